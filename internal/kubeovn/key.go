@@ -1,0 +1,94 @@
+// Package kubeovn holds Kube-OVN's conventions as values: annotation keys, providers, port names and the marks it
+// leaves on its rows. It talks to nothing. Every rule here was seen on the real controller (releases 1.14, 1.15 and
+// master) unless its comment says otherwise.
+package kubeovn
+
+import "strings"
+
+// Provider is the prefix by which Kube-OVN names one NIC of a pod: "ovn" for the default network,
+// "<attachment>.<namespace>.ovn" for an attachment of type kube-ovn, with ".<interface>" behind it where the same
+// attachment is listed more than once (Kube-OVN 1.16 and later).
+type Provider string
+
+// DefaultProvider is the provider of the default network.
+const DefaultProvider Provider = "ovn"
+
+// Suffix is the part of an annotation key behind "<provider>.kubernetes.io/".
+type Suffix string
+
+// Suffixes of the per-provider annotations that this project reads or writes.
+const (
+	// PortSecurity turns source validation on where its value is exactly True; any other value is off.
+	PortSecurity Suffix = "port_security"
+	// Layer2Forward adds "unknown" to the port's addresses where its value is exactly True. It never validates anything.
+	Layer2Forward Suffix = "layer2_forward"
+	// PortVIPs is a comma list of addresses that Kube-OVN appends to port_security without asking anybody.
+	PortVIPs Suffix = "port_vips"
+	// IPAddress is the comma list of the NIC's addresses, written by the controller when it allocates.
+	IPAddress Suffix = "ip_address"
+	// MACAddress is the NIC's MAC, written by the controller when it allocates.
+	MACAddress Suffix = "mac_address"
+	// LogicalSwitch is the subnet, and with it the logical switch, of the NIC.
+	LogicalSwitch Suffix = "logical_switch"
+	// SecurityGroups is a comma list of SecurityGroup names.
+	SecurityGroups Suffix = "security_groups"
+	// Allocated is True once the controller has made the port.
+	Allocated Suffix = "allocated"
+	// Routed is True once the controller has put the port into its node's groups.
+	Routed Suffix = "routed"
+	// CIDR is the subnet's CIDR block.
+	CIDR Suffix = "cidr"
+	// Gateway is the subnet's gateway address.
+	Gateway Suffix = "gateway"
+	// LogicalRouter is the VPC's router.
+	LogicalRouter Suffix = "logical_router"
+	// PodNICType is the kind of device the CNI makes.
+	PodNICType Suffix = "pod_nic_type"
+)
+
+// True is the only value that Kube-OVN takes for "on"; it compares byte for byte, so "True", "1" and "true " are off.
+const True = "true"
+
+// Annotation keys without a provider.
+const (
+	// AAPs names Vips whose addresses are put into port_security of every NIC on the Vip's subnet.
+	AAPs = "ovn.kubernetes.io/aaps"
+	// Networks is the Multus annotation that lists a pod's attachments.
+	Networks = "k8s.v1.cni.cncf.io/networks"
+	// DefaultNetwork is the Multus annotation whose presence replaces the default network by an attachment.
+	DefaultNetwork = "v1.multus-cni.io/default-network"
+	// MigrationJob marks the target pod of a KubeVirt live migration; Kube-OVN rewrites its port at every event.
+	MigrationJob = "kubevirt.io/migrationJobName"
+)
+
+// keyDomain stands between provider and suffix.
+const keyDomain = ".kubernetes.io/"
+
+// Key gives the annotation key of suffix s for provider p.
+func (p Provider) Key(s Suffix) string { return string(p) + keyDomain + string(s) }
+
+// SplitKey takes an annotation key apart. ok is false where the key has no provider.
+func SplitKey(key string) (p Provider, s Suffix, ok bool) {
+	before, after, found := strings.Cut(key, keyDomain)
+	if !found || before == "" || after == "" {
+		return "", "", false
+	}
+	return Provider(before), Suffix(after), true
+}
+
+// AttachmentProvider gives the provider of the attachment namespace/name.
+func AttachmentProvider(namespace, name string) Provider {
+	return Provider(name + "." + namespace + ".ovn")
+}
+
+// PortName gives the name of the Logical_Switch_Port, and of the IP resource, for the NIC of a pod. owner is the pod's
+// name or, for a KubeVirt launcher pod whose VM keeps its addresses, the VM's name.
+//
+// The mapping is not injective, so a name is built and compared, never parsed.
+func PortName(owner, namespace string, p Provider) string {
+	name := owner + "." + namespace
+	if p == DefaultProvider {
+		return name
+	}
+	return name + "." + string(p)
+}

@@ -1,0 +1,64 @@
+package kubeovn
+
+// Attachment is one entry of the Networks annotation, or the DefaultNetwork one.
+type Attachment struct {
+	Namespace string
+	Name      string
+	// Interface is the interface name that the entry asks for; empty where it asks for none.
+	Interface string
+}
+
+// AttachmentKind tells what a NetworkAttachmentDefinition makes.
+type AttachmentKind int
+
+// Kinds of attachment.
+const (
+	// KindUnknown means that the definition could not be read. Callers that guard treat it as KindOVN.
+	KindUnknown AttachmentKind = iota
+	// KindOVN is a NIC on an OVN logical switch (some plugin of the definition has type kube-ovn).
+	KindOVN
+	// KindForeign is a NIC outside OVN, whether or not Kube-OVN does its IPAM.
+	KindForeign
+)
+
+// NIC is one NIC of a pod that Kube-OVN plugs, or may plug, into a logical switch.
+type NIC struct {
+	Provider Provider
+	// Kind is KindOVN, or KindUnknown where the attachment's definition could not be read.
+	Kind AttachmentKind
+}
+
+// NICs gives the OVN NICs of a pod, the default network first. defaultNetwork is nil where the pod does not replace the
+// default network. kind is asked once for each entry.
+//
+// An attachment that is listed more than once with an interface name has the interface in its provider since
+// Kube-OVN 1.16; before, all entries shared the plain provider. Both are given then, so that whoever sets keys for each
+// NIC is right on every release.
+func NICs(defaultNetwork *Attachment, attachments []Attachment, kind func(Attachment) AttachmentKind) []NIC {
+	var nics []NIC
+	seen := make(map[Provider]bool)
+	add := func(p Provider, k AttachmentKind) {
+		if k == KindForeign || seen[p] {
+			return
+		}
+		seen[p] = true
+		nics = append(nics, NIC{Provider: p, Kind: k})
+	}
+	if defaultNetwork == nil {
+		add(DefaultProvider, KindOVN)
+	} else {
+		add(AttachmentProvider(defaultNetwork.Namespace, defaultNetwork.Name), kind(*defaultNetwork))
+	}
+	times := make(map[Provider]int)
+	for _, a := range attachments {
+		times[AttachmentProvider(a.Namespace, a.Name)]++
+	}
+	for _, a := range attachments {
+		p, k := AttachmentProvider(a.Namespace, a.Name), kind(a)
+		add(p, k)
+		if times[p] > 1 && a.Interface != "" {
+			add(p+Provider("."+a.Interface), k)
+		}
+	}
+	return nics
+}

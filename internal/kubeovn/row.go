@@ -1,0 +1,21 @@
+package kubeovn
+
+// Keys that Kube-OVN writes into a Logical_Switch_Port's external_ids.
+const (
+	// ExternalIDVendor is on every row that Kube-OVN makes (since 1.15 also on older rows).
+	ExternalIDVendor = "vendor"
+	// ExternalIDPod is "<namespace>/<pod or VM>". Rows of some Vips and of multicast queriers carry it too.
+	ExternalIDPod = "pod"
+	// ExternalIDSwitch is the name of the row's logical switch.
+	ExternalIDSwitch = "ls"
+	// ExternalIDVIPs is the comma list of the port's VIPs.
+	ExternalIDVIPs = "vips"
+	// ExternalIDSecurityGroups is the list of security groups, joined by "/".
+	ExternalIDSecurityGroups = "security_groups"
+)
+
+// Vendor is the value of ExternalIDVendor.
+const Vendor = "kube-ovn"
+
+// AddressUnknown is the element of a port's addresses that makes it receive frames for MACs that nobody has.
+const AddressUnknown = "unknown"
