@@ -1,0 +1,126 @@
+package kubeovn
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestKey(t *testing.T) {
+	if got := AttachmentProvider("t-nad", "nad1").Key(PortSecurity); got != "nad1.t-nad.ovn.kubernetes.io/port_security" {
+		t.Errorf("attachment key %q", got)
+	}
+	p, s, ok := SplitKey("nad1.t-nad.ovn.kubernetes.io/port_security")
+	if !ok || p != "nad1.t-nad.ovn" || s != PortSecurity {
+		t.Errorf("SplitKey gave %q %q %v", p, s, ok)
+	}
+	for _, key := range []string{"", "app", "kubernetes.io/x", ".kubernetes.io/x", "ovn.kubernetes.io/", "k8s.v1.cni.cncf.io/networks"} {
+		if p, s, ok := SplitKey(key); ok {
+			t.Errorf("SplitKey(%q) gave %q %q, want no provider", key, p, s)
+		}
+	}
+}
+
+// The names are those that the real controller gave.
+func TestPortName(t *testing.T) {
+	cases := []struct {
+		owner, namespace string
+		provider         Provider
+		want             string
+	}{
+		{"a02-ps-true", "t-plain", DefaultProvider, "a02-ps-true.t-plain"},
+		{"g04-nad-both", "t-nad", AttachmentProvider("t-nad", "nad1"), "g04-nad-both.t-nad.nad1.t-nad.ovn"},
+		{"g10-nad-twice", "t-nad", AttachmentProvider("t-nad", "nad1") + ".net1", "g10-nad-twice.t-nad.nad1.t-nad.ovn.net1"},
+		{"i04vm", "t-plain", DefaultProvider, "i04vm.t-plain"},
+	}
+	for _, c := range cases {
+		if got := PortName(c.owner, c.namespace, c.provider); got != c.want {
+			t.Errorf("PortName(%q, %q, %q) = %q, want %q", c.owner, c.namespace, c.provider, got, c.want)
+		}
+	}
+}
+
+func TestParseToggle(t *testing.T) {
+	want := map[string]Toggle{
+		"": Unset, "  ": Unset, "true": On, "True": On, " TRUE\n": On, "1": On, "yes": On, "enabled": On,
+		"false": Off, "False": Off, "0": Off, "off": Off, "no": Off,
+	}
+	for value, toggle := range want {
+		if got, err := ParseToggle(value); err != nil || got != toggle {
+			t.Errorf("ParseToggle(%q) = %v, %v; want %v", value, got, err, toggle)
+		}
+	}
+	for _, value := range []string{"tru", "2", "unknown", "true false", "trüe", "nil"} {
+		if got, err := ParseToggle(value); err == nil {
+			t.Errorf("ParseToggle(%q) = %v, want an error", value, got)
+		}
+	}
+}
+
+func TestNICs(t *testing.T) {
+	kinds := map[Attachment]AttachmentKind{
+		{Namespace: "a", Name: "ovn1"}:                    KindOVN,
+		{Namespace: "a", Name: "ovn1", Interface: "net1"}: KindOVN,
+		{Namespace: "a", Name: "ovn1", Interface: "net2"}: KindOVN,
+		{Namespace: "a", Name: "macvlan"}:                 KindForeign,
+	}
+	kind := func(a Attachment) AttachmentKind { return kinds[a] }
+	cases := map[string]struct {
+		def  *Attachment
+		list []Attachment
+		want []NIC
+	}{
+		"default only": {want: []NIC{{DefaultProvider, KindOVN}}},
+		"one attachment": {
+			list: []Attachment{{Namespace: "a", Name: "ovn1"}},
+			want: []NIC{{DefaultProvider, KindOVN}, {"ovn1.a.ovn", KindOVN}},
+		},
+		"outside OVN": {
+			list: []Attachment{{Namespace: "a", Name: "macvlan"}},
+			want: []NIC{{DefaultProvider, KindOVN}},
+		},
+		"not readable": {
+			list: []Attachment{{Namespace: "a", Name: "gone"}},
+			want: []NIC{{DefaultProvider, KindOVN}, {"gone.a.ovn", KindUnknown}},
+		},
+		"default replaced": {
+			def:  &Attachment{Namespace: "a", Name: "ovn1"},
+			want: []NIC{{"ovn1.a.ovn", KindOVN}},
+		},
+		"twice with interfaces": {
+			list: []Attachment{{Namespace: "a", Name: "ovn1", Interface: "net1"}, {Namespace: "a", Name: "ovn1", Interface: "net2"}},
+			want: []NIC{{DefaultProvider, KindOVN}, {"ovn1.a.ovn", KindOVN}, {"ovn1.a.ovn.net1", KindOVN}, {"ovn1.a.ovn.net2", KindOVN}},
+		},
+		"once with an interface": {
+			list: []Attachment{{Namespace: "a", Name: "ovn1", Interface: "net1"}},
+			want: []NIC{{DefaultProvider, KindOVN}, {"ovn1.a.ovn", KindOVN}},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, NICs(c.def, c.list, kind)); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestKindOfConfig(t *testing.T) {
+	cases := map[string]AttachmentKind{
+		"": KindUnknown,
+		`{"type":"kube-ovn","provider":"nad1.t-nad.ovn"}`:                      KindOVN,
+		`{"plugins":[{"type":"kube-ovn"},{"type":"portmap"}]}`:                 KindOVN,
+		`{"type":"macvlan","master":"eth0","ipam":{"type":"kube-ovn"}}`:        KindForeign,
+		`{"cniVersion":"0.3.0","plugins":[{"type":"macvlan"},{"type":"sbr"}]}`: KindForeign,
+	}
+	for config, want := range cases {
+		if got, err := KindOfConfig(config); err != nil || got != want {
+			t.Errorf("KindOfConfig(%s) = %v, %v; want %v", config, got, err, want)
+		}
+	}
+	for _, config := range []string{"{", `"kube-ovn"`, "type: kube-ovn"} {
+		if got, err := KindOfConfig(config); err == nil {
+			t.Errorf("KindOfConfig(%s) = %v, want an error", config, got)
+		}
+	}
+}
