@@ -1,0 +1,44 @@
+package process
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"strings"
+)
+
+const (
+	tailBytes = 8 << 10
+	tailLines = 25
+)
+
+// tail gives the last lines of a log file, not going back before offset from,
+// where the run in question began. A log that cannot be read has no tail: the
+// message it would go into names the file.
+func tail(path string, from int64) string {
+	file, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = file.Close() }() // only read
+	info, err := file.Stat()
+	if err != nil {
+		return ""
+	}
+	cut := info.Size()-tailBytes > from
+	if cut {
+		from = info.Size() - tailBytes
+	}
+	data, err := io.ReadAll(io.NewSectionReader(file, from, tailBytes))
+	if err != nil {
+		return ""
+	}
+	if newline := bytes.IndexByte(data, '\n'); cut && newline >= 0 {
+		data = data[newline+1:] // half a line
+	}
+	lines := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
+	if len(lines) > tailLines {
+		lines = lines[len(lines)-tailLines:]
+	}
+	return strings.Join(lines, "\n")
+}
