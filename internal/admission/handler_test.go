@@ -1,0 +1,168 @@
+package admission
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// tableLookup answers from maps; a namespace that is not in it cannot be read.
+type tableLookup struct {
+	namespaces map[string]map[string]string
+	kinds      map[kubeovn.Attachment]kubeovn.AttachmentKind
+}
+
+func (l tableLookup) Namespace(_ context.Context, name string) policy.Namespace {
+	annotations, ok := l.namespaces[name]
+	if !ok {
+		return policy.Namespace{Name: name, Err: errors.New("no answer")}
+	}
+	return policy.Namespace{Name: name, Annotations: annotations}
+}
+
+func (l tableLookup) Kind(_ context.Context, a kubeovn.Attachment) kubeovn.AttachmentKind {
+	return l.kinds[a]
+}
+
+func review(t *testing.T, object string, change func(*admission.Request)) (admission.Response, string) {
+	t.Helper()
+	var result string
+	h := &PodHandler{
+		Lookup: tableLookup{
+			namespaces: map[string]map[string]string{"t": nil, "open": {ps: "false"}},
+			kinds: map[kubeovn.Attachment]kubeovn.AttachmentKind{
+				{Namespace: "t", Name: "nad1"}:    kubeovn.KindOVN,
+				{Namespace: "t", Name: "macvlan"}: kubeovn.KindForeign,
+			},
+		},
+		Observe: func(r string, _ time.Duration) { result = r },
+		Now:     time.Now,
+	}
+	req := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
+		Operation: admissionv1.Create, Namespace: "t",
+		Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
+		Object:   runtime.RawExtension{Raw: []byte(object)},
+	}}
+	if change != nil {
+		change(&req)
+	}
+	return h.Handle(t.Context(), req), result
+}
+
+func patchedKeys(t *testing.T, r admission.Response) map[string]any {
+	t.Helper()
+	keys := make(map[string]any)
+	for _, op := range r.Patches {
+		if op.Path == annotationsPath {
+			for k, v := range op.Value.(map[string]string) {
+				keys[annotationsPath+"/"+pointerEscape.Replace(k)] = v
+			}
+			continue
+		}
+		keys[op.Path] = op.Value
+	}
+	return keys
+}
+
+func TestHandle(t *testing.T) {
+	const path = "/metadata/annotations/"
+	cases := map[string]struct {
+		object  string
+		change  func(*admission.Request)
+		result  string
+		allowed bool
+		want    map[string]any // path to value, without the decision record
+	}{
+		"plain pod": {
+			object: `{"metadata":{"name":"p"},"spec":{}}`, result: ResultPatched, allowed: true,
+			want: map[string]any{path + "ovn.kubernetes.io~1port_security": "true"},
+		},
+		"namespace that cannot be read": {
+			object: `{"metadata":{"annotations":{"ovn.kubernetes.io/port_security":"false"}}}`,
+			change: func(r *admission.Request) { r.Namespace = "gone" }, result: ResultPatched, allowed: true,
+			want: map[string]any{path + "ovn.kubernetes.io~1port_security": "true"},
+		},
+		"open namespace": {
+			object: `{}`, change: func(r *admission.Request) { r.Namespace = "open" }, result: ResultPatched, allowed: true,
+			want: map[string]any{path + "ovn.kubernetes.io~1port_security": "false"},
+		},
+		"attachments, one outside OVN, one not readable": {
+			object: `{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"nad1,macvlan,gone"}}}`, result: ResultPatched, allowed: true,
+			want: map[string]any{
+				path + "ovn.kubernetes.io~1port_security":        "true",
+				path + "nad1.t.ovn.kubernetes.io~1port_security": "true",
+				path + "gone.t.ovn.kubernetes.io~1port_security": "true",
+			},
+		},
+		"hostNetwork":         {object: `{"spec":{"hostNetwork":true}}`, result: ResultUnchanged, allowed: true},
+		"garbage value":       {object: `{"metadata":{"annotations":{"ovn.kubernetes.io/port_security":"ture"}}}`, result: ResultDenied},
+		"networks unreadable": {object: `{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"[null]"}}}`, result: ResultDenied},
+		"not a pod":           {object: `{"metadata":{"annotations":[]}}`, result: ResultInvalid},
+		"not JSON":            {object: `pod`, result: ResultInvalid},
+		"update":              {object: `{}`, change: func(r *admission.Request) { r.Operation = admissionv1.Update }, result: ResultInvalid},
+		"another resource": {
+			object: `{}`, change: func(r *admission.Request) { r.Resource.Resource = "namespaces" }, result: ResultInvalid,
+		},
+		"subresource": {object: `{}`, change: func(r *admission.Request) { r.SubResource = "binding" }, result: ResultInvalid},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			r, result := review(t, c.object, c.change)
+			if result != c.result || r.Allowed != c.allowed {
+				t.Fatalf("result %q, allowed %v, want %q, %v: %+v", result, r.Allowed, c.result, c.allowed, r.Result)
+			}
+			if !c.allowed && (r.Result == nil || r.Result.Message == "") {
+				t.Errorf("refused without a message")
+			}
+			got := patchedKeys(t, r)
+			if record, ok := got[path+"ovnguard.io~1decision"]; ok != (c.want != nil) {
+				t.Errorf("decision recorded: %v, want %v", ok, c.want != nil)
+			} else if ok && !json.Valid([]byte(record.(string))) {
+				t.Errorf("decision is not JSON: %v", record)
+			}
+			delete(got, path+"ovnguard.io~1decision")
+			for k, v := range c.want {
+				if got[k] != v {
+					t.Errorf("%s = %v, want %v", k, got[k], v)
+				}
+				delete(got, k)
+			}
+			if len(got) > 0 {
+				t.Errorf("patched beyond what was wanted: %v", got)
+			}
+		})
+	}
+}
+
+func TestHandleRefusalIsNotRetried(t *testing.T) {
+	r, _ := review(t, `pod`, nil)
+	if r.Result.Code != http.StatusBadRequest {
+		t.Errorf("code %d, want %d", r.Result.Code, http.StatusBadRequest)
+	}
+}
+
+func FuzzHandle(f *testing.F) {
+	f.Add(`{"metadata":{"annotations":{"ovn.kubernetes.io/port_security":"True","k8s.v1.cni.cncf.io/networks":"nad1"}}}`)
+	f.Add(`{"spec":{"hostNetwork":true}}`)
+	f.Add(`null`)
+	f.Fuzz(func(t *testing.T, object string) {
+		r, result := review(t, object, nil)
+		if r.Allowed && result == ResultUnchanged {
+			var p pod
+			if err := json.Unmarshal([]byte(object), &p); err != nil || (!p.Spec.HostNetwork && p.Metadata.Annotations[DecisionAnnotation] == "") {
+				t.Errorf("%s was allowed unchanged", object)
+			}
+		}
+	})
+}

@@ -1,0 +1,80 @@
+// Package multus reads the annotations by which a pod asks for networks, with the parser that Multus and Kube-OVN use.
+package multus
+
+import (
+	"fmt"
+
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	nadutils "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/utils"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+// Networks is what a pod asks for beside, or instead of, the cluster's default network.
+type Networks struct {
+	// Default replaces the default network; nil where the pod does not ask for that.
+	Default *kubeovn.Attachment
+	// Attachments are the further networks, in the pod's order.
+	Attachments []kubeovn.Attachment
+}
+
+// All gives every attachment named by the pod, the default one first.
+func (n Networks) All() []kubeovn.Attachment {
+	if n.Default == nil {
+		return n.Attachments
+	}
+	return append([]kubeovn.Attachment{*n.Default}, n.Attachments...)
+}
+
+// Parse reads the networks of a pod in namespace from its annotations. A name without a namespace means the pod's own.
+// The error names the annotation that cannot be read; Multus would not start such a pod either.
+func Parse(namespace string, annotations map[string]string) (Networks, error) {
+	var n Networks
+	if text := annotations[kubeovn.DefaultNetwork]; text != "" {
+		list, err := parse(kubeovn.DefaultNetwork, text, namespace)
+		if err != nil {
+			return Networks{}, err
+		}
+		if len(list) != 1 {
+			return Networks{}, fmt.Errorf("annotation %s: names %d networks, want exactly one", kubeovn.DefaultNetwork, len(list))
+		}
+		n.Default = &list[0]
+	}
+	if text := annotations[kubeovn.Networks]; text != "" {
+		list, err := parse(kubeovn.Networks, text, namespace)
+		if err != nil {
+			return Networks{}, err
+		}
+		n.Attachments = list
+	}
+	return n, nil
+}
+
+func parse(key, text, namespace string) (list []kubeovn.Attachment, err error) {
+	// The library follows a nil pointer where a JSON list holds null; a tenant's text must never do more than fail.
+	defer func() {
+		if r := recover(); r != nil {
+			list, err = nil, fmt.Errorf("annotation %s: holds an empty entry: %v", key, r)
+		}
+	}()
+	elements, err := nadutils.ParseNetworkAnnotation(text, namespace)
+	if err != nil {
+		return nil, fmt.Errorf("annotation %s: %w", key, err)
+	}
+	for _, e := range elements {
+		if e.Name == "" {
+			return nil, fmt.Errorf("annotation %s: an entry has no name", key)
+		}
+		list = append(list, kubeovn.Attachment{Namespace: e.Namespace, Name: e.Name, Interface: e.InterfaceRequest})
+	}
+	return list, nil
+}
+
+// KindOf tells what the attachment made by a NetworkAttachmentDefinition is.
+func KindOf(nad *nadv1.NetworkAttachmentDefinition) (kubeovn.AttachmentKind, error) {
+	kind, err := kubeovn.KindOfConfig(nad.Spec.Config)
+	if err != nil {
+		return kind, fmt.Errorf("network attachment definition %s/%s: %w", nad.Namespace, nad.Name, err)
+	}
+	return kind, nil
+}
