@@ -1,0 +1,153 @@
+// Package state knows what lies where in a lab's state directory, who holds
+// the directory, and what a running lab says about itself.
+package state
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// DefaultDir is the state directory where none is given.
+const DefaultDir = ".lab"
+
+const (
+	// maxSocketPath is what sockaddr_un holds on Linux, 108 bytes with the
+	// closing zero (unix(7)).
+	maxSocketPath = 107
+	// longestSocket is the longest path of a socket below the state directory:
+	// the control socket of a daemon on a node with a name of maxNodeName bytes.
+	longestSocket = len("/ovn/") + maxNodeName + len("/ovn-controller.ctl")
+	maxNodeName   = 12
+	// maxDir is the longest state directory whose sockets can all be bound.
+	maxDir = maxSocketPath - longestSocket
+)
+
+// Dir is the absolute path of a state directory without symbolic links in it.
+// Everything that belongs to a lab lies below.
+type Dir string
+
+// NewDir makes the directory, if need be, and gives its Dir. A path that is too
+// long for the sockets inside is an error that says how long it may be.
+func NewDir(path string) (Dir, error) {
+	dir, err := resolve(path)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(string(dir), 0o700); err != nil {
+		return "", fmt.Errorf("state directory: %w", err)
+	}
+	// Resolved again: only now every part of it exists.
+	if dir, err = resolve(path); err != nil {
+		return "", err
+	}
+	return dir, dir.claim()
+}
+
+// claim refuses a directory that holds something else than a lab: a lab removes
+// old data below its state directory.
+func (d Dir) claim() error {
+	entries, err := os.ReadDir(string(d))
+	if err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	for _, entry := range entries {
+		if d.Join(entry.Name()) == d.lockFile() {
+			return nil
+		}
+	}
+	return fmt.Errorf("state directory %s: holds files that are not a lab's: give a new or an empty directory with --state-dir", d)
+}
+
+// FindDir gives the Dir of a path without making anything. The directory may
+// be missing.
+func FindDir(path string) (Dir, error) { return resolve(path) }
+
+func resolve(path string) (Dir, error) {
+	if path == "" {
+		return "", errors.New("state directory: the path is empty, give one with --state-dir")
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("state directory %q: %w", path, err)
+	}
+	if abs == "/" {
+		return "", errors.New("state directory: must not be /, give another with --state-dir")
+	}
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		abs = real
+	}
+	if len(abs) > maxDir {
+		return "", fmt.Errorf("state directory %s is %d bytes long, but the unix sockets inside leave room for %d: give a shorter one with --state-dir, such as /tmp/lab",
+			abs, len(abs), maxDir)
+	}
+	return Dir(abs), nil
+}
+
+// ID tells labs on one machine apart: 6 hexadecimal digits made from the path.
+// Network namespaces and links of the lab carry it in their names.
+func (d Dir) ID() string {
+	sum := sha256.Sum256([]byte(d))
+	return hex.EncodeToString(sum[:3])
+}
+
+// Marker is the environment variable, as "KEY=value", that every process of
+// the lab carries.
+func (d Dir) Marker() string { return "OVNGUARD_LAB_STATE=" + string(d) }
+
+// Join gives a path below the directory.
+func (d Dir) Join(elem ...string) string {
+	return filepath.Join(append([]string{string(d)}, elem...)...)
+}
+
+// PKI holds the certificate authorities and the service account key.
+func (d Dir) PKI() string { return d.Join("pki") }
+
+// Kubeconfigs holds one NAME.yaml per identity.
+func (d Dir) Kubeconfigs() string { return d.Join("kubeconfig") }
+
+// Kubeconfig is the kubeconfig of one of the lab's identities.
+func (d Dir) Kubeconfig(name string) string { return d.Join("kubeconfig", name+".yaml") }
+
+// Etcd holds etcd's data and sockets.
+func (d Dir) Etcd() string { return d.Join("etcd") }
+
+// OVN holds the databases and sockets of OVN, central and per node.
+func (d Dir) OVN() string { return d.Join("ovn") }
+
+// Logs holds one file per process.
+func (d Dir) Logs() string { return d.Join("log") }
+
+// Run holds the pid files.
+func (d Dir) Run() string { return d.Join("run") }
+
+// Log is the log file of one process.
+func (d Dir) Log(process string) string { return d.Join("log", process+".log") }
+
+// Prepare makes the directories of a lab that is about to start and, unless
+// data is to be kept, removes what an earlier run stored in etcd and in OVN's
+// databases. Logs of earlier runs go in any case; certificate authorities and
+// ports stay, so that copied kubeconfigs go on working.
+func (d Dir) Prepare(keepData bool) error {
+	stale := []string{d.Logs(), d.Run(), d.infoFile()}
+	if !keepData {
+		stale = append(stale, d.Etcd(), d.OVN())
+	}
+	for _, path := range stale {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("state directory: %w", err)
+		}
+	}
+	for _, path := range []string{d.PKI(), d.Kubeconfigs(), d.Etcd(), d.OVN(), d.Logs(), d.Run()} {
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			return fmt.Errorf("state directory: %w", err)
+		}
+	}
+	return nil
+}
