@@ -1,0 +1,84 @@
+// Package inventory joins what Kubernetes says with what OVN has, into one immutable picture for each port. It holds
+// values only: whoever watches the API server and the Northbound database feeds it.
+package inventory
+
+import (
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// PodKey names a pod.
+type PodKey struct {
+	Namespace string
+	Name      string
+}
+
+// String gives "namespace/name".
+func (k PodKey) String() string { return k.Namespace + "/" + k.Name }
+
+// Pod is what is read of a pod. It is never changed once it is in the inventory.
+type Pod struct {
+	PodKey
+	UID string
+	// Owner is the name that Kube-OVN puts into the port's name: the pod's own, or that of the KubeVirt VM it runs.
+	Owner string
+	// HostNetwork means that the pod has no port.
+	HostNetwork bool
+	// Finished means that the pod has ended and will not be started again: Kube-OVN takes its port away.
+	Finished bool
+	// Terminating means that the pod is being deleted.
+	Terminating bool
+	Annotations map[string]string
+	// DefaultNetwork and Attachments are the networks that the pod asks for.
+	DefaultNetwork *kubeovn.Attachment
+	Attachments    []kubeovn.Attachment
+}
+
+// Record is Kube-OVN's IP resource: what its address management gave to a port. It has the port's name.
+type Record struct {
+	Name string
+	MAC  string
+	// IPs holds the addresses as written, IPv4 first.
+	IPs []string
+	// Keeper is the kind of owner that keeps the port while no pod runs: "StatefulSet", "VirtualMachine" or "".
+	Keeper string
+}
+
+// Vip is Kube-OVN's Vip resource, as far as it makes rows that look like a pod's port.
+type Vip struct {
+	Name      string
+	Namespace string
+}
+
+// Row is a Logical_Switch_Port as the Northbound database holds it. It is never changed once it is in the inventory.
+type Row struct {
+	UUID         string
+	Name         string
+	Switch       string
+	Type         string
+	Addresses    []string
+	PortSecurity []string
+	ExternalIDs  map[string]string
+}
+
+// Port is the picture of one port: everything that is needed to judge it. It is a value of its own; later changes do
+// not reach it.
+type Port struct {
+	// Name is the name of the Logical_Switch_Port.
+	Name string
+	// Provider is the NIC's provider; empty where no pod claims the port.
+	Provider kubeovn.Provider
+	// Pod is the pod whose port this is; nil where none claims it. Where several launcher pods of one VM share a port, it
+	// is the one that is decided tightest.
+	Pod *Pod
+	// NICKnown is false where the port is expected only because its attachment could not be read.
+	NICKnown bool
+	// Decision is what policy says; it means something only where Pod is set.
+	Decision policy.Decision
+	// Record is the IP resource of that name, nil where there is none.
+	Record *Record
+	// Row is what OVN has, nil where it has nothing.
+	Row *Row
+	// Vip tells that a Vip resource accounts for the row.
+	Vip bool
+}

@@ -1,0 +1,265 @@
+package inventory
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// claim is one pod's expectation to own a port.
+type claim struct {
+	pod *Pod
+	nic kubeovn.NIC
+}
+
+// Inventory is the join. Each change tells which ports it touched, so that only those are judged again. It is not safe
+// for use by several goroutines at once.
+type Inventory struct {
+	pods        map[PodKey]*Pod
+	byNamespace map[string]map[PodKey]bool
+	namespaces  map[string]policy.Namespace
+	kinds       map[kubeovn.Attachment]kubeovn.AttachmentKind // key without interface
+	users       map[kubeovn.Attachment]map[PodKey]bool
+	claims      map[string]map[PodKey]claim // by port name
+	ports       map[PodKey][]string         // the names that the pod claims
+	records     map[string]*Record
+	rows        map[string]*Row
+	vips        map[string]Vip             // by Vip name
+	vipNames    map[string]map[string]bool // port name to names of Vips that account for it
+}
+
+// New gives an empty inventory.
+func New() *Inventory {
+	return &Inventory{
+		pods:        make(map[PodKey]*Pod),
+		byNamespace: make(map[string]map[PodKey]bool),
+		namespaces:  make(map[string]policy.Namespace),
+		kinds:       make(map[kubeovn.Attachment]kubeovn.AttachmentKind),
+		users:       make(map[kubeovn.Attachment]map[PodKey]bool),
+		claims:      make(map[string]map[PodKey]claim),
+		ports:       make(map[PodKey][]string),
+		records:     make(map[string]*Record),
+		rows:        make(map[string]*Row),
+		vips:        make(map[string]Vip),
+		vipNames:    make(map[string]map[string]bool),
+	}
+}
+
+// SetPod adds or replaces a pod and gives the names of the ports that this touches.
+func (inv *Inventory) SetPod(p *Pod) []string {
+	touched := inv.DeletePod(p.PodKey)
+	inv.pods[p.PodKey] = p
+	add(inv.byNamespace, p.Namespace, p.PodKey)
+	for _, a := range p.networks() {
+		add(inv.users, a, p.PodKey)
+	}
+	return union(touched, inv.claim(p))
+}
+
+// DeletePod takes a pod out and gives the names of the ports that this touches.
+func (inv *Inventory) DeletePod(key PodKey) []string {
+	p, ok := inv.pods[key]
+	if !ok {
+		return nil
+	}
+	delete(inv.pods, key)
+	remove(inv.byNamespace, key.Namespace, key)
+	for _, a := range p.networks() {
+		remove(inv.users, a, key)
+	}
+	return inv.unclaim(p)
+}
+
+// SetNamespace adds or replaces a namespace and gives the names of the ports of its pods.
+func (inv *Inventory) SetNamespace(ns policy.Namespace) []string {
+	inv.namespaces[ns.Name] = ns
+	return inv.portsOf(inv.byNamespace[ns.Name])
+}
+
+// DeleteNamespace takes a namespace out and gives the names of the ports of its pods.
+func (inv *Inventory) DeleteNamespace(name string) []string {
+	delete(inv.namespaces, name)
+	return inv.portsOf(inv.byNamespace[name])
+}
+
+// SetAttachment says what the attachment makes and gives the names of the ports of the pods that use it.
+func (inv *Inventory) SetAttachment(a kubeovn.Attachment, kind kubeovn.AttachmentKind) []string {
+	a.Interface = ""
+	inv.kinds[a] = kind
+	return inv.reclaim(inv.users[a])
+}
+
+// DeleteAttachment forgets an attachment and gives the names of the ports of the pods that use it.
+func (inv *Inventory) DeleteAttachment(a kubeovn.Attachment) []string {
+	a.Interface = ""
+	delete(inv.kinds, a)
+	return inv.reclaim(inv.users[a])
+}
+
+// SetRecord adds or replaces an IP resource and gives the port's name.
+func (inv *Inventory) SetRecord(r *Record) []string {
+	inv.records[r.Name] = r
+	return []string{r.Name}
+}
+
+// DeleteRecord takes an IP resource out and gives the port's name.
+func (inv *Inventory) DeleteRecord(name string) []string {
+	delete(inv.records, name)
+	return []string{name}
+}
+
+// SetVip adds or replaces a Vip and gives the names of the rows that it may account for.
+func (inv *Inventory) SetVip(v Vip) []string {
+	touched := inv.DeleteVip(v.Name)
+	inv.vips[v.Name] = v
+	name := kubeovn.PortName(v.Name, v.Namespace, kubeovn.DefaultProvider)
+	add(inv.vipNames, name, v.Name)
+	return union(touched, []string{name})
+}
+
+// DeleteVip takes a Vip out and gives the names of the rows that it may have accounted for.
+func (inv *Inventory) DeleteVip(vip string) []string {
+	v, ok := inv.vips[vip]
+	if !ok {
+		return nil
+	}
+	delete(inv.vips, vip)
+	name := kubeovn.PortName(v.Name, v.Namespace, kubeovn.DefaultProvider)
+	remove(inv.vipNames, name, vip)
+	return []string{name}
+}
+
+// SetRow adds or replaces a row and gives its name.
+func (inv *Inventory) SetRow(r *Row) []string {
+	inv.rows[r.Name] = r
+	return []string{r.Name}
+}
+
+// DeleteRow takes a row out and gives its name.
+func (inv *Inventory) DeleteRow(name string) []string {
+	delete(inv.rows, name)
+	return []string{name}
+}
+
+// Names gives the name of every port that a pod claims or that OVN has, sorted.
+func (inv *Inventory) Names() []string {
+	names := make(map[string]bool, len(inv.rows))
+	for name := range inv.claims {
+		names[name] = true
+	}
+	for name := range inv.rows {
+		names[name] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// Port gives the picture of one port as it is now. A name that nobody claims and OVN does not have gives a picture
+// without pod and row.
+func (inv *Inventory) Port(name string) Port {
+	port := Port{Name: name, Record: inv.records[name], Row: inv.rows[name], Vip: len(inv.vipNames[name]) > 0}
+	for _, c := range inv.claimants(name) {
+		d := policy.Decide(c.nic.Provider, inv.namespace(c.pod.Namespace), c.pod.Annotations)
+		if port.Pod == nil || d.Level < port.Decision.Level || (d.Level == port.Decision.Level && d.Forwarding < port.Decision.Forwarding) {
+			port.Pod, port.Provider, port.Decision = c.pod, c.nic.Provider, d
+			port.NICKnown = c.nic.Kind == kubeovn.KindOVN
+		}
+	}
+	return port
+}
+
+// claimants gives the claims on a port in an order that does not depend on how they came in: pods that still run first.
+func (inv *Inventory) claimants(name string) []claim {
+	list := slices.Collect(maps.Values(inv.claims[name]))
+	slices.SortFunc(list, func(a, b claim) int {
+		if a.pod.ended() != b.pod.ended() {
+			if a.pod.ended() {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Or(cmp.Compare(a.pod.Namespace, b.pod.Namespace), cmp.Compare(a.pod.Name, b.pod.Name))
+	})
+	// A pod that has ended says nothing about a port that another one uses now.
+	if n := slices.IndexFunc(list, func(c claim) bool { return c.pod.ended() }); n > 0 {
+		list = list[:n]
+	}
+	return list
+}
+
+func (inv *Inventory) namespace(name string) policy.Namespace {
+	if ns, ok := inv.namespaces[name]; ok {
+		return ns
+	}
+	return policy.Namespace{Name: name, Err: fmt.Errorf("namespace %s has not been seen", name)}
+}
+
+// ended tells that the pod no longer uses its port.
+func (p *Pod) ended() bool { return p.Finished || p.Terminating }
+
+// networks gives the attachments of the pod as keys for the maps: without interface.
+func (p *Pod) networks() []kubeovn.Attachment {
+	list := make([]kubeovn.Attachment, 0, len(p.Attachments)+1)
+	if p.DefaultNetwork != nil {
+		list = append(list, *p.DefaultNetwork)
+	}
+	list = append(list, p.Attachments...)
+	for i := range list {
+		list[i].Interface = ""
+	}
+	return list
+}
+
+// claim enters the pod's NICs and gives the names of their ports.
+func (inv *Inventory) claim(p *Pod) []string {
+	if p.HostNetwork {
+		return nil
+	}
+	nics := kubeovn.NICs(p.DefaultNetwork, p.Attachments, func(a kubeovn.Attachment) kubeovn.AttachmentKind {
+		a.Interface = ""
+		return inv.kinds[a]
+	})
+	names := make([]string, 0, len(nics))
+	for _, nic := range nics {
+		name := kubeovn.PortName(p.Owner, p.Namespace, nic.Provider)
+		if inv.claims[name] == nil {
+			inv.claims[name] = make(map[PodKey]claim)
+		}
+		inv.claims[name][p.PodKey] = claim{pod: p, nic: nic}
+		names = append(names, name)
+	}
+	inv.ports[p.PodKey] = names
+	return names
+}
+
+// unclaim takes all claims of the pod out and gives the names of their ports.
+func (inv *Inventory) unclaim(p *Pod) []string {
+	names := inv.ports[p.PodKey]
+	delete(inv.ports, p.PodKey)
+	for _, name := range names {
+		remove(inv.claims, name, p.PodKey)
+	}
+	return names
+}
+
+// reclaim enters the claims of these pods anew, because what their attachments make has changed.
+func (inv *Inventory) reclaim(keys map[PodKey]bool) []string {
+	var touched []string
+	for key := range keys {
+		p := inv.pods[key]
+		touched = union(touched, union(inv.unclaim(p), inv.claim(p)))
+	}
+	return touched
+}
+
+func (inv *Inventory) portsOf(keys map[PodKey]bool) []string {
+	var names []string
+	for key := range keys {
+		names = append(names, inv.ports[key]...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -1,0 +1,106 @@
+// Package kube reads the Kubernetes API: it turns objects into the inventory's facts, strips what is not read from
+// caches, and answers admission's questions.
+package kube
+
+import (
+	"strings"
+
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/multus"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// vmiKind is the kind of owner that makes a pod a KubeVirt VM's launcher.
+const vmiKind = "VirtualMachineInstance"
+
+// PodOf gives the facts of a pod. Networks that cannot be read count as none: Kube-OVN makes no port for them either.
+func PodOf(p *corev1.Pod) *inventory.Pod {
+	out := &inventory.Pod{
+		PodKey:      inventory.PodKey{Namespace: p.Namespace, Name: p.Name},
+		UID:         string(p.UID),
+		Owner:       portOwner(p),
+		HostNetwork: p.Spec.HostNetwork,
+		Finished:    finished(p),
+		Terminating: p.DeletionTimestamp != nil,
+		Annotations: p.Annotations,
+	}
+	if networks, err := multus.Parse(p.Namespace, p.Annotations); err == nil {
+		out.DefaultNetwork, out.Attachments = networks.Default, networks.Attachments
+	}
+	return out
+}
+
+// portOwner gives the name in the pod's port: that of the VM for a KubeVirt launcher pod, since Kube-OVN keeps a VM's
+// port across its pods (--keep-vm-ip, its default).
+func portOwner(p *corev1.Pod) string {
+	for _, o := range p.OwnerReferences {
+		if o.Kind == vmiKind && strings.HasPrefix(o.APIVersion, "kubevirt.io/") {
+			return o.Name
+		}
+	}
+	return p.Name
+}
+
+// finished tells that the pod has ended for good. Kube-OVN keeps the port of a pod that would be restarted.
+func finished(p *corev1.Pod) bool {
+	switch p.Status.Phase {
+	case corev1.PodSucceeded, corev1.PodFailed:
+		return p.Spec.RestartPolicy != corev1.RestartPolicyAlways || p.Status.Reason == "Evicted"
+	case corev1.PodPending, corev1.PodRunning, corev1.PodUnknown:
+	}
+	return false
+}
+
+// NamespaceOf gives what policy reads of a namespace.
+func NamespaceOf(ns *corev1.Namespace) policy.Namespace {
+	return policy.Namespace{Name: ns.Name, Annotations: ns.Annotations}
+}
+
+// AttachmentOf gives the attachment that a NetworkAttachmentDefinition defines and what it makes. A configuration that
+// cannot be read gives kubeovn.KindUnknown.
+func AttachmentOf(nad *nadv1.NetworkAttachmentDefinition) (kubeovn.Attachment, kubeovn.AttachmentKind) {
+	a := kubeovn.Attachment{Namespace: nad.Namespace, Name: nad.Name}
+	kind, err := multus.KindOf(nad)
+	if err != nil {
+		return a, kubeovn.KindUnknown
+	}
+	return a, kind
+}
+
+// RecordOf gives the facts of an IP resource (ips.kubeovn.io). Fields that are absent stay empty.
+func RecordOf(u *unstructured.Unstructured) *inventory.Record {
+	r := &inventory.Record{Name: u.GetName(), MAC: specString(u, "macAddress"), Keeper: specString(u, "podType")}
+	for _, field := range []string{"v4IpAddress", "v6IpAddress"} {
+		if ip := specString(u, field); ip != "" {
+			r.IPs = append(r.IPs, ip)
+		}
+	}
+	return r
+}
+
+// VipOf gives the facts of a Vip resource (vips.kubeovn.io).
+func VipOf(u *unstructured.Unstructured) inventory.Vip {
+	return inventory.Vip{Name: u.GetName(), Namespace: specString(u, "namespace")}
+}
+
+func specString(u *unstructured.Unstructured, field string) string {
+	s, _, err := unstructured.NestedString(u.Object, "spec", field)
+	if err != nil {
+		return "" // another type than the schema allows: as good as absent
+	}
+	return s
+}
+
+// stripPod drops what is not read from a pod. On a cluster of many pods this is most of the memory.
+func stripPod(p *corev1.Pod) {
+	p.ManagedFields = nil
+	p.Labels = nil
+	p.Finalizers = nil
+	p.Spec = corev1.PodSpec{HostNetwork: p.Spec.HostNetwork, NodeName: p.Spec.NodeName, RestartPolicy: p.Spec.RestartPolicy}
+	p.Status = corev1.PodStatus{Phase: p.Status.Phase, Reason: p.Status.Reason}
+}

@@ -1,0 +1,54 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// Lookup answers admission's questions from a cache and, where the cache has no answer, from the API server: a pod may
+// be created in the same breath as its namespace.
+type Lookup struct {
+	Cache client.Reader
+	Live  client.Reader
+}
+
+// Namespace gives the namespace, with Err set where neither the cache nor the API server has it.
+func (l Lookup) Namespace(ctx context.Context, name string) policy.Namespace {
+	var ns corev1.Namespace
+	if err := l.get(ctx, client.ObjectKey{Name: name}, &ns); err != nil {
+		return policy.Namespace{Name: name, Err: err}
+	}
+	return NamespaceOf(&ns)
+}
+
+// Kind gives what the attachment makes; kubeovn.KindUnknown where its definition cannot be read.
+func (l Lookup) Kind(ctx context.Context, a kubeovn.Attachment) kubeovn.AttachmentKind {
+	var nad nadv1.NetworkAttachmentDefinition
+	if err := l.get(ctx, client.ObjectKey{Namespace: a.Namespace, Name: a.Name}, &nad); err != nil {
+		return kubeovn.KindUnknown
+	}
+	_, kind := AttachmentOf(&nad)
+	return kind
+}
+
+func (l Lookup) get(ctx context.Context, key client.ObjectKey, into client.Object) error {
+	cached := l.Cache.Get(ctx, key, into)
+	if cached == nil {
+		return nil
+	}
+	if err := l.Live.Get(ctx, key, into); err != nil {
+		if apierrors.IsNotFound(err) {
+			return err
+		}
+		return fmt.Errorf("not in the cache (%w) and the API server gave no answer: %w", cached, err)
+	}
+	return nil
+}
