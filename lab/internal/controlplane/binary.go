@@ -1,0 +1,41 @@
+package controlplane
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// BinaryVariable is the environment variable that names the lab's binary for
+// programs that are not the lab's binary themselves.
+const BinaryVariable = "OVNGUARD_LAB"
+
+// FindBinary gives the path of the lab's binary for a program that is not it,
+// such as a test: what OVNGUARD_LAB names or else bin/ovnguard-lab in the
+// working directory or the nearest directory above that has one.
+func FindBinary() (string, error) {
+	if path := os.Getenv(BinaryVariable); path != "" {
+		found, err := exec.LookPath(path)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", BinaryVariable, err)
+		}
+		return filepath.Abs(found)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the lab's binary: %w", err)
+	}
+	for {
+		path := filepath.Join(dir, "bin", "ovnguard-lab")
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("the lab's binary is not built: run `make build`, or name one with " + BinaryVariable)
+		}
+		dir = parent
+	}
+}
