@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -10,8 +11,12 @@ import (
 )
 
 func main() {
-	if err := labcmd.New().ExecuteContext(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, "ovnguard-lab:", err)
-		os.Exit(1)
+	err := labcmd.New().ExecuteContext(context.Background())
+	if err == nil {
+		return
 	}
+	if !errors.Is(err, labcmd.ErrQuiet) {
+		fmt.Fprintln(os.Stderr, "ovnguard-lab:", err)
+	}
+	os.Exit(1)
 }

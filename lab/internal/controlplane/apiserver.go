@@ -39,7 +39,7 @@ func (c *ControlPlane) apiServerFlags() []string {
 		"--service-cluster-ip-range=" + serviceRange,
 		"--tls-cert-file=" + file(serverPair+".crt"),
 		"--tls-private-key-file=" + file(serverPair+".key"),
-		"--client-ca-file=" + file(clusterAuthority+".crt"),
+		"--client-ca-file=" + file(Authority+".crt"),
 		"--requestheader-client-ca-file=" + file(frontAuthority+".crt"),
 		"--requestheader-allowed-names=" + frontClient,
 		"--requestheader-username-headers=X-Remote-User",

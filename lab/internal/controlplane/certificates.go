@@ -10,7 +10,7 @@ import (
 // makeCertificates makes what the three servers need in dir: authorities and
 // the service account key once, leaf certificates at every start.
 func makeCertificates(dir string, now time.Time) (*pki.Authority, error) {
-	ca, err := pki.EnsureAuthority(dir, clusterAuthority, now)
+	ca, err := pki.EnsureAuthority(dir, Authority, now)
 	if err != nil {
 		return nil, fmt.Errorf("control plane: %w", err)
 	}

@@ -27,12 +27,15 @@ const (
 	Scheduler         = "scheduler"
 )
 
+// Authority is the name, in Dir.PKI, of the certificate authority of servers
+// and clients.
+const Authority = "ca"
+
 const (
-	clusterAuthority = "ca"
-	frontAuthority   = "front-proxy-ca"
-	frontClient      = "front-proxy-client"
-	serverPair       = "server"
-	serviceAccounts  = "service-account"
+	frontAuthority  = "front-proxy-ca"
+	frontClient     = "front-proxy-client"
+	serverPair      = "server"
+	serviceAccounts = "service-account"
 
 	serviceRange = "10.96.0.0/12"
 	// firstServiceIP is the address of the service "kubernetes".

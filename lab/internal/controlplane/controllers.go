@@ -25,9 +25,9 @@ func (c *ControlPlane) startControllerManager(ctx context.Context, group *proces
 	return c.startController(ctx, group, ControllerManager, "system:kube-controller-manager", c.ports.ControllerManager,
 		"--use-service-account-credentials=true",
 		"--service-account-private-key-file="+file(serviceAccounts+".key"),
-		"--root-ca-file="+file(clusterAuthority+".crt"),
-		"--cluster-signing-cert-file="+file(clusterAuthority+".crt"),
-		"--cluster-signing-key-file="+file(clusterAuthority+".key"),
+		"--root-ca-file="+file(Authority+".crt"),
+		"--cluster-signing-cert-file="+file(Authority+".crt"),
+		"--cluster-signing-key-file="+file(Authority+".key"),
 	)
 }
 

@@ -17,7 +17,7 @@ const contextName = "ovnguard-lab"
 // KubeconfigFor makes a kubeconfig for a lab that may run in another process:
 // it signs with the authority that lies in the state directory.
 func KubeconfigFor(dir state.Dir, url, user string, groups []string) ([]byte, error) {
-	ca, err := pki.LoadAuthority(dir.PKI(), clusterAuthority)
+	ca, err := pki.LoadAuthority(dir.PKI(), Authority)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -36,8 +37,8 @@ func (d Dir) Acquire() (*Lock, error) {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	// Go opens files close-on-exec, so no child keeps the lock alive.
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if errors.Is(err, unix.EWOULDBLOCK) {
+	if err := unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, wholeFile()); err != nil {
+		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
 			err = &HeldError{Dir: d, Holder: readHolder(file)}
 		} else {
 			err = fmt.Errorf("lock %s: %w", d.lockFile(), err)
@@ -69,15 +70,22 @@ func (d Dir) Holder() (process.Record, bool, error) {
 	if err != nil {
 		return process.Record{}, false, fmt.Errorf("state directory: %w", err)
 	}
-	defer func() { _ = file.Close() }() // only read; gives the shared lock back
-	err = unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB)
-	if err == nil {
-		return process.Record{}, false, nil
-	}
-	if !errors.Is(err, unix.EWOULDBLOCK) {
+	defer func() { _ = file.Close() }() // only read
+	lock := wholeFile()
+	if err := unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, lock); err != nil {
 		return process.Record{}, false, fmt.Errorf("lock %s: %w", d.lockFile(), err)
 	}
+	if lock.Type == unix.F_UNLCK {
+		return process.Record{}, false, nil
+	}
 	return readHolder(file), true, nil
+}
+
+// wholeFile is an exclusive lock. Locks of the open file description are used
+// because, other than with flock, one can ask for the holder without taking
+// the lock for a moment, which would turn away a lab that starts just then.
+func wholeFile() *unix.Flock_t {
+	return &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
 }
 
 // readHolder reads who holds the lock. Between taking it and writing its name

@@ -1,0 +1,64 @@
+package up
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
+)
+
+// KubeOVN sets Kube-OVN's stand-in.
+type KubeOVN struct {
+	// Version is the release line whose behaviour it has: "master", "1.15" or
+	// "1.14"; empty means master.
+	Version string
+	// InspectInterval is how often it looks for ports that are missing; zero
+	// means its default.
+	InspectInterval time.Duration
+}
+
+// assemble starts every part and fills in what the lab says about itself.
+func (l *Lab) assemble(ctx context.Context) error {
+	return l.startControlPlane(ctx)
+}
+
+// startControlPlane starts etcd and the three servers and makes the lab's
+// identities.
+func (l *Lab) startControlPlane(ctx context.Context) error {
+	var err error
+	l.control, err = controlplane.New(controlplane.Config{Dir: l.dir, Binary: l.options.Binary})
+	if err != nil {
+		return err
+	}
+	if l.info.Kubeconfigs, err = l.control.WriteIdentities(); err != nil {
+		return err
+	}
+	err = l.progress.timed("etcd and kube-apiserver are ready", func() error {
+		_, err := l.control.StartAPIServer(ctx, l.group)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return l.progress.timed("kube-controller-manager and kube-scheduler are ready", func() error {
+		return l.startControllers(ctx)
+	})
+}
+
+func (l *Lab) startControllers(ctx context.Context) error {
+	admin, err := l.control.Admin()
+	if err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(admin)
+	if err != nil {
+		return fmt.Errorf("make admin client: %w", err)
+	}
+	if err := l.control.StartControllers(ctx, l.group); err != nil {
+		return err
+	}
+	return l.control.Bootstrap(ctx, client)
+}

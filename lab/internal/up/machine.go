@@ -1,0 +1,65 @@
+package up
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
+)
+
+// programs are what the lab runs that it does not bring with it, by the Debian
+// package that has them.
+var programs = []struct {
+	debian string
+	names  []string
+}{
+	{"openvswitch-switch", []string{"ovs-vswitchd"}},
+	{"openvswitch-common", []string{"ovsdb-server", "ovsdb-tool", "ovs-vsctl"}},
+	{"ovn-central", []string{"ovn-northd"}},
+	{"ovn-host", []string{"ovn-controller"}},
+	{"ovn-common", []string{"ovn-nbctl", "ovn-sbctl"}},
+}
+
+// checkMachine says everything that this machine lacks for a lab, in one error.
+func checkMachine() error {
+	var lacks []error
+	if os.Geteuid() != 0 {
+		lacks = append(lacks, errors.New("not root: nodes and pods are network namespaces, so run it as root (sudo)"))
+	}
+	var names, packages []string
+	for _, p := range programs {
+		missing := false
+		for _, name := range p.names {
+			if _, err := exec.LookPath(name); err != nil {
+				names, missing = append(names, name), true
+			}
+		}
+		if missing {
+			packages = append(packages, p.debian)
+		}
+	}
+	if len(names) > 0 {
+		lacks = append(lacks, fmt.Errorf("missing programs: %s: run `make deps`, or install the Debian packages %s",
+			strings.Join(names, ", "), strings.Join(packages, ", ")))
+	}
+	if len(lacks) > 0 {
+		return fmt.Errorf("this machine cannot run a lab:\n%w", errors.Join(lacks...))
+	}
+	return nil
+}
+
+// findBinary gives the lab's own binary: what the options or OVNGUARD_LAB
+// name, this program if it is the lab, or else the one that was built.
+func findBinary(option string) (string, error) {
+	if option != "" {
+		return filepath.Abs(option)
+	}
+	if self, err := os.Executable(); err == nil && filepath.Base(self) == "ovnguard-lab" && os.Getenv(controlplane.BinaryVariable) == "" {
+		return self, nil
+	}
+	return controlplane.FindBinary()
+}
