@@ -1,0 +1,110 @@
+package standin
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"k8s.io/client-go/util/workqueue"
+)
+
+// kind tells what a piece of work is about.
+type kind string
+
+// Kinds of work.
+const (
+	kindPod       kind = "pod"
+	kindNode      kind = "node"
+	kindNamespace kind = "namespace"
+	kindSubnet    kind = "subnet"
+	kindVPC       kind = "vpc"
+	kindVip       kind = "vip"
+	kindParents   kind = "virtual parents of vip"
+	kindVirtual   kind = "virtual ports of subnet"
+	kindIP        kind = "ip"
+	kindPool      kind = "ippool"
+	kindVM        kind = "virtual machine"
+)
+
+// task is a piece of work: what, and which one. Tasks with the same value never run at the same time.
+type task struct {
+	kind            kind
+	namespace, name string
+}
+
+// quickRetries is how often a failing task is tried again before nobody waits for it any more.
+const quickRetries = 4
+
+// queue runs tasks with a few workers, tries failing ones again with growing delays, and knows when it is idle.
+type queue struct {
+	work workqueue.TypedRateLimitingInterface[task]
+	log  *slog.Logger
+
+	mu   sync.Mutex
+	busy map[task]uint64 // how often the task was added since it was last idle
+}
+
+func newQueue(log *slog.Logger) *queue {
+	return &queue{
+		work: workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[task]()),
+		log:  log,
+		busy: make(map[task]uint64),
+	}
+}
+
+func (q *queue) add(k kind, namespace, name string) {
+	t := task{k, namespace, name}
+	q.mu.Lock()
+	q.busy[t]++
+	q.mu.Unlock()
+	q.work.Add(t)
+}
+
+// idle tells whether no task waits or runs. A task that has failed often and waits for its next try does not count.
+func (q *queue) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.busy) == 0
+}
+
+// run works with n workers until ctx ends.
+func (q *queue) run(ctx context.Context, n int, do func(context.Context, task) error) {
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			for q.next(ctx, do) {
+			}
+		})
+	}
+	<-ctx.Done()
+	q.work.ShutDown()
+	wg.Wait()
+}
+
+func (q *queue) next(ctx context.Context, do func(context.Context, task) error) bool {
+	t, shutdown := q.work.Get()
+	if shutdown {
+		return false
+	}
+	defer q.work.Done(t)
+	q.mu.Lock()
+	added := q.busy[t]
+	q.mu.Unlock()
+	err := do(ctx, t)
+	if err != nil {
+		q.work.AddRateLimited(t)
+		if q.work.NumRequeues(t) <= quickRetries {
+			q.log.Debug("try again", "kind", t.kind, "namespace", t.namespace, "name", t.name, "error", err)
+			return true
+		}
+		q.log.Warn("keeps failing", "kind", t.kind, "namespace", t.namespace, "name", t.name, "error", err)
+	} else {
+		q.work.Forget(t)
+	}
+	q.mu.Lock()
+	if q.busy[t] == added {
+		delete(q.busy, t)
+	}
+	q.mu.Unlock()
+	return true
+}

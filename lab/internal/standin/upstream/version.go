@@ -1,0 +1,44 @@
+// Package upstream holds the rules by which Kube-OVN's controller turns pods into ports: which NICs a pod has, what it
+// writes when it allocates, what it writes when a watched annotation changes, and what it leaves alone. Values go in and
+// values come out; nothing here talks to Kubernetes or to OVN. The rules are those seen on the real controller.
+package upstream
+
+import "fmt"
+
+// Version is the release line of Kube-OVN whose behaviour is wanted.
+type Version string
+
+// Release lines that were observed. They differ in how the same attachment listed twice, ip_family and subnets without
+// a CIDR are treated.
+const (
+	Master Version = "master"
+	V1_15  Version = "1.15"
+	V1_14  Version = "1.14"
+)
+
+// ParseVersion reads the name of a release line; an empty one means Master.
+func ParseVersion(text string) (Version, error) {
+	switch v := Version(text); v {
+	case "":
+		return Master, nil
+	case Master, V1_15, V1_14:
+		return v, nil
+	}
+	return "", fmt.Errorf("version %q is not known, use %q, %q or %q", text, Master, V1_15, V1_14)
+}
+
+// providerPerInterface tells whether an attachment listed more than once gets a provider for each interface name.
+func (v Version) providerPerInterface() bool { return v == Master }
+
+// HonoursFamily tells whether the annotation ip_family limits what is allocated.
+func (v Version) HonoursFamily() bool { return v == Master }
+
+// AllowsMACOnly tells whether a subnet may do without a CIDR.
+func (v Version) AllowsMACOnly() bool { return v == Master }
+
+// DeletesForeignGroups tells whether port groups and switch ACLs of strangers are deleted when the controller starts.
+func (v Version) DeletesForeignGroups() bool { return v == V1_14 }
+
+// DeletesAfterGrace tells whether the ports of a pod go away when its grace period ends although no node confirmed that
+// it has stopped.
+func (v Version) DeletesAfterGrace() bool { return v == V1_14 }
