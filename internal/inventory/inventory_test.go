@@ -23,7 +23,9 @@ func pod(namespace, name string, change ...func(*Pod)) *Pod {
 	return p
 }
 
-func withNAD(p *Pod) { p.Attachments = []kubeovn.Attachment{{Namespace: "a", Name: "nad1", Interface: "net1"}} }
+func withNAD(p *Pod) {
+	p.Attachments = []kubeovn.Attachment{{Namespace: "a", Name: "nad1", Interface: "net1"}}
+}
 
 func TestTouched(t *testing.T) {
 	inv := New()

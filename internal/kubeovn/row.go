@@ -19,3 +19,10 @@ const Vendor = "kube-ovn"
 
 // AddressUnknown is the element of a port's addresses that makes it receive frames for MACs that nobody has.
 const AddressUnknown = "unknown"
+
+// IsMulticastQuerier tells that a row is the multicast querier of its subnet. It carries the name of a pod that never
+// exists, in namespace default.
+func IsMulticastQuerier(name string, externalIDs map[string]string) bool {
+	querier := "mcast-querier." + externalIDs[ExternalIDSwitch]
+	return name == querier && externalIDs[ExternalIDPod] == "default/"+querier
+}

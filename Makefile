@@ -1,0 +1,78 @@
+# ovnguard. `make help` lists what there is; the README says what to begin with.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := $(CURDIR)/bin
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -X github.com/ovnguard/ovnguard/internal/cli.version=$(VERSION)
+# Tests that run real daemons carry this build tag.
+INTEGRATION := -tags integration
+export OVNGUARD_LAB := $(BIN)/ovnguard-lab
+export OVNGUARD := $(BIN)/ovnguard
+
+##@ Start here
+
+.PHONY: demo
+demo: deps build ## Show the main job on a real control plane and a real OVN (KEEP=1 leaves the lab up).
+	$(BIN)/ovnguard-lab demo --ovnguard $(BIN)/ovnguard $(if $(KEEP),--keep)
+
+.PHONY: test
+test: deps build ## Run every test: unit, integration, end to end. Needs root.
+	./scripts/test.sh
+
+.PHONY: lab
+lab: deps build ## Run a lab in the foreground: control plane, OVN, one node. Ctrl-C ends it.
+	$(BIN)/ovnguard-lab up
+
+##@ Build
+
+.PHONY: deps
+deps: ## Install what the distribution must give (OVN, Open vSwitch, iproute2), only what is missing.
+	./scripts/deps.sh
+
+.PHONY: build
+build: $(BIN) ## Build bin/ovnguard and bin/ovnguard-lab. The lab's first build takes minutes.
+	go build -ldflags '$(LDFLAGS)' -o $(BIN)/ovnguard ./cmd/ovnguard
+	./scripts/build-lab.sh $(BIN)/ovnguard-lab
+
+$(BIN):
+	mkdir -p $@
+
+.PHONY: clean
+clean: ## Remove what was built.
+	rm -rf $(BIN)
+
+##@ Check
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need neither root nor OVN. Seconds.
+	go test ./...
+	cd lab && go test ./...
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## Check style and common mistakes in both modules.
+	$(BIN)/golangci-lint run --build-tags integration ./...
+	cd lab && $(BIN)/golangci-lint run --config ../.golangci.yml --build-tags integration ./...
+
+.PHONY: fmt
+fmt: $(BIN)/golangci-lint ## Format the code.
+	$(BIN)/golangci-lint fmt ./...
+	cd lab && $(BIN)/golangci-lint fmt --config ../.golangci.yml ./...
+
+$(BIN)/golangci-lint: tools/go.mod tools/go.sum | $(BIN)
+	cd tools && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+##@ Measure
+
+.PHONY: bench
+bench: bench-portsec ## Run all benchmarks; each ends with a table of bars and fails when one is missed.
+
+.PHONY: bench-portsec
+bench-portsec: deps ## Measure reading port_security and judging frames.
+	go run ./test/bench/portsec
+
+.PHONY: help
+help: ## Show this list.
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

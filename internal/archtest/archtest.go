@@ -1,0 +1,2 @@
+// Package archtest holds the rules of the architecture as tests: which package may depend on which, and why.
+package archtest

@@ -1,0 +1,157 @@
+package archtest
+
+import (
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/ovnguard/ovnguard"
+
+// deps gives every package that pkg links, itself left out.
+func deps(t *testing.T, pkg string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", pkg)
+	cmd.Dir = "../.."
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list -deps %s: %v", pkg, err)
+	}
+	all := strings.Fields(string(out))
+	if len(all) == 0 || all[len(all)-1] != pkg {
+		t.Fatalf("go list -deps %s does not end with it; is the package still there?", pkg)
+	}
+	return all[:len(all)-1]
+}
+
+// standard tells that a package is of the standard library: its first path element has no dot.
+func standard(pkg string) bool {
+	first, _, _ := strings.Cut(pkg, "/")
+	return !strings.Contains(first, ".")
+}
+
+// Judgement is pure: it knows no client, no network and no log, so that webhook, audit and command line can all ask it,
+// and tables and fuzzers can test it. What it may link beside the standard library is listed here in full.
+func TestJudgementIsPure(t *testing.T) {
+	pure := map[string][]string{
+		module + "/portsec":            {module + "/portsec"},
+		module + "/internal/kubeovn":   {},
+		module + "/internal/policy":    {module + "/internal/kubeovn"},
+		module + "/internal/inventory": {module + "/internal/kubeovn", module + "/internal/policy"},
+		module + "/internal/audit":     {module + "/internal/kubeovn", module + "/internal/policy", module + "/internal/inventory", module + "/portsec"},
+	}
+	for pkg, allowed := range pure {
+		for _, dep := range deps(t, pkg) {
+			switch {
+			case dep == "net/http" || dep == "log" || dep == "log/slog" || dep == "os/exec":
+				t.Errorf("%s links %s: judgement has no side effects", pkg, dep)
+			case standard(dep):
+			case !slices.ContainsFunc(allowed, func(a string) bool { return dep == a || strings.HasPrefix(dep, module+"/portsec/") && a == module+"/portsec" }):
+				t.Errorf("%s links %s: judgement stands on the standard library and the packages above it alone", pkg, dep)
+			}
+		}
+	}
+}
+
+// The client library of the OVN databases is fenced in: one package knows it, and everything else knows that package.
+func TestLibovsdbIsWrappedOnce(t *testing.T) {
+	const library, wrapper = "github.com/ovn-kubernetes/libovsdb", "internal/ovn"
+	found := false
+	eachImport(t, func(file, path string) {
+		if !strings.HasPrefix(path, library) {
+			return
+		}
+		found = true
+		if !strings.HasPrefix(file, wrapper+"/") {
+			t.Errorf("%s imports %s: only %s may", file, path, wrapper)
+		}
+	})
+	if !found {
+		t.Errorf("nobody imports %s: this rule is stale", library)
+	}
+}
+
+// The program does not carry test code. libovsdb's client ships a model for its own tests that links testing and testify;
+// that is the one exception, and it comes in through internal/ovn alone.
+func TestNothingShipsTestCode(t *testing.T) {
+	for _, pkg := range []string{module + "/portsec", module + "/internal/admission", module + "/internal/monitor", module + "/internal/report"} {
+		for _, dep := range deps(t, pkg) {
+			if dep == "testing" || strings.HasPrefix(dep, "github.com/stretchr/testify") {
+				t.Errorf("%s links %s", pkg, dep)
+			}
+		}
+	}
+}
+
+// Kubernetes itself and etcd belong to the lab's module.
+func TestProductDoesNotCarryTheControlPlane(t *testing.T) {
+	for _, dep := range deps(t, module+"/cmd/ovnguard") {
+		if strings.HasPrefix(dep, "k8s.io/kubernetes") || strings.HasPrefix(dep, "go.etcd.io/") || strings.HasPrefix(dep, module+"/lab") {
+			t.Errorf("the program links %s", dep)
+		}
+	}
+}
+
+// Every package says what it is for.
+func TestEveryPackageHasADoc(t *testing.T) {
+	documented := map[string]bool{}
+	eachFile(t, func(path string) {
+		if strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		dir := filepath.Dir(path)
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("../..", path), nil, parser.PackageClauseOnly|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documented[dir] = documented[dir] || f.Doc != nil
+	})
+	for dir, ok := range documented {
+		if !ok {
+			t.Errorf("package %s has no doc comment", dir)
+		}
+	}
+}
+
+func eachImport(t *testing.T, do func(file, path string)) {
+	t.Helper()
+	eachFile(t, func(path string) {
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("../..", path), nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range f.Imports {
+			do(path, strings.Trim(i.Path.Value, `"`))
+		}
+	})
+}
+
+// eachFile walks the Go files of the product's module; the lab is another one with rules of its own.
+func eachFile(t *testing.T, do func(path string)) {
+	t.Helper()
+	err := filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel("../..", path)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (rel == "lab" || rel == "tools" || rel == "bin" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && rel != ".") {
+			return filepath.SkipDir
+		}
+		if !d.IsDir() && strings.HasSuffix(path, ".go") {
+			do(rel)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
