@@ -373,3 +373,10 @@ func sorted(list []string) []string {
 	slices.Sort(list)
 	return list
 }
+
+// Sync returns when the cache holds everything that was in the database at the time of the call. The server sends what
+// it owes a client before it answers the client's next transaction.
+func (c *Client) Sync(ctx context.Context) error {
+	comment := "cache is up to date"
+	return c.transact(ctx, "sync", []ovsdb.Operation{{Op: ovsdb.OperationComment, Comment: &comment}})
+}
