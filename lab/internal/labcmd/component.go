@@ -1,6 +1,11 @@
 package labcmd
 
 import (
+	"context"
+	"errors"
+	"os/signal"
+	"syscall"
+
 	"github.com/spf13/cobra"
 
 	"github.com/ovnguard/ovnguard/lab/internal/component"
@@ -15,23 +20,43 @@ func newComponentCommand() *cobra.Command {
 		Short:  "Run one part of a lab (used by up)",
 		Hidden: true,
 	}
+	command.AddCommand(newAPIServerCommand(), newControllerManagerCommand(), newSchedulerCommand(), newKubeOVNCommand())
+	return command
+}
+
+func newAPIServerCommand() *cobra.Command {
 	var etcdDir string
-	apiServer := &cobra.Command{
+	command := &cobra.Command{
 		Use: controlplane.APIServer + " --etcd-dir DIR -- FLAGS",
 		RunE: func(cmd *cobra.Command, flags []string) error {
 			return component.APIServer(cmd.Context(), etcdDir, flags)
 		},
 	}
-	apiServer.Flags().StringVar(&etcdDir, "etcd-dir", "", "directory of etcd's data and sockets")
-	command.AddCommand(apiServer,
-		&cobra.Command{
-			Use:  controlplane.ControllerManager + " -- FLAGS",
-			RunE: func(_ *cobra.Command, flags []string) error { return component.ControllerManager(flags) },
-		},
-		&cobra.Command{
-			Use:  controlplane.Scheduler + " -- FLAGS",
-			RunE: func(_ *cobra.Command, flags []string) error { return component.Scheduler(flags) },
-		},
-	)
+	command.Flags().StringVar(&etcdDir, "etcd-dir", "", "directory of etcd's data and sockets")
 	return command
+}
+
+func newControllerManagerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:  controlplane.ControllerManager + " -- FLAGS",
+		RunE: func(_ *cobra.Command, flags []string) error { return component.ControllerManager(flags) },
+	}
+}
+
+func newSchedulerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:  controlplane.Scheduler + " -- FLAGS",
+		RunE: func(_ *cobra.Command, flags []string) error { return component.Scheduler(flags) },
+	}
+}
+
+// untilTerminated runs one of the lab's own components until SIGTERM, which is
+// how up stops it and no failure.
+func untilTerminated(ctx context.Context, run func(context.Context) error) error {
+	ctx, restore := signal.NotifyContext(ctx, syscall.SIGTERM)
+	defer restore()
+	if err := run(ctx); err != nil && (ctx.Err() == nil || !errors.Is(err, context.Canceled)) {
+		return err
+	}
+	return nil
 }

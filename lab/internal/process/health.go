@@ -32,7 +32,7 @@ func CheckHealth(ctx context.Context, address string, roots *x509.CertPool) erro
 	case strings.HasPrefix(address, "https://"):
 		return get(ctx, address, roots)
 	}
-	return fmt.Errorf("health: address %q is neither https:// nor unix:", address)
+	return fmt.Errorf("health: address %q: must begin with https:// or unix: to be asked", address)
 }
 
 func get(ctx context.Context, url string, roots *x509.CertPool) error {

@@ -16,7 +16,7 @@ import (
 )
 
 func TestOneLabPerDirectoryAndDown(t *testing.T) {
-	dir := stateDir(t)
+	dir := t.TempDir()
 	l := startLab(t, dir)
 	report, code := l.status()
 	if code != 0 || !report.Running() || report.Holder != l.up.Process.Pid {
@@ -50,7 +50,7 @@ func TestOneLabPerDirectoryAndDown(t *testing.T) {
 }
 
 func TestKilledLabIsSwept(t *testing.T) {
-	dir := stateDir(t)
+	dir := t.TempDir()
 	first := startLab(t, dir)
 	url := first.info().APIServer
 	kubeconfig, err := os.ReadFile(first.info().Kubeconfigs[controlplane.AdminIdentity])
@@ -103,7 +103,7 @@ func TestKilledLabIsSwept(t *testing.T) {
 }
 
 func TestTwoLabsAtOnce(t *testing.T) {
-	one, two := startLab(t, stateDir(t)), startLab(t, stateDir(t))
+	one, two := startLab(t, t.TempDir()), startLab(t, t.TempDir())
 	if one.info().APIServer == two.info().APIServer || one.info().ID == two.info().ID {
 		t.Fatalf("two labs are the same: %+v, %+v", one.info(), two.info())
 	}
@@ -115,7 +115,7 @@ func TestTwoLabsAtOnce(t *testing.T) {
 }
 
 func TestControllers(t *testing.T) {
-	l := startLab(t, stateDir(t))
+	l := startLab(t, t.TempDir())
 	t.Run("ReplicaSet makes pods", func(t *testing.T) { testReplicaSet(t, l) })
 	t.Run("namespace deletion finishes", func(t *testing.T) { testNamespaceDeletion(t, l) })
 	t.Run("tenant is kept to its namespace", func(t *testing.T) { testTenant(t, l) })

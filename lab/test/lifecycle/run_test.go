@@ -49,7 +49,12 @@ func startLab(t *testing.T, dir string, flags ...string) *lab {
 		t.Fatal(err)
 	}
 	l := &lab{t: t, binary: binary, dir: dir, output: &bytes.Buffer{}, done: make(chan struct{})}
-	t.Cleanup(func() { l.checkNothingLeft() })
+	t.Cleanup(func() {
+		l.checkNothingLeft()
+		if t.Failed() {
+			t.Logf("up wrote:\n%s", l.output)
+		}
+	})
 	l.up = exec.Command(binary, append([]string{"up", "--state-dir", dir}, flags...)...)
 	l.up.Stdout, l.up.Stderr = l.output, l.output
 	if err := l.up.Start(); err != nil {
@@ -158,25 +163,6 @@ func (l *lab) checkNothingLeft() {
 	for _, left := range leftovers(l.t, l.dir) {
 		l.t.Errorf("left behind: %s", left)
 	}
-}
-
-// stateDir gives a short temporary directory for a lab.
-func stateDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "lab")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("the state directory %s is kept, since the test failed", dir)
-			return
-		}
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
 }
 
 // eventually asks until check is true.

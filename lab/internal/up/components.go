@@ -1,0 +1,11 @@
+package up
+
+// Names of the lab's processes that are neither the control plane's nor OVN's.
+// Each is also the name of the hidden command of the lab's binary that runs it.
+const (
+	// KubeOVNComponent is the stand-in for Kube-OVN's controller.
+	KubeOVNComponent = "kube-ovn"
+	// NodeAgentComponent is what runs a node's pods; its processes are named
+	// NodeAgentComponent, a dash, and the node's name.
+	NodeAgentComponent = "node-agent"
+)
