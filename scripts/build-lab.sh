@@ -5,8 +5,14 @@ set -euo pipefail
 output=${1:?usage: build-lab.sh OUTPUT}
 cd "$(dirname "$0")/../lab"
 
+# Without it the API server says that it is v0.0.0-master.
+version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
+minor=${version#v1.}
+pkg=k8s.io/component-base/version
+ldflags="-X $pkg.gitVersion=$version -X $pkg.gitMajor=1 -X $pkg.gitMinor=${minor%%.*}"
+
 total=$(go list -deps ./cmd/ovnguard-lab | wc -l)
-go build -v -o "$output" ./cmd/ovnguard-lab 2>&1 | {
+go build -v -ldflags "$ldflags" -o "$output" ./cmd/ovnguard-lab 2>&1 | {
   compiled=0
   status=0
   while IFS= read -r line; do
