@@ -2,6 +2,7 @@ package standin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,7 +62,7 @@ func (c *controller) bringUp(ctx context.Context) error {
 			}
 		}
 	}
-	return c.removeLost(ctx)
+	return errors.Join(c.removeLost(ctx), c.removeForeign(ctx), c.joinSubnetGroups(ctx), c.syncDenyAll(ctx))
 }
 
 // adopt gives a NIC the lease that it had before.

@@ -99,6 +99,7 @@ type informers struct {
 	pools      resource[*crd.IPPool]
 	vlans      resource[*crd.Vlan]
 	nads       resource[*crd.NAD]
+	groups     resource[*crd.SecurityGroup]
 
 	kube    kubeinformers.SharedInformerFactory
 	dynamic dynamicinformer.DynamicSharedInformerFactory
@@ -112,7 +113,7 @@ func newInformers(ctx context.Context, kube kubernetes.Interface, dyn dynamic.In
 	i.podsSeen = resource[*corev1.Pod]{i.kube.Core().V1().Pods().Informer()}
 	i.namespaces = resource[*corev1.Namespace]{i.kube.Core().V1().Namespaces().Informer()}
 	i.nodes = resource[*corev1.Node]{i.kube.Core().V1().Nodes().Informer()}
-	var errs [7]error
+	var errs [8]error
 	i.subnets, errs[0] = watch[*crd.Subnet](i, crd.Subnets)
 	i.vpcs, errs[1] = watch[*crd.Vpc](i, crd.VPCs)
 	i.ips, errs[2] = watch[*crd.IP](i, crd.IPs)
@@ -120,6 +121,7 @@ func newInformers(ctx context.Context, kube kubernetes.Interface, dyn dynamic.In
 	i.pools, errs[4] = watch[*crd.IPPool](i, crd.IPPools)
 	i.vlans, errs[5] = watch[*crd.Vlan](i, crd.Vlans)
 	i.nads, errs[6] = watch[*crd.NAD](i, crd.NADs)
+	i.groups, errs[7] = watch[*crd.SecurityGroup](i, crd.SecurityGroups)
 	for _, err := range errs {
 		if err != nil {
 			return nil, err

@@ -22,6 +22,7 @@ func (c *controller) listen() error {
 		c.subnets.on(c.subnetChanged, func(s *crd.Subnet) { c.queue.add(kindSubnet, "", s.Name) }),
 		c.pools.on(func(_, p *crd.IPPool) { c.queue.add(kindPool, "", p.Name) }, func(p *crd.IPPool) { c.queue.add(kindPool, "", p.Name) }),
 		c.vips.on(c.vipChanged, c.vipGone),
+		c.groups.on(c.groupChanged, func(g *crd.SecurityGroup) { c.queue.add(kindGroup, "", g.Name) }),
 		c.ips.on(c.ipChanged, func(*crd.IP) {}),
 		c.podsSeen.on(c.podChanged, c.podGone),
 	)

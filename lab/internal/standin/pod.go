@@ -50,6 +50,7 @@ func (c *controller) nics(pod *corev1.Pod) ([]upstream.NIC, error) {
 		NAD:           func(namespace, name string) (*crd.NAD, bool) { return c.nads.get(namespace, name) },
 		Subnets:       c.subnets.list(),
 		DefaultSubnet: DefaultSubnet,
+		NonPrimary:    c.cfg.NonPrimary,
 	}
 	if ns, ok := c.namespaces.get("", pod.Namespace); ok {
 		if text := ns.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)]; text != "" {
@@ -102,7 +103,11 @@ func (c *controller) allocatePod(ctx context.Context, pod *corev1.Pod) error {
 func (c *controller) allocateNIC(ctx context.Context, pod *corev1.Pod, n upstream.NIC) (upstream.Allocation, error) {
 	a, err := c.acquire(ctx, pod, n)
 	if err != nil {
-		c.event.Eventf(pod, corev1.EventTypeWarning, reasonAcquireFailed, "stage=acquireAddress error=%v", err)
+		text := err.Error()
+		if c.cfg.Version.NamesStage() {
+			text = "stage=acquireAddress error=" + text
+		}
+		c.event.Event(pod, corev1.EventTypeWarning, reasonAcquireFailed, text)
 		return a, fmt.Errorf("addresses for %s of pod %s/%s: %w", n.Provider, pod.Namespace, pod.Name, err)
 	}
 	if !n.IPAMOnly {
@@ -110,9 +115,11 @@ func (c *controller) allocateNIC(ctx context.Context, pod *corev1.Pod, n upstrea
 			return a, err
 		}
 		a.VIPs = upstream.VIPs(pod, n, a.Subnet.Name, c.vip)
-		if err := c.writePort(ctx, upstream.Port(pod, a), a.Subnet); err != nil {
+		row := upstream.Port(pod, a)
+		if err := c.writePort(ctx, row, a.Subnet); err != nil {
 			return a, err
 		}
+		c.queueGroups(&row)
 		if upstream.Forward(pod, n) {
 			if err := c.forward(ctx, portName(pod, n)); err != nil {
 				return a, err

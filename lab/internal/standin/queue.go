@@ -23,6 +23,7 @@ const (
 	kindVirtual   kind = "virtual ports of subnet"
 	kindIP        kind = "ip"
 	kindPool      kind = "ippool"
+	kindGroup     kind = "security group"
 	kindVM        kind = "virtual machine"
 )
 

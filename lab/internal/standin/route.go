@@ -2,6 +2,7 @@ package standin
 
 import (
 	"context"
+	"errors"
 	"maps"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +19,9 @@ func (c *controller) routePod(ctx context.Context, pod *corev1.Pod, nics []upstr
 			if err := c.setOptions(ctx, portName(pod, n), upstream.MigrationOptions(pod.Spec.NodeName, pod.Spec.NodeName)); err != nil {
 				return err
 			}
+		}
+		if err := errors.Join(c.leaveGroups(ctx, pod, n), c.joinGroups(ctx, pod, n)); err != nil {
+			return err
 		}
 		value := kubeovn.True
 		set[n.Provider.Key(kubeovn.Routed)] = &value

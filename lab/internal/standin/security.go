@@ -31,12 +31,12 @@ func (c *controller) securePod(ctx context.Context, pod *corev1.Pod) error {
 		}
 		subnet := c.subnetOf(pod, n)
 		wanted := upstream.Secure(pod, n, upstream.VIPs(pod, n, subnet, c.vip), row)
-		if slices.Equal(row.PortSecurity, wanted.PortSecurity) && maps.Equal(row.ExternalIDs, wanted.ExternalIDs) {
-			continue
+		if !slices.Equal(row.PortSecurity, wanted.PortSecurity) || !maps.Equal(row.ExternalIDs, wanted.ExternalIDs) {
+			if err := c.nb.UpdatePort(ctx, &wanted, &wanted.PortSecurity, &wanted.ExternalIDs); err != nil {
+				return err
+			}
 		}
-		if err := c.nb.UpdatePort(ctx, &wanted, &wanted.PortSecurity, &wanted.ExternalIDs); err != nil {
-			return err
-		}
+		c.queueGroups(&wanted)
 		c.queue.add(kindVirtual, "", subnet)
 		c.event.Eventf(pod, corev1.EventTypeNormal, reasonSecurity, "provider=%s subnet=%s logicalSwitchPort=%s", n.Provider, subnet, name)
 	}

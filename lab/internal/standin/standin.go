@@ -26,6 +26,7 @@ import (
 const (
 	DefaultInspectInterval = 20 * time.Second
 	DefaultGCInterval      = 360 * time.Second
+	DefaultProbeInterval   = time.Minute
 	DefaultVPC             = "ovn-cluster"
 	DefaultSubnet          = "ovn-default"
 	DefaultCIDR            = "10.16.0.0/16"
@@ -49,8 +50,12 @@ type Config struct {
 	// GCInterval is how often ports of nobody are deleted, at their second sighting; optional, 360 seconds; negative for
 	// never.
 	GCInterval time.Duration
+	// ProbeInterval is how often the nodes' port groups are put right; optional, one minute; negative for never.
+	ProbeInterval time.Duration
 	// ExternalVPC spares logical switches and ports that Kube-OVN did not make.
 	ExternalVPC bool
+	// NonPrimary leaves the pods' default network to another CNI.
+	NonPrimary bool
 	// CIDR and JoinCIDR are the default subnet's and the join subnet's; optional, 10.16.0.0/16 and 100.64.0.0/16.
 	CIDR, JoinCIDR string
 	// Log takes messages; optional, none.
@@ -75,6 +80,9 @@ func (c *Config) complete() error {
 	}
 	if c.GCInterval == 0 {
 		c.GCInterval = DefaultGCInterval
+	}
+	if c.ProbeInterval == 0 {
+		c.ProbeInterval = DefaultProbeInterval
 	}
 	if c.CIDR == "" {
 		c.CIDR = DefaultCIDR
@@ -161,6 +169,7 @@ func start(ctx context.Context, cfg Config) (_ *controller, err error) {
 	c.wg.Go(func() { c.queue.run(ctx, workers, c.do) })
 	c.wg.Go(func() { c.every(ctx, cfg.InspectInterval, c.inspect) })
 	c.wg.Go(func() { c.every(ctx, cfg.GCInterval, c.collect) })
+	c.wg.Go(func() { c.every(ctx, cfg.ProbeInterval, c.probeNodes) })
 	if err := c.listen(); err != nil {
 		return nil, fmt.Errorf("stand-in: %w", err)
 	}
@@ -203,6 +212,8 @@ func (c *controller) do(ctx context.Context, t task) error {
 		return c.syncIP(ctx, t.name)
 	case kindPool:
 		return c.syncPool(t.name)
+	case kindGroup:
+		return c.syncGroup(ctx, t.name)
 	case kindVM:
 		return c.syncVM(ctx, t.namespace, t.name)
 	}

@@ -47,9 +47,11 @@ type world struct {
 	nb     string
 	reader *nb.Client // sees what the stand-in wrote, over a connection of its own
 
-	standin *controller
-	version upstream.Version
-	changes int
+	standin     *controller
+	externalVPC bool
+	nonPrimary  bool
+	version     upstream.Version
+	changes     int
 }
 
 // newWorld starts the servers. The stand-in is started apart, since tests stop it and start it again.
@@ -120,7 +122,8 @@ func startNB(t *testing.T, group *process.Group, dir string) string {
 func (w *world) start() {
 	w.t.Helper()
 	c, err := start(context.WithoutCancel(w.t.Context()), Config{
-		RESTConfig: w.config, NB: w.nb, Version: w.version, InspectInterval: -1, GCInterval: -1, Log: testLog(w.t),
+		RESTConfig: w.config, NB: w.nb, Version: w.version, InspectInterval: -1, GCInterval: -1, ProbeInterval: -1,
+		ExternalVPC: w.externalVPC, NonPrimary: w.nonPrimary, Log: testLog(w.t),
 	})
 	check(w.t, err)
 	w.standin = c

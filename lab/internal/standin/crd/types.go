@@ -195,6 +195,12 @@ type Vlan struct {
 	} `json:"spec"`
 }
 
+// SecurityGroup is a set of rules for the ports that name it. Its rules are not read.
+type SecurityGroup struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+}
+
 // NAD is a NetworkAttachmentDefinition.
 type NAD struct {
 	metav1.TypeMeta   `json:",inline"`

@@ -36,6 +36,8 @@ type Cluster struct {
 	Subnets []*crd.Subnet
 	// DefaultSubnet is the name of the cluster's default subnet.
 	DefaultSubnet string
+	// NonPrimary tells that another CNI makes the default network, so that attachments are all there is.
+	NonPrimary bool
 	// NamespaceSubnets are the subnets that the pod's namespace names.
 	NamespaceSubnets []string
 }
@@ -88,7 +90,7 @@ func NICs(v Version, pod *corev1.Pod, c *Cluster) ([]NIC, error) {
 			nics = append(nics, nic)
 		}
 	}
-	if pod.Annotations[kubeovn.DefaultNetwork] == "" {
+	if pod.Annotations[kubeovn.DefaultNetwork] == "" && !c.NonPrimary {
 		nic, err := defaultNIC(pod, c)
 		if err != nil {
 			return nil, err

@@ -36,6 +36,9 @@ func (v Version) HonoursFamily() bool { return v == Master }
 // AllowsMACOnly tells whether a subnet may do without a CIDR.
 func (v Version) AllowsMACOnly() bool { return v == Master }
 
+// NamesStage tells whether the event about a refused address says at which stage it was refused.
+func (v Version) NamesStage() bool { return v == Master }
+
 // DeletesForeignGroups tells whether port groups and switch ACLs of strangers are deleted when the controller starts.
 func (v Version) DeletesForeignGroups() bool { return v == V1_14 }
 
