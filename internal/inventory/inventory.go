@@ -139,8 +139,12 @@ func (inv *Inventory) SetRow(r *Row) []string {
 	return []string{r.Name}
 }
 
-// DeleteRow takes a row out and gives its name.
-func (inv *Inventory) DeleteRow(name string) []string {
+// DeleteRow takes the row with this name and UUID out and gives its name. A row that was made again under the name
+// meanwhile has another UUID and stays.
+func (inv *Inventory) DeleteRow(name, uuid string) []string {
+	if r := inv.rows[name]; r == nil || r.UUID != uuid {
+		return nil
+	}
 	delete(inv.rows, name)
 	return []string{name}
 }

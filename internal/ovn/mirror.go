@@ -140,11 +140,7 @@ func (m *Mirror) Version() string {
 // caller comes: what it has not taken is kept. The first call gives every port as a new one.
 func (m *Mirror) Changes(ctx context.Context) ([]Change, error) {
 	for {
-		m.mu.Lock()
-		changes := m.changes
-		m.changes = nil
-		m.mu.Unlock()
-		if len(changes) > 0 {
+		if changes := m.Take(); len(changes) > 0 {
 			return changes, nil
 		}
 		select {
@@ -153,6 +149,15 @@ func (m *Mirror) Changes(ctx context.Context) ([]Change, error) {
 		case <-m.signal:
 		}
 	}
+}
+
+// Take gives the changes that have come since the last call, without waiting for any.
+func (m *Mirror) Take() []Change {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	changes := m.changes
+	m.changes = nil
+	return changes
 }
 
 // replace makes ports the whole truth; what is different from before becomes changes.

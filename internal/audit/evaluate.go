@@ -1,0 +1,183 @@
+package audit
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+// check is one rule: whether it holds for a port and, if so, what to say. Each has a file of its own.
+type check struct {
+	rule Rule
+	find func(s subject) (f found, holds bool)
+}
+
+// found is what a check says beside what is known of the port anyway.
+type found struct {
+	message string
+	fix     string
+	excess  []portsec.Pair
+	loss    []portsec.Pair
+}
+
+// checks are all rules in the order of their IDs.
+var checks = []check{openPort, unusableEntry, widerThanIdentity, narrowerThanIdentity, unexpectedUnknown, portWithoutPod, podWithoutPort}
+
+// Rules gives all rules in the order of their IDs.
+func Rules() []Rule {
+	rules := make([]Rule, len(checks))
+	for i, c := range checks {
+		rules[i] = c.rule
+	}
+	return rules
+}
+
+// Evaluate judges one port. eras are the parsers of OVN that may be the ones that enforce: a port counts as protected
+// only if each of them protects it.
+func Evaluate(p inventory.Port, eras []portsec.Era) Result {
+	if why := outOfScope(p); why != "" {
+		return Result{State: OutOfScope, Why: why}
+	}
+	s := newSubject(p, eras)
+	var result Result
+	for _, c := range checks {
+		if f, holds := c.find(s); holds {
+			result.Findings = append(result.Findings, s.finding(c.rule, f))
+		}
+	}
+	switch why := s.notKnown(); {
+	case len(result.Findings) > 0:
+		result.State = Violation
+	case why != "":
+		result.State, result.Why = Unknown, why
+	default:
+		result.State = Compliant
+	}
+	return result
+}
+
+// outOfScope says why a port is not judged, or "" where it is.
+func outOfScope(p inventory.Port) string {
+	switch {
+	case p.Pod != nil && p.Pod.Finished:
+		return "its pod has ended"
+	case p.Pod != nil:
+		return ""
+	case p.Row == nil:
+		return "nothing has this name"
+	case p.Row.Type != "":
+		return fmt.Sprintf("it is of type %s, which is not a pod's", p.Row.Type)
+	case p.Row.ExternalIDs[kubeovn.ExternalIDVendor] != kubeovn.Vendor:
+		return "Kube-OVN did not make it"
+	case p.Row.ExternalIDs[kubeovn.ExternalIDPod] == "":
+		return "it carries no pod's name, as the ports of nodes and gateways do not"
+	case p.Vip:
+		return "it belongs to a Vip"
+	case kubeovn.IsMulticastQuerier(p.Row.Name, p.Row.ExternalIDs):
+		return "it is the multicast querier of its subnet"
+	case p.Record != nil && p.Record.Keeper != "":
+		return fmt.Sprintf("no pod runs, and its %s keeps it", p.Record.Keeper)
+	}
+	return ""
+}
+
+// subject is a port with what the checks derive from it, once for all.
+type subject struct {
+	inventory.Port
+	identity     portsec.Identity
+	identityFrom string
+	identityErr  error
+	want         portsec.Set
+	readings     []reading
+}
+
+// reading is what one era of OVN makes of the port's port_security.
+type reading struct {
+	era portsec.Era
+	set portsec.Set
+}
+
+func newSubject(p inventory.Port, eras []portsec.Era) subject {
+	s := subject{Port: p}
+	s.identity, s.identityFrom, s.identityErr = identityOf(p)
+	if s.identityErr == nil {
+		s.want = portsec.IdentitySet(s.identity)
+	}
+	if p.Row != nil {
+		for _, era := range eras {
+			s.readings = append(s.readings, reading{era: era, set: portsec.Parse(era, p.Row.PortSecurity).Set()})
+		}
+	}
+	return s
+}
+
+// mustBeStrict tells that the port exists, belongs to a pod and policy wants it strict.
+func (s subject) mustBeStrict() bool {
+	return s.Pod != nil && s.Row != nil && s.Decision.Level == policy.Strict
+}
+
+// notKnown says why a port without findings still cannot be called compliant.
+func (s subject) notKnown() string {
+	switch {
+	case s.Pod == nil:
+		return ""
+	case s.Row == nil && !s.NICKnown:
+		return "its attachment could not be read, and OVN has no such port"
+	case s.Row == nil:
+		return "Kube-OVN has not made the port yet"
+	case s.Row.Type != "":
+		return fmt.Sprintf("the port is of type %s, for which OVN ignores port_security", s.Row.Type)
+	case s.Decision.Level == policy.Strict && s.identityErr != nil:
+		return s.identityErr.Error()
+	}
+	return ""
+}
+
+func (s subject) finding(rule Rule, f found) Finding {
+	out := Finding{
+		Rule: rule, Port: s.Name, Provider: s.Provider, Message: f.message, Fix: f.fix,
+		Evidence: Evidence{Excess: texts(f.excess), Loss: texts(f.loss)},
+	}
+	if s.Pod != nil {
+		out.Namespace, out.Pod = s.Pod.Namespace, s.Pod.Name
+		out.Evidence.Decision, out.Evidence.DecisionFrom = s.Decision.Level.String(), string(s.Decision.LevelFrom)
+	}
+	if s.Row != nil {
+		out.Evidence.Switch, out.Evidence.PortSecurity, out.Evidence.Addresses = s.Row.Switch, s.Row.PortSecurity, s.Row.Addresses
+	}
+	if s.identityErr == nil {
+		out.Evidence.Identity, out.Evidence.IdentityFrom = identityText(s.identity), s.identityFrom
+	}
+	return out
+}
+
+// inEras words the eras in which something holds: nothing where it holds in all that are plausible.
+func (s subject) inEras(eras []portsec.Era) string {
+	if len(eras) == len(s.readings) {
+		return ""
+	}
+	names := make([]string, len(eras))
+	for i, e := range eras {
+		names[i] = e.String()
+	}
+	return " (as OVN of era " + strings.Join(names, ", ") + " reads it)"
+}
+
+func texts(pairs []portsec.Pair) []string {
+	out := make([]string, len(pairs))
+	for i, p := range pairs {
+		out[i] = p.String()
+	}
+	return out
+}
+
+func quoted(column []string) string {
+	if len(column) == 0 {
+		return "empty"
+	}
+	return fmt.Sprintf("%q", column)
+}

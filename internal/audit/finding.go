@@ -1,0 +1,99 @@
+// Package audit judges ports: what OVN has for a port against what policy says it must be. It is pure: pictures in,
+// findings out.
+package audit
+
+import (
+	"time"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+// Severity says how bad a finding is.
+type Severity string
+
+// Severities, the worst first.
+const (
+	Critical Severity = "critical"
+	High     Severity = "high"
+	Medium   Severity = "medium"
+)
+
+// Rank orders severities: 0 is the worst.
+func (s Severity) Rank() int {
+	switch s {
+	case Critical:
+		return 0
+	case High:
+		return 1
+	case Medium:
+	}
+	return 2
+}
+
+// Rule identifies what a finding is about. Its ID never changes its meaning.
+type Rule struct {
+	// ID is the stable identifier, such as "OVG001".
+	ID string
+	// Name is the short name for tables, such as "open".
+	Name     string
+	Severity Severity
+	// Summary says in one sentence what the rule finds.
+	Summary string
+	// Settle is how long it must hold before it means anything: creating and deleting a pod pass through such states.
+	Settle time.Duration
+}
+
+// Finding is one thing that is wrong with one port.
+type Finding struct {
+	Rule Rule
+	// Port is the name of the Logical_Switch_Port.
+	Port string
+	// Namespace, Pod and Provider tell whose NIC it is; empty where no pod claims the port.
+	Namespace string
+	Pod       string
+	Provider  kubeovn.Provider
+	// Message says what is wrong, in one sentence with the evidence.
+	Message string
+	// Evidence is what the message rests on.
+	Evidence Evidence
+	// Fix is the command that puts it right; empty where none is safe to give.
+	Fix string
+}
+
+// Evidence is what a finding rests on.
+type Evidence struct {
+	// Switch is the logical switch that holds the port.
+	Switch string
+	// PortSecurity and Addresses are the columns as OVN has them.
+	PortSecurity []string
+	Addresses    []string
+	// Identity is the MAC and addresses that the port is assigned, and IdentityFrom where they were read.
+	Identity     string
+	IdentityFrom string
+	// Excess is what the port may send beyond its identity, Loss what its own traffic would lose.
+	Excess []string
+	Loss   []string
+	// Decision is the level that policy asks for, and DecisionFrom its source.
+	Decision     string
+	DecisionFrom string
+}
+
+// State is the result of judging one port.
+type State string
+
+// States of a port. OutOfScope ports are not counted: they are not a pod's, or not yet or no longer in use.
+const (
+	Compliant  State = "compliant"
+	Violation  State = "violation"
+	Unknown    State = "unknown"
+	OutOfScope State = "out-of-scope"
+)
+
+// Result is what judging one port gave.
+type Result struct {
+	State State
+	// Why says why the state is Unknown or OutOfScope.
+	Why string
+	// Findings are ordered by rule.
+	Findings []Finding
+}

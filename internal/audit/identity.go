@@ -1,0 +1,74 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+// Sources of an identity.
+const (
+	fromRecord     = "IP resource"
+	fromAnnotation = "pod annotation"
+)
+
+var errNoIdentity = errors.New("Kube-OVN has not recorded the port's MAC and addresses yet")
+
+// identityOf gives the MAC and addresses that Kube-OVN assigned. The truth is the IP resource, which tenants cannot
+// write; the pod's annotations are believed only where there is none.
+func identityOf(p inventory.Port) (identity portsec.Identity, from string, err error) {
+	switch {
+	case p.Record != nil && p.Record.MAC != "":
+		identity, err = parseIdentity(p.Record.MAC, p.Record.IPs)
+		return identity, fromRecord, wrapIdentity(fromRecord, err)
+	case p.Pod != nil && p.Pod.Annotations[p.Provider.Key(kubeovn.MACAddress)] != "":
+		a := p.Pod.Annotations
+		identity, err = parseIdentity(a[p.Provider.Key(kubeovn.MACAddress)], splitList(a[p.Provider.Key(kubeovn.IPAddress)]))
+		return identity, fromAnnotation, wrapIdentity(fromAnnotation, err)
+	}
+	return portsec.Identity{}, "", errNoIdentity
+}
+
+func wrapIdentity(from string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("the identity in the %s cannot be read: %w", from, err)
+}
+
+func parseIdentity(mac string, ips []string) (portsec.Identity, error) {
+	m, err := portsec.ParseMAC(mac)
+	if err != nil {
+		return portsec.Identity{}, err
+	}
+	identity := portsec.Identity{MAC: m}
+	for _, text := range ips {
+		ip, err := netip.ParseAddr(text)
+		if err != nil {
+			return portsec.Identity{}, fmt.Errorf("address %q: %w", text, err)
+		}
+		identity.IPs = append(identity.IPs, ip)
+	}
+	return identity, nil
+}
+
+// identityText writes an identity as people know it from port_security.
+func identityText(identity portsec.Identity) string {
+	words := []string{identity.MAC.String()}
+	for _, ip := range identity.IPs {
+		words = append(words, ip.String())
+	}
+	return strings.Join(words, " ")
+}
+
+func splitList(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, ",")
+}

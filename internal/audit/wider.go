@@ -1,0 +1,56 @@
+package audit
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+// widerThanIdentity finds ports that are checked, but may send more than their own identity.
+var widerThanIdentity = check{
+	rule: Rule{ID: "OVG003", Name: "wider-than-identity", Severity: High, Summary: "port_security allows more than the port's own MAC and addresses"},
+	find: func(s subject) (found, bool) {
+		return s.compare(portsec.Excess, func(pairs []portsec.Pair, eras string) found {
+			return found{
+				message: fmt.Sprintf("may also send from %s%s; its own is %s", joined(pairs), eras, identityText(s.identity)),
+				fix:     s.fixColumn(), excess: pairs,
+			}
+		})
+	},
+}
+
+// compare looks, in every plausible era, for pairs by which the enforced set differs from the identity.
+func (s subject) compare(difference func(have, want portsec.Set) []portsec.Pair, say func(pairs []portsec.Pair, eras string) found) (found, bool) {
+	if !s.mustBeStrict() || s.identityErr != nil {
+		return found{}, false
+	}
+	var pairs []portsec.Pair
+	var eras []portsec.Era
+	for _, r := range s.readings {
+		if r.set.Open() {
+			continue // that is the business of openPort and unusableEntry
+		}
+		if d := difference(r.set, s.want); len(d) > 0 {
+			eras = append(eras, r.era)
+			if len(d) > len(pairs) {
+				pairs = d
+			}
+		}
+	}
+	if len(eras) == 0 {
+		return found{}, false
+	}
+	return say(pairs, s.inEras(eras)), true
+}
+
+// pairLimit bounds how many pairs a message lists; the evidence has them all.
+const pairLimit = 3
+
+func joined(pairs []portsec.Pair) string {
+	words := texts(pairs[:min(len(pairs), pairLimit)])
+	if more := len(pairs) - len(words); more > 0 {
+		words = append(words, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/ovnguard/ovnguard/internal/controller"
+)
+
+// controllerOptions are the flags of the command.
+type controllerOptions struct {
+	connection
+	controller.Options
+	service   string
+	logFormat string
+}
+
+func newControllerCommand() *cobra.Command {
+	var o controllerOptions
+	cmd := &cobra.Command{
+		Use:   "controller",
+		Short: "Serve the admission webhook and follow the ports in OVN",
+		Long: `Serves the webhook that makes the ports of new pods what policy says, registers it with the
+API server, makes and renews its certificate, and follows the Northbound database: metrics
+and Events say which ports are not what they must be.
+
+Runs until it is interrupted.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	flags := cmd.Flags()
+	o.addFlags(flags)
+	flags.StringVar(&o.Namespace, "namespace", namespaceDefault(), "namespace for the certificate Secret")
+	flags.StringVar(&o.WebhookAddress, "webhook-address", ":9443", "where the webhook listens, host:port")
+	flags.StringVar(&o.WebhookURL, "webhook-url", "", "how the API server reaches the webhook from outside a cluster, such as https://localhost:9443; default: through --webhook-service")
+	flags.StringVar(&o.service, "webhook-service", "ovnguard-system/ovnguard", "Service in front of the webhook, namespace/name")
+	flags.StringVar(&o.MetricsAddress, "metrics-address", ":8080", "where metrics are served, host:port; 0 for nowhere")
+	flags.StringVar(&o.HealthAddress, "health-address", ":8081", "where /healthz and /readyz are served, host:port; 0 for nowhere")
+	flags.StringVar(&o.logFormat, "log-format", "json", "json or text")
+	return cmd
+}
+
+func (o *controllerOptions) run(cmd *cobra.Command) error {
+	log, err := newLogger(cmd.ErrOrStderr(), o.logFormat)
+	if err != nil {
+		return usage(err)
+	}
+	o.Northbound, o.NorthboundTLS = o.northbound, o.tls
+	if namespace, name, found := strings.Cut(o.service, "/"); found {
+		o.WebhookService = types.NamespacedName{Namespace: namespace, Name: name}
+	}
+	if err := o.Validate(); err != nil {
+		return usage(err)
+	}
+	if o.REST, err = o.rest(); err != nil {
+		return err
+	}
+	ctrl.SetLogger(log)
+	klog.SetLogger(log)
+	if err := controller.Run(cmd.Context(), o.Options, log); err != nil {
+		return unreachable(err)
+	}
+	return nil
+}
+
+func newLogger(w io.Writer, format string) (logr.Logger, error) {
+	switch format {
+	case "json":
+		return logr.FromSlogHandler(slog.NewJSONHandler(w, nil)), nil
+	case "text":
+		return logr.FromSlogHandler(slog.NewTextHandler(w, nil)), nil
+	}
+	return logr.Logger{}, fmt.Errorf("--log-format: %q: want json or text", format)
+}
+
+// namespaceDefault is the pod's own namespace where the program runs in one.
+func namespaceDefault() string {
+	if namespace, ok := os.LookupEnv("POD_NAMESPACE"); ok && namespace != "" {
+		return namespace
+	}
+	return "ovnguard-system"
+}

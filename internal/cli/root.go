@@ -1,0 +1,88 @@
+// Package cli holds the program's commands, one a file. Answers go to standard output, everything else to standard error.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes, the same for every command.
+const (
+	exitOK          = 0
+	exitFindings    = 1
+	exitUsage       = 2
+	exitUnreachable = 3
+)
+
+// version is set by the build.
+var version = "unknown"
+
+// exitError ends the program with a code. An empty message says nothing more, because the answer was given already.
+type exitError struct {
+	code int
+	err  error
+}
+
+// Error implements error.
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+// Unwrap gives the cause.
+func (e *exitError) Unwrap() error { return e.err }
+
+// usage marks an error as the user's: the message names the flag and the fix.
+func usage(err error) error { return &exitError{code: exitUsage, err: err} }
+
+// unreachable marks an error as that of something the program depends on.
+func unreachable(err error) error { return &exitError{code: exitUnreachable, err: err} }
+
+// Main runs the command line and gives the exit code: 0 fine, 1 findings, 2 wrong usage, 3 something could not be
+// reached. The first interrupt ends the command cleanly, the second at once.
+func Main(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	code := exitUsage // what cobra itself refuses
+	var exit *exitError
+	if errors.As(err, &exit) {
+		code = exit.code
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(stderr, "ovnguard:", text)
+	}
+	return code
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "ovnguard",
+		Short:         "Port security for Kube-OVN: on by default, governed exceptions, proof on the wire",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.AddCommand(newAuditCommand(), newControllerCommand())
+	return root
+}

@@ -1,0 +1,84 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/monitor"
+	"github.com/ovnguard/ovnguard/internal/ovn"
+	"github.com/ovnguard/ovnguard/internal/rows"
+)
+
+// staleAfter is how long the Northbound database may be out of sight before the service is not ready any more.
+const staleAfter = 15 * time.Second
+
+// auditor follows both sides and keeps the monitor current.
+type auditor struct {
+	manager ctrl.Manager
+	mirror  *ovn.Mirror
+	monitor *monitor.Monitor
+	log     logr.Logger
+	// started is set when both sides have been read once.
+	started atomic.Bool
+}
+
+// run implements manager.RunnableFunc.
+func (a *auditor) run(ctx context.Context) error {
+	go a.mirror.Run(ctx)
+	if err := followKubernetes(ctx, a.manager, a.monitor, a.log); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	if err := a.mirror.WaitSynced(ctx); err != nil {
+		return nil // the service is ending
+	}
+	a.take(a.mirror.Take())
+	for {
+		changes, err := a.mirror.Changes(ctx)
+		if err != nil {
+			return nil // the service is ending
+		}
+		a.take(changes)
+	}
+}
+
+// take enters changes of rows. The first batch is everything that the database holds, after which judging starts.
+func (a *auditor) take(changes []ovn.Change) {
+	a.monitor.SetEras(rows.Eras(a.mirror.Version()))
+	a.monitor.Change(func(inv *inventory.Inventory) []string {
+		var touched []string
+		for _, c := range changes {
+			touched = append(touched, rows.Apply(inv, c)...)
+		}
+		return touched
+	})
+	if !a.started.Load() {
+		a.monitor.Start()
+		a.started.Store(true)
+		a.log.Info("both sides have been read; every port is judged", "ports", len(a.monitor.Results()))
+	}
+}
+
+// ready implements healthz.Checker.
+func (a *auditor) ready(*http.Request) error {
+	s := a.mirror.State()
+	switch {
+	case !s.Synced && time.Since(s.Since) > staleAfter:
+		if s.Err != nil {
+			return s.Err
+		}
+		return errors.New("the Northbound database has not been read yet")
+	case !a.started.Load():
+		return errors.New("both sides have not been read yet")
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/meta"
+	toolscache "k8s.io/client-go/tools/cache"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/monitor"
+)
+
+// retryMissing is how long to wait before asking again for a kind that the cluster did not serve.
+const retryMissing = 15 * time.Second
+
+// followKubernetes feeds the monitor from the API server. It returns when everything that is there has been read once.
+func followKubernetes(ctx context.Context, mgr ctrl.Manager, m *monitor.Monitor, log logr.Logger) error {
+	for _, s := range kube.Sources() {
+		err := follow(ctx, mgr, s, m)
+		if err == nil {
+			continue
+		}
+		if !s.Optional || !meta.IsNoMatchError(err) {
+			return fmt.Errorf("follow %s: %w", s.Kind.GroupKind(), err)
+		}
+		log.Info("the cluster does not serve a kind; it is asked for again", "kind", s.Kind.GroupKind().String(), "notKnown", s.Lacks, "every", retryMissing.String())
+		go followLater(ctx, mgr, s, m, log)
+	}
+	return nil
+}
+
+// followLater waits for a kind to be served.
+func followLater(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Monitor, log logr.Logger) {
+	ticker := time.NewTicker(retryMissing)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		err := follow(ctx, mgr, s, m)
+		switch {
+		case err == nil:
+			log.Info("the cluster serves a kind now", "kind", s.Kind.GroupKind().String())
+			return
+		case ctx.Err() != nil:
+			return
+		case !meta.IsNoMatchError(err):
+			log.Error(err, "follow", "kind", s.Kind.GroupKind().String())
+		}
+	}
+}
+
+// follow feeds the monitor from one kind and returns when what is there has been read once.
+func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Monitor) error {
+	if _, err := mgr.GetRESTMapper().RESTMapping(s.Kind.GroupKind(), s.Kind.Version); err != nil {
+		return err
+	}
+	informer, err := mgr.GetCache().GetInformer(ctx, s.Object())
+	if err != nil {
+		return err
+	}
+	set := func(o client.Object) { m.Change(func(inv *inventory.Inventory) []string { return kube.Set(inv, o) }) }
+	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc: func(o any) {
+			if object, ok := o.(client.Object); ok {
+				set(object)
+			}
+		},
+		UpdateFunc: func(_, o any) {
+			if object, ok := o.(client.Object); ok {
+				set(object)
+			}
+		},
+		DeleteFunc: func(o any) {
+			if gone, ok := o.(toolscache.DeletedFinalStateUnknown); ok {
+				o = gone.Obj
+			}
+			if object, ok := o.(client.Object); ok {
+				m.Change(func(inv *inventory.Inventory) []string { return kube.Delete(inv, object) })
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if !toolscache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
+		return ctx.Err()
+	}
+	return nil
+}

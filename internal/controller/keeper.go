@@ -1,0 +1,81 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// keeper follows the certificate Secret and the webhook configuration: it serves with what the Secret holds, and puts the
+// configuration back when somebody changes or deletes it.
+type keeper struct {
+	secret      types.NamespacedName
+	client      client.Client
+	certificate *certificate
+	registrar   registrar
+	// serving tells whether the webhook answers. It is registered only then: with failurePolicy Fail, a webhook that is
+	// registered too early would keep every pod from starting.
+	serving func() error
+}
+
+// addKeeper has the manager run the keeper.
+func addKeeper(mgr ctrl.Manager, k *keeper) error {
+	always := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
+		return []reconcile.Request{{NamespacedName: k.secret}}
+	})
+	isOurs := predicate.NewPredicateFuncs(func(o client.Object) bool { return o.GetName() == configurationName })
+	one := controller.Options{MaxConcurrentReconciles: 1, NeedLeaderElection: new(bool)}
+	err := ctrl.NewControllerManagedBy(mgr).Named("keeper").WithOptions(one).
+		For(&corev1.Secret{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
+			return client.ObjectKeyFromObject(o) == k.secret
+		}))).
+		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, always, builder.WithPredicates(isOurs)).
+		Complete(k)
+	if err != nil {
+		return fmt.Errorf("set up the keeper of the webhook configuration: %w", err)
+	}
+	return nil
+}
+
+// Reconcile implements reconcile.Reconciler.
+func (k *keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+	log := ctrl.LoggerFrom(ctx)
+	var secret corev1.Secret
+	err := k.client.Get(ctx, k.secret, &secret)
+	if apierrors.IsNotFound(err) {
+		log.Info("the certificate Secret is gone and is made again", "secret", k.secret)
+		return reconcile.Result{}, ensureSecret(ctx, k.client, k.secret.Namespace)
+	}
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("read secret %s: %w", k.secret, err)
+	}
+	if err := k.certificate.take(&secret); err != nil {
+		return reconcile.Result{}, err
+	}
+	if !k.registrar.trust(&secret) {
+		return reconcile.Result{}, nil // the rotator has not filled it yet, and will
+	}
+	if err := k.serving(); err != nil {
+		return reconcile.Result{}, fmt.Errorf("the webhook is not registered before it answers: %w", err)
+	}
+	result, err := k.registrar.register(ctx)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if result != controllerutil.OperationResultNone {
+		log.Info("webhook configuration written", "name", configurationName, "result", result)
+	}
+	return reconcile.Result{}, nil
+}

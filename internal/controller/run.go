@@ -1,0 +1,161 @@
+package controller
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	guard "github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/monitor"
+	"github.com/ovnguard/ovnguard/internal/ovn"
+)
+
+// Run runs the service until ctx ends. o must be valid.
+func Run(ctx context.Context, o Options, log logr.Logger) error {
+	mark, err := os.MkdirTemp("", "ovnguard-")
+	if err != nil {
+		return fmt.Errorf("make a directory for the public certificate: %w", err)
+	}
+	defer func() {
+		if err := os.RemoveAll(mark); err != nil {
+			log.Error(err, "remove the directory of the public certificate")
+		}
+	}()
+	cert := &certificate{ready: make(chan struct{}), mark: mark}
+	mgr, err := newManager(o, cert, log)
+	if err != nil {
+		return err
+	}
+	live, err := client.New(o.REST, client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return fmt.Errorf("connect to the API server: %w", err)
+	}
+	if err := ensureSecret(ctx, live, o.Namespace); err != nil {
+		return err
+	}
+	if err := addRotator(mgr, o, cert); err != nil {
+		return err
+	}
+	if err := addWebhook(mgr); err != nil {
+		return err
+	}
+	started := mgr.GetWebhookServer().StartedChecker()
+	err = addKeeper(mgr, &keeper{
+		secret: types.NamespacedName{Namespace: o.Namespace, Name: secretName}, client: mgr.GetClient(), certificate: cert,
+		registrar: registrar{client: live, options: o},
+		serving:   func() error { return started(nil) },
+	})
+	if err != nil {
+		return err
+	}
+	if err := addAudit(mgr, o, log); err != nil {
+		return err
+	}
+	if err := mgr.AddReadyzCheck("webhook", started); err != nil {
+		return fmt.Errorf("add readiness check: %w", err)
+	}
+	if err := mgr.AddHealthzCheck("alive", healthz.Ping); err != nil {
+		return fmt.Errorf("add health check: %w", err)
+	}
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	return nil
+}
+
+func newManager(o Options, cert *certificate, log logr.Logger) (manager.Manager, error) {
+	scheme, err := kube.Scheme()
+	if err != nil {
+		return nil, err
+	}
+	host, port, err := splitAddress(o.WebhookAddress)
+	if err != nil {
+		return nil, err
+	}
+	mgr, err := ctrl.NewManager(o.REST, ctrl.Options{
+		Scheme: scheme,
+		Logger: log,
+		Cache: cache.Options{
+			DefaultTransform: kube.Strip,
+			ByObject: map[client.Object]cache.ByObject{
+				&corev1.Secret{}: {Namespaces: map[string]cache.Config{o.Namespace: {}}},
+			},
+		},
+		Metrics:                server.Options{BindAddress: o.MetricsAddress},
+		HealthProbeBindAddress: o.HealthAddress,
+		WebhookServer: webhook.NewServer(webhook.Options{
+			Host: host, Port: port,
+			TLSOpts: []func(*tls.Config){func(c *tls.Config) {
+				c.GetCertificate = cert.get
+				c.MinVersion = tls.VersionTLS12
+			}},
+		}),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up: %w", err)
+	}
+	return mgr, nil
+}
+
+// addWebhook serves the webhook for pods.
+func addWebhook(mgr ctrl.Manager) error {
+	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "ovnguard_admission_duration_seconds",
+		Help:    "How long reviews of pods took, by result.",
+		Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
+	}, []string{"result"})
+	if err := metrics.Registry.Register(duration); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
+	for _, result := range []string{guard.ResultPatched, guard.ResultUnchanged, guard.ResultDenied, guard.ResultInvalid} {
+		duration.WithLabelValues(result)
+	}
+	mgr.GetWebhookServer().Register(podPath, &webhook.Admission{Handler: &guard.PodHandler{
+		Lookup: kube.Lookup{Cache: mgr.GetClient(), Live: mgr.GetAPIReader()},
+		Observe: func(result string, d time.Duration) {
+			duration.WithLabelValues(result).Observe(d.Seconds())
+		},
+		Now: time.Now,
+	}})
+	return nil
+}
+
+// addAudit runs the audit beside the webhook.
+func addAudit(mgr ctrl.Manager, o Options, log logr.Logger) error {
+	counts, err := monitor.NewMetrics(metrics.Registry)
+	if err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
+	m := monitor.New(monitor.SystemClock{}, monitor.Observers{
+		counts,
+		monitor.Events{Recorder: mgr.GetEventRecorder("ovnguard")},
+	})
+	mirror, err := ovn.Open(ovn.Config{Endpoints: o.Northbound, TLS: o.NorthboundTLS, Log: log.WithName("northbound")})
+	if err != nil {
+		return fmt.Errorf("--nb: %w", err)
+	}
+	a := &auditor{manager: mgr, mirror: mirror, monitor: m, log: log.WithName("audit")}
+	if err := mgr.Add(manager.RunnableFunc(a.run)); err != nil {
+		return fmt.Errorf("add the audit: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("audit", a.ready); err != nil {
+		return fmt.Errorf("add readiness check: %w", err)
+	}
+	return nil
+}

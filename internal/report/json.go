@@ -1,0 +1,66 @@
+package report
+
+import (
+	"encoding/json"
+	"io"
+
+	"github.com/ovnguard/ovnguard/internal/audit"
+)
+
+// document is the JSON form. It may grow; a field never changes its meaning or goes away.
+type document struct {
+	Ports    map[audit.State]int `json:"ports"`
+	Findings []finding           `json:"findings"`
+	Unknown  map[string]string   `json:"unknown"`
+	Notes    []string            `json:"notes"`
+}
+
+type finding struct {
+	Rule      string   `json:"rule"`
+	Name      string   `json:"name"`
+	Severity  string   `json:"severity"`
+	Port      string   `json:"port"`
+	Namespace string   `json:"namespace,omitempty"`
+	Pod       string   `json:"pod,omitempty"`
+	Provider  string   `json:"provider,omitempty"`
+	Message   string   `json:"message"`
+	Fix       string   `json:"fix,omitempty"`
+	Evidence  evidence `json:"evidence"`
+}
+
+type evidence struct {
+	Switch       string   `json:"switch,omitempty"`
+	PortSecurity []string `json:"portSecurity"`
+	Addresses    []string `json:"addresses"`
+	Identity     string   `json:"identity,omitempty"`
+	IdentityFrom string   `json:"identityFrom,omitempty"`
+	Excess       []string `json:"excess,omitempty"`
+	Loss         []string `json:"loss,omitempty"`
+	Decision     string   `json:"decision,omitempty"`
+	DecisionFrom string   `json:"decisionFrom,omitempty"`
+}
+
+// JSON writes the summary for programs.
+func JSON(w io.Writer, s Summary) error {
+	doc := document{Ports: s.Ports, Findings: make([]finding, 0, len(s.Findings)), Unknown: s.Unknown, Notes: list(s.Notes)}
+	for _, f := range s.Findings {
+		f.Evidence.PortSecurity = list(f.Evidence.PortSecurity)
+		f.Evidence.Addresses = list(f.Evidence.Addresses)
+		doc.Findings = append(doc.Findings, finding{
+			Rule: f.Rule.ID, Name: f.Rule.Name, Severity: string(f.Rule.Severity),
+			Port: f.Port, Namespace: f.Namespace, Pod: f.Pod, Provider: string(f.Provider),
+			Message: f.Message, Fix: f.Fix, Evidence: evidence(f.Evidence),
+		})
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(doc)
+}
+
+// list gives the words so that none of them is written as [] and not as null.
+func list(words []string) []string {
+	if words == nil {
+		return []string{}
+	}
+	return words
+}

@@ -1,0 +1,53 @@
+// Package report writes what the audit found, one format a file.
+package report
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/ovnguard/ovnguard/internal/audit"
+)
+
+// Summary is what one audit found.
+type Summary struct {
+	// Ports counts the pods' ports by state. Ports that are out of scope are not counted.
+	Ports map[audit.State]int
+	// Findings are ordered by severity, then rule, then port.
+	Findings []audit.Finding
+	// Unknown says, for each port that could not be judged, why.
+	Unknown map[string]string
+	// Notes say what the audit could not take into account.
+	Notes []string
+}
+
+// Summarise puts the results of all ports together. notes say what could not be taken into account.
+func Summarise(results map[string]audit.Result, notes []string) Summary {
+	s := Summary{
+		Ports:   map[audit.State]int{audit.Compliant: 0, audit.Violation: 0, audit.Unknown: 0},
+		Unknown: make(map[string]string),
+		Notes:   notes,
+	}
+	for name, r := range results {
+		s.Findings = append(s.Findings, r.Findings...)
+		if r.State == audit.OutOfScope {
+			continue
+		}
+		s.Ports[r.State]++
+		if r.State == audit.Unknown {
+			s.Unknown[name] = r.Why
+		}
+	}
+	slices.SortFunc(s.Findings, func(a, b audit.Finding) int {
+		return cmp.Or(cmp.Compare(a.Rule.Severity.Rank(), b.Rule.Severity.Rank()), cmp.Compare(a.Rule.ID, b.Rule.ID), cmp.Compare(a.Port, b.Port))
+	})
+	return s
+}
+
+// Total gives the number of ports that were judged.
+func (s Summary) Total() int {
+	n := 0
+	for _, count := range s.Ports {
+		n += count
+	}
+	return n
+}

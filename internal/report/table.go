@@ -1,0 +1,86 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+
+	"github.com/ovnguard/ovnguard/internal/audit"
+)
+
+// Table writes the summary for people: one line a finding, then the totals. It holds no control characters, whatever
+// names and columns hold.
+func Table(w io.Writer, s Summary) error {
+	if len(s.Findings) > 0 {
+		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		_, err := fmt.Fprintln(tw, "RULE\tSEVERITY\tPORT\tPOD\tNIC\tFINDING")
+		if err != nil {
+			return err
+		}
+		for _, f := range s.Findings {
+			_, err := fmt.Fprintf(tw, "%s %s\t%s\t%s\t%s\t%s\t%s\n",
+				f.Rule.ID, f.Rule.Name, f.Rule.Severity, plain(f.Port), orDash(podName(f)), orDash(string(f.Provider)), plain(f.Message))
+			if err != nil {
+				return err
+			}
+		}
+		if err := tw.Flush(); err != nil {
+			return err
+		}
+		if err := fixes(w, s.Findings); err != nil {
+			return err
+		}
+	}
+	for _, n := range s.Notes {
+		if _, err := fmt.Fprintf(w, "note: %s\n", plain(n)); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "%d ports: %d compliant, %d violation, %d unknown; %d findings\n",
+		s.Total(), s.Ports[audit.Compliant], s.Ports[audit.Violation], s.Ports[audit.Unknown], len(s.Findings))
+	return err
+}
+
+// fixes writes the commands that put the findings right, each once.
+func fixes(w io.Writer, findings []audit.Finding) error {
+	seen := make(map[string]bool)
+	header := "\nto put it right:\n"
+	for _, f := range findings {
+		if f.Fix == "" || seen[f.Fix] {
+			continue
+		}
+		seen[f.Fix] = true
+		if _, err := fmt.Fprintf(w, "%s  %s\n", header, plain(f.Fix)); err != nil {
+			return err
+		}
+		header = ""
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
+
+func podName(f audit.Finding) string {
+	if f.Pod == "" {
+		return ""
+	}
+	return f.Namespace + "/" + f.Pod
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return plain(s)
+}
+
+// plain replaces what could move a terminal's cursor or break the table.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || !unicode.IsPrint(r) && r != ' ' {
+			return '?'
+		}
+		return r
+	}, s)
+}
