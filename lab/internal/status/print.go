@@ -36,10 +36,10 @@ func (r Report) WriteText(w io.Writer) error {
 	}
 	if len(r.Nodes) > 0 {
 		line("")
-		line("NODE\t\tSTATE")
+		line("NODE\tSTATE")
 	}
 	for _, n := range r.Nodes {
-		line("%s\t\t%s", n.Name, described(n.Health, n.Detail))
+		line("%s\t%s", n.Name, described(n.Health, n.Detail))
 	}
 	return out.Flush()
 }
