@@ -1,0 +1,103 @@
+// Package netns makes and removes the network namespaces of a lab and the links in them. It speaks iproute2, which a lab
+// needs anyway, so that what it does can be read off the logs and done by hand.
+package netns
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Dir is where iproute2 keeps named network namespaces.
+const Dir = "/var/run/netns"
+
+// Prefix begins the name of everything that the lab of this id makes.
+func Prefix(id string) string { return "ovnlab-" + id + "-" }
+
+// Path is the file by which a namespace is entered.
+func Path(name string) string { return filepath.Join(Dir, name) }
+
+// Exists tells whether there is a namespace of that name.
+func Exists(name string) bool {
+	_, err := os.Stat(Path(name))
+	return err == nil
+}
+
+// Ensure makes a namespace with its loopback up. It is no error where it exists.
+func Ensure(ctx context.Context, name string) error {
+	if !Exists(name) {
+		if err := run(ctx, "", "netns", "add", name); err != nil {
+			return err
+		}
+	}
+	return Batch(ctx, name, "link set lo up")
+}
+
+// Remove deletes a namespace and every link in it. It is no error where there is none.
+func Remove(ctx context.Context, name string) error {
+	if !Exists(name) {
+		return nil
+	}
+	return run(ctx, "", "netns", "del", name)
+}
+
+// List gives the namespaces whose names begin with prefix.
+func List(prefix string) ([]string, error) {
+	entries, err := os.ReadDir(Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list network namespaces: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// Batch runs ip(8) commands, one a line, inside a namespace. It stops at the first that fails.
+func Batch(ctx context.Context, name string, commands ...string) error {
+	return run(ctx, strings.Join(commands, "\n")+"\n", "-netns", name, "-batch", "-")
+}
+
+func run(ctx context.Context, input string, args ...string) error {
+	cmd := exec.CommandContext(ctx, "ip", args...)
+	cmd.Stdin = strings.NewReader(input)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("ip %s: %w: %s%s", strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()), said(input))
+	}
+	return nil
+}
+
+func said(input string) string {
+	if input == "" {
+		return ""
+	}
+	return "; commands: " + strings.ReplaceAll(strings.TrimSpace(input), "\n", "; ")
+}
+
+// Sweep removes every namespace of the lab of this id, with the links in them, and tells each to say.
+func Sweep(ctx context.Context, id string, say func(format string, args ...any)) error {
+	names, err := List(Prefix(id))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		say("swept leftover network namespace %s", name)
+		errs = append(errs, Remove(ctx, name))
+	}
+	return errors.Join(errs...)
+}
