@@ -4,6 +4,7 @@ package standin
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -99,9 +100,7 @@ func (p *replay) makePod(r *recording) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Pod, Labels: r.Labels, Annotations: map[string]string{}},
 		Spec:       corev1.PodSpec{NodeName: r.Node, HostNetwork: r.HostNetwork},
 	}
-	for key, value := range r.Given {
-		pod.Annotations[key] = value
-	}
+	maps.Copy(pod.Annotations, r.Given)
 	if r.ID == "U22" {
 		pod.Spec.RestartPolicy = corev1.RestartPolicyNever
 	}

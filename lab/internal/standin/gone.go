@@ -22,8 +22,11 @@ func (c *controller) removePod(ctx context.Context, gone *corev1.Pod) error {
 	owner := upstream.OwnerOf(gone)
 	defer c.locks.lock(upstream.PodKey(gone.Namespace, owner))()
 	keep, err := c.keepsPorts(ctx, gone.Namespace, owner)
-	if err != nil || keep {
+	if err != nil {
 		return err
+	}
+	if keep || owner.VM && len(c.launchers(gone.Namespace, owner.Name)) > 0 {
+		return c.parkPorts(ctx, gone.Namespace, owner)
 	}
 	if name := gone.Annotations[upstream.StaticVip]; name != "" {
 		label := map[string]any{"metadata": map[string]any{"labels": map[string]any{crd.LabelReserved: ""}}}
@@ -100,15 +103,4 @@ func (c *controller) keepsPorts(ctx context.Context, namespace string, owner ups
 		return set.DeletionTimestamp == nil && owner.Ordinal >= first && owner.Ordinal < first+replicas, nil
 	}
 	return false, nil
-}
-
-// syncVM takes away the ports of a VM that is gone.
-func (c *controller) syncVM(ctx context.Context, namespace, name string) error {
-	owner := upstream.Owner{Name: name, VM: true}
-	defer c.locks.lock(upstream.PodKey(namespace, owner))()
-	keep, err := c.keepsPorts(ctx, namespace, owner)
-	if err != nil || keep {
-		return err
-	}
-	return c.removePorts(ctx, namespace, owner)
 }

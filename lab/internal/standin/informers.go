@@ -168,7 +168,7 @@ func convert[T metav1.Object](obj any) (any, error) {
 	if !ok {
 		return obj, nil
 	}
-	t, ok := reflect.New(reflect.TypeFor[T]().Elem()).Interface().(T)
+	t, ok := reflect.TypeAssert[T](reflect.New(reflect.TypeFor[T]().Elem()))
 	if !ok {
 		return nil, fmt.Errorf("%s/%s: cannot be held as %v", u.GetKind(), u.GetName(), reflect.TypeFor[T]())
 	}

@@ -67,7 +67,7 @@ func (c *controller) collect(ctx context.Context) error {
 	}
 	rows, err := c.nb.Ports(ctx, func(row *nb.LogicalSwitchPort) bool {
 		foreign := row.ExternalIDs[kubeovn.ExternalIDVendor] != kubeovn.Vendor
-		return row.Type == "" && !mine[row.Name] && !(foreign && c.cfg.ExternalVPC)
+		return row.Type == "" && !mine[row.Name] && (!foreign || !c.cfg.ExternalVPC)
 	})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -85,9 +86,7 @@ func (c *controller) allocatePod(ctx context.Context, pod *corev1.Pod) error {
 			return err
 		}
 		done = append(done, a)
-		for key, value := range upstream.Annotations(pod, a) {
-			set[key] = value
-		}
+		maps.Copy(set, upstream.Annotations(pod, a))
 	}
 	if pod, err = c.annotatePod(ctx, pod, set); err != nil || pod == nil {
 		return err

@@ -24,6 +24,7 @@ const (
 	kindIP        kind = "ip"
 	kindPool      kind = "ippool"
 	kindGroup     kind = "security group"
+	kindMigration kind = "migration"
 	kindVM        kind = "virtual machine"
 )
 

@@ -65,8 +65,6 @@ type recordedForeign struct {
 	ACLs   int
 }
 
-func (r *recording) key() string { return r.Version + "/" + r.ID }
-
 // readRecordings gives the recorded cases in their order.
 func readRecordings(t *testing.T) []recording {
 	t.Helper()

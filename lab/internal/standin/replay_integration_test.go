@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -274,7 +275,7 @@ func (p *replay) compareSet(r *run, what string, want, got []string) {
 func (p *replay) act(r *run, s *recordedStep, before map[string]string) {
 	ns, pod := r.Namespace, r.Pod
 	label := func() {
-		p.patchPod(ns, pod, map[string]any{"metadata": map[string]any{"labels": map[string]any{"touched": fmt.Sprint(r.step)}}})
+		p.patchPod(ns, pod, map[string]any{"metadata": map[string]any{"labels": map[string]any{"touched": strconv.Itoa(r.step)}}})
 	}
 	switch name := s.Step; {
 	case name == "create" || strings.Contains(name, "idle until") || strings.Contains(name, "s after controller restart") || name == "sg1 address sets":
@@ -294,7 +295,7 @@ func (p *replay) act(r *run, s *recordedStep, before map[string]string) {
 		p.annotateNamespace(ns, map[string]any{"ovn.kubernetes.io/port_security": "true"})
 	case strings.HasPrefix(name, "11 patches"):
 		for i := range 11 {
-			p.annotatePod(ns, pod, map[string]any{"ovn.kubernetes.io/port_security": fmt.Sprint(i%2 == 0)})
+			p.annotatePod(ns, pod, map[string]any{"ovn.kubernetes.io/port_security": strconv.FormatBool(i%2 == 0)})
 		}
 	case name == "status.phase -> Succeeded":
 		p.patchPod(ns, pod, map[string]any{"status": map[string]any{"phase": "Succeeded"}}, "status")

@@ -121,6 +121,7 @@ type controller struct {
 	event *events
 
 	*informers
+	virt  *kubeVirt
 	queue *queue
 	pods  *podBook
 	locks keyedLock
@@ -170,7 +171,7 @@ func start(ctx context.Context, cfg Config) (_ *controller, err error) {
 	c.wg.Go(func() { c.every(ctx, cfg.InspectInterval, c.inspect) })
 	c.wg.Go(func() { c.every(ctx, cfg.GCInterval, c.collect) })
 	c.wg.Go(func() { c.every(ctx, cfg.ProbeInterval, c.probeNodes) })
-	if err := c.listen(); err != nil {
+	if err := errors.Join(c.listen(), c.listenKubeVirt(ctx)); err != nil {
 		return nil, fmt.Errorf("stand-in: %w", err)
 	}
 	return c, nil
@@ -181,7 +182,10 @@ func (c *controller) stop() {
 	c.cancel()
 	c.wg.Wait()
 	if c.informers != nil {
-		c.informers.wait()
+		c.wait()
+	}
+	if c.virt != nil {
+		c.virt.factory.Shutdown()
 	}
 	if c.event != nil {
 		c.event.stop()
@@ -214,6 +218,8 @@ func (c *controller) do(ctx context.Context, t task) error {
 		return c.syncPool(t.name)
 	case kindGroup:
 		return c.syncGroup(ctx, t.name)
+	case kindMigration:
+		return c.syncMigration(ctx, t.namespace, t.name)
 	case kindVM:
 		return c.syncVM(ctx, t.namespace, t.name)
 	}

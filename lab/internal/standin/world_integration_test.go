@@ -5,12 +5,12 @@ package standin
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +58,7 @@ type world struct {
 func newWorld(t *testing.T, v upstream.Version) *world {
 	t.Helper()
 	w := &world{t: t, version: v}
-	temp, err := os.MkdirTemp("", "standin") // t.TempDir is too long for unix sockets
+	temp, err := os.MkdirTemp("", "standin") //nolint:usetesting // the path of t.TempDir is too long for unix sockets
 	check(t, err)
 	t.Cleanup(func() { check(t, os.RemoveAll(temp)) })
 	dir, err := state.NewDir(temp)
@@ -142,7 +142,7 @@ func (w *world) stop() {
 func (w *world) settle() {
 	w.t.Helper()
 	w.changes++
-	marker := w.patchPod(markerNamespace, "marker", map[string]any{"metadata": map[string]any{"labels": map[string]any{"change": fmt.Sprint(w.changes)}}})
+	marker := w.patchPod(markerNamespace, "marker", map[string]any{"metadata": map[string]any{"labels": map[string]any{"change": strconv.Itoa(w.changes)}}})
 	deadline := time.Now().Add(settleTimeout)
 	for {
 		// Twice, since a task's last write may reach the watch just after the queue ran empty.

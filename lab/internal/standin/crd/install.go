@@ -63,7 +63,7 @@ func waitEstablished(ctx context.Context, c dynamic.Interface, name string) erro
 		if err != nil {
 			return fmt.Errorf("definition %s: %w", name, err)
 		}
-		if isEstablished(d) {
+		if IsEstablished(d) {
 			return nil
 		}
 		select {
@@ -74,7 +74,8 @@ func waitEstablished(ctx context.Context, c dynamic.Interface, name string) erro
 	}
 }
 
-func isEstablished(d *unstructured.Unstructured) bool {
+// IsEstablished tells whether the API server serves what a definition defines.
+func IsEstablished(d *unstructured.Unstructured) bool {
 	conditions, _, _ := unstructured.NestedSlice(d.Object, "status", "conditions")
 	for _, c := range conditions {
 		m, ok := c.(map[string]any)

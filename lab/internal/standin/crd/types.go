@@ -36,6 +36,7 @@ var (
 	SecurityGroups = schema.GroupVersionResource{Group: "kubeovn.io", Version: "v1", Resource: "security-groups"}
 	NADs           = schema.GroupVersionResource{Group: "k8s.cni.cncf.io", Version: "v1", Resource: "network-attachment-definitions"}
 	VMs            = schema.GroupVersionResource{Group: "kubevirt.io", Version: "v1", Resource: "virtualmachines"}
+	Migrations     = schema.GroupVersionResource{Group: "kubevirt.io", Version: "v1", Resource: "virtualmachineinstancemigrations"}
 	VMIs           = schema.GroupVersionResource{Group: "kubevirt.io", Version: "v1", Resource: "virtualmachineinstances"}
 	Definitions    = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 )
@@ -43,10 +44,10 @@ var (
 // Subnet is a logical switch with its addresses.
 type Subnet struct {
 	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.ObjectMeta `json:"metadata"`
 
 	Spec   SubnetSpec   `json:"spec"`
-	Status SubnetStatus `json:"status,omitempty"`
+	Status SubnetStatus `json:"status,omitzero"`
 }
 
 // SubnetSpec holds the fields of a Subnet that the stand-in reads.
@@ -105,7 +106,7 @@ func (s *Subnet) IsOVN() bool {
 // Vpc is a logical router.
 type Vpc struct {
 	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.ObjectMeta `json:"metadata"`
 
 	Spec struct {
 		Namespaces    []string `json:"namespaces,omitempty"`
@@ -116,7 +117,7 @@ type Vpc struct {
 // IP is the record of what one port was given; its name is the port's.
 type IP struct {
 	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.ObjectMeta `json:"metadata"`
 
 	Spec IPSpec `json:"spec"`
 }
@@ -147,10 +148,10 @@ const (
 // Vip is an address that pods may share.
 type Vip struct {
 	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.ObjectMeta `json:"metadata"`
 
 	Spec   VipSpec   `json:"spec"`
-	Status VipStatus `json:"status,omitempty"`
+	Status VipStatus `json:"status,omitzero"`
 }
 
 // VipSpec holds what is asked of a Vip.
@@ -175,7 +176,7 @@ type VipStatus struct {
 // IPPool is a named part of a subnet's addresses.
 type IPPool struct {
 	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.ObjectMeta `json:"metadata"`
 
 	Spec struct {
 		Subnet     string   `json:"subnet"`
@@ -187,7 +188,7 @@ type IPPool struct {
 // Vlan names the provider network and the tag of underlay subnets.
 type Vlan struct {
 	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.ObjectMeta `json:"metadata"`
 
 	Spec struct {
 		ID       int    `json:"id"`
@@ -198,13 +199,13 @@ type Vlan struct {
 // SecurityGroup is a set of rules for the ports that name it. Its rules are not read.
 type SecurityGroup struct {
 	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.ObjectMeta `json:"metadata"`
 }
 
 // NAD is a NetworkAttachmentDefinition.
 type NAD struct {
 	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.ObjectMeta `json:"metadata"`
 
 	Spec struct {
 		Config string `json:"config"`

@@ -2,8 +2,8 @@ package ipam
 
 import (
 	"errors"
-	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -35,7 +35,7 @@ func addresses(t *testing.T, m *IPAM, req Request) string {
 func TestRandomInOrder(t *testing.T) {
 	m := plain(t, []string{"10.0.0.0/29", "fd00::/125"}, []string{"10.0.0.1", "fd00::1", "10.0.0.3..10.0.0.4"})
 	for i, want := range []string{"10.0.0.2,fd00::2", "10.0.0.5,fd00::3", "10.0.0.6,fd00::4"} {
-		if got := addresses(t, m, Request{NIC: fmt.Sprint(i)}); got != want {
+		if got := addresses(t, m, Request{NIC: strconv.Itoa(i)}); got != want {
 			t.Errorf("lease %d is %s, want %s", i, got, want)
 		}
 	}

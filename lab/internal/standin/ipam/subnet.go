@@ -174,13 +174,7 @@ func (s *subnet) acquire(req Request) (Lease, error) {
 }
 
 func wanted(f *family, want Family) bool {
-	switch want {
-	case OnlyIPv4:
-		return f.prefix.Addr().Is4()
-	case OnlyIPv6:
-		return !f.prefix.Addr().Is4()
-	}
-	return true
+	return want == Both || (want == OnlyIPv4) == f.prefix.Addr().Is4()
 }
 
 // of gives the lease's address of a family.

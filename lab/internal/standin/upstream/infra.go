@@ -3,6 +3,7 @@ package upstream
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -155,12 +156,7 @@ func HasVIP(row *nb.LogicalSwitchPort, subnet, address string) bool {
 	if row.ExternalIDs[externalAttachVIPs] != attachVIPsOn || row.ExternalIDs[kubeovn.ExternalIDSwitch] != subnet {
 		return false
 	}
-	for _, vip := range splitList(row.ExternalIDs[kubeovn.ExternalIDVIPs]) {
-		if vip == address {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(splitList(row.ExternalIDs[kubeovn.ExternalIDVIPs]), address)
 }
 
 func onSwitch(name string) map[string]string {

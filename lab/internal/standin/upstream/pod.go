@@ -56,13 +56,10 @@ func PodKey(namespace string, o Owner) string { return namespace + "/" + o.Name 
 // IsFinished tells whether the pod has ended for good, so that its ports are taken away. A pod that its node will start
 // again keeps them.
 func IsFinished(pod *corev1.Pod) bool {
-	switch pod.Status.Phase {
-	case corev1.PodSucceeded:
+	if pod.Status.Phase == corev1.PodSucceeded {
 		return pod.Spec.RestartPolicy != corev1.RestartPolicyAlways
-	case corev1.PodFailed:
-		return pod.Spec.RestartPolicy == corev1.RestartPolicyNever || pod.Status.Reason == "Evicted"
 	}
-	return false
+	return pod.Status.Phase == corev1.PodFailed && (pod.Spec.RestartPolicy == corev1.RestartPolicyNever || pod.Status.Reason == "Evicted")
 }
 
 // Invalid gives what is wrong with the default network's annotations, as upstream words it, or nothing. A pod with such

@@ -174,6 +174,23 @@ func pointer(text string) *string {
 	return &text
 }
 
+// LabelMigration is the label that holds, on the pod that a live migration makes, the migration's UID.
+const LabelMigration = "kubevirt.io/migrationJobUID"
+
+// OptionsOfPhase gives what a phase of a live migration changes in the options of the VM's ports: nothing, or keys with
+// their values, empty ones to take away.
+func OptionsOfPhase(phase, source, target string) map[string]string {
+	switch {
+	case phase == "Scheduling" && source != "" && target != "":
+		return MigrationOptions(source, target)
+	case phase == "Succeeded" && target != "":
+		return map[string]string{OptionRequestedChassis: target, OptionActivationStrategy: ""}
+	case phase == "Failed" && source != "":
+		return map[string]string{OptionRequestedChassis: source, OptionActivationStrategy: ""}
+	}
+	return nil
+}
+
 // MigrationOptions gives the options of a port while its VM moves from one node to another, or could.
 func MigrationOptions(source, target string) map[string]string {
 	return map[string]string{OptionRequestedChassis: source + "," + target, OptionActivationStrategy: "rarp"}

@@ -42,6 +42,9 @@ func (v Version) NamesStage() bool { return v == Master }
 // DeletesForeignGroups tells whether port groups and switch ACLs of strangers are deleted when the controller starts.
 func (v Version) DeletesForeignGroups() bool { return v == V1_14 }
 
+// KeepsGroupsOfMovedVM tells whether a VM's port stays in its node's groups when the pod that it moved away from goes.
+func (v Version) KeepsGroupsOfMovedVM() bool { return v == Master }
+
 // DeletesAfterGrace tells whether the ports of a pod go away when its grace period ends although no node confirmed that
 // it has stopped.
 func (v Version) DeletesAfterGrace() bool { return v == V1_14 }
