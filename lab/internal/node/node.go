@@ -1,0 +1,203 @@
+// Package node is the agent of one node of a lab. It does what a kubelet and Kube-OVN's daemon do together, as far as pods
+// are network namespaces: it registers the node, keeps its lease, plugs the NICs of its pods into the integration bridge,
+// says that they run, and takes them away again.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	listers "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+)
+
+// workers is how many pods are worked on at the same time: each waits for its ports now and then.
+const workers = 8
+
+// Config says which node to be.
+type Config struct {
+	// RESTConfig reaches the API server as the node; required.
+	RESTConfig *rest.Config
+	// LabID is the lab's id; names of namespaces begin with it.
+	LabID string
+	// Name is the node's name, Netns its network namespace, IP its address.
+	Name  string
+	Netns string
+	IP    string
+	// OVSDB is the endpoint of its Open vSwitch database, Bridge the integration bridge.
+	OVSDB  string
+	Bridge string
+	// Log takes messages; optional, none.
+	Log *slog.Logger
+	// Ready is called once, when the node is registered and works on its pods; optional.
+	Ready func()
+}
+
+func (c *Config) complete() error {
+	if c.RESTConfig == nil {
+		return errors.New("node agent: RESTConfig is missing, give the API server's")
+	}
+	for field, value := range map[string]string{
+		"LabID": c.LabID, "Name": c.Name, "Netns": c.Netns, "IP": c.IP, "OVSDB": c.OVSDB, "Bridge": c.Bridge,
+	} {
+		if value == "" {
+			return fmt.Errorf("node agent: %s is missing", field)
+		}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// agent is a running node agent.
+type agent struct {
+	Config
+	kube    kubernetes.Interface
+	dynamic dynamic.Interface
+	pods    listers.PodLister
+	queue   workqueue.TypedRateLimitingInterface[string]
+	bridge  bridge
+
+	mu sync.Mutex
+	// plugged gives, by "namespace/name", the UID of the pod whose NICs are plugged.
+	plugged map[string]string
+}
+
+// Run is the node's agent until ctx ends. What it plugged stays, so that an agent that starts again takes it over.
+func Run(ctx context.Context, c Config) error {
+	if err := c.complete(); err != nil {
+		return err
+	}
+	rc := rest.CopyConfig(c.RESTConfig)
+	rc.QPS = -1 // the API server's own limits are enough
+	kube, err := kubernetes.NewForConfig(rc)
+	if err != nil {
+		return fmt.Errorf("node agent: API server: %w", err)
+	}
+	dyn, err := dynamic.NewForConfig(rc)
+	if err != nil {
+		return fmt.Errorf("node agent: API server: %w", err)
+	}
+	a := &agent{
+		Config: c, kube: kube, dynamic: dyn,
+		bridge:  bridge{ovsdb: c.OVSDB, name: c.Bridge},
+		queue:   workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](20*time.Millisecond, 2*time.Second)),
+		plugged: make(map[string]string),
+	}
+	if err := a.register(ctx); err != nil {
+		return fmt.Errorf("node agent: register %s: %w", c.Name, err)
+	}
+	return a.work(ctx)
+}
+
+// work follows the node's pods until ctx ends.
+func (a *agent) work(ctx context.Context) error {
+	factory := informers.NewSharedInformerFactoryWithOptions(a.kube, 0, informers.WithTweakListOptions(fieldSelector(a.Name)))
+	informer := factory.Core().V1().Pods()
+	a.pods = informer.Lister()
+	enqueue := func(o any) {
+		if key, err := cache.DeletionHandlingMetaNamespaceKeyFunc(o); err == nil {
+			a.queue.Add(key)
+		}
+	}
+	_, err := informer.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: enqueue, UpdateFunc: func(_, o any) { enqueue(o) }, DeleteFunc: enqueue,
+	})
+	if err != nil {
+		return fmt.Errorf("node agent: follow pods: %w", err)
+	}
+	factory.Start(ctx.Done())
+	defer factory.Shutdown()
+	if !cache.WaitForCacheSync(ctx.Done(), informer.Informer().HasSynced) {
+		return ctx.Err()
+	}
+	if err := a.adopt(ctx); err != nil {
+		return fmt.Errorf("node agent: take over what an earlier one plugged: %w", err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { a.keepLease(ctx) })
+	for range workers {
+		wg.Go(func() { a.next(ctx) })
+	}
+	if a.Ready != nil {
+		a.Ready()
+	}
+	<-ctx.Done()
+	a.queue.ShutDown()
+	wg.Wait()
+	return nil
+}
+
+// next does one pod after the other until the queue is shut down.
+func (a *agent) next(ctx context.Context) {
+	for {
+		key, shutdown := a.queue.Get()
+		if shutdown {
+			return
+		}
+		err := a.sync(ctx, key)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			a.queue.Forget(key)
+		default:
+			a.Log.Warn("pod is tried again", "pod", key, "error", err)
+			a.queue.AddRateLimited(key)
+		}
+		a.queue.Done(key)
+	}
+}
+
+// adopt takes over the NICs that an earlier agent plugged, and unplugs those whose pod is gone.
+func (a *agent) adopt(ctx context.Context) error {
+	pods, err := a.pods.List(labels.Everything())
+	if err != nil {
+		return err
+	}
+	uids := make(map[string]bool, len(pods))
+	for _, p := range pods {
+		uids[string(p.UID)] = true
+	}
+	nics, err := a.bridge.list(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range nics {
+		if uids[n.podUID] {
+			a.plugged[n.pod] = n.podUID
+			continue
+		}
+		a.Log.Info("unplugging what is left of a pod", "pod", n.pod)
+		if err := a.unplug(ctx, n.pod); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// podOf gives the pod of a key, nil where it is gone.
+func (a *agent) podOf(key string) (*corev1.Pod, error) {
+	namespace, name, err := cache.SplitMetaNamespaceKey(key)
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.pods.Pods(namespace).Get(name)
+	if err != nil {
+		return nil, nil //nolint:nilerr,nilnil // a lister's only error is that the pod is not there
+	}
+	return p, nil
+}
+
+func nodeSelector(name string) string { return fields.OneTermEqualSelector("spec.nodeName", name).String() }

@@ -1,0 +1,55 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// NetnsAnnotation names, on each pod of a lab, its network namespace: `ip netns exec NAME` works there.
+const NetnsAnnotation = "lab.ovnguard.io/netns"
+
+// sayRunning writes that the pod runs, with its addresses. It does nothing where that is said already.
+func (a *agent) sayRunning(ctx context.Context, pod *corev1.Pod, ips []string, namespace string) error {
+	if pod.Status.Phase == corev1.PodRunning && len(pod.Status.PodIPs) == len(ips) {
+		return nil
+	}
+	now := metav1.Now()
+	status := corev1.PodStatus{
+		Phase: corev1.PodRunning, HostIP: a.IP, HostIPs: []corev1.HostIP{{IP: a.IP}}, StartTime: &now,
+		QOSClass: pod.Status.QOSClass,
+	}
+	for _, ip := range ips {
+		status.PodIPs = append(status.PodIPs, corev1.PodIP{IP: ip})
+	}
+	if len(ips) > 0 {
+		status.PodIP = ips[0]
+	}
+	for _, c := range []corev1.PodConditionType{corev1.PodScheduled, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReady} {
+		status.Conditions = append(status.Conditions, corev1.PodCondition{Type: c, Status: corev1.ConditionTrue, LastTransitionTime: now})
+	}
+	started := true
+	for _, c := range pod.Spec.Containers {
+		status.ContainerStatuses = append(status.ContainerStatuses, corev1.ContainerStatus{
+			Name: c.Name, Image: c.Image, Ready: true, Started: &started,
+			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: now}},
+		})
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": pod.UID, "annotations": map[string]string{NetnsAnnotation: namespace}},
+		"status":   status,
+	})
+	if err != nil {
+		return fmt.Errorf("status of %s/%s: %w", pod.Namespace, pod.Name, err)
+	}
+	_, err = a.kube.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil // the pod is gone, or another of its name is there
+	}
+	return err
+}

@@ -1,0 +1,163 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/multus"
+	"github.com/ovnguard/ovnguard/lab/internal/netns"
+)
+
+// installTimeout is how long a pod waits for the flows of its ports before it is called running anyway.
+const installTimeout = 8 * time.Second
+
+// sync brings one pod to where it must be.
+func (a *agent) sync(ctx context.Context, key string) error {
+	pod, err := a.podOf(key)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	uid, isPlugged := a.plugged[key]
+	a.mu.Unlock()
+	if isPlugged && (pod == nil || string(pod.UID) != uid || pod.DeletionTimestamp != nil) {
+		if err := a.unplug(ctx, key); err != nil {
+			return err
+		}
+		isPlugged = false
+	}
+	switch {
+	case pod == nil:
+		return nil
+	case pod.DeletionTimestamp != nil:
+		return a.confirmDeletion(ctx, pod)
+	case pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed:
+		return nil
+	case pod.Spec.HostNetwork:
+		return a.sayRunning(ctx, pod, []string{a.IP}, a.Netns)
+	}
+	nics, ready, err := plan(pod, func(at kubeovn.Attachment) kubeovn.AttachmentKind { return a.kind(ctx, at) })
+	if err != nil || !ready {
+		return err // without an error Kube-OVN's annotations bring the next event
+	}
+	if !isPlugged {
+		if err := a.plug(ctx, key, pod, nics); err != nil {
+			return err
+		}
+	}
+	var ips []string
+	for _, p := range nics[0].prefixes {
+		ips = append(ips, p.Addr().String())
+	}
+	return a.sayRunning(ctx, pod, ips, podNetns(a.LabID, pod.Namespace, pod.Name))
+}
+
+// kind asks what an attachment makes.
+func (a *agent) kind(ctx context.Context, at kubeovn.Attachment) kubeovn.AttachmentKind {
+	resource := nadv1.SchemeGroupVersion.WithResource("network-attachment-definitions")
+	u, err := a.dynamic.Resource(resource).Namespace(at.Namespace).Get(ctx, at.Name, metav1.GetOptions{})
+	if err != nil {
+		a.Log.Warn("attachment cannot be read", "namespace", at.Namespace, "name", at.Name, "error", err)
+		return kubeovn.KindUnknown
+	}
+	var nad nadv1.NetworkAttachmentDefinition
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &nad); err != nil {
+		return kubeovn.KindUnknown
+	}
+	kind, err := multus.KindOf(&nad)
+	if err != nil {
+		return kubeovn.KindUnknown
+	}
+	return kind
+}
+
+// plug makes the pod's namespace and its NICs and waits until OVN has the flows of each.
+func (a *agent) plug(ctx context.Context, key string, pod *corev1.Pod, nics []nic) error {
+	name := podNetns(a.LabID, pod.Namespace, pod.Name)
+	// What may be left there belongs to an earlier pod of that name, or to an attempt that failed half-way.
+	if err := netns.Remove(ctx, name); err != nil {
+		return err
+	}
+	if err := netns.Ensure(ctx, name); err != nil {
+		return err
+	}
+	for _, n := range nics {
+		err := netns.Batch(ctx, a.Netns, fmt.Sprintf("link add %s type veth peer name %s netns %s", n.peer, n.link, name))
+		if err != nil {
+			return err
+		}
+		if err := withoutOffload(name, n.link); err != nil {
+			return err
+		}
+		if err := netns.Batch(ctx, name, n.commands()...); err != nil {
+			return err
+		}
+		if err := netns.Batch(ctx, a.Netns, fmt.Sprintf("link set %s up", n.peer)); err != nil {
+			return err
+		}
+		if err := a.bridge.add(ctx, plug{iface: n.peer, pod: key, podUID: string(pod.UID)}, n.port); err != nil {
+			return err
+		}
+	}
+	a.mu.Lock()
+	a.plugged[key] = string(pod.UID)
+	a.mu.Unlock()
+
+	wait, cancel := context.WithTimeout(ctx, installTimeout)
+	defer cancel()
+	for _, n := range nics {
+		if err := a.bridge.waitInstalled(wait, n.peer); err != nil {
+			a.Log.Warn("the port's flows are not in place yet", "pod", key, "port", n.port, "error", err)
+		}
+	}
+	return nil
+}
+
+// unplug takes away the pod's NICs and its namespace.
+func (a *agent) unplug(ctx context.Context, key string) error {
+	namespace, name, err := cache.SplitMetaNamespaceKey(key)
+	if err != nil {
+		return err
+	}
+	nics, err := a.bridge.list(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range nics {
+		if n.pod != key {
+			continue
+		}
+		if err := a.bridge.remove(ctx, n.iface); err != nil {
+			return err
+		}
+	}
+	// The veth's ends go with the namespace.
+	if err := netns.Remove(ctx, podNetns(a.LabID, namespace, name)); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	delete(a.plugged, key)
+	a.mu.Unlock()
+	return nil
+}
+
+// confirmDeletion ends a graceful deletion, as a kubelet does when a pod's processes have ended.
+func (a *agent) confirmDeletion(ctx context.Context, pod *corev1.Pod) error {
+	now := int64(0)
+	err := a.kube.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
+		GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &pod.UID},
+	})
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil // it is gone, or another of its name is there
+	}
+	return err
+}
