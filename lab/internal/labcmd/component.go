@@ -3,13 +3,17 @@ package labcmd
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ovnguard/ovnguard/lab/internal/component"
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
+	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
 // newComponentCommand makes the hidden command by which the lab starts itself
@@ -20,7 +24,7 @@ func newComponentCommand() *cobra.Command {
 		Short:  "Run one part of a lab (used by up)",
 		Hidden: true,
 	}
-	command.AddCommand(newAPIServerCommand(), newControllerManagerCommand(), newSchedulerCommand(), newKubeOVNCommand())
+	command.AddCommand(newAPIServerCommand(), newControllerManagerCommand(), newSchedulerCommand(), newKubeOVNCommand(), newNodeAgentCommand())
 	return command
 }
 
@@ -59,4 +63,14 @@ func untilTerminated(ctx context.Context, run func(context.Context) error) error
 		return err
 	}
 	return nil
+}
+
+// sayReady gives a function that writes the file for which up waits. It holds
+// the process id, so that a file of an earlier run says nothing.
+func sayReady(file string, log *slog.Logger) func() {
+	return func() {
+		if err := state.WriteFile(file, []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+			log.Error("cannot say that it is ready", "error", err)
+		}
+	}
 }

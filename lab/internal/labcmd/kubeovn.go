@@ -11,7 +11,6 @@ import (
 
 	"github.com/ovnguard/ovnguard/lab/internal/standin"
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
-	"github.com/ovnguard/ovnguard/lab/internal/state"
 	"github.com/ovnguard/ovnguard/lab/internal/up"
 )
 
@@ -31,11 +30,7 @@ func newKubeOVNCommand() *cobra.Command {
 			config.RESTConfig = rest
 			config.Version = upstream.Version(version)
 			config.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
-			config.Ready = func() {
-				if err := state.WriteFile(readyFile, nil, 0o600); err != nil {
-					config.Log.Error("cannot say that it is ready", "error", err)
-				}
-			}
+			config.Ready = sayReady(readyFile, config.Log)
 			return untilTerminated(cmd.Context(), func(ctx context.Context) error { return standin.Run(ctx, config) })
 		},
 	}

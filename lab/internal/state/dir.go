@@ -18,10 +18,9 @@ const (
 	// maxSocketPath is what sockaddr_un holds on Linux, 108 bytes with the
 	// closing zero (unix(7)).
 	maxSocketPath = 107
-	// longestSocket is the longest path of a socket below the state directory:
-	// the control socket of a daemon on a node with a name of maxNodeName bytes.
-	longestSocket = len("/ovn/") + maxNodeName + len("/ovn-controller.ctl")
-	maxNodeName   = 12
+	// longestSocket is the longest path of a socket below the state directory;
+	// the number is the biggest process id that Linux gives.
+	longestSocket = len("/ovn/node9/ovn-controller.4194304.ctl")
 	// maxDir is the longest state directory whose sockets can all be bound.
 	maxDir = maxSocketPath - longestSocket
 )

@@ -28,7 +28,7 @@ func TestBadDirectories(t *testing.T) {
 	for name, test := range map[string]struct{ path, want string }{
 		"empty":    {"", "the path is empty"},
 		"root":     {"/", "must not be /"},
-		"too long": {"/tmp/" + strings.Repeat("x", maxDir), "leave room for " + "71"},
+		"too long": {"/tmp/" + strings.Repeat("x", maxDir), "leave room for 70"},
 		"not ours": {occupied, "holds files that are not a lab's"},
 	} {
 		t.Run(name, func(t *testing.T) {

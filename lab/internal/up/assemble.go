@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
@@ -22,7 +23,19 @@ type KubeOVN struct {
 
 // assemble starts every part and fills in what the lab says about itself.
 func (l *Lab) assemble(ctx context.Context) error {
-	return l.startControlPlane(ctx)
+	// Kubernetes and OVN know nothing of each other until the stand-in joins
+	// them. The first that fails ends the other's start.
+	parts, partsCtx := errgroup.WithContext(ctx)
+	parts.Go(func() error { return l.startControlPlane(partsCtx) })
+	parts.Go(func() error { return l.startOVN(partsCtx) })
+	if err := parts.Wait(); err != nil {
+		return err
+	}
+	err := l.progress.timed("Kube-OVN's stand-in is ready", func() error { return l.startKubeOVN(ctx) })
+	if err != nil {
+		return err
+	}
+	return l.progress.timed("the nodes are ready", func() error { return l.startAgents(ctx) })
 }
 
 // startControlPlane starts etcd and the three servers and makes the lab's

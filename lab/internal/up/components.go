@@ -6,6 +6,6 @@ const (
 	// KubeOVNComponent is the stand-in for Kube-OVN's controller.
 	KubeOVNComponent = "kube-ovn"
 	// NodeAgentComponent is what runs a node's pods; its processes are named
-	// NodeAgentComponent, a dash, and the node's name.
+	// after the node, such as "node1-agent".
 	NodeAgentComponent = "node-agent"
 )

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
+	"github.com/ovnguard/ovnguard/lab/internal/ovn"
 	"github.com/ovnguard/ovnguard/lab/internal/process"
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
@@ -70,6 +71,7 @@ type Lab struct {
 	progress *progress
 
 	control *controlplane.ControlPlane
+	nodes   []*ovn.Node
 	info    state.Info
 
 	stopOnce sync.Once
@@ -111,7 +113,7 @@ func Start(ctx context.Context, options Options) (*Lab, error) {
 }
 
 func (l *Lab) start(ctx context.Context, begin time.Time) error {
-	if err := Sweep(l.dir, l.progress.say); err != nil {
+	if err := Sweep(ctx, l.dir, l.progress.say); err != nil {
 		return err
 	}
 	if err := l.dir.Prepare(l.options.KeepData); err != nil {
@@ -182,10 +184,13 @@ func (l *Lab) component(name string) (*process.Process, error) {
 // one's result.
 func (l *Lab) Stop() error {
 	l.stopOnce.Do(func() {
+		// Stopping goes on to its end, whatever made the caller stop.
+		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
 		l.stopErr = errors.Join(
 			l.dir.Forget(),
 			l.group.Stop(),
-			Sweep(l.dir, l.progress.say),
+			Sweep(ctx, l.dir, func(string, ...any) {}),
 			l.lock.Release(),
 		)
 		l.progress.say("stopped")

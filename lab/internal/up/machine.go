@@ -17,11 +17,11 @@ var programs = []struct {
 	debian string
 	names  []string
 }{
-	{"openvswitch-switch", []string{"ovs-vswitchd"}},
-	{"openvswitch-common", []string{"ovsdb-server", "ovsdb-tool", "ovs-vsctl"}},
+	{"openvswitch-switch", []string{"ovs-vswitchd", "ovs-vsctl"}},
+	{"openvswitch-common", []string{"ovsdb-server", "ovsdb-tool", "ovs-appctl"}},
 	{"ovn-central", []string{"ovn-northd"}},
 	{"ovn-host", []string{"ovn-controller"}},
-	{"ovn-common", []string{"ovn-nbctl", "ovn-sbctl"}},
+	{"iproute2", []string{"ip"}},
 }
 
 // checkMachine says everything that this machine lacks for a lab, in one error.

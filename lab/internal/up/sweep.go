@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ovnguard/ovnguard/lab/internal/netns"
 	"github.com/ovnguard/ovnguard/lab/internal/process"
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
@@ -17,12 +18,15 @@ const stopTimeout = time.Minute
 
 // Sweep removes what a lab left in dir that was killed: processes, network
 // namespaces, links. The caller holds the directory. Each thing found is said.
-func Sweep(dir state.Dir, say func(format string, args ...any)) error {
+func Sweep(ctx context.Context, dir state.Dir, say func(format string, args ...any)) error {
 	killed, err := process.Sweep(dir.Run())
 	for _, record := range killed {
 		say("swept leftover process %s (pid %d)", record.Name, record.PID)
 	}
 	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	if err := netns.Sweep(ctx, dir.ID(), say); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	return nil
@@ -49,7 +53,7 @@ func Down(ctx context.Context, stateDir string, say func(format string, args ...
 	if err != nil {
 		return err
 	}
-	return errors.Join(dir.Forget(), Sweep(dir, say), lock.Release())
+	return errors.Join(dir.Forget(), Sweep(ctx, dir, say), lock.Release())
 }
 
 // stopHolder asks the process that holds the directory to stop its lab and
