@@ -129,12 +129,20 @@ func (d Dir) Run() string { return d.Join("run") }
 // Log is the log file of one process.
 func (d Dir) Log(process string) string { return d.Join("log", process+".log") }
 
+// Node holds the Open vSwitch database, sockets and logs of one node.
+func (d Dir) Node(name string) string { return d.Join("ovn", name) }
+
 // Prepare makes the directories of a lab that is about to start and, unless
 // data is to be kept, removes what an earlier run stored in etcd and in OVN's
-// databases. Logs of earlier runs go in any case; certificate authorities and
-// ports stay, so that copied kubeconfigs go on working.
+// databases. Logs of earlier runs and the nodes' Open vSwitch databases go in
+// any case, since the namespaces that these speak of are gone; certificate
+// authorities and ports stay, so that copied kubeconfigs go on working.
 func (d Dir) Prepare(keepData bool) error {
-	stale := []string{d.Logs(), d.Run(), d.infoFile()}
+	stale, err := filepath.Glob(d.Node("node*"))
+	if err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	stale = append(stale, d.Logs(), d.Run(), d.infoFile())
 	if !keepData {
 		stale = append(stale, d.Etcd(), d.OVN())
 	}

@@ -24,11 +24,20 @@ var programs = []struct {
 	{"iproute2", []string{"ip"}},
 }
 
+// tunDevice makes TAP links.
+const tunDevice = "/dev/net/tun"
+
 // checkMachine says everything that this machine lacks for a lab, in one error.
 func checkMachine() error {
 	var lacks []error
 	if os.Geteuid() != 0 {
 		lacks = append(lacks, errors.New("not root: nodes and pods are network namespaces, so run it as root (sudo)"))
+	}
+	// Open vSwitch's userspace datapath makes its bridges' own ports with it.
+	if tun, err := os.OpenFile(tunDevice, os.O_RDWR, 0); err != nil {
+		lacks = append(lacks, fmt.Errorf("no TUN/TAP: %w: load the kernel module tun, or pass the device into the container", err))
+	} else if err := tun.Close(); err != nil {
+		lacks = append(lacks, fmt.Errorf("no TUN/TAP: %w", err))
 	}
 	var names, packages []string
 	for _, p := range programs {

@@ -44,7 +44,7 @@ func (l *Lab) startOVN(ctx context.Context) error {
 
 func (l *Lab) startNode(ctx context.Context, name string, index int) error {
 	node, err := ovn.StartNode(ctx, l.group, ovn.NodeConfig{
-		LabID: l.dir.ID(), Name: name, Index: index, Dir: l.dir.Join("ovn", name), SB: l.info.SB,
+		LabID: l.dir.ID(), Name: name, Index: index, Dir: l.dir.Node(name), SB: l.info.SB,
 	})
 	if err != nil {
 		return err

@@ -70,6 +70,7 @@ func TestKilledLabIsSwept(t *testing.T) {
 	if _, err := namespaces.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "remember"}}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	pod := runPod(t, first.client(controlplane.TenantIdentity), "kept", "node1")
 
 	first.kill()
 	if report, code := first.status(); code != 1 || report.Phase != status.Stopped {
@@ -82,6 +83,10 @@ func TestKilledLabIsSwept(t *testing.T) {
 	client := clientFrom(t, copied)
 	if _, err := client.CoreV1().Namespaces().Get(t.Context(), "remember", metav1.GetOptions{}); err != nil {
 		t.Errorf("with --keep-data and a kubeconfig of the first lab: %v", err)
+	}
+	other := runPod(t, second.client(controlplane.TenantIdentity), "other", "node1")
+	if err := exchange(t.Context(), other, pod); err != nil {
+		t.Errorf("with --keep-data a pod of the first lab is not reached: %v", err)
 	}
 
 	second.kill()
