@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -45,6 +46,8 @@ func TestBehaviour(t *testing.T) {
 		"a StatefulSet's pod":                              w.testStatefulSet,
 		"a virtual machine moves, stops, starts and goes":  w.testVirtualMachine,
 		"a restart knows the addresses":                    w.testRestart,
+		"subnets, routers and Vips go":                     w.testInfrastructureGoes,
+		"a subnet that cannot work says why":               w.testBadSubnet,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.t = t
@@ -283,6 +286,60 @@ func (w *world) testVirtualMachine(t *testing.T) {
 	}
 	check(t, w.dyn.Resource(crd.VMs).Namespace("ns").Delete(t.Context(), "vm", metav1.DeleteOptions{}))
 	w.eventually("the port goes with its VM", func() bool { return len(w.portsNamed("vm.ns")) == 0 })
+}
+
+func (w *world) testInfrastructureGoes(t *testing.T) {
+	w.make(crd.VPCs, "Vpc", "", "vpc", spec{})
+	w.make(crd.Subnets, "Subnet", "", "going", spec{"cidrBlock": "10.77.0.0/24", "vpc": "vpc", "enableDHCP": true})
+	w.make(crd.Vips, "Vip", "", "shared", spec{"namespace": "ns", "subnet": "going"})
+	w.eventually("the Vip has its port", func() bool { _, ok := w.port("shared"); return ok })
+	w.simple("guest", map[string]string{"ovn.kubernetes.io/logical_switch": "going"})
+	if p := w.only("guest.ns"); p.Switch != "going" || p.DHCPv4 == "" {
+		t.Errorf("port %+v", p)
+	}
+	drop := func(r schema.GroupVersionResource, name string) {
+		check(t, w.dyn.Resource(r).Delete(t.Context(), name, metav1.DeleteOptions{}))
+	}
+	gone := func(r schema.GroupVersionResource, name string) func() bool {
+		return func() bool {
+			_, err := w.dyn.Resource(r).Get(t.Context(), name, metav1.GetOptions{})
+			return apierrors.IsNotFound(err)
+		}
+	}
+	drop(crd.Vips, "shared")
+	w.eventually("the Vip goes", gone(crd.Vips, "shared"))
+	drop(crd.VPCs, "vpc")
+	drop(crd.Subnets, "going")
+	w.settle()
+	if gone(crd.Subnets, "going")() {
+		t.Fatal("a subnet went although a pod is on it")
+	}
+	w.deletePod("ns", "guest")
+	w.eventually("the subnet goes", gone(crd.Subnets, "going"))
+	w.eventually("the router goes", gone(crd.VPCs, "vpc"))
+	_, ok, err := w.reader.Switch(t.Context(), "going")
+	if err != nil || ok {
+		t.Errorf("logical switch is left: %v, %v", ok, err)
+	}
+	if _, ok, err := w.reader.Router(t.Context(), "vpc"); err != nil || ok {
+		t.Errorf("logical router is left: %v, %v", ok, err)
+	}
+	if ports := w.portsNamed("shared"); len(ports) != 0 {
+		t.Errorf("left: %+v", ports)
+	}
+}
+
+func (w *world) testBadSubnet(t *testing.T) {
+	w.make(crd.Subnets, "Subnet", "", "bad", spec{"cidrBlock": "10.78.0.0"})
+	w.eventually("the status says why", func() bool {
+		s, ok := w.standin.subnets.get("", "bad")
+		return ok && len(s.Status.Conditions) == 1 && s.Status.Conditions[0].Status == "False" &&
+			strings.Contains(s.Status.Conditions[0].Message, `spec.cidrBlock: "10.78.0.0" is not a prefix`)
+	})
+	if _, ok, err := w.reader.Switch(t.Context(), "bad"); err != nil || ok {
+		t.Errorf("a logical switch was made: %v, %v", ok, err)
+	}
+	check(t, w.dyn.Resource(crd.Subnets).Delete(t.Context(), "bad", metav1.DeleteOptions{}))
 }
 
 func (w *world) testRestart(t *testing.T) {
