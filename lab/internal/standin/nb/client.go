@@ -50,7 +50,7 @@ func Dial(ctx context.Context, endpoint string, log *slog.Logger) (*Client, erro
 	if err := ovs.Connect(ctx); err != nil {
 		return nil, fmt.Errorf("connect to the Northbound database at %s: %w", endpoint, err)
 	}
-	if _, err := ovs.MonitorAll(ctx); err != nil {
+	if _, err := ovs.Monitor(ctx, ovs.NewMonitor(monitored()...)); err != nil {
 		ovs.Close()
 		return nil, fmt.Errorf("monitor the Northbound database at %s: %w", endpoint, err)
 	}

@@ -2,7 +2,12 @@
 // in the schema of OVN 23.03, and a client that reads its cache and writes whole transactions.
 package nb
 
-import "github.com/ovn-kubernetes/libovsdb/model"
+import (
+	"reflect"
+
+	"github.com/ovn-kubernetes/libovsdb/client"
+	"github.com/ovn-kubernetes/libovsdb/model"
+)
 
 // Database is the name of the Northbound database.
 const Database = "OVN_Northbound"
@@ -91,9 +96,9 @@ type ACL struct {
 	ExternalIDs map[string]string `ovsdb:"external_ids"`
 }
 
-// databaseModel names the tables to libovsdb.
-func databaseModel() (model.ClientDBModel, error) {
-	return model.NewClientDBModel(Database, map[string]model.Model{
+// tables gives an empty row of each table by the table's name.
+func tables() map[string]model.Model {
+	return map[string]model.Model{
 		"Logical_Switch_Port": &LogicalSwitchPort{},
 		"Logical_Switch":      &LogicalSwitch{},
 		"Logical_Router":      &LogicalRouter{},
@@ -102,5 +107,25 @@ func databaseModel() (model.ClientDBModel, error) {
 		"Port_Group":          &PortGroup{},
 		"Address_Set":         &AddressSet{},
 		"ACL":                 &ACL{},
-	})
+	}
+}
+
+// databaseModel names the tables to libovsdb.
+func databaseModel() (model.ClientDBModel, error) { return model.NewClientDBModel(Database, tables()) }
+
+// monitored asks for the columns of the models and no others. Asked for whole tables, libovsdb drops the rest of a
+// notification in which a column changes that the model does not have, such as northd setting "up".
+func monitored() []client.MonitorOption {
+	var options []client.MonitorOption
+	for _, row := range tables() {
+		value := reflect.ValueOf(row).Elem()
+		var columns []any
+		for i := range value.NumField() {
+			if value.Type().Field(i).Tag.Get("ovsdb") != "_uuid" { // every notification has it
+				columns = append(columns, value.Field(i).Addr().Interface())
+			}
+		}
+		options = append(options, client.WithTable(row, columns...))
+	}
+	return options
 }

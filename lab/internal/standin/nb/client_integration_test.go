@@ -1,0 +1,115 @@
+//go:build integration
+
+package nb
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ovnguard/ovnguard/lab/internal/process"
+)
+
+// TestForeignColumns shows that the cache follows a row although columns change that the model does not have, in the
+// same transaction and before: ovn-northd sets "up" and "dynamic_addresses" of ports all the time.
+func TestForeignColumns(t *testing.T) {
+	dir, err := os.MkdirTemp("", "nb") //nolint:usetesting // the path of t.TempDir is too long for unix sockets
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	endpoint := serve(t, dir)
+	c, err := Dial(t.Context(), endpoint, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	ids := map[string]string{"pod": "ns/p"}
+	if err := c.EnsureSwitch(t.Context(), "ls", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CreatePort(t.Context(), "ls", LogicalSwitchPort{Name: "p.ns", ExternalIDs: ids}); err != nil {
+		t.Fatal(err)
+	}
+	set := func(columns ...string) {
+		t.Helper()
+		args := append([]string{"--no-leader-only", "--db=" + endpoint, "set", "Logical_Switch_Port", "p.ns"}, columns...)
+		if out, err := exec.CommandContext(t.Context(), "ovn-nbctl", args...).CombinedOutput(); err != nil {
+			t.Fatalf("ovn-nbctl: %v\n%s", err, out)
+		}
+	}
+	set("up=false", "port_security=first")
+	set("up=true")
+	set("up=false", `dynamic_addresses="m 10.0.0.1"`, "port_security=second", "enabled=false")
+	if err := c.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ports, err := c.PortsOfPod(t.Context(), "ns/p")
+	if err != nil || len(ports) != 1 {
+		t.Fatalf("ports %+v, %v", ports, err)
+	}
+	off := false
+	want := LogicalSwitchPort{UUID: ports[0].UUID, Name: "p.ns", ExternalIDs: ids, PortSecurity: []string{"second"}, Enabled: &off}
+	if diff := cmp.Diff(want, normal(ports[0])); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	ports[0].PortSecurity = nil
+	if err := c.UpdatePort(t.Context(), &ports[0], &ports[0].PortSecurity); err != nil {
+		t.Fatal(err)
+	}
+	if p, ok, err := c.Port(t.Context(), "p.ns"); err != nil || !ok || len(p.PortSecurity) != 0 {
+		t.Errorf("after a write of its own the cache has %+v, %v, %v", p, ok, err)
+	}
+}
+
+// normal makes nothing of what is empty, as a row that was never read has it.
+func normal(p LogicalSwitchPort) LogicalSwitchPort {
+	if len(p.Addresses) == 0 {
+		p.Addresses = nil
+	}
+	if len(p.Options) == 0 {
+		p.Options = nil
+	}
+	return p
+}
+
+// serve serves an empty Northbound database in dir.
+func serve(t *testing.T, dir string) string {
+	t.Helper()
+	file, socket := filepath.Join(dir, "nb.db"), filepath.Join(dir, "nb.sock")
+	out, err := exec.CommandContext(t.Context(), "ovsdb-tool", "create", file, "/usr/share/ovn/ovn-nb.ovsschema").CombinedOutput()
+	if err != nil {
+		t.Fatalf("the Northbound database cannot be made, run `make deps`: %v\n%s", err, out)
+	}
+	group := process.NewGroup(process.Options{OnExit: func(e *process.ExitError) { t.Error(e) }})
+	t.Cleanup(func() {
+		if err := group.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	_, err = group.Start(t.Context(), process.Spec{
+		Name: "ovsdb-nb", Path: "ovsdb-server", LogPath: filepath.Join(dir, "nb.log"),
+		Args: []string{"--remote=punix:" + socket, "--unixctl=" + filepath.Join(dir, "nb.ctl"), "--pidfile=" + filepath.Join(dir, "nb.pid"), "--no-chdir", "--verbose=file:off", file},
+		Ready: func(ctx context.Context) error {
+			conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
+			if err != nil {
+				return err
+			}
+			return conn.Close()
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "unix:" + socket
+}
