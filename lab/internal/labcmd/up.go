@@ -44,7 +44,7 @@ func runUp(ctx context.Context, options up.Options, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	printReady(stdout, lab.Info(), options.StateDir)
+	printReady(stdout, lab.Info())
 	<-ctx.Done()
 	// A second Ctrl-C ends this program at once; the kernel then ends the
 	// children, and the next up or down sweeps the rest.
@@ -54,7 +54,7 @@ func runUp(ctx context.Context, options up.Options, stdout io.Writer) error {
 }
 
 // printReady says how to reach the lab. The lines can be pasted into a shell.
-func printReady(w io.Writer, info state.Info, stateDir string) {
+func printReady(w io.Writer, info state.Info) {
 	_, _ = fmt.Fprintf(w, `lab %s is ready (%s)
 
   export KUBECONFIG=%s
@@ -67,5 +67,5 @@ func printReady(w io.Writer, info state.Info, stateDir string) {
 	for _, node := range info.Nodes {
 		_, _ = fmt.Fprintf(w, "  %-11s netns %s, ovs-vsctl --db=%s\n", node.Name, node.Netns, node.OVSDB)
 	}
-	_, _ = fmt.Fprintf(w, "\nCtrl-C stops it, and so does: ovnguard-lab down --state-dir %s\n", stateDir)
+	_, _ = fmt.Fprintf(w, "\nCtrl-C stops it, and so does: ovnguard-lab down --state-dir %s\n", info.StateDir)
 }
