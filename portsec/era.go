@@ -1,5 +1,9 @@
-// Package portsec says what OVN enforces for a port: how it reads the elements of a port_security column, which depends on
-// its release, and what they together allow. It needs no OVN to say so.
+// Package portsec says what OVN enforces for a logical switch port: how it reads the elements of a port_security column,
+// which depends on its release, what they together allow, and what becomes of one frame. It needs no OVN to say so.
+//
+// Parse reads a column as one Era does, Column.Set gives its effective set, and Set.Verdict judges a frame. Sets are
+// values: they are compared by what they let a port send (Covers, Equal, Excess, Loss), never as text. Build writes the
+// column that every era reads alike. docs/port-security.md is the specification that this package implements.
 package portsec
 
 import (
@@ -11,7 +15,7 @@ import (
 // Era is a span of OVN releases that read and enforce port_security alike.
 type Era uint8
 
-// Eras. A release belongs to the era of its patch level, since two of the changes came in stable releases.
+// Eras. A release belongs to an era by its patch level, because two of the changes came in stable releases.
 const (
 	// E0 is 20.03 to 22.03: ovn-northd writes logical flows.
 	E0 Era = iota
@@ -19,65 +23,39 @@ const (
 	E1
 	// E2 begins with 22.09.3, 22.12.2, 23.03.2, 23.06.2 and 23.09: the hop limit is right.
 	E2
-	// E3 begins with 24.03.8, 24.09.4, 25.03.3, 25.09.3 and 26.03: an element with one bad word is dropped whole.
+	// E3 begins with 24.03.8, 24.09.4, 25.03.3, 25.09.3 and 26.03: one bad token costs the whole element, VRRPv3 elements
+	// exist, and neighbour solicitations are checked.
 	E3
 )
 
-// Eras gives all eras, for where the release is not known: what counts as protected then is protected by each.
+// Eras gives all eras, the oldest first: for where the release is not known. What counts as protected then must be
+// protected by each.
 func Eras() []Era { return []Era{E0, E1, E2, E3} }
 
 // String gives "E0" to "E3".
 func (e Era) String() string { return "E" + strconv.Itoa(int(e)) }
 
-// release is year and month of an OVN release train.
-type release struct{ year, month int }
-
-// lastPatch tells, for the trains in which an era begins, the first patch level of the newer era.
-var lastPatch = map[release]struct {
-	from  int
-	older Era
-	newer Era
-}{
-	{22, 9}:  {3, E1, E2},
-	{22, 12}: {2, E1, E2},
-	{23, 3}:  {2, E1, E2},
-	{23, 6}:  {2, E1, E2},
-	{24, 3}:  {8, E2, E3},
-	{24, 9}:  {4, E2, E3},
-	{25, 3}:  {3, E2, E3},
-	{25, 9}:  {3, E2, E3},
+// Releases says in words which releases the era spans.
+func (e Era) Releases() string {
+	switch e {
+	case E0:
+		return "OVN 20.03 to 22.03"
+	case E1:
+		return "OVN 22.06 to 22.09.2, 22.12.1, 23.03.1 and 23.06.1"
+	case E2:
+		return "OVN 22.09.3, 22.12.2, 23.03.2 and 23.06.2 to 24.03.7, 24.09.3, 25.03.2 and 25.09.2"
+	case E3:
+		return "OVN 24.03.8, 24.09.4, 25.03.3, 25.09.3 and 26.03 and later"
+	}
+	return "no OVN"
 }
 
-// EraOf gives the era of an OVN release such as "23.03.1" or "v24.03.2-7-gabc". known is false for a train that is newer
-// than any this package was made for; it is taken for the newest era then.
-func EraOf(version string) (era Era, known bool, err error) {
-	text := strings.TrimPrefix(strings.TrimSpace(version), "v")
-	text, _, _ = strings.Cut(text, "-")
-	parts := strings.Split(text, ".")
-	if len(parts) < 2 {
-		return 0, false, fmt.Errorf("OVN version %q: want YEAR.MONTH.PATCH, such as 23.03.1", version)
-	}
-	var n [3]int
-	for i, p := range parts[:min(len(parts), 3)] {
-		if n[i], err = strconv.Atoi(p); err != nil || n[i] < 0 {
-			return 0, false, fmt.Errorf("OVN version %q: want YEAR.MONTH.PATCH, such as 23.03.1", version)
+// ParseEra reads "E0" to "E3", in either case.
+func ParseEra(text string) (Era, error) {
+	for _, e := range Eras() {
+		if strings.EqualFold(text, e.String()) {
+			return e, nil
 		}
 	}
-	r := release{n[0], n[1]}
-	if b, ok := lastPatch[r]; ok {
-		if n[2] >= b.from {
-			return b.newer, true, nil
-		}
-		return b.older, true, nil
-	}
-	switch at := r.year*100 + r.month; {
-	case at < 2206:
-		return E0, true, nil
-	case at < 2309:
-		return E1, true, nil
-	case at < 2603:
-		return E2, true, nil
-	default:
-		return E3, at == 2603, nil
-	}
+	return 0, fmt.Errorf("era %q: want E0, E1, E2 or E3", text)
 }

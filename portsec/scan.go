@@ -1,6 +1,7 @@
 package portsec
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"strings"
 )
@@ -23,7 +24,7 @@ func (s *scanner) skipSpaces() {
 	}
 }
 
-// integer reads digits of a base; the value is that of the low 32 bits, as signed.
+// integer reads digits of a base; the value is that of the low 32 bits, as signed. It consumes nothing where it fails.
 func (s *scanner) integer(base uint32) (int32, bool) {
 	t := *s
 	t.skipSpaces()
@@ -68,15 +69,20 @@ func digit(c byte, base uint32) (uint32, bool) {
 	return d, d < base
 }
 
-// octets reads numbers joined by separator into out, each cut to eight bits.
+func (s *scanner) byte(c byte) bool {
+	if s.at < len(s.text) && s.text[s.at] == c {
+		s.at++
+		return true
+	}
+	return false
+}
+
+// octets reads numbers joined by separator into out, each cut to eight bits. It consumes nothing where it fails.
 func (s *scanner) octets(out []byte, base uint32, separator byte) bool {
 	t := *s
 	for i := range out {
-		if i > 0 {
-			if t.at >= len(t.text) || t.text[t.at] != separator {
-				return false
-			}
-			t.at++
+		if i > 0 && !t.byte(separator) {
+			return false
 		}
 		n, ok := t.integer(base)
 		if !ok {
@@ -94,102 +100,94 @@ func (s *scanner) mac() (MAC, bool) {
 	return m, ok
 }
 
-func (s *scanner) byte(c byte) bool {
-	if s.at < len(s.text) && s.text[s.at] == c {
-		s.at++
-		return true
+// slashMAC reads a slash and a MAC, as which masks of MACs are written.
+func (s *scanner) slashMAC() (MAC, bool) {
+	t := *s
+	if !t.byte('/') {
+		return MAC{}, false
 	}
-	return false
+	m, ok := t.mac()
+	if ok {
+		*s = t
+	}
+	return m, ok
 }
 
-// cidr4 reads an IPv4 address with an optional prefix length or mask. A bad mask is an error that has consumed its text.
-func (s *scanner) cidr4() (Range, bool) {
+// slashLength reads a slash and a number.
+func (s *scanner) slashLength() (int32, bool) {
+	t := *s
+	if !t.byte('/') {
+		return 0, false
+	}
+	n, ok := t.integer(10)
+	if ok {
+		*s = t
+	}
+	return n, ok
+}
+
+// cidr4 reads an IPv4 address with an optional prefix length or mask. A bad length or mask is an error that has consumed
+// its text, which matters to who goes on from there.
+func (s *scanner) cidr4() (netip.Prefix, bool) {
 	var a [4]byte
 	if !s.octets(a[:], 10, '.') {
-		return Range{}, false
+		return netip.Prefix{}, false
 	}
 	addr := netip.AddrFrom4(a)
-	slash := *s
-	if !slash.byte('/') {
-		return newRange(addr, 32), true
-	}
-	mask := slash
+	mask := *s
 	var m [4]byte
-	if mask.octets(m[:], 10, '.') {
+	if mask.byte('/') && mask.octets(m[:], 10, '.') {
 		*s = mask
-		bits, ok := maskBits(m[:])
-		return newRange(addr, bits), ok
+		n, ok := contiguous(uint64(binary.BigEndian.Uint32(m[:]))<<32, 0)
+		return netip.PrefixFrom(addr, n), ok
 	}
-	if bits, ok := slash.integer(10); ok {
-		*s = slash
-		if bits < 0 || bits > 32 {
-			return Range{}, false
-		}
-		return newRange(addr, int(bits)), true
+	if n, ok := s.slashLength(); ok {
+		return netip.PrefixFrom(addr, int(n)), n >= 0 && n <= ip4Bits
 	}
-	return newRange(addr, 32), true
+	return netip.PrefixFrom(addr, ip4Bits), true
 }
 
-// cidr6 reads an IPv6 address with an optional prefix length or mask.
-func (s *scanner) cidr6() (Range, bool) {
-	addr, ok := s.ip6()
+// cidr6 reads an IPv6 address with an optional prefix length or mask. What is wrong after the slash is an error, only a
+// slash with nothing like a length or mask after it is left over.
+func (s *scanner) cidr6() (netip.Prefix, bool) {
+	s.skipSpaces()
+	addr, ok := parseIP6(s.ip6Text())
 	if !ok {
-		return Range{}, false
+		return netip.Prefix{}, false
 	}
-	slash := *s
-	if !slash.byte('/') {
-		return newRange(addr, 128), true
+	if n, ok := s.slashLength(); ok {
+		return netip.PrefixFrom(addr, int(n)), n >= 0 && n <= ip6Bits
 	}
-	number := slash
-	if bits, ok := number.integer(10); ok {
-		*s = number
-		if bits < 0 || bits > 128 {
-			return Range{}, false
+	t := *s
+	if t.byte('/') {
+		if text := t.ip6Text(); text != "" {
+			*s = t
+			mask, ok := parseIP6(text)
+			if !ok {
+				return netip.Prefix{}, false
+			}
+			m := mask.As16()
+			n, ok := contiguous(binary.BigEndian.Uint64(m[:8]), binary.BigEndian.Uint64(m[8:]))
+			return netip.PrefixFrom(addr, n), ok
 		}
-		return newRange(addr, int(bits)), true
 	}
-	if mask, ok := slash.ip6(); ok {
-		*s = slash
-		m := mask.As16()
-		bits, ok := maskBits(m[:])
-		return newRange(addr, bits), ok
-	}
-	return newRange(addr, 128), true
+	return netip.PrefixFrom(addr, ip6Bits), true
 }
 
 // ip6Limit is the longest text that is read as one IPv6 address.
 const ip6Limit = 46
 
-func (s *scanner) ip6() (netip.Addr, bool) {
-	t := *s
-	t.skipSpaces()
-	begin := t.at
-	for t.at < len(t.text) && t.at-begin < ip6Limit && strings.IndexByte("0123456789abcdefABCDEF:.", t.text[t.at]) >= 0 {
-		t.at++
+// ip6Text reads the characters that may be part of an IPv6 address.
+func (s *scanner) ip6Text() string {
+	begin := s.at
+	for s.at < len(s.text) && s.at-begin < ip6Limit && strings.IndexByte("0123456789abcdefABCDEF:.", s.text[s.at]) >= 0 {
+		s.at++
 	}
-	addr, err := netip.ParseAddr(t.text[begin:t.at])
-	if err != nil || !addr.Is6() {
-		return netip.Addr{}, false
-	}
-	*s = t
-	return addr, true
+	return s.text[begin:s.at]
 }
 
-// maskBits gives the length of a contiguous mask.
-func maskBits(mask []byte) (int, bool) {
-	bits, ended := 0, false
-	for _, b := range mask {
-		for i := 7; i >= 0; i-- {
-			one := b>>i&1 == 1
-			if one && ended {
-				return 0, false
-			}
-			if one {
-				bits++
-			} else {
-				ended = true
-			}
-		}
-	}
-	return bits, true
+// parseIP6 reads an IPv6 address as inet_pton does.
+func parseIP6(text string) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(text)
+	return addr, err == nil && addr.Is6()
 }

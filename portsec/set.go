@@ -2,168 +2,216 @@ package portsec
 
 import (
 	"cmp"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 )
 
-// sources is what one MAC may send from.
-type sources struct {
-	// any is set by an element without addresses: every address, and every protocol.
-	any    bool
-	ranges []Range
-}
-
-// Set is what a column lets a port send from: its effective set. Two columns are compared by their sets, never as text.
+// Set is the effective set of a column: what it lets a port send, and which frames reach the port. It is a value that never
+// changes. The zero Set is that of an empty column: open.
 type Set struct {
 	era Era
+	// anyEra tells that the set was not read by an era, as the set of an identity: it then means what a canonical column
+	// means to whatever it is compared with.
+	anyEra bool
 	// written tells that the column was not empty.
 	written bool
-	macs    map[MAC]sources
+	hosts   []host // by MAC, each once
+	routers []router
+}
+
+// host is what all plain elements of one MAC allow together.
+type host struct {
+	key uint64 // the MAC, left-aligned
+	mac MAC
+	// bare tells that an element has no address at all, noIP6 that one has no IPv6 address. They matter beside elements
+	// that have some, each in its own way for neighbour discovery, ARP, and what the port may receive.
+	bare, noIP6 bool
+	ip4, ip6    []span
+	// broadcast are IPv4 destinations that the port may receive beside ip4.
+	broadcast []broadcast
+}
+
+// broadcast is the broadcast address that comes with an address whose length leaves host bits.
+type broadcast struct {
+	from netip.Prefix
+	to   uint64 // left-aligned
+}
+
+// router is a VRRP element. Its parts belong together, so that routers of one MAC do not merge.
+type router struct {
+	key      uint64
+	mac      MAC
+	mac4     []span
+	mac6     []span
+	ip4, ip6 []span
+	// broadcast is as that of a host.
+	broadcast []broadcast
 }
 
 // Set gives the effective set of the column.
 func (c Column) Set() Set {
-	s := Set{era: c.Era, written: len(c.Elements) > 0, macs: make(map[MAC]sources)}
+	s := Set{era: c.Era, written: len(c.Elements) > 0}
 	for _, e := range c.Elements {
-		if e.Outcome == Rejected {
-			continue
+		switch {
+		case !e.Usable():
+		case e.VRRP:
+			s.routers = append(s.routers, newRouter(e))
+		default:
+			s.hosts = append(s.hosts, newHost(e))
 		}
-		have := s.macs[e.mac]
-		if len(e.ranges) == 0 {
-			have.any = true
-		}
-		have.ranges = append(have.ranges, e.ranges...)
-		s.macs[e.mac] = have
 	}
-	for mac, have := range s.macs {
-		have.ranges = canonical(have.ranges)
-		// In E0 an element without addresses does not widen one of the same MAC that has some.
-		if have.any && (c.Era != E0 || len(have.ranges) == 0) {
-			have = sources{any: true}
+	return s.normal()
+}
+
+func newHost(e Element) host {
+	h := host{key: e.MAC.key(), mac: e.MAC}
+	h.ip4, h.ip6, h.broadcast = effective(e.Addresses)
+	h.bare, h.noIP6 = len(e.Addresses) == 0, len(h.ip6) == 0
+	return h
+}
+
+func newRouter(e Element) router {
+	r := router{key: e.MAC.key(), mac: e.MAC, mac4: canonical(e.virtual4), mac6: canonical(e.virtual6)}
+	r.ip4, r.ip6, r.broadcast = effective(e.Addresses)
+	r.ip4, r.ip6 = canonical(r.ip4), canonical(r.ip6)
+	r.broadcast = usefulBroadcasts(r.broadcast, r.ip4)
+	return r
+}
+
+// effective gives what addresses with lengths mean: with a host bit set just the address (and towards the port its
+// broadcast address, for IPv4), without any the whole range.
+func effective(addresses []netip.Prefix) (ip4, ip6 []span, broadcasts []broadcast) {
+	for _, p := range addresses {
+		width := p.Addr().BitLen()
+		s := prefixSpan(p)
+		if host := prefixSpan(netip.PrefixFrom(p.Addr(), width)); host.hi != s.hi || host.lo != s.lo {
+			if width == ip4Bits {
+				network, _ := masks(s.n)
+				all, _ := masks(ip4Bits)
+				broadcasts = append(broadcasts, broadcast{from: p, to: host.hi | all&^network})
+			}
+			s = host
+		}
+		if width == ip4Bits {
+			ip4 = append(ip4, s)
 		} else {
-			have.any = false
+			ip6 = append(ip6, s)
 		}
-		s.macs[mac] = have
 	}
+	return ip4, ip6, broadcasts
+}
+
+// Destinations that a port with IPv4 or IPv6 addresses may always receive.
+var (
+	limitedBroadcast = prefixSpan(netip.MustParsePrefix("255.255.255.255/32"))
+	multicast4       = prefixSpan(netip.MustParsePrefix("224.0.0.0/4"))
+	multicast6       = prefixSpan(netip.MustParsePrefix("ff00::/8"))
+	linkScope6       = prefixSpan(netip.MustParsePrefix("ff02::/16"))
+)
+
+// usefulBroadcasts sorts broadcasts and drops those that are allowed anyhow.
+func usefulBroadcasts(all []broadcast, ip4 []span) []broadcast {
+	slices.SortFunc(all, func(a, b broadcast) int {
+		return cmp.Or(cmp.Compare(a.to, b.to), a.from.Addr().Compare(b.from.Addr()), cmp.Compare(a.from.Bits(), b.from.Bits()))
+	})
+	var out []broadcast
+	for _, b := range all {
+		again := len(out) > 0 && out[len(out)-1].to == b.to
+		if !again && !limitedBroadcast.has(b.to, 0) && !multicast4.has(b.to, 0) && !anyHas(ip4, b.to, 0) {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// normal gives the set with one host for each MAC, everything sorted and no range twice.
+func (s Set) normal() Set {
+	hosts := slices.Clone(s.hosts)
+	slices.SortStableFunc(hosts, func(a, b host) int { return cmp.Compare(a.key, b.key) })
+	s.hosts = nil
+	for _, h := range hosts {
+		if n := len(s.hosts); n > 0 && s.hosts[n-1].key == h.key {
+			s.hosts[n-1] = s.hosts[n-1].with(h)
+		} else {
+			s.hosts = append(s.hosts, h)
+		}
+	}
+	for i := range s.hosts {
+		h := &s.hosts[i]
+		h.ip4, h.ip6 = canonical(h.ip4), canonical(h.ip6)
+		h.broadcast = usefulBroadcasts(slices.Clone(h.broadcast), h.ip4)
+	}
+	routers := slices.Clone(s.routers)
+	slices.SortFunc(routers, router.compare)
+	s.routers = slices.CompactFunc(routers, func(a, b router) bool { return a.compare(b) == 0 })
 	return s
 }
 
-// IdentitySet gives the set that covers exactly an identity: its MAC with its addresses, or with any address where it has
-// none.
-func IdentitySet(identity Identity) Set {
-	s := sources{any: len(identity.IPs) == 0}
-	for _, ip := range identity.IPs {
-		s.ranges = append(s.ranges, netip.PrefixFrom(ip, ip.BitLen()))
+// with joins two hosts of one MAC.
+func (h host) with(o host) host {
+	return host{
+		key: h.key, mac: h.mac, bare: h.bare || o.bare, noIP6: h.noIP6 || o.noIP6,
+		ip4: slices.Concat(h.ip4, o.ip4), ip6: slices.Concat(h.ip6, o.ip6), broadcast: slices.Concat(h.broadcast, o.broadcast),
 	}
-	s.ranges = canonical(s.ranges)
-	return Set{era: E3, written: true, macs: map[MAC]sources{identity.MAC: s}}
 }
 
-// Open tells that OVN checks nothing at all: the column is empty, or of what it holds nothing can be used.
-func (s Set) Open() bool { return len(s.macs) == 0 }
+func (h host) hasIP() bool { return len(h.ip4) > 0 || len(h.ip6) > 0 }
+
+func (r router) hasIP() bool { return len(r.ip4) > 0 || len(r.ip6) > 0 }
+
+func (r router) compare(o router) int {
+	return cmp.Or(
+		cmp.Compare(r.key, o.key),
+		slices.CompareFunc(r.mac4, o.mac4, span.compare), slices.CompareFunc(r.mac6, o.mac6, span.compare),
+		slices.CompareFunc(r.ip4, o.ip4, span.compare), slices.CompareFunc(r.ip6, o.ip6, span.compare),
+		slices.CompareFunc(r.broadcast, o.broadcast, func(a, b broadcast) int { return cmp.Compare(a.to, b.to) }),
+	)
+}
+
+// find gives the host with the MAC, or nil.
+func (s *Set) find(key uint64) *host {
+	low, high := 0, len(s.hosts)
+	for low < high {
+		if mid := int(uint(low+high) >> 1); s.hosts[mid].key < key {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	if low < len(s.hosts) && s.hosts[low].key == key {
+		return &s.hosts[low]
+	}
+	return nil
+}
+
+// linkLocalOf gives the link-local address of a MAC.
+func linkLocalOf(key uint64) (hi, lo uint64) {
+	const universal, middle = 2 << 56, 0xfffe << 24
+	front := key & (0xffffff << 40)
+	return 0xfe80 << 48, (front ^ universal) | middle | key>>16&0xffffff
+}
+
+// linkLocalSpan gives the link-local addresses of a range of MACs that share at least three octets.
+func linkLocalSpan(m span) span {
+	hi, lo := linkLocalOf(m.hi)
+	return newSpan(hi, lo, m.n+80)
+}
+
+// Open tells that the source of what the port sends is not checked: the column is empty, or nothing of it can be used.
+func (s Set) Open() bool { return len(s.hosts) == 0 && len(s.routers) == 0 }
 
 // Unenforced tells that the column is not empty and yet nothing is checked: it looks protected and is open. (OVN of era E0
 // at least drops ARP and neighbour discovery from such a port.)
 func (s Set) Unenforced() bool { return s.written && s.Open() }
 
-// Covers tells that everything which t allows is allowed by s.
-func (s Set) Covers(t Set) bool { return len(Excess(t, s)) == 0 }
-
-// Equal tells that both sets allow the same.
-func (s Set) Equal(t Set) bool { return s.Covers(t) && t.Covers(s) }
-
-// String gives the set in a canonical form.
+// String gives the set as the column that Canonical gives, or says that it is open.
 func (s Set) String() string {
-	if s.Open() {
+	switch {
+	case s.Unenforced():
+		return "open, because nothing of it can be used"
+	case s.Open():
 		return "open"
 	}
-	var words []string
-	for _, p := range s.pairs() {
-		words = append(words, p.String())
-	}
-	return strings.Join(words, ", ")
-}
-
-// Excess gives what have allows beyond want, as pairs in order. From an open set everything is excess.
-func Excess(have, want Set) []Pair {
-	switch {
-	case want.Open():
-		return nil
-	case have.Open():
-		return []Pair{{AnyMAC: true, Any: true}}
-	}
-	var out []Pair
-	for _, p := range have.pairs() {
-		if !want.allows(p) {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// Loss gives what want allows and have does not, as pairs in order.
-func Loss(have, want Set) []Pair { return Excess(want, have) }
-
-// allows tells that a pair of a canonical set is wholly within s. A port with IPv6 addresses may use its link-local one.
-func (s Set) allows(p Pair) bool {
-	have, ok := s.macs[p.MAC]
-	switch {
-	case !ok:
-		return false
-	case have.any:
-		return true
-	case p.Any:
-		return false
-	}
-	if p.IPs.IsSingleIP() && p.IPs.Addr() == p.MAC.linkLocal() && slices.ContainsFunc(have.ranges, func(r Range) bool { return r.Addr().Is6() }) {
-		return true
-	}
-	return slices.ContainsFunc(have.ranges, func(r Range) bool { return r.Bits() <= p.IPs.Bits() && r.Contains(p.IPs.Addr()) })
-}
-
-// pairs gives the set as pairs, in order.
-func (s Set) pairs() []Pair {
-	var out []Pair
-	macs := slices.SortedFunc(maps.Keys(s.macs), func(a, b MAC) int { return slices.Compare(a[:], b[:]) })
-	for _, mac := range macs {
-		have := s.macs[mac]
-		if have.any {
-			out = append(out, Pair{MAC: mac, Any: true})
-		}
-		for _, r := range have.ranges {
-			out = append(out, Pair{MAC: mac, IPs: r})
-		}
-	}
-	return out
-}
-
-// canonical sorts ranges, drops those within another, and joins halves.
-func canonical(ranges []Range) []Range {
-	out := slices.Clone(ranges)
-	for {
-		slices.SortFunc(out, func(a, b Range) int { return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits())) })
-		merged := out[:0:0]
-		changed := false
-		for _, r := range out {
-			if n := len(merged); n > 0 {
-				last := merged[n-1]
-				if last.Bits() <= r.Bits() && last.Contains(r.Addr()) {
-					continue
-				}
-				if wide := netip.PrefixFrom(last.Addr(), max(last.Bits()-1, 0)).Masked(); last.Bits() == r.Bits() && last.Bits() > 0 &&
-					wide.Addr() == last.Addr() && wide.Contains(r.Addr()) {
-					merged[n-1] = wide
-					changed = true
-					continue
-				}
-			}
-			merged = append(merged, r)
-		}
-		out = merged
-		if !changed {
-			return out
-		}
-	}
+	return strings.Join(s.Canonical(), ", ")
 }

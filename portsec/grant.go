@@ -1,0 +1,223 @@
+package portsec
+
+// A set lets a port send certain frames. To compare sets, what they let pass is written as grants: a kind of traffic and
+// a range for each field that OVN tests there. Ranges are spans, and spans are nested or disjoint, so that the difference
+// of grants is a list of grants again and comparison is exact.
+
+// kind is a kind of traffic that OVN tests in a way of its own.
+type kind uint8
+
+const (
+	viaIP4 kind = iota
+	viaIP6
+	viaARP
+	viaOther // any other ethertype
+	viaNS    // neighbour solicitation, beside what viaIP6 says of its source address
+	viaNA    // neighbour advertisement, likewise
+	kinds
+)
+
+// Fields of a grant.
+const (
+	ofSource  = iota // source MAC of the frame
+	ofClaimed        // MAC in the message: sender of ARP, link-layer address of neighbour discovery
+	ofAddress        // source address, sender address of ARP, or target of an advertisement
+	fields
+)
+
+// grant is one thing that a set allows. Fields that its kind does not have hold everything.
+type grant struct {
+	kind kind
+	at   [fields]span
+}
+
+// noMACGiven is the claimed MAC of a message without a link-layer address.
+var noMACGiven = macSpan(MAC{})
+
+// grants gives all that the set lets a port send, as OVN of the era enforces it.
+func (s Set) grants(era Era) []grant {
+	if s.Open() {
+		return s.openGrants(era)
+	}
+	var out []grant
+	for _, h := range s.hosts {
+		out = h.ipGrants(out, era)
+	}
+	for _, r := range s.routers {
+		out = r.ipGrants(out)
+	}
+	// Neighbour discovery is checked after the source address was: from a MAC without IPv6 nothing gets so far.
+	discovering := make([]span, 0, len(s.hosts))
+	for _, g := range out {
+		if g.kind == viaIP6 {
+			discovering = append(discovering, g.at[ofSource])
+		}
+	}
+	if len(discovering) == 0 {
+		return out
+	}
+	for _, h := range s.hosts {
+		out = h.discoveryGrants(out, era, anyHas(discovering, h.key, 0))
+	}
+	for _, r := range s.routers {
+		if anyHas(discovering, r.key, 0) {
+			out = r.discoveryGrants(out)
+		}
+	}
+	return out
+}
+
+// openGrants gives everything, but for what E0 drops from a port whose column it cannot use.
+func (s Set) openGrants(era Era) []grant {
+	out := []grant{{kind: viaIP4}, {kind: viaIP6}, {kind: viaOther}}
+	if era == E0 && s.written {
+		return out
+	}
+	return append(out, grant{kind: viaARP}, grant{kind: viaNS}, grant{kind: viaNA})
+}
+
+// ipGrants adds what the host may send but for neighbour discovery.
+func (h host) ipGrants(out []grant, era Era) []grant {
+	mac := macSpan(h.mac)
+	// In E0 an element without addresses does not widen another one of its MAC, but for ARP.
+	if h.bare && (era != E0 || !h.hasIP()) {
+		out = append(out, grant{viaIP4, [fields]span{ofSource: mac}}, grant{viaIP6, [fields]span{ofSource: mac}})
+	} else {
+		out = appendGrants(out, viaIP4, mac, everything, h.ip4)
+		out = appendGrants(out, viaIP6, mac, everything, h.sources6())
+	}
+	if h.bare || era == E0 {
+		out = append(out, grant{viaOther, [fields]span{ofSource: mac}})
+	}
+	if h.bare {
+		return append(out, grant{viaARP, [fields]span{mac, mac, everything}})
+	}
+	return appendGrants(out, viaARP, mac, mac, h.ip4)
+}
+
+// discoveryGrants adds what the host may send in neighbour discovery; reached tells that its MAC may send IPv6 at all.
+func (h host) discoveryGrants(out []grant, era Era, reached bool) []grant {
+	mac := macSpan(h.mac)
+	targets := h.ip6
+	switch {
+	case era == E2:
+		// E2 does not look at the source MAC here, so that every MAC that got so far profits.
+		targets = []span{linkLocalSpan(mac)}
+		if h.noIP6 {
+			targets = []span{everything}
+		}
+		for _, claimed := range []span{noMACGiven, mac} {
+			out = appendGrants(out, viaNA, everything, claimed, targets)
+		}
+		targets = h.ip6
+	case era != E1 && h.noIP6:
+		targets = []span{everything}
+	case era != E1:
+		targets = h.sources6()
+	}
+	if !reached {
+		return out
+	}
+	for _, claimed := range []span{noMACGiven, mac} {
+		out = appendGrants(out, viaNA, mac, claimed, targets)
+	}
+	if era == E1 || era == E2 {
+		return append(out, grant{viaNS, [fields]span{ofSource: mac}})
+	}
+	return append(out, grant{viaNS, [fields]span{mac, noMACGiven, everything}}, grant{viaNS, [fields]span{mac, mac, everything}})
+}
+
+// sources6 gives the IPv6 addresses of the host, with the link-local one that comes with them.
+func (h host) sources6() []span {
+	if len(h.ip6) == 0 {
+		return nil
+	}
+	return append([]span{linkLocalSpan(macSpan(h.mac))}, h.ip6...)
+}
+
+// ipGrants adds what the router may send but for neighbour discovery.
+func (r router) ipGrants(out []grant) []grant {
+	mac := macSpan(r.mac)
+	if !r.hasIP() {
+		for _, macs := range [][]span{r.mac4, r.mac6} {
+			for _, m := range macs {
+				out = append(out, grant{viaIP4, [fields]span{ofSource: m}}, grant{viaIP6, [fields]span{ofSource: m}}, grant{viaOther, [fields]span{ofSource: m}})
+			}
+		}
+		for _, m := range r.mac4 {
+			out = append(out, grant{viaARP, [fields]span{mac, m, everything}})
+		}
+		return out
+	}
+	for _, m := range r.mac4 {
+		out = appendGrants(out, viaIP4, m, everything, r.ip4)
+		out = appendGrants(out, viaARP, mac, m, r.ip4)
+	}
+	if len(r.ip6) > 0 {
+		for _, m := range r.mac6 {
+			out = appendGrants(out, viaIP6, m, everything, append([]span{linkLocalSpan(m)}, r.ip6...))
+		}
+	}
+	return out
+}
+
+// discoveryGrants adds what the router's physical MAC may send in neighbour discovery.
+func (r router) discoveryGrants(out []grant) []grant {
+	mac := macSpan(r.mac)
+	targets := []span{everything}
+	if len(r.ip6) > 0 {
+		targets = append([]span{linkLocalSpan(mac)}, r.ip6...)
+	}
+	for _, claimed := range append([]span{noMACGiven}, r.mac6...) {
+		out = append(out, grant{viaNS, [fields]span{mac, claimed, everything}})
+		out = appendGrants(out, viaNA, mac, claimed, targets)
+	}
+	return out
+}
+
+func appendGrants(out []grant, k kind, source, claimed span, addresses []span) []grant {
+	for _, a := range addresses {
+		out = append(out, grant{k, [fields]span{source, claimed, a}})
+	}
+	return out
+}
+
+// minus gives what is left of g without o.
+func (g grant) minus(o grant) []grant {
+	if g.kind != o.kind {
+		return []grant{g}
+	}
+	for f := range fields {
+		if !g.at[f].meets(o.at[f]) {
+			return []grant{g}
+		}
+	}
+	var out []grant
+	for f := range fields {
+		if o.at[f].covers(g.at[f]) {
+			continue
+		}
+		for _, piece := range g.at[f].minus(o.at[f]) {
+			part := g
+			part.at[f] = piece
+			out = append(out, part)
+		}
+		g.at[f] = o.at[f] // the other fields split what is left
+	}
+	return out
+}
+
+// without gives what is left of g without any of the others.
+func (g grant) without(others []grant) []grant {
+	left := []grant{g}
+	for _, o := range others {
+		var next []grant
+		for _, l := range left {
+			next = append(next, l.minus(o)...)
+		}
+		if left = next; len(left) == 0 {
+			return nil
+		}
+	}
+	return left
+}

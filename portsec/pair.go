@@ -1,0 +1,136 @@
+package portsec
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// MACRange is the MACs that share their first bits.
+type MACRange struct {
+	MAC MAC
+	// Bits is 48 for a single MAC and 0 for any.
+	Bits int
+}
+
+// String gives the MAC, the MAC with a length, or "any MAC".
+func (r MACRange) String() string {
+	switch r.Bits {
+	case 0:
+		return "any MAC"
+	case macBits:
+		return r.MAC.String()
+	}
+	return r.MAC.String() + "/" + strconv.Itoa(r.Bits)
+}
+
+// Traffic says of which traffic a pair speaks.
+type Traffic uint8
+
+// Kinds of traffic.
+const (
+	// AllTraffic is IP from the addresses, and ARP and neighbour discovery for them.
+	AllTraffic Traffic = iota
+	// IPTraffic is IP without ARP.
+	IPTraffic
+	// ARPTraffic is ARP messages that claim the addresses for the MAC.
+	ARPTraffic
+	// SolicitationTraffic is neighbour solicitations that give the MAC as the sender's.
+	SolicitationTraffic
+	// AdvertisementTraffic is neighbour advertisements that claim the addresses for the MAC.
+	AdvertisementTraffic
+	// OtherTraffic is protocols that are neither IP nor ARP.
+	OtherTraffic
+)
+
+// Pair is a range of MACs with a range of addresses from which a port may send.
+type Pair struct {
+	MAC MACRange
+	// Addresses is the range; the zero Prefix stands for any address.
+	Addresses netip.Prefix
+	// Except are parts of the range that do not belong to the pair.
+	Except []netip.Prefix
+	// Traffic narrows the pair to a kind of traffic.
+	Traffic Traffic
+}
+
+// Any tells that the pair stands for any address.
+func (p Pair) Any() bool { return !p.Addresses.IsValid() }
+
+// Prefixes gives the addresses of the pair as disjoint prefixes, the exceptions taken out. For any address that is what is
+// left of 0.0.0.0/0 and of ::/0.
+func (p Pair) Prefixes() []netip.Prefix {
+	wholes := []netip.Prefix{p.Addresses}
+	if p.Any() {
+		wholes = []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
+	}
+	var out []netip.Prefix
+	for _, whole := range wholes {
+		width := whole.Addr().BitLen()
+		left := []span{prefixSpan(whole)}
+		for _, e := range p.Except {
+			if e.Addr().BitLen() == width {
+				left = minusAll(left, prefixSpan(e))
+			}
+		}
+		for _, s := range canonical(left) {
+			out = append(out, s.prefix(width))
+		}
+	}
+	return out
+}
+
+func minusAll(spans []span, t span) []span {
+	var out []span
+	for _, s := range spans {
+		switch {
+		case t.covers(s):
+		case s.covers(t):
+			out = append(out, s.minus(t)...)
+		default:
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// String gives the pair as people write it, such as "0a:00:00:00:00:01 10.0.0.0/24 but 10.0.0.5".
+func (p Pair) String() string {
+	text := p.MAC.String()
+	switch {
+	case p.Traffic == OtherTraffic:
+		return text + " with protocols other than IP and ARP"
+	case p.Traffic == SolicitationTraffic:
+		return text + " in neighbour solicitations"
+	case p.Any():
+		text += " with any address"
+	default:
+		text += " " + prefixText(p.Addresses)
+	}
+	if len(p.Except) > 0 {
+		words := make([]string, len(p.Except))
+		for i, e := range p.Except {
+			words[i] = prefixText(e)
+		}
+		text += " but " + strings.Join(words, ", ")
+	}
+	switch p.Traffic {
+	case IPTraffic:
+		text += " (not in ARP)"
+	case ARPTraffic:
+		text += " (in ARP only)"
+	case AdvertisementTraffic:
+		text += " (in neighbour advertisements only)"
+	case AllTraffic, SolicitationTraffic, OtherTraffic:
+	}
+	return text
+}
+
+func (p Pair) compare(o Pair) int {
+	return cmp.Or(
+		slices.Compare(p.MAC.MAC[:], o.MAC.MAC[:]), cmp.Compare(p.MAC.Bits, o.MAC.Bits), cmp.Compare(p.Traffic, o.Traffic),
+		p.Addresses.Addr().Compare(o.Addresses.Addr()), cmp.Compare(p.Addresses.Bits(), o.Addresses.Bits()),
+	)
+}
