@@ -2,7 +2,7 @@
 # Builds the lab's binary, OUTPUT, and shows how far it is: the first build compiles Kubernetes and takes minutes.
 set -euo pipefail
 
-output=${1:?usage: build-lab.sh OUTPUT}
+output=$(realpath -m "${1:?usage: build-lab.sh OUTPUT}")
 cd "$(dirname "$0")/../lab"
 
 # Without it the API server says that it is v0.0.0-master.

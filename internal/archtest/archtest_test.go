@@ -52,7 +52,9 @@ func TestJudgementIsPure(t *testing.T) {
 			case dep == "net/http" || dep == "log" || dep == "log/slog" || dep == "os/exec":
 				t.Errorf("%s links %s: judgement has no side effects", pkg, dep)
 			case standard(dep):
-			case !slices.ContainsFunc(allowed, func(a string) bool { return dep == a || strings.HasPrefix(dep, module+"/portsec/") && a == module+"/portsec" }):
+			case !slices.ContainsFunc(allowed, func(a string) bool {
+				return dep == a || strings.HasPrefix(dep, module+"/portsec/") && a == module+"/portsec"
+			}):
 				t.Errorf("%s links %s: judgement stands on the standard library and the packages above it alone", pkg, dep)
 			}
 		}

@@ -1,0 +1,212 @@
+package scene
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/ovnguard/ovnguard/deploy"
+)
+
+// Guard is a running `ovnguard controller`, with the account and the rights that it has in a cluster.
+type Guard struct {
+	// Metrics is where its metrics are served.
+	Metrics string
+	// Ready is where it says whether it is ready.
+	Ready string
+	// Log is the file that it logs to.
+	Log string
+
+	scene  *Scene
+	binary string
+	args   []string
+	cmd    *exec.Cmd
+}
+
+// StartGuard gives the cluster what deploy/ holds and starts the program at path binary. It returns when the webhook is
+// registered and both sides have been read.
+func (s *Scene) StartGuard(ctx context.Context, binary string) (*Guard, error) {
+	if err := s.Apply(ctx, deploy.RBAC); err != nil {
+		return nil, err
+	}
+	dir := s.Lab.Info().StateDir
+	kubeconfig := filepath.Join(dir, "kubeconfig", "ovnguard.yaml")
+	if err := s.writeKubeconfig(kubeconfig, deploy.Account, "system:serviceaccounts", "system:serviceaccounts:ovnguard-system"); err != nil {
+		return nil, err
+	}
+	ports, err := freePorts(3)
+	if err != nil {
+		return nil, err
+	}
+	local := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
+	g := &Guard{
+		Metrics: "http://" + local(1) + "/metrics", Ready: "http://" + local(2) + "/readyz",
+		Log: filepath.Join(dir, "ovnguard.log"), scene: s, binary: binary,
+		args: []string{
+			"controller", "--kubeconfig", kubeconfig, "--nb", s.Lab.Info().NB, "--log-format", "text",
+			"--webhook-address", local(0), "--webhook-url", "https://localhost:" + strconv.Itoa(ports[0]),
+			"--metrics-address", local(1), "--health-address", local(2),
+		},
+	}
+	return g, g.Start(ctx)
+}
+
+// Start starts the program, again after Stop or Kill, and waits until it is ready.
+func (g *Guard) Start(ctx context.Context) error {
+	log, err := os.OpenFile(g.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	g.cmd = exec.Command(g.binary, g.args...)
+	g.cmd.Stdout, g.cmd.Stderr = log, log
+	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	err = g.cmd.Start()
+	if err := errors.Join(err, log.Close()); err != nil {
+		return fmt.Errorf("start %s: %w", g.binary, err)
+	}
+	err = Wait(ctx, "ovnguard to be ready; see "+g.Log, func() (bool, error) {
+		if err := syscall.Kill(g.cmd.Process.Pid, 0); err != nil {
+			return false, fmt.Errorf("ovnguard ended: %s", g.tail())
+		}
+		return g.ready(ctx), nil
+	})
+	if err != nil {
+		return errors.Join(err, g.Stop())
+	}
+	return nil
+}
+
+// ready tells that the program says so and that its webhook is registered.
+func (g *Guard) ready(ctx context.Context) bool {
+	if _, err := Get(ctx, g.Ready); err != nil {
+		return false
+	}
+	config, err := g.Registration(ctx)
+	return err == nil && len(config.Webhooks) > 0
+}
+
+// Registration gives the webhook configuration.
+func (g *Guard) Registration(ctx context.Context) (*admissionregistrationv1.MutatingWebhookConfiguration, error) {
+	return g.scene.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, "ovnguard", metav1.GetOptions{})
+}
+
+// Stop ends the program with SIGTERM and waits for it. It is no error where it does not run.
+func (g *Guard) Stop() error { return g.end(syscall.SIGTERM) }
+
+// Kill ends the program as a crash would.
+func (g *Guard) Kill() error { return g.end(syscall.SIGKILL) }
+
+func (g *Guard) end(signal syscall.Signal) error {
+	if g.cmd == nil || g.cmd.Process == nil {
+		return nil
+	}
+	if err := g.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	err := g.cmd.Wait()
+	g.cmd = nil
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && signal == syscall.SIGKILL {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("ovnguard did not end cleanly: %w", err)
+	}
+	return nil
+}
+
+func (g *Guard) tail() string {
+	data, err := os.ReadFile(g.Log)
+	if err != nil {
+		return err.Error()
+	}
+	const last = 2000
+	return string(data[max(0, len(data)-last):])
+}
+
+// Run runs another command of the program against the lab and gives its output and exit code.
+func (s *Scene) Run(ctx context.Context, binary string, args ...string) (output string, code int, err error) {
+	args = append(args, "--kubeconfig", s.Lab.Info().Kubeconfigs["admin"], "--nb", s.Lab.Info().NB)
+	cmd := exec.CommandContext(ctx, binary, args...)
+	var out, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return out.String() + stderr.String(), exit.ExitCode(), nil
+	}
+	return out.String(), 0, err
+}
+
+// Get fetches a page; another answer than 200 is an error.
+func Get(ctx context.Context, url string) (body string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	client := http.Client{Timeout: 5 * time.Second}
+	res, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, res.Body.Close()) }()
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		return "", err
+	}
+	if res.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s: %s: %s", url, res.Status, data)
+	}
+	return string(data), nil
+}
+
+func (s *Scene) writeKubeconfig(path, user string, groups ...string) error {
+	config, err := s.Lab.RESTConfig(user, groups...)
+	if err != nil {
+		return err
+	}
+	return clientcmd.WriteToFile(kubeconfigOf(config), path)
+}
+
+func kubeconfigOf(c *rest.Config) api.Config {
+	const name = "lab"
+	return api.Config{
+		Clusters:       map[string]*api.Cluster{name: {Server: c.Host, CertificateAuthorityData: c.CAData}},
+		AuthInfos:      map[string]*api.AuthInfo{name: {ClientCertificateData: c.CertData, ClientKeyData: c.KeyData}},
+		Contexts:       map[string]*api.Context{name: {Cluster: name, AuthInfo: name}},
+		CurrentContext: name,
+	}
+}
+
+// freePorts gives ports of the loopback interface that nobody listens on.
+func freePorts(n int) (ports []int, err error) {
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, l.Close()) }()
+		addr, ok := l.Addr().(*net.TCPAddr)
+		if !ok {
+			return nil, fmt.Errorf("%v is not a TCP address", l.Addr())
+		}
+		ports = append(ports, addr.Port)
+	}
+	return ports, nil
+}
