@@ -181,4 +181,3 @@ func (st *story) audit(ctx context.Context) (report, error) {
 	}
 	return r, nil
 }
-

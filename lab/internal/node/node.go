@@ -200,4 +200,6 @@ func (a *agent) podOf(key string) (*corev1.Pod, error) {
 	return p, nil
 }
 
-func nodeSelector(name string) string { return fields.OneTermEqualSelector("spec.nodeName", name).String() }
+func nodeSelector(name string) string {
+	return fields.OneTermEqualSelector("spec.nodeName", name).String()
+}

@@ -121,8 +121,7 @@ func (g *Guard) end(signal syscall.Signal) error {
 	}
 	err := g.cmd.Wait()
 	g.cmd = nil
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && signal == syscall.SIGKILL {
+	if _, ok := errors.AsType[*exec.ExitError](err); ok && signal == syscall.SIGKILL {
 		return nil
 	}
 	if err != nil {
@@ -147,8 +146,7 @@ func (s *Scene) Run(ctx context.Context, binary string, args ...string) (output 
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	err = cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return out.String() + stderr.String(), exit.ExitCode(), nil
 	}
 	return out.String(), 0, err

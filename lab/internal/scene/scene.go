@@ -107,7 +107,7 @@ func (s *Scene) Namespace(ctx context.Context, name string, annotations map[stri
 	}
 	return Wait(ctx, "the service account of namespace "+name, func() (bool, error) {
 		_, err := s.Kube.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
-		return err == nil, nil //nolint:nilerr // not there yet is the usual answer
+		return err == nil, nil
 	})
 }
 
