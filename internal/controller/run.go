@@ -126,13 +126,14 @@ func addWebhook(mgr ctrl.Manager) error {
 	for _, result := range []string{guard.ResultPatched, guard.ResultUnchanged, guard.ResultDenied, guard.ResultInvalid} {
 		duration.WithLabelValues(result)
 	}
-	mgr.GetWebhookServer().Register(podPath, &webhook.Admission{Handler: &guard.PodHandler{
+	hook := &webhook.Admission{Handler: &guard.PodHandler{
 		Lookup: kube.Lookup{Cache: mgr.GetClient(), Live: mgr.GetAPIReader()},
 		Observe: func(result string, d time.Duration) {
 			duration.WithLabelValues(result).Observe(d.Seconds())
 		},
 		Now: time.Now,
-	}})
+	}}
+	mgr.GetWebhookServer().Register(podPath, bounded(hook, requestTimeout))
 	return nil
 }
 

@@ -1,0 +1,65 @@
+package controller
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// slowly gives its text and then nothing more, without ending.
+type slowly struct {
+	text io.Reader
+	done <-chan struct{}
+}
+
+func (s slowly) Read(p []byte) (int, error) {
+	if n, err := s.text.Read(p); err == nil {
+		return n, nil
+	}
+	<-s.done
+	return 0, io.ErrUnexpectedEOF
+}
+
+// A sender that never ends its body does not hold a handler, over HTTP/1 and HTTP/2, behind the instrumentation that
+// controller-runtime puts around every webhook.
+func TestBodyThatDoesNotCome(t *testing.T) {
+	for name, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			read := make(chan error, 1)
+			handler := bounded(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				_, err := io.ReadAll(r.Body)
+				read <- err
+			}), 50*time.Millisecond)
+			count := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "c", Help: "c"}, []string{"code"})
+			s := httptest.NewUnstartedServer(promhttp.InstrumentHandlerCounter(count, handler))
+			s.EnableHTTP2 = http2
+			s.StartTLS()
+			t.Cleanup(s.Close)
+			done := make(chan struct{})
+			t.Cleanup(func() { close(done) })
+			go func() {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, slowly{strings.NewReader("{"), done})
+				if err != nil {
+					return
+				}
+				if res, err := s.Client().Do(req); err == nil {
+					_ = res.Body.Close()
+				}
+			}()
+			select {
+			case err := <-read:
+				if err == nil {
+					t.Error("a body that never ended was read to its end")
+				}
+			case <-time.After(5 * time.Second):
+				t.Error("the handler still waits for the body")
+			}
+		})
+	}
+}
