@@ -72,12 +72,16 @@ func (p *packet) parse(frame []byte, childTag uint16) bool {
 	}
 	p.dst, p.src = read48(frame), read48(frame[6:])
 	rest := frame[12:]
-	if childTag != 0 && isVLAN(rest) && len(rest) >= 6 && binary.BigEndian.Uint16(rest[2:])&0xfff == childTag {
-		rest = rest[4:]
-	}
-	// OVS looks at one tag; the next one is then the ethertype.
-	if isVLAN(rest) && len(rest) >= 6 {
-		p.tagged = true
+	// OVS looks at two tags; after them, one more is the ethertype.
+	for range 2 {
+		if len(rest) < 6 || !isVLAN(rest) {
+			break
+		}
+		if childTag != 0 && !p.tagged && binary.BigEndian.Uint16(rest[2:])&0xfff == childTag {
+			childTag = 0 // it can be taken off but once
+		} else {
+			p.tagged = true
+		}
 		rest = rest[4:]
 	}
 	p.etherType, rest = etherTypeOf(rest)

@@ -1,0 +1,241 @@
+//go:build integration
+
+package ovndiff
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ovnguard/ovnguard/portsec"
+	"github.com/ovnguard/ovnguard/portsec/portsectest"
+)
+
+var (
+	frames = flag.Int("ovndiff.frames", 2400, "frames to send through OVN")
+	seed   = flag.Uint64("ovndiff.seed", 0, "seed of the random columns and frames; 0 takes one from the clock")
+)
+
+// batch is how many frames meet one column.
+const batch = 24
+
+// Random columns and frames get the same verdict from portsec and from the OVN on this machine.
+func TestDifferential(t *testing.T) {
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	w := newWorld(t)
+	t.Logf("OVN %s (%s), %d frames, -ovndiff.seed=%d", w.version, w.era, *frames, *seed)
+	r := rand.New(rand.NewPCG(*seed, 1))
+	begin, sent, allowed, columns := time.Now(), 0, 0, 0
+	rules := make(map[portsec.Rule]int)
+	for sent < *frames && !t.Failed() {
+		columns++
+		column, passthrough := portsectest.Column(r), r.IntN(5) == 0
+		shots := randomShots(r, column, batch)
+		for _, s := range shots {
+			v := judge(w.era, column, passthrough, s)
+			rules[v.Rule]++
+			if v.Allow {
+				allowed++
+			}
+		}
+		if bad := w.compare(t, column, passthrough, shots); len(bad) > 0 {
+			w.report(t, column, passthrough, bad)
+		}
+		sent += len(shots)
+	}
+	w.checkLate(t)
+	t.Logf("%d frames against %d columns in %s: %d allowed, %d dropped; rules met: %v", sent, columns, time.Since(begin).Round(time.Millisecond), allowed, sent-allowed, rules)
+	if allowed == 0 || allowed == sent {
+		t.Errorf("%d of %d frames allowed: the test would not notice a difference", allowed, sent)
+	}
+}
+
+// oddColumns are columns whose reading has surprised somebody, each of them a place where parsers differ.
+var oddColumns = [][]string{
+	{"00:00:00:00:00:01 fd00::1/ab"},
+	{"00:00:00:00:00:01 fd00::1/ab 10.0.0.1"},
+	{"00:00:00:00:00:01 10.0.0.1 fd00::1/ab fd00::5"},
+	{"00:00:00:00:00:01 fd00::1/ 64 10.0.0.1"},
+	{"00:00:00:00:00:01 fd00::1/ ffff:: 10.0.0.1"},
+	{"00:00:00:00:00:01 fd00::/+64 10.0.0.1"},
+	{"00:00:00:00:00:01 fd00::1/ 10.0.0.1"},
+	{"00:00:00:00:00:01 fd00::1/\t10.0.0.1"},
+	{"00:00:00:00:00:01 10.0.0.1/33 fd00::1"},
+	{"00:00:00:00:00:01 10.0.0.1/33 10.0.0.2"},
+	{"00:00:00:00:00:01 10.0.0.1/255.0.255.0 fd00::1"},
+	{"00:00:00:00:00:01 10.0.0.1/ 24"},
+	{"00:00:00:00:00:01 10.0.0.1/-0"},
+	{"00:00:00:00:00:01 10.0.0.0/4294967320"},
+	{"00:00:00:00:00:01 10.0.0.1fd00::1"},
+	{"00:00:00:00:00:01 fd00::110.0.0.1"},
+	{"00:00:00:00:00:01 ::10.0.0.1"},
+	{"00:00:00:00:00:01 ::ffff:10.0.0.1"},
+	{"00:00:00:00:00:01 ::ffff:10.0.0.0/24"},
+	{"00:00:00:00:00:01 10.0.0.1.5"},
+	{"00:00:00:00:00:0110.0.0.1"},
+	{"00:00:00:00:00:01\v10.0.0.1"},
+	{"+0:-0:0x0:00000000:0:101 10.0.0.1"},
+	{"00:00:00:00:00:01 10.0.0.1", "00:00:00:00:00:01"},
+	{"00:00:00:00:00:01 10.0.0.1", "00:00:00:00:00:01 fd00::1"},
+	{"00:00:00:00:00:01 10.0.0.1", "00:00:00:00:00:02 fd00::1"},
+	{"00:00:00:00:00:01 10.0.0.1/0"},
+	{"01:00:5e:00:00:01 10.0.0.1"},
+	{"fd00:1:2:3:4:5:6:7"},
+	{"VRRPv3 00:00:00:00:00:01 10.0.0.1"},
+}
+
+// Columns that have surprised somebody get, frame by frame, the verdicts of the OVN on this machine.
+func TestOddColumns(t *testing.T) {
+	w := newWorld(t)
+	r := rand.New(rand.NewPCG(1, 2))
+	const perColumn = 120
+	for _, column := range oddColumns {
+		if bad := w.compare(t, column, false, randomShots(r, column, perColumn)); len(bad) > 0 {
+			w.report(t, column, false, bad[:1])
+		}
+	}
+	w.checkLate(t)
+}
+
+var counter uint32
+
+// randomShots gives frames for a column, each made unlike all others by padding, which OVN does not look at.
+func randomShots(r *rand.Rand, column []string, n int) []shot {
+	shots := make([]shot, n)
+	for i := range shots {
+		direction := portsec.FromPort
+		if r.IntN(4) == 0 {
+			direction = portsec.ToPort
+		}
+		shots[i] = unique(shot{direction: direction, frame: portsectest.Frame(r, direction, column)})
+	}
+	return shots
+}
+
+func unique(s shot) shot {
+	counter++
+	s.frame = binary.BigEndian.AppendUint32(append(slices.Clone(s.frame), 0, 0, 0, 0), counter)
+	return s
+}
+
+func judge(era portsec.Era, column []string, passthrough bool, s shot) portsec.Verdict {
+	return portsec.Parse(era, column).Set().Verdict(portsec.Port{VLANPassthrough: passthrough}, s.direction, s.frame)
+}
+
+// compare sends the frames and gives those of which OVN thinks otherwise.
+func (w *world) compare(t *testing.T, column []string, passthrough bool, shots []shot) []shot {
+	t.Helper()
+	w.configure(t, column, passthrough)
+	var bad []shot
+	for i, arrived := range w.arrived(t, shots) {
+		v := judge(w.era, column, passthrough, shots[i])
+		if !arrived && !v.Allow {
+			w.dropped = append(w.dropped, dropped{shot: shots[i], column: column, passthrough: passthrough})
+		}
+		if arrived != v.Allow {
+			bad = append(bad, shots[i])
+		}
+	}
+	return bad
+}
+
+// dropped is a frame that did not come through, as expected.
+type dropped struct {
+	shot
+
+	column      []string
+	passthrough bool
+}
+
+// checkLate looks whether a frame that seemed dropped came later after all.
+func (w *world) checkLate(t *testing.T) {
+	t.Helper()
+	w.arrived(t, nil)
+	for _, d := range w.dropped {
+		if w.came(d.shot) {
+			w.report(t, d.column, d.passthrough, []shot{d.shot})
+		}
+	}
+}
+
+// report says how to see a difference with as little as possible, after it was seen again.
+func (w *world) report(t *testing.T, column []string, passthrough bool, bad []shot) {
+	t.Helper()
+	differs := func(column []string, s shot) bool {
+		return len(w.compare(t, column, passthrough, []shot{unique(s)})) > 0
+	}
+	for _, s := range bad {
+		if !differs(column, s) {
+			t.Logf("seen once, but not again (a late frame): port_security %q, direction %s, %s", column, s.direction, portsectest.Describe(s.frame))
+			continue
+		}
+		small := shrink(column, func(c []string) bool { return differs(c, s) })
+		v := judge(w.era, small, passthrough, s)
+		t.Errorf(`portsec and OVN %s (%s) differ
+  port_security %q, direction %s, vlan-passthru %v
+  portsec: %s (%s: %s)
+  frame, %s
+  to see it:
+    ovn-nbctl lsp-set-port-security %s %s
+    ovs-appctl netdev-dummy/receive %s %s
+  what the switch says:
+%s`, w.version, w.era, small, s.direction, passthrough, v, v.Rule, v.Rule.Text(), portsectest.Describe(s.frame),
+			dut, quoted(small), entry(s), hex.EncodeToString(s.frame), indent(w.trace(t, small, passthrough, s)))
+	}
+}
+
+func entry(s shot) string {
+	if s.direction == portsec.ToPort {
+		return src
+	}
+	return dut
+}
+
+func quoted(column []string) string {
+	var out []string
+	for _, e := range column {
+		out = append(out, "'"+strings.ReplaceAll(e, "'", `'\''`)+"'")
+	}
+	return strings.Join(out, " ")
+}
+
+func indent(text string) string { return "    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ") }
+
+func (w *world) trace(t *testing.T, column []string, passthrough bool, s shot) string {
+	t.Helper()
+	w.configure(t, column, passthrough)
+	return w.appctl(t, "ofproto/trace", "br-int", fmt.Sprintf("in_port=%s", entry(s)), hex.EncodeToString(s.frame))
+}
+
+// shrink gives the smallest column that it finds that still is such: fewer elements first, then fewer words.
+func shrink(column []string, such func([]string) bool) []string {
+	for i := 0; i < len(column); {
+		if less := slices.Delete(slices.Clone(column), i, i+1); such(less) {
+			column = less
+		} else {
+			i++
+		}
+	}
+	for i := range column {
+		words := strings.SplitAfter(column[i], " ")
+		for j := 0; j < len(words); {
+			less := slices.Delete(slices.Clone(words), j, j+1)
+			shorter := slices.Clone(column)
+			shorter[i] = strings.Join(less, "")
+			if shorter[i] != "" && such(shorter) {
+				column, words = shorter, less
+			} else {
+				j++
+			}
+		}
+	}
+	return column
+}

@@ -1,0 +1,102 @@
+//go:build integration
+
+package ovndiff
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"testing"
+)
+
+// rpc speaks JSON-RPC with a daemon over a unix socket: that of its appctl, or that of a database.
+type rpc struct {
+	conn    net.Conn
+	decoder *json.Decoder
+	next    int
+}
+
+func dial(t *testing.T, path string) *rpc {
+	t.Helper()
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(t.Context(), "unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return &rpc{conn: conn, decoder: json.NewDecoder(conn)}
+}
+
+type message struct {
+	ID     any             `json:"id"`
+	Method string          `json:"method,omitempty"`
+	Params any             `json:"params,omitempty"`
+	Result json.RawMessage `json:"result,omitempty"`
+	Error  any             `json:"error,omitempty"`
+}
+
+// call asks one thing and reads its answer into result.
+func (r *rpc) call(result any, method string, params ...any) error {
+	r.next++
+	if params == nil {
+		params = []any{}
+	}
+	if err := json.NewEncoder(r.conn).Encode(message{ID: r.next, Method: method, Params: params}); err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	for {
+		var m message
+		if err := r.decoder.Decode(&m); err != nil {
+			return fmt.Errorf("%s: %w", method, err)
+		}
+		if m.Method == "echo" { // a database asks whether we live
+			if err := json.NewEncoder(r.conn).Encode(map[string]any{"id": m.ID, "result": m.Params, "error": nil}); err != nil {
+				return fmt.Errorf("echo: %w", err)
+			}
+			continue
+		}
+		if m.Error != nil {
+			return fmt.Errorf("%s: %v", method, m.Error)
+		}
+		if result == nil {
+			return nil
+		}
+		if err := json.Unmarshal(m.Result, result); err != nil {
+			return fmt.Errorf("%s: %w", method, err)
+		}
+		return nil
+	}
+}
+
+// operation is one of an OVSDB transaction, and reply what came of it (RFC 7047, sections 4.1.3 and 5.2).
+type (
+	operation map[string]any
+	reply     struct {
+		Count   int              `json:"count"`
+		Rows    []map[string]any `json:"rows"`
+		Error   string           `json:"error"`
+		Details string           `json:"details"`
+	}
+)
+
+func (r *rpc) transact(database string, operations ...operation) ([]reply, error) {
+	params := []any{database}
+	for _, o := range operations {
+		params = append(params, o)
+	}
+	var replies []reply
+	if err := r.call(&replies, "transact", params...); err != nil {
+		return nil, err
+	}
+	for _, one := range replies {
+		if one.Error != "" {
+			return nil, fmt.Errorf("transaction: %s: %s", one.Error, one.Details)
+		}
+	}
+	return replies, nil
+}
+
+// set writes strings as OVSDB has sets.
+func set(values []string) []any {
+	return []any{"set", append([]string{}, values...)}
+}
