@@ -15,7 +15,7 @@ var openPort = check{
 			return found{}, false
 		}
 		return found{
-			message: fmt.Sprintf("port_security is empty, so any MAC and address passes; the %s wants it strict", s.Decision.LevelFrom),
+			message: fmt.Sprintf("port_security is empty, so any MAC and address passes; the %s wants it strict", s.Decision.LevelFrom.Phrase()),
 			fix:     s.fixColumn(),
 		}, true
 	},

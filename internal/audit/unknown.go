@@ -18,7 +18,7 @@ var unexpectedUnknown = check{
 			return found{}, false
 		}
 		return found{
-			message: fmt.Sprintf("addresses holds %q, so frames for MACs that nobody has reach this port; the %s forbids that", kubeovn.AddressUnknown, s.Decision.ForwardingFrom),
+			message: fmt.Sprintf("addresses holds %q, so frames for MACs that nobody has reach this port; the %s forbids that", kubeovn.AddressUnknown, s.Decision.ForwardingFrom.Phrase()),
 			fix:     s.fixAddresses(),
 		}, true
 	},

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -15,7 +16,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -23,6 +23,7 @@ const (
 	// secretName is the Secret that holds the webhook's certificate authority and certificate.
 	secretName = "ovnguard-webhook-certificate"
 	caFile     = "ca.crt"
+	caKeyFile  = "ca.key"
 
 	caLifetime     = 2 * 365 * 24 * time.Hour
 	serverLifetime = 90 * 24 * time.Hour
@@ -69,40 +70,64 @@ func (c *certificate) take(secret *corev1.Secret) error {
 	return nil
 }
 
-// addRotator has the certificate made and renewed in its Secret, for the given server name.
-func addRotator(mgr ctrl.Manager, o Options, c *certificate) error {
-	err := rotator.AddRotator(mgr, &rotator.CertRotator{
+// newRotator gives what makes and renews the certificate for the name by which the API server reaches the webhook.
+func newRotator(o Options, c *certificate) *rotator.CertRotator {
+	return &rotator.CertRotator{
 		SecretKey:              types.NamespacedName{Namespace: o.Namespace, Name: secretName},
 		CertDir:                c.mark,
 		CAName:                 "ovnguard-webhook-ca",
 		CAOrganization:         "ovnguard",
 		DNSName:                o.serverName(),
 		IsReady:                make(chan struct{}),
+		ExtKeyUsages:           &[]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		CaCertDuration:         caLifetime,
 		ServerCertDuration:     serverLifetime,
 		LookaheadInterval:      renewBefore,
 		RotationCheckFrequency: checkEvery,
-	})
-	if err != nil {
-		return fmt.Errorf("set up certificate rotation: %w", err)
 	}
-	return nil
 }
 
-// ensureSecret makes the empty Secret that the rotator fills, and its namespace, where they are missing.
-func ensureSecret(ctx context.Context, c client.Client, namespace string) error {
-	objects := []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: secretName}, Type: corev1.SecretTypeOpaque},
+// ensureSecret makes the Secret, with a first certificate in it, and its namespace, where they are missing. Another replica
+// may do the same at the same time: the first one's counts.
+func ensureSecret(ctx context.Context, c client.Client, r *rotator.CertRotator) error {
+	err := ensure(ctx, c, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.SecretKey.Namespace}}, nil)
+	if err != nil {
+		return err
 	}
-	for _, object := range objects {
-		err := c.Get(ctx, client.ObjectKeyFromObject(object), object)
-		if apierrors.IsNotFound(err) {
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: r.SecretKey.Namespace, Name: r.SecretKey.Name}, Type: corev1.SecretTypeOpaque,
+	}
+	return ensure(ctx, c, secret, func() error {
+		// Certificates begin an hour ago, for clocks that are behind.
+		begin, end := time.Now().Add(-time.Hour), time.Now()
+		ca, err := r.CreateCACert(begin, end.Add(caLifetime))
+		if err != nil {
+			return err
+		}
+		cert, key, err := r.CreateCertPEM(ca, begin, end.Add(serverLifetime))
+		if err != nil {
+			return err
+		}
+		secret.Data = map[string][]byte{caFile: ca.CertPEM, caKeyFile: ca.KeyPEM, corev1.TLSCertKey: cert, corev1.TLSPrivateKeyKey: key}
+		return nil
+	})
+}
+
+// ensure makes an object where it is missing; fill is called before that.
+func ensure(ctx context.Context, c client.Client, object client.Object, fill func() error) error {
+	key := client.ObjectKeyFromObject(object)
+	err := c.Get(ctx, key, object)
+	if apierrors.IsNotFound(err) {
+		err = nil
+		if fill != nil {
+			err = fill()
+		}
+		if err == nil {
 			err = c.Create(ctx, object)
 		}
-		if err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("make %T %s: %w", object, client.ObjectKeyFromObject(object), err)
-		}
+	}
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("make %T %s: %w", object, key, err)
 	}
 	return nil
 }

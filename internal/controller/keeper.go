@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/open-policy-agent/cert-controller/pkg/rotator"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,7 +21,7 @@ import (
 // keeper follows the certificate Secret and the webhook configuration: it serves with what the Secret holds, and puts the
 // configuration back when somebody changes or deletes it.
 type keeper struct {
-	secret      types.NamespacedName
+	rotator     *rotator.CertRotator
 	client      client.Client
 	certificate *certificate
 	registrar   registrar
@@ -33,13 +33,13 @@ type keeper struct {
 // addKeeper has the manager run the keeper.
 func addKeeper(mgr ctrl.Manager, k *keeper) error {
 	always := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
-		return []reconcile.Request{{NamespacedName: k.secret}}
+		return []reconcile.Request{{NamespacedName: k.rotator.SecretKey}}
 	})
 	isOurs := predicate.NewPredicateFuncs(func(o client.Object) bool { return o.GetName() == configurationName })
 	one := controller.Options{MaxConcurrentReconciles: 1, NeedLeaderElection: new(bool)}
 	err := ctrl.NewControllerManagedBy(mgr).Named("keeper").WithOptions(one).
 		For(&corev1.Secret{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
-			return client.ObjectKeyFromObject(o) == k.secret
+			return client.ObjectKeyFromObject(o) == k.rotator.SecretKey
 		}))).
 		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, always, builder.WithPredicates(isOurs)).
 		Complete(k)
@@ -53,13 +53,13 @@ func addKeeper(mgr ctrl.Manager, k *keeper) error {
 func (k *keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 	log := ctrl.LoggerFrom(ctx)
 	var secret corev1.Secret
-	err := k.client.Get(ctx, k.secret, &secret)
+	err := k.client.Get(ctx, k.rotator.SecretKey, &secret)
 	if apierrors.IsNotFound(err) {
-		log.Info("the certificate Secret is gone and is made again", "secret", k.secret)
-		return reconcile.Result{}, ensureSecret(ctx, k.client, k.secret.Namespace)
+		log.Info("the certificate Secret is gone and is made again", "secret", k.rotator.SecretKey)
+		return reconcile.Result{}, ensureSecret(ctx, k.client, k.rotator)
 	}
 	if err != nil {
-		return reconcile.Result{}, fmt.Errorf("read secret %s: %w", k.secret, err)
+		return reconcile.Result{}, fmt.Errorf("read secret %s: %w", k.rotator.SecretKey, err)
 	}
 	if err := k.certificate.take(&secret); err != nil {
 		return reconcile.Result{}, err

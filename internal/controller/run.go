@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/open-policy-agent/cert-controller/pkg/rotator"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -46,18 +46,19 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err != nil {
 		return fmt.Errorf("connect to the API server: %w", err)
 	}
-	if err := ensureSecret(ctx, live, o.Namespace); err != nil {
+	rotation := newRotator(o, cert)
+	if err := ensureSecret(ctx, live, rotation); err != nil {
 		return err
 	}
-	if err := addRotator(mgr, o, cert); err != nil {
-		return err
+	if err := rotator.AddRotator(mgr, rotation); err != nil {
+		return fmt.Errorf("set up certificate rotation: %w", err)
 	}
 	if err := addWebhook(mgr); err != nil {
 		return err
 	}
 	started := mgr.GetWebhookServer().StartedChecker()
 	err = addKeeper(mgr, &keeper{
-		secret: types.NamespacedName{Namespace: o.Namespace, Name: secretName}, client: mgr.GetClient(), certificate: cert,
+		rotator: rotation, client: mgr.GetClient(), certificate: cert,
 		registrar: registrar{client: live, options: o},
 		serving:   func() error { return started(nil) },
 	})

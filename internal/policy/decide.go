@@ -74,7 +74,7 @@ func (d *Decision) podLevel(key string, annotations map[string]string) {
 		d.Steps = append(d.Steps, step)
 	default:
 		step.Outcome = Refused
-		step.Detail = fmt.Sprintf("the %s asks for %s and a pod may only tighten", d.LevelFrom.asker(), d.Level)
+		step.Detail = fmt.Sprintf("the %s asks for %s and a pod may only tighten", d.LevelFrom.Phrase(), d.Level)
 		d.Steps = append(d.Steps, step)
 	}
 }
@@ -115,7 +115,7 @@ func (d *Decision) podForwarding(key string, annotations map[string]string) {
 		d.Steps = append(d.Steps, step)
 	default:
 		step.Outcome = Refused
-		step.Detail = fmt.Sprintf("the %s forbids layer-2 forwarding and a pod may only tighten", d.ForwardingFrom.asker())
+		step.Detail = fmt.Sprintf("the %s forbids layer-2 forwarding and a pod may only tighten", d.ForwardingFrom.Phrase())
 		d.Steps = append(d.Steps, step)
 	}
 }
@@ -129,8 +129,8 @@ func (d *Decision) setForwarding(f Forwarding, step Step) {
 	d.Steps = append(d.Steps, step)
 }
 
-// asker names the source in a sentence.
-func (s Source) asker() string {
+// Phrase names the source in a sentence, after "the".
+func (s Source) Phrase() string {
 	if s == FromDefault {
 		return "built-in default"
 	}
