@@ -5,10 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BIN := $(CURDIR)/bin
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -X github.com/ovnguard/ovnguard/internal/cli.version=$(VERSION)
-# Tests that run real daemons carry this build tag.
-INTEGRATION := -tags integration
+# Where tests find the programs.
 export OVNGUARD_LAB := $(BIN)/ovnguard-lab
 export OVNGUARD := $(BIN)/ovnguard
 
@@ -34,8 +31,8 @@ deps: ## Install what the distribution must give (OVN, Open vSwitch, iproute2), 
 
 .PHONY: build
 build: $(BIN) ## Build bin/ovnguard and bin/ovnguard-lab. The lab's first build takes minutes.
-	go build -ldflags '$(LDFLAGS)' -o $(BIN)/ovnguard ./cmd/ovnguard
-	./scripts/build-lab.sh $(BIN)/ovnguard-lab
+	./scripts/build.sh ovnguard $(BIN)/ovnguard
+	./scripts/build.sh ovnguard-lab $(BIN)/ovnguard-lab
 
 $(BIN):
 	mkdir -p $@
