@@ -30,7 +30,8 @@ const notMirror = "!has(object.metadata.annotations) || !('" + corev1.MirrorPodA
 // podWebhook gives the registration of the webhook for pods.
 //
 // Pods that have no OVN port never leave the API server, so that a broken pod network cannot keep the pods that would
-// mend it from starting: those on the host's network, and mirrors of static pods.
+// mend it from starting: those on the host's network, and mirrors of static pods. Nor do those of the program's own
+// namespace, which could otherwise not start again when the last of them is gone; the audit covers them like any other.
 func podWebhook(o Options, caBundle []byte) admissionregistrationv1.MutatingWebhook {
 	fail := admissionregistrationv1.Fail
 	equivalent := admissionregistrationv1.Equivalent
@@ -47,7 +48,10 @@ func podWebhook(o Options, caBundle []byte) admissionregistrationv1.MutatingWebh
 		TimeoutSeconds:          &timeout,
 		ReinvocationPolicy:      &again,
 		AdmissionReviewVersions: []string{"v1"},
-		NamespaceSelector:       &metav1.LabelSelector{},
+		NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+			// The API server sets this label itself and lets nobody change it.
+			{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpNotIn, Values: []string{o.Namespace}},
+		}},
 		ObjectSelector:          &metav1.LabelSelector{},
 		Rules: []admissionregistrationv1.RuleWithOperations{{
 			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
