@@ -41,7 +41,9 @@ func (s Set) grants(era Era) []grant {
 	}
 	var out []grant
 	for _, h := range s.hosts {
-		out = h.ipGrants(out, era)
+		if !h.mac.Group() { // from such a source nothing gets as far as port security
+			out = h.ipGrants(out, era)
+		}
 	}
 	for _, r := range s.routers {
 		out = r.ipGrants(out)
@@ -57,10 +59,10 @@ func (s Set) grants(era Era) []grant {
 		return out
 	}
 	for _, h := range s.hosts {
-		out = h.discoveryGrants(out, era, anyHas(discovering, h.key, 0))
+		out = h.discoveryGrants(out, era, anyHas(discovering, h.key, 0) && !h.mac.Group())
 	}
 	for _, r := range s.routers {
-		if anyHas(discovering, r.key, 0) {
+		if anyHas(discovering, r.key, 0) && !r.mac.Group() {
 			out = r.discoveryGrants(out)
 		}
 	}
@@ -144,14 +146,18 @@ func (r router) ipGrants(out []grant) []grant {
 				out = append(out, grant{viaIP4, [fields]span{ofSource: m}}, grant{viaIP6, [fields]span{ofSource: m}}, grant{viaOther, [fields]span{ofSource: m}})
 			}
 		}
-		for _, m := range r.mac4 {
-			out = append(out, grant{viaARP, [fields]span{mac, m, everything}})
+		if !r.mac.Group() {
+			for _, m := range r.mac4 {
+				out = append(out, grant{viaARP, [fields]span{mac, m, everything}})
+			}
 		}
 		return out
 	}
 	for _, m := range r.mac4 {
 		out = appendGrants(out, viaIP4, m, everything, r.ip4)
-		out = appendGrants(out, viaARP, mac, m, r.ip4)
+		if !r.mac.Group() {
+			out = appendGrants(out, viaARP, mac, m, r.ip4)
+		}
 	}
 	if len(r.ip6) > 0 {
 		for _, m := range r.mac6 {

@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	frames = flag.Int("ovndiff.frames", 2400, "frames to send through OVN")
+	frames = flag.Int("ovndiff.frames", 12000, "frames to send through OVN")
 	seed   = flag.Uint64("ovndiff.seed", 0, "seed of the random columns and frames; 0 takes one from the clock")
 )
 

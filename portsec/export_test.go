@@ -1,0 +1,41 @@
+package portsec
+
+import "slices"
+
+// Witness describes a frame that one set lets a port send and another does not.
+type Witness struct {
+	// Kind is "ip4", "ip6", "arp", "other", "solicitation" or "advertisement".
+	Kind            string
+	Source, Claimed MAC
+	// Address is the source address, the ARP sender's, or the target of an advertisement, in 128 bits; IPv4 has the first 32.
+	Address [2]uint64
+	// From is an IPv6 address from which the source may send neighbour discovery.
+	From [2]uint64
+}
+
+// Witnesses gives a frame for each piece by which have exceeds want and for which there can be one.
+func Witnesses(have, want Set) []Witness {
+	haves, wants := have.grantsBeside(want), want.grantsBeside(have)
+	names := [kinds]string{"ip4", "ip6", "arp", "other", "solicitation", "advertisement"}
+	var out []Witness
+	for _, g := range haves {
+		for _, piece := range g.without(wants) {
+			w := Witness{Kind: names[g.kind], Claimed: keyMAC(piece.at[ofClaimed].hi)}
+			w.Address = [2]uint64{piece.at[ofAddress].hi, piece.at[ofAddress].lo}
+			source := piece.at[ofSource]
+			if g.kind == viaNS || g.kind == viaNA {
+				i := slices.IndexFunc(haves, func(o grant) bool { return o.kind == viaIP6 && o.at[ofSource].meets(source) })
+				if i < 0 {
+					continue
+				}
+				source = source.narrower(haves[i].at[ofSource])
+				w.From = [2]uint64{haves[i].at[ofAddress].hi, haves[i].at[ofAddress].lo}
+			}
+			if w.Source = keyMAC(source.hi); w.Source.Group() {
+				continue
+			}
+			out = append(out, w)
+		}
+	}
+	return out
+}
