@@ -1,0 +1,116 @@
+package dbfile
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The members of one table in a dump.
+const (
+	captionMember  = "caption"
+	captionSuffix  = " table"
+	headingsMember = "headings"
+	dataMember     = "data"
+	uuidColumn     = "_uuid"
+)
+
+// readDump reads what `ovsdb-client dump --format=json` prints: one object a table.
+func (d *Database) readDump(text string) error {
+	d.Format = Dump
+	d.Tables = make(map[string]*Table)
+	s := &scanner{text: text}
+	for s.peek() != 0 {
+		begin := s.at
+		if err := d.dumpTable(s); err != nil {
+			if d.Records == 0 {
+				return err
+			}
+			d.Loss = lossAt(err, d.Records, begin, len(text))
+			return nil
+		}
+		d.Records++
+	}
+	return nil
+}
+
+// dumpTable reads one table. Its rows come before the names of their columns, so they are walked over twice.
+func (d *Database) dumpTable(s *scanner) error {
+	var caption, data string
+	var headings []string
+	err := s.object(func(name string) error {
+		var err error
+		switch name {
+		case captionMember:
+			caption, err = s.string()
+		case headingsMember:
+			err = s.array(func() error {
+				h, err := s.string()
+				headings = append(headings, h)
+				return err
+			})
+		case dataMember:
+			data, err = s.skip()
+		default:
+			err = s.fail("member %q does not belong to a dump", beginning(name))
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	name, found := strings.CutSuffix(caption, captionSuffix)
+	if !found || data == "" {
+		return fmt.Errorf("%w: a dump has caption, headings and data, and no --data other than json", ErrContent)
+	}
+	if d.wanted != nil && !d.wanted[name] {
+		return nil
+	}
+	t := &Table{Name: name, Columns: make(map[string]*Column, len(headings)), Rows: make(map[string]*Row)}
+	columns := make([]*Column, len(headings))
+	for i, h := range headings {
+		columns[i] = &Column{Name: h, Key: Unknown, Max: Unlimited}
+		if h != uuidColumn {
+			t.Columns[h] = columns[i]
+		}
+	}
+	if err := d.dumpRows(t, columns, data); err != nil {
+		return fmt.Errorf("table %s: %w", name, err)
+	}
+	d.Tables[name] = t
+	return nil
+}
+
+func (d *Database) dumpRows(t *Table, columns []*Column, data string) error {
+	s := &scanner{text: data}
+	return s.array(func() error {
+		row := &Row{table: t, cells: make([]cell, 0, len(columns))}
+		n := 0
+		err := s.array(func() error {
+			if n == len(columns) {
+				return s.fail("a row has more columns than the %d headings", n)
+			}
+			c := columns[n]
+			n++
+			v, err := s.value(c, &d.arena)
+			switch {
+			case err != nil:
+				return err
+			case c.Name == uuidColumn && len(v.Keys) == 1:
+				row.UUID = v.Keys[0]
+			case c.Name != uuidColumn:
+				row.cells = append(row.cells, cell{c, v})
+			}
+			return nil
+		})
+		switch {
+		case err != nil:
+			return err
+		case n < len(columns):
+			return s.fail("a row has %d columns, and there are %d headings", n, len(columns))
+		case row.UUID == "":
+			return s.fail("a row has no %s", uuidColumn)
+		}
+		t.Rows[row.UUID] = row
+		return nil
+	})
+}
