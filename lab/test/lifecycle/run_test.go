@@ -8,12 +8,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -173,35 +169,4 @@ func eventually(t *testing.T, what string, check func() bool) {
 			t.Fatalf("not within a minute: %s", what)
 		}
 	}
-}
-
-// processesOf lists the living processes that carry the lab's marker in their
-// environment.
-func processesOf(t *testing.T, marker string) []string {
-	t.Helper()
-	paths, err := filepath.Glob("/proc/[0-9]*/environ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []string
-	for _, path := range paths {
-		environ, err := os.ReadFile(path)
-		if err != nil {
-			// It ended meanwhile, or it belongs to somebody whom even root may
-			// not look at, which no process of a lab does.
-			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) || errors.Is(err, fs.ErrPermission) {
-				continue
-			}
-			t.Fatal(err)
-		}
-		if !strings.Contains("\x00"+string(environ), "\x00"+marker+"\x00") {
-			continue
-		}
-		cmdline, err := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
-		if err != nil {
-			continue // ended meanwhile
-		}
-		found = append(found, "process "+filepath.Base(filepath.Dir(path))+" "+strings.ReplaceAll(string(cmdline), "\x00", " "))
-	}
-	return found
 }

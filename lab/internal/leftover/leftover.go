@@ -1,0 +1,77 @@
+// Package leftover lists what labs have on the machine, so that tests can show that nothing is left when one has ended.
+package leftover
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/ovnguard/ovnguard/lab/internal/state"
+)
+
+// Of lists what the lab of a state directory has: processes, network namespaces, and links (bridges among them) in the
+// machine's own namespace. Each is one line for people.
+func Of(stateDir string) ([]string, error) {
+	dir, err := state.FindDir(stateDir)
+	if err != nil {
+		return nil, err
+	}
+	found, err := Processes(dir.Marker())
+	if err != nil {
+		return nil, err
+	}
+	namespaces, err := os.ReadDir("/var/run/netns")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list network namespaces: %w", err)
+	}
+	for _, namespace := range namespaces {
+		if strings.Contains(namespace.Name(), dir.ID()) {
+			found = append(found, "network namespace "+namespace.Name())
+		}
+	}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	for _, link := range links {
+		if strings.Contains(link.Attrs().Name, dir.ID()) {
+			found = append(found, link.Type()+" "+link.Attrs().Name)
+		}
+	}
+	return found, nil
+}
+
+// Processes lists the living processes that carry marker, "KEY=value", in their environment.
+func Processes(marker string) ([]string, error) {
+	paths, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, path := range paths {
+		environ, err := os.ReadFile(path)
+		// It ended meanwhile, or it belongs to somebody whom even root may not look at, which no process of a lab does.
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) || errors.Is(err, fs.ErrPermission) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !strings.Contains("\x00"+string(environ), "\x00"+marker+"\x00") {
+			continue
+		}
+		dir := filepath.Dir(path)
+		cmdline, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+		if err != nil {
+			continue // ended meanwhile
+		}
+		found = append(found, "process "+filepath.Base(dir)+" "+strings.ReplaceAll(string(cmdline), "\x00", " "))
+	}
+	return found, nil
+}

@@ -1,0 +1,117 @@
+//go:build integration
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
+)
+
+// kubectlName is the name under which this program does the little of kubectl that findings give as their fix, on machines
+// that have no kubectl.
+const kubectlName = "kubectl"
+
+// shell runs a command line as an administrator would who has copied it from a finding: in a shell, with the lab's
+// kubeconfig and database in the environment.
+func shell(t *testing.T, command string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(self, filepath.Join(dir, kubectlName)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", command)
+	cmd.Env = append(os.Environ(),
+		"PATH="+os.Getenv("PATH")+":"+dir, // a kubectl that the machine has comes first
+		"KUBECONFIG="+world.Lab.Info().Kubeconfigs[controlplane.AdminIdentity],
+		"OVN_NB_DB="+world.Lab.Info().NB,
+	)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+}
+
+// kubectl is `kubectl annotate pod -n NAMESPACE NAME KEY=VALUE... KEY-... [--overwrite]` and gives an exit code.
+func kubectl(args []string) int {
+	if err := annotatePod(args); err != nil {
+		fmt.Fprintln(os.Stderr, "kubectl:", err)
+		return 1
+	}
+	return 0
+}
+
+func annotatePod(args []string) error {
+	if len(args) < 6 || args[0] != "annotate" || args[1] != "pod" || args[2] != "-n" {
+		return fmt.Errorf("%q: want annotate pod -n NAMESPACE NAME KEY=VALUE|KEY-", args)
+	}
+	namespace, name := args[3], args[4]
+	annotations, overwrite := make(map[string]string), false
+	for _, word := range args[5:] {
+		key, value, set := strings.Cut(word, "=")
+		switch {
+		case word == "--overwrite":
+			overwrite = true
+		case set && value != "":
+			annotations[key] = value
+		case !set && strings.HasSuffix(word, "-"):
+			annotations[strings.TrimSuffix(word, "-")] = ""
+		default:
+			return fmt.Errorf("%q: want KEY=VALUE or KEY-", word)
+		}
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
+	if err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	pods := client.CoreV1().Pods(namespace)
+	pod, err := pods.Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	for key, value := range annotations {
+		if old, has := pod.Annotations[key]; has && value != "" && old != value && !overwrite {
+			return errors.New("--overwrite is false but found the following declared annotation(s): " + key)
+		}
+	}
+	body, err := annotationPatch(annotations)
+	if err != nil {
+		return err
+	}
+	_, err = pods.Patch(ctx, name, types.MergePatchType, body, metav1.PatchOptions{})
+	return err
+}
+
+// annotationPatch gives the merge patch for annotations; an empty value takes the annotation away.
+func annotationPatch(annotations map[string]string) ([]byte, error) {
+	values := make(map[string]any, len(annotations))
+	for key, value := range annotations {
+		if values[key] = value; value == "" {
+			values[key] = nil
+		}
+	}
+	return json.Marshal(map[string]any{"metadata": map[string]any{"annotations": values}})
+}

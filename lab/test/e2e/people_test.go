@@ -1,0 +1,173 @@
+//go:build integration
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
+)
+
+// Keys of the default network.
+var (
+	portSecurity  = kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
+	layer2Forward = kubeovn.DefaultProvider.Key(kubeovn.Layer2Forward)
+	ipAddress     = kubeovn.DefaultProvider.Key(kubeovn.IPAddress)
+	macAddress    = kubeovn.DefaultProvider.Key(kubeovn.MACAddress)
+	portVIPs      = kubeovn.DefaultProvider.Key(kubeovn.PortVIPs)
+)
+
+// tenantNamespace is where the tenant may work.
+const tenantNamespace = controlplane.TenantNamespace
+
+// person is somebody who talks to the API server, and the warnings that they were given.
+type person struct {
+	kubernetes.Interface
+	warnings *warnings
+}
+
+// warnings takes the warnings in the API server's answers.
+type warnings struct {
+	mu    sync.Mutex
+	texts []string
+}
+
+// HandleWarningHeader implements rest.WarningHandler.
+func (w *warnings) HandleWarningHeader(_ int, _, text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.texts = append(w.texts, text)
+}
+
+// take gives the warnings since the last call.
+func (w *warnings) take() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	texts := w.texts
+	w.texts = nil
+	return texts
+}
+
+func as(t *testing.T, user string, groups ...string) person {
+	t.Helper()
+	config, err := world.Lab.RESTConfig(user, groups...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return with(t, config)
+}
+
+func with(t *testing.T, config *rest.Config) person {
+	t.Helper()
+	p := person{warnings: &warnings{}}
+	config.WarningHandler = p.warnings
+	config.QPS = -1
+	var err error
+	if p.Interface, err = kubernetes.NewForConfig(config); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// tenant is a plain user, who may edit in tenantNamespace and nothing elsewhere.
+func tenant(t *testing.T) person { t.Helper(); return as(t, "tenant") }
+
+// admin may do everything.
+func admin(t *testing.T) person { t.Helper(); return as(t, "admin", "system:masters") }
+
+var counter atomic.Int64
+
+// unique gives a name that no test had before.
+func unique(prefix string) string { return fmt.Sprintf("%s-%d", prefix, counter.Add(1)) }
+
+// podSpec is a pod's as small as it can be.
+func podSpec() corev1.PodSpec {
+	now := int64(0)
+	return corev1.PodSpec{
+		TerminationGracePeriodSeconds: &now,
+		Containers:                    []corev1.Container{{Name: "main", Image: "example.org/nothing"}},
+	}
+}
+
+// dryRun asks the API server what it would make of a pod with these annotations; webhooks are asked as for a real one.
+func (p person) dryRun(ctx context.Context, namespace string, annotations map[string]string) (*corev1.Pod, error) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: unique("dry"), Annotations: annotations}, Spec: podSpec()}
+	return p.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+}
+
+// namespace makes a namespace with these annotations, which goes when the test ends.
+func namespace(t *testing.T, annotations map[string]string) string {
+	t.Helper()
+	name := unique("e2e")
+	if err := world.Namespace(t.Context(), name, annotations); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { deleteNamespace(t, name) })
+	return name
+}
+
+func deleteNamespace(t *testing.T, name string) {
+	t.Helper()
+	err := world.Kube.CoreV1().Namespaces().Delete(context.WithoutCancel(t.Context()), name, metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		t.Error(err)
+	}
+}
+
+// run makes a pod, as the tenant where it is the tenant's namespace, and waits until it runs. It goes when the test ends.
+func run(t *testing.T, namespace string, annotations map[string]string) *corev1.Pod {
+	t.Helper()
+	pod, err := world.Pod(t.Context(), namespace, unique("pod"), annotations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { deletePod(t, pod) })
+	return pod
+}
+
+// deletePod deletes a pod at once and waits until it is gone.
+func deletePod(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	pods, now := world.Kube.CoreV1().Pods(pod.Namespace), int64(0)
+	if err := pods.Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil && !apierrors.IsNotFound(err) {
+		t.Error(err)
+	}
+}
+
+// annotate merges annotations into a pod; an empty value takes the annotation away.
+func (p person) annotate(t *testing.T, pod *corev1.Pod, annotations map[string]string) {
+	t.Helper()
+	body, err := annotationPatch(annotations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.CoreV1().Pods(pod.Namespace).Patch(t.Context(), pod.Name, types.MergePatchType, body, metav1.PatchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// keys gives the annotations of a pod whose keys end as port_security and layer2_forward do.
+func keys(pod *corev1.Pod) map[string]string {
+	out := make(map[string]string)
+	for key, value := range pod.Annotations {
+		if _, suffix, ok := kubeovn.SplitKey(key); ok && slices.Contains([]kubeovn.Suffix{kubeovn.PortSecurity, kubeovn.Layer2Forward}, suffix) {
+			out[key] = value
+		}
+	}
+	return out
+}

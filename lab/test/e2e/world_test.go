@@ -1,0 +1,116 @@
+//go:build integration
+
+// Package e2e tries ovnguard on a real API server and a real OVN: what admission writes and refuses, what the audit finds
+// and how it is put right, what happens when a part dies, and what passes on the wire. One lab serves all tests.
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
+	"github.com/ovnguard/ovnguard/lab/internal/leftover"
+	"github.com/ovnguard/ovnguard/lab/internal/scene"
+	"github.com/ovnguard/ovnguard/lab/internal/up"
+)
+
+// startTimeout bounds the start of the lab and of ovnguard, on a machine that others use too.
+const startTimeout = 2 * time.Minute
+
+// The world that all tests share. Each test leaves it as it found it.
+var (
+	world *scene.Scene
+	guard *scene.Guard
+	// binary is the program under test.
+	binary string
+)
+
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == kubectlName {
+		os.Exit(kubectl(os.Args[1:]))
+	}
+	code, err := inWorld(m.Run)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// inWorld runs the tests between the start and the end of the world. The error is what went wrong with either, or what
+// was left behind.
+func inWorld(run func() int) (code int, err error) {
+	if binary, err = findBinary(); err != nil {
+		return 1, err
+	}
+	dir, err := os.MkdirTemp("", "e2e")
+	if err != nil {
+		return 1, err
+	}
+	defer func() {
+		if code != 0 || err != nil {
+			fmt.Fprintln(os.Stderr, "logs are kept in", dir)
+			return
+		}
+		err = os.RemoveAll(dir)
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	// The stand-in looks for missing ports every 20 seconds by default; whether it has looked would decide a test.
+	lab, err := up.Start(ctx, up.Options{StateDir: dir, KubeOVN: up.KubeOVN{InspectInterval: time.Hour}})
+	if err != nil {
+		return 1, err
+	}
+	defer func() {
+		err = errors.Join(err, lab.Stop())
+		left, leftErr := leftover.Of(dir)
+		err = errors.Join(err, leftErr)
+		for _, what := range left {
+			err = errors.Join(err, errors.New("left behind: "+what))
+		}
+	}()
+	if world, err = scene.Open(lab); err != nil {
+		return 1, err
+	}
+	if guard, err = world.StartGuard(ctx, binary); err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, guard.Stop()) }()
+	return run(), nil
+}
+
+// findBinary gives the path of ovnguard: what $OVNGUARD names, or the one beside the lab's.
+func findBinary() (string, error) {
+	path := os.Getenv("OVNGUARD")
+	if path == "" {
+		lab, err := controlplane.FindBinary()
+		if err != nil {
+			return "", err
+		}
+		path = filepath.Join(filepath.Dir(lab), "ovnguard")
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("ovnguard is not built: run `make build`, or name it with OVNGUARD: %w", err)
+	}
+	return path, nil
+}
+
+// waitTime bounds each wait for something that must come.
+const waitTime = 30 * time.Second
+
+// eventually waits until ask is true and gives how long that took.
+func eventually(t *testing.T, what string, ask func() (bool, error)) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), waitTime)
+	defer cancel()
+	if err := scene.Wait(ctx, what, ask); err != nil {
+		t.Fatal(err)
+	}
+	return time.Since(begin)
+}
