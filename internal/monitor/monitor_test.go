@@ -1,0 +1,306 @@
+package monitor
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"k8s.io/apimachinery/pkg/runtime"
+	"pgregory.net/rapid"
+
+	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+const own = "0a:00:00:00:00:01 10.16.0.5"
+
+// handClock is moved by hand.
+type handClock struct {
+	now   time.Time
+	later []struct {
+		at time.Time
+		f  func()
+	}
+}
+
+func (c *handClock) Now() time.Time { return c.now }
+
+func (c *handClock) AfterFunc(d time.Duration, f func()) {
+	c.later = append(c.later, struct {
+		at time.Time
+		f  func()
+	}{c.now.Add(d), f})
+}
+
+// pass lets time go by and calls what is due.
+func (c *handClock) pass(d time.Duration) {
+	c.now = c.now.Add(d)
+	due := c.later
+	c.later = nil
+	for _, l := range due {
+		if l.at.After(c.now) {
+			c.later = append(c.later, l)
+			continue
+		}
+		l.f()
+	}
+}
+
+// ledger is an observer that keeps the books, and complains when they do not add up.
+type ledger struct {
+	ports    map[audit.State]int
+	findings map[string]string // "port rule" to the pod's UID
+	log      []string
+	wrong    []string
+}
+
+func newLedger() *ledger {
+	return &ledger{ports: make(map[audit.State]int), findings: make(map[string]string)}
+}
+
+func (l *ledger) Counted(s audit.State, delta int) {
+	l.ports[s] += delta
+	if l.ports[s] == 0 {
+		delete(l.ports, s)
+	}
+}
+
+func (l *ledger) Found(f audit.Finding, uid string) {
+	key := f.Port + " " + f.Rule.ID
+	if _, there := l.findings[key]; there {
+		l.wrong = append(l.wrong, key+" was found twice")
+	}
+	l.findings[key] = uid
+	l.log = append(l.log, "found "+key+" "+uid)
+}
+
+func (l *ledger) Cleared(f audit.Finding, uid string) {
+	key := f.Port + " " + f.Rule.ID
+	if have, there := l.findings[key]; !there || have != uid {
+		l.wrong = append(l.wrong, key+" of "+uid+" was cleared but is not there")
+	}
+	delete(l.findings, key)
+	l.log = append(l.log, "cleared "+key+" "+uid)
+}
+
+func pod(name, uid string) *inventory.Pod {
+	return &inventory.Pod{
+		PodKey: inventory.PodKey{Namespace: "ns", Name: name}, UID: uid, Owner: name,
+		Annotations: map[string]string{"ovn.kubernetes.io/port_security": "true", "ovn.kubernetes.io/allocated": "true"},
+	}
+}
+
+func row(name string, portSecurity ...string) *inventory.Row {
+	return &inventory.Row{
+		UUID: "row-" + name, Name: name + ".ns", Addresses: []string{own}, PortSecurity: portSecurity,
+		ExternalIDs: map[string]string{"vendor": "kube-ovn", "pod": "ns/" + name},
+	}
+}
+
+func record(name string) *inventory.Record {
+	return &inventory.Record{Name: name + ".ns", MAC: "0a:00:00:00:00:01", IPs: []string{"10.16.0.5"}}
+}
+
+func started(t *testing.T) (*Monitor, *handClock, *ledger) {
+	t.Helper()
+	clock, books := &handClock{now: time.Unix(1000, 0)}, newLedger()
+	m := New(clock, books)
+	m.Change(func(inv *inventory.Inventory) []string { return inv.SetNamespace(policy.Namespace{Name: "ns"}) })
+	m.Change(func(inv *inventory.Inventory) []string { return inv.SetRecord(record("p")) })
+	m.Change(func(inv *inventory.Inventory) []string { return inv.SetPod(pod("p", "u1")) })
+	if len(books.log) > 0 {
+		t.Fatalf("judged before both sides were read: %q", books.log)
+	}
+	m.Change(func(inv *inventory.Inventory) []string { return inv.SetRow(row("p", own)) })
+	m.Start()
+	return m, clock, books
+}
+
+func (l *ledger) expect(t *testing.T, log []string, ports map[audit.State]int) {
+	t.Helper()
+	if diff := cmp.Diff(log, l.log, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("told: -want +got\n%s", diff)
+	}
+	if diff := cmp.Diff(ports, l.ports, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("ports: -want +got\n%s", diff)
+	}
+	if len(l.wrong) > 0 {
+		t.Errorf("the books do not add up: %q", l.wrong)
+	}
+	l.log = nil
+}
+
+func TestDriftIsToldOnce(t *testing.T) {
+	m, _, books := started(t)
+	books.expect(t, nil, map[audit.State]int{audit.Compliant: 1})
+	for range 2 {
+		m.Change(func(inv *inventory.Inventory) []string { return inv.SetRow(row("p")) })
+	}
+	books.expect(t, []string{"found p.ns OVG001 u1"}, map[audit.State]int{audit.Violation: 1})
+	m.Change(func(inv *inventory.Inventory) []string { return inv.SetRow(row("p", own)) })
+	books.expect(t, []string{"cleared p.ns OVG001 u1"}, map[audit.State]int{audit.Compliant: 1})
+}
+
+// Another pod of the same name is another story.
+func TestPodIsReplaced(t *testing.T) {
+	m, _, books := started(t)
+	m.Change(func(inv *inventory.Inventory) []string { return inv.SetRow(row("p")) })
+	m.Change(func(inv *inventory.Inventory) []string { return inv.SetPod(pod("p", "u2")) })
+	books.expect(t, []string{"found p.ns OVG001 u1", "cleared p.ns OVG001 u1", "found p.ns OVG001 u2"}, map[audit.State]int{audit.Violation: 1})
+}
+
+// Creating and deleting a pod pass through states that would be findings if they lasted.
+func TestWhatDoesNotLastIsNotTold(t *testing.T) {
+	m, clock, books := started(t)
+	m.Change(func(inv *inventory.Inventory) []string {
+		return inv.DeletePod(inventory.PodKey{Namespace: "ns", Name: "p"})
+	})
+	m.Change(func(inv *inventory.Inventory) []string { return inv.DeleteRecord("p.ns") })
+	books.expect(t, nil, map[audit.State]int{audit.Unknown: 1})
+	clock.pass(time.Second)
+	m.Change(func(inv *inventory.Inventory) []string { return inv.DeleteRow("p.ns", "row-p") })
+	clock.pass(time.Minute)
+	books.expect(t, nil, nil)
+	if len(m.Results()) > 0 {
+		t.Errorf("a port that is gone is still kept: %v", m.Results())
+	}
+}
+
+func TestWhatLastsIsTold(t *testing.T) {
+	m, clock, books := started(t)
+	m.Change(func(inv *inventory.Inventory) []string { return inv.DeleteRow("p.ns", "row-p") })
+	clock.pass(time.Second)
+	m.Change(func(inv *inventory.Inventory) []string { return inv.SetNamespace(policy.Namespace{Name: "ns"}) }) // judged again, the clock goes on
+	books.expect(t, nil, map[audit.State]int{audit.Unknown: 1})
+	clock.pass(2 * time.Second)
+	books.expect(t, []string{"found p.ns OVG007 u1"}, map[audit.State]int{audit.Violation: 1})
+	clock.pass(time.Minute)
+	books.expect(t, nil, map[audit.State]int{audit.Violation: 1})
+	m.Change(func(inv *inventory.Inventory) []string { return inv.SetRow(row("p", own)) })
+	books.expect(t, []string{"cleared p.ns OVG007 u1"}, map[audit.State]int{audit.Compliant: 1})
+}
+
+func TestEraChanges(t *testing.T) {
+	m, _, books := started(t)
+	m.SetEras([]portsec.Era{portsec.E1})
+	m.Change(func(inv *inventory.Inventory) []string { return inv.SetRow(row("p", own+" junk")) })
+	books.expect(t, nil, map[audit.State]int{audit.Compliant: 1})
+	m.SetEras([]portsec.Era{portsec.E3})
+	books.expect(t, []string{"found p.ns OVG002 u1"}, map[audit.State]int{audit.Violation: 1})
+}
+
+// Whatever happens, the books are those of a monitor that read everything afresh.
+func TestBooksAddUp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		clock, books := &handClock{now: time.Unix(1000, 0)}, newLedger()
+		m := New(clock, books)
+		var facts []func(*inventory.Inventory) []string
+		name := rapid.SampledFrom([]string{"p", "q"})
+		liveFrom := rapid.IntRange(0, 5).Draw(t, "start after")
+		for i := range rapid.IntRange(5, 40).Draw(t, "steps") {
+			if i == liveFrom {
+				m.Start()
+			}
+			n := name.Draw(t, "name")
+			var change func(*inventory.Inventory) []string
+			switch rapid.IntRange(0, 7).Draw(t, "action") {
+			case 0, 1:
+				p := pod(n, rapid.SampledFrom([]string{"u1", "u2"}).Draw(t, "uid"))
+				p.Terminating = rapid.Bool().Draw(t, "terminating")
+				p.Finished = rapid.Bool().Draw(t, "finished")
+				change = func(inv *inventory.Inventory) []string { return inv.SetPod(p) }
+			case 2:
+				change = func(inv *inventory.Inventory) []string {
+					return inv.DeletePod(inventory.PodKey{Namespace: "ns", Name: n})
+				}
+			case 3, 4:
+				r := row(n, rapid.SampledFrom([][]string{nil, {own}, {"unknown"}, {own + " 10.16.0.9"}}).Draw(t, "column")...)
+				change = func(inv *inventory.Inventory) []string { return inv.SetRow(r) }
+			case 5:
+				change = func(inv *inventory.Inventory) []string { return inv.DeleteRow(n+".ns", "row-"+n) }
+			case 6:
+				change = func(inv *inventory.Inventory) []string { return inv.SetRecord(record(n)) }
+			case 7:
+				ns := policy.Namespace{Name: "ns", Annotations: map[string]string{"ovn.kubernetes.io/port_security": rapid.SampledFrom([]string{"true", "false"}).Draw(t, "floor")}}
+				change = func(inv *inventory.Inventory) []string { return inv.SetNamespace(ns) }
+			}
+			facts = append(facts, change)
+			m.Change(change)
+			clock.pass(time.Duration(rapid.IntRange(0, 4000).Draw(t, "ms")) * time.Millisecond)
+		}
+		m.Start()
+		clock.pass(time.Hour)
+
+		freshClock, freshBooks := &handClock{now: time.Unix(1000, 0)}, newLedger()
+		fresh := New(freshClock, freshBooks)
+		for _, change := range facts {
+			fresh.Change(change)
+		}
+		fresh.Start()
+		freshClock.pass(time.Hour)
+		if diff := cmp.Diff(freshBooks.ports, books.ports, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("ports: -afresh +grown\n%s", diff)
+		}
+		if diff := cmp.Diff(freshBooks.findings, books.findings, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("findings: -afresh +grown\n%s", diff)
+		}
+		if wrong := slices.Concat(books.wrong, freshBooks.wrong); len(wrong) > 0 {
+			t.Fatalf("the books do not add up: %q", wrong)
+		}
+	})
+}
+
+func TestMetricsAreThereFromTheStart(t *testing.T) {
+	r := prometheus.NewPedanticRegistry()
+	m, err := NewMetrics(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := testutil.GatherAndCount(r, "ovnguard_findings"); err != nil || n != len(audit.Rules()) {
+		t.Errorf("%d findings, %v; want one for each of %d rules", n, err, len(audit.Rules()))
+	}
+	if n, err := testutil.GatherAndCount(r, "ovnguard_ports"); err != nil || n != 3 {
+		t.Errorf("%d states, %v; want 3", n, err)
+	}
+	m.Counted(audit.Violation, 2)
+	m.Counted(audit.Violation, -1)
+	m.Found(audit.Finding{Rule: audit.Rules()[0]}, "u")
+	if got := testutil.ToFloat64(m.ports.WithLabelValues("violation")); got != 1 {
+		t.Errorf("violations %v, want 1", got)
+	}
+	if got := testutil.ToFloat64(m.findings.WithLabelValues("OVG001")); got != 1 {
+		t.Errorf("findings %v, want 1", got)
+	}
+	if problems, err := testutil.GatherAndLint(r); err != nil || len(problems) > 0 {
+		t.Errorf("metrics lint: %v, %v", problems, err)
+	}
+	if _, err := NewMetrics(r); err == nil {
+		t.Error("registering twice is not an error")
+	}
+}
+
+// notes keeps the Events that were written.
+type notes []string
+
+func (n *notes) Eventf(_, _ runtime.Object, kind, reason, _, note string, args ...any) {
+	*n = append(*n, kind+" "+reason+" "+args[0].(string)[:len("OVG001")]+" "+note)
+}
+
+func TestEventsAreForPodsAlone(t *testing.T) {
+	var written notes
+	e := Events{Recorder: &written}
+	f := audit.Finding{Rule: audit.Rules()[0], Port: "p.ns", Namespace: "ns", Pod: "p", Message: string(make([]byte, 2000))}
+	e.Found(f, "")
+	e.Found(f, "u")
+	e.Cleared(f, "u")
+	want := notes{"Warning PortSecurityFinding OVG001 %s", "Normal PortSecurityCleared OVG001 %s"}
+	if diff := cmp.Diff(want, written); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
