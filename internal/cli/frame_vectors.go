@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/ovnguard/ovnguard/portsec"
+	"github.com/ovnguard/ovnguard/portsec/vector"
+)
+
+// frameVectorVerdict is what is said of one vector, on a line of its own.
+type frameVectorVerdict struct {
+	// ID is that of the vector, or its place counted from 1.
+	ID      string `json:"id"`
+	Verdict string `json:"verdict"`
+	Reason  string `json:"reason"`
+	Rule    string `json:"rule"`
+	// Expected is given where it differs.
+	Expected string `json:"expected,omitempty"`
+}
+
+// runVectors judges every vector of a file and compares with the verdicts that it gives.
+func (o *frameOptions) runVectors(eras []portsec.Era, out, messages io.Writer) error {
+	file, err := os.Open(o.vectors)
+	if err != nil {
+		return usage(fmt.Errorf("--vectors: %w", err))
+	}
+	defer func() { _ = file.Close() }()
+	vectors, err := vector.Read(file)
+	if err != nil {
+		return usage(fmt.Errorf("--vectors: %s: %w", o.vectors, err))
+	}
+	buffered := bufio.NewWriter(out)
+	encoder := json.NewEncoder(buffered)
+	var compared, different int
+	for i, v := range vectors {
+		if v.ID == "" {
+			v.ID = strconv.Itoa(i + 1)
+		}
+		line, err := frameJudgeVector(eras, v)
+		if err != nil {
+			return usage(fmt.Errorf("--vectors: %s: vector %d (%s): %w", o.vectors, i+1, v.ID, err))
+		}
+		if expected, ok := v.Expected(o.build); ok {
+			if compared++; expected != line.Verdict {
+				different++
+				line.Expected = expected
+			}
+		}
+		if err := encoder.Encode(line); err != nil {
+			return fmt.Errorf("write the verdicts: %w", err)
+		}
+	}
+	if err := buffered.Flush(); err != nil {
+		return fmt.Errorf("write the verdicts: %w", err)
+	}
+	fmt.Fprintf(messages, "%d vectors judged as %v, %d compared, %d different\n", len(vectors), eras, compared, different)
+	if different > 0 {
+		if len(eras) > 1 {
+			fmt.Fprintln(messages, "A frame counted as dropped only if all these eras drop it; give --era, --ovn-version or --build to ask one.")
+		}
+		return &exitError{code: exitFindings}
+	}
+	return nil
+}
+
+func frameJudgeVector(eras []portsec.Era, v vector.Vector) (frameVectorVerdict, error) {
+	verdicts := make([]portsec.Verdict, len(eras))
+	for i, era := range eras {
+		var err error
+		if verdicts[i], err = v.Judge(era); err != nil {
+			return frameVectorVerdict{}, err
+		}
+	}
+	c := frameCombine(eras, verdicts)
+	return frameVectorVerdict{ID: v.ID, Verdict: c.Verdict, Reason: c.Reason, Rule: c.Rule}, nil
+}
