@@ -121,7 +121,7 @@ func namespace(t *testing.T, annotations map[string]string) string {
 
 func deleteNamespace(t *testing.T, name string) {
 	t.Helper()
-	err := world.Kube.CoreV1().Namespaces().Delete(context.WithoutCancel(t.Context()), name, metav1.DeleteOptions{})
+	err := world.Kube.CoreV1().Namespaces().Delete(cleanup(t), name, metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		t.Error(err)
 	}
@@ -141,7 +141,7 @@ func run(t *testing.T, namespace string, annotations map[string]string) *corev1.
 // deletePod deletes a pod at once and waits until it is gone.
 func deletePod(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
-	ctx := context.WithoutCancel(t.Context())
+	ctx := cleanup(t)
 	pods, now := world.Kube.CoreV1().Pods(pod.Namespace), int64(0)
 	if err := pods.Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil && !apierrors.IsNotFound(err) {
 		t.Error(err)

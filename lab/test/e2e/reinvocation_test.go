@@ -1,0 +1,135 @@
+//go:build integration
+
+package e2e
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/lab/internal/pki"
+)
+
+// A webhook that comes later and writes into the pod has ours asked again. Ours then finds nothing to do where the other
+// one kept out of its business, and puts its own keys back where it did not.
+func TestAskedAgain(t *testing.T) {
+	ns := namespace(t, nil)
+	for name, c := range map[string]struct {
+		patch string
+		// again is the result of the second review.
+		again string
+	}{
+		"harmless": {patch: `[{"op":"add","path":"/metadata/labels","value":{"later":"webhook"}}]`, again: admission.ResultUnchanged},
+		"undoing":  {patch: `[{"op":"replace","path":"/metadata/annotations/ovn.kubernetes.io~1port_security","value":"false"}]`, again: admission.ResultPatched},
+	} {
+		t.Run(name, func(t *testing.T) {
+			laterWebhook(t, ns, c.patch)
+			before := reviews(t)
+			pod, err := admin(t).dryRun(t.Context(), ns, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			after := reviews(t)
+			if got := pod.Annotations[portSecurity]; got != "true" {
+				t.Errorf("port_security %q, want true", got)
+			}
+			want := map[string]float64{admission.ResultPatched: 1}
+			want[c.again]++
+			for _, result := range []string{admission.ResultPatched, admission.ResultUnchanged} {
+				if got := after[result] - before[result]; got != want[result] {
+					t.Errorf("%v reviews with result %s, want %v", got, result, want[result])
+				}
+			}
+		})
+	}
+}
+
+// reviews gives how many reviews ended with each result.
+func reviews(t *testing.T) map[string]float64 {
+	t.Helper()
+	out := make(map[string]float64)
+	for name, value := range metrics(t) {
+		if rest, ok := strings.CutPrefix(name, `ovnguard_admission_duration_seconds_count{result="`); ok {
+			out[strings.TrimSuffix(rest, `"}`)] = value
+		}
+	}
+	return out
+}
+
+// laterWebhook registers a webhook that is asked after ours and patches every pod of a namespace, until the test ends.
+func laterWebhook(t *testing.T, ns, patch string) {
+	t.Helper()
+	authority, err := pki.EnsureAuthority(t.TempDir(), "later", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := authority.Server("later", []string{"127.0.0.1"}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := tls.X509KeyPair(pair.Cert, pair.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan struct{}, 1)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var review admissionv1.AdmissionReview
+		if err := json.NewDecoder(r.Body).Decode(&review); err != nil || review.Request == nil {
+			http.Error(w, fmt.Sprint("no review: ", err), http.StatusBadRequest)
+			return
+		}
+		kind := admissionv1.PatchTypeJSONPatch
+		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true, Patch: []byte(patch), PatchType: &kind}
+		review.Request = nil
+		if err := json.NewEncoder(w).Encode(review); err != nil {
+			t.Error(err)
+		}
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+	}))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+
+	configurations := world.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations()
+	none, fail := admissionregistrationv1.SideEffectClassNone, admissionregistrationv1.Fail
+	config := &admissionregistrationv1.MutatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: "zz-later"}, // they are asked in the order of their names
+		Webhooks: []admissionregistrationv1.MutatingWebhook{{
+			Name: "later.example.org", SideEffects: &none, FailurePolicy: &fail, AdmissionReviewVersions: []string{"v1"},
+			ClientConfig:      admissionregistrationv1.WebhookClientConfig{URL: &server.URL, CABundle: authority.CertPEM()},
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: ns}},
+			Rules: []admissionregistrationv1.RuleWithOperations{{
+				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+			}},
+		}},
+	}
+	if _, err := configurations.Create(t.Context(), config, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := configurations.Delete(cleanup(t), config.Name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	eventually(t, "the API server to ask the later webhook", func() (bool, error) {
+		if _, err := admin(t).dryRun(t.Context(), ns, nil); err != nil {
+			return false, err
+		}
+		return len(asked) > 0, nil
+	})
+}
