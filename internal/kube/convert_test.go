@@ -1,0 +1,232 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+func fullPod(change ...func(*corev1.Pod)) *corev1.Pod {
+	p := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "ns", Name: "p", UID: "u", Labels: map[string]string{"app": "x"}, Finalizers: []string{"f"},
+			Annotations:   map[string]string{kubeovn.Networks: "blue,other/red@net7"},
+			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "m"}},
+		},
+		Spec:   corev1.PodSpec{NodeName: "n", RestartPolicy: corev1.RestartPolicyAlways, Containers: []corev1.Container{{Name: "c", Image: "i"}}},
+		Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.0.0.1"},
+	}
+	for _, c := range change {
+		c(p)
+	}
+	return p
+}
+
+func TestPodOf(t *testing.T) {
+	now := metav1.NewTime(time.Unix(1, 0))
+	cases := map[string]struct {
+		change func(*corev1.Pod)
+		check  func(*inventory.Pod) bool
+	}{
+		"plain": {func(*corev1.Pod) {}, func(p *inventory.Pod) bool {
+			return p.Owner == "p" && p.UID == "u" && !p.HostNetwork && !p.Finished && !p.Terminating &&
+				cmp.Equal(p.Attachments, []kubeovn.Attachment{{Namespace: "ns", Name: "blue"}, {Namespace: "other", Name: "red", Interface: "net7"}})
+		}},
+		"host network": {func(p *corev1.Pod) { p.Spec.HostNetwork = true }, func(p *inventory.Pod) bool { return p.HostNetwork }},
+		"going":        {func(p *corev1.Pod) { p.DeletionTimestamp = &now }, func(p *inventory.Pod) bool { return p.Terminating }},
+		"ended for good": {func(p *corev1.Pod) {
+			p.Status.Phase, p.Spec.RestartPolicy = corev1.PodSucceeded, corev1.RestartPolicyNever
+		}, func(p *inventory.Pod) bool { return p.Finished }},
+		"ended, to be started again": {func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }, func(p *inventory.Pod) bool { return !p.Finished }},
+		"evicted":                    {func(p *corev1.Pod) { p.Status.Phase, p.Status.Reason = corev1.PodFailed, "Evicted" }, func(p *inventory.Pod) bool { return p.Finished }},
+		"launcher of a VM": {func(p *corev1.Pod) {
+			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "vm"}}
+		}, func(p *inventory.Pod) bool { return p.Owner == "vm" }},
+		"owned by something of that kind elsewhere": {func(p *corev1.Pod) {
+			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "example.org/v1", Kind: "VirtualMachineInstance", Name: "vm"}}
+		}, func(p *inventory.Pod) bool { return p.Owner == "p" }},
+		"networks not readable": {func(p *corev1.Pod) { p.Annotations[kubeovn.Networks] = "[null]" }, func(p *inventory.Pod) bool { return len(p.Attachments) == 0 }},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := PodOf(fullPod(c.change)); !c.check(got) {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+// A cache may drop whatever makes no difference to the inventory, and nothing else.
+func TestStripKeepsWhatIsRead(t *testing.T) {
+	for _, change := range []func(*corev1.Pod){
+		func(*corev1.Pod) {},
+		func(p *corev1.Pod) { p.Spec.HostNetwork = true },
+		func(p *corev1.Pod) {
+			p.Status.Phase, p.Spec.RestartPolicy = corev1.PodFailed, corev1.RestartPolicyNever
+		},
+		func(p *corev1.Pod) { p.Status.Phase, p.Status.Reason = corev1.PodFailed, "Evicted" },
+		func(p *corev1.Pod) {
+			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "vm"}}
+		},
+	} {
+		whole := PodOf(fullPod(change))
+		stripped := fullPod(change)
+		if _, err := Strip(stripped); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(whole, PodOf(stripped)); diff != "" {
+			t.Errorf("-whole +stripped\n%s", diff)
+		}
+		if stripped.ManagedFields != nil || stripped.Spec.Containers != nil || stripped.Labels != nil {
+			t.Errorf("not stripped: %+v", stripped)
+		}
+	}
+}
+
+func object(kind schema.GroupVersionKind, name string, spec map[string]any) *unstructured.Unstructured {
+	u := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
+	u.SetGroupVersionKind(kind)
+	u.SetName(name)
+	return u
+}
+
+func TestRecordAndVip(t *testing.T) {
+	got := RecordOf(object(IPKind, "p.ns", map[string]any{
+		"macAddress": "m", "v6IpAddress": "fd00::1", "v4IpAddress": "10.0.0.1", "podType": "StatefulSet", "namespace": "ns",
+	}))
+	want := &inventory.Record{Name: "p.ns", MAC: "m", IPs: []string{"10.0.0.1", "fd00::1"}, Keeper: "StatefulSet"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	if got := RecordOf(object(IPKind, "x", map[string]any{"macAddress": int64(7)})); got.MAC != "" {
+		t.Errorf("a number was taken for a MAC: %+v", got)
+	}
+	if got := VipOf(object(VipKind, "v", map[string]any{"namespace": "ns"})); got != (inventory.Vip{Name: "v", Namespace: "ns"}) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAttachmentOf(t *testing.T) {
+	nad := &nadv1.NetworkAttachmentDefinition{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "blue"}}
+	for config, want := range map[string]kubeovn.AttachmentKind{
+		`{"type":"kube-ovn"}`: kubeovn.KindOVN, `{"type":"macvlan"}`: kubeovn.KindForeign, "{": kubeovn.KindUnknown, "": kubeovn.KindUnknown,
+	} {
+		nad.Spec.Config = config
+		if a, kind := AttachmentOf(nad); kind != want || a != (kubeovn.Attachment{Namespace: "ns", Name: "blue"}) {
+			t.Errorf("%q: %+v is %v, want %v", config, a, kind, want)
+		}
+	}
+}
+
+// server gives a client that holds these objects and fails as intercept says.
+func server(t *testing.T, get func(kind string) error, list func(kind string) error, objects ...client.Object) client.Client {
+	t.Helper()
+	scheme, err := Scheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []schema.GroupVersionKind{IPKind, VipKind} {
+		scheme.AddKnownTypeWithName(kind, &unstructured.Unstructured{})
+		scheme.AddKnownTypeWithName(kind.GroupVersion().WithKind(kind.Kind+"List"), &unstructured.UnstructuredList{})
+	}
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if get != nil {
+				if err := get(key.String()); err != nil {
+					return err
+				}
+			}
+			return c.Get(ctx, key, o, opts...)
+		},
+		List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
+			if list != nil {
+				kind := l.GetObjectKind().GroupVersionKind().Kind
+				if err := list(kind); err != nil {
+					return err
+				}
+			}
+			return c.List(ctx, l, opts...)
+		},
+	}).Build()
+}
+
+func TestLookup(t *testing.T) {
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns", Annotations: map[string]string{"k": "v"}}}
+	blue := &nadv1.NetworkAttachmentDefinition{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "blue"}, Spec: nadv1.NetworkAttachmentDefinitionSpec{Config: `{"type":"kube-ovn"}`},
+	}
+	down := func(string) error { return errors.New("down") }
+	empty, full, broken := server(t, nil, nil), server(t, nil, nil, ns, blue), server(t, down, nil, ns, blue)
+	for name, c := range map[string]struct {
+		lookup Lookup
+		err    bool
+		kind   kubeovn.AttachmentKind
+	}{
+		"cached":                       {Lookup{Cache: full, Live: broken}, false, kubeovn.KindOVN},
+		"not cached yet":               {Lookup{Cache: empty, Live: full}, false, kubeovn.KindOVN},
+		"cache broken, server answers": {Lookup{Cache: broken, Live: full}, false, kubeovn.KindOVN},
+		"not cached, server is down":   {Lookup{Cache: empty, Live: broken}, true, kubeovn.KindUnknown},
+		"neither has it":               {Lookup{Cache: empty, Live: empty}, true, kubeovn.KindUnknown},
+		"both broken":                  {Lookup{Cache: broken, Live: broken}, true, kubeovn.KindUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := c.lookup.Namespace(t.Context(), "ns")
+			if got.Name != "ns" || (got.Err != nil) != c.err || (!c.err && got.Annotations["k"] != "v") {
+				t.Errorf("namespace %+v", got)
+			}
+			if kind := c.lookup.Kind(t.Context(), kubeovn.Attachment{Namespace: "ns", Name: "blue", Interface: "net1"}); kind != c.kind {
+				t.Errorf("kind %v, want %v", kind, c.kind)
+			}
+		})
+	}
+}
+
+func TestFill(t *testing.T) {
+	objects := []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns"}},
+		fullPod(func(p *corev1.Pod) { p.Annotations, p.ManagedFields = nil, nil }),
+		object(IPKind, "p.ns", map[string]any{"macAddress": "m"}),
+		object(VipKind, "v", map[string]any{"namespace": "ns"}),
+	}
+	inv := inventory.New()
+	missing, err := Fill(t.Context(), server(t, nil, nil, objects...), inv)
+	if err != nil || len(missing) > 0 {
+		t.Fatalf("missing %v, %v", missing, err)
+	}
+	if p := inv.Port("p.ns"); p.Pod == nil || p.Record == nil || p.Record.MAC != "m" {
+		t.Errorf("port %+v", p)
+	}
+	if !inv.Port("v.ns").Vip {
+		t.Error("the Vip is not known")
+	}
+
+	noMatch := func(kind string) error {
+		if kind == "IPList" {
+			return &meta.NoKindMatchError{GroupKind: IPKind.GroupKind()}
+		}
+		return nil
+	}
+	missing, err = Fill(t.Context(), server(t, nil, noMatch, objects...), inventory.New())
+	if err != nil || len(missing) != 1 || missing[0].Kind != IPKind || missing[0].Lacks == "" {
+		t.Errorf("missing %v, %v; want IP alone", missing, err)
+	}
+	down := func(string) error { return errors.New("down") }
+	if _, err := Fill(t.Context(), server(t, nil, down), inventory.New()); err == nil {
+		t.Error("a server that is down is no error")
+	}
+}
