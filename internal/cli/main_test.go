@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// unreachableConfig is a kubeconfig of a server that nobody listens for.
+const unreachableConfig = `
+apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+contexts: [{name: c, context: {cluster: c}}]
+current-context: c
+`
+
+func TestExitCodes(t *testing.T) {
+	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("OVN_NB_DB", "")
+	config := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(config, []byte(unreachableConfig), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const nowhere = "unix:/nonexistent/nb.sock"
+	cases := map[string]struct {
+		args []string
+		code int
+		says []string // each in standard error
+	}{
+		"help":                  {[]string{"--help"}, exitOK, nil},
+		"nothing":               {nil, exitOK, nil},
+		"no such command":       {[]string{"audti"}, exitUsage, []string{"audti"}},
+		"no such flag":          {[]string{"audit", "--nbb", "x"}, exitUsage, []string{"--nbb"}},
+		"too many words":        {[]string{"audit", "now"}, exitUsage, []string{"now"}},
+		"audit without nb":      {[]string{"audit"}, exitUsage, []string{"--nb", "$OVN_NB_DB", "unix:"}},
+		"audit, nb not one":     {[]string{"audit", "--nb", "http://x"}, exitUsage, []string{"--nb", "http://x", "tcp:HOST:PORT"}},
+		"audit, format":         {[]string{"audit", "--nb", nowhere, "-o", "xml"}, exitUsage, []string{"--output", "xml", "table or json"}},
+		"audit, timeout":        {[]string{"audit", "--nb", nowhere, "--timeout", "0s"}, exitUsage, []string{"--timeout"}},
+		"audit, no cluster":     {[]string{"audit", "--nb", nowhere}, exitUsage, []string{"--kubeconfig"}},
+		"audit, bad kubeconfig": {[]string{"audit", "--nb", nowhere, "--kubeconfig", "/nonexistent"}, exitUsage, []string{"--kubeconfig", "/nonexistent"}},
+		"audit, nb away":        {[]string{"audit", "--nb", nowhere, "--kubeconfig", config, "--timeout", "300ms"}, exitUnreachable, []string{"--nb", "/nonexistent/nb.sock"}},
+		"audit, TLS incomplete": {[]string{"audit", "--nb", "ssl:127.0.0.1:1", "--kubeconfig", config, "--timeout", "300ms"}, exitUnreachable, []string{"--nb", "certificate"}},
+		"controller without nb": {[]string{"controller"}, exitUsage, []string{"--nb"}},
+		"controller, all wrong": {
+			[]string{"controller", "--nb", "x", "--namespace", "", "--webhook-address", "9443", "--webhook-url", "http://x"}, exitUsage,
+			[]string{"--nb", "--namespace", "--webhook-address", "--webhook-url"},
+		},
+		"controller, URL by number": {
+			[]string{"controller", "--nb", nowhere, "--webhook-url", "https://127.0.0.1:9443"}, exitUsage, []string{"--webhook-url", "localhost"},
+		},
+		"controller, service": {[]string{"controller", "--nb", nowhere, "--webhook-service", "x"}, exitUsage, []string{"--webhook-service", "namespace/name"}},
+		"controller, log":     {[]string{"controller", "--nb", nowhere, "--log-format", "xml"}, exitUsage, []string{"--log-format", "json or text"}},
+		"controller, server away": {
+			[]string{"controller", "--nb", nowhere, "--kubeconfig", config, "--log-format", "text", "--webhook-url", "https://localhost:1", "--metrics-address", "0", "--health-address", "0"},
+			exitUnreachable, []string{"127.0.0.1:1"},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			if code := Main(c.args, &stdout, &stderr); code != c.code {
+				t.Errorf("exit code %d, want %d; said %q", code, c.code, stderr.String())
+			}
+			for _, s := range c.says {
+				if !strings.Contains(stderr.String(), s) {
+					t.Errorf("%q does not name %q", stderr.String(), s)
+				}
+			}
+			if c.code != exitOK && stdout.Len() > 0 {
+				t.Errorf("a refusal went to standard output: %q", stdout.String())
+			}
+		})
+	}
+}
