@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/portsec"
 	"github.com/ovnguard/ovnguard/portsec/portsectest"
+	"github.com/ovnguard/ovnguard/test/ovnbox"
 )
 
 var (
@@ -25,13 +25,38 @@ var (
 // batch is how many frames meet one column.
 const batch = 24
 
+// world is the OVN of this machine, with what was seen dropped so far.
+type world struct {
+	*ovnbox.Box
+
+	dropped []dropped
+}
+
+// newWorld starts an OVN that ends with the test.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	b, err := ovnbox.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("what the daemons said:\n%s", b.Output())
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &world{Box: b}
+}
+
 // Random columns and frames get the same verdict from portsec and from the OVN on this machine.
 func TestDifferential(t *testing.T) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
 	w := newWorld(t)
-	t.Logf("OVN %s (%s), %d frames, -ovndiff.seed=%d", w.version, w.era, *frames, *seed)
+	t.Logf("OVN %s (%s), %d frames, -ovndiff.seed=%d", w.Version, w.Era, *frames, *seed)
 	r := rand.New(rand.NewPCG(*seed, 1))
 	begin, sent, allowed, columns := time.Now(), 0, 0, 0
 	rules := make(map[portsec.Rule]int)
@@ -41,7 +66,7 @@ func TestDifferential(t *testing.T) {
 		column, passthrough := portsectest.Column(r), r.IntN(5) == 0
 		shots := randomShots(r, column, batch)
 		for _, s := range shots {
-			v := judge(w.era, column, passthrough, s)
+			v := judge(w.Era, column, passthrough, s)
 			rules[v.Rule]++
 			if v.Allow {
 				allowed++
@@ -62,8 +87,8 @@ func TestDifferential(t *testing.T) {
 	// A test that cannot fail proves nothing: any other era must have been caught by these very frames.
 	for _, era := range portsec.Eras() {
 		t.Logf("%s would have been wrong about %d of them", era, wrong[era])
-		if era != w.era && wrong[era] == 0 {
-			t.Errorf("the frames do not tell %s from %s; send more", w.era, era)
+		if era != w.Era && wrong[era] == 0 {
+			t.Errorf("the frames do not tell %s from %s; send more", w.Era, era)
 		}
 	}
 }
@@ -118,37 +143,43 @@ func TestOddColumns(t *testing.T) {
 var counter uint32
 
 // randomShots gives frames for a column, each made unlike all others by padding, which OVN does not look at.
-func randomShots(r *rand.Rand, column []string, n int) []shot {
-	shots := make([]shot, n)
+func randomShots(r *rand.Rand, column []string, n int) []ovnbox.Shot {
+	shots := make([]ovnbox.Shot, n)
 	for i := range shots {
 		direction := portsec.FromPort
 		if r.IntN(4) == 0 {
 			direction = portsec.ToPort
 		}
-		shots[i] = unique(shot{direction: direction, frame: portsectest.Frame(r, direction, column)})
+		shots[i] = unique(ovnbox.Shot{Direction: direction, Frame: portsectest.Frame(r, direction, column)})
 	}
 	return shots
 }
 
-func unique(s shot) shot {
+func unique(s ovnbox.Shot) ovnbox.Shot {
 	counter++
-	s.frame = binary.BigEndian.AppendUint32(append(slices.Clone(s.frame), 0, 0, 0, 0), counter)
+	s.Frame = binary.BigEndian.AppendUint32(append(slices.Clone(s.Frame), 0, 0, 0, 0), counter)
 	return s
 }
 
-func judge(era portsec.Era, column []string, passthrough bool, s shot) portsec.Verdict {
-	return portsec.Parse(era, column).Set().Verdict(portsec.Port{VLANPassthrough: passthrough}, s.direction, s.frame)
+func judge(era portsec.Era, column []string, passthrough bool, s ovnbox.Shot) portsec.Verdict {
+	return portsec.Parse(era, column).Set().Verdict(portsec.Port{VLANPassthrough: passthrough}, s.Direction, s.Frame)
 }
 
 // compare sends the frames and gives those of which OVN thinks otherwise.
-func (w *world) compare(t *testing.T, column []string, passthrough bool, shots []shot) []shot {
+func (w *world) compare(t *testing.T, column []string, passthrough bool, shots []ovnbox.Shot) []ovnbox.Shot {
 	t.Helper()
-	w.configure(t, column, passthrough)
-	var bad []shot
-	for i, arrived := range w.arrived(t, shots) {
-		v := judge(w.era, column, passthrough, shots[i])
+	if err := w.Configure(column, passthrough); err != nil {
+		t.Fatal(err)
+	}
+	came, err := w.Arrived(shots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bad []ovnbox.Shot
+	for i, arrived := range came {
+		v := judge(w.Era, column, passthrough, shots[i])
 		if !arrived && !v.Allow {
-			w.dropped = append(w.dropped, dropped{shot: shots[i], column: column, passthrough: passthrough})
+			w.dropped = append(w.dropped, dropped{Shot: shots[i], column: column, passthrough: passthrough})
 		}
 		if arrived != v.Allow {
 			bad = append(bad, shots[i])
@@ -159,7 +190,7 @@ func (w *world) compare(t *testing.T, column []string, passthrough bool, shots [
 
 // dropped is a frame that did not come through, as expected.
 type dropped struct {
-	shot
+	ovnbox.Shot
 
 	column      []string
 	passthrough bool
@@ -168,27 +199,29 @@ type dropped struct {
 // checkLate looks whether a frame that seemed dropped came later after all.
 func (w *world) checkLate(t *testing.T) {
 	t.Helper()
-	w.pass(t, nil)
+	if err := w.Settle(); err != nil {
+		t.Fatal(err)
+	}
 	for _, d := range w.dropped {
-		if w.came(d.shot) {
-			w.report(t, d.column, d.passthrough, []shot{d.shot})
+		if w.Came(d.Shot) {
+			w.report(t, d.column, d.passthrough, []ovnbox.Shot{d.Shot})
 		}
 	}
 }
 
 // report says how to see a difference with as little as possible, after it was seen again.
-func (w *world) report(t *testing.T, column []string, passthrough bool, bad []shot) {
+func (w *world) report(t *testing.T, column []string, passthrough bool, bad []ovnbox.Shot) {
 	t.Helper()
-	differs := func(column []string, s shot) bool {
-		return len(w.compare(t, column, passthrough, []shot{unique(s)})) > 0
+	differs := func(column []string, s ovnbox.Shot) bool {
+		return len(w.compare(t, column, passthrough, []ovnbox.Shot{unique(s)})) > 0
 	}
 	for _, s := range bad {
 		if !differs(column, s) {
-			t.Logf("seen once, but not again (a late frame): port_security %q, direction %s, %s", column, s.direction, portsectest.Describe(s.frame))
+			t.Logf("seen once, but not again (a late frame): port_security %q, direction %s, %s", column, s.Direction, portsectest.Describe(s.Frame))
 			continue
 		}
 		small := shrink(column, func(c []string) bool { return differs(c, s) })
-		v := judge(w.era, small, passthrough, s)
+		v := judge(w.Era, small, passthrough, s)
 		t.Errorf(`portsec and OVN %s (%s) differ
   port_security %q, direction %s, vlan-passthru %v
   portsec: %s (%s: %s)
@@ -197,16 +230,9 @@ func (w *world) report(t *testing.T, column []string, passthrough bool, bad []sh
     ovn-nbctl lsp-set-port-security %s %s
     ovs-appctl netdev-dummy/receive %s %s
   what the switch says:
-%s`, w.version, w.era, small, s.direction, passthrough, v, v.Rule, v.Rule.Text(), portsectest.Describe(s.frame),
-			dut, quoted(small), entry(s), hex.EncodeToString(s.frame), indent(w.trace(t, small, passthrough, s)))
+%s`, w.Version, w.Era, small, s.Direction, passthrough, v, v.Rule, v.Rule.Text(), portsectest.Describe(s.Frame),
+			"dut", quoted(small), s.Entry(), hex.EncodeToString(s.Frame), indent(w.trace(t, small, passthrough, s)))
 	}
-}
-
-func entry(s shot) string {
-	if s.direction == portsec.ToPort {
-		return src
-	}
-	return dut
 }
 
 func quoted(column []string) string {
@@ -217,12 +243,20 @@ func quoted(column []string) string {
 	return strings.Join(out, " ")
 }
 
-func indent(text string) string { return "    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ") }
+func indent(text string) string {
+	return "    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ")
+}
 
-func (w *world) trace(t *testing.T, column []string, passthrough bool, s shot) string {
+func (w *world) trace(t *testing.T, column []string, passthrough bool, s ovnbox.Shot) string {
 	t.Helper()
-	w.configure(t, column, passthrough)
-	return w.appctl(t, "ofproto/trace", "br-int", fmt.Sprintf("in_port=%s", entry(s)), hex.EncodeToString(s.frame))
+	if err := w.Configure(column, passthrough); err != nil {
+		t.Fatal(err)
+	}
+	text, err := w.Trace(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // shrink gives the smallest column that it finds that still is such: fewer elements first, then fewer words.

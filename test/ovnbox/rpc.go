@@ -1,30 +1,24 @@
-//go:build integration
-
-package ovndiff
+package ovnbox
 
 import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"testing"
 )
 
-// rpc speaks JSON-RPC with a daemon over a unix socket: that of its appctl, or that of a database.
+// rpc speaks JSON-RPC with a daemon over a unix socket: as its appctl does, or with a database.
 type rpc struct {
 	conn    net.Conn
 	decoder *json.Decoder
 	next    int
 }
 
-func dial(t *testing.T, path string) *rpc {
-	t.Helper()
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(t.Context(), "unix", path)
+func dial(path string) (*rpc, error) {
+	conn, err := dialUnix(path)
 	if err != nil {
-		t.Fatal(err)
+		return nil, fmt.Errorf("connect: %w", err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
-	return &rpc{conn: conn, decoder: json.NewDecoder(conn)}
+	return &rpc{conn: conn, decoder: json.NewDecoder(conn)}, nil
 }
 
 type message struct {
@@ -36,11 +30,8 @@ type message struct {
 }
 
 // call asks one thing and reads its answer into result.
-func (r *rpc) call(result any, method string, params ...any) error {
+func (r *rpc) call(result any, method string, params []any) error {
 	r.next++
-	if params == nil {
-		params = []any{}
-	}
 	if err := json.NewEncoder(r.conn).Encode(message{ID: r.next, Method: method, Params: params}); err != nil {
 		return fmt.Errorf("%s: %w", method, err)
 	}
@@ -49,17 +40,14 @@ func (r *rpc) call(result any, method string, params ...any) error {
 		if err := r.decoder.Decode(&m); err != nil {
 			return fmt.Errorf("%s: %w", method, err)
 		}
-		if m.Method == "echo" { // a database asks whether we live
+		switch {
+		case m.Method == "echo": // a database asks whether we live
 			if err := json.NewEncoder(r.conn).Encode(map[string]any{"id": m.ID, "result": m.Params, "error": nil}); err != nil {
 				return fmt.Errorf("echo: %w", err)
 			}
 			continue
-		}
-		if m.Error != nil {
+		case m.Error != nil:
 			return fmt.Errorf("%s: %v", method, m.Error)
-		}
-		if result == nil {
-			return nil
 		}
 		if err := json.Unmarshal(m.Result, result); err != nil {
 			return fmt.Errorf("%s: %w", method, err)
@@ -72,7 +60,6 @@ func (r *rpc) call(result any, method string, params ...any) error {
 type (
 	operation map[string]any
 	reply     struct {
-		Count   int              `json:"count"`
 		Rows    []map[string]any `json:"rows"`
 		Error   string           `json:"error"`
 		Details string           `json:"details"`
@@ -85,7 +72,7 @@ func (r *rpc) transact(database string, operations ...operation) ([]reply, error
 		params = append(params, o)
 	}
 	var replies []reply
-	if err := r.call(&replies, "transact", params...); err != nil {
+	if err := r.call(&replies, "transact", params); err != nil {
 		return nil, err
 	}
 	for _, one := range replies {
@@ -94,9 +81,4 @@ func (r *rpc) transact(database string, operations ...operation) ([]reply, error
 		}
 	}
 	return replies, nil
-}
-
-// set writes strings as OVSDB has sets.
-func set(values []string) []any {
-	return []any{"set", append([]string{}, values...)}
 }
