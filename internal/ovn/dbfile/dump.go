@@ -96,7 +96,7 @@ func (d *Database) dumpRows(t *Table, columns []*Column, data string) error {
 			case err != nil:
 				return err
 			case c.Name == uuidColumn && len(v.Keys) == 1:
-				row.UUID = v.Keys[0]
+				row.UUID, _ = parseUUID(v.Keys[0])
 			case c.Name != uuidColumn:
 				row.cells = append(row.cells, cell{c, v})
 			}

@@ -153,17 +153,24 @@ next:
 			if cells[i].column != w.column {
 				continue
 			}
-			// A difference from the default is written as the new value, and so is any of a column for one value at most.
-			if diff && w.column.Max > 1 && !w.column.isInitial(cells[i].value) {
-				cells[i].value = cells[i].value.toggle(w.value, w.column)
-			} else {
-				cells[i].value = w.value
-			}
+			cells[i].value = w.after(cells[i].value, diff)
 			continue next
 		}
-		cells = append(cells, w)
+		cells = append(cells, cell{w.column, w.after(w.column.initial(), diff)})
 	}
 	return cells
+}
+
+// after gives what a column holds once this was written over what it held before. For a column of one value at most, a
+// difference is the new value.
+//
+// Where a set or map of at least one element held its default, servers write the difference like any other, and Open
+// vSwitch 3.1 takes it for the new value when it reads the file again. What the server held is what is given here.
+func (w cell) after(before Value, diff bool) Value {
+	if diff && w.column.Max > 1 {
+		return before.toggle(w.value, w.column)
+	}
+	return w.value
 }
 
 // toggle applies a difference. In a set, what it names leaves if it is there and comes if it is not. In a map, a key comes

@@ -105,14 +105,6 @@ func (c *Column) initial() Value {
 	return v
 }
 
-// isInitial tells that a value is the column's default.
-func (c *Column) isInitial(v Value) bool {
-	if len(v.Keys) != c.Min {
-		return false
-	}
-	return c.Min == 0 || v.Keys[0] == c.Key.zero() && (c.Value == "" || v.Values[0] == c.Value.zero())
-}
-
 // holds tells that a column may have so many values.
 func (c *Column) holds(n int) bool { return n >= c.Min && n <= c.Max }
 
@@ -244,14 +236,16 @@ func (s *scanner) anyAtom() (string, error) {
 		return s.atom(UUID)
 	}
 	begin := s.at
-	_, integer, err := s.number()
+	text, integer, err := s.number()
 	if err != nil {
 		return "", err
 	}
-	s.at = begin
 	if integer {
-		return s.atom(Integer)
+		if plain, err := s.integer(text, true); err == nil {
+			return plain, nil
+		}
 	}
+	s.at = begin // a real may be written without a point, and be larger than any integer
 	return s.atom(Real)
 }
 
