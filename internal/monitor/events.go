@@ -1,11 +1,14 @@
 package monitor
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
 // EventRecorder is the part of client-go's events.EventRecorder that is used.
@@ -38,14 +41,17 @@ func (e Events) write(f audit.Finding, podUID, kind, reason, text string) {
 	if podUID == "" {
 		return
 	}
+	// Events that differ in their note alone are counted as one, with the note of the first. So the NIC and the rule have
+	// to stand in fields that tell Events apart.
 	pod := &corev1.ObjectReference{
 		APIVersion: "v1", Kind: "Pod", Namespace: f.Namespace, Name: f.Pod, UID: types.UID(podUID),
+		FieldPath: "metadata.annotations[" + f.Provider.Key(kubeovn.PortSecurity) + "]",
 	}
 	note := f.Rule.ID + " " + f.Rule.Name + ", port " + f.Port + ": " + text
 	if len(note) > noteLimit {
-		note = note[:noteLimit]
+		note = strings.ToValidUTF8(note[:noteLimit], "") // a letter that was cut in half would be written as a longer one
 	}
-	e.Recorder.Eventf(pod, nil, kind, reason, "Audit", "%s", note)
+	e.Recorder.Eventf(pod, nil, kind, reason, f.Rule.ID, "%s", note)
 }
 
 // Observers tells several observers, in order.
