@@ -1,0 +1,131 @@
+//go:build integration
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
+)
+
+// finding is what is read of a finding in `ovnguard audit -o json`.
+type finding struct {
+	Rule, Name, Severity, Port, Namespace, Pod, Message, Fix string
+	Evidence                                                 struct {
+		PortSecurity, Excess, Loss []string
+		Identity, IdentityFrom     string
+	}
+}
+
+// auditReport is what is read of `ovnguard audit -o json`.
+type auditReport struct {
+	Ports    map[string]int
+	Findings []finding
+	Unknown  map[string]string
+	Notes    []string
+}
+
+// of gives the findings of a port, in order.
+func (r auditReport) of(port string) []finding {
+	return slices.DeleteFunc(slices.Clone(r.Findings), func(f finding) bool { return f.Port != port })
+}
+
+// ovnguard runs a command of the program against the lab, unless args say where else, and gives what it wrote and its exit
+// code.
+func ovnguard(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	info := world.Lab.Info()
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Env = []string{"KUBECONFIG=" + info.Kubeconfigs[controlplane.AdminIdentity], "OVN_NB_DB=" + info.NB}
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			t.Fatal(err)
+		}
+		code = exit.ExitCode()
+	}
+	return out.String(), errs.String(), code
+}
+
+// audit runs `ovnguard audit -o json`; the exit code must agree with what it says.
+func audit(t *testing.T) auditReport {
+	t.Helper()
+	stdout, stderr, code := ovnguard(t, "audit", "-o", "json")
+	var r auditReport
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatalf("ovnguard audit ended with %d: %v\n%s%s", code, err, stdout, stderr)
+	}
+	if want := min(len(r.Findings), 1); code != want {
+		t.Errorf("ovnguard audit ended with %d for %d findings, want %d", code, len(r.Findings), want)
+	}
+	return r
+}
+
+// rules gives the number of findings by rule, from the metrics; rules without any are left out.
+func rules(ctx context.Context) (map[string]int, error) {
+	values, err := readMetrics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]int)
+	for name, value := range values {
+		if rest, ok := strings.CutPrefix(name, `ovnguard_findings{rule="`); ok && value != 0 {
+			out[strings.TrimSuffix(rest, `"}`)] = int(value)
+		}
+	}
+	return out, nil
+}
+
+// ports gives the number of ports in a state, from the metrics.
+func ports(t *testing.T, state string) int {
+	t.Helper()
+	return int(metrics(t)[fmt.Sprintf("ovnguard_ports{state=%q}", state)])
+}
+
+// quiet waits until the audit finds nothing any more.
+func quiet(t *testing.T) time.Duration {
+	t.Helper()
+	return awaitRules(t)
+}
+
+// awaitRules waits until the audit has one finding of each of these rules and no others, and gives how long that took.
+func awaitRules(t *testing.T, ids ...string) time.Duration {
+	t.Helper()
+	return eventually(t, fmt.Sprintf("findings %q and no others in the metrics", ids), func() (bool, error) {
+		found, err := rules(t.Context())
+		if err != nil || len(found) != len(ids) {
+			return false, err
+		}
+		return !slices.ContainsFunc(ids, func(id string) bool { return found[id] != 1 }), nil
+	})
+}
+
+// awaitEvent waits until the pod has an Event of the reason that names the rule.
+func awaitEvent(t *testing.T, pod *corev1.Pod, reason, rule string) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("an Event %s %s on pod %s", reason, rule, pod.Name), func() (bool, error) {
+		list, err := world.Kube.EventsV1().Events(pod.Namespace).List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			return false, err
+		}
+		for _, e := range list.Items {
+			if e.Regarding.UID == pod.UID && e.Reason == reason && strings.HasPrefix(e.Note, rule+" ") {
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+}
