@@ -8,7 +8,7 @@ package portsec
 func (s Set) Covers(t Set) bool {
 	mine, theirs := s.grantsBeside(t), t.grantsBeside(s)
 	for _, g := range theirs {
-		if len(g.without(mine)) > 0 {
+		if g.exceeds(mine) {
 			return false
 		}
 	}

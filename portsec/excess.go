@@ -12,7 +12,7 @@ func Excess(have, want Set) []Pair {
 	haves, wants := have.grantsBeside(want), want.grantsBeside(have)
 	var d difference
 	for _, g := range haves {
-		if len(g.without(wants)) > 0 {
+		if g.exceeds(wants) {
 			d.beyond = append(d.beyond, beyond{grant: g, except: g.exceptions(wants)})
 		}
 	}
@@ -98,12 +98,12 @@ func (d difference) add(out []Pair, b beyond) []Pair {
 		}
 		return append(out, claim(ARPTraffic, claimed, address, ip4Bits, b.except))
 	case viaNA:
-		if claimed == noMACGiven || d.has(viaIP6, claimed, address) {
-			return out // the same advertisement with a MAC says it
+		if d.saidWithMAC(b) || d.has(viaIP6, claimed, address) {
+			return out
 		}
 		return append(out, claim(AdvertisementTraffic, claimed, address, ip6Bits, b.except))
 	case viaNS:
-		if claimed == noMACGiven || slices.ContainsFunc(d.beyond, func(o beyond) bool { return o.kind == viaIP6 && o.at[ofSource] == source }) {
+		if d.saidWithMAC(b) || slices.ContainsFunc(d.beyond, func(o beyond) bool { return o.kind == viaIP6 && o.at[ofSource] == source }) {
 			return out
 		}
 		return append(out, Pair{MAC: macRange(claimed), Traffic: SolicitationTraffic})
@@ -118,6 +118,13 @@ func (d difference) add(out []Pair, b beyond) []Pair {
 func (d difference) has(k kind, mac, address span) bool {
 	return slices.ContainsFunc(d.beyond, func(o beyond) bool {
 		return o.kind == k && o.at[ofSource] == mac && o.at[ofAddress] == address && (o.at[ofClaimed] == everything || o.at[ofClaimed] == mac)
+	})
+}
+
+// saidWithMAC tells that b is a message without a MAC, and that the same with one is beyond, too.
+func (d difference) saidWithMAC(b beyond) bool {
+	return b.at[ofClaimed] == noMACGiven && slices.ContainsFunc(d.beyond, func(o beyond) bool {
+		return o.kind == b.kind && o.at[ofClaimed] != noMACGiven && o.at[ofAddress] == b.at[ofAddress]
 	})
 }
 

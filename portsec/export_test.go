@@ -39,3 +39,38 @@ func Witnesses(have, want Set) []Witness {
 	}
 	return out
 }
+
+// minus gives what is left of g without o.
+func (g grant) minus(o grant) []grant {
+	if !g.meets(o) {
+		return []grant{g}
+	}
+	var out []grant
+	for f := range fields {
+		if o.at[f].covers(g.at[f]) {
+			continue
+		}
+		for _, piece := range g.at[f].minus(o.at[f]) {
+			part := g
+			part.at[f] = piece
+			out = append(out, part)
+		}
+		g.at[f] = o.at[f] // the other fields split what is left
+	}
+	return out
+}
+
+// without gives what is left of g without any of the others.
+func (g grant) without(others []grant) []grant {
+	left := []grant{g}
+	for _, o := range others {
+		var next []grant
+		for _, l := range left {
+			next = append(next, l.minus(o)...)
+		}
+		if left = next; len(left) == 0 {
+			return nil
+		}
+	}
+	return left
+}

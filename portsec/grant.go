@@ -188,42 +188,34 @@ func appendGrants(out []grant, k kind, source, claimed span, addresses []span) [
 	return out
 }
 
-// minus gives what is left of g without o.
-func (g grant) minus(o grant) []grant {
-	if g.kind != o.kind {
-		return []grant{g}
-	}
-	for f := range fields {
-		if !g.at[f].meets(o.at[f]) {
-			return []grant{g}
-		}
-	}
-	var out []grant
-	for f := range fields {
-		if o.at[f].covers(g.at[f]) {
+// exceeds tells that something of g is in none of the others.
+func (g grant) exceeds(others []grant) bool {
+	for i, o := range others {
+		if !g.meets(o) {
 			continue
 		}
-		for _, piece := range g.at[f].minus(o.at[f]) {
-			part := g
-			part.at[f] = piece
-			out = append(out, part)
+		// What o does not hold of g, field by field, must be in those that follow.
+		for f := range fields {
+			for n := g.at[f].n + 1; n <= o.at[f].n; n++ {
+				part := g
+				part.at[f] = o.at[f].sibling(n)
+				if part.exceeds(others[i+1:]) {
+					return true
+				}
+			}
+			g.at[f] = g.at[f].narrower(o.at[f])
 		}
-		g.at[f] = o.at[f] // the other fields split what is left
+		return false
 	}
-	return out
+	return true
 }
 
-// without gives what is left of g without any of the others.
-func (g grant) without(others []grant) []grant {
-	left := []grant{g}
-	for _, o := range others {
-		var next []grant
-		for _, l := range left {
-			next = append(next, l.minus(o)...)
-		}
-		if left = next; len(left) == 0 {
-			return nil
+// meets tells that both allow something in common.
+func (g grant) meets(o grant) bool {
+	for f := range fields {
+		if !g.at[f].meets(o.at[f]) {
+			return false
 		}
 	}
-	return left
+	return g.kind == o.kind
 }

@@ -96,13 +96,18 @@ func (s span) narrower(t span) span {
 func (s span) minus(t span) []span {
 	out := make([]span, 0, t.n-s.n)
 	for n := s.n + 1; n <= t.n; n++ {
-		half := newSpan(t.hi, t.lo, n)
-		if n <= 64 {
-			half.hi ^= 1 << (64 - n)
-		} else {
-			half.lo ^= 1 << (128 - n)
-		}
-		out = append(out, half)
+		out = append(out, t.sibling(n))
+	}
+	return out
+}
+
+// sibling gives the span of n bits that differs from the one around s in its last bit.
+func (s span) sibling(n uint8) span {
+	out := newSpan(s.hi, s.lo, n)
+	if n <= 64 {
+		out.hi ^= 1 << (64 - n)
+	} else {
+		out.lo ^= 1 << (128 - n)
 	}
 	return out
 }
