@@ -57,17 +57,32 @@ func UDP(from, to Host) ([]byte, error) {
 
 // ARPReply gives a reply that is sent from one MAC to a host and claims that claimed.IP is at claimed.MAC.
 func ARPReply(source net.HardwareAddr, to, claimed Host) ([]byte, error) {
-	if !claimed.IP.Is4() || !to.IP.Is4() {
-		return nil, fmt.Errorf("ARP is for IPv4, not for %s and %s", claimed.IP, to.IP)
-	}
-	arp := &layers.ARP{
-		AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4,
-		HwAddressSize: 6, ProtAddressSize: 4, Operation: layers.ARPReply,
-		SourceHwAddress: claimed.MAC, SourceProtAddress: claimed.IP.AsSlice(),
-		DstHwAddress: to.MAC, DstProtAddress: to.IP.AsSlice(),
-	}
-	return build(source, to.MAC, layers.EthernetTypeARP, arp)
+	return arp(layers.ARPReply, source, to.MAC, claimed, to)
 }
+
+// ARPRequest gives a broadcast that is sent from one MAC, asks who has an address, and claims in its sender fields that
+// claimed.IP is at claimed.MAC: whoever hears it may believe that.
+func ARPRequest(source net.HardwareAddr, target netip.Addr, claimed Host) ([]byte, error) {
+	return arp(layers.ARPRequest, source, broadcast, claimed, Host{MAC: make(net.HardwareAddr, macSize), IP: target})
+}
+
+// broadcast is the destination of a frame to everybody.
+var broadcast = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+
+func arp(operation uint16, source, destination net.HardwareAddr, sender, target Host) ([]byte, error) {
+	if !sender.IP.Is4() || !target.IP.Is4() {
+		return nil, fmt.Errorf("ARP is for IPv4, not for %s and %s", sender.IP, target.IP)
+	}
+	return build(source, destination, layers.EthernetTypeARP, &layers.ARP{
+		AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4,
+		HwAddressSize: macSize, ProtAddressSize: 4, Operation: operation,
+		SourceHwAddress: sender.MAC, SourceProtAddress: sender.IP.AsSlice(),
+		DstHwAddress: target.MAC, DstProtAddress: target.IP.AsSlice(),
+	})
+}
+
+// hopLimit is what neighbour discovery demands, so that nothing routed is believed.
+const hopLimit = 255
 
 // NeighbourAdvertisement gives an advertisement that is sent by one host to another and claims that claimed.IP is at
 // claimed.MAC (RFC 4861, section 4.4).
@@ -76,7 +91,7 @@ func NeighbourAdvertisement(from, to, claimed Host) ([]byte, error) {
 		return nil, fmt.Errorf("neighbour discovery is for IPv6, not for %s, %s and %s", from.IP, to.IP, claimed.IP)
 	}
 	ip := &layers.IPv6{
-		Version: 6, HopLimit: 255, NextHeader: layers.IPProtocolICMPv6,
+		Version: 6, HopLimit: hopLimit, NextHeader: layers.IPProtocolICMPv6,
 		SrcIP: from.IP.AsSlice(), DstIP: to.IP.AsSlice(),
 	}
 	const solicitedOverride = 0x60
@@ -85,6 +100,26 @@ func NeighbourAdvertisement(from, to, claimed Host) ([]byte, error) {
 		&layers.ICMPv6NeighborAdvertisement{
 			Flags: solicitedOverride, TargetAddress: claimed.IP.AsSlice(),
 			Options: layers.ICMPv6Options{{Type: layers.ICMPv6OptTargetAddress, Data: claimed.MAC}},
+		})
+}
+
+// NeighbourSolicitation gives a question that one host sends for the address target, to the target's solicited-node group,
+// and that claims that from.IP is at claimed (RFC 4861, section 4.3).
+func NeighbourSolicitation(from Host, target netip.Addr, claimed net.HardwareAddr) ([]byte, error) {
+	if !from.IP.Is6() || !target.Is6() {
+		return nil, fmt.Errorf("neighbour discovery is for IPv6, not for %s and %s", from.IP, target)
+	}
+	t := target.As16()
+	group := netip.AddrFrom16([16]byte{0xff, 0x02, 11: 1, 12: 0xff, 13: t[13], 14: t[14], 15: t[15]})
+	ip := &layers.IPv6{
+		Version: 6, HopLimit: hopLimit, NextHeader: layers.IPProtocolICMPv6,
+		SrcIP: from.IP.AsSlice(), DstIP: group.AsSlice(),
+	}
+	return build(from.MAC, net.HardwareAddr{0x33, 0x33, 0xff, t[13], t[14], t[15]}, layers.EthernetTypeIPv6, ip,
+		&layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(layers.ICMPv6TypeNeighborSolicitation, 0)},
+		&layers.ICMPv6NeighborSolicitation{
+			TargetAddress: target.AsSlice(),
+			Options:       layers.ICMPv6Options{{Type: layers.ICMPv6OptSourceAddress, Data: claimed}},
 		})
 }
 

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"net/netip"
 	"testing"
 
 	"github.com/gopacket/gopacket"
@@ -59,11 +60,67 @@ func TestFramesSayWhatTheyMust(t *testing.T) {
 	}
 }
 
+func TestQuestionsSayWhatTheyMust(t *testing.T) {
+	a4, c4 := host(t, "0a:00:00:00:00:01", "10.0.0.1"), host(t, "0a:00:00:00:00:03", "10.0.0.3")
+	frame, err := ARPRequest(a4.MAC, netip.MustParseAddr("10.0.0.2"), c4)
+	p := decode(t, frame, err)
+	eth, _ := p.Layer(layers.LayerTypeEthernet).(*layers.Ethernet)
+	if arp, ok := p.Layer(layers.LayerTypeARP).(*layers.ARP); !ok || arp.Operation != layers.ARPRequest ||
+		!bytes.Equal(eth.SrcMAC, a4.MAC) || eth.DstMAC.String() != "ff:ff:ff:ff:ff:ff" ||
+		!bytes.Equal(arp.SourceHwAddress, c4.MAC) || !bytes.Equal(arp.SourceProtAddress, c4.IP.AsSlice()) ||
+		!bytes.Equal(arp.DstProtAddress, []byte{10, 0, 0, 2}) || !bytes.Equal(arp.DstHwAddress, make([]byte, macSize)) {
+		t.Errorf("ARP request: %v", p)
+	}
+
+	a6, c6 := host(t, "0a:00:00:00:00:01", "fd00::1"), host(t, "0a:00:00:00:00:03", "fd00::3")
+	frame, err = NeighbourSolicitation(a6, netip.MustParseAddr("fd00::ab:cdef"), c6.MAC)
+	p = decode(t, frame, err)
+	eth, _ = p.Layer(layers.LayerTypeEthernet).(*layers.Ethernet)
+	ip, _ := p.Layer(layers.LayerTypeIPv6).(*layers.IPv6)
+	ns, ok := p.Layer(layers.LayerTypeICMPv6NeighborSolicitation).(*layers.ICMPv6NeighborSolicitation)
+	if !ok || ip.HopLimit != 255 || ip.SrcIP.String() != "fd00::1" || ip.DstIP.String() != "ff02::1:ffab:cdef" ||
+		eth.DstMAC.String() != "33:33:ff:ab:cd:ef" || ns.TargetAddress.String() != "fd00::ab:cdef" ||
+		len(ns.Options) != 1 || ns.Options[0].Type != layers.ICMPv6OptSourceAddress || !bytes.Equal(ns.Options[0].Data, c6.MAC) {
+		t.Errorf("neighbour solicitation: %v", p)
+	}
+}
+
+// A receiver throws away what has a wrong checksum, and then a frame that passed would look like one that was dropped.
+func TestChecksums(t *testing.T) {
+	a, b := host(t, "0a:00:00:00:00:01", "fd00::1"), host(t, "0a:00:00:00:00:02", "fd00::2")
+	for name, make := range map[string]func() ([]byte, error){
+		"UDP over IPv4": func() ([]byte, error) {
+			return UDP(host(t, "0a:00:00:00:00:01", "10.0.0.1"), host(t, "0a:00:00:00:00:02", "10.0.0.2"))
+		},
+		"UDP over IPv6": func() ([]byte, error) { return UDP(a, b) },
+		"advertisement": func() ([]byte, error) { return NeighbourAdvertisement(a, b, a) },
+		"solicitation":  func() ([]byte, error) { return NeighbourSolicitation(a, b.IP, a.MAC) },
+	} {
+		frame, err := make()
+		p := decode(t, frame, err)
+		for _, l := range p.Layers() {
+			if c, ok := l.(interface {
+				SetNetworkLayerForChecksum(l gopacket.NetworkLayer) error
+			}); ok {
+				if err := c.SetNetworkLayerForChecksum(p.NetworkLayer()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err, mismatches := p.VerifyChecksums(); err != nil || len(mismatches) > 0 {
+			t.Errorf("%s: %v, %v", name, err, mismatches)
+		}
+	}
+}
+
 func TestFramesDiffer(t *testing.T) {
 	a, b := host(t, "0a:00:00:00:00:01", "10.0.0.1"), host(t, "0a:00:00:00:00:02", "10.0.0.2")
 	for name, make := range map[string]func() ([]byte, error){
 		"UDP": func() ([]byte, error) { return UDP(a, b) },
 		"ARP": func() ([]byte, error) { return ARPReply(a.MAC, b, a) },
+		"solicitation": func() ([]byte, error) {
+			return NeighbourSolicitation(host(t, "0a:00:00:00:00:01", "fd00::1"), netip.MustParseAddr("fd00::2"), a.MAC)
+		},
 	} {
 		first, err := make()
 		if err != nil {
@@ -86,5 +143,11 @@ func TestWrongFamily(t *testing.T) {
 	}
 	if _, err := NeighbourAdvertisement(a6, a6, a4); err == nil {
 		t.Error("neighbour discovery for an IPv4 address was built")
+	}
+	if _, err := ARPRequest(a4.MAC, a6.IP, a4); err == nil {
+		t.Error("an ARP request for an IPv6 address was built")
+	}
+	if _, err := NeighbourSolicitation(a6, a4.IP, a4.MAC); err == nil {
+		t.Error("a neighbour solicitation for an IPv4 address was built")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -117,17 +118,24 @@ func probes(t *testing.T, to int) map[string][]byte {
 	}
 	own4, own6 := host(t, mac(1), ip4(1)), host(t, mac(1), ip6(1))
 	to4, to6 := host(t, mac(to), ip4(to)), host(t, mac(to), ip6(to))
+	// OVN answers a question for an address that it knows; only others reach the ports.
+	nobody4, nobody6 := netip.MustParseAddr(ip4(77)), netip.MustParseAddr(ip6(77))
 	return map[string][]byte{
 		"own IPv4":           must(UDP(own4, to4)),
 		"own IPv6":           must(UDP(own6, to6)),
 		"own ARP":            must(ARPReply(own4.MAC, to4, own4)),
+		"own ARP request":    must(ARPRequest(own4.MAC, nobody4, own4)),
+		"own ND":             must(NeighbourAdvertisement(own6, to6, own6)),
+		"own solicitation":   must(NeighbourSolicitation(own6, nobody6, own6.MAC)),
 		"forged IPv4":        must(UDP(host(t, mac(1), ip4(9)), to4)),
 		"forged IPv6":        must(UDP(host(t, mac(1), ip6(9)), to6)),
 		"forged MAC":         must(UDP(host(t, mac(9), ip4(1)), to4)),
 		"forged ARP":         must(ARPReply(own4.MAC, to4, host(t, mac(1), ip4(9)))),
 		"forged ARP MAC":     must(ARPReply(own4.MAC, to4, host(t, mac(9), ip4(1)))),
+		"forged ARP request": must(ARPRequest(own4.MAC, nobody4, host(t, mac(1), ip4(9)))),
 		"forged ND":          must(NeighbourAdvertisement(own6, to6, host(t, mac(1), ip6(9)))),
 		"forged ND MAC":      must(NeighbourAdvertisement(own6, to6, host(t, mac(9), ip6(1)))),
+		"forged question":    must(NeighbourSolicitation(host(t, mac(1), ip6(9)), nobody6, own6.MAC)),
 		"forged MAC and ARP": must(ARPReply(host(t, mac(9), ip4(9)).MAC, to4, host(t, mac(9), ip4(9)))),
 	}
 }
