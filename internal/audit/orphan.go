@@ -20,7 +20,7 @@ var portWithoutPod = check{
 		}
 		return found{
 			message: fmt.Sprintf("names pod %s, which does not exist or has no such NIC", s.Row.ExternalIDs[kubeovn.ExternalIDPod]),
-			fix:     fmt.Sprintf("ovn-nbctl lsp-del %s", s.Name),
+			fix:     "ovn-nbctl lsp-del " + s.Name,
 		}, true
 	},
 }

@@ -46,7 +46,8 @@ func TestExitCodes(t *testing.T) {
 		"audit, TLS incomplete": {[]string{"audit", "--nb", "ssl:127.0.0.1:1", "--kubeconfig", config, "--timeout", "300ms"}, exitUnreachable, []string{"--nb", "certificate"}},
 		"controller without nb": {[]string{"controller"}, exitUsage, []string{"--nb"}},
 		"controller, all wrong": {
-			[]string{"controller", "--nb", "x", "--namespace", "", "--webhook-address", "9443", "--webhook-url", "http://x"}, exitUsage,
+			[]string{"controller", "--nb", "x", "--namespace", "", "--webhook-address", "9443", "--webhook-url", "http://x"},
+			exitUsage,
 			[]string{"--nb", "--namespace", "--webhook-address", "--webhook-url"},
 		},
 		"controller, URL by number": {
@@ -56,7 +57,8 @@ func TestExitCodes(t *testing.T) {
 		"controller, log":     {[]string{"controller", "--nb", nowhere, "--log-format", "xml"}, exitUsage, []string{"--log-format", "json or text"}},
 		"controller, server away": {
 			[]string{"controller", "--nb", nowhere, "--kubeconfig", config, "--log-format", "text", "--webhook-url", "https://localhost:1", "--metrics-address", "0", "--health-address", "0"},
-			exitUnreachable, []string{"127.0.0.1:1"},
+			exitUnreachable,
+			[]string{"127.0.0.1:1"},
 		},
 	}
 	for name, c := range cases {

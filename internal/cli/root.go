@@ -63,12 +63,11 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	code := exitUsage // what cobra itself refuses
-	var exit *exitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exitError](err); ok {
 		code = exit.code
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintln(stderr, "ovnguard:", text)
+		_, _ = fmt.Fprintln(stderr, "ovnguard:", text) // nobody is left to tell
 	}
 	return code
 }

@@ -32,22 +32,27 @@ type auditor struct {
 // run implements manager.RunnableFunc.
 func (a *auditor) run(ctx context.Context) error {
 	go a.mirror.Run(ctx)
+	err := a.follow(ctx)
+	if ctx.Err() != nil {
+		return nil // the service is ending
+	}
+	return err
+}
+
+// follow reads both sides once, and then each change, until ctx ends.
+func (a *auditor) follow(ctx context.Context) error {
 	if err := followKubernetes(ctx, a.manager, a.monitor, a.log); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
 		return err
 	}
 	if err := a.mirror.WaitSynced(ctx); err != nil {
-		return nil // the service is ending
+		return err
 	}
-	a.take(a.mirror.Take())
-	for {
-		changes, err := a.mirror.Changes(ctx)
-		if err != nil {
-			return nil // the service is ending
-		}
+	for changes := a.mirror.Take(); ; {
 		a.take(changes)
+		var err error
+		if changes, err = a.mirror.Changes(ctx); err != nil {
+			return err
+		}
 	}
 }
 

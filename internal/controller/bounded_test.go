@@ -36,7 +36,7 @@ func TestBodyThatDoesNotCome(t *testing.T) {
 				_, err := io.ReadAll(r.Body)
 				read <- err
 			}), 50*time.Millisecond)
-			count := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "c", Help: "c"}, []string{"code"})
+			count := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "requests_total", Help: "requests"}, []string{"code"})
 			s := httptest.NewUnstartedServer(promhttp.InstrumentHandlerCounter(count, handler))
 			s.EnableHTTP2 = http2
 			s.StartTLS()

@@ -21,7 +21,7 @@ import (
 
 const (
 	// secretName is the Secret that holds the webhook's certificate authority and certificate.
-	secretName = "ovnguard-webhook-certificate"
+	secretName = "ovnguard-webhook-certificate" //nolint:gosec // a name, not a secret
 	caFile     = "ca.crt"
 	caKeyFile  = "ca.key"
 

@@ -52,7 +52,7 @@ func podWebhook(o Options, caBundle []byte) admissionregistrationv1.MutatingWebh
 			// The API server sets this label itself and lets nobody change it.
 			{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpNotIn, Values: []string{o.Namespace}},
 		}},
-		ObjectSelector:          &metav1.LabelSelector{},
+		ObjectSelector: &metav1.LabelSelector{},
 		Rules: []admissionregistrationv1.RuleWithOperations{{
 			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
 			Rule: admissionregistrationv1.Rule{

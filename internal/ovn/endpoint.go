@@ -24,7 +24,7 @@ var errEndpoint = errors.New("want unix:/PATH, tcp:HOST:PORT or ssl:HOST:PORT, s
 // ParseEndpoints takes a comma list of OVSDB endpoints apart. The error quotes the one that is wrong.
 func ParseEndpoints(text string) ([]string, error) {
 	var endpoints []string
-	for _, e := range strings.Split(text, ",") {
+	for e := range strings.SplitSeq(text, ",") {
 		e = strings.TrimSpace(e)
 		kind, rest, found := strings.Cut(e, ":")
 		switch {

@@ -21,10 +21,9 @@ import (
 
 // server is a real ovsdb-server with a real Northbound schema.
 type server struct {
-	t      *testing.T
-	dir    string
-	schema string
-	cmd    *exec.Cmd
+	t   *testing.T
+	dir string
+	cmd *exec.Cmd
 }
 
 // newServer makes a database and starts a server for it. The directory is short, since sockets have short names.
