@@ -17,6 +17,9 @@ const IntegrationBridge = "br-int"
 // of its own, not on the namespace's interfaces.
 const underlayBridge = "br-phy"
 
+// fabricMTU leaves room for the tunnel's headers around a pod's full frame.
+const fabricMTU = 9000
+
 // NodeConfig says which node to start.
 type NodeConfig struct {
 	// LabID is the lab's id; names of namespaces begin with it.
@@ -55,7 +58,7 @@ func StartFabric(ctx context.Context, labID string) error {
 	if err := netns.Ensure(ctx, name); err != nil {
 		return err
 	}
-	return netns.Batch(ctx, name, "link add fabric type bridge", "link set fabric up")
+	return netns.Batch(ctx, name, fmt.Sprintf("link add fabric mtu %d type bridge", fabricMTU), "link set fabric up")
 }
 
 // StartNode starts a node: its namespace with a link to the fabric, Open vSwitch with the userspace datapath, and
@@ -108,7 +111,7 @@ func (n *Node) connectFabric(ctx context.Context, c NodeConfig) error {
 	}
 	port := fmt.Sprintf("node%d", c.Index)
 	err := netns.Batch(ctx, Netns(c.LabID, "fabric"),
-		fmt.Sprintf("link add %s type veth peer name underlay netns %s", port, n.Netns),
+		fmt.Sprintf("link add %s mtu %d type veth peer name underlay mtu %d netns %s", port, fabricMTU, fabricMTU, n.Netns),
 		fmt.Sprintf("link set %s master fabric up", port))
 	if err != nil {
 		return err
