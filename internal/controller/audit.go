@@ -32,11 +32,10 @@ type auditor struct {
 // run implements manager.RunnableFunc.
 func (a *auditor) run(ctx context.Context) error {
 	go a.mirror.Run(ctx)
-	err := a.follow(ctx)
-	if ctx.Err() != nil {
-		return nil // the service is ending
+	if err := a.follow(ctx); ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil // the service is ending
 }
 
 // follow reads both sides once, and then each change, until ctx ends.
