@@ -85,6 +85,7 @@ func (a *Actor) Close() error { return a.socket.Close() }
 
 // Addresses of nobody, for forged frames.
 var (
-	ForeignIP  = netip.MustParseAddr("192.0.2.66")
-	ForeignMAC = []byte{0x0a, 0xbb, 0xcc, 0xdd, 0xee, 0x99}
+	ForeignIP   = netip.MustParseAddr("192.0.2.66")
+	ForeignIPv6 = netip.MustParseAddr("2001:db8::66")
+	ForeignMAC  = []byte{0x0a, 0xbb, 0xcc, 0xdd, 0xee, 0x99}
 )

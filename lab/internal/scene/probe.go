@@ -2,6 +2,9 @@ package scene
 
 import (
 	"context"
+	"fmt"
+	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -21,26 +24,65 @@ type Probe struct {
 	frame []byte
 }
 
+// probeList collects probes, and the first error of making one.
+type probeList struct {
+	probes []Probe
+	err    error
+}
+
+// add gives a function that takes a frame as the functions of package wire give it.
+func (l *probeList) add(name string, forged bool) func(frame []byte, err error) {
+	return func(frame []byte, err error) {
+		if err != nil && l.err == nil {
+			l.err = err
+		}
+		l.probes = append(l.probes, Probe{Name: name, Forged: forged, frame: frame})
+	}
+}
+
 // Probes gives the frames that from tries on to, over IPv4: its own traffic first, then forged. neighbour is whom it poses as.
 func Probes(from, to, neighbour *Actor) ([]Probe, error) {
 	own := from.V4
-	var probes []Probe
-	var first error
-	add := func(name string, forged bool) func(frame []byte, err error) {
-		return func(frame []byte, err error) {
-			if err != nil && first == nil {
-				first = err
-			}
-			probes = append(probes, Probe{Name: name, Forged: forged, frame: frame})
-		}
-	}
+	var list probeList
+	add := list.add
 	add("own address", false)(wire.UDP(own, to.V4))
 	add("own ARP", false)(wire.ARPReply(own.MAC, to.V4, own))
 	add("foreign IP", true)(wire.UDP(wire.Host{MAC: own.MAC, IP: ForeignIP}, to.V4))
 	add("neighbour's IP", true)(wire.UDP(wire.Host{MAC: own.MAC, IP: neighbour.V4.IP}, to.V4))
 	add("foreign MAC", true)(wire.UDP(wire.Host{MAC: ForeignMAC, IP: own.IP}, to.V4))
 	add("forged ARP", true)(wire.ARPReply(own.MAC, to.V4, wire.Host{MAC: own.MAC, IP: neighbour.V4.IP}))
-	return probes, first
+	return list.probes, list.err
+}
+
+// Probes6 is Probes over IPv6, with forged neighbour discovery in place of forged ARP.
+func Probes6(from, to, neighbour *Actor) ([]Probe, error) {
+	for _, a := range []*Actor{from, to, neighbour} {
+		if !a.V6.IP.IsValid() {
+			return nil, fmt.Errorf("port %s has no IPv6 address", a.Port)
+		}
+	}
+	own := from.V6
+	var list probeList
+	add := list.add
+	add("own IPv6 address", false)(wire.UDP(own, to.V6))
+	add("own link-local address", false)(wire.UDP(wire.Host{MAC: own.MAC, IP: linkLocal(own.MAC)}, to.V6))
+	add("own neighbour advertisement", false)(wire.NeighbourAdvertisement(own, to.V6, own))
+	add("foreign IPv6", true)(wire.UDP(wire.Host{MAC: own.MAC, IP: ForeignIPv6}, to.V6))
+	add("neighbour's IPv6", true)(wire.UDP(wire.Host{MAC: own.MAC, IP: neighbour.V6.IP}, to.V6))
+	add("neighbour's link-local address", true)(wire.UDP(wire.Host{MAC: own.MAC, IP: linkLocal(neighbour.V6.MAC)}, to.V6))
+	add("foreign MAC over IPv6", true)(wire.UDP(wire.Host{MAC: ForeignMAC, IP: own.IP}, to.V6))
+	add("forged neighbour advertisement", true)(
+		wire.NeighbourAdvertisement(own, to.V6, wire.Host{MAC: own.MAC, IP: neighbour.V6.IP}))
+	add("neighbour advertisement of a foreign MAC", true)(
+		wire.NeighbourAdvertisement(own, to.V6, wire.Host{MAC: ForeignMAC, IP: own.IP}))
+	return list.probes, list.err
+}
+
+// linkLocal gives the address that a host with this MAC makes for itself (RFC 4291, appendix A).
+func linkLocal(mac net.HardwareAddr) netip.Addr {
+	return netip.AddrFrom16([16]byte{
+		0xfe, 0x80, 8: mac[0] ^ 0x02, 9: mac[1], 10: mac[2], 11: 0xff, 12: 0xfe, 13: mac[3], 14: mac[4], 15: mac[5],
+	})
 }
 
 // Send sends the probe and tells whether it arrived. The sender's own datagram, sent behind it, shows that the path works.
