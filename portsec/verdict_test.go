@@ -1,0 +1,93 @@
+package portsec_test
+
+import (
+	"testing"
+
+	"github.com/ovnguard/ovnguard/portsec"
+	"github.com/ovnguard/ovnguard/portsec/vector"
+)
+
+func ip4Frame(t testing.TB, src, dst, ip string) []byte {
+	t.Helper()
+	frame, err := vector.Frame{EthSrc: src, EthDst: dst, EthType: "0x0800", IPv4Src: &ip, IPv4Dst: new("10.0.0.9")}.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return frame
+}
+
+// tagged puts VLAN tags into a frame, the outer one first.
+func tagged(frame []byte, tags ...uint16) []byte {
+	out := append([]byte{}, frame[:12]...)
+	for _, tag := range tags {
+		out = append(out, 0x81, 0x00, byte(tag>>8), byte(tag))
+	}
+	return append(out, frame[12:]...)
+}
+
+// What decides before port security does, and where port security does not apply.
+func TestVerdictConditions(t *testing.T) {
+	own := ip4Frame(t, ownMAC, "00:00:00:00:99:99", "10.0.0.5")
+	foreign := ip4Frame(t, ownMAC, "00:00:00:00:99:99", "9.9.9.9")
+	group := ip4Frame(t, "01:00:5e:00:00:01", "00:00:00:00:99:99", "10.0.0.5")
+	toOwn := ip4Frame(t, "00:00:00:00:99:99", ownMAC, "9.9.9.9")
+	snap := append(append(append([]byte{}, foreign[:12]...), 0, 50, 0xaa, 0xaa, 3, 0, 0, 0), foreign[12:]...)
+	column := []string{ownMAC + " 10.0.0.5", "01:00:5e:00:00:01"}
+	bare := []string{ownMAC}
+	tests := map[string]struct {
+		era       portsec.Era
+		column    []string
+		port      portsec.Port
+		direction portsec.Direction
+		frame     []byte
+		want      portsec.Verdict
+	}{
+		"own":                       {portsec.E1, column, portsec.Port{}, portsec.FromPort, own, portsec.Verdict{Allow: true, Rule: portsec.IP4Source}},
+		"foreign":                   {portsec.E1, column, portsec.Port{}, portsec.FromPort, foreign, portsec.Verdict{Rule: portsec.UnlistedIP4}},
+		"disabled":                  {portsec.E1, nil, portsec.Port{Disabled: true}, portsec.FromPort, own, portsec.Verdict{Rule: portsec.PortDisabled}},
+		"disabled, to it":           {portsec.E1, nil, portsec.Port{Disabled: true}, portsec.ToPort, toOwn, portsec.Verdict{Rule: portsec.PortDisabled}},
+		"listed group MAC":          {portsec.E1, column, portsec.Port{}, portsec.FromPort, group, portsec.Verdict{Rule: portsec.GroupSource}},
+		"group MAC, open port":      {portsec.E3, nil, portsec.Port{}, portsec.FromPort, group, portsec.Verdict{Rule: portsec.GroupSource}},
+		"tag, open port":            {portsec.E1, nil, portsec.Port{}, portsec.FromPort, tagged(own, 0), portsec.Verdict{Rule: portsec.VLANTag}},
+		"tag passed, own":           {portsec.E1, column, portsec.Port{VLANPassthrough: true}, portsec.FromPort, tagged(own, 5), portsec.Verdict{Allow: true, Rule: portsec.IP4Source}},
+		"tag passed, foreign":       {portsec.E1, column, portsec.Port{VLANPassthrough: true}, portsec.FromPort, tagged(foreign, 5), portsec.Verdict{Rule: portsec.UnlistedIP4}},
+		"two tags, foreign":         {portsec.E1, column, portsec.Port{VLANPassthrough: true}, portsec.FromPort, tagged(foreign, 5, 6), portsec.Verdict{Rule: portsec.UnlistedIP4}},
+		"three tags, no addresses":  {portsec.E1, bare, portsec.Port{VLANPassthrough: true}, portsec.FromPort, tagged(foreign, 5, 6, 7), portsec.Verdict{Allow: true, Rule: portsec.AnyAddress}},
+		"three tags hide addresses": {portsec.E1, column, portsec.Port{VLANPassthrough: true}, portsec.FromPort, tagged(own, 5, 6, 7), portsec.Verdict{Rule: portsec.ProtocolDropped}},
+		"child, own":                {portsec.E1, column, portsec.Port{ChildTag: 42}, portsec.FromPort, tagged(own, 42), portsec.Verdict{Allow: true, Rule: portsec.IP4Source}},
+		"child, foreign":            {portsec.E1, column, portsec.Port{ChildTag: 42}, portsec.FromPort, tagged(foreign, 42), portsec.Verdict{Rule: portsec.UnlistedIP4}},
+		"child, tag taken already":  {portsec.E1, column, portsec.Port{ChildTag: 42}, portsec.FromPort, own, portsec.Verdict{Allow: true, Rule: portsec.IP4Source}},
+		"child, another's tag":      {portsec.E1, column, portsec.Port{ChildTag: 42}, portsec.FromPort, tagged(own, 43), portsec.Verdict{Rule: portsec.VLANTag}},
+		"child, tag within":         {portsec.E1, column, portsec.Port{ChildTag: 42}, portsec.FromPort, tagged(own, 42, 42), portsec.Verdict{Rule: portsec.VLANTag}},
+		"address in a SNAP frame":   {portsec.E1, column, portsec.Port{}, portsec.FromPort, snap, portsec.Verdict{Rule: portsec.UnlistedIP4}},
+		"router in E0":              {portsec.E0, column, portsec.Port{Type: "router"}, portsec.FromPort, foreign, portsec.Verdict{Rule: portsec.UnlistedIP4}},
+		"router in E1":              {portsec.E1, column, portsec.Port{Type: "router"}, portsec.FromPort, foreign, portsec.Verdict{Allow: true, Rule: portsec.NotChecked}},
+		"localport in E3":           {portsec.E3, column, portsec.Port{Type: "localport"}, portsec.FromPort, foreign, portsec.Verdict{Allow: true, Rule: portsec.NotChecked}},
+		"localnet, to it":           {portsec.E2, column, portsec.Port{Type: "localnet"}, portsec.ToPort, toOwn, portsec.Verdict{Allow: true, Rule: portsec.NotChecked}},
+		"external in E0":            {portsec.E0, column, portsec.Port{Type: "external"}, portsec.FromPort, foreign, portsec.Verdict{Allow: true, Rule: portsec.NotChecked}},
+		"to it, not its address":    {portsec.E1, []string{ownMAC + " 10.0.0.5"}, portsec.Port{}, portsec.ToPort, toOwn, portsec.Verdict{Rule: portsec.UnlistedDestinationIP}},
+		"to it, any address":        {portsec.E1, bare, portsec.Port{}, portsec.ToPort, toOwn, portsec.Verdict{Allow: true, Rule: portsec.MACDestination}},
+		"to it, open":               {portsec.E1, nil, portsec.Port{}, portsec.ToPort, own, portsec.Verdict{Allow: true, Rule: portsec.ColumnEmpty}},
+		"to it, unusable":           {portsec.E0, []string{"unknown"}, portsec.Port{}, portsec.ToPort, own, portsec.Verdict{Allow: true, Rule: portsec.ColumnUnusable}},
+		"no frame":                  {portsec.E1, nil, portsec.Port{}, portsec.FromPort, own[:13], portsec.Verdict{Rule: portsec.NoFrame}},
+	}
+	for name, tt := range tests {
+		if got := portsec.Parse(tt.era, tt.column).Set().Verdict(tt.port, tt.direction, tt.frame); got != tt.want {
+			t.Errorf("%s: %s (%s), want %s (%s)", name, got, got.Rule, tt.want, tt.want.Rule)
+		}
+	}
+}
+
+// Every rule has an identifier of its own and a sentence.
+func TestRules(t *testing.T) {
+	seen := make(map[string]bool)
+	for r := portsec.NoFrame; r <= portsec.UnlistedDestinationMAC; r++ {
+		if r.String() == "" || r.Text() == "" || seen[r.String()] {
+			t.Errorf("rule %d is %q: %q", r, r, r.Text())
+		}
+		seen[r.String()] = true
+	}
+	if portsec.Rule(255).String() != "unknown" || portsec.Rule(255).Text() == "" {
+		t.Error("a rule that does not exist is taken for one")
+	}
+}
