@@ -3,8 +3,6 @@
 package kube
 
 import (
-	"strings"
-
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -14,9 +12,6 @@ import (
 	"github.com/ovnguard/ovnguard/internal/multus"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
-
-// vmiKind is the kind of owner that makes a pod a KubeVirt VM's launcher.
-const vmiKind = "VirtualMachineInstance"
 
 // PodOf gives the facts of a pod. Networks that cannot be read count as none: Kube-OVN makes no port for them either.
 func PodOf(p *corev1.Pod) *inventory.Pod {
@@ -39,7 +34,7 @@ func PodOf(p *corev1.Pod) *inventory.Pod {
 // port across its pods (--keep-vm-ip, its default).
 func portOwner(p *corev1.Pod) string {
 	for _, o := range p.OwnerReferences {
-		if o.Kind == vmiKind && strings.HasPrefix(o.APIVersion, "kubevirt.io/") {
+		if kubeovn.OwnsLauncher(o.APIVersion, o.Kind) {
 			return o.Name
 		}
 	}

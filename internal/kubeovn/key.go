@@ -92,3 +92,9 @@ func PortName(owner, namespace string, p Provider) string {
 	}
 	return name + "." + string(p)
 }
+
+// OwnsLauncher tells that an owner of this kind makes a pod the launcher of a KubeVirt VM: its ports bear the owner's name,
+// since Kube-OVN keeps a VM's ports across its pods (--keep-vm-ip, its default).
+func OwnsLauncher(apiVersion, kind string) bool {
+	return kind == "VirtualMachineInstance" && strings.HasPrefix(apiVersion, "kubevirt.io/")
+}

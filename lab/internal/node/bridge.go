@@ -49,9 +49,13 @@ func (b bridge) waitInstalled(ctx context.Context, iface string) error {
 	return err
 }
 
-// list gives the NICs that a lab's agent plugged.
-func (b bridge) list(ctx context.Context) ([]plug, error) {
-	out, err := b.vsctl(ctx, "--format=json", "--columns=name,external_ids", "find", "Interface", "external_ids:"+idPod+"!=\"\"")
+// list gives the NICs that a lab's agent plugged for the pod of a key, "namespace/name"; for all pods where key is empty.
+func (b bridge) list(ctx context.Context, key string) ([]plug, error) {
+	condition := "external_ids:" + idPod + `!=""`
+	if key != "" {
+		condition = "external_ids:" + idPod + "=" + quote(key)
+	}
+	out, err := b.vsctl(ctx, "--format=json", "--columns=name,external_ids", "find", "Interface", condition)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -91,14 +90,21 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return fmt.Errorf("node agent: API server: %w", err)
 	}
-	a := &agent{
+	return newAgent(c, kube, dyn).run(ctx)
+}
+
+func newAgent(c Config, kube kubernetes.Interface, dyn dynamic.Interface) *agent {
+	return &agent{
 		Config: c, kube: kube, dynamic: dyn,
 		bridge:  bridge{ovsdb: c.OVSDB, name: c.Bridge},
 		queue:   workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](20*time.Millisecond, 2*time.Second)),
 		plugged: make(map[string]string),
 	}
+}
+
+func (a *agent) run(ctx context.Context) error {
 	if err := a.register(ctx); err != nil {
-		return fmt.Errorf("node agent: register %s: %w", c.Name, err)
+		return fmt.Errorf("node agent: register %s: %w", a.Name, err)
 	}
 	return a.work(ctx)
 }
@@ -128,7 +134,7 @@ func (a *agent) work(ctx context.Context) error {
 		return fmt.Errorf("node agent: take over what an earlier one plugged: %w", err)
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { a.keepLease(ctx) })
+	wg.Go(func() { a.keepAlive(ctx) })
 	for range workers {
 		wg.Go(func() { a.next(ctx) })
 	}
@@ -158,33 +164,6 @@ func (a *agent) next(ctx context.Context) {
 		}
 		a.queue.Done(key)
 	}
-}
-
-// adopt takes over the NICs that an earlier agent plugged, and unplugs those whose pod is gone.
-func (a *agent) adopt(ctx context.Context) error {
-	pods, err := a.pods.List(labels.Everything())
-	if err != nil {
-		return err
-	}
-	uids := make(map[string]bool, len(pods))
-	for _, p := range pods {
-		uids[string(p.UID)] = true
-	}
-	nics, err := a.bridge.list(ctx)
-	if err != nil {
-		return err
-	}
-	for _, n := range nics {
-		if uids[n.podUID] {
-			a.plugged[n.pod] = n.podUID
-			continue
-		}
-		a.Log.Info("unplugging what is left of a pod", "pod", n.pod)
-		if err := a.unplug(ctx, n.pod); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // podOf gives the pod of a key, nil where it is gone.

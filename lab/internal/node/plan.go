@@ -3,8 +3,11 @@ package node
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"net"
 	"net/netip"
+	"regexp"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,9 +16,6 @@ import (
 	"github.com/ovnguard/ovnguard/internal/multus"
 	"github.com/ovnguard/ovnguard/lab/internal/netns"
 )
-
-// vmiKind is the kind of owner that makes a pod a KubeVirt VM's launcher, whose ports bear the VM's name.
-const vmiKind = "VirtualMachineInstance"
 
 // nic is one NIC to plug.
 type nic struct {
@@ -29,70 +29,91 @@ type nic struct {
 	prefixes []netip.Prefix
 	// gateways are the default routes' next hops; only the first NIC has them.
 	gateways []netip.Addr
+	routes   []route
 }
 
-// plan gives the NICs of a pod once Kube-OVN has allocated all of them. ready is false while it has not.
-func plan(pod *corev1.Pod, kind func(kubeovn.Attachment) kubeovn.AttachmentKind) (nics []nic, ready bool, err error) {
+// plan gives the NICs of a pod once Kube-OVN has allocated all of them. ready is false while it has not. kind tells what
+// an attachment makes.
+func plan(pod *corev1.Pod, kind func(kubeovn.Attachment) (kubeovn.AttachmentKind, error)) (nics []nic, ready bool, err error) {
 	networks, err := multus.Parse(pod.Namespace, pod.Annotations)
 	if err != nil {
 		return nil, false, err
 	}
-	type wish struct {
-		provider kubeovn.Provider
-		link     string
-	}
-	wishes := []wish{{kubeovn.DefaultProvider, "eth0"}}
+	allocated := func(p kubeovn.Provider) bool { return pod.Annotations[p.Key(kubeovn.Allocated)] == kubeovn.True }
+	first := kubeovn.DefaultProvider
 	if d := networks.Default; d != nil {
-		wishes[0].provider = kubeovn.AttachmentProvider(d.Namespace, d.Name)
+		first = kubeovn.AttachmentProvider(d.Namespace, d.Name)
 	}
+	if !allocated(first) {
+		return nil, false, nil
+	}
+	add := func(p kubeovn.Provider, link string) error {
+		n, err := nicOf(pod, p, link, len(nics) == 0)
+		if err != nil {
+			return fmt.Errorf("NIC %s: %w", p, err)
+		}
+		nics = append(nics, n)
+		return nil
+	}
+	if err := add(first, "eth0"); err != nil {
+		return nil, false, err
+	}
+	plugged := map[kubeovn.Provider]bool{first: true}
 	for i, a := range networks.Attachments {
-		if kind(a) != kubeovn.KindOVN {
+		k, err := kind(a)
+		if err != nil {
+			return nil, false, err
+		}
+		if k != kubeovn.KindOVN {
 			continue
+		}
+		provider := kubeovn.AttachmentProvider(a.Namespace, a.Name)
+		// Where an attachment is listed more than once, newer releases of Kube-OVN allocate for each interface.
+		if perInterface := provider + kubeovn.Provider("."+a.Interface); allocated(perInterface) {
+			provider = perInterface
+		}
+		if plugged[provider] {
+			continue // older releases have one port for all of them
+		}
+		plugged[provider] = true
+		if !allocated(provider) {
+			return nil, false, nil
 		}
 		link := a.Interface
 		if link == "" {
 			link = fmt.Sprintf("net%d", i+1)
 		}
-		provider := kubeovn.AttachmentProvider(a.Namespace, a.Name)
-		// Where an attachment is listed more than once, newer releases of Kube-OVN allocate for each interface.
-		if perInterface := provider + kubeovn.Provider("."+a.Interface); pod.Annotations[perInterface.Key(kubeovn.Allocated)] == kubeovn.True {
-			provider = perInterface
+		if err := add(provider, link); err != nil {
+			return nil, false, err
 		}
-		wishes = append(wishes, wish{provider, link})
-	}
-	for i, w := range wishes {
-		if pod.Annotations[w.provider.Key(kubeovn.Allocated)] != kubeovn.True {
-			return nil, false, nil
-		}
-		n, err := nicOf(pod, w.provider, w.link, i == 0)
-		if err != nil {
-			return nil, false, fmt.Errorf("NIC %s: %w", w.provider, err)
-		}
-		nics = append(nics, n)
 	}
 	return nics, true, nil
 }
 
-// nicOf reads what Kube-OVN wrote on the pod for one NIC.
+// nicOf reads what Kube-OVN wrote on the pod for one NIC. All of it is checked: whoever may edit the pod can write there,
+// and it ends up in commands.
 func nicOf(pod *corev1.Pod, p kubeovn.Provider, link string, first bool) (nic, error) {
 	value := func(s kubeovn.Suffix) string { return pod.Annotations[p.Key(s)] }
+	if !linkName.MatchString(link) {
+		return nic{}, fmt.Errorf("interface %q: give 1 to 15 letters, digits, dashes, dots and underscores", link)
+	}
+	mac, err := net.ParseMAC(value(kubeovn.MACAddress))
+	if err != nil {
+		return nic{}, fmt.Errorf("annotation %s: %w", p.Key(kubeovn.MACAddress), err)
+	}
 	n := nic{
 		port: kubeovn.PortName(owner(pod), pod.Namespace, p), link: link,
-		peer: peerName(string(pod.UID), link), mac: value(kubeovn.MACAddress),
+		peer: peerName(string(pod.UID), link), mac: mac.String(),
 	}
-	var subnets []netip.Prefix
-	for _, text := range list(value(kubeovn.CIDR)) {
-		s, err := netip.ParsePrefix(text)
-		if err != nil {
-			return nic{}, fmt.Errorf("subnet: %w", err)
-		}
-		subnets = append(subnets, s)
+	subnets, err := parseList(value(kubeovn.CIDR), netip.ParsePrefix)
+	if err != nil {
+		return nic{}, fmt.Errorf("annotation %s: %w", p.Key(kubeovn.CIDR), err)
 	}
-	for _, text := range list(value(kubeovn.IPAddress)) {
-		ip, err := netip.ParseAddr(text)
-		if err != nil {
-			return nic{}, fmt.Errorf("address: %w", err)
-		}
+	addresses, err := parseList(value(kubeovn.IPAddress), parseAddr)
+	if err != nil {
+		return nic{}, fmt.Errorf("annotation %s: %w", p.Key(kubeovn.IPAddress), err)
+	}
+	for _, ip := range addresses {
 		bits := ip.BitLen()
 		for _, s := range subnets {
 			if s.Contains(ip) {
@@ -101,17 +122,81 @@ func nicOf(pod *corev1.Pod, p kubeovn.Provider, link string, first bool) (nic, e
 		}
 		n.prefixes = append(n.prefixes, netip.PrefixFrom(ip, bits))
 	}
-	if !first {
-		return n, nil
-	}
-	for _, text := range list(value(kubeovn.Gateway)) {
-		ip, err := netip.ParseAddr(text)
-		if err != nil {
-			return nic{}, fmt.Errorf("gateway: %w", err)
+	if first {
+		if n.gateways, err = parseList(value(kubeovn.Gateway), parseAddr); err != nil {
+			return nic{}, fmt.Errorf("annotation %s: %w", p.Key(kubeovn.Gateway), err)
 		}
-		n.gateways = append(n.gateways, ip)
+	}
+	if n.routes, err = parseRoutes(value(routesSuffix)); err != nil {
+		return nic{}, fmt.Errorf("annotation %s: %w", p.Key(routesSuffix), err)
 	}
 	return n, nil
+}
+
+// linkName is what the lab takes for the name of an interface; the kernel takes more.
+var linkName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$`)
+
+// routesSuffix ends the annotation by which a user asks for further routes inside the pod; Kube-OVN's CNI reads it.
+const routesSuffix kubeovn.Suffix = "routes"
+
+// route is one entry of that annotation.
+type route struct {
+	// Destination is a prefix, or empty for a default route.
+	Destination string `json:"dst"`
+	Gateway     string `json:"gw"`
+}
+
+func parseRoutes(text string) ([]route, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var routes []route
+	if err := json.Unmarshal([]byte(text), &routes); err != nil {
+		return nil, fmt.Errorf(`%w: give a list such as [{"dst":"192.0.2.0/24","gw":"10.16.0.1"}]`, err)
+	}
+	for i, r := range routes {
+		gateway, err := parseAddr(r.Gateway)
+		if err != nil {
+			return nil, fmt.Errorf("gw of entry %d: %w", i, err)
+		}
+		if r.Destination == "" {
+			r.Destination = "0.0.0.0/0"
+			if gateway.Is6() {
+				r.Destination = "::/0"
+			}
+		}
+		p, err := netip.ParsePrefix(r.Destination)
+		if err != nil {
+			return nil, fmt.Errorf("dst of entry %d: %w", i, err)
+		}
+		routes[i] = route{Destination: p.Masked().String(), Gateway: gateway.String()}
+	}
+	return routes, nil
+}
+
+// parseAddr reads an address without a zone, which may hold anything.
+func parseAddr(text string) (netip.Addr, error) {
+	ip, err := netip.ParseAddr(text)
+	if err == nil && ip.Zone() != "" {
+		err = fmt.Errorf("address %q: leave out the zone", text)
+	}
+	return ip, err
+}
+
+// parseList reads the parts of a comma list.
+func parseList[T any](text string, parse func(string) (T, error)) ([]T, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var all []T
+	for part := range strings.SplitSeq(text, ",") {
+		one, err := parse(part)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
 }
 
 // commands are the ip(8) commands that set the NIC up inside the pod's namespace.
@@ -127,22 +212,29 @@ func (n nic) commands() []string {
 	for _, g := range n.gateways {
 		out = append(out, fmt.Sprintf("route replace default via %s dev %s", g, n.link))
 	}
+	for _, r := range n.routes {
+		out = append(out, fmt.Sprintf("route replace %s via %s dev %s", r.Destination, r.Gateway, n.link))
+	}
 	return out
 }
 
 // owner is the name in the pod's ports.
 func owner(pod *corev1.Pod) string {
 	for _, o := range pod.OwnerReferences {
-		if o.Kind == vmiKind && strings.HasPrefix(o.APIVersion, "kubevirt.io/") {
+		if kubeovn.OwnsLauncher(o.APIVersion, o.Kind) {
 			return o.Name
 		}
 	}
 	return pod.Name
 }
 
+// podPrefix begins the names of the network namespaces of a node's pods. The node is in them because a pod that was
+// forced off one node may start on another before the first has cleaned up.
+func podPrefix(labID, node string) string { return netns.Prefix(labID) + node + "." }
+
 // podNetns gives the name of a pod's network namespace. A namespace's name has no dot in it, so no two pods share one.
-func podNetns(labID, namespace, name string) string {
-	full := netns.Prefix(labID) + namespace + "." + name
+func podNetns(labID, node, namespace, name string) string {
+	full := podPrefix(labID, node) + namespace + "." + name
 	if len(full) <= maxFileName {
 		return full
 	}
@@ -157,11 +249,4 @@ const maxFileName = 255
 func peerName(uid, link string) string {
 	sum := sha256.Sum256([]byte(uid + "/" + link))
 	return "v" + hex.EncodeToString(sum[:7])
-}
-
-func list(text string) []string {
-	if text == "" {
-		return nil
-	}
-	return strings.Split(text, ",")
 }

@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
+	"runtime"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -27,7 +29,7 @@ func fieldSelector(node string) func(*metav1.ListOptions) {
 // register makes the Node object, or takes over the one that is there, and says that the node is ready.
 func (a *agent) register(ctx context.Context) error {
 	want := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: a.Name, Labels: map[string]string{
-		corev1.LabelHostname: a.Name, corev1.LabelOSStable: "linux", corev1.LabelArchStable: "amd64",
+		corev1.LabelHostname: a.Name, corev1.LabelOSStable: "linux", corev1.LabelArchStable: runtime.GOARCH,
 	}}}
 	if _, err := a.kube.CoreV1().Nodes().Create(ctx, want, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
@@ -73,12 +75,12 @@ func (a *agent) status() corev1.NodeStatus {
 			{Type: corev1.NodeInternalIP, Address: a.IP},
 			{Type: corev1.NodeHostName, Address: a.Name},
 		},
-		NodeInfo: corev1.NodeSystemInfo{OperatingSystem: "linux", Architecture: "amd64", KubeletVersion: "v1.37.2"},
+		NodeInfo: corev1.NodeSystemInfo{OperatingSystem: "linux", Architecture: runtime.GOARCH, KubeletVersion: "v1.37.2"},
 	}
 }
 
-// keepLease renews the node's lease until ctx ends.
-func (a *agent) keepLease(ctx context.Context) {
+// keepAlive says again and again, until ctx ends, that the node is there.
+func (a *agent) keepAlive(ctx context.Context) {
 	ticker := time.NewTicker(renewEvery)
 	defer ticker.Stop()
 	for {
@@ -86,11 +88,34 @@ func (a *agent) keepLease(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if err := a.renew(ctx); err != nil && ctx.Err() == nil {
-				a.Log.Warn("the node's lease is not renewed", "error", err)
+			if err := a.heartbeat(ctx); err != nil && ctx.Err() == nil {
+				a.Log.Warn("the node's heartbeat is missing", "error", err)
 			}
 		}
 	}
+}
+
+// heartbeat renews the node's lease. Where the control plane has given the node up meanwhile, or somebody deleted it, it
+// registers anew.
+func (a *agent) heartbeat(ctx context.Context) error {
+	n, err := a.kube.CoreV1().Nodes().Get(ctx, a.Name, metav1.GetOptions{})
+	switch {
+	case err == nil && isReady(n):
+		return a.renew(ctx)
+	case err == nil || apierrors.IsNotFound(err):
+		return a.register(ctx)
+	default:
+		return errors.Join(err, a.renew(ctx))
+	}
+}
+
+func isReady(n *corev1.Node) bool {
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
 }
 
 func (a *agent) renew(ctx context.Context) error {

@@ -14,14 +14,32 @@ import (
 // NetnsAnnotation names, on each pod of a lab, its network namespace: `ip netns exec NAME` works there.
 const NetnsAnnotation = "lab.ovnguard.io/netns"
 
+// saidRunning tells that the pod's status says that it runs and is ready. The control plane takes the latter back when it
+// has not heard of the node for a while.
+func saidRunning(pod *corev1.Pod) bool {
+	if pod.Status.Phase != corev1.PodRunning {
+		return false
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
 // sayRunning writes that the pod runs, with its addresses. It does nothing where that is said already.
 func (a *agent) sayRunning(ctx context.Context, pod *corev1.Pod, ips []string, namespace string) error {
-	if pod.Status.Phase == corev1.PodRunning && len(pod.Status.PodIPs) == len(ips) {
+	if saidRunning(pod) {
 		return nil
 	}
 	now := metav1.Now()
+	start := &now
+	if pod.Status.StartTime != nil {
+		start = pod.Status.StartTime
+	}
 	status := corev1.PodStatus{
-		Phase: corev1.PodRunning, HostIP: a.IP, HostIPs: []corev1.HostIP{{IP: a.IP}}, StartTime: &now,
+		Phase: corev1.PodRunning, HostIP: a.IP, HostIPs: []corev1.HostIP{{IP: a.IP}}, StartTime: start,
 		QOSClass: pod.Status.QOSClass,
 	}
 	for _, ip := range ips {

@@ -29,7 +29,7 @@ func (a *agent) sync(ctx context.Context, key string) error {
 	a.mu.Lock()
 	uid, isPlugged := a.plugged[key]
 	a.mu.Unlock()
-	if isPlugged && (pod == nil || string(pod.UID) != uid || pod.DeletionTimestamp != nil) {
+	if isPlugged && (pod == nil || string(pod.UID) != uid || pod.DeletionTimestamp != nil || finished(pod)) {
 		if err := a.unplug(ctx, key); err != nil {
 			return err
 		}
@@ -40,12 +40,14 @@ func (a *agent) sync(ctx context.Context, key string) error {
 		return nil
 	case pod.DeletionTimestamp != nil:
 		return a.confirmDeletion(ctx, pod)
-	case pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed:
+	case finished(pod):
 		return nil
+	case isPlugged && saidRunning(pod):
+		return nil // whatever changed, a pod's network is made once
 	case pod.Spec.HostNetwork:
 		return a.sayRunning(ctx, pod, []string{a.IP}, a.Netns)
 	}
-	nics, ready, err := plan(pod, func(at kubeovn.Attachment) kubeovn.AttachmentKind { return a.kind(ctx, at) })
+	nics, ready, err := plan(pod, func(at kubeovn.Attachment) (kubeovn.AttachmentKind, error) { return a.kind(ctx, at) })
 	if err != nil || !ready {
 		return err // without an error Kube-OVN's annotations bring the next event
 	}
@@ -58,31 +60,31 @@ func (a *agent) sync(ctx context.Context, key string) error {
 	for _, p := range nics[0].prefixes {
 		ips = append(ips, p.Addr().String())
 	}
-	return a.sayRunning(ctx, pod, ips, podNetns(a.LabID, pod.Namespace, pod.Name))
+	return a.sayRunning(ctx, pod, ips, podNetns(a.LabID, a.Name, pod.Namespace, pod.Name))
 }
 
-// kind asks what an attachment makes.
-func (a *agent) kind(ctx context.Context, at kubeovn.Attachment) kubeovn.AttachmentKind {
+// finished tells that a pod has ended and will not run again.
+func finished(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+}
+
+// kind asks what an attachment makes. A pod whose attachment cannot be read does not start, as with Multus.
+func (a *agent) kind(ctx context.Context, at kubeovn.Attachment) (kubeovn.AttachmentKind, error) {
 	resource := nadv1.SchemeGroupVersion.WithResource("network-attachment-definitions")
 	u, err := a.dynamic.Resource(resource).Namespace(at.Namespace).Get(ctx, at.Name, metav1.GetOptions{})
 	if err != nil {
-		a.Log.Warn("attachment cannot be read", "namespace", at.Namespace, "name", at.Name, "error", err)
-		return kubeovn.KindUnknown
+		return kubeovn.KindUnknown, fmt.Errorf("attachment %s/%s: %w", at.Namespace, at.Name, err)
 	}
 	var nad nadv1.NetworkAttachmentDefinition
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &nad); err != nil {
-		return kubeovn.KindUnknown
+		return kubeovn.KindUnknown, fmt.Errorf("attachment %s/%s: %w", at.Namespace, at.Name, err)
 	}
-	kind, err := multus.KindOf(&nad)
-	if err != nil {
-		return kubeovn.KindUnknown
-	}
-	return kind
+	return multus.KindOf(&nad)
 }
 
 // plug makes the pod's namespace and its NICs and waits until OVN has the flows of each.
 func (a *agent) plug(ctx context.Context, key string, pod *corev1.Pod, nics []nic) error {
-	name := podNetns(a.LabID, pod.Namespace, pod.Name)
+	name := podNetns(a.LabID, a.Name, pod.Namespace, pod.Name)
 	// What may be left there belongs to an earlier pod of that name, or to an attempt that failed half-way.
 	if err := netns.Remove(ctx, name); err != nil {
 		return err
@@ -128,20 +130,17 @@ func (a *agent) unplug(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	nics, err := a.bridge.list(ctx)
+	nics, err := a.bridge.list(ctx, key)
 	if err != nil {
 		return err
 	}
 	for _, n := range nics {
-		if n.pod != key {
-			continue
-		}
 		if err := a.bridge.remove(ctx, n.iface); err != nil {
 			return err
 		}
 	}
 	// The veth's ends go with the namespace.
-	if err := netns.Remove(ctx, podNetns(a.LabID, namespace, name)); err != nil {
+	if err := netns.Remove(ctx, podNetns(a.LabID, a.Name, namespace, name)); err != nil {
 		return err
 	}
 	a.mu.Lock()
