@@ -5,6 +5,7 @@ package portsectest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 )
 
@@ -39,20 +40,11 @@ func Column(r *rand.Rand) []string {
 	var out []string
 	for range pick(r, []int{0, 1, 1, 1, 1, 2, 2, 3}) {
 		e := Element(r)
-		if !contains(out, e) {
+		if !slices.Contains(out, e) {
 			out = append(out, e)
 		}
 	}
 	return out
-}
-
-func contains(all []string, one string) bool {
-	for _, s := range all {
-		if s == one {
-			return true
-		}
-	}
-	return false
 }
 
 // Element gives one element: from the grammar, often changed in a place or two.
@@ -60,16 +52,22 @@ func Element(r *rand.Rand) string {
 	if often(r, 4) {
 		return pick(r, words)
 	}
-	text := macToken(r)
-	if often(r, 10) {
-		text = pick(r, []string{"VRRPv3 ", "VRRPv3 ", "VRRPv3x", "vrrpv3 ", "VRRPv3"}) + text
+	var b strings.Builder
+	router := often(r, 10)
+	if router {
+		b.WriteString(pick(r, []string{"VRRPv3 ", "VRRPv3 ", "VRRPv3x", "vrrpv3 ", "VRRPv3"}))
+	}
+	b.WriteString(macToken(r))
+	if router {
 		for range r.IntN(3) {
-			text += " " + pick(r, virtual)
+			b.WriteString(" " + pick(r, virtual))
 		}
 	}
 	for range pick(r, []int{0, 0, 1, 1, 1, 2, 2, 3, 4}) {
-		text += separator(r) + address(r)
+		b.WriteString(separator(r))
+		b.WriteString(address(r))
 	}
+	text := b.String()
 	for often(r, 20) {
 		text = mutate(r, text)
 	}
