@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/ovnguard/ovnguard/deploy"
+	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
 // Guard is a running `ovnguard controller`, with the account and the rights that it has in a cluster.
@@ -36,8 +38,18 @@ type Guard struct {
 	scene  *Scene
 	binary string
 	args   []string
-	cmd    *exec.Cmd
+	// marker is what the lab's processes have in their environment, so that none is overlooked.
+	marker string
+
+	// cmd is nil while the program does not run on purpose.
+	cmd *exec.Cmd
+	// ended is closed when the program has ended; exit is set before.
+	ended chan struct{}
+	exit  error
 }
+
+// endTimeout is how long the program may take to end.
+const endTimeout = 20 * time.Second
 
 // StartGuard gives the cluster what deploy/ holds and starts the program at path binary. It returns when the webhook is
 // registered and both sides have been read.
@@ -50,6 +62,10 @@ func (s *Scene) StartGuard(ctx context.Context, binary string) (*Guard, error) {
 	if err := s.writeKubeconfig(kubeconfig, deploy.Account, "system:serviceaccounts", "system:serviceaccounts:ovnguard-system"); err != nil {
 		return nil, err
 	}
+	stateDir, err := state.FindDir(dir)
+	if err != nil {
+		return nil, err
+	}
 	ports, err := freePorts(3)
 	if err != nil {
 		return nil, err
@@ -57,7 +73,7 @@ func (s *Scene) StartGuard(ctx context.Context, binary string) (*Guard, error) {
 	local := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
 	g := &Guard{
 		Metrics: "http://" + local(1) + "/metrics", Ready: "http://" + local(2) + "/readyz",
-		Log: filepath.Join(dir, "ovnguard.log"), scene: s, binary: binary,
+		Log: filepath.Join(dir, "ovnguard.log"), scene: s, binary: binary, marker: stateDir.Marker(),
 		args: []string{
 			"controller", "--kubeconfig", kubeconfig, "--nb", s.Lab.Info().NB, "--log-format", "text",
 			"--webhook-address", local(0), "--webhook-url", "https://localhost:" + strconv.Itoa(ports[0]),
@@ -67,29 +83,49 @@ func (s *Scene) StartGuard(ctx context.Context, binary string) (*Guard, error) {
 	return g, g.Start(ctx)
 }
 
-// Start starts the program, again after Stop or Kill, and waits until it is ready.
+// Start starts the program, again after Stop or Kill, and waits until it is ready. It does not outlive this program.
 func (g *Guard) Start(ctx context.Context) error {
 	log, err := os.OpenFile(g.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	g.cmd = exec.Command(g.binary, g.args...)
+	g.cmd, g.ended = exec.Command(g.binary, g.args...), make(chan struct{})
+	g.cmd.Env = append(os.Environ(), g.marker)
 	g.cmd.Stdout, g.cmd.Stderr = log, log
-	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	err = g.cmd.Start()
+	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started := make(chan error, 1)
+	go g.live(g.cmd, g.ended, started)
+	err = <-started
 	if err := errors.Join(err, log.Close()); err != nil {
+		g.cmd = nil
 		return fmt.Errorf("start %s: %w", g.binary, err)
 	}
 	err = Wait(ctx, "ovnguard to be ready; see "+g.Log, func() (bool, error) {
-		if err := syscall.Kill(g.cmd.Process.Pid, 0); err != nil {
-			return false, fmt.Errorf("ovnguard ended: %s", g.tail())
+		select {
+		case <-g.ended:
+			return false, fmt.Errorf("ovnguard ended (%v): %s", g.exit, g.tail())
+		default:
+			return g.ready(ctx), nil
 		}
-		return g.ready(ctx), nil
 	})
 	if err != nil {
 		return errors.Join(err, g.Stop())
 	}
 	return nil
+}
+
+// live starts the program and waits until it has ended. The kernel ends the program together with the thread that started
+// it, so that thread is kept for as long.
+func (g *Guard) live(cmd *exec.Cmd, ended chan<- struct{}, started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := cmd.Start()
+	started <- err
+	if err != nil {
+		return
+	}
+	g.exit = cmd.Wait()
+	close(ended)
 }
 
 // ready tells that the program says so and that its webhook is registered.
@@ -113,19 +149,23 @@ func (g *Guard) Stop() error { return g.end(syscall.SIGTERM) }
 func (g *Guard) Kill() error { return g.end(syscall.SIGKILL) }
 
 func (g *Guard) end(signal syscall.Signal) error {
-	if g.cmd == nil || g.cmd.Process == nil {
+	if g.cmd == nil {
 		return nil
 	}
 	if err := g.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
+		return fmt.Errorf("end ovnguard: %w", err)
 	}
-	err := g.cmd.Wait()
+	select {
+	case <-g.ended:
+	case <-time.After(endTimeout):
+		err := g.cmd.Process.Kill()
+		<-g.ended
+		g.cmd = nil
+		return errors.Join(fmt.Errorf("ovnguard did not end within %s", endTimeout), err)
+	}
 	g.cmd = nil
-	if _, ok := errors.AsType[*exec.ExitError](err); ok && signal == syscall.SIGKILL {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("ovnguard did not end cleanly: %w", err)
+	if g.exit != nil && signal != syscall.SIGKILL {
+		return fmt.Errorf("ovnguard did not end cleanly: %w: %s", g.exit, g.tail())
 	}
 	return nil
 }
