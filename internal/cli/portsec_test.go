@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -76,5 +77,37 @@ func TestPortsecExplainWrongUsage(t *testing.T) {
 				t.Errorf("exit %d, stdout %q, stderr %q; want %q", code, stdout, stderr, tt.want)
 			}
 		})
+	}
+}
+
+// The page about port security shows what the program prints.
+func TestPortSecurityPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/port-security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := 0
+	for _, block := range strings.Split(string(page), "```\n") {
+		command, output, ok := strings.Cut(block, "\n")
+		if command, ok = strings.CutPrefix(command, "$ ovnguard "); !ok {
+			continue
+		}
+		shown++
+		// Words are separated by blanks, and blanks within one are in single quotes.
+		var args []string
+		for i, part := range strings.Split(command, "'") {
+			if i%2 == 1 {
+				args = append(args, part)
+			} else {
+				args = append(args, strings.Fields(part)...)
+			}
+		}
+		code, stdout, stderr := runMain(args...)
+		if diff := cmp.Diff(output, stdout); code != exitOK || stderr != "" || diff != "" {
+			t.Errorf("%s: exit %d, stderr %q, standard output:\n%s", command, code, stderr, diff)
+		}
+	}
+	if shown == 0 {
+		t.Error("the page shows no command")
 	}
 }
