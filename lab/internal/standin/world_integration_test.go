@@ -58,7 +58,7 @@ type world struct {
 func newWorld(t *testing.T, v upstream.Version) *world {
 	t.Helper()
 	w := &world{t: t, version: v}
-	temp, err := os.MkdirTemp("", "standin") //nolint:usetesting // the path of t.TempDir is too long for unix sockets
+	temp, err := os.MkdirTemp("", "standin")
 	check(t, err)
 	t.Cleanup(func() { check(t, os.RemoveAll(temp)) })
 	dir, err := state.NewDir(temp)
