@@ -59,20 +59,19 @@ func TestFileOfManyPorts(t *testing.T) {
 	}
 	tool(t, "ovsdb-tool", "compact", log, compacted)
 	tool(t, "ovsdb-tool", "create-cluster", clustered, compacted, "tcp:127.0.0.1:6643")
-	for _, file := range []string{log, compacted} {
-		begin := time.Now()
-		out := tool(t, "ovsdb-tool", "query", file, `["OVN_Northbound",{"op":"select","table":"Logical_Switch_Port","where":[["name","==","pod-77.namespace-1"]]}]`)
-		theirs := time.Since(begin)
-		if !strings.Contains(out, "pod-77.namespace-1") {
-			t.Fatalf("ovsdb-tool does not find the row: %.300s", out)
-		}
-		ours := readMany(t, file, ports)
-		t.Logf("ovsdb-tool query of one row: %v", theirs.Round(time.Millisecond))
-		if ours > theirs {
+	begin := time.Now()
+	out := tool(t, "ovsdb-tool", "query", log, `["OVN_Northbound",{"op":"select","table":"Logical_Switch_Port","where":[["name","==","pod-77.namespace-1"]]}]`)
+	theirs := time.Since(begin)
+	if !strings.Contains(out, "pod-77.namespace-1") {
+		t.Fatalf("ovsdb-tool does not find the row: %.300s", out)
+	}
+	t.Logf("ovsdb-tool query of one row of the log: %v", theirs.Round(time.Millisecond))
+	// The tool takes longer for the compacted file than for the log, and does not query the clustered one at all.
+	for _, file := range []string{log, compacted, clustered} {
+		if ours := readMany(t, file, ports); ours > theirs {
 			t.Errorf("%s: %v is longer than the %v of ovsdb-tool", filepath.Base(file), ours, theirs)
 		}
 	}
-	readMany(t, clustered, ports) // the tool does not query these
 }
 
 // readMany gives how long it takes to read all of a file that manyPorts wrote, at best.

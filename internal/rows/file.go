@@ -1,0 +1,84 @@
+package rows
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ovnguard/ovnguard/internal/ovn"
+	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
+)
+
+// northbound is the database that holds the ports.
+const northbound = "OVN_Northbound"
+
+// Tables and columns of it that are read.
+const (
+	portTable   = "Logical_Switch_Port"
+	switchTable = "Logical_Switch"
+	globalTable = "NB_Global"
+
+	nameColumn         = "name"
+	portsColumn        = "ports"
+	typeColumn         = "type"
+	addressesColumn    = "addresses"
+	portSecurityColumn = "port_security"
+	externalIDsColumn  = "external_ids"
+	enabledColumn      = "enabled"
+	optionsColumn      = "options"
+	versionOption      = "northd_internal_version"
+)
+
+// FileTables are the tables of a database file that Ports looks into.
+func FileTables() []string { return []string{portTable, switchTable, globalTable} }
+
+// Ports gives the ports that a database file holds, in the order of their names, and the release of OVN that it names, such as
+// "23.03.1", empty where it names none. The error says what the file is instead of a Northbound database.
+func Ports(d *dbfile.Database) (ports []*ovn.Port, version string, err error) {
+	if d.Name != "" && d.Name != northbound {
+		return nil, "", fmt.Errorf("it holds the database %s; want %s", d.Name, northbound)
+	}
+	for table, columns := range map[string][]string{
+		portTable:   {nameColumn, typeColumn, addressesColumn, portSecurityColumn, externalIDsColumn, enabledColumn},
+		switchTable: {nameColumn, portsColumn},
+	} {
+		t := d.Tables[table]
+		if t == nil {
+			return nil, "", fmt.Errorf("it has no table %s; want all of %s", table, northbound)
+		}
+		for _, c := range columns {
+			if t.Columns[c] == nil {
+				return nil, "", fmt.Errorf("table %s has no column %s; want all of %s", table, c, northbound)
+			}
+		}
+	}
+	switchOf := make(map[string]string)
+	for _, row := range d.Rows(switchTable) {
+		name := row.String(nameColumn)
+		for _, port := range row.Strings(portsColumn) {
+			switchOf[port] = name
+		}
+	}
+	for uuid, row := range d.Rows(portTable) {
+		ports = append(ports, &ovn.Port{
+			UUID: uuid, Name: row.String(nameColumn), Type: row.String(typeColumn), Switch: switchOf[uuid],
+			Addresses: row.Strings(addressesColumn), PortSecurity: row.Strings(portSecurityColumn),
+			ExternalIDs: row.Map(externalIDsColumn), Enabled: enabled(row),
+		})
+	}
+	slices.SortFunc(ports, func(a, b *ovn.Port) int { return strings.Compare(a.Name+" "+a.UUID, b.Name+" "+b.UUID) })
+	for _, row := range d.Rows(globalTable) {
+		version, _, _ = strings.Cut(row.Map(optionsColumn)[versionOption], "-")
+	}
+	return ports, version, nil
+}
+
+// enabled gives what the column says, nil where it is empty.
+func enabled(row *dbfile.Row) *bool {
+	b, err := strconv.ParseBool(row.String(enabledColumn))
+	if err != nil {
+		return nil
+	}
+	return &b
+}
