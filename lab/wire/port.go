@@ -40,6 +40,8 @@ type Port struct {
 
 	mu      sync.Mutex
 	waiting map[chan []byte]bool
+	// lost counts the frames that arrived and that somebody who listens has not been given.
+	lost uint64
 }
 
 // Open opens a raw socket on the interface link of a namespace. Close must be called.
@@ -121,9 +123,24 @@ func (p *Port) hand(frame []byte) {
 	for listener := range p.waiting {
 		select {
 		case listener <- frame:
-		default: // a listener that is behind by its whole buffer has stopped listening
+		default: // a listener that is behind by its whole buffer must not hold up the others
+			p.lost++
 		}
 	}
+}
+
+// missed counts the frames that arrived and were lost since Open, because more came than could be read: an absent frame may
+// be one of them where the count has grown meanwhile.
+func (p *Port) missed() (uint64, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	// The kernel counts from the last time that it was asked (packet(7), PACKET_STATISTICS).
+	s, err := p.conn.Stats()
+	if err != nil {
+		return 0, fmt.Errorf("frames lost on %s in %s: %w", p.Link, p.Netns, err)
+	}
+	p.lost += uint64(s.Drops)
+	return p.lost, nil
 }
 
 // listen gives every frame from now on, until stop is called.

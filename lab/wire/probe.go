@@ -20,39 +20,63 @@ const (
 // control is a frame that must pass. It goes ahead until it has arrived, because a path that was not used before, such as a
 // tunnel whose far end must be found first, may lose what comes first. Then come frame and, behind it, control again. The
 // frame is called dropped only when that control has arrived and the frame has not: a path that is slow or broken is an
-// error, never a drop.
+// error, never a drop. So is a capture that lost frames meanwhile, since the frame may be one of them.
 func Probe(ctx context.Context, from, to *Port, frame, control []byte) (passed bool, err error) {
 	if bytes.Equal(frame, control) {
 		return false, fmt.Errorf("probe from %s to %s: the control frame must differ from the frame", from.Netns, to.Netns)
 	}
-	p := probe{from: from, control: control}
-	var stop func()
-	p.frames, stop = to.listen()
+	frames, stop := to.listen()
 	defer stop()
-	if err := p.openPath(ctx); err != nil {
-		return false, fmt.Errorf("probe from %s to %s: before the frame was sent: %w", from.Netns, to.Netns, err)
-	}
-	if err := from.Send(frame); err != nil {
-		return false, err
-	}
-	if passed, err = p.judge(ctx, frame); err != nil {
-		return false, fmt.Errorf("probe from %s to %s: neither the frame arrived nor what was sent behind it: %w", from.Netns, to.Netns, err)
+	p := probe{send: from.Send, frames: frames, missed: to.missed, control: control}
+	if passed, err = p.run(ctx, frame); err != nil {
+		return false, fmt.Errorf("probe from %s to %s: %w", from.Netns, to.Netns, err)
 	}
 	return passed, nil
 }
 
 // probe is one probe on its way.
 type probe struct {
-	from    *Port
-	control []byte
+	// send sends a frame at one end, frames gives what arrives at the other, missed counts what should have been given and
+	// was lost.
+	send    func(frame []byte) error
 	frames  <-chan []byte
+	missed  func() (uint64, error)
+	control []byte
+}
+
+func (p probe) run(ctx context.Context, frame []byte) (passed bool, err error) {
+	if err := p.openPath(ctx); err != nil {
+		return false, fmt.Errorf("before the frame was sent: %w", err)
+	}
+	before, err := p.missed()
+	if err != nil {
+		return false, err
+	}
+	if err := p.send(frame); err != nil {
+		return false, err
+	}
+	passed, err = p.judge(ctx, frame)
+	if err != nil {
+		return false, fmt.Errorf("neither the frame arrived nor what was sent behind it: %w", err)
+	}
+	if passed {
+		return true, nil
+	}
+	after, err := p.missed()
+	if err != nil {
+		return false, err
+	}
+	if after != before {
+		return false, fmt.Errorf("%d frames arrived that could not be read, and the frame may be one of them: probe again with less traffic", after-before)
+	}
+	return false, nil
 }
 
 // openPath sends the control frame until it has arrived. When it returns no copy of it is on the way any more, so that the
 // next one to arrive was sent later.
 func (p probe) openPath(ctx context.Context) error {
 	for copies := 1; ; copies++ {
-		if err := p.from.Send(p.control); err != nil {
+		if err := p.send(p.control); err != nil {
 			return err
 		}
 		again := time.After(controlEvery)
@@ -64,7 +88,7 @@ func (p probe) openPath(ctx context.Context) error {
 				case copies == 1:
 					return nil
 				default:
-					return p.quiet(ctx)
+					return p.drain(ctx, copies-1)
 				}
 			case <-again:
 				waiting = false
@@ -75,15 +99,19 @@ func (p probe) openPath(ctx context.Context) error {
 	}
 }
 
-// quiet waits until no copy of the control frame has arrived for a while.
-func (p probe) quiet(ctx context.Context) error {
-	timer := time.NewTimer(grace)
+// drain waits until the rest of the copies of the control frame have arrived, or none has for so long that they are lost: the
+// next one to arrive must not be taken for one that was sent later. Copies that are on the way are as far apart as they were
+// sent, so the wait is longer than that.
+func (p probe) drain(ctx context.Context, rest int) error {
+	const lost = controlEvery + grace
+	timer := time.NewTimer(lost)
 	defer timer.Stop()
-	for {
+	for rest > 0 {
 		select {
 		case f := <-p.frames:
 			if bytes.Equal(f, p.control) {
-				timer.Reset(grace)
+				rest--
+				timer.Reset(lost)
 			}
 		case <-timer.C:
 			return nil
@@ -91,11 +119,12 @@ func (p probe) quiet(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+	return nil
 }
 
 // judge sends the control frame behind the frame and tells which of the two arrives.
 func (p probe) judge(ctx context.Context, frame []byte) (passed bool, err error) {
-	if err := p.from.Send(p.control); err != nil {
+	if err := p.send(p.control); err != nil {
 		return false, err
 	}
 	again := time.NewTicker(controlEvery)
@@ -114,7 +143,7 @@ func (p probe) judge(ctx context.Context, frame []byte) (passed bool, err error)
 			return false, nil
 		case <-again.C:
 			if late == nil {
-				if err := p.from.Send(p.control); err != nil {
+				if err := p.send(p.control); err != nil {
 					return false, err
 				}
 			}

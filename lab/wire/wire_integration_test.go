@@ -48,6 +48,9 @@ func newWorld(t *testing.T) *world {
 		if err := netns.Sweep(context.Background(), id, func(string, ...any) {}); err != nil {
 			t.Error(err)
 		}
+		if left, err := netns.List(netns.Prefix(id)); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %q, %v", left, err)
+		}
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
