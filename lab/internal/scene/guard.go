@@ -103,7 +103,7 @@ func (g *Guard) Start(ctx context.Context) error {
 	err = Wait(ctx, "ovnguard to be ready; see "+g.Log, func() (bool, error) {
 		select {
 		case <-g.ended:
-			return false, fmt.Errorf("ovnguard ended (%v): %s", g.exit, g.tail())
+			return false, fmt.Errorf("ovnguard ended before it was ready: %s\n%s", g.cmd.ProcessState, g.tail())
 		default:
 			return g.ready(ctx), nil
 		}

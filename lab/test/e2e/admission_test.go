@@ -114,8 +114,8 @@ func TestNamespaces(t *testing.T) {
 	}
 }
 
-// The API server asks for a pod in a namespace that it made a moment ago: the cache may not know it yet, and the strict
-// default would be wrong.
+// A pod that comes in the same breath as its namespace gets what the namespace says, and not the strict default of a
+// namespace that the cache does not know yet.
 func TestNamespaceMadeJustNow(t *testing.T) {
 	p := admin(t)
 	for range 10 {

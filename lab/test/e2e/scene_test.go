@@ -12,7 +12,7 @@ import (
 func TestProgramThatEnds(t *testing.T) {
 	begin := time.Now()
 	_, err := world.StartGuard(t.Context(), "/bin/false")
-	if err == nil || !strings.Contains(err.Error(), "ended (exit status 1)") {
+	if err == nil || !strings.Contains(err.Error(), "before it was ready: exit status 1") {
 		t.Errorf("error %v, want one that says how it ended", err)
 	}
 	if took := time.Since(begin); took > waitTime/2 {
