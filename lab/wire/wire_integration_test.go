@@ -22,6 +22,7 @@ import (
 type world struct {
 	t     *testing.T
 	nb    string
+	nodes []string // endpoints of their Open vSwitch databases
 	ports map[int]*Port
 }
 
@@ -69,6 +70,7 @@ func newWorld(t *testing.T) *world {
 		name := fmt.Sprintf("node%d", n)
 		node, err := ovn.StartNode(ctx, group, ovn.NodeConfig{LabID: id, Name: name, Index: n, Dir: filepath.Join(dir, name), SB: central.SB})
 		must(err)
+		w.nodes = append(w.nodes, node.OVSDB)
 		for _, i := range members {
 			port, pod := fmt.Sprintf("p%d", i), netns.Prefix(id)+fmt.Sprintf("pod.%d", i)
 			w.nbctl("lsp-add", "sw", port, "--", "lsp-set-addresses", port, fmt.Sprintf("%s %s %s", mac(i), ip4(i), ip6(i)))
@@ -106,7 +108,10 @@ func (w *world) nbctl(args ...string) {
 // protect sets port_security and waits until every node has the flows.
 func (w *world) protect(port string, elements ...string) {
 	w.t.Helper()
-	w.nbctl(append([]string{"--wait=hv", "lsp-set-port-security", port}, elements...)...)
+	w.nbctl(append([]string{"lsp-set-port-security", port}, elements...)...)
+	if err := ovn.Settle(w.t.Context(), w.nb, w.nodes...); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // probes are the legitimate frame and the forged ones from port 1, by name. Nobody has MAC and address 9.
@@ -179,7 +184,10 @@ func TestPortSecurityOnTheWire(t *testing.T) {
 
 func TestProbeDoesNotCallABrokenPathADrop(t *testing.T) {
 	w := newWorld(t)
-	w.nbctl("--wait=hv", "lsp-set-enabled", "p2", "disabled")
+	w.nbctl("lsp-set-enabled", "p2", "disabled")
+	if err := ovn.Settle(t.Context(), w.nb, w.nodes...); err != nil {
+		t.Fatal(err)
+	}
 	frames := probes(t, 2)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()

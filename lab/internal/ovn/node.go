@@ -78,7 +78,7 @@ func StartNode(ctx context.Context, group *process.Group, c NodeConfig) (*Node, 
 	if err := n.configure(ctx, c); err != nil {
 		return nil, fmt.Errorf("node %s: %w", c.Name, err)
 	}
-	control := filepath.Join(c.Dir, "vswitchd.ctl")
+	control := filepath.Join(c.Dir, vswitchdControl)
 	_, err := group.Start(ctx, process.Spec{
 		Name: c.Name + "-vswitchd", Path: "ovs-vswitchd", Netns: n.Netns,
 		Args:    []string{n.OVSDB, "--unixctl=" + control, "--no-chdir"},
