@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
@@ -36,11 +37,14 @@ func Rules() []Rule {
 	return rules
 }
 
-// Evaluate judges one port. eras are the parsers of OVN that may be the ones that enforce: a port counts as protected
-// only if each of them protects it.
+// Evaluate judges one port. eras are the parsers of OVN that may be the ones that enforce, as from portsec.PlausibleEras: a
+// port counts as protected only if each of them protects it. Without any, all are plausible.
 func Evaluate(p inventory.Port, eras []portsec.Era) Result {
 	if why := outOfScope(p); why != "" {
 		return Result{State: OutOfScope, Why: why}
+	}
+	if len(eras) == 0 {
+		eras = portsec.Eras()
 	}
 	s := newSubject(p, eras)
 	var result Result
@@ -91,28 +95,26 @@ type subject struct {
 	identity     portsec.Identity
 	identityFrom string
 	identityErr  error
-	want         portsec.Set
-	readings     []reading
-}
-
-// reading is what one era of OVN makes of the port's port_security.
-type reading struct {
-	era portsec.Era
-	set portsec.Set
+	// column is the port's port_security as each plausible era reads it, beside the identity; empty where there is no row.
+	column portsec.Assessment
 }
 
 func newSubject(p inventory.Port, eras []portsec.Era) subject {
 	s := subject{Port: p}
 	s.identity, s.identityFrom, s.identityErr = identityOf(p)
-	if s.identityErr == nil {
-		s.want = portsec.IdentitySet(s.identity)
-	}
 	if p.Row != nil {
-		for _, era := range eras {
-			s.readings = append(s.readings, reading{era: era, set: portsec.Parse(era, p.Row.PortSecurity).Set()})
+		var want portsec.Set // stays open where there is no identity; nobody compares with it then
+		if s.identityErr == nil {
+			want = portsec.IdentitySet(s.identity)
 		}
+		s.column = portsec.Assess(eras, p.Row.Type, p.Row.PortSecurity, want)
 	}
 	return s
+}
+
+// skipped tells that some plausible era does not check ports of this type at all.
+func (s subject) skipped() bool {
+	return slices.ContainsFunc(s.column.Readings, func(r portsec.Reading) bool { return !r.Checked })
 }
 
 // mustBeStrict tells that the port exists, belongs to a pod and policy wants it strict.
@@ -129,8 +131,6 @@ func (s subject) notKnown() string {
 		return "its attachment could not be read, and OVN has no such port"
 	case s.Row == nil:
 		return "Kube-OVN has not made the port yet"
-	case s.Row.Type != "":
-		return fmt.Sprintf("the port is of type %s, for which OVN ignores port_security", s.Row.Type)
 	case s.Decision.Level == policy.Strict && s.identityErr != nil:
 		return s.identityErr.Error()
 	}
@@ -157,7 +157,7 @@ func (s subject) finding(rule Rule, f found) Finding {
 
 // inEras words the eras in which something holds: nothing where it holds in all that are plausible.
 func (s subject) inEras(eras []portsec.Era) string {
-	if len(eras) == len(s.readings) {
+	if len(eras) == len(s.column.Readings) {
 		return ""
 	}
 	names := make([]string, len(eras))

@@ -64,6 +64,10 @@ func annotate(key, value string) func(*inventory.Port) {
 	}
 }
 
+func typed(name string) func(*inventory.Port) {
+	return func(p *inventory.Port) { p.Row.Type = name }
+}
+
 func noPod(p *inventory.Port)    { p.Pod, p.Provider = nil, "" }
 func noRow(p *inventory.Port)    { p.Row = nil }
 func noRecord(p *inventory.Port) { p.Record = nil }
@@ -126,7 +130,11 @@ func TestEvaluate(t *testing.T) {
 		"no identity, and open":      {port: port(noRecord, portSecurity()), state: Violation, rules: []string{"OVG001"}},
 		"identity not readable":      {port: port(func(p *inventory.Port) { p.Record.IPs = []string{"10.16.0"} }), state: Unknown, why: "IP resource"},
 		"MAC of identity not usable": {port: port(func(p *inventory.Port) { p.Record.MAC = "0a-00-00-00-00-01" }), state: Unknown, why: "MAC"},
-		"type that OVN skips":        {port: port(func(p *inventory.Port) { p.Row.Type = "localport" }), state: Unknown, why: "type localport"},
+		"identity without MAC":       {port: port(func(p *inventory.Port) { p.Record.MAC = "" }, annotate("ovn.kubernetes.io/mac_address", mac)), state: Unknown, why: "macAddress"},
+		"identity that is a group":   {port: port(func(p *inventory.Port) { p.Record.MAC = "01:00:5e:00:00:01" }), state: Unknown, why: "group bit"},
+		"type that OVN skips":        {port: port(typed("localport")), state: Violation, rules: []string{"OVG002"}},
+		"such a type, and empty":     {port: port(typed("localport"), portSecurity()), state: Violation, rules: []string{"OVG001"}},
+		"such a type, and wanted":    {port: port(typed("localport"), namespace(open)), state: Compliant},
 		"pod has ended":              {port: port(portSecurity(), func(p *inventory.Port) { p.Pod.Finished = true }), state: OutOfScope, why: "ended"},
 		"pod is going, port is there": {
 			port: port(portSecurity(), func(p *inventory.Port) { p.Pod.Terminating = true }), state: Violation, rules: []string{"OVG001"},
@@ -180,6 +188,32 @@ func TestEras(t *testing.T) {
 	if i < 0 || !strings.Contains(got.Findings[i].Message, "E3") || strings.Contains(got.Findings[i].Message, "E1") {
 		t.Errorf("all eras: %+v, want OVG002 that names E3 alone", got.Findings)
 	}
+	if none := Evaluate(poisoned, nil); !cmp.Equal(none, got) {
+		t.Errorf("without eras: %+v, want what all of them give", none)
+	}
+	skipped := port(typed("localport"))
+	if got := Evaluate(skipped, []portsec.Era{portsec.E0}); got.State != Compliant {
+		t.Errorf("E0 checks a localport, got %+v", got)
+	}
+}
+
+// Where eras differ in what they let through, the evidence holds all of it.
+func TestExcessOfAllEras(t *testing.T) {
+	// E1 stops at the junk, E3 drops the element: each lets through what the other does not.
+	p := port(portSecurity(mac+" 10.16.0.5 10.16.0.6 junk", "0a:00:00:00:00:02 10.16.0.7"))
+	got := Evaluate(p, portsec.Eras())
+	var excess, loss []string
+	for _, f := range got.Findings {
+		excess, loss = append(excess, f.Evidence.Excess...), append(loss, f.Evidence.Loss...)
+	}
+	for _, want := range []string{mac + " 10.16.0.6", "0a:00:00:00:00:02 10.16.0.7"} {
+		if n := len(slices.DeleteFunc(slices.Clone(excess), func(s string) bool { return s != want })); n != 1 {
+			t.Errorf("%s is %d times in excess %q, want once", want, n, excess)
+		}
+	}
+	if want := []string{own}; !cmp.Equal(want, loss) {
+		t.Errorf("loss %q, want %q", loss, want)
+	}
 }
 
 func TestEvidenceAndFix(t *testing.T) {
@@ -210,6 +244,7 @@ func TestEvidenceAndFix(t *testing.T) {
 			port(portSecurity(), annotate("ovn.kubernetes.io/port_security", "false")), "OVG001",
 		},
 		"ovn-nbctl lsp-set-port-security p.ns '" + own + "'":                                  {port(portSecurity()), "OVG001"},
+		"ovn-nbctl lsp-set-type p.ns '' -- lsp-set-port-security p.ns '" + own + "'":          {port(typed("vtep")), "OVG002"},
 		"ovn-nbctl lsp-set-addresses p.ns '" + own + "'":                                      {port(addresses(own, "unknown")), "OVG005"},
 		"ovn-nbctl lsp-del p.ns":                                                              {port(noPod, noRecord), "OVG006"},
 		"kubectl annotate pod -n ns p ovn.kubernetes.io/allocated- ovn.kubernetes.io/routed-": {port(noRow), "OVG007"},
@@ -224,6 +259,9 @@ func TestEvidenceAndFix(t *testing.T) {
 	}
 	if got := find(port(addresses("unknown")), "OVG005").Fix; got != "" {
 		t.Errorf("a port must not be left without addresses, got %q", got)
+	}
+	if got := find(port(typed("router"), externalIDs(nil)), "OVG002").Fix; got != "" {
+		t.Errorf("the type of a row that is not this pod's must be left alone, got %q", got)
 	}
 }
 

@@ -17,13 +17,18 @@ const (
 	fromAnnotation = "pod annotation"
 )
 
-var errNoIdentity = errors.New("Kube-OVN has not recorded the port's MAC and addresses yet")
+var (
+	errNoIdentity = errors.New("Kube-OVN has not recorded the port's MAC and addresses yet")
+	errNoMAC      = errors.New("spec.macAddress is empty")
+)
 
 // identityOf gives the MAC and addresses that Kube-OVN assigned. The truth is the IP resource, which tenants cannot
 // write; the pod's annotations are believed only where there is none.
 func identityOf(p inventory.Port) (identity portsec.Identity, from string, err error) {
 	switch {
-	case p.Record != nil && p.Record.MAC != "":
+	case p.Record != nil && p.Record.MAC == "":
+		return portsec.Identity{}, "", wrapIdentity(fromRecord, errNoMAC)
+	case p.Record != nil:
 		identity, err = parseIdentity(p.Record.MAC, p.Record.IPs)
 		return identity, fromRecord, wrapIdentity(fromRecord, err)
 	case p.Pod != nil && p.Pod.Annotations[p.Provider.Key(kubeovn.MACAddress)] != "":
@@ -53,6 +58,10 @@ func parseIdentity(mac string, ips []string) (portsec.Identity, error) {
 			return portsec.Identity{}, fmt.Errorf("address %q: %w", text, err)
 		}
 		identity.IPs = append(identity.IPs, ip)
+	}
+	// What OVN cannot be told, such as a multicast MAC, is no identity: a port without it would be called compliant.
+	if _, err := portsec.GrantedSet(identity, nil); err != nil {
+		return portsec.Identity{}, err
 	}
 	return identity, nil
 }

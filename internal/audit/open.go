@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/portsec"
 )
 
 // openPort finds ports that must be strict and whose port_security is empty: OVN lets them send with any MAC and any
@@ -11,7 +12,7 @@ import (
 var openPort = check{
 	rule: Rule{ID: "OVG001", Name: "open", Severity: High, Summary: "the port must be strict and port_security is empty"},
 	find: func(s subject) (found, bool) {
-		if !s.mustBeStrict() || len(s.Row.PortSecurity) > 0 || s.Row.Type != "" {
+		if !s.mustBeStrict() || len(s.Row.PortSecurity) > 0 {
 			return found{}, false
 		}
 		return found{
@@ -25,12 +26,39 @@ var openPort = check{
 // the column when the annotation changes to its one true value. Where the annotation has that value already, Kube-OVN
 // never looks at the column again, and only the database is left.
 func (s subject) fixColumn() string {
+	if s.skipped() {
+		return s.fixType()
+	}
 	key := s.Provider.Key(kubeovn.PortSecurity)
 	if s.Pod.Annotations[key] != kubeovn.True {
-		return fmt.Sprintf("kubectl annotate pod -n %s %s %s=%s --overwrite", s.Pod.Namespace, s.Pod.Name, key, kubeovn.True)
+		return command("kubectl", "annotate", "pod", "-n", s.Pod.Namespace, s.Pod.Name, key+"="+kubeovn.True, "--overwrite")
 	}
-	if s.identityErr != nil {
+	column := s.ownColumn()
+	if column == nil {
 		return ""
 	}
-	return fmt.Sprintf("ovn-nbctl lsp-set-port-security %s '%s'", s.Name, identityText(s.identity))
+	return command("ovn-nbctl", append([]string{"lsp-set-port-security", s.nameForNbctl()}, column...)...)
+}
+
+// fixType gives the command that makes the port an ordinary one again, which Kube-OVN never does, and its column with it.
+// Where the row is not marked as this pod's it may be somebody else's of the same name, and is left alone.
+func (s subject) fixType() string {
+	column := s.ownColumn()
+	if column == nil || s.Row.ExternalIDs[kubeovn.ExternalIDPod] != s.Pod.Namespace+"/"+s.Pod.Owner {
+		return ""
+	}
+	words := []string{"lsp-set-type", s.nameForNbctl(), "", "--", "lsp-set-port-security", s.nameForNbctl()}
+	return command("ovn-nbctl", append(words, column...)...)
+}
+
+// ownColumn gives the column that means the port's identity and nothing else in every era; nil where there is none.
+func (s subject) ownColumn() []string {
+	if s.identityErr != nil {
+		return nil
+	}
+	column, err := portsec.Build(s.identity, nil)
+	if err != nil {
+		return nil
+	}
+	return column
 }

@@ -20,7 +20,7 @@ var portWithoutPod = check{
 		}
 		return found{
 			message: fmt.Sprintf("names pod %s, which does not exist or has no such NIC", s.Row.ExternalIDs[kubeovn.ExternalIDPod]),
-			fix:     "ovn-nbctl lsp-del " + s.Name,
+			fix:     command("ovn-nbctl", "lsp-del", s.nameForNbctl()),
 		}, true
 	},
 }
@@ -34,8 +34,8 @@ var podWithoutPort = check{
 		}
 		return found{
 			message: fmt.Sprintf("annotation %s says that the port was made, but OVN has none", s.Provider.Key(kubeovn.Allocated)),
-			fix: fmt.Sprintf("kubectl annotate pod -n %s %s %s- %s-", s.Pod.Namespace, s.Pod.Name,
-				s.Provider.Key(kubeovn.Allocated), s.Provider.Key(kubeovn.Routed)),
+			fix: command("kubectl", "annotate", "pod", "-n", s.Pod.Namespace, s.Pod.Name,
+				s.Provider.Key(kubeovn.Allocated)+"-", s.Provider.Key(kubeovn.Routed)+"-"),
 		}, true
 	},
 }

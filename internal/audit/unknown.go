@@ -24,16 +24,21 @@ var unexpectedUnknown = check{
 	},
 }
 
-// fixAddresses gives the command that writes addresses without "unknown", or nothing where no address would be left.
+// fixAddresses gives the command that writes addresses without "unknown", or nothing where no address would be left or one
+// of them would be read as something else.
 func (s subject) fixAddresses() string {
-	var words []string
+	words := []string{"lsp-set-addresses", s.nameForNbctl()}
 	for _, a := range s.Row.Addresses {
-		if a != kubeovn.AddressUnknown && !strings.Contains(a, "'") {
-			words = append(words, "'"+a+"'")
+		switch {
+		case a == kubeovn.AddressUnknown:
+			continue
+		case strings.HasPrefix(a, "-"):
+			return ""
 		}
+		words = append(words, a)
 	}
-	if len(words) == 0 {
+	if len(words) == 2 {
 		return ""
 	}
-	return fmt.Sprintf("ovn-nbctl lsp-set-addresses %s %s", s.Name, strings.Join(words, " "))
+	return command("ovn-nbctl", words...)
 }

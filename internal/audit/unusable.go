@@ -6,25 +6,25 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// unusableEntry finds ports whose port_security holds text of which OVN can use nothing. It looks protected and is open:
-// OVN ignores what it cannot parse, and with nothing left it checks nothing.
+// unusableEntry finds ports whose port_security OVN does not enforce although it is not empty. Such a port looks protected
+// and is open: OVN ignores what it cannot parse, and with nothing left it checks nothing. It checks nothing either where the
+// port is of a type that is not a pod's.
 var unusableEntry = check{
 	rule: Rule{ID: "OVG002", Name: "unusable-entry", Severity: Critical, Summary: "port_security is not empty, but OVN can use nothing of it and checks nothing"},
 	find: func(s subject) (found, bool) {
 		if !s.mustBeStrict() {
 			return found{}, false
 		}
-		var eras []portsec.Era
-		for _, r := range s.readings {
-			if r.set.Unenforced() {
-				eras = append(eras, r.era)
-			}
-		}
+		eras := s.column.Where(portsec.Reading.Unenforced)
 		if len(eras) == 0 {
 			return found{}, false
 		}
+		why := "of which OVN can use nothing"
+		if s.skipped() {
+			why = fmt.Sprintf("which OVN does not apply to a port of type %s", s.Row.Type)
+		}
 		return found{
-			message: fmt.Sprintf("port_security is %s, of which OVN can use nothing, so the port is open%s", quoted(s.Row.PortSecurity), s.inEras(eras)),
+			message: fmt.Sprintf("port_security is %s, %s, so the port is open%s", quoted(s.Row.PortSecurity), why, s.inEras(eras)),
 			fix:     s.fixColumn(),
 		}, true
 	},

@@ -11,7 +11,7 @@ import (
 var widerThanIdentity = check{
 	rule: Rule{ID: "OVG003", Name: "wider-than-identity", Severity: High, Summary: "port_security allows more than the port's own MAC and addresses"},
 	find: func(s subject) (found, bool) {
-		return s.compare(portsec.Excess, func(pairs []portsec.Pair, eras string) found {
+		return s.compare(func(r portsec.Reading) []portsec.Pair { return r.Excess }, func(pairs []portsec.Pair, eras string) found {
 			return found{
 				message: fmt.Sprintf("may also send from %s%s; its own is %s", joined(pairs), eras, identityText(s.identity)),
 				fix:     s.fixColumn(), excess: pairs,
@@ -20,21 +20,27 @@ var widerThanIdentity = check{
 	},
 }
 
-// compare looks, in every plausible era, for pairs by which the enforced set differs from the identity.
-func (s subject) compare(difference func(have, want portsec.Set) []portsec.Pair, say func(pairs []portsec.Pair, eras string) found) (found, bool) {
+// compare looks, in every plausible era, for pairs by which the enforced set differs from the identity. It gives those of
+// all eras, each once.
+func (s subject) compare(difference func(portsec.Reading) []portsec.Pair, say func(pairs []portsec.Pair, eras string) found) (found, bool) {
 	if !s.mustBeStrict() || s.identityErr != nil {
 		return found{}, false
 	}
 	var pairs []portsec.Pair
 	var eras []portsec.Era
-	for _, r := range s.readings {
-		if r.set.Open() {
+	seen := make(map[string]bool)
+	for _, r := range s.column.Readings {
+		if r.Open() {
 			continue // that is the business of openPort and unusableEntry
 		}
-		if d := difference(r.set, s.want); len(d) > 0 {
-			eras = append(eras, r.era)
-			if len(d) > len(pairs) {
-				pairs = d
+		d := difference(r)
+		if len(d) > 0 {
+			eras = append(eras, r.Era)
+		}
+		for _, p := range d {
+			if text := p.String(); !seen[text] {
+				seen[text] = true
+				pairs = append(pairs, p)
 			}
 		}
 	}

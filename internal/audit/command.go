@@ -1,0 +1,43 @@
+package audit
+
+import (
+	"strings"
+	"unicode"
+)
+
+// command gives the words as a line for a shell, each quoted so that it stays one word whatever it holds. Names and columns
+// are other people's text, and fixes are made to be copied. It gives "" where a word cannot be given safely: with a control
+// character, which a terminal may act on, or where it would be read as an option.
+func command(program string, words ...string) string {
+	line := []string{program}
+	for _, w := range words {
+		if strings.ContainsFunc(w, unhandy) {
+			return ""
+		}
+		line = append(line, quote(w))
+	}
+	return strings.Join(line, " ")
+}
+
+// unhandy tells that a character cannot be shown and copied as it is.
+func unhandy(r rune) bool { return r != ' ' && !unicode.IsPrint(r) || r == unicode.ReplacementChar }
+
+// quote gives the word as a shell takes it, bare where that is safe.
+func quote(word string) string {
+	bare := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=,@%+", r)
+	}
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool { return !bare(r) }) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// nameForNbctl gives how ovn-nbctl is told about the port: by its name, or by its UUID where the name would be read as an
+// option.
+func (s subject) nameForNbctl() string {
+	if strings.HasPrefix(s.Name, "-") {
+		return s.Row.UUID
+	}
+	return s.Name
+}
