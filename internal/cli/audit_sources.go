@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/ovn"
+	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
+	"github.com/ovnguard/ovnguard/internal/rows"
+)
+
+// fileScheme may precede the path of a database file, where it could be taken for something else.
+const fileScheme = "file:"
+
+// databaseFile gives the path in a value of --nb. ok is false where it is endpoints: a path has a slash or names a file
+// that is there, and does not begin as an endpoint does.
+func databaseFile(value string) (path string, ok bool) {
+	if path, ok := strings.CutPrefix(value, fileScheme); ok {
+		return path, true
+	}
+	for _, kind := range []string{"unix:", "tcp:", "ssl:"} {
+		if strings.HasPrefix(value, kind) {
+			return "", false
+		}
+	}
+	if strings.Contains(value, "://") {
+		return "", false
+	}
+	if strings.Contains(value, "/") {
+		return value, true
+	}
+	info, err := os.Stat(value)
+	return value, err == nil && info.Mode().IsRegular()
+}
+
+// checkNorthbound makes sure that --nb says something that can be tried.
+func checkNorthbound(value string) error {
+	if value == "" {
+		return errors.New("--nb: is required, for example unix:/var/run/ovn/ovnnb_db.sock, tcp:10.0.0.1:6641 or a copy of ovnnb_db.db; or set $OVN_NB_DB")
+	}
+	if path, ok := databaseFile(value); ok {
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("--nb: database file: %w", err)
+		}
+		return nil
+	}
+	if _, err := ovn.ParseEndpoints(value); err != nil {
+		return fmt.Errorf("--nb: %w; or the path of a database file, or %sPATH", err, fileScheme)
+	}
+	return nil
+}
+
+// readDatabaseFile enters what a database file holds into the inventory. The notes say what the audit cannot know from it.
+func readDatabaseFile(path string, now time.Time, inv *inventory.Inventory) (version string, notes []string, err error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", nil, err
+	}
+	d, err := dbfile.Read(data, rows.FileTables()...)
+	if err != nil {
+		return "", nil, err
+	}
+	ports, version, err := rows.Ports(d)
+	if err != nil {
+		return "", nil, err
+	}
+	for _, p := range ports {
+		rows.Apply(inv, ovn.Change{New: p})
+	}
+	return version, fileNotes(path, d, now), nil
+}
+
+// fileNotes says how old a database file is, and what it lacks.
+func fileNotes(path string, d *dbfile.Database, now time.Time) []string {
+	what := fmt.Sprintf("the Northbound database is a file, not the running one: %s, %s", path, d.Format)
+	if d.Version != "" {
+		what += ", schema " + d.Version
+	}
+	if d.Written.IsZero() {
+		what += "; it does not say when it was last written"
+	} else {
+		what += "; last written " + age(d.Written, now)
+	}
+	notes := []string{what}
+	if c := d.Cluster; c != nil {
+		member := fmt.Sprintf("the database file is that of server %s (%s), one of %d; it may be behind the others", short(c.ServerID), c.LocalAddress, len(c.Servers))
+		if c.Left {
+			member += "; the server has left the cluster"
+		}
+		notes = append(notes, member)
+		if n := c.Uncommitted(); n > 0 {
+			notes = append(notes, fmt.Sprintf("the database file holds %d changes that the servers may not have agreed on; they are left out", n))
+		}
+	}
+	if d.Loss != nil {
+		notes = append(notes, fmt.Sprintf("the database file is damaged; ports may be missing, and others may have changed since. Lost is %s", d.Loss))
+	}
+	return notes
+}
+
+func short(id string) string { return id[:min(len(id), 4)] }
+
+// age gives a time and how long ago it was.
+func age(then, now time.Time) string {
+	text := then.UTC().Format(time.RFC3339)
+	since := now.Sub(then)
+	switch {
+	case since < 0:
+		return text + ", which is still to come by this machine's clock"
+	case since >= 48*time.Hour:
+		return fmt.Sprintf("%s, %d days ago", text, int(since.Hours()/24))
+	default:
+		return fmt.Sprintf("%s, %s ago", text, since.Round(time.Second))
+	}
+}
+
+// readMirror enters what the running database holds into the inventory and gives the release of OVN that it names.
+func (o *auditOptions) readMirror(ctx context.Context, inv *inventory.Inventory) (version string, err error) {
+	mirror, err := ovn.Open(ovn.Config{Endpoints: o.northbound, TLS: o.tls, Log: logr.Discard()})
+	if err != nil {
+		return "", err
+	}
+	follow, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		mirror.Run(follow)
+	}()
+	defer func() {
+		stop()
+		<-ended
+	}()
+	if err := mirror.WaitSynced(ctx); err != nil {
+		return "", err
+	}
+	for _, c := range mirror.Take() {
+		rows.Apply(inv, c)
+	}
+	return mirror.Version(), nil
+}
+
+// readClusterFile enters what kubectl printed into the inventory.
+func readClusterFile(path string, now time.Time, inv *inventory.Inventory) (notes []string, err error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, usage(fmt.Errorf("--kubernetes: %w", err))
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, usage(fmt.Errorf("--kubernetes: %w", err))
+	}
+	filled, err := kube.FillFromFile(data, inv)
+	if err != nil {
+		return nil, usage(fmt.Errorf("--kubernetes: %s: %w", path, err))
+	}
+	notes = append(notes, fmt.Sprintf("the cluster is a file, not the running one: %s with %d namespaces and %d pods; the file was changed %s",
+		path, filled.Objects["Namespace"], filled.Objects["Pod"], age(info.ModTime(), now)))
+	for _, s := range filled.Absent {
+		notes = append(notes, fmt.Sprintf("the file has no %s; not known, unless the cluster has none: %s", s.Kind.GroupKind(), s.Lacks))
+	}
+	return notes, nil
+}
+
+// readCluster enters what the API server gives into the inventory.
+func readCluster(ctx context.Context, c client.Reader, inv *inventory.Inventory) (notes []string, err error) {
+	missing, err := kube.Fill(ctx, c, inv)
+	if err != nil {
+		return nil, unreachable(fmt.Errorf("read the cluster: %w", err))
+	}
+	for _, s := range missing {
+		notes = append(notes, fmt.Sprintf("the cluster does not serve %s; not known: %s", s.Kind.GroupKind(), s.Lacks))
+	}
+	return notes, nil
+}

@@ -1,0 +1,124 @@
+package kube
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+)
+
+// Filled says what FillFromFile found.
+type Filled struct {
+	// Objects counts those that were entered, by kind.
+	Objects map[string]int
+	// Absent holds the optional kinds of which the file has none: it cannot be told from it whether the cluster has any.
+	Absent []Source
+}
+
+// FillFromFile enters what `kubectl get -A -o json` or `-o yaml` printed into the inventory: a list, a list of one kind, or
+// several documents of either form. Kinds that are not Sources are passed over.
+//
+// It is an error where there is no Namespace or no Pod, since every port would then seem to be without an owner or a
+// policy.
+func FillFromFile(data []byte, inv *inventory.Inventory) (Filled, error) {
+	found := make(map[schema.GroupVersionKind][]client.Object)
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(data), 4096)
+	for n := 1; ; n++ {
+		var raw runtime.RawExtension
+		err := decoder.Decode(&raw)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = collect(raw.Raw, found)
+		}
+		if err != nil {
+			return Filled{}, fmt.Errorf("document %d: %w", n, err)
+		}
+	}
+	filled := Filled{Objects: make(map[string]int)}
+	for _, s := range Sources() {
+		objects := found[s.Kind]
+		switch {
+		case len(objects) > 0:
+		case s.Optional:
+			filled.Absent = append(filled.Absent, s)
+		default:
+			return Filled{}, fmt.Errorf("it holds no %s: it has to be made of all that `kubectl get -A` gives for %s", s.Kind.Kind, resourceNames())
+		}
+		for _, o := range objects {
+			Set(inv, o)
+		}
+		filled.Objects[s.Kind.Kind] = len(objects)
+	}
+	return filled, nil
+}
+
+// resourceNames gives what to ask kubectl for.
+func resourceNames() string {
+	return "namespaces,pods,network-attachment-definitions.k8s.cni.cncf.io,ips.kubeovn.io,vips.kubeovn.io"
+}
+
+// collect takes the objects of one document.
+func collect(raw []byte, found map[schema.GroupVersionKind][]client.Object) error {
+	if len(bytes.TrimSpace(raw)) == 0 || string(raw) == "null" {
+		return nil // nothing between two separators
+	}
+	var document map[string]any
+	if err := json.Unmarshal(raw, &document); err != nil {
+		return fmt.Errorf("want an object: %w", err)
+	}
+	u := &unstructured.Unstructured{Object: document}
+	if u.GetKind() == "" || u.GetAPIVersion() == "" {
+		return errors.New("it has no kind or no apiVersion")
+	}
+	items, isList := document["items"].([]any)
+	if !isList {
+		return collectObject(u, found)
+	}
+	for i, item := range items {
+		object, ok := item.(map[string]any)
+		if !ok {
+			return fmt.Errorf("items[%d]: want an object", i)
+		}
+		o := &unstructured.Unstructured{Object: object}
+		if o.GetKind() == "" { // the API server leaves both out in the list of one kind
+			o.SetKind(strings.TrimSuffix(u.GetKind(), "List"))
+			o.SetAPIVersion(u.GetAPIVersion())
+		}
+		if err := collectObject(o, found); err != nil {
+			return fmt.Errorf("items[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func collectObject(u *unstructured.Unstructured, found map[schema.GroupVersionKind][]client.Object) error {
+	kind := u.GroupVersionKind()
+	for _, s := range Sources() {
+		if s.Kind != kind {
+			continue
+		}
+		if u.GetName() == "" {
+			return fmt.Errorf("a %s without metadata.name", kind.Kind)
+		}
+		object := s.Object()
+		if _, untyped := object.(*unstructured.Unstructured); untyped {
+			object = u
+		} else if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, object); err != nil {
+			return fmt.Errorf("%s %s: %w", kind.Kind, u.GetName(), err)
+		}
+		found[kind] = append(found[kind], object)
+	}
+	return nil
+}
