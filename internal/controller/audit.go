@@ -14,6 +14,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/rows"
+	"github.com/ovnguard/ovnguard/portsec"
 )
 
 // staleAfter is how long the Northbound database may be out of sight before the service is not ready any more.
@@ -57,7 +58,7 @@ func (a *auditor) follow(ctx context.Context) error {
 
 // take enters changes of rows. The first batch is everything that the database holds, after which judging starts.
 func (a *auditor) take(changes []ovn.Change) {
-	a.monitor.SetEras(rows.Eras(a.mirror.Version()))
+	a.monitor.SetEras(portsec.PlausibleEras(a.mirror.Version()))
 	a.monitor.Change(func(inv *inventory.Inventory) []string {
 		var touched []string
 		for _, c := range changes {

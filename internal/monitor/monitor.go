@@ -163,6 +163,9 @@ func (m *Monitor) judge(name string) {
 // settle takes out of after the findings whose rule has not held for long enough, and sees to it that they are looked at
 // again when it will have.
 func (m *Monitor) settle(name string, before judged, after *judged) {
+	if after.podUID != before.podUID {
+		before.since = nil // another pod of the same name starts anew
+	}
 	var out []audit.Finding
 	for _, f := range after.result.Findings {
 		if f.Rule.Settle == 0 {

@@ -186,6 +186,30 @@ func TestWhatLastsIsTold(t *testing.T) {
 	books.expect(t, []string{"cleared p.ns OVG007 u1"}, map[audit.State]int{audit.Compliant: 1})
 }
 
+// A pod that takes the place of another gets the whole time to settle, and is told of once.
+func TestReplacementSettlesAnew(t *testing.T) {
+	m, clock, books := started(t)
+	m.Change(func(inv *inventory.Inventory) []string { return inv.DeleteRow("p.ns", "row-p") })
+	clock.pass(2900 * time.Millisecond)
+	m.Change(func(inv *inventory.Inventory) []string { return inv.SetPod(pod("p", "u2")) })
+	clock.pass(2900 * time.Millisecond)
+	books.expect(t, nil, map[audit.State]int{audit.Unknown: 1})
+	clock.pass(200 * time.Millisecond)
+	books.expect(t, []string{"found p.ns OVG007 u2"}, map[audit.State]int{audit.Violation: 1})
+}
+
+// What goes and comes again has not lasted.
+func TestInterruptionSettlesAnew(t *testing.T) {
+	m, clock, books := started(t)
+	for range 3 {
+		m.Change(func(inv *inventory.Inventory) []string { return inv.DeleteRow("p.ns", "row-p") })
+		clock.pass(2 * time.Second)
+		m.Change(func(inv *inventory.Inventory) []string { return inv.SetRow(row("p", own)) })
+	}
+	clock.pass(time.Minute)
+	books.expect(t, nil, map[audit.State]int{audit.Compliant: 1})
+}
+
 func TestEraChanges(t *testing.T) {
 	m, _, books := started(t)
 	m.SetEras([]portsec.Era{portsec.E1})
