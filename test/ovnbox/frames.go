@@ -51,8 +51,19 @@ func (b *Box) Configure(column []string, passthrough bool) error {
 	if err != nil {
 		return err
 	}
-	_, err = b.appctl("revalidator/purge") // what the switch remembers from before
-	return err
+	return b.forget()
+}
+
+// forget makes the switch forget the decisions that it remembers from before. A purge skips what is just being looked at,
+// so that one may not do.
+func (b *Box) forget() error {
+	return b.waitFor("the switch to forget its decisions", func() (bool, error) {
+		if _, err := b.appctl("revalidator/purge"); err != nil {
+			return false, err
+		}
+		flows, err := b.appctl("dpctl/dump-flows")
+		return strings.TrimSpace(flows) == "", err
+	})
 }
 
 // configNumber is unlike those of the tools that made the switch.
