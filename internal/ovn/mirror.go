@@ -56,7 +56,7 @@ type Mirror struct {
 // How long to wait between attempts to connect, and to see whether a silent server is still there.
 const (
 	backoffMin   = 100 * time.Millisecond
-	backoffMax   = 10 * time.Second
+	backoffMax   = 3 * time.Second
 	dialTimeout  = 5 * time.Second
 	probeEvery   = 5 * time.Second
 	probeTimeout = 5 * time.Second
