@@ -35,7 +35,7 @@ func (n *network) build(ctx context.Context, hosts int) (err error) {
 	if n.fabric, err = newHolder(ctx); err != nil {
 		return err
 	}
-	commands := [][]string{{"link", "add", "br", "type", "bridge"}, {"link", "set", "br", "up"}}
+	commands := [][]string{{"link", "add", "bridge", "type", "bridge"}, {"link", "set", "bridge", "up"}}
 	for i := range hosts {
 		h, err := newHolder(ctx)
 		if err != nil {
@@ -43,7 +43,7 @@ func (n *network) build(ctx context.Context, hosts int) (err error) {
 		}
 		n.hosts = append(n.hosts, h)
 		commands = append(commands, []string{"link", "add", port(i), "type", "veth", "peer", "name", "eth0", "netns", strconv.Itoa(h.pid())},
-			[]string{"link", "set", port(i), "master", "br", "up"})
+			[]string{"link", "set", port(i), "master", "bridge", "up"})
 	}
 	for _, c := range commands {
 		if err := n.fabric.ip(ctx, c...); err != nil {
@@ -72,7 +72,7 @@ func (n *network) cut(ctx context.Context, host int) error {
 }
 
 func (n *network) join(ctx context.Context, host int) error {
-	return n.fabric.ip(ctx, "link", "set", port(host), "master", "br")
+	return n.fabric.ip(ctx, "link", "set", port(host), "master", "bridge")
 }
 
 func (n *network) close() {

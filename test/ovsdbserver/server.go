@@ -9,7 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -33,6 +33,9 @@ type Server struct {
 	Remotes []string
 	// Options are further options of ovsdb-server.
 	Options []string
+
+	// enter is the start of the command line where the server runs in a network namespace.
+	enter []string
 
 	dir  string
 	name string
@@ -68,22 +71,11 @@ func (s *Server) Start(ctx context.Context) error {
 	for _, r := range s.Remotes {
 		args = append(args, "--remote="+r)
 	}
-	cmd := exec.Command("ovsdb-server", args...) //nolint:noctx // it lives longer than the call
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started := make(chan error, 1)
-	done := make(chan struct{})
-	go func() {
-		// The signal comes when the thread that started the process ends, so this one is kept until the process is gone.
-		runtime.LockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // killed or not, it is gone
-		}
-		close(done)
-	}()
-	if err := <-started; err != nil {
-		return fmt.Errorf("start ovsdb-server (is it installed? `make deps`): %w", err)
+	line := append(append(slices.Clone(s.enter), "ovsdb-server"), args...)
+	cmd := exec.Command(line[0], line[1:]...) //nolint:noctx // it lives longer than the call
+	done, err := startLocked(cmd)
+	if err != nil {
+		return fmt.Errorf("%w (is it installed? `make deps`)", err)
 	}
 	s.cmd, s.done = cmd, done
 	deadline := time.Now().Add(startTimeout)
