@@ -135,6 +135,7 @@ func TestAuditExplainsTheDrift(t *testing.T) {
 		"d03-d.t-drift": {"wider-than-identity"},                           // a foreign identity was added
 		"d04-d.t-drift": {"unexpected-unknown"},                            // addresses became "unknown"
 		"d06-d.t-drift": {"unexpected-unknown"},                            // "unknown" was added
+		"d12-d.t-drift": {"unusable-entry"},                                // its type became virtual, for which OVN checks nothing
 		"d16-d.t-drift": {"unexpected-unknown"},                            // made again for a pod with layer2_forward
 		"d17-d.t-drift": {"open"},                                          // the column was emptied
 		"r01-r.t-drift": {"open"},                                          // annotated while the controller was away
