@@ -28,12 +28,6 @@ func Apply(inv *inventory.Inventory, c ovn.Change) []string {
 	return touched
 }
 
-// Eras gives the parsers of OVN that may be the ones that enforce, from the release that the database names. Without one
-// it is all of them.
-func Eras(version string) []portsec.Era {
-	era, _, err := portsec.EraOf(version)
-	if err != nil {
-		return portsec.Eras()
-	}
-	return []portsec.Era{era}
-}
+// Eras gives the parsers of OVN that may be the ones that enforce, from the release that the database names: one where that
+// is exact, all of them where it names none.
+func Eras(version string) []portsec.Era { return portsec.PlausibleEras(version) }
