@@ -34,8 +34,6 @@ const (
 // certificate holds what the webhook serves with. It comes from a Secret, so that all replicas serve with the same.
 type certificate struct {
 	current atomic.Pointer[tls.Certificate]
-	// ready is closed when there is a first certificate.
-	ready chan struct{}
 	// mark is a directory with the public certificate only: the rotator waits for the file that a mounted Secret would
 	// show. The private key never touches the disk.
 	mark string
@@ -64,9 +62,7 @@ func (c *certificate) take(secret *corev1.Secret) error {
 	if err := os.WriteFile(filepath.Join(c.mark, corev1.TLSCertKey), certPEM, 0o600); err != nil {
 		return fmt.Errorf("write the public certificate: %w", err)
 	}
-	if c.current.Swap(&cert) == nil {
-		close(c.ready)
-	}
+	c.current.Store(&cert)
 	return nil
 }
 

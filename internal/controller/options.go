@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 
 	"github.com/ovnguard/ovnguard/internal/ovn"
@@ -38,7 +40,7 @@ type Options struct {
 	HealthAddress  string
 }
 
-// Validate says everything that is wrong with the options, each with the flag that sets it.
+// Validate says everything that is wrong with the options, each with the flag that sets it and what to give instead.
 func (o Options) Validate() error {
 	var errs []error
 	bad := func(flag, format string, args ...any) {
@@ -46,26 +48,60 @@ func (o Options) Validate() error {
 	}
 	if o.Northbound == "" {
 		bad("nb", "is required, for example unix:/var/run/ovn/ovnnb_db.sock or tcp:10.0.0.1:6641")
-	} else if _, err := ovn.ParseEndpoints(o.Northbound); err != nil {
+	} else if endpoints, err := ovn.ParseEndpoints(o.Northbound); err != nil {
 		bad("nb", "%w", err)
+	} else if slices.ContainsFunc(endpoints, func(e string) bool { return strings.HasPrefix(e, "ssl:") }) {
+		for _, file := range []struct{ flag, path, what string }{
+			{"nb-ca", o.NorthboundTLS.CA, "the authority's certificate"},
+			{"nb-cert", o.NorthboundTLS.Certificate, "the client certificate"},
+			{"nb-key", o.NorthboundTLS.Key, "the client key"},
+		} {
+			if file.path == "" {
+				bad(file.flag, "is required for ssl: endpoints: the file with %s", file.what)
+			}
+		}
 	}
-	if o.Namespace == "" {
-		bad("namespace", "is required: the namespace for the certificate Secret")
+	if wrong := validation.IsDNS1123Label(o.Namespace); len(wrong) > 0 {
+		bad("namespace", "%q: want the namespace for the certificate Secret: %s", o.Namespace, wrong[0])
 	}
 	if _, _, err := splitAddress(o.WebhookAddress); err != nil {
 		bad("webhook-address", "%w", err)
 	}
-	switch {
-	case o.WebhookURL != "":
-		if u, err := url.Parse(o.WebhookURL); err != nil || u.Scheme != "https" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" {
-			bad("webhook-url", "%q: want https://host:port", o.WebhookURL)
-		} else if net.ParseIP(u.Hostname()) != nil {
-			bad("webhook-url", "%q: certificates are made for names only; use a name such as localhost", o.WebhookURL)
+	if o.WebhookURL != "" {
+		if err := checkURL(o.WebhookURL); err != nil {
+			bad("webhook-url", "%w", err)
 		}
-	case o.WebhookService.Name == "" || o.WebhookService.Namespace == "":
-		bad("webhook-service", "%q: want namespace/name", o.WebhookService)
+	} else if len(validation.IsDNS1123Label(o.WebhookService.Namespace)) > 0 || len(validation.IsDNS1035Label(o.WebhookService.Name)) > 0 {
+		bad("webhook-service", "%q: want namespace/name of a Service", o.WebhookService)
+	}
+	for _, l := range []struct{ flag, address string }{{"metrics-address", o.MetricsAddress}, {"health-address", o.HealthAddress}} {
+		if l.address == nowhere {
+			continue
+		}
+		if _, _, err := splitAddress(l.address); err != nil {
+			bad(l.flag, "%w; or %s for nowhere", err, nowhere)
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// nowhere is the address that turns a listener off.
+const nowhere = "0"
+
+// checkURL says what is wrong with the URL by which the API server reaches the webhook. It is the beginning of a longer one,
+// so nothing may follow host and port.
+func checkURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || *u != (url.URL{Scheme: u.Scheme, Host: u.Host}) {
+		return fmt.Errorf("%q: want https://host:port and nothing more", text)
+	}
+	if net.ParseIP(u.Hostname()) != nil {
+		return fmt.Errorf("%q: certificates are made for names only; use a name such as localhost", text)
+	}
+	if u.Port() != "" {
+		_, _, err = splitAddress(u.Host)
+	}
+	return err
 }
 
 // splitAddress takes a listening address apart; the host may be empty.

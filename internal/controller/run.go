@@ -37,7 +37,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 			log.Error(err, "remove the directory of the public certificate")
 		}
 	}()
-	cert := &certificate{ready: make(chan struct{}), mark: mark}
+	cert := &certificate{mark: mark}
 	mgr, err := newManager(o, cert, log)
 	if err != nil {
 		return err
