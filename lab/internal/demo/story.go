@@ -104,7 +104,10 @@ func (st *story) withoutOvnguard(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := st.scene.Nbctl(ctx, "--wait=hv", "lsp-set-port-security", carol.Port, kubeovn.AddressUnknown); err != nil {
+	if _, err := st.scene.Nbctl(ctx, "lsp-set-port-security", carol.Port, kubeovn.AddressUnknown); err != nil {
+		return err
+	}
+	if err := st.scene.Settle(ctx); err != nil {
 		return err
 	}
 	t.say("   carol, port_security [\"unknown\"]")

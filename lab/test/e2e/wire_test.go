@@ -80,8 +80,9 @@ func TestLostFamily(t *testing.T) {
 	if !sendOwn() {
 		t.Fatal("its own IPv6 traffic is dropped from the start")
 	}
-	nbctl(t, "--wait=hv", "lsp-set-port-security", from.Port, from.V4.MAC.String()+" "+from.V4.IP.String())
+	nbctl(t, "lsp-set-port-security", from.Port, from.V4.MAC.String()+" "+from.V4.IP.String())
 	awaitRules(t, "OVG004")
+	settle(t)
 	if sendOwn() {
 		t.Error("IPv6 passes though port_security names only the IPv4 address")
 	}
@@ -89,7 +90,7 @@ func TestLostFamily(t *testing.T) {
 		shell(t, fix)
 	}
 	quiet(t)
-	nbctl(t, "--wait=hv", "sync")
+	settle(t)
 	if !sendOwn() {
 		t.Error("its own IPv6 traffic is dropped after the fix")
 	}
@@ -117,4 +118,12 @@ func openActor(t *testing.T, ns string) *scene.Actor {
 		}
 	})
 	return a
+}
+
+// settle waits until frames meet what the Northbound database says.
+func settle(t *testing.T) {
+	t.Helper()
+	if err := world.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
