@@ -1,0 +1,157 @@
+package controller
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/yaml"
+
+	"github.com/ovnguard/ovnguard/internal/kube"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// What is registered is a promise to the cluster: who is asked, when, and what happens without an answer.
+func TestPodWebhook(t *testing.T) {
+	for name, o := range map[string]Options{
+		"webhook-service.yaml": valid(),
+		"webhook-url.yaml":     valid(func(o *Options) { o.WebhookURL, o.Namespace = "https://localhost:9443", "elsewhere" }),
+	} {
+		got, err := yaml.Marshal(podWebhook(o, []byte("authority\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(path, got, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("%s: -want +got (-update writes it anew)\n%s", name, diff)
+		}
+	}
+}
+
+func secretWith(ca string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ovnguard-system", Name: secretName}, Data: map[string][]byte{caFile: []byte(ca)},
+	}
+}
+
+func TestTrust(t *testing.T) {
+	var r registrar
+	steps := []struct {
+		ca           string
+		ok           bool
+		now, earlier string
+	}{
+		{"", false, "", ""},
+		{"A\n", true, "A\n", ""},
+		{"A\n", true, "A\n", ""},    // read again: nothing is forgotten
+		{"", true, "A\n", ""},       // emptied: the last one stays until the rotator has made another
+		{"B\n", true, "B\n", "A\n"}, // changed: who still serves with the older one is trusted, too
+		{"B\n", true, "B\n", "A\n"},
+		{"C\n", true, "C\n", "B\n"}, // and no further back than one
+	}
+	for i, s := range steps {
+		if ok := r.trust(secretWith(s.ca)); ok != s.ok || string(r.ca) != s.now || string(r.before) != s.earlier {
+			t.Errorf("step %d: %v, trusts %q and %q; want %v, %q and %q", i, ok, r.ca, r.before, s.ok, s.now, s.earlier)
+		}
+	}
+}
+
+// api gives a client of an API server that holds these objects; what is written is counted, and fails as fail says.
+func api(t *testing.T, writes *int, fail func() error, objects ...client.Object) client.Client {
+	t.Helper()
+	scheme, err := kube.Scheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(next func() error) error {
+		*writes++
+		if fail != nil {
+			if err := fail(); err != nil {
+				return err
+			}
+		}
+		return next()
+	}
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			return write(func() error { return c.Create(ctx, o, opts...) })
+		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			return write(func() error { return c.Update(ctx, o, opts...) })
+		},
+	}).Build()
+}
+
+func TestRegister(t *testing.T) {
+	var writes int
+	c := api(t, &writes, nil)
+	r := registrar{client: c, options: valid(), ca: []byte("A\n")}
+	expect := func(want controllerutil.OperationResult, count int) {
+		t.Helper()
+		got, err := r.register(t.Context())
+		if err != nil || got != want || writes != count {
+			t.Errorf("%s, %v, %d writes; want %s and %d", got, err, writes, want, count)
+		}
+	}
+	config := func() *admissionregistrationv1.MutatingWebhookConfiguration {
+		t.Helper()
+		var have admissionregistrationv1.MutatingWebhookConfiguration
+		if err := c.Get(t.Context(), client.ObjectKey{Name: configurationName}, &have); err != nil {
+			t.Fatal(err)
+		}
+		return &have
+	}
+	expect(controllerutil.OperationResultCreated, 1)
+	expect(controllerutil.OperationResultNone, 1)
+	good := config().Webhooks
+
+	ignore := admissionregistrationv1.Ignore
+	weak := config()
+	weak.Labels = map[string]string{"theirs": "stays"}
+	weak.Webhooks[0].FailurePolicy = &ignore
+	weak.Webhooks = append(weak.Webhooks, admissionregistrationv1.MutatingWebhook{Name: "foreign.example.org"})
+	if err := c.Update(t.Context(), weak); err != nil {
+		t.Fatal(err)
+	}
+	expect(controllerutil.OperationResultUpdated, 3)
+	if diff := cmp.Diff(good, config().Webhooks); diff != "" || config().Labels["theirs"] != "stays" {
+		t.Errorf("not put back; labels %v, -want +got\n%s", config().Labels, diff)
+	}
+
+	r.trust(secretWith("B\n"))
+	expect(controllerutil.OperationResultUpdated, 4)
+	if got := config().Webhooks[0].ClientConfig.CABundle; !bytes.Equal(got, []byte("B\nA\n")) {
+		t.Errorf("trusts %q, want both authorities", got)
+	}
+}
+
+func TestRegisterFails(t *testing.T) {
+	var writes int
+	r := registrar{client: api(t, &writes, func() error { return errors.New("down") }), options: valid(), ca: []byte("A\n")}
+	if _, err := r.register(t.Context()); err == nil || !strings.Contains(err.Error(), "MutatingWebhookConfiguration ovnguard") {
+		t.Errorf("got %v, want an error that names what could not be written", err)
+	}
+}
