@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -63,12 +64,7 @@ func (f *frameFields) changed(name string) bool { return f.flags.Changed(name) }
 
 // given tells that a frame is described.
 func (f *frameFields) given() bool {
-	for _, name := range frameFieldNames {
-		if f.changed(name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(frameFieldNames, f.changed)
 }
 
 // bytes gives the frame that is described. An error names the flag.

@@ -58,11 +58,14 @@ func (o *frameOptions) runVectors(eras []portsec.Era, out, messages io.Writer) e
 	if err := buffered.Flush(); err != nil {
 		return fmt.Errorf("write the verdicts: %w", err)
 	}
-	fmt.Fprintf(messages, "%d vectors judged as %v, %d compared, %d different\n", len(vectors), eras, compared, different)
+	summary := fmt.Sprintf("%d vectors judged as %v, %d compared, %d different\n", len(vectors), eras, compared, different)
+	if different > 0 && len(eras) > 1 {
+		summary += "A frame counted as dropped only if all these eras drop it; give --era, --ovn-version or --build to ask one.\n"
+	}
+	if _, err := io.WriteString(messages, summary); err != nil {
+		return fmt.Errorf("write the summary: %w", err)
+	}
 	if different > 0 {
-		if len(eras) > 1 {
-			fmt.Fprintln(messages, "A frame counted as dropped only if all these eras drop it; give --era, --ovn-version or --build to ask one.")
-		}
 		return &exitError{code: exitFindings}
 	}
 	return nil

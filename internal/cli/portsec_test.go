@@ -87,9 +87,10 @@ func TestPortSecurityPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := 0
-	for _, block := range strings.Split(string(page), "```\n") {
-		command, output, ok := strings.Cut(block, "\n")
-		if command, ok = strings.CutPrefix(command, "$ ovnguard "); !ok {
+	for _, block := range strings.SplitSeq(string(page), "```\n") {
+		line, output, _ := strings.Cut(block, "\n")
+		command, ok := strings.CutPrefix(line, "$ ovnguard ")
+		if !ok {
 			continue
 		}
 		shown++
