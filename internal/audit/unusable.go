@@ -21,7 +21,7 @@ var unusableEntry = check{
 		}
 		why := "of which OVN can use nothing"
 		if s.skipped() {
-			why = fmt.Sprintf("which OVN does not apply to a port of type %s", s.Row.Type)
+			why = "which OVN does not apply to a port of type " + s.Row.Type
 		}
 		return found{
 			message: fmt.Sprintf("port_security is %s, %s, so the port is open%s", quoted(s.Row.PortSecurity), why, s.inEras(eras)),

@@ -50,7 +50,7 @@ func throughProxy(t *testing.T, f Fault, said []byte, keep bool) (got []byte, op
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	server, err := net.Listen("unix", filepath.Join(dir, "server")) //nolint:noctx // it is there at once
+	server, err := net.Listen("unix", filepath.Join(dir, "server"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func throughProxy(t *testing.T, f Fault, said []byte, keep bool) (got []byte, op
 	}
 	defer p.Close()
 	p.Set(f)
-	client, err := net.Dial("unix", filepath.Join(dir, "proxy")) //nolint:noctx // it is there at once
+	client, err := net.Dial("unix", filepath.Join(dir, "proxy"))
 	if err != nil {
 		t.Fatal(err)
 	}

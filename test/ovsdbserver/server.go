@@ -66,8 +66,10 @@ func (s *Server) Start(ctx context.Context) error {
 	if s.cmd != nil {
 		return errors.New("the server runs already")
 	}
-	args := append([]string{s.File, "--remote=punix:" + s.Socket(), "--unixctl=" + s.control(), "--no-chdir",
-		"-vconsole:off", "-vsyslog:off", "--log-file=" + filepath.Join(s.dir, s.name+".log")}, s.Options...)
+	args := append([]string{
+		s.File, "--remote=punix:" + s.Socket(), "--unixctl=" + s.control(), "--no-chdir",
+		"-vconsole:off", "-vsyslog:off", "--log-file=" + filepath.Join(s.dir, s.name+".log"),
+	}, s.Options...)
 	for _, r := range s.Remotes {
 		args = append(args, "--remote="+r)
 	}
