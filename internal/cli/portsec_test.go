@@ -87,7 +87,7 @@ func TestPortSecurityPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := 0
-	for _, block := range strings.SplitSeq(string(page), "```\n") {
+	for block := range strings.SplitSeq(string(page), "```\n") {
 		line, output, _ := strings.Cut(block, "\n")
 		command, ok := strings.CutPrefix(line, "$ ovnguard ")
 		if !ok {
