@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -88,7 +89,7 @@ func TestClusterOfThree(t *testing.T) {
 	servers := []*server{serve(t, first)}
 	servers[0].waitFor("Odd", "Role: leader")
 	for i := 1; i < 3; i++ {
-		file := filepath.Join(dir, fmt.Sprint(i))
+		file := filepath.Join(dir, strconv.Itoa(i))
 		tool(t, "ovsdb-tool", "join-cluster", file, "Odd", addresses[i], addresses[0])
 		data, err := os.ReadFile(file)
 		if err != nil {

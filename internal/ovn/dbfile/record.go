@@ -55,8 +55,7 @@ func (l *Loss) String() string {
 
 // lossAt makes a loss. An error that knows its own place, because the record at fault is an earlier one, keeps it.
 func lossAt(err error, number, offset, size int) *Loss {
-	var placed *placedError
-	if errors.As(err, &placed) {
+	if placed, ok := errors.AsType[*placedError](err); ok {
 		number, offset, err = placed.record, placed.offset, placed.err
 	}
 	return &Loss{Record: number, Offset: offset, Bytes: size - offset, Err: err}

@@ -2,6 +2,7 @@ package dbfile
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 )
@@ -157,7 +158,7 @@ func parseBase(raw json.RawMessage) (baseJSON, error) {
 	var err error
 	switch {
 	case raw == nil:
-		return b, fmt.Errorf("there is no type")
+		return b, errors.New("there is no type")
 	case isString(raw):
 		err = json.Unmarshal(raw, &b.Type)
 	default:
