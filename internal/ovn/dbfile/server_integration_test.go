@@ -126,6 +126,20 @@ func (s *server) appctl(args ...string) string {
 	return tool(s.t, "ovs-appctl", append([]string{"-t", s.control()}, args...)...)
 }
 
+// compact has the server compact the file and waits until the file shows it: a thread does the work, and the command may
+// answer before.
+func (s *server) compact(database string, shows func(*Database) bool) {
+	s.t.Helper()
+	s.appctl("ovsdb-server/compact", database)
+	deadline := time.Now().Add(20 * time.Second)
+	for !shows(s.read()) {
+		if time.Now().After(deadline) {
+			s.t.Fatal("the file does not become compacted")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 // waitFor asks for a database's state in its cluster until it is there.
 func (s *server) waitFor(database, want string) {
 	s.t.Helper()
