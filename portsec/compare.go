@@ -1,18 +1,15 @@
 package portsec
 
+import "slices"
+
 // Covers tells that whatever t lets a port send, s lets it send, too. For two columns of one era that is exact to the
 // frame. Sets of different eras are compared by what each era enforces of its own; a set without era (IdentitySet) is
 // read by the era of the other.
 //
 // What a port may receive does not count, and neither do the differences between eras that are the same for all sets.
 func (s Set) Covers(t Set) bool {
-	mine, theirs := s.grantsBeside(t), t.grantsBeside(s)
-	for _, g := range theirs {
-		if g.exceeds(mine) {
-			return false
-		}
-	}
-	return true
+	mine := indexGrants(s.grantsBeside(t))
+	return !slices.ContainsFunc(t.grantsBeside(s), mine.exceeded)
 }
 
 // SubsetOf tells that t covers s.

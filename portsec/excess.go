@@ -9,14 +9,16 @@ import (
 // those of have, with what want allows of them as exceptions. An open set gives the one pair of any MAC with any address.
 // The link-local address that comes with IPv6 addresses is not listed beside them.
 func Excess(have, want Set) []Pair {
-	haves, wants := have.grantsBeside(want), want.grantsBeside(have)
-	var d difference
+	haves, wants := have.grantsBeside(want), indexGrants(want.grantsBeside(have))
+	d := difference{said: make(map[said]bool), others6: make(map[span]int)}
 	for _, g := range haves {
-		if g.exceeds(wants) {
-			d.beyond = append(d.beyond, beyond{grant: g, except: g.exceptions(wants)})
+		if g.kind == viaARP {
+			d.arp = append(d.arp, g.at[ofSource])
+		}
+		if wants.exceeded(g) {
+			d.note(beyond{grant: g, except: wants.exceptions(g)})
 		}
 	}
-	d.have = haves
 	return d.pairs()
 }
 
@@ -30,46 +32,63 @@ type beyond struct {
 	except []span
 }
 
-// exceptions gives the parts of the grant's addresses that others allow to all its MACs.
-func (g grant) exceptions(others []grant) []span {
-	var out []span
-	for _, o := range others {
-		if o.kind == g.kind && o.at[ofSource].covers(g.at[ofSource]) && o.at[ofClaimed].covers(g.at[ofClaimed]) && g.at[ofAddress].covers(o.at[ofAddress]) {
-			out = append(out, o.at[ofAddress])
-		}
-	}
-	return canonical(out)
-}
-
 // difference turns what is beyond into pairs for people: one for what belongs together.
 type difference struct {
-	have   []grant
 	beyond []beyond
+	// said are the grants beyond of a MAC for itself, and messages that claim any MAC but none.
+	said map[said]bool
+	// others6 counts the IPv6 ranges beyond of each MAC but for its link-local address.
+	others6 map[span]int
+	// arp are the source MACs that may send any ARP.
+	arp []span
 }
 
-func (d difference) pairs() []Pair {
+// said names what is said of a MAC, or with an empty one of some MAC.
+type said struct {
+	kind         kind
+	mac, address span
+}
+
+func (d *difference) note(b beyond) {
+	d.beyond = append(d.beyond, b)
+	source, claimed, address := b.at[ofSource], b.at[ofClaimed], b.at[ofAddress]
+	if claimed == everything || claimed == source {
+		d.said[said{b.kind, source, address}] = true
+	}
+	if claimed != noMACGiven {
+		d.said[said{b.kind, someMAC, address}] = true
+	}
+	if b.kind == viaIP6 && address != linkLocalOrNone(source) {
+		d.others6[source]++
+	}
+}
+
+// someMAC is no range of MACs, and stands for whatever MAC a message claims.
+var someMAC = span{n: ip6Bits}
+
+func (d *difference) pairs() []Pair {
 	var out []Pair
-	var free []span // MACs of which everything is said
+	free := make(map[span]bool) // MACs of which everything is said
+	except6 := make(map[span][]span)
 	for _, b := range d.beyond {
-		if b.kind != viaIP4 || b.at[ofAddress] != everything {
-			continue
+		if b.kind == viaIP6 && b.at[ofAddress] == everything {
+			except6[b.at[ofSource]] = b.except
 		}
+	}
+	for _, b := range d.beyond {
 		source := b.at[ofSource]
-		i := slices.IndexFunc(d.beyond, func(o beyond) bool {
-			return o.kind == viaIP6 && o.at[ofSource] == source && o.at[ofAddress] == everything
-		})
-		if i < 0 || slices.Contains(free, source) {
+		if b.kind != viaIP4 || free[source] || !d.has(viaIP6, source, everything) || b.at[ofAddress] != everything {
 			continue
 		}
-		free = append(free, source)
-		p := Pair{MAC: macRange(source), Except: append(prefixes(b.except, ip4Bits), prefixes(d.beyond[i].except, ip6Bits)...)}
-		if !slices.ContainsFunc(d.have, func(g grant) bool { return g.kind == viaARP && g.at[ofSource].covers(source) }) {
+		free[source] = true
+		p := Pair{MAC: macRange(source), Except: append(prefixes(b.except, ip4Bits), prefixes(except6[source], ip6Bits)...)}
+		if !slices.ContainsFunc(d.arp, func(s span) bool { return s.covers(source) }) {
 			p.Traffic = IPTraffic
 		}
 		out = append(out, p)
 	}
 	for _, b := range d.beyond {
-		if !slices.ContainsFunc(free, func(s span) bool { return s.covers(b.at[ofSource]) }) {
+		if !free[b.at[ofSource]] && !free[everything] {
 			out = d.add(out, b)
 		}
 	}
@@ -78,7 +97,7 @@ func (d difference) pairs() []Pair {
 }
 
 // add adds the pair of one grant, unless another one says it.
-func (d difference) add(out []Pair, b beyond) []Pair {
+func (d *difference) add(out []Pair, b beyond) []Pair {
 	source, claimed, address := b.at[ofSource], b.at[ofClaimed], b.at[ofAddress]
 	switch b.kind {
 	case viaIP4:
@@ -88,7 +107,7 @@ func (d difference) add(out []Pair, b beyond) []Pair {
 		}
 		return append(out, p)
 	case viaIP6:
-		if address == linkLocalOrNone(source) && d.hasOther6(source, address) {
+		if address == linkLocalOrNone(source) && d.others6[source] > 0 {
 			return out
 		}
 		return append(out, Pair{MAC: macRange(source), Addresses: address.prefix(ip6Bits), Except: prefixes(b.except, ip6Bits)})
@@ -103,7 +122,7 @@ func (d difference) add(out []Pair, b beyond) []Pair {
 		}
 		return append(out, claim(AdvertisementTraffic, claimed, address, ip6Bits, b.except))
 	case viaNS:
-		if d.saidWithMAC(b) || slices.ContainsFunc(d.beyond, func(o beyond) bool { return o.kind == viaIP6 && o.at[ofSource] == source }) {
+		if d.saidWithMAC(b) || d.others6[source] > 0 || d.has(viaIP6, source, linkLocalOrNone(source)) {
 			return out
 		}
 		return append(out, Pair{MAC: macRange(claimed), Traffic: SolicitationTraffic})
@@ -115,24 +134,11 @@ func (d difference) add(out []Pair, b beyond) []Pair {
 }
 
 // has tells that what is beyond holds the very grant of a MAC for itself.
-func (d difference) has(k kind, mac, address span) bool {
-	return slices.ContainsFunc(d.beyond, func(o beyond) bool {
-		return o.kind == k && o.at[ofSource] == mac && o.at[ofAddress] == address && (o.at[ofClaimed] == everything || o.at[ofClaimed] == mac)
-	})
-}
+func (d *difference) has(k kind, mac, address span) bool { return d.said[said{k, mac, address}] }
 
 // saidWithMAC tells that b is a message without a MAC, and that the same with one is beyond, too.
-func (d difference) saidWithMAC(b beyond) bool {
-	return b.at[ofClaimed] == noMACGiven && slices.ContainsFunc(d.beyond, func(o beyond) bool {
-		return o.kind == b.kind && o.at[ofClaimed] != noMACGiven && o.at[ofAddress] == b.at[ofAddress]
-	})
-}
-
-// hasOther6 tells that the MAC has another IPv6 address beyond.
-func (d difference) hasOther6(mac, address span) bool {
-	return slices.ContainsFunc(d.beyond, func(o beyond) bool {
-		return o.kind == viaIP6 && o.at[ofSource] == mac && o.at[ofAddress] != address
-	})
+func (d *difference) saidWithMAC(b beyond) bool {
+	return b.at[ofClaimed] == noMACGiven && d.said[said{b.kind, someMAC, b.at[ofAddress]}]
 }
 
 func linkLocalOrNone(mac span) span {

@@ -1,0 +1,30 @@
+package portsec_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+// A column may be as long as an annotation lets somebody make it; that must not hold up who compares it.
+func TestComparingManyAddressesIsQuick(t *testing.T) {
+	var element strings.Builder
+	element.WriteString(ownMAC)
+	for i := range 5000 {
+		fmt.Fprintf(&element, " 10.%d.%d.5 fd00::%x:5", i/200, i%200, i)
+	}
+	own := portsec.IdentitySet(identity(t, "10.0.0.5"))
+	for _, era := range portsec.Eras() {
+		begin := time.Now()
+		set := portsec.Parse(era, []string{element.String()}).Set()
+		if !set.Equal(set.Union(set)) || len(portsec.Excess(set, own)) != 2*5000-1 {
+			t.Errorf("%s: the sets are compared wrongly", era)
+		}
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("%s: comparing 10,000 addresses took %s", era, took)
+		}
+	}
+}
