@@ -64,11 +64,15 @@ $(BIN)/golangci-lint: tools/go.mod tools/go.sum | $(BIN)
 ##@ Measure
 
 .PHONY: bench
-bench: bench-portsec ## Run all benchmarks; each ends with a table of bars and fails when one is missed.
+bench: bench-portsec bench-ovn ## Run all benchmarks; each ends with a table of bars and fails when one is missed.
 
 .PHONY: bench-portsec
 bench-portsec: deps ## Measure reading port_security and judging frames.
 	go run ./test/bench/portsec
+
+.PHONY: bench-ovn
+bench-ovn: deps ## Measure reading database files.
+	go test -count 1 -tags integration,bench -run ManyPorts -v ./internal/ovn/dbfile
 
 .PHONY: help
 help: ## Show this list.
