@@ -3,6 +3,7 @@
 package audit
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -89,6 +90,9 @@ const (
 	OutOfScope State = "out-of-scope"
 )
 
+// notYet is why a port is Unknown whose findings still have to settle.
+const notYet = "waiting whether what was found lasts"
+
 // Result is what judging one port gave.
 type Result struct {
 	State State
@@ -96,4 +100,47 @@ type Result struct {
 	Why string
 	// Findings are ordered by rule.
 	Findings []Finding
+}
+
+// Keep gives the result with those findings only that lasted, as told of each in turn. Where none is left of several, the
+// state is Unknown: what was found may be a moment in the making or the end of a port.
+func (r Result) Keep(lasted func(Finding) bool) Result {
+	var kept []Finding
+	for _, f := range r.Findings {
+		if lasted(f) {
+			kept = append(kept, f)
+		}
+	}
+	if len(kept) == 0 && len(r.Findings) > 0 {
+		return Result{State: Unknown, Why: notYet}
+	}
+	r.Findings = kept
+	return r
+}
+
+// Has tells that there is a finding of the rule.
+func (r Result) Has(rule Rule) bool {
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Rule.ID == rule.ID })
+}
+
+// Settling gives the longest time that any finding of these results has to last before it means anything; zero where each
+// counts at once.
+func Settling(results map[string]Result) time.Duration {
+	var longest time.Duration
+	for _, r := range results {
+		for _, f := range r.Findings {
+			longest = max(longest, f.Rule.Settle)
+		}
+	}
+	return longest
+}
+
+// Lasting gives the later of two looks, taken at least Settling apart, without the findings that have to last and were not
+// there before.
+func Lasting(earlier, later map[string]Result) map[string]Result {
+	out := make(map[string]Result, len(later))
+	for name, r := range later {
+		out[name] = r.Keep(func(f Finding) bool { return f.Rule.Settle == 0 || earlier[name].Has(f.Rule) })
+	}
+	return out
 }

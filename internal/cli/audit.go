@@ -2,8 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,7 +16,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/report"
-	"github.com/ovnguard/ovnguard/internal/rows"
+	"github.com/ovnguard/ovnguard/portsec"
 )
 
 // auditOptions are the flags of the command.
@@ -57,7 +60,7 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer) error {
 	case o.timeout <= 0:
 		return usage(fmt.Errorf("--timeout: %s: must be more than nothing", o.timeout))
 	}
-	if err := checkNorthbound(o.northbound); err != nil {
+	if err := errors.Join(checkNorthbound(o.northbound), o.checkTLS()); err != nil {
 		return usage(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
@@ -67,7 +70,7 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	if err := write(out, summary); err != nil {
-		return fmt.Errorf("write the report: %w", err)
+		return unreachable(fmt.Errorf("write the report: %w", err))
 	}
 	if len(summary.Findings) > 0 {
 		return &exitError{code: exitFindings}
@@ -75,8 +78,9 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// summary reads both sides and judges every port. The database is read first: a port whose pod came between would only
-// seem to be missing, and Kube-OVN's annotations tell that it was not made yet.
+// summary reads both sides and judges every port. They cannot be read at the same moment, so that a pod which comes or goes
+// meanwhile seems to be without its port, or the port without its pod. Where that is found on a running cluster, both sides
+// are read once more after a while, and what did not last is left out.
 func (o *auditOptions) summary(ctx context.Context, now time.Time) (report.Summary, error) {
 	var c client.Reader
 	if o.kubernetes == "" {
@@ -85,30 +89,63 @@ func (o *auditOptions) summary(ctx context.Context, now time.Time) (report.Summa
 			return report.Summary{}, err
 		}
 	}
-	inv := inventory.New()
-	version, notes, err := o.readNorthbound(ctx, now, inv)
+	results, notes, err := o.look(ctx, now, c)
 	if err != nil {
 		return report.Summary{}, err
 	}
+	_, file := databaseFile(o.northbound)
+	if pause := audit.Settling(results); pause > 0 && c != nil && !file {
+		select {
+		case <-ctx.Done():
+			return report.Summary{}, unreachable(fmt.Errorf("--timeout: %s: over before what was found could be looked at again after %s: %w", o.timeout, pause, ctx.Err()))
+		case <-time.After(pause):
+		}
+		earlier := results
+		if results, notes, err = o.look(ctx, now, c); err != nil {
+			return report.Summary{}, err
+		}
+		results = audit.Lasting(earlier, results)
+	}
+	return report.Summarise(results, notes), nil
+}
+
+// look reads both sides once and judges every port. notes say what could not be taken into account.
+func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader) (results map[string]audit.Result, notes []string, err error) {
+	inv := inventory.New()
+	version, notes, err := o.readNorthbound(ctx, now, inv)
+	if err != nil {
+		return nil, nil, err
+	}
 	var more []string
-	if o.kubernetes == "" {
+	if c != nil {
 		more, err = readCluster(ctx, c, inv)
 	} else {
 		more, err = readClusterFile(o.kubernetes, now, inv)
 	}
 	if err != nil {
-		return report.Summary{}, err
+		return nil, nil, err
 	}
-	notes = append(notes, more...)
-	if version == "" {
-		notes = append(notes, "the database does not say which release of OVN enforces; a port counts as protected only if every release protects it")
-	}
-	eras := rows.Eras(version)
-	results := make(map[string]audit.Result)
+	eras := portsec.PlausibleEras(version)
+	results = make(map[string]audit.Result)
 	for _, name := range inv.Names() {
 		results[name] = audit.Evaluate(inv.Port(name), eras)
 	}
-	return report.Summarise(results, notes), nil
+	return results, slices.Concat(notes, more, versionNote(version, eras)), nil
+}
+
+// versionNote says so where the database leaves open which parser of OVN enforces.
+func versionNote(version string, eras []portsec.Era) []string {
+	switch {
+	case len(eras) == 1:
+		return nil
+	case version == "":
+		return []string{"the database does not say which release of OVN enforces; a port counts as protected only if every release protects it"}
+	}
+	var releases []string
+	for _, e := range eras {
+		releases = append(releases, e.Releases())
+	}
+	return []string{fmt.Sprintf("OVN %s may read port_security as any of these do: %s; a port counts as protected only if each protects it", version, strings.Join(releases, "; "))}
 }
 
 // readNorthbound enters what the database holds into the inventory and gives the release of OVN that it names. It may be a

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -57,8 +58,10 @@ func (o *controllerOptions) run(cmd *cobra.Command) error {
 	o.Northbound, o.NorthboundTLS = o.northbound, o.tls
 	if namespace, name, found := strings.Cut(o.service, "/"); found {
 		o.WebhookService = types.NamespacedName{Namespace: namespace, Name: name}
+	} else if o.WebhookURL == "" {
+		return usage(fmt.Errorf("--webhook-service: %q: want namespace/name of a Service", o.service))
 	}
-	if err := o.Validate(); err != nil {
+	if err := errors.Join(o.checkTLS(), o.Validate()); err != nil {
 		return usage(err)
 	}
 	if o.REST, err = o.rest(); err != nil {

@@ -43,8 +43,12 @@ func TestExitCodes(t *testing.T) {
 		"audit, no cluster":     {[]string{"audit", "--nb", nowhere}, exitUsage, []string{"--kubeconfig"}},
 		"audit, bad kubeconfig": {[]string{"audit", "--nb", nowhere, "--kubeconfig", "/nonexistent"}, exitUsage, []string{"--kubeconfig", "/nonexistent"}},
 		"audit, nb away":        {[]string{"audit", "--nb", nowhere, "--kubeconfig", config, "--timeout", "300ms"}, exitUnreachable, []string{"--nb", "/nonexistent/nb.sock"}},
-		"audit, TLS incomplete": {[]string{"audit", "--nb", "ssl:127.0.0.1:1", "--kubeconfig", config, "--timeout", "300ms"}, exitUnreachable, []string{"--nb", "certificate"}},
-		"controller without nb": {[]string{"controller"}, exitUsage, []string{"--nb"}},
+		"audit, TLS incomplete": {[]string{"audit", "--nb", "ssl:127.0.0.1:1", "--kubeconfig", config, "--timeout", "300ms"}, exitUsage, []string{"--nb-ca", "--nb-cert", "--nb-key"}},
+		"audit, TLS files away": {
+			[]string{"audit", "--nb", "ssl:127.0.0.1:1", "--nb-ca", config, "--nb-cert", "/nonexistent/cert", "--nb-key", config}, exitUsage, []string{"--nb-cert", "/nonexistent/cert"},
+		},
+		"controller, TLS incomplete": {[]string{"controller", "--nb", "ssl:127.0.0.1:1", "--namespace", "X"}, exitUsage, []string{"--nb-ca", "--namespace"}},
+		"controller without nb":      {[]string{"controller"}, exitUsage, []string{"--nb"}},
 		"controller, all wrong": {
 			[]string{"controller", "--nb", "x", "--namespace", "", "--webhook-address", "9443", "--webhook-url", "http://x"},
 			exitUsage,
@@ -53,7 +57,7 @@ func TestExitCodes(t *testing.T) {
 		"controller, URL by number": {
 			[]string{"controller", "--nb", nowhere, "--webhook-url", "https://127.0.0.1:9443"}, exitUsage, []string{"--webhook-url", "localhost"},
 		},
-		"controller, service": {[]string{"controller", "--nb", nowhere, "--webhook-service", "x"}, exitUsage, []string{"--webhook-service", "namespace/name"}},
+		"controller, service": {[]string{"controller", "--nb", nowhere, "--webhook-service", "x"}, exitUsage, []string{"--webhook-service", `"x"`, "namespace/name"}},
 		"controller, log":     {[]string{"controller", "--nb", nowhere, "--log-format", "xml"}, exitUsage, []string{"--log-format", "json or text"}},
 		"controller, server away": {
 			[]string{"controller", "--nb", nowhere, "--kubeconfig", config, "--log-format", "text", "--webhook-url", "https://localhost:1", "--metrics-address", "0", "--health-address", "0"},

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"slices"
 	"strconv"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -48,18 +46,8 @@ func (o Options) Validate() error {
 	}
 	if o.Northbound == "" {
 		bad("nb", "is required, for example unix:/var/run/ovn/ovnnb_db.sock or tcp:10.0.0.1:6641")
-	} else if endpoints, err := ovn.ParseEndpoints(o.Northbound); err != nil {
+	} else if _, err := ovn.ParseEndpoints(o.Northbound); err != nil {
 		bad("nb", "%w", err)
-	} else if slices.ContainsFunc(endpoints, func(e string) bool { return strings.HasPrefix(e, "ssl:") }) {
-		for _, file := range []struct{ flag, path, what string }{
-			{"nb-ca", o.NorthboundTLS.CA, "the authority's certificate"},
-			{"nb-cert", o.NorthboundTLS.Certificate, "the client certificate"},
-			{"nb-key", o.NorthboundTLS.Key, "the client key"},
-		} {
-			if file.path == "" {
-				bad(file.flag, "is required for ssl: endpoints: the file with %s", file.what)
-			}
-		}
 	}
 	if wrong := validation.IsDNS1123Label(o.Namespace); len(wrong) > 0 {
 		bad("namespace", "%q: want the namespace for the certificate Secret: %s", o.Namespace, wrong[0])

@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/ovnguard/ovnguard/internal/ovn"
 )
 
 // valid gives options that are as they must be, after some changes.
@@ -27,16 +25,11 @@ func TestValidate(t *testing.T) {
 		change func(*Options)
 		says   []string // nothing means that the options are valid
 	}{
-		"as they must be":   {func(*Options) {}, nil},
-		"by URL":            {func(o *Options) { o.WebhookURL, o.WebhookService = "https://localhost:9443", types.NamespacedName{} }, nil},
-		"URL without port":  {func(o *Options) { o.WebhookURL = "https://guard.example.org" }, nil},
-		"no endpoint":       {func(o *Options) { o.Northbound = "" }, []string{"--nb: is required", "tcp:"}},
-		"no such endpoint":  {func(o *Options) { o.Northbound = "udp:h:1" }, []string{"--nb", "udp:h:1"}},
-		"TLS without files": {func(o *Options) { o.Northbound = "tcp:h:1,ssl:h:2" }, []string{"--nb-ca", "--nb-cert", "--nb-key"}},
-		"TLS without key":   {func(o *Options) { o.Northbound, o.NorthboundTLS = "ssl:h:1", ovn.TLSFiles{CA: "a", Certificate: "b"} }, []string{"--nb-key: is required"}},
-		"TLS with files": {func(o *Options) {
-			o.Northbound, o.NorthboundTLS = "ssl:h:1", ovn.TLSFiles{CA: "a", Certificate: "b", Key: "c"}
-		}, nil},
+		"as they must be":      {func(*Options) {}, nil},
+		"by URL":               {func(o *Options) { o.WebhookURL, o.WebhookService = "https://localhost:9443", types.NamespacedName{} }, nil},
+		"URL without port":     {func(o *Options) { o.WebhookURL = "https://guard.example.org" }, nil},
+		"no endpoint":          {func(o *Options) { o.Northbound = "" }, []string{"--nb: is required", "tcp:"}},
+		"no such endpoint":     {func(o *Options) { o.Northbound = "udp:h:1" }, []string{"--nb", "udp:h:1"}},
 		"no namespace":         {func(o *Options) { o.Namespace = "" }, []string{"--namespace"}},
 		"no such namespace":    {func(o *Options) { o.Namespace = "Guard" }, []string{"--namespace", `"Guard"`}},
 		"listening, no port":   {func(o *Options) { o.WebhookAddress = "localhost" }, []string{"--webhook-address", "host:port"}},

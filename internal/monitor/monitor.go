@@ -138,7 +138,7 @@ func (m *Monitor) judge(name string) {
 	m.settle(name, before, &after)
 
 	for _, f := range before.result.Findings {
-		if !holds(after.result, f.Rule) || after.podUID != before.podUID {
+		if !after.result.Has(f.Rule) || after.podUID != before.podUID {
 			m.observer.Cleared(f, before.podUID)
 		}
 	}
@@ -154,7 +154,7 @@ func (m *Monitor) judge(name string) {
 		m.observer.Counted(after.result.State, +1)
 	}
 	for _, f := range after.result.Findings {
-		if !holds(before.result, f.Rule) || after.podUID != before.podUID {
+		if !before.result.Has(f.Rule) || after.podUID != before.podUID {
 			m.observer.Found(f, after.podUID)
 		}
 	}
@@ -166,11 +166,9 @@ func (m *Monitor) settle(name string, before judged, after *judged) {
 	if after.podUID != before.podUID {
 		before.since = nil // another pod of the same name starts anew
 	}
-	var out []audit.Finding
-	for _, f := range after.result.Findings {
+	after.result = after.result.Keep(func(f audit.Finding) bool {
 		if f.Rule.Settle == 0 {
-			out = append(out, f)
-			continue
+			return true
 		}
 		now := m.clock.Now()
 		first, seen := before.since[f.Rule.ID]
@@ -185,27 +183,14 @@ func (m *Monitor) settle(name string, before judged, after *judged) {
 			if !seen {
 				m.clock.AfterFunc(rest, func() { m.again(name) })
 			}
-			continue
+			return false
 		}
-		out = append(out, f)
-	}
-	if len(out) < len(after.result.Findings) && len(out) == 0 {
-		after.result.State, after.result.Why = audit.Unknown, "waiting whether what was found lasts"
-	}
-	after.result.Findings = out
+		return true
+	})
 }
 
 func (m *Monitor) again(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.judge(name)
-}
-
-func holds(r audit.Result, rule audit.Rule) bool {
-	for _, f := range r.Findings {
-		if f.Rule.ID == rule.ID {
-			return true
-		}
-	}
-	return false
 }

@@ -5,7 +5,6 @@ package rows
 import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/ovn"
-	"github.com/ovnguard/ovnguard/portsec"
 )
 
 // Of gives the facts of a port. Both share their contents, which neither side ever changes.
@@ -27,7 +26,3 @@ func Apply(inv *inventory.Inventory, c ovn.Change) []string {
 	}
 	return touched
 }
-
-// Eras gives the parsers of OVN that may be the ones that enforce, from the release that the database names: one where that
-// is exact, all of them where it names none.
-func Eras(version string) []portsec.Era { return portsec.PlausibleEras(version) }
