@@ -74,7 +74,7 @@ func readDatabaseFile(path string, now time.Time, inv *inventory.Inventory) (ver
 		return "", nil, err
 	}
 	for _, p := range ports {
-		rows.Apply(inv, ovn.Change{New: p})
+		inv.SetRow(rows.Of(p))
 	}
 	return version, fileNotes(path, d, now), nil
 }
@@ -142,10 +142,11 @@ func (o *auditOptions) readMirror(ctx context.Context, inv *inventory.Inventory)
 	if err := mirror.WaitSynced(ctx); err != nil {
 		return "", err
 	}
-	for _, c := range mirror.Take() {
-		rows.Apply(inv, c)
+	state := mirror.Snapshot()
+	for p := range state.Ports().All() {
+		inv.SetRow(rows.Of(p))
 	}
-	return mirror.Version(), nil
+	return state.Version(), nil
 }
 
 // readClusterFile enters what kubectl printed into the inventory.

@@ -44,25 +44,24 @@ func (a *auditor) follow(ctx context.Context) error {
 	if err := followKubernetes(ctx, a.manager, a.monitor, a.log); err != nil {
 		return err
 	}
-	if err := a.mirror.WaitSynced(ctx); err != nil {
-		return err
-	}
-	for changes := a.mirror.Take(); ; {
-		a.take(changes)
-		var err error
-		if changes, err = a.mirror.Changes(ctx); err != nil {
+	changes := a.mirror.Subscribe(ovn.TablePort, ovn.TableNBGlobal)
+	defer changes.Close()
+	for {
+		events, state, err := changes.Next(ctx)
+		if err != nil {
 			return err
 		}
+		a.take(events, state)
 	}
 }
 
 // take enters changes of rows. The first batch is everything that the database holds, after which judging starts.
-func (a *auditor) take(changes []ovn.Change) {
-	a.monitor.SetEras(portsec.PlausibleEras(a.mirror.Version()))
+func (a *auditor) take(events []ovn.Event, state *ovn.Snapshot) {
+	a.monitor.SetEras(portsec.PlausibleEras(state.Version()))
 	a.monitor.Change(func(inv *inventory.Inventory) []string {
 		var touched []string
-		for _, c := range changes {
-			touched = append(touched, rows.Apply(inv, c)...)
+		for _, e := range events {
+			touched = append(touched, rows.Apply(inv, e)...)
 		}
 		return touched
 	})
@@ -77,7 +76,7 @@ func (a *auditor) take(changes []ovn.Change) {
 func (a *auditor) ready(*http.Request) error {
 	s := a.mirror.State()
 	switch {
-	case !s.Synced && time.Since(s.Since) > staleAfter:
+	case !s.Synced() && time.Since(s.Since) > staleAfter:
 		if s.Err != nil {
 			return s.Err
 		}

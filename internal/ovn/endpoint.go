@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,6 +45,23 @@ func ParseEndpoints(text string) ([]string, error) {
 		endpoints = append(endpoints, e)
 	}
 	return endpoints, nil
+}
+
+func isTLS(endpoint string) bool { return strings.HasPrefix(endpoint, "ssl:") }
+
+// Plaintext tells that what is said over an endpoint can be read and changed on its way: it is tcp: and does not stay on
+// this machine. Whoever can do that can switch off the protection of any port.
+func Plaintext(endpoint string) bool {
+	address, ok := strings.CutPrefix(endpoint, "tcp:")
+	if !ok {
+		return false
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil || host == "localhost" {
+		return err != nil
+	}
+	ip, err := netip.ParseAddr(host)
+	return err != nil || !ip.IsLoopback()
 }
 
 // clientConfig gives the TLS configuration for ssl: endpoints. It is read anew for each connection, so that renewed

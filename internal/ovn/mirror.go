@@ -4,62 +4,60 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
 )
 
-// Config says which Northbound database to follow.
+// Config says which database to follow.
 type Config struct {
-	// Endpoints is a comma list, see ParseEndpoints.
+	// Endpoints is a comma list, see ParseEndpoints. Where it names several, only the leader of the cluster is followed.
 	Endpoints string
-	// TLS is needed for ssl: endpoints.
+	// TLS is needed for ssl: endpoints. The files are read anew for each connection.
 	TLS TLSFiles
-	Log logr.Logger
+	// Database is the one to follow; empty means Northbound.
+	Database Database
+	// Tables are those to follow; none means ports, switches and NB_Global, or Port_Binding, Chassis and SB_Global.
+	Tables []Table
+	// Probe is how long the server may be silent before it is asked whether it is still there, and how long it then has
+	// for an answer; zero means five seconds.
+	Probe time.Duration
+	Log   logr.Logger
 }
 
-// State says what the mirror knows.
-type State struct {
-	// Synced tells that the mirror follows the database now.
-	Synced bool
-	// Since is when that became so, or when it ended; zero where it never was.
-	Since time.Time
-	// Err says why the mirror does not follow the database; nil while it does or before the first attempt.
-	Err error
+// defaultTables are followed where Config names none.
+var defaultTables = map[Database][]Table{
+	Northbound: {TablePort, TableSwitch, TableNBGlobal},
+	Southbound: {TablePortBinding, TableChassis, TableSBGlobal},
 }
 
-// Change is one change of one port. Old is nil for a new port, New for one that is gone.
-type Change struct {
-	Old *Port
-	New *Port
-}
-
-// Mirror follows the ports of a Northbound database. What it hands out is never changed afterwards.
+// Mirror follows a database. Its methods may be called from any goroutine.
 type Mirror struct {
 	config    Config
 	endpoints []string
+	store     *store // belongs to the goroutine that reads the connection
+	running   atomic.Bool
+	progress  progress
 
-	mu       sync.Mutex
-	ports    map[string]*Port // by UUID
-	version  string
-	state    State
-	changes  []Change
-	signal   chan struct{}
-	firstEnd chan struct{}
-	first    bool
+	snapshot atomic.Pointer[Snapshot]
+
+	mu            sync.Mutex
+	state         State
+	session       *session // nil where there is no connection that follows the database
+	subscriptions map[*Subscription]struct{}
+	firstSync     chan struct{}
 }
 
-// How long to wait between attempts to connect, and to see whether a silent server is still there.
+// How long to wait between attempts to connect, and for one attempt.
 const (
 	backoffMin   = 100 * time.Millisecond
 	backoffMax   = 3 * time.Second
 	dialTimeout  = 5 * time.Second
-	probeEvery   = 5 * time.Second
-	probeTimeout = 5 * time.Second
+	probeDefault = 5 * time.Second
 )
 
 // Open gives a mirror of the database that config names. It connects when Run is called.
@@ -73,26 +71,47 @@ func Open(config Config) (*Mirror, error) {
 			return nil, err
 		}
 	}
-	return &Mirror{
-		config: config, endpoints: endpoints,
-		ports: make(map[string]*Port), signal: make(chan struct{}, 1), firstEnd: make(chan struct{}),
-	}, nil
+	if config.Database == "" {
+		config.Database = Northbound
+	}
+	if databaseTables[config.Database] == nil {
+		return nil, fmt.Errorf("database %q cannot be followed: want %s or %s", config.Database, Northbound, Southbound)
+	}
+	if len(config.Tables) == 0 {
+		config.Tables = defaultTables[config.Database]
+	}
+	if config.Probe <= 0 {
+		config.Probe = probeDefault
+	}
+	store, err := newStore(config.Database, config.Tables)
+	if err != nil {
+		return nil, err
+	}
+	m := &Mirror{
+		config: config, endpoints: endpoints, store: store, state: State{Phase: Disconnected},
+		subscriptions: make(map[*Subscription]struct{}), firstSync: make(chan struct{}),
+	}
+	m.snapshot.Store(store.snapshot)
+	return m, nil
 }
 
-// Run follows the database until ctx ends. It connects again whenever the connection is lost and never gives up; what
-// changed meanwhile then comes as ordinary changes.
+// Run follows the database until ctx ends. It connects again whenever the connection is lost and never gives up. When it
+// returns, nothing of it runs any more.
 func (m *Mirror) Run(ctx context.Context) {
+	if m.running.Swap(true) {
+		panic("ovn: Mirror.Run is called twice")
+	}
 	pause := backoffMin
-	for ctx.Err() == nil {
-		synced, err := m.follow(ctx)
+	for {
+		synced, err := m.attempt(ctx)
+		m.lost(err)
 		if ctx.Err() != nil {
 			return
 		}
-		m.lost(err)
 		if synced {
 			pause = backoffMin
 		}
-		m.config.Log.Info("the Northbound database is not followed; trying again", "reason", err.Error(), "in", pause.String())
+		m.config.Log.Info("the database is not followed; trying again", "database", m.config.Database, "reason", err.Error(), "in", pause.String())
 		select {
 		case <-ctx.Done():
 			return
@@ -102,10 +121,33 @@ func (m *Mirror) Run(ctx context.Context) {
 	}
 }
 
+// attempt tries each endpoint once, and follows the database at the first that can be followed until that ends. Endpoints
+// that failed go to the end of the list.
+func (m *Mirror) attempt(ctx context.Context) (synced bool, err error) {
+	m.mu.Lock()
+	m.state = m.state.connecting(time.Now())
+	m.mu.Unlock()
+	var errs []error
+	for range len(m.endpoints) {
+		endpoint := m.endpoints[0]
+		synced, err := m.follow(ctx, endpoint)
+		err = fmt.Errorf("%s: %w", endpoint, err)
+		if synced && !errors.Is(err, errNotLeader) {
+			return true, err // it may well come back, so it is tried first again
+		}
+		m.endpoints = append(m.endpoints[1:], endpoint)
+		if synced || ctx.Err() != nil {
+			return synced, err
+		}
+		errs = append(errs, err)
+	}
+	return false, errors.Join(errs...)
+}
+
 // WaitSynced waits until the mirror has read the database once, or ctx ends. The error then says why it has not.
 func (m *Mirror) WaitSynced(ctx context.Context) error {
 	select {
-	case <-m.firstEnd:
+	case <-m.firstSync:
 		return nil
 	case <-ctx.Done():
 		if s := m.State(); s.Err != nil {
@@ -119,104 +161,41 @@ func (m *Mirror) WaitSynced(ctx context.Context) error {
 func (m *Mirror) State() State {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.state
+	s := m.state
+	s.Revision = m.Snapshot().Revision
+	return s
 }
 
-// Ports gives all ports as they are now, in no order.
-func (m *Mirror) Ports() []*Port {
+// Snapshot gives the newest state that was read. It is empty, with revision 0, before the first.
+func (m *Mirror) Snapshot() *Snapshot { return m.snapshot.Load() }
+
+// publish makes the store's snapshot the newest, and tells all subscriptions.
+func (m *Mirror) publish(events []Event, resynchronised bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Collect(maps.Values(m.ports))
-}
-
-// Version gives the release of the ovn-northd that works on the database, such as "23.03.1"; empty where it says nothing.
-func (m *Mirror) Version() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.version
-}
-
-// Changes waits for changes and gives all that have come since the last call, in order. Nothing is lost, however late the
-// caller comes: what it has not taken is kept. The first call gives every port as a new one.
-func (m *Mirror) Changes(ctx context.Context) ([]Change, error) {
-	for {
-		if changes := m.Take(); len(changes) > 0 {
-			return changes, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-m.signal:
-		}
+	state := m.store.snapshot
+	m.snapshot.Store(state)
+	for s := range m.subscriptions {
+		s.add(events, state, resynchronised)
 	}
 }
 
-// Take gives the changes that have come since the last call, without waiting for any.
-func (m *Mirror) Take() []Change {
+// synced takes a session as the one that follows the database.
+func (m *Mirror) synced(s *session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	changes := m.changes
-	m.changes = nil
-	return changes
-}
-
-// replace makes ports the whole truth; what is different from before becomes changes.
-func (m *Mirror) replace(ports map[string]*Port, version string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.version = version
-	for uuid := range m.ports {
-		if ports[uuid] == nil {
-			m.put(uuid, nil)
-		}
-	}
-	for uuid, p := range ports {
-		m.put(uuid, p)
-	}
-	m.state = State{Synced: true, Since: time.Now()}
-	if !m.first {
-		m.first = true
-		close(m.firstEnd)
-	}
-}
-
-// update takes over one port, or its end.
-func (m *Mirror) update(uuid string, p *Port) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.put(uuid, p)
-}
-
-func (m *Mirror) put(uuid string, p *Port) {
-	old := m.ports[uuid]
-	switch {
-	case old == nil && p == nil, old != nil && p != nil && old.same(p):
-		return
-	case p == nil:
-		delete(m.ports, uuid)
-	default:
-		m.ports[uuid] = p
-	}
-	m.changes = append(m.changes, Change{Old: old, New: p})
+	m.session = s
+	m.state = m.state.connected(time.Now(), s.endpoint)
 	select {
-	case m.signal <- struct{}{}:
-	default: // the reader has a signal waiting and will take this change with it
+	case <-m.firstSync:
+	default:
+		close(m.firstSync)
 	}
-}
-
-func (m *Mirror) setVersion(version string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.version = version
 }
 
 func (m *Mirror) lost(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.state.Synced {
-		m.state = State{Since: time.Now()}
-	}
-	m.state.Err = err
+	m.session = nil
+	m.state = m.state.lost(time.Now(), err)
 }
-
-var errConnectionLost = errors.New("the connection was lost")

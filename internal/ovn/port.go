@@ -1,43 +1,47 @@
-// Package ovn is the one place that knows the OVN databases: typed rows, ordered events, and how fresh they are. It stands
-// on libovsdb and fences it in; no other package imports that library.
 package ovn
 
-import "slices"
-
-// Port is a row of Logical_Switch_Port. It is never changed once it has been handed out: a change gives a new one.
+// Port is a row of Logical_Switch_Port. Like every row it is never changed once it has been handed out: a change gives a
+// new one. Sets are sorted.
 type Port struct {
 	UUID string
+	// Name is unique in the database.
 	Name string
 	// Type is empty for the port of a pod or VM.
 	Type         string
 	Addresses    []string
 	PortSecurity []string
 	ExternalIDs  map[string]string
+	Options      map[string]string
 	// Enabled is nil where the column is empty, which means enabled.
 	Enabled *bool
-	// Switch is the name of the Logical_Switch that holds the port; empty where none does.
+	// Up is nil until OVN has said whether the port is bound.
+	Up *bool
+	// ParentName and Tag belong to a port nested in another, as containers in a VM have.
+	ParentName string
+	Tag        *int
+	// Switch is the name of the Logical_Switch that holds the port; empty where none does, or where that table is not
+	// followed.
 	Switch string
+
+	// holder is the UUID of that switch.
+	holder string
 }
 
-// same tells that two rows hold the same.
-func (p *Port) same(q *Port) bool {
-	return p.UUID == q.UUID && p.Name == q.Name && p.Type == q.Type && p.Switch == q.Switch &&
-		slices.Equal(p.Addresses, q.Addresses) && slices.Equal(p.PortSecurity, q.PortSecurity) &&
-		equalMaps(p.ExternalIDs, q.ExternalIDs) && equalPointers(p.Enabled, q.Enabled)
-}
+// RowUUID implements Row.
+func (p *Port) RowUUID() string { return p.UUID }
 
-func equalMaps(a, b map[string]string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for k, v := range a {
-		if w, ok := b[k]; !ok || v != w {
-			return false
-		}
-	}
-	return true
-}
+// Pod gives the pod that Kube-OVN made the port for, as "namespace/name"; empty for any other port.
+func (p *Port) Pod() string { return p.ExternalIDs["pod"] }
 
-func equalPointers(a, b *bool) bool {
-	return a == nil && b == nil || a != nil && b != nil && *a == *b
+var portColumns = []column[Port]{
+	{name: "name", field: func(p *Port) any { return &p.Name }},
+	{name: "type", field: func(p *Port) any { return &p.Type }},
+	{name: "addresses", field: func(p *Port) any { return &p.Addresses }},
+	{name: "port_security", field: func(p *Port) any { return &p.PortSecurity }},
+	{name: "external_ids", field: func(p *Port) any { return &p.ExternalIDs }},
+	{name: "options", field: func(p *Port) any { return &p.Options }},
+	{name: "enabled", field: func(p *Port) any { return &p.Enabled }},
+	{name: "up", field: func(p *Port) any { return &p.Up }},
+	{name: "parent_name", field: func(p *Port) any { return &p.ParentName }},
+	{name: "tag", field: func(p *Port) any { return &p.Tag }},
 }

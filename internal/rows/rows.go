@@ -15,14 +15,16 @@ func Of(p *ovn.Port) *inventory.Row {
 	}
 }
 
-// Apply enters one change into the inventory and gives the names of the ports that it touched.
-func Apply(inv *inventory.Inventory, c ovn.Change) []string {
+// Apply enters one change into the inventory and gives the names of the ports that it touched. Events about other tables
+// touch none.
+func Apply(inv *inventory.Inventory, e ovn.Event) []string {
+	old, now := e.Ports()
 	var touched []string
-	if c.Old != nil && (c.New == nil || c.New.Name != c.Old.Name) {
-		touched = inv.DeleteRow(c.Old.Name, c.Old.UUID)
+	if old != nil && (now == nil || now.Name != old.Name) {
+		touched = inv.DeleteRow(old.Name, old.UUID)
 	}
-	if c.New != nil {
-		touched = append(touched, inv.SetRow(Of(c.New))...)
+	if now != nil {
+		touched = append(touched, inv.SetRow(Of(now))...)
 	}
 	return touched
 }
