@@ -254,9 +254,9 @@ func (inv *Inventory) reclaim(keys map[PodKey]bool) []string {
 	var touched []string
 	for key := range keys {
 		p := inv.pods[key]
-		touched = union(touched, union(inv.unclaim(p), inv.claim(p)))
+		touched = append(append(touched, inv.unclaim(p)...), inv.claim(p)...)
 	}
-	return touched
+	return union(touched, nil)
 }
 
 func (inv *Inventory) portsOf(keys map[PodKey]bool) []string {

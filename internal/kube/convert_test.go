@@ -196,6 +196,25 @@ func TestLookup(t *testing.T) {
 	}
 }
 
+// slowCache is a cache that is still being filled: it answers when the caller will not wait any longer.
+type slowCache struct{ client.Reader }
+
+func (slowCache) Get(ctx context.Context, _ client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// A cache that is still being filled does not use up the time of a review: the API server is asked, and answers.
+func TestLookupDoesNotWaitForTheCache(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns", Annotations: map[string]string{"k": "v"}}}
+	got := Lookup{Cache: slowCache{}, Live: server(t, nil, nil, ns)}.Namespace(ctx, "ns")
+	if got.Err != nil || got.Annotations["k"] != "v" || ctx.Err() != nil {
+		t.Errorf("got %+v, %v", got, ctx.Err())
+	}
+}
+
 func TestFill(t *testing.T) {
 	objects := []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns"}},

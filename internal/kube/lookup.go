@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"time"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -12,6 +13,10 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
+
+// cacheTimeout is how long a cache that is still being filled may keep a review waiting before the API server is asked. A
+// cache that is filled answers at once.
+const cacheTimeout = 250 * time.Millisecond
 
 // Lookup answers admission's questions from a cache and, where the cache has no answer, from the API server: a pod may
 // be created in the same breath as its namespace.
@@ -40,7 +45,7 @@ func (l Lookup) Kind(ctx context.Context, a kubeovn.Attachment) kubeovn.Attachme
 }
 
 func (l Lookup) get(ctx context.Context, key client.ObjectKey, into client.Object) error {
-	cached := l.Cache.Get(ctx, key, into)
+	cached := l.getCached(ctx, key, into)
 	if cached == nil {
 		return nil
 	}
@@ -51,4 +56,10 @@ func (l Lookup) get(ctx context.Context, key client.ObjectKey, into client.Objec
 		return fmt.Errorf("not in the cache (%w) and the API server gave no answer: %w", cached, err)
 	}
 	return nil
+}
+
+func (l Lookup) getCached(ctx context.Context, key client.ObjectKey, into client.Object) error {
+	ctx, cancel := context.WithTimeout(ctx, cacheTimeout)
+	defer cancel()
+	return l.Cache.Get(ctx, key, into)
 }
