@@ -85,9 +85,7 @@ func (h *PodHandler) review(ctx context.Context, req admission.Request) (admissi
 
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	nics := kubeovn.NICs(networks.Default, networks.Attachments, func(a kubeovn.Attachment) kubeovn.AttachmentKind {
-		return h.Lookup.Kind(ctx, a)
-	})
+	nics := kubeovn.NICs(networks.Default, networks.Attachments, h.kinds(ctx))
 	change := ChangePod(annotations, nics, h.Lookup.Namespace(ctx, req.Namespace))
 	switch {
 	case len(change.Denials) > 0:
@@ -96,6 +94,21 @@ func (h *PodHandler) review(ctx context.Context, req admission.Request) (admissi
 		return admission.Allowed("").WithWarnings(change.Warnings...), ResultUnchanged
 	}
 	return admission.Patched("", change.Patch(annotations)...).WithWarnings(change.Warnings...), ResultPatched
+}
+
+// kinds gives a lookup that asks once for each attachment, however often a pod lists it: where the definition is missing,
+// each question goes to the API server.
+func (h *PodHandler) kinds(ctx context.Context) func(kubeovn.Attachment) kubeovn.AttachmentKind {
+	known := make(map[kubeovn.Attachment]kubeovn.AttachmentKind)
+	return func(a kubeovn.Attachment) kubeovn.AttachmentKind {
+		a.Interface = "" // which says nothing of the definition
+		kind, ok := known[a]
+		if !ok {
+			kind = h.Lookup.Kind(ctx, a)
+			known[a] = kind
+		}
+		return kind
+	}
 }
 
 func denied(reasons []string) (admission.Response, string) {

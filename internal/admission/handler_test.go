@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -142,6 +143,30 @@ func TestHandle(t *testing.T) {
 				t.Errorf("patched beyond what was wanted: %v", got)
 			}
 		})
+	}
+}
+
+// countingLookup counts the questions about attachments.
+type countingLookup struct {
+	tableLookup
+	asked map[kubeovn.Attachment]int
+}
+
+func (l countingLookup) Kind(ctx context.Context, a kubeovn.Attachment) kubeovn.AttachmentKind {
+	l.asked[a]++
+	return l.tableLookup.Kind(ctx, a)
+}
+
+func TestEachAttachmentIsAskedForOnce(t *testing.T) {
+	lookup := countingLookup{asked: make(map[kubeovn.Attachment]int)}
+	h := &PodHandler{Lookup: lookup, Observe: func(string, time.Duration) {}, Now: time.Now}
+	r := h.Handle(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
+		Operation: admissionv1.Create, Namespace: "t", Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
+		Object: runtime.RawExtension{Raw: []byte(`{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"gone@net1,gone@net2,gone,t/gone@net3,other/gone"}}}`)},
+	}})
+	want := map[kubeovn.Attachment]int{{Namespace: "t", Name: "gone"}: 1, {Namespace: "other", Name: "gone"}: 1}
+	if diff := cmp.Diff(want, lookup.asked); diff != "" || !r.Allowed {
+		t.Errorf("allowed %v; asked for: -want +got\n%s", r.Allowed, diff)
 	}
 }
 

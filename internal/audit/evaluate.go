@@ -69,6 +69,8 @@ func outOfScope(p inventory.Port) string {
 	switch {
 	case p.Pod != nil && p.Pod.Finished:
 		return "its pod has ended"
+	case p.Pod != nil && p.Row == nil && p.NICSpelling && p.Pod.Annotations[p.Provider.Key(kubeovn.Allocated)] != kubeovn.True:
+		return "the pod lists its attachment several times, and this is one of the names that the ports may have"
 	case p.Pod != nil:
 		return ""
 	case p.Row == nil:

@@ -118,6 +118,16 @@ func TestEvaluate(t *testing.T) {
 		"no row, attachment not readable": {
 			port: port(noRow, annotate("ovn.kubernetes.io/allocated", ""), func(p *inventory.Port) { p.NICKnown = false }), state: Unknown, why: "attachment",
 		},
+		"no row of that spelling": {
+			port:  port(noRow, annotate("ovn.kubernetes.io/allocated", ""), func(p *inventory.Port) { p.NICSpelling = true }),
+			state: OutOfScope, why: "one of the names",
+		},
+		"no row, allocated by that spelling": {
+			port: port(noRow, func(p *inventory.Port) { p.NICSpelling = true }), state: Violation, rules: []string{"OVG007"},
+		},
+		"open, by either spelling": {
+			port: port(portSecurity(), func(p *inventory.Port) { p.NICSpelling = true }), state: Violation, rules: []string{"OVG001"},
+		},
 		"identity from the pod": {
 			port:  port(noRecord, annotate("ovn.kubernetes.io/mac_address", mac), annotate("ovn.kubernetes.io/ip_address", "10.16.0.5")),
 			state: Compliant,

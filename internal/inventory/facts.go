@@ -73,6 +73,8 @@ type Port struct {
 	Pod *Pod
 	// NICKnown is false where the port is expected only because its attachment could not be read.
 	NICKnown bool
+	// NICSpelling is true where releases of Kube-OVN name the NIC differently, so that some never make a port of this name.
+	NICSpelling bool
 	// Decision is what policy says; it means something only where Pod is set.
 	Decision policy.Decision
 	// Record is the IP resource of that name, nil where there is none.

@@ -169,7 +169,7 @@ func (inv *Inventory) Port(name string) Port {
 		d := policy.Decide(c.nic.Provider, inv.namespace(c.pod.Namespace), c.pod.Annotations)
 		if port.Pod == nil || d.Level < port.Decision.Level || (d.Level == port.Decision.Level && d.Forwarding < port.Decision.Forwarding) {
 			port.Pod, port.Provider, port.Decision = c.pod, c.nic.Provider, d
-			port.NICKnown = c.nic.Kind == kubeovn.KindOVN
+			port.NICKnown, port.NICSpelling = c.nic.Kind == kubeovn.KindOVN, c.nic.Spelling
 		}
 	}
 	return port

@@ -70,30 +70,34 @@ func TestNICs(t *testing.T) {
 		list []Attachment
 		want []NIC
 	}{
-		"default only": {want: []NIC{{DefaultProvider, KindOVN}}},
+		"default only": {want: []NIC{{DefaultProvider, KindOVN, false}}},
 		"one attachment": {
 			list: []Attachment{{Namespace: "a", Name: "ovn1"}},
-			want: []NIC{{DefaultProvider, KindOVN}, {"ovn1.a.ovn", KindOVN}},
+			want: []NIC{{DefaultProvider, KindOVN, false}, {"ovn1.a.ovn", KindOVN, false}},
 		},
 		"outside OVN": {
 			list: []Attachment{{Namespace: "a", Name: "macvlan"}},
-			want: []NIC{{DefaultProvider, KindOVN}},
+			want: []NIC{{DefaultProvider, KindOVN, false}},
 		},
 		"not readable": {
 			list: []Attachment{{Namespace: "a", Name: "gone"}},
-			want: []NIC{{DefaultProvider, KindOVN}, {"gone.a.ovn", KindUnknown}},
+			want: []NIC{{DefaultProvider, KindOVN, false}, {"gone.a.ovn", KindUnknown, false}},
 		},
 		"default replaced": {
 			def:  &Attachment{Namespace: "a", Name: "ovn1"},
-			want: []NIC{{"ovn1.a.ovn", KindOVN}},
+			want: []NIC{{"ovn1.a.ovn", KindOVN, false}},
 		},
 		"twice with interfaces": {
 			list: []Attachment{{Namespace: "a", Name: "ovn1", Interface: "net1"}, {Namespace: "a", Name: "ovn1", Interface: "net2"}},
-			want: []NIC{{DefaultProvider, KindOVN}, {"ovn1.a.ovn", KindOVN}, {"ovn1.a.ovn.net1", KindOVN}, {"ovn1.a.ovn.net2", KindOVN}},
+			want: []NIC{{DefaultProvider, KindOVN, false}, {"ovn1.a.ovn", KindOVN, true}, {"ovn1.a.ovn.net1", KindOVN, true}, {"ovn1.a.ovn.net2", KindOVN, true}},
+		},
+		"twice, once with an interface": {
+			list: []Attachment{{Namespace: "a", Name: "ovn1"}, {Namespace: "a", Name: "ovn1", Interface: "net2"}},
+			want: []NIC{{DefaultProvider, KindOVN, false}, {"ovn1.a.ovn", KindOVN, false}, {"ovn1.a.ovn.net2", KindOVN, true}},
 		},
 		"once with an interface": {
 			list: []Attachment{{Namespace: "a", Name: "ovn1", Interface: "net1"}},
-			want: []NIC{{DefaultProvider, KindOVN}, {"ovn1.a.ovn", KindOVN}},
+			want: []NIC{{DefaultProvider, KindOVN, false}, {"ovn1.a.ovn", KindOVN, false}},
 		},
 	}
 	for name, c := range cases {

@@ -26,6 +26,9 @@ type NIC struct {
 	Provider Provider
 	// Kind is KindOVN, or KindUnknown where the attachment's definition could not be read.
 	Kind AttachmentKind
+	// Spelling is true where releases of Kube-OVN spell the provider differently, so that a NIC of this provider exists
+	// under some of them only.
+	Spelling bool
 }
 
 // NICs gives the OVN NICs of a pod, the default network first. defaultNetwork is nil where the pod does not replace the
@@ -37,27 +40,29 @@ type NIC struct {
 func NICs(defaultNetwork *Attachment, attachments []Attachment, kind func(Attachment) AttachmentKind) []NIC {
 	var nics []NIC
 	seen := make(map[Provider]bool)
-	add := func(p Provider, k AttachmentKind) {
+	add := func(p Provider, k AttachmentKind, spelling bool) {
 		if k == KindForeign || seen[p] {
 			return
 		}
 		seen[p] = true
-		nics = append(nics, NIC{Provider: p, Kind: k})
+		nics = append(nics, NIC{Provider: p, Kind: k, Spelling: spelling})
 	}
 	if defaultNetwork == nil {
-		add(DefaultProvider, KindOVN)
+		add(DefaultProvider, KindOVN, false)
 	} else {
-		add(AttachmentProvider(defaultNetwork.Namespace, defaultNetwork.Name), kind(*defaultNetwork))
+		add(AttachmentProvider(defaultNetwork.Namespace, defaultNetwork.Name), kind(*defaultNetwork), false)
 	}
-	times := make(map[Provider]int)
+	times, plain := make(map[Provider]int), make(map[Provider]bool)
 	for _, a := range attachments {
-		times[AttachmentProvider(a.Namespace, a.Name)]++
+		p := AttachmentProvider(a.Namespace, a.Name)
+		times[p]++
+		plain[p] = plain[p] || a.Interface == ""
 	}
 	for _, a := range attachments {
 		p, k := AttachmentProvider(a.Namespace, a.Name), kind(a)
-		add(p, k)
+		add(p, k, times[p] > 1 && !plain[p])
 		if times[p] > 1 && a.Interface != "" {
-			add(p+Provider("."+a.Interface), k)
+			add(p+Provider("."+a.Interface), k, true)
 		}
 	}
 	return nics
