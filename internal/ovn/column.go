@@ -13,7 +13,9 @@ type column[T any] struct {
 	name string
 	// optional means that some schema since OVN 22.03 does not have it.
 	optional bool
-	field    func(*T) any
+	// orNone means that a string may be absent, and is "" then.
+	orNone bool
+	field  func(*T) any
 }
 
 // readValue reads a column's whole value into field.

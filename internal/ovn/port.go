@@ -42,6 +42,6 @@ var portColumns = []column[Port]{
 	{name: "options", field: func(p *Port) any { return &p.Options }},
 	{name: "enabled", field: func(p *Port) any { return &p.Enabled }},
 	{name: "up", field: func(p *Port) any { return &p.Up }},
-	{name: "parent_name", field: func(p *Port) any { return &p.ParentName }},
+	{name: "parent_name", orNone: true, field: func(p *Port) any { return &p.ParentName }},
 	{name: "tag", field: func(p *Port) any { return &p.Tag }},
 }
