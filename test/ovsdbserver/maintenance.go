@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// Compact has the server write its database file anew. A cluster's leader hands over to another member first.
+// Compact has the server write its database file anew, without the past.
 func (s *Server) Compact(ctx context.Context) error {
 	_, err := s.Control(ctx, "ovsdb-server/compact")
 	return err

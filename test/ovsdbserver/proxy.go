@@ -34,6 +34,7 @@ type Proxy struct {
 	fault  Fault
 	open   map[net.Conn]bool
 	made   int
+	passed int
 	closed bool
 }
 
@@ -64,6 +65,13 @@ func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.made
+}
+
+// Passed gives how many bytes of the server were taken on the newest connection.
+func (p *Proxy) Passed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.passed
 }
 
 // Cut ends all connections as they are.
@@ -97,30 +105,42 @@ func (p *Proxy) accept() {
 			_ = client.Close() // as it would be without a proxy
 			continue
 		}
-		fault, ok := p.keep(client, server)
+		fault, number, ok := p.keep(client, server)
 		if !ok {
 			return
 		}
-		p.running.Go(func() { p.pass(server, client, Fault{}) })
-		p.running.Go(func() { p.pass(client, server, fault) })
+		p.running.Go(func() { p.pass(server, client, Fault{}, 0) })
+		p.running.Go(func() { p.pass(client, server, fault, number) })
 	}
 }
 
-func (p *Proxy) keep(client, server net.Conn) (fault Fault, ok bool) {
+// keep takes note of a connection, and gives what it is to suffer and its number.
+func (p *Proxy) keep(client, server net.Conn) (fault Fault, number int, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		_ = client.Close() // nobody is there to use them
 		_ = server.Close()
-		return Fault{}, false
+		return Fault{}, 0, false
 	}
 	p.open[client], p.open[server] = true, true
 	p.made++
-	return p.fault, true
+	p.passed = 0
+	return p.fault, p.made, true
 }
 
-// pass passes bytes on until either end is gone, and takes the other with it.
-func (p *Proxy) pass(to, from net.Conn, f Fault) {
+// count counts bytes of the connection of that number, if it is still the newest.
+func (p *Proxy) count(number, bytes int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if number == p.made {
+		p.passed += bytes
+	}
+}
+
+// pass passes bytes on until either end is gone, and takes the other with it. number is that of the connection where the
+// bytes are to be counted, else 0.
+func (p *Proxy) pass(to, from net.Conn, f Fault, number int) {
 	defer func() {
 		p.mu.Lock()
 		delete(p.open, to)
@@ -140,6 +160,7 @@ func (p *Proxy) pass(to, from net.Conn, f Fault) {
 			return
 		}
 		piece = piece[:n]
+		p.count(number, n)
 		time.Sleep(f.Delay)
 		if at := f.CorruptAfter - passed; f.CorruptAfter > 0 && at >= 0 && at < n {
 			piece[at] = 0

@@ -88,5 +88,8 @@ func throughProxy(t *testing.T, f Fault, said []byte, keep bool) (got []byte, op
 	if p.Connections() != 1 {
 		t.Errorf("%d connections were counted", p.Connections())
 	}
+	if n := p.Passed(); n < len(got) || n > len(said) {
+		t.Errorf("%d bytes were counted, %d arrived of %d", n, len(got), len(said))
+	}
 	return got, errors.Is(err, os.ErrDeadlineExceeded)
 }
