@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -26,8 +27,9 @@ type auditor struct {
 	mirror  *ovn.Mirror
 	monitor *monitor.Monitor
 	log     logr.Logger
-	// started is set when both sides have been read once.
+	// started is set when both sides have been read once; until then, reading says what is being read.
 	started atomic.Bool
+	reading atomic.Pointer[string]
 }
 
 // run implements manager.RunnableFunc.
@@ -41,17 +43,23 @@ func (a *auditor) run(ctx context.Context) error {
 
 // follow reads both sides once, and then each change, until ctx ends.
 func (a *auditor) follow(ctx context.Context) error {
-	if err := followKubernetes(ctx, a.manager, a.monitor, a.log); err != nil {
+	reading := func(what string) { a.reading.Store(&what) }
+	if err := followKubernetes(ctx, a.manager, a.monitor, a.log, reading); err != nil {
 		return err
 	}
+	reading("the Northbound database")
 	changes := a.mirror.Subscribe(ovn.TablePort, ovn.TableNBGlobal)
 	defer changes.Close()
+	if err := a.mirror.WaitSynced(ctx); err != nil {
+		return err
+	}
+	events, state := changes.Take() // also where the database is empty and there is nothing to wait for
 	for {
-		events, state, err := changes.Next(ctx)
-		if err != nil {
+		a.take(events, state)
+		var err error
+		if events, state, err = changes.Next(ctx); err != nil {
 			return err
 		}
-		a.take(events, state)
 	}
 }
 
@@ -76,13 +84,20 @@ func (a *auditor) take(events []ovn.Event, state *ovn.Snapshot) {
 func (a *auditor) ready(*http.Request) error {
 	s := a.mirror.State()
 	switch {
+	case !a.started.Load():
+		what := "nothing has been read"
+		if reading := a.reading.Load(); reading != nil {
+			what = "reading " + *reading
+		}
+		if s.Err != nil {
+			return fmt.Errorf("not judging yet: %s; the Northbound database: %w", what, s.Err)
+		}
+		return errors.New("not judging yet: " + what)
 	case !s.Synced() && time.Since(s.Since) > staleAfter:
 		if s.Err != nil {
-			return s.Err
+			return fmt.Errorf("the Northbound database is not followed since %s: %w", s.Since.UTC().Format(time.RFC3339), s.Err)
 		}
-		return errors.New("the Northbound database has not been read yet")
-	case !a.started.Load():
-		return errors.New("both sides have not been read yet")
+		return errors.New("the Northbound database is not followed since " + s.Since.UTC().Format(time.RFC3339))
 	}
 	return nil
 }

@@ -19,9 +19,11 @@ import (
 // retryMissing is how long to wait before asking again for a kind that the cluster did not serve.
 const retryMissing = 15 * time.Second
 
-// followKubernetes feeds the monitor from the API server. It returns when everything that is there has been read once.
-func followKubernetes(ctx context.Context, mgr ctrl.Manager, m *monitor.Monitor, log logr.Logger) error {
+// followKubernetes feeds the monitor from the API server. It returns when everything that is there has been read once;
+// reading is told what is read, since a kind that must not be read is waited for, without an error, until it may be.
+func followKubernetes(ctx context.Context, mgr ctrl.Manager, m *monitor.Monitor, log logr.Logger, reading func(what string)) error {
 	for _, s := range kube.Sources() {
+		reading(s.Kind.GroupKind().String() + " from the API server")
 		err := follow(ctx, mgr, s, m)
 		if err == nil {
 			continue
