@@ -73,6 +73,11 @@ func (st *store) apply(data []byte, whole bool, transaction string) (events []Ev
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	if whole {
+		for _, d := range c.drafts {
+			d.onlySent()
+		}
+	}
 	// A table that holds others settles first: what it says of them must be in place when they are put together.
 	for _, def := range slices.Backward(st.tables) {
 		c.drafts[def.name()].settle(c)
@@ -83,7 +88,7 @@ func (st *store) apply(data []byte, whole bool, transaction string) (events []Ev
 	next.Transaction = transaction
 	e := &edit{}
 	for _, def := range st.tables {
-		events = c.drafts[def.name()].commit(&next, e, whole, events)
+		events = c.drafts[def.name()].commit(&next, e, events)
 	}
 	st.others = c.others
 	st.snapshot = &next

@@ -12,10 +12,12 @@ var errInconsistent = errors.New("the server's changes do not fit what is known"
 type tableDraft interface {
 	// row reads one row's change: {"initial": {...}}, {"insert": {...}}, {"modify": {...}} or {"delete": null}.
 	row(s *scan, uuid string) error
+	// onlySent says that rows which were not sent are gone.
+	onlySent()
 	// settle works out what depends on other tables.
 	settle(c *change)
-	// commit puts the changes into the next snapshot. With whole, rows that were not sent are gone.
-	commit(next *Snapshot, e *edit, whole bool, events []Event) []Event
+	// commit puts the changes into the next snapshot.
+	commit(next *Snapshot, e *edit, events []Event) []Event
 }
 
 // draft is what changes in a table with rows of type T.
@@ -137,16 +139,25 @@ func (e *columnError) Error() string {
 }
 func (e *columnError) Unwrap() error { return e.err }
 
+// onlySent implements tableDraft. It comes before settle, which must not bring back what is gone.
+func (d *draft[T]) onlySent() {
+	for row := range d.rows(d.of).All() {
+		if uuid := *d.uuid(row); d.byUUID[uuid] == nil {
+			d.pending(uuid).now = nil
+		}
+	}
+}
+
 // settle implements tableDraft.
 func (d *draft[T]) settle(*change) {}
 
 // commit implements tableDraft.
-func (d *draft[T]) commit(next *Snapshot, e *edit, whole bool, events []Event) []Event {
-	return d.commitWith(next, e, whole, events, func(_, _ *T) {})
+func (d *draft[T]) commit(next *Snapshot, e *edit, events []Event) []Event {
+	return d.commitWith(next, e, events, func(_, _ *T) {})
 }
 
 // commitWith puts the changes into the next snapshot and calls changed for each.
-func (d *draft[T]) commitWith(next *Snapshot, e *edit, whole bool, events []Event, changed func(old, now *T)) []Event {
+func (d *draft[T]) commitWith(next *Snapshot, e *edit, events []Event, changed func(old, now *T)) []Event {
 	rows := d.rows(next)
 	put := func(old, now *T) {
 		named := now
@@ -156,13 +167,6 @@ func (d *draft[T]) commitWith(next *Snapshot, e *edit, whole bool, events []Even
 		rows.byUUID = rows.byUUID.put(e, hashOf(*d.uuid(named)), old, now)
 		changed(old, now)
 		events = append(events, rowEvent(d.name(), next.Revision, old, now))
-	}
-	if whole {
-		for row := range d.rows(d.of).All() {
-			if d.byUUID[*d.uuid(row)] == nil {
-				put(row, nil)
-			}
-		}
 	}
 	for _, p := range d.changes {
 		if p.old != p.now && (p.old == nil || p.now == nil || !d.same(p.old, p.now)) {

@@ -36,8 +36,8 @@ func (d portDraft) settle(c *change) {
 }
 
 // commit implements tableDraft.
-func (d portDraft) commit(next *Snapshot, e *edit, whole bool, events []Event) []Event {
-	return d.commitWith(next, e, whole, events, func(old, now *Port) {
+func (d portDraft) commit(next *Snapshot, e *edit, events []Event) []Event {
+	return d.commitWith(next, e, events, func(old, now *Port) {
 		next.portsByName = next.portsByName.put(e, old, now, nameKey)
 		next.portsByPod = next.portsByPod.put(e, old, now, podKey)
 		next.portsBySwitch = next.portsBySwitch.put(e, old, now, switchKey)
