@@ -19,6 +19,7 @@ type conn struct {
 	net    net.Conn
 	notify func(method string, params []byte) error
 	heard  atomic.Int64 // when bytes came last, in nanoseconds since 1970
+	whole  atomic.Int64 // when a message was complete last, likewise
 
 	writing sync.Mutex
 
@@ -50,14 +51,17 @@ func (e *serverError) Error() string { return fmt.Sprintf("%s: the server says %
 func newConn(c net.Conn, notify func(method string, params []byte) error) *conn {
 	k := &conn{net: c, notify: notify, calls: make(map[uint64]*call), done: make(chan struct{})}
 	k.hear()
+	k.whole.Store(k.heard.Load())
 	go k.read()
 	return k
 }
 
 func (k *conn) hear() { k.heard.Store(time.Now().UnixNano()) }
 
-// silent tells for how long nothing came.
+// silent tells for how long nothing came, and mute for how long no message was complete.
 func (k *conn) silent() time.Duration { return time.Duration(time.Now().UnixNano() - k.heard.Load()) }
+
+func (k *conn) mute() time.Duration { return time.Duration(time.Now().UnixNano() - k.whole.Load()) }
 
 // close ends the connection, and waits until nothing of it runs any more.
 func (k *conn) close(err error) {
@@ -101,6 +105,7 @@ func (k *conn) read() {
 	for {
 		message, err := f.next()
 		if err == nil {
+			k.whole.Store(time.Now().UnixNano())
 			err = k.message(message)
 		}
 		if err != nil {

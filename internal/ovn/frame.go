@@ -45,6 +45,8 @@ func (f *framer) next() ([]byte, error) {
 			at -= moved
 		}
 		switch c := f.buf[at]; {
+		case c < ' ' && c != '\n' && c != '\r' && c != '\t':
+			return nil, fmt.Errorf("%w: the server sent %q, which is allowed nowhere", errJSON, c)
 		case escaped:
 			escaped = false
 		case inString:

@@ -234,21 +234,30 @@ func (s *session) alive(ctx context.Context, patience time.Duration, until chan 
 			}
 			asked = time.Time{}
 		case <-tick.C:
-			silent := s.conn.silent()
+			silent, mute := s.conn.silent(), s.conn.mute()
 			switch {
-			case asked.IsZero() && silent > probe:
+			case asked.IsZero() && mute > probe:
 				asked = time.Now()
 				go func() {
 					answered <- s.conn.ask(probing, "echo", ovsdb.NewEchoArgs(), func([]byte) error { return nil })
 				}()
 			case !asked.IsZero() && time.Since(asked) > patience && silent > patience:
 				return fmt.Errorf("%w for %s", errSilent, silent.Round(time.Millisecond))
+			case !asked.IsZero() && until == nil && mute > messageProbes*probe:
+				// Where the beginning or end of a string was garbled, all that follows looks like one message without end.
+				return fmt.Errorf("%w for %s", errMute, mute.Round(time.Millisecond))
 			}
 		}
 	}
 }
 
-var errSilent = errors.New("the server was silent")
+var (
+	errSilent = errors.New("the server was silent")
+	errMute   = errors.New("the server sent nothing that is whole")
+)
+
+// messageProbes is how long the server may take for one message of changes, in times of Config.Probe.
+const messageProbes = 12
 
 // setSchema takes over the schema of the database that is about to be read.
 func (st *store) setSchema(schema *ovsdb.DatabaseSchema) error {
