@@ -188,6 +188,8 @@ func (f *follower) settle(s *ovsdbserver.Server) {
 		want := describeFile(truth, f.config.Database, f.config.Tables, now)
 		wrong := differing(describeSnapshot(now, f.config.Tables), want)
 		if wrong == "" && f.State().Synced() {
+			for f.read(20 * time.Millisecond) { // what came since, and led to now
+			}
 			f.checkReplay(want)
 			checkIndexes(f.t, now)
 			return
