@@ -15,7 +15,7 @@ import (
 // proxied is a server that the mirror reaches only through a proxy.
 type proxied struct {
 	*nb
-	*ovsdbserver.Proxy
+	proxy *ovsdbserver.Proxy
 }
 
 func newProxied(t *testing.T, ports int) *proxied {
@@ -32,7 +32,7 @@ func newProxied(t *testing.T, ports int) *proxied {
 
 func (p *proxied) follow(probe time.Duration) *follower {
 	p.t.Helper()
-	f := follow(p.t, Config{Endpoints: p.Proxy.Endpoint(), Tables: allNB, Probe: probe})
+	f := follow(p.t, Config{Endpoints: p.proxy.Endpoint(), Tables: allNB, Probe: probe})
 	f.settle(p.Server)
 	return f
 }
@@ -57,7 +57,7 @@ func randomness(t *testing.T) *rand.Rand {
 		n = *seedFlag
 	}
 	t.Logf("the same again: -ovn.seed=%d", n)
-	return rand.New(rand.NewPCG(n, 1)) //nolint:gosec // a test's randomness need not be secret
+	return rand.New(rand.NewPCG(n, 1))
 }
 
 // Whatever becomes of the bytes on the way, the mirror ends up with what the server holds, and its state never claims to
@@ -75,19 +75,19 @@ func TestBrokenStream(t *testing.T) {
 	}
 	round := 0
 	for name, fault := range faults {
-		begin, made := time.Now(), p.Connections()
+		begin, made := time.Now(), p.proxy.Connections()
 		for range 12 {
-			p.Set(fault())
-			p.Cut() // the next connection suffers the fault
+			p.proxy.Set(fault())
+			p.proxy.Cut() // the next connection suffers the fault
 			p.change(round)
 			time.Sleep(time.Duration(random.IntN(int(150 * time.Millisecond))))
 			p.change(round + 1)
 			round += 2
-			p.Set(ovsdbserver.Fault{})
-			p.Cut() // the fault may not have been reached, and must not be reached later
+			p.proxy.Set(ovsdbserver.Fault{})
+			p.proxy.Cut() // the fault may not have been reached, and must not be reached later
 			f.settle(p.Server)
 		}
-		t.Logf("%s: %d connections in %v", name, p.Connections()-made, time.Since(begin).Round(time.Millisecond))
+		t.Logf("%s: %d connections in %v", name, p.proxy.Connections()-made, time.Since(begin).Round(time.Millisecond))
 	}
 }
 
@@ -99,13 +99,13 @@ func TestFirstReadingCutAnywhere(t *testing.T) {
 	p.nbctl("set", "NB_Global", ".", "options:northd_internal_version=23.03.1-20.27.0-70.6")
 	const most = 45000 // the schema is most of it
 	for range 25 {
-		p.Set(ovsdbserver.Fault{CutAfter: 1 + random.IntN(most)})
-		f := start(t, Config{Endpoints: p.Proxy.Endpoint(), Tables: allNB})
+		p.proxy.Set(ovsdbserver.Fault{CutAfter: 1 + random.IntN(most)})
+		f := start(t, Config{Endpoints: p.proxy.Endpoint(), Tables: allNB})
 		until(t, "an attempt was made", func() bool { return f.State().Err != nil || f.State().Synced() })
 		if n := f.Snapshot().Ports().Len(); n != 0 && n != 20 {
 			t.Fatalf("%d ports of 20", n)
 		}
-		p.Set(ovsdbserver.Fault{})
+		p.proxy.Set(ovsdbserver.Fault{})
 		f.settle(p.Server)
 	}
 }
@@ -117,16 +117,16 @@ func TestCorruptedChanges(t *testing.T) {
 	p := newProxied(t, 50)
 	f := p.follow(300 * time.Millisecond)
 	for round := range 25 {
-		p.Cut()
+		p.proxy.Cut()
 		f.settle(p.Server)
-		first := p.Passed() // what it takes to be synced, give or take a probe
-		p.Set(ovsdbserver.Fault{CorruptAfter: first + 20 + random.IntN(400)})
-		p.Cut()
-		made := p.Connections()
-		until(t, "another connection", func() bool { return p.Connections() > made })
-		p.Set(ovsdbserver.Fault{})
+		first := p.proxy.Passed() // what it takes to be synced, give or take a probe
+		p.proxy.Set(ovsdbserver.Fault{CorruptAfter: first + 20 + random.IntN(400)})
+		p.proxy.Cut()
+		made := p.proxy.Connections()
+		until(t, "another connection", func() bool { return p.proxy.Connections() > made })
+		p.proxy.Set(ovsdbserver.Fault{})
 		begin := time.Now()
-		for n := 0; p.Connections() == made+1; n++ {
+		for n := 0; p.proxy.Connections() == made+1; n++ {
 			if time.Since(begin) > 20*time.Second {
 				t.Fatalf("it was not noticed after %d changes; state %+v", n, f.State())
 			}
