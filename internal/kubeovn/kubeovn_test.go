@@ -87,6 +87,11 @@ func TestNICs(t *testing.T) {
 			def:  &Attachment{Namespace: "a", Name: "ovn1"},
 			want: []NIC{{"ovn1.a.ovn", KindOVN, false}},
 		},
+		"default replaced and listed again": {
+			def:  &Attachment{Namespace: "a", Name: "ovn1", Interface: "net1"},
+			list: []Attachment{{Namespace: "a", Name: "ovn1", Interface: "net2"}},
+			want: []NIC{{"ovn1.a.ovn", KindOVN, true}, {"ovn1.a.ovn.net1", KindOVN, true}, {"ovn1.a.ovn.net2", KindOVN, true}},
+		},
 		"twice with interfaces": {
 			list: []Attachment{{Namespace: "a", Name: "ovn1", Interface: "net1"}, {Namespace: "a", Name: "ovn1", Interface: "net2"}},
 			want: []NIC{{DefaultProvider, KindOVN, false}, {"ovn1.a.ovn", KindOVN, true}, {"ovn1.a.ovn.net1", KindOVN, true}, {"ovn1.a.ovn.net2", KindOVN, true}},

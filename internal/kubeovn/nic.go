@@ -47,18 +47,19 @@ func NICs(defaultNetwork *Attachment, attachments []Attachment, kind func(Attach
 		seen[p] = true
 		nics = append(nics, NIC{Provider: p, Kind: k, Spelling: spelling})
 	}
+	all := attachments
 	if defaultNetwork == nil {
 		add(DefaultProvider, KindOVN, false)
 	} else {
-		add(AttachmentProvider(defaultNetwork.Namespace, defaultNetwork.Name), kind(*defaultNetwork), false)
+		all = append([]Attachment{*defaultNetwork}, attachments...) // it may be listed again, and counts then
 	}
 	times, plain := make(map[Provider]int), make(map[Provider]bool)
-	for _, a := range attachments {
+	for _, a := range all {
 		p := AttachmentProvider(a.Namespace, a.Name)
 		times[p]++
 		plain[p] = plain[p] || a.Interface == ""
 	}
-	for _, a := range attachments {
+	for _, a := range all {
 		p, k := AttachmentProvider(a.Namespace, a.Name), kind(a)
 		add(p, k, times[p] > 1 && !plain[p])
 		if times[p] > 1 && a.Interface != "" {
