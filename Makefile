@@ -37,6 +37,14 @@ build: $(BIN) ## Build bin/ovnguard and bin/ovnguard-lab. The lab's first build 
 $(BIN):
 	mkdir -p $@
 
+.PHONY: generate
+generate: $(BIN)/controller-gen ## Generate the resource definitions and deep copies from api/.
+	$(BIN)/controller-gen object paths=./api/...
+	$(BIN)/controller-gen crd paths=./api/... output:crd:dir=deploy/crds
+
+$(BIN)/controller-gen: tools/go.mod tools/go.sum | $(BIN)
+	cd tools && go build -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
+
 .PHONY: clean
 clean: ## Remove what was built.
 	rm -rf $(BIN)

@@ -46,7 +46,7 @@ func ChangePod(annotations map[string]string, nics []kubeovn.NIC, ns policy.Name
 	}
 	record := make(map[kubeovn.Provider]recorded, len(nics))
 	for _, nic := range nics {
-		d := policy.Decide(nic.Provider, ns, annotations)
+		d := policy.Decide(policy.Query{Provider: nic.Provider, Namespace: ns, Pod: policy.Pod{Annotations: annotations}})
 		c.explain(d, ns.Name)
 		c.level(nic.Provider.Key(kubeovn.PortSecurity), annotations, d)
 		c.forwarding(nic.Provider.Key(kubeovn.Layer2Forward), annotations, d)

@@ -98,7 +98,7 @@ func TestChangePodIdempotent(t *testing.T) {
 		pod := annotations.Draw(t, "pod")
 		after := ChangePod(pod, twoNICs, ns).Apply(pod)
 		for _, nic := range twoNICs {
-			d := policy.Decide(nic.Provider, ns, pod)
+			d := policy.Decide(policy.Query{Provider: nic.Provider, Namespace: ns, Pod: policy.Pod{Annotations: pod}})
 			if on := after[nic.Provider.Key(kubeovn.PortSecurity)] == kubeovn.True; on != (d.Level == policy.Strict) {
 				t.Fatalf("%s: Kube-OVN reads port_security %v, decided %v; annotations %v", nic.Provider, on, d.Level, after)
 			}

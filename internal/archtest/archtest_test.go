@@ -42,8 +42,8 @@ func TestJudgementIsPure(t *testing.T) {
 	pure := map[string][]string{
 		module + "/portsec":            {module + "/portsec"},
 		module + "/internal/kubeovn":   {},
-		module + "/internal/policy":    {module + "/internal/kubeovn"},
-		module + "/internal/inventory": {module + "/internal/kubeovn", module + "/internal/policy"},
+		module + "/internal/policy":    {module + "/internal/kubeovn", module + "/portsec"},
+		module + "/internal/inventory": {module + "/internal/kubeovn", module + "/internal/policy", module + "/portsec"},
 		module + "/internal/audit":     {module + "/internal/kubeovn", module + "/internal/policy", module + "/internal/inventory", module + "/portsec"},
 	}
 	for pkg, allowed := range pure {

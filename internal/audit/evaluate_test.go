@@ -30,7 +30,7 @@ func port(changes ...func(*inventory.Port)) inventory.Port {
 			PodKey: inventory.PodKey{Namespace: "ns", Name: "p"}, UID: "u", Owner: "p",
 			Annotations: map[string]string{"ovn.kubernetes.io/port_security": "true", "ovn.kubernetes.io/allocated": "true"},
 		},
-		Decision: policy.Decide(kubeovn.DefaultProvider, policy.Namespace{Name: "ns"}, nil),
+		Decision: policy.Decide(policy.Query{Provider: kubeovn.DefaultProvider, Namespace: policy.Namespace{Name: "ns"}}),
 		Record:   &inventory.Record{Name: "p.ns", MAC: mac, IPs: []string{"10.16.0.5"}},
 		Row: &inventory.Row{
 			UUID: "r", Name: "p.ns", Switch: "ovn-default", Addresses: []string{own}, PortSecurity: []string{own},
@@ -53,7 +53,7 @@ func addresses(elements ...string) func(*inventory.Port) {
 
 func namespace(annotations map[string]string) func(*inventory.Port) {
 	return func(p *inventory.Port) {
-		p.Decision = policy.Decide(p.Provider, policy.Namespace{Name: "ns", Annotations: annotations}, nil)
+		p.Decision = policy.Decide(policy.Query{Provider: p.Provider, Namespace: policy.Namespace{Name: "ns", Annotations: annotations}})
 	}
 }
 
@@ -184,7 +184,7 @@ func TestEvaluate(t *testing.T) {
 }
 
 func unseen(p *inventory.Port) {
-	p.Decision = policy.Decide(p.Provider, policy.Namespace{Name: "ns", Err: errors.New("not seen")}, nil)
+	p.Decision = policy.Decide(policy.Query{Provider: p.Provider, Namespace: policy.Namespace{Name: "ns", Err: errors.New("not seen")}})
 }
 
 // A port counts as protected only if every era that may be the one protects it.

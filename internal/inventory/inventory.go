@@ -166,7 +166,9 @@ func (inv *Inventory) Names() []string {
 func (inv *Inventory) Port(name string) Port {
 	port := Port{Name: name, Record: inv.records[name], Row: inv.rows[name], Vip: len(inv.vipNames[name]) > 0}
 	for _, c := range inv.claimants(name) {
-		d := policy.Decide(c.nic.Provider, inv.namespace(c.pod.Namespace), c.pod.Annotations)
+		d := policy.Decide(policy.Query{
+			Provider: c.nic.Provider, Namespace: inv.namespace(c.pod.Namespace), Pod: policy.Pod{Annotations: c.pod.Annotations},
+		})
 		if port.Pod == nil || d.Level < port.Decision.Level || (d.Level == port.Decision.Level && d.Forwarding < port.Decision.Forwarding) {
 			port.Pod, port.Provider, port.Decision = c.pod, c.nic.Provider, d
 			port.NICKnown, port.NICSpelling = c.nic.Kind == kubeovn.KindOVN, c.nic.Spelling

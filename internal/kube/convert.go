@@ -53,7 +53,7 @@ func finished(p *corev1.Pod) bool {
 
 // NamespaceOf gives what policy reads of a namespace.
 func NamespaceOf(ns *corev1.Namespace) policy.Namespace {
-	return policy.Namespace{Name: ns.Name, Annotations: ns.Annotations}
+	return policy.Namespace{Name: ns.Name, Labels: ns.Labels, Annotations: ns.Annotations}
 }
 
 // AttachmentOf gives the attachment that a NetworkAttachmentDefinition defines and what it makes. A configuration that

@@ -41,7 +41,9 @@ func TestDecideLevel(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			d := Decide(kubeovn.DefaultProvider, Namespace{Name: "ns", Annotations: c.namespace, Err: c.err}, c.pod)
+			d := Decide(Query{
+				Provider: kubeovn.DefaultProvider, Namespace: Namespace{Name: "ns", Annotations: c.namespace, Err: c.err}, Pod: Pod{Annotations: c.pod},
+			})
 			if d.Level != c.level || d.LevelFrom != c.from {
 				t.Errorf("level %v from %v, want %v from %v; steps %+v", d.Level, d.LevelFrom, c.level, c.from, d.Steps)
 			}
@@ -70,7 +72,9 @@ func TestDecideForwarding(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			d := Decide(kubeovn.DefaultProvider, Namespace{Name: "ns", Annotations: c.namespace, Err: c.err}, c.pod)
+			d := Decide(Query{
+				Provider: kubeovn.DefaultProvider, Namespace: Namespace{Name: "ns", Annotations: c.namespace, Err: c.err}, Pod: Pod{Annotations: c.pod},
+			})
 			if d.Forwarding != c.forwarding || d.ForwardingFrom != c.from {
 				t.Errorf("forwarding %v from %v, want %v from %v; steps %+v", d.Forwarding, d.ForwardingFrom, c.forwarding, c.from, d.Steps)
 			}
@@ -90,8 +94,8 @@ func TestPodNeverLoosens(t *testing.T) {
 		if rapid.Bool().Draw(t, "unreadable") {
 			ns.Err = errors.New("timeout")
 		}
-		floor := Decide(kubeovn.DefaultProvider, ns, nil)
-		got := Decide(kubeovn.DefaultProvider, ns, annotations.Draw(t, "pod"))
+		floor := Decide(Query{Provider: kubeovn.DefaultProvider, Namespace: ns})
+		got := Decide(Query{Provider: kubeovn.DefaultProvider, Namespace: ns, Pod: Pod{Annotations: annotations.Draw(t, "pod")}})
 		if got.Level > floor.Level || got.Forwarding > floor.Forwarding {
 			t.Fatalf("floor %v/%v, with the pod's wish %v/%v", floor.Level, floor.Forwarding, got.Level, got.Forwarding)
 		}

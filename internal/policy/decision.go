@@ -2,7 +2,13 @@
 // the pod say; the admission webhook, the audit and the command line all call the same one.
 package policy
 
-import "github.com/ovnguard/ovnguard/internal/kubeovn"
+import (
+	"slices"
+	"time"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/portsec"
+)
 
 // Level says what a port may send from.
 type Level int
@@ -11,22 +17,20 @@ type Level int
 const (
 	// Strict lets a port send from its own MAC and addresses only.
 	Strict Level = iota
+	// Extended adds granted address pairs to that.
+	Extended
+	// MAC lets a port send from its own MAC with any address, and from granted pairs.
+	MAC
 	// Open puts no limit on what a port sends.
 	Open
 )
 
 // String gives the level's name as people write it.
-func (l Level) String() string {
-	switch l {
-	case Strict:
-		return "strict"
-	case Open:
-		return "open"
-	}
-	return "invalid"
-}
+func (l Level) String() string { return [...]string{"strict", "extended", "mac", "open"}[l] }
 
-// Value gives the port_security annotation that makes Kube-OVN realise the level.
+// Value gives the port_security annotation that Kube-OVN must see. It is on for every level but Open: what Kube-OVN writes
+// then is the identity alone, and whatever is granted beyond it is added to the row afterwards, so that a port is never wider
+// than decided for a moment.
 func (l Level) Value() string {
 	if l == Open {
 		return "false"
@@ -34,34 +38,34 @@ func (l Level) Value() string {
 	return kubeovn.True
 }
 
-// Forwarding says whether a port may take in frames for MACs that nobody has (layer2_forward, "unknown" in addresses).
+// Forwarding says whether a port takes in frames for MACs that nobody has (layer2_forward, "unknown" in addresses).
 type Forwarding int
 
-// Values of Forwarding, the tight one first.
+// Values of Forwarding, the tightest first.
 const (
 	// Forbid means that "unknown" has no place in the port's addresses.
 	Forbid Forwarding = iota
 	// Allow means that the pod may ask for it. It is never imposed on a pod that does not ask.
 	Allow
+	// Require means that an exception grants it and the port must have it.
+	Require
 )
 
-// String gives "forbid" or "allow".
-func (f Forwarding) String() string {
-	if f == Allow {
-		return "allow"
-	}
-	return "forbid"
-}
+// String gives "forbid", "allow" or "require".
+func (f Forwarding) String() string { return [...]string{"forbid", "allow", "require"}[f] }
 
 // Source names where a value in a decision came from.
 type Source string
 
-// Sources, in the order in which they are asked. A later one may only tighten what an earlier one left, except that a
-// namespace may loosen the built-in default.
+// Sources, in the order in which they are asked. A namespace may loosen what a policy says, since writing such a namespace
+// takes a right of its own; a pod may only tighten; an exception loosens.
 const (
 	FromDefault   Source = "default"
+	FromPolicy    Source = "policy"
 	FromNamespace Source = "namespace"
 	FromPod       Source = "pod"
+	FromVIP       Source = "vip"
+	FromException Source = "exception"
 )
 
 // Outcome says what became of one step's wish.
@@ -84,7 +88,9 @@ const (
 // Step is one link of the chain that led to a decision.
 type Step struct {
 	Source Source
-	// Key is the annotation that was read; empty for the built-in default and for a source that could not be read.
+	// Name is the name of the policy, exception or Vip; empty for other sources.
+	Name string
+	// Key is the annotation or label that was read; empty where the step rests on none.
 	Key string
 	// Value is the annotation's value as written.
 	Value string
@@ -99,12 +105,51 @@ type Decision struct {
 	Level Level
 	// LevelFrom is the source that set Level.
 	LevelFrom Source
-	// Forwarding says whether the port may have layer-2 forwarding.
+	// Pairs are the address pairs that are granted beside the identity, by exceptions and by Vips, each once.
+	Pairs []portsec.AddressPair
+	// Forwarding says whether the port may, or must, have layer-2 forwarding.
 	Forwarding Forwarding
 	// ForwardingFrom is the source that set Forwarding.
 	ForwardingFrom Source
+	// ExternalAddresses tells that the pod may take external addresses by annotation.
+	ExternalAddresses bool
+	Mode              Mode
+	Repair            Repair
+	// Policy is the name of the policy that the port falls under; empty for the built-in default.
+	Policy string
+	// Exceptions are the names of the exceptions in effect, sorted.
+	Exceptions []string
+	// NextChange is when the decision changes by itself, because an exception begins or ends; zero where it never does.
+	NextChange time.Time
 	// Steps holds every source that said something, in order.
 	Steps []Step
+}
+
+// Looser tells that d lets the port do something that o does not: send from more, or take in more.
+func (d Decision) Looser(o Decision) bool {
+	switch {
+	case d.Forwarding > o.Forwarding, d.ExternalAddresses && !o.ExternalAddresses:
+		return true
+	case o.Level == Open:
+		return false
+	case d.Level == Open, d.Level == MAC && o.Level < MAC:
+		return true
+	}
+	return slices.ContainsFunc(d.Pairs, o.lacks)
+}
+
+// lacks tells that the decision does not let the port send from the whole pair.
+func (d Decision) lacks(p portsec.AddressPair) bool {
+	if d.Level == Open || d.Level == MAC && p.MAC == (portsec.MAC{}) {
+		return false
+	}
+	return !slices.ContainsFunc(d.Pairs, func(o portsec.AddressPair) bool { return holds(o, p) })
+}
+
+// holds tells that outer lets a port send from all of inner.
+func holds(outer, inner portsec.AddressPair) bool {
+	return outer.MAC == inner.MAC &&
+		(!outer.Prefix.IsValid() || inner.Prefix.IsValid() && outer.Prefix.Bits() <= inner.Prefix.Bits() && outer.Prefix.Overlaps(inner.Prefix))
 }
 
 // Refusals gives the steps of the pod that were refused or could not be read.

@@ -1,0 +1,206 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Class names what people need an exception for. Each is the narrowest that works, on layer 2 and on layer 3 together.
+//
+// +kubebuilder:validation:Enum=router;vpn;vrrp;nat-gateway;nested-virtualization
+type Class string
+
+// Classes.
+const (
+	// ClassRouter forwards for the networks that the pairs name, from its own MAC.
+	ClassRouter Class = "router"
+	// ClassVPN sends from the addresses of its clients, which the pairs name, from its own MAC.
+	ClassVPN Class = "vpn"
+	// ClassVRRP shares single addresses with other ports, with or without the virtual MACs of VRRP.
+	ClassVRRP Class = "vrrp"
+	// ClassNATGateway forwards answers from anywhere, from its own MAC.
+	ClassNATGateway Class = "nat-gateway"
+	// ClassNestedVirtualization carries machines with MACs of their own, which the pairs name.
+	ClassNestedVirtualization Class = "nested-virtualization"
+)
+
+// PortSecurityException lets some ports of its namespace send from more than their own MAC and addresses, for a time. It is
+// honoured only where a PortSecurityPolicy names its namespace.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Namespaced,shortName=oge
+// +kubebuilder:printcolumn:name="Class",type=string,JSONPath=`.spec.class`
+// +kubebuilder:printcolumn:name="Owner",type=string,JSONPath=`.spec.owner`
+// +kubebuilder:printcolumn:name="In effect",type=string,JSONPath=`.status.conditions[?(@.type=="InEffect")].status`
+// +kubebuilder:printcolumn:name="Why",type=string,JSONPath=`.status.conditions[?(@.type=="InEffect")].reason`
+// +kubebuilder:printcolumn:name="Ports",type=integer,JSONPath=`.status.matchedPorts`
+// +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.spec.expiresAt`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.spec.reason`
+type PortSecurityException struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec PortSecurityExceptionSpec `json:"spec"`
+	// +optional
+	Status PortSecurityExceptionStatus `json:"status,omitzero"`
+}
+
+// PortSecurityExceptionSpec is what an exception says.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.notBefore) || self.notBefore < self.expiresAt",message="notBefore must be earlier than expiresAt"
+// +kubebuilder:validation:XValidation:rule="has(self.grant.pairs) && size(self.grant.pairs) > 0 || has(self.grant.layer2Forward) && self.grant.layer2Forward == 'Allow' || has(self.grant.level) || has(self.class) && self.class == 'nat-gateway'",message="grant something: address pairs, layer2Forward: Allow, or a level"
+type PortSecurityExceptionSpec struct {
+	// target says for which ports of this namespace the exception is.
+	// +required
+	Target Target `json:"target"`
+	// class names what it is for. A class checks that both halves of the grant, layer 2 and layer 3, fit together.
+	// +optional
+	Class Class `json:"class,omitempty"`
+	// grant says what the ports may do beyond what policy says.
+	// +required
+	Grant Grant `json:"grant"`
+	// reason says, for people, why it is needed.
+	// +required
+	// +kubebuilder:validation:MinLength=8
+	// +kubebuilder:validation:MaxLength=1024
+	Reason string `json:"reason"`
+	// owner is the person or team to ask, such as an address or a name that people of the cluster know.
+	// +required
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=253
+	Owner string `json:"owner"`
+	// ticket refers to where it was discussed. Policy may demand one of a certain form.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Ticket string `json:"ticket,omitempty"`
+	// notBefore is when it begins; left out, at once.
+	// +optional
+	NotBefore *metav1.Time `json:"notBefore,omitempty"`
+	// expiresAt is when it ends. Policy limits how far away that may be.
+	// +required
+	ExpiresAt metav1.Time `json:"expiresAt"`
+	// requestedBy is the user who last changed what is asked for. Admission writes it; what is given here is replaced.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	RequestedBy string `json:"requestedBy,omitempty"`
+	// requestedAt is when that was. Admission writes it.
+	// +optional
+	RequestedAt *metav1.Time `json:"requestedAt,omitempty"`
+	// approvedBy is the user who approved it: everybody can only give their own name, needs the verb "approve" on
+	// portsecurityexceptions for it, and cannot approve what they asked for. Changing what is asked for takes it away.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	ApprovedBy string `json:"approvedBy,omitempty"`
+}
+
+// Target picks ports of the exception's namespace. All that is given must hold.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.podSelector) || has(self.owner)",message="name an owner, or select pods by their labels; podSelector: {} selects every pod of the namespace"
+type Target struct {
+	// podSelector picks pods by their labels. Whoever may make pods in this namespace can give them such labels.
+	// +optional
+	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
+	// owner picks the pods of one object, such as a StatefulSet, a Deployment or a VirtualMachine.
+	// +optional
+	Owner *Owner `json:"owner,omitempty"`
+	// providers picks NICs by provider, as in a policy. Left out, all NICs of the pods are picked.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:Pattern=`^(\*|\*?[-.a-z0-9]+|[-.a-z0-9]+\*)$`
+	Providers []string `json:"providers,omitempty"`
+}
+
+// Owner is the object that made the pods, directly or through another.
+type Owner struct {
+	// apiVersion of the owner, such as "apps/v1".
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	APIVersion string `json:"apiVersion"`
+	// kind of the owner, such as "StatefulSet".
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	Kind string `json:"kind"`
+	// name of the owner.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+	// uid of the owner. Left out, admission enters that of the object that has the name now: an object that takes the name
+	// later is another one.
+	// +optional
+	UID types.UID `json:"uid,omitempty"`
+}
+
+// Grant is what ports may do beyond what policy says.
+type Grant struct {
+	// pairs are what the ports may also send from and receive for.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	Pairs []AddressPair `json:"pairs,omitempty"`
+	// layer2Forward: Allow also gives the ports frames for MACs that nobody has.
+	// +optional
+	Layer2Forward Permission `json:"layer2Forward,omitempty"`
+	// level lets the ports send from their own MAC with any address (mac), or from anything (open).
+	// +optional
+	Level Level `json:"level,omitempty"`
+}
+
+// AddressPair is an address range, and the MAC that goes with it.
+type AddressPair struct {
+	// mac is six octets such as "00:00:5e:00:01:0a". Left out, it is the port's own.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$`
+	MAC string `json:"mac,omitempty"`
+	// prefix is an address or a range such as "10.20.0.0/24" or "fd00:20::/64".
+	// +required
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=43
+	Prefix string `json:"prefix"`
+	// sharedWith names the port (in the form of the IP resource, "pod.namespace") whose address lies in the prefix, where that
+	// is meant. Without it, a prefix must not hold the address of another port.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	SharedWith string `json:"sharedWith,omitempty"`
+}
+
+// ConditionInEffect tells whether an exception counts now; its reason says why not.
+const ConditionInEffect = "InEffect"
+
+// PortSecurityExceptionStatus is what became of an exception.
+type PortSecurityExceptionStatus struct {
+	// observedGeneration is the generation that the rest of the status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// policy is the PortSecurityPolicy that honours it.
+	// +optional
+	Policy string `json:"policy,omitempty"`
+	// matchedPorts is how many ports it changes now.
+	// +optional
+	MatchedPorts int32 `json:"matchedPorts,omitempty"`
+	// ports are the names of the first of them.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	Ports []string `json:"ports,omitempty"`
+	// lastMatched is when it last changed a port.
+	// +optional
+	LastMatched *metav1.Time `json:"lastMatched,omitempty"`
+	// conditions: InEffect tells whether it counts now, and why not.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// PortSecurityExceptionList is a list of exceptions.
+//
+// +kubebuilder:object:root=true
+type PortSecurityExceptionList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []PortSecurityException `json:"items"`
+}

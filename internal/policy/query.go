@@ -1,0 +1,90 @@
+package policy
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+// Query is everything that a decision about one NIC rests on.
+type Query struct {
+	// Provider names the NIC.
+	Provider  kubeovn.Provider
+	Namespace Namespace
+	Pod       Pod
+	// Policies are all policies of the cluster, in the order of SortPolicies.
+	Policies []Policy
+	// Exceptions are the exceptions of the pod's namespace, in any order.
+	Exceptions []Exception
+	// VIPs are the Vip resources of the pod's namespace; only those that the pod's annotations name count.
+	VIPs []VIP
+	// Now is the time at which exceptions are in effect or not.
+	Now time.Time
+}
+
+// Namespace is what a decision reads of a namespace.
+type Namespace struct {
+	Name        string
+	Labels      map[string]string
+	Annotations map[string]string
+	// Err says why the namespace could not be read; nil where it was. The strict default stands then.
+	Err error
+}
+
+// Pod is what a decision reads of a pod.
+type Pod struct {
+	Labels      map[string]string
+	Annotations map[string]string
+	// Owners are the objects that made the pod, the nearest first: a ReplicaSet and then its Deployment. Only owners that are
+	// known to exist, and to own the pod, belong here.
+	Owners []Owner
+	// Inherited are the NICs whose port_security annotation admission wrote without the pod having asked for it. It is no wish
+	// of the pod then, and follows when policy changes. The pod's author can at most take their own wish back by it.
+	Inherited []kubeovn.Provider
+}
+
+// Owner is an object that made pods.
+type Owner struct {
+	APIVersion string
+	Kind       string
+	Name       string
+	UID        string
+}
+
+// Selector tells whether labels are picked. nil picks all.
+type Selector func(labels map[string]string) bool
+
+func (s Selector) picks(labels map[string]string) bool { return s == nil || s(labels) }
+
+// Providers picks NICs by provider: exact names, or with one "*" at the beginning or the end. Empty picks all.
+type Providers []string
+
+// Pick tells that the provider is picked.
+func (p Providers) Pick(provider kubeovn.Provider) bool {
+	if len(p) == 0 {
+		return true
+	}
+	for _, pattern := range p {
+		switch tail, head := strings.CutPrefix(pattern, "*"); {
+		case head && strings.HasSuffix(string(provider), tail):
+			return true
+		case string(provider) == pattern:
+			return true
+		}
+		if head, cut := strings.CutSuffix(pattern, "*"); cut && strings.HasPrefix(string(provider), head) {
+			return true
+		}
+	}
+	return false
+}
+
+// VIP is a Vip resource of the pod's namespace.
+type VIP struct {
+	Name string
+	// Subnet is the subnet that it is on.
+	Subnet string
+	// Addresses are its addresses.
+	Addresses []netip.Addr
+}
