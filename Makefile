@@ -79,8 +79,8 @@ bench-portsec: deps ## Measure reading port_security and judging frames.
 	go run ./test/bench/portsec
 
 .PHONY: bench-ovn
-bench-ovn: deps ## Measure reading database files.
-	go test -count 1 -tags integration,bench -run ManyPorts -v ./internal/ovn/dbfile
+bench-ovn: deps ## Measure following databases of up to 250,000 ports and reading files of them. Minutes.
+	go run ./test/bench/ovn
 
 .PHONY: help
 help: ## Show this list.

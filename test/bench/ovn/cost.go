@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// cost is what it took to do something once.
+type cost struct {
+	Wall, CPU time.Duration
+	// Peak is the most memory that the process has had, and Heap what its objects hold afterwards beyond what they held
+	// before, both in bytes. Heap is zero for programs that are not ours.
+	Peak, Heap int64
+}
+
+// costOf measures this process, which must not have done much before.
+func costOf(do func() error) (*cost, error) {
+	heap, used, begin := liveHeap(), cpu(), time.Now()
+	if err := do(); err != nil {
+		return nil, err
+	}
+	c := &cost{Wall: time.Since(begin), CPU: cpu() - used}
+	peak, err := peak()
+	c.Peak, c.Heap = peak, liveHeap()-heap
+	return c, err
+}
+
+// liveHeap gives how many bytes of objects can be reached.
+func liveHeap() int64 {
+	var m runtime.MemStats
+	for range 3 { // what is freed by finalizers, and caches that outlive one collection
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// cpu gives the processor time of this process.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err) // it has no errors but those of its caller
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// peak gives the largest resident set of this process.
+func peak() (int64, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, fmt.Errorf("read the peak of memory: %w", err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+			return kib << 10, err
+		}
+	}
+	return 0, errors.New("the kernel does not tell VmHWM")
+}
+
+// costOfTool runs a program to its end and throws away what it prints.
+func costOfTool(ctx context.Context, name string, args ...string) (*cost, error) {
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // the names are those in this program
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	begin := time.Now()
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("%s: %w: %s (is it installed? `make deps`)", name, err, strings.TrimSpace(stderr.String()))
+	}
+	c := &cost{Wall: time.Since(begin), CPU: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
+	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		c.Peak = u.Maxrss << 10
+	}
+	return c, nil
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"time"
+
+	"github.com/ovnguard/ovnguard/test/kubeovndb"
+)
+
+// subjectCommand makes the program one of the clients that are measured:
+//
+//	ovn subject KIND ENDPOINT PORTS
+//
+// It reads one order a line from standard input and answers each with one line of JSON.
+const subjectCommand = "subject"
+
+// Kinds of subjects.
+const (
+	kindMirror = "mirror"
+	kindBare   = "libovsdb"
+	kindFloor  = "floor"
+	kindFile   = "file"
+)
+
+// Orders to a subject.
+const (
+	orderSync    = "sync"
+	orderWatch   = "watch"
+	orderLookups = "lookups"
+)
+
+// order is what a subject is told to do.
+type order struct {
+	Do string
+	// Count is how many changes to wait for.
+	Count int
+}
+
+// answer is what it measured.
+type answer struct {
+	Err   string
+	Cost  *cost
+	Watch *watched
+	// Lookups are in the order of lookupNames; zero where the client has no such thing.
+	Lookups []time.Duration
+}
+
+// watched is how long changes took to be seen, from their commit, and what it cost.
+type watched struct {
+	Latencies []time.Duration
+	CPU       time.Duration
+}
+
+// subject is a client that is measured.
+type subject interface {
+	// sync connects and reads the database.
+	sync(ctx context.Context) error
+	// watch calls ready, and then gives count latencies.
+	watch(ctx context.Context, count int, ready func()) ([]time.Duration, error)
+	lookups() ([]time.Duration, error)
+}
+
+// process is a subject that runs as a process of its own.
+type process struct {
+	cmd *exec.Cmd
+	in  *json.Encoder
+	out *json.Decoder
+	end io.Closer
+}
+
+func start(ctx context.Context, kind, target string, ports int) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find the program: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, self, subjectCommand, kind, target, strconv.Itoa(ports)) //nolint:gosec // it starts itself
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", kind, err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", kind, err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", kind, err)
+	}
+	return &process{cmd, json.NewEncoder(in), json.NewDecoder(out), in}, nil
+}
+
+// ask gives an order and waits for the answer.
+func (p *process) ask(o order) (answer, error) {
+	if err := p.in.Encode(o); err != nil {
+		return answer{}, fmt.Errorf("%s: %w", o.Do, err)
+	}
+	return p.hear()
+}
+
+func (p *process) hear() (a answer, err error) {
+	if err := p.out.Decode(&a); err != nil {
+		return a, fmt.Errorf("a measured process ended: %w", err)
+	}
+	if a.Err != "" {
+		return a, errors.New(a.Err)
+	}
+	return a, nil
+}
+
+// stop ends the process.
+func (p *process) stop() error {
+	err := p.end.Close() // the subject ends with its input
+	return errors.Join(err, p.cmd.Wait())
+}
+
+// serve is a subject's main loop.
+func serve(ctx context.Context, args []string) error {
+	if len(args) != 3 {
+		return fmt.Errorf("want KIND TARGET PORTS, have %q", args)
+	}
+	ports, err := strconv.Atoi(args[2])
+	if err != nil {
+		return fmt.Errorf("ports: %w", err)
+	}
+	db, target := kubeovndb.Database{Ports: ports}, args[1]
+	var s subject
+	switch args[0] {
+	case kindMirror:
+		s = &mirrorSubject{db: db, endpoint: target}
+	case kindBare:
+		s = &bareSubject{db: db, endpoint: target}
+	case kindFloor:
+		s = &floorSubject{endpoint: target}
+	case kindFile:
+		s = &fileSubject{db: db, path: target}
+	default:
+		return fmt.Errorf("no subject %q", args[0])
+	}
+	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
+	for {
+		var o order
+		if err := in.Decode(&o); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("read an order: %w", err)
+		}
+		a, err := obey(ctx, s, o, func() error { return out.Encode(answer{}) })
+		if err != nil {
+			a.Err = err.Error()
+		}
+		if err := out.Encode(a); err != nil {
+			return fmt.Errorf("answer: %w", err)
+		}
+	}
+}
+
+func obey(ctx context.Context, s subject, o order, ready func() error) (a answer, err error) {
+	switch o.Do {
+	case orderSync:
+		a.Cost, err = costOf(func() error { return s.sync(ctx) })
+	case orderLookups:
+		a.Lookups, err = s.lookups()
+	case orderWatch:
+		var begin time.Duration
+		var told error
+		a.Watch = new(watched)
+		a.Watch.Latencies, err = s.watch(ctx, o.Count, func() {
+			begin = cpu()
+			told = ready()
+		})
+		a.Watch.CPU = cpu() - begin
+		err = errors.Join(err, told)
+	default:
+		err = fmt.Errorf("no order %q", o.Do)
+	}
+	return a, err
+}

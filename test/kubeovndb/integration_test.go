@@ -1,0 +1,76 @@
+//go:build integration
+
+package kubeovndb_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
+	"github.com/ovnguard/ovnguard/test/kubeovndb"
+	"github.com/ovnguard/ovnguard/test/ovsdbserver"
+)
+
+// A real server takes both forms of the file, and serves the same from both: what Port says, and nothing else.
+func TestServerTakesTheFiles(t *testing.T) {
+	dir, err := os.MkdirTemp("", "kdb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	db := kubeovndb.Database{Ports: 2000}
+	for name, write := range map[string]func(path, schema string) error{"compact": db.Write, "history": db.WriteHistory} {
+		file := filepath.Join(dir, name+".db")
+		if err := write(file, ovsdbserver.NorthboundSchema); err != nil {
+			t.Fatal(err)
+		}
+		server := ovsdbserver.New(dir, name, file)
+		if err := server.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		dump, err := server.Dump(t.Context(), "OVN_Northbound")
+		server.Kill()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := dbfile.Read(dump)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, name, db, d)
+	}
+}
+
+func check(t *testing.T, name string, db kubeovndb.Database, d *dbfile.Database) {
+	t.Helper()
+	ports, switches, groups := d.Rows("Logical_Switch_Port"), d.Rows("Logical_Switch"), d.Rows("Port_Group")
+	pods := 0
+	for _, p := range ports {
+		if p.Map("external_ids")["pod"] != "" {
+			pods++
+		}
+	}
+	if pods != db.Ports || len(switches) != db.Subnets()+1 {
+		t.Fatalf("%s: %d ports of pods on %d switches, want %d on %d", name, pods, len(switches), db.Ports, db.Subnets()+1)
+	}
+	for n := range db.Ports {
+		p := db.Port(n)
+		row := ports[p.UUID]
+		if row == nil {
+			t.Fatalf("%s: port %d is missing", name, n)
+		}
+		if !slices.Equal(row.Strings("addresses"), []string{p.Addresses()}) || (len(row.Strings("port_security")) == 1) != p.Strict || row.Map("external_ids")["pod"] != p.Pod {
+			t.Fatalf("%s: port %d is not as announced: %v", name, n, row.Strings("addresses"))
+		}
+		if !slices.Contains(switches[p.SwitchUUID].Strings("ports"), p.UUID) {
+			t.Fatalf("%s: %s does not hold port %d", name, p.Switch, n)
+		}
+		for _, g := range p.Groups {
+			if !slices.Contains(groups[g].Strings("ports"), p.UUID) {
+				t.Fatalf("%s: group %s does not hold port %d", name, g, n)
+			}
+		}
+	}
+}
