@@ -72,7 +72,7 @@ $(BIN)/golangci-lint: tools/go.mod tools/go.sum | $(BIN)
 ##@ Measure
 
 .PHONY: bench
-bench: bench-portsec bench-ovn ## Run all benchmarks; each ends with a table of bars and fails when one is missed.
+bench: bench-portsec bench-ovn bench-admission ## Run all benchmarks; each ends with a table of bars and fails when one is missed.
 
 .PHONY: bench-portsec
 bench-portsec: deps ## Measure reading port_security and judging frames.
@@ -81,6 +81,10 @@ bench-portsec: deps ## Measure reading port_security and judging frames.
 .PHONY: bench-ovn
 bench-ovn: deps ## Measure following databases of up to 250,000 ports and reading files of them. Minutes.
 	go run ./test/bench/ovn
+
+.PHONY: bench-admission
+bench-admission: deps build ## Measure reviews and pod creations beside a bare webhook and beside none.
+	cd lab && go run ./test/bench/admission
 
 .PHONY: help
 help: ## Show this list.

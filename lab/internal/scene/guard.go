@@ -52,8 +52,8 @@ type Guard struct {
 const endTimeout = 20 * time.Second
 
 // StartGuard gives the cluster what deploy/ holds and starts the program at path binary. It returns when the webhook is
-// registered and both sides have been read.
-func (s *Scene) StartGuard(ctx context.Context, binary string) (*Guard, error) {
+// registered and both sides have been read. flags are given beside those that it always needs.
+func (s *Scene) StartGuard(ctx context.Context, binary string, flags ...string) (*Guard, error) {
 	if err := s.Apply(ctx, deploy.RBAC); err != nil {
 		return nil, err
 	}
@@ -80,6 +80,7 @@ func (s *Scene) StartGuard(ctx context.Context, binary string) (*Guard, error) {
 			"--metrics-address", local(1), "--health-address", local(2),
 		},
 	}
+	g.args = append(g.args, flags...)
 	return g, g.Start(ctx)
 }
 

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// bareCommand is the argument by which this program becomes the bare webhook, so that peer and product are processes of their
+// own alike.
+const bareCommand = "serve-bare"
+
+// Paths of the bare webhook.
+const (
+	// allowPath decodes the review and its pod and allows it.
+	allowPath = "/allow"
+	// patchPath answers with the patch that an ordinary pod gets.
+	patchPath = "/patch"
+)
+
+// bare is the running peer.
+type bare struct {
+	url string
+	ca  []byte
+	cmd *exec.Cmd
+}
+
+// startBare starts the peer; its first line says where it listens, its second is its certificate.
+func startBare(ctx context.Context) (*bare, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, bareCommand)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	b := &bare{cmd: cmd}
+	lines := bufio.NewScanner(out)
+	for _, into := range []*string{&b.url, new(string)} {
+		if !lines.Scan() {
+			return nil, errors.Join(fmt.Errorf("the bare webhook did not start: %w", lines.Err()), b.stop())
+		}
+		if *into = lines.Text(); into != &b.url {
+			if b.ca, err = base64.StdEncoding.DecodeString(*into); err != nil {
+				return nil, errors.Join(err, b.stop())
+			}
+		}
+	}
+	return b, nil
+}
+
+func (b *bare) stop() error {
+	if err := b.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	if _, ended := errors.AsType[*exec.ExitError](b.cmd.Wait()); ended {
+		return nil // by the signal
+	}
+	return nil
+}
+
+// serveBare serves what a webhook can do no less than: decode the review and its pod with the standard library, and answer.
+func serveBare(ctx context.Context, _ []string) error {
+	certificate, ca, err := certificateFor("localhost")
+	if err != nil {
+		return err
+	}
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+	if err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Printf("https://localhost:%s\n%s\n", port, base64.StdEncoding.EncodeToString(ca)); err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc(allowPath, answer(nil))
+	mux.HandleFunc(patchPath, answer([]byte(`[{"op":"add","path":"/metadata/annotations/ovn.kubernetes.io~1port_security","value":"true"},`+
+		`{"op":"add","path":"/metadata/annotations/ovnguard.io~1decision","value":"{\"ovn\":{\"level\":\"strict\",\"from\":\"default\",\"layer2Forward\":\"forbid\",\"layer2ForwardFrom\":\"default\"}}"}]`)))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		<-ctx.Done()
+		if err := server.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func answer(patch []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		var in admissionv1.AdmissionReview
+		if err == nil {
+			err = json.Unmarshal(body, &in)
+		}
+		var pod corev1.Pod
+		if err == nil {
+			err = json.Unmarshal(in.Request.Object.Raw, &pod)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		out := admissionv1.AdmissionReview{TypeMeta: in.TypeMeta, Response: &admissionv1.AdmissionResponse{UID: in.Request.UID, Allowed: true}}
+		if patch != nil {
+			kind := admissionv1.PatchTypeJSONPatch
+			out.Response.Patch, out.Response.PatchType = patch, &kind
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(out); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+}
+
+// certificateFor makes a certificate that signs itself.
+func certificateFor(name string) (tls.Certificate, []byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: now.Add(-time.Minute), NotAfter: now.Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, ca, nil
+}
+
+// port gives the address behind a URL of this machine.
+func address(url string) string {
+	host := strings.TrimPrefix(url, "https://")
+	if i := strings.IndexByte(host, '/'); i >= 0 {
+		host = host[:i]
+	}
+	return strings.Replace(host, "localhost", "127.0.0.1", 1)
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/lab/internal/scene"
+)
+
+// How pods are made.
+const (
+	creationRounds  = 3
+	creationPods    = 1200
+	creationWorkers = 16
+	namespace       = "default"
+	bareName        = "bare"
+)
+
+// setting is what stands between a request and the store.
+type setting struct {
+	name string
+	// begin puts it up and end takes it away.
+	begin, end func(context.Context) error
+	// strict tells that pods come out with port_security on.
+	strict bool
+	rates  rates
+}
+
+// creations measures pod creations per second through the API server in each setting.
+func (b *bench) creations(ctx context.Context) ([]row, error) {
+	nothing := func(context.Context) error { return nil }
+	settings := []*setting{
+		{name: "nothing", begin: nothing, end: nothing},
+		{name: "a bare webhook that writes the same patch", begin: b.registerBare, end: b.unregisterBare, strict: true},
+		{name: "ovnguard's webhooks", begin: b.startGuard2(), end: b.endGuard, strict: true},
+		{name: "the policies in the API server alone", begin: b.policiesAlone, end: b.removePolicies, strict: true},
+		{name: "policies and webhooks", begin: b.startGuard2("--admission-policies"), end: func(ctx context.Context) error { return errors.Join(b.endGuard(ctx), b.removePolicies(ctx)) }, strict: true},
+	}
+	for round := range creationRounds {
+		for _, s := range settings {
+			progress("pod creations, round %d of %d: %s", round+1, creationRounds, s.name)
+			if err := s.begin(ctx); err != nil {
+				return nil, fmt.Errorf("%s: %w", s.name, err)
+			}
+			rate, err := b.create(ctx, s.strict)
+			if err := errors.Join(err, s.end(ctx)); err != nil {
+				return nil, fmt.Errorf("%s: %w", s.name, err)
+			}
+			s.rates = append(s.rates, rate)
+		}
+	}
+	none, bare, hooks, twin, both := settings[0], settings[1], settings[2], settings[3], settings[4]
+	return []row{
+		compare("pod creations with "+bare.name, none.name, bare.rates, none.rates, 0),
+		compare("pod creations with "+hooks.name, bare.name, hooks.rates, bare.rates, webhookBar),
+		compare("pod creations with "+twin.name, none.name, twin.rates, none.rates, 0),
+		compare("pod creations with "+both.name, none.name, both.rates, none.rates, twinBar),
+	}, nil
+}
+
+// create makes pods, looks at what became of the last, takes them away again, and gives creations per second.
+func (b *bench) create(ctx context.Context, strict bool) (float64, error) {
+	config, err := b.scene.Lab.Admin()
+	if err != nil {
+		return 0, err
+	}
+	config.QPS = -1
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return 0, err
+	}
+	pods := client.CoreV1().Pods(namespace)
+	make := func(n int) (time.Duration, error) {
+		var left atomic.Int64
+		left.Store(int64(n))
+		failed := make(chan error, creationWorkers)
+		var wg sync.WaitGroup
+		begin := time.Now()
+		for range creationWorkers {
+			wg.Go(func() {
+				for left.Add(-1) >= 0 {
+					if _, err := pods.Create(ctx, ordinaryPod(namespace), metav1.CreateOptions{}); err != nil {
+						failed <- err
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		took := time.Since(begin)
+		select {
+		case err := <-failed:
+			return 0, err
+		default:
+			return took, nil
+		}
+	}
+	if _, err := make(creationPods / 6); err != nil { // connections, caches
+		return 0, err
+	}
+	took, err := make(creationPods)
+	if err != nil {
+		return 0, err
+	}
+	list, err := pods.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return 0, err
+	}
+	key := kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
+	if n := len(list.Items); n != creationPods+creationPods/6 {
+		return 0, fmt.Errorf("%d pods are there, want %d", n, creationPods+creationPods/6)
+	}
+	if i := slices.IndexFunc(list.Items, func(p corev1.Pod) bool { return (p.Annotations[key] == kubeovn.True) != strict }); i >= 0 {
+		return 0, fmt.Errorf("pod %s has %s=%q", list.Items[i].Name, key, list.Items[i].Annotations[key])
+	}
+	now := int64(0)
+	if err := pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{}); err != nil {
+		return 0, err
+	}
+	return creationPods / took.Seconds(), nil
+}
+
+// registerBare registers the peer for pods, as ovnguard registers itself.
+func (b *bench) registerBare(ctx context.Context) error {
+	fail, none, timeout := admissionregistrationv1.Fail, admissionregistrationv1.SideEffectClassNone, int32(3)
+	url := b.bare.url + patchPath
+	_, err := b.scene.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, &admissionregistrationv1.MutatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: bareName},
+		Webhooks: []admissionregistrationv1.MutatingWebhook{{
+			Name: "pods.bare.example.org", ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: b.bare.ca},
+			FailurePolicy: &fail, SideEffects: &none, TimeoutSeconds: &timeout, AdmissionReviewVersions: []string{"v1"},
+			Rules: []admissionregistrationv1.RuleWithOperations{{
+				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+			}},
+		}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	return b.settle(ctx, true)
+}
+
+func (b *bench) unregisterBare(ctx context.Context) error {
+	err := b.scene.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Delete(ctx, bareName, metav1.DeleteOptions{})
+	return errors.Join(err, b.settle(ctx, false))
+}
+
+// settle waits until the API server does as is registered: a dry run shows it.
+func (b *bench) settle(ctx context.Context, strict bool) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	key := kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
+	seen := 0
+	return scene.Wait(ctx, "the API server to follow what is registered", func() (bool, error) {
+		pod, err := b.scene.Kube.CoreV1().Pods(namespace).Create(ctx, ordinaryPod(namespace), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err != nil && !apierrors.IsInternalError(err) && !apierrors.IsForbidden(err) {
+			return false, err
+		}
+		if err == nil && (pod.Annotations[key] == kubeovn.True) == strict {
+			seen++
+		} else {
+			seen = 0
+		}
+		return seen >= 5, nil
+	})
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"text/tabwriter"
+)
+
+// row is one line of the table: a rate beside that of its peer. Without a bar it is for information.
+type row struct {
+	what, measured, peer string
+	ratio, bar           float64
+}
+
+// rates are what rounds gave, per second.
+type rates []float64
+
+func (r *rates) add(rate float64, err error) error {
+	*r = append(*r, rate)
+	return err
+}
+
+// median gives the middle one.
+func (r rates) median() float64 {
+	sorted := slices.Sorted(slices.Values(r))
+	return sorted[len(sorted)/2]
+}
+
+func compare(what, peer string, ours, theirs rates, bar float64) row {
+	progress("%s: %s; %s: %s", what, perSecond(ours.median()), peer, perSecond(theirs.median()))
+	return row{
+		what: what, measured: perSecond(ours.median()), peer: peer + ": " + perSecond(theirs.median()),
+		ratio: ours.median() / theirs.median(), bar: bar,
+	}
+}
+
+// write writes the table and tells whether every bar is met.
+func write(table []row) (bool, error) {
+	ok := true
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	if _, err := fmt.Fprintln(w, "WHAT\tMEASURED\tPEER\tRATIO\tBAR\tRESULT"); err != nil {
+		return false, err
+	}
+	for _, r := range table {
+		bar, result := "", ""
+		switch {
+		case r.bar > 0 && r.ratio < r.bar:
+			bar, result, ok = fmt.Sprintf(">= %.2f", r.bar), "MISSED", false
+		case r.bar > 0:
+			bar, result = fmt.Sprintf(">= %.2f", r.bar), "met"
+		}
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%.2f\t%s\t%s\n", r.what, r.measured, r.peer, r.ratio, bar, result); err != nil {
+			return false, err
+		}
+	}
+	return ok, w.Flush()
+}
