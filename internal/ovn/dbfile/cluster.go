@@ -263,9 +263,10 @@ func (d *Database) convert(old map[string]*Table) {
 		for uuid, row := range from.Rows {
 			kept := &Row{UUID: uuid, table: t}
 			for _, c := range row.cells {
+				c = c.settled()
 				column := t.Columns[c.column.Name]
 				if column != nil && column.Key == c.column.Key && column.Value == c.column.Value && column.holds(len(c.value.Keys)) {
-					kept.cells = append(kept.cells, cell{column, c.value})
+					kept.cells = append(kept.cells, cell{column: column, value: c.value})
 				}
 			}
 			t.Rows[uuid] = kept

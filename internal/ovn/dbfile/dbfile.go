@@ -109,6 +109,7 @@ func (d *Database) readRecords(text string) error {
 		return fmt.Errorf("record 0: %w: its kind is %q, want JSON (standalone) or CLUSTER", ErrHeader, beginning(first.kind))
 	}
 	d.Records = 1
+	defer d.settle()
 	for {
 		r, err := split.next()
 		switch {

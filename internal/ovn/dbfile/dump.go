@@ -98,7 +98,7 @@ func (d *Database) dumpRows(t *Table, columns []*Column, data string) error {
 			case c.Name == uuidColumn && len(v.Keys) == 1:
 				row.UUID, _ = parseUUID(v.Keys[0])
 			case c.Name != uuidColumn:
-				row.cells = append(row.cells, cell{c, v})
+				row.cells = append(row.cells, cell{column: c, value: v})
 			}
 			return nil
 		})

@@ -105,7 +105,7 @@ func (d *Database) readChange(s *scanner, t *Table, uuid string) (change, error)
 			return s.fail("table %s has no column %q in the schema", t.Name, beginning(name))
 		}
 		v, err := s.value(column, &d.arena)
-		cells = append(cells, cell{column, v})
+		cells = append(cells, cell{column: column, value: v})
 		return err
 	})
 	c.cells = d.arena.keepCells(cells)
@@ -128,7 +128,7 @@ func (d *Database) apply(changes []change, diff bool) error {
 			rows[i].cells = old.merge(c.cells, diff)
 		}
 		for _, cell := range rows[i].cells {
-			if n := len(cell.value.Keys); !cell.column.holds(n) {
+			if n := cell.count(); !cell.column.holds(n) {
 				return fmt.Errorf("%w: table %s: row %s: column %s has %d values", ErrContent, c.table.Name, c.uuid, cell.column.Name, n)
 			}
 		}
@@ -153,24 +153,28 @@ next:
 			if cells[i].column != w.column {
 				continue
 			}
-			cells[i].value = w.after(cells[i].value, diff)
+			cells[i] = w.after(cells[i], diff)
 			continue next
 		}
-		cells = append(cells, cell{w.column, w.after(w.column.initial(), diff)})
+		cells = append(cells, w.after(cell{column: w.column, value: w.column.initial()}, diff))
 	}
 	return cells
 }
 
-// after gives what a column holds once this was written over what it held before. For a column of one value at most, a
+// after gives the cell once this was written over what the column held before. For a column of one value at most, a
 // difference is the new value.
 //
 // Where a set or map of at least one element held its default, servers write the difference like any other, and Open
 // vSwitch 3.1 takes it for the new value when it reads the file again. What the server held is what is given here.
-func (w cell) after(before Value, diff bool) Value {
-	if diff && w.column.Max > 1 {
-		return before.toggle(w.value, w.column)
+func (w cell) after(before cell, diff bool) cell {
+	switch {
+	case !diff || w.column.Max <= 1:
+		return w
+	case len(before.value.Keys) >= overlayFrom:
+		return before.overlaid(w.value)
 	}
-	return w.value
+	before.value = before.value.toggle(w.value, w.column)
+	return before
 }
 
 // toggle applies a difference. In a set, what it names leaves if it is there and comes if it is not. In a map, a key comes

@@ -27,6 +27,8 @@ type Row struct {
 type cell struct {
 	column *Column
 	value  Value
+	// over is what was changed of a large value since; nil for nothing.
+	over *overlay
 }
 
 // Value gives what a column holds. ok is false where the schema has no such column.
@@ -41,7 +43,7 @@ func (r *Row) Value(column string) (v Value, ok bool) {
 func (r *Row) get(c *Column) Value {
 	for i := range r.cells {
 		if r.cells[i].column == c {
-			return r.cells[i].value
+			return r.cells[i].settled().value
 		}
 	}
 	return c.initial()

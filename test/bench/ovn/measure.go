@@ -80,7 +80,7 @@ func measure(ctx context.Context, dir string, ports int, t *table.Table) (err er
 	if err != nil {
 		return err
 	}
-	clientRows(t, ports, all, dump, list)
+	clientRows(t, ports, all, w.replies, dump, list)
 	if ports == barSize {
 		server.Kill()
 		return files(ctx, dir, db, file, t)

@@ -16,7 +16,7 @@ const (
 )
 
 // clientRows makes the lines about clients of a server.
-func clientRows(t *table.Table, ports int, all map[string]*result, dump, list *cost) {
+func clientRows(t *table.Table, ports int, all map[string]*result, replies []time.Duration, dump, list *cost) {
 	ours, bare, floor := all[kindMirror], all[kindBare], all[kindFloor]
 	n := size(ports)
 	bars := ports == barSize
@@ -49,6 +49,7 @@ func clientRows(t *table.Table, ports int, all map[string]*result, dump, list *c
 	late.Ratio = fmt.Sprintf("%+.2f ms", behind.Seconds()*1e3)
 	late.Bar, late.Missed = onlyIf(bars, "<= +"+eventBehind.String()), bars && behind > eventBehind
 	t.Add(late)
+	t.Add(compared("", ours.percentile(0.99), "floor: reply to the writer, p99", watched{Latencies: replies}.percentile(0.99)))
 	perChange := func(r *result) time.Duration { return r.watched.CPU / time.Duration(len(r.Latencies)) }
 	t.Add(compared(n+": CPU for each change", perChange(ours), kindBare, perChange(bare)))
 

@@ -30,6 +30,8 @@ type writer struct {
 	conn net.Conn
 	in   *json.Decoder
 	last int
+	// replies is how long the server took to reply to each change that is timed.
+	replies []time.Duration
 }
 
 func newWriter(ctx context.Context, endpoint string, db kubeovndb.Database) (*writer, error) {
@@ -71,7 +73,9 @@ func (w *writer) transact(operations string) (results json.RawMessage, err error
 
 // change makes the n-th change that is timed: every other is a new pod, which goes again before the next.
 func (w *writer) change(n int) error {
+	begin := time.Now()
 	if n%2 == 0 {
+		defer func() { w.replies = append(w.replies, time.Since(begin)) }()
 		return w.switchSecurity(w.db.Port(n*7919%w.db.Ports), n%4 == 0)
 	}
 	p := w.db.Port(n * 6007 % w.db.Ports) // on the same switch and groups
@@ -80,6 +84,7 @@ func (w *writer) change(n int) error {
 	if err != nil {
 		return err
 	}
+	w.replies = append(w.replies, time.Since(begin))
 	_, err = w.transact(holder("Logical_Switch", p.SwitchUUID, "delete", fmt.Sprintf(`["uuid","%s"]`, uuid)))
 	return err
 }

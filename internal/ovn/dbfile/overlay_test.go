@@ -1,0 +1,75 @@
+package dbfile
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// Differences to a large column give what they give one by one, for sets and for maps, and every cell on the way stays as
+// it was.
+func TestOverlayIsToggle(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		column := &Column{Name: "c", Key: String, Max: Unlimited}
+		if rapid.Bool().Draw(t, "map") {
+			column.Value = String
+		}
+		value := func(keys []int) (v Value) {
+			for i, k := range keys {
+				v.Keys = append(v.Keys, fmt.Sprintf("%04d", k))
+				if column.Value != "" {
+					v.Values = append(v.Values, strconv.Itoa((k+i)%2))
+				}
+			}
+			sortPairs(v.Keys, v.Values)
+			return v
+		}
+		begin := make([]int, rapid.IntRange(overlayFrom, 3*overlayFrom).Draw(t, "size"))
+		for i := range begin {
+			begin[i] = 2 * i
+		}
+		want := value(begin)
+		have := cell{column: column, value: want}
+		keys := rapid.SliceOfNDistinct(rapid.IntRange(0, 6*overlayFrom), 1, 6, rapid.ID)
+		for range rapid.IntRange(1, 60).Draw(t, "changes") {
+			diff := value(keys.Draw(t, "keys"))
+			before, wasBefore := have, want
+			want = want.toggle(diff, column)
+			have = cell{column, diff, nil}.after(have, true)
+			if !before.settled().value.Equal(wasBefore) {
+				t.Fatalf("a change altered what was before it")
+			}
+			if got := have.settled().value; !got.Equal(want) || have.count() != len(want.Keys) {
+				t.Fatalf("have %d: %v\nwant %d: %v", have.count(), got, len(want.Keys), want)
+			}
+		}
+	})
+}
+
+// A switch that gets its ports one by one takes time and memory as their number grows, not as its square does:
+// a set made anew for each would be ten gigabytes.
+func TestLargeSetGrowsOneByOne(t *testing.T) {
+	const ports = 40_000
+	records := make([]string, 0, ports+1)
+	records = append(records, `{"T":{"`+id(0)+`":{"name":"switch"}}}`)
+	for n := range ports {
+		records = append(records, fmt.Sprintf(`{"_is_diff":true,"T":{"%s":{"tags":"%08x"}}}`, id(0), uint32(n)*2654435761))
+	}
+	file := []byte(standalone(records...))
+	begin := time.Now()
+	d, err := Read(file)
+	if err != nil || d.Loss != nil {
+		t.Fatal(err, d.Loss)
+	}
+	tags := d.Rows("T")[id(0)].Strings("tags")
+	if len(tags) != ports || !strings.HasPrefix(tags[0], "0000") {
+		t.Fatalf("%d values, want %d", len(tags), ports)
+	}
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
