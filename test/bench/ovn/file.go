@@ -9,7 +9,25 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
 	"github.com/ovnguard/ovnguard/test/kubeovndb"
+	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
+
+// makerSubject writes a database file, so that what this takes in memory is nobody's who is measured: a program that is
+// started has the peak of its parent for its own.
+type makerSubject struct {
+	path string
+	make func(path, schema string) error
+}
+
+func (s *makerSubject) sync(context.Context) error {
+	return s.make(s.path, ovsdbserver.NorthboundSchema)
+}
+
+func (s *makerSubject) watch(context.Context, int, func()) ([]time.Duration, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (s *makerSubject) lookups() ([]time.Duration, error) { return nil, errors.ErrUnsupported }
 
 // fileSubject reads a database file instead of a server.
 type fileSubject struct {

@@ -27,6 +27,9 @@ const (
 	kindBare   = "libovsdb"
 	kindFloor  = "floor"
 	kindFile   = "file"
+	// These write files instead.
+	kindMakeCompact = "make-compact"
+	kindMakeHistory = "make-history"
 )
 
 // Orders to a subject.
@@ -114,6 +117,17 @@ func (p *process) hear() (a answer, err error) {
 	return a, nil
 }
 
+// once starts a subject, has it do its work and ends it.
+func once(ctx context.Context, kind, target string, ports int) (c *cost, err error) {
+	p, err := start(ctx, kind, target, ports)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, p.stop()) }()
+	a, err := p.ask(order{Do: orderSync})
+	return a.Cost, err
+}
+
 // stop ends the process.
 func (p *process) stop() error {
 	err := p.end.Close() // the subject ends with its input
@@ -140,6 +154,10 @@ func serve(ctx context.Context, args []string) error {
 		s = &floorSubject{endpoint: target}
 	case kindFile:
 		s = &fileSubject{db: db, path: target}
+	case kindMakeCompact:
+		s = &makerSubject{path: target, make: db.Write}
+	case kindMakeHistory:
+		s = &makerSubject{path: target, make: db.WriteHistory}
 	default:
 		return fmt.Errorf("no subject %q", args[0])
 	}
