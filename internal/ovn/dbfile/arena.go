@@ -11,6 +11,8 @@ type arena struct {
 	cells []cell
 	// keys and values are used again for each value that is read.
 	keys, values []string
+	// rows is used again for each transaction.
+	rows []Row
 }
 
 const arenaChunk = 4096

@@ -2,6 +2,7 @@ package dbfile
 
 import (
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -72,4 +73,36 @@ func TestLargeSetGrowsOneByOne(t *testing.T) {
 	if took := time.Since(begin); took > 3*time.Second {
 		t.Errorf("took %v", took)
 	}
+}
+
+// What a row held before is let go, also where the same transaction brought a row that stays.
+func TestFormerRowsAreLetGo(t *testing.T) {
+	const changes = 20_000
+	records := make([]string, 0, changes+1)
+	tags := make([]string, overlayFrom-1)
+	for n := range tags {
+		tags[n] = fmt.Sprintf(`"%04d"`, n)
+	}
+	records = append(records, `{"T":{"`+id(0)+`":{"tags":["set",[`+strings.Join(tags, ",")+`]]}}}`)
+	for n := range changes {
+		records = append(records, fmt.Sprintf(`{"_is_diff":true,"T":{"%s":{"tags":"0000"}},"U":{"%s":{"x":%d}}}`, id(0), id(n+1), n))
+	}
+	file := []byte(standalone(records...))
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	d, err := Read(file)
+	if err != nil || d.Loss != nil || len(d.Rows("U")) != changes {
+		t.Fatal(err, d.Loss)
+	}
+	// Each former value is two kilobytes, and the file's text is three megabytes.
+	if held := (heap() - before) >> 20; held > 24 {
+		t.Errorf("the database holds %d MB", held)
+	}
+	runtime.KeepAlive(d)
+	runtime.KeepAlive(file)
 }

@@ -2,6 +2,7 @@ package dbfile
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -112,9 +113,13 @@ func (d *Database) readChange(s *scanner, t *Table, uuid string) (change, error)
 	return c, err
 }
 
-// apply makes the changes. The new rows are all worked out before the first is put in place.
+// apply makes the changes. The new rows are all worked out before the first is put in place. What was there before is
+// written over, and new rows share no memory with others, so that nothing outlives its transaction that is not the
+// database's.
 func (d *Database) apply(changes []change, diff bool) error {
-	rows := make([]Row, len(changes))
+	d.arena.rows = slices.Grow(d.arena.rows[:0], len(changes))[:len(changes)]
+	rows := d.arena.rows
+	defer clear(rows)
 	for i, c := range changes {
 		old := c.table.Rows[c.uuid]
 		if c.gone {
@@ -138,7 +143,12 @@ func (d *Database) apply(changes []change, diff bool) error {
 			delete(c.table.Rows, c.uuid)
 			continue
 		}
-		c.table.Rows[c.uuid] = &rows[i]
+		if old := c.table.Rows[c.uuid]; old != nil {
+			*old = rows[i]
+			continue
+		}
+		row := rows[i]
+		c.table.Rows[c.uuid] = &row
 	}
 	return nil
 }
