@@ -185,7 +185,7 @@ func FuzzHandle(f *testing.F) {
 		r, result := review(t, object, nil)
 		if r.Allowed && result == ResultUnchanged {
 			var p pod
-			if err := json.Unmarshal([]byte(object), &p); err != nil || (!p.Spec.HostNetwork && p.Metadata.Annotations[DecisionAnnotation] == "") {
+			if err := json.Unmarshal([]byte(object), &p); err != nil || (!p.Spec.HostNetwork && p.Metadata.Annotations[policy.RecordAnnotation] == "") {
 				t.Errorf("%s was allowed unchanged", object)
 			}
 		}

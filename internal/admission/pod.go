@@ -3,7 +3,6 @@
 package admission
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,10 +10,6 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
-
-// DecisionAnnotation is the annotation that records, for people, what was decided for each NIC and where it came from.
-// Nothing trusts it: a decision is always computed again.
-const DecisionAnnotation = "ovnguard.io/decision"
 
 // Change is what admission does to a pod's annotations.
 type Change struct {
@@ -28,14 +23,6 @@ type Change struct {
 	Denials []string
 }
 
-// recorded is one NIC's entry in DecisionAnnotation.
-type recorded struct {
-	Level          string `json:"level"`
-	From           string `json:"from"`
-	Layer2Forward  string `json:"layer2Forward"`
-	ForwardingFrom string `json:"layer2ForwardFrom"`
-}
-
 // ChangePod gives what admission does to the annotations of a pod with these NICs in this namespace. It is idempotent:
 // applied to its own result it changes nothing.
 func ChangePod(annotations map[string]string, nics []kubeovn.NIC, ns policy.Namespace) Change {
@@ -44,22 +31,25 @@ func ChangePod(annotations map[string]string, nics []kubeovn.NIC, ns policy.Name
 		c.Warnings = append(c.Warnings, fmt.Sprintf(
 			"ovnguard: namespace %s could not be read, so its annotations were not considered and the strict default applies", ns.Name))
 	}
-	record := make(map[kubeovn.Provider]recorded, len(nics))
+	record := make(map[kubeovn.Provider]policy.Recorded, len(nics))
+	inherited := policy.Inherited(annotations)
 	for _, nic := range nics {
-		d := policy.Decide(policy.Query{Provider: nic.Provider, Namespace: ns, Pod: policy.Pod{Annotations: annotations}})
+		d := policy.Decide(policy.Query{Provider: nic.Provider, Namespace: ns, Pod: policy.Pod{Annotations: annotations, Inherited: inherited}})
 		c.explain(d, ns.Name)
 		c.level(nic.Provider.Key(kubeovn.PortSecurity), annotations, d)
 		c.forwarding(nic.Provider.Key(kubeovn.Layer2Forward), annotations, d)
-		record[nic.Provider] = recorded{
+		key := nic.Provider.Key(kubeovn.PortSecurity)
+		record[nic.Provider] = policy.Recorded{
 			Level: d.Level.String(), From: string(d.LevelFrom),
 			Layer2Forward: d.Forwarding.String(), ForwardingFrom: string(d.ForwardingFrom),
+			Asked: annotations[key] != "" && !slices.Contains(inherited, nic.Provider),
 		}
 	}
 	if len(c.Denials) > 0 {
 		return Change{Warnings: c.Warnings, Denials: c.Denials}
 	}
-	if text := marshalRecord(record); text != annotations[DecisionAnnotation] {
-		c.Set[DecisionAnnotation] = text
+	if text := policy.Record(record); text != annotations[policy.RecordAnnotation] {
+		c.Set[policy.RecordAnnotation] = text
 	}
 	slices.Sort(c.Remove)
 	return c
@@ -130,14 +120,4 @@ func (c *Change) forwarding(key string, annotations map[string]string, d policy.
 	case t == kubeovn.On:
 		c.Remove = append(c.Remove, key)
 	}
-}
-
-// marshalRecord writes the record with its providers in order, so that equal decisions give equal text.
-func marshalRecord(record map[kubeovn.Provider]recorded) string {
-	text, err := json.Marshal(record)
-	if err != nil {
-		// Strings in a map always marshal; a failure would be a mistake in this file.
-		panic(fmt.Sprintf("admission: marshal decision: %v", err))
-	}
-	return string(text)
 }

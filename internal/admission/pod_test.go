@@ -31,7 +31,7 @@ func TestChangePod(t *testing.T) {
 		pod, namespace map[string]string
 		err            error
 		nics           []kubeovn.NIC
-		set            map[string]string // without DecisionAnnotation
+		set            map[string]string // without policy.RecordAnnotation
 		remove         []string
 		warnings       int
 	}{
@@ -60,7 +60,7 @@ func TestChangePod(t *testing.T) {
 				t.Fatalf("denied: %q", got.Denials)
 			}
 			set := got.Apply(nil)
-			delete(set, DecisionAnnotation)
+			delete(set, policy.RecordAnnotation)
 			if diff := cmp.Diff(c.set, set, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("set: -want +got\n%s", diff)
 			}
@@ -90,7 +90,7 @@ func TestChangePodDeniesGarbage(t *testing.T) {
 func TestChangePodIdempotent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		value := rapid.SampledFrom([]string{"", " ", "true", "false", "True", "FALSE ", "0", "1", "off"})
-		annotations := rapid.MapOf(rapid.SampledFrom([]string{ps, l2, nadPS, "app", DecisionAnnotation}), value)
+		annotations := rapid.MapOf(rapid.SampledFrom([]string{ps, l2, nadPS, "app", policy.RecordAnnotation}), value)
 		ns := policy.Namespace{Name: "t", Annotations: annotations.Draw(t, "namespace")}
 		if rapid.Bool().Draw(t, "unreadable") {
 			ns.Err = errors.New("timeout")

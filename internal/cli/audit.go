@@ -128,7 +128,7 @@ func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader)
 	eras := portsec.PlausibleEras(version)
 	results = make(map[string]audit.Result)
 	for _, name := range inv.Names() {
-		results[name] = audit.Evaluate(inv.Port(name), eras)
+		results[name] = audit.Evaluate(inv.Port(name, now), eras)
 	}
 	return results, slices.Concat(notes, more, versionNote(version, eras)), nil
 }

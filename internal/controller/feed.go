@@ -69,7 +69,7 @@ func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Mon
 	if err != nil {
 		return err
 	}
-	set := func(o client.Object) { m.Change(func(inv *inventory.Inventory) []string { return kube.Set(inv, o) }) }
+	set := func(o client.Object) { m.Change(func(inv *inventory.Inventory) []string { return s.Set(inv, o) }) }
 	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 		AddFunc: func(o any) {
 			if object, ok := o.(client.Object); ok {
@@ -86,7 +86,7 @@ func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Mon
 				o = gone.Obj
 			}
 			if object, ok := o.(client.Object); ok {
-				m.Change(func(inv *inventory.Inventory) []string { return kube.Delete(inv, object) })
+				m.Change(func(inv *inventory.Inventory) []string { return s.Delete(inv, object) })
 			}
 		},
 	})

@@ -3,6 +3,8 @@
 package inventory
 
 import (
+	"net/netip"
+
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
@@ -28,7 +30,12 @@ type Pod struct {
 	Finished bool
 	// Terminating means that the pod is being deleted.
 	Terminating bool
+	Labels      map[string]string
 	Annotations map[string]string
+	// Controller is the object that the pod says made it; nil where it names none.
+	Controller *policy.Owner
+	// Inherited are the NICs whose port_security annotation admission wrote unasked.
+	Inherited []kubeovn.Provider
 	// DefaultNetwork and Attachments are the networks that the pod asks for.
 	DefaultNetwork *kubeovn.Attachment
 	Attachments    []kubeovn.Attachment
@@ -48,6 +55,9 @@ type Record struct {
 type Vip struct {
 	Name      string
 	Namespace string
+	Subnet    string
+	// Addresses are those that it was given.
+	Addresses []netip.Addr
 }
 
 // Row is a Logical_Switch_Port as the Northbound database holds it. It is never changed once it is in the inventory.

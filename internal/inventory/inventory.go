@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -30,6 +33,18 @@ type Inventory struct {
 	rows        map[string]*Row
 	vips        map[string]Vip             // by Vip name
 	vipNames    map[string]map[string]bool // port name to names of Vips that account for it
+	vipsOf      map[string]map[string]bool // namespace to names of its Vips
+
+	policies   []policy.Policy
+	exceptions map[string][]policy.Exception // by namespace
+	owners     map[string]owner              // by UID
+	owned      map[string]map[PodKey]bool    // UID of a controller to its pods
+
+	byAddress map[netip.Addr]map[string]bool // to names of records
+	byMAC     map[string]map[string]bool     // in small letters, to names of records
+	fixed     map[netip.Addr]map[Holder]bool
+	fixedBy   map[Holder][]netip.Addr
+	subnets   map[string]Subnet
 }
 
 // New gives an empty inventory.
@@ -46,6 +61,15 @@ func New() *Inventory {
 		rows:        make(map[string]*Row),
 		vips:        make(map[string]Vip),
 		vipNames:    make(map[string]map[string]bool),
+		vipsOf:      make(map[string]map[string]bool),
+		exceptions:  make(map[string][]policy.Exception),
+		owners:      make(map[string]owner),
+		owned:       make(map[string]map[PodKey]bool),
+		byAddress:   make(map[netip.Addr]map[string]bool),
+		byMAC:       make(map[string]map[string]bool),
+		fixed:       make(map[netip.Addr]map[Holder]bool),
+		fixedBy:     make(map[Holder][]netip.Addr),
+		subnets:     make(map[string]Subnet),
 	}
 }
 
@@ -56,6 +80,9 @@ func (inv *Inventory) SetPod(p *Pod) []string {
 	add(inv.byNamespace, p.Namespace, p.PodKey)
 	for _, a := range p.networks() {
 		add(inv.users, a, p.PodKey)
+	}
+	if p.Controller != nil {
+		add(inv.owned, p.Controller.UID, p.PodKey)
 	}
 	return union(touched, inv.claim(p))
 }
@@ -70,6 +97,9 @@ func (inv *Inventory) DeletePod(key PodKey) []string {
 	remove(inv.byNamespace, key.Namespace, key)
 	for _, a := range p.networks() {
 		remove(inv.users, a, key)
+	}
+	if p.Controller != nil {
+		remove(inv.owned, p.Controller.UID, key)
 	}
 	return inv.unclaim(p)
 }
@@ -102,26 +132,63 @@ func (inv *Inventory) DeleteAttachment(a kubeovn.Attachment) []string {
 
 // SetRecord adds or replaces an IP resource and gives the port's name.
 func (inv *Inventory) SetRecord(r *Record) []string {
+	inv.forget(r.Name)
 	inv.records[r.Name] = r
+	for _, ip := range r.IPs {
+		if a, err := netip.ParseAddr(ip); err == nil {
+			add(inv.byAddress, a.Unmap(), r.Name)
+		}
+	}
+	if r.MAC != "" {
+		add(inv.byMAC, strings.ToLower(r.MAC), r.Name)
+	}
 	return []string{r.Name}
+}
+
+// forget takes a record out of the indexes.
+func (inv *Inventory) forget(name string) {
+	r, ok := inv.records[name]
+	if !ok {
+		return
+	}
+	for _, ip := range r.IPs {
+		if a, err := netip.ParseAddr(ip); err == nil {
+			remove(inv.byAddress, a.Unmap(), name)
+		}
+	}
+	remove(inv.byMAC, strings.ToLower(r.MAC), name)
 }
 
 // DeleteRecord takes an IP resource out and gives the port's name.
 func (inv *Inventory) DeleteRecord(name string) []string {
+	inv.forget(name)
 	delete(inv.records, name)
 	return []string{name}
 }
 
-// SetVip adds or replaces a Vip and gives the names of the rows that it may account for.
+// SetVip adds or replaces a Vip and gives the names of the rows that it may account for, and of the ports that may share it.
 func (inv *Inventory) SetVip(v Vip) []string {
 	touched := inv.DeleteVip(v.Name)
 	inv.vips[v.Name] = v
+	add(inv.vipsOf, v.Namespace, v.Name)
+	inv.SetFixed(Fixed{Holder{HeldByVip, v.Name}, v.Addresses})
 	name := kubeovn.PortName(v.Name, v.Namespace, kubeovn.DefaultProvider)
 	add(inv.vipNames, name, v.Name)
-	return union(touched, []string{name})
+	return union(union(touched, inv.sharers(v.Namespace)), []string{name})
 }
 
-// DeleteVip takes a Vip out and gives the names of the rows that it may have accounted for.
+// sharers gives the names of the ports of pods that ask for addresses of Vips.
+func (inv *Inventory) sharers(namespace string) []string {
+	var names []string
+	for key := range inv.byNamespace[namespace] {
+		if inv.pods[key].asksForVIPs() {
+			names = append(names, inv.ports[key]...)
+		}
+	}
+	return names
+}
+
+// DeleteVip takes a Vip out and gives the names of the ports that this touches.
 func (inv *Inventory) DeleteVip(vip string) []string {
 	v, ok := inv.vips[vip]
 	if !ok {
@@ -130,7 +197,9 @@ func (inv *Inventory) DeleteVip(vip string) []string {
 	delete(inv.vips, vip)
 	name := kubeovn.PortName(v.Name, v.Namespace, kubeovn.DefaultProvider)
 	remove(inv.vipNames, name, vip)
-	return []string{name}
+	remove(inv.vipsOf, v.Namespace, vip)
+	inv.DeleteFixed(Holder{HeldByVip, vip})
+	return append(inv.sharers(v.Namespace), name)
 }
 
 // SetRow adds or replaces a row and gives its name.
@@ -161,14 +230,12 @@ func (inv *Inventory) Names() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// Port gives the picture of one port as it is now. A name that nobody claims and OVN does not have gives a picture
+// Port gives the picture of one port as it is at that time. A name that nobody claims and OVN does not have gives a picture
 // without pod and row.
-func (inv *Inventory) Port(name string) Port {
+func (inv *Inventory) Port(name string, now time.Time) Port {
 	port := Port{Name: name, Record: inv.records[name], Row: inv.rows[name], Vip: len(inv.vipNames[name]) > 0}
 	for _, c := range inv.claimants(name) {
-		d := policy.Decide(policy.Query{
-			Provider: c.nic.Provider, Namespace: inv.namespace(c.pod.Namespace), Pod: policy.Pod{Annotations: c.pod.Annotations},
-		})
+		d := policy.Decide(inv.Query(c.pod, c.nic.Provider, now))
 		if port.Pod == nil || d.Level < port.Decision.Level || (d.Level == port.Decision.Level && d.Forwarding < port.Decision.Forwarding) {
 			port.Pod, port.Provider, port.Decision = c.pod, c.nic.Provider, d
 			port.NICKnown, port.NICSpelling = c.nic.Kind == kubeovn.KindOVN, c.nic.Spelling

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -64,23 +65,23 @@ func TestPortPicture(t *testing.T) {
 	inv.SetRow(&Row{Name: "p.a", UUID: "u"})
 	inv.SetRecord(&Record{Name: "p.a", MAC: "m"})
 
-	p := inv.Port("p.a")
+	p := inv.Port("p.a", time.Time{})
 	if p.Pod == nil || p.Row == nil || p.Record == nil || p.Decision.Level != policy.Open || p.Provider != kubeovn.DefaultProvider || !p.NICKnown {
 		t.Errorf("default NIC: %+v", p)
 	}
-	p = inv.Port("p.a.nad1.a.ovn")
+	p = inv.Port("p.a.nad1.a.ovn", time.Time{})
 	if p.Pod == nil || p.Row != nil || p.Decision.Level != policy.Strict || p.Provider != "nad1.a.ovn" || !p.NICKnown {
 		t.Errorf("attachment: %+v", p)
 	}
 	inv.DeleteAttachment(nad)
-	if p = inv.Port("p.a.nad1.a.ovn"); p.Pod == nil || p.NICKnown {
+	if p = inv.Port("p.a.nad1.a.ovn", time.Time{}); p.Pod == nil || p.NICKnown {
 		t.Errorf("attachment not readable: %+v", p)
 	}
 	inv.DeleteNamespace("a")
-	if p = inv.Port("p.a"); p.Decision.Level != policy.Strict || p.Decision.Steps[0].Outcome != policy.NotKnown {
+	if p = inv.Port("p.a", time.Time{}); p.Decision.Level != policy.Strict || p.Decision.Steps[0].Outcome != policy.NotKnown {
 		t.Errorf("namespace not seen: %+v", p.Decision)
 	}
-	if p = inv.Port("nobody"); p.Pod != nil || p.Row != nil {
+	if p = inv.Port("nobody", time.Time{}); p.Pod != nil || p.Row != nil {
 		t.Errorf("unknown name: %+v", p)
 	}
 }
@@ -95,15 +96,15 @@ func TestSharedPort(t *testing.T) {
 	inv.SetNamespace(policy.Namespace{Name: "a", Annotations: map[string]string{"ovn.kubernetes.io/port_security": "false"}})
 	inv.SetPod(pod("a", "launcher-1", vm, loose))
 	inv.SetPod(pod("a", "launcher-2", vm, tight))
-	if p := inv.Port("vm.a"); p.Pod.Name != "launcher-2" || p.Decision.Level != policy.Strict {
+	if p := inv.Port("vm.a", time.Time{}); p.Pod.Name != "launcher-2" || p.Decision.Level != policy.Strict {
 		t.Errorf("both run: %s, %v", p.Pod.Name, p.Decision.Level)
 	}
 	inv.SetPod(pod("a", "launcher-2", vm, tight, ended))
-	if p := inv.Port("vm.a"); p.Pod.Name != "launcher-1" || p.Decision.Level != policy.Open {
+	if p := inv.Port("vm.a", time.Time{}); p.Pod.Name != "launcher-1" || p.Decision.Level != policy.Open {
 		t.Errorf("the tight one has ended: %s, %v", p.Pod.Name, p.Decision.Level)
 	}
 	inv.DeletePod(PodKey{"a", "launcher-1"})
-	if p := inv.Port("vm.a"); p.Pod == nil || p.Pod.Name != "launcher-2" {
+	if p := inv.Port("vm.a", time.Time{}); p.Pod == nil || p.Pod.Name != "launcher-2" {
 		t.Errorf("only the ended one is left: %+v", p.Pod)
 	}
 }
@@ -179,7 +180,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 func pictures(inv *Inventory) map[string]string {
 	out := make(map[string]string)
 	for _, name := range inv.Names() {
-		p := inv.Port(name)
+		p := inv.Port(name, time.Time{})
 		who := ""
 		if p.Pod != nil {
 			who = fmt.Sprintf("%v %v", p.Pod.PodKey, p.Pod.Annotations)

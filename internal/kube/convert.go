@@ -22,7 +22,10 @@ func PodOf(p *corev1.Pod) *inventory.Pod {
 		HostNetwork: p.Spec.HostNetwork,
 		Finished:    finished(p),
 		Terminating: p.DeletionTimestamp != nil,
+		Labels:      p.Labels,
 		Annotations: p.Annotations,
+		Controller:  controllerOf(p.OwnerReferences),
+		Inherited:   policy.Inherited(p.Annotations),
 	}
 	if networks, err := multus.Parse(p.Namespace, p.Annotations); err == nil {
 		out.DefaultNetwork, out.Attachments = networks.Default, networks.Attachments
@@ -80,7 +83,14 @@ func RecordOf(u *unstructured.Unstructured) *inventory.Record {
 
 // VipOf gives the facts of a Vip resource (vips.kubeovn.io).
 func VipOf(u *unstructured.Unstructured) inventory.Vip {
-	return inventory.Vip{Name: u.GetName(), Namespace: specString(u, "namespace")}
+	v := inventory.Vip{Name: u.GetName(), Namespace: specString(u, "namespace"), Subnet: specString(u, "subnet")}
+	for _, field := range []string{"v4ip", "v6ip"} {
+		// What it was given stands in the status; what its author asks for is not taken for it.
+		if text, _, err := unstructured.NestedString(u.Object, "status", field); err == nil {
+			v.Addresses = appendAddress(v.Addresses, text)
+		}
+	}
+	return v
 }
 
 func specString(u *unstructured.Unstructured, field string) string {
@@ -94,7 +104,6 @@ func specString(u *unstructured.Unstructured, field string) string {
 // stripPod drops what is not read from a pod. On a cluster of many pods this is most of the memory.
 func stripPod(p *corev1.Pod) {
 	p.ManagedFields = nil
-	p.Labels = nil
 	p.Finalizers = nil
 	p.Spec = corev1.PodSpec{HostNetwork: p.Spec.HostNetwork, NodeName: p.Spec.NodeName, RestartPolicy: p.Spec.RestartPolicy}
 	p.Status = corev1.PodStatus{Phase: p.Status.Phase, Reason: p.Status.Reason}

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -92,7 +93,7 @@ func TestStripKeepsWhatIsRead(t *testing.T) {
 		if diff := cmp.Diff(whole, PodOf(stripped)); diff != "" {
 			t.Errorf("-whole +stripped\n%s", diff)
 		}
-		if stripped.ManagedFields != nil || stripped.Spec.Containers != nil || stripped.Labels != nil {
+		if stripped.ManagedFields != nil || stripped.Spec.Containers != nil || stripped.Finalizers != nil {
 			t.Errorf("not stripped: %+v", stripped)
 		}
 	}
@@ -116,7 +117,7 @@ func TestRecordAndVip(t *testing.T) {
 	if got := RecordOf(object(IPKind, "x", map[string]any{"macAddress": int64(7)})); got.MAC != "" {
 		t.Errorf("a number was taken for a MAC: %+v", got)
 	}
-	if got := VipOf(object(VipKind, "v", map[string]any{"namespace": "ns"})); got != (inventory.Vip{Name: "v", Namespace: "ns"}) {
+	if got := VipOf(object(VipKind, "v", map[string]any{"namespace": "ns"})); !reflect.DeepEqual(got, inventory.Vip{Name: "v", Namespace: "ns"}) {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -227,10 +228,10 @@ func TestFill(t *testing.T) {
 	if err != nil || len(missing) > 0 {
 		t.Fatalf("missing %v, %v", missing, err)
 	}
-	if p := inv.Port("p.ns"); p.Pod == nil || p.Record == nil || p.Record.MAC != "m" {
+	if p := inv.Port("p.ns", time.Time{}); p.Pod == nil || p.Record == nil || p.Record.MAC != "m" {
 		t.Errorf("port %+v", p)
 	}
-	if !inv.Port("v.ns").Vip {
+	if !inv.Port("v.ns", time.Time{}).Vip {
 		t.Error("the Vip is not known")
 	}
 

@@ -51,13 +51,15 @@ func FillFromFile(data []byte, inv *inventory.Inventory) (Filled, error) {
 		objects := found[s.Kind]
 		switch {
 		case len(objects) > 0:
+		case s.Optional && s.Lacks == "":
+			continue
 		case s.Optional:
 			filled.Absent = append(filled.Absent, s)
 		default:
 			return Filled{}, fmt.Errorf("it holds no %s: it has to be made of all that `kubectl get -A` gives for %s", s.Kind.Kind, resourceNames())
 		}
 		for _, o := range objects {
-			Set(inv, o)
+			s.Set(inv, o)
 		}
 		filled.Objects[s.Kind.Kind] = len(objects)
 	}
@@ -66,7 +68,8 @@ func FillFromFile(data []byte, inv *inventory.Inventory) (Filled, error) {
 
 // resourceNames gives what to ask kubectl for.
 func resourceNames() string {
-	return "namespaces,pods,network-attachment-definitions.k8s.cni.cncf.io,ips.kubeovn.io,vips.kubeovn.io"
+	return "namespaces,pods,network-attachment-definitions.k8s.cni.cncf.io,ips.kubeovn.io,vips.kubeovn.io,subnets.kubeovn.io," +
+		"portsecuritypolicies,portsecurityexceptions,nodes,services,replicasets,statefulsets,daemonsets,jobs"
 }
 
 // collect takes the objects of one document.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -31,7 +32,7 @@ func TestFillFromFile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := map[string]int{"Namespace": 1, "NetworkAttachmentDefinition": 0, "IP": 1, "Vip": 0, "Pod": 1}
+			want := map[string]int{"Namespace": 1, "PortSecurityPolicy": 0, "PortSecurityException": 0, "NetworkAttachmentDefinition": 0, "IP": 1, "Vip": 0, "Pod": 1}
 			if diff := cmp.Diff(want, filled.Objects); diff != "" {
 				t.Errorf("objects (-want +got):\n%s", diff)
 			}
@@ -40,10 +41,10 @@ func TestFillFromFile(t *testing.T) {
 				absent = append(absent, s.Kind.Kind)
 			}
 			slices.Sort(absent)
-			if diff := cmp.Diff([]string{"NetworkAttachmentDefinition", "Vip"}, absent); diff != "" {
+			if diff := cmp.Diff([]string{"NetworkAttachmentDefinition", "PortSecurityException", "PortSecurityPolicy", "Vip"}, absent); diff != "" {
 				t.Errorf("absent (-want +got):\n%s", diff)
 			}
-			p := inv.Port("p.ns")
+			p := inv.Port("p.ns", time.Time{})
 			if p.Pod == nil || p.Record == nil || p.Record.MAC != "0a:00:00:00:00:01" || !slices.Equal(p.Record.IPs, []string{"10.0.0.1"}) {
 				t.Errorf("port %+v", p)
 			}

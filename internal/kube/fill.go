@@ -15,13 +15,15 @@ import (
 const pageSize = 500
 
 // Fill lists everything that the inventory is fed from, once. missing holds the optional kinds that the cluster does not
-// serve.
+// serve and whose lack changes what an audit can say.
 func Fill(ctx context.Context, c client.Reader, inv *inventory.Inventory) (missing []Source, err error) {
 	for _, s := range Sources() {
 		err := fillFrom(ctx, c, s, inv)
 		switch {
 		case err != nil && s.Optional && meta.IsNoMatchError(err):
-			missing = append(missing, s)
+			if s.Lacks != "" {
+				missing = append(missing, s)
+			}
 		case err != nil:
 			return nil, fmt.Errorf("list %s: %w", s.Kind.GroupKind(), err)
 		}
@@ -41,7 +43,7 @@ func fillFrom(ctx context.Context, c client.Reader, s Source, inv *inventory.Inv
 			if !ok {
 				return fmt.Errorf("%T is not an API object", item)
 			}
-			Set(inv, object)
+			s.Set(inv, object)
 			return nil
 		})
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -110,8 +111,8 @@ func TestFillWithMissingKinds(t *testing.T) {
 		kubeovn bool
 		missing []string
 	}{
-		"a cluster without Kube-OVN and Multus": {false, []string{"NetworkAttachmentDefinition", "IP", "Vip"}},
-		"a cluster without Multus":              {true, []string{"NetworkAttachmentDefinition"}},
+		"a cluster without Kube-OVN and Multus": {false, []string{"PortSecurityPolicy", "PortSecurityException", "NetworkAttachmentDefinition", "IP", "Vip"}},
+		"a cluster without Multus":              {true, []string{"PortSecurityPolicy", "PortSecurityException", "NetworkAttachmentDefinition"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inv := inventory.New()
@@ -126,7 +127,7 @@ func TestFillWithMissingKinds(t *testing.T) {
 			if diff := cmp.Diff(c.missing, kinds); diff != "" {
 				t.Errorf("missing: -want +got\n%s", diff)
 			}
-			if p := inv.Port("p0.ns"); p.Pod == nil || (p.Record != nil) != c.kubeovn {
+			if p := inv.Port("p0.ns", time.Time{}); p.Pod == nil || (p.Record != nil) != c.kubeovn {
 				t.Errorf("port %+v", p)
 			}
 		})
@@ -145,7 +146,7 @@ func TestFillPages(t *testing.T) {
 		t.Errorf("%d ports from %d pages, want %d from 3", n, s.pages, pods)
 	}
 	for i := range pods {
-		if p := inv.Port(fmt.Sprintf("p%d.ns", i)); p.Pod == nil || p.Pod.Annotations["number"] != strconv.Itoa(i) {
+		if p := inv.Port(fmt.Sprintf("p%d.ns", i), time.Time{}); p.Pod == nil || p.Pod.Annotations["number"] != strconv.Itoa(i) {
 			t.Fatalf("pod %d: %+v", i, p.Pod)
 		}
 	}

@@ -7,14 +7,34 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
 )
 
 // Kinds of other projects that are read, and that a cluster may lack.
 var (
 	IPKind         = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "IP"}
 	VipKind        = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "Vip"}
+	SubnetKind     = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "Subnet"}
 	AttachmentKind = schema.GroupVersionKind{Group: "k8s.cni.cncf.io", Version: "v1", Kind: "NetworkAttachmentDefinition"}
 )
+
+// Kinds of this project.
+var (
+	PolicyKind    = v1alpha1.GroupVersion.WithKind("PortSecurityPolicy")
+	ExceptionKind = v1alpha1.GroupVersion.WithKind("PortSecurityException")
+)
+
+// OwnerKinds are the kinds of objects that make pods, and of which only names and owners are read.
+func OwnerKinds() []schema.GroupVersionKind {
+	return []schema.GroupVersionKind{
+		{Group: "apps", Version: "v1", Kind: "ReplicaSet"},
+		{Group: "apps", Version: "v1", Kind: "StatefulSet"},
+		{Group: "apps", Version: "v1", Kind: "DaemonSet"},
+		{Group: "batch", Version: "v1", Kind: "Job"},
+		{Group: "kubevirt.io", Version: "v1", Kind: "VirtualMachineInstance"},
+	}
+}
 
 // Scheme gives the types that this program reads and writes.
 func Scheme() (*runtime.Scheme, error) {
@@ -24,6 +44,9 @@ func Scheme() (*runtime.Scheme, error) {
 	}
 	if err := nadv1.AddToScheme(s); err != nil {
 		return nil, fmt.Errorf("register network attachment definitions: %w", err)
+	}
+	if err := v1alpha1.AddToScheme(s); err != nil {
+		return nil, fmt.Errorf("register this project's types: %w", err)
 	}
 	return s, nil
 }

@@ -3,52 +3,147 @@ package kube
 import (
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // Source is one kind of object that the inventory is fed from.
 type Source struct {
 	Kind schema.GroupVersionKind
-	// Optional kinds come from other projects' resource definitions and may be missing; the inventory is poorer then.
+	// Optional kinds may be missing: they come from resource definitions that a cluster need not have, or a file has none of
+	// them. The inventory is poorer then.
 	Optional bool
-	// Lacks says what is not known without the kind.
+	// Lacks says what is not known without the kind; empty where that changes no result by itself.
 	Lacks string
 	// Object and List make empty ones.
 	Object func() client.Object
 	List   func() client.ObjectList
+	// Set enters an object of the kind into the inventory, Delete takes it out. Both give the names of the ports that this
+	// touches.
+	Set    func(*inventory.Inventory, client.Object) []string
+	Delete func(*inventory.Inventory, client.Object) []string
 }
 
 // Sources gives every kind that the inventory is fed from. Pods come last, so that what they refer to is there already.
 func Sources() []Source {
-	return []Source{
-		{
-			Kind:   corev1.SchemeGroupVersion.WithKind("Namespace"),
-			Object: func() client.Object { return &corev1.Namespace{} },
-			List:   func() client.ObjectList { return &corev1.NamespaceList{} },
+	sources := []Source{
+		typed(corev1.SchemeGroupVersion.WithKind("Namespace"), &corev1.NamespaceList{},
+			func(inv *inventory.Inventory, o *corev1.Namespace) []string { return inv.SetNamespace(NamespaceOf(o)) },
+			func(inv *inventory.Inventory, o *corev1.Namespace) []string { return inv.DeleteNamespace(o.Name) },
+		),
+		typed(PolicyKind, &v1alpha1.PortSecurityPolicyList{},
+			func(inv *inventory.Inventory, o *v1alpha1.PortSecurityPolicy) []string {
+				return inv.SetPolicy(PolicyOf(o))
+			},
+			func(inv *inventory.Inventory, o *v1alpha1.PortSecurityPolicy) []string {
+				return inv.DeletePolicy(o.Name)
+			},
+		).optional("policies, so that the built-in default holds wherever a namespace says nothing"),
+		typed(ExceptionKind, &v1alpha1.PortSecurityExceptionList{},
+			func(inv *inventory.Inventory, o *v1alpha1.PortSecurityException) []string {
+				return inv.SetException(ExceptionOf(o))
+			},
+			func(inv *inventory.Inventory, o *v1alpha1.PortSecurityException) []string {
+				return inv.DeleteException(o.Namespace, o.Name)
+			},
+		).optional("exceptions, so that none is honoured"),
+		typed(AttachmentKind, &nadv1.NetworkAttachmentDefinitionList{},
+			func(inv *inventory.Inventory, o *nadv1.NetworkAttachmentDefinition) []string {
+				return inv.SetAttachment(AttachmentOf(o))
+			},
+			func(inv *inventory.Inventory, o *nadv1.NetworkAttachmentDefinition) []string {
+				a, _ := AttachmentOf(o)
+				return inv.DeleteAttachment(a)
+			},
+		).optional("which attachments are OVN NICs"),
+		untyped(IPKind,
+			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {
+				return inv.SetRecord(RecordOf(u))
+			},
+			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {
+				return inv.DeleteRecord(u.GetName())
+			},
+		).optional("the identity that Kube-OVN assigned, so that the pod's own annotations are believed"),
+		untyped(VipKind,
+			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string { return inv.SetVip(VipOf(u)) },
+			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {
+				return inv.DeleteVip(u.GetName())
+			},
+		).optional("which ports belong to a Vip and not to a pod"),
+		untyped(SubnetKind,
+			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {
+				inv.SetSubnet(SubnetOf(u))
+				return nil
+			},
+			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {
+				inv.DeleteSubnet(u.GetName())
+				return nil
+			},
+		).optional(""),
+		typed(corev1.SchemeGroupVersion.WithKind("Node"), &corev1.NodeList{},
+			func(inv *inventory.Inventory, o *corev1.Node) []string { inv.SetFixed(NodeOf(o)); return nil },
+			func(inv *inventory.Inventory, o *corev1.Node) []string { inv.DeleteFixed(NodeOf(o).Holder); return nil },
+		).optional(""),
+		typed(corev1.SchemeGroupVersion.WithKind("Service"), &corev1.ServiceList{},
+			func(inv *inventory.Inventory, o *corev1.Service) []string { inv.SetFixed(ServiceOf(o)); return nil },
+			func(inv *inventory.Inventory, o *corev1.Service) []string {
+				inv.DeleteFixed(ServiceOf(o).Holder)
+				return nil
+			},
+		).optional(""),
+	}
+	for _, kind := range OwnerKinds() {
+		sources = append(sources, metadata(kind,
+			func(inv *inventory.Inventory, o *metav1.PartialObjectMetadata) []string {
+				return inv.SetOwner(
+					policy.Owner{APIVersion: kind.GroupVersion().String(), Kind: kind.Kind, Name: o.Name, UID: string(o.UID)}, controllerOf(o.OwnerReferences),
+				)
+			},
+			func(inv *inventory.Inventory, o *metav1.PartialObjectMetadata) []string {
+				return inv.DeleteOwner(string(o.UID))
+			},
+		).optional(""))
+	}
+	return append(sources, typed(corev1.SchemeGroupVersion.WithKind("Pod"), &corev1.PodList{},
+		func(inv *inventory.Inventory, o *corev1.Pod) []string { return inv.SetPod(PodOf(o)) },
+		func(inv *inventory.Inventory, o *corev1.Pod) []string {
+			return inv.DeletePod(inventory.PodKey{Namespace: o.Namespace, Name: o.Name})
 		},
-		{
-			Kind: AttachmentKind, Optional: true,
-			Lacks:  "which attachments are OVN NICs",
-			Object: func() client.Object { return &nadv1.NetworkAttachmentDefinition{} },
-			List:   func() client.ObjectList { return &nadv1.NetworkAttachmentDefinitionList{} },
-		},
-		untyped(IPKind, "the identity that Kube-OVN assigned, so that the pod's own annotations are believed"),
-		untyped(VipKind, "which ports belong to a Vip and not to a pod"),
-		{
-			Kind:   corev1.SchemeGroupVersion.WithKind("Pod"),
-			Object: func() client.Object { return &corev1.Pod{} },
-			List:   func() client.ObjectList { return &corev1.PodList{} },
-		},
+	))
+}
+
+func (s Source) optional(lacks string) Source {
+	s.Optional, s.Lacks = true, lacks
+	return s
+}
+
+// typed is a Source of objects of a Go type. list is an empty list of them.
+func typed[T any, PT interface {
+	*T
+	client.Object
+}, L any, PL interface {
+	*L
+	client.ObjectList
+}](kind schema.GroupVersionKind, _ PL, set, remove func(*inventory.Inventory, PT) []string) Source {
+	return Source{
+		Kind:   kind,
+		Object: func() client.Object { return PT(new(T)) },
+		List:   func() client.ObjectList { return PL(new(L)) },
+		Set:    on(set),
+		Delete: on(remove),
 	}
 }
 
-func untyped(kind schema.GroupVersionKind, lacks string) Source {
+// untyped is a Source of objects of which only a few fields are read.
+func untyped(kind schema.GroupVersionKind, set, remove func(*inventory.Inventory, *unstructured.Unstructured) []string) Source {
 	return Source{
-		Kind: kind, Optional: true, Lacks: lacks,
+		Kind: kind,
 		Object: func() client.Object {
 			u := &unstructured.Unstructured{}
 			u.SetGroupVersionKind(kind)
@@ -59,48 +154,38 @@ func untyped(kind schema.GroupVersionKind, lacks string) Source {
 			u.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 			return u
 		},
+		Set:    on(set),
+		Delete: on(remove),
 	}
 }
 
-// Set enters an object of one of the Sources into the inventory and gives the names of the ports that this touches.
-func Set(inv *inventory.Inventory, object client.Object) []string {
-	switch o := object.(type) {
-	case *corev1.Namespace:
-		return inv.SetNamespace(NamespaceOf(o))
-	case *corev1.Pod:
-		return inv.SetPod(PodOf(o))
-	case *nadv1.NetworkAttachmentDefinition:
-		return inv.SetAttachment(AttachmentOf(o))
-	case *unstructured.Unstructured:
-		switch o.GroupVersionKind() {
-		case IPKind:
-			return inv.SetRecord(RecordOf(o))
-		case VipKind:
-			return inv.SetVip(VipOf(o))
-		}
+// metadata is a Source of objects of which only names and owners are read.
+func metadata(kind schema.GroupVersionKind, set, remove func(*inventory.Inventory, *metav1.PartialObjectMetadata) []string) Source {
+	return Source{
+		Kind: kind,
+		Object: func() client.Object {
+			o := &metav1.PartialObjectMetadata{}
+			o.SetGroupVersionKind(kind)
+			return o
+		},
+		List: func() client.ObjectList {
+			l := &metav1.PartialObjectMetadataList{}
+			l.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+			return l
+		},
+		Set:    on(set),
+		Delete: on(remove),
 	}
-	return nil
 }
 
-// Delete takes an object of one of the Sources out of the inventory and gives the names of the ports that this touches.
-func Delete(inv *inventory.Inventory, object client.Object) []string {
-	switch o := object.(type) {
-	case *corev1.Namespace:
-		return inv.DeleteNamespace(o.Name)
-	case *corev1.Pod:
-		return inv.DeletePod(inventory.PodKey{Namespace: o.Namespace, Name: o.Name})
-	case *nadv1.NetworkAttachmentDefinition:
-		a, _ := AttachmentOf(o)
-		return inv.DeleteAttachment(a)
-	case *unstructured.Unstructured:
-		switch o.GroupVersionKind() {
-		case IPKind:
-			return inv.DeleteRecord(o.GetName())
-		case VipKind:
-			return inv.DeleteVip(o.GetName())
+// on gives do for objects of any type; those of another one touch nothing.
+func on[T client.Object](do func(*inventory.Inventory, T) []string) func(*inventory.Inventory, client.Object) []string {
+	return func(inv *inventory.Inventory, object client.Object) []string {
+		if o, ok := object.(T); ok {
+			return do(inv, o)
 		}
+		return nil
 	}
-	return nil
 }
 
 // Strip drops what the inventory does not read from an object of one of the Sources, before it goes into a cache.
@@ -108,6 +193,15 @@ func Strip(object any) (any, error) {
 	switch o := object.(type) {
 	case *corev1.Pod:
 		stripPod(o)
+	case *corev1.Node:
+		o.ManagedFields, o.Labels, o.Annotations, o.Spec = nil, nil, nil, corev1.NodeSpec{}
+		o.Status = corev1.NodeStatus{Addresses: o.Status.Addresses}
+	case *corev1.Service:
+		o.ManagedFields, o.Labels, o.Annotations = nil, nil, nil
+		o.Spec = corev1.ServiceSpec{ClusterIPs: o.Spec.ClusterIPs}
+		o.Status = corev1.ServiceStatus{}
+	case *metav1.PartialObjectMetadata:
+		o.ManagedFields, o.Labels, o.Annotations = nil, nil, nil
 	case *unstructured.Unstructured:
 		o.SetManagedFields(nil)
 	case client.Object:

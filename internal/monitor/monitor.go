@@ -57,13 +57,16 @@ type Monitor struct {
 	eras  []portsec.Era
 	live  bool
 	ports map[string]judged
+	// coming tells when the decision about a port changes by itself, and wake when that is looked at next.
+	coming map[string]time.Time
+	wake   time.Time
 }
 
 // New gives a monitor that judges nothing yet: facts are entered with Change, and Start judges them all.
 func New(clock Clock, observer Observer) *Monitor {
 	return &Monitor{
 		clock: clock, observer: observer,
-		inv: inventory.New(), eras: portsec.Eras(), ports: make(map[string]judged),
+		inv: inventory.New(), eras: portsec.Eras(), ports: make(map[string]judged), coming: make(map[string]time.Time),
 	}
 }
 
@@ -129,7 +132,8 @@ func (m *Monitor) sweep() {
 
 // judge judges one port and tells the observer what is different from before.
 func (m *Monitor) judge(name string) {
-	port := m.inv.Port(name)
+	port := m.inv.Port(name, m.clock.Now())
+	m.expect(name, port.Decision.NextChange)
 	before, known := m.ports[name]
 	after := judged{result: audit.Evaluate(port, m.eras)}
 	if port.Pod != nil {

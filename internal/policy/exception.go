@@ -22,6 +22,8 @@ type Exception struct {
 	Owner     *Owner
 	Providers Providers
 
+	// Class names what it is for; empty where it names nothing.
+	Class Class
 	// Level is Strict where it grants none.
 	Level Level
 	Pairs []portsec.AddressPair

@@ -41,8 +41,10 @@ func (r Repair) String() string { return [...]string{"log", "off", "repair"}[r] 
 
 // Policy is a PortSecurityPolicy, compiled.
 type Policy struct {
-	Name       string
-	Priority   int32
+	Name     string
+	Priority int32
+	// Err says why it could not be read as a whole; it asks for strict ports then and honours no exception.
+	Err        error
 	Namespaces Selector
 	// Pods is nil where the policy is for all pods.
 	Pods      Selector
@@ -62,6 +64,9 @@ type Policy struct {
 	// Ticket must match the whole ticket of an exception; nil asks for none.
 	Ticket *regexp.Regexp
 }
+
+// DefaultLifetime is the longest time of an exception where a policy does not say.
+const DefaultLifetime = 30 * 24 * time.Hour
 
 // Limits bound what an exception may grant.
 type Limits struct {

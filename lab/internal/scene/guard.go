@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/deploy"
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
@@ -54,6 +55,20 @@ const endTimeout = 20 * time.Second
 // StartGuard gives the cluster what deploy/ holds and starts the program at path binary. It returns when the webhook is
 // registered and both sides have been read. flags are given beside those that it always needs.
 func (s *Scene) StartGuard(ctx context.Context, binary string, flags ...string) (*Guard, error) {
+	definitions, err := deploy.Definitions()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Apply(ctx, definitions); err != nil {
+		return nil, err
+	}
+	err = Wait(ctx, "the API server to serve ovnguard's resources", func() (bool, error) {
+		resources, err := s.Kube.Discovery().ServerResourcesForGroupVersion(v1alpha1.GroupVersion.String())
+		return err == nil && len(resources.APIResources) > 0, nil
+	})
+	if err != nil {
+		return nil, err
+	}
 	if err := s.Apply(ctx, deploy.RBAC); err != nil {
 		return nil, err
 	}

@@ -12,8 +12,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // What a tenant writes, and what the API server makes of it.
@@ -255,7 +255,7 @@ func TestPodsWithoutPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, decided := real.Annotations[admission.DecisionAnnotation]; decided {
+	if _, decided := real.Annotations[policy.RecordAnnotation]; decided {
 		t.Errorf("the mirror that a node makes of its static pod went through the webhook: %v", real.Annotations)
 	}
 }
@@ -269,8 +269,8 @@ func TestDecisionRecord(t *testing.T) {
 	}
 	type decision struct{ Level, From, Layer2Forward, Layer2ForwardFrom string }
 	var got map[string]decision
-	if err := json.Unmarshal([]byte(pod.Annotations[admission.DecisionAnnotation]), &got); err != nil {
-		t.Fatalf("%q: %v", pod.Annotations[admission.DecisionAnnotation], err)
+	if err := json.Unmarshal([]byte(pod.Annotations[policy.RecordAnnotation]), &got); err != nil {
+		t.Fatalf("%q: %v", pod.Annotations[policy.RecordAnnotation], err)
 	}
 	want := map[string]decision{
 		"ovn":                 {"strict", "default", "allow", "namespace"},
@@ -284,12 +284,12 @@ func TestDecisionRecord(t *testing.T) {
 // What a pod says of itself is never believed, not even the record of an earlier decision.
 func TestForgedRecord(t *testing.T) {
 	pod, err := tenant(t).dryRun(t.Context(), tenantNamespace, map[string]string{
-		portSecurity: "false", admission.DecisionAnnotation: `{"ovn":{"level":"open","from":"namespace"}}`,
+		portSecurity: "false", policy.RecordAnnotation: `{"ovn":{"level":"open","from":"namespace"}}`,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if pod.Annotations[portSecurity] != "true" || strings.Contains(pod.Annotations[admission.DecisionAnnotation], "open") {
+	if pod.Annotations[portSecurity] != "true" || strings.Contains(pod.Annotations[policy.RecordAnnotation], "open") {
 		t.Errorf("annotations %v", pod.Annotations)
 	}
 }

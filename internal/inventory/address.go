@@ -1,0 +1,165 @@
+package inventory
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// HolderKind says what kind of thing has an address.
+type HolderKind string
+
+// Kinds of holders.
+const (
+	HeldByPort    HolderKind = "port"
+	HeldByGateway HolderKind = "gateway"
+	HeldByNode    HolderKind = "node"
+	HeldByService HolderKind = "service"
+	HeldByVip     HolderKind = "Vip"
+)
+
+// Holder is what has an address: a port by its IP resource, the gateway of a subnet, a node, a Service, or a Vip.
+type Holder struct {
+	Kind HolderKind
+	// Name is the port's name, that of the subnet, the node or the Vip, or "namespace/name" of a Service.
+	Name string
+}
+
+// String gives the holder in a sentence, such as "port web-0.shop" or "the gateway of subnet ovn-default".
+func (h Holder) String() string {
+	if h.Kind == HeldByGateway {
+		return "the gateway of subnet " + h.Name
+	}
+	return string(h.Kind) + " " + h.Name
+}
+
+func (h Holder) compare(o Holder) int {
+	if c := strings.Compare(string(h.Kind), string(o.Kind)); c != 0 {
+		return c
+	}
+	return strings.Compare(h.Name, o.Name)
+}
+
+// Held is an address with one of its holders.
+type Held struct {
+	Address netip.Addr
+	Holder  Holder
+}
+
+// Holders gives who has an address, in order.
+func (inv *Inventory) Holders(a netip.Addr) []Holder {
+	var out []Holder
+	for name := range inv.byAddress[a] {
+		out = append(out, Holder{HeldByPort, name})
+	}
+	for h := range inv.fixed[a] {
+		out = append(out, h)
+	}
+	slices.SortFunc(out, Holder.compare)
+	return out
+}
+
+// lookups is up to how many addresses of a prefix are looked up one by one. Beyond, all addresses that are held are looked
+// through.
+const lookups = 1 << 10
+
+// HoldersIn gives who has an address in the prefix, in order of the addresses.
+func (inv *Inventory) HoldersIn(prefix netip.Prefix) []Held {
+	var out []Held
+	take := func(a netip.Addr) {
+		for _, h := range inv.Holders(a) {
+			out = append(out, Held{a, h})
+		}
+	}
+	if free := prefix.Addr().BitLen() - prefix.Bits(); prefix.IsValid() && free < 63 && 1<<free <= lookups {
+		for a := prefix.Masked().Addr(); a.IsValid() && prefix.Contains(a); a = a.Next() {
+			take(a)
+		}
+		return out
+	}
+	in := make(map[netip.Addr]bool)
+	for a := range inv.byAddress {
+		in[a] = prefix.Contains(a)
+	}
+	for a := range inv.fixed {
+		in[a] = prefix.Contains(a)
+	}
+	addresses := make([]netip.Addr, 0, len(in))
+	for a, inside := range in {
+		if inside {
+			addresses = append(addresses, a)
+		}
+	}
+	slices.SortFunc(addresses, netip.Addr.Compare)
+	for _, a := range addresses {
+		take(a)
+	}
+	return out
+}
+
+// MACHolders gives the names of the ports whose IP resource has this MAC, as it is written there, in order.
+func (inv *Inventory) MACHolders(mac string) []string {
+	names := make([]string, 0, len(inv.byMAC[strings.ToLower(mac)]))
+	for name := range inv.byMAC[strings.ToLower(mac)] {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Fixed is a thing that has addresses of its own and is no port: a subnet with its gateways, a node, a Service.
+type Fixed struct {
+	Holder    Holder
+	Addresses []netip.Addr
+}
+
+// SetFixed adds or replaces a thing that has addresses.
+func (inv *Inventory) SetFixed(f Fixed) {
+	inv.DeleteFixed(f.Holder)
+	inv.fixedBy[f.Holder] = f.Addresses
+	for _, a := range f.Addresses {
+		add(inv.fixed, a, f.Holder)
+	}
+}
+
+// DeleteFixed takes it out.
+func (inv *Inventory) DeleteFixed(h Holder) {
+	for _, a := range inv.fixedBy[h] {
+		remove(inv.fixed, a, h)
+	}
+	delete(inv.fixedBy, h)
+}
+
+// Subnet is what is read of Kube-OVN's Subnet resource.
+type Subnet struct {
+	Name string
+	// Namespaces may use it; empty leaves it to every namespace.
+	Namespaces []string
+	CIDRs      []netip.Prefix
+	Gateways   []netip.Addr
+	// VPC is its router; empty for the default one.
+	VPC string
+}
+
+// SetSubnet adds or replaces a subnet.
+func (inv *Inventory) SetSubnet(s Subnet) {
+	inv.subnets[s.Name] = s
+	inv.SetFixed(Fixed{Holder{HeldByGateway, s.Name}, s.Gateways})
+}
+
+// DeleteSubnet takes a subnet out.
+func (inv *Inventory) DeleteSubnet(name string) {
+	delete(inv.subnets, name)
+	inv.DeleteFixed(Holder{HeldByGateway, name})
+}
+
+// Subnet gives a subnet; ok is false where there is none of that name.
+func (inv *Inventory) Subnet(name string) (s Subnet, ok bool) {
+	s, ok = inv.subnets[name]
+	return s, ok
+}
+
+// Usable tells that pods of the namespace may be put on the subnet.
+func (s Subnet) Usable(namespace string) bool {
+	return len(s.Namespaces) == 0 || slices.Contains(s.Namespaces, namespace)
+}

@@ -1,0 +1,250 @@
+package kube
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+// PolicyOf compiles a policy. One that cannot be read as a whole is made to ask for strict ports in every namespace that can
+// still be told, and to honour no exception; Err says what is wrong.
+func PolicyOf(o *v1alpha1.PortSecurityPolicy) policy.Policy {
+	s := &o.Spec
+	p := policy.Policy{Name: o.Name, Priority: s.Priority, Providers: s.Providers}
+	var errs []error
+	var err error
+	if p.Namespaces, err = selectorOf(s.NamespaceSelector); err != nil {
+		errs = append(errs, fmt.Errorf("spec.namespaceSelector: %w", err))
+	}
+	if p.Pods, err = selectorOf(s.PodSelector); err != nil {
+		errs = append(errs, fmt.Errorf("spec.podSelector: %w", err))
+		p.Pods = func(map[string]string) bool { return true } // it still selects by labels, and can only tighten
+	}
+	level, err := levelOf(s.Level)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("spec.level: %w", err))
+	}
+	limits, err := limitsOf(s.Limits)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("spec.limits: %w", err))
+	}
+	var ticket *regexp.Regexp
+	if x := s.Exceptions; x != nil && x.TicketPattern != "" {
+		if ticket, err = regexp.Compile(`^(?:` + x.TicketPattern + `)$`); err != nil {
+			errs = append(errs, fmt.Errorf("spec.exceptions.ticketPattern: %w", err))
+		}
+	}
+	if p.Err = errors.Join(errs...); p.Err != nil {
+		return p
+	}
+	p.Level, p.Limits, p.Ticket = level, limits, ticket
+	if s.Layer2Forward == v1alpha1.Allow {
+		p.Forwarding = policy.Allow
+	}
+	p.ExternalAddresses = s.ExternalAddresses == v1alpha1.Allow
+	p.Mode = map[v1alpha1.Mode]policy.Mode{v1alpha1.ModeWarn: policy.Warn, v1alpha1.ModeAudit: policy.Audit}[s.Mode]
+	p.Repair = policy.RepairOn
+	switch s.Repair {
+	case v1alpha1.RepairOff:
+		p.Repair = policy.RepairOff
+	case v1alpha1.RepairLog:
+		p.Repair = policy.RepairLog
+	case v1alpha1.RepairOn:
+	}
+	if s.Exceptions != nil {
+		p.ExceptionsIn, p.Approval = s.Exceptions.Namespaces, s.Exceptions.RequireApproval
+	}
+	return p
+}
+
+func limitsOf(l v1alpha1.Limits) (policy.Limits, error) {
+	out := policy.Limits{
+		Pairs: defaulted(l.MaxPairs, 8), Prefix4: defaulted(l.MinPrefixLengthIPv4, 24), Prefix6: defaulted(l.MinPrefixLengthIPv6, 64),
+		Lifetime: policy.DefaultLifetime, Level: policy.MAC, Owner: l.RequireOwner,
+	}
+	if l.MaxLifetime != nil {
+		out.Lifetime = l.MaxLifetime.Duration
+	}
+	if l.MaxLevel != "" {
+		var err error
+		if out.Level, err = levelOf(l.MaxLevel); err != nil {
+			return policy.Limits{}, fmt.Errorf("maxLevel: %w", err)
+		}
+	}
+	return out, nil
+}
+
+func defaulted(value *int32, otherwise int) int {
+	if value == nil {
+		return otherwise
+	}
+	return int(*value)
+}
+
+// ExceptionOf compiles an exception. One that cannot be read as a whole has no effect; Err says what is wrong.
+func ExceptionOf(o *v1alpha1.PortSecurityException) policy.Exception {
+	s := &o.Spec
+	e := policy.Exception{
+		Namespace: o.Namespace, Name: o.Name, Providers: s.Target.Providers, Class: policy.Class(s.Class),
+		Ticket: s.Ticket, RequestedBy: s.RequestedBy, ApprovedBy: s.ApprovedBy,
+		Asked: o.CreationTimestamp.Time, Expires: s.ExpiresAt.Time,
+	}
+	if s.RequestedAt != nil {
+		e.Asked = s.RequestedAt.Time
+	}
+	if s.NotBefore != nil {
+		e.NotBefore = s.NotBefore.Time
+	}
+	var errs []error
+	var err error
+	if e.Pods, err = selectorOf(s.Target.PodSelector); err != nil {
+		errs = append(errs, fmt.Errorf("spec.target.podSelector: %w", err))
+	}
+	if w := s.Target.Owner; w != nil {
+		e.Owner = &policy.Owner{APIVersion: w.APIVersion, Kind: w.Kind, Name: w.Name, UID: string(w.UID)}
+	}
+	if e.Pods == nil && e.Owner == nil && err == nil {
+		errs = append(errs, errors.New("spec.target: name an owner, or select pods by their labels"))
+	}
+	if s.Grant.Level != "" {
+		if e.Level, err = levelOf(s.Grant.Level); err != nil {
+			errs = append(errs, fmt.Errorf("spec.grant.level: %w", err))
+		}
+	}
+	if s.Grant.Layer2Forward == v1alpha1.Allow {
+		e.Forwarding = policy.Require
+	}
+	for i, g := range s.Grant.Pairs {
+		pair, err := PairOf(g)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("spec.grant.pairs[%d].%w", i, err))
+			continue
+		}
+		e.Pairs = append(e.Pairs, pair)
+	}
+	e.Err = errors.Join(errs...)
+	return e
+}
+
+// PairOf reads an address pair. A MAC and a prefix must be written in the one form that every release of OVN reads alike.
+func PairOf(g v1alpha1.AddressPair) (portsec.AddressPair, error) {
+	var pair portsec.AddressPair
+	if g.MAC != "" {
+		mac, err := portsec.ParseMAC(g.MAC)
+		if err != nil {
+			return pair, fmt.Errorf("mac: %w", err)
+		}
+		if mac == (portsec.MAC{}) {
+			return pair, fmt.Errorf("mac: %s is nobody's; leave it out for the port's own", g.MAC)
+		}
+		pair.MAC = mac
+	}
+	text := g.Prefix
+	if !strings.Contains(text, "/") {
+		a, err := policy.CanonicalAddress(text)
+		if err != nil {
+			return pair, fmt.Errorf("prefix: %w", err)
+		}
+		pair.Prefix = netip.PrefixFrom(a, a.BitLen())
+		return pair, nil
+	}
+	prefix, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil:
+		return pair, fmt.Errorf("prefix: %q is no address and no prefix", text)
+	case prefix.Addr().Is4In6():
+		return pair, fmt.Errorf("prefix: %q is of IPv4-mapped addresses; write it as IPv4", text)
+	case prefix.Masked() != prefix:
+		return pair, fmt.Errorf("prefix: %q has bits set behind its length; write %q, or a single address without a length", text, prefix.Masked())
+	case prefix.String() != text:
+		return pair, fmt.Errorf("prefix: %q must be written as %q", text, prefix)
+	}
+	pair.Prefix = prefix
+	return pair, nil
+}
+
+func levelOf(l v1alpha1.Level) (policy.Level, error) {
+	if l == "" {
+		return policy.Strict, nil
+	}
+	return policy.ParseLevel(string(l))
+}
+
+// selectorOf compiles a selector; a missing one is nil.
+func selectorOf(s *metav1.LabelSelector) (policy.Selector, error) {
+	if s == nil {
+		return nil, nil
+	}
+	compiled, err := metav1.LabelSelectorAsSelector(s)
+	if err != nil {
+		return nil, err
+	}
+	return func(l map[string]string) bool { return compiled.Matches(labels.Set(l)) }, nil
+}
+
+// NodeOf gives the addresses of a node.
+func NodeOf(o *corev1.Node) inventory.Fixed {
+	f := inventory.Fixed{Holder: inventory.Holder{Kind: inventory.HeldByNode, Name: o.Name}}
+	for _, a := range o.Status.Addresses {
+		if a.Type == corev1.NodeInternalIP || a.Type == corev1.NodeExternalIP {
+			f.Addresses = appendAddress(f.Addresses, a.Address)
+		}
+	}
+	return f
+}
+
+// ServiceOf gives the addresses of a Service inside the cluster.
+func ServiceOf(o *corev1.Service) inventory.Fixed {
+	f := inventory.Fixed{Holder: inventory.Holder{Kind: inventory.HeldByService, Name: o.Namespace + "/" + o.Name}}
+	for _, a := range o.Spec.ClusterIPs {
+		f.Addresses = appendAddress(f.Addresses, a)
+	}
+	return f
+}
+
+// SubnetOf gives the facts of a Subnet resource (subnets.kubeovn.io).
+func SubnetOf(u *unstructured.Unstructured) inventory.Subnet {
+	s := inventory.Subnet{Name: u.GetName(), VPC: specString(u, "vpc")}
+	if list, _, err := unstructured.NestedStringSlice(u.Object, "spec", "namespaces"); err == nil {
+		s.Namespaces = list
+	}
+	for _, text := range strings.Split(specString(u, "cidrBlock"), ",") {
+		if prefix, err := netip.ParsePrefix(text); err == nil {
+			s.CIDRs = append(s.CIDRs, prefix)
+		}
+	}
+	for _, text := range strings.Split(specString(u, "gateway"), ",") {
+		s.Gateways = appendAddress(s.Gateways, text)
+	}
+	return s
+}
+
+// appendAddress adds an address; what is none, such as "None" of a headless Service, is left out.
+func appendAddress(list []netip.Addr, text string) []netip.Addr {
+	if a, err := netip.ParseAddr(text); err == nil {
+		list = append(list, a.Unmap())
+	}
+	return list
+}
+
+// controllerOf gives the object that the references name as the controller; nil where there is none.
+func controllerOf(refs []metav1.OwnerReference) *policy.Owner {
+	for _, r := range refs {
+		if r.Controller != nil && *r.Controller {
+			return &policy.Owner{APIVersion: r.APIVersion, Kind: r.Kind, Name: r.Name, UID: string(r.UID)}
+		}
+	}
+	return nil
+}

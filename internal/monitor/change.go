@@ -1,0 +1,60 @@
+package monitor
+
+import (
+	"time"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+)
+
+// lookAgain bounds how long a change that is to come is trusted to a timer: timers do not follow when the clock is set.
+const lookAgain = time.Minute
+
+// Read gives the inventory to read while nothing changes it. read must not keep it, and must not call the monitor.
+func (m *Monitor) Read(read func(*inventory.Inventory)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	read(m.inv)
+}
+
+// expect notes when the decision about a port changes by itself, because an exception begins or ends.
+func (m *Monitor) expect(name string, at time.Time) {
+	if at.IsZero() {
+		delete(m.coming, name)
+		return
+	}
+	m.coming[name] = at
+	m.schedule(at)
+}
+
+// schedule has the ports whose time has come judged again.
+func (m *Monitor) schedule(at time.Time) {
+	now := m.clock.Now()
+	if limit := now.Add(lookAgain); at.After(limit) {
+		at = limit
+	}
+	if !m.wake.IsZero() && !at.Before(m.wake) && m.wake.After(now) {
+		return // somebody looks earlier
+	}
+	m.wake = at
+	m.clock.AfterFunc(max(at.Sub(now), 0), m.come)
+}
+
+// come judges the ports whose time has come, and sees to it that the others are looked at when theirs does.
+func (m *Monitor) come() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.clock.Now()
+	m.wake = time.Time{}
+	var next time.Time
+	for name, at := range m.coming {
+		switch {
+		case !now.Before(at):
+			m.judge(name) // notes the next change, if there is one
+		case next.IsZero() || at.Before(next):
+			next = at
+		}
+	}
+	if !next.IsZero() {
+		m.schedule(next)
+	}
+}

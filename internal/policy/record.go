@@ -1,0 +1,61 @@
+package policy
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+// RecordAnnotation is the annotation in which admission records, for people, what was decided for each NIC and where it came
+// from. Nobody trusts it: a decision is always computed again. It tells only whether the pod's port_security annotation is a
+// wish of the pod or was written unasked, and whoever forges that can do no more than take back the pod's own wish.
+const RecordAnnotation = "ovnguard.io/decision"
+
+// Recorded is one NIC's entry in RecordAnnotation.
+type Recorded struct {
+	Level          string `json:"level"`
+	From           string `json:"from"`
+	Layer2Forward  string `json:"layer2Forward"`
+	ForwardingFrom string `json:"layer2ForwardFrom"`
+	// Asked tells that the pod's own port_security annotation asked for it.
+	Asked bool `json:"asked,omitempty"`
+}
+
+// Record gives the text of RecordAnnotation: providers in order, so that equal decisions give equal text.
+func Record(nics map[kubeovn.Provider]Recorded) string {
+	text, err := json.Marshal(nics)
+	if err != nil {
+		// Strings in a map always marshal; a failure would be a mistake in this file.
+		panic(fmt.Sprintf("policy: marshal record: %v", err))
+	}
+	return string(text)
+}
+
+// onlyDefault is what most pods inherit, shared by all of them.
+var onlyDefault = []kubeovn.Provider{kubeovn.DefaultProvider}
+
+// Inherited gives the NICs whose port_security was written without the pod having asked, as the record says; none where there
+// is no record that can be read.
+func Inherited(annotations map[string]string) []kubeovn.Provider {
+	text := annotations[RecordAnnotation]
+	if text == "" {
+		return nil
+	}
+	var nics map[kubeovn.Provider]Recorded
+	if err := json.Unmarshal([]byte(text), &nics); err != nil {
+		return nil
+	}
+	if r, ok := nics[kubeovn.DefaultProvider]; ok && len(nics) == 1 && !r.Asked {
+		return onlyDefault
+	}
+	var out []kubeovn.Provider
+	for p, r := range nics {
+		if !r.Asked {
+			out = append(out, p)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
