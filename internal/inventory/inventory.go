@@ -291,10 +291,7 @@ func (inv *Inventory) claim(p *Pod) []string {
 	if p.HostNetwork {
 		return nil
 	}
-	nics := kubeovn.NICs(p.DefaultNetwork, p.Attachments, func(a kubeovn.Attachment) kubeovn.AttachmentKind {
-		a.Interface = ""
-		return inv.kinds[a]
-	})
+	nics := inv.nics(p)
 	names := make([]string, 0, len(nics))
 	for _, nic := range nics {
 		name := kubeovn.PortName(p.Owner, p.Namespace, nic.Provider)
