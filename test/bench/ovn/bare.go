@@ -86,6 +86,16 @@ func (s *bareSubject) lookups() ([]time.Duration, error) {
 	}
 	return timings(map[string]func() bool{
 		walkAll: func() bool {
+			n, bytes := 0, 0
+			for _, m := range s.client.Cache().Table("Logical_Switch_Port").RowsShallow() {
+				if p, ok := m.(*portModel); ok {
+					n++
+					bytes += len(p.Name) + len(p.PortSecurity)
+				}
+			}
+			return n >= s.db.Ports && bytes > 0
+		},
+		walkList: func() bool {
 			var all []portModel
 			return s.client.List(ctx, &all) == nil && len(all) >= s.db.Ports
 		},

@@ -8,13 +8,14 @@ import (
 // What is looked up.
 const (
 	walkAll   = "walk all ports"
+	walkList  = "walk all ports, where the peer lists copies"
 	byName    = "port by name"
 	byPod     = "ports of a pod"
 	bySwitch  = "ports of a switch"
 	byAddress = "ports with an address"
 )
 
-var lookupNames = []string{walkAll, byName, byPod, bySwitch, byAddress}
+var lookupNames = []string{walkAll, walkList, byName, byPod, bySwitch, byAddress}
 
 // lookupTime bounds how long one kind of lookup is repeated.
 const lookupTime = 200 * time.Millisecond

@@ -63,8 +63,10 @@ func (s *mirrorSubject) lookups() ([]time.Duration, error) {
 	if n, _ := count(state.Ports().All()); n < s.db.Ports || state.Port(some.Name) == nil {
 		return nil, errors.New("the mirror does not have all ports")
 	}
+	walk := func() bool { n, _ := count(state.Ports().All()); return n >= s.db.Ports }
 	return timings(map[string]func() bool{
-		walkAll:   func() bool { n, _ := count(state.Ports().All()); return n >= s.db.Ports },
+		walkAll:   walk,
+		walkList:  walk,
 		byName:    func() bool { p := state.Port(some.Name); return p != nil && p.UUID == some.UUID },
 		byPod:     func() bool { n, _ := count(state.PodPorts(some.Pod)); return n == 1 },
 		bySwitch:  func() bool { n, _ := count(state.SwitchPorts(some.Switch)); return n > 1 },
