@@ -11,42 +11,87 @@ import (
 )
 
 // floorSubject is the least that any client does: it asks for the same tables and columns as the others, reads what comes
-// and throws it away. It knows the end by the reply to an echo that it asked for last.
-type floorSubject struct{ endpoint string }
+// and throws it away. It knows the end of the first reading by the reply to an echo that it asked for last, and a change by
+// the time of its commit, which stands in it.
+type floorSubject struct {
+	endpoint string
+	conn     net.Conn
+	buf      []byte
+	// tail is the end of what was read, in which something may stand that is not whole yet.
+	tail []byte
+}
+
+// tailSize is longer than anything that is looked for.
+const tailSize = 200
+
+// read gives what came next, with the tail of what came before.
+func (s *floorSubject) read() ([]byte, error) {
+	n := copy(s.buf, s.tail)
+	more, err := s.conn.Read(s.buf[n:])
+	if err != nil {
+		return nil, fmt.Errorf("read: %w", err)
+	}
+	got := s.buf[:n+more]
+	s.tail = append(s.tail[:0], got[max(0, len(got)-tailSize):]...)
+	return got, nil
+}
 
 func (s *floorSubject) sync(ctx context.Context) (err error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(s.endpoint, "unix:"))
+	s.conn, err = new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(s.endpoint, "unix:"))
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
 	const last = "that is all"
-	_, err = fmt.Fprintf(conn, `{"id":1,"method":"monitor_cond_since","params":["OVN_Northbound","floor",{`+
-		`"Logical_Switch_Port":[{"columns":["name","type","addresses","port_security","external_ids","options","enabled","up","parent_name","tag"]}],`+
+	_, err = fmt.Fprintf(s.conn, `{"id":1,"method":"monitor_cond_since","params":["OVN_Northbound","floor",{`+
+		`"Logical_Switch_Port":[{"columns":["%s"]}],`+
 		`"Logical_Switch":[{"columns":["name","other_config","external_ids","ports"]}],`+
 		`"NB_Global":[{"columns":["nb_cfg","options","external_ids"]}]},`+
-		`"00000000-0000-0000-0000-000000000000"]}{"id":2,"method":"echo","params":[%q]}`, last)
+		`"00000000-0000-0000-0000-000000000000"]}{"id":2,"method":"echo","params":[%q]}`, strings.Join(portColumns, `","`), last)
 	if err != nil {
 		return fmt.Errorf("ask: %w", err)
 	}
-	buf, tail, size := make([]byte, 256<<10), []byte(nil), 0
-	for !bytes.Contains(tail, []byte(last)) {
-		n, err := conn.Read(buf)
+	s.buf = make([]byte, 256<<10)
+	for size := 0; ; {
+		got, err := s.read()
 		if err != nil {
-			return fmt.Errorf("read: %w", err)
+			return err
 		}
-		size += n
-		tail = append(tail, buf[max(0, n-200):n]...)
-		tail = tail[max(0, len(tail)-200):]
+		size += len(got)
+		if !bytes.Contains(got, []byte(last)) {
+			continue
+		}
+		if size < 100_000 || bytes.Contains(got, []byte("syntax error")) {
+			return fmt.Errorf("the server does not give the tables: %s", s.tail)
+		}
+		return nil
 	}
-	if size < 1000 || bytes.Contains(tail, []byte("syntax error")) {
-		return fmt.Errorf("the server does not give the tables: %s", tail)
-	}
-	return nil
 }
 
-func (s *floorSubject) watch(context.Context, int, func()) ([]time.Duration, error) {
-	return nil, errors.ErrUnsupported
+func (s *floorSubject) watch(_ context.Context, count int, ready func()) ([]time.Duration, error) {
+	ready()
+	mark := []byte(`"` + committed + `","`)
+	seen := make(map[string]bool, count)
+	all := make([]time.Duration, 0, count)
+	for len(all) < count {
+		got, err := s.read()
+		if err != nil {
+			return nil, err
+		}
+		for {
+			_, rest, found := bytes.Cut(got, mark)
+			at, _, whole := bytes.Cut(rest, []byte(`"`))
+			if !found || !whole {
+				break
+			}
+			got = rest
+			// The tail may be read again, and a change of the time gives the former one too.
+			if since, ok := sinceCommit(map[string]string{committed: string(at)}); ok && !seen[string(at)] {
+				seen[string(at)] = true
+				all = append(all, since)
+			}
+		}
+	}
+	return all, nil
 }
 
 func (s *floorSubject) lookups() ([]time.Duration, error) { return nil, errors.ErrUnsupported }

@@ -20,7 +20,7 @@ const (
 	// rounds is how often each client reads the database, at the size that bars are about and at others.
 	rounds, roundsAtBar = 2, 3
 	// changes are timed for each client, at this pace.
-	changes, changesAtBar = 500, 1500
+	changes, changesAtBar = 400, 1200
 	pace                  = 5 * time.Millisecond
 )
 
@@ -100,10 +100,7 @@ func one(ctx context.Context, kind, endpoint string, w *writer, timed int, withL
 		return nil, err
 	}
 	r = &result{cost: *a.Cost}
-	if kind == kindFloor {
-		return r, nil
-	}
-	if withLookups {
+	if withLookups && kind != kindFloor {
 		if a, err = p.ask(order{Do: orderLookups}); err != nil {
 			return nil, err
 		}

@@ -49,7 +49,8 @@ func clientRows(t *table.Table, ports int, all map[string]*result, replies []tim
 	late.Ratio = fmt.Sprintf("%+.2f ms", behind.Seconds()*1e3)
 	late.Bar, late.Missed = onlyIf(bars, "<= +"+eventBehind.String()), bars && behind > eventBehind
 	t.Add(late)
-	t.Add(compared("", ours.percentile(0.99), "floor: reply to the writer, p99", watched{Latencies: replies}.percentile(0.99)))
+	t.Add(compared("", ours.percentile(0.99), "floor", floor.percentile(0.99)))
+	t.Add(compared("", ours.percentile(0.99), "server's reply to the writer", watched{Latencies: replies}.percentile(0.99)))
 	perChange := func(r *result) time.Duration { return r.watched.CPU / time.Duration(len(r.Latencies)) }
 	t.Add(compared(n+": CPU for each change", perChange(ours), kindBare, perChange(bare)))
 
@@ -85,7 +86,14 @@ func ratio(ours, theirs float64) string {
 	if theirs == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%.2g", ours/theirs)
+	switch r := ours / theirs; {
+	case r >= 10:
+		return fmt.Sprintf("%.0f", r)
+	case r < 0.01:
+		return fmt.Sprintf("1/%.0f", 1/r)
+	default:
+		return fmt.Sprintf("%.2f", r)
+	}
 }
 
 // size gives a number of ports in thousands.
