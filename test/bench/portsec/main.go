@@ -10,11 +10,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"text/tabwriter"
 	"time"
 
 	"github.com/ovnguard/ovnguard/portsec"
 	"github.com/ovnguard/ovnguard/portsec/vector"
+	"github.com/ovnguard/ovnguard/test/bench/table"
 	"github.com/ovnguard/ovnguard/test/ovnbox"
 )
 
@@ -41,12 +41,6 @@ func main() {
 	}
 }
 
-// row is one line of the table. Without a bar it is for information.
-type row struct {
-	what, measured, bar string
-	missed              bool
-}
-
 func run() (ok bool, err error) {
 	box, err := ovnbox.Start()
 	if err != nil {
@@ -67,17 +61,21 @@ func run() (ok bool, err error) {
 	rows := measure(box.Era, frame)
 	verdict := rows.verdict
 	ratio := float64(byCommand) / verdict.nanoseconds
-	table := []row{
+	command := byCommand.Round(time.Microsecond).String()
+	var t table.Table
+	t.Add(
 		verdict.row(fmt.Sprintf("verdict on an IPv4 frame from its bytes (%s)", box.Era), verdictLimit),
-		{"allocations of a verdict", strconv.FormatInt(verdict.allocations, 10), "0", verdict.allocations != 0},
-		{"ovs-appctl ofproto/trace of the same frame (OVN " + box.Version + ")", byCommand.Round(time.Microsecond).String(), "", false},
-		{"  the same without starting a program", bySocket.Round(time.Microsecond).String(), "", false},
-		{"verdicts in the time of one ovs-appctl ofproto/trace", fmt.Sprintf("%.0f", ratio), fmt.Sprintf(">= %d", traceRatio), ratio < traceRatio},
+		table.Row{What: "allocations of a verdict", Measured: strconv.FormatInt(verdict.allocations, 10), Bar: "0", Missed: verdict.allocations != 0},
+		table.Row{
+			What: "verdict beside the real switch (OVN " + box.Version + ")", Measured: fmt.Sprintf("%.1f ns", verdict.nanoseconds), Peer: "ovs-appctl ofproto/trace " + command,
+			Ratio: fmt.Sprintf("1/%.0f", ratio), Bar: fmt.Sprintf("<= 1/%d", traceRatio), Missed: ratio < traceRatio,
+		},
+		table.Row{What: "", Measured: fmt.Sprintf("%.1f ns", verdict.nanoseconds), Peer: "the same without starting a program " + bySocket.Round(time.Microsecond).String()},
 		rows.parse.row("reading a column of one element into a set", 0),
 		rows.covers.row("comparing two sets (Covers)", 0),
 		rows.excess.row("what a port may send beyond its identity (Excess)", 0),
-	}
-	return write(table)
+	)
+	return len(t.Missed()) == 0, t.Write(os.Stdout)
 }
 
 // cost is what one operation takes.
@@ -97,10 +95,10 @@ func costOf(operation func()) cost {
 }
 
 // row makes a line of the table; a limit of 0 is none.
-func (c cost) row(what string, limit time.Duration) row {
-	out := row{what: what, measured: fmt.Sprintf("%.1f ns, %d allocations", c.nanoseconds, c.allocations)}
+func (c cost) row(what string, limit time.Duration) table.Row {
+	out := table.Row{What: what, Measured: fmt.Sprintf("%.1f ns, %d allocations", c.nanoseconds, c.allocations)}
 	if limit > 0 {
-		out.bar, out.missed = "< "+limit.String(), c.nanoseconds >= float64(limit.Nanoseconds())
+		out.Bar, out.Missed = "< "+limit.String(), c.nanoseconds >= float64(limit.Nanoseconds())
 	}
 	return out
 }
@@ -147,30 +145,4 @@ func median(times int, do func() (string, error)) (time.Duration, error) {
 	}
 	slices.Sort(all)
 	return all[times/2], nil
-}
-
-// write writes the table and tells whether every bar is met.
-func write(table []row) (bool, error) {
-	ok := true
-	var text strings.Builder
-	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	lines := []string{"MEASURE\tVALUE\tBAR\tRESULT"}
-	for _, r := range table {
-		result := ""
-		switch {
-		case r.missed:
-			result, ok = "MISSED", false
-		case r.bar != "":
-			result = "met"
-		}
-		lines = append(lines, strings.Join([]string{r.what, r.measured, r.bar, result}, "\t"))
-	}
-	if _, err := w.Write([]byte(strings.Join(lines, "\n") + "\n")); err != nil {
-		return false, err
-	}
-	if err := w.Flush(); err != nil {
-		return false, err
-	}
-	_, err := os.Stdout.WriteString(text.String())
-	return ok, err
 }
