@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -21,12 +22,12 @@ import (
 // so that a slow lookup ends in the strict default and not in a failed call.
 const lookupTimeout = 1500 * time.Millisecond
 
-// Lookup answers what a review needs to know beyond the pod itself.
-type Lookup interface {
-	// Namespace gives the namespace, with Err set where it cannot be read.
-	Namespace(ctx context.Context, name string) policy.Namespace
-	// Kind tells what an attachment makes; kubeovn.KindUnknown where its definition cannot be read.
-	Kind(ctx context.Context, a kubeovn.Attachment) kubeovn.AttachmentKind
+// World is what reviews look at.
+type World interface {
+	// Look calls look with the cluster as it is now, for a request of the user in the namespace. The view must not be kept.
+	Look(ctx context.Context, namespace, user string, look func(*View))
+	// Pod gives the pod as it is in the API server.
+	Pod(ctx context.Context, namespace, name string) (*Pod, error)
 }
 
 // Results of a review, as the label of the duration metric.
@@ -37,78 +38,174 @@ const (
 	ResultInvalid   = "invalid"
 )
 
-// PodHandler mutates pods at creation.
-type PodHandler struct {
-	Lookup Lookup
+// Handler answers the reviews of one webhook.
+type Handler struct {
+	World World
 	// Observe is told the result and the duration of each review.
 	Observe func(result string, d time.Duration)
 	// Now gives the time; time.Now outside tests.
-	Now func() time.Time
+	Now    func() time.Time
+	review func(context.Context, World, admission.Request) (admission.Response, string)
 }
 
-// pod is what a review reads of a Pod. Decoding no more than this keeps reviews cheap and indifferent to fields that this
-// program does not know.
-type pod struct {
-	Metadata struct {
-		Annotations map[string]string `json:"annotations"`
-	} `json:"metadata"`
-	Spec struct {
-		HostNetwork bool `json:"hostNetwork"`
-	} `json:"spec"`
-}
-
-// Handle answers one review. A review that is not about the creation of a pod, or whose object cannot be read, is
-// refused: nothing is ever allowed unchanged because it was not understood.
-func (h *PodHandler) Handle(ctx context.Context, req admission.Request) admission.Response {
+// Handle answers one review. A review that is about something else, or whose object cannot be read, is refused: nothing is
+// ever allowed unchanged because it was not understood.
+func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.Response {
 	start := h.Now()
-	response, result := h.review(ctx, req)
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	response, result := h.review(ctx, h.World, req)
 	h.Observe(result, h.Now().Sub(start))
 	return response
 }
 
-func (h *PodHandler) review(ctx context.Context, req admission.Request) (admission.Response, string) {
-	if req.Operation != admissionv1.Create || req.Resource.Group != corev1.GroupName || req.Resource.Resource != "pods" || req.SubResource != "" {
-		return invalid(fmt.Errorf("ovnguard: this webhook answers CREATE of pods, not %s of %s", req.Operation, resourceName(req)))
+// MutatePods gives the webhook that makes new pods inherit port security.
+func MutatePods(world World, observe func(string, time.Duration), now func() time.Time) *Handler {
+	return &Handler{World: world, Observe: observe, Now: now, review: mutatePod}
+}
+
+// GuardPods gives the webhook that has the last word on pods, however they are made and changed.
+func GuardPods(world World, observe func(string, time.Duration), now func() time.Time) *Handler {
+	return &Handler{World: world, Observe: observe, Now: now, review: guardPod}
+}
+
+func mutatePod(ctx context.Context, world World, req admission.Request) (admission.Response, string) {
+	if req.Operation != admissionv1.Create || !isPod(req) || req.SubResource != "" {
+		return wrongReview("CREATE of pods", req)
 	}
-	var p pod
-	if err := json.Unmarshal(req.Object.Raw, &p); err != nil {
-		return invalid(fmt.Errorf("ovnguard: the review's object is not a Pod: %w", err))
+	p, err := decodePod(req.Object.Raw)
+	if err != nil {
+		return invalid(err)
 	}
 	if p.Spec.HostNetwork {
 		return admission.Allowed("hostNetwork: the pod has no OVN port"), ResultUnchanged
 	}
-	annotations := p.Metadata.Annotations
-	networks, err := multus.Parse(req.Namespace, annotations)
+	networks, err := multus.Parse(req.Namespace, p.Metadata.Annotations)
 	if err != nil {
 		return denied([]string{fmt.Sprintf("metadata.%v; write it as Multus expects, for example %q", err, "namespace/name")})
 	}
-
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
-	defer cancel()
-	nics := kubeovn.NICs(networks.Default, networks.Attachments, h.kinds(ctx))
-	change := ChangePod(annotations, nics, h.Lookup.Namespace(ctx, req.Namespace))
+	if n := len(networks.All()); n > maxAttachments {
+		return denied([]string{fmt.Sprintf("%s: the pod asks for %d networks, more than %d; ask for fewer", annotation(kubeovn.Networks), n, maxAttachments)})
+	}
+	var change Change
+	world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) { change = v.ChangePod(p, nicsOf(networks)) })
+	var response admission.Response
+	result := ResultUnchanged
 	switch {
 	case len(change.Denials) > 0:
-		return denied(change.Denials)
+		response, result = denied(change.Denials)
 	case change.Empty():
-		return admission.Allowed("").WithWarnings(change.Warnings...), ResultUnchanged
+		response = admission.Allowed("")
+	default:
+		response, result = admission.Patched("", change.Patch(p.Metadata.Annotations)...), ResultPatched
 	}
-	return admission.Patched("", change.Patch(annotations)...).WithWarnings(change.Warnings...), ResultPatched
+	response.AuditAnnotations = auditAnnotations(change.Policy, change.Decision, change.Denials)
+	return response.WithWarnings(change.Warnings...), result
 }
 
-// kinds gives a lookup that asks once for each attachment, however often a pod lists it: where the definition is missing,
-// each question goes to the API server.
-func (h *PodHandler) kinds(ctx context.Context) func(kubeovn.Attachment) kubeovn.AttachmentKind {
-	known := make(map[kubeovn.Attachment]kubeovn.AttachmentKind)
-	return func(a kubeovn.Attachment) kubeovn.AttachmentKind {
-		a.Interface = "" // which says nothing of the definition
-		kind, ok := known[a]
-		if !ok {
-			kind = h.Lookup.Kind(ctx, a)
-			known[a] = kind
+func guardPod(ctx context.Context, world World, req admission.Request) (admission.Response, string) {
+	var refusals []Refusal
+	var decision policy.Decision
+	switch {
+	case req.Operation == admissionv1.Create && isPod(req) && req.SubResource == "":
+		p, err := decodePod(req.Object.Raw)
+		if err != nil {
+			return invalid(err)
 		}
-		return kind
+		if p.Spec.HostNetwork {
+			return admission.Allowed("hostNetwork: the pod has no OVN port"), ResultUnchanged
+		}
+		world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
+			refusals, decision = v.CheckCreate(p), v.decide(p, kubeovn.DefaultProvider, false)
+		})
+	case req.Operation == admissionv1.Update && isPod(req) && (req.SubResource == "" || req.SubResource == "status"):
+		p, err := decodePod(req.Object.Raw)
+		if err != nil {
+			return invalid(err)
+		}
+		old, err := decodePod(req.OldObject.Raw)
+		if err != nil {
+			return invalid(err)
+		}
+		if old.Spec.HostNetwork {
+			return admission.Allowed("hostNetwork: the pod has no OVN port"), ResultUnchanged
+		}
+		world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
+			refusals, decision = v.CheckUpdate(old, p), v.decide(p, kubeovn.DefaultProvider, true)
+		})
+	case req.Operation == admissionv1.Create && isBinding(req):
+		var binding struct {
+			Metadata Metadata `json:"metadata"`
+		}
+		if err := json.Unmarshal(req.Object.Raw, &binding); err != nil {
+			return invalid(fmt.Errorf("ovnguard: the review's object is not a Binding: %w", err))
+		}
+		if len(binding.Metadata.Annotations) == 0 && len(binding.Metadata.Labels) == 0 {
+			return admission.Allowed(""), ResultUnchanged
+		}
+		p, err := world.Pod(ctx, req.Namespace, cmp.Or(binding.Metadata.Name, req.Name))
+		if err != nil {
+			return denied([]string{fmt.Sprintf("the pod that is to be bound could not be read: %v; try again", err)})
+		}
+		world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
+			refusals, decision = v.CheckBinding(binding.Metadata, p), v.decide(p, kubeovn.DefaultProvider, true)
+		})
+	default:
+		return wrongReview("CREATE and UPDATE of pods, UPDATE of pods/status and CREATE of pods/binding", req)
 	}
+	return answer(refusals, decision.Policy, decision.Level.String())
+}
+
+// answer turns refusals into a response: those under a policy that enforces deny, those under one that warns warn.
+func answer(refusals []Refusal, policyName, decision string) (admission.Response, string) {
+	var denials, warnings, all []string
+	for _, r := range refusals {
+		all = append(all, r.String())
+		switch r.Mode {
+		case policy.Enforce:
+			denials = append(denials, r.String())
+		case policy.Warn:
+			warnings = append(warnings, "ovnguard: would be refused: "+r.String())
+		case policy.Audit:
+		}
+	}
+	response, result := admission.Allowed(""), ResultUnchanged
+	if len(denials) > 0 {
+		response, result = denied(denials)
+	}
+	response.AuditAnnotations = auditAnnotations(policyName, decision, all)
+	return response.WithWarnings(warnings...), result
+}
+
+// auditAnnotations are what the API server's audit log keeps of a review.
+func auditAnnotations(policyName, decision string, violations []string) map[string]string {
+	if decision == "" {
+		return nil
+	}
+	out := map[string]string{"policy": policyTitle(policyName), "decision": decision}
+	if len(violations) > 0 {
+		out["violation"] = strings.Join(violations, "; ")
+	}
+	return out
+}
+
+// nicsOf gives the NICs that a pod may have in OVN. Every attachment counts as one of OVN: what its definition says now can be
+// another thing when the pod starts.
+func nicsOf(n multus.Networks) []kubeovn.NIC {
+	return kubeovn.NICs(n.Default, n.Attachments, func(kubeovn.Attachment) kubeovn.AttachmentKind { return kubeovn.KindOVN })
+}
+
+func isPod(req admission.Request) bool {
+	return req.Resource.Group == corev1.GroupName && req.Resource.Resource == "pods"
+}
+
+// isBinding tells that the request binds a pod to a node, by the pod's subresource or by the older resource of its own.
+func isBinding(req admission.Request) bool {
+	return isPod(req) && req.SubResource == "binding" || req.Resource.Group == corev1.GroupName && req.Resource.Resource == "bindings"
+}
+
+func wrongReview(want string, req admission.Request) (admission.Response, string) {
+	return invalid(fmt.Errorf("ovnguard: this webhook answers %s, not %s of %s", want, req.Operation, resourceName(req)))
 }
 
 func denied(reasons []string) (admission.Response, string) {

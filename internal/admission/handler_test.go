@@ -8,48 +8,45 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
-	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// tableLookup answers from maps; a namespace that is not in it cannot be read.
-type tableLookup struct {
+// table is a world of namespaces that each test may add to; a namespace that is not in it cannot be read.
+type table struct {
 	namespaces map[string]map[string]string
-	kinds      map[kubeovn.Attachment]kubeovn.AttachmentKind
+	inventory  *inventory.Inventory
+	pods       map[string]*Pod
 }
 
-func (l tableLookup) Namespace(_ context.Context, name string) policy.Namespace {
-	annotations, ok := l.namespaces[name]
-	if !ok {
-		return policy.Namespace{Name: name, Err: errors.New("no answer")}
+func (w table) Look(_ context.Context, namespace, user string, look func(*View)) {
+	ns := policy.Namespace{Name: namespace}
+	var ok bool
+	if ns.Annotations, ok = w.namespaces[namespace]; !ok {
+		ns.Err = errors.New("no answer")
 	}
-	return policy.Namespace{Name: name, Annotations: annotations}
+	look(&View{Accounts: DefaultAccounts(), User: user, Namespace: ns, Inventory: w.inventory, Now: time.Unix(1e9, 0)})
 }
 
-func (l tableLookup) Kind(_ context.Context, a kubeovn.Attachment) kubeovn.AttachmentKind {
-	return l.kinds[a]
+func (w table) Pod(_ context.Context, namespace, name string) (*Pod, error) {
+	if p, ok := w.pods[namespace+"/"+name]; ok {
+		return p, nil
+	}
+	return nil, errors.New("no answer")
 }
 
 func review(t *testing.T, object string, change func(*admission.Request)) (admission.Response, string) {
 	t.Helper()
 	var result string
-	h := &PodHandler{
-		Lookup: tableLookup{
-			namespaces: map[string]map[string]string{"t": nil, "open": {ps: "false"}},
-			kinds: map[kubeovn.Attachment]kubeovn.AttachmentKind{
-				{Namespace: "t", Name: "nad1"}:    kubeovn.KindOVN,
-				{Namespace: "t", Name: "macvlan"}: kubeovn.KindForeign,
-			},
-		},
-		Observe: func(r string, _ time.Duration) { result = r },
-		Now:     time.Now,
-	}
+	h := MutatePods(
+		table{namespaces: map[string]map[string]string{"t": nil, "open": {ps: "false"}}, inventory: inventory.New()},
+		func(r string, _ time.Duration) { result = r }, time.Now,
+	)
 	req := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
 		Operation: admissionv1.Create, Namespace: "t",
 		Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
@@ -98,11 +95,11 @@ func TestHandle(t *testing.T) {
 			object: `{}`, change: func(r *admission.Request) { r.Namespace = "open" }, result: ResultPatched, allowed: true,
 			want: map[string]any{path + "ovn.kubernetes.io~1port_security": "false"},
 		},
-		"attachments, one outside OVN, one not readable": {
+		"attachments of whatever kind": {
 			object: `{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"nad1,macvlan,gone"}}}`, result: ResultPatched, allowed: true,
 			want: map[string]any{
 				path + "ovn.kubernetes.io~1port_security":        "true",
-				path + "nad1.t.ovn.kubernetes.io~1port_security": "true",
+				path + "nad1.t.ovn.kubernetes.io~1port_security": "true", path + "macvlan.t.ovn.kubernetes.io~1port_security": "true",
 				path + "gone.t.ovn.kubernetes.io~1port_security": "true",
 			},
 		},
@@ -146,30 +143,6 @@ func TestHandle(t *testing.T) {
 	}
 }
 
-// countingLookup counts the questions about attachments.
-type countingLookup struct {
-	tableLookup
-	asked map[kubeovn.Attachment]int
-}
-
-func (l countingLookup) Kind(ctx context.Context, a kubeovn.Attachment) kubeovn.AttachmentKind {
-	l.asked[a]++
-	return l.tableLookup.Kind(ctx, a)
-}
-
-func TestEachAttachmentIsAskedForOnce(t *testing.T) {
-	lookup := countingLookup{asked: make(map[kubeovn.Attachment]int)}
-	h := &PodHandler{Lookup: lookup, Observe: func(string, time.Duration) {}, Now: time.Now}
-	r := h.Handle(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
-		Operation: admissionv1.Create, Namespace: "t", Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
-		Object: runtime.RawExtension{Raw: []byte(`{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"gone@net1,gone@net2,gone,t/gone@net3,other/gone"}}}`)},
-	}})
-	want := map[kubeovn.Attachment]int{{Namespace: "t", Name: "gone"}: 1, {Namespace: "other", Name: "gone"}: 1}
-	if diff := cmp.Diff(want, lookup.asked); diff != "" || !r.Allowed {
-		t.Errorf("allowed %v; asked for: -want +got\n%s", r.Allowed, diff)
-	}
-}
-
 func TestHandleRefusalIsNotRetried(t *testing.T) {
 	r, _ := review(t, `pod`, nil)
 	if r.Result.Code != http.StatusBadRequest {
@@ -184,7 +157,7 @@ func FuzzHandle(f *testing.F) {
 	f.Fuzz(func(t *testing.T, object string) {
 		r, result := review(t, object, nil)
 		if r.Allowed && result == ResultUnchanged {
-			var p pod
+			var p Pod
 			if err := json.Unmarshal([]byte(object), &p); err != nil || (!p.Spec.HostNetwork && p.Metadata.Annotations[policy.RecordAnnotation] == "") {
 				t.Errorf("%s was allowed unchanged", object)
 			}

@@ -21,38 +21,56 @@ type Change struct {
 	Warnings []string
 	// Denials are the reasons to refuse the pod, each naming the field and the fix. Where there is one, nothing else counts.
 	Denials []string
+	// Policy is the policy that the default NIC falls under, and Decision its level.
+	Policy, Decision string
 }
 
-// ChangePod gives what admission does to the annotations of a pod with these NICs in this namespace. It is idempotent:
-// applied to its own result it changes nothing.
-func ChangePod(annotations map[string]string, nics []kubeovn.NIC, ns policy.Namespace) Change {
+// ChangePod gives what admission does to the annotations of a pod that is to be made, so that Kube-OVN reads what was decided
+// for each NIC. It is idempotent: applied to its own result it changes nothing.
+func (v *View) ChangePod(p *Pod, nics []kubeovn.NIC) Change {
 	c := Change{Set: make(map[string]string)}
-	if ns.Err != nil {
+	if v.Namespace.Err != nil {
 		c.Warnings = append(c.Warnings, fmt.Sprintf(
-			"ovnguard: namespace %s could not be read, so its annotations were not considered and the strict default applies", ns.Name))
+			"ovnguard: namespace %s could not be read, so its annotations were not considered and the strict default applies", v.Namespace.Name))
 	}
-	record := make(map[kubeovn.Provider]policy.Recorded, len(nics))
+	annotations := p.Metadata.Annotations
 	inherited := policy.Inherited(annotations)
+	record := make(map[kubeovn.Provider]policy.Recorded, len(nics))
 	for _, nic := range nics {
-		d := policy.Decide(policy.Query{Provider: nic.Provider, Namespace: ns, Pod: policy.Pod{Annotations: annotations, Inherited: inherited}})
-		c.explain(d, ns.Name)
+		d := v.decide(p, nic.Provider, false)
+		if nic.Provider == kubeovn.DefaultProvider || len(nics) == 1 {
+			c.Policy, c.Decision = d.Policy, d.Level.String()
+		}
+		if d.Mode != policy.Enforce {
+			c.wouldChange(nic.Provider, annotations, d)
+			continue
+		}
+		c.explain(d, v.Namespace.Name)
 		c.level(nic.Provider.Key(kubeovn.PortSecurity), annotations, d)
 		c.forwarding(nic.Provider.Key(kubeovn.Layer2Forward), annotations, d)
-		key := nic.Provider.Key(kubeovn.PortSecurity)
 		record[nic.Provider] = policy.Recorded{
 			Level: d.Level.String(), From: string(d.LevelFrom),
 			Layer2Forward: d.Forwarding.String(), ForwardingFrom: string(d.ForwardingFrom),
-			Asked: annotations[key] != "" && !slices.Contains(inherited, nic.Provider),
+			Asked: annotations[nic.Provider.Key(kubeovn.PortSecurity)] != "" && !slices.Contains(inherited, nic.Provider),
 		}
 	}
 	if len(c.Denials) > 0 {
-		return Change{Warnings: c.Warnings, Denials: c.Denials}
+		return Change{Warnings: c.Warnings, Denials: c.Denials, Policy: c.Policy, Decision: c.Decision}
 	}
-	if text := policy.Record(record); text != annotations[policy.RecordAnnotation] {
+	if text := policy.Record(record); len(record) > 0 && text != annotations[policy.RecordAnnotation] {
 		c.Set[policy.RecordAnnotation] = text
 	}
 	slices.Sort(c.Remove)
 	return c
+}
+
+// wouldChange warns, in mode warn, that enforcing would change the pod.
+func (c *Change) wouldChange(provider kubeovn.Provider, annotations map[string]string, d policy.Decision) {
+	key := provider.Key(kubeovn.PortSecurity)
+	if d.Mode == policy.Warn && d.Level != policy.Open && annotations[key] != kubeovn.True {
+		c.Warnings = append(c.Warnings, fmt.Sprintf(
+			"ovnguard: %s (mode warn) asks for %s on NIC %s, and the pod is made without it; enforcing would set annotation %s=true", policyTitle(d.Policy), d.Level, provider, key))
+	}
 }
 
 // Empty tells that the pod stays as it is.

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
@@ -25,6 +27,12 @@ var (
 	oneNIC  = []kubeovn.NIC{{Provider: kubeovn.DefaultProvider, Kind: kubeovn.KindOVN}}
 	twoNICs = append(oneNIC, kubeovn.NIC{Provider: "nad1.t.ovn", Kind: kubeovn.KindOVN})
 )
+
+// changePod is ChangePod for a pod with these annotations in an empty cluster.
+func changePod(annotations map[string]string, nics []kubeovn.NIC, ns policy.Namespace) Change {
+	v := &View{Accounts: DefaultAccounts(), User: "tenant", Namespace: ns, Inventory: inventory.New(), Now: time.Unix(1e9, 0)}
+	return v.ChangePod(&Pod{Metadata: Metadata{Name: "p", Annotations: annotations}}, nics)
+}
 
 func TestChangePod(t *testing.T) {
 	cases := map[string]struct {
@@ -55,7 +63,7 @@ func TestChangePod(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := ChangePod(c.pod, c.nics, policy.Namespace{Name: "t", Annotations: c.namespace, Err: c.err})
+			got := changePod(c.pod, c.nics, policy.Namespace{Name: "t", Annotations: c.namespace, Err: c.err})
 			if len(got.Denials) > 0 {
 				t.Fatalf("denied: %q", got.Denials)
 			}
@@ -76,7 +84,7 @@ func TestChangePod(t *testing.T) {
 
 func TestChangePodDeniesGarbage(t *testing.T) {
 	for _, key := range []string{ps, l2, nadPS} {
-		got := ChangePod(map[string]string{key: "tru"}, twoNICs, policy.Namespace{Name: "t"})
+		got := changePod(map[string]string{key: "tru"}, twoNICs, policy.Namespace{Name: "t"})
 		if len(got.Denials) != 1 || !strings.Contains(got.Denials[0], key) || !strings.Contains(got.Denials[0], `"true"`) {
 			t.Errorf("%s=tru: denials %q, want one that names the key and a value to write", key, got.Denials)
 		}
@@ -96,9 +104,9 @@ func TestChangePodIdempotent(t *testing.T) {
 			ns.Err = errors.New("timeout")
 		}
 		pod := annotations.Draw(t, "pod")
-		after := ChangePod(pod, twoNICs, ns).Apply(pod)
+		after := changePod(pod, twoNICs, ns).Apply(pod)
 		for _, nic := range twoNICs {
-			d := policy.Decide(policy.Query{Provider: nic.Provider, Namespace: ns, Pod: policy.Pod{Annotations: pod}})
+			d := policy.Decide(policy.Query{Provider: nic.Provider, Namespace: ns, Pod: policy.Pod{Annotations: pod, Inherited: policy.Inherited(pod)}})
 			if on := after[nic.Provider.Key(kubeovn.PortSecurity)] == kubeovn.True; on != (d.Level == policy.Strict) {
 				t.Fatalf("%s: Kube-OVN reads port_security %v, decided %v; annotations %v", nic.Provider, on, d.Level, after)
 			}
@@ -106,7 +114,7 @@ func TestChangePodIdempotent(t *testing.T) {
 				t.Fatalf("%s: forwarding is on though forbidden: %v", nic.Provider, after)
 			}
 		}
-		if again := ChangePod(after, twoNICs, ns); !again.Empty() {
+		if again := changePod(after, twoNICs, ns); !again.Empty() {
 			t.Fatalf("a second pass changes %+v after %v", again, after)
 		}
 	})
@@ -121,7 +129,7 @@ func TestPatchMeansApply(t *testing.T) {
 		if len(annotations) > 0 || rapid.Bool().Draw(t, "empty map present") {
 			object["metadata"].(map[string]any)["annotations"] = annotations
 		}
-		change := ChangePod(annotations, twoNICs, policy.Namespace{Name: "t"})
+		change := changePod(annotations, twoNICs, policy.Namespace{Name: "t"})
 		before, err := json.Marshal(object)
 		if err != nil {
 			t.Fatal(err)

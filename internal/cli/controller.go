@@ -14,6 +14,8 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/ovnguard/ovnguard/deploy"
+	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/controller"
 )
 
@@ -44,6 +46,10 @@ Runs until it is interrupted.`,
 	flags.StringVar(&o.WebhookAddress, "webhook-address", ":9443", "where the webhook listens, host:port")
 	flags.StringVar(&o.WebhookURL, "webhook-url", "", "how the API server reaches the webhook from outside a cluster, such as https://localhost:9443; default: through --webhook-service")
 	flags.StringVar(&o.service, "webhook-service", "ovnguard-system/ovnguard", "Service in front of the webhook, namespace/name")
+	accounts := admission.DefaultAccounts()
+	flags.StringSliceVar(&o.Accounts.KubeOVN, "kube-ovn-accounts", accounts.KubeOVN, "users that may write what Kube-OVN notes about ports")
+	flags.StringSliceVar(&o.Accounts.KubeVirt, "kubevirt-accounts", accounts.KubeVirt, "users that make KubeVirt's launcher pods")
+	flags.StringSliceVar(&o.Accounts.Self, "own-accounts", []string{deploy.Account}, "users as which this program runs")
 	flags.StringVar(&o.MetricsAddress, "metrics-address", ":8080", "where metrics are served, host:port; 0 for nowhere")
 	flags.StringVar(&o.HealthAddress, "health-address", ":8081", "where /healthz and /readyz are served, host:port; 0 for nowhere")
 	flags.StringVar(&o.logFormat, "log-format", "json", "json or text")

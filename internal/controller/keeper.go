@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -42,6 +41,7 @@ func addKeeper(mgr ctrl.Manager, k *keeper) error {
 			return client.ObjectKeyFromObject(o) == k.rotator.SecretKey
 		}))).
 		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, always, builder.WithPredicates(isOurs)).
+		Watches(&admissionregistrationv1.ValidatingWebhookConfiguration{}, always, builder.WithPredicates(isOurs)).
 		Complete(k)
 	if err != nil {
 		return fmt.Errorf("set up the keeper of the webhook configuration: %w", err)
@@ -70,12 +70,12 @@ func (k *keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 	if err := k.serving(); err != nil {
 		return reconcile.Result{}, fmt.Errorf("the webhook is not registered before it answers: %w", err)
 	}
-	result, err := k.registrar.register(ctx)
+	written, err := k.registrar.register(ctx)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if result != controllerutil.OperationResultNone {
-		log.Info("webhook configuration written", "name", configurationName, "result", result)
+	if written {
+		log.Info("webhook configurations written", "name", configurationName)
 	}
 	return reconcile.Result{}, nil
 }

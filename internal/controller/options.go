@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 
+	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 )
 
@@ -33,6 +34,8 @@ type Options struct {
 	WebhookURL string
 	// WebhookService names the Service in front of the webhook; used where WebhookURL is empty.
 	WebhookService types.NamespacedName
+	// Accounts are the users of Kube-OVN, of KubeVirt and of this program, which own certain keys.
+	Accounts admission.Accounts
 	// MetricsAddress and HealthAddress are where metrics and health checks are served, "host:port"; "0" means nowhere.
 	MetricsAddress string
 	HealthAddress  string

@@ -14,67 +14,47 @@ import (
 )
 
 const (
-	// configurationName is the name of the webhook configuration that this program owns.
+	// configurationName is the name of the webhook configurations that this program owns.
 	configurationName = "ovnguard"
-	// podPath is where the webhook for pods is served.
-	podPath = "/mutate-pods"
 	// webhookTimeout is how long the API server waits, in seconds.
 	webhookTimeout int32 = 3
 )
 
-// notMirror holds for every pod but the mirrors that kubelets make of static pods. Anybody can write the annotation, so
-// the author counts as well.
-const notMirror = "!has(object.metadata.annotations) || !('" + corev1.MirrorPodAnnotationKey +
-	"' in object.metadata.annotations) || !request.userInfo.username.startsWith('system:node:')"
+// mutating gives the registration of the webhooks that change objects.
+func mutating(o Options, caBundle []byte) []admissionregistrationv1.MutatingWebhook {
+	var out []admissionregistrationv1.MutatingWebhook
+	for _, h := range hooks() {
+		if !h.mutating {
+			continue
+		}
+		again := admissionregistrationv1.IfNeededReinvocationPolicy
+		out = append(out, admissionregistrationv1.MutatingWebhook{
+			Name: h.name, ClientConfig: clientConfig(o, h.path, caBundle), Rules: h.rules, MatchConditions: h.conditions,
+			FailurePolicy: new(admissionregistrationv1.Fail), MatchPolicy: new(admissionregistrationv1.Equivalent),
+			SideEffects: new(admissionregistrationv1.SideEffectClassNone), TimeoutSeconds: new(webhookTimeout),
+			ReinvocationPolicy: &again, AdmissionReviewVersions: []string{"v1"},
+			NamespaceSelector: h.namespaces(o), ObjectSelector: &metav1.LabelSelector{},
+		})
+	}
+	return out
+}
 
-// podWebhook gives the registration of the webhook for pods.
-//
-// Pods that have no OVN port never leave the API server, so that a broken pod network cannot keep the pods that would
-// mend it from starting: those on the host's network, and mirrors of static pods. Nor do those of the program's own
-// namespace, which could otherwise not start again when the last of them is gone; the audit covers them like any other.
-func podWebhook(o Options, caBundle []byte) admissionregistrationv1.MutatingWebhook {
-	fail := admissionregistrationv1.Fail
-	equivalent := admissionregistrationv1.Equivalent
-	none := admissionregistrationv1.SideEffectClassNone
-	again := admissionregistrationv1.IfNeededReinvocationPolicy
-	namespaced := admissionregistrationv1.NamespacedScope
-	timeout := webhookTimeout
-	w := admissionregistrationv1.MutatingWebhook{
-		Name:                    "pods.ovnguard.io",
-		ClientConfig:            admissionregistrationv1.WebhookClientConfig{CABundle: caBundle},
-		FailurePolicy:           &fail,
-		MatchPolicy:             &equivalent,
-		SideEffects:             &none,
-		TimeoutSeconds:          &timeout,
-		ReinvocationPolicy:      &again,
-		AdmissionReviewVersions: []string{"v1"},
-		NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-			// The API server sets this label itself and lets nobody change it.
-			{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpNotIn, Values: []string{o.Namespace}},
-		}},
-		ObjectSelector: &metav1.LabelSelector{},
-		Rules: []admissionregistrationv1.RuleWithOperations{{
-			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
-			Rule: admissionregistrationv1.Rule{
-				APIGroups: []string{corev1.GroupName}, APIVersions: []string{"v1"}, Resources: []string{"pods"}, Scope: &namespaced,
-			},
-		}},
-		MatchConditions: []admissionregistrationv1.MatchCondition{
-			{Name: "not-on-the-host-network", Expression: "!has(object.spec.hostNetwork) || !object.spec.hostNetwork"},
-			{Name: "not-a-mirror-pod", Expression: notMirror},
-		},
+// validating gives the registration of the webhooks that have the last word.
+func validating(o Options, caBundle []byte) []admissionregistrationv1.ValidatingWebhook {
+	var out []admissionregistrationv1.ValidatingWebhook
+	for _, h := range hooks() {
+		if h.mutating {
+			continue
+		}
+		out = append(out, admissionregistrationv1.ValidatingWebhook{
+			Name: h.name, ClientConfig: clientConfig(o, h.path, caBundle), Rules: h.rules, MatchConditions: h.conditions,
+			FailurePolicy: new(admissionregistrationv1.Fail), MatchPolicy: new(admissionregistrationv1.Equivalent),
+			SideEffects: new(admissionregistrationv1.SideEffectClassNone), TimeoutSeconds: new(webhookTimeout),
+			AdmissionReviewVersions: []string{"v1"},
+			NamespaceSelector:       h.namespaces(o), ObjectSelector: &metav1.LabelSelector{},
+		})
 	}
-	if o.WebhookURL != "" {
-		url := o.WebhookURL + podPath
-		w.ClientConfig.URL = &url
-		return w
-	}
-	path := podPath
-	port := int32(443)
-	w.ClientConfig.Service = &admissionregistrationv1.ServiceReference{
-		Namespace: o.WebhookService.Namespace, Name: o.WebhookService.Name, Path: &path, Port: &port,
-	}
-	return w
+	return out
 }
 
 // registrar keeps the webhook configuration as this program wants it.
@@ -95,16 +75,29 @@ func (r *registrar) trust(secret *corev1.Secret) bool {
 	return len(r.ca) > 0
 }
 
-// register writes the configuration so that it is exactly what it must be, whatever it was. It gives what had to be done.
-func (r *registrar) register(ctx context.Context) (controllerutil.OperationResult, error) {
-	want := []admissionregistrationv1.MutatingWebhook{podWebhook(r.options, slices.Concat(r.ca, r.before))}
-	config := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: configurationName}}
-	result, err := controllerutil.CreateOrUpdate(ctx, r.client, config, func() error {
-		config.Webhooks = want
-		return nil
-	})
-	if err != nil {
-		return result, fmt.Errorf("write MutatingWebhookConfiguration %s: %w", configurationName, err)
+// register writes both configurations so that they are exactly what they must be, whatever they were. It tells whether
+// anything had to be written.
+func (r *registrar) register(ctx context.Context) (written bool, err error) {
+	bundle := slices.Concat(r.ca, r.before)
+	// Who changes pods comes first: guarded and not yet changed, they would be refused for what nobody wrote.
+	validate := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: configurationName}}
+	mutate := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: configurationName}}
+	for _, c := range []struct {
+		object client.Object
+		kind   string
+		set    func()
+	}{
+		{mutate, "MutatingWebhookConfiguration", func() { mutate.Webhooks = mutating(r.options, bundle) }},
+		{validate, "ValidatingWebhookConfiguration", func() { validate.Webhooks = validating(r.options, bundle) }},
+	} {
+		result, err := controllerutil.CreateOrUpdate(ctx, r.client, c.object, func() error {
+			c.set()
+			return nil
+		})
+		if err != nil {
+			return written, fmt.Errorf("write %s %s: %w", c.kind, configurationName, err)
+		}
+		written = written || result != controllerutil.OperationResultNone
 	}
-	return result, nil
+	return written, nil
 }

@@ -53,7 +53,14 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err := rotator.AddRotator(mgr, rotation); err != nil {
 		return fmt.Errorf("set up certificate rotation: %w", err)
 	}
-	if err := addWebhook(mgr); err != nil {
+	judge, err := newMonitor(mgr)
+	if err != nil {
+		return err
+	}
+	w := &world{
+		lookup: kube.Lookup{Cache: mgr.GetClient(), Live: mgr.GetAPIReader()}, monitor: judge, accounts: o.Accounts,
+	}
+	if err := addWebhooks(mgr, w); err != nil {
 		return err
 	}
 	started := mgr.GetWebhookServer().StartedChecker()
@@ -65,7 +72,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
-	if err := addAudit(mgr, o, log); err != nil {
+	if err := addAudit(mgr, o, judge, log); err != nil {
 		return err
 	}
 	if err := mgr.AddReadyzCheck("webhook", started); err != nil {
@@ -114,40 +121,42 @@ func newManager(o Options, cert *certificate, log logr.Logger) (manager.Manager,
 	return mgr, nil
 }
 
-// addWebhook serves the webhook for pods.
-func addWebhook(mgr ctrl.Manager) error {
+// addWebhooks serves the webhooks.
+func addWebhooks(mgr ctrl.Manager, w *world) error {
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "ovnguard_admission_duration_seconds",
-		Help:    "How long reviews of pods took, by result.",
+		Help:    "How long reviews took, by webhook and result.",
 		Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
-	}, []string{"result"})
+	}, []string{"webhook", "result"})
 	if err := metrics.Registry.Register(duration); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	for _, result := range []string{guard.ResultPatched, guard.ResultUnchanged, guard.ResultDenied, guard.ResultInvalid} {
-		duration.WithLabelValues(result)
+	for _, h := range hooks() {
+		for _, result := range []string{guard.ResultPatched, guard.ResultUnchanged, guard.ResultDenied, guard.ResultInvalid} {
+			duration.WithLabelValues(h.label(), result)
+		}
+		handler := h.handler(w, func(result string, d time.Duration) {
+			duration.WithLabelValues(h.label(), result).Observe(d.Seconds())
+		}, time.Now)
+		mgr.GetWebhookServer().Register(h.path, bounded(&webhook.Admission{Handler: handler}, requestTimeout))
 	}
-	hook := &webhook.Admission{Handler: &guard.PodHandler{
-		Lookup: kube.Lookup{Cache: mgr.GetClient(), Live: mgr.GetAPIReader()},
-		Observe: func(result string, d time.Duration) {
-			duration.WithLabelValues(result).Observe(d.Seconds())
-		},
-		Now: time.Now,
-	}}
-	mgr.GetWebhookServer().Register(podPath, bounded(hook, requestTimeout))
 	return nil
 }
 
-// addAudit runs the audit beside the webhook.
-func addAudit(mgr ctrl.Manager, o Options, log logr.Logger) error {
+// newMonitor gives the monitor, which tells metrics and Events of what it finds.
+func newMonitor(mgr ctrl.Manager) (*monitor.Monitor, error) {
 	counts, err := monitor.NewMetrics(metrics.Registry)
 	if err != nil {
-		return fmt.Errorf("register metrics: %w", err)
+		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	m := monitor.New(monitor.SystemClock{}, monitor.Observers{
+	return monitor.New(monitor.SystemClock{}, monitor.Observers{
 		counts,
 		monitor.Events{Recorder: mgr.GetEventRecorder("ovnguard")},
-	})
+	}), nil
+}
+
+// addAudit runs the audit beside the webhooks.
+func addAudit(mgr ctrl.Manager, o Options, m *monitor.Monitor, log logr.Logger) error {
 	mirror, err := ovn.Open(ovn.Config{Endpoints: o.Northbound, TLS: o.NorthboundTLS, Log: log.WithName("northbound")})
 	if err != nil {
 		return fmt.Errorf("--nb: %w", err)

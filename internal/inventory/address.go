@@ -163,3 +163,29 @@ func (inv *Inventory) Subnet(name string) (s Subnet, ok bool) {
 func (s Subnet) Usable(namespace string) bool {
 	return len(s.Namespaces) == 0 || slices.Contains(s.Namespaces, namespace)
 }
+
+// SubnetOf gives the subnet that the IP resource of the port names; "" where it is not known.
+func (inv *Inventory) SubnetOf(port string) string {
+	if r := inv.records[port]; r != nil {
+		return r.Subnet
+	}
+	return ""
+}
+
+// KeptFor gives the kind of owner that keeps the port of that name while no pod runs; "" where none does.
+func (inv *Inventory) KeptFor(port string) string {
+	if r := inv.records[port]; r != nil {
+		return r.Keeper
+	}
+	return ""
+}
+
+// ClaimedBy gives a pod other than me that still runs and has the port of that name.
+func (inv *Inventory) ClaimedBy(port string, me PodKey) (other PodKey, taken bool) {
+	for _, c := range inv.claimants(port) {
+		if c.pod.PodKey != me && !c.pod.ended() {
+			return c.pod.PodKey, true
+		}
+	}
+	return PodKey{}, false
+}

@@ -47,6 +47,8 @@ type Record struct {
 	MAC  string
 	// IPs holds the addresses as written, IPv4 first.
 	IPs []string
+	// Subnet is the subnet that it is on.
+	Subnet string
 	// Keeper is the kind of owner that keeps the port while no pod runs: "StatefulSet", "VirtualMachine" or "".
 	Keeper string
 }

@@ -72,7 +72,7 @@ func AttachmentOf(nad *nadv1.NetworkAttachmentDefinition) (kubeovn.Attachment, k
 
 // RecordOf gives the facts of an IP resource (ips.kubeovn.io). Fields that are absent stay empty.
 func RecordOf(u *unstructured.Unstructured) *inventory.Record {
-	r := &inventory.Record{Name: u.GetName(), MAC: specString(u, "macAddress"), Keeper: specString(u, "podType")}
+	r := &inventory.Record{Name: u.GetName(), MAC: specString(u, "macAddress"), Subnet: specString(u, "subnet"), Keeper: specString(u, "podType")}
 	for _, field := range []string{"v4IpAddress", "v6IpAddress"} {
 		if ip := specString(u, field); ip != "" {
 			r.IPs = append(r.IPs, ip)

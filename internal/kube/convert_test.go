@@ -176,22 +176,18 @@ func TestLookup(t *testing.T) {
 	for name, c := range map[string]struct {
 		lookup Lookup
 		err    bool
-		kind   kubeovn.AttachmentKind
 	}{
-		"cached":                       {Lookup{Cache: full, Live: broken}, false, kubeovn.KindOVN},
-		"not cached yet":               {Lookup{Cache: empty, Live: full}, false, kubeovn.KindOVN},
-		"cache broken, server answers": {Lookup{Cache: broken, Live: full}, false, kubeovn.KindOVN},
-		"not cached, server is down":   {Lookup{Cache: empty, Live: broken}, true, kubeovn.KindUnknown},
-		"neither has it":               {Lookup{Cache: empty, Live: empty}, true, kubeovn.KindUnknown},
-		"both broken":                  {Lookup{Cache: broken, Live: broken}, true, kubeovn.KindUnknown},
+		"cached":                       {Lookup{Cache: full, Live: broken}, false},
+		"not cached yet":               {Lookup{Cache: empty, Live: full}, false},
+		"cache broken, server answers": {Lookup{Cache: broken, Live: full}, false},
+		"not cached, server is down":   {Lookup{Cache: empty, Live: broken}, true},
+		"neither has it":               {Lookup{Cache: empty, Live: empty}, true},
+		"both broken":                  {Lookup{Cache: broken, Live: broken}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := c.lookup.Namespace(t.Context(), "ns")
 			if got.Name != "ns" || (got.Err != nil) != c.err || (!c.err && got.Annotations["k"] != "v") {
 				t.Errorf("namespace %+v", got)
-			}
-			if kind := c.lookup.Kind(t.Context(), kubeovn.Attachment{Namespace: "ns", Name: "blue", Interface: "net1"}); kind != c.kind {
-				t.Errorf("kind %v, want %v", kind, c.kind)
 			}
 		})
 	}

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"time"
 
-	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -32,16 +30,6 @@ func (l Lookup) Namespace(ctx context.Context, name string) policy.Namespace {
 		return policy.Namespace{Name: name, Err: err}
 	}
 	return NamespaceOf(&ns)
-}
-
-// Kind gives what the attachment makes; kubeovn.KindUnknown where its definition cannot be read.
-func (l Lookup) Kind(ctx context.Context, a kubeovn.Attachment) kubeovn.AttachmentKind {
-	var nad nadv1.NetworkAttachmentDefinition
-	if err := l.get(ctx, client.ObjectKey{Namespace: a.Namespace, Name: a.Name}, &nad); err != nil {
-		return kubeovn.KindUnknown
-	}
-	_, kind := AttachmentOf(&nad)
-	return kind
 }
 
 func (l Lookup) get(ctx context.Context, key client.ObjectKey, into client.Object) error {

@@ -16,6 +16,16 @@ type Networks struct {
 	Default *kubeovn.Attachment
 	// Attachments are the further networks, in the pod's order.
 	Attachments []kubeovn.Attachment
+	// Requests are the entries that ask for a MAC or for addresses.
+	Requests []Request
+}
+
+// Request is what an entry asks for beside the network itself.
+type Request struct {
+	kubeovn.Attachment
+	// MAC and IPs are as written; IPs may have a length.
+	MAC string
+	IPs []string
 }
 
 // All gives every attachment named by the pod, the default one first.
@@ -31,43 +41,47 @@ func (n Networks) All() []kubeovn.Attachment {
 func Parse(namespace string, annotations map[string]string) (Networks, error) {
 	var n Networks
 	if text := annotations[kubeovn.DefaultNetwork]; text != "" {
-		list, err := parse(kubeovn.DefaultNetwork, text, namespace)
+		list, requests, err := parse(kubeovn.DefaultNetwork, text, namespace)
 		if err != nil {
 			return Networks{}, err
 		}
 		if len(list) != 1 {
 			return Networks{}, fmt.Errorf("annotation %s: names %d networks, want exactly one", kubeovn.DefaultNetwork, len(list))
 		}
-		n.Default = &list[0]
+		n.Default, n.Requests = &list[0], requests
 	}
 	if text := annotations[kubeovn.Networks]; text != "" {
-		list, err := parse(kubeovn.Networks, text, namespace)
+		list, requests, err := parse(kubeovn.Networks, text, namespace)
 		if err != nil {
 			return Networks{}, err
 		}
-		n.Attachments = list
+		n.Attachments, n.Requests = list, append(n.Requests, requests...)
 	}
 	return n, nil
 }
 
-func parse(key, text, namespace string) (list []kubeovn.Attachment, err error) {
+func parse(key, text, namespace string) (list []kubeovn.Attachment, requests []Request, err error) {
 	// The library follows a nil pointer where a JSON list holds null; a tenant's text must never do more than fail.
 	defer func() {
 		if r := recover(); r != nil {
-			list, err = nil, fmt.Errorf("annotation %s: holds an empty entry: %v", key, r)
+			list, requests, err = nil, nil, fmt.Errorf("annotation %s: holds an empty entry: %v", key, r)
 		}
 	}()
 	elements, err := nadutils.ParseNetworkAnnotation(text, namespace)
 	if err != nil {
-		return nil, fmt.Errorf("annotation %s: %w", key, err)
+		return nil, nil, fmt.Errorf("annotation %s: %w", key, err)
 	}
 	for _, e := range elements {
 		if e.Name == "" {
-			return nil, fmt.Errorf("annotation %s: an entry has no name", key)
+			return nil, nil, fmt.Errorf("annotation %s: an entry has no name", key)
 		}
-		list = append(list, kubeovn.Attachment{Namespace: e.Namespace, Name: e.Name, Interface: e.InterfaceRequest})
+		a := kubeovn.Attachment{Namespace: e.Namespace, Name: e.Name, Interface: e.InterfaceRequest}
+		list = append(list, a)
+		if e.MacRequest != "" || len(e.IPRequest) > 0 {
+			requests = append(requests, Request{Attachment: a, MAC: e.MacRequest, IPs: e.IPRequest})
+		}
 	}
-	return list, nil
+	return list, requests, nil
 }
 
 // KindOf tells what the attachment made by a NetworkAttachmentDefinition is.

@@ -22,7 +22,10 @@ func TestParse(t *testing.T) {
 		},
 		"json": {
 			annotations: map[string]string{kubeovn.Networks: `[{"name":"nad1","namespace":"a","interface":"net1","ips":["10.0.0.1"]}]`},
-			want:        Networks{Attachments: []kubeovn.Attachment{{Namespace: "a", Name: "nad1", Interface: "net1"}}},
+			want: Networks{
+				Attachments: []kubeovn.Attachment{{Namespace: "a", Name: "nad1", Interface: "net1"}},
+				Requests:    []Request{{Attachment: kubeovn.Attachment{Namespace: "a", Name: "nad1", Interface: "net1"}, IPs: []string{"10.0.0.1"}}},
+			},
 		},
 		"default replaced": {
 			annotations: map[string]string{kubeovn.DefaultNetwork: "a/nad1"},

@@ -1,0 +1,50 @@
+package admission
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// Accounts are the users that own certain keys. They are named one by one: a label, or a group that others can get into, would
+// exempt whoever makes objects.
+type Accounts struct {
+	// KubeOVN writes what Kube-OVN notes about ports.
+	KubeOVN []string
+	// KubeVirt makes launcher pods and the machines behind them.
+	KubeVirt []string
+	// Self are the accounts of this program.
+	Self []string
+}
+
+// DefaultAccounts gives the accounts of Kube-OVN and KubeVirt as their manifests name them.
+func DefaultAccounts() Accounts {
+	return Accounts{
+		KubeOVN: []string{"system:serviceaccount:kube-system:ovn", "system:serviceaccount:kube-system:kube-ovn-cni"},
+		KubeVirt: []string{
+			"system:serviceaccount:kubevirt:kubevirt-controller", "system:serviceaccount:kubevirt:kubevirt-handler",
+			"system:serviceaccount:kubevirt:kubevirt-apiserver", "system:serviceaccount:kubevirt:kubevirt-operator",
+		},
+	}
+}
+
+func (a Accounts) isKubeOVN(user string) bool {
+	return slices.Contains(a.KubeOVN, user) || slices.Contains(a.Self, user)
+}
+func (a Accounts) isKubeVirt(user string) bool { return slices.Contains(a.KubeVirt, user) }
+
+// controllers are the accounts by which kube-controller-manager makes pods, by the kind of the owner. It uses one account for
+// each controller (--use-service-account-credentials, as every usual installation does) or else its own.
+var controllers = map[string]string{
+	"ReplicaSet": "replicaset-controller", "StatefulSet": "statefulset-controller", "DaemonSet": "daemon-set-controller", "Job": "job-controller",
+}
+
+// made tells that the user is the one by whom an owner of that kind makes pods: others can write any owner into a pod.
+func (a Accounts) made(o policy.Owner, user string) bool {
+	if strings.HasPrefix(o.APIVersion, "kubevirt.io/") {
+		return a.isKubeVirt(user)
+	}
+	name, known := controllers[o.Kind]
+	return known && user == "system:serviceaccount:kube-system:"+name || user == "system:kube-controller-manager"
+}

@@ -1,0 +1,119 @@
+package controller
+
+import (
+	"strings"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/internal/admission"
+)
+
+// hook is one webhook: what is registered for it, and who answers.
+type hook struct {
+	// name is its name in the registration, path where it is served.
+	name, path string
+	mutating   bool
+	rules      []admissionregistrationv1.RuleWithOperations
+	// conditions narrow what is sent here; none may skip anything that loosens a port.
+	conditions []admissionregistrationv1.MatchCondition
+	// everywhere tells that the program's own namespace is not left out.
+	everywhere bool
+	handler    func(admission.World, func(string, time.Duration), func() time.Time) *admission.Handler
+}
+
+// Operations, as rules take them.
+const (
+	create = admissionregistrationv1.Create
+	change = admissionregistrationv1.Update
+)
+
+// rule gives a rule of the registration for resources of one group.
+func rule(group, version string, scope admissionregistrationv1.ScopeType, resources []string, operations ...admissionregistrationv1.OperationType) admissionregistrationv1.RuleWithOperations {
+	return admissionregistrationv1.RuleWithOperations{
+		Operations: operations,
+		Rule:       admissionregistrationv1.Rule{APIGroups: []string{group}, APIVersions: []string{version}, Resources: resources, Scope: &scope},
+	}
+}
+
+// notMirror holds for every pod but the mirrors that kubelets make of static pods. Anybody can write the annotation, so
+// the author counts as well.
+const notMirror = "!has(object.metadata.annotations) || !('" + corev1.MirrorPodAnnotationKey +
+	"' in object.metadata.annotations) || !request.userInfo.username.startsWith('system:node:')"
+
+// notOnHost holds for every pod that has an OVN port. A Binding has no spec.hostNetwork and always holds.
+const notOnHost = "!has(object.spec) || !has(object.spec.hostNetwork) || !object.spec.hostNetwork"
+
+// touchesMetadata holds where an update changes what this program looks at. Kubelets report the status of pods all the time,
+// and nothing of that is sent.
+const touchesMetadata = "request.operation != 'UPDATE' || " +
+	"(has(object.metadata.annotations) ? object.metadata.annotations : {}) != (has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {}) || " +
+	"(has(object.metadata.labels) ? object.metadata.labels : {}) != (has(oldObject.metadata.labels) ? oldObject.metadata.labels : {}) || " +
+	"(has(object.metadata.ownerReferences) ? object.metadata.ownerReferences : []) != (has(oldObject.metadata.ownerReferences) ? oldObject.metadata.ownerReferences : [])"
+
+// bindsWithMetadata holds for Bindings that bring annotations or labels, and for everything that is no Binding.
+const bindsWithMetadata = "request.kind.kind != 'Binding' || has(object.metadata.annotations) || has(object.metadata.labels)"
+
+// hooks are all webhooks, in the order of their registration.
+//
+// Pods that have no OVN port never leave the API server, so that a broken pod network cannot keep the pods that would
+// mend it from starting: those on the host's network, and mirrors of static pods. Nor do those of the program's own
+// namespace, which could otherwise not start again when the last of them is gone; the audit covers them like any other.
+func hooks() []hook {
+	const namespaced = admissionregistrationv1.NamespacedScope
+	return []hook{
+		{
+			name: "pods.ovnguard.io", path: "/mutate-pods", mutating: true, handler: admission.MutatePods,
+			rules: []admissionregistrationv1.RuleWithOperations{rule("", "v1", namespaced, []string{"pods"}, create)},
+			conditions: []admissionregistrationv1.MatchCondition{
+				{Name: "not-on-the-host-network", Expression: notOnHost},
+				{Name: "not-a-mirror-pod", Expression: notMirror},
+			},
+		},
+		{
+			name: "guard-pods.ovnguard.io", path: "/guard-pods", handler: admission.GuardPods,
+			rules: []admissionregistrationv1.RuleWithOperations{
+				rule("", "v1", namespaced, []string{"pods"}, create, change),
+				rule("", "v1", namespaced, []string{"pods/status"}, change),
+				rule("", "v1", namespaced, []string{"pods/binding", "bindings"}, create),
+			},
+			conditions: []admissionregistrationv1.MatchCondition{
+				{Name: "not-on-the-host-network", Expression: notOnHost},
+				{Name: "not-a-mirror-pod", Expression: notMirror},
+				{Name: "touches-metadata", Expression: touchesMetadata},
+				{Name: "binds-with-metadata", Expression: bindsWithMetadata},
+			},
+		},
+	}
+}
+
+// clientConfig says how the API server reaches a path of this program.
+func clientConfig(o Options, path string, caBundle []byte) admissionregistrationv1.WebhookClientConfig {
+	c := admissionregistrationv1.WebhookClientConfig{CABundle: caBundle}
+	if o.WebhookURL != "" {
+		url := o.WebhookURL + path
+		c.URL = &url
+		return c
+	}
+	port := int32(443)
+	c.Service = &admissionregistrationv1.ServiceReference{
+		Namespace: o.WebhookService.Namespace, Name: o.WebhookService.Name, Path: &path, Port: &port,
+	}
+	return c
+}
+
+// namespaces gives the selector of the namespaces that a hook is asked about.
+func (h hook) namespaces(o Options) *metav1.LabelSelector {
+	if h.everywhere {
+		return &metav1.LabelSelector{}
+	}
+	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+		// The API server sets this label itself and lets nobody change it.
+		{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpNotIn, Values: []string{o.Namespace}},
+	}}
+}
+
+// label is the hook's name in metrics.
+func (h hook) label() string { return strings.TrimPrefix(h.path, "/") }

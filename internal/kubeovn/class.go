@@ -1,0 +1,74 @@
+package kubeovn
+
+import "strings"
+
+// KeyClass says what an annotation key can do to a port, and so who may write it.
+type KeyClass int
+
+// Classes of keys.
+const (
+	// Harmless keys have no effect on what a port may send or take in.
+	Harmless KeyClass = iota
+	// LevelKey turns protection on and off: port_security and layer2_forward.
+	LevelKey
+	// GrantKey adds addresses to a port: port_vips, aaps and vip.
+	GrantKey
+	// IdentityKey chooses a port's addresses, MAC or switch. Kube-OVN reads it again whenever it rebuilds the port, without asking
+	// its own address management.
+	IdentityKey
+	// OwnKey is Kube-OVN's own note about a port, such as allocated. Kube-OVN believes it whoever wrote it.
+	OwnKey
+	// MachineKey binds a pod to a KubeVirt machine, or to a migration of one.
+	MachineKey
+	// EgressKey takes an external address, or steers the pod's traffic elsewhere.
+	EgressKey
+	// GroupKey puts a port into security groups, whose address sets are computed from port_security.
+	GroupKey
+	// NetworkKey says which networks a pod is attached to, and so which NICs it has.
+	NetworkKey
+)
+
+// VIP is the suffix of the annotation that names a Vip whose address and MAC the pod takes for its own.
+const VIP Suffix = "vip"
+
+// IPPool is the suffix of the annotation that names a pool, or lists addresses, to take the pod's from.
+const IPPool Suffix = "ip_pool"
+
+// classes are the classes of keys by suffix. Where a suffix exists on the default provider only, it counts for all: nothing
+// harmless has these names.
+var classes = map[Suffix]KeyClass{
+	PortSecurity: LevelKey, Layer2Forward: LevelKey,
+	PortVIPs: GrantKey, "aaps": GrantKey, VIP: GrantKey,
+	IPAddress: IdentityKey, MACAddress: IdentityKey, LogicalSwitch: IdentityKey, IPPool: IdentityKey, "ip_family": IdentityKey,
+	Allocated: OwnKey, Routed: OwnKey, CIDR: OwnKey, Gateway: OwnKey, LogicalRouter: OwnKey, PodNICType: OwnKey,
+	"vlan_id": OwnKey, "provider_network": OwnKey, "vpc_nat_gw": OwnKey, "activation_strategy": OwnKey, "allow_live_migration": MachineKey,
+	"virtualmachine": MachineKey,
+	"eip":            EgressKey, "snat": EgressKey, "north_gateway": EgressKey,
+	SecurityGroups: GroupKey,
+}
+
+// ClassOf gives the class of an annotation key on a pod. It knows the per-interface forms too, such as
+// "<attachment>.<namespace>.kubernetes.io/ip_address.<interface>" (Kube-OVN 1.16 and later).
+func ClassOf(key string) KeyClass {
+	switch key {
+	case Networks, DefaultNetwork:
+		return NetworkKey
+	case MigrationJob:
+		return MachineKey
+	}
+	_, suffix, ok := SplitKey(key)
+	if !ok {
+		return Harmless
+	}
+	if base, _, cut := strings.Cut(string(suffix), "."); cut {
+		suffix = Suffix(base)
+	}
+	return classes[suffix]
+}
+
+// BaseSuffix gives the suffix of a key without an interface's name; "" where the key has no provider.
+func BaseSuffix(key string) Suffix {
+	_, suffix, _ := SplitKey(key)
+	base, _, _ := strings.Cut(string(suffix), ".")
+	return Suffix(base)
+}
