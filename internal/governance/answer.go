@@ -1,0 +1,171 @@
+// Package governance judges changes to what governs ports: namespaces, policies, exceptions, attachments and Vips, and the
+// templates that pods are made from. Each judge takes a request and facts and gives an answer; what is known of the cluster
+// comes through Cluster and the inventory.
+package governance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"gomodules.xyz/jsonpatch/v2"
+	admissionv1 "k8s.io/api/admission/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// Answer is what is said to a request. The zero value allows it as it is.
+type Answer struct {
+	// Denials are the reasons to refuse it, each naming the field, the rule and who may allow it. Where there is one, the rest
+	// does not count but for Warnings.
+	Denials []string
+	// Warnings are sentences for the author.
+	Warnings []string
+	// Patch changes the object; only judges that mutate give one.
+	Patch []jsonpatch.Operation
+	// Audit holds audit annotations: short keys, without the webhook's name.
+	Audit map[string]string
+}
+
+// deny adds a reason to refuse.
+func (a *Answer) deny(format string, args ...any) {
+	a.Denials = append(a.Denials, fmt.Sprintf(format, args...))
+}
+
+// warn adds a sentence for the author, once.
+func (a *Answer) warn(format string, args ...any) {
+	if text := "ovnguard: " + fmt.Sprintf(format, args...); !slices.Contains(a.Warnings, text) {
+		a.Warnings = append(a.Warnings, text)
+	}
+}
+
+// note adds an audit annotation.
+func (a *Answer) note(key, value string) {
+	if a.Audit == nil {
+		a.Audit = make(map[string]string)
+	}
+	a.Audit[key] = value
+}
+
+// Cluster asks the API server itself, where what is cached may be late or is not enough.
+type Cluster interface {
+	// May tells whether the user may do what the attributes say, by a SubjectAccessReview.
+	May(ctx context.Context, user authenticationv1.UserInfo, what authorizationv1.ResourceAttributes) (bool, error)
+	// Policies lists the policies, in their order of precedence; none where the cluster does not serve the kind.
+	Policies(ctx context.Context) ([]policy.Policy, error)
+	// Namespace gives a namespace, with Err set where it cannot be read.
+	Namespace(ctx context.Context, name string) policy.Namespace
+	// OwnerUID gives the UID of the object that the owner names in the namespace. found is false where there is none.
+	OwnerUID(ctx context.Context, namespace string, o v1alpha1.Owner) (uid string, found bool, err error)
+}
+
+// Accounts are the user names of the programs that may write what belongs to them.
+type Accounts struct {
+	// KubeOVN are the accounts of Kube-OVN's controller and daemon.
+	KubeOVN []string
+	// KubeVirt are the accounts of KubeVirt's components.
+	KubeVirt []string
+}
+
+// DefaultAccounts gives the accounts of ordinary installations of Kube-OVN and KubeVirt.
+func DefaultAccounts() Accounts {
+	return Accounts{
+		KubeOVN: []string{"system:serviceaccount:kube-system:ovn", "system:serviceaccount:kube-system:kube-ovn-cni"},
+		KubeVirt: []string{
+			"system:serviceaccount:kubevirt:kubevirt-controller", "system:serviceaccount:kubevirt:kubevirt-handler", "system:serviceaccount:kubevirt:kubevirt-apiserver",
+		},
+	}
+}
+
+// Guard judges requests.
+type Guard struct {
+	Cluster  Cluster
+	Accounts Accounts
+	// Look calls the function with the inventory, which must not be kept or changed.
+	Look func(func(*inventory.Inventory))
+	// Now gives the time; time.Now outside tests.
+	Now func() time.Time
+}
+
+// Judge answers one request. An error means that the request is not one that the judge is for, or could not be judged; it must
+// be refused then.
+type Judge func(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error)
+
+// kubeOVN tells that the request comes from Kube-OVN itself.
+func (g *Guard) kubeOVN(req *admissionv1.AdmissionRequest) bool {
+	return slices.Contains(g.Accounts.KubeOVN, req.UserInfo.Username)
+}
+
+// exempt tells whether the user may loosen the namespace. The error is fit for the user.
+func (g *Guard) exempt(ctx context.Context, user authenticationv1.UserInfo, namespace string) (bool, error) {
+	return g.may(ctx, user, authorizationv1.ResourceAttributes{
+		Group: v1alpha1.GroupVersion.Group, Version: "*", Resource: "namespaces", Name: namespace, Verb: "exempt",
+	})
+}
+
+func (g *Guard) may(ctx context.Context, user authenticationv1.UserInfo, what authorizationv1.ResourceAttributes) (bool, error) {
+	ok, err := g.Cluster.May(ctx, user, what)
+	if err != nil {
+		return false, fmt.Errorf("whether %s has the verb %q on %s.%s could not be asked, so that it is refused; try again: %w",
+			user.Username, what.Verb, what.Resource, what.Group, err)
+	}
+	return ok, nil
+}
+
+// rule gives the rule of a ClusterRole that lets somebody use the verb, as it is written in YAML.
+func rule(resource, name, verb string) string {
+	names := ""
+	if name != "" {
+		names = ", resourceNames: [" + name + "]"
+	}
+	return fmt.Sprintf("{apiGroups: [%s], resources: [%s]%s, verbs: [%s]}", v1alpha1.GroupVersion.Group, resource, names, verb)
+}
+
+// decode reads the object and, for an update, what it was before.
+func decode[T any](req *admissionv1.AdmissionRequest) (object, old *T, err error) {
+	read := func(what string, raw []byte) (*T, error) {
+		o := new(T)
+		if err := json.Unmarshal(raw, o); err != nil {
+			return nil, fmt.Errorf("the review's %s is no %s: %w", what, req.Kind.Kind, err)
+		}
+		return o, nil
+	}
+	if req.Operation != admissionv1.Delete {
+		if object, err = read("object", req.Object.Raw); err != nil {
+			return nil, nil, err
+		}
+	}
+	if req.Operation == admissionv1.Update || req.Operation == admissionv1.Delete {
+		if old, err = read("oldObject", req.OldObject.Raw); err != nil {
+			return nil, nil, err
+		}
+	}
+	return object, old, nil
+}
+
+// of checks that a request is about one of the operations on the resource; subresources that change the object's metadata too
+// are listed.
+func of(req *admissionv1.AdmissionRequest, group, resource string, subresources []string, operations ...admissionv1.Operation) error {
+	if req.Resource.Group == group && req.Resource.Resource == resource && slices.Contains(operations, req.Operation) &&
+		(req.SubResource == "" || slices.Contains(subresources, req.SubResource)) {
+		return nil
+	}
+	return fmt.Errorf("this webhook does not answer %s of %s/%s %s", req.Operation, req.Resource.Group, req.Resource.Resource, req.SubResource)
+}
+
+// group is the API group of this project, in which the verbs are that it asks for.
+var group = v1alpha1.GroupVersion.Group
+
+// metadata is what is read of an object's metadata.
+type metadata struct {
+	Name        string            `json:"name"`
+	Namespace   string            `json:"namespace"`
+	Labels      map[string]string `json:"labels"`
+	Annotations map[string]string `json:"annotations"`
+}

@@ -1,0 +1,397 @@
+package governance
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+const exceptions = "portsecurityexceptions.ovnguard.io"
+
+// at gives a time as it stands in an object.
+func at(d time.Duration) metav1.Time { return metav1.NewTime(noon.Add(d)) }
+
+func atp(d time.Duration) *metav1.Time { t := at(d); return &t }
+
+// asked gives an exception of the shop as alice's request leaves the mutating judge, changed by the functions.
+func asked(change ...func(*v1alpha1.PortSecurityException)) *v1alpha1.PortSecurityException {
+	e := &v1alpha1.PortSecurityException{
+		ObjectMeta: metav1.ObjectMeta{Name: "x", Namespace: "shop"},
+		Spec: v1alpha1.PortSecurityExceptionSpec{
+			Target: v1alpha1.Target{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}},
+			Grant:  v1alpha1.Grant{Pairs: []v1alpha1.AddressPair{{Prefix: "10.30.0.0/28"}}},
+			Reason: "routes for the till", Owner: "net@shop", Ticket: "NET-1",
+			ExpiresAt: at(24 * time.Hour), RequestedBy: "alice", RequestedAt: atp(0),
+		},
+	}
+	for _, f := range change {
+		f(e)
+	}
+	return e
+}
+
+// honouring gives a cluster with a policy that honours exceptions of the shop.
+func honouring(change ...func(*policy.Policy)) *tableCluster {
+	p := policy.Policy{
+		Name: "all", Level: policy.Strict, ExceptionsIn: []string{"shop"}, Ticket: pattern("^NET-[0-9]+$"),
+		Limits: policy.Limits{Pairs: 2, Prefix4: 24, Prefix6: 64, Lifetime: 48 * time.Hour, Level: policy.MAC},
+	}
+	for _, f := range change {
+		f(&p)
+	}
+	return &tableCluster{
+		policies:   []policy.Policy{p},
+		namespaces: map[string]policy.Namespace{"shop": {Name: "shop", Labels: map[string]string{labelName: "shop"}}},
+		owners:     map[string]string{"StatefulSet shop/till": "uid-1"},
+	}
+}
+
+func pairs(list ...v1alpha1.AddressPair) func(*v1alpha1.PortSecurityException) {
+	return func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs = list }
+}
+
+func TestThreat37ExceptionAbuse(t *testing.T) {
+	type edit = func(*v1alpha1.PortSecurityException)
+	cases := map[string]struct {
+		edit  edit
+		rule  func(*policy.Policy)
+		words []string
+	}{
+		"fine": {},
+		"namespace not named": {
+			rule:  func(p *policy.Policy) { p.ExceptionsIn = []string{"edge"} },
+			words: []string{"does not name namespace shop", `kubectl patch portsecuritypolicy all`, `["edge","shop"]`},
+		},
+		"policy for other NICs": {
+			rule:  func(p *policy.Policy) { p.Providers = policy.Providers{"blue.shop.ovn"} },
+			edit:  func(e *v1alpha1.PortSecurityException) { e.Spec.Target.Providers = []string{"ovn"} },
+			words: []string{"built-in default", "spec.exceptions.namespaces: [shop]"},
+		},
+		"policy cannot be read": {rule: func(p *policy.Policy) { *p = policy.Policy{Name: "all", Err: errors.New("bad")} }, words: []string{"does not name"}},
+		"past":                  {edit: func(e *v1alpha1.PortSecurityException) { e.Spec.ExpiresAt = at(-time.Hour) }, words: []string{"spec.expiresAt", "past"}},
+		"too long":              {edit: func(e *v1alpha1.PortSecurityException) { e.Spec.ExpiresAt = at(49 * time.Hour) }, words: []string{"longer than the 48h"}},
+		"no ticket":             {edit: func(e *v1alpha1.PortSecurityException) { e.Spec.Ticket = "" }, words: []string{"spec.ticket", "NET-"}},
+		"another ticket":        {edit: func(e *v1alpha1.PortSecurityException) { e.Spec.Ticket = "XNET-1" }, words: []string{"spec.ticket"}},
+		"open":                  {edit: func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Level = "open" }, words: []string{"no level looser than mac"}},
+		"too wide":              {edit: pairs(v1alpha1.AddressPair{Prefix: "10.30.0.0/23"}), words: []string{"/24"}},
+		"everything":            {edit: pairs(v1alpha1.AddressPair{Prefix: "0.0.0.0/0"}), words: []string{"/24"}},
+		"everything in IPv6":    {edit: pairs(v1alpha1.AddressPair{Prefix: "::/0"}), words: []string{"/64"}},
+		"too many": {
+			edit:  pairs(v1alpha1.AddressPair{Prefix: "10.1.0.1"}, v1alpha1.AddressPair{Prefix: "10.1.0.2"}, v1alpha1.AddressPair{Prefix: "10.1.0.3"}),
+			words: []string{"3 address pairs"},
+		},
+		"owner wanted": {rule: func(p *policy.Policy) { p.Limits.Owner = true }, words: []string{"spec.target.owner"}},
+		"host bits":    {edit: pairs(v1alpha1.AddressPair{Prefix: "10.30.0.1/28"}), words: []string{"spec.grant.pairs[0].prefix", `"10.30.0.0/28"`}},
+		"mapped":       {edit: pairs(v1alpha1.AddressPair{Prefix: "::ffff:10.30.0.1"}), words: []string{`"10.30.0.1"`}},
+		"bad selector": {edit: func(e *v1alpha1.PortSecurityException) {
+			e.Spec.Target.PodSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Has"}}
+		}, words: []string{"spec.target.podSelector"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			object := asked()
+			if c.edit != nil {
+				c.edit(object)
+			}
+			cluster := honouring()
+			if c.rule != nil {
+				c.rule(&cluster.policies[0])
+			}
+			a, err := guardOf(cluster).Exception(t.Context(), request(t, exceptions, object, nil))
+			expect(t, a, err, c.words...)
+		})
+	}
+}
+
+// What is granted must not be somebody else's, unless they are named.
+func TestThreat41OverlappingPairs(t *testing.T) {
+	cases := map[string]struct {
+		pair  v1alpha1.AddressPair
+		words []string
+	}{
+		"free":                   {pair: v1alpha1.AddressPair{Prefix: "10.30.0.0/24"}},
+		"the port's own":         {pair: v1alpha1.AddressPair{Prefix: "10.16.0.10"}},
+		"own Vip":                {pair: v1alpha1.AddressPair{Prefix: "10.16.0.100"}},
+		"another's port":         {pair: v1alpha1.AddressPair{Prefix: "10.16.0.20"}, words: []string{"port web-0.bank", "sharedWith"}},
+		"another's port in IPv6": {pair: v1alpha1.AddressPair{Prefix: "fd00:16::/64"}, words: []string{"port web-0.bank"}},
+		"another's port, by range": {pair: v1alpha1.AddressPair{Prefix: "10.16.0.0/24"}, words: []string{
+			"10.16.0.1 is that of the gateway of subnet ovn-default", "port web-0.bank",
+		}},
+		"another's Vip":       {pair: v1alpha1.AddressPair{Prefix: "10.16.0.200"}, words: []string{"Vip bank-vip"}},
+		"gateway":             {pair: v1alpha1.AddressPair{Prefix: "10.17.0.1"}, words: []string{"the gateway of subnet bank-net"}},
+		"node":                {pair: v1alpha1.AddressPair{Prefix: "192.168.7.1"}, words: []string{"node node-1"}},
+		"Service":             {pair: v1alpha1.AddressPair{Prefix: "10.96.0.7"}, words: []string{"service bank/ledger"}},
+		"another's MAC":       {pair: v1alpha1.AddressPair{MAC: "00:00:00:00:00:02", Prefix: "10.30.0.1"}, words: []string{"pairs[0].mac", "web-0.bank"}},
+		"shared":              {pair: v1alpha1.AddressPair{Prefix: "10.16.0.20", SharedWith: "web-0.bank"}},
+		"shared with another": {pair: v1alpha1.AddressPair{Prefix: "10.16.0.20", SharedWith: "web-0.shop"}, words: []string{"port web-0.bank"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			a, err := guardOf(honouring()).Exception(t.Context(), request(t, exceptions, asked(pairs(c.pair)), nil))
+			expect(t, a, err, c.words...)
+			if warned := strings.Contains(strings.Join(a.Warnings, " "), "speak for"); warned != (name == "shared") {
+				t.Errorf("warnings %q", a.Warnings)
+			}
+		})
+	}
+}
+
+// An exception is for an object that exists, with its UID: one that takes the name later is another.
+func TestThreat47OwnerUID(t *testing.T) {
+	owned := func(kind, name, uid string) func(*v1alpha1.PortSecurityException) {
+		return func(e *v1alpha1.PortSecurityException) {
+			e.Spec.Target = v1alpha1.Target{Owner: &v1alpha1.Owner{APIVersion: "apps/v1", Kind: kind, Name: name, UID: uidOf(uid)}}
+		}
+	}
+	cases := map[string]struct {
+		edit  func(*v1alpha1.PortSecurityException)
+		words []string
+	}{
+		"exists":            {edit: owned("StatefulSet", "till", "uid-1")},
+		"was another":       {edit: owned("StatefulSet", "till", "uid-0"), words: []string{"uid-1", "uid-0"}},
+		"not entered":       {edit: owned("StatefulSet", "till", ""), words: []string{"spec.target.owner.uid"}},
+		"does not exist":    {edit: owned("StatefulSet", "safe", "uid-1"), words: []string{`no StatefulSet "safe"`}},
+		"kind is not known": {edit: owned("Secret", "till", "uid-1"), words: []string{"none of Deployment"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			a, err := guardOf(honouring()).Exception(t.Context(), request(t, exceptions, asked(c.edit), nil))
+			expect(t, a, err, c.words...)
+		})
+	}
+	a, err := guardOf(honouring()).StampException(t.Context(), request(t, exceptions, asked(owned("StatefulSet", "till", "")), nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := patched(t, asked(owned("StatefulSet", "till", "")), a); got.Spec.Target.Owner.UID != "uid-1" {
+		t.Errorf("uid %q was entered", got.Spec.Target.Owner.UID)
+	}
+}
+
+// patched gives the object after the answer's patch, applied by an independent implementation.
+func patched(t *testing.T, o *v1alpha1.PortSecurityException, a Answer) *v1alpha1.PortSecurityException {
+	t.Helper()
+	before, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(a.Patch) > 0 {
+		ops, err := json.Marshal(a.Patch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		patch, err := jsonpatch.DecodePatch(ops)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before, err = patch.Apply(before); err != nil {
+			t.Fatalf("%s: %v", ops, err)
+		}
+	}
+	out := &v1alpha1.PortSecurityException{}
+	if err := json.Unmarshal(before, out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// through sends a request through both judges, as the API server does.
+func through(t *testing.T, g *Guard, user string, object, old *v1alpha1.PortSecurityException) (*v1alpha1.PortSecurityException, Answer, error) {
+	t.Helper()
+	var before any
+	if old != nil {
+		before = old
+	}
+	req := request(t, exceptions, object, before)
+	req.UserInfo.Username = user
+	a, err := g.StampException(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := patched(t, object, a)
+	req = request(t, exceptions, after, before)
+	req.UserInfo.Username = user
+	if again, err := g.StampException(t.Context(), req); err != nil || len(again.Patch) > 0 {
+		t.Errorf("a second pass patches %v, error %v", again.Patch, err)
+	}
+	last, err := g.Exception(t.Context(), req)
+	last.Warnings = append(last.Warnings, a.Warnings...)
+	return after, last, err
+}
+
+func TestExceptionIsStamped(t *testing.T) {
+	g := guardOf(honouring())
+	forged := asked(func(e *v1alpha1.PortSecurityException) {
+		e.Spec.RequestedBy, e.Spec.RequestedAt, e.Spec.ApprovedBy = "bob", atp(-100*time.Hour), "carol"
+	})
+	got, a, err := through(t, g, "alice", forged, nil)
+	expect(t, a, err)
+	if got.Spec.RequestedBy != "alice" || !got.Spec.RequestedAt.Time.Equal(noon) || got.Spec.ApprovedBy != "" {
+		t.Errorf("stamped by %q at %v, approved by %q", got.Spec.RequestedBy, got.Spec.RequestedAt, got.Spec.ApprovedBy)
+	}
+	// Something that runs after the mutating judge and puts its own words in does not get through.
+	for name, edit := range map[string]func(*v1alpha1.PortSecurityException){
+		"requestedBy": func(e *v1alpha1.PortSecurityException) { e.Spec.RequestedBy = "bob" },
+		"requestedAt": func(e *v1alpha1.PortSecurityException) { e.Spec.RequestedAt = atp(time.Hour) },
+		"missing":     func(e *v1alpha1.PortSecurityException) { e.Spec.RequestedAt = nil },
+		"approvedBy":  func(e *v1alpha1.PortSecurityException) { e.Spec.ApprovedBy = "bob" },
+	} {
+		a, err := g.Exception(t.Context(), request(t, exceptions, asked(edit), nil))
+		t.Run(name, func(t *testing.T) { expect(t, a, err, "spec.") })
+	}
+	// A change that asks for nothing new keeps the stamp, also where the author leaves it out.
+	old := asked(func(e *v1alpha1.PortSecurityException) {
+		e.Spec.RequestedBy, e.Spec.RequestedAt = "bob", atp(-time.Hour)
+	})
+	plain := asked(func(e *v1alpha1.PortSecurityException) {
+		e.Spec.RequestedBy, e.Spec.RequestedAt = "", nil
+		e.Spec.Reason = "a better reason"
+	})
+	got, a, err = through(t, g, "alice", plain, old)
+	expect(t, a, err)
+	if got.Spec.RequestedBy != "bob" || !got.Spec.RequestedAt.Equal(atp(-time.Hour)) {
+		t.Errorf("the stamp became %q at %v", got.Spec.RequestedBy, got.Spec.RequestedAt)
+	}
+}
+
+// Four eyes: nobody approves what they asked for, nobody approves in another's name, and what was approved cannot be changed.
+func TestThreat37Approval(t *testing.T) {
+	cluster := honouring(func(p *policy.Policy) { p.Approval = true })
+	cluster.rights = []string{"bob approve portsecurityexceptions.ovnguard.io shop/x", "alice approve portsecurityexceptions.ovnguard.io shop/x"}
+	g := guardOf(cluster)
+	approvedBy := func(name string) func(*v1alpha1.PortSecurityException) {
+		return func(e *v1alpha1.PortSecurityException) { e.Spec.ApprovedBy = name }
+	}
+	_, a, err := through(t, g, "alice", asked(), nil)
+	expect(t, a, err)
+	if !strings.Contains(strings.Join(a.Warnings, " "), "approvedBy") {
+		t.Errorf("the author is not told of the approval: %q", a.Warnings)
+	}
+
+	for name, c := range map[string]struct {
+		user, by string
+		words    []string
+	}{
+		"own":            {"alice", "alice", []string{"cannot approve it too"}},
+		"another's name": {"bob", "carol", []string{`"carol" is not your name`}},
+		"in bob's name":  {"alice", "bob", []string{`"bob" is not your name`}},
+		"no right":       {"carol", "carol", []string{`needs the verb "approve"`, "verbs: [approve]"}},
+		"bob":            {"bob", "bob", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, a, err := through(t, g, c.user, asked(approvedBy(c.by)), asked())
+			expect(t, a, err, c.words...)
+			if c.words == nil && (got.Spec.ApprovedBy != "bob" || got.Spec.RequestedBy != "alice") {
+				t.Errorf("approved by %q, requested by %q", got.Spec.ApprovedBy, got.Spec.RequestedBy)
+			}
+		})
+	}
+
+	approved := asked(approvedBy("bob"))
+	for name, edit := range map[string]func(*v1alpha1.PortSecurityException){
+		"wider":   pairs(v1alpha1.AddressPair{Prefix: "10.30.0.0/24"}),
+		"longer":  func(e *v1alpha1.PortSecurityException) { e.Spec.ExpiresAt = at(25 * time.Hour) },
+		"target":  func(e *v1alpha1.PortSecurityException) { e.Spec.Target.PodSelector = &metav1.LabelSelector{} },
+		"NICs":    func(e *v1alpha1.PortSecurityException) { e.Spec.Target.Providers = []string{"*"} },
+		"class":   func(e *v1alpha1.PortSecurityException) { e.Spec.Class = v1alpha1.ClassRouter },
+		"level":   func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Level = v1alpha1.LevelMAC },
+		"layer 2": func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Layer2Forward = v1alpha1.Allow },
+		"owner":   func(e *v1alpha1.PortSecurityException) { e.Spec.Owner = "somebody else" },
+		"ticket":  func(e *v1alpha1.PortSecurityException) { e.Spec.Ticket = "NET-2" },
+		"shared":  pairs(v1alpha1.AddressPair{Prefix: "10.30.0.0/28", SharedWith: "web-0.bank"}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, a, err := through(t, g, "carol", asked(approvedBy("bob"), edit), approved)
+			expect(t, a, err)
+			if got.Spec.ApprovedBy != "" || got.Spec.RequestedBy != "carol" {
+				t.Errorf("still approved by %q, requested by %q", got.Spec.ApprovedBy, got.Spec.RequestedBy)
+			}
+		})
+	}
+	// Where the right cannot be asked for, nobody has it.
+	cluster.rightsErr = errors.New("timeout")
+	if _, _, err := through(t, g, "bob", asked(approvedBy("bob")), asked()); err == nil || !strings.Contains(err.Error(), "timeout") {
+		t.Errorf("error %v, want one that names the timeout", err)
+	}
+}
+
+// Taking back is always possible, whatever became of policy meanwhile, and keeps what was approved.
+func TestNarrowingIsAlwaysPossible(t *testing.T) {
+	cluster := honouring(func(p *policy.Policy) { p.ExceptionsIn = nil })
+	two := pairs(v1alpha1.AddressPair{Prefix: "10.30.0.0/28"}, v1alpha1.AddressPair{Prefix: "10.31.0.0/28"})
+	approve := func(e *v1alpha1.PortSecurityException) { e.Spec.ApprovedBy = "bob" }
+	for name, edit := range map[string]func(*v1alpha1.PortSecurityException){
+		"shorter":     func(e *v1alpha1.PortSecurityException) { e.Spec.ExpiresAt = at(time.Hour) },
+		"ended":       func(e *v1alpha1.PortSecurityException) { e.Spec.ExpiresAt = at(-time.Hour) },
+		"later":       func(e *v1alpha1.PortSecurityException) { e.Spec.NotBefore = atp(time.Hour) },
+		"fewer pairs": pairs(v1alpha1.AddressPair{Prefix: "10.31.0.0/28"}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, a, err := through(t, guardOf(cluster), "carol", asked(two, approve, edit), asked(two, approve))
+			expect(t, a, err)
+			if got.Spec.ApprovedBy != "bob" || got.Spec.RequestedBy != "alice" {
+				t.Errorf("approved by %q, requested by %q", got.Spec.ApprovedBy, got.Spec.RequestedBy)
+			}
+		})
+	}
+	_, a, err := through(t, guardOf(cluster), "bob", asked(two), asked(two, approve))
+	expect(t, a, err) // an approval can be taken back
+}
+
+func TestThreat30ExceptionWithoutAnAnswer(t *testing.T) {
+	cluster := honouring()
+	cluster.policyErr = errors.New("timeout")
+	_, err := guardOf(cluster).Exception(t.Context(), request(t, exceptions, asked(), nil))
+	expect(t, Answer{}, err, "policies could not be read")
+	cluster = honouring()
+	cluster.namespaces = nil
+	_, err = guardOf(cluster).Exception(t.Context(), request(t, exceptions, asked(), nil))
+	expect(t, Answer{}, err, "namespace shop could not be read")
+}
+
+func TestExceptionWarnsWhereItCountsInPart(t *testing.T) {
+	cluster := honouring(func(p *policy.Policy) { p.Providers = policy.Providers{"ovn"} })
+	a, err := guardOf(cluster).Exception(t.Context(), request(t, exceptions, asked(), nil))
+	expect(t, a, err)
+	if !strings.Contains(strings.Join(a.Warnings, " "), "no effect on some of its NICs") {
+		t.Errorf("warnings %q", a.Warnings)
+	}
+}
+
+func FuzzException(f *testing.F) {
+	seed, err := json.Marshal(asked())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seed, []byte(nil))
+	f.Add(seed, seed)
+	f.Fuzz(func(t *testing.T, object, old []byte) {
+		req := request(t, exceptions, asked(), nil)
+		req.Object = runtime.RawExtension{Raw: object}
+		if len(old) > 0 {
+			req.Operation, req.OldObject = admissionv1.Update, runtime.RawExtension{Raw: old}
+		}
+		g := guardOf(honouring())
+		if _, err := g.StampException(t.Context(), req); err != nil {
+			return
+		}
+		a, err := g.Exception(t.Context(), req)
+		if err != nil || len(a.Denials) > 0 || len(old) > 0 {
+			return
+		}
+		var e v1alpha1.PortSecurityException
+		if err := json.Unmarshal(object, &e); err != nil || e.Spec.RequestedBy != "alice" || e.Spec.ApprovedBy != "" || !e.Spec.ExpiresAt.After(noon) {
+			t.Errorf("%s was accepted: %v", object, err)
+		}
+	})
+}

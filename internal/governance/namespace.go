@@ -1,0 +1,207 @@
+package governance
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	admissionv1 "k8s.io/api/admission/v1"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// placement are the annotations of a namespace by which Kube-OVN chooses the subnet of its pods, and which it writes itself.
+var placement = []string{
+	kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch),
+	kubeovn.DefaultProvider.Key("ip_pool"),
+	kubeovn.DefaultProvider.Key(kubeovn.CIDR),
+	kubeovn.DefaultProvider.Key("exclude_ips"),
+}
+
+// interfaceLike are names that a NIC's provider may end with: Kube-OVN 1.16 and later add the interface to the provider of an
+// attachment that is listed more than once.
+var interfaceLike = regexp.MustCompile(`^(net|eth)[0-9]+$`)
+
+// Namespace judges the creation and the change of namespaces. status and finalize are namespaces too: both let labels and
+// annotations through.
+//
+// Rights are not a matter of a policy's mode: a namespace that was loosened without them while a policy only warned would stay
+// loose when it begins to enforce.
+func (g *Guard) Namespace(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
+	if err := of(req, "", "namespaces", []string{"status", "finalize"}, admissionv1.Create, admissionv1.Update); err != nil {
+		return Answer{}, err
+	}
+	object, before, err := decode[struct {
+		Metadata metadata `json:"metadata"`
+	}](req)
+	if err != nil {
+		return Answer{}, err
+	}
+	var a Answer
+	name := object.Metadata.Name
+	now := policy.Namespace{Name: name, Labels: object.Metadata.Labels, Annotations: object.Metadata.Annotations}
+	// What is new is measured against a namespace that says nothing. The label with its name is the API server's own.
+	old := policy.Namespace{Name: name, Labels: map[string]string{labelName: name}}
+	if before != nil {
+		old.Labels, old.Annotations = before.Metadata.Labels, before.Metadata.Annotations
+	} else {
+		a.reserved(name)
+	}
+	a.readable(old, now)
+	if len(a.Denials) > 0 {
+		return a, nil
+	}
+
+	var wants []string
+	loosened, err := g.loosened(ctx, old, now)
+	if err != nil {
+		return Answer{}, err
+	}
+	wants = append(wants, loosened...)
+	if !g.kubeOVN(req) {
+		wants = append(wants, moved(old, now)...)
+	}
+	if len(wants) > 0 {
+		ok, err := g.exempt(ctx, req.UserInfo, name)
+		switch {
+		case err != nil:
+			a.deny("%s: %v", strings.Join(wants, "; "), err)
+		case !ok:
+			a.deny("%s; user %s needs the verb \"exempt\" on namespaces.%s for that, which an administrator gives by a ClusterRole with the rule %s",
+				strings.Join(wants, "; "), req.UserInfo.Username, group, rule("namespaces", name, "exempt"))
+		default:
+			a.note("exempt", strings.Join(wants, "; "))
+		}
+	}
+	if len(a.Denials) == 0 && before != nil {
+		g.tell(&a, now)
+	}
+	return a, nil
+}
+
+// labelName is the label that the API server gives each namespace, and that nobody can change.
+const labelName = "kubernetes.io/metadata.name"
+
+// reserved refuses names with which the name of a pod's port would be that of another pod's.
+func (a *Answer) reserved(name string) {
+	if name == string(kubeovn.DefaultProvider) || interfaceLike.MatchString(name) {
+		a.deny("metadata.name: %q is reserved: the port of a pod x.shop.blue.lab in a namespace of this name could bear the name of the second NIC "+
+			"of pod x in namespace shop; choose another name", name)
+	}
+}
+
+// readable refuses values that say neither on nor off, where they are new.
+func (a *Answer) readable(old, now policy.Namespace) {
+	for _, key := range slices.Sorted(maps.Keys(now.Annotations)) {
+		value := now.Annotations[key]
+		_, suffix, ok := kubeovn.SplitKey(key)
+		if !ok || suffix != kubeovn.PortSecurity && suffix != kubeovn.Layer2Forward || old.Annotations[key] == value {
+			continue
+		}
+		if _, err := kubeovn.ParseToggle(value); err != nil {
+			a.deny("metadata.annotations[%q]: %v; write one of them, or remove the annotation to follow policy", key, err)
+		}
+	}
+	if value := now.Labels[policy.LevelLabel]; value != "" && old.Labels[policy.LevelLabel] != value {
+		if _, err := policy.ParseLevel(value); err != nil {
+			a.deny("metadata.labels[%q]: %v; write one of them, or remove the label to follow policy", policy.LevelLabel, err)
+		}
+	}
+}
+
+// loosened says what about ports gets looser by what the namespace says, by keys that are gone, and by labels that bring it
+// under another policy.
+func (g *Guard) loosened(ctx context.Context, old, now policy.Namespace) ([]string, error) {
+	if maps.Equal(old.Labels, now.Labels) && maps.Equal(guarded(old.Annotations), guarded(now.Annotations)) {
+		return nil, nil
+	}
+	policies, err := g.Cluster.Policies(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("the policies could not be read, so that a change of the namespace is refused; try again: %w", err)
+	}
+	var out []string
+	for _, provider := range policy.Representatives(policies, guarded(old.Annotations), guarded(now.Annotations)) {
+		if why := looserFor(policies, old, now, provider); why != "" && !slices.Contains(out, why) {
+			out = append(out, why)
+		}
+	}
+	return out, nil
+}
+
+// looserFor says in which way ports of a provider get looser, or "".
+func looserFor(policies []policy.Policy, old, now policy.Namespace, provider kubeovn.Provider) string {
+	oldBase, oldByLabel := policy.Match(policies, old, provider)
+	base, byLabel := policy.Match(policies, now, provider)
+	decide := func(ns policy.Namespace, p policy.Policy) policy.Decision {
+		p.Namespaces, p.Providers = nil, nil
+		return policy.Decide(policy.Query{Provider: provider, Namespace: ns, Policies: []policy.Policy{p}})
+	}
+	was, would := decide(old, oldBase), decide(now, base)
+	switch {
+	case would.Level > was.Level:
+		return fmt.Sprintf("%s NICs would be %s instead of %s", provider, would.Level, was.Level)
+	case would.Forwarding > was.Forwarding:
+		return fmt.Sprintf("%s NICs could have layer-2 forwarding", provider)
+	case would.ExternalAddresses && !was.ExternalAddresses:
+		return fmt.Sprintf("pods could take external addresses for %s NICs", provider)
+	}
+	if why := base.Weaker(&oldBase, now.Name); why != "" {
+		return fmt.Sprintf("%s NICs would come under policy %q: %s", provider, base.Name, why)
+	}
+	for _, p := range oldByLabel {
+		if !slices.ContainsFunc(byLabel, func(o policy.Policy) bool { return o.Name == p.Name }) {
+			return fmt.Sprintf("policy %q would no longer tighten pods of the namespace", p.Name)
+		}
+	}
+	// Of the policies that tighten by labels the first counts: one that comes in between may hide one that is tighter.
+	for i, p := range byLabel {
+		if !slices.ContainsFunc(oldByLabel, func(o policy.Policy) bool { return o.Name == p.Name }) && i < len(byLabel)-1 {
+			return fmt.Sprintf("policy %q would come before policy %q", p.Name, byLabel[i+1].Name)
+		}
+	}
+	return ""
+}
+
+// guarded gives the annotations that say what ports may send or take in.
+func guarded(annotations map[string]string) map[string]string {
+	out := make(map[string]string)
+	for key, value := range annotations {
+		if _, suffix, ok := kubeovn.SplitKey(key); ok && (suffix == kubeovn.PortSecurity || suffix == kubeovn.Layer2Forward) {
+			out[key] = value
+		}
+	}
+	return out
+}
+
+// moved says which annotations would put pods of the namespace on other subnets.
+func moved(old, now policy.Namespace) []string {
+	var out []string
+	for _, key := range placement {
+		was, had := old.Annotations[key]
+		if is, has := now.Annotations[key]; has != had || is != was {
+			out = append(out, fmt.Sprintf("metadata.annotations[%q] is Kube-OVN's own and chooses the subnet of new pods; leave it to Kube-OVN", key))
+		}
+	}
+	return out
+}
+
+// tell says how many running ports the change concerns.
+func (g *Guard) tell(a *Answer, now policy.Namespace) {
+	var e inventory.Effect
+	g.Look(func(inv *inventory.Inventory) { e = inv.NamespaceEffect(now, g.Now()) })
+	a.effect(e)
+}
+
+// effect tells the author what becomes of running ports, if anything does.
+func (a *Answer) effect(e inventory.Effect) {
+	if e.Looser == 0 && e.Tighter == 0 {
+		return
+	}
+	a.warn("this loosens %d and tightens %d of the %d running ports it concerns", e.Looser, e.Tighter, e.Ports)
+	a.note("effect", fmt.Sprintf("looser %d, tighter %d, of %d", e.Looser, e.Tighter, e.Ports))
+}

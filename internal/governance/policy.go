@@ -1,0 +1,48 @@
+package governance
+
+import (
+	"context"
+
+	admissionv1 "k8s.io/api/admission/v1"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// Policy judges policies: that they can be read as a whole. It tells their author how many running ports a change, or the end,
+// of a policy concerns.
+func (g *Guard) Policy(_ context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
+	if err := of(req, group, "portsecuritypolicies", nil, admissionv1.Create, admissionv1.Update, admissionv1.Delete); err != nil {
+		return Answer{}, err
+	}
+	object, _, err := decode[v1alpha1.PortSecurityPolicy](req)
+	if err != nil {
+		return Answer{}, err
+	}
+	var a Answer
+	name := req.Name
+	var p *policy.Policy
+	if object != nil {
+		compiled := kube.PolicyOf(object)
+		if p = &compiled; p.Err != nil {
+			a.deny("%v; correct it, since a policy that cannot be read as a whole would make all ports strict and honour no exception", p.Err)
+		}
+		name = p.Name
+		if p.Pods != nil && (p.Level > policy.Strict || p.Forwarding > policy.Forbid || len(p.ExceptionsIn) > 0) {
+			a.warn("policy %s selects pods by their labels, which their authors choose: it can only tighten what the best policy without a "+
+				"podSelector says, and its exceptions and limits do not count; to loosen single pods write a PortSecurityException", name)
+		}
+	}
+	if len(a.Denials) > 0 || req.Operation == admissionv1.Update && object.DeletionTimestamp != nil {
+		return a, nil
+	}
+	var e inventory.Effect
+	g.Look(func(inv *inventory.Inventory) { e = inv.PolicyEffect(name, p, g.Now()) })
+	a.effect(e)
+	if req.Operation == admissionv1.Delete && e.Looser > 0 {
+		a.note("policy", name+" is taken away, which loosens ports")
+	}
+	return a, nil
+}

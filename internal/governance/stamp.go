@@ -1,0 +1,131 @@
+package governance
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gomodules.xyz/jsonpatch/v2"
+	admissionv1 "k8s.io/api/admission/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+)
+
+// stampAge is up to how old a stamp may be that was written for the same request: the API server may ask again, and asks the
+// validating webhook after the mutating one.
+const stampAge = time.Minute
+
+// StampException mutates exceptions: it writes who asks for what is asked for and when, takes away an approval of something
+// else, and enters the UID of the owner.
+func (g *Guard) StampException(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
+	if err := of(req, group, "portsecurityexceptions", nil, admissionv1.Create, admissionv1.Update); err != nil {
+		return Answer{}, err
+	}
+	object, old, err := decode[v1alpha1.PortSecurityException](req)
+	if err != nil {
+		return Answer{}, err
+	}
+	var a Answer
+	spec := object.Spec.DeepCopy()
+	if o := spec.Target.Owner; o != nil && o.UID == "" {
+		// Where it cannot be told, the judge that comes last says so.
+		if uid, found, err := g.Cluster.OwnerUID(ctx, req.Namespace, *o); err == nil && found {
+			o.UID = types.UID(uid)
+			a.Patch = append(a.Patch, jsonpatch.NewOperation("add", "/spec/target/owner/uid", uid))
+		}
+	}
+	who, when, approved := req.UserInfo.Username, metav1.NewTime(g.Now().UTC().Truncate(time.Second)), ""
+	switch {
+	case old != nil && !asksAnew(&old.Spec, spec):
+		who, approved = old.Spec.RequestedBy, spec.ApprovedBy
+		when = old.CreationTimestamp
+		if old.Spec.RequestedAt != nil {
+			when = *old.Spec.RequestedAt
+		}
+	default:
+		if fresh(spec, who, when) {
+			when = *spec.RequestedAt
+		}
+		if spec.ApprovedBy != "" {
+			a.warn("spec.approvedBy was taken out: what is asked for is new, and is approved in a request of its own")
+		}
+	}
+	a.set("/spec/requestedBy", spec.RequestedBy, who)
+	a.set("/spec/approvedBy", spec.ApprovedBy, approved)
+	if spec.RequestedAt == nil || !spec.RequestedAt.Equal(&when) {
+		a.Patch = append(a.Patch, jsonpatch.NewOperation("add", "/spec/requestedAt", when.UTC().Format(time.RFC3339)))
+	}
+	return a, nil
+}
+
+// fresh tells that the stamp is of this request already.
+func fresh(spec *v1alpha1.PortSecurityExceptionSpec, who string, when metav1.Time) bool {
+	if spec.RequestedAt == nil || spec.RequestedBy != who {
+		return false
+	}
+	age := when.Sub(spec.RequestedAt.Time)
+	return age >= 0 && age < stampAge
+}
+
+// set makes a text of the object what it must be.
+func (a *Answer) set(path, is, want string) {
+	switch {
+	case is == want:
+	case want == "":
+		a.Patch = append(a.Patch, jsonpatch.NewOperation("remove", path, nil))
+	default:
+		a.Patch = append(a.Patch, jsonpatch.NewOperation("add", path, want))
+	}
+}
+
+// asksAnew tells that something is asked for that was not before. Who only takes back, by an earlier end, a later beginning or
+// fewer pairs, asks for nothing new.
+func asksAnew(old, now *v1alpha1.PortSecurityExceptionSpec) bool {
+	switch {
+	case now.ExpiresAt.After(old.ExpiresAt.Time),
+		!equality.Semantic.DeepEqual(old.Target, now.Target),
+		old.Class != now.Class, old.Owner != now.Owner, old.Ticket != now.Ticket,
+		old.Grant.Layer2Forward != now.Grant.Layer2Forward, old.Grant.Level != now.Grant.Level:
+		return true
+	}
+	if old.NotBefore != nil && (now.NotBefore == nil || now.NotBefore.Before(old.NotBefore)) {
+		return true
+	}
+	return slices.ContainsFunc(now.Grant.Pairs, func(p v1alpha1.AddressPair) bool { return !slices.Contains(old.Grant.Pairs, p) })
+}
+
+// approval judges what is said about the approval of an exception. old is nil where the exception is new.
+func (g *Guard) approval(ctx context.Context, a *Answer, req *admissionv1.AdmissionRequest, old, now *v1alpha1.PortSecurityException) error {
+	by := now.Spec.ApprovedBy
+	if by == "" || old != nil && old.Spec.ApprovedBy == by && !asksAnew(&old.Spec, &now.Spec) {
+		return nil
+	}
+	user := req.UserInfo.Username
+	switch {
+	case old == nil || asksAnew(&old.Spec, &now.Spec):
+		a.deny("spec.approvedBy: what is asked for is new; leave it out, and let somebody else approve it afterwards")
+		return nil
+	case by != user:
+		a.deny("spec.approvedBy: %q is not your name; everybody can only give their own, which is %q", by, user)
+		return nil
+	case by == now.Spec.RequestedBy:
+		a.deny("spec.approvedBy: %s asked for this exception and cannot approve it too; somebody else with the verb \"approve\" can, by: %s",
+			user, approveCommand(req.Namespace, req.Name))
+		return nil
+	}
+	ok, err := g.may(ctx, req.UserInfo, approveAttributes(req))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		a.deny("spec.approvedBy: user %s needs the verb \"approve\" on portsecurityexceptions.%s in namespace %s, which an administrator gives by a Role with the rule %s",
+			user, group, req.Namespace, rule("portsecurityexceptions", "", "approve"))
+		return nil
+	}
+	a.note("approved", fmt.Sprintf("%s, asked for by %s", user, now.Spec.RequestedBy))
+	return nil
+}
