@@ -119,10 +119,12 @@ func (s subject) skipped() bool {
 	return slices.ContainsFunc(s.column.Readings, func(r portsec.Reading) bool { return !r.Checked })
 }
 
-// mustBeStrict tells that the port exists, belongs to a pod and policy wants it strict.
-func (s subject) mustBeStrict() bool {
-	return s.Pod != nil && s.Row != nil && s.Decision.Level == policy.Strict
-}
+// passes tells that the port exists, belongs to a pod and passes frames at all. OVN drops every frame of a disabled port,
+// whatever the other columns say.
+func (s subject) passes() bool { return s.Pod != nil && s.Row != nil && !s.Row.Disabled }
+
+// mustBeStrict tells that the port passes frames and policy wants it strict.
+func (s subject) mustBeStrict() bool { return s.passes() && s.Decision.Level == policy.Strict }
 
 // notKnown says why a port without findings still cannot be called compliant.
 func (s subject) notKnown() string {
@@ -133,7 +135,7 @@ func (s subject) notKnown() string {
 		return "its attachment could not be read, and OVN has no such port"
 	case s.Row == nil:
 		return "Kube-OVN has not made the port yet"
-	case s.Decision.Level == policy.Strict && s.identityErr != nil:
+	case s.mustBeStrict() && s.identityErr != nil:
 		return s.identityErr.Error()
 	}
 	return ""

@@ -69,6 +69,7 @@ func typed(name string) func(*inventory.Port) {
 }
 
 func noPod(p *inventory.Port)    { p.Pod, p.Provider = nil, "" }
+func disabled(p *inventory.Port) { p.Row.Disabled = true }
 func noRow(p *inventory.Port)    { p.Row = nil }
 func noRecord(p *inventory.Port) { p.Record = nil }
 
@@ -107,6 +108,9 @@ func TestEvaluate(t *testing.T) {
 		"unknown in addresses":       {port: port(addresses(own, "unknown")), state: Violation, rules: []string{"OVG005"}},
 		"unknown where it is wanted": {port: port(addresses(own, "unknown"), namespace(map[string]string{"ovn.kubernetes.io/layer2_forward": "true"})), state: Compliant},
 		"two things at once":         {port: port(portSecurity(), addresses("unknown")), state: Violation, rules: []string{"OVG001", "OVG005"}},
+		"open, but disabled":         {port: port(disabled, portSecurity(), addresses(own, "unknown")), state: Compliant},
+		"disabled, no identity":      {port: port(disabled, func(p *inventory.Port) { p.Record.MAC = "garbage" }), state: Compliant},
+		"disabled, and no pod":       {port: port(disabled, noPod), state: Violation, rules: []string{"OVG006"}},
 		"no pod":                     {port: port(noPod), state: Violation, rules: []string{"OVG006"}},
 		"no row":                     {port: port(noRow), state: Violation, rules: []string{"OVG007"}},
 		"no row yet": {

@@ -71,6 +71,8 @@ type Row struct {
 	Addresses    []string
 	PortSecurity []string
 	ExternalIDs  map[string]string
+	// Disabled tells that the column enabled is false: OVN drops every frame from and to the port.
+	Disabled bool
 }
 
 // Port is the picture of one port: everything that is needed to judge it. It is a value of its own; later changes do

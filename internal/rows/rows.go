@@ -12,6 +12,7 @@ func Of(p *ovn.Port) *inventory.Row {
 	return &inventory.Row{
 		UUID: p.UUID, Name: p.Name, Switch: p.Switch, Type: p.Type,
 		Addresses: p.Addresses, PortSecurity: p.PortSecurity, ExternalIDs: p.ExternalIDs,
+		Disabled: p.Enabled != nil && !*p.Enabled,
 	}
 }
 
