@@ -1,14 +1,19 @@
 package controller
 
 import (
+	"context"
 	"strings"
 	"time"
 
+	admissionv1 "k8s.io/api/admission/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	webhook "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/governance"
 )
 
 // hook is one webhook: what is registered for it, and who answers.
@@ -21,7 +26,7 @@ type hook struct {
 	conditions []admissionregistrationv1.MatchCondition
 	// everywhere tells that the program's own namespace is not left out.
 	everywhere bool
-	handler    func(admission.World, func(string, time.Duration), func() time.Time) *admission.Handler
+	handler    func(w *world, observe func(string, time.Duration)) webhook.Handler
 }
 
 // Operations, as rules take them.
@@ -62,10 +67,10 @@ const bindsWithMetadata = "request.kind.kind != 'Binding' || has(object.metadata
 // mend it from starting: those on the host's network, and mirrors of static pods. Nor do those of the program's own
 // namespace, which could otherwise not start again when the last of them is gone; the audit covers them like any other.
 func hooks() []hook {
-	const namespaced = admissionregistrationv1.NamespacedScope
+	const namespaced, cluster = admissionregistrationv1.NamespacedScope, admissionregistrationv1.ClusterScope
 	return []hook{
 		{
-			name: "pods.ovnguard.io", path: "/mutate-pods", mutating: true, handler: admission.MutatePods,
+			name: "pods.ovnguard.io", path: "/mutate-pods", mutating: true, handler: pods(admission.MutatePods),
 			rules: []admissionregistrationv1.RuleWithOperations{rule("", "v1", namespaced, []string{"pods"}, create)},
 			conditions: []admissionregistrationv1.MatchCondition{
 				{Name: "not-on-the-host-network", Expression: notOnHost},
@@ -73,7 +78,7 @@ func hooks() []hook {
 			},
 		},
 		{
-			name: "guard-pods.ovnguard.io", path: "/guard-pods", handler: admission.GuardPods,
+			name: "guard-pods.ovnguard.io", path: "/guard-pods", handler: pods(admission.GuardPods),
 			rules: []admissionregistrationv1.RuleWithOperations{
 				rule("", "v1", namespaced, []string{"pods"}, create, change),
 				rule("", "v1", namespaced, []string{"pods/status"}, change),
@@ -86,7 +91,59 @@ func hooks() []hook {
 				{Name: "binds-with-metadata", Expression: bindsWithMetadata},
 			},
 		},
+		governed("namespaces", "", "v1", cluster, []string{"namespaces", "namespaces/status", "namespaces/finalize"}, touchesMetadata,
+			(*governance.Guard).Namespace, create, change),
+		stamped("portsecurityexceptions", changesSpec, (*governance.Guard).StampException),
+		governed("portsecurityexceptions", own, v1alpha1.GroupVersion.Version, namespaced, []string{"portsecurityexceptions"}, changesSpec,
+			(*governance.Guard).Exception, create, change).allOver(),
+		governed("portsecuritypolicies", own, v1alpha1.GroupVersion.Version, cluster, []string{"portsecuritypolicies"}, changesSpec,
+			(*governance.Guard).Policy, create, change, admissionregistrationv1.Delete).allOver(),
 	}
+}
+
+// own is this program's API group.
+var own = v1alpha1.GroupVersion.Group
+
+// changesSpec holds where an update changes what is asked for.
+const changesSpec = "request.operation != 'UPDATE' || object.spec != oldObject.spec"
+
+// pods gives the handler of a webhook for pods.
+func pods(make func(admission.World, func(string, time.Duration), func() time.Time) *admission.Handler) func(*world, func(string, time.Duration)) webhook.Handler {
+	return func(w *world, observe func(string, time.Duration)) webhook.Handler { return make(w, observe, time.Now) }
+}
+
+// governed is a webhook that has the last word on something that governs ports.
+func governed(
+	what, group, version string, scope admissionregistrationv1.ScopeType, resources []string, condition string,
+	judge func(*governance.Guard, context.Context, *admissionv1.AdmissionRequest) (governance.Answer, error), operations ...admissionregistrationv1.OperationType,
+) hook {
+	return hook{
+		name: "guard-" + what + ".ovnguard.io", path: "/guard-" + what,
+		rules:      []admissionregistrationv1.RuleWithOperations{rule(group, version, scope, resources, operations...)},
+		conditions: []admissionregistrationv1.MatchCondition{{Name: "changes-what-is-judged", Expression: condition}},
+		handler: func(w *world, observe func(string, time.Duration)) webhook.Handler {
+			g := w.guard()
+			return &governance.Handler{
+				Judge: func(ctx context.Context, req *admissionv1.AdmissionRequest) (governance.Answer, error) {
+					return judge(g, ctx, req)
+				},
+				Observe: observe, Now: time.Now,
+			}
+		},
+	}
+}
+
+// stamped is a webhook that writes into resources of this program's own group what their authors must not choose.
+func stamped(what, condition string, judge func(*governance.Guard, context.Context, *admissionv1.AdmissionRequest) (governance.Answer, error)) hook {
+	h := governed(what, own, v1alpha1.GroupVersion.Version, admissionregistrationv1.NamespacedScope, []string{what}, condition, judge, create, change).allOver()
+	h.name, h.path, h.mutating = "stamp-"+what+".ovnguard.io", "/stamp-"+what, true
+	return h
+}
+
+// allOver gives the webhook for all namespaces.
+func (h hook) allOver() hook {
+	h.everywhere = true
+	return h
 }
 
 // clientConfig says how the API server reaches a path of this program.

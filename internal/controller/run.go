@@ -58,7 +58,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		return err
 	}
 	w := &world{
-		lookup: kube.Lookup{Cache: mgr.GetClient(), Live: mgr.GetAPIReader()}, monitor: judge, accounts: o.Accounts,
+		lookup: kube.Lookup{Cache: mgr.GetClient(), Live: mgr.GetAPIReader()}, monitor: judge, accounts: o.Accounts, reviews: live,
 	}
 	if err := addWebhooks(mgr, w); err != nil {
 		return err
@@ -137,7 +137,7 @@ func addWebhooks(mgr ctrl.Manager, w *world) error {
 		}
 		handler := h.handler(w, func(result string, d time.Duration) {
 			duration.WithLabelValues(h.label(), result).Observe(d.Seconds())
-		}, time.Now)
+		})
 		mgr.GetWebhookServer().Register(h.path, bounded(&webhook.Admission{Handler: handler}, requestTimeout))
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/governance"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/monitor"
@@ -18,6 +19,15 @@ type world struct {
 	lookup   kube.Lookup
 	monitor  *monitor.Monitor
 	accounts admission.Accounts
+	// reviews makes SubjectAccessReviews.
+	reviews client.Writer
+}
+
+// guard gives what judges that which governs ports.
+func (w *world) guard() *governance.Guard {
+	return &governance.Guard{
+		Cluster: kube.Cluster{Lookup: w.lookup, Reviews: w.reviews}, Accounts: w.accounts, Look: w.monitor.Read, Now: time.Now,
+	}
 }
 
 // Look implements admission.World.

@@ -16,6 +16,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
@@ -65,28 +66,10 @@ type Cluster interface {
 	OwnerUID(ctx context.Context, namespace string, o v1alpha1.Owner) (uid string, found bool, err error)
 }
 
-// Accounts are the user names of the programs that may write what belongs to them.
-type Accounts struct {
-	// KubeOVN are the accounts of Kube-OVN's controller and daemon.
-	KubeOVN []string
-	// KubeVirt are the accounts of KubeVirt's components.
-	KubeVirt []string
-}
-
-// DefaultAccounts gives the accounts of ordinary installations of Kube-OVN and KubeVirt.
-func DefaultAccounts() Accounts {
-	return Accounts{
-		KubeOVN: []string{"system:serviceaccount:kube-system:ovn", "system:serviceaccount:kube-system:kube-ovn-cni"},
-		KubeVirt: []string{
-			"system:serviceaccount:kubevirt:kubevirt-controller", "system:serviceaccount:kubevirt:kubevirt-handler", "system:serviceaccount:kubevirt:kubevirt-apiserver",
-		},
-	}
-}
-
 // Guard judges requests.
 type Guard struct {
 	Cluster  Cluster
-	Accounts Accounts
+	Accounts admission.Accounts
 	// Look calls the function with the inventory, which must not be kept or changed.
 	Look func(func(*inventory.Inventory))
 	// Now gives the time; time.Now outside tests.

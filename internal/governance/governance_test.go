@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -92,7 +93,7 @@ func guardOf(c *tableCluster) *Guard {
 	})
 	inv.SetVip(inventory.Vip{Name: "shop-vip", Namespace: "shop", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.100")}})
 	inv.SetVip(inventory.Vip{Name: "bank-vip", Namespace: "bank", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.200")}})
-	return &Guard{Cluster: c, Accounts: DefaultAccounts(), Look: func(f func(*inventory.Inventory)) { f(inv) }, Now: func() time.Time { return noon }}
+	return &Guard{Cluster: c, Accounts: admission.DefaultAccounts(), Look: func(f func(*inventory.Inventory)) { f(inv) }, Now: func() time.Time { return noon }}
 }
 
 // request gives a request of alice. A nil old makes it a creation, a nil object a deletion.

@@ -1,0 +1,53 @@
+package governance
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	guard "github.com/ovnguard/ovnguard/internal/admission"
+)
+
+// reviewTimeout bounds one review. It is shorter than the webhook's own timeout, so that the author is told what could not be
+// asked instead of that a call failed.
+const reviewTimeout = 2500 * time.Millisecond
+
+// Handler answers the reviews of one webhook by a judge.
+type Handler struct {
+	Judge Judge
+	// Observe is told the result and the duration of each review, as for pods.
+	Observe func(result string, d time.Duration)
+	// Now gives the time; time.Now outside tests.
+	Now func() time.Time
+}
+
+// Handle answers one review. What cannot be judged is refused.
+func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.Response {
+	start := h.Now()
+	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
+	defer cancel()
+	response, result := h.answer(ctx, req)
+	h.Observe(result, h.Now().Sub(start))
+	return response
+}
+
+func (h *Handler) answer(ctx context.Context, req admission.Request) (admission.Response, string) {
+	a, err := h.Judge(ctx, &req.AdmissionRequest)
+	if err != nil {
+		return admission.Errored(http.StatusBadRequest, fmt.Errorf("ovnguard: %w", err)), guard.ResultInvalid
+	}
+	response, result := admission.Allowed(""), guard.ResultUnchanged
+	switch {
+	case len(a.Denials) > 0:
+		response, result = admission.Denied("ovnguard: "+strings.Join(a.Denials, "; ")), guard.ResultDenied
+		a.note("violation", strings.Join(a.Denials, "; "))
+	case len(a.Patch) > 0:
+		response, result = admission.Patched("", a.Patch...), guard.ResultPatched
+	}
+	response.AuditAnnotations = a.Audit
+	return response.WithWarnings(a.Warnings...), result
+}
