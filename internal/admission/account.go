@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -21,7 +22,7 @@ type Accounts struct {
 // DefaultAccounts gives the accounts of Kube-OVN and KubeVirt as their manifests name them.
 func DefaultAccounts() Accounts {
 	return Accounts{
-		KubeOVN: []string{"system:serviceaccount:kube-system:ovn", "system:serviceaccount:kube-system:kube-ovn-cni"},
+		KubeOVN: []string{kubeovn.ControllerAccount, "system:serviceaccount:kube-system:kube-ovn-cni"},
 		KubeVirt: []string{
 			"system:serviceaccount:kubevirt:kubevirt-controller", "system:serviceaccount:kubevirt:kubevirt-handler",
 			"system:serviceaccount:kubevirt:kubevirt-apiserver", "system:serviceaccount:kubevirt:kubevirt-operator",

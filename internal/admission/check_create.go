@@ -114,7 +114,7 @@ func (c *check) exceptionOr(grant string) string {
 func (c *check) grant(key, value string) {
 	if kubeovn.BaseSuffix(key) == kubeovn.VIP {
 		if !slices.ContainsFunc(c.Inventory.VIPs(c.Namespace.Name), func(v policy.VIP) bool { return v.Name == value }) {
-			c.refuse(annotation(key), fmt.Sprintf("name a Vip whose spec.namespace is %s", c.Namespace.Name),
+			c.refuse(annotation(key), "name a Vip whose spec.namespace is "+c.Namespace.Name,
 				"the pod would take the address and the MAC of Vip %q, and namespace %s has no such Vip", value, c.Namespace.Name)
 		}
 		return

@@ -13,9 +13,9 @@ import (
 
 // identity checks addresses, MACs and switches that the pod asks for.
 func (c *check) identity(key, value string) {
-	switch kubeovn.BaseSuffix(key) {
+	switch kubeovn.BaseSuffix(key) { //nolint:exhaustive // the other suffixes are no identity
 	case kubeovn.IPAddress:
-		for _, text := range strings.Split(value, ",") {
+		for text := range strings.SplitSeq(value, ",") {
 			c.address(annotation(key), providerOf(key), text)
 		}
 	case kubeovn.IPPool:
@@ -27,7 +27,7 @@ func (c *check) identity(key, value string) {
 	case kubeovn.MACAddress:
 		c.mac(annotation(key), value)
 	case kubeovn.LogicalSwitch:
-		for _, name := range strings.Split(value, ",") {
+		for name := range strings.SplitSeq(value, ",") {
 			if s, ok := c.Inventory.Subnet(name); ok && !s.Usable(c.Namespace.Name) {
 				c.refuse(annotation(key), "name a subnet of this namespace, or have "+c.Namespace.Name+" added to its spec.namespaces",
 					"subnet %s is for other namespaces", name)
@@ -71,7 +71,7 @@ func (c *check) sameNetwork(h inventory.Holder, provider kubeovn.Provider) bool 
 		return true // it cannot be told; two ports with one address would be worse than a pod that is refused
 	}
 	theirs, known := c.Inventory.Subnet(name)
-	for _, text := range strings.Split(asked, ",") {
+	for text := range strings.SplitSeq(asked, ",") {
 		if ours, ok := c.Inventory.Subnet(text); !ok || !known || ours.VPC == theirs.VPC {
 			return true
 		}

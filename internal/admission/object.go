@@ -2,6 +2,7 @@ package admission
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -40,7 +41,7 @@ func decodePod(raw []byte) (*Pod, error) {
 		return nil, fmt.Errorf("ovnguard: the review's object is not a Pod: %w", err)
 	}
 	if p == nil {
-		return nil, fmt.Errorf("ovnguard: the review has no Pod")
+		return nil, errors.New("ovnguard: the review has no Pod")
 	}
 	return p, nil
 }

@@ -257,11 +257,11 @@ func TestEvidenceAndFix(t *testing.T) {
 		"kubectl annotate pod -n ns p ovn.kubernetes.io/port_security=true --overwrite": {
 			port(portSecurity(), annotate("ovn.kubernetes.io/port_security", "false")), "OVG001",
 		},
-		"ovn-nbctl lsp-set-port-security p.ns '" + own + "'":                                  {port(portSecurity()), "OVG001"},
-		"ovn-nbctl lsp-set-type p.ns '' -- lsp-set-port-security p.ns '" + own + "'":          {port(typed("vtep")), "OVG002"},
-		"ovn-nbctl lsp-set-addresses p.ns '" + own + "'":                                      {port(addresses(own, "unknown")), "OVG005"},
-		"ovn-nbctl lsp-del p.ns":                                                              {port(noPod, noRecord), "OVG006"},
-		"kubectl annotate pod -n ns p ovn.kubernetes.io/allocated- ovn.kubernetes.io/routed-": {port(noRow), "OVG007"},
+		"ovn-nbctl lsp-set-port-security p.ns '" + own + "'":                         {port(portSecurity()), "OVG001"},
+		"ovn-nbctl lsp-set-type p.ns '' -- lsp-set-port-security p.ns '" + own + "'": {port(typed("vtep")), "OVG002"},
+		"ovn-nbctl lsp-set-addresses p.ns '" + own + "'":                             {port(addresses(own, "unknown")), "OVG005"},
+		"ovn-nbctl lsp-del p.ns":                                                     {port(noPod, noRecord), "OVG006"},
+		"kubectl annotate pod -n ns p ovn.kubernetes.io/allocated- ovn.kubernetes.io/routed- --as=system:serviceaccount:kube-system:ovn": {port(noRow), "OVG007"},
 	}
 	for want, c := range fixes {
 		if got := find(c.port, c.rule).Fix; got != want {

@@ -35,7 +35,7 @@ var podWithoutPort = check{
 		return found{
 			message: fmt.Sprintf("annotation %s says that the port was made, but OVN has none", s.Provider.Key(kubeovn.Allocated)),
 			fix: command("kubectl", "annotate", "pod", "-n", s.Pod.Namespace, s.Pod.Name,
-				s.Provider.Key(kubeovn.Allocated)+"-", s.Provider.Key(kubeovn.Routed)+"-"),
+				s.Provider.Key(kubeovn.Allocated)+"-", s.Provider.Key(kubeovn.Routed)+"-", "--as="+kubeovn.ControllerAccount),
 		}, true
 	},
 }

@@ -220,12 +220,12 @@ func SubnetOf(u *unstructured.Unstructured) inventory.Subnet {
 	if list, _, err := unstructured.NestedStringSlice(u.Object, "spec", "namespaces"); err == nil {
 		s.Namespaces = list
 	}
-	for _, text := range strings.Split(specString(u, "cidrBlock"), ",") {
+	for text := range strings.SplitSeq(specString(u, "cidrBlock"), ",") {
 		if prefix, err := netip.ParsePrefix(text); err == nil {
 			s.CIDRs = append(s.CIDRs, prefix)
 		}
 	}
-	for _, text := range strings.Split(specString(u, "gateway"), ",") {
+	for text := range strings.SplitSeq(specString(u, "gateway"), ",") {
 		s.Gateways = appendAddress(s.Gateways, text)
 	}
 	return s

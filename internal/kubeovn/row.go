@@ -14,6 +14,10 @@ const (
 	ExternalIDSecurityGroups = "security_groups"
 )
 
+// ControllerAccount is the user as which Kube-OVN's controller works, as its manifests name it. Only it may change what
+// Kube-OVN notes on pods; people with the right to impersonate can act as it.
+const ControllerAccount = "system:serviceaccount:kube-system:ovn"
+
 // Vendor is the value of ExternalIDVendor.
 const Vendor = "kube-ovn"
 

@@ -17,7 +17,7 @@ import (
 func (d *draft) vips() {
 	q := d.query
 	if key := q.Provider.Key(kubeovn.PortVIPs); q.Pod.Annotations[key] != "" {
-		for _, text := range strings.Split(q.Pod.Annotations[key], ",") {
+		for text := range strings.SplitSeq(q.Pod.Annotations[key], ",") {
 			d.vip(key, text)
 		}
 	}
@@ -26,7 +26,7 @@ func (d *draft) vips() {
 		return
 	}
 	subnet := q.Pod.Annotations[q.Provider.Key(kubeovn.LogicalSwitch)]
-	for _, name := range strings.Split(text, ",") {
+	for name := range strings.SplitSeq(text, ",") {
 		name = strings.TrimSpace(name)
 		i := slices.IndexFunc(q.VIPs, func(v VIP) bool { return v.Name == name })
 		switch {

@@ -162,7 +162,8 @@ metadata: {name: broken, namespace: NAMESPACE}
 spec: {config: '{"type":'}
 `
 
-// Each NIC is governed by its own key. An attachment that is missing or cannot be read may be OVN's, so it is strict.
+// Each NIC is governed by its own key. What an attachment's definition says can be another thing when the pod starts, so it is
+// strict whatever it says now.
 func TestAttachments(t *testing.T) {
 	p := admin(t)
 	ns := unique("nics")
@@ -186,6 +187,7 @@ func TestAttachments(t *testing.T) {
 				portSecurity:                         "true",
 				key("blue", kubeovn.PortSecurity):    "true",
 				key("chained", kubeovn.PortSecurity): "false",
+				key("outside", kubeovn.PortSecurity): "true",
 				key("broken", kubeovn.PortSecurity):  "true",
 				key("missing", kubeovn.PortSecurity): "true",
 			},

@@ -47,6 +47,38 @@ func awaitColumn(t *testing.T, port, want string) {
 	eventually(t, "port_security of "+port+" to be "+want, func() (bool, error) { return portSecurityOf(t, port) == want, nil })
 }
 
+// onlyAudited is a policy under which admission lets the tenant do as it likes.
+const onlyAudited = `
+apiVersion: ovnguard.io/v1alpha1
+kind: PortSecurityPolicy
+metadata: {name: only-audited}
+spec:
+  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ` + tenantNamespace + `}}
+  mode: audit
+`
+
+// unguarded has the tenant's pods audited only until the test ends, as they are where the webhook was not there in time.
+func unguarded(t *testing.T) {
+	t.Helper()
+	p := tenant(t)
+	follows := func(open bool) {
+		t.Helper()
+		eventually(t, "admission to follow the policy", func() (bool, error) {
+			pod, err := p.dryRun(t.Context(), tenantNamespace, nil)
+			return err == nil && (pod.Annotations[portSecurity] == "") == open, err
+		})
+	}
+	if err := world.Apply(t.Context(), []byte(onlyAudited)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := world.Kube.Discovery().RESTClient().Delete().AbsPath("/apis/ovnguard.io/v1alpha1/portsecuritypolicies/only-audited").Do(cleanup(t)).Error(); err != nil {
+			t.Error(err)
+		}
+	})
+	follows(true)
+}
+
 // faults are ways in which a port gets to be what it must not be, with the rules that find it.
 var faults = map[string]struct {
 	make  func(t *testing.T, v victim)
@@ -59,15 +91,24 @@ var faults = map[string]struct {
 		rules: []string{"OVG001"}, evidence: "port_security is empty",
 	},
 	"switched off by the tenant": {
-		make:  func(t *testing.T, v victim) { tenant(t).annotate(t, v.pod, map[string]string{portSecurity: "false"}) },
+		make: func(t *testing.T, v victim) {
+			unguarded(t)
+			tenant(t).annotate(t, v.pod, map[string]string{portSecurity: "false"})
+		},
 		rules: []string{"OVG001"}, evidence: "port_security is empty",
 	},
 	"switched off by a look-alike": {
-		make:  func(t *testing.T, v victim) { tenant(t).annotate(t, v.pod, map[string]string{portSecurity: "True"}) },
+		make: func(t *testing.T, v victim) {
+			unguarded(t)
+			tenant(t).annotate(t, v.pod, map[string]string{portSecurity: "True"})
+		},
 		rules: []string{"OVG001"}, evidence: "port_security is empty",
 	},
 	"annotation taken away": {
-		make:  func(t *testing.T, v victim) { tenant(t).annotate(t, v.pod, map[string]string{portSecurity: ""}) },
+		make: func(t *testing.T, v victim) {
+			unguarded(t)
+			tenant(t).annotate(t, v.pod, map[string]string{portSecurity: ""})
+		},
 		rules: []string{"OVG001"}, evidence: "port_security is empty",
 	},
 	"only unknown": {
@@ -83,6 +124,7 @@ var faults = map[string]struct {
 	// Kube-OVN rebuilds the column from the pod's own annotations, which the tenant writes.
 	"widened by the pod's own address annotation": {
 		make: func(t *testing.T, v victim) {
+			unguarded(t)
 			p := tenant(t)
 			p.annotate(t, v.pod, map[string]string{ipAddress: "0.0.0.0/0", portSecurity: "false"})
 			awaitColumn(t, v.port, "[]")
@@ -93,6 +135,7 @@ var faults = map[string]struct {
 	},
 	"the gateway as its own virtual address": {
 		make: func(t *testing.T, v victim) {
+			unguarded(t)
 			tenant(t).annotate(t, v.pod, map[string]string{portVIPs: "10.16.0.1"})
 			awaitColumn(t, v.port, `["`+v.identity+` 10.16.0.1"]`)
 		},

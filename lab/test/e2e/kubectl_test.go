@@ -49,7 +49,7 @@ func shell(t *testing.T, command string) {
 	}
 }
 
-// kubectl is `kubectl annotate pod -n NAMESPACE NAME KEY=VALUE... KEY-... [--overwrite]` and gives an exit code.
+// kubectl is `kubectl annotate pod -n NAMESPACE NAME KEY=VALUE... KEY-... [--overwrite] [--as=USER]` and gives an exit code.
 func kubectl(args []string) int {
 	if err := annotatePod(args); err != nil {
 		fmt.Fprintln(os.Stderr, "kubectl:", err)
@@ -63,12 +63,14 @@ func annotatePod(args []string) error {
 		return fmt.Errorf("%q: want annotate pod -n NAMESPACE NAME KEY=VALUE|KEY-", args)
 	}
 	namespace, name := args[3], args[4]
-	annotations, overwrite := make(map[string]string), false
+	annotations, overwrite, as := make(map[string]string), false, ""
 	for _, word := range args[5:] {
 		key, value, set := strings.Cut(word, "=")
 		switch {
 		case word == "--overwrite":
 			overwrite = true
+		case key == "--as":
+			as = value
 		case set && value != "":
 			annotations[key] = value
 		case !set && strings.HasSuffix(word, "-"):
@@ -81,6 +83,7 @@ func annotatePod(args []string) error {
 	if err != nil {
 		return err
 	}
+	config.Impersonate.UserName = as
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err

@@ -55,13 +55,14 @@ func TestAskedAgain(t *testing.T) {
 	}
 }
 
-// reviews gives how many reviews ended with each result.
+// reviews gives how many reviews of the webhook that changes pods ended with each result.
 func reviews(t *testing.T) map[string]float64 {
 	t.Helper()
 	out := make(map[string]float64)
 	for name, value := range metrics(t) {
-		if rest, ok := strings.CutPrefix(name, `ovnguard_admission_duration_seconds_count{result="`); ok {
-			out[strings.TrimSuffix(rest, `"}`)] = value
+		rest, ok := strings.CutPrefix(name, `ovnguard_admission_duration_seconds_count{result="`)
+		if result, ours := strings.CutSuffix(rest, `",webhook="mutate-pods"}`); ok && ours {
+			out[result] = value
 		}
 	}
 	return out

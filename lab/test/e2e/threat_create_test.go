@@ -1,0 +1,112 @@
+//go:build integration
+
+package e2e
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+func TestThreat01PodOptsOut(t *testing.T) {
+	wish{name: "false", annotations: map[string]string{portSecurity: "false"}, keeps: map[string]string{portSecurity: "true"}}.try(t, tenant(t))
+}
+
+func TestThreat02Truthiness(t *testing.T) {
+	p := tenant(t)
+	for _, value := range []string{"True", " true", "true ", "1", "TRUE", "yes"} {
+		wish{name: value, annotations: map[string]string{portSecurity: value}, keeps: map[string]string{portSecurity: "true"}}.tryPod(t, p)
+	}
+	wish{name: "garbage", annotations: map[string]string{portSecurity: "tru"}, refused: portSecurity}.try(t, p)
+}
+
+func TestThreat07VIPInflation(t *testing.T) {
+	p := tenant(t)
+	neighbour := allocated(t, p, nil).Annotations[ipAddress]
+	for name, value := range map[string]string{
+		"a neighbour's": neighbour, "a gateway's": "10.16.0.1", "anybody's": "192.0.2.7", "poison": "::ffff:10.16.0.9",
+		"a range": "10.16.0.0/16", "junk": "junk", "with a blank": " 10.16.0.9", "one good one bad": "192.0.2.7,x",
+	} {
+		wish{name: name, annotations: map[string]string{portVIPs: value}, refused: portVIPs}.tryPod(t, p)
+	}
+	wish{name: "through workloads", annotations: map[string]string{portVIPs: neighbour}, refused: portVIPs}.try(t, p)
+}
+
+func TestThreat09ChosenAddress(t *testing.T) {
+	p := tenant(t)
+	taken := allocated(t, p, nil)
+	wish{name: "a neighbour's address", annotations: map[string]string{ipAddress: taken.Annotations[ipAddress]}, refused: ipAddress}.try(t, p)
+	wish{name: "a neighbour's MAC", annotations: map[string]string{macAddress: taken.Annotations[macAddress]}, refused: macAddress}.try(t, p)
+	wish{name: "the gateway's address", annotations: map[string]string{ipAddress: "10.16.0.1"}, refused: ipAddress}.tryPod(t, p)
+}
+
+func TestThreat10Layer2Forward(t *testing.T) {
+	wish{name: "true", annotations: map[string]string{layer2Forward: "true"}, keeps: map[string]string{layer2Forward: "", portSecurity: "true"}}.try(t, tenant(t))
+}
+
+func TestThreat22FakeOwner(t *testing.T) {
+	p := tenant(t)
+	yes := true
+	wish{
+		name: "a virtual machine", refused: "VirtualMachineInstance",
+		owners: []metav1.OwnerReference{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "db", UID: "7b1f6d4e-0000-4000-8000-000000000001", Controller: &yes}},
+	}.try(t, p)
+}
+
+func TestThreat26SelfExemptLabel(t *testing.T) {
+	p := tenant(t)
+	for key, value := range map[string]string{
+		"cozystack.io/system": "true", "app": "kube-ovn-webhook", "app.kubernetes.io/name": "kube-ovn-webhook", "ovnguard.io/level": "open",
+		"ovn.kubernetes.io/vpc-nat-gw": "true", "ovn.kubernetes.io/vpc-egress-gateway": "true", "app.kubernetes.io/part-of": "ovnguard",
+	} {
+		wish{name: key, labels: map[string]string{key: value}, annotations: map[string]string{portSecurity: "false"}, keeps: map[string]string{portSecurity: "true"}}.tryPod(t, p)
+	}
+}
+
+func TestThreatT04ControllersOwnKeys(t *testing.T) {
+	p := tenant(t)
+	for _, suffix := range []kubeovn.Suffix{
+		kubeovn.Allocated, kubeovn.Routed, kubeovn.LogicalRouter, kubeovn.CIDR, kubeovn.Gateway, kubeovn.PodNICType, "virtualmachine", "vlan_id", "provider_network",
+	} {
+		key := kubeovn.DefaultProvider.Key(suffix)
+		wish{name: key, annotations: map[string]string{key: "true"}, refused: key}.tryPod(t, p)
+	}
+	key := kubeovn.DefaultProvider.Key(kubeovn.Allocated)
+	wish{name: "through workloads", annotations: map[string]string{key: "true"}, refused: key}.try(t, p)
+}
+
+func TestThreatT07ForeignVIPs(t *testing.T) {
+	p := tenant(t)
+	wish{name: "aaps", annotations: map[string]string{kubeovn.AAPs: "someones-vip"}, refused: kubeovn.AAPs}.try(t, p)
+	wish{name: "vip", annotations: map[string]string{"ovn.kubernetes.io/vip": "someones-vip"}, refused: "ovn.kubernetes.io/vip"}.try(t, p)
+}
+
+func TestThreatT08MACForms(t *testing.T) {
+	p := tenant(t)
+	for _, mac := range []string{"0a-58-0a-10-00-99", "0a58.0a10.0099", "0a:58:0a:10:00:99:00:01", "01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"} {
+		wish{name: mac, annotations: map[string]string{macAddress: mac}, refused: macAddress}.tryPod(t, p)
+	}
+	wish{
+		name:        "in the networks annotation",
+		annotations: map[string]string{kubeovn.Networks: `[{"name":"blue","mac":"0a-58-0a-10-00-99"}]`}, refused: kubeovn.Networks,
+	}.tryPod(t, p)
+}
+
+func TestThreatT10VirtualMachineKey(t *testing.T) {
+	key := kubeovn.DefaultProvider.Key("virtualmachine")
+	wish{name: key, annotations: map[string]string{key: "db"}, refused: key}.try(t, tenant(t))
+}
+
+func TestThreatT11MigrationJob(t *testing.T) {
+	wish{name: "plain pod", annotations: map[string]string{kubeovn.MigrationJob: "job-1"}, refused: kubeovn.MigrationJob}.try(t, tenant(t))
+}
+
+func TestThreatT16ExternalAddresses(t *testing.T) {
+	p := tenant(t)
+	for _, suffix := range []kubeovn.Suffix{"eip", "snat", "north_gateway"} {
+		key := kubeovn.DefaultProvider.Key(suffix)
+		wish{name: key, annotations: map[string]string{key: "203.0.113.7"}, refused: key}.tryPod(t, p)
+	}
+}
