@@ -25,6 +25,8 @@ type auditOptions struct {
 	kubernetes string
 	output     string
 	timeout    time.Duration
+	// acceptIncomplete makes an audit that found nothing a clean one even where it could not judge everything.
+	acceptIncomplete bool
 }
 
 func newAuditCommand() *cobra.Command {
@@ -39,8 +41,8 @@ identity, or without their pod. Nothing is changed.
 Both can be files: --nb takes a copy of ovnnb_db.db, or what ovsdb-client backup or dump
 --format=json gives; --kubernetes takes what kubectl get -A gives as JSON or YAML.
 
-Exit code: 0 clean, 1 findings, 2 wrong usage, 3 the API server or the database could
-not be reached.`,
+Exit code: 0 clean, 1 findings, 2 wrong usage, 3 the API server or a database could not
+be reached, 4 no findings, but ports could not be judged or a database file is damaged.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.OutOrStdout()) },
 	}
@@ -49,6 +51,7 @@ not be reached.`,
 	cmd.Flags().StringVar(&o.kubernetes, "kubernetes", "", "file with the cluster's objects instead of a cluster: what kubectl get -A -o json (or yaml) gives for namespaces, pods, network-attachment-definitions, ips and vips")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "table or json")
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
+	cmd.Flags().BoolVar(&o.acceptIncomplete, "accept-incomplete", false, "end with 0 instead of 4 where nothing was found but not everything could be judged")
 	return cmd
 }
 
@@ -60,12 +63,12 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer) error {
 	case o.timeout <= 0:
 		return usage(fmt.Errorf("--timeout: %s: must be more than nothing", o.timeout))
 	}
-	if err := errors.Join(checkNorthbound(o.northbound), o.checkTLS()); err != nil {
+	if err := errors.Join(checkNorthbound(o.northbound), o.check()); err != nil {
 		return usage(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	summary, err := o.summary(ctx, time.Now())
+	summary, damage, err := o.summary(ctx, time.Now())
 	if err != nil {
 		return err
 	}
@@ -75,46 +78,86 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer) error {
 	if len(summary.Findings) > 0 {
 		return &exitError{code: exitFindings}
 	}
+	if err := incomplete(summary.Ports[audit.Unknown], damage); err != nil && !o.acceptIncomplete {
+		return &exitError{code: exitIncomplete, err: fmt.Errorf("nothing was found, but %w; --accept-incomplete takes that as clean", err)}
+	}
 	return nil
 }
 
+// incomplete says why an audit without findings does not show that all is well; nil where it does.
+func incomplete(unknown int, damage string) error {
+	var errs []string
+	if unknown > 0 {
+		errs = append(errs, fmt.Sprintf("%d ports could not be judged (-o json says why)", unknown))
+	}
+	if damage != "" {
+		errs = append(errs, "the database file is damaged: lost is "+damage)
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(errs, ", and "))
+}
+
+// unsettled is how long Kube-OVN has for the port of a pod that was just made, before an audit calls it unknown.
+const unsettled = 3 * time.Second
+
+// settling is how long to wait before looking again; nothing where the first look is final.
+func settling(results map[string]audit.Result) time.Duration {
+	pause := audit.Settling(results)
+	for _, r := range results {
+		if r.State == audit.Unknown {
+			return max(pause, unsettled)
+		}
+	}
+	return pause
+}
+
+// picture is what one look at both sides gives.
+type picture struct {
+	results map[string]audit.Result
+	// notes say what could not be taken into account, and damage what is lost of a database file.
+	notes  []string
+	damage string
+}
+
 // summary reads both sides and judges every port. They cannot be read at the same moment, so that a pod which comes or goes
-// meanwhile seems to be without its port, or the port without its pod. Where that is found on a running cluster, both sides
-// are read once more after a while, and what did not last is left out.
-func (o *auditOptions) summary(ctx context.Context, now time.Time) (report.Summary, error) {
+// meanwhile seems to be without its port, or the port without its pod. Where that is found on a running cluster, or a port
+// could not be judged, both sides are read once more after a while, and what did not last is left out.
+func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Summary, damage string, err error) {
 	var c client.Reader
 	if o.kubernetes == "" {
 		var err error
 		if c, err = o.apiServer(); err != nil {
-			return report.Summary{}, err
+			return report.Summary{}, "", err
 		}
 	}
-	results, notes, err := o.look(ctx, now, c)
+	seen, err := o.look(ctx, now, c)
 	if err != nil {
-		return report.Summary{}, err
+		return report.Summary{}, "", err
 	}
 	_, file := databaseFile(o.northbound)
-	if pause := audit.Settling(results); pause > 0 && c != nil && !file {
+	if pause := settling(seen.results); pause > 0 && c != nil && !file {
 		select {
 		case <-ctx.Done():
-			return report.Summary{}, unreachable(fmt.Errorf("--timeout: %s: over before what was found could be looked at again after %s: %w", o.timeout, pause, ctx.Err()))
+			return report.Summary{}, "", unreachable(fmt.Errorf("--timeout: %s: over before what was found could be looked at again after %s: %w", o.timeout, pause, ctx.Err()))
 		case <-time.After(pause):
 		}
-		earlier := results
-		if results, notes, err = o.look(ctx, now, c); err != nil {
-			return report.Summary{}, err
+		earlier := seen.results
+		if seen, err = o.look(ctx, now, c); err != nil {
+			return report.Summary{}, "", err
 		}
-		results = audit.Lasting(earlier, results)
+		seen.results = audit.Lasting(earlier, seen.results)
 	}
-	return report.Summarise(results, notes), nil
+	return report.Summarise(seen.results, seen.notes), seen.damage, nil
 }
 
-// look reads both sides once and judges every port. notes say what could not be taken into account.
-func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader) (results map[string]audit.Result, notes []string, err error) {
+// look reads both sides once and judges every port.
+func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader) (picture, error) {
 	inv := inventory.New()
-	version, notes, err := o.readNorthbound(ctx, now, inv)
+	northbound, err := o.readNorthbound(ctx, now, inv)
 	if err != nil {
-		return nil, nil, err
+		return picture{}, err
 	}
 	var more []string
 	if c != nil {
@@ -123,14 +166,18 @@ func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader)
 		more, err = readClusterFile(o.kubernetes, now, inv)
 	}
 	if err != nil {
-		return nil, nil, err
+		return picture{}, err
 	}
-	eras := portsec.PlausibleEras(version)
-	results = make(map[string]audit.Result)
+	if o.ovnVersion != "" {
+		northbound.version = o.ovnVersion
+	}
+	eras := portsec.PlausibleEras(northbound.version)
+	results := make(map[string]audit.Result)
 	for _, name := range inv.Names() {
 		results[name] = audit.Evaluate(inv.Port(name, now), eras)
 	}
-	return results, slices.Concat(notes, more, versionNote(version, eras)), nil
+	notes := slices.Concat(northbound.notes, more, versionNote(northbound.version, eras))
+	return picture{results: results, notes: notes, damage: northbound.damage}, nil
 }
 
 // versionNote says so where the database leaves open which parser of OVN enforces.
@@ -148,20 +195,29 @@ func versionNote(version string, eras []portsec.Era) []string {
 	return []string{fmt.Sprintf("OVN %s may read port_security as any of these do: %s; a port counts as protected only if each protects it", version, strings.Join(releases, "; "))}
 }
 
-// readNorthbound enters what the database holds into the inventory and gives the release of OVN that it names. It may be a
-// file; the notes say so then.
-func (o *auditOptions) readNorthbound(ctx context.Context, now time.Time, inv *inventory.Inventory) (version string, notes []string, err error) {
+// database is what reading one of OVN's databases tells beside its ports.
+type database struct {
+	// version is the release of OVN that it names.
+	version string
+	notes   []string
+	// damage is what is lost of a file.
+	damage string
+}
+
+// readNorthbound enters what the database holds into the inventory. It may be a file; the notes say so then.
+func (o *auditOptions) readNorthbound(ctx context.Context, now time.Time, inv *inventory.Inventory) (database, error) {
 	if path, ok := databaseFile(o.northbound); ok {
-		version, notes, err := readDatabaseFile(path, now, inv)
+		d, err := readDatabaseFile(path, now, inv)
 		if err != nil {
-			return "", nil, usage(fmt.Errorf("--nb: %s: %w", path, err))
+			return database{}, usage(fmt.Errorf("--nb: %s: %w", path, err))
 		}
-		return version, notes, nil
+		return d, nil
 	}
-	if version, err = o.readMirror(ctx, inv); err != nil {
-		return "", nil, unreachable(fmt.Errorf("--nb: %w", err))
+	d, err := o.readMirror(ctx, inv)
+	if err != nil {
+		return database{}, unreachable(fmt.Errorf("--nb: %w", err))
 	}
-	return version, nil, nil
+	return d, nil
 }
 
 // apiServer gives a reader of the cluster. It does not connect yet.

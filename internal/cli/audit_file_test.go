@@ -53,6 +53,7 @@ func isolate(t *testing.T) {
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("OVN_NB_DB", "")
+	t.Setenv("OVN_SB_DB", "")
 }
 
 // recordedAudit gives the audit of a recorded cluster, from files alone.

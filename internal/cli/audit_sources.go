@@ -60,23 +60,27 @@ func checkNorthbound(value string) error {
 }
 
 // readDatabaseFile enters what a database file holds into the inventory. The notes say what the audit cannot know from it.
-func readDatabaseFile(path string, now time.Time, inv *inventory.Inventory) (version string, notes []string, err error) {
+func readDatabaseFile(path string, now time.Time, inv *inventory.Inventory) (database, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return "", nil, err
+		return database{}, err
 	}
 	d, err := dbfile.Read(data, rows.FileTables()...)
 	if err != nil {
-		return "", nil, err
+		return database{}, err
 	}
 	ports, version, err := rows.Ports(d)
 	if err != nil {
-		return "", nil, err
+		return database{}, err
 	}
 	for _, p := range ports {
 		inv.SetRow(rows.Of(p))
 	}
-	return version, fileNotes(path, d, now), nil
+	out := database{version: version, notes: fileNotes(path, d, now)}
+	if d.Loss != nil {
+		out.damage = d.Loss.String()
+	}
+	return out, nil
 }
 
 // fileNotes says how old a database file is, and what it lacks.
@@ -123,11 +127,11 @@ func age(then, now time.Time) string {
 	}
 }
 
-// readMirror enters what the running database holds into the inventory and gives the release of OVN that it names.
-func (o *auditOptions) readMirror(ctx context.Context, inv *inventory.Inventory) (version string, err error) {
+// readMirror enters what the running database holds into the inventory.
+func (o *auditOptions) readMirror(ctx context.Context, inv *inventory.Inventory) (database, error) {
 	mirror, err := ovn.Open(ovn.Config{Endpoints: o.northbound, TLS: o.tls, Log: logr.Discard()})
 	if err != nil {
-		return "", err
+		return database{}, err
 	}
 	follow, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})
@@ -140,13 +144,23 @@ func (o *auditOptions) readMirror(ctx context.Context, inv *inventory.Inventory)
 		<-ended
 	}()
 	if err := mirror.WaitSynced(ctx); err != nil {
-		return "", err
+		return database{}, err
 	}
-	state := mirror.Snapshot()
-	for p := range state.Ports().All() {
+	now := mirror.Snapshot()
+	for p := range now.Ports().All() {
 		inv.SetRow(rows.Of(p))
 	}
-	return state.Version(), nil
+	return database{version: now.Version(), notes: plaintextNotes("Northbound", o.northbound)}, nil
+}
+
+// plaintextNotes says which endpoints of a database anybody on the path can read and change.
+func plaintextNotes(name, endpoints string) []string {
+	plain := ovn.PlaintextEndpoints(endpoints)
+	if len(plain) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the %s database is reached without TLS at %s: whoever is on the path, or reaches it, can read and change it, and so switch off port security; "+
+		"have ovsdb-server listen on pssl: (Kube-OVN: ENABLE_SSL) and use ssl:", name, strings.Join(plain, ", "))}
 }
 
 // readClusterFile enters what kubectl printed into the inventory.

@@ -61,7 +61,7 @@ func (o *controllerOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return usage(err)
 	}
-	o.Northbound, o.NorthboundTLS = o.northbound, o.tls
+	o.Northbound, o.Southbound, o.TLS, o.OVNVersion = o.northbound, o.southbound, o.tls, o.ovnVersion
 	if namespace, name, found := strings.Cut(o.service, "/"); found {
 		o.WebhookService = types.NamespacedName{Namespace: namespace, Name: name}
 	} else if o.WebhookURL == "" {

@@ -208,11 +208,10 @@ func TestFrameVectors(t *testing.T) {
 		code            int
 		stdout, summary string
 	}{
-		"own verdict":    {[]string{"--era", "E1"}, exitOK, own + "}\n" + second, "2 vectors judged as [E1], 2 compared, 0 different\n"},
-		"observed":       {[]string{"--build", "main"}, exitFindings, own + `,"expected":"drop"}` + "\n" + second, "2 vectors judged as [E3], 1 compared, 1 different\n"},
-		"forced era":     {[]string{"--build", "main", "--era", "E0"}, exitFindings, own + `,"expected":"drop"}` + "\n" + second, "2 vectors judged as [E0], 1 compared, 1 different\n"},
-		"every era":      {nil, exitOK, own + "}\n" + second, "2 vectors judged as [E0 E1 E2 E3], 2 compared, 0 different\n"},
-		"unobserved one": {[]string{"--build", "22.03.0"}, exitOK, own + "}\n" + second, "2 vectors judged as [E0], 0 compared, 0 different\n"},
+		"own verdict": {[]string{"--era", "E1"}, exitOK, own + "}\n" + second, "2 vectors judged as [E1], 2 compared, 0 different\n"},
+		"observed":    {[]string{"--build", "main"}, exitFindings, own + `,"expected":"drop"}` + "\n" + second, "2 vectors judged as [E3], 1 compared, 1 different\n"},
+		"forced era":  {[]string{"--build", "main", "--era", "E0"}, exitFindings, own + `,"expected":"drop"}` + "\n" + second, "2 vectors judged as [E0], 1 compared, 1 different\n"},
+		"every era":   {nil, exitOK, own + "}\n" + second, "2 vectors judged as [E0 E1 E2 E3], 2 compared, 0 different\n"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -229,6 +228,25 @@ func TestFrameVectors(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A comparison with nothing is no success.
+func TestFrameVectorsOfAnotherBuild(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"another":  {testVectors, `was observed with "22.03.0"; it has main`},
+		"none":     {testVectors[strings.Index(testVectors, "\n")+1:], `was observed with "22.03.0"; the file names none`},
+		"no lines": {"", "holds no vector"},
+		"no items": {"[]", "holds no vector"},
+	} {
+		path := filepath.Join(t.TempDir(), "vectors")
+		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, stdout, stderr := runMain("frame", "--vectors", path, "--build", "22.03.0")
+		if code != exitUsage || stdout != "" || !strings.Contains(stderr, c.want) {
+			t.Errorf("%s: exit %d, stdout %q, stderr %q; want %d, %q", name, code, stdout, stderr, exitUsage, c.want)
+		}
 	}
 }
 

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/ovnguard/ovnguard/portsec"
 	"github.com/ovnguard/ovnguard/portsec/vector"
@@ -33,6 +36,9 @@ func (o *frameOptions) runVectors(eras []portsec.Era, out, messages io.Writer) e
 	vectors, err := vector.Read(file)
 	if err != nil {
 		return usage(fmt.Errorf("--vectors: %s: %w", o.vectors, err))
+	}
+	if err := o.checkVectors(vectors); err != nil {
+		return usage(err)
 	}
 	buffered := bufio.NewWriter(out)
 	encoder := json.NewEncoder(buffered)
@@ -69,6 +75,30 @@ func (o *frameOptions) runVectors(eras []portsec.Era, out, messages io.Writer) e
 		return &exitError{code: exitFindings}
 	}
 	return nil
+}
+
+// checkVectors refuses a file that compares with nothing: without vectors, or without one that the build was seen with.
+func (o *frameOptions) checkVectors(vectors []vector.Vector) error {
+	if len(vectors) == 0 {
+		return fmt.Errorf("--vectors: %s holds no vector; want a JSON array of them or one JSON object a line", o.vectors)
+	}
+	if o.build == "" {
+		return nil
+	}
+	builds := make(map[string]bool)
+	for _, v := range vectors {
+		for build := range v.Observed {
+			builds[build] = true
+		}
+	}
+	if builds[o.build] {
+		return nil
+	}
+	known := "the file names none"
+	if len(builds) > 0 {
+		known = "it has " + strings.Join(slices.Sorted(maps.Keys(builds)), ", ")
+	}
+	return fmt.Errorf("--build: no vector of %s was observed with %q; %s", o.vectors, o.build, known)
 }
 
 func frameJudgeVector(eras []portsec.Era, v vector.Vector) (frameVectorVerdict, error) {

@@ -21,6 +21,7 @@ func TestExitCodes(t *testing.T) {
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("OVN_NB_DB", "")
+	t.Setenv("OVN_SB_DB", "")
 	config := filepath.Join(t.TempDir(), "config")
 	if err := os.WriteFile(config, []byte(unreachableConfig), 0o600); err != nil {
 		t.Fatal(err)
@@ -47,6 +48,10 @@ func TestExitCodes(t *testing.T) {
 		"audit, TLS files away": {
 			[]string{"audit", "--nb", "ssl:127.0.0.1:1", "--nb-ca", config, "--nb-cert", "/nonexistent/cert", "--nb-key", config}, exitUsage, []string{"--nb-cert", "/nonexistent/cert"},
 		},
+		"audit, sb not one":          {[]string{"audit", "--nb", nowhere, "--sb", "http://x"}, exitUsage, []string{"--sb", "http://x", "tcp:HOST:PORT"}},
+		"audit, sb with TLS":         {[]string{"audit", "--nb", nowhere, "--sb", "ssl:127.0.0.1:1"}, exitUsage, []string{"--nb-ca", "--nb-cert", "--nb-key"}},
+		"audit, version":             {[]string{"audit", "--nb", nowhere, "--ovn-version", "new"}, exitUsage, []string{"--ovn-version", "new", "23.03.1"}},
+		"controller, sb with TLS":    {[]string{"controller", "--nb", nowhere, "--sb", "ssl:127.0.0.1:1"}, exitUsage, []string{"--nb-ca", "--nb-cert", "--nb-key"}},
 		"controller, TLS incomplete": {[]string{"controller", "--nb", "ssl:127.0.0.1:1", "--namespace", "X"}, exitUsage, []string{"--nb-ca", "--namespace"}},
 		"controller without nb":      {[]string{"controller"}, exitUsage, []string{"--nb"}},
 		"controller, all wrong": {

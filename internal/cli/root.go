@@ -19,6 +19,7 @@ const (
 	exitFindings    = 1
 	exitUsage       = 2
 	exitUnreachable = 3
+	exitIncomplete  = 4
 )
 
 // version is set by the build.
@@ -48,7 +49,7 @@ func usage(err error) error { return &exitError{code: exitUsage, err: err} }
 func unreachable(err error) error { return &exitError{code: exitUnreachable, err: err} }
 
 // Main runs the command line and gives the exit code: 0 fine, 1 findings, 2 wrong usage, 3 something could not be
-// reached. The first interrupt ends the command cleanly, the second at once.
+// reached, 4 nothing was found but not everything could be judged. The first interrupt ends the command cleanly, the second at once.
 func Main(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -1,9 +1,9 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -24,7 +24,10 @@ const staleAfter = 15 * time.Second
 // auditor follows both sides and keeps the monitor current.
 type auditor struct {
 	manager ctrl.Manager
-	mirror  *ovn.Mirror
+	// databases are the Northbound one and, where it is followed, the Southbound one.
+	databases []database
+	// version is the release of OVN that enforces; empty for what the database says.
+	version string
 	monitor *monitor.Monitor
 	log     logr.Logger
 	// started is set when both sides have been read once; until then, reading says what is being read.
@@ -34,7 +37,9 @@ type auditor struct {
 
 // run implements manager.RunnableFunc.
 func (a *auditor) run(ctx context.Context) error {
-	go a.mirror.Run(ctx)
+	for _, d := range a.databases {
+		go d.mirror.Run(ctx)
+	}
 	if err := a.follow(ctx); ctx.Err() == nil {
 		return err
 	}
@@ -48,9 +53,10 @@ func (a *auditor) follow(ctx context.Context) error {
 		return err
 	}
 	reading("the Northbound database")
-	changes := a.mirror.Subscribe(ovn.TablePort, ovn.TableNBGlobal)
+	northbound := a.databases[0].mirror
+	changes := northbound.Subscribe(ovn.TablePort, ovn.TableNBGlobal)
 	defer changes.Close()
-	if err := a.mirror.WaitSynced(ctx); err != nil {
+	if err := northbound.WaitSynced(ctx); err != nil {
 		return err
 	}
 	events, state := changes.Take() // also where the database is empty and there is nothing to wait for
@@ -65,7 +71,7 @@ func (a *auditor) follow(ctx context.Context) error {
 
 // take enters changes of rows. The first batch is everything that the database holds, after which judging starts.
 func (a *auditor) take(events []ovn.Event, state *ovn.Snapshot) {
-	a.monitor.SetEras(portsec.PlausibleEras(state.Version()))
+	a.monitor.SetEras(portsec.PlausibleEras(cmp.Or(a.version, state.Version())))
 	a.monitor.Change(func(inv *inventory.Inventory) []string {
 		var touched []string
 		for _, e := range events {
@@ -82,22 +88,16 @@ func (a *auditor) take(events []ovn.Event, state *ovn.Snapshot) {
 
 // ready implements healthz.Checker.
 func (a *auditor) ready(*http.Request) error {
-	s := a.mirror.State()
-	switch {
-	case !a.started.Load():
+	var errs []error
+	if !a.started.Load() {
 		what := "nothing has been read"
 		if reading := a.reading.Load(); reading != nil {
 			what = "reading " + *reading
 		}
-		if s.Err != nil {
-			return fmt.Errorf("not judging yet: %s; the Northbound database: %w", what, s.Err)
-		}
-		return errors.New("not judging yet: " + what)
-	case !s.Synced() && time.Since(s.Since) > staleAfter:
-		if s.Err != nil {
-			return fmt.Errorf("the Northbound database is not followed since %s: %w", s.Since.UTC().Format(time.RFC3339), s.Err)
-		}
-		return errors.New("the Northbound database is not followed since " + s.Since.UTC().Format(time.RFC3339))
+		errs = append(errs, errors.New("not judging yet: "+what))
 	}
-	return nil
+	for _, d := range a.databases {
+		errs = append(errs, d.current(time.Now()))
+	}
+	return errors.Join(errs...)
 }

@@ -28,10 +28,15 @@ func followKubernetes(ctx context.Context, mgr ctrl.Manager, m *monitor.Monitor,
 		if err == nil {
 			continue
 		}
-		if !s.Optional || !meta.IsNoMatchError(err) {
+		if !s.Optional || ctx.Err() != nil {
 			return fmt.Errorf("follow %s: %w", s.Kind.GroupKind(), err)
 		}
-		log.Info("the cluster does not serve a kind; it is asked for again", "kind", s.Kind.GroupKind().String(), "notKnown", s.Lacks, "every", retryMissing.String())
+		// A broken aggregated API, say, must not keep the webhook and the rest of the audit from working.
+		what := "the cluster does not serve a kind; it is asked for again"
+		if !meta.IsNoMatchError(err) {
+			what = "a kind cannot be followed; it is tried again"
+		}
+		log.Info(what, "kind", s.Kind.GroupKind().String(), "reason", err.Error(), "notKnown", s.Lacks, "every", retryMissing.String())
 		go followLater(ctx, mgr, s, m, log)
 	}
 	return nil

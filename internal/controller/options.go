@@ -15,6 +15,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/ovn"
+	"github.com/ovnguard/ovnguard/portsec"
 )
 
 // Options say how the service runs.
@@ -23,8 +24,12 @@ type Options struct {
 	REST *rest.Config
 	// Northbound lists the endpoints of the Northbound database, comma separated.
 	Northbound string
-	// NorthboundTLS holds the files for ssl: endpoints.
-	NorthboundTLS ovn.TLSFiles
+	// Southbound lists those of the Southbound database; empty where it is not followed.
+	Southbound string
+	// TLS holds the files for ssl: endpoints of both.
+	TLS ovn.TLSFiles
+	// OVNVersion is the release of OVN that enforces on every node, such as "23.03.1"; empty for what the databases say.
+	OVNVersion string
 	// Namespace is where the program keeps its certificate Secret.
 	Namespace string
 	// WebhookAddress is where the webhook listens, "host:port".
@@ -51,6 +56,16 @@ func (o Options) Validate() error {
 		bad("nb", "is required, for example unix:/var/run/ovn/ovnnb_db.sock or tcp:10.0.0.1:6641")
 	} else if _, err := ovn.ParseEndpoints(o.Northbound); err != nil {
 		bad("nb", "%w", err)
+	}
+	if o.Southbound != "" {
+		if _, err := ovn.ParseEndpoints(o.Southbound); err != nil {
+			bad("sb", "%w", err)
+		}
+	}
+	if o.OVNVersion != "" {
+		if _, _, err := portsec.EraOf(o.OVNVersion); err != nil {
+			bad("ovn-version", "%w", err)
+		}
 	}
 	if wrong := validation.IsDNS1123Label(o.Namespace); len(wrong) > 0 {
 		bad("namespace", "%q: want the namespace for the certificate Secret: %s", o.Namespace, wrong[0])

@@ -30,6 +30,8 @@ func TestValidate(t *testing.T) {
 		"URL without port":     {func(o *Options) { o.WebhookURL = "https://guard.example.org" }, nil},
 		"no endpoint":          {func(o *Options) { o.Northbound = "" }, []string{"--nb: is required", "tcp:"}},
 		"no such endpoint":     {func(o *Options) { o.Northbound = "udp:h:1" }, []string{"--nb", "udp:h:1"}},
+		"Southbound":           {func(o *Options) { o.Southbound = "10.0.0.1:6642" }, []string{"--sb", "10.0.0.1:6642", "tcp:HOST:PORT"}},
+		"release of OVN":       {func(o *Options) { o.OVNVersion = "new" }, []string{"--ovn-version", `"new"`, "YEAR.MONTH.PATCH"}},
 		"no namespace":         {func(o *Options) { o.Namespace = "" }, []string{"--namespace"}},
 		"no such namespace":    {func(o *Options) { o.Namespace = "Guard" }, []string{"--namespace", `"Guard"`}},
 		"listening, no port":   {func(o *Options) { o.WebhookAddress = "localhost" }, []string{"--webhook-address", "host:port"}},

@@ -23,7 +23,6 @@ import (
 	guard "github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/monitor"
-	"github.com/ovnguard/ovnguard/internal/ovn"
 )
 
 // Run runs the service until ctx ends. o must be valid.
@@ -157,11 +156,14 @@ func newMonitor(mgr ctrl.Manager) (*monitor.Monitor, error) {
 
 // addAudit runs the audit beside the webhooks.
 func addAudit(mgr ctrl.Manager, o Options, m *monitor.Monitor, log logr.Logger) error {
-	mirror, err := ovn.Open(ovn.Config{Endpoints: o.Northbound, TLS: o.NorthboundTLS, Log: log.WithName("northbound")})
+	databases, err := openDatabases(o, log)
 	if err != nil {
-		return fmt.Errorf("--nb: %w", err)
+		return err
 	}
-	a := &auditor{manager: mgr, mirror: mirror, monitor: m, log: log.WithName("audit")}
+	if err := metrics.Registry.Register(databaseMetrics(databases)); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
+	a := &auditor{manager: mgr, databases: databases, version: o.OVNVersion, monitor: m, log: log.WithName("audit")}
 	if err := mgr.Add(manager.RunnableFunc(a.run)); err != nil {
 		return fmt.Errorf("add the audit: %w", err)
 	}

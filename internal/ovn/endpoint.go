@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -62,6 +63,15 @@ func Plaintext(endpoint string) bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return err != nil || !ip.IsLoopback()
+}
+
+// PlaintextEndpoints gives those of a comma list for which Plaintext holds; none where the list cannot be parsed.
+func PlaintextEndpoints(text string) []string {
+	endpoints, err := ParseEndpoints(text)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(endpoints, func(e string) bool { return !Plaintext(e) })
 }
 
 // clientConfig gives the TLS configuration for ssl: endpoints. It is read anew for each connection, so that renewed
