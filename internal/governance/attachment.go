@@ -1,0 +1,75 @@
+package governance
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	admissionv1 "k8s.io/api/admission/v1"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+// Attachment judges NetworkAttachmentDefinitions. Kube-OVN's controller makes ports by a definition's name and namespace, while
+// its CNI plugs them by the provider that the config names: where the two differ, a pod is plugged into another one's port.
+func (g *Guard) Attachment(_ context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
+	if err := of(req, "k8s.cni.cncf.io", "network-attachment-definitions", nil, admissionv1.Create, admissionv1.Update); err != nil {
+		return Answer{}, err
+	}
+	type definition struct {
+		Metadata metadata `json:"metadata"`
+		Spec     struct {
+			Config string `json:"config"`
+		} `json:"spec"`
+	}
+	object, old, err := decode[definition](req)
+	if err != nil {
+		return Answer{}, err
+	}
+	var a Answer
+	config := object.Spec.Config
+	switch {
+	case old != nil && old.Spec.Config == config:
+		return a, nil
+	case config == "":
+		a.warn("spec.config is empty, so that nodes read a file of their own; whether pods get a NIC in OVN by it cannot be told, and pods are guarded as if they did")
+		return a, nil
+	}
+	places, err := kubeovn.Definitions(config)
+	if err != nil {
+		a.Denials = append(a.Denials, err.Error()+`; write it as {"cniVersion":"0.3.1","type":"kube-ovn",...}`)
+		return a, nil //nolint:nilerr // what cannot be read is refused, which is an answer
+	}
+	slices.SortFunc(places, func(x, y kubeovn.Definition) int { return cmp.Compare(x.Path, y.Path) })
+	name := cmp.Or(object.Metadata.Name, req.Name)
+	want := string(kubeovn.AttachmentProvider(req.Namespace, name))
+	for _, place := range places {
+		a.provider(place, want)
+	}
+	return a, nil
+}
+
+// provider refuses a provider that is not that of the definition itself.
+func (a *Answer) provider(place kubeovn.Definition, want string) {
+	if len(place.Providers) == 0 && !place.IPAM {
+		a.warn(`spec.config%s has no provider, so that Kube-OVN's CNI takes the pod's default NIC for it; write "provider": %q`, place.Path, want)
+	}
+	for _, p := range place.Providers {
+		switch {
+		case p == want:
+		case place.IPAM && p+".ovn" == want: // address management for NICs outside OVN
+		default:
+			a.deny(`spec.config%s.provider: %q is not this definition's own, and its pods would be plugged into ports, or given addresses, of another; write %q`,
+				place.Path, p, allowed(place, want))
+		}
+	}
+}
+
+// allowed gives the provider to write.
+func allowed(place kubeovn.Definition, want string) string {
+	if place.IPAM {
+		return strings.TrimSuffix(want, ".ovn")
+	}
+	return want
+}

@@ -1,0 +1,209 @@
+package governance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/multus"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// template is what a workload says about its pods.
+type template struct {
+	Metadata metadata `json:"metadata"`
+	Spec     struct {
+		HostNetwork bool             `json:"hostNetwork"`
+		Networks    []machineNetwork `json:"networks"`
+	} `json:"spec"`
+}
+
+// machineNetwork is an entry in the networks of a KubeVirt machine.
+type machineNetwork struct {
+	Multus *struct {
+		Name    string `json:"networkName"`
+		Default bool   `json:"default"`
+	} `json:"multus"`
+}
+
+// workload is an object that pods are made from.
+type workload struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Metadata   struct {
+		Name string `json:"name"`
+		UID  string `json:"uid"`
+	} `json:"metadata"`
+	Spec struct {
+		Template    template `json:"template"`
+		JobTemplate struct {
+			Spec struct {
+				Template template `json:"template"`
+			} `json:"spec"`
+		} `json:"jobTemplate"`
+	} `json:"spec"`
+}
+
+// makers are the accounts that make pods, by the kind of the object that they make them from.
+var makers = map[string]string{
+	"ReplicaSet": "replicaset-controller", "Deployment": "replicaset-controller", "StatefulSet": "statefulset-controller",
+	"DaemonSet": "daemon-set-controller", "Job": "job-controller", "CronJob": "job-controller",
+}
+
+// Workload tells the author of a workload what would be refused or changed in its pods. It never refuses the workload: pods are
+// judged when they are made.
+func (g *Guard) Workload(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
+	maker, known := makers[req.Kind.Kind]
+	if !known || req.Operation != admissionv1.Create && req.Operation != admissionv1.Update || req.SubResource != "" {
+		return Answer{}, fmt.Errorf("this webhook does not answer %s of %s %s", req.Operation, req.Kind.Kind, req.SubResource)
+	}
+	object, old, err := decode[workload](req)
+	if err != nil {
+		return Answer{}, err
+	}
+	path, of := "spec.template", func(w *workload) *template { return &w.Spec.Template }
+	if req.Kind.Kind == "CronJob" {
+		path, of = "spec.jobTemplate.spec.template", func(w *workload) *template { return &w.Spec.JobTemplate.Spec.Template }
+	}
+	var a Answer
+	t := of(object)
+	if t.Spec.HostNetwork || old != nil && equality.Semantic.DeepEqual(of(old), t) {
+		return a, nil
+	}
+	p := t.pod(object.Metadata.Name)
+	if uid := object.Metadata.UID; uid != "" && old != nil {
+		p.Metadata.Owners = []admission.OwnerReference{{
+			APIVersion: object.APIVersion, Kind: object.Kind, Name: object.Metadata.Name, UID: uid, Controller: true,
+		}}
+	}
+	g.foresee(ctx, &a, req.Namespace, "system:serviceaccount:kube-system:"+maker, path, p)
+	return a, nil
+}
+
+// Machine judges KubeVirt's VirtualMachines and VirtualMachineInstances, whose annotations go to the pods that run them. Most of
+// what is wrong is told early and refused in those pods. But pods of machines are made by KubeVirt's own account, which is believed
+// about what binds a pod to a machine: that must be nothing that an author wrote. Migrations carry no annotations to pods.
+func (g *Guard) Machine(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
+	if req.Resource.Group != "kubevirt.io" || req.Operation != admissionv1.Create && req.Operation != admissionv1.Update || req.SubResource != "" {
+		return Answer{}, fmt.Errorf("this webhook does not answer %s of %s %s", req.Operation, req.Resource.Resource, req.SubResource)
+	}
+	var read func(raw []byte) (*template, error)
+	path := ""
+	switch req.Resource.Resource {
+	case "virtualmachines":
+		path = "spec.template"
+		read = func(raw []byte) (*template, error) {
+			var w workload
+			err := json.Unmarshal(raw, &w)
+			return &w.Spec.Template, err
+		}
+	case "virtualmachineinstances":
+		read = func(raw []byte) (*template, error) {
+			var t template
+			err := json.Unmarshal(raw, &t)
+			return &t, err
+		}
+	default:
+		return Answer{}, fmt.Errorf("this webhook does not answer %s of %s", req.Operation, req.Resource.Resource)
+	}
+	t, err := read(req.Object.Raw)
+	if err != nil {
+		return Answer{}, fmt.Errorf("the review's object is no %s: %w", req.Kind.Kind, err)
+	}
+	old := &template{}
+	if req.Operation == admissionv1.Update {
+		if old, err = read(req.OldObject.Raw); err != nil {
+			return Answer{}, fmt.Errorf("the review's oldObject is no %s: %w", req.Kind.Kind, err)
+		}
+	}
+	var a Answer
+	for _, key := range slices.Sorted(maps.Keys(t.Metadata.Annotations)) {
+		value := t.Metadata.Annotations[key]
+		if was, had := old.Metadata.Annotations[key]; kubeovn.ClassOf(key) == kubeovn.MachineKey && (!had || was != value) {
+			a.deny("%s: it gives the pods of this machine the port of another, and KubeVirt writes it itself where it belongs; leave it out", field(path, key))
+		}
+	}
+	if len(a.Denials) > 0 || equality.Semantic.DeepEqual(old.Metadata.Annotations, t.Metadata.Annotations) && equality.Semantic.DeepEqual(old.Spec, t.Spec) {
+		return a, nil
+	}
+	maker := ""
+	if len(g.Accounts.KubeVirt) > 0 {
+		maker = g.Accounts.KubeVirt[0]
+	}
+	g.foresee(ctx, &a, req.Namespace, maker, path, t.pod("virt-launcher-"+req.Name))
+	return a, nil
+}
+
+// field names an annotation of a template as people find it in their manifest.
+func field(path, key string) string {
+	if path != "" {
+		path += "."
+	}
+	return fmt.Sprintf("%smetadata.annotations[%q]", path, key)
+}
+
+// pod gives a pod as it would be made from the template.
+func (t *template) pod(name string) *admission.Pod {
+	p := &admission.Pod{Metadata: admission.Metadata{Name: name + "-xxxxx", Labels: t.Metadata.Labels, Annotations: t.Metadata.Annotations}}
+	var names []string
+	for _, n := range t.Spec.Networks {
+		if n.Multus != nil && !n.Multus.Default && n.Multus.Name != "" {
+			names = append(names, n.Multus.Name)
+		}
+	}
+	if len(names) > 0 { // as KubeVirt writes it
+		p.Metadata.Annotations = maps.Clone(t.Metadata.Annotations)
+		if p.Metadata.Annotations == nil {
+			p.Metadata.Annotations = make(map[string]string)
+		}
+		p.Metadata.Annotations[kubeovn.Networks] = strings.Join(names, ",")
+	}
+	return p
+}
+
+// foresee tells what would be refused or changed in a pod that maker makes.
+func (g *Guard) foresee(ctx context.Context, a *Answer, namespace, maker, path string, p *admission.Pod) {
+	networks, err := multus.Parse(namespace, p.Metadata.Annotations)
+	if err != nil {
+		a.warn("pods would be refused: %v", err)
+		return
+	}
+	nics := kubeovn.NICs(networks.Default, networks.Attachments, func(kubeovn.Attachment) kubeovn.AttachmentKind { return kubeovn.KindOVN })
+	ns := g.Cluster.Namespace(ctx, namespace)
+	var change admission.Change
+	var refusals []admission.Refusal
+	g.Look(func(inv *inventory.Inventory) {
+		v := &admission.View{Accounts: g.Accounts, User: maker, Namespace: ns, Inventory: inv, Now: g.Now()}
+		change = v.ChangePod(p, nics)
+		after := *p
+		after.Metadata.Annotations = change.Apply(p.Metadata.Annotations)
+		refusals = v.CheckCreate(&after)
+	})
+	if path != "" {
+		path += "."
+	}
+	for _, w := range change.Warnings {
+		a.warn("in its pods: %s", strings.TrimPrefix(w, "ovnguard: "))
+	}
+	for _, d := range change.Denials {
+		a.warn("pods would be refused: %s%s", path, d)
+	}
+	for _, r := range refusals {
+		switch r.Mode {
+		case policy.Enforce:
+			a.warn("pods would be refused: %s%s", path, r)
+		case policy.Warn:
+			a.warn("pods would be refused if policy enforced: %s%s", path, r)
+		case policy.Audit:
+		}
+	}
+}
