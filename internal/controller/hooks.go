@@ -14,6 +14,7 @@ import (
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/governance"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
 // hook is one webhook: what is registered for it, and who answers.
@@ -26,7 +27,9 @@ type hook struct {
 	conditions []admissionregistrationv1.MatchCondition
 	// everywhere tells that the program's own namespace is not left out.
 	everywhere bool
-	handler    func(w *world, observe func(string, time.Duration)) webhook.Handler
+	// advisory tells that it only warns, so that nothing is lost without an answer.
+	advisory bool
+	handler  func(w *world, observe func(string, time.Duration)) webhook.Handler
 }
 
 // Operations, as rules take them.
@@ -98,6 +101,15 @@ func hooks() []hook {
 			(*governance.Guard).Exception, create, change).allOver(),
 		governed("portsecuritypolicies", own, v1alpha1.GroupVersion.Version, cluster, []string{"portsecuritypolicies"}, changesSpec,
 			(*governance.Guard).Policy, create, change, admissionregistrationv1.Delete).allOver(),
+		governed("attachments", "k8s.cni.cncf.io", "v1", namespaced, []string{"network-attachment-definitions"}, changesSpec,
+			(*governance.Guard).Attachment, create, change),
+		governed("vips", "kubeovn.io", "v1", cluster, []string{"vips", "vips/status"}, changesVip, (*governance.Guard).Vip, create, change),
+		governed("machines", "kubevirt.io", "*", namespaced, []string{"virtualmachines", "virtualmachineinstances"}, changesMachine,
+			(*governance.Guard).Machine, create, change),
+		governed("workloads", "apps", "v1", namespaced, []string{"deployments", "replicasets", "statefulsets", "daemonsets"}, asksInTemplate("object.spec.template"),
+			(*governance.Guard).Workload, create, change).also(rule("batch", "v1", namespaced, []string{"jobs"}, create, change)).advises(),
+		governed("cronjobs", "batch", "v1", namespaced, []string{"cronjobs"}, asksInTemplate("object.spec.jobTemplate.spec.template"),
+			(*governance.Guard).Workload, create, change).advises(),
 	}
 }
 
@@ -105,7 +117,21 @@ func hooks() []hook {
 var own = v1alpha1.GroupVersion.Group
 
 // changesSpec holds where an update changes what is asked for.
-const changesSpec = "request.operation != 'UPDATE' || object.spec != oldObject.spec"
+const changesSpec = "request.operation != 'UPDATE' || " +
+	"(has(object.spec) ? object.spec : {}) != (has(oldObject.spec) ? oldObject.spec : {})"
+
+// changesVip holds where an update by others than those who keep the status changes what a Vip is given or for.
+const changesVip = changesSpec + " || (has(object.status) ? object.status : {}) != (has(oldObject.status) ? oldObject.status : {})"
+
+// changesMachine holds where an update changes what goes from a machine to its pods.
+const changesMachine = changesSpec + " || " +
+	"(has(object.metadata.annotations) ? object.metadata.annotations : {}) != (has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {})"
+
+// asksInTemplate holds where a template has annotations that may be about NICs.
+func asksInTemplate(path string) string {
+	return "has(" + path + ".metadata) && has(" + path + ".metadata.annotations) && " + path + ".metadata.annotations.exists(key, " +
+		"key.contains('.kubernetes.io/') || key.contains('cni') || key == '" + kubeovn.MigrationJob + "')"
+}
 
 // pods gives the handler of a webhook for pods.
 func pods(make func(admission.World, func(string, time.Duration), func() time.Time) *admission.Handler) func(*world, func(string, time.Duration)) webhook.Handler {
@@ -138,6 +164,26 @@ func stamped(what, condition string, judge func(*governance.Guard, context.Conte
 	h := governed(what, own, v1alpha1.GroupVersion.Version, admissionregistrationv1.NamespacedScope, []string{what}, condition, judge, create, change).allOver()
 	h.name, h.path, h.mutating = "stamp-"+what+".ovnguard.io", "/stamp-"+what, true
 	return h
+}
+
+// also gives the webhook with one rule more.
+func (h hook) also(r admissionregistrationv1.RuleWithOperations) hook {
+	h.rules = append(h.rules, r)
+	return h
+}
+
+// advises gives the webhook as one that refuses nothing, and that nothing waits for when it does not answer.
+func (h hook) advises() hook {
+	h.advisory = true
+	return h
+}
+
+// failurePolicy says what becomes of a request when the webhook does not answer.
+func (h hook) failurePolicy() *admissionregistrationv1.FailurePolicyType {
+	if h.advisory {
+		return new(admissionregistrationv1.Ignore)
+	}
+	return new(admissionregistrationv1.Fail)
 }
 
 // allOver gives the webhook for all namespaces.

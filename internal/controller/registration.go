@@ -30,7 +30,7 @@ func mutating(o Options, caBundle []byte) []admissionregistrationv1.MutatingWebh
 		again := admissionregistrationv1.IfNeededReinvocationPolicy
 		out = append(out, admissionregistrationv1.MutatingWebhook{
 			Name: h.name, ClientConfig: clientConfig(o, h.path, caBundle), Rules: h.rules, MatchConditions: h.conditions,
-			FailurePolicy: new(admissionregistrationv1.Fail), MatchPolicy: new(admissionregistrationv1.Equivalent),
+			FailurePolicy: h.failurePolicy(), MatchPolicy: new(admissionregistrationv1.Equivalent),
 			SideEffects: new(admissionregistrationv1.SideEffectClassNone), TimeoutSeconds: new(webhookTimeout),
 			ReinvocationPolicy: &again, AdmissionReviewVersions: []string{"v1"},
 			NamespaceSelector: h.namespaces(o), ObjectSelector: &metav1.LabelSelector{},
@@ -48,7 +48,7 @@ func validating(o Options, caBundle []byte) []admissionregistrationv1.Validating
 		}
 		out = append(out, admissionregistrationv1.ValidatingWebhook{
 			Name: h.name, ClientConfig: clientConfig(o, h.path, caBundle), Rules: h.rules, MatchConditions: h.conditions,
-			FailurePolicy: new(admissionregistrationv1.Fail), MatchPolicy: new(admissionregistrationv1.Equivalent),
+			FailurePolicy: h.failurePolicy(), MatchPolicy: new(admissionregistrationv1.Equivalent),
 			SideEffects: new(admissionregistrationv1.SideEffectClassNone), TimeoutSeconds: new(webhookTimeout),
 			AdmissionReviewVersions: []string{"v1"},
 			NamespaceSelector:       h.namespaces(o), ObjectSelector: &metav1.LabelSelector{},

@@ -2,6 +2,7 @@ package governance
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 
@@ -217,9 +218,7 @@ func TestThreatT7Vips(t *testing.T) {
 	own := object{"namespace": "shop", "subnet": "ovn-default", "v4ip": "10.16.0.77"}
 	with := func(key string, value any) object {
 		o := object{}
-		for k, v := range own {
-			o[k] = v
-		}
+		maps.Copy(o, own)
 		o[key] = value
 		return o
 	}
