@@ -39,6 +39,9 @@ type call struct {
 // writeTimeout is how long the server may take no bytes.
 const writeTimeout = 10 * time.Second
 
+// lastWords is how long a server that takes no bytes any more has for saying why.
+const lastWords = 250 * time.Millisecond
+
 // errLost is what calls give that wait when the connection ends. Whether the server did what was asked is not known then.
 var errLost = errors.New("the connection was lost")
 
@@ -211,6 +214,11 @@ func (k *conn) ask(ctx context.Context, method string, params any, take func(res
 	k.calls[id] = c
 	k.mu.Unlock()
 	if err := k.write([]byte(fmt.Sprintf(`{"id":%d,"method":%q,"params":%s}`, id, method, encoded))); err != nil {
+		// A server that refused the client's certificate has said so and gone; its reason is worth more than that it is gone.
+		select {
+		case <-k.done:
+		case <-time.After(lastWords):
+		}
 		k.fail(err)
 	}
 	select {

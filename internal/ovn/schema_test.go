@@ -1,0 +1,144 @@
+package ovn
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// schemaText gives a Northbound schema with the tables of ports and switches, in which some columns have another type than
+// OVN gives them, "" where they are left out.
+func schemaText(changed map[string]string) []byte {
+	const set = `{"key":"string","min":0,"max":"unlimited"}`
+	const dict = `{"key":"string","value":"string","min":0,"max":"unlimited"}`
+	optional := func(of string) string { return fmt.Sprintf(`{"key":%q,"min":0,"max":1}`, of) }
+	tables := map[string]map[string]string{
+		"Logical_Switch_Port": {
+			"name": `"string"`, "type": `"string"`, "addresses": set, "port_security": set, "external_ids": dict, "options": dict,
+			"enabled": optional("boolean"), "up": optional("boolean"), "parent_name": optional("string"), "tag": optional("integer"),
+		},
+		"Logical_Switch": {
+			"name": `"string"`, "other_config": dict, "external_ids": dict,
+			"ports": `{"key":{"type":"uuid","refTable":"Logical_Switch_Port","refType":"strong"},"min":0,"max":"unlimited"}`,
+		},
+		"ACL": {
+			"name": optional("string"), "priority": `"integer"`, "match": `"string"`, "external_ids": dict,
+			"direction": `{"key":{"type":"string","enum":["set",["from-lport","to-lport"]]}}`,
+			"action":    `{"key":{"type":"string","enum":["set",["allow","drop"]]}}`,
+		},
+	}
+	var texts []string
+	for table, columns := range tables {
+		var list []string
+		for name, columnType := range columns {
+			if other, ok := changed[table+"."+name]; ok {
+				columnType = other
+			}
+			if columnType != "" {
+				list = append(list, fmt.Sprintf(`%q:{"type":%s}`, name, columnType))
+			}
+		}
+		texts = append(texts, fmt.Sprintf(`%q:{"columns":{%s}}`, table, strings.Join(list, ",")))
+	}
+	return []byte(`{"name":"OVN_Northbound","version":"9.9.9","tables":{` + strings.Join(texts, ",") + `}}`)
+}
+
+func useSchema(t *testing.T, text []byte) (*store, error) {
+	t.Helper()
+	st, err := newStore(Northbound, []Table{TablePort, TableSwitch, TableACL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := parseSchema(text)
+	if err != nil {
+		return st, err
+	}
+	return st, st.setSchema(schema)
+}
+
+func TestMissingOptionalColumnIsNotKnown(t *testing.T) {
+	st, err := useSchema(t, schemaText(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := st.snapshot
+	if s.Knows(TableACL, "tier") || !s.Knows(TableACL, "match") || !s.Knows(TablePort, "port_security") {
+		t.Error("it is not told which columns there are")
+	}
+	if s.Knows(TablePort, "dhcpv4_options") || s.Knows(TableFDB, "mac") {
+		t.Error("what is not read is not known")
+	}
+	if (&Snapshot{Database: Northbound}).Knows(TablePort, "name") {
+		t.Error("before a schema was read nothing is known")
+	}
+}
+
+func TestWrongSchemas(t *testing.T) {
+	for name, c := range map[string]struct {
+		changed map[string]string
+		want    []string
+	}{
+		"a column is missing":        {map[string]string{"Logical_Switch_Port.port_security": ""}, []string{"Logical_Switch_Port", "port_security", "9.9.9"}},
+		"the set of ports too":       {map[string]string{"Logical_Switch.ports": ""}, []string{"Logical_Switch", "ports"}},
+		"a set became a map":         {map[string]string{"Logical_Switch_Port.port_security": `{"key":"string","value":"string","min":0,"max":"unlimited"}`}, []string{"port_security", "a map from string to string", "want a set"}},
+		"a string became a set":      {map[string]string{"Logical_Switch_Port.name": `{"key":"string","min":0,"max":3}`}, []string{"column name", "a set of string", "want a string"}},
+		"a string became a number":   {map[string]string{"Logical_Switch_Port.type": `"integer"`}, []string{"column type", "have integer"}},
+		"a truth value became text":  {map[string]string{"Logical_Switch_Port.enabled": `{"key":"string","min":0,"max":1}`}, []string{"enabled", "want a truth value"}},
+		"a number became a fraction": {map[string]string{"ACL.priority": `"real"`}, []string{"ACL", "priority", "have real"}},
+	} {
+		_, err := useSchema(t, schemaText(c.changed))
+		if err == nil {
+			t.Errorf("%s: no error", name)
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: error %q does not say %q", name, err, want)
+			}
+		}
+	}
+}
+
+// A column that may have one value only, where OVN lets it have many, can still be read.
+func TestNarrowerSet(t *testing.T) {
+	st, err := useSchema(t, schemaText(map[string]string{"Logical_Switch_Port.port_security": `{"key":"string","min":0,"max":1}`}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const uuid = "3f2c1a7e-0000-4000-8000-000000000001"
+	for _, change := range []string{
+		`{"Logical_Switch_Port":{"` + uuid + `":{"insert":{"name":"p","port_security":"a"}}}}`,
+		`{"Logical_Switch_Port":{"` + uuid + `":{"modify":{"port_security":"b"}}}}`, // sent whole, and no difference
+	} {
+		if _, err := st.apply([]byte(change), false, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := st.snapshot.Port("p").PortSecurity; len(got) != 1 || got[0] != "b" {
+		t.Errorf("port security %q", got)
+	}
+}
+
+// Odd schemas, on some of which the library's decoder panics, are errors.
+func TestOddSchemas(t *testing.T) {
+	for _, text := range []string{
+		``, `null`, `[]`, `{}`, `{"tables":null}`, `{"tables":{"Logical_Switch_Port":null}}`,
+		`{"tables":{"Logical_Switch_Port":{"columns":{"name":null}}}}`,
+		`{"tables":{"Logical_Switch_Port":{"columns":{"name":{}}}}}`,
+		`{"tables":{"Logical_Switch_Port":{"columns":{"name":{"type":{}}}}}}`,
+		`{"tables":{"Logical_Switch_Port":{"columns":{"name":{"type":{"value":"string"}}}}}}`,
+		`{"tables":{"Logical_Switch_Port":{"columns":{"name":{"type":{"key":{"type":"string","enum":3}}}}}}}`,
+	} {
+		if _, err := useSchema(t, []byte(text)); err == nil {
+			t.Errorf("%s: no error", text)
+		}
+	}
+}
+
+func FuzzSchema(f *testing.F) {
+	f.Add(schemaText(nil))
+	f.Add([]byte(`{"name":"x","tables":{"Logical_Switch_Port":{"columns":{"name":{"type":{"key":{"type":"uuid","refTable":"x"}}}}}}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		_, _ = useSchema(t, text) // it must not panic, that is all
+	})
+}
