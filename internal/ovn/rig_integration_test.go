@@ -217,51 +217,6 @@ func (f *follower) checkReplay(want described) {
 	}
 }
 
-// checkIndexes makes sure that every index gives exactly what a walk over all ports gives.
-func checkIndexes(t *testing.T, s *Snapshot) {
-	t.Helper()
-	type counts map[string]int
-	byName, byPod, bySwitch, byAddress := counts{}, counts{}, counts{}, counts{}
-	for p := range s.Ports().All() {
-		byName[p.Name]++
-		podKey(p, func(k string) { byPod[k]++ })
-		switchKey(p, func(k string) { bySwitch[k]++ })
-		addressKeys(p, func(k string) { byAddress[k]++ })
-		if s.Port(p.Name) != p || s.Ports().Get(p.UUID) != p {
-			t.Fatalf("port %s is not found by its name or UUID", p.Name)
-		}
-	}
-	check := func(what string, want counts, got func(string) int) {
-		for key, n := range want {
-			if g := got(key); g != n {
-				t.Fatalf("%s %q gives %d ports, want %d", what, key, g, n)
-			}
-		}
-	}
-	count := func(all func(func(*Port) bool)) (n int) {
-		all(func(*Port) bool { n++; return true })
-		return n
-	}
-	check("pod", byPod, func(k string) int { return count(s.PodPorts(k)) })
-	check("switch", bySwitch, func(k string) int { return count(s.SwitchPorts(k)) })
-	check("address", byAddress, func(k string) int { return count(s.PortsWithAddress(k)) })
-	for what, sizes := range map[string][2]int{
-		"names": {s.portsByName.ports.size, s.Ports().Len()}, "pods": {s.portsByPod.ports.size, sum(byPod)},
-		"switches": {s.portsBySwitch.ports.size, sum(bySwitch)}, "addresses": {s.portsByAddress.ports.size, sum(byAddress)},
-	} {
-		if sizes[0] != sizes[1] {
-			t.Fatalf("the index of %s has %d entries, want %d", what, sizes[0], sizes[1])
-		}
-	}
-}
-
-func sum(counts map[string]int) (n int) {
-	for _, c := range counts {
-		n += c
-	}
-	return n
-}
-
 // until waits for a condition.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
