@@ -30,6 +30,9 @@ func DefaultAccounts() Accounts {
 	}
 }
 
+// Trusted gives all users who may write what Kube-OVN and KubeVirt note on pods.
+func (a Accounts) Trusted() []string { return slices.Concat(a.KubeOVN, a.KubeVirt, a.Self) }
+
 func (a Accounts) isKubeOVN(user string) bool {
 	return slices.Contains(a.KubeOVN, user) || slices.Contains(a.Self, user)
 }

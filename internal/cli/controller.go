@@ -46,6 +46,7 @@ Runs until it is interrupted.`,
 	flags.StringVar(&o.WebhookAddress, "webhook-address", ":9443", "where the webhook listens, host:port")
 	flags.StringVar(&o.WebhookURL, "webhook-url", "", "how the API server reaches the webhook from outside a cluster, such as https://localhost:9443; default: through --webhook-service")
 	flags.StringVar(&o.service, "webhook-service", "ovnguard-system/ovnguard", "Service in front of the webhook, namespace/name")
+	flags.BoolVar(&o.AdmissionPolicies, "admission-policies", false, "install admission policies in the API server: ordinary pods need no webhook then, and default and floor stand while none answers")
 	accounts := admission.DefaultAccounts()
 	flags.StringSliceVar(&o.Accounts.KubeOVN, "kube-ovn-accounts", accounts.KubeOVN, "users that may write what Kube-OVN notes about ports")
 	flags.StringSliceVar(&o.Accounts.KubeVirt, "kubevirt-accounts", accounts.KubeVirt, "users that make KubeVirt's launcher pods")

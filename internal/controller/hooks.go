@@ -13,6 +13,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
 	"github.com/ovnguard/ovnguard/internal/governance"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
@@ -69,16 +70,21 @@ const bindsWithMetadata = "request.kind.kind != 'Binding' || has(object.metadata
 // Pods that have no OVN port never leave the API server, so that a broken pod network cannot keep the pods that would
 // mend it from starting: those on the host's network, and mirrors of static pods. Nor do those of the program's own
 // namespace, which could otherwise not start again when the last of them is gone; the audit covers them like any other.
-func hooks() []hook {
+func hooks(o Options) []hook {
 	const namespaced, cluster = admissionregistrationv1.NamespacedScope, admissionregistrationv1.ClusterScope
+	var notOrdinary []admissionregistrationv1.MatchCondition
+	if o.AdmissionPolicies {
+		// What the API server has made strict itself, and what asks for nothing, no webhook has anything to say about.
+		notOrdinary = []admissionregistrationv1.MatchCondition{{Name: "not-ordinary", Expression: "!(" + admissionpolicy.Ordinary() + ")"}}
+	}
 	return []hook{
 		{
 			name: "pods.ovnguard.io", path: "/mutate-pods", mutating: true, handler: pods(admission.MutatePods),
 			rules: []admissionregistrationv1.RuleWithOperations{rule("", "v1", namespaced, []string{"pods"}, create)},
-			conditions: []admissionregistrationv1.MatchCondition{
+			conditions: append([]admissionregistrationv1.MatchCondition{
 				{Name: "not-on-the-host-network", Expression: notOnHost},
 				{Name: "not-a-mirror-pod", Expression: notMirror},
-			},
+			}, notOrdinary...),
 		},
 		{
 			name: "guard-pods.ovnguard.io", path: "/guard-pods", handler: pods(admission.GuardPods),
@@ -87,12 +93,12 @@ func hooks() []hook {
 				rule("", "v1", namespaced, []string{"pods/status"}, change),
 				rule("", "v1", namespaced, []string{"pods/binding", "bindings"}, create),
 			},
-			conditions: []admissionregistrationv1.MatchCondition{
+			conditions: append([]admissionregistrationv1.MatchCondition{
 				{Name: "not-on-the-host-network", Expression: notOnHost},
 				{Name: "not-a-mirror-pod", Expression: notMirror},
 				{Name: "touches-metadata", Expression: touchesMetadata},
 				{Name: "binds-with-metadata", Expression: bindsWithMetadata},
-			},
+			}, notOrdinary...),
 		},
 		governed("namespaces", "", "v1", cluster, []string{"namespaces", "namespaces/status", "namespaces/finalize"}, touchesMetadata,
 			(*governance.Guard).Namespace, create, change),

@@ -39,6 +39,8 @@ type Options struct {
 	WebhookURL string
 	// WebhookService names the Service in front of the webhook; used where WebhookURL is empty.
 	WebhookService types.NamespacedName
+	// AdmissionPolicies has the API server keep default and floor itself, beside the webhooks.
+	AdmissionPolicies bool
 	// Accounts are the users of Kube-OVN, of KubeVirt and of this program, which own certain keys.
 	Accounts admission.Accounts
 	// MetricsAddress and HealthAddress are where metrics and health checks are served, "host:port"; "0" means nowhere.

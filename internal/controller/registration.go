@@ -23,7 +23,7 @@ const (
 // mutating gives the registration of the webhooks that change objects.
 func mutating(o Options, caBundle []byte) []admissionregistrationv1.MutatingWebhook {
 	var out []admissionregistrationv1.MutatingWebhook
-	for _, h := range hooks() {
+	for _, h := range hooks(o) {
 		if !h.mutating {
 			continue
 		}
@@ -42,7 +42,7 @@ func mutating(o Options, caBundle []byte) []admissionregistrationv1.MutatingWebh
 // validating gives the registration of the webhooks that have the last word.
 func validating(o Options, caBundle []byte) []admissionregistrationv1.ValidatingWebhook {
 	var out []admissionregistrationv1.ValidatingWebhook
-	for _, h := range hooks() {
+	for _, h := range hooks(o) {
 		if h.mutating {
 			continue
 		}

@@ -59,7 +59,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	w := &world{
 		lookup: kube.Lookup{Cache: mgr.GetClient(), Live: mgr.GetAPIReader()}, monitor: judge, accounts: o.Accounts, reviews: live,
 	}
-	if err := addWebhooks(mgr, w); err != nil {
+	if err := addWebhooks(mgr, o, w); err != nil {
 		return err
 	}
 	started := mgr.GetWebhookServer().StartedChecker()
@@ -70,6 +70,11 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	})
 	if err != nil {
 		return err
+	}
+	if o.AdmissionPolicies {
+		if err := addInstaller(mgr, o); err != nil {
+			return err
+		}
 	}
 	if err := addAudit(mgr, o, judge, log); err != nil {
 		return err
@@ -121,7 +126,7 @@ func newManager(o Options, cert *certificate, log logr.Logger) (manager.Manager,
 }
 
 // addWebhooks serves the webhooks.
-func addWebhooks(mgr ctrl.Manager, w *world) error {
+func addWebhooks(mgr ctrl.Manager, o Options, w *world) error {
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "ovnguard_admission_duration_seconds",
 		Help:    "How long reviews took, by webhook and result.",
@@ -130,7 +135,7 @@ func addWebhooks(mgr ctrl.Manager, w *world) error {
 	if err := metrics.Registry.Register(duration); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	for _, h := range hooks() {
+	for _, h := range hooks(o) {
 		for _, result := range []string{guard.ResultPatched, guard.ResultUnchanged, guard.ResultDenied, guard.ResultInvalid} {
 			duration.WithLabelValues(h.label(), result)
 		}

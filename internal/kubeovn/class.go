@@ -1,6 +1,9 @@
 package kubeovn
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // KeyClass says what an annotation key can do to a port, and so who may write it.
 type KeyClass int
@@ -71,4 +74,16 @@ func BaseSuffix(key string) Suffix {
 	_, suffix, _ := SplitKey(key)
 	base, _, _ := strings.Cut(string(suffix), ".")
 	return Suffix(base)
+}
+
+// Suffixes gives the suffixes of the keys of these classes, in order. Networks and MachineKey have keys without a suffix, too.
+func Suffixes(of ...KeyClass) []Suffix {
+	var out []Suffix
+	for suffix, class := range classes {
+		if slices.Contains(of, class) {
+			out = append(out, suffix)
+		}
+	}
+	slices.Sort(out)
+	return out
 }

@@ -77,7 +77,7 @@ func inWorld(run func() int) (code int, err error) {
 	if world, err = scene.Open(lab); err != nil {
 		return 1, err
 	}
-	if guard, err = world.StartGuard(ctx, binary); err != nil {
+	if guard, err = world.StartGuard(ctx, binary, "--admission-policies"); err != nil {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, guard.Stop()) }()

@@ -1,0 +1,42 @@
+package admissionpolicy
+
+import (
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// namespaceFloor demands the verb "exempt" of whoever loosens a namespace.
+func (in Input) namespaceFloor() admissionregistrationv1.ValidatingAdmissionPolicy {
+	const key = "(k.endsWith('.kubernetes.io/port_security') || k.endsWith('.kubernetes.io/layer2_forward'))"
+	label := quote(policy.LevelLabel)
+	level := func(object string) string {
+		return "(has(" + object + ".metadata.labels) && " + label + " in " + object + ".metadata.labels ? " + object + ".metadata.labels[" + label + "] : '')"
+	}
+	return admissionregistrationv1.ValidatingAdmissionPolicy{
+		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "ValidatingAdmissionPolicy"}, ObjectMeta: meta(NamespaceFloorName),
+		Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
+			MatchConstraints: &admissionregistrationv1.MatchResources{
+				MatchPolicy: new(admissionregistrationv1.Equivalent), NamespaceSelector: &metav1.LabelSelector{}, ObjectSelector: &metav1.LabelSelector{},
+				ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{
+					rule([]string{"namespaces", "namespaces/status", "namespaces/finalize"}, admissionregistrationv1.ClusterScope, admissionregistrationv1.Create, admissionregistrationv1.Update),
+				},
+			},
+			FailurePolicy: new(admissionregistrationv1.Fail),
+			Variables: []admissionregistrationv1.Variable{
+				{Name: "after", Expression: annotations},
+				{Name: "before", Expression: before},
+				// What is written anew with another value than the tight one, and what was tight and is gone.
+				{Name: "loosens", Expression: "variables.after.exists(k, " + key + " && !(k in variables.before && variables.before[k] == variables.after[k]) && " +
+					"!(k.endsWith('port_security') && variables.after[k] == 'true' || k.endsWith('layer2_forward') && variables.after[k] == 'false')) || " +
+					"variables.before.exists(k, " + key + " && !(k in variables.after)) || " +
+					level("object") + " != (oldObject == null ? '' : " + level("oldObject") + ") && " + level("object") + " != 'strict'"},
+			},
+			Validations: []admissionregistrationv1.Validation{{
+				Expression: "!variables.loosens || authorizer.group('ovnguard.io').resource('namespaces').name(object.metadata.name).check('exempt').allowed()",
+				Message:    "ovnguard: this may loosen the ports of the namespace, which takes the verb exempt on namespaces.ovnguard.io",
+			}},
+		},
+	}
+}

@@ -1,0 +1,141 @@
+package admissionpolicy
+
+import (
+	"strings"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// Record is what the default policy notes on a pod that it made strict. The webhooks leave such a pod alone: see Ordinary.
+var Record = policy.Record(map[kubeovn.Provider]policy.Recorded{kubeovn.DefaultProvider: {
+	Level: policy.Strict.String(), From: string(policy.FromDefault), Layer2Forward: policy.Forbid.String(), ForwardingFrom: string(policy.FromDefault),
+}})
+
+var portSecurity = kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
+
+// annotations is the pod's annotations, which may be missing.
+const annotations = "(has(object.metadata.annotations) ? object.metadata.annotations : {})"
+
+// before is those that it had.
+const before = "(oldObject != null && has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {})"
+
+// suffixPattern is a regular expression for keys with one of the suffixes, per interface or not.
+func suffixPattern(suffixes []kubeovn.Suffix) string {
+	words := make([]string, len(suffixes))
+	for i, s := range suffixes {
+		words[i] = string(s)
+	}
+	return `^[^/]+\\.kubernetes\\.io/(` + strings.Join(words, "|") + `)(\\..*)?$`
+}
+
+// anyKey gives an expression that holds for a key k of one of the classes.
+func anyKey(classes ...kubeovn.KeyClass) string {
+	parts := []string{"k.matches('" + suffixPattern(kubeovn.Suffixes(classes...)) + "')"}
+	for _, c := range classes {
+		switch c { //nolint:exhaustive // the others have no keys without a suffix
+		case kubeovn.NetworkKey:
+			parts = append(parts, "k in "+list([]string{kubeovn.Networks, kubeovn.DefaultNetwork}))
+		case kubeovn.MachineKey:
+			parts = append(parts, "k == "+quote(kubeovn.MigrationJob))
+		}
+	}
+	return "(" + strings.Join(parts, " || ") + ")"
+}
+
+// plain holds for a pod that asks nothing of the network: the API server makes its name, nobody's machine owns it, and no
+// annotation but the default NIC's port_security, which is "true" where it is there, means anything to Kube-OVN.
+func plain() string {
+	others := anyKey(kubeovn.LevelKey, kubeovn.GrantKey, kubeovn.IdentityKey, kubeovn.OwnKey, kubeovn.MachineKey, kubeovn.EgressKey, kubeovn.GroupKey, kubeovn.NetworkKey)
+	return "!" + annotations + ".exists(k, (k != " + quote(portSecurity) + " || " + annotations + "[k] != 'true') && " + others + ")" +
+		" && (!has(object.metadata.ownerReferences) || !object.metadata.ownerReferences.exists(o, o.apiVersion.startsWith('kubevirt.io/')))"
+}
+
+// Ordinary gives an expression, for the webhooks' matchConditions, that holds for a new pod that the default policy has made
+// strict and that asks for nothing: no webhook has anything to say about it.
+func Ordinary() string {
+	return "request.operation == 'CREATE' && request.kind.kind == 'Pod' && has(object.metadata.annotations) && " +
+		"object.metadata.annotations.exists(k, k == " + quote(policy.RecordAnnotation) + " && object.metadata.annotations[k] == " + quote(Record) + ") && " +
+		"object.metadata.annotations.exists(k, k == " + quote(portSecurity) + ") && " + plain()
+}
+
+// onHost and mirror are what the webhooks skip, too.
+var conditions = []admissionregistrationv1.MatchCondition{
+	{Name: "not-on-the-host-network", Expression: "!has(object.spec) || !has(object.spec.hostNetwork) || !object.spec.hostNetwork"},
+	{Name: "not-a-mirror-pod", Expression: "!has(object.metadata.annotations) || !('" + corev1.MirrorPodAnnotationKey +
+		"' in object.metadata.annotations) || !request.userInfo.username.startsWith('system:node:')"},
+}
+
+// defaults makes ordinary pods strict, and takes the note from every other pod that came with it.
+func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissionPolicy {
+	named := "has(object.metadata.name) && object.metadata.name != ''"
+	forged := annotations + ".exists(k, k == " + quote(policy.RecordAnnotation) + ")"
+	ordinary := "variables.strict && !(" + named + ") && " + plain()
+	return admissionregistrationv1.MutatingAdmissionPolicy{
+		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "MutatingAdmissionPolicy"}, ObjectMeta: meta(DefaultName),
+		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
+			MatchConstraints:   in.constraints(rule([]string{"pods"}, admissionregistrationv1.NamespacedScope, admissionregistrationv1.Create)),
+			MatchConditions:    append(conditions[:len(conditions):len(conditions)], admissionregistrationv1.MatchCondition{Name: "not-done", Expression: "!(" + forged + ") || (" + named + ") || !(" + plain() + ")"}),
+			Variables:          []admissionregistrationv1.Variable{{Name: "strict", Expression: strict}},
+			FailurePolicy:      new(admissionregistrationv1.Fail),
+			ReinvocationPolicy: admissionregistrationv1.NeverReinvocationPolicy,
+			Mutations: []admissionregistrationv1.Mutation{{
+				PatchType: admissionregistrationv1.PatchTypeApplyConfiguration,
+				ApplyConfiguration: &admissionregistrationv1.ApplyConfiguration{Expression: "(" + ordinary + ") ? " +
+					"Object{metadata: Object.metadata{annotations: {" + quote(portSecurity) + ": 'true', " + quote(policy.RecordAnnotation) + ": " + quote(Record) + "}}} : " +
+					"((" + forged + ") ? Object{metadata: Object.metadata{annotations: {" + quote(policy.RecordAnnotation) + ": ''}}} : Object{})"},
+			}},
+		},
+	}
+}
+
+// floor refuses what no webhook would allow either.
+func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmissionPolicy {
+	trusted := "request.userInfo.username in " + list(in.Accounts)
+	frozen := anyKey(kubeovn.IdentityKey, kubeovn.OwnKey, kubeovn.MachineKey, kubeovn.NetworkKey)
+	own := anyKey(kubeovn.OwnKey, kubeovn.MachineKey)
+	securityKey := "k.endsWith('.kubernetes.io/" + string(kubeovn.PortSecurity) + "')"
+	forwardKey := "k.endsWith('.kubernetes.io/" + string(kubeovn.Layer2Forward) + "')"
+	return admissionregistrationv1.ValidatingAdmissionPolicy{
+		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "ValidatingAdmissionPolicy"}, ObjectMeta: meta(FloorName),
+		Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
+			MatchConstraints: in.constraints(
+				rule([]string{"pods"}, admissionregistrationv1.NamespacedScope, admissionregistrationv1.Create, admissionregistrationv1.Update),
+				rule([]string{"pods/status"}, admissionregistrationv1.NamespacedScope, admissionregistrationv1.Update),
+				rule([]string{"pods/binding", "bindings"}, admissionregistrationv1.NamespacedScope, admissionregistrationv1.Create),
+			),
+			MatchConditions: append(conditions[:len(conditions):len(conditions)],
+				admissionregistrationv1.MatchCondition{Name: "changes-annotations", Expression: annotations + " != " + before},
+			),
+			FailurePolicy: new(admissionregistrationv1.Fail),
+			Variables: []admissionregistrationv1.Variable{
+				{Name: "after", Expression: annotations},
+				{Name: "before", Expression: before},
+				{Name: "isNew", Expression: "request.operation == 'CREATE' && request.kind.kind == 'Pod'"},
+				{Name: "trusted", Expression: trusted},
+				// The namespace's object is known to variables, not to match conditions.
+				{Name: "strict", Expression: strict},
+			},
+			Validations: []admissionregistrationv1.Validation{
+				{
+					Expression: "!variables.strict || variables.trusted || variables.isNew || (!variables.after.exists(k, " + frozen + " && !(k in variables.before && variables.before[k] == variables.after[k]) && variables.after[k] != '') && " +
+						"(request.kind.kind == 'Binding' || !variables.before.exists(k, " + frozen + " && variables.before[k] != '' && !(k in variables.after))))",
+					Message: "ovnguard: Kube-OVN reads the pod's addresses, switch, networks and its own notes again and believes them, so only its own accounts may change them; make the pod anew with what it shall have",
+				},
+				{
+					Expression: "!variables.strict || variables.trusted || !variables.isNew || !variables.after.exists(k, " + own + " && variables.after[k] != '')",
+					Message:    "ovnguard: the pod has annotations that only Kube-OVN and KubeVirt may write, such as " + kubeovn.DefaultProvider.Key(kubeovn.Allocated) + "; leave them out",
+				},
+				{
+					Expression: "!variables.strict || !variables.after.exists(k, (" + securityKey + " && variables.after[k] != 'true' || " + forwardKey + " && variables.after[k] == 'true') && !(k in variables.before && variables.before[k] == variables.after[k])) && " +
+						"(request.kind.kind == 'Binding' || !variables.before.exists(k, " + securityKey + " && !(k in variables.after)))",
+					Message: "ovnguard: the namespace asks for strict ports without layer-2 forwarding, and a pod may only tighten; a PortSecurityException in a namespace that a PortSecurityPolicy names can grant what the pod needs",
+				},
+			},
+		},
+	}
+}

@@ -1,0 +1,149 @@
+// Package admissionpolicy writes the admission policies that the API server evaluates itself. They keep the default and the
+// floor while no webhook answers, and spare ordinary pods the webhooks. They are made from the same facts as the webhooks'
+// own judgement and never refuse what a webhook could grant: whatever an exception or a loose policy may concern is left to
+// the webhooks, which refuse it by not answering.
+package admissionpolicy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// Names of the policies; each binding has the name of its policy.
+const (
+	DefaultName        = "ovnguard-default"
+	FloorName          = "ovnguard-floor"
+	NamespaceFloorName = "ovnguard-namespace-floor"
+)
+
+// Label marks everything that belongs to this program.
+const Label = "app.kubernetes.io/name"
+
+// LabelValue is the value of Label.
+const LabelValue = "ovnguard"
+
+// Input is what the policies are made from.
+type Input struct {
+	// Policies are the PortSecurityPolicies of the cluster.
+	Policies []v1alpha1.PortSecurityPolicy
+	// Accounts are the users who may write what Kube-OVN and KubeVirt note on pods.
+	Accounts []string
+	// Namespace is the program's own, whose pods must start without it.
+	Namespace string
+}
+
+// Set is everything that is to be installed.
+type Set struct {
+	Mutating           []admissionregistrationv1.MutatingAdmissionPolicy
+	MutatingBindings   []admissionregistrationv1.MutatingAdmissionPolicyBinding
+	Validating         []admissionregistrationv1.ValidatingAdmissionPolicy
+	ValidatingBindings []admissionregistrationv1.ValidatingAdmissionPolicyBinding
+}
+
+// Make gives the policies and their bindings.
+func Make(in Input) (Set, error) {
+	deferred, err := in.deferred()
+	if err != nil {
+		return Set{}, err
+	}
+	strict := "!(" + deferred + ")"
+	set := Set{
+		Mutating:   []admissionregistrationv1.MutatingAdmissionPolicy{in.defaults(strict)},
+		Validating: []admissionregistrationv1.ValidatingAdmissionPolicy{in.floor(strict), in.namespaceFloor()},
+	}
+	for _, p := range set.Mutating {
+		set.MutatingBindings = append(set.MutatingBindings, admissionregistrationv1.MutatingAdmissionPolicyBinding{
+			TypeMeta:   metav1.TypeMeta{APIVersion: apiVersion, Kind: "MutatingAdmissionPolicyBinding"},
+			ObjectMeta: meta(p.Name), Spec: admissionregistrationv1.MutatingAdmissionPolicyBindingSpec{PolicyName: p.Name},
+		})
+	}
+	for _, p := range set.Validating {
+		set.ValidatingBindings = append(set.ValidatingBindings, admissionregistrationv1.ValidatingAdmissionPolicyBinding{
+			TypeMeta:   metav1.TypeMeta{APIVersion: apiVersion, Kind: "ValidatingAdmissionPolicyBinding"},
+			ObjectMeta: meta(p.Name),
+			Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
+				PolicyName: p.Name, ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny, admissionregistrationv1.Audit},
+			},
+		})
+	}
+	return set, nil
+}
+
+const apiVersion = "admissionregistration.k8s.io/v1"
+
+func meta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: name, Labels: map[string]string{Label: LabelValue}}
+}
+
+// deferred gives an expression that holds in namespaces that are the webhooks' business: where a policy is not strict and
+// enforced, or honours exceptions.
+func (in Input) deferred() (string, error) {
+	alternatives := []string{"false"}
+	for i := range in.Policies {
+		p := &in.Policies[i].Spec
+		if x := p.Exceptions; x != nil && len(x.Namespaces) > 0 {
+			alternatives = append(alternatives, "namespaceObject.metadata.name in "+list(x.Namespaces))
+		}
+		loose := p.Level != "" && p.Level != v1alpha1.LevelStrict || p.Layer2Forward == v1alpha1.Allow ||
+			p.Mode != "" && p.Mode != v1alpha1.ModeEnforce || p.ExternalAddresses == v1alpha1.Allow
+		if !loose {
+			continue
+		}
+		if len(p.Providers) > 0 && !(policy.Providers(p.Providers)).Pick(kubeovn.DefaultProvider) && p.Level == v1alpha1.LevelStrict {
+			continue
+		}
+		selector, err := selectorExpression(p.NamespaceSelector)
+		if err != nil {
+			return "", fmt.Errorf("PortSecurityPolicy %s: spec.namespaceSelector: %w", in.Policies[i].Name, err)
+		}
+		alternatives = append(alternatives, selector)
+	}
+	// A namespace that loosens something for its pods is read by the webhooks, too.
+	alternatives = append(alternatives,
+		"has(namespaceObject.metadata.annotations) && namespaceObject.metadata.annotations.exists(k, k.endsWith('.kubernetes.io/port_security') && namespaceObject.metadata.annotations[k] != 'true' || k.endsWith('.kubernetes.io/layer2_forward'))",
+		"has(namespaceObject.metadata.labels) && '"+policy.LevelLabel+"' in namespaceObject.metadata.labels && namespaceObject.metadata.labels['"+policy.LevelLabel+"'] != 'strict'",
+	)
+	return "(" + strings.Join(alternatives, ") || (") + ")", nil
+}
+
+// constraints match pods outside the program's own namespace.
+func (in Input) constraints(rules ...admissionregistrationv1.NamedRuleWithOperations) *admissionregistrationv1.MatchResources {
+	return &admissionregistrationv1.MatchResources{
+		ResourceRules: rules, MatchPolicy: new(admissionregistrationv1.Equivalent),
+		NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+			{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpNotIn, Values: []string{in.Namespace}},
+		}},
+		ObjectSelector: &metav1.LabelSelector{},
+	}
+}
+
+func rule(resources []string, scope admissionregistrationv1.ScopeType, operations ...admissionregistrationv1.OperationType) admissionregistrationv1.NamedRuleWithOperations {
+	return admissionregistrationv1.NamedRuleWithOperations{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
+		Operations: operations,
+		Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: resources, Scope: &scope},
+	}}
+}
+
+// list gives texts as a list in CEL.
+func list(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, t := range texts {
+		quoted[i] = quote(t)
+	}
+	slices.Sort(quoted)
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+// quote gives a text as a string in CEL.
+func quote(text string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\n", `\n`, "\r", `\r`).Replace(text) + "'"
+}

@@ -1,0 +1,63 @@
+package admissionpolicy
+
+import (
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+)
+
+// What a policy loosens, or lets exceptions loosen, is left to the webhooks.
+func TestDeferred(t *testing.T) {
+	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"team": "it's"}}
+	for name, c := range map[string]struct {
+		spec v1alpha1.PortSecurityPolicySpec
+		part string // of the expression; "" for none
+	}{
+		"strict":             {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Level: v1alpha1.LevelStrict}, ""},
+		"open":               {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Level: v1alpha1.LevelOpen}, `== 'it\'s'`},
+		"mac everywhere":     {v1alpha1.PortSecurityPolicySpec{Level: v1alpha1.LevelMAC}, "(true)"},
+		"forwarding":         {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Layer2Forward: v1alpha1.Allow}, "'team'"},
+		"audited only":       {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Mode: v1alpha1.ModeAudit}, "'team'"},
+		"external addresses": {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, ExternalAddresses: v1alpha1.Allow}, "'team'"},
+		"exceptions":         {v1alpha1.PortSecurityPolicySpec{Exceptions: &v1alpha1.ExceptionRules{Namespaces: []string{"gw", "b"}}}, "namespaceObject.metadata.name in ['b', 'gw']"},
+		"of pods with a label": {
+			v1alpha1.PortSecurityPolicySpec{NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+				{Key: "a", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"x"}}, {Key: "b", Operator: metav1.LabelSelectorOpExists},
+			}}, Mode: v1alpha1.ModeWarn},
+			"(!('a' in namespaceObject.metadata.labels && namespaceObject.metadata.labels['a'] in ['x'])) && ('b' in namespaceObject.metadata.labels)",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			none, err := Input{}.deferred()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Input{Policies: []v1alpha1.PortSecurityPolicy{{Spec: c.spec}}}.deferred()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (got == none) != (c.part == "") || !strings.Contains(got, c.part) {
+				t.Errorf("namespaces that are left out: %s, want with %s", got, c.part)
+			}
+		})
+	}
+}
+
+func TestUnreadableSelector(t *testing.T) {
+	bad := v1alpha1.PortSecurityPolicy{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Spec: v1alpha1.PortSecurityPolicySpec{
+		Level: v1alpha1.LevelOpen, NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}},
+	}}
+	if _, err := Make(Input{Policies: []v1alpha1.PortSecurityPolicy{bad}}); err == nil || !strings.Contains(err.Error(), "PortSecurityPolicy p: spec.namespaceSelector") {
+		t.Errorf("got %v, want an error that names the policy and the field", err)
+	}
+}
+
+// The record must be what the webhook would have written, or it would be asked again for nothing.
+func TestRecord(t *testing.T) {
+	if Record != `{"ovn":{"level":"strict","from":"default","layer2Forward":"forbid","layer2ForwardFrom":"default"}}` {
+		t.Error(Record)
+	}
+}

@@ -1,0 +1,134 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
+	"github.com/ovnguard/ovnguard/internal/kube"
+)
+
+// installer keeps the admission policies in the API server as the PortSecurityPolicies make them.
+type installer struct {
+	client  client.Client
+	options Options
+	// followed tells that a change of a PortSecurityPolicy is seen; else they are read again after a while.
+	followed bool
+}
+
+// addInstaller has the manager run the installer.
+func addInstaller(mgr ctrl.Manager, o Options) error {
+	in := &installer{client: mgr.GetClient(), options: o}
+	always := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
+		return []reconcile.Request{{}}
+	})
+	ours := builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
+		return o.GetLabels()[admissionpolicy.Label] == admissionpolicy.LabelValue
+	}))
+	b := ctrl.NewControllerManagedBy(mgr).Named("admission-policies").
+		WithOptions(controller.Options{MaxConcurrentReconciles: 1, NeedLeaderElection: new(bool)}).
+		Watches(&admissionregistrationv1.MutatingAdmissionPolicy{}, always, ours).
+		Watches(&admissionregistrationv1.MutatingAdmissionPolicyBinding{}, always, ours).
+		Watches(&admissionregistrationv1.ValidatingAdmissionPolicy{}, always, ours).
+		Watches(&admissionregistrationv1.ValidatingAdmissionPolicyBinding{}, always, ours)
+	if _, err := mgr.GetRESTMapper().RESTMapping(kube.PolicyKind.GroupKind(), kube.PolicyKind.Version); err == nil {
+		in.followed = true
+		b = b.Watches(&v1alpha1.PortSecurityPolicy{}, always)
+	}
+	// Nothing of ours may be there yet, so that nothing would begin it: the certificate's Secret always is.
+	b = b.Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, always, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
+		return o.GetName() == configurationName
+	})))
+	if err := b.Complete(in); err != nil {
+		return fmt.Errorf("set up the installer of admission policies: %w", err)
+	}
+	return nil
+}
+
+// Reconcile implements reconcile.Reconciler.
+func (in *installer) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+	var policies v1alpha1.PortSecurityPolicyList
+	if err := in.client.List(ctx, &policies); err != nil && !meta.IsNoMatchError(err) {
+		return reconcile.Result{}, fmt.Errorf("list PortSecurityPolicies: %w", err)
+	}
+	set, err := admissionpolicy.Make(admissionpolicy.Input{
+		Policies: policies.Items, Accounts: in.options.Accounts.Trusted(), Namespace: in.options.Namespace,
+	})
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if err := in.install(ctx, set); err != nil {
+		return reconcile.Result{}, err
+	}
+	if !in.followed {
+		return reconcile.Result{RequeueAfter: 15 * time.Second}, nil
+	}
+	return reconcile.Result{}, nil
+}
+
+// install writes what is not as it must be. Bindings come last: without one, a policy has no effect.
+func (in *installer) install(ctx context.Context, set admissionpolicy.Set) error {
+	var all []func() error
+	for i := range set.Mutating {
+		all = append(all, put(ctx, in.client, &set.Mutating[i], func(o *admissionregistrationv1.MutatingAdmissionPolicy) { o.Spec = set.Mutating[i].Spec }))
+	}
+	for i := range set.Validating {
+		all = append(all, put(ctx, in.client, &set.Validating[i], func(o *admissionregistrationv1.ValidatingAdmissionPolicy) { o.Spec = set.Validating[i].Spec }))
+	}
+	for i := range set.MutatingBindings {
+		all = append(all, put(ctx, in.client, &set.MutatingBindings[i], func(o *admissionregistrationv1.MutatingAdmissionPolicyBinding) { o.Spec = set.MutatingBindings[i].Spec }))
+	}
+	for i := range set.ValidatingBindings {
+		all = append(all, put(ctx, in.client, &set.ValidatingBindings[i], func(o *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
+			o.Spec = set.ValidatingBindings[i].Spec
+		}))
+	}
+	for _, write := range slices.All(all) {
+		if err := write(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put gives a function that writes an object so that it is what fill makes of it.
+func put[T any, PT interface {
+	*T
+	client.Object
+}](ctx context.Context, c client.Client, want PT, fill func(PT)) func() error {
+	return func() error {
+		have := PT(new(T))
+		have.SetName(want.GetName())
+		result, err := controllerutil.CreateOrUpdate(ctx, c, have, func() error {
+			labels := have.GetLabels()
+			if labels == nil {
+				labels = make(map[string]string)
+			}
+			labels[admissionpolicy.Label] = admissionpolicy.LabelValue
+			have.SetLabels(labels)
+			fill(have)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("write %T %s: %w", have, have.GetName(), err)
+		}
+		if result != controllerutil.OperationResultNone {
+			ctrl.LoggerFrom(ctx).Info("admission policy written", "kind", fmt.Sprintf("%T", have), "name", have.GetName(), "result", result)
+		}
+		return nil
+	}
+}

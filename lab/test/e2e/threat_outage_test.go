@@ -1,0 +1,100 @@
+//go:build integration
+
+package e2e
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// generated asks for a pod whose name the API server makes, as controllers do.
+func (p person) generated(t *testing.T, annotations map[string]string) (*corev1.Pod, error) {
+	t.Helper()
+	w := wish{annotations: annotations}
+	pod := &corev1.Pod{ObjectMeta: w.template().ObjectMeta, Spec: w.template().Spec}
+	pod.GenerateName = "web-"
+	return p.CoreV1().Pods(tenantNamespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+}
+
+// With the program killed, an ordinary pod is still made, and strict; and what would loosen anything is still refused.
+func TestThreat29WebhookDown(t *testing.T) {
+	p := tenant(t)
+	pod := allocated(t, p, nil)
+	eventually(t, "the admission policies to be in force", func() (bool, error) {
+		got, err := p.generated(t, nil)
+		return err == nil && got.Annotations[policy.RecordAnnotation] == admissionpolicy.Record, err
+	})
+	if err := guard.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := guard.Start(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	got, err := p.generated(t, nil)
+	if err != nil {
+		t.Fatalf("an ordinary pod: %v", err)
+	}
+	if got.Annotations[portSecurity] != "true" {
+		t.Errorf("an ordinary pod has annotations %v", got.Annotations)
+	}
+	for name, annotations := range map[string]map[string]string{
+		"off": {portSecurity: "false"}, "forwarding": {layer2Forward: "true"}, "an address": {ipAddress: "10.16.0.1"}, "a VIP": {portVIPs: "10.16.0.1"},
+	} {
+		if got, err := p.generated(t, annotations); err == nil {
+			t.Errorf("%s was allowed: %v", name, got.Annotations)
+		}
+	}
+	for name, annotations := range later {
+		if err := p.patch(t.Context(), pod, annotations); err == nil {
+			t.Errorf("%s was allowed", name)
+		}
+	}
+	strictInOVN(t, pod.Namespace, pod.Name)
+	if err := p.patch(t.Context(), pod, map[string]any{"example.org/harmless": "1"}); err == nil {
+		t.Log("an edit that means nothing to Kube-OVN is possible")
+	}
+}
+
+// With the webhooks' registration taken away as well, the floor stands: the API server keeps it itself.
+func TestThreat32RegistrationGone(t *testing.T) {
+	p := tenant(t)
+	pod := allocated(t, p, nil)
+	if err := guard.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := guard.Start(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	api := world.Kube.AdmissionregistrationV1()
+	if err := api.MutatingWebhookConfigurations().Delete(t.Context(), "ovnguard", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := api.ValidatingWebhookConfigurations().Delete(t.Context(), "ovnguard", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the API server to forget the webhooks", func() (bool, error) {
+		return p.patch(t.Context(), pod, map[string]any{"example.org/harmless": "2"}) == nil, nil
+	})
+	got, err := p.generated(t, nil)
+	if err != nil || got.Annotations[portSecurity] != "true" {
+		t.Errorf("an ordinary pod: %v, %v", got.Annotations, err)
+	}
+	if got, err := p.generated(t, map[string]string{portSecurity: "false"}); err == nil {
+		t.Errorf("off was allowed: %v", got.Annotations)
+	}
+	for _, name := range []string{"T02 off", "T02 look-alike", "T02 taken away", "T03 address", "T03 MAC", "T04 allocated", "T04 routed", "T05 forwarding", "T09 switch", "T09 networks", "T10 virtual machine", "T11 migration"} {
+		if err := p.patch(t.Context(), pod, later[name]); err == nil {
+			t.Errorf("%s was allowed", name)
+		}
+	}
+	strictInOVN(t, pod.Namespace, pod.Name)
+}
