@@ -42,8 +42,8 @@ generate: $(BIN)/controller-gen ## Generate the resource definitions and deep co
 	$(BIN)/controller-gen object paths=./api/...
 	$(BIN)/controller-gen crd paths=./api/... output:crd:dir=deploy/crds
 
-$(BIN)/controller-gen: tools/go.mod tools/go.sum | $(BIN)
-	cd tools && go build -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
+$(BIN)/controller-gen: tools/generate/go.mod tools/generate/go.sum | $(BIN)
+	cd tools/generate && go build -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
 
 .PHONY: clean
 clean: ## Remove what was built.
@@ -66,8 +66,8 @@ fmt: $(BIN)/golangci-lint ## Format the code.
 	$(BIN)/golangci-lint fmt ./...
 	cd lab && $(BIN)/golangci-lint fmt --config ../.golangci.yml ./...
 
-$(BIN)/golangci-lint: tools/go.mod tools/go.sum | $(BIN)
-	cd tools && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum | $(BIN)
+	cd tools/lint && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 ##@ Measure
 

@@ -1,6 +1,7 @@
 package admissionpolicy
 
 import (
+	"slices"
 	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -79,7 +80,7 @@ func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissio
 		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "MutatingAdmissionPolicy"}, ObjectMeta: meta(DefaultName),
 		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
 			MatchConstraints:   in.constraints(rule([]string{"pods"}, admissionregistrationv1.NamespacedScope, admissionregistrationv1.Create)),
-			MatchConditions:    append(conditions[:len(conditions):len(conditions)], admissionregistrationv1.MatchCondition{Name: "not-done", Expression: "!(" + forged + ") || (" + named + ") || !(" + plain() + ")"}),
+			MatchConditions:    append(slices.Clip(conditions), admissionregistrationv1.MatchCondition{Name: "not-done", Expression: "!(" + forged + ") || (" + named + ") || !(" + plain() + ")"}),
 			Variables:          []admissionregistrationv1.Variable{{Name: "strict", Expression: strict}},
 			FailurePolicy:      new(admissionregistrationv1.Fail),
 			ReinvocationPolicy: admissionregistrationv1.NeverReinvocationPolicy,
@@ -108,7 +109,7 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 				rule([]string{"pods/status"}, admissionregistrationv1.NamespacedScope, admissionregistrationv1.Update),
 				rule([]string{"pods/binding", "bindings"}, admissionregistrationv1.NamespacedScope, admissionregistrationv1.Create),
 			),
-			MatchConditions: append(conditions[:len(conditions):len(conditions)],
+			MatchConditions: append(slices.Clip(conditions),
 				admissionregistrationv1.MatchCondition{Name: "changes-annotations", Expression: annotations + " != " + before},
 			),
 			FailurePolicy: new(admissionregistrationv1.Fail),

@@ -98,7 +98,7 @@ func (in Input) deferred() (string, error) {
 		if !loose {
 			continue
 		}
-		if len(p.Providers) > 0 && !(policy.Providers(p.Providers)).Pick(kubeovn.DefaultProvider) && p.Level == v1alpha1.LevelStrict {
+		if len(p.Providers) > 0 && !policy.Providers(p.Providers).Pick(kubeovn.DefaultProvider) && p.Level == v1alpha1.LevelStrict {
 			continue
 		}
 		selector, err := selectorExpression(p.NamespaceSelector)
