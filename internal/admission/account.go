@@ -38,10 +38,30 @@ func (a Accounts) isKubeOVN(user string) bool {
 }
 func (a Accounts) isKubeVirt(user string) bool { return slices.Contains(a.KubeVirt, user) }
 
-// controllers are the accounts by which kube-controller-manager makes pods, by the kind of the owner. It uses one account for
-// each controller (--use-service-account-credentials, as every usual installation does) or else its own.
+// home tells that an account of Kube-OVN is of the namespace. Whoever makes pods there can become Kube-OVN, so that nothing is
+// gained by keeping them from a subnet; Kube-OVN's own gateways need subnets of others.
+func (a Accounts) home(namespace string) bool {
+	return slices.ContainsFunc(a.KubeOVN, func(user string) bool { return strings.HasPrefix(user, serviceAccount+namespace+":") })
+}
+
+// serviceAccount is what the user name of a service account begins with; its namespace and name follow.
+const serviceAccount = "system:serviceaccount:"
+
+// controllers are the accounts by which kube-controller-manager makes pods, by the owner's group and kind. It uses one account
+// for each controller (--use-service-account-credentials, as every usual installation does) or else its own.
 var controllers = map[string]string{
-	"ReplicaSet": "replicaset-controller", "StatefulSet": "statefulset-controller", "DaemonSet": "daemon-set-controller", "Job": "job-controller",
+	"apps/ReplicaSet": "replicaset-controller", "apps/StatefulSet": "statefulset-controller", "apps/DaemonSet": "daemon-set-controller",
+	"batch/Job": "job-controller", "/ReplicationController": "replication-controller",
+}
+
+// controllerOf gives the account by which an owner of that kind makes pods; known is false for kinds that are not Kubernetes' own.
+func controllerOf(o policy.Owner) (account string, known bool) {
+	group, _, grouped := strings.Cut(o.APIVersion, "/")
+	if !grouped {
+		group = ""
+	}
+	account, known = controllers[group+"/"+o.Kind]
+	return account, known
 }
 
 // made tells that the user is the one by whom an owner of that kind makes pods: others can write any owner into a pod.
@@ -49,6 +69,6 @@ func (a Accounts) made(o policy.Owner, user string) bool {
 	if strings.HasPrefix(o.APIVersion, "kubevirt.io/") {
 		return a.isKubeVirt(user)
 	}
-	name, known := controllers[o.Kind]
-	return known && user == "system:serviceaccount:kube-system:"+name || user == "system:kube-controller-manager"
+	account, known := controllerOf(o)
+	return known && (user == serviceAccount+"kube-system:"+account || user == "system:kube-controller-manager")
 }

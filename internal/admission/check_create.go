@@ -7,7 +7,6 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/internal/multus"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -17,57 +16,28 @@ const maxAttachments = 32
 // CheckCreate says why a pod must not be made as it is. It is the last word: whatever other webhooks made of the pod, this is
 // what Kube-OVN will read.
 func (v *View) CheckCreate(p *Pod) []Refusal {
-	c := &check{View: v, pod: p, mode: v.decide(p, kubeovn.DefaultProvider, false).Mode}
-	c.networks()
+	c := v.newCheck(p, false)
+	c.attachments()
 	for _, key := range slices.Sorted(maps.Keys(p.Metadata.Annotations)) {
 		if value := p.Metadata.Annotations[key]; value != "" {
 			c.created(key, value)
 		}
 	}
-	c.owner()
+	c.protected(nil)
+	c.wholePod()
+	c.owners()
 	c.portName()
 	return c.refusals
 }
 
-// check gathers what is wrong with a pod.
-type check struct {
-	*View
-	pod        *Pod
-	trustOwner bool
-	// mode is that of the policy for the default NIC, which counts for what belongs to no NIC.
-	mode     policy.Mode
-	refusals []Refusal
-	decided  map[kubeovn.Provider]policy.Decision
-}
-
-func (c *check) refuse(field, fix, why string, args ...any) {
-	c.refusals = append(c.refusals, Refusal{Field: field, Why: fmt.Sprintf(why, args...), Fix: fix, Mode: c.mode})
-}
-
-// decision gives the decision for a NIC, made once.
-func (c *check) decision(p kubeovn.Provider) policy.Decision {
-	d, ok := c.decided[p]
-	if !ok {
-		if c.decided == nil {
-			c.decided = make(map[kubeovn.Provider]policy.Decision)
-		}
-		d = c.decide(c.pod, p, c.trustOwner)
-		c.decided[p] = d
-	}
-	return d
-}
-
-// providerOf gives the provider that a key is about: that of the default network for keys without one.
-func providerOf(key string) kubeovn.Provider {
-	if p, _, ok := kubeovn.SplitKey(key); ok && kubeovn.ClassOf(key) != kubeovn.MachineKey && key != kubeovn.AAPs {
-		return p
-	}
-	return kubeovn.DefaultProvider
-}
-
 // created checks one annotation of a pod that is to be made.
 func (c *check) created(key, value string) {
-	switch kubeovn.ClassOf(key) {
+	class := kubeovn.ClassOf(key)
+	if class == kubeovn.Harmless {
+		return
+	}
+	c.about(kubeovn.ProviderOf(key))
+	switch class {
 	case kubeovn.Harmless, kubeovn.NetworkKey: // the networks have been read as a whole
 	case kubeovn.LevelKey:
 		c.level(key, value)
@@ -81,7 +51,7 @@ func (c *check) created(key, value string) {
 		}
 	case kubeovn.MachineKey:
 		if !c.Accounts.isKubeVirt(c.User) && !c.Accounts.isKubeOVN(c.User) {
-			c.refuse(annotation(key), "leave it out", "it gives the pod the port of a virtual machine, and only KubeVirt's accounts may write it")
+			c.refuse(annotation(key), "leave it out", "it lets the pod have addresses that others have, and only KubeVirt's accounts may write it, on the target of a live migration")
 		}
 	case kubeovn.EgressKey:
 		c.egress(key)
@@ -90,96 +60,111 @@ func (c *check) created(key, value string) {
 	}
 }
 
+// protected checks that every NIC has the annotation that its level needs, but those that were there before: another webhook
+// may have taken it away again.
+func (c *check) protected(before []kubeovn.NIC) {
+	for _, nic := range c.nics {
+		key := nic.Provider.Key(kubeovn.PortSecurity)
+		if c.about(nic.Provider); c.mode != policy.Enforce || c.pod.Metadata.Annotations[key] != "" || slices.Contains(before, nic) {
+			continue // what is there has been looked at; where nothing is enforced, the mutating webhook has said it
+		}
+		c.level(key, "")
+	}
+}
+
 // level checks that Kube-OVN reads what was decided.
 func (c *check) level(key, value string) {
-	provider, suffix, _ := kubeovn.SplitKey(key)
-	d := c.decision(provider)
-	if suffix == kubeovn.Layer2Forward {
+	d := c.decision(kubeovn.ProviderOf(key))
+	if kubeovn.BaseSuffix(key) == kubeovn.Layer2Forward {
 		if value == kubeovn.True && d.Forwarding == policy.Forbid {
 			c.refuse(annotation(key), c.exceptionOr("layer2Forward: Allow"), "the %s forbids layer-2 forwarding", d.ForwardingFrom.Phrase())
 		}
 		return
 	}
 	if value != kubeovn.True && d.Level != policy.Open {
-		c.refuse(annotation(key), c.exceptionOr("what the pod needs"), "%q would leave the NIC without protection, and the %s asks for %s", value, d.LevelFrom.Phrase(), d.Level)
+		c.refuse(annotation(key), `write "true"; `+c.exceptionOr("what the pod needs beyond its own addresses"),
+			"%q would leave the NIC without protection, and the %s asks for %s", value, d.LevelFrom.Phrase(), d.Level)
 	}
-}
-
-// exceptionOr names the object that would allow something.
-func (c *check) exceptionOr(grant string) string {
-	return fmt.Sprintf("a PortSecurityException in namespace %s can grant %s", c.Namespace.Name, grant)
 }
 
 // grant checks addresses that the pod would like to share.
 func (c *check) grant(key, value string) {
+	ns := c.Namespace.Name
+	if c.Namespace.Err != nil {
+		c.refuse(annotation(key), "try again", "namespace %s could not be read, so that nothing is granted in it: %v", ns, c.Namespace.Err)
+		return
+	}
+	makeVip := fmt.Sprintf("make a Vip whose spec.namespace is %s (kubectl create, kind Vip of kubeovn.io/v1)", ns)
 	if kubeovn.BaseSuffix(key) == kubeovn.VIP {
-		if !slices.ContainsFunc(c.Inventory.VIPs(c.Namespace.Name), func(v policy.VIP) bool { return v.Name == value }) {
-			c.refuse(annotation(key), "name a Vip whose spec.namespace is "+c.Namespace.Name,
-				"the pod would take the address and the MAC of Vip %q, and namespace %s has no such Vip", value, c.Namespace.Name)
+		if !slices.ContainsFunc(c.Inventory.VIPs(ns), func(v policy.VIP) bool { return v.Name == value }) {
+			c.refuse(annotation(key), makeVip+", and name that", "the pod would take the address and the MAC of Vip %q, and namespace %s has no such Vip", value, ns)
 		}
 		return
 	}
-	provider := providerOf(key)
-	for _, s := range c.decision(provider).Steps {
-		if s.Key == key && (s.Outcome == policy.Refused || s.Outcome == policy.Invalid) {
-			c.refuse(annotation(key), fmt.Sprintf("make a Vip with spec.namespace %s, or %s", c.Namespace.Name, c.exceptionOr("the address")), "%q: %s", s.Value, s.Detail)
+	for _, s := range c.decision(kubeovn.ProviderOf(key)).Steps {
+		if s.Key != key || s.Outcome != policy.Refused && s.Outcome != policy.Invalid {
+			continue
 		}
+		fix := makeVip + ", or " + c.exceptionOr("the address")
+		if s.Outcome == policy.Invalid {
+			fix = "write addresses with commas and no blanks between them"
+		}
+		c.refuse(annotation(key), fix, "%q: %s", s.Value, s.Detail)
 	}
 }
 
 func (c *check) egress(key string) {
 	if d := c.decision(kubeovn.DefaultProvider); !d.ExternalAddresses {
-		c.refuse(annotation(key), "a PortSecurityPolicy with externalAddresses: Allow for the namespace lets pods do that", "%s does not let pods take external addresses and routes", policyTitle(d.Policy))
+		c.refuse(annotation(key), "a PortSecurityPolicy with externalAddresses: Allow for the namespace lets pods do that",
+			"%s does not let pods take external addresses and routes", policyTitle(d.Policy))
 	}
 }
 
-// groups refuses security groups for a port that may send from more than its identity: the group's address sets are computed
-// from port_security, and every rule that refers to the group would grow by what was granted.
+// groups refuses security groups for a port to which an exception grants more than its identity: the group's address sets are
+// computed from port_security, and every rule that refers to the group would grow by what was granted, or lose the port where
+// its entry has no address. The Vips of a namespace are meant to be in them.
 func (c *check) groups(key string) {
-	if d := c.decision(providerOf(key)); d.Level > policy.Strict {
+	if d := c.decision(kubeovn.ProviderOf(key)); d.Level == policy.MAC || d.Level == policy.Extended && len(d.Exceptions) > 0 {
 		c.refuse(annotation(key), "use a NetworkPolicy, or another port for what the exception is for",
-			"the port may send from more than its own addresses (%s), which would widen every rule that refers to its security groups", d.Level)
+			"the port may send from more than its own addresses (%s), which would change what the rules that refer to its security groups let through", d.Level)
 	}
 }
 
-// owner refuses what passes for another's workload.
-func (c *check) owner() {
-	if c.Accounts.isKubeVirt(c.User) {
-		return
-	}
+// owners refuses what passes for another's workload.
+func (c *check) owners() {
 	for _, o := range c.pod.Metadata.Owners {
-		if kubeovn.OwnsLauncher(o.APIVersion, o.Kind) {
+		owner := policy.Owner{APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, UID: o.UID}
+		account, known := controllerOf(owner)
+		switch {
+		case c.Accounts.made(owner, c.User):
+		case kubeovn.OwnsLauncher(o.APIVersion, o.Kind):
 			c.refuse("metadata.ownerReferences", "leave the owner out; KubeVirt makes the pods of its machines itself",
 				"a pod of VirtualMachineInstance %s takes that machine's port, and only KubeVirt's accounts may make one", o.Name)
+		case known && (o.Controller || o.Kind == "StatefulSet"):
+			c.refuse("metadata.ownerReferences", fmt.Sprintf("leave the owner out; the %s makes the pods of a %s itself", account, o.Kind),
+				"a pod of %s %s has what is granted to that %s, or its port, and only the account of its controller may make one", o.Kind, o.Name, o.Kind)
 		}
 	}
 }
 
 // portName refuses a pod whose ports would bear the names of others'.
 func (c *check) portName() {
-	if c.pod.Metadata.Name == "" {
-		return // the API server makes the name, and the validating call comes after that
+	name, ns := c.pod.Metadata.Name, c.Namespace.Name
+	if name == "" || c.Accounts.isKubeVirt(c.User) {
+		return // the API server makes the name before it asks for validation; and launchers of one machine share its ports
 	}
-	owner := c.pod.Metadata.portOwner()
-	networks, err := multus.Parse(c.Namespace.Name, c.pod.Metadata.Annotations)
-	if err != nil {
-		return // refused already
+	if kubeovn.MayNameAnotherPort(name, ns) {
+		c.refuse("metadata.name", "give the pod a name without dots",
+			"its port would be named %s, as that of another pod's attachment is, and Kube-OVN would take the two for one", kubeovn.PortName(name, ns, kubeovn.DefaultProvider))
+		return
 	}
-	me := inventory.PodKey{Namespace: c.Namespace.Name, Name: c.pod.Metadata.Name}
-	for _, nic := range nicsOf(networks) {
-		name := kubeovn.PortName(owner, c.Namespace.Name, nic.Provider)
-		if other, taken := c.Inventory.ClaimedBy(name, me); taken && !c.Accounts.isKubeVirt(c.User) {
-			c.refuse("metadata.name", "give the pod another name", "its port would be named %s, which is that of a port of pod %s", name, other)
+	me := inventory.PodKey{Namespace: ns, Name: name}
+	for _, nic := range c.nics {
+		port := kubeovn.PortName(c.pod.Metadata.portOwner(), ns, nic.Provider)
+		if other, taken := c.Inventory.ClaimedBy(port, me); taken {
+			c.refuse("metadata.name", "give the pod another name", "its port would be named %s, which is that of a port of pod %s", port, other)
+		} else if c.Inventory.KeptFor(port) == "VirtualMachine" {
+			c.refuse("metadata.name", "give the pod another name", "its port would be named %s, which a virtual machine keeps", port)
 		}
-		if keeper := c.Inventory.KeptFor(name); keeper == "VirtualMachine" && !c.Accounts.isKubeVirt(c.User) {
-			c.refuse("metadata.name", "give the pod another name", "its port would be named %s, which a virtual machine keeps", name)
-		}
 	}
-}
-
-func policyTitle(name string) string {
-	if name == "" {
-		return "the built-in default"
-	}
-	return "PortSecurityPolicy " + name
 }

@@ -5,19 +5,31 @@ import (
 	"slices"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/internal/multus"
 )
 
 // CheckUpdate says why a pod must not be changed from old to p, by whichever path. What Kube-OVN reads of a pod is frozen once
 // the pod is there, but for what tightens; and nothing may change so that a port is decided looser than before.
 func (v *View) CheckUpdate(old, p *Pod) []Refusal {
-	c := &check{View: v, pod: p, trustOwner: true, mode: v.decide(old, kubeovn.DefaultProvider, true).Mode}
 	before, after := old.Metadata.Annotations, p.Metadata.Annotations
-	for _, key := range changed(before, after) {
+	keys := changed(before, after)
+	owners := slices.Equal(old.Metadata.Owners, p.Metadata.Owners)
+	if len(keys) == 0 && owners && maps.Equal(old.Metadata.Labels, p.Metadata.Labels) {
+		return nil
+	}
+	c, was := v.newCheck(p, true), v.newCheck(old, true)
+	for _, key := range keys {
 		c.updated(key, after[key])
 	}
-	c.newOwners(old)
-	c.looser(old)
+	if c.networksErr == nil && was.networksErr == nil {
+		c.protected(was.nics)
+	}
+	// The policy that the pod fell under counts as well: a change of labels is no way out of it.
+	c.wholePod()
+	c.mode = min(c.mode, was.mode)
+	if !owners && old.Metadata.portOwner() != p.Metadata.portOwner() {
+		c.owners()
+	}
+	c.looser(was, keys)
 	return c.refusals
 }
 
@@ -42,7 +54,11 @@ func changed(before, after map[string]string) []string {
 func (c *check) updated(key, value string) {
 	const recreate = "make the pod anew with what it shall have"
 	isKubeOVN, isKubeVirt := c.Accounts.isKubeOVN(c.User), c.Accounts.isKubeVirt(c.User)
-	switch kubeovn.ClassOf(key) {
+	class := kubeovn.ClassOf(key)
+	if class != kubeovn.Harmless {
+		c.about(kubeovn.ProviderOf(key))
+	}
+	switch class {
 	case kubeovn.Harmless:
 	case kubeovn.LevelKey:
 		c.level(key, value) // gone is as good as off
@@ -56,7 +72,7 @@ func (c *check) updated(key, value string) {
 		}
 	case kubeovn.MachineKey:
 		if !isKubeOVN && !isKubeVirt {
-			c.refuse(annotation(key), recreate, "it binds the pod to a virtual machine, and only KubeVirt's and Kube-OVN's accounts may change it")
+			c.refuse(annotation(key), recreate, "it lets the pod have addresses that others have, and only KubeVirt's and Kube-OVN's accounts may change it")
 		}
 	case kubeovn.NetworkKey:
 		if !isKubeVirt {
@@ -65,47 +81,45 @@ func (c *check) updated(key, value string) {
 	}
 }
 
-// newOwners refuses that a pod becomes that of a virtual machine.
-func (c *check) newOwners(old *Pod) {
-	if !slices.Equal(old.Metadata.Owners, c.pod.Metadata.Owners) {
-		if old.Metadata.portOwner() != c.pod.Metadata.portOwner() {
-			c.owner()
+// looser refuses a change of labels, owners or annotations by which a NIC is decided looser. What the pod shares of granted
+// addresses is left out of it: each of them has been looked at.
+func (c *check) looser(was *check, keys []string) {
+	if c.Accounts.isKubeOVN(c.User) || len(c.refusals) > 0 {
+		return
+	}
+	before := *was.pod
+	for _, key := range keys {
+		if kubeovn.ClassOf(key) == kubeovn.GrantKey {
+			before.Metadata.Annotations = maps.Clone(before.Metadata.Annotations)
+			if before.Metadata.Annotations == nil {
+				before.Metadata.Annotations = make(map[string]string)
+			}
+			before.Metadata.Annotations[key] = c.pod.Metadata.Annotations[key]
 		}
 	}
-}
-
-// looser refuses a change of labels or owners, or of anything else, by which a port would be decided looser.
-func (c *check) looser(old *Pod) {
-	if c.Accounts.isKubeOVN(c.User) || c.Accounts.isKubeVirt(c.User) {
-		return
+	field := "metadata.annotations"
+	switch {
+	case !maps.Equal(before.Metadata.Labels, c.pod.Metadata.Labels):
+		field = "metadata.labels"
+	case !slices.Equal(before.Metadata.Owners, c.pod.Metadata.Owners):
+		field = "metadata.ownerReferences"
 	}
-	networks, err := multus.Parse(c.Namespace.Name, old.Metadata.Annotations)
-	if err != nil {
-		return // Multus and Kube-OVN make no port for it either
-	}
-	labels := maps.Equal(old.Metadata.Labels, c.pod.Metadata.Labels)
-	owners := slices.Equal(old.Metadata.Owners, c.pod.Metadata.Owners)
-	if labels && owners && len(changed(old.Metadata.Annotations, c.pod.Metadata.Annotations)) == 0 {
-		return
-	}
-	for _, nic := range nicsOf(networks) {
-		was, is := c.decide(old, nic.Provider, true), c.decision(nic.Provider)
-		if !is.Looser(was) || len(c.refusals) > 0 {
+	for _, nic := range was.nics {
+		old, now := c.decide(&before, nic.Provider, true), c.decision(nic.Provider)
+		if !now.Looser(old) {
 			continue
 		}
-		field := "metadata.annotations"
-		switch {
-		case !labels:
-			field = "metadata.labels"
-		case !owners:
-			field = "metadata.ownerReferences"
-		}
-		c.refuse(field, "make the pod anew, or have the exception name it", "NIC %s would become looser: %s, and was %s", nic.Provider, is.Level, was.Level)
+		c.mode = min(old.Mode, now.Mode)
+		c.refuse(field, "make the pod anew with what it shall have, or have the exception name the pod's owner",
+			"NIC %s would become looser: %s with layer-2 forwarding %s, and it was %s with %s", nic.Provider, now.Level, now.Forwarding, old.Level, old.Forwarding)
 	}
 }
 
 // CheckBinding says why a Binding must not be applied to the pod: its annotations and labels are merged into those of the pod.
 func (v *View) CheckBinding(binding Metadata, pod *Pod) []Refusal {
+	if pod.Spec.HostNetwork {
+		return nil
+	}
 	merged := *pod
 	merged.Metadata.Annotations, merged.Metadata.Labels = merge(pod.Metadata.Annotations, binding.Annotations), merge(pod.Metadata.Labels, binding.Labels)
 	return v.CheckUpdate(pod, &merged)

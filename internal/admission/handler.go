@@ -59,7 +59,7 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	return response
 }
 
-// MutatePods gives the webhook that makes new pods inherit port security.
+// MutatePods gives the webhook that makes new pods, and new NICs of running ones, inherit port security.
 func MutatePods(world World, observe func(string, time.Duration), now func() time.Time) *Handler {
 	return &Handler{World: world, Observe: observe, Now: now, review: mutatePod}
 }
@@ -70,25 +70,37 @@ func GuardPods(world World, observe func(string, time.Duration), now func() time
 }
 
 func mutatePod(ctx context.Context, world World, req admission.Request) (admission.Response, string) {
-	if req.Operation != admissionv1.Create || !isPod(req) || req.SubResource != "" {
-		return wrongReview("CREATE of pods", req)
+	if req.Operation != admissionv1.Create && req.Operation != admissionv1.Update || !isPod(req) || req.SubResource != "" {
+		return wrongReview("CREATE and UPDATE of pods", req)
 	}
 	p, err := decodePod(req.Object.Raw)
 	if err != nil {
 		return invalid(err)
 	}
+	var old *Pod
+	if req.Operation == admissionv1.Update {
+		if old, err = decodePod(req.OldObject.Raw); err != nil {
+			return invalid(err)
+		}
+	}
 	if p.Spec.HostNetwork {
 		return admission.Allowed("hostNetwork: the pod has no OVN port"), ResultUnchanged
 	}
 	networks, err := multus.Parse(req.Namespace, p.Metadata.Annotations)
-	if err != nil {
+	switch n := len(networks.All()); {
+	case err != nil:
 		return denied([]string{fmt.Sprintf("metadata.%v; write it as Multus expects, for example %q", err, "namespace/name")})
-	}
-	if n := len(networks.All()); n > maxAttachments {
+	case n > maxAttachments:
 		return denied([]string{fmt.Sprintf("%s: the pod asks for %d networks, more than %d; ask for fewer", annotation(kubeovn.Networks), n, maxAttachments)})
 	}
 	var change Change
-	world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) { change = v.ChangePod(p, nicsOf(networks)) })
+	world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
+		if old != nil {
+			change = v.ChangeNewNICs(old, p, nicsOf(networks))
+		} else {
+			change = v.ChangePod(p, nicsOf(networks))
+		}
+	})
 	var response admission.Response
 	result := ResultUnchanged
 	switch {
@@ -99,7 +111,7 @@ func mutatePod(ctx context.Context, world World, req admission.Request) (admissi
 	default:
 		response, result = admission.Patched("", change.Patch(p.Metadata.Annotations)...), ResultPatched
 	}
-	response.AuditAnnotations = auditAnnotations(change.Policy, change.Decision, change.Denials)
+	response.AuditAnnotations = auditAnnotations(change.Policy, change.Decision, append(change.Denials, change.Violations...))
 	return response.WithWarnings(change.Warnings...), result
 }
 

@@ -103,12 +103,24 @@ func TestHandle(t *testing.T) {
 				path + "gone.t.ovn.kubernetes.io~1port_security": "true",
 			},
 		},
-		"hostNetwork":         {object: `{"spec":{"hostNetwork":true}}`, result: ResultUnchanged, allowed: true},
-		"garbage value":       {object: `{"metadata":{"annotations":{"ovn.kubernetes.io/port_security":"ture"}}}`, result: ResultDenied},
-		"networks unreadable": {object: `{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"[null]"}}}`, result: ResultDenied},
-		"not a pod":           {object: `{"metadata":{"annotations":[]}}`, result: ResultInvalid},
-		"not JSON":            {object: `pod`, result: ResultInvalid},
-		"update":              {object: `{}`, change: func(r *admission.Request) { r.Operation = admissionv1.Update }, result: ResultInvalid},
+		"hostNetwork":                {object: `{"spec":{"hostNetwork":true}}`, result: ResultUnchanged, allowed: true},
+		"garbage value":              {object: `{"metadata":{"annotations":{"ovn.kubernetes.io/port_security":"ture"}}}`, result: ResultDenied},
+		"networks unreadable":        {object: `{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"[null]"}}}`, result: ResultDenied},
+		"not a pod":                  {object: `{"metadata":{"annotations":[]}}`, result: ResultInvalid},
+		"not JSON":                   {object: `pod`, result: ResultInvalid},
+		"delete":                     {object: `{}`, change: func(r *admission.Request) { r.Operation = admissionv1.Delete }, result: ResultInvalid},
+		"update without what it was": {object: `{}`, change: func(r *admission.Request) { r.Operation = admissionv1.Update }, result: ResultInvalid},
+		"further network of a running pod": {
+			object: `{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"nad1,nad2","nad1.t.ovn.kubernetes.io/port_security":"false"}}}`,
+			change: func(r *admission.Request) {
+				r.Operation, r.OldObject.Raw = admissionv1.Update, []byte(`{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"nad1"}}}`)
+			},
+			result: ResultPatched, allowed: true, want: map[string]any{path + "nad2.t.ovn.kubernetes.io~1port_security": "true"},
+		},
+		"same networks of a running pod": {
+			object: `{"metadata":{"labels":{"a":"b"}}}`, result: ResultUnchanged, allowed: true,
+			change: func(r *admission.Request) { r.Operation, r.OldObject.Raw = admissionv1.Update, []byte(`{}`) },
+		},
 		"another resource": {
 			object: `{}`, change: func(r *admission.Request) { r.Resource.Resource = "namespaces" }, result: ResultInvalid,
 		},

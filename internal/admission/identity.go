@@ -6,46 +6,84 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/internal/multus"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
 // identity checks addresses, MACs and switches that the pod asks for.
 func (c *check) identity(key, value string) {
+	provider := kubeovn.ProviderOf(key)
 	switch kubeovn.BaseSuffix(key) { //nolint:exhaustive // the other suffixes are no identity
 	case kubeovn.IPAddress:
 		for text := range strings.SplitSeq(value, ",") {
-			c.address(annotation(key), providerOf(key), text)
+			c.address(annotation(key), provider, text, true)
 		}
 	case kubeovn.IPPool:
-		for _, text := range strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ';' }) {
-			if _, err := netip.ParseAddr(text); err == nil { // else the name of a pool
-				c.address(annotation(key), providerOf(key), text)
-			}
-		}
+		c.pool(key, provider, value)
 	case kubeovn.MACAddress:
-		c.mac(annotation(key), value)
+		c.mac(annotation(key), provider, value)
 	case kubeovn.LogicalSwitch:
 		for name := range strings.SplitSeq(value, ",") {
-			if s, ok := c.Inventory.Subnet(name); ok && !s.Usable(c.Namespace.Name) {
-				c.refuse(annotation(key), "name a subnet of this namespace, or have "+c.Namespace.Name+" added to its spec.namespaces",
-					"subnet %s is for other namespaces", name)
-			}
+			c.subnet(annotation(key), name)
 		}
 	}
 }
 
-// address checks one address that the pod asks for.
-func (c *check) address(field string, provider kubeovn.Provider, text string) {
-	a, err := policy.CanonicalAddress(text)
-	if err != nil {
-		c.refuse(field, "write it so, or leave it to Kube-OVN", "%v", err)
+// subnet checks that pods of the namespace may be on a subnet: Kube-OVN puts a pod on whatever it names.
+func (c *check) subnet(field, name string) {
+	if c.Accounts.home(c.Namespace.Name) {
 		return
 	}
-	mine := kubeovn.PortName(c.pod.Metadata.portOwner(), c.Namespace.Name, provider)
+	s, known := c.Inventory.Subnet(name)
+	switch {
+	case !known:
+		c.refuse(field, "name a subnet that is there, or make it first and try again", "there is no subnet %q", name)
+	case !c.mayUse(s):
+		c.refuse(field, "name a subnet of this namespace, or have "+c.Namespace.Name+" added to the spec.namespaces of subnet "+name, "subnet %s is for other namespaces", name)
+	}
+}
+
+// mayUse tells that pods of the namespace may be on the subnet: it is bound to no namespace, or to this one. Kube-OVN notes on a
+// namespace which subnets are bound to it, also those that select it by labels.
+func (c *check) mayUse(s inventory.Subnet) bool {
+	bound := c.Namespace.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)]
+	for name := range strings.SplitSeq(bound, ",") {
+		if name == s.Name {
+			return true
+		}
+	}
+	return s.Usable(c.Namespace.Name)
+}
+
+// pool checks a list of addresses to choose from, or the name of an IPPool. Those of the list that another port has are passed
+// over when the pod's is chosen, so that the pods of one workload can share a list.
+func (c *check) pool(key string, provider kubeovn.Provider, value string) {
+	items := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ';' })
+	if len(items) == 1 && isName(items[0]) {
+		return
+	}
+	for _, text := range items {
+		c.address(annotation(key), provider, text, false)
+	}
+}
+
+// isName tells that the text can be the name of an object and is no address (RFC 1123 names may look like IPv4 addresses).
+func isName(text string) bool {
+	if _, err := netip.ParseAddr(text); err == nil {
+		return false
+	}
+	return strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-.") == ""
+}
+
+// address checks one address that the pod asks for; mine tells that it asks for this one and no other.
+func (c *check) address(field string, provider kubeovn.Provider, text string, mine bool) {
+	a, err := policy.CanonicalAddress(text)
+	if err != nil {
+		c.refuse(field, "write addresses with commas and no blanks between them, or leave it to Kube-OVN", "%v", err)
+		return
+	}
 	for _, h := range c.Inventory.Holders(a) {
-		if h.Kind == inventory.HeldByPort && h.Name == mine || !c.sameNetwork(h, provider) {
+		if h.Kind == inventory.HeldByPort && (!mine || c.ours(h.Name)) || !c.sameNetwork(h, provider) {
 			continue
 		}
 		c.refuse(field, "choose another address, or leave it to Kube-OVN", "%s is that of %s", a, h)
@@ -63,24 +101,33 @@ func (c *check) sameNetwork(h inventory.Holder, provider kubeovn.Provider) bool 
 	case inventory.HeldByNode, inventory.HeldByService, inventory.HeldByVip:
 		return true
 	}
-	asked := c.pod.Metadata.Annotations[provider.Key(kubeovn.LogicalSwitch)]
-	if asked == "" || name == "" {
-		asked = c.Namespace.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)]
-	}
-	if asked == "" || name == "" || provider != kubeovn.DefaultProvider {
+	theirs, known := c.Inventory.Subnet(name)
+	asked := c.switches(provider)
+	if !known || len(asked) == 0 {
 		return true // it cannot be told; two ports with one address would be worse than a pod that is refused
 	}
-	theirs, known := c.Inventory.Subnet(name)
-	for text := range strings.SplitSeq(asked, ",") {
-		if ours, ok := c.Inventory.Subnet(text); !ok || !known || ours.VPC == theirs.VPC {
+	for _, text := range asked {
+		if ours, ok := c.Inventory.Subnet(text); !ok || ours.VPC == theirs.VPC {
 			return true
 		}
 	}
 	return false
 }
 
+// switches gives the subnets that the pod's NIC may come to be on, as far as it can be told.
+func (c *check) switches(provider kubeovn.Provider) []string {
+	asked := c.pod.Metadata.Annotations[provider.Key(kubeovn.LogicalSwitch)]
+	if asked == "" && provider == kubeovn.DefaultProvider {
+		asked = c.Namespace.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)]
+	}
+	if asked == "" {
+		return nil
+	}
+	return strings.Split(asked, ",")
+}
+
 // mac checks a MAC that the pod asks for. Kube-OVN writes it into port_security as it is written here, and OVN reads only one form.
-func (c *check) mac(field, text string) {
+func (c *check) mac(field string, provider kubeovn.Provider, text string) {
 	const fix = "write six octets with colons, the first one even, such as 0a:58:0a:10:00:07, or leave it to Kube-OVN"
 	m, err := portsec.ParseMAC(text)
 	switch {
@@ -92,29 +139,30 @@ func (c *check) mac(field, text string) {
 		return
 	}
 	for _, name := range c.Inventory.MACHolders(text) {
-		if name != kubeovn.PortName(c.pod.Metadata.portOwner(), c.Namespace.Name, kubeovn.DefaultProvider) {
+		if !c.ours(name) && c.sameNetwork(inventory.Holder{Kind: inventory.HeldByPort, Name: name}, provider) {
 			c.refuse(field, "choose another MAC, or leave it to Kube-OVN", "%s is that of port %s", text, name)
 		}
 	}
 }
 
-// networks checks what the pod asks of its attachments.
-func (c *check) networks() {
-	n, err := multus.Parse(c.Namespace.Name, c.pod.Metadata.Annotations)
-	if err != nil {
-		c.refuse("metadata.annotations", `write it as Multus expects, for example "namespace/name"`, "%v", err)
+// attachments checks what the pod asks of its networks.
+func (c *check) attachments() {
+	if c.networksErr != nil {
+		c.refuse("metadata.annotations", `write it as Multus expects, for example "namespace/name"`, "%v", c.networksErr)
 		return
 	}
-	if len(n.All()) > maxAttachments {
-		c.refuse(annotation(kubeovn.Networks), "ask for fewer", "the pod asks for %d networks, more than %d", len(n.All()), maxAttachments)
+	if n := len(c.networks.All()); n > maxAttachments {
+		c.refuse(annotation(kubeovn.Networks), "ask for fewer", "the pod asks for %d networks, more than %d", n, maxAttachments)
 	}
-	for _, r := range n.Requests {
+	for _, r := range c.networks.Requests {
+		provider := kubeovn.AttachmentProvider(r.Namespace, r.Name)
+		c.about(provider)
 		if r.MAC != "" {
-			c.mac(annotation(kubeovn.Networks), r.MAC)
+			c.mac(annotation(kubeovn.Networks), provider, r.MAC)
 		}
 		for _, ip := range r.IPs {
 			address, _, _ := strings.Cut(ip, "/")
-			c.address(annotation(kubeovn.Networks), kubeovn.AttachmentProvider(r.Namespace, r.Name), address)
+			c.address(annotation(kubeovn.Networks), provider, address, true)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/multus"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -21,6 +22,8 @@ type Change struct {
 	Warnings []string
 	// Denials are the reasons to refuse the pod, each naming the field and the fix. Where there is one, nothing else counts.
 	Denials []string
+	// Violations are sentences on what would be changed if the policy enforced.
+	Violations []string
 	// Policy is the policy that the default NIC falls under, and Decision its level.
 	Policy, Decision string
 }
@@ -28,6 +31,27 @@ type Change struct {
 // ChangePod gives what admission does to the annotations of a pod that is to be made, so that Kube-OVN reads what was decided
 // for each NIC. It is idempotent: applied to its own result it changes nothing.
 func (v *View) ChangePod(p *Pod, nics []kubeovn.NIC) Change {
+	return v.change(p, nics, make(map[kubeovn.Provider]policy.Recorded, len(nics)), false)
+}
+
+// ChangeNewNICs gives what admission does to the annotations of a running pod that gets further networks, so that Kube-OVN reads
+// what was decided for those NICs. KubeVirt does that when an interface is plugged into a running machine.
+func (v *View) ChangeNewNICs(old, p *Pod, nics []kubeovn.NIC) Change {
+	before := make(map[kubeovn.Provider]bool)
+	if networks, err := multus.Parse(v.Namespace.Name, old.Metadata.Annotations); err == nil {
+		for _, nic := range nicsOf(networks) {
+			before[nic.Provider] = true
+		}
+	}
+	nics = slices.DeleteFunc(slices.Clone(nics), func(nic kubeovn.NIC) bool { return before[nic.Provider] })
+	if len(nics) == 0 {
+		return Change{}
+	}
+	return v.change(p, nics, policy.ReadRecord(old.Metadata.Annotations), true)
+}
+
+// change is the work of both; record holds what was recorded of other NICs.
+func (v *View) change(p *Pod, nics []kubeovn.NIC, record map[kubeovn.Provider]policy.Recorded, trustOwner bool) Change {
 	c := Change{Set: make(map[string]string)}
 	if v.Namespace.Err != nil {
 		c.Warnings = append(c.Warnings, fmt.Sprintf(
@@ -35,9 +59,8 @@ func (v *View) ChangePod(p *Pod, nics []kubeovn.NIC) Change {
 	}
 	annotations := p.Metadata.Annotations
 	inherited := policy.Inherited(annotations)
-	record := make(map[kubeovn.Provider]policy.Recorded, len(nics))
 	for _, nic := range nics {
-		d := v.decide(p, nic.Provider, false)
+		d := v.decide(p, nic.Provider, trustOwner)
 		if nic.Provider == kubeovn.DefaultProvider || len(nics) == 1 {
 			c.Policy, c.Decision = d.Policy, d.Level.String()
 		}
@@ -64,12 +87,17 @@ func (v *View) ChangePod(p *Pod, nics []kubeovn.NIC) Change {
 	return c
 }
 
-// wouldChange warns, in mode warn, that enforcing would change the pod.
+// wouldChange notes that enforcing would change the pod, and warns where the policy says so.
 func (c *Change) wouldChange(provider kubeovn.Provider, annotations map[string]string, d policy.Decision) {
 	key := provider.Key(kubeovn.PortSecurity)
-	if d.Mode == policy.Warn && d.Level != policy.Open && annotations[key] != kubeovn.True {
-		c.Warnings = append(c.Warnings, fmt.Sprintf(
-			"ovnguard: %s (mode warn) asks for %s on NIC %s, and the pod is made without it; enforcing would set annotation %s=true", policyTitle(d.Policy), d.Level, provider, key))
+	if d.Level == policy.Open || annotations[key] == kubeovn.True {
+		return
+	}
+	text := fmt.Sprintf("%s (mode %s) asks for %s on NIC %s, and the pod is made without it; enforcing would set annotation %s=true",
+		policyTitle(d.Policy), d.Mode, d.Level, provider, key)
+	c.Violations = append(c.Violations, text)
+	if d.Mode == policy.Warn {
+		c.Warnings = append(c.Warnings, "ovnguard: "+text)
 	}
 }
 
@@ -89,19 +117,21 @@ func (c Change) Apply(annotations map[string]string) map[string]string {
 	return out
 }
 
-// explain turns refused and unreadable wishes into warnings and denials.
+// explain turns refused and unreadable wishes into warnings and denials. What the validating webhook refuses is left to it.
 func (c *Change) explain(d policy.Decision, namespace string) {
 	for _, s := range d.Refusals() {
-		switch {
-		case s.Outcome == policy.Invalid && s.Source == policy.FromPod:
-			c.Denials = append(c.Denials, fmt.Sprintf(
-				"metadata.annotations[%q]: %s; write one of them, or remove the annotation to inherit from the namespace", s.Key, s.Detail))
+		switch onLevel := kubeovn.ClassOf(s.Key) == kubeovn.LevelKey; {
+		case s.Source == policy.FromException:
+			c.Warnings = append(c.Warnings, fmt.Sprintf("ovnguard: PortSecurityException %s does not count: %s", s.Name, s.Detail))
+		case s.Source == policy.FromNamespace:
+			c.Warnings = append(c.Warnings, fmt.Sprintf("ovnguard: %s of namespace %s was ignored: %s", s.Key, namespace, s.Detail))
+		case s.Source != policy.FromPod || !onLevel:
 		case s.Outcome == policy.Invalid:
+			c.Denials = append(c.Denials, fmt.Sprintf(
+				"%s: %s; write one of them, or remove the annotation to inherit from the namespace", annotation(s.Key), s.Detail))
+		default:
 			c.Warnings = append(c.Warnings, fmt.Sprintf(
-				"ovnguard: annotation %s of namespace %s was ignored: %s", s.Key, namespace, s.Detail))
-		case s.Outcome == policy.Refused:
-			c.Warnings = append(c.Warnings, fmt.Sprintf(
-				"ovnguard: annotation %s=%q was not applied: %s; to loosen the namespace, its administrator can run: kubectl annotate namespace %s %s=%s --overwrite",
+				"ovnguard: annotation %s=%q was not applied: %s; to loosen the namespace, whoever has the verb exempt on namespaces.ovnguard.io can run: kubectl annotate namespace %s %s=%s --overwrite",
 				s.Key, s.Value, s.Detail, namespace, s.Key, looser(s.Key)))
 		}
 	}
@@ -109,7 +139,7 @@ func (c *Change) explain(d policy.Decision, namespace string) {
 
 // looser gives the value that would loosen the key on a namespace.
 func looser(key string) string {
-	if _, suffix, _ := kubeovn.SplitKey(key); suffix == kubeovn.Layer2Forward {
+	if kubeovn.BaseSuffix(key) == kubeovn.Layer2Forward {
 		return "true"
 	}
 	return "false"
@@ -122,20 +152,18 @@ func (c *Change) level(key string, annotations map[string]string, d policy.Decis
 	}
 }
 
-// forwarding takes out a wish for layer-2 forwarding that nothing allows and normalises one that is allowed.
+// forwarding puts in the layer-2 forwarding that an exception grants, since Kube-OVN reads it when it makes the port and never
+// again, takes out a wish that nothing allows, and normalises one that is allowed.
 func (c *Change) forwarding(key string, annotations map[string]string, d policy.Decision) {
 	value, present := annotations[key]
-	if !present {
-		return
-	}
 	t, err := kubeovn.ParseToggle(value)
 	switch {
 	case err != nil: // refused by explain
-	case t == kubeovn.On && d.Forwarding == policy.Allow:
+	case d.Forwarding == policy.Require, t == kubeovn.On && d.Forwarding == policy.Allow:
 		if value != kubeovn.True {
 			c.Set[key] = kubeovn.True
 		}
-	case t == kubeovn.On:
+	case present && t == kubeovn.On:
 		c.Remove = append(c.Remove, key)
 	}
 }

@@ -62,6 +62,11 @@ const touchesMetadata = "request.operation != 'UPDATE' || " +
 	"(has(object.metadata.labels) ? object.metadata.labels : {}) != (has(oldObject.metadata.labels) ? oldObject.metadata.labels : {}) || " +
 	"(has(object.metadata.ownerReferences) ? object.metadata.ownerReferences : []) != (has(oldObject.metadata.ownerReferences) ? oldObject.metadata.ownerReferences : [])"
 
+// changesNetworks holds where a running pod gets other networks, as KubeVirt does when an interface is plugged into a machine.
+const changesNetworks = "request.operation != 'UPDATE' || " +
+	"(has(object.metadata.annotations) && '" + kubeovn.Networks + "' in object.metadata.annotations ? object.metadata.annotations['" + kubeovn.Networks + "'] : '') != " +
+	"(has(oldObject.metadata.annotations) && '" + kubeovn.Networks + "' in oldObject.metadata.annotations ? oldObject.metadata.annotations['" + kubeovn.Networks + "'] : '')"
+
 // bindsWithMetadata holds for Bindings that bring annotations or labels, and for everything that is no Binding.
 const bindsWithMetadata = "request.kind.kind != 'Binding' || has(object.metadata.annotations) || has(object.metadata.labels)"
 
@@ -80,10 +85,11 @@ func hooks(o Options) []hook {
 	return []hook{
 		{
 			name: "pods.ovnguard.io", path: "/mutate-pods", mutating: true, handler: pods(admission.MutatePods),
-			rules: []admissionregistrationv1.RuleWithOperations{rule("", "v1", namespaced, []string{"pods"}, create)},
+			rules: []admissionregistrationv1.RuleWithOperations{rule("", "v1", namespaced, []string{"pods"}, create, change)},
 			conditions: append([]admissionregistrationv1.MatchCondition{
 				{Name: "not-on-the-host-network", Expression: notOnHost},
 				{Name: "not-a-mirror-pod", Expression: notMirror},
+				{Name: "changes-networks", Expression: changesNetworks},
 			}, notOrdinary...),
 		},
 		{

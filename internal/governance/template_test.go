@@ -105,7 +105,7 @@ func machineRequest(t testing.TB, resource string, now, old map[string]string, n
 // of that. The rest is told, and refused in the launcher.
 func TestThreat23MachineTemplates(t *testing.T) {
 	for _, resource := range []string{"virtualmachines", "virtualmachineinstances"} {
-		for _, key := range []string{"kubevirt.io/migrationJobName", "ovn.kubernetes.io/virtualmachine", "blue.shop.ovn.kubernetes.io/virtualmachine"} {
+		for _, key := range []string{"kubevirt.io/migrationJobName", "ovn.kubernetes.io/allow_live_migration", "blue.shop.ovn.kubernetes.io/allow_live_migration"} {
 			a, err := guardOf(honouring()).Machine(t.Context(), machineRequest(t, resource, map[string]string{key: "x"}, nil))
 			expect(t, a, err, key, "leave it out")
 			a, err = guardOf(honouring()).Machine(t.Context(), machineRequest(t, resource, map[string]string{key: "x"}, map[string]string{"a": "b"}))

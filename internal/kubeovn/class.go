@@ -19,9 +19,11 @@ const (
 	// IdentityKey chooses a port's addresses, MAC or switch. Kube-OVN reads it again whenever it rebuilds the port, without asking
 	// its own address management.
 	IdentityKey
-	// OwnKey is Kube-OVN's own note about a port, such as allocated. Kube-OVN believes it whoever wrote it.
+	// OwnKey is Kube-OVN's own note about a port, such as allocated, or the machine whose port a launcher pod uses. Kube-OVN
+	// believes it whoever wrote it.
 	OwnKey
-	// MachineKey binds a pod to a KubeVirt machine, or to a migration of one.
+	// MachineKey makes a pod the target of a live migration of a KubeVirt machine: Kube-OVN then lets it have addresses that
+	// others have.
 	MachineKey
 	// EgressKey takes an external address, or steers the pod's traffic elsewhere.
 	EgressKey
@@ -44,9 +46,9 @@ var classes = map[Suffix]KeyClass{
 	PortVIPs: GrantKey, "aaps": GrantKey, VIP: GrantKey,
 	IPAddress: IdentityKey, MACAddress: IdentityKey, LogicalSwitch: IdentityKey, IPPool: IdentityKey, "ip_family": IdentityKey,
 	Allocated: OwnKey, Routed: OwnKey, CIDR: OwnKey, Gateway: OwnKey, LogicalRouter: OwnKey, PodNICType: OwnKey,
-	"vlan_id": OwnKey, "provider_network": OwnKey, "vpc_nat_gw": OwnKey, "activation_strategy": OwnKey, "allow_live_migration": MachineKey,
-	"virtualmachine": MachineKey,
-	"eip":            EgressKey, "snat": EgressKey, "north_gateway": EgressKey,
+	"vlan_id": OwnKey, "provider_network": OwnKey, "virtualmachine": OwnKey,
+	"allow_live_migration": MachineKey,
+	"eip":                  EgressKey, "snat": EgressKey, "north_gateway": EgressKey,
 	SecurityGroups: GroupKey,
 }
 
@@ -86,4 +88,18 @@ func Suffixes(of ...KeyClass) []Suffix {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// ProviderOf gives the provider of the NIC that a key is about. Keys without a provider, and those that Kube-OVN reads for the
+// default network alone, are about that. The form for one interface of an attachment that is listed more than once,
+// "<attachment>.<namespace>.kubernetes.io/ip_address.<interface>", lacks the ".ovn" of the provider.
+func ProviderOf(key string) Provider {
+	p, suffix, ok := SplitKey(key)
+	if !ok {
+		return DefaultProvider
+	}
+	if _, name, cut := strings.Cut(string(suffix), "."); cut && p != DefaultProvider {
+		return p + ".ovn." + Provider(name)
+	}
+	return p
 }

@@ -13,7 +13,7 @@ func TestClassOf(t *testing.T) {
 		"nad.ns.kubernetes.io/mac_address.net1":       IdentityKey,
 		"ovn.kubernetes.io/logical_switch":            IdentityKey,
 		"ovn.kubernetes.io/allocated":                 OwnKey,
-		"ovn.kubernetes.io/virtualmachine":            MachineKey,
+		"ovn.kubernetes.io/virtualmachine":            OwnKey,
 		"kubevirt.io/migrationJobName":                MachineKey,
 		"ovn.kubernetes.io/snat":                      EgressKey,
 		"ovn.kubernetes.io/security_groups":           GroupKey,
@@ -31,6 +31,51 @@ func TestClassOf(t *testing.T) {
 	} {
 		if got := ClassOf(key); got != want {
 			t.Errorf("%s is of class %d, want %d", key, got, want)
+		}
+	}
+}
+
+func TestProviderOf(t *testing.T) {
+	for key, want := range map[string]Provider{
+		"ovn.kubernetes.io/ip_address":             "ovn",
+		"ovn.kubernetes.io/aaps":                   "ovn",
+		"nad.ns.ovn.kubernetes.io/port_vips":       "nad.ns.ovn",
+		"nad.ns.ovn.net1.kubernetes.io/ip_address": "nad.ns.ovn.net1",
+		"nad.ns.kubernetes.io/ip_address.net1":     "nad.ns.ovn.net1",
+		"kubevirt.io/migrationJobName":             "ovn",
+	} {
+		if got := ProviderOf(key); got != want {
+			t.Errorf("%s is about %s, want %s", key, got, want)
+		}
+	}
+}
+
+func TestMayNameAnotherPort(t *testing.T) {
+	cases := []struct {
+		pod, namespace string
+		want           bool
+	}{
+		{"x.ns1.nad.nadns", "ovn", true},      // NIC nad of nadns of pod x in ns1
+		{"a.x.ns1.nad.nadns", "ovn", true},    // the same of pod a.x
+		{"x.ns1.nad.nadns.ovn", "net1", true}, // its interface net1
+		{"x.ns1.nad", "ovn", false},           // too short for a NIC of an attachment
+		{"x", "ovn", false},
+		{"x.ns1.nad.nadns", "shop", false},
+		{"x.ns1.nad.nadns.foo", "net1", false},
+		{"web-0", "shop", false},
+	}
+	for _, c := range cases {
+		if got := MayNameAnotherPort(c.pod, c.namespace); got != c.want {
+			t.Errorf("pod %s in %s: %v, want %v", c.pod, c.namespace, got, c.want)
+		}
+	}
+	// What it is for: the names are the same.
+	for _, c := range []struct{ mine, theirs string }{
+		{PortName("x.ns1.nad.nadns", "ovn", DefaultProvider), PortName("x", "ns1", "nad.nadns.ovn")},
+		{PortName("x.ns1.nad.nadns.ovn", "net1", DefaultProvider), PortName("x", "ns1", "nad.nadns.ovn.net1")},
+	} {
+		if c.mine != c.theirs {
+			t.Errorf("%s is not %s", c.mine, c.theirs)
 		}
 	}
 }

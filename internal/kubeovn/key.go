@@ -98,3 +98,11 @@ func PortName(owner, namespace string, p Provider) string {
 func OwnsLauncher(apiVersion, kind string) bool {
 	return kind == "VirtualMachineInstance" && strings.HasPrefix(apiVersion, "kubevirt.io/")
 }
+
+// MayNameAnotherPort tells that the port of this pod on the default network bears a name that a NIC of another pod's attachment
+// can bear too: "<pod>.<namespace>.<attachment>.<its namespace>.ovn", or the same with ".<interface>" behind it. Kube-OVN would
+// take the two for one port.
+func MayNameAnotherPort(pod, namespace string) bool {
+	parts := strings.Split(pod, ".")
+	return namespace == string(DefaultProvider) && len(parts) >= 4 || len(parts) >= 5 && parts[len(parts)-1] == string(DefaultProvider)
+}

@@ -33,20 +33,22 @@ func Record(nics map[kubeovn.Provider]Recorded) string {
 	return string(text)
 }
 
+// ReadRecord gives the entries of RecordAnnotation; none where there is none that can be read. The map is the caller's.
+func ReadRecord(annotations map[string]string) map[kubeovn.Provider]Recorded {
+	nics := make(map[kubeovn.Provider]Recorded)
+	if text := annotations[RecordAnnotation]; text == "" || json.Unmarshal([]byte(text), &nics) != nil || nics == nil {
+		return make(map[kubeovn.Provider]Recorded)
+	}
+	return nics
+}
+
 // onlyDefault is what most pods inherit, shared by all of them.
 var onlyDefault = []kubeovn.Provider{kubeovn.DefaultProvider}
 
 // Inherited gives the NICs whose port_security was written without the pod having asked, as the record says; none where there
 // is no record that can be read.
 func Inherited(annotations map[string]string) []kubeovn.Provider {
-	text := annotations[RecordAnnotation]
-	if text == "" {
-		return nil
-	}
-	var nics map[kubeovn.Provider]Recorded
-	if err := json.Unmarshal([]byte(text), &nics); err != nil {
-		return nil
-	}
+	nics := ReadRecord(annotations)
 	if r, ok := nics[kubeovn.DefaultProvider]; ok && len(nics) == 1 && !r.Asked {
 		return onlyDefault
 	}

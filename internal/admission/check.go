@@ -1,0 +1,85 @@
+package admission
+
+import (
+	"fmt"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/multus"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// check gathers what is wrong with a pod.
+type check struct {
+	*View
+	pod        *Pod
+	trustOwner bool
+	// networks is what the pod asks for, and networksErr says why that cannot be read; nics are the NICs that come of it.
+	networks    multus.Networks
+	networksErr error
+	nics        []kubeovn.NIC
+	// mode is that of the policy of what is being looked at.
+	mode     policy.Mode
+	refusals []Refusal
+	decided  map[kubeovn.Provider]policy.Decision
+}
+
+// newCheck begins a check of the pod. trustOwner tells that the pod's owners are believed, as they are once the pod is there.
+func (v *View) newCheck(p *Pod, trustOwner bool) *check {
+	c := &check{View: v, pod: p, trustOwner: trustOwner}
+	c.networks, c.networksErr = multus.Parse(v.Namespace.Name, p.Metadata.Annotations)
+	if c.networksErr == nil {
+		c.nics = nicsOf(c.networks)
+	}
+	c.wholePod()
+	return c
+}
+
+// wholePod says that what follows is about the pod as a whole: the policy that does most counts.
+func (c *check) wholePod() {
+	c.about(kubeovn.DefaultProvider)
+	for _, nic := range c.nics {
+		c.mode = min(c.mode, c.decision(nic.Provider).Mode)
+	}
+}
+
+// about says that what follows is about one NIC.
+func (c *check) about(p kubeovn.Provider) { c.mode = c.decision(p).Mode }
+
+func (c *check) refuse(field, fix, why string, args ...any) {
+	c.refusals = append(c.refusals, Refusal{Field: field, Why: fmt.Sprintf(why, args...), Fix: fix, Mode: c.mode})
+}
+
+// decision gives the decision for a NIC, made once.
+func (c *check) decision(p kubeovn.Provider) policy.Decision {
+	d, ok := c.decided[p]
+	if !ok {
+		if c.decided == nil {
+			c.decided = make(map[kubeovn.Provider]policy.Decision)
+		}
+		d = c.decide(c.pod, p, c.trustOwner)
+		c.decided[p] = d
+	}
+	return d
+}
+
+// ours tells that a port of that name is the pod's own. A pod of a StatefulSet, or of a machine, finds its port from before.
+func (c *check) ours(port string) bool {
+	for _, nic := range c.nics {
+		if port == kubeovn.PortName(c.pod.Metadata.portOwner(), c.Namespace.Name, nic.Provider) {
+			return true
+		}
+	}
+	return false
+}
+
+// exceptionOr names the object that would allow something.
+func (c *check) exceptionOr(grant string) string {
+	return fmt.Sprintf("a PortSecurityException in namespace %s can grant %s", c.Namespace.Name, grant)
+}
+
+func policyTitle(name string) string {
+	if name == "" {
+		return "the built-in default"
+	}
+	return "PortSecurityPolicy " + name
+}
