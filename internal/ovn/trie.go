@@ -1,7 +1,5 @@
 package ovn
 
-import "math/bits"
-
 // trie is a set of rows, found by 64 bits of hash. It is persistent: put gives a new trie that shares all but a few nodes
 // with the old one, which stays as it was. So a snapshot costs nothing to take or to keep, readers need no lock, and what
 // differs between two snapshots is found without looking at what they share.
@@ -10,15 +8,13 @@ type trie[T any] struct {
 	size int
 }
 
-// node holds up to sixteen places, chosen by four bits of the hash. A place is empty, or holds one row, or the node below.
-// Below the last four bits there are only rows, whose hashes are all equal.
+// node is a leaf, which holds rows, or a fork, which holds the nodes for the next bits of the hash. A fork is never empty.
 type node[T any] struct {
 	// edit is the change that made the node; that change alone may write to it.
-	edit  *edit
-	rows  uint16
-	below uint16
-	row   []entry[T]
-	kid   []*node[T]
+	edit *edit
+	fork bool
+	row  []entry[T]
+	kid  [trieFan]*node[T]
 }
 
 type entry[T any] struct {
@@ -30,16 +26,21 @@ type entry[T any] struct {
 type edit struct{ _ byte }
 
 const (
-	trieBits  = 4
+	trieBits  = 2
+	trieFan   = 1 << trieBits
 	trieDepth = 64 / trieBits
+
+	// leafMost is how many rows a leaf holds before it becomes a fork; a fork that holds no more than leafJoin becomes a leaf.
+	// Walking all rows is then mostly walking lists, and the time goes to the rows rather than to finding them. Leaves at
+	// trieDepth hold any number: rows whose hashes are equal.
+	leafMost = 32
+	leafJoin = leafMost / 2
 )
 
-func place(hash uint64, depth int) uint16 {
-	return 1 << (hash >> (64 - trieBits*(depth+1)) & (1<<trieBits - 1))
+// place gives the kid under which a hash is found, in a fork that deep.
+func place(hash uint64, depth int) int {
+	return int(hash >> (64 - trieBits*(depth+1)) & (trieFan - 1))
 }
-
-// at gives the index in a packed slice of the place that bit marks.
-func at(set, bit uint16) int { return bits.OnesCount16(set & (bit - 1)) }
 
 // put gives a trie where old, which has that hash, is replaced by now. Either may be nil: a new row, or one that goes.
 func (t trie[T]) put(e *edit, hash uint64, old, now *T) trie[T] {
@@ -69,38 +70,32 @@ func (n *node[T]) own(e *edit) *node[T] {
 	if n.edit == e {
 		return n
 	}
-	c := &node[T]{edit: e, rows: n.rows, below: n.below}
-	c.row = append(make([]entry[T], 0, len(n.row)+1), n.row...)
-	c.kid = append(make([]*node[T], 0, len(n.kid)+1), n.kid...)
+	c := &node[T]{edit: e, fork: n.fork, kid: n.kid}
+	if !n.fork {
+		c.row = append(make([]entry[T], 0, len(n.row)+1), n.row...)
+	}
 	return c
 }
 
 func (n *node[T]) insert(e *edit, x entry[T], depth int) *node[T] {
 	n = n.own(e)
-	if depth == trieDepth {
-		n.row = append(n.row, x)
-		return n
+	if !n.fork {
+		if len(n.row) < leafMost || depth == trieDepth {
+			n.row = append(n.row, x)
+			return n
+		}
+		rows := n.row
+		n.fork, n.row = true, nil
+		for _, r := range rows {
+			n.insert(e, r, depth)
+		}
 	}
-	bit := place(x.hash, depth)
-	switch {
-	case n.below&bit != 0:
-		i := at(n.below, bit)
-		n.kid[i] = n.kid[i].insert(e, x, depth+1)
-	case n.rows&bit != 0:
-		i := at(n.rows, bit)
-		kid := (*node[T])(nil).insert(e, n.row[i], depth+1).insert(e, x, depth+1)
-		n.row = cut(n.row, i)
-		n.rows &^= bit
-		n.kid = fit(n.kid, at(n.below, bit), kid)
-		n.below |= bit
-	default:
-		n.row = fit(n.row, at(n.rows, bit), x)
-		n.rows |= bit
-	}
+	i := place(x.hash, depth)
+	n.kid[i] = n.kid[i].insert(e, x, depth+1)
 	return n
 }
 
-// find gives the index of row among the rows of the node; -1 where it is not there.
+// find gives the index of row among the rows of a leaf; -1 where it is not there.
 func (n *node[T]) find(row *T) int {
 	for i := range n.row {
 		if n.row[i].row == row {
@@ -114,12 +109,8 @@ func (n *node[T]) replace(e *edit, hash uint64, depth int, old, now *T) (*node[T
 	if n == nil {
 		return nil, false
 	}
-	bit := uint16(0)
-	if depth < trieDepth {
-		bit = place(hash, depth)
-	}
-	if n.below&bit != 0 {
-		i := at(n.below, bit)
+	if n.fork {
+		i := place(hash, depth)
 		kid, found := n.kid[i].replace(e, hash, depth+1, old, now)
 		if found && kid != n.kid[i] {
 			n = n.own(e)
@@ -140,46 +131,49 @@ func (n *node[T]) remove(e *edit, hash uint64, depth int, old *T) (*node[T], boo
 	if n == nil {
 		return nil, false
 	}
-	bit := uint16(0)
-	if depth < trieDepth {
-		bit = place(hash, depth)
-	}
-	if n.below&bit == 0 {
-		i := n.find(old)
-		if i < 0 {
+	if n.fork {
+		i := place(hash, depth)
+		kid, found := n.kid[i].remove(e, hash, depth+1, old)
+		if !found {
 			return n, false
 		}
-		if len(n.row) == 1 && len(n.kid) == 0 {
-			return nil, true
-		}
 		n = n.own(e)
-		n.row = cut(n.row, i)
-		n.rows &^= bit
-		return n, true
+		n.kid[i] = kid
+		return n.join(), true
 	}
-	i := at(n.below, bit)
-	kid, found := n.kid[i].remove(e, hash, depth+1, old)
-	if !found {
+	i := n.find(old)
+	if i < 0 {
 		return n, false
 	}
-	n = n.own(e)
-	switch {
-	case kid == nil:
-		n.kid = cut(n.kid, i)
-		n.below &^= bit
-	case len(kid.row) == 1 && len(kid.kid) == 0:
-		// A row that is alone moves up, so that the shape depends on the content alone.
-		n.kid = cut(n.kid, i)
-		n.below &^= bit
-		n.row = fit(n.row, at(n.rows, bit), kid.row[0])
-		n.rows |= bit
-	default:
-		n.kid[i] = kid
-	}
-	if len(n.row) == 0 && len(n.kid) == 0 {
+	if len(n.row) == 1 {
 		return nil, true
 	}
+	n = n.own(e)
+	last := len(n.row) - 1
+	n.row[i] = n.row[last]
+	n.row[last] = entry[T]{}
+	n.row = n.row[:last]
 	return n, true
+}
+
+// join gives a fork of ours as a leaf where it has become small, and nil where nothing is left.
+func (n *node[T]) join() *node[T] {
+	size := 0
+	for _, k := range n.kid {
+		if k == nil {
+			continue
+		}
+		if size += len(k.row); k.fork || size > leafJoin {
+			return n
+		}
+	}
+	if size == 0 {
+		return nil
+	}
+	rows := make([]entry[T], 0, size+1)
+	n.entries(func(x entry[T]) { rows = append(rows, x) })
+	n.fork, n.row, n.kid = false, rows, [trieFan]*node[T]{}
+	return n
 }
 
 // each calls yield for every row until it gives false, and tells whether it never did.
@@ -192,46 +186,44 @@ func (n *node[T]) each(yield func(*T) bool) bool {
 			return false
 		}
 	}
-	for _, k := range n.kid {
-		if !k.each(yield) {
-			return false
+	if n.fork {
+		for _, k := range n.kid {
+			if !k.each(yield) {
+				return false
+			}
 		}
 	}
 	return true
 }
 
 // withPrefix calls yield for every row whose hash begins with the first bits of hash, until it gives false. bits is a
-// multiple of four.
+// multiple of trieBits.
 func (t trie[T]) withPrefix(hash uint64, bits int, yield func(*T) bool) {
 	n := t.root
-	for depth := 0; n != nil && depth < bits/trieBits; depth++ {
-		bit := place(hash, depth)
-		if n.rows&bit != 0 {
-			if x := n.row[at(n.rows, bit)]; x.hash>>(64-bits) == hash>>(64-bits) {
-				yield(x.row)
-			}
-			return
-		}
-		if n.below&bit == 0 {
-			return
-		}
-		n = n.kid[at(n.below, bit)]
+	depth := 0
+	for ; n != nil && n.fork && depth < bits/trieBits; depth++ {
+		n = n.kid[place(hash, depth)]
 	}
-	n.each(yield)
+	if n == nil || n.fork {
+		n.each(yield)
+		return
+	}
+	for i := range n.row {
+		if x := &n.row[i]; (x.hash^hash)>>(64-bits) == 0 && !yield(x.row) {
+			return
+		}
+	}
 }
 
 // difference gives the rows that are only in a and those that are only in b. What both share as nodes is not looked at.
 func difference[T any](a, b *node[T], depth int, onlyA, onlyB func(entry[T])) {
 	switch {
 	case a == b:
-		return
 	case a == nil:
 		b.entries(onlyB)
-		return
 	case b == nil:
 		a.entries(onlyA)
-		return
-	case depth == trieDepth:
+	case !a.fork && !b.fork:
 		for _, x := range a.row {
 			if b.find(x.row) < 0 {
 				onlyA(x)
@@ -242,34 +234,28 @@ func difference[T any](a, b *node[T], depth int, onlyA, onlyB func(entry[T])) {
 				onlyB(x)
 			}
 		}
-		return
-	}
-	for bit, places := uint16(1), a.rows|a.below|b.rows|b.below; places != 0; bit <<= 1 {
-		if places&bit == 0 {
-			continue
+	default:
+		for i := range trieFan {
+			difference(a.under(i, depth), b.under(i, depth), depth+1, onlyA, onlyB)
 		}
-		places &^= bit
-		if a.rows&bit != 0 && b.rows&bit != 0 {
-			x, y := a.row[at(a.rows, bit)], b.row[at(b.rows, bit)]
-			if x.row != y.row {
-				onlyA(x)
-				onlyB(y)
-			}
-			continue
-		}
-		difference(a.under(bit, depth), b.under(bit, depth), depth+1, onlyA, onlyB)
 	}
 }
 
-// under gives the place as a node, one row alone too.
-func (n *node[T]) under(bit uint16, depth int) *node[T] {
-	switch {
-	case n.below&bit != 0:
-		return n.kid[at(n.below, bit)]
-	case n.rows&bit != 0:
-		return (*node[T])(nil).insert(&edit{}, n.row[at(n.rows, bit)], depth+1)
+// under gives what is at a place of the node, which would be a fork if it held more.
+func (n *node[T]) under(i, depth int) *node[T] {
+	if n.fork {
+		return n.kid[i]
 	}
-	return nil
+	var rows []entry[T]
+	for _, x := range n.row {
+		if place(x.hash, depth) == i {
+			rows = append(rows, x)
+		}
+	}
+	if rows == nil {
+		return nil
+	}
+	return &node[T]{row: rows}
 }
 
 func (n *node[T]) entries(do func(entry[T])) {
@@ -277,21 +263,8 @@ func (n *node[T]) entries(do func(entry[T])) {
 		do(x)
 	}
 	for _, k := range n.kid {
-		k.entries(do)
+		if k != nil {
+			k.entries(do)
+		}
 	}
-}
-
-// fit and cut put an element into a slice that is ours and take one out.
-func fit[E any](list []E, i int, x E) []E {
-	list = append(list, x)
-	copy(list[i+1:], list[i:])
-	list[i] = x
-	return list
-}
-
-func cut[E any](list []E, i int) []E {
-	var none E
-	copy(list[i:], list[i+1:])
-	list[len(list)-1] = none
-	return list[:len(list)-1]
 }

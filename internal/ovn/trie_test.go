@@ -31,7 +31,7 @@ func TestTrieIsAPersistentSet(t *testing.T) {
 	}
 	var history []moment
 	now, want := trie[thing]{}, map[*thing]bool{}
-	for range 600 {
+	for step := range 600 {
 		e := &edit{}
 		for range r.IntN(8) + 1 {
 			var old *thing
@@ -39,7 +39,15 @@ func TestTrieIsAPersistentSet(t *testing.T) {
 				old = x
 				break
 			}
-			switch r.IntN(3) {
+			// It grows to some hundreds of rows and shrinks again, so that leaves fork and forks join.
+			choice := r.IntN(3)
+			if r.IntN(2) == 0 {
+				choice = 2
+				if step > 300 {
+					choice = 0
+				}
+			}
+			switch choice {
 			case 0:
 				if old != nil {
 					now = now.put(e, old.hash, old, nil)
