@@ -23,6 +23,7 @@ import (
 	guard "github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/monitor"
+	serving "github.com/ovnguard/ovnguard/internal/webhook"
 )
 
 // Run runs the service until ctx ends. o must be valid.
@@ -125,6 +126,13 @@ func newManager(o Options, cert *certificate, log logr.Logger) (manager.Manager,
 	return mgr, nil
 }
 
+const (
+	// maxReviews is how many reviews are answered at a time.
+	maxReviews = 256
+	// requestTimeout is how long a request may take to arrive. The API server waits no longer for the answer either.
+	requestTimeout = time.Duration(webhookTimeout) * time.Second
+)
+
 // addWebhooks serves the webhooks.
 func addWebhooks(mgr ctrl.Manager, o Options, w *world) error {
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -135,6 +143,7 @@ func addWebhooks(mgr ctrl.Manager, o Options, w *world) error {
 	if err := metrics.Registry.Register(duration); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
+	limit := serving.NewLimit(maxReviews)
 	for _, h := range hooks(o) {
 		for _, result := range []string{guard.ResultPatched, guard.ResultUnchanged, guard.ResultDenied, guard.ResultInvalid} {
 			duration.WithLabelValues(h.label(), result)
@@ -142,7 +151,7 @@ func addWebhooks(mgr ctrl.Manager, o Options, w *world) error {
 		handler := h.handler(w, func(result string, d time.Duration) {
 			duration.WithLabelValues(h.label(), result).Observe(d.Seconds())
 		})
-		mgr.GetWebhookServer().Register(h.path, bounded(&webhook.Admission{Handler: handler}, requestTimeout))
+		mgr.GetWebhookServer().Register(h.path, &serving.Handler{Answer: handler, Limit: limit, Timeout: requestTimeout, Log: mgr.GetLogger().WithName(h.label())})
 	}
 	return nil
 }

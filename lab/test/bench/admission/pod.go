@@ -33,7 +33,7 @@ func ordinaryPod(namespace string) *corev1.Pod {
 	for i := range 4 {
 		c := corev1.Container{
 			Name: fmt.Sprintf("c%d", i), Image: "registry.example.org/team/web:1.2.3", Args: []string{"serve", "--address=:8080", "--verbose"},
-			Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: int32(8080 + i)}},
+			Ports: []corev1.ContainerPort{{Name: fmt.Sprintf("http%d", i), ContainerPort: int32(8080 + i)}},
 			Resources: corev1.ResourceRequirements{
 				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("128Mi")},
 			},

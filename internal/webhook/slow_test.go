@@ -1,4 +1,4 @@
-package controller
+package webhook
 
 import (
 	"io"
@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
@@ -32,10 +33,12 @@ func TestBodyThatDoesNotCome(t *testing.T) {
 	for name, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
 			read := make(chan error, 1)
-			handler := bounded(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			bounded := &Handler{Answer: handlerFunc(allow), Limit: NewLimit(1), Timeout: 50 * time.Millisecond, Log: logr.Discard()}
+			handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				bounded.ServeHTTP(w, r)
 				_, err := io.ReadAll(r.Body)
 				read <- err
-			}), 50*time.Millisecond)
+			})
 			count := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "requests_total", Help: "requests"}, []string{"code"})
 			s := httptest.NewUnstartedServer(promhttp.InstrumentHandlerCounter(count, handler))
 			s.EnableHTTP2 = http2
@@ -48,6 +51,7 @@ func TestBodyThatDoesNotCome(t *testing.T) {
 				if err != nil {
 					return
 				}
+				req.Header.Set("Content-Type", "application/json")
 				if res, err := s.Client().Do(req); err == nil {
 					_ = res.Body.Close()
 				}

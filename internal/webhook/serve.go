@@ -1,0 +1,186 @@
+// Package webhook speaks the API server's admission protocol over HTTP: it lets well-formed reviews through to who answers
+// them, and nothing is ever allowed because something went wrong.
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+// MaxBody is the largest review that is read, in bytes. The API server takes objects of up to 3 MiB, and an update brings two.
+const MaxBody = 8 << 20
+
+// slotWait is how long a review waits for its turn while too many are being answered.
+const slotWait = 500 * time.Millisecond
+
+// Limit bounds how many reviews are answered at a time, over all handlers that share it.
+type Limit chan struct{}
+
+// NewLimit gives a limit of n reviews.
+func NewLimit(n int) Limit { return make(Limit, n) }
+
+// take waits for a turn; false where none came in time.
+func (l Limit) take(ctx context.Context) bool {
+	select {
+	case l <- struct{}{}:
+		return true
+	default:
+	}
+	timer := time.NewTimer(slotWait)
+	defer timer.Stop()
+	select {
+	case l <- struct{}{}:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// Handler answers the reviews of one webhook over HTTP.
+type Handler struct {
+	// Answer decides.
+	Answer admission.Handler
+	// Limit bounds the reviews that are answered at a time.
+	Limit Limit
+	// Timeout bounds how long a request may take to arrive, and its answer to leave.
+	Timeout time.Duration
+	// Log is told of panics.
+	Log logr.Logger
+}
+
+// bodies are buffers that were used before. What is decoded from one is copied out of it.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// keptBody is the largest buffer that is kept.
+const keptBody = 256 << 10
+
+// ServeHTTP implements http.Handler. What is no review gets an HTTP error, which the API server takes for a failed call.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	now := time.Now()
+	control := http.NewResponseController(w)
+	if err := errors.Join(control.SetReadDeadline(now.Add(h.Timeout)), control.SetWriteDeadline(now.Add(2*h.Timeout))); err != nil {
+		http.Error(w, "the connection cannot be bounded in time: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, "want POST", http.StatusMethodNotAllowed)
+		return
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		http.Error(w, "Content-Type: want application/json", http.StatusUnsupportedMediaType)
+		return
+	}
+	review, code, err := read(w, r)
+	if err != nil {
+		http.Error(w, err.Error(), code)
+		return
+	}
+	h.write(w, h.answer(r.Context(), review.Request))
+}
+
+// read reads a review; the code is that of the HTTP error.
+func read(w http.ResponseWriter, r *http.Request) (*admissionv1.AdmissionReview, int, error) {
+	buffer, ok := bodies.Get().(*bytes.Buffer)
+	if !ok {
+		buffer = new(bytes.Buffer)
+	}
+	defer func() {
+		if buffer.Cap() <= keptBody {
+			buffer.Reset()
+			bodies.Put(buffer)
+		}
+	}()
+	if _, err := buffer.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBody)); err != nil {
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
+			return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("the review is larger than %d bytes", MaxBody)
+		}
+		return nil, http.StatusBadRequest, fmt.Errorf("read the review: %w", err)
+	}
+	review, err := Parse(buffer.Bytes())
+	if err != nil {
+		return nil, http.StatusBadRequest, err
+	}
+	return review, 0, nil
+}
+
+// Parse reads a review and checks that it can be answered.
+func Parse(body []byte) (*admissionv1.AdmissionReview, error) {
+	var review admissionv1.AdmissionReview
+	if err := json.Unmarshal(body, &review); err != nil {
+		return nil, fmt.Errorf("not an AdmissionReview: %w", err)
+	}
+	if review.APIVersion != admissionv1.SchemeGroupVersion.String() || review.Kind != "AdmissionReview" {
+		return nil, fmt.Errorf("apiVersion %q, kind %q: want %s, AdmissionReview", review.APIVersion, review.Kind, admissionv1.SchemeGroupVersion)
+	}
+	switch {
+	case review.Request == nil:
+		return nil, errors.New("request: missing")
+	case review.Request.UID == "":
+		return nil, errors.New("request.uid: missing, so no answer could be matched with it")
+	}
+	return &review, nil
+}
+
+// answer asks who answers; too many reviews at a time and panics end in a refusal.
+func (h *Handler) answer(ctx context.Context, request *admissionv1.AdmissionRequest) (response admission.Response) {
+	req := admission.Request{AdmissionRequest: *request}
+	defer func() {
+		if p := recover(); p != nil {
+			h.Log.Error(fmt.Errorf("panic: %v", p), "a review was refused", "uid", request.UID, "resource", request.Resource.String(), "stack", string(debug.Stack()))
+			response = refused(req, http.StatusInternalServerError, "ovnguard: internal error, see its log; nothing was changed")
+		}
+	}()
+	if !h.Limit.take(ctx) {
+		return refused(req, http.StatusTooManyRequests, "ovnguard: too many requests at a time; try again")
+	}
+	defer func() { <-h.Limit }()
+	response = h.Answer.Handle(ctx, req)
+	if err := response.Complete(req); err != nil {
+		h.Log.Error(err, "an answer could not be put together")
+		return refused(req, http.StatusInternalServerError, "ovnguard: internal error: "+err.Error())
+	}
+	return response
+}
+
+// refused gives a complete refusal.
+func refused(req admission.Request, code int32, message string) admission.Response {
+	return admission.Response{AdmissionResponse: admissionv1.AdmissionResponse{
+		UID: req.UID, Result: &metav1.Status{Status: metav1.StatusFailure, Code: code, Message: message},
+	}}
+}
+
+// write sends the answer.
+func (h *Handler) write(w http.ResponseWriter, response admission.Response) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
+		Response: &response.AdmissionResponse,
+	})
+	if err != nil {
+		h.Log.Error(err, "an answer could not be written")
+		http.Error(w, "the answer could not be written: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if _, err := w.Write(out.Bytes()); err != nil && !strings.Contains(err.Error(), "closed") {
+		h.Log.V(1).Info("an answer did not arrive", "error", err.Error())
+	}
+}

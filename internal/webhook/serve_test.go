@@ -1,0 +1,146 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	admissionv1 "k8s.io/api/admission/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+// handlerFunc answers as a function says.
+type handlerFunc func(context.Context, admission.Request) admission.Response
+
+func (f handlerFunc) Handle(ctx context.Context, req admission.Request) admission.Response {
+	return f(ctx, req)
+}
+
+func allow(context.Context, admission.Request) admission.Response { return admission.Allowed("") }
+
+const good = `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u1","operation":"CREATE","object":{"a":1}}}`
+
+func serve(t *testing.T, limit Limit, answer handlerFunc) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(&Handler{Answer: answer, Limit: limit, Timeout: 2 * time.Second, Log: logr.Discard()})
+	t.Cleanup(s.Close)
+	return s
+}
+
+func send(t *testing.T, s *httptest.Server, method, contentType string, body io.Reader) (int, *admissionv1.AdmissionResponse, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, s.URL, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", contentType)
+	res, err := s.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := res.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var review admissionv1.AdmissionReview
+	if res.StatusCode == http.StatusOK {
+		if err := json.Unmarshal(text, &review); err != nil || review.Response == nil || review.Kind != "AdmissionReview" || review.APIVersion != "admission.k8s.io/v1" {
+			t.Fatalf("%v: not a review: %s", err, text)
+		}
+	}
+	return res.StatusCode, review.Response, string(text)
+}
+
+// Only well-formed reviews reach who answers.
+func TestOnlyReviewsAreAnswered(t *testing.T) {
+	asked := 0
+	s := serve(t, NewLimit(1), func(context.Context, admission.Request) admission.Response {
+		asked++
+		return admission.Allowed("")
+	})
+	for name, c := range map[string]struct {
+		method, contentType, body string
+		code                      int
+		says                      string
+	}{
+		"another method":    {http.MethodPut, "application/json", good, http.StatusMethodNotAllowed, "POST"},
+		"another type":      {http.MethodPost, "application/yaml", good, http.StatusUnsupportedMediaType, "application/json"},
+		"no type":           {http.MethodPost, "", good, http.StatusUnsupportedMediaType, "application/json"},
+		"no body":           {http.MethodPost, "application/json", "", http.StatusBadRequest, "AdmissionReview"},
+		"rubbish":           {http.MethodPost, "application/json", "{]", http.StatusBadRequest, "AdmissionReview"},
+		"two reviews":       {http.MethodPost, "application/json", good + good, http.StatusBadRequest, "AdmissionReview"},
+		"the older version": {http.MethodPost, "application/json", strings.Replace(good, "k8s.io/v1", "k8s.io/v1beta1", 1), http.StatusBadRequest, "v1beta1"},
+		"another kind":      {http.MethodPost, "application/json", strings.Replace(good, `"AdmissionReview"`, `"Pod"`, 1), http.StatusBadRequest, "Pod"},
+		"no request":        {http.MethodPost, "application/json", good[:strings.Index(good, `,"request"`)] + "}", http.StatusBadRequest, "request"},
+		"no UID":            {http.MethodPost, "application/json", strings.Replace(good, `"u1"`, `""`, 1), http.StatusBadRequest, "request.uid"},
+		"too large":         {http.MethodPost, "application/json", good + strings.Repeat(" ", MaxBody), http.StatusRequestEntityTooLarge, "larger"},
+	} {
+		if code, _, text := send(t, s, c.method, c.contentType, strings.NewReader(c.body)); code != c.code || !strings.Contains(text, c.says) {
+			t.Errorf("%s: %d %q, want %d and %q", name, code, text, c.code, c.says)
+		}
+	}
+	if asked != 0 {
+		t.Errorf("asked %d times about what is no review", asked)
+	}
+	code, response, _ := send(t, s, http.MethodPost, "application/json; charset=utf-8", strings.NewReader(good))
+	if code != http.StatusOK || !response.Allowed || response.UID != "u1" || asked != 1 {
+		t.Errorf("a review: %d, %+v, asked %d times", code, response, asked)
+	}
+}
+
+// A panic refuses the one request and harms no other.
+func TestPanicRefuses(t *testing.T) {
+	s := serve(t, NewLimit(1), func(_ context.Context, req admission.Request) admission.Response {
+		if req.Operation == admissionv1.Create {
+			panic("on purpose")
+		}
+		return admission.Allowed("")
+	})
+	for range 3 { // more often than there are turns
+		_, response, _ := send(t, s, http.MethodPost, "application/json", strings.NewReader(good))
+		if response == nil || response.Allowed || response.UID != "u1" || response.Result.Code != http.StatusInternalServerError {
+			t.Fatalf("got %+v, want a refusal", response)
+		}
+	}
+	_, response, _ := send(t, s, http.MethodPost, "application/json", strings.NewReader(strings.Replace(good, "CREATE", "UPDATE", 1)))
+	if response == nil || !response.Allowed {
+		t.Errorf("afterwards: %+v", response)
+	}
+}
+
+// When too many reviews are being answered, the next is refused in time, and not allowed.
+func TestTooManyAtATime(t *testing.T) {
+	limit := NewLimit(1)
+	s := serve(t, limit, allow)
+	limit <- struct{}{}
+	_, response, _ := send(t, s, http.MethodPost, "application/json", strings.NewReader(good))
+	if response == nil || response.Allowed || response.Result.Code != http.StatusTooManyRequests {
+		t.Errorf("got %+v, want a refusal that says to try again", response)
+	}
+	<-limit
+	if _, response, _ = send(t, s, http.MethodPost, "application/json", strings.NewReader(good)); response == nil || !response.Allowed {
+		t.Errorf("afterwards: %+v", response)
+	}
+}
+
+// Whatever arrives is either refused or a review that can be answered.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(good))
+	f.Add([]byte(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":null}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		review, err := Parse(body)
+		if (err == nil) != (review != nil) || err == nil && (review.Request == nil || review.Request.UID == "") {
+			t.Errorf("%q: %v, %+v", body, err, review)
+		}
+	})
+}
