@@ -67,6 +67,13 @@ func (g *Guard) grantable(ctx context.Context, a *Answer, o *v1alpha1.PortSecuri
 		a.deny("%v", why)
 		return nil
 	}
+	if e.Contradiction != "" {
+		a.deny("%s", e.Contradiction)
+		return nil
+	}
+	for _, doubt := range e.Doubts() {
+		a.warn("%s", doubt)
+	}
 	if !e.Expires.After(g.Now()) {
 		a.deny("spec.expiresAt: %s is past; give a time that is to come", e.Expires.UTC().Format(time.RFC3339))
 	}

@@ -90,6 +90,16 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 			edit:  pairs(v1alpha1.AddressPair{Prefix: "10.1.0.1"}, v1alpha1.AddressPair{Prefix: "10.1.0.2"}, v1alpha1.AddressPair{Prefix: "10.1.0.3"}),
 			words: []string{"3 address pairs"},
 		},
+		"class that contradicts": {edit: func(e *v1alpha1.PortSecurityException) {
+			e.Spec.Class, e.Spec.Grant.Level = v1alpha1.ClassRouter, v1alpha1.LevelMAC
+		}, words: []string{"spec.grant.level", "class router", "leave it out"}},
+		"class too loose": {
+			rule: func(p *policy.Policy) { p.Limits.Level = policy.Strict },
+			edit: func(e *v1alpha1.PortSecurityException) {
+				e.Spec.Class, e.Spec.Grant = v1alpha1.ClassNATGateway, v1alpha1.Grant{}
+			},
+			words: []string{"no level looser than strict"},
+		},
 		"owner wanted": {rule: func(p *policy.Policy) { p.Limits.Owner = true }, words: []string{"spec.target.owner"}},
 		"host bits":    {edit: pairs(v1alpha1.AddressPair{Prefix: "10.30.0.1/28"}), words: []string{"spec.grant.pairs[0].prefix", `"10.30.0.0/28"`}},
 		"mapped":       {edit: pairs(v1alpha1.AddressPair{Prefix: "::ffff:10.30.0.1"}), words: []string{`"10.30.0.1"`}},
@@ -394,4 +404,14 @@ func FuzzException(f *testing.F) {
 			t.Errorf("%s was accepted: %v", object, err)
 		}
 	})
+}
+
+// A grant without a class that has only one half is accepted, and its author is told.
+func TestHalfGrantsAreDoubted(t *testing.T) {
+	object := asked(func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Layer2Forward = v1alpha1.Allow })
+	a, err := guardOf(honouring()).Exception(t.Context(), request(t, exceptions, object, nil))
+	expect(t, a, err)
+	if !strings.Contains(strings.Join(a.Warnings, " "), "spec.grant.layer2Forward") {
+		t.Errorf("warnings: %q", a.Warnings)
+	}
 }

@@ -118,13 +118,19 @@ func ExceptionOf(o *v1alpha1.PortSecurityException) policy.Exception {
 	if e.Pods == nil && e.Owner == nil && err == nil {
 		errs = append(errs, errors.New("spec.target: name an owner, or select pods by their labels"))
 	}
+	var grant policy.Grant
 	if s.Grant.Level != "" {
-		if e.Level, err = levelOf(s.Grant.Level); err != nil {
+		level, err := levelOf(s.Grant.Level)
+		if err != nil {
 			errs = append(errs, fmt.Errorf("spec.grant.level: %w", err))
 		}
+		grant.Level = &level
 	}
-	if s.Grant.Layer2Forward == v1alpha1.Allow {
-		e.Forwarding = policy.Require
+	switch s.Grant.Layer2Forward {
+	case v1alpha1.Allow:
+		grant.Forwarding = new(policy.Require)
+	case v1alpha1.Forbid:
+		grant.Forwarding = new(policy.Forbid)
 	}
 	for i, g := range s.Grant.Pairs {
 		pair, err := PairOf(g)
@@ -134,7 +140,12 @@ func ExceptionOf(o *v1alpha1.PortSecurityException) policy.Exception {
 		}
 		e.Pairs = append(e.Pairs, pair)
 	}
-	e.Err = errors.Join(errs...)
+	grant.Pairs = e.Pairs
+	if e.Err = errors.Join(errs...); e.Err == nil {
+		if e.Level, e.Forwarding, err = e.Class.Complete(grant); err != nil {
+			e.Contradiction = err.Error()
+		}
+	}
 	return e
 }
 

@@ -22,8 +22,10 @@ type Exception struct {
 	Owner     *Owner
 	Providers Providers
 
-	// Class names what it is for; empty where it names nothing.
-	Class Class
+	// Class names what it is for; empty where it names nothing. Contradiction says what in the grant does not fit the class, and
+	// is empty where all does; the exception has no effect otherwise.
+	Class         Class
+	Contradiction string
 	// Level is Strict where it grants none.
 	Level Level
 	Pairs []portsec.AddressPair
@@ -52,6 +54,7 @@ const (
 	// InEffect means that it counts.
 	InEffect          Reason = "InEffect"
 	Unreadable        Reason = "Unreadable"
+	Contradictory     Reason = "Contradictory"
 	NamespaceNotNamed Reason = "NamespaceNotNamed"
 	TooManyPairs      Reason = "TooManyPairs"
 	PrefixTooWide     Reason = "PrefixTooWide"
@@ -86,6 +89,8 @@ func (e *Exception) Admissible(p *Policy) (Reason, string) {
 	switch {
 	case e.Err != nil:
 		return Unreadable, e.Err.Error()
+	case e.Contradiction != "":
+		return Contradictory, e.Contradiction
 	case !slices.Contains(p.ExceptionsIn, e.Namespace):
 		return NamespaceNotNamed, fmt.Sprintf("%s does not name namespace %s in spec.exceptions.namespaces", p.title(), e.Namespace)
 	case p.Limits.Owner && (e.Owner == nil || e.Owner.UID == ""):

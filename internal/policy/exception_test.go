@@ -50,6 +50,7 @@ func TestExceptionStanding(t *testing.T) {
 		want      Reason
 	}{
 		"in effect":             {want: InEffect},
+		"contradictory":         {exception: func(e *Exception) { e.Contradiction = "spec.grant.level: no" }, want: Contradictory},
 		"another namespace":     {policy: func(p *Policy) { p.ExceptionsIn = []string{"other"} }, want: NamespaceNotNamed},
 		"begins now":            {exception: func(e *Exception) { e.NotBefore = noon }, want: InEffect},
 		"not begun":             {exception: func(e *Exception) { e.NotBefore = noon.Add(1) }, want: NotYet},
