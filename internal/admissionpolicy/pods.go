@@ -94,6 +94,20 @@ func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissio
 	}
 }
 
+// refusal refuses a pod that has keys in the list of that name, unless it is passed. after is an expression whose text ends the
+// message; empty for none.
+func refusal(passed, list, why, after string) admissionregistrationv1.Validation {
+	message := "'ovnguard: metadata.annotations[\"' + variables." + list + "[0] + '\"]: ' + " + quote(why)
+	if after != "" {
+		message += " + " + after + " + ' ' + variables." + list + "[0] + '=...'"
+	}
+	return admissionregistrationv1.Validation{
+		Expression:        passed + " || size(variables." + list + ") == 0",
+		MessageExpression: message,
+		Message:           "ovnguard: " + why,
+	}
+}
+
 // floor refuses what no webhook would allow either.
 func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmissionPolicy {
 	trusted := "request.userInfo.username in " + list(in.Accounts)
@@ -120,22 +134,22 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 				{Name: "trusted", Expression: trusted},
 				// The namespace's object is known to variables, not to match conditions.
 				{Name: "strict", Expression: strict},
+				// What is refused: keys that are written with another value, and keys that are taken away. A Binding takes none away.
+				{Name: "taken", Expression: "request.kind.kind == 'Binding' ? [] : variables.before.filter(k, !(k in variables.after))"},
+				{Name: "written", Expression: "variables.after.filter(k, !(k in variables.before && variables.before[k] == variables.after[k]))"},
+				{Name: "frozen", Expression: "variables.written.filter(k, " + frozen + " && variables.after[k] != '') + variables.taken.filter(k, " + frozen + " && variables.before[k] != '')"},
+				{Name: "own", Expression: "variables.after.filter(k, " + own + " && variables.after[k] != '')"},
+				{Name: "loosened", Expression: "variables.written.filter(k, " + securityKey + " && variables.after[k] != 'true' || " + forwardKey + " && variables.after[k] == 'true') + " +
+					"variables.taken.filter(k, " + securityKey + ")"},
 			},
 			Validations: []admissionregistrationv1.Validation{
-				{
-					Expression: "!variables.strict || variables.trusted || variables.isNew || (!variables.after.exists(k, " + frozen + " && !(k in variables.before && variables.before[k] == variables.after[k]) && variables.after[k] != '') && " +
-						"(request.kind.kind == 'Binding' || !variables.before.exists(k, " + frozen + " && variables.before[k] != '' && !(k in variables.after))))",
-					Message: "ovnguard: Kube-OVN reads the pod's addresses, switch, networks and its own notes again and believes them, so only its own accounts may change them; make the pod anew with what it shall have",
-				},
-				{
-					Expression: "!variables.strict || variables.trusted || !variables.isNew || !variables.after.exists(k, " + own + " && variables.after[k] != '')",
-					Message:    "ovnguard: the pod has annotations that only Kube-OVN and KubeVirt may write, such as " + kubeovn.DefaultProvider.Key(kubeovn.Allocated) + "; leave them out",
-				},
-				{
-					Expression: "!variables.strict || !variables.after.exists(k, (" + securityKey + " && variables.after[k] != 'true' || " + forwardKey + " && variables.after[k] == 'true') && !(k in variables.before && variables.before[k] == variables.after[k])) && " +
-						"(request.kind.kind == 'Binding' || !variables.before.exists(k, " + securityKey + " && !(k in variables.after)))",
-					Message: "ovnguard: the namespace asks for strict ports without layer-2 forwarding, and a pod may only tighten; a PortSecurityException in a namespace that a PortSecurityPolicy names can grant what the pod needs",
-				},
+				refusal("!variables.strict || variables.trusted || variables.isNew", "frozen",
+					"Kube-OVN reads the pod's addresses, switch, networks and its own notes again and believes them, so only its own accounts may change them; make the pod anew with what it shall have", ""),
+				refusal("!variables.strict || variables.trusted || !variables.isNew", "own",
+					"only Kube-OVN and KubeVirt may write this; leave it out", ""),
+				refusal("!variables.strict", "loosened",
+					"the namespace asks for strict ports without layer-2 forwarding, and a pod may only tighten; a PortSecurityException in a namespace that a PortSecurityPolicy names can grant what the pod needs, "+
+						"and whoever has the verb exempt on namespaces.ovnguard.io can loosen the namespace: kubectl annotate namespace ", "request.namespace"),
 			},
 		},
 	}

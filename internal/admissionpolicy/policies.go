@@ -55,10 +55,14 @@ func Make(in Input) (Set, error) {
 	if err != nil {
 		return Set{}, err
 	}
+	loose, err := in.loose()
+	if err != nil {
+		return Set{}, err
+	}
 	strict := "!(" + deferred + ")"
 	set := Set{
 		Mutating:   []admissionregistrationv1.MutatingAdmissionPolicy{in.defaults(strict)},
-		Validating: []admissionregistrationv1.ValidatingAdmissionPolicy{in.floor(strict), in.namespaceFloor()},
+		Validating: []admissionregistrationv1.ValidatingAdmissionPolicy{in.floor(strict), in.namespaceFloor(loose)},
 	}
 	for _, p := range set.Mutating {
 		set.MutatingBindings = append(set.MutatingBindings, admissionregistrationv1.MutatingAdmissionPolicyBinding{
@@ -87,12 +91,28 @@ func meta(name string) metav1.ObjectMeta {
 // deferred gives an expression that holds in namespaces that are the webhooks' business: where a policy is not strict and
 // enforced, or honours exceptions.
 func (in Input) deferred() (string, error) {
-	alternatives := []string{"false"}
+	alternatives, err := in.loose()
+	if err != nil {
+		return "", err
+	}
 	for i := range in.Policies {
-		p := &in.Policies[i].Spec
-		if x := p.Exceptions; x != nil && len(x.Namespaces) > 0 {
+		if x := in.Policies[i].Spec.Exceptions; x != nil && len(x.Namespaces) > 0 {
 			alternatives = append(alternatives, "namespaceObject.metadata.name in "+list(x.Namespaces))
 		}
+	}
+	// A namespace that loosens something for its pods is read by the webhooks, too.
+	alternatives = append(alternatives,
+		"has(namespaceObject.metadata.annotations) && namespaceObject.metadata.annotations.exists(k, k.endsWith('.kubernetes.io/port_security') && namespaceObject.metadata.annotations[k] != 'true' || k.endsWith('.kubernetes.io/layer2_forward'))",
+		"has(namespaceObject.metadata.labels) && '"+policy.LevelLabel+"' in namespaceObject.metadata.labels && namespaceObject.metadata.labels['"+policy.LevelLabel+"'] != 'strict'",
+	)
+	return anyOf(alternatives), nil
+}
+
+// loose gives expressions of which one holds in namespaces where a policy asks for less than strict and enforced.
+func (in Input) loose() ([]string, error) {
+	var alternatives []string
+	for i := range in.Policies {
+		p := &in.Policies[i].Spec
 		loose := p.Level != "" && p.Level != v1alpha1.LevelStrict || p.Layer2Forward == v1alpha1.Allow ||
 			p.Mode != "" && p.Mode != v1alpha1.ModeEnforce || p.ExternalAddresses == v1alpha1.Allow
 		if !loose {
@@ -103,16 +123,19 @@ func (in Input) deferred() (string, error) {
 		}
 		selector, err := selectorExpression(p.NamespaceSelector)
 		if err != nil {
-			return "", fmt.Errorf("PortSecurityPolicy %s: spec.namespaceSelector: %w", in.Policies[i].Name, err)
+			return nil, fmt.Errorf("PortSecurityPolicy %s: spec.namespaceSelector: %w", in.Policies[i].Name, err)
 		}
 		alternatives = append(alternatives, selector)
 	}
-	// A namespace that loosens something for its pods is read by the webhooks, too.
-	alternatives = append(alternatives,
-		"has(namespaceObject.metadata.annotations) && namespaceObject.metadata.annotations.exists(k, k.endsWith('.kubernetes.io/port_security') && namespaceObject.metadata.annotations[k] != 'true' || k.endsWith('.kubernetes.io/layer2_forward'))",
-		"has(namespaceObject.metadata.labels) && '"+policy.LevelLabel+"' in namespaceObject.metadata.labels && namespaceObject.metadata.labels['"+policy.LevelLabel+"'] != 'strict'",
-	)
-	return "(" + strings.Join(alternatives, ") || (") + ")", nil
+	return alternatives, nil
+}
+
+// anyOf gives an expression that holds where one of some does.
+func anyOf(alternatives []string) string {
+	if len(alternatives) == 0 {
+		return "(false)"
+	}
+	return "(" + strings.Join(alternatives, ") || (") + ")"
 }
 
 // constraints match pods outside the program's own namespace.

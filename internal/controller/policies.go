@@ -6,8 +6,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-logr/logr"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -55,6 +57,55 @@ func addInstaller(mgr ctrl.Manager, o Options) error {
 	})))
 	if err := b.Complete(in); err != nil {
 		return fmt.Errorf("set up the installer of admission policies: %w", err)
+	}
+	return nil
+}
+
+// remover takes away the admission policies of an earlier run that was asked for them: nobody would keep them up to date.
+type remover struct {
+	client client.Client
+	log    logr.Logger
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (r *remover) NeedLeaderElection() bool { return false }
+
+// Start implements manager.Runnable. It tries until it succeeds.
+func (r *remover) Start(ctx context.Context) error {
+	for {
+		err := removePolicies(ctx, r.client)
+		if err == nil {
+			return nil
+		}
+		r.log.Error(err, "the admission policies of an earlier run could not be removed; trying again", "in", removeAgain.String())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(removeAgain):
+		}
+	}
+}
+
+// removeAgain is the time between attempts to remove the admission policies.
+const removeAgain = 30 * time.Second
+
+// removePolicies deletes the admission policies, the bindings first: without one, a policy has no effect.
+func removePolicies(ctx context.Context, c client.Client) error {
+	var objects []client.Object
+	name := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
+	objects = append(objects,
+		&admissionregistrationv1.MutatingAdmissionPolicyBinding{ObjectMeta: name(admissionpolicy.DefaultName)},
+		&admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: name(admissionpolicy.FloorName)},
+		&admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: name(admissionpolicy.NamespaceFloorName)},
+		&admissionregistrationv1.MutatingAdmissionPolicy{ObjectMeta: name(admissionpolicy.DefaultName)},
+		&admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: name(admissionpolicy.FloorName)},
+		&admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: name(admissionpolicy.NamespaceFloorName)},
+	)
+	for _, o := range objects {
+		// An API server older than 1.36 does not know some of these kinds.
+		if err := client.IgnoreNotFound(c.Delete(ctx, o)); err != nil && !meta.IsNoMatchError(err) {
+			return fmt.Errorf("delete %T %s: %w", o, o.GetName(), err)
+		}
 	}
 	return nil
 }

@@ -73,9 +73,12 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		return err
 	}
 	if o.AdmissionPolicies {
-		if err := addInstaller(mgr, o); err != nil {
-			return err
-		}
+		err = addInstaller(mgr, o)
+	} else {
+		err = mgr.Add(&remover{live, log.WithName("admission-policies")})
+	}
+	if err != nil {
+		return err
 	}
 	if err := addAudit(mgr, o, judge, log); err != nil {
 		return err

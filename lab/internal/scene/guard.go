@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -39,6 +40,8 @@ type Guard struct {
 	scene  *Scene
 	binary string
 	args   []string
+	// extra are the further flags of Restart.
+	extra []string
 	// marker is what the lab's processes have in their environment, so that none is overlooked.
 	marker string
 
@@ -99,13 +102,22 @@ func (s *Scene) StartGuard(ctx context.Context, binary string, flags ...string) 
 	return g, g.Start(ctx)
 }
 
+// Restart ends the program and starts it with further flags, which it keeps until the next Restart.
+func (g *Guard) Restart(ctx context.Context, flags ...string) error {
+	if err := g.Stop(); err != nil {
+		return err
+	}
+	g.extra = flags
+	return g.Start(ctx)
+}
+
 // Start starts the program, again after Stop or Kill, and waits until it is ready. It does not outlive this program.
 func (g *Guard) Start(ctx context.Context) error {
 	log, err := os.OpenFile(g.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	g.cmd, g.ended = exec.Command(g.binary, g.args...), make(chan struct{})
+	g.cmd, g.ended = exec.Command(g.binary, append(slices.Clip(g.args), g.extra...)...), make(chan struct{})
 	g.cmd.Env = append(os.Environ(), g.marker)
 	g.cmd.Stdout, g.cmd.Stderr = log, log
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

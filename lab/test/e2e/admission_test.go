@@ -154,11 +154,6 @@ apiVersion: k8s.cni.cncf.io/v1
 kind: NetworkAttachmentDefinition
 metadata: {name: outside, namespace: NAMESPACE}
 spec: {config: '{"cniVersion":"0.3.1","type":"macvlan","master":"eth0"}'}
----
-apiVersion: k8s.cni.cncf.io/v1
-kind: NetworkAttachmentDefinition
-metadata: {name: broken, namespace: NAMESPACE}
-spec: {config: '{"type":'}
 `
 
 // Each NIC is governed by its own key. What an attachment's definition says can be another thing when the pod starts, so it is

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,14 +22,34 @@ func (p person) generated(t *testing.T, annotations map[string]string) (*corev1.
 	return p.CoreV1().Pods(tenantNamespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }
 
-// With the program killed, an ordinary pod is still made, and strict; and what would loosen anything is still refused.
-func TestThreat29WebhookDown(t *testing.T) {
+// withPolicies has the program keep admission policies in the API server for the rest of the test, and waits until they count.
+func withPolicies(t *testing.T) {
+	t.Helper()
+	if err := guard.Restart(t.Context(), "--admission-policies"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := guard.Restart(cleanup(t)); err != nil {
+			t.Error(err)
+		}
+		eventually(t, "the admission policies to be gone", func() (bool, error) {
+			list, err := world.Kube.AdmissionregistrationV1().ValidatingAdmissionPolicies().List(cleanup(t), metav1.ListOptions{LabelSelector: admissionpolicy.Label + "=" + admissionpolicy.LabelValue})
+			return err == nil && len(list.Items) == 0, err
+		})
+		awaitWebhook(t)
+	})
 	p := tenant(t)
-	pod := allocated(t, p, nil)
 	eventually(t, "the admission policies to be in force", func() (bool, error) {
 		got, err := p.generated(t, nil)
-		return err == nil && got.Annotations[policy.RecordAnnotation] == admissionpolicy.Record, err
+		return err == nil && got.Annotations[policy.RecordAnnotation] == admissionpolicy.Record, nil
 	})
+}
+
+// With the program killed, an ordinary pod is still made, and strict; and what would loosen anything is still refused.
+func TestThreat29WebhookDown(t *testing.T) {
+	withPolicies(t)
+	p := tenant(t)
+	pod := allocated(t, p, nil)
 	if err := guard.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +77,13 @@ func TestThreat29WebhookDown(t *testing.T) {
 			t.Errorf("%s was allowed", name)
 		}
 	}
+	// The API server says what was refused and who can help, as the webhooks would.
+	err = p.patch(t.Context(), pod, map[string]any{portSecurity: "false"})
+	for _, word := range []string{"ovnguard-floor", `metadata.annotations["` + portSecurity + `"]`, "PortSecurityException", "kubectl annotate namespace " + pod.Namespace} {
+		if err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("%v, want it refused with %q", err, word)
+		}
+	}
 	strictInOVN(t, pod.Namespace, pod.Name)
 	if err := p.patch(t.Context(), pod, map[string]any{"example.org/harmless": "1"}); err == nil {
 		t.Log("an edit that means nothing to Kube-OVN is possible")
@@ -64,6 +92,7 @@ func TestThreat29WebhookDown(t *testing.T) {
 
 // With the webhooks' registration taken away as well, the floor stands: the API server keeps it itself.
 func TestThreat32RegistrationGone(t *testing.T) {
+	withPolicies(t)
 	p := tenant(t)
 	pod := allocated(t, p, nil)
 	if err := guard.Kill(); err != nil {

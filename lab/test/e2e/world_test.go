@@ -77,7 +77,7 @@ func inWorld(run func() int) (code int, err error) {
 	if world, err = scene.Open(lab); err != nil {
 		return 1, err
 	}
-	if guard, err = world.StartGuard(ctx, binary, "--admission-policies"); err != nil {
+	if guard, err = world.StartGuard(ctx, binary); err != nil {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, guard.Stop()) }()
@@ -107,7 +107,7 @@ const waitTime = 30 * time.Second
 func eventually(t *testing.T, what string, ask func() (bool, error)) time.Duration {
 	t.Helper()
 	begin := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), waitTime)
+	ctx, cancel := context.WithTimeout(cleanup(t), waitTime) // what a test cleans up waits, too
 	defer cancel()
 	if err := scene.Wait(ctx, what, ask); err != nil {
 		t.Fatal(err)
