@@ -24,8 +24,8 @@ type Events struct {
 // noteLimit is the API's limit for an Event's note, in bytes.
 const noteLimit = 1024
 
-// Counted implements Observer.
-func (e Events) Counted(audit.State, int) {}
+// Judged implements Observer.
+func (e Events) Judged(_, _ Verdict) {}
 
 // Found implements Observer.
 func (e Events) Found(f audit.Finding, podUID string) {
@@ -57,10 +57,10 @@ func (e Events) write(f audit.Finding, podUID, kind, reason, text string) {
 // Observers tells several observers, in order.
 type Observers []Observer
 
-// Counted implements Observer.
-func (o Observers) Counted(s audit.State, delta int) {
+// Judged implements Observer.
+func (o Observers) Judged(before, after Verdict) {
 	for _, observer := range o {
-		observer.Counted(s, delta)
+		observer.Judged(before, after)
 	}
 }
 

@@ -36,9 +36,14 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	return m, nil
 }
 
-// Counted implements Observer.
-func (m *Metrics) Counted(state audit.State, delta int) {
-	m.ports.WithLabelValues(string(state)).Add(float64(delta))
+// Judged implements Observer.
+func (m *Metrics) Judged(before, after Verdict) {
+	if before.Counts() {
+		m.ports.WithLabelValues(string(before.State)).Dec()
+	}
+	if after.Counts() {
+		m.ports.WithLabelValues(string(after.State)).Inc()
+	}
 }
 
 // Found implements Observer.

@@ -15,8 +15,9 @@ import (
 
 // Observer is told what changed, in order. It must not block and must not call the monitor.
 type Observer interface {
-	// Counted says that the number of ports in a state changed by delta.
-	Counted(state audit.State, delta int)
+	// Judged says what is known of a port now and what was before. A port that was not known, or is no more, has a Verdict
+	// whose State is empty.
+	Judged(before, after Verdict)
 	// Found says that a finding is new. podUID is empty where no pod claims the port.
 	Found(f audit.Finding, podUID string)
 	// Cleared says that a finding is gone.
@@ -38,11 +39,27 @@ func (SystemClock) Now() time.Time { return time.Now() }
 // AfterFunc calls f in a goroutine of its own after d.
 func (SystemClock) AfterFunc(d time.Duration, f func()) { time.AfterFunc(d, f) }
 
+// Verdict is what judging one port gave. It is never changed once it is given.
+type Verdict struct {
+	// Port is the name of the Logical_Switch_Port.
+	Port string
+	// Pod tells whose NIC it is, with PodUID; both are empty where no pod claims the port.
+	Pod    inventory.PodKey
+	PodUID string
+	// Result holds the findings that are out, not those that still have to settle.
+	audit.Result
+	// Policy is the name of the policy that the port falls under, empty for the built-in default; Exceptions are the names of
+	// those in effect for it. Both mean something only where a pod claims the port.
+	Policy     string
+	Exceptions []string
+}
+
+// Counts tells that the port is one of those that are counted: it is known, and in scope.
+func (v Verdict) Counts() bool { return v.State != "" && v.State != audit.OutOfScope }
+
 // judged is what is known of one port.
 type judged struct {
-	// result holds the findings that are out, not those that still have to settle.
-	result audit.Result
-	podUID string
+	Verdict
 	// since tells, by rule, when a finding that has to settle was first seen.
 	since map[string]time.Time
 }
@@ -112,7 +129,7 @@ func (m *Monitor) Results() map[string]audit.Result {
 	defer m.mu.Unlock()
 	results := make(map[string]audit.Result, len(m.ports))
 	for name, j := range m.ports {
-		results[name] = j.result
+		results[name] = j.Result
 	}
 	return results
 }
@@ -134,32 +151,29 @@ func (m *Monitor) sweep() {
 func (m *Monitor) judge(name string) {
 	port := m.inv.Port(name, m.clock.Now())
 	m.expect(name, port.Decision.NextChange)
-	before, known := m.ports[name]
-	after := judged{result: audit.Evaluate(port, m.eras)}
+	before := m.ports[name]
+	after := judged{Verdict: Verdict{Port: name, Result: audit.Evaluate(port, m.eras)}}
 	if port.Pod != nil {
-		after.podUID = port.Pod.UID
+		after.Pod, after.PodUID = port.Pod.PodKey, port.Pod.UID
+		after.Policy, after.Exceptions = port.Decision.Policy, port.Decision.Exceptions
 	}
 	m.settle(name, before, &after)
 
-	for _, f := range before.result.Findings {
-		if !after.result.Has(f.Rule) || after.podUID != before.podUID {
-			m.observer.Cleared(f, before.podUID)
+	for _, f := range before.Findings {
+		if !after.Has(f.Rule) || after.PodUID != before.PodUID {
+			m.observer.Cleared(f, before.PodUID)
 		}
-	}
-	if known && before.result.State != audit.OutOfScope {
-		m.observer.Counted(before.result.State, -1)
 	}
 	if port.Pod == nil && port.Row == nil {
 		delete(m.ports, name)
+		m.observer.Judged(before.Verdict, Verdict{Port: name})
 		return
 	}
 	m.ports[name] = after
-	if after.result.State != audit.OutOfScope {
-		m.observer.Counted(after.result.State, +1)
-	}
-	for _, f := range after.result.Findings {
-		if !before.result.Has(f.Rule) || after.podUID != before.podUID {
-			m.observer.Found(f, after.podUID)
+	m.observer.Judged(before.Verdict, after.Verdict)
+	for _, f := range after.Findings {
+		if !before.Has(f.Rule) || after.PodUID != before.PodUID {
+			m.observer.Found(f, after.PodUID)
 		}
 	}
 }
@@ -167,10 +181,10 @@ func (m *Monitor) judge(name string) {
 // settle takes out of after the findings whose rule has not held for long enough, and sees to it that they are looked at
 // again when it will have.
 func (m *Monitor) settle(name string, before judged, after *judged) {
-	if after.podUID != before.podUID {
+	if after.PodUID != before.PodUID {
 		before.since = nil // another pod of the same name starts anew
 	}
-	after.result = after.result.Keep(func(f audit.Finding) bool {
+	after.Result = after.Keep(func(f audit.Finding) bool {
 		if f.Rule.Settle == 0 {
 			return true
 		}

@@ -1,6 +1,8 @@
 package monitor
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -56,19 +58,29 @@ func (c *handClock) pass(d time.Duration) {
 type ledger struct {
 	ports    map[audit.State]int
 	findings map[string]string // "port rule" to the pod's UID
+	verdicts map[string]Verdict
 	log      []string
 	wrong    []string
 }
 
 func newLedger() *ledger {
-	return &ledger{ports: make(map[audit.State]int), findings: make(map[string]string)}
+	return &ledger{ports: make(map[audit.State]int), findings: make(map[string]string), verdicts: make(map[string]Verdict)}
 }
 
-func (l *ledger) Counted(s audit.State, delta int) {
-	l.ports[s] += delta
-	if l.ports[s] == 0 {
-		delete(l.ports, s)
+func (l *ledger) Judged(before, after Verdict) {
+	if known := l.verdicts[after.Port]; !cmp.Equal(known, before) {
+		l.wrong = append(l.wrong, fmt.Sprintf("%s was %v before and is said to have been %v", after.Port, known, before))
 	}
+	l.verdicts[after.Port] = after
+	if after.State == "" {
+		delete(l.verdicts, after.Port)
+	}
+	for v, delta := range map[*Verdict]int{&before: -1, &after: +1} {
+		if v.Counts() {
+			l.ports[v.State] += delta
+		}
+	}
+	maps.DeleteFunc(l.ports, func(_ audit.State, n int) bool { return n == 0 })
 }
 
 func (l *ledger) Found(f audit.Finding, uid string) {
@@ -292,8 +304,10 @@ func TestMetricsAreThereFromTheStart(t *testing.T) {
 	if n, err := testutil.GatherAndCount(r, "ovnguard_ports"); err != nil || n != 3 {
 		t.Errorf("%d states, %v; want 3", n, err)
 	}
-	m.Counted(audit.Violation, 2)
-	m.Counted(audit.Violation, -1)
+	bad := Verdict{Port: "p.ns", Result: audit.Result{State: audit.Violation}}
+	m.Judged(Verdict{}, bad)
+	m.Judged(Verdict{}, Verdict{Port: "q.ns", Result: audit.Result{State: audit.Violation}})
+	m.Judged(bad, Verdict{Port: "p.ns"})
 	m.Found(audit.Finding{Rule: audit.Rules()[0]}, "u")
 	if got := testutil.ToFloat64(m.ports.WithLabelValues("violation")); got != 1 {
 		t.Errorf("violations %v, want 1", got)
