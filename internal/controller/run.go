@@ -83,6 +83,9 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err := addAudit(mgr, o, judge, log); err != nil {
 		return err
 	}
+	if _, err := addLeader(mgr, o, log); err != nil {
+		return err
+	}
 	if err := mgr.AddReadyzCheck("webhook", started); err != nil {
 		return fmt.Errorf("add readiness check: %w", err)
 	}
