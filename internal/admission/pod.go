@@ -75,6 +75,7 @@ func (v *View) change(p *Pod, nics []kubeovn.NIC, record map[kubeovn.Provider]po
 			Level: d.Level.String(), From: string(d.LevelFrom),
 			Layer2Forward: d.Forwarding.String(), ForwardingFrom: string(d.ForwardingFrom),
 			Asked: annotations[nic.Provider.Key(kubeovn.PortSecurity)] != "" && !slices.Contains(inherited, nic.Provider),
+			Named: nic.Provider == kubeovn.DefaultProvider && p.Metadata.Name != "",
 		}
 	}
 	if len(c.Denials) > 0 {

@@ -156,3 +156,20 @@ func TestPatchMeansApply(t *testing.T) {
 		}
 	})
 }
+
+// Only a pod whose name the API server makes gets the record of an ordinary pod, which spares it a second look: a name that was
+// chosen may be that of another port.
+func TestChosenNamesAreRecorded(t *testing.T) {
+	v := &View{Accounts: DefaultAccounts(), User: "tenant", Namespace: policy.Namespace{}, Inventory: inventory.New(), Now: time.Unix(1e9, 0)}
+	ordinary := `{"ovn":{"level":"strict","from":"default","layer2Forward":"forbid","layer2ForwardFrom":"default"}}`
+	for name, forged := range map[string]map[string]string{"plain": nil, "with the record of another": {policy.RecordAnnotation: ordinary, ps: "true"}} {
+		made := v.ChangePod(&Pod{Metadata: Metadata{Annotations: forged}}, oneNIC).Apply(forged)
+		if got := made[policy.RecordAnnotation]; got != ordinary {
+			t.Errorf("%s, without a name: %s", name, got)
+		}
+		chosen := v.ChangePod(&Pod{Metadata: Metadata{Name: "node-1", Annotations: forged}}, oneNIC).Apply(forged)
+		if got := chosen[policy.RecordAnnotation]; got == ordinary || !strings.Contains(got, `"named":true`) {
+			t.Errorf("%s, with a name: %s", name, got)
+		}
+	}
+}

@@ -77,10 +77,12 @@ const bindsWithMetadata = "request.kind.kind != 'Binding' || has(object.metadata
 // namespace, which could otherwise not start again when the last of them is gone; the audit covers them like any other.
 func hooks(o Options) []hook {
 	const namespaced, cluster = admissionregistrationv1.NamespacedScope, admissionregistrationv1.ClusterScope
-	var notOrdinary []admissionregistrationv1.MatchCondition
+	// An ordinary pod that has been made strict, by a webhook or by the API server itself, needs no second look; and none at all
+	// where the API server has done it.
+	notOrdinary := admissionregistrationv1.MatchCondition{Name: "not-ordinary", Expression: "!(" + admissionpolicy.Ordinary() + ")"}
+	var notDone []admissionregistrationv1.MatchCondition
 	if o.AdmissionPolicies {
-		// What the API server has made strict itself, and what asks for nothing, no webhook has anything to say about.
-		notOrdinary = []admissionregistrationv1.MatchCondition{{Name: "not-ordinary", Expression: "!(" + admissionpolicy.Ordinary() + ")"}}
+		notDone = append(notDone, notOrdinary)
 	}
 	return []hook{
 		{
@@ -90,7 +92,7 @@ func hooks(o Options) []hook {
 				{Name: "not-on-the-host-network", Expression: notOnHost},
 				{Name: "not-a-mirror-pod", Expression: notMirror},
 				{Name: "changes-networks", Expression: changesNetworks},
-			}, notOrdinary...),
+			}, notDone...),
 		},
 		{
 			name: "guard-pods.ovnguard.io", path: "/guard-pods", handler: pods(admission.GuardPods),
@@ -99,12 +101,13 @@ func hooks(o Options) []hook {
 				rule("", "v1", namespaced, []string{"pods/status"}, change),
 				rule("", "v1", namespaced, []string{"pods/binding", "bindings"}, create),
 			},
-			conditions: append([]admissionregistrationv1.MatchCondition{
+			conditions: []admissionregistrationv1.MatchCondition{
 				{Name: "not-on-the-host-network", Expression: notOnHost},
 				{Name: "not-a-mirror-pod", Expression: notMirror},
 				{Name: "touches-metadata", Expression: touchesMetadata},
 				{Name: "binds-with-metadata", Expression: bindsWithMetadata},
-			}, notOrdinary...),
+				notOrdinary,
+			},
 		},
 		governed("namespaces", "", "v1", cluster, []string{"namespaces", "namespaces/status", "namespaces/finalize"}, touchesMetadata,
 			(*governance.Guard).Namespace, create, change),

@@ -21,6 +21,9 @@ type Recorded struct {
 	ForwardingFrom string `json:"layer2ForwardFrom"`
 	// Asked tells that the pod's own port_security annotation asked for it.
 	Asked bool `json:"asked,omitempty"`
+	// Named tells, on the default NIC alone, that the pod's author chose its name, which may be that of another port. It keeps
+	// the record from reading as that of an ordinary pod, about which no webhook has anything more to say.
+	Named bool `json:"named,omitempty"`
 }
 
 // Record gives the text of RecordAnnotation: providers in order, so that equal decisions give equal text.
