@@ -26,7 +26,7 @@ type found struct {
 }
 
 // checks are all rules in the order of their IDs.
-var checks = []check{openPort, unusableEntry, widerThanIdentity, narrowerThanIdentity, unexpectedUnknown, portWithoutPod, podWithoutPort}
+var checks = []check{openPort, unusableEntry, widerThanIdentity, narrowerThanIdentity, unexpectedUnknown, portWithoutPod, podWithoutPort, missingUnknown}
 
 // Rules gives all rules in the order of their IDs.
 func Rules() []Rule {
@@ -107,7 +107,7 @@ func newSubject(p inventory.Port, eras []portsec.Era) subject {
 	if p.Row != nil {
 		var want portsec.Set // stays open where there is no identity; nobody compares with it then
 		if s.identityErr == nil {
-			want = portsec.IdentitySet(s.identity)
+			want, s.identityErr = wanted(s.identity, p.Decision)
 		}
 		s.column = portsec.Assess(eras, p.Row.Type, p.Row.PortSecurity, want)
 	}
@@ -123,8 +123,8 @@ func (s subject) skipped() bool {
 // whatever the other columns say.
 func (s subject) passes() bool { return s.Pod != nil && s.Row != nil && !s.Row.Disabled }
 
-// mustBeStrict tells that the port passes frames and policy wants it strict.
-func (s subject) mustBeStrict() bool { return s.passes() && s.Decision.Level == policy.Strict }
+// mustBeChecked tells that the port passes frames and policy does not let it send from anything.
+func (s subject) mustBeChecked() bool { return s.passes() && s.Decision.Level != policy.Open }
 
 // notKnown says why a port without findings still cannot be called compliant.
 func (s subject) notKnown() string {
@@ -135,7 +135,7 @@ func (s subject) notKnown() string {
 		return "its attachment could not be read, and OVN has no such port"
 	case s.Row == nil:
 		return "Kube-OVN has not made the port yet"
-	case s.mustBeStrict() && s.identityErr != nil:
+	case s.mustBeChecked() && s.identityErr != nil:
 		return s.identityErr.Error()
 	}
 	return ""

@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"maps"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -77,6 +78,18 @@ func externalIDs(ids map[string]string) func(*inventory.Port) {
 	return func(p *inventory.Port) { p.Row.ExternalIDs = ids }
 }
 
+// granted is what an exception makes of the decision.
+func granted(level policy.Level, forwarding policy.Forwarding, prefixes ...string) func(*inventory.Port) {
+	return func(p *inventory.Port) {
+		p.Decision.Level, p.Decision.LevelFrom = level, policy.FromException
+		p.Decision.Forwarding, p.Decision.ForwardingFrom = forwarding, policy.FromException
+		p.Decision.Exceptions = []string{"routes"}
+		for _, text := range prefixes {
+			p.Decision.Pairs = append(p.Decision.Pairs, portsec.AddressPair{Prefix: netip.MustParsePrefix(text)})
+		}
+	}
+}
+
 func TestEvaluate(t *testing.T) {
 	open := map[string]string{"ovn.kubernetes.io/port_security": "false"}
 	cases := map[string]struct {
@@ -104,6 +117,16 @@ func TestEvaluate(t *testing.T) {
 			port:  port(func(p *inventory.Port) { p.Record.IPs = []string{"10.16.0.5", "fd00::5"} }),
 			state: Violation, rules: []string{"OVG004"},
 		},
+		"granted, and there":         {port: port(portSecurity(own+" 10.20.0.0/24"), granted(policy.Extended, policy.Forbid, "10.20.0.0/24")), state: Compliant},
+		"granted, and not there":     {port: port(granted(policy.Extended, policy.Forbid, "10.20.0.0/24")), state: Violation, rules: []string{"OVG004"}},
+		"wider than granted":         {port: port(portSecurity(own+" 10.20.0.0/16"), granted(policy.Extended, policy.Forbid, "10.20.0.0/24")), state: Violation, rules: []string{"OVG003"}},
+		"granted, and open":          {port: port(portSecurity(), granted(policy.Extended, policy.Forbid, "10.20.0.0/24")), state: Violation, rules: []string{"OVG001"}},
+		"no longer granted":          {port: port(portSecurity(own + " 10.20.0.0/24")), state: Violation, rules: []string{"OVG003"}},
+		"its MAC, any address":       {port: port(portSecurity(mac), granted(policy.MAC, policy.Forbid)), state: Compliant},
+		"its MAC, too narrow":        {port: port(granted(policy.MAC, policy.Forbid)), state: Violation, rules: []string{"OVG004"}},
+		"its MAC, another's as well": {port: port(portSecurity(mac, "0a:00:00:00:00:02"), granted(policy.MAC, policy.Forbid)), state: Violation, rules: []string{"OVG003"}},
+		"forwarding granted":         {port: port(addresses(own, "unknown"), granted(policy.Strict, policy.Require)), state: Compliant},
+		"forwarding not there":       {port: port(granted(policy.Strict, policy.Require)), state: Violation, rules: []string{"OVG008"}},
 		"no address, by MAC":         {port: port(portSecurity(mac), func(p *inventory.Port) { p.Record.IPs = nil }), state: Compliant},
 		"unknown in addresses":       {port: port(addresses(own, "unknown")), state: Violation, rules: []string{"OVG005"}},
 		"unknown where it is wanted": {port: port(addresses(own, "unknown"), namespace(map[string]string{"ovn.kubernetes.io/layer2_forward": "true"})), state: Compliant},

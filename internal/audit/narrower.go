@@ -7,9 +7,9 @@ import (
 )
 
 // narrowerThanIdentity finds ports whose own legitimate traffic OVN drops, because port_security does not cover their
-// identity.
+// identity, or what was granted beside it.
 var narrowerThanIdentity = check{
-	rule: Rule{ID: "OVG004", Name: "narrower-than-identity", Severity: Medium, Summary: "port_security does not cover the port's own MAC and addresses, so its own traffic is dropped"},
+	rule: Rule{ID: "OVG004", Name: "narrower-than-identity", Severity: Medium, Summary: "port_security does not cover the port's own MAC and addresses and what was granted, so that traffic is dropped"},
 	find: func(s subject) (found, bool) {
 		return s.compare(func(r portsec.Reading) []portsec.Pair { return r.Loss }, func(pairs []portsec.Pair, eras string) found {
 			return found{

@@ -7,16 +7,16 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// openPort finds ports that must be strict and whose port_security is empty: OVN lets them send with any MAC and any
+// openPort finds ports that must be checked and whose port_security is empty: OVN lets them send with any MAC and any
 // address.
 var openPort = check{
-	rule: Rule{ID: "OVG001", Name: "open", Severity: High, Summary: "the port must be strict and port_security is empty"},
+	rule: Rule{ID: "OVG001", Name: "open", Severity: High, Summary: "policy does not let the port send from anything, and port_security is empty"},
 	find: func(s subject) (found, bool) {
-		if !s.mustBeStrict() || len(s.Row.PortSecurity) > 0 {
+		if !s.mustBeChecked() || len(s.Row.PortSecurity) > 0 {
 			return found{}, false
 		}
 		return found{
-			message: fmt.Sprintf("port_security is empty, so any MAC and address passes; the %s wants it strict", s.Decision.LevelFrom.Phrase()),
+			message: fmt.Sprintf("port_security is empty, so any MAC and address passes; the %s asks for %s", s.Decision.LevelFrom.Phrase(), s.Decision.Level),
 			fix:     s.fixColumn(),
 		}, true
 	},
@@ -51,12 +51,12 @@ func (s subject) fixType() string {
 	return command("ovn-nbctl", append(words, column...)...)
 }
 
-// ownColumn gives the column that means the port's identity and nothing else in every era; nil where there is none.
+// ownColumn gives the column that means what was decided and nothing else in every era; nil where there is none.
 func (s subject) ownColumn() []string {
 	if s.identityErr != nil {
 		return nil
 	}
-	column, err := portsec.Build(s.identity, nil)
+	column, err := portsec.Build(base(s.identity, s.Decision), s.Decision.Pairs)
 	if err != nil {
 		return nil
 	}

@@ -14,7 +14,7 @@ import (
 var unexpectedUnknown = check{
 	rule: Rule{ID: "OVG005", Name: "unexpected-unknown", Severity: Medium, Summary: "addresses holds \"unknown\" though layer-2 forwarding is not allowed"},
 	find: func(s subject) (found, bool) {
-		if !s.passes() || s.Decision.Forwarding == policy.Allow || !slices.Contains(s.Row.Addresses, kubeovn.AddressUnknown) {
+		if !s.passes() || s.Decision.Forwarding != policy.Forbid || !slices.Contains(s.Row.Addresses, kubeovn.AddressUnknown) {
 			return found{}, false
 		}
 		return found{

@@ -12,7 +12,7 @@ import (
 var unusableEntry = check{
 	rule: Rule{ID: "OVG002", Name: "unusable-entry", Severity: Critical, Summary: "port_security is not empty, but OVN can use nothing of it and checks nothing"},
 	find: func(s subject) (found, bool) {
-		if !s.mustBeStrict() {
+		if !s.mustBeChecked() {
 			return found{}, false
 		}
 		eras := s.column.Where(portsec.Reading.Unenforced)

@@ -4,16 +4,17 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// widerThanIdentity finds ports that are checked, but may send more than their own identity.
+// widerThanIdentity finds ports that are checked, but may send more than their own identity and what was granted beside it.
 var widerThanIdentity = check{
-	rule: Rule{ID: "OVG003", Name: "wider-than-identity", Severity: High, Summary: "port_security allows more than the port's own MAC and addresses"},
+	rule: Rule{ID: "OVG003", Name: "wider-than-identity", Severity: High, Summary: "port_security allows more than the port's own MAC and addresses and what was granted"},
 	find: func(s subject) (found, bool) {
 		return s.compare(func(r portsec.Reading) []portsec.Pair { return r.Excess }, func(pairs []portsec.Pair, eras string) found {
 			return found{
-				message: fmt.Sprintf("may also send from %s%s; its own is %s", joined(pairs), eras, identityText(s.identity)),
+				message: fmt.Sprintf("may also send from %s%s; its own is %s", joined(pairs), eras, s.due()),
 				fix:     s.fixColumn(), excess: pairs,
 			}
 		})
@@ -23,7 +24,7 @@ var widerThanIdentity = check{
 // compare looks, in every plausible era, for pairs by which the enforced set differs from the identity. It gives those of
 // all eras, each once.
 func (s subject) compare(difference func(portsec.Reading) []portsec.Pair, say func(pairs []portsec.Pair, eras string) found) (found, bool) {
-	if !s.mustBeStrict() || s.identityErr != nil {
+	if !s.mustBeChecked() || s.identityErr != nil {
 		return found{}, false
 	}
 	var pairs []portsec.Pair
@@ -59,4 +60,21 @@ func joined(pairs []portsec.Pair) string {
 		words = append(words, fmt.Sprintf("%d more", more))
 	}
 	return strings.Join(words, ", ")
+}
+
+// due words what the port may send from: its identity, and what was granted beside it.
+func (s subject) due() string {
+	text := identityText(base(s.identity, s.Decision))
+	if s.Decision.Level == policy.MAC {
+		text += " with any address"
+	}
+	for _, p := range s.Decision.Pairs {
+		if p.MAC != (portsec.MAC{}) {
+			text += ", " + p.MAC.String()
+		} else {
+			text += ","
+		}
+		text += " " + p.Prefix.String()
+	}
+	return text
 }
