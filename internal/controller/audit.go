@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/ovn"
@@ -33,6 +34,25 @@ type auditor struct {
 	// started is set when both sides have been read once; until then, reading says what is being read.
 	started atomic.Bool
 	reading atomic.Pointer[string]
+	// settled is when what was found on starting has lasted for as long as any finding must.
+	settled atomic.Pointer[time.Time]
+}
+
+// judged waits until every port has been judged, and what had to last had the time to. It is false where ctx ends first. Before,
+// what is not found would be taken for what is not there.
+func (a *auditor) judged(ctx context.Context) bool {
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if at := a.settled.Load(); at != nil && !time.Now().Before(*at) {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-ticker.C:
+		}
+	}
 }
 
 // run implements manager.RunnableFunc.
@@ -82,8 +102,28 @@ func (a *auditor) take(events []ovn.Event, state *ovn.Snapshot) {
 	if !a.started.Load() {
 		a.monitor.Start()
 		a.started.Store(true)
+		settled := time.Now().Add(lasting() + time.Second)
+		a.settled.Store(&settled)
 		a.log.Info("both sides have been read; every port is judged", "ports", len(a.monitor.Results()))
 	}
+}
+
+// once gives a task that begins when every port has been judged.
+func (a *auditor) once(task func(context.Context)) func(context.Context) {
+	return func(ctx context.Context) {
+		if a.judged(ctx) {
+			task(ctx)
+		}
+	}
+}
+
+// lasting is how long a finding must hold at most before it means anything.
+func lasting() time.Duration {
+	var longest time.Duration
+	for _, rule := range audit.Rules() {
+		longest = max(longest, rule.Settle)
+	}
+	return longest
 }
 
 // ready implements healthz.Checker.

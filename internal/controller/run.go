@@ -23,6 +23,7 @@ import (
 	guard "github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/monitor"
+	"github.com/ovnguard/ovnguard/internal/openreports"
 	serving "github.com/ovnguard/ovnguard/internal/webhook"
 )
 
@@ -53,7 +54,8 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err := rotator.AddRotator(mgr, rotation); err != nil {
 		return fmt.Errorf("set up certificate rotation: %w", err)
 	}
-	judge, err := newMonitor(mgr)
+	reports := openreports.NewBook()
+	judge, err := newMonitor(mgr, reports)
 	if err != nil {
 		return err
 	}
@@ -80,12 +82,20 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
-	if err := addAudit(mgr, o, judge, log); err != nil {
+	auditor, err := addAudit(mgr, o, judge, log)
+	if err != nil {
 		return err
 	}
-	if _, err := addLeader(mgr, o, log); err != nil {
+	lead, err := addLeader(mgr, o, log)
+	if err != nil {
 		return err
 	}
+	counts, err := newWrites(metrics.Registry)
+	if err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
+	report := &openreports.Writer{Client: live, Book: reports, Log: log.WithName("reports"), Wrote: counts.of(writesReport)}
+	lead.do(auditor.once(report.Run))
 	if err := mgr.AddReadyzCheck("webhook", started); err != nil {
 		return fmt.Errorf("add readiness check: %w", err)
 	}
@@ -162,33 +172,33 @@ func addWebhooks(mgr ctrl.Manager, o Options, w *world) error {
 	return nil
 }
 
-// newMonitor gives the monitor, which tells metrics and Events of what it finds.
-func newMonitor(mgr ctrl.Manager) (*monitor.Monitor, error) {
+// newMonitor gives the monitor, which tells metrics, Events and further observers of what it finds.
+func newMonitor(mgr ctrl.Manager, further ...monitor.Observer) (*monitor.Monitor, error) {
 	counts, err := monitor.NewMetrics(metrics.Registry)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	return monitor.New(monitor.SystemClock{}, monitor.Observers{
+	return monitor.New(monitor.SystemClock{}, append(monitor.Observers{
 		counts,
 		monitor.Events{Recorder: mgr.GetEventRecorder("ovnguard")},
-	}), nil
+	}, further...)), nil
 }
 
 // addAudit runs the audit beside the webhooks.
-func addAudit(mgr ctrl.Manager, o Options, m *monitor.Monitor, log logr.Logger) error {
+func addAudit(mgr ctrl.Manager, o Options, m *monitor.Monitor, log logr.Logger) (*auditor, error) {
 	databases, err := openDatabases(o, log)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := metrics.Registry.Register(databaseMetrics(databases)); err != nil {
-		return fmt.Errorf("register metrics: %w", err)
+		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	a := &auditor{manager: mgr, databases: databases, version: o.OVNVersion, monitor: m, log: log.WithName("audit")}
 	if err := mgr.Add(manager.RunnableFunc(a.run)); err != nil {
-		return fmt.Errorf("add the audit: %w", err)
+		return nil, fmt.Errorf("add the audit: %w", err)
 	}
 	if err := mgr.AddReadyzCheck("audit", a.ready); err != nil {
-		return fmt.Errorf("add readiness check: %w", err)
+		return nil, fmt.Errorf("add readiness check: %w", err)
 	}
-	return nil
+	return a, nil
 }
