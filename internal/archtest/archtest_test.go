@@ -44,6 +44,7 @@ func TestJudgementIsPure(t *testing.T) {
 		module + "/internal/kubeovn":   {},
 		module + "/internal/policy":    {module + "/internal/kubeovn", module + "/portsec"},
 		module + "/internal/inventory": {module + "/internal/kubeovn", module + "/internal/policy", module + "/portsec"},
+		module + "/internal/repair":    {module + "/internal/kubeovn", module + "/internal/policy", module + "/internal/inventory", module + "/internal/audit", module + "/portsec"},
 		module + "/internal/audit":     {module + "/internal/kubeovn", module + "/internal/policy", module + "/internal/inventory", module + "/portsec"},
 	}
 	for pkg, allowed := range pure {

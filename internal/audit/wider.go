@@ -68,13 +68,15 @@ func (s subject) due() string {
 	if s.Decision.Level == policy.MAC {
 		text += " with any address"
 	}
+	var textSb71 strings.Builder
 	for _, p := range s.Decision.Pairs {
 		if p.MAC != (portsec.MAC{}) {
-			text += ", " + p.MAC.String()
+			textSb71.WriteString(", " + p.MAC.String())
 		} else {
-			text += ","
+			textSb71.WriteString(",")
 		}
-		text += " " + p.Prefix.String()
+		textSb71.WriteString(" " + p.Prefix.String())
 	}
+	text += textSb71.String()
 	return text
 }

@@ -85,6 +85,8 @@ type Port struct {
 	// Pod is the pod whose port this is; nil where none claims it. Where several launcher pods of one VM share a port, it
 	// is the one that is decided tightest.
 	Pod *Pod
+	// Claims is how many pods that still run claim the port: two launchers of a machine that migrates, or pods with the same names.
+	Claims int
 	// NICKnown is false where the port is expected only because its attachment could not be read.
 	NICKnown bool
 	// NICSpelling is true where releases of Kube-OVN name the NIC differently, so that some never make a port of this name.

@@ -235,6 +235,9 @@ func (inv *Inventory) Names() []string {
 func (inv *Inventory) Port(name string, now time.Time) Port {
 	port := Port{Name: name, Record: inv.records[name], Row: inv.rows[name], Vip: len(inv.vipNames[name]) > 0}
 	for _, c := range inv.claimants(name) {
+		if !c.pod.ended() {
+			port.Claims++
+		}
 		d := policy.Decide(inv.Query(c.pod, c.nic.Provider, now))
 		if port.Pod == nil || d.Level < port.Decision.Level || (d.Level == port.Decision.Level && d.Forwarding < port.Decision.Forwarding) {
 			port.Pod, port.Provider, port.Decision = c.pod, c.nic.Provider, d

@@ -1,0 +1,182 @@
+package repair
+
+import (
+	"maps"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+const (
+	mac = "0a:00:00:00:00:01"
+	own = mac + " 10.16.0.5"
+	ps  = "ovn.kubernetes.io/port_security"
+)
+
+var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+
+// port gives a strict pod's port, under a policy that repairs, that is as it must be, after some changes.
+func port(changes ...func(*inventory.Port)) inventory.Port {
+	p := inventory.Port{
+		Name: "p.ns", Provider: kubeovn.DefaultProvider, NICKnown: true, Claims: 1,
+		Pod: &inventory.Pod{
+			PodKey: inventory.PodKey{Namespace: "ns", Name: "p"}, UID: "u", Owner: "p",
+			Annotations: map[string]string{ps: "true"},
+		},
+		Decision: policy.Decision{Mode: policy.Enforce, Repair: policy.RepairOn},
+		Record:   &inventory.Record{Name: "p.ns", MAC: mac, IPs: []string{"10.16.0.5"}},
+		Row: &inventory.Row{
+			UUID: "r", Name: "p.ns", Addresses: []string{own}, PortSecurity: []string{own},
+			ExternalIDs: map[string]string{"vendor": "kube-ovn", "pod": "ns/p"},
+		},
+	}
+	for _, change := range changes {
+		change(&p)
+	}
+	return p
+}
+
+func open(p *inventory.Port)    { p.Row.PortSecurity = nil }
+func unknown(p *inventory.Port) { p.Row.Addresses = []string{own, "unknown"} }
+func off(p *inventory.Port)     { annotated("false")(p) }
+
+func annotated(value string) func(*inventory.Port) {
+	return func(p *inventory.Port) {
+		p.Pod.Annotations = maps.Clone(p.Pod.Annotations)
+		p.Pod.Annotations[ps] = value
+	}
+}
+
+func granted(p *inventory.Port) {
+	p.Decision.Level = policy.Extended
+	p.Decision.Pairs = []portsec.AddressPair{{Prefix: netip.MustParsePrefix("10.20.0.0/24")}}
+}
+
+func mode(m policy.Mode, r policy.Repair) func(*inventory.Port) {
+	return func(p *inventory.Port) { p.Decision.Mode, p.Decision.Repair = m, r }
+}
+
+func TestPlan(t *testing.T) {
+	strictly := map[string]string{ps: "true", policy.RecordAnnotation: `{"ovn":{"level":"strict","from":"","layer2Forward":"forbid","layer2ForwardFrom":""}}`}
+	loosely := map[string]string{ps: "false", policy.RecordAnnotation: `{"ovn":{"level":"open","from":"","layer2Forward":"forbid","layer2ForwardFrom":""}}`}
+	wasAnnotated := func(ago time.Duration) History {
+		return History{PodUID: "u", RowUUID: "r", Annotations: strictly, Annotated: noon.Add(-ago)}
+	}
+	for name, c := range map[string]struct {
+		port inventory.Port
+		past History
+		want Action // without Why
+		why  string // part of Why
+	}{
+		"as it must be":                      {port: port(), want: Action{Kind: Nothing}},
+		"open, its annotation right":         {port: port(open), want: Action{Kind: Write, PortSecurity: []string{own}}, why: "does not look"},
+		"open, and off":                      {port: port(open, off), want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)}},
+		"open, just annotated":               {port: port(open, off), past: wasAnnotated(time.Second), want: Action{Kind: Wait, Again: noon.Add(time.Second)}},
+		"open, Kube-OVN does not follow":     {port: port(open, off), past: wasAnnotated(Grace), want: Action{Kind: Write, PortSecurity: []string{own}}},
+		"annotated for another pod":          {port: port(open, off), past: History{PodUID: "before", Annotations: strictly, Annotated: noon}, want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)}},
+		"unknown":                            {port: port(unknown), want: Action{Kind: Write, Addresses: []string{own}}},
+		"open and unknown":                   {port: port(open, unknown), want: Action{Kind: Write, PortSecurity: []string{own}, Addresses: []string{own}}},
+		"granted":                            {port: port(granted), want: Action{Kind: Write, PortSecurity: []string{mac + " 10.16.0.5 10.20.0.0/24"}}},
+		"no longer granted":                  {port: port(func(p *inventory.Port) { p.Row.PortSecurity = []string{own + " 10.20.0.0/24"} }), want: Action{Kind: Write, PortSecurity: []string{own}}},
+		"open as decided":                    {port: port(open, off, func(p *inventory.Port) { p.Decision.Level = policy.Open }), want: Action{Kind: Nothing}},
+		"to be opened":                       {port: port(func(p *inventory.Port) { p.Decision.Level = policy.Open }), want: Action{Kind: Annotate, Annotations: loosely, Again: noon.Add(Grace)}},
+		"forwarding granted":                 {port: port(func(p *inventory.Port) { p.Decision.Forwarding = policy.Require }), want: Action{Kind: Write, Addresses: []string{own, "unknown"}}},
+		"forwarding allowed, and not wanted": {port: port(func(p *inventory.Port) { p.Decision.Forwarding = policy.Allow }), want: Action{Kind: Nothing}},
+
+		"logged":       {port: port(open, mode(policy.Enforce, policy.RepairLog)), want: Action{Kind: Write, Log: true, PortSecurity: []string{own}}},
+		"left alone":   {port: port(open, mode(policy.Enforce, policy.RepairOff)), want: Action{Kind: Nothing}},
+		"only warned":  {port: port(open, mode(policy.Warn, policy.RepairOn)), want: Action{Kind: Nothing}},
+		"only audited": {port: port(open, mode(policy.Audit, policy.RepairOn)), want: Action{Kind: Nothing}},
+		"disabled":     {port: port(open, func(p *inventory.Port) { p.Row.Disabled = true }), want: Action{Kind: Nothing}},
+		"pod is going": {port: port(open, func(p *inventory.Port) { p.Pod.Terminating = true }), want: Action{Kind: Nothing}},
+		"no pod":       {port: port(open, func(p *inventory.Port) { p.Pod = nil }), want: Action{Kind: Nothing}},
+		"no row":       {port: port(func(p *inventory.Port) { p.Row = nil }), want: Action{Kind: Nothing}},
+
+		"machine migrates":   {port: port(open, off, func(p *inventory.Port) { p.Claims = 2 }), want: Action{Kind: Frozen}},
+		"machine migrated":   {port: port(open, func(p *inventory.Port) { p.Pod.Annotations[kubeovn.MigrationJob] = "x" }), want: Action{Kind: Write, PortSecurity: []string{own}}},
+		"of another type":    {port: port(open, func(p *inventory.Port) { p.Row.Type = "localport" }), want: Action{Kind: NotProved}, why: "localport"},
+		"not Kube-OVN's":     {port: port(open, func(p *inventory.Port) { p.Row.ExternalIDs = map[string]string{"pod": "ns/p"} }), want: Action{Kind: NotProved}, why: "did not make"},
+		"of another pod":     {port: port(open, func(p *inventory.Port) { p.Row.ExternalIDs["pod"] = "ns/q" }), want: Action{Kind: NotProved}, why: "ns/q"},
+		"no IP resource":     {port: port(open, func(p *inventory.Port) { p.Record = nil; p.Pod.Annotations["ovn.kubernetes.io/mac_address"] = mac }), want: Action{Kind: NotProved}, why: "IP resource"},
+		"another MAC":        {port: port(open, func(p *inventory.Port) { p.Row.Addresses = []string{"0a:00:00:00:00:02 10.16.0.5"} }), want: Action{Kind: NotProved}, why: "addresses"},
+		"another address":    {port: port(open, func(p *inventory.Port) { p.Row.Addresses = []string{mac + " 10.16.0.6"} }), want: Action{Kind: NotProved}, why: "addresses"},
+		"two addresses":      {port: port(open, func(p *inventory.Port) { p.Row.Addresses = []string{own, own} }), want: Action{Kind: NotProved}, why: "addresses"},
+		"unreadable record":  {port: port(open, func(p *inventory.Port) { p.Record.MAC = "x"; p.Row.Addresses = []string{"x 10.16.0.5"} }), want: Action{Kind: NotProved}, why: "identity"},
+		"row just replaced":  {port: port(open), past: History{PodUID: "u", RowUUID: "r", Replaced: noon.Add(-time.Millisecond)}, want: Action{Kind: Wait, Again: noon.Add(newRow - time.Millisecond)}},
+		"row replaced":       {port: port(open), past: History{PodUID: "u", RowUUID: "r", Replaced: noon.Add(-newRow)}, want: Action{Kind: Write, PortSecurity: []string{own}}},
+		"written four times": {port: port(open), past: History{PodUID: "u", RowUUID: "r", Written: noon, Streak: 4}, want: Action{Kind: Write, PortSecurity: []string{own}}},
+		"contested":          {port: port(open), past: History{PodUID: "u", RowUUID: "r", Written: noon, Streak: 6}, want: Action{Kind: Contested, Again: noon.Add(2 * firstWait)}, why: "6 times"},
+		"contested for long": {port: port(open), past: History{PodUID: "u", RowUUID: "r", Written: noon, Streak: 99}, want: Action{Kind: Contested, Again: noon.Add(longestWait)}},
+		"contested no more":  {port: port(open), past: History{PodUID: "u", RowUUID: "r", Written: noon.Add(-pause - 1), Streak: 99}, want: Action{Kind: Write, PortSecurity: []string{own}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Plan(c.port, portsec.Eras(), c.past, noon)
+			if got.Kind != Nothing && got.Why == "" || !strings.Contains(got.Why, c.why) {
+				t.Errorf("why: %q, want %q", got.Why, c.why)
+			}
+			got.Why = ""
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}
+
+// Whoever keeps writing something else is met less and less often, and never given up.
+func TestHistoryBacksOff(t *testing.T) {
+	h, now, writes := History{}.Saw("u", "r", noon), noon, 0
+	for now.Before(noon.Add(time.Hour)) {
+		a := Plan(port(open), portsec.Eras(), h, now)
+		switch a.Kind { //nolint:exhaustive // nothing else may come
+		case Write:
+			writes++
+			h = h.Did(a, now)
+			now = now.Add(10 * time.Millisecond) // it is taken back at once
+		case Contested:
+			now = a.Again
+		default:
+			t.Fatalf("%+v", a)
+		}
+	}
+	if writes < patience+10 || writes > patience+30 {
+		t.Errorf("%d writes in an hour", writes)
+	}
+	if h = h.Saw("another", "r", now); h.Streak != 0 {
+		t.Error("another pod is not given a new start")
+	}
+}
+
+func TestBrake(t *testing.T) {
+	b := Brake{Percent: 10, Floor: 2, Window: time.Minute}
+	allow := func(port string, at time.Time, want bool) {
+		t.Helper()
+		if got := b.Allow(port, 30, at); got != want {
+			t.Errorf("%s: %v", port, got)
+		}
+	}
+	for _, port := range []string{"a", "b", "c"} {
+		allow(port, noon, true)
+	}
+	allow("d", noon, false)
+	allow("a", noon, true) // it is one of the three
+	allow("d", noon.Add(59*time.Second), false)
+	allow("d", noon.Add(61*time.Second), true)
+	for _, port := range []string{"e", "f"} {
+		allow(port, noon.Add(62*time.Second), true)
+	}
+	allow("g", noon.Add(62*time.Second), false)
+	b.Confirm(noon.Add(2 * time.Minute))
+	allow("g", noon.Add(62*time.Second), true)
+	allow("h", noon.Add(3*time.Minute), true) // the others are long ago
+	if got := b.Limit(3); got != 2 {
+		t.Errorf("limit %d of 3 ports", got)
+	}
+}
