@@ -170,6 +170,9 @@ type AddressPair struct {
 // ConditionInEffect tells whether an exception counts now; its reason says why not.
 const ConditionInEffect = "InEffect"
 
+// ConditionUsed tells whether an exception changes any port; since when it does not is its time.
+const ConditionUsed = "Used"
+
 // PortSecurityExceptionStatus is what became of an exception.
 type PortSecurityExceptionStatus struct {
 	// observedGeneration is the generation that the rest of the status speaks of.
@@ -189,7 +192,7 @@ type PortSecurityExceptionStatus struct {
 	// lastMatched is when it last changed a port.
 	// +optional
 	LastMatched *metav1.Time `json:"lastMatched,omitempty"`
-	// conditions: InEffect tells whether it counts now, and why not.
+	// conditions: InEffect tells whether it counts now, and why not; Used tells whether it changes any port.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

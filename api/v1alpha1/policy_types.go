@@ -75,6 +75,8 @@ const (
 // +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
 // +kubebuilder:printcolumn:name="Repair",type=string,JSONPath=`.spec.repair`
 // +kubebuilder:printcolumn:name="Ports",type=integer,JSONPath=`.status.matchedPorts`
+// +kubebuilder:printcolumn:name="Violations",type=integer,JSONPath=`.status.violations`
+// +kubebuilder:printcolumn:name="Accepted",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Accepted")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type PortSecurityPolicy struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -197,6 +199,9 @@ type ExceptionRules struct {
 	TicketPattern string `json:"ticketPattern,omitempty"`
 }
 
+// ConditionAccepted tells whether a policy can be read as a whole; its message says what cannot.
+const ConditionAccepted = "Accepted"
+
 // PortSecurityPolicyStatus is what became of a policy.
 type PortSecurityPolicyStatus struct {
 	// observedGeneration is the generation that the rest of the status speaks of.
@@ -205,7 +210,10 @@ type PortSecurityPolicyStatus struct {
 	// matchedPorts is how many ports this policy decides.
 	// +optional
 	MatchedPorts int32 `json:"matchedPorts,omitempty"`
-	// violations is how many of them are not what they must be.
+	// matchedNamespaces is in how many namespaces those ports are.
+	// +optional
+	MatchedNamespaces int32 `json:"matchedNamespaces,omitempty"`
+	// violations is how many of the ports are not what they must be.
 	// +optional
 	Violations int32 `json:"violations,omitempty"`
 	// conditions: Accepted tells whether the policy can be read as a whole.

@@ -81,8 +81,9 @@ func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Mon
 				set(object)
 			}
 		},
-		UpdateFunc: func(_, o any) {
-			if object, ok := o.(client.Object); ok {
+		UpdateFunc: func(before, o any) {
+			object, ok := o.(client.Object)
+			if was, had := before.(client.Object); ok && !(had && s.SpecOnly && sameSpec(was, object)) {
 				set(object)
 			}
 		},
@@ -102,4 +103,9 @@ func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Mon
 		return ctx.Err()
 	}
 	return nil
+}
+
+// sameSpec tells that two states of objects of one name are of one object and say the same in their specs.
+func sameSpec(before, after client.Object) bool {
+	return before.GetUID() == after.GetUID() && before.GetGeneration() == after.GetGeneration()
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/openreports"
+	"github.com/ovnguard/ovnguard/internal/status"
 	serving "github.com/ovnguard/ovnguard/internal/webhook"
 )
 
@@ -54,8 +55,8 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err := rotator.AddRotator(mgr, rotation); err != nil {
 		return fmt.Errorf("set up certificate rotation: %w", err)
 	}
-	reports := openreports.NewBook()
-	judge, err := newMonitor(mgr, reports)
+	reports, statuses := openreports.NewBook(), status.NewBook()
+	judge, err := newMonitor(mgr, reports, statuses)
 	if err != nil {
 		return err
 	}
@@ -96,6 +97,13 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	}
 	report := &openreports.Writer{Client: live, Book: reports, Log: log.WithName("reports"), Wrote: counts.of(writesReport)}
 	lead.do(auditor.once(report.Run))
+	statuser := &status.Writer{
+		Cache: mgr.GetClient(), Client: live, Book: statuses, Namespace: judge.Namespace, Log: log.WithName("status"), Wrote: counts.of(writesStatus), Now: time.Now,
+	}
+	lead.do(auditor.once(statuser.Run))
+	if err := metrics.Registry.Register(exceptionMetrics{judge, statuses}); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
 	if err := mgr.AddReadyzCheck("webhook", started); err != nil {
 		return fmt.Errorf("add readiness check: %w", err)
 	}

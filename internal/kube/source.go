@@ -21,6 +21,9 @@ type Source struct {
 	Optional bool
 	// Lacks says what is not known without the kind; empty where that changes no result by itself.
 	Lacks string
+	// SpecOnly means that nothing of an object is read but what its generation counts. Its status may change without a port being
+	// judged again.
+	SpecOnly bool
 	// Object and List make empty ones.
 	Object func() client.Object
 	List   func() client.ObjectList
@@ -44,7 +47,7 @@ func Sources() []Source {
 			func(inv *inventory.Inventory, o *v1alpha1.PortSecurityPolicy) []string {
 				return inv.DeletePolicy(o.Name)
 			},
-		).optional("policies, so that the built-in default holds wherever a namespace says nothing"),
+		).optional("policies, so that the built-in default holds wherever a namespace says nothing").specOnly(),
 		typed(ExceptionKind, &v1alpha1.PortSecurityExceptionList{},
 			func(inv *inventory.Inventory, o *v1alpha1.PortSecurityException) []string {
 				return inv.SetException(ExceptionOf(o))
@@ -52,7 +55,7 @@ func Sources() []Source {
 			func(inv *inventory.Inventory, o *v1alpha1.PortSecurityException) []string {
 				return inv.DeleteException(o.Namespace, o.Name)
 			},
-		).optional("exceptions, so that none is honoured"),
+		).optional("exceptions, so that none is honoured").specOnly(),
 		typed(AttachmentKind, &nadv1.NetworkAttachmentDefinitionList{},
 			func(inv *inventory.Inventory, o *nadv1.NetworkAttachmentDefinition) []string {
 				return inv.SetAttachment(AttachmentOf(o))
@@ -120,6 +123,11 @@ func Sources() []Source {
 
 func (s Source) optional(lacks string) Source {
 	s.Optional, s.Lacks = true, lacks
+	return s
+}
+
+func (s Source) specOnly() Source {
+	s.SpecOnly = true
 	return s
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // lookAgain bounds how long a change that is to come is trusted to a timer: timers do not follow when the clock is set.
@@ -14,6 +15,13 @@ func (m *Monitor) Read(read func(*inventory.Inventory)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	read(m.inv)
+}
+
+// Namespace gives what policy reads of a namespace.
+func (m *Monitor) Namespace(name string) policy.Namespace {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.inv.Namespace(name)
 }
 
 // expect notes when the decision about a port changes by itself, because an exception begins or ends.

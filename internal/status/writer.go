@@ -1,0 +1,153 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// Times of the writer.
+const (
+	// every is how often statuses are compared with what they should be.
+	every = time.Second
+	// again is how long it waits where the cluster does not serve policies or exceptions.
+	again = 15 * time.Second
+	// lookTimeout bounds one look, which waits for caches that are being filled.
+	lookTimeout = 10 * time.Second
+	// settle is how long a status stays as it was written before its numbers alone are written again.
+	settle = 3 * time.Second
+	// perLook is how many statuses it writes at a time.
+	perLook = 25
+)
+
+// Writer keeps the statuses of policies and exceptions current.
+type Writer struct {
+	// Cache is read from, and Client written through.
+	Cache  client.Reader
+	Client client.Client
+	Book   *Book
+	// Namespace gives what policy reads of a namespace.
+	Namespace func(name string) policy.Namespace
+	Log       logr.Logger
+	// Wrote is told of each write, and what became of it.
+	Wrote func(error)
+	// Now tells the time.
+	Now func() time.Time
+
+	// last tells, by UID, what was written last.
+	last map[types.UID]written
+	// told is the last reason why something could not be done.
+	told string
+}
+
+// written is when a status was written, and the version of the object that it was written over: while the cache still has that
+// one, it is not compared.
+type written struct {
+	over string
+	at   time.Time
+}
+
+// Run writes until ctx ends. It is for one replica at a time: several would write the same.
+func (w *Writer) Run(ctx context.Context) {
+	w.last = make(map[types.UID]written)
+	for ctx.Err() == nil {
+		pause := every
+		if err := w.look(ctx); err != nil && ctx.Err() == nil {
+			w.tell(err)
+			if pause = every; meta.IsNoMatchError(err) {
+				pause = again
+			}
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+// tell logs what went wrong, once for each reason.
+func (w *Writer) tell(err error) {
+	if reason := err.Error(); reason != w.told {
+		w.told = reason
+		w.Log.Info("statuses of policies and exceptions cannot be kept current; it is tried again", "reason", reason)
+	}
+}
+
+// look compares every status with what it should be, and writes those that are not.
+func (w *Writer) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	var policies v1alpha1.PortSecurityPolicyList
+	if err := w.Cache.List(ctx, &policies, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list policies: %w", err)
+	}
+	var exceptions v1alpha1.PortSecurityExceptionList
+	if err := w.Cache.List(ctx, &exceptions, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list exceptions: %w", err)
+	}
+	now, budget := w.Now(), perLook
+	seen := make(map[types.UID]written, len(policies.Items)+len(exceptions.Items))
+	var errs []error
+	put := func(o client.Object, changed, urgent bool, with func() client.Object) {
+		before, known := w.last[o.GetUID()]
+		if known {
+			seen[o.GetUID()] = before
+		}
+		if !changed || budget == 0 || known && (before.over == o.GetResourceVersion() || !urgent && now.Sub(before.at) < settle) {
+			return
+		}
+		budget--
+		seen[o.GetUID()] = written{o.GetResourceVersion(), now}
+		err := w.Client.Status().Patch(ctx, with(), client.MergeFromWithOptions(o, client.MergeFromWithOptimisticLock{}))
+		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+			return // the cache is behind, and tells when it no longer is
+		}
+		if w.Wrote(err); err != nil {
+			delete(seen, o.GetUID())
+			errs = append(errs, fmt.Errorf("%T %s: %w", o, client.ObjectKeyFromObject(o), err))
+		}
+	}
+	compiled := make([]policy.Policy, len(policies.Items))
+	for i := range policies.Items {
+		o := &policies.Items[i]
+		compiled[i] = kube.PolicyOf(o)
+		status := OfPolicy(o, &compiled[i], w.Book.Policy(o.Name), now)
+		put(o, !reflect.DeepEqual(status, o.Status), !sameConditions(status.Conditions, o.Status.Conditions), func() client.Object {
+			with := o.DeepCopy()
+			with.Status = status
+			return with
+		})
+	}
+	policy.SortPolicies(compiled)
+	for i := range exceptions.Items {
+		o := &exceptions.Items[i]
+		e := kube.ExceptionOf(o)
+		standing := StandingOf(&e, compiled, w.Namespace(o.Namespace), now)
+		status := OfException(o, standing, w.Book.Exception(Key{o.Namespace, o.Name}), now)
+		put(o, !reflect.DeepEqual(status, o.Status), !sameConditions(status.Conditions, o.Status.Conditions), func() client.Object {
+			with := o.DeepCopy()
+			with.Status = status
+			return with
+		})
+	}
+	w.last = seen
+	return errors.Join(errs...)
+}
+
+// sameConditions tells that nothing but numbers changed.
+func sameConditions(a, b []metav1.Condition) bool { return reflect.DeepEqual(a, b) }
