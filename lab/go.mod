@@ -9,6 +9,7 @@ require (
 	github.com/gopacket/gopacket v1.7.7
 	github.com/k8snetworkplumbingwg/network-attachment-definition-client v1.7.7
 	github.com/mdlayher/packet v1.2.0
+	github.com/openreports/reports-api v0.2.1
 	github.com/ovn-kubernetes/libovsdb v0.8.1
 	github.com/safchain/ethtool v0.7.0
 	github.com/spf13/cobra v1.10.2

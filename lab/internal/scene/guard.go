@@ -102,6 +102,21 @@ func (s *Scene) StartGuard(ctx context.Context, binary string, flags ...string) 
 	return g, g.Start(ctx)
 }
 
+// Replica starts the program a second time, beside this one and with the same rights. It serves elsewhere, and is registered as
+// this one is: the API server asks this one alone.
+func (g *Guard) Replica(ctx context.Context) (*Guard, error) {
+	ports, err := freePorts(3)
+	if err != nil {
+		return nil, err
+	}
+	local := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
+	r := *g
+	r.cmd, r.ended, r.exit = nil, nil, nil
+	r.Metrics, r.Ready, r.Log = "http://"+local(1)+"/metrics", "http://"+local(2)+"/readyz", g.Log+".replica"
+	r.args = append(slices.Clone(g.args), "--webhook-address", local(0), "--metrics-address", local(1), "--health-address", local(2))
+	return &r, r.Start(ctx)
+}
+
 // Restart ends the program and starts it with further flags, which it keeps until the next Restart.
 func (g *Guard) Restart(ctx context.Context, flags ...string) error {
 	if err := g.Stop(); err != nil {

@@ -1,0 +1,257 @@
+//go:build integration
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	reportsv1alpha1 "github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/lab/internal/scene"
+)
+
+// installReports installs what OpenReports defines, as its own project ships it.
+func installReports(t *testing.T) {
+	t.Helper()
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/openreports/reports-api").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(string(bytes.TrimSpace(dir)), "config", "crd", "*.yaml"))
+	if err != nil || len(files) != 2 {
+		t.Fatalf("definitions %q, %v", files, err)
+	}
+	for _, file := range files {
+		definition, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := world.Apply(t.Context(), definition); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+const reportsPath = "/apis/openreports.io/v1alpha1"
+
+// get reads an object; there is none where it gives false.
+func get(t *testing.T, path string, into any) bool {
+	t.Helper()
+	raw, err := admin(t).do(t.Context(), http.MethodGet, path, nil)
+	if apierrors.IsNotFound(err) {
+		return false
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, into)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return true
+}
+
+// Findings are told in Reports, from when the cluster serves them; those of others are left alone, and a report goes when there
+// is nothing to tell.
+func TestReports(t *testing.T) {
+	eventually(t, "the log to say that the cluster does not serve Reports", func() (bool, error) {
+		log, err := os.ReadFile(guard.Log)
+		return bytes.Contains(log, []byte("findings cannot be told as Reports")), err
+	})
+	installReports(t)
+	v := newVictim(t)
+	quiet(t)
+	nbctl(t, "lsp-set-port-security", v.port)
+	path := reportsPath + "/namespaces/" + tenantNamespace + "/reports/"
+	var report reportsv1alpha1.Report
+	took := eventually(t, "the finding in a Report", func() (bool, error) {
+		report = reportsv1alpha1.Report{}
+		return get(t, path+"ovnguard", &report) && report.Summary.Fail == 1, nil
+	})
+	t.Logf("written %s after the definition", took.Round(time.Millisecond))
+	r := report.Results[0]
+	if len(report.Results) != 1 || r.Policy != "OVG001" || r.Result != "fail" || r.Subjects[0].UID != v.pod.UID || r.Properties["port"] != v.port ||
+		report.Labels["app.kubernetes.io/managed-by"] != "ovnguard" || report.Scope.Name != tenantNamespace {
+		t.Errorf("report %+v", report)
+	}
+
+	// A second finding is added to it, and a report of somebody else stays as it is.
+	theirs := map[string]any{
+		"apiVersion": "openreports.io/v1alpha1", "kind": "Report", "source": "somebody", "summary": map[string]any{"fail": 7},
+		"metadata": map[string]any{"name": "theirs", "namespace": tenantNamespace},
+	}
+	if _, err := admin(t).do(t.Context(), http.MethodPost, path, theirs); err != nil {
+		t.Fatal(err)
+	}
+	nbctl(t, "lsp-set-addresses", v.port, v.identity, "unknown")
+	took = eventually(t, "both findings in the Report", func() (bool, error) {
+		return get(t, path+"ovnguard", &report) && report.Summary.Fail == 2, nil
+	})
+	t.Logf("a change is written after %s", took.Round(time.Millisecond))
+	for _, fix := range fixesOf(audit(t).of(v.port)) {
+		shell(t, fix)
+	}
+	quiet(t)
+	eventually(t, "the Report to go", func() (bool, error) { return !get(t, path+"ovnguard", &report), nil })
+	var other reportsv1alpha1.Report
+	if !get(t, path+"theirs", &other) || other.Summary.Fail != 7 || other.Source != "somebody" {
+		t.Errorf("somebody else's report is now %+v", other)
+	}
+	if _, err := admin(t).do(t.Context(), http.MethodDelete, path+"theirs", nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// lives is how long the exception of TestStatus lives.
+const lives = 5 * time.Second
+
+// A policy and an exception say what became of them, also when nobody but time changes anything.
+func TestStatus(t *testing.T) {
+	ns := namespace(t, nil)
+	pod := run(t, ns, nil)
+	policyName := unique("status")
+	end := time.Now().Add(lives).UTC().Truncate(time.Second)
+	documents := fmt.Sprintf(`
+apiVersion: ovnguard.io/v1alpha1
+kind: PortSecurityPolicy
+metadata: {name: %[1]s}
+spec:
+  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %[2]s}}
+  repair: "off"
+  exceptions: {namespaces: [%[2]s]}
+---
+apiVersion: ovnguard.io/v1alpha1
+kind: PortSecurityException
+metadata: {name: unused, namespace: %[2]s}
+spec:
+  target: {podSelector: {matchLabels: {nobody: has-this}}}
+  grant: {pairs: [{prefix: 192.0.2.0/28}]}
+  reason: nobody needs it
+  owner: nobody
+  expiresAt: %[4]q
+---
+apiVersion: ovnguard.io/v1alpha1
+kind: PortSecurityException
+metadata: {name: gateway, namespace: %[2]s}
+spec:
+  target: {podSelector: {}}
+  grant: {pairs: [{prefix: 192.0.2.0/28}]}
+  reason: it forwards for a network
+  owner: the network team
+  expiresAt: %[3]q
+`, policyName, ns, end.Format(time.RFC3339), end.Add(time.Hour).Format(time.RFC3339))
+	t.Cleanup(func() {
+		if _, err := admin(t).do(cleanup(t), http.MethodDelete, "/apis/ovnguard.io/v1alpha1/portsecuritypolicies/"+policyName, nil); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := world.Apply(t.Context(), []byte(documents)); err != nil {
+		t.Fatal(err)
+	}
+	exceptions := "/apis/ovnguard.io/v1alpha1/namespaces/" + ns + "/portsecurityexceptions/"
+	var e v1alpha1.PortSecurityException
+	took := eventually(t, "the exception to say that it is in effect for one port", func() (bool, error) {
+		return get(t, exceptions+"gateway", &e) && e.Status.MatchedPorts == 1, nil
+	})
+	c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.ConditionInEffect)
+	if c == nil || c.Status != metav1.ConditionTrue || e.Status.ObservedGeneration != e.Generation || e.Status.Policy != policyName || e.Status.LastMatched == nil ||
+		len(e.Status.Ports) != 1 || e.Status.Ports[0] != kubeovn.PortName(pod.Name, ns, kubeovn.DefaultProvider) {
+		t.Errorf("status %+v", e.Status)
+	}
+	var p v1alpha1.PortSecurityPolicy
+	eventually(t, "the policy to say that it decides one port", func() (bool, error) {
+		p = v1alpha1.PortSecurityPolicy{}
+		return get(t, "/apis/ovnguard.io/v1alpha1/portsecuritypolicies/"+policyName, &p) && p.Status.MatchedPorts == 1 && p.Status.MatchedNamespaces == 1, nil
+	})
+	if !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionAccepted) || p.Status.ObservedGeneration != p.Generation {
+		t.Errorf("status of the policy %+v", p.Status)
+	}
+	eventually(t, "the unused exception to say so", func() (bool, error) {
+		var u v1alpha1.PortSecurityException
+		return get(t, exceptions+"unused", &u) && meta.IsStatusConditionTrue(u.Status.Conditions, v1alpha1.ConditionInEffect) &&
+			meta.IsStatusConditionFalse(u.Status.Conditions, v1alpha1.ConditionUsed), nil
+	})
+	if values := metrics(t); values[`ovnguard_exceptions{reason="InEffect"}`] != 2 || values["ovnguard_exceptions_unused"] != 1 {
+		t.Errorf("metrics: %v in effect, %v unused", values[`ovnguard_exceptions{reason="InEffect"}`], values["ovnguard_exceptions_unused"])
+	}
+	eventually(t, "the exception to say that it has ended", func() (bool, error) {
+		var e v1alpha1.PortSecurityException
+		if !get(t, exceptions+"gateway", &e) {
+			return false, nil
+		}
+		c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.ConditionInEffect)
+		return c.Status == metav1.ConditionFalse && c.Reason == "Expired" && e.Status.MatchedPorts == 0, nil
+	})
+	t.Logf("in effect %s after it was made; told as ended %s after its end", took.Round(time.Millisecond), time.Since(end).Round(time.Millisecond))
+}
+
+// leads tells whether a replica says that it leads.
+func leads(ctx context.Context, g *scene.Guard) (bool, error) {
+	page, err := scene.Get(ctx, g.Metrics)
+	return strings.Contains(page, "\novnguard_leader 1\n"), err
+}
+
+// Of two replicas one leads. When it dies the other one takes over, and tells what nobody told; both audit all the time.
+func TestLeadIsTakenOver(t *testing.T) {
+	if led, err := leads(t.Context(), guard); err != nil || !led {
+		t.Fatalf("the only replica leads: %v, %v", led, err)
+	}
+	v := newVictim(t)
+	quiet(t)
+	second, err := guard.Replica(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := second.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if led, err := leads(t.Context(), second); err != nil || led {
+		t.Errorf("the second replica leads: %v, %v", led, err)
+	}
+	if err := guard.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	running := false
+	t.Cleanup(func() {
+		if !running {
+			if err := guard.Start(cleanup(t)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	nbctl(t, "lsp-set-port-security", v.port) // while nobody leads
+	took := eventually(t, "the second replica to lead", func() (bool, error) { return leads(t.Context(), second) })
+	awaitEvent(t, v.pod, "PortSecurityFinding", "OVG001")
+
+	if err := guard.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	running = true
+	if led, err := leads(t.Context(), guard); err != nil || led {
+		t.Errorf("the replica that came back leads: %v, %v", led, err)
+	}
+	nbctl(t, "lsp-set-port-security", v.port, v.identity)
+	quiet(t)
+	awaitEvent(t, v.pod, "PortSecurityCleared", "OVG001")
+	if err := second.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	back := eventually(t, "the first replica to lead again", func() (bool, error) { return leads(t.Context(), guard) })
+	t.Logf("taken over %s after the leader died, and %s after the next one ended", took.Round(time.Millisecond), back.Round(time.Millisecond))
+}
