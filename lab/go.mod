@@ -19,10 +19,11 @@ require (
 	golang.org/x/sync v0.24.0
 	golang.org/x/sys v0.49.0
 	k8s.io/client-go v0.37.2
+	sigs.k8s.io/controller-runtime v0.25.2
 )
 
 require (
-	sigs.k8s.io/controller-runtime v0.25.2 // indirect
+	github.com/evanphx/json-patch/v5 v5.9.11 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 

@@ -44,6 +44,14 @@ func openDatabases(o Options, log logr.Logger) ([]database, error) {
 	return databases, nil
 }
 
+// synced gives nil while the database is followed at this moment, as it must be for whoever writes to it.
+func (d database) synced() error {
+	if s := d.mirror.State(); !s.Synced() {
+		return fmt.Errorf("the %s database is not followed: %s", d.name, s.Phase)
+	}
+	return nil
+}
+
 // current gives nil while the database is followed, or was until a moment ago.
 func (d database) current(now time.Time) error {
 	s := d.mirror.State()

@@ -43,6 +43,8 @@ type Options struct {
 	AdmissionPolicies bool
 	// Accounts are the users of Kube-OVN, of KubeVirt and of this program, which own certain keys.
 	Accounts admission.Accounts
+	// Repair bounds what is done about ports that are not what they must be.
+	Repair RepairOptions
 	// MetricsAddress and HealthAddress are where metrics and health checks are served, "host:port"; "0" means nowhere.
 	MetricsAddress string
 	HealthAddress  string
@@ -81,6 +83,17 @@ func (o Options) Validate() error {
 		}
 	} else if len(validation.IsDNS1123Label(o.WebhookService.Namespace)) > 0 || len(validation.IsDNS1035Label(o.WebhookService.Name)) > 0 {
 		bad("webhook-service", "%q: want namespace/name of a Service", o.WebhookService)
+	}
+	if o.Repair.Enabled {
+		if o.Repair.Rate < 1 {
+			bad("repair-rate", "%d: want at least one port each second, or --repair=false", o.Repair.Rate)
+		}
+		if o.Repair.Percent < 0 || o.Repair.Percent > 100 {
+			bad("repair-limit-percent", "%d: want 0 to 100", o.Repair.Percent)
+		}
+		if o.Repair.Floor < 0 {
+			bad("repair-limit-ports", "%d: want no less than 0", o.Repair.Floor)
+		}
 	}
 	for _, l := range []struct{ flag, address string }{{"metrics-address", o.MetricsAddress}, {"health-address", o.HealthAddress}} {
 		if l.address == nowhere {

@@ -55,8 +55,12 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err := rotator.AddRotator(mgr, rotation); err != nil {
 		return fmt.Errorf("set up certificate rotation: %w", err)
 	}
+	repairer, err := newRepairer(o, live, log.WithName("repair"))
+	if err != nil {
+		return err
+	}
 	reports, statuses := openreports.NewBook(), status.NewBook()
-	judge, err := newMonitor(mgr, reports, statuses)
+	judge, err := newMonitor(mgr, reports, statuses, repairer)
 	if err != nil {
 		return err
 	}
@@ -103,6 +107,9 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	lead.do(auditor.once(statuser.Run))
 	if err := metrics.Registry.Register(exceptionMetrics{judge, statuses}); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
+	}
+	if o.Repair.Enabled {
+		attachRepairer(repairer, auditor, judge, lead)
 	}
 	if err := mgr.AddReadyzCheck("webhook", started); err != nil {
 		return fmt.Errorf("add readiness check: %w", err)

@@ -123,6 +123,13 @@ func (m *Monitor) SetEras(eras []portsec.Era) {
 	}
 }
 
+// Eras gives the parsers of OVN that may be the ones that enforce. The slice must not be changed.
+func (m *Monitor) Eras() []portsec.Era {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.eras
+}
+
 // Results gives what judging each port gave, findings that still have to settle left out.
 func (m *Monitor) Results() map[string]audit.Result {
 	m.mu.Lock()

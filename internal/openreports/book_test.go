@@ -2,6 +2,7 @@ package openreports
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -134,7 +135,7 @@ func TestReportIsBounded(t *testing.T) {
 	list[0].Fix = strings.Repeat("x", textLimit+1)
 	o, changed := Object("a", list, nil, time.Unix(5, 0))
 	r := o.(*reportsv1alpha1.Report)
-	if !changed || len(r.Results) != MaxResults || r.Summary.Fail != 3*MaxResults || r.Annotations[LeftOut] != fmt.Sprint(2*MaxResults) {
+	if !changed || len(r.Results) != MaxResults || r.Summary.Fail != 3*MaxResults || r.Annotations[LeftOut] != strconv.Itoa(2*MaxResults) {
 		t.Errorf("%d results, %d failures, %q left out", len(r.Results), r.Summary.Fail, r.Annotations[LeftOut])
 	}
 	if got := len(r.Results[0].Description); got > textLimit || got < textLimit-8 {

@@ -1,8 +1,8 @@
 package openreports
 
 import (
-	"fmt"
 	"reflect"
+	"strconv"
 	"time"
 
 	reportsv1alpha1 "github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
@@ -75,7 +75,7 @@ func mark(m *metav1.ObjectMeta, b body) {
 	metav1.SetMetaDataLabel(m, Label, LabelValue)
 	delete(m.Annotations, LeftOut)
 	if n := b.summary.Fail - len(b.results); n > 0 {
-		metav1.SetMetaDataAnnotation(m, LeftOut, fmt.Sprint(n))
+		metav1.SetMetaDataAnnotation(m, LeftOut, strconv.Itoa(n))
 	}
 	if len(m.Annotations) == 0 {
 		m.Annotations = nil

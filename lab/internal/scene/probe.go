@@ -102,3 +102,13 @@ func splitList(text string) []string {
 	}
 	return strings.Split(text, ",")
 }
+
+// Forwarded is a frame that a gateway sends on for a source behind it, from its own MAC.
+func Forwarded(from, to *Actor, source netip.Addr) (Probe, error) {
+	target := to.V4
+	if source.Is6() {
+		target = to.V6
+	}
+	frame, err := wire.UDP(wire.Host{MAC: from.V4.MAC, IP: source}, target)
+	return Probe{Name: "forwarded for " + source.String(), Forged: true, frame: frame}, err
+}

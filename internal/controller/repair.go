@@ -1,0 +1,98 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/time/rate"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/ovnguard/ovnguard/internal/journal"
+	"github.com/ovnguard/ovnguard/internal/monitor"
+	"github.com/ovnguard/ovnguard/internal/repair"
+	"github.com/ovnguard/ovnguard/internal/repair/apply"
+)
+
+// RepairOptions bound what repair does.
+type RepairOptions struct {
+	// Enabled is false where nothing is ever changed, whatever policies say.
+	Enabled bool
+	// Rate is how many ports are changed each second, and at most twice as many at once.
+	Rate int
+	// Percent of all ports, and at least Floor ports, may change within ten minutes without a human's confirmation.
+	Percent, Floor int
+}
+
+// brakeWindow is the time in which ports are counted that change.
+const brakeWindow = 10 * time.Minute
+
+// newRepairer gives what puts ports right, so that the monitor can tell it of them. attach gives it the rest.
+func newRepairer(o Options, live client.Client, log logr.Logger) (*apply.Repairer, error) {
+	counts, err := apply.NewMetrics(metrics.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("tell this replica from others: %w", err)
+	}
+	return &apply.Repairer{
+		Pods:    live,
+		Journal: &journal.Journal{Client: live, Namespace: o.Namespace, By: host, Now: time.Now},
+		Confirmed: func(ctx context.Context) time.Time {
+			until, err := Confirmed(ctx, live, o.Namespace)
+			if err != nil {
+				log.Info("whether a human has confirmed could not be read", "reason", err.Error())
+			}
+			return until
+		},
+		Brake:   repair.Brake{Percent: o.Repair.Percent, Floor: o.Repair.Floor, Window: brakeWindow},
+		Rate:    rate.NewLimiter(rate.Limit(o.Repair.Rate), 2*max(o.Repair.Rate, apply.Batch)),
+		Log:     log,
+		Metrics: counts,
+		Now:     time.Now,
+	}, nil
+}
+
+// attachRepairer has it work while this replica leads and both sides have been read.
+func attachRepairer(r *apply.Repairer, a *auditor, m *monitor.Monitor, lead *leader) {
+	r.Monitor, r.Mirror, r.Eras = m, a.databases[0].mirror, m.Eras
+	r.Current = func() error { return a.databases[0].synced() }
+	lead.do(func(ctx context.Context) {
+		for !a.started.Load() {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+		r.Run(ctx)
+	})
+}
+
+// The ConfigMap by which a human confirms that many ports may change.
+const (
+	ConfirmationName = "ovnguard-repair"
+	ConfirmationKey  = "confirmedUntil"
+)
+
+// Confirmed gives until when a human lets more ports change than the brake does; zero where nobody does.
+func Confirmed(ctx context.Context, c client.Reader, namespace string) (time.Time, error) {
+	var o corev1.ConfigMap
+	if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ConfirmationName}, &o); err != nil {
+		return time.Time{}, client.IgnoreNotFound(err)
+	}
+	if o.Data[ConfirmationKey] == "" {
+		return time.Time{}, nil
+	}
+	until, err := time.Parse(time.RFC3339, o.Data[ConfirmationKey])
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ConfigMap %s/%s: data.%s: %w", namespace, ConfirmationName, ConfirmationKey, err)
+	}
+	return until, nil
+}

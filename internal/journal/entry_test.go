@@ -1,0 +1,82 @@
+package journal
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+
+func change(id, port string) Entry {
+	column, empty := []string{"0a:00:00:00:00:01 10.16.0.5"}, []string{}
+	return Entry{
+		ID: id, Time: noon, By: "replica", Port: port, Row: "r", Namespace: "ns", Pod: "p", PodUID: "u", Why: "why",
+		Before: Values{PortSecurity: &empty}, After: Values{PortSecurity: &column},
+	}
+}
+
+func lines(t *testing.T, entries ...Entry) string {
+	t.Helper()
+	var out strings.Builder
+	for _, e := range entries {
+		line, err := e.line()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.WriteString(line)
+	}
+	return out.String()
+}
+
+// Intent and outcome are read as one change; one whose outcome nobody lived to note has none, and an outcome alone is nothing.
+func TestParse(t *testing.T) {
+	one, two, lost := change("1", "a"), change("2", "b"), change("3", "c")
+	done := one
+	done.Outcome = "written"
+	failed := two
+	failed.Outcome, failed.Error = "conflict", "somebody was faster"
+	text := lines(t, one, two, lost, done.outcome(), failed.outcome(), Entry{ID: "0", Outcome: "written"}) + "{\"id\": \n\nrubbish\n"
+	got, unreadable := Parse(text)
+	if diff := cmp.Diff([]Entry{done, failed, lost}, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	if unreadable != 2 {
+		t.Errorf("%d lines unreadable, want 2", unreadable)
+	}
+}
+
+// An empty column that was there before is not the same as a column that the change is not about.
+func TestEmptyColumnSurvives(t *testing.T) {
+	got, _ := Parse(lines(t, change("1", "a")))
+	if len(got) != 1 || got[0].Before.PortSecurity == nil || len(*got[0].Before.PortSecurity) != 0 || got[0].Before.Addresses != nil {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestIDsSortAsTheChangesWereMade(t *testing.T) {
+	last := ""
+	for _, id := range []string{newID(noon, 1), newID(noon, 2), newID(noon, 255), newID(noon, 256), newID(noon.Add(1), 1), newID(noon.Add(time.Hour), 1)} {
+		if id <= last {
+			t.Errorf("%s does not come after %s", id, last)
+		}
+		last = id
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(`{"id":"1","port":"a"}` + "\n" + `{"id":"1","outcome":"written"}`)
+	f.Add("{}\n[]\nnull\n\"")
+	f.Fuzz(func(t *testing.T, text string) {
+		entries, _ := Parse(text)
+		seen := make(map[string]bool)
+		for _, e := range entries {
+			if e.ID == "" || e.Port == "" || seen[e.ID] {
+				t.Errorf("%+v", e)
+			}
+			seen[e.ID] = true
+		}
+	})
+}

@@ -1,0 +1,259 @@
+// Package apply carries out what package repair decides: it annotates pods and writes rows, and writes down before what it is about
+// to do.
+package apply
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/time/rate"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/journal"
+	"github.com/ovnguard/ovnguard/internal/monitor"
+	"github.com/ovnguard/ovnguard/internal/ovn"
+	"github.com/ovnguard/ovnguard/internal/repair"
+	"github.com/ovnguard/ovnguard/internal/rows"
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+// Repairer puts ports right while Run runs. It is an observer of the monitor.
+type Repairer struct {
+	Monitor *monitor.Monitor
+	Mirror  *ovn.Mirror
+	// Pods writes pods' annotations.
+	Pods    client.Writer
+	Journal *journal.Journal
+	// Eras gives those that may enforce.
+	Eras func() []portsec.Era
+	// Current says why the facts may be old, so that nothing may be written by them; nil where they are not.
+	Current func() error
+	// Confirmed gives until when a human lets more ports change than the brake does; zero where nobody does.
+	Confirmed func(context.Context) time.Time
+	Brake     repair.Brake
+	Rate      *rate.Limiter
+	Log       logr.Logger
+	Metrics   *Metrics
+	// Now gives the time; time.Now outside tests.
+	Now func() time.Time
+
+	mu      sync.Mutex
+	running bool
+	queue   map[string]time.Time // ports to look at, with when they were put there
+	wake    chan struct{}
+
+	past   map[string]repair.History
+	logged map[string]string
+	held   bool
+}
+
+// Batch is how many ports are looked at, and changed, at a time.
+const Batch = 100
+
+// Judged implements monitor.Observer: whatever was judged is looked at.
+func (r *Repairer) Judged(_, after monitor.Verdict) {
+	if after.State != audit.OutOfScope && after.PodUID != "" {
+		r.enqueue(after.Port)
+	}
+}
+
+// Found implements monitor.Observer.
+func (r *Repairer) Found(audit.Finding, string) {}
+
+// Cleared implements monitor.Observer.
+func (r *Repairer) Cleared(audit.Finding, string) {}
+
+// enqueue has a port looked at. It does nothing while Run does not run: it begins with all ports.
+func (r *Repairer) enqueue(ports ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.running {
+		return
+	}
+	now := r.Now()
+	for _, name := range ports {
+		if _, there := r.queue[name]; !there {
+			r.queue[name] = now
+		}
+	}
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take gives some of the ports that are to be looked at.
+func (r *Repairer) take() map[string]time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make(map[string]time.Time, min(len(r.queue), Batch))
+	for name, since := range r.queue {
+		if len(out) == Batch {
+			break
+		}
+		out[name] = since
+		delete(r.queue, name)
+	}
+	return out
+}
+
+// Run looks at all ports, and then at each that is judged, until ctx ends. What it began it completes.
+func (r *Repairer) Run(ctx context.Context) {
+	r.mu.Lock()
+	r.running, r.queue, r.wake = true, make(map[string]time.Time), make(chan struct{}, 1)
+	r.mu.Unlock()
+	r.past, r.logged = make(map[string]repair.History), make(map[string]string)
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.running = false
+	}()
+	var all []string
+	r.Monitor.Read(func(inv *inventory.Inventory) { all = inv.Names() })
+	r.enqueue(all...)
+	flush := time.NewTicker(time.Second)
+	defer flush.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			r.flush(context.WithoutCancel(ctx))
+			return
+		case <-flush.C:
+			r.flush(ctx)
+		case <-r.wake:
+			r.work(ctx)
+		}
+	}
+}
+
+// flushTimeout bounds the writing of outcomes at the end.
+const flushTimeout = 2 * time.Second
+
+func (r *Repairer) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	if err := r.Journal.Flush(ctx); err != nil {
+		r.Log.V(1).Info("outcomes are not written down yet", "reason", err.Error())
+	}
+}
+
+// work looks at the ports in the queue until it is empty.
+func (r *Repairer) work(ctx context.Context) {
+	for ctx.Err() == nil {
+		names := r.take()
+		if len(names) == 0 {
+			return
+		}
+		if err := r.Current(); err != nil {
+			r.later(r.Now().Add(time.Second), keys(names)...)
+			r.Metrics.state(stateStale)
+			return
+		}
+		r.batch(ctx, names)
+	}
+}
+
+// later has ports looked at again.
+func (r *Repairer) later(at time.Time, ports ...string) {
+	time.AfterFunc(max(at.Sub(r.Now()), 0), func() { r.enqueue(ports...) })
+}
+
+// look is a port with what is to be done about it.
+type look struct {
+	port   inventory.Port
+	row    *ovn.Port
+	since  time.Time
+	action repair.Action
+}
+
+// batch plans for some ports and carries the plans out.
+func (r *Repairer) batch(ctx context.Context, names map[string]time.Time) {
+	now := r.Now()
+	snapshot := r.Mirror.Snapshot()
+	var looks []look
+	total := 0
+	r.Monitor.Read(func(inv *inventory.Inventory) {
+		total = snapshot.Ports().Len()
+		for name, since := range names {
+			l := look{port: inv.Port(name, now), row: snapshot.Port(name), since: since}
+			if l.port.Pod == nil || l.row == nil {
+				delete(r.past, name)
+				continue
+			}
+			l.port.Row = rows.Of(l.row) // the mirror may be ahead of what was judged
+			looks = append(looks, l)
+		}
+	})
+	eras := r.Eras()
+	var todo []look
+	for _, l := range looks {
+		name := l.port.Name
+		r.past[name] = r.past[name].Saw(l.port.Pod.UID, l.row.UUID, now)
+		l.action = repair.Plan(l.port, eras, r.past[name], now)
+		if r.settled(l) {
+			continue
+		}
+		if !r.Brake.Allow(name, total, now) {
+			r.hold(ctx, total)
+			r.later(now.Add(heldAgain), name)
+			continue
+		}
+		todo = append(todo, l)
+	}
+	r.annotate(ctx, todo)
+	r.write(ctx, todo)
+}
+
+// settled deals with actions that change nothing, and tells that there is no more to do.
+func (r *Repairer) settled(l look) bool {
+	name, a := l.port.Name, l.action
+	if !a.Again.IsZero() && !a.Log {
+		r.later(a.Again, name)
+	}
+	r.Metrics.planned(a)
+	switch changes := a.Kind == repair.Annotate || a.Kind == repair.Write; {
+	case a.Kind == repair.Nothing:
+		delete(r.logged, name)
+		return true
+	case changes && !a.Log:
+		return false
+	default:
+		text := string(a.Kind) + a.Why
+		if r.logged[name] != text && a.Kind != repair.Wait {
+			r.logged[name] = text
+			r.Log.Info("a port is not as it must be, and is left alone", "port", name, "action", a.Kind, "reason", a.Why, "onlyLogged", a.Log,
+				"portSecurity", a.PortSecurity, "addresses", a.Addresses, "annotations", a.Annotations)
+		}
+		return true
+	}
+}
+
+// heldAgain is how long a port waits for a human before it is looked at again.
+const heldAgain = 5 * time.Second
+
+// hold asks whether a human lets more ports change, and says so once where nobody does.
+func (r *Repairer) hold(ctx context.Context, total int) {
+	if until := r.Confirmed(ctx); r.Now().Before(until) {
+		r.Brake.Confirm(until)
+		r.held = false
+		return
+	}
+	r.Metrics.state(stateHeld)
+	if !r.held {
+		r.held = true
+		r.Log.Info("repair is held: more ports would change than faults explain; look at them, and confirm with: kubectl ovnguard repair confirm",
+			"limit", r.Brake.Limit(total), "ports", total)
+	}
+}
+
+func keys(m map[string]time.Time) []string {
+	out := make([]string, 0, len(m))
+	for name := range m {
+		out = append(out, name)
+	}
+	return out
+}

@@ -1,0 +1,210 @@
+//go:build integration
+
+package e2e
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/journal"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/lab/internal/scene"
+	"github.com/ovnguard/ovnguard/lab/internal/up"
+)
+
+const policiesPath = "/apis/ovnguard.io/v1alpha1/portsecuritypolicies"
+
+// repaired makes a namespace whose ports are put right, and whose exceptions are honoured.
+func repaired(t *testing.T) (ns, policyName string) {
+	t.Helper()
+	ns, policyName = namespace(t, nil), unique("policy")
+	p := &v1alpha1.PortSecurityPolicy{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "PortSecurityPolicy"},
+		ObjectMeta: metav1.ObjectMeta{Name: policyName},
+		Spec: v1alpha1.PortSecurityPolicySpec{
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: ns}},
+			Repair:            v1alpha1.RepairOn,
+			Exceptions:        &v1alpha1.ExceptionRules{Namespaces: []string{ns}},
+		},
+	}
+	if _, err := admin(t).do(t.Context(), http.MethodPost, policiesPath, p); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := admin(t).do(cleanup(t), http.MethodDelete, policiesPath+"/"+policyName, nil); err != nil && !apierrors.IsNotFound(err) {
+			t.Error(err)
+		}
+	})
+	return ns, policyName
+}
+
+// changes gives what the journal says of a port.
+func changes(t *testing.T, port string) []journal.Entry {
+	t.Helper()
+	config, err := world.Lab.Admin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(config, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := journal.Read(t.Context(), c, "ovnguard-system")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []journal.Entry
+	for _, e := range all {
+		if e.Port == port {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func portOf(pod *corev1.Pod) string {
+	return kubeovn.PortName(pod.Name, pod.Namespace, kubeovn.DefaultProvider)
+}
+
+// What somebody does to a row is taken back, on the wire as well, and written down with what was there before.
+func TestRepairDrift(t *testing.T) {
+	applyDual(t)
+	ns, _ := repaired(t)
+	from, to := openActor(t, ns), openActor(t, ns)
+	own := portSecurityOf(t, from.Port)
+	addresses, err := world.Nbctl(t.Context(), "get", "logical_switch_port", from.Port, "addresses")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := len(changes(t, from.Port))
+	for _, spoil := range [][]string{
+		{"lsp-set-port-security", from.Port},
+		{"lsp-set-port-security", from.Port, "unknown"},
+		{"lsp-set-port-security", from.Port, from.V4.MAC.String() + " 0.0.0.0/0"},
+		{"lsp-set-port-security", from.Port, from.V4.MAC.String() + " 10.77.99.99"},
+		{"add", "logical_switch_port", from.Port, "addresses", "unknown"},
+	} {
+		nbctl(t, spoil...)
+		took := eventually(t, "the port to be as it was after "+strings.Join(spoil, " "), func() (bool, error) {
+			now, err := world.Nbctl(t.Context(), "get", "logical_switch_port", from.Port, "addresses")
+			return portSecurityOf(t, from.Port) == own && now == addresses, err
+		})
+		t.Logf("%s: put right and seen after %s", spoil, took.Round(time.Millisecond))
+	}
+	settle(t)
+	probes, err := scene.Probes(from, to, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range probes {
+		if passed, err := p.Send(t.Context(), from, to); err != nil || passed == p.Forged {
+			t.Errorf("%s: passed %v, %v", p.Name, passed, err)
+		}
+	}
+	eventually(t, "the journal to have every change with its outcome", func() (bool, error) {
+		list := changes(t, from.Port)[before:]
+		return len(list) == 5 && list[4].Outcome == "written", nil
+	})
+	for i, e := range changes(t, from.Port)[before:] {
+		if e.Outcome != "written" || e.Namespace != ns || e.Row == "" || e.Why == "" || (e.After.PortSecurity == nil) != (i == 4) {
+			t.Errorf("change %d: %+v", i, e)
+		}
+	}
+}
+
+// A gateway forwards what it was granted and nothing else, over IPv4 and IPv6: not before, and no longer than it was granted, and
+// what Kube-OVN writes meanwhile is widened again.
+func TestRepairGateway(t *testing.T) {
+	applyDual(t)
+	ns, _ := repaired(t)
+	from, to := openActor(t, ns), openActor(t, ns)
+	narrow := portSecurityOf(t, from.Port)
+	behind := map[string]bool{"10.20.0.9": true, "fd00:20::9": true, "10.21.0.9": false, "fd00:21::9": false, "10.77.0.1": false}
+	forwards := func(when string, during bool) {
+		t.Helper()
+		settle(t)
+		for address, granted := range behind {
+			p, err := scene.Forwarded(from, to, netip.MustParseAddr(address))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if passed, err := p.Send(t.Context(), from, to); err != nil || passed != (during && granted) {
+				t.Errorf("%s, %s: passed %v, %v", when, p.Name, passed, err)
+			}
+		}
+	}
+	forwards("before", false)
+
+	const lifetime = 12 * time.Second
+	e := exceptionIn(ns)
+	e.Spec.Class = v1alpha1.ClassRouter
+	e.Spec.Target.PodSelector = &metav1.LabelSelector{}
+	e.Spec.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "10.20.0.0/24"}, {Prefix: "fd00:20::/64"}}
+	e.Spec.ExpiresAt = metav1.NewTime(time.Now().Add(lifetime).Truncate(time.Second)) // as it is kept
+	if _, err := admin(t).do(t.Context(), http.MethodPost, "/apis/ovnguard.io/v1alpha1/namespaces/"+ns+"/portsecurityexceptions", e); err != nil {
+		t.Fatal(err)
+	}
+	isWide := func() (bool, error) {
+		now := portSecurityOf(t, from.Port)
+		return strings.Contains(now, " 10.20.0.0/24") && strings.Contains(now, " fd00:20::/64"), nil
+	}
+	t.Logf("granted after %s", eventually(t, "the grant to reach the port", isWide).Round(time.Millisecond))
+	forwards("during", true)
+
+	// Kube-OVN writes the narrow column when it is told to look at the pod again.
+	restart(t, up.KubeOVNComponent)
+	nbctl(t, "lsp-set-port-security", from.Port, strings.Trim(narrow, `[]"`))
+	t.Logf("widened again after %s", eventually(t, "what Kube-OVN wrote to be widened again", isWide).Round(time.Millisecond))
+
+	eventually(t, "the grant to end", func() (bool, error) { return portSecurityOf(t, from.Port) == narrow, nil })
+	if early := time.Until(e.Spec.ExpiresAt.Time); early > 0 {
+		t.Errorf("the grant ended %s too early", early)
+	}
+	forwards("after", false)
+}
+
+// What happens while the program is dead is put right when it is back; a pod whose annotation is gone gets it back, and Kube-OVN
+// writes its port.
+func TestRepairAfterCrash(t *testing.T) {
+	ns, _ := repaired(t)
+	one, two := run(t, ns, nil), run(t, ns, nil)
+	own, other := portSecurityOf(t, portOf(one)), portSecurityOf(t, portOf(two))
+	if err := guard.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	nbctl(t, "lsp-set-port-security", portOf(one))
+	nbctl(t, "lsp-set-port-security", portOf(two), "unknown")
+	if err := guard.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both ports to be as they were", func() (bool, error) {
+		return portSecurityOf(t, portOf(one)) == own && portSecurityOf(t, portOf(two)) == other, nil
+	})
+	awaitWebhook(t)
+}
+
+// Somebody who keeps writing something else is met less and less often, and does not win in the end.
+func TestThreat44Contested(t *testing.T) {
+	ns, _ := repaired(t)
+	pod := run(t, ns, nil)
+	own := portSecurityOf(t, portOf(pod))
+	before := metrics(t)[`ovnguard_repair_changes_total{action="write",outcome="written"}`]
+	for range 40 {
+		nbctl(t, "lsp-set-port-security", portOf(pod))
+		time.Sleep(20 * time.Millisecond)
+	}
+	after := metrics(t)[`ovnguard_repair_changes_total{action="write",outcome="written"}`]
+	if n := after - before; n < 3 || n > 8 {
+		t.Errorf("%v writes against 40", n)
+	}
+	eventually(t, "the port to be put right in the end", func() (bool, error) { return portSecurityOf(t, portOf(pod)) == own, nil })
+}
