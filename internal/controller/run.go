@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	guard "github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/events"
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/openreports"
@@ -59,8 +60,8 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
-	reports, statuses := openreports.NewBook(), status.NewBook()
-	judge, err := newMonitor(mgr, reports, statuses, repairer)
+	reports, statuses, told := openreports.NewBook(), status.NewBook(), events.NewBook(time.Now)
+	judge, err := newMonitor(reports, statuses, told, repairer)
 	if err != nil {
 		return err
 	}
@@ -105,6 +106,8 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		Cache: mgr.GetClient(), Client: live, Book: statuses, Namespace: judge.Namespace, Log: log.WithName("status"), Wrote: counts.of(writesStatus), Now: time.Now,
 	}
 	lead.do(auditor.once(statuser.Run))
+	teller := &events.Writer{Client: live, Book: told, Instance: lead.lock.Identity(), Log: log.WithName("events"), Wrote: counts.of(writesEvent)}
+	lead.do(teller.Run)
 	if err := metrics.Registry.Register(exceptionMetrics{judge, statuses}); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
@@ -187,16 +190,13 @@ func addWebhooks(mgr ctrl.Manager, o Options, w *world) error {
 	return nil
 }
 
-// newMonitor gives the monitor, which tells metrics, Events and further observers of what it finds.
-func newMonitor(mgr ctrl.Manager, further ...monitor.Observer) (*monitor.Monitor, error) {
+// newMonitor gives the monitor, which tells metrics and further observers of what it finds.
+func newMonitor(further ...monitor.Observer) (*monitor.Monitor, error) {
 	counts, err := monitor.NewMetrics(metrics.Registry)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	return monitor.New(monitor.SystemClock{}, append(monitor.Observers{
-		counts,
-		monitor.Events{Recorder: mgr.GetEventRecorder("ovnguard")},
-	}, further...)), nil
+	return monitor.New(monitor.SystemClock{}, append(monitor.Observers{counts}, further...)), nil
 }
 
 // addAudit runs the audit beside the webhooks.

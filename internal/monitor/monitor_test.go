@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"k8s.io/apimachinery/pkg/runtime"
 	"pgregory.net/rapid"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
@@ -320,25 +319,5 @@ func TestMetricsAreThereFromTheStart(t *testing.T) {
 	}
 	if _, err := NewMetrics(r); err == nil {
 		t.Error("registering twice is not an error")
-	}
-}
-
-// notes keeps the Events that were written.
-type notes []string
-
-func (n *notes) Eventf(_, _ runtime.Object, kind, reason, _, note string, args ...any) {
-	*n = append(*n, kind+" "+reason+" "+args[0].(string)[:len("OVG001")]+" "+note)
-}
-
-func TestEventsAreForPodsAlone(t *testing.T) {
-	var written notes
-	e := Events{Recorder: &written}
-	f := audit.Finding{Rule: audit.Rules()[0], Port: "p.ns", Namespace: "ns", Pod: "p", Message: string(make([]byte, 2000))}
-	e.Found(f, "")
-	e.Found(f, "u")
-	e.Cleared(f, "u")
-	want := notes{"Warning PortSecurityFinding OVG001 %s", "Normal PortSecurityCleared OVG001 %s"}
-	if diff := cmp.Diff(want, written); diff != "" {
-		t.Errorf("-want +got\n%s", diff)
 	}
 }

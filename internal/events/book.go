@@ -1,0 +1,168 @@
+// Package events tells on pods, as Events, what the audit finds about their ports and when it is over: each finding once, and
+// many findings of a namespace together, so that a thousand ports that drift at once are no thousand Events.
+package events
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/monitor"
+)
+
+// Bounds of what is told.
+const (
+	// burst is how many Events of a namespace are told one by one, and refill how soon there is room for one more.
+	burst  = 64
+	refill = time.Second
+	// keep is how long an Event waits for a leader who tells it. What is older a former leader told.
+	keep = time.Minute
+	// maxWaiting is how many wait at most; of more only the number is known.
+	maxWaiting = 4096
+	// sumEvery is how often it is told of a namespace what was not told one by one.
+	sumEvery = time.Minute
+)
+
+// Item is a finding that came or went.
+type Item struct {
+	audit.Finding
+	PodUID string
+	// Gone tells that it went.
+	Gone bool
+	At   time.Time
+}
+
+// Sum is what came and went in a namespace beside what is told one by one.
+type Sum struct {
+	Namespace string
+	// Came and Went count findings by rule.
+	Came, Went map[string]int
+}
+
+// Book keeps what is to be told. It is a monitor.Observer and safe for use by several goroutines.
+type Book struct {
+	now func() time.Time
+
+	mu      sync.Mutex
+	waiting []Item
+	// sums are what there was no room for, by namespace.
+	sums map[string]*Sum
+	// room is how many Events of a namespace may still be told one by one, as it was at a time.
+	room map[string]room
+	// summed is when a Sum of a namespace was told last.
+	summed map[string]time.Time
+}
+
+type room struct {
+	left int
+	at   time.Time
+}
+
+// NewBook gives an empty Book; now tells the time.
+func NewBook(now func() time.Time) *Book {
+	return &Book{now: now, sums: make(map[string]*Sum), room: make(map[string]room), summed: make(map[string]time.Time)}
+}
+
+// Judged implements monitor.Observer; Found and Cleared tell the same.
+func (b *Book) Judged(_, _ monitor.Verdict) {}
+
+// Found implements monitor.Observer.
+func (b *Book) Found(f audit.Finding, podUID string) { b.note(Item{Finding: f, PodUID: podUID}) }
+
+// Cleared implements monitor.Observer.
+func (b *Book) Cleared(f audit.Finding, podUID string) {
+	b.note(Item{Finding: f, PodUID: podUID, Gone: true})
+}
+
+// note has an item wait. Where no pod claims the port there is nothing that an Event could be about.
+func (b *Book) note(i Item) {
+	if i.PodUID == "" {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i.At = b.now()
+	if len(b.waiting) >= maxWaiting {
+		b.forget(i.At)
+	}
+	if len(b.waiting) >= maxWaiting {
+		b.sum(i)
+		return
+	}
+	b.waiting = append(b.waiting, i)
+}
+
+// forget drops what nobody told in time.
+func (b *Book) forget(now time.Time) {
+	b.waiting = slices.DeleteFunc(b.waiting, func(i Item) bool { return now.Sub(i.At) > keep })
+}
+
+func (b *Book) sum(i Item) {
+	s := b.sums[i.Namespace]
+	if s == nil {
+		s = &Sum{Namespace: i.Namespace, Came: make(map[string]int), Went: make(map[string]int)}
+		b.sums[i.Namespace] = s
+	}
+	if i.Gone {
+		s.Went[i.Rule.ID]++
+	} else {
+		s.Came[i.Rule.ID]++
+	}
+}
+
+// Take gives what is to be told now, one by one and together.
+func (b *Book) Take() ([]Item, []Sum) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	b.forget(now)
+	var single []Item
+	for _, i := range b.waiting {
+		if b.spend(i.Namespace, now) {
+			single = append(single, i)
+		} else {
+			b.sum(i)
+		}
+	}
+	b.waiting = nil
+	var sums []Sum
+	for namespace, s := range b.sums {
+		if last, told := b.summed[namespace]; told && now.Sub(last) < sumEvery {
+			continue
+		}
+		b.summed[namespace] = now
+		sums = append(sums, *s)
+		delete(b.sums, namespace)
+	}
+	slices.SortFunc(sums, func(a, b Sum) int { return cmp.Compare(a.Namespace, b.Namespace) })
+	// Namespaces come and go: what is as if it had never been is not kept.
+	maps.DeleteFunc(b.summed, func(_ string, at time.Time) bool { return now.Sub(at) >= sumEvery })
+	maps.DeleteFunc(b.room, func(_ string, r room) bool { return r.now(now) >= burst })
+	return single, sums
+}
+
+// now gives the room as it has become since.
+func (r room) now(now time.Time) int {
+	return min(burst, r.left+int(now.Sub(r.at)/refill))
+}
+
+// spend takes room for one Event of the namespace; it is false where there is none.
+func (b *Book) spend(namespace string, now time.Time) bool {
+	r, known := b.room[namespace]
+	if !known {
+		r = room{burst, now}
+	}
+	left := r.now(now)
+	if left == 0 {
+		return false
+	}
+	if left != r.left {
+		r.at = now
+	}
+	r.left = left - 1
+	b.room[namespace] = r
+	return true
+}

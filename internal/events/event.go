@@ -1,0 +1,109 @@
+package events
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+// Reasons of Events.
+const (
+	ReasonFound   = "PortSecurityFinding"
+	ReasonCleared = "PortSecurityCleared"
+	// ReasonMany is that of an Event about a namespace, for what is not told one by one.
+	ReasonMany = "PortSecurityFindings"
+)
+
+const (
+	// controller is who reports.
+	controller = "ovnguard"
+	// noteLimit is the API's limit for an Event's note, in bytes.
+	noteLimit = 1024
+	// actionMany is the action of an Event about many findings.
+	actionMany = "Audit"
+)
+
+// eventOf gives the Event about one finding. Its name follows from what it is about, so that whoever tells it again, after a
+// restart or as another replica, finds that it is told.
+func eventOf(i Item, instance string) *eventsv1.Event {
+	reason, kind, text := ReasonFound, corev1.EventTypeWarning, i.Message
+	if i.Gone {
+		reason, kind, text = ReasonCleared, corev1.EventTypeNormal, "no longer: "+i.Rule.Summary
+	}
+	e := eventAt(i.At, instance)
+	e.Namespace, e.Name = i.Namespace, nameOf(i.Rule.ID, reason, i.Port, i.PodUID)
+	e.Reason, e.Type, e.Action = reason, kind, i.Rule.ID
+	e.Regarding = corev1.ObjectReference{
+		APIVersion: "v1", Kind: "Pod", Namespace: i.Namespace, Name: i.Pod, UID: types.UID(i.PodUID),
+		FieldPath: "metadata.annotations[" + i.Provider.Key(kubeovn.PortSecurity) + "]",
+	}
+	e.Note = cut(i.Rule.ID + " " + i.Rule.Name + ", port " + i.Port + ": " + text)
+	return e
+}
+
+// eventOfSum gives the Event about what a namespace has beside what is told one by one.
+func eventOfSum(s Sum, at time.Time, instance string) *eventsv1.Event {
+	e := eventAt(at, instance)
+	e.Namespace, e.Name = s.Namespace, nameOf(strings.ToLower(actionMany), ReasonMany, s.Namespace, strconv.FormatInt(at.UnixNano(), 10))
+	e.Reason, e.Type, e.Action = ReasonMany, corev1.EventTypeWarning, actionMany
+	if len(s.Came) == 0 {
+		e.Type = corev1.EventTypeNormal
+	}
+	e.Regarding = corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Namespace: s.Namespace, Name: s.Namespace}
+	e.Note = cut(fmt.Sprintf("beside what is told one by one, %s came and %s went; the Report %s and `ovnguard audit` say what there is", counts(s.Came), counts(s.Went), controller))
+	return e
+}
+
+// counts words numbers of findings by rule.
+func counts(byRule map[string]int) string {
+	total, parts := 0, []string(nil)
+	for _, rule := range slices.Sorted(maps.Keys(byRule)) {
+		total += byRule[rule]
+		parts = append(parts, fmt.Sprintf("%s %d", rule, byRule[rule]))
+	}
+	switch total {
+	case 0:
+		return "no findings"
+	case 1:
+		return "1 finding (" + parts[0] + ")"
+	}
+	return fmt.Sprintf("%d findings (%s)", total, strings.Join(parts, ", "))
+}
+
+func eventAt(at time.Time, instance string) *eventsv1.Event {
+	return &eventsv1.Event{EventTime: metav1.NewMicroTime(at), ReportingController: controller, ReportingInstance: instance}
+}
+
+// nameOf gives a name that starts with what it is about and is as good as unique.
+func nameOf(begin string, of ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(of, "\x00")))
+	return strings.ToLower(begin) + "-" + hex.EncodeToString(sum[:10])
+}
+
+// cut shortens a note that is too long, at the end of a letter: one that was cut in half would be written as a longer one.
+func cut(note string) string {
+	if len(note) <= noteLimit {
+		return note
+	}
+	return strings.ToValidUTF8(note[:noteLimit], "")
+}
+
+// lastSeen is when what the Event says was last seen.
+func lastSeen(e *eventsv1.Event) time.Time {
+	if e.Series != nil {
+		return e.Series.LastObservedTime.Time
+	}
+	return e.EventTime.Time
+}

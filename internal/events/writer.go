@@ -1,0 +1,140 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Times of the writer.
+const (
+	// every is how often it looks what there is to tell.
+	every = 500 * time.Millisecond
+	// same is how close to each other two findings of one kind are taken for one: as two replicas saw it, or as it flaps.
+	same = 30 * time.Second
+	// perLook is how many Events it writes at a time, and tries how often one is tried.
+	perLook = 50
+	tries   = 5
+	// maxTold is how many Events are remembered so that the API server need not be asked.
+	maxTold = 4096
+)
+
+// Writer writes what the book has.
+type Writer struct {
+	// Client reads and writes without a cache.
+	Client client.Client
+	Book   *Book
+	// Instance names this replica.
+	Instance string
+	Log      logr.Logger
+	// Wrote is told of each write, and what became of it.
+	Wrote func(error)
+
+	waiting []attempt
+	// told tells when an Event of a name was written last.
+	told map[string]time.Time
+	// wrong is the last reason why an Event could not be written.
+	wrong string
+}
+
+type attempt struct {
+	event *eventsv1.Event
+	tried int
+}
+
+// Run writes until ctx ends. It is for one replica at a time; another one at the same time would find that all is told.
+func (w *Writer) Run(ctx context.Context) {
+	w.waiting, w.told = nil, make(map[string]time.Time)
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		w.look(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// look writes what there is to tell.
+func (w *Writer) look(ctx context.Context) {
+	items, sums := w.Book.Take()
+	for _, i := range items {
+		w.waiting = append(w.waiting, attempt{event: eventOf(i, w.Instance)})
+	}
+	for _, s := range sums {
+		w.waiting = append(w.waiting, attempt{event: eventOfSum(s, w.Book.now(), w.Instance)})
+	}
+	now := w.waiting[:min(len(w.waiting), perLook)]
+	later := w.waiting[len(now):]
+	w.waiting = nil
+	for _, a := range now {
+		if ctx.Err() != nil {
+			return
+		}
+		err := w.write(ctx, a.event)
+		if err == nil {
+			continue
+		}
+		if w.wrong != err.Error() {
+			w.wrong = err.Error()
+			w.Log.Info("an Event could not be written", "reason", w.wrong)
+		}
+		if a.tried++; a.tried < tries {
+			later = append(later, a)
+		}
+	}
+	w.waiting = later
+}
+
+// write makes the Event, or counts it where it is there from an earlier time.
+func (w *Writer) write(ctx context.Context, e *eventsv1.Event) error {
+	at, key := e.EventTime.Time, e.Namespace+"/"+e.Name
+	if last, known := w.told[key]; known && at.Sub(last) < same {
+		return nil
+	}
+	err := w.Client.Create(ctx, e)
+	switch {
+	case apierrors.IsAlreadyExists(err):
+		err = w.count(ctx, e.Namespace, e.Name, at)
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause), apierrors.IsNotFound(err):
+		return nil // nobody reads it any more
+	default:
+		w.Wrote(err)
+	}
+	if err != nil {
+		return fmt.Errorf("Event %s: %w", key, err)
+	}
+	if len(w.told) >= maxTold {
+		clear(w.told)
+	}
+	w.told[key] = at
+	return nil
+}
+
+// count notes on an Event that what it says was seen again.
+func (w *Writer) count(ctx context.Context, namespace, name string, at time.Time) error {
+	var e eventsv1.Event
+	if err := w.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &e); err != nil {
+		return client.IgnoreNotFound(err) // it has just ended; it is old news
+	}
+	if at.Sub(lastSeen(&e)) < same {
+		return nil
+	}
+	before := e.DeepCopy()
+	if e.Series == nil {
+		e.Series = &eventsv1.EventSeries{Count: 1}
+	}
+	e.Series.Count++
+	e.Series.LastObservedTime.Time = at
+	err := w.Client.Patch(ctx, &e, client.MergeFrom(before))
+	w.Wrote(client.IgnoreNotFound(err))
+	return client.IgnoreNotFound(err)
+}
