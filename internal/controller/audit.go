@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/client-go/kubernetes"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
@@ -30,6 +32,8 @@ type auditor struct {
 	// version is the release of OVN that enforces; empty for what the database says.
 	version string
 	monitor *monitor.Monitor
+	// watches knows how fresh the caches of the API server are.
+	watches *watches
 	log     logr.Logger
 	// started is set when both sides have been read once; until then, reading says what is being read.
 	started atomic.Bool
@@ -60,6 +64,11 @@ func (a *auditor) run(ctx context.Context) error {
 	for _, d := range a.databases {
 		go d.mirror.Run(ctx)
 	}
+	clients, err := kubernetes.NewForConfig(a.manager.GetConfig())
+	if err != nil {
+		return fmt.Errorf("connect to the API server: %w", err)
+	}
+	go a.watches.ask(ctx, clients.Discovery().RESTClient())
 	if err := a.follow(ctx); ctx.Err() == nil {
 		return err
 	}
@@ -69,7 +78,7 @@ func (a *auditor) run(ctx context.Context) error {
 // follow reads both sides once, and then each change, until ctx ends.
 func (a *auditor) follow(ctx context.Context) error {
 	reading := func(what string) { a.reading.Store(&what) }
-	if err := followKubernetes(ctx, a.manager, a.monitor, a.log, reading); err != nil {
+	if err := followKubernetes(ctx, a.manager, a.monitor, a.watches, a.log, reading); err != nil {
 		return err
 	}
 	reading("the Northbound database")
@@ -134,8 +143,9 @@ func (a *auditor) ready(*http.Request) error {
 		if reading := a.reading.Load(); reading != nil {
 			what = "reading " + *reading
 		}
-		errs = append(errs, errors.New("not judging yet: "+what))
+		errs = append(errs, errors.New("not judging yet: "+what), a.watches.failing())
 	}
+	errs = append(errs, a.watches.current(staleAfter))
 	for _, d := range a.databases {
 		errs = append(errs, d.current(time.Now()))
 	}

@@ -19,7 +19,7 @@ func TestReadySaysWhatIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &auditor{databases: databases}
+	a := &auditor{databases: databases, watches: newWatches(logr.Discard(), time.Now)}
 	expect := func(says string) {
 		t.Helper()
 		if err := a.ready(nil); err == nil || !strings.Contains(err.Error(), says) {

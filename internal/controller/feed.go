@@ -21,10 +21,10 @@ const retryMissing = 15 * time.Second
 
 // followKubernetes feeds the monitor from the API server. It returns when everything that is there has been read once;
 // reading is told what is read, since a kind that must not be read is waited for, without an error, until it may be.
-func followKubernetes(ctx context.Context, mgr ctrl.Manager, m *monitor.Monitor, log logr.Logger, reading func(what string)) error {
+func followKubernetes(ctx context.Context, mgr ctrl.Manager, m *monitor.Monitor, w *watches, log logr.Logger, reading func(what string)) error {
 	for _, s := range kube.Sources() {
 		reading(s.Kind.GroupKind().String() + " from the API server")
-		err := follow(ctx, mgr, s, m)
+		err := follow(ctx, mgr, s, m, w)
 		if err == nil {
 			continue
 		}
@@ -37,13 +37,13 @@ func followKubernetes(ctx context.Context, mgr ctrl.Manager, m *monitor.Monitor,
 			what = "a kind cannot be followed; it is tried again"
 		}
 		log.Info(what, "kind", s.Kind.GroupKind().String(), "reason", err.Error(), "notKnown", s.Lacks, "every", retryMissing.String())
-		go followLater(ctx, mgr, s, m, log)
+		go followLater(ctx, mgr, s, m, w, log)
 	}
 	return nil
 }
 
 // followLater waits for a kind to be served.
-func followLater(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Monitor, log logr.Logger) {
+func followLater(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Monitor, w *watches, log logr.Logger) {
 	ticker := time.NewTicker(retryMissing)
 	defer ticker.Stop()
 	for {
@@ -52,7 +52,7 @@ func followLater(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monito
 			return
 		case <-ticker.C:
 		}
-		err := follow(ctx, mgr, s, m)
+		err := follow(ctx, mgr, s, m, w)
 		switch {
 		case err == nil:
 			log.Info("the cluster serves a kind now", "kind", s.Kind.GroupKind().String())
@@ -66,10 +66,12 @@ func followLater(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monito
 }
 
 // follow feeds the monitor from one kind and returns when what is there has been read once.
-func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Monitor) error {
-	if _, err := mgr.GetRESTMapper().RESTMapping(s.Kind.GroupKind(), s.Kind.Version); err != nil {
+func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Monitor, w *watches) error {
+	mapping, err := mgr.GetRESTMapper().RESTMapping(s.Kind.GroupKind(), s.Kind.Version)
+	if err != nil {
 		return err
 	}
+	w.want(mapping.Resource)
 	informer, err := mgr.GetCache().GetInformer(ctx, s.Object())
 	if err != nil {
 		return err

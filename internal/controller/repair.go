@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -59,10 +60,13 @@ func newRepairer(o Options, live client.Client, log logr.Logger) (*apply.Repaire
 	}, nil
 }
 
+// rewatch is how long a watch of the API server may take to be made anew; it ends every few minutes.
+const rewatch = 2 * time.Second
+
 // attachRepairer has it work while this replica leads and both sides have been read.
 func attachRepairer(r *apply.Repairer, a *auditor, m *monitor.Monitor, lead *leader) {
 	r.Monitor, r.Mirror, r.Eras = m, a.databases[0].mirror, m.Eras
-	r.Current = func() error { return a.databases[0].synced() }
+	r.Current = func() error { return errors.Join(a.databases[0].synced(), a.watches.current(rewatch)) }
 	lead.do(func(ctx context.Context) {
 		for !a.started.Load() {
 			select {

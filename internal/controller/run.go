@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/cert-controller/pkg/rotator"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,7 +42,8 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		}
 	}()
 	cert := &certificate{mark: mark}
-	mgr, err := newManager(o, cert, log)
+	seen := newWatches(log.WithName("kubernetes"), time.Now)
+	mgr, err := newManager(o, cert, seen, log)
 	if err != nil {
 		return err
 	}
@@ -88,7 +90,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
-	auditor, err := addAudit(mgr, o, judge, log)
+	auditor, err := addAudit(mgr, o, judge, seen, log)
 	if err != nil {
 		return err
 	}
@@ -126,7 +128,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	return nil
 }
 
-func newManager(o Options, cert *certificate, log logr.Logger) (manager.Manager, error) {
+func newManager(o Options, cert *certificate, seen *watches, log logr.Logger) (manager.Manager, error) {
 	scheme, err := kube.Scheme()
 	if err != nil {
 		return nil, err
@@ -135,7 +137,9 @@ func newManager(o Options, cert *certificate, log logr.Logger) (manager.Manager,
 	if err != nil {
 		return nil, err
 	}
-	mgr, err := ctrl.NewManager(o.REST, ctrl.Options{
+	config := rest.CopyConfig(o.REST)
+	config.Wrap(seen.wrap)
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Logger: log,
 		Cache: cache.Options{
@@ -200,15 +204,17 @@ func newMonitor(further ...monitor.Observer) (*monitor.Monitor, error) {
 }
 
 // addAudit runs the audit beside the webhooks.
-func addAudit(mgr ctrl.Manager, o Options, m *monitor.Monitor, log logr.Logger) (*auditor, error) {
+func addAudit(mgr ctrl.Manager, o Options, m *monitor.Monitor, seen *watches, log logr.Logger) (*auditor, error) {
 	databases, err := openDatabases(o, log)
 	if err != nil {
 		return nil, err
 	}
-	if err := metrics.Registry.Register(databaseMetrics(databases)); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
+	for _, c := range []prometheus.Collector{databaseMetrics(databases), seen} {
+		if err := metrics.Registry.Register(c); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
 	}
-	a := &auditor{manager: mgr, databases: databases, version: o.OVNVersion, monitor: m, log: log.WithName("audit")}
+	a := &auditor{manager: mgr, databases: databases, version: o.OVNVersion, monitor: m, watches: seen, log: log.WithName("audit")}
 	if err := mgr.Add(manager.RunnableFunc(a.run)); err != nil {
 		return nil, fmt.Errorf("add the audit: %w", err)
 	}

@@ -1,0 +1,280 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+)
+
+// Times of asking whether the API server is there.
+const (
+	askEvery   = 3 * time.Second
+	askTimeout = 3 * time.Second
+)
+
+// watches knows how fresh the caches of the API server are: it sees each watch begin and end beneath the client, where also a
+// cache's own attempts to begin again are seen, and asks the server every few seconds, since a connection that went dead without
+// a word keeps its watches open.
+type watches struct {
+	log logr.Logger
+	now func() time.Time
+
+	mu sync.Mutex
+	// wanted are the paths that must be watched.
+	wanted map[string]wanted
+	// streams are the watches by path.
+	streams map[string]*stream
+	// answered is when a question that the server answered was asked; asking says why the last one was not answered.
+	answered time.Time
+	asking   error
+}
+
+// wanted is a path that must be watched: the resource in words, and since when.
+type wanted struct {
+	what  string
+	since time.Time
+}
+
+// stream is the watch of one path.
+type stream struct {
+	// open is how many watches there are now; since is when there were none the last time, or when the first was tried.
+	open  int
+	since time.Time
+	// err is why the last attempt failed; nil where it did not.
+	err error
+	// status is what the server answered to the last attempt; 0 where it did not answer.
+	status int
+}
+
+func newWatches(log logr.Logger, now func() time.Time) *watches {
+	return &watches{log: log, now: now, wanted: make(map[string]wanted), streams: make(map[string]*stream), answered: now()}
+}
+
+// pathOf gives the path of all objects of a resource.
+func pathOf(r schema.GroupVersionResource) string {
+	if r.Group == "" {
+		return "/api/" + r.Version + "/" + r.Resource
+	}
+	return "/apis/" + r.Group + "/" + r.Version + "/" + r.Resource
+}
+
+// want says that a resource must be watched from now on.
+func (w *watches) want(r schema.GroupVersionResource) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if path := pathOf(r); w.wanted[path].what == "" {
+		w.wanted[path] = wanted{r.GroupResource().String(), w.now()}
+	}
+}
+
+// isWanted gives the resource that a request's path is of, in words; empty where that need not be watched. Something may stand
+// before the path, in the URL of the server.
+func (w *watches) isWanted(path string) string {
+	for of, wanted := range w.wanted {
+		if strings.HasSuffix(path, of) {
+			return wanted.what
+		}
+	}
+	return ""
+}
+
+// of gives the stream of a path that is wanted; nil where nobody has tried to read it yet.
+func (w *watches) of(path string) *stream {
+	for at, s := range w.streams {
+		if strings.HasSuffix(at, path) {
+			return s
+		}
+	}
+	return nil
+}
+
+// wrap gives a transport that tells of the watches that are made through it.
+func (w *watches) wrap(next http.RoundTripper) http.RoundTripper { return &listener{w, next} }
+
+// listener is the transport that wrap gives.
+type listener struct {
+	watches *watches
+	next    http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (l *listener) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := l.next.RoundTrip(r)
+	if r.Method != http.MethodGet {
+		return res, err
+	}
+	text := r.URL.Query().Get("watch")
+	return l.watches.seen(r.URL.Path, text == "true" || text == "1", res, err)
+}
+
+// seen notes the answer to a request to read a path. Where it begins a watch, the answer's body tells when that ends.
+func (w *watches) seen(path string, watch bool, res *http.Response, err error) (*http.Response, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s, what := w.streams[path], w.isWanted(path)
+	if s == nil && (watch || what != "") {
+		s = &stream{since: w.now()}
+		w.streams[path] = s
+	}
+	switch {
+	case s == nil || errors.Is(err, context.Canceled):
+	case err != nil:
+		w.failed(s, what, 0, err)
+	case res.StatusCode == http.StatusGone: // the version from which to watch is too old; all is read again
+	case res.StatusCode != http.StatusOK:
+		w.failed(s, what, res.StatusCode, fmt.Errorf("the API server answers %s", res.Status))
+	case watch:
+		s.open, s.err, s.status = s.open+1, nil, res.StatusCode
+		res.Body = &watched{ReadCloser: res.Body, end: sync.OnceFunc(func() { w.ended(s) })}
+	}
+	return res, err
+}
+
+// failed notes why a path cannot be read, and logs it when it is new.
+func (w *watches) failed(s *stream, what string, status int, err error) {
+	if what != "" && (s.err == nil || s.err.Error() != err.Error()) {
+		w.log.Info("a resource cannot be followed; it is tried again", "resource", what, "reason", err.Error())
+	}
+	s.err, s.status = err, status
+}
+
+func (w *watches) ended(s *stream) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s.open--; s.open == 0 {
+		s.since = w.now()
+	}
+}
+
+// watched is the body of a watch.
+type watched struct {
+	io.ReadCloser
+	end func()
+}
+
+// Read implements io.Reader.
+func (b *watched) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.end()
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (b *watched) Close() error {
+	b.end()
+	return b.ReadCloser.Close()
+}
+
+// ask asks the API server again and again whether it is there, until ctx ends.
+func (w *watches) ask(ctx context.Context, client rest.Interface) {
+	ticker := time.NewTicker(askEvery)
+	defer ticker.Stop()
+	for {
+		begin := w.now()
+		asking, cancel := context.WithTimeout(ctx, askTimeout)
+		err := client.Get().AbsPath("/version").Do(asking).Error()
+		cancel()
+		w.mu.Lock()
+		if w.asking = err; err == nil {
+			w.answered = begin
+		}
+		w.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// stale gives for how long some cache has been behind, and why; nothing where all are current. A resource that the server does
+// not serve any more is current: it has no objects.
+func (w *watches) stale() (time.Duration, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.now()
+	var longest time.Duration
+	var why error
+	note := func(since time.Time, err error) {
+		if d := now.Sub(since); why == nil || d > longest {
+			longest, why = d, err
+		}
+	}
+	for path, wanted := range w.wanted {
+		s := w.of(path)
+		if s == nil {
+			s = &stream{since: wanted.since}
+		}
+		if s.open > 0 || s.status == http.StatusNotFound {
+			continue
+		}
+		err := fmt.Errorf("%s: not followed since %s", wanted.what, s.since.UTC().Format(time.RFC3339))
+		if s.err != nil {
+			err = fmt.Errorf("%w: %w", err, s.err)
+		}
+		note(s.since, err)
+	}
+	if w.asking != nil {
+		note(w.answered, fmt.Errorf("the API server does not answer since %s: %w", w.answered.UTC().Format(time.RFC3339), w.asking))
+	}
+	return longest, why
+}
+
+// current gives nil while the caches are current, or were until a moment ago that is no longer than the grace.
+func (w *watches) current(grace time.Duration) error {
+	if d, why := w.stale(); why != nil && d > grace {
+		return why
+	}
+	return nil
+}
+
+// failing gives why resources cannot be read, each with its reason; nil where nothing is known to be wrong.
+func (w *watches) failing() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var errs []error
+	for _, path := range slices.Sorted(maps.Keys(w.wanted)) {
+		if s := w.of(path); s != nil && s.open == 0 && s.err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", w.wanted[path].what, s.err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+var (
+	kubernetesSyncedMetric = prometheus.NewDesc("ovnguard_kubernetes_synced",
+		"1 while everything that is read of the API server is followed, else 0.", nil, nil)
+	kubernetesStaleMetric = prometheus.NewDesc("ovnguard_kubernetes_stale_seconds",
+		"For how long something that is read of the API server has not been followed; 0 while all is.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (w *watches) Describe(out chan<- *prometheus.Desc) {
+	out <- kubernetesSyncedMetric
+	out <- kubernetesStaleMetric
+}
+
+// Collect implements prometheus.Collector.
+func (w *watches) Collect(out chan<- prometheus.Metric) {
+	d, why := w.stale()
+	synced := 1.0
+	if why != nil {
+		synced = 0
+	}
+	out <- prometheus.MustNewConstMetric(kubernetesSyncedMetric, prometheus.GaugeValue, synced)
+	out <- prometheus.MustNewConstMetric(kubernetesStaleMetric, prometheus.GaugeValue, d.Seconds())
+}
