@@ -1,0 +1,111 @@
+package archtest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ovnguard/ovnguard/internal/status"
+)
+
+const observeDoc = "docs/observe.md"
+
+// metricName is the name of one of the program's metrics.
+var metricName = regexp.MustCompile(`^ovnguard_[a-z]+(_[a-z]+)*$`)
+
+// metricsInCode gives the names of metrics that stand in the code. Nothing else is written that way.
+func metricsInCode(t *testing.T) []string {
+	t.Helper()
+	names := make(map[string]bool)
+	eachFile(t, func(path string) {
+		if strings.HasSuffix(path, "_test.go") || !strings.HasPrefix(path, "internal/") {
+			return
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("../..", path), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				if text, err := strconv.Unquote(lit.Value); err == nil && metricName.MatchString(text) {
+					names[text] = true
+				}
+			}
+			return true
+		})
+	})
+	if len(names) == 0 {
+		t.Fatal("the code has no metrics: this rule is stale")
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// Every metric is documented, and every metric that is documented is there.
+func TestMetricsAreDocumented(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("../..", observeDoc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := make(map[string]bool)
+	for _, row := range regexp.MustCompile("(?m)^\\| `(ovnguard_[a-z_]+)` \\|").FindAllStringSubmatch(string(doc), -1) {
+		documented[row[1]] = true
+	}
+	if diff := cmp.Diff(metricsInCode(t), slices.Sorted(maps.Keys(documented))); diff != "" {
+		t.Errorf("%s against the code: -code +documented\n%s", observeDoc, diff)
+	}
+}
+
+// Every reason for which an exception has no effect is documented.
+func TestReasonsAreDocumented(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("../..", observeDoc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, reason := range status.Reasons() {
+		if !strings.Contains(string(doc), "`"+string(reason)+"`") {
+			t.Errorf("%s says nothing of %s", observeDoc, reason)
+		}
+	}
+}
+
+// Every reason that policy may give is counted.
+func TestReasonsAreCounted(t *testing.T) {
+	f, err := parser.ParseFile(token.NewFileSet(), "../policy/exception.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	ast.Inspect(f, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if kind, ok := spec.Type.(*ast.Ident); ok && kind.Name == "Reason" {
+			for _, v := range spec.Values {
+				if lit, ok := v.(*ast.BasicLit); ok {
+					words = append(words, strings.Trim(lit.Value, `"`))
+				}
+			}
+		}
+		return true
+	})
+	var counted []string
+	for _, r := range status.Reasons() {
+		counted = append(counted, string(r))
+	}
+	slices.Sort(words)
+	slices.Sort(counted)
+	if diff := cmp.Diff(words, counted); diff != "" {
+		t.Errorf("reasons: -policy +counted\n%s", diff)
+	}
+}
