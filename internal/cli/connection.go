@@ -26,14 +26,19 @@ type connection struct {
 }
 
 func (c *connection) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file; default: $KUBECONFIG, ~/.kube/config, or the pod's own account")
-	flags.StringVar(&c.context, "context", "", "context of the kubeconfig to use")
+	c.addKubernetesFlags(flags)
 	flags.StringVar(&c.northbound, "nb", os.Getenv("OVN_NB_DB"), "endpoints of the Northbound database, comma separated: unix:PATH, tcp:HOST:PORT, ssl:HOST:PORT; default: $OVN_NB_DB")
 	flags.StringVar(&c.southbound, "sb", os.Getenv("OVN_SB_DB"), "endpoints of the Southbound database, as --nb; default: $OVN_SB_DB, or none")
 	flags.StringVar(&c.tls.CA, "nb-ca", "", "file with the authority that signed the certificates of the databases' servers (ssl: endpoints of --nb and --sb)")
 	flags.StringVar(&c.tls.Certificate, "nb-cert", "", "file with the client certificate for both databases")
 	flags.StringVar(&c.tls.Key, "nb-key", "", "file with the client key for both databases")
 	flags.StringVar(&c.ovnVersion, "ovn-version", "", "release of OVN that enforces on every node, such as 23.03.1; default: what the databases say")
+}
+
+// addKubernetesFlags adds the flags by which a command reaches the cluster alone.
+func (c *connection) addKubernetesFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file; default: $KUBECONFIG, ~/.kube/config, or the pod's own account")
+	flags.StringVar(&c.context, "context", "", "context of the kubeconfig to use")
 }
 
 // check says what is wrong with the flags that name OVN: endpoints of --sb, files for ssl: endpoints, the release.

@@ -16,6 +16,8 @@ type Entry struct {
 	Time time.Time `json:"time"`
 	// By is the replica that made it.
 	By string `json:"by,omitempty"`
+	// Undoes is the ID of the change that this one takes back; empty for a repair.
+	Undoes string `json:"undoes,omitempty"`
 	// Port is the name of the Logical_Switch_Port, Row its UUID.
 	Port string `json:"port,omitempty"`
 	Row  string `json:"row,omitempty"`

@@ -66,6 +66,45 @@ func TestIDsSortAsTheChangesWereMade(t *testing.T) {
 	}
 }
 
+// Undoing goes backwards, over what was made and not taken back yet.
+func TestPick(t *testing.T) {
+	made := func(id, port string, at time.Duration, outcome string) Entry {
+		e := change(id, port)
+		e.Time, e.Outcome = noon.Add(at), outcome
+		return e
+	}
+	undone := made("1", "a", 0, "written")
+	taken := undone.Undoing("by hand")
+	taken.ID, taken.Time, taken.Outcome = "7", noon.Add(9*time.Second), "written"
+	all := []Entry{
+		undone, made("2", "a", time.Second, "written"), made("3", "b", 2*time.Second, "conflict"), made("4", "b", 3*time.Second, ""),
+		made("5", "a", 4*time.Second, "unknown"), made("6", "b", 5*time.Second, "failed"), taken,
+	}
+	for name, c := range map[string]struct {
+		choice Choice
+		want   string
+	}{
+		"all":          {Choice{}, "542"},
+		"of a port":    {Choice{Port: "a"}, "52"},
+		"one":          {Choice{ID: "2"}, "2"},
+		"the last":     {Choice{Last: 2}, "54"},
+		"since":        {Choice{Since: noon.Add(3 * time.Second)}, "54"},
+		"of a stretch": {Choice{Since: noon.Add(time.Second), Port: "a", Last: 1}, "5"},
+		"elsewhere":    {Choice{Namespace: "other"}, ""},
+	} {
+		got := ""
+		for _, e := range c.choice.Pick(all) {
+			got += e.ID
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+	if back := undone.Undoing("by hand"); len(*back.After.PortSecurity) != 0 || len(*back.Before.PortSecurity) != 1 {
+		t.Errorf("%+v", back)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(`{"id":"1","port":"a"}` + "\n" + `{"id":"1","outcome":"written"}`)
 	f.Add("{}\n[]\nnull\n\"")

@@ -208,3 +208,48 @@ func TestThreat44Contested(t *testing.T) {
 	}
 	eventually(t, "the port to be put right in the end", func() (bool, error) { return portSecurityOf(t, portOf(pod)) == own, nil })
 }
+
+// A change is taken back by the command, but only while it still is what repair wrote.
+func TestUndo(t *testing.T) {
+	ns, policyName := repaired(t)
+	pod := run(t, ns, nil)
+	port, own := portOf(pod), portSecurityOf(t, portOf(pod))
+	for _, spoilt := range []string{"unknown", "0a:00:00:00:00:99"} {
+		nbctl(t, "lsp-set-port-security", port, spoilt)
+		eventually(t, "the port to be put right", func() (bool, error) { return portSecurityOf(t, port) == own, nil })
+	}
+	// Repair would do it again.
+	if _, err := admin(t).do(t.Context(), http.MethodPatch, policiesPath+"/"+policyName, map[string]any{"spec": map[string]any{"repair": "log"}}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the outcome to be written down", func() (bool, error) {
+		list := changes(t, port)
+		return len(list) == 2 && list[1].Outcome == "written", nil
+	})
+	time.Sleep(200 * time.Millisecond) // until the policy is known to whoever repairs
+
+	if out, _, code := ovnguard(t, "undo", "--port", port, "--dry-run"); code != 0 || strings.Count(out, "would be taken back") != 2 {
+		t.Errorf("dry run: code %d\n%s", code, out)
+	}
+	if got := portSecurityOf(t, port); got != own {
+		t.Fatalf("a dry run changed the port: %s", got)
+	}
+	out, stderr, code := ovnguard(t, "undo", "--port", port)
+	if code != 0 || strings.Count(out, "taken back") != 2 {
+		t.Errorf("code %d\n%s%s", code, out, stderr)
+	}
+	if got := portSecurityOf(t, port); got != "[unknown]" {
+		t.Errorf("port_security is %s, want what it was before the first repair", got)
+	}
+	if out, _, code := ovnguard(t, "undo", "--port", port); code != 0 || !strings.Contains(out, "No change") {
+		t.Errorf("again: code %d\n%s", code, out)
+	}
+	if _, stderr, code := ovnguard(t, "undo"); code != 2 || !strings.Contains(stderr, "--all") {
+		t.Errorf("without a choice: code %d, %s", code, stderr)
+	}
+	// By the newer change's ID, what is not there any more is left alone.
+	last := changes(t, port)
+	if out, _, code := ovnguard(t, "undo", "--change", last[len(last)-1].ID); code != 0 || !strings.Contains(out, "No change") {
+		t.Errorf("undoing what undid: code %d\n%s", code, out)
+	}
+}

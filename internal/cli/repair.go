@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/ovnguard/ovnguard/internal/controller"
+)
+
+func newRepairCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "repair", Short: "Govern repair"}
+	cmd.AddCommand(newRepairConfirmCommand())
+	return cmd
+}
+
+func newRepairConfirmCommand() *cobra.Command {
+	var c connection
+	var namespace string
+	var lasting, timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "confirm",
+		Short: "Let more ports change than repair changes by itself",
+		Long: `Repair stops when more ports would change than faults explain, and its log and the metric
+ovnguard_repair_waits_total{reason="held"} say so. Look at what would change first: ovnguard audit
+names the ports. This command then lets them all change, for a time.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if lasting <= 0 || lasting > 24*time.Hour {
+				return usage(fmt.Errorf("--for: %s: want more than nothing and at most 24h", lasting))
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			return confirm(ctx, c, namespace, time.Now().Add(lasting), cmd.OutOrStdout())
+		},
+	}
+	c.addKubernetesFlags(cmd.Flags())
+	cmd.Flags().StringVar(&namespace, "namespace", namespaceDefault(), "namespace of the program")
+	cmd.Flags().DurationVar(&lasting, "for", 10*time.Minute, "for how long")
+	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait for the API server")
+	return cmd
+}
+
+func confirm(ctx context.Context, c connection, namespace string, until time.Time, out io.Writer) error {
+	config, err := c.rest()
+	if err != nil {
+		return err
+	}
+	api, err := client.New(config, client.Options{})
+	if err != nil {
+		return unreachable(fmt.Errorf("connect to the API server: %w", err))
+	}
+	text := until.UTC().Format(time.RFC3339)
+	o := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: controller.ConfirmationName}}
+	_, err = controllerutil.CreateOrUpdate(ctx, api, o, func() error {
+		if o.Data == nil {
+			o.Data = make(map[string]string)
+		}
+		o.Data[controller.ConfirmationKey] = text
+		return nil
+	})
+	if err != nil {
+		return unreachable(fmt.Errorf("confirm: %w", err))
+	}
+	_, err = fmt.Fprintf(out, "Repair may change every port until %s.\n", text)
+	return err
+}

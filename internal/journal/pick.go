@@ -1,0 +1,71 @@
+package journal
+
+import (
+	"slices"
+	"time"
+)
+
+// Choice says which changes are to be undone. What is given must all hold.
+type Choice struct {
+	// ID, Port and Namespace are exact; empty for any.
+	ID, Port, Namespace string
+	// Since is the time from which on; zero for all.
+	Since time.Time
+	// Last is how many, the newest first; zero for all.
+	Last int
+}
+
+// Pick gives the changes that are to be undone, the newest first: in the order in which undoing them leads back. Changes that were
+// not made, or were made by undoing, are left out.
+func (c Choice) Pick(entries []Entry) []Entry {
+	var out []Entry
+	for _, e := range slices.Backward(entries) {
+		switch {
+		case e.Outcome == "conflict" || e.Outcome == "failed" || e.Undoes != "":
+		case c.ID != "" && e.ID != c.ID, c.Port != "" && e.Port != c.Port, c.Namespace != "" && e.Namespace != c.Namespace:
+		case e.Time.Before(c.Since):
+		case c.Last > 0 && len(out) == c.Last:
+		case slices.ContainsFunc(entries, func(o Entry) bool { return o.Undoes == e.ID && o.Outcome == "written" }):
+		default:
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// Undoing gives the change that takes e back: it expects what e wrote, and writes what was there before.
+func (e Entry) Undoing(why string) Entry {
+	return Entry{
+		Undoes: e.ID, Port: e.Port, Row: e.Row, Namespace: e.Namespace, Pod: e.Pod, PodUID: e.PodUID, Why: why,
+		Before: e.After, After: e.Before,
+	}
+}
+
+// Follow gives the values as they are after somebody wrote those that o has: where v is about the same, it has o's.
+func (v Values) Follow(o Values) Values {
+	if v.PortSecurity != nil && o.PortSecurity != nil {
+		v.PortSecurity = o.PortSecurity
+	}
+	if v.Addresses != nil && o.Addresses != nil {
+		v.Addresses = o.Addresses
+	}
+	if v.Annotations != nil && o.Annotations != nil {
+		v.Annotations = o.Annotations
+	}
+	return v
+}
+
+// With gives the values of both; o's where both have some.
+func (v Values) With(o Values) Values {
+	out := o
+	if out.PortSecurity == nil {
+		out.PortSecurity = v.PortSecurity
+	}
+	if out.Addresses == nil {
+		out.Addresses = v.Addresses
+	}
+	if out.Annotations == nil {
+		out.Annotations = v.Annotations
+	}
+	return out
+}
