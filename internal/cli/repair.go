@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/ovnguard/ovnguard/internal/controller"
@@ -53,9 +52,9 @@ func confirm(ctx context.Context, c connection, namespace string, until time.Tim
 	if err != nil {
 		return err
 	}
-	api, err := client.New(config, client.Options{})
+	api, err := newClient(config)
 	if err != nil {
-		return unreachable(fmt.Errorf("connect to the API server: %w", err))
+		return err
 	}
 	text := until.UTC().Format(time.RFC3339)
 	o := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: controller.ConfirmationName}}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/journal"
@@ -91,9 +93,9 @@ func (o *undoOptions) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	api, err := client.New(config, client.Options{})
+	api, err := newClient(config)
 	if err != nil {
-		return unreachable(fmt.Errorf("connect to the API server: %w", err))
+		return err
 	}
 	entries, err := journal.Read(ctx, api, o.namespace)
 	if err != nil && len(entries) == 0 {
@@ -163,6 +165,16 @@ func (o *undoOptions) undo(ctx context.Context, out io.Writer, undoer *apply.Und
 		return &exitError{code: exitFindings}
 	}
 	return nil
+}
+
+// newClient gives a client for a command that answers once. What the client would log is an error as well.
+func newClient(config *rest.Config) (client.Client, error) {
+	ctrl.SetLogger(logr.Discard())
+	api, err := client.New(config, client.Options{})
+	if err != nil {
+		return nil, unreachable(fmt.Errorf("connect to the API server: %w", err))
+	}
+	return api, nil
 }
 
 // describe says what a change does.

@@ -85,7 +85,7 @@ func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Mon
 		},
 		UpdateFunc: func(before, o any) {
 			object, ok := o.(client.Object)
-			if was, had := before.(client.Object); ok && !(had && s.SpecOnly && sameSpec(was, object)) {
+			if was, had := before.(client.Object); ok && (!had || !s.SpecOnly || !sameSpec(was, object)) {
 				set(object)
 			}
 		},

@@ -104,10 +104,10 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	}
 	report := &openreports.Writer{Client: live, Book: reports, Log: log.WithName("reports"), Wrote: counts.of(writesReport)}
 	lead.do(auditor.once(report.Run))
-	statuser := &status.Writer{
+	stature := &status.Writer{
 		Cache: mgr.GetClient(), Client: live, Book: statuses, Namespace: judge.Namespace, Log: log.WithName("status"), Wrote: counts.of(writesStatus), Now: time.Now,
 	}
-	lead.do(auditor.once(statuser.Run))
+	lead.do(auditor.once(stature.Run))
 	teller := &events.Writer{Client: live, Book: told, Instance: lead.lock.Identity(), Log: log.WithName("events"), Wrote: counts.of(writesEvent)}
 	lead.do(teller.Run)
 	if err := metrics.Registry.Register(exceptionMetrics{judge, statuses}); err != nil {

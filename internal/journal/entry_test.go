@@ -93,9 +93,11 @@ func TestPick(t *testing.T) {
 		"elsewhere":    {Choice{Namespace: "other"}, ""},
 	} {
 		got := ""
+		var gotSb96 strings.Builder
 		for _, e := range c.choice.Pick(all) {
-			got += e.ID
+			gotSb96.WriteString(e.ID)
 		}
+		got += gotSb96.String()
 		if got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}

@@ -145,15 +145,18 @@ func TestStanding(t *testing.T) {
 		"for some NIC only": {exception(nil), []*v1alpha1.PortSecurityPolicy{other}, noon, policy.InEffect, "other"},
 		"too wide": {
 			exception(func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs[0].Prefix = "10.0.0.0/8" }),
-			[]*v1alpha1.PortSecurityPolicy{honouring(nil)}, noon, policy.PrefixTooWide, "honouring",
+			[]*v1alpha1.PortSecurityPolicy{honouring(nil)},
+			noon, policy.PrefixTooWide, "honouring",
 		},
 		"unreadable": {
 			exception(func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs[0].Prefix = "10.20.0.7/24" }),
-			[]*v1alpha1.PortSecurityPolicy{honouring(nil)}, noon, policy.Unreadable, "honouring",
+			[]*v1alpha1.PortSecurityPolicy{honouring(nil)},
+			noon, policy.Unreadable, "honouring",
 		},
 		"begins later": {
 			exception(func(e *v1alpha1.PortSecurityException) { e.Spec.NotBefore = new(metav1.NewTime(noon.Add(time.Minute))) }),
-			[]*v1alpha1.PortSecurityPolicy{honouring(nil)}, noon, policy.NotYet, "honouring",
+			[]*v1alpha1.PortSecurityPolicy{honouring(nil)},
+			noon, policy.NotYet, "honouring",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

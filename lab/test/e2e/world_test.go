@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
 	"github.com/ovnguard/ovnguard/lab/internal/leftover"
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
@@ -45,6 +48,7 @@ func TestMain(m *testing.M) {
 // inWorld runs the tests between the start and the end of the world. The error is what went wrong with either, or what
 // was left behind.
 func inWorld(run func() int) (code int, err error) {
+	ctrl.SetLogger(logr.Discard()) // the clients of tests report by errors
 	if binary, err = findBinary(); err != nil {
 		return 1, err
 	}
