@@ -23,38 +23,49 @@ type found struct {
 	fix     string
 	excess  []portsec.Pair
 	loss    []portsec.Pair
+	others  []string
 }
 
 // checks are all rules in the order of their IDs.
-var checks = []check{openPort, unusableEntry, widerThanIdentity, narrowerThanIdentity, unexpectedUnknown, portWithoutPod, podWithoutPort, missingUnknown}
+var checks = []check{
+	openPort, unusableEntry, widerThanIdentity, narrowerThanIdentity, unexpectedUnknown, portWithoutPod, podWithoutPort, missingUnknown,
+	upgradeOpens, identityMismatch, contradictoryLayers, duplicateMAC, duplicateIP, grantOverlap, vipNotGranted, groupWidened, claimedTwice,
+	secureByAnnotation, southboundDiffers, weakEra, contestedPort,
+}
 
 // Rules gives all rules in the order of their IDs.
 func Rules() []Rule {
-	rules := make([]Rule, len(checks))
-	for i, c := range checks {
-		rules[i] = c.rule
+	rules := make([]Rule, 0, len(checks)+3)
+	for _, c := range checks {
+		rules = append(rules, c.rule)
 	}
+	rules = append(rules, exceptionExpired, exceptionUnused, outsideOVN)
+	slices.SortFunc(rules, func(a, b Rule) int { return strings.Compare(a.ID, b.ID) })
 	return rules
 }
 
 // Evaluate judges one port. eras are the parsers of OVN that may be the ones that enforce, as from portsec.PlausibleEras: a
-// port counts as protected only if each of them protects it. Without any, all are plausible.
+// port counts as protected only if each of them protects it. Without any, all are plausible. Where the picture says which may
+// enforce on the port's own chassis, those count.
 func Evaluate(p inventory.Port, eras []portsec.Era) Result {
 	if why := outOfScope(p); why != "" {
-		return Result{State: OutOfScope, Why: why}
+		return Result{State: OutOfScope, Why: why, Class: ClassOf(p)}
+	}
+	if len(p.Eras) > 0 {
+		eras = p.Eras
 	}
 	if len(eras) == 0 {
-		eras = portsec.Eras()
+		eras = everyEra
 	}
 	s := newSubject(p, eras)
-	var result Result
+	result := Result{Class: s.class}
 	for _, c := range checks {
 		if f, holds := c.find(s); holds {
 			result.Findings = append(result.Findings, s.finding(c.rule, f))
 		}
 	}
 	switch why := s.notKnown(); {
-	case len(result.Findings) > 0:
+	case result.Breaks():
 		result.State = Violation
 	case why != "":
 		result.State, result.Why = Unknown, why
@@ -91,20 +102,31 @@ func outOfScope(p inventory.Port) string {
 	return ""
 }
 
+var everyEra = portsec.Eras()
+
 // subject is a port with what the checks derive from it, once for all.
 type subject struct {
 	inventory.Port
 	identity     portsec.Identity
 	identityFrom string
 	identityErr  error
-	// column is the port's port_security as each plausible era reads it, beside the identity; empty where there is no row.
+	class        Class
+	// eras are those that may enforce.
+	eras []portsec.Era
+	// exact tells that port_security is the identity to the letter, and nothing else was decided. Every era reads that alike, and it
+	// is what nearly all ports have, so that nothing has to be read.
+	exact bool
+	// column is the port's port_security as each plausible era reads it, beside the identity; empty where there is no row, and
+	// where it is exact.
 	column portsec.Assessment
 }
 
 func newSubject(p inventory.Port, eras []portsec.Era) subject {
-	s := subject{Port: p}
+	s := subject{Port: p, class: ClassOf(p), eras: eras}
 	s.identity, s.identityFrom, s.identityErr = identityOf(p)
-	if p.Row != nil {
+	s.exact = p.Row != nil && s.identityErr == nil && p.Pod != nil && p.Row.Type == "" && p.Decision.Level == policy.Strict &&
+		len(p.Row.PortSecurity) == 1 && ordinary(s.identity) && p.Row.PortSecurity[0] == string(appendIdentity(make([]byte, 0, 128), s.identity))
+	if p.Row != nil && !s.exact {
 		var want portsec.Set // stays open where there is no identity; nobody compares with it then
 		if s.identityErr == nil {
 			want, s.identityErr = wanted(s.identity, p.Decision)
@@ -144,7 +166,16 @@ func (s subject) notKnown() string {
 func (s subject) finding(rule Rule, f found) Finding {
 	out := Finding{
 		Rule: rule, Port: s.Name, Provider: s.Provider, Message: f.message, Fix: f.fix,
-		Evidence: Evidence{Excess: texts(f.excess), Loss: texts(f.loss)},
+		Evidence: Evidence{Excess: texts(f.excess), Loss: texts(f.loss), Class: s.class, Others: f.others, Effective: s.effective()},
+	}
+	for _, c := range s.Chassis {
+		out.Evidence.Chassis = append(out.Evidence.Chassis, c.Name)
+	}
+	for _, e := range s.eras {
+		out.Evidence.Eras = append(out.Evidence.Eras, e.String())
+	}
+	if s.Binding != nil {
+		out.Evidence.Southbound = s.Binding.PortSecurity
 	}
 	if s.Pod != nil {
 		out.Namespace, out.Pod = s.Pod.Namespace, s.Pod.Name
@@ -153,10 +184,30 @@ func (s subject) finding(rule Rule, f found) Finding {
 	if s.Row != nil {
 		out.Evidence.Switch, out.Evidence.PortSecurity, out.Evidence.Addresses = s.Row.Switch, s.Row.PortSecurity, s.Row.Addresses
 	}
+	if s.Pod != nil && s.Decision.Level != policy.Open {
+		out.Evidence.Expected = s.ownColumn()
+	}
 	if s.identityErr == nil {
 		out.Evidence.Identity, out.Evidence.IdentityFrom = identityText(s.identity), s.identityFrom
 	}
 	return out
+}
+
+// effective gives what the column lets the port send, once for each different reading of those that may enforce.
+func (s subject) effective() (texts []string) {
+	if s.exact {
+		return []string{identityText(s.identity)}
+	}
+	for _, r := range s.column.Readings {
+		text := r.Set.String()
+		if !r.Checked {
+			text = "open"
+		}
+		if !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	return texts
 }
 
 // inEras words the eras in which something holds: nothing where it holds in all that are plausible.

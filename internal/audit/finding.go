@@ -17,6 +17,9 @@ const (
 	Critical Severity = "critical"
 	High     Severity = "high"
 	Medium   Severity = "medium"
+	Low      Severity = "low"
+	// Info is for what is worth knowing and breaks nothing: a port with no other finding is compliant.
+	Info Severity = "info"
 )
 
 // Rank orders severities: 0 is the worst.
@@ -27,8 +30,12 @@ func (s Severity) Rank() int {
 	case High:
 		return 1
 	case Medium:
+		return 2
+	case Low:
+		return 3
+	case Info:
 	}
-	return 2
+	return 4
 }
 
 // Rule identifies what a finding is about. Its ID never changes its meaning.
@@ -77,6 +84,19 @@ type Evidence struct {
 	// Decision is the level that policy asks for, and DecisionFrom its source.
 	Decision     string
 	DecisionFrom string
+	// Class says what kind of port it is.
+	Class Class
+	// Expected is the column that means what was decided in every era; nil where nothing is asked of it or it is not known.
+	Expected []string
+	// Effective is what port_security lets the port send as the OVN that may enforce reads it, once for each different reading.
+	Effective []string
+	// Southbound is port_security as the Southbound database has it; nil where that is not followed.
+	Southbound []string
+	// Chassis are those that the port is bound to, by name, and Eras the parsers that may enforce.
+	Chassis []string
+	Eras    []string
+	// Others are the other ports, pods and things that the finding is about.
+	Others []string
 }
 
 // State is the result of judging one port.
@@ -98,8 +118,15 @@ type Result struct {
 	State State
 	// Why says why the state is Unknown or OutOfScope.
 	Why string
+	// Class says what kind of port it is.
+	Class Class
 	// Findings are ordered by rule.
 	Findings []Finding
+}
+
+// Breaks tells that there is a finding that is more than worth knowing.
+func (r Result) Breaks() bool {
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Rule.Severity != Info })
 }
 
 // Keep gives the result with those findings only that lasted, as told of each in turn. Where none is left of several, the
@@ -111,10 +138,10 @@ func (r Result) Keep(lasted func(Finding) bool) Result {
 			kept = append(kept, f)
 		}
 	}
-	if len(kept) == 0 && len(r.Findings) > 0 {
-		return Result{State: Unknown, Why: notYet}
+	broke := r.Breaks()
+	if r.Findings = kept; broke && !r.Breaks() {
+		r.State, r.Why = Unknown, notYet
 	}
-	r.Findings = kept
 	return r
 }
 

@@ -60,20 +60,45 @@ func parseIdentity(mac string, ips []string) (portsec.Identity, error) {
 		identity.IPs = append(identity.IPs, ip)
 	}
 	// What OVN cannot be told, such as a multicast MAC, is no identity: a port without it would be called compliant.
+	if ordinary(identity) {
+		return identity, nil
+	}
 	if _, err := portsec.GrantedSet(identity, nil); err != nil {
 		return portsec.Identity{}, err
 	}
 	return identity, nil
 }
 
-// identityText writes an identity as people know it from port_security.
-func identityText(identity portsec.Identity) string {
-	words := []string{identity.MAC.String()}
-	for _, ip := range identity.IPs {
-		words = append(words, ip.String())
+// ordinary tells that the identity is one that every OVN can be told as it is: the MAC of one station, and unicast addresses.
+func ordinary(identity portsec.Identity) bool {
+	if identity.MAC.Group() || identity.MAC == (portsec.MAC{}) || len(identity.IPs) == 0 {
+		return false
 	}
-	return strings.Join(words, " ")
+	for _, ip := range identity.IPs {
+		if !ip.IsGlobalUnicast() || ip.Is4In6() || ip.Zone() != "" {
+			return false
+		}
+	}
+	return true
 }
+
+// appendIdentity writes an identity as identityText does, without asking for memory.
+func appendIdentity(to []byte, identity portsec.Identity) []byte {
+	const digits = "0123456789abcdef"
+	for i, b := range identity.MAC {
+		if i > 0 {
+			to = append(to, ':')
+		}
+		to = append(to, digits[b>>4], digits[b&15])
+	}
+	for _, ip := range identity.IPs {
+		to = ip.AppendTo(append(to, ' '))
+	}
+	return to
+}
+
+// identityText writes an identity as people know it from port_security.
+func identityText(identity portsec.Identity) string { return string(appendIdentity(nil, identity)) }
 
 func splitList(text string) []string {
 	if text == "" {

@@ -15,6 +15,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/internal/report"
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -75,7 +77,7 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer) error {
 	if err := write(out, summary); err != nil {
 		return unreachable(fmt.Errorf("write the report: %w", err))
 	}
-	if len(summary.Findings) > 0 {
+	if summary.Breaks() {
 		return &exitError{code: exitFindings}
 	}
 	if err := incomplete(summary.Ports[audit.Unknown], damage); err != nil && !o.acceptIncomplete {
@@ -171,13 +173,31 @@ func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader)
 	if o.ovnVersion != "" {
 		northbound.version = o.ovnVersion
 	}
+	inv.SetVersion(northbound.version)
+	southbound, err := o.readSouthbound(ctx, inv)
+	if err != nil {
+		return picture{}, unreachable(fmt.Errorf("--sb: %w", err))
+	}
 	eras := portsec.PlausibleEras(northbound.version)
 	results := make(map[string]audit.Result)
 	for _, name := range inv.Names() {
 		results[name] = audit.Evaluate(inv.Port(name, now), eras)
 	}
-	notes := slices.Concat(northbound.notes, more, versionNote(northbound.version, eras))
+	besides(inv, now, results)
+	notes := slices.Concat(northbound.notes, southbound, more, versionNote(northbound.version, eras))
 	return picture{results: results, notes: notes, damage: northbound.damage}, nil
+}
+
+// besides judges what is no port: exceptions, and what pods have outside OVN.
+func besides(inv *inventory.Inventory, now time.Time, results map[string]audit.Result) {
+	inv.EachException(func(e *policy.Exception) {
+		if r := audit.EvaluateException(e, len(inv.Targets(e)), now); len(r.Findings) > 0 {
+			results["exception "+e.Namespace+"/"+e.Name] = r // no port has a name with a blank
+		}
+	})
+	inv.Outside(func(p *inventory.Pod, others []kubeovn.Attachment) {
+		results["pod "+p.String()] = audit.EvaluateOutside(p, others)
+	})
 }
 
 // versionNote says so where the database leaves open which parser of OVN enforces.

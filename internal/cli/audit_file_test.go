@@ -135,14 +135,17 @@ func TestAuditExplainsTheDrift(t *testing.T) {
 		"d02-d.t-drift": {"wider-than-identity", "narrower-than-identity"}, // it was given a foreign identity
 		"d03-d.t-drift": {"wider-than-identity"},                           // a foreign identity was added
 		"d04-d.t-drift": {"unexpected-unknown"},                            // addresses became "unknown"
+		"d05-d.t-drift": {"identity-mismatch", "duplicate-mac"},            // addresses were given another MAC
 		"d06-d.t-drift": {"unexpected-unknown"},                            // "unknown" was added
 		"d12-d.t-drift": {"unusable-entry"},                                // its type became virtual, for which OVN checks nothing
+		"d14-d.t-drift": {"vip-not-granted"},                               // its own port_vips
+		"d18-d.t-drift": {"identity-mismatch", "duplicate-mac"},            // addresses were given the same other MAC
 		"d16-d.t-drift": {"unexpected-unknown"},                            // made again for a pod with layer2_forward
 		"d17-d.t-drift": {"open"},                                          // the column was emptied
 		"r01-r.t-drift": {"open"},                                          // annotated while the controller was away
 		"r03-r.t-drift": {"open"},                                          // never annotated
 		"r04-r.t-drift": {"open", "unexpected-unknown"},                    // layer2_forward taken away while it was away
-		"r05-r.t-drift": {"wider-than-identity"},                           // the pod's own port_vips
+		"r05-r.t-drift": {"wider-than-identity", "vip-not-granted"},        // the pod's own port_vips
 		"r06-r.t-drift": {"open"},                                          // never annotated
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -129,28 +129,59 @@ func age(then, now time.Time) string {
 
 // readMirror enters what the running database holds into the inventory.
 func (o *auditOptions) readMirror(ctx context.Context, inv *inventory.Inventory) (database, error) {
-	mirror, err := ovn.Open(ovn.Config{Endpoints: o.northbound, TLS: o.tls, Log: logr.Discard()})
+	mirror, stop, err := o.open(ctx, ovn.Northbound, o.northbound)
 	if err != nil {
 		return database{}, err
 	}
-	follow, stop := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		mirror.Run(follow)
-	}()
-	defer func() {
-		stop()
-		<-ended
-	}()
-	if err := mirror.WaitSynced(ctx); err != nil {
-		return database{}, err
-	}
+	defer stop()
 	now := mirror.Snapshot()
 	for p := range now.Ports().All() {
 		inv.SetRow(rows.Of(p))
 	}
 	return database{version: now.Version(), notes: plaintextNotes("Northbound", o.northbound)}, nil
+}
+
+// readSouthbound enters what is bound where into the inventory, where --sb names the database.
+func (o *auditOptions) readSouthbound(ctx context.Context, inv *inventory.Inventory) (notes []string, err error) {
+	if o.southbound == "" {
+		return nil, nil
+	}
+	mirror, stop, err := o.open(ctx, ovn.Southbound, o.southbound)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	now := mirror.Snapshot()
+	for c := range now.Chassis().All() {
+		inv.SetChassis(rows.ChassisOf(c))
+	}
+	for b := range now.PortBindings().All() {
+		inv.SetBinding(rows.BindingOf(b))
+	}
+	return plaintextNotes("Southbound", o.southbound), nil
+}
+
+// open gives a mirror that has read the database once. stop ends it and waits until it has.
+func (o *auditOptions) open(ctx context.Context, which ovn.Database, endpoints string) (m *ovn.Mirror, stop func(), err error) {
+	mirror, err := ovn.Open(ovn.Config{Endpoints: endpoints, Database: which, TLS: o.tls, Log: logr.Discard()})
+	if err != nil {
+		return nil, nil, err
+	}
+	follow, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		mirror.Run(follow)
+	}()
+	stop = func() {
+		cancel()
+		<-ended
+	}
+	if err := mirror.WaitSynced(ctx); err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return mirror, stop, nil
 }
 
 // plaintextNotes says which endpoints of a database anybody on the path can read and change.

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -113,21 +114,25 @@ type Fixed struct {
 	Addresses []netip.Addr
 }
 
-// SetFixed adds or replaces a thing that has addresses.
-func (inv *Inventory) SetFixed(f Fixed) {
-	inv.DeleteFixed(f.Holder)
+// SetFixed adds or replaces a thing that has addresses, and gives the names of the ports that are granted one of them.
+func (inv *Inventory) SetFixed(f Fixed) []string {
+	touched := inv.DeleteFixed(f.Holder)
 	inv.fixedBy[f.Holder] = f.Addresses
 	for _, a := range f.Addresses {
 		add(inv.fixed, a, f.Holder)
+		touched = append(touched, inv.grantees(a)...)
 	}
+	return distinct(touched)
 }
 
-// DeleteFixed takes it out.
-func (inv *Inventory) DeleteFixed(h Holder) {
+// DeleteFixed takes it out and gives the names of the ports that are granted one of its addresses.
+func (inv *Inventory) DeleteFixed(h Holder) (touched []string) {
 	for _, a := range inv.fixedBy[h] {
 		remove(inv.fixed, a, h)
+		touched = append(touched, inv.grantees(a)...)
 	}
 	delete(inv.fixedBy, h)
+	return touched
 }
 
 // Subnet is what is read of Kube-OVN's Subnet resource.
@@ -141,16 +146,19 @@ type Subnet struct {
 	VPC string
 }
 
-// SetSubnet adds or replaces a subnet.
-func (inv *Inventory) SetSubnet(s Subnet) {
+// SetSubnet adds or replaces a subnet and gives the names of the ports that are granted addresses: which of them are in its way
+// depends on the subnets' gateways and routers.
+func (inv *Inventory) SetSubnet(s Subnet) []string {
 	inv.subnets[s.Name] = s
 	inv.SetFixed(Fixed{Holder{HeldByGateway, s.Name}, s.Gateways})
+	return slices.Sorted(maps.Keys(inv.granted))
 }
 
-// DeleteSubnet takes a subnet out.
-func (inv *Inventory) DeleteSubnet(name string) {
+// DeleteSubnet takes a subnet out and gives the names of the ports that are granted addresses.
+func (inv *Inventory) DeleteSubnet(name string) []string {
 	delete(inv.subnets, name)
 	inv.DeleteFixed(Holder{HeldByGateway, name})
+	return slices.Sorted(maps.Keys(inv.granted))
 }
 
 // Subnet gives a subnet; ok is false where there is none of that name.

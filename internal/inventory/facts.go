@@ -7,6 +7,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/portsec"
 )
 
 // PodKey names a pod.
@@ -99,4 +100,20 @@ type Port struct {
 	Row *Row
 	// Vip tells that a Vip resource accounts for the row.
 	Vip bool
+	// Owners are the objects that own the pod and exist, the nearest first.
+	Owners []policy.Owner
+	// Node is the node whose address the row of no pod has; "" where it has none.
+	Node string
+	// Twins are the MACs and addresses of the row that other ports on its switch have too.
+	Twins []Twin
+	// Overlaps are the first holders of addresses that were granted to the port beside its identity.
+	Overlaps []Held
+	// Binding is what the Southbound database has; nil where it has nothing, or is not followed.
+	Binding *Binding
+	// Chassis are those that the port is bound to: two while a machine moves.
+	Chassis []Chassis
+	// Eras are the parsers of OVN that may enforce on these chassis, the oldest first; none where they are not known.
+	Eras []portsec.Era
+	// Contested is how often the row was put right lately only for somebody to write something else.
+	Contested int
 }

@@ -24,3 +24,12 @@ func union(a, b []string) []string {
 	slices.Sort(names)
 	return slices.Compact(names)
 }
+
+// distinct gives the names, each once, sorted.
+func distinct(names []string) []string {
+	if len(names) < 2 {
+		return names
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

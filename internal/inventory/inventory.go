@@ -45,6 +45,15 @@ type Inventory struct {
 	fixed     map[netip.Addr]map[Holder]bool
 	fixedBy   map[Holder][]netip.Addr
 	subnets   map[string]Subnet
+
+	at        sharing                          // which rows are at a place
+	grants    map[netip.Prefix]map[string]bool // to the names of the ports that are granted it
+	grantBits map[int]int                      // lengths of these prefixes, with how many there are
+	granted   map[string][]netip.Prefix        // by port name
+	bindings  map[string]*Binding              // by port name
+	chassis   map[string]*chassis              // by UUID
+	version   string                           // of ovn-northd
+	contested map[string]int                   // by port name
 }
 
 // New gives an empty inventory.
@@ -70,6 +79,13 @@ func New() *Inventory {
 		fixed:       make(map[netip.Addr]map[Holder]bool),
 		fixedBy:     make(map[Holder][]netip.Addr),
 		subnets:     make(map[string]Subnet),
+		at:          newSharing(),
+		grants:      make(map[netip.Prefix]map[string]bool),
+		grantBits:   make(map[int]int),
+		granted:     make(map[string][]netip.Prefix),
+		bindings:    make(map[string]*Binding),
+		chassis:     make(map[string]*chassis),
+		contested:   make(map[string]int),
 	}
 }
 
@@ -130,40 +146,38 @@ func (inv *Inventory) DeleteAttachment(a kubeovn.Attachment) []string {
 	return inv.reclaim(inv.users[a])
 }
 
-// SetRecord adds or replaces an IP resource and gives the port's name.
+// SetRecord adds or replaces an IP resource and gives the port's name, and those of ports that are granted its addresses.
 func (inv *Inventory) SetRecord(r *Record) []string {
-	inv.forget(r.Name)
+	touched := inv.DeleteRecord(r.Name)
 	inv.records[r.Name] = r
 	for _, ip := range r.IPs {
 		if a, err := netip.ParseAddr(ip); err == nil {
 			add(inv.byAddress, a.Unmap(), r.Name)
+			touched = append(touched, inv.grantees(a.Unmap())...)
 		}
 	}
 	if r.MAC != "" {
 		add(inv.byMAC, strings.ToLower(r.MAC), r.Name)
 	}
-	return []string{r.Name}
+	return distinct(touched)
 }
 
-// forget takes a record out of the indexes.
-func (inv *Inventory) forget(name string) {
+// DeleteRecord takes an IP resource out and gives the port's name, and those of ports that are granted its addresses.
+func (inv *Inventory) DeleteRecord(name string) []string {
+	touched := []string{name}
 	r, ok := inv.records[name]
 	if !ok {
-		return
+		return touched
 	}
 	for _, ip := range r.IPs {
 		if a, err := netip.ParseAddr(ip); err == nil {
 			remove(inv.byAddress, a.Unmap(), name)
+			touched = append(touched, inv.grantees(a.Unmap())...)
 		}
 	}
 	remove(inv.byMAC, strings.ToLower(r.MAC), name)
-}
-
-// DeleteRecord takes an IP resource out and gives the port's name.
-func (inv *Inventory) DeleteRecord(name string) []string {
-	inv.forget(name)
 	delete(inv.records, name)
-	return []string{name}
+	return touched
 }
 
 // SetVip adds or replaces a Vip and gives the names of the rows that it may account for, and of the ports that may share it.
@@ -174,7 +188,7 @@ func (inv *Inventory) SetVip(v Vip) []string {
 	inv.SetFixed(Fixed{Holder{HeldByVip, v.Name}, v.Addresses})
 	name := kubeovn.PortName(v.Name, v.Namespace, kubeovn.DefaultProvider)
 	add(inv.vipNames, name, v.Name)
-	return union(union(touched, inv.sharers(v.Namespace)), []string{name})
+	return union(union(touched, inv.sharers(v.Namespace)), inv.besides(name))
 }
 
 // sharers gives the names of the ports of pods that ask for addresses of Vips.
@@ -199,23 +213,25 @@ func (inv *Inventory) DeleteVip(vip string) []string {
 	remove(inv.vipNames, name, vip)
 	remove(inv.vipsOf, v.Namespace, vip)
 	inv.DeleteFixed(Holder{HeldByVip, vip})
-	return append(inv.sharers(v.Namespace), name)
+	return append(inv.sharers(v.Namespace), inv.besides(name)...)
 }
 
-// SetRow adds or replaces a row and gives its name.
+// SetRow adds or replaces a row and gives its name, and those of ports on its switch with which it shares an address, or did.
 func (inv *Inventory) SetRow(r *Row) []string {
+	touched := append(inv.settleRow(inv.rows[r.Name], r), r.Name)
 	inv.rows[r.Name] = r
-	return []string{r.Name}
+	return distinct(touched)
 }
 
-// DeleteRow takes the row with this name and UUID out and gives its name. A row that was made again under the name
-// meanwhile has another UUID and stays.
+// DeleteRow takes the row with this name and UUID out and gives its name, and those of ports that shared an address with it. A
+// row that was made again under the name meanwhile has another UUID and stays.
 func (inv *Inventory) DeleteRow(name, uuid string) []string {
-	if r := inv.rows[name]; r == nil || r.UUID != uuid {
+	r := inv.rows[name]
+	if r == nil || r.UUID != uuid {
 		return nil
 	}
 	delete(inv.rows, name)
-	return []string{name}
+	return distinct(append(inv.settleRow(r, nil), name))
 }
 
 // Names gives the name of every port that a pod claims or that OVN has, sorted.
@@ -230,6 +246,25 @@ func (inv *Inventory) Names() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
+// Outside calls look for each pod that still runs and is on the host's network, or has attachments that OVN does not make, which
+// are given.
+func (inv *Inventory) Outside(look func(p *Pod, others []kubeovn.Attachment)) {
+	for _, p := range inv.pods {
+		if p.ended() {
+			continue
+		}
+		var others []kubeovn.Attachment
+		for _, a := range p.networks() {
+			if inv.kinds[a] == kubeovn.KindForeign {
+				others = append(others, a)
+			}
+		}
+		if p.HostNetwork || len(others) > 0 {
+			look(p, others)
+		}
+	}
+}
+
 // Port gives the picture of one port as it is at that time. A name that nobody claims and OVN does not have gives a picture
 // without pod and row.
 func (inv *Inventory) Port(name string, now time.Time) Port {
@@ -238,12 +273,25 @@ func (inv *Inventory) Port(name string, now time.Time) Port {
 		if !c.pod.ended() {
 			port.Claims++
 		}
-		d := policy.Decide(inv.Query(c.pod, c.nic.Provider, now))
+		query := inv.Query(c.pod, c.nic.Provider, now)
+		d := policy.Decide(query)
 		if port.Pod == nil || d.Level < port.Decision.Level || (d.Level == port.Decision.Level && d.Forwarding < port.Decision.Forwarding) {
-			port.Pod, port.Provider, port.Decision = c.pod, c.nic.Provider, d
+			port.Pod, port.Provider, port.Decision, port.Owners = c.pod, c.nic.Provider, d, query.Pod.Owners
 			port.NICKnown, port.NICSpelling = c.nic.Kind == kubeovn.KindOVN, c.nic.Spelling
 		}
 	}
+	if port.Row != nil {
+		port.Twins = inv.twins(port.Row)
+		if port.Pod == nil && port.Row.Type == "" {
+			port.Node = inv.nodeOf(port.Row)
+		}
+	}
+	if len(port.Decision.Pairs) > 0 {
+		port.Overlaps = inv.overlaps(&port)
+	}
+	port.Binding = inv.bindings[name]
+	port.Chassis, port.Eras = inv.bound(port.Binding)
+	port.Contested = inv.contested[name]
 	return port
 }
 

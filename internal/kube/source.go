@@ -81,23 +81,20 @@ func Sources() []Source {
 		).optional("which ports belong to a Vip and not to a pod"),
 		untyped(SubnetKind,
 			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {
-				inv.SetSubnet(SubnetOf(u))
-				return nil
+				return inv.SetSubnet(SubnetOf(u))
 			},
 			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {
-				inv.DeleteSubnet(u.GetName())
-				return nil
+				return inv.DeleteSubnet(u.GetName())
 			},
 		).optional(""),
 		typed(corev1.SchemeGroupVersion.WithKind("Node"), &corev1.NodeList{},
-			func(inv *inventory.Inventory, o *corev1.Node) []string { inv.SetFixed(NodeOf(o)); return nil },
-			func(inv *inventory.Inventory, o *corev1.Node) []string { inv.DeleteFixed(NodeOf(o).Holder); return nil },
+			func(inv *inventory.Inventory, o *corev1.Node) []string { return inv.SetFixed(NodeOf(o)) },
+			func(inv *inventory.Inventory, o *corev1.Node) []string { return inv.DeleteFixed(NodeOf(o).Holder) },
 		).optional(""),
 		typed(corev1.SchemeGroupVersion.WithKind("Service"), &corev1.ServiceList{},
-			func(inv *inventory.Inventory, o *corev1.Service) []string { inv.SetFixed(ServiceOf(o)); return nil },
+			func(inv *inventory.Inventory, o *corev1.Service) []string { return inv.SetFixed(ServiceOf(o)) },
 			func(inv *inventory.Inventory, o *corev1.Service) []string {
-				inv.DeleteFixed(ServiceOf(o).Holder)
-				return nil
+				return inv.DeleteFixed(ServiceOf(o).Holder)
 			},
 		).optional(""),
 	}

@@ -157,6 +157,7 @@ func (m *Monitor) sweep() {
 // judge judges one port and tells the observer what is different from before.
 func (m *Monitor) judge(name string) {
 	port := m.inv.Port(name, m.clock.Now())
+	m.inv.Granted(name, port.Decision.Pairs)
 	m.expect(name, port.Decision.NextChange)
 	before := m.ports[name]
 	after := judged{Verdict: Verdict{Port: name, Result: audit.Evaluate(port, m.eras)}}

@@ -225,9 +225,9 @@ func TestEraChanges(t *testing.T) {
 	m, _, books := started(t)
 	m.SetEras([]portsec.Era{portsec.E1})
 	m.Change(func(inv *inventory.Inventory) []string { return inv.SetRow(row("p", own+" junk")) })
-	books.expect(t, nil, map[audit.State]int{audit.Compliant: 1})
+	books.expect(t, []string{"found p.ns OVG009 u1"}, map[audit.State]int{audit.Violation: 1})
 	m.SetEras([]portsec.Era{portsec.E3})
-	books.expect(t, []string{"found p.ns OVG002 u1"}, map[audit.State]int{audit.Violation: 1})
+	books.expect(t, []string{"cleared p.ns OVG009 u1", "found p.ns OVG002 u1"}, map[audit.State]int{audit.Violation: 1})
 }
 
 // Whatever happens, the books are those of a monitor that read everything afresh.

@@ -38,6 +38,14 @@ type evidence struct {
 	Loss         []string `json:"loss,omitempty"`
 	Decision     string   `json:"decision,omitempty"`
 	DecisionFrom string   `json:"decisionFrom,omitempty"`
+	// What OVN must have and what it makes of what it has; where the port is bound, and what is there.
+	Class      audit.Class `json:"class,omitempty"`
+	Expected   []string    `json:"expected,omitempty"`
+	Effective  []string    `json:"effective,omitempty"`
+	Southbound []string    `json:"southbound,omitempty"`
+	Chassis    []string    `json:"chassis,omitempty"`
+	Eras       []string    `json:"eras,omitempty"`
+	Others     []string    `json:"others,omitempty"`
 }
 
 // JSON writes the summary for programs.

@@ -43,6 +43,11 @@ func Summarise(results map[string]audit.Result, notes []string) Summary {
 	return s
 }
 
+// Breaks tells that there is a finding that is more than worth knowing.
+func (s Summary) Breaks() bool {
+	return slices.ContainsFunc(s.Findings, func(f audit.Finding) bool { return f.Rule.Severity != audit.Info })
+}
+
 // Total gives the number of ports that were judged.
 func (s Summary) Total() int {
 	n := 0

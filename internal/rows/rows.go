@@ -3,6 +3,8 @@
 package rows
 
 import (
+	"cmp"
+
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 )
@@ -16,9 +18,41 @@ func Of(p *ovn.Port) *inventory.Row {
 	}
 }
 
-// Apply enters one change into the inventory and gives the names of the ports that it touched. Events about other tables
-// touch none.
+// BindingOf gives the facts of a binding in the Southbound database.
+func BindingOf(b *ovn.PortBinding) *inventory.Binding {
+	out := &inventory.Binding{UUID: b.UUID, Port: b.LogicalPort, Type: b.Type, PortSecurity: b.PortSecurity, Up: b.Up != nil && *b.Up}
+	if b.Chassis != "" {
+		out.Chassis = append(append(make([]string, 0, 1+len(b.AdditionalChassis)), b.Chassis), b.AdditionalChassis...)
+	}
+	return out
+}
+
+// ChassisOf gives the facts of a chassis.
+func ChassisOf(c *ovn.Chassis) inventory.Chassis {
+	return inventory.Chassis{UUID: c.UUID, Name: c.Name, Host: c.Hostname, Config: c.OtherConfig}
+}
+
+// Apply enters one change of either database into the inventory and gives the names of the ports that it touched. Events about other
+// tables touch none.
 func Apply(inv *inventory.Inventory, e ovn.Event) []string {
+	switch row := cmp.Or(e.Old, e.New).(type) {
+	case *ovn.Port:
+		return applyPort(inv, e)
+	case *ovn.PortBinding:
+		if now, ok := e.New.(*ovn.PortBinding); ok {
+			return inv.SetBinding(BindingOf(now))
+		}
+		return inv.DeleteBinding(row.LogicalPort, row.UUID)
+	case *ovn.Chassis:
+		if now, ok := e.New.(*ovn.Chassis); ok {
+			return inv.SetChassis(ChassisOf(now))
+		}
+		return inv.DeleteChassis(row.UUID)
+	}
+	return nil
+}
+
+func applyPort(inv *inventory.Inventory, e ovn.Event) []string {
 	old, now := e.Ports()
 	var touched []string
 	if old != nil && (now == nil || now.Name != old.Name) {

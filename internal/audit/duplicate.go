@@ -1,0 +1,95 @@
+package audit
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+)
+
+// duplicateMAC and duplicateIP find ports of one logical switch that OVN takes for the same station: it delivers to one of them, and
+// port security lets each pose as the other.
+var (
+	duplicateMAC = check{
+		rule: Rule{ID: "OVG012", Name: "duplicate-mac", Severity: High, Settle: settle, Summary: "another port on the same switch has the same MAC"},
+		find: func(s subject) (found, bool) { return s.twin(true) },
+	}
+	duplicateIP = check{
+		rule: Rule{ID: "OVG013", Name: "duplicate-ip", Severity: High, Settle: settle, Summary: "another port on the same switch has the same address"},
+		find: func(s subject) (found, bool) { return s.twin(false) },
+	}
+)
+
+func (s subject) twin(mac bool) (found, bool) {
+	if !s.passes() {
+		return found{}, false
+	}
+	var texts, others []string
+	for _, t := range s.Twins {
+		if t.MAC == mac {
+			texts, others = append(texts, t.Text), append(others, t.Others...)
+		}
+	}
+	if len(texts) == 0 {
+		return found{}, false
+	}
+	return found{message: fmt.Sprintf("has %s on switch %s as well as %s", strings.Join(texts, ", "), s.Row.Switch, portList(others)), others: others, fix: s.fixTwin(texts)}, true
+}
+
+// fixTwin gives the command that takes what is shared from this port, where its own identity has none of it.
+func (s subject) fixTwin(texts []string) string {
+	if s.identityErr != nil || s.Record == nil {
+		return ""
+	}
+	own := " " + identityText(s.identity) + " "
+	for _, t := range texts {
+		if strings.Contains(own, " "+t+" ") {
+			return ""
+		}
+	}
+	return command("ovn-nbctl", "lsp-set-addresses", s.nameForNbctl(), strings.TrimSpace(own))
+}
+
+// nameLimit bounds how many names a message lists; the evidence has them all.
+const nameLimit = 3
+
+func portList(names []string) string {
+	text := "port " + strings.Join(names[:min(len(names), nameLimit)], ", ")
+	if more := len(names) - nameLimit; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// grantOverlap finds ports that an exception or a Vip lets send from an address that is somebody else's.
+var grantOverlap = check{
+	rule: Rule{ID: "OVG014", Name: "grant-overlap", Severity: High, Settle: settle, Summary: "what was granted to the port holds an address that another port, a gateway, a node or a Service has"},
+	find: func(s subject) (found, bool) {
+		if s.Pod == nil || len(s.Overlaps) == 0 || s.identityErr != nil {
+			return found{}, false
+		}
+		own := make(map[string]bool, len(s.identity.IPs))
+		for _, ip := range s.identity.IPs {
+			own[ip.String()] = true
+		}
+		var first inventory.Held
+		var others []string
+		for _, h := range s.Overlaps {
+			if own[h.Address.String()] {
+				continue // a duplicate address, which has a rule of its own
+			}
+			if len(others) == 0 {
+				first = h
+			}
+			others = append(others, h.Holder.String())
+		}
+		if len(others) == 0 {
+			return found{}, false
+		}
+		more := ""
+		if len(others) > 1 {
+			more = fmt.Sprintf(", and %d more are affected", len(others)-1)
+		}
+		return found{message: fmt.Sprintf("may send from %s, which is that of %s%s", first.Address, first.Holder, more), others: others, fix: s.editExceptions()}, true
+	},
+}

@@ -1,0 +1,35 @@
+package audit
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// Rules about exceptions. They are of no port.
+var (
+	exceptionExpired = Rule{ID: "OVG015", Name: "exception-expired", Severity: Low, Summary: "the exception has ended and has no effect any more"}
+	exceptionUnused  = Rule{ID: "OVG016", Name: "exception-unused", Severity: Low, Settle: settle, Summary: "the exception is in its time, and no port is meant by it"}
+)
+
+// EvaluateException judges one exception: whether it has ended, or is meant for no port. targets is how many ports it is meant for.
+// The findings name no port; the pod is empty and the namespace is the exception's.
+func EvaluateException(e *policy.Exception, targets int, now time.Time) Result {
+	result := Result{State: OutOfScope, Why: "it is an exception"}
+	name := e.Namespace + "/" + e.Name
+	say := func(rule Rule, message string) {
+		result.Findings = append(result.Findings, Finding{
+			Rule: rule, Namespace: e.Namespace, Message: message,
+			Evidence: Evidence{DecisionFrom: string(policy.FromException), Others: []string{name}},
+			Fix:      command("kubectl", "delete", exceptionResource, "-n", e.Namespace, e.Name),
+		})
+	}
+	switch {
+	case !e.Expires.IsZero() && !now.Before(e.Expires):
+		say(exceptionExpired, fmt.Sprintf("exception %s ended at %s", name, e.Expires.UTC().Format(time.RFC3339)))
+	case e.Err == nil && targets == 0 && (e.NotBefore.IsZero() || !now.Before(e.NotBefore)):
+		say(exceptionUnused, fmt.Sprintf("exception %s is meant for no port that there is", name))
+	}
+	return result
+}

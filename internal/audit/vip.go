@@ -1,0 +1,32 @@
+package audit
+
+import (
+	"fmt"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// vipNotGranted finds pods that ask for a shared address which nobody granted. Kube-OVN writes it into port_security without asking
+// anybody, at the latest when it builds the row again.
+var vipNotGranted = check{
+	rule: Rule{ID: "OVG017", Name: "vip-not-granted", Severity: Medium, Summary: "the pod's annotations name an address to share that no Vip of its namespace has and no exception grants"},
+	find: func(s subject) (found, bool) {
+		if s.Pod == nil {
+			return found{}, false
+		}
+		for _, step := range s.Decision.Steps {
+			if step.Source != policy.FromPod || step.Outcome != policy.Refused && step.Outcome != policy.Invalid {
+				continue
+			}
+			if step.Key != kubeovn.AAPs && step.Key != s.Provider.Key(kubeovn.PortVIPs) {
+				continue
+			}
+			return found{
+				message: fmt.Sprintf("annotation %s names %q: %s", step.Key, step.Value, step.Detail),
+				fix:     command("kubectl", "annotate", "pod", "-n", s.Pod.Namespace, s.Pod.Name, step.Key+"-"),
+			}, true
+		}
+		return found{}, false
+	},
+}

@@ -1,0 +1,129 @@
+package inventory
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+// Binding is a Port_Binding as the Southbound database holds it: what ovn-northd made of a port, and where it is bound. It is never
+// changed once it is in the inventory.
+type Binding struct {
+	UUID string
+	// Port is the name of the Logical_Switch_Port.
+	Port         string
+	Type         string
+	PortSecurity []string
+	// Up tells that a chassis has the port in place.
+	Up bool
+	// Chassis are the UUIDs of those that it is bound to: none, one, or two while a machine moves.
+	Chassis []string
+}
+
+// Chassis is what the Southbound database says of one ovn-controller.
+type Chassis struct {
+	UUID string
+	Name string
+	Host string
+	// Config is its column other_config, which tells what it can do.
+	Config map[string]string
+}
+
+// chassis is one with what follows for the parser that enforces there.
+type chassis struct {
+	// one is the chassis as a list, which most ports are given.
+	one  []Chassis
+	eras []portsec.Era
+}
+
+// SetBinding adds or replaces a binding and gives the port's name, or nothing where no more than its UUID changed.
+func (inv *Inventory) SetBinding(b *Binding) []string {
+	old := inv.bindings[b.Port]
+	inv.bindings[b.Port] = b
+	if old != nil && old.Type == b.Type && old.Up == b.Up && slices.Equal(old.PortSecurity, b.PortSecurity) && slices.Equal(old.Chassis, b.Chassis) {
+		return nil
+	}
+	return []string{b.Port}
+}
+
+// DeleteBinding takes the binding with this UUID out and gives the port's name.
+func (inv *Inventory) DeleteBinding(port, uuid string) []string {
+	if b := inv.bindings[port]; b == nil || b.UUID != uuid {
+		return nil
+	}
+	delete(inv.bindings, port)
+	return []string{port}
+}
+
+// SetChassis adds or replaces a chassis and gives the names of the ports for which another parser may enforce now.
+func (inv *Inventory) SetChassis(c Chassis) []string {
+	old := inv.chassis[c.UUID]
+	now := &chassis{[]Chassis{c}, portsec.PlausibleErasAt(inv.version, c.Config)}
+	inv.chassis[c.UUID] = now
+	if old != nil && old.one[0].Name == c.Name && slices.Equal(old.eras, now.eras) {
+		return nil
+	}
+	return inv.boundTo(c.UUID)
+}
+
+// DeleteChassis takes a chassis out and gives the names of the ports that are bound to it.
+func (inv *Inventory) DeleteChassis(uuid string) []string {
+	delete(inv.chassis, uuid)
+	return inv.boundTo(uuid)
+}
+
+// SetVersion says which release ovn-northd is of, which bounds what enforces on each chassis, and gives the names of the ports for
+// which that changed something.
+func (inv *Inventory) SetVersion(version string) (touched []string) {
+	if inv.version == version {
+		return nil
+	}
+	inv.version = version
+	for _, c := range slices.Collect(maps.Values(inv.chassis)) {
+		touched = append(touched, inv.SetChassis(c.one[0])...)
+	}
+	return distinct(touched)
+}
+
+// boundTo gives the names of the ports that are bound to a chassis. Chassis change so seldom that no index is kept for it.
+func (inv *Inventory) boundTo(uuid string) (names []string) {
+	for name, b := range inv.bindings {
+		if slices.Contains(b.Chassis, uuid) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// bound gives the chassis of a binding that are known, with the parsers that may enforce on them; none where one is not known.
+func (inv *Inventory) bound(b *Binding) (at []Chassis, eras []portsec.Era) {
+	if b == nil || len(b.Chassis) == 0 {
+		return nil, nil
+	}
+	if c := inv.chassis[b.Chassis[0]]; c != nil && len(b.Chassis) == 1 {
+		return c.one, c.eras
+	}
+	for _, uuid := range b.Chassis {
+		c := inv.chassis[uuid]
+		if c == nil {
+			return at, nil
+		}
+		at = append(at, c.one[0])
+		eras = append(eras, c.eras...)
+	}
+	slices.Sort(eras)
+	return at, slices.Compact(eras)
+}
+
+// SetContested says how often the row of a port was put right lately only for somebody to write something else, 0 for not at all.
+// It gives the port's name where that is news.
+func (inv *Inventory) SetContested(port string, times int) []string {
+	if inv.contested[port] == times {
+		return nil
+	}
+	if inv.contested[port] = times; times == 0 {
+		delete(inv.contested, port)
+	}
+	return []string{port}
+}

@@ -1,0 +1,241 @@
+package inventory
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+// Twin is an address or a MAC that several ports of one layer-2 domain have.
+type Twin struct {
+	// Text is the MAC or the address.
+	Text string
+	// MAC tells which of both it is.
+	MAC bool
+	// Others are the names of the other ports that have it, in order.
+	Others []string
+}
+
+// place is an address or a MAC on one logical switch.
+type place struct {
+	sw string
+	// mac is in small letters, empty where the place is an address.
+	mac string
+	ip  netip.Addr
+}
+
+// sharing is an index from places to the names of the rows that are there. Nearly every place has one, so that a set for each
+// would take more memory than the rows themselves.
+type sharing struct {
+	first map[place]string
+	more  map[place][]string
+}
+
+func newSharing() sharing {
+	return sharing{first: make(map[place]string), more: make(map[place][]string)}
+}
+
+// add enters a name and gives those that were there before.
+func (s sharing) add(p place, name string) (before []string) {
+	first, taken := s.first[p]
+	if !taken {
+		s.first[p] = name
+		return nil
+	}
+	if before = append([]string{first}, s.more[p]...); !slices.Contains(before, name) {
+		s.more[p] = append(slices.Clone(s.more[p]), name)
+	}
+	return before
+}
+
+// remove takes a name out and gives those that are left.
+func (s sharing) remove(p place, name string) (left []string) {
+	first, taken := s.first[p]
+	if !taken {
+		return nil
+	}
+	left = slices.DeleteFunc(append([]string{first}, s.more[p]...), func(o string) bool { return o == name })
+	delete(s.first, p)
+	delete(s.more, p)
+	if len(left) > 0 {
+		s.first[p] = left[0]
+	}
+	if len(left) > 1 {
+		s.more[p] = left[1:]
+	}
+	return left
+}
+
+// others gives the names at a place beside this one.
+func (s sharing) others(p place, name string) []string {
+	more := s.more[p]
+	if len(more) == 0 {
+		return nil
+	}
+	out := slices.DeleteFunc(append([]string{s.first[p]}, more...), func(o string) bool { return o == name })
+	slices.Sort(out)
+	return out
+}
+
+// places calls take with each MAC and address that the row has on its switch. Only ports of pods and machines count: those of
+// routers have theirs elsewhere, a virtual port's address is meant to be where its parents are, and a disabled port is not there
+// for anybody.
+func (r *Row) places(take func(place)) {
+	if r.Type != "" || r.Disabled || r.Switch == "" {
+		return
+	}
+	for _, element := range r.Addresses {
+		mac, rest, _ := strings.Cut(element, " ")
+		if !strings.Contains(mac, ":") {
+			continue // unknown, dynamic, router
+		}
+		take(place{sw: r.Switch, mac: strings.ToLower(mac)})
+		for text := range strings.FieldsSeq(rest) {
+			if a, err := netip.ParseAddr(text); err == nil {
+				take(place{sw: r.Switch, ip: a.Unmap()})
+			}
+		}
+	}
+}
+
+// settleRow takes the places of old out of the index and enters those of now; either may be nil. It gives the names of the other
+// ports for which that matters.
+func (inv *Inventory) settleRow(old, now *Row) (touched []string) {
+	if old != nil && now != nil && old.Switch == now.Switch && old.Type == now.Type && old.Disabled == now.Disabled && slices.Equal(old.Addresses, now.Addresses) {
+		return nil
+	}
+	if old != nil {
+		old.places(func(p place) { touched = append(touched, inv.at.remove(p, old.Name)...) })
+	}
+	if now != nil {
+		now.places(func(p place) { touched = append(touched, inv.at.add(p, now.Name)...) })
+	}
+	return touched
+}
+
+// twins gives what the row has in common with others of its switch. Rows that Vips account for do not count: their addresses are
+// meant to be shared.
+func (inv *Inventory) twins(r *Row) (twins []Twin) {
+	if len(inv.at.more) == 0 || len(inv.vipNames[r.Name]) > 0 {
+		return nil
+	}
+	r.places(func(p place) {
+		others := slices.DeleteFunc(inv.at.others(p, r.Name), func(o string) bool { return len(inv.vipNames[o]) > 0 })
+		if len(others) == 0 {
+			return
+		}
+		if p.mac != "" {
+			twins = append(twins, Twin{Text: p.mac, MAC: true, Others: others})
+			return
+		}
+		twins = append(twins, Twin{Text: p.ip.String(), Others: others})
+	})
+	return twins
+}
+
+// besides gives the name of a port, and those of others on its switch with which its row shares an address.
+func (inv *Inventory) besides(name string) []string {
+	names := []string{name}
+	if r := inv.rows[name]; r != nil {
+		r.places(func(p place) { names = append(names, inv.at.others(p, name)...) })
+	}
+	return names
+}
+
+// nodeOf gives the node whose address the row has; "" where it has none.
+func (inv *Inventory) nodeOf(r *Row) (node string) {
+	r.places(func(p place) {
+		if p.mac != "" || node != "" {
+			return
+		}
+		for h := range inv.fixed[p.ip] {
+			if h.Kind == HeldByNode {
+				node = h.Name
+			}
+		}
+	})
+	return node
+}
+
+// overlapLimit is how many holders of addresses in what was granted are given.
+const overlapLimit = 8
+
+// overlaps gives who has an address in what was granted to the port beside its identity: other ports, gateways, nodes and Services
+// of the same router. Vips are granted to be shared. The first few are given.
+func (inv *Inventory) overlaps(p *Port) (held []Held) {
+	vpc, known := inv.vpcOf(p.Name)
+	for _, pair := range p.Decision.Pairs {
+		if !pair.Prefix.IsValid() || pair.Prefix.Bits() == 0 {
+			continue
+		}
+		for _, h := range inv.HoldersIn(pair.Prefix) {
+			switch {
+			case h.Holder.Kind == HeldByVip, h.Holder.Kind == HeldByPort && h.Holder.Name == p.Name:
+				continue
+			case h.Holder.Kind == HeldByPort:
+				if other, ok := inv.vpcOf(h.Holder.Name); ok && known && other != vpc || len(inv.vipNames[h.Holder.Name]) > 0 {
+					continue
+				}
+			case h.Holder.Kind == HeldByGateway:
+				if s, ok := inv.subnets[h.Holder.Name]; ok && known && s.VPC != vpc {
+					continue
+				}
+			}
+			if held = append(held, h); len(held) == overlapLimit {
+				return held
+			}
+		}
+	}
+	return held
+}
+
+// vpcOf gives the router of the subnet that a port is on.
+func (inv *Inventory) vpcOf(port string) (vpc string, known bool) {
+	s, ok := inv.subnets[inv.SubnetOf(port)]
+	return s.VPC, ok
+}
+
+// grantees gives the names of the ports that are granted an address, because they have to be looked at when somebody gets it.
+func (inv *Inventory) grantees(a netip.Addr) (names []string) {
+	if !a.IsValid() || len(inv.grants) == 0 {
+		return nil
+	}
+	for bits := range inv.grantBits {
+		p, err := a.Prefix(bits)
+		if err != nil {
+			continue
+		}
+		for name := range inv.grants[p] {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Granted notes what the decision about a port grants beside its identity, so that a change of who has what finds the port. Decisions
+// are made on looking at a port, by Port, which changes nothing.
+func (inv *Inventory) Granted(name string, pairs []portsec.AddressPair) {
+	if len(pairs) == 0 && len(inv.granted[name]) == 0 {
+		return
+	}
+	for _, p := range inv.granted[name] {
+		remove(inv.grants, p, name)
+		if inv.grantBits[p.Bits()]--; inv.grantBits[p.Bits()] == 0 {
+			delete(inv.grantBits, p.Bits())
+		}
+	}
+	delete(inv.granted, name)
+	var prefixes []netip.Prefix
+	for _, pair := range pairs {
+		if p := pair.Prefix.Masked(); p.IsValid() && !slices.Contains(prefixes, p) {
+			prefixes = append(prefixes, p)
+			add(inv.grants, p, name)
+			inv.grantBits[p.Bits()]++
+		}
+	}
+	if len(prefixes) > 0 {
+		inv.granted[name] = prefixes
+	}
+}
