@@ -15,6 +15,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	controllerconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -42,6 +43,9 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		}
 	}()
 	cert := &certificate{mark: mark}
+	if err := awaitServer(ctx, o.REST, log); err != nil {
+		return endOf(ctx, err)
+	}
 	seen := newWatches(log.WithName("kubernetes"), time.Now)
 	mgr, err := newManager(o, cert, seen, log)
 	if err != nil {
@@ -52,8 +56,9 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		return fmt.Errorf("connect to the API server: %w", err)
 	}
 	rotation := newRotator(o, cert)
-	if err := ensureSecret(ctx, live, rotation); err != nil {
-		return err
+	err = patiently(ctx, log, "the certificate Secret", func() error { return ensureSecret(ctx, live, rotation) })
+	if err != nil {
+		return endOf(ctx, err)
 	}
 	if err := rotator.AddRotator(mgr, rotation); err != nil {
 		return fmt.Errorf("set up certificate rotation: %w", err)
@@ -128,6 +133,14 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	return nil
 }
 
+// endOf gives the error of a start that did not come to its end; being told to end is none.
+func endOf(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // what was waited for did not come before the end
+	}
+	return err
+}
+
 func newManager(o Options, cert *certificate, seen *watches, log logr.Logger) (manager.Manager, error) {
 	scheme, err := kube.Scheme()
 	if err != nil {
@@ -148,6 +161,7 @@ func newManager(o Options, cert *certificate, seen *watches, log logr.Logger) (m
 				&corev1.Secret{}: {Namespaces: map[string]cache.Config{o.Namespace: {}}},
 			},
 		},
+		Controller:             controllerconfig.Controller{CacheSyncTimeout: forever},
 		Metrics:                server.Options{BindAddress: o.MetricsAddress},
 		HealthProbeBindAddress: o.HealthAddress,
 		WebhookServer: webhook.NewServer(webhook.Options{

@@ -1,0 +1,58 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+	"k8s.io/client-go/rest"
+)
+
+// What is missing at the start is waited for and said once for each reason; the end of the service ends the wait.
+func TestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged []string
+		log := funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{})
+		tries := 0
+		begin := time.Now()
+		err := patiently(t.Context(), log, "the Secret", func() error {
+			switch tries++; {
+			case tries <= 3:
+				return errors.New("forbidden")
+			case tries <= 5:
+				return errors.New("no namespace")
+			}
+			return nil
+		})
+		if err != nil || time.Since(begin) != 5*retryStart {
+			t.Errorf("%v after %s", err, time.Since(begin))
+		}
+		if len(logged) != 3 || !strings.Contains(logged[0], "forbidden") || !strings.Contains(logged[1], "no namespace") {
+			t.Errorf("logged %q", logged)
+		}
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		missing := errors.New("still missing")
+		if err := patiently(ctx, log, "the Secret", func() error { return missing }); !errors.Is(err, missing) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestNoServer(t *testing.T) {
+	var logged []string
+	log := funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{})
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := awaitServer(ctx, &rest.Config{Host: "http://127.0.0.1:9"}, log); err == nil {
+		t.Error("there is a server on port 9")
+	}
+	if len(logged) != 1 || !strings.Contains(logged[0], "refused") {
+		t.Errorf("logged %q", logged)
+	}
+}
