@@ -77,9 +77,10 @@ func (b *Book) Cleared(f audit.Finding, podUID string) {
 	b.note(Item{Finding: f, PodUID: podUID, Gone: true})
 }
 
-// note has an item wait. Where no pod claims the port there is nothing that an Event could be about.
+// note has an item wait. Where no pod claims the port there is nothing that an Event could be about; what is only worth knowing is
+// none.
 func (b *Book) note(i Item) {
-	if i.PodUID == "" {
+	if i.PodUID == "" || i.Rule.Severity == audit.Info {
 		return
 	}
 	b.mu.Lock()

@@ -101,6 +101,9 @@ func TestEventsAreToldApart(t *testing.T) {
 	d.book.Found(finding("p", 0), "another pod of the name")
 	d.book.Cleared(finding("p", 2), "u")
 	d.book.Found(finding("ghost", 5), "") // no pod claims the port
+	known := finding("p", 1)
+	known.Rule.Severity = audit.Info
+	d.book.Found(known, "u")
 	d.pass(t, 0)
 	d.expect(t, map[string]int32{
 		"Warning PortSecurityFinding OVG001 p": 3, "Warning PortSecurityFinding OVG003 p": 1, "Warning PortSecurityFinding OVG001 q": 1,

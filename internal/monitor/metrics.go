@@ -9,20 +9,30 @@ import (
 // Metrics counts ports and findings for Prometheus. Its labels are closed sets; no name of a pod is among them.
 type Metrics struct {
 	ports    *prometheus.GaugeVec
+	classes  *prometheus.GaugeVec
 	findings *prometheus.GaugeVec
+	// series are the values of classes; an observer is told by one at a time.
+	series map[series]int
 }
+
+// series are the labels of one series of classes.
+type series struct{ namespace, class, state string }
 
 // NewMetrics registers the metrics with r. Every state and every rule is there from the start, at zero.
 func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
+		series: make(map[series]int),
 		ports: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "ovnguard_ports", Help: "Ports of pods by what the audit says of them.",
 		}, []string{"state"}),
+		classes: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "ovnguard_namespace_ports", Help: "Ports of pods by namespace, by what kind of port they are, and by what the audit says of them.",
+		}, []string{"namespace", "class", "state"}),
 		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "ovnguard_findings", Help: "Findings of the audit by rule.",
 		}, []string{"rule"}),
 	}
-	for _, c := range []prometheus.Collector{m.ports, m.findings} {
+	for _, c := range []prometheus.Collector{m.ports, m.classes, m.findings} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -38,12 +48,27 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 
 // Judged implements Observer.
 func (m *Metrics) Judged(before, after Verdict) {
-	if before.Counts() {
-		m.ports.WithLabelValues(string(before.State)).Dec()
+	if before.Counts() == after.Counts() && before.State == after.State && before.Class == after.Class && before.Pod.Namespace == after.Pod.Namespace {
+		return
 	}
-	if after.Counts() {
-		m.ports.WithLabelValues(string(after.State)).Inc()
+	m.count(before, -1)
+	m.count(after, +1)
+}
+
+// count enters a port, or takes it out. Namespaces come and go, and their series with them.
+func (m *Metrics) count(v Verdict, delta float64) {
+	if !v.Counts() {
+		return
 	}
+	m.ports.WithLabelValues(string(v.State)).Add(delta)
+	labels := series{v.Pod.Namespace, string(v.Class), string(v.State)}
+	m.series[labels] += int(delta)
+	if m.series[labels] == 0 {
+		delete(m.series, labels)
+		m.classes.DeleteLabelValues(labels.namespace, labels.class, labels.state)
+		return
+	}
+	m.classes.WithLabelValues(labels.namespace, labels.class, labels.state).Set(float64(m.series[labels]))
 }
 
 // Found implements Observer.

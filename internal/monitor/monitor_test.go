@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -305,7 +306,8 @@ func TestMetricsAreThereFromTheStart(t *testing.T) {
 	}
 	bad := Verdict{Port: "p.ns", Result: audit.Result{State: audit.Violation}}
 	m.Judged(Verdict{}, bad)
-	m.Judged(Verdict{}, Verdict{Port: "q.ns", Result: audit.Result{State: audit.Violation}})
+	other := Verdict{Port: "q.ns", Pod: inventory.PodKey{Namespace: "ns", Name: "q"}, Result: audit.Result{State: audit.Violation, Class: audit.ClassVM}}
+	m.Judged(Verdict{}, other)
 	m.Judged(bad, Verdict{Port: "p.ns"})
 	m.Found(audit.Finding{Rule: audit.Rules()[0]}, "u")
 	if got := testutil.ToFloat64(m.ports.WithLabelValues("violation")); got != 1 {
@@ -314,6 +316,18 @@ func TestMetricsAreThereFromTheStart(t *testing.T) {
 	if got := testutil.ToFloat64(m.findings.WithLabelValues("OVG001")); got != 1 {
 		t.Errorf("findings %v, want 1", got)
 	}
+	const help = "# HELP ovnguard_namespace_ports Ports of pods by namespace, by what kind of port they are, and by what the audit says of them.\n# TYPE ovnguard_namespace_ports gauge\n"
+	if err := testutil.GatherAndCompare(r, strings.NewReader(help+`ovnguard_namespace_ports{class="vm",namespace="ns",state="violation"} 1`+"\n"), "ovnguard_namespace_ports"); err != nil {
+		t.Errorf("what is gone leaves no series: %v", err)
+	}
+	moved := other
+	moved.Class = audit.ClassMigrating
+	m.Judged(other, moved)
+	m.Judged(moved, Verdict{Port: "q.ns"})
+	if n, err := testutil.GatherAndCount(r, "ovnguard_namespace_ports"); err != nil || n != 0 {
+		t.Errorf("%d series of namespaces that are gone, %v", n, err)
+	}
+	m.Judged(Verdict{}, other)
 	if problems, err := testutil.GatherAndLint(r); err != nil || len(problems) > 0 {
 		t.Errorf("metrics lint: %v, %v", problems, err)
 	}

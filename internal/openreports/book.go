@@ -40,6 +40,7 @@ func NewBook() *Book {
 
 // Judged implements monitor.Observer.
 func (b *Book) Judged(before, after monitor.Verdict) {
+	before.Findings, after.Findings = breaking(before.Findings), breaking(after.Findings)
 	if len(before.Findings) == 0 && len(after.Findings) == 0 {
 		return
 	}
@@ -63,6 +64,15 @@ func (b *Book) Judged(before, after monitor.Verdict) {
 		}
 		b.ports[namespace][after.Port] = after
 	}
+}
+
+// breaking gives the findings that break something; what is only worth knowing is no failure.
+func breaking(findings []audit.Finding) []audit.Finding {
+	worthKnowing := func(f audit.Finding) bool { return f.Rule.Severity == audit.Info }
+	if !slices.ContainsFunc(findings, worthKnowing) {
+		return findings
+	}
+	return slices.DeleteFunc(slices.Clone(findings), worthKnowing)
 }
 
 // Found implements monitor.Observer; Judged tells the same.

@@ -75,6 +75,24 @@ func TestBook(t *testing.T) {
 	}
 }
 
+// What is only worth knowing is no failure.
+func TestWorthKnowing(t *testing.T) {
+	b := NewBook()
+	v := verdict("a", "p", 0)
+	known := v.Findings[0]
+	known.Rule.Severity = audit.Info
+	v.Findings = append([]audit.Finding{known}, v.Findings...)
+	b.Judged(monitor.Verdict{}, v)
+	if got := b.Failures("a"); len(got) != 1 || got[0].Rule.Severity == audit.Info || len(v.Findings) != 2 {
+		t.Errorf("failures %v of %d findings", got, len(v.Findings))
+	}
+	fine := verdict("b", "p")
+	fine.Findings = []audit.Finding{known}
+	if b.Judged(monitor.Verdict{}, fine); len(b.Failures("b")) > 0 {
+		t.Errorf("failures %v", b.Failures("b"))
+	}
+}
+
 // What a finding says may change while it stands.
 func TestEvidenceChanges(t *testing.T) {
 	b := NewBook()
