@@ -12,6 +12,11 @@ import (
 //go:embed rbac.yaml
 var RBAC []byte
 
+// Roles are the roles for people who ask for exceptions, approve and read them, as YAML documents.
+//
+//go:embed roles.yaml
+var Roles []byte
+
 // Account is the user name of the controller's service account.
 const Account = "system:serviceaccount:ovnguard-system:ovnguard"
 

@@ -20,12 +20,10 @@ require (
 	golang.org/x/sys v0.49.0
 	k8s.io/client-go v0.37.2
 	sigs.k8s.io/controller-runtime v0.25.2
+	sigs.k8s.io/yaml v1.6.0
 )
 
-require (
-	github.com/evanphx/json-patch/v5 v5.9.11 // indirect
-	sigs.k8s.io/yaml v1.6.0 // indirect
-)
+require github.com/evanphx/json-patch/v5 v5.9.11 // indirect
 
 require (
 	cel.dev/expr v0.25.2 // indirect
