@@ -144,7 +144,7 @@ func (w *watches) seen(path string, watch bool, res *http.Response, err error) (
 
 // failed notes why a path cannot be read, and logs it when it is new.
 func (w *watches) failed(s *stream, what string, status int, err error) {
-	if what != "" && (s.err == nil || s.err.Error() != err.Error()) {
+	if what != "" && (s.err == nil || s.status != status) { // a server that is away is away in several words
 		w.log.Info("a resource cannot be followed; it is tried again", "resource", what, "reason", err.Error())
 	}
 	s.err, s.status = err, status

@@ -233,8 +233,8 @@ func TestEventIsTriedAgain(t *testing.T) {
 	d.expect(t, map[string]int32{"Warning PortSecurityFinding OVG001 p": 1})
 	d.broken = errors.New("no way there")
 	d.book.Found(finding("q", 0), "u")
-	for range 2 * tries {
-		d.pass(t, time.Second)
+	for range 10 {
+		d.pass(t, keep/9)
 	}
 	if len(d.writer.waiting) > 0 {
 		t.Errorf("%d still wait", len(d.writer.waiting))

@@ -18,9 +18,8 @@ const (
 	every = 500 * time.Millisecond
 	// same is how close to each other two findings of one kind are taken for one: as two replicas saw it, or as it flaps.
 	same = 30 * time.Second
-	// perLook is how many Events it writes at a time, and tries how often one is tried.
+	// perLook is how many Events it writes at a time.
 	perLook = 50
-	tries   = 5
 	// maxTold is how many Events are remembered so that the API server need not be asked.
 	maxTold = 4096
 )
@@ -36,21 +35,16 @@ type Writer struct {
 	// Wrote is told of each write, and what became of it.
 	Wrote func(error)
 
-	waiting []attempt
+	waiting []*eventsv1.Event
 	// told tells when an Event of a name was written last.
 	told map[string]time.Time
 	// wrong is the last reason why an Event could not be written.
 	wrong string
 }
 
-type attempt struct {
-	event *eventsv1.Event
-	tried int
-}
-
 // Run writes until ctx ends. It is for one replica at a time; another one at the same time would find that all is told.
 func (w *Writer) Run(ctx context.Context) {
-	w.waiting, w.told = nil, make(map[string]time.Time)
+	w.told = make(map[string]time.Time)
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
@@ -67,31 +61,29 @@ func (w *Writer) Run(ctx context.Context) {
 func (w *Writer) look(ctx context.Context) {
 	items, sums := w.Book.Take()
 	for _, i := range items {
-		w.waiting = append(w.waiting, attempt{event: eventOf(i, w.Instance)})
+		w.waiting = append(w.waiting, eventOf(i, w.Instance))
 	}
 	for _, s := range sums {
-		w.waiting = append(w.waiting, attempt{event: eventOfSum(s, w.Book.now(), w.Instance)})
+		w.waiting = append(w.waiting, eventOfSum(s, w.Book.now(), w.Instance))
 	}
-	now := w.waiting[:min(len(w.waiting), perLook)]
-	later := w.waiting[len(now):]
-	w.waiting = nil
-	for _, a := range now {
-		if ctx.Err() != nil {
-			return
-		}
-		err := w.write(ctx, a.event)
+	for range min(len(w.waiting), perLook) {
+		e := w.waiting[0]
+		w.waiting = w.waiting[1:]
+		at := e.EventTime.Time
+		err := w.write(ctx, e)
 		if err == nil {
 			continue
 		}
-		if w.wrong != err.Error() {
+		if w.Book.now().Sub(at) <= keep {
+			e.ResourceVersion = ""
+			w.waiting = append(w.waiting, e) // behind the others, which may not be what is wrong
+		}
+		if w.wrong != err.Error() && ctx.Err() == nil {
 			w.wrong = err.Error()
-			w.Log.Info("an Event could not be written", "reason", w.wrong)
+			w.Log.Info("an Event could not be written; it is tried again for a while", "for", keep.String(), "reason", w.wrong)
 		}
-		if a.tried++; a.tried < tries {
-			later = append(later, a)
-		}
+		return
 	}
-	w.waiting = later
 }
 
 // write makes the Event, or counts it where it is there from an earlier time.

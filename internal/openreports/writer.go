@@ -19,7 +19,7 @@ const (
 	// every is how often it looks for changes. What changes meanwhile is written once.
 	every = time.Second
 	// again is how long it waits where the cluster does not serve reports, or does not let them be written.
-	again = 5 * time.Second
+	again = 3 * time.Second
 	// compare is how often it looks whether somebody else changed or deleted a report.
 	compare = 5 * time.Minute
 	// perLook is how many reports it writes at a time.

@@ -105,6 +105,26 @@ func (s *Scene) StartGuard(ctx context.Context, binary string, flags ...string) 
 // Replica starts the program a second time, beside this one and with the same rights. It serves elsewhere, and is registered as
 // this one is: the API server asks this one alone.
 func (g *Guard) Replica(ctx context.Context) (*Guard, error) {
+	r, err := g.beside(g.Log + ".replica")
+	if err != nil {
+		return nil, err
+	}
+	return r, r.Start(ctx)
+}
+
+// Newcomer gives the program a second time, as a user of its own with another Northbound database. It is not started.
+func (g *Guard) Newcomer(user, northbound string) (*Guard, error) {
+	r, err := g.beside(g.Log + "." + user)
+	if err != nil {
+		return nil, err
+	}
+	kubeconfig := filepath.Join(g.scene.Lab.Info().StateDir, "kubeconfig", user+".yaml")
+	r.args = append(r.args, "--kubeconfig", kubeconfig, "--nb", northbound)
+	return r, g.scene.writeKubeconfig(kubeconfig, user)
+}
+
+// beside gives the program a second time, which listens elsewhere.
+func (g *Guard) beside(log string) (*Guard, error) {
 	ports, err := freePorts(3)
 	if err != nil {
 		return nil, err
@@ -112,9 +132,9 @@ func (g *Guard) Replica(ctx context.Context) (*Guard, error) {
 	local := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
 	r := *g
 	r.cmd, r.ended, r.exit = nil, nil, nil
-	r.Metrics, r.Ready, r.Log = "http://"+local(1)+"/metrics", "http://"+local(2)+"/readyz", g.Log+".replica"
+	r.Metrics, r.Ready, r.Log = "http://"+local(1)+"/metrics", "http://"+local(2)+"/readyz", log
 	r.args = append(slices.Clone(g.args), "--webhook-address", local(0), "--metrics-address", local(1), "--health-address", local(2))
-	return &r, r.Start(ctx)
+	return &r, nil
 }
 
 // Restart ends the program and starts it with further flags, which it keeps until the next Restart.
@@ -126,8 +146,8 @@ func (g *Guard) Restart(ctx context.Context, flags ...string) error {
 	return g.Start(ctx)
 }
 
-// Start starts the program, again after Stop or Kill, and waits until it is ready. It does not outlive this program.
-func (g *Guard) Start(ctx context.Context) error {
+// Launch starts the program, again after Stop or Kill. It does not outlive this program.
+func (g *Guard) Launch() error {
 	log, err := os.OpenFile(g.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -143,7 +163,15 @@ func (g *Guard) Start(ctx context.Context) error {
 		g.cmd = nil
 		return fmt.Errorf("start %s: %w", g.binary, err)
 	}
-	err = Wait(ctx, "ovnguard to be ready; see "+g.Log, func() (bool, error) {
+	return nil
+}
+
+// Start starts the program, again after Stop or Kill, and waits until it is ready.
+func (g *Guard) Start(ctx context.Context) error {
+	if err := g.Launch(); err != nil {
+		return err
+	}
+	err := Wait(ctx, "ovnguard to be ready; see "+g.Log, func() (bool, error) {
 		select {
 		case <-g.ended:
 			return false, fmt.Errorf("ovnguard ended before it was ready: %s\n%s", g.cmd.ProcessState, g.tail())

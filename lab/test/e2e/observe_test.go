@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -16,12 +17,14 @@ import (
 	"time"
 
 	reportsv1alpha1 "github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
@@ -254,4 +257,103 @@ func TestLeadIsTakenOver(t *testing.T) {
 	}
 	back := eventually(t, "the first replica to lead again", func() (bool, error) { return leads(t.Context(), guard) })
 	t.Logf("taken over %s after the leader died, and %s after the next one ended", took.Round(time.Millisecond), back.Round(time.Millisecond))
+}
+
+// While the API server is away the audit goes on with OVN's side, nobody leads, and after a while the program says that it is not
+// ready. When the server is back, what was found meanwhile is told.
+func TestAPIServerAway(t *testing.T) {
+	v := newVictim(t)
+	quiet(t)
+	t.Cleanup(func() {
+		if err := world.Lab.RestartComponent(cleanup(t), controlplane.APIServer); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := world.Lab.KillComponent(controlplane.APIServer); err != nil {
+		t.Fatal(err)
+	}
+	nbctl(t, "lsp-set-port-security", v.port)
+	found := awaitRules(t, "OVG001")
+	unready := eventually(t, "the program to say that it is not ready", func() (bool, error) {
+		_, err := scene.Get(t.Context(), guard.Ready)
+		return err != nil, nil
+	})
+	if unready += found; unready < staleAfter-4*time.Second || unready > staleAfter+2*time.Second {
+		t.Errorf("not ready after %s, want %s", unready, staleAfter)
+	}
+	if led, err := leads(t.Context(), guard); err != nil || led {
+		t.Errorf("it leads while it cannot reach the API server: %v, %v", led, err)
+	}
+	if values := metrics(t); values["ovnguard_kubernetes_synced"] != 0 || values["ovnguard_kubernetes_stale_seconds"] < 10 {
+		t.Errorf("metrics say that the API server is followed, stale for %vs", values["ovnguard_kubernetes_stale_seconds"])
+	}
+
+	restart(t, controlplane.APIServer)
+	ready := eventually(t, "the program to be ready again", func() (bool, error) {
+		_, err := scene.Get(t.Context(), guard.Ready)
+		return err == nil, nil
+	})
+	awaitEvent(t, v.pod, "PortSecurityFinding", "OVG001")
+	t.Logf("found after %s, not ready after %s, ready again %s after the server was back", found.Round(time.Millisecond), unready.Round(time.Millisecond), ready.Round(time.Millisecond))
+	nbctl(t, "lsp-set-port-security", v.port, v.identity)
+	quiet(t)
+	runAfterRestart(t)
+}
+
+// Started without rights and without a database, the program says what is missing, waits, and goes on when it is there.
+func TestStartWaits(t *testing.T) {
+	user := unique("newcomer")
+	socket := filepath.Join(t.TempDir(), "nb.sock")
+	newcomer, err := guard.Newcomer(user, "unix:"+socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := newcomer.Launch(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := newcomer.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	says := func(what string) {
+		t.Helper()
+		eventually(t, "the log to say "+what, func() (bool, error) {
+			log, err := os.ReadFile(newcomer.Log)
+			return bytes.Contains(log, []byte(what)), err
+		})
+	}
+	says("forbidden")
+	meta := metav1.ObjectMeta{Name: user}
+	subject := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}
+	own := world.Kube.RbacV1().RoleBindings("ovnguard-system")
+	if _, err := own.Create(t.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: meta, Subjects: subject, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "ovnguard"},
+	}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	cluster := world.Kube.RbacV1().ClusterRoleBindings()
+	if _, err := cluster.Create(t.Context(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: meta, Subjects: subject, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "ovnguard"},
+	}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(own.Delete(cleanup(t), user, metav1.DeleteOptions{}), cluster.Delete(cleanup(t), user, metav1.DeleteOptions{})); err != nil {
+			t.Error(err)
+		}
+	})
+	says("the start goes on")
+	says("VirtualMachineInstance.kubevirt.io") // a kind that this cluster lacks
+	eventually(t, "the health check to name the database", func() (bool, error) {
+		_, err := scene.Get(t.Context(), newcomer.Ready+"/audit")
+		return err != nil && strings.Contains(err.Error(), "northbound"), nil
+	})
+	if err := os.Symlink(strings.TrimPrefix(world.Lab.Info().NB, "unix:"), socket); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the program to be ready", func() (bool, error) {
+		_, err := scene.Get(t.Context(), newcomer.Ready)
+		return err == nil, nil
+	})
 }

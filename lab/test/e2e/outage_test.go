@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 	"github.com/ovnguard/ovnguard/lab/internal/up"
 )
@@ -100,7 +99,7 @@ func TestNorthboundAway(t *testing.T) {
 
 // A part that is restarted is noticed by nobody: the audit sees what comes after, and new pods get what they must.
 func TestRestarts(t *testing.T) {
-	for _, component := range []string{nbComponent, up.KubeOVNComponent, "ovn-northd", controlplane.APIServer} {
+	for _, component := range []string{nbComponent, up.KubeOVNComponent, "ovn-northd"} {
 		t.Run(component, func(t *testing.T) {
 			v := newVictim(t)
 			quiet(t)
