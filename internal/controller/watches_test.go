@@ -55,7 +55,7 @@ func watch(t *testing.T, w *watches, url string) (ended chan struct{}) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := (&http.Client{Transport: w.wrap(http.DefaultTransport)}).Do(req)
+	res, err := (&http.Client{Transport: w.wrap(http.DefaultTransport)}).Do(req) //nolint:bodyclose // it is closed below, when it has been read
 	ended = make(chan struct{})
 	if err != nil {
 		close(ended)

@@ -102,7 +102,7 @@ func (w *Writer) write(ctx context.Context, e *eventsv1.Event) error {
 		w.Wrote(err)
 	}
 	if err != nil {
-		return fmt.Errorf("Event %s: %w", key, err)
+		return fmt.Errorf("write Event %s: %w", key, err)
 	}
 	if len(w.told) >= maxTold {
 		clear(w.told)

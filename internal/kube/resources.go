@@ -49,7 +49,7 @@ func Scheme() (*runtime.Scheme, error) {
 	if err := v1alpha1.AddToScheme(s); err != nil {
 		return nil, fmt.Errorf("register this project's types: %w", err)
 	}
-	if err := reportsv1alpha1.AddToScheme(s); err != nil {
+	if err := reportsv1alpha1.Install(s); err != nil {
 		return nil, fmt.Errorf("register reports: %w", err)
 	}
 	return s, nil

@@ -11,6 +11,7 @@ type Metrics struct {
 	ports    *prometheus.GaugeVec
 	classes  *prometheus.GaugeVec
 	findings *prometheus.GaugeVec
+	found    *prometheus.CounterVec
 	// series are the values of classes; an observer is told by one at a time.
 	series map[series]int
 }
@@ -31,8 +32,11 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "ovnguard_findings", Help: "Findings of the audit by rule.",
 		}, []string{"rule"}),
+		found: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ovnguard_findings_found_total", Help: "How often a finding came, by rule: at the start, and whenever a port drifts.",
+		}, []string{"rule"}),
 	}
-	for _, c := range []prometheus.Collector{m.ports, m.classes, m.findings} {
+	for _, c := range []prometheus.Collector{m.ports, m.classes, m.findings, m.found} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -42,6 +46,7 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	}
 	for _, rule := range audit.Rules() {
 		m.findings.WithLabelValues(rule.ID)
+		m.found.WithLabelValues(rule.ID)
 	}
 	return m, nil
 }
@@ -72,7 +77,10 @@ func (m *Metrics) count(v Verdict, delta float64) {
 }
 
 // Found implements Observer.
-func (m *Metrics) Found(f audit.Finding, _ string) { m.findings.WithLabelValues(f.Rule.ID).Inc() }
+func (m *Metrics) Found(f audit.Finding, _ string) {
+	m.findings.WithLabelValues(f.Rule.ID).Inc()
+	m.found.WithLabelValues(f.Rule.ID).Inc()
+}
 
 // Cleared implements Observer.
 func (m *Metrics) Cleared(f audit.Finding, _ string) { m.findings.WithLabelValues(f.Rule.ID).Dec() }

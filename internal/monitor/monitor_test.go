@@ -331,6 +331,12 @@ func TestMetricsAreThereFromTheStart(t *testing.T) {
 	if problems, err := testutil.GatherAndLint(r); err != nil || len(problems) > 0 {
 		t.Errorf("metrics lint: %v, %v", problems, err)
 	}
+	first := audit.Rules()[0]
+	m.Cleared(audit.Finding{Rule: first}, "u")
+	m.Found(audit.Finding{Rule: first}, "u")
+	if now, ever := testutil.ToFloat64(m.findings.WithLabelValues(first.ID)), testutil.ToFloat64(m.found.WithLabelValues(first.ID)); now != 1 || ever != 2 {
+		t.Errorf("%v findings of %v that came, want 1 of 2", now, ever)
+	}
 	if _, err := NewMetrics(r); err == nil {
 		t.Error("registering twice is not an error")
 	}

@@ -30,7 +30,7 @@ type desk struct {
 func newDesk(t *testing.T, funcs interceptor.Funcs, there ...client.Object) *desk {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := reportsv1alpha1.AddToScheme(scheme); err != nil {
+	if err := reportsv1alpha1.Install(scheme); err != nil {
 		t.Fatal(err)
 	}
 	d := &desk{}
