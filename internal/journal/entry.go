@@ -42,8 +42,19 @@ type Values struct {
 	Annotations  map[string]string `json:"annotations,omitempty"`
 }
 
+// explicit gives the values with columns that are empty as [], since null would be read as not part of the change.
+func (v Values) explicit() Values {
+	for _, column := range []**[]string{&v.PortSecurity, &v.Addresses} {
+		if *column != nil && **column == nil {
+			*column = &[]string{}
+		}
+	}
+	return v
+}
+
 // line gives the entry as it is stored.
 func (e Entry) line() (string, error) {
+	e.Before, e.After = e.Before.explicit(), e.After.explicit()
 	text, err := json.Marshal(e)
 	return string(text) + "\n", err
 }

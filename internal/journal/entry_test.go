@@ -50,9 +50,13 @@ func TestParse(t *testing.T) {
 
 // An empty column that was there before is not the same as a column that the change is not about.
 func TestEmptyColumnSurvives(t *testing.T) {
-	got, _ := Parse(lines(t, change("1", "a")))
-	if len(got) != 1 || got[0].Before.PortSecurity == nil || len(*got[0].Before.PortSecurity) != 0 || got[0].Before.Addresses != nil {
-		t.Errorf("%+v", got)
+	for name, empty := range map[string][]string{"empty": {}, "nil, as the mirror gives it": nil} {
+		e := change("1", "a")
+		e.Before.PortSecurity = &empty
+		got, _ := Parse(lines(t, e))
+		if len(got) != 1 || got[0].Before.PortSecurity == nil || len(*got[0].Before.PortSecurity) != 0 || got[0].Before.Addresses != nil {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }
 

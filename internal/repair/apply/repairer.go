@@ -49,6 +49,7 @@ type Repairer struct {
 	past   map[string]repair.History
 	logged map[string]string
 	held   bool
+	asked  time.Time // when a human's word was looked for last
 }
 
 // Batch is how many ports are looked at, and changed, at a time.
@@ -197,8 +198,7 @@ func (r *Repairer) batch(ctx context.Context, names map[string]time.Time) {
 		if r.settled(l) {
 			continue
 		}
-		if !r.Brake.Allow(name, total, now) {
-			r.hold(ctx, total)
+		if !r.Brake.Allow(name, total, now) && (!r.confirmed(ctx, total) || !r.Brake.Allow(name, total, now)) {
 			r.later(now.Add(heldAgain), name)
 			continue
 		}
@@ -235,12 +235,19 @@ func (r *Repairer) settled(l look) bool {
 // heldAgain is how long a port waits for a human before it is looked at again.
 const heldAgain = 5 * time.Second
 
-// hold asks whether a human lets more ports change, and says so once where nobody does.
-func (r *Repairer) hold(ctx context.Context, total int) {
+// askAgain is how long the answer counts that no human has confirmed: many ports wait for the same word.
+const askAgain = time.Second
+
+// confirmed asks whether a human lets more ports change, and says so once where nobody does.
+func (r *Repairer) confirmed(ctx context.Context, total int) bool {
+	if r.Now().Sub(r.asked) < askAgain {
+		return false
+	}
+	r.asked = r.Now()
 	if until := r.Confirmed(ctx); r.Now().Before(until) {
 		r.Brake.Confirm(until)
 		r.held = false
-		return
+		return true
 	}
 	r.Metrics.state(stateHeld)
 	if !r.held {
@@ -248,6 +255,7 @@ func (r *Repairer) hold(ctx context.Context, total int) {
 		r.Log.Info("repair is held: more ports would change than faults explain; look at them, and confirm with: kubectl ovnguard repair confirm",
 			"limit", r.Brake.Limit(total), "ports", total)
 	}
+	return false
 }
 
 func keys(m map[string]time.Time) []string {

@@ -1,0 +1,216 @@
+//go:build integration
+
+package apply
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/journal"
+	"github.com/ovnguard/ovnguard/internal/monitor"
+	"github.com/ovnguard/ovnguard/internal/ovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/internal/repair"
+	"github.com/ovnguard/ovnguard/internal/rows"
+	"github.com/ovnguard/ovnguard/test/ovsdbserver"
+)
+
+// settleTime is how long anything may take to become as it must be.
+const settleTime = 30 * time.Second
+
+func nameOf(i int) string { return fmt.Sprintf("p%d.ns", i) }
+func ownOf(i int) string {
+	return fmt.Sprintf("0a:00:00:00:%02x:%02x 10.16.%d.%d", i>>8, i&255, i>>8, i&255)
+}
+
+// switchSize is how many ports a switch has: as many as a command line takes.
+const switchSize = 200
+
+// newServer gives a real Northbound server with so many strict ports.
+func newServer(t *testing.T, ports int) *ovsdbserver.Server {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ovn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	s, err := ovsdbserver.Create(t.Context(), dir, "nb", ovsdbserver.NorthboundSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, s)
+	for first := 0; first < ports; first += switchSize {
+		var insert, names strings.Builder
+		for i := first; i < min(first+switchSize, ports); i++ {
+			fmt.Fprintf(&insert, `,{"op":"insert","table":"Logical_Switch_Port","uuid-name":"u%d","row":{"name":%q,"addresses":%q,"port_security":%q,"external_ids":["map",[["vendor","kube-ovn"],["pod","ns/p%d"]]]}}`,
+				i, nameOf(i), ownOf(i), ownOf(i), i)
+			fmt.Fprintf(&names, `,["named-uuid","u%d"]`, i)
+		}
+		transact(t, s, fmt.Sprintf(`%s,{"op":"insert","table":"Logical_Switch","row":{"name":"sw%d","ports":["set",[%s]]}}`, insert.String(), first, names.String()[1:]))
+	}
+	return s
+}
+
+func start(t *testing.T, s *ovsdbserver.Server) {
+	t.Helper()
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Kill)
+}
+
+// transact runs operations, each with a comma before it, in one transaction.
+func transact(t *testing.T, s *ovsdbserver.Server, operations string) {
+	t.Helper()
+	if out, err := s.Transact(t.Context(), `["OVN_Northbound"`+operations+`]`); err != nil || strings.Contains(out, `"error"`) {
+		t.Fatalf("%.300s: %v", out, err)
+	}
+}
+
+// openAll takes port_security away from all ports at once.
+func openAll(t *testing.T, s *ovsdbserver.Server) {
+	t.Helper()
+	transact(t, s, `,{"op":"update","table":"Logical_Switch_Port","where":[],"row":{"port_security":["set",[]]}}`)
+}
+
+// replica is a replica that leads: everything that repairs, on a server and an API.
+type replica struct {
+	*Repairer
+	t *testing.T
+	// asked is how often it looked whether a human has confirmed; confirmed is what it found then.
+	mu        sync.Mutex
+	asked     int
+	confirmed time.Time
+}
+
+// lead has a replica repair so many ports until the test ends, or until stop.
+func lead(t *testing.T, s *ovsdbserver.Server, api client.Client, by string, ports int, brake repair.Brake) (r *replica, stop func()) {
+	t.Helper()
+	mirror, err := ovn.Open(ovn.Config{Endpoints: s.Endpoint(), Log: logr.Discard(), Probe: 500 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts, err := NewMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = &replica{t: t}
+	r.Repairer = &Repairer{
+		Mirror: mirror, Pods: api, Journal: &journal.Journal{Client: api, Namespace: "ovnguard-system", By: by, Now: time.Now},
+		Current: func() error {
+			if !mirror.State().Synced() {
+				return ovn.ErrStale
+			}
+			return nil
+		},
+		Confirmed: r.look, Brake: brake, Rate: rate.NewLimiter(5000, 5000), Log: logr.Discard(), Metrics: counts, Now: time.Now,
+	}
+	r.Monitor = monitor.New(monitor.SystemClock{}, r.Repairer)
+	r.Eras = r.Monitor.Eras
+	r.Monitor.Change(func(inv *inventory.Inventory) []string {
+		inv.SetPolicy(policy.Policy{Name: "all", Mode: policy.Enforce, Repair: policy.RepairOn})
+		inv.SetNamespace(policy.Namespace{Name: "ns"})
+		for i := range ports {
+			inv.SetPod(&inventory.Pod{
+				PodKey: inventory.PodKey{Namespace: "ns", Name: fmt.Sprintf("p%d", i)}, UID: fmt.Sprint("uid-", i), Owner: fmt.Sprintf("p%d", i),
+				Annotations: map[string]string{"ovn.kubernetes.io/port_security": "true", "ovn.kubernetes.io/allocated": "true"},
+			})
+			words := strings.Fields(ownOf(i))
+			inv.SetRecord(&inventory.Record{Name: nameOf(i), MAC: words[0], IPs: words[1:]})
+		}
+		return nil
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { mirror.Run(ctx) })
+	waiting, done := context.WithTimeout(t.Context(), settleTime)
+	defer done()
+	if err := mirror.WaitSynced(waiting); err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	changes := mirror.Subscribe(ovn.TablePort)
+	take := func(events []ovn.Event) {
+		r.Monitor.Change(func(inv *inventory.Inventory) (touched []string) {
+			for _, e := range events {
+				touched = append(touched, rows.Apply(inv, e)...)
+			}
+			return touched
+		})
+	}
+	first, _ := changes.Take()
+	take(first)
+	r.Monitor.Start()
+	running.Go(func() {
+		defer changes.Close()
+		for {
+			events, _, err := changes.Next(ctx)
+			if err != nil {
+				return
+			}
+			take(events)
+		}
+	})
+	running.Go(func() { r.Run(ctx) })
+	stop = sync.OnceFunc(func() { cancel(); running.Wait() })
+	t.Cleanup(stop)
+	return r, stop
+}
+
+func (r *replica) look(context.Context) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked++
+	return r.confirmed
+}
+
+func (r *replica) confirm() (asked int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.confirmed = time.Now().Add(time.Minute)
+	return r.asked
+}
+
+// right gives how many ports the server itself says are as they must be.
+func right(t *testing.T, s *ovsdbserver.Server) (n int) {
+	t.Helper()
+	out, err := ovsdbserver.Tool(t.Context(), "ovn-nbctl", "--db="+s.Endpoint(), "--bare", "--no-headings", "--format=csv", "--columns=name,port_security", "list", "logical_switch_port")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out) {
+		var i int
+		name, column, _ := strings.Cut(strings.TrimSpace(line), ",")
+		if _, err := fmt.Sscanf(name, "p%d.ns", &i); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if column == ownOf(i) {
+			n++
+		}
+	}
+	return n
+}
+
+// until waits for something.
+func until(t *testing.T, what string, holds func() bool) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	for !holds() {
+		if time.Since(begin) > settleTime {
+			t.Fatalf("not after %v: %s", settleTime, what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return time.Since(begin)
+}
