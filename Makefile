@@ -72,7 +72,7 @@ $(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum | $(BIN)
 ##@ Measure
 
 .PHONY: bench
-bench: bench-portsec bench-ovn bench-admission ## Run all benchmarks; each ends with a table of bars and fails when one is missed.
+bench: bench-portsec bench-ovn bench-repair bench-admission ## Run all benchmarks; each ends with a table of bars and fails when one is missed.
 
 .PHONY: bench-portsec
 bench-portsec: deps ## Measure reading port_security and judging frames.
@@ -81,6 +81,10 @@ bench-portsec: deps ## Measure reading port_security and judging frames.
 .PHONY: bench-ovn
 bench-ovn: deps ## Measure following databases of up to 250,000 ports and reading files of them. Minutes.
 	go run ./test/bench/ovn
+
+.PHONY: bench-repair
+bench-repair: deps ## Measure how long a row that another client changed is not what it must be. Seconds.
+	go run ./test/bench/repair
 
 .PHONY: bench-admission
 bench-admission: deps build ## Measure reviews and pod creations beside a bare webhook and beside none.
