@@ -23,8 +23,10 @@ import (
 type controllerOptions struct {
 	connection
 	controller.Options
-	service   string
-	logFormat string
+	service string
+	// unregister takes the registrations away instead of running.
+	unregister bool
+	logFormat  string
 }
 
 func newControllerCommand() *cobra.Command {
@@ -57,6 +59,7 @@ Runs until it is interrupted.`,
 	flags.IntVar(&o.Repair.Floor, "repair-limit-ports", 100, "how many ports may always change within ten minutes")
 	flags.StringVar(&o.MetricsAddress, "metrics-address", ":8080", "where metrics are served, host:port; 0 for nowhere")
 	flags.StringVar(&o.HealthAddress, "health-address", ":8081", "where /healthz and /readyz are served, host:port; 0 for nowhere")
+	flags.BoolVar(&o.unregister, "unregister", false, "take away the registrations of the webhooks and the admission policies, and end: for a cluster that cannot start pods; stop all replicas first")
 	flags.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	return cmd
 }
@@ -65,6 +68,9 @@ func (o *controllerOptions) run(cmd *cobra.Command) error {
 	log, err := newLogger(cmd.ErrOrStderr(), o.logFormat)
 	if err != nil {
 		return usage(err)
+	}
+	if o.unregister {
+		return o.breakGlass(cmd)
 	}
 	o.Northbound, o.Southbound, o.TLS, o.OVNVersion = o.northbound, o.southbound, o.tls, o.ovnVersion
 	if namespace, name, found := strings.Cut(o.service, "/"); found {
@@ -84,6 +90,19 @@ func (o *controllerOptions) run(cmd *cobra.Command) error {
 		return unreachable(err)
 	}
 	return nil
+}
+
+// breakGlass lets a cluster start pods without this program.
+func (o *controllerOptions) breakGlass(cmd *cobra.Command) error {
+	config, err := o.rest()
+	if err != nil {
+		return err
+	}
+	if err := controller.Unregister(cmd.Context(), config); err != nil {
+		return unreachable(err)
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), "unregistered: new pods get what they ask for until a controller runs again")
+	return err
 }
 
 func newLogger(w io.Writer, format string) (logr.Logger, error) {

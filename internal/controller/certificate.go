@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -49,6 +50,9 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return nil, errNoCertificate
 }
 
+// any tells whether there is a certificate to serve with.
+func (c *certificate) any() bool { return c.current.Load() != nil }
+
 // take reads the certificate out of the Secret. A Secret that is still empty is not an error: the rotator fills it.
 func (c *certificate) take(secret *corev1.Secret) error {
 	certPEM, keyPEM := secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey]
@@ -84,8 +88,8 @@ func newRotator(o Options, c *certificate) *rotator.CertRotator {
 }
 
 // ensureSecret makes the Secret, with a first certificate in it, and its namespace, where they are missing. Another replica
-// may do the same at the same time: the first one's counts.
-func ensureSecret(ctx context.Context, c client.Client, r *rotator.CertRotator) error {
+// may do the same at the same time: the first one's counts. Authorities that are still trusted are noted in it.
+func ensureSecret(ctx context.Context, c client.Client, r *rotator.CertRotator, trusted []byte) error {
 	err := ensure(ctx, c, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.SecretKey.Namespace}}, nil)
 	if err != nil {
 		return err
@@ -105,6 +109,7 @@ func ensureSecret(ctx context.Context, c client.Client, r *rotator.CertRotator) 
 			return err
 		}
 		secret.Data = map[string][]byte{caFile: ca.CertPEM, caKeyFile: ca.KeyPEM, corev1.TLSCertKey: cert, corev1.TLSPrivateKeyKey: key}
+		secret.Data[trustedFile] = slices.Concat(ca.CertPEM, firstOf(trusted))
 		return nil
 	})
 }

@@ -1,8 +1,10 @@
 package controller
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/open-policy-agent/cert-controller/pkg/rotator"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -24,9 +26,11 @@ type keeper struct {
 	client      client.Client
 	certificate *certificate
 	registrar   registrar
-	// serving tells whether the webhook answers. It is registered only then: with failurePolicy Fail, a webhook that is
-	// registered too early would keep every pod from starting.
-	serving func() error
+	// serving tells whether the webhook answers where the API server asks. It is registered only then: with failurePolicy
+	// Fail, a webhook that is registered too early would keep every pod from starting.
+	serving func(context.Context) error
+	// trusted is what was registered last, for a Secret that is made again.
+	trusted []byte
 }
 
 // addKeeper has the manager run the keeper.
@@ -56,26 +60,51 @@ func (k *keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 	err := k.client.Get(ctx, k.rotator.SecretKey, &secret)
 	if apierrors.IsNotFound(err) {
 		log.Info("the certificate Secret is gone and is made again", "secret", k.rotator.SecretKey)
-		return reconcile.Result{}, ensureSecret(ctx, k.client, k.rotator)
+		return reconcile.Result{}, ensureSecret(ctx, k.client, k.rotator, k.trusted)
 	}
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("read secret %s: %w", k.rotator.SecretKey, err)
 	}
-	if err := k.certificate.take(&secret); err != nil {
-		return reconcile.Result{}, err
-	}
-	if !k.registrar.trust(&secret) {
+	trusted := trust(&secret)
+	if trusted == nil {
 		return reconcile.Result{}, nil // the rotator has not filled it yet, and will
 	}
-	if err := k.serving(); err != nil {
-		return reconcile.Result{}, fmt.Errorf("the webhook is not registered before it answers: %w", err)
+	if !bytes.Equal(trusted, secret.Data[trustedFile]) {
+		// Of replicas that do this at the same time, the first one's counts: the others see a conflict and read again.
+		before := secret.DeepCopy()
+		secret.Data[trustedFile] = trusted
+		err := k.client.Patch(ctx, &secret, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+		if apierrors.IsConflict(err) {
+			return reconcile.Result{RequeueAfter: conflictAgain}, nil
+		}
+		if err != nil {
+			return reconcile.Result{}, fmt.Errorf("note the trusted authorities in secret %s: %w", k.rotator.SecretKey, err)
+		}
 	}
-	written, err := k.registrar.register(ctx)
+	k.trusted = trusted
+	if !k.certificate.any() {
+		if err := k.certificate.take(&secret); err != nil {
+			return reconcile.Result{}, err
+		}
+	}
+	if err := k.serving(ctx); err != nil {
+		log.Info("the webhook is not registered before the API server can reach it", "reason", err.Error(), "again", reachAgain.String())
+		return reconcile.Result{RequeueAfter: reachAgain}, nil
+	}
+	// A new certificate is served only when the API server has been told of its authority.
+	written, err := k.registrar.register(ctx, trusted)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	if written {
 		log.Info("webhook configurations written", "name", configurationName)
 	}
-	return reconcile.Result{}, nil
+	return reconcile.Result{}, k.certificate.take(&secret)
 }
+
+const (
+	// conflictAgain is how soon the Secret is read again when another replica wrote it at the same time.
+	conflictAgain = 100 * time.Millisecond
+	// reachAgain is how soon it is tried again whether the API server can reach the webhook.
+	reachAgain = 2 * time.Second
+)

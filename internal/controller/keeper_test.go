@@ -22,7 +22,7 @@ func TestKeeper(t *testing.T) {
 	answers := errors.New("connection refused")
 	k := &keeper{
 		rotator: newRotator(o, cert), client: c, certificate: cert, registrar: registrar{client: c, options: o},
-		serving: func() error { return answers },
+		serving: func(context.Context) error { return answers },
 	}
 	turn := func(says string) {
 		t.Helper()
@@ -52,7 +52,7 @@ func TestKeeper(t *testing.T) {
 	turn("") // no Secret: it is made
 	first := secret()
 	registered(false)
-	turn("before it answers")
+	turn("") // it does not answer yet
 	if _, err := cert.get(nil); err != nil {
 		t.Errorf("it cannot begin to answer: %v", err)
 	}

@@ -1,13 +1,10 @@
 package controller
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"slices"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -61,24 +58,11 @@ func validating(o Options, caBundle []byte) []admissionregistrationv1.Validating
 type registrar struct {
 	client  client.Client
 	options Options
-	// ca is the authority of the certificate that is served, before the one it replaced: while a certificate is being
-	// changed, some replicas still serve with the older one.
-	ca, before []byte
 }
 
-// trust takes the authority from the Secret. It tells whether there is one.
-func (r *registrar) trust(secret *corev1.Secret) bool {
-	ca := secret.Data[caFile]
-	if len(ca) > 0 && !bytes.Equal(ca, r.ca) {
-		r.ca, r.before = ca, r.ca
-	}
-	return len(r.ca) > 0
-}
-
-// register writes both configurations so that they are exactly what they must be, whatever they were. It tells whether
-// anything had to be written.
-func (r *registrar) register(ctx context.Context) (written bool, err error) {
-	bundle := slices.Concat(r.ca, r.before)
+// register writes both configurations so that they are exactly what they must be, whatever they were, and has the API server
+// trust the authorities of bundle. It tells whether anything had to be written.
+func (r *registrar) register(ctx context.Context, bundle []byte) (written bool, err error) {
 	// Who changes pods comes first: guarded and not yet changed, they would be refused for what nobody wrote.
 	validate := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: configurationName}}
 	mutate := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: configurationName}}

@@ -12,8 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -51,34 +49,6 @@ func TestPodWebhook(t *testing.T) {
 	}
 }
 
-func secretWith(ca string) *corev1.Secret {
-	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "ovnguard-system", Name: secretName}, Data: map[string][]byte{caFile: []byte(ca)},
-	}
-}
-
-func TestTrust(t *testing.T) {
-	var r registrar
-	steps := []struct {
-		ca           string
-		ok           bool
-		now, earlier string
-	}{
-		{"", false, "", ""},
-		{"A\n", true, "A\n", ""},
-		{"A\n", true, "A\n", ""},    // read again: nothing is forgotten
-		{"", true, "A\n", ""},       // emptied: the last one stays until the rotator has made another
-		{"B\n", true, "B\n", "A\n"}, // changed: who still serves with the older one is trusted, too
-		{"B\n", true, "B\n", "A\n"},
-		{"C\n", true, "C\n", "B\n"}, // and no further back than one
-	}
-	for i, s := range steps {
-		if ok := r.trust(secretWith(s.ca)); ok != s.ok || string(r.ca) != s.now || string(r.before) != s.earlier {
-			t.Errorf("step %d: %v, trusts %q and %q; want %v, %q and %q", i, ok, r.ca, r.before, s.ok, s.now, s.earlier)
-		}
-	}
-}
-
 // api gives a client of an API server that holds these objects; what is written is counted, and fails as fail says.
 func api(t *testing.T, writes *int, fail func() error, objects ...client.Object) client.Client {
 	t.Helper()
@@ -108,10 +78,10 @@ func api(t *testing.T, writes *int, fail func() error, objects ...client.Object)
 func TestRegister(t *testing.T) {
 	var writes int
 	c := api(t, &writes, nil)
-	r := registrar{client: c, options: valid(), ca: []byte("A\n")}
+	r, bundle := registrar{client: c, options: valid()}, []byte("A\n")
 	expect := func(want bool, count int) {
 		t.Helper()
-		got, err := r.register(t.Context())
+		got, err := r.register(t.Context(), bundle)
 		if err != nil || got != want || writes != count {
 			t.Errorf("written %v, %v, %d writes; want %v and %d", got, err, writes, want, count)
 		}
@@ -141,7 +111,7 @@ func TestRegister(t *testing.T) {
 		t.Errorf("not put back; labels %v, -want +got\n%s", config().Labels, diff)
 	}
 
-	r.trust(secretWith("B\n"))
+	bundle = []byte("B\nA\n")
 	expect(true, 6)
 	if got := config().Webhooks[0].ClientConfig.CABundle; !bytes.Equal(got, []byte("B\nA\n")) {
 		t.Errorf("trusts %q, want both authorities", got)
@@ -150,8 +120,8 @@ func TestRegister(t *testing.T) {
 
 func TestRegisterFails(t *testing.T) {
 	var writes int
-	r := registrar{client: api(t, &writes, func() error { return errors.New("down") }), options: valid(), ca: []byte("A\n")}
-	if _, err := r.register(t.Context()); err == nil || !strings.Contains(err.Error(), "MutatingWebhookConfiguration ovnguard") {
+	r := registrar{client: api(t, &writes, func() error { return errors.New("down") }), options: valid()}
+	if _, err := r.register(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "MutatingWebhookConfiguration ovnguard") {
 		t.Errorf("got %v, want an error that names what could not be written", err)
 	}
 }

@@ -56,7 +56,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		return fmt.Errorf("connect to the API server: %w", err)
 	}
 	rotation := newRotator(o, cert)
-	err = patiently(ctx, log, "the certificate Secret", func() error { return ensureSecret(ctx, live, rotation) })
+	err = patiently(ctx, log, "the certificate Secret", func() error { return ensureSecret(ctx, live, rotation, nil) })
 	if err != nil {
 		return endOf(ctx, err)
 	}
@@ -82,7 +82,12 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	err = addKeeper(mgr, &keeper{
 		rotator: rotation, client: mgr.GetClient(), certificate: cert,
 		registrar: registrar{client: live, options: o},
-		serving:   func() error { return started(nil) },
+		serving: func(ctx context.Context) error {
+			if err := started(nil); err != nil {
+				return err
+			}
+			return reachable(ctx, live, o)
+		},
 	})
 	if err != nil {
 		return err
