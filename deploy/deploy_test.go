@@ -1,0 +1,135 @@
+package deploy
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	yamlutil "k8s.io/apimachinery/pkg/util/yaml"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+)
+
+// objects reads YAML documents as strictly as an API server does that refuses unknown and repeated fields.
+func objects(t *testing.T, text []byte) []runtime.Object {
+	t.Helper()
+	strict := serializer.NewCodecFactory(clientgoscheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
+	var out []runtime.Object
+	documents := yamlutil.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
+	for {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, _, err := strict.Decode(document, nil, nil)
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, document)
+		}
+		out = append(out, o)
+	}
+}
+
+// one gives the only object of a type.
+func one[T runtime.Object](t *testing.T, all []runtime.Object) T {
+	t.Helper()
+	var found []T
+	for _, o := range all {
+		if o, ok := o.(T); ok {
+			found = append(found, o)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d objects of type %T, want one", len(found), found)
+	}
+	return found[0]
+}
+
+// Every document is what an API server takes.
+func TestDocumentsAreStrict(t *testing.T) {
+	for name, text := range map[string][]byte{"rbac.yaml": RBAC, "roles.yaml": Roles} {
+		if len(objects(t, text)) == 0 {
+			t.Errorf("%s holds nothing", name)
+		}
+	}
+}
+
+// The parts of the controller fit one another: the Service and the budget find its pods, and names of ports are those that are
+// used.
+func TestControllerFits(t *testing.T) {
+	text, err := os.ReadFile("controller.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := objects(t, text)
+	deployment, service := one[*appsv1.Deployment](t, all), one[*corev1.Service](t, all)
+	budget, account := one[*policyv1.PodDisruptionBudget](t, all), one[*corev1.ServiceAccount](t, objects(t, RBAC))
+	pod := deployment.Spec.Template
+	selectors := []map[string]string{service.Spec.Selector, budget.Spec.Selector.MatchLabels, deployment.Spec.Selector.MatchLabels}
+	for _, selector := range selectors {
+		for key, value := range selector {
+			if pod.Labels[key] != value {
+				t.Errorf("a selector wants %s=%s, the pods have %v", key, value, pod.Labels)
+			}
+		}
+	}
+	for _, name := range []string{deployment.Namespace, service.Namespace, budget.Namespace} {
+		if name != account.Namespace {
+			t.Errorf("namespace %s, want that of the account, %s", name, account.Namespace)
+		}
+	}
+	if "system:serviceaccount:"+account.Namespace+":"+pod.Spec.ServiceAccountName != Account {
+		t.Errorf("the pods run as %s, the program takes %s for itself", pod.Spec.ServiceAccountName, Account)
+	}
+	c := pod.Spec.Containers[0]
+	var ports []string
+	for _, p := range c.Ports {
+		ports = append(ports, p.Name)
+	}
+	asked := []string{service.Spec.Ports[0].TargetPort.StrVal}
+	for _, p := range []*corev1.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
+		asked = append(asked, p.HTTPGet.Port.StrVal)
+	}
+	for _, name := range asked {
+		if !slices.Contains(ports, name) {
+			t.Errorf("port %q is asked for, the container has %v", name, ports)
+		}
+	}
+	// An audit that sees nothing must not take the webhook's endpoints away.
+	if got := c.ReadinessProbe.HTTPGet.Path; got != "/readyz/webhook" {
+		t.Errorf("readiness is asked at %s, want the webhook's alone", got)
+	}
+	if !slices.Contains(c.Args, "--webhook-service="+service.Namespace+"/"+service.Name) {
+		t.Errorf("the program registers another Service than %s/%s: %v", service.Namespace, service.Name, c.Args)
+	}
+}
+
+// Secrets of other namespaces are out of reach, and no rule grants everything.
+func TestRightsAreBounded(t *testing.T) {
+	var rules []rbacv1.PolicyRule
+	all := objects(t, RBAC)
+	rules = append(rules, one[*rbacv1.ClusterRole](t, all).Rules...)
+	for _, r := range rules {
+		if slices.Contains(r.Resources, "secrets") {
+			t.Errorf("secrets of all namespaces: %v", r)
+		}
+	}
+	for _, r := range append(rules, one[*rbacv1.Role](t, all).Rules...) {
+		for _, list := range [][]string{r.APIGroups, r.Resources, r.Verbs} {
+			if slices.Contains(list, "*") {
+				t.Errorf("a rule grants everything: %v", r)
+			}
+		}
+	}
+}
