@@ -83,6 +83,6 @@ func newRootCommand() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newAuditCommand(), newControllerCommand(), newFrameCommand(), newPortsecCommand(), newRenderCommand(), newRepairCommand(), newUndoCommand())
+	root.AddCommand(newAuditCommand(), newControllerCommand(), newExplainCommand(), newFrameCommand(), newPortsecCommand(), newRenderCommand(), newRepairCommand(), newUndoCommand())
 	return root
 }

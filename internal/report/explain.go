@@ -1,0 +1,122 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+// ExplainTable writes, for each port of a pod, what was decided and every step that led there.
+func ExplainTable(w io.Writer, ports []inventory.Port) error {
+	for i, p := range ports {
+		if i > 0 {
+			if _, err := fmt.Fprintln(w); err != nil {
+				return err
+			}
+		}
+		if err := explain(w, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func explain(w io.Writer, p inventory.Port) error {
+	d := p.Decision
+	lines := []string{
+		fmt.Sprintf("NIC %s, port %s: %s, by the %s", plain(string(p.Provider)), plain(p.Name), d.Level, d.LevelFrom.Phrase()),
+		fmt.Sprintf("  policy: %s, mode %s, repair %s", orBuiltIn(d.Policy), d.Mode, d.Repair),
+		fmt.Sprintf("  layer-2 forwarding: %s, by the %s", d.Forwarding, d.ForwardingFrom.Phrase()),
+	}
+	for _, pair := range d.Pairs {
+		lines = append(lines, "  granted: "+pairText(pair))
+	}
+	if !d.NextChange.IsZero() {
+		lines = append(lines, "  until: "+d.NextChange.UTC().Format(time.RFC3339))
+	}
+	if _, err := fmt.Fprintln(w, strings.Join(lines, "\n")); err != nil {
+		return err
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, s := range d.Steps {
+		what := s.Value
+		if s.Key != "" {
+			what = s.Key + "=" + s.Value
+		}
+		if _, err := fmt.Fprintf(tw, "  %s\t%s\t%s\t%s\t%s\n", s.Source, orDash(s.Name), orDash(what), s.Outcome, plain(s.Detail)); err != nil {
+			return err
+		}
+	}
+	return tw.Flush()
+}
+
+func orBuiltIn(name string) string {
+	if name == "" {
+		return "none, the built-in default"
+	}
+	return plain(name)
+}
+
+func pairText(p portsec.AddressPair) string {
+	if p.MAC == (portsec.MAC{}) {
+		return p.Prefix.String() + " from its own MAC"
+	}
+	return p.Prefix.String() + " from " + p.MAC.String()
+}
+
+// explanation is the form of one port for programs.
+type explanation struct {
+	Port       string     `json:"port"`
+	Provider   string     `json:"provider"`
+	Level      string     `json:"level"`
+	LevelFrom  string     `json:"levelFrom"`
+	Forwarding string     `json:"layer2Forward"`
+	Policy     string     `json:"policy,omitempty"`
+	Mode       string     `json:"mode"`
+	Repair     string     `json:"repair"`
+	Pairs      []string   `json:"pairs,omitempty"`
+	Exceptions []string   `json:"exceptions,omitempty"`
+	NextChange *time.Time `json:"nextChange,omitempty"`
+	Steps      []step     `json:"steps"`
+}
+
+type step struct {
+	Source  policy.Source  `json:"source"`
+	Name    string         `json:"name,omitempty"`
+	Key     string         `json:"key,omitempty"`
+	Value   string         `json:"value,omitempty"`
+	Outcome policy.Outcome `json:"outcome"`
+	Detail  string         `json:"detail,omitempty"`
+}
+
+// ExplainJSON is ExplainTable for programs: an array of ports.
+func ExplainJSON(w io.Writer, ports []inventory.Port) error {
+	out := make([]explanation, 0, len(ports))
+	for _, p := range ports {
+		d := p.Decision
+		e := explanation{
+			Port: p.Name, Provider: string(p.Provider), Level: d.Level.String(), LevelFrom: string(d.LevelFrom), Forwarding: d.Forwarding.String(),
+			Policy: d.Policy, Mode: d.Mode.String(), Repair: d.Repair.String(), Exceptions: d.Exceptions, Steps: []step{},
+		}
+		for _, pair := range d.Pairs {
+			e.Pairs = append(e.Pairs, pairText(pair))
+		}
+		if !d.NextChange.IsZero() {
+			e.NextChange = &d.NextChange
+		}
+		for _, s := range d.Steps {
+			e.Steps = append(e.Steps, step(s))
+		}
+		out = append(out, e)
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(out)
+}
