@@ -72,11 +72,15 @@ $(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum | $(BIN)
 ##@ Measure
 
 .PHONY: bench
-bench: bench-portsec bench-ovn bench-repair bench-admission ## Run all benchmarks; each ends with a table of bars and fails when one is missed.
+bench: bench-portsec bench-inventory bench-ovn bench-repair bench-admission ## Run all benchmarks; each ends with a table of bars and fails when one is missed.
 
 .PHONY: bench-portsec
 bench-portsec: deps ## Measure reading port_security and judging frames.
 	go run ./test/bench/portsec
+
+.PHONY: bench-inventory
+bench-inventory: ## Measure judging all ports of a generated cluster, and again after changes.
+	go run ./test/bench/inventory
 
 .PHONY: bench-ovn
 bench-ovn: deps ## Measure following databases of up to 250,000 ports and reading files of them. Minutes.

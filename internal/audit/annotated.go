@@ -10,7 +10,7 @@ import (
 // writes no port security for a NIC without an address.
 var secureByAnnotation = check{
 	rule: Rule{ID: "OVG020", Name: "secure-by-annotation-only", Severity: High, Summary: "the annotation says that the port is secure, and Kube-OVN does not protect a NIC without an address"},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		if !s.mustBeChecked() || s.identityErr != nil || len(s.identity.IPs) > 0 || len(s.Row.PortSecurity) > 0 ||
 			s.Pod.Annotations[s.Provider.Key(kubeovn.PortSecurity)] != kubeovn.True {
 			return found{}, false

@@ -6,7 +6,7 @@ import "fmt"
 // takes the other's traffic.
 var claimedTwice = check{
 	rule: Rule{ID: "OVG019", Name: "claimed-twice", Severity: High, Settle: settle, Summary: "several pods that are not launchers of one machine claim the port"},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		if s.Pod == nil || s.Claims < 2 || s.class == ClassMigrating {
 			return found{}, false
 		}

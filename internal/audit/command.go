@@ -35,7 +35,7 @@ func quote(word string) string {
 
 // nameForNbctl gives how ovn-nbctl is told about the port: by its name, or by its UUID where the name would be read as an
 // option.
-func (s subject) nameForNbctl() string {
+func (s *subject) nameForNbctl() string {
 	if strings.HasPrefix(s.Name, "-") {
 		return s.Row.UUID
 	}

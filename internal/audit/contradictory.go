@@ -14,7 +14,7 @@ import (
 // on the way in and on the way out.
 var contradictoryLayers = check{
 	rule: Rule{ID: "OVG011", Name: "contradictory-layers", Severity: Low, Settle: settle, Summary: "the port takes in frames for other MACs and may not answer with them, or the other way round"},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		if !s.mustBeChecked() || s.Decision.Level == policy.Strict && s.Decision.Forwarding != policy.Require {
 			return found{}, false
 		}
@@ -32,7 +32,7 @@ var contradictoryLayers = check{
 }
 
 // editExceptions gives the command that opens the exceptions in effect.
-func (s subject) editExceptions() string {
+func (s *subject) editExceptions() string {
 	if len(s.Decision.Exceptions) == 0 {
 		return ""
 	}

@@ -12,15 +12,15 @@ import (
 var (
 	duplicateMAC = check{
 		rule: Rule{ID: "OVG012", Name: "duplicate-mac", Severity: High, Settle: settle, Summary: "another port on the same switch has the same MAC"},
-		find: func(s subject) (found, bool) { return s.twin(true) },
+		find: func(s *subject) (found, bool) { return s.twin(true) },
 	}
 	duplicateIP = check{
 		rule: Rule{ID: "OVG013", Name: "duplicate-ip", Severity: High, Settle: settle, Summary: "another port on the same switch has the same address"},
-		find: func(s subject) (found, bool) { return s.twin(false) },
+		find: func(s *subject) (found, bool) { return s.twin(false) },
 	}
 )
 
-func (s subject) twin(mac bool) (found, bool) {
+func (s *subject) twin(mac bool) (found, bool) {
 	if !s.passes() {
 		return found{}, false
 	}
@@ -37,7 +37,7 @@ func (s subject) twin(mac bool) (found, bool) {
 }
 
 // fixTwin gives the command that takes what is shared from this port, where its own identity has none of it.
-func (s subject) fixTwin(texts []string) string {
+func (s *subject) fixTwin(texts []string) string {
 	if s.identityErr != nil || s.Record == nil {
 		return ""
 	}
@@ -64,7 +64,7 @@ func portList(names []string) string {
 // grantOverlap finds ports that an exception or a Vip lets send from an address that is somebody else's.
 var grantOverlap = check{
 	rule: Rule{ID: "OVG014", Name: "grant-overlap", Severity: High, Settle: settle, Summary: "what was granted to the port holds an address that another port, a gateway, a node or a Service has"},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		if s.Pod == nil || len(s.Overlaps) == 0 || s.identityErr != nil {
 			return found{}, false
 		}

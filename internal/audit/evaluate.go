@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -14,7 +15,7 @@ import (
 // check is one rule: whether it holds for a port and, if so, what to say. Each has a file of its own.
 type check struct {
 	rule Rule
-	find func(s subject) (f found, holds bool)
+	find func(s *subject) (f found, holds bool)
 }
 
 // found is what a check says beside what is known of the port anyway.
@@ -30,16 +31,16 @@ type found struct {
 var checks = []check{
 	openPort, unusableEntry, widerThanIdentity, narrowerThanIdentity, unexpectedUnknown, portWithoutPod, podWithoutPort, missingUnknown,
 	upgradeOpens, identityMismatch, contradictoryLayers, duplicateMAC, duplicateIP, grantOverlap, vipNotGranted, groupWidened, claimedTwice,
-	secureByAnnotation, southboundDiffers, weakEra, contestedPort,
+	secureByAnnotation, southboundDiffers, contestedPort,
 }
 
 // Rules gives all rules in the order of their IDs.
 func Rules() []Rule {
-	rules := make([]Rule, 0, len(checks)+3)
+	rules := make([]Rule, 0, len(checks)+4)
 	for _, c := range checks {
 		rules = append(rules, c.rule)
 	}
-	rules = append(rules, exceptionExpired, exceptionUnused, outsideOVN)
+	rules = append(rules, exceptionExpired, exceptionUnused, weakEra, outsideOVN)
 	slices.SortFunc(rules, func(a, b Rule) int { return strings.Compare(a.ID, b.ID) })
 	return rules
 }
@@ -57,7 +58,12 @@ func Evaluate(p inventory.Port, eras []portsec.Era) Result {
 	if len(eras) == 0 {
 		eras = everyEra
 	}
-	s := newSubject(p, eras)
+	s := subjects.Get().(*subject) //nolint:forcetypeassert // nothing else is put there
+	s.become(p, eras)
+	defer func() {
+		*s = subject{}
+		subjects.Put(s)
+	}()
 	result := Result{Class: s.class}
 	for _, c := range checks {
 		if f, holds := c.find(s); holds {
@@ -121,8 +127,12 @@ type subject struct {
 	column portsec.Assessment
 }
 
-func newSubject(p inventory.Port, eras []portsec.Era) subject {
-	s := subject{Port: p, class: ClassOf(p), eras: eras}
+// subjects are used again: there is one for each port that is judged, and most ports are as they must be.
+var subjects = sync.Pool{New: func() any { return new(subject) }}
+
+// become makes s the port.
+func (s *subject) become(p inventory.Port, eras []portsec.Era) {
+	s.Port, s.class, s.eras = p, ClassOf(p), eras
 	s.identity, s.identityFrom, s.identityErr = identityOf(p)
 	s.exact = p.Row != nil && s.identityErr == nil && p.Pod != nil && p.Row.Type == "" && p.Decision.Level == policy.Strict &&
 		len(p.Row.PortSecurity) == 1 && ordinary(s.identity) && p.Row.PortSecurity[0] == string(appendIdentity(make([]byte, 0, 128), s.identity))
@@ -133,23 +143,22 @@ func newSubject(p inventory.Port, eras []portsec.Era) subject {
 		}
 		s.column = portsec.Assess(eras, p.Row.Type, p.Row.PortSecurity, want)
 	}
-	return s
 }
 
 // skipped tells that some plausible era does not check ports of this type at all.
-func (s subject) skipped() bool {
+func (s *subject) skipped() bool {
 	return slices.ContainsFunc(s.column.Readings, func(r portsec.Reading) bool { return !r.Checked })
 }
 
 // passes tells that the port exists, belongs to a pod and passes frames at all. OVN drops every frame of a disabled port,
 // whatever the other columns say.
-func (s subject) passes() bool { return s.Pod != nil && s.Row != nil && !s.Row.Disabled }
+func (s *subject) passes() bool { return s.Pod != nil && s.Row != nil && !s.Row.Disabled }
 
 // mustBeChecked tells that the port passes frames and policy does not let it send from anything.
-func (s subject) mustBeChecked() bool { return s.passes() && s.Decision.Level != policy.Open }
+func (s *subject) mustBeChecked() bool { return s.passes() && s.Decision.Level != policy.Open }
 
 // notKnown says why a port without findings still cannot be called compliant.
-func (s subject) notKnown() string {
+func (s *subject) notKnown() string {
 	switch {
 	case s.Pod == nil:
 		return ""
@@ -163,7 +172,7 @@ func (s subject) notKnown() string {
 	return ""
 }
 
-func (s subject) finding(rule Rule, f found) Finding {
+func (s *subject) finding(rule Rule, f found) Finding {
 	out := Finding{
 		Rule: rule, Port: s.Name, Provider: s.Provider, Message: f.message, Fix: f.fix,
 		Evidence: Evidence{Excess: texts(f.excess), Loss: texts(f.loss), Class: s.class, Others: f.others, Effective: s.effective()},
@@ -194,7 +203,7 @@ func (s subject) finding(rule Rule, f found) Finding {
 }
 
 // effective gives what the column lets the port send, once for each different reading of those that may enforce.
-func (s subject) effective() (texts []string) {
+func (s *subject) effective() (texts []string) {
 	if s.exact {
 		return []string{identityText(s.identity)}
 	}
@@ -211,7 +220,7 @@ func (s subject) effective() (texts []string) {
 }
 
 // inEras words the eras in which something holds: nothing where it holds in all that are plausible.
-func (s subject) inEras(eras []portsec.Era) string {
+func (s *subject) inEras(eras []portsec.Era) string {
 	if len(eras) == len(s.column.Readings) {
 		return ""
 	}

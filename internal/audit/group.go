@@ -12,7 +12,7 @@ import (
 // computes these sets from the columns of the group's ports, so that every rule which refers to the group lets them pass as well.
 var groupWidened = check{
 	rule: Rule{ID: "OVG018", Name: "group-widened", Severity: Medium, Summary: "a security group's address set holds what the port may send from beside its own addresses"},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		if s.exact || !s.passes() || s.identityErr != nil || len(s.Row.PortSecurity) == 0 {
 			return found{}, false
 		}

@@ -13,7 +13,7 @@ import (
 // identityMismatch finds ports of which OVN, or the pod, says another MAC or other addresses than Kube-OVN's address management.
 var identityMismatch = check{
 	rule: Rule{ID: "OVG010", Name: "identity-mismatch", Severity: High, Settle: settle, Summary: "the row's addresses, or the pod's annotations, are not what Kube-OVN's address management gave to the port"},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		if s.Pod == nil || s.Record == nil || s.identityErr != nil || s.Pod.Terminating {
 			return found{}, false
 		}

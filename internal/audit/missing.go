@@ -13,7 +13,7 @@ import (
 // when it makes a port, and never again.
 var missingUnknown = check{
 	rule: Rule{ID: "OVG008", Name: "missing-unknown", Severity: Medium, Settle: settle, Summary: "an exception grants layer-2 forwarding, and addresses lacks \"unknown\""},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		if !s.passes() || s.Decision.Forwarding != policy.Require || slices.Contains(s.Row.Addresses, kubeovn.AddressUnknown) {
 			return found{}, false
 		}

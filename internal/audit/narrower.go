@@ -10,7 +10,7 @@ import (
 // identity, or what was granted beside it.
 var narrowerThanIdentity = check{
 	rule: Rule{ID: "OVG004", Name: "narrower-than-identity", Severity: Medium, Summary: "port_security does not cover the port's own MAC and addresses and what was granted, so that traffic is dropped"},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		return s.compare(func(r portsec.Reading) []portsec.Pair { return r.Loss }, func(pairs []portsec.Pair, eras string) found {
 			return found{
 				message: fmt.Sprintf("cannot send from its own %s%s; port_security is %s", joined(pairs), eras, quoted(s.Row.PortSecurity)),

@@ -11,7 +11,7 @@ import (
 // address.
 var openPort = check{
 	rule: Rule{ID: "OVG001", Name: "open", Severity: High, Summary: "policy does not let the port send from anything, and port_security is empty"},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		if !s.mustBeChecked() || len(s.Row.PortSecurity) > 0 {
 			return found{}, false
 		}
@@ -25,7 +25,7 @@ var openPort = check{
 // fixColumn gives the command that makes the column what it must be. Kube-OVN's own path is the first choice: it writes
 // the column when the annotation changes to its one true value. Where the annotation has that value already, Kube-OVN
 // never looks at the column again, and only the database is left.
-func (s subject) fixColumn() string {
+func (s *subject) fixColumn() string {
 	if s.skipped() {
 		return s.fixType()
 	}
@@ -42,7 +42,7 @@ func (s subject) fixColumn() string {
 
 // fixType gives the command that makes the port an ordinary one again, which Kube-OVN never does, and its column with it.
 // Where the row is not marked as this pod's it may be somebody else's of the same name, and is left alone.
-func (s subject) fixType() string {
+func (s *subject) fixType() string {
 	column := s.ownColumn()
 	if column == nil || s.Row.ExternalIDs[kubeovn.ExternalIDPod] != s.Pod.Namespace+"/"+s.Pod.Owner {
 		return ""
@@ -52,7 +52,10 @@ func (s subject) fixType() string {
 }
 
 // ownColumn gives the column that means what was decided and nothing else in every era; nil where there is none.
-func (s subject) ownColumn() []string {
+func (s *subject) ownColumn() []string {
+	if s.exact {
+		return s.Row.PortSecurity
+	}
 	if s.identityErr != nil {
 		return nil
 	}

@@ -14,7 +14,7 @@ const settle = 3 * time.Second
 // portWithoutPod finds ports that Kube-OVN made for a pod that is not there: left over, or made by hand.
 var portWithoutPod = check{
 	rule: Rule{ID: "OVG006", Name: "port-without-pod", Severity: Medium, Settle: settle, Summary: "the port names a pod that does not exist"},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		if s.Pod != nil || s.Row == nil {
 			return found{}, false
 		}
@@ -28,7 +28,7 @@ var portWithoutPod = check{
 // podWithoutPort finds pods that Kube-OVN says it has given a port which OVN does not have.
 var podWithoutPort = check{
 	rule: Rule{ID: "OVG007", Name: "pod-without-port", Severity: Medium, Settle: settle, Summary: "Kube-OVN has allocated the NIC, but OVN has no such port"},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		if s.Pod == nil || s.Row != nil || s.Pod.Terminating || s.Pod.Annotations[s.Provider.Key(kubeovn.Allocated)] != kubeovn.True {
 			return found{}, false
 		}

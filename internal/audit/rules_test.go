@@ -120,9 +120,6 @@ func TestEvidenceRules(t *testing.T) {
 		"told the chassis in other words": {port: port(bound([]string{own + "/32"}, portsec.E2)), state: Compliant},
 		"told the chassis, E0":            {port: port(bound(nil, portsec.E0)), state: Compliant},
 		"told the chassis so":             {port: port(bound([]string{own}, portsec.E2)), state: Compliant},
-		"IPv6 on E1":                      {port: port(record("10.16.0.5", "fd00::5"), addresses(six), portSecurity(six), bound([]string{six}, portsec.E1)), state: Compliant, rules: []string{"OVG022"}, says: "node1", others: []string{"node1"}, withoutAnyFix: true},
-		"IPv6 on E3":                      {port: port(record("10.16.0.5", "fd00::5"), addresses(six), portSecurity(six), bound([]string{six}, portsec.E3)), state: Compliant},
-		"IPv4 on E1":                      {port: port(bound([]string{own}, portsec.E1)), state: Compliant},
 		"its chassis are what counts":     {port: port(portSecurity(own+" junk"), bound([]string{own + " junk"}, portsec.E3)), era: portsec.E1, state: Violation, rules: []string{"OVG002"}},
 		"put right again and again":       {port: port(func(p *inventory.Port) { p.Contested = 6 }), state: Violation, rules: []string{"OVG023"}, says: "6 times", withoutAnyFix: true},
 	}
@@ -244,6 +241,29 @@ func TestEvaluateException(t *testing.T) {
 		}
 		if rule != c.rule || got.State != OutOfScope {
 			t.Errorf("%s: %q, state %s, want %q", name, rule, got.State, c.rule)
+		}
+	}
+}
+
+func TestEvaluateChassis(t *testing.T) {
+	c := inventory.Chassis{UUID: "c", Name: "node1"}
+	for name, want := range map[string]struct {
+		eras  []portsec.Era
+		ports int
+		says  string
+	}{
+		"E1": {[]portsec.Era{portsec.E1}, 3, "link-local"}, "E2": {[]portsec.Era{portsec.E2}, 3, "solicitations"}, "E3": {[]portsec.Era{portsec.E3}, 3, ""},
+		"not known": {nil, 3, ""}, "E2 or E3": {[]portsec.Era{portsec.E2, portsec.E3}, 3, ""}, "E1, no IPv6": {[]portsec.Era{portsec.E1}, 0, ""},
+	} {
+		got := EvaluateChassis(c, want.eras, want.ports)
+		if got.Breaks() || (want.says == "") != (len(got.Findings) == 0) {
+			t.Errorf("%s: %+v", name, got)
+			continue
+		}
+		for _, f := range got.Findings {
+			if !strings.Contains(f.Message, want.says) || !strings.Contains(f.Message, "node1, with 3 ports") {
+				t.Errorf("%s: says %q", name, f.Message)
+			}
 		}
 	}
 }

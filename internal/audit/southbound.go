@@ -15,7 +15,7 @@ const realise = 5 * time.Second
 // run, is behind, or somebody wrote to the Southbound database.
 var southboundDiffers = check{
 	rule: Rule{ID: "OVG021", Name: "southbound-differs", Severity: High, Settle: realise, Summary: "port_security in the Southbound database, which the chassis enforce, is not that of the Northbound database"},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		if !s.passes() || s.Binding == nil || s.eras[0] == portsec.E0 || // northd of E0 writes flows, and its schema has no such column
 			slices.Equal(s.Binding.PortSecurity, s.Row.PortSecurity) && s.Binding.Type == s.Row.Type {
 			return found{}, false

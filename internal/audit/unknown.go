@@ -13,7 +13,7 @@ import (
 // never takes "unknown" away once it is there.
 var unexpectedUnknown = check{
 	rule: Rule{ID: "OVG005", Name: "unexpected-unknown", Severity: Medium, Summary: "addresses holds \"unknown\" though layer-2 forwarding is not allowed"},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		if !s.passes() || s.Decision.Forwarding != policy.Forbid || !slices.Contains(s.Row.Addresses, kubeovn.AddressUnknown) {
 			return found{}, false
 		}
@@ -26,7 +26,7 @@ var unexpectedUnknown = check{
 
 // fixAddresses gives the command that writes addresses without "unknown", or nothing where no address would be left or one
 // of them would be read as something else.
-func (s subject) fixAddresses() string {
+func (s *subject) fixAddresses() string {
 	words := []string{"lsp-set-addresses", s.nameForNbctl()}
 	for _, a := range s.Row.Addresses {
 		switch {

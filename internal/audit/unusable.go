@@ -11,7 +11,7 @@ import (
 // port is of a type that is not a pod's.
 var unusableEntry = check{
 	rule: Rule{ID: "OVG002", Name: "unusable-entry", Severity: Critical, Summary: "port_security is not empty, but OVN can use nothing of it and checks nothing"},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		if !s.mustBeChecked() {
 			return found{}, false
 		}

@@ -10,7 +10,7 @@ import (
 // whole element for one word that the older one only cut it at.
 var upgradeOpens = check{
 	rule: Rule{ID: "OVG009", Name: "opens-at-upgrade", Severity: Medium, Summary: "a later release of OVN reads port_security as nothing, or as more than was decided"},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		if s.exact || !s.mustBeChecked() || s.identityErr != nil || !s.column.Protected() {
 			return found{}, false
 		}

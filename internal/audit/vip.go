@@ -11,7 +11,7 @@ import (
 // anybody, at the latest when it builds the row again.
 var vipNotGranted = check{
 	rule: Rule{ID: "OVG017", Name: "vip-not-granted", Severity: Medium, Summary: "the pod's annotations name an address to share that no Vip of its namespace has and no exception grants"},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		if s.Pod == nil {
 			return found{}, false
 		}

@@ -2,38 +2,34 @@ package audit
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
-	"strings"
 
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// weakEra tells of ports with IPv6 addresses on a chassis whose OVN checks neighbour discovery less than later ones do
-// (docs/port-security.md, neighbour discovery).
-var weakEra = check{
-	rule: Rule{ID: "OVG022", Name: "weak-era", Severity: Info, Summary: "the chassis' release of OVN leaves gaps in the check of IPv6 neighbour discovery"},
-	find: func(s subject) (found, bool) {
-		if !s.mustBeChecked() || s.identityErr != nil || len(s.Chassis) == 0 || len(s.Eras) == 0 {
-			return found{}, false
-		}
-		six := slices.ContainsFunc(s.identity.IPs, func(ip netip.Addr) bool { return ip.Is6() })
-		var gap string
-		switch {
-		case !six || slices.Contains(s.Eras, portsec.E3) || slices.Contains(s.Eras, portsec.E0):
-			return found{}, false
-		case slices.Contains(s.Eras, portsec.E1):
-			gap = "neighbour solicitations pass whatever they claim, and the port cannot answer for its link-local address"
-		default:
-			gap = "neighbour solicitations pass whatever they claim"
-		}
-		names := make([]string, len(s.Chassis))
-		for i, c := range s.Chassis {
-			names[i] = c.Name
-		}
-		return found{
-			message: fmt.Sprintf("chassis %s enforces as %s do: %s; an upgrade closes that", strings.Join(names, ", "), s.Eras[0].Releases(), gap),
-			others:  names,
-		}, true
-	},
+// weakEra tells of chassis whose OVN checks IPv6 neighbour discovery less than later ones do (docs/port-security.md, neighbour
+// discovery). It is of no single port.
+var weakEra = Rule{ID: "OVG022", Name: "weak-era", Severity: Info, Summary: "the chassis' release of OVN leaves gaps in the check of IPv6 neighbour discovery"}
+
+// EvaluateChassis judges what enforces on a chassis: eras are those that may, and ports is how many ports with IPv6 addresses are
+// bound to it.
+func EvaluateChassis(c inventory.Chassis, eras []portsec.Era, ports int) Result {
+	result := Result{State: OutOfScope, Why: "it is a chassis"}
+	var gap string
+	switch {
+	case ports == 0 || len(eras) == 0 || slices.Contains(eras, portsec.E3) || slices.Contains(eras, portsec.E0):
+		return result
+	case slices.Contains(eras, portsec.E1):
+		gap = "neighbour solicitations pass whatever they claim, and no port can answer for its link-local address"
+	default:
+		gap = "neighbour solicitations pass whatever they claim"
+	}
+	f := Finding{Rule: weakEra, Message: fmt.Sprintf("chassis %s, with %d ports that have IPv6 addresses, enforces as %s do: %s; an upgrade of OVN closes that", c.Name, ports, eras[0].Releases(), gap)}
+	f.Evidence.Chassis = []string{c.Name}
+	for _, e := range eras {
+		f.Evidence.Eras = append(f.Evidence.Eras, e.String())
+	}
+	result.Findings = []Finding{f}
+	return result
 }

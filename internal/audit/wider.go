@@ -11,7 +11,7 @@ import (
 // widerThanIdentity finds ports that are checked, but may send more than their own identity and what was granted beside it.
 var widerThanIdentity = check{
 	rule: Rule{ID: "OVG003", Name: "wider-than-identity", Severity: High, Summary: "port_security allows more than the port's own MAC and addresses and what was granted"},
-	find: func(s subject) (found, bool) {
+	find: func(s *subject) (found, bool) {
 		return s.compare(func(r portsec.Reading) []portsec.Pair { return r.Excess }, func(pairs []portsec.Pair, eras string) found {
 			return found{
 				message: fmt.Sprintf("may also send from %s%s; its own is %s", joined(pairs), eras, s.due()),
@@ -23,7 +23,7 @@ var widerThanIdentity = check{
 
 // compare looks, in every plausible era, for pairs by which the enforced set differs from the identity. It gives those of
 // all eras, each once.
-func (s subject) compare(difference func(portsec.Reading) []portsec.Pair, say func(pairs []portsec.Pair, eras string) found) (found, bool) {
+func (s *subject) compare(difference func(portsec.Reading) []portsec.Pair, say func(pairs []portsec.Pair, eras string) found) (found, bool) {
 	if !s.mustBeChecked() || s.identityErr != nil {
 		return found{}, false
 	}
@@ -63,7 +63,7 @@ func joined(pairs []portsec.Pair) string {
 }
 
 // due words what the port may send from: its identity, and what was granted beside it.
-func (s subject) due() string {
+func (s *subject) due() string {
 	text := identityText(base(s.identity, s.Decision))
 	if s.Decision.Level == policy.MAC {
 		text += " with any address"

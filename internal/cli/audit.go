@@ -188,12 +188,15 @@ func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader)
 	return picture{results: results, notes: notes, damage: northbound.damage}, nil
 }
 
-// besides judges what is no port: exceptions, and what pods have outside OVN.
+// besides judges what is no port: exceptions, chassis, and what pods have outside OVN.
 func besides(inv *inventory.Inventory, now time.Time, results map[string]audit.Result) {
 	inv.EachException(func(e *policy.Exception) {
 		if r := audit.EvaluateException(e, len(inv.Targets(e)), now); len(r.Findings) > 0 {
 			results["exception "+e.Namespace+"/"+e.Name] = r // no port has a name with a blank
 		}
+	})
+	inv.EachChassis(func(c inventory.Chassis, eras []portsec.Era, six int) {
+		results["chassis "+c.UUID] = audit.EvaluateChassis(c, eras, six)
 	})
 	inv.Outside(func(p *inventory.Pod, others []kubeovn.Attachment) {
 		results["pod "+p.String()] = audit.EvaluateOutside(p, others)

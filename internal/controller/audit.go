@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/kubernetes"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -32,6 +33,8 @@ type auditor struct {
 	// version is the release of OVN that enforces; empty for what the database says.
 	version string
 	monitor *monitor.Monitor
+	// swept counts what events had missed.
+	swept prometheus.Counter
 	// watches knows how fresh the caches of the API server are.
 	watches *watches
 	log     logr.Logger
@@ -88,6 +91,10 @@ func (a *auditor) follow(ctx context.Context) error {
 	if err := northbound.WaitSynced(ctx); err != nil {
 		return err
 	}
+	if len(a.databases) > 1 {
+		go a.followSouthbound(ctx, a.databases[1].mirror)
+	}
+	go a.sweep(ctx)
 	events, state := changes.Take() // also where the database is empty and there is nothing to wait for
 	for {
 		a.take(events, state)
@@ -100,9 +107,10 @@ func (a *auditor) follow(ctx context.Context) error {
 
 // take enters changes of rows. The first batch is everything that the database holds, after which judging starts.
 func (a *auditor) take(events []ovn.Event, state *ovn.Snapshot) {
-	a.monitor.SetEras(portsec.PlausibleEras(cmp.Or(a.version, state.Version())))
+	version := cmp.Or(a.version, state.Version())
+	a.monitor.SetEras(portsec.PlausibleEras(version))
 	a.monitor.Change(func(inv *inventory.Inventory) []string {
-		var touched []string
+		touched := inv.SetVersion(version)
 		for _, e := range events {
 			touched = append(touched, rows.Apply(inv, e)...)
 		}
@@ -114,6 +122,47 @@ func (a *auditor) take(events []ovn.Event, state *ovn.Snapshot) {
 		settled := time.Now().Add(lasting() + time.Second)
 		a.settled.Store(&settled)
 		a.log.Info("both sides have been read; every port is judged", "ports", len(a.monitor.Results()))
+	}
+}
+
+// followSouthbound enters what is bound where, and what ovn-northd made of each port. Judging does not wait for it: what it adds is
+// judged when it comes.
+func (a *auditor) followSouthbound(ctx context.Context, southbound *ovn.Mirror) {
+	changes := southbound.Subscribe(ovn.TableChassis, ovn.TablePortBinding)
+	defer changes.Close()
+	for {
+		events, _, err := changes.Next(ctx)
+		if err != nil {
+			return // the service is ending
+		}
+		a.monitor.Change(func(inv *inventory.Inventory) (touched []string) {
+			for _, e := range events {
+				touched = append(touched, rows.Apply(inv, e)...)
+			}
+			return touched
+		})
+	}
+}
+
+// sweepEvery is how often every port is judged anew, as a safety net.
+const sweepEvery = 5 * time.Minute
+
+// sweep judges every port from time to time, until ctx ends. That must find nothing which the events had not told.
+func (a *auditor) sweep(ctx context.Context) {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		begin := time.Now()
+		missed := a.monitor.Sweep()
+		a.swept.Add(float64(missed))
+		if missed > 0 {
+			a.log.Info("judging every port anew found what no event had told", "ports", missed, "took", time.Since(begin).String())
+		}
 	}
 }
 

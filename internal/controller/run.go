@@ -228,12 +228,15 @@ func addAudit(mgr ctrl.Manager, o Options, m *monitor.Monitor, seen *watches, lo
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range []prometheus.Collector{databaseMetrics(databases), seen} {
+	swept := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "ovnguard_sweep_missed_total", Help: "Ports of which judging all of them anew, as a safety net, found what no event had told.",
+	})
+	for _, c := range []prometheus.Collector{databaseMetrics(databases), seen, swept} {
 		if err := metrics.Registry.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	a := &auditor{manager: mgr, databases: databases, version: o.OVNVersion, monitor: m, watches: seen, log: log.WithName("audit")}
+	a := &auditor{manager: mgr, databases: databases, version: o.OVNVersion, monitor: m, swept: swept, watches: seen, log: log.WithName("audit")}
 	if err := mgr.Add(manager.RunnableFunc(a.run)); err != nil {
 		return nil, fmt.Errorf("add the audit: %w", err)
 	}

@@ -3,6 +3,7 @@ package inventory
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -94,6 +95,24 @@ func (inv *Inventory) boundTo(uuid string) (names []string) {
 		}
 	}
 	return names
+}
+
+// EachChassis calls look with every chassis, the parsers that may enforce there, and how many ports of pods with IPv6 addresses are
+// bound to it.
+func (inv *Inventory) EachChassis(look func(c Chassis, eras []portsec.Era, six int)) {
+	six := make(map[string]int)
+	for name, b := range inv.bindings {
+		r := inv.records[name]
+		if r == nil || b.Type != "" || !slices.ContainsFunc(r.IPs, func(ip string) bool { return strings.Contains(ip, ":") }) {
+			continue
+		}
+		for _, uuid := range b.Chassis {
+			six[uuid]++
+		}
+	}
+	for uuid, c := range inv.chassis {
+		look(c.one[0], c.eras, six[uuid])
+	}
 }
 
 // bound gives the chassis of a binding that are known, with the parsers that may enforce on them; none where one is not known.

@@ -234,16 +234,24 @@ func (inv *Inventory) DeleteRow(name, uuid string) []string {
 	return distinct(append(inv.settleRow(r, nil), name))
 }
 
+// EachName calls take with the name of every port that a pod claims or that OVN has, each once, in no order.
+func (inv *Inventory) EachName(take func(name string)) {
+	for name := range inv.rows {
+		take(name)
+	}
+	for name := range inv.claims {
+		if inv.rows[name] == nil {
+			take(name)
+		}
+	}
+}
+
 // Names gives the name of every port that a pod claims or that OVN has, sorted.
 func (inv *Inventory) Names() []string {
-	names := make(map[string]bool, len(inv.rows))
-	for name := range inv.claims {
-		names[name] = true
-	}
-	for name := range inv.rows {
-		names[name] = true
-	}
-	return slices.Sorted(maps.Keys(names))
+	names := make([]string, 0, len(inv.rows))
+	inv.EachName(func(name string) { names = append(names, name) })
+	slices.Sort(names)
+	return names
 }
 
 // Outside calls look for each pod that still runs and is on the host's network, or has attachments that OVN does not make, which
@@ -297,7 +305,11 @@ func (inv *Inventory) Port(name string, now time.Time) Port {
 
 // claimants gives the claims on a port in an order that does not depend on how they came in: pods that still run first.
 func (inv *Inventory) claimants(name string) []claim {
-	list := slices.Collect(maps.Values(inv.claims[name]))
+	claims := inv.claims[name]
+	list := slices.AppendSeq(make([]claim, 0, len(claims)), maps.Values(claims))
+	if len(list) < 2 {
+		return list
+	}
 	slices.SortFunc(list, func(a, b claim) int {
 		if a.pod.ended() != b.pod.ended() {
 			if a.pod.ended() {

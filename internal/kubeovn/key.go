@@ -65,7 +65,25 @@ const (
 const keyDomain = ".kubernetes.io/"
 
 // Key gives the annotation key of suffix s for provider p.
-func (p Provider) Key(s Suffix) string { return string(p) + keyDomain + string(s) }
+func (p Provider) Key(s Suffix) string {
+	if p == DefaultProvider { // nearly all ports are of it, and each is asked for some of these keys
+		switch s {
+		case PortSecurity:
+			return "ovn.kubernetes.io/port_security"
+		case Layer2Forward:
+			return "ovn.kubernetes.io/layer2_forward"
+		case PortVIPs:
+			return "ovn.kubernetes.io/port_vips"
+		case MACAddress:
+			return "ovn.kubernetes.io/mac_address"
+		case IPAddress:
+			return "ovn.kubernetes.io/ip_address"
+		case Allocated:
+			return "ovn.kubernetes.io/allocated"
+		}
+	}
+	return string(p) + keyDomain + string(s)
+}
 
 // SplitKey takes an annotation key apart. ok is false where the key has no provider.
 func SplitKey(key string) (p Provider, s Suffix, ok bool) {

@@ -133,3 +133,12 @@ func TestKindOfConfig(t *testing.T) {
 		}
 	}
 }
+
+// The keys of the default network are written out for speed; they are those that the rule gives.
+func TestKeyOfTheDefaultNetwork(t *testing.T) {
+	for _, s := range []Suffix{PortSecurity, Layer2Forward, PortVIPs, MACAddress, IPAddress, Allocated, Routed, VIP} {
+		if got, want := DefaultProvider.Key(s), "ovn.kubernetes.io/"+string(s); got != want {
+			t.Errorf("%s: %s, want %s", s, got, want)
+		}
+	}
+}

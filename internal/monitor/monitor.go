@@ -3,7 +3,6 @@
 package monitor
 
 import (
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -141,26 +140,22 @@ func (m *Monitor) Results() map[string]audit.Result {
 	return results
 }
 
-func (m *Monitor) sweep() {
-	names := make(map[string]bool, len(m.ports))
-	for _, name := range m.inv.Names() {
-		names[name] = true
-	}
-	for name := range m.ports {
-		names[name] = true
-	}
-	for name := range maps.Keys(names) {
-		m.judge(name)
-	}
+// judge judges one port and tells the observer what is different from before.
+func (m *Monitor) judge(name string) { m.enter(m.look(name, m.clock.Now())) }
+
+// look judges one port as it is at that time. It changes nothing.
+func (m *Monitor) look(name string, now time.Time) (inventory.Port, audit.Result) {
+	port := m.inv.Port(name, now)
+	return port, audit.Evaluate(port, m.eras)
 }
 
-// judge judges one port and tells the observer what is different from before.
-func (m *Monitor) judge(name string) {
-	port := m.inv.Port(name, m.clock.Now())
+// enter notes what judging a port gave, and tells the observer what is different from before.
+func (m *Monitor) enter(port inventory.Port, result audit.Result) {
+	name := port.Name
 	m.inv.Granted(name, port.Decision.Pairs)
 	m.expect(name, port.Decision.NextChange)
 	before := m.ports[name]
-	after := judged{Verdict: Verdict{Port: name, Result: audit.Evaluate(port, m.eras)}}
+	after := judged{Verdict: Verdict{Port: name, Result: result}}
 	if port.Pod != nil {
 		after.Pod, after.PodUID = port.Pod.PodKey, port.Pod.UID
 		after.Policy, after.Exceptions = port.Decision.Policy, port.Decision.Exceptions

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// Shape of the generated cluster.
+const (
+	podsPerNamespace = 100
+	nodes            = 100
+	// A pod in so many has two addresses, and one in so many a port that is not what it must be.
+	dualEvery  = 4
+	driftEvery = 1000
+)
+
+// object is one thing of the generated cluster: a pod with what belongs to it.
+type object struct {
+	pod     *inventory.Pod
+	record  *inventory.Record
+	row     *inventory.Row
+	binding *inventory.Binding
+}
+
+func namespaceName(i int) string { return fmt.Sprintf("team-%04d", i) }
+
+func chassisID(i int) string { return fmt.Sprintf("00000000-0000-4000-a000-%012x", i%nodes) }
+
+// generate gives the i-th pod, fresh in memory each time as from an API server and a database.
+func generate(i int) object {
+	namespace, name := namespaceName(i/podsPerNamespace), fmt.Sprintf("web-%06d-7d9f8b6c5-x2x4z", i)
+	mac := fmt.Sprintf("0a:00:%02x:%02x:%02x:%02x", byte(i>>24), byte(i>>16), byte(i>>8), byte(i))
+	v4 := netip.AddrFrom4([4]byte{10, byte(16 + i>>16), byte(i >> 8), byte(i)}).String()
+	ips, identity, annotation := []string{v4}, mac+" "+v4, v4
+	if i%dualEvery == 0 {
+		v6 := fmt.Sprintf("fd00:10:16::%x:%x", i>>16+1, i&0xffff+1)
+		ips, identity, annotation = append(ips, v6), identity+" "+v6, v4+","+v6
+	}
+	port := kubeovn.PortName(name, namespace, kubeovn.DefaultProvider)
+	key := kubeovn.DefaultProvider.Key
+	o := object{
+		pod: &inventory.Pod{
+			PodKey: inventory.PodKey{Namespace: namespace, Name: name}, UID: fmt.Sprintf("11111111-2222-4333-8444-%012x", i), Owner: name,
+			Labels: map[string]string{"app": "web", "pod-template-hash": "7d9f8b6c5"},
+			Annotations: map[string]string{
+				key(kubeovn.PortSecurity): kubeovn.True, key(kubeovn.Allocated): kubeovn.True, key(kubeovn.MACAddress): mac, key(kubeovn.IPAddress): annotation,
+				key(kubeovn.LogicalSwitch): "ovn-default", key(kubeovn.Routed): kubeovn.True,
+			},
+			Inherited: []kubeovn.Provider{kubeovn.DefaultProvider},
+		},
+		record: &inventory.Record{Name: port, MAC: mac, IPs: ips, Subnet: "ovn-default"},
+		row: &inventory.Row{
+			UUID: fmt.Sprintf("22222222-2222-4333-8444-%012x", i), Name: port, Switch: "ovn-default",
+			Addresses: []string{identity}, PortSecurity: []string{identity},
+			ExternalIDs: map[string]string{kubeovn.ExternalIDVendor: kubeovn.Vendor, kubeovn.ExternalIDPod: namespace + "/" + name, kubeovn.ExternalIDSwitch: "ovn-default"},
+		},
+		binding: &inventory.Binding{
+			UUID: fmt.Sprintf("33333333-2222-4333-8444-%012x", i), Port: port, PortSecurity: []string{identity}, Up: true, Chassis: []string{chassisID(i)},
+		},
+	}
+	if i%driftEvery == driftEvery-1 {
+		o.row.PortSecurity, o.binding.PortSecurity = nil, nil
+	}
+	return o
+}
+
+// fill enters a cluster of so many pods, with what belongs to it.
+func fill(inv *inventory.Inventory, pods int) {
+	for i := range nodes {
+		inv.SetChassis(inventory.Chassis{UUID: chassisID(i), Name: fmt.Sprintf("node-%03d", i), Config: map[string]string{"fdb-timestamp": "true"}})
+	}
+	inv.SetVersion("24.03.2")
+	inv.SetPolicy(policy.Policy{Name: "teams", Priority: 1, Level: policy.Strict, Repair: policy.RepairLog})
+	for i := range (pods + podsPerNamespace - 1) / podsPerNamespace {
+		inv.SetNamespace(namespaceOf(i, "production"))
+	}
+	for i := range pods {
+		o := generate(i)
+		inv.SetPod(o.pod)
+		inv.SetRecord(o.record)
+		inv.SetRow(o.row)
+		inv.SetBinding(o.binding)
+	}
+}
+
+func namespaceOf(i int, stage string) policy.Namespace {
+	return policy.Namespace{Name: namespaceName(i), Labels: map[string]string{"kubernetes.io/metadata.name": namespaceName(i), "stage": stage}}
+}

@@ -1,0 +1,192 @@
+// Command inventory measures how fast all ports of a generated cluster are judged, and again after a change, and how much memory they
+// take; it fails where a bar is missed.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/monitor"
+	"github.com/ovnguard/ovnguard/portsec"
+	"github.com/ovnguard/ovnguard/test/bench/table"
+)
+
+// Bars, for 100,000 ports.
+const (
+	evaluationLimit = 250 * time.Millisecond
+	heapLimit       = 4.5 * 1024
+	barSize         = 100_000
+)
+
+// rounds is how often something is measured; the median counts.
+const rounds = 5
+
+func main() {
+	var t table.Table
+	for _, pods := range []int{10_000, barSize} {
+		if err := measure(&t, pods); err != nil {
+			fmt.Fprintln(os.Stderr, "bench-inventory:", err)
+			os.Exit(1)
+		}
+	}
+	if err := t.Write(os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bench-inventory:", err)
+		os.Exit(1)
+	}
+	if missed := t.Missed(); len(missed) > 0 {
+		fmt.Fprintf(os.Stderr, "bench-inventory: missed: %q\n", missed)
+		os.Exit(1)
+	}
+}
+
+// nobody is told what the monitor finds.
+type nobody struct{}
+
+func (nobody) Judged(_, _ monitor.Verdict)       {}
+func (nobody) Found(_ audit.Finding, _ string)   {}
+func (nobody) Cleared(_ audit.Finding, _ string) {}
+
+// heap gives the bytes that are in use.
+func heap() float64 {
+	runtime.GC()
+	runtime.GC()
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	return float64(s.HeapAlloc)
+}
+
+func measure(t *table.Table, pods int) error {
+	before := heap()
+	m := monitor.New(monitor.SystemClock{}, nobody{})
+	m.Change(func(inv *inventory.Inventory) []string { fill(inv, pods); return nil })
+	m.SetEras(portsec.PlausibleEras("24.03.2"))
+	filled := heap()
+	first := took(m.Start)
+	judged := heap()
+
+	drifted := 0
+	for _, r := range m.Results() {
+		if r.State == audit.Violation {
+			drifted++
+		} else if r.State != audit.Compliant {
+			return fmt.Errorf("a port is %s: %s", r.State, r.Why)
+		}
+	}
+	if want := pods / driftEvery; drifted != want {
+		return fmt.Errorf("%d ports were found to be wrong, want the %d that are", drifted, want)
+	}
+	sweeps := repeat(func() {
+		if missed := m.Sweep(); missed > 0 {
+			panic(fmt.Sprintf("judging all ports anew found %d that the first time had not", missed))
+		}
+	})
+	evaluations := repeat(func() { m.Read(evaluateAll) })
+
+	at := func(what string) string { return fmt.Sprintf("%s, %d ports", what, pods) }
+	evaluation := table.Row{What: at("full evaluation in memory"), Measured: text(evaluations), Ratio: perPort(evaluations, pods)}
+	memory := table.Row{
+		What: at("heap per port with its pod, IP, row and binding"), Measured: fmt.Sprintf("%.0f B", (judged-before)/float64(pods)),
+		Peer: fmt.Sprintf("%.0f B before judging", (filled-before)/float64(pods)),
+	}
+	if pods == barSize {
+		evaluation.Bar, evaluation.Missed = "< "+evaluationLimit.String(), evaluations >= evaluationLimit
+		memory.Bar, memory.Missed = fmt.Sprintf("< %.0f B", heapLimit), (judged-before)/float64(pods) >= heapLimit
+	}
+	t.Add(
+		evaluation, memory,
+		table.Row{What: at("first judgement of all, with books"), Measured: text(first), Ratio: perPort(first, pods)},
+		table.Row{What: at("full sweep, with books"), Measured: text(sweeps), Ratio: perPort(sweeps, pods)},
+		change(m, pods, at),
+	)
+	relabelled := relabel(m, 10_000/podsPerNamespace)
+	t.Add(table.Row{What: at("namespaces relabelled, 10000 ports judged again"), Measured: text(relabelled), Ratio: perPort(relabelled, 10_000)})
+	runtime.KeepAlive(m)
+	return nil
+}
+
+// change measures what one row costs that drifts and is put right.
+func change(m *monitor.Monitor, pods int, at func(string) string) table.Row {
+	var times []time.Duration
+	for i := range 2000 {
+		o := generate((i * 37) % pods)
+		for _, column := range [][]string{nil, o.row.Addresses} {
+			row := *o.row
+			row.PortSecurity = column
+			times = append(times, took(func() {
+				m.Change(func(inv *inventory.Inventory) []string { return inv.SetRow(&row) })
+			}))
+		}
+	}
+	slices.Sort(times)
+	return table.Row{
+		What: at("one row changes, to the finding"), Measured: fmt.Sprintf("p50 %s, p99 %s", text(times[len(times)/2]), text(times[len(times)*99/100])),
+	}
+}
+
+// relabel gives how long it takes until all ports of so many namespaces are judged after their labels changed.
+func relabel(m *monitor.Monitor, namespaces int) time.Duration {
+	stages := []string{"test", "production"}
+	n := 0
+	return repeat(func() {
+		stage := stages[n%2]
+		n++
+		for i := range namespaces {
+			m.Change(func(inv *inventory.Inventory) []string { return inv.SetNamespace(namespaceOf(i, stage)) })
+		}
+	})
+}
+
+func evaluateAll(inv *inventory.Inventory) {
+	var names []string
+	inv.EachName(func(name string) { names = append(names, name) })
+	eras := portsec.PlausibleEras("24.03.2")
+	now := time.Now()
+	workers := runtime.GOMAXPROCS(0)
+	done := make(chan int)
+	for w := range workers {
+		go func() {
+			wrong := 0
+			for i := w; i < len(names); i += workers {
+				if audit.Evaluate(inv.Port(names[i], now), eras).State != audit.Compliant {
+					wrong++
+				}
+			}
+			done <- wrong
+		}()
+	}
+	for range workers {
+		<-done
+	}
+}
+
+func took(f func()) time.Duration {
+	begin := time.Now()
+	f()
+	return time.Since(begin)
+}
+
+// repeat gives the median of some rounds.
+func repeat(f func()) time.Duration {
+	times := make([]time.Duration, rounds)
+	for i := range times {
+		times[i] = took(f)
+	}
+	slices.Sort(times)
+	return times[rounds/2]
+}
+
+func text(d time.Duration) string {
+	if d < time.Millisecond {
+		return d.Round(100 * time.Nanosecond).String()
+	}
+	return d.Round(100 * time.Microsecond).String()
+}
+
+func perPort(d time.Duration, ports int) string {
+	return fmt.Sprintf("%.2f µs a port", float64(d.Nanoseconds())/1000/float64(ports))
+}
