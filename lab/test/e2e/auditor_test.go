@@ -108,8 +108,15 @@ func quiet(t *testing.T) time.Duration {
 // awaitRules waits until the audit has one finding of each of these rules and no others, and gives how long that took.
 func awaitRules(t *testing.T, ids ...string) time.Duration {
 	t.Helper()
+	var last string
+	defer func() {
+		if t.Failed() {
+			t.Logf("the last findings were %s", last)
+		}
+	}()
 	return eventually(t, fmt.Sprintf("findings %q and no others in the metrics", ids), func() (bool, error) {
 		found, err := rules(t.Context())
+		last = fmt.Sprint(found)
 		if err != nil || len(found) != len(ids) {
 			return false, err
 		}

@@ -298,6 +298,16 @@ func TestAPIServerAway(t *testing.T) {
 	nbctl(t, "lsp-set-port-security", v.port, v.identity)
 	quiet(t)
 	runAfterRestart(t)
+	// Caches look again after up to a minute; the tests that follow want them current.
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	err := scene.Wait(ctx, "all of the API server to be followed", func() (bool, error) {
+		values, err := readMetrics(ctx)
+		return values["ovnguard_kubernetes_synced"] == 1, err
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // Started without rights and without a database, the program says what is missing, waits, and goes on when it is there.
