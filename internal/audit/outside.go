@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
@@ -25,7 +24,7 @@ func EvaluateOutside(pod *inventory.Pod, others []kubeovn.Attachment) Result {
 		for i, a := range others {
 			names[i] = a.Namespace + "/" + a.Name
 		}
-		message = fmt.Sprintf("has a NIC that OVN does not make, from attachment %s", strings.Join(names, ", "))
+		message = "has a NIC that OVN does not make, from attachment " + strings.Join(names, ", ")
 	default:
 		return result
 	}

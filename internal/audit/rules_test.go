@@ -232,14 +232,14 @@ func TestEvaluateException(t *testing.T) {
 		"in use": {e, 1, ""}, "in use no more": {ended, 1, "OVG015"}, "for nobody": {e, 0, "OVG016"}, "for nobody yet": {later, 0, ""}, "ended, for nobody": {ended, 0, "OVG015"},
 	} {
 		got := EvaluateException(&c.exception, c.targets, now)
-		rule := ""
+		var rules []string
 		for _, f := range got.Findings {
-			rule += f.Rule.ID
+			rules = append(rules, f.Rule.ID)
 			if f.Fix != "kubectl delete portsecurityexceptions.ovnguard.io -n ns routes" || !strings.Contains(f.Message, "ns/routes") {
 				t.Errorf("%s: says %q with the fix %q", name, f.Message, f.Fix)
 			}
 		}
-		if rule != c.rule || got.State != OutOfScope {
+		if rule := strings.Join(rules, " "); rule != c.rule || got.State != OutOfScope {
 			t.Errorf("%s: %q, state %s, want %q", name, rule, got.State, c.rule)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -85,7 +84,7 @@ func (o *explainOptions) read(ctx context.Context, now time.Time, inv *inventory
 	if err != nil {
 		return err
 	}
-	_, err = readCluster(ctx, client.Reader(c), inv)
+	_, err = readCluster(ctx, c, inv)
 	return err
 }
 

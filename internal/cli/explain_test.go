@@ -48,7 +48,7 @@ func TestExplainUsage(t *testing.T) {
 		"no namespace":  {[]string{"router-0"}, exitUsage, "NAMESPACE/POD"},
 		"no such pod":   {[]string{"edge/other"}, exitFindings, "has no port"},
 		"another form":  {[]string{"edge/router-0", "-o", "yaml"}, exitUsage, "--output"},
-		"no such file":  {[]string{"edge/router-0", "--kubernetes", "testdata/none.yaml"}, exitUnreachable, "none.yaml"},
+		"no such file":  {[]string{"edge/router-0", "--kubernetes", "testdata/none.yaml"}, exitUsage, "none.yaml"},
 		"nothing asked": {nil, exitUsage, "arg"},
 	} {
 		var stdout, stderr strings.Builder

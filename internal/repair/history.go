@@ -71,9 +71,17 @@ func (h History) replaced(rowUUID, podUID string) time.Time {
 	return h.Replaced
 }
 
+// ContestedUntil gives until when somebody else counts as writing the row again and again; zero where nobody does.
+func (h History) ContestedUntil() time.Time {
+	if h.Streak < patience {
+		return time.Time{}
+	}
+	return h.Written.Add(pause)
+}
+
 // backOff gives the time before which the row is not written again.
 func (h History) backOff(now time.Time) time.Time {
-	if h.Streak < patience || now.Sub(h.Written) > pause {
+	if !now.Before(h.ContestedUntil()) {
 		return time.Time{}
 	}
 	wait := longestWait

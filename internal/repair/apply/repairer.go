@@ -206,6 +206,32 @@ func (r *Repairer) batch(ctx context.Context, names map[string]time.Time) {
 	}
 	r.annotate(ctx, todo)
 	r.write(ctx, todo)
+	r.tell(looks)
+}
+
+// tell has the audit know which rows somebody else keeps writing.
+func (r *Repairer) tell(looks []look) {
+	contested := make(map[string]int)
+	for _, l := range looks {
+		times := 0
+		if h := r.past[l.port.Name]; r.Now().Before(h.ContestedUntil()) {
+			times = h.Streak
+			r.later(h.ContestedUntil(), l.port.Name)
+		}
+		if l.port.Contested != times {
+			contested[l.port.Name] = times
+		}
+	}
+	if len(contested) == 0 {
+		return
+	}
+	r.Monitor.Change(func(inv *inventory.Inventory) []string {
+		var touched []string
+		for name, times := range contested {
+			touched = append(touched, inv.SetContested(name, times)...)
+		}
+		return touched
+	})
 }
 
 // settled deals with actions that change nothing, and tells that there is no more to do.

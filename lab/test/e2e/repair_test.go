@@ -206,6 +206,7 @@ func TestThreat44Contested(t *testing.T) {
 	if n := after - before; n < 3 || n > 8 {
 		t.Errorf("%v writes against 40", n)
 	}
+	awaitRules(t, "OVG023")
 	eventually(t, "the port to be put right in the end", func() (bool, error) { return portSecurityOf(t, portOf(pod)) == own, nil })
 }
 
