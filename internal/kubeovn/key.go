@@ -80,6 +80,7 @@ func (p Provider) Key(s Suffix) string {
 			return "ovn.kubernetes.io/ip_address"
 		case Allocated:
 			return "ovn.kubernetes.io/allocated"
+		default: // the others are asked for seldom
 		}
 	}
 	return string(p) + keyDomain + string(s)

@@ -131,7 +131,7 @@ var faults = map[string]struct {
 			p.annotate(t, v.pod, map[string]string{portSecurity: "true"})
 			awaitColumn(t, v.port, `["`+v.mac()+` 0.0.0.0/0"]`)
 		},
-		rules: []string{"OVG003"}, evidence: "may also send from",
+		rules: []string{"OVG003", "OVG010"}, evidence: "may also send from",
 	},
 	"the gateway as its own virtual address": {
 		make: func(t *testing.T, v victim) {
@@ -139,7 +139,7 @@ var faults = map[string]struct {
 			tenant(t).annotate(t, v.pod, map[string]string{portVIPs: "10.16.0.1"})
 			awaitColumn(t, v.port, `["`+v.identity+` 10.16.0.1"]`)
 		},
-		rules: []string{"OVG003"}, evidence: "10.16.0.1",
+		rules: []string{"OVG003", "OVG017"}, evidence: "10.16.0.1",
 	},
 	"MAC only": {
 		make:  func(t *testing.T, v victim) { nbctl(t, "lsp-set-port-security", v.port, v.mac()) },

@@ -24,7 +24,7 @@ func TestUnregister(t *testing.T) {
 			return
 		}
 		awaitWebhook(t)
-		answer, err := http.Get(guard.Ready + "/webhook") //nolint:noctx // after the test's own context
+		answer, err := http.Get(guard.Ready + "/webhook")
 		if err != nil {
 			t.Error(err)
 			return
