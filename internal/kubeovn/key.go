@@ -67,7 +67,7 @@ const keyDomain = ".kubernetes.io/"
 // Key gives the annotation key of suffix s for provider p.
 func (p Provider) Key(s Suffix) string {
 	if p == DefaultProvider { // nearly all ports are of it, and each is asked for some of these keys
-		switch s {
+		switch s { //nolint:exhaustive // the others are asked for seldom
 		case PortSecurity:
 			return "ovn.kubernetes.io/port_security"
 		case Layer2Forward:
@@ -80,7 +80,6 @@ func (p Provider) Key(s Suffix) string {
 			return "ovn.kubernetes.io/ip_address"
 		case Allocated:
 			return "ovn.kubernetes.io/allocated"
-		default: // the others are asked for seldom
 		}
 	}
 	return string(p) + keyDomain + string(s)
