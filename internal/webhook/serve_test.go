@@ -61,7 +61,7 @@ func send(t *testing.T, s *httptest.Server, method, contentType string, body io.
 }
 
 // Only well-formed reviews reach who answers.
-func TestOnlyReviewsAreAnswered(t *testing.T) {
+func TestThreat34OnlyReviewsAreAnswered(t *testing.T) {
 	asked := 0
 	s := serve(t, NewLimit(1), func(context.Context, admission.Request) admission.Response {
 		asked++
@@ -118,7 +118,7 @@ func TestPanicRefuses(t *testing.T) {
 }
 
 // When too many reviews are being answered, the next is refused in time, and not allowed.
-func TestTooManyAtATime(t *testing.T) {
+func TestThreat33TooManyAtATime(t *testing.T) {
 	limit := NewLimit(1)
 	s := serve(t, limit, allow)
 	limit <- struct{}{}

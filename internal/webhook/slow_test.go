@@ -29,7 +29,7 @@ func (s slowly) Read(p []byte) (int, error) {
 
 // A sender that never ends its body does not hold a handler, over HTTP/1 and HTTP/2, behind the instrumentation that
 // controller-runtime puts around every webhook.
-func TestBodyThatDoesNotCome(t *testing.T) {
+func TestThreat33BodyThatDoesNotCome(t *testing.T) {
 	for name, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
 			read := make(chan error, 1)

@@ -50,9 +50,16 @@ func granted(t *testing.T, rules ...rbacv1.PolicyRule) (user string, p person) {
 	return user, as(t, user)
 }
 
+// dryRun at the end of a path has the API server do everything but store the object.
+const dryRun = "?dryRun=All"
+
 // do sends an object to a path of the API and gives what came back.
 func (p person) do(ctx context.Context, verb, path string, object any) ([]byte, error) {
+	path, dry := strings.CutSuffix(path, dryRun)
 	request := p.CoreV1().RESTClient().Verb(verb).AbsPath(path).SetHeader("Accept", "application/json")
+	if dry {
+		request = request.Param("dryRun", "All")
+	}
 	if object != nil {
 		body, err := json.Marshal(object)
 		if err != nil {

@@ -100,7 +100,7 @@ func TestCertificateIsMadeAgain(t *testing.T) {
 
 // While the program is dead no pod slips through; what needs no OVN port starts all the same, so that the cluster can mend
 // itself. When it is back it serves with the certificate that it had.
-func TestCrash(t *testing.T) {
+func TestThreat36Crash(t *testing.T) {
 	before, err := guard.Registration(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ import (
 
 // Whatever reaches the webhook without being a review of a pod's creation gets an answer that is not "allowed", and the
 // webhook goes on.
-func TestRubbish(t *testing.T) {
+func TestThreat34Rubbish(t *testing.T) {
 	registration, err := guard.Registration(t.Context())
 	if err != nil {
 		t.Fatal(err)
