@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,13 +16,15 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 )
 
-// Times of asking whether the API server is there.
+// Times of asking whether the API server is there, and of dialling it again for a cache.
 const (
 	askEvery   = 3 * time.Second
 	askTimeout = 3 * time.Second
+	dialEvery  = 500 * time.Millisecond
 )
 
 // watches knows how fresh the caches of the API server are: it sees each watch begin and end beneath the client, where also a
@@ -90,6 +93,13 @@ func (w *watches) isWanted(path string) string {
 	return ""
 }
 
+// reads says whether requests to read a path are those of a cache.
+func (w *watches) reads(path string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.isWanted(path) != ""
+}
+
 // of gives the stream of a path that is wanted; nil where nobody has tried to read it yet.
 func (w *watches) of(path string) *stream {
 	for at, s := range w.streams {
@@ -109,14 +119,32 @@ type listener struct {
 	next    http.RoundTripper
 }
 
-// RoundTrip implements http.RoundTripper.
+// RoundTrip implements http.RoundTripper. What a cache asks while nobody listens at the API server's address waits here until
+// somebody does: a cache that is told of the error waits up to a minute before it asks again, and is stale for as long although
+// the server is back.
 func (l *listener) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := l.next.RoundTrip(r)
 	if r.Method != http.MethodGet {
-		return res, err
+		return l.next.RoundTrip(r)
 	}
 	text := r.URL.Query().Get("watch")
-	return l.watches.seen(r.URL.Path, text == "true" || text == "1", res, err)
+	for {
+		res, err := l.next.RoundTrip(r)
+		res, err = l.watches.seen(r.URL.Path, text == "true" || text == "1", res, err)
+		if !isDial(err) || !l.watches.reads(r.URL.Path) {
+			return res, err
+		}
+		select {
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		case <-time.After(wait.Jitter(dialEvery, 0.5)): // not all caches at once
+		}
+	}
+}
+
+// isDial says whether an error means that there was no connection to a server.
+func isDial(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
 }
 
 // seen notes the answer to a request to read a path. Where it begins a watch, the answer's body tells when that ends.

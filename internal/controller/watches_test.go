@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -160,6 +161,63 @@ func TestOtherWatches(t *testing.T) {
 		t.Error(err)
 	}
 	close(server.end)
+}
+
+// A cache that asks while nobody listens is answered as soon as somebody does, and told nothing before; what is no cache's is told
+// at once.
+func TestServerThatIsAway(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w := newWatches(logr.Discard(), time.Now)
+	w.want(podResource)
+	client := http.Client{Transport: w.wrap(&http.Transport{})}
+	defer client.CloseIdleConnections()
+	get := func(ctx context.Context, path string) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
+		if err != nil {
+			return err
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		return res.Body.Close()
+	}
+	if err := get(t.Context(), "/version"); !isDial(err) {
+		t.Errorf("a request that is no cache's: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := get(ctx, "/api/v1/pods"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a cache that gives up: %v", err)
+	}
+
+	answered := make(chan error, 1)
+	go func() { answered <- get(t.Context(), "/api/v1/pods") }()
+	for w.failing() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	if l, err = net.Listen("tcp", address); err != nil {
+		t.Fatal(err)
+	}
+	server := http.Server{ReadHeaderTimeout: time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	if err := <-answered; err != nil {
+		t.Errorf("a cache's request: %v", err)
+	}
+	if err := server.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
 }
 
 // A server that does not answer any more leaves its watches open.

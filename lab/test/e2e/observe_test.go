@@ -303,7 +303,7 @@ func TestAPIServerAway(t *testing.T) {
 	nbctl(t, "lsp-set-port-security", v.port, v.identity)
 	quiet(t)
 	runAfterRestart(t)
-	// Caches look again after up to a minute; the tests that follow want them current.
+	// The tests that follow want caches that are current.
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	err := scene.Wait(ctx, "all of the API server to be followed", func() (bool, error) {
