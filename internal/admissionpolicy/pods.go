@@ -36,7 +36,8 @@ func suffixPattern(suffixes []kubeovn.Suffix) string {
 
 // anyKey gives an expression that holds for a key k of one of the classes.
 func anyKey(classes ...kubeovn.KeyClass) string {
-	parts := []string{"k.matches('" + suffixPattern(kubeovn.Suffixes(classes...)) + "')"}
+	// Most keys of most pods are none of this, and to see that needs no regular expression.
+	parts := []string{"(k.contains('.kubernetes.io/') && k.matches('" + suffixPattern(kubeovn.Suffixes(classes...)) + "'))"}
 	for _, c := range classes {
 		switch c { //nolint:exhaustive // the others have no keys without a suffix
 		case kubeovn.NetworkKey:
@@ -60,8 +61,8 @@ func plain() string {
 // strict and that asks for nothing: no webhook has anything to say about it.
 func Ordinary() string {
 	return "request.operation == 'CREATE' && request.kind.kind == 'Pod' && has(object.metadata.annotations) && " +
-		"object.metadata.annotations.exists(k, k == " + quote(policy.RecordAnnotation) + " && object.metadata.annotations[k] == " + quote(Record) + ") && " +
-		"object.metadata.annotations.exists(k, k == " + quote(portSecurity) + ") && " + plain()
+		quote(policy.RecordAnnotation) + " in object.metadata.annotations && object.metadata.annotations[" + quote(policy.RecordAnnotation) + "] == " + quote(Record) + " && " +
+		quote(portSecurity) + " in object.metadata.annotations && " + plain()
 }
 
 // onHost and mirror are what the webhooks skip, too.
@@ -74,7 +75,7 @@ var conditions = []admissionregistrationv1.MatchCondition{
 // defaults makes ordinary pods strict, and takes the note from every other pod that came with it.
 func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissionPolicy {
 	named := "has(object.metadata.name) && object.metadata.name != ''"
-	forged := annotations + ".exists(k, k == " + quote(policy.RecordAnnotation) + ")"
+	forged := "(" + quote(policy.RecordAnnotation) + " in " + annotations + ")"
 	ordinary := "variables.strict && !(" + named + ") && " + plain()
 	return admissionregistrationv1.MutatingAdmissionPolicy{
 		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "MutatingAdmissionPolicy"}, ObjectMeta: meta(DefaultName),

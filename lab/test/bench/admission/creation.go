@@ -21,7 +21,7 @@ import (
 
 // How pods are made.
 const (
-	creationRounds  = 3
+	creationRounds  = 5
 	creationPods    = 1200
 	creationWorkers = 16
 	namespace       = "default"
@@ -43,6 +43,7 @@ func (b *bench) creations(ctx context.Context) ([]row, error) {
 	nothing := func(context.Context) error { return nil }
 	settings := []*setting{
 		{name: "nothing", begin: nothing, end: nothing},
+		{name: "a policy in the API server that sets one annotation", begin: b.registerLeast, end: b.unregisterLeast, strict: true},
 		{name: "a bare webhook that writes the same patch", begin: b.registerBare, end: b.unregisterBare, strict: true},
 		{name: "ovnguard's webhooks", begin: b.startGuard2(), end: b.endGuard, strict: true},
 		{name: "the policies in the API server alone", begin: b.policiesAlone, end: b.removePolicies, strict: true},
@@ -61,11 +62,13 @@ func (b *bench) creations(ctx context.Context) ([]row, error) {
 			s.rates = append(s.rates, rate)
 		}
 	}
-	none, bare, hooks, twin, both := settings[0], settings[1], settings[2], settings[3], settings[4]
+	none, least, bare, hooks, twin, both := settings[0], settings[1], settings[2], settings[3], settings[4], settings[5]
 	return []row{
+		compare("pod creations with "+least.name, none.name, least.rates, none.rates, 0),
 		compare("pod creations with "+bare.name, none.name, bare.rates, none.rates, 0),
 		compare("pod creations with "+hooks.name, bare.name, hooks.rates, bare.rates, webhookBar),
 		compare("pod creations with "+twin.name, none.name, twin.rates, none.rates, 0),
+		compare("pod creations with "+both.name, least.name, both.rates, least.rates, 0),
 		compare("pod creations with "+both.name, none.name, both.rates, none.rates, twinBar),
 	}, nil
 }

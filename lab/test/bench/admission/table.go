@@ -27,11 +27,17 @@ func (r rates) median() float64 {
 	return sorted[len(sorted)/2]
 }
 
+// compare puts rates beside those of the peer in the same rounds. The ratio is the middle one of the rounds' own, since what
+// else the machine does changes from round to round.
 func compare(what, peer string, ours, theirs rates, bar float64) row {
+	ratios := make(rates, len(ours))
+	for i := range ours {
+		ratios[i] = ours[i] / theirs[i]
+	}
 	progress("%s: %s; %s: %s", what, perSecond(ours.median()), peer, perSecond(theirs.median()))
 	return row{
 		what: what, measured: perSecond(ours.median()), peer: peer + ": " + perSecond(theirs.median()),
-		ratio: ours.median() / theirs.median(), bar: bar,
+		ratio: ratios.median(), bar: bar,
 	}
 }
 
