@@ -157,6 +157,7 @@ func newManager(o Options, cert *certificate, seen *watches, log logr.Logger) (m
 	}
 	config := rest.CopyConfig(o.REST)
 	config.Wrap(seen.wrap)
+	config.DisableCompression = true // both sides have the network sooner than the time
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Logger: log,
@@ -174,6 +175,8 @@ func newManager(o Options, cert *certificate, seen *watches, log logr.Logger) (m
 			TLSOpts: []func(*tls.Config){func(c *tls.Config) {
 				c.GetCertificate = cert.get
 				c.MinVersion = tls.VersionTLS12
+				// One connection with many streams would bind the API server to one replica, costs more, and can be reset rapidly.
+				c.NextProtos = []string{"http/1.1"}
 			}},
 		}),
 	})
