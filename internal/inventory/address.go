@@ -50,7 +50,7 @@ type Held struct {
 // Holders gives who has an address, in order.
 func (inv *Inventory) Holders(a netip.Addr) []Holder {
 	var out []Holder
-	for name := range inv.byAddress[a] {
+	for _, name := range inv.byAddress.names(a) {
 		out = append(out, Holder{HeldByPort, name})
 	}
 	for h := range inv.fixed[a] {
@@ -79,7 +79,7 @@ func (inv *Inventory) HoldersIn(prefix netip.Prefix) []Held {
 		return out
 	}
 	in := make(map[netip.Addr]bool)
-	for a := range inv.byAddress {
+	for a := range inv.byAddress.first {
 		in[a] = prefix.Contains(a)
 	}
 	for a := range inv.fixed {
@@ -100,12 +100,7 @@ func (inv *Inventory) HoldersIn(prefix netip.Prefix) []Held {
 
 // MACHolders gives the names of the ports whose IP resource has this MAC, as it is written there, in order.
 func (inv *Inventory) MACHolders(mac string) []string {
-	names := make([]string, 0, len(inv.byMAC[strings.ToLower(mac)]))
-	for name := range inv.byMAC[strings.ToLower(mac)] {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return inv.byMAC.names(strings.ToLower(mac))
 }
 
 // Fixed is a thing that has addresses of its own and is no port: a subnet with its gateways, a node, a Service.
@@ -174,7 +169,7 @@ func (s Subnet) Usable(namespace string) bool {
 
 // SubnetOf gives the subnet that the IP resource of the port names; "" where it is not known.
 func (inv *Inventory) SubnetOf(port string) string {
-	if r := inv.records[port]; r != nil {
+	if r := inv.slot(port).record; r != nil {
 		return r.Subnet
 	}
 	return ""
@@ -182,7 +177,7 @@ func (inv *Inventory) SubnetOf(port string) string {
 
 // KeptFor gives the kind of owner that keeps the port of that name while no pod runs; "" where none does.
 func (inv *Inventory) KeptFor(port string) string {
-	if r := inv.records[port]; r != nil {
+	if r := inv.slot(port).record; r != nil {
 		return r.Keeper
 	}
 	return ""
@@ -190,7 +185,7 @@ func (inv *Inventory) KeptFor(port string) string {
 
 // ClaimedBy gives a pod other than me that still runs and has the port of that name.
 func (inv *Inventory) ClaimedBy(port string, me PodKey) (other PodKey, taken bool) {
-	for _, c := range inv.claimants(port) {
+	for c := range inv.slot(port).claimants() {
 		if c.pod.PodKey != me && !c.pod.ended() {
 			return c.pod.PodKey, true
 		}

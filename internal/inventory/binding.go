@@ -40,8 +40,8 @@ type chassis struct {
 
 // SetBinding adds or replaces a binding and gives the port's name, or nothing where no more than its UUID changed.
 func (inv *Inventory) SetBinding(b *Binding) []string {
-	old := inv.bindings[b.Port]
-	inv.bindings[b.Port] = b
+	old := inv.slot(b.Port).binding
+	inv.edit(b.Port, func(s *slot) { s.binding = b })
 	if old != nil && old.Type == b.Type && old.Up == b.Up && slices.Equal(old.PortSecurity, b.PortSecurity) && slices.Equal(old.Chassis, b.Chassis) {
 		return nil
 	}
@@ -50,10 +50,10 @@ func (inv *Inventory) SetBinding(b *Binding) []string {
 
 // DeleteBinding takes the binding with this UUID out and gives the port's name.
 func (inv *Inventory) DeleteBinding(port, uuid string) []string {
-	if b := inv.bindings[port]; b == nil || b.UUID != uuid {
+	if b := inv.slot(port).binding; b == nil || b.UUID != uuid {
 		return nil
 	}
-	delete(inv.bindings, port)
+	inv.edit(port, func(s *slot) { s.binding = nil })
 	return []string{port}
 }
 
@@ -89,8 +89,8 @@ func (inv *Inventory) SetVersion(version string) (touched []string) {
 
 // boundTo gives the names of the ports that are bound to a chassis. Chassis change so seldom that no index is kept for it.
 func (inv *Inventory) boundTo(uuid string) (names []string) {
-	for name, b := range inv.bindings {
-		if slices.Contains(b.Chassis, uuid) {
+	for name, s := range inv.slots {
+		if s.binding != nil && slices.Contains(s.binding.Chassis, uuid) {
 			names = append(names, name)
 		}
 	}
@@ -101,9 +101,9 @@ func (inv *Inventory) boundTo(uuid string) (names []string) {
 // bound to it.
 func (inv *Inventory) EachChassis(look func(c Chassis, eras []portsec.Era, six int)) {
 	six := make(map[string]int)
-	for name, b := range inv.bindings {
-		r := inv.records[name]
-		if r == nil || b.Type != "" || !slices.ContainsFunc(r.IPs, func(ip string) bool { return strings.Contains(ip, ":") }) {
+	for _, s := range inv.slots {
+		r, b := s.record, s.binding
+		if r == nil || b == nil || b.Type != "" || !slices.ContainsFunc(r.IPs, func(ip string) bool { return strings.Contains(ip, ":") }) {
 			continue
 		}
 		for _, uuid := range b.Chassis {
@@ -138,11 +138,9 @@ func (inv *Inventory) bound(b *Binding) (at []Chassis, eras []portsec.Era) {
 // SetContested says how often the row of a port was put right lately only for somebody to write something else, 0 for not at all.
 // It gives the port's name where that is news.
 func (inv *Inventory) SetContested(port string, times int) []string {
-	if inv.contested[port] == times {
+	if inv.slot(port).contested() == times {
 		return nil
 	}
-	if inv.contested[port] = times; times == 0 {
-		delete(inv.contested, port)
-	}
+	inv.edit(port, func(s *slot) { s.uncommon().contested = times })
 	return []string{port}
 }

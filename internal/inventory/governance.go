@@ -124,11 +124,15 @@ func (inv *Inventory) policyPod(p *Pod) policy.Pod {
 
 // Query gives everything that the decision for a NIC of the pod rests on.
 func (inv *Inventory) Query(p *Pod, provider kubeovn.Provider, now time.Time) policy.Query {
+	return inv.query(p, provider, p.asksForVIPs(), now)
+}
+
+func (inv *Inventory) query(p *Pod, provider kubeovn.Provider, asks bool, now time.Time) policy.Query {
 	q := policy.Query{
 		Provider: provider, Namespace: inv.namespace(p.Namespace), Pod: inv.policyPod(p),
 		Policies: inv.policies, Exceptions: inv.exceptions[p.Namespace], Now: now,
 	}
-	if p.asksForVIPs() {
+	if asks {
 		q.VIPs = inv.VIPs(p.Namespace)
 	}
 	return q

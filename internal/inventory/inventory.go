@@ -1,9 +1,7 @@
 package inventory
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,12 +11,6 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// claim is one pod's expectation to own a port.
-type claim struct {
-	pod *Pod
-	nic kubeovn.NIC
-}
-
 // Inventory is the join. Each change tells which ports it touched, so that only those are judged again. It is not safe
 // for use by several goroutines at once.
 type Inventory struct {
@@ -27,12 +19,9 @@ type Inventory struct {
 	namespaces  map[string]policy.Namespace
 	kinds       map[kubeovn.Attachment]kubeovn.AttachmentKind // key without interface
 	users       map[kubeovn.Attachment]map[PodKey]bool
-	claims      map[string]map[PodKey]claim // by port name
-	ports       map[PodKey][]string         // the names that the pod claims
-	records     map[string]*Record
-	rows        map[string]*Row
+	ports       map[PodKey][]string        // the names that the pod claims
+	slots       map[string]*slot           // by port name
 	vips        map[string]Vip             // by Vip name
-	vipNames    map[string]map[string]bool // port name to names of Vips that account for it
 	vipsOf      map[string]map[string]bool // namespace to names of its Vips
 
 	policies   []policy.Policy
@@ -40,20 +29,18 @@ type Inventory struct {
 	owners     map[string]owner              // by UID
 	owned      map[string]map[PodKey]bool    // UID of a controller to its pods
 
-	byAddress map[netip.Addr]map[string]bool // to names of records
-	byMAC     map[string]map[string]bool     // in small letters, to names of records
+	byAddress sharing[netip.Addr] // to names of records
+	byMAC     sharing[string]     // in small letters, to names of records
 	fixed     map[netip.Addr]map[Holder]bool
 	fixedBy   map[Holder][]netip.Addr
 	subnets   map[string]Subnet
 
-	at        sharing                          // which rows are at a place
+	at        sharing[place]                   // which rows are at a place
 	grants    map[netip.Prefix]map[string]bool // to the names of the ports that are granted it
 	grantBits map[int]int                      // lengths of these prefixes, with how many there are
 	granted   map[string][]netip.Prefix        // by port name
-	bindings  map[string]*Binding              // by port name
 	chassis   map[string]*chassis              // by UUID
 	version   string                           // of ovn-northd
-	contested map[string]int                   // by port name
 }
 
 // New gives an empty inventory.
@@ -64,28 +51,23 @@ func New() *Inventory {
 		namespaces:  make(map[string]policy.Namespace),
 		kinds:       make(map[kubeovn.Attachment]kubeovn.AttachmentKind),
 		users:       make(map[kubeovn.Attachment]map[PodKey]bool),
-		claims:      make(map[string]map[PodKey]claim),
 		ports:       make(map[PodKey][]string),
-		records:     make(map[string]*Record),
-		rows:        make(map[string]*Row),
+		slots:       make(map[string]*slot),
 		vips:        make(map[string]Vip),
-		vipNames:    make(map[string]map[string]bool),
 		vipsOf:      make(map[string]map[string]bool),
 		exceptions:  make(map[string][]policy.Exception),
 		owners:      make(map[string]owner),
 		owned:       make(map[string]map[PodKey]bool),
-		byAddress:   make(map[netip.Addr]map[string]bool),
-		byMAC:       make(map[string]map[string]bool),
+		byAddress:   newSharing[netip.Addr](),
+		byMAC:       newSharing[string](),
 		fixed:       make(map[netip.Addr]map[Holder]bool),
 		fixedBy:     make(map[Holder][]netip.Addr),
 		subnets:     make(map[string]Subnet),
-		at:          newSharing(),
+		at:          newSharing[place](),
 		grants:      make(map[netip.Prefix]map[string]bool),
 		grantBits:   make(map[int]int),
 		granted:     make(map[string][]netip.Prefix),
-		bindings:    make(map[string]*Binding),
 		chassis:     make(map[string]*chassis),
-		contested:   make(map[string]int),
 	}
 }
 
@@ -149,15 +131,15 @@ func (inv *Inventory) DeleteAttachment(a kubeovn.Attachment) []string {
 // SetRecord adds or replaces an IP resource and gives the port's name, and those of ports that are granted its addresses.
 func (inv *Inventory) SetRecord(r *Record) []string {
 	touched := inv.DeleteRecord(r.Name)
-	inv.records[r.Name] = r
+	inv.edit(r.Name, func(s *slot) { s.record = r })
 	for _, ip := range r.IPs {
 		if a, err := netip.ParseAddr(ip); err == nil {
-			add(inv.byAddress, a.Unmap(), r.Name)
+			inv.byAddress.add(a.Unmap(), r.Name)
 			touched = append(touched, inv.grantees(a.Unmap())...)
 		}
 	}
 	if r.MAC != "" {
-		add(inv.byMAC, strings.ToLower(r.MAC), r.Name)
+		inv.byMAC.add(strings.ToLower(r.MAC), r.Name)
 	}
 	return distinct(touched)
 }
@@ -165,18 +147,18 @@ func (inv *Inventory) SetRecord(r *Record) []string {
 // DeleteRecord takes an IP resource out and gives the port's name, and those of ports that are granted its addresses.
 func (inv *Inventory) DeleteRecord(name string) []string {
 	touched := []string{name}
-	r, ok := inv.records[name]
-	if !ok {
+	r := inv.slot(name).record
+	if r == nil {
 		return touched
 	}
 	for _, ip := range r.IPs {
 		if a, err := netip.ParseAddr(ip); err == nil {
-			remove(inv.byAddress, a.Unmap(), name)
+			inv.byAddress.remove(a.Unmap(), name)
 			touched = append(touched, inv.grantees(a.Unmap())...)
 		}
 	}
-	remove(inv.byMAC, strings.ToLower(r.MAC), name)
-	delete(inv.records, name)
+	inv.byMAC.remove(strings.ToLower(r.MAC), name)
+	inv.edit(name, func(s *slot) { s.record = nil })
 	return touched
 }
 
@@ -187,7 +169,7 @@ func (inv *Inventory) SetVip(v Vip) []string {
 	add(inv.vipsOf, v.Namespace, v.Name)
 	inv.SetFixed(Fixed{Holder{HeldByVip, v.Name}, v.Addresses})
 	name := kubeovn.PortName(v.Name, v.Namespace, kubeovn.DefaultProvider)
-	add(inv.vipNames, name, v.Name)
+	inv.edit(name, func(s *slot) { s.uncommon().vips = append(s.uncommon().vips, v.Name) })
 	return union(union(touched, inv.sharers(v.Namespace)), inv.besides(name))
 }
 
@@ -210,7 +192,9 @@ func (inv *Inventory) DeleteVip(vip string) []string {
 	}
 	delete(inv.vips, vip)
 	name := kubeovn.PortName(v.Name, v.Namespace, kubeovn.DefaultProvider)
-	remove(inv.vipNames, name, vip)
+	inv.edit(name, func(s *slot) {
+		s.uncommon().vips = slices.DeleteFunc(s.uncommon().vips, func(o string) bool { return o == vip })
+	})
 	remove(inv.vipsOf, v.Namespace, vip)
 	inv.DeleteFixed(Holder{HeldByVip, vip})
 	return append(inv.sharers(v.Namespace), inv.besides(name)...)
@@ -218,37 +202,34 @@ func (inv *Inventory) DeleteVip(vip string) []string {
 
 // SetRow adds or replaces a row and gives its name, and those of ports on its switch with which it shares an address, or did.
 func (inv *Inventory) SetRow(r *Row) []string {
-	touched := append(inv.settleRow(inv.rows[r.Name], r), r.Name)
-	inv.rows[r.Name] = r
+	touched := append(inv.settleRow(inv.slot(r.Name).row, r), r.Name)
+	inv.edit(r.Name, func(s *slot) { s.row = r })
 	return distinct(touched)
 }
 
 // DeleteRow takes the row with this name and UUID out and gives its name, and those of ports that shared an address with it. A
 // row that was made again under the name meanwhile has another UUID and stays.
 func (inv *Inventory) DeleteRow(name, uuid string) []string {
-	r := inv.rows[name]
+	r := inv.slot(name).row
 	if r == nil || r.UUID != uuid {
 		return nil
 	}
-	delete(inv.rows, name)
+	inv.edit(name, func(s *slot) { s.row = nil })
 	return distinct(append(inv.settleRow(r, nil), name))
 }
 
 // EachName calls take with the name of every port that a pod claims or that OVN has, each once, in no order.
 func (inv *Inventory) EachName(take func(name string)) {
-	for name := range inv.rows {
-		take(name)
-	}
-	for name := range inv.claims {
-		if inv.rows[name] == nil {
-			take(name)
+	for _, s := range inv.slots {
+		if s.row != nil || s.claim.pod != nil {
+			take(s.name)
 		}
 	}
 }
 
 // Names gives the name of every port that a pod claims or that OVN has, sorted.
 func (inv *Inventory) Names() []string {
-	names := make([]string, 0, len(inv.rows))
+	names := make([]string, 0, len(inv.slots))
 	inv.EachName(func(name string) { names = append(names, name) })
 	slices.Sort(names)
 	return names
@@ -276,12 +257,13 @@ func (inv *Inventory) Outside(look func(p *Pod, others []kubeovn.Attachment)) {
 // Port gives the picture of one port as it is at that time. A name that nobody claims and OVN does not have gives a picture
 // without pod and row.
 func (inv *Inventory) Port(name string, now time.Time) Port {
-	port := Port{Name: name, Record: inv.records[name], Row: inv.rows[name], Vip: len(inv.vipNames[name]) > 0}
-	for _, c := range inv.claimants(name) {
+	s := inv.slot(name)
+	port := Port{Name: name, Record: s.record, Row: s.row, Vip: s.isVip(), Binding: s.binding, Contested: s.contested()}
+	for c := range s.claimants() {
 		if !c.pod.ended() {
 			port.Claims++
 		}
-		query := inv.Query(c.pod, c.nic.Provider, now)
+		query := inv.query(c.pod, c.nic.Provider, c.asks, now)
 		d := policy.Decide(query)
 		if port.Pod == nil || d.Level < port.Decision.Level || (d.Level == port.Decision.Level && d.Forwarding < port.Decision.Forwarding) {
 			port.Pod, port.Provider, port.Decision, port.Owners = c.pod, c.nic.Provider, d, query.Pod.Owners
@@ -289,7 +271,7 @@ func (inv *Inventory) Port(name string, now time.Time) Port {
 		}
 	}
 	if port.Row != nil {
-		port.Twins = inv.twins(port.Row)
+		port.Twins = inv.twins(s)
 		if port.Pod == nil && port.Row.Type == "" {
 			port.Node = inv.nodeOf(port.Row)
 		}
@@ -297,33 +279,8 @@ func (inv *Inventory) Port(name string, now time.Time) Port {
 	if len(port.Decision.Pairs) > 0 {
 		port.Overlaps = inv.overlaps(&port)
 	}
-	port.Binding = inv.bindings[name]
 	port.Chassis, port.Eras = inv.bound(port.Binding)
-	port.Contested = inv.contested[name]
 	return port
-}
-
-// claimants gives the claims on a port in an order that does not depend on how they came in: pods that still run first.
-func (inv *Inventory) claimants(name string) []claim {
-	claims := inv.claims[name]
-	list := slices.AppendSeq(make([]claim, 0, len(claims)), maps.Values(claims))
-	if len(list) < 2 {
-		return list
-	}
-	slices.SortFunc(list, func(a, b claim) int {
-		if a.pod.ended() != b.pod.ended() {
-			if a.pod.ended() {
-				return 1
-			}
-			return -1
-		}
-		return cmp.Or(cmp.Compare(a.pod.Namespace, b.pod.Namespace), cmp.Compare(a.pod.Name, b.pod.Name))
-	})
-	// A pod that has ended says nothing about a port that another one uses now.
-	if n := slices.IndexFunc(list, func(c claim) bool { return c.pod.ended() }); n > 0 {
-		list = list[:n]
-	}
-	return list
 }
 
 func (inv *Inventory) namespace(name string) policy.Namespace {
@@ -354,15 +311,13 @@ func (inv *Inventory) claim(p *Pod) []string {
 	if p.HostNetwork {
 		return nil
 	}
-	nics := inv.nics(p)
+	nics, asks := inv.nics(p), p.asksForVIPs()
 	names := make([]string, 0, len(nics))
 	for _, nic := range nics {
-		name := kubeovn.PortName(p.Owner, p.Namespace, nic.Provider)
-		if inv.claims[name] == nil {
-			inv.claims[name] = make(map[PodKey]claim)
-		}
-		inv.claims[name][p.PodKey] = claim{pod: p, nic: nic}
-		names = append(names, name)
+		inv.edit(kubeovn.PortName(p.Owner, p.Namespace, nic.Provider), func(s *slot) {
+			s.enter(claim{pod: p, nic: nic, asks: asks})
+			names = append(names, s.name)
+		})
 	}
 	inv.ports[p.PodKey] = names
 	return names
@@ -373,7 +328,7 @@ func (inv *Inventory) unclaim(p *Pod) []string {
 	names := inv.ports[p.PodKey]
 	delete(inv.ports, p.PodKey)
 	for _, name := range names {
-		remove(inv.claims, name, p.PodKey)
+		inv.edit(name, func(s *slot) { s.leave(p.PodKey) })
 	}
 	return names
 }

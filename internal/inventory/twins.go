@@ -26,19 +26,19 @@ type place struct {
 	ip  netip.Addr
 }
 
-// sharing is an index from places to the names of the rows that are there. Nearly every place has one, so that a set for each
-// would take more memory than the rows themselves.
-type sharing struct {
-	first map[place]string
-	more  map[place][]string
+// sharing is an index from places, addresses or MACs to the names of the ports that are there. Nearly all have one, so that a set
+// for each would take more memory than the ports themselves.
+type sharing[K comparable] struct {
+	first map[K]string
+	more  map[K][]string
 }
 
-func newSharing() sharing {
-	return sharing{first: make(map[place]string), more: make(map[place][]string)}
+func newSharing[K comparable]() sharing[K] {
+	return sharing[K]{first: make(map[K]string), more: make(map[K][]string)}
 }
 
 // add enters a name and gives those that were there before.
-func (s sharing) add(p place, name string) (before []string) {
+func (s sharing[K]) add(p K, name string) (before []string) {
 	first, taken := s.first[p]
 	if !taken {
 		s.first[p] = name
@@ -51,7 +51,7 @@ func (s sharing) add(p place, name string) (before []string) {
 }
 
 // remove takes a name out and gives those that are left.
-func (s sharing) remove(p place, name string) (left []string) {
+func (s sharing[K]) remove(p K, name string) (left []string) {
 	first, taken := s.first[p]
 	if !taken {
 		return nil
@@ -68,8 +68,19 @@ func (s sharing) remove(p place, name string) (left []string) {
 	return left
 }
 
+// names gives all names at a place, in order.
+func (s sharing[K]) names(p K) []string {
+	first, taken := s.first[p]
+	if !taken {
+		return nil
+	}
+	out := append([]string{first}, s.more[p]...)
+	slices.Sort(out)
+	return out
+}
+
 // others gives the names at a place beside this one.
-func (s sharing) others(p place, name string) []string {
+func (s sharing[K]) others(p K, name string) []string {
 	more := s.more[p]
 	if len(more) == 0 {
 		return nil
@@ -117,12 +128,12 @@ func (inv *Inventory) settleRow(old, now *Row) (touched []string) {
 
 // twins gives what the row has in common with others of its switch. Rows that Vips account for do not count: their addresses are
 // meant to be shared.
-func (inv *Inventory) twins(r *Row) (twins []Twin) {
-	if len(inv.at.more) == 0 || len(inv.vipNames[r.Name]) > 0 {
+func (inv *Inventory) twins(s *slot) (twins []Twin) {
+	if len(inv.at.more) == 0 || s.isVip() {
 		return nil
 	}
-	r.places(func(p place) {
-		others := slices.DeleteFunc(inv.at.others(p, r.Name), func(o string) bool { return len(inv.vipNames[o]) > 0 })
+	s.row.places(func(p place) {
+		others := slices.DeleteFunc(inv.at.others(p, s.name), func(o string) bool { return inv.slot(o).isVip() })
 		if len(others) == 0 {
 			return
 		}
@@ -138,7 +149,7 @@ func (inv *Inventory) twins(r *Row) (twins []Twin) {
 // besides gives the name of a port, and those of others on its switch with which its row shares an address.
 func (inv *Inventory) besides(name string) []string {
 	names := []string{name}
-	if r := inv.rows[name]; r != nil {
+	if r := inv.slot(name).row; r != nil {
 		r.places(func(p place) { names = append(names, inv.at.others(p, name)...) })
 	}
 	return names
@@ -175,7 +186,7 @@ func (inv *Inventory) overlaps(p *Port) (held []Held) {
 			case h.Holder.Kind == HeldByVip, h.Holder.Kind == HeldByPort && h.Holder.Name == p.Name:
 				continue
 			case h.Holder.Kind == HeldByPort:
-				if other, ok := inv.vpcOf(h.Holder.Name); ok && known && other != vpc || len(inv.vipNames[h.Holder.Name]) > 0 {
+				if other, ok := inv.vpcOf(h.Holder.Name); ok && known && other != vpc || inv.slot(h.Holder.Name).isVip() {
 					continue
 				}
 			case h.Holder.Kind == HeldByGateway:

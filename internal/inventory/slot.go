@@ -1,0 +1,141 @@
+package inventory
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+// claim is one pod's expectation to own a port.
+type claim struct {
+	pod *Pod
+	nic kubeovn.NIC
+	// asks tells that the pod asks for addresses of Vips.
+	asks bool
+}
+
+// slot is all that is known under one name of a port. All of it is found with one look, and what few ports have is apart: there are
+// as many slots as ports.
+type slot struct {
+	name    string
+	claim   claim
+	record  *Record
+	row     *Row
+	binding *Binding
+	rare    *rare
+}
+
+// rare is what few ports have.
+type rare struct {
+	// claims are those beside the first.
+	claims []claim
+	// vips are the names of the Vips that account for the row.
+	vips []string
+	// contested is how often the row was put right lately only for somebody to write something else.
+	contested int
+}
+
+// none is the slot of a name under which nothing is known.
+var none slot
+
+// slot gives what is known under a name, to be read.
+func (inv *Inventory) slot(name string) *slot {
+	if s := inv.slots[name]; s != nil {
+		return s
+	}
+	return &none
+}
+
+// edit gives the slot of a name to be changed, and drops it afterwards where nothing is left in it.
+func (inv *Inventory) edit(name string, change func(*slot)) {
+	s := inv.slots[name]
+	if s == nil {
+		s = &slot{name: name}
+	}
+	change(s)
+	if r := s.rare; r != nil && len(r.claims) == 0 && len(r.vips) == 0 && r.contested == 0 {
+		s.rare = nil
+	}
+	if s.claim.pod == nil && s.record == nil && s.row == nil && s.binding == nil && s.rare == nil {
+		delete(inv.slots, name)
+		return
+	}
+	inv.slots[s.name] = s
+}
+
+// uncommon gives what few ports have, to be changed.
+func (s *slot) uncommon() *rare {
+	if s.rare == nil {
+		s.rare = new(rare)
+	}
+	return s.rare
+}
+
+// contested is how often the row was put right lately only for somebody to write something else.
+func (s *slot) contested() int {
+	if s.rare == nil {
+		return 0
+	}
+	return s.rare.contested
+}
+
+// isVip tells that a Vip accounts for the row.
+func (s *slot) isVip() bool { return s.rare != nil && len(s.rare.vips) > 0 }
+
+// enter adds a claim, or replaces that of the same pod.
+func (s *slot) enter(c claim) {
+	if s.claim.pod == nil || s.claim.pod.PodKey == c.pod.PodKey {
+		s.claim = c
+		return
+	}
+	r := s.uncommon()
+	if i := slices.IndexFunc(r.claims, func(o claim) bool { return o.pod.PodKey == c.pod.PodKey }); i >= 0 {
+		r.claims[i] = c
+		return
+	}
+	r.claims = append(r.claims, c)
+}
+
+// leave takes the claim of a pod out.
+func (s *slot) leave(key PodKey) {
+	if s.rare != nil {
+		s.rare.claims = slices.DeleteFunc(s.rare.claims, func(o claim) bool { return o.pod.PodKey == key })
+	}
+	if s.claim.pod == nil || s.claim.pod.PodKey != key {
+		return
+	}
+	if s.claim = (claim{}); s.rare != nil && len(s.rare.claims) > 0 {
+		s.claim, s.rare.claims = s.rare.claims[0], s.rare.claims[1:]
+	}
+}
+
+// claimants yields the claims on a port in an order that does not depend on how they came in: pods that still run first. A pod that
+// has ended says nothing about a port that another one uses now.
+func (s *slot) claimants() iter.Seq[claim] {
+	return func(yield func(claim) bool) {
+		if s.claim.pod == nil {
+			return
+		}
+		if s.rare == nil || len(s.rare.claims) == 0 {
+			yield(s.claim)
+			return
+		}
+		list := append([]claim{s.claim}, s.rare.claims...)
+		slices.SortFunc(list, func(a, b claim) int {
+			if a.pod.ended() != b.pod.ended() {
+				if a.pod.ended() {
+					return 1
+				}
+				return -1
+			}
+			return cmp.Or(cmp.Compare(a.pod.Namespace, b.pod.Namespace), cmp.Compare(a.pod.Name, b.pod.Name))
+		})
+		for i, c := range list {
+			if i > 0 && c.pod.ended() && !list[0].pod.ended() || !yield(c) {
+				return
+			}
+		}
+	}
+}
