@@ -61,7 +61,7 @@ func Evaluate(p inventory.Port, eras []portsec.Era) Result {
 	s := subjects.Get().(*subject) //nolint:forcetypeassert // nothing else is put there
 	s.become(p, eras)
 	defer func() {
-		*s = subject{}
+		*s = subject{own: s.own[:0]}
 		subjects.Put(s)
 	}()
 	result := Result{Class: s.class}
@@ -119,6 +119,8 @@ type subject struct {
 	class        Class
 	// eras are those that may enforce.
 	eras []portsec.Era
+	// own is the identity as Kube-OVN writes it, "MAC IP..."; empty where it is not known.
+	own []byte
 	// exact tells that port_security is the identity to the letter, and nothing else was decided. Every era reads that alike, and it
 	// is what nearly all ports have, so that nothing has to be read.
 	exact bool
@@ -134,8 +136,11 @@ var subjects = sync.Pool{New: func() any { return new(subject) }}
 func (s *subject) become(p inventory.Port, eras []portsec.Era) {
 	s.Port, s.class, s.eras = p, ClassOf(p), eras
 	s.identity, s.identityFrom, s.identityErr = identityOf(p)
+	if s.identityErr == nil {
+		s.own = appendIdentity(s.own, s.identity)
+	}
 	s.exact = p.Row != nil && s.identityErr == nil && p.Pod != nil && p.Row.Type == "" && p.Decision.Level == policy.Strict &&
-		len(p.Row.PortSecurity) == 1 && ordinary(s.identity) && p.Row.PortSecurity[0] == string(appendIdentity(make([]byte, 0, 128), s.identity))
+		len(p.Row.PortSecurity) == 1 && ordinary(s.identity) && p.Row.PortSecurity[0] == string(s.own)
 	if p.Row != nil && !s.exact {
 		var want portsec.Set // stays open where there is no identity; nobody compares with it then
 		if s.identityErr == nil {

@@ -17,15 +17,14 @@ var identityMismatch = check{
 		if s.Pod == nil || s.Record == nil || s.identityErr != nil || s.Pod.Terminating {
 			return found{}, false
 		}
-		own := appendIdentity(make([]byte, 0, 128), s.identity)
 		if s.passes() {
 			for _, element := range s.Row.Addresses {
-				if element == string(own) || sameIdentity(element, s.identity) {
+				if element == string(s.own) || sameIdentity(element, s.identity) {
 					continue
 				}
-				f := found{message: fmt.Sprintf("addresses holds %q; the %s gives %s", element, s.identityFrom, own)}
+				f := found{message: fmt.Sprintf("addresses holds %q; the %s gives %s", element, s.identityFrom, s.own)}
 				if len(s.Row.Addresses) == 1 || len(s.Row.Addresses) == 2 && slices.Contains(s.Row.Addresses, kubeovn.AddressUnknown) {
-					words := []string{"lsp-set-addresses", s.nameForNbctl(), string(own)}
+					words := []string{"lsp-set-addresses", s.nameForNbctl(), string(s.own)}
 					if slices.Contains(s.Row.Addresses, kubeovn.AddressUnknown) {
 						words = append(words, kubeovn.AddressUnknown)
 					}
@@ -38,19 +37,35 @@ var identityMismatch = check{
 		if mac == "" || s.Pod.Annotations[s.Provider.Key(kubeovn.Allocated)] != kubeovn.True {
 			return found{}, false
 		}
-		if text := mac + " " + strings.ReplaceAll(ips, ",", " "); text != string(own) && !sameIdentity(strings.TrimSpace(text), s.identity) {
+		if written(s.own, mac, ips) {
+			return found{}, false
+		}
+		if text := mac + " " + strings.ReplaceAll(ips, ",", " "); !sameIdentity(strings.TrimSpace(text), s.identity) {
 			texts := make([]string, len(s.identity.IPs))
 			for i, ip := range s.identity.IPs {
 				texts[i] = ip.String()
 			}
 			return found{
-				message: fmt.Sprintf("the pod's annotations say %q; the %s gives %s, and Kube-OVN builds port_security from the annotations", text, s.identityFrom, own),
+				message: fmt.Sprintf("the pod's annotations say %q; the %s gives %s, and Kube-OVN builds port_security from the annotations", text, s.identityFrom, s.own),
 				fix: command("kubectl", "annotate", "pod", "-n", s.Pod.Namespace, s.Pod.Name, "--overwrite", "--as="+kubeovn.ControllerAccount,
 					s.Provider.Key(kubeovn.MACAddress)+"="+s.identity.MAC.String(), s.Provider.Key(kubeovn.IPAddress)+"="+strings.Join(texts, ",")),
 			}, true
 		}
 		return found{}, false
 	},
+}
+
+// written tells that the annotations say an identity to the letter, as those of nearly all pods do.
+func written(own []byte, mac, ips string) bool {
+	if len(own) != len(mac)+1+len(ips) || string(own[:len(mac)]) != mac {
+		return false
+	}
+	for i, b := range own[len(mac)+1:] {
+		if b != ips[i] && (b != ' ' || ips[i] != ',') {
+			return false
+		}
+	}
+	return true
 }
 
 // sameIdentity tells that an element of addresses, "MAC IP...", names this identity. Elements without a MAC name nobody.

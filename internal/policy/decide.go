@@ -18,7 +18,7 @@ const LevelLabel = "ovnguard.io/level"
 // may only tighten what the namespace left, and exceptions in effect loosen single ports. Where the namespace could not be
 // read, the built-in default stands: strict, and nothing is granted.
 func Decide(q Query) Decision {
-	d := &draft{query: &q, base: BuiltIn()}
+	d := &draft{query: q, base: BuiltIn()}
 	d.LevelFrom, d.ForwardingFrom = FromDefault, FromDefault
 	if q.Namespace.Err != nil {
 		d.step(Step{
@@ -43,7 +43,7 @@ func Decide(q Query) Decision {
 // draft is a decision in the making.
 type draft struct {
 	Decision
-	query *Query
+	query Query
 	// base is the policy that the port falls under.
 	base Policy
 }
@@ -56,7 +56,7 @@ func (d *draft) setForwarding(f Forwarding, from Source) { d.Forwarding, d.Forwa
 
 // policies begins with the policy that matches. One that selects pods by their labels can only tighten.
 func (d *draft) policies() {
-	base, tighter := match(d.query)
+	base, tighter := match(&d.query)
 	if base != nil {
 		d.base = *base
 		d.Policy = base.Name
