@@ -67,7 +67,7 @@ const (
 
 // ClassOf gives the class of a port. It rests on what only Kube-OVN or KubeVirt can have made: the row's type and marks, resources,
 // owners that exist. A name proves nothing, nor do labels and annotations that a tenant may write.
-func ClassOf(p inventory.Port) Class {
+func ClassOf(p *inventory.Port) Class {
 	if p.Pod != nil {
 		return classOfPod(p)
 	}
@@ -102,7 +102,7 @@ func ClassOf(p inventory.Port) Class {
 	return ClassUnknown
 }
 
-func classOfPod(p inventory.Port) Class {
+func classOfPod(p *inventory.Port) Class {
 	machine := p.Pod.Owner != p.Pod.Name
 	for _, o := range p.Owners {
 		switch {

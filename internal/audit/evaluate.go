@@ -49,8 +49,8 @@ func Rules() []Rule {
 // port counts as protected only if each of them protects it. Without any, all are plausible. Where the picture says which may
 // enforce on the port's own chassis, those count.
 func Evaluate(p inventory.Port, eras []portsec.Era) Result {
-	if why := outOfScope(p); why != "" {
-		return Result{State: OutOfScope, Why: why, Class: ClassOf(p)}
+	if why := outOfScope(&p); why != "" {
+		return Result{State: OutOfScope, Why: why, Class: ClassOf(&p)}
 	}
 	if len(p.Eras) > 0 {
 		eras = p.Eras
@@ -59,7 +59,8 @@ func Evaluate(p inventory.Port, eras []portsec.Era) Result {
 		eras = everyEra
 	}
 	s := subjects.Get().(*subject) //nolint:forcetypeassert // nothing else is put there
-	s.become(p, eras)
+	s.Port, s.eras = p, eras
+	s.derive()
 	defer func() {
 		*s = subject{own: s.own[:0]}
 		subjects.Put(s)
@@ -82,7 +83,7 @@ func Evaluate(p inventory.Port, eras []portsec.Era) Result {
 }
 
 // outOfScope says why a port is not judged, or "" where it is.
-func outOfScope(p inventory.Port) string {
+func outOfScope(p *inventory.Port) string {
 	switch {
 	case p.Pod != nil && p.Pod.Finished:
 		return "its pod has ended"
@@ -132,9 +133,10 @@ type subject struct {
 // subjects are used again: there is one for each port that is judged, and most ports are as they must be.
 var subjects = sync.Pool{New: func() any { return new(subject) }}
 
-// become makes s the port.
-func (s *subject) become(p inventory.Port, eras []portsec.Era) {
-	s.Port, s.class, s.eras = p, ClassOf(p), eras
+// derive fills in what follows from the port.
+func (s *subject) derive() {
+	p := &s.Port
+	s.class = ClassOf(p)
 	s.identity, s.identityFrom, s.identityErr = identityOf(p)
 	if s.identityErr == nil {
 		s.own = appendIdentity(s.own, s.identity)
@@ -146,7 +148,7 @@ func (s *subject) become(p inventory.Port, eras []portsec.Era) {
 		if s.identityErr == nil {
 			want, s.identityErr = wanted(s.identity, p.Decision)
 		}
-		s.column = portsec.Assess(eras, p.Row.Type, p.Row.PortSecurity, want)
+		s.column = portsec.Assess(s.eras, p.Row.Type, p.Row.PortSecurity, want)
 	}
 }
 

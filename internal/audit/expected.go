@@ -25,7 +25,7 @@ func ExpectedOf(p inventory.Port) (Expected, error) {
 	if p.Decision.Level == policy.Open {
 		return expected, nil
 	}
-	identity, _, err := identityOf(p)
+	identity, _, err := identityOf(&p)
 	if err != nil {
 		return Expected{}, err
 	}

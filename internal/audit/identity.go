@@ -24,7 +24,7 @@ var (
 
 // identityOf gives the MAC and addresses that Kube-OVN assigned. The truth is the IP resource, which tenants cannot
 // write; the pod's annotations are believed only where there is none.
-func identityOf(p inventory.Port) (identity portsec.Identity, from string, err error) {
+func identityOf(p *inventory.Port) (identity portsec.Identity, from string, err error) {
 	switch {
 	case p.Record != nil && p.Record.MAC == "":
 		return portsec.Identity{}, "", wrapIdentity(fromRecord, errNoMAC)

@@ -213,7 +213,7 @@ func TestClassOf(t *testing.T) {
 		"nothing":                             {inventory.Port{Name: "x"}, ClassUnknown},
 	}
 	for name, c := range cases {
-		if got := ClassOf(c.port); got != c.want || got.Expectation() == "" {
+		if got := ClassOf(&c.port); got != c.want || got.Expectation() == "" {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
