@@ -53,9 +53,8 @@ func (c Class) Expectation() string {
 const (
 	kindEgressGateway = "VpcEgressGateway"
 	kubeovnGroup      = "kubeovn.io/"
-	// natGatewayKey is on the pods of a NAT gateway, and loadBalancerKey on those of a Service's load balancer. They prove something in
-	// Kube-OVN's own namespace only, where no tenant makes pods.
-	natGatewayKey    = "ovn.kubernetes.io/vpc_nat_gw"
+	// loadBalancerKey is on the pods of a Service's load balancer. It proves something in Kube-OVN's own namespace only, where no tenant
+	// makes pods, as kubeovn.NATGateway does.
 	loadBalancerKey  = "ovn.kubernetes.io/vpc_lb"
 	kubeovnNamespace = "kube-system"
 	keeperOfMachines = "VirtualMachine"
@@ -119,7 +118,7 @@ func classOfPod(p *inventory.Port) Class {
 		return ClassVM
 	case p.Pod.Namespace != kubeovnNamespace || len(p.Owners) == 0:
 		return ClassPod
-	case p.Pod.Annotations[natGatewayKey] == kubeovn.True, p.Pod.Labels[labelNATGateway] == kubeovn.True:
+	case p.Pod.Annotations[kubeovn.NATGateway] == kubeovn.True, p.Pod.Labels[labelNATGateway] == kubeovn.True:
 		return ClassNATGateway
 	case p.Pod.Labels[loadBalancerKey] != "":
 		return ClassLoadBalancer

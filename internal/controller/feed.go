@@ -76,26 +76,19 @@ func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Mon
 	if err != nil {
 		return err
 	}
-	set := func(o client.Object) { m.Change(func(inv *inventory.Inventory) []string { return s.Set(inv, o) }) }
+	set := func(o any) { m.Change(func(inv *inventory.Inventory) []string { return s.Set(inv, o) }) }
 	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc: func(o any) {
-			if object, ok := o.(client.Object); ok {
-				set(object)
-			}
-		},
+		AddFunc: set,
 		UpdateFunc: func(before, o any) {
-			object, ok := o.(client.Object)
-			if was, had := before.(client.Object); ok && (!had || !s.SpecOnly || !sameSpec(was, object)) {
-				set(object)
+			if !s.SpecOnly || !sameSpec(before, o) {
+				set(o)
 			}
 		},
 		DeleteFunc: func(o any) {
 			if gone, ok := o.(toolscache.DeletedFinalStateUnknown); ok {
 				o = gone.Obj
 			}
-			if object, ok := o.(client.Object); ok {
-				m.Change(func(inv *inventory.Inventory) []string { return s.Delete(inv, object) })
-			}
+			m.Change(func(inv *inventory.Inventory) []string { return s.Delete(inv, o) })
 		},
 	})
 	if err != nil {
@@ -108,6 +101,8 @@ func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Mon
 }
 
 // sameSpec tells that two states of objects of one name are of one object and say the same in their specs.
-func sameSpec(before, after client.Object) bool {
-	return before.GetUID() == after.GetUID() && before.GetGeneration() == after.GetGeneration()
+func sameSpec(was, is any) bool {
+	before, ok := was.(client.Object)
+	after, also := is.(client.Object)
+	return ok && also && before.GetUID() == after.GetUID() && before.GetGeneration() == after.GetGeneration()
 }

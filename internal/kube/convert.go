@@ -16,14 +16,14 @@ import (
 // PodOf gives the facts of a pod. Networks that cannot be read count as none: Kube-OVN makes no port for them either.
 func PodOf(p *corev1.Pod) *inventory.Pod {
 	out := &inventory.Pod{
-		PodKey:      inventory.PodKey{Namespace: p.Namespace, Name: p.Name},
+		PodKey:      inventory.PodKey{Namespace: shared(p.Namespace), Name: p.Name},
 		UID:         string(p.UID),
 		Owner:       portOwner(p),
 		HostNetwork: p.Spec.HostNetwork,
 		Finished:    finished(p),
 		Terminating: p.DeletionTimestamp != nil,
-		Labels:      p.Labels,
-		Annotations: p.Annotations,
+		Labels:      sharedMap(p.Labels, func(string) bool { return true }),
+		Annotations: sharedMap(p.Annotations, kubeovn.IsRead),
 		Controller:  controllerOf(p.OwnerReferences),
 		Inherited:   policy.Inherited(p.Annotations),
 	}
@@ -72,7 +72,7 @@ func AttachmentOf(nad *nadv1.NetworkAttachmentDefinition) (kubeovn.Attachment, k
 
 // RecordOf gives the facts of an IP resource (ips.kubeovn.io). Fields that are absent stay empty.
 func RecordOf(u *unstructured.Unstructured) *inventory.Record {
-	r := &inventory.Record{Name: u.GetName(), MAC: specString(u, "macAddress"), Subnet: specString(u, "subnet"), Keeper: specString(u, "podType")}
+	r := &inventory.Record{Name: u.GetName(), MAC: specString(u, "macAddress"), Subnet: shared(specString(u, "subnet")), Keeper: shared(specString(u, "podType"))}
 	for _, field := range []string{"v4IpAddress", "v6IpAddress"} {
 		if ip := specString(u, field); ip != "" {
 			r.IPs = append(r.IPs, ip)
@@ -99,12 +99,4 @@ func specString(u *unstructured.Unstructured, field string) string {
 		return "" // another type than the schema allows: as good as absent
 	}
 	return s
-}
-
-// stripPod drops what is not read from a pod. On a cluster of many pods this is most of the memory.
-func stripPod(p *corev1.Pod) {
-	p.ManagedFields = nil
-	p.Finalizers = nil
-	p.Spec = corev1.PodSpec{HostNetwork: p.Spec.HostNetwork, NodeName: p.Spec.NodeName, RestartPolicy: p.Spec.RestartPolicy}
-	p.Status = corev1.PodStatus{Phase: p.Status.Phase, Reason: p.Status.Reason}
 }

@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -85,16 +87,22 @@ func TestStripKeepsWhatIsRead(t *testing.T) {
 			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "vm"}}
 		},
 	} {
-		whole := PodOf(fullPod(change))
-		stripped := fullPod(change)
-		if _, err := Strip(stripped); err != nil {
+		pod := fullPod(change)
+		whole := PodOf(pod)
+		stripped, err := Strip(pod)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(whole, PodOf(stripped)); diff != "" {
-			t.Errorf("-whole +stripped\n%s", diff)
+		entry, ok := stripped.(*Entry)
+		if !ok {
+			t.Fatalf("%T is kept", stripped)
 		}
-		if stripped.ManagedFields != nil || stripped.Spec.Containers != nil || stripped.Finalizers != nil {
-			t.Errorf("not stripped: %+v", stripped)
+		if diff := cmp.Diff(whole, entry.fact); diff != "" {
+			t.Errorf("-whole +kept\n%s", diff)
+		}
+		key, err := cache.MetaNamespaceKeyFunc(entry)
+		if m := entry.GetObjectMeta(); err != nil || key != pod.Namespace+"/"+pod.Name || m.GetResourceVersion() != pod.ResourceVersion || m.GetUID() != pod.UID {
+			t.Errorf("the cache sees %q, %+v: %v", key, m, err)
 		}
 	}
 }
@@ -131,6 +139,67 @@ func TestAttachmentOf(t *testing.T) {
 		if a, kind := AttachmentOf(nad); kind != want || a != (kubeovn.Attachment{Namespace: "ns", Name: "blue"}) {
 			t.Errorf("%q: %+v is %v, want %v", config, a, kind, want)
 		}
+	}
+}
+
+// What says nothing about ports is not kept, whatever its size.
+func TestAnnotationsThatAreKept(t *testing.T) {
+	pod := fullPod(func(p *corev1.Pod) {
+		p.Annotations = map[string]string{
+			"kubectl.kubernetes.io/last-applied-configuration": "{}", "ovn.kubernetes.io/cidr": "10.16.0.0/16", "ovn.kubernetes.io/allocated": "true",
+			"ovn.kubernetes.io/port_security": "true", "net.ns.ovn.kubernetes.io/mac_address.eth1": "0a:00:00:00:00:01", "ovn.kubernetes.io/aaps": "a",
+			"ovn.kubernetes.io/vpc_nat_gw": "true", "example.org/x": "y",
+		}
+	})
+	want := map[string]string{
+		"ovn.kubernetes.io/allocated": "true", "ovn.kubernetes.io/port_security": "true", "net.ns.ovn.kubernetes.io/mac_address.eth1": "0a:00:00:00:00:01",
+		"ovn.kubernetes.io/aaps": "a", "ovn.kubernetes.io/vpc_nat_gw": "true",
+	}
+	if diff := cmp.Diff(want, PodOf(pod).Annotations); diff != "" {
+		t.Errorf("-want +kept\n%s", diff)
+	}
+}
+
+// The inventory is the same whether it is fed with objects or with what a cache keeps of them.
+func TestEntriesFeedTheInventory(t *testing.T) {
+	ip := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"macAddress": "0a:00:00:00:00:01", "v4IpAddress": "10.16.0.7", "subnet": "ovn-default"}}}
+	ip.SetGroupVersionKind(IPKind)
+	pod := fullPod(func(*corev1.Pod) {})
+	ip.SetName(pod.Name + "." + pod.Namespace)
+	whole, kept := inventory.New(), inventory.New()
+	feed := func(inv *inventory.Inventory, strip bool, remove bool) {
+		for _, s := range Sources() {
+			var object any = pod
+			switch s.Kind {
+			case IPKind:
+				object = ip.DeepCopy()
+			case corev1.SchemeGroupVersion.WithKind("Pod"):
+				object = pod.DeepCopy()
+			default:
+				continue
+			}
+			if strip {
+				var err error
+				if object, err = Strip(object); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if remove {
+				s.Delete(inv, object)
+				continue
+			}
+			s.Set(inv, object)
+		}
+	}
+	feed(whole, false, false)
+	feed(kept, true, false)
+	now := time.Unix(1, 0)
+	if diff := cmp.Diff(whole.Port(ip.GetName(), now), kept.Port(ip.GetName(), now), cmpopts.EquateErrors()); diff != "" || kept.Port(ip.GetName(), now).Record == nil || kept.Port(ip.GetName(), now).Pod == nil {
+		t.Errorf("-whole +kept\n%s", diff)
+	}
+	feed(kept, true, true)
+	if names := kept.Names(); len(names) > 0 || kept.Port(ip.GetName(), now).Record != nil {
+		t.Errorf("left over: %q", names)
 	}
 }
 

@@ -80,7 +80,7 @@ func (s *apiServer) page(w http.ResponseWriter, r *http.Request) any {
 	list := corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}}
 	for i := from; i < min(from+limit, s.pods); i++ {
 		list.Items = append(list.Items, corev1.Pod{ObjectMeta: metav1.ObjectMeta{
-			Namespace: "ns", Name: fmt.Sprintf("p%d", i), Annotations: map[string]string{"number": strconv.Itoa(i)},
+			Namespace: "ns", Name: fmt.Sprintf("p%d", i), Labels: map[string]string{"number": strconv.Itoa(i)},
 		}})
 	}
 	if from+limit < s.pods {
@@ -146,7 +146,7 @@ func TestFillPages(t *testing.T) {
 		t.Errorf("%d ports from %d pages, want %d from 3", n, s.pages, pods)
 	}
 	for i := range pods {
-		if p := inv.Port(fmt.Sprintf("p%d.ns", i), time.Time{}); p.Pod == nil || p.Pod.Annotations["number"] != strconv.Itoa(i) {
+		if p := inv.Port(fmt.Sprintf("p%d.ns", i), time.Time{}); p.Pod == nil || p.Pod.Labels["number"] != strconv.Itoa(i) {
 			t.Fatalf("pod %d: %+v", i, p.Pod)
 		}
 	}

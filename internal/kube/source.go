@@ -28,9 +28,9 @@ type Source struct {
 	Object func() client.Object
 	List   func() client.ObjectList
 	// Set enters an object of the kind into the inventory, Delete takes it out. Both give the names of the ports that this
-	// touches.
-	Set    func(*inventory.Inventory, client.Object) []string
-	Delete func(*inventory.Inventory, client.Object) []string
+	// touches. They take the object, or what Strip makes of it.
+	Set    func(inv *inventory.Inventory, object any) []string
+	Delete func(inv *inventory.Inventory, object any) []string
 }
 
 // Sources gives every kind that the inventory is fed from. Pods come last, so that what they refer to is there already.
@@ -65,13 +65,9 @@ func Sources() []Source {
 				return inv.DeleteAttachment(a)
 			},
 		).optional("which attachments are OVN NICs"),
-		untyped(IPKind,
-			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {
-				return inv.SetRecord(RecordOf(u))
-			},
-			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {
-				return inv.DeleteRecord(u.GetName())
-			},
+		untyped(IPKind, nil, nil).many(
+			kept(RecordOf, (*inventory.Inventory).SetRecord),
+			kept(RecordOf, func(inv *inventory.Inventory, r *inventory.Record) []string { return inv.DeleteRecord(r.Name) }),
 		).optional("the identity that Kube-OVN assigned, so that the pod's own annotations are believed"),
 		untyped(VipKind,
 			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string { return inv.SetVip(VipOf(u)) },
@@ -110,12 +106,16 @@ func Sources() []Source {
 			},
 		).optional(""))
 	}
-	return append(sources, typed(corev1.SchemeGroupVersion.WithKind("Pod"), &corev1.PodList{},
-		func(inv *inventory.Inventory, o *corev1.Pod) []string { return inv.SetPod(PodOf(o)) },
-		func(inv *inventory.Inventory, o *corev1.Pod) []string {
-			return inv.DeletePod(inventory.PodKey{Namespace: o.Namespace, Name: o.Name})
-		},
+	return append(sources, typed[corev1.Pod](corev1.SchemeGroupVersion.WithKind("Pod"), &corev1.PodList{}, nil, nil).many(
+		kept(PodOf, (*inventory.Inventory).SetPod),
+		kept(PodOf, func(inv *inventory.Inventory, p *inventory.Pod) []string { return inv.DeletePod(p.PodKey) }),
 	))
+}
+
+// many gives the source of objects of which there are so many that caches keep an Entry of each.
+func (s Source) many(set, remove func(*inventory.Inventory, any) []string) Source {
+	s.Set, s.Delete = set, remove
+	return s
 }
 
 func (s Source) optional(lacks string) Source {
@@ -184,8 +184,8 @@ func metadata(kind schema.GroupVersionKind, set, remove func(*inventory.Inventor
 }
 
 // on gives do for objects of any type; those of another one touch nothing.
-func on[T client.Object](do func(*inventory.Inventory, T) []string) func(*inventory.Inventory, client.Object) []string {
-	return func(inv *inventory.Inventory, object client.Object) []string {
+func on[T client.Object](do func(*inventory.Inventory, T) []string) func(*inventory.Inventory, any) []string {
+	return func(inv *inventory.Inventory, object any) []string {
 		if o, ok := object.(T); ok {
 			return do(inv, o)
 		}
@@ -193,11 +193,12 @@ func on[T client.Object](do func(*inventory.Inventory, T) []string) func(*invent
 	}
 }
 
-// Strip drops what the inventory does not read from an object of one of the Sources, before it goes into a cache.
+// Strip drops what the inventory does not read from an object of one of the Sources, before it goes into a cache. Of pods and IP
+// resources it makes an Entry.
 func Strip(object any) (any, error) {
 	switch o := object.(type) {
 	case *corev1.Pod:
-		stripPod(o)
+		return entryOf(o, PodOf(o)), nil
 	case *corev1.Node:
 		o.ManagedFields, o.Labels, o.Annotations, o.Spec = nil, nil, nil, corev1.NodeSpec{}
 		o.Status = corev1.NodeStatus{Addresses: o.Status.Addresses}
@@ -208,6 +209,9 @@ func Strip(object any) (any, error) {
 	case *metav1.PartialObjectMetadata:
 		o.ManagedFields, o.Labels, o.Annotations = nil, nil, nil
 	case *unstructured.Unstructured:
+		if o.GroupVersionKind() == IPKind {
+			return entryOf(o, RecordOf(o)), nil
+		}
 		o.SetManagedFields(nil)
 	case client.Object:
 		o.SetManagedFields(nil)

@@ -71,6 +71,21 @@ func ClassOf(key string) KeyClass {
 	return classes[suffix]
 }
 
+// NATGateway is on the pods of a NAT gateway, which Kube-OVN makes in its own namespace.
+const NATGateway = "ovn.kubernetes.io/vpc_nat_gw"
+
+// IsRead tells that an annotation of a pod says something about its ports to whoever judges them: what is wished for and granted,
+// the identity, and whether Kube-OVN has given one. Others need not be kept.
+func IsRead(key string) bool {
+	switch ClassOf(key) { //nolint:exhaustive // nothing is decided by the others
+	case LevelKey, GrantKey, IdentityKey:
+		return true
+	case OwnKey:
+		return BaseSuffix(key) == Allocated
+	}
+	return key == NATGateway
+}
+
 // BaseSuffix gives the suffix of a key without an interface's name; "" where the key has no provider.
 func BaseSuffix(key string) Suffix {
 	_, suffix, _ := SplitKey(key)

@@ -1,0 +1,69 @@
+package kube
+
+import (
+	"unique"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+)
+
+// Entry is what a cache keeps of an object of a kind of which there are as many as ports: its name and version, which the cache needs,
+// and what the inventory keeps of it anyway. The object itself would take more than all the rest that is known of the port.
+type Entry struct {
+	namespace, name string
+	version         string
+	uid             types.UID
+	fact            any
+}
+
+// entryOf gives the entry of an object of which the inventory reads this.
+func entryOf(o client.Object, fact any) *Entry {
+	return &Entry{namespace: o.GetNamespace(), name: o.GetName(), version: o.GetResourceVersion(), uid: o.GetUID(), fact: fact}
+}
+
+// GetObjectMeta implements metav1.ObjectMetaAccessor.
+func (e *Entry) GetObjectMeta() metav1.Object {
+	return &metav1.ObjectMeta{Namespace: e.namespace, Name: e.name, ResourceVersion: e.version, UID: e.uid}
+}
+
+// kept gives set or remove for objects as they are read, and for the entries that a cache keeps of them.
+func kept[F any, T client.Object](of func(T) F, do func(*inventory.Inventory, F) []string) func(*inventory.Inventory, any) []string {
+	return func(inv *inventory.Inventory, object any) []string {
+		switch o := object.(type) {
+		case *Entry:
+			if fact, ok := o.fact.(F); ok {
+				return do(inv, fact)
+			}
+		case T:
+			return do(inv, of(o))
+		}
+		return nil
+	}
+}
+
+// shared gives the text in memory that it has in common with all others that say the same, as keys and the values of switches do on
+// thousands of pods.
+func shared(text string) string { return unique.Make(text).Value() }
+
+// sharedMap gives the entries whose key is picked, with keys and short values that share their memory.
+func sharedMap(of map[string]string, pick func(key string) bool) map[string]string {
+	n := 0
+	for key := range of {
+		if pick(key) {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	out := make(map[string]string, n)
+	for key, value := range of {
+		if pick(key) {
+			out[shared(key)] = shared(value)
+		}
+	}
+	return out
+}
