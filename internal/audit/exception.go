@@ -13,9 +13,9 @@ var (
 	exceptionUnused  = Rule{ID: "OVG016", Name: "exception-unused", Severity: Low, Settle: settle, Summary: "the exception is in its time, and no port is meant by it"}
 )
 
-// EvaluateException judges one exception: whether it has ended, or is meant for no port. targets is how many ports it is meant for.
+// EvaluateException judges one exception: whether it has ended, or is meant for no port; meant tells that it is for some.
 // The findings name no port; the pod is empty and the namespace is the exception's.
-func EvaluateException(e *policy.Exception, targets int, now time.Time) Result {
+func EvaluateException(e *policy.Exception, meant bool, now time.Time) Result {
 	result := Result{State: OutOfScope, Why: "it is an exception"}
 	name := e.Namespace + "/" + e.Name
 	say := func(rule Rule, message string) {
@@ -28,7 +28,7 @@ func EvaluateException(e *policy.Exception, targets int, now time.Time) Result {
 	switch {
 	case !e.Expires.IsZero() && !now.Before(e.Expires):
 		say(exceptionExpired, fmt.Sprintf("exception %s ended at %s", name, e.Expires.UTC().Format(time.RFC3339)))
-	case e.Err == nil && targets == 0 && (e.NotBefore.IsZero() || !now.Before(e.NotBefore)):
+	case e.Err == nil && !meant && (e.NotBefore.IsZero() || !now.Before(e.NotBefore)):
 		say(exceptionUnused, fmt.Sprintf("exception %s is meant for no port that there is", name))
 	}
 	return result

@@ -226,12 +226,12 @@ func TestEvaluateException(t *testing.T) {
 	ended.Expires, later.NotBefore = now, now.Add(time.Minute)
 	for name, c := range map[string]struct {
 		exception policy.Exception
-		targets   int
+		meant     bool
 		rule      string
 	}{
-		"in use": {e, 1, ""}, "in use no more": {ended, 1, "OVG015"}, "for nobody": {e, 0, "OVG016"}, "for nobody yet": {later, 0, ""}, "ended, for nobody": {ended, 0, "OVG015"},
+		"in use": {e, true, ""}, "in use no more": {ended, true, "OVG015"}, "for nobody": {e, false, "OVG016"}, "for nobody yet": {later, false, ""}, "ended, for nobody": {ended, false, "OVG015"},
 	} {
-		got := EvaluateException(&c.exception, c.targets, now)
+		got := EvaluateException(&c.exception, c.meant, now)
 		var rules []string
 		for _, f := range got.Findings {
 			rules = append(rules, f.Rule.ID)

@@ -15,8 +15,6 @@ import (
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kube"
-	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/internal/report"
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -190,17 +188,11 @@ func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader)
 
 // besides judges what is no port: exceptions, chassis, and what pods have outside OVN.
 func besides(inv *inventory.Inventory, now time.Time, results map[string]audit.Result) {
-	inv.EachException(func(e *policy.Exception) {
-		if r := audit.EvaluateException(e, len(inv.Targets(e)), now); len(r.Findings) > 0 {
-			results["exception "+e.Namespace+"/"+e.Name] = r // no port has a name with a blank
+	for _, t := range inv.Things() {
+		if r := audit.EvaluateBeside(inv.Beside(t), now); len(r.Findings) > 0 {
+			results[t.String()] = r // no port of Kube-OVN's has a name with a blank
 		}
-	})
-	inv.EachChassis(func(c inventory.Chassis, eras []portsec.Era, six int) {
-		results["chassis "+c.UUID] = audit.EvaluateChassis(c, eras, six)
-	})
-	inv.Outside(func(p *inventory.Pod, others []kubeovn.Attachment) {
-		results["pod "+p.String()] = audit.EvaluateOutside(p, others)
-	})
+	}
 }
 
 // versionNote says so where the database leaves open which parser of OVN enforces.

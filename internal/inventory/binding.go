@@ -3,7 +3,6 @@ package inventory
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -60,6 +59,7 @@ func (inv *Inventory) DeleteBinding(port, uuid string) []string {
 // SetChassis adds or replaces a chassis and gives the names of the ports for which another parser may enforce now.
 func (inv *Inventory) SetChassis(c Chassis) []string {
 	old := inv.chassis[c.UUID]
+	inv.stirred[Thing{Kind: ThingChassis, Name: c.UUID}] = true
 	now := &chassis{[]Chassis{c}, portsec.PlausibleErasAt(inv.version, c.Config)}
 	inv.chassis[c.UUID] = now
 	if old != nil && old.one[0].Name == c.Name && slices.Equal(old.eras, now.eras) {
@@ -71,6 +71,7 @@ func (inv *Inventory) SetChassis(c Chassis) []string {
 // DeleteChassis takes a chassis out and gives the names of the ports that are bound to it.
 func (inv *Inventory) DeleteChassis(uuid string) []string {
 	delete(inv.chassis, uuid)
+	inv.stirred[Thing{Kind: ThingChassis, Name: uuid}] = true
 	return inv.boundTo(uuid)
 }
 
@@ -95,24 +96,6 @@ func (inv *Inventory) boundTo(uuid string) (names []string) {
 		}
 	}
 	return names
-}
-
-// EachChassis calls look with every chassis, the parsers that may enforce there, and how many ports of pods with IPv6 addresses are
-// bound to it.
-func (inv *Inventory) EachChassis(look func(c Chassis, eras []portsec.Era, six int)) {
-	six := make(map[string]int)
-	for _, s := range inv.slots {
-		r, b := s.record, s.binding
-		if r == nil || b == nil || b.Type != "" || !slices.ContainsFunc(r.IPs, func(ip string) bool { return strings.Contains(ip, ":") }) {
-			continue
-		}
-		for _, uuid := range b.Chassis {
-			six[uuid]++
-		}
-	}
-	for uuid, c := range inv.chassis {
-		look(c.one[0], c.eras, six[uuid])
-	}
 }
 
 // bound gives the chassis of a binding that are known, with the parsers that may enforce on them; none where one is not known.

@@ -45,6 +45,7 @@ func (inv *Inventory) portsUnder(p policy.Policy) []string {
 func (inv *Inventory) SetException(e policy.Exception) []string {
 	touched := inv.DeleteException(e.Namespace, e.Name)
 	inv.exceptions[e.Namespace] = append(slices.Clone(inv.exceptions[e.Namespace]), e)
+	inv.stirException(e.Namespace, e.Name)
 	return union(touched, inv.portsFor(&e))
 }
 
@@ -56,6 +57,7 @@ func (inv *Inventory) DeleteException(namespace, name string) []string {
 		return nil
 	}
 	gone := list[i]
+	inv.stirException(namespace, name)
 	if inv.exceptions[namespace] = slices.Delete(slices.Clone(list), i, i+1); len(list) == 1 {
 		delete(inv.exceptions, namespace)
 	}
@@ -83,12 +85,14 @@ func (inv *Inventory) portsFor(e *policy.Exception) []string {
 // the names of the ports of the pods that it owns.
 func (inv *Inventory) SetOwner(o policy.Owner, parent *policy.Owner) []string {
 	inv.owners[o.UID] = owner{object: o, parent: parent}
+	inv.stirOwned(o.UID)
 	return inv.portsOf(inv.owned[o.UID])
 }
 
 // DeleteOwner says that the object is gone and gives the names of the ports of the pods that it owned.
 func (inv *Inventory) DeleteOwner(uid string) []string {
 	delete(inv.owners, uid)
+	inv.stirOwned(uid)
 	return inv.portsOf(inv.owned[uid])
 }
 

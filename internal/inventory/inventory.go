@@ -41,6 +41,9 @@ type Inventory struct {
 	granted   map[string][]netip.Prefix        // by port name
 	chassis   map[string]*chassis              // by UUID
 	version   string                           // of ovn-northd
+
+	six     map[string]int // by UUID of a chassis, to how many ports with IPv6 addresses are bound there
+	stirred map[Thing]bool // since Stirred was asked last
 }
 
 // New gives an empty inventory.
@@ -68,6 +71,8 @@ func New() *Inventory {
 		grantBits:   make(map[int]int),
 		granted:     make(map[string][]netip.Prefix),
 		chassis:     make(map[string]*chassis),
+		six:         make(map[string]int),
+		stirred:     make(map[Thing]bool),
 	}
 }
 
@@ -82,6 +87,7 @@ func (inv *Inventory) SetPod(p *Pod) []string {
 	if p.Controller != nil {
 		add(inv.owned, p.Controller.UID, p.PodKey)
 	}
+	inv.stirPod(p)
 	return union(touched, inv.claim(p))
 }
 
@@ -91,6 +97,7 @@ func (inv *Inventory) DeletePod(key PodKey) []string {
 	if !ok {
 		return nil
 	}
+	inv.stirPod(p)
 	delete(inv.pods, key)
 	remove(inv.byNamespace, key.Namespace, key)
 	for _, a := range p.networks() {
@@ -235,25 +242,6 @@ func (inv *Inventory) Names() []string {
 	return names
 }
 
-// Outside calls look for each pod that still runs and is on the host's network, or has attachments that OVN does not make, which
-// are given.
-func (inv *Inventory) Outside(look func(p *Pod, others []kubeovn.Attachment)) {
-	for _, p := range inv.pods {
-		if p.ended() {
-			continue
-		}
-		var others []kubeovn.Attachment
-		for _, a := range p.networks() {
-			if inv.kinds[a] == kubeovn.KindForeign {
-				others = append(others, a)
-			}
-		}
-		if p.HostNetwork || len(others) > 0 {
-			look(p, others)
-		}
-	}
-}
-
 // Port gives the picture of one port as it is at that time. A name that nobody claims and OVN does not have gives a picture
 // without pod and row.
 func (inv *Inventory) Port(name string, now time.Time) Port {
@@ -339,6 +327,7 @@ func (inv *Inventory) reclaim(keys map[PodKey]bool) []string {
 	for key := range keys {
 		p := inv.pods[key]
 		touched = append(append(touched, inv.unclaim(p)...), inv.claim(p)...)
+		inv.stirPod(p)
 	}
 	return union(touched, nil)
 }

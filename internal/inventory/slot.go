@@ -54,7 +54,9 @@ func (inv *Inventory) edit(name string, change func(*slot)) {
 	if s == nil {
 		s = &slot{name: name}
 	}
+	was := s.six()
 	change(s)
+	inv.countSix(was, s.six())
 	if r := s.rare; r != nil && len(r.claims) == 0 && len(r.vips) == 0 && r.contested == 0 {
 		s.rare = nil
 	}

@@ -24,17 +24,17 @@ func (m *Monitor) Namespace(name string) policy.Namespace {
 	return m.inv.Namespace(name)
 }
 
-// expect notes when the decision about a port changes by itself, because an exception begins or ends.
-func (m *Monitor) expect(name string, at time.Time) {
+// expect notes when what is said of something changes by itself, because an exception begins or ends.
+func (m *Monitor) expect(a about, at time.Time) {
 	if at.IsZero() {
-		delete(m.coming, name)
+		delete(m.coming, a)
 		return
 	}
-	m.coming[name] = at
+	m.coming[a] = at
 	m.schedule(at)
 }
 
-// schedule has the ports whose time has come judged again.
+// schedule has that judged again whose time has come.
 func (m *Monitor) schedule(at time.Time) {
 	now := m.clock.Now()
 	if limit := now.Add(lookAgain); at.After(limit) {
@@ -47,17 +47,17 @@ func (m *Monitor) schedule(at time.Time) {
 	m.clock.AfterFunc(max(at.Sub(now), 0), m.come)
 }
 
-// come judges the ports whose time has come, and sees to it that the others are looked at when theirs does.
+// come judges that whose time has come, and sees to it that the others are looked at when theirs does.
 func (m *Monitor) come() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.clock.Now()
 	m.wake = time.Time{}
 	var next time.Time
-	for name, at := range m.coming {
+	for a, at := range m.coming {
 		switch {
 		case !now.Before(at):
-			m.judge(name) // notes the next change, if there is one
+			m.judge(a) // notes the next change, if there is one
 		case next.IsZero() || at.Before(next):
 			next = at
 		}

@@ -40,9 +40,9 @@ func (SystemClock) AfterFunc(d time.Duration, f func()) { time.AfterFunc(d, f) }
 
 // Verdict is what judging one port gave. It is never changed once it is given.
 type Verdict struct {
-	// Port is the name of the Logical_Switch_Port.
+	// Port is the name of the Logical_Switch_Port; of what is no port, kind and name, such as "exception shop/router".
 	Port string
-	// Pod tells whose NIC it is, with PodUID; both are empty where no pod claims the port.
+	// Pod tells whose NIC it is, with PodUID; both are empty where no pod claims the port. Of what is no port it has the namespace.
 	Pod    inventory.PodKey
 	PodUID string
 	// Result holds the findings that are out, not those that still have to settle.
@@ -55,6 +55,12 @@ type Verdict struct {
 
 // Counts tells that the port is one of those that are counted: it is known, and in scope.
 func (v Verdict) Counts() bool { return v.State != "" && v.State != audit.OutOfScope }
+
+// about names what is judged: a port, or a thing that is none.
+type about struct {
+	port  string
+	thing inventory.Thing
+}
 
 // judged is what is known of one port.
 type judged struct {
@@ -73,8 +79,10 @@ type Monitor struct {
 	eras  []portsec.Era
 	live  bool
 	ports map[string]judged
-	// coming tells when the decision about a port changes by itself, and wake when that is looked at next.
-	coming map[string]time.Time
+	// beside holds what is no port and has findings, or may get some by lasting.
+	beside map[inventory.Thing]judged
+	// coming tells when what is said of something changes by itself, and wake when that is looked at next.
+	coming map[about]time.Time
 	wake   time.Time
 }
 
@@ -82,7 +90,8 @@ type Monitor struct {
 func New(clock Clock, observer Observer) *Monitor {
 	return &Monitor{
 		clock: clock, observer: observer,
-		inv: inventory.New(), eras: portsec.Eras(), ports: make(map[string]judged), coming: make(map[string]time.Time),
+		inv: inventory.New(), eras: portsec.Eras(), ports: make(map[string]judged),
+		beside: make(map[inventory.Thing]judged), coming: make(map[about]time.Time),
 	}
 }
 
@@ -91,12 +100,15 @@ func New(clock Clock, observer Observer) *Monitor {
 func (m *Monitor) Change(change func(*inventory.Inventory) []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	touched := change(m.inv)
+	touched, things := change(m.inv), m.inv.Stirred()
 	if !m.live {
 		return
 	}
 	for _, name := range touched {
-		m.judge(name)
+		m.judge(about{port: name})
+	}
+	for _, t := range things {
+		m.judge(about{thing: t})
 	}
 }
 
@@ -106,6 +118,7 @@ func (m *Monitor) Start() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.live = true
+	m.inv.Stirred() // all are judged
 	m.sweep()
 }
 
@@ -140,8 +153,14 @@ func (m *Monitor) Results() map[string]audit.Result {
 	return results
 }
 
-// judge judges one port and tells the observer what is different from before.
-func (m *Monitor) judge(name string) { m.enter(m.look(name, m.clock.Now())) }
+// judge judges one port or thing and tells the observer what is different from before.
+func (m *Monitor) judge(a about) {
+	if a.port == "" {
+		m.judgeBeside(a.thing, m.clock.Now())
+		return
+	}
+	m.enter(m.look(a.port, m.clock.Now()))
+}
 
 // look judges one port as it is at that time. It changes nothing.
 func (m *Monitor) look(name string, now time.Time) (inventory.Port, audit.Result) {
@@ -153,27 +172,31 @@ func (m *Monitor) look(name string, now time.Time) (inventory.Port, audit.Result
 func (m *Monitor) enter(port inventory.Port, result audit.Result) {
 	name := port.Name
 	m.inv.Granted(name, port.Decision.Pairs)
-	m.expect(name, port.Decision.NextChange)
+	m.expect(about{port: name}, port.Decision.NextChange)
 	before := m.ports[name]
 	after := judged{Verdict: Verdict{Port: name, Result: result}}
 	if port.Pod != nil {
 		after.Pod, after.PodUID = port.Pod.PodKey, port.Pod.UID
 		after.Policy, after.Exceptions = port.Decision.Policy, port.Decision.Exceptions
 	}
-	m.settle(name, before, &after)
+	m.settle(about{port: name}, before, &after)
+	if port.Pod == nil && port.Row == nil {
+		delete(m.ports, name)
+		m.tell(before.Verdict, Verdict{Port: name})
+		return
+	}
+	m.ports[name] = after
+	m.tell(before.Verdict, after.Verdict)
+}
 
+// tell tells the observer what is different from before.
+func (m *Monitor) tell(before, after Verdict) {
 	for _, f := range before.Findings {
 		if !after.Has(f.Rule) || after.PodUID != before.PodUID {
 			m.observer.Cleared(f, before.PodUID)
 		}
 	}
-	if port.Pod == nil && port.Row == nil {
-		delete(m.ports, name)
-		m.observer.Judged(before.Verdict, Verdict{Port: name})
-		return
-	}
-	m.ports[name] = after
-	m.observer.Judged(before.Verdict, after.Verdict)
+	m.observer.Judged(before, after)
 	for _, f := range after.Findings {
 		if !before.Has(f.Rule) || after.PodUID != before.PodUID {
 			m.observer.Found(f, after.PodUID)
@@ -183,7 +206,7 @@ func (m *Monitor) enter(port inventory.Port, result audit.Result) {
 
 // settle takes out of after the findings whose rule has not held for long enough, and sees to it that they are looked at
 // again when it will have.
-func (m *Monitor) settle(name string, before judged, after *judged) {
+func (m *Monitor) settle(a about, before judged, after *judged) {
 	if after.PodUID != before.PodUID {
 		before.since = nil // another pod of the same name starts anew
 	}
@@ -202,7 +225,7 @@ func (m *Monitor) settle(name string, before judged, after *judged) {
 		after.since[f.Rule.ID] = first
 		if rest := f.Rule.Settle - now.Sub(first); rest > 0 {
 			if !seen {
-				m.clock.AfterFunc(rest, func() { m.again(name) })
+				m.clock.AfterFunc(rest, func() { m.again(a) })
 			}
 			return false
 		}
@@ -210,8 +233,8 @@ func (m *Monitor) settle(name string, before judged, after *judged) {
 	})
 }
 
-func (m *Monitor) again(name string) {
+func (m *Monitor) again(a about) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.judge(name)
+	m.judge(a)
 }

@@ -13,7 +13,7 @@ import (
 // batch is how many ports are judged before others get their turn: it takes some milliseconds.
 const batch = 4096
 
-// Sweep judges every port, whatever the events said, and gives how many turned out to be something else than the events had led to:
+// Sweep judges every port and what there is beside, whatever the events said, and gives how many turned out to be something else than the events had led to:
 // none, unless an event was missed. Others get their turn in between.
 func (m *Monitor) Sweep() (missed int) {
 	m.mu.Lock()
@@ -27,14 +27,17 @@ func (m *Monitor) Sweep() (missed int) {
 		missed += m.judgeAll(some)
 		m.mu.Unlock()
 	}
-	return missed
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return missed + m.judgeThings()
 }
 
-// sweep judges every port.
+// sweep judges every port, and what there is beside.
 func (m *Monitor) sweep() {
 	for some := range slices.Chunk(m.names(), batch) {
 		m.judgeAll(some)
 	}
+	m.judgeThings()
 }
 
 // names gives the name of every port that there is, or was.
@@ -81,7 +84,7 @@ func (m *Monitor) judgeAll(names []string) (changed int) {
 	}
 	group.Wait()
 	for _, s := range all {
-		before, due := m.ports[s.port.Name], m.coming[s.port.Name]
+		before, due := m.ports[s.port.Name], m.coming[about{port: s.port.Name}]
 		m.enter(s.port, s.result)
 		after := m.ports[s.port.Name]
 		if timed := !due.IsZero() && !now.Before(due); !timed && !same(before, after, now) {

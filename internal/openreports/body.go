@@ -63,11 +63,14 @@ func bodyOf(failures []Failure, before []reportsv1alpha1.ReportResult, now time.
 	return b
 }
 
-// identityOf tells whether two results are about the same thing.
+// identityOf tells whether two results are about the same thing. Of what is no port, what is said tells it.
 func identityOf(r *reportsv1alpha1.ReportResult) string {
 	uid := ""
 	if len(r.Subjects) > 0 {
 		uid = string(r.Subjects[0].UID)
+	}
+	if r.Properties[propertyPort] == "" && uid == "" {
+		uid = r.Description
 	}
 	return strings.Join([]string{r.Policy, r.Properties[propertyPort], uid}, " ")
 }

@@ -78,7 +78,10 @@ func audit(t *testing.T) auditReport {
 	return r
 }
 
-// rules gives the number of findings by rule, from the metrics; rules without any are left out.
+// beside are the rules about what is no port: exceptions, chassis, pods outside OVN. Other tests come and go with such.
+var beside = []string{"OVG015", "OVG016", "OVG022", "OVG024"}
+
+// rules gives the number of findings about ports by rule, from the metrics; rules without any are left out.
 func rules(ctx context.Context) (map[string]int, error) {
 	values, err := readMetrics(ctx)
 	if err != nil {
@@ -87,7 +90,9 @@ func rules(ctx context.Context) (map[string]int, error) {
 	out := make(map[string]int)
 	for name, value := range values {
 		if rest, ok := strings.CutPrefix(name, `ovnguard_findings{rule="`); ok && value != 0 {
-			out[strings.TrimSuffix(rest, `"}`)] = int(value)
+			if rule := strings.TrimSuffix(rest, `"}`); !slices.Contains(beside, rule) {
+				out[rule] = int(value)
+			}
 		}
 	}
 	return out, nil
