@@ -11,7 +11,7 @@ var claimedTwice = check{
 			return found{}, false
 		}
 		return found{
-			message: fmt.Sprintf("%d pods claim the port, of which %s is one; the names of pods and attachments make the same port name", s.Claims, s.Pod.PodKey),
+			message: fmt.Sprintf("%d pods claim the port, of which %s is one; the names of pods and attachments make the same port name, or they name a machine that is not there", s.Claims, s.Pod.PodKey),
 			fix:     command("kubectl", "delete", "pod", "-n", s.Pod.Namespace, s.Pod.Name),
 		}, true
 	},

@@ -14,7 +14,8 @@ type Class string
 const (
 	// ClassPod is a NIC of a pod.
 	ClassPod Class = "pod"
-	// ClassVM is a NIC of a KubeVirt machine; ClassMigrating is one of a machine that moves, whose port two launchers share.
+	// ClassVM is a NIC of a KubeVirt machine; ClassMigrating is one of a machine that moves, whose port two launchers share, or two
+	// chassis.
 	ClassVM        Class = "vm"
 	ClassMigrating Class = "vm-migrating"
 	// ClassNATGateway is a NIC of a gateway that Kube-OVN runs to translate addresses, ClassEgressGateway of one through which pods
@@ -102,7 +103,7 @@ func ClassOf(p *inventory.Port) Class {
 }
 
 func classOfPod(p *inventory.Port) Class {
-	machine := p.Pod.Owner != p.Pod.Name
+	machine := false // until its owner is seen to be one: a tenant may write any owner into a pod, and its port bears that name then
 	for _, o := range p.Owners {
 		switch {
 		case o.Kind == kindEgressGateway && strings.HasPrefix(o.APIVersion, kubeovnGroup):
@@ -112,7 +113,7 @@ func classOfPod(p *inventory.Port) Class {
 		}
 	}
 	switch {
-	case machine && p.Claims > 1:
+	case machine && p.Claims > 1, p.Binding != nil && p.Binding.Moving:
 		return ClassMigrating
 	case machine:
 		return ClassVM

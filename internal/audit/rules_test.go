@@ -111,7 +111,13 @@ func TestEvidenceRules(t *testing.T) {
 		"in a group by its MAC alone": {port: port(grouped("web"), portSecurity(mac), granted(policy.MAC, policy.Forbid)), state: Compliant},
 		"two pods":                    {port: port(func(p *inventory.Port) { p.Claims = 2 }), state: Violation, rules: []string{"OVG019"}, says: "2 pods", fix: "kubectl delete pod -n ns p"},
 		"two launchers": {
-			port: port(func(p *inventory.Port) { p.Claims, p.Pod.Owner = 2, "vm" }, externalIDs(map[string]string{"vendor": "kube-ovn", "pod": "ns/vm"})), state: Compliant,
+			port: port(func(p *inventory.Port) {
+				p.Claims, p.Owners = 2, []policy.Owner{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "p", UID: "vmi"}}
+			}), state: Compliant,
+		},
+		"two that name a machine which is not there": {
+			port:  port(func(p *inventory.Port) { p.Claims, p.Pod.Owner = 2, "vm" }, externalIDs(map[string]string{"vendor": "kube-ovn", "pod": "ns/vm"})),
+			state: Violation, rules: []string{"OVG019"}, says: "a machine that is not there",
 		},
 		"secure by annotation only": {port: port(portSecurity(), addresses(mac), record()), state: Violation, rules: []string{"OVG001", "OVG020"}},
 		"told the chassis otherwise": {
@@ -191,8 +197,11 @@ func TestClassOf(t *testing.T) {
 		want Class
 	}{
 		"pod":                                 {port(), ClassPod},
-		"launcher":                            {port(func(p *inventory.Port) { p.Pod.Owner = "vm" }), ClassVM},
-		"two launchers":                       {port(func(p *inventory.Port) { p.Pod.Owner, p.Claims = "vm", 2 }), ClassMigrating},
+		"launcher":                            {port(owned("ns", "kubevirt.io/v1", "VirtualMachineInstance")), ClassVM},
+		"two launchers":                       {port(owned("ns", "kubevirt.io/v1", "VirtualMachineInstance"), func(p *inventory.Port) { p.Claims = 2 }), ClassMigrating},
+		"on two chassis":                      {port(func(p *inventory.Port) { p.Binding = &inventory.Binding{Moving: true} }), ClassMigrating},
+		"an owner that is not there":          {port(func(p *inventory.Port) { p.Pod.Owner = "vm" }), ClassPod},
+		"two with an owner that is not there": {port(func(p *inventory.Port) { p.Pod.Owner, p.Claims = "vm", 2 }), ClassPod},
 		"machine that rests":                  {port(noPod, func(p *inventory.Port) { p.Record.Keeper = "VirtualMachine" }), ClassVM},
 		"NAT gateway":                         {port(owned("kube-system", "apps/v1", "StatefulSet"), labelled("ovn.kubernetes.io/vpc-nat-gw")), ClassNATGateway},
 		"NAT gateway by annotation":           {port(owned("kube-system", "apps/v1", "StatefulSet"), annotate("ovn.kubernetes.io/vpc_nat_gw", "true")), ClassNATGateway},

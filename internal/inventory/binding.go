@@ -17,6 +17,8 @@ type Binding struct {
 	PortSecurity []string
 	// Up tells that a chassis has the port in place.
 	Up bool
+	// Moving tells that it is bound, or is to be bound, to another chassis beside its own, as while a machine moves.
+	Moving bool
 	// Chassis are the UUIDs of those that it is bound to: none, one, or two while a machine moves.
 	Chassis []string
 }
@@ -41,7 +43,7 @@ type chassis struct {
 func (inv *Inventory) SetBinding(b *Binding) []string {
 	old := inv.slot(b.Port).binding
 	inv.edit(b.Port, func(s *slot) { s.binding = b })
-	if old != nil && old.Type == b.Type && old.Up == b.Up && slices.Equal(old.PortSecurity, b.PortSecurity) && slices.Equal(old.Chassis, b.Chassis) {
+	if old != nil && old.Type == b.Type && old.Up == b.Up && old.Moving == b.Moving && slices.Equal(old.PortSecurity, b.PortSecurity) && slices.Equal(old.Chassis, b.Chassis) {
 		return nil
 	}
 	return []string{b.Port}

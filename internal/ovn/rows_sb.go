@@ -14,11 +14,13 @@ type PortBinding struct {
 	Chassis string
 	// AdditionalChassis is known since OVN 22.06: where a port is bound also, while its VM moves.
 	AdditionalChassis []string
-	ParentPort        string
-	Tag               *int
-	Up                *bool
-	Options           map[string]string
-	ExternalIDs       map[string]string
+	// RequestedAdditionalChassis is known since OVN 22.06: where it is to be bound also.
+	RequestedAdditionalChassis []string
+	ParentPort                 string
+	Tag                        *int
+	Up                         *bool
+	Options                    map[string]string
+	ExternalIDs                map[string]string
 }
 
 // Chassis is a row of Chassis: one ovn-controller. OtherConfig holds the features that it says it has.
@@ -106,6 +108,7 @@ var (
 		{name: "tunnel_key", field: func(r *PortBinding) any { return &r.TunnelKey }},
 		{name: "chassis", field: func(r *PortBinding) any { return &r.Chassis }},
 		{name: "additional_chassis", optional: true, field: func(r *PortBinding) any { return &r.AdditionalChassis }},
+		{name: "requested_additional_chassis", optional: true, field: func(r *PortBinding) any { return &r.RequestedAdditionalChassis }},
 		{name: "parent_port", field: func(r *PortBinding) any { return &r.ParentPort }},
 		{name: "tag", field: func(r *PortBinding) any { return &r.Tag }},
 		{name: "up", field: func(r *PortBinding) any { return &r.Up }},

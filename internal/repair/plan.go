@@ -89,7 +89,7 @@ func Plan(p inventory.Port, eras []portsec.Era, past History, now time.Time) Act
 }
 
 func plan(p inventory.Port, column, addresses bool, annotations map[string]string, past History, now time.Time) Action {
-	if p.Claims > 1 { // a launcher keeps the annotation of its migration for the rest of its life, which tells nothing
+	if audit.ClassOf(&p) == audit.ClassMigrating { // a launcher keeps the annotation of its migration for the rest of its life, which tells nothing
 		return Action{Kind: Frozen, Why: "its machine migrates, and Kube-OVN writes the port itself until that has ended"}
 	}
 	if why := unproved(p); why != "" {

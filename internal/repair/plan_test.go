@@ -3,6 +3,7 @@ package repair
 import (
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,10 @@ func port(changes ...func(*inventory.Port)) inventory.Port {
 func open(p *inventory.Port)    { p.Row.PortSecurity = nil }
 func unknown(p *inventory.Port) { p.Row.Addresses = []string{own, "unknown"} }
 func off(p *inventory.Port)     { annotated("false")(p) }
+
+func machine(p *inventory.Port) {
+	p.Owners = []policy.Owner{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "p", UID: "vmi"}}
+}
 
 func annotated(value string) func(*inventory.Port) {
 	return func(p *inventory.Port) {
@@ -100,7 +105,8 @@ func TestPlan(t *testing.T) {
 		"no pod":       {port: port(open, func(p *inventory.Port) { p.Pod = nil }), want: Action{Kind: Nothing}},
 		"no row":       {port: port(func(p *inventory.Port) { p.Row = nil }), want: Action{Kind: Nothing}},
 
-		"machine migrates":   {port: port(open, off, func(p *inventory.Port) { p.Claims = 2 }), want: Action{Kind: Frozen}},
+		"machine migrates":   {port: port(open, off, machine, func(p *inventory.Port) { p.Claims = 2 }), want: Action{Kind: Frozen}},
+		"on two chassis":     {port: port(open, off, func(p *inventory.Port) { p.Binding = &inventory.Binding{Moving: true} }), want: Action{Kind: Frozen}},
 		"machine migrated":   {port: port(open, func(p *inventory.Port) { p.Pod.Annotations[kubeovn.MigrationJob] = "x" }), want: Action{Kind: Write, PortSecurity: []string{own}}},
 		"of another type":    {port: port(open, func(p *inventory.Port) { p.Row.Type = "localport" }), want: Action{Kind: NotProved}, why: "localport"},
 		"not Kube-OVN's":     {port: port(open, func(p *inventory.Port) { p.Row.ExternalIDs = map[string]string{"pod": "ns/p"} }), want: Action{Kind: NotProved}, why: "did not make"},
@@ -178,5 +184,17 @@ func TestBrake(t *testing.T) {
 	allow("h", noon.Add(3*time.Minute), true) // the others are long ago
 	if got := b.Limit(3); got != 2 {
 		t.Errorf("limit %d of 3 ports", got)
+	}
+}
+
+// TestThreatT10TwoPodsOfAMachineThatIsNotThere shows that pods which only say that a machine owns them do not keep their port from
+// being put right, as two launchers of a machine that moves would.
+func TestThreatT10TwoPodsOfAMachineThatIsNotThere(t *testing.T) {
+	p := port(open, func(p *inventory.Port) {
+		p.Pod.Owner, p.Claims = "vm", 2
+		p.Row.ExternalIDs["pod"] = "ns/vm"
+	})
+	if got := Plan(p, portsec.Eras(), History{}, noon); got.Kind != Write || !slices.Equal(got.PortSecurity, []string{own}) {
+		t.Errorf("%+v, want the row to be written", got)
 	}
 }

@@ -20,7 +20,10 @@ func Of(p *ovn.Port) *inventory.Row {
 
 // BindingOf gives the facts of a binding in the Southbound database.
 func BindingOf(b *ovn.PortBinding) *inventory.Binding {
-	out := &inventory.Binding{UUID: b.UUID, Port: b.LogicalPort, Type: b.Type, PortSecurity: b.PortSecurity, Up: b.Up != nil && *b.Up}
+	out := &inventory.Binding{
+		UUID: b.UUID, Port: b.LogicalPort, Type: b.Type, PortSecurity: b.PortSecurity, Up: b.Up != nil && *b.Up,
+		Moving: len(b.AdditionalChassis) > 0 || len(b.RequestedAdditionalChassis) > 0,
+	}
 	if b.Chassis != "" {
 		out.Chassis = append(append(make([]string, 0, 1+len(b.AdditionalChassis)), b.Chassis), b.AdditionalChassis...)
 	}
