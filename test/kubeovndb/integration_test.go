@@ -3,9 +3,11 @@
 package kubeovndb_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
@@ -40,6 +42,34 @@ func TestServerTakesTheFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		check(t, name, db, d)
+	}
+}
+
+// A real server takes the Southbound half, with a binding for each port.
+func TestServerTakesTheSouthboundFile(t *testing.T) {
+	dir, err := os.MkdirTemp("", "kdb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	db := kubeovndb.Database{Ports: 500, Secured: true}
+	file := filepath.Join(dir, "sb.db")
+	if err := db.WriteSouthbound(file, ovsdbserver.SouthboundSchema); err != nil {
+		t.Fatal(err)
+	}
+	server := ovsdbserver.New(dir, "sb", file)
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Kill()
+	p := db.Port(db.Ports - 1)
+	answer, err := server.Transact(t.Context(), fmt.Sprintf(`["OVN_Southbound",{"op":"select","table":"Port_Binding","where":[["port_security","==",%q]],"columns":["logical_port","up"]},`+
+		`{"op":"select","table":"Port_Binding","where":[["chassis","==",["set",[]]]],"columns":["_uuid"]}]`, p.Addresses()))
+	if want := fmt.Sprintf(`[{"rows":[{"logical_port":%q,"up":true}]},{"rows":[]}]`, p.Name); err != nil || strings.TrimSpace(answer) != want {
+		t.Errorf("%s, %v; want %s", answer, err, want)
+	}
+	if err := (kubeovndb.Database{Ports: 200_000}).WriteSouthbound(filepath.Join(dir, "large.db"), ovsdbserver.SouthboundSchema); err == nil {
+		t.Error("more ports than a datapath has room for were written")
 	}
 }
 

@@ -15,6 +15,8 @@ const (
 	perNode      = 100
 	// nodesOfTenant is how many nodes a tenant's pods run on.
 	nodesOfTenant = 4
+	// maxKey is the highest tunnel key of a port (ovn-sb(5), Port_Binding).
+	maxKey = 32767
 	// defaultShare of the ports are on ovn-default, where pods go whose namespace has no subnet of its own, as long as its
 	// /16 has room.
 	defaultShare = 4
@@ -27,6 +29,8 @@ const (
 type Database struct {
 	// Ports is how many pods' ports there are.
 	Ports int
+	// Secured tells that all of them have their port_security, where else one in a few has none.
+	Secured bool
 }
 
 // Port is the port of one pod.
@@ -63,7 +67,7 @@ func (d Database) Port(n int) Port {
 		Switch: subnetName(subnet), SwitchUUID: id('s', subnet), Groups: [2]string{id('n', node), id('g', subnet*d.nodes()+node)},
 		MAC:    fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", byte(h>>8)&^1|2, byte(h>>16), byte(n>>24), byte(n>>16), byte(n>>8), byte(n)),
 		IPs:    [2]string{fmt.Sprintf("10.%d.%d.%d", 16+n>>16&0xff, byte(n>>8), byte(n)), fmt.Sprintf("fd00:10:16::%x:%x", n>>16, n&0xffff)},
-		Strict: n%openShare != 0,
+		Strict: d.Secured || n%openShare != 0,
 	}
 	return p
 }

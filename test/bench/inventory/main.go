@@ -3,10 +3,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
@@ -27,21 +30,32 @@ const (
 const rounds = 5
 
 func main() {
-	var t table.Table
-	for _, pods := range []int{10_000, barSize} {
-		if err := measure(&t, pods); err != nil {
-			fmt.Fprintln(os.Stderr, "bench-inventory:", err)
-			os.Exit(1)
-		}
-	}
-	if err := t.Write(os.Stdout); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-inventory:", err)
 		os.Exit(1)
 	}
-	if missed := t.Missed(); len(missed) > 0 {
-		fmt.Fprintf(os.Stderr, "bench-inventory: missed: %q\n", missed)
-		os.Exit(1)
+}
+
+func run(ctx context.Context) error {
+	var t table.Table
+	for _, pods := range []int{10_000, barSize} {
+		fmt.Fprintf(os.Stderr, "bench-inventory: %d ports\n", pods)
+		if err := measure(&t, pods); err != nil {
+			return err
+		}
+		if err := live(ctx, &t, pods); err != nil {
+			return fmt.Errorf("with real servers: %w", err)
+		}
 	}
+	if err := t.Write(os.Stdout); err != nil {
+		return err
+	}
+	if missed := t.Missed(); len(missed) > 0 {
+		return fmt.Errorf("missed: %q", missed)
+	}
+	return nil
 }
 
 // nobody is told what the monitor finds.
@@ -61,13 +75,10 @@ func heap() float64 {
 }
 
 func measure(t *table.Table, pods int) error {
-	before := heap()
 	m := monitor.New(monitor.SystemClock{}, nobody{})
 	m.Change(func(inv *inventory.Inventory) []string { fill(inv, pods); return nil })
 	m.SetEras(portsec.PlausibleEras("24.03.2"))
-	filled := heap()
 	first := took(m.Start)
-	judged := heap()
 
 	drifted := 0
 	for _, r := range m.Results() {
@@ -89,16 +100,11 @@ func measure(t *table.Table, pods int) error {
 
 	at := func(what string) string { return fmt.Sprintf("%s, %d ports", what, pods) }
 	evaluation := table.Row{What: at("full evaluation in memory"), Measured: text(evaluations), Ratio: perPort(evaluations, pods)}
-	memory := table.Row{
-		What: at("heap per port with its pod, IP, row and binding"), Measured: fmt.Sprintf("%.0f B", (judged-before)/float64(pods)),
-		Peer: fmt.Sprintf("%.0f B before judging", (filled-before)/float64(pods)),
-	}
 	if pods == barSize {
 		evaluation.Bar, evaluation.Missed = "< "+evaluationLimit.String(), evaluations >= evaluationLimit
-		memory.Bar, memory.Missed = fmt.Sprintf("< %.0f B", heapLimit), (judged-before)/float64(pods) >= heapLimit
 	}
 	t.Add(
-		evaluation, memory,
+		evaluation,
 		table.Row{What: at("first judgement of all, with books"), Measured: text(first), Ratio: perPort(first, pods)},
 		table.Row{What: at("full sweep, with books"), Measured: text(sweeps), Ratio: perPort(sweeps, pods)},
 		change(m, pods, at),

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/monitor"
+	"github.com/ovnguard/ovnguard/internal/ovn"
+	"github.com/ovnguard/ovnguard/internal/rows"
+	"github.com/ovnguard/ovnguard/portsec"
+	"github.com/ovnguard/ovnguard/test/bench/table"
+	"github.com/ovnguard/ovnguard/test/kubeovndb"
+	"github.com/ovnguard/ovnguard/test/ovsdbserver"
+)
+
+// drifts is how many changes by another client are timed.
+const drifts = 500
+
+// replica is what one replica of the controller holds: mirrors of both databases, caches of the API server, and the monitor.
+type replica struct {
+	northbound, southbound *ovn.Mirror
+	monitor                *monitor.Monitor
+	caches                 []cache.Store
+	changes                *ovn.Subscription
+	// told are the findings that came, with when; asked is closed by whoever waits.
+	told chan time.Time
+}
+
+// Judged implements monitor.Observer.
+func (r *replica) Judged(_, _ monitor.Verdict) {}
+
+// Found implements monitor.Observer.
+func (r *replica) Found(f audit.Finding, _ string) {
+	if f.Rule.ID != "OVG001" {
+		return
+	}
+	select {
+	case r.told <- time.Now():
+	default: // nobody waits
+	}
+}
+
+// Cleared implements monitor.Observer.
+func (r *replica) Cleared(audit.Finding, string) {}
+
+// live measures what a replica takes and does with real database servers. Objects of the API server come from memory, each read from
+// the bytes that a server sends.
+func live(ctx context.Context, t *table.Table, pods int) (err error) {
+	dir, err := os.MkdirTemp("", "bi") // sockets need short names
+	if err != nil {
+		return fmt.Errorf("make a directory: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	db := kubeovndb.Database{Ports: pods, Secured: true}
+	northbound, err := serve(ctx, dir, "nb", ovsdbserver.NorthboundSchema, db.Write)
+	if err != nil {
+		return err
+	}
+	defer northbound.Kill()
+	southbound, err := serve(ctx, dir, "sb", ovsdbserver.SouthboundSchema, db.WriteSouthbound)
+	if err != nil {
+		return err
+	}
+	defer southbound.Kill()
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	before := heap()
+	r := &replica{told: make(chan time.Time, 1)}
+	begin := time.Now()
+	reading, err := r.start(ctx, northbound.Endpoint(), southbound.Endpoint(), db)
+	if err != nil {
+		return err
+	}
+	first := time.Since(begin)
+	if err := r.allCompliant(pods); err != nil {
+		return err
+	}
+	held := (heap() - before) / float64(pods)
+	at := func(what string) string { return fmt.Sprintf("%s, %d ports", what, pods) }
+	memory := table.Row{What: at("live heap per port with its pod, IP, caches and both mirrors"), Measured: fmt.Sprintf("%.0f B", held)}
+	if pods == barSize {
+		memory.Bar, memory.Missed = fmt.Sprintf("< %.0f B", heapLimit), held >= heapLimit
+	}
+	t.Add(memory, table.Row{
+		What: at("start to first complete audit, both databases"), Measured: text(first), Ratio: perPort(first, pods),
+		Peer: "of it, objects of the API server decoded and entered: " + text(reading),
+	})
+	drift, err := r.drift(ctx, northbound.Endpoint(), db)
+	if err != nil {
+		return err
+	}
+	t.Add(drift(at)...)
+	runtime.KeepAlive(r)
+	return nil
+}
+
+// serve starts a server with a database that write writes.
+func serve(ctx context.Context, dir, name, schema string, write func(path, schema string) error) (*ovsdbserver.Server, error) {
+	file := filepath.Join(dir, name+".db")
+	if err := write(file, schema); err != nil {
+		return nil, err
+	}
+	server := ovsdbserver.New(dir, name, file)
+	return server, server.Start(ctx)
+}
+
+// start does as the controller does when it starts: the mirrors connect while the API server is read; when all is there, every port is
+// judged. It gives how long reading the API server's objects took.
+func (r *replica) start(ctx context.Context, northbound, southbound string, db kubeovndb.Database) (reading time.Duration, err error) {
+	r.monitor = monitor.New(monitor.SystemClock{}, r)
+	if r.northbound, err = ovn.Open(ovn.Config{Endpoints: northbound, Log: logr.Discard()}); err != nil {
+		return 0, err
+	}
+	if r.southbound, err = ovn.Open(ovn.Config{Endpoints: southbound, Database: ovn.Southbound, Log: logr.Discard()}); err != nil {
+		return 0, err
+	}
+	go r.northbound.Run(ctx)
+	go r.southbound.Run(ctx)
+	begin := time.Now()
+	if r.caches, err = fillFromAPI(r.monitor, db); err != nil {
+		return 0, err
+	}
+	reading = time.Since(begin)
+	r.changes = r.northbound.Subscribe(ovn.TablePort, ovn.TableNBGlobal)
+	bound := r.southbound.Subscribe(ovn.TableChassis, ovn.TablePortBinding)
+	for _, m := range []*ovn.Mirror{r.southbound, r.northbound} {
+		if err := m.WaitSynced(ctx); err != nil {
+			return 0, err
+		}
+	}
+	events, _ := bound.Take()
+	r.take(events, nil)
+	events, state := r.changes.Take()
+	r.take(events, state)
+	r.monitor.Start()
+	go r.follow(ctx, bound, false)
+	go r.follow(ctx, r.changes, true)
+	return reading, nil
+}
+
+func (r *replica) follow(ctx context.Context, from *ovn.Subscription, northbound bool) {
+	defer from.Close()
+	for {
+		events, state, err := from.Next(ctx)
+		if err != nil {
+			return // the measurement is over
+		}
+		if !northbound {
+			state = nil
+		}
+		r.take(events, state)
+	}
+}
+
+func (r *replica) take(events []ovn.Event, state *ovn.Snapshot) {
+	if state != nil {
+		r.monitor.SetEras(portsec.PlausibleEras(state.Version()))
+	}
+	r.monitor.Change(func(inv *inventory.Inventory) (touched []string) {
+		if state != nil {
+			touched = inv.SetVersion(state.Version())
+		}
+		for _, e := range events {
+			touched = append(touched, rows.Apply(inv, e)...)
+		}
+		return touched
+	})
+}
+
+// allCompliant says whether every pod's port was found to be as it must be.
+func (r *replica) allCompliant(pods int) error {
+	compliant := 0
+	for name, result := range r.monitor.Results() {
+		switch result.State {
+		case audit.Compliant:
+			compliant++
+		case audit.OutOfScope:
+		case audit.Violation, audit.Unknown:
+			return fmt.Errorf("port %s is %s: %s %v", name, result.State, result.Why, result.Findings)
+		}
+	}
+	if compliant != pods {
+		return fmt.Errorf("%d ports are compliant, want %d", compliant, pods)
+	}
+	return nil
+}
+
+// drift has another client empty port_security of one port after the other, and put it right again. It gives lines with how long it
+// took until the finding was out, and where that time went.
+func (r *replica) drift(ctx context.Context, endpoint string, db kubeovndb.Database) (lines func(func(string) string) []table.Row, err error) {
+	other, err := ovn.Open(ovn.Config{Endpoints: endpoint, Log: logr.Discard()})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go other.Run(ctx)
+	if err := other.WaitSynced(ctx); err != nil {
+		return nil, err
+	}
+	changes := other.Subscribe(ovn.TablePort)
+	defer changes.Close()
+	changes.Take()
+	write := func(row *ovn.Port, column []string) error {
+		outcomes, err := other.Write(ctx, ovn.Write{Port: row, PortSecurity: &column})
+		if err == nil && outcomes[0].Result != ovn.Written {
+			err = fmt.Errorf("change port %s: %w", row.Name, outcomes[0].Err)
+		}
+		for err == nil && !slices.Equal(other.Snapshot().Port(row.Name).PortSecurity, column) {
+			_, _, err = changes.Next(ctx)
+		}
+		return err
+	}
+	var replies, seen, found []time.Duration
+	for i := range drifts {
+		row := other.Snapshot().Port(db.Port((i * 37) % db.Ports).Name)
+		begin := time.Now()
+		outcomes, err := other.Write(ctx, ovn.Write{Port: row, PortSecurity: &[]string{}})
+		if err != nil || outcomes[0].Result != ovn.Written {
+			return nil, cmp.Or(err, outcomes[0].Err)
+		}
+		replies = append(replies, time.Since(begin))
+		select {
+		case at := <-r.told:
+			found = append(found, at.Sub(begin))
+		case <-time.After(10 * time.Second):
+			return nil, fmt.Errorf("port %s was opened, and nothing was found", row.Name)
+		}
+		for len(other.Snapshot().Port(row.Name).PortSecurity) > 0 {
+			if _, _, err := changes.Next(ctx); err != nil {
+				return nil, err
+			}
+		}
+		seen = append(seen, time.Since(begin))
+		if err := write(other.Snapshot().Port(row.Name), row.PortSecurity); err != nil {
+			return nil, err
+		}
+	}
+	judged, err := r.judging(db)
+	if err != nil {
+		return nil, err
+	}
+	return func(at func(string) string) []table.Row {
+		return []table.Row{
+			{
+				What: at("another client opens a port, to the finding"), Measured: quantiles(found),
+				Peer: "the server answers that client: " + quantiles(replies),
+			},
+			{What: at("of it, entering the row and judging"), Measured: quantiles(judged)},
+		}
+	}, nil
+}
+
+// judging gives how long it takes to enter one row that is open and to judge its port.
+func (r *replica) judging(db kubeovndb.Database) ([]time.Duration, error) {
+	times := make([]time.Duration, 0, drifts)
+	for i := range drifts {
+		now := r.northbound.Snapshot().Port(db.Port((i * 41) % db.Ports).Name)
+		if now == nil {
+			return nil, errors.New("a port is gone")
+		}
+		open := *now
+		open.PortSecurity = nil
+		times = append(times, took(func() { r.take([]ovn.Event{{Table: ovn.TablePort, Old: now, New: &open}}, nil) }))
+		r.take([]ovn.Event{{Table: ovn.TablePort, Old: &open, New: now}}, nil)
+		select { // what was found here is nobody's
+		case <-r.told:
+		default:
+		}
+	}
+	return times, nil
+}
+
+// quantiles writes the middle one and the one below which 99 of 100 are.
+func quantiles(times []time.Duration) string {
+	slices.Sort(times)
+	return strings.Join([]string{"p50 " + text(times[len(times)/2]), "p99 " + text(times[len(times)*99/100])}, ", ")
+}
