@@ -111,10 +111,7 @@ func (a *auditor) take(events []ovn.Event, state *ovn.Snapshot) {
 	a.monitor.SetEras(portsec.PlausibleEras(version))
 	a.monitor.Change(func(inv *inventory.Inventory) []string {
 		touched := inv.SetVersion(version)
-		for _, e := range events {
-			touched = append(touched, rows.Apply(inv, e)...)
-		}
-		return touched
+		return append(touched, rows.ApplyAll(inv, events)...)
 	})
 	if !a.started.Load() {
 		a.monitor.Start()
@@ -136,10 +133,7 @@ func (a *auditor) followSouthbound(ctx context.Context, southbound *ovn.Mirror) 
 			return // the service is ending
 		}
 		a.monitor.Change(func(inv *inventory.Inventory) (touched []string) {
-			for _, e := range events {
-				touched = append(touched, rows.Apply(inv, e)...)
-			}
-			return touched
+			return append(touched, rows.ApplyAll(inv, events)...)
 		})
 	}
 }

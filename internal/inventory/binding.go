@@ -42,11 +42,23 @@ type chassis struct {
 // SetBinding adds or replaces a binding and gives the port's name, or nothing where no more than its UUID changed.
 func (inv *Inventory) SetBinding(b *Binding) []string {
 	old := inv.slot(b.Port).binding
-	inv.edit(b.Port, func(s *slot) { s.binding = b })
+	inv.setBinding(b.Port, b)
 	if old != nil && old.Type == b.Type && old.Up == b.Up && old.Moving == b.Moving && slices.Equal(old.PortSecurity, b.PortSecurity) && slices.Equal(old.Chassis, b.Chassis) {
 		return nil
 	}
 	return []string{b.Port}
+}
+
+// setBinding enters a binding or takes it out, and counts those that there are.
+func (inv *Inventory) setBinding(port string, b *Binding) {
+	inv.edit(port, func(s *slot) {
+		if s.binding != nil {
+			inv.bound--
+		}
+		if s.binding = b; b != nil {
+			inv.bound++
+		}
+	})
 }
 
 // DeleteBinding takes the binding with this UUID out and gives the port's name.
@@ -54,54 +66,66 @@ func (inv *Inventory) DeleteBinding(port, uuid string) []string {
 	if b := inv.slot(port).binding; b == nil || b.UUID != uuid {
 		return nil
 	}
-	inv.edit(port, func(s *slot) { s.binding = nil })
+	inv.setBinding(port, nil)
 	return []string{port}
 }
 
 // SetChassis adds or replaces a chassis and gives the names of the ports for which another parser may enforce now.
 func (inv *Inventory) SetChassis(c Chassis) []string {
+	if !inv.settleChassis(c) {
+		return nil
+	}
+	return inv.boundTo(func(uuid string) bool { return uuid == c.UUID })
+}
+
+// settleChassis enters a chassis and tells whether that changes anything for the ports that are bound to it.
+func (inv *Inventory) settleChassis(c Chassis) (changed bool) {
 	old := inv.chassis[c.UUID]
 	inv.stirred[Thing{Kind: ThingChassis, Name: c.UUID}] = true
 	now := &chassis{[]Chassis{c}, portsec.PlausibleErasAt(inv.version, c.Config)}
 	inv.chassis[c.UUID] = now
-	if old != nil && old.one[0].Name == c.Name && slices.Equal(old.eras, now.eras) {
-		return nil
-	}
-	return inv.boundTo(c.UUID)
+	return old == nil || old.one[0].Name != c.Name || !slices.Equal(old.eras, now.eras)
 }
 
 // DeleteChassis takes a chassis out and gives the names of the ports that are bound to it.
 func (inv *Inventory) DeleteChassis(uuid string) []string {
 	delete(inv.chassis, uuid)
 	inv.stirred[Thing{Kind: ThingChassis, Name: uuid}] = true
-	return inv.boundTo(uuid)
+	return inv.boundTo(func(at string) bool { return at == uuid })
 }
 
 // SetVersion says which release ovn-northd is of, which bounds what enforces on each chassis, and gives the names of the ports for
 // which that changed something.
-func (inv *Inventory) SetVersion(version string) (touched []string) {
+func (inv *Inventory) SetVersion(version string) []string {
 	if inv.version == version {
 		return nil
 	}
 	inv.version = version
+	changed := make(map[string]bool)
 	for _, c := range slices.Collect(maps.Values(inv.chassis)) {
-		touched = append(touched, inv.SetChassis(c.one[0])...)
+		if inv.settleChassis(c.one[0]) {
+			changed[c.one[0].UUID] = true
+		}
 	}
-	return distinct(touched)
+	return distinct(inv.boundTo(func(uuid string) bool { return changed[uuid] }))
 }
 
-// boundTo gives the names of the ports that are bound to a chassis. Chassis change so seldom that no index is kept for it.
-func (inv *Inventory) boundTo(uuid string) (names []string) {
+// boundTo gives the names of the ports that are bound to one of the chassis that are picked. Chassis change so seldom that no index is
+// kept for it.
+func (inv *Inventory) boundTo(pick func(uuid string) bool) (names []string) {
+	if inv.bound == 0 {
+		return nil
+	}
 	for name, s := range inv.slots {
-		if s.binding != nil && slices.Contains(s.binding.Chassis, uuid) {
+		if s.binding != nil && slices.ContainsFunc(s.binding.Chassis, pick) {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// bound gives the chassis of a binding that are known, with the parsers that may enforce on them; none where one is not known.
-func (inv *Inventory) bound(b *Binding) (at []Chassis, eras []portsec.Era) {
+// boundAt gives the chassis of a binding that are known, with the parsers that may enforce on them; none where one is not known.
+func (inv *Inventory) boundAt(b *Binding) (at []Chassis, eras []portsec.Era) {
 	if b == nil || len(b.Chassis) == 0 {
 		return nil, nil
 	}

@@ -40,6 +40,7 @@ type Inventory struct {
 	grantBits map[int]int                      // lengths of these prefixes, with how many there are
 	granted   map[string][]netip.Prefix        // by port name
 	chassis   map[string]*chassis              // by UUID
+	bound     int                              // how many bindings there are
 	version   string                           // of ovn-northd
 
 	six     map[string]int // by UUID of a chassis, to how many ports with IPv6 addresses are bound there
@@ -267,7 +268,7 @@ func (inv *Inventory) Port(name string, now time.Time) Port {
 	if len(port.Decision.Pairs) > 0 {
 		port.Overlaps = inv.overlaps(&port)
 	}
-	port.Chassis, port.Eras = inv.bound(port.Binding)
+	port.Chassis, port.Eras = inv.boundAt(port.Binding)
 	return port
 }
 

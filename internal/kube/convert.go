@@ -22,7 +22,7 @@ func PodOf(p *corev1.Pod) *inventory.Pod {
 		HostNetwork: p.Spec.HostNetwork,
 		Finished:    finished(p),
 		Terminating: p.DeletionTimestamp != nil,
-		Labels:      sharedMap(p.Labels, func(string) bool { return true }),
+		Labels:      sharedLabels(p.Labels),
 		Annotations: sharedMap(p.Annotations, kubeovn.IsRead),
 		Controller:  controllerOf(p.OwnerReferences),
 		Inherited:   policy.Inherited(p.Annotations),

@@ -1,8 +1,6 @@
 package kube
 
 import (
-	"unique"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -42,28 +40,4 @@ func kept[F any, T client.Object](of func(T) F, do func(*inventory.Inventory, F)
 		}
 		return nil
 	}
-}
-
-// shared gives the text in memory that it has in common with all others that say the same, as keys and the values of switches do on
-// thousands of pods.
-func shared(text string) string { return unique.Make(text).Value() }
-
-// sharedMap gives the entries whose key is picked, with keys and short values that share their memory.
-func sharedMap(of map[string]string, pick func(key string) bool) map[string]string {
-	n := 0
-	for key := range of {
-		if pick(key) {
-			n++
-		}
-	}
-	if n == 0 {
-		return nil
-	}
-	out := make(map[string]string, n)
-	for key, value := range of {
-		if pick(key) {
-			out[shared(key)] = shared(value)
-		}
-	}
-	return out
 }

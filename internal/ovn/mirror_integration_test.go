@@ -297,10 +297,10 @@ func TestSouthbound(t *testing.T) {
 		`{"op":"insert","table":"Datapath_Binding","uuid-name":"dp","row":{"tunnel_key":3,"external_ids":["map",[["name","sw"]]]}},
 		 {"op":"insert","table":"Encap","uuid-name":"en","row":{"type":"geneve","ip":"10.0.0.1","chassis_name":"n1"}},
 		 {"op":"insert","table":"Chassis","uuid-name":"ch","row":{"name":"n1","hostname":"node1","encaps":["named-uuid","en"]}},
-		 {"op":"insert","table":"Port_Binding","row":{"logical_port":"p","datapath":["named-uuid","dp"],"tunnel_key":1,"mac":["set",["a","b"]],"chassis":["named-uuid","ch"],"up":true,"port_security":"x"}},
+		 {"op":"insert","table":"Port_Binding","row":{"logical_port":"p","datapath":["named-uuid","dp"],"tunnel_key":1,"mac":"not followed","chassis":["named-uuid","ch"],"up":true,"port_security":["set",["a","b"]]}},
 		 {"op":"insert","table":"FDB","row":{"mac":"m","dp_key":3,"port_key":1}},
 		 {"op":"insert","table":"SB_Global","row":{"nb_cfg":4,"options":["map",[["northd_internal_version","24.03.2-1"]]]}}`,
-		`{"op":"mutate","table":"Port_Binding","where":[],"mutations":[["mac","delete",["set",["a"]]],["mac","insert",["set",["c"]]]]},
+		`{"op":"mutate","table":"Port_Binding","where":[],"mutations":[["port_security","delete",["set",["a"]]],["port_security","insert",["set",["c"]]]]},
 		 {"op":"update","table":"Port_Binding","where":[],"row":{"chassis":["set",[]],"up":false}}`,
 		`{"op":"delete","table":"Port_Binding","where":[]},{"op":"delete","table":"Chassis","where":[]}`,
 	} {

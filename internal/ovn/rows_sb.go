@@ -5,7 +5,6 @@ type PortBinding struct {
 	UUID        string
 	LogicalPort string
 	Type        string
-	MAC         []string
 	// PortSecurity is known since OVN 22.06, where the check moved from logical flows to ovn-controller.
 	PortSecurity []string
 	Datapath     string
@@ -19,8 +18,6 @@ type PortBinding struct {
 	ParentPort                 string
 	Tag                        *int
 	Up                         *bool
-	Options                    map[string]string
-	ExternalIDs                map[string]string
 }
 
 // Chassis is a row of Chassis: one ovn-controller. OtherConfig holds the features that it says it has.
@@ -102,7 +99,6 @@ var (
 	portBindingColumns = []column[PortBinding]{
 		{name: "logical_port", field: func(r *PortBinding) any { return &r.LogicalPort }},
 		{name: "type", field: func(r *PortBinding) any { return &r.Type }},
-		{name: "mac", field: func(r *PortBinding) any { return &r.MAC }},
 		{name: "port_security", optional: true, field: func(r *PortBinding) any { return &r.PortSecurity }},
 		{name: "datapath", field: func(r *PortBinding) any { return &r.Datapath }},
 		{name: "tunnel_key", field: func(r *PortBinding) any { return &r.TunnelKey }},
@@ -112,8 +108,6 @@ var (
 		{name: "parent_port", field: func(r *PortBinding) any { return &r.ParentPort }},
 		{name: "tag", field: func(r *PortBinding) any { return &r.Tag }},
 		{name: "up", field: func(r *PortBinding) any { return &r.Up }},
-		{name: "options", field: func(r *PortBinding) any { return &r.Options }},
-		{name: "external_ids", field: func(r *PortBinding) any { return &r.ExternalIDs }},
 	}
 	chassisColumns = []column[Chassis]{
 		{name: "name", field: func(r *Chassis) any { return &r.Name }},

@@ -35,6 +35,22 @@ func ChassisOf(c *ovn.Chassis) inventory.Chassis {
 	return inventory.Chassis{UUID: c.UUID, Name: c.Name, Host: c.Hostname, Config: c.OtherConfig}
 }
 
+// ApplyAll enters a batch of changes into the inventory and gives the names of the ports that they touched. Chassis come first: what
+// ports are bound to one has to be looked through where it changes, and is not while none is.
+func ApplyAll(inv *inventory.Inventory, events []ovn.Event) (touched []string) {
+	for _, e := range events {
+		if e.Table == ovn.TableChassis {
+			touched = append(touched, Apply(inv, e)...)
+		}
+	}
+	for _, e := range events {
+		if e.Table != ovn.TableChassis {
+			touched = append(touched, Apply(inv, e)...)
+		}
+	}
+	return touched
+}
+
 // Apply enters one change of either database into the inventory and gives the names of the ports that it touched. Events about other
 // tables touch none.
 func Apply(inv *inventory.Inventory, e ovn.Event) []string {

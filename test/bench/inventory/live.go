@@ -174,10 +174,7 @@ func (r *replica) take(events []ovn.Event, state *ovn.Snapshot) {
 		if state != nil {
 			touched = inv.SetVersion(state.Version())
 		}
-		for _, e := range events {
-			touched = append(touched, rows.Apply(inv, e)...)
-		}
-		return touched
+		return append(touched, rows.ApplyAll(inv, events)...)
 	})
 }
 

@@ -79,10 +79,7 @@ func lead(ctx context.Context, endpoint string) error {
 	changes := mirror.Subscribe(ovn.TablePort)
 	take := func(events []ovn.Event) {
 		r.Monitor.Change(func(inv *inventory.Inventory) (touched []string) {
-			for _, e := range events {
-				touched = append(touched, rows.Apply(inv, e)...)
-			}
-			return touched
+			return append(touched, rows.ApplyAll(inv, events)...)
 		})
 	}
 	first, _ := changes.Take()
