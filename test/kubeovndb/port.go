@@ -66,7 +66,7 @@ func (d Database) Port(n int) Port {
 		UUID: id('p', n), Name: pod + "." + namespace, Pod: namespace + "/" + pod,
 		Switch: subnetName(subnet), SwitchUUID: id('s', subnet), Groups: [2]string{id('n', node), id('g', subnet*d.nodes()+node)},
 		MAC:    fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", byte(h>>8)&^1|2, byte(h>>16), byte(n>>24), byte(n>>16), byte(n>>8), byte(n)),
-		IPs:    [2]string{fmt.Sprintf("10.%d.%d.%d", 16+n>>16&0xff, byte(n>>8), byte(n)), fmt.Sprintf("fd00:10:16::1:%x:%x", n>>16+1, n&0xffff+1)},
+		IPs:    [2]string{fmt.Sprintf("10.%d.%d.%d", 16+n>>16&0xff, byte(n>>8), byte(n)), fmt.Sprintf("fd00:10:16::%x:%x", n>>15+1, n&0x7fff+1)},
 		Strict: d.Secured || n%openShare != 0,
 	}
 	return p
