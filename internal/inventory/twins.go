@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unique"
 
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -18,13 +19,26 @@ type Twin struct {
 	Others []string
 }
 
-// place is an address or a MAC on one logical switch.
+// place is an address or a MAC on one logical switch. There are several for each port, so that it is kept small.
 type place struct {
-	sw string
-	// mac is in small letters, empty where the place is an address.
-	mac string
-	ip  netip.Addr
+	sw unique.Handle[string]
+	// at is the address in 16 octets, or begins with the MAC.
+	at  [16]byte
+	mac bool
 }
+
+func placeOf(sw unique.Handle[string], a netip.Addr) place { return place{sw: sw, at: a.As16()} }
+
+// text gives the MAC or the address.
+func (p place) text() string {
+	if p.mac {
+		return portsec.MAC(p.at[:6]).String()
+	}
+	return p.address().String()
+}
+
+// address gives the address; that of a MAC means nothing.
+func (p place) address() netip.Addr { return netip.AddrFrom16(p.at).Unmap() }
 
 // sharing is an index from places, addresses or MACs to the names of the ports that are there. Nearly all have one, so that a set
 // for each would take more memory than the ports themselves.
@@ -97,15 +111,20 @@ func (r *Row) places(take func(place)) {
 	if r.Type != "" || r.Disabled || r.Switch == "" {
 		return
 	}
+	sw := unique.Make(r.Switch)
 	for _, element := range r.Addresses {
-		mac, rest, _ := strings.Cut(element, " ")
-		if !strings.Contains(mac, ":") {
+		text, rest, _ := strings.Cut(element, " ")
+		if !strings.Contains(text, ":") {
 			continue // unknown, dynamic, router
 		}
-		take(place{sw: r.Switch, mac: strings.ToLower(mac)})
+		if mac, err := portsec.ParseMAC(text); err == nil {
+			p := place{sw: sw, mac: true}
+			copy(p.at[:], mac[:])
+			take(p)
+		}
 		for text := range strings.FieldsSeq(rest) {
 			if a, err := netip.ParseAddr(text); err == nil {
-				take(place{sw: r.Switch, ip: a.Unmap()})
+				take(placeOf(sw, a))
 			}
 		}
 	}
@@ -137,11 +156,7 @@ func (inv *Inventory) twins(s *slot) (twins []Twin) {
 		if len(others) == 0 {
 			return
 		}
-		if p.mac != "" {
-			twins = append(twins, Twin{Text: p.mac, MAC: true, Others: others})
-			return
-		}
-		twins = append(twins, Twin{Text: p.ip.String(), Others: others})
+		twins = append(twins, Twin{Text: p.text(), MAC: p.mac, Others: others})
 	})
 	return twins
 }
@@ -158,10 +173,10 @@ func (inv *Inventory) besides(name string) []string {
 // nodeOf gives the node whose address the row has; "" where it has none.
 func (inv *Inventory) nodeOf(r *Row) (node string) {
 	r.places(func(p place) {
-		if p.mac != "" || node != "" {
+		if p.mac || node != "" {
 			return
 		}
-		for h := range inv.fixed[p.ip] {
+		for h := range inv.fixed[p.address()] {
 			if h.Kind == HeldByNode {
 				node = h.Name
 			}

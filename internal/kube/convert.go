@@ -23,7 +23,7 @@ func PodOf(p *corev1.Pod) *inventory.Pod {
 		Finished:    finished(p),
 		Terminating: p.DeletionTimestamp != nil,
 		Labels:      sharedLabels(p.Labels),
-		Annotations: sharedMap(p.Annotations, kubeovn.IsRead),
+		Annotations: sharedMap(p.Annotations, kubeovn.IsRead, isCommon),
 		Controller:  controllerOf(p.OwnerReferences),
 		Inherited:   policy.Inherited(p.Annotations),
 	}
@@ -31,6 +31,12 @@ func PodOf(p *corev1.Pod) *inventory.Pod {
 		out.DefaultNetwork, out.Attachments = networks.Default, networks.Attachments
 	}
 	return out
+}
+
+// isCommon tells that many pods have the same value of an annotation. Each has addresses of its own.
+func isCommon(key string) bool {
+	suffix := kubeovn.BaseSuffix(key)
+	return suffix != kubeovn.MACAddress && suffix != kubeovn.IPAddress
 }
 
 // portOwner gives the name in the pod's port: that of the VM for a KubeVirt launcher pod, since Kube-OVN keeps a VM's

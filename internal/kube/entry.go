@@ -2,7 +2,6 @@ package kube
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
@@ -13,18 +12,17 @@ import (
 type Entry struct {
 	namespace, name string
 	version         string
-	uid             types.UID
 	fact            any
 }
 
 // entryOf gives the entry of an object of which the inventory reads this.
 func entryOf(o client.Object, fact any) *Entry {
-	return &Entry{namespace: o.GetNamespace(), name: o.GetName(), version: o.GetResourceVersion(), uid: o.GetUID(), fact: fact}
+	return &Entry{namespace: shared(o.GetNamespace()), name: o.GetName(), version: o.GetResourceVersion(), fact: fact}
 }
 
 // GetObjectMeta implements metav1.ObjectMetaAccessor.
 func (e *Entry) GetObjectMeta() metav1.Object {
-	return &metav1.ObjectMeta{Namespace: e.namespace, Name: e.name, ResourceVersion: e.version, UID: e.uid}
+	return &metav1.ObjectMeta{Namespace: e.namespace, Name: e.name, ResourceVersion: e.version}
 }
 
 // kept gives set or remove for objects as they are read, and for the entries that a cache keeps of them.

@@ -3,16 +3,29 @@ package kube
 import (
 	"hash/maphash"
 	"maps"
+	"strings"
 	"sync/atomic"
-	"unique"
 )
 
-// shared gives the text in memory that it has in common with all others that say the same, as keys, and the names of namespaces and
-// switches, do on thousands of pods.
-func shared(text string) string { return unique.Make(text).Value() }
+// texts are texts that were met lately, by a hash: a fixed number of places, so that it cannot grow.
+var texts [4096]atomic.Pointer[string]
 
-// sharedMap gives the entries whose key is picked, with keys and values that share their memory.
-func sharedMap(of map[string]string, pick func(key string) bool) map[string]string {
+var seed = maphash.MakeSeed()
+
+// shared gives the text in memory that it has in common with others that said the same lately, as keys, and the names of namespaces and
+// switches, do on thousands of pods.
+func shared(text string) string {
+	at := &texts[maphash.String(seed, text)%uint64(len(texts))]
+	if met := at.Load(); met != nil && *met == text {
+		return *met
+	}
+	text = strings.Clone(text)
+	at.Store(&text)
+	return text
+}
+
+// sharedMap gives the entries whose key is picked, with keys that share their memory, and values, too, where they are common.
+func sharedMap(of map[string]string, pick, common func(key string) bool) map[string]string {
 	n := 0
 	for key := range of {
 		if pick(key) {
@@ -24,17 +37,21 @@ func sharedMap(of map[string]string, pick func(key string) bool) map[string]stri
 	}
 	out := make(map[string]string, n)
 	for key, value := range of {
-		if pick(key) {
-			out[shared(key)] = shared(value)
+		if !pick(key) {
+			continue
 		}
+		if common(key) {
+			value = shared(value)
+		}
+		out[shared(key)] = value
 	}
 	return out
 }
 
+func always(string) bool { return true }
+
 // labelSets are sets of labels that were met lately, by a hash. Pods of one ReplicaSet have the same, and come one after the other.
 var labelSets [1024]atomic.Pointer[map[string]string]
-
-var labelSeed = maphash.MakeSeed()
 
 // sharedLabels gives the labels as a map that all objects with the same labels have in common, if others had them lately. Nobody may
 // change it.
@@ -44,13 +61,13 @@ func sharedLabels(labels map[string]string) map[string]string {
 	}
 	var hash uint64 // in no order, as the map
 	for key, value := range labels {
-		hash += maphash.String(labelSeed, key+"="+value)
+		hash += maphash.String(seed, key+"="+value)
 	}
 	at := &labelSets[hash%uint64(len(labelSets))]
 	if met := at.Load(); met != nil && maps.Equal(*met, labels) {
 		return *met
 	}
-	out := sharedMap(labels, func(string) bool { return true })
+	out := sharedMap(labels, always, always)
 	at.Store(&out)
 	return out
 }

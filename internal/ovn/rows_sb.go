@@ -1,22 +1,18 @@
 package ovn
 
-// PortBinding is a row of Port_Binding in the Southbound database. Datapath and the chassis are UUIDs.
+// PortBinding is a row of Port_Binding in the Southbound database, as far as it is read. The chassis are UUIDs.
 type PortBinding struct {
 	UUID        string
 	LogicalPort string
 	Type        string
 	// PortSecurity is known since OVN 22.06, where the check moved from logical flows to ovn-controller.
 	PortSecurity []string
-	Datapath     string
-	TunnelKey    int
 	// Chassis is empty while the port is bound nowhere.
 	Chassis string
 	// AdditionalChassis is known since OVN 22.06: where a port is bound also, while its VM moves.
 	AdditionalChassis []string
 	// RequestedAdditionalChassis is known since OVN 22.06: where it is to be bound also.
 	RequestedAdditionalChassis []string
-	ParentPort                 string
-	Tag                        *int
 	Up                         *bool
 }
 
@@ -100,13 +96,9 @@ var (
 		{name: "logical_port", field: func(r *PortBinding) any { return &r.LogicalPort }},
 		{name: "type", field: func(r *PortBinding) any { return &r.Type }},
 		{name: "port_security", optional: true, field: func(r *PortBinding) any { return &r.PortSecurity }},
-		{name: "datapath", field: func(r *PortBinding) any { return &r.Datapath }},
-		{name: "tunnel_key", field: func(r *PortBinding) any { return &r.TunnelKey }},
 		{name: "chassis", field: func(r *PortBinding) any { return &r.Chassis }},
 		{name: "additional_chassis", optional: true, field: func(r *PortBinding) any { return &r.AdditionalChassis }},
 		{name: "requested_additional_chassis", optional: true, field: func(r *PortBinding) any { return &r.RequestedAdditionalChassis }},
-		{name: "parent_port", field: func(r *PortBinding) any { return &r.ParentPort }},
-		{name: "tag", field: func(r *PortBinding) any { return &r.Tag }},
 		{name: "up", field: func(r *PortBinding) any { return &r.Up }},
 	}
 	chassisColumns = []column[Chassis]{
