@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -94,15 +95,40 @@ func (a *auditor) follow(ctx context.Context) error {
 	if len(a.databases) > 1 {
 		go a.followSouthbound(ctx, a.databases[1].mirror)
 	}
-	go a.sweep(ctx)
 	events, state := changes.Take() // also where the database is empty and there is nothing to wait for
-	for {
-		a.take(events, state)
-		var err error
-		if events, state, err = changes.Next(ctx); err != nil {
+	a.take(events, state)
+	return a.track(ctx, changes, state, a.take)
+}
+
+// track enters each change of one database until ctx ends. From time to time, and when the database was read as a whole because the
+// changes could not be had one by one, everything is judged anew.
+func (a *auditor) track(ctx context.Context, changes *ovn.Subscription, state *ovn.Snapshot, take func([]ovn.Event, *ovn.Snapshot)) error {
+	for next := time.Now().Add(sweepEvery); ; {
+		events, now, err := within(ctx, changes, next)
+		switch {
+		case err == nil:
+			take(events, now)
+			state = now
+		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
 			return err
 		}
+		if !time.Now().Before(next) || resynchronised(events) {
+			a.sweep(state)
+			next = time.Now().Add(sweepEvery)
+		}
 	}
+}
+
+// within gives the next changes, if there are any before a time; the error is context.DeadlineExceeded where there are none.
+func within(ctx context.Context, changes *ovn.Subscription, until time.Time) ([]ovn.Event, *ovn.Snapshot, error) {
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	return changes.Next(ctx)
+}
+
+// resynchronised tells that the database was read as a whole, because the changes could not be had one by one.
+func resynchronised(events []ovn.Event) bool {
+	return slices.ContainsFunc(events, func(e ovn.Event) bool { return e.Kind == ovn.Resynchronised })
 }
 
 // take enters changes of rows. The first batch is everything that the database holds, after which judging starts.
@@ -127,36 +153,36 @@ func (a *auditor) take(events []ovn.Event, state *ovn.Snapshot) {
 func (a *auditor) followSouthbound(ctx context.Context, southbound *ovn.Mirror) {
 	changes := southbound.Subscribe(ovn.TableChassis, ovn.TablePortBinding)
 	defer changes.Close()
-	for {
-		events, _, err := changes.Next(ctx)
-		if err != nil {
-			return // the service is ending
-		}
-		a.monitor.Change(func(inv *inventory.Inventory) (touched []string) {
-			return append(touched, rows.ApplyAll(inv, events)...)
-		})
+	take := func(events []ovn.Event, _ *ovn.Snapshot) { a.enter(events) }
+	events, state, err := changes.Next(ctx)
+	if err != nil {
+		return // the service is ending
 	}
+	take(events, state)
+	_ = a.track(ctx, changes, state, take) // ends with the service
 }
 
-// sweepEvery is how often every port is judged anew, as a safety net.
+// enter has changes of rows judged.
+func (a *auditor) enter(events []ovn.Event) {
+	a.monitor.Change(func(inv *inventory.Inventory) (touched []string) {
+		return append(touched, rows.ApplyAll(inv, events)...)
+	})
+}
+
+// sweepEvery is how often everything is judged anew, as a safety net.
 const sweepEvery = 5 * time.Minute
 
-// sweep judges every port from time to time, until ctx ends. That must find nothing which the events had not told.
-func (a *auditor) sweep(ctx context.Context) {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		begin := time.Now()
-		missed := a.monitor.Sweep()
-		a.swept.Add(float64(missed))
-		if missed > 0 {
-			a.log.Info("judging every port anew found what no event had told", "ports", missed, "took", time.Since(begin).String())
-		}
+// sweep compares what is held of a database with the state that its events have led to, judges everything anew, and counts what
+// that finds: nothing, unless an event was missed.
+func (a *auditor) sweep(state *ovn.Snapshot) {
+	begin := time.Now()
+	var missed []ovn.Event
+	a.monitor.Read(func(inv *inventory.Inventory) { missed = rows.Missed(inv, state) })
+	a.enter(missed)
+	found := len(missed) + a.monitor.Sweep()
+	a.swept.Add(float64(found))
+	if found > 0 {
+		a.log.Info("judging everything anew found what no event had told", "rows", len(missed), "all", found, "took", time.Since(begin).String())
 	}
 }
 

@@ -218,7 +218,7 @@ func addWebhooks(mgr ctrl.Manager, o Options, w *world) error {
 
 // newMonitor gives the monitor, which tells metrics and further observers of what it finds.
 func newMonitor(further ...monitor.Observer) (*monitor.Monitor, error) {
-	counts, err := monitor.NewMetrics(metrics.Registry)
+	counts, err := monitor.NewMetrics(metrics.Registry, time.Now)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
@@ -232,7 +232,7 @@ func addAudit(mgr ctrl.Manager, o Options, m *monitor.Monitor, seen *watches, lo
 		return nil, err
 	}
 	swept := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "ovnguard_sweep_missed_total", Help: "Ports of which judging all of them anew, as a safety net, found what no event had told.",
+		Name: "ovnguard_sweep_missed_total", Help: "Ports, rows and other things of which looking at all of them anew, as a safety net, found what no event had told.",
 	})
 	for _, c := range []prometheus.Collector{databaseMetrics(databases), seen, swept} {
 		if err := metrics.Registry.Register(c); err != nil {

@@ -43,7 +43,7 @@ type chassis struct {
 func (inv *Inventory) SetBinding(b *Binding) []string {
 	old := inv.slot(b.Port).binding
 	inv.setBinding(b.Port, b)
-	if old != nil && old.Type == b.Type && old.Up == b.Up && old.Moving == b.Moving && slices.Equal(old.PortSecurity, b.PortSecurity) && slices.Equal(old.Chassis, b.Chassis) {
+	if old != nil && old.Says(b) {
 		return nil
 	}
 	return []string{b.Port}
@@ -59,6 +59,11 @@ func (inv *Inventory) setBinding(port string, b *Binding) {
 			inv.bound++
 		}
 	})
+}
+
+// Says tells that two bindings say the same of the port; their UUIDs may differ.
+func (b *Binding) Says(o *Binding) bool {
+	return b.Type == o.Type && b.Up == o.Up && b.Moving == o.Moving && slices.Equal(b.PortSecurity, o.PortSecurity) && slices.Equal(b.Chassis, o.Chassis)
 }
 
 // DeleteBinding takes the binding with this UUID out and gives the port's name.

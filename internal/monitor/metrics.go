@@ -1,6 +1,8 @@
 package monitor
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
@@ -12,6 +14,7 @@ type Metrics struct {
 	classes  *prometheus.GaugeVec
 	findings *prometheus.GaugeVec
 	found    *prometheus.CounterVec
+	lives    *lives
 	// series are the values of classes; an observer is told by one at a time.
 	series map[series]int
 }
@@ -19,10 +22,11 @@ type Metrics struct {
 // series are the labels of one series of classes.
 type series struct{ namespace, class, state string }
 
-// NewMetrics registers the metrics with r. Every state and every rule is there from the start, at zero.
-func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
+// NewMetrics registers the metrics with r; now tells the time. Every state and every rule is there from the start, at zero.
+func NewMetrics(r prometheus.Registerer, now func() time.Time) (*Metrics, error) {
 	m := &Metrics{
 		series: make(map[series]int),
+		lives:  newLives(now),
 		ports: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "ovnguard_ports", Help: "Ports of pods by what the audit says of them.",
 		}, []string{"state"}),
@@ -36,7 +40,7 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 			Name: "ovnguard_findings_found_total", Help: "How often a finding came, by rule: at the start, and whenever a port drifts.",
 		}, []string{"rule"}),
 	}
-	for _, c := range []prometheus.Collector{m.ports, m.classes, m.findings, m.found} {
+	for _, c := range []prometheus.Collector{m.ports, m.classes, m.findings, m.found, m.lives} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -77,10 +81,14 @@ func (m *Metrics) count(v Verdict, delta float64) {
 }
 
 // Found implements Observer.
-func (m *Metrics) Found(f audit.Finding, _ string) {
+func (m *Metrics) Found(f audit.Finding, podUID string) {
+	m.lives.began(&f, podUID)
 	m.findings.WithLabelValues(f.Rule.ID).Inc()
 	m.found.WithLabelValues(f.Rule.ID).Inc()
 }
 
 // Cleared implements Observer.
-func (m *Metrics) Cleared(f audit.Finding, _ string) { m.findings.WithLabelValues(f.Rule.ID).Dec() }
+func (m *Metrics) Cleared(f audit.Finding, podUID string) {
+	m.lives.ended(&f, podUID)
+	m.findings.WithLabelValues(f.Rule.ID).Dec()
+}

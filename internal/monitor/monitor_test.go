@@ -294,7 +294,7 @@ func TestBooksAddUp(t *testing.T) {
 
 func TestMetricsAreThereFromTheStart(t *testing.T) {
 	r := prometheus.NewPedanticRegistry()
-	m, err := NewMetrics(r)
+	m, err := NewMetrics(r, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,7 +337,7 @@ func TestMetricsAreThereFromTheStart(t *testing.T) {
 	if now, ever := testutil.ToFloat64(m.findings.WithLabelValues(first.ID)), testutil.ToFloat64(m.found.WithLabelValues(first.ID)); now != 1 || ever != 2 {
 		t.Errorf("%v findings of %v that came, want 1 of 2", now, ever)
 	}
-	if _, err := NewMetrics(r); err == nil {
+	if _, err := NewMetrics(r, time.Now); err == nil {
 		t.Error("registering twice is not an error")
 	}
 }

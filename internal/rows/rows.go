@@ -14,9 +14,12 @@ func Of(p *ovn.Port) *inventory.Row {
 	return &inventory.Row{
 		UUID: p.UUID, Name: p.Name, Switch: p.Switch, Type: p.Type,
 		Addresses: p.Addresses, PortSecurity: p.PortSecurity, ExternalIDs: p.ExternalIDs,
-		Disabled: p.Enabled != nil && !*p.Enabled,
+		Disabled: disabled(p),
 	}
 }
+
+// disabled tells that the column says false: an empty one means enabled.
+func disabled(p *ovn.Port) bool { return p.Enabled != nil && !*p.Enabled }
 
 // BindingOf gives the facts of a binding in the Southbound database.
 func BindingOf(b *ovn.PortBinding) *inventory.Binding {

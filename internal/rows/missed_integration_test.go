@@ -1,0 +1,196 @@
+//go:build integration
+
+package rows
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/ovn"
+	"github.com/ovnguard/ovnguard/test/ovsdbserver"
+)
+
+// limit is how long anything may take to become as it must be.
+const limit = 30 * time.Second
+
+// side is a real server, and an inventory that follows it.
+type side struct {
+	*ovsdbserver.Server
+	t       *testing.T
+	mirror  *ovn.Mirror
+	changes *ovn.Subscription
+	inv     *inventory.Inventory
+	// state is what the changes have led to, and touched which ports they touched since it was looked at last.
+	state   *ovn.Snapshot
+	touched []string
+}
+
+func follow(t *testing.T, database ovn.Database, schema string, tables ...ovn.Table) *side {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ovn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	server, err := ovsdbserver.Create(t.Context(), dir, "db", schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Kill)
+	mirror, err := ovn.Open(ovn.Config{Endpoints: server.Endpoint(), Database: database, Log: logr.Discard(), Probe: 500 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { mirror.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+	s := &side{Server: server, t: t, mirror: mirror, changes: mirror.Subscribe(tables...), inv: inventory.New()}
+	t.Cleanup(s.changes.Close)
+	return s
+}
+
+// until applies changes until the state is as wanted.
+func (s *side) until(what string, wanted func(*ovn.Snapshot) bool) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
+	defer cancel()
+	for s.state == nil || !wanted(s.state) {
+		events, state, err := s.changes.Next(ctx)
+		if err != nil {
+			s.t.Fatalf("wait for %s: %v", what, err)
+		}
+		for _, e := range events {
+			s.touched = append(s.touched, Apply(s.inv, e)...)
+		}
+		s.state = state
+	}
+	if missed := Missed(s.inv, s.state); len(missed) > 0 {
+		s.t.Errorf("after %s the inventory lacks %v", what, missed)
+	}
+}
+
+// took gives which ports were touched since it was asked last, each once, in order.
+func (s *side) took() []string {
+	slices.Sort(s.touched)
+	names := slices.Compact(s.touched)
+	s.touched = nil
+	return names
+}
+
+// lost expects so many differences after the inventory was changed behind the back of the events, and none after they were applied.
+func (s *side) lost(what string, want int) {
+	s.t.Helper()
+	missed := Missed(s.inv, s.state)
+	if len(missed) != want {
+		s.t.Errorf("%s: %d differences %v, want %d", what, len(missed), missed, want)
+	}
+	for _, e := range missed {
+		Apply(s.inv, e)
+	}
+	if left := Missed(s.inv, s.state); len(left) > 0 {
+		s.t.Errorf("%s: differences are left: %v", what, left)
+	}
+}
+
+func (s *side) transact(operations string) {
+	s.t.Helper()
+	name := `"` + string(s.mirror.Snapshot().Database) + `"`
+	if out, err := s.Transact(s.t.Context(), "["+name+operations+"]"); err != nil || strings.Contains(out, `"error"`) {
+		s.t.Fatalf("%.300s: %v", out, err)
+	}
+}
+
+func TestNorthbound(t *testing.T) {
+	s := follow(t, ovn.Northbound, ovsdbserver.NorthboundSchema, ovn.TablePort)
+	s.until("an empty database", func(*ovn.Snapshot) bool { return true })
+	s.transact(`,{"op":"insert","table":"Logical_Switch_Port","uuid-name":"a","row":{"name":"a.ns","addresses":"0a:00:00:00:00:01 10.16.0.1","external_ids":["map",[["pod","ns/a"]]]}},
+		{"op":"insert","table":"Logical_Switch_Port","uuid-name":"b","row":{"name":"b.ns","addresses":"0a:00:00:00:00:02 10.16.0.2"}},
+		{"op":"insert","table":"Logical_Switch","row":{"name":"sw","ports":["set",[["named-uuid","a"],["named-uuid","b"]]]}}`)
+	s.until("two ports", func(n *ovn.Snapshot) bool { return n.Ports().Len() == 2 })
+	if diff := cmp.Diff([]string{"a.ns", "b.ns"}, s.took()); diff != "" {
+		t.Errorf("touched (-want +got):\n%s", diff)
+	}
+	s.inv.SetRow(&inventory.Row{UUID: "none", Name: "c.ns", Type: "virtual"})
+	s.lost("a row that nobody has", 1)
+	a := *s.inv.Row("a.ns")
+	a.PortSecurity = []string{"0a:00:00:00:00:01"}
+	s.inv.SetRow(&a)
+	s.lost("another column", 1)
+	s.inv.DeleteRow("a.ns", a.UUID)
+	s.lost("a row less", 1)
+	b := *s.inv.Row("b.ns")
+	s.inv.DeleteRow("b.ns", b.UUID)
+	b.Name = "d.ns"
+	s.inv.SetRow(&b)
+	s.lost("another name", 2)
+}
+
+func TestSouthbound(t *testing.T) {
+	s := follow(t, ovn.Southbound, ovsdbserver.SouthboundSchema, ovn.TablePortBinding, ovn.TableChassis)
+	s.until("an empty database", func(*ovn.Snapshot) bool { return true })
+	s.transact(`,{"op":"insert","table":"Datapath_Binding","uuid-name":"dp","row":{"tunnel_key":3}},
+		{"op":"insert","table":"Encap","uuid-name":"en","row":{"type":"geneve","ip":"127.0.0.1","chassis_name":"n1"}},
+		{"op":"insert","table":"Encap","uuid-name":"em","row":{"type":"geneve","ip":"127.0.0.2","chassis_name":"n2"}},
+		{"op":"insert","table":"Chassis","uuid-name":"ch","row":{"name":"n1","hostname":"node1","encaps":["named-uuid","en"]}},
+		{"op":"insert","table":"Chassis","uuid-name":"cj","row":{"name":"n2","hostname":"node2","encaps":["named-uuid","em"]}},
+		{"op":"insert","table":"Port_Binding","row":{"logical_port":"a.ns","datapath":["named-uuid","dp"],"tunnel_key":1,"chassis":["named-uuid","ch"],"requested_additional_chassis":["named-uuid","cj"],"up":true,"port_security":"0a:00:00:00:00:01"}},
+		{"op":"insert","table":"Port_Binding","row":{"logical_port":"b.ns","datapath":["named-uuid","dp"],"tunnel_key":2}}`)
+	s.until("two bindings", func(n *ovn.Snapshot) bool { return n.PortBindings().Len() == 2 && n.Chassis().Len() == 2 })
+	if diff := cmp.Diff([]string{"a.ns", "b.ns"}, s.took()); diff != "" {
+		t.Errorf("touched (-want +got):\n%s", diff)
+	}
+	p := s.inv.Port("a.ns", time.Now())
+	if p.Binding == nil || !p.Binding.Up || !p.Binding.Moving || !slices.Equal(p.Binding.PortSecurity, []string{"0a:00:00:00:00:01"}) ||
+		len(p.Chassis) != 1 || p.Chassis[0].Host != "node1" || len(p.Eras) == 0 {
+		t.Errorf("binding %+v on %+v", p.Binding, p.Chassis)
+	}
+	if p := s.inv.Port("b.ns", time.Now()); p.Binding == nil || p.Binding.Up || p.Binding.Moving || len(p.Chassis) > 0 {
+		t.Errorf("binding %+v on %+v", p.Binding, p.Chassis)
+	}
+
+	s.transact(`,{"op":"update","table":"Port_Binding","where":[["logical_port","==","a.ns"]],"row":{"requested_additional_chassis":["set",[]]}}`)
+	s.until("the end of the move", func(*ovn.Snapshot) bool { return !s.inv.Binding("a.ns").Moving })
+	if diff := cmp.Diff([]string{"a.ns"}, s.took()); diff != "" {
+		t.Errorf("touched by the end of the move (-want +got):\n%s", diff)
+	}
+	s.transact(`,{"op":"update","table":"Chassis","where":[["name","==","n1"]],"row":{"other_config":["map",[["fdb-timestamp","true"]]]}}`)
+	s.until("another chassis", func(*ovn.Snapshot) bool {
+		return s.inv.Port("a.ns", time.Now()).Chassis[0].Config["fdb-timestamp"] == "true"
+	})
+
+	bound := *s.inv.Binding("a.ns")
+	changed := bound
+	changed.Up = false
+	s.inv.SetBinding(&changed)
+	s.lost("another binding", 1)
+	s.inv.DeleteBinding("a.ns", bound.UUID)
+	s.lost("a binding less", 1)
+	s.inv.SetBinding(&inventory.Binding{UUID: "none", Port: "c.ns"})
+	s.lost("a binding that nobody has", 1)
+	s.inv.DeleteChassis(bound.Chassis[0])
+	s.inv.SetChassis(inventory.Chassis{UUID: "none", Name: "n3"})
+	s.lost("one chassis for another", 2)
+
+	s.took()
+	s.transact(`,{"op":"delete","table":"Port_Binding","where":[]},{"op":"delete","table":"Chassis","where":[]}`)
+	s.until("nothing", func(n *ovn.Snapshot) bool { return n.PortBindings().Len() == 0 && n.Chassis().Len() == 0 })
+	if diff := cmp.Diff([]string{"a.ns", "b.ns"}, s.took()); diff != "" {
+		t.Errorf("touched by the end (-want +got):\n%s", diff)
+	}
+}
