@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -243,10 +244,36 @@ func (inv *Inventory) Names() []string {
 	return names
 }
 
+// Shares gives the pictures of all ports that a pod claims or that OVN has, as they are at that time, in so many parts of about the
+// same size. Each part may be looked through by a goroutine of its own while nothing is changed.
+func (inv *Inventory) Shares(parts int, now time.Time) []iter.Seq[Port] {
+	all := make([]*slot, 0, len(inv.slots))
+	for _, s := range inv.slots {
+		if s.row != nil || s.claim.pod != nil {
+			all = append(all, s)
+		}
+	}
+	shares := make([]iter.Seq[Port], parts)
+	for i := range shares {
+		share := all[len(all)*i/parts : len(all)*(i+1)/parts]
+		shares[i] = func(yield func(Port) bool) {
+			for _, s := range share {
+				if !yield(inv.port(s.name, s, now)) {
+					return
+				}
+			}
+		}
+	}
+	return shares
+}
+
 // Port gives the picture of one port as it is at that time. A name that nobody claims and OVN does not have gives a picture
 // without pod and row.
 func (inv *Inventory) Port(name string, now time.Time) Port {
-	s := inv.slot(name)
+	return inv.port(name, inv.slot(name), now)
+}
+
+func (inv *Inventory) port(name string, s *slot, now time.Time) Port {
 	port := Port{Name: name, Record: s.record, Row: s.row, Vip: s.isVip(), Binding: s.binding, Contested: s.contested()}
 	for c := range s.claimants() {
 		if !c.pod.ended() {

@@ -189,3 +189,29 @@ func pictures(inv *Inventory) map[string]string {
 	}
 	return out
 }
+
+// All ports are looked at once, in however many parts, and as when looked at one by one.
+func TestShares(t *testing.T) {
+	inv := New()
+	now := time.Unix(1, 0)
+	for i := range 10 {
+		name := fmt.Sprintf("p%d", i)
+		inv.SetPod(&Pod{PodKey: PodKey{"ns", name}, UID: name, Owner: name})
+	}
+	inv.SetRow(&Row{UUID: "r", Name: "orphan"})
+	inv.SetRecord(&Record{Name: "nobody's"})
+	for _, parts := range []int{1, 2, 3, 20} {
+		var seen []string
+		for _, share := range inv.Shares(parts, now) {
+			for port := range share {
+				seen = append(seen, port.Name)
+				if diff := cmp.Diff(inv.Port(port.Name, now), port, cmpopts.EquateErrors()); diff != "" {
+					t.Errorf("-one by one +all\n%s", diff)
+				}
+			}
+		}
+		if slices.Sort(seen); !slices.Equal(seen, inv.Names()) {
+			t.Errorf("in %d parts: %q, want %q", parts, seen, inv.Names())
+		}
+	}
+}

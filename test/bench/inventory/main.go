@@ -148,17 +148,14 @@ func relabel(m *monitor.Monitor, namespaces int) time.Duration {
 }
 
 func evaluateAll(inv *inventory.Inventory) {
-	var names []string
-	inv.EachName(func(name string) { names = append(names, name) })
 	eras := portsec.PlausibleEras("24.03.2")
-	now := time.Now()
 	workers := runtime.GOMAXPROCS(0)
 	done := make(chan int)
-	for w := range workers {
+	for _, share := range inv.Shares(workers, time.Now()) {
 		go func() {
 			wrong := 0
-			for i := w; i < len(names); i += workers {
-				if audit.Evaluate(inv.Port(names[i], now), eras).State != audit.Compliant {
+			for port := range share {
+				if audit.Evaluate(port, eras).State != audit.Compliant {
 					wrong++
 				}
 			}
