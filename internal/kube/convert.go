@@ -23,7 +23,7 @@ func PodOf(p *corev1.Pod) *inventory.Pod {
 		Finished:    finished(p),
 		Terminating: p.DeletionTimestamp != nil,
 		Labels:      sharedLabels(p.Labels),
-		Annotations: sharedMap(p.Annotations, kubeovn.IsRead, isCommon),
+		Annotations: sharedMap(p.Annotations, isRead, isCommon),
 		Controller:  controllerOf(p.OwnerReferences),
 		Inherited:   policy.Inherited(p.Annotations),
 	}
@@ -32,6 +32,9 @@ func PodOf(p *corev1.Pod) *inventory.Pod {
 	}
 	return out
 }
+
+// isRead tells that an annotation says something about the pod's ports, or what was decided about them when it was admitted.
+func isRead(key string) bool { return kubeovn.IsRead(key) || key == policy.RecordAnnotation }
 
 // isCommon tells that many pods have the same value of an annotation. Each has addresses of its own.
 func isCommon(key string) bool {

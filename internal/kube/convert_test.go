@@ -22,6 +22,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 func fullPod(change ...func(*corev1.Pod)) *corev1.Pod {
@@ -148,12 +149,12 @@ func TestAnnotationsThatAreKept(t *testing.T) {
 		p.Annotations = map[string]string{
 			"kubectl.kubernetes.io/last-applied-configuration": "{}", "ovn.kubernetes.io/cidr": "10.16.0.0/16", "ovn.kubernetes.io/allocated": "true",
 			"ovn.kubernetes.io/port_security": "true", "net.ns.ovn.kubernetes.io/mac_address.eth1": "0a:00:00:00:00:01", "ovn.kubernetes.io/aaps": "a",
-			"ovn.kubernetes.io/vpc_nat_gw": "true", "example.org/x": "y",
+			"ovn.kubernetes.io/vpc_nat_gw": "true", "example.org/x": "y", policy.RecordAnnotation: "{}",
 		}
 	})
 	want := map[string]string{
 		"ovn.kubernetes.io/allocated": "true", "ovn.kubernetes.io/port_security": "true", "net.ns.ovn.kubernetes.io/mac_address.eth1": "0a:00:00:00:00:01",
-		"ovn.kubernetes.io/aaps": "a", "ovn.kubernetes.io/vpc_nat_gw": "true",
+		"ovn.kubernetes.io/aaps": "a", "ovn.kubernetes.io/vpc_nat_gw": "true", policy.RecordAnnotation: "{}",
 	}
 	if diff := cmp.Diff(want, PodOf(pod).Annotations); diff != "" {
 		t.Errorf("-want +kept\n%s", diff)
