@@ -11,7 +11,8 @@ type History struct {
 	// PodUID and RowUUID tell whom it is about; Replaced is when the row took the place of another one.
 	PodUID, RowUUID string
 	Replaced        time.Time
-	// Annotations are those that were written last, at Annotated.
+	// Annotations are those that were written last, at Annotated. After a pause they are forgotten: who takes them away then is met with
+	// Kube-OVN's own path again.
 	Annotations map[string]string
 	Annotated   time.Time
 	// Written is when the row was written last, and Streak how often it was without a pause.
@@ -56,8 +57,8 @@ func (h History) Did(a Action, now time.Time) History {
 }
 
 // annotated gives when these annotations were written to the pod; zero where they were not.
-func (h History) annotated(podUID string, annotations map[string]string) time.Time {
-	if h.PodUID != podUID || !maps.Equal(h.Annotations, annotations) {
+func (h History) annotated(podUID string, annotations map[string]string, now time.Time) time.Time {
+	if h.PodUID != podUID || !maps.Equal(h.Annotations, annotations) || now.Sub(h.Annotated) > pause {
 		return time.Time{}
 	}
 	return h.Annotated

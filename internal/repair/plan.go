@@ -95,11 +95,11 @@ func plan(p inventory.Port, column, addresses bool, annotations map[string]strin
 	if why := unproved(p); why != "" {
 		return Action{Kind: NotProved, Why: why}
 	}
-	if annotations != nil && past.annotated(p.Pod.UID, annotations).IsZero() {
+	if annotations != nil && past.annotated(p.Pod.UID, annotations, now).IsZero() {
 		return Action{Kind: Annotate, Why: "Kube-OVN writes the port when the annotation is what was decided", Annotations: annotations, Again: now.Add(Grace)}
 	}
 	if annotations != nil {
-		if rest := past.annotated(p.Pod.UID, annotations).Add(Grace); now.Before(rest) {
+		if rest := past.annotated(p.Pod.UID, annotations, now).Add(Grace); now.Before(rest) {
 			return Action{Kind: Wait, Why: "Kube-OVN is about to write the port", Again: rest}
 		}
 	}

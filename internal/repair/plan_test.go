@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -81,20 +83,21 @@ func TestPlan(t *testing.T) {
 		want Action // without Why
 		why  string // part of Why
 	}{
-		"as it must be":                      {port: port(), want: Action{Kind: Nothing}},
-		"open, its annotation right":         {port: port(open), want: Action{Kind: Write, PortSecurity: []string{own}}, why: "does not look"},
-		"open, and off":                      {port: port(open, off), want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)}},
-		"open, just annotated":               {port: port(open, off), past: wasAnnotated(time.Second), want: Action{Kind: Wait, Again: noon.Add(time.Second)}},
-		"open, Kube-OVN does not follow":     {port: port(open, off), past: wasAnnotated(Grace), want: Action{Kind: Write, PortSecurity: []string{own}}},
-		"annotated for another pod":          {port: port(open, off), past: History{PodUID: "before", Annotations: strictly, Annotated: noon}, want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)}},
-		"unknown":                            {port: port(unknown), want: Action{Kind: Write, Addresses: []string{own}}},
-		"open and unknown":                   {port: port(open, unknown), want: Action{Kind: Write, PortSecurity: []string{own}, Addresses: []string{own}}},
-		"granted":                            {port: port(granted), want: Action{Kind: Write, PortSecurity: []string{mac + " 10.16.0.5 10.20.0.0/24"}}},
-		"no longer granted":                  {port: port(func(p *inventory.Port) { p.Row.PortSecurity = []string{own + " 10.20.0.0/24"} }), want: Action{Kind: Write, PortSecurity: []string{own}}},
-		"open as decided":                    {port: port(open, off, func(p *inventory.Port) { p.Decision.Level = policy.Open }), want: Action{Kind: Nothing}},
-		"to be opened":                       {port: port(func(p *inventory.Port) { p.Decision.Level = policy.Open }), want: Action{Kind: Annotate, Annotations: loosely, Again: noon.Add(Grace)}},
-		"forwarding granted":                 {port: port(func(p *inventory.Port) { p.Decision.Forwarding = policy.Require }), want: Action{Kind: Write, Addresses: []string{own, "unknown"}}},
-		"forwarding allowed, and not wanted": {port: port(func(p *inventory.Port) { p.Decision.Forwarding = policy.Allow }), want: Action{Kind: Nothing}},
+		"as it must be":                        {port: port(), want: Action{Kind: Nothing}},
+		"open, its annotation right":           {port: port(open), want: Action{Kind: Write, PortSecurity: []string{own}}, why: "does not look"},
+		"open, and off":                        {port: port(open, off), want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)}},
+		"open, just annotated":                 {port: port(open, off), past: wasAnnotated(time.Second), want: Action{Kind: Wait, Again: noon.Add(time.Second)}},
+		"open, Kube-OVN does not follow":       {port: port(open, off), past: wasAnnotated(Grace), want: Action{Kind: Write, PortSecurity: []string{own}}},
+		"annotated, and taken away long after": {port: port(open, off), past: wasAnnotated(pause + time.Second), want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)}},
+		"annotated for another pod":            {port: port(open, off), past: History{PodUID: "before", Annotations: strictly, Annotated: noon}, want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)}},
+		"unknown":                              {port: port(unknown), want: Action{Kind: Write, Addresses: []string{own}}},
+		"open and unknown":                     {port: port(open, unknown), want: Action{Kind: Write, PortSecurity: []string{own}, Addresses: []string{own}}},
+		"granted":                              {port: port(granted), want: Action{Kind: Write, PortSecurity: []string{mac + " 10.16.0.5 10.20.0.0/24"}}},
+		"no longer granted":                    {port: port(func(p *inventory.Port) { p.Row.PortSecurity = []string{own + " 10.20.0.0/24"} }), want: Action{Kind: Write, PortSecurity: []string{own}}},
+		"open as decided":                      {port: port(open, off, func(p *inventory.Port) { p.Decision.Level = policy.Open }), want: Action{Kind: Nothing}},
+		"to be opened":                         {port: port(func(p *inventory.Port) { p.Decision.Level = policy.Open }), want: Action{Kind: Annotate, Annotations: loosely, Again: noon.Add(Grace)}},
+		"forwarding granted":                   {port: port(func(p *inventory.Port) { p.Decision.Forwarding = policy.Require }), want: Action{Kind: Write, Addresses: []string{own, "unknown"}}},
+		"forwarding allowed, and not wanted":   {port: port(func(p *inventory.Port) { p.Decision.Forwarding = policy.Allow }), want: Action{Kind: Nothing}},
 
 		"logged":       {port: port(open, mode(policy.Enforce, policy.RepairLog)), want: Action{Kind: Write, Log: true, PortSecurity: []string{own}}},
 		"left alone":   {port: port(open, mode(policy.Enforce, policy.RepairOff)), want: Action{Kind: Nothing}},
@@ -196,5 +199,42 @@ func TestThreatT10TwoPodsOfAMachineThatIsNotThere(t *testing.T) {
 	})
 	if got := Plan(p, portsec.Eras(), History{}, noon); got.Kind != Write || !slices.Equal(got.PortSecurity, []string{own}) {
 		t.Errorf("%+v, want the row to be written", got)
+	}
+}
+
+// However ports and times come, as many change within the window as may, and no more.
+func TestBrakeCounts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := Brake{Floor: 3, Window: 10 * time.Second}
+		changed := make(map[string]time.Time) // what Brake means, written down plainly
+		now := noon
+		for range rapid.IntRange(1, 60).Draw(t, "changes") {
+			now = now.Add(time.Duration(rapid.IntRange(-3, 9).Draw(t, "seconds")) * time.Second)
+			port := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f"}).Draw(t, "port")
+			for name, at := range changed {
+				if now.Sub(at) > b.Window || at.After(now) {
+					delete(changed, name)
+				}
+			}
+			_, again := changed[port]
+			want := again || len(changed) < b.Floor
+			if got := b.Allow(port, 0, now); got != want {
+				t.Fatalf("port %s may change: %v, want %v, beside %v", port, got, want, changed)
+			}
+			if want {
+				changed[port] = now
+			}
+		}
+	})
+}
+
+func BenchmarkBrake(b *testing.B) {
+	brake := Brake{Percent: 100, Window: time.Hour}
+	names := make([]string, 100_000)
+	for i := range names {
+		names[i] = fmt.Sprintf("p%d.ns", i)
+	}
+	for i := 0; b.Loop(); i++ {
+		brake.Allow(names[i%len(names)], len(names), noon.Add(time.Duration(i)*time.Millisecond))
 	}
 }
