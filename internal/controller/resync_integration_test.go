@@ -60,7 +60,7 @@ func TestSweepAfterReconnection(t *testing.T) {
 		inv.SetRecord(&inventory.Record{Name: "a.ns", MAC: "0a:00:00:00:00:01", IPs: []string{"10.16.0.1"}})
 		return inv.SetPod(&inventory.Pod{PodKey: inventory.PodKey{Namespace: "ns", Name: "a"}, UID: "u", Owner: "a"})
 	})
-	a := &auditor{monitor: m, swept: prometheus.NewCounter(prometheus.CounterOpts{Name: "missed_total"}), log: logr.Discard()}
+	a := &auditor{monitor: m, swept: prometheus.NewCounter(prometheus.CounterOpts{Name: "missed_total", Help: "What was missed."}), log: logr.Discard()}
 
 	ctx, cancel := context.WithCancel(context.Background())
 	changes := mirror.Subscribe(ovn.TablePort, ovn.TableNBGlobal)

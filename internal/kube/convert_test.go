@@ -170,7 +170,7 @@ func TestEntriesFeedTheInventory(t *testing.T) {
 	whole, kept := inventory.New(), inventory.New()
 	feed := func(inv *inventory.Inventory, strip bool, remove bool) {
 		for _, s := range Sources() {
-			var object any = pod
+			var object any
 			switch s.Kind {
 			case IPKind:
 				object = ip.DeepCopy()

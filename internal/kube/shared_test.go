@@ -1,9 +1,9 @@
 package kube
 
 import (
-	"fmt"
 	"maps"
 	"reflect"
+	"strconv"
 	"sync"
 	"testing"
 )
@@ -22,7 +22,7 @@ func TestSharedLabels(t *testing.T) {
 	for worker := range 4 {
 		group.Go(func() {
 			for i := range 10_000 {
-				labels := map[string]string{"app": fmt.Sprint(i % 3000), "worker": fmt.Sprint(worker % 2)}
+				labels := map[string]string{"app": strconv.Itoa(i % 3000), "worker": strconv.Itoa(worker % 2)}
 				if got := sharedLabels(labels); !maps.Equal(got, labels) {
 					t.Errorf("%v for %v", got, labels)
 				}

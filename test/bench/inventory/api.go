@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -83,7 +84,7 @@ func podOf(p kubeovndb.Port, namespace, name string, n int) *corev1.Pod {
 	set := name[:strings.LastIndexByte(name, '-')]
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: namespace, Name: name, GenerateName: set + "-", UID: types.UID(fmt.Sprintf("11111111-2222-4333-8444-%012x", n)), ResourceVersion: fmt.Sprint(1_000_000 + n),
+			Namespace: namespace, Name: name, GenerateName: set + "-", UID: types.UID(fmt.Sprintf("11111111-2222-4333-8444-%012x", n)), ResourceVersion: strconv.Itoa(1_000_000 + n),
 			Labels: map[string]string{"app": "web", "app.kubernetes.io/name": "web", "pod-template-hash": set[strings.LastIndexByte(set, '-')+1:]},
 			Annotations: map[string]string{
 				key(kubeovn.PortSecurity): kubeovn.True, key(kubeovn.Allocated): kubeovn.True, key(kubeovn.Routed): kubeovn.True, key(kubeovn.MACAddress): p.MAC,
@@ -113,6 +114,6 @@ func ipOf(p kubeovndb.Port, n int) *unstructured.Unstructured {
 	u.SetGroupVersionKind(kube.IPKind)
 	u.SetName(p.Name)
 	u.SetUID(types.UID(fmt.Sprintf("55555555-2222-4333-8444-%012x", n)))
-	u.SetResourceVersion(fmt.Sprint(2_000_000 + n))
+	u.SetResourceVersion(strconv.Itoa(2_000_000 + n))
 	return u
 }

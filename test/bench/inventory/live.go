@@ -222,7 +222,7 @@ func (r *replica) drift(ctx context.Context, endpoint string, db kubeovndb.Datab
 		}
 		return err
 	}
-	var replies, seen, found []time.Duration
+	var replies, found []time.Duration
 	for i := range drifts {
 		row := other.Snapshot().Port(db.Port((i * 37) % db.Ports).Name)
 		begin := time.Now()
@@ -242,7 +242,6 @@ func (r *replica) drift(ctx context.Context, endpoint string, db kubeovndb.Datab
 				return nil, err
 			}
 		}
-		seen = append(seen, time.Since(begin))
 		if err := write(other.Snapshot().Port(row.Name), row.PortSecurity); err != nil {
 			return nil, err
 		}

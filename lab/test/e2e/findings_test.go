@@ -1,0 +1,308 @@
+//go:build integration
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	rulebook "github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+// provedElsewhere are the rules whose faults other tests make.
+var provedElsewhere = map[string]string{
+	"OVG001": "TestFaults", "OVG002": "TestFaults", "OVG003": "TestFaults", "OVG004": "TestFaults", "OVG005": "TestFaults", "OVG006": "TestPortWithoutPod",
+	"OVG007": "TestFaults", "OVG010": "TestFaults", "OVG017": "TestFaults", "OVG023": "TestThreat44Contested",
+}
+
+// fault is something wrong that was really made.
+type fault struct {
+	// about is what the finding must name: a port, a pod, or a thing beside them.
+	about string
+	// heal puts it right.
+	heal func()
+}
+
+// findings are the faults of the rules that TestFaults does not make, by rule.
+var findings = map[string]func(t *testing.T) fault{
+	"OVG008": func(t *testing.T) fault {
+		ns := excepted(t)
+		pod := run(t, ns, nil)
+		remove := grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
+			s.Class = v1alpha1.ClassNestedVirtualization
+			s.Grant.Pairs = []v1alpha1.AddressPair{{MAC: "0a:00:00:77:00:01", Prefix: "192.0.2.17"}}
+		})
+		return fault{portOf(pod), remove}
+	},
+	"OVG009": func(t *testing.T) fault {
+		v := newVictim(t)
+		nbctl(t, "lsp-set-port-security", v.port, v.identity+" junk")
+		return fault{v.port, func() { nbctl(t, "lsp-set-port-security", v.port, v.identity) }}
+	},
+	// The tenant's own switch for layer 2 is allowed here, and what is granted are only addresses.
+	"OVG011": func(t *testing.T) fault {
+		ns := excepted(t)
+		pod := run(t, ns, nil)
+		remove := grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
+			s.Grant.Pairs = []v1alpha1.AddressPair{{MAC: "0a:00:00:77:00:02", Prefix: "192.0.2.18"}}
+		})
+		return fault{portOf(pod), remove}
+	},
+	"OVG012": func(t *testing.T) fault {
+		v := newVictim(t)
+		return fault{v.port, besides(t, v, v.mac()+" 10.16.250.250")}
+	},
+	"OVG013": func(t *testing.T) fault {
+		v := newVictim(t)
+		return fault{v.port, besides(t, v, "0a:00:00:77:00:03 "+v.pod.Annotations[ipAddress])}
+	},
+	// Admission refuses what overlaps when it is granted; a node that comes later has one of the addresses.
+	"OVG014": func(t *testing.T) fault {
+		ns := excepted(t)
+		pod := run(t, ns, nil)
+		grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
+			s.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "192.0.2.32/28"}}
+		})
+		return fault{portOf(pod), nodeAt(t, "192.0.2.35")}
+	},
+	"OVG015": func(t *testing.T) fault {
+		ns := excepted(t)
+		run(t, ns, nil)
+		remove := grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
+			s.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "192.0.2.48/28"}}
+			s.ExpiresAt = metav1.NewTime(time.Now().Add(3 * time.Second).Truncate(time.Second))
+		})
+		return fault{ns, remove}
+	},
+	"OVG016": func(t *testing.T) fault {
+		ns := excepted(t)
+		run(t, ns, nil)
+		remove := grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
+			s.Target.PodSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "nowhere"}}
+			s.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "192.0.2.64/28"}}
+		})
+		return fault{ns, remove}
+	},
+	// Kube-OVN puts what a member may send from into the address set of its group.
+	"OVG018": func(t *testing.T) fault {
+		v := newVictim(t)
+		group := "ovn.sg." + strings.ReplaceAll(unique("group"), "-", "")
+		name := strings.TrimPrefix(group, "ovn.sg.")
+		nbctl(t, "set", "logical_switch_port", v.port, "external_ids:security_groups="+name, "external_ids:associated_sg_"+name+"=true",
+			"--", "pg-add", group, v.port, "--", "set", "port_group", group, "external_ids:sg="+name, "external_ids:type=security_group", "external_ids:vendor=kube-ovn",
+			"--", "create", "address_set", "name="+group+".associated.v4", "external_ids:sg="+name, `addresses=["192.0.2.80","`+v.pod.Annotations[ipAddress]+`"]`,
+			"--", "lsp-set-port-security", v.port, v.identity+" 192.0.2.80")
+		return fault{v.port, func() {
+			nbctl(t, "lsp-set-port-security", v.port, v.identity, "--", "remove", "logical_switch_port", v.port, "external_ids", "security_groups",
+				"--", "remove", "logical_switch_port", v.port, "external_ids", "associated_sg_"+name, "--", "pg-del", group, "--", "destroy", "address_set", group+".associated.v4")
+		}}
+	},
+	// Two pods say that they run one machine, and there is no such machine.
+	"OVG019": func(t *testing.T) fault {
+		unguarded(t)
+		var pods []*corev1.Pod
+		for range 2 {
+			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+				Name: unique("launcher"), Namespace: tenantNamespace,
+				OwnerReferences: []metav1.OwnerReference{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "nobodys", UID: "no-such-machine"}},
+			}, Spec: podSpec()}
+			made, err := admin(t).CoreV1().Pods(tenantNamespace).Create(t.Context(), pod, metav1.CreateOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { deletePod(t, made) })
+			pods = append(pods, made)
+		}
+		return fault{"nobodys." + tenantNamespace, func() {
+			for _, pod := range pods {
+				deletePod(t, pod)
+			}
+		}}
+	},
+	// A NIC whose address management gave it a MAC and no address.
+	"OVG020": func(t *testing.T) fault {
+		v := newVictim(t)
+		setAddress(t, v.port, "")
+		nbctl(t, "lsp-set-port-security", v.port)
+		return fault{v.port, func() {
+			setAddress(t, v.port, v.pod.Annotations[ipAddress])
+			nbctl(t, "lsp-set-port-security", v.port, v.identity)
+		}}
+	},
+	"OVG021": func(t *testing.T) fault {
+		v := newVictim(t)
+		if err := world.Lab.KillComponent("ovn-northd"); err != nil {
+			t.Fatal(err)
+		}
+		nbctl(t, "--no-leader-only", "lsp-set-port-security", v.port, v.identity, "0a:00:00:77:00:04 192.0.2.96")
+		return fault{v.port, func() {
+			nbctl(t, "lsp-set-port-security", v.port, v.identity)
+			restart(t, "ovn-northd")
+		}}
+	},
+	"OVG022": func(t *testing.T) fault {
+		applyDual(t)
+		pod := run(t, namespace(t, nil), map[string]string{kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch): "dual"})
+		return fault{pod.Spec.NodeName, func() { deletePod(t, pod) }}
+	},
+	"OVG024": func(t *testing.T) fault {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: unique("host"), Namespace: tenantNamespace}, Spec: podSpec()}
+		pod.Spec.HostNetwork = true
+		if _, err := admin(t).CoreV1().Pods(tenantNamespace).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { deletePod(t, pod) })
+		return fault{pod.Name, func() { deletePod(t, pod) }}
+	},
+}
+
+// Each fault is really made. The running program finds it, `ovnguard audit` names what it is about, and when it is put right nobody
+// speaks of it any more.
+func TestFindings(t *testing.T) {
+	for _, rule := range rulebook.Rules() {
+		if _, made := findings[rule.ID]; made == (provedElsewhere[rule.ID] != "") {
+			t.Errorf("the fault of %s is to be made by one test", rule.ID)
+		}
+	}
+	southbound := world.Lab.Info().SB
+	if err := guard.Restart(t.Context(), "--sb", southbound); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := guard.Restart(cleanup(t)); err != nil {
+			t.Error(err)
+		}
+		awaitWebhook(t)
+	})
+	awaitWebhook(t)
+	for _, rule := range rulebook.Rules() {
+		makeFault := findings[rule.ID]
+		if makeFault == nil {
+			continue
+		}
+		t.Run(rule.ID, func(t *testing.T) {
+			before := standing(t, rule.ID)
+			f := makeFault(t)
+			found := eventually(t, rule.ID+" in the metrics", func() (bool, error) { return standing(t, rule.ID) > before, nil })
+			named := func() bool {
+				stdout, stderr, _ := ovnguard(t, "audit", "-o", "json", "--sb", southbound)
+				var r auditReport
+				if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+					t.Fatalf("ovnguard audit: %v\n%s%s", err, stdout, stderr)
+				}
+				return slices.ContainsFunc(r.Findings, func(g finding) bool {
+					return g.Rule == rule.ID && g.Severity == string(rule.Severity) && strings.Contains(fmt.Sprint(g.Port, " ", g.Namespace, "/", g.Pod, " ", g.Message), f.about)
+				})
+			}
+			if !named() {
+				t.Errorf("ovnguard audit has no %s about %s", rule.ID, f.about)
+			}
+			f.heal()
+			gone := eventually(t, rule.ID+" to be gone from the metrics", func() (bool, error) { return standing(t, rule.ID) <= before, nil })
+			t.Logf("found after %s, gone after %s", found.Round(time.Millisecond), gone.Round(time.Millisecond))
+		})
+	}
+	quiet(t)
+}
+
+// standing gives how many findings of a rule the running program has.
+func standing(t *testing.T, rule string) int {
+	t.Helper()
+	return int(metrics(t)[fmt.Sprintf("ovnguard_findings{rule=%q}", rule)])
+}
+
+// excepted makes a namespace whose exceptions are honoured, and whose ports nobody puts right.
+func excepted(t *testing.T) string {
+	t.Helper()
+	ns, name := repaired(t)
+	body := map[string]any{"spec": map[string]any{"repair": "log", "layer2Forward": "Allow", "limits": map[string]any{"minPrefixLengthIPv4": 24}}}
+	if _, err := admin(t).do(t.Context(), http.MethodPatch, policiesPath+"/"+name, body); err != nil {
+		t.Fatal(err)
+	}
+	return ns
+}
+
+// grantIn makes an exception for all pods of a namespace, as change makes it, and gives how to take it away.
+func grantIn(t *testing.T, ns string, change func(*v1alpha1.PortSecurityExceptionSpec)) (remove func()) {
+	t.Helper()
+	e := exceptionIn(ns)
+	e.Spec.Target.PodSelector = &metav1.LabelSelector{}
+	change(&e.Spec)
+	path := "/apis/ovnguard.io/v1alpha1/namespaces/" + ns + "/portsecurityexceptions"
+	eventually(t, "the exception to be taken", func() (bool, error) { // admission follows the policy in a moment
+		_, err := admin(t).do(t.Context(), http.MethodPost, path, e)
+		if err != nil {
+			t.Log(err)
+		}
+		return err == nil, nil
+	})
+	return func() {
+		if _, err := admin(t).do(t.Context(), http.MethodDelete, path+"/"+e.Name, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// besides makes a port on the victim's switch that has these addresses, and gives how to take it away.
+func besides(t *testing.T, v victim, addresses string) (remove func()) {
+	t.Helper()
+	name := unique("other")
+	nbctl(t, "lsp-add", v.pod.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)], name, "--", "set", "logical_switch_port", name, `addresses=["`+addresses+`"]`)
+	remove = func() { nbctl(t, "--if-exists", "lsp-del", name) }
+	t.Cleanup(func() {
+		if _, err := world.Nbctl(cleanup(t), "--if-exists", "lsp-del", name); err != nil {
+			t.Error(err)
+		}
+	})
+	return remove
+}
+
+// nodeAt makes a node with an address, and gives how to take it away.
+func nodeAt(t *testing.T, address string) (remove func()) {
+	t.Helper()
+	nodes := world.Kube.CoreV1().Nodes()
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: unique("node")}, Spec: corev1.NodeSpec{Unschedulable: true}}
+	made, err := nodes.Create(t.Context(), node, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := false
+	remove = func() {
+		if gone {
+			return
+		}
+		gone = true
+		if err := nodes.Delete(cleanup(t), node.Name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(remove)
+	made.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: address}}
+	if _, err := nodes.UpdateStatus(t.Context(), made, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return remove
+}
+
+// setAddress writes the address in an IP resource; empty takes it away.
+func setAddress(t *testing.T, name, address string) {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"spec": map[string]any{"v4IpAddress": address}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := world.Kube.CoreV1().RESTClient().Patch(types.MergePatchType).AbsPath("/apis/kubeovn.io/v1/ips/" + name).Body(body).Do(t.Context()).Error(); err != nil {
+		t.Fatal(err)
+	}
+}
