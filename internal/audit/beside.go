@@ -14,6 +14,8 @@ func EvaluateBeside(b inventory.Beside, now time.Time) Result {
 		return EvaluateException(b.Exception, b.Meant, now)
 	case b.Chassis != nil:
 		return EvaluateChassis(*b.Chassis, b.Eras, b.Six)
+	case b.Group:
+		return EvaluateGroup(b.Name, b.Strangers)
 	case b.Pod != nil:
 		return EvaluateOutside(b.Pod, b.Others)
 	}

@@ -7,7 +7,7 @@ import "fmt"
 var claimedTwice = check{
 	rule: Rule{ID: "OVG019", Name: "claimed-twice", Severity: High, Settle: settle, Summary: "several pods that are not launchers of one machine claim the port"},
 	find: func(s *subject) (found, bool) {
-		if s.Pod == nil || s.Claims < 2 || s.class == ClassMigrating {
+		if s.Pod == nil || s.Claims < 2 || s.class == ClassMigrating || s.MachinesDoubted && s.Pod.Owner != s.Pod.Name {
 			return found{}, false
 		}
 		return found{

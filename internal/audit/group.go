@@ -2,8 +2,11 @@ package audit
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -11,13 +14,13 @@ import (
 // groupWidened finds ports whose port_security puts addresses that are not theirs into the address set of a security group: Kube-OVN
 // computes these sets from the columns of the group's ports, so that every rule which refers to the group lets them pass as well.
 var groupWidened = check{
-	rule: Rule{ID: "OVG018", Name: "group-widened", Severity: Medium, Summary: "a security group's address set holds what the port may send from beside its own addresses"},
+	rule: Rule{ID: "OVG018", Name: "group-widened", Severity: Medium, Settle: settle, Summary: "a security group's address set holds what the port may send from beside its own addresses, or what no port of the group has"},
 	find: func(s *subject) (found, bool) {
 		if s.exact || !s.passes() || s.identityErr != nil || len(s.Row.PortSecurity) == 0 {
 			return found{}, false
 		}
-		groups := s.Row.ExternalIDs[kubeovn.ExternalIDSecurityGroups]
-		if groups == "" {
+		names := s.groups()
+		if len(names) == 0 {
 			return found{}, false
 		}
 		own := portsec.IdentitySet(s.identity)
@@ -34,11 +37,99 @@ var groupWidened = check{
 		if len(pairs) == 0 {
 			return found{}, false
 		}
-		names := strings.Split(groups, "/")
+		what := fmt.Sprintf("whose address set therefore holds %s; rules that refer to it let that pass", joined(pairs))
+		if held := s.held(pairs); len(held) > 0 {
+			what = fmt.Sprintf("whose address set therefore holds %s; rules that refer to it let that pass", listed(held))
+		} else if s.GroupsKnown {
+			what = fmt.Sprintf("whose address set will hold %s as soon as Kube-OVN computes it again; rules that refer to it let that pass then", joined(pairs))
+		}
 		return found{
-			message: fmt.Sprintf("is in security group %s, whose address set therefore holds %s; rules that refer to it let that pass", strings.Join(names, ", "), joined(pairs)),
+			message: fmt.Sprintf("is in security group %s, %s", strings.Join(names, ", "), what),
 			excess:  pairs, others: names,
 			fix: command("kubectl", "annotate", "pod", "-n", s.Pod.Namespace, s.Pod.Name, s.Provider.Key(kubeovn.SecurityGroups)+"-"),
 		}, true
 	},
+}
+
+// groups gives the security groups that the port is in: as OVN has them, and only where that is not read as the row names them.
+func (s *subject) groups() (names []string) {
+	if !s.GroupsKnown {
+		if groups := s.Row.ExternalIDs[kubeovn.ExternalIDSecurityGroups]; groups != "" {
+			names = strings.Split(groups, "/")
+		}
+		return names
+	}
+	for _, g := range s.Groups {
+		names = append(names, g.Name)
+	}
+	return names
+}
+
+// held gives what the address sets of the port's groups hold of these pairs.
+func (s *subject) held(pairs []portsec.Pair) (held []string) {
+	for _, g := range s.Groups {
+		for _, set := range g.Sets {
+			for _, text := range set.Addresses {
+				p := prefixOf(text)
+				if !p.IsValid() || slices.Contains(s.identity.IPs, p.Addr()) && p.IsSingleIP() || slices.Contains(held, text) {
+					continue
+				}
+				if slices.ContainsFunc(pairs, func(e portsec.Pair) bool { return !e.Any() && e.Addresses.Overlaps(p) }) && s.accounts(text) {
+					held = append(held, text)
+				}
+			}
+		}
+	}
+	return held
+}
+
+// accounts tells that the set holds a text because of this port: Kube-OVN takes the words of its column as they stand.
+func (s *subject) accounts(text string) bool {
+	return slices.ContainsFunc(s.Row.PortSecurity, func(element string) bool {
+		return strings.Contains(" "+element+" ", " "+text+" ")
+	})
+}
+
+// prefixOf reads an address or a prefix; what is neither is no valid prefix.
+func prefixOf(text string) netip.Prefix {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(a, a.BitLen())
+	}
+	p, _ := netip.ParsePrefix(text)
+	return p
+}
+
+func listed(texts []string) string {
+	if more := len(texts) - pairLimit; more > 0 {
+		return fmt.Sprintf("%s, %d more", strings.Join(texts[:pairLimit], ", "), more)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// EvaluateGroup judges the address sets of a security group: whether they hold what no port of the group accounts for. Kube-OVN
+// computes them when a port comes or goes, and not when a column is put right.
+func EvaluateGroup(name string, strangers []inventory.Stranger) Result {
+	result := Result{State: OutOfScope, Why: "it is a security group"}
+	if len(strangers) == 0 {
+		return result
+	}
+	texts := make([]string, len(strangers))
+	words := make([]string, 0, 2*len(strangers))
+	for i, s := range strangers {
+		texts[i] = s.Text
+		if i > 0 {
+			words = append(words, "--")
+		}
+		words = append(words, "remove", "Address_Set", s.Set, "addresses", `"`+s.Text+`"`)
+	}
+	f := Finding{
+		Rule:    groupWidened.rule,
+		Message: fmt.Sprintf("the address sets of security group %s hold %s, which no port of the group has; rules that refer to the group let that pass", name, listed(texts)),
+	}
+	f.Evidence.Others = []string{name}
+	if !slices.ContainsFunc(texts, func(text string) bool { return !prefixOf(text).IsValid() }) {
+		f.Fix = command("ovn-nbctl", words...)
+	}
+	result.Findings = []Finding{f}
+	return result
 }

@@ -24,6 +24,14 @@ func bound(column []string, eras ...portsec.Era) func(*inventory.Port) {
 	}
 }
 
+// member puts the port into a security group whose address set holds this.
+func member(group string, holds ...string) func(*inventory.Port) {
+	return func(p *inventory.Port) {
+		p.GroupsKnown = true
+		p.Groups = []inventory.Group{{Name: group, Sets: []*inventory.AddressSet{{Name: group, Group: group, Addresses: holds}}}}
+	}
+}
+
 func grouped(groups string) func(*inventory.Port) {
 	return func(p *inventory.Port) {
 		p.Row.ExternalIDs = map[string]string{"vendor": "kube-ovn", "pod": "ns/p", "security_groups": groups}
@@ -106,6 +114,18 @@ func TestEvidenceRules(t *testing.T) {
 		"widens its group, granted": {
 			port:  port(grouped("web/db"), portSecurity(wide), granted(policy.Extended, policy.Forbid, "10.20.0.0/24")),
 			state: Violation, rules: []string{"OVG018"}, says: "security group web, db", others: []string{"web", "db"}, fix: "security_groups-",
+		},
+		"widens its group, as OVN has it": {
+			port:  port(member("web", "10.16.0.5", "10.16.0.7", "10.20.0.0/24"), portSecurity(wide), granted(policy.Extended, policy.Forbid, "10.20.0.0/24")),
+			state: Violation, rules: []string{"OVG018"}, says: "holds 10.20.0.0/24; rules", others: []string{"web"}, fix: "security_groups-",
+		},
+		"will widen its group": {
+			port:  port(member("web", "10.16.0.5"), portSecurity(wide), granted(policy.Extended, policy.Forbid, "10.20.0.0/24")),
+			state: Violation, rules: []string{"OVG018"}, says: "will hold 0a:00:00:00:00:01 10.20.0.0/24", others: []string{"web"}, fix: "security_groups-",
+		},
+		"names a group that there is not": {
+			port:  port(grouped("web"), func(p *inventory.Port) { p.GroupsKnown = true }, portSecurity(wide), granted(policy.Extended, policy.Forbid, "10.20.0.0/24")),
+			state: Compliant,
 		},
 		"in a group as itself":        {port: port(grouped("web")), state: Compliant},
 		"in a group by its MAC alone": {port: port(grouped("web"), portSecurity(mac), granted(policy.MAC, policy.Forbid)), state: Compliant},
@@ -288,5 +308,19 @@ func TestEvaluateOutside(t *testing.T) {
 	}
 	if got := EvaluateOutside(pod, []kubeovn.Attachment{{Namespace: "ns", Name: "macvlan"}}); len(got.Findings) != 1 || !strings.Contains(got.Findings[0].Message, "ns/macvlan") {
 		t.Errorf("a NIC of others: %+v", got)
+	}
+}
+
+func TestEvaluateGroup(t *testing.T) {
+	if got := EvaluateGroup("web", nil); len(got.Findings) > 0 || got.State != OutOfScope {
+		t.Errorf("nothing strange: %+v", got)
+	}
+	got := EvaluateGroup("web", []inventory.Stranger{{Set: "ovn.sg.web.associated.v6", Text: "fd00::7"}, {Set: "ovn.sg.web.associated.v4", Text: "10.20.0.0/24"}})
+	const fix = `ovn-nbctl remove Address_Set ovn.sg.web.associated.v6 addresses '"fd00::7"' -- remove Address_Set ovn.sg.web.associated.v4 addresses '"10.20.0.0/24"'`
+	if len(got.Findings) != 1 || got.Findings[0].Rule.ID != "OVG018" || got.Findings[0].Fix != fix || !strings.Contains(got.Findings[0].Message, "group web hold fd00::7, 10.20.0.0/24") {
+		t.Errorf("%+v", got)
+	}
+	if got := EvaluateGroup("web", []inventory.Stranger{{Set: "s", Text: "$other"}}); got.Findings[0].Fix != "" {
+		t.Errorf("a text that is no address gives the command %q", got.Findings[0].Fix)
 	}
 }

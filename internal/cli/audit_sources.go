@@ -76,6 +76,15 @@ func readDatabaseFile(path string, now time.Time, inv *inventory.Inventory) (dat
 	for _, p := range ports {
 		inv.SetRow(rows.Of(p))
 	}
+	if groups, sets, ok := rows.Groups(d); ok {
+		inv.KnowGroups()
+		for _, g := range groups {
+			inv.SetPortGroup(g)
+		}
+		for _, a := range sets {
+			inv.SetAddressSet(a)
+		}
+	}
 	out := database{version: version, notes: fileNotes(path, d, now)}
 	if d.Loss != nil {
 		out.damage = d.Loss.String()
@@ -138,6 +147,13 @@ func (o *auditOptions) readMirror(ctx context.Context, inv *inventory.Inventory)
 	for p := range now.Ports().All() {
 		inv.SetRow(rows.Of(p))
 	}
+	inv.KnowGroups()
+	for g := range now.PortGroups().All() {
+		inv.SetPortGroup(rows.PortGroupOf(g))
+	}
+	for a := range now.AddressSets().All() {
+		inv.SetAddressSet(rows.AddressSetOf(a))
+	}
 	return database{version: now.Version(), notes: plaintextNotes("Northbound", o.northbound)}, nil
 }
 
@@ -163,7 +179,11 @@ func (o *auditOptions) readSouthbound(ctx context.Context, inv *inventory.Invent
 
 // open gives a mirror that has read the database once. stop ends it and waits until it has.
 func (o *auditOptions) open(ctx context.Context, which ovn.Database, endpoints string) (m *ovn.Mirror, stop func(), err error) {
-	mirror, err := ovn.Open(ovn.Config{Endpoints: endpoints, Database: which, TLS: o.tls, Log: logr.Discard()})
+	tables := rows.Northbound()
+	if which == ovn.Southbound {
+		tables = rows.Southbound()
+	}
+	mirror, err := ovn.Open(ovn.Config{Endpoints: endpoints, Database: which, Tables: tables, Only: rows.Only(), TLS: o.tls, Log: logr.Discard()})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -207,6 +227,9 @@ func readClusterFile(path string, now time.Time, inv *inventory.Inventory) (note
 	filled, err := kube.FillFromFile(data, inv)
 	if err != nil {
 		return nil, usage(fmt.Errorf("--kubernetes: %s: %w", path, err))
+	}
+	if filled.Objects["VirtualMachineInstance"] == 0 {
+		inv.DoubtMachines()
 	}
 	notes = append(notes, fmt.Sprintf("the cluster is a file, not the running one: %s with %d namespaces and %d pods; the file was changed %s",
 		path, filled.Objects["Namespace"], filled.Objects["Pod"], age(info.ModTime(), now)))

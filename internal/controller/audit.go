@@ -87,7 +87,11 @@ func (a *auditor) follow(ctx context.Context) error {
 	}
 	reading("the Northbound database")
 	northbound := a.databases[0].mirror
-	changes := northbound.Subscribe(ovn.TablePort, ovn.TableNBGlobal)
+	changes := northbound.Subscribe(ovn.TablePort, ovn.TableNBGlobal, ovn.TablePortGroup, ovn.TableAddressSet)
+	a.monitor.Change(func(inv *inventory.Inventory) []string {
+		inv.KnowGroups()
+		return nil
+	})
 	defer changes.Close()
 	if err := northbound.WaitSynced(ctx); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/ovnguard/ovnguard/internal/ovn"
+	"github.com/ovnguard/ovnguard/internal/rows"
 )
 
 // database is one of OVN's that is followed.
@@ -25,12 +26,13 @@ func openDatabases(o Options, log logr.Logger) ([]database, error) {
 	for _, d := range []struct {
 		name, flag, endpoints string
 		database              ovn.Database
-	}{{"northbound", "nb", o.Northbound, ovn.Northbound}, {"southbound", "sb", o.Southbound, ovn.Southbound}} {
+		tables                []ovn.Table
+	}{{"northbound", "nb", o.Northbound, ovn.Northbound, rows.Northbound()}, {"southbound", "sb", o.Southbound, ovn.Southbound, rows.Southbound()}} {
 		if d.endpoints == "" {
 			continue
 		}
 		log := log.WithName(d.name)
-		mirror, err := ovn.Open(ovn.Config{Endpoints: d.endpoints, Database: d.database, TLS: o.TLS, Log: log})
+		mirror, err := ovn.Open(ovn.Config{Endpoints: d.endpoints, Database: d.database, Tables: d.tables, Only: rows.Only(), TLS: o.TLS, Log: log})
 		if err != nil {
 			return nil, fmt.Errorf("--%s: %w", d.flag, err)
 		}

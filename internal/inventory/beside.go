@@ -16,11 +16,14 @@ type ThingKind string
 const (
 	ThingException ThingKind = "exception"
 	ThingChassis   ThingKind = "chassis"
+	// ThingGroup is a security group with its address sets.
+	ThingGroup ThingKind = "group"
 	// ThingPod is a pod with what it has beside its ports on OVN.
 	ThingPod ThingKind = "pod"
 )
 
-// Thing names what is judged and is no port. Name is the UUID of a chassis, which has no namespace.
+// Thing names what is judged and is no port. Name is the UUID of a chassis; neither it nor a
+// security group has a namespace.
 type Thing struct {
 	Kind      ThingKind
 	Namespace string
@@ -45,6 +48,9 @@ type Beside struct {
 	// Eras are the parsers that may enforce on the chassis, and Six is how many ports of pods with IPv6 addresses are bound to it.
 	Eras []portsec.Era
 	Six  int
+	// Group tells that the security group has address sets; Strangers is what they hold that no port of the group accounts for.
+	Group     bool
+	Strangers []Stranger
 	// Pod still runs, and is on the host's network or has Others: attachments that OVN does not make.
 	Pod    *Pod
 	Others []kubeovn.Attachment
@@ -62,6 +68,10 @@ func (inv *Inventory) Beside(t Thing) Beside {
 	case ThingChassis:
 		if c := inv.chassis[t.Name]; c != nil {
 			b.Chassis, b.Eras, b.Six = &c.one[0], c.eras, inv.six[t.Name]
+		}
+	case ThingGroup:
+		if b.Group = len(inv.setsOf[t.Name]) > 0; b.Group {
+			b.Strangers = inv.strangers(t.Name)
 		}
 	case ThingPod:
 		p := inv.pods[PodKey{t.Namespace, t.Name}]
@@ -85,6 +95,9 @@ func (inv *Inventory) Things() []Thing {
 	}
 	for uuid := range inv.chassis {
 		things = append(things, Thing{Kind: ThingChassis, Name: uuid})
+	}
+	for name := range inv.setsOf {
+		things = append(things, Thing{Kind: ThingGroup, Name: name})
 	}
 	for key, p := range inv.pods {
 		if p.besides() {

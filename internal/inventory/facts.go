@@ -114,6 +114,11 @@ type Port struct {
 	Chassis []Chassis
 	// Eras are the parsers of OVN that may enforce on these chassis, the oldest first; none where they are not known.
 	Eras []portsec.Era
+	// MachinesDoubted tells that machines are not read: an owner of the pod that seems to be one may exist.
+	MachinesDoubted bool
+	// Groups are the security groups that the row is in as OVN has it, where GroupsKnown tells that these are read.
+	Groups      []Group
+	GroupsKnown bool
 	// Contested is how often the row was put right lately only for somebody to write something else.
 	Contested int
 }

@@ -96,6 +96,9 @@ func (inv *Inventory) DeleteOwner(uid string) []string {
 	return inv.portsOf(inv.owned[uid])
 }
 
+// DoubtMachines says that machines are not read, so that of an owner which seems to be one it is not known whether it exists.
+func (inv *Inventory) DoubtMachines() { inv.doubtMachines = true }
+
 // owner is an object that exists, with what owns it.
 type owner struct {
 	object policy.Owner

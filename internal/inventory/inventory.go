@@ -46,6 +46,14 @@ type Inventory struct {
 
 	six     map[string]int // by UUID of a chassis, to how many ports with IPv6 addresses are bound there
 	stirred map[Thing]bool // since Stirred was asked last
+
+	doubtMachines bool
+	groupsKnown   bool
+	portGroups    map[string]*PortGroup    // by UUID
+	addressSets   map[string]*AddressSet   // by UUID
+	setsOf        map[string][]*AddressSet // by security group
+	members       map[string][]string      // UUIDs of rows to the security groups that they are in
+	grouped       map[string]string        // UUIDs of rows that are or may be in security groups, to their names
 }
 
 // New gives an empty inventory.
@@ -75,6 +83,11 @@ func New() *Inventory {
 		chassis:     make(map[string]*chassis),
 		six:         make(map[string]int),
 		stirred:     make(map[Thing]bool),
+		portGroups:  make(map[string]*PortGroup),
+		addressSets: make(map[string]*AddressSet),
+		setsOf:      make(map[string][]*AddressSet),
+		members:     make(map[string][]string),
+		grouped:     make(map[string]string),
 	}
 }
 
@@ -141,6 +154,7 @@ func (inv *Inventory) DeleteAttachment(a kubeovn.Attachment) []string {
 func (inv *Inventory) SetRecord(r *Record) []string {
 	touched := inv.DeleteRecord(r.Name)
 	inv.edit(r.Name, func(s *slot) { s.record = r })
+	inv.stirGroups(inv.slot(r.Name).row)
 	for _, ip := range r.IPs {
 		if a, err := netip.ParseAddr(ip); err == nil {
 			inv.byAddress.add(a.Unmap(), r.Name)
@@ -168,6 +182,7 @@ func (inv *Inventory) DeleteRecord(name string) []string {
 	}
 	inv.byMAC.remove(strings.ToLower(r.MAC), name)
 	inv.edit(name, func(s *slot) { s.record = nil })
+	inv.stirGroups(inv.slot(name).row)
 	return touched
 }
 
@@ -212,6 +227,7 @@ func (inv *Inventory) DeleteVip(vip string) []string {
 // SetRow adds or replaces a row and gives its name, and those of ports on its switch with which it shares an address, or did.
 func (inv *Inventory) SetRow(r *Row) []string {
 	touched := append(inv.settleRow(inv.slot(r.Name).row, r), r.Name)
+	inv.settleGroups(inv.slot(r.Name).row, r)
 	inv.edit(r.Name, func(s *slot) { s.row = r })
 	return distinct(touched)
 }
@@ -223,6 +239,7 @@ func (inv *Inventory) DeleteRow(name, uuid string) []string {
 	if r == nil || r.UUID != uuid {
 		return nil
 	}
+	inv.settleGroups(r, nil)
 	inv.edit(name, func(s *slot) { s.row = nil })
 	return distinct(append(inv.settleRow(r, nil), name))
 }
@@ -274,7 +291,7 @@ func (inv *Inventory) Port(name string, now time.Time) Port {
 }
 
 func (inv *Inventory) port(name string, s *slot, now time.Time) Port {
-	port := Port{Name: name, Record: s.record, Row: s.row, Vip: s.isVip(), Binding: s.binding, Contested: s.contested()}
+	port := Port{MachinesDoubted: inv.doubtMachines, Name: name, Record: s.record, Row: s.row, Vip: s.isVip(), Binding: s.binding, Contested: s.contested()}
 	for c := range s.claimants() {
 		if !c.pod.ended() {
 			port.Claims++
@@ -288,6 +305,7 @@ func (inv *Inventory) port(name string, s *slot, now time.Time) Port {
 	}
 	if port.Row != nil {
 		port.Twins = inv.twins(s)
+		port.GroupsKnown, port.Groups = inv.groupsKnown, inv.groupsOf(port.Row)
 		if port.Pod == nil && port.Row.Type == "" {
 			port.Node = inv.nodeOf(port.Row)
 		}

@@ -19,6 +19,22 @@ func (inv *Inventory) Chassis(uuid string) (c Chassis, ok bool) {
 	return Chassis{}, false
 }
 
+// PortGroup gives the port group of a security group with that UUID; nil where there is none.
+func (inv *Inventory) PortGroup(uuid string) *PortGroup { return inv.portGroups[uuid] }
+
+// AddressSet gives the address set of a security group with that UUID; nil where there is none.
+func (inv *Inventory) AddressSet(uuid string) *AddressSet { return inv.addressSets[uuid] }
+
+// EachGroup gives every port group and every address set of security groups to be looked at, in no order.
+func (inv *Inventory) EachGroup(look func(*PortGroup), set func(*AddressSet)) {
+	for _, g := range inv.portGroups {
+		look(g)
+	}
+	for _, a := range inv.addressSets {
+		set(a)
+	}
+}
+
 // EachRow gives every row to look, in no order.
 func (inv *Inventory) EachRow(look func(*Row)) {
 	for _, s := range inv.slots {

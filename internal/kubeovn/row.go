@@ -14,6 +14,17 @@ const (
 	ExternalIDSecurityGroups = "security_groups"
 )
 
+// Keys that Kube-OVN writes into the external_ids of a security group's port group and address sets, and what is there.
+const (
+	// ExternalIDGroup is the name of the security group.
+	ExternalIDGroup = "sg"
+	// ExternalIDType is SecurityGroupType on the port group.
+	ExternalIDType    = "type"
+	SecurityGroupType = "security_group"
+	// DenyAllGroup stands in ExternalIDGroup of the port group of all ports that are in some security group.
+	DenyAllGroup = "kubeovn_deny_all"
+)
+
 // ControllerAccount is the user as which Kube-OVN's controller works, as its manifests name it. Only it may change what
 // Kube-OVN notes on pods; people with the right to impersonate can act as it.
 const ControllerAccount = "system:serviceaccount:kube-system:ovn"

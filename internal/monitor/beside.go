@@ -42,7 +42,7 @@ func (m *Monitor) judgeThings() (changed int) {
 		}
 	}
 	for t := range m.beside {
-		if picture := m.inv.Beside(t); picture.Exception == nil && picture.Chassis == nil && picture.Pod == nil && m.judgeBeside(t, now) {
+		if picture := m.inv.Beside(t); picture.Exception == nil && picture.Chassis == nil && !picture.Group && picture.Pod == nil && m.judgeBeside(t, now) {
 			changed++
 		}
 	}

@@ -117,7 +117,15 @@ func (s *session) readAll(ctx context.Context) error {
 	st := s.mirror.store
 	requests := make(map[string]ovsdb.MonitorRequest)
 	for name, l := range st.layouts {
-		requests[string(name)] = ovsdb.MonitorRequest{Columns: l.columns}
+		request := ovsdb.MonitorRequest{Columns: l.columns}
+		if only := s.mirror.config.Only[name]; len(only) > 0 {
+			value, err := ovsdb.NewOvsMap(only)
+			if err != nil {
+				return fmt.Errorf("ask for some rows of %s: %w", name, err)
+			}
+			request.Where = []ovsdb.Condition{ovsdb.NewCondition("external_ids", ovsdb.ConditionIncludes, value)}
+		}
+		requests[string(name)] = request
 	}
 	since := st.since()
 	var answer error

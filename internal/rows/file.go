@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
 )
@@ -18,6 +19,8 @@ const (
 	portTable   = "Logical_Switch_Port"
 	switchTable = "Logical_Switch"
 	globalTable = "NB_Global"
+	groupTable  = "Port_Group"
+	setTable    = "Address_Set"
 
 	nameColumn         = "name"
 	portsColumn        = "ports"
@@ -30,8 +33,10 @@ const (
 	versionOption      = "northd_internal_version"
 )
 
-// FileTables are the tables of a database file that Ports looks into.
-func FileTables() []string { return []string{portTable, switchTable, globalTable} }
+// FileTables are the tables of a database file that Ports and Groups look into.
+func FileTables() []string {
+	return []string{portTable, switchTable, globalTable, groupTable, setTable}
+}
 
 // Ports gives the ports that a database file holds, in the order of their names, and the release of OVN that it names, such as
 // "23.03.1", empty where it names none. The error says what the file is instead of a Northbound database.
@@ -72,6 +77,28 @@ func Ports(d *dbfile.Database) (ports []*ovn.Port, version string, err error) {
 		version, _, _ = strings.Cut(row.Map(optionsColumn)[versionOption], "-")
 	}
 	return ports, version, nil
+}
+
+// Groups gives the port groups and the address sets of security groups that a database file holds; ok is false where it lacks these
+// tables.
+func Groups(d *dbfile.Database) (groups []*inventory.PortGroup, sets []*inventory.AddressSet, ok bool) {
+	for table, columns := range map[string][]string{groupTable: {portsColumn, externalIDsColumn}, setTable: {nameColumn, addressesColumn, externalIDsColumn}} {
+		t := d.Tables[table]
+		if t == nil || slices.ContainsFunc(columns, func(c string) bool { return t.Columns[c] == nil }) {
+			return nil, nil, false
+		}
+	}
+	for uuid, row := range d.Rows(groupTable) {
+		ports := row.Strings(portsColumn)
+		slices.Sort(ports)
+		groups = append(groups, PortGroupOf(&ovn.PortGroup{UUID: uuid, Ports: ports, ExternalIDs: row.Map(externalIDsColumn)}))
+	}
+	for uuid, row := range d.Rows(setTable) {
+		sets = append(sets, AddressSetOf(&ovn.AddressSet{
+			UUID: uuid, Name: row.String(nameColumn), Addresses: row.Strings(addressesColumn), ExternalIDs: row.Map(externalIDsColumn),
+		}))
+	}
+	return groups, sets, true
 }
 
 // enabled gives what the column says, nil where it is empty.

@@ -14,7 +14,7 @@ func Missed(inv *inventory.Inventory, state *ovn.Snapshot) []ovn.Event {
 	if state.Database == ovn.Southbound {
 		return append(missedBindings(inv, state), missedChassis(inv, state)...)
 	}
-	return missedPorts(inv, state)
+	return append(missedPorts(inv, state), missedGroups(inv, state)...)
 }
 
 func missedPorts(inv *inventory.Inventory, state *ovn.Snapshot) (missed []ovn.Event) {

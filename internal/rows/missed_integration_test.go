@@ -49,7 +49,11 @@ func follow(t *testing.T, database ovn.Database, schema string, tables ...ovn.Ta
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Kill)
-	mirror, err := ovn.Open(ovn.Config{Endpoints: server.Endpoint(), Database: database, Log: logr.Discard(), Probe: 500 * time.Millisecond})
+	all := Northbound()
+	if database == ovn.Southbound {
+		all = Southbound()
+	}
+	mirror, err := ovn.Open(ovn.Config{Endpoints: server.Endpoint(), Database: database, Tables: all, Only: Only(), Log: logr.Discard(), Probe: 500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +121,7 @@ func (s *side) transact(operations string) {
 }
 
 func TestNorthbound(t *testing.T) {
-	s := follow(t, ovn.Northbound, ovsdbserver.NorthboundSchema, ovn.TablePort)
+	s := follow(t, ovn.Northbound, ovsdbserver.NorthboundSchema, ovn.TablePort, ovn.TablePortGroup, ovn.TableAddressSet)
 	s.until("an empty database", func(*ovn.Snapshot) bool { return true })
 	s.transact(`,{"op":"insert","table":"Logical_Switch_Port","uuid-name":"a","row":{"name":"a.ns","addresses":"0a:00:00:00:00:01 10.16.0.1","external_ids":["map",[["pod","ns/a"]]]}},
 		{"op":"insert","table":"Logical_Switch_Port","uuid-name":"b","row":{"name":"b.ns","addresses":"0a:00:00:00:00:02 10.16.0.2"}},
@@ -126,6 +130,35 @@ func TestNorthbound(t *testing.T) {
 	if diff := cmp.Diff([]string{"a.ns", "b.ns"}, s.took()); diff != "" {
 		t.Errorf("touched (-want +got):\n%s", diff)
 	}
+	s.transact(`,{"op":"insert","table":"Port_Group","row":{"name":"node.n1","external_ids":["map",[["node","n1"]]],"ports":["set",[["uuid","` + s.inv.Row("a.ns").UUID + `"]]]}},
+		{"op":"insert","table":"Port_Group","row":{"name":"ovn.sg.web","external_ids":["map",[["sg","web"],["type","security_group"]]],"ports":["set",[["uuid","` + s.inv.Row("a.ns").UUID + `"]]]}},
+		{"op":"insert","table":"Address_Set","row":{"name":"other","addresses":["set",["10.0.0.1"]]}},
+		{"op":"insert","table":"Address_Set","row":{"name":"ovn.sg.web.associated.v4","external_ids":["map",[["sg","web"]]],"addresses":["set",["10.16.0.1","10.16.66.66"]]}}`)
+	s.until("a security group", func(n *ovn.Snapshot) bool { return n.AddressSets().Len() == 2 })
+	if diff := cmp.Diff([]string{"a.ns"}, s.took()); diff != "" {
+		t.Errorf("touched by the group (-want +got):\n%s", diff)
+	}
+	if n := s.state.PortGroups().Len(); n != 1 {
+		t.Errorf("%d port groups are read, want that of the security group", n)
+	}
+	if p := s.inv.Port("a.ns", time.Now()); len(p.Groups) != 1 || p.Groups[0].Name != "web" || len(p.Groups[0].Sets) != 1 || len(p.Groups[0].Sets[0].Addresses) != 2 {
+		t.Errorf("groups %+v", p.Groups)
+	}
+	var group *inventory.PortGroup
+	var set *inventory.AddressSet
+	s.inv.EachGroup(func(g *inventory.PortGroup) { group = g }, func(a *inventory.AddressSet) { set = a })
+	s.inv.DeletePortGroup(group.UUID)
+	s.inv.DeleteAddressSet(set.UUID)
+	s.inv.SetPortGroup(&inventory.PortGroup{UUID: "none", Group: "db"})
+	s.lost("another group", 3)
+	s.transact(`,{"op":"update","table":"Port_Group","where":[["name","==","ovn.sg.web"]],"row":{"external_ids":["map",[]]}},
+		{"op":"update","table":"Address_Set","where":[["name","==","ovn.sg.web.associated.v4"]],"row":{"external_ids":["map",[]]}}`)
+	s.until("the end of the group", func(n *ovn.Snapshot) bool { return n.PortGroups().Len() == 0 })
+	if p := s.inv.Port("a.ns", time.Now()); len(p.Groups) > 0 {
+		t.Errorf("groups %+v of one that is a security group's no more", p.Groups)
+	}
+	s.took()
+
 	s.inv.SetRow(&inventory.Row{UUID: "none", Name: "c.ns", Type: "virtual"})
 	s.lost("a row that nobody has", 1)
 	a := *s.inv.Row("a.ns")

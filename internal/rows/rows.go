@@ -70,6 +70,16 @@ func Apply(inv *inventory.Inventory, e ovn.Event) []string {
 			return inv.SetChassis(ChassisOf(now))
 		}
 		return inv.DeleteChassis(row.UUID)
+	case *ovn.PortGroup:
+		if now, ok := e.New.(*ovn.PortGroup); ok {
+			return inv.SetPortGroup(PortGroupOf(now))
+		}
+		return inv.DeletePortGroup(row.UUID)
+	case *ovn.AddressSet:
+		if now, ok := e.New.(*ovn.AddressSet); ok {
+			return inv.SetAddressSet(AddressSetOf(now))
+		}
+		return inv.DeleteAddressSet(row.UUID)
 	}
 	return nil
 }
