@@ -180,8 +180,7 @@ const sweepEvery = 5 * time.Minute
 // that finds: nothing, unless an event was missed.
 func (a *auditor) sweep(state *ovn.Snapshot) {
 	begin := time.Now()
-	var missed []ovn.Event
-	a.monitor.Read(func(inv *inventory.Inventory) { missed = rows.Missed(inv, state) })
+	missed := rows.Missed(a.monitor.Read, state)
 	a.enter(missed)
 	found := len(missed) + a.monitor.Sweep()
 	a.swept.Add(float64(found))

@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"iter"
 	"maps"
 	"slices"
 
@@ -8,33 +9,49 @@ import (
 	"github.com/ovnguard/ovnguard/internal/ovn"
 )
 
-// Missed gives the changes that lead from what the inventory holds of a database to this state of it: none, unless events were
-// lost on the way. All that came before the state must have been applied, and nothing that came after.
-func Missed(inv *inventory.Inventory, state *ovn.Snapshot) []ovn.Event {
-	if state.Database == ovn.Southbound {
-		return append(missedBindings(inv, state), missedChassis(inv, state)...)
-	}
-	return append(missedPorts(inv, state), missedGroups(inv, state)...)
-}
+// Reader gives the inventory to look at, while nobody changes it.
+type Reader func(look func(*inventory.Inventory))
 
-func missedPorts(inv *inventory.Inventory, state *ovn.Snapshot) (missed []ovn.Event) {
-	there := 0
-	for p := range state.Ports().All() {
-		if r := inv.Row(p.Name); r == nil || !same(r, p) {
-			missed = append(missed, ovn.Event{Kind: ovn.Update, Table: ovn.TablePort, Revision: state.Revision, New: p})
-		} else {
-			there++
-		}
-	}
-	inv.EachRow(func(*inventory.Row) { there-- })
-	if there == 0 {
+// batch is how many rows are compared before others get their turn with the inventory: it takes some milliseconds.
+const batch = 4096
+
+// Missed gives the changes that lead from what the inventory holds of a database to this state of it: none, unless events were
+// lost on the way. All that came before the state must have been applied, and nothing that came after, nor anything while it looks.
+func Missed(read Reader, state *ovn.Snapshot) (missed []ovn.Event) {
+	if state.Database == ovn.Southbound {
+		missed = missedBindings(read, state)
+		read(func(inv *inventory.Inventory) { missed = append(missed, missedChassis(inv, state)...) })
 		return missed
 	}
-	inv.EachRow(func(r *inventory.Row) {
+	missed = missedPorts(read, state)
+	read(func(inv *inventory.Inventory) { missed = append(missed, missedGroups(inv, state)...) })
+	return missed
+}
+
+// each gives some rows at a time to look at beside the inventory.
+func each[T any](read Reader, all iter.Seq[*T], look func(*inventory.Inventory, *T)) {
+	for some := range slices.Chunk(slices.Collect(all), batch) {
+		read(func(inv *inventory.Inventory) {
+			for _, row := range some {
+				look(inv, row)
+			}
+		})
+	}
+}
+
+func missedPorts(read Reader, state *ovn.Snapshot) (missed []ovn.Event) {
+	each(read, state.Ports().All(), func(inv *inventory.Inventory, p *ovn.Port) {
+		if r := inv.Row(p.Name); r == nil || !same(r, p) {
+			missed = append(missed, ovn.Event{Kind: ovn.Update, Table: ovn.TablePort, Revision: state.Revision, New: p})
+		}
+	})
+	var held []*inventory.Row
+	read(func(inv *inventory.Inventory) { inv.EachRow(func(r *inventory.Row) { held = append(held, r) }) })
+	for _, r := range held {
 		if p := state.Ports().Get(r.UUID); p == nil || p.Name != r.Name {
 			missed = append(missed, ovn.Event{Kind: ovn.Delete, Table: ovn.TablePort, Revision: state.Revision, Old: &ovn.Port{UUID: r.UUID, Name: r.Name}})
 		}
-	})
+	}
 	return missed
 }
 
@@ -44,18 +61,20 @@ func same(r *inventory.Row, p *ovn.Port) bool {
 		slices.Equal(r.Addresses, p.Addresses) && slices.Equal(r.PortSecurity, p.PortSecurity) && maps.Equal(r.ExternalIDs, p.ExternalIDs)
 }
 
-func missedBindings(inv *inventory.Inventory, state *ovn.Snapshot) (missed []ovn.Event) {
-	for b := range state.PortBindings().All() {
+func missedBindings(read Reader, state *ovn.Snapshot) (missed []ovn.Event) {
+	each(read, state.PortBindings().All(), func(inv *inventory.Inventory, b *ovn.PortBinding) {
 		if have, now := inv.Binding(b.LogicalPort), BindingOf(b); have == nil || have.UUID != now.UUID || !have.Says(now) {
 			missed = append(missed, ovn.Event{Kind: ovn.Update, Table: ovn.TablePortBinding, Revision: state.Revision, New: b})
 		}
-	}
-	inv.EachBinding(func(b *inventory.Binding) {
+	})
+	var held []*inventory.Binding
+	read(func(inv *inventory.Inventory) { inv.EachBinding(func(b *inventory.Binding) { held = append(held, b) }) })
+	for _, b := range held {
 		if now := state.PortBindings().Get(b.UUID); now == nil || now.LogicalPort != b.Port {
 			gone := &ovn.PortBinding{UUID: b.UUID, LogicalPort: b.Port}
 			missed = append(missed, ovn.Event{Kind: ovn.Delete, Table: ovn.TablePortBinding, Revision: state.Revision, Old: gone})
 		}
-	})
+	}
 	return missed
 }
 

@@ -69,6 +69,8 @@ func follow(t *testing.T, database ovn.Database, schema string, tables ...ovn.Ta
 	return s
 }
 
+func (s *side) read(look func(*inventory.Inventory)) { look(s.inv) }
+
 // until applies changes until the state is as wanted.
 func (s *side) until(what string, wanted func(*ovn.Snapshot) bool) {
 	s.t.Helper()
@@ -84,7 +86,7 @@ func (s *side) until(what string, wanted func(*ovn.Snapshot) bool) {
 		}
 		s.state = state
 	}
-	if missed := Missed(s.inv, s.state); len(missed) > 0 {
+	if missed := Missed(s.read, s.state); len(missed) > 0 {
 		s.t.Errorf("after %s the inventory lacks %v", what, missed)
 	}
 }
@@ -100,14 +102,14 @@ func (s *side) took() []string {
 // lost expects so many differences after the inventory was changed behind the back of the events, and none after they were applied.
 func (s *side) lost(what string, want int) {
 	s.t.Helper()
-	missed := Missed(s.inv, s.state)
+	missed := Missed(s.read, s.state)
 	if len(missed) != want {
 		s.t.Errorf("%s: %d differences %v, want %d", what, len(missed), missed, want)
 	}
 	for _, e := range missed {
 		Apply(s.inv, e)
 	}
-	if left := Missed(s.inv, s.state); len(left) > 0 {
+	if left := Missed(s.read, s.state); len(left) > 0 {
 		s.t.Errorf("%s: differences are left: %v", what, left)
 	}
 }

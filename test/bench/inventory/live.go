@@ -99,6 +99,11 @@ func live(ctx context.Context, t *table.Table, pods int) (err error) {
 		What: at("start to first complete audit, both databases"), Measured: text(first), Ratio: perPort(first, pods),
 		Peer: "of it, objects of the API server decoded and entered: " + text(reading),
 	})
+	compared, err := r.compare()
+	if err != nil {
+		return err
+	}
+	t.Add(table.Row{What: at("everything held compared with both databases"), Measured: text(compared), Ratio: perPort(compared, pods)})
 	drift, err := r.drift(ctx, northbound.Endpoint(), db)
 	if err != nil {
 		return err
@@ -122,10 +127,10 @@ func serve(ctx context.Context, dir, name, schema string, write func(path, schem
 // judged. It gives how long reading the API server's objects took.
 func (r *replica) start(ctx context.Context, northbound, southbound string, db kubeovndb.Database) (reading time.Duration, err error) {
 	r.monitor = monitor.New(monitor.SystemClock{}, r)
-	if r.northbound, err = ovn.Open(ovn.Config{Endpoints: northbound, Log: logr.Discard()}); err != nil {
+	if r.northbound, err = ovn.Open(ovn.Config{Endpoints: northbound, Tables: rows.Northbound(), Only: rows.Only(), Log: logr.Discard()}); err != nil {
 		return 0, err
 	}
-	if r.southbound, err = ovn.Open(ovn.Config{Endpoints: southbound, Database: ovn.Southbound, Log: logr.Discard()}); err != nil {
+	if r.southbound, err = ovn.Open(ovn.Config{Endpoints: southbound, Database: ovn.Southbound, Tables: rows.Southbound(), Log: logr.Discard()}); err != nil {
 		return 0, err
 	}
 	go r.northbound.Run(ctx)
@@ -135,7 +140,7 @@ func (r *replica) start(ctx context.Context, northbound, southbound string, db k
 		return 0, err
 	}
 	reading = time.Since(begin)
-	r.changes = r.northbound.Subscribe(ovn.TablePort, ovn.TableNBGlobal)
+	r.changes = r.northbound.Subscribe(ovn.TablePort, ovn.TableNBGlobal, ovn.TablePortGroup, ovn.TableAddressSet)
 	bound := r.southbound.Subscribe(ovn.TableChassis, ovn.TablePortBinding)
 	for _, m := range []*ovn.Mirror{r.southbound, r.northbound} {
 		if err := m.WaitSynced(ctx); err != nil {
@@ -194,6 +199,20 @@ func (r *replica) allCompliant(pods int) error {
 		return fmt.Errorf("%d ports are compliant, want %d", compliant, pods)
 	}
 	return nil
+}
+
+// compare gives how long it takes to compare all that is held with what the mirrors have, as every full sweep does first.
+func (r *replica) compare() (time.Duration, error) {
+	differences := 0
+	took := repeat(func() {
+		for _, m := range []*ovn.Mirror{r.northbound, r.southbound} {
+			differences += len(rows.Missed(r.monitor.Read, m.Snapshot()))
+		}
+	})
+	if differences > 0 {
+		return 0, fmt.Errorf("what is held differs from the databases in %d rows", differences)
+	}
+	return took, nil
 }
 
 // drift has another client empty port_security of one port after the other, and put it right again. It gives lines with how long it
