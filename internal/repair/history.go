@@ -64,6 +64,14 @@ func (h History) annotated(podUID string, annotations map[string]string, now tim
 	return h.Annotated
 }
 
+// told gives when annotations of the pod were written last; zero where none were.
+func (h History) told(podUID string) time.Time {
+	if h.PodUID != podUID {
+		return time.Time{}
+	}
+	return h.Annotated
+}
+
 // replaced gives when the row took the place of another one of the same pod; zero where it did not.
 func (h History) replaced(rowUUID, podUID string) time.Time {
 	if h.PodUID != podUID || h.RowUUID != rowUUID {

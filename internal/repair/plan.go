@@ -98,10 +98,9 @@ func plan(p inventory.Port, column, addresses bool, annotations map[string]strin
 	if annotations != nil && past.annotated(p.Pod.UID, annotations, now).IsZero() {
 		return Action{Kind: Annotate, Why: "Kube-OVN writes the port when the annotation is what was decided", Annotations: annotations, Again: now.Add(Grace)}
 	}
-	if annotations != nil {
-		if rest := past.annotated(p.Pod.UID, annotations, now).Add(Grace); now.Before(rest) {
-			return Action{Kind: Wait, Why: "Kube-OVN is about to write the port", Again: rest}
-		}
+	// Also where the annotation can be seen already: Kube-OVN sees it no sooner.
+	if rest := past.told(p.Pod.UID).Add(Grace); (column || annotations != nil) && now.Before(rest) {
+		return Action{Kind: Wait, Why: "Kube-OVN is about to write the port", Again: rest}
 	}
 	if !column && !addresses {
 		return Action{Kind: Nothing} // the annotation was written, and cannot be seen yet

@@ -219,6 +219,13 @@ func (g *Guard) Stop() error { return g.end(syscall.SIGTERM) }
 // Kill ends the program as a crash would.
 func (g *Guard) Kill() error { return g.end(syscall.SIGKILL) }
 
+// Freeze stops the program without telling it, as a machine does that is paused; Thaw lets it go on, with the clock ahead of what it saw
+// last.
+func (g *Guard) Freeze() error { return g.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen program go on.
+func (g *Guard) Thaw() error { return g.cmd.Process.Signal(syscall.SIGCONT) }
+
 func (g *Guard) end(signal syscall.Signal) error {
 	if g.cmd == nil {
 		return nil
