@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,6 +43,8 @@ type auditor struct {
 	// started is set when both sides have been read once; until then, reading says what is being read.
 	started atomic.Bool
 	reading atomic.Pointer[string]
+	// sweeping is held while everything is judged anew.
+	sweeping sync.Mutex
 	// settled is when what was found on starting has lasted for as long as any finding must.
 	settled atomic.Pointer[time.Time]
 }
@@ -176,17 +179,27 @@ func (a *auditor) enter(events []ovn.Event) {
 // sweepEvery is how often everything is judged anew, as a safety net.
 const sweepEvery = 5 * time.Minute
 
-// sweep compares what is held of a database with the state that its events have led to, judges everything anew, and counts what
-// that finds: nothing, unless an event was missed.
+// sweep compares what is held of a database with the state that its events have led to, has everything judged anew, and counts what
+// that finds: nothing, unless an event was missed. Only the comparison holds up the changes of this database.
 func (a *auditor) sweep(state *ovn.Snapshot) {
+	found := func(begin time.Time, what string, missed int) {
+		a.swept.Add(float64(missed))
+		if missed > 0 {
+			a.log.Info("looking at everything anew found what no event had told", "what", what, "missed", missed, "took", time.Since(begin).String())
+		}
+	}
 	begin := time.Now()
 	missed := rows.Missed(a.monitor.Read, state)
 	a.enter(missed)
-	found := len(missed) + a.monitor.Sweep()
-	a.swept.Add(float64(found))
-	if found > 0 {
-		a.log.Info("judging everything anew found what no event had told", "rows", len(missed), "all", found, "took", time.Since(begin).String())
+	found(begin, "rows", len(missed))
+	if !a.sweeping.TryLock() {
+		return // because of the other database
 	}
+	go func() {
+		defer a.sweeping.Unlock()
+		begin := time.Now()
+		found(begin, "verdicts", a.monitor.Sweep())
+	}()
 }
 
 // once gives a task that begins when every port has been judged.
