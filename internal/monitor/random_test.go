@@ -1,0 +1,152 @@
+package monitor
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// anyChange draws a change of anything that findings rest on.
+func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
+	n := rapid.SampledFrom([]string{"p", "q"}).Draw(t, "name")
+	columns := [][]string{nil, {own}, {"unknown"}, {own + " 10.16.0.9"}}
+	owner := policy.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "rs", UID: "rs-uid"}
+	macvlan := kubeovn.Attachment{Namespace: "ns", Name: "macvlan"}
+	switch rapid.IntRange(0, 17).Draw(t, "action") {
+	case 0, 1:
+		p := pod(n, "u-"+n)
+		p.Labels = map[string]string{"app": rapid.SampledFrom([]string{"web", "router"}).Draw(t, "app")}
+		p.HostNetwork = rapid.Bool().Draw(t, "host")
+		if rapid.Bool().Draw(t, "owned") {
+			p.Controller = &owner
+		}
+		if rapid.Bool().Draw(t, "second NIC") {
+			p.Attachments = []kubeovn.Attachment{macvlan}
+		}
+		return func(inv *inventory.Inventory) []string { return inv.SetPod(p) }
+	case 2:
+		return func(inv *inventory.Inventory) []string {
+			return inv.DeletePod(inventory.PodKey{Namespace: "ns", Name: n})
+		}
+	case 3, 4:
+		r := row(n, rapid.SampledFrom(columns).Draw(t, "column")...)
+		r.UUID += rapid.SampledFrom([]string{"", "-2"}).Draw(t, "row")
+		return func(inv *inventory.Inventory) []string { return inv.SetRow(r) }
+	case 5:
+		uuid := "row-" + n + rapid.SampledFrom([]string{"", "-2"}).Draw(t, "row")
+		return func(inv *inventory.Inventory) []string { return inv.DeleteRow(n+".ns", uuid) }
+	case 6:
+		r := record(n)
+		r.IPs = rapid.SampledFrom([][]string{{"10.16.0.5"}, {"10.16.0.9"}, {"10.16.0.5", "fd00::5"}}).Draw(t, "addresses")
+		return func(inv *inventory.Inventory) []string { return inv.SetRecord(r) }
+	case 7:
+		return func(inv *inventory.Inventory) []string { return inv.DeleteRecord(n + ".ns") }
+	case 8, 9:
+		e := policy.Exception{Namespace: "ns", Name: n, Expires: time.Unix(rapid.SampledFrom([]int64{900, 1_000_000}).Draw(t, "end"), 0)}
+		if e.Owner = &owner; rapid.Bool().Draw(t, "by label") {
+			e.Owner, e.Pods = nil, func(labels map[string]string) bool { return labels["app"] == "router" }
+		}
+		if rapid.Bool().Draw(t, "one NIC") {
+			e.Providers = policy.Providers{"macvlan.ns.ovn"}
+		}
+		return func(inv *inventory.Inventory) []string { return inv.SetException(e) }
+	case 10:
+		return func(inv *inventory.Inventory) []string { return inv.DeleteException("ns", n) }
+	case 11:
+		if rapid.Bool().Draw(t, "there") {
+			return func(inv *inventory.Inventory) []string { return inv.SetOwner(owner, nil) }
+		}
+		return func(inv *inventory.Inventory) []string { return inv.DeleteOwner(owner.UID) }
+	case 12:
+		kind := rapid.SampledFrom([]kubeovn.AttachmentKind{kubeovn.KindForeign, kubeovn.KindOVN}).Draw(t, "kind")
+		return func(inv *inventory.Inventory) []string { return inv.SetAttachment(macvlan, kind) }
+	case 13:
+		c := inventory.Chassis{UUID: rapid.SampledFrom([]string{"c1", "c2"}).Draw(t, "chassis"), Name: "node"}
+		if rapid.Bool().Draw(t, "gone") {
+			return func(inv *inventory.Inventory) []string { return inv.DeleteChassis(c.UUID) }
+		}
+		return func(inv *inventory.Inventory) []string { return inv.SetChassis(c) }
+	case 14:
+		b := &inventory.Binding{
+			UUID: "b-" + n, Port: n + ".ns", PortSecurity: rapid.SampledFrom(columns).Draw(t, "column"),
+			Chassis: rapid.SampledFrom([][]string{nil, {"c1"}, {"c2"}, {"c1", "c2"}}).Draw(t, "chassis"),
+		}
+		if b.Moving = len(b.Chassis) > 1; rapid.Bool().Draw(t, "gone") {
+			return func(inv *inventory.Inventory) []string { return inv.DeleteBinding(b.Port, b.UUID) }
+		}
+		return func(inv *inventory.Inventory) []string { return inv.SetBinding(b) }
+	case 15:
+		g := &inventory.PortGroup{
+			UUID: "g", Group: rapid.SampledFrom([]string{"web", "db", ""}).Draw(t, "group"),
+			Ports: rapid.SampledFrom([][]string{nil, {"row-p"}, {"row-p", "row-q"}, {"row-p-2", "row-q"}}).Draw(t, "members"),
+		}
+		if rapid.Bool().Draw(t, "gone") {
+			return func(inv *inventory.Inventory) []string { return inv.DeletePortGroup(g.UUID) }
+		}
+		return func(inv *inventory.Inventory) []string { return inv.SetPortGroup(g) }
+	case 16:
+		a := &inventory.AddressSet{
+			UUID: "s", Name: "s", Group: rapid.SampledFrom([]string{"web", "db", ""}).Draw(t, "group"),
+			Addresses: rapid.SampledFrom([][]string{nil, {"10.16.0.5"}, {"10.16.0.5", "10.16.0.9"}}).Draw(t, "addresses"),
+		}
+		if rapid.Bool().Draw(t, "gone") {
+			return func(inv *inventory.Inventory) []string { return inv.DeleteAddressSet(a.UUID) }
+		}
+		return func(inv *inventory.Inventory) []string { return inv.SetAddressSet(a) }
+	}
+	version := rapid.SampledFrom([]string{"22.09.0", "24.03.8", ""}).Draw(t, "version")
+	return func(inv *inventory.Inventory) []string { return inv.SetVersion(version) }
+}
+
+// Whatever changes, the events lead to what judging everything anew gives, and to what a monitor finds that read everything afresh.
+func TestEventsMissNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		clock, books := &handClock{now: time.Unix(1000, 0)}, newLedger()
+		m := New(clock, books)
+		var facts []func(*inventory.Inventory) []string
+		enter := func(change func(*inventory.Inventory) []string) {
+			facts = append(facts, change)
+			m.Change(change)
+		}
+		enter(func(inv *inventory.Inventory) []string { inv.KnowGroups(); return nil })
+		enter(func(inv *inventory.Inventory) []string { return inv.SetNamespace(policy.Namespace{Name: "ns"}) })
+		m.Start()
+		for range rapid.IntRange(5, 40).Draw(t, "steps") {
+			enter(anyChange(t))
+			clock.pass(time.Minute)
+			if missed := m.Sweep(); missed > 0 {
+				t.Fatalf("the events missed %d", missed)
+			}
+		}
+		freshClock, freshBooks := &handClock{now: time.Unix(1000, 0)}, newLedger()
+		fresh := New(freshClock, freshBooks)
+		for _, change := range facts {
+			fresh.Change(change)
+		}
+		fresh.Start()
+		freshClock.pass(time.Minute)
+		if diff := cmp.Diff(freshBooks.ports, books.ports, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("ports: -afresh +grown\n%s", diff)
+		}
+		found := func(l *ledger) map[string][]audit.Finding {
+			out := make(map[string][]audit.Finding)
+			for about, v := range l.verdicts {
+				if len(v.Findings) > 0 {
+					out[about] = v.Findings
+				}
+			}
+			return out
+		}
+		if diff := cmp.Diff(found(freshBooks), found(books)); diff != "" {
+			t.Fatalf("findings: -afresh +grown\n%s", diff)
+		}
+	})
+}
