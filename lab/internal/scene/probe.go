@@ -105,10 +105,26 @@ func splitList(text string) []string {
 
 // Forwarded is a frame that a gateway sends on for a source behind it, from its own MAC.
 func Forwarded(from, to *Actor, source netip.Addr) (Probe, error) {
-	target := to.V4
-	if source.Is6() {
-		target = to.V6
-	}
-	frame, err := wire.UDP(wire.Host{MAC: from.V4.MAC, IP: source}, target)
+	frame, err := wire.UDP(wire.Host{MAC: from.V4.MAC, IP: source}, to.at(source))
 	return Probe{Name: "forwarded for " + source.String(), Forged: true, frame: frame}, err
+}
+
+// Nested is a datagram that a guest behind the sender's NIC sends, with a MAC and an address of its own.
+func Nested(from, to *Actor, guest wire.Host) (Probe, error) {
+	frame, err := wire.UDP(guest, to.at(guest.IP))
+	return Probe{Name: "from guest " + guest.IP.String() + " at " + guest.MAC.String(), Forged: true, frame: frame}, err
+}
+
+// ToGuest is a datagram for a guest behind the receiver's NIC.
+func ToGuest(from *Actor, guest wire.Host) (Probe, error) {
+	frame, err := wire.UDP(from.at(guest.IP), guest)
+	return Probe{Name: "to guest " + guest.IP.String() + " at " + guest.MAC.String(), frame: frame}, err
+}
+
+// at gives the actor's own host of the family of an address.
+func (a *Actor) at(family netip.Addr) wire.Host {
+	if family.Is6() {
+		return a.V6
+	}
+	return a.V4
 }

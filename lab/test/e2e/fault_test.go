@@ -108,7 +108,7 @@ func TestFaultKilledWhileRepairing(t *testing.T) {
 	pods := newSpoiled(t, ns, 8)
 	before := northbound(t)
 	seed := uint64(time.Now().UnixNano())
-	random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // chance is all that is asked for
+	random := rand.New(rand.NewPCG(seed, 1))
 	t.Logf("seed %d", seed)
 	for round := range 6 {
 		pods.spoil(t)

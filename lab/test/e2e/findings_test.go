@@ -226,7 +226,7 @@ func standing(t *testing.T, rule string) int {
 func excepted(t *testing.T) string {
 	t.Helper()
 	ns, name := repaired(t)
-	body := map[string]any{"spec": map[string]any{"repair": "log", "layer2Forward": "Allow", "limits": map[string]any{"minPrefixLengthIPv4": 24}}}
+	body := map[string]any{"spec": map[string]any{"repair": "log", "limits": map[string]any{"minPrefixLengthIPv4": 24}}}
 	if _, err := admin(t).do(t.Context(), http.MethodPatch, policiesPath+"/"+name, body); err != nil {
 		t.Fatal(err)
 	}
@@ -237,14 +237,17 @@ func excepted(t *testing.T) string {
 func grantIn(t *testing.T, ns string, change func(*v1alpha1.PortSecurityExceptionSpec)) (remove func()) {
 	t.Helper()
 	e := exceptionIn(ns)
-	e.Spec.Target.PodSelector = &metav1.LabelSelector{}
+	e.Spec.Target.PodSelector, e.Spec.Grant.Pairs = &metav1.LabelSelector{}, nil
 	change(&e.Spec)
 	path := "/apis/ovnguard.io/v1alpha1/namespaces/" + ns + "/portsecurityexceptions"
-	eventually(t, "the exception to be taken", func() (bool, error) { // admission follows the policy in a moment
-		_, err := admin(t).do(t.Context(), http.MethodPost, path, e)
-		if err != nil {
-			t.Log(err)
+	var err error
+	defer func() {
+		if t.Failed() {
+			t.Log("the exception was refused at last:", err)
 		}
+	}()
+	eventually(t, "the exception to be taken", func() (bool, error) { // admission follows the policy in a moment
+		_, err = admin(t).do(t.Context(), http.MethodPost, path, e)
 		return err == nil, nil
 	})
 	return func() {
@@ -273,8 +276,7 @@ func nodeAt(t *testing.T, address string) (remove func()) {
 	t.Helper()
 	nodes := world.Kube.CoreV1().Nodes()
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: unique("node")}, Spec: corev1.NodeSpec{Unschedulable: true}}
-	made, err := nodes.Create(t.Context(), node, metav1.CreateOptions{})
-	if err != nil {
+	if _, err := nodes.Create(t.Context(), node, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	gone := false
@@ -288,8 +290,8 @@ func nodeAt(t *testing.T, address string) (remove func()) {
 		}
 	}
 	t.Cleanup(remove)
-	made.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: address}}
-	if _, err := nodes.UpdateStatus(t.Context(), made, metav1.UpdateOptions{}); err != nil {
+	status := []byte(`{"status":{"addresses":[{"type":"InternalIP","address":"` + address + `"}]}}`)
+	if _, err := nodes.Patch(t.Context(), node.Name, types.MergePatchType, status, metav1.PatchOptions{}, "status"); err != nil {
 		t.Fatal(err)
 	}
 	return remove
