@@ -13,6 +13,9 @@ const annotationsPath = "/metadata/annotations"
 // pointerEscape escapes a key for use in a JSON pointer (RFC 6901, section 3).
 var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
 
+// AnnotationPath gives the JSON pointer of an annotation in an object.
+func AnnotationPath(key string) string { return annotationsPath + "/" + pointerEscape.Replace(key) }
+
 // Patch gives the change as JSON Patch operations (RFC 6902) for an object whose annotations are as given. It names
 // only the annotations that change, so that whatever else the object holds, known to this program or not, is left as it
 // was.
@@ -23,11 +26,11 @@ func (c Change) Patch(annotations map[string]string) []jsonpatch.Operation {
 	}
 	for _, key := range c.Remove {
 		if _, ok := annotations[key]; ok {
-			ops = append(ops, jsonpatch.NewOperation("remove", annotationsPath+"/"+pointerEscape.Replace(key), nil))
+			ops = append(ops, jsonpatch.NewOperation("remove", AnnotationPath(key), nil))
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.Set)) {
-		ops = append(ops, jsonpatch.NewOperation("add", annotationsPath+"/"+pointerEscape.Replace(key), c.Set[key]))
+		ops = append(ops, jsonpatch.NewOperation("add", AnnotationPath(key), c.Set[key]))
 	}
 	return ops
 }

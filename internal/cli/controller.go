@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -48,6 +49,8 @@ Runs until it is interrupted.`,
 	flags.StringVar(&o.WebhookAddress, "webhook-address", ":9443", "where the webhook listens, host:port")
 	flags.StringVar(&o.WebhookURL, "webhook-url", "", "how the API server reaches the webhook from outside a cluster, such as https://localhost:9443; default: through --webhook-service")
 	flags.StringVar(&o.service, "webhook-service", "ovnguard-system/ovnguard", "Service in front of the webhook, namespace/name")
+	flags.StringVar(&o.SelfTestNamespace, "selftest-namespace", "ovnguard-selftest", "namespace in which the self-test has the API server try what becomes of pods; none is kept")
+	flags.DurationVar(&o.SelfTestInterval, "selftest-interval", 30*time.Second, "how often the self-test is made")
 	flags.BoolVar(&o.AdmissionPolicies, "admission-policies", false, "install admission policies in the API server: ordinary pods need no webhook then, and default and floor stand while none answers")
 	accounts := admission.DefaultAccounts()
 	flags.StringSliceVar(&o.Accounts.KubeOVN, "kube-ovn-accounts", accounts.KubeOVN, "users that may write what Kube-OVN notes about ports")

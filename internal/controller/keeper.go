@@ -14,9 +14,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
 // keeper follows the certificate Secret and the webhook configuration: it serves with what the Secret holds, and puts the
@@ -29,6 +31,10 @@ type keeper struct {
 	// serving tells whether the webhook answers where the API server asks. It is registered only then: with failurePolicy
 	// Fail, a webhook that is registered too early would keep every pod from starting.
 	serving func(context.Context) error
+	// wake has the registration looked at, whatever the watches of it have told; nil for never.
+	wake <-chan event.GenericEvent
+	// wrote is called when the registration was written; nil where nobody wants to know.
+	wrote func()
 	// trusted is what was registered last, for a Secret that is made again.
 	trusted []byte
 }
@@ -40,14 +46,16 @@ func addKeeper(mgr ctrl.Manager, k *keeper) error {
 	})
 	isOurs := predicate.NewPredicateFuncs(func(o client.Object) bool { return o.GetName() == configurationName })
 	one := controller.Options{MaxConcurrentReconciles: 1, NeedLeaderElection: new(bool)}
-	err := ctrl.NewControllerManagedBy(mgr).Named("keeper").WithOptions(one).
+	build := ctrl.NewControllerManagedBy(mgr).Named("keeper").WithOptions(one).
 		For(&corev1.Secret{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
 			return client.ObjectKeyFromObject(o) == k.rotator.SecretKey
 		}))).
 		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, always, builder.WithPredicates(isOurs)).
-		Watches(&admissionregistrationv1.ValidatingWebhookConfiguration{}, always, builder.WithPredicates(isOurs)).
-		Complete(k)
-	if err != nil {
+		Watches(&admissionregistrationv1.ValidatingWebhookConfiguration{}, always, builder.WithPredicates(isOurs))
+	if k.wake != nil {
+		build = build.WatchesRawSource(source.Channel(k.wake, always))
+	}
+	if err := build.Complete(k); err != nil {
 		return fmt.Errorf("set up the keeper of the webhook configuration: %w", err)
 	}
 	return nil
@@ -98,6 +106,9 @@ func (k *keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 	}
 	if written {
 		log.Info("webhook configurations written", "name", configurationName)
+		if k.wrote != nil {
+			k.wrote()
+		}
 	}
 	return reconcile.Result{}, k.certificate.take(&secret)
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -39,6 +40,9 @@ type Options struct {
 	WebhookURL string
 	// WebhookService names the Service in front of the webhook; used where WebhookURL is empty.
 	WebhookService types.NamespacedName
+	// SelfTestNamespace is where the self-test makes its pods, which are never kept; SelfTestInterval is how often.
+	SelfTestNamespace string
+	SelfTestInterval  time.Duration
 	// AdmissionPolicies has the API server keep default and floor itself, beside the webhooks.
 	AdmissionPolicies bool
 	// Accounts are the users of Kube-OVN, of KubeVirt and of this program, which own certain keys.
@@ -83,6 +87,14 @@ func (o Options) Validate() error {
 		}
 	} else if len(validation.IsDNS1123Label(o.WebhookService.Namespace)) > 0 || len(validation.IsDNS1035Label(o.WebhookService.Name)) > 0 {
 		bad("webhook-service", "%q: want namespace/name of a Service", o.WebhookService)
+	}
+	if wrong := validation.IsDNS1123Label(o.SelfTestNamespace); len(wrong) > 0 {
+		bad("selftest-namespace", "%q: want a namespace for the pods of the self-test: %s", o.SelfTestNamespace, wrong[0])
+	} else if o.SelfTestNamespace == o.Namespace {
+		bad("selftest-namespace", "%q: want another namespace than that of --namespace, whose pods are not sent to the webhook", o.SelfTestNamespace)
+	}
+	if o.SelfTestInterval < time.Second {
+		bad("selftest-interval", "%s: want at least 1s", o.SelfTestInterval)
 	}
 	if o.Repair.Enabled {
 		if o.Repair.Rate < 1 {

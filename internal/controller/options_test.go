@@ -3,6 +3,7 @@ package controller
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -11,7 +12,8 @@ import (
 func valid(changes ...func(*Options)) Options {
 	o := Options{
 		Northbound: "tcp:10.0.0.1:6641", Namespace: "ovnguard-system", WebhookAddress: ":9443",
-		WebhookService: types.NamespacedName{Namespace: "ovnguard-system", Name: "ovnguard"},
+		WebhookService:    types.NamespacedName{Namespace: "ovnguard-system", Name: "ovnguard"},
+		SelfTestNamespace: "ovnguard-selftest", SelfTestInterval: 30 * time.Second,
 		MetricsAddress: "127.0.0.1:8080", HealthAddress: "0",
 	}
 	for _, change := range changes {
@@ -48,6 +50,9 @@ func TestValidate(t *testing.T) {
 		"service with a path":  {func(o *Options) { o.WebhookService.Name = "a/b" }, []string{"--webhook-service", "ovnguard-system/a/b"}},
 		"metrics":              {func(o *Options) { o.MetricsAddress = "8080" }, []string{"--metrics-address", "host:port", "0 for nowhere"}},
 		"health":               {func(o *Options) { o.HealthAddress = "" }, []string{"--health-address", "host:port", "0 for nowhere"}},
+		"self-test at home":    {func(o *Options) { o.SelfTestNamespace = o.Namespace }, []string{"--selftest-namespace", "another namespace"}},
+		"self-test nowhere":    {func(o *Options) { o.SelfTestNamespace = "" }, []string{"--selftest-namespace"}},
+		"self-test too often":  {func(o *Options) { o.SelfTestInterval = time.Millisecond }, []string{"--selftest-interval", "at least 1s"}},
 		"everything at once": {func(o *Options) { *o = Options{} }, []string{
 			"--nb", "--namespace", "--webhook-address", "--webhook-service", "--metrics-address", "--health-address",
 		}},

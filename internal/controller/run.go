@@ -10,12 +10,15 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/open-policy-agent/cert-controller/pkg/rotator"
 	"github.com/prometheus/client_golang/prometheus"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	controllerconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -79,7 +82,18 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		return err
 	}
 	started := mgr.GetWebhookServer().StartedChecker()
+	wake := make(chan event.GenericEvent, 1)
+	selftest, err := addSelfTest(mgr, o, w, func() {
+		select {
+		case wake <- event.GenericEvent{Object: &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: configurationName}}}:
+		default: // it is about to look already
+		}
+	})
+	if err != nil {
+		return err
+	}
 	err = addKeeper(mgr, &keeper{
+		wake: wake, wrote: selftest.soon,
 		rotator: rotation, client: mgr.GetClient(), certificate: cert,
 		registrar: registrar{client: live, options: o},
 		serving: func(ctx context.Context) error {

@@ -1,0 +1,192 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+const (
+	// selfTestTimeout bounds one self-test: two creations, each with all webhooks that are asked.
+	selfTestTimeout = 10 * time.Second
+	// selfTestAgain is how soon a self-test is made again that showed that something is wrong, untriedAgain one that could not be made.
+	selfTestAgain = 500 * time.Millisecond
+	untriedAgain  = 5 * time.Second
+	// servingAgain is how soon it is looked again whether the webhook serves, before which there is nothing to test.
+	servingAgain = 50 * time.Millisecond
+)
+
+// selfTest asks the API server, as anybody who makes pods does, whether pods are guarded. That webhooks are registered and answer does
+// not say so: the API server may not reach them, or another webhook may undo what they do.
+type selfTest struct {
+	probe func(context.Context) outcome
+	every time.Duration
+	// serving says why the webhook does not serve yet.
+	serving func() error
+	// unguarded is called when pods turn out not to be guarded, so that the registration is looked at again.
+	unguarded func()
+	log       logr.Logger
+	// due holds at most one wish to be made at once.
+	due chan struct{}
+
+	mu     sync.Mutex
+	last   outcome
+	passed time.Time
+	failed *prometheus.CounterVec
+}
+
+// newSelfTest gives a self-test that is made at intervals, and soon again where it did not pass.
+func newSelfTest(probe func(context.Context) outcome, every time.Duration, serving func() error, unguarded func(), log logr.Logger) *selfTest {
+	s := &selfTest{
+		probe: probe, every: every, serving: serving, unguarded: unguarded, log: log, due: make(chan struct{}, 1),
+		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ovnguard_selftest_failures_total", Help: "Self-tests that did not show that pods are guarded, by reason.",
+		}, []string{"reason"}),
+	}
+	for _, reason := range reasons() {
+		s.failed.WithLabelValues(string(reason))
+	}
+	return s
+}
+
+// addSelfTest has the manager run the self-test.
+func addSelfTest(mgr ctrl.Manager, o Options, w *world, unguarded func()) (*selfTest, error) {
+	config := rest.CopyConfig(o.REST) // not the manager's: what is asked here says nothing of its caches
+	config.Timeout = selfTestTimeout
+	clients, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the API server: %w", err)
+	}
+	p := newProber(clients.CoreV1().Pods(o.SelfTestNamespace), o, w)
+	started := mgr.GetWebhookServer().StartedChecker()
+	s := newSelfTest(p.run, o.SelfTestInterval, func() error { return started(nil) }, unguarded, mgr.GetLogger().WithName("selftest"))
+	if err := errors.Join(metrics.Registry.Register(s), metrics.Registry.Register(s.failed)); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	if err := mgr.Add(s); err != nil {
+		return nil, fmt.Errorf("add the self-test: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("selftest", s.ready); err != nil {
+		return nil, fmt.Errorf("add readiness check: %w", err)
+	}
+	return s, nil
+}
+
+// soon has the test made at once.
+func (s *selfTest) soon() {
+	select {
+	case s.due <- struct{}{}:
+	default: // it is due already
+	}
+}
+
+// Start implements manager.Runnable.
+func (s *selfTest) Start(ctx context.Context) error {
+	for ctx.Err() == nil {
+		wait := servingAgain
+		if s.serving() == nil {
+			wait = min(s.every, s.once(ctx).again(s.every))
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-s.due:
+		}
+		timer.Stop()
+	}
+	return nil
+}
+
+// again says how soon a self-test that ended so is made again.
+func (r selfTestReason) again(every time.Duration) time.Duration {
+	switch {
+	case r.proven():
+		return selfTestAgain
+	case r == untried:
+		return untriedAgain
+	}
+	return every
+}
+
+// once makes the test and tells how it ended.
+func (s *selfTest) once(ctx context.Context) selfTestReason {
+	asking, cancel := context.WithTimeout(ctx, selfTestTimeout)
+	defer cancel()
+	got := s.probe(asking)
+	if ctx.Err() != nil {
+		return untried // the service is ending, which says nothing
+	}
+	s.mu.Lock()
+	before := s.last
+	s.last = got
+	if got.reason == passes {
+		s.passed = time.Now()
+	}
+	s.mu.Unlock()
+	if got.reason != passes {
+		s.failed.WithLabelValues(string(got.reason)).Inc()
+	}
+	switch got.reason {
+	case before.reason: // said already
+	case passes:
+		s.log.Info("the self-test passes: the API server has pods guarded")
+	default:
+		s.log.Error(errors.New(got.detail), "the self-test does not pass", "reason", got.reason, "again", min(s.every, got.reason.again(s.every)).String())
+	}
+	if got.reason.proven() {
+		s.unguarded()
+	}
+	return got.reason
+}
+
+// ready implements healthz.Checker. What could not be tried says nothing of the webhook, and is told by metrics and log alone.
+// The Service of the webhook must not follow this check: a replica that gets no calls could never pass again.
+func (s *selfTest) ready(*http.Request) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.last.reason == "":
+		return errors.New("the self-test has not been made yet")
+	case s.last.reason.proven():
+		return fmt.Errorf("the self-test does not pass: %s: %s", s.last.reason, s.last.detail)
+	}
+	return nil
+}
+
+var (
+	selfTestOK = prometheus.NewDesc("ovnguard_selftest_ok",
+		"1 while the last self-test showed that the API server has pods guarded, else 0.", nil, nil)
+	selfTestPassed = prometheus.NewDesc("ovnguard_selftest_timestamp_seconds",
+		"When a self-test last passed, in seconds since 1970. Absent until one did.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (s *selfTest) Describe(out chan<- *prometheus.Desc) {
+	out <- selfTestOK
+	out <- selfTestPassed
+}
+
+// Collect implements prometheus.Collector.
+func (s *selfTest) Collect(out chan<- prometheus.Metric) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ok := 0.0
+	if s.last.reason == passes {
+		ok = 1
+	}
+	out <- prometheus.MustNewConstMetric(selfTestOK, prometheus.GaugeValue, ok)
+	if !s.passed.IsZero() {
+		out <- prometheus.MustNewConstMetric(selfTestPassed, prometheus.GaugeValue, float64(s.passed.UnixMilli())/1000)
+	}
+}

@@ -1,0 +1,147 @@
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	webhook "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	guard "github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+var (
+	// decides is the annotation by which Kube-OVN protects a NIC of the default network.
+	decides = kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
+	// takes is the one by which a pod has Kube-OVN let it send from further addresses.
+	takes = kubeovn.DefaultProvider.Key(kubeovn.PortVIPs)
+)
+
+// nobodys is an address that no pod has: it is kept for documentation (RFC 5737, section 3).
+const nobodys = "192.0.2.1"
+
+// prober makes pods that are never kept: the API server is told that it is a dry run. They are judged like anybody's: what this
+// program itself would answer is what the API server must come to.
+type prober struct {
+	pods          typedcorev1.PodInterface
+	namespace     string
+	user          string
+	mutate, guard webhook.Handler
+}
+
+func newProber(pods typedcorev1.PodInterface, o Options, w *world) *prober {
+	p := &prober{pods: pods, namespace: o.SelfTestNamespace}
+	if len(o.Accounts.Self) > 0 {
+		p.user = o.Accounts.Self[0]
+	}
+	uncounted := func(string, time.Duration) {}
+	p.mutate, p.guard = guard.MutatePods(w, uncounted, time.Now), guard.GuardPods(w, uncounted, time.Now)
+	return p
+}
+
+// run makes both pods.
+func (p *prober) run(ctx context.Context) outcome {
+	// A pod that asks to be open: an ordinary one that has been made strict already would prove less.
+	loose := p.pod(map[string]string{decides: "false"})
+	wanted, err := p.expected(ctx, loose)
+	if err != nil {
+		return outcome{untried, err.Error()}
+	}
+	if got := judgeOrdinary(wanted, p.make(ctx, loose)); got.reason != passes {
+		return got
+	}
+	forbidden := p.pod(map[string]string{decides: wanted, takes: nobodys})
+	refuses, err := p.refuses(ctx, forbidden)
+	switch {
+	case err != nil:
+		return outcome{untried, err.Error()}
+	case !refuses: // policy only warns here, so there is nothing that must be refused
+		return outcome{reason: passes}
+	}
+	return judgeForbidden(p.make(ctx, forbidden))
+}
+
+// make has the API server say what would become of the pod.
+func (p *prober) make(ctx context.Context, pod *corev1.Pod) fate {
+	got, err := p.pods.Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	if err != nil {
+		return fate{err: err}
+	}
+	return fate{annotation: got.Annotations[decides]}
+}
+
+// expected gives the annotation that this program would have the pod made with.
+func (p *prober) expected(ctx context.Context, pod *corev1.Pod) (string, error) {
+	request, err := p.review(pod)
+	if err != nil {
+		return "", err
+	}
+	answer := p.mutate.Handle(ctx, request)
+	if !answer.Allowed {
+		return "", fmt.Errorf("the self-test's own pod may not be made: %s", answer.Result.Message)
+	}
+	path := guard.AnnotationPath(decides)
+	for _, change := range slices.Backward(answer.Patches) {
+		if value, ok := change.Value.(string); ok && change.Path == path {
+			return value, nil
+		}
+	}
+	return pod.Annotations[decides], nil
+}
+
+// refuses tells whether this program would refuse the pod.
+func (p *prober) refuses(ctx context.Context, pod *corev1.Pod) (bool, error) {
+	request, err := p.review(pod)
+	if err != nil {
+		return false, err
+	}
+	return !p.guard.Handle(ctx, request).Allowed, nil
+}
+
+// review gives what the API server would ask about the creation of the pod.
+func (p *prober) review(pod *corev1.Pod) (webhook.Request, error) {
+	raw, err := json.Marshal(pod)
+	if err != nil {
+		return webhook.Request{}, fmt.Errorf("write the pod of the self-test: %w", err)
+	}
+	request := admissionv1.AdmissionRequest{
+		Kind: metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}, Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
+		Operation: admissionv1.Create, Namespace: p.namespace, Name: pod.Name, Object: runtime.RawExtension{Raw: raw},
+	}
+	request.UserInfo.Username = p.user
+	return webhook.Request{AdmissionRequest: request}, nil
+}
+
+// pod gives a pod that would pass the strictest of the usual checks, so that nobody else refuses it. Nothing about it is
+// looked at by admission: anybody's pod that is the same is guarded the same.
+func (p *prober) pod(annotations map[string]string) *corev1.Pod {
+	little := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("16Mi")}
+	return &corev1.Pod{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{Name: "selftest", Namespace: p.namespace, Annotations: annotations},
+		Spec: corev1.PodSpec{
+			AutomountServiceAccountToken: new(false),
+			SecurityContext: &corev1.PodSecurityContext{
+				RunAsNonRoot: new(true), RunAsUser: new(int64(65532)),
+				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+			},
+			Containers: []corev1.Container{{
+				Name: "selftest", Image: "selftest.invalid/never-run",
+				Resources: corev1.ResourceRequirements{Requests: little, Limits: little},
+				SecurityContext: &corev1.SecurityContext{
+					AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
+					Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+				},
+			}},
+		},
+	}
+}

@@ -1,0 +1,159 @@
+//go:build integration
+
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/lab/internal/scene"
+)
+
+// selfTestNamespace is where the program has the API server try what becomes of pods.
+const selfTestNamespace = "ovnguard-selftest"
+
+// Somebody takes the registration away and keeps the program from making it again: the program says within one round that pods are not
+// guarded, and registers again as soon as it may. It says so as well where the webhook is asked and another one spoils what it did.
+func TestThreat35SelfTest(t *testing.T) {
+	if err := guard.Restart(t.Context(), "--selftest-interval=1s"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := guard.Restart(cleanup(t)); err != nil {
+			t.Error(err)
+		}
+	})
+	awaitSelfTest(t, true)
+	since := metrics(t)["ovnguard_selftest_timestamp_seconds"]
+	eventually(t, "another self-test to pass", func() (bool, error) {
+		values, err := readMetrics(t.Context())
+		return values["ovnguard_selftest_timestamp_seconds"] > since, err
+	})
+
+	t.Run("registration gone", func(t *testing.T) {
+		before, err := guard.Registration(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		giveBack := forbidRegistering(t)
+		for _, remove := range []func() error{
+			func() error {
+				return world.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Delete(t.Context(), before.Name, metav1.DeleteOptions{})
+			},
+			func() error {
+				return world.Kube.AdmissionregistrationV1().ValidatingWebhookConfigurations().Delete(t.Context(), before.Name, metav1.DeleteOptions{})
+			},
+		} {
+			if err := remove(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		took := awaitSelfTest(t, false)
+		if _, err := scene.Get(t.Context(), guard.Ready+"/selftest"); err == nil {
+			t.Error("ready while pods are not guarded")
+		}
+		if _, err := scene.Get(t.Context(), guard.Ready+"/webhook"); err != nil {
+			t.Errorf("the Service would take the webhook away: %v", err)
+		}
+		awaitSelfTestFailure(t, "unchanged")
+		giveBack()
+		back := awaitSelfTest(t, true)
+		t.Logf("said after %s; guarded again %s after it could be", took.Round(time.Millisecond), back.Round(time.Millisecond))
+		after, err := guard.Registration(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before.Webhooks, after.Webhooks); diff != "" {
+			t.Errorf("registered: -before +after\n%s", diff)
+		}
+	})
+	t.Run("another webhook spoils pods", func(t *testing.T) {
+		t.Cleanup(func() { awaitSelfTest(t, true) }) // after the webhook is gone
+		laterWebhook(t, selfTestNamespace, `[{"op":"add","path":"/metadata/annotations/ovn.kubernetes.io~1port_vips","value":"192.0.2.7"}]`)
+		awaitSelfTest(t, false)
+		awaitSelfTestFailure(t, "refused")
+	})
+	t.Run("a tenant's pod of the same name", func(t *testing.T) {
+		same := func(annotations map[string]string) (*corev1.Pod, error) {
+			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "selftest", Annotations: annotations}, Spec: podSpec()}
+			return tenant(t).CoreV1().Pods(tenantNamespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		}
+		pod, err := same(map[string]string{portSecurity: "false"})
+		if err != nil || pod.Annotations[portSecurity] != "true" {
+			t.Errorf("a tenant's pod that asks as the self-test's does: %v, %v", pod, err)
+		}
+		_, err = same(map[string]string{"ovn.kubernetes.io/port_vips": "192.0.2.1"})
+		if err == nil || !strings.Contains(err.Error(), "guard-pods.ovnguard.io") {
+			t.Errorf("a tenant's pod that takes an address as the self-test's does: %v", err)
+		}
+	})
+}
+
+// awaitSelfTest waits until the program says that pods are guarded, or are not.
+func awaitSelfTest(t *testing.T, passes bool) time.Duration {
+	t.Helper()
+	want := 0.0
+	if passes {
+		want = 1
+	}
+	return eventually(t, "the self-test to tell", func() (bool, error) {
+		values, err := readMetrics(cleanup(t))
+		got, there := values["ovnguard_selftest_ok"]
+		return err == nil && there && got == want, nil
+	})
+}
+
+// awaitSelfTestFailure waits until a self-test has failed for one more of a reason.
+func awaitSelfTestFailure(t *testing.T, reason string) {
+	t.Helper()
+	name := fmt.Sprintf("ovnguard_selftest_failures_total{reason=%q}", reason)
+	before := metrics(t)[name]
+	eventually(t, "a self-test to fail for "+reason, func() (bool, error) {
+		values, err := readMetrics(t.Context())
+		return values[name] > before, err
+	})
+}
+
+// forbidRegistering takes from the program the right to write its registration; what it gives back gives it back, which the end of the
+// test does, too.
+func forbidRegistering(t *testing.T) (giveBack func()) {
+	t.Helper()
+	roles := world.Kube.RbacV1().ClusterRoles()
+	role, err := roles.Get(t.Context(), "ovnguard", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := slices.Clone(role.Rules)
+	role.Rules = slices.DeleteFunc(slices.Clone(role.Rules), func(r rbacv1.PolicyRule) bool {
+		return slices.Contains(r.Resources, "mutatingwebhookconfigurations")
+	})
+	// What is watched must go on being watched.
+	role.Rules = append(role.Rules, rbacv1.PolicyRule{
+		APIGroups: []string{"admissionregistration.k8s.io"}, Resources: []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"},
+		Verbs: []string{"get", "list", "watch"},
+	})
+	if role, err = roles.Update(t.Context(), role, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	given := false
+	giveBack = func() {
+		if given {
+			return
+		}
+		given = true
+		role.Rules = all
+		if _, err := roles.Update(cleanup(t), role, metav1.UpdateOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(giveBack)
+	return giveBack
+}
