@@ -22,6 +22,7 @@ type Inventory struct {
 	users       map[kubeovn.Attachment]map[PodKey]bool
 	ports       map[PodKey][]string        // the names that the pod claims
 	slots       map[string]*slot           // by port name
+	order       []*slot                    // the same, about in the order in which they came, and so in memory
 	vips        map[string]Vip             // by Vip name
 	vipsOf      map[string]map[string]bool // namespace to names of its Vips
 
@@ -246,7 +247,7 @@ func (inv *Inventory) DeleteRow(name, uuid string) []string {
 
 // EachName calls take with the name of every port that a pod claims or that OVN has, each once, in no order.
 func (inv *Inventory) EachName(take func(name string)) {
-	for _, s := range inv.slots {
+	for _, s := range inv.order {
 		if s.row != nil || s.claim.pod != nil {
 			take(s.name)
 		}
@@ -264,8 +265,8 @@ func (inv *Inventory) Names() []string {
 // Shares gives the pictures of all ports that a pod claims or that OVN has, as they are at that time, in so many parts of about the
 // same size. Each part may be looked through by a goroutine of its own while nothing is changed.
 func (inv *Inventory) Shares(parts int, now time.Time) []iter.Seq[Port] {
-	all := make([]*slot, 0, len(inv.slots))
-	for _, s := range inv.slots {
+	all := make([]*slot, 0, len(inv.order))
+	for _, s := range inv.order {
 		if s.row != nil || s.claim.pod != nil {
 			all = append(all, s)
 		}

@@ -37,7 +37,7 @@ func (inv *Inventory) EachGroup(look func(*PortGroup), set func(*AddressSet)) {
 
 // EachRow gives every row to look, in no order.
 func (inv *Inventory) EachRow(look func(*Row)) {
-	for _, s := range inv.slots {
+	for _, s := range inv.order {
 		if s.row != nil {
 			look(s.row)
 		}
@@ -46,7 +46,7 @@ func (inv *Inventory) EachRow(look func(*Row)) {
 
 // EachBinding gives every binding to look, in no order.
 func (inv *Inventory) EachBinding(look func(*Binding)) {
-	for _, s := range inv.slots {
+	for _, s := range inv.order {
 		if s.binding != nil {
 			look(s.binding)
 		}

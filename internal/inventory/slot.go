@@ -19,7 +19,9 @@ type claim struct {
 // slot is all that is known under one name of a port. All of it is found with one look, and what few ports have is apart: there are
 // as many slots as ports.
 type slot struct {
-	name    string
+	name string
+	// at is its place in the order.
+	at      int
 	claim   claim
 	record  *Record
 	row     *Row
@@ -61,10 +63,26 @@ func (inv *Inventory) edit(name string, change func(*slot)) {
 		s.rare = nil
 	}
 	if s.claim.pod == nil && s.record == nil && s.row == nil && s.binding == nil && s.rare == nil {
-		delete(inv.slots, name)
+		if inv.slots[name] != nil {
+			delete(inv.slots, name)
+			inv.vacate(s)
+		}
 		return
 	}
-	inv.slots[s.name] = s
+	if inv.slots[s.name] == nil {
+		inv.slots[s.name] = s
+		s.at = len(inv.order)
+		inv.order = append(inv.order, s)
+	}
+}
+
+// vacate takes a slot out of the order; the last one takes its place.
+func (inv *Inventory) vacate(s *slot) {
+	last := len(inv.order) - 1
+	moved := inv.order[last]
+	inv.order[s.at], moved.at = moved, s.at
+	inv.order[last] = nil
+	inv.order = inv.order[:last]
 }
 
 // uncommon gives what few ports have, to be changed.

@@ -99,6 +99,8 @@ func live(ctx context.Context, t *table.Table, pods int) (err error) {
 		What: at("start to first complete audit, both databases"), Measured: text(first), Ratio: perPort(first, pods),
 		Peer: "of it, objects of the API server decoded and entered: " + text(reading),
 	})
+	evaluations := repeat(func() { r.monitor.Read(evaluateAll) })
+	t.Add(table.Row{What: at("full evaluation of what was read from servers"), Measured: text(evaluations), Ratio: perPort(evaluations, pods)})
 	compared, err := r.compare()
 	if err != nil {
 		return err
