@@ -2,6 +2,7 @@ package audit
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -322,5 +323,18 @@ func TestEvaluateGroup(t *testing.T) {
 	}
 	if got := EvaluateGroup("web", []inventory.Stranger{{Set: "s", Text: "$other"}}); got.Findings[0].Fix != "" {
 		t.Errorf("a text that is no address gives the command %q", got.Findings[0].Fix)
+	}
+}
+
+// A NIC whose addresses come from a DHCP server that Kube-OVN does not know is bound to its MAC at least.
+func TestThreatT26NICWithoutAddress(t *testing.T) {
+	p := port(portSecurity(), addresses(mac), record())
+	expected, err := ExpectedOf(p)
+	if err != nil || !slices.Equal(expected.PortSecurity, []string{mac}) {
+		t.Errorf("expected %q, %v, want the MAC", expected.PortSecurity, err)
+	}
+	p.Row.PortSecurity = expected.PortSecurity
+	if got := Evaluate(p, portsec.Eras()); got.State != Compliant {
+		t.Errorf("bound to its MAC it is %s: %+v", got.State, got.Findings)
 	}
 }

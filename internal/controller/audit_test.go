@@ -55,7 +55,7 @@ func TestReadySaysWhatIsMissing(t *testing.T) {
 }
 
 // A database that anybody on the path can change is told of, in the log and as a metric.
-func TestThreat22PlaintextDatabase(t *testing.T) {
+func TestThreatT22PlaintextDatabase(t *testing.T) {
 	for name, c := range map[string]struct {
 		northbound, southbound string
 		want                   map[string]float64

@@ -68,7 +68,10 @@ func audit(t *testing.T) auditReport {
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
 		t.Fatalf("ovnguard audit ended with %d: %v\n%s%s", code, err, stdout, stderr)
 	}
-	want := min(len(r.Findings), 1)
+	want := 0
+	if slices.ContainsFunc(r.Findings, func(f finding) bool { return f.Severity != "info" }) {
+		want = 1
+	}
 	if want == 0 && len(r.Unknown) > 0 {
 		want = 4
 	}

@@ -123,7 +123,7 @@ func TestRepairDrift(t *testing.T) {
 
 // A gateway forwards what it was granted and nothing else, over IPv4 and IPv6: not before, and no longer than it was granted, and
 // what Kube-OVN writes meanwhile is widened again.
-func TestRepairGateway(t *testing.T) {
+func TestThreat43GatewayForwardsWhatItWasGranted(t *testing.T) {
 	applyDual(t)
 	ns, _ := repaired(t)
 	from, to := openActor(t, ns), openActor(t, ns)
@@ -174,7 +174,7 @@ func TestRepairGateway(t *testing.T) {
 
 // What happens while the program is dead is put right when it is back; a pod whose annotation is gone gets it back, and Kube-OVN
 // writes its port.
-func TestRepairAfterCrash(t *testing.T) {
+func TestThreatT24ChangedWhileDown(t *testing.T) {
 	ns, _ := repaired(t)
 	one, two := run(t, ns, nil), run(t, ns, nil)
 	own, other := portSecurityOf(t, portOf(one)), portSecurityOf(t, portOf(two))
