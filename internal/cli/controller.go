@@ -49,6 +49,8 @@ Runs until it is interrupted.`,
 	flags.StringVar(&o.WebhookAddress, "webhook-address", ":9443", "where the webhook listens, host:port")
 	flags.StringVar(&o.WebhookURL, "webhook-url", "", "how the API server reaches the webhook from outside a cluster, such as https://localhost:9443; default: through --webhook-service")
 	flags.StringVar(&o.service, "webhook-service", "ovnguard-system/ovnguard", "Service in front of the webhook, namespace/name")
+	flags.StringVar(&o.ClientCA, "client-ca", "", "file with the authorities of the API server's client certificates: callers without one are refused once a self-test saw the API server present one; default: callers are not asked")
+	flags.StringSliceVar(&o.ClientNames, "client-names", nil, "subjects of client certificates that count; default: all that the authorities have signed")
 	flags.StringVar(&o.SelfTestNamespace, "selftest-namespace", "ovnguard-selftest", "namespace in which the self-test has the API server try what becomes of pods; none is kept")
 	flags.DurationVar(&o.SelfTestInterval, "selftest-interval", 30*time.Second, "how often the self-test is made")
 	flags.BoolVar(&o.AdmissionPolicies, "admission-policies", false, "install admission policies in the API server: ordinary pods need no webhook then, and default and floor stand while none answers")

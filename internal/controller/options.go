@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -40,6 +41,10 @@ type Options struct {
 	WebhookURL string
 	// WebhookService names the Service in front of the webhook; used where WebhookURL is empty.
 	WebhookService types.NamespacedName
+	// ClientCA is a file with the authorities of the API server's client certificates, empty where callers are not looked at;
+	// ClientNames are the subjects that count, none for all.
+	ClientCA    string
+	ClientNames []string
 	// SelfTestNamespace is where the self-test makes its pods, which are never kept; SelfTestInterval is how often.
 	SelfTestNamespace string
 	SelfTestInterval  time.Duration
@@ -87,6 +92,9 @@ func (o Options) Validate() error {
 		}
 	} else if len(validation.IsDNS1123Label(o.WebhookService.Namespace)) > 0 || len(validation.IsDNS1035Label(o.WebhookService.Name)) > 0 {
 		bad("webhook-service", "%q: want namespace/name of a Service", o.WebhookService)
+	}
+	if len(o.ClientNames) > 0 && o.ClientCA == "" {
+		bad("client-names", "%s: give the authorities of their certificates with --client-ca as well", strings.Join(o.ClientNames, ","))
 	}
 	if wrong := validation.IsDNS1123Label(o.SelfTestNamespace); len(wrong) > 0 {
 		bad("selftest-namespace", "%q: want a namespace for the pods of the self-test: %s", o.SelfTestNamespace, wrong[0])

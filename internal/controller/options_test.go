@@ -50,6 +50,7 @@ func TestValidate(t *testing.T) {
 		"service with a path":  {func(o *Options) { o.WebhookService.Name = "a/b" }, []string{"--webhook-service", "ovnguard-system/a/b"}},
 		"metrics":              {func(o *Options) { o.MetricsAddress = "8080" }, []string{"--metrics-address", "host:port", "0 for nowhere"}},
 		"health":               {func(o *Options) { o.HealthAddress = "" }, []string{"--health-address", "host:port", "0 for nowhere"}},
+		"names without CA":     {func(o *Options) { o.ClientNames = []string{"a"} }, []string{"--client-names", "--client-ca"}},
 		"self-test at home":    {func(o *Options) { o.SelfTestNamespace = o.Namespace }, []string{"--selftest-namespace", "another namespace"}},
 		"self-test nowhere":    {func(o *Options) { o.SelfTestNamespace = "" }, []string{"--selftest-namespace"}},
 		"self-test too often":  {func(o *Options) { o.SelfTestInterval = time.Millisecond }, []string{"--selftest-interval", "at least 1s"}},

@@ -46,6 +46,10 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		}
 	}()
 	cert := &certificate{mark: mark}
+	callers, err := newCallers(o, log.WithName("callers"))
+	if err != nil {
+		return err
+	}
 	if err := awaitServer(ctx, o.REST, log); err != nil {
 		return endOf(ctx, err)
 	}
@@ -78,12 +82,12 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	w := &world{
 		lookup: kube.Lookup{Cache: mgr.GetClient(), Live: mgr.GetAPIReader()}, monitor: judge, accounts: o.Accounts, reviews: live,
 	}
-	if err := addWebhooks(mgr, o, w); err != nil {
+	if err := addWebhooks(mgr, o, w, callers); err != nil {
 		return err
 	}
 	started := mgr.GetWebhookServer().StartedChecker()
 	wake := make(chan event.GenericEvent, 1)
-	selftest, err := addSelfTest(mgr, o, w, func() {
+	selftest, err := addSelfTest(mgr, o, w, callers, func() {
 		select {
 		case wake <- event.GenericEvent{Object: &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: configurationName}}}:
 		default: // it is about to look already
@@ -191,6 +195,9 @@ func newManager(o Options, cert *certificate, seen *watches, log logr.Logger) (m
 				c.MinVersion = tls.VersionTLS12
 				// One connection with many streams would bind the API server to one replica, costs more, and can be reset rapidly.
 				c.NextProtos = []string{"http/1.1"}
+				if o.ClientCA != "" {
+					c.ClientAuth = tls.RequestClientCert // what it is worth is looked at with each review
+				}
 			}},
 		}),
 	})
@@ -208,7 +215,7 @@ const (
 )
 
 // addWebhooks serves the webhooks.
-func addWebhooks(mgr ctrl.Manager, o Options, w *world) error {
+func addWebhooks(mgr ctrl.Manager, o Options, w *world, callers *serving.Callers) error {
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "ovnguard_admission_duration_seconds",
 		Help:    "How long reviews took, by webhook and result.",
@@ -225,7 +232,7 @@ func addWebhooks(mgr ctrl.Manager, o Options, w *world) error {
 		handler := h.handler(w, func(result string, d time.Duration) {
 			duration.WithLabelValues(h.label(), result).Observe(d.Seconds())
 		})
-		mgr.GetWebhookServer().Register(h.path, &serving.Handler{Answer: handler, Limit: limit, Timeout: requestTimeout, Log: mgr.GetLogger().WithName(h.label())})
+		mgr.GetWebhookServer().Register(h.path, &serving.Handler{Answer: handler, Limit: limit, Timeout: requestTimeout, Callers: callers, Log: mgr.GetLogger().WithName(h.label())})
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	serving "github.com/ovnguard/ovnguard/internal/webhook"
 )
 
 const (
@@ -60,7 +62,7 @@ func newSelfTest(probe func(context.Context) outcome, every time.Duration, servi
 }
 
 // addSelfTest has the manager run the self-test.
-func addSelfTest(mgr ctrl.Manager, o Options, w *world, unguarded func()) (*selfTest, error) {
+func addSelfTest(mgr ctrl.Manager, o Options, w *world, callers *serving.Callers, unguarded func()) (*selfTest, error) {
 	config := rest.CopyConfig(o.REST) // not the manager's: what is asked here says nothing of its caches
 	config.Timeout = selfTestTimeout
 	clients, err := kubernetes.NewForConfig(config)
@@ -68,6 +70,7 @@ func addSelfTest(mgr ctrl.Manager, o Options, w *world, unguarded func()) (*self
 		return nil, fmt.Errorf("connect to the API server: %w", err)
 	}
 	p := newProber(clients.CoreV1().Pods(o.SelfTestNamespace), o, w)
+	p.callers = callers
 	started := mgr.GetWebhookServer().StartedChecker()
 	s := newSelfTest(p.run, o.SelfTestInterval, func() error { return started(nil) }, unguarded, mgr.GetLogger().WithName("selftest"))
 	if err := errors.Join(metrics.Registry.Register(s), metrics.Registry.Register(s.failed)); err != nil {
@@ -137,17 +140,23 @@ func (s *selfTest) once(ctx context.Context) selfTestReason {
 	if got.reason != passes {
 		s.failed.WithLabelValues(string(got.reason)).Inc()
 	}
-	switch got.reason {
-	case before.reason: // said already
-	case passes:
-		s.log.Info("the self-test passes: the API server has pods guarded")
-	default:
-		s.log.Error(errors.New(got.detail), "the self-test does not pass", "reason", got.reason, "again", min(s.every, got.reason.again(s.every)).String())
+	if got.reason != before.reason {
+		s.tell(got)
 	}
 	if got.reason.proven() {
 		s.unguarded()
 	}
 	return got.reason
+}
+
+// tell logs how the self-test ends now.
+func (s *selfTest) tell(got outcome) {
+	if got.reason == passes {
+		s.log.Info("the self-test passes: the API server has pods guarded")
+		return
+	}
+	again := min(s.every, got.reason.again(s.every))
+	s.log.Error(errors.New(got.detail), "the self-test does not pass", "reason", got.reason, "again", again.String())
 }
 
 // ready implements healthz.Checker. What could not be tried says nothing of the webhook, and is told by metrics and log alone.

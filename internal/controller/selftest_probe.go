@@ -2,9 +2,11 @@ package controller
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -17,6 +19,7 @@ import (
 
 	guard "github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	serving "github.com/ovnguard/ovnguard/internal/webhook"
 )
 
 var (
@@ -36,6 +39,8 @@ type prober struct {
 	namespace     string
 	user          string
 	mutate, guard webhook.Handler
+	// callers is told the names of the pods, which nobody but the API server knows; nil where nobody asks who calls.
+	callers *serving.Callers
 }
 
 func newProber(pods typedcorev1.PodInterface, o Options, w *world) *prober {
@@ -72,6 +77,10 @@ func (p *prober) run(ctx context.Context) outcome {
 
 // make has the API server say what would become of the pod.
 func (p *prober) make(ctx context.Context, pod *corev1.Pod) fate {
+	if p.callers != nil {
+		p.callers.Expect(pod.Name)
+		defer p.callers.Expect("")
+	}
 	got, err := p.pods.Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	if err != nil {
 		return fate{err: err}
@@ -127,7 +136,7 @@ func (p *prober) pod(annotations map[string]string) *corev1.Pod {
 	little := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("16Mi")}
 	return &corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
-		ObjectMeta: metav1.ObjectMeta{Name: "selftest", Namespace: p.namespace, Annotations: annotations},
+		ObjectMeta: metav1.ObjectMeta{Name: "selftest-" + strings.ToLower(rand.Text()), Namespace: p.namespace, Annotations: annotations},
 		Spec: corev1.PodSpec{
 			AutomountServiceAccountToken: new(false),
 			SecurityContext: &corev1.PodSecurityContext{

@@ -59,6 +59,8 @@ type Handler struct {
 	Limit Limit
 	// Timeout bounds how long a request may take to arrive, and its answer to leave.
 	Timeout time.Duration
+	// Callers says who may call; nil for everybody.
+	Callers *Callers
 	// Log is told of panics.
 	Log logr.Logger
 }
@@ -77,6 +79,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the connection cannot be bounded in time: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
+	known := false
+	if h.Callers != nil {
+		err := h.Callers.check(r)
+		if known = err == nil; !known && h.Callers.Enforced() {
+			http.Error(w, "ovnguard: "+err.Error(), http.StatusForbidden)
+			return
+		}
+	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		http.Error(w, "want POST", http.StatusMethodNotAllowed)
@@ -90,6 +100,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		http.Error(w, err.Error(), code)
 		return
+	}
+	if known {
+		h.Callers.note(review.Request.Name)
 	}
 	h.write(w, h.answer(r.Context(), review.Request))
 }

@@ -52,6 +52,7 @@ func (c *ControlPlane) apiServerFlags() []string {
 		"--service-account-signing-key-file=" + file(serviceAccounts+".key"),
 		"--authorization-mode=Node,RBAC",
 		"--allow-privileged=true",
+		"--admission-control-config-file=" + file(admissionConfig),
 	}
 }
 

@@ -38,5 +38,5 @@ func makeCertificates(dir string, now time.Time) (*pki.Authority, error) {
 	if err := client.Write(dir, frontClient); err != nil {
 		return nil, fmt.Errorf("control plane: %w", err)
 	}
-	return ca, nil
+	return ca, writeAdmission(dir, ca, now)
 }

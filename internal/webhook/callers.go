@@ -1,0 +1,131 @@
+package webhook
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+)
+
+// lookEvery is how often the file of authorities is looked at, at most.
+const lookEvery = time.Second
+
+// Callers knows by their certificates who may send reviews. Nobody is turned away until the API server has shown that it presents such a
+// certificate: most are not set up to, and a webhook that they cannot call would keep every pod from starting.
+type Callers struct {
+	file  string
+	names []string
+	log   logr.Logger
+
+	enforced atomic.Bool
+	// expected is the name of an object that only the API server can have sent on.
+	expected atomic.Pointer[string]
+
+	mu     sync.Mutex
+	pool   *x509.CertPool
+	looked time.Time
+	stamp  os.FileInfo
+}
+
+// NewCallers reads the authorities in a PEM file; names are the subjects that count (common name or DNS name), none for all. The file is
+// read again when it changes.
+func NewCallers(file string, names []string, log logr.Logger) (*Callers, error) {
+	c := &Callers{file: file, names: names, log: log}
+	stamp, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if c.pool, err = readPool(file); err != nil {
+		return nil, err
+	}
+	c.stamp, c.looked = stamp, time.Now()
+	return c, nil
+}
+
+// readPool reads a PEM file, of which every part must be a certificate.
+func readPool(file string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool, n := x509.NewCertPool(), 0
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: part %d is no certificate: %w", file, n+1, err)
+		}
+		pool.AddCert(cert)
+		n++
+	}
+	if n == 0 {
+		return nil, fmt.Errorf("%s: want certificates of authorities in PEM form, there are none", file)
+	}
+	return pool, nil
+}
+
+// Enforced tells whether reviews are answered to callers with a certificate alone.
+func (c *Callers) Enforced() bool { return c.enforced.Load() }
+
+// Expect says the name of an object that was given to the API server and to nobody else: whoever sends it on is the API server.
+func (c *Callers) Expect(name string) { c.expected.Store(&name) }
+
+// note enforces certificates from now on, where a caller with one sends what only the API server can have.
+func (c *Callers) note(name string) {
+	if expected := c.expected.Load(); expected != nil && *expected == name && name != "" && !c.enforced.Swap(true) {
+		c.log.Info("the API server presents a client certificate; reviews of callers without one are refused from now on")
+	}
+}
+
+// check says why the caller of a request is not one of those who may call.
+func (c *Callers) check(r *http.Request) error {
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return errors.New("the caller has presented no client certificate")
+	}
+	leaf, intermediates := r.TLS.PeerCertificates[0], x509.NewCertPool()
+	for _, cert := range r.TLS.PeerCertificates[1:] {
+		intermediates.AddCert(cert)
+	}
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: c.roots(), Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	if err != nil {
+		return fmt.Errorf("the caller's client certificate does not count: %w", err)
+	}
+	own := append([]string{leaf.Subject.CommonName}, leaf.DNSNames...)
+	if len(c.names) > 0 && !slices.ContainsFunc(own, func(name string) bool { return slices.Contains(c.names, name) }) {
+		return fmt.Errorf("the caller's client certificate is of %q, want one of %s", leaf.Subject.CommonName, strings.Join(c.names, ", "))
+	}
+	return nil
+}
+
+// roots gives the authorities, read again where the file has changed. A file that cannot be read leaves those that were there.
+func (c *Callers) roots() *x509.CertPool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.looked) < lookEvery {
+		return c.pool
+	}
+	c.looked = time.Now()
+	stamp, err := os.Stat(c.file)
+	if err == nil && os.SameFile(stamp, c.stamp) && stamp.ModTime().Equal(c.stamp.ModTime()) && stamp.Size() == c.stamp.Size() {
+		return c.pool
+	}
+	var pool *x509.CertPool
+	if err == nil {
+		pool, err = readPool(c.file)
+	}
+	if err != nil {
+		c.log.Error(err, "the authorities of callers cannot be read again; those from before stay", "file", c.file)
+		return c.pool
+	}
+	c.pool, c.stamp = pool, stamp
+	c.log.Info("the authorities of callers were read again", "file", c.file)
+	return c.pool
+}

@@ -1,0 +1,171 @@
+package webhook
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+)
+
+// authority signs certificates.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newAuthority(t *testing.T) authority {
+	t.Helper()
+	a := authority{}
+	a.cert, a.key = a.sign(t, &x509.Certificate{
+		Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	})
+	return a
+}
+
+func (a authority) sign(t *testing.T, template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template.SerialNumber, template.NotBefore, template.NotAfter = big.NewInt(time.Now().UnixNano()), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	parent, by := a.cert, a.key
+	if parent == nil {
+		parent, by = template, key
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert, key
+}
+
+func (a authority) client(t *testing.T, name string, usage x509.ExtKeyUsage) *tls.Certificate {
+	t.Helper()
+	cert, key := a.sign(t, &x509.Certificate{Subject: pkix.Name{CommonName: name}, ExtKeyUsage: []x509.ExtKeyUsage{usage}})
+	return &tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key}
+}
+
+func (a authority) write(t *testing.T, file string) {
+	t.Helper()
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Callers without a certificate are turned away, but not before the API server has shown that it has one.
+func TestThreat34CallersWithoutCertificate(t *testing.T) {
+	ours, others := newAuthority(t), newAuthority(t)
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	ours.write(t, file)
+	callers, err := NewCallers(file, []string{"kube-apiserver"}, logr.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(&Handler{Answer: handlerFunc(allow), Limit: NewLimit(1), Timeout: 2 * time.Second, Callers: callers, Log: logr.Discard()})
+	s.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	post := func(cert *tls.Certificate, object string) int {
+		t.Helper()
+		roots := x509.NewCertPool()
+		roots.AddCert(s.Certificate())
+		config := &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12}
+		if cert != nil {
+			config.Certificates = []tls.Certificate{*cert}
+		}
+		transport := &http.Transport{TLSClientConfig: config}
+		defer transport.CloseIdleConnections()
+		body := strings.Replace(good, `"uid":"u1"`, `"uid":"u1","name":"`+object+`"`, 1)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		res, err := (&http.Client{Transport: transport}).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := res.Body.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode
+	}
+	server, another := ours.client(t, "kube-apiserver", x509.ExtKeyUsageClientAuth), ours.client(t, "tenant", x509.ExtKeyUsageClientAuth)
+	forged, wrongUse := others.client(t, "kube-apiserver", x509.ExtKeyUsageClientAuth), ours.client(t, "kube-apiserver", x509.ExtKeyUsageServerAuth)
+
+	// Nothing of this shows that it is the API server.
+	callers.Expect("secret")
+	for name, code := range map[string]int{
+		"nobody, who knows the name": post(nil, "secret"), "another subject": post(another, "secret"), "another authority": post(forged, "secret"),
+		"a server's certificate": post(wrongUse, "secret"), "the certificate without the name": post(server, "guess"),
+	} {
+		if code != http.StatusOK || callers.Enforced() {
+			t.Fatalf("%s: %d, enforced %v; want an answer, and nothing enforced", name, code, callers.Enforced())
+		}
+	}
+	if post(server, "secret"); !callers.Enforced() {
+		t.Fatal("not enforced although the API server has presented its certificate")
+	}
+	for name, cert := range map[string]*tls.Certificate{"nobody": nil, "another subject": another, "another authority": forged, "a server's certificate": wrongUse} {
+		if code := post(cert, "any"); code != http.StatusForbidden {
+			t.Errorf("%s: %d, want it turned away", name, code)
+		}
+	}
+	if code := post(server, "any"); code != http.StatusOK {
+		t.Errorf("the API server: %d", code)
+	}
+
+	// The authority is changed under it; what cannot be read changes nothing.
+	again := func() {
+		callers.mu.Lock()
+		defer callers.mu.Unlock()
+		callers.looked = time.Time{}
+	}
+	if err := os.WriteFile(file, []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if again(); post(server, "any") != http.StatusOK {
+		t.Error("a file that cannot be read turns the API server away")
+	}
+	others.write(t, file)
+	if again(); post(forged, "any") != http.StatusOK || post(server, "any") != http.StatusForbidden {
+		t.Error("the file was not read again")
+	}
+}
+
+// A file of authorities that is none is named.
+func TestNewCallersRefuses(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"empty": "", "text": "hello", "key": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := NewCallers(file, nil, logr.Discard()); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("%s: %v, want an error that names the file", name, err)
+		}
+	}
+	if _, err := NewCallers(filepath.Join(dir, "missing"), nil, logr.Discard()); err == nil {
+		t.Error("a file that is not there is taken")
+	}
+}

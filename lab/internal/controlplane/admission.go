@@ -1,0 +1,45 @@
+package controlplane
+
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/ovnguard/ovnguard/lab/internal/pki"
+	"github.com/ovnguard/ovnguard/lab/internal/state"
+)
+
+// Files, in Dir.PKI, that say how kube-apiserver calls webhooks.
+const (
+	admissionConfig     = "admission.yaml"
+	admissionKubeconfig = "admission-kubeconfig.yaml"
+)
+
+// WebhookCaller is the subject of the client certificate by which webhooks know the lab's kube-apiserver.
+const WebhookCaller = "kube-apiserver"
+
+// writeAdmission gives kube-apiserver a client certificate for all webhooks.
+func writeAdmission(dir string, ca *pki.Authority, now time.Time) error {
+	client, err := ca.Client(WebhookCaller, nil, now)
+	if err != nil {
+		return fmt.Errorf("control plane: %w", err)
+	}
+	config := api.NewConfig()
+	config.AuthInfos["*"] = &api.AuthInfo{ClientCertificateData: client.Cert, ClientKeyData: client.Key}
+	kubeconfig, err := clientcmd.Write(*config)
+	if err != nil {
+		return fmt.Errorf("control plane: how webhooks are called: %w", err)
+	}
+	path := filepath.Join(dir, admissionKubeconfig)
+	if err := state.WriteFile(path, kubeconfig, 0o600); err != nil {
+		return err
+	}
+	text := "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n"
+	for _, plugin := range []string{"MutatingAdmissionWebhook", "ValidatingAdmissionWebhook"} {
+		text += fmt.Sprintf("- name: %s\n  configuration:\n    apiVersion: apiserver.config.k8s.io/v1\n    kind: WebhookAdmissionConfiguration\n    kubeConfigFile: %q\n", plugin, path)
+	}
+	return state.WriteFile(filepath.Join(dir, admissionConfig), []byte(text), 0o600)
+}
