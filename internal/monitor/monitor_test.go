@@ -121,7 +121,15 @@ func record(name string) *inventory.Record {
 
 func started(t *testing.T) (*Monitor, *handClock, *ledger) {
 	t.Helper()
-	clock, books := &handClock{now: time.Unix(1000, 0)}, newLedger()
+	clock := &handClock{now: time.Unix(1000, 0)}
+	m, books := startedOn(t, clock)
+	return m, clock, books
+}
+
+// startedOn gives a monitor that goes by that clock, and has judged one port that is as it must be.
+func startedOn(t *testing.T, clock Clock) (*Monitor, *ledger) {
+	t.Helper()
+	books := newLedger()
 	m := New(clock, books)
 	m.Change(func(inv *inventory.Inventory) []string { return inv.SetNamespace(policy.Namespace{Name: "ns"}) })
 	m.Change(func(inv *inventory.Inventory) []string { return inv.SetRecord(record("p")) })
@@ -131,7 +139,7 @@ func started(t *testing.T) (*Monitor, *handClock, *ledger) {
 	}
 	m.Change(func(inv *inventory.Inventory) []string { return inv.SetRow(row("p", own)) })
 	m.Start()
-	return m, clock, books
+	return m, books
 }
 
 func (l *ledger) expect(t *testing.T, log []string, ports map[audit.State]int) {

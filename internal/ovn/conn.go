@@ -18,7 +18,7 @@ import (
 type conn struct {
 	net    net.Conn
 	notify func(method string, params []byte) error
-	heard  atomic.Int64 // when bytes came last, in nanoseconds since 1970
+	heard  atomic.Int64 // when bytes came last, as sinceStart gives it
 	whole  atomic.Int64 // when a message was complete last, likewise
 
 	writing sync.Mutex
@@ -59,12 +59,19 @@ func newConn(c net.Conn, notify func(method string, params []byte) error) *conn 
 	return k
 }
 
-func (k *conn) hear() { k.heard.Store(time.Now().UnixNano()) }
+// begun is when the program began. What is measured from it does not follow when the clock is set: a server is neither given up because
+// the clock jumped forward, nor trusted to live because it was put back.
+var begun = time.Now()
+
+// sinceStart gives the time of the program, in nanoseconds.
+func sinceStart() int64 { return int64(time.Since(begun)) }
+
+func (k *conn) hear() { k.heard.Store(sinceStart()) }
 
 // silent tells for how long nothing came, and mute for how long no message was complete.
-func (k *conn) silent() time.Duration { return time.Duration(time.Now().UnixNano() - k.heard.Load()) }
+func (k *conn) silent() time.Duration { return time.Duration(sinceStart() - k.heard.Load()) }
 
-func (k *conn) mute() time.Duration { return time.Duration(time.Now().UnixNano() - k.whole.Load()) }
+func (k *conn) mute() time.Duration { return time.Duration(sinceStart() - k.whole.Load()) }
 
 // close ends the connection, and waits until nothing of it runs any more.
 func (k *conn) close(err error) {
@@ -108,7 +115,7 @@ func (k *conn) read() {
 	for {
 		message, err := f.next()
 		if err == nil {
-			k.whole.Store(time.Now().UnixNano())
+			k.whole.Store(sinceStart())
 			err = k.message(message)
 		}
 		if err != nil {

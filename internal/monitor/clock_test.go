@@ -1,0 +1,77 @@
+package monitor
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+// setClock is a clock that somebody sets. Its timers go by the time that passes, as those of the system do.
+type setClock struct {
+	handClock
+	ahead time.Duration
+}
+
+func (c *setClock) Now() time.Time { return c.now.Add(c.ahead) }
+
+// gateway gives a monitor whose port has what an exception grants it for the hour around now.
+func gateway(t *testing.T) (*Monitor, *setClock, *ledger) {
+	t.Helper()
+	clock := &setClock{handClock: handClock{now: time.Unix(1e6, 0)}}
+	m, books := startedOn(t, clock)
+	change(m, func(inv *inventory.Inventory) []string {
+		return inv.SetPolicy(policy.Policy{
+			Name: "gateways", ExceptionsIn: []string{"ns"}, Limits: policy.Limits{Pairs: 1, Prefix4: 24, Prefix6: 64, Lifetime: 24 * time.Hour},
+		})
+	})
+	change(m, func(inv *inventory.Inventory) []string {
+		return inv.SetException(policy.Exception{
+			Namespace: "ns", Name: "router", Pods: func(map[string]string) bool { return true },
+			Asked: clock.now.Add(-time.Hour), NotBefore: clock.now.Add(-30 * time.Minute), Expires: clock.now.Add(30 * time.Minute),
+			Pairs: []portsec.AddressPair{{Prefix: netip.MustParsePrefix("10.20.0.0/24")}},
+		})
+	})
+	change(m, func(inv *inventory.Inventory) []string { return inv.SetRow(row("p", own+" 10.20.0.0/24")) })
+	clock.pass(time.Minute)
+	if state := books.verdicts["p.ns"].State; state != audit.Compliant {
+		t.Fatalf("a port that has what was granted is %s", state)
+	}
+	books.log = nil
+	return m, clock, books
+}
+
+// Timers do not follow a clock that is set forward; a grant whose end it jumped over ends within a minute nevertheless.
+func TestClockSetForwardOverAnExpiry(t *testing.T) {
+	m, clock, books := gateway(t)
+	clock.ahead = 2 * time.Hour
+	clock.pass(0)
+	books.expect(t, nil, books.ports)
+	clock.pass(time.Minute)
+	if state := books.verdicts["p.ns"].State; state != audit.Violation {
+		t.Errorf("the port is %s a minute after the clock jumped over the end of its grant", state)
+	}
+	unmissed(t, m)
+}
+
+// A clock that is put back to before a grant began makes it one that has yet to begin. Judging everything anew sees that, and the
+// beginning comes at its time again.
+func TestClockPutBackBeforeAGrant(t *testing.T) {
+	m, clock, books := gateway(t)
+	clock.ahead = -2 * time.Hour
+	clock.pass(time.Minute)
+	m.Sweep()
+	if state := books.verdicts["p.ns"].State; state != audit.Violation {
+		t.Errorf("the port is %s before its grant begins", state)
+	}
+	unmissed(t, m)
+	clock.pass(90 * time.Minute)
+	if state := books.verdicts["p.ns"].State; state != audit.Compliant {
+		t.Errorf("the port is %s when its grant has begun again", state)
+	}
+	unmissed(t, m)
+}
