@@ -30,6 +30,8 @@ import (
 
 // Guard is a running `ovnguard controller`, with the account and the rights that it has in a cluster.
 type Guard struct {
+	// Webhook is the address at which the webhook listens.
+	Webhook string
 	// Metrics is where its metrics are served.
 	Metrics string
 	// Ready is where it says whether it is ready.
@@ -90,6 +92,7 @@ func (s *Scene) StartGuard(ctx context.Context, binary string, flags ...string) 
 	}
 	local := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
 	g := &Guard{
+		Webhook: local(0),
 		Metrics: "http://" + local(1) + "/metrics", Ready: "http://" + local(2) + "/readyz",
 		Log: filepath.Join(dir, "ovnguard.log"), scene: s, binary: binary, marker: stateDir.Marker(),
 		args: []string{
@@ -132,6 +135,7 @@ func (g *Guard) beside(log string) (*Guard, error) {
 	local := func(i int) string { return "127.0.0.1:" + strconv.Itoa(ports[i]) }
 	r := *g
 	r.cmd, r.ended, r.exit = nil, nil, nil
+	r.Webhook = local(0)
 	r.Metrics, r.Ready, r.Log = "http://"+local(1)+"/metrics", "http://"+local(2)+"/readyz", log
 	r.args = append(slices.Clone(g.args), "--webhook-address", local(0), "--metrics-address", local(1), "--health-address", local(2))
 	return &r, nil

@@ -1,0 +1,194 @@
+//go:build integration
+
+package e2e
+
+import (
+	"context"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Two replicas answer behind one address. While pods are made all the time, the certificate is made anew and one replica is killed: no
+// pod is ever made loose, and those that are refused are few and say why.
+func TestReplicasUnderLoad(t *testing.T) {
+	front := newFront(t, guard.Webhook)
+	if err := guard.Restart(t.Context(), "--selftest-interval=1s", "--webhook-url=https://"+strings.Replace(front.address, "127.0.0.1", "localhost", 1)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := guard.Restart(cleanup(t)); err != nil {
+			t.Error(err)
+		}
+		awaitWebhook(t)
+	})
+	second, err := guard.Replica(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := second.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	front.add(second.Webhook)
+	awaitSelfTest(t, true)
+
+	load := startLoad(t)
+	load.await(t, 40)
+	secrets, name := world.Kube.CoreV1().Secrets("ovnguard-system"), "ovnguard-webhook-certificate"
+	if err := secrets.Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the new certificate to be registered", func() (bool, error) {
+		secret, err := secrets.Get(t.Context(), name, metav1.GetOptions{})
+		if err != nil || len(secret.Data["ca.crt"]) == 0 {
+			return false, nil //nolint:nilerr // it is not there yet
+		}
+		now, err := guard.Registration(t.Context())
+		return err == nil && len(now.Webhooks) > 0 && strings.Contains(string(now.Webhooks[0].ClientConfig.CABundle), string(secret.Data["ca.crt"])), err
+	})
+	load.await(t, 40)
+	rotation := load.refused.Load()
+	if err := second.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	load.await(t, 60)
+	load.stop()
+	t.Logf("%d pods strict, %d refused while the certificate was made anew, %d when a replica was killed",
+		load.strict.Load(), rotation, load.refused.Load()-rotation)
+	if n := load.loose.Load(); n > 0 {
+		t.Errorf("%d pods were made that are not strict", n)
+	}
+	// What was under way when the replica died cannot be answered: no more than are made at a time.
+	if n := load.refused.Load() - rotation; n > 2*loadAtATime {
+		t.Errorf("%d pods were refused although a replica was there", n)
+	}
+	// A replica serves with the new one when the registration is written, which the API server learns a moment later.
+	if rotation > 2*loadAtATime {
+		t.Errorf("%d pods were refused while the certificate was made anew: %v", rotation, load.why.Load())
+	}
+}
+
+// loadAtATime is how many pods are asked for at a time, loadPause how long each waits before the next.
+const (
+	loadAtATime = 2
+	loadPause   = 20 * time.Millisecond
+)
+
+// load makes pods, as a dry run, until it is stopped.
+type load struct {
+	strict, loose, refused atomic.Int64
+	why                    atomic.Value
+	stop                   func()
+}
+
+func startLoad(t *testing.T) *load {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	l := &load{}
+	var all sync.WaitGroup
+	l.stop = func() {
+		cancel()
+		all.Wait()
+	}
+	t.Cleanup(l.stop)
+	p := tenant(t)
+	for range loadAtATime {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				pod, err := p.dryRun(cleanup(t), tenantNamespace, map[string]string{portSecurity: "false"})
+				l.count(pod, err)
+				time.Sleep(loadPause)
+			}
+		})
+	}
+	return l
+}
+
+func (l *load) count(pod *corev1.Pod, err error) {
+	switch {
+	case err != nil:
+		l.refused.Add(1)
+		l.why.Store(err.Error())
+	case pod.Annotations[portSecurity] != "true":
+		l.loose.Add(1)
+	default:
+		l.strict.Add(1)
+	}
+}
+
+// await waits until so many more pods were made strict.
+func (l *load) await(t *testing.T, n int64) {
+	t.Helper()
+	until := l.strict.Load() + n
+	eventually(t, "pods to be made", func() (bool, error) { return l.strict.Load() >= until, nil })
+}
+
+// front is one address with several servers behind it, as a Service has: it shares out connections, and leaves out servers that take
+// none.
+type front struct {
+	address string
+	mu      sync.Mutex
+	servers []string
+	next    int
+}
+
+func newFront(t *testing.T, server string) *front {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &front{address: listener.Addr().String(), servers: []string{server}}
+	t.Cleanup(func() {
+		if err := listener.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return // closed
+			}
+			go f.pass(conn)
+		}
+	}()
+	return f
+}
+
+func (f *front) add(server string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.servers = append(f.servers, server)
+}
+
+// pass joins a connection with one to the next server that takes it.
+func (f *front) pass(conn net.Conn) {
+	defer func() { _ = conn.Close() }()
+	f.mu.Lock()
+	servers, first := f.servers, f.next
+	f.next++
+	f.mu.Unlock()
+	for i := range servers {
+		server, err := net.DialTimeout("tcp", servers[(first+i)%len(servers)], time.Second)
+		if err != nil {
+			continue
+		}
+		defer func() { _ = server.Close() }()
+		go func() {
+			_, _ = io.Copy(server, conn)
+			_ = server.Close()
+		}()
+		_, _ = io.Copy(conn, server)
+		return
+	}
+}
