@@ -2,6 +2,8 @@ package controller
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +13,8 @@ import (
 	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ovnguard/ovnguard/internal/ovn"
 )
 
 // Who asks why the service is not ready is told what it waits for.
@@ -105,4 +109,35 @@ func TestThreatT22PlaintextDatabase(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
+}
+
+// Certificates for the database that cannot be used do not keep the webhook from starting: readiness says what is wrong, and each
+// connection reads them again.
+func TestUnusableCertificatesAreWaitedFor(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "half-written")
+	if err := os.WriteFile(file, []byte("-----BEGIN CERT"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	databases, err := openDatabases(Options{Northbound: "ssl:127.0.0.1:1", TLS: ovn.TLSFiles{CA: file, Certificate: file, Key: file}}, logr.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		databases[0].mirror.Run(ctx)
+		close(ended)
+	}()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := databases[0].current(time.Now())
+		if err != nil && strings.Contains(err.Error(), file) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("readiness says %v, want the file named", err)
+			break
+		}
+	}
+	stop()
+	<-ended
 }

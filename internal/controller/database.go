@@ -21,6 +21,7 @@ type database struct {
 }
 
 // openDatabases gives the Northbound database, and the Southbound one where it has endpoints. It does not connect yet.
+// Certificates that cannot be used, half written for example, are an error of the connection: the webhook needs none of them.
 func openDatabases(o Options, log logr.Logger) ([]database, error) {
 	var databases []database
 	for _, d := range []struct {
@@ -32,7 +33,7 @@ func openDatabases(o Options, log logr.Logger) ([]database, error) {
 			continue
 		}
 		log := log.WithName(d.name)
-		mirror, err := ovn.Open(ovn.Config{Endpoints: d.endpoints, Database: d.database, Tables: d.tables, Only: rows.Only(), TLS: o.TLS, Log: log})
+		mirror, err := ovn.Open(ovn.Config{Endpoints: d.endpoints, Database: d.database, Tables: d.tables, Only: rows.Only(), TLS: o.TLS, Patient: true, Log: log})
 		if err != nil {
 			return nil, fmt.Errorf("--%s: %w", d.flag, err)
 		}

@@ -19,6 +19,8 @@ type Config struct {
 	Endpoints string
 	// TLS is needed for ssl: endpoints. The files are read anew for each connection.
 	TLS TLSFiles
+	// Patient has files of TLS that cannot be used tried again with each connection, instead of an error of Open.
+	Patient bool
 	// Database is the one to follow; empty means Northbound.
 	Database Database
 	// Tables are those to follow; none means ports, switches and NB_Global, or Port_Binding, Chassis and SB_Global.
@@ -68,7 +70,7 @@ func Open(config Config) (*Mirror, error) {
 	if err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(endpoints, isTLS) {
+	if !config.Patient && slices.ContainsFunc(endpoints, isTLS) {
 		if _, err := config.TLS.clientConfig(); err != nil {
 			return nil, err
 		}

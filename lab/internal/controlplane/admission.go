@@ -3,6 +3,7 @@ package controlplane
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -37,9 +38,10 @@ func writeAdmission(dir string, ca *pki.Authority, now time.Time) error {
 	if err := state.WriteFile(path, kubeconfig, 0o600); err != nil {
 		return err
 	}
-	text := "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n"
+	var text strings.Builder
+	text.WriteString("apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n")
 	for _, plugin := range []string{"MutatingAdmissionWebhook", "ValidatingAdmissionWebhook"} {
-		text += fmt.Sprintf("- name: %s\n  configuration:\n    apiVersion: apiserver.config.k8s.io/v1\n    kind: WebhookAdmissionConfiguration\n    kubeConfigFile: %q\n", plugin, path)
+		fmt.Fprintf(&text, "- name: %s\n  configuration:\n    apiVersion: apiserver.config.k8s.io/v1\n    kind: WebhookAdmissionConfiguration\n    kubeConfigFile: %q\n", plugin, path)
 	}
-	return state.WriteFile(filepath.Join(dir, admissionConfig), []byte(text), 0o600)
+	return state.WriteFile(filepath.Join(dir, admissionConfig), []byte(text.String()), 0o600)
 }
