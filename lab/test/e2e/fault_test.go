@@ -110,7 +110,7 @@ func TestFaultKilledWhileRepairing(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 1))
 	t.Logf("seed %d", seed)
-	for round := range 6 {
+	for round := range 4 {
 		pods.spoil(t)
 		delay := time.Duration(random.Int64N(int64(60 * time.Millisecond)))
 		time.Sleep(delay)

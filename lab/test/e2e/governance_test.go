@@ -173,7 +173,7 @@ func exceptionIn(ns string) *v1alpha1.PortSecurityException {
 		ObjectMeta: metav1.ObjectMeta{Name: "till", Namespace: ns},
 		Spec: v1alpha1.PortSecurityExceptionSpec{
 			Target: v1alpha1.Target{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "till"}}},
-			Grant:  v1alpha1.Grant{Pairs: []v1alpha1.AddressPair{{Prefix: "10.77.0.0/28"}}},
+			Grant:  v1alpha1.Grant{Pairs: []v1alpha1.AddressPair{{Prefix: "10.99.0.0/28"}}},
 			Reason: "forwards for the tills", Owner: "net@example.org", ExpiresAt: metav1.NewTime(time.Now().Add(time.Hour)),
 		},
 	}
@@ -270,7 +270,7 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 	if got := exceptionOf(t, body); got.Spec.ApprovedBy != approver || got.Spec.RequestedBy != author {
 		t.Errorf("after harmless edits: asked for by %q, approved by %q", got.Spec.RequestedBy, got.Spec.ApprovedBy)
 	}
-	body, err = writer.do(t.Context(), http.MethodPatch, one, spec(map[string]any{"grant": map[string]any{"pairs": []any{map[string]any{"prefix": "10.77.0.0/24"}}}}))
+	body, err = writer.do(t.Context(), http.MethodPatch, one, spec(map[string]any{"grant": map[string]any{"pairs": []any{map[string]any{"prefix": "10.99.0.0/24"}}}}))
 	if err != nil {
 		t.Fatal(err)
 	}
