@@ -127,8 +127,7 @@ func TestStatus(t *testing.T) {
 	ns := namespace(t, nil)
 	pod := run(t, ns, nil)
 	policyName := unique("status")
-	end := time.Now().Add(lives).UTC().Truncate(time.Second)
-	documents := fmt.Sprintf(`
+	policyDocument := fmt.Sprintf(`
 apiVersion: ovnguard.io/v1alpha1
 kind: PortSecurityPolicy
 metadata: {name: %[1]s}
@@ -136,32 +135,46 @@ spec:
   namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %[2]s}}
   repair: "off"
   exceptions: {namespaces: [%[2]s]}
----
-apiVersion: ovnguard.io/v1alpha1
-kind: PortSecurityException
-metadata: {name: unused, namespace: %[2]s}
-spec:
-  target: {podSelector: {matchLabels: {nobody: has-this}}}
-  grant: {pairs: [{prefix: 192.0.2.0/28}]}
-  reason: nobody needs it
-  owner: nobody
-  expiresAt: %[4]q
----
-apiVersion: ovnguard.io/v1alpha1
-kind: PortSecurityException
-metadata: {name: gateway, namespace: %[2]s}
-spec:
-  target: {podSelector: {}}
-  grant: {pairs: [{prefix: 192.0.2.0/28}]}
-  reason: it forwards for a network
-  owner: the network team
-  expiresAt: %[3]q
-`, policyName, ns, end.Format(time.RFC3339), end.Add(time.Hour).Format(time.RFC3339))
+`, policyName, ns)
 	t.Cleanup(func() {
 		if _, err := admin(t).do(cleanup(t), http.MethodDelete, "/apis/ovnguard.io/v1alpha1/portsecuritypolicies/"+policyName, nil); err != nil {
 			t.Error(err)
 		}
 	})
+	if err := world.Apply(t.Context(), []byte(policyDocument)); err != nil {
+		t.Fatal(err)
+	}
+	var p v1alpha1.PortSecurityPolicy
+	eventually(t, "the policy to say that it decides one port", func() (bool, error) { // which nobody says in the first seconds of a program
+		p = v1alpha1.PortSecurityPolicy{}
+		return get(t, "/apis/ovnguard.io/v1alpha1/portsecuritypolicies/"+policyName, &p) && p.Status.MatchedPorts == 1 && p.Status.MatchedNamespaces == 1, nil
+	})
+	if !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionAccepted) || p.Status.ObservedGeneration != p.Generation {
+		t.Errorf("status of the policy %+v", p.Status)
+	}
+
+	end := time.Now().Add(lives).UTC().Truncate(time.Second)
+	documents := fmt.Sprintf(`
+apiVersion: ovnguard.io/v1alpha1
+kind: PortSecurityException
+metadata: {name: unused, namespace: %[1]s}
+spec:
+  target: {podSelector: {matchLabels: {nobody: has-this}}}
+  grant: {pairs: [{prefix: 192.0.2.0/28}]}
+  reason: nobody needs it
+  owner: nobody
+  expiresAt: %[3]q
+---
+apiVersion: ovnguard.io/v1alpha1
+kind: PortSecurityException
+metadata: {name: gateway, namespace: %[1]s}
+spec:
+  target: {podSelector: {}}
+  grant: {pairs: [{prefix: 192.0.2.0/28}]}
+  reason: it forwards for a network
+  owner: the network team
+  expiresAt: %[2]q
+`, ns, end.Format(time.RFC3339), end.Add(time.Hour).Format(time.RFC3339))
 	if err := world.Apply(t.Context(), []byte(documents)); err != nil {
 		t.Fatal(err)
 	}
@@ -174,14 +187,6 @@ spec:
 	if c == nil || c.Status != metav1.ConditionTrue || e.Status.ObservedGeneration != e.Generation || e.Status.Policy != policyName || e.Status.LastMatched == nil ||
 		len(e.Status.Ports) != 1 || e.Status.Ports[0] != kubeovn.PortName(pod.Name, ns, kubeovn.DefaultProvider) {
 		t.Errorf("status %+v", e.Status)
-	}
-	var p v1alpha1.PortSecurityPolicy
-	eventually(t, "the policy to say that it decides one port", func() (bool, error) {
-		p = v1alpha1.PortSecurityPolicy{}
-		return get(t, "/apis/ovnguard.io/v1alpha1/portsecuritypolicies/"+policyName, &p) && p.Status.MatchedPorts == 1 && p.Status.MatchedNamespaces == 1, nil
-	})
-	if !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionAccepted) || p.Status.ObservedGeneration != p.Generation {
-		t.Errorf("status of the policy %+v", p.Status)
 	}
 	eventually(t, "the unused exception to say so", func() (bool, error) {
 		var u v1alpha1.PortSecurityException
