@@ -5,6 +5,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/internal/repair"
+	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
 // wide is a brake that does not matter.
@@ -36,7 +38,7 @@ func read(t *testing.T, api client.Client) []journal.Entry {
 func TestThousandPortsAtOnce(t *testing.T) {
 	const ports, limit = 1000, 200
 	s, api := newServer(t, ports), fake.NewClientBuilder().Build()
-	r, _ := lead(t, s, api, "a", ports, repair.Brake{Percent: 20, Floor: 100, Window: time.Minute})
+	r, _ := lead(t, s.Endpoint(), api, "a", ports, repair.Brake{Percent: 20, Floor: 100, Window: time.Minute})
 	openAll(t, s)
 	t.Logf("the first %d after %v", limit, until(t, "the limit is reached", func() bool { return right(t, s) >= limit }))
 	time.Sleep(time.Second)
@@ -62,8 +64,8 @@ func TestThousandPortsAtOnce(t *testing.T) {
 func TestTwoLeaders(t *testing.T) {
 	const ports, rounds = 100, 4
 	s, api := newServer(t, ports), fake.NewClientBuilder().Build()
-	_, stopA := lead(t, s, api, "a", ports, wide)
-	_, stopB := lead(t, s, api, "b", ports, wide)
+	_, stopA := lead(t, s.Endpoint(), api, "a", ports, wide)
+	_, stopB := lead(t, s.Endpoint(), api, "b", ports, wide)
 	for range rounds {
 		openAll(t, s)
 		until(t, "all are right", func() bool { return right(t, s) == ports })
@@ -104,7 +106,7 @@ func TestNothingWithoutJournal(t *testing.T) {
 			return c.Create(ctx, o, options...)
 		},
 	}).Build()
-	r, stop := lead(t, s, api, "a", ports, wide)
+	r, stop := lead(t, s.Endpoint(), api, "a", ports, wide)
 	openAll(t, s)
 	time.Sleep(500 * time.Millisecond)
 	if n := right(t, s); n != 0 {
@@ -115,7 +117,7 @@ func TestNothingWithoutJournal(t *testing.T) {
 	stop()
 
 	// The mirror ended with the replica, so what takes changes back has its own.
-	other, stopOther := lead(t, s, api, "undo", 0, wide)
+	other, stopOther := lead(t, s.Endpoint(), api, "undo", 0, wide)
 	defer stopOther()
 	transact(t, s, `,{"op":"update","table":"Logical_Switch_Port","where":[["name","==","p0.ns"]],"row":{"port_security":"0a:00:00:00:00:77"}}`)
 	until(t, "the mirror has it", func() bool { return other.Mirror.Snapshot().Port("p0.ns").PortSecurity[0] == "0a:00:00:00:00:77" })
@@ -148,7 +150,7 @@ func TestServerRestartedAndRestored(t *testing.T) {
 	if err := s.Backup(t.Context(), "OVN_Northbound", backup); err != nil {
 		t.Fatal(err)
 	}
-	lead(t, s, api, "a", ports, wide)
+	lead(t, s.Endpoint(), api, "a", ports, wide)
 	until(t, "all are right", func() bool { return right(t, s) == ports })
 	for range 3 {
 		openAll(t, s)
@@ -160,4 +162,47 @@ func TestServerRestartedAndRestored(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("right %v after the backup", until(t, "all are right after a backup", func() bool { return right(t, s) == ports }))
+}
+
+// The leader of a cluster hands over, or dies, while ports are put right: a write that it had not taken is made again on the next one,
+// and no port is given anything else.
+func TestLeaderMoved(t *testing.T) {
+	const ports = 50
+	single, api := newServer(t, ports), fake.NewClientBuilder().Build()
+	backup := filepath.Join(t.TempDir(), "nb.backup")
+	if err := single.Backup(t.Context(), "OVN_Northbound", backup); err != nil {
+		t.Fatal(err)
+	}
+	single.Kill()
+	dir, err := os.MkdirTemp("", "ovn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	cluster, err := ovsdbserver.CreateCluster(t.Context(), dir, backup, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	leader, err := cluster.Leader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lead(t, cluster.Endpoints(), api, "a", ports, wide)
+	for round := range 4 {
+		openAll(t, leader)
+		if round%2 == 0 {
+			leader, err = cluster.MoveLeadership(t.Context())
+		} else {
+			dead := leader
+			dead.Kill()
+			if leader, err = cluster.Leader(t.Context(), cluster.Others(dead)...); err == nil {
+				err = dead.Start(t.Context())
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("right %v after another server leads", until(t, "all are right", func() bool { return right(t, leader) == ports }))
+	}
 }

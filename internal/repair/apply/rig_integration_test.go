@@ -95,9 +95,9 @@ type replica struct {
 }
 
 // lead has a replica repair so many ports until the test ends, or until stop.
-func lead(t *testing.T, s *ovsdbserver.Server, api client.Client, by string, ports int, brake repair.Brake) (r *replica, stop func()) {
+func lead(t *testing.T, endpoints string, api client.Client, by string, ports int, brake repair.Brake) (r *replica, stop func()) {
 	t.Helper()
-	mirror, err := ovn.Open(ovn.Config{Endpoints: s.Endpoint(), Log: logr.Discard(), Probe: 500 * time.Millisecond})
+	mirror, err := ovn.Open(ovn.Config{Endpoints: endpoints, Log: logr.Discard(), Probe: 500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
