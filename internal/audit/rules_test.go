@@ -338,3 +338,29 @@ func TestThreatT26NICWithoutAddress(t *testing.T) {
 		t.Errorf("bound to its MAC it is %s: %+v", got.State, got.Findings)
 	}
 }
+
+// An entry for a virtual router means nothing to an OVN before 24.03.8: alone it leaves the port open there, which is found, and ovnguard
+// itself never writes one.
+func TestThreat16VirtualRouterEntry(t *testing.T) {
+	for _, era := range []portsec.Era{portsec.E0, portsec.E1, portsec.E2} {
+		if got := Evaluate(port(portSecurity("VRRPv3 "+mac)), []portsec.Era{era}); got.State != Violation || got.Findings[0].Rule.ID != "OVG002" {
+			t.Errorf("%s: %s, %+v", era, got.State, got.Findings)
+		}
+	}
+	p := port(func(p *inventory.Port) {
+		p.Decision.Level, p.Decision.Forwarding = policy.Extended, policy.Require
+		p.Row.Addresses = append(p.Row.Addresses, kubeovn.AddressUnknown)
+		p.Decision.Pairs = []portsec.AddressPair{{MAC: portsec.MAC{0, 0, 0x5e, 0, 1, 5}, Prefix: netip.MustParsePrefix("10.16.0.100/32")}}
+	})
+	expected, err := ExpectedOf(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.ContainsFunc(expected.PortSecurity, func(e string) bool { return strings.HasPrefix(e, "VRRPv3") }) || len(expected.PortSecurity) < 2 {
+		t.Errorf("a shared virtual address is granted as %q", expected.PortSecurity)
+	}
+	p.Row.PortSecurity = expected.PortSecurity
+	if got := Evaluate(p, portsec.Eras()); got.State != Compliant {
+		t.Errorf("%q is %s: %+v", expected.PortSecurity, got.State, got.Findings)
+	}
+}

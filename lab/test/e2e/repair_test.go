@@ -76,7 +76,7 @@ func portOf(pod *corev1.Pod) string {
 }
 
 // What somebody does to a row is taken back, on the wire as well, and written down with what was there before.
-func TestRepairDrift(t *testing.T) {
+func TestThreat18DirectEdit(t *testing.T) {
 	applyDual(t)
 	ns, _ := repaired(t)
 	from, to := openActor(t, ns), openActor(t, ns)
