@@ -1,0 +1,133 @@
+package admission
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	admissionv1 "k8s.io/api/admission/v1"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+func TestThreat09ChosenAddress(t *testing.T) {
+	for value, whose := range map[string]string{
+		"10.16.0.5": "port victim.u", "10.16.0.1": "gateway of subnet ovn-default", "172.18.0.2": "node node1", "10.96.0.7": "service u/db",
+		"10.16.0.101": "Vip foreign", "10.16.0.30,10.16.0.5": "port victim.u",
+	} {
+		_, refused := create(t, newScene(), tenant, pod(ip, value))
+		mustRefuse(t, refused, ip, whose)
+		first, _, _ := strings.Cut(value, ",")
+		if first == value {
+			_, refused = create(t, newScene(), tenant, pod(networks, `[{"name":"nad","namespace":"n","ips":["`+value+`/16"]}]`))
+			mustRefuse(t, refused, networks, whose)
+		}
+	}
+	for key, value := range map[string]string{hw: "0a:00:00:00:00:05", "nad.n.ovn.kubernetes.io/mac_address": "0A:00:00:00:00:05"} {
+		_, refused := create(t, newScene(), tenant, pod(key, value, networks, "n/nad"))
+		mustRefuse(t, refused, key, "port victim.u")
+	}
+	_, refused := create(t, newScene(), tenant, pod("ovn.kubernetes.io/ip_pool", "10.16.0.31;10.16.0.1"))
+	mustRefuse(t, refused, "ip_pool", "gateway")
+	// An address of a network that no router joins with the pod's is another one.
+	_, refused = create(t, newScene(), tenant, pod(ip, "10.16.0.9", lsp, "ours"))
+	mustAllow(t, refused)
+	// The pods of one workload share a list, of which some are taken; and a StatefulSet's pod finds its own again.
+	_, refused = create(t, newScene(), tenant, pod("ovn.kubernetes.io/ip_pool", "10.16.0.5,10.16.0.31"))
+	mustAllow(t, refused)
+	again := pod(ip, "10.16.0.7", hw, "0a:00:00:00:00:07")
+	again.Metadata.Name = "web-0"
+	_, refused = create(t, newScene(), tenant, again)
+	mustAllow(t, refused)
+	_, refused = create(t, newScene(), tenant, pod("ovn.kubernetes.io/ip_pool", "named-pool"))
+	mustAllow(t, refused)
+}
+
+func TestThreatT08MACForms(t *testing.T) {
+	for _, text := range []string{"0a-00-00-00-00-30", "0a00.0000.0030", "0a:00:00:00:00:30:00:01", "0a:00:00:00:00", "a:0:0:0:0:30", "01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00", " 0a:00:00:00:00:30", "x"} {
+		for _, key := range []string{hw, "nad.n.ovn.kubernetes.io/mac_address", "nad.n.kubernetes.io/mac_address.net1"} {
+			_, refused := create(t, newScene(), tenant, pod(key, text))
+			mustRefuse(t, refused, key)
+		}
+		entry, err := json.Marshal([]map[string]string{{"name": "nad", "namespace": "n", "mac": text}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, refused := create(t, newScene(), tenant, pod(networks, string(entry)))
+		mustRefuse(t, refused, networks)
+	}
+	for _, text := range []string{"0a:00:00:00:00:30", "0A:00:00:00:00:30"} {
+		_, refused := create(t, newScene(), tenant, pod(hw, text))
+		mustAllow(t, refused)
+	}
+}
+
+func TestThreatT09ForeignSwitch(t *testing.T) {
+	for _, key := range []string{lsp, "nad.n.ovn.kubernetes.io/logical_switch"} {
+		for _, value := range []string{"theirs", "ours,theirs", "theirs,ours", "nowhere", " ours"} {
+			_, refused := create(t, newScene(), tenant, pod(key, value))
+			mustRefuse(t, refused, key)
+		}
+		for _, value := range []string{"ours", "ovn-default", "island"} {
+			_, refused := create(t, newScene(), tenant, pod(key, value))
+			mustAllow(t, refused)
+		}
+	}
+	// Kube-OVN notes on the namespace which subnets are bound to it by label, and its own gateways need those of others.
+	s := newScene()
+	s.namespace.Annotations = map[string]string{lsp: "ovn-default,theirs"}
+	_, refused := create(t, s, tenant, pod(lsp, "theirs"))
+	mustAllow(t, refused)
+	s = newScene()
+	s.namespace.Name = "kube-system"
+	req := request("system:serviceaccount:kube-system:statefulset-controller", admissionv1.Create, "")
+	gateway := pod(ps, "true", lsp, "theirs", "ovn.kubernetes.io/vpc_nat_gw", "true")
+	req.Namespace, req.Object = "kube-system", raw(t, &gateway)
+	mustAllow(t, refusal(ask(t, s, GuardPods, req)))
+}
+
+func TestThreatT04ControllersOwnKeys(t *testing.T) {
+	for _, suffix := range []string{"allocated", "routed", "logical_router", "cidr", "gateway", "vlan_id", "provider_network", "pod_nic_type"} {
+		for _, provider := range []kubeovn.Provider{"ovn", "nad.n.ovn", "nad.n.ovn.net1"} {
+			key := provider.Key(kubeovn.Suffix(suffix))
+			for _, user := range []string{tenant, virtualize, replicas} {
+				_, refused := create(t, newScene(), user, pod(key, "true"))
+				mustRefuse(t, refused, key)
+			}
+		}
+	}
+}
+
+func TestThreatT16ExternalAddresses(t *testing.T) {
+	for _, suffix := range []kubeovn.Suffix{"eip", "snat", "north_gateway"} {
+		key := kubeovn.DefaultProvider.Key(suffix)
+		_, refused := create(t, newScene(), tenant, pod(key, "203.0.113.9"))
+		mustRefuse(t, refused, key, "externalAddresses: Allow")
+		allowing := newScene().policy(func(p *policy.Policy) { p.ExternalAddresses = true })
+		_, refused = create(t, allowing, tenant, pod(key, "203.0.113.9"))
+		mustAllow(t, refused)
+	}
+}
+
+func TestThreat21PortNameCollision(t *testing.T) {
+	s := newScene()
+	s.namespace.Name = "ovn"
+	req := request(tenant, admissionv1.Create, "")
+	for _, name := range []string{"victim.u.nad.n", "later.u.nad.n"} { // the second one's victim is still to come
+		p := pod(ps, "true")
+		p.Metadata.Name = name
+		req.Namespace, req.Object = "ovn", raw(t, &p)
+		mustRefuse(t, refusal(ask(t, s, GuardPods, req)), "metadata.name", name+".ovn")
+	}
+	// With attachments of dotted names there are more ways; a port that a running pod has is not given to another one.
+	s = newScene()
+	s.inventory.SetPod(&inventory.Pod{
+		PodKey: inventory.PodKey{Namespace: "y", Name: "x"}, Owner: "x", Attachments: []kubeovn.Attachment{{Namespace: "q", Name: "t.p"}},
+	})
+	p := pod(networks, "q/p")
+	p.Metadata.Name = "x.y"
+	_, refused := create(t, s, tenant, p)
+	mustRefuse(t, refused, "metadata.name", "x.y.t.p.q.ovn", "pod y/x")
+}

@@ -1,0 +1,155 @@
+package admission
+
+import (
+	"maps"
+	"testing"
+
+	admissionv1 "k8s.io/api/admission/v1"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// loosenings are changes of a running pod by which Kube-OVN would make its port looser.
+var loosenings = map[string][2]string{
+	"switched off":        {ps, "false"},
+	"look-alike":          {ps, "True"},
+	"emptied":             {ps, ""},
+	"forwarding":          {l2, "true"},
+	"victim's address":    {ip, "10.16.0.5"},
+	"everybody's address": {ip, "0.0.0.0/0"},
+	"victim's MAC":        {hw, "0a:00:00:00:00:05"},
+	"MAC that OVN drops":  {hw, "0a-00-00-00-00-20"},
+	"allocate again":      {"ovn.kubernetes.io/allocated", "false"},
+	"route again":         {"ovn.kubernetes.io/routed", ""},
+	"another switch":      {lsp, "theirs"},
+	"another router":      {"ovn.kubernetes.io/logical_router", "island"},
+	"whole range":         {"ovn.kubernetes.io/cidr", "0.0.0.0/0"},
+	"VIP of nobody":       {vips, "10.16.0.5"},
+	"poisoned VIP":        {vips, "10.16.0.100,::ffff:10.16.0.5"},
+	"foreign Vip":         {kubeovn.AAPs, "foreign"},
+	"take a Vip":          {"ovn.kubernetes.io/vip", "foreign"},
+	"a machine's port":    {"ovn.kubernetes.io/virtualmachine", "vm1"},
+	"migration":           {kubeovn.MigrationJob, "job"},
+	"external address":    {"ovn.kubernetes.io/eip", "203.0.113.9"},
+	"another network":     {networks, "n/nad"},
+	"no default network":  {kubeovn.DefaultNetwork, "n/nad"},
+	"interface's address": {"nad.n.kubernetes.io/ip_address.net1", "10.16.0.5"},
+	"network to come":     {"nad.n.ovn.kubernetes.io/port_security", "false"},
+	"address to come":     {"nad.n.ovn.kubernetes.io/ip_address", "10.16.0.5"},
+	"pool":                {"ovn.kubernetes.io/ip_pool", "10.16.0.5"},
+}
+
+// everyPathRefuses checks that no path to a running pod's annotations takes the loosenings.
+func everyPathRefuses(t *testing.T, path string) {
+	t.Helper()
+	for name, change := range loosenings {
+		t.Run(name, func(t *testing.T) {
+			old := running()
+			p := running(change[0], change[1])
+			mustRefuse(t, update(t, newScene(), tenant, path, &old, &p), change[0])
+			if change[0] == ps || change[0] == l2 || kubeovn.ClassOf(change[0]) == kubeovn.EgressKey {
+				mustRefuse(t, update(t, newScene(), virtualize, path, &old, &p), change[0]) // nor is it KubeVirt's to say
+			}
+		})
+	}
+}
+
+func TestThreat03UpdateAfterCreate(t *testing.T) {
+	everyPathRefuses(t, "")
+	for _, key := range []string{ps, ip, hw, lsp, "ovn.kubernetes.io/allocated", "ovn.kubernetes.io/routed"} {
+		old := running()
+		p := without(old, key)
+		mustRefuse(t, update(t, newScene(), tenant, "", &old, &p), key)
+	}
+}
+
+func TestThreat04Status(t *testing.T) { everyPathRefuses(t, "status") }
+
+func TestThreat05Binding(t *testing.T) { everyPathRefuses(t, "binding") }
+
+func TestThreatT25OtherPaths(t *testing.T) {
+	// A scheduler that only binds is not in the way, and neither is a kubelet that reports.
+	old := running()
+	for _, path := range []string{"status", "binding"} {
+		p := running("example.com/note", "x")
+		mustAllow(t, update(t, newScene(), tenant, path, &old, &p))
+	}
+	// A pod that cannot be read is not bound with annotations.
+	req := request(tenant, admissionv1.Create, "binding")
+	binding := pod(ps, "false")
+	req.Object = raw(t, &binding)
+	mustRefuse(t, refusal(ask(t, newScene(), GuardPods, req)), "try again")
+	// The old resource for bindings is the same path.
+	req.SubResource, req.Resource.Resource = "", "bindings"
+	s := newScene()
+	s.pods["t/p"] = &old
+	mustRefuse(t, refusal(ask(t, s, GuardPods, req)), ps)
+}
+
+func TestThreat08AnnotationFedRebuild(t *testing.T) {
+	// Kube-OVN's own accounts write what is frozen for everybody else; nobody else does, whatever group or name they have.
+	old := running()
+	for _, change := range [][2]string{{ip, "10.16.0.21"}, {hw, "0a:00:00:00:00:21"}, {"ovn.kubernetes.io/allocated", "false"}, {lsp, "ours"}} {
+		p := running(change[0], change[1])
+		for _, user := range []string{tenant, virtualize, replicas, "system:serviceaccount:t:ovn", "system:serviceaccount:kube-system:ovn2", "system:admin", ""} {
+			mustRefuse(t, update(t, newScene(), user, "", &old, &p), change[0], "Kube-OVN")
+		}
+		for _, user := range DefaultAccounts().KubeOVN {
+			mustAllow(t, update(t, newScene(), user, "", &old, &p))
+		}
+	}
+}
+
+func TestThreatT03ArbitraryIdentity(t *testing.T) {
+	old := running()
+	for _, key := range []string{ip, "nad.n.ovn.kubernetes.io/ip_address", "nad.n.ovn.net1.kubernetes.io/ip_address", "nad.n.kubernetes.io/ip_address.net1"} {
+		p := running(key, "0.0.0.0/0", ps, "true")
+		mustRefuse(t, update(t, newScene(), tenant, "", &old, &p), key)
+	}
+	// At creation it is read as well.
+	for _, value := range []string{"0.0.0.0/0", "10.16.0.20/16", "10.16.0.20,0.0.0.0/0", "::ffff:10.16.0.20"} {
+		_, refused := create(t, newScene(), tenant, pod(ip, value))
+		mustRefuse(t, refused, ip)
+		_, refused = create(t, newScene(), tenant, pod(networks, "n/nad@net1,n/nad@net2", "nad.n.kubernetes.io/ip_address.net1", value))
+		mustRefuse(t, refused, "ip_address.net1")
+	}
+}
+
+func TestThreatT12LabelsAndAddress(t *testing.T) {
+	old := running()
+	p := running(ip, "10.16.0.5")
+	p.Metadata.Labels = map[string]string{"app": "victim"}
+	mustRefuse(t, update(t, newScene(), tenant, "", &old, &p), ip)
+}
+
+// What is in nobody's way stays so: ordinary changes of a running pod by anybody.
+func TestOrdinaryChanges(t *testing.T) {
+	old := running(networks, "n/nad", "nad.n.ovn.kubernetes.io/port_security", "true")
+	for name, change := range map[string]func(*Pod){
+		"a note":             func(p *Pod) { p.Metadata.Annotations["example.com/note"] = "x" },
+		"a label":            func(p *Pod) { p.Metadata.Labels = map[string]string{"app": "web"} },
+		"Multus reports":     func(p *Pod) { p.Metadata.Annotations["k8s.v1.cni.cncf.io/network-status"] = "[]" },
+		"shaping":            func(p *Pod) { p.Metadata.Annotations["ovn.kubernetes.io/ingress_rate"] = "3" },
+		"a security group":   func(p *Pod) { p.Metadata.Annotations[groups] = "web" },
+		"a Vip of its own":   func(p *Pod) { p.Metadata.Annotations[kubeovn.AAPs] = "mine" },
+		"forwarding refused": func(p *Pod) { p.Metadata.Annotations[l2] = "false" },
+		"nothing":            func(*Pod) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := old
+			p.Metadata.Annotations = maps.Clone(old.Metadata.Annotations)
+			change(&p)
+			mustAllow(t, update(t, newScene(), tenant, "", &old, &p))
+		})
+	}
+	// Pods from before can be put right by whoever may write to them.
+	before := without(running(), ps, policy.RecordAnnotation)
+	right := running()
+	mustAllow(t, update(t, newScene(), tenant, "", &before, &right))
+	noted := without(running("example.com/note", "x"), ps, policy.RecordAnnotation)
+	mustAllow(t, update(t, newScene(), tenant, "", &before, &noted))
+	// And what they share without a grant can be taken away.
+	sharing := running(vips, "10.16.0.5")
+	mustAllow(t, update(t, newScene(), tenant, "", &sharing, &right))
+}
