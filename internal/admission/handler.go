@@ -111,7 +111,7 @@ func mutatePod(ctx context.Context, world World, req admission.Request) (admissi
 	default:
 		response, result = admission.Patched("", change.Patch(p.Metadata.Annotations)...), ResultPatched
 	}
-	response.AuditAnnotations = auditAnnotations(change.Policy, change.Decision, append(change.Denials, change.Violations...))
+	response.AuditAnnotations = AuditAnnotations(change.Policy, change.Decision, append(change.Denials, change.Violations...))
 	return response.WithWarnings(change.Warnings...), result
 }
 
@@ -185,12 +185,13 @@ func answer(refusals []Refusal, policyName, decision string) (admission.Response
 	if len(denials) > 0 {
 		response, result = denied(denials)
 	}
-	response.AuditAnnotations = auditAnnotations(policyName, decision, all)
+	response.AuditAnnotations = AuditAnnotations(policyName, decision, all)
 	return response.WithWarnings(warnings...), result
 }
 
-// auditAnnotations are what the API server's audit log keeps of a review.
-func auditAnnotations(policyName, decision string, violations []string) map[string]string {
+// AuditAnnotations are what the API server's audit log keeps of a review: the policy, the decision and what is against them. Without a
+// decision there are none.
+func AuditAnnotations(policyName, decision string, violations []string) map[string]string {
 	if decision == "" {
 		return nil
 	}

@@ -197,7 +197,9 @@ func (g *Guard) foresee(ctx context.Context, a *Answer, namespace, maker, path s
 	for _, d := range change.Denials {
 		a.warn("pods would be refused: %s%s", path, d)
 	}
+	violations := slices.Concat(change.Denials, change.Violations)
 	for _, r := range refusals {
+		violations = append(violations, r.String())
 		switch r.Mode {
 		case policy.Enforce:
 			a.warn("pods would be refused: %s%s", path, r)
@@ -205,5 +207,8 @@ func (g *Guard) foresee(ctx context.Context, a *Answer, namespace, maker, path s
 			a.warn("pods would be refused if policy enforced: %s%s", path, r)
 		case policy.Audit:
 		}
+	}
+	for key, value := range admission.AuditAnnotations(change.Policy, change.Decision, violations) {
+		a.note(key, value)
 	}
 }
