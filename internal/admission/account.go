@@ -64,11 +64,35 @@ func controllerOf(o policy.Owner) (account string, known bool) {
 	return account, known
 }
 
+// Controllers gives the accounts by which Kubernetes itself makes the pods of workloads.
+func Controllers() []string {
+	users := []string{controllerManager}
+	for _, name := range controllers {
+		users = append(users, serviceAccount+"kube-system:"+name)
+	}
+	slices.Sort(users)
+	return users
+}
+
+// ControllerKinds gives the kinds of the owners whose pods only those accounts make.
+func ControllerKinds() []string {
+	var kinds []string
+	for groupKind := range controllers {
+		_, kind, _ := strings.Cut(groupKind, "/")
+		kinds = append(kinds, kind)
+	}
+	slices.Sort(kinds)
+	return kinds
+}
+
+// controllerManager is the account of kube-controller-manager where its controllers have none of their own.
+const controllerManager = "system:kube-controller-manager"
+
 // made tells that the user is the one by whom an owner of that kind makes pods: others can write any owner into a pod.
 func (a Accounts) made(o policy.Owner, user string) bool {
-	if strings.HasPrefix(o.APIVersion, "kubevirt.io/") {
+	if strings.HasPrefix(o.APIVersion, kubeovn.MachineGroup+"/") {
 		return a.isKubeVirt(user)
 	}
 	account, known := controllerOf(o)
-	return known && (user == serviceAccount+"kube-system:"+account || user == "system:kube-controller-manager")
+	return known && (user == serviceAccount+"kube-system:"+account || user == controllerManager)
 }

@@ -25,7 +25,7 @@ func (v *View) CheckCreate(p *Pod) []Refusal {
 	}
 	c.protected(nil)
 	c.wholePod()
-	c.owners()
+	c.owners(nil)
 	c.portName()
 	return c.refusals
 }
@@ -130,9 +130,12 @@ func (c *check) groups(key string) {
 	}
 }
 
-// owners refuses what passes for another's workload.
-func (c *check) owners() {
+// owners refuses what passes for another's workload, but for the owners that were there before.
+func (c *check) owners(before []OwnerReference) {
 	for _, o := range c.pod.Metadata.Owners {
+		if slices.Contains(before, o) {
+			continue
+		}
 		owner := policy.Owner{APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, UID: o.UID}
 		account, known := controllerOf(owner)
 		switch {

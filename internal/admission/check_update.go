@@ -26,9 +26,8 @@ func (v *View) CheckUpdate(old, p *Pod) []Refusal {
 	// The policy that the pod fell under counts as well: a change of labels is no way out of it.
 	c.wholePod()
 	c.mode = min(c.mode, was.mode)
-	if !owners && old.Metadata.portOwner() != p.Metadata.portOwner() {
-		c.owners()
-	}
+	// What is granted to the owner may come later than the owner that somebody writes now.
+	c.owners(old.Metadata.Owners)
 	c.looser(was, keys)
 	return c.refusals
 }
@@ -104,13 +103,18 @@ func (c *check) looser(was *check, keys []string) {
 	case !slices.Equal(before.Metadata.Owners, c.pod.Metadata.Owners):
 		field = "metadata.ownerReferences"
 	}
+	const anew = "make the pod anew with what it shall have"
 	for _, nic := range was.nics {
 		old, now := c.decide(&before, nic.Provider, true), c.decision(nic.Provider)
+		c.mode = min(old.Mode, now.Mode)
+		if now.Mode > old.Mode {
+			c.refuse(field, anew, "NIC %s would come out from under a policy that says %s: the mode would be %s", nic.Provider, old.Mode, now.Mode)
+			continue
+		}
 		if !now.Looser(old) {
 			continue
 		}
-		c.mode = min(old.Mode, now.Mode)
-		c.refuse(field, "make the pod anew with what it shall have, or have the exception name the pod's owner",
+		c.refuse(field, anew+", or have the exception name the pod's owner",
 			"NIC %s would become looser: %s with layer-2 forwarding %s, and it was %s with %s", nic.Provider, now.Level, now.Forwarding, old.Level, old.Forwarding)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
-	"github.com/ovnguard/ovnguard/portsec"
 )
 
 // identity checks addresses, MACs and switches that the pod asks for.
@@ -129,13 +128,8 @@ func (c *check) switches(provider kubeovn.Provider) []string {
 // mac checks a MAC that the pod asks for. Kube-OVN writes it into port_security as it is written here, and OVN reads only one form.
 func (c *check) mac(field string, provider kubeovn.Provider, text string) {
 	const fix = "write six octets with colons, the first one even, such as 0a:58:0a:10:00:07, or leave it to Kube-OVN"
-	m, err := portsec.ParseMAC(text)
-	switch {
-	case err != nil || !strings.EqualFold(m.String(), text):
-		c.refuse(field, fix, "%q is not in the form that OVN reads: port_security would be there and check nothing", text)
-		return
-	case m.Group(), m == portsec.MAC{}:
-		c.refuse(field, fix, "%q is not the address of one station", text)
+	if _, err := policy.StationMAC(text); err != nil {
+		c.refuse(field, fix, "%v; port_security would be there and check nothing", err)
 		return
 	}
 	for _, name := range c.Inventory.MACHolders(text) {

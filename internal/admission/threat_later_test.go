@@ -153,3 +153,13 @@ func TestOrdinaryChanges(t *testing.T) {
 	sharing := running(vips, "10.16.0.5")
 	mustAllow(t, update(t, newScene(), tenant, "", &sharing, &right))
 }
+
+// A policy that enforces for pods with a label is not left by giving the label up on the running pod.
+func TestThreat26EnforcedLabelGivenUp(t *testing.T) {
+	s := newScene().policy(func(p *policy.Policy) { p.Mode = policy.Warn })
+	s.inventory.SetPolicy(policy.Policy{Name: "tills", Priority: 1, Pods: func(l map[string]string) bool { return l["app"] == "till" }})
+	old, p := running(), running()
+	old.Metadata.Labels = map[string]string{"app": "till"}
+	mustRefuse(t, update(t, s, tenant, "", &old, &p), "metadata.labels", "enforce", "warn")
+	mustAllow(t, update(t, s, tenant, "", &p, &old))
+}

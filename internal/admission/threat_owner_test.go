@@ -43,8 +43,11 @@ func TestThreat22FakeOwner(t *testing.T) {
 		old := running()
 		adopted := running()
 		adopted.Metadata.Owners = owned.Metadata.Owners
-		if kind == "VirtualMachineInstance" {
-			mustRefuse(t, update(t, newScene(), tenant, "", &old, &adopted), "metadata.ownerReferences")
+		// What is granted to the owner may be granted later than the owner is written.
+		mustRefuse(t, update(t, newScene(), tenant, "", &old, &adopted), "metadata.ownerReferences", kind)
+		mustAllow(t, update(t, newScene(), tenant, "", &adopted, &old))
+		if kind != "VirtualMachineInstance" {
+			mustAllow(t, update(t, newScene(), "system:kube-controller-manager", "", &old, &adopted))
 		}
 	}
 	// Operators of other kinds make pods themselves, and it need not be the controlling owner for Kube-OVN to believe it.
@@ -55,6 +58,10 @@ func TestThreat22FakeOwner(t *testing.T) {
 	owned.Metadata.Owners = []OwnerReference{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "vm1", UID: "1"}}
 	_, refused = create(t, newScene(), tenant, owned)
 	mustRefuse(t, refused, "metadata.ownerReferences")
+	// Kube-OVN looks only at how the group begins, which anybody can invent.
+	owned.Metadata.Owners = []OwnerReference{{APIVersion: "kubevirt.io.example.org/v1", Kind: "VirtualMachineInstance", Name: "vm1", UID: "1"}}
+	_, refused = create(t, newScene(), tenant, owned)
+	mustRefuse(t, refused, "metadata.ownerReferences", "vm1")
 	// A plain pod named like a stopped machine would take its port.
 	named := pod()
 	named.Metadata.Name = "vm1"
@@ -79,8 +86,8 @@ func TestThreat37OwnerByForgery(t *testing.T) {
 	// Nor can a running pod become one of the owner's, whoever adopts it.
 	old, adopted := running(), running()
 	adopted.Metadata.Owners = owned.Metadata.Owners
-	for _, user := range []string{tenant, replicas} {
-		mustRefuse(t, update(t, s, user, "", &old, &adopted), "metadata.ownerReferences", "looser")
+	for user, why := range map[string]string{tenant: "replicaset-controller", replicas: "looser"} {
+		mustRefuse(t, update(t, s, user, "", &old, &adopted), "metadata.ownerReferences", why)
 	}
 }
 

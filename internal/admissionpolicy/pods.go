@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
@@ -49,12 +50,15 @@ func anyKey(classes ...kubeovn.KeyClass) string {
 	return "(" + strings.Join(parts, " || ") + ")"
 }
 
-// plain holds for a pod that asks nothing of the network: the API server makes its name, nobody's machine owns it, and no
+// plain holds for a pod that asks nothing of the network: nobody's machine owns it, nor a workload that did not make it, and no
 // annotation but the default NIC's port_security, which is "true" where it is there, means anything to Kube-OVN.
 func plain() string {
 	others := anyKey(kubeovn.LevelKey, kubeovn.GrantKey, kubeovn.IdentityKey, kubeovn.OwnKey, kubeovn.MachineKey, kubeovn.EgressKey, kubeovn.GroupKey, kubeovn.NetworkKey)
 	return "!" + annotations + ".exists(k, (k != " + quote(portSecurity) + " || " + annotations + "[k] != 'true') && " + others + ")" +
-		" && (!has(object.metadata.ownerReferences) || !object.metadata.ownerReferences.exists(o, o.apiVersion.startsWith('kubevirt.io/')))"
+		" && (!has(object.metadata.ownerReferences) || " +
+		"!object.metadata.ownerReferences.exists(o, o.apiVersion.startsWith(" + quote(kubeovn.MachineGroup) + ")) && " +
+		"(request.userInfo.username in " + list(admission.Controllers()) + " || " +
+		"!object.metadata.ownerReferences.exists(o, o.kind in " + list(admission.ControllerKinds()) + ")))"
 }
 
 // Ordinary gives an expression, for the webhooks' matchConditions, that holds for a new pod that the default policy has made

@@ -42,8 +42,13 @@ func (g *Guard) Vip(ctx context.Context, req *admissionv1.AdmissionRequest) (Ans
 		a.deny("status: what a Vip was given is Kube-OVN's to write, and pods of namespace %q may send from it; leave it out", object.Spec.Namespace)
 	}
 	if object.Spec != was.Spec {
-		if err := g.vipFor(ctx, &a, req, &object.Spec); err != nil {
+		if err := g.vipFor(ctx, &a, req, object.Spec.Namespace); err != nil {
 			return Answer{}, err
+		}
+		if old != nil && old.Spec.Namespace != object.Spec.Namespace {
+			if err := g.vipFrom(ctx, &a, req, old.Spec.Namespace); err != nil {
+				return Answer{}, err
+			}
 		}
 		g.Look(func(inv *inventory.Inventory) { a.vip(inv, name, &object.Spec) })
 	}
@@ -70,18 +75,40 @@ type vipSpec struct {
 }
 
 // vipFor refuses a Vip for a namespace in which its author may not even make pods.
-func (g *Guard) vipFor(ctx context.Context, a *Answer, req *admissionv1.AdmissionRequest, s *vipSpec) error {
-	if s.Namespace == "" {
+func (g *Guard) vipFor(ctx context.Context, a *Answer, req *admissionv1.AdmissionRequest, namespace string) error {
+	if namespace == "" {
 		return nil // it is for no pod's annotations
 	}
-	ok, err := g.may(ctx, req.UserInfo, authorizationv1.ResourceAttributes{Version: "v1", Resource: "pods", Namespace: s.Namespace, Verb: "create"})
+	ok, err := g.mayMakePods(ctx, req, namespace)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		a.deny("spec.namespace: user %s may not make pods in namespace %s, and so may not give it addresses; name a namespace of your own", req.UserInfo.Username, s.Namespace)
+		a.deny("spec.namespace: user %s may not make pods in namespace %s, and so may not give it addresses; name a namespace of your own", req.UserInfo.Username, namespace)
 	}
 	return nil
+}
+
+// vipFrom refuses to take a Vip, with the addresses that it was given, from a namespace in which the author may not make pods. One
+// that is of no namespace is the cluster's own.
+func (g *Guard) vipFrom(ctx context.Context, a *Answer, req *admissionv1.AdmissionRequest, namespace string) error {
+	ok, err := g.mayMakePods(ctx, req, namespace)
+	if err != nil {
+		return err
+	}
+	switch {
+	case ok:
+	case namespace == "":
+		a.deny("spec.namespace: the Vip is of no namespace, and user %s may not make pods in all of them, and so may not give its addresses to one; make a Vip of your own", req.UserInfo.Username)
+	default:
+		a.deny("spec.namespace: user %s may not make pods in namespace %s, and so may not take its Vip; make one of your own", req.UserInfo.Username, namespace)
+	}
+	return nil
+}
+
+// mayMakePods tells that the author of a request may make pods in the namespace; in every one where it is "".
+func (g *Guard) mayMakePods(ctx context.Context, req *admissionv1.AdmissionRequest, namespace string) (bool, error) {
+	return g.may(ctx, req.UserInfo, authorizationv1.ResourceAttributes{Version: "v1", Resource: "pods", Namespace: namespace, Verb: "create"})
 }
 
 // vip refuses a subnet that the namespace may not use, and addresses that are another's.
@@ -101,6 +128,9 @@ func (a *Answer) vip(inv *inventory.Inventory, name string, s *vipSpec) {
 		a.taken(inv, "spec."+field, name, address)
 	}
 	if s.MAC != "" {
+		if _, err := policy.StationMAC(s.MAC); err != nil {
+			a.deny("spec.macAddress: %v; pods that take the Vip would have a port_security that checks nothing; leave it out to be given one", err)
+		}
 		for _, port := range inv.MACHolders(s.MAC) {
 			if port != name {
 				a.deny("spec.macAddress: %s is that of port %s; leave it out to be given one", s.MAC, port)

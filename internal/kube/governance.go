@@ -153,12 +153,9 @@ func ExceptionOf(o *v1alpha1.PortSecurityException) policy.Exception {
 func PairOf(g v1alpha1.AddressPair) (portsec.AddressPair, error) {
 	var pair portsec.AddressPair
 	if g.MAC != "" {
-		mac, err := portsec.ParseMAC(g.MAC)
+		mac, err := policy.StationMAC(g.MAC)
 		if err != nil {
-			return pair, fmt.Errorf("mac: %w", err)
-		}
-		if mac == (portsec.MAC{}) {
-			return pair, fmt.Errorf("mac: %s is nobody's; leave it out for the port's own", g.MAC)
+			return pair, fmt.Errorf("mac: %w; leave it out for the port's own", err)
 		}
 		pair.MAC = mac
 	}

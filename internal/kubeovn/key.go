@@ -111,10 +111,14 @@ func PortName(owner, namespace string, p Provider) string {
 	return name + "." + string(p)
 }
 
+// MachineGroup is the API group of KubeVirt's machines.
+const MachineGroup = "kubevirt.io"
+
 // OwnsLauncher tells that an owner of this kind makes a pod the launcher of a KubeVirt VM: its ports bear the owner's name,
-// since Kube-OVN keeps a VM's ports across its pods (--keep-vm-ip, its default).
+// since Kube-OVN keeps a VM's ports across its pods (--keep-vm-ip, its default). Kube-OVN looks at the beginning of apiVersion alone,
+// so that an owner of "kubevirt.io.example.org/v1", which anybody can invent, has the same effect.
 func OwnsLauncher(apiVersion, kind string) bool {
-	return kind == "VirtualMachineInstance" && strings.HasPrefix(apiVersion, "kubevirt.io/")
+	return kind == "VirtualMachineInstance" && strings.HasPrefix(apiVersion, MachineGroup)
 }
 
 // MayNameAnotherPort tells that the port of this pod on the default network bears a name that a NIC of another pod's attachment

@@ -88,6 +88,19 @@ func CanonicalAddress(text string) (netip.Addr, error) {
 	return a, nil
 }
 
+// StationMAC reads a MAC that must be that of one station, in the form that OVN reads. Kube-OVN takes other forms too and copies the
+// text into port_security, where OVN ignores what it cannot read: the column is there then and checks nothing.
+func StationMAC(text string) (portsec.MAC, error) {
+	m, err := portsec.ParseMAC(text)
+	switch {
+	case err != nil:
+		return portsec.MAC{}, err
+	case m.Group(), m == portsec.MAC{}:
+		return portsec.MAC{}, fmt.Errorf("%q is not the address of one station", text)
+	}
+	return m, nil
+}
+
 // ParseLevel reads a level that a namespace may ask for.
 func ParseLevel(text string) (Level, error) {
 	for _, l := range []Level{Strict, MAC, Open} {

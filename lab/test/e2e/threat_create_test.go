@@ -53,6 +53,10 @@ func TestThreat22FakeOwner(t *testing.T) {
 		name: "a virtual machine", refused: "VirtualMachineInstance",
 		owners: []metav1.OwnerReference{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "db", UID: "7b1f6d4e-0000-4000-8000-000000000001", Controller: &yes}},
 	}.try(t, p)
+	wish{
+		name: "in a group that begins like KubeVirt's", refused: "VirtualMachineInstance",
+		owners: []metav1.OwnerReference{{APIVersion: "kubevirt.io.example.org/v1", Kind: "VirtualMachineInstance", Name: "db", UID: "7b1f6d4e-0000-4000-8000-000000000001"}},
+	}.try(t, p)
 }
 
 func TestThreat26SelfExemptLabel(t *testing.T) {

@@ -43,7 +43,7 @@ func OwnerOf(pod *corev1.Pod) Owner {
 				continue
 			}
 			return Owner{Name: pod.Name, StatefulSet: ref.Name, Ordinal: ordinal}
-		case ref.Kind == "VirtualMachineInstance" && strings.HasPrefix(ref.APIVersion, "kubevirt.io/"):
+		case ref.Kind == "VirtualMachineInstance" && strings.HasPrefix(ref.APIVersion, "kubevirt.io"):
 			return Owner{Name: ref.Name, VM: true}
 		}
 	}
