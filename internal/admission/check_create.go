@@ -7,6 +7,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/multus"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -17,7 +18,7 @@ const maxAttachments = 32
 // what Kube-OVN will read.
 func (v *View) CheckCreate(p *Pod) []Refusal {
 	c := v.newCheck(p, false)
-	c.attachments()
+	c.attachments(multus.Networks{})
 	for _, key := range slices.Sorted(maps.Keys(p.Metadata.Annotations)) {
 		if value := p.Metadata.Annotations[key]; value != "" {
 			c.created(key, value)

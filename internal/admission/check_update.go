@@ -20,6 +20,9 @@ func (v *View) CheckUpdate(old, p *Pod) []Refusal {
 	for _, key := range keys {
 		c.updated(key, after[key])
 	}
+	if slices.ContainsFunc(keys, func(key string) bool { return kubeovn.ClassOf(key) == kubeovn.NetworkKey }) {
+		c.attachments(was.networks)
+	}
 	if c.networksErr == nil && was.networksErr == nil {
 		c.protected(was.nics)
 	}

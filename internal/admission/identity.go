@@ -2,10 +2,12 @@ package admission
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/multus"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -59,10 +61,31 @@ func (c *check) mayUse(s inventory.Subnet) bool {
 func (c *check) pool(key string, provider kubeovn.Provider, value string) {
 	items := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ';' })
 	if len(items) == 1 && isName(items[0]) {
+		c.namedPool(annotation(key), items[0])
 		return
 	}
 	for _, text := range items {
 		c.address(annotation(key), provider, text, false)
+	}
+}
+
+// namedPool checks that pods of the namespace may take addresses from a pool: Kube-OVN gives them from whatever it names, and newer
+// releases put the pod on the pool's subnet.
+func (c *check) namedPool(field, name string) {
+	if c.Accounts.home(c.Namespace.Name) {
+		return
+	}
+	p, known := c.Inventory.Pool(name)
+	// Kube-OVN notes on a namespace which pools are bound to it.
+	bound := slices.Contains(strings.Split(c.Namespace.Annotations[kubeovn.DefaultProvider.Key(kubeovn.IPPool)], ","), name)
+	switch {
+	case bound:
+	case !known:
+		c.refuse(field, "name a pool that is there, or make it first and try again", "there is no IPPool %q", name)
+	case !p.Usable(c.Namespace.Name):
+		c.refuse(field, "name a pool of this namespace, or have "+c.Namespace.Name+" added to the spec.namespaces of IPPool "+name, "IPPool %s is for other namespaces", name)
+	default:
+		c.subnet(field, p.Subnet)
 	}
 }
 
@@ -139,8 +162,8 @@ func (c *check) mac(field string, provider kubeovn.Provider, text string) {
 	}
 }
 
-// attachments checks what the pod asks of its networks.
-func (c *check) attachments() {
+// attachments checks what the pod asks of its networks, but for what it asked before.
+func (c *check) attachments(before multus.Networks) {
 	if c.networksErr != nil {
 		c.refuse("metadata.annotations", `write it as Multus expects, for example "namespace/name"`, "%v", c.networksErr)
 		return
@@ -148,7 +171,18 @@ func (c *check) attachments() {
 	if n := len(c.networks.All()); n > maxAttachments {
 		c.refuse(annotation(kubeovn.Networks), "ask for fewer", "the pod asks for %d networks, more than %d", n, maxAttachments)
 	}
+	known := before.All()
+	for _, a := range c.networks.All() {
+		if !slices.Contains(known, a) {
+			c.network(a)
+		}
+	}
 	for _, r := range c.networks.Requests {
+		if slices.ContainsFunc(before.Requests, func(o multus.Request) bool {
+			return o.Attachment == r.Attachment && o.MAC == r.MAC && slices.Equal(o.IPs, r.IPs)
+		}) {
+			continue
+		}
 		provider := kubeovn.AttachmentProvider(r.Namespace, r.Name)
 		c.about(provider)
 		if r.MAC != "" {
@@ -159,4 +193,22 @@ func (c *check) attachments() {
 			c.address(annotation(kubeovn.Networks), provider, address, true)
 		}
 	}
+}
+
+// network checks that pods of the namespace may be on the subnet of an attachment, where the pod names no other. That of a definition
+// in another namespace is open to all of them, as far as Multus and Kube-OVN are asked.
+func (c *check) network(a kubeovn.Attachment) {
+	provider := kubeovn.AttachmentProvider(a.Namespace, a.Name)
+	subnets := c.Inventory.SubnetsFor(provider)
+	if len(subnets) == 0 || c.Accounts.home(c.Namespace.Name) || c.pod.Metadata.Annotations[provider.Key(kubeovn.LogicalSwitch)] != "" ||
+		slices.ContainsFunc(subnets, c.mayUse) {
+		return
+	}
+	c.about(provider)
+	key := kubeovn.Networks
+	if c.networks.Default != nil && *c.networks.Default == a {
+		key = kubeovn.DefaultNetwork
+	}
+	c.refuse(annotation(key), "ask for a network of this namespace, or have "+c.Namespace.Name+" added to the spec.namespaces of subnet "+subnets[0].Name,
+		"network %s/%s is subnet %s, which is for other namespaces", a.Namespace, a.Name, subnets[0].Name)
 }

@@ -50,9 +50,17 @@ func town() *inventory.Inventory {
 		{Name: "ovn-default", Gateways: []netip.Addr{netip.MustParseAddr("10.16.0.1")}},
 		{Name: "ours", Namespaces: []string{"t"}, Gateways: []netip.Addr{netip.MustParseAddr("10.17.0.1")}},
 		{Name: "theirs", Namespaces: []string{"u"}, Gateways: []netip.Addr{netip.MustParseAddr("10.18.0.1")}},
+		{Name: "their-blue", Provider: "blue.u.ovn", Namespaces: []string{"u"}},
+		{Name: "our-green", Provider: "green.u.ovn", Namespaces: []string{"u", "t"}},
 		{Name: "island", VPC: "island", Gateways: []netip.Addr{netip.MustParseAddr("10.16.0.9")}},
 	} {
 		inv.SetSubnet(s)
+	}
+	for _, p := range []inventory.Pool{
+		{Name: "named-pool", Subnet: "ours"}, {Name: "our-pool", Subnet: "ovn-default", Namespaces: []string{"t"}},
+		{Name: "their-pool", Subnet: "ovn-default", Namespaces: []string{"u"}}, {Name: "far-pool", Subnet: "theirs"},
+	} {
+		inv.SetPool(p)
 	}
 	inv.SetFixed(inventory.Fixed{Holder: inventory.Holder{Kind: inventory.HeldByNode, Name: "node1"}, Addresses: []netip.Addr{netip.MustParseAddr("172.18.0.2")}})
 	inv.SetFixed(inventory.Fixed{Holder: inventory.Holder{Kind: inventory.HeldByService, Name: "u/db"}, Addresses: []netip.Addr{netip.MustParseAddr("10.96.0.7")}})

@@ -88,6 +88,50 @@ func TestThreatT09ForeignSwitch(t *testing.T) {
 	mustAllow(t, refusal(ask(t, s, GuardPods, req)))
 }
 
+func TestThreatT09ForeignPool(t *testing.T) {
+	for _, key := range []string{"ovn.kubernetes.io/ip_pool", "nad.n.ovn.kubernetes.io/ip_pool"} {
+		for name, words := range map[string][]string{
+			"their-pool": {"other namespaces", "spec.namespaces"}, "far-pool": {"theirs", "other namespaces"}, "no-pool": {"no IPPool"}, "their-pool,": {"their-pool"},
+		} {
+			_, refused := create(t, newScene(), tenant, pod(key, name))
+			mustRefuse(t, refused, append(words, key)...)
+		}
+		for _, name := range []string{"our-pool", "named-pool"} {
+			_, refused := create(t, newScene(), tenant, pod(key, name))
+			mustAllow(t, refused)
+		}
+	}
+	// Kube-OVN notes on the namespace which pools are bound to it.
+	s := newScene()
+	s.namespace.Annotations = map[string]string{"ovn.kubernetes.io/ip_pool": "other,their-pool"}
+	_, refused := create(t, s, tenant, pod("ovn.kubernetes.io/ip_pool", "their-pool"))
+	mustAllow(t, refused)
+}
+
+func TestThreatT09ForeignNetwork(t *testing.T) {
+	for _, c := range []struct{ key, value string }{
+		{networks, "u/blue"}, {networks, "u/green,u/blue@net7"}, {networks, `[{"name":"blue","namespace":"u"}]`}, {kubeovn.DefaultNetwork, "u/blue"},
+	} {
+		_, refused := create(t, newScene(), tenant, pod(c.key, c.value))
+		mustRefuse(t, refused, c.key, "their-blue", "other namespaces")
+	}
+	_, refused := create(t, newScene(), tenant, pod(networks, "u/green,n/nad"))
+	mustAllow(t, refused)
+	// A switch that the pod names for it is looked at by itself.
+	_, refused = create(t, newScene(), tenant, pod(networks, "u/blue", "blue.u.ovn.kubernetes.io/logical_switch", "ours"))
+	mustAllow(t, refused)
+}
+
+// An interface that is plugged into a running machine is looked at as one of a new pod; what the machine had before is not.
+func TestThreatT09ForeignNetworkPlugged(t *testing.T) {
+	const blue, green = `{"name":"blue","namespace":"u"}`, `{"name":"green","namespace":"u","mac":"0a:00:00:00:00:05"}`
+	old, p := running(networks, "["+blue+"]"), running(networks, "["+blue+","+green+"]", "green.u.ovn.kubernetes.io/port_security", "true")
+	mustRefuse(t, update(t, newScene(), virtualize, "", &old, &p), networks, "victim.u")
+	p.Metadata.Annotations[networks] = "[" + blue + `,{"name":"green","namespace":"u"}]`
+	mustAllow(t, update(t, newScene(), virtualize, "", &old, &p))
+	mustRefuse(t, update(t, newScene(), virtualize, "", &p, &Pod{Metadata: Metadata{Name: "p", Annotations: map[string]string{networks: "[{"}}}), networks)
+}
+
 func TestThreatT04ControllersOwnKeys(t *testing.T) {
 	for _, suffix := range []string{"allocated", "routed", "logical_router", "cidr", "gateway", "vlan_id", "provider_network", "pod_nic_type"} {
 		for _, provider := range []kubeovn.Provider{"ovn", "nad.n.ovn", "nad.n.ovn.net1"} {

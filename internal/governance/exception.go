@@ -98,7 +98,7 @@ func (g *Guard) grantable(ctx context.Context, a *Answer, o *v1alpha1.PortSecuri
 // admissible refuses an exception that none of the policies in question could let count, and tells of those that do not where
 // others do.
 func (a *Answer) admissible(e *policy.Exception, governing []policy.Policy) {
-	var refused, approvers []string
+	var refused, approvers, unrepaired []string
 	var counts bool
 	for i := range governing {
 		p := &governing[i]
@@ -107,6 +107,9 @@ func (a *Answer) admissible(e *policy.Exception, governing []policy.Policy) {
 			counts = true
 			if p.Approval {
 				approvers = append(approvers, p.Name)
+			}
+			if p.Repair != policy.RepairOn {
+				unrepaired = append(unrepaired, p.Name)
 			}
 			continue
 		}
@@ -120,6 +123,9 @@ func (a *Answer) admissible(e *policy.Exception, governing []policy.Policy) {
 		a.Denials = append(a.Denials, refused...)
 	case len(refused) > 0:
 		a.warn("this exception has no effect on some of its NICs: %s", strings.Join(refused, "; "))
+	}
+	if len(unrepaired) > 0 {
+		a.warn("policy %s does not say repair: repair, so that nothing reaches a running port when this begins, and nothing is taken from it when it ends: the audit reports it", strings.Join(unrepaired, ", "))
 	}
 	if len(approvers) > 0 && e.ApprovedBy == "" {
 		a.warn("policy %s wants it approved by somebody else before it has effect: %s", strings.Join(approvers, ", "), approveCommand(e.Namespace, e.Name))

@@ -43,7 +43,7 @@ func asked(change ...func(*v1alpha1.PortSecurityException)) *v1alpha1.PortSecuri
 // honouring gives a cluster with a policy that honours exceptions of the shop.
 func honouring(change ...func(*policy.Policy)) *tableCluster {
 	p := policy.Policy{
-		Name: "all", Level: policy.Strict, ExceptionsIn: []string{"shop"}, Ticket: pattern("^NET-[0-9]+$"),
+		Name: "all", Level: policy.Strict, Repair: policy.RepairOn, ExceptionsIn: []string{"shop"}, Ticket: pattern("^NET-[0-9]+$"),
 		Limits: policy.Limits{Pairs: 2, Prefix4: 24, Prefix6: 64, Lifetime: 48 * time.Hour, Level: policy.MAC},
 	}
 	for _, f := range change {
@@ -375,6 +375,17 @@ func TestExceptionWarnsWhereItCountsInPart(t *testing.T) {
 	expect(t, a, err)
 	if !strings.Contains(strings.Join(a.Warnings, " "), "no effect on some of its NICs") {
 		t.Errorf("warnings %q", a.Warnings)
+	}
+}
+
+// Where nothing is put right, a grant neither reaches running ports nor leaves them.
+func TestThreat37EndThatNobodyCarriesOut(t *testing.T) {
+	for repair, want := range map[policy.Repair]bool{policy.RepairOn: false, policy.RepairLog: true, policy.RepairOff: true} {
+		a, err := guardOf(honouring(func(p *policy.Policy) { p.Repair = repair })).Exception(t.Context(), request(t, exceptions, asked(), nil))
+		expect(t, a, err)
+		if got := strings.Contains(strings.Join(a.Warnings, " "), "nothing is taken from it when it ends"); got != want {
+			t.Errorf("repair %s: warnings %q", repair, a.Warnings)
+		}
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
 // HolderKind says what kind of thing has an address.
@@ -139,6 +141,8 @@ type Subnet struct {
 	Gateways   []netip.Addr
 	// VPC is its router; empty for the default one.
 	VPC string
+	// Provider is that of the NICs that are put on it; empty for the default network's.
+	Provider kubeovn.Provider
 }
 
 // SetSubnet adds or replaces a subnet and gives the names of the ports that are granted addresses: which of them are in its way
@@ -160,6 +164,17 @@ func (inv *Inventory) DeleteSubnet(name string) []string {
 func (inv *Inventory) Subnet(name string) (s Subnet, ok bool) {
 	s, ok = inv.subnets[name]
 	return s, ok
+}
+
+// SubnetsFor gives the subnets that NICs of the provider are put on unless they name one, in no order.
+func (inv *Inventory) SubnetsFor(p kubeovn.Provider) []Subnet {
+	var out []Subnet
+	for _, s := range inv.subnets {
+		if s.Provider == p {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // Usable tells that pods of the namespace may be put on the subnet.

@@ -36,6 +36,7 @@ type Inventory struct {
 	fixed     map[netip.Addr]map[Holder]bool
 	fixedBy   map[Holder][]netip.Addr
 	subnets   map[string]Subnet
+	pools     map[string]Pool
 
 	at        sharing[place]                   // which rows are at a place
 	grants    map[netip.Prefix]map[string]bool // to the names of the ports that are granted it
@@ -77,6 +78,7 @@ func New() *Inventory {
 		fixed:       make(map[netip.Addr]map[Holder]bool),
 		fixedBy:     make(map[Holder][]netip.Addr),
 		subnets:     make(map[string]Subnet),
+		pools:       make(map[string]Pool),
 		at:          newSharing[place](),
 		grants:      make(map[netip.Prefix]map[string]bool),
 		grantBits:   make(map[int]int),

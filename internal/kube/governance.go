@@ -14,6 +14,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -224,7 +225,7 @@ func ServiceOf(o *corev1.Service) inventory.Fixed {
 
 // SubnetOf gives the facts of a Subnet resource (subnets.kubeovn.io).
 func SubnetOf(u *unstructured.Unstructured) inventory.Subnet {
-	s := inventory.Subnet{Name: u.GetName(), VPC: specString(u, "vpc")}
+	s := inventory.Subnet{Name: u.GetName(), VPC: specString(u, "vpc"), Provider: kubeovn.Provider(specString(u, "provider"))}
 	if list, _, err := unstructured.NestedStringSlice(u.Object, "spec", "namespaces"); err == nil {
 		s.Namespaces = list
 	}
@@ -237,6 +238,15 @@ func SubnetOf(u *unstructured.Unstructured) inventory.Subnet {
 		s.Gateways = appendAddress(s.Gateways, text)
 	}
 	return s
+}
+
+// PoolOf gives the facts of an IPPool resource (ippools.kubeovn.io).
+func PoolOf(u *unstructured.Unstructured) inventory.Pool {
+	p := inventory.Pool{Name: u.GetName(), Subnet: specString(u, "subnet")}
+	if list, _, err := unstructured.NestedStringSlice(u.Object, "spec", "namespaces"); err == nil {
+		p.Namespaces = list
+	}
+	return p
 }
 
 // appendAddress adds an address; what is none, such as "None" of a headless Service, is left out.

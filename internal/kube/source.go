@@ -83,6 +83,12 @@ func Sources() []Source {
 				return inv.DeleteSubnet(u.GetName())
 			},
 		).optional(""),
+		untyped(PoolKind,
+			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string { return inv.SetPool(PoolOf(u)) },
+			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {
+				return inv.DeletePool(u.GetName())
+			},
+		).optional(""),
 		typed(corev1.SchemeGroupVersion.WithKind("Node"), &corev1.NodeList{},
 			func(inv *inventory.Inventory, o *corev1.Node) []string { return inv.SetFixed(NodeOf(o)) },
 			func(inv *inventory.Inventory, o *corev1.Node) []string { return inv.DeleteFixed(NodeOf(o).Holder) },

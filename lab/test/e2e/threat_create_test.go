@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -96,6 +98,40 @@ func TestThreatT08MACForms(t *testing.T) {
 		name:        "in the networks annotation",
 		annotations: map[string]string{kubeovn.Networks: `[{"name":"blue","mac":"0a-58-0a-10-00-99"}]`}, refused: kubeovn.Networks,
 	}.tryPod(t, p)
+}
+
+// Kube-OVN gives addresses of whatever pool a pod names, and puts NICs on whatever network; the namespaces that a pool or a subnet is
+// for are held to by admission.
+func TestThreatT09ForeignPoolAndNetwork(t *testing.T) {
+	const kubeovnPath = "/apis/kubeovn.io/v1/"
+	p, name := tenant(t), unique("theirs")
+	elsewhere := []string{namespace(t, nil)}
+	for path, object := range map[string]map[string]any{
+		"ippools": {"kind": "IPPool", "spec": map[string]any{"subnet": "ovn-default", "namespaces": elsewhere, "ips": []string{"10.16.200.1..10.16.200.9"}}},
+		"subnets": {"kind": "Subnet", "spec": map[string]any{"cidrBlock": "10.77.0.0/24", "gateway": "10.77.0.1", "provider": name + "." + elsewhere[0] + ".ovn", "namespaces": elsewhere}},
+	} {
+		object["apiVersion"], object["metadata"] = "kubeovn.io/v1", map[string]any{"name": name}
+		if _, err := admin(t).do(t.Context(), http.MethodPost, kubeovnPath+path, object); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if _, err := admin(t).do(cleanup(t), http.MethodDelete, kubeovnPath+path+"/"+name, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	pool := kubeovn.DefaultProvider.Key(kubeovn.IPPool)
+	for key, value := range map[string]string{pool: name, kubeovn.Networks: elsewhere[0] + "/" + name, kubeovn.DefaultNetwork: elsewhere[0] + "/" + name} {
+		annotations := map[string]string{key: value}
+		eventually(t, "the program to know for whom "+name+" is", func() (bool, error) {
+			_, err := p.dryRun(t.Context(), tenantNamespace, annotations)
+			return err != nil && strings.Contains(err.Error(), "for other namespaces"), nil
+		})
+		wish{name: key, annotations: annotations, refused: key}.tryPod(t, p)
+		if _, err := admin(t).dryRun(t.Context(), elsewhere[0], annotations); err != nil {
+			t.Errorf("%s in the namespace that it is for: %v", key, err)
+		}
+	}
 }
 
 func TestThreatT10VirtualMachineKey(t *testing.T) {
