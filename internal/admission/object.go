@@ -1,9 +1,10 @@
 package admission
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/ovnguard/ovnguard/internal/policy"
 )

@@ -82,6 +82,8 @@ func TestThreat34OnlyReviewsAreAnswered(t *testing.T) {
 		"another kind":      {http.MethodPost, "application/json", strings.Replace(good, `"AdmissionReview"`, `"Pod"`, 1), http.StatusBadRequest, "Pod"},
 		"no request":        {http.MethodPost, "application/json", good[:strings.Index(good, `,"request"`)] + "}", http.StatusBadRequest, "request"},
 		"no UID":            {http.MethodPost, "application/json", strings.Replace(good, `"u1"`, `""`, 1), http.StatusBadRequest, "request.uid"},
+		"a name twice":      {http.MethodPost, "application/json", strings.Replace(good, `"uid"`, `"uid":"u0","uid"`, 1), http.StatusBadRequest, "duplicate"},
+		"another case":      {http.MethodPost, "application/json", strings.Replace(good, `"uid"`, `"UID"`, 1), http.StatusBadRequest, "request.uid"},
 		"too large":         {http.MethodPost, "application/json", good + strings.Repeat(" ", MaxBody), http.StatusRequestEntityTooLarge, "larger"},
 	} {
 		if code, _, text := send(t, s, c.method, c.contentType, strings.NewReader(c.body)); code != c.code || !strings.Contains(text, c.says) {
