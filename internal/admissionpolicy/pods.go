@@ -51,22 +51,18 @@ func anyKey(classes ...kubeovn.KeyClass) string {
 }
 
 // plain holds for a pod that asks nothing of the network: nobody's machine owns it, nor a workload that did not make it, and no
-// annotation but the default NIC's port_security, which is "true" where it is there, means anything to Kube-OVN.
+// annotation but a port_security of "true" means anything to Kube-OVN.
 func plain() string {
-	others := anyKey(kubeovn.LevelKey, kubeovn.GrantKey, kubeovn.IdentityKey, kubeovn.OwnKey, kubeovn.MachineKey, kubeovn.EgressKey, kubeovn.GroupKey, kubeovn.NetworkKey)
-	return "!" + annotations + ".exists(k, (k != " + quote(portSecurity) + " || " + annotations + "[k] != 'true') && " + others + ")" +
-		" && (!has(object.metadata.ownerReferences) || " +
+	return asksNothing(annotations) + " && (!has(object.metadata.ownerReferences) || " +
 		"!object.metadata.ownerReferences.exists(o, o.apiVersion.startsWith(" + quote(kubeovn.MachineGroup) + ")) && " +
 		"(request.userInfo.username in " + list(admission.Controllers()) + " || " +
 		"!object.metadata.ownerReferences.exists(o, o.kind in " + list(admission.ControllerKinds()) + ")))"
 }
 
-// Ordinary gives an expression, for the webhooks' matchConditions, that holds for a new pod that the default policy has made
-// strict and that asks for nothing: no webhook has anything to say about it.
+// Ordinary gives an expression, for the webhooks' matchConditions, that holds for a new pod that the default policy, or its template,
+// has made strict and that asks for nothing: no webhook has anything to say about it.
 func Ordinary() string {
-	return "request.operation == 'CREATE' && request.kind.kind == 'Pod' && has(object.metadata.annotations) && " +
-		quote(policy.RecordAnnotation) + " in object.metadata.annotations && object.metadata.annotations[" + quote(policy.RecordAnnotation) + "] == " + quote(Record) + " && " +
-		quote(portSecurity) + " in object.metadata.annotations && " + plain()
+	return "request.operation == 'CREATE' && request.kind.kind == 'Pod' && has(object.metadata.annotations) && " + stamped("object.metadata.annotations") + " && " + plain()
 }
 
 // onHost and mirror are what the webhooks skip, too.
@@ -79,13 +75,18 @@ var conditions = []admissionregistrationv1.MatchCondition{
 // defaults makes ordinary pods strict, and takes the note from every other pod that came with it.
 func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissionPolicy {
 	named := "has(object.metadata.name) && object.metadata.name != ''"
+	done := "has(object.metadata.annotations) && " + stamped("object.metadata.annotations") + " && !(" + named + ") && " + plain()
+	if excepted := in.excepted(); len(excepted) > 0 {
+		// What an exception may concern is judged by the webhooks, which see no stamp of an earlier time.
+		done += " && !(request.namespace in " + list(excepted) + ")"
+	}
 	forged := "(" + quote(policy.RecordAnnotation) + " in " + annotations + ")"
 	ordinary := "variables.strict && !(" + named + ") && " + plain()
 	return admissionregistrationv1.MutatingAdmissionPolicy{
 		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "MutatingAdmissionPolicy"}, ObjectMeta: meta(DefaultName),
 		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
 			MatchConstraints:   in.constraints(rule([]string{"pods"}, admissionregistrationv1.NamespacedScope, admissionregistrationv1.Create)),
-			MatchConditions:    append(slices.Clip(conditions), admissionregistrationv1.MatchCondition{Name: "not-done", Expression: "!(" + forged + ") || (" + named + ") || !(" + plain() + ")"}),
+			MatchConditions:    append(slices.Clip(conditions), admissionregistrationv1.MatchCondition{Name: "not-done", Expression: "!(" + done + ")"}),
 			Variables:          []admissionregistrationv1.Variable{{Name: "strict", Expression: strict}},
 			FailurePolicy:      new(admissionregistrationv1.Fail),
 			ReinvocationPolicy: admissionregistrationv1.NeverReinvocationPolicy,
@@ -93,22 +94,28 @@ func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissio
 			Mutations: []admissionregistrationv1.Mutation{{
 				PatchType: admissionregistrationv1.PatchTypeJSONPatch,
 				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: "(" + ordinary + ") ? " +
-					"(has(object.metadata.annotations) ? [" + add(portSecurity, "true") + ", " + add(policy.RecordAnnotation, Record) + "] : " +
+					"(has(object.metadata.annotations) ? [" + add(podAnnotations, portSecurity, "true") + ", " + add(podAnnotations, policy.RecordAnnotation, Record) + "] : " +
 					"[JSONPatch{op: 'add', path: '/metadata/annotations', value: {" + quote(portSecurity) + ": 'true', " + quote(policy.RecordAnnotation) + ": " + quote(Record) + "}}]) : " +
-					"((" + forged + ") ? [JSONPatch{op: 'remove', path: " + annotationPath(policy.RecordAnnotation) + "}] : [])"},
+					"(!(" + forged + ") ? [] : " +
+					// With the record goes what it says was not asked for.
+					"(" + stamped(annotations) + ") ? [" + remove(podAnnotations, portSecurity) + ", " + remove(podAnnotations, policy.RecordAnnotation) + "] : " +
+					"[" + remove(podAnnotations, policy.RecordAnnotation) + "])"},
 			}},
 		},
 	}
 }
 
-// annotationPath gives the path of an annotation in a JSON patch, as an expression.
-func annotationPath(key string) string {
-	return "'/metadata/annotations/' + jsonpatch.escapeKey(" + quote(key) + ")"
-}
+// podAnnotations is where a pod's annotations are, for JSON patches.
+const podAnnotations = "/metadata/annotations"
 
 // add gives the operation of a JSON patch that sets an annotation of an object that has some.
-func add(key, value string) string {
-	return "JSONPatch{op: 'add', path: " + annotationPath(key) + ", value: " + quote(value) + "}"
+func add(pointer, key, value string) string {
+	return "JSONPatch{op: 'add', path: '" + pointer + "/' + jsonpatch.escapeKey(" + quote(key) + "), value: " + quote(value) + "}"
+}
+
+// remove gives the operation of a JSON patch that takes out an annotation that is there.
+func remove(pointer, key string) string {
+	return "JSONPatch{op: 'remove', path: '" + pointer + "/' + jsonpatch.escapeKey(" + quote(key) + ")}"
 }
 
 // refusal refuses a pod that has keys in the list of that name, unless it is passed. after is an expression whose text ends the

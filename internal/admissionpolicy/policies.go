@@ -21,8 +21,16 @@ import (
 // Names of the policies; each binding has the name of its policy.
 const (
 	DefaultName        = "ovnguard-default"
+	TemplatesName      = "ovnguard-templates"
+	CronTemplatesName  = "ovnguard-cron-templates"
 	FloorName          = "ovnguard-floor"
 	NamespaceFloorName = "ovnguard-namespace-floor"
+)
+
+// MutatingNames and ValidatingNames are those of all policies that there may be.
+var (
+	MutatingNames   = []string{DefaultName, TemplatesName, CronTemplatesName}
+	ValidatingNames = []string{FloorName, NamespaceFloorName}
 )
 
 // Label marks everything that belongs to this program.
@@ -39,6 +47,8 @@ type Input struct {
 	Accounts []string
 	// Namespace is the program's own, whose pods must start without it.
 	Namespace string
+	// Templates has the templates of workloads made strict, too.
+	Templates bool
 }
 
 // Set is everything that is to be installed.
@@ -63,6 +73,11 @@ func Make(in Input) (Set, error) {
 	set := Set{
 		Mutating:   []admissionregistrationv1.MutatingAdmissionPolicy{in.defaults(strict)},
 		Validating: []admissionregistrationv1.ValidatingAdmissionPolicy{in.floor(strict), in.namespaceFloor(loose)},
+	}
+	if in.Templates {
+		for _, w := range workloads() {
+			set.Mutating = append(set.Mutating, in.stamps(w, strict))
+		}
 	}
 	for _, p := range set.Mutating {
 		set.MutatingBindings = append(set.MutatingBindings, admissionregistrationv1.MutatingAdmissionPolicyBinding{
@@ -95,10 +110,8 @@ func (in Input) deferred() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for i := range in.Policies {
-		if x := in.Policies[i].Spec.Exceptions; x != nil && len(x.Namespaces) > 0 {
-			alternatives = append(alternatives, "namespaceObject.metadata.name in "+list(x.Namespaces))
-		}
+	if excepted := in.excepted(); len(excepted) > 0 {
+		alternatives = append(alternatives, "namespaceObject.metadata.name in "+list(excepted))
 	}
 	// A namespace that loosens something for its pods is read by the webhooks, too.
 	alternatives = append(alternatives,
@@ -106,6 +119,17 @@ func (in Input) deferred() (string, error) {
 		"has(namespaceObject.metadata.labels) && '"+policy.LevelLabel+"' in namespaceObject.metadata.labels && namespaceObject.metadata.labels['"+policy.LevelLabel+"'] != 'strict'",
 	)
 	return anyOf(alternatives), nil
+}
+
+// excepted gives the namespaces that may hold exceptions.
+func (in Input) excepted() []string {
+	var names []string
+	for i := range in.Policies {
+		if x := in.Policies[i].Spec.Exceptions; x != nil {
+			names = append(names, x.Namespaces...)
+		}
+	}
+	return names
 }
 
 // loose gives expressions of which one holds in namespaces where a policy asks for less than strict and enforced.
@@ -149,10 +173,15 @@ func (in Input) constraints(rules ...admissionregistrationv1.NamedRuleWithOperat
 	}
 }
 
+// rule gives a rule for resources of the core group.
 func rule(resources []string, scope admissionregistrationv1.ScopeType, operations ...admissionregistrationv1.OperationType) admissionregistrationv1.NamedRuleWithOperations {
+	return ruleOf("", resources, scope, operations...)
+}
+
+func ruleOf(group string, resources []string, scope admissionregistrationv1.ScopeType, operations ...admissionregistrationv1.OperationType) admissionregistrationv1.NamedRuleWithOperations {
 	return admissionregistrationv1.NamedRuleWithOperations{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
 		Operations: operations,
-		Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: resources, Scope: &scope},
+		Rule:       admissionregistrationv1.Rule{APIGroups: []string{group}, APIVersions: []string{"v1"}, Resources: resources, Scope: &scope},
 	}}
 }
 
@@ -163,6 +192,7 @@ func list(texts []string) string {
 		quoted[i] = quote(t)
 	}
 	slices.Sort(quoted)
+	quoted = slices.Compact(quoted)
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 

@@ -54,6 +54,7 @@ Runs until it is interrupted.`,
 	flags.StringVar(&o.SelfTestNamespace, "selftest-namespace", "ovnguard-selftest", "namespace in which the self-test has the API server try what becomes of pods; none is kept")
 	flags.DurationVar(&o.SelfTestInterval, "selftest-interval", 30*time.Second, "how often the self-test is made")
 	flags.BoolVar(&o.AdmissionPolicies, "admission-policies", false, "install admission policies in the API server: ordinary pods need no webhook then, and default and floor stand while none answers")
+	flags.BoolVar(&o.StampTemplates, "stamp-templates", true, "with --admission-policies, have templates of new Deployments and their like say what their ordinary pods get: then these cost the API server next to nothing")
 	accounts := admission.DefaultAccounts()
 	flags.StringSliceVar(&o.Accounts.KubeOVN, "kube-ovn-accounts", accounts.KubeOVN, "users that may write what Kube-OVN notes about ports")
 	flags.StringSliceVar(&o.Accounts.KubeVirt, "kubevirt-accounts", accounts.KubeVirt, "users that make KubeVirt's launcher pods")

@@ -25,10 +25,11 @@ func newRenderCommand() *cobra.Command {
 
 func newRenderPoliciesCommand() *cobra.Command {
 	var path, namespace string
+	var templates bool
 	cmd := &cobra.Command{
 		Use:   "admission-policies",
 		Short: "Write the admission policies that keep default and floor without the webhooks",
-		Long: `Writes a MutatingAdmissionPolicy and ValidatingAdmissionPolicies (admissionregistration.k8s.io/v1)
+		Long: `Writes MutatingAdmissionPolicies and ValidatingAdmissionPolicies (admissionregistration.k8s.io/v1)
 with their bindings, as YAML. The API server evaluates them itself: with no webhook in reach, a new
 pod is still strict and a loosening is still refused.
 
@@ -49,7 +50,7 @@ They are made from the cluster's PortSecurityPolicies, which --policies reads fr
 			}
 			accounts := admission.DefaultAccounts()
 			accounts.Self = []string{deploy.Account}
-			set, err := admissionpolicy.Make(admissionpolicy.Input{Policies: policies, Accounts: accounts.Trusted(), Namespace: namespace})
+			set, err := admissionpolicy.Make(admissionpolicy.Input{Policies: policies, Accounts: accounts.Trusted(), Namespace: namespace, Templates: templates})
 			if err != nil {
 				return usage(fmt.Errorf("--policies: %w", err))
 			}
@@ -57,6 +58,7 @@ They are made from the cluster's PortSecurityPolicies, which --policies reads fr
 		},
 	}
 	cmd.Flags().StringVar(&path, "policies", "", "file with the cluster's PortSecurityPolicies, YAML or JSON")
+	cmd.Flags().BoolVar(&templates, "stamp-templates", true, "make templates of new Deployments and their like strict, too, so that their pods cost nothing")
 	cmd.Flags().StringVar(&namespace, "namespace", namespaceDefault(), "namespace of ovnguard itself, whose pods must start without it")
 	return cmd
 }

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,7 +53,7 @@ func rule(group, version string, scope admissionregistrationv1.ScopeType, resour
 const notMirror = "!has(object.metadata.annotations) || !('" + corev1.MirrorPodAnnotationKey +
 	"' in object.metadata.annotations) || !request.userInfo.username.startsWith('system:node:')"
 
-// notOnHost holds for every pod that has an OVN port. A Binding has no spec.hostNetwork and always holds.
+// notOnHost holds for every pod that has an OVN port.
 const notOnHost = "!has(object.spec) || !has(object.spec.hostNetwork) || !object.spec.hostNetwork"
 
 // touchesMetadata holds where an update changes what this program looks at. Kubelets report the status of pods all the time,
@@ -63,12 +64,11 @@ const touchesMetadata = "request.operation != 'UPDATE' || " +
 	"(has(object.metadata.ownerReferences) ? object.metadata.ownerReferences : []) != (has(oldObject.metadata.ownerReferences) ? oldObject.metadata.ownerReferences : [])"
 
 // changesNetworks holds where a running pod gets other networks, as KubeVirt does when an interface is plugged into a machine.
-const changesNetworks = "request.operation != 'UPDATE' || " +
-	"(has(object.metadata.annotations) && '" + kubeovn.Networks + "' in object.metadata.annotations ? object.metadata.annotations['" + kubeovn.Networks + "'] : '') != " +
+const changesNetworks = "(has(object.metadata.annotations) && '" + kubeovn.Networks + "' in object.metadata.annotations ? object.metadata.annotations['" + kubeovn.Networks + "'] : '') != " +
 	"(has(oldObject.metadata.annotations) && '" + kubeovn.Networks + "' in oldObject.metadata.annotations ? oldObject.metadata.annotations['" + kubeovn.Networks + "'] : '')"
 
-// bindsWithMetadata holds for Bindings that bring annotations or labels, and for everything that is no Binding.
-const bindsWithMetadata = "request.kind.kind != 'Binding' || has(object.metadata.annotations) || has(object.metadata.labels)"
+// bindsWithMetadata holds for Bindings that bring annotations or labels.
+const bindsWithMetadata = "has(object.metadata.annotations) || has(object.metadata.labels)"
 
 // hooks are all webhooks, in the order of their registration.
 //
@@ -77,37 +77,47 @@ const bindsWithMetadata = "request.kind.kind != 'Binding' || has(object.metadata
 // namespace, which could otherwise not start again when the last of them is gone; the audit covers them like any other.
 func hooks(o Options) []hook {
 	const namespaced, cluster = admissionregistrationv1.NamespacedScope, admissionregistrationv1.ClusterScope
-	// An ordinary pod that has been made strict, by a webhook or by the API server itself, needs no second look; and none at all
-	// where the API server has done it.
+	// An ordinary pod that has been made strict, by a webhook, by the API server itself or by its template, needs no second look; and
+	// none at all where the API server has done it.
 	notOrdinary := admissionregistrationv1.MatchCondition{Name: "not-ordinary", Expression: "!(" + admissionpolicy.Ordinary() + ")"}
+	onNetwork := []admissionregistrationv1.MatchCondition{
+		{Name: "not-on-the-host-network", Expression: notOnHost},
+		{Name: "not-a-mirror-pod", Expression: notMirror},
+	}
+	with := func(more ...admissionregistrationv1.MatchCondition) []admissionregistrationv1.MatchCondition {
+		return append(slices.Clip(onNetwork), more...)
+	}
 	var notDone []admissionregistrationv1.MatchCondition
 	if o.AdmissionPolicies {
 		notDone = append(notDone, notOrdinary)
 	}
+	// The API server evaluates all conditions of a webhook for each request, a second time where one has changed the object. So new
+	// pods, of which there are most, have webhooks of their own.
 	return []hook{
 		{
 			name: "pods.ovnguard.io", path: "/mutate-pods", mutating: true, handler: pods(admission.MutatePods),
-			rules: []admissionregistrationv1.RuleWithOperations{rule("", "v1", namespaced, []string{"pods"}, create, change)},
-			conditions: append([]admissionregistrationv1.MatchCondition{
-				{Name: "not-on-the-host-network", Expression: notOnHost},
-				{Name: "not-a-mirror-pod", Expression: notMirror},
-				{Name: "changes-networks", Expression: changesNetworks},
-			}, notDone...),
+			rules:      []admissionregistrationv1.RuleWithOperations{rule("", "v1", namespaced, []string{"pods"}, create)},
+			conditions: with(notDone...),
+		},
+		{
+			name: "running-pods.ovnguard.io", path: "/mutate-running-pods", mutating: true, handler: pods(admission.MutatePods),
+			rules:      []admissionregistrationv1.RuleWithOperations{rule("", "v1", namespaced, []string{"pods"}, change)},
+			conditions: with(admissionregistrationv1.MatchCondition{Name: "changes-networks", Expression: changesNetworks}),
 		},
 		{
 			name: "guard-pods.ovnguard.io", path: "/guard-pods", handler: pods(admission.GuardPods),
-			rules: []admissionregistrationv1.RuleWithOperations{
-				rule("", "v1", namespaced, []string{"pods"}, create, change),
-				rule("", "v1", namespaced, []string{"pods/status"}, change),
-				rule("", "v1", namespaced, []string{"pods/binding", "bindings"}, create),
-			},
-			conditions: []admissionregistrationv1.MatchCondition{
-				{Name: "not-on-the-host-network", Expression: notOnHost},
-				{Name: "not-a-mirror-pod", Expression: notMirror},
-				{Name: "touches-metadata", Expression: touchesMetadata},
-				{Name: "binds-with-metadata", Expression: bindsWithMetadata},
-				notOrdinary,
-			},
+			rules:      []admissionregistrationv1.RuleWithOperations{rule("", "v1", namespaced, []string{"pods"}, create)},
+			conditions: with(notOrdinary),
+		},
+		{
+			name: "guard-running-pods.ovnguard.io", path: "/guard-running-pods", handler: pods(admission.GuardPods),
+			rules:      []admissionregistrationv1.RuleWithOperations{rule("", "v1", namespaced, []string{"pods", "pods/status"}, change)},
+			conditions: with(admissionregistrationv1.MatchCondition{Name: "touches-metadata", Expression: touchesMetadata}),
+		},
+		{
+			name: "guard-bindings.ovnguard.io", path: "/guard-bindings", handler: pods(admission.GuardPods),
+			rules:      []admissionregistrationv1.RuleWithOperations{rule("", "v1", namespaced, []string{"pods/binding", "bindings"}, create)},
+			conditions: []admissionregistrationv1.MatchCondition{{Name: "binds-with-metadata", Expression: bindsWithMetadata}},
 		},
 		governed("namespaces", "", "v1", cluster, []string{"namespaces", "namespaces/status", "namespaces/finalize"}, touchesMetadata,
 			(*governance.Guard).Namespace, create, change),
@@ -145,7 +155,8 @@ const changesMachine = changesSpec + " || " +
 // asksInTemplate holds where a template has annotations that may be about NICs.
 func asksInTemplate(path string) string {
 	return "has(" + path + ".metadata) && has(" + path + ".metadata.annotations) && " + path + ".metadata.annotations.exists(key, " +
-		"key.contains('.kubernetes.io/') || key.contains('cni') || key == '" + kubeovn.MigrationJob + "')"
+		"(key.contains('.kubernetes.io/') || key.contains('cni') || key == '" + kubeovn.MigrationJob + "') && " +
+		"!(key == '" + kubeovn.DefaultProvider.Key(kubeovn.PortSecurity) + "' && " + path + ".metadata.annotations[key] == 'true'))"
 }
 
 // pods gives the handler of a webhook for pods.

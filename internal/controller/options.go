@@ -50,6 +50,8 @@ type Options struct {
 	SelfTestInterval  time.Duration
 	// AdmissionPolicies has the API server keep default and floor itself, beside the webhooks.
 	AdmissionPolicies bool
+	// StampTemplates has these policies make the templates of new workloads strict, too, so that their pods cost nothing.
+	StampTemplates bool
 	// Accounts are the users of Kube-OVN, of KubeVirt and of this program, which own certain keys.
 	Accounts admission.Accounts
 	// Repair bounds what is done about ports that are not what they must be.

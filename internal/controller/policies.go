@@ -91,16 +91,28 @@ const removeAgain = 30 * time.Second
 
 // removePolicies deletes the admission policies, the bindings first: without one, a policy has no effect.
 func removePolicies(ctx context.Context, c client.Client) error {
-	var objects []client.Object
-	name := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
-	objects = append(objects,
-		&admissionregistrationv1.MutatingAdmissionPolicyBinding{ObjectMeta: name(admissionpolicy.DefaultName)},
-		&admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: name(admissionpolicy.FloorName)},
-		&admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: name(admissionpolicy.NamespaceFloorName)},
-		&admissionregistrationv1.MutatingAdmissionPolicy{ObjectMeta: name(admissionpolicy.DefaultName)},
-		&admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: name(admissionpolicy.FloorName)},
-		&admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: name(admissionpolicy.NamespaceFloorName)},
-	)
+	var all []client.Object
+	for _, name := range admissionpolicy.MutatingNames {
+		all = append(all, mutatingObjects(name)...)
+	}
+	for _, name := range admissionpolicy.ValidatingNames {
+		all = append(all,
+			&admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: name}},
+			&admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	}
+	return remove(ctx, c, all)
+}
+
+// mutatingObjects are a mutating policy and its binding, which goes first.
+func mutatingObjects(name string) []client.Object {
+	return []client.Object{
+		&admissionregistrationv1.MutatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: name}},
+		&admissionregistrationv1.MutatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}},
+	}
+}
+
+// remove deletes what is there of some objects.
+func remove(ctx context.Context, c client.Client, objects []client.Object) error {
 	for _, o := range objects {
 		// An API server older than 1.36 does not know some of these kinds.
 		if err := client.IgnoreNotFound(c.Delete(ctx, o)); err != nil && !meta.IsNoMatchError(err) {
@@ -118,6 +130,7 @@ func (in *installer) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	}
 	set, err := admissionpolicy.Make(admissionpolicy.Input{
 		Policies: policies.Items, Accounts: in.options.Accounts.Trusted(), Namespace: in.options.Namespace,
+		Templates: in.options.StampTemplates,
 	})
 	if err != nil {
 		return reconcile.Result{}, err
@@ -148,9 +161,16 @@ func (in *installer) install(ctx context.Context, set admissionpolicy.Set) error
 			o.Spec = set.ValidatingBindings[i].Spec
 		}))
 	}
-	for _, write := range slices.All(all) {
+	for _, write := range all {
 		if err := write(); err != nil {
 			return err
+		}
+	}
+	for _, name := range admissionpolicy.MutatingNames { // an earlier run may have been asked for more
+		if !slices.ContainsFunc(set.Mutating, func(p admissionregistrationv1.MutatingAdmissionPolicy) bool { return p.Name == name }) {
+			if err := remove(ctx, in.client, mutatingObjects(name)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -33,21 +33,25 @@ type setting struct {
 	name string
 	// begin puts it up and end takes it away.
 	begin, end func(context.Context) error
-	// strict tells that pods come out with port_security on.
-	strict bool
+	// strict tells that pods come out with port_security on, stamped that the template of their workload does.
+	strict, stamped bool
+	// byHand has the pods made of no workload's template.
+	byHand bool
 	rates  rates
 }
 
 // creations measures pod creations per second through the API server in each setting.
 func (b *bench) creations(ctx context.Context) ([]row, error) {
 	nothing := func(context.Context) error { return nil }
+	endBoth := func(ctx context.Context) error { return errors.Join(b.endGuard(ctx), b.removePolicies(ctx)) }
 	settings := []*setting{
 		{name: "nothing", begin: nothing, end: nothing},
-		{name: "a policy in the API server that sets one annotation", begin: b.registerLeast, end: b.unregisterLeast, strict: true},
 		{name: "a bare webhook that writes the same patch", begin: b.registerBare, end: b.unregisterBare, strict: true},
 		{name: "ovnguard's webhooks", begin: b.startGuard2(), end: b.endGuard, strict: true},
-		{name: "the policies in the API server alone", begin: b.policiesAlone, end: b.removePolicies, strict: true},
-		{name: "policies and webhooks", begin: b.startGuard2("--admission-policies"), end: func(ctx context.Context) error { return errors.Join(b.endGuard(ctx), b.removePolicies(ctx)) }, strict: true},
+		{name: "the policies in the API server alone", begin: b.policiesAlone, end: b.removePolicies, strict: true, stamped: true},
+		{name: "policies and webhooks", begin: b.startGuard2("--admission-policies"), end: endBoth, strict: true, stamped: true},
+		{name: "a policy in the API server that sets one annotation", begin: b.registerLeast, end: b.unregisterLeast, strict: true},
+		{name: "policies and webhooks, pods of no template", begin: b.startGuard2("--admission-policies"), end: endBoth, strict: true, stamped: true, byHand: true},
 	}
 	for round := range creationRounds {
 		for _, s := range settings {
@@ -55,26 +59,26 @@ func (b *bench) creations(ctx context.Context) ([]row, error) {
 			if err := s.begin(ctx); err != nil {
 				return nil, fmt.Errorf("%s: %w", s.name, err)
 			}
-			rate, err := b.create(ctx, s.strict)
+			rate, err := b.create(ctx, s)
 			if err := errors.Join(err, s.end(ctx)); err != nil {
 				return nil, fmt.Errorf("%s: %w", s.name, err)
 			}
 			s.rates = append(s.rates, rate)
 		}
 	}
-	none, least, bare, hooks, twin, both := settings[0], settings[1], settings[2], settings[3], settings[4], settings[5]
+	none, bare, hooks, twin, both, least, byHand := settings[0], settings[1], settings[2], settings[3], settings[4], settings[5], settings[6]
+	with := func(s, peer *setting, bar float64) row {
+		return compare("pod creations with "+s.name, peer.name, s.rates, peer.rates, bar)
+	}
 	return []row{
-		compare("pod creations with "+least.name, none.name, least.rates, none.rates, 0),
-		compare("pod creations with "+bare.name, none.name, bare.rates, none.rates, 0),
-		compare("pod creations with "+hooks.name, bare.name, hooks.rates, bare.rates, webhookBar),
-		compare("pod creations with "+twin.name, none.name, twin.rates, none.rates, 0),
-		compare("pod creations with "+both.name, least.name, both.rates, least.rates, 0),
-		compare("pod creations with "+both.name, none.name, both.rates, none.rates, twinBar),
+		with(bare, none, 0), with(hooks, bare, webhookBar),
+		with(twin, none, 0), with(both, none, twinBar),
+		with(least, none, 0), with(byHand, least, 0), with(byHand, none, 0),
 	}, nil
 }
 
 // create makes pods, looks at what became of the last, takes them away again, and gives creations per second.
-func (b *bench) create(ctx context.Context, strict bool) (float64, error) {
+func (b *bench) create(ctx context.Context, s *setting) (rate float64, err error) {
 	config, err := b.scene.Lab.Admin()
 	if err != nil {
 		return 0, err
@@ -84,6 +88,13 @@ func (b *bench) create(ctx context.Context, strict bool) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	pod, err := b.pattern(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		err = errors.Join(err, client.AppsV1().ReplicaSets(namespace).Delete(ctx, workloadName, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)}))
+	}()
 	pods := client.CoreV1().Pods(namespace)
 	make := func(n int) (time.Duration, error) {
 		var left atomic.Int64
@@ -94,7 +105,7 @@ func (b *bench) create(ctx context.Context, strict bool) (float64, error) {
 		for range creationWorkers {
 			wg.Go(func() {
 				for left.Add(-1) >= 0 {
-					if _, err := pods.Create(ctx, ordinaryPod(namespace), metav1.CreateOptions{}); err != nil {
+					if _, err := pods.Create(ctx, pod.DeepCopy(), metav1.CreateOptions{}); err != nil {
 						failed <- err
 						return
 					}
@@ -125,7 +136,7 @@ func (b *bench) create(ctx context.Context, strict bool) (float64, error) {
 	if n := len(list.Items); n != creationPods+creationPods/6 {
 		return 0, fmt.Errorf("%d pods are there, want %d", n, creationPods+creationPods/6)
 	}
-	if i := slices.IndexFunc(list.Items, func(p corev1.Pod) bool { return (p.Annotations[key] == kubeovn.True) != strict }); i >= 0 {
+	if i := slices.IndexFunc(list.Items, func(p corev1.Pod) bool { return (p.Annotations[key] == kubeovn.True) != s.strict }); i >= 0 {
 		return 0, fmt.Errorf("pod %s has %s=%q", list.Items[i].Name, key, list.Items[i].Annotations[key])
 	}
 	now := int64(0)
@@ -133,6 +144,30 @@ func (b *bench) create(ctx context.Context, strict bool) (float64, error) {
 		return 0, err
 	}
 	return creationPods / took.Seconds(), nil
+}
+
+// pattern makes the workload whose pods are made, and gives such a pod. A template is made strict as soon as the API server knows the
+// policies; until then it is tried without being kept.
+func (b *bench) pattern(ctx context.Context, s *setting) (*corev1.Pod, error) {
+	key := kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
+	sets := b.scene.Kube.AppsV1().ReplicaSets(namespace)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	err := scene.Wait(ctx, "templates to come out as they must", func() (bool, error) {
+		set, err := sets.Create(ctx, workload(namespace), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err == nil && (set.Spec.Template.Annotations[key] == kubeovn.True) == s.stamped, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	set, err := sets.Create(ctx, workload(namespace), metav1.CreateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	if s.byHand {
+		return ordinaryPod(namespace), nil
+	}
+	return podOf(set), nil
 }
 
 // registerBare registers the peer for pods, as ovnguard registers itself.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -16,12 +17,15 @@ import (
 // podSize is about how many bytes the pod of a review has as JSON.
 const podSize = 8 << 10
 
+// workloadName is the name of the ReplicaSet whose pods are made.
+const workloadName = "web-7d9c6b7f8"
+
 // ordinaryPod is a pod as Deployments make them, that asks nothing of the network. It can never be scheduled.
 func ordinaryPod(namespace string) *corev1.Pod {
 	now := int64(0)
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
-			GenerateName: "web-7d9c6b7f8-", Namespace: namespace,
+			GenerateName: workloadName + "-", Namespace: namespace,
 			Labels:      map[string]string{"app": "web", "pod-template-hash": "7d9c6b7f8", "app.kubernetes.io/name": "web", "app.kubernetes.io/version": "1.2.3"},
 			Annotations: map[string]string{"prometheus.io/scrape": "true", "checksum/config": strings.Repeat("ab", 32)},
 		},
@@ -47,10 +51,34 @@ func ordinaryPod(namespace string) *corev1.Pod {
 	return pod
 }
 
+// workload is a ReplicaSet of such pods that makes none itself.
+func workload(namespace string) *appsv1.ReplicaSet {
+	pod := ordinaryPod(namespace)
+	pod.GenerateName = ""
+	return &appsv1.ReplicaSet{
+		ObjectMeta: metav1.ObjectMeta{Name: workloadName, Namespace: namespace},
+		Spec: appsv1.ReplicaSetSpec{
+			Replicas: new(int32(0)), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web", "pod-template-hash": "7d9c6b7f8"}},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: pod.Labels, Annotations: pod.Annotations}, Spec: pod.Spec},
+		},
+	}
+}
+
+// podOf is what the ReplicaSet controller makes of its template.
+func podOf(set *appsv1.ReplicaSet) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			GenerateName: set.Name + "-", Namespace: set.Namespace, Labels: set.Spec.Template.Labels, Annotations: set.Spec.Template.Annotations,
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))},
+		},
+		Spec: set.Spec.Template.Spec,
+	}
+}
+
 // review is an AdmissionReview for the creation of such a pod.
 func review() ([]byte, error) {
 	pod := ordinaryPod("default")
-	pod.APIVersion, pod.Kind, pod.Name = "v1", "Pod", "web-7d9c6b7f8-x7x7x"
+	pod.APIVersion, pod.Kind, pod.Name = "v1", "Pod", workloadName+"-x7x7x"
 	raw, err := json.Marshal(pod)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,88 @@
+package admissionpolicy
+
+import (
+	"strings"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// A stamp is what the default policy writes on an ordinary pod, written on the template that such pods are made from: port_security
+// and the record that it was inherited. Whatever changes a pod costs the API server as much again as making it, because it writes the
+// pod as JSON, reads it, compares it and admits it once more; a template is changed once for all its pods, and these are ordinary and
+// done as they come.
+
+// stamped holds for annotations with a stamp.
+func stamped(annotations string) string {
+	return quote(policy.RecordAnnotation) + " in " + annotations + " && " + annotations + "[" + quote(policy.RecordAnnotation) + "] == " + quote(Record) + " && " +
+		quote(portSecurity) + " in " + annotations + " && " + annotations + "[" + quote(portSecurity) + "] == 'true'"
+}
+
+// workload is a kind of object that makes pods from a template.
+type workload struct {
+	// name is that of the policy, path where the template is.
+	name  string
+	path  []string
+	rules []admissionregistrationv1.NamedRuleWithOperations
+}
+
+// workloads are those that Kubernetes brings. A policy knows one path only.
+func workloads() []workload {
+	const create, update, namespaced = admissionregistrationv1.Create, admissionregistrationv1.Update, admissionregistrationv1.NamespacedScope
+	jobs := ruleOf("batch", []string{"jobs"}, namespaced, create) // and never changed afterwards
+	return []workload{
+		{TemplatesName, []string{"spec", "template"}, []admissionregistrationv1.NamedRuleWithOperations{
+			ruleOf("apps", []string{"deployments", "replicasets", "statefulsets", "daemonsets"}, namespaced, create, update),
+			rule([]string{"replicationcontrollers"}, namespaced, create, update), jobs,
+		}},
+		{CronTemplatesName, []string{"spec", "jobTemplate", "spec", "template"}, []admissionregistrationv1.NamedRuleWithOperations{
+			ruleOf("batch", []string{"cronjobs"}, namespaced, create, update),
+		}},
+	}
+}
+
+// stamps has the API server stamp the templates of new workloads whose pods are ordinary, and of those that change anyway: a template
+// that nobody else changes is left alone, because a change of it makes all its pods anew. It takes the stamp off again where the
+// namespace has become the webhooks' business. What another object controls is left to that one's template: a controller that finds
+// another template than its own writes it again and again.
+func (in Input) stamps(w workload, strict string) admissionregistrationv1.MutatingAdmissionPolicy {
+	template := func(object string) string { return object + "." + strings.Join(w.path, ".") }
+	metadata := template("object") + ".metadata"
+	annotations := "(has(" + metadata + ".annotations) ? " + metadata + ".annotations : {})"
+	pointer := "/" + strings.Join(w.path, "/") + "/metadata/annotations"
+	bare := "!(" + quote(policy.RecordAnnotation) + " in " + annotations + ") && !(" + quote(portSecurity) + " in " + annotations + ")"
+	return admissionregistrationv1.MutatingAdmissionPolicy{
+		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "MutatingAdmissionPolicy"}, ObjectMeta: meta(w.name),
+		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
+			MatchConstraints: in.constraints(w.rules...),
+			MatchConditions: []admissionregistrationv1.MatchCondition{
+				{Name: "changed", Expression: "oldObject == null || " + template("object") + " != " + template("oldObject")},
+				{Name: "not-controlled", Expression: "!has(object.metadata.ownerReferences) || !object.metadata.ownerReferences.exists(o, has(o.controller) && o.controller)"},
+				{Name: "not-on-the-host-network", Expression: "!has(" + template("object") + ".spec.hostNetwork) || !" + template("object") + ".spec.hostNetwork"},
+				{Name: "ordinary", Expression: asksNothing(annotations) + " && (" + bare + " || " + stamped(annotations) + ")"},
+			},
+			Variables: []admissionregistrationv1.Variable{{Name: "strict", Expression: strict}},
+			// Nothing is lost where this fails: each pod is made strict when it comes.
+			FailurePolicy:      new(admissionregistrationv1.Ignore),
+			ReinvocationPolicy: admissionregistrationv1.NeverReinvocationPolicy,
+			Mutations: []admissionregistrationv1.Mutation{{
+				PatchType: admissionregistrationv1.PatchTypeJSONPatch,
+				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: "variables.strict == (" + quote(portSecurity) + " in " + annotations + ") ? [] : " +
+					"variables.strict ? " +
+					"(has(" + metadata + ".annotations) ? [" + add(pointer, portSecurity, "true") + ", " + add(pointer, policy.RecordAnnotation, Record) + "] : " +
+					"[JSONPatch{op: 'add', path: " + quote(pointer) + ", value: {" + quote(portSecurity) + ": 'true', " + quote(policy.RecordAnnotation) + ": " + quote(Record) + "}}]) : " +
+					"[" + remove(pointer, portSecurity) + ", " + remove(pointer, policy.RecordAnnotation) + "]"},
+			}},
+		},
+	}
+}
+
+// asksNothing holds for annotations of which none but the default NIC's port_security, which is "true" where it is there, means
+// anything to Kube-OVN.
+func asksNothing(annotations string) string {
+	others := anyKey(kubeovn.LevelKey, kubeovn.GrantKey, kubeovn.IdentityKey, kubeovn.OwnKey, kubeovn.MachineKey, kubeovn.EgressKey, kubeovn.GroupKey, kubeovn.NetworkKey)
+	return "!" + annotations + ".exists(k, (k != " + quote(portSecurity) + " || " + annotations + "[k] != 'true') && " + others + ")"
+}
