@@ -1,6 +1,7 @@
 package admissionpolicy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,6 +70,32 @@ func TestThreat37OwnersAreNotOrdinary(t *testing.T) {
 	} {
 		if !strings.Contains(Ordinary(), part) {
 			t.Errorf("%s is not in %s", part, Ordinary())
+		}
+	}
+}
+
+// Templates are made strict where that is asked for, and every policy has its binding and a name that is known.
+func TestTemplates(t *testing.T) {
+	for _, c := range []struct {
+		in   Input
+		want []string
+	}{
+		{Input{}, []string{DefaultName}},
+		{Input{Templates: true}, MutatingNames},
+	} {
+		set, err := Make(c.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for i, p := range set.Mutating {
+			got = append(got, p.Name)
+			if set.MutatingBindings[i].Spec.PolicyName != p.Name {
+				t.Errorf("%s has the binding of %s", p.Name, set.MutatingBindings[i].Spec.PolicyName)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v, want %v", c.in, got, c.want)
 		}
 	}
 }
