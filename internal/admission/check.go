@@ -77,7 +77,8 @@ func (c *check) exceptionOr(grant string) string {
 	return fmt.Sprintf("a PortSecurityException in namespace %s can grant %s", c.Namespace.Name, grant)
 }
 
-func policyTitle(name string) string {
+// PolicyTitle names a policy in sentences and in notes; "" is the built-in default.
+func PolicyTitle(name string) string {
 	if name == "" {
 		return "the built-in default"
 	}

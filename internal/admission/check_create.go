@@ -117,7 +117,7 @@ func (c *check) grant(key, value string) {
 func (c *check) egress(key string) {
 	if d := c.decision(kubeovn.DefaultProvider); !d.ExternalAddresses {
 		c.refuse(annotation(key), "a PortSecurityPolicy with externalAddresses: Allow for the namespace lets pods do that",
-			"%s does not let pods take external addresses and routes", policyTitle(d.Policy))
+			"%s does not let pods take external addresses and routes", PolicyTitle(d.Policy))
 	}
 }
 

@@ -86,19 +86,25 @@ func mutatePod(ctx context.Context, world World, req admission.Request) (admissi
 	if p.Spec.HostNetwork {
 		return admission.Allowed("hostNetwork: the pod has no OVN port"), ResultUnchanged
 	}
+	var change Change
 	networks, err := multus.Parse(req.Namespace, p.Metadata.Annotations)
 	switch n := len(networks.All()); {
 	case err != nil:
-		return denied([]string{fmt.Sprintf("metadata.%v; write it as Multus expects, for example %q", err, "namespace/name")})
+		change.Denials = []string{fmt.Sprintf("metadata.%v; write it as Multus expects, for example %q", err, "namespace/name")}
 	case n > maxAttachments:
-		return denied([]string{fmt.Sprintf("%s: the pod asks for %d networks, more than %d; ask for fewer", annotation(kubeovn.Networks), n, maxAttachments)})
+		change.Denials = []string{fmt.Sprintf("%s: the pod asks for %d networks, more than %d; ask for fewer", annotation(kubeovn.Networks), n, maxAttachments)}
 	}
-	var change Change
 	world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
-		if old != nil {
+		switch {
+		case len(change.Denials) > 0: // the networks cannot be told
+		case old != nil:
 			change = v.ChangeNewNICs(old, p, nicsOf(networks))
-		} else {
+		default:
 			change = v.ChangePod(p, nicsOf(networks))
+		}
+		if change.Decision == "" { // no NIC of the default network is among those that were looked at
+			d := v.decide(p, kubeovn.DefaultProvider, old != nil)
+			change.Policy, change.Decision = d.Policy, d.Level.String()
 		}
 	})
 	var response admission.Response
@@ -157,7 +163,10 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 		}
 		p, err := world.Pod(ctx, req.Namespace, cmp.Or(binding.Metadata.Name, req.Name))
 		if err != nil {
-			return denied([]string{fmt.Sprintf("the pod that is to be bound could not be read: %v; try again", err)})
+			why := fmt.Errorf("the pod that is to be bound could not be read: %w; try again", err)
+			response, result := denied([]string{why.Error()})
+			response.AuditAnnotations = unjudged(why)
+			return response, result
 		}
 		world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
 			refusals, decision = v.CheckBinding(binding.Metadata, p), v.decide(p, kubeovn.DefaultProvider, true)
@@ -189,19 +198,6 @@ func answer(refusals []Refusal, policyName, decision string) (admission.Response
 	return response.WithWarnings(warnings...), result
 }
 
-// AuditAnnotations are what the API server's audit log keeps of a review: the policy, the decision and what is against them. Without a
-// decision there are none.
-func AuditAnnotations(policyName, decision string, violations []string) map[string]string {
-	if decision == "" {
-		return nil
-	}
-	out := map[string]string{"policy": policyTitle(policyName), "decision": decision}
-	if len(violations) > 0 {
-		out["violation"] = strings.Join(violations, "; ")
-	}
-	return out
-}
-
 // nicsOf gives the NICs that a pod may have in OVN. Every attachment counts as one of OVN: what its definition says now can be
 // another thing when the pod starts.
 func nicsOf(n multus.Networks) []kubeovn.NIC {
@@ -226,7 +222,9 @@ func denied(reasons []string) (admission.Response, string) {
 }
 
 func invalid(err error) (admission.Response, string) {
-	return admission.Errored(http.StatusBadRequest, err), ResultInvalid
+	response := admission.Errored(http.StatusBadRequest, err)
+	response.AuditAnnotations = unjudged(err)
+	return response, ResultInvalid
 }
 
 func resourceName(req admission.Request) string {

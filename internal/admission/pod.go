@@ -22,7 +22,7 @@ type Change struct {
 	Warnings []string
 	// Denials are the reasons to refuse the pod, each naming the field and the fix. Where there is one, nothing else counts.
 	Denials []string
-	// Violations are sentences on what would be changed if the policy enforced.
+	// Violations are sentences on what the pod asked for in vain, and on what would be changed if the policy enforced.
 	Violations []string
 	// Policy is the policy that the default NIC falls under, and Decision its level.
 	Policy, Decision string
@@ -79,7 +79,7 @@ func (v *View) change(p *Pod, nics []kubeovn.NIC, record map[kubeovn.Provider]po
 		}
 	}
 	if len(c.Denials) > 0 {
-		return Change{Warnings: c.Warnings, Denials: c.Denials, Policy: c.Policy, Decision: c.Decision}
+		return Change{Warnings: c.Warnings, Denials: c.Denials, Violations: c.Violations, Policy: c.Policy, Decision: c.Decision}
 	}
 	if text := policy.Record(record); len(record) > 0 && text != annotations[policy.RecordAnnotation] {
 		c.Set[policy.RecordAnnotation] = text
@@ -95,7 +95,7 @@ func (c *Change) wouldChange(provider kubeovn.Provider, annotations map[string]s
 		return
 	}
 	text := fmt.Sprintf("%s (mode %s) asks for %s on NIC %s, and the pod is made without it; enforcing would set annotation %s=true",
-		policyTitle(d.Policy), d.Mode, d.Level, provider, key)
+		PolicyTitle(d.Policy), d.Mode, d.Level, provider, key)
 	c.Violations = append(c.Violations, text)
 	if d.Mode == policy.Warn {
 		c.Warnings = append(c.Warnings, "ovnguard: "+text)
@@ -131,6 +131,7 @@ func (c *Change) explain(d policy.Decision, namespace string) {
 			c.Denials = append(c.Denials, fmt.Sprintf(
 				"%s: %s; write one of them, or remove the annotation to inherit from the namespace", annotation(s.Key), s.Detail))
 		default:
+			c.Violations = append(c.Violations, fmt.Sprintf("%s=%q was not applied: %s", annotation(s.Key), s.Value, s.Detail))
 			c.Warnings = append(c.Warnings, fmt.Sprintf(
 				"ovnguard: annotation %s=%q was not applied: %s; to loosen the namespace, whoever has the verb exempt on namespaces.ovnguard.io can run: kubectl annotate namespace %s %s=%s --overwrite",
 				s.Key, s.Value, s.Detail, namespace, s.Key, looser(s.Key)))

@@ -38,6 +38,7 @@ func (g *Guard) Exception(ctx context.Context, req *admissionv1.AdmissionRequest
 			return Answer{}, err
 		}
 	}
+	g.decidedOn(&a, object)
 	return a, nil
 }
 

@@ -38,13 +38,15 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 func (h *Handler) answer(ctx context.Context, req admission.Request) (admission.Response, string) {
 	a, err := h.Judge(ctx, &req.AdmissionRequest)
 	if err != nil {
-		return admission.Errored(http.StatusBadRequest, fmt.Errorf("ovnguard: %w", err)), guard.ResultInvalid
+		response := admission.Errored(http.StatusBadRequest, fmt.Errorf("ovnguard: %w", err))
+		response.AuditAnnotations = map[string]string{guard.NoteDecision: guard.NotKnown, guard.NoteViolation: guard.ShortNote(err.Error())}
+		return response, guard.ResultInvalid
 	}
 	response, result := admission.Allowed(""), guard.ResultUnchanged
 	switch {
 	case len(a.Denials) > 0:
 		response, result = admission.Denied("ovnguard: "+strings.Join(a.Denials, "; ")), guard.ResultDenied
-		a.note("violation", strings.Join(a.Denials, "; "))
+		a.note(guard.NoteViolation, guard.ShortNote(strings.Join(a.Denials, "; ")))
 	case len(a.Patch) > 0:
 		response, result = admission.Patched("", a.Patch...), guard.ResultPatched
 	}

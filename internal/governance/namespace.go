@@ -10,6 +10,7 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 
+	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -53,35 +54,47 @@ func (g *Guard) Namespace(ctx context.Context, req *admissionv1.AdmissionRequest
 		a.reserved(name)
 	}
 	a.readable(old, now)
-	if len(a.Denials) > 0 {
-		return a, nil
+	if len(a.Denials) == 0 {
+		if err := g.rights(ctx, &a, req, old, now); err != nil {
+			return Answer{}, err
+		}
 	}
+	holds := old
+	if len(a.Denials) == 0 {
+		holds = now
+		if before != nil {
+			g.tell(&a, now)
+		}
+	}
+	g.decidedFor(&a, holds)
+	return a, nil
+}
 
+// rights refuses what loosens the namespace, and what Kube-OVN alone writes, to whoever may not do that.
+func (g *Guard) rights(ctx context.Context, a *Answer, req *admissionv1.AdmissionRequest, old, now policy.Namespace) error {
 	var wants []string
 	loosened, err := g.loosened(ctx, old, now)
 	if err != nil {
-		return Answer{}, err
+		return err
 	}
 	wants = append(wants, loosened...)
 	if !g.kubeOVN(req) {
 		wants = append(wants, moved(old, now)...)
 	}
-	if len(wants) > 0 {
-		ok, err := g.exempt(ctx, req.UserInfo, name)
-		switch {
-		case err != nil:
-			a.deny("%s: %v", strings.Join(wants, "; "), err)
-		case !ok:
-			a.deny("%s; user %s needs the verb \"exempt\" on namespaces.%s for that, which an administrator gives by a ClusterRole with the rule %s",
-				strings.Join(wants, "; "), req.UserInfo.Username, group, rule("namespaces", name, "exempt"))
-		default:
-			a.note("exempt", strings.Join(wants, "; "))
-		}
+	if len(wants) == 0 {
+		return nil
 	}
-	if len(a.Denials) == 0 && before != nil {
-		g.tell(&a, now)
+	ok, err := g.exempt(ctx, req.UserInfo, now.Name)
+	switch {
+	case err != nil:
+		a.deny("%s: %v", strings.Join(wants, "; "), err)
+	case !ok:
+		a.deny("%s; user %s needs the verb \"exempt\" on namespaces.%s for that, which an administrator gives by a ClusterRole with the rule %s",
+			strings.Join(wants, "; "), req.UserInfo.Username, group, rule("namespaces", now.Name, "exempt"))
+	default:
+		a.note("exempt", admission.ShortNote(strings.Join(wants, "; ")))
 	}
-	return a, nil
+	return nil
 }
 
 // labelName is the label that the API server gives each namespace, and that nobody can change.

@@ -35,14 +35,19 @@ func (g *Guard) Policy(_ context.Context, req *admissionv1.AdmissionRequest) (An
 				"podSelector says, and its exceptions and limits do not count; to loosen single pods write a PortSecurityException", name)
 		}
 	}
+	switch {
+	case len(a.Denials) > 0:
+		a.decided(name, refusedDecision)
+	case p == nil:
+		a.decided(name, "gone")
+	default:
+		a.decided(name, p.Level.String())
+	}
 	if len(a.Denials) > 0 || req.Operation == admissionv1.Update && object.DeletionTimestamp != nil {
 		return a, nil
 	}
 	var e inventory.Effect
 	g.Look(func(inv *inventory.Inventory) { e = inv.PolicyEffect(name, p, g.Now()) })
 	a.effect(e)
-	if req.Operation == admissionv1.Delete && e.Looser > 0 {
-		a.note("policy", name+" is taken away, which loosens ports")
-	}
 	return a, nil
 }

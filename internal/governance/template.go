@@ -132,7 +132,11 @@ func (g *Guard) Machine(ctx context.Context, req *admissionv1.AdmissionRequest) 
 			a.deny("%s: it gives the pods of this machine the port of another, and KubeVirt writes it itself where it belongs; leave it out", field(path, key))
 		}
 	}
-	if len(a.Denials) > 0 || equality.Semantic.DeepEqual(old.Metadata.Annotations, t.Metadata.Annotations) && equality.Semantic.DeepEqual(old.Spec, t.Spec) {
+	switch {
+	case len(a.Denials) > 0:
+		g.decidedFor(&a, g.Cluster.Namespace(ctx, req.Namespace))
+		return a, nil
+	case equality.Semantic.DeepEqual(old.Metadata.Annotations, t.Metadata.Annotations) && equality.Semantic.DeepEqual(old.Spec, t.Spec):
 		return a, nil
 	}
 	maker := ""
@@ -175,6 +179,8 @@ func (g *Guard) foresee(ctx context.Context, a *Answer, namespace, maker, path s
 	networks, err := multus.Parse(namespace, p.Metadata.Annotations)
 	if err != nil {
 		a.warn("pods would be refused: %v", err)
+		g.decidedFor(a, g.Cluster.Namespace(ctx, namespace))
+		a.note(admission.NoteViolation, admission.ShortNote(err.Error()))
 		return
 	}
 	nics := kubeovn.NICs(networks.Default, networks.Attachments, func(kubeovn.Attachment) kubeovn.AttachmentKind { return kubeovn.KindOVN })

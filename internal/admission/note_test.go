@@ -1,0 +1,86 @@
+package admission
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	admissionv1 "k8s.io/api/admission/v1"
+
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// The audit log says of every review of a pod which policy it falls under, what was decided and what speaks against it, in every mode.
+func TestEveryReviewOfAPodIsNoted(t *testing.T) {
+	type maker = func(World, func(string, time.Duration), func() time.Time) *Handler
+	mutating, guarding := MutatePods, GuardPods
+	granted := pod(vips, "10.16.0.5")
+	cases := map[string]struct {
+		make       maker
+		operation  admissionv1.Operation
+		sub        string
+		object     Pod
+		old        *Pod
+		violations []string
+	}{
+		"new":                         {make: mutating, operation: admissionv1.Create, object: pod()},
+		"new, looked at last":         {make: guarding, operation: admissionv1.Create, object: pod(ps, "true")},
+		"asks to be open":             {make: mutating, operation: admissionv1.Create, object: pod(ps, "false"), violations: []string{ps}},
+		"asks for forwarding":         {make: guarding, operation: admissionv1.Create, object: pod(l2, "true", ps, "true"), violations: []string{l2}},
+		"takes an address":            {make: guarding, operation: admissionv1.Create, object: pod(ps, "true", vips, "10.16.0.5"), violations: []string{vips}},
+		"networks that are garbage":   {make: mutating, operation: admissionv1.Create, object: pod(networks, "["), violations: []string{"networks"}},
+		"no NIC of the default":       {make: mutating, operation: admissionv1.Create, object: pod(networks, "n/nad,n/other", "v1.multus-cni.io/default-network", "n/third")},
+		"takes an address later":      {make: guarding, operation: admissionv1.Update, object: granted, old: new(pod()), violations: []string{vips}},
+		"in its status":               {make: guarding, operation: admissionv1.Update, sub: "status", object: granted, old: new(pod()), violations: []string{vips}},
+		"the same networks as before": {make: mutating, operation: admissionv1.Update, object: pod(), old: new(pod())},
+	}
+	for name, c := range cases {
+		for _, mode := range []policy.Mode{policy.Enforce, policy.Warn, policy.Audit} {
+			t.Run(name+"/"+mode.String(), func(t *testing.T) {
+				req := request(tenant, c.operation, c.sub)
+				req.Object = raw(t, &c.object)
+				if c.old != nil {
+					req.OldObject = raw(t, c.old)
+				}
+				s := newScene().policy(func(p *policy.Policy) { p.Mode = mode })
+				got := ask(t, s, c.make, req).AuditAnnotations
+				if got[NotePolicy] != "PortSecurityPolicy test" || got[NoteDecision] != "strict" {
+					t.Errorf("noted %q", got)
+				}
+				if len(c.violations) == 0 && got[NoteViolation] != "" && mode == policy.Enforce {
+					t.Errorf("noted as a violation: %q", got[NoteViolation])
+				}
+				for _, word := range c.violations {
+					if !strings.Contains(got[NoteViolation], word) {
+						t.Errorf("the violation %q lacks %q", got[NoteViolation], word)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A review that cannot be read, or whose pod cannot, is refused and noted as one of which nothing is known.
+func TestWhatCannotBeJudgedIsNoted(t *testing.T) {
+	req := request(tenant, admissionv1.Create, "")
+	req.Object.Raw = []byte("[]")
+	for _, answers := range []func(World, func(string, time.Duration), func() time.Time) *Handler{MutatePods, GuardPods} {
+		r := ask(t, newScene(), answers, req)
+		if r.Allowed || r.AuditAnnotations[NoteDecision] != NotKnown || r.AuditAnnotations[NoteViolation] == "" {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+func TestShortNote(t *testing.T) {
+	for n := range 4 {
+		text := strings.Repeat("x", n) + strings.Repeat("€", noteLimit)
+		if got := ShortNote(text); len(got) > noteLimit+3 || !utf8.ValidString(got) || !strings.HasSuffix(got, "€...") {
+			t.Errorf("%d bytes, valid %v", len(got), utf8.ValidString(got))
+		}
+	}
+	if got := ShortNote("as it is"); got != "as it is" {
+		t.Errorf("%q", got)
+	}
+}
