@@ -5,7 +5,6 @@ package governance
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -14,6 +13,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/admission"
@@ -110,7 +110,8 @@ func rule(resource, name, verb string) string {
 	return fmt.Sprintf("{apiGroups: [%s], resources: [%s]%s, verbs: [%s]}", v1alpha1.GroupVersion.Group, resource, names, verb)
 }
 
-// decode reads the object and, for an update, what it was before.
+// decode reads the object and, for an update, what it was before. Keys count in the very letters that the API server and controllers
+// read: where a resource keeps fields that its schema does not know, a key that only looks like another would hide that one here.
 func decode[T any](req *admissionv1.AdmissionRequest) (object, old *T, err error) {
 	read := func(what string, raw []byte) (*T, error) {
 		o := new(T)

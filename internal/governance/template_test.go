@@ -123,6 +123,13 @@ func TestThreat23MachineTemplates(t *testing.T) {
 			t.Errorf("%s: warnings %q", resource, a.Warnings)
 		}
 	}
+	// A machine's template keeps unknown keys; none of them stands for another, not by large letters, nor by a long s.
+	for _, alias := range []string{"Annotations", "annotationſ"} {
+		req := machineRequest(t, "virtualmachines", nil, nil)
+		req.Object.Raw = []byte(`{"spec":{"template":{"metadata":{"annotations":{"kubevirt.io/migrationJobName":"x"},"` + alias + `":null}}}}`)
+		a, err := guardOf(honouring()).Machine(t.Context(), req)
+		expect(t, a, err, "kubevirt.io/migrationJobName")
+	}
 	if _, err := guardOf(honouring()).Machine(t.Context(), machineRequest(t, "virtualmachineinstancemigrations", nil, nil)); err == nil {
 		t.Error("a migration was judged as a machine")
 	}
