@@ -132,6 +132,16 @@ func TestThreat25NamespaceWeakening(t *testing.T) {
 		Name: fresh, Annotations: map[string]string{portSecurity: "false"},
 	}}, metav1.CreateOptions{})
 	mustRefuse(t, "creation", err, "exempt")
+	// The program's own namespace is left out by its label, which is nobody's to borrow.
+	borrowed := map[string]string{corev1.LabelMetadataName: "ovnguard-system"}
+	_, err = owner.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		GenerateName: "e2e-fresh-", Labels: borrowed, Annotations: map[string]string{portSecurity: "false"},
+	}}, metav1.CreateOptions{})
+	mustRefuse(t, "creation with the program's label", err, "exempt")
+	for _, sub := range []string{"", "/status"} {
+		_, err = owner.do(t.Context(), http.MethodPatch, path+sub, map[string]any{"metadata": map[string]any{"labels": borrowed, "annotations": map[string]any{portSecurity: "false"}}})
+		mustRefuse(t, "the program's label by namespaces"+sub, err, "exempt")
+	}
 
 	if _, err := owner.do(t.Context(), http.MethodPatch, path, annotated("example.org/note", "harmless")); err != nil {
 		t.Errorf("a harmless edit: %v", err)
