@@ -57,8 +57,10 @@ func town() *inventory.Inventory {
 		inv.SetSubnet(s)
 	}
 	for _, p := range []inventory.Pool{
-		{Name: "named-pool", Subnet: "ours"}, {Name: "our-pool", Subnet: "ovn-default", Namespaces: []string{"t"}},
-		{Name: "their-pool", Subnet: "ovn-default", Namespaces: []string{"u"}}, {Name: "far-pool", Subnet: "theirs"},
+		{Name: "named-pool", Subnet: "ours"},
+		{Name: "our-pool", Subnet: "ovn-default", Namespaces: []string{"t"}},
+		{Name: "their-pool", Subnet: "ovn-default", Namespaces: []string{"u"}},
+		{Name: "far-pool", Subnet: "theirs"},
 	} {
 		inv.SetPool(p)
 	}
