@@ -28,7 +28,7 @@ func (c *ControlPlane) StartAPIServer(ctx context.Context, group *process.Group)
 
 func (c *ControlPlane) apiServerFlags() []string {
 	file := func(name string) string { return filepath.Join(c.config.Dir.PKI(), name) }
-	return []string{
+	flags := []string{
 		"--etcd-servers=" + etcdURL(c.config.Dir.Etcd()),
 		"--bind-address=127.0.0.1",
 		"--secure-port=" + strconv.Itoa(c.ports.APIServer),
@@ -54,6 +54,7 @@ func (c *ControlPlane) apiServerFlags() []string {
 		"--allow-privileged=true",
 		"--admission-control-config-file=" + file(admissionConfig),
 	}
+	return append(flags, c.auditFlags()...)
 }
 
 // etcdSocket is where etcd serves clients. File permissions of the state

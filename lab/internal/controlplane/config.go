@@ -48,6 +48,8 @@ type Config struct {
 	Dir state.Dir
 	// Binary is the path of the lab's own binary.
 	Binary string
+	// Audit has kube-apiserver keep an audit log, see ControlPlane.AuditLog.
+	Audit bool
 }
 
 // ControlPlane is what was set up for a control plane before and while it
@@ -66,6 +68,11 @@ func New(config Config) (*ControlPlane, error) {
 	ca, err := makeCertificates(config.Dir.PKI(), time.Now())
 	if err != nil {
 		return nil, err
+	}
+	if config.Audit {
+		if err := writeAuditPolicy(config.Dir.PKI()); err != nil {
+			return nil, err
+		}
 	}
 	p, err := choosePorts(config.Dir)
 	if err != nil {

@@ -34,6 +34,7 @@ func newUpCommand() *cobra.Command {
 	flags.BoolVar(&options.KeepData, "keep-data", false, "start with the data of the last lab in the state directory")
 	flags.StringVar(&options.KubeOVN.Version, "kube-ovn-version", "", "whose behaviour Kube-OVN's stand-in has: master, 1.15 or 1.14 (default master)")
 	flags.DurationVar(&options.KubeOVN.InspectInterval, "kube-ovn-inspect-interval", 0, "how often Kube-OVN's stand-in looks for missing ports (default 20s)")
+	flags.BoolVar(&options.Audit, "audit-log", false, "have kube-apiserver keep an audit log, log/audit.log in the state directory")
 	return command
 }
 

@@ -42,7 +42,7 @@ func (l *Lab) assemble(ctx context.Context) error {
 // identities.
 func (l *Lab) startControlPlane(ctx context.Context) error {
 	var err error
-	l.control, err = controlplane.New(controlplane.Config{Dir: l.dir, Binary: l.options.Binary})
+	l.control, err = controlplane.New(controlplane.Config{Dir: l.dir, Binary: l.options.Binary, Audit: l.options.Audit})
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,9 @@ type Options struct {
 	Binary string
 	// KubeOVN sets Kube-OVN's stand-in.
 	KubeOVN KubeOVN
+	// Audit has kube-apiserver keep an audit log of what is changed, in
+	// log/audit.log of the state directory. It costs every request a little.
+	Audit bool
 }
 
 func (o Options) complete() (Options, error) {
@@ -142,6 +145,10 @@ func (l *Lab) RESTConfig(user string, groups ...string) (*rest.Config, error) {
 
 // Admin is RESTConfig for a member of system:masters.
 func (l *Lab) Admin() (*rest.Config, error) { return l.control.Admin() }
+
+// AuditLog is the file with kube-apiserver's audit log, one JSON document a
+// line, where Options.Audit asked for it.
+func (l *Lab) AuditLog() string { return l.control.AuditLog() }
 
 // Components are the names of the lab's processes in the order of their start.
 func (l *Lab) Components() []string {

@@ -333,21 +333,3 @@ func deployment(ns string) *appsv1.Deployment {
 		},
 	}
 }
-
-// Who writes a workload is told early, and never refused.
-func TestWorkloadAuthorsAreWarned(t *testing.T) {
-	ns := namespace(t, nil)
-	p := admin(t)
-	d := deployment(ns)
-	d.Spec.Template.Annotations = map[string]string{portVIPs: "10.9.9.9", "kubevirt.io/migrationJobName": "x"}
-	d.Spec.Template.Spec.TerminationGracePeriodSeconds = nil
-	if _, err := p.AppsV1().Deployments(ns).Create(t.Context(), d, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	told := strings.Join(p.warnings.take(), "\n")
-	for _, word := range []string{"spec.template.metadata.annotations", portVIPs, "migrationJobName"} {
-		if !strings.Contains(told, word) {
-			t.Errorf("warnings lack %q:\n%s", word, told)
-		}
-	}
-}

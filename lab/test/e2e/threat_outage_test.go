@@ -92,6 +92,10 @@ func TestThreat29WebhookDown(t *testing.T) {
 			t.Errorf("%v, want it refused with %q", err, word)
 		}
 	}
+	eventually(t, "the audit log to say so as well", func() (bool, error) {
+		line, found := lastAudited(t, "pods", pod.Name)
+		return found && strings.Contains(line.Annotations["validation.policy.admission.k8s.io/validation_failure"], `"policy":"ovnguard-floor"`), nil
+	})
 	strictInOVN(t, pod.Namespace, pod.Name)
 	if err := p.patch(t.Context(), pod, map[string]any{"example.org/harmless": "1"}); err == nil {
 		t.Log("an edit that means nothing to Kube-OVN is possible")

@@ -66,7 +66,7 @@ func inWorld(run func() int) (code int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	// The stand-in looks for missing ports every 20 seconds by default; whether it has looked would decide a test.
-	lab, err := up.Start(ctx, up.Options{StateDir: dir, KubeOVN: up.KubeOVN{InspectInterval: time.Hour}})
+	lab, err := up.Start(ctx, up.Options{StateDir: dir, Audit: true, KubeOVN: up.KubeOVN{InspectInterval: time.Hour}})
 	if err != nil {
 		return 1, err
 	}
