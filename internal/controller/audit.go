@@ -43,6 +43,8 @@ type auditor struct {
 	// started is set when both sides have been read once; until then, reading says what is being read.
 	started atomic.Bool
 	reading atomic.Pointer[string]
+	// lost says why following the Northbound database ended while the service goes on; nil where it did not.
+	lost atomic.Pointer[error]
 	// sweeping is held while everything is judged anew.
 	sweeping sync.Mutex
 	// settled is when what was found on starting has lasted for as long as any finding must.
@@ -66,7 +68,7 @@ func (a *auditor) judged(ctx context.Context) bool {
 	}
 }
 
-// run implements manager.RunnableFunc.
+// run implements manager.RunnableFunc. It ends with the service alone: whatever becomes of the audit, the webhook goes on answering.
 func (a *auditor) run(ctx context.Context) error {
 	for _, d := range a.databases {
 		go d.mirror.Run(ctx)
@@ -76,19 +78,31 @@ func (a *auditor) run(ctx context.Context) error {
 		return fmt.Errorf("connect to the API server: %w", err)
 	}
 	go a.watches.ask(ctx, clients.Discovery().RESTClient())
-	if err := a.follow(ctx); ctx.Err() == nil {
-		return err
-	}
-	return nil // the service is ending
-}
-
-// follow reads both sides once, and then each change, until ctx ends.
-func (a *auditor) follow(ctx context.Context) error {
 	reading := func(what string) { a.reading.Store(&what) }
 	if err := followKubernetes(ctx, a.manager, a.monitor, a.watches, a.log, reading); err != nil {
-		return err
+		return nil //nolint:nilerr // the service is ending
 	}
 	reading("the Northbound database")
+	if len(a.databases) > 1 {
+		go a.followSouthbound(ctx, a.databases[1].mirror)
+	}
+	a.persist(ctx, a.followNorthbound)
+	return nil
+}
+
+// persist follows something until ctx ends, and begins anew where that ends before. Readiness says so meanwhile.
+func (a *auditor) persist(ctx context.Context, follow func(context.Context) error) {
+	_ = patiently(ctx, a.log, "the audit", func() error { // ends with the service
+		err := follow(ctx)
+		if err != nil && ctx.Err() == nil {
+			a.lost.Store(&err)
+		}
+		return err
+	})
+}
+
+// followNorthbound reads the Northbound database once, and then each change, until ctx ends.
+func (a *auditor) followNorthbound(ctx context.Context) error {
 	northbound := a.databases[0].mirror
 	changes := northbound.Subscribe(ovn.TablePort, ovn.TableNBGlobal, ovn.TablePortGroup, ovn.TableAddressSet)
 	a.monitor.Change(func(inv *inventory.Inventory) []string {
@@ -99,11 +113,11 @@ func (a *auditor) follow(ctx context.Context) error {
 	if err := northbound.WaitSynced(ctx); err != nil {
 		return err
 	}
-	if len(a.databases) > 1 {
-		go a.followSouthbound(ctx, a.databases[1].mirror)
-	}
 	events, state := changes.Take() // also where the database is empty and there is nothing to wait for
 	a.take(events, state)
+	if a.lost.Swap(nil) != nil {
+		a.sweep(state) // rows that went meanwhile are in no event
+	}
 	return a.track(ctx, changes, state, a.take)
 }
 
@@ -229,6 +243,9 @@ func (a *auditor) ready(*http.Request) error {
 			what = "reading " + *reading
 		}
 		errs = append(errs, errors.New("not judging yet: "+what), a.watches.failing())
+	}
+	if lost := a.lost.Load(); lost != nil {
+		errs = append(errs, fmt.Errorf("the Northbound database is followed no longer, and is read anew: %w", *lost))
 	}
 	errs = append(errs, a.watches.current(staleAfter))
 	for _, d := range a.databases {

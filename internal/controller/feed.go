@@ -20,15 +20,23 @@ import (
 const retryMissing = 15 * time.Second
 
 // followKubernetes feeds the monitor from the API server. It returns when everything that is there has been read once;
-// reading is told what is read, since a kind that must not be read is waited for, without an error, until it may be.
+// reading is told what is read, since a kind that must not be read is waited for, without an error, until it may be. The error is that
+// the service ends.
 func followKubernetes(ctx context.Context, mgr ctrl.Manager, m *monitor.Monitor, w *watches, log logr.Logger, reading func(what string)) error {
 	for _, s := range kube.Sources() {
 		reading(s.Kind.GroupKind().String() + " from the API server")
-		err := follow(ctx, mgr, s, m, w)
+		begin := func() error { return follow(ctx, mgr, s, m, w) }
+		if !s.Optional {
+			if err := patiently(ctx, log, s.Kind.GroupKind().String()+" from the API server", begin); err != nil {
+				return err
+			}
+			continue
+		}
+		err := begin()
 		if err == nil {
 			continue
 		}
-		if !s.Optional || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return fmt.Errorf("follow %s: %w", s.Kind.GroupKind(), err)
 		}
 		// A broken aggregated API, say, must not keep the webhook and the rest of the audit from working.

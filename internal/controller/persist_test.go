@@ -1,0 +1,96 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache/informertest"
+
+	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/monitor"
+)
+
+// Where following the database ends by itself, the service goes on, says that it is not ready, and follows it anew.
+func TestAuditBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &auditor{watches: newWatches(logr.Discard(), time.Now), log: logr.Discard()}
+		a.started.Store(true)
+		ctx, end := context.WithCancel(t.Context())
+		tries := 0
+		var following sync.WaitGroup
+		following.Go(func() {
+			a.persist(ctx, func(ctx context.Context) error {
+				if tries++; tries <= 2 {
+					return errors.New("the subscription is closed")
+				}
+				a.lost.Store(nil) // as when everything has been read again
+				<-ctx.Done()
+				return ctx.Err()
+			})
+		})
+		synctest.Wait()
+		if err := a.ready(nil); err == nil || !strings.Contains(err.Error(), "the subscription is closed") {
+			t.Errorf("ready says %v after the audit was lost", err)
+		}
+		time.Sleep(2 * retryStart)
+		synctest.Wait()
+		if err := a.ready(nil); err != nil || tries != 3 {
+			t.Errorf("ready says %v after %d tries, want it to be followed again", err, tries)
+		}
+		end()
+		following.Wait()
+		if a.lost.Load() != nil {
+			t.Error("the end of the service counts as a loss")
+		}
+	})
+}
+
+// slowServer is a manager whose API server says for a while nothing of the kinds that it serves.
+type slowServer struct {
+	ctrl.Manager
+	meta.RESTMapper
+	caches cache.Cache
+	silent int
+}
+
+func (s *slowServer) GetRESTMapper() meta.RESTMapper { return s }
+func (s *slowServer) GetCache() cache.Cache          { return s.caches }
+
+func (s *slowServer) RESTMapping(kind schema.GroupKind, versions ...string) (*meta.RESTMapping, error) {
+	if s.silent > 0 {
+		s.silent--
+		return nil, errors.New("the server is overloaded")
+	}
+	return &meta.RESTMapping{Resource: schema.GroupVersionResource{Group: kind.Group, Version: versions[0], Resource: strings.ToLower(kind.Kind) + "s"}}, nil
+}
+
+// A kind that must be there is waited for: an API server that cannot say what it serves does not end the service.
+func TestRequiredKindsAreWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		scheme, err := kube.Scheme()
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &slowServer{caches: &informertest.FakeInformers{Scheme: scheme}, silent: 3}
+		m := monitor.New(monitor.SystemClock{}, monitor.Observers{})
+		read := make(map[string]bool)
+		begin := time.Now()
+		err = followKubernetes(t.Context(), server, m, newWatches(logr.Discard(), time.Now), logr.Discard(), func(what string) { read[what] = true })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begin); took < 3*retryStart || len(read) != len(kube.Sources()) {
+			t.Errorf("%d kinds were read after %s", len(read), took)
+		}
+	})
+}
