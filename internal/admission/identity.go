@@ -39,6 +39,8 @@ func (c *check) subnet(field, name string) {
 	switch {
 	case !known:
 		c.refuse(field, "name a subnet that is there, or make it first and try again", "there is no subnet %q", name)
+	case c.Inventory.OfNodes(name):
+		c.refuse(field, "name a subnet that is for pods", "subnet %s is the nodes' own, and what comes from it is let through to private subnets", name)
 	case !c.mayUse(s):
 		c.refuse(field, "name a subnet of this namespace, or have "+c.Namespace.Name+" added to the spec.namespaces of subnet "+name, "subnet %s is for other namespaces", name)
 	}

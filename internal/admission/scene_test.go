@@ -50,6 +50,7 @@ func town() *inventory.Inventory {
 		{Name: "ovn-default", Gateways: []netip.Addr{netip.MustParseAddr("10.16.0.1")}},
 		{Name: "ours", Namespaces: []string{"t"}, Gateways: []netip.Addr{netip.MustParseAddr("10.17.0.1")}},
 		{Name: "theirs", Namespaces: []string{"u"}, Gateways: []netip.Addr{netip.MustParseAddr("10.18.0.1")}},
+		{Name: "join"}, {Name: "nodes"},
 		{Name: "their-blue", Provider: "blue.u.ovn", Namespaces: []string{"u"}},
 		{Name: "our-green", Provider: "green.u.ovn", Namespaces: []string{"u", "t"}},
 		{Name: "island", VPC: "island", Gateways: []netip.Addr{netip.MustParseAddr("10.16.0.9")}},
@@ -69,6 +70,7 @@ func town() *inventory.Inventory {
 	inv.SetRecord(&inventory.Record{Name: "victim.u", MAC: "0a:00:00:00:00:05", IPs: []string{"10.16.0.5"}, Subnet: "ovn-default"})
 	inv.SetRecord(&inventory.Record{Name: "vm1.t", MAC: "0a:00:00:00:00:06", IPs: []string{"10.16.0.6"}, Subnet: "ovn-default", Keeper: "VirtualMachine"})
 	inv.SetRecord(&inventory.Record{Name: "web-0.t", MAC: "0a:00:00:00:00:07", IPs: []string{"10.16.0.7"}, Subnet: "ovn-default", Keeper: "StatefulSet"})
+	inv.SetRecord(&inventory.Record{Name: "node-node1", MAC: "0a:00:00:00:00:08", IPs: []string{"100.64.0.2"}, Subnet: "nodes"})
 	inv.SetVip(inventory.Vip{Name: "mine", Namespace: "t", Subnet: "ovn-default", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.100")}})
 	inv.SetVip(inventory.Vip{Name: "foreign", Namespace: "u", Subnet: "ovn-default", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.101")}})
 	inv.SetPod(&inventory.Pod{

@@ -75,6 +75,11 @@ func TestThreatT09ForeignSwitch(t *testing.T) {
 			mustAllow(t, refused)
 		}
 	}
+	// What comes from the nodes' subnet passes to private subnets. It is told by its usual name, and by the nodes that are on it.
+	for _, value := range []string{"join", "nodes"} {
+		_, refused := create(t, newScene(), tenant, pod(lsp, value))
+		mustRefuse(t, refused, lsp, "the nodes' own")
+	}
 	// Kube-OVN notes on the namespace which subnets are bound to it by label, and its own gateways need those of others.
 	s := newScene()
 	s.namespace.Annotations = map[string]string{lsp: "ovn-default,theirs"}

@@ -188,6 +188,13 @@ func (a *Answer) overlaps(inv *inventory.Inventory, e *policy.Exception, o *v1al
 				others = append(others, fmt.Sprintf("%s is that of %s", held.Address, h))
 			}
 		}
+		for _, subnet := range inv.NodesAt(pair.Prefix) {
+			if subnet == shared {
+				a.warn("spec.grant.pairs[%d] lets these ports speak for the nodes, by addresses of subnet %s", i, subnet)
+				continue
+			}
+			others = append(others, fmt.Sprintf("some are of subnet %s, which is the nodes' own", subnet))
+		}
 		if n := len(others); n > 0 {
 			const most = 3
 			if n > most {

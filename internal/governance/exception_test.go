@@ -141,6 +141,8 @@ func TestThreat41OverlappingPairs(t *testing.T) {
 		"gateway":             {pair: v1alpha1.AddressPair{Prefix: "10.17.0.1"}, words: []string{"the gateway of subnet bank-net"}},
 		"node":                {pair: v1alpha1.AddressPair{Prefix: "192.168.7.1"}, words: []string{"node node-1"}},
 		"Service":             {pair: v1alpha1.AddressPair{Prefix: "10.96.0.7"}, words: []string{"service bank/ledger"}},
+		"join":                {pair: v1alpha1.AddressPair{Prefix: "100.64.9.0/28"}, words: []string{"subnet join", "the nodes' own", "sharedWith"}},
+		"join in IPv6":        {pair: v1alpha1.AddressPair{Prefix: "fd00:100:64::/96"}, words: []string{"subnet join"}},
 		"another's MAC":       {pair: v1alpha1.AddressPair{MAC: "00:00:00:00:00:02", Prefix: "10.30.0.1"}, words: []string{"pairs[0].mac", "web-0.bank"}},
 		"shared":              {pair: v1alpha1.AddressPair{Prefix: "10.16.0.20", SharedWith: "web-0.bank"}},
 		"shared with another": {pair: v1alpha1.AddressPair{Prefix: "10.16.0.20", SharedWith: "web-0.shop"}, words: []string{"port web-0.bank"}},

@@ -84,6 +84,7 @@ func guardOf(c *tableCluster) *Guard {
 	inv.SetRecord(&inventory.Record{Name: "web-0.shop", MAC: "00:00:00:00:00:01", IPs: []string{"10.16.0.10"}})
 	inv.SetRecord(&inventory.Record{Name: "web-0.bank", MAC: "00:00:00:00:00:02", IPs: []string{"10.16.0.20", "fd00:16::20"}})
 	inv.SetSubnet(inventory.Subnet{Name: "ovn-default", Gateways: []netip.Addr{netip.MustParseAddr("10.16.0.1")}})
+	inv.SetSubnet(inventory.Subnet{Name: "join", CIDRs: []netip.Prefix{netip.MustParsePrefix("100.64.0.0/16"), netip.MustParsePrefix("fd00:100:64::/112")}})
 	inv.SetSubnet(inventory.Subnet{Name: "bank-net", Namespaces: []string{"bank"}, Gateways: []netip.Addr{netip.MustParseAddr("10.17.0.1")}})
 	inv.SetFixed(inventory.Fixed{
 		Holder: inventory.Holder{Kind: inventory.HeldByNode, Name: "node-1"}, Addresses: []netip.Addr{netip.MustParseAddr("192.168.7.1")},

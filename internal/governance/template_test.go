@@ -242,6 +242,7 @@ func TestThreatT7Vips(t *testing.T) {
 		"a MAC that OVN ignores":  {spec: with("macAddress", "0a-00-00-00-00-09"), words: []string{"spec.macAddress", "checks nothing"}},
 		"a group's MAC":           {spec: with("macAddress", "01:00:5e:00:00:09"), words: []string{"spec.macAddress", "one station"}},
 		"another's subnet":        {spec: with("subnet", "bank-net"), words: []string{"spec.subnet", "spec.namespaces"}},
+		"the nodes' subnet":       {spec: with("subnet", "join"), words: []string{"spec.subnet", "the nodes' own"}},
 		"another's address":       {spec: with("v4ip", "10.16.0.20"), words: []string{"port web-0.bank"}},
 		"gateway":                 {spec: with("v4ip", "10.16.0.1"), words: []string{"gateway"}},
 		"node":                    {spec: with("v4ip", "192.168.7.1"), words: []string{"node node-1"}},

@@ -113,6 +113,9 @@ func (g *Guard) mayMakePods(ctx context.Context, req *admissionv1.AdmissionReque
 
 // vip refuses a subnet that the namespace may not use, and addresses that are another's.
 func (a *Answer) vip(inv *inventory.Inventory, name string, s *vipSpec) {
+	if s.Namespace != "" && inv.OfNodes(s.Subnet) {
+		a.deny("spec.subnet: subnet %s is the nodes' own, and what comes from it is let through to private subnets; name one that is for pods", s.Subnet)
+	}
 	if subnet, ok := inv.Subnet(s.Subnet); ok && s.Namespace != "" && !subnet.Usable(s.Namespace) {
 		a.deny("spec.subnet: subnet %s is not for namespace %s; whoever may edit the Subnet can add it to spec.namespaces", s.Subnet, s.Namespace)
 	}

@@ -29,6 +29,12 @@ const (
 // Kube-OVN notes on pods; people with the right to impersonate can act as it.
 const ControllerAccount = "system:serviceaccount:kube-system:ovn"
 
+// JoinSubnet is the subnet by which nodes reach pods, as Kube-OVN names it unless its controller is told otherwise (--node-switch).
+const JoinSubnet = "join"
+
+// NodePortName gives the name of a node's port on that subnet, and of its IP resource.
+func NodePortName(node string) string { return "node-" + node }
+
 // Vendor is the value of ExternalIDVendor.
 const Vendor = "kube-ovn"
 
