@@ -96,6 +96,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
+	selftest.announce = func(got outcome) { told.Tell(noticeOf(o.Namespace, got)) }
 	err = addKeeper(mgr, &keeper{
 		wake: wake, wrote: selftest.soon,
 		rotator: rotation, client: mgr.GetClient(), certificate: cert,

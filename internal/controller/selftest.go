@@ -37,9 +37,13 @@ type selfTest struct {
 	serving func() error
 	// unguarded is called when pods turn out not to be guarded, so that the registration is looked at again.
 	unguarded func()
-	log       logr.Logger
+	// announce is told when pods turn out not to be guarded, for one more reason, and when they are again.
+	announce func(outcome)
+	log      logr.Logger
 	// due holds at most one wish to be made at once.
 	due chan struct{}
+	// proved is the reason that was announced last; empty where nothing was since pods were guarded.
+	proved selfTestReason
 
 	mu     sync.Mutex
 	last   outcome
@@ -50,7 +54,7 @@ type selfTest struct {
 // newSelfTest gives a self-test that is made at intervals, and soon again where it did not pass.
 func newSelfTest(probe func(context.Context) outcome, every time.Duration, serving func() error, unguarded func(), log logr.Logger) *selfTest {
 	s := &selfTest{
-		probe: probe, every: every, serving: serving, unguarded: unguarded, log: log, due: make(chan struct{}, 1),
+		probe: probe, every: every, serving: serving, unguarded: unguarded, announce: func(outcome) {}, log: log, due: make(chan struct{}, 1),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ovnguard_selftest_failures_total", Help: "Self-tests that did not show that pods are guarded, by reason.",
 		}, []string{"reason"}),
@@ -142,6 +146,12 @@ func (s *selfTest) once(ctx context.Context) selfTestReason {
 	}
 	if got.reason != before.reason {
 		s.tell(got)
+	}
+	if got.reason.proven() && got.reason != s.proved || got.reason == passes && s.proved != "" {
+		s.announce(got)
+		if s.proved = got.reason; got.reason == passes {
+			s.proved = ""
+		}
 	}
 	if got.reason.proven() {
 		s.unguarded()

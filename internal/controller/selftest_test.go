@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -56,6 +57,8 @@ func TestSelfTestTells(t *testing.T) {
 	var next outcome
 	looked := 0
 	s := newSelfTest(func(context.Context) outcome { return next }, time.Minute, serves, func() { looked++ }, logr.Discard())
+	var announced []string
+	s.announce = func(got outcome) { announced = append(announced, noticeOf("ns", got).Reason+" "+string(got.reason)) }
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(s, s.failed)
 	if err := s.ready(nil); err == nil {
@@ -70,6 +73,8 @@ func TestSelfTestTells(t *testing.T) {
 		{outcome{untried, "forbidden"}, true, "0", 0},
 		{outcome{reason: passes}, true, "1", 0},
 		{outcome{unguarded, "a pod was made"}, false, "0", 1},
+		{outcome{unguarded, "another pod was made"}, false, "0", 1},
+		{outcome{untried, "away"}, true, "0", 0},
 		{outcome{unanswered, "EOF"}, false, "0", 1},
 		{outcome{reason: passes}, true, "1", 0},
 		{outcome{untried, "away"}, true, "0", 0},
@@ -90,8 +95,13 @@ func TestSelfTestTells(t *testing.T) {
 			t.Errorf("%s: the registration was looked at %d times, want %d", c.got.reason, looked, c.looked)
 		}
 	}
-	if got := testutil.ToFloat64(s.failed.WithLabelValues(string(untried))); got != 2 {
-		t.Errorf("%v failures for what could not be tried, want 2", got)
+	if got := testutil.ToFloat64(s.failed.WithLabelValues(string(untried))); got != 3 {
+		t.Errorf("%v failures for what could not be tried, want 3", got)
+	}
+	// What is proven is announced once for each reason, and its end; what could not be tried says nothing.
+	want := []string{"SelfTestFailed unguarded", "SelfTestFailed unanswered", "SelfTestPassed pass"}
+	if diff := cmp.Diff(want, announced); diff != "" {
+		t.Errorf("announced: -want +got\n%s", diff)
 	}
 }
 

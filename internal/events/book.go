@@ -42,12 +42,25 @@ type Sum struct {
 	Came, Went map[string]int
 }
 
+// Notice is something about the program itself that its operators should see.
+type Notice struct {
+	// Namespace is the program's own, on which it is told.
+	Namespace string
+	// Reason is that of the Event, and Case a word for what is told: what is told again of the same case is counted.
+	Reason, Case string
+	// Text says it in a sentence. Good tells that nothing need be done about it.
+	Text string
+	Good bool
+	At   time.Time
+}
+
 // Book keeps what is to be told. It is a monitor.Observer and safe for use by several goroutines.
 type Book struct {
 	now func() time.Time
 
 	mu      sync.Mutex
 	waiting []Item
+	notices []Notice
 	// sums are what there was no room for, by namespace.
 	sums map[string]*Sum
 	// room is how many Events of a namespace may still be told one by one, as it was at a time.
@@ -94,6 +107,27 @@ func (b *Book) note(i Item) {
 		return
 	}
 	b.waiting = append(b.waiting, i)
+}
+
+// Tell has a notice wait for a leader who tells it. Its time is set here.
+func (b *Book) Tell(n Notice) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n.At = b.now()
+	b.notices = slices.DeleteFunc(b.notices, func(o Notice) bool { // the last word about a case is enough
+		return n.At.Sub(o.At) > keep || o.Reason == n.Reason && o.Case == n.Case
+	})
+	b.notices = append(b.notices, n)
+}
+
+// Notices gives the notices that are to be told now, in the order in which they came.
+func (b *Book) Notices() []Notice {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	out := slices.DeleteFunc(b.notices, func(n Notice) bool { return now.Sub(n.At) > keep || !b.spend(n.Namespace, now) })
+	b.notices = nil
+	return out
 }
 
 // forget drops what nobody told in time.

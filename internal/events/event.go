@@ -24,6 +24,10 @@ const (
 	ReasonCleared = "PortSecurityCleared"
 	// ReasonMany is that of an Event about a namespace, for what is not told one by one.
 	ReasonMany = "PortSecurityFindings"
+	// ReasonSelfTestFailed and ReasonSelfTestPassed are those of Events about the program's own namespace: the API server was shown not
+	// to have pods guarded, and to have them guarded again.
+	ReasonSelfTestFailed = "SelfTestFailed"
+	ReasonSelfTestPassed = "SelfTestPassed"
 )
 
 const (
@@ -33,6 +37,8 @@ const (
 	noteLimit = 1024
 	// actionMany is the action of an Event about many findings.
 	actionMany = "Audit"
+	// actionNotice is the action of an Event about the program itself.
+	actionNotice = "SelfTest"
 )
 
 // eventOf gives the Event about one finding. Its name follows from what it is about, so that whoever tells it again, after a
@@ -63,6 +69,19 @@ func eventOfSum(s Sum, at time.Time, instance string) *eventsv1.Event {
 	}
 	e.Regarding = corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Namespace: s.Namespace, Name: s.Namespace}
 	e.Note = cut(fmt.Sprintf("beside what is told one by one, %s came and %s went; the Report %s and `ovnguard audit` say what there is", counts(s.Came), counts(s.Went), controller))
+	return e
+}
+
+// eventOfNotice gives the Event about the program itself.
+func eventOfNotice(n Notice, instance string) *eventsv1.Event {
+	e := eventAt(n.At, instance)
+	e.Namespace, e.Name = n.Namespace, nameOf(strings.ToLower(n.Reason), n.Namespace, n.Reason, n.Case)
+	e.Reason, e.Type, e.Action = n.Reason, corev1.EventTypeWarning, actionNotice
+	if n.Good {
+		e.Type = corev1.EventTypeNormal
+	}
+	e.Regarding = corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Namespace: n.Namespace, Name: n.Namespace}
+	e.Note = cut(n.Text)
 	return e
 }
 

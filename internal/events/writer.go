@@ -63,6 +63,9 @@ func (w *Writer) look(ctx context.Context) {
 	for _, i := range items {
 		w.waiting = append(w.waiting, eventOf(i, w.Instance))
 	}
+	for _, n := range w.Book.Notices() {
+		w.waiting = append(w.waiting, eventOfNotice(n, w.Instance))
+	}
 	for _, s := range sums {
 		w.waiting = append(w.waiting, eventOfSum(s, w.Book.now(), w.Instance))
 	}

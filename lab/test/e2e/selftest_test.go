@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -64,8 +65,10 @@ func TestThreat35SelfTest(t *testing.T) {
 			t.Errorf("the Service would take the webhook away: %v", err)
 		}
 		awaitSelfTestFailure(t, "unchanged")
+		awaitNotice(t, "SelfTestFailed", "unchanged")
 		giveBack()
 		back := awaitSelfTest(t, true)
+		awaitNotice(t, "SelfTestPassed", "again")
 		t.Logf("said after %s; guarded again %s after it could be", took.Round(time.Millisecond), back.Round(time.Millisecond))
 		after, err := guard.Registration(t.Context())
 		if err != nil {
@@ -119,6 +122,20 @@ func awaitSelfTestFailure(t *testing.T, reason string) {
 	eventually(t, "a self-test to fail for "+reason, func() (bool, error) {
 		values, err := readMetrics(t.Context())
 		return values[name] > before, err
+	})
+}
+
+// awaitNotice waits until an Event about the program's namespace has the reason and says the word.
+func awaitNotice(t *testing.T, reason, word string) {
+	t.Helper()
+	eventually(t, "an Event "+reason, func() (bool, error) {
+		list, err := world.Kube.EventsV1().Events("ovnguard-system").List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			return false, err
+		}
+		return slices.ContainsFunc(list.Items, func(e eventsv1.Event) bool {
+			return e.Reason == reason && e.Regarding.Name == "ovnguard-system" && strings.Contains(e.Note, word)
+		}), nil
 	})
 }
 
