@@ -63,7 +63,7 @@ func TestIncompleteAudit(t *testing.T) {
 }
 
 // A database that anybody on the path can change is told of.
-func TestThreat22PlaintextDatabase(t *testing.T) {
+func TestThreatT22PlaintextDatabase(t *testing.T) {
 	for endpoints, want := range map[string]string{
 		"tcp:10.0.0.1:6641,ssl:10.0.0.2:6641": "Northbound database is reached without TLS at tcp:10.0.0.1:6641:",
 		"tcp:127.0.0.1:6641,unix:/x":          "",

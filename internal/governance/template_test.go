@@ -221,7 +221,7 @@ func vipRequest(t testing.TB, name string, spec, old object) *admissionv1.Admiss
 	return req
 }
 
-func TestThreatT7Vips(t *testing.T) {
+func TestThreatT07Vips(t *testing.T) {
 	own := object{"namespace": "shop", "subnet": "ovn-default", "v4ip": "10.16.0.77"}
 	with := func(key string, value any) object {
 		o := object{}

@@ -68,8 +68,9 @@ func reviews(t *testing.T) map[string]float64 {
 	return out
 }
 
-// laterWebhook registers a webhook that is asked after ours and patches every pod of a namespace, until the test ends.
-func laterWebhook(t *testing.T, ns, patch string) {
+// laterWebhook registers a webhook that is asked after ours and patches every new pod of a namespace, until the test ends. What is
+// registered of it can be edited.
+func laterWebhook(t *testing.T, ns, patch string, edits ...func(*admissionregistrationv1.MutatingWebhook)) {
 	t.Helper()
 	authority, err := pki.EnsureAuthority(t.TempDir(), "later", time.Now())
 	if err != nil {
@@ -118,6 +119,9 @@ func laterWebhook(t *testing.T, ns, patch string) {
 				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
 			}},
 		}},
+	}
+	for _, edit := range edits {
+		edit(&config.Webhooks[0])
 	}
 	if _, err := configurations.Create(t.Context(), config, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)

@@ -123,7 +123,7 @@ func TestThreatT09ForeignPoolAndNetwork(t *testing.T) {
 	nodes := kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)
 	wish{name: "the nodes' subnet", annotations: map[string]string{nodes: kubeovn.JoinSubnet}, refused: nodes}.tryPod(t, p)
 	pool := kubeovn.DefaultProvider.Key(kubeovn.IPPool)
-	for key, value := range map[string]string{pool: name, kubeovn.Networks: elsewhere[0] + "/" + name, kubeovn.DefaultNetwork: elsewhere[0] + "/" + name} {
+	for key, value := range map[string]string{pool: name, kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch): name, kubeovn.Networks: elsewhere[0] + "/" + name, kubeovn.DefaultNetwork: elsewhere[0] + "/" + name} {
 		annotations := map[string]string{key: value}
 		eventually(t, "the program to know for whom "+name+" is", func() (bool, error) {
 			_, err := p.dryRun(t.Context(), tenantNamespace, annotations)

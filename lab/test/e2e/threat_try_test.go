@@ -256,11 +256,14 @@ func mustRefuse(t *testing.T, what string, err error, part string) {
 }
 
 // allocated makes a pod of the tenant whose annotations are then attacked; its port is strict.
-func allocated(t *testing.T, p person, annotations map[string]string) *corev1.Pod {
+func allocated(t *testing.T, p person, annotations map[string]string, edits ...func(*corev1.Pod)) *corev1.Pod {
 	t.Helper()
 	template := wish{annotations: annotations}.template()
 	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
 	pod.Name = unique("victim")
+	for _, edit := range edits {
+		edit(pod)
+	}
 	if _, err := p.CoreV1().Pods(tenantNamespace).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -59,11 +59,15 @@ func TestThreat03UpdateAfterCreate(t *testing.T) { tryLater(t, tenant(t)) }
 // mayWrite gives a user who has a right in the tenant's namespace that people think harmless.
 func mayWrite(t *testing.T, verb string, resources ...string) person {
 	t.Helper()
+	return mayDo(t, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: resources, Verbs: []string{verb, "get"}})
+}
+
+// mayDo gives a user who has these rights in the tenant's namespace and no others.
+func mayDo(t *testing.T, rules ...rbacv1.PolicyRule) person {
+	t.Helper()
 	user := unique("helper")
 	meta := metav1.ObjectMeta{Name: user}
-	_, err := world.Kube.RbacV1().Roles(tenantNamespace).Create(t.Context(), &rbacv1.Role{
-		ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: resources, Verbs: []string{verb, "get"}}},
-	}, metav1.CreateOptions{})
+	_, err := world.Kube.RbacV1().Roles(tenantNamespace).Create(t.Context(), &rbacv1.Role{ObjectMeta: meta, Rules: rules}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,19 +109,6 @@ func TestThreat05Binding(t *testing.T) {
 				mustRefuse(t, name, err, key)
 			}
 		})
-	}
-}
-
-// The subresources that reset metadata: the API server itself drops the annotations.
-func TestThreat06EphemeralContainersAndResize(t *testing.T) {
-	p := mayWrite(t, "patch", "pods/ephemeralcontainers", "pods/resize")
-	for _, subresource := range []string{"ephemeralcontainers", "resize"} {
-		pod := allocated(t, tenant(t), nil)
-		if err := p.patch(t.Context(), pod, map[string]any{portSecurity: "false", ipAddress: "0.0.0.0/0"}, subresource); err != nil {
-			t.Logf("%s: %v", subresource, err)
-		}
-		time.Sleep(settleTime)
-		strictInOVN(t, pod.Namespace, pod.Name)
 	}
 }
 
