@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -55,10 +56,7 @@ Runs until it is interrupted.`,
 	flags.DurationVar(&o.SelfTestInterval, "selftest-interval", 30*time.Second, "how often the self-test is made")
 	flags.BoolVar(&o.AdmissionPolicies, "admission-policies", false, "install admission policies in the API server: ordinary pods need no webhook then, and default and floor stand while none answers")
 	flags.BoolVar(&o.StampTemplates, "stamp-templates", true, "with --admission-policies, have templates of new Deployments and their like say what their ordinary pods get: then these cost the API server next to nothing")
-	accounts := admission.DefaultAccounts()
-	flags.StringSliceVar(&o.Accounts.KubeOVN, "kube-ovn-accounts", accounts.KubeOVN, "users that may write what Kube-OVN notes about ports")
-	flags.StringSliceVar(&o.Accounts.KubeVirt, "kubevirt-accounts", accounts.KubeVirt, "users that make KubeVirt's launcher pods")
-	flags.StringSliceVar(&o.Accounts.Self, "own-accounts", []string{deploy.Account}, "users as which this program runs")
+	addAccounts(flags, &o.Accounts)
 	flags.BoolVar(&o.Repair.Enabled, "repair", true, "put ports right where their policy says repair: repair; with false nothing is ever changed")
 	flags.IntVar(&o.Repair.Rate, "repair-rate", 200, "ports that are put right each second, at most")
 	flags.IntVar(&o.Repair.Percent, "repair-limit-percent", 20, "how many of all ports, in percent, may change within ten minutes before a human must confirm")
@@ -68,6 +66,14 @@ Runs until it is interrupted.`,
 	flags.BoolVar(&o.unregister, "unregister", false, "take away the registrations of the webhooks and the admission policies, and end: for a cluster that cannot start pods; stop all replicas first")
 	flags.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	return cmd
+}
+
+// addAccounts adds the flags for the users that own certain keys.
+func addAccounts(flags *pflag.FlagSet, a *admission.Accounts) {
+	usual := admission.DefaultAccounts()
+	flags.StringSliceVar(&a.KubeOVN, "kube-ovn-accounts", usual.KubeOVN, "users that may write what Kube-OVN notes about ports")
+	flags.StringSliceVar(&a.KubeVirt, "kubevirt-accounts", usual.KubeVirt, "users that make KubeVirt's launcher pods")
+	flags.StringSliceVar(&a.Self, "own-accounts", []string{deploy.Account}, "users as which this program runs")
 }
 
 func (o *controllerOptions) run(cmd *cobra.Command) error {

@@ -12,7 +12,6 @@ import (
 	yamlprinter "sigs.k8s.io/yaml"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
-	"github.com/ovnguard/ovnguard/deploy"
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
 )
@@ -26,6 +25,7 @@ func newRenderCommand() *cobra.Command {
 func newRenderPoliciesCommand() *cobra.Command {
 	var path, namespace string
 	var templates bool
+	var accounts admission.Accounts
 	cmd := &cobra.Command{
 		Use:   "admission-policies",
 		Short: "Write the admission policies that keep default and floor without the webhooks",
@@ -48,8 +48,6 @@ They are made from the cluster's PortSecurityPolicies, which --policies reads fr
 					return usage(fmt.Errorf("--policies: %w", err))
 				}
 			}
-			accounts := admission.DefaultAccounts()
-			accounts.Self = []string{deploy.Account}
 			set, err := admissionpolicy.Make(admissionpolicy.Input{Policies: policies, Accounts: accounts.Trusted(), Namespace: namespace, Templates: templates})
 			if err != nil {
 				return usage(fmt.Errorf("--policies: %w", err))
@@ -60,6 +58,7 @@ They are made from the cluster's PortSecurityPolicies, which --policies reads fr
 	cmd.Flags().StringVar(&path, "policies", "", "file with the cluster's PortSecurityPolicies, YAML or JSON")
 	cmd.Flags().BoolVar(&templates, "stamp-templates", true, "make templates of new Deployments and their like strict, too, so that their pods cost nothing")
 	cmd.Flags().StringVar(&namespace, "namespace", namespaceDefault(), "namespace of ovnguard itself, whose pods must start without it")
+	addAccounts(cmd.Flags(), &accounts)
 	return cmd
 }
 
