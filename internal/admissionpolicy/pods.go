@@ -14,9 +14,7 @@ import (
 )
 
 // Record is what the default policy notes on a pod that it made strict. The webhooks leave such a pod alone: see Ordinary.
-var Record = policy.Record(map[kubeovn.Provider]policy.Recorded{kubeovn.DefaultProvider: {
-	Level: policy.Strict.String(), From: string(policy.FromDefault), Layer2Forward: policy.Forbid.String(), ForwardingFrom: string(policy.FromDefault),
-}})
+var Record = policy.OrdinaryRecord
 
 var portSecurity = kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
 
@@ -149,6 +147,8 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 			),
 			MatchConditions: append(slices.Clip(conditions),
 				admissionregistrationv1.MatchCondition{Name: "changes-annotations", Expression: annotations + " != " + before},
+				// Most new pods: to see that there is nothing to refuse takes a quarter of what judging them does.
+				admissionregistrationv1.MatchCondition{Name: "not-ordinary", Expression: "!(" + Ordinary() + ")"},
 			),
 			FailurePolicy: new(admissionregistrationv1.Fail),
 			Variables: []admissionregistrationv1.Variable{

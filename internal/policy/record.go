@@ -48,9 +48,17 @@ func ReadRecord(annotations map[string]string) map[kubeovn.Provider]Recorded {
 // onlyDefault is what most pods inherit, shared by all of them.
 var onlyDefault = []kubeovn.Provider{kubeovn.DefaultProvider}
 
+// OrdinaryRecord is the record of a pod that asked for nothing, where nobody says anything else than the default.
+var OrdinaryRecord = Record(map[kubeovn.Provider]Recorded{kubeovn.DefaultProvider: {
+	Level: Strict.String(), From: string(FromDefault), Layer2Forward: Forbid.String(), ForwardingFrom: string(FromDefault),
+}})
+
 // Inherited gives the NICs whose port_security was written without the pod having asked, as the record says; none where there
 // is no record that can be read.
 func Inherited(annotations map[string]string) []kubeovn.Provider {
+	if annotations[RecordAnnotation] == OrdinaryRecord {
+		return onlyDefault // as most are
+	}
 	nics := ReadRecord(annotations)
 	if r, ok := nics[kubeovn.DefaultProvider]; ok && len(nics) == 1 && !r.Asked {
 		return onlyDefault
