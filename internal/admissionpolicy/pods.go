@@ -40,7 +40,7 @@ func anyKey(classes ...kubeovn.KeyClass) string {
 	for _, c := range classes {
 		switch c { //nolint:exhaustive // the others have no keys without a suffix
 		case kubeovn.NetworkKey:
-			parts = append(parts, "k in "+list([]string{kubeovn.Networks, kubeovn.DefaultNetwork}))
+			parts = append(parts, "k in "+List([]string{kubeovn.Networks, kubeovn.DefaultNetwork}))
 		case kubeovn.MachineKey:
 			parts = append(parts, "k == "+quote(kubeovn.MigrationJob))
 		}
@@ -48,13 +48,33 @@ func anyKey(classes ...kubeovn.KeyClass) string {
 	return "(" + strings.Join(parts, " || ") + ")"
 }
 
+// everyKey gives an expression that holds for a key k of any class.
+func everyKey() string {
+	return anyKey(kubeovn.LevelKey, kubeovn.GrantKey, kubeovn.IdentityKey, kubeovn.OwnKey, kubeovn.MachineKey, kubeovn.EgressKey, kubeovn.GroupKey, kubeovn.NetworkKey)
+}
+
+// Touches gives an expression, for the webhooks' matchConditions, that holds for an update of a pod that changes something of which its
+// ports' decision or protection is made: an annotation that Kube-OVN reads, the record, labels or owners.
+func Touches() string {
+	counts := "(k == " + quote(policy.RecordAnnotation) + " || " + everyKey() + ")"
+	part := func(object, field, none string) string {
+		return "(has(" + object + ".metadata." + field + ") ? " + object + ".metadata." + field + " : " + none + ")"
+	}
+	after, before := part("object", "annotations", "{}"), part("oldObject", "annotations", "{}")
+	return after + " != " + before + " && (" +
+		after + ".exists(k, " + counts + " && !(k in " + before + " && " + before + "[k] == " + after + "[k])) || " +
+		before + ".exists(k, " + counts + " && !(k in " + after + "))) || " +
+		part("object", "labels", "{}") + " != " + part("oldObject", "labels", "{}") + " || " +
+		part("object", "ownerReferences", "[]") + " != " + part("oldObject", "ownerReferences", "[]")
+}
+
 // plain holds for a pod that asks nothing of the network: nobody's machine owns it, nor a workload that did not make it, and no
 // annotation but a port_security of "true" means anything to Kube-OVN.
 func plain() string {
 	return asksNothing(annotations) + " && (!has(object.metadata.ownerReferences) || " +
 		"!object.metadata.ownerReferences.exists(o, o.apiVersion.startsWith(" + quote(kubeovn.MachineGroup) + ")) && " +
-		"(request.userInfo.username in " + list(admission.Controllers()) + " || " +
-		"!object.metadata.ownerReferences.exists(o, o.kind in " + list(admission.ControllerKinds()) + ")))"
+		"(request.userInfo.username in " + List(admission.Controllers()) + " || " +
+		"!object.metadata.ownerReferences.exists(o, o.kind in " + List(admission.ControllerKinds()) + ")))"
 }
 
 // Ordinary gives an expression, for the webhooks' matchConditions, that holds for a new pod that the default policy, or its template,
@@ -76,7 +96,7 @@ func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissio
 	done := "has(object.metadata.annotations) && " + stamped("object.metadata.annotations") + " && !(" + named + ") && " + plain()
 	if excepted := in.excepted(); len(excepted) > 0 {
 		// What an exception may concern is judged by the webhooks, which see no stamp of an earlier time.
-		done += " && !(request.namespace in " + list(excepted) + ")"
+		done += " && !(request.namespace in " + List(excepted) + ")"
 	}
 	forged := "(" + quote(policy.RecordAnnotation) + " in " + annotations + ")"
 	ordinary := "variables.strict && !(" + named + ") && " + plain()
@@ -132,7 +152,7 @@ func refusal(passed, list, why, after string) admissionregistrationv1.Validation
 
 // floor refuses what no webhook would allow either.
 func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmissionPolicy {
-	trusted := "request.userInfo.username in " + list(in.Accounts)
+	trusted := "request.userInfo.username in " + List(in.Accounts)
 	frozen := anyKey(kubeovn.IdentityKey, kubeovn.OwnKey, kubeovn.MachineKey, kubeovn.NetworkKey)
 	own := anyKey(kubeovn.OwnKey, kubeovn.MachineKey)
 	securityKey := "k.endsWith('.kubernetes.io/" + string(kubeovn.PortSecurity) + "')"

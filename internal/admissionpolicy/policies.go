@@ -111,7 +111,7 @@ func (in Input) deferred() (string, error) {
 		return "", err
 	}
 	if excepted := in.excepted(); len(excepted) > 0 {
-		alternatives = append(alternatives, "namespaceObject.metadata.name in "+list(excepted))
+		alternatives = append(alternatives, "namespaceObject.metadata.name in "+List(excepted))
 	}
 	// A namespace that loosens something for its pods is read by the webhooks, too.
 	alternatives = append(alternatives,
@@ -185,8 +185,8 @@ func ruleOf(group string, resources []string, scope admissionregistrationv1.Scop
 	}}
 }
 
-// list gives texts as a list in CEL.
-func list(texts []string) string {
+// List gives texts as a list in CEL.
+func List(texts []string) string {
 	quoted := make([]string, len(texts))
 	for i, t := range texts {
 		quoted[i] = quote(t)

@@ -21,7 +21,7 @@ func selectorExpression(s *metav1.LabelSelector) (string, error) {
 	}
 	for _, r := range s.MatchExpressions {
 		there := quote(r.Key) + " in " + labels
-		value := fmt.Sprintf("%s[%s] in %s", labels, quote(r.Key), list(r.Values))
+		value := fmt.Sprintf("%s[%s] in %s", labels, quote(r.Key), List(r.Values))
 		switch r.Operator {
 		case metav1.LabelSelectorOpIn:
 			all = append(all, there+" && "+value)

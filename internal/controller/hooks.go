@@ -56,8 +56,7 @@ const notMirror = "!has(object.metadata.annotations) || !('" + corev1.MirrorPodA
 // notOnHost holds for every pod that has an OVN port.
 const notOnHost = "!has(object.spec) || !has(object.spec.hostNetwork) || !object.spec.hostNetwork"
 
-// touchesMetadata holds where an update changes what this program looks at. Kubelets report the status of pods all the time,
-// and nothing of that is sent.
+// touchesMetadata holds where an update changes metadata.
 const touchesMetadata = "request.operation != 'UPDATE' || " +
 	"(has(object.metadata.annotations) ? object.metadata.annotations : {}) != (has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {}) || " +
 	"(has(object.metadata.labels) ? object.metadata.labels : {}) != (has(oldObject.metadata.labels) ? oldObject.metadata.labels : {}) || " +
@@ -111,8 +110,12 @@ func hooks(o Options) []hook {
 		},
 		{
 			name: "guard-running-pods.ovnguard.io", path: "/guard-running-pods", handler: pods(admission.GuardPods),
-			rules:      []admissionregistrationv1.RuleWithOperations{rule("", "v1", namespaced, []string{"pods", "pods/status"}, change)},
-			conditions: with(admissionregistrationv1.MatchCondition{Name: "touches-metadata", Expression: touchesMetadata}),
+			rules: []admissionregistrationv1.RuleWithOperations{rule("", "v1", namespaced, []string{"pods", "pods/status"}, change)},
+			// Kubelets report the status of pods all the time, and the CNI what it made; nothing of that is sent.
+			conditions: with(
+				notBy(slices.Concat(o.Accounts.KubeOVN, o.Accounts.Self)),
+				admissionregistrationv1.MatchCondition{Name: "touches-ports", Expression: admissionpolicy.Touches()},
+			),
 		},
 		{
 			name: "guard-bindings.ovnguard.io", path: "/guard-bindings", handler: pods(admission.GuardPods),
@@ -120,7 +123,7 @@ func hooks(o Options) []hook {
 			conditions: []admissionregistrationv1.MatchCondition{{Name: "binds-with-metadata", Expression: bindsWithMetadata}},
 		},
 		governed("namespaces", "", "v1", cluster, []string{"namespaces", "namespaces/status", "namespaces/finalize"}, touchesMetadata,
-			(*governance.Guard).Namespace, create, change),
+			(*governance.Guard).Namespace, create, change).notBy(o.Accounts.KubeOVN),
 		stamped("portsecurityexceptions", changesSpec, (*governance.Guard).StampException),
 		governed("portsecurityexceptions", own, v1alpha1.GroupVersion.Version, namespaced, []string{"portsecurityexceptions"}, changesSpec,
 			(*governance.Guard).Exception, create, change).allOver(),
@@ -128,7 +131,7 @@ func hooks(o Options) []hook {
 			(*governance.Guard).Policy, create, change, admissionregistrationv1.Delete).allOver(),
 		governed("attachments", "k8s.cni.cncf.io", "v1", namespaced, []string{"network-attachment-definitions"}, changesSpec,
 			(*governance.Guard).Attachment, create, change),
-		governed("vips", "kubeovn.io", "v1", cluster, []string{"vips", "vips/status"}, changesVip, (*governance.Guard).Vip, create, change),
+		governed("vips", "kubeovn.io", "v1", cluster, []string{"vips", "vips/status"}, changesVip, (*governance.Guard).Vip, create, change).notBy(o.Accounts.KubeOVN),
 		governed("machines", "kubevirt.io", "*", namespaced, []string{"virtualmachines", "virtualmachineinstances"}, changesMachine,
 			(*governance.Guard).Machine, create, change),
 		governed("workloads", "apps", "v1", namespaced, []string{"deployments", "replicasets", "statefulsets", "daemonsets"}, asksInTemplate("object.spec.template"),
@@ -195,6 +198,18 @@ func stamped(what, condition string, judge func(*governance.Guard, context.Conte
 // also gives the webhook with one rule more.
 func (h hook) also(r admissionregistrationv1.RuleWithOperations) hook {
 	h.rules = append(h.rules, r)
+	return h
+}
+
+// notBy holds for everybody but some users. What Kube-OVN notes on pods, namespaces and Vips is its own to say, and is not kept from it
+// when no webhook answers: a pod that was made would have no network otherwise.
+func notBy(users []string) admissionregistrationv1.MatchCondition {
+	return admissionregistrationv1.MatchCondition{Name: "not-by-kube-ovn", Expression: "!(request.userInfo.username in " + admissionpolicy.List(users) + ")"}
+}
+
+// notBy gives the webhook for everybody but some users.
+func (h hook) notBy(users []string) hook {
+	h.conditions = append(slices.Clip(h.conditions), notBy(users))
 	return h
 }
 

@@ -264,7 +264,8 @@ func allocated(t *testing.T, p person, annotations map[string]string, edits ...f
 	for _, edit := range edits {
 		edit(pod)
 	}
-	if _, err := p.CoreV1().Pods(tenantNamespace).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
+	pod, err := p.CoreV1().Pods(tenantNamespace).Create(t.Context(), pod, metav1.CreateOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { deletePod(t, pod) })
