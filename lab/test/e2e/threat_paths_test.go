@@ -44,7 +44,7 @@ func besideException(t *testing.T) *corev1.Pod {
 	})
 }
 
-// honours makes a policy for one namespace by which its exceptions count without approval.
+// honours makes a policy for one namespace by which its exceptions count without approval, up to any level.
 func honours(t *testing.T, ns string) {
 	t.Helper()
 	name := unique("policy")
@@ -53,6 +53,7 @@ func honours(t *testing.T, ns string) {
 		Spec: v1alpha1.PortSecurityPolicySpec{
 			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: ns}},
 			Exceptions:        &v1alpha1.ExceptionRules{Namespaces: []string{ns}},
+			Limits:            v1alpha1.Limits{MaxLevel: v1alpha1.LevelOpen},
 		},
 	}
 	if _, err := admin(t).do(t.Context(), http.MethodPost, policiesPath, p); err != nil {

@@ -3,8 +3,9 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,29 +67,35 @@ func mayWrite(t *testing.T, verb string, resources ...string) person {
 func mayDo(t *testing.T, rules ...rbacv1.PolicyRule) person {
 	t.Helper()
 	user := unique("helper")
-	meta := metav1.ObjectMeta{Name: user}
+	allow(t, user, rules...)
+	return as(t, user)
+}
+
+// allow gives a user these rights in the tenant's namespace until the test ends.
+func allow(t *testing.T, user string, rules ...rbacv1.PolicyRule) {
+	t.Helper()
+	meta := metav1.ObjectMeta{Name: unique("rights")}
 	_, err := world.Kube.RbacV1().Roles(tenantNamespace).Create(t.Context(), &rbacv1.Role{ObjectMeta: meta, Rules: rules}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := world.Kube.RbacV1().Roles(tenantNamespace).Delete(cleanup(t), user, metav1.DeleteOptions{}); err != nil {
+		if err := world.Kube.RbacV1().Roles(tenantNamespace).Delete(cleanup(t), meta.Name, metav1.DeleteOptions{}); err != nil {
 			t.Error(err)
 		}
 	})
 	_, err = world.Kube.RbacV1().RoleBindings(tenantNamespace).Create(t.Context(), &rbacv1.RoleBinding{
-		ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: user},
+		ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},
 		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := world.Kube.RbacV1().RoleBindings(tenantNamespace).Delete(cleanup(t), user, metav1.DeleteOptions{}); err != nil {
+		if err := world.Kube.RbacV1().RoleBindings(tenantNamespace).Delete(cleanup(t), meta.Name, metav1.DeleteOptions{}); err != nil {
 			t.Error(err)
 		}
 	})
-	return as(t, user)
 }
 
 func TestThreat04Status(t *testing.T) { tryLater(t, mayWrite(t, "patch", "pods/status"), "status") }
@@ -122,17 +129,51 @@ func TestThreat08AnnotationFedRebuild(t *testing.T) {
 	strictInOVN(t, pod.Namespace, pod.Name)
 }
 
+// Each further NIC of OVN has a key of its own, which is set whatever the tenant writes, and frozen like the first.
 func TestThreat11SecondaryNIC(t *testing.T) {
-	body, err := json.Marshal([]map[string]string{{"name": "missing"}})
+	const path = "/apis/k8s.cni.cncf.io/v1/namespaces/" + tenantNamespace + "/network-attachment-definitions"
+	p, name := tenant(t), unique("nic")
+	if err := world.Apply(t.Context(), []byte(strings.ReplaceAll(secondSubnet, "NAME", name))); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, one := range []string{path + "/" + name, "/apis/kubeovn.io/v1/subnets/" + name} {
+			if _, err := admin(t).do(cleanup(t), http.MethodDelete, one, nil); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	provider := kubeovn.AttachmentProvider(tenantNamespace, name)
+	key, forward := provider.Key(kubeovn.PortSecurity), provider.Key(kubeovn.Layer2Forward)
+	wish{
+		name: "made", annotations: map[string]string{kubeovn.Networks: name, key: "false", forward: "true"},
+		keeps: map[string]string{key: "true", forward: "", portSecurity: "true"},
+	}.try(t, p)
+	wish{name: "a VIP", annotations: map[string]string{kubeovn.Networks: name, provider.Key(kubeovn.PortVIPs): "10.78.0.1"}, refused: provider.Key(kubeovn.PortVIPs)}.tryPod(t, p)
+
+	pod := allocated(t, p, map[string]string{kubeovn.Networks: name})
+	for key, value := range map[string]any{key: "false", forward: "true", provider.Key(kubeovn.IPAddress): "10.78.0.1", provider.Key(kubeovn.MACAddress): "0a:00:00:00:00:01"} {
+		mustRefuse(t, key, p.patch(t.Context(), pod, map[string]any{key: value}), key)
+	}
+	port := kubeovn.PortName(pod.Name, pod.Namespace, provider)
+	record, err := recordOf(t.Context(), port)
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := kubeovn.AttachmentProvider(tenantNamespace, "missing").Key(kubeovn.PortSecurity)
-	pod, err := tenant(t).dryRun(t.Context(), tenantNamespace, map[string]string{kubeovn.Networks: string(body), key: "false"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := pod.Annotations[key]; got != "true" {
-		t.Errorf("%s=%q, want true", key, got)
+	if got, want := portSecurityOf(t, port), fmt.Sprintf("[%q]", record); got != want {
+		t.Errorf("the second NIC has %s, want %s", got, want)
 	}
 }
+
+// secondSubnet is a network of the tenant, with its subnet.
+const secondSubnet = `
+apiVersion: kubeovn.io/v1
+kind: Subnet
+metadata: {name: NAME}
+spec: {cidrBlock: 10.78.0.0/24, gateway: 10.78.0.1, provider: NAME.tenant.ovn}
+---
+apiVersion: k8s.cni.cncf.io/v1
+kind: NetworkAttachmentDefinition
+metadata: {name: NAME, namespace: tenant}
+spec: {config: '{"cniVersion":"0.3.1","type":"kube-ovn","provider":"NAME.tenant.ovn"}'}
+`

@@ -1,0 +1,238 @@
+//go:build integration
+
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/deploy"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+// Kube-OVN puts the pods of a namespace where annotations of the namespace say, which it writes itself. Whoever may write the namespace
+// sends pods nowhere else by them.
+func TestThreatT17NamespacePlacement(t *testing.T) {
+	user, owner := granted(t, namespaceRights)
+	const path = "/api/v1/namespaces/" + tenantNamespace
+	before, err := world.Kube.CoreV1().Namespaces().Get(t.Context(), tenantNamespace, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, suffix := range []kubeovn.Suffix{kubeovn.LogicalSwitch, kubeovn.IPPool, kubeovn.CIDR, "exclude_ips"} {
+		key := kubeovn.DefaultProvider.Key(suffix)
+		elsewhere := map[string]any{"metadata": map[string]any{"annotations": map[string]string{key: "join"}}}
+		for _, sub := range []string{"", "/status"} {
+			_, err := owner.do(t.Context(), http.MethodPatch, path+sub, elsewhere)
+			mustRefuse(t, key+" by namespaces"+sub, err, user)
+			mustRefuse(t, key+" by namespaces"+sub, err, key)
+		}
+		_, err := owner.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: unique("e2e"), Annotations: map[string]string{key: "join"}}}, metav1.CreateOptions{})
+		mustRefuse(t, "a new namespace with "+key, err, key)
+		kubeOVN := as(t, kubeovn.ControllerAccount, "system:masters")
+		if _, err := kubeOVN.do(t.Context(), http.MethodPatch, path+dryRun, elsewhere); err != nil {
+			t.Errorf("%s by Kube-OVN: %v", key, err)
+		}
+	}
+	after, err := world.Kube.CoreV1().Namespaces().Get(t.Context(), tenantNamespace, metav1.GetOptions{})
+	if err != nil || after.ResourceVersion != before.ResourceVersion {
+		t.Errorf("the namespace was changed: %v, %v", after.Annotations, err)
+	}
+	pod := allocated(t, tenant(t), nil)
+	if got := pod.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)]; got != "ovn-default" {
+		t.Errorf("a new pod is on %s", got)
+	}
+}
+
+// Names that make the name of another pod's port are nobody's: of pods, namespaces, and Vips, whose deletion would take the port along.
+func TestThreatT21NamesOfPorts(t *testing.T) {
+	p := tenant(t)
+	victim := allocated(t, p, nil)
+	port := kubeovn.PortName(victim.Name, victim.Namespace, kubeovn.DefaultProvider)
+	before := portSecurityOf(t, port)
+	for _, name := range []string{"a.tenant.blue.tenant.ovn", victim.Name + ".tenant.blue.lab.ovn"} {
+		wish{name: name, podName: name, refused: "without dots"}.tryPod(t, p)
+	}
+	for _, name := range []string{"ovn", "net1", "eth0"} {
+		_, owner := granted(t, namespaceRights)
+		_, err := owner.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+		mustRefuse(t, "namespace "+name, err, "reserved")
+	}
+	_, author := granted(t, vipRights)
+	vip := vipFor(tenantNamespace)
+	vip["metadata"] = map[string]any{"name": port}
+	_, err := author.do(t.Context(), http.MethodPost, vipsPath, vip)
+	mustRefuse(t, "a Vip named like a port", err, "without dots")
+	if _, err := author.do(t.Context(), http.MethodDelete, vipsPath+"/"+port, nil); !apierrors.IsNotFound(err) {
+		t.Errorf("the Vip that was refused: %v", err)
+	}
+	if after := portSecurityOf(t, port); after != before {
+		t.Errorf("the port has %s, had %s", after, before)
+	}
+}
+
+// podRights lets somebody make pods everywhere.
+var podRights = rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "create"}}
+
+// unscheduled is a pod that asks to be open and that nothing can run; its port is made all the same.
+func unscheduled(name string) *corev1.Pod {
+	template := wish{annotations: map[string]string{portSecurity: "false"}}.template()
+	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+	pod.Name = name
+	return pod
+}
+
+// Pods that are made in the very moment in which their namespace is made, before anybody could say anything of it, are strict.
+func TestThreat28NewNamespace(t *testing.T) {
+	_, p := granted(t, podRights)
+	var wg sync.WaitGroup
+	for range 6 {
+		name := unique("e2e")
+		t.Cleanup(func() { deleteNamespace(t, name) })
+		wg.Go(func() {
+			_, err := world.Kube.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), waitTime)
+			defer cancel()
+			for ctx.Err() == nil { // until there is a service account for pods to have
+				pod, err := p.CoreV1().Pods(name).Create(ctx, unscheduled("first"), metav1.CreateOptions{})
+				if err != nil && strings.Contains(err.Error(), "service account") {
+					continue
+				}
+				if err != nil || pod.Annotations[portSecurity] != "true" {
+					t.Errorf("the first pod of %s: %v, %v", name, err, pod.Annotations)
+				}
+				return
+			}
+			t.Errorf("no pod could be made in %s", name)
+		})
+	}
+	wg.Wait()
+}
+
+// While a namespace is tightened, pods are made all the time. Once one is strict, all are that are asked for afterwards; and of those
+// that were open by right until then, the audit names each.
+func TestThreat28NamespaceTightened(t *testing.T) {
+	ns := namespace(t, map[string]string{portSecurity: "false"})
+	_, p := granted(t, podRights)
+	var (
+		wg         sync.WaitGroup
+		stop       atomic.Bool
+		mu         sync.Mutex
+		since      time.Time // when the first strict pod was seen
+		made, open []string
+	)
+	for range 3 {
+		wg.Go(func() {
+			for !stop.Load() {
+				begin := time.Now()
+				pod, err := p.CoreV1().Pods(ns).Create(t.Context(), unscheduled(unique("racer")), metav1.CreateOptions{})
+				mu.Lock()
+				switch {
+				case err != nil && strings.Contains(err.Error(), "would leave the NIC without protection"): // changed by what was, refused by what is
+				case err != nil:
+					t.Error(err)
+					stop.Store(true)
+				case pod.Annotations[portSecurity] == "true":
+					if made = append(made, pod.Name); since.IsZero() {
+						since = time.Now()
+					}
+				default:
+					made, open = append(made, pod.Name), append(open, pod.Name)
+					if !since.IsZero() && begin.After(since) {
+						t.Errorf("%s was made open after another was strict", pod.Name)
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	count := func(what *[]string, n int) func() (bool, error) {
+		return func() (bool, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(*what) >= n || stop.Load(), nil
+		}
+	}
+	eventually(t, "pods that are open by right", count(&open, 3))
+	if _, err := admin(t).do(t.Context(), http.MethodPatch, "/api/v1/namespaces/"+ns, map[string]any{"metadata": map[string]any{"annotations": map[string]string{portSecurity: "true"}}}); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "pods that are strict", func() (bool, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(made) >= len(open)+6 || stop.Load(), nil
+	})
+	stop.Store(true)
+	wg.Wait()
+	slices.Sort(open)
+	var named []string
+	eventually(t, "the audit to name the pods that are open", func() (bool, error) {
+		out, err := world.Nbctl(t.Context(), "--bare", "--columns=name", "list", "logical_switch_port")
+		if err != nil || strings.Count(out, "."+ns) != len(made) {
+			return false, err
+		}
+		named = nil
+		for _, f := range audit(t).Findings {
+			if f.Rule == "OVG001" && f.Namespace == ns {
+				named = append(named, f.Pod)
+			}
+		}
+		slices.Sort(named)
+		return slices.Equal(named, open), nil
+	})
+	t.Logf("%d of %d pods were made before", len(open), len(made))
+}
+
+// A program that lost the right to ask who may do what lets nobody do it, and goes on protecting.
+func TestThreat30RightsLost(t *testing.T) {
+	ns := namespace(t, nil)
+	_, exempt := granted(t, namespaceRights, exemptRights(ns))
+	path := "/api/v1/namespaces/" + ns
+	open := map[string]any{"metadata": map[string]any{"annotations": map[string]string{portSecurity: "false"}}}
+	if _, err := exempt.do(t.Context(), http.MethodPatch, path+dryRun, open); err != nil {
+		t.Fatalf("with the right: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := world.Apply(cleanup(t), deploy.RBAC); err != nil {
+			t.Error(err)
+		}
+		eventually(t, "the program to have its rights back", func() (bool, error) {
+			_, err := exempt.do(cleanup(t), http.MethodPatch, path+dryRun, open)
+			return err == nil, nil
+		})
+	})
+	roles := world.Kube.RbacV1().ClusterRoles()
+	role, err := roles.Get(t.Context(), "ovnguard", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	role.Rules = slices.DeleteFunc(role.Rules, func(r rbacv1.PolicyRule) bool { return slices.Contains(r.Resources, "subjectaccessreviews") })
+	if _, err := roles.Update(t.Context(), role, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var said error
+	eventually(t, "the right to be gone", func() (bool, error) {
+		_, said = exempt.do(t.Context(), http.MethodPatch, path+dryRun, open)
+		return said != nil, nil
+	})
+	mustRefuse(t, "a loosening that nobody could be asked about", said, "could not be asked")
+	if _, err := exempt.do(t.Context(), http.MethodPatch, path, map[string]any{"metadata": map[string]any{"annotations": map[string]string{portSecurity: "true"}}}); err != nil {
+		t.Errorf("a tightening: %v", err)
+	}
+	wish{name: "a pod", annotations: map[string]string{portSecurity: "false"}, keeps: map[string]string{portSecurity: "true"}}.tryPod(t, tenant(t))
+}
