@@ -53,17 +53,20 @@ func everyKey() string {
 	return anyKey(kubeovn.LevelKey, kubeovn.GrantKey, kubeovn.IdentityKey, kubeovn.OwnKey, kubeovn.MachineKey, kubeovn.EgressKey, kubeovn.GroupKey, kubeovn.NetworkKey)
 }
 
+// Counts gives an expression that holds for the key k of an annotation of which a port's decision or protection is made: one that
+// Kube-OVN reads, or the record.
+func Counts() string { return "(k == " + quote(policy.RecordAnnotation) + " || " + everyKey() + ")" }
+
 // Touches gives an expression, for the webhooks' matchConditions, that holds for an update of a pod that changes something of which its
 // ports' decision or protection is made: an annotation that Kube-OVN reads, the record, labels or owners.
 func Touches() string {
-	counts := "(k == " + quote(policy.RecordAnnotation) + " || " + everyKey() + ")"
 	part := func(object, field, none string) string {
 		return "(has(" + object + ".metadata." + field + ") ? " + object + ".metadata." + field + " : " + none + ")"
 	}
 	after, before := part("object", "annotations", "{}"), part("oldObject", "annotations", "{}")
 	return after + " != " + before + " && (" +
-		after + ".exists(k, " + counts + " && !(k in " + before + " && " + before + "[k] == " + after + "[k])) || " +
-		before + ".exists(k, " + counts + " && !(k in " + after + "))) || " +
+		after + ".exists(k, " + Counts() + " && !(k in " + before + " && " + before + "[k] == " + after + "[k])) || " +
+		before + ".exists(k, " + Counts() + " && !(k in " + after + "))) || " +
 		part("object", "labels", "{}") + " != " + part("oldObject", "labels", "{}") + " || " +
 		part("object", "ownerReferences", "[]") + " != " + part("oldObject", "ownerReferences", "[]")
 }

@@ -66,8 +66,11 @@ const touchesMetadata = "request.operation != 'UPDATE' || " +
 const changesNetworks = "(has(object.metadata.annotations) && '" + kubeovn.Networks + "' in object.metadata.annotations ? object.metadata.annotations['" + kubeovn.Networks + "'] : '') != " +
 	"(has(oldObject.metadata.annotations) && '" + kubeovn.Networks + "' in oldObject.metadata.annotations ? oldObject.metadata.annotations['" + kubeovn.Networks + "'] : '')"
 
-// bindsWithMetadata holds for Bindings that bring annotations or labels.
-const bindsWithMetadata = "has(object.metadata.annotations) || has(object.metadata.labels)"
+// bindsWithMetadata holds for Bindings that bring annotations that Kube-OVN reads, or labels. The API server itself (1.35 and later) puts
+// the node's zone and region on the Bindings of the scheduler; were they sent, nothing could be scheduled without a webhook.
+var bindsWithMetadata = "has(object.metadata.annotations) && object.metadata.annotations.exists(k, " + admissionpolicy.Counts() + ") || " +
+	"has(object.metadata.labels) && (request.userInfo.username != 'system:kube-scheduler' || " +
+	"object.metadata.labels.exists(k, !(k in " + admissionpolicy.List([]string{corev1.LabelTopologyZone, corev1.LabelTopologyRegion}) + ")))"
 
 // hooks are all webhooks, in the order of their registration.
 //

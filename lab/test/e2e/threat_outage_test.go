@@ -3,11 +3,14 @@
 package e2e
 
 import (
+	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -45,11 +48,35 @@ func withPolicies(t *testing.T) {
 	})
 }
 
+// inZone has all nodes say for the rest of the test that they are in a zone, as those of most clusters do.
+func inZone(t *testing.T, zone string) {
+	t.Helper()
+	nodes := world.Kube.CoreV1().Nodes()
+	label := func(ctx context.Context, value any) {
+		list, err := nodes.List(ctx, metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": map[string]any{corev1.LabelTopologyZone: value}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range list.Items {
+			if _, err := nodes.Patch(ctx, list.Items[i].Name, types.MergePatchType, body, metav1.PatchOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	label(t.Context(), zone)
+	t.Cleanup(func() { label(cleanup(t), nil) })
+}
+
 // With the program killed, an ordinary pod is still made, and strict; and what would loosen anything is still refused.
 func TestThreat29WebhookDown(t *testing.T) {
 	withPolicies(t)
 	p := tenant(t)
 	pod := allocated(t, p, nil)
+	inZone(t, "here")
 	// An owner's name is not enough to be its pod, though the pod asks for nothing else and brings the note of an ordinary one.
 	for name, annotations := range map[string]map[string]string{"plain": nil, "with the note": {portSecurity: "true", policy.RecordAnnotation: admissionpolicy.Record}} {
 		yes := true
@@ -74,8 +101,15 @@ func TestThreat29WebhookDown(t *testing.T) {
 		t.Errorf("an ordinary pod has annotations %v", got.Annotations)
 	}
 	// Kube-OVN notes on it what it gave it, which no webhook need see: the pod has its port, and a strict one.
-	made := allocated(t, p, nil, func(pod *corev1.Pod) { pod.Name, pod.GenerateName = "", "web-" })
+	made := allocated(t, p, nil, func(pod *corev1.Pod) {
+		pod.Name, pod.GenerateName, pod.Spec.NodeSelector = "", "web-", map[string]string{corev1.LabelTopologyZone: "here"}
+	})
 	strictInOVN(t, made.Namespace, made.Name)
+	// Nor does its way to a node, whose zone the API server notes on the pod by the scheduler's Binding.
+	eventually(t, "the pod to run", func() (bool, error) {
+		got, err := world.Kube.CoreV1().Pods(made.Namespace).Get(t.Context(), made.Name, metav1.GetOptions{})
+		return err == nil && got.Status.Phase == corev1.PodRunning && got.Labels[corev1.LabelTopologyZone] == "here", err
+	})
 	for name, annotations := range map[string]map[string]string{
 		"off": {portSecurity: "false"}, "forwarding": {layer2Forward: "true"}, "an address": {ipAddress: "10.16.0.1"}, "a VIP": {portVIPs: "10.16.0.1"},
 	} {
