@@ -160,8 +160,9 @@ type AddressPair struct {
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=43
 	Prefix string `json:"prefix"`
-	// sharedWith names the port (in the form of the IP resource, "pod.namespace") whose address lies in the prefix, where that
-	// is meant. Without it, a prefix must not hold the address of another port.
+	// sharedWith names whose address lies in the prefix, or whose MAC it is, where that is meant: a port by its IP resource
+	// ("pod.namespace"), a Vip, a node, a Service ("namespace/name"), or the subnet whose gateway it is or whose addresses are the
+	// nodes'. Without it, a prefix must hold nobody else's address.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	SharedWith string `json:"sharedWith,omitempty"`
