@@ -21,6 +21,7 @@ func TestThreat02Truthiness(t *testing.T) {
 	for _, value := range []string{"True", " true", "true ", "1", "TRUE", "yes"} {
 		wish{name: value, annotations: map[string]string{portSecurity: value}, keeps: map[string]string{portSecurity: "true"}}.tryPod(t, p)
 	}
+	wish{name: "through workloads", annotations: map[string]string{portSecurity: "True "}, keeps: map[string]string{portSecurity: "true"}}.try(t, p)
 	wish{name: "garbage", annotations: map[string]string{portSecurity: "tru"}, refused: portSecurity}.try(t, p)
 }
 
@@ -69,6 +70,10 @@ func TestThreat26SelfExemptLabel(t *testing.T) {
 	} {
 		wish{name: key, labels: map[string]string{key: value}, annotations: map[string]string{portSecurity: "false"}, keeps: map[string]string{portSecurity: "true"}}.tryPod(t, p)
 	}
+	wish{
+		name: "through workloads", labels: map[string]string{"cozystack.io/system": "true", "ovnguard.io/level": "open"},
+		annotations: map[string]string{portSecurity: "false"}, keeps: map[string]string{portSecurity: "true"},
+	}.try(t, p)
 }
 
 func TestThreatT04ControllersOwnKeys(t *testing.T) {
@@ -98,6 +103,7 @@ func TestThreatT08MACForms(t *testing.T) {
 		name:        "in the networks annotation",
 		annotations: map[string]string{kubeovn.Networks: `[{"name":"blue","mac":"0a-58-0a-10-00-99"}]`}, refused: kubeovn.Networks,
 	}.tryPod(t, p)
+	wish{name: "through workloads", annotations: map[string]string{macAddress: "0a-58-0a-10-00-99"}, refused: macAddress}.try(t, p)
 }
 
 // Kube-OVN gives addresses of whatever pool a pod names, and puts NICs on whatever network; the namespaces that a pool or a subnet is
@@ -129,7 +135,7 @@ func TestThreatT09ForeignPoolAndNetwork(t *testing.T) {
 			_, err := p.dryRun(t.Context(), tenantNamespace, annotations)
 			return err != nil && strings.Contains(err.Error(), "for other namespaces"), nil
 		})
-		wish{name: key, annotations: annotations, refused: key}.tryPod(t, p)
+		wish{name: key, annotations: annotations, refused: key}.try(t, p)
 		if _, err := admin(t).dryRun(t.Context(), elsewhere[0], annotations); err != nil {
 			t.Errorf("%s in the namespace that it is for: %v", key, err)
 		}
@@ -151,4 +157,6 @@ func TestThreatT16ExternalAddresses(t *testing.T) {
 		key := kubeovn.DefaultProvider.Key(suffix)
 		wish{name: key, annotations: map[string]string{key: "203.0.113.7"}, refused: key}.tryPod(t, p)
 	}
+	key := kubeovn.DefaultProvider.Key("eip")
+	wish{name: "through workloads", annotations: map[string]string{key: "203.0.113.7"}, refused: key}.try(t, p)
 }
