@@ -27,9 +27,7 @@ type check struct {
 func (v *View) newCheck(p *Pod, trustOwner bool) *check {
 	c := &check{View: v, pod: p, trustOwner: trustOwner}
 	c.networks, c.networksErr = multus.Parse(v.Namespace.Name, p.Metadata.Annotations)
-	if c.networksErr == nil {
-		c.nics = nicsOf(c.networks)
-	}
+	c.nics = nicsOf(c.networks) // the default one, where they cannot be read
 	c.wholePod()
 	return c
 }
@@ -44,6 +42,15 @@ func (c *check) wholePod() {
 
 // about says that what follows is about one NIC.
 func (c *check) about(p kubeovn.Provider) { c.mode = c.decision(p).Mode }
+
+// aboutKey says that what follows is about an annotation: about its NIC, or the whole pod where Kube-OVN reads it for every NIC.
+func (c *check) aboutKey(key string) {
+	if _, suffix, ok := kubeovn.SplitKey(key); !ok || key == kubeovn.AAPs || suffix == kubeovn.VIP {
+		c.wholePod()
+		return
+	}
+	c.about(kubeovn.ProviderOf(key))
+}
 
 func (c *check) refuse(field, fix, why string, args ...any) {
 	c.refusals = append(c.refusals, Refusal{Field: field, Why: fmt.Sprintf(why, args...), Fix: fix, Mode: c.mode})

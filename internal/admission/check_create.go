@@ -37,7 +37,7 @@ func (c *check) created(key, value string) {
 	if class == kubeovn.Harmless {
 		return
 	}
-	c.about(kubeovn.ProviderOf(key))
+	c.aboutKey(key)
 	switch class {
 	case kubeovn.Harmless, kubeovn.NetworkKey: // the networks have been read as a whole
 	case kubeovn.LevelKey:

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // CheckUpdate says why a pod must not be changed from old to p, by whichever path. What Kube-OVN reads of a pod is frozen once
@@ -58,7 +59,7 @@ func (c *check) updated(key, value string) {
 	isKubeOVN, isKubeVirt := c.Accounts.isKubeOVN(c.User), c.Accounts.isKubeVirt(c.User)
 	class := kubeovn.ClassOf(key)
 	if class != kubeovn.Harmless {
-		c.about(kubeovn.ProviderOf(key))
+		c.aboutKey(key)
 	}
 	switch class {
 	case kubeovn.Harmless:
@@ -86,7 +87,8 @@ func (c *check) updated(key, value string) {
 // looser refuses a change of labels, owners or annotations by which a NIC is decided looser. What the pod shares of granted
 // addresses is left out of it: each of them has been looked at.
 func (c *check) looser(was *check, keys []string) {
-	if c.Accounts.isKubeOVN(c.User) || len(c.refusals) > 0 {
+	// One that is refused is refused; what is said about a NIC of which a policy only warns must not hide what another one becomes.
+	if c.Accounts.isKubeOVN(c.User) || slices.ContainsFunc(c.refusals, func(r Refusal) bool { return r.Mode == policy.Enforce }) {
 		return
 	}
 	before := *was.pod

@@ -166,6 +166,7 @@ func (c *check) mac(field string, provider kubeovn.Provider, text string) {
 
 // attachments checks what the pod asks of its networks, but for what it asked before.
 func (c *check) attachments(before multus.Networks) {
+	c.wholePod()
 	if c.networksErr != nil {
 		c.refuse("metadata.annotations", `write it as Multus expects, for example "namespace/name"`, "%v", c.networksErr)
 		return

@@ -102,6 +102,34 @@ func TestThreat37LabelsAfterwards(t *testing.T) {
 	mustAllow(t, update(t, s, tenant, "", &p, &old)) // and may be given up
 }
 
+// What is only warned of on one NIC hides nothing that is enforced on another, nor do networks that cannot be read.
+func TestThreat37LabelsBesideAWarning(t *testing.T) {
+	const blue = "blue.t.ovn"
+	s := newScene().exception(func(*policy.Exception) {})
+	s.inventory.SetPolicy(policy.Policy{Name: "blue", Priority: 9, Providers: policy.Providers{blue}, Mode: policy.Warn})
+	key := kubeovn.Provider(blue).Key(kubeovn.PortSecurity)
+	old, p := running(networks, "blue", key, "true"), running(networks, "blue", key, "false")
+	mustAllow(t, update(t, s, tenant, "", &old, &p))
+	p.Metadata.Labels = map[string]string{"app": "router"}
+	mustRefuse(t, update(t, s, tenant, "", &old, &p), "metadata.labels", "looser")
+
+	old, p = running(networks, "[{"), running(networks, "[{")
+	p.Metadata.Labels = map[string]string{"app": "router"}
+	mustRefuse(t, update(t, s, tenant, "", &old, &p), "metadata.labels", "looser")
+}
+
+// A policy that only warns for the default NIC does not count for what Kube-OVN reads for every NIC.
+func TestThreatT07KeysForEveryNIC(t *testing.T) {
+	s := newScene()
+	s.inventory.SetPolicy(policy.Policy{Name: "default", Priority: 9, Providers: policy.Providers{"ovn"}, Mode: policy.Warn})
+	for _, key := range []string{kubeovn.AAPs, "ovn.kubernetes.io/vip", kubeovn.MigrationJob} {
+		alone, beside := pod(ps, "true", key, "foreign"), pod(ps, "true", key, "foreign", networks, "blue")
+		mustAllow(t, guard(t, s, tenant, &alone))
+		_, refused := create(t, s, tenant, beside)
+		mustRefuse(t, refused, key)
+	}
+}
+
 func TestThreatT20GatewayByLabel(t *testing.T) {
 	p := pod(ps, "false", "ovn.kubernetes.io/vpc_nat_gw", "gw")
 	p.Metadata.Labels = map[string]string{"ovn.kubernetes.io/vpc-nat-gw": "true", "ovn.kubernetes.io/vpc-egress-gateway": "true"}

@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
-	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -140,9 +139,6 @@ func (in Input) loose() ([]string, error) {
 		loose := p.Level != "" && p.Level != v1alpha1.LevelStrict || p.Layer2Forward == v1alpha1.Allow ||
 			p.Mode != "" && p.Mode != v1alpha1.ModeEnforce || p.ExternalAddresses == v1alpha1.Allow
 		if !loose {
-			continue
-		}
-		if len(p.Providers) > 0 && !policy.Providers(p.Providers).Pick(kubeovn.DefaultProvider) && p.Level == v1alpha1.LevelStrict {
 			continue
 		}
 		selector, err := selectorExpression(p.NamespaceSelector)

@@ -17,13 +17,15 @@ func TestDeferred(t *testing.T) {
 		spec v1alpha1.PortSecurityPolicySpec
 		part string // of the expression; "" for none
 	}{
-		"strict":             {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Level: v1alpha1.LevelStrict}, ""},
-		"open":               {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Level: v1alpha1.LevelOpen}, `== 'it\'s'`},
-		"mac everywhere":     {v1alpha1.PortSecurityPolicySpec{Level: v1alpha1.LevelMAC}, "(true)"},
-		"forwarding":         {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Layer2Forward: v1alpha1.Allow}, "'team'"},
-		"audited only":       {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Mode: v1alpha1.ModeAudit}, "'team'"},
-		"external addresses": {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, ExternalAddresses: v1alpha1.Allow}, "'team'"},
-		"exceptions":         {v1alpha1.PortSecurityPolicySpec{Exceptions: &v1alpha1.ExceptionRules{Namespaces: []string{"gw", "b"}}}, "namespaceObject.metadata.name in ['b', 'gw']"},
+		"strict":               {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Level: v1alpha1.LevelStrict}, ""},
+		"open":                 {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Level: v1alpha1.LevelOpen}, `== 'it\'s'`},
+		"mac everywhere":       {v1alpha1.PortSecurityPolicySpec{Level: v1alpha1.LevelMAC}, "(true)"},
+		"forwarding":           {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Layer2Forward: v1alpha1.Allow}, "'team'"},
+		"audited only":         {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Mode: v1alpha1.ModeAudit}, "'team'"},
+		"external addresses":   {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, ExternalAddresses: v1alpha1.Allow}, "'team'"},
+		"exceptions":           {v1alpha1.PortSecurityPolicySpec{Exceptions: &v1alpha1.ExceptionRules{Namespaces: []string{"gw", "b"}}}, "namespaceObject.metadata.name in ['b', 'gw']"},
+		"forwarding elsewhere": {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Providers: []string{"blue.lab.ovn"}, Level: v1alpha1.LevelStrict, Layer2Forward: v1alpha1.Allow}, "'team'"},
+		"warned elsewhere":     {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Providers: []string{"blue.lab.ovn"}, Level: v1alpha1.LevelStrict, Mode: v1alpha1.ModeWarn}, "'team'"},
 		"of pods with a label": {
 			v1alpha1.PortSecurityPolicySpec{NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
 				{Key: "a", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"x"}}, {Key: "b", Operator: metav1.LabelSelectorOpExists},
