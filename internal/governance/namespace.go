@@ -150,32 +150,81 @@ func (g *Guard) loosened(ctx context.Context, old, now policy.Namespace) ([]stri
 func looserFor(policies []policy.Policy, old, now policy.Namespace, provider kubeovn.Provider) string {
 	oldBase, oldByLabel := policy.Match(policies, old, provider)
 	base, byLabel := policy.Match(policies, now, provider)
-	decide := func(ns policy.Namespace, p policy.Policy) policy.Decision {
-		p.Namespaces, p.Providers = nil, nil
-		return policy.Decide(policy.Query{Provider: provider, Namespace: ns, Policies: []policy.Policy{p}})
+	if why := loosens(sideOf(old, oldBase, nil), sideOf(now, base, nil), provider); why != "" {
+		return why
 	}
-	was, would := decide(old, oldBase), decide(now, base)
-	switch {
-	case would.Level > was.Level:
-		return fmt.Sprintf("%s NICs would be %s instead of %s", provider, would.Level, was.Level)
-	case would.Forwarding > was.Forwarding:
-		return fmt.Sprintf("%s NICs could have layer-2 forwarding", provider)
-	case would.ExternalAddresses && !was.ExternalAddresses:
-		return fmt.Sprintf("pods could take external addresses for %s NICs", provider)
+	// What the namespace says overrides also what is tighter for pods with certain labels, so that these are looked at one by one.
+	for i := range oldByLabel {
+		if why := loosens(sideOf(old, oldBase, &oldByLabel[i]), sideOf(now, base, &oldByLabel[i]), provider); why != "" {
+			return fmt.Sprintf("of the pods that policy %q tightens, %s", oldByLabel[i].Name, why)
+		}
+	}
+	for i := range byLabel {
+		if why := loosens(sideOf(old, oldBase, nil), sideOf(now, base, &byLabel[i]), provider); why != "" && !named(oldByLabel, byLabel[i].Name) {
+			return fmt.Sprintf("of the pods that policy %q is for, %s", byLabel[i].Name, why)
+		}
 	}
 	if why := base.Weaker(&oldBase, now.Name); why != "" {
 		return fmt.Sprintf("%s NICs would come under policy %q: %s", provider, base.Name, why)
 	}
 	for _, p := range oldByLabel {
-		if !slices.ContainsFunc(byLabel, func(o policy.Policy) bool { return o.Name == p.Name }) {
+		if !named(byLabel, p.Name) {
 			return fmt.Sprintf("policy %q would no longer tighten pods of the namespace", p.Name)
 		}
 	}
 	// Of the policies that tighten by labels the first counts: one that comes in between may hide one that is tighter.
 	for i, p := range byLabel {
-		if !slices.ContainsFunc(oldByLabel, func(o policy.Policy) bool { return o.Name == p.Name }) && i < len(byLabel)-1 {
+		if !named(oldByLabel, p.Name) && i < len(byLabel)-1 {
 			return fmt.Sprintf("policy %q would come before policy %q", p.Name, byLabel[i+1].Name)
 		}
+	}
+	return ""
+}
+
+func named(policies []policy.Policy, name string) bool {
+	return slices.ContainsFunc(policies, func(p policy.Policy) bool { return p.Name == name })
+}
+
+// side is a namespace before or after a change, with the policies that a pod of it falls under.
+type side struct {
+	namespace policy.Namespace
+	policies  []policy.Policy
+}
+
+// sideOf gives a side; byLabel is the policy that tightens by the pod's labels, nil for none. It has been found that they match.
+func sideOf(ns policy.Namespace, base policy.Policy, byLabel *policy.Policy) side {
+	base.Namespaces, base.Providers = nil, nil
+	s := side{ns, []policy.Policy{base}}
+	if byLabel != nil {
+		tighter := *byLabel
+		tighter.Namespaces, tighter.Providers, tighter.Pods = nil, nil, func(map[string]string) bool { return true }
+		s.policies = []policy.Policy{tighter, base}
+	}
+	return s
+}
+
+// decide gives the decision for a NIC of a pod that says this about port security itself.
+func (s side) decide(provider kubeovn.Provider, wish string) policy.Decision {
+	pod := policy.Pod{Annotations: map[string]string{provider.Key(kubeovn.PortSecurity): wish}}
+	return policy.Decide(policy.Query{Provider: provider, Namespace: s.namespace, Pod: pod, Policies: s.policies})
+}
+
+// loosens says in which way a change from one side to the other loosens NICs, or "".
+func loosens(from, to side, provider kubeovn.Provider) string {
+	was, would := from.decide(provider, ""), to.decide(provider, "")
+	// A pod can tighten what is open to strict, and has no say where mac is asked for.
+	wasTight, wouldTight := from.decide(provider, kubeovn.True), to.decide(provider, kubeovn.True)
+	switch {
+	case would.Level > was.Level:
+		return fmt.Sprintf("%s NICs would be %s instead of %s", provider, would.Level, was.Level)
+	case wouldTight.Level > wasTight.Level:
+		return fmt.Sprintf("%s NICs of pods that ask for port security themselves would be %s instead of %s", provider, wouldTight.Level, wasTight.Level)
+	case would.Forwarding > was.Forwarding:
+		return fmt.Sprintf("%s NICs could have layer-2 forwarding", provider)
+	case would.ExternalAddresses && !was.ExternalAddresses:
+		return fmt.Sprintf("pods could take external addresses for %s NICs", provider)
+	case would.Mode > was.Mode:
+		return fmt.Sprintf("%s NICs would be in mode %s instead of %s", provider, would.Mode, was.Mode)
 	}
 	return ""
 }

@@ -48,6 +48,8 @@ func TestThreat25NamespaceWeakening(t *testing.T) {
 		old, now keys // old is nil for a creation
 		words    []string
 	}{
+		"open becomes mac":                {old: keys{"label:tier": "edge", ps: "false"}, now: keys{"label:tier": "edge"}, words: []string{"ask for port security themselves", "mac instead of strict", exempt}},
+		"over a policy for pods":          {old: keys{"label:tier": "edge", "label:vault": "yes"}, now: keys{"label:tier": "edge", "label:vault": "yes", "label:ovnguard.io/level": "mac"}, words: []string{`policy "vault"`, "mac instead of strict", exempt}},
 		"unrelated":                       {old: keys{"a": "1"}, now: keys{"a": "2", "label:x": "y"}},
 		"plain creation":                  {now: keys{"label:team": "a"}},
 		"off":                             {old: keys{}, now: keys{ps: "false"}, words: []string{"open instead of strict", exempt, "resourceNames: [shop]"}},
