@@ -176,9 +176,13 @@ func (c *check) attachments(before multus.Networks) {
 	}
 	known := before.All()
 	for _, a := range c.networks.All() {
-		if !slices.Contains(known, a) {
-			c.network(a)
+		if slices.Contains(known, a) {
+			continue
 		}
+		if kubeovn.MisleadingInterface(a.Interface) {
+			c.refuse(annotation(kubeovn.Networks), "choose another name for the interface", "with interface %q the NIC could pass for one of another network", a.Interface)
+		}
+		c.network(a)
 	}
 	for _, r := range c.networks.Requests {
 		if slices.ContainsFunc(before.Requests, func(o multus.Request) bool {

@@ -127,6 +127,30 @@ func TestThreatT09ForeignNetwork(t *testing.T) {
 	mustAllow(t, refused)
 }
 
+// Kube-OVN 1.16 names a NIC by its interface where an attachment is listed more than once. What is said about the attachment holds for it,
+// and no interface can be named so that it passes for another attachment's.
+func TestThreat11AttachmentListedTwice(t *testing.T) {
+	const key = "green.u.ovn.net1.kubernetes.io/port_security"
+	open := func() *scene { return newScene().policy(func(p *policy.Policy) { p.Level = policy.Open }) }
+	twice := pod(networks, "u/green@net1,u/green@net2", key, "false")
+	for what, s := range map[string]*scene{"policy": open(), "namespace": open()} {
+		if what == "policy" {
+			s.inventory.SetPolicy(policy.Policy{Name: "green", Priority: 9, Providers: policy.Providers{"green.u.ovn"}})
+		} else {
+			s.namespace.Annotations = map[string]string{"green.u.ovn.kubernetes.io/port_security": "true"}
+		}
+		stored, refused := create(t, s, tenant, twice)
+		mustAllow(t, refused)
+		if got := stored.Metadata.Annotations[key]; got != "true" {
+			t.Errorf("tightened by %s: %q", what, got)
+		}
+	}
+	for _, name := range []string{"ovn", "x.ovn", "ovn.x", "a.ovn.b"} {
+		_, refused := create(t, newScene(), tenant, pod(networks, "u/green@net1,u/green@"+name))
+		mustRefuse(t, refused, networks)
+	}
+}
+
 // An interface that is plugged into a running machine is looked at as one of a new pod; what the machine had before is not.
 func TestThreatT09ForeignNetworkPlugged(t *testing.T) {
 	const blue, green = `{"name":"blue","namespace":"u"}`, `{"name":"green","namespace":"u","mac":"0a:00:00:00:00:05"}`

@@ -3,7 +3,10 @@
 // master) unless its comment says otherwise.
 package kubeovn
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Provider is the prefix by which Kube-OVN names one NIC of a pod: "ovn" for the default network,
 // "<attachment>.<namespace>.ovn" for an attachment of type kube-ovn, with ".<interface>" behind it where the same
@@ -98,6 +101,21 @@ func SplitKey(key string) (p Provider, s Suffix, ok bool) {
 func AttachmentProvider(namespace, name string) Provider {
 	return Provider(name + "." + namespace + ".ovn")
 }
+
+// Attachment gives the provider without the interface that Kube-OVN adds where an attachment is listed more than once. Interfaces whose
+// names would make that another attachment's are not let in: see MisleadingInterface.
+func (p Provider) Attachment() Provider {
+	if p == DefaultProvider || strings.HasSuffix(string(p), ".ovn") {
+		return p
+	}
+	if i := strings.LastIndex(string(p), ".ovn."); i >= 0 {
+		return p[:i+len(".ovn")]
+	}
+	return p
+}
+
+// MisleadingInterface tells that a provider with this interface behind it could be read as that of another attachment.
+func MisleadingInterface(name string) bool { return slices.Contains(strings.Split(name, "."), "ovn") }
 
 // PortName gives the name of the Logical_Switch_Port, and of the IP resource, for the NIC of a pod. owner is the pod's
 // name or, for a KubeVirt launcher pod whose VM keeps its addresses, the VM's name.

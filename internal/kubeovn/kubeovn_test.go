@@ -142,3 +142,13 @@ func TestKeyOfTheDefaultNetwork(t *testing.T) {
 		}
 	}
 }
+func TestProviderAttachment(t *testing.T) {
+	for p, want := range map[Provider]Provider{
+		"ovn": "ovn", "blue.lab.ovn": "blue.lab.ovn", "blue.lab.ovn.net1": "blue.lab.ovn", "blue.lab.ovn.eth0.100": "blue.lab.ovn",
+		"a.ovn.b.lab.ovn": "a.ovn.b.lab.ovn", "a.ovn.b.lab.ovn.net1": "a.ovn.b.lab.ovn", "blue.lab": "blue.lab", "": "",
+	} {
+		if got := p.Attachment(); got != want {
+			t.Errorf("%q: %q, want %q", p, got, want)
+		}
+	}
+}

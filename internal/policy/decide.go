@@ -89,7 +89,7 @@ func (d *draft) policies() {
 func (d *draft) namespaceLevel() {
 	ns := &d.query.Namespace
 	wish, said := Open, false
-	key := d.query.Provider.Key(kubeovn.PortSecurity)
+	key := d.namespaceKey(kubeovn.PortSecurity)
 	if t := d.toggle(FromNamespace, key, ns.Annotations[key]); t != kubeovn.Unset {
 		said = true
 		if t == kubeovn.On {
@@ -111,8 +111,18 @@ func (d *draft) namespaceLevel() {
 	}
 }
 
+// namespaceKey gives the key by which the namespace speaks about the NIC: that of its attachment, where it says nothing about the one
+// interface.
+func (d *draft) namespaceKey(s kubeovn.Suffix) string {
+	key := d.query.Provider.Key(s)
+	if d.query.Namespace.Annotations[key] == "" {
+		key = d.query.Provider.Attachment().Key(s)
+	}
+	return key
+}
+
 func (d *draft) namespaceForwarding() {
-	key := d.query.Provider.Key(kubeovn.Layer2Forward)
+	key := d.namespaceKey(kubeovn.Layer2Forward)
 	value := d.query.Namespace.Annotations[key]
 	var wish Forwarding
 	switch d.toggle(FromNamespace, key, value) {

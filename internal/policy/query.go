@@ -61,11 +61,17 @@ func (s Selector) picks(labels map[string]string) bool { return s == nil || s(la
 // Providers picks NICs by provider: exact names, or with one "*" at the beginning or the end. Empty picks all.
 type Providers []string
 
-// Pick tells that the provider is picked.
+// Pick tells that the provider is picked. One with an interface behind it is picked with its attachment: who lists an attachment twice
+// does not get out of what is said about it.
 func (p Providers) Pick(provider kubeovn.Provider) bool {
-	if len(p) == 0 {
+	if len(p) == 0 || p.pick(provider) {
 		return true
 	}
+	whole := provider.Attachment()
+	return whole != provider && p.pick(whole)
+}
+
+func (p Providers) pick(provider kubeovn.Provider) bool {
 	for _, pattern := range p {
 		switch tail, head := strings.CutPrefix(pattern, "*"); {
 		case head && strings.HasSuffix(string(provider), tail):
