@@ -135,6 +135,7 @@ func hooks(o Options) []hook {
 		governed("attachments", "k8s.cni.cncf.io", "v1", namespaced, []string{"network-attachment-definitions"}, changesSpec,
 			(*governance.Guard).Attachment, create, change),
 		governed("vips", "kubeovn.io", "v1", cluster, []string{"vips", "vips/status"}, changesVip, (*governance.Guard).Vip, create, change).notBy(o.Accounts.KubeOVN),
+		governed("eips", "kubeovn.io", "v1", cluster, []string{"ovn-eips"}, namesAPort, (*governance.Guard).EIP, create, change).notBy(o.Accounts.KubeOVN),
 		governed("machines", "kubevirt.io", "*", namespaced, []string{"virtualmachines", "virtualmachineinstances"}, changesMachine,
 			(*governance.Guard).Machine, create, change),
 		governed("workloads", "apps", "v1", namespaced, []string{"deployments", "replicasets", "statefulsets", "daemonsets"}, asksInTemplate("object.spec.template"),
@@ -153,6 +154,9 @@ const changesSpec = "request.operation != 'UPDATE' || " +
 
 // changesVip holds where an update by others than those who keep the status changes what a Vip is given or for.
 const changesVip = changesSpec + " || (has(object.status) ? object.status : {}) != (has(oldObject.status) ? oldObject.status : {})"
+
+// namesAPort holds for OvnEips whose port, by its name, could be a pod's.
+const namesAPort = "has(object.spec) && has(object.spec.type) && object.spec.type == 'lsp' && object.metadata.name.contains('.')"
 
 // changesMachine holds where an update changes what goes from a machine to its pods.
 const changesMachine = changesSpec + " || " +

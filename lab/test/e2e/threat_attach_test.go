@@ -93,16 +93,16 @@ func TestThreatT18AttachmentProviders(t *testing.T) {
 
 const machines = "/apis/kubevirt.io/v1/namespaces/" + tenantNamespace
 
-// kubeVirt has the cluster know KubeVirt's machines, without a schema, until the test ends.
-func kubeVirt(t *testing.T) {
+// define has the cluster know resources of a group, each with its kind and without a schema, until the test ends.
+func define(t *testing.T, group, scope string, resources map[string]string) {
 	t.Helper()
 	const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-	resources := map[string]string{"virtualmachines": "VirtualMachine", "virtualmachineinstances": "VirtualMachineInstance"}
 	for resource, kind := range resources {
+		name := resource + "." + group
 		_, err := admin(t).do(t.Context(), http.MethodPost, path, map[string]any{
-			"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": resource + ".kubevirt.io"},
+			"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": name},
 			"spec": map[string]any{
-				"group": "kubevirt.io", "scope": "Namespaced", "names": map[string]any{"plural": resource, "singular": strings.ToLower(kind), "kind": kind},
+				"group": group, "scope": scope, "names": map[string]any{"plural": resource, "singular": strings.ToLower(kind), "kind": kind},
 				"versions": []any{map[string]any{"name": "v1", "served": true, "storage": true, "schema": map[string]any{
 					"openAPIV3Schema": map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true},
 				}}},
@@ -112,18 +112,18 @@ func kubeVirt(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
-			if _, err := admin(t).do(cleanup(t), http.MethodDelete, path+"/"+resource+".kubevirt.io", nil); err != nil {
+			if _, err := admin(t).do(cleanup(t), http.MethodDelete, path+"/"+name, nil); err != nil {
 				t.Error(err)
 			}
-			eventually(t, "the cluster to forget "+resource, func() (bool, error) {
-				_, err := admin(t).do(cleanup(t), http.MethodGet, path+"/"+resource+".kubevirt.io", nil)
+			eventually(t, "the cluster to forget "+name, func() (bool, error) {
+				_, err := admin(t).do(cleanup(t), http.MethodGet, path+"/"+name, nil)
 				return apierrors.IsNotFound(err), nil
 			})
 		})
 	}
 	for resource := range resources {
 		eventually(t, resource+" to be served", func() (bool, error) {
-			_, err := admin(t).do(t.Context(), http.MethodGet, machines+"/"+resource, nil)
+			_, err := admin(t).do(t.Context(), http.MethodGet, "/apis/"+group+"/v1/"+resource, nil)
 			return err == nil, nil
 		})
 	}
@@ -132,7 +132,7 @@ func kubeVirt(t *testing.T) {
 // KubeVirt copies the annotations of a machine's template to the pods that run it. What binds a pod to a machine is refused in the
 // template; of the rest the author is warned, and the pods are judged like any others.
 func TestThreat23MachineTemplates(t *testing.T) {
-	kubeVirt(t)
+	define(t, "kubevirt.io", "Namespaced", map[string]string{"virtualmachines": "VirtualMachine", "virtualmachineinstances": "VirtualMachineInstance"})
 	p := mayDo(t, rbacv1.PolicyRule{APIGroups: []string{"kubevirt.io"}, Resources: []string{"virtualmachines", "virtualmachineinstances"}, Verbs: []string{"get", "create", "update", "patch", "delete"}})
 	machine := func(name string, annotations map[string]string) map[string]any {
 		return map[string]any{"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "metadata": map[string]any{"name": name}, "spec": map[string]any{

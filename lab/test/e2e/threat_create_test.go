@@ -60,6 +60,12 @@ func TestThreat22FakeOwner(t *testing.T) {
 		name: "in a group that begins like KubeVirt's", refused: "VirtualMachineInstance",
 		owners: []metav1.OwnerReference{{APIVersion: "kubevirt.io.example.org/v1", Kind: "VirtualMachineInstance", Name: "db", UID: "7b1f6d4e-0000-4000-8000-000000000001"}},
 	}.try(t, p)
+	pod := allocated(t, p, nil)
+	_, err := p.do(t.Context(), http.MethodPatch, "/api/v1/namespaces/"+pod.Namespace+"/pods/"+pod.Name, map[string]any{"metadata": map[string]any{
+		"ownerReferences": []metav1.OwnerReference{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "db", UID: "7b1f6d4e-0000-4000-8000-000000000001"}},
+	}})
+	mustRefuse(t, "a virtual machine afterwards", err, "VirtualMachineInstance db")
+	unchanged(t, pod)
 }
 
 func TestThreat26SelfExemptLabel(t *testing.T) {

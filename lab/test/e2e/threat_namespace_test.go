@@ -55,7 +55,8 @@ func TestThreatT17NamespacePlacement(t *testing.T) {
 	}
 }
 
-// Names that make the name of another pod's port are nobody's: of pods, namespaces, and Vips, whose deletion would take the port along.
+// Names that make the name of another pod's port are nobody's: of pods, namespaces, and of Vips and OvnEips, whose deletion would take the
+// port along.
 func TestThreatT21NamesOfPorts(t *testing.T) {
 	p := tenant(t)
 	victim := allocated(t, p, nil)
@@ -77,6 +78,19 @@ func TestThreatT21NamesOfPorts(t *testing.T) {
 	if _, err := author.do(t.Context(), http.MethodDelete, vipsPath+"/"+port, nil); !apierrors.IsNotFound(err) {
 		t.Errorf("the Vip that was refused: %v", err)
 	}
+	const eips = "/apis/kubeovn.io/v1/ovn-eips"
+	define(t, "kubeovn.io", "Cluster", map[string]string{"ovn-eips": "OvnEip"})
+	_, gateways := granted(t, rbacv1.PolicyRule{APIGroups: []string{"kubeovn.io"}, Resources: []string{"ovn-eips"}, Verbs: []string{"get", "create", "patch"}})
+	eip := func(kind string) any {
+		return map[string]any{"apiVersion": "kubeovn.io/v1", "kind": "OvnEip", "metadata": map[string]any{"name": port}, "spec": map[string]any{"type": kind}}
+	}
+	_, err = gateways.do(t.Context(), http.MethodPost, eips, eip("lsp"))
+	mustRefuse(t, "an OvnEip named like a port", err, "without dots")
+	if _, err := gateways.do(t.Context(), http.MethodPost, eips, eip("nat")); err != nil {
+		t.Errorf("an OvnEip that makes no port: %v", err)
+	}
+	_, err = gateways.do(t.Context(), http.MethodPatch, eips+"/"+port, eip("lsp"))
+	mustRefuse(t, "one that becomes a port", err, "without dots")
 	if after := portSecurityOf(t, port); after != before {
 		t.Errorf("the port has %s, had %s", after, before)
 	}

@@ -1,0 +1,37 @@
+package governance
+
+import (
+	"cmp"
+	"context"
+	"strings"
+
+	admissionv1 "k8s.io/api/admission/v1"
+)
+
+// eipOfPort is the type of an OvnEip that has a port of its own: Kube-OVN makes it under the OvnEip's name, and deletes the port of that
+// name with the OvnEip, whosever it is.
+const eipOfPort = "lsp"
+
+// EIP judges Kube-OVN's OvnEip resources, of which only the name and the type are looked at.
+func (g *Guard) EIP(_ context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
+	if err := of(req, "kubeovn.io", "ovn-eips", nil, admissionv1.Create, admissionv1.Update); err != nil {
+		return Answer{}, err
+	}
+	object, old, err := decode[struct {
+		Metadata metadata `json:"metadata"`
+		Spec     struct {
+			Type string `json:"type"`
+		} `json:"spec"`
+	}](req)
+	if err != nil {
+		return Answer{}, err
+	}
+	var a Answer
+	name := cmp.Or(object.Metadata.Name, req.Name)
+	// Those of nodes, whose names may hold dots, are Kube-OVN's.
+	if object.Spec.Type != eipOfPort || !strings.Contains(name, ".") || g.kubeOVN(req) || old != nil && old.Spec.Type == eipOfPort {
+		return a, nil
+	}
+	a.deny("metadata.name: %q could be that of a pod's port, as in \"pod.namespace\", and deleting the OvnEip would delete the port; choose a name without dots", name)
+	return a, nil
+}
