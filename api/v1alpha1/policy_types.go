@@ -103,7 +103,8 @@ type PortSecurityPolicySpec struct {
 	// +optional
 	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
 	// providers picks NICs by provider: "ovn" is the default network, "<attachment>.<namespace>.ovn" an attachment. One "*"
-	// at the beginning or the end stands for any text. Left out, all NICs are picked.
+	// at the beginning or the end stands for any text. An attachment that a pod lists more than once is picked whatever interface
+	// stands behind its name. Left out, all NICs are picked.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64

@@ -142,6 +142,7 @@ func TestKeyOfTheDefaultNetwork(t *testing.T) {
 		}
 	}
 }
+
 func TestProviderAttachment(t *testing.T) {
 	for p, want := range map[Provider]Provider{
 		"ovn": "ovn", "blue.lab.ovn": "blue.lab.ovn", "blue.lab.ovn.net1": "blue.lab.ovn", "blue.lab.ovn.eth0.100": "blue.lab.ovn",
