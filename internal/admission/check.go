@@ -81,7 +81,8 @@ func (c *check) ours(port string) bool {
 
 // exceptionOr names the object that would allow something.
 func (c *check) exceptionOr(grant string) string {
-	return fmt.Sprintf("a PortSecurityException in namespace %s can grant %s", c.Namespace.Name, grant)
+	return fmt.Sprintf("a PortSecurityException in namespace %s can grant %s (whoever has the role ovnguard-exception-author there can make one; kubectl explain portsecurityexception.spec.grant)",
+		c.Namespace.Name, grant)
 }
 
 // PolicyTitle names a policy in sentences and in notes; "" is the built-in default.

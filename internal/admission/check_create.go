@@ -116,7 +116,11 @@ func (c *check) grant(key, value string) {
 
 func (c *check) egress(key string) {
 	if d := c.decision(kubeovn.DefaultProvider); !d.ExternalAddresses {
-		c.refuse(annotation(key), "a PortSecurityPolicy with externalAddresses: Allow for the namespace lets pods do that",
+		fix := fmt.Sprintf("an administrator can create a PortSecurityPolicy for namespace %s with spec.externalAddresses: Allow", c.Namespace.Name)
+		if d.Policy != "" {
+			fix = fmt.Sprintf(`an administrator can run: kubectl patch portsecuritypolicy %s --type=merge -p '{"spec":{"externalAddresses":"Allow"}}'`, d.Policy)
+		}
+		c.refuse(annotation(key), fix,
 			"%s does not let pods take external addresses and routes", PolicyTitle(d.Policy))
 	}
 }

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func (c *check) subnet(field, name string) {
 	case c.Inventory.OfNodes(name):
 		c.refuse(field, "name a subnet that is for pods", "subnet %s is the nodes' own, and what comes from it is let through to private subnets", name)
 	case !c.mayUse(s):
-		c.refuse(field, "name a subnet of this namespace, or have "+c.Namespace.Name+" added to the spec.namespaces of subnet "+name, "subnet %s is for other namespaces", name)
+		c.refuse(field, "name a subnet of this namespace, or have "+c.Namespace.Name+" added to the spec.namespaces of subnet "+name+c.bind("subnet", name), "subnet %s is for other namespaces", name)
 	}
 }
 
@@ -85,7 +86,7 @@ func (c *check) namedPool(field, name string) {
 	case !known:
 		c.refuse(field, "name a pool that is there, or make it first and try again", "there is no IPPool %q", name)
 	case !p.Usable(c.Namespace.Name):
-		c.refuse(field, "name a pool of this namespace, or have "+c.Namespace.Name+" added to the spec.namespaces of IPPool "+name, "IPPool %s is for other namespaces", name)
+		c.refuse(field, "name a pool of this namespace, or have "+c.Namespace.Name+" added to the spec.namespaces of IPPool "+name+c.bind("ippool", name), "IPPool %s is for other namespaces", name)
 	default:
 		c.subnet(field, p.Subnet)
 	}
@@ -216,6 +217,11 @@ func (c *check) network(a kubeovn.Attachment) {
 	if c.networks.Default != nil && *c.networks.Default == a {
 		key = kubeovn.DefaultNetwork
 	}
-	c.refuse(annotation(key), "ask for a network of this namespace, or have "+c.Namespace.Name+" added to the spec.namespaces of subnet "+subnets[0].Name,
+	c.refuse(annotation(key), "ask for a network of this namespace, or have "+c.Namespace.Name+" added to the spec.namespaces of subnet "+subnets[0].Name+c.bind("subnet", subnets[0].Name),
 		"network %s/%s is subnet %s, which is for other namespaces", a.Namespace, a.Name, subnets[0].Name)
+}
+
+// bind gives the command by which whoever may edit the object adds the namespace to those that it is for.
+func (c *check) bind(kind, name string) string {
+	return fmt.Sprintf(` (kubectl patch %s %s --type=json -p '[{"op":"add","path":"/spec/namespaces/-","value":%q}]', by whoever may edit it)`, kind, name, c.Namespace.Name)
 }

@@ -2,6 +2,7 @@ package governance
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,8 +115,8 @@ func (a *Answer) admissible(e *policy.Exception, governing []policy.Policy) {
 			}
 			continue
 		}
-		if reason == policy.NamespaceNotNamed {
-			why += "; " + nameCommand(p, e.Namespace)
+		if fix := remedy(e, p, reason); fix != "" {
+			why += "; " + fix
 		}
 		refused = append(refused, why)
 	}
@@ -131,6 +132,57 @@ func (a *Answer) admissible(e *policy.Exception, governing []policy.Policy) {
 	if len(approvers) > 0 && e.ApprovedBy == "" {
 		a.warn("policy %s wants it approved by somebody else before it has effect: %s", strings.Join(approvers, ", "), approveCommand(e.Namespace, e.Name))
 	}
+}
+
+// remedy says what in an exception to change so that the policy lets it count, and who could change the policy by which command.
+func remedy(e *policy.Exception, p *policy.Policy, reason policy.Reason) string {
+	limit := func(field, change, key string, value any) string {
+		patch, err := json.Marshal(map[string]any{"spec": map[string]any{"limits": map[string]any{key: value}}})
+		if err != nil {
+			return field + ": " + change
+		}
+		return fmt.Sprintf("%s: %s, or an administrator can run: kubectl patch portsecuritypolicy %s --type=merge -p '%s'", field, change, p.Name, patch)
+	}
+	switch reason {
+	case policy.NamespaceNotNamed:
+		return nameCommand(p, e.Namespace)
+	case policy.TooManyPairs:
+		return limit("spec.grant.pairs", "ask for fewer, or in several exceptions", "maxPairs", len(e.Pairs))
+	case policy.PrefixTooWide:
+		return widen(e, p, limit)
+	case policy.LevelTooLoose:
+		return limit("spec.grant.level", "ask for pairs instead", "maxLevel", e.Level.String())
+	case policy.OwnerNotNamed:
+		return limit("spec.target.owner", "name the object that makes the pods, and its uid is entered", "requireOwner", false)
+	case policy.LifetimeTooLong:
+		return limit("spec.expiresAt", "give an earlier time, and a later one when that is near", "maxLifetime", (e.Expires.Sub(e.Asked) + time.Hour - 1).Truncate(time.Hour).String())
+	case policy.TicketMissing:
+		return "spec.ticket: name one, or an administrator can change spec.exceptions.ticketPattern: kubectl edit portsecuritypolicy " + p.Name
+	case policy.InEffect, policy.Unreadable, policy.Contradictory, policy.NotApproved, policy.NotYet, policy.Expired: // they name their fields, or are no matter of a limit
+	}
+	return ""
+}
+
+// widen is the remedy for a prefix that is too wide. One of length 0 no policy can grant.
+func widen(e *policy.Exception, p *policy.Policy, limit func(field, change, key string, value any) string) string {
+	bits4, bits6 := 33, 129
+	for _, pair := range e.Pairs {
+		if pair.Prefix.Addr().Is4() {
+			bits4 = min(bits4, pair.Prefix.Bits())
+		} else {
+			bits6 = min(bits6, pair.Prefix.Bits())
+		}
+	}
+	const field, narrower = "spec.grant.pairs", "ask for narrower prefixes"
+	switch {
+	case bits4 < 1 || bits6 < 1:
+		return field + ": " + narrower + "; no policy grants all addresses as a pair, and level: mac is what means that"
+	case bits6 == 129:
+		return limit(field, narrower, "minPrefixLengthIPv4", bits4)
+	case bits4 == 33:
+		return limit(field, narrower, "minPrefixLengthIPv6", bits6)
+	}
+	return field + ": " + narrower + ", or an administrator can change spec.limits: kubectl edit portsecuritypolicy " + p.Name
 }
 
 // nameCommand gives what would let a policy honour exceptions of the namespace.
