@@ -55,13 +55,14 @@ type PortSecurityExceptionSpec struct {
 	// target says for which ports of this namespace the exception is.
 	// +required
 	Target Target `json:"target"`
-	// class names what it is for. A class checks that both halves of the grant, layer 2 and layer 3, fit together.
+	// class names what it is for: router, vpn, vrrp, nat-gateway or nested-virtualization. A class fills in what of the grant is left
+	// out, and refuses what works against it in layer 2 or layer 3. Left out, the grant is taken as it is.
 	// +optional
 	Class Class `json:"class,omitempty"`
 	// grant says what the ports may do beyond what policy says.
 	// +required
 	Grant Grant `json:"grant"`
-	// reason says, for people, why it is needed.
+	// reason says, for people, why it is needed, such as "forwards for the branch offices".
 	// +required
 	// +kubebuilder:validation:MinLength=8
 	// +kubebuilder:validation:MaxLength=1024
@@ -71,14 +72,16 @@ type PortSecurityExceptionSpec struct {
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=253
 	Owner string `json:"owner"`
-	// ticket refers to where it was discussed. Policy may demand one of a certain form.
+	// ticket refers to where it was discussed, such as "NET-1234". Policy may demand one of a certain form; it may
+	// be left out otherwise.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Ticket string `json:"ticket,omitempty"`
-	// notBefore is when it begins; left out, at once.
+	// notBefore is when it begins, such as "2026-12-01T08:00:00Z". Left out, it begins at once.
 	// +optional
 	NotBefore *metav1.Time `json:"notBefore,omitempty"`
-	// expiresAt is when it ends. Policy limits how far away that may be.
+	// expiresAt is when it ends, such as "2026-12-31T00:00:00Z"; its ports are what policy says from then on, running ones too where
+	// policy repairs. Policy limits how far away it may be.
 	// +required
 	ExpiresAt metav1.Time `json:"expiresAt"`
 	// requestedBy is the user who last changed what is asked for. Admission writes it; what is given here is replaced.
@@ -136,15 +139,17 @@ type Owner struct {
 
 // Grant is what ports may do beyond what policy says.
 type Grant struct {
-	// pairs are what the ports may also send from and receive for.
+	// pairs are what the ports may also send from and receive for, beside their own MAC and addresses. Left out, level
+	// or layer2Forward must grant something.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
 	Pairs []AddressPair `json:"pairs,omitempty"`
-	// layer2Forward: Allow also gives the ports frames for MACs that nobody has.
+	// layer2Forward: Allow also gives the ports frames for MACs that nobody has; the pod is made with it. Left out or Forbid, it grants none.
 	// +optional
 	Layer2Forward Permission `json:"layer2Forward,omitempty"`
-	// level lets the ports send from their own MAC with any address (mac), or from anything (open).
+	// level lets the ports send from their own MAC with any address (mac), or from anything (open). Left out or strict, the pairs are all
+	// that is granted.
 	// +optional
 	Level Level `json:"level,omitempty"`
 }

@@ -90,7 +90,8 @@ type PortSecurityPolicy struct {
 
 // PortSecurityPolicySpec is what a policy says.
 type PortSecurityPolicySpec struct {
-	// priority decides between policies that match the same port: the highest counts, and of equal ones the first by name.
+	// priority decides between policies that match the same port: the highest counts, and of equal ones the first by name. By
+	// default 0; it may be negative.
 	// +optional
 	// +kubebuilder:default=0
 	Priority int32 `json:"priority,omitempty"`
@@ -112,30 +113,31 @@ type PortSecurityPolicySpec struct {
 	// +kubebuilder:validation:items:Pattern=`^(\*|\*?[-.a-z0-9]+|[-.a-z0-9]+\*)$`
 	Providers []string `json:"providers,omitempty"`
 	// level is what a port may send from: strict (its own MAC and addresses), mac (its own MAC with any address), or open
-	// (anything).
+	// (anything, so that it can pose as any neighbour). By default strict.
 	// +optional
 	// +kubebuilder:default=strict
 	Level Level `json:"level,omitempty"`
 	// layer2Forward says whether pods may ask for layer-2 forwarding, with which a port also takes in frames for MACs that
-	// nobody has.
+	// nobody has: Forbid or Allow. Allow gives it to no pod that does not ask. By default Forbid.
 	// +optional
 	// +kubebuilder:default=Forbid
 	Layer2Forward Permission `json:"layer2Forward,omitempty"`
 	// externalAddresses says whether pods may take external addresses and routes by annotation: eip, snat and
-	// north_gateway.
+	// north_gateway. Forbid refuses such pods, Allow leaves it to them. By default Forbid.
 	// +optional
 	// +kubebuilder:default=Forbid
 	ExternalAddresses Permission `json:"externalAddresses,omitempty"`
-	// mode is enforce (change and refuse at admission, repair), warn (admission warnings only) or audit (findings only).
+	// mode is enforce (change and refuse at admission, repair), warn (admission warnings only) or audit (findings only). With warn
+	// and audit new pods get what they ask for. By default enforce.
 	// +optional
 	// +kubebuilder:default=enforce
 	Mode Mode `json:"mode,omitempty"`
 	// repair says what is done about ports that are not what they must be: off, log (say what would be written) or repair.
-	// Nothing is written unless mode is enforce.
+	// Nothing is written unless mode is enforce. By default repair, which reaches running pods: begin with log to see first.
 	// +optional
 	// +kubebuilder:default=repair
 	Repair Repair `json:"repair,omitempty"`
-	// limits bound what an exception may grant.
+	// limits bound what an exception may grant. An exception beyond one of them is refused, and has no effect if it is there already.
 	// +optional
 	// +kubebuilder:default={}
 	Limits Limits `json:"limits,omitzero"`
@@ -146,43 +148,45 @@ type PortSecurityPolicySpec struct {
 
 // Limits bound what an exception may grant.
 type Limits struct {
-	// maxPairs is how many address pairs one exception may grant.
+	// maxPairs is how many address pairs one exception may grant. By default 8; with 0 exceptions grant no pairs.
 	// +optional
 	// +kubebuilder:default=8
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=256
 	MaxPairs *int32 `json:"maxPairs,omitempty"`
 	// minPrefixLengthIPv4 is the length of the widest IPv4 prefix that may be granted, in bits. A prefix of length 0 is never
-	// granted.
+	// granted. By default 24, which is 256 addresses.
 	// +optional
 	// +kubebuilder:default=24
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=32
 	MinPrefixLengthIPv4 *int32 `json:"minPrefixLengthIPv4,omitempty"`
-	// minPrefixLengthIPv6 is the length of the widest IPv6 prefix that may be granted, in bits.
+	// minPrefixLengthIPv6 is the length of the widest IPv6 prefix that may be granted, in bits. By default 64.
 	// +optional
 	// +kubebuilder:default=64
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=128
 	MinPrefixLengthIPv6 *int32 `json:"minPrefixLengthIPv6,omitempty"`
-	// maxLifetime is the longest time from an exception's making, or last change, to its expiry, such as "720h".
+	// maxLifetime is the longest time from an exception's making, or last change, to its expiry, as hours, minutes and
+	// seconds. By default "720h", which is 30 days.
 	// +optional
 	// +kubebuilder:default="720h"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be longer than nothing"
 	MaxLifetime *metav1.Duration `json:"maxLifetime,omitempty"`
-	// maxLevel is the loosest level that an exception may grant.
+	// maxLevel is the loosest level that an exception may grant: strict (pairs alone), mac or open. By default mac.
 	// +optional
 	// +kubebuilder:default=mac
 	MaxLevel Level `json:"maxLevel,omitempty"`
-	// requireOwner demands that an exception names the owner of its pods, with UID, and not labels alone.
+	// requireOwner demands that an exception names the owner of its pods, with UID, and not labels alone, which
+	// whoever makes pods in its namespace can write. Left out, labels are enough.
 	// +optional
 	RequireOwner bool `json:"requireOwner,omitempty"`
 }
 
 // ExceptionRules say where exceptions are honoured, and on what conditions.
 type ExceptionRules struct {
-	// namespaces are the names of the namespaces whose exceptions are honoured. They are names and not labels, since labels
-	// are in the hands of those who would like to be exempt.
+	// namespaces are the names of the namespaces whose exceptions are honoured, such as [edge]. They are names and not labels, since
+	// labels are in the hands of those who would like to be exempt. Left out, none is honoured.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=1024
@@ -190,7 +194,7 @@ type ExceptionRules struct {
 	// +kubebuilder:validation:items:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	Namespaces []string `json:"namespaces,omitempty"`
 	// requireApproval demands that somebody other than its author, with the verb "approve" on portsecurityexceptions,
-	// approves an exception before it has effect.
+	// approves an exception before it has effect. Left out, an exception has effect when it is made.
 	// +optional
 	RequireApproval bool `json:"requireApproval,omitempty"`
 	// ticketPattern is a regular expression (RE2) that the whole ticket of an exception must match, such as "NET-[0-9]+". Left
