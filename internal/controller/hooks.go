@@ -89,17 +89,17 @@ func hooks(o Options) []hook {
 	with := func(more ...admissionregistrationv1.MatchCondition) []admissionregistrationv1.MatchCondition {
 		return append(slices.Clip(onNetwork), more...)
 	}
-	var notDone []admissionregistrationv1.MatchCondition
+	// New pods, of which there are most, have webhooks of their own with a single condition: all of a webhook's are evaluated for each
+	// request, a second time where one has changed the object.
+	undecided := onNetwork
 	if o.AdmissionPolicies {
-		notDone = append(notDone, notOrdinary)
+		undecided = append([]admissionregistrationv1.MatchCondition{notOrdinary}, onNetwork...)
 	}
-	// The API server evaluates all conditions of a webhook for each request, a second time where one has changed the object. So new
-	// pods, of which there are most, have webhooks of their own.
 	return []hook{
 		{
 			name: "pods.ovnguard.io", path: "/mutate-pods", mutating: true, handler: pods(admission.MutatePods),
 			rules:      []admissionregistrationv1.RuleWithOperations{rule("", "v1", namespaced, []string{"pods"}, create)},
-			conditions: with(notDone...),
+			conditions: admissionpolicy.Together("on-a-network-and-undecided", undecided...),
 		},
 		{
 			name: "running-pods.ovnguard.io", path: "/mutate-running-pods", mutating: true, handler: pods(admission.MutatePods),
@@ -109,7 +109,7 @@ func hooks(o Options) []hook {
 		{
 			name: "guard-pods.ovnguard.io", path: "/guard-pods", handler: pods(admission.GuardPods),
 			rules:      []admissionregistrationv1.RuleWithOperations{rule("", "v1", namespaced, []string{"pods"}, create)},
-			conditions: with(notOrdinary),
+			conditions: admissionpolicy.Together("on-a-network-and-not-ordinary", append([]admissionregistrationv1.MatchCondition{notOrdinary}, onNetwork...)...),
 		},
 		{
 			name: "guard-running-pods.ovnguard.io", path: "/guard-running-pods", handler: pods(admission.GuardPods),

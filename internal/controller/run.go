@@ -177,6 +177,7 @@ func newManager(o Options, cert *certificate, seen *watches, log logr.Logger) (m
 	config := rest.CopyConfig(o.REST)
 	config.Wrap(seen.wrap)
 	config.DisableCompression = true // both sides have the network sooner than the time
+	direct(config)
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Logger: log,
