@@ -82,7 +82,20 @@ func plain() string {
 // Ordinary gives an expression, for the webhooks' matchConditions, that holds for a new pod that the default policy, or its template,
 // has made strict and that asks for nothing: no webhook has anything to say about it.
 func Ordinary() string {
-	return "request.operation == 'CREATE' && request.kind.kind == 'Pod' && has(object.metadata.annotations) && " + stamped("object.metadata.annotations") + " && " + plain()
+	return "request.operation == 'CREATE' && request.kind.kind == 'Pod' && has(object.metadata.annotations) && " + recorded("object.metadata.annotations") + " && " + plain()
+}
+
+// OrdinaryUnnamed is Ordinary for what comes before the API server has made the pod's name: one that is there was chosen, and may be
+// that of another port, whatever stamp the pod brings.
+func OrdinaryUnnamed() string { return "!(" + named + ") && " + Ordinary() }
+
+// named holds, until the API server makes names, for a pod whose author chose its name.
+const named = "has(object.metadata.name) && object.metadata.name != ''"
+
+// recorded holds for annotations with what the default policy writes on a pod, whether or not the pod asked to be strict.
+func recorded(annotations string) string {
+	return quote(policy.RecordAnnotation) + " in " + annotations + " && " + annotations + "[" + quote(policy.RecordAnnotation) + "] in " + List([]string{Record, policy.AskedRecord}) + " && " +
+		quote(portSecurity) + " in " + annotations + " && " + annotations + "[" + quote(portSecurity) + "] == 'true'"
 }
 
 // onHost and mirror are what the webhooks skip, too.
@@ -104,8 +117,7 @@ func Together(name string, conditions ...admissionregistrationv1.MatchCondition)
 
 // defaults makes ordinary pods strict, and takes the note from every other pod that came with it.
 func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissionPolicy {
-	named := "has(object.metadata.name) && object.metadata.name != ''"
-	done := "has(object.metadata.annotations) && " + stamped("object.metadata.annotations") + " && !(" + named + ") && " + plain()
+	done := "has(object.metadata.annotations) && " + recorded("object.metadata.annotations") + " && !(" + named + ") && " + plain()
 	if excepted := in.excepted(); len(excepted) > 0 {
 		// What an exception may concern is judged by the webhooks, which see no stamp of an earlier time.
 		done += " && !(request.namespace in " + List(excepted) + ")"
@@ -123,9 +135,11 @@ func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissio
 			// A JSON patch takes the API server two thirds of the time that an apply configuration does.
 			Mutations: []admissionregistrationv1.Mutation{{
 				PatchType: admissionregistrationv1.PatchTypeJSONPatch,
-				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: "(" + ordinary + ") ? " +
+				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: "(" + ordinary + ") ? (" +
+					// Who asks to be strict stays so where the namespace is loosened later.
+					quote(portSecurity) + " in " + annotations + " ? [" + add(podAnnotations, policy.RecordAnnotation, policy.AskedRecord) + "] : " +
 					"(has(object.metadata.annotations) ? [" + add(podAnnotations, portSecurity, "true") + ", " + add(podAnnotations, policy.RecordAnnotation, Record) + "] : " +
-					"[JSONPatch{op: 'add', path: '/metadata/annotations', value: {" + quote(portSecurity) + ": 'true', " + quote(policy.RecordAnnotation) + ": " + quote(Record) + "}}]) : " +
+					"[JSONPatch{op: 'add', path: '/metadata/annotations', value: {" + quote(portSecurity) + ": 'true', " + quote(policy.RecordAnnotation) + ": " + quote(Record) + "}}])) : " +
 					"(!(" + forged + ") ? [] : " +
 					// With the record goes what it says was not asked for.
 					"(" + stamped(annotations) + ") ? [" + remove(podAnnotations, portSecurity) + ", " + remove(podAnnotations, policy.RecordAnnotation) + "] : " +

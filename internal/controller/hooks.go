@@ -93,7 +93,9 @@ func hooks(o Options) []hook {
 	// request, a second time where one has changed the object.
 	undecided := onNetwork
 	if o.AdmissionPolicies {
-		undecided = append([]admissionregistrationv1.MatchCondition{notOrdinary}, onNetwork...)
+		// A name that was chosen is always looked at, also while the API server does not have the policies (yet).
+		unnamed := admissionregistrationv1.MatchCondition{Expression: "!(" + admissionpolicy.OrdinaryUnnamed() + ")"}
+		undecided = append([]admissionregistrationv1.MatchCondition{unnamed}, onNetwork...)
 	}
 	return []hook{
 		{

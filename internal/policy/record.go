@@ -53,6 +53,11 @@ var OrdinaryRecord = Record(map[kubeovn.Provider]Recorded{kubeovn.DefaultProvide
 	Level: Strict.String(), From: string(FromDefault), Layer2Forward: Forbid.String(), ForwardingFrom: string(FromDefault),
 }})
 
+// AskedRecord is the record of such a pod that asked for nothing but to be strict.
+var AskedRecord = Record(map[kubeovn.Provider]Recorded{kubeovn.DefaultProvider: {
+	Level: Strict.String(), From: string(FromDefault), Layer2Forward: Forbid.String(), ForwardingFrom: string(FromDefault), Asked: true,
+}})
+
 // Inherited gives the NICs whose port_security was written without the pod having asked, as the record says; none where there
 // is no record that can be read.
 func Inherited(annotations map[string]string) []kubeovn.Provider {

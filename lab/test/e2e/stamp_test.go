@@ -1,0 +1,57 @@
+//go:build integration
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// A stamp says that nobody asked. Who did ask is heard, and no stamp stands in for the look at a pod whose name somebody chose, not even
+// while the API server does not have the policy that takes such stamps away.
+func TestStampsSayWhatIs(t *testing.T) {
+	withPolicies(t)
+	p := tenant(t)
+	t.Run("a pod's own wish is kept", func(t *testing.T) {
+		pod, err := p.generated(t, map[string]string{portSecurity: "true"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := policy.Inherited(pod.Annotations); len(got) > 0 {
+			t.Errorf("the pod asked to be strict, and the record %s says that it did not", pod.Annotations[policy.RecordAnnotation])
+		}
+		if got := pod.Annotations[policy.RecordAnnotation]; pod.Annotations[portSecurity] != "true" || got != policy.AskedRecord {
+			t.Errorf("annotations %v, want true and the record %s", pod.Annotations, policy.AskedRecord)
+		}
+	})
+	t.Run("a chosen name, without the default policy", func(t *testing.T) {
+		// As at the start, before the API server has the policy. Without the program nothing puts it back, and no webhook answers.
+		if err := guard.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := guard.Start(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}()
+		bindings := world.Kube.AdmissionregistrationV1().MutatingAdmissionPolicyBindings()
+		if err := bindings.Delete(t.Context(), admissionpolicy.DefaultName, metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the API server to forget the policy", func() (bool, error) {
+			_, err := p.generated(t, nil)
+			return err != nil, nil
+		})
+		named := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "chosen", Annotations: map[string]string{portSecurity: "true", policy.RecordAnnotation: admissionpolicy.Record}}, Spec: podSpec()}
+		_, err := p.CoreV1().Pods(tenantNamespace).Create(t.Context(), named, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err == nil || !strings.Contains(err.Error(), `failed calling webhook "pods.ovnguard.io"`) {
+			t.Errorf("a chosen name with a forged stamp: %v, want the webhook to be asked", err)
+		}
+	})
+}
