@@ -165,7 +165,7 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 		if err != nil {
 			why := fmt.Errorf("the pod that is to be bound could not be read: %w; try again", err)
 			response, result := denied([]string{why.Error()})
-			response.AuditAnnotations = unjudged(why)
+			response.AuditAnnotations = Unjudged(why)
 			return response, result
 		}
 		world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
@@ -223,7 +223,7 @@ func denied(reasons []string) (admission.Response, string) {
 
 func invalid(err error) (admission.Response, string) {
 	response := admission.Errored(http.StatusBadRequest, err)
-	response.AuditAnnotations = unjudged(err)
+	response.AuditAnnotations = Unjudged(err)
 	return response, ResultInvalid
 }
 

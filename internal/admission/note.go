@@ -31,8 +31,8 @@ func AuditAnnotations(policyName, decision string, violations []string) map[stri
 	return out
 }
 
-// unjudged are the notes of a review that was refused because it could not be judged.
-func unjudged(err error) map[string]string {
+// Unjudged are the notes of a review that was refused because it could not be judged.
+func Unjudged(err error) map[string]string {
 	return map[string]string{NoteDecision: NotKnown, NoteViolation: ShortNote(err.Error())}
 }
 

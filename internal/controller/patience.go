@@ -27,13 +27,13 @@ func patiently(ctx context.Context, log logr.Logger, what string, do func() erro
 		err := do()
 		if err == nil {
 			if told != "" {
-				log.Info("the start goes on", "after", what)
+				log.Info("the wait is over", "after", what)
 			}
 			return nil
 		}
 		if told != err.Error() && ctx.Err() == nil {
 			told = err.Error()
-			log.Info("the start waits", "for", what, "reason", told, "every", retryStart.String())
+			log.Info("waiting", "for", what, "reason", told, "every", retryStart.String())
 		}
 		select {
 		case <-ctx.Done():

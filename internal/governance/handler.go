@@ -39,7 +39,7 @@ func (h *Handler) answer(ctx context.Context, req admission.Request) (admission.
 	a, err := h.Judge(ctx, &req.AdmissionRequest)
 	if err != nil {
 		response := admission.Errored(http.StatusBadRequest, fmt.Errorf("ovnguard: %w", err))
-		response.AuditAnnotations = map[string]string{guard.NoteDecision: guard.NotKnown, guard.NoteViolation: guard.ShortNote(err.Error())}
+		response.AuditAnnotations = guard.Unjudged(err)
 		return response, guard.ResultInvalid
 	}
 	response, result := admission.Allowed(""), guard.ResultUnchanged

@@ -363,7 +363,7 @@ func TestStartWaits(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	says("the start goes on")
+	says("the wait is over")
 	says("VirtualMachineInstance.kubevirt.io") // a kind that this cluster lacks
 	eventually(t, "the health check to name the database", func() (bool, error) {
 		_, err := scene.Get(t.Context(), newcomer.Ready+"/audit")
