@@ -20,12 +20,9 @@ func (in Input) namespaceFloor(loose []string) admissionregistrationv1.Validatin
 	return admissionregistrationv1.ValidatingAdmissionPolicy{
 		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "ValidatingAdmissionPolicy"}, ObjectMeta: meta(NamespaceFloorName),
 		Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
-			MatchConstraints: &admissionregistrationv1.MatchResources{
-				MatchPolicy: new(admissionregistrationv1.Equivalent), NamespaceSelector: &metav1.LabelSelector{}, ObjectSelector: &metav1.LabelSelector{},
-				ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{
-					rule([]string{"namespaces", "namespaces/status", "namespaces/finalize"}, admissionregistrationv1.ClusterScope, admissionregistrationv1.Create, admissionregistrationv1.Update),
-				},
-			},
+			MatchConstraints: constraints(
+				rule([]string{"namespaces", "namespaces/status", "namespaces/finalize"}, admissionregistrationv1.ClusterScope, admissionregistrationv1.Create, admissionregistrationv1.Update),
+			),
 			FailurePolicy: new(admissionregistrationv1.Fail),
 			Variables: []admissionregistrationv1.Variable{
 				{Name: "after", Expression: annotations},

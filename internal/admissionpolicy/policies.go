@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
@@ -158,15 +157,18 @@ func anyOf(alternatives []string) string {
 	return "(" + strings.Join(alternatives, ") || (") + ")"
 }
 
-// constraints match pods outside the program's own namespace.
-func (in Input) constraints(rules ...admissionregistrationv1.NamedRuleWithOperations) *admissionregistrationv1.MatchResources {
+// constraints match the rules everywhere. The program's own namespace is left out by a condition, see elsewhere: the API server reads a
+// policy's selector anew for each request of any kind, and a condition only for those that a rule is about.
+func constraints(rules ...admissionregistrationv1.NamedRuleWithOperations) *admissionregistrationv1.MatchResources {
 	return &admissionregistrationv1.MatchResources{
 		ResourceRules: rules, MatchPolicy: new(admissionregistrationv1.Equivalent),
-		NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-			{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpNotIn, Values: []string{in.Namespace}},
-		}},
-		ObjectSelector: &metav1.LabelSelector{},
+		NamespaceSelector: &metav1.LabelSelector{}, ObjectSelector: &metav1.LabelSelector{},
 	}
+}
+
+// elsewhere holds outside the program's own namespace.
+func (in Input) elsewhere() admissionregistrationv1.MatchCondition {
+	return admissionregistrationv1.MatchCondition{Name: "not-ovnguard-itself", Expression: "request.namespace != " + quote(in.Namespace)}
 }
 
 // rule gives a rule for resources of the core group.

@@ -68,7 +68,7 @@ func TestRecord(t *testing.T) {
 // A pod that names an owner whose pods a controller makes is none of the controller's, whatever it says: the webhooks look at it.
 func TestThreat37OwnersAreNotOrdinary(t *testing.T) {
 	for _, part := range []string{
-		"startsWith('kubevirt.io'))", "'ReplicaSet'", "'StatefulSet'", "'Job'", "'system:serviceaccount:kube-system:replicaset-controller'", "'system:kube-controller-manager'",
+		"o.apiVersion.startsWith('kubevirt.io')", "'ReplicaSet'", "'StatefulSet'", "'Job'", "'system:serviceaccount:kube-system:replicaset-controller'", "'system:kube-controller-manager'",
 	} {
 		if !strings.Contains(Ordinary(), part) {
 			t.Errorf("%s is not in %s", part, Ordinary())

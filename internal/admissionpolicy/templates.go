@@ -14,12 +14,6 @@ import (
 // pod as JSON, reads it, compares it and admits it once more; a template is changed once for all its pods, and these are ordinary and
 // done as they come.
 
-// stamped holds for annotations with a stamp.
-func stamped(annotations string) string {
-	return quote(policy.RecordAnnotation) + " in " + annotations + " && " + annotations + "[" + quote(policy.RecordAnnotation) + "] == " + quote(Record) + " && " +
-		quote(portSecurity) + " in " + annotations + " && " + annotations + "[" + quote(portSecurity) + "] == 'true'"
-}
-
 // workload is a kind of object that makes pods from a template.
 type workload struct {
 	// name is that of the policy, path where the template is.
@@ -50,18 +44,19 @@ func workloads() []workload {
 func (in Input) stamps(w workload, strict string) admissionregistrationv1.MutatingAdmissionPolicy {
 	template := func(object string) string { return object + "." + strings.Join(w.path, ".") }
 	metadata := template("object") + ".metadata"
-	annotations := "(has(" + metadata + ".annotations) ? " + metadata + ".annotations : {})"
+	annotations := part(template("object"), "annotations")
 	pointer := "/" + strings.Join(w.path, "/") + "/metadata/annotations"
 	bare := "!(" + quote(policy.RecordAnnotation) + " in " + annotations + ") && !(" + quote(portSecurity) + " in " + annotations + ")"
 	return admissionregistrationv1.MutatingAdmissionPolicy{
 		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "MutatingAdmissionPolicy"}, ObjectMeta: meta(w.name),
 		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
-			MatchConstraints: in.constraints(w.rules...),
+			MatchConstraints: constraints(w.rules...),
 			MatchConditions: []admissionregistrationv1.MatchCondition{
+				in.elsewhere(),
 				{Name: "changed", Expression: "oldObject == null || " + template("object") + " != " + template("oldObject")},
 				{Name: "not-controlled", Expression: "!has(object.metadata.ownerReferences) || !object.metadata.ownerReferences.exists(o, has(o.controller) && o.controller)"},
 				{Name: "not-on-the-host-network", Expression: "!has(" + template("object") + ".spec.hostNetwork) || !" + template("object") + ".spec.hostNetwork"},
-				{Name: "ordinary", Expression: asksNothing(annotations) + " && (" + bare + " || " + stamped(annotations) + ")"},
+				{Name: "ordinary", Expression: asksNothing(annotations) + " && (" + bare + " || " + recorded(annotations, Record) + ")"},
 			},
 			Variables: []admissionregistrationv1.Variable{{Name: "strict", Expression: strict}},
 			// Nothing is lost where this fails: each pod is made strict when it comes.
@@ -70,17 +65,8 @@ func (in Input) stamps(w workload, strict string) admissionregistrationv1.Mutati
 			Mutations: []admissionregistrationv1.Mutation{{
 				PatchType: admissionregistrationv1.PatchTypeJSONPatch,
 				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: "variables.strict == (" + quote(portSecurity) + " in " + annotations + ") ? [] : " +
-					"variables.strict ? " +
-					"(has(" + metadata + ".annotations) ? [" + add(pointer, portSecurity, "true") + ", " + add(pointer, policy.RecordAnnotation, Record) + "] : " +
-					"[JSONPatch{op: 'add', path: " + quote(pointer) + ", value: {" + quote(portSecurity) + ": 'true', " + quote(policy.RecordAnnotation) + ": " + quote(Record) + "}}]) : " +
-					"[" + remove(pointer, portSecurity) + ", " + remove(pointer, policy.RecordAnnotation) + "]"},
+					"variables.strict ? " + stamp(metadata, pointer) + " : " + unstamp(pointer)},
 			}},
 		},
 	}
-}
-
-// asksNothing holds for annotations of which none but the default NIC's port_security, which is "true" where it is there, means
-// anything to Kube-OVN.
-func asksNothing(annotations string) string {
-	return "!" + annotations + ".exists(k, (k != " + quote(portSecurity) + " || " + annotations + "[k] != 'true') && " + everyKey() + ")"
 }

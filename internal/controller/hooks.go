@@ -48,19 +48,8 @@ func rule(group, version string, scope admissionregistrationv1.ScopeType, resour
 	}
 }
 
-// notMirror holds for every pod but the mirrors that kubelets make of static pods. Anybody can write the annotation, so
-// the author counts as well.
-const notMirror = "!has(object.metadata.annotations) || !('" + corev1.MirrorPodAnnotationKey +
-	"' in object.metadata.annotations) || !request.userInfo.username.startsWith('system:node:')"
-
-// notOnHost holds for every pod that has an OVN port.
-const notOnHost = "!has(object.spec) || !has(object.spec.hostNetwork) || !object.spec.hostNetwork"
-
 // touchesMetadata holds where an update changes metadata.
-const touchesMetadata = "request.operation != 'UPDATE' || " +
-	"(has(object.metadata.annotations) ? object.metadata.annotations : {}) != (has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {}) || " +
-	"(has(object.metadata.labels) ? object.metadata.labels : {}) != (has(oldObject.metadata.labels) ? oldObject.metadata.labels : {}) || " +
-	"(has(object.metadata.ownerReferences) ? object.metadata.ownerReferences : []) != (has(oldObject.metadata.ownerReferences) ? oldObject.metadata.ownerReferences : [])"
+var touchesMetadata = "request.operation != 'UPDATE' || " + admissionpolicy.Changed("annotations", "labels", "ownerReferences")
 
 // changesNetworks holds where a running pod gets other networks, as KubeVirt does when an interface is plugged into a machine.
 const changesNetworks = "(has(object.metadata.annotations) && '" + kubeovn.Networks + "' in object.metadata.annotations ? object.metadata.annotations['" + kubeovn.Networks + "'] : '') != " +
@@ -82,10 +71,7 @@ func hooks(o Options) []hook {
 	// An ordinary pod that has been made strict, by a webhook, by the API server itself or by its template, needs no second look; and
 	// none at all where the API server has done it.
 	notOrdinary := admissionregistrationv1.MatchCondition{Name: "not-ordinary", Expression: "!(" + admissionpolicy.Ordinary() + ")"}
-	onNetwork := []admissionregistrationv1.MatchCondition{
-		{Name: "not-on-the-host-network", Expression: notOnHost},
-		{Name: "not-a-mirror-pod", Expression: notMirror},
-	}
+	onNetwork := admissionpolicy.OnNetwork()
 	with := func(more ...admissionregistrationv1.MatchCondition) []admissionregistrationv1.MatchCondition {
 		return append(slices.Clip(onNetwork), more...)
 	}
@@ -161,8 +147,7 @@ const changesVip = changesSpec + " || (has(object.status) ? object.status : {}) 
 const namesAPort = "has(object.spec) && has(object.spec.type) && object.spec.type == 'lsp' && object.metadata.name.contains('.')"
 
 // changesMachine holds where an update changes what goes from a machine to its pods.
-const changesMachine = changesSpec + " || " +
-	"(has(object.metadata.annotations) ? object.metadata.annotations : {}) != (has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {})"
+var changesMachine = changesSpec + " || " + admissionpolicy.Changed("annotations")
 
 // asksInTemplate holds where a template has annotations that may be about NICs.
 func asksInTemplate(path string) string {

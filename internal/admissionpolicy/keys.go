@@ -1,0 +1,69 @@
+package admissionpolicy
+
+import (
+	"strings"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// suffixPattern is a regular expression for keys with one of the suffixes, per interface or not.
+func suffixPattern(suffixes []kubeovn.Suffix) string {
+	words := make([]string, len(suffixes))
+	for i, s := range suffixes {
+		words[i] = string(s)
+	}
+	return `^[^/]+\\.kubernetes\\.io/(` + strings.Join(words, "|") + `)(\\..*)?$`
+}
+
+// anyKey gives an expression that holds for a key k of one of the classes.
+func anyKey(classes ...kubeovn.KeyClass) string {
+	var whole []string
+	for _, c := range classes {
+		switch c { //nolint:exhaustive // the others have no keys without a suffix
+		case kubeovn.NetworkKey:
+			whole = append(whole, kubeovn.Networks, kubeovn.DefaultNetwork)
+		case kubeovn.MachineKey:
+			whole = append(whole, kubeovn.MigrationJob)
+		}
+	}
+	// Most keys of most pods are none of this, and to see that needs no regular expression.
+	return "(k.contains('.kubernetes.io/') ? k.matches('" + suffixPattern(kubeovn.Suffixes(classes...)) + "') : k in " + List(whole) + ")"
+}
+
+// everyKey gives an expression that holds for a key k of any class.
+func everyKey() string {
+	return anyKey(kubeovn.LevelKey, kubeovn.GrantKey, kubeovn.IdentityKey, kubeovn.OwnKey, kubeovn.MachineKey, kubeovn.EgressKey, kubeovn.GroupKey, kubeovn.NetworkKey)
+}
+
+// Counts gives an expression that holds for the key k of an annotation of which a port's decision or protection is made: one that
+// Kube-OVN reads, or the record.
+func Counts() string { return "(k == " + quote(policy.RecordAnnotation) + " || " + everyKey() + ")" }
+
+// Touches gives an expression, for the webhooks' matchConditions, that holds for an update of a pod that changes something of which its
+// ports' decision or protection is made: an annotation that Kube-OVN reads, the record, labels or owners.
+func Touches() string {
+	after, before := part("object", "annotations"), part("oldObject", "annotations")
+	return Changed("annotations") + " && (" +
+		after + ".exists(k, " + Counts() + " && !(k in " + before + " && " + before + "[k] == " + after + "[k])) || " +
+		before + ".exists(k, " + Counts() + " && !(k in " + after + "))) || " + Changed("labels", "ownerReferences")
+}
+
+// Changed gives an expression, for updates, that holds where one of some fields of the metadata is changed.
+func Changed(fields ...string) string {
+	parts := make([]string, len(fields))
+	for i, f := range fields {
+		parts[i] = part("object", f) + " != " + part("oldObject", f)
+	}
+	return "(" + strings.Join(parts, " || ") + ")"
+}
+
+// part gives a field of an object's metadata, which may be missing.
+func part(object, field string) string {
+	none := "{}"
+	if field == "ownerReferences" {
+		none = "[]"
+	}
+	path := object + ".metadata." + field
+	return "(has(" + path + ") ? " + path + " : " + none + ")"
+}
