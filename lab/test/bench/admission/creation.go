@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -22,7 +21,8 @@ import (
 // How pods are made.
 const (
 	creationRounds  = 5
-	creationPods    = 1200
+	creationPods    = 3000
+	creationFirst   = 200 // that fill caches and are not counted
 	creationWorkers = 16
 	namespace       = "default"
 	bareName        = "bare"
@@ -31,8 +31,8 @@ const (
 // setting is what stands between a request and the store.
 type setting struct {
 	name string
-	// begin puts it up and end takes it away.
-	begin, end func(context.Context) error
+	// begin puts it up; what it leaves behind ends with the store.
+	begin func(context.Context) error
 	// strict tells that pods come out with port_security on, stamped that the template of their workload does.
 	strict, stamped bool
 	// byHand has the pods made of no workload's template.
@@ -42,30 +42,29 @@ type setting struct {
 
 // creations measures pod creations per second through the API server in each setting.
 func (b *bench) creations(ctx context.Context) ([]row, error) {
-	nothing := func(context.Context) error { return nil }
-	endBoth := func(ctx context.Context) error { return errors.Join(b.endGuard(ctx), b.removePolicies(ctx)) }
 	settings := []*setting{
-		{name: "nothing", begin: nothing, end: nothing},
-		{name: "a bare webhook that writes the same patch", begin: b.registerBare, end: b.unregisterBare, strict: true},
-		{name: "ovnguard's webhooks", begin: b.startGuard2(), end: b.endGuard, strict: true},
-		{name: "the policies in the API server alone", begin: b.policiesAlone, end: b.removePolicies, strict: true, stamped: true},
-		{name: "policies and webhooks", begin: b.startGuard2("--admission-policies"), end: endBoth, strict: true, stamped: true},
-		{name: "a policy in the API server that sets one annotation", begin: b.registerLeast, end: b.unregisterLeast, strict: true},
-		{name: "policies and webhooks, pods of no template", begin: b.startGuard2("--admission-policies"), end: endBoth, strict: true, stamped: true, byHand: true},
+		{name: "nothing", begin: func(context.Context) error { return nil }},
+		{name: "a bare webhook that writes the same patch", begin: b.registerBare, strict: true},
+		{name: "ovnguard's webhooks", begin: b.guarded(), strict: true},
+		{name: "the policies in the API server alone", begin: b.policiesAlone, strict: true, stamped: true},
+		{name: "policies and webhooks", begin: b.guarded("--admission-policies"), strict: true, stamped: true},
+		{name: "a policy in the API server that sets one annotation", begin: b.registerLeast, strict: true},
+		{name: "policies and webhooks, pods of no template", begin: b.guarded("--admission-policies"), strict: true, stamped: true, byHand: true},
+	}
+	if err := b.keepStore(); err != nil {
+		return nil, err
+	}
+	if _, err := b.creationRate(ctx, settings[0]); err != nil { // the machine's own caches
+		return nil, err
 	}
 	for round := range creationRounds {
-		// Each round begins elsewhere, so that what one leaves behind is not always the next one's to bear.
+		// Each round begins elsewhere, so that none is always the first.
 		for i := range settings {
 			s := settings[(i+round)%len(settings)]
 			progress("pod creations, round %d of %d: %s", round+1, creationRounds, s.name)
-			if err := s.begin(ctx); err != nil {
-				return nil, fmt.Errorf("%s: %w", s.name, err)
+			if err := s.rates.add(b.creationRate(ctx, s)); err != nil {
+				return nil, err
 			}
-			rate, err := b.create(ctx, s)
-			if err := errors.Join(err, s.end(ctx)); err != nil {
-				return nil, fmt.Errorf("%s: %w", s.name, err)
-			}
-			s.rates = append(s.rates, rate)
 		}
 	}
 	none, bare, hooks, twin, both, least, byHand := settings[0], settings[1], settings[2], settings[3], settings[4], settings[5], settings[6]
@@ -79,8 +78,8 @@ func (b *bench) creations(ctx context.Context) ([]row, error) {
 	}, nil
 }
 
-// create makes pods, looks at what became of the last, takes them away again, and gives creations per second.
-func (b *bench) create(ctx context.Context, s *setting) (rate float64, err error) {
+// create makes pods, looks at what became of them, and gives creations per second.
+func (b *bench) create(ctx context.Context, s *setting) (float64, error) {
 	// A pod that names an owner is ordinary only where it comes from that kind's controller.
 	config, err := b.scene.Lab.RESTConfig("system:serviceaccount:kube-system:replicaset-controller", "system:serviceaccounts", "system:serviceaccounts:kube-system")
 	if err != nil {
@@ -91,15 +90,10 @@ func (b *bench) create(ctx context.Context, s *setting) (rate float64, err error
 	if err != nil {
 		return 0, err
 	}
-	client := b.scene.Kube
 	pod, err := b.pattern(ctx, s)
 	if err != nil {
 		return 0, err
 	}
-	defer func() {
-		err = errors.Join(err, client.AppsV1().ReplicaSets(namespace).Delete(ctx, workloadName, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)}))
-	}()
-	pods := client.CoreV1().Pods(namespace)
 	make := func(n int) (time.Duration, error) {
 		var left atomic.Int64
 		left.Store(int64(n))
@@ -125,27 +119,23 @@ func (b *bench) create(ctx context.Context, s *setting) (rate float64, err error
 			return took, nil
 		}
 	}
-	if _, err := make(creationPods / 6); err != nil { // connections, caches
+	if _, err := make(creationFirst); err != nil {
 		return 0, err
 	}
 	took, err := make(creationPods)
 	if err != nil {
 		return 0, err
 	}
-	list, err := pods.List(ctx, metav1.ListOptions{})
+	list, err := b.scene.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return 0, err
 	}
 	key := kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
-	if n := len(list.Items); n != creationPods+creationPods/6 {
-		return 0, fmt.Errorf("%d pods are there, want %d", n, creationPods+creationPods/6)
+	if n := len(list.Items); n != creationPods+creationFirst {
+		return 0, fmt.Errorf("%d pods are there, want %d", n, creationPods+creationFirst)
 	}
 	if i := slices.IndexFunc(list.Items, func(p corev1.Pod) bool { return (p.Annotations[key] == kubeovn.True) != s.strict }); i >= 0 {
 		return 0, fmt.Errorf("pod %s has %s=%q", list.Items[i].Name, key, list.Items[i].Annotations[key])
-	}
-	now := int64(0)
-	if err := pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{}); err != nil {
-		return 0, err
 	}
 	return creationPods / took.Seconds(), nil
 }
@@ -192,16 +182,11 @@ func (b *bench) registerBare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.settle(ctx, true)
+	return b.settle(ctx)
 }
 
-func (b *bench) unregisterBare(ctx context.Context) error {
-	err := b.scene.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Delete(ctx, bareName, metav1.DeleteOptions{})
-	return errors.Join(err, b.settle(ctx, false))
-}
-
-// settle waits until the API server does as is registered: a dry run shows it.
-func (b *bench) settle(ctx context.Context, strict bool) error {
+// settle waits until the API server makes pods strict: a dry run shows it.
+func (b *bench) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	key := kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
@@ -211,7 +196,7 @@ func (b *bench) settle(ctx context.Context, strict bool) error {
 		if err != nil && !apierrors.IsInternalError(err) && !apierrors.IsForbidden(err) {
 			return false, err
 		}
-		if err == nil && (pod.Annotations[key] == kubeovn.True) == strict {
+		if err == nil && pod.Annotations[key] == kubeovn.True {
 			seen++
 		} else {
 			seen = 0

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -46,14 +45,5 @@ func (b *bench) registerLeast(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.settle(ctx, true)
-}
-
-func (b *bench) unregisterLeast(ctx context.Context) error {
-	api := b.scene.Kube.AdmissionregistrationV1()
-	return errors.Join(
-		api.MutatingAdmissionPolicyBindings().Delete(ctx, leastName, metav1.DeleteOptions{}),
-		api.MutatingAdmissionPolicies().Delete(ctx, leastName, metav1.DeleteOptions{}),
-		b.settle(ctx, false),
-	)
+	return b.settle(ctx)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
+	"github.com/ovnguard/ovnguard/lab/internal/state"
 	"github.com/ovnguard/ovnguard/lab/internal/up"
 )
 
@@ -53,6 +54,8 @@ type bench struct {
 	binary string
 	bare   *bare
 	guard  *scene.Guard
+	// store is where the API server's store keeps its data, kept where a copy of that is.
+	store, kept string
 }
 
 func run(ctx context.Context) (ok bool, err error) {
@@ -66,12 +69,13 @@ func run(ctx context.Context) (ok bool, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	progress("starting a control plane and OVN")
-	lab, err := up.Start(ctx, up.Options{StateDir: filepath.Join(dir, "lab"), KubeOVN: up.KubeOVN{InspectInterval: time.Hour}})
+	stateDir := filepath.Join(dir, "lab")
+	lab, err := up.Start(ctx, up.Options{StateDir: stateDir, KubeOVN: up.KubeOVN{InspectInterval: time.Hour}})
 	if err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, lab.Stop()) }()
-	b := &bench{binary: binary}
+	b := &bench{binary: binary, store: filepath.Join(state.Dir(stateDir).Etcd(), "data"), kept: filepath.Join(dir, "kept")}
 	if b.scene, err = scene.Open(lab); err != nil {
 		return false, err
 	}
@@ -107,13 +111,6 @@ func (b *bench) quiet(lab *up.Lab) error {
 		}
 	}
 	return nil
-}
-
-func (b *bench) stopGuard() error {
-	if b.guard == nil {
-		return nil
-	}
-	return b.guard.Stop()
 }
 
 func progress(format string, args ...any) {
