@@ -7,10 +7,12 @@ import (
 	"text/tabwriter"
 )
 
-// row is one line of the table: a rate beside that of its peer. Without a bar it is for information.
+// row is one line of the table: a rate beside that of its peer, with the ratios of single rounds from the lowest to the highest. Without
+// a bar it is for information.
 type row struct {
-	what, measured, peer string
-	ratio, bar           float64
+	what, measured, peer   string
+	ratio, lowest, highest float64
+	bar                    float64
 }
 
 // rates are what rounds gave, per second.
@@ -37,7 +39,7 @@ func compare(what, peer string, ours, theirs rates, bar float64) row {
 	progress("%s: %s; %s: %s", what, perSecond(ours.median()), peer, perSecond(theirs.median()))
 	return row{
 		what: what, measured: perSecond(ours.median()), peer: peer + ": " + perSecond(theirs.median()),
-		ratio: ratios.median(), bar: bar,
+		ratio: ratios.median(), lowest: slices.Min(ratios), highest: slices.Max(ratios), bar: bar,
 	}
 }
 
@@ -45,7 +47,7 @@ func compare(what, peer string, ours, theirs rates, bar float64) row {
 func write(table []row) (bool, error) {
 	ok := true
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	if _, err := fmt.Fprintln(w, "WHAT\tMEASURED\tPEER\tRATIO\tBAR\tRESULT"); err != nil {
+	if _, err := fmt.Fprintln(w, "WHAT\tMEASURED\tPEER\tRATIO\tROUNDS\tBAR\tRESULT"); err != nil {
 		return false, err
 	}
 	for _, r := range table {
@@ -56,7 +58,7 @@ func write(table []row) (bool, error) {
 		case r.bar > 0:
 			bar, result = fmt.Sprintf(">= %.2f", r.bar), "met"
 		}
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%.2f\t%s\t%s\n", r.what, r.measured, r.peer, r.ratio, bar, result); err != nil {
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%.2f\t%.2f to %.2f\t%s\t%s\n", r.what, r.measured, r.peer, r.ratio, r.lowest, r.highest, bar, result); err != nil {
 			return false, err
 		}
 	}
