@@ -12,8 +12,8 @@ const (
 	NoteViolation = "violation"
 )
 
-// NotKnown is the decision of a review that could not be judged.
-const NotKnown = "unknown"
+// notKnown is the decision of a review that could not be judged.
+const notKnown = "unknown"
 
 // noteLimit bounds a note, in bytes: what speaks against a request quotes it, and authors of requests can write long values.
 const noteLimit = 2048
@@ -33,7 +33,7 @@ func AuditAnnotations(policyName, decision string, violations []string) map[stri
 
 // Unjudged are the notes of a review that was refused because it could not be judged.
 func Unjudged(err error) map[string]string {
-	return map[string]string{NoteDecision: NotKnown, NoteViolation: ShortNote(err.Error())}
+	return map[string]string{NoteDecision: notKnown, NoteViolation: ShortNote(err.Error())}
 }
 
 // ShortNote cuts a note that is too long, at the end of a letter.

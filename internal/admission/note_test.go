@@ -67,7 +67,7 @@ func TestWhatCannotBeJudgedIsNoted(t *testing.T) {
 	req.Object.Raw = []byte("[]")
 	for _, answers := range []func(World, func(string, time.Duration), func() time.Time) *Handler{MutatePods, GuardPods} {
 		r := ask(t, newScene(), answers, req)
-		if r.Allowed || r.AuditAnnotations[NoteDecision] != NotKnown || r.AuditAnnotations[NoteViolation] == "" {
+		if r.Allowed || r.AuditAnnotations[NoteDecision] != notKnown || r.AuditAnnotations[NoteViolation] == "" {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -1,6 +1,7 @@
 package admissionpolicy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -19,13 +20,11 @@ func suffixPattern(suffixes []kubeovn.Suffix) string {
 // anyKey gives an expression that holds for a key k of one of the classes.
 func anyKey(classes ...kubeovn.KeyClass) string {
 	var whole []string
-	for _, c := range classes {
-		switch c { //nolint:exhaustive // the others have no keys without a suffix
-		case kubeovn.NetworkKey:
-			whole = append(whole, kubeovn.Networks, kubeovn.DefaultNetwork)
-		case kubeovn.MachineKey:
-			whole = append(whole, kubeovn.MigrationJob)
-		}
+	if slices.Contains(classes, kubeovn.NetworkKey) {
+		whole = append(whole, kubeovn.Networks, kubeovn.DefaultNetwork)
+	}
+	if slices.Contains(classes, kubeovn.MachineKey) {
+		whole = append(whole, kubeovn.MigrationJob)
 	}
 	// Most keys of most pods are none of this, and to see that needs no regular expression.
 	return "(k.contains('.kubernetes.io/') ? k.matches('" + suffixPattern(kubeovn.Suffixes(classes...)) + "') : k in " + List(whole) + ")"
