@@ -102,9 +102,8 @@ func mutatePod(ctx context.Context, world World, req admission.Request) (admissi
 		default:
 			change = v.ChangePod(p, nicsOf(networks))
 		}
-		if change.Decision == "" { // no NIC of the default network is among those that were looked at
-			d := v.decide(p, kubeovn.DefaultProvider, old != nil)
-			change.Policy, change.Decision = d.Policy, d.Level.String()
+		if len(change.Verdict.nics) == 0 { // none was looked at
+			change.Verdict = v.verdict(p, old != nil)
 		}
 	})
 	var response admission.Response
@@ -117,13 +116,13 @@ func mutatePod(ctx context.Context, world World, req admission.Request) (admissi
 	default:
 		response, result = admission.Patched("", change.Patch(p.Metadata.Annotations)...), ResultPatched
 	}
-	response.AuditAnnotations = AuditAnnotations(change.Policy, change.Decision, append(change.Denials, change.Violations...))
+	response.AuditAnnotations = change.Verdict.AuditAnnotations(append(change.Denials, change.Violations...))
 	return response.WithWarnings(change.Warnings...), result
 }
 
 func guardPod(ctx context.Context, world World, req admission.Request) (admission.Response, string) {
 	var refusals []Refusal
-	var decision policy.Decision
+	var verdict Verdict
 	switch {
 	case req.Operation == admissionv1.Create && isPod(req) && req.SubResource == "":
 		p, err := decodePod(req.Object.Raw)
@@ -134,7 +133,7 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 			return admission.Allowed("hostNetwork: the pod has no OVN port"), ResultUnchanged
 		}
 		world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
-			refusals, decision = v.CheckCreate(p), v.decide(p, kubeovn.DefaultProvider, false)
+			refusals, verdict = v.CheckCreate(p), v.verdict(p, false)
 		})
 	case req.Operation == admissionv1.Update && isPod(req) && (req.SubResource == "" || req.SubResource == "status"):
 		p, err := decodePod(req.Object.Raw)
@@ -149,7 +148,7 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 			return admission.Allowed("hostNetwork: the pod has no OVN port"), ResultUnchanged
 		}
 		world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
-			refusals, decision = v.CheckUpdate(old, p), v.decide(p, kubeovn.DefaultProvider, true)
+			refusals, verdict = v.CheckUpdate(old, p), v.verdict(p, true)
 		})
 	case req.Operation == admissionv1.Create && isBinding(req):
 		var binding struct {
@@ -169,16 +168,16 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 			return response, result
 		}
 		world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
-			refusals, decision = v.CheckBinding(binding.Metadata, p), v.decide(p, kubeovn.DefaultProvider, true)
+			refusals, verdict = v.CheckBinding(binding.Metadata, p), v.verdict(p, true)
 		})
 	default:
 		return wrongReview("CREATE and UPDATE of pods, UPDATE of pods/status and CREATE of pods/binding", req)
 	}
-	return answer(refusals, decision.Policy, decision.Level.String())
+	return answer(refusals, verdict)
 }
 
 // answer turns refusals into a response: those under a policy that enforces deny, those under one that warns warn.
-func answer(refusals []Refusal, policyName, decision string) (admission.Response, string) {
+func answer(refusals []Refusal, verdict Verdict) (admission.Response, string) {
 	var denials, warnings, all []string
 	for _, r := range refusals {
 		all = append(all, r.String())
@@ -194,7 +193,7 @@ func answer(refusals []Refusal, policyName, decision string) (admission.Response
 	if len(denials) > 0 {
 		response, result = denied(denials)
 	}
-	response.AuditAnnotations = AuditAnnotations(policyName, decision, all)
+	response.AuditAnnotations = verdict.AuditAnnotations(all)
 	return response.WithWarnings(warnings...), result
 }
 

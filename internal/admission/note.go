@@ -1,12 +1,19 @@
 package admission
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/multus"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
 
 // Keys of the audit annotations. The API server writes the webhook's name before them.
 const (
-	// NotePolicy is the policy that what is asked for falls under.
+	// NotePolicy is the policy that what is asked for falls under, or one for each NIC where they differ.
 	NotePolicy = "policy"
-	// NoteDecision is what was decided by it.
+	// NoteDecision is what was decided by it, for each NIC where that differs.
 	NoteDecision = "decision"
 	// NoteViolation is what speaks against the request, whether or not that refused it; it is left out where nothing does.
 	NoteViolation = "violation"
@@ -18,17 +25,48 @@ const notKnown = "unknown"
 // noteLimit bounds a note, in bytes: what speaks against a request quotes it, and authors of requests can write long values.
 const noteLimit = 2048
 
-// AuditAnnotations are what the API server's audit log keeps of a review: the policy, the decision and what is against them. Without a
-// decision there are none.
-func AuditAnnotations(policyName, decision string, violations []string) map[string]string {
-	if decision == "" {
-		return nil
+// Verdict is what was decided for the NICs of a pod, for the audit log.
+type Verdict struct {
+	nics             []kubeovn.Provider
+	policies, levels []string
+}
+
+func (v *Verdict) add(nic kubeovn.Provider, d policy.Decision) {
+	v.nics = append(v.nics, nic)
+	v.policies = append(v.policies, PolicyTitle(d.Policy))
+	v.levels = append(v.levels, d.Level.String())
+}
+
+// verdict gives what is decided for the NICs of a pod: for the default one, where its networks cannot be read.
+func (v *View) verdict(p *Pod, trustOwner bool) Verdict {
+	var out Verdict
+	networks, _ := multus.Parse(v.Namespace.Name, p.Metadata.Annotations)
+	nics := nicsOf(networks)
+	for _, nic := range nics[:min(len(nics), maxAttachments+1)] { // who lists more is refused
+		out.add(nic.Provider, v.decide(p, nic.Provider, trustOwner))
 	}
-	out := map[string]string{NotePolicy: PolicyTitle(policyName), NoteDecision: decision}
+	return out
+}
+
+// AuditAnnotations are what the API server's audit log keeps of a review: the policy, the decision and what is against them.
+func (v *Verdict) AuditAnnotations(violations []string) map[string]string {
+	out := map[string]string{NotePolicy: v.each(v.policies), NoteDecision: v.each(v.levels)}
 	if len(violations) > 0 {
 		out[NoteViolation] = ShortNote(strings.Join(violations, "; "))
 	}
 	return out
+}
+
+// each gives what all NICs have once, and else what each has, as in "ovn=strict, blue.nics.ovn=open".
+func (v *Verdict) each(values []string) string {
+	if distinct := slices.Compact(slices.Clone(values)); len(distinct) == 1 {
+		return distinct[0]
+	}
+	parts := make([]string, len(values))
+	for i, value := range values {
+		parts[i] = string(v.nics[i]) + "=" + value
+	}
+	return ShortNote(strings.Join(parts, ", "))
 }
 
 // Unjudged are the notes of a review that was refused because it could not be judged.

@@ -61,6 +61,33 @@ func TestEveryReviewOfAPodIsNoted(t *testing.T) {
 	}
 }
 
+// What is decided for each NIC is noted where it is not the same for all: a NIC that another policy leaves open would be hidden behind
+// that of the default network.
+func TestEachNICIsNoted(t *testing.T) {
+	s := newScene()
+	s.inventory.SetPolicy(policy.Policy{Name: "blue", Level: policy.Open, Providers: policy.Providers{"blue.t.ovn"}})
+	for _, c := range []struct{ networks, policy, decision string }{
+		{"", "the built-in default", "strict"},
+		{"green", "the built-in default", "strict"},
+		{"blue", "ovn=the built-in default, blue.t.ovn=PortSecurityPolicy blue", "ovn=strict, blue.t.ovn=open"},
+	} {
+		for name, answers := range map[string]func(World, func(string, time.Duration), func() time.Time) *Handler{"mutating": MutatePods, "guarding": GuardPods} {
+			req := request(tenant, admissionv1.Create, "")
+			req.Object = raw(t, new(pod(networks, c.networks)))
+			got := ask(t, s, answers, req).AuditAnnotations
+			if got[NotePolicy] != c.policy || got[NoteDecision] != c.decision {
+				t.Errorf("%s, networks %q: noted %q", name, c.networks, got)
+			}
+		}
+	}
+	// One that is plugged in later is what the review is about.
+	req := request(virtualize, admissionv1.Update, "")
+	req.OldObject, req.Object = raw(t, new(pod())), raw(t, new(pod(networks, "blue")))
+	if got := ask(t, s, MutatePods, req).AuditAnnotations; got[NotePolicy] != "PortSecurityPolicy blue" || got[NoteDecision] != "open" {
+		t.Errorf("plugged in: noted %q", got)
+	}
+}
+
 // A review that cannot be read, or whose pod cannot, is refused and noted as one of which nothing is known.
 func TestWhatCannotBeJudgedIsNoted(t *testing.T) {
 	req := request(tenant, admissionv1.Create, "")

@@ -24,8 +24,8 @@ type Change struct {
 	Denials []string
 	// Violations are sentences on what the pod asked for in vain, and on what would be changed if the policy enforced.
 	Violations []string
-	// Policy is the policy that the default NIC falls under, and Decision its level.
-	Policy, Decision string
+	// Verdict is what was decided for the NICs that were looked at.
+	Verdict Verdict
 }
 
 // ChangePod gives what admission does to the annotations of a pod that is to be made, so that Kube-OVN reads what was decided
@@ -61,9 +61,7 @@ func (v *View) change(p *Pod, nics []kubeovn.NIC, record map[kubeovn.Provider]po
 	inherited := policy.Inherited(annotations)
 	for _, nic := range nics {
 		d := v.decide(p, nic.Provider, trustOwner)
-		if nic.Provider == kubeovn.DefaultProvider || len(nics) == 1 {
-			c.Policy, c.Decision = d.Policy, d.Level.String()
-		}
+		c.Verdict.add(nic.Provider, d)
 		if d.Mode != policy.Enforce {
 			c.wouldChange(nic.Provider, annotations, d)
 			continue
@@ -79,7 +77,7 @@ func (v *View) change(p *Pod, nics []kubeovn.NIC, record map[kubeovn.Provider]po
 		}
 	}
 	if len(c.Denials) > 0 {
-		return Change{Warnings: c.Warnings, Denials: c.Denials, Violations: c.Violations, Policy: c.Policy, Decision: c.Decision}
+		return Change{Warnings: c.Warnings, Denials: c.Denials, Violations: c.Violations, Verdict: c.Verdict}
 	}
 	if text := policy.Record(record); len(record) > 0 && text != annotations[policy.RecordAnnotation] {
 		c.Set[policy.RecordAnnotation] = text

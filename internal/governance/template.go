@@ -214,7 +214,7 @@ func (g *Guard) foresee(ctx context.Context, a *Answer, namespace, maker, path s
 		case policy.Audit:
 		}
 	}
-	for key, value := range admission.AuditAnnotations(change.Policy, change.Decision, violations) {
+	for key, value := range change.Verdict.AuditAnnotations(violations) {
 		a.note(key, value)
 	}
 }
