@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-logr/logr"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -61,36 +62,50 @@ func addInstaller(mgr ctrl.Manager, o Options) error {
 	return nil
 }
 
-// remover takes away the admission policies of an earlier run that was asked for them: nobody would keep them up to date.
+// remover takes away the admission policies of a controller that was asked for them: nobody would keep them up to date. Those that
+// somebody else applied, from what `ovnguard render` writes, are left to them.
 type remover struct {
 	client client.Client
 	log    logr.Logger
+	// every is the time between looks: a replica that is still to be replaced puts back what another one removes.
+	every time.Duration
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
 func (r *remover) NeedLeaderElection() bool { return false }
 
-// Start implements manager.Runnable. It tries until it succeeds.
+// Start implements manager.Runnable.
 func (r *remover) Start(ctx context.Context) error {
+	told := false
 	for {
-		err := removePolicies(ctx, r.client)
-		if err == nil {
-			return nil
+		foreign, err := removePolicies(ctx, r.client, managed)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			r.log.Error(err, "the admission policies of an earlier run could not be removed; trying again", "in", r.every.String())
+		case len(foreign) > 0 && !told:
+			r.log.Info("admission policies that somebody applied are left as they are; render them again when PortSecurityPolicies change, "+
+				"or run with --admission-policies", "names", foreign)
 		}
-		r.log.Error(err, "the admission policies of an earlier run could not be removed; trying again", "in", removeAgain.String())
+		told = len(foreign) > 0
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(removeAgain):
+		case <-time.After(r.every):
 		}
 	}
 }
 
-// removeAgain is the time between attempts to remove the admission policies.
-const removeAgain = 30 * time.Second
+// removeEvery is the remover's time between looks.
+const removeEvery = 30 * time.Second
 
-// removePolicies deletes the admission policies, the bindings first: without one, a policy has no effect.
-func removePolicies(ctx context.Context, c client.Client) error {
+// managedBy marks what a controller installed and keeps; what `ovnguard render` writes does not have it.
+const managedBy = "app.kubernetes.io/managed-by"
+
+func managed(o client.Object) bool { return o.GetLabels()[managedBy] == admissionpolicy.LabelValue }
+
+// removePolicies deletes the admission policies that the function picks, or all without one, the bindings first: without one, a policy
+// has no effect. It gives the names of those that were not picked.
+func removePolicies(ctx context.Context, c client.Client, pick func(client.Object) bool) (left []string, err error) {
 	var all []client.Object
 	for _, name := range admissionpolicy.MutatingNames {
 		all = append(all, mutatingObjects(name)...)
@@ -100,7 +115,23 @@ func removePolicies(ctx context.Context, c client.Client) error {
 			&admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: name}},
 			&admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
-	return remove(ctx, c, all)
+	if pick != nil {
+		picked := all[:0]
+		for _, o := range all {
+			switch err := c.Get(ctx, client.ObjectKeyFromObject(o), o); {
+			case apierrors.IsNotFound(err) || meta.IsNoMatchError(err):
+			case err != nil:
+				return nil, fmt.Errorf("read %T %s: %w", o, o.GetName(), err)
+			case pick(o):
+				picked = append(picked, o)
+			default:
+				left = append(left, o.GetName())
+			}
+		}
+		all = picked
+	}
+	slices.Sort(left)
+	return slices.Compact(left), remove(ctx, c, all)
 }
 
 // mutatingObjects are a mutating policy and its binding, which goes first.
@@ -190,6 +221,7 @@ func put[T any, PT interface {
 				labels = make(map[string]string)
 			}
 			labels[admissionpolicy.Label] = admissionpolicy.LabelValue
+			labels[managedBy] = admissionpolicy.LabelValue
 			have.SetLabels(labels)
 			fill(have)
 			return nil

@@ -1,10 +1,17 @@
 package controller
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/go-logr/logr"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
@@ -47,11 +54,68 @@ func TestInstallPolicies(t *testing.T) {
 	if got := installed(false); !slices.Equal(got, []string{admissionpolicy.DefaultName}) {
 		t.Errorf("%v, want %s alone", got, admissionpolicy.DefaultName)
 	}
-	if err := removePolicies(t.Context(), c); err != nil {
+}
+
+// A controller that is not asked for policies takes away what another one installed, also where a replica that is still to be replaced
+// puts it back, and leaves alone what somebody applied.
+func TestRemovePolicies(t *testing.T) {
+	c := api(t, new(int), nil)
+	applied := &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: admissionpolicy.NamespaceFloorName}}
+	install := func() {
+		t.Helper()
+		in := &installer{client: c, options: valid(func(o *Options) { o.StampTemplates = true }), followed: true}
+		if _, err := in.Reconcile(t.Context(), reconcile.Request{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(applied), applied); err != nil {
+			t.Fatal(err)
+		}
+		applied.Labels = map[string]string{admissionpolicy.Label: admissionpolicy.LabelValue} // as it is rendered
+		if err := c.Update(t.Context(), applied); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := func() []string {
+		t.Helper()
+		var validating admissionregistrationv1.ValidatingAdmissionPolicyList
+		var mutating admissionregistrationv1.MutatingAdmissionPolicyList
+		if err := errors.Join(c.List(t.Context(), &validating), c.List(t.Context(), &mutating)); err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for i := range validating.Items {
+			names = append(names, validating.Items[i].Name)
+		}
+		for i := range mutating.Items {
+			names = append(names, mutating.Items[i].Name)
+		}
+		return names
+	}
+	synctest.Test(t, func(t *testing.T) {
+		install()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() {
+			r := &remover{c, logr.Discard(), removeEvery}
+			ended <- r.Start(ctx)
+		}()
+		for round := range 2 {
+			synctest.Wait()
+			if got := names(); !slices.Equal(got, []string{applied.Name}) {
+				t.Errorf("round %d: %v are left, want %s alone", round, got, applied.Name)
+			}
+			install()
+			time.Sleep(removeEvery)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := removePolicies(t.Context(), c, nil); err != nil {
 		t.Fatal(err)
 	}
-	var left admissionregistrationv1.ValidatingAdmissionPolicyList
-	if err := c.List(t.Context(), &left); err != nil || len(left.Items) != 0 {
-		t.Errorf("%v, %d policies are left", err, len(left.Items))
+	if got := names(); len(got) != 0 {
+		t.Errorf("%v are left", got)
 	}
 }

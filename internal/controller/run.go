@@ -114,7 +114,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if o.AdmissionPolicies {
 		err = addInstaller(mgr, o)
 	} else {
-		err = mgr.Add(&remover{live, log.WithName("admission-policies")})
+		err = mgr.Add(&remover{live, log.WithName("admission-policies"), removeEvery})
 	}
 	if err != nil {
 		return err

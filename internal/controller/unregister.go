@@ -40,5 +40,6 @@ func unregister(ctx context.Context, c client.Client) error {
 			errs = append(errs, fmt.Errorf("delete %T %s: %w", o, configurationName, err))
 		}
 	}
-	return errors.Join(append(errs, removePolicies(ctx, c))...)
+	_, err := removePolicies(ctx, c, nil)
+	return errors.Join(append(errs, err)...)
 }
