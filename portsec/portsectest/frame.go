@@ -15,8 +15,9 @@ import (
 const (
 	// Peer is a station that nobody knows, to which frames from the port go.
 	Peer = "00:00:00:00:99:99"
-	// Sender is the station from which frames to the port come.
-	Sender = "00:00:00:00:0f:01"
+	// Sender is the station from which frames to the port come. It is far from all MACs of columns, so that no slip of the pen in one
+	// makes a frame to the port one to its own sender, which a switch never sends back.
+	Sender = "0e:d7:59:a3:f6:01"
 )
 
 // Frame gives the bytes of a frame from or to a port. It mostly has what the column lists, so that rules are met that want

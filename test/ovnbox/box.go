@@ -26,9 +26,10 @@ const (
 	tick = "tick"
 )
 
+// The stations that the switch knows, far from all MACs of columns as portsectest.Sender is.
 const (
-	tickMAC = "00:00:00:00:0f:02"
-	sinkMAC = "00:00:00:00:0f:03"
+	tickMAC = "0e:d7:59:a3:f6:02"
+	sinkMAC = "0e:d7:59:a3:f6:03"
 )
 
 // Box is a running OVN. It is for one goroutine.
