@@ -8,11 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -46,7 +49,30 @@ func withPolicies(t *testing.T) {
 		got, err := p.generated(t, nil)
 		return err == nil && got.Annotations[policy.RecordAnnotation] == admissionpolicy.Record, nil
 	})
+	// The API server takes up each policy for itself.
+	dry := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+	eventually(t, "the policies for templates to be in force", func() (bool, error) {
+		sets, err := world.Kube.AppsV1().ReplicaSets(tenantNamespace).Create(t.Context(), &appsv1.ReplicaSet{
+			ObjectMeta: metav1.ObjectMeta{Name: "tried"}, Spec: appsv1.ReplicaSetSpec{Selector: &metav1.LabelSelector{MatchLabels: ordinary.Labels}, Template: ordinary},
+		}, dry)
+		if err != nil || !stamp(sets.Spec.Template.Annotations) {
+			return false, err
+		}
+		job := batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: *ordinary.DeepCopy()}}
+		job.Spec.Template.Spec.RestartPolicy = corev1.RestartPolicyNever
+		jobs, err := world.Kube.BatchV1().CronJobs(tenantNamespace).Create(t.Context(), &batchv1.CronJob{
+			ObjectMeta: metav1.ObjectMeta{Name: "tried"}, Spec: batchv1.CronJobSpec{Schedule: "0 0 1 1 *", JobTemplate: job},
+		}, dry)
+		return err == nil && stamp(jobs.Spec.JobTemplate.Spec.Template.Annotations), err
+	})
+	eventually(t, "the floor to be in force", func() (bool, error) {
+		_, err := p.generated(t, map[string]string{kubeovn.DefaultProvider.Key(kubeovn.Allocated): "true"})
+		return err != nil && strings.Contains(err.Error(), admissionpolicy.FloorName), nil
+	})
 }
+
+// ordinary is the template of pods that ask for nothing.
+var ordinary = corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "ordinary"}}, Spec: podSpec()}
 
 // inZone has all nodes say for the rest of the test that they are in a zone, as those of most clusters do.
 func inZone(t *testing.T, zone string) {
