@@ -2,7 +2,9 @@ package admission
 
 import (
 	"fmt"
+	"strings"
 
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/multus"
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -77,6 +79,28 @@ func (c *check) ours(port string) bool {
 		}
 	}
 	return false
+}
+
+// blind refuses what cannot be judged until all of some kinds have been read: what is not there may only not be known yet.
+func (c *check) blind(field string, kinds ...inventory.Kind) bool {
+	unread := c.Inventory.Unread(kinds...)
+	if len(unread) == 0 {
+		return false
+	}
+	c.refuse(field, tryAgain, "ovnguard has not read %s yet, and cannot tell whose this is", Listed(unread))
+	return true
+}
+
+// tryAgain is the fix for what is only not known yet.
+const tryAgain = "try again in a moment; where it stays so, /readyz/audit of ovnguard says what it may not read"
+
+// Listed gives kinds in a sentence.
+func Listed(kinds []inventory.Kind) string {
+	texts := make([]string, len(kinds))
+	for i, k := range kinds {
+		texts[i] = string(k)
+	}
+	return strings.Join(texts, ", ")
 }
 
 // exceptionOr names the object that would allow something.

@@ -95,6 +95,9 @@ func (c *check) grant(key, value string) {
 		c.refuse(annotation(key), "try again", "namespace %s could not be read, so that nothing is granted in it: %v", ns, c.Namespace.Err)
 		return
 	}
+	if c.blind(annotation(key), inventory.Vips, inventory.Policies, inventory.Exceptions) {
+		return
+	}
 	makeVip := fmt.Sprintf("make a Vip whose spec.namespace is %s (kubectl create, kind Vip of kubeovn.io/v1)", ns)
 	if kubeovn.BaseSuffix(key) == kubeovn.VIP {
 		if !slices.ContainsFunc(c.Inventory.VIPs(ns), func(v policy.VIP) bool { return v.Name == value }) {
@@ -164,6 +167,10 @@ func (c *check) portName() {
 	if kubeovn.MayNameAnotherPort(name, ns) {
 		c.refuse("metadata.name", "give the pod a name without dots",
 			"its port would be named %s, as that of another pod's attachment is, and Kube-OVN would take the two for one", kubeovn.PortName(name, ns, kubeovn.DefaultProvider))
+		return
+	}
+	// What the API server makes names of, nobody can steer to that of another port.
+	if made, ok := policy.ReadRecord(c.pod.Metadata.Annotations)[kubeovn.DefaultProvider]; (!ok || made.Named) && c.blind("metadata.name", inventory.Pods, inventory.Records) {
 		return
 	}
 	me := inventory.PodKey{Namespace: ns, Name: name}

@@ -15,6 +15,9 @@ import (
 // identity checks addresses, MACs and switches that the pod asks for.
 func (c *check) identity(key, value string) {
 	provider := kubeovn.ProviderOf(key)
+	if c.blind(annotation(key), append(inventory.Holding, inventory.Pools)...) {
+		return
+	}
 	switch kubeovn.BaseSuffix(key) { //nolint:exhaustive // the other suffixes are no identity
 	case kubeovn.IPAddress:
 		for text := range strings.SplitSeq(value, ",") {
@@ -179,6 +182,9 @@ func (c *check) attachments(before multus.Networks) {
 	for _, a := range c.networks.All() {
 		if slices.Contains(known, a) {
 			continue
+		}
+		if c.blind(annotation(kubeovn.Networks), inventory.Holding...) {
+			return
 		}
 		if kubeovn.MisleadingInterface(a.Interface) {
 			c.refuse(annotation(kubeovn.Networks), "choose another name for the interface", "with interface %q the NIC could pass for one of another network", a.Interface)

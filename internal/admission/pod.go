@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/multus"
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -56,6 +57,9 @@ func (v *View) change(p *Pod, nics []kubeovn.NIC, record map[kubeovn.Provider]po
 	if v.Namespace.Err != nil {
 		c.Warnings = append(c.Warnings, fmt.Sprintf(
 			"ovnguard: namespace %s could not be read, so its annotations were not considered and the strict default applies", v.Namespace.Name))
+	}
+	if unread := v.Inventory.Unread(inventory.Policies, inventory.Exceptions); len(unread) > 0 {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("ovnguard: %s have not been read yet, and the strict default applies to what they would loosen", Listed(unread)))
 	}
 	annotations := p.Metadata.Annotations
 	inherited := policy.Inherited(annotations)

@@ -19,34 +19,84 @@ import (
 // retryMissing is how long to wait before asking again for a kind that the cluster did not serve.
 const retryMissing = 15 * time.Second
 
+// kindOf gives the kind of a source, as the inventory has it.
+func kindOf(s kube.Source) inventory.Kind { return inventory.Kind(s.Kind.GroupKind().String()) }
+
+// expect tells the monitor what will be read: until it has been, what is not there is not taken for what is not.
+func expect(m *monitor.Monitor) {
+	m.Change(func(inv *inventory.Inventory) []string {
+		for _, s := range kube.Sources() {
+			inv.Expect(kindOf(s))
+		}
+		return nil
+	})
+}
+
+// heard tells the monitor that all of a kind has been entered, or that there is none.
+func heard(m *monitor.Monitor, s kube.Source) {
+	m.Change(func(inv *inventory.Inventory) []string {
+		inv.Heard(kindOf(s))
+		return nil
+	})
+}
+
 // followKubernetes feeds the monitor from the API server. It returns when everything that is there has been read once;
-// reading is told what is read, since a kind that must not be read is waited for, without an error, until it may be. The error is that
-// the service ends.
+// reading is told what is read, since a kind that must not be read is waited for, without an error, until it may be. The kinds after it
+// do not wait for it. The error is that the service ends.
 func followKubernetes(ctx context.Context, mgr ctrl.Manager, m *monitor.Monitor, w *watches, log logr.Logger, reading func(what string)) error {
+	type late struct {
+		what  string
+		ended chan error
+	}
+	var waiting []late
 	for _, s := range kube.Sources() {
-		reading(s.Kind.GroupKind().String() + " from the API server")
-		begin := func() error { return follow(ctx, mgr, s, m, w) }
-		if !s.Optional {
-			if err := patiently(ctx, log, s.Kind.GroupKind().String()+" from the API server", begin); err != nil {
+		what := s.Kind.GroupKind().String() + " from the API server"
+		reading(what)
+		ended := make(chan error, 1)
+		go func() { ended <- followSource(ctx, mgr, s, m, w, log, what) }()
+		select {
+		case err := <-ended:
+			if err != nil {
 				return err
 			}
-			continue
+		case <-time.After(nextAfter):
+			waiting = append(waiting, late{what, ended})
 		}
-		err := begin()
-		if err == nil {
-			continue
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("follow %s: %w", s.Kind.GroupKind(), err)
-		}
-		// A broken aggregated API, say, must not keep the webhook and the rest of the audit from working.
-		what := "the cluster does not serve a kind; it is asked for again"
-		if !meta.IsNoMatchError(err) {
-			what = "a kind cannot be followed; it is tried again"
-		}
-		log.Info(what, "kind", s.Kind.GroupKind().String(), "reason", err.Error(), "notKnown", s.Lacks, "every", retryMissing.String())
-		go followLater(ctx, mgr, s, m, w, log)
 	}
+	for _, l := range waiting {
+		reading(l.what)
+		if err := <-l.ended; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nextAfter is how long a kind is waited for before the next one is read beside it.
+const nextAfter = 3 * time.Second
+
+// followSource feeds the monitor from one kind, and returns when what is there has been read once, or there is none. The error is that
+// the service ends.
+func followSource(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Monitor, w *watches, log logr.Logger, what string) error {
+	begin := func() error { return follow(ctx, mgr, s, m, w) }
+	if !s.Optional {
+		return patiently(ctx, log, what, begin)
+	}
+	err := begin()
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("follow %s: %w", s.Kind.GroupKind(), err)
+	}
+	// A broken aggregated API, say, must not keep the webhook and the rest of the audit from working.
+	reason := "a kind cannot be followed; it is tried again"
+	if meta.IsNoMatchError(err) {
+		reason = "the cluster does not serve a kind; it is asked for again"
+		heard(m, s)
+	}
+	log.Info(reason, "kind", s.Kind.GroupKind().String(), "reason", err.Error(), "notKnown", s.Lacks, "every", retryMissing.String())
+	go followLater(ctx, mgr, s, m, w, log)
 	return nil
 }
 
@@ -79,6 +129,10 @@ func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Mon
 	if err != nil {
 		return err
 	}
+	m.Change(func(inv *inventory.Inventory) []string { // it may be served only now
+		inv.Expect(kindOf(s))
+		return nil
+	})
 	w.want(mapping.Resource)
 	informer, err := mgr.GetCache().GetInformer(ctx, s.Object())
 	if err != nil {
@@ -105,6 +159,7 @@ func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Mon
 	if !toolscache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
 		return ctx.Err()
 	}
+	heard(m, s)
 	return nil
 }
 

@@ -85,7 +85,8 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err := addWebhooks(mgr, o, w, callers); err != nil {
 		return err
 	}
-	started := mgr.GetWebhookServer().StartedChecker()
+	expect(judge)
+	answers := knowing{mgr.GetWebhookServer().StartedChecker(), judge, time.Now().Add(knowsWithin), time.Now}
 	wake := make(chan event.GenericEvent, 1)
 	selftest, err := addSelfTest(mgr, o, w, callers, func() {
 		select {
@@ -102,7 +103,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		rotator: rotation, client: mgr.GetClient(), certificate: cert,
 		registrar: registrar{client: live, options: o},
 		serving: func(ctx context.Context) error {
-			if err := started(nil); err != nil {
+			if err := answers.ready(nil); err != nil {
 				return err
 			}
 			return reachable(ctx, live, o)
@@ -145,7 +146,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if o.Repair.Enabled {
 		attachRepairer(repairer, auditor, judge, lead)
 	}
-	if err := mgr.AddReadyzCheck("webhook", started); err != nil {
+	if err := mgr.AddReadyzCheck("webhook", answers.ready); err != nil {
 		return fmt.Errorf("add readiness check: %w", err)
 	}
 	if err := mgr.AddHealthzCheck("alive", healthz.Ping); err != nil {

@@ -91,9 +91,13 @@ func (g *Guard) grantable(ctx context.Context, a *Answer, o *v1alpha1.PortSecuri
 		return fmt.Errorf("namespace %s could not be read, so that no exception is accepted in it; try again: %w", o.Namespace, ns.Err)
 	}
 	a.admissible(&e, policy.Governing(policies, ns, e.Providers))
-	if len(a.Denials) == 0 {
-		g.Look(func(inv *inventory.Inventory) { a.overlaps(inv, &e, o) })
+	if len(a.Denials) > 0 {
+		return nil
 	}
+	if err := g.known(append(inventory.Holding, inventory.Pods)...); err != nil && len(e.Pairs) > 0 {
+		return err
+	}
+	g.Look(func(inv *inventory.Inventory) { a.overlaps(inv, &e, o) })
 	return nil
 }
 

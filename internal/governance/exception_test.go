@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -369,6 +370,25 @@ func TestThreat30ExceptionWithoutAnAnswer(t *testing.T) {
 	cluster.namespaces = nil
 	_, err = guardOf(cluster).Exception(t.Context(), request(t, exceptions, asked(), nil))
 	expect(t, Answer{}, err, "namespace shop could not be read")
+}
+
+// Whose addresses they are is not known before all that may hold some has been read.
+func TestThreat28NotReadYet(t *testing.T) {
+	for _, k := range append(inventory.Holding, inventory.Pods) {
+		g := guardOf(honouring())
+		g.Look(func(inv *inventory.Inventory) { inv.Expect(k) })
+		_, err := g.Exception(t.Context(), request(t, exceptions, asked(), nil))
+		expect(t, Answer{}, err, string(k), "try again")
+	}
+	g := guardOf(&tableCluster{rights: []string{"alice create pods. shop/", "alice exempt namespaces.ovnguard.io /shop"}})
+	g.Look(func(inv *inventory.Inventory) { inv.Expect(inventory.Records); inv.Expect(inventory.Pods) })
+	_, err := g.Vip(t.Context(), request(t, "vips.kubeovn.io", object{"metadata": object{"name": "v"}, "spec": object{"namespace": "shop", "v4ip": "10.16.0.20"}}, nil))
+	expect(t, Answer{}, err, string(inventory.Records), "try again")
+	a, err := g.Namespace(t.Context(), request(t, "namespaces", namespace("shop", map[string]string{ps: "false"}), namespace("shop", nil)))
+	expect(t, a, err)
+	if len(a.Warnings) != 1 || !strings.Contains(a.Warnings[0], "not known how many running ports") {
+		t.Errorf("warnings %q", a.Warnings)
+	}
 }
 
 func TestExceptionWarnsWhereItCountsInPart(t *testing.T) {

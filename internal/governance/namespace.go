@@ -254,13 +254,22 @@ func moved(old, now policy.Namespace) []string {
 
 // tell says how many running ports the change concerns.
 func (g *Guard) tell(a *Answer, now policy.Namespace) {
-	var e inventory.Effect
-	g.Look(func(inv *inventory.Inventory) { e = inv.NamespaceEffect(now, g.Now()) })
-	a.effect(e)
+	g.effect(a, func(inv *inventory.Inventory) inventory.Effect { return inv.NamespaceEffect(now, g.Now()) })
 }
 
-// effect tells the author what becomes of running ports, if anything does.
-func (a *Answer) effect(e inventory.Effect) {
+// effect tells the author what becomes of running ports, if anything does, and that it could not be counted where not all are known.
+func (g *Guard) effect(a *Answer, count func(*inventory.Inventory) inventory.Effect) {
+	var e inventory.Effect
+	var unread []inventory.Kind
+	g.Look(func(inv *inventory.Inventory) {
+		if unread = inv.Unread(inventory.Pods, inventory.Policies, inventory.Exceptions); len(unread) == 0 {
+			e = count(inv)
+		}
+	})
+	if len(unread) > 0 {
+		a.warn("%s have not been read yet, so that it is not known how many running ports this loosens and tightens", admission.Listed(unread))
+		return
+	}
 	if e.Looser == 0 && e.Tighter == 0 {
 		return
 	}

@@ -46,8 +46,6 @@ func (g *Guard) Policy(_ context.Context, req *admissionv1.AdmissionRequest) (An
 	if len(a.Denials) > 0 || req.Operation == admissionv1.Update && object.DeletionTimestamp != nil {
 		return a, nil
 	}
-	var e inventory.Effect
-	g.Look(func(inv *inventory.Inventory) { e = inv.PolicyEffect(name, p, g.Now()) })
-	a.effect(e)
+	g.effect(&a, func(inv *inventory.Inventory) inventory.Effect { return inv.PolicyEffect(name, p, g.Now()) })
 	return a, nil
 }

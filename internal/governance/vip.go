@@ -50,6 +50,9 @@ func (g *Guard) Vip(ctx context.Context, req *admissionv1.AdmissionRequest) (Ans
 				return Answer{}, err
 			}
 		}
+		if err := g.known(inventory.Holding...); err != nil {
+			return Answer{}, err
+		}
 		g.Look(func(inv *inventory.Inventory) { a.vip(inv, name, &object.Spec) })
 	}
 	return a, nil

@@ -48,6 +48,7 @@ type Inventory struct {
 
 	six     map[string]int // by UUID of a chassis, to how many ports with IPv6 addresses are bound there
 	stirred map[Thing]bool // since Stirred was asked last
+	unread  map[Kind]bool
 
 	doubtMachines bool
 	groupsKnown   bool
@@ -86,6 +87,7 @@ func New() *Inventory {
 		chassis:     make(map[string]*chassis),
 		six:         make(map[string]int),
 		stirred:     make(map[Thing]bool),
+		unread:      make(map[Kind]bool),
 		portGroups:  make(map[string]*PortGroup),
 		addressSets: make(map[string]*AddressSet),
 		setsOf:      make(map[string][]*AddressSet),

@@ -80,6 +80,7 @@ func (w *world) only(base string) recordedPort {
 
 func (w *world) inspect() {
 	w.t.Helper()
+	check(w.t, w.standin.nb.Sync(w.t.Context())) // the test's own reader may be ahead of it
 	check(w.t, w.standin.inspect(w.t.Context()))
 	w.settle()
 }

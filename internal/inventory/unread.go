@@ -1,0 +1,42 @@
+package inventory
+
+import "slices"
+
+// Kind is a kind of object that the inventory is fed from, as its Kubernetes kind and group.
+type Kind string
+
+// Kinds of which it matters whether they have been read: who looks for the holder of something must not take what nobody has told yet
+// for what nobody has.
+const (
+	Pods     Kind = "Pod"
+	Nodes    Kind = "Node"
+	Services Kind = "Service"
+	Records  Kind = "IP.kubeovn.io"
+	Vips     Kind = "Vip.kubeovn.io"
+	Subnets  Kind = "Subnet.kubeovn.io"
+	Pools    Kind = "IPPool.kubeovn.io"
+
+	Policies   Kind = "PortSecurityPolicy.ovnguard.io"
+	Exceptions Kind = "PortSecurityException.ovnguard.io"
+)
+
+// Holding are the kinds of all that may hold an address, with the subnets by which networks are told apart.
+var Holding = []Kind{Records, Vips, Subnets, Nodes, Services}
+
+// Expect says that objects of a kind are about to be read: until Heard, nothing is known of those that it does not hold.
+func (inv *Inventory) Expect(k Kind) { inv.unread[k] = true }
+
+// Heard says that all objects of a kind have been entered that there were, or that there can be none.
+func (inv *Inventory) Heard(k Kind) { delete(inv.unread, k) }
+
+// Unread gives the kinds among some that are expected and have not been read yet, in order; of all without any.
+func (inv *Inventory) Unread(among ...Kind) []Kind {
+	var out []Kind
+	for k := range inv.unread {
+		if len(among) == 0 || slices.Contains(among, k) {
+			out = append(out, k)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
