@@ -90,7 +90,7 @@ func TestRequiredKindsAreWaitedFor(t *testing.T) {
 		go func() {
 			time.Sleep(2 * nextAfter)
 			m.Read(func(inv *inventory.Inventory) {
-				if got := inv.Unread(); !slices.Equal(got, []inventory.Kind{"Namespace"}) {
+				if got := inv.Unread("Namespace", inventory.Pods, inventory.Records); !slices.Equal(got, []inventory.Kind{"Namespace"}) {
 					t.Errorf("%v have not been read, want Namespace alone", got)
 				}
 			})
