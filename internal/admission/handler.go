@@ -3,6 +3,7 @@ package admission
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -86,6 +87,9 @@ func mutatePod(ctx context.Context, world World, req admission.Request) (admissi
 	if p.Spec.HostNetwork {
 		return admission.Allowed("hostNetwork: the pod has no OVN port"), ResultUnchanged
 	}
+	if why := oversize(old, p); why != "" {
+		return tooLarge(why)
+	}
 	var change Change
 	networks, err := multus.Parse(req.Namespace, p.Metadata.Annotations)
 	switch n := len(networks.All()); {
@@ -117,7 +121,7 @@ func mutatePod(ctx context.Context, world World, req admission.Request) (admissi
 		response, result = admission.Patched("", change.Patch(p.Metadata.Annotations)...), ResultPatched
 	}
 	response.AuditAnnotations = change.Verdict.AuditAnnotations(append(change.Denials, change.Violations...))
-	return response.WithWarnings(change.Warnings...), result
+	return response.WithWarnings(few(change.Warnings)...), result
 }
 
 func guardPod(ctx context.Context, world World, req admission.Request) (admission.Response, string) {
@@ -131,6 +135,9 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 		}
 		if p.Spec.HostNetwork {
 			return admission.Allowed("hostNetwork: the pod has no OVN port"), ResultUnchanged
+		}
+		if why := oversize(nil, p); why != "" {
+			return tooLarge(why)
 		}
 		world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
 			refusals, verdict = v.CheckCreate(p), v.verdict(p, false)
@@ -146,6 +153,9 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 		}
 		if old.Spec.HostNetwork {
 			return admission.Allowed("hostNetwork: the pod has no OVN port"), ResultUnchanged
+		}
+		if why := oversize(old, p); why != "" {
+			return tooLarge(why)
 		}
 		world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
 			refusals, verdict = v.CheckUpdate(old, p), v.verdict(p, true)
@@ -166,6 +176,9 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 			response, result := denied([]string{why.Error()})
 			response.AuditAnnotations = Unjudged(why)
 			return response, result
+		}
+		if why := Oversize(p.Metadata.Annotations, binding.Metadata.Annotations); why != "" {
+			return tooLarge(why)
 		}
 		world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
 			refusals, verdict = v.CheckBinding(binding.Metadata, p), v.verdict(p, true)
@@ -194,7 +207,22 @@ func answer(refusals []Refusal, verdict Verdict) (admission.Response, string) {
 		response, result = denied(denials)
 	}
 	response.AuditAnnotations = verdict.AuditAnnotations(all)
-	return response.WithWarnings(warnings...), result
+	return response.WithWarnings(few(warnings)...), result
+}
+
+// oversize is Oversize of a pod that was another one before, or none.
+func oversize(old, p *Pod) string {
+	if old == nil {
+		return Oversize(nil, p.Metadata.Annotations)
+	}
+	return Oversize(old.Metadata.Annotations, p.Metadata.Annotations)
+}
+
+// tooLarge refuses what is too large to be judged.
+func tooLarge(why string) (admission.Response, string) {
+	response, result := denied([]string{why})
+	response.AuditAnnotations = Unjudged(errors.New(why))
+	return response, result
 }
 
 // nicsOf gives the NICs that a pod may have in OVN. Every attachment counts as one of OVN: what its definition says now can be
@@ -217,7 +245,7 @@ func wrongReview(want string, req admission.Request) (admission.Response, string
 }
 
 func denied(reasons []string) (admission.Response, string) {
-	return admission.Denied("ovnguard: " + strings.Join(reasons, "; ")), ResultDenied
+	return admission.Denied("ovnguard: " + shorten(strings.Join(few(reasons), "; "), maxMessage)), ResultDenied
 }
 
 func invalid(err error) (admission.Response, string) {

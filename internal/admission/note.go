@@ -75,9 +75,11 @@ func Unjudged(err error) map[string]string {
 }
 
 // ShortNote cuts a note that is too long, at the end of a letter.
-func ShortNote(text string) string {
-	if len(text) <= noteLimit {
+func ShortNote(text string) string { return shorten(text, noteLimit) }
+
+func shorten(text string, limit int) string {
+	if len(text) <= limit {
 		return text
 	}
-	return strings.ToValidUTF8(text[:noteLimit], "") + "..."
+	return strings.ToValidUTF8(text[:limit], "") + "..."
 }

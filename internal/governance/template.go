@@ -2,6 +2,7 @@ package governance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -177,6 +178,9 @@ func (t *template) pod(name string) *admission.Pod {
 // foresee tells what would be refused or changed in a pod that maker makes.
 func (g *Guard) foresee(ctx context.Context, a *Answer, namespace, maker, path string, p *admission.Pod) {
 	networks, err := multus.Parse(namespace, p.Metadata.Annotations)
+	if why := admission.Oversize(nil, p.Metadata.Annotations); why != "" {
+		err = errors.New(why)
+	}
 	if err != nil {
 		a.warn("pods would be refused: %v", err)
 		g.decidedFor(a, g.Cluster.Namespace(ctx, namespace))
