@@ -12,14 +12,17 @@ import (
 	"github.com/ovnguard/ovnguard/internal/monitor"
 )
 
-// knowsWithin is how long after its start the webhook may say that it is not ready because it has not read the cluster yet. Then it
-// answers all the same, and refuses what it cannot judge: a right to read that was lost must not keep ordinary pods from starting.
+// knowsWithin is how long after its start the webhook says that it is not ready because it cannot read something of the cluster. Then it
+// answers all the same, and refuses what it cannot judge: a right to read that was lost must not keep ordinary pods from starting. A
+// cluster that takes longer to read without anything being wrong is waited for.
 const knowsWithin = 15 * time.Second
 
-// knowing makes a webhook that serves ready only when the cluster has been read, or that took too long.
+// knowing makes a webhook that serves ready only when the cluster has been read, or cannot be.
 type knowing struct {
 	serves  healthz.Checker
 	monitor *monitor.Monitor
+	// failing says what cannot be read; nil where nothing is known to be wrong.
+	failing func() error
 	until   time.Time
 	now     func() time.Time
 }
@@ -29,7 +32,7 @@ func (k knowing) ready(r *http.Request) error {
 	if err := k.serves(r); err != nil {
 		return err
 	}
-	if !k.now().Before(k.until) {
+	if !k.now().Before(k.until) && k.failing() != nil {
 		return nil
 	}
 	var missing []string

@@ -18,8 +18,8 @@ func TestKnowing(t *testing.T) {
 	expect(m)
 	start := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	now := start
-	var serves error
-	k := knowing{func(*http.Request) error { return serves }, m, start.Add(knowsWithin), func() time.Time { return now }}
+	var serves, failing error
+	k := knowing{func(*http.Request) error { return serves }, m, func() error { return failing }, start.Add(knowsWithin), func() time.Time { return now }}
 	for _, s := range kube.Sources() {
 		what := string(kindOf(s))
 		if err := k.ready(nil); err == nil || !strings.Contains(err.Error(), what) {
@@ -34,10 +34,17 @@ func TestKnowing(t *testing.T) {
 	if err := k.ready(nil); err == nil {
 		t.Error("ready although a kind is read again")
 	}
+	if failing = errors.New("forbidden"); k.ready(nil) == nil {
+		t.Error("ready at once although a kind cannot be read")
+	}
 	now = start.Add(knowsWithin)
 	if err := k.ready(nil); err != nil {
 		t.Errorf("after a while: %v", err)
 	}
+	if failing = nil; k.ready(nil) == nil {
+		t.Error("ready although a kind is only slow")
+	}
+	failing = errors.New("forbidden")
 	if serves = errors.New("not listening"); k.ready(nil) == nil {
 		t.Error("ready although it does not serve")
 	}

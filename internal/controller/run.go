@@ -86,7 +86,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		return err
 	}
 	expect(judge)
-	answers := knowing{mgr.GetWebhookServer().StartedChecker(), judge, time.Now().Add(knowsWithin), time.Now}
+	answers := knowing{mgr.GetWebhookServer().StartedChecker(), judge, seen.failing, time.Now().Add(knowsWithin), time.Now}
 	wake := make(chan event.GenericEvent, 1)
 	selftest, err := addSelfTest(mgr, o, w, callers, func() {
 		select {
