@@ -70,8 +70,8 @@ func TestStampsAmongAppliers(t *testing.T) {
 	}
 }
 
-// deploy makes a Deployment of one ordinary pod.
-func deploy(t *testing.T, ns, name string) *appsv1.Deployment {
+// startDeployment makes a Deployment of one ordinary pod.
+func startDeployment(t *testing.T, ns, name string) *appsv1.Deployment {
 	t.Helper()
 	d, err := world.Kube.AppsV1().Deployments(ns).Create(t.Context(), &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
@@ -89,7 +89,7 @@ func deploy(t *testing.T, ns, name string) *appsv1.Deployment {
 func TestStampsAfterUndo(t *testing.T) {
 	ns := namespace(t, nil)
 	apps := world.Kube.AppsV1()
-	first := deploy(t, ns, "old")
+	first := startDeployment(t, ns, "old")
 	// settled waits until the Deployment has its one pod, of that many ReplicaSets, and gives its template's annotations.
 	settled := func(sets int) map[string]string {
 		t.Helper()
@@ -171,7 +171,7 @@ func TestStampsAndAdoption(t *testing.T) {
 		return set, pod
 	}
 	withPolicies(t)
-	deploy(t, ns, "kept")
+	startDeployment(t, ns, "kept")
 	set, pod := one()
 	if !stamp(set.Spec.Template.Annotations) || !stamp(pod.Annotations) {
 		t.Fatalf("the ReplicaSet's template has %v, its pod %v; want the stamp", set.Spec.Template.Annotations, pod.Annotations)
@@ -188,7 +188,7 @@ func TestStampsAndAdoption(t *testing.T) {
 		})
 	}
 	leave()
-	deploy(t, ns, "kept")
+	startDeployment(t, ns, "kept")
 	again, same := one()
 	if again.UID != set.UID || same.UID != pod.UID || again.Generation != set.Generation {
 		t.Errorf("ReplicaSet %s generation %d and pod %s, want %s generation %d and %s", again.Name, again.Generation, same.Name, set.Name, set.Generation, pod.Name)
@@ -202,7 +202,7 @@ func TestStampsAndAdoption(t *testing.T) {
 		got, err := pods.Get(t.Context(), pod.Name, metav1.GetOptions{})
 		return err == nil && len(got.OwnerReferences) == 0, err
 	})
-	deploy(t, ns, "kept")
+	startDeployment(t, ns, "kept")
 	if _, last := one(); last.UID != pod.UID || !stamp(last.Annotations) {
 		t.Errorf("pod %s with %v, want %s as it was", last.Name, last.Annotations, pod.Name)
 	}
