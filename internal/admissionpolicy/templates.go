@@ -5,8 +5,6 @@ import (
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // A stamp is what the default policy writes on an ordinary pod, written on the template that such pods are made from: port_security
@@ -46,7 +44,8 @@ func (in Input) stamps(w workload, strict string) admissionregistrationv1.Mutati
 	metadata := template("object") + ".metadata"
 	annotations := part(template("object"), "annotations")
 	pointer := "/" + strings.Join(w.path, "/") + "/metadata/annotations"
-	bare := "!(" + quote(policy.RecordAnnotation) + " in " + annotations + ") && !(" + quote(portSecurity) + " in " + annotations + ")"
+	// The record alone is what is left of a stamp whose other half somebody has taken, or asked otherwise for a while.
+	bare := "!(" + quote(portSecurity) + " in " + annotations + ")"
 	return admissionregistrationv1.MutatingAdmissionPolicy{
 		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "MutatingAdmissionPolicy"}, ObjectMeta: meta(w.name),
 		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{

@@ -9,8 +9,10 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // Those who apply a Deployment together, each with fields of its own, find it as they left it: the stamp is nobody's wish, is taken from
@@ -184,7 +186,11 @@ func TestStampsAndAdoption(t *testing.T) {
 		}
 		eventually(t, "the ReplicaSet to be without its owner", func() (bool, error) {
 			got, err := apps.ReplicaSets(ns).Get(t.Context(), set.Name, metav1.GetOptions{})
-			return err == nil && len(got.OwnerReferences) == 0, err
+			if err != nil || len(got.OwnerReferences) > 0 {
+				return false, err
+			}
+			_, err = apps.Deployments(ns).Get(t.Context(), "kept", metav1.GetOptions{})
+			return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
 		})
 	}
 	leave()
@@ -200,7 +206,11 @@ func TestStampsAndAdoption(t *testing.T) {
 	}
 	eventually(t, "the pod to be without its owner", func() (bool, error) {
 		got, err := pods.Get(t.Context(), pod.Name, metav1.GetOptions{})
-		return err == nil && len(got.OwnerReferences) == 0, err
+		if err != nil || len(got.OwnerReferences) > 0 {
+			return false, err
+		}
+		_, err = apps.ReplicaSets(ns).Get(t.Context(), set.Name, metav1.GetOptions{})
+		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
 	})
 	startDeployment(t, ns, "kept")
 	if _, last := one(); last.UID != pod.UID || !stamp(last.Annotations) {
