@@ -46,8 +46,8 @@ func (b *bench) creations(ctx context.Context) ([]row, error) {
 		{name: "nothing", begin: func(context.Context) error { return nil }},
 		{name: "a bare webhook that writes the same patch", begin: b.registerBare, strict: true},
 		{name: "ovnguard's webhooks", begin: b.guarded(), strict: true},
-		{name: "the policies in the API server alone", begin: b.policiesAlone, strict: true, stamped: true},
-		{name: "policies and webhooks", begin: b.guarded("--admission-policies"), strict: true, stamped: true},
+		{name: "the policies in the API server alone, pods of a template", begin: b.policiesAlone, strict: true, stamped: true},
+		{name: "policies and webhooks, pods of a template", begin: b.guarded("--admission-policies"), strict: true, stamped: true},
 		{name: "a policy in the API server that sets one annotation", begin: b.registerLeast, strict: true},
 		{name: "policies and webhooks, pods of no template", begin: b.guarded("--admission-policies"), strict: true, stamped: true, byHand: true},
 	}
