@@ -95,10 +95,10 @@ func (c *check) grant(key, value string) {
 		c.refuse(annotation(key), "try again", "namespace %s could not be read, so that nothing is granted in it: %v", ns, c.Namespace.Err)
 		return
 	}
-	if c.blind(annotation(key), inventory.Vips, inventory.Policies, inventory.Exceptions) {
+	if c.blind(annotation(key), inventory.Vips, inventory.Subnets, inventory.Policies, inventory.Exceptions) {
 		return
 	}
-	makeVip := fmt.Sprintf("make a Vip whose spec.namespace is %s (kubectl create, kind Vip of kubeovn.io/v1)", ns)
+	makeVip := fmt.Sprintf("make a Vip whose spec.namespace is %s and whose spec.subnet is the NIC's (kubectl create, kind Vip of kubeovn.io/v1)", ns)
 	if kubeovn.BaseSuffix(key) == kubeovn.VIP {
 		if !slices.ContainsFunc(c.Inventory.VIPs(ns), func(v policy.VIP) bool { return v.Name == value }) {
 			c.refuse(annotation(key), makeVip+", and name that", "the pod would take the address and the MAC of Vip %q, and namespace %s has no such Vip", value, ns)

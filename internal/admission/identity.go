@@ -45,21 +45,9 @@ func (c *check) subnet(field, name string) {
 		c.refuse(field, "name a subnet that is there, or make it first and try again", "there is no subnet %q", name)
 	case c.Inventory.OfNodes(name):
 		c.refuse(field, "name a subnet that is for pods", "subnet %s is the nodes' own, and what comes from it is let through to private subnets", name)
-	case !c.mayUse(s):
-		c.refuse(field, "name a subnet of this namespace, or have "+c.Namespace.Name+" added to the spec.namespaces of subnet "+name+c.bind("subnet", name), "subnet %s is for other namespaces", name)
+	case !c.Inventory.Usable(s, c.Namespace):
+		c.refuse(field, "name a subnet of this namespace, or "+c.bindSubnet(s), "subnet %s is for other namespaces", name)
 	}
-}
-
-// mayUse tells that pods of the namespace may be on the subnet: it is bound to no namespace, or to this one. Kube-OVN notes on a
-// namespace which subnets are bound to it, also those that select it by labels.
-func (c *check) mayUse(s inventory.Subnet) bool {
-	bound := c.Namespace.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)]
-	for name := range strings.SplitSeq(bound, ",") {
-		if name == s.Name {
-			return true
-		}
-	}
-	return s.Usable(c.Namespace.Name)
 }
 
 // pool checks a list of addresses to choose from, or the name of an IPPool. Those of the list that another port has are passed
@@ -82,14 +70,12 @@ func (c *check) namedPool(field, name string) {
 		return
 	}
 	p, known := c.Inventory.Pool(name)
-	// Kube-OVN notes on a namespace which pools are bound to it.
-	bound := slices.Contains(strings.Split(c.Namespace.Annotations[kubeovn.DefaultProvider.Key(kubeovn.IPPool)], ","), name)
 	switch {
-	case bound:
+	case (inventory.Pool{Name: name}).Noted(c.Namespace):
 	case !known:
 		c.refuse(field, "name a pool that is there, or make it first and try again", "there is no IPPool %q", name)
-	case !p.Usable(c.Namespace.Name):
-		c.refuse(field, "name a pool of this namespace, or have "+c.Namespace.Name+" added to the spec.namespaces of IPPool "+name+c.bind("ippool", name), "IPPool %s is for other namespaces", name)
+	case !p.Usable(c.Namespace):
+		c.refuse(field, "name a pool of this namespace, or "+c.bind("IPPool", name, true), "IPPool %s is for other namespaces", name)
 	default:
 		c.subnet(field, p.Subnet)
 	}
@@ -129,29 +115,48 @@ func (c *check) sameNetwork(h inventory.Holder, provider kubeovn.Provider) bool 
 	case inventory.HeldByNode, inventory.HeldByService, inventory.HeldByVip:
 		return true
 	}
-	theirs, known := c.Inventory.Subnet(name)
+	theirs := c.Inventory.VPCOf(name)
 	asked := c.switches(provider)
-	if !known || len(asked) == 0 {
+	if theirs == "" || len(asked) == 0 {
 		return true // it cannot be told; two ports with one address would be worse than a pod that is refused
 	}
-	for _, text := range asked {
-		if ours, ok := c.Inventory.Subnet(text); !ok || ours.VPC == theirs.VPC {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(asked, func(name string) bool {
+		ours := c.Inventory.VPCOf(name)
+		return ours == "" || ours == theirs
+	})
 }
 
-// switches gives the subnets that the pod's NIC may come to be on, as far as it can be told.
+// switches gives the subnets on one of which a release of Kube-OVN may put the NIC; none where that cannot be told.
 func (c *check) switches(provider kubeovn.Provider) []string {
-	asked := c.pod.Metadata.Annotations[provider.Key(kubeovn.LogicalSwitch)]
-	if asked == "" && provider == kubeovn.DefaultProvider {
-		asked = c.Namespace.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)]
+	var all []string
+	for _, p := range c.spellings(provider) {
+		names := c.Inventory.MayBeOn(c.pod.Metadata.Annotations, c.Namespace, p)
+		if len(names) == 0 {
+			return nil
+		}
+		all = append(all, names...)
 	}
-	if asked == "" {
-		return nil
+	return all
+}
+
+// spellings gives the providers that releases of Kube-OVN may give to a NIC of the pod: with the interface behind it, and without. A
+// provider that no NIC of the pod has is none of them, whatever the pod says about it.
+func (c *check) spellings(provider kubeovn.Provider) (all []kubeovn.Provider) {
+	for _, nic := range c.nics {
+		if nic.Provider == provider || nic.Provider == provider.Attachment() {
+			all = append(all, nic.Provider)
+		}
 	}
-	return strings.Split(asked, ",")
+	return all
+}
+
+// providerOf gives the provider of an attachment with the interface that it asks for.
+func providerOf(a kubeovn.Attachment) kubeovn.Provider {
+	p := kubeovn.AttachmentProvider(a.Namespace, a.Name)
+	if a.Interface != "" {
+		p += kubeovn.Provider("." + a.Interface)
+	}
+	return p
 }
 
 // mac checks a MAC that the pod asks for. Kube-OVN writes it into port_security as it is written here, and OVN reads only one form.
@@ -197,7 +202,7 @@ func (c *check) attachments(before multus.Networks) {
 		}) {
 			continue
 		}
-		provider := kubeovn.AttachmentProvider(r.Namespace, r.Name)
+		provider := providerOf(r.Attachment)
 		c.about(provider)
 		if r.MAC != "" {
 			c.mac(annotation(kubeovn.Networks), provider, r.MAC)
@@ -209,25 +214,47 @@ func (c *check) attachments(before multus.Networks) {
 	}
 }
 
-// network checks that pods of the namespace may be on the subnet of an attachment, where the pod names no other. That of a definition
-// in another namespace is open to all of them, as far as Multus and Kube-OVN are asked.
+// network checks that pods of the namespace may be on the subnet of an attachment, where the pod names no other for its NIC. That of a
+// definition in another namespace is open to all of them, as far as Multus and Kube-OVN are asked; and which one Kube-OVN takes of
+// several, or by which provider it looks for the pod's choice, is not the pod's to say.
 func (c *check) network(a kubeovn.Attachment) {
-	provider := kubeovn.AttachmentProvider(a.Namespace, a.Name)
-	subnets := c.Inventory.SubnetsFor(provider)
-	if len(subnets) == 0 || c.Accounts.home(c.Namespace.Name) || c.pod.Metadata.Annotations[provider.Key(kubeovn.LogicalSwitch)] != "" ||
-		slices.ContainsFunc(subnets, c.mayUse) {
+	if c.Accounts.home(c.Namespace.Name) {
 		return
 	}
-	c.about(provider)
-	key := kubeovn.Networks
-	if c.networks.Default != nil && *c.networks.Default == a {
-		key = kubeovn.DefaultNetwork
+	for _, provider := range c.spellings(providerOf(a)) {
+		own := provider.Key(kubeovn.LogicalSwitch)
+		subnets := c.Inventory.SubnetsFor(provider)
+		i := slices.IndexFunc(subnets, func(s inventory.Subnet) bool { return !c.Inventory.Usable(s, c.Namespace) })
+		if i < 0 || c.pod.Metadata.Annotations[own] != "" { // what is named there is looked at by itself
+			continue
+		}
+		c.about(provider)
+		key := kubeovn.Networks
+		if c.networks.Default != nil && *c.networks.Default == a {
+			key = kubeovn.DefaultNetwork
+		}
+		c.refuse(annotation(key), "ask for a network of this namespace, name a subnet of it for the NIC with annotation "+own+", or "+c.bindSubnet(subnets[i]),
+			"network %s/%s is subnet %s, which is for other namespaces", a.Namespace, a.Name, subnets[i].Name)
+		return
 	}
-	c.refuse(annotation(key), "ask for a network of this namespace, or have "+c.Namespace.Name+" added to the spec.namespaces of subnet "+subnets[0].Name+c.bind("subnet", subnets[0].Name),
-		"network %s/%s is subnet %s, which is for other namespaces", a.Namespace, a.Name, subnets[0].Name)
 }
 
-// bind gives the command by which whoever may edit the object adds the namespace to those that it is for.
-func (c *check) bind(kind, name string) string {
-	return fmt.Sprintf(` (kubectl patch %s %s --type=json -p '[{"op":"add","path":"/spec/namespaces/-","value":%q}]', by whoever may edit it)`, kind, name, c.Namespace.Name)
+// bindSubnet says what would let pods of the namespace be on a subnet.
+func (c *check) bindSubnet(s inventory.Subnet) string {
+	if vpc := c.Inventory.BoundByVPC(s); vpc != "" {
+		return c.bind("Vpc", vpc, true)
+	}
+	return c.bind("Subnet", s.Name, len(s.Namespaces) > 0)
+}
+
+// bind says, with the command, how whoever may edit an object of Kube-OVN adds the namespace to those that it is for; listed tells that
+// there are some.
+func (c *check) bind(kind, name string, listed bool) string {
+	ns := c.Namespace.Name
+	path, value := "/spec/namespaces/-", fmt.Sprintf("%q", ns)
+	if !listed {
+		path, value = "/spec/namespaces", "["+value+"]"
+	}
+	return fmt.Sprintf(`have %s added to the spec.namespaces of %s %s (kubectl patch %s %s --type=json -p '[{"op":"add","path":%q,"value":%s}]', by whoever may edit it)`,
+		ns, kind, name, strings.ToLower(kind), name, path, value)
 }

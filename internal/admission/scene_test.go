@@ -88,7 +88,8 @@ type scene struct {
 }
 
 func newScene() *scene {
-	return &scene{inventory: town(), namespace: policy.Namespace{Name: "t"}, pods: map[string]*Pod{}}
+	// Kube-OVN notes on every namespace where its pods go.
+	return &scene{inventory: town(), namespace: policy.Namespace{Name: "t", Annotations: map[string]string{lsp: "ovn-default"}}, pods: map[string]*Pod{}}
 }
 
 // policy adds the policy of the tests: strict, with what the function changes.

@@ -49,9 +49,7 @@ func (v *View) decide(p *Pod, provider kubeovn.Provider, trustOwner bool) policy
 	if c := p.Metadata.controller(); c != nil && (trustOwner || v.Accounts.made(*c, v.User)) {
 		facts.Controller = c
 	}
-	q := v.Inventory.Query(facts, provider, v.Now)
-	q.Namespace = v.Namespace
-	return policy.Decide(q)
+	return policy.Decide(v.Inventory.QueryIn(v.Namespace, facts, provider, v.Now))
 }
 
 // portOwner gives the name that the pod's ports bear.

@@ -93,7 +93,7 @@ func (g *Guard) known(kinds ...inventory.Kind) error {
 	if len(unread) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s have not been read yet, so that it cannot be told whose addresses these are; try again in a moment (where it stays so, "+
+	return fmt.Errorf("%s have not been read yet, so that it cannot be told whose this is; try again in a moment (where it stays so, "+
 		"/readyz/audit of ovnguard says what it may not read)", admission.Listed(unread))
 }
 

@@ -81,6 +81,11 @@ func (g *Guard) rights(ctx context.Context, a *Answer, req *admissionv1.Admissio
 	if !g.kubeOVN(req) {
 		wants = append(wants, moved(old, now)...)
 	}
+	selected, err := g.selected(old, now)
+	if err != nil {
+		return err
+	}
+	wants = append(wants, selected...)
 	if len(wants) == 0 {
 		return nil
 	}
@@ -250,6 +255,23 @@ func moved(old, now policy.Namespace) []string {
 		}
 	}
 	return out
+}
+
+// selected says which subnets that select namespaces by labels would be opened to the namespace by its own: Kube-OVN binds it to them
+// then, and puts new pods there.
+func (g *Guard) selected(old, now policy.Namespace) (out []string, err error) {
+	if maps.Equal(old.Labels, now.Labels) {
+		return nil, nil
+	}
+	if err := g.known(inventory.Subnets, inventory.VPCs); err != nil {
+		return nil, err
+	}
+	g.Look(func(inv *inventory.Inventory) {
+		for _, name := range inv.Opened(old, now) {
+			out = append(out, fmt.Sprintf("metadata.labels: subnet %s, which selects namespaces by labels and is not for this one, would be opened to its pods", name))
+		}
+	})
+	return out, nil
 }
 
 // tell says how many running ports the change concerns.

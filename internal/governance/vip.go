@@ -53,6 +53,7 @@ func (g *Guard) Vip(ctx context.Context, req *admissionv1.AdmissionRequest) (Ans
 		if err := g.known(inventory.Holding...); err != nil {
 			return Answer{}, err
 		}
+		g.vipOn(ctx, &a, &object.Spec)
 		g.Look(func(inv *inventory.Inventory) { a.vip(inv, name, &object.Spec) })
 	}
 	return a, nil
@@ -114,13 +115,29 @@ func (g *Guard) mayMakePods(ctx context.Context, req *admissionv1.AdmissionReque
 	return g.may(ctx, req.UserInfo, authorizationv1.ResourceAttributes{Version: "v1", Resource: "pods", Namespace: namespace, Verb: "create"})
 }
 
-// vip refuses a subnet that the namespace may not use, and addresses that are another's.
+// vipOn refuses a Vip on a subnet that its namespace may not use.
+func (g *Guard) vipOn(ctx context.Context, a *Answer, s *vipSpec) {
+	if s.Namespace == "" {
+		return
+	}
+	ns := g.Cluster.Namespace(ctx, s.Namespace)
+	g.Look(func(inv *inventory.Inventory) {
+		subnet, ok := inv.Subnet(s.Subnet)
+		if !ok || inv.Usable(subnet, ns) {
+			return
+		}
+		kind, name := "Subnet", s.Subnet
+		if vpc := inv.BoundByVPC(subnet); vpc != "" {
+			kind, name = "Vpc", vpc
+		}
+		a.deny("spec.subnet: subnet %s is not for namespace %s; whoever may edit %s %s can add it to spec.namespaces", s.Subnet, s.Namespace, kind, name)
+	})
+}
+
+// vip refuses the nodes' own subnet, and addresses that are another's.
 func (a *Answer) vip(inv *inventory.Inventory, name string, s *vipSpec) {
 	if s.Namespace != "" && inv.OfNodes(s.Subnet) {
 		a.deny("spec.subnet: subnet %s is the nodes' own, and what comes from it is let through to private subnets; name one that is for pods", s.Subnet)
-	}
-	if subnet, ok := inv.Subnet(s.Subnet); ok && s.Namespace != "" && !subnet.Usable(s.Namespace) {
-		a.deny("spec.subnet: subnet %s is not for namespace %s; whoever may edit the Subnet can add it to spec.namespaces", s.Subnet, s.Namespace)
 	}
 	for field, text := range map[string]string{"v4ip": s.V4, "v6ip": s.V6} {
 		if text == "" {

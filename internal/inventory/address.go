@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // HolderKind says what kind of thing has an address.
@@ -135,8 +136,9 @@ func (inv *Inventory) DeleteFixed(h Holder) (touched []string) {
 // Subnet is what is read of Kube-OVN's Subnet resource.
 type Subnet struct {
 	Name string
-	// Namespaces may use it; empty leaves it to every namespace.
+	// Namespaces may use it, and those that one of the Selectors picks by their labels; where there is neither, it is bound to none.
 	Namespaces []string
+	Selectors  []policy.Selector
 	CIDRs      []netip.Prefix
 	Gateways   []netip.Addr
 	// VPC is its router; empty for the default one.
@@ -145,41 +147,30 @@ type Subnet struct {
 	Provider kubeovn.Provider
 }
 
-// SetSubnet adds or replaces a subnet and gives the names of the ports that are granted addresses: which of them are in its way
-// depends on the subnets' gateways and routers.
+// SetSubnet adds or replaces a subnet and gives the names of the ports that are granted addresses, or ask for those of Vips: which of
+// them are in its way depends on the subnets' gateways and routers.
 func (inv *Inventory) SetSubnet(s Subnet) []string {
 	inv.subnets[s.Name] = s
 	inv.SetFixed(Fixed{Holder{HeldByGateway, s.Name}, s.Gateways})
-	return slices.Sorted(maps.Keys(inv.granted))
+	return inv.sharing()
 }
 
-// DeleteSubnet takes a subnet out and gives the names of the ports that are granted addresses.
+// DeleteSubnet takes a subnet out and gives the names of the same ports.
 func (inv *Inventory) DeleteSubnet(name string) []string {
 	delete(inv.subnets, name)
 	inv.DeleteFixed(Holder{HeldByGateway, name})
-	return slices.Sorted(maps.Keys(inv.granted))
+	return inv.sharing()
+}
+
+// sharing gives the names of the ports that are granted addresses, or ask for those of Vips.
+func (inv *Inventory) sharing() []string {
+	return union(slices.Collect(maps.Keys(inv.granted)), inv.portsOf(inv.askers))
 }
 
 // Subnet gives a subnet; ok is false where there is none of that name.
 func (inv *Inventory) Subnet(name string) (s Subnet, ok bool) {
 	s, ok = inv.subnets[name]
 	return s, ok
-}
-
-// SubnetsFor gives the subnets that NICs of the provider are put on unless they name one, in no order.
-func (inv *Inventory) SubnetsFor(p kubeovn.Provider) []Subnet {
-	var out []Subnet
-	for _, s := range inv.subnets {
-		if s.Provider == p {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// Usable tells that pods of the namespace may be put on the subnet.
-func (s Subnet) Usable(namespace string) bool {
-	return len(s.Namespaces) == 0 || slices.Contains(s.Namespaces, namespace)
 }
 
 // SubnetOf gives the subnet that the IP resource of the port names; "" where it is not known.

@@ -131,16 +131,21 @@ func (inv *Inventory) policyPod(p *Pod) policy.Pod {
 
 // Query gives everything that the decision for a NIC of the pod rests on.
 func (inv *Inventory) Query(p *Pod, provider kubeovn.Provider, now time.Time) policy.Query {
-	return inv.query(p, provider, p.asksForVIPs(), now)
+	return inv.QueryIn(inv.namespace(p.Namespace), p, provider, now)
 }
 
-func (inv *Inventory) query(p *Pod, provider kubeovn.Provider, asks bool, now time.Time) policy.Query {
+// QueryIn is Query for a pod whose namespace is as given, and not as the inventory has it.
+func (inv *Inventory) QueryIn(ns policy.Namespace, p *Pod, provider kubeovn.Provider, now time.Time) policy.Query {
+	return inv.query(ns, p, provider, p.asksForVIPs(), now)
+}
+
+func (inv *Inventory) query(ns policy.Namespace, p *Pod, provider kubeovn.Provider, asks bool, now time.Time) policy.Query {
 	q := policy.Query{
-		Provider: provider, Namespace: inv.namespace(p.Namespace), Pod: inv.policyPod(p),
+		Provider: provider, Namespace: ns, Pod: inv.policyPod(p),
 		Policies: inv.policies, Exceptions: inv.exceptions[p.Namespace], Now: now,
 	}
 	if asks {
-		q.VIPs = inv.VIPs(p.Namespace)
+		q.VIPs, q.VPCs = inv.VIPs(p.Namespace), inv.vpcsOf(inv.MayBeOn(p.Annotations, ns, provider))
 	}
 	return q
 }
@@ -163,7 +168,7 @@ func (inv *Inventory) VIPs(namespace string) []policy.VIP {
 	var out []policy.VIP
 	for name := range inv.vipsOf[namespace] {
 		v := inv.vips[name]
-		out = append(out, policy.VIP{Name: v.Name, Subnet: v.Subnet, Addresses: v.Addresses})
+		out = append(out, policy.VIP{Name: v.Name, Subnet: v.Subnet, VPC: inv.VPCOf(v.Subnet), Addresses: v.Addresses})
 	}
 	return out
 }

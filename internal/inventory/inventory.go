@@ -37,6 +37,8 @@ type Inventory struct {
 	fixedBy   map[Holder][]netip.Addr
 	subnets   map[string]Subnet
 	pools     map[string]Pool
+	vpcs      map[string]VPC
+	askers    map[PodKey]bool // pods that ask for addresses of Vips
 
 	at        sharing[place]                   // which rows are at a place
 	grants    map[netip.Prefix]map[string]bool // to the names of the ports that are granted it
@@ -80,6 +82,8 @@ func New() *Inventory {
 		fixedBy:     make(map[Holder][]netip.Addr),
 		subnets:     make(map[string]Subnet),
 		pools:       make(map[string]Pool),
+		vpcs:        make(map[string]VPC),
+		askers:      make(map[PodKey]bool),
 		at:          newSharing[place](),
 		grants:      make(map[netip.Prefix]map[string]bool),
 		grantBits:   make(map[int]int),
@@ -107,6 +111,9 @@ func (inv *Inventory) SetPod(p *Pod) []string {
 	if p.Controller != nil {
 		add(inv.owned, p.Controller.UID, p.PodKey)
 	}
+	if p.asksForVIPs() {
+		inv.askers[p.PodKey] = true
+	}
 	inv.stirPod(p)
 	return union(touched, inv.claim(p))
 }
@@ -119,6 +126,7 @@ func (inv *Inventory) DeletePod(key PodKey) []string {
 	}
 	inv.stirPod(p)
 	delete(inv.pods, key)
+	delete(inv.askers, key)
 	remove(inv.byNamespace, key.Namespace, key)
 	for _, a := range p.networks() {
 		remove(inv.users, a, key)
@@ -205,8 +213,8 @@ func (inv *Inventory) SetVip(v Vip) []string {
 // sharers gives the names of the ports of pods that ask for addresses of Vips.
 func (inv *Inventory) sharers(namespace string) []string {
 	var names []string
-	for key := range inv.byNamespace[namespace] {
-		if inv.pods[key].asksForVIPs() {
+	for key := range inv.askers {
+		if key.Namespace == namespace {
 			names = append(names, inv.ports[key]...)
 		}
 	}
@@ -301,7 +309,7 @@ func (inv *Inventory) port(name string, s *slot, now time.Time) Port {
 		if !c.pod.ended() {
 			port.Claims++
 		}
-		query := inv.query(c.pod, c.nic.Provider, c.asks, now)
+		query := inv.query(inv.namespace(c.pod.Namespace), c.pod, c.nic.Provider, c.asks, now)
 		d := policy.Decide(query)
 		if port.Pod == nil || d.Level < port.Decision.Level || (d.Level == port.Decision.Level && d.Forwarding < port.Decision.Forwarding) {
 			port.Pod, port.Provider, port.Decision, port.Owners = c.pod, c.nic.Provider, d, query.Pod.Owners

@@ -14,14 +14,16 @@ const (
 	Records  Kind = "IP.kubeovn.io"
 	Vips     Kind = "Vip.kubeovn.io"
 	Subnets  Kind = "Subnet.kubeovn.io"
+	VPCs     Kind = "Vpc.kubeovn.io"
 	Pools    Kind = "IPPool.kubeovn.io"
 
 	Policies   Kind = "PortSecurityPolicy.ovnguard.io"
 	Exceptions Kind = "PortSecurityException.ovnguard.io"
 )
 
-// Holding are the kinds of all that may hold an address, with the subnets by which networks are told apart.
-var Holding = []Kind{Records, Vips, Subnets, Nodes, Services}
+// Holding are the kinds of all that may hold an address, with the subnets and VPCs by which networks are told apart and
+// are somebody's.
+var Holding = []Kind{Records, Vips, Subnets, VPCs, Nodes, Services}
 
 // Expect says that objects of a kind are about to be read: until Heard, nothing is known of those that it does not hold.
 func (inv *Inventory) Expect(k Kind) { inv.unread[k] = true }

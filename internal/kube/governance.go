@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/inventory"
@@ -229,6 +230,7 @@ func SubnetOf(u *unstructured.Unstructured) inventory.Subnet {
 	if list, _, err := unstructured.NestedStringSlice(u.Object, "spec", "namespaces"); err == nil {
 		s.Namespaces = list
 	}
+	s.Selectors = namespaceSelectorsOf(u)
 	for text := range strings.SplitSeq(specString(u, "cidrBlock"), ",") {
 		if prefix, err := netip.ParsePrefix(text); err == nil {
 			s.CIDRs = append(s.CIDRs, prefix)
@@ -238,6 +240,49 @@ func SubnetOf(u *unstructured.Unstructured) inventory.Subnet {
 		s.Gateways = appendAddress(s.Gateways, text)
 	}
 	return s
+}
+
+// namespaceSelectorsOf compiles the selectors of the namespaces that a subnet is for. One that cannot be read picks none: Kube-OVN then
+// binds the subnet to nobody by it.
+func namespaceSelectorsOf(u *unstructured.Unstructured) []policy.Selector {
+	value, found, err := unstructured.NestedFieldNoCopy(u.Object, "spec", "namespaceSelectors")
+	list, ok := value.([]any)
+	if err == nil && (!found || value == nil) {
+		return nil
+	}
+	none := func(map[string]string) bool { return false }
+	if !ok {
+		return []policy.Selector{none}
+	}
+	selectors := make([]policy.Selector, len(list))
+	for i, item := range list {
+		selectors[i] = none
+		object, ok := item.(map[string]any)
+		if !ok {
+			continue
+		}
+		var s metav1.LabelSelector
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, &s); err != nil {
+			continue
+		}
+		if picks, err := selectorOf(&s); err == nil {
+			selectors[i] = picks
+		}
+	}
+	return selectors
+}
+
+// VPCOf gives the facts of a Vpc resource (vpcs.kubeovn.io). The default one is for all namespaces, whatever it lists: Kube-OVN gives its
+// subnets to every namespace that no other VPC lists.
+func VPCOf(u *unstructured.Unstructured) inventory.VPC {
+	v := inventory.VPC{Name: u.GetName()}
+	if isDefault, _, err := unstructured.NestedBool(u.Object, "status", "default"); err == nil && isDefault || v.Name == kubeovn.DefaultVPC {
+		return v
+	}
+	if list, _, err := unstructured.NestedStringSlice(u.Object, "spec", "namespaces"); err == nil {
+		v.Namespaces = list
+	}
+	return v
 }
 
 // PoolOf gives the facts of an IPPool resource (ippools.kubeovn.io).

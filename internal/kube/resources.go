@@ -17,6 +17,7 @@ var (
 	IPKind         = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "IP"}
 	VipKind        = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "Vip"}
 	SubnetKind     = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "Subnet"}
+	VPCKind        = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "Vpc"}
 	PoolKind       = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "IPPool"}
 	AttachmentKind = schema.GroupVersionKind{Group: "k8s.cni.cncf.io", Version: "v1", Kind: "NetworkAttachmentDefinition"}
 )

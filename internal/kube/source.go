@@ -83,6 +83,12 @@ func Sources() []Source {
 				return inv.DeleteSubnet(u.GetName())
 			},
 		).optional(""),
+		untyped(VPCKind,
+			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string { return inv.SetVPC(VPCOf(u)) },
+			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {
+				return inv.DeleteVPC(u.GetName())
+			},
+		).optional(""),
 		untyped(PoolKind,
 			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string { return inv.SetPool(PoolOf(u)) },
 			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {

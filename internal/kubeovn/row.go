@@ -32,6 +32,9 @@ const ControllerAccount = "system:serviceaccount:kube-system:ovn"
 // JoinSubnet is the subnet by which nodes reach pods, as Kube-OVN names it unless its controller is told otherwise (--node-switch).
 const JoinSubnet = "join"
 
+// DefaultVPC is the VPC of subnets that name none, as Kube-OVN calls it unless its controller is told otherwise (--cluster-router).
+const DefaultVPC = "ovn-cluster"
+
 // NodePortName gives the name of a node's port on that subnet, and of its IP resource.
 func NodePortName(node string) string { return "node-" + node }
 

@@ -43,7 +43,7 @@ func (d *draft) vips() {
 	}
 }
 
-// vip grants one address of port_vips.
+// vip grants one address of port_vips, where a Vip has it on a subnet of the NIC's VPC. In another one the same address is another's.
 func (d *draft) vip(key, text string) {
 	s := Step{Source: FromPod, Key: key, Value: text}
 	a, err := CanonicalAddress(text)
@@ -58,17 +58,26 @@ func (d *draft) vip(key, text string) {
 		d.step(s)
 		return
 	}
-	for _, v := range d.query.VIPs {
-		if slices.Contains(v.Addresses, a) {
-			d.Pairs = append(d.Pairs, pair)
-			s.Source, s.Name, s.Outcome = FromVIP, v.Name, Applied
-			d.step(s)
-			return
-		}
-	}
 	s.Outcome = Refused
 	s.Detail = fmt.Sprintf("no Vip of namespace %s has the address, and no exception grants it", d.query.Namespace.Name)
+	for _, v := range d.query.VIPs {
+		switch {
+		case !slices.Contains(v.Addresses, a):
+		case d.query.near(&v):
+			d.Pairs = append(d.Pairs, pair)
+			s.Source, s.Name, s.Outcome, s.Detail = FromVIP, v.Name, Applied, ""
+			d.step(s)
+			return
+		default:
+			s.Detail = fmt.Sprintf("Vip %s has the address on subnet %q, which is not known to be in the NIC's VPC, and no exception grants it", v.Name, v.Subnet)
+		}
+	}
 	d.step(s)
+}
+
+// near tells that wherever the NIC may be, it is in the VPC of the Vip.
+func (q *Query) near(v *VIP) bool {
+	return v.VPC != "" && len(q.VPCs) > 0 && !slices.ContainsFunc(q.VPCs, func(vpc string) bool { return vpc != v.VPC })
 }
 
 // CanonicalAddress reads an address that must be written in its one canonical form. OVN reads others differently from Kube-OVN:

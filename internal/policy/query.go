@@ -20,6 +20,9 @@ type Query struct {
 	Exceptions []Exception
 	// VIPs are the Vip resources of the pod's namespace; only those that the pod's annotations name count.
 	VIPs []VIP
+	// VPCs are those of the subnets on one of which the NIC is, or will be, with "" for one that cannot be told. They are asked for
+	// where VIPs are.
+	VPCs []string
 	// Now is the time at which exceptions are in effect or not.
 	Now time.Time
 }
@@ -91,6 +94,8 @@ type VIP struct {
 	Name string
 	// Subnet is the subnet that it is on.
 	Subnet string
+	// VPC is that of the subnet; "" where it cannot be told.
+	VPC string
 	// Addresses are its addresses.
 	Addresses []netip.Addr
 }

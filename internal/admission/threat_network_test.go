@@ -1,0 +1,188 @@
+package admission
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// Kube-OVN looks for the subnet of an attachment that is listed twice by the provider with the interface since 1.16, and by the plain one
+// before: whatever a release takes must be one that the namespace may use.
+func TestThreatT09NetworkListedTwice(t *testing.T) {
+	const (
+		twice      = `[{"name":"blue","namespace":"u","interface":"net1"},{"name":"blue","namespace":"u","interface":"net2"}]`
+		plain      = "blue.u.ovn.kubernetes.io/logical_switch"
+		net1, net2 = "blue.u.ovn.net1.kubernetes.io/logical_switch", "blue.u.ovn.net2.kubernetes.io/logical_switch"
+	)
+	for what, own := range map[string][]string{
+		"none": nil, "the plain one": {plain, "ours"}, "one interface": {net1, "ours"}, "the plain one and one interface": {plain, "ours", net1, "ours"}, "both interfaces": {net1, "ours", net2, "ours"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			_, refused := create(t, newScene(), tenant, pod(append([]string{networks, twice}, own...)...))
+			mustRefuse(t, refused, networks, "their-blue", "other namespaces")
+		})
+	}
+	_, refused := create(t, newScene(), tenant, pod(networks, twice, plain, "ours", net1, "ours", net2, "ours"))
+	mustAllow(t, refused)
+
+	// A subnet may be for the NIC of one interface alone.
+	s := newScene()
+	s.inventory.SetSubnet(inventory.Subnet{Name: "deep", Provider: "red.u.ovn.net1", Namespaces: []string{"u"}})
+	_, refused = create(t, s, tenant, pod(networks, "u/red@net1,u/red@net2"))
+	mustRefuse(t, refused, networks, "subnet deep", "red.u.ovn.net1.kubernetes.io/logical_switch")
+	_, refused = create(t, s, tenant, pod(networks, "u/red@net1"))
+	mustAllow(t, refused) // listed once, it is of the plain provider
+
+	// Of several subnets Kube-OVN takes the one that it comes upon first.
+	s = newScene()
+	for _, name := range []string{"a-free", "zz-free"} {
+		s.inventory.SetSubnet(inventory.Subnet{Name: name, Provider: "blue.u.ovn"})
+	}
+	_, refused = create(t, s, tenant, pod(networks, "u/blue"))
+	mustRefuse(t, refused, networks, "their-blue")
+	_, refused = create(t, s, tenant, pod(networks, "u/blue", plain, "a-free"))
+	mustAllow(t, refused)
+}
+
+// The same address is another's in another VPC. What the pod says about providers that none of its NICs has, or has in some releases
+// only, is no way to make it so.
+func TestThreat09ChosenAddressElsewhere(t *testing.T) {
+	const (
+		once, twice = `[{"name":"green","namespace":"u","interface":"net1","ips":["10.16.0.5"]}]`, `[{"name":"green","namespace":"u","interface":"net1","ips":["10.16.0.5"]},{"name":"green","namespace":"u","interface":"net2"}]`
+		bare, pair  = "u/green@net1", "u/green@net1,u/green@net2"
+		plain, net1 = "green.u.ovn.kubernetes.io/logical_switch", "green.u.ovn.net1.kubernetes.io/logical_switch"
+		net2        = "green.u.ovn.net2.kubernetes.io/logical_switch"
+		ofNet1      = "green.u.kubernetes.io/ip_address.net1"
+		ofNIC       = "green.u.ovn.net1.kubernetes.io/ip_address"
+	)
+	for what, keys := range map[string][]string{
+		"the entry's, and a switch for the interface":         {networks, once, net1, "island"},
+		"the entry's, listed twice, and a plain switch":       {networks, twice, plain, "island"},
+		"the entry's, listed twice, with a switch of its own": {networks, twice, net1, "island", net2, "island"},
+		"the interface's, and a switch for it":                {networks, bare, ofNet1, "10.16.0.5", net1, "island"},
+		"the interface's, listed twice, and a plain switch":   {networks, pair, ofNet1, "10.16.0.5", plain, "island"},
+		"the NIC's, listed twice, and a plain switch":         {networks, pair, ofNIC, "10.16.0.5", plain, "island"},
+		"of a NIC that the pod has not":                       {ofNIC, "10.16.0.5", net1, "island"},
+		"a pool's subnet, and a switch":                       {ip, "10.16.0.5", lsp, "island", "ovn.kubernetes.io/ip_pool", "our-pool"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			_, refused := create(t, newScene(), tenant, pod(keys...))
+			mustRefuse(t, refused, "victim.u")
+		})
+	}
+	for what, keys := range map[string][]string{
+		"a switch for the NIC":              {networks, once, plain, "island"},
+		"switches for whatever it is named": {networks, twice, plain, "island", net1, "island"},
+		"on the default network":            {ip, "10.16.0.5", lsp, "island"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			_, refused := create(t, newScene(), tenant, pod(keys...))
+			mustAllow(t, refused)
+		})
+	}
+	// The gateway's MAC, or a victim's, is looked for in the same way.
+	_, refused := create(t, newScene(), tenant, pod(networks, `[{"name":"green","namespace":"u","interface":"net1","mac":"0a:00:00:00:00:05"}]`, net1, "island"))
+	mustRefuse(t, refused, "victim.u")
+	// A subnet that Kube-OVN has not yet written its default VPC into is of that.
+	s := newScene()
+	s.inventory.SetSubnet(inventory.Subnet{Name: "written", VPC: kubeovn.DefaultVPC})
+	_, refused = create(t, s, tenant, pod(ip, "10.16.0.5", lsp, "written"))
+	mustRefuse(t, refused, "victim.u")
+}
+
+// A subnet may be for the namespaces that its selectors pick by labels, or for those that its VPC lists.
+func TestThreatT09SubnetBySelector(t *testing.T) {
+	bank := func(l map[string]string) bool { return l["team"] == "bank" }
+	unlabelled := func(l map[string]string) bool { return l["team"] == "" }
+	scene := func(subnet inventory.Subnet, change func(*policy.Namespace)) *scene {
+		s := newScene()
+		subnet.Name = "vault"
+		s.inventory.SetSubnet(subnet)
+		s.inventory.SetPool(inventory.Pool{Name: "vault-pool", Subnet: "vault"})
+		s.inventory.SetVPC(inventory.VPC{Name: "safe", Namespaces: []string{"bank"}})
+		s.inventory.SetVPC(inventory.VPC{Name: "park"})
+		change(&s.namespace)
+		return s
+	}
+	as := func(labels map[string]string) func(*policy.Namespace) {
+		return func(ns *policy.Namespace) { ns.Labels = labels }
+	}
+	ours := map[string]string{"team": "bank"}
+	cases := map[string]struct {
+		subnet inventory.Subnet
+		ns     func(*policy.Namespace)
+		fix    string // empty where it is allowed
+	}{
+		"not picked":         {inventory.Subnet{Selectors: []policy.Selector{bank}}, as(nil), `"path":"/spec/namespaces","value":["t"]`},
+		"picked":             {inventory.Subnet{Selectors: []policy.Selector{unlabelled, bank}}, as(ours), ""},
+		"picked for nothing": {inventory.Subnet{Selectors: []policy.Selector{unlabelled}}, as(nil), ""},
+		"named":              {inventory.Subnet{Selectors: []policy.Selector{bank}, Namespaces: []string{"t"}}, as(nil), ""},
+		"another is named":   {inventory.Subnet{Selectors: []policy.Selector{bank}, Namespaces: []string{"u"}}, as(nil), `"path":"/spec/namespaces/-","value":"t"`},
+		"noted":              {inventory.Subnet{Selectors: []policy.Selector{bank}}, func(ns *policy.Namespace) { ns.Annotations = map[string]string{lsp: "ovn-default,vault"} }, ""},
+		"cannot be read":     {inventory.Subnet{Selectors: []policy.Selector{unlabelled}}, func(ns *policy.Namespace) { ns.Err = errors.New("timeout") }, "vault"},
+		"VPC of others":      {inventory.Subnet{VPC: "safe"}, as(ours), "kubectl patch vpc safe"},
+		"VPC of all":         {inventory.Subnet{VPC: "park"}, as(nil), ""},
+		"VPC of others, but picked": {
+			inventory.Subnet{VPC: "safe", Selectors: []policy.Selector{bank}}, as(ours), "",
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			for _, p := range []Pod{pod(lsp, "vault"), pod("ovn.kubernetes.io/ip_pool", "vault-pool"), pod(networks, "n/nad", "nad.n.ovn.kubernetes.io/logical_switch", "vault")} {
+				_, refused := create(t, scene(c.subnet, c.ns), tenant, p)
+				if c.fix == "" {
+					mustAllow(t, refused)
+				} else {
+					mustRefuse(t, refused, "subnet vault is for other namespaces", c.fix)
+				}
+			}
+			c.subnet.Provider = "nad.n.ovn"
+			_, refused := create(t, scene(c.subnet, c.ns), tenant, pod(networks, "n/nad"))
+			if c.fix == "" {
+				mustAllow(t, refused)
+			} else {
+				mustRefuse(t, refused, networks, "subnet vault, which is for other namespaces", c.fix)
+			}
+		})
+	}
+}
+
+// In another VPC the number of a Vip is somebody else's.
+func TestThreat07VipOfAnotherVPC(t *testing.T) {
+	s := newScene()
+	far := inventory.Vip{Name: "far", Namespace: "t", Subnet: "island", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.5")}}
+	s.inventory.SetVip(far)
+	const green = "green.u.ovn.kubernetes.io/"
+	for what, keys := range map[string][]string{
+		"of the namespace's subnet":   {vips, "10.16.0.5"},
+		"of a subnet that it names":   {vips, "10.16.0.5", lsp, "ours"},
+		"of an attachment":            {networks, "u/green", green + "port_vips", "10.16.0.5", lsp, "island"},
+		"of a pool's subnet":          {vips, "10.16.0.5", lsp, "island", "ovn.kubernetes.io/ip_pool", "our-pool"},
+		"of an attachment by default": {networks, "n/nad", "nad.n.ovn.kubernetes.io/port_vips", "10.16.0.5"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			_, refused := create(t, s, tenant, pod(keys...))
+			mustRefuse(t, refused, "port_vips", "Vip far", `subnet "island"`)
+		})
+	}
+	old, p := running(), running(vips, "10.16.0.5")
+	mustRefuse(t, update(t, s, tenant, "", &old, &p), vips, "Vip far")
+	_, refused := create(t, s, tenant, pod(vips, "10.16.0.5", lsp, "island"))
+	mustAllow(t, refused)
+	_, refused = create(t, s, tenant, pod(networks, "u/green", green+"port_vips", "10.16.0.5", green+"logical_switch", "island"))
+	mustAllow(t, refused)
+	_, refused = create(t, s, tenant, pod(vips, "10.16.0.100", lsp, "ours"))
+	mustAllow(t, refused) // one of another subnet, in the same VPC
+
+	// Where it cannot be told, it is taken for another one, unless there is only one.
+	s.namespace.Annotations = nil
+	_, refused = create(t, s, tenant, pod(vips, "10.16.0.100"))
+	mustRefuse(t, refused, vips, "Vip mine")
+	s.inventory.DeleteSubnet("island")
+	_, refused = create(t, s, tenant, pod(vips, "10.16.0.100"))
+	mustAllow(t, refused)
+}

@@ -1,0 +1,75 @@
+package governance
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// withVault adds subnets that select namespaces by labels, and one whose VPC is for the bank.
+func withVault(g *Guard) *Guard {
+	g.Look(func(inv *inventory.Inventory) {
+		inv.SetSubnet(inventory.Subnet{Name: "vault", Selectors: []policy.Selector{labelled("team", "bank")}})
+		inv.SetSubnet(inventory.Subnet{Name: "rest", Selectors: []policy.Selector{labelled("team", "")}})
+		inv.SetSubnet(inventory.Subnet{Name: "safe", VPC: "safe"})
+		inv.SetVPC(inventory.VPC{Name: "safe", Namespaces: []string{"bank"}})
+	})
+	return g
+}
+
+// Kube-OVN binds a subnet to every namespace whose labels it selects, so that a label is as good as the note on the namespace.
+func TestThreatT17NamespaceSelectsASubnet(t *testing.T) {
+	type keys = map[string]string
+	for name, c := range map[string]struct {
+		old, now keys // old is nil for a creation
+		words    []string
+	}{
+		"labelled":            {keys{}, keys{"label:team": "bank"}, []string{"metadata.labels", "subnet vault", `"exempt"`}},
+		"created so":          {nil, keys{"label:team": "bank"}, []string{"subnet vault", `"exempt"`}},
+		"labelled otherwise":  {keys{}, keys{"label:x": "y"}, nil},
+		"created otherwise":   {nil, keys{"label:x": "y"}, nil},
+		"had the label":       {keys{"label:team": "bank"}, keys{"label:team": "bank", "label:x": "y"}, nil},
+		"gives it up":         {keys{"label:team": "bank", "ovn.kubernetes.io/logical_switch": "rest"}, keys{"ovn.kubernetes.io/logical_switch": "rest"}, nil},
+		"is picked for none":  {keys{"label:team": "bank"}, keys{}, []string{"subnet rest", `"exempt"`}},
+		"noted by Kube-OVN":   {keys{"ovn.kubernetes.io/logical_switch": "vault"}, keys{"ovn.kubernetes.io/logical_switch": "vault", "label:team": "bank"}, nil},
+		"no label is changed": {keys{}, keys{"a": "b"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var old any
+			if c.old != nil {
+				old = namespace("shop", c.old)
+			}
+			req := request(t, "namespaces", namespace("shop", c.now), old)
+			a, err := withVault(guardOf(&tableCluster{})).Namespace(t.Context(), req)
+			expect(t, a, err, c.words...)
+			a, err = withVault(guardOf(&tableCluster{rights: []string{"alice exempt namespaces.ovnguard.io /shop"}})).Namespace(t.Context(), req)
+			expect(t, a, err)
+			if used := a.Audit["exempt"] != ""; used != (c.words != nil) {
+				t.Errorf("the audit annotations say that the right was used: %v", used)
+			}
+		})
+	}
+}
+
+func TestThreatT07VipSubnetBySelector(t *testing.T) {
+	with := func(subnet string, ns policy.Namespace, words ...string) {
+		t.Helper()
+		c := honouring()
+		c.rights = []string{"alice create pods. shop/"}
+		ns.Name = "shop"
+		c.namespaces = map[string]policy.Namespace{"shop": ns}
+		a, err := withVault(guardOf(c)).Vip(t.Context(), vipRequest(t, "mine", object{"namespace": "shop", "subnet": subnet}, nil))
+		expect(t, a, err, words...)
+	}
+	bank := map[string]string{"team": "bank"}
+	with("vault", policy.Namespace{}, "spec.subnet", "subnet vault is not for namespace shop", "Subnet vault")
+	with("vault", policy.Namespace{Labels: bank})
+	with("vault", policy.Namespace{Annotations: map[string]string{"ovn.kubernetes.io/logical_switch": "x,vault"}})
+	with("rest", policy.Namespace{})
+	with("rest", policy.Namespace{Labels: bank}, "subnet rest")
+	with("rest", policy.Namespace{Err: errors.New("timeout")}, "subnet rest")
+	with("safe", policy.Namespace{Labels: bank}, "spec.subnet", "Vpc safe")
+	with("ovn-default", policy.Namespace{Err: errors.New("timeout")})
+}

@@ -1,0 +1,51 @@
+package policy
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+// A Vip grants its address where it is sure that the NIC is in its VPC.
+func TestVIPOfTheNICsVPC(t *testing.T) {
+	const here, there = "ovn-cluster", "island"
+	for name, c := range map[string]struct {
+		vip     string
+		nic     []string
+		granted bool
+	}{
+		"the same":                     {here, []string{here}, true},
+		"another":                      {there, []string{here}, false},
+		"one of two":                   {here, []string{here, there}, false},
+		"the NIC's cannot be told":     {here, []string{""}, false},
+		"nobody asked for the NIC's":   {here, nil, false},
+		"the Vip's cannot be told":     {"", []string{here}, false},
+		"neither can be told":          {"", []string{""}, false},
+		"one of two that can be told":  {here, []string{"", here}, false},
+		"the same, which is no matter": {there, []string{there}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := Decide(Query{
+				Provider: kubeovn.DefaultProvider, Namespace: Namespace{Name: "ns"}, VPCs: c.nic,
+				Pod:  Pod{Annotations: map[string]string{"ovn.kubernetes.io/port_vips": "10.0.0.9"}},
+				VIPs: []VIP{{Name: "v", Subnet: "s", VPC: c.vip, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.9")}}},
+			})
+			if got := len(d.Pairs) == 1 && d.Level == Extended; got != c.granted || (len(d.Refusals()) == 0) != c.granted {
+				t.Errorf("granted %v, want %v: %+v", got, c.granted, d)
+			}
+		})
+	}
+	// Another Vip of the same address may be the one.
+	d := Decide(Query{
+		Provider: kubeovn.DefaultProvider, Namespace: Namespace{Name: "ns"}, VPCs: []string{here},
+		Pod: Pod{Annotations: map[string]string{"ovn.kubernetes.io/port_vips": "10.0.0.9"}},
+		VIPs: []VIP{
+			{Name: "far", VPC: there, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.9")}},
+			{Name: "near", VPC: here, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.9")}},
+		},
+	})
+	if len(d.Pairs) != 1 || len(d.Refusals()) > 0 {
+		t.Errorf("%+v", d)
+	}
+}
