@@ -158,28 +158,38 @@ func (c *check) owners(before []OwnerReference) {
 	}
 }
 
-// portName refuses a pod whose ports would bear the names of others'.
+// portName refuses a pod whose ports would bear the names of others'. Those of a machine's launchers bear the name of the machine, which
+// its author chose.
 func (c *check) portName() {
-	name, ns := c.pod.Metadata.Name, c.Namespace.Name
-	if name == "" || c.Accounts.isKubeVirt(c.User) {
-		return // the API server makes the name before it asks for validation; and launchers of one machine share its ports
+	name, ns := c.pod.Metadata.portOwner(), c.Namespace.Name
+	if c.pod.Metadata.Name == "" {
+		return // the API server makes the name before it asks for validation
+	}
+	field, whose, machine := "metadata.name", "the pod", ""
+	if o := c.pod.Metadata.launcherOf(); o != nil && c.Accounts.isKubeVirt(c.User) {
+		field, whose, machine = "metadata.ownerReferences", "the machine", o.Name
 	}
 	if kubeovn.MayNameAnotherPort(name, ns) {
-		c.refuse("metadata.name", "give the pod a name without dots",
+		c.refuse(field, "give "+whose+" a name without dots",
 			"its port would be named %s, as that of another pod's attachment is, and Kube-OVN would take the two for one", kubeovn.PortName(name, ns, kubeovn.DefaultProvider))
 		return
 	}
-	// What the API server makes names of, nobody can steer to that of another port.
-	if made, ok := policy.ReadRecord(c.pod.Metadata.Annotations)[kubeovn.DefaultProvider]; (!ok || made.Named) && c.blind("metadata.name", inventory.Pods, inventory.Records) {
+	// What the API server makes names of, nobody can steer to that of another port. Machines have the names that somebody chose.
+	made, ok := policy.ReadRecord(c.pod.Metadata.Annotations)[kubeovn.DefaultProvider]
+	if (!ok || made.Named || machine != "") && c.blind(field, inventory.Pods, inventory.Records) {
 		return
 	}
-	me := inventory.PodKey{Namespace: ns, Name: name}
+	me, fix := inventory.PodKey{Namespace: ns, Name: c.pod.Metadata.Name}, "give "+whose+" another name"
 	for _, nic := range c.nics {
-		port := kubeovn.PortName(c.pod.Metadata.portOwner(), ns, nic.Provider)
-		if other, taken := c.Inventory.ClaimedBy(port, me); taken {
-			c.refuse("metadata.name", "give the pod another name", "its port would be named %s, which is that of a port of pod %s", port, other)
-		} else if c.Inventory.KeptFor(port) == "VirtualMachine" {
-			c.refuse("metadata.name", "give the pod another name", "its port would be named %s, which a virtual machine keeps", port)
+		port := kubeovn.PortName(name, ns, nic.Provider)
+		keeper, of := c.Inventory.Kept(port)
+		switch other, taken := c.Inventory.ClaimedBy(port, me, machine); {
+		case taken:
+			c.refuse(field, fix, "its port would be named %s, which is that of a port of pod %s", port, other)
+		case keeper == "VirtualMachine" && machine == "":
+			c.refuse(field, fix, "its port would be named %s, which a virtual machine keeps", port)
+		case keeper != "" && of != (inventory.PodKey{}) && of != inventory.PodKey{Namespace: ns, Name: name}:
+			c.refuse(field, fix, "its port would be named %s, which a %s keeps for %s", port, keeper, of)
 		}
 	}
 }

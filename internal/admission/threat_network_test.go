@@ -151,6 +151,57 @@ func TestThreatT09SubnetBySelector(t *testing.T) {
 	}
 }
 
+// The launchers of a machine have ports of the machine's name, which its author chose.
+func TestThreat22MachineNames(t *testing.T) {
+	launcher := func(name, machine string, more ...string) Pod {
+		p := pod(more...)
+		p.Metadata.Name = name
+		p.Metadata.Owners = []OwnerReference{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: machine, UID: "9", Controller: true}}
+		return p
+	}
+	s := newScene()
+	s.inventory.SetPod(&inventory.Pod{PodKey: inventory.PodKey{Namespace: "t", Name: "virt-launcher-vm1-aaaaa"}, Owner: "vm1"})
+	s.inventory.SetPod(&inventory.Pod{PodKey: inventory.PodKey{Namespace: "t", Name: "plain"}, Owner: "plain"})
+	s.inventory.SetPod(&inventory.Pod{
+		PodKey: inventory.PodKey{Namespace: "y", Name: "x"}, Owner: "x", Attachments: []kubeovn.Attachment{{Namespace: "q", Name: "t.p"}},
+	})
+	s.inventory.SetRecord(&inventory.Record{Name: "vm1.t", Subnet: "ovn-default", Keeper: "VirtualMachine", KeptFor: &inventory.PodKey{Namespace: "t", Name: "vm1"}})
+	for what, c := range map[string]struct {
+		pod   Pod
+		about []string // none where it is allowed
+	}{
+		"the first":                  {launcher("virt-launcher-vm2-aaaaa", "vm2"), nil},
+		"the target of a migration":  {launcher("virt-launcher-vm1-bbbbb", "vm1"), nil},
+		"named like an attachment":   {launcher("virt-launcher-x-aaaaa", "x.u.blue.u.ovn"), []string{"x.u.blue.u.ovn.t", "give the machine a name without dots"}},
+		"named like a pod":           {launcher("virt-launcher-plain-aaaaa", "plain"), []string{"plain.t", "pod t/plain"}},
+		"whose NIC is a pod's":       {launcher("virt-launcher-x-aaaaa", "x.y", networks, "q/p"), []string{"x.y.t.p.q.ovn", "pod y/x"}},
+		"without a machine, by name": {func() Pod { p := pod(); p.Metadata.Name = "vm1"; return p }(), []string{"vm1.t"}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			_, refused := create(t, s, virtualize, c.pod)
+			if c.about == nil {
+				mustAllow(t, refused)
+			} else {
+				mustRefuse(t, refused, c.about...)
+			}
+		})
+	}
+}
+
+// A StatefulSet, or a machine, keeps its port while no pod runs. That of another namespace is not to be had by a name with dots.
+func TestThreat21KeptPorts(t *testing.T) {
+	s := newScene()
+	s.inventory.SetRecord(&inventory.Record{Name: "a-0.b.t.n.m.ovn", Subnet: "ovn-default", Keeper: "StatefulSet", KeptFor: &inventory.PodKey{Namespace: "b", Name: "a-0"}})
+	s.inventory.SetRecord(&inventory.Record{Name: "web-0.t", Subnet: "ovn-default", Keeper: "StatefulSet", KeptFor: &inventory.PodKey{Namespace: "t", Name: "web-0"}})
+	p := pod(networks, "m/n")
+	p.Metadata.Name = "a-0.b"
+	_, refused := create(t, s, tenant, p)
+	mustRefuse(t, refused, "metadata.name", "a-0.b.t.n.m.ovn", "StatefulSet keeps for b/a-0")
+	p.Metadata.Name = "web-0"
+	_, refused = create(t, s, tenant, p)
+	mustAllow(t, refused)
+}
+
 // In another VPC the number of a Vip is somebody else's.
 func TestThreat07VipOfAnotherVPC(t *testing.T) {
 	s := newScene()

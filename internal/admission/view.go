@@ -54,10 +54,18 @@ func (v *View) decide(p *Pod, provider kubeovn.Provider, trustOwner bool) policy
 
 // portOwner gives the name that the pod's ports bear.
 func (m *Metadata) portOwner() string {
-	for _, o := range m.Owners {
-		if kubeovn.OwnsLauncher(o.APIVersion, o.Kind) {
-			return o.Name
-		}
+	if o := m.launcherOf(); o != nil {
+		return o.Name
 	}
 	return m.Name
+}
+
+// launcherOf gives the machine whose launcher the pod passes for; nil where there is none.
+func (m *Metadata) launcherOf() *OwnerReference {
+	for i, o := range m.Owners {
+		if kubeovn.OwnsLauncher(o.APIVersion, o.Kind) {
+			return &m.Owners[i]
+		}
+	}
+	return nil
 }

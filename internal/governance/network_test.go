@@ -1,8 +1,13 @@
 package governance
 
 import (
+	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -72,4 +77,55 @@ func TestThreatT07VipSubnetBySelector(t *testing.T) {
 	with("rest", policy.Namespace{Err: errors.New("timeout")}, "subnet rest")
 	with("safe", policy.Namespace{Labels: bank}, "spec.subnet", "Vpc safe")
 	with("ovn-default", policy.Namespace{Err: errors.New("timeout")})
+}
+
+// Pods that run a machine have ports of its name, whoever makes them.
+func TestThreat22MachineNamesGoverned(t *testing.T) {
+	for _, resource := range []string{"virtualmachines", "virtualmachineinstances"} {
+		for name, words := range map[string][]string{
+			"x.bank.blue.lab.ovn": {"metadata.name", "x.bank.blue.lab.ovn.shop", "without dots"}, "vm": nil, "my.vm": nil,
+		} {
+			a, err := guardOf(honouring()).Machine(t.Context(), calledSo(t, machineRequest(t, resource, nil, nil), name))
+			expect(t, a, err, words...)
+			// One that is there can still be changed.
+			a, err = guardOf(honouring()).Machine(t.Context(), calledSo(t, machineRequest(t, resource, map[string]string{"a": "b"}, map[string]string{}), name))
+			expect(t, a, err)
+		}
+	}
+	// What its launchers would be refused for is told.
+	a, err := guardOf(honouring()).Machine(t.Context(), calledSo(t, machineRequest(t, "virtualmachines", map[string]string{"a": "b"}, nil), "web-0"))
+	expect(t, a, err)
+	said := false
+	for _, w := range a.Warnings {
+		said = said || strings.Contains(w, "web-0.shop, which is that of a port of pod shop/web-0")
+	}
+	if !said {
+		t.Errorf("warnings %q", a.Warnings)
+	}
+}
+
+// calledSo gives the request for an object of another name.
+func calledSo(t *testing.T, req *admissionv1.AdmissionRequest, name string) *admissionv1.AdmissionRequest {
+	t.Helper()
+	req.Name = name
+	for _, raw := range []*runtime.RawExtension{&req.Object, &req.OldObject} {
+		if raw.Raw == nil {
+			continue
+		}
+		var o object
+		if err := json.Unmarshal(raw.Raw, &o); err != nil {
+			t.Fatal(err)
+		}
+		metadata, ok := o["metadata"].(map[string]any)
+		if !ok {
+			metadata = map[string]any{}
+		}
+		metadata["name"], o["metadata"] = name, metadata
+		text, err := json.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw.Raw = text
+	}
+	return req
 }

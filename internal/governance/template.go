@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -120,13 +121,24 @@ func (g *Guard) Machine(ctx context.Context, req *admissionv1.AdmissionRequest) 
 	if err != nil {
 		return Answer{}, fmt.Errorf("the review's object is no %s: %w", req.Kind.Kind, err)
 	}
-	old := &template{}
+	var old *template
 	if req.Operation == admissionv1.Update {
 		if old, err = read(req.OldObject.Raw); err != nil {
 			return Answer{}, fmt.Errorf("the review's oldObject is no %s: %w", req.Kind.Kind, err)
 		}
 	}
+	var named struct {
+		Metadata metadata `json:"metadata"`
+	}
+	if err := json.Unmarshal(req.Object.Raw, &named); err != nil {
+		return Answer{}, fmt.Errorf("the review's object is no %s: %w", req.Kind.Kind, err)
+	}
 	var a Answer
+	name := cmp.Or(named.Metadata.Name, req.Name)
+	if old == nil {
+		old = &template{}
+		a.machineName(name, req.Namespace)
+	}
 	for _, key := range slices.Sorted(maps.Keys(t.Metadata.Annotations)) {
 		value := t.Metadata.Annotations[key]
 		if was, had := old.Metadata.Annotations[key]; kubeovn.ClassOf(key) == kubeovn.MachineKey && (!had || was != value) {
@@ -144,8 +156,19 @@ func (g *Guard) Machine(ctx context.Context, req *admissionv1.AdmissionRequest) 
 	if len(g.Accounts.KubeVirt) > 0 {
 		maker = g.Accounts.KubeVirt[0]
 	}
-	g.foresee(ctx, &a, req.Namespace, maker, path, t.pod("virt-launcher-"+req.Name))
+	p := t.pod("virt-launcher-" + name)
+	p.Metadata.Owners = []admission.OwnerReference{{APIVersion: kubeovn.MachineGroup + "/v1", Kind: "VirtualMachineInstance", Name: name, Controller: true}}
+	g.foresee(ctx, &a, req.Namespace, maker, path, p)
 	return a, nil
+}
+
+// machineName refuses a name by which the port of the machine would be another's: the pods that run it have ports of its name, and
+// KubeVirt makes them without asking.
+func (a *Answer) machineName(name, namespace string) {
+	if kubeovn.MayNameAnotherPort(name, namespace) {
+		a.deny("metadata.name: the port of the machine would be named %s, as that of another pod's attachment is, and Kube-OVN would take the two for one; choose a name without dots",
+			kubeovn.PortName(name, namespace, kubeovn.DefaultProvider))
+	}
 }
 
 // field names an annotation of a template as people find it in their manifest.

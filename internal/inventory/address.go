@@ -181,18 +181,25 @@ func (inv *Inventory) SubnetOf(port string) string {
 	return ""
 }
 
-// KeptFor gives the kind of owner that keeps the port of that name while no pod runs; "" where none does.
-func (inv *Inventory) KeptFor(port string) string {
-	if r := inv.slot(port).record; r != nil {
-		return r.Keeper
+// Kept gives the kind of owner that keeps the port of that name while no pod runs, and the pod or machine that it is kept for; "" where
+// none does.
+func (inv *Inventory) Kept(port string) (kind string, of PodKey) {
+	r := inv.slot(port).record
+	if r == nil {
+		return "", PodKey{}
 	}
-	return ""
+	if r.KeptFor != nil {
+		of = *r.KeptFor
+	}
+	return r.Keeper, of
 }
 
-// ClaimedBy gives a pod other than me that still runs and has the port of that name.
-func (inv *Inventory) ClaimedBy(port string, me PodKey) (other PodKey, taken bool) {
+// ClaimedBy gives a pod other than me that still runs and has the port of that name. The launchers of a machine share its ports;
+// machine is its name where I am one, and "" where not.
+func (inv *Inventory) ClaimedBy(port string, me PodKey, machine string) (other PodKey, taken bool) {
 	for c := range inv.slot(port).claimants() {
-		if c.pod.PodKey != me && !c.pod.ended() {
+		twin := machine != "" && c.pod.Namespace == me.Namespace && c.pod.Owner == machine && c.pod.Name != machine
+		if c.pod.PodKey != me && !c.pod.ended() && !twin {
 			return c.pod.PodKey, true
 		}
 	}

@@ -52,6 +52,8 @@ type Record struct {
 	Subnet string
 	// Keeper is the kind of owner that keeps the port while no pod runs: "StatefulSet", "VirtualMachine" or "".
 	Keeper string
+	// KeptFor is the pod, or the machine, whose port is kept; nil where nothing keeps it.
+	KeptFor *PodKey
 }
 
 // Vip is Kube-OVN's Vip resource, as far as it makes rows that look like a pod's port.

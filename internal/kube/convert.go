@@ -82,6 +82,9 @@ func AttachmentOf(nad *nadv1.NetworkAttachmentDefinition) (kubeovn.Attachment, k
 // RecordOf gives the facts of an IP resource (ips.kubeovn.io). Fields that are absent stay empty.
 func RecordOf(u *unstructured.Unstructured) *inventory.Record {
 	r := &inventory.Record{Name: u.GetName(), MAC: specString(u, "macAddress"), Subnet: shared(specString(u, "subnet")), Keeper: shared(specString(u, "podType"))}
+	if r.Keeper != "" {
+		r.KeptFor = &inventory.PodKey{Namespace: shared(specString(u, "namespace")), Name: specString(u, "podName")}
+	}
 	for _, field := range []string{"v4IpAddress", "v6IpAddress"} {
 		if ip := specString(u, field); ip != "" {
 			r.IPs = append(r.IPs, ip)

@@ -117,9 +117,9 @@ func object(kind schema.GroupVersionKind, name string, spec map[string]any) *uns
 
 func TestRecordAndVip(t *testing.T) {
 	got := RecordOf(object(IPKind, "p.ns", map[string]any{
-		"macAddress": "m", "v6IpAddress": "fd00::1", "v4IpAddress": "10.0.0.1", "podType": "StatefulSet", "namespace": "ns",
+		"macAddress": "m", "v6IpAddress": "fd00::1", "v4IpAddress": "10.0.0.1", "podType": "StatefulSet", "namespace": "ns", "podName": "p",
 	}))
-	want := &inventory.Record{Name: "p.ns", MAC: "m", IPs: []string{"10.0.0.1", "fd00::1"}, Keeper: "StatefulSet"}
+	want := &inventory.Record{Name: "p.ns", MAC: "m", IPs: []string{"10.0.0.1", "fd00::1"}, Keeper: "StatefulSet", KeptFor: &inventory.PodKey{Namespace: "ns", Name: "p"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
