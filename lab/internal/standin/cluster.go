@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -177,7 +178,8 @@ func (c *controller) syncNode(ctx context.Context, name string) error {
 	return nil
 }
 
-// syncNamespace writes the namespace's subnets to its annotations: those that name it, else the default one.
+// syncNamespace writes the namespace's subnets to its annotations: those that name it or select it by labels, else the default one. A
+// selector that cannot be read stops it for every namespace, as it stops upstream.
 func (c *controller) syncNamespace(ctx context.Context, name string) error {
 	ns, ok := c.namespaces.get("", name)
 	if !ok || ns.DeletionTimestamp != nil {
@@ -185,7 +187,11 @@ func (c *controller) syncNamespace(ctx context.Context, name string) error {
 	}
 	var mine []*crd.Subnet
 	for _, s := range c.subnets.list() {
-		if slices.Contains(s.Spec.Namespaces, name) {
+		selected, err := selects(s, ns.Labels)
+		if err != nil {
+			return err
+		}
+		if selected || slices.Contains(s.Spec.Namespaces, name) {
 			mine = append(mine, s)
 		}
 	}
@@ -217,4 +223,18 @@ func (c *controller) syncNamespace(ctx context.Context, name string) error {
 		return fmt.Errorf("annotate namespace %s: %w", name, err)
 	}
 	return nil
+}
+
+// selects tells that one of a subnet's selectors picks a namespace with these labels.
+func selects(s *crd.Subnet, of map[string]string) (bool, error) {
+	for i := range s.Spec.NamespaceSelectors {
+		selector, err := metav1.LabelSelectorAsSelector(&s.Spec.NamespaceSelectors[i])
+		if err != nil {
+			return false, fmt.Errorf("subnet %s: spec.namespaceSelectors[%d]: %w", s.Name, i, err)
+		}
+		if selector.Matches(labels.Set(of)) {
+			return true, nil
+		}
+	}
+	return false, nil
 }

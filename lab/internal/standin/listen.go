@@ -3,6 +3,7 @@ package standin
 import (
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -129,7 +130,7 @@ func (c *controller) subnetChanged(before, s *crd.Subnet) {
 		return // a change of the status only
 	}
 	c.queue.add(kindSubnet, "", s.Name)
-	if before == nil || !slices.Equal(before.Spec.Namespaces, s.Spec.Namespaces) {
+	if before == nil || !slices.Equal(before.Spec.Namespaces, s.Spec.Namespaces) || !reflect.DeepEqual(before.Spec.NamespaceSelectors, s.Spec.NamespaceSelectors) {
 		for _, ns := range c.namespaces.list() {
 			c.queue.add(kindNamespace, "", ns.Name)
 		}

@@ -52,25 +52,26 @@ type Subnet struct {
 
 // SubnetSpec holds the fields of a Subnet that the stand-in reads.
 type SubnetSpec struct {
-	Default             bool     `json:"default,omitempty"`
-	Vpc                 string   `json:"vpc,omitempty"`
-	Protocol            string   `json:"protocol,omitempty"`
-	Namespaces          []string `json:"namespaces,omitempty"`
-	CIDRBlock           string   `json:"cidrBlock,omitempty"`
-	Gateway             string   `json:"gateway,omitempty"`
-	ExcludeIPs          []string `json:"excludeIps,omitempty"`
-	Provider            string   `json:"provider,omitempty"`
-	GatewayType         string   `json:"gatewayType,omitempty"`
-	NatOutgoing         bool     `json:"natOutgoing,omitempty"`
-	Private             bool     `json:"private,omitempty"`
-	Vlan                string   `json:"vlan,omitempty"`
-	Vips                []string `json:"vips,omitempty"`
-	LogicalGateway      bool     `json:"logicalGateway,omitempty"`
-	U2OInterconnection  bool     `json:"u2oInterconnection,omitempty"`
-	EnableDHCP          bool     `json:"enableDHCP,omitempty"`
-	DHCPv4Options       string   `json:"dhcpV4Options,omitempty"`
-	DHCPv6Options       string   `json:"dhcpV6Options,omitempty"`
-	DisableInterconnect bool     `json:"disableInterConnection,omitempty"`
+	Default             bool                   `json:"default,omitempty"`
+	Vpc                 string                 `json:"vpc,omitempty"`
+	Protocol            string                 `json:"protocol,omitempty"`
+	Namespaces          []string               `json:"namespaces,omitempty"`
+	NamespaceSelectors  []metav1.LabelSelector `json:"namespaceSelectors,omitempty"`
+	CIDRBlock           string                 `json:"cidrBlock,omitempty"`
+	Gateway             string                 `json:"gateway,omitempty"`
+	ExcludeIPs          []string               `json:"excludeIps,omitempty"`
+	Provider            string                 `json:"provider,omitempty"`
+	GatewayType         string                 `json:"gatewayType,omitempty"`
+	NatOutgoing         bool                   `json:"natOutgoing,omitempty"`
+	Private             bool                   `json:"private,omitempty"`
+	Vlan                string                 `json:"vlan,omitempty"`
+	Vips                []string               `json:"vips,omitempty"`
+	LogicalGateway      bool                   `json:"logicalGateway,omitempty"`
+	U2OInterconnection  bool                   `json:"u2oInterconnection,omitempty"`
+	EnableDHCP          bool                   `json:"enableDHCP,omitempty"`
+	DHCPv4Options       string                 `json:"dhcpV4Options,omitempty"`
+	DHCPv6Options       string                 `json:"dhcpV6Options,omitempty"`
+	DisableInterconnect bool                   `json:"disableInterConnection,omitempty"`
 }
 
 // SubnetStatus holds the fields of a Subnet's status that the stand-in writes.
