@@ -90,8 +90,11 @@ func TestOpened(t *testing.T) {
 	}
 	inv := New()
 	for _, s := range []Subnet{
-		{Name: "all"}, {Name: "bank", Selectors: []policy.Selector{picks("bank")}}, {Name: "bank2", Selectors: []policy.Selector{picks("no"), picks("bank")}},
-		{Name: "named", Namespaces: []string{"ns"}, Selectors: []policy.Selector{picks("bank")}}, {Name: "others", Namespaces: []string{"x"}},
+		{Name: "all"},
+		{Name: "bank", Selectors: []policy.Selector{picks("bank")}},
+		{Name: "bank2", Selectors: []policy.Selector{picks("no"), picks("bank")}},
+		{Name: "named", Namespaces: []string{"ns"}, Selectors: []policy.Selector{picks("bank")}},
+		{Name: "others", Namespaces: []string{"x"}},
 	} {
 		inv.SetSubnet(s)
 	}

@@ -68,7 +68,7 @@ func FillFromFile(data []byte, inv *inventory.Inventory) (Filled, error) {
 
 // resourceNames gives what to ask kubectl for.
 func resourceNames() string {
-	return "namespaces,pods,network-attachment-definitions.k8s.cni.cncf.io,ips.kubeovn.io,vips.kubeovn.io,subnets.kubeovn.io,ippools.kubeovn.io," +
+	return "namespaces,pods,network-attachment-definitions.k8s.cni.cncf.io,ips.kubeovn.io,vips.kubeovn.io,subnets.kubeovn.io,vpcs.kubeovn.io,ippools.kubeovn.io," +
 		"portsecuritypolicies,portsecurityexceptions,nodes,services,replicasets,statefulsets,daemonsets,jobs"
 }
 
