@@ -166,8 +166,8 @@ type AddressPair struct {
 	// +kubebuilder:validation:MaxLength=43
 	Prefix string `json:"prefix"`
 	// sharedWith names whose address lies in the prefix, or whose MAC it is, where that is meant: a port by its IP resource
-	// ("pod.namespace"), a Vip, a node, a Service ("namespace/name"), or the subnet whose gateway it is or whose addresses are the
-	// nodes'. Without it, a prefix must hold nobody else's address.
+	// ("pod.namespace"), a Vip, a node, a Service ("namespace/name"), the subnet whose gateway it is, to which Kube-OVN gave it or whose
+	// addresses are the nodes', or else the router's port. Without it, a prefix must hold nobody else's address.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	SharedWith string `json:"sharedWith,omitempty"`

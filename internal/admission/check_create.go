@@ -102,6 +102,8 @@ func (c *check) grant(key, value string) {
 	if kubeovn.BaseSuffix(key) == kubeovn.VIP {
 		if !slices.ContainsFunc(c.Inventory.VIPs(ns), func(v policy.VIP) bool { return v.Name == value }) {
 			c.refuse(annotation(key), makeVip+", and name that", "the pod would take the address and the MAC of Vip %q, and namespace %s has no such Vip", value, ns)
+		} else if v, _ := c.Inventory.Vip(value); v.Type != "" {
+			c.refuse(annotation(key), "name a Vip without spec.type", "the pod would take the MAC of Vip %q, which is of type %s and has a port of its own, perhaps with the MAC of the gateway", value, v.Type)
 		}
 		return
 	}

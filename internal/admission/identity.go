@@ -97,7 +97,7 @@ func (c *check) address(field string, provider kubeovn.Provider, text string, mi
 		return
 	}
 	for _, h := range c.Inventory.Holders(a) {
-		if h.Kind == inventory.HeldByPort && (!mine || c.ours(h.Name)) || !c.sameNetwork(h, provider) {
+		if h.Kind == inventory.HeldByPort && (!mine || c.ours(h.Name)) || h.OfService(c.Namespace.Name) || !c.sameNetwork(h, provider) {
 			continue
 		}
 		c.refuse(field, "choose another address, or leave it to Kube-OVN", "%s is that of %s", a, h)
@@ -111,8 +111,8 @@ func (c *check) sameNetwork(h inventory.Holder, provider kubeovn.Provider) bool 
 	switch h.Kind {
 	case inventory.HeldByPort:
 		name = c.Inventory.SubnetOf(h.Name)
-	case inventory.HeldByGateway:
-	case inventory.HeldByNode, inventory.HeldByService, inventory.HeldByVip:
+	case inventory.HeldByGateway, inventory.HeldBySubnet:
+	case inventory.HeldByRouter, inventory.HeldByNode, inventory.HeldByNodes, inventory.HeldByService, inventory.HeldByBalancer, inventory.HeldByExternal, inventory.HeldByVip:
 		return true
 	}
 	theirs := c.Inventory.VPCOf(name)
@@ -166,9 +166,9 @@ func (c *check) mac(field string, provider kubeovn.Provider, text string) {
 		c.refuse(field, fix, "%v; port_security would be there and check nothing", err)
 		return
 	}
-	for _, name := range c.Inventory.MACHolders(text) {
-		if !c.ours(name) && c.sameNetwork(inventory.Holder{Kind: inventory.HeldByPort, Name: name}, provider) {
-			c.refuse(field, "choose another MAC, or leave it to Kube-OVN", "%s is that of port %s", text, name)
+	for _, h := range c.Inventory.MACHolders(text) {
+		if (h.Kind != inventory.HeldByPort || !c.ours(h.Name)) && c.sameNetwork(h, provider) {
+			c.refuse(field, "choose another MAC, or leave it to Kube-OVN", "%s is that of %s", text, h)
 		}
 	}
 }

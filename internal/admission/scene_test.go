@@ -52,6 +52,7 @@ func town() *inventory.Inventory {
 		{Name: "theirs", Namespaces: []string{"u"}, Gateways: []netip.Addr{netip.MustParseAddr("10.18.0.1")}},
 		{Name: "join"},
 		{Name: "nodes"},
+		{Name: "wide", MACs: []string{"0a:00:00:00:00:fb"}, Own: []netip.Addr{netip.MustParseAddr("10.19.0.3")}},
 		{Name: "their-blue", Provider: "blue.u.ovn", Namespaces: []string{"u"}},
 		{Name: "our-green", Provider: "green.u.ovn", Namespaces: []string{"u", "t"}},
 		{Name: "island", VPC: "island", Gateways: []netip.Addr{netip.MustParseAddr("10.16.0.9")}},
@@ -72,8 +73,14 @@ func town() *inventory.Inventory {
 	inv.SetRecord(&inventory.Record{Name: "vm1.t", MAC: "0a:00:00:00:00:06", IPs: []string{"10.16.0.6"}, Subnet: "ovn-default", Keeper: "VirtualMachine"})
 	inv.SetRecord(&inventory.Record{Name: "web-0.t", MAC: "0a:00:00:00:00:07", IPs: []string{"10.16.0.7"}, Subnet: "ovn-default", Keeper: "StatefulSet"})
 	inv.SetRecord(&inventory.Record{Name: "node-node1", MAC: "0a:00:00:00:00:08", IPs: []string{"100.64.0.2"}, Subnet: "nodes"})
+	inv.SetFixed(inventory.Fixed{Holder: inventory.Holder{Kind: inventory.HeldByExternal, Name: "u/db"}, Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7")}})
+	inv.SetFixed(inventory.Fixed{Holder: inventory.Holder{Kind: inventory.HeldByBalancer, Name: "t/lb"}, Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.8")}})
+	inv.SetRouterPort(inventory.RouterPort{UUID: "r1", Name: "ovn-cluster-ovn-default", MAC: "0a:00:00:00:00:fe"})
+	inv.SetRouterPort(inventory.RouterPort{UUID: "r2", Name: "island-island", MAC: "0a:00:00:00:00:fd"})
+	inv.SetRouterPort(inventory.RouterPort{UUID: "r3", Name: "somewhere", MAC: "0a:00:00:00:00:fc"})
+	inv.SetVip(inventory.Vip{Name: "balancer", Namespace: "t", Subnet: "ovn-default", Type: kubeovn.VipSwitchLB, MAC: "0a:00:00:00:00:fe"})
 	inv.SetVip(inventory.Vip{Name: "mine", Namespace: "t", Subnet: "ovn-default", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.100")}})
-	inv.SetVip(inventory.Vip{Name: "foreign", Namespace: "u", Subnet: "ovn-default", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.101")}})
+	inv.SetVip(inventory.Vip{Name: "foreign", Namespace: "u", Subnet: "ovn-default", MAC: "0a:00:00:00:00:99", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.101")}})
 	inv.SetPod(&inventory.Pod{
 		PodKey: inventory.PodKey{Namespace: "u", Name: "victim"}, Owner: "victim", Attachments: []kubeovn.Attachment{{Namespace: "n", Name: "nad"}},
 	})

@@ -15,7 +15,7 @@ import (
 func TestThreat09ChosenAddress(t *testing.T) {
 	for value, whose := range map[string]string{
 		"10.16.0.5": "port victim.u", "10.16.0.1": "gateway of subnet ovn-default", "172.18.0.2": "node node1", "10.96.0.7": "service u/db",
-		"10.16.0.101": "Vip foreign", "10.16.0.30,10.16.0.5": "port victim.u",
+		"10.16.0.101": "Vip foreign", "203.0.113.7": "service u/db", "10.19.0.3": "subnet wide", "10.16.0.30,10.16.0.5": "port victim.u",
 	} {
 		_, refused := create(t, newScene(), tenant, pod(ip, value))
 		mustRefuse(t, refused, ip, whose)
@@ -29,10 +29,25 @@ func TestThreat09ChosenAddress(t *testing.T) {
 		_, refused := create(t, newScene(), tenant, pod(key, value, networks, "n/nad"))
 		mustRefuse(t, refused, key, "port victim.u")
 	}
-	_, refused := create(t, newScene(), tenant, pod("ovn.kubernetes.io/ip_pool", "10.16.0.31;10.16.0.1"))
+	// The gateways' MACs, and what else there is on a switch beside pods.
+	for mac, whose := range map[string]string{
+		"0a:00:00:00:00:fe": "the gateway of subnet ovn-default", "0A:00:00:00:00:FE": "the gateway of subnet ovn-default",
+		"0a:00:00:00:00:fc": "router port somewhere", "0a:00:00:00:00:fb": "subnet wide", "0a:00:00:00:00:99": "Vip foreign",
+	} {
+		_, refused := create(t, newScene(), tenant, pod(hw, mac))
+		mustRefuse(t, refused, hw, whose)
+		_, refused = create(t, newScene(), tenant, pod(networks, `[{"name":"nad","namespace":"n","mac":"`+mac+`"}]`))
+		mustRefuse(t, refused, networks, whose)
+	}
+	// A load balancer's address is that of pods of the Service's namespace.
+	_, refused := create(t, newScene(), tenant, pod(ip, "203.0.113.8"))
+	mustAllow(t, refused)
+	_, refused = create(t, newScene(), tenant, pod("ovn.kubernetes.io/ip_pool", "10.16.0.31;10.16.0.1"))
 	mustRefuse(t, refused, "ip_pool", "gateway")
 	// An address of a network that no router joins with the pod's is another one.
 	_, refused = create(t, newScene(), tenant, pod(ip, "10.16.0.9", lsp, "ours"))
+	mustAllow(t, refused)
+	_, refused = create(t, newScene(), tenant, pod(hw, "0a:00:00:00:00:fd", lsp, "ours"))
 	mustAllow(t, refused)
 	// The pods of one workload share a list, of which some are taken; and a StatefulSet's pod finds its own again.
 	_, refused = create(t, newScene(), tenant, pod("ovn.kubernetes.io/ip_pool", "10.16.0.5,10.16.0.31"))

@@ -55,6 +55,9 @@ func TestThreatT07ForeignVips(t *testing.T) {
 	mustRefuse(t, refused, "foreign")
 	_, refused = create(t, newScene(), tenant, pod("ovn.kubernetes.io/vip", "mine,foreign"))
 	mustRefuse(t, refused, "mine,foreign")
+	// A Vip with a port of its own may have the MAC of the gateway.
+	_, refused = create(t, newScene(), tenant, pod("ovn.kubernetes.io/vip", "balancer"))
+	mustRefuse(t, refused, "ovn.kubernetes.io/vip", "switch_lb_vip", "spec.type")
 }
 
 // A group's address set is computed from port_security, so that what an exception grants would be in it.

@@ -76,6 +76,9 @@ func readDatabaseFile(path string, now time.Time, inv *inventory.Inventory) (dat
 	for _, p := range ports {
 		inv.SetRow(rows.Of(p))
 	}
+	for _, p := range rows.RouterPorts(d) {
+		inv.SetRouterPort(p)
+	}
 	if groups, sets, ok := rows.Groups(d); ok {
 		inv.KnowGroups()
 		for _, g := range groups {
@@ -146,6 +149,9 @@ func (o *auditOptions) readMirror(ctx context.Context, inv *inventory.Inventory)
 	now := mirror.Snapshot()
 	for p := range now.Ports().All() {
 		inv.SetRow(rows.Of(p))
+	}
+	for p := range now.RouterPorts().All() {
+		inv.SetRouterPort(rows.RouterPortOf(p))
 	}
 	inv.KnowGroups()
 	for g := range now.PortGroups().All() {

@@ -104,7 +104,7 @@ func (a *auditor) persist(ctx context.Context, follow func(context.Context) erro
 // followNorthbound reads the Northbound database once, and then each change, until ctx ends.
 func (a *auditor) followNorthbound(ctx context.Context) error {
 	northbound := a.databases[0].mirror
-	changes := northbound.Subscribe(ovn.TablePort, ovn.TableNBGlobal, ovn.TablePortGroup, ovn.TableAddressSet)
+	changes := northbound.Subscribe(ovn.TablePort, ovn.TableRouterPort, ovn.TableNBGlobal, ovn.TablePortGroup, ovn.TableAddressSet)
 	a.monitor.Change(func(inv *inventory.Inventory) []string {
 		inv.KnowGroups()
 		return nil

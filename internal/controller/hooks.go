@@ -143,8 +143,9 @@ const changesSpec = "request.operation != 'UPDATE' || " +
 // changesVip holds where an update by others than those who keep the status changes what a Vip is given or for.
 const changesVip = changesSpec + " || (has(object.status) ? object.status : {}) != (has(oldObject.status) ? oldObject.status : {})"
 
-// namesAPort holds for OvnEips whose port, by its name, could be a pod's.
-const namesAPort = "has(object.spec) && has(object.spec.type) && object.spec.type == 'lsp' && object.metadata.name.contains('.')"
+// namesAPort holds for OvnEips that come to have a port, whose name is theirs.
+const namesAPort = "has(object.spec) && has(object.spec.type) && object.spec.type == 'lsp' && " +
+	"!(request.operation == 'UPDATE' && has(oldObject.spec) && has(oldObject.spec.type) && oldObject.spec.type == 'lsp')"
 
 // changesMachine holds where an update changes what goes from a machine to its pods.
 var changesMachine = changesSpec + " || " + admissionpolicy.Changed("annotations")

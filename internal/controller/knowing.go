@@ -32,7 +32,7 @@ func (k knowing) ready(r *http.Request) error {
 	if err := k.serves(r); err != nil {
 		return err
 	}
-	if !k.now().Before(k.until) && k.failing() != nil {
+	if late := !k.now().Before(k.until); late && k.fails() {
 		return nil
 	}
 	var missing []string
@@ -46,3 +46,6 @@ func (k knowing) ready(r *http.Request) error {
 	}
 	return nil
 }
+
+// fails tells that something cannot be read.
+func (k knowing) fails() bool { return k.failing() != nil }

@@ -3,9 +3,10 @@ package governance
 import (
 	"cmp"
 	"context"
-	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
 // eipOfPort is the type of an OvnEip that has a port of its own: Kube-OVN makes it under the OvnEip's name, and deletes the port of that
@@ -28,10 +29,10 @@ func (g *Guard) EIP(_ context.Context, req *admissionv1.AdmissionRequest) (Answe
 	}
 	var a Answer
 	name := cmp.Or(object.Metadata.Name, req.Name)
-	// Those of nodes, whose names may hold dots, are Kube-OVN's.
-	if object.Spec.Type != eipOfPort || !strings.Contains(name, ".") || g.kubeOVN(req) || old != nil && old.Spec.Type == eipOfPort {
+	// Those of nodes, which have the nodes' names, are Kube-OVN's.
+	if object.Spec.Type != eipOfPort || g.kubeOVN(req) || old != nil && old.Spec.Type == eipOfPort {
 		return a, nil
 	}
-	a.deny("metadata.name: %q could be that of a pod's port, as in \"pod.namespace\", and deleting the OvnEip would delete the port; choose a name without dots", name)
-	return a, nil
+	err = g.portName(&a, name, "OvnEip", func(*inventory.Row) bool { return false })
+	return a, err
 }

@@ -237,7 +237,7 @@ func (a *Answer) overlaps(inv *inventory.Inventory, e *policy.Exception, o *v1al
 		for _, held := range inv.HoldersIn(pair.Prefix) {
 			switch h := held.Holder; {
 			case h.Kind == inventory.HeldByPort && slices.Contains(own, h.Name):
-			case h.Kind == inventory.HeldByVip && ofNamespace(inv, h.Name, e.Namespace):
+			case h.Kind == inventory.HeldByVip && ofNamespace(inv, h.Name, e.Namespace), h.OfService(e.Namespace):
 			case h.Name == shared:
 				a.warn("spec.grant.pairs[%d] lets these ports speak for %s; whoever approves it should have asked its owner", i, h)
 			default:
@@ -260,9 +260,14 @@ func (a *Answer) overlaps(inv *inventory.Inventory, e *policy.Exception, o *v1al
 				i, pair.Prefix, strings.Join(others, ", "))
 		}
 		if text := o.Spec.Grant.Pairs[i].MAC; text != "" {
-			for _, port := range inv.MACHolders(text) {
-				if port != shared && !slices.Contains(own, port) {
-					a.deny("spec.grant.pairs[%d].mac: %s is that of port %s; name it in sharedWith where that is meant", i, text, port)
+			for _, h := range inv.MACHolders(text) {
+				switch {
+				case h.Kind == inventory.HeldByPort && slices.Contains(own, h.Name):
+				case h.Kind == inventory.HeldByVip && ofNamespace(inv, h.Name, e.Namespace):
+				case h.Name == shared:
+					a.warn("spec.grant.pairs[%d] lets these ports pose as %s, whose MAC is %s; whoever approves it should have asked its owner", i, h, text)
+				default:
+					a.deny("spec.grant.pairs[%d].mac: %s is that of %s; name it in sharedWith where that is meant", i, text, h)
 				}
 			}
 		}

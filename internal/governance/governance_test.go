@@ -92,8 +92,23 @@ func guardOf(c *tableCluster) *Guard {
 	inv.SetFixed(inventory.Fixed{
 		Holder: inventory.Holder{Kind: inventory.HeldByService, Name: "bank/ledger"}, Addresses: []netip.Addr{netip.MustParseAddr("10.96.0.7")},
 	})
-	inv.SetVip(inventory.Vip{Name: "shop-vip", Namespace: "shop", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.100")}})
-	inv.SetVip(inventory.Vip{Name: "bank-vip", Namespace: "bank", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.200")}})
+	inv.SetFixed(inventory.Fixed{
+		Holder: inventory.Holder{Kind: inventory.HeldByExternal, Name: "bank/ledger"}, Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7")},
+	})
+	inv.SetFixed(inventory.Fixed{
+		Holder: inventory.Holder{Kind: inventory.HeldByExternal, Name: "shop/till"}, Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.8")},
+	})
+	inv.SetRouterPort(inventory.RouterPort{UUID: "r", Name: "ovn-cluster-ovn-default", MAC: "00:00:00:00:00:fe"})
+	for _, r := range []*inventory.Row{
+		{Name: "eth", Switch: "ovn-default"},
+		{Name: "worker", Switch: "join"},
+		{Name: "was-vip", Switch: "ovn-default", Type: "virtual", ExternalIDs: map[string]string{"vendor": "kube-ovn"}},
+		{Name: "float", Switch: "ovn-default", Type: "virtual"},
+	} {
+		inv.SetRow(r)
+	}
+	inv.SetVip(inventory.Vip{Name: "shop-vip", Namespace: "shop", MAC: "00:00:00:00:00:aa", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.100")}})
+	inv.SetVip(inventory.Vip{Name: "bank-vip", Namespace: "bank", MAC: "00:00:00:00:00:bb", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.200")}})
 	return &Guard{Cluster: c, Accounts: admission.DefaultAccounts(), Look: func(f func(*inventory.Inventory)) { f(inv) }, Now: func() time.Time { return noon }}
 }
 

@@ -249,12 +249,25 @@ func TestThreatT07Vips(t *testing.T) {
 		"mapped":                  {spec: with("v6ip", "::ffff:10.16.0.20"), words: []string{"spec.v6ip"}},
 		"another's address later": {spec: with("v4ip", "10.16.0.20"), old: own, words: []string{"web-0.bank"}},
 		"another's MAC":           {spec: with("macAddress", "00:00:00:00:00:02"), words: []string{"web-0.bank"}},
+		"a gateway's MAC":         {spec: with("macAddress", "00:00:00:00:00:fe"), words: []string{"spec.macAddress", "the gateway of subnet ovn-default"}},
+		"another Vip's MAC":       {spec: with("macAddress", "00:00:00:00:00:bb"), words: []string{"spec.macAddress", "Vip bank-vip"}},
+		"a Service outside":       {spec: with("v4ip", "203.0.113.7"), words: []string{"service bank/ledger"}},
+		"own Service outside":     {spec: with("v4ip", "203.0.113.8")},
+		"a gateway, by its name":  {name: "ovn-default", spec: with("v4ip", "10.16.0.1"), words: []string{"gateway"}},
+		"of a balancer":           {spec: with("type", "switch_lb_vip"), words: []string{"spec.type", "switch_lb_vip", "update subnet"}},
+		"of a machine":            {spec: with("type", "kube_host_vm_vip"), words: []string{"spec.type", "kube_host_vm_vip"}},
+		"of a balancer, for none": {spec: object{"subnet": "ovn-default", "type": "switch_lb_vip"}, words: []string{"spec.type"}},
+		"made one of a balancer":  {spec: with("type", "switch_lb_vip"), old: own, words: []string{"spec.type"}},
+		"no longer a balancer's":  {spec: own, old: with("type", "switch_lb_vip"), words: []string{"spec.type"}},
+		"a balancer's, moved":     {spec: object{"namespace": "shop", "subnet": "shop-net", "type": "switch_lb_vip"}, old: with("type", "switch_lb_vip"), words: []string{"spec.type"}},
+		"a balancer's, by right":  {spec: object{"subnet": "bank-net", "type": "switch_lb_vip"}},
+		"a balancer's, on join":   {spec: object{"subnet": "join", "type": "switch_lb_vip"}, words: []string{"spec.subnet", "the nodes' own"}},
 		"own address again":       {name: "shop-vip", spec: with("v4ip", "10.16.0.100"), old: own},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			cluster := honouring()
-			cluster.rights = []string{"alice create pods. shop/"}
+			cluster.rights = []string{"alice create pods. shop/", "alice update subnets.kubeovn.io /bank-net", "alice update subnets.kubeovn.io /join"}
 			if c.name == "" {
 				c.name = "mine"
 			}
@@ -279,12 +292,22 @@ func TestThreatT07Vips(t *testing.T) {
 }
 
 func TestThreatT21VipNames(t *testing.T) {
-	for _, name := range []string{"web-0.bank", "a.b"} {
+	for name, why := range map[string]string{
+		"web-0.bank": "without dots", "a.b": "without dots",
+		"node-node-1": "a node's port", "node-later": "a node's port", "node-1": "a node's port",
+		"ovn-default-ovn-cluster": "subnet ovn-default", "ovn-cluster-ovn-default": "subnet ovn-default", "join-ovn-cluster": "subnet join", "later-ovn-cluster": "ovn-cluster",
+		"eth": "a port on switch ovn-default", "worker": "a port on switch join", "float": "a port on switch ovn-default",
+	} {
 		a, err := guardOf(honouring()).Vip(t.Context(), vipRequest(t, name, object{"subnet": "ovn-default"}, nil))
-		expect(t, a, err, "metadata.name", "without dots")
+		expect(t, a, err, "metadata.name", why)
+		// One that is there already keeps its name.
+		a, err = guardOf(honouring()).Vip(t.Context(), vipRequest(t, name, object{"subnet": "ovn-default"}, object{"subnet": "other"}))
+		expect(t, a, err)
 	}
-	a, err := guardOf(honouring()).Vip(t.Context(), vipRequest(t, "plain", object{"subnet": "ovn-default"}, nil))
-	expect(t, a, err)
+	for _, name := range []string{"plain", "was-vip"} {
+		a, err := guardOf(honouring()).Vip(t.Context(), vipRequest(t, name, object{"subnet": "ovn-default"}, nil))
+		expect(t, a, err)
+	}
 }
 
 func FuzzTemplates(f *testing.F) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -31,8 +30,10 @@ func (g *Guard) Vip(ctx context.Context, req *admissionv1.AdmissionRequest) (Ans
 		return a, nil
 	}
 	name := cmp.Or(object.Metadata.Name, req.Name)
-	if old == nil && strings.Contains(name, ".") {
-		a.deny("metadata.name: %q could be that of a pod's port, as in \"pod.namespace\", and deleting the Vip would delete the port; choose a name without dots", name)
+	if old == nil {
+		if err := g.portName(&a, name, "Vip", isVirtual); err != nil {
+			return Answer{}, err
+		}
 	}
 	var was vip
 	if old != nil {
@@ -42,6 +43,9 @@ func (g *Guard) Vip(ctx context.Context, req *admissionv1.AdmissionRequest) (Ans
 		a.deny("status: what a Vip was given is Kube-OVN's to write, and pods of namespace %q may send from it; leave it out", object.Spec.Namespace)
 	}
 	if object.Spec != was.Spec {
+		if err := g.vipTyped(ctx, &a, req, &object.Spec, &was.Spec); err != nil {
+			return Answer{}, err
+		}
 		if err := g.vipFor(ctx, &a, req, object.Spec.Namespace); err != nil {
 			return Answer{}, err
 		}
@@ -73,9 +77,35 @@ type vip struct {
 type vipSpec struct {
 	Namespace string `json:"namespace"`
 	Subnet    string `json:"subnet"`
+	Type      string `json:"type"`
 	V4        string `json:"v4ip"`
 	V6        string `json:"v6ip"`
 	MAC       string `json:"macAddress"`
+}
+
+// vipTyped refuses a Vip that pods do not share, unless its author may change the subnet: Kube-OVN makes a port on its switch, and may
+// give it the gateway's MAC. Those that Kube-OVN makes for its own load balancers are not looked at.
+func (g *Guard) vipTyped(ctx context.Context, a *Answer, req *admissionv1.AdmissionRequest, now, was *vipSpec) error {
+	kind := cmp.Or(now.Type, was.Type)
+	if kind == "" {
+		return nil
+	}
+	subnets := []string{now.Subnet}
+	if *was != (vipSpec{}) && was.Subnet != now.Subnet {
+		subnets = append(subnets, was.Subnet)
+	}
+	for _, subnet := range subnets {
+		ok, err := g.may(ctx, req.UserInfo, authorizationv1.ResourceAttributes{Group: "kubeovn.io", Version: "v1", Resource: "subnets", Name: subnet, Verb: "update"})
+		if err != nil {
+			return err
+		}
+		if !ok {
+			a.deny("spec.type: a Vip of type %q has a port of its own, with the gateway's MAC or for a machine on a node's network, and user %s may not update subnet %q; "+
+				"leave the type out for a Vip that pods share, or have somebody make it who may", kind, req.UserInfo.Username, subnet)
+			return nil
+		}
+	}
+	return nil
 }
 
 // vipFor refuses a Vip for a namespace in which its author may not even make pods.
@@ -136,7 +166,7 @@ func (g *Guard) vipOn(ctx context.Context, a *Answer, s *vipSpec) {
 
 // vip refuses the nodes' own subnet, and addresses that are another's.
 func (a *Answer) vip(inv *inventory.Inventory, name string, s *vipSpec) {
-	if s.Namespace != "" && inv.OfNodes(s.Subnet) {
+	if (s.Namespace != "" || s.Type != "") && inv.OfNodes(s.Subnet) {
 		a.deny("spec.subnet: subnet %s is the nodes' own, and what comes from it is let through to private subnets; name one that is for pods", s.Subnet)
 	}
 	for field, text := range map[string]string{"v4ip": s.V4, "v6ip": s.V6} {
@@ -148,25 +178,30 @@ func (a *Answer) vip(inv *inventory.Inventory, name string, s *vipSpec) {
 			a.deny("spec.%s: %v", field, err)
 			continue
 		}
-		a.taken(inv, "spec."+field, name, address)
+		a.taken(inv, "spec."+field, name, s.Namespace, address)
 	}
 	if s.MAC != "" {
 		if _, err := policy.StationMAC(s.MAC); err != nil {
 			a.deny("spec.macAddress: %v; pods that take the Vip would have a port_security that checks nothing; leave it out to be given one", err)
 		}
-		for _, port := range inv.MACHolders(s.MAC) {
-			if port != name {
-				a.deny("spec.macAddress: %s is that of port %s; leave it out to be given one", s.MAC, port)
+		for _, h := range inv.MACHolders(s.MAC) {
+			if !isVip(h, name) {
+				a.deny("spec.macAddress: %s is that of %s; leave it out to be given one", s.MAC, h)
 			}
 		}
 	}
 	slices.Sort(a.Denials)
 }
 
-// taken refuses an address that somebody has.
-func (a *Answer) taken(inv *inventory.Inventory, field, name string, address netip.Addr) {
+// isVip tells that the holder is the Vip of that name. Other things may have its name.
+func isVip(h inventory.Holder, name string) bool {
+	return h == inventory.Holder{Kind: inventory.HeldByVip, Name: name}
+}
+
+// taken refuses an address that somebody has. What a Service of the Vip's namespace has outside the cluster may be the Vip's.
+func (a *Answer) taken(inv *inventory.Inventory, field, name, namespace string, address netip.Addr) {
 	for _, h := range inv.Holders(address) {
-		if h.Name != name {
+		if !isVip(h, name) && !h.OfService(namespace) {
 			a.deny("%s: %s is that of %s; choose a free one", field, address, h)
 			return
 		}

@@ -4,51 +4,10 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
-
-// HolderKind says what kind of thing has an address.
-type HolderKind string
-
-// Kinds of holders.
-const (
-	HeldByPort    HolderKind = "port"
-	HeldByGateway HolderKind = "gateway"
-	HeldByNode    HolderKind = "node"
-	HeldByService HolderKind = "service"
-	HeldByVip     HolderKind = "Vip"
-)
-
-// Holder is what has an address: a port by its IP resource, the gateway of a subnet, a node, a Service, or a Vip.
-type Holder struct {
-	Kind HolderKind
-	// Name is the port's name, that of the subnet, the node or the Vip, or "namespace/name" of a Service.
-	Name string
-}
-
-// String gives the holder in a sentence, such as "port web-0.shop" or "the gateway of subnet ovn-default".
-func (h Holder) String() string {
-	if h.Kind == HeldByGateway {
-		return "the gateway of subnet " + h.Name
-	}
-	return string(h.Kind) + " " + h.Name
-}
-
-func (h Holder) compare(o Holder) int {
-	if c := strings.Compare(string(h.Kind), string(o.Kind)); c != 0 {
-		return c
-	}
-	return strings.Compare(h.Name, o.Name)
-}
-
-// Held is an address with one of its holders.
-type Held struct {
-	Address netip.Addr
-	Holder  Holder
-}
 
 // Holders gives who has an address, in order.
 func (inv *Inventory) Holders(a netip.Addr) []Holder {
@@ -57,10 +16,21 @@ func (inv *Inventory) Holders(a netip.Addr) []Holder {
 		out = append(out, Holder{HeldByPort, name})
 	}
 	for h := range inv.fixed[a] {
-		out = append(out, h)
+		if h.Kind != HeldByExternal || !inv.inSubnet(a) {
+			out = append(out, h)
+		}
 	}
-	slices.SortFunc(out, Holder.compare)
-	return out
+	return foremost(out)
+}
+
+// inSubnet tells that a subnet gives the address out.
+func (inv *Inventory) inSubnet(a netip.Addr) bool {
+	for _, s := range inv.subnets {
+		if slices.ContainsFunc(s.CIDRs, func(p netip.Prefix) bool { return p.Contains(a) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // lookups is up to how many addresses of a prefix are looked up one by one. Beyond, all addresses that are held are looked
@@ -101,38 +71,6 @@ func (inv *Inventory) HoldersIn(prefix netip.Prefix) []Held {
 	return out
 }
 
-// MACHolders gives the names of the ports whose IP resource has this MAC, as it is written there, in order.
-func (inv *Inventory) MACHolders(mac string) []string {
-	return inv.byMAC.names(strings.ToLower(mac))
-}
-
-// Fixed is a thing that has addresses of its own and is no port: a subnet with its gateways, a node, a Service.
-type Fixed struct {
-	Holder    Holder
-	Addresses []netip.Addr
-}
-
-// SetFixed adds or replaces a thing that has addresses, and gives the names of the ports that are granted one of them.
-func (inv *Inventory) SetFixed(f Fixed) []string {
-	touched := inv.DeleteFixed(f.Holder)
-	inv.fixedBy[f.Holder] = f.Addresses
-	for _, a := range f.Addresses {
-		add(inv.fixed, a, f.Holder)
-		touched = append(touched, inv.grantees(a)...)
-	}
-	return distinct(touched)
-}
-
-// DeleteFixed takes it out and gives the names of the ports that are granted one of its addresses.
-func (inv *Inventory) DeleteFixed(h Holder) (touched []string) {
-	for _, a := range inv.fixedBy[h] {
-		remove(inv.fixed, a, h)
-		touched = append(touched, inv.grantees(a)...)
-	}
-	delete(inv.fixedBy, h)
-	return touched
-}
-
 // Subnet is what is read of Kube-OVN's Subnet resource.
 type Subnet struct {
 	Name string
@@ -141,6 +79,10 @@ type Subnet struct {
 	Selectors  []policy.Selector
 	CIDRs      []netip.Prefix
 	Gateways   []netip.Addr
+	// Own and MACs are what Kube-OVN gave to the subnet itself: to its link to a router beside the physical one, and to the querier
+	// of its multicast groups.
+	Own  []netip.Addr
+	MACs []string
 	// VPC is its router; empty for the default one.
 	VPC string
 	// Provider is that of the NICs that are put on it; empty for the default network's.
@@ -151,7 +93,8 @@ type Subnet struct {
 // them are in its way depends on the subnets' gateways and routers.
 func (inv *Inventory) SetSubnet(s Subnet) []string {
 	inv.subnets[s.Name] = s
-	inv.SetFixed(Fixed{Holder{HeldByGateway, s.Name}, s.Gateways})
+	inv.SetFixed(Fixed{Holder: Holder{HeldByGateway, s.Name}, Addresses: s.Gateways})
+	inv.SetFixed(Fixed{Holder: Holder{HeldBySubnet, s.Name}, Addresses: s.Own, MACs: s.MACs})
 	return inv.sharing()
 }
 
@@ -159,6 +102,7 @@ func (inv *Inventory) SetSubnet(s Subnet) []string {
 func (inv *Inventory) DeleteSubnet(name string) []string {
 	delete(inv.subnets, name)
 	inv.DeleteFixed(Holder{HeldByGateway, name})
+	inv.DeleteFixed(Holder{HeldBySubnet, name})
 	return inv.sharing()
 }
 

@@ -61,8 +61,11 @@ type Vip struct {
 	Name      string
 	Namespace string
 	Subnet    string
-	// Addresses are those that it was given.
+	// Type is kubeovn.VipSwitchLB or kubeovn.VipHostVM, for which Kube-OVN makes a port that is nobody's pod's; empty where pods share the Vip.
+	Type string
+	// Addresses and MAC are those that it was given.
 	Addresses []netip.Addr
+	MAC       string
 }
 
 // Row is a Logical_Switch_Port as the Northbound database holds it. It is never changed once it is in the inventory.

@@ -35,10 +35,14 @@ type Inventory struct {
 	byMAC     sharing[string]     // in small letters, to names of records
 	fixed     map[netip.Addr]map[Holder]bool
 	fixedBy   map[Holder][]netip.Addr
-	subnets   map[string]Subnet
-	pools     map[string]Pool
-	vpcs      map[string]VPC
-	askers    map[PodKey]bool // pods that ask for addresses of Vips
+	// fixedMACs and fixedMACsBy are the same for MACs, of which there are some for each subnet.
+	fixedMACs   map[string]map[Holder]bool // by MAC in small letters with colons
+	fixedMACsBy map[Holder][]string
+	routerPorts map[string]RouterPort // by name
+	subnets     map[string]Subnet
+	pools       map[string]Pool
+	vpcs        map[string]VPC
+	askers      map[PodKey]bool // pods that ask for addresses of Vips
 
 	at        sharing[place]                   // which rows are at a place
 	grants    map[netip.Prefix]map[string]bool // to the names of the ports that are granted it
@@ -80,6 +84,9 @@ func New() *Inventory {
 		byMAC:       newSharing[string](),
 		fixed:       make(map[netip.Addr]map[Holder]bool),
 		fixedBy:     make(map[Holder][]netip.Addr),
+		fixedMACs:   make(map[string]map[Holder]bool),
+		fixedMACsBy: make(map[Holder][]string),
+		routerPorts: make(map[string]RouterPort),
 		subnets:     make(map[string]Subnet),
 		pools:       make(map[string]Pool),
 		vpcs:        make(map[string]VPC),
@@ -204,7 +211,7 @@ func (inv *Inventory) SetVip(v Vip) []string {
 	touched := inv.DeleteVip(v.Name)
 	inv.vips[v.Name] = v
 	add(inv.vipsOf, v.Namespace, v.Name)
-	inv.SetFixed(Fixed{Holder{HeldByVip, v.Name}, v.Addresses})
+	inv.SetFixed(Fixed{Holder: Holder{HeldByVip, v.Name}, Addresses: v.Addresses, MACs: []string{v.MAC}})
 	name := kubeovn.PortName(v.Name, v.Namespace, kubeovn.DefaultProvider)
 	inv.edit(name, func(s *slot) { s.uncommon().vips = append(s.uncommon().vips, v.Name) })
 	return union(union(touched, inv.sharers(v.Namespace)), inv.besides(name))

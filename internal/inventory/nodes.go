@@ -32,3 +32,9 @@ func (inv *Inventory) NodesAt(prefix netip.Prefix) []string {
 	slices.Sort(names)
 	return names
 }
+
+// IsNode tells that there is a node of that name.
+func (inv *Inventory) IsNode(name string) bool {
+	_, ok := inv.fixedBy[Holder{HeldByNode, name}]
+	return ok
+}

@@ -9,7 +9,8 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// Twin is an address or a MAC that several ports of one layer-2 domain have.
+// Twin is an address or a MAC that several ports of one layer-2 domain have. For a MAC, the switch's end of a link to a router is one
+// of them.
 type Twin struct {
 	// Text is the MAC or the address.
 	Text string
@@ -25,6 +26,12 @@ type place struct {
 	// at is the address in 16 octets, or begins with the MAC.
 	at  [16]byte
 	mac bool
+}
+
+func placeOfMAC(sw unique.Handle[string], mac portsec.MAC) place {
+	p := place{sw: sw, mac: true}
+	copy(p.at[:], mac[:])
+	return p
 }
 
 func placeOf(sw unique.Handle[string], a netip.Addr) place { return place{sw: sw, at: a.As16()} }
@@ -118,9 +125,7 @@ func (r *Row) places(take func(place)) {
 			continue // unknown, dynamic, router
 		}
 		if mac, err := portsec.ParseMAC(text); err == nil {
-			p := place{sw: sw, mac: true}
-			copy(p.at[:], mac[:])
-			take(p)
+			take(placeOfMAC(sw, mac))
 		}
 		for text := range strings.FieldsSeq(rest) {
 			if a, err := netip.ParseAddr(text); err == nil {
@@ -136,6 +141,7 @@ func (inv *Inventory) settleRow(old, now *Row) (touched []string) {
 	if old != nil && now != nil && old.Switch == now.Switch && old.Type == now.Type && old.Disabled == now.Disabled && slices.Equal(old.Addresses, now.Addresses) {
 		return nil
 	}
+	touched = inv.settleLink(old, now)
 	if old != nil {
 		old.places(func(p place) { touched = append(touched, inv.at.remove(p, old.Name)...) })
 	}
@@ -148,12 +154,20 @@ func (inv *Inventory) settleRow(old, now *Row) (touched []string) {
 // twins gives what the row has in common with others of its switch. Rows that Vips account for do not count: their addresses are
 // meant to be shared.
 func (inv *Inventory) twins(s *slot) (twins []Twin) {
-	if len(inv.at.more) == 0 || s.isVip() {
+	if s.isVip() {
 		return nil
+	}
+	twins = inv.gatewayTwins(s.row)
+	if len(inv.at.more) == 0 {
+		return twins
 	}
 	s.row.places(func(p place) {
 		others := slices.DeleteFunc(inv.at.others(p, s.name), func(o string) bool { return inv.slot(o).isVip() })
 		if len(others) == 0 {
+			return
+		}
+		if i := slices.IndexFunc(twins, func(t Twin) bool { return t.MAC && p.mac && t.Text == p.text() }); i >= 0 {
+			twins[i].Others = union(twins[i].Others, others)
 			return
 		}
 		twins = append(twins, Twin{Text: p.text(), MAC: p.mac, Others: others})
@@ -188,8 +202,8 @@ func (inv *Inventory) nodeOf(r *Row) (node string) {
 // overlapLimit is how many holders of addresses in what was granted are given.
 const overlapLimit = 8
 
-// overlaps gives who has an address in what was granted to the port beside its identity: other ports, gateways, nodes and Services
-// of the same router. Vips are granted to be shared. The first few are given.
+// overlaps gives who has an address in what was granted to the port beside its identity: other ports, gateways, nodes and their subnet, and
+// Services of the same router. Vips are granted to be shared, and pods answer for Services of their namespace. The first few are given.
 func (inv *Inventory) overlaps(p *Port) (held []Held) {
 	vpc, known := inv.vpcOf(p.Name)
 	for _, pair := range p.Decision.Pairs {
@@ -198,14 +212,14 @@ func (inv *Inventory) overlaps(p *Port) (held []Held) {
 		}
 		for _, h := range inv.HoldersIn(pair.Prefix) {
 			switch {
-			case h.Holder.Kind == HeldByVip, h.Holder.Kind == HeldByPort && h.Holder.Name == p.Name:
+			case h.Holder.Kind == HeldByVip, h.Holder.Kind == HeldByPort && h.Holder.Name == p.Name, h.Holder.OfService(p.Pod.Namespace):
 				continue
 			case h.Holder.Kind == HeldByPort:
 				if other, ok := inv.vpcOf(h.Holder.Name); ok && known && other != vpc || inv.slot(h.Holder.Name).isVip() {
 					continue
 				}
-			case h.Holder.Kind == HeldByGateway:
-				if s, ok := inv.subnets[h.Holder.Name]; ok && known && s.VPC != vpc {
+			case h.Holder.Kind == HeldByGateway || h.Holder.Kind == HeldBySubnet:
+				if s, ok := inv.subnets[h.Holder.Name]; ok && known && s.router() != vpc {
 					continue
 				}
 			}
@@ -213,14 +227,32 @@ func (inv *Inventory) overlaps(p *Port) (held []Held) {
 				return held
 			}
 		}
+		for _, name := range inv.NodesAt(pair.Prefix) {
+			s := inv.subnets[name]
+			if known && s.router() != vpc {
+				continue
+			}
+			i := slices.IndexFunc(s.CIDRs, pair.Prefix.Overlaps)
+			if held = append(held, Held{first(pair.Prefix, s.CIDRs[i]), Holder{HeldByNodes, name}}); len(held) == overlapLimit {
+				return held
+			}
+		}
 	}
 	return held
+}
+
+// first gives the first address that two prefixes have in common, where they have any.
+func first(a, b netip.Prefix) netip.Addr {
+	if a.Bits() < b.Bits() {
+		a = b
+	}
+	return a.Masked().Addr()
 }
 
 // vpcOf gives the router of the subnet that a port is on.
 func (inv *Inventory) vpcOf(port string) (vpc string, known bool) {
 	s, ok := inv.subnets[inv.SubnetOf(port)]
-	return s.VPC, ok
+	return s.router(), ok
 }
 
 // grantees gives the names of the ports that are granted an address, because they have to be looked at when somebody gets it.

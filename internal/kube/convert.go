@@ -3,6 +3,8 @@
 package kube
 
 import (
+	"cmp"
+
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -95,18 +97,25 @@ func RecordOf(u *unstructured.Unstructured) *inventory.Record {
 
 // VipOf gives the facts of a Vip resource (vips.kubeovn.io).
 func VipOf(u *unstructured.Unstructured) inventory.Vip {
-	v := inventory.Vip{Name: u.GetName(), Namespace: specString(u, "namespace"), Subnet: specString(u, "subnet")}
+	v := inventory.Vip{
+		Name: u.GetName(), Namespace: specString(u, "namespace"), Subnet: specString(u, "subnet"),
+		Type: cmp.Or(specString(u, "type"), statusString(u, "type")), MAC: statusString(u, "mac"),
+	}
 	for _, field := range []string{"v4ip", "v6ip"} {
 		// What it was given stands in the status; what its author asks for is not taken for it.
-		if text, _, err := unstructured.NestedString(u.Object, "status", field); err == nil {
-			v.Addresses = appendAddress(v.Addresses, text)
-		}
+		v.Addresses = appendAddress(v.Addresses, statusString(u, field))
 	}
 	return v
 }
 
-func specString(u *unstructured.Unstructured, field string) string {
-	s, _, err := unstructured.NestedString(u.Object, "spec", field)
+func specString(u *unstructured.Unstructured, field string) string { return textAt(u, "spec", field) }
+
+func statusString(u *unstructured.Unstructured, field string) string {
+	return textAt(u, "status", field)
+}
+
+func textAt(u *unstructured.Unstructured, path ...string) string {
+	s, _, err := unstructured.NestedString(u.Object, path...)
 	if err != nil {
 		return "" // another type than the schema allows: as good as absent
 	}

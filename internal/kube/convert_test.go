@@ -3,7 +3,9 @@ package kube
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -129,6 +131,68 @@ func TestRecordAndVip(t *testing.T) {
 	if got := VipOf(object(VipKind, "v", map[string]any{"namespace": "ns"})); !reflect.DeepEqual(got, inventory.Vip{Name: "v", Namespace: "ns"}) {
 		t.Errorf("got %+v", got)
 	}
+}
+
+func TestHoldersOf(t *testing.T) {
+	addresses := func(texts ...string) (list []netip.Addr) {
+		for _, text := range texts {
+			list = append(list, netip.MustParseAddr(text))
+		}
+		return list
+	}
+	vip := object(VipKind, "v", map[string]any{"namespace": "ns", "type": "switch_lb_vip", "v4ip": "10.0.0.8", "macAddress": "0a:00:00:00:00:08"})
+	vip.Object["status"] = map[string]any{"v4ip": "10.0.0.9", "v6ip": "fd00::9", "mac": "0a:00:00:00:00:09"}
+	wantVip := inventory.Vip{Name: "v", Namespace: "ns", Type: "switch_lb_vip", MAC: "0a:00:00:00:00:09", Addresses: addresses("10.0.0.9", "fd00::9")}
+	if diff := cmp.Diff(wantVip, VipOf(vip), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+		t.Errorf("a Vip: -want +got\n%s", diff)
+	}
+	subnet := object(SubnetKind, "s", map[string]any{"gateway": "10.0.0.1", "excludeIps": []any{"10.0.0.5"}})
+	subnet.Object["status"] = map[string]any{
+		"u2oInterconnectionIP": "10.0.0.2,fd00::2", "u2oInterconnectionMAC": "0a:00:00:00:00:02", "mcastQuerierIP": "10.0.0.3", "mcastQuerierMAC": "0a:00:00:00:00:03",
+	}
+	s := SubnetOf(subnet)
+	if !slices.Equal(s.Own, addresses("10.0.0.2", "fd00::2", "10.0.0.3")) || !slices.Equal(s.MACs, []string{"0a:00:00:00:00:02", "0a:00:00:00:00:03"}) ||
+		!slices.Equal(s.Gateways, addresses("10.0.0.1")) {
+		t.Errorf("a subnet: %+v", s)
+	}
+
+	// Of a Service, what a cache keeps of it.
+	inv := inventory.New()
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "db"}}
+	service.Spec.ClusterIPs, service.Spec.ExternalIPs = []string{"10.96.0.7", "fd96::7"}, []string{"203.0.113.7"}
+	service.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{Hostname: "db.example.org"}, {IP: "203.0.113.8"}}
+	stripped, err := Strip(service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := sourceOf(t, corev1.SchemeGroupVersion.WithKind("Service"))
+	source.Set(inv, stripped)
+	all := addresses("10.96.0.7", "fd96::7", "203.0.113.7", "203.0.113.8")
+	for _, a := range all {
+		if got := inv.Holders(a); len(got) != 1 || got[0].String() != "service ns/db" {
+			t.Errorf("%s is that of %v", a, got)
+		}
+	}
+	service.Spec.ExternalIPs, service.Status.LoadBalancer.Ingress = nil, nil
+	source.Set(inv, service)
+	if got := append(inv.Holders(all[2]), inv.Holders(all[3])...); len(got) > 0 {
+		t.Errorf("without addresses outside: %v", got)
+	}
+	source.Delete(inv, service)
+	if got := inv.Holders(all[0]); len(got) > 0 {
+		t.Errorf("after its end: %v", got)
+	}
+}
+
+func sourceOf(t *testing.T, kind schema.GroupVersionKind) Source {
+	t.Helper()
+	for _, s := range Sources() {
+		if s.Kind == kind {
+			return s
+		}
+	}
+	t.Fatalf("there is no source of %s", kind)
+	return Source{}
 }
 
 func TestAttachmentOf(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
@@ -204,27 +203,8 @@ func selectorOf(s *metav1.LabelSelector) (policy.Selector, error) {
 	return func(l map[string]string) bool { return compiled.Matches(labels.Set(l)) }, nil
 }
 
-// NodeOf gives the addresses of a node.
-func NodeOf(o *corev1.Node) inventory.Fixed {
-	f := inventory.Fixed{Holder: inventory.Holder{Kind: inventory.HeldByNode, Name: o.Name}}
-	for _, a := range o.Status.Addresses {
-		if a.Type == corev1.NodeInternalIP || a.Type == corev1.NodeExternalIP {
-			f.Addresses = appendAddress(f.Addresses, a.Address)
-		}
-	}
-	return f
-}
-
-// ServiceOf gives the addresses of a Service inside the cluster.
-func ServiceOf(o *corev1.Service) inventory.Fixed {
-	f := inventory.Fixed{Holder: inventory.Holder{Kind: inventory.HeldByService, Name: o.Namespace + "/" + o.Name}}
-	for _, a := range o.Spec.ClusterIPs {
-		f.Addresses = appendAddress(f.Addresses, a)
-	}
-	return f
-}
-
-// SubnetOf gives the facts of a Subnet resource (subnets.kubeovn.io).
+// SubnetOf gives the facts of a Subnet resource (subnets.kubeovn.io). Its excludeIps are nobody's: they are kept from being chosen, to be
+// asked for by name.
 func SubnetOf(u *unstructured.Unstructured) inventory.Subnet {
 	s := inventory.Subnet{Name: u.GetName(), VPC: specString(u, "vpc"), Provider: kubeovn.Provider(specString(u, "provider"))}
 	if list, _, err := unstructured.NestedStringSlice(u.Object, "spec", "namespaces"); err == nil {
@@ -238,6 +218,14 @@ func SubnetOf(u *unstructured.Unstructured) inventory.Subnet {
 	}
 	for text := range strings.SplitSeq(specString(u, "gateway"), ",") {
 		s.Gateways = appendAddress(s.Gateways, text)
+	}
+	for _, field := range []string{"u2oInterconnection", "mcastQuerier"} {
+		for text := range strings.SplitSeq(statusString(u, field+"IP"), ",") {
+			s.Own = appendAddress(s.Own, text)
+		}
+		if mac := statusString(u, field+"MAC"); mac != "" {
+			s.MACs = append(s.MACs, mac)
+		}
 	}
 	return s
 }

@@ -100,11 +100,7 @@ func Sources() []Source {
 			func(inv *inventory.Inventory, o *corev1.Node) []string { return inv.DeleteFixed(NodeOf(o).Holder) },
 		).optional(""),
 		typed(corev1.SchemeGroupVersion.WithKind("Service"), &corev1.ServiceList{},
-			func(inv *inventory.Inventory, o *corev1.Service) []string { return inv.SetFixed(ServiceOf(o)) },
-			func(inv *inventory.Inventory, o *corev1.Service) []string {
-				return inv.DeleteFixed(ServiceOf(o).Holder)
-			},
-		).optional(""),
+			setService, deleteService).optional(""),
 	}
 	for _, kind := range OwnerKinds() {
 		sources = append(sources, metadata(kind,
@@ -216,8 +212,8 @@ func Strip(object any) (any, error) {
 		o.Status = corev1.NodeStatus{Addresses: o.Status.Addresses}
 	case *corev1.Service:
 		o.ManagedFields, o.Labels, o.Annotations = nil, nil, nil
-		o.Spec = corev1.ServiceSpec{ClusterIPs: o.Spec.ClusterIPs}
-		o.Status = corev1.ServiceStatus{}
+		o.Spec = corev1.ServiceSpec{ClusterIPs: o.Spec.ClusterIPs, ExternalIPs: o.Spec.ExternalIPs}
+		o.Status = corev1.ServiceStatus{LoadBalancer: o.Status.LoadBalancer}
 	case *metav1.PartialObjectMetadata:
 		o.ManagedFields, o.Labels, o.Annotations = nil, nil, nil
 	case *unstructured.Unstructured:

@@ -1,5 +1,7 @@
 package kubeovn
 
+import "strings"
+
 // Keys that Kube-OVN writes into a Logical_Switch_Port's external_ids.
 const (
 	// ExternalIDVendor is on every row that Kube-OVN makes (since 1.15 also on older rows).
@@ -38,6 +40,21 @@ const DefaultVPC = "ovn-cluster"
 // NodePortName gives the name of a node's port on that subnet, and of its IP resource.
 func NodePortName(node string) string { return "node-" + node }
 
+// Types of Vips that pods do not share: Kube-OVN makes a port for each, with the MAC of the gateway, or with one of its own for a machine
+// on a node's network.
+const (
+	VipSwitchLB = "switch_lb_vip"
+	VipHostVM   = "kube_host_vm_vip"
+)
+
+// IsOfSubnet tells that an IP resource is of what Kube-OVN gives to a subnet itself: its link to a router beside the physical one, or the
+// querier of its multicast groups.
+func IsOfSubnet(ip, subnet string) bool {
+	return ip == multicastQuerier+subnet || strings.HasPrefix(ip, "u2o-interconnection.") && strings.HasSuffix(ip, "."+subnet)
+}
+
+const multicastQuerier = "mcast-querier."
+
 // Vendor is the value of ExternalIDVendor.
 const Vendor = "kube-ovn"
 
@@ -47,6 +64,6 @@ const AddressUnknown = "unknown"
 // IsMulticastQuerier tells that a row is the multicast querier of its subnet. It carries the name of a pod that never
 // exists, in namespace default.
 func IsMulticastQuerier(name string, externalIDs map[string]string) bool {
-	querier := "mcast-querier." + externalIDs[ExternalIDSwitch]
+	querier := multicastQuerier + externalIDs[ExternalIDSwitch]
 	return name == querier && externalIDs[ExternalIDPod] == "default/"+querier
 }

@@ -20,7 +20,7 @@ func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 	columns := [][]string{nil, {own}, {"unknown"}, {own + " 10.16.0.9"}}
 	owner := policy.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "rs", UID: "rs-uid"}
 	macvlan := kubeovn.Attachment{Namespace: "ns", Name: "macvlan"}
-	switch rapid.IntRange(0, 17).Draw(t, "action") {
+	switch rapid.IntRange(0, 19).Draw(t, "action") {
 	case 0, 1:
 		p := pod(n, "u-"+n)
 		p.Labels = map[string]string{"app": rapid.SampledFrom([]string{"web", "router"}).Draw(t, "app")}
@@ -39,6 +39,7 @@ func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 	case 3, 4:
 		r := row(n, rapid.SampledFrom(columns).Draw(t, "column")...)
 		r.UUID += rapid.SampledFrom([]string{"", "-2"}).Draw(t, "row")
+		r.Switch = rapid.SampledFrom([]string{"", "sw"}).Draw(t, "switch")
 		return func(inv *inventory.Inventory) []string { return inv.SetRow(r) }
 	case 5:
 		uuid := "row-" + n + rapid.SampledFrom([]string{"", "-2"}).Draw(t, "row")
@@ -101,6 +102,18 @@ func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 			return func(inv *inventory.Inventory) []string { return inv.DeleteAddressSet(a.UUID) }
 		}
 		return func(inv *inventory.Inventory) []string { return inv.SetAddressSet(a) }
+	case 17:
+		end := inventory.RouterPort{UUID: rapid.SampledFrom([]string{"r1", "r2"}).Draw(t, "end"), Name: "lr-sw", MAC: rapid.SampledFrom([]string{own[:17], "0a:00:00:00:00:fe"}).Draw(t, "MAC")}
+		if rapid.Bool().Draw(t, "gone") {
+			return func(inv *inventory.Inventory) []string { return inv.DeleteRouterPort(end.Name, end.UUID) }
+		}
+		return func(inv *inventory.Inventory) []string { return inv.SetRouterPort(end) }
+	case 18:
+		link := &inventory.Row{UUID: "l", Name: "sw-lr", Type: "router", Switch: "sw", Addresses: []string{rapid.SampledFrom([]string{"router", own}).Draw(t, "addresses")}}
+		if rapid.Bool().Draw(t, "gone") {
+			return func(inv *inventory.Inventory) []string { return inv.DeleteRow(link.Name, link.UUID) }
+		}
+		return func(inv *inventory.Inventory) []string { return inv.SetRow(link) }
 	}
 	version := rapid.SampledFrom([]string{"22.09.0", "24.03.8", ""}).Draw(t, "version")
 	return func(inv *inventory.Inventory) []string { return inv.SetVersion(version) }

@@ -26,6 +26,7 @@ const (
 	TablePortGroup      Table = "Port_Group"
 	TableAddressSet     Table = "Address_Set"
 	TableACL            Table = "ACL"
+	TableRouterPort     Table = "Logical_Router_Port"
 	TableNBGlobal       Table = "NB_Global"
 	TablePortBinding    Table = "Port_Binding"
 	TableChassis        Table = "Chassis"

@@ -38,6 +38,13 @@ type ACL struct {
 	ExternalIDs map[string]string
 }
 
+// RouterPort is a row of Logical_Router_Port: a router's end of its link to a switch, and what has the gateway's MAC there.
+type RouterPort struct {
+	UUID string
+	Name string
+	MAC  string
+}
+
 // NBGlobal is the one row of NB_Global. Options hold what ovn-northd says of itself.
 type NBGlobal struct {
 	UUID        string
@@ -57,6 +64,9 @@ func (r *AddressSet) RowUUID() string { return r.UUID }
 
 // RowUUID implements Row.
 func (r *ACL) RowUUID() string { return r.UUID }
+
+// RowUUID implements Row.
+func (r *RouterPort) RowUUID() string { return r.UUID }
 
 // RowUUID implements Row.
 func (r *NBGlobal) RowUUID() string { return r.UUID }
@@ -86,6 +96,10 @@ var (
 		{name: "action", field: func(r *ACL) any { return &r.Action }},
 		{name: "tier", optional: true, field: func(r *ACL) any { return &r.Tier }},
 		{name: "external_ids", field: func(r *ACL) any { return &r.ExternalIDs }},
+	}
+	routerPortColumns = []column[RouterPort]{
+		{name: "name", field: func(r *RouterPort) any { return &r.Name }},
+		{name: "mac", field: func(r *RouterPort) any { return &r.MAC }},
 	}
 	nbGlobalColumns = []column[NBGlobal]{
 		{name: "nb_cfg", field: func(r *NBGlobal) any { return &r.Config }},

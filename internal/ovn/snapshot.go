@@ -37,6 +37,7 @@ type Snapshot struct {
 	portGroups     Rows[PortGroup]
 	addressSets    Rows[AddressSet]
 	acls           Rows[ACL]
+	routerPorts    Rows[RouterPort]
 	nbGlobal       Rows[NBGlobal]
 	portBindings   Rows[PortBinding]
 	chassis        Rows[Chassis]
@@ -61,6 +62,9 @@ func (s *Snapshot) AddressSets() Rows[AddressSet] { return s.addressSets }
 
 // ACLs gives the ACLs.
 func (s *Snapshot) ACLs() Rows[ACL] { return s.acls }
+
+// RouterPorts gives the ports of logical routers.
+func (s *Snapshot) RouterPorts() Rows[RouterPort] { return s.routerPorts }
 
 // PortBindings gives the port bindings.
 func (s *Snapshot) PortBindings() Rows[PortBinding] { return s.portBindings }

@@ -111,6 +111,7 @@ var databaseTables = map[Database][]tableDef{
 		plain(TablePortGroup, portGroupColumns, func(r *PortGroup) *string { return &r.UUID }, func(s *Snapshot) *Rows[PortGroup] { return &s.portGroups }),
 		plain(TableAddressSet, addressSetColumns, func(r *AddressSet) *string { return &r.UUID }, func(s *Snapshot) *Rows[AddressSet] { return &s.addressSets }),
 		plain(TableACL, aclColumns, func(r *ACL) *string { return &r.UUID }, func(s *Snapshot) *Rows[ACL] { return &s.acls }),
+		plain(TableRouterPort, routerPortColumns, func(r *RouterPort) *string { return &r.UUID }, func(s *Snapshot) *Rows[RouterPort] { return &s.routerPorts }),
 		plain(TableNBGlobal, nbGlobalColumns, func(r *NBGlobal) *string { return &r.UUID }, func(s *Snapshot) *Rows[NBGlobal] { return &s.nbGlobal }),
 	},
 	Southbound: {

@@ -18,11 +18,13 @@ const northbound = "OVN_Northbound"
 const (
 	portTable   = "Logical_Switch_Port"
 	switchTable = "Logical_Switch"
+	routerTable = "Logical_Router_Port"
 	globalTable = "NB_Global"
 	groupTable  = "Port_Group"
 	setTable    = "Address_Set"
 
 	nameColumn         = "name"
+	macColumn          = "mac"
 	portsColumn        = "ports"
 	typeColumn         = "type"
 	addressesColumn    = "addresses"
@@ -33,9 +35,9 @@ const (
 	versionOption      = "northd_internal_version"
 )
 
-// FileTables are the tables of a database file that Ports and Groups look into.
+// FileTables are the tables of a database file that Ports, RouterPorts and Groups look into.
 func FileTables() []string {
-	return []string{portTable, switchTable, globalTable, groupTable, setTable}
+	return []string{portTable, switchTable, routerTable, globalTable, groupTable, setTable}
 }
 
 // Ports gives the ports that a database file holds, in the order of their names, and the release of OVN that it names, such as
@@ -77,6 +79,14 @@ func Ports(d *dbfile.Database) (ports []*ovn.Port, version string, err error) {
 		version, _, _ = strings.Cut(row.Map(optionsColumn)[versionOption], "-")
 	}
 	return ports, version, nil
+}
+
+// RouterPorts gives the ports of logical routers that a database file holds, in no order; none where it lacks the table.
+func RouterPorts(d *dbfile.Database) (ports []inventory.RouterPort) {
+	for uuid, row := range d.Rows(routerTable) {
+		ports = append(ports, RouterPortOf(&ovn.RouterPort{UUID: uuid, Name: row.String(nameColumn), MAC: row.String(macColumn)}))
+	}
+	return ports
 }
 
 // Groups gives the port groups and the address sets of security groups that a database file holds; ok is false where it lacks these

@@ -10,7 +10,7 @@ import (
 
 // Northbound gives the tables of the Northbound database that judgement rests on.
 func Northbound() []ovn.Table {
-	return []ovn.Table{ovn.TablePort, ovn.TableSwitch, ovn.TableNBGlobal, ovn.TablePortGroup, ovn.TableAddressSet}
+	return []ovn.Table{ovn.TablePort, ovn.TableSwitch, ovn.TableRouterPort, ovn.TableNBGlobal, ovn.TablePortGroup, ovn.TableAddressSet}
 }
 
 // Southbound gives the tables of the Southbound database that judgement rests on.

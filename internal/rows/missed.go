@@ -24,7 +24,9 @@ func Missed(read Reader, state *ovn.Snapshot) (missed []ovn.Event) {
 		return missed
 	}
 	missed = missedPorts(read, state)
-	read(func(inv *inventory.Inventory) { missed = append(missed, missedGroups(inv, state)...) })
+	read(func(inv *inventory.Inventory) {
+		missed = append(append(missed, missedRouterPorts(inv, state)...), missedGroups(inv, state)...)
+	})
 	return missed
 }
 
@@ -90,5 +92,20 @@ func missedChassis(inv *inventory.Inventory, state *ovn.Snapshot) (missed []ovn.
 			missed = append(missed, ovn.Event{Kind: ovn.Delete, Table: ovn.TableChassis, Revision: state.Revision, Old: &ovn.Chassis{UUID: t.Name}})
 		}
 	}
+	return missed
+}
+
+func missedRouterPorts(inv *inventory.Inventory, state *ovn.Snapshot) (missed []ovn.Event) {
+	for p := range state.RouterPorts().All() {
+		if have, ok := inv.RouterPort(p.Name); !ok || have != RouterPortOf(p) {
+			missed = append(missed, ovn.Event{Kind: ovn.Update, Table: ovn.TableRouterPort, Revision: state.Revision, New: p})
+		}
+	}
+	inv.EachRouterPort(func(have inventory.RouterPort) {
+		if p := state.RouterPorts().Get(have.UUID); p == nil || p.Name != have.Name {
+			gone := &ovn.RouterPort{UUID: have.UUID, Name: have.Name}
+			missed = append(missed, ovn.Event{Kind: ovn.Delete, Table: ovn.TableRouterPort, Revision: state.Revision, Old: gone})
+		}
+	})
 	return missed
 }

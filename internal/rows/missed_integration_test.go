@@ -123,7 +123,7 @@ func (s *side) transact(operations string) {
 }
 
 func TestNorthbound(t *testing.T) {
-	s := follow(t, ovn.Northbound, ovsdbserver.NorthboundSchema, ovn.TablePort, ovn.TablePortGroup, ovn.TableAddressSet)
+	s := follow(t, ovn.Northbound, ovsdbserver.NorthboundSchema, ovn.TablePort, ovn.TableRouterPort, ovn.TablePortGroup, ovn.TableAddressSet)
 	s.until("an empty database", func(*ovn.Snapshot) bool { return true })
 	s.transact(`,{"op":"insert","table":"Logical_Switch_Port","uuid-name":"a","row":{"name":"a.ns","addresses":"0a:00:00:00:00:01 10.16.0.1","external_ids":["map",[["pod","ns/a"]]]}},
 		{"op":"insert","table":"Logical_Switch_Port","uuid-name":"b","row":{"name":"b.ns","addresses":"0a:00:00:00:00:02 10.16.0.2"}},
@@ -160,6 +160,29 @@ func TestNorthbound(t *testing.T) {
 		t.Errorf("groups %+v of one that is a security group's no more", p.Groups)
 	}
 	s.took()
+
+	s.transact(`,{"op":"insert","table":"Logical_Router_Port","uuid-name":"p","row":{"name":"lr-sw","mac":"0a:00:00:00:00:01"}},
+		{"op":"insert","table":"Logical_Router","row":{"name":"lr","ports":["named-uuid","p"]}},
+		{"op":"insert","table":"Logical_Switch_Port","uuid-name":"l","row":{"name":"sw-lr","type":"router","addresses":"router"}},
+		{"op":"mutate","table":"Logical_Switch","where":[["name","==","sw"]],"mutations":[["ports","insert",["named-uuid","l"]]]}`)
+	s.until("a router", func(n *ovn.Snapshot) bool { return n.RouterPorts().Len() == 1 && n.Port("sw-lr") != nil })
+	if diff := cmp.Diff([]string{"a.ns", "sw-lr"}, s.took()); diff != "" {
+		t.Errorf("touched by the gateway's MAC (-want +got):\n%s", diff)
+	}
+	end, _ := s.inv.RouterPort("lr-sw")
+	s.inv.DeleteRouterPort(end.Name, end.UUID)
+	s.inv.SetRouterPort(inventory.RouterPort{UUID: "none", Name: "other"})
+	s.lost("another end", 2)
+	s.transact(`,{"op":"update","table":"Logical_Router_Port","where":[],"row":{"mac":"0a:00:00:00:00:02"}}`)
+	s.until("another MAC", func(n *ovn.Snapshot) bool { return n.RouterPorts().Get(end.UUID).MAC == "0a:00:00:00:00:02" })
+	if diff := cmp.Diff([]string{"a.ns", "b.ns"}, s.took()); diff != "" {
+		t.Errorf("touched by another MAC (-want +got):\n%s", diff)
+	}
+	s.transact(`,{"op":"delete","table":"Logical_Router","where":[]}`)
+	s.until("the router's end", func(n *ovn.Snapshot) bool { return n.RouterPorts().Len() == 0 })
+	if diff := cmp.Diff([]string{"b.ns"}, s.took()); diff != "" {
+		t.Errorf("touched by its end (-want +got):\n%s", diff)
+	}
 
 	s.inv.SetRow(&inventory.Row{UUID: "none", Name: "c.ns", Type: "virtual"})
 	s.lost("a row that nobody has", 1)

@@ -38,6 +38,11 @@ func ChassisOf(c *ovn.Chassis) inventory.Chassis {
 	return inventory.Chassis{UUID: c.UUID, Name: c.Name, Host: c.Hostname, Config: c.OtherConfig}
 }
 
+// RouterPortOf gives the facts of a router's port.
+func RouterPortOf(p *ovn.RouterPort) inventory.RouterPort {
+	return inventory.RouterPort{UUID: p.UUID, Name: p.Name, MAC: p.MAC}
+}
+
 // ApplyAll enters a batch of changes into the inventory and gives the names of the ports that they touched. Chassis come first: what
 // ports are bound to one has to be looked through where it changes, and is not while none is.
 func ApplyAll(inv *inventory.Inventory, events []ovn.Event) (touched []string) {
@@ -60,6 +65,8 @@ func Apply(inv *inventory.Inventory, e ovn.Event) []string {
 	switch row := cmp.Or(e.Old, e.New).(type) {
 	case *ovn.Port:
 		return applyPort(inv, e)
+	case *ovn.RouterPort:
+		return applyRouterPort(inv, e, row)
 	case *ovn.PortBinding:
 		if now, ok := e.New.(*ovn.PortBinding); ok {
 			return inv.SetBinding(BindingOf(now))
@@ -92,6 +99,17 @@ func applyPort(inv *inventory.Inventory, e ovn.Event) []string {
 	}
 	if now != nil {
 		touched = append(touched, inv.SetRow(Of(now))...)
+	}
+	return touched
+}
+
+func applyRouterPort(inv *inventory.Inventory, e ovn.Event, row *ovn.RouterPort) (touched []string) {
+	now, stays := e.New.(*ovn.RouterPort)
+	if !stays || now.Name != row.Name {
+		touched = inv.DeleteRouterPort(row.Name, row.UUID)
+	}
+	if stays {
+		touched = append(touched, inv.SetRouterPort(RouterPortOf(now))...)
 	}
 	return touched
 }

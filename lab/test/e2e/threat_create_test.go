@@ -43,6 +43,43 @@ func TestThreat09ChosenAddress(t *testing.T) {
 	wish{name: "a neighbour's address", annotations: map[string]string{ipAddress: taken.Annotations[ipAddress]}, refused: ipAddress}.try(t, p)
 	wish{name: "a neighbour's MAC", annotations: map[string]string{macAddress: taken.Annotations[macAddress]}, refused: macAddress}.try(t, p)
 	wish{name: "the gateway's address", annotations: map[string]string{ipAddress: "10.16.0.1"}, refused: ipAddress}.tryPod(t, p)
+
+	// What others than pods have: routers, Vips, nodes and Services.
+	mac, err := world.Nbctl(t.Context(), "get", "logical_router_port", "ovn-cluster-ovn-default", "mac")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac = strings.Trim(mac, "\"\n ")
+	const gateway = "the gateway of subnet ovn-default"
+	wish{name: "the gateway's MAC", annotations: map[string]string{macAddress: mac}, refused: mac + " is that of " + gateway}.try(t, p)
+	wish{
+		name:        "the gateway's MAC in the networks annotation",
+		annotations: map[string]string{kubeovn.Networks: `[{"name":"blue","mac":"` + mac + `"}]`}, refused: gateway,
+	}.tryPod(t, p)
+	vip, vipAddress := madeVip(t, namespace(t, nil))
+	nodes, err := world.Kube.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(nodes.Items) == 0 || len(nodes.Items[0].Status.Addresses) == 0 {
+		t.Fatalf("no node with an address: %v, %v", nodes, err)
+	}
+	service, err := world.Kube.CoreV1().Services(metav1.NamespaceDefault).Get(t.Context(), "kubernetes", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for address, whose := range map[string]string{
+		vipAddress: "Vip " + vip, nodes.Items[0].Status.Addresses[0].Address: "node " + nodes.Items[0].Name, service.Spec.ClusterIP: "service default/kubernetes",
+	} {
+		annotations := map[string]string{ipAddress: address}
+		eventually(t, "the program to know whose "+address+" is", func() (bool, error) {
+			_, err := p.dryRun(t.Context(), tenantNamespace, annotations)
+			return err != nil && strings.Contains(err.Error(), "is that of"), nil
+		})
+		wish{name: whose, annotations: annotations, refused: whose}.try(t, p)
+	}
+	body, err := admin(t).do(t.Context(), http.MethodGet, vipsPath+"/"+vip, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wish{name: "a Vip's MAC", annotations: map[string]string{macAddress: fieldOf(t, body, "status", "mac")}, refused: "Vip " + vip}.try(t, p)
 }
 
 func TestThreat10Layer2Forward(t *testing.T) {

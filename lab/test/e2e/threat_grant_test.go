@@ -83,6 +83,54 @@ func TestThreatT07VipOfAnotherNamespace(t *testing.T) {
 	}
 }
 
+// A Vip with a type has a port of its own on its subnet's switch, and one of a balancer has the gateway's MAC: it is made by whoever may
+// change the subnet, and no pod takes its MAC.
+func TestThreatT07VipsWithPorts(t *testing.T) {
+	_, author := granted(t, vipRights, podRights)
+	typed := func(kind, ns string) map[string]any {
+		vip := vipFor(ns)
+		vip["spec"] = map[string]any{"subnet": "ovn-default", "namespace": ns, "type": kind}
+		return vip
+	}
+	for _, kind := range []string{kubeovn.VipSwitchLB, kubeovn.VipHostVM} {
+		for _, ns := range []string{tenantNamespace, ""} {
+			_, err := author.do(t.Context(), http.MethodPost, vipsPath, typed(kind, ns))
+			mustRefuse(t, "a Vip of type "+kind+" for namespace "+ns, err, "spec.type")
+		}
+	}
+	plain, _ := madeVip(t, tenantNamespace)
+	_, err := author.do(t.Context(), http.MethodPatch, vipsPath+"/"+plain, map[string]any{"spec": map[string]any{"type": kubeovn.VipSwitchLB}})
+	mustRefuse(t, "a Vip that becomes a balancer's", err, "spec.type")
+	if _, err := author.do(t.Context(), http.MethodPost, vipsPath+dryRun, vipFor(tenantNamespace)); err != nil {
+		t.Errorf("a Vip that pods share: %v", err)
+	}
+
+	body, err := admin(t).do(t.Context(), http.MethodPost, vipsPath, typed(kubeovn.VipSwitchLB, tenantNamespace))
+	if err != nil {
+		t.Fatal(err)
+	}
+	balancer := named(t, body)
+	t.Cleanup(func() {
+		if _, err := admin(t).do(cleanup(t), http.MethodDelete, vipsPath+"/"+balancer, nil); err != nil {
+			t.Error(err)
+		}
+	})
+	mac, err := world.Nbctl(t.Context(), "get", "logical_router_port", "ovn-cluster-ovn-default", "mac")
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the balancer's Vip to have the gateway's MAC", func() (bool, error) {
+		body, err := admin(t).do(t.Context(), http.MethodGet, vipsPath+"/"+balancer, nil)
+		return err == nil && fieldOf(t, body, "status", "mac") == strings.Trim(mac, "\"\n "), err
+	})
+	annotations := map[string]string{kubeovn.DefaultProvider.Key(kubeovn.VIP): balancer}
+	eventually(t, "the program to know the balancer's Vip", func() (bool, error) {
+		_, err := tenant(t).dryRun(t.Context(), tenantNamespace, annotations)
+		return err != nil && strings.Contains(err.Error(), kubeovn.VipSwitchLB), nil
+	})
+	wish{name: "the balancer's MAC", annotations: annotations, refused: kubeovn.VipSwitchLB}.try(t, tenant(t))
+}
+
 // What an exception grants would be in the address sets that others' rules are made of: it holds nobody else's address, and a port that
 // has a grant is in no security group.
 func TestThreat41GroupAmplification(t *testing.T) {

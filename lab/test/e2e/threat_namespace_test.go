@@ -75,14 +75,39 @@ func TestThreatT21NamesOfPorts(t *testing.T) {
 	if _, err := author.do(t.Context(), http.MethodDelete, vipsPath+"/"+port, nil); !apierrors.IsNotFound(err) {
 		t.Errorf("the Vip that was refused: %v", err)
 	}
+	// Names without dots, of ports that there are: of routers' links and of nodes.
+	nodes, err := world.Kube.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(nodes.Items) == 0 {
+		t.Fatalf("no node: %v", err)
+	}
+	links := map[string]string{
+		"ovn-default-ovn-cluster": "the link between subnet ovn-default", "join-ovn-cluster": "the link between subnet join", "ovn-cluster-join": "the link between subnet join",
+		kubeovn.NodePortName(nodes.Items[0].Name): "a node's port", kubeovn.NodePortName("later"): "a node's port",
+	}
+	for name, whose := range links {
+		vip["metadata"] = map[string]any{"name": name}
+		_, err := author.do(t.Context(), http.MethodPost, vipsPath, vip)
+		mustRefuse(t, "a Vip named "+name, err, whose)
+	}
+	for _, name := range []string{"ovn-default-ovn-cluster", "join-ovn-cluster"} {
+		if kind, err := world.Nbctl(t.Context(), "get", "logical_switch_port", name, "type"); err != nil || strings.TrimSpace(kind) != "router" {
+			t.Errorf("port %s: %s, %v", name, kind, err)
+		}
+	}
 	const eips = "/apis/kubeovn.io/v1/ovn-eips"
 	define(t, "kubeovn.io", "Cluster", map[string]string{"ovn-eips": "OvnEip"})
 	_, gateways := granted(t, rbacv1.PolicyRule{APIGroups: []string{"kubeovn.io"}, Resources: []string{"ovn-eips"}, Verbs: []string{"get", "create", "patch"}})
-	eip := func(kind string) any {
+	eip := func(kind string) map[string]any {
 		return map[string]any{"apiVersion": "kubeovn.io/v1", "kind": "OvnEip", "metadata": map[string]any{"name": port}, "spec": map[string]any{"type": kind}}
 	}
 	_, err = gateways.do(t.Context(), http.MethodPost, eips, eip("lsp"))
 	mustRefuse(t, "an OvnEip named like a port", err, "without dots")
+	for name, whose := range links {
+		o := eip("lsp")
+		o["metadata"] = map[string]any{"name": name}
+		_, err := gateways.do(t.Context(), http.MethodPost, eips, o)
+		mustRefuse(t, "an OvnEip named "+name, err, whose)
+	}
 	if _, err := gateways.do(t.Context(), http.MethodPost, eips, eip("nat")); err != nil {
 		t.Errorf("an OvnEip that makes no port: %v", err)
 	}

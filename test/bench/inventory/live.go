@@ -142,7 +142,7 @@ func (r *replica) start(ctx context.Context, northbound, southbound string, db k
 		return 0, err
 	}
 	reading = time.Since(begin)
-	r.changes = r.northbound.Subscribe(ovn.TablePort, ovn.TableNBGlobal, ovn.TablePortGroup, ovn.TableAddressSet)
+	r.changes = r.northbound.Subscribe(ovn.TablePort, ovn.TableRouterPort, ovn.TableNBGlobal, ovn.TablePortGroup, ovn.TableAddressSet)
 	bound := r.southbound.Subscribe(ovn.TableChassis, ovn.TablePortBinding)
 	for _, m := range []*ovn.Mirror{r.southbound, r.northbound} {
 		if err := m.WaitSynced(ctx); err != nil {

@@ -1,0 +1,211 @@
+package inventory
+
+import (
+	"net"
+	"slices"
+	"strings"
+	"unique"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+// RouterPort is a Logical_Router_Port as the Northbound database holds it: a router's end of its link to a switch. A station on the
+// switch that has its MAC is sent what is for the gateway.
+type RouterPort struct {
+	UUID string
+	// Name is "<router>-<switch>" where Kube-OVN made it, and the switch's end is "<switch>-<router>".
+	Name string
+	MAC  string
+}
+
+// SetRouterPort adds or replaces a port of a router and gives the names of the ports of its switch that have its MAC, or had it.
+func (inv *Inventory) SetRouterPort(p RouterPort) []string {
+	touched := inv.besideRouter(p.Name)
+	inv.routerPorts[p.Name] = p
+	inv.SetFixed(Fixed{Holder: Holder{HeldByRouter, p.Name}, MACs: []string{p.MAC}})
+	return union(touched, inv.besideRouter(p.Name))
+}
+
+// DeleteRouterPort takes the port with this name and UUID out and gives the names of the ports that had its MAC. One that was made again
+// under the name meanwhile has another UUID and stays.
+func (inv *Inventory) DeleteRouterPort(name, uuid string) []string {
+	if inv.routerPorts[name].UUID != uuid {
+		return nil
+	}
+	touched := inv.besideRouter(name)
+	delete(inv.routerPorts, name)
+	inv.DeleteFixed(Holder{HeldByRouter, name})
+	return touched
+}
+
+// RouterPort gives a port of a router; ok is false where there is none of that name.
+func (inv *Inventory) RouterPort(name string) (p RouterPort, ok bool) {
+	p, ok = inv.routerPorts[name]
+	return p, ok
+}
+
+// EachRouterPort gives every port of a router to look, in no order.
+func (inv *Inventory) EachRouterPort(look func(RouterPort)) {
+	for _, p := range inv.routerPorts {
+		look(p)
+	}
+}
+
+// besideRouter gives the names of the ports of pods that have the MAC of a router's port on its switch.
+func (inv *Inventory) besideRouter(name string) (ports []string) {
+	for _, mac := range inv.fixedMACsBy[Holder{HeldByRouter, name}] {
+		for _, sw := range splits(name) {
+			ports = append(ports, inv.withMAC(sw[1], mac)...)
+		}
+	}
+	return distinct(ports)
+}
+
+// typeRouter is the type of a switch's end of its link to a router.
+const typeRouter = "router"
+
+// isLink tells that the row is a switch's end of a link to a router; it may be nil.
+func (r *Row) isLink() bool { return r != nil && r.Type == typeRouter }
+
+// settleLink keeps the MACs of a switch's end of a link to a router, which Kube-OVN leaves to the router's end. Either may be nil. It gives
+// the names of the other ports on the switch for which that matters.
+func (inv *Inventory) settleLink(old, now *Row) (touched []string) {
+	if old.isLink() {
+		touched = inv.besideLink(old)
+		inv.DeleteFixed(Holder{HeldByPort, old.Name})
+	}
+	if !now.isLink() {
+		return touched
+	}
+	link := Fixed{Holder: Holder{HeldByPort, now.Name}}
+	for _, element := range now.Addresses {
+		mac, _, _ := strings.Cut(element, " ")
+		link.MACs = append(link.MACs, mac)
+	}
+	inv.SetFixed(link)
+	return append(touched, inv.besideLink(now)...)
+}
+
+// besideLink gives the names of the ports of pods that have the MAC of a link to a router on its switch.
+func (inv *Inventory) besideLink(link *Row) (ports []string) {
+	macs := inv.fixedMACsBy[Holder{HeldByPort, link.Name}]
+	if router, ok := strings.CutPrefix(link.Name, link.Switch+"-"); ok {
+		macs = slices.Concat(macs, inv.fixedMACsBy[Holder{HeldByRouter, router + "-" + link.Switch}])
+	}
+	for _, mac := range macs {
+		ports = append(ports, inv.withMAC(link.Switch, mac)...)
+	}
+	return ports
+}
+
+// withMAC gives the names of the ports of pods on a switch that have a MAC.
+func (inv *Inventory) withMAC(sw, text string) []string {
+	mac, err := portsec.ParseMAC(text)
+	if err != nil {
+		return nil
+	}
+	return inv.at.names(placeOfMAC(unique.Make(sw), mac))
+}
+
+// links gives the links to routers that have the MAC on the row's switch.
+func (inv *Inventory) links(r *Row, mac string) (names []string) {
+	for h := range inv.fixedMACs[mac] {
+		end := h.Name
+		switch h.Kind { //nolint:exhaustive // the others are no stations on a switch, or have rows of their own
+		case HeldByRouter:
+			lr, ok := strings.CutSuffix(h.Name, "-"+r.Switch)
+			if !ok {
+				continue
+			}
+			end = r.Switch + "-" + lr
+		case HeldByPort:
+		default:
+			continue
+		}
+		if link := inv.slot(end).row; link.isLink() && link.Switch == r.Switch {
+			names = append(names, end)
+		}
+	}
+	return distinct(names)
+}
+
+// gatewayTwins gives the MACs that a port of a pod has in common with the gateways of its switch.
+func (inv *Inventory) gatewayTwins(r *Row) (twins []Twin) {
+	if r.Type != "" || r.Disabled || r.Switch == "" {
+		return nil
+	}
+	for _, element := range r.Addresses {
+		text, _, _ := strings.Cut(element, " ")
+		if mac := strings.ToLower(text); len(inv.fixedMACs[mac]) > 0 {
+			if links := inv.links(r, mac); len(links) > 0 {
+				twins = append(twins, Twin{Text: mac, MAC: true, Others: links})
+			}
+		}
+	}
+	return twins
+}
+
+// MACHolders gives who has a MAC: ports by their IP resources, and what is fixed. The gateways' are known from the Northbound database, or
+// where a Vip answers for one.
+func (inv *Inventory) MACHolders(text string) []Holder {
+	var out []Holder
+	for _, name := range inv.byMAC.names(strings.ToLower(text)) {
+		out = append(out, Holder{HeldByPort, name})
+	}
+	mac, ok := macOf(text)
+	if !ok {
+		return out
+	}
+	for h := range inv.fixedMACs[mac] {
+		out = append(out, inv.gatewayOf(h))
+	}
+	return foremost(out)
+}
+
+// gatewayOf gives the gateway of the subnet to which a link between a switch and a router belongs, and any other holder as it is.
+func (inv *Inventory) gatewayOf(h Holder) Holder {
+	if h.Kind != HeldByRouter && h.Kind != HeldByPort {
+		return h
+	}
+	for _, sw := range splits(h.Name) {
+		router, subnet := sw[0], sw[1]
+		if h.Kind == HeldByPort {
+			router, subnet = subnet, router
+		}
+		if s, ok := inv.subnets[subnet]; ok && s.router() == router {
+			return Holder{HeldByGateway, subnet}
+		}
+	}
+	return h
+}
+
+// NamesALink tells that the name is, or could be, that of the link between a switch and a router, or of the router's end: of a subnet that
+// there is, which is given, or of any and the default router.
+func (inv *Inventory) NamesALink(name string) (subnet string, ok bool) {
+	for _, end := range []Holder{{HeldByRouter, name}, {HeldByPort, name}} {
+		if gateway := inv.gatewayOf(end); gateway != end {
+			return gateway.Name, true
+		}
+	}
+	return "", strings.HasPrefix(name, kubeovn.DefaultVPC+"-") || strings.HasSuffix(name, "-"+kubeovn.DefaultVPC)
+}
+
+// splits gives each way to cut a name in two at a hyphen.
+func splits(name string) (parts [][2]string) {
+	for i := range len(name) {
+		if name[i] == '-' {
+			parts = append(parts, [2]string{name[:i], name[i+1:]})
+		}
+	}
+	return parts
+}
+
+// macOf gives a MAC, in any form that Kube-OVN and OVN take, in small letters with colons.
+func macOf(text string) (mac string, ok bool) {
+	hw, err := net.ParseMAC(text)
+	if err != nil || len(hw) != len(portsec.MAC{}) {
+		return "", false
+	}
+	return hw.String(), true
+}

@@ -1,0 +1,40 @@
+package rows
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+)
+
+// A real Kube-OVN names the ends of links as the inventory takes them for granted, so that whoever has a gateway's MAC is found.
+func TestRouterPortsOfARecordedFile(t *testing.T) {
+	d := recorded(t)
+	ports, _, err := Ports(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv, macs := inventory.New(), make(map[string]string)
+	for _, p := range RouterPorts(d) {
+		inv.SetRouterPort(p)
+		macs[p.Name] = p.MAC
+	}
+	if len(macs) != 8 || macs["vpc1-vpc1-net"] != "3a:f5:bc:29:98:06" {
+		t.Errorf("ports of routers: %v", macs)
+	}
+	for _, p := range ports {
+		inv.SetRow(Of(p))
+	}
+	for _, p := range ports {
+		if p.Type != "router" {
+			continue
+		}
+		router := p.Name[len(p.Switch)+1:]
+		inv.SetRow(&inventory.Row{UUID: "x", Name: "poser", Switch: p.Switch, Addresses: []string{macs[router+"-"+p.Switch] + " 10.66.6.6"}})
+		twins := inv.Port("poser", time.Time{}).Twins
+		if len(twins) != 1 || !twins[0].MAC || len(twins[0].Others) == 0 || !slices.Contains(twins[0].Others, p.Name) {
+			t.Errorf("with the gateway's MAC on %s: %+v", p.Switch, twins)
+		}
+	}
+}
