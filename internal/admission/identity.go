@@ -190,6 +190,7 @@ func (c *check) attachments(before multus.Networks) {
 			c.refuse(annotation(kubeovn.Networks), "choose another name for the interface", "with interface %q the NIC could pass for one of another network", a.Interface)
 		}
 		c.network(a)
+		c.onOVN(a)
 	}
 	for _, r := range c.networks.Requests {
 		if slices.ContainsFunc(before.Requests, func(o multus.Request) bool {
@@ -219,11 +220,7 @@ func (c *check) network(a kubeovn.Attachment) {
 		return
 	}
 	c.about(provider)
-	key := kubeovn.Networks
-	if c.networks.Default != nil && *c.networks.Default == a {
-		key = kubeovn.DefaultNetwork
-	}
-	c.refuse(annotation(key), "ask for a network of this namespace, or have "+c.Namespace.Name+" added to the spec.namespaces of subnet "+subnets[0].Name+c.bind("subnet", subnets[0].Name),
+	c.refuse(annotation(c.networkKey(a)), "ask for a network of this namespace, or have "+c.Namespace.Name+" added to the spec.namespaces of subnet "+subnets[0].Name+c.bind("subnet", subnets[0].Name),
 		"network %s/%s is subnet %s, which is for other namespaces", a.Namespace, a.Name, subnets[0].Name)
 }
 
