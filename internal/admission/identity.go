@@ -183,7 +183,8 @@ func (c *check) attachments(before multus.Networks) {
 		if slices.Contains(known, a) {
 			continue
 		}
-		if c.blind(annotation(kubeovn.Networks), inventory.Holding...) {
+		// A policy that has not been read may forbid it.
+		if c.blind(annotation(c.networkKey(a)), append(slices.Clone(inventory.Holding), inventory.Policies)...) {
 			return
 		}
 		if kubeovn.MisleadingInterface(a.Interface) {

@@ -37,7 +37,9 @@ func (g *Guard) Attachment(ctx context.Context, req *admissionv1.AdmissionReques
 	switch onOVN := kind(config) == kubeovn.KindOVN; {
 	case onOVN:
 	case old == nil:
-		g.madeUnderPods(&a, network)
+		if err := g.madeUnderPods(&a, network); err != nil {
+			return Answer{}, err
+		}
 	case kind(old.Spec.Config) == kubeovn.KindOVN:
 		if err := g.takenOffOVN(ctx, &a, network); err != nil {
 			return Answer{}, err

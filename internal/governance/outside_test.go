@@ -126,6 +126,14 @@ func TestThreat12DefinitionMadeAgain(t *testing.T) {
 	})
 	a, err := g.Attachment(t.Context(), turned(t, macvlan))
 	expect(t, a, err, "pods bank/a, bank/b, bank/c and 2 more")
+	for _, kind := range []inventory.Kind{inventory.Pods, inventory.Policies} {
+		g = guardOf(honouring())
+		g.Look(func(inv *inventory.Inventory) { inv.Expect(kind) })
+		a, err = g.Attachment(t.Context(), turned(t, macvlan))
+		expect(t, a, err, string(kind), "have not been read yet", "try again")
+		a, err = g.Attachment(t.Context(), turned(t, onOVN))
+		expect(t, a, err)
+	}
 }
 
 func TestThreat12DefinitionByMode(t *testing.T) {
