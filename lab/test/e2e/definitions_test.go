@@ -63,7 +63,7 @@ func TestDefinitions(t *testing.T) {
 		"no target":    {func(e *v1alpha1.PortSecurityException) { e.Spec.Target = v1alpha1.Target{} }, "name an owner"},
 		"class":        {func(e *v1alpha1.PortSecurityException) { e.Spec.Class = "firewall" }, "spec.class"},
 		"MAC":          {func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs[0].MAC = "0a-00-00-00-00-01" }, "spec.grant.pairs[0].mac"},
-		"no range":     {func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs[0].Prefix = "10.20.0/24" }, "spec.grant.pairs[0].prefix: Invalid value: must be an address or a range"},
+		"no range":     {func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs[0].Prefix = "10.20.0/24" }, "must be an address or a range, such as"},
 		"every IPv4":   {func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs[0].Prefix = "0.0.0.0/0" }, "write grant.level: mac"},
 		"every IPv6":   {func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs[0].Prefix = "::/0" }, "write grant.level: mac"},
 		"an address":   {func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs[0].Prefix = "10.99.0.1" }, ""},
