@@ -122,18 +122,23 @@ type Owner struct {
 	// apiVersion of the owner, such as "apps/v1".
 	// +required
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
 	APIVersion string `json:"apiVersion"`
 	// kind of the owner, such as "StatefulSet".
 	// +required
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
 	Kind string `json:"kind"`
 	// name of the owner.
 	// +required
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 	// uid of the owner. Left out, admission enters that of the object that has the name now: an object that takes the name
 	// later is another one.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=128
 	UID types.UID `json:"uid,omitempty"`
 }
 
@@ -164,6 +169,8 @@ type AddressPair struct {
 	// +required
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=43
+	// +kubebuilder:validation:XValidation:rule="isCIDR(self) || isIP(self)",message="must be an address or a range, such as 10.20.0.7, 10.20.0.0/24 or fd00:20::/64"
+	// +kubebuilder:validation:XValidation:rule="!self.endsWith('/0')",message="every address there is cannot be granted as a range; for any address from the port's own MAC write grant.level: mac, without pairs"
 	Prefix string `json:"prefix"`
 	// sharedWith names whose address lies in the prefix, or whose MAC it is, where that is meant: a port by its IP resource
 	// ("pod.namespace"), a Vip, a node, a Service ("namespace/name"), the subnet whose gateway it is, to which Kube-OVN gave it or whose
@@ -186,6 +193,7 @@ type PortSecurityExceptionStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// policy is the PortSecurityPolicy that honours it.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	Policy string `json:"policy,omitempty"`
 	// matchedPorts is how many ports it changes now.
 	// +optional
@@ -194,6 +202,7 @@ type PortSecurityExceptionStatus struct {
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=1024
 	Ports []string `json:"ports,omitempty"`
 	// lastMatched is when it last changed a port.
 	// +optional

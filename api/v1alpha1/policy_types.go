@@ -127,6 +127,14 @@ type PortSecurityPolicySpec struct {
 	// +optional
 	// +kubebuilder:default=Forbid
 	ExternalAddresses Permission `json:"externalAddresses,omitempty"`
+	// otherNetworks says whether pods may have NICs that OVN does not make, such as macvlan, bridge or SR-IOV attachments, where port
+	// security holds nothing: Allow or Forbid. With Forbid a pod is refused unless the NetworkAttachmentDefinition of each network that
+	// it asks for is there and makes NICs on OVN alone, and no such definition is changed into another under pods; pods that run stay as
+	// they are. providers pick such a network as "<attachment>.<namespace>.ovn". Pods on their node's network (hostNetwork) are Pod
+	// Security admission's business and not this field's. By default Allow: the audit names such pods (OVG024).
+	// +optional
+	// +kubebuilder:default=Allow
+	OtherNetworks Permission `json:"otherNetworks,omitempty"`
 	// mode is enforce (change and refuse at admission, repair), warn (admission warnings only) or audit (findings only). With warn
 	// and audit new pods get what they ask for. By default enforce.
 	// +optional

@@ -119,6 +119,11 @@ func (c *check) looser(was *check, keys []string) {
 		if !now.Looser(old) {
 			continue
 		}
+		if old.ForbidsOthers() && !now.ForbidsOthers() {
+			who, _ := Forbidders(old.OthersForbiddenBy)
+			c.refuse(field, anew, "NIC %s would become looser: it would come out from under %s, which forbids NICs outside OVN", nic.Provider, who)
+			continue
+		}
 		c.refuse(field, anew+", or have the exception name the pod's owner",
 			"NIC %s would become looser: %s with layer-2 forwarding %s, and it was %s with %s", nic.Provider, now.Level, now.Forwarding, old.Level, old.Forwarding)
 	}

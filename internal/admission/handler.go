@@ -29,6 +29,8 @@ type World interface {
 	Look(ctx context.Context, namespace, user string, look func(*View))
 	// Pod gives the pod as it is in the API server.
 	Pod(ctx context.Context, namespace, name string) (*Pod, error)
+	// Definition gives the definition of a network as it is in the API server.
+	Definition(ctx context.Context, a kubeovn.Attachment) Definition
 }
 
 // Results of a review, as the label of the duration metric.
@@ -139,7 +141,7 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 		if why := oversize(nil, p); why != "" {
 			return tooLarge(why)
 		}
-		world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
+		lookAt(ctx, world, req, nil, p, func(v *View) {
 			refusals, verdict = v.CheckCreate(p), v.verdict(p, false)
 		})
 	case req.Operation == admissionv1.Update && isPod(req) && (req.SubResource == "" || req.SubResource == "status"):
@@ -157,7 +159,7 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 		if why := oversize(old, p); why != "" {
 			return tooLarge(why)
 		}
-		world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
+		lookAt(ctx, world, req, old, p, func(v *View) {
 			refusals, verdict = v.CheckUpdate(old, p), v.verdict(p, true)
 		})
 	case req.Operation == admissionv1.Create && isBinding(req):

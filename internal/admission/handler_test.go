@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -31,6 +32,10 @@ func (w table) Look(_ context.Context, namespace, user string, look func(*View))
 		ns.Err = errors.New("no answer")
 	}
 	look(&View{Accounts: DefaultAccounts(), User: user, Namespace: ns, Inventory: w.inventory, Now: time.Unix(1e9, 0)})
+}
+
+func (w table) Definition(context.Context, kubeovn.Attachment) Definition {
+	return Definition{Err: errors.New("no answer")}
 }
 
 func (w table) Pod(_ context.Context, namespace, name string) (*Pod, error) {

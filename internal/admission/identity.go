@@ -188,13 +188,15 @@ func (c *check) attachments(before multus.Networks) {
 		if slices.Contains(known, a) {
 			continue
 		}
-		if c.blind(annotation(kubeovn.Networks), inventory.Holding...) {
+		// A policy that has not been read may forbid it.
+		if c.blind(annotation(c.networkKey(a)), append(slices.Clone(inventory.Holding), inventory.Policies)...) {
 			return
 		}
 		if kubeovn.MisleadingInterface(a.Interface) {
 			c.refuse(annotation(kubeovn.Networks), "choose another name for the interface", "with interface %q the NIC could pass for one of another network", a.Interface)
 		}
 		c.network(a)
+		c.onOVN(a)
 	}
 	for _, r := range c.networks.Requests {
 		if slices.ContainsFunc(before.Requests, func(o multus.Request) bool {
@@ -229,11 +231,7 @@ func (c *check) network(a kubeovn.Attachment) {
 			continue
 		}
 		c.about(provider)
-		key := kubeovn.Networks
-		if c.networks.Default != nil && *c.networks.Default == a {
-			key = kubeovn.DefaultNetwork
-		}
-		c.refuse(annotation(key), "ask for a network of this namespace, name a subnet of it for the NIC with annotation "+own+", or "+c.bindSubnet(subnets[i]),
+		c.refuse(annotation(c.networkKey(a)), "ask for a network of this namespace, name a subnet of it for the NIC with annotation "+own+", or "+c.bindSubnet(subnets[i]),
 			"network %s/%s is subnet %s, which is for other namespaces", a.Namespace, a.Name, subnets[i].Name)
 		return
 	}

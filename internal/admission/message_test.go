@@ -51,6 +51,7 @@ func TestRefusalsTeach(t *testing.T) {
 		"an address later":      {strict(), running(ip, "0.0.0.0/0"), &plain, ip, "reads this again", "only its own accounts", "make the pod anew"},
 		"networks later":        {strict(), running(networks, "t/blue"), &plain, networks, "fixed when it is made", "", "make the pod anew"},
 		"protection later":      {strict(), without(running(), ps), &plain, ps, "asks for strict", "ovnguard-exception-author", `write "true"`},
+		"a network outside OVN": {strict().policy(func(p *policy.Policy) { p.ForbidsOthers = true }), pod(ps, "true", "n.t.ovn.kubernetes.io/port_security", "true", networks, "n"), nil, networks, "PortSecurityPolicy test forbids", "an administrator", "kubectl patch portsecuritypolicy test"},
 		"a label later":         {strict().exception(func(*policy.Exception) {}), router(ps, "true", networks, ""), new(pod(ps, "true")), "metadata.labels", "would become looser", "have the exception name", "make the pod anew"},
 	}
 	for name, c := range cases {

@@ -21,6 +21,7 @@ var blue = kubeovn.AttachmentProvider("t", "blue")
 // drawScene gives a cluster with policies and exceptions for the tenant's pods.
 func drawScene(t *rapid.T) *scene {
 	s := newScene()
+	s.inventory.SetAttachment(kubeovn.Attachment{Namespace: "t", Name: "blue"}, kubeovn.KindOVN)
 	value := rapid.SampledFrom([]string{"", "", "true", "false"})
 	s.namespace.Annotations = map[string]string{}
 	for _, key := range []string{ps, l2, blue.Key(kubeovn.PortSecurity)} {
@@ -38,7 +39,8 @@ func drawScene(t *rapid.T) *scene {
 			Level:             rapid.SampledFrom([]policy.Level{policy.Strict, policy.MAC, policy.Open}).Draw(t, "level"),
 			Forwarding:        rapid.SampledFrom([]policy.Forwarding{policy.Forbid, policy.Allow}).Draw(t, "forwarding"),
 			ExternalAddresses: rapid.Bool().Draw(t, "external"), ExceptionsIn: []string{"t"},
-			Limits: policy.Limits{Pairs: 8, Prefix4: 24, Prefix6: 64, Lifetime: policy.DefaultLifetime, Level: policy.Open},
+			ForbidsOthers: rapid.Bool().Draw(t, "forbids others"),
+			Limits:        policy.Limits{Pairs: 8, Prefix4: 24, Prefix6: 64, Lifetime: policy.DefaultLifetime, Level: policy.Open},
 		}
 		if rapid.Bool().Draw(t, "for some pods") {
 			p.Pods = app("policy for")
@@ -145,7 +147,8 @@ func TestAnUpdateNeverLoosens(t *testing.T) {
 		for _, nic := range nics {
 			was, is := v.decide(stored, nic, true), v.decide(&edited, nic, true)
 			if is.Level > max(was.Level, policy.Extended) || is.Level == policy.Extended && was.Level == policy.Strict && len(is.Exceptions) > len(was.Exceptions) ||
-				is.Forwarding > was.Forwarding || is.ExternalAddresses && !was.ExternalAddresses {
+				is.Forwarding > was.Forwarding || is.ExternalAddresses && !was.ExternalAddresses ||
+				was.ForbidsOthers() && !is.ForbidsOthers() {
 				r.Fatalf("%s is decided\n%+v\nand was\n%+v", nic, is, was)
 			}
 			key, forward := nic.Key(kubeovn.PortSecurity), nic.Key(kubeovn.Layer2Forward)

@@ -92,6 +92,8 @@ type scene struct {
 	inventory *inventory.Inventory
 	namespace policy.Namespace
 	pods      map[string]*Pod
+	// definitions are those of networks that the API server has otherwise than the inventory.
+	definitions map[string]Definition
 }
 
 func newScene() *scene {
@@ -123,6 +125,16 @@ func (s *scene) Look(_ context.Context, namespace, user string, look func(*View)
 		ns = policy.Namespace{Name: namespace}
 	}
 	look(&View{Accounts: DefaultAccounts(), User: user, Namespace: ns, Inventory: s.inventory, Now: now})
+}
+
+// Definition answers from s.definitions, and else from the inventory.
+func (s *scene) Definition(_ context.Context, a kubeovn.Attachment) Definition {
+	if d, ok := s.definitions[a.Namespace+"/"+a.Name]; ok {
+		return d
+	}
+	var d Definition
+	d.Kind, d.Found = s.inventory.Kind(a)
+	return d
 }
 
 func (s *scene) Pod(_ context.Context, namespace, name string) (*Pod, error) {

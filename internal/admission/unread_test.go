@@ -28,6 +28,7 @@ func TestThreat28NotReadYet(t *testing.T) {
 		"a foreign pool":             {pod("ovn.kubernetes.io/ip_pool", "their-pool"), []inventory.Kind{inventory.Pools}, "IPPool.kubeovn.io"},
 		"a foreign switch":           {pod(lsp, "theirs"), []inventory.Kind{inventory.Subnets}, "Subnet.kubeovn.io"},
 		"a foreign network":          {pod(networks, "u/blue"), []inventory.Kind{inventory.Subnets}, "Subnet.kubeovn.io"},
+		"a network, by a policy":     {pod(networks, "u/green"), []inventory.Kind{inventory.Policies}, "PortSecurityPolicy.ovnguard.io"},
 		"an address of a network":    {pod(networks, `[{"name":"green","namespace":"u","ips":["10.16.0.5"]}]`), []inventory.Kind{inventory.Records}, "IP.kubeovn.io"},
 		"a foreign Vip":              {pod(kubeovn.AAPs, "foreign"), []inventory.Kind{inventory.Vips}, "Vip.kubeovn.io"},
 		"an address by an exception": {pod(vips, "192.0.2.1"), []inventory.Kind{inventory.Exceptions}, "PortSecurityException.ovnguard.io"},

@@ -15,7 +15,9 @@ type View struct {
 	User      string
 	Namespace policy.Namespace
 	Inventory *inventory.Inventory
-	Now       time.Time
+	// Definitions is what was asked of networks for this review, by attachment without interface. For others the inventory counts.
+	Definitions map[kubeovn.Attachment]Definition
+	Now         time.Time
 }
 
 // Refusal is one reason why a request must not be.

@@ -11,6 +11,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/governance"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 )
 
@@ -36,6 +37,12 @@ func (w *world) Look(ctx context.Context, namespace, user string, look func(*adm
 	w.monitor.Read(func(inv *inventory.Inventory) {
 		look(&admission.View{Accounts: w.accounts, User: user, Namespace: ns, Inventory: inv, Now: time.Now()})
 	})
+}
+
+// Definition implements admission.World.
+func (w *world) Definition(ctx context.Context, a kubeovn.Attachment) (d admission.Definition) {
+	d.Kind, d.Found, d.Err = w.lookup.Definition(ctx, a)
+	return d
 }
 
 // Pod implements admission.World. It asks the API server: what is in a cache may be older than what is to be changed.

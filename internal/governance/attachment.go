@@ -12,8 +12,9 @@ import (
 )
 
 // Attachment judges NetworkAttachmentDefinitions. Kube-OVN's controller makes ports by a definition's name and namespace, while
-// its CNI plugs them by the provider that the config names: where the two differ, a pod is plugged into another one's port.
-func (g *Guard) Attachment(_ context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
+// its CNI plugs them by the provider that the config names: where the two differ, a pod is plugged into another one's port. And pods
+// that policy forbids NICs outside OVN get what the definition makes when they start, not what it made when they were admitted.
+func (g *Guard) Attachment(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
 	if err := of(req, "k8s.cni.cncf.io", "network-attachment-definitions", nil, admissionv1.Create, admissionv1.Update); err != nil {
 		return Answer{}, err
 	}
@@ -29,10 +30,22 @@ func (g *Guard) Attachment(_ context.Context, req *admissionv1.AdmissionRequest)
 	}
 	var a Answer
 	config := object.Spec.Config
-	switch {
-	case old != nil && old.Spec.Config == config:
+	if old != nil && old.Spec.Config == config {
 		return a, nil
-	case config == "":
+	}
+	network := kubeovn.Attachment{Namespace: req.Namespace, Name: cmp.Or(object.Metadata.Name, req.Name)}
+	switch onOVN := kind(config) == kubeovn.KindOVN; {
+	case onOVN:
+	case old == nil:
+		if err := g.madeUnderPods(&a, network); err != nil {
+			return Answer{}, err
+		}
+	case kind(old.Spec.Config) == kubeovn.KindOVN:
+		if err := g.takenOffOVN(ctx, &a, network); err != nil {
+			return Answer{}, err
+		}
+	}
+	if config == "" {
 		a.warn("spec.config is empty, so that nodes read a file of their own; whether pods get a NIC in OVN by it cannot be told, and pods are guarded as if they did")
 		return a, nil
 	}
@@ -42,8 +55,7 @@ func (g *Guard) Attachment(_ context.Context, req *admissionv1.AdmissionRequest)
 		return a, nil //nolint:nilerr // what cannot be read is refused, which is an answer
 	}
 	slices.SortFunc(places, func(x, y kubeovn.Definition) int { return cmp.Compare(x.Path, y.Path) })
-	name := cmp.Or(object.Metadata.Name, req.Name)
-	want := string(kubeovn.AttachmentProvider(req.Namespace, name))
+	want := string(kubeovn.AttachmentProvider(network.Namespace, network.Name))
 	for _, place := range places {
 		a.provider(place, want)
 	}

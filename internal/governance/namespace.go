@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -228,6 +229,8 @@ func loosens(from, to side, provider kubeovn.Provider) string {
 		return fmt.Sprintf("%s NICs could have layer-2 forwarding", provider)
 	case would.ExternalAddresses && !was.ExternalAddresses:
 		return fmt.Sprintf("pods could take external addresses for %s NICs", provider)
+	case was.ForbidsOthers() && !would.ForbidsOthers():
+		return fmt.Sprintf("pods could have NICs that OVN does not make, as policy %q forbids them for %s", was.OthersForbiddenBy[0], provider)
 	case would.Mode > was.Mode:
 		return fmt.Sprintf("%s NICs would be in mode %s instead of %s", provider, would.Mode, was.Mode)
 	}
@@ -291,6 +294,10 @@ func (g *Guard) effect(a *Answer, count func(*inventory.Inventory) inventory.Eff
 	if len(unread) > 0 {
 		a.warn("%s have not been read yet, so that it is not known how many running ports this loosens and tightens", admission.Listed(unread))
 		return
+	}
+	if e.Outside > 0 {
+		a.warn("pods that have NICs outside OVN, which this forbids: %d; they keep them for as long as they run, and could not be made again", e.Outside)
+		a.note("outside", strconv.Itoa(e.Outside))
 	}
 	if e.Looser == 0 && e.Tighter == 0 {
 		return

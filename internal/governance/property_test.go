@@ -31,6 +31,7 @@ func drawGovernor(t *rapid.T, name string) policy.Policy {
 		Mode:              rapid.SampledFrom([]policy.Mode{policy.Enforce, policy.Warn, policy.Audit}).Draw(t, "mode"),
 		Repair:            rapid.SampledFrom([]policy.Repair{policy.RepairOff, policy.RepairLog, policy.RepairOn}).Draw(t, "repair"),
 		ExternalAddresses: rapid.Bool().Draw(t, "external"),
+		ForbidsOthers:     rapid.Bool().Draw(t, "forbids others"),
 		Approval:          rapid.Bool().Draw(t, "approval"),
 		Limits: policy.Limits{
 			Pairs: rapid.IntRange(0, 2).Draw(t, "pairs"), Prefix4: rapid.SampledFrom([]int{24, 28}).Draw(t, "prefix"), Prefix6: 64, Lifetime: 48 * time.Hour,

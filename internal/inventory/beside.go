@@ -125,13 +125,13 @@ func (p *Pod) besides() bool {
 	return p.HostNetwork || p.DefaultNetwork != nil || len(p.Attachments) > 0
 }
 
-// foreign gives the attachments of the pod that OVN does not make.
+// foreign gives the attachments of the pod that make NICs outside OVN.
 func (inv *Inventory) foreign(p *Pod) (others []kubeovn.Attachment) {
 	if !p.besides() {
 		return nil
 	}
 	for _, a := range p.networks() {
-		if inv.kinds[a] == kubeovn.KindForeign {
+		if inv.kinds[a].OffOVN() {
 			others = append(others, a)
 		}
 	}

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -15,6 +16,8 @@ type Effect struct {
 	// Looser and Tighter are how many of them could send from, or take in, more or less than before. A port that is both,
 	// because other addresses are granted than before, counts as looser.
 	Looser, Tighter int
+	// Outside is how many pods have a NIC outside OVN that they could no longer be made with.
+	Outside int
 }
 
 // NamespaceEffect tells what would become of the ports of a namespace if it were as given.
@@ -54,11 +57,20 @@ func (inv *Inventory) compare(e *Effect, namespace string, now time.Time, edit f
 		if p.ended() || p.HostNetwork {
 			continue
 		}
-		for _, nic := range inv.nics(p) {
-			before := inv.Query(p, nic.Provider, now)
+		decide := func(provider kubeovn.Provider) (old, would policy.Decision) {
+			before := inv.Query(p, provider, now)
 			after := before
 			edit(&after)
-			old, would := policy.Decide(before), policy.Decide(after)
+			return policy.Decide(before), policy.Decide(after)
+		}
+		if slices.ContainsFunc(inv.foreign(p), func(a kubeovn.Attachment) bool {
+			old, would := decide(kubeovn.AttachmentProvider(a.Namespace, a.Name))
+			return would.ForbidsOthers() && !old.ForbidsOthers()
+		}) {
+			e.Outside++
+		}
+		for _, nic := range inv.nics(p) {
+			old, would := decide(nic.Provider)
 			e.Ports++
 			switch {
 			case would.Looser(old):
@@ -76,6 +88,33 @@ func (inv *Inventory) nics(p *Pod) []kubeovn.NIC {
 		a.Interface = ""
 		return inv.kinds[a]
 	})
+}
+
+// Kind tells what an attachment makes, as its definition says; known is false where there is none.
+func (inv *Inventory) Kind(a kubeovn.Attachment) (kind kubeovn.AttachmentKind, known bool) {
+	a.Interface = ""
+	kind, known = inv.kinds[a]
+	return kind, known
+}
+
+// NetworkUser is a pod that uses an attachment.
+type NetworkUser struct {
+	PodKey
+	// Decision is what policy says of the NIC that it has by the attachment.
+	Decision policy.Decision
+}
+
+// NetworkUsers gives the pods that use an attachment and still run, or will, in order.
+func (inv *Inventory) NetworkUsers(a kubeovn.Attachment, now time.Time) []NetworkUser {
+	a.Interface = ""
+	var users []NetworkUser
+	for key := range inv.users[a] {
+		if p := inv.pods[key]; !p.ended() && !p.HostNetwork {
+			users = append(users, NetworkUser{key, policy.Decide(inv.Query(p, kubeovn.AttachmentProvider(a.Namespace, a.Name), now))})
+		}
+	}
+	slices.SortFunc(users, func(x, y NetworkUser) int { return cmp.Compare(x.String(), y.String()) })
+	return users
 }
 
 // Targets gives the names of the ports that an exception is for.

@@ -320,7 +320,7 @@ func (inv *Inventory) port(name string, s *slot, now time.Time) Port {
 		d := policy.Decide(query)
 		if port.Pod == nil || d.Level < port.Decision.Level || (d.Level == port.Decision.Level && d.Forwarding < port.Decision.Forwarding) {
 			port.Pod, port.Provider, port.Decision, port.Owners = c.pod, c.nic.Provider, d, query.Pod.Owners
-			port.NICKnown, port.NICSpelling = c.nic.Kind == kubeovn.KindOVN, c.nic.Spelling
+			port.NICKnown, port.NICSpelling = c.nic.Kind.OnOVN(), c.nic.Spelling
 		}
 	}
 	if port.Row != nil {

@@ -327,6 +327,35 @@ func TestLookup(t *testing.T) {
 	}
 }
 
+// The definition of a network is asked of the API server, whatever a cache has.
+func TestLookupOfADefinition(t *testing.T) {
+	blue := kubeovn.Attachment{Namespace: "ns", Name: "blue"}
+	with := func(config string) client.Reader {
+		return server(t, nil, nil, &nadv1.NetworkAttachmentDefinition{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "blue"}, Spec: nadv1.NetworkAttachmentDefinitionSpec{Config: config},
+		})
+	}
+	for name, c := range map[string]struct {
+		live  client.Reader
+		kind  kubeovn.AttachmentKind
+		found bool
+	}{
+		"of OVN":     {with(`{"type":"kube-ovn"}`), kubeovn.KindOVN, true},
+		"outside":    {with(`{"type":"macvlan"}`), kubeovn.KindForeign, true},
+		"unreadable": {with(`{`), kubeovn.KindUnknown, true},
+		"gone":       {server(t, nil, nil), kubeovn.KindUnknown, false},
+	} {
+		kind, found, err := Lookup{Cache: with(`{"type":"kube-ovn"}`), Live: c.live}.Definition(t.Context(), blue)
+		if kind != c.kind || found != c.found || err != nil {
+			t.Errorf("%s: %v, %v, %v", name, kind, found, err)
+		}
+	}
+	down := func(string) error { return errors.New("down") }
+	if _, _, err := (Lookup{Cache: with(`{"type":"kube-ovn"}`), Live: server(t, down, nil)}).Definition(t.Context(), blue); err == nil {
+		t.Error("the server is down, and the cache counts")
+	}
+}
+
 // slowCache is a cache that is still being filled: it answers when the caller will not wait any longer.
 type slowCache struct{ client.Reader }
 

@@ -24,6 +24,8 @@ import (
 func PolicyOf(o *v1alpha1.PortSecurityPolicy) policy.Policy {
 	s := &o.Spec
 	p := policy.Policy{Name: o.Name, Priority: s.Priority, Providers: s.Providers}
+	// Of a policy that cannot be read as a whole, what forbids counts all the same.
+	p.ForbidsOthers = s.OtherNetworks != "" && s.OtherNetworks != v1alpha1.Allow
 	var errs []error
 	var err error
 	if p.Namespaces, err = selectorOf(s.NamespaceSelector); err != nil {

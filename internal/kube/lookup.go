@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"time"
 
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -30,6 +33,19 @@ func (l Lookup) Namespace(ctx context.Context, name string) policy.Namespace {
 		return policy.Namespace{Name: name, Err: err}
 	}
 	return NamespaceOf(&ns)
+}
+
+// Definition gives what the definition of a network says now. It asks the API server: what is in a cache may be gone.
+func (l Lookup) Definition(ctx context.Context, a kubeovn.Attachment) (kind kubeovn.AttachmentKind, found bool, err error) {
+	var nad nadv1.NetworkAttachmentDefinition
+	if err := l.Live.Get(ctx, client.ObjectKey{Namespace: a.Namespace, Name: a.Name}, &nad); err != nil {
+		if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
+			return kubeovn.KindUnknown, false, nil
+		}
+		return kubeovn.KindUnknown, false, err
+	}
+	_, kind = AttachmentOf(&nad)
+	return kind, true, nil
 }
 
 func (l Lookup) get(ctx context.Context, key client.ObjectKey, into client.Object) error {

@@ -121,6 +121,23 @@ func TestKindOfConfig(t *testing.T) {
 		`{"plugins":[{"type":"kube-ovn"},{"type":"portmap"}]}`:                 KindOVN,
 		`{"type":"macvlan","master":"eth0","ipam":{"type":"kube-ovn"}}`:        KindForeign,
 		`{"cniVersion":"0.3.0","plugins":[{"type":"macvlan"},{"type":"sbr"}]}`: KindForeign,
+		// What makes another NIC beside, or may.
+		`{"plugins":[{"type":"kube-ovn"},{"type":"macvlan"}]}`:                                    KindMixed,
+		`{"plugins":[{"type":"macvlan"},{"type":"kube-ovn"}]}`:                                    KindMixed,
+		`{"plugins":[{"type":"kube-ovn"},{"type":"our-own"}]}`:                                    KindMixed,
+		`{"plugins":[{"type":"kube-ovn"},{}]}`:                                                    KindMixed,
+		`{"type":"macvlan","plugins":[{"type":"kube-ovn"}]}`:                                      KindMixed,
+		`{"type":"kube-ovn","plugins":[{"type":"portmap"}]}`:                                      KindMixed,
+		`{"type":"kube-ovn","plugins":[]}`:                                                        KindOVN,
+		`{"plugins":[{"type":"kube-ovn"},{"type":"tuning","promisc":true},{"type":"bandwidth"}]}`: KindOVN,
+		// What readers may read in different ways.
+		`{"type":"macvlan","type":"kube-ovn"}`:                                            KindMixed,
+		`{"type":"macvlan","Type":"kube-ovn"}`:                                            KindMixed,
+		`{"TYPE":"kube-ovn"}`:                                                             KindMixed,
+		`{"plugins":[{"type":"macvlan","tYpe":"kube-ovn"}]}`:                              KindMixed,
+		`{"plugins":[{"type":"macvlan"}],"plugin` + "\u017f" + `":[{"type":"kube-ovn"}]}`: KindMixed,
+		`{"Plugins":[{"type":"kube-ovn"}]}`:                                               KindMixed,
+		`{"type":"kube-ovn","name":"a","NAME":"b"}`:                                       KindMixed,
 	}
 	for config, want := range cases {
 		if got, err := KindOfConfig(config); err != nil || got != want {

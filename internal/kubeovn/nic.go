@@ -19,12 +19,21 @@ const (
 	KindOVN
 	// KindForeign is a NIC outside OVN, whether or not Kube-OVN does its IPAM.
 	KindForeign
+	// KindMixed is a NIC on OVN and, as far as can be told, one outside OVN beside it: the definition calls other plugins that may
+	// make one, or readers of its JSON may disagree on what it calls.
+	KindMixed
 )
+
+// OnOVN tells that the attachment makes a NIC on OVN, whatever else it makes.
+func (k AttachmentKind) OnOVN() bool { return k == KindOVN || k == KindMixed }
+
+// OffOVN tells that the attachment makes a NIC outside OVN, or may.
+func (k AttachmentKind) OffOVN() bool { return k == KindForeign || k == KindMixed }
 
 // NIC is one NIC of a pod that Kube-OVN plugs, or may plug, into a logical switch.
 type NIC struct {
 	Provider Provider
-	// Kind is KindOVN, or KindUnknown where the attachment's definition could not be read.
+	// Kind is KindOVN or KindMixed, or KindUnknown where the attachment's definition could not be read.
 	Kind AttachmentKind
 	// Spelling is true where releases of Kube-OVN spell the provider differently, so that a NIC of this provider exists
 	// under some of them only.

@@ -114,6 +114,8 @@ func TestOutsideOVN(t *testing.T) {
 	books.expect(t, []string{"found  OVG024 u3"}, books.ports)
 	change(m, func(inv *inventory.Inventory) []string { return inv.SetAttachment(macvlan, kubeovn.KindOVN) })
 	books.expect(t, []string{"cleared  OVG024 u3"}, books.ports)
+	change(m, func(inv *inventory.Inventory) []string { return inv.SetAttachment(macvlan, kubeovn.KindMixed) })
+	books.expect(t, []string{"found  OVG024 u3"}, books.ports)
 	unmissed(t, m)
 }
 

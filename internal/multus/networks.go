@@ -14,6 +14,9 @@ import (
 type Networks struct {
 	// Default replaces the default network; nil where the pod does not ask for that.
 	Default *kubeovn.Attachment
+	// BareDefault tells that it is named without a namespace. Kube-OVN looks for it in the pod's, as Default says, and Multus in one
+	// of its own.
+	BareDefault bool
 	// Attachments are the further networks, in the pod's order.
 	Attachments []kubeovn.Attachment
 	// Requests are the entries that ask for a MAC or for addresses.
@@ -41,12 +44,18 @@ func (n Networks) All() []kubeovn.Attachment {
 func Parse(namespace string, annotations map[string]string) (Networks, error) {
 	var n Networks
 	if text := annotations[kubeovn.DefaultNetwork]; text != "" {
-		list, requests, err := parse(kubeovn.DefaultNetwork, text, namespace)
+		list, requests, err := parse(kubeovn.DefaultNetwork, text, "")
 		if err != nil {
 			return Networks{}, err
 		}
 		if len(list) != 1 {
 			return Networks{}, fmt.Errorf("annotation %s: names %d networks, want exactly one", kubeovn.DefaultNetwork, len(list))
+		}
+		if n.BareDefault = list[0].Namespace == ""; n.BareDefault {
+			list[0].Namespace = namespace
+			for i := range requests {
+				requests[i].Namespace = namespace
+			}
 		}
 		n.Default, n.Requests = &list[0], requests
 	}

@@ -31,6 +31,13 @@ func TestParse(t *testing.T) {
 			annotations: map[string]string{kubeovn.DefaultNetwork: "a/nad1"},
 			want:        Networks{Default: &kubeovn.Attachment{Namespace: "a", Name: "nad1"}},
 		},
+		"default without a namespace": {
+			annotations: map[string]string{kubeovn.DefaultNetwork: `[{"name":"nad1","mac":"0a:00:00:00:00:01"}]`},
+			want: Networks{
+				Default: &kubeovn.Attachment{Namespace: "ns", Name: "nad1"}, BareDefault: true,
+				Requests: []Request{{Attachment: kubeovn.Attachment{Namespace: "ns", Name: "nad1"}, MAC: "0a:00:00:00:00:01"}},
+			},
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

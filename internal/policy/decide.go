@@ -25,6 +25,7 @@ func Decide(q Query) Decision {
 			Source: FromNamespace, Outcome: NotKnown,
 			Detail: fmt.Sprintf("namespace %s could not be read, the strict default stands: %v", q.Namespace.Name, q.Namespace.Err),
 		})
+		d.anyPolicyForbids()
 	} else {
 		d.policies()
 		d.namespaceLevel()
@@ -64,6 +65,7 @@ func (d *draft) policies() {
 		d.setForwarding(base.Forwarding, FromPolicy)
 		d.ExternalAddresses, d.Mode, d.Repair = base.ExternalAddresses, base.Mode, base.Repair
 		d.step(Step{Source: FromPolicy, Name: base.Name, Value: base.Level.String(), Outcome: Applied})
+		d.forbidOthers(base)
 	}
 	if tighter == nil {
 		return
@@ -83,6 +85,29 @@ func (d *draft) policies() {
 	d.Mode = min(d.Mode, tighter.Mode)
 	d.ExternalAddresses = d.ExternalAddresses && tighter.ExternalAddresses
 	d.step(s)
+	d.forbidOthers(tighter)
+}
+
+// forbiddenOthers is what a policy says that lets pods have no NICs outside OVN.
+const forbiddenOthers = "otherNetworks: Forbid"
+
+// forbidOthers follows a policy that wants the network to be one of OVN. Nothing loosens that: neither a namespace, nor a pod, nor
+// an exception has a say, and of two policies one that forbids is enough.
+func (d *draft) forbidOthers(p *Policy) {
+	if !p.ForbidsOthers {
+		return
+	}
+	d.step(Step{Source: FromPolicy, Name: p.Name, Value: forbiddenOthers, Outcome: outcome(!d.ForbidsOthers())})
+	d.OthersForbiddenBy = append(d.OthersForbiddenBy, p.Name)
+}
+
+// anyPolicyForbids is for a namespace that could not be read: which policies pick it cannot be told, so that each one may.
+func (d *draft) anyPolicyForbids() {
+	for i := range d.query.Policies {
+		if p := &d.query.Policies[i]; p.Providers.Pick(d.query.Provider) {
+			d.forbidOthers(p)
+		}
+	}
 }
 
 // namespaceLevel follows the namespace's label and its annotation for this NIC; where both speak, the tighter one counts.

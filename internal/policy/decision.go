@@ -113,6 +113,9 @@ type Decision struct {
 	ForwardingFrom Source
 	// ExternalAddresses tells that the pod may take external addresses by annotation.
 	ExternalAddresses bool
+	// OthersForbiddenBy are the names of the policies by which this network must be one of OVN, in the order in which they were
+	// asked; none where it may be another.
+	OthersForbiddenBy []string
 	Mode              Mode
 	Repair            Repair
 	// Policy is the name of the policy that the port falls under; empty for the built-in default.
@@ -125,10 +128,10 @@ type Decision struct {
 	Steps []Step
 }
 
-// Looser tells that d lets the port do something that o does not: send from more, or take in more.
+// Looser tells that d lets the port do something that o does not: send from more, take in more, or be none of OVN.
 func (d Decision) Looser(o Decision) bool {
 	switch {
-	case d.Forwarding > o.Forwarding, d.ExternalAddresses && !o.ExternalAddresses:
+	case d.Forwarding > o.Forwarding, d.ExternalAddresses && !o.ExternalAddresses, o.ForbidsOthers() && !d.ForbidsOthers():
 		return true
 	case o.Level == Open:
 		return false
@@ -137,6 +140,9 @@ func (d Decision) Looser(o Decision) bool {
 	}
 	return slices.ContainsFunc(d.Pairs, o.lacks)
 }
+
+// ForbidsOthers tells that the pod may have this NIC only where OVN makes it.
+func (d Decision) ForbidsOthers() bool { return len(d.OthersForbiddenBy) > 0 }
 
 // lacks tells that the decision does not let the port send from the whole pair.
 func (d Decision) lacks(p portsec.AddressPair) bool {

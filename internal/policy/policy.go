@@ -54,9 +54,11 @@ type Policy struct {
 	Forwarding Forwarding
 	// ExternalAddresses tells that pods may take external addresses by annotation.
 	ExternalAddresses bool
-	Mode              Mode
-	Repair            Repair
-	Limits            Limits
+	// ForbidsOthers tells that pods may have no NIC that OVN does not make.
+	ForbidsOthers bool
+	Mode          Mode
+	Repair        Repair
+	Limits        Limits
 	// ExceptionsIn are the names of the namespaces whose exceptions are honoured.
 	ExceptionsIn []string
 	// Approval demands that somebody other than its author approved an exception.

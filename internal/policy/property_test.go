@@ -1,13 +1,11 @@
 package policy
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -50,6 +48,7 @@ func drawPolicy(t *rapid.T, name string, selector func(string) Selector) Policy 
 		p.Forwarding = rapid.SampledFrom([]Forwarding{Forbid, Allow}).Draw(t, "forwarding")
 		p.Limits.Level = rapid.SampledFrom([]Level{Strict, MAC, Open}).Draw(t, "loosest")
 		p.ExternalAddresses = rapid.Bool().Draw(t, "external")
+		p.ForbidsOthers = rapid.Bool().Draw(t, "forbids others")
 	})
 	if rapid.Bool().Draw(t, "for some pods") {
 		p.Pods = selector("policy for")
@@ -145,92 +144,9 @@ func TestADecisionHoldsUntilItSays(t *testing.T) {
 
 // summary is what a decision lets a port do.
 func summary(d Decision) string {
-	words := []string{d.Level.String(), d.Forwarding.String()}
+	words := append([]string{d.Level.String(), d.Forwarding.String()}, d.OthersForbiddenBy...)
 	for _, p := range d.Pairs {
 		words = append(words, p.MAC.String()+"/"+p.Prefix.String())
 	}
 	return strings.Join(words, " ")
-}
-
-// The level that each combination of policy, namespace, pod, exception and time gives, beside the rule as governance.md says it: the
-// policy begins, the namespace overrides, the pod may only tighten, and an exception in its time only loosens.
-func TestDecisionTable(t *testing.T) {
-	policies := map[string]Level{"none": Strict, "strict": Strict, "mac": MAC, "open": Open}
-	namespaces := map[string]struct {
-		annotation, label string
-		level             Level
-		speaks            bool
-	}{
-		"silent": {}, "true": {annotation: "true", level: Strict, speaks: true}, "false": {annotation: "false", level: Open, speaks: true},
-		"label mac": {label: "mac", level: MAC, speaks: true}, "label open, annotation true": {annotation: "true", label: "open", level: Strict, speaks: true},
-		"rubbish": {annotation: "yes please", label: "loose"},
-	}
-	grants := map[string]func(*Exception){
-		"none": nil, "pairs": func(*Exception) {}, "level mac": func(e *Exception) { e.Pairs, e.Level = nil, MAC }, "level open": func(e *Exception) { e.Pairs, e.Level = nil, Open },
-		"elsewhere": func(e *Exception) { e.Namespace = "other" }, "for others": func(e *Exception) { e.Pods = func(map[string]string) bool { return false } },
-	}
-	times := map[string]struct {
-		at time.Duration
-		in bool
-	}{"before": {-time.Minute, false}, "at the beginning": {0, true}, "during": {time.Minute, true}, "at the end": {time.Hour, false}, "after": {2 * time.Hour, false}}
-	n := 0
-	for policyName, policyLevel := range policies {
-		for nsName, ns := range namespaces {
-			for _, pod := range []string{"", "true", "false", "rubbish"} {
-				for grantName, grant := range grants {
-					for timeName, at := range times {
-						n++
-						q := Query{
-							Provider: kubeovn.DefaultProvider, Now: noon.Add(at.at),
-							Namespace: Namespace{Name: "gw", Annotations: map[string]string{ps: ns.annotation}, Labels: map[string]string{LevelLabel: ns.label}},
-							Pod:       Pod{Labels: map[string]string{"app": "router"}, Annotations: map[string]string{ps: pod}},
-						}
-						if policyName != "none" {
-							q.Policies = []Policy{gateways(func(p *Policy) { p.Level, p.Limits.Level = policyLevel, Open })}
-						}
-						if grant != nil {
-							q.Exceptions = []Exception{routes(func(e *Exception) { e.NotBefore, e.Expires = noon, noon.Add(time.Hour) }, grant)}
-						}
-						want := policyLevel
-						if ns.speaks {
-							want = ns.level
-						}
-						if pod == "true" && want == Open {
-							want = Strict
-						}
-						var pairs []netip.Prefix
-						if honoured := policyName != "none" && at.in; honoured {
-							switch grantName {
-							case "pairs":
-								if want == Strict {
-									want = Extended
-								}
-								if want != Open {
-									pairs = []netip.Prefix{netip.MustParsePrefix("10.20.0.0/24")}
-								}
-							case "level mac":
-								want = max(want, MAC)
-							case "level open":
-								want = Open
-							}
-						}
-						d := Decide(q)
-						var got []netip.Prefix
-						for _, p := range d.Pairs {
-							got = append(got, p.Prefix)
-						}
-						if want == MAC && grantName == "pairs" {
-							pairs = got // its own MAC may send from anything already
-						}
-						if d.Level != want || !cmp.Equal(got, pairs, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })) {
-							t.Errorf("policy %s, namespace %s, pod %q, exception %s, %s: %s %v, want %s %v", policyName, nsName, pod, grantName, timeName, d.Level, got, want, pairs)
-						}
-					}
-				}
-			}
-		}
-	}
-	if want := len(policies) * len(namespaces) * 4 * len(grants) * len(times); n != want || n < 2000 {
-		t.Errorf("%d combinations, want %d", n, want)
-	}
 }

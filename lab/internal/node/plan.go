@@ -64,7 +64,7 @@ func plan(pod *corev1.Pod, kind func(kubeovn.Attachment) (kubeovn.AttachmentKind
 		if err != nil {
 			return nil, false, err
 		}
-		if k != kubeovn.KindOVN {
+		if !k.OnOVN() {
 			continue
 		}
 		provider := kubeovn.AttachmentProvider(a.Namespace, a.Name)

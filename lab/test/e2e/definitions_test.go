@@ -33,7 +33,7 @@ func TestDefinitions(t *testing.T) {
 	if err := json.Unmarshal(body, &made); err != nil {
 		t.Fatal(err)
 	}
-	if s := made.Spec; s.Level != v1alpha1.LevelStrict || s.Layer2Forward != v1alpha1.Forbid || s.Mode != v1alpha1.ModeEnforce || s.Limits.MaxPairs == nil {
+	if s := made.Spec; s.Level != v1alpha1.LevelStrict || s.Layer2Forward != v1alpha1.Forbid || s.Mode != v1alpha1.ModeEnforce || s.OtherNetworks != v1alpha1.Allow || s.Limits.MaxPairs == nil {
 		t.Errorf("an empty policy is made %+v", s)
 	}
 	for name, c := range map[string]struct {
@@ -43,6 +43,7 @@ func TestDefinitions(t *testing.T) {
 		"level":     {map[string]any{"level": "loose"}, "spec.level"},
 		"mode":      {map[string]any{"mode": "dry"}, "spec.mode"},
 		"providers": {map[string]any{"providers": []string{"a*b"}}, "spec.providers"},
+		"networks":  {map[string]any{"otherNetworks": "Never"}, "spec.otherNetworks"},
 		"prefix":    {map[string]any{"limits": map[string]any{"minPrefixLengthIPv4": 0}}, "spec.limits.minPrefixLengthIPv4"},
 	} {
 		if _, err := p.do(t.Context(), http.MethodPost, policiesPath+dryRun, policyOf(unique("policy"), c.spec)); err == nil || !strings.Contains(err.Error(), c.says) {
@@ -62,7 +63,17 @@ func TestDefinitions(t *testing.T) {
 		"no target":    {func(e *v1alpha1.PortSecurityException) { e.Spec.Target = v1alpha1.Target{} }, "name an owner"},
 		"class":        {func(e *v1alpha1.PortSecurityException) { e.Spec.Class = "firewall" }, "spec.class"},
 		"MAC":          {func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs[0].MAC = "0a-00-00-00-00-01" }, "spec.grant.pairs[0].mac"},
-		"backwards":    {func(e *v1alpha1.PortSecurityException) { e.Spec.NotBefore = &e.Spec.ExpiresAt }, "notBefore must be earlier"},
+		"no range":     {func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs[0].Prefix = "10.20.0/24" }, "must be an address or a range, such as"},
+		"every IPv4":   {func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs[0].Prefix = "0.0.0.0/0" }, "write grant.level: mac"},
+		"every IPv6":   {func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs[0].Prefix = "::/0" }, "write grant.level: mac"},
+		"an address":   {func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs[0].Prefix = "10.99.0.1" }, ""},
+		"no prefix": {func(e *v1alpha1.PortSecurityException) {
+			e.Spec.Grant.Pairs[0].MAC, e.Spec.Grant.Pairs[0].Prefix = "0a:00:00:00:00:01", ""
+		}, "spec.grant.pairs[0].prefix"},
+		"long owner": {func(e *v1alpha1.PortSecurityException) {
+			e.Spec.Target = v1alpha1.Target{Owner: &v1alpha1.Owner{APIVersion: "apps/v1", Kind: strings.Repeat("K", 64), Name: "n"}}
+		}, "spec.target.owner.kind"},
+		"backwards": {func(e *v1alpha1.PortSecurityException) { e.Spec.NotBefore = &e.Spec.ExpiresAt }, "notBefore must be earlier"},
 	} {
 		e := exceptionIn(ns)
 		c.change(e)

@@ -229,7 +229,7 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 	policyFor(t, ns)
 
 	wide := exceptionIn(ns)
-	wide.Spec.Grant.Pairs[0].Prefix = "0.0.0.0/0"
+	wide.Spec.Grant.Pairs[0].Prefix = "0.0.0.0/1"
 	_, err = writer.do(t.Context(), http.MethodPost, path, wide)
 	mustRefuse(t, "everything", err, "/24")
 	long := exceptionIn(ns)

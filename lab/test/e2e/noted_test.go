@@ -91,7 +91,7 @@ func TestAuditLog(t *testing.T) {
 	grants := policyFor(t, granting)
 	_, owner := granted(t, namespaceRights)
 	wide := exceptionIn(granting)
-	wide.Name, wide.Spec.Grant.Pairs[0].Prefix = "wide", "0.0.0.0/0"
+	wide.Name, wide.Spec.Grant.Pairs[0].Prefix = "wide", "0.0.0.0/1"
 	exceptionsPath := "/apis/ovnguard.io/v1alpha1/namespaces/" + granting + "/portsecurityexceptions"
 	made := unique("policy")
 	root := admin(t)

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"strings"
@@ -50,13 +49,9 @@ func fieldOf(t *testing.T, body []byte, path ...string) string {
 // Kube-OVN's CNI plugs a NIC by the provider in a definition's config; one that names another definition's would plug it into another
 // pod's port.
 func TestThreatT18AttachmentProviders(t *testing.T) {
-	const path = "/apis/k8s.cni.cncf.io/v1/namespaces/" + tenantNamespace + "/network-attachment-definitions"
-	p := mayDo(t, rbacv1.PolicyRule{APIGroups: []string{"k8s.cni.cncf.io"}, Resources: []string{"network-attachment-definitions"}, Verbs: []string{"get", "create", "update", "patch", "delete"}})
-	name := unique("net")
-	own := fmt.Sprintf(`{"cniVersion":"0.3.1","type":"kube-ovn","provider":"%s.%s.ovn"}`, name, tenantNamespace)
-	definition := func(config string) any {
-		return map[string]any{"apiVersion": "k8s.cni.cncf.io/v1", "kind": "NetworkAttachmentDefinition", "metadata": map[string]any{"name": name}, "spec": map[string]any{"config": config}}
-	}
+	p, name := mayDefine(t), unique("net")
+	const path = definitionsPath
+	own := ofOVN(name)
 	foreign := map[string]string{
 		"plain":       `{"cniVersion":"0.3.1","type":"kube-ovn","provider":"vault.bank.ovn"}`,
 		"the pod's":   `{"cniVersion":"0.3.1","type":"kube-ovn","provider":"ovn"}`,
@@ -67,13 +62,13 @@ func TestThreatT18AttachmentProviders(t *testing.T) {
 		"not a CNI's": `type: kube-ovn`,
 	}
 	for what, config := range foreign {
-		_, err := p.do(t.Context(), http.MethodPost, path, definition(config))
+		_, err := p.do(t.Context(), http.MethodPost, path, definition(name, config))
 		mustRefuse(t, what+", made", err, "spec.config")
 	}
 	if _, err := p.do(t.Context(), http.MethodGet, path+"/"+name, nil); !apierrors.IsNotFound(err) {
 		t.Errorf("a definition that was refused: %v", err)
 	}
-	if _, err := p.do(t.Context(), http.MethodPost, path, definition(own)); err != nil {
+	if _, err := p.do(t.Context(), http.MethodPost, path, definition(name, own)); err != nil {
 		t.Fatalf("its own: %v", err)
 	}
 	t.Cleanup(func() {

@@ -150,7 +150,7 @@ func TestThreat41GroupAmplification(t *testing.T) {
 		return err
 	}
 	eventually(t, "the policy to be followed", func() (bool, error) {
-		err := try("0.0.0.0/0")
+		err := try("0.0.0.0/1")
 		return err != nil && strings.Contains(err.Error(), "/24"), nil
 	})
 	for prefix, holder := range map[string]string{

@@ -121,7 +121,7 @@ func attachmentNIC(v Version, pod *corev1.Pod, c *Cluster, e *nadv1.NetworkSelec
 	}
 	nic := NIC{Addresses: e.IPRequest, MAC: e.MacRequest, Attachment: e.Name + "." + e.Namespace, Interface: e.InterfaceRequest}
 	switch {
-	case kind == kubeovn.KindOVN:
+	case kind.OnOVN():
 		plain := kubeovn.AttachmentProvider(e.Namespace, e.Name)
 		nic.Provider = plain
 		if repeated && e.InterfaceRequest != "" && v.providerPerInterface() {

@@ -1,0 +1,102 @@
+package governance
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// namedPods is how many pods a refusal names.
+const namedPods = 3
+
+// kind tells what an attachment with this config makes; what cannot be read is of no known kind.
+func kind(config string) kubeovn.AttachmentKind {
+	k, err := kubeovn.KindOfConfig(config)
+	if err != nil {
+		return kubeovn.KindUnknown
+	}
+	return k
+}
+
+// takenOffOVN refuses that a definition of OVN becomes another while a policy forbids other networks, whoever uses it now: pods of any
+// namespace may ask for it, and one that is admitted at this moment is not seen here yet.
+func (g *Guard) takenOffOVN(ctx context.Context, a *Answer, network kubeovn.Attachment) error {
+	policies, err := g.Cluster.Policies(ctx)
+	if err != nil {
+		return fmt.Errorf("the policies could not be read, so that no definition of OVN may become another; try again: %w", err)
+	}
+	provider := kubeovn.AttachmentProvider(network.Namespace, network.Name)
+	forbidden := make(map[policy.Mode][]string)
+	for _, p := range policies {
+		if p.ForbidsOthers && p.Providers.Pick(provider) {
+			forbidden[p.Mode] = append(forbidden[p.Mode], p.Name)
+		}
+	}
+	for mode, names := range forbidden {
+		who, how := admission.Forbidders(names)
+		a.refuseIn(mode, "spec.config: pods that were admitted to this network as one of OVN would get NICs outside OVN by it, and %s forbids those; "+
+			"leave this definition and make another under a new name; %s", who, how)
+	}
+	return nil
+}
+
+// madeUnderPods refuses a definition outside OVN under a name that pods use which policy forbids such: they were admitted to one of OVN
+// that is gone.
+func (g *Guard) madeUnderPods(a *Answer, network kubeovn.Attachment) error {
+	users := make(map[policy.Mode][]inventory.NetworkUser)
+	var unread []inventory.Kind
+	g.Look(func(inv *inventory.Inventory) {
+		unread = inv.Unread(inventory.Pods, inventory.Policies)
+		for _, u := range inv.NetworkUsers(network, g.Now()) {
+			if u.Decision.ForbidsOthers() {
+				users[u.Decision.Mode] = append(users[u.Decision.Mode], u)
+			}
+		}
+	})
+	if len(unread) > 0 {
+		return fmt.Errorf("%s have not been read yet, so that it cannot be told whether pods ask for network %s/%s that may have none outside OVN; "+
+			"try again in a moment (where it stays so, /readyz/audit of ovnguard says what it may not read)", admission.Listed(unread), network.Namespace, network.Name)
+	}
+	for mode, pods := range users {
+		var names, policies []string
+		for _, u := range pods {
+			names = append(names, u.String())
+			policies = append(policies, u.Decision.OthersForbiddenBy...)
+		}
+		slices.Sort(policies)
+		who, how := admission.Forbidders(slices.Compact(policies))
+		a.refuseIn(mode, "spec.config: %s would get NICs outside OVN by it, since they ask for network %s/%s, and %s forbids those; "+
+			"give the definition another name, or delete the pods first; %s", some(names), network.Namespace, network.Name, who, how)
+	}
+	return nil
+}
+
+// some names the first of some pods.
+func some(pods []string) string {
+	switch more := len(pods) - namedPods; {
+	case len(pods) == 1:
+		return "pod " + pods[0]
+	case more > 0:
+		return fmt.Sprintf("pods %s and %d more", strings.Join(pods[:namedPods], ", "), more)
+	}
+	return "pods " + strings.Join(pods, ", ")
+}
+
+// refuseIn refuses under a policy that enforces, warns under one that warns, and leaves the rest to the audit log.
+func (a *Answer) refuseIn(mode policy.Mode, format string, args ...any) {
+	switch mode {
+	case policy.Enforce:
+		a.deny(format, args...)
+		return
+	case policy.Warn:
+		a.warn("would be refused: "+format, args...)
+	case policy.Audit:
+	}
+	a.note(admission.NoteViolation, admission.ShortNote(fmt.Sprintf(format, args...)))
+}
