@@ -160,7 +160,7 @@ func (in *installer) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 		return reconcile.Result{}, fmt.Errorf("list PortSecurityPolicies: %w", err)
 	}
 	set, err := admissionpolicy.Make(admissionpolicy.Input{
-		Policies: policies.Items, Accounts: in.options.Accounts.Trusted(), Namespace: in.options.Namespace,
+		Policies: policies.Items, Accounts: in.options.Accounts, Namespace: in.options.Namespace,
 		Templates: in.options.StampTemplates,
 	})
 	if err != nil {
