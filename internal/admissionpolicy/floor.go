@@ -27,7 +27,7 @@ func refusal(passed, list, why, after string) admissionregistrationv1.Validation
 }
 
 // floor refuses what no webhook would allow either. What an account may write is what the webhooks let it write: see package admission.
-// Of a Binding it does not know the pod, so that it refuses what a Binding brings although the pod may have it already.
+// Of a Binding it does not know the pod, so that all that it brings counts as another value than the pod has.
 func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmissionPolicy {
 	securityKey := "k.endsWith('.kubernetes.io/" + string(kubeovn.PortSecurity) + "')"
 	forwardKey := "k.endsWith('.kubernetes.io/" + string(kubeovn.Layer2Forward) + "')"
@@ -56,26 +56,30 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 				{Name: "kubeOVN", Expression: user + " in " + List(slices.Concat(in.Accounts.KubeOVN, in.Accounts.Self))},
 				{Name: "kubeVirt", Expression: user + " in " + List(in.Accounts.KubeVirt)},
 				// What Kube-OVN changes of pods that are there is shown to no webhook.
-				{Name: "passed", Expression: "variables.kubeOVN && !variables.isNew"},
+				{Name: "passed", Expression: "variables.kubeOVN && request.operation == 'UPDATE'"},
 				// The namespace's object is known to variables, not to match conditions.
 				{Name: "strict", Expression: strict},
 				// What is judged: keys that are written with another value, and keys that are taken away. A Binding takes none away. One that is
 				// empty is as good as none, but where its being there counts.
 				{Name: "taken", Expression: "request.kind.kind == 'Binding' ? [] : variables.before.filter(k, !(k in variables.after) && (variables.before[k] != '' || " + present + "))"},
-				{Name: "written", Expression: "variables.after.filter(k, k in variables.before ? variables.before[k] != variables.after[k] : variables.after[k] != '' || " + present + ")"},
-				{Name: "frozen", Expression: "(variables.written + variables.taken).filter(k, " + anyKey(kubeovn.IdentityKey, kubeovn.OwnKey) + " || !variables.kubeVirt && " + anyKey(kubeovn.MachineKey, kubeovn.NetworkKey) + ")"},
-				{Name: "own", Expression: "variables.written.filter(k, " + anyKey(kubeovn.OwnKey) + " || !variables.kubeVirt && " + anyKey(kubeovn.MachineKey) + ")"},
+				{Name: "written", Expression: "variables.after.filter(k, request.kind.kind == 'Binding' || (k in variables.before ? variables.before[k] != variables.after[k] : variables.after[k] != '' || " + present + "))"},
+				{Name: "frozen", Expression: "(variables.written + variables.taken).filter(k, !variables.kubeOVN && " + anyKey(kubeovn.IdentityKey, kubeovn.OwnKey) + " || " +
+					"!variables.kubeVirt && (" + anyKey(kubeovn.NetworkKey) + " || !variables.kubeOVN && " + anyKey(kubeovn.MachineKey) + "))"},
+				{Name: "own", Expression: "variables.written.filter(k, !variables.kubeOVN && (" + anyKey(kubeovn.OwnKey) + " || !variables.kubeVirt && " + anyKey(kubeovn.MachineKey) + "))"},
+				{Name: "unnamed", Expression: "variables.after.filter(k, k == " + quote(kubeovn.DefaultNetwork) + " && variables.after[k] == '')"},
 				{Name: "loosened", Expression: "variables.written.filter(k, " + securityKey + " && variables.after[k] != 'true' || " + forwardKey + " && variables.after[k] == 'true') + " +
 					"variables.taken.filter(k, " + securityKey + ") + (" + emptied + " ? [" + quote(portSecurity) + "] : [])"},
 				{Name: "egress", Expression: "variables.written.filter(k, variables.after[k] != '' && " + anyKey(kubeovn.EgressKey) + ")"},
 				{Name: "forged", Expression: "request.kind.kind == 'Binding' ? [] : " + part("object", "ownerReferences") + ".filter(o, !(" + ownersBefore + ".exists(b, " +
-					"b.apiVersion == o.apiVersion && b.kind == o.kind && b.name == o.name && b.uid == o.uid)) && (" + in.forged() + "))"},
+					"b.apiVersion == o.apiVersion && b.kind == o.kind && b.name == o.name && b.uid == o.uid && (has(b.controller) && b.controller) == (has(o.controller) && o.controller))) && (" + in.forged() + "))"},
 			},
 			Validations: []admissionregistrationv1.Validation{
-				refusal("!variables.strict || variables.kubeOVN || variables.isNew", "frozen",
+				refusal("!variables.strict || variables.passed || variables.isNew", "frozen",
 					"Kube-OVN reads the pod's addresses, switch, networks and its own notes again and believes them, so only its own accounts may change them; make the pod anew with what it shall have", ""),
-				refusal("!variables.strict || variables.kubeOVN || !variables.isNew", "own",
+				refusal("!variables.strict || !variables.isNew", "own",
 					"only Kube-OVN and KubeVirt may write this; leave it out", ""),
+				refusal("!variables.strict || !variables.isNew", "unnamed",
+					"it names no network, and by being there it takes the default network's NIC from the pod; leave it out, or name a network", ""),
 				refusal("!variables.strict || variables.passed", "loosened",
 					"the namespace asks for strict ports without layer-2 forwarding, and a pod may only tighten; a PortSecurityException in a namespace that a PortSecurityPolicy names can grant what the pod needs, "+
 						"and whoever has the verb exempt on namespaces.ovnguard.io can loosen the namespace: kubectl annotate namespace ", "request.namespace"),
