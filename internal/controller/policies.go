@@ -156,7 +156,7 @@ func remove(ctx context.Context, c client.Client, objects []client.Object) error
 // Reconcile implements reconcile.Reconciler.
 func (in *installer) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 	var policies v1alpha1.PortSecurityPolicyList
-	if err := in.client.List(ctx, &policies); err != nil && !meta.IsNoMatchError(err) {
+	if err := in.client.List(ctx, &policies); err != nil && !meta.IsNoMatchError(err) && !apierrors.IsNotFound(err) {
 		return reconcile.Result{}, fmt.Errorf("list PortSecurityPolicies: %w", err)
 	}
 	set, err := admissionpolicy.Make(admissionpolicy.Input{
