@@ -273,12 +273,12 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 		_, err := second.do(t.Context(), http.MethodPatch, one, spec(map[string]any{"approvedBy": approver, "approvedRequest": id}))
 		return err
 	}
-	mustRefuse(t, "approval of nothing in particular", approve(""), "spec.approvedRequest", "requestID")
+	mustRefuse(t, "approval of nothing in particular", approve(""), "spec.approvedRequest: is missing")
 	body, err = writer.do(t.Context(), http.MethodPatch, one, spec(map[string]any{"grant": map[string]any{"pairs": []any{map[string]any{"prefix": "10.98.0.0/24"}}}}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustRefuse(t, "approval of what was changed meanwhile", approve(lookedAt), "spec.approvedRequest", "look at it again")
+	mustRefuse(t, "approval of what was changed meanwhile", approve(lookedAt), "is not what is asked for now; look at it again")
 	if err := approve(exceptionOf(t, body).Spec.RequestID); err != nil {
 		t.Fatal(err)
 	}
