@@ -57,7 +57,7 @@ func TestFieldsAreExplained(t *testing.T) {
 }
 
 // written is what admission writes, so that nobody need know what leaving it out does.
-var written = []string{"requestedBy", "requestedAt", "approvedBy"}
+var written = []string{"requestedBy", "requestedAt", "requestID", "approvedBy", "approvedRequest"}
 
 func explained(t *testing.T, path string, s *apiextensionsv1.JSONSchemaProps) {
 	t.Helper()

@@ -91,11 +91,20 @@ type PortSecurityExceptionSpec struct {
 	// requestedAt is when that was. Admission writes it.
 	// +optional
 	RequestedAt *metav1.Time `json:"requestedAt,omitempty"`
+	// requestID is a digest of what is asked for: target, class, grant, owner, ticket and times. Admission writes it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	RequestID string `json:"requestID,omitempty"`
 	// approvedBy is the user who approved it: everybody can only give their own name, needs the verb "approve" on
 	// portsecurityexceptions for it, and cannot approve what they asked for. Changing what is asked for takes it away.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	ApprovedBy string `json:"approvedBy,omitempty"`
+	// approvedRequest is the requestID of what whoever gives approvedBy has looked at, and goes with it: what was changed meanwhile has
+	// another one, and is not approved. Changing what is asked for takes it away.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	ApprovedRequest string `json:"approvedRequest,omitempty"`
 }
 
 // Target picks ports of the exception's namespace. All that is given must hold.

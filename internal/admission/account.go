@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -29,9 +30,6 @@ func DefaultAccounts() Accounts {
 		},
 	}
 }
-
-// Trusted gives all users who may write what Kube-OVN and KubeVirt note on pods.
-func (a Accounts) Trusted() []string { return slices.Concat(a.KubeOVN, a.KubeVirt, a.Self) }
 
 func (a Accounts) isKubeOVN(user string) bool {
 	return slices.Contains(a.KubeOVN, user) || slices.Contains(a.Self, user)
@@ -72,6 +70,22 @@ func Controllers() []string {
 	}
 	slices.Sort(users)
 	return users
+}
+
+// Maker says which users make the pods of workloads of one kind.
+type Maker struct {
+	Group, Kind string
+	Users       []string
+}
+
+// Makers gives the makers of the pods of all kinds that are Kubernetes' own, in order.
+func Makers() []Maker {
+	out := make([]Maker, 0, len(controllers))
+	for _, groupKind := range slices.Sorted(maps.Keys(controllers)) {
+		group, kind, _ := strings.Cut(groupKind, "/")
+		out = append(out, Maker{group, kind, []string{serviceAccount + "kube-system:" + controllers[groupKind], controllerManager}})
+	}
+	return out
 }
 
 // ControllerKinds gives the kinds of the owners whose pods only those accounts make.

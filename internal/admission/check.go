@@ -15,10 +15,10 @@ type check struct {
 	*View
 	pod        *Pod
 	trustOwner bool
-	// networks is what the pod asks for, and networksErr says why that cannot be read; nics are the NICs that come of it.
-	networks    multus.Networks
-	networksErr error
-	nics        []kubeovn.NIC
+	// networks is what the pod asks for, and unread says why that cannot be told; nics are the NICs that come of it.
+	networks multus.Networks
+	unread   *Refusal
+	nics     []kubeovn.NIC
 	// mode is that of the policy of what is being looked at.
 	mode     policy.Mode
 	refusals []Refusal
@@ -28,8 +28,8 @@ type check struct {
 // newCheck begins a check of the pod. trustOwner tells that the pod's owners are believed, as they are once the pod is there.
 func (v *View) newCheck(p *Pod, trustOwner bool) *check {
 	c := &check{View: v, pod: p, trustOwner: trustOwner}
-	c.networks, c.networksErr = multus.Parse(v.Namespace.Name, p.Metadata.Annotations)
-	c.nics = nicsOf(c.networks) // the default one, where they cannot be read
+	c.networks, c.unread = networksOf(v.Namespace.Name, p)
+	c.nics = nicsOf(c.networks) // the default one, where they cannot be told
 	c.wholePod()
 	return c
 }
@@ -39,6 +39,9 @@ func (c *check) wholePod() {
 	c.about(kubeovn.DefaultProvider)
 	for _, nic := range c.nics {
 		c.mode = min(c.mode, c.decision(nic.Provider).Mode)
+	}
+	if c.unread != nil {
+		c.mode = min(c.mode, c.tightestMode(c.pod))
 	}
 }
 

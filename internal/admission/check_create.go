@@ -20,7 +20,7 @@ func (v *View) CheckCreate(p *Pod) []Refusal {
 	c := v.newCheck(p, false)
 	c.attachments(multus.Networks{})
 	for _, key := range slices.Sorted(maps.Keys(p.Metadata.Annotations)) {
-		if value := p.Metadata.Annotations[key]; value != "" {
+		if value := p.Metadata.Annotations[key]; value != "" || kubeovn.Present(key) {
 			c.created(key, value)
 		}
 	}
@@ -39,7 +39,11 @@ func (c *check) created(key, value string) {
 	}
 	c.aboutKey(key)
 	switch class {
-	case kubeovn.Harmless, kubeovn.NetworkKey: // the networks have been read as a whole
+	case kubeovn.Harmless:
+	case kubeovn.NetworkKey: // the networks have been read as a whole
+		if value == "" && kubeovn.Present(key) {
+			c.refuse(annotation(key), "leave it out, or name a network", "it names no network, and by being there it takes the default network's NIC from the pod")
+		}
 	case kubeovn.LevelKey:
 		c.level(key, value)
 	case kubeovn.GrantKey:
@@ -140,8 +144,10 @@ func (c *check) groups(key string) {
 	}
 }
 
-// owners refuses what passes for another's workload, but for the owners that were there before.
+// owners refuses what passes for another's workload, but for the owners that were there before. It does so whatever the mode: an owner
+// stays with the pod, and would bring it what is granted to that owner once the policy enforces.
 func (c *check) owners(before []OwnerReference) {
+	c.mode = policy.Enforce
 	for _, o := range c.pod.Metadata.Owners {
 		if slices.Contains(before, o) {
 			continue

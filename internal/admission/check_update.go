@@ -24,28 +24,30 @@ func (v *View) CheckUpdate(old, p *Pod) []Refusal {
 	if slices.ContainsFunc(keys, func(key string) bool { return kubeovn.ClassOf(key) == kubeovn.NetworkKey }) {
 		c.attachments(was.networks)
 	}
-	if c.networksErr == nil && was.networksErr == nil {
+	if c.unread == nil && was.unread == nil {
 		c.protected(was.nics)
 	}
 	// The policy that the pod fell under counts as well: a change of labels is no way out of it.
 	c.wholePod()
 	c.mode = min(c.mode, was.mode)
+	c.looser(was, keys)
 	// What is granted to the owner may come later than the owner that somebody writes now.
 	c.owners(old.Metadata.Owners)
-	c.looser(was, keys)
+	c.adopted(was)
 	return c.refusals
 }
 
-// changed gives the keys whose values differ, in order. An annotation that is there and empty is as good as none.
+// changed gives the keys whose values differ, in order. An annotation that is there and empty is as good as none, but for those of which
+// Kube-OVN asks no more than whether they are there.
 func changed(before, after map[string]string) []string {
 	var keys []string
 	for key, value := range after {
-		if before[key] != value {
+		if was, had := before[key]; was != value || !had && kubeovn.Present(key) {
 			keys = append(keys, key)
 		}
 	}
 	for key, value := range before {
-		if _, stays := after[key]; !stays && value != "" {
+		if _, stays := after[key]; !stays && (value != "" || kubeovn.Present(key)) {
 			keys = append(keys, key)
 		}
 	}
@@ -64,6 +66,9 @@ func (c *check) updated(key, value string) {
 	switch class {
 	case kubeovn.Harmless:
 	case kubeovn.LevelKey:
+		if value == "" && isKubeOVN {
+			break // it takes away what was about a NIC that is unplugged
+		}
 		c.level(key, value) // gone is as good as off
 	case kubeovn.GrantKey, kubeovn.EgressKey, kubeovn.GroupKey:
 		if value != "" {
@@ -127,6 +132,45 @@ func (c *check) looser(was *check, keys []string) {
 		c.refuse(field, anew+", or have the exception name the pod's owner",
 			"NIC %s would become looser: %s with layer-2 forwarding %s, and it was %s with %s", nic.Provider, now.Level, now.Forwarding, old.Level, old.Forwarding)
 	}
+}
+
+// adopted refuses what makes the pod one of an owner that an exception names, whether or not that is in effect now: it may begin, be
+// approved or be prolonged later, and the owner's controller adopts pods that it did not make. Like a forged owner, that would come to
+// count when the policy enforces, so that it is refused whatever the mode.
+func (c *check) adopted(was *check) {
+	c.mode = policy.Enforce
+	owner := c.pod.Metadata.controller()
+	for _, nic := range c.nics {
+		before, after := c.query(was.pod, nic.Provider, true), c.query(c.pod, nic.Provider, true)
+		for i := range after.Exceptions {
+			e := &after.Exceptions[i]
+			if e.Owner != nil && c.adoptedBeforeKnown(owner, was) {
+				c.refuse("metadata.ownerReferences", "try again", "%s %s is not known yet, and PortSecurityException %s may be for its pods", owner.Kind, owner.Name, e.Name)
+				return
+			}
+			if e.Owner == nil || !e.Targets(after.Pod, nic.Provider) || e.Targets(before.Pod, nic.Provider) {
+				continue
+			}
+			field := "metadata.ownerReferences"
+			if slices.Equal(was.pod.Metadata.Owners, c.pod.Metadata.Owners) {
+				field = "metadata.labels"
+			}
+			c.refuse(field, "have the owner make the pod anew", "NIC %s would be one of those that PortSecurityException %s is for, and that %s %s did not make it",
+				nic.Provider, e.Name, e.Owner.Kind, e.Owner.Name)
+			return
+		}
+	}
+}
+
+// adoptedBeforeKnown tells that the pod comes to have a controlling owner of which the inventory has not heard, so that it cannot tell
+// what owns that one. ReplicationControllers are owned by nothing, and not followed.
+func (c *check) adoptedBeforeKnown(owner *policy.Owner, was *check) bool {
+	if owner == nil || len(c.Inventory.Owners(owner)) > 0 {
+		return false
+	}
+	before := was.pod.Metadata.controller()
+	_, known := controllerOf(*owner)
+	return known && owner.Kind != "ReplicationController" && (before == nil || *before != *owner)
 }
 
 // CheckBinding says why a Binding must not be applied to the pod: its annotations and labels are merged into those of the pod.

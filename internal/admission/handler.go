@@ -93,20 +93,18 @@ func mutatePod(ctx context.Context, world World, req admission.Request) (admissi
 		return tooLarge(why)
 	}
 	var change Change
-	networks, err := multus.Parse(req.Namespace, p.Metadata.Annotations)
-	switch n := len(networks.All()); {
-	case err != nil:
-		change.Denials = []string{fmt.Sprintf("metadata.%v; write it as Multus expects, for example %q", err, "namespace/name")}
-	case n > maxAttachments:
-		change.Denials = []string{fmt.Sprintf("%s: the pod asks for %d networks, more than %d; ask for fewer", annotation(kubeovn.Networks), n, maxAttachments)}
-	}
+	networks, unread := networksOf(req.Namespace, p)
 	world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
 		switch {
-		case len(change.Denials) > 0: // the networks cannot be told
-		case old != nil:
+		case unread != nil && v.tightestMode(p) == policy.Enforce:
+			change.Denials = []string{unread.String()} // which NICs there are to protect cannot be told
+		case old != nil && unread == nil:
 			change = v.ChangeNewNICs(old, p, nicsOf(networks))
-		default:
+		case old == nil:
 			change = v.ChangePod(p, nicsOf(networks))
+		}
+		if unread != nil && len(change.Denials) == 0 { // the validating webhook warns of it, where the policy does
+			change.Violations = append(change.Violations, unread.String())
 		}
 		if len(change.Verdict.nics) == 0 { // none was looked at
 			change.Verdict = v.verdict(p, old != nil)
@@ -225,6 +223,21 @@ func tooLarge(why string) (admission.Response, string) {
 	response, result := denied([]string{why})
 	response.AuditAnnotations = Unjudged(errors.New(why))
 	return response, result
+}
+
+// networksOf gives what the pod asks for beside the default network; unread says why that cannot be told, or why it is not gone
+// through, and is nil where it can.
+func networksOf(namespace string, p *Pod) (networks multus.Networks, unread *Refusal) {
+	networks, err := multus.Parse(namespace, p.Metadata.Annotations)
+	if err != nil {
+		return multus.Networks{}, &Refusal{Field: "metadata.annotations", Why: err.Error(), Fix: `write it as Multus expects, for example "namespace/name"`}
+	}
+	if n := len(networks.All()); n > maxAttachments {
+		return multus.Networks{}, &Refusal{
+			Field: annotation(kubeovn.Networks), Why: fmt.Sprintf("the pod asks for %d networks, more than %d", n, maxAttachments), Fix: "ask for fewer",
+		}
+	}
+	return networks, nil
 }
 
 // nicsOf gives the NICs that a pod may have in OVN. Every attachment counts as one of OVN: what its definition says now can be

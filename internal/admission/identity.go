@@ -176,12 +176,9 @@ func (c *check) mac(field string, provider kubeovn.Provider, text string) {
 // attachments checks what the pod asks of its networks, but for what it asked before.
 func (c *check) attachments(before multus.Networks) {
 	c.wholePod()
-	if c.networksErr != nil {
-		c.refuse("metadata.annotations", `write it as Multus expects, for example "namespace/name"`, "%v", c.networksErr)
+	if c.unread != nil {
+		c.refuse(c.unread.Field, c.unread.Fix, "%s", c.unread.Why)
 		return
-	}
-	if n := len(c.networks.All()); n > maxAttachments {
-		c.refuse(annotation(kubeovn.Networks), "ask for fewer", "the pod asks for %d networks, more than %d", n, maxAttachments)
 	}
 	known := before.All()
 	for _, a := range c.networks.All() {

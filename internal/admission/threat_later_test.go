@@ -163,3 +163,22 @@ func TestThreat26EnforcedLabelGivenUp(t *testing.T) {
 	mustRefuse(t, update(t, s, tenant, "", &old, &p), "metadata.labels", "enforce", "warn")
 	mustAllow(t, update(t, s, tenant, "", &p, &old))
 }
+
+// With their definitions, all policies and exceptions are gone from the cluster: what is left is strict, and the webhooks answer.
+func TestThreat32DefinitionsGone(t *testing.T) {
+	s := newScene().exception(func(e *policy.Exception) { e.Pods, e.Level = func(map[string]string) bool { return true }, policy.Open })
+	s.policy(func(p *policy.Policy) { p.ExceptionsIn, p.Level = []string{"t"}, policy.Open })
+	stored, refused := create(t, s, tenant, pod())
+	mustAllow(t, refused)
+	if stored.Metadata.Annotations[ps] != "false" {
+		t.Fatalf("port_security %q under an open policy: the scene shows nothing", stored.Metadata.Annotations[ps])
+	}
+	s.inventory.DeletePolicy("test")
+	s.inventory.DeleteException("t", "grant")
+	stored, refused = create(t, s, tenant, pod(ps, "false"))
+	mustAllow(t, refused)
+	if stored.Metadata.Annotations[ps] != "true" {
+		t.Errorf("port_security %q, want true", stored.Metadata.Annotations[ps])
+	}
+	mustRefuse(t, guard(t, s, tenant, new(pod(ps, "false"))), ps)
+}

@@ -1,7 +1,9 @@
 package admission
 
 import (
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -88,6 +90,70 @@ func TestThreat37OwnerByForgery(t *testing.T) {
 	adopted.Metadata.Owners = owned.Metadata.Owners
 	for user, why := range map[string]string{tenant: "replicaset-controller", replicas: "looser"} {
 		mustRefuse(t, update(t, s, user, "", &old, &adopted), "metadata.ownerReferences", why)
+	}
+}
+
+// An orphan that the owner's controller takes up is none of the pods that the exception was asked for, also where that counts only later;
+// and nothing stops the adoption of what no exception is for.
+func TestThreat37AdoptionBeforeTheGrant(t *testing.T) {
+	owner := policy.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7"}
+	config := policy.Owner{APIVersion: "apps/v1", Kind: "Deployment", Name: "router", UID: "8"}
+	old, adopted := running(), running()
+	adopted.Metadata.Owners = []OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7", Controller: true}}
+	for name, c := range map[string]struct {
+		change  func(*policy.Exception)
+		unknown bool // the inventory has not heard of the ReplicaSet
+		about   string
+	}{
+		"not yet":     {func(e *policy.Exception) { e.NotBefore = now.Add(time.Minute) }, false, "PortSecurityException grant"},
+		"lapsed":      {func(e *policy.Exception) { e.Expires = now.Add(-time.Minute) }, false, "PortSecurityException grant"},
+		"unreadable":  {func(e *policy.Exception) { e.Err = errors.New("no") }, false, "PortSecurityException grant"},
+		"by an owner": {func(e *policy.Exception) { e.NotBefore, e.Owner = now.Add(time.Minute), &config }, false, "PortSecurityException grant"},
+		"unheard of":  {func(e *policy.Exception) { e.NotBefore, e.Owner = now.Add(time.Minute), &config }, true, "not known yet"},
+		"another's": {func(e *policy.Exception) {
+			e.Owner = &policy.Owner{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "x", UID: "9"}
+		}, false, ""},
+		"by labels": {func(e *policy.Exception) {
+			e.Owner, e.Pods = nil, func(map[string]string) bool { return true }
+		}, true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene().exception(func(e *policy.Exception) {
+				e.Pods, e.Owner = nil, &owner
+				c.change(e)
+			})
+			if !c.unknown {
+				s.inventory.SetOwner(owner, &config)
+			}
+			refused := update(t, s, replicas, "", &old, &adopted)
+			if c.about == "" {
+				mustAllow(t, refused)
+				return
+			}
+			mustRefuse(t, refused, "metadata.ownerReferences", c.about)
+		})
+	}
+	mustAllow(t, update(t, newScene(), replicas, "", &old, &adopted))
+}
+
+// An owner stays with the pod when a policy that only warned begins to enforce.
+func TestThreat37ForgedOwnerUnderEachMode(t *testing.T) {
+	owner := policy.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7"}
+	forged := pod()
+	forged.Metadata.Owners = []OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7", Controller: true}}
+	old, adopted := running(), running()
+	adopted.Metadata.Owners = forged.Metadata.Owners
+	for _, mode := range []policy.Mode{policy.Enforce, policy.Warn, policy.Audit} {
+		s := newScene().exception(func(e *policy.Exception) { e.Pods, e.Owner, e.NotBefore = nil, &owner, now.Add(time.Minute) })
+		s.policy(func(p *policy.Policy) { p.ExceptionsIn, p.Mode = []string{"t"}, mode })
+		s.inventory.SetOwner(owner, nil)
+		_, refused := create(t, s, tenant, forged)
+		mustRefuse(t, refused, "metadata.ownerReferences", "replicaset-controller")
+		for user, why := range map[string]string{tenant: "replicaset-controller", replicas: "PortSecurityException grant"} {
+			mustRefuse(t, update(t, s, user, "", &old, &adopted), "metadata.ownerReferences", why)
+		}
+		_, refused = create(t, s, replicas, forged)
+		mustAllow(t, refused)
 	}
 }
 

@@ -44,6 +44,11 @@ func annotation(key string) string { return fmt.Sprintf("metadata.annotations[%q
 // decide gives the decision for a NIC of the pod. An owner counts only where the account that makes such pods asks, or where
 // the pod has it already: whoever makes a pod can write any owner into it.
 func (v *View) decide(p *Pod, provider kubeovn.Provider, trustOwner bool) policy.Decision {
+	return policy.Decide(v.query(p, provider, trustOwner))
+}
+
+// query gives what such a decision is made of.
+func (v *View) query(p *Pod, provider kubeovn.Provider, trustOwner bool) policy.Query {
 	facts := &inventory.Pod{
 		PodKey: inventory.PodKey{Namespace: v.Namespace.Name, Name: p.Metadata.Name},
 		Labels: p.Metadata.Labels, Annotations: p.Metadata.Annotations, Inherited: policy.Inherited(p.Metadata.Annotations),
@@ -51,7 +56,27 @@ func (v *View) decide(p *Pod, provider kubeovn.Provider, trustOwner bool) policy
 	if c := p.Metadata.controller(); c != nil && (trustOwner || v.Accounts.made(*c, v.User)) {
 		facts.Controller = c
 	}
-	return policy.Decide(v.Inventory.QueryIn(v.Namespace, facts, provider, v.Now))
+	return v.Inventory.QueryIn(v.Namespace, facts, provider, v.Now)
+}
+
+// tightestMode gives the mode of the policy that does most about some NIC that the pod can have: for pods of which it cannot be told
+// which NICs they have.
+func (v *View) tightestMode(p *Pod) policy.Mode {
+	if v.Namespace.Err != nil {
+		return policy.Enforce
+	}
+	mode := policy.Audit
+	policies := v.Inventory.Policies()
+	for _, provider := range policy.Representatives(policies) {
+		base, byLabel := policy.Match(policies, v.Namespace, provider)
+		mode = min(mode, base.Mode)
+		for i := range byLabel {
+			if byLabel[i].Pods(p.Metadata.Labels) {
+				mode = min(mode, byLabel[i].Mode)
+			}
+		}
+	}
+	return mode
 }
 
 // portOwner gives the name that the pod's ports bear.

@@ -1,21 +1,34 @@
 package admissionpolicy
 
 import (
+	"fmt"
 	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// namespaceFloor demands the verb "exempt" of whoever loosens a namespace. Where none of the loose policies selects it, what it says
-// in so many words is what holds without a word, and may be taken back.
-func (in Input) namespaceFloor(loose []string) admissionregistrationv1.ValidatingAdmissionPolicy {
-	const key = "(k.endsWith('.kubernetes.io/port_security') || k.endsWith('.kubernetes.io/layer2_forward'))"
-	label := quote(policy.LevelLabel)
-	level := func(object string) string {
-		return "(has(" + object + ".metadata.labels) && " + label + " in " + object + ".metadata.labels ? " + object + ".metadata.labels[" + label + "] : '')"
+// namespaceFloor demands the verb "exempt" of whoever loosens a namespace: it compares what the namespace asked for with what it asks for
+// now. Which policy governs a NIC where the namespace says nothing is known only as far as all that may do so say the same; the rest is
+// left to the webhook.
+func (in Input) namespaceFloor() (admissionregistrationv1.ValidatingAdmissionPolicy, error) {
+	levels, forwards, err := in.ranks()
+	if err != nil {
+		return admissionregistrationv1.ValidatingAdmissionPolicy{}, err
+	}
+	about := func(labels, text string) string { return strings.ReplaceAll(text, selected, labels) }
+	keys := func(s kubeovn.Suffix) string {
+		of := ".filter(k, k.endsWith('.kubernetes.io/" + string(s) + "'))"
+		return "variables.before" + of + " + variables.after" + of + " + ['']" // and NICs of which no annotation speaks
+	}
+	// Of both sides all that may be asked for is compared, so that what is found holds whichever it is.
+	compare := func(before, after, looser string) string {
+		return "[" + before + "].exists(was, [" + after + "].exists(now, was.all(w, now.all(n, " + looser + "))))"
 	}
 	return admissionregistrationv1.ValidatingAdmissionPolicy{
 		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "ValidatingAdmissionPolicy"}, ObjectMeta: meta(NamespaceFloorName),
@@ -27,20 +40,90 @@ func (in Input) namespaceFloor(loose []string) admissionregistrationv1.Validatin
 			Variables: []admissionregistrationv1.Variable{
 				{Name: "after", Expression: annotations},
 				{Name: "before", Expression: before},
-				// The namespace itself is what is written, and no namespaceObject.
-				{Name: "loose", Expression: strings.ReplaceAll(anyOf(loose), "namespaceObject.", "object.")},
-				// What is written anew with another value than the tight one, and what was tight and is gone.
-				{Name: "loosens", Expression: "variables.after.exists(k, " + key + " && !(k in variables.before && variables.before[k] == variables.after[k]) && " +
-					"!(k.endsWith('port_security') && variables.after[k] == 'true' || k.endsWith('layer2_forward') && variables.after[k] == 'false')) || " +
-					"variables.loose && variables.before.exists(k, " + key + " && !(k in variables.after)) || " +
-					level("object") + " != (oldObject == null ? '' : " + level("oldObject") + ") && " + level("object") + " != 'strict' && (variables.loose || " + level("object") + " != '')"},
+				{Name: "labelsAfter", Expression: part("object", "labels")},
+				// What is new is measured against a namespace that says nothing.
+				{Name: "labelsBefore", Expression: "oldObject == null ? {" + quote(corev1.LabelMetadataName) + ": object.metadata.name} : " + part("oldObject", "labels")},
+				{Name: "levelsAfter", Expression: about("variables.labelsAfter", levels)},
+				{Name: "levelsBefore", Expression: about("variables.labelsBefore", levels)},
+				{Name: "forwardsAfter", Expression: about("variables.labelsAfter", forwards)},
+				{Name: "forwardsBefore", Expression: about("variables.labelsBefore", forwards)},
+				// A NIC that is open is strict for a pod that asks for it, and one of level mac is not: whatever is neither the same nor strict is
+				// looser for some pod.
+				{Name: "loosensLevel", Expression: "(" + keys(kubeovn.PortSecurity) + ").exists(k, " + compare(levelAsked("Before"), levelAsked("After"), "n != w && n != 0") + ")"},
+				{Name: "loosensForwarding", Expression: "(" + keys(kubeovn.Layer2Forward) + ").exists(k, " + compare(forwardAsked("Before"), forwardAsked("After"), "n > w") + ")"},
+				{Name: "loosens", Expression: "variables.loosensLevel || variables.loosensForwarding"},
 			},
 			Validations: []admissionregistrationv1.Validation{{
 				Expression: "!variables.loosens || authorizer.group('ovnguard.io').resource('namespaces').name(object.metadata.name).check('exempt').allowed()",
-				MessageExpression: "'ovnguard: this may loosen the ports of namespace ' + object.metadata.name + ', which takes the verb exempt on namespaces.ovnguard.io, and ' + " +
+				MessageExpression: "'ovnguard: this loosens the ports of namespace ' + object.metadata.name + ', which takes the verb exempt on namespaces.ovnguard.io, and ' + " +
 					"request.userInfo.username + ' does not have it; who may grant it can run: kubectl create clusterrole ovnguard-exempt --verb=exempt --resource=namespaces.ovnguard.io --resource-name=' + object.metadata.name",
-				Message: "ovnguard: this may loosen the ports of the namespace, which takes the verb exempt on namespaces.ovnguard.io",
+				Message: "ovnguard: this loosens the ports of the namespace, which takes the verb exempt on namespaces.ovnguard.io",
 			}},
 		},
+	}, nil
+}
+
+// Ranks, as numbers in CEL: of levels strict, mac and open, of forwarding forbidden and allowed.
+var (
+	levelRanks   = map[policy.Level]int{policy.Strict: 0, policy.MAC: 1, policy.Open: 2}
+	levelsByRank = []policy.Level{policy.Strict, policy.MAC, policy.Open}
+)
+
+// ranks gives lists of the levels and forwardings that policies may ask for on some NIC of a namespace. Policies that select pods by label
+// only tighten.
+func (in Input) ranks() (levels, forwards string, err error) {
+	var all []string
+	level, forward := []string{}, []string{}
+	for i := range in.Policies {
+		p := &in.Policies[i].Spec
+		if p.PodSelector != nil {
+			continue
+		}
+		selector, err := selectorExpression(p.NamespaceSelector)
+		if err != nil {
+			return "", "", fmt.Errorf("PortSecurityPolicy %s: spec.namespaceSelector: %w", in.Policies[i].Name, err)
+		}
+		l, err := policy.ParseLevel(string(p.Level))
+		if err != nil {
+			l = policy.Strict // left out, or unreadable, as the webhooks take it
+		}
+		f := 0
+		if p.Layer2Forward == v1alpha1.Allow {
+			f = 1
+		}
+		level = append(level, fmt.Sprintf("((%s) ? [%d] : [])", selector, levelRanks[l]))
+		forward = append(forward, fmt.Sprintf("((%s) ? [%d] : [])", selector, f))
+		if len(p.Providers) == 0 {
+			all = append(all, selector)
+		}
 	}
+	builtIn := "(" + anyOf(all) + " ? [] : [0])"
+	return strings.Join(append(level, builtIn), " + "), strings.Join(append(forward, builtIn), " + "), nil
+}
+
+// levelAsked gives a list of the levels that the namespace may ask for on NICs with port_security key k, on one side of the change. Of the
+// label and the annotation the tighter one counts.
+func levelAsked(side string) string {
+	label := "(" + quote(policy.LevelLabel) + " in variables.labels" + side + " ? variables.labels" + side + "[" + quote(policy.LevelLabel) + "] : '')"
+	var byLabel []string
+	for rank, l := range levelsByRank {
+		byLabel = append(byLabel, fmt.Sprintf("(%s == %s ? [%d] : [])", label, quote(l.String()), rank))
+	}
+	said := toggled(side, kubeovn.PortSecurity, 0, levelRanks[policy.Open]) + " + " + strings.Join(byLabel, " + ")
+	return "[" + said + "].map(s, 0 in s ? [0] : 1 in s ? [1] : 2 in s ? [2] : variables.levels" + side + ")[0]"
+}
+
+// forwardAsked does the same for layer-2 forwarding.
+func forwardAsked(side string) string {
+	return "[" + toggled(side, kubeovn.Layer2Forward, 1, 0) + "].map(s, size(s) > 0 ? s : variables.forwards" + side + ")[0]"
+}
+
+// toggled gives a list with the rank that the annotation with key k means, or an empty one. Where the key of one interface says nothing,
+// that of its attachment does.
+func toggled(side string, s kubeovn.Suffix, on, off int) string {
+	annotations := "variables." + strings.ToLower(side)
+	attachment := "(k.contains('.ovn.') ? k.substring(0, k.lastIndexOf('.ovn.') + 4) + '.kubernetes.io/" + string(s) + "' : k)"
+	value := "(k in " + annotations + " && " + annotations + "[k] != '' ? " + annotations + "[k] : " + attachment + " in " + annotations + " ? " + annotations + "[" + attachment + "] : '')"
+	onWords, offWords := kubeovn.ToggleWords()
+	return fmt.Sprintf("[%s.trim().lowerAscii()].map(v, v in %s ? [%d] : v in %s ? [%d] : [])[0]", value, List(onWords), on, List(offWords), off)
 }

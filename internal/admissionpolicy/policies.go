@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -41,8 +42,8 @@ const LabelValue = "ovnguard"
 type Input struct {
 	// Policies are the PortSecurityPolicies of the cluster.
 	Policies []v1alpha1.PortSecurityPolicy
-	// Accounts are the users who may write what Kube-OVN and KubeVirt note on pods.
-	Accounts []string
+	// Accounts are the users of Kube-OVN, KubeVirt and this program.
+	Accounts admission.Accounts
 	// Namespace is the program's own, whose pods must start without it.
 	Namespace string
 	// Templates has the templates of workloads made strict, too.
@@ -63,14 +64,14 @@ func Make(in Input) (Set, error) {
 	if err != nil {
 		return Set{}, err
 	}
-	loose, err := in.loose()
+	namespaceFloor, err := in.namespaceFloor()
 	if err != nil {
 		return Set{}, err
 	}
 	strict := "!(" + deferred + ")"
 	set := Set{
 		Mutating:   []admissionregistrationv1.MutatingAdmissionPolicy{in.defaults(strict)},
-		Validating: []admissionregistrationv1.ValidatingAdmissionPolicy{in.floor(strict), in.namespaceFloor(loose)},
+		Validating: []admissionregistrationv1.ValidatingAdmissionPolicy{in.floor(strict), namespaceFloor},
 	}
 	if in.Templates {
 		for _, w := range workloads() {

@@ -9,12 +9,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// selected is the labels that selectors are about.
+const selected = "namespaceObject.metadata.labels"
+
 // selectorExpression gives a label selector for namespaces as an expression; a missing one holds everywhere.
 func selectorExpression(s *metav1.LabelSelector) (string, error) {
 	if s == nil {
 		return "true", nil
 	}
-	const labels = "namespaceObject.metadata.labels"
+	const labels = selected
 	var all []string
 	for _, key := range slices.Sorted(maps.Keys(s.MatchLabels)) {
 		all = append(all, fmt.Sprintf("%s in %s && %s[%s] == %s", quote(key), labels, labels, quote(key), quote(s.MatchLabels[key])))

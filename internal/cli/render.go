@@ -48,7 +48,7 @@ They are made from the cluster's PortSecurityPolicies, which --policies reads fr
 					return usage(fmt.Errorf("--policies: %w", err))
 				}
 			}
-			set, err := admissionpolicy.Make(admissionpolicy.Input{Policies: policies, Accounts: accounts.Trusted(), Namespace: namespace, Templates: templates})
+			set, err := admissionpolicy.Make(admissionpolicy.Input{Policies: policies, Accounts: accounts, Namespace: namespace, Templates: templates})
 			if err != nil {
 				return usage(fmt.Errorf("--policies: %w", err))
 			}

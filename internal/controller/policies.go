@@ -156,11 +156,11 @@ func remove(ctx context.Context, c client.Client, objects []client.Object) error
 // Reconcile implements reconcile.Reconciler.
 func (in *installer) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 	var policies v1alpha1.PortSecurityPolicyList
-	if err := in.client.List(ctx, &policies); err != nil && !meta.IsNoMatchError(err) {
+	if err := in.client.List(ctx, &policies); err != nil && !meta.IsNoMatchError(err) && !apierrors.IsNotFound(err) {
 		return reconcile.Result{}, fmt.Errorf("list PortSecurityPolicies: %w", err)
 	}
 	set, err := admissionpolicy.Make(admissionpolicy.Input{
-		Policies: policies.Items, Accounts: in.options.Accounts.Trusted(), Namespace: in.options.Namespace,
+		Policies: policies.Items, Accounts: in.options.Accounts, Namespace: in.options.Namespace,
 		Templates: in.options.StampTemplates,
 	})
 	if err != nil {

@@ -52,6 +52,9 @@ func (g *Guard) stamped(a *Answer, req *admissionv1.AdmissionRequest, old, now *
 	if now.Spec.RequestedBy != who {
 		a.deny("spec.requestedBy: %q is not who asked for this, %q is; leave it out, it is written by admission", now.Spec.RequestedBy, who)
 	}
+	if id, err := requestID(&now.Spec); err != nil || now.Spec.RequestID != id {
+		a.deny("spec.requestID: %q is not that of what is asked for; leave it out, it is written by admission", now.Spec.RequestID)
+	}
 	switch at := now.Spec.RequestedAt; {
 	case at == nil:
 		a.deny("spec.requestedAt: is written by admission, and is missing; is the mutating webhook of ovnguard registered?")
@@ -286,5 +289,5 @@ func approveAttributes(req *admissionv1.AdmissionRequest) authorizationv1.Resour
 }
 
 func approveCommand(namespace, name string) string {
-	return fmt.Sprintf(`kubectl -n %s patch portsecurityexception %s --type=merge -p '{"spec":{"approvedBy":"THEIR-NAME"}}'`, namespace, name)
+	return fmt.Sprintf(`kubectl -n %s patch portsecurityexception %s --type=merge -p '{"spec":{"approvedBy":"THEIR-NAME","approvedRequest":"THE-REQUESTID-THEY-LOOKED-AT"}}'`, namespace, name)
 }

@@ -38,7 +38,17 @@ func asked(change ...func(*v1alpha1.PortSecurityException)) *v1alpha1.PortSecuri
 	for _, f := range change {
 		f(e)
 	}
+	e.Spec.RequestID = idOf(e)
 	return e
+}
+
+// idOf gives the digest of what the exception asks for.
+func idOf(e *v1alpha1.PortSecurityException) string {
+	id, err := requestID(&e.Spec)
+	if err != nil {
+		panic(err)
+	}
+	return id
 }
 
 // honouring gives a cluster with a policy that honours exceptions of the shop.
@@ -289,7 +299,7 @@ func TestThreat37Approval(t *testing.T) {
 	cluster.rights = []string{"bob approve portsecurityexceptions.ovnguard.io shop/x", "alice approve portsecurityexceptions.ovnguard.io shop/x"}
 	g := guardOf(cluster)
 	approvedBy := func(name string) func(*v1alpha1.PortSecurityException) {
-		return func(e *v1alpha1.PortSecurityException) { e.Spec.ApprovedBy = name }
+		return func(e *v1alpha1.PortSecurityException) { e.Spec.ApprovedBy, e.Spec.ApprovedRequest = name, idOf(e) }
 	}
 	_, a, err := through(t, g, "alice", asked(), nil)
 	expect(t, a, err)
@@ -332,10 +342,38 @@ func TestThreat37Approval(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got, a, err := through(t, g, "carol", asked(approvedBy("bob"), edit), approved)
 			expect(t, a, err)
-			if got.Spec.ApprovedBy != "" || got.Spec.RequestedBy != "carol" {
+			if got.Spec.ApprovedBy != "" || got.Spec.ApprovedRequest != "" || got.Spec.RequestedBy != "carol" {
 				t.Errorf("still approved by %q, requested by %q", got.Spec.ApprovedBy, got.Spec.RequestedBy)
 			}
 		})
+	}
+	// The author asks for more just before the approver's patch, which is merged into what is there then.
+	wider := pairs(v1alpha1.AddressPair{Prefix: "10.30.0.0/24"})
+	for name, lookedAt := range map[string]struct{ id, says string }{
+		"what was there before": {idOf(asked()), "look at it again"}, "nothing": {"", "is missing"}, "what is there": {idOf(asked(wider)), ""},
+	} {
+		t.Run("approving "+name, func(t *testing.T) {
+			merged := asked(wider, func(e *v1alpha1.PortSecurityException) {
+				e.Spec.ApprovedBy, e.Spec.ApprovedRequest = "bob", lookedAt.id
+			})
+			got, a, err := through(t, g, "bob", merged, asked(wider))
+			if lookedAt.says != "" {
+				expect(t, a, err, "spec.approvedRequest", "requestID", lookedAt.says)
+				return
+			}
+			expect(t, a, err)
+			if got.Spec.ApprovedBy != "bob" || got.Spec.ApprovedRequest != got.Spec.RequestID {
+				t.Errorf("approved %q of %q", got.Spec.ApprovedRequest, got.Spec.RequestID)
+			}
+		})
+	}
+	// What is written into the one field or the other by somebody else does not stay.
+	forged := asked(approvedBy("bob"))
+	forged.Spec.RequestID, forged.Spec.ApprovedRequest = "1", "2"
+	got, a, err := through(t, g, "alice", forged, approved)
+	expect(t, a, err)
+	if got.Spec.RequestID != idOf(approved) || got.Spec.ApprovedRequest != approved.Spec.ApprovedRequest {
+		t.Errorf("what is asked for is %q, approved is %q", got.Spec.RequestID, got.Spec.ApprovedRequest)
 	}
 	// Where the right cannot be asked for, nobody has it.
 	cluster.rightsErr = errors.New("timeout")
@@ -348,7 +386,7 @@ func TestThreat37Approval(t *testing.T) {
 func TestNarrowingIsAlwaysPossible(t *testing.T) {
 	cluster := honouring(func(p *policy.Policy) { p.ExceptionsIn = nil })
 	two := pairs(v1alpha1.AddressPair{Prefix: "10.30.0.0/28"}, v1alpha1.AddressPair{Prefix: "10.31.0.0/28"})
-	approve := func(e *v1alpha1.PortSecurityException) { e.Spec.ApprovedBy = "bob" }
+	approve := func(e *v1alpha1.PortSecurityException) { e.Spec.ApprovedBy, e.Spec.ApprovedRequest = "bob", idOf(e) }
 	for name, edit := range map[string]func(*v1alpha1.PortSecurityException){
 		"shorter":     func(e *v1alpha1.PortSecurityException) { e.Spec.ExpiresAt = at(time.Hour) },
 		"ended":       func(e *v1alpha1.PortSecurityException) { e.Spec.ExpiresAt = at(-time.Hour) },

@@ -41,6 +41,7 @@ func TestExceptionRefusalsTeach(t *testing.T) {
 			}
 			object := asked()
 			c.edit(&object.Spec)
+			object.Spec.RequestID = idOf(object)
 			a, err := guardOf(cluster).Exception(t.Context(), request(t, exceptions, object, nil))
 			expect(t, a, err, c.words...)
 			if n := strings.Count(strings.Join(a.Denials, "\n"), administrator); n > 1 {

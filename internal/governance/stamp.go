@@ -2,6 +2,9 @@ package governance
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -38,6 +41,10 @@ func (g *Guard) StampException(ctx context.Context, req *admissionv1.AdmissionRe
 			a.Patch = append(a.Patch, jsonpatch.NewOperation("add", "/spec/target/owner/uid", uid))
 		}
 	}
+	id, err := requestID(spec)
+	if err != nil {
+		return Answer{}, err
+	}
 	who, when, approved := req.UserInfo.Username, metav1.NewTime(g.Now().UTC().Truncate(time.Second)), ""
 	switch {
 	case old != nil && !asksAnew(&old.Spec, spec):
@@ -56,10 +63,33 @@ func (g *Guard) StampException(ctx context.Context, req *admissionv1.AdmissionRe
 	}
 	a.set("/spec/requestedBy", spec.RequestedBy, who)
 	a.set("/spec/approvedBy", spec.ApprovedBy, approved)
+	lookedAt := spec.ApprovedRequest
+	switch {
+	case approved == "":
+		lookedAt = ""
+	case old != nil && old.Spec.ApprovedBy == approved:
+		lookedAt = old.Spec.ApprovedRequest // what was approved may have been narrowed since
+	}
+	a.set("/spec/approvedRequest", spec.ApprovedRequest, lookedAt)
+	a.set("/spec/requestID", spec.RequestID, id)
 	if spec.RequestedAt == nil || !spec.RequestedAt.Equal(&when) {
 		a.Patch = append(a.Patch, jsonpatch.NewOperation("add", "/spec/requestedAt", when.UTC().Format(time.RFC3339)))
 	}
 	return a, nil
+}
+
+// requestID gives a digest of what is asked for, long enough that nobody finds two requests with the same one. It is of all that asksAnew
+// compares, and so of narrowed requests as well.
+func requestID(spec *v1alpha1.PortSecurityExceptionSpec) (string, error) {
+	asked := v1alpha1.PortSecurityExceptionSpec{
+		Target: spec.Target, Class: spec.Class, Grant: spec.Grant, Owner: spec.Owner, Ticket: spec.Ticket, NotBefore: spec.NotBefore, ExpiresAt: spec.ExpiresAt,
+	}
+	text, err := json.Marshal(asked)
+	if err != nil {
+		return "", fmt.Errorf("write what is asked for: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16]), nil
 }
 
 // fresh tells that the stamp is of this request already.
@@ -124,6 +154,18 @@ func (g *Guard) approval(ctx context.Context, a *Answer, req *admissionv1.Admiss
 	if !ok {
 		a.deny("spec.approvedBy: user %s needs the verb \"approve\" on portsecurityexceptions.%s in namespace %s, which an administrator gives by a Role with the rule %s",
 			user, group, req.Namespace, rule("portsecurityexceptions", "", "approve"))
+		return nil
+	}
+	id, err := requestID(&now.Spec)
+	switch {
+	case err != nil:
+		return err
+	case now.Spec.ApprovedRequest == "":
+		a.deny("spec.approvedRequest: is missing; give the spec.requestID of what you have looked at, so that nothing is approved that was changed meanwhile: %s", approveCommand(req.Namespace, req.Name))
+		return nil
+	case now.Spec.ApprovedRequest != id:
+		a.deny("spec.approvedRequest: %q is not what is asked for now; look at it again (kubectl -n %s get portsecurityexception %s -o yaml), and give its spec.requestID",
+			now.Spec.ApprovedRequest, req.Namespace, req.Name)
 		return nil
 	}
 	a.note("approved", fmt.Sprintf("%s, asked for by %s", user, now.Spec.RequestedBy))

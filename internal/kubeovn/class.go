@@ -71,6 +71,9 @@ func ClassOf(key string) KeyClass {
 	return classes[suffix]
 }
 
+// Present tells that Kube-OVN asks whether the key is there, and not for its value: an empty one does all that another would.
+func Present(key string) bool { return key == DefaultNetwork || ClassOf(key) == MachineKey }
+
 // NATGateway is on the pods of a NAT gateway, which Kube-OVN makes in its own namespace.
 const NATGateway = "ovn.kubernetes.io/vpc_nat_gw"
 

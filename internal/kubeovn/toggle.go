@@ -28,6 +28,9 @@ var (
 	offWords = []string{"false", "0", "f", "no", "n", "off", "disable", "disabled"}
 )
 
+// ToggleWords gives the words for on and for off.
+func ToggleWords() (on, off []string) { return slices.Clone(onWords), slices.Clone(offWords) }
+
 // ParseToggle reads an on/off annotation as its author meant it: blanks around it and the case of its letters do not
 // matter. A value that is neither a word for on nor one for off is an error, because guessing either way could leave
 // somebody with less protection, or less network, than they think they have.

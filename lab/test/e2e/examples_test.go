@@ -91,7 +91,7 @@ func TestExamples(t *testing.T) {
 		if got := exceptionOf(t, body); got.Spec.RequestedBy != author || got.Spec.Target.Owner.UID == "" {
 			t.Errorf("%s: asked for by %q, owner %+v", e.Name, got.Spec.RequestedBy, got.Spec.Target.Owner)
 		}
-		approve := map[string]any{"spec": map[string]any{"approvedBy": approver}}
+		approve := map[string]any{"spec": map[string]any{"approvedBy": approver, "approvedRequest": exceptionOf(t, body).Spec.RequestID}}
 		if _, err := second.do(t.Context(), http.MethodPatch, path+"/"+e.Name, approve); err != nil {
 			t.Errorf("%s: approval: %v", e.Name, err)
 		}

@@ -267,7 +267,19 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 	_, err = powerless.do(t.Context(), http.MethodPatch, one, spec(map[string]any{"approvedBy": third}))
 	mustRefuse(t, "approval without the right", err, `"approve"`)
 
-	if _, err := second.do(t.Context(), http.MethodPatch, one, spec(map[string]any{"approvedBy": approver})); err != nil {
+	// What is approved is what was looked at: the author asks for more just before the approver's patch arrives.
+	lookedAt := exceptionOf(t, body).Spec.RequestID
+	approve := func(id string) error {
+		_, err := second.do(t.Context(), http.MethodPatch, one, spec(map[string]any{"approvedBy": approver, "approvedRequest": id}))
+		return err
+	}
+	mustRefuse(t, "approval of nothing in particular", approve(""), "spec.approvedRequest: is missing")
+	body, err = writer.do(t.Context(), http.MethodPatch, one, spec(map[string]any{"grant": map[string]any{"pairs": []any{map[string]any{"prefix": "10.98.0.0/24"}}}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustRefuse(t, "approval of what was changed meanwhile", approve(lookedAt), "is not what is asked for now; look at it again")
+	if err := approve(exceptionOf(t, body).Spec.RequestID); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := writer.do(t.Context(), http.MethodPatch, one, spec(map[string]any{"expiresAt": time.Now().Add(time.Minute).UTC().Format(time.RFC3339)})); err != nil {

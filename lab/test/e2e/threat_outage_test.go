@@ -200,5 +200,27 @@ func TestThreat32RegistrationGone(t *testing.T) {
 			t.Errorf("%s was allowed", name)
 		}
 	}
+	// What the floor leaves to the webhooks is in docs/admission.md; this it knows by itself.
+	for _, key := range []string{"ovn.kubernetes.io/eip", "ovn.kubernetes.io/snat", "ovn.kubernetes.io/north_gateway"} {
+		if err := p.patch(t.Context(), pod, map[string]any{key: "203.0.113.7"}); err == nil {
+			t.Errorf("%s was allowed", key)
+		}
+		if got, err := p.generated(t, map[string]string{key: "203.0.113.7"}); err == nil {
+			t.Errorf("%s was allowed on a new pod: %v", key, got.Annotations)
+		}
+	}
+	for _, key := range []string{kubeovn.MigrationJob, kubeovn.DefaultNetwork} {
+		if err := p.patch(t.Context(), pod, map[string]any{key: ""}); err == nil {
+			t.Errorf("an empty %s was allowed", key)
+		}
+	}
+	owner := []any{map[string]any{"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "name": "vm", "uid": "1"}}
+	body, err := json.Marshal(map[string]any{"metadata": map[string]any{"ownerReferences": owner}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.CoreV1().Pods(pod.Namespace).Patch(t.Context(), pod.Name, types.MergePatchType, body, metav1.PatchOptions{}); err == nil || !strings.Contains(err.Error(), "ovnguard-floor") {
+		t.Errorf("an owner that is a machine: %v", err)
+	}
 	strictInOVN(t, pod.Namespace, pod.Name)
 }

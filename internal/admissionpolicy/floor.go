@@ -1,0 +1,122 @@
+package admissionpolicy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+// refusal refuses a pod that has keys in the list of that name, unless it is passed. after is an expression whose text ends the
+// message; empty for none.
+func refusal(passed, list, why, after string) admissionregistrationv1.Validation {
+	message := "'ovnguard: metadata.annotations[\"' + variables." + list + "[0] + '\"]: ' + " + quote(why)
+	if after != "" {
+		message += " + " + after + " + ' ' + variables." + list + "[0] + '=...'"
+	}
+	return admissionregistrationv1.Validation{
+		Expression:        passed + " || size(variables." + list + ") == 0",
+		MessageExpression: message,
+		Message:           "ovnguard: " + why,
+	}
+}
+
+// floor refuses what no webhook would allow either. What an account may write is what the webhooks let it write: see package admission.
+// Of a Binding it does not know the pod, so that all that it brings counts as another value than the pod has.
+func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmissionPolicy {
+	securityKey := "k.endsWith('.kubernetes.io/" + string(kubeovn.PortSecurity) + "')"
+	forwardKey := "k.endsWith('.kubernetes.io/" + string(kubeovn.Layer2Forward) + "')"
+	present := "(k == " + quote(kubeovn.DefaultNetwork) + " || " + anyKey(kubeovn.MachineKey) + ")"
+	// Where the default NIC is there, the webhook has written what is empty.
+	emptied := "variables.isNew && " + quote(portSecurity) + " in variables.after && variables.after[" + quote(portSecurity) + "] == '' && !(" + quote(kubeovn.DefaultNetwork) + " in variables.after)"
+	return admissionregistrationv1.ValidatingAdmissionPolicy{
+		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "ValidatingAdmissionPolicy"}, ObjectMeta: meta(FloorName),
+		Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
+			MatchConstraints: constraints(
+				rule([]string{"pods"}, admissionregistrationv1.NamespacedScope, admissionregistrationv1.Create, admissionregistrationv1.Update),
+				rule([]string{"pods/status"}, admissionregistrationv1.NamespacedScope, admissionregistrationv1.Update),
+				rule([]string{"pods/binding", "bindings"}, admissionregistrationv1.NamespacedScope, admissionregistrationv1.Create),
+			),
+			// For most new pods the first is all that is evaluated: it takes a quarter of the time that judging them does.
+			MatchConditions: Together("on-a-network-and-changes-what-is-judged", append([]admissionregistrationv1.MatchCondition{
+				{Expression: "!(" + Ordinary() + ")"},
+				{Expression: annotations + " != " + before + " || " + part("object", "ownerReferences") + " != " + ownersBefore},
+				in.elsewhere(),
+			}, OnNetwork()...)...),
+			FailurePolicy: new(admissionregistrationv1.Fail),
+			Variables: []admissionregistrationv1.Variable{
+				{Name: "after", Expression: annotations},
+				{Name: "before", Expression: before},
+				{Name: "isNew", Expression: "request.operation == 'CREATE' && request.kind.kind == 'Pod'"},
+				{Name: "kubeOVN", Expression: user + " in " + List(slices.Concat(in.Accounts.KubeOVN, in.Accounts.Self))},
+				{Name: "kubeVirt", Expression: user + " in " + List(in.Accounts.KubeVirt)},
+				// What Kube-OVN changes of pods that are there is shown to no webhook.
+				{Name: "passed", Expression: "variables.kubeOVN && request.operation == 'UPDATE'"},
+				// The namespace's object is known to variables, not to match conditions.
+				{Name: "strict", Expression: strict},
+				// What is judged: keys that are written with another value, and keys that are taken away. A Binding takes none away. One that is
+				// empty is as good as none, but where its being there counts.
+				{Name: "taken", Expression: "request.kind.kind == 'Binding' ? [] : variables.before.filter(k, !(k in variables.after) && (variables.before[k] != '' || " + present + "))"},
+				{Name: "written", Expression: "variables.after.filter(k, request.kind.kind == 'Binding' || (k in variables.before ? variables.before[k] != variables.after[k] : variables.after[k] != '' || " + present + "))"},
+				{Name: "frozen", Expression: "(variables.written + variables.taken).filter(k, !variables.kubeOVN && " + anyKey(kubeovn.IdentityKey, kubeovn.OwnKey) + " || " +
+					"!variables.kubeVirt && (" + anyKey(kubeovn.NetworkKey) + " || !variables.kubeOVN && " + anyKey(kubeovn.MachineKey) + "))"},
+				{Name: "own", Expression: "variables.written.filter(k, !variables.kubeOVN && (" + anyKey(kubeovn.OwnKey) + " || !variables.kubeVirt && " + anyKey(kubeovn.MachineKey) + "))"},
+				{Name: "unnamed", Expression: "variables.after.filter(k, k == " + quote(kubeovn.DefaultNetwork) + " && variables.after[k] == '')"},
+				{Name: "loosened", Expression: "variables.written.filter(k, " + securityKey + " && variables.after[k] != 'true' || " + forwardKey + " && variables.after[k] == 'true') + " +
+					"variables.taken.filter(k, " + securityKey + ") + (" + emptied + " ? [" + quote(portSecurity) + "] : [])"},
+				{Name: "egress", Expression: "variables.written.filter(k, variables.after[k] != '' && " + anyKey(kubeovn.EgressKey) + ")"},
+				{Name: "forged", Expression: "request.kind.kind == 'Binding' ? [] : " + part("object", "ownerReferences") + ".filter(o, !(" + ownersBefore + ".exists(b, " +
+					"b.apiVersion == o.apiVersion && b.kind == o.kind && b.name == o.name && b.uid == o.uid && (has(b.controller) && b.controller) == (has(o.controller) && o.controller))) && (" + in.forged() + "))"},
+			},
+			Validations: []admissionregistrationv1.Validation{
+				refusal("!variables.strict || variables.passed || variables.isNew", "frozen",
+					"Kube-OVN reads the pod's addresses, switch, networks and its own notes again and believes them, so only its own accounts may change them; make the pod anew with what it shall have", ""),
+				refusal("!variables.strict || !variables.isNew", "own",
+					"only Kube-OVN and KubeVirt may write this; leave it out", ""),
+				refusal("!variables.strict || !variables.isNew", "unnamed",
+					"it names no network, and by being there it takes the default network's NIC from the pod; leave it out, or name a network", ""),
+				refusal("!variables.strict || variables.passed", "loosened",
+					"the namespace asks for strict ports without layer-2 forwarding, and a pod may only tighten; a PortSecurityException in a namespace that a PortSecurityPolicy names can grant what the pod needs, "+
+						"and whoever has the verb exempt on namespaces.ovnguard.io can loosen the namespace: kubectl annotate namespace ", "request.namespace"),
+				refusal("!variables.strict || variables.passed", "egress",
+					"no PortSecurityPolicy lets pods of the namespace take external addresses and routes; an administrator can create one with spec.externalAddresses: Allow", ""),
+				{
+					Expression: "variables.passed || size(variables.forged) == 0",
+					MessageExpression: "'ovnguard: metadata.ownerReferences: a pod of ' + variables.forged[0].kind + ' ' + variables.forged[0].name + ' has what is granted to that ' + variables.forged[0].kind + " +
+						"', or its port, and only the account of its controller may make one; leave the owner out'",
+					Message: "ovnguard: metadata.ownerReferences: only the account of the owner's controller may make its pods; leave the owner out",
+				},
+			},
+		},
+	}
+}
+
+const (
+	user = "request.userInfo.username"
+	// ownersBefore is the owners that the pod had.
+	ownersBefore = "(oldObject != null && has(oldObject.metadata.ownerReferences) ? oldObject.metadata.ownerReferences : [])"
+)
+
+// forged gives an expression that holds for an owner o whose pods another account makes, whatever policy says: a machine, or a workload
+// that is the pod's controller or a StatefulSet, which keeps ports.
+func (in Input) forged() string {
+	alternatives := []string{fmt.Sprintf("o.kind == 'VirtualMachineInstance' && o.apiVersion.startsWith(%s) && !(variables.kubeVirt && o.apiVersion.startsWith(%s))",
+		quote(kubeovn.MachineGroup), quote(kubeovn.MachineGroup+"/"))}
+	for _, m := range admission.Makers() {
+		group := "!o.apiVersion.contains('/')"
+		if m.Group != "" {
+			group = "o.apiVersion.startsWith(" + quote(m.Group+"/") + ")"
+		}
+		controller := ""
+		if m.Kind != "StatefulSet" {
+			controller = " && has(o.controller) && o.controller"
+		}
+		alternatives = append(alternatives, fmt.Sprintf("o.kind == %s && %s%s && !(%s in %s)", quote(m.Kind), group, controller, user, List(m.Users)))
+	}
+	return "(" + strings.Join(alternatives, ") || (") + ")"
+}

@@ -1,0 +1,117 @@
+// Package floor_test asks the webhooks and the admission policies about the same requests. It is here because this module has what the API
+// server evaluates policies with.
+package floor_test
+
+import (
+	"encoding/json"
+	"maps"
+	"testing"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apiserver/pkg/cel/environment"
+	"k8s.io/apiserver/pkg/cel/library"
+)
+
+// expressions compiles what the API server would and keeps it.
+type expressions struct {
+	env      *cel.Env
+	programs map[string]cel.Program
+}
+
+func newExpressions(t *testing.T) *expressions {
+	t.Helper()
+	set, err := environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion()).Extend(environment.VersionedOptions{
+		IntroducedVersion: environment.DefaultCompatibilityVersion(),
+		EnvOptions: []cel.EnvOption{
+			cel.Variable("object", cel.DynType), cel.Variable("oldObject", cel.DynType), cel.Variable("request", cel.DynType),
+			cel.Variable("namespaceObject", cel.DynType), cel.Variable("variables", cel.DynType), cel.Variable("authorizer", library.AuthorizerType),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := set.Env(environment.StoredExpressions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &expressions{env, map[string]cel.Program{}}
+}
+
+// value evaluates an expression; an error would refuse the request, and is one of the test.
+func (e *expressions) value(t *testing.T, text string, in map[string]any) any {
+	t.Helper()
+	p, ok := e.programs[text]
+	if !ok {
+		ast, issues := e.env.Compile(text)
+		if issues.Err() != nil {
+			t.Fatalf("%s: %v", text, issues.Err())
+		}
+		var err error
+		if p, err = e.env.Program(ast); err != nil {
+			t.Fatal(err)
+		}
+		e.programs[text] = p
+	}
+	out, _, err := p.Eval(in)
+	if err != nil {
+		t.Fatalf("%v of %s with %v", err, text, in["object"])
+	}
+	return out.Value()
+}
+
+// holds tells that a condition holds.
+func (e *expressions) holds(t *testing.T, text string, in map[string]any) bool {
+	t.Helper()
+	return e.value(t, text, in) == types.True.Value()
+}
+
+// variables gives the request with the policy's variables; ok is false where it is none of the policy's.
+func (e *expressions) variables(t *testing.T, p *admissionregistrationv1.ValidatingAdmissionPolicy, in map[string]any) (with map[string]any, ok bool) {
+	t.Helper()
+	for _, c := range p.Spec.MatchConditions {
+		if !e.holds(t, c.Expression, in) {
+			return nil, false
+		}
+	}
+	with, known := maps.Clone(in), map[string]any{}
+	with["variables"] = known
+	for _, v := range p.Spec.Variables {
+		known[v.Name] = e.value(t, v.Expression, with)
+	}
+	return with, true
+}
+
+// refusal gives the message with which the policy refuses the request, or "".
+func (e *expressions) refusal(t *testing.T, p *admissionregistrationv1.ValidatingAdmissionPolicy, in map[string]any) string {
+	t.Helper()
+	with, ok := e.variables(t, p, in)
+	if !ok {
+		return ""
+	}
+	for _, v := range p.Spec.Validations {
+		if !e.holds(t, v.Expression, with) {
+			text, isText := e.value(t, v.MessageExpression, with).(string)
+			if !isText || text == "" {
+				t.Fatalf("no message by %s", v.MessageExpression)
+			}
+			return text
+		}
+	}
+	return ""
+}
+
+// plain gives an object as expressions see it; nil stays nil.
+func plain(t *testing.T, object any) any {
+	t.Helper()
+	text, err := json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out any
+	if err := json.Unmarshal(text, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
