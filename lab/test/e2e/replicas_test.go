@@ -139,7 +139,21 @@ type front struct {
 	mu      sync.Mutex
 	servers []string
 	next    int
+	conns   map[net.Conn]bool
+	way     way
 }
+
+// way is what becomes of connections to a front.
+type way int
+
+const (
+	// open: they are passed on.
+	open way = iota
+	// shut: they are ended at once, as where nobody listens.
+	shut
+	// silent: they are taken, and no answer ever comes, as where packets are dropped.
+	silent
+)
 
 func newFront(t *testing.T, server string) *front {
 	t.Helper()
@@ -147,11 +161,12 @@ func newFront(t *testing.T, server string) *front {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &front{address: listener.Addr().String(), servers: []string{server}}
+	f := &front{address: listener.Addr().String(), servers: []string{server}, conns: make(map[net.Conn]bool)}
 	t.Cleanup(func() {
 		if err := listener.Close(); err != nil {
 			t.Error(err)
 		}
+		f.set(shut)
 	})
 	go func() {
 		for {
@@ -171,13 +186,37 @@ func (f *front) add(server string) {
 	f.servers = append(f.servers, server)
 }
 
+// set has all connections from now on go a way. Those that there are end.
+func (f *front) set(w way) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.way = w
+	for conn := range f.conns {
+		_ = conn.Close()
+	}
+}
+
 // pass joins a connection with one to the next server that takes it.
 func (f *front) pass(conn net.Conn) {
-	defer func() { _ = conn.Close() }()
 	f.mu.Lock()
-	servers, first := f.servers, f.next
+	servers, first, goes := f.servers, f.next, f.way
 	f.next++
+	f.conns[conn] = true
 	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		delete(f.conns, conn)
+		f.mu.Unlock()
+		_ = conn.Close()
+	}()
+	switch goes {
+	case open:
+	case shut:
+		return
+	case silent:
+		_, _ = io.Copy(io.Discard, conn)
+		return
+	}
 	for i := range servers {
 		server, err := net.DialTimeout("tcp", servers[(first+i)%len(servers)], time.Second)
 		if err != nil {
