@@ -108,7 +108,7 @@ func note(in map[string]map[string]bool, port string, identity portsec.Identity)
 
 func (f *follower) look(event ovn.Event) {
 	old, now := event.Ports()
-	if old != nil && strings.HasPrefix(old.Pod(), f.spared+"/") {
+	if old != nil && strings.HasPrefix(old.Pod(), f.spared+"/") && !sameRights(old, now) {
 		f.problems = append(f.problems, fmt.Sprintf("%s, which is another's, is now %+v", old.Name, now))
 	}
 	if now == nil || !strings.HasPrefix(now.Pod(), f.ns+"/") {
@@ -124,6 +124,12 @@ func (f *follower) look(event ovn.Event) {
 	for _, looser := range loosened(now, identity) {
 		f.problems = append(f.problems, now.Name+": "+looser)
 	}
+}
+
+// sameRights tells that a row is still of the same pod, and lets it send and sends it the same.
+func sameRights(old, now *ovn.Port) bool {
+	return now != nil && now.UUID == old.UUID && now.Pod() == old.Pod() && now.Type == old.Type && slices.Equal(now.PortSecurity, old.PortSecurity) &&
+		slices.Equal(now.Addresses, old.Addresses)
 }
 
 // inRow gives the identity that a row has by its addresses.
