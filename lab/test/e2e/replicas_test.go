@@ -19,16 +19,7 @@ import (
 // Two replicas answer behind one address. While pods are made all the time, the certificate is made anew and one replica is killed: no
 // pod is ever made loose, and those that are refused are few and say why.
 func TestReplicasUnderLoad(t *testing.T) {
-	front := newFront(t, guard.Webhook)
-	if err := guard.Restart(t.Context(), "--selftest-interval=1s", "--webhook-url=https://"+strings.Replace(front.address, "127.0.0.1", "localhost", 1)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := guard.Restart(cleanup(t)); err != nil {
-			t.Error(err)
-		}
-		awaitWebhook(t)
-	})
+	front := behindFront(t)
 	second, err := guard.Replica(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -154,6 +145,23 @@ const (
 	// silent: they are taken, and no answer ever comes, as where packets are dropped.
 	silent
 )
+
+// behindFront has the API server reach the program by a front, and the program test itself each second, until the test ends.
+func behindFront(t *testing.T) *front {
+	t.Helper()
+	f := newFront(t, guard.Webhook)
+	if err := guard.Restart(t.Context(), "--selftest-interval=1s", "--webhook-url=https://"+strings.Replace(f.address, "127.0.0.1", "localhost", 1)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := guard.Restart(cleanup(t)); err != nil {
+			t.Error(err)
+		}
+		f.set(shut) // so that what is asked again is asked without it
+		awaitWebhook(t)
+	})
+	return f
+}
 
 func newFront(t *testing.T, server string) *front {
 	t.Helper()

@@ -103,16 +103,7 @@ func TestThreat35SelfTest(t *testing.T) {
 // The API server cannot reach the webhook: whoever asks for a pod is refused, the program says within a round that it is not asked, and
 // that it is again.
 func TestThreat35CutOff(t *testing.T) {
-	front := newFront(t, guard.Webhook)
-	if err := guard.Restart(t.Context(), "--selftest-interval=1s", "--webhook-url=https://"+strings.Replace(front.address, "127.0.0.1", "localhost", 1)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := guard.Restart(cleanup(t)); err != nil {
-			t.Error(err)
-		}
-		awaitWebhook(t)
-	})
+	front := behindFront(t)
 	awaitSelfTest(t, true)
 	awaitWebhook(t)
 	for name, way := range map[string]way{"nobody listens": shut, "no answer comes": silent} {
