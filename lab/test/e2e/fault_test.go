@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -258,19 +257,15 @@ func TestFaultClockJumpsOverExpiry(t *testing.T) {
 	pod := run(t, ns, nil)
 	before := northbound(t)
 	narrow := portSecurityOf(t, portOf(pod))
-	e := exceptionIn(ns)
-	e.Spec.Class = v1alpha1.ClassRouter
-	e.Spec.Target.PodSelector = &metav1.LabelSelector{}
-	e.Spec.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "10.20.0.0/24"}}
-	e.Spec.ExpiresAt = metav1.NewTime(time.Now().Add(8 * time.Second).Truncate(time.Second))
-	if _, err := admin(t).do(t.Context(), http.MethodPost, "/apis/ovnguard.io/v1alpha1/namespaces/"+ns+"/portsecurityexceptions", e); err != nil {
-		t.Fatal(err)
-	}
+	grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
+		s.Class, s.Grant.Pairs = v1alpha1.ClassRouter, []v1alpha1.AddressPair{{Prefix: "10.20.0.0/24"}}
+	})
 	eventually(t, "the grant to reach the port", func() (bool, error) { return strings.Contains(portSecurityOf(t, portOf(pod)), " 10.20.0.0/24"), nil })
+	end := endSoon(t, ns, 8*time.Second) // admission is asked about it, so the program cannot be frozen yet
 	if err := guard.Freeze(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Until(e.Spec.ExpiresAt.Add(2 * time.Second)))
+	time.Sleep(time.Until(end.Add(2 * time.Second)))
 	wide := portSecurityOf(t, portOf(pod))
 	if err := guard.Thaw(); err != nil {
 		t.Fatal(err)

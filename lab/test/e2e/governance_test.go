@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -169,6 +170,63 @@ func TestThreat25NamespaceWeakening(t *testing.T) {
 	}
 }
 
+// Where policy is looser, what tightened a namespace is not taken away either, by whichever path: that loosens it as much.
+func TestThreat25TighteningTakenAway(t *testing.T) {
+	for name, tight := range map[string]map[string]any{
+		"the annotation": {"annotations": map[string]any{portSecurity: "true"}}, "the label": {"labels": map[string]any{"ovnguard.io/level": "strict"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ns := namespace(t, nil)
+			policyOver(t, ns, v1alpha1.PortSecurityPolicySpec{Level: v1alpha1.LevelMAC})
+			user, owner := granted(t, namespaceRights)
+			path := "/api/v1/namespaces/" + ns
+			if _, err := owner.do(t.Context(), http.MethodPatch, path, map[string]any{"metadata": tight}); err != nil {
+				t.Fatalf("a tightening: %v", err)
+			}
+			taken, emptied := map[string]any{}, map[string]any{}
+			for field, entries := range tight {
+				for key := range entries.(map[string]any) { //nolint:forcetypeassert // the table above
+					taken[field], emptied[field] = map[string]any{key: nil}, map[string]any{key: ""}
+				}
+			}
+			var said error
+			eventually(t, "the policy to be followed", func() (bool, error) {
+				_, said = owner.do(t.Context(), http.MethodPatch, path+dryRun, map[string]any{"metadata": taken})
+				return said != nil, nil
+			})
+			mustRefuse(t, "tried", said, "exempt")
+			for _, sub := range []string{"", "/status"} {
+				for what, edit := range map[string]any{"taken away": taken, "emptied": emptied} {
+					_, err := owner.do(t.Context(), http.MethodPatch, path+sub, map[string]any{"metadata": edit})
+					mustRefuse(t, what+" by namespaces"+sub, err, "exempt")
+					mustRefuse(t, what+" by namespaces"+sub, err, user)
+				}
+			}
+			whole, err := owner.CoreV1().Namespaces().Get(t.Context(), ns, metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			delete(whole.Annotations, portSecurity)
+			delete(whole.Labels, "ovnguard.io/level")
+			whole.ResourceVersion = ""
+			_, err = owner.CoreV1().Namespaces().Update(t.Context(), whole, metav1.UpdateOptions{})
+			mustRefuse(t, "the whole namespace without it", err, "exempt")
+			_, err = owner.CoreV1().Namespaces().Finalize(t.Context(), whole, metav1.UpdateOptions{})
+			mustRefuse(t, "by namespaces/finalize", err, "exempt")
+			pod, err := admin(t).CoreV1().Pods(ns).Create(t.Context(), unscheduled(unique("still")), metav1.CreateOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			strictInOVN(t, ns, pod.Name)
+
+			_, exempt := granted(t, namespaceRights, exemptRights(ns))
+			if _, err := exempt.do(t.Context(), http.MethodPatch, path, map[string]any{"metadata": taken}); err != nil {
+				t.Errorf("by who has the verb: %v", err)
+			}
+		})
+	}
+}
+
 func TestThreat21NamespaceNames(t *testing.T) {
 	for _, name := range []string{"ovn", "net1"} {
 		_, err := admin(t).CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
@@ -310,7 +368,7 @@ func exceptionOf(t *testing.T, body []byte) *v1alpha1.PortSecurityException {
 	return out
 }
 
-// The owner is entered with its UID; an object that takes the name later is not the owner. With the namespace, its exceptions go.
+// The owner is entered with its UID; an object that takes the name later is not the owner.
 func TestThreat47StaleException(t *testing.T) {
 	ns := namespace(t, nil)
 	policyFor(t, ns)
@@ -332,6 +390,86 @@ func TestThreat47StaleException(t *testing.T) {
 	e.Name, e.Spec.Target.Owner.UID = "stale", "00000000-0000-0000-0000-000000000000"
 	_, err = writer.do(t.Context(), http.MethodPost, path, e)
 	mustRefuse(t, "an owner that is gone", err, fmt.Sprint(config.UID))
+}
+
+// With a namespace its exceptions go. In one that takes its name, whoever applies what was approved there has asked anew, and nobody has
+// approved it, whatever it says.
+func TestThreat47NamespaceMadeAgain(t *testing.T) {
+	ns := namespace(t, nil)
+	policyFor(t, ns)
+	author, writer := granted(t, exceptionRights)
+	approver, second := granted(t, exceptionRights, rbacv1.PolicyRule{
+		APIGroups: []string{"ovnguard.io"}, Resources: []string{"portsecurityexceptions"}, Verbs: []string{"approve"},
+	})
+	path := "/apis/ovnguard.io/v1alpha1/namespaces/" + ns + "/portsecurityexceptions"
+	one := path + "/till"
+	// till makes a pod that the exception is for, and inEffect waits until the exception says whether it counts for that one.
+	till := func() *corev1.Pod {
+		t.Helper()
+		w := wish{labels: map[string]string{"app": "till"}}
+		pod := &corev1.Pod{ObjectMeta: w.template().ObjectMeta, Spec: w.template().Spec}
+		pod.Name = unique("till")
+		pod, err := admin(t).CoreV1().Pods(ns).Create(t.Context(), pod, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pod
+	}
+	inEffect := func(status metav1.ConditionStatus, reason string, ports int32) *v1alpha1.PortSecurityException {
+		t.Helper()
+		var e v1alpha1.PortSecurityException
+		eventually(t, "the exception to be in effect: "+string(status)+", "+reason, func() (bool, error) {
+			e = v1alpha1.PortSecurityException{}
+			if !get(t, one, &e) {
+				return false, nil
+			}
+			c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.ConditionInEffect)
+			return c != nil && c.Status == status && (reason == "" || c.Reason == reason) && e.Status.MatchedPorts == ports, nil
+		})
+		return &e
+	}
+	eventually(t, "the exception to be taken", func() (bool, error) { // admission follows the policy in a moment
+		_, err := writer.do(t.Context(), http.MethodPost, path, exceptionIn(ns))
+		return err == nil, nil
+	})
+	till()
+	inEffect(metav1.ConditionFalse, "NotApproved", 0)
+	if _, err := second.do(t.Context(), http.MethodPatch, one, map[string]any{"spec": map[string]any{"approvedBy": approver}}); err != nil {
+		t.Fatal(err)
+	}
+	kept := inEffect(metav1.ConditionTrue, "", 1)
+	if kept.Spec.ApprovedBy != approver || kept.Spec.RequestedBy != author {
+		t.Fatalf("asked for by %q, approved by %q", kept.Spec.RequestedBy, kept.Spec.ApprovedBy)
+	}
+
+	deleteNamespace(t, ns)
+	eventually(t, "the namespace to be gone", func() (bool, error) {
+		_, err := world.Kube.CoreV1().Namespaces().Get(t.Context(), ns, metav1.GetOptions{})
+		return apierrors.IsNotFound(err), nil
+	})
+	if err := world.Namespace(t.Context(), ns, nil); err != nil {
+		t.Fatal(err)
+	}
+	again := kept.DeepCopy()
+	again.TypeMeta = exceptionIn(ns).TypeMeta
+	again.ObjectMeta = metav1.ObjectMeta{Name: kept.Name, Namespace: ns}
+	for user, who := range map[string]person{author: writer, approver: second} {
+		var body []byte
+		eventually(t, "the exception to be taken again", func() (bool, error) {
+			var err error
+			body, err = who.do(t.Context(), http.MethodPost, path, again)
+			return err == nil, nil
+		})
+		if got := exceptionOf(t, body); got.Spec.ApprovedBy != "" || got.Spec.RequestedBy != user {
+			t.Errorf("applied again by %s it is asked for by %q and approved by %q", user, got.Spec.RequestedBy, got.Spec.ApprovedBy)
+		}
+		pod := till()
+		inEffect(metav1.ConditionFalse, "NotApproved", 0)
+		strictInOVN(t, ns, pod.Name)
+		if _, err := who.do(t.Context(), http.MethodDelete, one, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // deployment gives one without pods.

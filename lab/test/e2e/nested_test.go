@@ -59,9 +59,8 @@ func TestRepairGatewayOnLayer2(t *testing.T) {
 	if _, err := admin(t).do(t.Context(), http.MethodPatch, "/api/v1/namespaces/"+ns+"/pods/"+strings.TrimSuffix(host.Port, "."+ns), map[string]any{"metadata": map[string]any{"labels": map[string]any{"app": "host"}}}); err != nil {
 		t.Fatal(err)
 	}
-	ends := time.Now().Add(15 * time.Second).Truncate(time.Second) // as it is kept
 	grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
-		s.Class, s.ExpiresAt = v1alpha1.ClassNestedVirtualization, metav1.NewTime(ends)
+		s.Class = v1alpha1.ClassNestedVirtualization
 		s.Target.PodSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "host"}}
 		for _, address := range granted {
 			s.Grant.Pairs = append(s.Grant.Pairs, v1alpha1.AddressPair{MAC: guestMAC.String(), Prefix: address})
@@ -72,8 +71,9 @@ func TestRepairGatewayOnLayer2(t *testing.T) {
 		return strings.Contains(portSecurityOf(t, host.Port), guestMAC.String()) && strings.Contains(addresses, "unknown"), err
 	})
 	frames("during", true)
+	end := endSoon(t, ns, 4*time.Second)
 	asBefore(t, before)
-	if early := time.Until(ends); early > 0 {
+	if early := time.Until(end); early > 0 {
 		t.Errorf("the grant ended %s too early", early)
 	}
 	frames("after", false)

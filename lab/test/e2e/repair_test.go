@@ -144,15 +144,10 @@ func TestThreat43GatewayForwardsWhatItWasGranted(t *testing.T) {
 	}
 	forwards("before", false)
 
-	const lifetime = 12 * time.Second
-	e := exceptionIn(ns)
-	e.Spec.Class = v1alpha1.ClassRouter
-	e.Spec.Target.PodSelector = &metav1.LabelSelector{}
-	e.Spec.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "10.20.0.0/24"}, {Prefix: "fd00:20::/64"}}
-	e.Spec.ExpiresAt = metav1.NewTime(time.Now().Add(lifetime).Truncate(time.Second)) // as it is kept
-	if _, err := admin(t).do(t.Context(), http.MethodPost, "/apis/ovnguard.io/v1alpha1/namespaces/"+ns+"/portsecurityexceptions", e); err != nil {
-		t.Fatal(err)
-	}
+	grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
+		s.Class = v1alpha1.ClassRouter
+		s.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "10.20.0.0/24"}, {Prefix: "fd00:20::/64"}}
+	})
 	isWide := func() (bool, error) {
 		now := portSecurityOf(t, from.Port)
 		return strings.Contains(now, " 10.20.0.0/24") && strings.Contains(now, " fd00:20::/64"), nil
@@ -165,8 +160,9 @@ func TestThreat43GatewayForwardsWhatItWasGranted(t *testing.T) {
 	nbctl(t, "lsp-set-port-security", from.Port, strings.Trim(narrow, `[]"`))
 	t.Logf("widened again after %s", eventually(t, "what Kube-OVN wrote to be widened again", isWide).Round(time.Millisecond))
 
+	end := endSoon(t, ns, 4*time.Second)
 	eventually(t, "the grant to end", func() (bool, error) { return portSecurityOf(t, from.Port) == narrow, nil })
-	if early := time.Until(e.Spec.ExpiresAt.Time); early > 0 {
+	if early := time.Until(end); early > 0 {
 		t.Errorf("the grant ended %s too early", early)
 	}
 	forwards("after", false)
@@ -203,7 +199,8 @@ func TestThreat44Contested(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	after := metrics(t)[`ovnguard_repair_changes_total{action="write",outcome="written"}`]
-	if n := after - before; n < 3 || n > 8 {
+	// With twice the pause each time there are six in a second or two; where each attempt takes long, there is time for some more.
+	if n := after - before; n < 2 || n > 15 {
 		t.Errorf("%v writes against 40", n)
 	}
 	awaitRules(t, "OVG023")
@@ -227,7 +224,10 @@ func TestUndo(t *testing.T) {
 		list := changes(t, port)
 		return len(list) == 2 && list[1].Outcome == "written", nil
 	})
-	time.Sleep(200 * time.Millisecond) // until the policy is known to whoever repairs
+	eventually(t, "the policy to be known", func() (bool, error) {
+		var p v1alpha1.PortSecurityPolicy
+		return get(t, policiesPath+"/"+policyName, &p) && p.Generation > 1 && p.Status.ObservedGeneration == p.Generation, nil
+	})
 
 	if out, _, code := ovnguard(t, "undo", "--port", port, "--dry-run"); code != 0 || strings.Count(out, "would be taken back") != 2 {
 		t.Errorf("dry run: code %d\n%s", code, out)

@@ -19,16 +19,7 @@ import (
 // Two replicas answer behind one address. While pods are made all the time, the certificate is made anew and one replica is killed: no
 // pod is ever made loose, and those that are refused are few and say why.
 func TestReplicasUnderLoad(t *testing.T) {
-	front := newFront(t, guard.Webhook)
-	if err := guard.Restart(t.Context(), "--selftest-interval=1s", "--webhook-url=https://"+strings.Replace(front.address, "127.0.0.1", "localhost", 1)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := guard.Restart(cleanup(t)); err != nil {
-			t.Error(err)
-		}
-		awaitWebhook(t)
-	})
+	front := behindFront(t)
 	second, err := guard.Replica(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -139,6 +130,37 @@ type front struct {
 	mu      sync.Mutex
 	servers []string
 	next    int
+	conns   map[net.Conn]bool
+	way     way
+}
+
+// way is what becomes of connections to a front.
+type way int
+
+const (
+	// open: they are passed on.
+	open way = iota
+	// shut: they are ended at once, as where nobody listens.
+	shut
+	// silent: they are taken, and no answer ever comes, as where packets are dropped.
+	silent
+)
+
+// behindFront has the API server reach the program by a front, and the program test itself each second, until the test ends.
+func behindFront(t *testing.T) *front {
+	t.Helper()
+	f := newFront(t, guard.Webhook)
+	if err := guard.Restart(t.Context(), "--selftest-interval=1s", "--webhook-url=https://"+strings.Replace(f.address, "127.0.0.1", "localhost", 1)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := guard.Restart(cleanup(t)); err != nil {
+			t.Error(err)
+		}
+		f.set(shut) // so that what is asked again is asked without it
+		awaitWebhook(t)
+	})
+	return f
 }
 
 func newFront(t *testing.T, server string) *front {
@@ -147,11 +169,12 @@ func newFront(t *testing.T, server string) *front {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &front{address: listener.Addr().String(), servers: []string{server}}
+	f := &front{address: listener.Addr().String(), servers: []string{server}, conns: make(map[net.Conn]bool)}
 	t.Cleanup(func() {
 		if err := listener.Close(); err != nil {
 			t.Error(err)
 		}
+		f.set(shut)
 	})
 	go func() {
 		for {
@@ -171,13 +194,37 @@ func (f *front) add(server string) {
 	f.servers = append(f.servers, server)
 }
 
+// set has all connections from now on go a way. Those that there are end.
+func (f *front) set(w way) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.way = w
+	for conn := range f.conns {
+		_ = conn.Close()
+	}
+}
+
 // pass joins a connection with one to the next server that takes it.
 func (f *front) pass(conn net.Conn) {
-	defer func() { _ = conn.Close() }()
 	f.mu.Lock()
-	servers, first := f.servers, f.next
+	servers, first, goes := f.servers, f.next, f.way
 	f.next++
+	f.conns[conn] = true
 	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		delete(f.conns, conn)
+		f.mu.Unlock()
+		_ = conn.Close()
+	}()
+	switch goes {
+	case open:
+	case shut:
+		return
+	case silent:
+		_, _ = io.Copy(io.Discard, conn)
+		return
+	}
 	for i := range servers {
 		server, err := net.DialTimeout("tcp", servers[(first+i)%len(servers)], time.Second)
 		if err != nil {

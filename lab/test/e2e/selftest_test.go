@@ -100,6 +100,40 @@ func TestThreat35SelfTest(t *testing.T) {
 	})
 }
 
+// The API server cannot reach the webhook: whoever asks for a pod is refused, the program says within a round that it is not asked, and
+// that it is again.
+func TestThreat35CutOff(t *testing.T) {
+	front := behindFront(t)
+	awaitSelfTest(t, true)
+	awaitWebhook(t)
+	for name, way := range map[string]way{"nobody listens": shut, "no answer comes": silent} {
+		t.Run(name, func(t *testing.T) {
+			front.set(way)
+			defer front.set(open)
+			took := awaitSelfTest(t, false)
+			awaitSelfTestFailure(t, "unanswered")
+			awaitNotice(t, "SelfTestFailed", "failed calling webhook")
+			if _, err := scene.Get(t.Context(), guard.Ready+"/selftest"); err == nil {
+				t.Error("ready while no webhook is asked")
+			}
+			if _, err := scene.Get(t.Context(), guard.Ready+"/webhook"); err != nil {
+				t.Errorf("the Service would take the webhook away: %v", err)
+			}
+			if pod, err := tenant(t).dryRun(t.Context(), tenantNamespace, nil); err == nil || !strings.Contains(err.Error(), "pods.ovnguard.io") {
+				t.Errorf("a pod meanwhile: %v, %v; want it refused, with the name of the webhook", pod, err)
+			}
+			front.set(open)
+			back := awaitSelfTest(t, true)
+			awaitNotice(t, "SelfTestPassed", "again")
+			if _, err := scene.Get(t.Context(), guard.Ready+"/selftest"); err != nil {
+				t.Errorf("not ready again: %v", err)
+			}
+			awaitWebhook(t)
+			t.Logf("said after %s; guarded again %s after it could be", took.Round(time.Millisecond), back.Round(time.Millisecond))
+		})
+	}
+}
+
 // awaitSelfTest waits until the program says that pods are guarded, or are not.
 func awaitSelfTest(t *testing.T, passes bool) time.Duration {
 	t.Helper()

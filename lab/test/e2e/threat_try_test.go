@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -19,7 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
 // The tests named after threats try each way that is known around port security, with the rights of somebody who would.
@@ -196,50 +194,6 @@ func (w wish) check(t *testing.T, what string, pod *corev1.Pod) {
 		}
 	}
 	strictInOVN(t, pod.Namespace, pod.Name)
-}
-
-// strictInOVN waits until the pod's port is there and checks that OVN holds it to what Kube-OVN's own record says.
-func strictInOVN(t *testing.T, namespace, name string) {
-	t.Helper()
-	port := kubeovn.PortName(name, namespace, kubeovn.DefaultProvider)
-	eventually(t, "the port of "+name, func() (bool, error) {
-		out, err := world.Nbctl(t.Context(), "--bare", "--columns=name", "find", "logical_switch_port", "name="+port)
-		return out == port, err
-	})
-	record, err := recordOf(t.Context(), port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := portSecurityOf(t, port), fmt.Sprintf("[%q]", record); got != want {
-		t.Errorf("OVN has port_security %s for %s, want %s", got, port, want)
-	}
-}
-
-// recordOf gives the identity in the port's IP resource, as port_security holds it.
-func recordOf(ctx context.Context, port string) (string, error) {
-	var identity string
-	err := scene.Wait(ctx, "the IP resource "+port, func() (bool, error) {
-		raw, err := world.Kube.CoreV1().RESTClient().Get().AbsPath("/apis/kubeovn.io/v1/ips/" + port).DoRaw(ctx)
-		if apierrors.IsNotFound(err) {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		var ip struct {
-			Spec struct {
-				MACAddress  string `json:"macAddress"`
-				V4IPAddress string `json:"v4IpAddress"`
-				V6IPAddress string `json:"v6IpAddress"`
-			} `json:"spec"`
-		}
-		if err := json.Unmarshal(raw, &ip); err != nil {
-			return false, err
-		}
-		identity = strings.Join(strings.Fields(ip.Spec.MACAddress+" "+ip.Spec.V4IPAddress+" "+ip.Spec.V6IPAddress), " ")
-		return true, nil
-	})
-	return identity, err
 }
 
 // mustRefuse checks that a request was refused by ovnguard, with the part in its message.

@@ -4,8 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -131,19 +129,8 @@ func TestThreat08AnnotationFedRebuild(t *testing.T) {
 
 // Each further NIC of OVN has a key of its own, which is set whatever the tenant writes, and frozen like the first.
 func TestThreat11SecondaryNIC(t *testing.T) {
-	const path = "/apis/k8s.cni.cncf.io/v1/namespaces/" + tenantNamespace + "/network-attachment-definitions"
-	p, name := tenant(t), unique("nic")
-	if err := world.Apply(t.Context(), []byte(strings.ReplaceAll(secondSubnet, "NAME", name))); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for _, one := range []string{path + "/" + name, "/apis/kubeovn.io/v1/subnets/" + name} {
-			if _, err := admin(t).do(cleanup(t), http.MethodDelete, one, nil); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	provider := kubeovn.AttachmentProvider(tenantNamespace, name)
+	p, attached := tenant(t), newNetwork(t)
+	name, provider := attached.name, attached.provider
 	key, forward := provider.Key(kubeovn.PortSecurity), provider.Key(kubeovn.Layer2Forward)
 	wish{
 		name: "made", annotations: map[string]string{kubeovn.Networks: name, key: "false", forward: "true"},
@@ -155,14 +142,7 @@ func TestThreat11SecondaryNIC(t *testing.T) {
 	for key, value := range map[string]any{key: "false", forward: "true", provider.Key(kubeovn.IPAddress): "10.78.0.1", provider.Key(kubeovn.MACAddress): "0a:00:00:00:00:01"} {
 		mustRefuse(t, key, p.patch(t.Context(), pod, map[string]any{key: value}), key)
 	}
-	port := kubeovn.PortName(pod.Name, pod.Namespace, provider)
-	record, err := recordOf(t.Context(), port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := portSecurityOf(t, port), fmt.Sprintf("[%q]", record); got != want {
-		t.Errorf("the second NIC has %s, want %s", got, want)
-	}
+	strictInOVN(t, pod.Namespace, pod.Name, provider)
 }
 
 // secondSubnet is a network of the tenant, with its subnet.

@@ -1,0 +1,154 @@
+//go:build integration
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/ovnguard/ovnguard/internal/ovn"
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+// follower looks at each state that OVN's rows of a namespace go through, however short it lasts, and at each identity that Kube-OVN
+// records.
+type follower struct {
+	// ns is the namespace whose rows must be strict, and spared one whose rows must not change.
+	ns, spared string
+	stop       func()
+
+	// Of the goroutine that follows OVN until stop has returned.
+	changes  int
+	had      map[string]map[string]bool // identities by port, as rows had them
+	problems []string
+	// Of the one that follows Kube-OVN's records until then.
+	recorded map[string]map[string]bool
+}
+
+// follow begins. Nothing may be read before stop has returned.
+func follow(t *testing.T, ns, spared string) *follower {
+	t.Helper()
+	f := &follower{ns: ns, spared: spared, had: make(map[string]map[string]bool), recorded: make(map[string]map[string]bool)}
+	ctx, cancel := context.WithCancel(cleanup(t))
+	var running sync.WaitGroup
+	f.stop = sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+	})
+	t.Cleanup(f.stop)
+	config, err := world.Lab.Admin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, err := client.Resource(schema.GroupVersionResource{Group: "kubeovn.io", Version: "v1", Resource: "ips"}).Watch(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running.Go(func() {
+		for event := range records.ResultChan() {
+			if ip, ok := event.Object.(*unstructured.Unstructured); ok {
+				f.record(ip)
+			}
+		}
+	})
+	mirror, err := ovn.Open(ovn.Config{Endpoints: world.Lab.Info().NB, Tables: []ovn.Table{ovn.TablePort}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running.Go(func() { mirror.Run(ctx) })
+	if err := mirror.WaitSynced(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rows := mirror.Subscribe(ovn.TablePort)
+	rows.Take() // what is there already
+	running.Go(func() {
+		for {
+			events, _, err := rows.Next(ctx)
+			if err != nil {
+				return
+			}
+			for _, event := range events {
+				f.look(event)
+			}
+		}
+	})
+	return f
+}
+
+func (f *follower) record(ip *unstructured.Unstructured) {
+	raw, err := ip.MarshalJSON()
+	if err != nil {
+		return
+	}
+	if identity, err := identityOf(raw); err == nil {
+		note(f.recorded, ip.GetName(), identity)
+	}
+}
+
+func note(in map[string]map[string]bool, port string, identity portsec.Identity) {
+	if in[port] == nil {
+		in[port] = make(map[string]bool)
+	}
+	in[port][strings.Join(words(identity), " ")] = true
+}
+
+func (f *follower) look(event ovn.Event) {
+	old, now := event.Ports()
+	if old != nil && strings.HasPrefix(old.Pod(), f.spared+"/") && !sameRights(old, now) {
+		f.problems = append(f.problems, fmt.Sprintf("%s, which is another's, is now %+v", old.Name, now))
+	}
+	if now == nil || !strings.HasPrefix(now.Pod(), f.ns+"/") {
+		return
+	}
+	f.changes++
+	identity, err := inRow(now)
+	if err != nil {
+		f.problems = append(f.problems, fmt.Sprintf("%s: addresses %q: %v", now.Name, now.Addresses, err))
+		return
+	}
+	note(f.had, now.Name, identity)
+	for _, looser := range loosened(now, identity) {
+		f.problems = append(f.problems, now.Name+": "+looser)
+	}
+}
+
+// sameRights tells that a row is still of the same pod, and lets it send and sends it the same.
+func sameRights(old, now *ovn.Port) bool {
+	return now != nil && now.UUID == old.UUID && now.Pod() == old.Pod() && now.Type == old.Type && slices.Equal(now.PortSecurity, old.PortSecurity) &&
+		slices.Equal(now.Addresses, old.Addresses)
+}
+
+// inRow gives the identity that a row has by its addresses.
+func inRow(row *ovn.Port) (portsec.Identity, error) {
+	if len(row.Addresses) != 1 {
+		return portsec.Identity{}, fmt.Errorf("%d elements, want one", len(row.Addresses))
+	}
+	mac, addresses, _ := strings.Cut(row.Addresses[0], " ")
+	return parseIdentity(mac, strings.Fields(addresses)...)
+}
+
+// unrecorded gives what ports had although Kube-OVN had recorded nothing like it.
+func (f *follower) unrecorded() (out []string) {
+	for port, identities := range f.had {
+		for identity := range identities {
+			if !f.recorded[port][identity] {
+				out = append(out, fmt.Sprintf("%s had %s, and by Kube-OVN's records never anything but %q", port, identity, slices.Sorted(maps.Keys(f.recorded[port]))))
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,247 @@
+//go:build integration
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+// withoutWebhooks kills the program and takes its registration away, so that nobody but the API server itself judges anything. The program
+// is started again by what it gives back, or when the test ends.
+func withoutWebhooks(t *testing.T) (back func()) {
+	t.Helper()
+	if err := guard.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	started := false
+	back = func() {
+		if started {
+			return
+		}
+		started = true
+		if err := guard.Start(cleanup(t)); err != nil {
+			t.Error(err)
+			return
+		}
+		awaitWebhook(t)
+	}
+	t.Cleanup(back)
+	api := world.Kube.AdmissionregistrationV1()
+	if err := api.MutatingWebhookConfigurations().Delete(t.Context(), "ovnguard", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := api.ValidatingWebhookConfigurations().Delete(t.Context(), "ovnguard", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	// Webhooks that change pods come first, so what the floor says is said without them; those that only refuse guard policies as well.
+	p, root := tenant(t), admin(t)
+	eventually(t, "the API server to forget the webhooks", func() (bool, error) {
+		_, err := p.generated(t, map[string]string{portSecurity: "false"})
+		if err == nil || !strings.Contains(err.Error(), admissionpolicy.FloorName) {
+			return false, nil
+		}
+		_, err = root.do(t.Context(), http.MethodPost, policiesPath+dryRun, &v1alpha1.PortSecurityPolicy{
+			TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "PortSecurityPolicy"}, ObjectMeta: metav1.ObjectMeta{Name: unique("tried")},
+		})
+		return err == nil, nil
+	})
+	return back
+}
+
+// mustFloor checks that a request was refused by an admission policy.
+func mustFloor(t *testing.T, what string, err error, policy string) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("%s was allowed", what)
+	} else if !strings.Contains(err.Error(), "ValidatingAdmissionPolicy '"+policy+"'") {
+		t.Errorf("%s: %v, want it refused by %s", what, err, policy)
+	}
+}
+
+// installed gives the policies and bindings of this program in the API server, by kind, name, UID and generation.
+func installed(t *testing.T) []string {
+	t.Helper()
+	api, only := world.Kube.AdmissionregistrationV1(), metav1.ListOptions{LabelSelector: admissionpolicy.Label + "=" + admissionpolicy.LabelValue}
+	ctx := cleanup(t)
+	var out []string
+	note := func(kind string, m *metav1.ObjectMeta) {
+		out = append(out, fmt.Sprint(kind, " ", m.Name, " ", m.UID, " ", m.Generation))
+	}
+	mutating, err := api.MutatingAdmissionPolicies().List(ctx, only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range mutating.Items {
+		note("mutating", &mutating.Items[i].ObjectMeta)
+	}
+	mutatingBindings, err := api.MutatingAdmissionPolicyBindings().List(ctx, only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range mutatingBindings.Items {
+		note("mutating binding", &mutatingBindings.Items[i].ObjectMeta)
+	}
+	validating, err := api.ValidatingAdmissionPolicies().List(ctx, only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range validating.Items {
+		note("validating", &validating.Items[i].ObjectMeta)
+	}
+	validatingBindings, err := api.ValidatingAdmissionPolicyBindings().List(ctx, only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range validatingBindings.Items {
+		note("validating binding", &validatingBindings.Items[i].ObjectMeta)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// removeInstalled takes them away, and waits until the API server has forgotten them.
+func removeInstalled(t *testing.T) {
+	t.Helper()
+	api, only := world.Kube.AdmissionregistrationV1(), metav1.ListOptions{LabelSelector: admissionpolicy.Label + "=" + admissionpolicy.LabelValue}
+	for _, remove := range []func(context.Context, metav1.DeleteOptions, metav1.ListOptions) error{
+		api.MutatingAdmissionPolicyBindings().DeleteCollection, api.MutatingAdmissionPolicies().DeleteCollection,
+		api.ValidatingAdmissionPolicyBindings().DeleteCollection, api.ValidatingAdmissionPolicies().DeleteCollection,
+	} {
+		if err := remove(cleanup(t), metav1.DeleteOptions{}, only); err != nil {
+			t.Error(err)
+		}
+	}
+	p, dry := tenant(t), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+	eventually(t, "the API server to forget the admission policies", func() (bool, error) {
+		// Webhooks make pods strict as well, but no templates; and they refuse in other words.
+		set, err := world.Kube.AppsV1().ReplicaSets(tenantNamespace).Create(cleanup(t), &appsv1.ReplicaSet{
+			ObjectMeta: metav1.ObjectMeta{Name: "tried"}, Spec: appsv1.ReplicaSetSpec{Selector: &metav1.LabelSelector{MatchLabels: ordinary.Labels}, Template: ordinary},
+		}, dry)
+		if err != nil || stamp(set.Spec.Template.Annotations) {
+			return false, err
+		}
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: "web-", Annotations: map[string]string{kubeovn.DefaultProvider.Key(kubeovn.Allocated): "true"}}, Spec: podSpec()}
+		_, err = p.CoreV1().Pods(tenantNamespace).Create(cleanup(t), pod, dry)
+		return err != nil && !strings.Contains(err.Error(), admissionpolicy.FloorName), nil
+	})
+}
+
+// What `ovnguard render admission-policies` writes keeps default and floor in a cluster in which nothing else of the program is left, and a
+// controller that was not asked for such policies leaves it to whoever applied it.
+func TestThreat32RenderedPolicies(t *testing.T) {
+	stdout, stderr, code := ovnguard(t, "render", "admission-policies")
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	_, owner := granted(t, namespaceRights)
+	ns := namespace(t, nil)
+	p := tenant(t)
+	pod := allocated(t, p, nil)
+	t.Cleanup(func() { removeInstalled(t) })
+	if err := world.Apply(t.Context(), []byte(stdout)); err != nil {
+		t.Fatal(err)
+	}
+	awaitPolicies(t)
+	back := withoutWebhooks(t)
+	eventually(t, "new pods to be made strict", func() (bool, error) {
+		got, err := p.generated(t, nil)
+		return err == nil && stamp(got.Annotations), err
+	})
+	made := allocated(t, p, nil, func(pod *corev1.Pod) { pod.Name, pod.GenerateName = "", "web-" })
+	if made.Annotations[portSecurity] != "true" {
+		t.Errorf("a new pod has annotations %v", made.Annotations)
+	}
+	strictInOVN(t, made.Namespace, made.Name)
+	for name, annotations := range map[string]map[string]string{"off": {portSecurity: "false"}, "forwarding": {layer2Forward: "true"}} {
+		_, err := p.generated(t, annotations)
+		mustFloor(t, "a pod with "+name, err, admissionpolicy.FloorName)
+	}
+	for _, name := range []string{"T02 off", "T02 taken away", "T03 address", "T05 forwarding", "T09 networks"} {
+		mustFloor(t, name, p.patch(t.Context(), pod, later[name]), admissionpolicy.FloorName)
+	}
+	_, err := owner.do(t.Context(), http.MethodPatch, "/api/v1/namespaces/"+ns, map[string]any{"metadata": map[string]any{"annotations": map[string]any{portSecurity: "false"}}})
+	mustFloor(t, "a namespace that is loosened", err, admissionpolicy.NamespaceFloorName)
+	unchanged(t, pod)
+
+	before, logged := installed(t), logSize(t)
+	if len(before) != 2*(len(admissionpolicy.MutatingNames)+len(admissionpolicy.ValidatingNames)) {
+		t.Errorf("%d objects are there: %q", len(before), before)
+	}
+	back()
+	eventually(t, "the program to say that it leaves them", func() (bool, error) {
+		data, err := os.ReadFile(guard.Log)
+		return err == nil && strings.Contains(string(data[min(logged, len(data)):]), "admission policies that somebody applied are left as they are"), err
+	})
+	if after := installed(t); !slices.Equal(after, before) {
+		t.Errorf("there are now %q, were %q", after, before)
+	}
+	awaitPolicies(t)
+}
+
+// logSize is how much the program has logged.
+func logSize(t *testing.T) int {
+	t.Helper()
+	info, err := os.Stat(guard.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(info.Size())
+}
+
+// A PortSecurityPolicy that is edited changes the admission policies that the program keeps: with everything else gone, they refuse what
+// it refuses now, and not what it allows.
+func TestThreat32PoliciesFollowEdits(t *testing.T) {
+	withPolicies(t)
+	ns := namespace(t, nil)
+	_, p := granted(t, podRights)
+	floors := world.Kube.AdmissionregistrationV1().ValidatingAdmissionPolicies()
+	// changed does something, and waits until the floor is another one.
+	changed := func(do func()) {
+		t.Helper()
+		floor := func() *admissionregistrationv1.ValidatingAdmissionPolicy {
+			got, err := floors.Get(t.Context(), admissionpolicy.FloorName, metav1.GetOptions{})
+			if err != nil && !apierrors.IsNotFound(err) {
+				t.Fatal(err)
+			}
+			return got
+		}
+		before := floor().Generation
+		do()
+		eventually(t, "the floor to follow", func() (bool, error) { return floor().Generation > before, nil })
+	}
+	off := func(ns string) error {
+		pod := unscheduled(unique("off"))
+		_, err := p.CoreV1().Pods(ns).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err
+	}
+	var name string
+	changed(func() { name = policyOver(t, ns, v1alpha1.PortSecurityPolicySpec{Level: v1alpha1.LevelOpen}) })
+	back := withoutWebhooks(t)
+	eventually(t, "the API server to follow what is looser", func() (bool, error) { return off(ns) == nil, nil })
+	mustFloor(t, "a pod that is off elsewhere", off(tenantNamespace), admissionpolicy.FloorName)
+	back()
+	changed(func() {
+		if _, err := admin(t).do(t.Context(), http.MethodPatch, policiesPath+"/"+name, map[string]any{"spec": map[string]any{"level": "strict"}}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	withoutWebhooks(t)
+	eventually(t, "the API server to follow what is stricter", func() (bool, error) { return off(ns) != nil, nil })
+	mustFloor(t, "a pod that is off", off(ns), admissionpolicy.FloorName)
+}
