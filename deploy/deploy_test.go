@@ -110,6 +110,15 @@ func TestControllerFits(t *testing.T) {
 	if got := c.ReadinessProbe.HTTPGet.Path; got != "/readyz/webhook" {
 		t.Errorf("readiness is asked at %s, want the webhook's alone", got)
 	}
+	// The Service leads to a replica that ends for a while, and what was begun until then is ended.
+	if c.Lifecycle == nil || c.Lifecycle.PreStop == nil || c.Lifecycle.PreStop.Sleep == nil || c.Lifecycle.PreStop.Sleep.Seconds < 5 {
+		t.Error("a replica that ends stops to answer before it gets no calls any more")
+	} else if grace, need := pod.Spec.TerminationGracePeriodSeconds, c.Lifecycle.PreStop.Sleep.Seconds+30; grace == nil || *grace < need {
+		t.Errorf("a replica is killed after %v s, want no less than %d", grace, need)
+	}
+	if policy := budget.Spec.UnhealthyPodEvictionPolicy; policy == nil || *policy != policyv1.AlwaysAllow {
+		t.Error("a replica that does not answer keeps its node from being drained")
+	}
 	if !slices.Contains(c.Args, "--webhook-service="+service.Namespace+"/"+service.Name) {
 		t.Errorf("the program registers another Service than %s/%s: %v", service.Namespace, service.Name, c.Args)
 	}

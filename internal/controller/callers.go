@@ -15,21 +15,27 @@ func newCallers(o Options, log logr.Logger) (*serving.Callers, error) {
 	if o.ClientCA == "" {
 		return nil, nil //nolint:nilnil // nobody is asked
 	}
-	callers, err := serving.NewCallers(o.ClientCA, o.ClientNames, log)
+	callers, err := serving.NewCallers(o.ClientCA, o.ClientNames, o.ClientQuiet, log)
 	if err != nil {
 		return nil, fmt.Errorf("--client-ca: %w", err)
 	}
-	err = metrics.Registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	enforced := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "ovnguard_client_certificates_enforced", Help: "1 where reviews are answered only to callers with a client certificate, else 0.",
 	}, func() float64 {
 		if callers.Enforced() {
 			return 1
 		}
 		return 0
-	}))
-	if err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
+	})
+	missing := prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "ovnguard_client_certificates_missing_total", Help: "Reviews that came without a client certificate that counts and were answered, since nothing is enforced yet.",
+	}, func() float64 { return float64(callers.Missing()) })
+	for _, c := range []prometheus.Collector{enforced, missing} {
+		if err := metrics.Registry.Register(c); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
 	}
-	log.Info("client certificates are asked for, and not enforced before a self-test saw the API server present one", "file", o.ClientCA)
+	log.Info("client certificates are asked for, and not enforced before a self-test saw the API server present one, and none was missing for a while",
+		"file", o.ClientCA, "while", o.ClientQuiet.String())
 	return callers, nil
 }

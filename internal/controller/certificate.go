@@ -50,8 +50,16 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return nil, errNoCertificate
 }
 
-// any tells whether there is a certificate to serve with.
-func (c *certificate) any() bool { return c.current.Load() != nil }
+// trusted tells whether there is a certificate to serve with that one of these authorities has signed, in PEM form.
+func (c *certificate) trusted(authorities []byte) bool {
+	cert, roots := c.current.Load(), x509.NewCertPool()
+	roots.AppendCertsFromPEM(authorities)
+	if cert == nil || cert.Leaf == nil {
+		return false
+	}
+	_, err := cert.Leaf.Verify(x509.VerifyOptions{Roots: roots})
+	return err == nil
+}
 
 // take reads the certificate out of the Secret. A Secret that is still empty is not an error: the rotator fills it.
 func (c *certificate) take(secret *corev1.Secret) error {

@@ -208,9 +208,13 @@ func (h hook) notBy(users []string) hook {
 	return h
 }
 
-// advises gives the webhook as one that refuses nothing, and that nothing waits for when it does not answer.
+// advises gives the webhook as one that refuses nothing, and that nothing waits for when it does not answer or cannot judge.
 func (h hook) advises() hook {
 	h.advisory = true
+	judge := h.handler
+	h.handler = func(w *world, observe func(string, time.Duration)) webhook.Handler {
+		return governance.Advisory{Handler: judge(w, observe)}
+	}
 	return h
 }
 

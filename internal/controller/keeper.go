@@ -35,8 +35,9 @@ type keeper struct {
 	wake <-chan event.GenericEvent
 	// wrote is called when the registration was written; nil where nobody wants to know.
 	wrote func()
-	// trusted is what was registered last, for a Secret that is made again.
+	// trusted is what was registered last, for a Secret that is made again; known is since when it has been registered.
 	trusted []byte
+	known   time.Time
 }
 
 // addKeeper has the manager run the keeper.
@@ -89,8 +90,10 @@ func (k *keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 			return reconcile.Result{}, fmt.Errorf("note the trusted authorities in secret %s: %w", k.rotator.SecretKey, err)
 		}
 	}
-	k.trusted = trusted
-	if !k.certificate.any() {
+	if !bytes.Equal(k.trusted, trusted) {
+		k.trusted, k.known = trusted, time.Time{}
+	}
+	if !k.certificate.trusted(trusted) {
 		if err := k.certificate.take(&secret); err != nil {
 			return reconcile.Result{}, err
 		}
@@ -99,8 +102,7 @@ func (k *keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 		log.Info("the webhook is not registered before the API server can reach it", "reason", err.Error(), "again", reachAgain.String())
 		return reconcile.Result{RequeueAfter: reachAgain}, nil
 	}
-	// A new certificate is served only when the API server has been told of its authority.
-	written, err := k.registrar.register(ctx, trusted)
+	written, again, err := k.registrar.register(ctx, trusted)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -110,10 +112,20 @@ func (k *keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 			k.wrote()
 		}
 	}
-	return reconcile.Result{}, k.certificate.take(&secret)
+	// A new certificate is served only when every API server has heard of its authority, whoever has registered it: that they hear by
+	// their watches, and until then the one before is trusted.
+	if k.known.IsZero() {
+		k.known = time.Now()
+	}
+	if wait := heardWithin - time.Since(k.known); wait > 0 {
+		return reconcile.Result{RequeueAfter: sooner(again, wait)}, nil
+	}
+	return reconcile.Result{RequeueAfter: again}, k.certificate.take(&secret)
 }
 
 const (
+	// heardWithin is how long API servers may take until they trust a new authority that was registered.
+	heardWithin = 5 * time.Second
 	// conflictAgain is how soon the Secret is read again when another replica wrote it at the same time.
 	conflictAgain = 100 * time.Millisecond
 	// reachAgain is how soon it is tried again whether the API server can reach the webhook.

@@ -78,6 +78,8 @@ func TestKeeper(t *testing.T) {
 	}
 	turn("")
 	turn("")
+	k.known = k.known.Add(-heardWithin)
+	turn("")
 	want := string(secret().Data[caFile]) + string(first.Data[caFile])
 	if got := string(registered(true).Webhooks[0].ClientConfig.CABundle); got != want {
 		t.Errorf("after the Secret was made again, the API server trusts\n%s\nwant the new authority and the one before\n%s", got, want)

@@ -42,9 +42,11 @@ type Options struct {
 	// WebhookService names the Service in front of the webhook; used where WebhookURL is empty.
 	WebhookService types.NamespacedName
 	// ClientCA is a file with the authorities of the API server's client certificates, empty where callers are not looked at;
-	// ClientNames are the subjects that count, none for all.
+	// ClientNames are the subjects that count, none for all; ClientQuiet is how long no review may have come without such a certificate
+	// before those are refused.
 	ClientCA    string
 	ClientNames []string
+	ClientQuiet time.Duration
 	// SelfTestNamespace is where the self-test makes its pods, which are never kept; SelfTestInterval is how often.
 	SelfTestNamespace string
 	SelfTestInterval  time.Duration
@@ -97,6 +99,9 @@ func (o Options) Validate() error {
 	}
 	if len(o.ClientNames) > 0 && o.ClientCA == "" {
 		bad("client-names", "%s: give the authorities of their certificates with --client-ca as well", strings.Join(o.ClientNames, ","))
+	}
+	if o.ClientQuiet < 0 {
+		bad("client-quiet", "%s: want no less than 0", o.ClientQuiet)
 	}
 	if wrong := validation.IsDNS1123Label(o.SelfTestNamespace); len(wrong) > 0 {
 		bad("selftest-namespace", "%q: want a namespace for the pods of the self-test: %s", o.SelfTestNamespace, wrong[0])

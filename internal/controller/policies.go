@@ -2,11 +2,13 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -15,7 +17,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -31,17 +32,18 @@ type installer struct {
 	options Options
 	// followed tells that a change of a PortSecurityPolicy is seen; else they are read again after a while.
 	followed bool
+	contests contests
+	// foreign are the policies that are not asked for and were told to be somebody else's.
+	foreign []string
 }
 
 // addInstaller has the manager run the installer.
-func addInstaller(mgr ctrl.Manager, o Options) error {
-	in := &installer{client: mgr.GetClient(), options: o}
+func addInstaller(mgr ctrl.Manager, o Options, contested *prometheus.CounterVec) error {
+	in := &installer{client: mgr.GetClient(), options: o, contests: contests{count: contested}}
 	always := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{{}}
 	})
-	ours := builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
-		return o.GetLabels()[admissionpolicy.Label] == admissionpolicy.LabelValue
-	}))
+	ours := builder.WithPredicates(ofOurs())
 	b := ctrl.NewControllerManagedBy(mgr).Named("admission-policies").
 		WithOptions(controller.Options{MaxConcurrentReconciles: 1, NeedLeaderElection: new(bool)}).
 		Watches(&admissionregistrationv1.MutatingAdmissionPolicy{}, always, ours).
@@ -52,7 +54,7 @@ func addInstaller(mgr ctrl.Manager, o Options) error {
 		in.followed = true
 		b = b.Watches(&v1alpha1.PortSecurityPolicy{}, always)
 	}
-	// Nothing of ours may be there yet, so that nothing would begin it: the certificate's Secret always is.
+	// Nothing of ours may be there yet, so that nothing would begin it: the keeper registers the webhooks in any case.
 	b = b.Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, always, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
 		return o.GetName() == configurationName
 	})))
@@ -60,6 +62,13 @@ func addInstaller(mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("set up the installer of admission policies: %w", err)
 	}
 	return nil
+}
+
+// ofOurs picks admission policies and bindings by their names, which nobody can change: labels may go with the very edit that weakens one.
+func ofOurs() predicate.Predicate {
+	return predicate.NewPredicateFuncs(func(o client.Object) bool {
+		return slices.Contains(admissionpolicy.MutatingNames, o.GetName()) || slices.Contains(admissionpolicy.ValidatingNames, o.GetName())
+	})
 }
 
 // remover takes away the admission policies of a controller that was asked for them: nobody would keep them up to date. Those that
@@ -104,7 +113,7 @@ const managedBy = "app.kubernetes.io/managed-by"
 func managed(o client.Object) bool { return o.GetLabels()[managedBy] == admissionpolicy.LabelValue }
 
 // removePolicies deletes the admission policies that the function picks, or all without one, the bindings first: without one, a policy
-// has no effect. It gives the names of those that were not picked.
+// has no effect. It gives the names of those that were not picked. What fails does not keep the rest from being tried.
 func removePolicies(ctx context.Context, c client.Client, pick func(client.Object) bool) (left []string, err error) {
 	var all []client.Object
 	for _, name := range admissionpolicy.MutatingNames {
@@ -115,23 +124,7 @@ func removePolicies(ctx context.Context, c client.Client, pick func(client.Objec
 			&admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: name}},
 			&admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
-	if pick != nil {
-		picked := all[:0]
-		for _, o := range all {
-			switch err := c.Get(ctx, client.ObjectKeyFromObject(o), o); {
-			case apierrors.IsNotFound(err) || meta.IsNoMatchError(err):
-			case err != nil:
-				return nil, fmt.Errorf("read %T %s: %w", o, o.GetName(), err)
-			case pick(o):
-				picked = append(picked, o)
-			default:
-				left = append(left, o.GetName())
-			}
-		}
-		all = picked
-	}
-	slices.Sort(left)
-	return slices.Compact(left), remove(ctx, c, all)
+	return remove(ctx, c, all, pick)
 }
 
 // mutatingObjects are a mutating policy and its binding, which goes first.
@@ -142,15 +135,30 @@ func mutatingObjects(name string) []client.Object {
 	}
 }
 
-// remove deletes what is there of some objects.
-func remove(ctx context.Context, c client.Client, objects []client.Object) error {
+// remove deletes what is there of some objects and the function picks, as removePolicies does.
+func remove(ctx context.Context, c client.Client, objects []client.Object, pick func(client.Object) bool) (left []string, err error) {
+	var errs []error
+	// An API server older than 1.36 does not know some of these kinds.
+	gone := func(err error) bool { return apierrors.IsNotFound(err) || meta.IsNoMatchError(err) }
 	for _, o := range objects {
-		// An API server older than 1.36 does not know some of these kinds.
-		if err := client.IgnoreNotFound(c.Delete(ctx, o)); err != nil && !meta.IsNoMatchError(err) {
-			return fmt.Errorf("delete %T %s: %w", o, o.GetName(), err)
+		if pick != nil {
+			if err := c.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
+				if !gone(err) {
+					errs = append(errs, fmt.Errorf("read %s %s: %w", typeName(o), o.GetName(), err))
+				}
+				continue
+			}
+			if !pick(o) {
+				left = append(left, o.GetName())
+				continue
+			}
+		}
+		if err := c.Delete(ctx, o); err != nil && !gone(err) {
+			errs = append(errs, fmt.Errorf("delete %s %s: %w", typeName(o), o.GetName(), err))
 		}
 	}
-	return nil
+	slices.Sort(left)
+	return slices.Compact(left), errors.Join(errs...)
 }
 
 // Reconcile implements reconcile.Reconciler.
@@ -166,72 +174,85 @@ func (in *installer) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if err := in.install(ctx, set); err != nil {
+	again, err := in.install(ctx, set)
+	if err != nil {
 		return reconcile.Result{}, err
 	}
 	if !in.followed {
-		return reconcile.Result{RequeueAfter: 15 * time.Second}, nil
+		again = sooner(again, 15*time.Second)
 	}
-	return reconcile.Result{}, nil
+	return reconcile.Result{RequeueAfter: again}, nil
 }
 
-// install writes what is not as it must be. Bindings come last: without one, a policy has no effect.
-func (in *installer) install(ctx context.Context, set admissionpolicy.Set) error {
-	var all []func() error
+// install writes what is not as it must be. Bindings come last: without one, a policy has no effect. It tells when to look again at what
+// somebody else changes all the time; 0 where nobody does.
+func (in *installer) install(ctx context.Context, set admissionpolicy.Set) (again time.Duration, err error) {
+	var all []func() (time.Duration, error)
 	for i := range set.Mutating {
-		all = append(all, put(ctx, in.client, &set.Mutating[i], func(o *admissionregistrationv1.MutatingAdmissionPolicy) { o.Spec = set.Mutating[i].Spec }))
+		all = append(all, put(ctx, in, &set.Mutating[i], func(o *admissionregistrationv1.MutatingAdmissionPolicy) { o.Spec = set.Mutating[i].Spec }))
 	}
 	for i := range set.Validating {
-		all = append(all, put(ctx, in.client, &set.Validating[i], func(o *admissionregistrationv1.ValidatingAdmissionPolicy) { o.Spec = set.Validating[i].Spec }))
+		all = append(all, put(ctx, in, &set.Validating[i], func(o *admissionregistrationv1.ValidatingAdmissionPolicy) { o.Spec = set.Validating[i].Spec }))
 	}
 	for i := range set.MutatingBindings {
-		all = append(all, put(ctx, in.client, &set.MutatingBindings[i], func(o *admissionregistrationv1.MutatingAdmissionPolicyBinding) { o.Spec = set.MutatingBindings[i].Spec }))
+		all = append(all, put(ctx, in, &set.MutatingBindings[i], func(o *admissionregistrationv1.MutatingAdmissionPolicyBinding) { o.Spec = set.MutatingBindings[i].Spec }))
 	}
 	for i := range set.ValidatingBindings {
-		all = append(all, put(ctx, in.client, &set.ValidatingBindings[i], func(o *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
+		all = append(all, put(ctx, in, &set.ValidatingBindings[i], func(o *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
 			o.Spec = set.ValidatingBindings[i].Spec
 		}))
 	}
 	for _, write := range all {
-		if err := write(); err != nil {
-			return err
+		after, err := write()
+		if err != nil {
+			return 0, err
 		}
+		again = sooner(again, after)
 	}
+	var unwanted []client.Object
 	for _, name := range admissionpolicy.MutatingNames { // an earlier run may have been asked for more
 		if !slices.ContainsFunc(set.Mutating, func(p admissionregistrationv1.MutatingAdmissionPolicy) bool { return p.Name == name }) {
-			if err := remove(ctx, in.client, mutatingObjects(name)); err != nil {
-				return err
-			}
+			unwanted = append(unwanted, mutatingObjects(name)...)
 		}
 	}
-	return nil
+	foreign, err := remove(ctx, in.client, unwanted, managed)
+	if err != nil {
+		return 0, err
+	}
+	if len(foreign) > 0 && !slices.Equal(foreign, in.foreign) {
+		ctrl.LoggerFrom(ctx).Info("admission policies that somebody applied are left as they are, although this controller is not asked for them", "names", foreign)
+	}
+	in.foreign = foreign
+	return again, nil
 }
 
-// put gives a function that writes an object so that it is what fill makes of it.
+// put gives a function that writes an object so that it is what fill makes of it, and tells when to look again at what somebody else
+// changes all the time. Whoever made the object keeps it: only those that are made here count as managed.
 func put[T any, PT interface {
 	*T
 	client.Object
-}](ctx context.Context, c client.Client, want PT, fill func(PT)) func() error {
-	return func() error {
+}](ctx context.Context, in *installer, want PT, fill func(PT)) func() (time.Duration, error) {
+	return func() (time.Duration, error) {
 		have := PT(new(T))
 		have.SetName(want.GetName())
-		result, err := controllerutil.CreateOrUpdate(ctx, c, have, func() error {
+		written, after, err := in.contests.put(ctx, in.client, have, want, func() {
 			labels := have.GetLabels()
 			if labels == nil {
 				labels = make(map[string]string)
 			}
 			labels[admissionpolicy.Label] = admissionpolicy.LabelValue
-			labels[managedBy] = admissionpolicy.LabelValue
+			if have.GetResourceVersion() == "" {
+				labels[managedBy] = admissionpolicy.LabelValue
+			}
 			have.SetLabels(labels)
 			fill(have)
-			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("write %T %s: %w", have, have.GetName(), err)
+			return 0, fmt.Errorf("write %s %s: %w", typeName(have), have.GetName(), err)
 		}
-		if result != controllerutil.OperationResultNone {
-			ctrl.LoggerFrom(ctx).Info("admission policy written", "kind", fmt.Sprintf("%T", have), "name", have.GetName(), "result", result)
+		if written {
+			ctrl.LoggerFrom(ctx).Info("admission policy written", "kind", typeName(have), "name", have.GetName())
 		}
-		return nil
+		return after, nil
 	}
 }

@@ -3,11 +3,11 @@ package controller
 import (
 	"context"
 	"fmt"
+	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 )
 
 const (
@@ -56,32 +56,32 @@ func validating(o Options, caBundle []byte) []admissionregistrationv1.Validating
 
 // registrar keeps the webhook configuration as this program wants it.
 type registrar struct {
-	client  client.Client
-	options Options
+	client   client.Client
+	options  Options
+	contests contests
 }
 
 // register writes both configurations so that they are exactly what they must be, whatever they were, and has the API server
-// trust the authorities of bundle. It tells whether anything had to be written.
-func (r *registrar) register(ctx context.Context, bundle []byte) (written bool, err error) {
+// trust the authorities of bundle. It tells whether anything had to be written, and when to look again at what somebody else changes all
+// the time; 0 where nobody does.
+func (r *registrar) register(ctx context.Context, bundle []byte) (written bool, again time.Duration, err error) {
 	// Who changes pods comes first: guarded and not yet changed, they would be refused for what nobody wrote.
 	validate := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: configurationName}}
 	mutate := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: configurationName}}
+	changing, refusing := mutating(r.options, bundle), validating(r.options, bundle)
 	for _, c := range []struct {
 		object client.Object
-		kind   string
-		set    func()
+		want   any
+		fill   func()
 	}{
-		{mutate, "MutatingWebhookConfiguration", func() { mutate.Webhooks = mutating(r.options, bundle) }},
-		{validate, "ValidatingWebhookConfiguration", func() { validate.Webhooks = validating(r.options, bundle) }},
+		{mutate, changing, func() { mutate.Webhooks = changing }},
+		{validate, refusing, func() { validate.Webhooks = refusing }},
 	} {
-		result, err := controllerutil.CreateOrUpdate(ctx, r.client, c.object, func() error {
-			c.set()
-			return nil
-		})
+		wrote, after, err := r.contests.put(ctx, r.client, c.object, c.want, c.fill)
 		if err != nil {
-			return written, fmt.Errorf("write %s %s: %w", c.kind, configurationName, err)
+			return written, 0, fmt.Errorf("write %s %s: %w", typeName(c.object), configurationName, err)
 		}
-		written = written || result != controllerutil.OperationResultNone
+		written, again = written || wrote, sooner(again, after)
 	}
-	return written, nil
+	return written, again, nil
 }

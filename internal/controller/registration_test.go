@@ -81,7 +81,7 @@ func TestRegister(t *testing.T) {
 	r, bundle := registrar{client: c, options: valid()}, []byte("A\n")
 	expect := func(want bool, count int) {
 		t.Helper()
-		got, err := r.register(t.Context(), bundle)
+		got, _, err := r.register(t.Context(), bundle)
 		if err != nil || got != want || writes != count {
 			t.Errorf("written %v, %v, %d writes; want %v and %d", got, err, writes, want, count)
 		}
@@ -121,7 +121,7 @@ func TestRegister(t *testing.T) {
 func TestRegisterFails(t *testing.T) {
 	var writes int
 	r := registrar{client: api(t, &writes, func() error { return errors.New("down") }), options: valid()}
-	if _, err := r.register(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "MutatingWebhookConfiguration ovnguard") {
+	if _, _, err := r.register(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "MutatingWebhookConfiguration ovnguard") {
 		t.Errorf("got %v, want an error that names what could not be written", err)
 	}
 }

@@ -98,10 +98,14 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		return err
 	}
 	selftest.announce = func(got outcome) { told.Tell(noticeOf(o.Namespace, got)) }
+	contested := newContestCount()
+	if err := metrics.Registry.Register(contested); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
 	err = addKeeper(mgr, &keeper{
 		wake: wake, wrote: selftest.soon,
 		rotator: rotation, client: mgr.GetClient(), certificate: cert,
-		registrar: registrar{client: live, options: o},
+		registrar: registrar{client: live, options: o, contests: contests{count: contested}},
 		serving: func(ctx context.Context) error {
 			if err := answers.ready(nil); err != nil {
 				return err
@@ -113,7 +117,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		return err
 	}
 	if o.AdmissionPolicies {
-		err = addInstaller(mgr, o)
+		err = addInstaller(mgr, o, contested)
 	} else {
 		err = mgr.Add(&remover{live, log.WithName("admission-policies"), removeEvery})
 	}

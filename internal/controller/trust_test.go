@@ -3,12 +3,14 @@ package controller
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -104,42 +106,89 @@ func TestReplicasAgree(t *testing.T) {
 	}
 }
 
-// A new certificate is not served before the API server was told of its authority.
+// A new certificate is not served before every API server has heard of its authority, also by the replica that finds it registered by
+// another one; but at once where the one that is served is trusted no longer.
 func TestServesOnlyWhatIsTrusted(t *testing.T) {
-	var writes int
-	c := api(t, &writes, nil)
-	o, cert := valid(), &certificate{mark: t.TempDir()}
-	blocked := false
-	k := &keeper{
-		rotator: newRotator(o, cert), client: c, certificate: cert, registrar: registrar{client: c, options: o},
-		serving: func(context.Context) error {
-			if blocked {
-				return errNoCertificate
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		var writes int
+		c := api(t, &writes, nil)
+		o, blocked := valid(), false
+		replica := func() *keeper {
+			cert := &certificate{mark: dir}
+			return &keeper{
+				rotator: newRotator(o, cert), client: c, certificate: cert, registrar: registrar{client: c, options: o},
+				serving: func(context.Context) error {
+					if blocked {
+						return errNoCertificate
+					}
+					return nil
+				},
 			}
-			return nil
-		},
-	}
-	turn := func() {
-		t.Helper()
-		if _, err := k.Reconcile(t.Context(), reconcile.Request{}); err != nil {
-			t.Fatal(err)
 		}
-	}
-	first := made(t, c)
-	turn()
-	served := cert.current.Load()
-	if err := c.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: first.Namespace, Name: first.Name}}); err != nil {
-		t.Fatal(err)
-	}
-	turn()
-	blocked = true
-	turn()
-	if cert.current.Load() != served {
-		t.Error("a certificate is served that the API server does not trust yet")
-	}
-	blocked = false
-	turn()
-	if cert.current.Load() == served {
-		t.Error("the new certificate is not served")
-	}
+		both := []*keeper{replica(), replica()}
+		turn := func() (again time.Duration) {
+			t.Helper()
+			for _, k := range both {
+				got, err := k.Reconcile(t.Context(), reconcile.Request{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				again = max(again, got.RequeueAfter)
+			}
+			return again
+		}
+		expect := func(when string, want *corev1.Secret) {
+			t.Helper()
+			cert, err := tls.X509KeyPair(want.Data[corev1.TLSCertKey], want.Data[corev1.TLSPrivateKeyKey])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, k := range both {
+				if got := k.certificate.current.Load(); got == nil || !got.Leaf.Equal(cert.Leaf) {
+					t.Errorf("%s: replica %d serves another certificate", when, i)
+				}
+			}
+		}
+		replace := func() *corev1.Secret {
+			t.Helper()
+			var s corev1.Secret
+			if err := c.Get(t.Context(), both[0].rotator.SecretKey, &s); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Delete(t.Context(), &s); err != nil {
+				t.Fatal(err)
+			}
+			turn() // it is made again
+			if err := c.Get(t.Context(), both[0].rotator.SecretKey, &s); err != nil {
+				t.Fatal(err)
+			}
+			return &s
+		}
+		first := made(t, c)
+		turn()
+		expect("there is no other", first)
+
+		blocked = true
+		second := replace()
+		turn()
+		time.Sleep(time.Minute)
+		turn()
+		expect("not registered yet", first)
+		blocked = false
+		if again := turn(); again <= 0 || again > heardWithin {
+			t.Errorf("it is looked again after %s, want within %s", again, heardWithin)
+		}
+		expect("just registered", first)
+		time.Sleep(heardWithin)
+		turn()
+		expect("registered for a while", second)
+
+		replace()
+		turn()
+		expect("another one just registered", second)
+		fourth := replace()
+		turn()
+		expect("the one before the last is trusted no longer", fourth)
+	})
 }

@@ -25,6 +25,20 @@ type Handler struct {
 	Now func() time.Time
 }
 
+// Advisory answers as another handler does and refuses nothing: why it would have is a warning.
+type Advisory struct{ Handler admission.Handler }
+
+// Handle answers one review.
+func (a Advisory) Handle(ctx context.Context, req admission.Request) admission.Response {
+	response := a.Handler.Handle(ctx, req)
+	if response.Allowed {
+		return response
+	}
+	advice := admission.Allowed("").WithWarnings(append(response.Warnings, response.Result.Message)...)
+	advice.AuditAnnotations = response.AuditAnnotations
+	return advice
+}
+
 // Handle answers one review. What cannot be judged is refused.
 func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.Response {
 	start := h.Now()

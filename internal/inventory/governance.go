@@ -84,10 +84,16 @@ func (inv *Inventory) portsFor(e *policy.Exception) []string {
 // SetOwner says that an object exists that may own pods, and what owns it in turn; parent is nil where nothing does. It gives
 // the names of the ports of the pods that it owns.
 func (inv *Inventory) SetOwner(o policy.Owner, parent *policy.Owner) []string {
+	if before, ok := inv.owners[o.UID]; ok && before.object == o && equalOwner(before.parent, parent) {
+		return nil
+	}
 	inv.owners[o.UID] = owner{object: o, parent: parent}
 	inv.stirOwned(o.UID)
 	return inv.portsOf(inv.owned[o.UID])
 }
+
+// equalOwner tells that two are the same, or both none.
+func equalOwner(a, b *policy.Owner) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // DeleteOwner says that the object is gone and gives the names of the ports of the pods that it owned.
 func (inv *Inventory) DeleteOwner(uid string) []string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -146,6 +147,9 @@ func (inv *Inventory) DeletePod(key PodKey) []string {
 
 // SetNamespace adds or replaces a namespace and gives the names of the ports of its pods.
 func (inv *Inventory) SetNamespace(ns policy.Namespace) []string {
+	if before, ok := inv.namespaces[ns.Name]; ok && reflect.DeepEqual(before, ns) {
+		return nil
+	}
 	inv.namespaces[ns.Name] = ns
 	return inv.portsOf(inv.byNamespace[ns.Name])
 }

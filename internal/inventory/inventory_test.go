@@ -41,7 +41,12 @@ func TestTouched(t *testing.T) {
 	check("its namespace", inv.SetNamespace(policy.Namespace{Name: "a"}), []string{"p.a", "p.a.nad1.a.ovn"})
 	check("another namespace", inv.SetNamespace(policy.Namespace{Name: "b"}), nil)
 	check("its attachment turns out foreign", inv.SetAttachment(nad, kubeovn.KindForeign), []string{"p.a", "p.a.nad1.a.ovn"})
-	check("namespace again", inv.SetNamespace(policy.Namespace{Name: "a"}), []string{"p.a"})
+	check("namespace as it was", inv.SetNamespace(policy.Namespace{Name: "a"}), nil)
+	labelled := policy.Namespace{Name: "a", Labels: map[string]string{"team": "x"}}
+	check("namespace with a label", inv.SetNamespace(labelled), []string{"p.a"})
+	check("namespace as it was, with a label", inv.SetNamespace(labelled), nil)
+	check("namespace gone", inv.DeleteNamespace("a"), []string{"p.a"})
+	check("namespace again", inv.SetNamespace(labelled), []string{"p.a"})
 	check("attachment gone", inv.DeleteAttachment(nad), []string{"p.a", "p.a.nad1.a.ovn"})
 	check("pod without it", inv.SetPod(pod("a", "p")), []string{"p.a", "p.a.nad1.a.ovn"})
 	check("attachment nobody uses", inv.SetAttachment(nad, kubeovn.KindOVN), nil)
@@ -52,6 +57,13 @@ func TestTouched(t *testing.T) {
 	check("pod gone", inv.DeletePod(PodKey{"a", "p"}), []string{"p.a"})
 	check("pod gone twice", inv.DeletePod(PodKey{"a", "p"}), nil)
 	check("hostNetwork", inv.SetPod(pod("a", "h", func(p *Pod) { p.HostNetwork = true })), nil)
+	set, parent := policy.Owner{Kind: "ReplicaSet", Name: "r", UID: "u1"}, policy.Owner{Kind: "Deployment", Name: "d", UID: "u2"}
+	inv.SetPod(pod("a", "p", func(p *Pod) { p.Controller = &set }))
+	check("owner", inv.SetOwner(set, &parent), []string{"p.a"})
+	check("owner as it was", inv.SetOwner(set, &policy.Owner{Kind: "Deployment", Name: "d", UID: "u2"}), nil)
+	check("owner without its own", inv.SetOwner(set, nil), []string{"p.a"})
+	check("owner gone", inv.DeleteOwner("u1"), []string{"p.a"})
+	inv.DeletePod(PodKey{"a", "p"})
 	if diff := cmp.Diff([]string{"p.a"}, inv.Names()); diff != "" {
 		t.Errorf("names: -want +got\n%s", diff)
 	}

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -407,5 +408,17 @@ func TestFill(t *testing.T) {
 	down := func(string) error { return errors.New("down") }
 	if _, err := Fill(t.Context(), server(t, nil, down), inventory.New()); err == nil {
 		t.Error("a server that is down is no error")
+	}
+}
+
+// What a later version means by a word that is not known here is not written to running ports; what is left out is the default.
+func TestPolicyOfUnknownRepair(t *testing.T) {
+	for word, want := range map[v1alpha1.Repair]policy.Repair{
+		"": policy.RepairOn, v1alpha1.RepairOn: policy.RepairOn, v1alpha1.RepairLog: policy.RepairLog, v1alpha1.RepairOff: policy.RepairOff,
+		"gently": policy.RepairLog, "Repair": policy.RepairLog,
+	} {
+		if got := PolicyOf(&v1alpha1.PortSecurityPolicy{Spec: v1alpha1.PortSecurityPolicySpec{Repair: word}}).Repair; got != want {
+			t.Errorf("%q: %v, want %v", word, got, want)
+		}
 	}
 }

@@ -58,13 +58,14 @@ func PolicyOf(o *v1alpha1.PortSecurityPolicy) policy.Policy {
 	}
 	p.ExternalAddresses = s.ExternalAddresses == v1alpha1.Allow
 	p.Mode = map[v1alpha1.Mode]policy.Mode{v1alpha1.ModeWarn: policy.Warn, v1alpha1.ModeAudit: policy.Audit}[s.Mode]
-	p.Repair = policy.RepairOn
+	// What a later version means by another word is not known, and running ports are not changed on a guess.
+	p.Repair = policy.RepairLog
 	switch s.Repair {
 	case v1alpha1.RepairOff:
 		p.Repair = policy.RepairOff
+	case v1alpha1.RepairOn, "":
+		p.Repair = policy.RepairOn
 	case v1alpha1.RepairLog:
-		p.Repair = policy.RepairLog
-	case v1alpha1.RepairOn:
 	}
 	if s.Exceptions != nil {
 		p.ExceptionsIn, p.Approval = s.Exceptions.Namespaces, s.Exceptions.RequireApproval

@@ -65,9 +65,13 @@ func (w *Writer) Run(ctx context.Context) {
 	w.last = make(map[types.UID]written)
 	for ctx.Err() == nil {
 		pause := every
-		if err := w.look(ctx); err != nil && ctx.Err() == nil {
+		err := w.look(ctx)
+		switch {
+		case err == nil:
+			w.told = "" // the same reason is worth telling again, when it comes again
+		case ctx.Err() == nil:
 			w.tell(err)
-			if pause = every; meta.IsNoMatchError(err) {
+			if meta.IsNoMatchError(err) {
 				pause = again
 			}
 		}

@@ -20,13 +20,19 @@ import (
 const lookEvery = time.Second
 
 // Callers knows by their certificates who may send reviews. Nobody is turned away until the API server has shown that it presents such a
-// certificate: most are not set up to, and a webhook that they cannot call would keep every pod from starting.
+// certificate, and reviews without one have not come for a while: most API servers are not set up to, one of several may be so later than
+// the others, and a webhook that they cannot call would keep every pod from starting.
 type Callers struct {
 	file  string
 	names []string
+	// quiet is how long no review may have come without a certificate before those are refused.
+	quiet time.Duration
 	log   logr.Logger
 
-	enforced atomic.Bool
+	// proven tells that a review of a self-test came with a certificate; bare is when the last one came without, or when it began.
+	proven, enforced atomic.Bool
+	bare             atomic.Pointer[time.Time]
+	missing          atomic.Int64
 	// expected is the name of an object that only the API server can have sent on.
 	expected atomic.Pointer[string]
 
@@ -37,9 +43,10 @@ type Callers struct {
 }
 
 // NewCallers reads the authorities in a PEM file; names are the subjects that count (common name or DNS name), none for all. The file is
-// read again when it changes.
-func NewCallers(file string, names []string, log logr.Logger) (*Callers, error) {
-	c := &Callers{file: file, names: names, log: log}
+// read again when it changes. Reviews without a certificate are refused when none has come for as long as quiet.
+func NewCallers(file string, names []string, quiet time.Duration, log logr.Logger) (*Callers, error) {
+	c := &Callers{file: file, names: names, quiet: quiet, log: log}
+	c.bare.Store(new(time.Now()))
 	stamp, err := os.Stat(file)
 	if err != nil {
 		return nil, err
@@ -72,16 +79,40 @@ func readPool(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// Enforced tells whether reviews are answered to callers with a certificate alone.
-func (c *Callers) Enforced() bool { return c.enforced.Load() }
+// Enforced tells whether reviews are answered to callers with a certificate alone. What is enforced stays so.
+func (c *Callers) Enforced() bool {
+	if c.enforced.Load() {
+		return true
+	}
+	if !c.proven.Load() || time.Since(*c.bare.Load()) < c.quiet {
+		return false
+	}
+	if !c.enforced.Swap(true) {
+		c.log.Info("the API server presents a client certificate, and no review came without one for a while; those are refused from now on", "while", c.quiet.String())
+	}
+	return true
+}
+
+// Missing is how many reviews came without a certificate that counts and were answered.
+func (c *Callers) Missing() int64 { return c.missing.Load() }
 
 // Expect says the name of an object that was given to the API server and to nobody else: whoever sends it on is the API server.
 func (c *Callers) Expect(name string) { c.expected.Store(&name) }
 
-// note enforces certificates from now on, where a caller with one sends what only the API server can have.
+// note says that a caller with a certificate sent a review of an object of this name: what only the API server can have shows that the
+// certificate is its own.
 func (c *Callers) note(name string) {
-	if expected := c.expected.Load(); expected != nil && *expected == name && name != "" && !c.enforced.Swap(true) {
-		c.log.Info("the API server presents a client certificate; reviews of callers without one are refused from now on")
+	if expected := c.expected.Load(); expected != nil && *expected == name && name != "" && !c.proven.Swap(true) {
+		c.log.Info("the API server presents a client certificate; reviews without one are refused when none has come for a while", "while", c.quiet.String())
+	}
+}
+
+// miss says that a caller without a certificate sent a review.
+func (c *Callers) miss(from string) {
+	c.missing.Add(1)
+	now := time.Now()
+	if before := c.bare.Swap(&now); c.proven.Load() && now.Sub(*before) >= c.quiet/2 {
+		c.log.Info("a review came without a client certificate, although the API server presents one; it was answered, as one API server of several may not do so yet", "from", from)
 	}
 }
 

@@ -15,9 +15,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
 )
 
 // authority signs certificates.
@@ -75,7 +77,7 @@ func TestThreat34CallersWithoutCertificate(t *testing.T) {
 	ours, others := newAuthority(t), newAuthority(t)
 	file := filepath.Join(t.TempDir(), "ca.crt")
 	ours.write(t, file)
-	callers, err := NewCallers(file, []string{"kube-apiserver"}, logr.Discard())
+	callers, err := NewCallers(file, []string{"kube-apiserver"}, 0, logr.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +123,9 @@ func TestThreat34CallersWithoutCertificate(t *testing.T) {
 			t.Fatalf("%s: %d, enforced %v; want an answer, and nothing enforced", name, code, callers.Enforced())
 		}
 	}
+	if got := callers.Missing(); got != 4 {
+		t.Errorf("%d reviews without a certificate that counts, want 4", got)
+	}
 	if post(server, "secret"); !callers.Enforced() {
 		t.Fatal("not enforced although the API server has presented its certificate")
 	}
@@ -151,6 +156,53 @@ func TestThreat34CallersWithoutCertificate(t *testing.T) {
 	}
 }
 
+// Of several API servers, those that get their certificate later are answered until all have it; then it stays enforced.
+func TestThreat34OneAPIServerOfSeveral(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	newAuthority(t).write(t, file)
+	synctest.Test(t, func(t *testing.T) {
+		const quiet = 10 * time.Minute
+		var told []string
+		callers, err := NewCallers(file, nil, quiet, funcr.New(func(_, args string) { told = append(told, args) }, funcr.Options{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect := func(when string, want bool) {
+			t.Helper()
+			if got := callers.Enforced(); got != want {
+				t.Errorf("%s: enforced %v, want %v", when, got, want)
+			}
+		}
+		callers.Expect("secret")
+		callers.note("secret")
+		expect("at once, with the first API server's certificate", false)
+		for range 5 {
+			time.Sleep(quiet - time.Second)
+			callers.miss("10.0.0.2:5000")
+			expect("while another API server has none", false)
+		}
+		if got := strings.Join(told, "\n"); strings.Count(got, "10.0.0.2:5000") != 5 || callers.Missing() != 5 {
+			t.Errorf("%d counted, told:\n%s", callers.Missing(), got)
+		}
+		time.Sleep(quiet - time.Second)
+		expect("not long enough after the last", false)
+		time.Sleep(time.Second)
+		expect("when none has come for long enough", true)
+		callers.miss("10.0.0.2:5000")
+		expect("afterwards", true)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		callers, err := NewCallers(file, nil, time.Minute, logr.Discard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if callers.Enforced() {
+			t.Error("enforced although the API server has never presented a certificate")
+		}
+	})
+}
+
 // A file of authorities that is none is named.
 func TestNewCallersRefuses(t *testing.T) {
 	dir := t.TempDir()
@@ -161,11 +213,11 @@ func TestNewCallersRefuses(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := NewCallers(file, nil, logr.Discard()); err == nil || !strings.Contains(err.Error(), file) {
+		if _, err := NewCallers(file, nil, 0, logr.Discard()); err == nil || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: %v, want an error that names the file", name, err)
 		}
 	}
-	if _, err := NewCallers(filepath.Join(dir, "missing"), nil, logr.Discard()); err == nil {
+	if _, err := NewCallers(filepath.Join(dir, "missing"), nil, 0, logr.Discard()); err == nil {
 		t.Error("a file that is not there is taken")
 	}
 }

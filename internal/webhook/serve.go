@@ -1,5 +1,6 @@
 // Package webhook speaks the API server's admission protocol over HTTP: it lets well-formed reviews through to who answers
-// them, and nothing is ever allowed because something went wrong.
+// them. What goes wrong here is an HTTP error and never an answer, so that the API server takes it for a failed call, and the
+// failurePolicy of each webhook decides.
 package webhook
 
 import (
@@ -102,10 +103,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), code)
 		return
 	}
-	if known {
+	switch {
+	case known:
 		h.Callers.note(review.Request.Name)
+	case h.Callers != nil:
+		h.Callers.miss(r.RemoteAddr)
 	}
-	h.write(w, h.answer(r.Context(), review.Request))
+	response, code, err := h.answer(r.Context(), review.Request)
+	if err != nil {
+		http.Error(w, "ovnguard: "+err.Error(), code)
+		return
+	}
+	h.write(w, response)
 }
 
 // read reads a review; the code is that of the HTTP error.
@@ -152,32 +161,25 @@ func Parse(body []byte) (*admissionv1.AdmissionReview, error) {
 	return &review, nil
 }
 
-// answer asks who answers; too many reviews at a time and panics end in a refusal.
-func (h *Handler) answer(ctx context.Context, request *admissionv1.AdmissionRequest) (response admission.Response) {
-	req := admission.Request{AdmissionRequest: *request}
+// answer asks who answers. Too many reviews at a time and panics are errors; the code is that of the HTTP error.
+func (h *Handler) answer(ctx context.Context, request *admissionv1.AdmissionRequest) (response admission.Response, code int, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.Log.Error(fmt.Errorf("panic: %v", p), "a review was refused", "uid", request.UID, "resource", request.Resource.String(), "stack", string(debug.Stack()))
-			response = refused(req, http.StatusInternalServerError, "ovnguard: internal error, see its log; nothing was changed")
+			h.Log.Error(fmt.Errorf("panic: %v", p), "a review was not answered", "uid", request.UID, "resource", request.Resource.String(), "stack", string(debug.Stack()))
+			code, err = http.StatusInternalServerError, errors.New("internal error, see its log; nothing was changed")
 		}
 	}()
 	if !h.Limit.take(ctx) {
-		return refused(req, http.StatusTooManyRequests, "ovnguard: too many requests at a time; try again")
+		return response, http.StatusServiceUnavailable, errors.New("too many requests at a time; try again")
 	}
 	defer func() { <-h.Limit }()
+	req := admission.Request{AdmissionRequest: *request}
 	response = h.Answer.Handle(ctx, req)
 	if err := response.Complete(req); err != nil {
 		h.Log.Error(err, "an answer could not be put together")
-		return refused(req, http.StatusInternalServerError, "ovnguard: internal error: "+err.Error())
+		return response, http.StatusInternalServerError, fmt.Errorf("internal error: %w", err)
 	}
-	return response
-}
-
-// refused gives a complete refusal.
-func refused(req admission.Request, code int32, message string) admission.Response {
-	return admission.Response{AdmissionResponse: admissionv1.AdmissionResponse{
-		UID: req.UID, Result: &metav1.Status{Status: metav1.StatusFailure, Code: code, Message: message},
-	}}
+	return response, http.StatusOK, nil
 }
 
 // write sends the answer.

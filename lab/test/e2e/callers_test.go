@@ -17,8 +17,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
-// Callers without the API server's certificate are turned away once a self-test saw that the API server presents it; where it presents
-// another one, everybody goes on being answered.
+// Callers without the API server's certificate are turned away once a self-test saw that the API server presents it, and none came without
+// for a while; where it presents another one, everybody goes on being answered.
 func TestThreat34Callers(t *testing.T) {
 	t.Cleanup(func() {
 		if err := guard.Restart(cleanup(t)); err != nil {
@@ -42,7 +42,7 @@ func TestThreat34Callers(t *testing.T) {
 	if err := os.WriteFile(file, other.CertPEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	flags := []string{"--selftest-interval=1s", "--client-ca=" + file, "--client-names=" + controlplane.WebhookCaller}
+	flags := []string{"--selftest-interval=1s", "--client-quiet=2s", "--client-ca=" + file, "--client-names=" + controlplane.WebhookCaller}
 	if err := guard.Restart(t.Context(), flags...); err != nil {
 		t.Fatal(err)
 	}

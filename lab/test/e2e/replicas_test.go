@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
 // Two replicas answer behind one address. While pods are made all the time, the certificate is made anew and one replica is killed: no
@@ -46,6 +49,13 @@ func TestReplicasUnderLoad(t *testing.T) {
 		now, err := guard.Registration(t.Context())
 		return err == nil && len(now.Webhooks) > 0 && strings.Contains(string(now.Webhooks[0].ClientConfig.CABundle), string(secret.Data["ca.crt"])), err
 	})
+	fresh, err := secrets.Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, replica := range []*scene.Guard{guard, second} {
+		eventually(t, "the new certificate to be served", func() (bool, error) { return servesAt(t, replica.Webhook, fresh.Data[corev1.TLSCertKey]), nil })
+	}
 	load.await(t, 40)
 	rotation := load.refused.Load()
 	if err := second.Kill(); err != nil {
@@ -62,8 +72,7 @@ func TestReplicasUnderLoad(t *testing.T) {
 	if n := load.refused.Load() - rotation; n > 2*loadAtATime {
 		t.Errorf("%d pods were refused although a replica was there", n)
 	}
-	// A replica serves with the new one when the registration is written, which the API server learns a moment later.
-	if rotation > 2*loadAtATime {
+	if rotation > 0 {
 		t.Errorf("%d pods were refused while the certificate was made anew: %v", rotation, load.why.Load())
 	}
 }
@@ -132,6 +141,8 @@ type front struct {
 	next    int
 	conns   map[net.Conn]bool
 	way     way
+	// blind has it lead to a server that takes no connections, too, as a Service does until the node has heard of it.
+	blind bool
 }
 
 // way is what becomes of connections to a front.
@@ -204,11 +215,19 @@ func (f *front) set(w way) {
 	}
 }
 
+func (f *front) remove(server string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.servers = slices.DeleteFunc(slices.Clone(f.servers), func(s string) bool { return s == server })
+}
+
 // pass joins a connection with one to the next server that takes it.
 func (f *front) pass(conn net.Conn) {
 	f.mu.Lock()
-	servers, first, goes := f.servers, f.next, f.way
-	f.next++
+	servers, first, goes, tries := f.servers, f.next, f.way, len(f.servers)
+	if f.next++; f.blind {
+		tries = 1
+	}
 	f.conns[conn] = true
 	f.mu.Unlock()
 	defer func() {
@@ -225,7 +244,7 @@ func (f *front) pass(conn net.Conn) {
 		_, _ = io.Copy(io.Discard, conn)
 		return
 	}
-	for i := range servers {
+	for i := range tries {
 		server, err := net.DialTimeout("tcp", servers[(first+i)%len(servers)], time.Second)
 		if err != nil {
 			continue

@@ -115,8 +115,14 @@ func serves(t *testing.T, certPEM []byte) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return servesAt(t, u.Host, certPEM)
+}
+
+// servesAt tells whether the webhook that listens at an address serves with this certificate.
+func servesAt(t *testing.T, address string, certPEM []byte) bool {
+	t.Helper()
 	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // which certificate it is, is looked at below
-	conn, err := dialer.DialContext(t.Context(), "tcp", u.Host)
+	conn, err := dialer.DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		return false
 	}

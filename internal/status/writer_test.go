@@ -1,0 +1,51 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/ovnguard/ovnguard/internal/kube"
+)
+
+// A reason that comes again, after it was gone, is told again.
+func TestWriterTellsAgain(t *testing.T) {
+	scheme, err := kube.Scheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		c := fake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(interceptor.Funcs{
+			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+				if down.Load() {
+					return errors.New("no way there")
+				}
+				return c.List(ctx, list, opts...)
+			},
+		}).Build()
+		var told []string
+		w := &Writer{Cache: c, Client: c, Book: NewBook(), Log: logr.New(sink{&told}), Now: time.Now}
+		ctx, cancel := context.WithCancel(t.Context())
+		go w.Run(ctx)
+		for range 2 {
+			down.Store(true)
+			time.Sleep(5 * every)
+			down.Store(false)
+			time.Sleep(5 * every)
+		}
+		cancel()
+		synctest.Wait()
+		if len(told) != 2 {
+			t.Errorf("told %q, want it twice", told)
+		}
+	})
+}

@@ -1,0 +1,84 @@
+//go:build integration
+
+package e2e
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// notHeard is how long nodes go on leading calls to a replica that ends.
+const notHeard = time.Second
+
+// A replica ends as the deployment has it end, and calls are led to it for a while after that was begun: no pod waits for it.
+func TestReplicaEndsUnderLoad(t *testing.T) {
+	wait := preStop(t)
+	front := newFront(t, guard.Webhook)
+	front.blind = true
+	if err := guard.Restart(t.Context(), "--webhook-url=https://"+strings.Replace(front.address, "127.0.0.1", "localhost", 1)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := guard.Restart(cleanup(t)); err != nil {
+			t.Error(err)
+		}
+		awaitWebhook(t)
+	})
+	second, err := guard.Replica(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := second.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	front.add(second.Webhook)
+	awaitSelfTest(t, true)
+
+	load := startLoad(t)
+	load.await(t, 40)
+	heard := time.AfterFunc(notHeard, func() { front.remove(second.Webhook) })
+	defer heard.Stop()
+	time.Sleep(wait) // as the kubelet does before it tells the program to end
+	if err := second.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(notHeard)
+	load.await(t, 40)
+	load.stop()
+	t.Logf("%d pods strict, %d refused", load.strict.Load(), load.refused.Load())
+	if n := load.loose.Load(); n > 0 {
+		t.Errorf("%d pods were made that are not strict", n)
+	}
+	// What is just being sent on a connection that is closed for being idle is lost.
+	if n := load.refused.Load(); n > 1 {
+		t.Errorf("%d pods were refused although a replica was there: %v", n, load.why.Load())
+	}
+}
+
+// preStop gives how long deploy/controller.yaml has a replica answer before it is told to end.
+func preStop(t *testing.T) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile("../../../deploy/controller.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for document := range strings.SplitSeq(string(text), "\n---\n") {
+		var d appsv1.Deployment
+		if err := yaml.Unmarshal([]byte(document), &d); err != nil || d.Kind != "Deployment" {
+			continue
+		}
+		if hook := d.Spec.Template.Spec.Containers[0].Lifecycle; hook != nil && hook.PreStop != nil && hook.PreStop.Sleep != nil {
+			return time.Duration(hook.PreStop.Sleep.Seconds) * time.Second
+		}
+		return 0
+	}
+	t.Fatal("no Deployment in deploy/controller.yaml")
+	return 0
+}
