@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -51,7 +50,7 @@ func tryLater(t *testing.T, p person, subresources ...string) {
 			}
 		})
 	}
-	time.Sleep(settleTime)
+	followed(t)
 	strictInOVN(t, pod.Namespace, pod.Name)
 }
 
@@ -125,7 +124,7 @@ func TestThreat08AnnotationFedRebuild(t *testing.T) {
 	pod := allocated(t, p, nil)
 	both := map[string]any{ipAddress: "0.0.0.0/0", portSecurity: "true", kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups): "sg1"}
 	mustRefuse(t, "an address and a security update at once", p.patch(t.Context(), pod, both), ipAddress)
-	time.Sleep(settleTime)
+	followed(t)
 	strictInOVN(t, pod.Namespace, pod.Name)
 }
 
