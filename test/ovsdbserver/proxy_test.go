@@ -83,8 +83,7 @@ func throughProxy(t *testing.T, f Fault, said []byte, comes int, keep bool) (got
 		t.Fatal(err)
 	}
 	if keep { // what comes has all the time it takes; only then is it waited for in vain
-		got = make([]byte, comes)
-		if _, err := io.ReadFull(client, got); err != nil {
+		if got, err = io.ReadAll(io.LimitReader(client, int64(comes))); err != nil {
 			t.Fatal(err)
 		}
 		patience = 300 * time.Millisecond
