@@ -12,6 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 	"github.com/ovnguard/ovnguard/portsec/portsectest"
 	"github.com/ovnguard/ovnguard/portsec/vector"
+	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
 // drawSet draws a set of an era.

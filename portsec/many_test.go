@@ -1,8 +1,11 @@
+//go:build unix
+
 package portsec_test
 
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,13 +21,23 @@ func TestComparingManyAddressesIsQuick(t *testing.T) {
 	}
 	own := portsec.IdentitySet(identity(t, "10.0.0.5"))
 	for _, era := range portsec.Eras() {
-		begin := time.Now()
+		begin := worked(t)
 		set := portsec.Parse(era, []string{element.String()}).Set()
 		if !set.Equal(set.Union(set)) || len(portsec.Excess(set, own)) != 2*5000-1 {
 			t.Errorf("%s: the sets are compared wrongly", era)
 		}
-		if took := time.Since(begin); took > 5*time.Second {
+		if took := worked(t) - begin; took > 5*time.Second {
 			t.Errorf("%s: comparing 10,000 addresses took %s", era, took)
 		}
 	}
+}
+
+// worked gives how long the processors worked for this process, which does not grow by what else the machine does.
+func worked(t *testing.T) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

@@ -12,7 +12,7 @@ run() {
   shift
   echo "== $dir: go test $*" >&2
   # Daemons and frames share two cores with the tests: packages run one after the other.
-  (cd "$dir" && go test -p 1 -timeout 20m -tags integration "$@" ./...) 2>&1 | tee -a "$summary" || failed=1
+  (cd "$dir" && go test -p 1 -timeout 45m -tags integration "$@" ./...) 2>&1 | tee -a "$summary" || failed=1
 }
 
 run . "$@"

@@ -13,6 +13,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
+	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
 // blue is an attachment that some of the drawn pods have.

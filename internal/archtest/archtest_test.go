@@ -100,6 +100,28 @@ func TestProductDoesNotCarryTheControlPlane(t *testing.T) {
 	}
 }
 
+// Properties try the same cases wherever they are run: a test that fails now and then says nothing about the change that it ran for.
+func TestPropertiesHaveASeed(t *testing.T) {
+	const library, seed = "pgregory.net/rapid", module + "/test/sameseed"
+	uses, seeded := make(map[string]bool), make(map[string]bool)
+	eachImport(t, func(file, path string) {
+		switch path {
+		case library:
+			uses[filepath.Dir(file)] = true
+		case seed:
+			seeded[filepath.Dir(file)] = true
+		}
+	})
+	for dir := range uses {
+		if !seeded[dir] && module+"/"+dir != seed {
+			t.Errorf("%s uses %s: one of its tests must import %s", dir, library, seed)
+		}
+	}
+	if len(seeded) == 0 {
+		t.Errorf("nobody imports %s: this rule is stale", seed)
+	}
+}
+
 // Every package says what it is for.
 func TestEveryPackageHasADoc(t *testing.T) {
 	documented := map[string]bool{}

@@ -15,6 +15,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
+	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
 // bound has the Southbound database say this of the port, on one chassis where these eras may enforce.

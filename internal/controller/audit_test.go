@@ -48,7 +48,7 @@ func TestReadySaysWhatIsMissing(t *testing.T) {
 		running.Wait()
 	}()
 	for _, d := range databases {
-		for deadline := time.Now().Add(10 * time.Second); d.mirror.State().Err == nil; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); d.mirror.State().Err == nil; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("the mirror never says why it cannot connect")
 			}
@@ -128,7 +128,7 @@ func TestUnusableCertificatesAreWaitedFor(t *testing.T) {
 		databases[0].mirror.Run(ctx)
 		close(ended)
 	}()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		err := databases[0].current(time.Now())
 		if err != nil && strings.Contains(err.Error(), file) {
 			break

@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -166,14 +165,7 @@ func TestOtherWatches(t *testing.T) {
 // A cache that asks while nobody listens is answered as soon as somebody does, and told nothing before; what is no cache's is told
 // at once.
 func TestServerThatIsAway(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address, listen := nobodyListens(t)
 	w := newWatches(logr.Discard(), time.Now)
 	w.want(podResource)
 	client := http.Client{Transport: w.wrap(&http.Transport{})}
@@ -203,9 +195,7 @@ func TestServerThatIsAway(t *testing.T) {
 	for w.failing() == nil {
 		time.Sleep(time.Millisecond)
 	}
-	if l, err = net.Listen("tcp", address); err != nil {
-		t.Fatal(err)
-	}
+	l := listen()
 	server := http.Server{ReadHeaderTimeout: time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
@@ -222,15 +212,9 @@ func TestServerThatIsAway(t *testing.T) {
 
 // A server that does not answer any more leaves its watches open.
 func TestServerThatIsMute(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, _ := nobodyListens(t)
+	clients, err := kubernetes.NewForConfig(&rest.Config{Host: "http://" + address})
 	if err != nil {
-		t.Fatal(err)
-	}
-	clients, err := kubernetes.NewForConfig(&rest.Config{Host: "http://" + l.Addr().String()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	var now atomic.Int64

@@ -17,6 +17,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
+	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
 // nics are NICs of pods in the shop: the default one, attachments that policies and annotations speak of, and one that nothing speaks of.

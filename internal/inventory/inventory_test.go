@@ -12,6 +12,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
+	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
 var nad = kubeovn.Attachment{Namespace: "a", Name: "nad1"}

@@ -18,6 +18,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
+	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
 const own = "0a:00:00:00:00:01 10.16.0.5"

@@ -15,6 +15,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/monitor"
+	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
 // verdict is a port's of the pod of the namespace; no pod claims it where the namespace is Cluster.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -176,12 +177,18 @@ func TestClusterRestartedFromDisk(t *testing.T) {
 func TestClusterCompactedUnderLoad(t *testing.T) {
 	c := newCluster(t)
 	f := c.follow()
-	ctx, stop := context.WithTimeout(t.Context(), 8*time.Second)
+	const lasts, enough = 8 * time.Second, 20
+	begin := time.Now()
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
-	ended := make(chan int)
-	go func() { ended <- load(ctx, c.Servers[0], 3) }()
+	var changes atomic.Int64
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		load(ctx, c.Servers[0], 3, &changes)
+	}()
 	compactions := 0
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && (time.Since(begin) < lasts || changes.Load() < enough) {
 		for _, s := range c.Servers {
 			c.do("compact", s.Compact(t.Context()))
 			compactions++
@@ -194,25 +201,25 @@ func TestClusterCompactedUnderLoad(t *testing.T) {
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
-	changes := <-ended
-	t.Logf("%d transactions, %d compactions", changes, compactions)
-	if changes < 20 {
-		t.Errorf("only %d transactions were made", changes)
+	stop()
+	<-ended
+	t.Logf("%d transactions, %d compactions", changes.Load(), compactions)
+	if n := changes.Load(); n < enough {
+		t.Errorf("only %d transactions were made", n)
 	}
 	f.settle(c.leader())
 }
 
-// load changes ports p0, p1, ... at a server until ctx ends, and gives how many transactions were made. Those that fail,
-// as they may while there is no leader, are not counted.
-func load(ctx context.Context, s *ovsdbserver.Server, ports int) (made int) {
+// load changes ports p0, p1, ... at a server until ctx ends, and counts the transactions that were made. Those that fail, as they may
+// while there is no leader, are not counted.
+func load(ctx context.Context, s *ovsdbserver.Server, ports int, made *atomic.Int64) {
 	for i := 0; ctx.Err() == nil; i++ {
 		_, err := s.Transact(ctx, fmt.Sprintf(`["OVN_Northbound",{"op":"update","table":"Logical_Switch_Port","where":[["name","==","p%d"]],"row":{"port_security":["set",["0a:00:00:00:%02x:%02x","x%d"]]}}]`,
 			i%ports, i>>8&255, i&255, i%2))
 		if err == nil {
-			made++
+			made.Add(1)
 		}
 	}
-	return made
 }
 
 // A server that crashes in the middle of a transaction leaves it open whether that was committed. The mirror agrees with

@@ -52,9 +52,9 @@ func (p *proxied) change(round int) {
 // randomness gives the randomness of a test, and has a failure tell how to have the same again.
 func randomness(t *testing.T) *rand.Rand {
 	t.Helper()
-	n := rand.Uint64()
-	if *seedFlag != 0 {
-		n = *seedFlag
+	n := *seedFlag
+	if n == 0 {
+		n = rand.Uint64()
 	}
 	t.Logf("the same again: -ovn.seed=%d", n)
 	return rand.New(rand.NewPCG(n, 1))
@@ -121,13 +121,13 @@ func TestCorruptedChanges(t *testing.T) {
 		f.settle(p.Server)
 		first := p.proxy.Passed() // what it takes to be synced, give or take a probe
 		p.proxy.Set(ovsdbserver.Fault{CorruptAfter: first + 20 + random.IntN(400)})
+		made := p.proxy.Connections() // before the cut, since the next one may come at once
 		p.proxy.Cut()
-		made := p.proxy.Connections()
 		until(t, "another connection", func() bool { return p.proxy.Connections() > made })
 		p.proxy.Set(ovsdbserver.Fault{})
 		begin := time.Now()
 		for n := 0; p.proxy.Connections() == made+1; n++ {
-			if time.Since(begin) > 20*time.Second {
+			if time.Since(begin) > settleTime {
 				t.Fatalf("it was not noticed after %d changes; state %+v", n, f.State())
 			}
 			p.change(1000*round + n)

@@ -101,12 +101,12 @@ func TestWriteConflictsThatOnlyTheServerSees(t *testing.T) {
 func TestWriteWithoutConnection(t *testing.T) {
 	s := newNB(t)
 	addPorts(s, 1)
-	f := follow(t, Config{Endpoints: s.Endpoint(), Probe: time.Second})
+	f := follow(t, Config{Endpoints: s.Endpoint(), Probe: settleTime}) // so that the write is given up first
 	p := f.Snapshot().Port("p0")
 	if err := s.Freeze(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	outcomes, err := f.Write(ctx, Write{Port: p, PortSecurity: &[]string{"0a:00:00:00:00:01"}})
 	if err != nil || outcomes[0].Result != Unknown || !errors.Is(outcomes[0].Err, context.DeadlineExceeded) {

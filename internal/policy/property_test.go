@@ -10,6 +10,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/portsec"
+	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
 // drawQuery gives a port of a pod in namespace gw, with whatever policies, wishes and exceptions.

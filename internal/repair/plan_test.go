@@ -16,6 +16,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
+	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
 const (

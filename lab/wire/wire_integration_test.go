@@ -79,7 +79,7 @@ func newWorld(t *testing.T) *world {
 			must(netns.Batch(ctx, pod, "link set eth0 address "+mac(i), "link set eth0 up"))
 			w.run("ovs-vsctl", "--db="+node.OVSDB, "add-port", ovn.IntegrationBridge, fmt.Sprintf("veth%d", i),
 				"--", "set", "Interface", fmt.Sprintf("veth%d", i), "external_ids:iface-id="+port)
-			w.run("ovs-vsctl", "--db="+node.OVSDB, "--timeout=10", "wait-until", "Interface", fmt.Sprintf("veth%d", i), "external_ids:ovn-installed=true")
+			w.run("ovs-vsctl", "--db="+node.OVSDB, "--timeout=60", "wait-until", "Interface", fmt.Sprintf("veth%d", i), "external_ids:ovn-installed=true")
 			p, err := Open(pod, "eth0")
 			must(err)
 			t.Cleanup(func() {
@@ -102,7 +102,7 @@ func (w *world) run(name string, args ...string) {
 
 func (w *world) nbctl(args ...string) {
 	w.t.Helper()
-	w.run("ovn-nbctl", append([]string{"--db=" + w.nb, "--timeout=10"}, args...)...)
+	w.run("ovn-nbctl", append([]string{"--db=" + w.nb, "--timeout=60"}, args...)...)
 }
 
 // protect sets port_security and waits until every node has the flows.
@@ -155,7 +155,7 @@ func (w *world) check(to int, what string, passes func(name string) bool) {
 		w.t.Fatal(err)
 	}
 	for name, frame := range probes(w.t, to) {
-		ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 		got, err := Probe(ctx, w.ports[1], w.ports[to], frame, own)
 		cancel()
 		if err != nil {

@@ -31,7 +31,7 @@ func TestProxyFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			begin := time.Now()
-			got, open := throughProxy(t, c.fault, said, c.stays)
+			got, open := throughProxy(t, c.fault, said, len(c.want), c.stays)
 			if !bytes.Equal(got, c.want) || open != c.stays {
 				t.Errorf("got %q, open %t; want %q, %t", got, open, c.want, c.stays)
 			}
@@ -42,8 +42,9 @@ func TestProxyFaults(t *testing.T) {
 	}
 }
 
-// throughProxy gives what arrives, and whether the connection is open afterwards. The server keeps its end open if asked.
-func throughProxy(t *testing.T, f Fault, said []byte, keep bool) (got []byte, open bool) {
+// throughProxy gives what arrives, and whether the connection is open afterwards. The server keeps its end open if asked, and then so
+// many bytes must come.
+func throughProxy(t *testing.T, f Fault, said []byte, comes int, keep bool) (got []byte, open bool) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ovs")
 	if err != nil {
@@ -77,14 +78,21 @@ func throughProxy(t *testing.T, f Fault, said []byte, keep bool) (got []byte, op
 		t.Fatal(err)
 	}
 	defer func() { _ = client.Close() }()
-	patience := 10 * time.Second
-	if keep {
-		patience = 300 * time.Millisecond
-	}
+	patience := time.Minute
 	if err := client.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	got, err = io.ReadAll(client)
+	if keep { // what comes has all the time it takes; only then is it waited for in vain
+		if got, err = io.ReadAll(io.LimitReader(client, int64(comes))); err != nil {
+			t.Fatal(err)
+		}
+		patience = 300 * time.Millisecond
+		if err := client.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rest, err := io.ReadAll(client)
+	got = append(got, rest...)
 	if p.Connections() != 1 {
 		t.Errorf("%d connections were counted", p.Connections())
 	}

@@ -4,6 +4,7 @@ package dbfile
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -130,13 +131,20 @@ func (d *dice) columns() string {
 	return strings.Join(append(members, `"name":`+d.atom(String)), ",")
 }
 
-func newDice(t *testing.T, seed uint64) *dice {
+// seedFlag is the same each time unless asked for, so that what passed once passes again.
+var seedFlag = flag.Uint64("dbfile.seed", 1, "seed of the random transactions; 0 takes another one each time")
+
+func newDice(t *testing.T) *dice {
 	t.Helper()
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
 	s, err := parseSchema(oddSchema)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("seed %d", seed)
+	t.Logf("the same again: -dbfile.seed=%d", seed)
 	return &dice{Rand: rand.New(rand.NewPCG(seed, 0)), schema: s}
 }
 
@@ -186,7 +194,7 @@ func createOdd(t *testing.T) string {
 // Random transactions, with compactions between them: the file gives what the server holds, and so does its backup.
 func TestRandomTransactions(t *testing.T) {
 	s := serve(t, createOdd(t))
-	d := newDice(t, rand.Uint64())
+	d := newDice(t)
 	done := 0
 	for round := range 6 {
 		s.transact("Odd", `{"op":"insert","table":"Kid","uuid-name":"kid","row":{}}`, `{"op":"insert","table":"Root","row":{"i":77,"kids":["named-uuid","kid"]}}`)
@@ -219,7 +227,7 @@ func TestRandomTransactions(t *testing.T) {
 // A file that is cut or damaged anywhere gives the rows that the real reader finds in what is left.
 func TestDamagedAsTheServerReadsIt(t *testing.T) {
 	s := serve(t, createOdd(t))
-	d := newDice(t, rand.Uint64())
+	d := newDice(t)
 	for range 40 {
 		s.transact("Odd", d.operations()...)
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -85,7 +86,7 @@ func (s *server) control() string { return filepath.Join(s.dir, "ctl") }
 // ask runs ovsdb-client, again and again while the server does not answer yet or has no leader.
 func (s *server) ask(command string, args ...string) string {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
 	for {
 		out, err := tryTool(ctx, "ovsdb-client", append([]string{"--timeout=5", command, s.socket()}, args...)...)
@@ -131,7 +132,7 @@ func (s *server) appctl(args ...string) string {
 func (s *server) compact(database string, shows func(*Database) bool) {
 	s.t.Helper()
 	s.appctl("ovsdb-server/compact", database)
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !shows(s.read()) {
 		if time.Now().After(deadline) {
 			s.t.Fatal("the file does not become compacted")
@@ -144,7 +145,7 @@ func (s *server) compact(database string, shows func(*Database) bool) {
 func (s *server) waitFor(database, want string) {
 	s.t.Helper()
 	s.ask("list-dbs")
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		out, err := tryTool(s.t.Context(), "ovs-appctl", "-t", s.control(), "cluster/status", database)
 		if err == nil && strings.Contains(out, want) {
@@ -181,13 +182,21 @@ func (s *server) dump(database string) string {
 	return s.ask("dump", "--format=json", database)
 }
 
-// freePort gives a TCP port of the loopback that nobody listens on.
+// freePort gives a TCP port of the loopback that nobody listens on, and that is given to no outgoing connection: Linux takes those from
+// 32768 on.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, count, tries = 10000, 10000, 100
+	var last error
+	for range tries {
+		port := first + rand.IntN(count)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			_ = l.Close()
+			return port
+		}
+		last = err
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal(last)
+	return 0
 }

@@ -194,7 +194,7 @@ func (n *node1) running(name string) *corev1.Pod {
 
 func (n *node1) until(what string, ok func() bool) {
 	n.t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			n.t.Fatalf("never: %s", what)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -314,19 +315,29 @@ func kubeconfigOf(c *rest.Config) api.Config {
 	}
 }
 
+// Ports of the program are taken from below those that Linux gives to outgoing connections (32768 and up), and from others than the
+// control plane's: none may be gone when the program starts again.
+const (
+	firstPort = 10000
+	portCount = 10000
+	portTries = 100
+)
+
 // freePorts gives ports of the loopback interface that nobody listens on.
 func freePorts(n int) (ports []int, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
+	var last error
+	for range portTries {
+		if len(ports) == n {
+			return ports, nil
+		}
+		port := firstPort + rand.IntN(portCount)
+		l, taken := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if taken != nil {
+			last = taken
+			continue
 		}
 		defer func() { err = errors.Join(err, l.Close()) }()
-		addr, ok := l.Addr().(*net.TCPAddr)
-		if !ok {
-			return nil, fmt.Errorf("%v is not a TCP address", l.Addr())
-		}
-		ports = append(ports, addr.Port)
+		ports = append(ports, port)
 	}
-	return ports, nil
+	return nil, fmt.Errorf("no %d free loopback ports between %d and %d: %w", n, firstPort, firstPort+portCount-1, last)
 }

@@ -200,7 +200,7 @@ func (p *replay) compare(r *run, when string, annotations map[string]string, por
 // warnings gives the pod's distinct warnings. Events are written in the background, so it waits for as many as wanted.
 func (p *replay) warnings(namespace, pod string, want int) []string {
 	p.t.Helper()
-	for end := time.Now().Add(3 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(settleTimeout); ; time.Sleep(10 * time.Millisecond) {
 		events, err := p.kube.CoreV1().Events(namespace).List(p.t.Context(), metav1.ListOptions{FieldSelector: "involvedObject.name=" + pod})
 		check(p.t, err)
 		var list []string

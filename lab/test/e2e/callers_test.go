@@ -110,7 +110,7 @@ func call(t *testing.T, pair *pki.Pair) int {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	answer, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Do(req)
+	answer, err := (&http.Client{Transport: transport, Timeout: waitTime}).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 
@@ -32,7 +31,7 @@ func TestThreat34Rubbish(t *testing.T) {
 		t.Fatal("no authority in the registration")
 	}
 	client := http.Client{
-		Timeout:   10 * time.Second,
+		Timeout:   waitTime,
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trust, MinVersion: tls.VersionTLS12}},
 	}
 	defer client.CloseIdleConnections()

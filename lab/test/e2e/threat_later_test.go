@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"testing"
-	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -117,7 +116,7 @@ func TestThreatT03ArbitraryIdentity(t *testing.T) {
 	if err := p.patch(t.Context(), pod, map[string]any{kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups): "sg1"}); err != nil {
 		t.Fatalf("a security group for a strict port: %v", err)
 	}
-	time.Sleep(settleTime)
+	followed(t)
 	if after := portSecurityOf(t, kubeovn.PortName(pod.Name, pod.Namespace, kubeovn.DefaultProvider)); after != before {
 		t.Errorf("port_security became %s, was %s", after, before)
 	}

@@ -246,5 +246,10 @@ func labelText(label map[string]string) string {
 	return metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: label})
 }
 
-// settleTime is how long something that must not happen is waited for.
-const settleTime = 200 * time.Millisecond
+// followed waits until Kube-OVN has done what it does about everything that was written to pods so far, however busy it is: it takes
+// them in turn, and one that is made now has its port. What is under way in another of its hands has a moment more.
+func followed(t *testing.T) {
+	t.Helper()
+	run(t, tenantNamespace, nil)
+	time.Sleep(200 * time.Millisecond)
+}

@@ -5,7 +5,6 @@ package e2e
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -49,7 +48,7 @@ func tryLater(t *testing.T, p person, subresources ...string) {
 			}
 		})
 	}
-	time.Sleep(settleTime)
+	followed(t)
 	strictInOVN(t, pod.Namespace, pod.Name)
 }
 
@@ -123,7 +122,7 @@ func TestThreat08AnnotationFedRebuild(t *testing.T) {
 	pod := allocated(t, p, nil)
 	both := map[string]any{ipAddress: "0.0.0.0/0", portSecurity: "true", kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups): "sg1"}
 	mustRefuse(t, "an address and a security update at once", p.patch(t.Context(), pod, both), ipAddress)
-	time.Sleep(settleTime)
+	followed(t)
 	strictInOVN(t, pod.Namespace, pod.Name)
 }
 
