@@ -166,9 +166,15 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// awaitWebhook waits until the API server asks the webhook again; it learns of a registration by watching.
+// awaitWebhook waits until the API server asks the webhook again; it learns of a registration by watching. One from before, which led
+// elsewhere, does not count.
 func awaitWebhook(t *testing.T) {
 	t.Helper()
+	own := "https://" + strings.Replace(guard.Webhook, "127.0.0.1", "localhost", 1) + "/"
+	eventually(t, "the webhook to be registered where it is", func() (bool, error) {
+		now, err := guard.Registration(cleanup(t))
+		return err == nil && len(now.Webhooks) > 0 && strings.HasPrefix(*now.Webhooks[0].ClientConfig.URL, own), nil
+	})
 	p := tenant(t)
 	eventually(t, "pods to be created as before", func() (bool, error) {
 		pod, err := p.dryRun(cleanup(t), tenantNamespace, nil)
