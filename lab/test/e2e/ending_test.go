@@ -5,10 +5,13 @@ package e2e
 import (
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -41,8 +44,30 @@ func TestReplicaEndsUnderLoad(t *testing.T) {
 	front.add(second.Webhook)
 	awaitSelfTest(t, true)
 
+	secret, err := world.Kube.CoreV1().Secrets("ovnguard-system").Get(t.Context(), "ovnguard-webhook-certificate", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	load := startLoad(t)
 	load.await(t, 40)
+	// The API server keeps connections, and so may not notice; whoever connects anew does.
+	var answered, lost atomic.Int64
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(loadPause):
+			}
+			if servesAt(t, front.address, secret.Data[corev1.TLSCertKey]) {
+				answered.Add(1)
+			} else {
+				lost.Add(1)
+			}
+		}
+	}()
 	heard := time.AfterFunc(notHeard, func() { front.remove(second.Webhook) })
 	defer heard.Stop()
 	time.Sleep(wait) // as the kubelet does before it tells the program to end
@@ -52,7 +77,12 @@ func TestReplicaEndsUnderLoad(t *testing.T) {
 	time.Sleep(notHeard)
 	load.await(t, 40)
 	load.stop()
-	t.Logf("%d pods strict, %d refused", load.strict.Load(), load.refused.Load())
+	close(done)
+	<-ended
+	t.Logf("%d pods strict, %d refused; %d connections answered, %d not", load.strict.Load(), load.refused.Load(), answered.Load(), lost.Load())
+	if answered.Load() == 0 || lost.Load() > 0 {
+		t.Errorf("%d connections were answered and %d not, although a replica was there", answered.Load(), lost.Load())
+	}
 	if n := load.loose.Load(); n > 0 {
 		t.Errorf("%d pods were made that are not strict", n)
 	}

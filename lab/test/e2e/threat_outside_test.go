@@ -43,8 +43,8 @@ func definition(name, config string) any {
 	}
 }
 
-// network makes a network of the tenant, which goes when the test ends.
-func network(t *testing.T, p person, name, config string) {
+// tenantNetwork makes a network of the tenant, which goes when the test ends.
+func tenantNetwork(t *testing.T, p person, name, config string) {
 	t.Helper()
 	if _, err := p.do(t.Context(), http.MethodPost, definitionsPath, definition(name, config)); err != nil {
 		t.Fatal(err)
@@ -95,9 +95,9 @@ func forbidsOthers(t *testing.T, outside string) (allow func()) {
 func TestThreat12ForbiddenNIC(t *testing.T) {
 	p, outside, both, blue := tenant(t), unique("outside"), unique("both"), unique("blue")
 	definer := mayDefine(t)
-	network(t, definer, outside, ofMacvlan)
-	network(t, definer, both, ofBoth(both))
-	network(t, definer, blue, ofOVN(blue))
+	tenantNetwork(t, definer, outside, ofMacvlan)
+	tenantNetwork(t, definer, both, ofBoth(both))
+	tenantNetwork(t, definer, blue, ofOVN(blue))
 	asks := func(text string) map[string]string { return map[string]string{kubeovn.Networks: text} }
 	onBlue := wish{name: "of OVN", annotations: asks(blue), keeps: map[string]string{kubeovn.AttachmentProvider(tenantNamespace, blue).Key(kubeovn.PortSecurity): "true"}}
 
@@ -131,8 +131,8 @@ func TestThreat12ForbiddenNIC(t *testing.T) {
 func TestThreat12DefinitionChangedUnderPods(t *testing.T) {
 	p, outside, blue := tenant(t), unique("outside"), unique("blue")
 	definer := mayDefine(t)
-	network(t, definer, outside, ofMacvlan)
-	network(t, definer, blue, ofOVN(blue))
+	tenantNetwork(t, definer, outside, ofMacvlan)
+	tenantNetwork(t, definer, blue, ofOVN(blue))
 	pod := allocated(t, p, map[string]string{kubeovn.Networks: blue})
 	turn := func(config string) error {
 		_, err := definer.do(t.Context(), http.MethodPatch, definitionsPath+"/"+blue, map[string]any{"spec": map[string]any{"config": config}})

@@ -63,6 +63,11 @@ func (s *strictTown) Pod(context.Context, string, string) (*admission.Pod, error
 	return s.pod, nil
 }
 
+// Definition implements admission.World: no policy here asks for it.
+func (s *strictTown) Definition(context.Context, kubeovn.Attachment) admission.Definition {
+	return admission.Definition{}
+}
+
 // attempt is a request about a pod: how, by whom, and what the pod was and would be.
 type attempt struct {
 	user, path string // path is "create", "update", "status" or "binding"
