@@ -32,8 +32,8 @@ func (k knowing) ready(r *http.Request) error {
 	if err := k.serves(r); err != nil {
 		return err
 	}
-	if late := !k.now().Before(k.until); late && k.fails() {
-		return nil
+	if !k.now().Before(k.until) && k.failing() != nil {
+		return nil //nolint:nilerr // what cannot be read is not waited for
 	}
 	var missing []string
 	k.monitor.Read(func(inv *inventory.Inventory) {
@@ -46,6 +46,3 @@ func (k knowing) ready(r *http.Request) error {
 	}
 	return nil
 }
-
-// fails tells that something cannot be read.
-func (k knowing) fails() bool { return k.failing() != nil }
