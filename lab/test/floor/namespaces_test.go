@@ -172,7 +172,7 @@ func TestNamespaceFloorComparesRanks(t *testing.T) {
 // The floor asks for the verb only where the webhook does, whatever policies there are.
 func TestNamespaceFloorRefusesNothingThatTheWebhookAllows(t *testing.T) {
 	e := newExpressions(t)
-	r := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // the same draw each time
+	r := rand.New(rand.NewPCG(5, 6))
 	one := func(of ...string) string { return of[r.IntN(len(of))] }
 	drawn := func() *corev1.Namespace {
 		var keys []string
@@ -194,7 +194,7 @@ func TestNamespaceFloorRefusesNothingThatTheWebhookAllows(t *testing.T) {
 		var policies []v1alpha1.PortSecurityPolicy
 		for n := range r.IntN(3) {
 			p := loose(v1alpha1.Level(one("strict", "mac", "open", "")), func(s *v1alpha1.PortSecurityPolicySpec) {
-				s.Priority = int32(r.IntN(3)) //nolint:gosec // 0 to 2
+				s.Priority = int32(r.IntN(3))
 				s.Layer2Forward = v1alpha1.Permission(one("Allow", "Forbid", ""))
 				s.Mode = v1alpha1.Mode(one("enforce", "warn", ""))
 				if r.IntN(3) == 0 {

@@ -226,9 +226,12 @@ var (
 	owners = []admission.OwnerReference{
 		{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "vm", UID: "1", Controller: true},
 		{APIVersion: "kubevirt.io.example.org/v1", Kind: "VirtualMachineInstance", Name: "vm", UID: "2"},
-		{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "r", UID: "3", Controller: true}, {APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "r", UID: "3"},
-		{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "s", UID: "4"}, {APIVersion: "v1", Kind: "ReplicationController", Name: "c", UID: "5", Controller: true},
-		{APIVersion: "kruise.io/v1", Kind: "StatefulSet", Name: "k", UID: "6", Controller: true}, {APIVersion: "v1", Kind: "Node", Name: "n", UID: "7"},
+		{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "r", UID: "3", Controller: true},
+		{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "r", UID: "3"},
+		{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "s", UID: "4"},
+		{APIVersion: "v1", Kind: "ReplicationController", Name: "c", UID: "5", Controller: true},
+		{APIVersion: "kruise.io/v1", Kind: "StatefulSet", Name: "k", UID: "6", Controller: true},
+		{APIVersion: "v1", Kind: "Node", Name: "n", UID: "7"},
 	}
 )
 
@@ -279,7 +282,7 @@ func TestFloorRefusesNothingThatTheWebhooksAllow(t *testing.T) {
 	for key, values := range certain {
 		all[key] = append(slices.Clone(all[key]), values...)
 	}
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same draw each time
+	r := rand.New(rand.NewPCG(1, 2))
 	allowed := map[string]int{}
 	for range 3000 {
 		a := draw(r, all)
@@ -302,7 +305,7 @@ func TestFloorRefusesNothingThatTheWebhooksAllow(t *testing.T) {
 // Of what needs no knowledge of the cluster, the floor refuses all that the webhooks refuse: so that it holds while they are gone.
 func TestThreat32FloorRefusesWhatIsCertain(t *testing.T) {
 	j := newJudges(t)
-	r := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // the same draw each time
+	r := rand.New(rand.NewPCG(3, 4))
 	refusals := 0
 	for range 3000 {
 		a := draw(r, certain)
