@@ -41,39 +41,53 @@ func heard(m *monitor.Monitor, s kube.Source) {
 }
 
 // followKubernetes feeds the monitor from the API server. It returns when everything that is there has been read once;
-// reading is told what is read, since a kind that must not be read is waited for, without an error, until it may be. The kinds after it
-// do not wait for it. The error is that the service ends.
+// reading is told what is waited for, since a kind that must not be read is waited for, without an error, until it may be. Pods, the last
+// of the sources, are read when what they refer to has been, or that takes too long. The error is that the service ends.
 func followKubernetes(ctx context.Context, mgr ctrl.Manager, m *monitor.Monitor, w *watches, log logr.Logger, reading func(what string)) error {
-	type late struct {
-		what  string
-		ended chan error
+	sources := kube.Sources()
+	last := len(sources) - 1
+	ended := make([]chan error, len(sources))
+	what := make([]string, len(sources))
+	begin := func(i int) {
+		what[i], ended[i] = sources[i].Kind.GroupKind().String()+" from the API server", make(chan error, 1)
+		go func() { ended[i] <- followSource(ctx, mgr, sources[i], m, w, log, what[i]) }()
 	}
-	var waiting []late
-	for _, s := range kube.Sources() {
-		what := s.Kind.GroupKind().String() + " from the API server"
-		reading(what)
-		ended := make(chan error, 1)
-		go func() { ended <- followSource(ctx, mgr, s, m, w, log, what) }()
+	for i := range last {
+		begin(i)
+	}
+	// wait waits for a source, as long as the patience lasts; nil is for ever.
+	wait := func(i int, patience <-chan time.Time) error {
+		if ended[i] == nil {
+			return nil
+		}
+		reading(what[i])
 		select {
-		case err := <-ended:
-			if err != nil {
-				return err
-			}
-		case <-time.After(nextAfter):
-			waiting = append(waiting, late{what, ended})
+		case err := <-ended[i]:
+			ended[i] = nil
+			return err
+		case <-patience:
+			return nil
 		}
 	}
-	for _, l := range waiting {
-		reading(l.what)
-		if err := <-l.ended; err != nil {
+	patience := make(chan time.Time)
+	timer := time.AfterFunc(podsAfter, func() { close(patience) })
+	defer timer.Stop()
+	for i := range last {
+		if err := wait(i, patience); err != nil {
+			return err
+		}
+	}
+	begin(last)
+	for i := range sources {
+		if err := wait(i, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// nextAfter is how long a kind is waited for before the next one is read beside it.
-const nextAfter = 3 * time.Second
+// podsAfter is how long pods wait for what they refer to.
+const podsAfter = 3 * time.Second
 
 // followSource feeds the monitor from one kind, and returns when what is there has been read once, or there is none. The error is that
 // the service ends.

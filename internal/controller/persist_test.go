@@ -88,7 +88,7 @@ func TestRequiredKindsAreWaitedFor(t *testing.T) {
 		m := monitor.New(monitor.SystemClock{}, monitor.Observers{})
 		expect(m)
 		go func() {
-			time.Sleep(2 * nextAfter)
+			time.Sleep(2 * podsAfter)
 			m.Read(func(inv *inventory.Inventory) {
 				if got := inv.Unread("Namespace", inventory.Pods, inventory.Records); !slices.Equal(got, []inventory.Kind{"Namespace"}) {
 					t.Errorf("%v have not been read, want Namespace alone", got)

@@ -88,7 +88,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	expect(judge)
 	answers := knowing{mgr.GetWebhookServer().StartedChecker(), judge, seen.failing, time.Now().Add(knowsWithin), time.Now}
 	wake := make(chan event.GenericEvent, 1)
-	selftest, err := addSelfTest(mgr, o, w, callers, func() {
+	selftest, err := addSelfTest(mgr, o, w, callers, func() error { return answers.ready(nil) }, func() {
 		select {
 		case wake <- event.GenericEvent{Object: &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: configurationName}}}:
 		default: // it is about to look already

@@ -65,8 +65,9 @@ func newSelfTest(probe func(context.Context) outcome, every time.Duration, servi
 	return s
 }
 
-// addSelfTest has the manager run the self-test.
-func addSelfTest(mgr ctrl.Manager, o Options, w *world, callers *serving.Callers, unguarded func()) (*selfTest, error) {
+// addSelfTest has the manager run the self-test while the webhook answers, and says no less than it will: what has not been read yet makes
+// it refuse more.
+func addSelfTest(mgr ctrl.Manager, o Options, w *world, callers *serving.Callers, answers func() error, unguarded func()) (*selfTest, error) {
 	config := rest.CopyConfig(o.REST) // not the manager's: what is asked here says nothing of its caches
 	config.Timeout = selfTestTimeout
 	clients, err := kubernetes.NewForConfig(config)
@@ -75,8 +76,7 @@ func addSelfTest(mgr ctrl.Manager, o Options, w *world, callers *serving.Callers
 	}
 	p := newProber(clients.CoreV1().Pods(o.SelfTestNamespace), o, w)
 	p.callers = callers
-	started := mgr.GetWebhookServer().StartedChecker()
-	s := newSelfTest(p.run, o.SelfTestInterval, func() error { return started(nil) }, unguarded, mgr.GetLogger().WithName("selftest"))
+	s := newSelfTest(p.run, o.SelfTestInterval, answers, unguarded, mgr.GetLogger().WithName("selftest"))
 	if err := errors.Join(metrics.Registry.Register(s), metrics.Registry.Register(s.failed)); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
