@@ -79,8 +79,12 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
+	facts, err := addFacts(mgr)
+	if err != nil {
+		return err
+	}
 	w := &world{
-		lookup: kube.Lookup{Cache: mgr.GetClient(), Live: mgr.GetAPIReader()}, monitor: judge, accounts: o.Accounts, reviews: live,
+		lookup: kube.Lookup{Cache: facts.facts, Live: mgr.GetAPIReader()}, monitor: judge, accounts: o.Accounts, reviews: live,
 	}
 	if err := addWebhooks(mgr, o, w, callers); err != nil {
 		return err
@@ -124,7 +128,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
-	auditor, err := addAudit(mgr, o, judge, seen, log)
+	auditor, err := addAudit(facts, o, judge, seen, log)
 	if err != nil {
 		return err
 	}
@@ -139,7 +143,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	report := &openreports.Writer{Client: live, Book: reports, Log: log.WithName("reports"), Wrote: counts.of(writesReport)}
 	lead.do(auditor.once(report.Run))
 	stature := &status.Writer{
-		Cache: mgr.GetClient(), Client: live, Book: statuses, Namespace: judge.Namespace, Log: log.WithName("status"), Wrote: counts.of(writesStatus), Now: time.Now,
+		Cache: facts.facts, Client: live, Book: statuses, Namespace: judge.Namespace, Log: log.WithName("status"), Wrote: counts.of(writesStatus), Now: time.Now,
 	}
 	lead.do(auditor.once(stature.Run))
 	teller := &events.Writer{Client: live, Book: told, Instance: lead.lock.Identity(), Log: log.WithName("events"), Wrote: counts.of(writesEvent)}

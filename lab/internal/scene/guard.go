@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -216,6 +217,20 @@ func (g *Guard) ready(ctx context.Context) bool {
 // Registration gives the webhook configuration.
 func (g *Guard) Registration(ctx context.Context) (*admissionregistrationv1.MutatingWebhookConfiguration, error) {
 	return g.scene.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, "ovnguard", metav1.GetOptions{})
+}
+
+// URL gives where the program has the API server ask it.
+func (g *Guard) URL() string {
+	url := ""
+	args := append(slices.Clip(g.args), g.extra...)
+	for i, arg := range args {
+		if value, ok := strings.CutPrefix(arg, "--webhook-url="); ok {
+			url = value
+		} else if arg == "--webhook-url" && i+1 < len(args) {
+			url = args[i+1]
+		}
+	}
+	return url
 }
 
 // Stop ends the program with SIGTERM and waits for it. It is no error where it does not run.

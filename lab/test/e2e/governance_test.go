@@ -433,8 +433,8 @@ func TestThreat47NamespaceMadeAgain(t *testing.T) {
 		return err == nil, nil
 	})
 	till()
-	inEffect(metav1.ConditionFalse, "NotApproved", 0)
-	if _, err := second.do(t.Context(), http.MethodPatch, one, map[string]any{"spec": map[string]any{"approvedBy": approver}}); err != nil {
+	approval := map[string]any{"approvedBy": approver, "approvedRequest": inEffect(metav1.ConditionFalse, "NotApproved", 0).Spec.RequestID}
+	if _, err := second.do(t.Context(), http.MethodPatch, one, map[string]any{"spec": approval}); err != nil {
 		t.Fatal(err)
 	}
 	kept := inEffect(metav1.ConditionTrue, "", 1)

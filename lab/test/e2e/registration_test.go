@@ -183,7 +183,7 @@ func TestRights(t *testing.T) {
 // elsewhere, does not count.
 func awaitWebhook(t *testing.T) {
 	t.Helper()
-	own := "https://" + strings.Replace(guard.Webhook, "127.0.0.1", "localhost", 1) + "/"
+	own := guard.URL() + "/"
 	eventually(t, "the webhook to be registered where it is", func() (bool, error) {
 		now, err := guard.Registration(cleanup(t))
 		return err == nil && len(now.Webhooks) > 0 && strings.HasPrefix(*now.Webhooks[0].ClientConfig.URL, own), nil

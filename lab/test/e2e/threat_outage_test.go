@@ -119,7 +119,7 @@ func TestThreat29WebhookDown(t *testing.T) {
 		forged := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: "web-", Annotations: annotations}, Spec: podSpec()}
 		forged.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7b1f6d4e-0000-4000-8000-000000000002", Controller: &yes}}
 		_, err := p.CoreV1().Pods(tenantNamespace).Create(t.Context(), forged, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		mustRefuse(t, "a pod with another's owner, "+name, err, "ReplicaSet router")
+		mustFloor(t, "a pod with another's owner, "+name, err, admissionpolicy.FloorName)
 	}
 	if err := guard.Kill(); err != nil {
 		t.Fatal(err)
