@@ -141,14 +141,26 @@ func inRow(row *ovn.Port) (portsec.Identity, error) {
 	return parseIdentity(mac, strings.Fields(addresses)...)
 }
 
-// unrecorded gives what ports had although Kube-OVN had recorded nothing like it.
+// unrecorded gives what ports had although Kube-OVN had recorded it for another port, or had recorded nothing like it again and again: of a
+// pod that is gone before it could be recorded, now and then only the row is seen.
 func (f *follower) unrecorded() (out []string) {
+	var never []string
 	for port, identities := range f.had {
 		for identity := range identities {
-			if !f.recorded[port][identity] {
-				out = append(out, fmt.Sprintf("%s had %s, and by Kube-OVN's records never anything but %q", port, identity, slices.Sorted(maps.Keys(f.recorded[port]))))
+			if f.recorded[port][identity] {
+				continue
+			}
+			never = append(never, fmt.Sprintf("%s had %s, and by Kube-OVN's records never anything but %q", port, identity, slices.Sorted(maps.Keys(f.recorded[port]))))
+			for other, theirs := range f.recorded {
+				if other != port && theirs[identity] {
+					out = append(out, fmt.Sprintf("%s had %s, which was recorded for %s alone", port, identity, other))
+				}
 			}
 		}
+	}
+	const fleeting = 5
+	if len(never) > fleeting {
+		out = append(out, never...)
 	}
 	return out
 }

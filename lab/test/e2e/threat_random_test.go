@@ -46,7 +46,7 @@ func TestTenantNeverLoosens(t *testing.T) {
 		}
 	})
 	followed := follow(t, tenantNamespace, elsewhere)
-	seed := rand.Uint64()
+	const seed = uint64(1)
 	t.Logf("seed %d", seed)
 	var left, made, changed, refused atomic.Int64
 	left.Store(requests)
