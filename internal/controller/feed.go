@@ -23,9 +23,9 @@ const retryMissing = 15 * time.Second
 func kindOf(s kube.Source) inventory.Kind { return inventory.Kind(s.Kind.GroupKind().String()) }
 
 // expect tells the monitor what will be read: until it has been, what is not there is not taken for what is not.
-func expect(m *monitor.Monitor) {
+func expect(m *monitor.Monitor, sources ...kube.Source) {
 	m.Change(func(inv *inventory.Inventory) []string {
-		for _, s := range kube.Sources() {
+		for _, s := range sources {
 			inv.Expect(kindOf(s))
 		}
 		return nil
@@ -143,10 +143,7 @@ func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Mon
 	if err != nil {
 		return err
 	}
-	m.Change(func(inv *inventory.Inventory) []string { // it may be served only now
-		inv.Expect(kindOf(s))
-		return nil
-	})
+	expect(m, s) // it may be served only now
 	w.want(mapping.Resource)
 	informer, err := mgr.GetCache().GetInformer(ctx, s.Object())
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // The webhook is ready when it serves and knows the cluster, or when it has waited long enough for what it may not read.
 func TestKnowing(t *testing.T) {
 	m := monitor.New(monitor.SystemClock{}, monitor.Observers{})
-	expect(m)
+	expect(m, kube.Sources()...)
 	start := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	now := start
 	var serves, failing error

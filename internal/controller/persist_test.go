@@ -86,7 +86,7 @@ func TestRequiredKindsAreWaitedFor(t *testing.T) {
 		}
 		server := &slowServer{caches: &informertest.FakeInformers{Scheme: scheme}, silent: 5}
 		m := monitor.New(monitor.SystemClock{}, monitor.Observers{})
-		expect(m)
+		expect(m, kube.Sources()...)
 		go func() {
 			time.Sleep(2 * podsAfter)
 			m.Read(func(inv *inventory.Inventory) {

@@ -89,7 +89,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err := addWebhooks(mgr, o, w, callers); err != nil {
 		return err
 	}
-	expect(judge)
+	expect(judge, kube.Sources()...)
 	answers := knowing{mgr.GetWebhookServer().StartedChecker(), judge, seen.failing, time.Now().Add(knowsWithin), time.Now}
 	wake := make(chan event.GenericEvent, 1)
 	selftest, err := addSelfTest(mgr, o, w, callers, func() error { return answers.ready(nil) }, func() {
