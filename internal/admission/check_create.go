@@ -15,8 +15,8 @@ import (
 const maxAttachments = 32
 
 // CheckCreate says why a pod must not be made as it is. It is the last word: whatever other webhooks made of the pod, this is
-// what Kube-OVN will read.
-func (v *View) CheckCreate(p *Pod) []Refusal {
+// what Kube-OVN will read. The verdict is what was decided for its NICs.
+func (v *View) CheckCreate(p *Pod) ([]Refusal, Verdict) {
 	c := v.newCheck(p, false)
 	c.attachments(multus.Networks{})
 	for _, key := range slices.Sorted(maps.Keys(p.Metadata.Annotations)) {
@@ -28,7 +28,7 @@ func (v *View) CheckCreate(p *Pod) []Refusal {
 	c.wholePod()
 	c.owners(nil)
 	c.portName()
-	return c.refusals
+	return c.refusals, c.verdict()
 }
 
 // created checks one annotation of a pod that is to be made.

@@ -10,12 +10,12 @@ import (
 
 // CheckUpdate says why a pod must not be changed from old to p, by whichever path. What Kube-OVN reads of a pod is frozen once
 // the pod is there, but for what tightens; and nothing may change so that a port is decided looser than before.
-func (v *View) CheckUpdate(old, p *Pod) []Refusal {
+func (v *View) CheckUpdate(old, p *Pod) ([]Refusal, Verdict) {
 	before, after := old.Metadata.Annotations, p.Metadata.Annotations
 	keys := changed(before, after)
 	owners := slices.Equal(old.Metadata.Owners, p.Metadata.Owners)
 	if len(keys) == 0 && owners && maps.Equal(old.Metadata.Labels, p.Metadata.Labels) {
-		return nil
+		return nil, v.newCheck(p, true).verdict()
 	}
 	c, was := v.newCheck(p, true), v.newCheck(old, true)
 	for _, key := range keys {
@@ -34,7 +34,7 @@ func (v *View) CheckUpdate(old, p *Pod) []Refusal {
 	// What is granted to the owner may come later than the owner that somebody writes now.
 	c.owners(old.Metadata.Owners)
 	c.adopted(was)
-	return c.refusals
+	return c.refusals, c.verdict()
 }
 
 // changed gives the keys whose values differ, in order. An annotation that is there and empty is as good as none, but for those of which
@@ -174,13 +174,14 @@ func (c *check) adoptedBeforeKnown(owner *policy.Owner, was *check) bool {
 }
 
 // CheckBinding says why a Binding must not be applied to the pod: its annotations and labels are merged into those of the pod.
-func (v *View) CheckBinding(binding Metadata, pod *Pod) []Refusal {
+func (v *View) CheckBinding(binding Metadata, pod *Pod) ([]Refusal, Verdict) {
 	if pod.Spec.HostNetwork {
-		return nil
+		return nil, v.newCheck(pod, true).verdict()
 	}
 	merged := *pod
 	merged.Metadata.Annotations, merged.Metadata.Labels = merge(pod.Metadata.Annotations, binding.Annotations), merge(pod.Metadata.Labels, binding.Labels)
-	return v.CheckUpdate(pod, &merged)
+	refusals, _ := v.CheckUpdate(pod, &merged)
+	return refusals, v.newCheck(pod, true).verdict() // of the pod as it is: a Binding that is refused changes nothing
 }
 
 func merge(base, over map[string]string) map[string]string {

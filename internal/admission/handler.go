@@ -107,7 +107,7 @@ func mutatePod(ctx context.Context, world World, req admission.Request) (admissi
 			change.Violations = append(change.Violations, unread.String())
 		}
 		if len(change.Verdict.nics) == 0 { // none was looked at
-			change.Verdict = v.verdict(p, old != nil)
+			change.Verdict = v.newCheck(p, old != nil).verdict()
 		}
 	})
 	var response admission.Response
@@ -140,7 +140,7 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 			return tooLarge(why)
 		}
 		lookAt(ctx, world, req, nil, p, func(v *View) {
-			refusals, verdict = v.CheckCreate(p), v.verdict(p, false)
+			refusals, verdict = v.CheckCreate(p)
 		})
 	case req.Operation == admissionv1.Update && isPod(req) && (req.SubResource == "" || req.SubResource == "status"):
 		p, err := decodePod(req.Object.Raw)
@@ -158,7 +158,7 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 			return tooLarge(why)
 		}
 		lookAt(ctx, world, req, old, p, func(v *View) {
-			refusals, verdict = v.CheckUpdate(old, p), v.verdict(p, true)
+			refusals, verdict = v.CheckUpdate(old, p)
 		})
 	case req.Operation == admissionv1.Create && isBinding(req):
 		var binding struct {
@@ -181,7 +181,7 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 			return tooLarge(why)
 		}
 		world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
-			refusals, verdict = v.CheckBinding(binding.Metadata, p), v.verdict(p, true)
+			refusals, verdict = v.CheckBinding(binding.Metadata, p)
 		})
 	default:
 		return wrongReview("CREATE and UPDATE of pods, UPDATE of pods/status and CREATE of pods/binding", req)

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/internal/multus"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -37,13 +36,11 @@ func (v *Verdict) add(nic kubeovn.Provider, d policy.Decision) {
 	v.levels = append(v.levels, d.Level.String())
 }
 
-// verdict gives what is decided for the NICs of a pod: for the default one, where its networks cannot be read.
-func (v *View) verdict(p *Pod, trustOwner bool) Verdict {
+// verdict gives what was decided for the NICs of the pod: for the default one, where its networks cannot be told.
+func (c *check) verdict() Verdict {
 	var out Verdict
-	networks, _ := multus.Parse(v.Namespace.Name, p.Metadata.Annotations)
-	nics := nicsOf(networks)
-	for _, nic := range nics[:min(len(nics), maxAttachments+1)] { // who lists more is refused
-		out.add(nic.Provider, v.decide(p, nic.Provider, trustOwner))
+	for _, nic := range c.nics {
+		out.add(nic.Provider, c.decision(nic.Provider))
 	}
 	return out
 }

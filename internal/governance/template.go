@@ -219,7 +219,7 @@ func (g *Guard) foresee(ctx context.Context, a *Answer, namespace, maker, path s
 		change = v.ChangePod(p, nics)
 		after := *p
 		after.Metadata.Annotations = change.Apply(p.Metadata.Annotations)
-		refusals = v.CheckCreate(&after)
+		refusals, _ = v.CheckCreate(&after)
 	})
 	if path != "" {
 		path += "."
