@@ -21,8 +21,8 @@ const knowsWithin = 15 * time.Second
 type knowing struct {
 	serves  healthz.Checker
 	monitor *monitor.Monitor
-	// failing says what cannot be read; nil where nothing is known to be wrong.
-	failing func() error
+	// failing tells that something cannot be read.
+	failing func() bool
 	until   time.Time
 	now     func() time.Time
 }
@@ -32,8 +32,8 @@ func (k knowing) ready(r *http.Request) error {
 	if err := k.serves(r); err != nil {
 		return err
 	}
-	if !k.now().Before(k.until) && k.failing() != nil {
-		return nil //nolint:nilerr // what cannot be read is not waited for
+	if !k.now().Before(k.until) && k.failing() {
+		return nil // what cannot be read is not waited for
 	}
 	var missing []string
 	k.monitor.Read(func(inv *inventory.Inventory) {

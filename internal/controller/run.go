@@ -90,7 +90,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		return err
 	}
 	expect(judge, kube.Sources()...)
-	answers := knowing{mgr.GetWebhookServer().StartedChecker(), judge, seen.failing, time.Now().Add(knowsWithin), time.Now}
+	answers := knowing{mgr.GetWebhookServer().StartedChecker(), judge, func() bool { return seen.failing() != nil }, time.Now().Add(knowsWithin), time.Now}
 	wake := make(chan event.GenericEvent, 1)
 	selftest, err := addSelfTest(mgr, o, w, callers, func() error { return answers.ready(nil) }, func() {
 		select {
