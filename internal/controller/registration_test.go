@@ -50,7 +50,7 @@ func TestPodWebhook(t *testing.T) {
 }
 
 // api gives a client of an API server that holds these objects; what is written is counted, and fails as fail says.
-func api(t *testing.T, writes *int, fail func() error, objects ...client.Object) client.Client {
+func api(t *testing.T, writes *int, fail func() error, objects ...client.Object) client.WithWatch {
 	t.Helper()
 	scheme, err := kube.Scheme()
 	if err != nil {

@@ -49,7 +49,7 @@ func TestUnregisterGoesOn(t *testing.T) {
 	kept := &admissionregistrationv1.MutatingAdmissionPolicyBinding{ObjectMeta: name}
 	floor := &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: admissionpolicy.FloorName}}
 	inner := api(t, new(int), nil, kept, &admissionregistrationv1.MutatingAdmissionPolicy{ObjectMeta: name}, floor)
-	c := interceptor.NewClient(inner.(client.WithWatch), interceptor.Funcs{ //nolint:forcetypeassert // the fake client is one
+	c := interceptor.NewClient(inner, interceptor.Funcs{
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
 			if _, is := o.(*admissionregistrationv1.MutatingAdmissionPolicyBinding); is {
 				return errors.New("not this one")

@@ -172,8 +172,8 @@ func TestThreat25NamespaceWeakening(t *testing.T) {
 
 // Where policy is looser, what tightened a namespace is not taken away either, by whichever path: that loosens it as much.
 func TestThreat25TighteningTakenAway(t *testing.T) {
-	for name, tight := range map[string]map[string]any{
-		"the annotation": {"annotations": map[string]any{portSecurity: "true"}}, "the label": {"labels": map[string]any{"ovnguard.io/level": "strict"}},
+	for name, tight := range map[string]map[string]map[string]any{
+		"the annotation": {"annotations": {portSecurity: "true"}}, "the label": {"labels": {"ovnguard.io/level": "strict"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := namespace(t, nil)
@@ -185,7 +185,7 @@ func TestThreat25TighteningTakenAway(t *testing.T) {
 			}
 			taken, emptied := map[string]any{}, map[string]any{}
 			for field, entries := range tight {
-				for key := range entries.(map[string]any) { //nolint:forcetypeassert // the table above
+				for key := range entries {
 					taken[field], emptied[field] = map[string]any{key: nil}, map[string]any{key: ""}
 				}
 			}

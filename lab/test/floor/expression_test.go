@@ -68,25 +68,25 @@ func (e *expressions) holds(t *testing.T, text string, in map[string]any) bool {
 }
 
 // variables gives the request with the policy's variables; ok is false where it is none of the policy's.
-func (e *expressions) variables(t *testing.T, p *admissionregistrationv1.ValidatingAdmissionPolicy, in map[string]any) (with map[string]any, ok bool) {
+func (e *expressions) variables(t *testing.T, p *admissionregistrationv1.ValidatingAdmissionPolicy, in map[string]any) (with, known map[string]any, ok bool) {
 	t.Helper()
 	for _, c := range p.Spec.MatchConditions {
 		if !e.holds(t, c.Expression, in) {
-			return nil, false
+			return nil, nil, false
 		}
 	}
-	with, known := maps.Clone(in), map[string]any{}
+	with, known = maps.Clone(in), map[string]any{}
 	with["variables"] = known
 	for _, v := range p.Spec.Variables {
 		known[v.Name] = e.value(t, v.Expression, with)
 	}
-	return with, true
+	return with, known, true
 }
 
 // refusal gives the message with which the policy refuses the request, or "".
 func (e *expressions) refusal(t *testing.T, p *admissionregistrationv1.ValidatingAdmissionPolicy, in map[string]any) string {
 	t.Helper()
-	with, ok := e.variables(t, p, in)
+	with, _, ok := e.variables(t, p, in)
 	if !ok {
 		return ""
 	}

@@ -181,11 +181,11 @@ func (j *judges) request(t *testing.T, a attempt, p *admission.Pod) map[string]a
 // object gives a pod as it is in the API server, where what is empty is left out.
 func object(t *testing.T, p *admission.Pod) any {
 	t.Helper()
-	o, isMap := plain(t, p).(map[string]any)
-	if !isMap {
+	o, isObject := plain(t, p).(map[string]any)
+	metadata, hasMetadata := o["metadata"].(map[string]any)
+	if !isObject || !hasMetadata {
 		t.Fatal("no object")
 	}
-	metadata := o["metadata"].(map[string]any) //nolint:forcetypeassert // made above
 	for key, value := range metadata {
 		switch v := value.(type) {
 		case nil:
