@@ -32,15 +32,7 @@ func TestReplicaEndsUnderLoad(t *testing.T) {
 		}
 		awaitWebhook(t)
 	})
-	second, err := guard.Replica(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := second.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	second := replica(t)
 	front.add(second.Webhook)
 	awaitSelfTest(t, true)
 

@@ -222,15 +222,7 @@ func TestLeadIsTakenOver(t *testing.T) {
 	}
 	v := newVictim(t)
 	quiet(t)
-	second, err := guard.Replica(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := second.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	second := replica(t)
 	if led, err := leads(t.Context(), second); err != nil || led {
 		t.Errorf("the second replica leads: %v, %v", led, err)
 	}

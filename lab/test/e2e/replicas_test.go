@@ -23,15 +23,7 @@ import (
 // pod is ever made loose, and those that are refused are few and say why.
 func TestReplicasUnderLoad(t *testing.T) {
 	front := behindFront(t)
-	second, err := guard.Replica(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := second.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	second := replica(t)
 	front.add(second.Webhook)
 	awaitSelfTest(t, true)
 
@@ -135,6 +127,21 @@ func (l *load) await(t *testing.T, n int64) {
 	t.Helper()
 	until := l.strict.Load() + n
 	eventually(t, "pods to be made", func() (bool, error) { return l.strict.Load() >= until, nil })
+}
+
+// replica starts the program a second time, beside the one that all tests have, until the test ends.
+func replica(t *testing.T) *scene.Guard {
+	t.Helper()
+	second, err := guard.Replica(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := second.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return second
 }
 
 // front is one address with several servers behind it, as a Service has: it shares out connections, and leaves out servers that take
