@@ -39,11 +39,7 @@ func TestThreat32PoliciesWithoutTheirDefinition(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var writes int
 			fine := api(t, &writes, nil, open)
-			watching, ok := fine.(client.WithWatch)
-			if !ok {
-				t.Fatal("the client cannot watch")
-			}
-			broken := interceptor.NewClient(watching, interceptor.Funcs{
+			broken := interceptor.NewClient(fine, interceptor.Funcs{
 				List: func(ctx context.Context, next client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 					if _, policies := list.(*v1alpha1.PortSecurityPolicyList); policies && c.err != nil {
 						return c.err

@@ -413,6 +413,7 @@ func TestThreat47NamespaceMadeAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { deletePod(t, pod) }) // its port is not to go while the next test looks at all of them
 		return pod
 	}
 	inEffect := func(status metav1.ConditionStatus, reason string, ports int32) *v1alpha1.PortSecurityException {
