@@ -44,6 +44,7 @@ func withPolicies(t *testing.T) {
 			return err == nil && len(list.Items) == 0, err
 		})
 		awaitWebhook(t)
+		awaitNoPolicies(t)
 	})
 	p := tenant(t)
 	eventually(t, "the admission policies to be in force", func() (bool, error) {

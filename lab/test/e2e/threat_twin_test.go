@@ -127,6 +127,13 @@ func removeInstalled(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	awaitNoPolicies(t)
+}
+
+// awaitNoPolicies waits until the API server has forgotten admission policies that are gone: it goes on judging by them for a moment. The
+// program must be registered.
+func awaitNoPolicies(t *testing.T) {
+	t.Helper()
 	p, dry := tenant(t), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
 	eventually(t, "the API server to forget the admission policies", func() (bool, error) {
 		// Webhooks make pods strict as well, but no templates; and they refuse in other words.
