@@ -64,12 +64,12 @@ func controllerOf(o policy.Owner) (account string, known bool) {
 
 // Controllers gives the accounts by which Kubernetes itself makes the pods of workloads.
 func Controllers() []string {
-	users := []string{controllerManager}
-	for _, name := range controllers {
-		users = append(users, serviceAccount+"kube-system:"+name)
+	var users []string
+	for _, m := range Makers() {
+		users = append(users, m.Users...)
 	}
 	slices.Sort(users)
-	return users
+	return slices.Compact(users)
 }
 
 // Maker says which users make the pods of workloads of one kind.
@@ -91,9 +91,8 @@ func Makers() []Maker {
 // ControllerKinds gives the kinds of the owners whose pods only those accounts make.
 func ControllerKinds() []string {
 	var kinds []string
-	for groupKind := range controllers {
-		_, kind, _ := strings.Cut(groupKind, "/")
-		kinds = append(kinds, kind)
+	for _, m := range Makers() {
+		kinds = append(kinds, m.Kind)
 	}
 	slices.Sort(kinds)
 	return kinds

@@ -86,16 +86,19 @@ func (g *Guard) kubeOVN(req *admissionv1.AdmissionRequest) bool {
 }
 
 // known gives an error until all of some kinds have been read, of which the judgement would otherwise take what it does not know yet for
-// what is not there.
-func (g *Guard) known(kinds ...inventory.Kind) error {
+// what is not there. untold is what cannot be told until then, as in "whose this is".
+func (g *Guard) known(untold string, kinds ...inventory.Kind) error {
 	var unread []inventory.Kind
 	g.Look(func(inv *inventory.Inventory) { unread = inv.Unread(kinds...) })
 	if len(unread) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s have not been read yet, so that it cannot be told whose this is; try again in a moment (where it stays so, "+
-		"/readyz/audit of ovnguard says what it may not read)", admission.Listed(unread))
+	return fmt.Errorf("%s have not been read yet, so that it cannot be told %s; try again in a moment (where it stays so, "+
+		"/readyz/audit of ovnguard says what it may not read)", admission.Listed(unread), untold)
 }
+
+// whoseThisIs is what cannot be told of addresses, subnets and names.
+const whoseThisIs = "whose this is"
 
 // exempt tells whether the user may loosen the namespace. The error is fit for the user.
 func (g *Guard) exempt(ctx context.Context, user authenticationv1.UserInfo, namespace string) (bool, error) {

@@ -97,8 +97,10 @@ func (g *Guard) grantable(ctx context.Context, a *Answer, o *v1alpha1.PortSecuri
 	if len(a.Denials) > 0 {
 		return nil
 	}
-	if err := g.known(append(inventory.Holding, inventory.Pods)...); err != nil && len(e.Pairs) > 0 {
-		return err
+	if len(e.Pairs) > 0 {
+		if err := g.known(whoseThisIs, append(inventory.Holding, inventory.Pods)...); err != nil {
+			return err
+		}
 	}
 	g.Look(func(inv *inventory.Inventory) { a.overlaps(inv, &e, o) })
 	return nil

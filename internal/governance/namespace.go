@@ -266,7 +266,7 @@ func (g *Guard) selected(old, now policy.Namespace) (out []string, err error) {
 	if maps.Equal(old.Labels, now.Labels) {
 		return nil, nil
 	}
-	if err := g.known(inventory.Subnets, inventory.VPCs); err != nil {
+	if err := g.known(whoseThisIs, inventory.Subnets, inventory.VPCs); err != nil {
 		return nil, err
 	}
 	g.Look(func(inv *inventory.Inventory) {

@@ -49,20 +49,18 @@ func (g *Guard) takenOffOVN(ctx context.Context, a *Answer, network kubeovn.Atta
 // madeUnderPods refuses a definition outside OVN under a name that pods use which policy forbids such: they were admitted to one of OVN
 // that is gone.
 func (g *Guard) madeUnderPods(a *Answer, network kubeovn.Attachment) error {
+	untold := fmt.Sprintf("whether pods ask for network %s/%s that may have none outside OVN", network.Namespace, network.Name)
+	if err := g.known(untold, inventory.Pods, inventory.Policies); err != nil {
+		return err
+	}
 	users := make(map[policy.Mode][]inventory.NetworkUser)
-	var unread []inventory.Kind
 	g.Look(func(inv *inventory.Inventory) {
-		unread = inv.Unread(inventory.Pods, inventory.Policies)
 		for _, u := range inv.NetworkUsers(network, g.Now()) {
 			if u.Decision.ForbidsOthers() {
 				users[u.Decision.Mode] = append(users[u.Decision.Mode], u)
 			}
 		}
 	})
-	if len(unread) > 0 {
-		return fmt.Errorf("%s have not been read yet, so that it cannot be told whether pods ask for network %s/%s that may have none outside OVN; "+
-			"try again in a moment (where it stays so, /readyz/audit of ovnguard says what it may not read)", admission.Listed(unread), network.Namespace, network.Name)
-	}
 	for mode, pods := range users {
 		var names, policies []string
 		for _, u := range pods {

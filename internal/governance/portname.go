@@ -11,7 +11,7 @@ import (
 // some of its resources, and deletes the port of that name with them, whosever it is. what is the object's kind; own tells of a row that
 // there is whether it may be the object's, from before. Rows are known only where the Northbound database is followed.
 func (g *Guard) portName(a *Answer, name, what string, own func(*inventory.Row) bool) error {
-	if err := g.known(inventory.Subnets, inventory.Nodes); err != nil {
+	if err := g.known(whoseThisIs, inventory.Subnets, inventory.Nodes); err != nil {
 		return err
 	}
 	g.Look(func(inv *inventory.Inventory) { a.portName(inv, name, what, own) })

@@ -54,7 +54,7 @@ func (g *Guard) Vip(ctx context.Context, req *admissionv1.AdmissionRequest) (Ans
 				return Answer{}, err
 			}
 		}
-		if err := g.known(inventory.Holding...); err != nil {
+		if err := g.known(whoseThisIs, inventory.Holding...); err != nil {
 			return Answer{}, err
 		}
 		g.vipOn(ctx, &a, &object.Spec)
