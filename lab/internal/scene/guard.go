@@ -205,13 +205,17 @@ func (g *Guard) live(cmd *exec.Cmd, ended chan<- struct{}, started chan<- error)
 	close(ended)
 }
 
-// ready tells that the program says so and that its webhook is registered.
+// ready tells that the program says so and that its webhooks are registered.
 func (g *Guard) ready(ctx context.Context) bool {
 	if _, err := Get(ctx, g.Ready); err != nil {
 		return false
 	}
-	config, err := g.Registration(ctx)
-	return err == nil && len(config.Webhooks) > 0
+	mutating, err := g.Registration(ctx)
+	if err != nil || len(mutating.Webhooks) == 0 {
+		return false
+	}
+	validating, err := g.scene.Kube.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(ctx, "ovnguard", metav1.GetOptions{})
+	return err == nil && len(validating.Webhooks) > 0
 }
 
 // Registration gives the webhook configuration.

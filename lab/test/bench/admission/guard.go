@@ -3,8 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
+	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
 // startGuard starts ovnguard with its webhooks registered.
@@ -34,7 +39,27 @@ func (b *bench) policiesAlone(ctx context.Context) error {
 	if err := b.startGuard(ctx, "--admission-policies"); err != nil {
 		return err
 	}
-	return errors.Join(b.endGuard(ctx), b.settle(ctx))
+	return errors.Join(b.awaitPolicies(ctx), b.endGuard(ctx), b.settle(ctx))
+}
+
+// awaitPolicies waits until every policy is bound, which is the last thing that ovnguard does for one.
+func (b *bench) awaitPolicies(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	api := b.scene.Kube.AdmissionregistrationV1()
+	return scene.Wait(ctx, "ovnguard to install its admission policies", func() (bool, error) {
+		for _, name := range admissionpolicy.MutatingNames {
+			if _, err := api.MutatingAdmissionPolicyBindings().Get(ctx, name, metav1.GetOptions{}); err != nil {
+				return false, client.IgnoreNotFound(err)
+			}
+		}
+		for _, name := range admissionpolicy.ValidatingNames {
+			if _, err := api.ValidatingAdmissionPolicyBindings().Get(ctx, name, metav1.GetOptions{}); err != nil {
+				return false, client.IgnoreNotFound(err)
+			}
+		}
+		return true, nil
+	})
 }
 
 // endGuard ends ovnguard and takes its webhooks away.
