@@ -44,7 +44,7 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 			),
 			// For most new pods the first is all that is evaluated: it takes a quarter of the time that judging them does.
 			MatchConditions: Together("on-a-network-and-changes-what-is-judged", append([]admissionregistrationv1.MatchCondition{
-				{Expression: "!(" + Ordinary() + ")"},
+				{Expression: "!(request.operation == 'CREATE' && request.kind.kind == 'Pod' && " + Ordinary() + ")"},
 				{Expression: annotations + " != " + before + " || " + part("object", "ownerReferences") + " != " + ownersBefore},
 				in.elsewhere(),
 			}, OnNetwork()...)...),

@@ -9,7 +9,7 @@ import (
 
 // defaults makes ordinary pods strict, and takes the note from every other pod that came with it.
 func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissionPolicy {
-	finished := "!(" + named + ") && " + done()
+	finished := OrdinaryUnnamed()
 	if excepted := in.excepted(); len(excepted) > 0 {
 		// What an exception may concern is judged by the webhooks, which see no stamp of an earlier time.
 		finished += " && !(request.namespace in " + List(excepted) + ")"

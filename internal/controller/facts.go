@@ -22,8 +22,12 @@ func (a apart) GetCache() cache.Cache { return a.facts }
 
 // addFacts adds a cache of facts to the manager.
 func addFacts(mgr ctrl.Manager) (apart, error) {
+	scheme, err := kube.FactsScheme()
+	if err != nil {
+		return apart{}, err
+	}
 	facts, err := cache.New(mgr.GetConfig(), cache.Options{
-		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), DefaultTransform: kube.Strip,
+		HTTPClient: mgr.GetHTTPClient(), Scheme: scheme, Mapper: mgr.GetRESTMapper(), DefaultTransform: kube.Strip,
 	})
 	if err != nil {
 		return apart{}, fmt.Errorf("set up the cache of facts: %w", err)

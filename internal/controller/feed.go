@@ -145,7 +145,7 @@ func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Mon
 	}
 	expect(m, s) // it may be served only now
 	w.want(mapping.Resource)
-	informer, err := mgr.GetCache().GetInformer(ctx, s.Object())
+	informer, err := mgr.GetCache().GetInformer(ctx, s.Followed())
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func (s *slowServer) RESTMapping(kind schema.GroupKind, versions ...string) (*me
 // read meanwhile.
 func TestRequiredKindsAreWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		scheme, err := kube.Scheme()
+		scheme, err := kube.FactsScheme()
 		if err != nil {
 			t.Fatal(err)
 		}

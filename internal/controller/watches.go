@@ -127,10 +127,15 @@ func (l *listener) RoundTrip(r *http.Request) (*http.Response, error) {
 		return l.next.RoundTrip(r)
 	}
 	text := r.URL.Query().Get("watch")
+	watch := text == "true" || text == "1"
+	r, over := carrier(r)
 	for {
 		res, err := l.next.RoundTrip(r)
-		res, err = l.watches.seen(r.URL.Path, text == "true" || text == "1", res, err)
+		res, err = l.watches.seen(r.URL.Path, watch, res, err)
 		if !isDial(err) || !l.watches.reads(r.URL.Path) {
+			if err == nil && watch && res.StatusCode == http.StatusOK {
+				res.Body = over().gather(res.Body)
+			}
 			return res, err
 		}
 		select {
@@ -311,8 +316,8 @@ func (w *watches) Collect(out chan<- prometheus.Metric) {
 // shares it and an answer about the room left for more. A connection that went dead without a word is given up after half a minute.
 func direct(config *rest.Config) {
 	config.NextProtos = []string{"http/1.1"}
-	config.Dial = (&net.Dialer{
+	config.Dial = gathering((&net.Dialer{
 		Timeout:         30 * time.Second,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3},
-	}).DialContext
+	}).DialContext)
 }

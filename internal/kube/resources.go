@@ -5,6 +5,8 @@ import (
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	reportsv1alpha1 "github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -53,6 +55,24 @@ func Scheme() (*runtime.Scheme, error) {
 	}
 	if err := reportsv1alpha1.Install(s); err != nil {
 		return nil, fmt.Errorf("register reports: %w", err)
+	}
+	return s, nil
+}
+
+// FactsScheme gives the Go types by which a cache follows the Sources: pods by LeanPod.
+func FactsScheme() (*runtime.Scheme, error) {
+	s := runtime.NewScheme()
+	core := corev1.SchemeGroupVersion
+	s.AddKnownTypes(core,
+		&corev1.Namespace{}, &corev1.NamespaceList{}, &corev1.Node{}, &corev1.NodeList{}, &corev1.Service{}, &corev1.ServiceList{})
+	s.AddKnownTypeWithName(core.WithKind("Pod"), &LeanPod{})
+	s.AddKnownTypeWithName(core.WithKind("PodList"), &LeanPodList{})
+	metav1.AddToGroupVersion(s, core)
+	if err := nadv1.AddToScheme(s); err != nil {
+		return nil, fmt.Errorf("register network attachment definitions: %w", err)
+	}
+	if err := v1alpha1.AddToScheme(s); err != nil {
+		return nil, fmt.Errorf("register this project's types: %w", err)
 	}
 	return s, nil
 }

@@ -24,9 +24,10 @@ type Source struct {
 	// SpecOnly means that nothing of an object is read but what its generation counts. Its status may change without a port being
 	// judged again.
 	SpecOnly bool
-	// Object and List make empty ones.
-	Object func() client.Object
-	List   func() client.ObjectList
+	// Object and List make empty ones, Followed one for a cache to follow the kind by.
+	Object   func() client.Object
+	List     func() client.ObjectList
+	Followed func() client.Object
 	// Set enters an object of the kind into the inventory, Delete takes it out. Both give the names of the ports that this
 	// touches. They take the object, or what Strip makes of it.
 	Set    func(inv *inventory.Inventory, object any) []string
@@ -114,10 +115,12 @@ func Sources() []Source {
 			},
 		).optional(""))
 	}
-	return append(sources, typed[corev1.Pod](corev1.SchemeGroupVersion.WithKind("Pod"), &corev1.PodList{}, nil, nil).many(
+	pods := typed[corev1.Pod](corev1.SchemeGroupVersion.WithKind("Pod"), &corev1.PodList{}, nil, nil).many(
 		kept(PodOf, (*inventory.Inventory).SetPod),
 		kept(PodOf, func(inv *inventory.Inventory, p *inventory.Pod) []string { return inv.DeletePod(p.PodKey) }),
-	))
+	)
+	pods.Followed = func() client.Object { return &LeanPod{} }
+	return append(sources, pods)
 }
 
 // many gives the source of objects of which there are so many that caches keep an Entry of each.
@@ -144,50 +147,56 @@ func typed[T any, PT interface {
 	*L
 	client.ObjectList
 }](kind schema.GroupVersionKind, _ PL, set, remove func(*inventory.Inventory, PT) []string) Source {
+	object := func() client.Object { return PT(new(T)) }
 	return Source{
-		Kind:   kind,
-		Object: func() client.Object { return PT(new(T)) },
-		List:   func() client.ObjectList { return PL(new(L)) },
-		Set:    on(set),
-		Delete: on(remove),
+		Kind:     kind,
+		Object:   object,
+		List:     func() client.ObjectList { return PL(new(L)) },
+		Followed: object,
+		Set:      on(set),
+		Delete:   on(remove),
 	}
 }
 
 // untyped is a Source of objects of which only a few fields are read.
 func untyped(kind schema.GroupVersionKind, set, remove func(*inventory.Inventory, *unstructured.Unstructured) []string) Source {
+	object := func() client.Object {
+		u := &unstructured.Unstructured{}
+		u.SetGroupVersionKind(kind)
+		return u
+	}
 	return Source{
-		Kind: kind,
-		Object: func() client.Object {
-			u := &unstructured.Unstructured{}
-			u.SetGroupVersionKind(kind)
-			return u
-		},
+		Kind:   kind,
+		Object: object,
 		List: func() client.ObjectList {
 			u := &unstructured.UnstructuredList{}
 			u.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 			return u
 		},
-		Set:    on(set),
-		Delete: on(remove),
+		Followed: object,
+		Set:      on(set),
+		Delete:   on(remove),
 	}
 }
 
 // metadata is a Source of objects of which only names and owners are read.
 func metadata(kind schema.GroupVersionKind, set, remove func(*inventory.Inventory, *metav1.PartialObjectMetadata) []string) Source {
+	object := func() client.Object {
+		o := &metav1.PartialObjectMetadata{}
+		o.SetGroupVersionKind(kind)
+		return o
+	}
 	return Source{
-		Kind: kind,
-		Object: func() client.Object {
-			o := &metav1.PartialObjectMetadata{}
-			o.SetGroupVersionKind(kind)
-			return o
-		},
+		Kind:   kind,
+		Object: object,
 		List: func() client.ObjectList {
 			l := &metav1.PartialObjectMetadataList{}
 			l.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 			return l
 		},
-		Set:    on(set),
-		Delete: on(remove),
+		Followed: object,
+		Set:      on(set),
+		Delete:   on(remove),
 	}
 }
 
@@ -207,6 +216,8 @@ func Strip(object any) (any, error) {
 	switch o := object.(type) {
 	case *corev1.Pod:
 		return entryOf(o, PodOf(o)), nil
+	case *LeanPod:
+		return entryOf(o, PodOf(&o.Pod)), nil
 	case *corev1.Node:
 		o.ManagedFields, o.Labels, o.Annotations, o.Spec = nil, nil, nil, corev1.NodeSpec{}
 		o.Status = corev1.NodeStatus{Addresses: o.Status.Addresses}

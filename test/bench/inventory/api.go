@@ -67,7 +67,7 @@ func fillFromAPI(m *monitor.Monitor, db kubeovndb.Database) ([]cache.Store, erro
 		if raw, err = podOf(p, namespace, name, n).Marshal(); err != nil {
 			return nil, err
 		}
-		pod := &corev1.Pod{}
+		pod := &kube.LeanPod{}
 		if err := pod.Unmarshal(raw); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,91 @@
+package controller
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// gatherFor is how long a watch that says much lets changes come together. Each would otherwise wake the program for itself, which
+	// costs more than reading it. What comes after a silence is read at once.
+	gatherFor = 10 * time.Millisecond
+	// gatherSize is how much is read at once of what came together.
+	gatherSize = 64 << 10
+)
+
+// gatherer is a connection to the API server that reads little by little, or what came together where it carries a watch.
+type gatherer struct {
+	net.Conn
+
+	watches atomic.Bool
+	// What follows belongs to the reader, of whom there is one. last is when it read of the connection, full whether more was there.
+	buffer []byte
+	rest   []byte
+	last   time.Time
+	full   bool
+}
+
+// gathering gives a dialer whose connections can be told to gather.
+func gathering(dial func(ctx context.Context, network, address string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &gatherer{Conn: conn}, nil
+	}
+}
+
+// Read implements io.Reader.
+func (g *gatherer) Read(p []byte) (int, error) {
+	if len(g.rest) == 0 {
+		if !g.watches.Load() {
+			return g.Conn.Read(p)
+		}
+		if !g.full && time.Since(g.last) < gatherFor {
+			time.Sleep(gatherFor)
+		}
+		if g.buffer == nil {
+			g.buffer = make([]byte, gatherSize)
+		}
+		n, err := g.Conn.Read(g.buffer)
+		g.last, g.full, g.rest = time.Now(), n == len(g.buffer), g.buffer[:n]
+		if n == 0 {
+			return 0, err // an error that comes with data comes again without
+		}
+	}
+	n := copy(p, g.rest)
+	g.rest = g.rest[n:]
+	return n, nil
+}
+
+// gather has the connection gather until the body of the watch that it carries ends. It does nothing where the connection is of another
+// kind.
+func (g *gatherer) gather(body io.ReadCloser) io.ReadCloser {
+	if g == nil {
+		return body
+	}
+	g.watches.Store(true)
+	return &watched{ReadCloser: body, end: sync.OnceFunc(func() { g.watches.Store(false) })}
+}
+
+// carrier tells over which connection a request goes.
+func carrier(r *http.Request) (traced *http.Request, over func() *gatherer) {
+	var conn atomic.Pointer[gatherer]
+	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		under := info.Conn
+		if secured, ok := under.(*tls.Conn); ok {
+			under = secured.NetConn()
+		}
+		g, _ := under.(*gatherer)
+		conn.Store(g)
+	}})
+	return r.WithContext(ctx), conn.Load
+}
