@@ -10,25 +10,102 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"sync/atomic"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr"
 )
 
-// countedConn counts the reads of a connection.
-type countedConn struct {
+// socket is a connection that gives all that was written to it, as the kernel's do.
+type socket struct {
 	net.Conn
-	reads *atomic.Int64
+
+	wrote  sync.Cond
+	bytes  bytes.Buffer
+	closed bool
+	reads  int
 }
 
-func (c countedConn) Read(p []byte) (int, error) {
-	c.reads.Add(1)
-	return c.Conn.Read(p)
+func newSocket() *socket { return &socket{wrote: sync.Cond{L: &sync.Mutex{}}} }
+
+func (s *socket) Read(p []byte) (int, error) {
+	s.wrote.L.Lock()
+	defer s.wrote.L.Unlock()
+	for s.bytes.Len() == 0 && !s.closed {
+		s.wrote.Wait()
+	}
+	s.reads++
+	return s.bytes.Read(p)
 }
 
-// A watch that says much is read in few pieces, whole and in order, and when it has ended its connection reads as before.
+// write gives the reader something, or an end where there is nothing.
+func (s *socket) write(text string) {
+	s.wrote.L.Lock()
+	defer s.wrote.L.Unlock()
+	s.bytes.WriteString(text)
+	s.closed = text == ""
+	s.wrote.Broadcast()
+}
+
+// What comes after a silence is read at once, what comes in quick succession together, and more than is read at once without a pause.
+func TestGatherer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSocket()
+		g := &gatherer{Conn: s}
+		g.watches.Store(true)
+		begin := time.Now()
+		var got bytes.Buffer
+		ended := make(chan struct{})
+		var first, whole time.Duration
+		const flood = 3 * gatherSize
+		go func() {
+			defer close(ended)
+			p := make([]byte, 100) // as small as who reads likes
+			for {
+				n, err := g.Read(p)
+				got.Write(p[:n])
+				switch at := time.Since(begin); {
+				case err != nil:
+					return
+				case got.Len() == 1:
+					first = at
+				case got.Len() == 1+20+flood:
+					whole = at
+				}
+			}
+		}()
+		time.Sleep(time.Hour)
+		s.write("a")
+		time.Sleep(time.Hour)
+		for range 20 {
+			s.write("b")
+			time.Sleep(gatherFor / 5)
+		}
+		time.Sleep(time.Hour)
+		if first != time.Hour {
+			t.Errorf("what came after a silence was read %s late", first-time.Hour)
+		}
+		if s.reads > 1+6 {
+			t.Errorf("20 changes within %s were read in %d pieces", 4*gatherFor, s.reads-1)
+		}
+		at := time.Since(begin)
+		s.write(strings.Repeat("c", flood))
+		time.Sleep(time.Hour)
+		if late := whole - at; late > 2*gatherFor {
+			t.Errorf("%d bytes that were there were read %s late", flood, late)
+		}
+		s.write("")
+		<-ended
+		if want := "a" + strings.Repeat("b", 20) + strings.Repeat("c", flood); got.String() != want {
+			t.Errorf("%d bytes were read, want %d", got.Len(), len(want))
+		}
+	})
+}
+
+// A watch gathers whatever is around its connection, and says what it says; when it has ended, its connection reads as before.
 func TestGather(t *testing.T) {
 	const changes = 400
 	change := func(i int) string { return fmt.Sprintf("change %d\n", i) }
@@ -43,18 +120,13 @@ func TestGather(t *testing.T) {
 			if flush() != nil {
 				return
 			}
-			time.Sleep(200 * time.Microsecond)
 		}
 	}))
 	t.Cleanup(server.Close)
-	var reads atomic.Int64
 	var dialed []*gatherer
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
-	dial := gathering(func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-		return countedConn{conn, &reads}, err
-	})
+	dial := gathering((&net.Dialer{}).DialContext)
 	transport := &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -87,7 +159,6 @@ func TestGather(t *testing.T) {
 	if got := get("/api/v1/pods"); string(got) != "a list" {
 		t.Errorf("the list is %q", got)
 	}
-	reads.Store(0)
 	var want bytes.Buffer
 	for i := range changes {
 		want.WriteString(change(i))
@@ -95,8 +166,8 @@ func TestGather(t *testing.T) {
 	if got := get("/api/v1/pods?watch=true"); !bytes.Equal(got, want.Bytes()) {
 		t.Errorf("the watch said %d bytes, want %d", len(got), want.Len())
 	}
-	if n := reads.Load(); n > changes/2 {
-		t.Errorf("%d changes took %d reads", changes, n)
+	if len(dialed) != 1 || dialed[0].buffer == nil {
+		t.Errorf("of %d connections the watch's did not gather", len(dialed))
 	}
 	if got := get("/api/v1/pods"); string(got) != "a list" {
 		t.Errorf("the list after the watch is %q", got)
