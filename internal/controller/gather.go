@@ -14,8 +14,11 @@ import (
 
 const (
 	// gatherFor is how long a watch that says much lets changes come together. Each would otherwise wake the program for itself, which
-	// costs more than reading it. What comes after a silence is read at once.
+	// costs more than reading it.
 	gatherFor = 10 * time.Millisecond
+	// gatherAfter is how many reads in quick succession are not put off: what comes after a silence is read at once, in as many pieces as
+	// the server's buffers make of a pod.
+	gatherAfter = 4
 	// gatherSize is how much is read at once of what came together.
 	gatherSize = 64 << 10
 )
@@ -25,11 +28,13 @@ type gatherer struct {
 	net.Conn
 
 	watches atomic.Bool
-	// What follows belongs to the reader, of whom there is one. last is when it read of the connection, full whether more was there.
+	// What follows belongs to the reader, of whom there is one. last is when it read of the connection, quick how often it did without a
+	// silence, and plenty whether it got so much that it need not wait for more.
 	buffer []byte
 	rest   []byte
 	last   time.Time
-	full   bool
+	quick  int
+	plenty bool
 }
 
 // gathering gives a dialer whose connections can be told to gather.
@@ -49,14 +54,17 @@ func (g *gatherer) Read(p []byte) (int, error) {
 		if !g.watches.Load() {
 			return g.Conn.Read(p)
 		}
-		if !g.full && time.Since(g.last) < gatherFor {
+		if g.quick++; time.Since(g.last) >= gatherFor {
+			g.quick = 0
+		}
+		if g.quick > gatherAfter && !g.plenty {
 			time.Sleep(gatherFor)
 		}
 		if g.buffer == nil {
 			g.buffer = make([]byte, gatherSize)
 		}
 		n, err := g.Conn.Read(g.buffer)
-		g.last, g.full, g.rest = time.Now(), n == len(g.buffer), g.buffer[:n]
+		g.last, g.plenty, g.rest = time.Now(), n >= gatherSize/4, g.buffer[:n]
 		if n == 0 {
 			return 0, err // an error that comes with data comes again without
 		}
@@ -67,7 +75,7 @@ func (g *gatherer) Read(p []byte) (int, error) {
 }
 
 // gather has the connection gather until the body of the watch that it carries ends. It does nothing where the connection is of another
-// kind.
+// kind, as it is where a kubeconfig names files of a client certificate: client-go has a connection of its own around it.
 func (g *gatherer) gather(body io.ReadCloser) io.ReadCloser {
 	if g == nil {
 		return body

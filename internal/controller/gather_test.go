@@ -50,7 +50,7 @@ func (s *socket) write(text string) {
 	s.wrote.Broadcast()
 }
 
-// What comes after a silence is read at once, what comes in quick succession together, and more than is read at once without a pause.
+// What comes after a silence is read at once, what comes in quick succession together, and much without a pause.
 func TestGatherer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSocket()
@@ -70,26 +70,30 @@ func TestGatherer(t *testing.T) {
 				switch at := time.Since(begin); {
 				case err != nil:
 					return
-				case got.Len() == 1:
+				case got.Len() == 4:
 					first = at
-				case got.Len() == 1+20+flood:
+				case got.Len() == 4+40+flood:
 					whole = at
 				}
 			}
 		}()
 		time.Sleep(time.Hour)
-		s.write("a")
-		time.Sleep(time.Hour)
-		for range 20 {
-			s.write("b")
-			time.Sleep(gatherFor / 5)
+		for range 4 { // one change, in as many pieces as an API server makes of one
+			s.write("a")
+			synctest.Wait()
 		}
 		time.Sleep(time.Hour)
 		if first != time.Hour {
 			t.Errorf("what came after a silence was read %s late", first-time.Hour)
 		}
-		if s.reads > 1+6 {
-			t.Errorf("20 changes within %s were read in %d pieces", 4*gatherFor, s.reads-1)
+		s.reads = 0
+		for range 40 {
+			s.write("b")
+			time.Sleep(gatherFor / 5)
+		}
+		time.Sleep(time.Hour)
+		if n := s.reads; n > gatherAfter+10 {
+			t.Errorf("40 changes within %s were read in %d pieces", 8*gatherFor, n)
 		}
 		at := time.Since(begin)
 		s.write(strings.Repeat("c", flood))
@@ -99,7 +103,7 @@ func TestGatherer(t *testing.T) {
 		}
 		s.write("")
 		<-ended
-		if want := "a" + strings.Repeat("b", 20) + strings.Repeat("c", flood); got.String() != want {
+		if want := "aaaa" + strings.Repeat("b", 40) + strings.Repeat("c", flood); got.String() != want {
 			t.Errorf("%d bytes were read, want %d", got.Len(), len(want))
 		}
 	})
