@@ -3,11 +3,9 @@ package controller
 import (
 	"context"
 	"crypto/tls"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -74,14 +72,12 @@ func (g *gatherer) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// gather has the connection gather until the body of the watch that it carries ends. It does nothing where the connection is of another
-// kind, as it is where a kubeconfig names files of a client certificate: client-go has a connection of its own around it.
-func (g *gatherer) gather(body io.ReadCloser) io.ReadCloser {
-	if g == nil {
-		return body
+// gather has the connection gather, or read little by little again. It does nothing where the connection is of another kind, as it is where
+// a kubeconfig names files of a client certificate: client-go has a connection of its own around it.
+func (g *gatherer) gather(watches bool) {
+	if g != nil {
+		g.watches.Store(watches)
 	}
-	g.watches.Store(true)
-	return &watched{ReadCloser: body, end: sync.OnceFunc(func() { g.watches.Store(false) })}
 }
 
 // carrier tells over which connection a request goes.

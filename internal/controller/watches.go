@@ -131,11 +131,8 @@ func (l *listener) RoundTrip(r *http.Request) (*http.Response, error) {
 	r, over := carrier(r)
 	for {
 		res, err := l.next.RoundTrip(r)
-		res, err = l.watches.seen(r.URL.Path, watch, res, err)
+		res, err = l.watches.seen(r.URL.Path, watch, over(), res, err)
 		if !isDial(err) || !l.watches.reads(r.URL.Path) {
-			if err == nil && watch && res.StatusCode == http.StatusOK {
-				res.Body = over().gather(res.Body)
-			}
 			return res, err
 		}
 		select {
@@ -152,8 +149,9 @@ func isDial(err error) bool {
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
-// seen notes the answer to a request to read a path. Where it begins a watch, the answer's body tells when that ends.
-func (w *watches) seen(path string, watch bool, res *http.Response, err error) (*http.Response, error) {
+// seen notes the answer to a request to read a path. Where it begins a watch, the answer's body tells when that ends, and the connection
+// that carries it gathers until then.
+func (w *watches) seen(path string, watch bool, over *gatherer, res *http.Response, err error) (*http.Response, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s, what := w.streams[path], w.isWanted(path)
@@ -170,7 +168,11 @@ func (w *watches) seen(path string, watch bool, res *http.Response, err error) (
 		w.failed(s, what, res.StatusCode, fmt.Errorf("the API server answers %s", res.Status))
 	case watch:
 		s.open, s.err, s.status = s.open+1, nil, res.StatusCode
-		res.Body = &watched{ReadCloser: res.Body, end: sync.OnceFunc(func() { w.ended(s) })}
+		over.gather(true)
+		res.Body = &watched{ReadCloser: res.Body, end: sync.OnceFunc(func() {
+			over.gather(false)
+			w.ended(s)
+		})}
 	}
 	return res, err
 }

@@ -93,7 +93,7 @@ func TestStripKeepsWhatIsRead(t *testing.T) {
 	} {
 		pod := fullPod(change)
 		whole := PodOf(pod)
-		stripped, err := Strip(pod)
+		stripped, err := Strip(&LeanPod{*pod})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -245,6 +245,9 @@ func TestEntriesFeedTheInventory(t *testing.T) {
 				continue
 			}
 			if strip {
+				if whole, ok := object.(*corev1.Pod); ok {
+					object = &LeanPod{*whole}
+				}
 				var err error
 				if object, err = Strip(object); err != nil {
 					t.Fatal(err)

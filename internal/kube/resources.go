@@ -47,11 +47,8 @@ func Scheme() (*runtime.Scheme, error) {
 	if err := clientgoscheme.AddToScheme(s); err != nil {
 		return nil, fmt.Errorf("register Kubernetes types: %w", err)
 	}
-	if err := nadv1.AddToScheme(s); err != nil {
-		return nil, fmt.Errorf("register network attachment definitions: %w", err)
-	}
-	if err := v1alpha1.AddToScheme(s); err != nil {
-		return nil, fmt.Errorf("register this project's types: %w", err)
+	if err := registerDefined(s); err != nil {
+		return nil, err
 	}
 	if err := reportsv1alpha1.Install(s); err != nil {
 		return nil, fmt.Errorf("register reports: %w", err)
@@ -68,11 +65,16 @@ func FactsScheme() (*runtime.Scheme, error) {
 	s.AddKnownTypeWithName(core.WithKind("Pod"), &LeanPod{})
 	s.AddKnownTypeWithName(core.WithKind("PodList"), &LeanPodList{})
 	metav1.AddToGroupVersion(s, core)
+	return s, registerDefined(s)
+}
+
+// registerDefined registers the types that resource definitions bring and that are followed.
+func registerDefined(s *runtime.Scheme) error {
 	if err := nadv1.AddToScheme(s); err != nil {
-		return nil, fmt.Errorf("register network attachment definitions: %w", err)
+		return fmt.Errorf("register network attachment definitions: %w", err)
 	}
 	if err := v1alpha1.AddToScheme(s); err != nil {
-		return nil, fmt.Errorf("register this project's types: %w", err)
+		return fmt.Errorf("register this project's types: %w", err)
 	}
-	return s, nil
+	return nil
 }

@@ -24,14 +24,24 @@ type Source struct {
 	// SpecOnly means that nothing of an object is read but what its generation counts. Its status may change without a port being
 	// judged again.
 	SpecOnly bool
-	// Object and List make empty ones, Followed one for a cache to follow the kind by.
-	Object   func() client.Object
-	List     func() client.ObjectList
-	Followed func() client.Object
+	// Object and List make empty ones.
+	Object func() client.Object
+	List   func() client.ObjectList
 	// Set enters an object of the kind into the inventory, Delete takes it out. Both give the names of the ports that this
 	// touches. They take the object, or what Strip makes of it.
 	Set    func(inv *inventory.Inventory, object any) []string
 	Delete func(inv *inventory.Inventory, object any) []string
+
+	// lean makes an empty one of which less is decoded; nil for Object.
+	lean func() client.Object
+}
+
+// Followed makes an empty one for a cache to follow the kind by.
+func (s Source) Followed() client.Object {
+	if s.lean != nil {
+		return s.lean()
+	}
+	return s.Object()
 }
 
 // Sources gives every kind that the inventory is fed from. Pods come last, so that what they refer to is there already.
@@ -119,7 +129,7 @@ func Sources() []Source {
 		kept(PodOf, (*inventory.Inventory).SetPod),
 		kept(PodOf, func(inv *inventory.Inventory, p *inventory.Pod) []string { return inv.DeletePod(p.PodKey) }),
 	)
-	pods.Followed = func() client.Object { return &LeanPod{} }
+	pods.lean = func() client.Object { return &LeanPod{} }
 	return append(sources, pods)
 }
 
@@ -147,56 +157,50 @@ func typed[T any, PT interface {
 	*L
 	client.ObjectList
 }](kind schema.GroupVersionKind, _ PL, set, remove func(*inventory.Inventory, PT) []string) Source {
-	object := func() client.Object { return PT(new(T)) }
 	return Source{
-		Kind:     kind,
-		Object:   object,
-		List:     func() client.ObjectList { return PL(new(L)) },
-		Followed: object,
-		Set:      on(set),
-		Delete:   on(remove),
+		Kind:   kind,
+		Object: func() client.Object { return PT(new(T)) },
+		List:   func() client.ObjectList { return PL(new(L)) },
+		Set:    on(set),
+		Delete: on(remove),
 	}
 }
 
 // untyped is a Source of objects of which only a few fields are read.
 func untyped(kind schema.GroupVersionKind, set, remove func(*inventory.Inventory, *unstructured.Unstructured) []string) Source {
-	object := func() client.Object {
-		u := &unstructured.Unstructured{}
-		u.SetGroupVersionKind(kind)
-		return u
-	}
 	return Source{
-		Kind:   kind,
-		Object: object,
+		Kind: kind,
+		Object: func() client.Object {
+			u := &unstructured.Unstructured{}
+			u.SetGroupVersionKind(kind)
+			return u
+		},
 		List: func() client.ObjectList {
 			u := &unstructured.UnstructuredList{}
 			u.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 			return u
 		},
-		Followed: object,
-		Set:      on(set),
-		Delete:   on(remove),
+		Set:    on(set),
+		Delete: on(remove),
 	}
 }
 
 // metadata is a Source of objects of which only names and owners are read.
 func metadata(kind schema.GroupVersionKind, set, remove func(*inventory.Inventory, *metav1.PartialObjectMetadata) []string) Source {
-	object := func() client.Object {
-		o := &metav1.PartialObjectMetadata{}
-		o.SetGroupVersionKind(kind)
-		return o
-	}
 	return Source{
-		Kind:   kind,
-		Object: object,
+		Kind: kind,
+		Object: func() client.Object {
+			o := &metav1.PartialObjectMetadata{}
+			o.SetGroupVersionKind(kind)
+			return o
+		},
 		List: func() client.ObjectList {
 			l := &metav1.PartialObjectMetadataList{}
 			l.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 			return l
 		},
-		Followed: object,
-		Set:      on(set),
-		Delete:   on(remove),
+		Set:    on(set),
+		Delete: on(remove),
 	}
 }
 
@@ -210,12 +214,10 @@ func on[T client.Object](do func(*inventory.Inventory, T) []string) func(*invent
 	}
 }
 
-// Strip drops what the inventory does not read from an object of one of the Sources, before it goes into a cache. Of pods and IP
+// Strip drops what the inventory does not read from an object by which a Source is followed, before it goes into a cache. Of pods and IP
 // resources it makes an Entry.
 func Strip(object any) (any, error) {
 	switch o := object.(type) {
-	case *corev1.Pod:
-		return entryOf(o, PodOf(o)), nil
 	case *LeanPod:
 		return entryOf(o, PodOf(&o.Pod)), nil
 	case *corev1.Node:
