@@ -36,6 +36,7 @@ func TestWriterTellsAgain(t *testing.T) {
 		w := &Writer{Cache: c, Client: c, Book: NewBook(), Log: logr.New(sink{&told}), Now: time.Now}
 		ctx, cancel := context.WithCancel(t.Context())
 		go w.Run(ctx)
+		time.Sleep(every / 2) // what changes, changes between two looks, and not during one
 		for range 2 {
 			down.Store(true)
 			time.Sleep(5 * every)
