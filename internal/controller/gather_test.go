@@ -83,6 +83,7 @@ func TestGatherer(t *testing.T) {
 			synctest.Wait()
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if first != time.Hour {
 			t.Errorf("what came after a silence was read %s late", first-time.Hour)
 		}
@@ -92,12 +93,14 @@ func TestGatherer(t *testing.T) {
 			time.Sleep(gatherFor / 5)
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if n := s.reads; n > gatherAfter+10 {
 			t.Errorf("40 changes within %s were read in %d pieces", 8*gatherFor, n)
 		}
 		at := time.Since(begin)
 		s.write(strings.Repeat("c", flood))
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if late := whole - at; late > 2*gatherFor {
 			t.Errorf("%d bytes that were there were read %s late", flood, late)
 		}

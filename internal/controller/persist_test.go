@@ -16,6 +16,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache/informertest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kube"
@@ -76,6 +77,18 @@ func (s *slowServer) RESTMapping(kind schema.GroupKind, versions ...string) (*me
 	return &meta.RESTMapping{Resource: schema.GroupVersionResource{Group: kind.Group, Version: versions[0], Resource: strings.ToLower(kind.Kind) + "s"}}, nil
 }
 
+// lockedInformers are informers for tests that several goroutines may ask for, as a real cache's.
+type lockedInformers struct {
+	informertest.FakeInformers
+	mu sync.Mutex
+}
+
+func (l *lockedInformers) GetInformer(ctx context.Context, o client.Object, options ...cache.InformerGetOption) (cache.Informer, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.FakeInformers.GetInformer(ctx, o, options...)
+}
+
 // A kind that must be there is waited for: an API server that cannot say what it serves does not end the service. The other kinds are
 // read meanwhile.
 func TestRequiredKindsAreWaitedFor(t *testing.T) {
@@ -84,7 +97,7 @@ func TestRequiredKindsAreWaitedFor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		server := &slowServer{caches: &informertest.FakeInformers{Scheme: scheme}, silent: 5}
+		server := &slowServer{caches: &lockedInformers{FakeInformers: informertest.FakeInformers{Scheme: scheme}}, silent: 5}
 		m := monitor.New(monitor.SystemClock{}, monitor.Observers{})
 		expect(m, kube.Sources()...)
 		go func() {

@@ -81,7 +81,7 @@ func TestThreat34CallersWithoutCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewUnstartedServer(&Handler{Answer: handlerFunc(allow), Limit: NewLimit(1), Timeout: 2 * time.Second, Callers: callers, Log: logr.Discard()})
+	s := httptest.NewUnstartedServer(&Handler{Answer: handlerFunc(allow), Limit: NewLimit(1), Timeout: time.Minute, Callers: callers, Log: logr.Discard()})
 	s.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
 	s.StartTLS()
 	t.Cleanup(s.Close)

@@ -28,7 +28,7 @@ const good = `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","requ
 
 func serve(t *testing.T, limit Limit, answer handlerFunc) *httptest.Server {
 	t.Helper()
-	s := httptest.NewServer(&Handler{Answer: answer, Limit: limit, Timeout: 2 * time.Second, Log: logr.Discard()})
+	s := httptest.NewServer(&Handler{Answer: answer, Limit: limit, Timeout: time.Minute, Log: logr.Discard()})
 	t.Cleanup(s.Close)
 	return s
 }
