@@ -154,7 +154,7 @@ func TestFaultEmptyDatabaseRestored(t *testing.T) {
 	file := filepath.Join(world.Lab.Info().StateDir, "ovn", "nb.db")
 	stopAll := func() {
 		t.Helper()
-		for _, component := range []string{up.KubeOVNComponent, "ovn-northd", nbComponent} {
+		for _, component := range []string{up.KubeOVNComponent, northd, nbComponent} {
 			if err := world.Lab.KillComponent(component); err != nil {
 				t.Fatal(err)
 			}
@@ -188,7 +188,7 @@ func TestFaultEmptyDatabaseRestored(t *testing.T) {
 		} else if err := os.WriteFile(file, data, 0o600); err != nil {
 			t.Error(err)
 		}
-		for _, component := range []string{nbComponent, "ovn-northd", up.KubeOVNComponent} {
+		for _, component := range []string{nbComponent, northd, up.KubeOVNComponent} {
 			if err := world.Lab.RestartComponent(ctx, component); err != nil {
 				t.Error(err)
 			}

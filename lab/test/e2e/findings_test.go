@@ -145,13 +145,13 @@ var findings = map[string]func(t *testing.T) fault{
 	},
 	"OVG021": func(t *testing.T) fault {
 		v := newVictim(t)
-		if err := world.Lab.KillComponent("ovn-northd"); err != nil {
+		if err := world.Lab.KillComponent(northd); err != nil {
 			t.Fatal(err)
 		}
 		nbctl(t, "--no-leader-only", "lsp-set-port-security", v.port, v.identity, "0a:00:00:77:00:04 192.0.2.96")
 		return fault{v.port, func() {
 			nbctl(t, "lsp-set-port-security", v.port, v.identity)
-			restart(t, "ovn-northd")
+			restart(t, northd)
 		}}
 	},
 	"OVG022": func(t *testing.T) fault {

@@ -17,8 +17,11 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/up"
 )
 
-// nbComponent is the lab's Northbound ovsdb-server.
-const nbComponent = "ovn-nb"
+// Parts of the lab: the Northbound ovsdb-server, and who translates what it has.
+const (
+	nbComponent = "ovn-nb"
+	northd      = "ovn-northd"
+)
 
 // staleAfter is how long the database may be away while the program calls itself ready.
 const staleAfter = 15 * time.Second
@@ -97,11 +100,12 @@ func TestNorthboundAway(t *testing.T) {
 		shell(t, fix)
 	}
 	quiet(t)
+	restart(t, northd) // it tries again every 8 seconds by now, and the tests that follow want ports that come up
 }
 
 // A part that is restarted is noticed by nobody: the audit sees what comes after, and new pods get what they must.
 func TestRestarts(t *testing.T) {
-	for _, component := range []string{nbComponent, up.KubeOVNComponent, "ovn-northd"} {
+	for _, component := range []string{nbComponent, up.KubeOVNComponent, northd} {
 		t.Run(component, func(t *testing.T) {
 			v := newVictim(t)
 			quiet(t)
