@@ -9,7 +9,7 @@ trap 'rm -f "$summary"' EXIT
 trap 'trap "" TERM; kill -TERM 0; exit 130' INT
 failed=0
 
-# run MODULE PACKAGES... tests packages one after the other: their daemons and frames would disturb one another.
+# run MODULE PACKAGES... tests packages one after the other.
 run() {
   local dir=$1
   shift
@@ -22,7 +22,7 @@ e2e=github.com/ovnguard/ovnguard/lab/test/e2e
 mapfile -t parts < <(cd lab && go list -tags integration ./... | grep -vx "$e2e")
 ((${#parts[@]})) || { echo "no packages in lab" >&2; exit 1; }
 
-# What waits most of its time shares the machine; the end-to-end tests, which everything is about, have it alone.
+# What waits most of its time shares the machine; the end-to-end tests, whose daemons and frames are many, have it alone.
 run . ./... &
 run lab "${parts[@]}" || failed=1
 wait $! || failed=1
