@@ -16,7 +16,7 @@ import (
 
 var (
 	seedFlag = flag.Uint64("ovn.seed", 1, "seed of the random tests; 0 takes another one each time")
-	soakFlag = flag.Duration("ovn.soak", 12*time.Second, "how long the random test of a cluster goes on")
+	soakFlag = flag.Duration("ovn.soak", 20*time.Second, "how long the random test of a cluster goes on")
 )
 
 // soak does random things to a cluster.

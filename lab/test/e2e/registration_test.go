@@ -35,13 +35,13 @@ func TestRegistrationIsPutBack(t *testing.T) {
 		}
 	}
 	for name, spoil := range map[string]func() error{
-		"deleted": func() error { return configurations.Delete(t.Context(), before.Name, metav1.DeleteOptions{}) },
-		"emptied": patch(`[{"op":"replace","path":"/webhooks","value":[]}]`),
-		"fails open, on a condition": patch(`[{"op":"replace","path":"/webhooks/0/failurePolicy","value":"Ignore"},
-			{"op":"add","path":"/webhooks/0/matchConditions/-","value":{"name":"never","expression":"false"}}]`),
-		"spares a namespace, trusts somebody else": patch(`[{"op":"replace","path":"/webhooks/0/namespaceSelector","value":
-			{"matchExpressions":[{"key":"kubernetes.io/metadata.name","operator":"NotIn","values":["tenant"]}]}},
-			{"op":"replace","path":"/webhooks/0/clientConfig/url","value":"https://localhost:1/mutate-pods"}]`),
+		"deleted":    func() error { return configurations.Delete(t.Context(), before.Name, metav1.DeleteOptions{}) },
+		"emptied":    patch(`[{"op":"replace","path":"/webhooks","value":[]}]`),
+		"fails open": patch(`[{"op":"replace","path":"/webhooks/0/failurePolicy","value":"Ignore"}]`),
+		"spares a namespace": patch(`[{"op":"replace","path":"/webhooks/0/namespaceSelector","value":
+			{"matchExpressions":[{"key":"kubernetes.io/metadata.name","operator":"NotIn","values":["tenant"]}]}}]`),
+		"trusts somebody else": patch(`[{"op":"replace","path":"/webhooks/0/clientConfig/url","value":"https://localhost:1/mutate-pods"}]`),
+		"asks on a condition":  patch(`[{"op":"add","path":"/webhooks/0/matchConditions/-","value":{"name":"never","expression":"false"}}]`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			was, err := guard.Registration(t.Context())
