@@ -13,12 +13,13 @@ import (
 const (
 	// gatherFor is how long a watch that says much lets changes come together. Each would otherwise wake the program for itself, which
 	// costs more than reading it.
-	gatherFor = 10 * time.Millisecond
-	// gatherAfter is how many reads in quick succession are not put off: what comes after a silence is read at once, in as many pieces as
-	// the server's buffers make of a pod.
+	gatherFor = 50 * time.Millisecond
+	// gatherSilence is how long nothing must come for what comes next to be read at once.
+	gatherSilence = 10 * time.Millisecond
+	// gatherAfter is how many reads after a silence are not put off: as many as the pieces that the server's buffers make of a pod.
 	gatherAfter = 4
 	// gatherSize is how much is read at once of what came together.
-	gatherSize = 64 << 10
+	gatherSize = 128 << 10
 )
 
 // gatherer is a connection to the API server that reads little by little, or what came together where it carries a watch.
@@ -26,11 +27,10 @@ type gatherer struct {
 	net.Conn
 
 	watches atomic.Bool
-	// What follows belongs to the reader, of whom there is one. last is when it read of the connection, quick how often it did without a
-	// silence, and plenty whether it got so much that it need not wait for more.
+	// What follows belongs to the reader, of whom there is one. quick is how often it read of the connection since a silence, and plenty
+	// whether it got so much the last time that it need not wait for more.
 	buffer []byte
 	rest   []byte
-	last   time.Time
 	quick  int
 	plenty bool
 }
@@ -52,17 +52,18 @@ func (g *gatherer) Read(p []byte) (int, error) {
 		if !g.watches.Load() {
 			return g.Conn.Read(p)
 		}
-		if g.quick++; time.Since(g.last) >= gatherFor {
-			g.quick = 0
-		}
-		if g.quick > gatherAfter && !g.plenty {
+		if g.quick >= gatherAfter && !g.plenty {
 			time.Sleep(gatherFor)
 		}
 		if g.buffer == nil {
 			g.buffer = make([]byte, gatherSize)
 		}
+		asked := time.Now()
 		n, err := g.Conn.Read(g.buffer)
-		g.last, g.plenty, g.rest = time.Now(), n >= gatherSize/4, g.buffer[:n]
+		if g.quick++; time.Since(asked) >= gatherSilence {
+			g.quick = 1
+		}
+		g.plenty, g.rest = n >= gatherSize/4, g.buffer[:n]
 		if n == 0 {
 			return 0, err // an error that comes with data comes again without
 		}

@@ -59,54 +59,62 @@ func TestGatherer(t *testing.T) {
 		begin := time.Now()
 		var got bytes.Buffer
 		ended := make(chan struct{})
-		var first, whole time.Duration
 		const flood = 3 * gatherSize
+		var read sync.Map // when so many bytes had been read
 		go func() {
 			defer close(ended)
 			p := make([]byte, 100) // as small as who reads likes
 			for {
 				n, err := g.Read(p)
 				got.Write(p[:n])
-				switch at := time.Since(begin); {
-				case err != nil:
+				read.Store(got.Len(), time.Since(begin))
+				if err != nil {
 					return
-				case got.Len() == 4:
-					first = at
-				case got.Len() == 4+40+flood:
-					whole = at
 				}
 			}
 		}()
-		time.Sleep(time.Hour)
-		for range 4 { // one change, in as many pieces as an API server makes of one
-			s.write("a")
+		late := func(bytes int, since time.Duration) time.Duration {
+			time.Sleep(time.Hour)
 			synctest.Wait()
+			at, ok := read.Load(bytes)
+			if !ok {
+				t.Fatalf("%d bytes are not what was read at any time", bytes)
+			}
+			return at.(time.Duration) - since
 		}
+		change := func() time.Duration { // in as many pieces as an API server makes of one
+			at := time.Since(begin)
+			for range gatherAfter {
+				s.write("a")
+				synctest.Wait()
+			}
+			return at
+		}
+		const piece = gatherAfter
 		time.Sleep(time.Hour)
-		synctest.Wait()
-		if first != time.Hour {
-			t.Errorf("what came after a silence was read %s late", first-time.Hour)
+		if d := late(piece, change()); d != 0 {
+			t.Errorf("what came after a silence was read %s late", d)
 		}
 		s.reads = 0
 		for range 40 {
 			s.write("b")
-			time.Sleep(gatherFor / 5)
+			time.Sleep(gatherSilence / 2)
 		}
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		if n := s.reads; n > gatherAfter+10 {
-			t.Errorf("40 changes within %s were read in %d pieces", 8*gatherFor, n)
+		late(piece+40, 0)
+		if n := s.reads; n > gatherAfter+6 {
+			t.Errorf("40 changes within %s were read in %d pieces", 20*gatherSilence, n)
+		}
+		if d := late(piece+40+piece, change()); d != 0 {
+			t.Errorf("what came after a flood and a silence was read %s late", d)
 		}
 		at := time.Since(begin)
 		s.write(strings.Repeat("c", flood))
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		if late := whole - at; late > 2*gatherFor {
-			t.Errorf("%d bytes that were there were read %s late", flood, late)
+		if d := late(piece+40+piece+flood, at); d > gatherFor {
+			t.Errorf("%d bytes that were there were read %s late", flood, d)
 		}
 		s.write("")
 		<-ended
-		if want := "aaaa" + strings.Repeat("b", 40) + strings.Repeat("c", flood); got.String() != want {
+		if want := "aaaa" + strings.Repeat("b", 40) + "aaaa" + strings.Repeat("c", flood); got.String() != want {
 			t.Errorf("%d bytes were read, want %d", got.Len(), len(want))
 		}
 	})
