@@ -24,12 +24,17 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // bareCommand is the argument by which this program becomes the bare webhook, so that peer and product are processes of their
 // own alike.
 const bareCommand = "serve-bare"
+
+// bareName is the name of its registration.
+const bareName = "bare"
 
 // Paths of the bare webhook.
 const (
@@ -86,8 +91,33 @@ func (b *bare) stop() error {
 	return nil
 }
 
+// registerBare starts the peer and registers it for pods, as ovnguard registers itself.
+func (p *place) registerBare(ctx context.Context, _ string) error {
+	var err error
+	if p.bare, err = startBare(ctx); err != nil {
+		return err
+	}
+	fail, none, timeout := admissionregistrationv1.Fail, admissionregistrationv1.SideEffectClassNone, int32(3)
+	url := p.bare.url + patchPath
+	_, err = p.scene.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, &admissionregistrationv1.MutatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: bareName},
+		Webhooks: []admissionregistrationv1.MutatingWebhook{{
+			Name: "pods.bare.example.org", ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: p.bare.ca},
+			FailurePolicy: &fail, SideEffects: &none, TimeoutSeconds: &timeout, AdmissionReviewVersions: []string{"v1"},
+			Rules: []admissionregistrationv1.RuleWithOperations{{
+				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+			}},
+		}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	return p.settled(ctx)
+}
+
 // serveBare serves what a webhook can do no less than: decode the review and its pod with the standard library, and answer.
-func serveBare(ctx context.Context, _ []string) error {
+func serveBare(ctx context.Context) error {
 	certificate, ca, err := certificateFor("localhost")
 	if err != nil {
 		return err

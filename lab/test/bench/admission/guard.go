@@ -5,48 +5,50 @@ import (
 	"errors"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
 // startGuard starts ovnguard with its webhooks registered.
-func (b *bench) startGuard(ctx context.Context, args ...string) error {
+func (p *place) startGuard(ctx context.Context, program string, args ...string) error {
 	var err error
-	b.guard, err = b.scene.StartGuard(ctx, b.binary, args...)
+	p.guard, err = p.scene.StartGuard(ctx, program, args...)
 	return err
 }
 
 // stopGuard ends it, if it runs.
-func (b *bench) stopGuard() error {
-	if b.guard == nil {
+func (p *place) stopGuard() error {
+	if p.guard == nil {
 		return nil
 	}
-	return b.guard.Stop()
+	return p.guard.Stop()
 }
 
 // guarded gives the beginning of a setting with ovnguard.
-func (b *bench) guarded(args ...string) func(context.Context) error {
-	return func(ctx context.Context) error {
-		return errors.Join(b.startGuard(ctx, args...), b.settle(ctx))
+func guarded(args ...string) func(*place, context.Context, string) error {
+	return func(p *place, ctx context.Context, program string) error {
+		return errors.Join(p.startGuard(ctx, program, args...), p.settled(ctx))
 	}
 }
 
 // policiesAlone leaves what ovnguard installed in the API server, without the program.
-func (b *bench) policiesAlone(ctx context.Context) error {
-	if err := b.startGuard(ctx, "--admission-policies"); err != nil {
+func (p *place) policiesAlone(ctx context.Context, program string) error {
+	if err := p.startGuard(ctx, program, "--admission-policies"); err != nil {
 		return err
 	}
-	return errors.Join(b.awaitPolicies(ctx), b.endGuard(ctx), b.settle(ctx))
+	return errors.Join(p.awaitPolicies(ctx), p.endGuard(ctx), p.settled(ctx))
 }
 
 // awaitPolicies waits until every policy is bound, which is the last thing that ovnguard does for one.
-func (b *bench) awaitPolicies(ctx context.Context) error {
+func (p *place) awaitPolicies(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	api := b.scene.Kube.AdmissionregistrationV1()
+	api := p.scene.Kube.AdmissionregistrationV1()
 	return scene.Wait(ctx, "ovnguard to install its admission policies", func() (bool, error) {
 		for _, name := range admissionpolicy.MutatingNames {
 			if _, err := api.MutatingAdmissionPolicyBindings().Get(ctx, name, metav1.GetOptions{}); err != nil {
@@ -63,13 +65,33 @@ func (b *bench) awaitPolicies(ctx context.Context) error {
 }
 
 // endGuard ends ovnguard and takes its webhooks away.
-func (b *bench) endGuard(ctx context.Context) error {
-	if err := b.stopGuard(); err != nil {
+func (p *place) endGuard(ctx context.Context) error {
+	if err := p.stopGuard(); err != nil {
 		return err
 	}
-	api := b.scene.Kube.AdmissionregistrationV1()
+	api := p.scene.Kube.AdmissionregistrationV1()
 	return errors.Join(
 		api.MutatingWebhookConfigurations().Delete(ctx, "ovnguard", metav1.DeleteOptions{}),
 		api.ValidatingWebhookConfigurations().Delete(ctx, "ovnguard", metav1.DeleteOptions{}),
 	)
+}
+
+// settled waits until the API server makes pods strict: a dry run shows it.
+func (p *place) settled(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	key := kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
+	seen := 0
+	return scene.Wait(ctx, "the API server to follow what is registered", func() (bool, error) {
+		pod, err := p.scene.Kube.CoreV1().Pods(namespace).Create(ctx, ordinaryPod(namespace), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err != nil && !apierrors.IsInternalError(err) && !apierrors.IsForbidden(err) {
+			return false, err
+		}
+		if err == nil && pod.Annotations[key] == kubeovn.True {
+			seen++
+		} else {
+			seen = 0
+		}
+		return seen >= 5, nil
+	})
 }

@@ -31,11 +31,20 @@ type endpoint struct {
 }
 
 // handlers measures reviews per second of both servers at each concurrency.
-func (b *bench) handlers(ctx context.Context) ([]row, error) {
-	if err := b.startGuard(ctx); err != nil {
+func handlers(ctx context.Context, program string) (table []row, err error) {
+	progress("reviews: getting ready")
+	p, err := open(ctx)
+	if err != nil {
 		return nil, err
 	}
-	config, err := b.guard.Registration(ctx)
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err := p.startGuard(ctx, program); err != nil {
+		return nil, err
+	}
+	if p.bare, err = startBare(ctx); err != nil {
+		return nil, err
+	}
+	config, err := p.guard.Registration(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -47,8 +56,7 @@ func (b *bench) handlers(ctx context.Context) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, peer := endpoint{*client.URL, client.CABundle}, endpoint{b.bare.url + allowPath, b.bare.ca}
-	var table []row
+	ours, peer := endpoint{*client.URL, client.CABundle}, endpoint{p.bare.url + allowPath, p.bare.ca}
 	for _, concurrency := range []int{1, 8, 64} {
 		progress("reviews of a pod of %d bytes, %d at a time", len(body), concurrency)
 		var our, their rates
@@ -62,7 +70,7 @@ func (b *bench) handlers(ctx context.Context) ([]row, error) {
 		}
 		table = append(table, compare(fmt.Sprintf("reviews of an 8 KiB pod, %d at a time", concurrency), "a bare handler that decodes it", our, their, handlerBar))
 	}
-	return table, b.endGuard(ctx)
+	return table, nil
 }
 
 // load sends the review over as many connections as said, each waiting for its answer, and gives reviews per second.

@@ -15,9 +15,9 @@ const leastName = "least"
 // registerLeast registers the cheapest mutating policy that there can be for this job: one operation whose path and value are
 // constants, for every new pod, under no condition. What it costs is the API server's own price of changing a pod: it writes the
 // pod as JSON, patches that, reads it again, compares, and admits the pod once more.
-func (b *bench) registerLeast(ctx context.Context) error {
+func (p *place) registerLeast(ctx context.Context, _ string) error {
 	key := kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
-	api := b.scene.Kube.AdmissionregistrationV1()
+	api := p.scene.Kube.AdmissionregistrationV1()
 	_, err := api.MutatingAdmissionPolicies().Create(ctx, &admissionregistrationv1.MutatingAdmissionPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: leastName},
 		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
@@ -45,5 +45,5 @@ func (b *bench) registerLeast(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.settle(ctx)
+	return p.settled(ctx)
 }

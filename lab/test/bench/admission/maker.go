@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/ovnguard/ovnguard/lab/internal/up"
+)
+
+// makeCommand is the argument by which this program becomes who makes pods in a place, a process of its own that can be kept to a core.
+const makeCommand = "make-pods"
+
+// creationWorkers is how many creations there are at a time.
+const creationWorkers = 16
+
+// job is what a maker is told when it starts.
+type job struct {
+	Host string
+	TLS  rest.TLSClientConfig
+	Pod  *corev1.Pod
+}
+
+// made is what a maker answers: pods, and the time that they took.
+type made struct {
+	Pods  int
+	Took  time.Duration
+	Error string
+}
+
+// maker is the running process.
+type maker struct {
+	cmd  *exec.Cmd
+	ask  *json.Encoder
+	said *json.Decoder
+	in   io.Closer
+}
+
+// startMaker starts a maker of such pods, as the controller of their workload: one that names an owner is ordinary only where it comes from
+// that.
+func startMaker(ctx context.Context, lab *up.Lab, pod *corev1.Pod) (*maker, error) {
+	config, err := lab.RESTConfig("system:serviceaccount:kube-system:replicaset-controller", "system:serviceaccounts", "system:serviceaccounts:kube-system")
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, makeCommand)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	m := &maker{cmd: cmd, ask: json.NewEncoder(in), said: json.NewDecoder(out), in: in}
+	if err := m.ask.Encode(job{config.Host, config.TLSClientConfig, pod}); err != nil {
+		return nil, errors.Join(err, m.stop())
+	}
+	return m, nil
+}
+
+// makePods has pods made for some time.
+func (m *maker) makePods(d time.Duration) (made, error) {
+	var answer made
+	if err := m.ask.Encode(d); err != nil {
+		return made{}, err
+	}
+	if err := m.said.Decode(&answer); err != nil {
+		return made{}, fmt.Errorf("who makes pods has ended: %w", err)
+	}
+	if answer.Error != "" {
+		return made{}, errors.New(answer.Error)
+	}
+	return answer, nil
+}
+
+// stop ends it; it ends when it is asked no more.
+func (m *maker) stop() error { return errors.Join(m.in.Close(), m.cmd.Wait()) }
+
+// serveMaker is the process: it reads a job, and then for how long to make pods, again and again.
+func serveMaker(ctx context.Context) error {
+	asked, answers := json.NewDecoder(bufio.NewReader(os.Stdin)), json.NewEncoder(os.Stdout)
+	var j job
+	if err := asked.Decode(&j); err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: j.Host, TLSClientConfig: j.TLS, QPS: -1})
+	if err != nil {
+		return err
+	}
+	for {
+		var d time.Duration
+		if err := asked.Decode(&d); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if err := answers.Encode(j.work(ctx, client, d)); err != nil {
+			return err
+		}
+	}
+}
+
+// work makes pods for some time.
+func (j *job) work(ctx context.Context, client kubernetes.Interface, d time.Duration) made {
+	var pods atomic.Int64
+	failed := make(chan error, creationWorkers)
+	var wg sync.WaitGroup
+	begin := time.Now()
+	for range creationWorkers {
+		wg.Go(func() {
+			for time.Since(begin) < d {
+				if _, err := client.CoreV1().Pods(j.Pod.Namespace).Create(ctx, j.Pod.DeepCopy(), metav1.CreateOptions{}); err != nil {
+					failed <- err
+					return
+				}
+				pods.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	answer := made{Pods: int(pods.Load()), Took: time.Since(begin)}
+	select {
+	case err := <-failed:
+		answer.Error = err.Error()
+	default:
+	}
+	return answer
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
+	"github.com/ovnguard/ovnguard/lab/internal/scene"
+	"github.com/ovnguard/ovnguard/lab/internal/up"
+)
+
+// place is an API server with a store of its own, in which nothing else happens, and what stands before the store.
+type place struct {
+	dir   string
+	lab   *up.Lab
+	scene *scene.Scene
+	// bare, guard and maker run where they have been started: the bare webhook, ovnguard, and who makes pods.
+	bare  *bare
+	guard *scene.Guard
+	maker *maker
+}
+
+// open starts a place.
+func open(ctx context.Context) (p *place, err error) {
+	p = &place{}
+	if p.dir, err = os.MkdirTemp("", "bench"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err, p = errors.Join(err, p.close()), nil
+		}
+	}()
+	if p.lab, err = up.Start(ctx, up.Options{StateDir: p.stateDir(), KubeOVN: up.KubeOVN{InspectInterval: time.Hour}}); err != nil {
+		return p, err
+	}
+	if p.scene, err = scene.Open(p.lab); err != nil {
+		return p, err
+	}
+	return p, p.quiet()
+}
+
+// stateDir is a path that all processes of the place, and no others, have in their arguments.
+func (p *place) stateDir() string { return filepath.Join(p.dir, "lab") }
+
+// quiet ends every part but the API server and the databases: whoever plugs and schedules pods would take the time that is measured.
+func (p *place) quiet() error {
+	for _, name := range p.lab.Components() {
+		if name == controlplane.APIServer || name == "ovn-nb" || name == "ovn-sb" {
+			continue
+		}
+		if err := p.lab.KillComponent(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close ends all that runs there.
+func (p *place) close() error {
+	var errs []error
+	if p.maker != nil {
+		errs = append(errs, p.maker.stop())
+	}
+	errs = append(errs, p.stopGuard())
+	if p.bare != nil {
+		errs = append(errs, p.bare.stop())
+	}
+	if p.lab != nil {
+		errs = append(errs, p.lab.Stop())
+	}
+	return errors.Join(append(errs, os.RemoveAll(p.dir))...)
+}
+
+// processes gives what runs in the place.
+func (p *place) processes() ([]int, error) {
+	pids := []int{p.maker.cmd.Process.Pid}
+	if p.bare != nil {
+		pids = append(pids, p.bare.cmd.Process.Pid)
+	}
+	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range all {
+		args, err := os.ReadFile(file)
+		if err != nil || !bytes.Contains(args, []byte(p.stateDir())) {
+			continue // one that has ended, or another place's
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil {
+			return nil, err
+		}
+		pids = append(pids, pid)
+	}
+	return pids, nil
+}
+
+// keepTo keeps processes to a core.
+func keepTo(pids []int, core int) error {
+	var set unix.CPUSet
+	set.Set(core)
+	for _, pid := range pids {
+		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*", pid))
+		if err != nil {
+			return err
+		}
+		for _, task := range tasks {
+			tid, err := strconv.Atoi(filepath.Base(task))
+			if err != nil {
+				return err
+			}
+			if err := unix.SchedSetaffinity(tid, &set); err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("keeping %s to core %d: %w", task, core, err)
+			}
+		}
+	}
+	return nil
+}
+
+// cores gives two cores that this program may use.
+func cores() ([2]int, error) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return [2]int{}, err
+	}
+	var found []int
+	for i := range 8 * len(set) * int(unsafe.Sizeof(set[0])) {
+		if set.IsSet(i) {
+			found = append(found, i)
+		}
+	}
+	if len(found) < 2 {
+		return [2]int{}, errors.New("two cores are needed, one for each side")
+	}
+	return [2]int(found), nil
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/lab/internal/scene"
+)
+
+const (
+	namespace = "default"
+	// settles is how long what has just started is left alone until it is measured.
+	settles = 5 * time.Second
+)
+
+// side is a setting in a place of its own, and what has been measured there.
+type side struct {
+	setting
+	place *place
+	rates rates
+	made  int
+}
+
+// begin puts all up and makes the first pods.
+func (s *side) begin(ctx context.Context, program string) error {
+	var err error
+	if s.place, err = open(ctx); err != nil {
+		return err
+	}
+	if err := s.setting.begin(s.place, ctx, program); err != nil {
+		return err
+	}
+	pod, err := s.pattern(ctx)
+	if err != nil {
+		return err
+	}
+	if s.place.maker, err = startMaker(ctx, s.place.lab, pod); err != nil {
+		return err
+	}
+	if err := wait(ctx, settles); err != nil {
+		return err
+	}
+	return s.makePods(creationFirst)
+}
+
+// pattern makes the workload whose pods are made, and gives such a pod. A template is made strict as soon as the API server knows the
+// policies; until then it is tried without being kept.
+func (s *side) pattern(ctx context.Context) (*corev1.Pod, error) {
+	key := kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
+	sets := s.place.scene.Kube.AppsV1().ReplicaSets(namespace)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	err := scene.Wait(ctx, "templates to come out as they must", func() (bool, error) {
+		set, err := sets.Create(ctx, workload(namespace), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err == nil && (set.Spec.Template.Annotations[key] == kubeovn.True) == s.stamped, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	set, err := sets.Create(ctx, workload(namespace), metav1.CreateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	if s.byHand {
+		return ordinaryPod(namespace), nil
+	}
+	return podOf(set), nil
+}
+
+// makePods makes pods for some time and notes creations per second.
+func (s *side) makePods(d time.Duration) error {
+	made, err := s.place.maker.makePods(d)
+	if err != nil {
+		return err
+	}
+	s.made += made.Pods
+	s.rates = append(s.rates, float64(made.Pods)/made.Took.Seconds())
+	return nil
+}
+
+// check looks at what became of all pods.
+func (s *side) check(ctx context.Context) error {
+	key := kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
+	n := 0
+	for after := ""; ; {
+		list, err := s.place.scene.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{Limit: 1000, Continue: after})
+		if err != nil {
+			return err
+		}
+		for i := range list.Items {
+			if got := list.Items[i].Annotations[key]; (got == kubeovn.True) != s.strict {
+				return fmt.Errorf("pod %s has %s=%q", list.Items[i].Name, key, got)
+			}
+		}
+		n += len(list.Items)
+		if after = list.Continue; after == "" {
+			break
+		}
+	}
+	if n != s.made {
+		return fmt.Errorf("%d pods are there, %d were made", n, s.made)
+	}
+	return nil
+}
