@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -49,11 +50,28 @@ func Of(stateDir string) ([]string, error) {
 
 // Processes lists the living processes that carry marker, "KEY=value", in their environment.
 func Processes(marker string) ([]string, error) {
-	paths, err := filepath.Glob("/proc/[0-9]*/environ")
+	pids, err := PIDs(marker)
 	if err != nil {
 		return nil, err
 	}
 	var found []string
+	for _, pid := range pids {
+		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err != nil {
+			continue // ended meanwhile
+		}
+		found = append(found, fmt.Sprintf("process %d %s", pid, strings.ReplaceAll(string(cmdline), "\x00", " ")))
+	}
+	return found, nil
+}
+
+// PIDs gives the living processes that carry marker, "KEY=value", in their environment.
+func PIDs(marker string) ([]int, error) {
+	paths, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		return nil, err
+	}
+	var found []int
 	for _, path := range paths {
 		environ, err := os.ReadFile(path)
 		// It ended meanwhile, or it belongs to somebody whom even root may not look at, which no process of a lab does.
@@ -66,12 +84,11 @@ func Processes(marker string) ([]string, error) {
 		if !strings.Contains("\x00"+string(environ), "\x00"+marker+"\x00") {
 			continue
 		}
-		dir := filepath.Dir(path)
-		cmdline, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		if err != nil {
-			continue // ended meanwhile
+			return nil, err
 		}
-		found = append(found, "process "+filepath.Base(dir)+" "+strings.ReplaceAll(string(cmdline), "\x00", " "))
+		found = append(found, pid)
 	}
 	return found, nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -100,7 +99,7 @@ func (m *maker) stop() error { return errors.Join(m.in.Close(), m.cmd.Wait()) }
 
 // serveMaker is the process: it reads a job, and then for how long to make pods, again and again.
 func serveMaker(ctx context.Context) error {
-	asked, answers := json.NewDecoder(bufio.NewReader(os.Stdin)), json.NewEncoder(os.Stdout)
+	asked, answers := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
 	var j job
 	if err := asked.Decode(&j); err != nil {
 		return err

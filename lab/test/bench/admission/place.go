@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
+	"github.com/ovnguard/ovnguard/lab/internal/leftover"
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
+	"github.com/ovnguard/ovnguard/lab/internal/state"
 	"github.com/ovnguard/ovnguard/lab/internal/up"
 )
 
@@ -49,7 +50,7 @@ func open(ctx context.Context) (p *place, err error) {
 	return p, p.quiet()
 }
 
-// stateDir is a path that all processes of the place, and no others, have in their arguments.
+// stateDir is the lab's state directory.
 func (p *place) stateDir() string { return filepath.Join(p.dir, "lab") }
 
 // quiet ends every part but the API server and the databases: whoever plugs and schedules pods would take the time that is measured.
@@ -83,26 +84,12 @@ func (p *place) close() error {
 
 // processes gives what runs in the place.
 func (p *place) processes() ([]int, error) {
-	pids := []int{p.maker.cmd.Process.Pid}
+	pids, err := leftover.PIDs(state.Dir(p.stateDir()).Marker())
+	pids = append(pids, p.maker.cmd.Process.Pid)
 	if p.bare != nil {
 		pids = append(pids, p.bare.cmd.Process.Pid)
 	}
-	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range all {
-		args, err := os.ReadFile(file)
-		if err != nil || !bytes.Contains(args, []byte(p.stateDir())) {
-			continue // one that has ended, or another place's
-		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		if err != nil {
-			return nil, err
-		}
-		pids = append(pids, pid)
-	}
-	return pids, nil
+	return pids, err
 }
 
 // keepTo keeps processes to a core.

@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/pager"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
@@ -87,20 +89,22 @@ func (s *side) makePods(d time.Duration) error {
 func (s *side) check(ctx context.Context) error {
 	key := kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
 	n := 0
-	for after := ""; ; {
-		list, err := s.place.scene.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{Limit: 1000, Continue: after})
-		if err != nil {
-			return err
+	pods := pager.New(func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		return s.place.scene.Kube.CoreV1().Pods(namespace).List(ctx, o)
+	})
+	err := pods.EachListItem(ctx, metav1.ListOptions{}, func(o runtime.Object) error {
+		n++
+		pod, ok := o.(*corev1.Pod)
+		if !ok {
+			return fmt.Errorf("a list of pods has a %T", o)
 		}
-		for i := range list.Items {
-			if got := list.Items[i].Annotations[key]; (got == kubeovn.True) != s.strict {
-				return fmt.Errorf("pod %s has %s=%q", list.Items[i].Name, key, got)
-			}
+		if got := pod.Annotations[key]; (got == kubeovn.True) != s.strict {
+			return fmt.Errorf("pod %s has %s=%q", pod.Name, key, got)
 		}
-		n += len(list.Items)
-		if after = list.Continue; after == "" {
-			break
-		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if n != s.made {
 		return fmt.Errorf("%d pods are there, %d were made", n, s.made)
