@@ -44,8 +44,9 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 			),
 			// For most new pods the first is all that is evaluated: it takes a quarter of the time that judging them does.
 			MatchConditions: Together("on-a-network-and-changes-what-is-judged", append([]admissionregistrationv1.MatchCondition{
-				{Expression: "!(request.operation == 'CREATE' && request.kind.kind == 'Pod' && " + Ordinary() + ")"},
-				{Expression: annotations + " != " + before + " || " + part("object", "ownerReferences") + " != " + ownersBefore},
+				// The API server finds what is in the object sooner than what is in the request.
+				{Expression: "!(oldObject == null && object.kind == 'Pod' && " + Ordinary() + ")"},
+				{Expression: annotations + " != " + before + " || " + part("object", "ownerReferences") + " != " + ownersBefore + " || oldObject == null && " + labelled},
 				in.elsewhere(),
 			}, OnNetwork()...)...),
 			FailurePolicy: new(admissionregistrationv1.Fail),
@@ -74,6 +75,12 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 					"b.apiVersion == o.apiVersion && b.kind == o.kind && b.name == o.name && b.uid == o.uid && (has(b.controller) && b.controller) == (has(o.controller) && o.controller))) && (" + in.forged() + "))"},
 			},
 			Validations: []admissionregistrationv1.Validation{
+				{
+					// The default policy does not look at it. The webhooks do, where there are any.
+					Expression: "!variables.strict || !variables.isNew || !" + labelled + " || " +
+						quote(portSecurity) + " in variables.after && variables.after[" + quote(portSecurity) + "] == 'true'",
+					Message: "ovnguard: metadata.labels[\"" + TemplateLabel + "\"]: it is for pods whose template was made strict, and this one was not; leave it out",
+				},
 				refusal("!variables.strict || variables.passed || variables.isNew", "frozen",
 					"Kube-OVN reads the pod's addresses, switch, networks and its own notes again and believes them, so only its own accounts may change them; make the pod anew with what it shall have", ""),
 				refusal("!variables.strict || !variables.isNew", "own",
@@ -95,6 +102,9 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 		},
 	}
 }
+
+// labelled holds for an object that says that its template was made strict.
+var labelled = "(" + quote(TemplateLabel) + " in " + part("object", "labels") + ")"
 
 const (
 	user = "request.userInfo.username"

@@ -2,24 +2,33 @@ package admissionpolicy
 
 import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// defaults makes ordinary pods strict, and takes the note from every other pod that came with it.
+// newPods are the pods that a policy may change.
+func newPods() *admissionregistrationv1.MatchResources {
+	return constraints(rule([]string{"pods"}, admissionregistrationv1.NamespacedScope, admissionregistrationv1.Create))
+}
+
+// defaults makes ordinary pods strict, and takes the note from every other pod that came with it. Pods of a template that was made strict
+// are not even looked at, which would cost the API server a copy of each: one that asks for more than its template did goes to the webhooks,
+// as they were told by its annotations.
 func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissionPolicy {
 	finished := OrdinaryUnnamed()
 	if excepted := in.excepted(); len(excepted) > 0 {
 		// What an exception may concern is judged by the webhooks, which see no stamp of an earlier time.
 		finished += " && !(request.namespace in " + List(excepted) + ")"
 	}
-	forged := "(" + quote(policy.RecordAnnotation) + " in " + annotations + ")"
 	ordinary := "variables.strict && !(" + named + ") && " + plain()
+	pods := newPods()
+	pods.ObjectSelector = stampedTemplates(metav1.LabelSelectorOpNotIn)
 	return admissionregistrationv1.MutatingAdmissionPolicy{
 		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "MutatingAdmissionPolicy"}, ObjectMeta: meta(DefaultName),
 		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
-			MatchConstraints:   constraints(rule([]string{"pods"}, admissionregistrationv1.NamespacedScope, admissionregistrationv1.Create)),
+			MatchConstraints:   pods,
 			MatchConditions:    Together("on-a-network-and-not-done", append([]admissionregistrationv1.MatchCondition{{Expression: "!(" + finished + ")"}, in.elsewhere()}, OnNetwork()...)...),
 			Variables:          []admissionregistrationv1.Variable{{Name: "strict", Expression: strict}},
 			FailurePolicy:      new(admissionregistrationv1.Fail),
@@ -30,14 +39,41 @@ func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissio
 				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: "(" + ordinary + ") ? (" +
 					// Who asks to be strict stays so where the namespace is loosened later.
 					quote(portSecurity) + " in " + annotations + " ? [" + add(podAnnotations, policy.RecordAnnotation, policy.AskedRecord) + "] : " +
-					stamp("object.metadata", podAnnotations) + ") : " +
-					"(!(" + forged + ") ? [] : " +
-					// With the record goes what it says was not asked for.
-					"(" + recorded(annotations, Record) + ") ? " + unstamp(podAnnotations) + " : " +
-					"[" + remove(podAnnotations, policy.RecordAnnotation) + "])"},
+					stamp("object.metadata", podAnnotations) + ") : (" + forgotten() + ")"},
 			}},
 		},
 	}
+}
+
+// unstamps takes the stamp of an earlier time from the pods of stamped templates in namespaces that may hold exceptions, as the default policy
+// does with all others: the webhooks judge what an exception may concern.
+func (in Input) unstamps(excepted []string) admissionregistrationv1.MutatingAdmissionPolicy {
+	pods := newPods()
+	pods.ObjectSelector = stampedTemplates(metav1.LabelSelectorOpIn)
+	pods.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+		{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpIn, Values: excepted},
+	}}
+	return admissionregistrationv1.MutatingAdmissionPolicy{
+		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "MutatingAdmissionPolicy"}, ObjectMeta: meta(ExceptedName),
+		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
+			MatchConstraints:   pods,
+			MatchConditions:    Together("on-a-network", append([]admissionregistrationv1.MatchCondition{in.elsewhere()}, OnNetwork()...)...),
+			FailurePolicy:      new(admissionregistrationv1.Fail),
+			ReinvocationPolicy: admissionregistrationv1.NeverReinvocationPolicy,
+			Mutations: []admissionregistrationv1.Mutation{{
+				PatchType: admissionregistrationv1.PatchTypeJSONPatch,
+				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: "[" + remove("/metadata/labels", TemplateLabel) + "] + (" + forgotten() + ")"},
+			}},
+		},
+	}
+}
+
+// forgotten gives a list of operations that take a record off a pod, and with it what it says was not asked for; none where there is none.
+func forgotten() string {
+	forged := "(" + quote(policy.RecordAnnotation) + " in " + annotations + ")"
+	return "!(" + forged + ") ? [] : " +
+		"(" + recorded(annotations, Record) + ") ? " + unstamp(podAnnotations) + " : " +
+		"[" + remove(podAnnotations, policy.RecordAnnotation) + "]"
 }
 
 // podAnnotations is where a pod's annotations are, for JSON patches.

@@ -20,6 +20,7 @@ import (
 // Names of the policies; each binding has the name of its policy.
 const (
 	DefaultName        = "ovnguard-default"
+	ExceptedName       = "ovnguard-excepted"
 	TemplatesName      = "ovnguard-templates"
 	CronTemplatesName  = "ovnguard-cron-templates"
 	FloorName          = "ovnguard-floor"
@@ -28,7 +29,7 @@ const (
 
 // MutatingNames and ValidatingNames are those of all policies that there may be.
 var (
-	MutatingNames   = []string{DefaultName, TemplatesName, CronTemplatesName}
+	MutatingNames   = []string{DefaultName, ExceptedName, TemplatesName, CronTemplatesName}
 	ValidatingNames = []string{FloorName, NamespaceFloorName}
 )
 
@@ -72,6 +73,9 @@ func Make(in Input) (Set, error) {
 	set := Set{
 		Mutating:   []admissionregistrationv1.MutatingAdmissionPolicy{in.defaults(strict)},
 		Validating: []admissionregistrationv1.ValidatingAdmissionPolicy{in.floor(strict), namespaceFloor},
+	}
+	if excepted := in.excepted(); len(excepted) > 0 {
+		set.Mutating = append(set.Mutating, in.unstamps(excepted))
 	}
 	if in.Templates {
 		for _, w := range workloads() {

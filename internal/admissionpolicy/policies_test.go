@@ -78,12 +78,14 @@ func TestThreat37OwnersAreNotOrdinary(t *testing.T) {
 
 // Templates are made strict where that is asked for, and every policy has its binding and a name that is known.
 func TestTemplates(t *testing.T) {
+	excepting := []v1alpha1.PortSecurityPolicy{{Spec: v1alpha1.PortSecurityPolicySpec{Exceptions: &v1alpha1.ExceptionRules{Namespaces: []string{"edge"}}}}}
 	for _, c := range []struct {
 		in   Input
 		want []string
 	}{
 		{Input{}, []string{DefaultName}},
-		{Input{Templates: true}, MutatingNames},
+		{Input{Templates: true}, []string{DefaultName, TemplatesName, CronTemplatesName}},
+		{Input{Templates: true, Policies: excepting}, MutatingNames},
 	} {
 		set, err := Make(c.in)
 		if err != nil {

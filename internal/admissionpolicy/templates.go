@@ -12,6 +12,17 @@ import (
 // pod as JSON, reads it, compares it and admits it once more; a template is changed once for all its pods, and these are ordinary and
 // done as they come.
 
+// TemplateLabel, with the value TemplateStrict, is on a template that was stamped, and so on its pods. Selectors know labels alone.
+const (
+	TemplateLabel  = "ovnguard.io/template"
+	TemplateStrict = "strict"
+)
+
+// stampedTemplates selects the pods of stamped templates, or all others.
+func stampedTemplates(operator metav1.LabelSelectorOperator) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: TemplateLabel, Operator: operator, Values: []string{TemplateStrict}}}}
+}
+
 // workload is a kind of object that makes pods from a template.
 type workload struct {
 	// name is that of the policy, path where the template is.
@@ -37,15 +48,19 @@ func workloads() []workload {
 
 // stamps has the API server stamp the templates of new workloads whose pods are ordinary, and of those that change anyway: a template
 // that nobody else changes is left alone, because a change of it makes all its pods anew. It takes the stamp off again where the
-// namespace has become the webhooks' business. What another object controls is left to that one's template: a controller that finds
+// namespace has become the webhooks' business, or the template asks for something. What another object controls is left to that one's template: a controller that finds
 // another template than its own writes it again and again.
 func (in Input) stamps(w workload, strict string) admissionregistrationv1.MutatingAdmissionPolicy {
 	template := func(object string) string { return object + "." + strings.Join(w.path, ".") }
 	metadata := template("object") + ".metadata"
-	annotations := part(template("object"), "annotations")
-	pointer := "/" + strings.Join(w.path, "/") + "/metadata/annotations"
+	annotations, labels := part(template("object"), "annotations"), part(template("object"), "labels")
+	pointer := "/" + strings.Join(w.path, "/") + "/metadata/"
 	// The record alone is what is left of a stamp whose other half somebody has taken, or asked otherwise for a while.
 	bare := "!(" + quote(portSecurity) + " in " + annotations + ")"
+	ordinary := "(" + asksNothing(annotations) + " && (" + bare + " || " + recorded(annotations, Record) + "))"
+	labelled := "(" + quote(TemplateLabel) + " in " + labels + ")"
+	label := "[" + add(pointer+"labels", TemplateLabel, TemplateStrict) + "]"
+	firstLabel := "[JSONPatch{op: 'add', path: " + quote(pointer+"labels") + ", value: {" + quote(TemplateLabel) + ": " + quote(TemplateStrict) + "}}]"
 	return admissionregistrationv1.MutatingAdmissionPolicy{
 		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "MutatingAdmissionPolicy"}, ObjectMeta: meta(w.name),
 		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
@@ -55,7 +70,7 @@ func (in Input) stamps(w workload, strict string) admissionregistrationv1.Mutati
 				{Name: "changed", Expression: "oldObject == null || " + template("object") + " != " + template("oldObject")},
 				{Name: "not-controlled", Expression: "!has(object.metadata.ownerReferences) || !object.metadata.ownerReferences.exists(o, has(o.controller) && o.controller)"},
 				{Name: "not-on-the-host-network", Expression: "!has(" + template("object") + ".spec.hostNetwork) || !" + template("object") + ".spec.hostNetwork"},
-				{Name: "ordinary", Expression: asksNothing(annotations) + " && (" + bare + " || " + recorded(annotations, Record) + ")"},
+				{Name: "ordinary-or-stamped", Expression: ordinary + " || " + labelled},
 			},
 			Variables: []admissionregistrationv1.Variable{{Name: "strict", Expression: strict}},
 			// Nothing is lost where this fails: each pod is made strict when it comes.
@@ -63,8 +78,9 @@ func (in Input) stamps(w workload, strict string) admissionregistrationv1.Mutati
 			ReinvocationPolicy: admissionregistrationv1.NeverReinvocationPolicy,
 			Mutations: []admissionregistrationv1.Mutation{{
 				PatchType: admissionregistrationv1.PatchTypeJSONPatch,
-				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: "variables.strict == (" + quote(portSecurity) + " in " + annotations + ") ? [] : " +
-					"variables.strict ? " + stamp(metadata, pointer) + " : " + unstamp(pointer)},
+				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: "variables.strict && " + ordinary + " ? " +
+					"(" + bare + " || !" + labelled + " ? " + stamp(metadata, pointer+"annotations") + " + (has(" + metadata + ".labels) ? " + label + " : " + firstLabel + ") : []) : " +
+					"(" + recorded(annotations, Record) + " ? " + unstamp(pointer+"annotations") + " : []) + (" + labelled + " ? [" + remove(pointer+"labels", TemplateLabel) + "] : [])"},
 			}},
 		},
 	}

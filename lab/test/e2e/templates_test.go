@@ -21,6 +21,11 @@ func stamp(annotations map[string]string) bool {
 	return annotations[portSecurity] == "true" && annotations[policy.RecordAnnotation] == admissionpolicy.Record
 }
 
+// stampedTemplate tells that a template is made strict, with the label by which the API server knows its pods.
+func stampedTemplate(template *corev1.PodTemplateSpec) bool {
+	return stamp(template.Annotations) && template.Labels[admissionpolicy.TemplateLabel] == admissionpolicy.TemplateStrict
+}
+
 // The templates of workloads are made strict once, and their pods come strict. A Deployment and what it controls agree about the
 // template, so that nothing is rolled out by it.
 func TestStampedTemplates(t *testing.T) {
@@ -47,8 +52,8 @@ func TestStampedTemplates(t *testing.T) {
 		t.Fatal(err)
 	}
 	for kind, template := range map[string]corev1.PodTemplateSpec{"Deployment": deployment.Spec.Template, "DaemonSet": daemons.Spec.Template, "Job": job.Spec.Template} {
-		if !stamp(template.Annotations) {
-			t.Errorf("the template of the %s has annotations %v", kind, template.Annotations)
+		if !stampedTemplate(&template) {
+			t.Errorf("the template of the %s has labels %v, annotations %v", kind, template.Labels, template.Annotations)
 		}
 	}
 	sets, err := apps.ReplicaSets(ns).List(t.Context(), metav1.ListOptions{})
@@ -62,10 +67,17 @@ func TestStampedTemplates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		deployment.Spec.Template.Annotations = nil
-		got, err := apps.Deployments(ns).Update(t.Context(), deployment, metav1.UpdateOptions{})
-		if err != nil || !stamp(got.Spec.Template.Annotations) || got.Generation != 1 {
-			t.Errorf("%v, annotations %v, generation %d; want the stamp, and no new generation", err, got.Spec.Template.Annotations, got.Generation)
+		for _, forget := range []func(*metav1.ObjectMeta){
+			func(m *metav1.ObjectMeta) { m.Annotations = nil },
+			func(m *metav1.ObjectMeta) { delete(m.Labels, admissionpolicy.TemplateLabel) },
+			func(m *metav1.ObjectMeta) { m.Annotations, m.Labels = nil, map[string]string{"app": "deployment"} },
+		} {
+			written := deployment.DeepCopy()
+			forget(&written.Spec.Template.ObjectMeta)
+			got, err := apps.Deployments(ns).Update(t.Context(), written, metav1.UpdateOptions{})
+			if err != nil || !stampedTemplate(&got.Spec.Template) || got.Generation != 1 {
+				t.Errorf("%v, %+v, generation %d; want the stamp, and no new generation", err, got.Spec.Template.ObjectMeta, got.Generation)
+			}
 		}
 	})
 	t.Run("a rollout follows the namespace", func(t *testing.T) {
@@ -96,7 +108,8 @@ func TestStampedTemplates(t *testing.T) {
 				}
 				annotations := got.Spec.Template.Annotations
 				_, recorded := annotations[policy.RecordAnnotation]
-				return stamp(annotations) == c.want && recorded == c.want && (annotations[portSecurity] == "true") == c.want, nil
+				_, labelled := got.Spec.Template.Labels[admissionpolicy.TemplateLabel]
+				return stamp(annotations) == c.want && recorded == c.want && (annotations[portSecurity] == "true") == c.want && labelled == c.want, nil
 			})
 		}
 	})
@@ -128,21 +141,30 @@ func notStamped(t *testing.T, ns string) {
 		"asks for networks": {edit: func(p *corev1.PodTemplateSpec) {
 			p.Annotations = map[string]string{"k8s.v1.cni.cncf.io/networks": "a/b"}
 		}},
+		"stamped, and asks for networks now": {edit: func(p *corev1.PodTemplateSpec) {
+			p.Annotations = map[string]string{"k8s.v1.cni.cncf.io/networks": "a/b", portSecurity: "true", policy.RecordAnnotation: admissionpolicy.Record}
+			p.Labels[admissionpolicy.TemplateLabel] = admissionpolicy.TemplateStrict
+		}},
+		"stamped, and asks to be open now": {edit: func(p *corev1.PodTemplateSpec) {
+			p.Annotations = map[string]string{portSecurity: "false", policy.RecordAnnotation: admissionpolicy.Record}
+			p.Labels[admissionpolicy.TemplateLabel] = admissionpolicy.TemplateStrict
+		}},
 	} {
 		set := &appsv1.ReplicaSet{
 			ObjectMeta: metav1.ObjectMeta{Name: "x", OwnerReferences: c.owners},
 			Spec:       appsv1.ReplicaSetSpec{Replicas: new(int32(0)), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "x"}}, Template: template(c.edit)},
 		}
 		got, err := world.Kube.AppsV1().ReplicaSets(ns).Create(t.Context(), set, dry)
-		if err != nil || stamp(got.Spec.Template.Annotations) != c.stamped {
-			t.Errorf("%s: %v, annotations %v; want stamped %v", name, err, got.Spec.Template.Annotations, c.stamped)
+		_, labelled := got.Spec.Template.Labels[admissionpolicy.TemplateLabel]
+		if err != nil || stamp(got.Spec.Template.Annotations) != c.stamped || labelled != c.stamped {
+			t.Errorf("%s: %v, %+v; want stamped %v", name, err, got.Spec.Template.ObjectMeta, c.stamped)
 		}
 	}
 	job := batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: template(func(p *corev1.PodTemplateSpec) { p.Spec.RestartPolicy = corev1.RestartPolicyNever })}}
 	got, err := world.Kube.BatchV1().CronJobs(ns).Create(t.Context(), &batchv1.CronJob{
 		ObjectMeta: metav1.ObjectMeta{Name: "x"}, Spec: batchv1.CronJobSpec{Schedule: "0 0 1 1 *", JobTemplate: job},
 	}, dry)
-	if err != nil || !stamp(got.Spec.JobTemplate.Spec.Template.Annotations) {
+	if err != nil || !stampedTemplate(&got.Spec.JobTemplate.Spec.Template) {
 		t.Errorf("CronJob: %v, %v", err, got)
 	}
 	// A tenant who writes the stamp where it does not hold gains nothing: it says no more than strict.

@@ -169,8 +169,10 @@ func (j *judges) request(t *testing.T, a attempt, p *admission.Pod) map[string]a
 	default:
 		old = object(t, a.old)
 	}
+	is := object(t, p)
+	is["kind"] = kind
 	return map[string]any{
-		"object": object(t, p), "oldObject": old,
+		"object": is, "oldObject": old,
 		"request": map[string]any{
 			"operation": operation, "namespace": "t", "kind": map[string]any{"kind": kind}, "userInfo": map[string]any{"username": a.user, "groups": []any{}},
 		},
@@ -179,7 +181,7 @@ func (j *judges) request(t *testing.T, a attempt, p *admission.Pod) map[string]a
 }
 
 // object gives a pod as it is in the API server, where what is empty is left out.
-func object(t *testing.T, p *admission.Pod) any {
+func object(t *testing.T, p *admission.Pod) map[string]any {
 	t.Helper()
 	o, isObject := plain(t, p).(map[string]any)
 	metadata, hasMetadata := o["metadata"].(map[string]any)

@@ -1,0 +1,125 @@
+//go:build integration
+
+package e2e
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// fromTemplate tries to make a pod in a namespace as the controller of a workload does, with the label of stamped templates where that is
+// said.
+func (p person) fromTemplate(t *testing.T, ns, name string, annotations map[string]string, labelled bool) (*corev1.Pod, error) {
+	t.Helper()
+	w := wish{annotations: maps.Clone(annotations), labels: map[string]string{"app": "web"}}
+	if labelled {
+		w.labels[admissionpolicy.TemplateLabel] = admissionpolicy.TemplateStrict
+	}
+	pod := &corev1.Pod{ObjectMeta: w.template().ObjectMeta, Spec: w.template().Spec}
+	if pod.Name = name; name == "" {
+		pod.GenerateName = "web-"
+	}
+	return p.CoreV1().Pods(ns).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+}
+
+// The label that says that a pod's template was made strict is worth nothing to who writes it on a pod: with it, a pod gets what it gets
+// without, and where no webhook answers, it is refused.
+func TestTemplateLabelIsNoPermission(t *testing.T) {
+	withPolicies(t)
+	p := tenant(t)
+	stamps := map[string]string{portSecurity: "true", policy.RecordAnnotation: admissionpolicy.Record}
+	with := func(more map[string]string) map[string]string {
+		out := maps.Clone(stamps)
+		maps.Copy(out, more)
+		return out
+	}
+	cases := []struct {
+		name, podName string
+		annotations   map[string]string
+	}{
+		{"nothing else", "", nil},
+		{"the record alone", "", map[string]string{policy.RecordAnnotation: admissionpolicy.Record}},
+		{"the stamp", "", stamps},
+		{"the stamp and a chosen name", "chosen", stamps},
+		{"off", "", map[string]string{portSecurity: "false"}},
+		{"off with the record", "", with(map[string]string{portSecurity: "false"})},
+		{"forwarding", "", with(map[string]string{layer2Forward: "true"})},
+		{"an allocated address", "", with(map[string]string{"ovn.kubernetes.io/allocated": "true"})},
+		{"networks", "", with(map[string]string{"k8s.v1.cni.cncf.io/networks": "nowhere/net"})},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			want, wantErr := p.fromTemplate(t, tenantNamespace, c.podName, c.annotations, false)
+			got, err := p.fromTemplate(t, tenantNamespace, c.podName, c.annotations, true)
+			if (err == nil) != (wantErr == nil) {
+				t.Fatalf("with the label: %v; without: %v", err, wantErr)
+			}
+			if err != nil {
+				return
+			}
+			// Whether it asked, who forges a record may say of himself.
+			delete(got.Annotations, policy.RecordAnnotation)
+			delete(want.Annotations, policy.RecordAnnotation)
+			if !maps.Equal(got.Annotations, want.Annotations) || got.Annotations[portSecurity] != "true" {
+				t.Errorf("with the label %v, without %v", got.Annotations, want.Annotations)
+			}
+		})
+	}
+	if err := guard.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := guard.Start(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, c := range cases {
+		t.Run(c.name+", no webhook answers", func(t *testing.T) {
+			got, err := p.fromTemplate(t, tenantNamespace, c.podName, c.annotations, true)
+			switch {
+			case c.name == "the stamp":
+				if err != nil || !stamp(got.Annotations) {
+					t.Errorf("%v, %v", got.Annotations, err)
+				}
+			case err == nil || !strings.Contains(err.Error(), "ovnguard"):
+				t.Errorf("%v, %v; want it to be refused", got.Annotations, err)
+			}
+		})
+	}
+}
+
+// In a namespace that may hold exceptions, pods of a template that was stamped before are shown to the webhooks.
+func TestStampedPodsAreExcepted(t *testing.T) {
+	withPolicies(t)
+	ns := namespace(t, nil)
+	p := admin(t)
+	policyOver(t, ns, v1alpha1.PortSecurityPolicySpec{
+		Exceptions: &v1alpha1.ExceptionRules{Namespaces: []string{ns}}, Limits: v1alpha1.Limits{MaxLevel: v1alpha1.LevelOpen},
+	})
+	stamps := map[string]string{portSecurity: "true", policy.RecordAnnotation: admissionpolicy.Record}
+	grantIn(t, ns, func(e *v1alpha1.PortSecurityExceptionSpec) { e.Grant.Level = v1alpha1.LevelOpen })
+	eventually(t, "the exception to be in effect for pods of a stamped template", func() (bool, error) {
+		pod, err := p.fromTemplate(t, ns, "", stamps, true)
+		if err != nil {
+			return false, nil //nolint:nilerr // the API server takes up each policy for itself
+		}
+		_, labelled := pod.Labels[admissionpolicy.TemplateLabel]
+		return pod.Annotations[portSecurity] != "true" && !labelled, nil
+	})
+	plain, err := p.fromTemplate(t, ns, "", stamps, false)
+	if err != nil || plain.Annotations[portSecurity] == "true" {
+		t.Errorf("without the label: %v, annotations %v", err, plain.Annotations)
+	}
+	elsewhere, err := p.fromTemplate(t, tenantNamespace, "", stamps, true)
+	if err != nil || !stamp(elsewhere.Annotations) {
+		t.Errorf("in another namespace: %v, annotations %v", err, elsewhere.Annotations)
+	}
+}
