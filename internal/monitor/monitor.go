@@ -84,6 +84,8 @@ type Monitor struct {
 	// coming tells when what is said of something changes by itself, and wake when that is looked at next.
 	coming map[about]time.Time
 	wake   time.Time
+	// settling tells what is judged again at which moment, because findings may have lasted by then.
+	settling map[time.Time][]about
 }
 
 // New gives a monitor that judges nothing yet: facts are entered with Change, and Start judges them all.
@@ -92,6 +94,7 @@ func New(clock Clock, observer Observer) *Monitor {
 		clock: clock, observer: observer,
 		inv: inventory.New(), eras: portsec.Eras(), ports: make(map[string]judged),
 		beside: make(map[inventory.Thing]judged), coming: make(map[about]time.Time),
+		settling: make(map[time.Time][]about),
 	}
 }
 
@@ -225,7 +228,7 @@ func (m *Monitor) settle(a about, before judged, after *judged) {
 		after.since[f.Rule.ID] = first
 		if rest := f.Rule.Settle - now.Sub(first); rest > 0 {
 			if !seen {
-				m.clock.AfterFunc(rest, func() { m.again(a) })
+				m.settleAt(a, now.Add(rest))
 			}
 			return false
 		}
@@ -233,8 +236,27 @@ func (m *Monitor) settle(a about, before judged, after *judged) {
 	})
 }
 
-func (m *Monitor) again(a about) {
+// settleStep is how far apart the moments are at which something is judged again. Of a flood of new pods, each of which waits for its port,
+// many share one, and do not wake the program for each.
+const settleStep = 100 * time.Millisecond
+
+// settleAt has something judged again at a time, or a moment later.
+func (m *Monitor) settleAt(a about, at time.Time) {
+	moment := at.Add(settleStep - 1).Truncate(settleStep)
+	others := m.settling[moment]
+	m.settling[moment] = append(others, a)
+	if others == nil {
+		m.clock.AfterFunc(moment.Sub(m.clock.Now()), func() { m.settled(moment) })
+	}
+}
+
+// settled judges again what was to be at a moment.
+func (m *Monitor) settled(moment time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.judge(a)
+	due := m.settling[moment]
+	delete(m.settling, moment)
+	for _, a := range due {
+		m.judge(a)
+	}
 }
