@@ -27,12 +27,12 @@ type gatherer struct {
 	net.Conn
 
 	watches atomic.Bool
-	// What follows belongs to the reader, of whom there is one. quick is how often it read of the connection since a silence, and plenty
-	// whether it got so much the last time that it need not wait for more.
+	// What follows belongs to the reader, of whom there is one. quick is how often it read of the connection since a silence, and full
+	// whether it got as much as it asked for the last time, so that there is more.
 	buffer []byte
 	rest   []byte
 	quick  int
-	plenty bool
+	full   bool
 }
 
 // gathering gives a dialer whose connections can be told to gather.
@@ -52,7 +52,7 @@ func (g *gatherer) Read(p []byte) (int, error) {
 		if !g.watches.Load() {
 			return g.Conn.Read(p)
 		}
-		if g.quick >= gatherAfter && !g.plenty {
+		if g.quick >= gatherAfter && !g.full {
 			time.Sleep(gatherFor)
 		}
 		if g.buffer == nil {
@@ -63,7 +63,7 @@ func (g *gatherer) Read(p []byte) (int, error) {
 		if g.quick++; time.Since(asked) >= gatherSilence {
 			g.quick = 1
 		}
-		g.plenty, g.rest = n >= gatherSize/4, g.buffer[:n]
+		g.full, g.rest = n == len(g.buffer), g.buffer[:n]
 		if n == 0 {
 			return 0, err // an error that comes with data comes again without
 		}
