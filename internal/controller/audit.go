@@ -14,10 +14,12 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/kubernetes"
+	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/rows"
@@ -79,7 +81,11 @@ func (a *auditor) run(ctx context.Context) error {
 	}
 	go a.watches.ask(ctx, clients.Discovery().RESTClient())
 	reading := func(what string) { a.reading.Store(&what) }
-	if err := followKubernetes(ctx, a.manager, a.monitor, a.watches, a.log, reading); err != nil {
+	list := func(s kube.Source, resource string) (toolscache.ListerWatcher, error) {
+		return kube.ListWatch(a.manager.GetConfig(), a.manager.GetHTTPClient(), s, resource)
+	}
+	server := feed{manager: a.manager, monitor: a.monitor, watches: a.watches, log: a.log, list: list}
+	if err := server.follow(ctx, reading); err != nil {
 		return nil //nolint:nilerr // the service is ending
 	}
 	reading("the Northbound database")

@@ -40,17 +40,27 @@ func heard(m *monitor.Monitor, s kube.Source) {
 	})
 }
 
-// followKubernetes feeds the monitor from the API server. It returns when everything that is there has been read once;
+// feed is what leads from the API server to the monitor.
+type feed struct {
+	manager ctrl.Manager
+	monitor *monitor.Monitor
+	watches *watches
+	log     logr.Logger
+	// list gives what lists and watches the resource of a source that has many objects.
+	list func(s kube.Source, resource string) (toolscache.ListerWatcher, error)
+}
+
+// follow feeds the monitor. It returns when everything that is there has been read once;
 // reading is told what is waited for, since a kind that must not be read is waited for, without an error, until it may be. Pods, the last
 // of the sources, are read when what they refer to has been, or that takes too long. The error is that the service ends.
-func followKubernetes(ctx context.Context, mgr ctrl.Manager, m *monitor.Monitor, w *watches, log logr.Logger, reading func(what string)) error {
+func (f feed) follow(ctx context.Context, reading func(what string)) error {
 	sources := kube.Sources()
 	last := len(sources) - 1
 	ended := make([]chan error, len(sources))
 	what := make([]string, len(sources))
 	begin := func(i int) {
 		what[i], ended[i] = sources[i].Kind.GroupKind().String()+" from the API server", make(chan error, 1)
-		go func() { ended[i] <- followSource(ctx, mgr, sources[i], m, w, log, what[i]) }()
+		go func() { ended[i] <- f.source(ctx, sources[i], what[i]) }()
 	}
 	for i := range last {
 		begin(i)
@@ -89,12 +99,12 @@ func followKubernetes(ctx context.Context, mgr ctrl.Manager, m *monitor.Monitor,
 // podsAfter is how long pods wait for what they refer to.
 const podsAfter = 3 * time.Second
 
-// followSource feeds the monitor from one kind, and returns when what is there has been read once, or there is none. The error is that
+// source feeds the monitor from one kind, and returns when what is there has been read once, or there is none. The error is that
 // the service ends.
-func followSource(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Monitor, w *watches, log logr.Logger, what string) error {
-	begin := func() error { return follow(ctx, mgr, s, m, w) }
+func (f feed) source(ctx context.Context, s kube.Source, what string) error {
+	begin := func() error { return f.begin(ctx, s) }
 	if !s.Optional {
-		return patiently(ctx, log, what, begin)
+		return patiently(ctx, f.log, what, begin)
 	}
 	err := begin()
 	if err == nil {
@@ -107,15 +117,15 @@ func followSource(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monit
 	reason := "a kind cannot be followed; it is tried again"
 	if meta.IsNoMatchError(err) {
 		reason = "the cluster does not serve a kind; it is asked for again"
-		heard(m, s)
+		heard(f.monitor, s)
 	}
-	log.Info(reason, "kind", s.Kind.GroupKind().String(), "reason", err.Error(), "notKnown", s.Lacks, "every", retryMissing.String())
-	go followLater(ctx, mgr, s, m, w, log)
+	f.log.Info(reason, "kind", s.Kind.GroupKind().String(), "reason", err.Error(), "notKnown", s.Lacks, "every", retryMissing.String())
+	go f.later(ctx, s)
 	return nil
 }
 
-// followLater waits for a kind to be served.
-func followLater(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Monitor, w *watches, log logr.Logger) {
+// later waits for a kind to be served.
+func (f feed) later(ctx context.Context, s kube.Source) {
 	ticker := time.NewTicker(retryMissing)
 	defer ticker.Stop()
 	for {
@@ -124,32 +134,45 @@ func followLater(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monito
 			return
 		case <-ticker.C:
 		}
-		err := follow(ctx, mgr, s, m, w)
+		err := f.begin(ctx, s)
 		switch {
 		case err == nil:
-			log.Info("the cluster serves a kind now", "kind", s.Kind.GroupKind().String())
+			f.log.Info("the cluster serves a kind now", "kind", s.Kind.GroupKind().String())
 			return
 		case ctx.Err() != nil:
 			return
 		case !meta.IsNoMatchError(err):
-			log.Error(err, "follow", "kind", s.Kind.GroupKind().String())
+			f.log.Error(err, "follow", "kind", s.Kind.GroupKind().String())
 		}
 	}
 }
 
-// follow feeds the monitor from one kind and returns when what is there has been read once.
-func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Monitor, w *watches) error {
-	mapping, err := mgr.GetRESTMapper().RESTMapping(s.Kind.GroupKind(), s.Kind.Version)
+// begin feeds the monitor from one kind and returns when what is there has been read once.
+func (f feed) begin(ctx context.Context, s kube.Source) error {
+	mapping, err := f.manager.GetRESTMapper().RESTMapping(s.Kind.GroupKind(), s.Kind.Version)
 	if err != nil {
 		return err
 	}
-	expect(m, s) // it may be served only now
-	w.want(mapping.Resource)
-	informer, err := mgr.GetCache().GetInformer(ctx, s.Followed())
+	expect(f.monitor, s) // it may be served only now
+	f.watches.want(mapping.Resource)
+	filled := f.inform
+	if s.Many {
+		filled = f.reflect
+	}
+	if err := filled(ctx, s, mapping.Resource.Resource); err != nil {
+		return err
+	}
+	heard(f.monitor, s)
+	return nil
+}
+
+// inform feeds the monitor from a cache that others read, too.
+func (f feed) inform(ctx context.Context, s kube.Source, _ string) error {
+	informer, err := f.manager.GetCache().GetInformer(ctx, s.Object())
 	if err != nil {
 		return err
 	}
-	set := func(o any) { m.Change(func(inv *inventory.Inventory) []string { return s.Set(inv, o) }) }
+	set := func(o any) { f.monitor.Change(func(inv *inventory.Inventory) []string { return s.Set(inv, o) }) }
 	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 		AddFunc: set,
 		UpdateFunc: func(before, o any) {
@@ -161,7 +184,7 @@ func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Mon
 			if gone, ok := o.(toolscache.DeletedFinalStateUnknown); ok {
 				o = gone.Obj
 			}
-			m.Change(func(inv *inventory.Inventory) []string { return s.Delete(inv, o) })
+			f.monitor.Change(func(inv *inventory.Inventory) []string { return s.Delete(inv, o) })
 		},
 	})
 	if err != nil {
@@ -170,7 +193,6 @@ func follow(ctx context.Context, mgr ctrl.Manager, s kube.Source, m *monitor.Mon
 	if !toolscache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
 		return ctx.Err()
 	}
-	heard(m, s)
 	return nil
 }
 

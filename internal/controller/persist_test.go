@@ -13,6 +13,8 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	toolscache "k8s.io/client-go/tools/cache"
+	fcache "k8s.io/client-go/tools/cache/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache/informertest"
@@ -110,7 +112,15 @@ func TestRequiredKindsAreWaitedFor(t *testing.T) {
 		}()
 		read := make(map[string]bool)
 		begin := time.Now()
-		err = followKubernetes(t.Context(), server, m, newWatches(logr.Discard(), time.Now), logr.Discard(), func(what string) { read[what] = true })
+		many := fcache.NewFakeControllerSource()
+		defer many.Shutdown()
+		f := feed{
+			manager: server, monitor: m, watches: newWatches(logr.Discard(), time.Now), log: logr.Discard(),
+			list: func(kube.Source, string) (toolscache.ListerWatcher, error) { return many, nil },
+		}
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		err = f.follow(ctx, func(what string) { read[what] = true })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,30 +2,31 @@ package kube
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// Entry is what a cache keeps of an object of a kind of which there are as many as ports: its name and version, which the cache needs,
-// and what the inventory keeps of it anyway. The object itself would take more than all the rest that is known of the port.
+// Entry is what is kept of an object of a kind of which there are as many as ports: its name, and what the inventory keeps of it anyway. The
+// object itself would take more than all the rest that is known of the port.
 type Entry struct {
-	namespace, name string
-	version         string
-	fact            any
+	types.NamespacedName
+
+	fact any
 }
 
 // entryOf gives the entry of an object of which the inventory reads this.
 func entryOf(o client.Object, fact any) *Entry {
-	return &Entry{namespace: shared(o.GetNamespace()), name: o.GetName(), version: o.GetResourceVersion(), fact: fact}
+	return &Entry{types.NamespacedName{Namespace: shared(o.GetNamespace()), Name: o.GetName()}, fact}
 }
 
-// GetObjectMeta implements metav1.ObjectMetaAccessor.
+// GetObjectMeta implements metav1.ObjectMetaAccessor, by which client-go finds the name.
 func (e *Entry) GetObjectMeta() metav1.Object {
-	return &metav1.ObjectMeta{Namespace: e.namespace, Name: e.name, ResourceVersion: e.version}
+	return &metav1.ObjectMeta{Namespace: e.Namespace, Name: e.Name}
 }
 
-// kept gives set or remove for objects as they are read, and for the entries that a cache keeps of them.
+// kept gives set or remove for objects as they are read, and for the entries that are kept of them.
 func kept[F any, T client.Object](of func(T) F, do func(*inventory.Inventory, F) []string) func(*inventory.Inventory, any) []string {
 	return func(inv *inventory.Inventory, object any) []string {
 		switch o := object.(type) {

@@ -63,27 +63,56 @@ var partsRead = map[protowire.Number]func(protowire.Number) bool{
 
 // Unmarshal implements what the decoder of protobuf asks of objects.
 func (p *LeanPod) Unmarshal(data []byte) error {
-	var read []byte
 	err := eachField(data, func(number protowire.Number, field, value []byte) error {
 		wanted := partsRead[number]
 		if wanted == nil || value == nil {
-			read = append(read, field...) // to be judged by the decoder of whole pods
-			return nil
+			return p.Pod.Unmarshal(field) // to be judged by the decoder of whole pods
 		}
-		var part []byte
-		err := eachField(value, func(n protowire.Number, inner, _ []byte) error {
-			if wanted(n) {
-				part = append(part, inner...)
-			}
-			return nil
-		})
-		read = protowire.AppendBytes(protowire.AppendTag(read, number, protowire.BytesType), part)
-		return err
+		part, err := only(value, wanted)
+		if err != nil {
+			return err
+		}
+		switch number {
+		case fieldMetadata:
+			return p.ObjectMeta.Unmarshal(part)
+		case fieldSpec:
+			return p.Spec.Unmarshal(part)
+		default:
+			return p.Status.Unmarshal(part)
+		}
 	})
 	if err != nil {
 		return fmt.Errorf("read a pod: %w", err)
 	}
-	return p.Pod.Unmarshal(read)
+	return nil
+}
+
+// only gives a message with the wanted fields alone. Where these come one after the other, as those that nobody reads come last in metadata,
+// it is a part of the message itself.
+func only(message []byte, wanted func(protowire.Number) bool) ([]byte, error) {
+	var out []byte
+	begin, end, at := 0, 0, 0
+	copied := false
+	err := eachField(message, func(number protowire.Number, field, _ []byte) error {
+		here := at
+		at += len(field)
+		if !wanted(number) {
+			return nil
+		}
+		switch {
+		case out == nil:
+			begin, end = here, at
+			out = message[begin:end:end]
+		case here == end && !copied:
+			end = at
+			out = message[begin:end:end]
+		default:
+			copied = true
+			out = append(out, field...)
+		}
+		return nil
+	})
+	return out, err
 }
 
 // Reset implements what the decoder of protobuf asks of objects.

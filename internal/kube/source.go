@@ -24,6 +24,8 @@ type Source struct {
 	// SpecOnly means that nothing of an object is read but what its generation counts. Its status may change without a port being
 	// judged again.
 	SpecOnly bool
+	// Many means that there are as many objects as ports: no cache keeps them, only an Entry of each is kept.
+	Many bool
 	// Object and List make empty ones.
 	Object func() client.Object
 	List   func() client.ObjectList
@@ -36,7 +38,7 @@ type Source struct {
 	lean func() client.Object
 }
 
-// Followed makes an empty one for a cache to follow the kind by.
+// Followed makes an empty one of the type by which the kind is followed.
 func (s Source) Followed() client.Object {
 	if s.lean != nil {
 		return s.lean()
@@ -133,9 +135,9 @@ func Sources() []Source {
 	return append(sources, pods)
 }
 
-// many gives the source of objects of which there are so many that caches keep an Entry of each.
+// many gives the source of objects of which there are so many that only an Entry of each is kept.
 func (s Source) many(set, remove func(*inventory.Inventory, any) []string) Source {
-	s.Set, s.Delete = set, remove
+	s.Many, s.Set, s.Delete = true, set, remove
 	return s
 }
 
@@ -214,8 +216,8 @@ func on[T client.Object](do func(*inventory.Inventory, T) []string) func(*invent
 	}
 }
 
-// Strip drops what the inventory does not read from an object by which a Source is followed, before it goes into a cache. Of pods and IP
-// resources it makes an Entry.
+// Strip drops what the inventory does not read from an object by which a Source is followed, before it is kept. Of those of which there are
+// many it makes an Entry.
 func Strip(object any) (any, error) {
 	switch o := object.(type) {
 	case *LeanPod:

@@ -1,0 +1,118 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/monitor"
+)
+
+// reflect feeds the monitor from a kind of which there are many objects, without a cache between: each change would go through several
+// goroutines there, which costs more than entering it.
+func (f feed) reflect(ctx context.Context, s kube.Source, resource string) error {
+	server, err := f.list(s, resource)
+	if err != nil {
+		return err
+	}
+	into := &reflection{source: s, monitor: f.monitor, held: make(map[types.NamespacedName]*kube.Entry), filled: make(chan struct{})}
+	log := f.log.WithName("reflector")
+	r := toolscache.NewReflectorWithOptions(server, s.Followed(), into, toolscache.ReflectorOptions{Name: s.Kind.GroupKind().String(), Logger: &log})
+	go r.RunWithContext(ctx)
+	select {
+	case <-into.filled:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// reflection is what a reflector fills: what it puts there is entered into the inventory at once. A reflector calls it from one goroutine.
+type reflection struct {
+	source  kube.Source
+	monitor *monitor.Monitor
+	// held is what has been entered and not taken out.
+	held map[types.NamespacedName]*kube.Entry
+	// filled is closed when all that was there has been entered.
+	filled chan struct{}
+	fill   sync.Once
+}
+
+// Transformer implements cache.TransformingStore.
+func (r *reflection) Transformer() toolscache.TransformFunc { return kube.Strip }
+
+// entry gives the entry of an object as it was read, or as a reflector has transformed it.
+func (r *reflection) entry(object any) (*kube.Entry, error) {
+	stripped, err := kube.Strip(object)
+	if err != nil {
+		return nil, err
+	}
+	entry, ok := stripped.(*kube.Entry)
+	if !ok {
+		return nil, fmt.Errorf("%s: a %T was read", r.source.Kind.GroupKind(), object)
+	}
+	return entry, nil
+}
+
+// Add implements cache.ReflectorStore.
+func (r *reflection) Add(object any) error {
+	entry, err := r.entry(object)
+	if err != nil {
+		return err
+	}
+	r.set(entry)
+	return nil
+}
+
+func (r *reflection) set(entry *kube.Entry) {
+	r.held[entry.NamespacedName] = entry
+	r.monitor.Change(func(inv *inventory.Inventory) []string { return r.source.Set(inv, entry) })
+}
+
+// Update implements cache.ReflectorStore.
+func (r *reflection) Update(object any) error { return r.Add(object) }
+
+// Delete implements cache.ReflectorStore.
+func (r *reflection) Delete(object any) error {
+	entry, err := r.entry(object)
+	if err != nil {
+		return err
+	}
+	r.remove(entry)
+	return nil
+}
+
+func (r *reflection) remove(entry *kube.Entry) {
+	delete(r.held, entry.NamespacedName)
+	r.monitor.Change(func(inv *inventory.Inventory) []string { return r.source.Delete(inv, entry) })
+}
+
+// Replace implements cache.ReflectorStore. What is not in the list went while nobody looked, and what came may have got what it had.
+func (r *reflection) Replace(list []any, _ string) error {
+	there := make(map[types.NamespacedName]*kube.Entry, len(list))
+	for _, object := range list {
+		entry, err := r.entry(object)
+		if err != nil {
+			return err
+		}
+		there[entry.NamespacedName] = entry
+	}
+	for name, entry := range r.held {
+		if there[name] == nil {
+			r.remove(entry)
+		}
+	}
+	for _, entry := range there {
+		r.set(entry)
+	}
+	r.fill.Do(func() { close(r.filled) })
+	return nil
+}
+
+// Resync implements cache.ReflectorStore. Nothing is held back that could be told again.
+func (r *reflection) Resync() error { return nil }
