@@ -20,7 +20,7 @@ func (f feed) reflect(ctx context.Context, s kube.Source, resource string) error
 	if err != nil {
 		return err
 	}
-	into := &reflection{source: s, monitor: f.monitor, held: make(map[types.NamespacedName]*kube.Entry), filled: make(chan struct{})}
+	into := newReflection(s, f.monitor)
 	log := f.log.WithName("reflector")
 	r := toolscache.NewReflectorWithOptions(server, s.Followed(), into, toolscache.ReflectorOptions{Name: s.Kind.GroupKind().String(), Logger: &log})
 	go r.RunWithContext(ctx)
@@ -41,6 +41,10 @@ type reflection struct {
 	// filled is closed when all that was there has been entered.
 	filled chan struct{}
 	fill   sync.Once
+}
+
+func newReflection(s kube.Source, m *monitor.Monitor) *reflection {
+	return &reflection{source: s, monitor: m, held: make(map[types.NamespacedName]*kube.Entry), filled: make(chan struct{})}
 }
 
 // Transformer implements cache.TransformingStore.
@@ -94,20 +98,21 @@ func (r *reflection) remove(entry *kube.Entry) {
 
 // Replace implements cache.ReflectorStore. What is not in the list went while nobody looked, and what came may have got what it had.
 func (r *reflection) Replace(list []any, _ string) error {
-	there := make(map[types.NamespacedName]*kube.Entry, len(list))
-	for _, object := range list {
+	entries := make([]*kube.Entry, len(list))
+	there := make(map[types.NamespacedName]bool, len(list))
+	for i, object := range list {
 		entry, err := r.entry(object)
 		if err != nil {
 			return err
 		}
-		there[entry.NamespacedName] = entry
+		entries[i], there[entry.NamespacedName] = entry, true
 	}
 	for name, entry := range r.held {
-		if there[name] == nil {
+		if !there[name] {
 			r.remove(entry)
 		}
 	}
-	for _, entry := range there {
+	for _, entry := range entries {
 		r.set(entry)
 	}
 	r.fill.Do(func() { close(r.filled) })

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,25 +14,33 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// ListWatch gives what lists and watches a source's resource in all namespaces, by the type by which the source is followed.
+// ListWatch gives what lists and watches a source's resource in all namespaces: pods by the type by which they are followed, everything else
+// without a Go type.
 func ListWatch(config *rest.Config, transport *http.Client, s Source, resource string) (cache.ListerWatcher, error) {
-	var c rest.Interface
-	var err error
+	failed := func(err error) error {
+		return fmt.Errorf("connect to the API server to follow %s: %w", s.Kind.GroupKind(), err)
+	}
 	if s.lean != nil {
-		c, err = leanClient(config, transport)
-	} else {
-		_, untyped := s.Object().(runtime.Unstructured)
-		c, err = apiutil.RESTClientForGVK(s.Kind, false, untyped, config, serializer.CodecFactory{}, transport)
+		c, err := leanClient(config, transport)
+		if err != nil {
+			return nil, failed(err)
+		}
+		return cache.NewListWatchFromClient(c, resource, metav1.NamespaceAll, fields.Everything()), nil
 	}
+	c, err := dynamic.NewForConfigAndClient(config, transport)
 	if err != nil {
-		return nil, fmt.Errorf("connect to the API server to follow %s: %w", s.Kind.GroupKind(), err)
+		return nil, failed(err)
 	}
-	return cache.NewListWatchFromClient(c, resource, metav1.NamespaceAll, fields.Everything()), nil
+	objects := c.Resource(s.Kind.GroupVersion().WithResource(resource))
+	return &cache.ListWatch{
+		ListWithContextFunc:  func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return objects.List(ctx, o) },
+		WatchFuncWithContext: objects.Watch,
+	}, nil
 }
 
 // leanClient gives a client of the core API that has lean pods.

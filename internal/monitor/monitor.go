@@ -84,8 +84,9 @@ type Monitor struct {
 	// coming tells when what is said of something changes by itself, and wake when that is looked at next.
 	coming map[about]time.Time
 	wake   time.Time
-	// settling tells what is judged again at which moment, because findings may have lasted by then.
-	settling map[time.Time][]about
+	// settling tells what is judged again how long after began, because findings may have lasted by then.
+	settling map[time.Duration][]about
+	began    time.Time
 }
 
 // New gives a monitor that judges nothing yet: facts are entered with Change, and Start judges them all.
@@ -94,7 +95,7 @@ func New(clock Clock, observer Observer) *Monitor {
 		clock: clock, observer: observer,
 		inv: inventory.New(), eras: portsec.Eras(), ports: make(map[string]judged),
 		beside: make(map[inventory.Thing]judged), coming: make(map[about]time.Time),
-		settling: make(map[time.Time][]about),
+		settling: make(map[time.Duration][]about), began: clock.Now(),
 	}
 }
 
@@ -240,18 +241,18 @@ func (m *Monitor) settle(a about, before judged, after *judged) {
 // many share one, and do not wake the program for each.
 const settleStep = 100 * time.Millisecond
 
-// settleAt has something judged again at a time, or a moment later.
+// settleAt has something judged again at a time, or a moment later. It does not go by what the clock is set to meanwhile.
 func (m *Monitor) settleAt(a about, at time.Time) {
-	moment := at.Add(settleStep - 1).Truncate(settleStep)
+	moment := (at.Sub(m.began) + settleStep - 1).Truncate(settleStep)
 	others := m.settling[moment]
 	m.settling[moment] = append(others, a)
 	if others == nil {
-		m.clock.AfterFunc(moment.Sub(m.clock.Now()), func() { m.settled(moment) })
+		m.clock.AfterFunc(moment-m.clock.Now().Sub(m.began), func() { m.settled(moment) })
 	}
 }
 
 // settled judges again what was to be at a moment.
-func (m *Monitor) settled(moment time.Time) {
+func (m *Monitor) settled(moment time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	due := m.settling[moment]

@@ -207,6 +207,25 @@ func TestWhatLastsIsTold(t *testing.T) {
 	books.expect(t, []string{"cleared p.ns OVG007 u1"}, map[audit.State]int{audit.Compliant: 1})
 }
 
+// Ports that come in one flood are looked at again together.
+func TestFloodSettlesTogether(t *testing.T) {
+	m, clock, books := started(t)
+	before := len(clock.later)
+	for i := range 100 {
+		name := fmt.Sprint("q", i)
+		m.Change(func(inv *inventory.Inventory) []string { return inv.SetPod(pod(name, "u"+name)) })
+		clock.pass(time.Millisecond)
+	}
+	if n := len(clock.later) - before; n > 3 {
+		t.Errorf("%d timers for 100 ports within %s", n, 100*time.Millisecond)
+	}
+	books.log = nil
+	clock.pass(time.Minute)
+	if n := len(books.log); n != 100 {
+		t.Errorf("%d of 100 ports without a row were told of", n)
+	}
+}
+
 // A pod that takes the place of another gets the whole time to settle, and is told of once.
 func TestReplacementSettlesAnew(t *testing.T) {
 	m, clock, books := started(t)
