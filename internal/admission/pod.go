@@ -51,8 +51,8 @@ func (v *View) ChangeNewNICs(old, p *Pod, nics []kubeovn.NIC) Change {
 	return v.change(p, nics, policy.ReadRecord(old.Metadata.Annotations), true)
 }
 
-// change is the work of both; record holds what was recorded of other NICs.
-func (v *View) change(p *Pod, nics []kubeovn.NIC, record map[kubeovn.Provider]policy.Recorded, trustOwner bool) Change {
+// change is the work of both; record holds what was recorded of other NICs. The owners and the record of a running pod are trusted.
+func (v *View) change(p *Pod, nics []kubeovn.NIC, record map[kubeovn.Provider]policy.Recorded, running bool) Change {
 	c := Change{Set: make(map[string]string)}
 	if v.Namespace.Err != nil {
 		c.Warnings = append(c.Warnings, fmt.Sprintf(
@@ -64,10 +64,13 @@ func (v *View) change(p *Pod, nics []kubeovn.NIC, record map[kubeovn.Provider]po
 	annotations := p.Metadata.Annotations
 	inherited := policy.Inherited(annotations)
 	for _, nic := range nics {
-		d := v.decide(p, nic.Provider, trustOwner)
+		d := v.decide(p, nic.Provider, running)
 		c.Verdict.add(nic.Provider, d)
 		if d.Mode != policy.Enforce {
-			c.wouldChange(nic.Provider, annotations, d)
+			if !running && slices.Contains(inherited, nic.Provider) {
+				c.forget(nic.Provider.Key(kubeovn.PortSecurity), annotations)
+			}
+			c.wouldChange(nic.Provider, c.Apply(annotations), d)
 			continue
 		}
 		c.explain(d, v.Namespace.Name)
@@ -86,8 +89,19 @@ func (v *View) change(p *Pod, nics []kubeovn.NIC, record map[kubeovn.Provider]po
 	if text := policy.Record(record); len(record) > 0 && text != annotations[policy.RecordAnnotation] {
 		c.Set[policy.RecordAnnotation] = text
 	}
+	if !running && len(record) == 0 {
+		// A record that nobody made here would have the guard take the pod for one that was decided.
+		c.forget(policy.RecordAnnotation, annotations)
+	}
 	slices.Sort(c.Remove)
 	return c
+}
+
+// forget takes out an annotation that is there.
+func (c *Change) forget(key string, annotations map[string]string) {
+	if _, there := annotations[key]; there {
+		c.Remove = append(c.Remove, key)
+	}
 }
 
 // wouldChange notes that enforcing would change the pod, and warns where the policy says so.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	admissionv1 "k8s.io/api/admission/v1"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -186,5 +188,40 @@ func TestModes(t *testing.T) {
 		if !r.Allowed || (len(r.Warnings) > 0) != (want > 0) || !strings.Contains(r.AuditAnnotations["violation"], vips) || r.AuditAnnotations["policy"] != "PortSecurityPolicy test" {
 			t.Errorf("%s: validating: %+v", mode, r)
 		}
+	}
+}
+
+// A record that comes with a new pod where nothing is enforced is not kept: it would tell the guard that somebody has looked at the pod.
+func TestForgedRecordWhereNothingIsEnforced(t *testing.T) {
+	for _, mode := range []policy.Mode{policy.Warn, policy.Audit} {
+		s := newScene().policy(func(p *policy.Policy) { p.Mode = mode })
+		for name, c := range map[string]struct {
+			pod  Pod
+			want map[string]string
+		}{
+			"a stamp":       {pod(ps, "true", policy.RecordAnnotation, policy.OrdinaryRecord, "note", "x"), map[string]string{"note": "x"}},
+			"who asked":     {pod(ps, "true", policy.RecordAnnotation, policy.AskedRecord), map[string]string{ps: "true"}},
+			"a record only": {pod(policy.RecordAnnotation, policy.OrdinaryRecord), nil},
+			"rubbish":       {pod(ps, "true", policy.RecordAnnotation, "x"), map[string]string{ps: "true"}},
+		} {
+			stored, refused := create(t, s, tenant, c.pod)
+			mustAllow(t, refused)
+			if diff := cmp.Diff(c.want, stored.Metadata.Annotations, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%s, mode %s (-want, +got):\n%s", name, mode, diff)
+			}
+			again, refused := create(t, s, tenant, *stored)
+			mustAllow(t, refused)
+			if diff := cmp.Diff(stored.Metadata.Annotations, again.Metadata.Annotations); diff != "" {
+				t.Errorf("%s, mode %s, once more:\n%s", name, mode, diff)
+			}
+		}
+	}
+	// What was recorded of a running pod stays when it gets another network.
+	s := newScene().policy(func(p *policy.Policy) { p.Mode = policy.Warn })
+	old := running(ps, "true", policy.RecordAnnotation, policy.OrdinaryRecord)
+	p := running(ps, "true", policy.RecordAnnotation, policy.OrdinaryRecord, "note", "x")
+	mustAllow(t, update(t, s, tenant, "", &old, &p))
+	if p.Metadata.Annotations[policy.RecordAnnotation] != policy.OrdinaryRecord {
+		t.Errorf("annotations %v", p.Metadata.Annotations)
 	}
 }

@@ -46,7 +46,7 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 			MatchConditions: Together("on-a-network-and-changes-what-is-judged", append([]admissionregistrationv1.MatchCondition{
 				// The API server finds what is in the object sooner than what is in the request.
 				{Expression: "!(oldObject == null && object.kind == 'Pod' && " + Ordinary() + ")"},
-				{Expression: annotations + " != " + before + " || " + part("object", "ownerReferences") + " != " + ownersBefore + " || oldObject == null && " + labelled},
+				{Expression: annotations + " != " + before + " || " + part("object", "ownerReferences") + " != " + ownersBefore + " || oldObject == null && object.kind == 'Pod'"},
 				in.elsewhere(),
 			}, OnNetwork()...)...),
 			FailurePolicy: new(admissionregistrationv1.Fail),
@@ -76,10 +76,12 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 			},
 			Validations: []admissionregistrationv1.Validation{
 				{
-					// The default policy does not look at it. The webhooks do, where there are any.
-					Expression: "!variables.strict || !variables.isNew || !" + labelled + " || " +
+					// The default policy has made it strict, or its template's stamp; what undid that, or came in its way, does not count. Of a pod
+					// whose author chose the name, the webhooks decide.
+					Expression: "!variables.strict || !variables.isNew || !has(object.metadata.generateName) || !(" + plain() + ") || " +
 						quote(portSecurity) + " in variables.after && variables.after[" + quote(portSecurity) + "] == 'true'",
-					Message: "ovnguard: metadata.labels[\"" + TemplateLabel + "\"]: it is for pods whose template was made strict, and this one was not; leave it out",
+					MessageExpression: quote("ovnguard: " + undone),
+					Message:           "ovnguard: " + undone,
 				},
 				refusal("!variables.strict || variables.passed || variables.isNew", "frozen",
 					"Kube-OVN reads the pod's addresses, switch, networks and its own notes again and believes them, so only its own accounts may change them; make the pod anew with what it shall have", ""),
@@ -103,8 +105,9 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 	}
 }
 
-// labelled holds for an object that says that its template was made strict.
-var labelled = "(" + quote(TemplateLabel) + " in " + part("object", "labels") + ")"
+// undone is why a pod that asks for nothing and is not strict is refused.
+const undone = "the namespace asks for strict ports, and the pod came without what the API server or its template writes for that; leave out the label " + TemplateLabel +
+	" where no template brings it, and have no other policy or webhook take annotations away"
 
 const (
 	user = "request.userInfo.username"

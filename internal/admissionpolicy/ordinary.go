@@ -44,7 +44,7 @@ func Together(name string, conditions ...admissionregistrationv1.MatchCondition)
 
 // Ordinary gives an expression, for the matchConditions of webhooks for new pods, that holds for one that the default policy, or its
 // template, has made strict and that asks for nothing: no webhook has anything to say about it. Whether the pod asked to be strict makes
-// no difference. It is evaluated four times for each pod of a template.
+// no difference. It is evaluated three times for each pod of a template.
 func Ordinary() string {
 	const all = "object.metadata.annotations"
 	// What may be missing is got in one step: the API server takes longer for each that it goes than for what it does there.

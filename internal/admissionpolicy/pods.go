@@ -14,8 +14,7 @@ func newPods() *admissionregistrationv1.MatchResources {
 }
 
 // defaults makes ordinary pods strict, and takes the note from every other pod that came with it. Pods of a template that was made strict
-// are not even looked at, which would cost the API server a copy of each: one that asks for more than its template did goes to the webhooks,
-// as they were told by its annotations.
+// are not even looked at, which would cost the API server a copy of each: the webhooks and the floor see whether they are what they say.
 func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissionPolicy {
 	finished := OrdinaryUnnamed()
 	if excepted := in.excepted(); len(excepted) > 0 {
@@ -24,7 +23,7 @@ func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissio
 	}
 	ordinary := "variables.strict && !(" + named + ") && " + plain()
 	pods := newPods()
-	pods.ObjectSelector = stampedTemplates(metav1.LabelSelectorOpNotIn)
+	pods.ObjectSelector = ofTemplates(metav1.LabelSelectorOpNotIn)
 	return admissionregistrationv1.MutatingAdmissionPolicy{
 		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "MutatingAdmissionPolicy"}, ObjectMeta: meta(DefaultName),
 		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
@@ -45,24 +44,37 @@ func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissio
 	}
 }
 
+// fewNamespaces is up to how many namespaces are selected, which spares the pods of all others. Of more the API server reads the selector too
+// long: see constraints.
+const fewNamespaces = 16
+
 // unstamps takes the stamp of an earlier time from the pods of stamped templates in namespaces that may hold exceptions, as the default policy
-// does with all others: the webhooks judge what an exception may concern.
-func (in Input) unstamps(excepted []string) admissionregistrationv1.MutatingAdmissionPolicy {
+// does with all others: the webhooks judge what an exception may concern. It is there where no namespace may, too, for nothing: whoever applies
+// a rendered set over an earlier one leaves nothing of that. The label stays, which somebody may select by.
+func (in Input) unstamps() admissionregistrationv1.MutatingAdmissionPolicy {
+	excepted := in.excepted()
+	if len(excepted) == 0 {
+		excepted = []string{in.Namespace} // left out by elsewhere
+	}
 	pods := newPods()
-	pods.ObjectSelector = stampedTemplates(metav1.LabelSelectorOpIn)
-	pods.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-		{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpIn, Values: excepted},
-	}}
+	pods.ObjectSelector = ofTemplates(metav1.LabelSelectorOpIn)
+	if len(excepted) <= fewNamespaces {
+		pods.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+			{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpIn, Values: excepted},
+		}}
+	}
 	return admissionregistrationv1.MutatingAdmissionPolicy{
 		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "MutatingAdmissionPolicy"}, ObjectMeta: meta(ExceptedName),
 		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
-			MatchConstraints:   pods,
-			MatchConditions:    Together("on-a-network", append([]admissionregistrationv1.MatchCondition{in.elsewhere()}, OnNetwork()...)...),
+			MatchConstraints: pods,
+			MatchConditions: Together("on-a-network-and-excepted", append([]admissionregistrationv1.MatchCondition{
+				{Expression: "request.namespace in " + List(excepted)}, in.elsewhere(),
+			}, OnNetwork()...)...),
 			FailurePolicy:      new(admissionregistrationv1.Fail),
 			ReinvocationPolicy: admissionregistrationv1.NeverReinvocationPolicy,
 			Mutations: []admissionregistrationv1.Mutation{{
 				PatchType: admissionregistrationv1.PatchTypeJSONPatch,
-				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: "[" + remove("/metadata/labels", TemplateLabel) + "] + (" + forgotten() + ")"},
+				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: forgotten()},
 			}},
 		},
 	}

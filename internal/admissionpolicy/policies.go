@@ -59,8 +59,9 @@ type Set struct {
 	ValidatingBindings []admissionregistrationv1.ValidatingAdmissionPolicyBinding
 }
 
-// Make gives the policies and their bindings.
+// Make gives the policies and their bindings. They are the same in whatever order the input comes.
 func Make(in Input) (Set, error) {
+	in.Policies = slices.SortedFunc(slices.Values(in.Policies), func(a, b v1alpha1.PortSecurityPolicy) int { return strings.Compare(a.Name, b.Name) })
 	deferred, err := in.deferred()
 	if err != nil {
 		return Set{}, err
@@ -71,11 +72,8 @@ func Make(in Input) (Set, error) {
 	}
 	strict := "!(" + deferred + ")"
 	set := Set{
-		Mutating:   []admissionregistrationv1.MutatingAdmissionPolicy{in.defaults(strict)},
+		Mutating:   []admissionregistrationv1.MutatingAdmissionPolicy{in.defaults(strict), in.unstamps()},
 		Validating: []admissionregistrationv1.ValidatingAdmissionPolicy{in.floor(strict), namespaceFloor},
-	}
-	if excepted := in.excepted(); len(excepted) > 0 {
-		set.Mutating = append(set.Mutating, in.unstamps(excepted))
 	}
 	if in.Templates {
 		for _, w := range workloads() {
@@ -124,7 +122,7 @@ func (in Input) deferred() (string, error) {
 	return anyOf(alternatives), nil
 }
 
-// excepted gives the namespaces that may hold exceptions.
+// excepted gives the namespaces that may hold exceptions, in order.
 func (in Input) excepted() []string {
 	var names []string
 	for i := range in.Policies {
@@ -132,7 +130,8 @@ func (in Input) excepted() []string {
 			names = append(names, x.Namespaces...)
 		}
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // loose gives expressions of which one holds in namespaces where a policy asks for less than strict and enforced.
@@ -163,7 +162,8 @@ func anyOf(alternatives []string) string {
 }
 
 // constraints match the rules everywhere. The program's own namespace is left out by a condition, see elsewhere: the API server reads a
-// policy's selector anew for each request of any kind, and a condition only for those that a rule is about.
+// policy's selector anew for each request of any kind (2 microseconds and more, by its length), and a condition only for those that a rule is
+// about.
 func constraints(rules ...admissionregistrationv1.NamedRuleWithOperations) *admissionregistrationv1.MatchResources {
 	return &admissionregistrationv1.MatchResources{
 		ResourceRules: rules, MatchPolicy: new(admissionregistrationv1.Equivalent),

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
@@ -78,14 +79,12 @@ func TestThreat37OwnersAreNotOrdinary(t *testing.T) {
 
 // Templates are made strict where that is asked for, and every policy has its binding and a name that is known.
 func TestTemplates(t *testing.T) {
-	excepting := []v1alpha1.PortSecurityPolicy{{Spec: v1alpha1.PortSecurityPolicySpec{Exceptions: &v1alpha1.ExceptionRules{Namespaces: []string{"edge"}}}}}
 	for _, c := range []struct {
 		in   Input
 		want []string
 	}{
-		{Input{}, []string{DefaultName}},
-		{Input{Templates: true}, []string{DefaultName, TemplatesName, CronTemplatesName}},
-		{Input{Templates: true, Policies: excepting}, MutatingNames},
+		{Input{}, []string{DefaultName, ExceptedName}},
+		{Input{Templates: true}, MutatingNames},
 	} {
 		set, err := Make(c.in)
 		if err != nil {
@@ -101,5 +100,34 @@ func TestTemplates(t *testing.T) {
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%+v: %v, want %v", c.in, got, c.want)
 		}
+	}
+}
+
+// Caches list in any order; another set each time would be written each time.
+func TestOrderOfPolicies(t *testing.T) {
+	policy := func(name string, namespaces ...string) v1alpha1.PortSecurityPolicy {
+		p := v1alpha1.PortSecurityPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		p.Spec.Level = v1alpha1.LevelOpen
+		p.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": name}}
+		p.Spec.Exceptions = &v1alpha1.ExceptionRules{Namespaces: namespaces}
+		return p
+	}
+	policies := []v1alpha1.PortSecurityPolicy{policy("a", "edge", "core"), policy("b", "core", "far"), policy("c")}
+	want, err := Make(Input{Policies: policies, Templates: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Reverse(policies)
+	policies[0], policies[1] = policies[1], policies[0]
+	policies[2].Spec.Exceptions.Namespaces = []string{"core", "edge"}
+	got, err := Make(Input{Policies: policies, Templates: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-one order, +another:\n%s", diff)
+	}
+	if policies[0].Name != "b" {
+		t.Error("the caller's policies were sorted")
 	}
 }

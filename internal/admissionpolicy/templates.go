@@ -12,14 +12,15 @@ import (
 // pod as JSON, reads it, compares it and admits it once more; a template is changed once for all its pods, and these are ordinary and
 // done as they come.
 
-// TemplateLabel, with the value TemplateStrict, is on a template that was stamped, and so on its pods. Selectors know labels alone.
+// TemplateLabel, with the value TemplateStrict, is on a template that was stamped, and so on its pods. Selectors know labels alone. A template
+// without labels gets none: of the first one, Kubernetes makes the selector of a ReplicationController that has none.
 const (
 	TemplateLabel  = "ovnguard.io/template"
 	TemplateStrict = "strict"
 )
 
-// stampedTemplates selects the pods of stamped templates, or all others.
-func stampedTemplates(operator metav1.LabelSelectorOperator) *metav1.LabelSelector {
+// ofTemplates selects the pods that say that their template was stamped, or all others.
+func ofTemplates(operator metav1.LabelSelectorOperator) *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: TemplateLabel, Operator: operator, Values: []string{TemplateStrict}}}}
 }
 
@@ -59,8 +60,9 @@ func (in Input) stamps(w workload, strict string) admissionregistrationv1.Mutati
 	bare := "!(" + quote(portSecurity) + " in " + annotations + ")"
 	ordinary := "(" + asksNothing(annotations) + " && (" + bare + " || " + recorded(annotations, Record) + "))"
 	labelled := "(" + quote(TemplateLabel) + " in " + labels + ")"
-	label := "[" + add(pointer+"labels", TemplateLabel, TemplateStrict) + "]"
-	firstLabel := "[JSONPatch{op: 'add', path: " + quote(pointer+"labels") + ", value: {" + quote(TemplateLabel) + ": " + quote(TemplateStrict) + "}}]"
+	unlabelled := "(has(" + metadata + ".labels) && !" + labelled + ")"
+	// Who selects by the label keeps it: a template must have what its workload selects by.
+	selected := "(object.spec.?selector.?matchLabels[?" + quote(TemplateLabel) + "].hasValue() || object.spec.?selector[?" + quote(TemplateLabel) + "].hasValue())"
 	return admissionregistrationv1.MutatingAdmissionPolicy{
 		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "MutatingAdmissionPolicy"}, ObjectMeta: meta(w.name),
 		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
@@ -79,8 +81,10 @@ func (in Input) stamps(w workload, strict string) admissionregistrationv1.Mutati
 			Mutations: []admissionregistrationv1.Mutation{{
 				PatchType: admissionregistrationv1.PatchTypeJSONPatch,
 				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: "variables.strict && " + ordinary + " ? " +
-					"(" + bare + " || !" + labelled + " ? " + stamp(metadata, pointer+"annotations") + " + (has(" + metadata + ".labels) ? " + label + " : " + firstLabel + ") : []) : " +
-					"(" + recorded(annotations, Record) + " ? " + unstamp(pointer+"annotations") + " : []) + (" + labelled + " ? [" + remove(pointer+"labels", TemplateLabel) + "] : [])"},
+					"(" + bare + " || " + unlabelled + " ? " + stamp(metadata, pointer+"annotations") + " : []) + " +
+					"(" + unlabelled + " ? [" + add(pointer+"labels", TemplateLabel, TemplateStrict) + "] : []) : " +
+					"(" + recorded(annotations, Record) + " ? " + unstamp(pointer+"annotations") + " : []) + " +
+					"(" + labelled + " && !" + selected + " ? [" + remove(pointer+"labels", TemplateLabel) + "] : [])"},
 			}},
 		},
 	}

@@ -28,7 +28,7 @@ type gatherer struct {
 
 	watches atomic.Bool
 	// What follows belongs to the reader, of whom there is one. quick is how often it read of the connection since a silence, and full
-	// whether it got as much as it asked for the last time, so that there is more.
+	// whether it got as much as it asked for the last time, so that there may be more.
 	buffer []byte
 	rest   []byte
 	quick  int

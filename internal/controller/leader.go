@@ -30,7 +30,7 @@ const leaseName = "ovnguard"
 const (
 	leaseDuration = 8 * time.Second
 	renewDeadline = 5 * time.Second
-	retryPeriod   = 2 * time.Second
+	retryPeriod   = time.Second
 )
 
 // leader does what one replica alone does at a time: to write reports, statuses and Events, and to repair. Webhook and audit run

@@ -202,12 +202,14 @@ func (in *installer) install(ctx context.Context, set admissionpolicy.Set) (agai
 			o.Spec = set.ValidatingBindings[i].Spec
 		}))
 	}
-	for _, write := range all {
+	var errs []error
+	for _, write := range all { // what may not be written keeps nothing else from being
 		after, err := write()
-		if err != nil {
-			return 0, err
-		}
+		errs = append(errs, err)
 		again = sooner(again, after)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return 0, err
 	}
 	var unwanted []client.Object
 	for _, name := range admissionpolicy.MutatingNames { // an earlier run may have been asked for more

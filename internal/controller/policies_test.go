@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
 )
 
@@ -47,27 +46,15 @@ func TestInstallPolicies(t *testing.T) {
 		}
 		return names
 	}
-	all := []string{admissionpolicy.CronTemplatesName, admissionpolicy.DefaultName, admissionpolicy.TemplatesName}
+	all := slices.Sorted(slices.Values(admissionpolicy.MutatingNames))
 	if got := installed(true); !slices.Equal(got, all) {
 		t.Errorf("%v, want %v", got, all)
 	}
 	if before := writes; !slices.Equal(installed(true), all) || writes != before {
 		t.Errorf("%d writes although nothing changed", writes-before)
 	}
-	edge := &v1alpha1.PortSecurityPolicy{
-		ObjectMeta: metav1.ObjectMeta{Name: "edge"}, Spec: v1alpha1.PortSecurityPolicySpec{Exceptions: &v1alpha1.ExceptionRules{Namespaces: []string{"edge"}}},
-	}
-	if err := c.Create(t.Context(), edge); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := installed(true), slices.Sorted(slices.Values(admissionpolicy.MutatingNames)); !slices.Equal(got, want) {
-		t.Errorf("%v where a namespace may hold exceptions, want %v", got, want)
-	}
-	if err := c.Delete(t.Context(), edge); err != nil {
-		t.Fatal(err)
-	}
-	if got := installed(false); !slices.Equal(got, []string{admissionpolicy.DefaultName}) {
-		t.Errorf("%v, want %s alone", got, admissionpolicy.DefaultName)
+	if got := installed(false); !slices.Equal(got, []string{admissionpolicy.DefaultName, admissionpolicy.ExceptedName}) {
+		t.Errorf("%v, want none for templates", got)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kube"
@@ -21,9 +22,8 @@ func (f feed) reflect(ctx context.Context, s kube.Source, resource string) error
 		return err
 	}
 	into := newReflection(s, f.monitor)
-	log := f.log.WithName("reflector")
-	r := toolscache.NewReflectorWithOptions(server, s.Followed(), into, toolscache.ReflectorOptions{Name: s.Kind.GroupKind().String(), Logger: &log})
-	go r.RunWithContext(ctx)
+	r := toolscache.NewReflectorWithOptions(server, s.Followed(), into, toolscache.ReflectorOptions{Name: s.Kind.GroupKind().String()})
+	go r.RunWithContext(klog.NewContext(ctx, f.log))
 	select {
 	case <-into.filled:
 		return nil
@@ -96,7 +96,8 @@ func (r *reflection) remove(entry *kube.Entry) {
 	r.monitor.Change(func(inv *inventory.Inventory) []string { return r.source.Delete(inv, entry) })
 }
 
-// Replace implements cache.ReflectorStore. What is not in the list went while nobody looked, and what came may have got what it had.
+// Replace implements cache.ReflectorStore. What is not in the list went while nobody looked, and what came may have got what it had. What is as
+// it was is not judged again.
 func (r *reflection) Replace(list []any, _ string) error {
 	entries := make([]*kube.Entry, len(list))
 	there := make(map[types.NamespacedName]bool, len(list))
@@ -113,7 +114,9 @@ func (r *reflection) Replace(list []any, _ string) error {
 		}
 	}
 	for _, entry := range entries {
-		r.set(entry)
+		if had := r.held[entry.NamespacedName]; had == nil || had.Version != entry.Version {
+			r.set(entry)
+		}
 	}
 	r.fill.Do(func() { close(r.filled) })
 	return nil

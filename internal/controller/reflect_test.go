@@ -54,8 +54,8 @@ func (h *heardOf) source(t *testing.T) kube.Source {
 	}
 }
 
-func leanPod(name string) *kube.LeanPod {
-	return &kube.LeanPod{Pod: corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name}}}
+func leanPod(name, version string) *kube.LeanPod {
+	return &kube.LeanPod{Pod: corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, ResourceVersion: version}}}
 }
 
 // What is listed and what changes is entered, and what a list does not have any more is taken out before what is new comes in.
@@ -80,21 +80,21 @@ func TestReflection(t *testing.T) {
 		t.Error("filled before anything was read")
 	default:
 	}
-	do(r.Replace([]any{leanPod("a")}, "1"))
+	do(r.Replace([]any{leanPod("a", "1")}, "1"))
 	<-r.filled
 	want("set ns/a")
-	do(r.Add(leanPod("b")))
-	do(r.Update(leanPod("b")))
+	do(r.Add(leanPod("b", "2")))
+	do(r.Update(leanPod("b", "3")))
 	want("set ns/b", "set ns/b")
-	do(r.Delete(leanPod("b")))
+	do(r.Delete(leanPod("b", "4")))
 	want("delete ns/b")
-	kept, err := kube.Strip(leanPod("a"))
+	kept, err := kube.Strip(leanPod("a", "5"))
 	do(err)
-	do(r.Replace([]any{kept, leanPod("c")}, "2"))
+	do(r.Replace([]any{kept, leanPod("c", "6")}, "6"))
 	want("set ns/a", "set ns/c")
-	do(r.Replace([]any{leanPod("d"), leanPod("c")}, "3"))
-	want("delete ns/a", "set ns/d", "set ns/c")
-	do(r.Replace(nil, "4"))
+	do(r.Replace([]any{leanPod("d", "7"), leanPod("c", "6")}, "7"))
+	want("delete ns/a", "set ns/d")
+	do(r.Replace(nil, "8"))
 	if got := h.take(); len(got) != 2 {
 		t.Errorf("%q, want both taken out", got)
 	}
@@ -109,7 +109,7 @@ func TestReflect(t *testing.T) {
 		h := &heardOf{}
 		server := fcache.NewFakeControllerSource()
 		defer server.Shutdown()
-		server.Add(leanPod("a"))
+		server.Add(leanPod("a", ""))
 		ctx, end := context.WithCancel(t.Context())
 		f := feed{
 			monitor: monitor.New(monitor.SystemClock{}, monitor.Observers{}), log: logr.Discard(),
@@ -121,13 +121,13 @@ func TestReflect(t *testing.T) {
 		if got := h.take(); !slices.Equal(got, []string{"set ns/a"}) {
 			t.Errorf("%q after what was there was read", got)
 		}
-		server.Add(leanPod("b"))
-		server.Delete(leanPod("a"))
+		server.Add(leanPod("b", ""))
+		server.Delete(leanPod("a", ""))
 		synctest.Wait()
 		if got := h.take(); !slices.Equal(got, []string{"set ns/b", "delete ns/a"}) {
 			t.Errorf("%q", got)
 		}
-		server.AddDropWatch(leanPod("c")) // while nobody watches
+		server.AddDropWatch(leanPod("c", "")) // while nobody watches
 		server.ResetWatch()
 		time.Sleep(time.Minute)
 		synctest.Wait()

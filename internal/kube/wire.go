@@ -130,15 +130,14 @@ func (d leanObjects) Decode(data []byte, defaults *schema.GroupVersionKind, into
 	if raw == nil || into != nil {
 		return d.Serializer.Decode(data, defaults, into)
 	}
-	pod := &LeanPod{}
+	kind, pod := corev1.SchemeGroupVersion.WithKind("Pod"), &LeanPod{}
 	if err := pod.Unmarshal(raw); err != nil {
-		return nil, &podKind, err
+		return nil, &kind, err
 	}
-	return pod, &podKind, nil
+	return pod, &kind, nil
 }
 
 var (
-	podKind = corev1.SchemeGroupVersion.WithKind("Pod")
 	// protobufMagic is what objects in protobuf begin with, before a runtime.Unknown.
 	protobufMagic = []byte("k8s\x00")
 	// podType is the runtime.TypeMeta of pods.
@@ -152,19 +151,19 @@ func podIn(data []byte) []byte {
 		return nil
 	}
 	var pod []byte
-	ours := false
+	ours, encoded := false, false
 	err := eachField(message, func(number protowire.Number, _, value []byte) error {
 		switch {
 		case number == fieldType:
 			ours = bytes.Equal(value, podType)
 		case number == fieldObject:
 			pod = value
-		case len(value) > 0: // an encoding
-			ours = false
+		default:
+			encoded = encoded || len(value) > 0
 		}
 		return nil
 	})
-	if err != nil || !ours {
+	if err != nil || !ours || encoded {
 		return nil
 	}
 	return pod

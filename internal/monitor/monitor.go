@@ -251,13 +251,17 @@ func (m *Monitor) settleAt(a about, at time.Time) {
 	}
 }
 
-// settled judges again what was to be at a moment.
+// settled judges again what was to be at a moment. Others get their turn in between.
 func (m *Monitor) settled(moment time.Duration) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	due := m.settling[moment]
 	delete(m.settling, moment)
-	for _, a := range due {
-		m.judge(a)
+	m.mu.Unlock()
+	for some := range slices.Chunk(due, batch) {
+		m.mu.Lock()
+		for _, a := range some {
+			m.judge(a)
+		}
+		m.mu.Unlock()
 	}
 }

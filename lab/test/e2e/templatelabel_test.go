@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -96,6 +98,62 @@ func TestTemplateLabelIsNoPermission(t *testing.T) {
 	}
 }
 
+// The label comes to templates that have labels, and is left where somebody selects by it: no selector is made of it, and no workload is
+// kept from changing.
+func TestTemplateLabelAndSelectors(t *testing.T) {
+	withPolicies(t)
+	ns := namespace(t, nil)
+	dry := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+	template := func(labels map[string]string, annotations map[string]string) corev1.PodTemplateSpec {
+		return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: annotations}, Spec: podSpec()}
+	}
+	t.Run("a ReplicationController without labels", func(t *testing.T) {
+		rc := &corev1.ReplicationController{ObjectMeta: metav1.ObjectMeta{Name: "old"}, Spec: corev1.ReplicationControllerSpec{Template: new(template(nil, nil))}}
+		if got, err := world.Kube.CoreV1().ReplicationControllers(ns).Create(t.Context(), rc, dry); err == nil {
+			t.Errorf("it came to select by %v", got.Spec.Selector)
+		}
+		rc.Spec.Template.Labels = map[string]string{"app": "old"}
+		got, err := world.Kube.CoreV1().ReplicationControllers(ns).Create(t.Context(), rc, dry)
+		if err != nil || !stampedTemplate(got.Spec.Template) || len(got.Spec.Selector) != 1 || got.Spec.Selector["app"] != "old" {
+			t.Errorf("%v, selector %v, %+v", err, got.Spec.Selector, got.Spec.Template.ObjectMeta)
+		}
+	})
+	t.Run("a Job without labels", func(t *testing.T) {
+		job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "old"}, Spec: batchv1.JobSpec{Template: template(nil, nil)}}
+		job.Spec.Template.Spec.RestartPolicy = corev1.RestartPolicyNever
+		got, err := world.Kube.BatchV1().Jobs(ns).Create(t.Context(), job, dry)
+		if err != nil || !stamp(got.Spec.Template.Annotations) {
+			t.Errorf("%v, %+v", err, got.Spec.Template.ObjectMeta)
+		}
+	})
+	t.Run("selected by", func(t *testing.T) {
+		labels := map[string]string{"app": "selects", admissionpolicy.TemplateLabel: admissionpolicy.TemplateStrict}
+		asks := map[string]string{"k8s.v1.cni.cncf.io/networks": "a/b"}
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "selects"}, Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template(labels, asks),
+		}}
+		got, err := world.Kube.AppsV1().Deployments(ns).Create(t.Context(), d, dry)
+		if err != nil || got.Spec.Template.Labels[admissionpolicy.TemplateLabel] == "" {
+			t.Errorf("Deployment: %v, %+v", err, got.Spec.Template.ObjectMeta)
+		}
+		rc := &corev1.ReplicationController{ObjectMeta: metav1.ObjectMeta{Name: "selects"}, Spec: corev1.ReplicationControllerSpec{
+			Selector: labels, Template: new(template(labels, asks)),
+		}}
+		controller, err := world.Kube.CoreV1().ReplicationControllers(ns).Create(t.Context(), rc, dry)
+		if err != nil || controller.Spec.Template.Labels[admissionpolicy.TemplateLabel] == "" {
+			t.Errorf("ReplicationController: %v, %+v", err, controller.Spec.Template.ObjectMeta)
+		}
+		cron := &batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Name: "selects"}, Spec: batchv1.CronJobSpec{
+			Schedule: "0 0 1 1 *", JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: template(labels, asks)}},
+		}}
+		cron.Spec.JobTemplate.Spec.Template.Spec.RestartPolicy = corev1.RestartPolicyNever
+		jobs, err := world.Kube.BatchV1().CronJobs(ns).Create(t.Context(), cron, dry)
+		if err != nil || jobs.Spec.JobTemplate.Spec.Template.Labels[admissionpolicy.TemplateLabel] != "" {
+			t.Errorf("CronJob, which selects by nothing: %v, %+v", err, jobs.Spec.JobTemplate.Spec.Template.ObjectMeta)
+		}
+	})
+}
+
 // In a namespace that may hold exceptions, pods of a template that was stamped before are shown to the webhooks.
 func TestStampedPodsAreExcepted(t *testing.T) {
 	withPolicies(t)
@@ -111,8 +169,7 @@ func TestStampedPodsAreExcepted(t *testing.T) {
 		if err != nil {
 			return false, nil //nolint:nilerr // the API server takes up each policy for itself
 		}
-		_, labelled := pod.Labels[admissionpolicy.TemplateLabel]
-		return pod.Annotations[portSecurity] != "true" && !labelled, nil
+		return pod.Annotations[portSecurity] != "true", nil
 	})
 	plain, err := p.fromTemplate(t, ns, "", stamps, false)
 	if err != nil || plain.Annotations[portSecurity] == "true" {

@@ -20,6 +20,7 @@ import (
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // withoutWebhooks kills the program and takes its registration away, so that nobody but the API server itself judges anything. The program
@@ -181,6 +182,13 @@ func TestThreat32RenderedPolicies(t *testing.T) {
 	}
 	_, err := p.fromTemplate(t, tenantNamespace, "", nil, true)
 	mustFloor(t, "a pod that only says that its template was made strict", err, admissionpolicy.FloorName)
+	if ofTemplate, err := p.fromTemplate(t, tenantNamespace, "", made.Annotations, true); err == nil {
+		t.Errorf("a pod with what Kube-OVN noted on another one was made: %v", ofTemplate.Annotations)
+	}
+	stamps := map[string]string{portSecurity: "true", policy.RecordAnnotation: admissionpolicy.Record}
+	if ofTemplate, err := p.fromTemplate(t, tenantNamespace, "", stamps, true); err != nil || !stamp(ofTemplate.Annotations) {
+		t.Errorf("a pod of a stamped template: %v", err)
+	}
 	for _, name := range []string{"T02 off", "T02 taken away", "T03 address", "T05 forwarding", "T09 networks"} {
 		mustFloor(t, name, p.patch(t.Context(), pod, later[name]), admissionpolicy.FloorName)
 	}
@@ -189,7 +197,7 @@ func TestThreat32RenderedPolicies(t *testing.T) {
 	unchanged(t, pod)
 
 	before, logged := installed(t), logSize(t)
-	if len(before) != 2*(len(admissionpolicy.MutatingNames)-1+len(admissionpolicy.ValidatingNames)) { // no namespace is excepted
+	if len(before) != 2*(len(admissionpolicy.MutatingNames)+len(admissionpolicy.ValidatingNames)) {
 		t.Errorf("%d objects are there: %q", len(before), before)
 	}
 	back()

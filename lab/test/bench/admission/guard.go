@@ -50,7 +50,7 @@ func (p *place) awaitPolicies(ctx context.Context) error {
 	defer cancel()
 	api := p.scene.Kube.AdmissionregistrationV1()
 	return scene.Wait(ctx, "ovnguard to install its admission policies", func() (bool, error) {
-		for _, name := range []string{admissionpolicy.DefaultName, admissionpolicy.TemplatesName, admissionpolicy.CronTemplatesName} {
+		for _, name := range admissionpolicy.MutatingNames {
 			if _, err := api.MutatingAdmissionPolicyBindings().Get(ctx, name, metav1.GetOptions{}); err != nil {
 				return false, client.IgnoreNotFound(err)
 			}
