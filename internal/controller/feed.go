@@ -50,9 +50,9 @@ type feed struct {
 	list func(s kube.Source, resource string) (toolscache.ListerWatcher, error)
 }
 
-// follow feeds the monitor. It returns when everything that is there has been read once;
-// reading is told what is waited for, since a kind that must not be read is waited for, without an error, until it may be. Pods, the last
-// of the sources, are read when what they refer to has been, or that takes too long. The error is that the service ends.
+// follow feeds the monitor. It returns when everything that is there has been read once; reading is told what is waited for, since a kind that
+// must not be read is waited for, without an error, until it may be. Pods, the last of the sources, are read when what they refer to has been,
+// or that takes too long. The error is that the service ends.
 func (f feed) follow(ctx context.Context, reading func(what string)) error {
 	sources := kube.Sources()
 	last := len(sources) - 1

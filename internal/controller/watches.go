@@ -27,8 +27,8 @@ const (
 	dialEvery  = 500 * time.Millisecond
 )
 
-// watches knows how fresh the caches of the API server are: it sees each watch begin and end beneath the client, where also a
-// cache's own attempts to begin again are seen, and asks the server every few seconds, since a connection that went dead without
+// watches knows how fresh what is known of the API server is: it sees each watch begin and end beneath the client, where also the library's own
+// attempts to begin again are seen, and asks the server every few seconds, since a connection that went dead without
 // a word keeps its watches open.
 type watches struct {
 	log logr.Logger
@@ -93,7 +93,7 @@ func (w *watches) isWanted(path string) string {
 	return ""
 }
 
-// reads says whether requests to read a path are those of a cache.
+// reads says whether requests to read a path are those of who follows it.
 func (w *watches) reads(path string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -119,8 +119,8 @@ type listener struct {
 	next    http.RoundTripper
 }
 
-// RoundTrip implements http.RoundTripper. What a cache asks while nobody listens at the API server's address waits here until
-// somebody does: a cache that is told of the error waits up to a minute before it asks again, and is stale for as long although
+// RoundTrip implements http.RoundTripper. What asks to follow something while nobody listens at the API server's address waits here until
+// somebody does: the library, told of the error, waits up to a minute before it asks again, and what is known is stale for as long although
 // the server is back.
 func (l *listener) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method != http.MethodGet {

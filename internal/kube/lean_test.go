@@ -71,7 +71,7 @@ func TestLeanPod(t *testing.T) {
 	}
 }
 
-// What caches decode with has lean pods in either encoding, alone and in lists.
+// What is followed is decoded to lean pods in either encoding, alone and in lists.
 func TestFactsScheme(t *testing.T) {
 	scheme, err := FactsScheme()
 	if err != nil {
@@ -128,7 +128,7 @@ func recode(t *testing.T, writer runtime.Encoder, decoder runtime.Decoder, objec
 	return out
 }
 
-// Every cache that follows a Source knows the Go type by which it does.
+// Whatever follows a Source knows the Go type by which it does.
 func TestFactsSchemeHasAllSources(t *testing.T) {
 	scheme, err := FactsScheme()
 	if err != nil {

@@ -56,7 +56,7 @@ func Scheme() (*runtime.Scheme, error) {
 	return s, nil
 }
 
-// FactsScheme gives the Go types by which a cache follows the Sources: pods by LeanPod.
+// FactsScheme gives the Go types by which the Sources are followed: pods by LeanPod.
 func FactsScheme() (*runtime.Scheme, error) {
 	s := runtime.NewScheme()
 	core := corev1.SchemeGroupVersion

@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kube"
@@ -20,22 +19,27 @@ import (
 	"github.com/ovnguard/ovnguard/test/kubeovndb"
 )
 
+// entries is what the controller keeps of objects of a kind of which there are many.
+type entries map[types.NamespacedName]*kube.Entry
+
 // fillFromAPI enters the pods of a database's ports and their IP resources, each decoded from the bytes in which an API server sends
-// it and kept in a cache, as the controller's informers do.
-func fillFromAPI(m *monitor.Monitor, db kubeovndb.Database) ([]cache.Store, error) {
+// it, and gives what is kept of them, as the controller does.
+func fillFromAPI(m *monitor.Monitor, db kubeovndb.Database) ([]entries, error) {
 	sources := make(map[string]kube.Source)
 	for _, s := range kube.Sources() {
 		sources[s.Kind.Kind] = s
 	}
-	pods, ips := cache.NewStore(cache.MetaNamespaceKeyFunc), cache.NewStore(cache.MetaNamespaceKeyFunc)
-	enter := func(s kube.Source, store cache.Store, object any) error {
-		kept, err := kube.Strip(object)
+	pods, ips := make(entries), make(entries)
+	enter := func(s kube.Source, into entries, object any) error {
+		stripped, err := kube.Strip(object)
 		if err != nil {
 			return err
 		}
-		if err := store.Add(kept); err != nil {
-			return err
+		kept, ok := stripped.(*kube.Entry)
+		if !ok {
+			return fmt.Errorf("a %T is kept of a %T", stripped, object)
 		}
+		into[kept.NamespacedName] = kept
 		m.Change(func(inv *inventory.Inventory) []string { return s.Set(inv, kept) })
 		return nil
 	}
@@ -75,7 +79,7 @@ func fillFromAPI(m *monitor.Monitor, db kubeovndb.Database) ([]cache.Store, erro
 			return nil, err
 		}
 	}
-	return []cache.Store{pods, ips}, nil
+	return []entries{pods, ips}, nil
 }
 
 // podOf gives a pod as it runs: made by a ReplicaSet, and with what Kube-OVN notes on it.

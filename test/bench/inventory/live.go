@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
@@ -29,11 +28,11 @@ import (
 // drifts is how many changes by another client are timed.
 const drifts = 500
 
-// replica is what one replica of the controller holds: mirrors of both databases, caches of the API server, and the monitor.
+// replica is what one replica of the controller holds: mirrors of both databases, what is kept of the API server, and the monitor.
 type replica struct {
 	northbound, southbound *ovn.Mirror
 	monitor                *monitor.Monitor
-	caches                 []cache.Store
+	kept                   []entries
 	changes                *ovn.Subscription
 	// told are the findings that came, with when; asked is closed by whoever waits.
 	told chan time.Time
@@ -91,7 +90,7 @@ func live(ctx context.Context, t *table.Table, pods int) (err error) {
 	}
 	held := (heap() - before) / float64(pods)
 	at := func(what string) string { return fmt.Sprintf("%s, %d ports", what, pods) }
-	memory := table.Row{What: at("live heap per port with its pod, IP, caches and both mirrors"), Measured: fmt.Sprintf("%.0f B", held)}
+	memory := table.Row{What: at("live heap per port with its pod, IP, what is kept of them and both mirrors"), Measured: fmt.Sprintf("%.0f B", held)}
 	if pods == barSize {
 		memory.Bar, memory.Missed = fmt.Sprintf("< %.0f B", heapLimit), held >= heapLimit
 	}
@@ -138,7 +137,7 @@ func (r *replica) start(ctx context.Context, northbound, southbound string, db k
 	go r.northbound.Run(ctx)
 	go r.southbound.Run(ctx)
 	begin := time.Now()
-	if r.caches, err = fillFromAPI(r.monitor, db); err != nil {
+	if r.kept, err = fillFromAPI(r.monitor, db); err != nil {
 		return 0, err
 	}
 	reading = time.Since(begin)
