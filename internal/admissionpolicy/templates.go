@@ -49,8 +49,8 @@ func workloads() []workload {
 
 // stamps has the API server stamp the templates of new workloads whose pods are ordinary, and of those that change anyway: a template
 // that nobody else changes is left alone, because a change of it makes all its pods anew. It takes the stamp off again where the
-// namespace has become the webhooks' business, or the template asks for something. What another object controls is left to that one's template: a controller that finds
-// another template than its own writes it again and again.
+// namespace has become the webhooks' business, or the template asks for something. What another object controls is left to that one's
+// template: a controller that finds another template than its own writes it again and again.
 func (in Input) stamps(w workload, strict string) admissionregistrationv1.MutatingAdmissionPolicy {
 	template := func(object string) string { return object + "." + strings.Join(w.path, ".") }
 	metadata := template("object") + ".metadata"

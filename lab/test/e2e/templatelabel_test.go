@@ -34,7 +34,7 @@ func (p person) fromTemplate(t *testing.T, ns, name string, annotations map[stri
 
 // The label that says that a pod's template was made strict is worth nothing to who writes it on a pod: with it, a pod gets what it gets
 // without, and where no webhook answers, it is refused.
-func TestTemplateLabelIsNoPermission(t *testing.T) {
+func TestThreat26TemplateLabel(t *testing.T) {
 	withPolicies(t)
 	p := tenant(t)
 	stamps := map[string]string{portSecurity: "true", policy.RecordAnnotation: admissionpolicy.Record}
@@ -55,6 +55,7 @@ func TestTemplateLabelIsNoPermission(t *testing.T) {
 		{"off with the record", "", with(map[string]string{portSecurity: "false"})},
 		{"forwarding", "", with(map[string]string{layer2Forward: "true"})},
 		{"an allocated address", "", with(map[string]string{"ovn.kubernetes.io/allocated": "true"})},
+		{"the stamp of another one", "", with(map[string]string{policy.RecordAnnotation: policy.AskedRecord})},
 		{"networks", "", with(map[string]string{"k8s.v1.cni.cncf.io/networks": "nowhere/net"})},
 	}
 	for _, c := range cases {
@@ -87,8 +88,8 @@ func TestTemplateLabelIsNoPermission(t *testing.T) {
 		t.Run(c.name+", no webhook answers", func(t *testing.T) {
 			got, err := p.fromTemplate(t, tenantNamespace, c.podName, c.annotations, true)
 			switch {
-			case c.name == "the stamp":
-				if err != nil || !stamp(got.Annotations) {
+			case c.name == "the stamp", c.name == "the stamp of another one":
+				if err != nil || got.Annotations[portSecurity] != "true" {
 					t.Errorf("%v, %v", got.Annotations, err)
 				}
 			case err == nil || !strings.Contains(err.Error(), "ovnguard"):
