@@ -72,14 +72,13 @@ func (p *LeanPod) Unmarshal(data []byte) error {
 		if err != nil {
 			return err
 		}
-		switch number {
-		case fieldMetadata:
+		if number == fieldMetadata {
 			return p.ObjectMeta.Unmarshal(part)
-		case fieldSpec:
-			return p.Spec.Unmarshal(part)
-		default:
-			return p.Status.Unmarshal(part)
 		}
+		if number == fieldSpec {
+			return p.Spec.Unmarshal(part)
+		}
+		return p.Status.Unmarshal(part)
 	})
 	if err != nil {
 		return fmt.Errorf("read a pod: %w", err)

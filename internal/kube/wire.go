@@ -100,19 +100,18 @@ const (
 func readEvent(data []byte, event *metav1.WatchEvent) bool {
 	var read metav1.WatchEvent
 	err := eachField(data, func(number protowire.Number, _, value []byte) error {
-		switch number {
-		case fieldEventType:
+		if number == fieldEventType {
 			read.Type = string(value)
-			return nil
-		case fieldEventObject:
-			return eachField(value, func(n protowire.Number, _, raw []byte) error {
-				if n == fieldRaw {
-					read.Object.Raw = raw
-				}
-				return nil
-			})
 		}
-		return nil
+		if number != fieldEventObject {
+			return nil
+		}
+		return eachField(value, func(n protowire.Number, _, raw []byte) error {
+			if n == fieldRaw {
+				read.Object.Raw = raw
+			}
+			return nil
+		})
 	})
 	if err != nil || read.Type == "" || read.Object.Raw == nil {
 		return false
@@ -153,14 +152,15 @@ func podIn(data []byte) []byte {
 	var pod []byte
 	ours, encoded := false, false
 	err := eachField(message, func(number protowire.Number, _, value []byte) error {
-		switch {
-		case number == fieldType:
+		if number == fieldType {
 			ours = bytes.Equal(value, podType)
-		case number == fieldObject:
-			pod = value
-		default:
-			encoded = encoded || len(value) > 0
+			return nil
 		}
+		if number == fieldObject {
+			pod = value
+			return nil
+		}
+		encoded = encoded || len(value) > 0
 		return nil
 	})
 	if err != nil || !ours || encoded {
