@@ -44,16 +44,15 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 			),
 			// For most new pods the first is all that is evaluated: it takes a quarter of the time that judging them does.
 			MatchConditions: Together("on-a-network-and-changes-what-is-judged", append([]admissionregistrationv1.MatchCondition{
-				// The API server finds what is in the object sooner than what is in the request.
-				{Expression: "!(oldObject == null && object.kind == 'Pod' && " + Ordinary() + ")"},
-				{Expression: annotations + " != " + before + " || " + part("object", "ownerReferences") + " != " + ownersBefore + " || oldObject == null && object.kind == 'Pod'"},
+				{Expression: "!(" + isNew + " && " + Ordinary() + ")"},
+				{Expression: annotations + " != " + before + " || " + part("object", "ownerReferences") + " != " + ownersBefore + " || " + isNew},
 				in.elsewhere(),
 			}, OnNetwork()...)...),
 			FailurePolicy: new(admissionregistrationv1.Fail),
 			Variables: []admissionregistrationv1.Variable{
 				{Name: "after", Expression: annotations},
 				{Name: "before", Expression: before},
-				{Name: "isNew", Expression: "request.operation == 'CREATE' && request.kind.kind == 'Pod'"},
+				{Name: "isNew", Expression: isNew},
 				{Name: "kubeOVN", Expression: user + " in " + List(slices.Concat(in.Accounts.KubeOVN, in.Accounts.Self))},
 				{Name: "kubeVirt", Expression: user + " in " + List(in.Accounts.KubeVirt)},
 				// What Kube-OVN changes of pods that are there is shown to no webhook.
@@ -111,6 +110,8 @@ const undone = "the namespace asks for strict ports, and the pod came without wh
 
 const (
 	user = "request.userInfo.username"
+	// isNew holds for a pod that is to be made. The API server finds what is in the object sooner than what is in the request.
+	isNew = "oldObject == null && object.kind == 'Pod'"
 	// ownersBefore is the owners that the pod had.
 	ownersBefore = "(oldObject != null && has(oldObject.metadata.ownerReferences) ? oldObject.metadata.ownerReferences : [])"
 )

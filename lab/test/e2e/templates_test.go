@@ -21,6 +21,11 @@ func stamp(annotations map[string]string) bool {
 	return annotations[portSecurity] == "true" && annotations[policy.RecordAnnotation] == admissionpolicy.Record
 }
 
+// stamps are the annotations that such a template has.
+func stamps() map[string]string {
+	return map[string]string{portSecurity: "true", policy.RecordAnnotation: admissionpolicy.Record}
+}
+
 // stampedTemplate tells that a template is made strict, with the label by which the API server knows its pods.
 func stampedTemplate(template *corev1.PodTemplateSpec) bool {
 	return stamp(template.Annotations) && template.Labels[admissionpolicy.TemplateLabel] == admissionpolicy.TemplateStrict

@@ -23,10 +23,7 @@ import (
 // generated asks for a pod whose name the API server makes, as controllers do.
 func (p person) generated(t *testing.T, annotations map[string]string) (*corev1.Pod, error) {
 	t.Helper()
-	w := wish{annotations: annotations}
-	pod := &corev1.Pod{ObjectMeta: w.template().ObjectMeta, Spec: w.template().Spec}
-	pod.GenerateName = "web-"
-	return p.CoreV1().Pods(tenantNamespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	return p.fromTemplate(t, tenantNamespace, "", annotations, false)
 }
 
 // withPolicies has the program keep admission policies in the API server for the rest of the test, and waits until they count.

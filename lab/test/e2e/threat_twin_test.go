@@ -20,7 +20,6 @@ import (
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // withoutWebhooks kills the program and takes its registration away, so that nobody but the API server itself judges anything. The program
@@ -185,8 +184,7 @@ func TestThreat32RenderedPolicies(t *testing.T) {
 	if ofTemplate, err := p.fromTemplate(t, tenantNamespace, "", made.Annotations, true); err == nil {
 		t.Errorf("a pod with what Kube-OVN noted on another one was made: %v", ofTemplate.Annotations)
 	}
-	stamps := map[string]string{portSecurity: "true", policy.RecordAnnotation: admissionpolicy.Record}
-	if ofTemplate, err := p.fromTemplate(t, tenantNamespace, "", stamps, true); err != nil || !stamp(ofTemplate.Annotations) {
+	if ofTemplate, err := p.fromTemplate(t, tenantNamespace, "", stamps(), true); err != nil || !stamp(ofTemplate.Annotations) {
 		t.Errorf("a pod of a stamped template: %v", err)
 	}
 	for _, name := range []string{"T02 off", "T02 taken away", "T03 address", "T05 forwarding", "T09 networks"} {
