@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"cmp"
 	"maps"
 	"testing"
 
@@ -123,9 +124,71 @@ func TestThreatT12LabelsAndAddress(t *testing.T) {
 	mustRefuse(t, update(t, newScene(), tenant, "", &old, &p), ip)
 }
 
+// What has Kube-OVN write port security again waits until it has noted what it writes it from, by every path; and no longer.
+func TestThreatT27BeforeTheAddress(t *testing.T) {
+	const allocated, second = "ovn.kubernetes.io/allocated", "nad.n.ovn.kubernetes.io/"
+	early := []string{allocated, "ovn.kubernetes.io/routed", ip, hw}
+	for name, c := range map[string]struct {
+		old     Pod
+		change  [2]string
+		allowed bool
+		user    string
+		edit    func(*scene)
+	}{
+		"groups":                    {old: without(running(), early...), change: [2]string{groups, "web"}},
+		"groups taken away":         {old: without(running(groups, "web"), early...), change: [2]string{groups, ""}},
+		"a Vip of its own":          {old: without(running(), early...), change: [2]string{kubeovn.AAPs, "mine"}},
+		"VIPs taken away":           {old: without(running(vips, "10.16.0.100"), early...), change: [2]string{vips, ""}},
+		"as a controller":           {old: without(running(), early...), change: [2]string{groups, "web"}, user: replicas},
+		"as KubeVirt":               {old: without(running(), early...), change: [2]string{groups, "web"}, user: virtualize},
+		"allocated, by a lookalike": {old: running(allocated, "True"), change: [2]string{groups, "web"}},
+		"another NIC's":             {old: without(running(networks, "n/nad", second+"port_security", "true"), early...), change: [2]string{second + "security_groups", "web"}},
+		"of a NIC that came later":  {old: running(networks, "n/nad", second+"port_security", "true"), change: [2]string{groups, "web"}},
+
+		"allocated":            {old: running(), change: [2]string{groups, "web"}, allowed: true},
+		"as Kube-OVN":          {old: without(running(), early...), change: [2]string{groups, "web"}, user: kubeOVN, allowed: true},
+		"of no effect":         {old: without(running(), early...), change: [2]string{"example.com/note", "x"}, allowed: true},
+		"a port that was open": {old: without(running(ps, ""), early...), change: [2]string{ps, "true"}, allowed: true},
+		"an open one's groups": {old: without(running(ps, ""), early...), change: [2]string{groups, "web"}, allowed: true},
+		"with a foreign second": {old: running(networks, "n/nad", second+"port_security", "true"), change: [2]string{groups, "web"}, allowed: true, edit: func(s *scene) {
+			s.inventory.SetAttachment(kubeovn.Attachment{Namespace: "n", Name: "nad"}, kubeovn.KindForeign)
+		}},
+		"where Kube-OVN makes attachments alone": {
+			old:    without(running(networks, "n/nad", second+"port_security", "true", second+"allocated", "true"), early...),
+			change: [2]string{second + "security_groups", "web"}, allowed: true,
+		},
+		"where a release spells it otherwise": {
+			old: running(networks, "n/nad@net1,n/nad@net2", second+"port_security", "true", "nad.n.ovn.net1.kubernetes.io/port_security", "true",
+				"nad.n.ovn.net1.kubernetes.io/allocated", "true", "nad.n.ovn.net2.kubernetes.io/allocated", "true"),
+			change: [2]string{groups, "web"}, allowed: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, path := range []string{"", "status", "binding"} {
+				if path == "binding" && c.change[1] == "" {
+					continue // it takes nothing away
+				}
+				s := newScene()
+				if c.edit != nil {
+					c.edit(s)
+				}
+				p := c.old
+				p.Metadata.Annotations = maps.Clone(c.old.Metadata.Annotations)
+				p.Metadata.Annotations[c.change[0]] = c.change[1]
+				refused := update(t, s, cmp.Or(c.user, tenant), path, &c.old, &p)
+				if c.allowed {
+					mustAllow(t, refused)
+				} else {
+					mustRefuse(t, refused, c.change[0], "allocated", "open")
+				}
+			}
+		})
+	}
+}
+
 // What is in nobody's way stays so: ordinary changes of a running pod by anybody.
 func TestOrdinaryChanges(t *testing.T) {
-	old := running(networks, "n/nad", "nad.n.ovn.kubernetes.io/port_security", "true")
+	old := running(networks, "n/nad", "nad.n.ovn.kubernetes.io/port_security", "true", "nad.n.ovn.kubernetes.io/allocated", "true")
 	for name, change := range map[string]func(*Pod){
 		"a note":             func(p *Pod) { p.Metadata.Annotations["example.com/note"] = "x" },
 		"a label":            func(p *Pod) { p.Metadata.Labels = map[string]string{"app": "web"} },

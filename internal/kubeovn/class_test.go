@@ -35,6 +35,25 @@ func TestClassOf(t *testing.T) {
 	}
 }
 
+func TestWritesSecurity(t *testing.T) {
+	for key, want := range map[string]bool{
+		"ovn.kubernetes.io/port_security":          true,
+		"nad.ns.ovn.kubernetes.io/security_groups": true,
+		"nad.ns.ovn.net1.kubernetes.io/port_vips":  true,
+		"ovn.kubernetes.io/aaps":                   true,
+		"nad.ns.ovn.kubernetes.io/aaps":            false, // read for all NICs, by its one name
+		"ovn.kubernetes.io/layer2_forward":         false, // read when the port is made
+		"ovn.kubernetes.io/vip":                    false,
+		"ovn.kubernetes.io/ip_address":             false,
+		"kubevirt.io/migrationJobName":             false,
+		"example.com/port_security":                false,
+	} {
+		if got := WritesSecurity(key); got != want {
+			t.Errorf("%s: %v, want %v", key, got, want)
+		}
+	}
+}
+
 func TestProviderOf(t *testing.T) {
 	for key, want := range map[string]Provider{
 		"ovn.kubernetes.io/ip_address":             "ovn",

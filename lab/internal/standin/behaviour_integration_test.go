@@ -39,6 +39,7 @@ func TestBehaviour(t *testing.T) {
 		"a missing port comes back at the inspection only": w.testInspection,
 		"an allocation that the user claims":               w.testClaimed,
 		"an attachment is taken off and put back":          w.testHotplug,
+		"a pod of a name that has a port, and no address":  w.testWithoutAddress,
 		"a pod without a node":                             w.testUnscheduled,
 		"a pod that its node starts again":                 w.testRestarted,
 		"a pod that takes long to stop":                    w.testTerminating,
@@ -137,6 +138,27 @@ func (w *world) testHotplug(t *testing.T) {
 	if len(second.PortSecurity) != 1 {
 		t.Errorf("port_security %q after it was put back", second.PortSecurity)
 	}
+}
+
+// The port of the last pod of a name stays for the next one. While that has no address, a security update writes what its annotations say.
+func (w *world) testWithoutAddress(t *testing.T) {
+	w.make(crd.Subnets, "Subnet", "", "full", spec{"cidrBlock": "10.91.0.0/30", "gateway": "10.91.0.1", "excludeIps": []any{"10.91.0.2"}})
+	on := map[string]string{"ovn.kubernetes.io/port_security": "true"}
+	w.simple("anew", on)
+	before := w.only("anew.ns")
+	w.stop()
+	w.deletePod("ns", "anew")
+	w.pod(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "anew", Annotations: map[string]string{
+		"ovn.kubernetes.io/port_security": "true", "ovn.kubernetes.io/logical_switch": "full",
+	}}})
+	w.start()
+	if diff := cmp.Diff(before, w.only("anew.ns")); diff != "" {
+		t.Errorf("-before +after\n%s", diff)
+	}
+	w.annotatePod("ns", "anew", map[string]any{"ovn.kubernetes.io/security_groups": "none"})
+	w.eventually("nothing is left in port_security", func() bool { return slices.Equal(w.only("anew.ns").PortSecurity, []string{""}) })
+	w.deletePod("ns", "anew")
+	w.settle()
 }
 
 func (w *world) testUnscheduled(t *testing.T) {
