@@ -81,7 +81,7 @@ func TestThreatsAreTried(t *testing.T) {
 	for n := range 49 {
 		want = append(want, fmt.Sprintf("%02d", n+1))
 	}
-	for n := range 26 {
+	for n := range 27 {
 		want = append(want, fmt.Sprintf("T%02d", n+1))
 	}
 	if !slices.Equal(numbers, want) {
