@@ -94,7 +94,7 @@ func one(ctx context.Context, kind, endpoint string, w *writer, timed int, withL
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, p.stop()) }()
+	defer func() { err = errors.Join(err, p.Stop()) }()
 	a, err := p.ask(order{Do: orderSync})
 	if err != nil {
 		return nil, err

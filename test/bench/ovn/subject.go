@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
 	"strconv"
 	"time"
 
+	"github.com/ovnguard/ovnguard/test/bench/child"
 	"github.com/ovnguard/ovnguard/test/kubeovndb"
 )
 
@@ -18,7 +15,7 @@ import (
 //
 //	ovn subject KIND ENDPOINT PORTS
 //
-// It reads one order a line from standard input and answers each with one line of JSON.
+// It takes orders and answers each.
 const subjectCommand = "subject"
 
 // Kinds of subjects.
@@ -71,45 +68,24 @@ type subject interface {
 }
 
 // process is a subject that runs as a process of its own.
-type process struct {
-	cmd *exec.Cmd
-	in  *json.Encoder
-	out *json.Decoder
-	end io.Closer
-}
+type process struct{ *child.Process }
 
-func start(ctx context.Context, kind, target string, ports int) (*process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find the program: %w", err)
-	}
-	cmd := exec.CommandContext(ctx, self, subjectCommand, kind, target, strconv.Itoa(ports)) //nolint:gosec // it starts itself
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", kind, err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", kind, err)
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", kind, err)
-	}
-	return &process{cmd, json.NewEncoder(in), json.NewDecoder(out), in}, nil
+func start(ctx context.Context, kind, target string, ports int) (process, error) {
+	p, err := child.Start(ctx, subjectCommand, kind, target, strconv.Itoa(ports))
+	return process{p}, err
 }
 
 // ask gives an order and waits for the answer.
-func (p *process) ask(o order) (answer, error) {
-	if err := p.in.Encode(o); err != nil {
+func (p process) ask(o order) (answer, error) {
+	if err := p.Tell(o); err != nil {
 		return answer{}, fmt.Errorf("%s: %w", o.Do, err)
 	}
 	return p.hear()
 }
 
-func (p *process) hear() (a answer, err error) {
-	if err := p.out.Decode(&a); err != nil {
-		return a, fmt.Errorf("a measured process ended: %w", err)
+func (p process) hear() (a answer, err error) {
+	if err := p.Hear(&a); err != nil {
+		return a, err
 	}
 	if a.Err != "" {
 		return a, errors.New(a.Err)
@@ -123,15 +99,9 @@ func once(ctx context.Context, kind, target string, ports int) (c *cost, err err
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, p.stop()) }()
+	defer func() { err = errors.Join(err, p.Stop()) }()
 	a, err := p.ask(order{Do: orderSync})
 	return a.Cost, err
-}
-
-// stop ends the process.
-func (p *process) stop() error {
-	err := p.end.Close() // the subject ends with its input
-	return errors.Join(err, p.cmd.Wait())
 }
 
 // serve is a subject's main loop.
@@ -161,20 +131,18 @@ func serve(ctx context.Context, args []string) error {
 	default:
 		return fmt.Errorf("no subject %q", args[0])
 	}
-	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
+	parent := child.NewParent()
 	for {
 		var o order
-		if err := in.Decode(&o); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("read an order: %w", err)
+		if more, err := parent.Next(&o); err != nil || !more {
+			return err
 		}
-		a, err := obey(ctx, s, o, func() error { return out.Encode(answer{}) })
+		a, err := obey(ctx, s, o, func() error { return parent.Say(answer{}) })
 		if err != nil {
 			a.Err = err.Error()
 		}
-		if err := out.Encode(a); err != nil {
-			return fmt.Errorf("answer: %w", err)
+		if err := parent.Say(a); err != nil {
+			return err
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -9,7 +8,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -19,7 +17,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -27,6 +24,8 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/test/bench/child"
 )
 
 // bareCommand is the argument by which this program becomes the bare webhook, so that peer and product are processes of their
@@ -46,49 +45,27 @@ const (
 
 // bare is the running peer.
 type bare struct {
-	url string
-	ca  []byte
-	cmd *exec.Cmd
+	*child.Process
+	at listening
 }
 
-// startBare starts the peer; its first line says where it listens, its second is its certificate.
+// listening is what the peer says when it can be asked: where it listens, and the certificate of who signed its own.
+type listening struct {
+	URL string
+	CA  []byte
+}
+
+// startBare starts the peer.
 func startBare(ctx context.Context) (*bare, error) {
-	self, err := os.Executable()
+	p, err := child.Start(ctx, bareCommand)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, bareCommand)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	b := &bare{cmd: cmd}
-	lines := bufio.NewScanner(out)
-	for _, into := range []*string{&b.url, new(string)} {
-		if !lines.Scan() {
-			return nil, errors.Join(fmt.Errorf("the bare webhook did not start: %w", lines.Err()), b.stop())
-		}
-		if *into = lines.Text(); into != &b.url {
-			if b.ca, err = base64.StdEncoding.DecodeString(*into); err != nil {
-				return nil, errors.Join(err, b.stop())
-			}
-		}
+	b := &bare{Process: p}
+	if err := p.Hear(&b.at); err != nil {
+		return nil, errors.Join(err, p.Stop())
 	}
 	return b, nil
-}
-
-func (b *bare) stop() error {
-	if err := b.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	if _, ended := errors.AsType[*exec.ExitError](b.cmd.Wait()); ended {
-		return nil // by the signal
-	}
-	return nil
 }
 
 // registerBare starts the peer and registers it for pods, as ovnguard registers itself.
@@ -98,11 +75,11 @@ func (p *place) registerBare(ctx context.Context, _ string) error {
 		return err
 	}
 	fail, none, timeout := admissionregistrationv1.Fail, admissionregistrationv1.SideEffectClassNone, int32(3)
-	url := p.bare.url + patchPath
+	url := p.bare.at.URL + patchPath
 	_, err = p.scene.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, &admissionregistrationv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: bareName},
 		Webhooks: []admissionregistrationv1.MutatingWebhook{{
-			Name: "pods.bare.example.org", ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: p.bare.ca},
+			Name: "pods.bare.example.org", ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: p.bare.at.CA},
 			FailurePolicy: &fail, SideEffects: &none, TimeoutSeconds: &timeout, AdmissionReviewVersions: []string{"v1"},
 			Rules: []admissionregistrationv1.RuleWithOperations{{
 				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
@@ -117,7 +94,7 @@ func (p *place) registerBare(ctx context.Context, _ string) error {
 }
 
 // serveBare serves what a webhook can do no less than: decode the review and its pod with the standard library, and answer.
-func serveBare(ctx context.Context) error {
+func serveBare(context.Context) error {
 	certificate, ca, err := certificateFor("localhost")
 	if err != nil {
 		return err
@@ -130,7 +107,8 @@ func serveBare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Printf("https://localhost:%s\n%s\n", port, base64.StdEncoding.EncodeToString(ca)); err != nil {
+	parent := child.NewParent()
+	if err := parent.Say(listening{"https://localhost:" + port, ca}); err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
@@ -139,7 +117,9 @@ func serveBare(ctx context.Context) error {
 		`{"op":"add","path":"/metadata/annotations/ovnguard.io~1decision","value":"{\"ovn\":{\"level\":\"strict\",\"from\":\"default\",\"layer2Forward\":\"forbid\",\"layer2ForwardFrom\":\"default\"}}"}]`)))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
-		<-ctx.Done()
+		if _, err := parent.Next(new(any)); err != nil { // it says nothing, until it is no more
+			fmt.Fprintln(os.Stderr, err)
+		}
 		if err := server.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}

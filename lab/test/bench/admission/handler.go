@@ -56,7 +56,7 @@ func handlers(ctx context.Context, program string) (table []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, peer := endpoint{*client.URL, client.CABundle}, endpoint{p.bare.url + allowPath, p.bare.ca}
+	ours, peer := endpoint{*client.URL, client.CABundle}, endpoint{p.bare.at.URL + allowPath, p.bare.at.CA}
 	for _, concurrency := range []int{1, 8, 64} {
 		progress("reviews of a pod of %d bytes, %d at a time", len(body), concurrency)
 		var our, their rates

@@ -2,12 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"os"
-	"os/exec"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/ovnguard/ovnguard/lab/internal/up"
+	"github.com/ovnguard/ovnguard/test/bench/child"
 )
 
 // makeCommand is the argument by which this program becomes who makes pods in a place, a process of its own that can be kept to a core.
@@ -41,12 +37,7 @@ type made struct {
 }
 
 // maker is the running process.
-type maker struct {
-	cmd  *exec.Cmd
-	ask  *json.Encoder
-	said *json.Decoder
-	in   io.Closer
-}
+type maker struct{ *child.Process }
 
 // startMaker starts a maker of such pods, as the controller of their workload: one that names an owner is ordinary only where it comes from
 // that.
@@ -55,38 +46,21 @@ func startMaker(ctx context.Context, lab *up.Lab, pod *corev1.Pod) (*maker, erro
 	if err != nil {
 		return nil, err
 	}
-	self, err := os.Executable()
+	p, err := child.Start(ctx, makeCommand)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, makeCommand)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
+	if err := p.Tell(job{config.Host, config.TLSClientConfig, pod}); err != nil {
+		return nil, errors.Join(err, p.Stop())
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	m := &maker{cmd: cmd, ask: json.NewEncoder(in), said: json.NewDecoder(out), in: in}
-	if err := m.ask.Encode(job{config.Host, config.TLSClientConfig, pod}); err != nil {
-		return nil, errors.Join(err, m.stop())
-	}
-	return m, nil
+	return &maker{p}, nil
 }
 
 // makePods has pods made for some time.
 func (m *maker) makePods(d time.Duration) (made, error) {
 	var answer made
-	if err := m.ask.Encode(d); err != nil {
+	if err := m.Ask(d, &answer); err != nil {
 		return made{}, err
-	}
-	if err := m.said.Decode(&answer); err != nil {
-		return made{}, fmt.Errorf("who makes pods has ended: %w", err)
 	}
 	if answer.Error != "" {
 		return made{}, errors.New(answer.Error)
@@ -94,14 +68,11 @@ func (m *maker) makePods(d time.Duration) (made, error) {
 	return answer, nil
 }
 
-// stop ends it; it ends when it is asked no more.
-func (m *maker) stop() error { return errors.Join(m.in.Close(), m.cmd.Wait()) }
-
-// serveMaker is the process: it reads a job, and then for how long to make pods, again and again.
+// serveMaker is the process: it is sent a job, and then for how long to make pods, again and again.
 func serveMaker(ctx context.Context) error {
-	asked, answers := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
 	var j job
-	if err := asked.Decode(&j); err != nil {
+	parent := child.NewParent()
+	if more, err := parent.Next(&j); err != nil || !more {
 		return err
 	}
 	client, err := kubernetes.NewForConfig(&rest.Config{Host: j.Host, TLSClientConfig: j.TLS, QPS: -1})
@@ -110,12 +81,10 @@ func serveMaker(ctx context.Context) error {
 	}
 	for {
 		var d time.Duration
-		if err := asked.Decode(&d); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
+		if more, err := parent.Next(&d); err != nil || !more {
 			return err
 		}
-		if err := answers.Encode(j.work(ctx, client, d)); err != nil {
+		if err := parent.Say(j.work(ctx, client, d)); err != nil {
 			return err
 		}
 	}

@@ -70,11 +70,11 @@ func (p *place) quiet() error {
 func (p *place) close() error {
 	var errs []error
 	if p.maker != nil {
-		errs = append(errs, p.maker.stop())
+		errs = append(errs, p.maker.Stop())
 	}
 	errs = append(errs, p.stopGuard())
 	if p.bare != nil {
-		errs = append(errs, p.bare.stop())
+		errs = append(errs, p.bare.Stop())
 	}
 	if p.lab != nil {
 		errs = append(errs, p.lab.Stop())
@@ -85,9 +85,9 @@ func (p *place) close() error {
 // processes gives what runs in the place.
 func (p *place) processes() ([]int, error) {
 	pids, err := leftover.PIDs(state.Dir(p.stateDir()).Marker())
-	pids = append(pids, p.maker.cmd.Process.Pid)
+	pids = append(pids, p.maker.PID())
 	if p.bare != nil {
-		pids = append(pids, p.bare.cmd.Process.Pid)
+		pids = append(pids, p.bare.PID())
 	}
 	return pids, err
 }
