@@ -21,7 +21,7 @@ func (v *View) CheckUpdate(old, p *Pod) ([]Refusal, Verdict) {
 	for _, key := range keys {
 		c.updated(key, after[key])
 	}
-	c.early(was, keys)
+	c.beforeAllocation(was, keys)
 	if slices.ContainsFunc(keys, func(key string) bool { return kubeovn.ClassOf(key) == kubeovn.NetworkKey }) {
 		c.attachments(was.networks)
 	}

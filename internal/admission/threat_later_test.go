@@ -7,6 +7,7 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
@@ -124,44 +125,60 @@ func TestThreatT12LabelsAndAddress(t *testing.T) {
 	mustRefuse(t, update(t, newScene(), tenant, "", &old, &p), ip)
 }
 
-// What has Kube-OVN write port security again waits until it has noted what it writes it from, by every path; and no longer.
+// What has Kube-OVN write port security waits until it has allocated, by every path; and no longer.
 func TestThreatT27BeforeTheAddress(t *testing.T) {
-	const allocated, second = "ovn.kubernetes.io/allocated", "nad.n.ovn.kubernetes.io/"
+	const allocated, second, third = "ovn.kubernetes.io/allocated", "nad.n.ovn.kubernetes.io/", "nad.n.ovn.net1.kubernetes.io/"
 	early := []string{allocated, "ovn.kubernetes.io/routed", ip, hw}
+	twice := []string{networks, "n/nad@net1,n/nad@net2", second + "port_security", "true", third + "port_security", "true", "nad.n.ovn.net2.kubernetes.io/port_security", "true"}
+	attached := func(s *scene, ports ...string) {
+		for _, port := range ports {
+			s.inventory.SetRecord(&inventory.Record{Name: port, Subnet: "blue"})
+		}
+	}
 	for name, c := range map[string]struct {
-		old     Pod
-		change  [2]string
-		allowed bool
-		user    string
-		edit    func(*scene)
+		old    Pod
+		change [2]string
+		// about is a NIC that the refusal names; "" where it is allowed.
+		about string
+		user  string
+		edit  func(*scene)
 	}{
-		"groups":                    {old: without(running(), early...), change: [2]string{groups, "web"}},
-		"groups taken away":         {old: without(running(groups, "web"), early...), change: [2]string{groups, ""}},
-		"a Vip of its own":          {old: without(running(), early...), change: [2]string{kubeovn.AAPs, "mine"}},
-		"VIPs taken away":           {old: without(running(vips, "10.16.0.100"), early...), change: [2]string{vips, ""}},
-		"as a controller":           {old: without(running(), early...), change: [2]string{groups, "web"}, user: replicas},
-		"as KubeVirt":               {old: without(running(), early...), change: [2]string{groups, "web"}, user: virtualize},
-		"allocated, by a lookalike": {old: running(allocated, "True"), change: [2]string{groups, "web"}},
-		"another NIC's":             {old: without(running(networks, "n/nad", second+"port_security", "true"), early...), change: [2]string{second + "security_groups", "web"}},
-		"of a NIC that came later":  {old: running(networks, "n/nad", second+"port_security", "true"), change: [2]string{groups, "web"}},
+		"groups":                    {old: without(running(), early...), change: [2]string{groups, "web"}, about: "ovn"},
+		"groups taken away":         {old: without(running(groups, "web"), early...), change: [2]string{groups, ""}, about: "ovn"},
+		"a Vip of its own":          {old: without(running(), early...), change: [2]string{kubeovn.AAPs, "mine"}, about: "ovn"},
+		"VIPs taken away":           {old: without(running(vips, "10.16.0.100"), early...), change: [2]string{vips, ""}, about: "ovn"},
+		"as a controller":           {old: without(running(), early...), change: [2]string{groups, "web"}, user: replicas, about: "ovn"},
+		"as KubeVirt":               {old: without(running(), early...), change: [2]string{groups, "web"}, user: virtualize, about: "ovn"},
+		"allocated, by a lookalike": {old: running(allocated, "True"), change: [2]string{groups, "web"}, about: "ovn"},
+		"another NIC's":             {old: without(running(networks, "n/nad", second+"port_security", "true"), early...), change: [2]string{second + "security_groups", "web"}, about: "ovn"},
+		"of a NIC that came later":  {old: running(networks, "n/nad", second+"port_security", "true"), change: [2]string{groups, "web"}, about: "nad.n.ovn"},
+		"an open one's beside it":   {old: without(running(ps, "", networks, "n/nad", second+"port_security", "true"), early...), change: [2]string{groups, "web"}, about: "nad.n.ovn"},
+		"one of two of a network":   {old: running(append(twice, third+"allocated", "true")...), change: [2]string{groups, "web"}, about: "nad.n.ovn.net2"},
+		"both of two of a network":  {old: running(twice...), change: [2]string{groups, "web"}, about: "nad.n.ovn.net1"},
+		"a claim about another NIC": {old: without(running(networks, "n/nad", second+"allocated", "true"), early...), change: [2]string{groups, "web"}, about: "ovn"},
+		"a claim, and a port before": {
+			old:    without(running(networks, "n/nad", second+"allocated", "true"), early...),
+			change: [2]string{groups, "web"}, about: "ovn", edit: func(s *scene) { attached(s, "p.t", "p.t.nad.n.ovn") },
+		},
 
-		"allocated":            {old: running(), change: [2]string{groups, "web"}, allowed: true},
-		"as Kube-OVN":          {old: without(running(), early...), change: [2]string{groups, "web"}, user: kubeOVN, allowed: true},
-		"of no effect":         {old: without(running(), early...), change: [2]string{"example.com/note", "x"}, allowed: true},
-		"a port that was open": {old: without(running(ps, ""), early...), change: [2]string{ps, "true"}, allowed: true},
-		"an open one's groups": {old: without(running(ps, ""), early...), change: [2]string{groups, "web"}, allowed: true},
-		"with a foreign second": {old: running(networks, "n/nad", second+"port_security", "true"), change: [2]string{groups, "web"}, allowed: true, edit: func(s *scene) {
+		"allocated":            {old: running(), change: [2]string{groups, "web"}},
+		"as Kube-OVN":          {old: without(running(), early...), change: [2]string{groups, "web"}, user: kubeOVN},
+		"of no effect":         {old: without(running(), early...), change: [2]string{"example.com/note", "x"}},
+		"of a NIC that is not": {old: without(running(), early...), change: [2]string{second + "security_groups", "web"}},
+		"a port that was open": {old: without(running(ps, ""), early...), change: [2]string{ps, "true"}},
+		"an open one's groups": {old: without(running(ps, ""), early...), change: [2]string{groups, "web"}},
+		"with a foreign second": {old: running(networks, "n/nad", second+"port_security", "true"), change: [2]string{groups, "web"}, edit: func(s *scene) {
 			s.inventory.SetAttachment(kubeovn.Attachment{Namespace: "n", Name: "nad"}, kubeovn.KindForeign)
 		}},
 		"where Kube-OVN makes attachments alone": {
 			old:    without(running(networks, "n/nad", second+"port_security", "true", second+"allocated", "true"), early...),
-			change: [2]string{second + "security_groups", "web"}, allowed: true,
+			change: [2]string{second + "security_groups", "web"}, edit: func(s *scene) { attached(s, "p.t.nad.n.ovn") },
 		},
 		"where a release spells it otherwise": {
-			old: running(networks, "n/nad@net1,n/nad@net2", second+"port_security", "true", "nad.n.ovn.net1.kubernetes.io/port_security", "true",
-				"nad.n.ovn.net1.kubernetes.io/allocated", "true", "nad.n.ovn.net2.kubernetes.io/allocated", "true"),
-			change: [2]string{groups, "web"}, allowed: true,
+			old:    running(append(twice, third+"allocated", "true", "nad.n.ovn.net2.kubernetes.io/allocated", "true")...),
+			change: [2]string{groups, "web"},
 		},
+		"where an older release does": {old: running(append(twice, second+"allocated", "true")...), change: [2]string{groups, "web"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, path := range []string{"", "status", "binding"} {
@@ -176,13 +193,48 @@ func TestThreatT27BeforeTheAddress(t *testing.T) {
 				p.Metadata.Annotations = maps.Clone(c.old.Metadata.Annotations)
 				p.Metadata.Annotations[c.change[0]] = c.change[1]
 				refused := update(t, s, cmp.Or(c.user, tenant), path, &c.old, &p)
-				if c.allowed {
+				if c.about == "" {
 					mustAllow(t, refused)
 				} else {
-					mustRefuse(t, refused, c.change[0], "allocated", "open")
+					mustRefuse(t, refused, c.change[0], "allocated", "open", "NIC "+c.about+" ")
 				}
 			}
 		})
+	}
+}
+
+// KubeVirt plugs a NIC into a pod that has no port of Kube-OVN's yet, and the guard has said that it is strict.
+func TestNICPluggedInEarly(t *testing.T) {
+	const second = "nad.n.ovn.kubernetes.io/port_security"
+	old := without(running(), "ovn.kubernetes.io/allocated", ip, hw)
+	p := without(running(networks, "n/nad", second, "true"), "ovn.kubernetes.io/allocated", ip, hw)
+	mustAllow(t, update(t, newScene(), virtualize, "", &old, &p))
+}
+
+// A NIC under a policy that enforces is not changed by what is said of one under a policy that does not, in whichever order they come.
+func TestThreatT27ModeOfEachNIC(t *testing.T) {
+	const second = "nad.n.ovn.kubernetes.io/"
+	early := without(running(networks, "n/nad", second+"port_security", "true"), "ovn.kubernetes.io/allocated", ip, hw)
+	both := []string{groups, second + "security_groups"}
+	for mode, refuses := range map[policy.Mode]bool{policy.Enforce: true, policy.Warn: false, policy.Audit: false} {
+		for _, lax := range []kubeovn.Provider{"ovn", "nad.n.ovn", "*"} {
+			s := newScene().policy(func(p *policy.Policy) {
+				if p.Mode = mode; lax != "*" {
+					p.Providers = policy.Providers{string(lax)}
+				}
+			})
+			for _, key := range both {
+				p := early
+				p.Metadata.Annotations = maps.Clone(early.Metadata.Annotations)
+				p.Metadata.Annotations[key] = "web"
+				refused := update(t, s, tenant, "", &early, &p)
+				if refuses || lax != "*" {
+					mustRefuse(t, refused, key)
+				} else {
+					mustAllow(t, refused)
+				}
+			}
+		}
 	}
 }
 

@@ -74,8 +74,8 @@ func ClassOf(key string) KeyClass {
 // Present tells that Kube-OVN asks whether the key is there, and not for its value: an empty one does all that another would.
 func Present(key string) bool { return key == DefaultNetwork || ClassOf(key) == MachineKey }
 
-// WritesSecurity tells that a change of the key on a pod that is there has Kube-OVN write port_security of all its NICs anew, from the
-// addresses and MACs that the pod's annotations say then, even where they say none yet.
+// WritesSecurity tells that a change of the key, where it is AAPs or of one of the pod's NICs, has Kube-OVN write port_security of all the
+// pod's NICs anew, from the addresses and MACs that its annotations say then, even where they say none yet.
 func WritesSecurity(key string) bool {
 	_, suffix, _ := SplitKey(key)
 	return key == AAPs || suffix == PortSecurity || suffix == SecurityGroups || suffix == PortVIPs

@@ -31,9 +31,9 @@ type follower struct {
 	changes  int
 	had      map[string]map[string]bool // identities by port, as rows had them
 	problems []string
-	// blank has, by port, what is wrong with a row that holds nothing at all; blanks is how many there were.
-	blank  map[string][]string
-	blanks []string
+	// blank holds the ports whose port_security has an element with nothing in it; blanks is how often one came to have that.
+	blank  map[string]bool
+	blanks int
 	// Of the one that follows Kube-OVN's records until then.
 	recorded map[string]map[string]bool
 }
@@ -42,7 +42,7 @@ type follower struct {
 func follow(t *testing.T, ns, spared string) *follower {
 	t.Helper()
 	f := &follower{
-		ns: ns, spared: spared, had: make(map[string]map[string]bool), recorded: make(map[string]map[string]bool), blank: make(map[string][]string),
+		ns: ns, spared: spared, had: make(map[string]map[string]bool), recorded: make(map[string]map[string]bool), blank: make(map[string]bool),
 	}
 	ctx, cancel := context.WithCancel(cleanup(t))
 	var running sync.WaitGroup
@@ -129,32 +129,31 @@ func (f *follower) look(event ovn.Event) {
 		return
 	}
 	note(f.had, now.Name, identity)
-	looser := loosened(now, identity)
-	for i := range looser {
-		looser[i] = now.Name + ": " + looser[i]
+	row := *now
+	if slices.Equal(row.PortSecurity, []string{""}) {
+		f.blanks++
+		f.blank[row.Name] = true
+		row.PortSecurity = row.Addresses // all else must be right
 	}
-	if slices.Equal(now.PortSecurity, []string{""}) {
-		f.blank[now.Name] = looser
-		f.blanks = append(f.blanks, looser...)
-		return
+	for _, looser := range loosened(&row, identity) {
+		f.problems = append(f.problems, row.Name+": "+looser)
 	}
-	f.problems = append(f.problems, looser...)
 }
 
-// stayedBlank gives what is wrong with rows that were left with nothing, or of which there were more than now and then one: a pod is changed,
-// deleted and made again under its name, and Kube-OVN deals with the change when the new one has no address yet. It puts the row right when
-// it gives the address, a moment later. That it is done on the new pod is refused.
+// stayedBlank gives what is wrong with ports that had nothing in port_security for longer than until their pod had an address, or more
+// often than it cannot be helped: a pod is changed, deleted and made again under its name, and Kube-OVN deals with the change when the new
+// one has no address yet. That the new one is changed is refused.
 func (f *follower) stayedBlank() (out []string) {
-	if len(f.blanks) > fleeting*len(portsec.Eras()) {
-		return f.blanks
-	}
 	for _, port := range slices.Sorted(maps.Keys(f.blank)) {
-		out = append(out, f.blank[port]...)
+		out = append(out, port+` has port_security [""] at the end`)
+	}
+	if f.blanks > fleeting {
+		out = append(out, fmt.Sprintf(`port_security was [""] %d times`, f.blanks))
 	}
 	return out
 }
 
-// fleeting is how often something may be seen that nothing can be done about, and that lasts for a moment.
+// fleeting is how often something may be seen that nothing can be done about, and that does not stay.
 const fleeting = 5
 
 // sameRights tells that a row is still of the same pod, and lets it send and sends it the same.

@@ -24,8 +24,17 @@ import (
 // ports to what Kube-OVN's own record says of it, and sends none of them what is for others.
 func strictInOVN(t *testing.T, namespace, name string, also ...kubeovn.Provider) {
 	t.Helper()
+	strictWhile(t, func() bool { return true }, namespace, name, also...)
+}
+
+// strictWhile is strictInOVN of a pod that may go meanwhile, of which stays tells. It gives whether it stayed.
+func strictWhile(t *testing.T, stays func() bool, namespace, name string, also ...kubeovn.Provider) bool {
+	t.Helper()
 	var rows []*ovn.Port
 	eventually(t, "the ports of "+name, func() (bool, error) {
+		if !stays() {
+			return true, nil
+		}
 		var err error
 		if rows, err = portsOf(t.Context(), namespace, name); err != nil {
 			return false, err
@@ -40,6 +49,9 @@ func strictInOVN(t *testing.T, namespace, name string, also ...kubeovn.Provider)
 	})
 	for _, row := range rows {
 		record, err := recordOf(t.Context(), row.Name)
+		if !stays() {
+			return false
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,6 +59,7 @@ func strictInOVN(t *testing.T, namespace, name string, also ...kubeovn.Provider)
 			t.Errorf("port %s, which is %s by its record: %s", row.Name, record, looser)
 		}
 	}
+	return stays()
 }
 
 // portsOf gives the rows of which OVN says that they are the pod's.

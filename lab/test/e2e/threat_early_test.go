@@ -3,21 +3,31 @@
 package e2e
 
 import (
+	"net/http"
+	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// withoutAddress gives a pod that somebody makes under the name of another one, which is gone by then, on a subnet that has no address left.
-// It has that other pod's port, whose port_security is own.
-func withoutAddress(t *testing.T, p person, ns string) (pod *corev1.Pod, own string) {
+// oneAddress makes a subnet with a single address for others than its gateway.
+func oneAddress(t *testing.T) (subnet, address string) {
+	t.Helper()
+	subnet = unique("full")
+	ofKubeOVN(t, "subnets", "Subnet", subnet, map[string]any{"cidrBlock": "10.91.0.0/30", "gateway": "10.91.0.1"})
+	return subnet, "10.91.0.2"
+}
+
+// withoutAddress gives a pod with such annotations that somebody makes under the name of another one, which is gone by then, and for which
+// there is no address. It has that other pod's port, whose port_security was own.
+func withoutAddress(t *testing.T, p person, ns string, annotations map[string]string) (pod *corev1.Pod, own string) {
 	t.Helper()
 	const component = "kube-ovn"
-	full := unique("full")
-	ofKubeOVN(t, "subnets", "Subnet", full, map[string]any{"cidrBlock": "10.91.0.0/30", "gateway": "10.91.0.1", "excludeIps": []any{"10.91.0.2"}})
 	last := run(t, ns, nil)
 	own = portSecurityOf(t, portOf(last))
 	t.Cleanup(func() {
@@ -30,9 +40,7 @@ func withoutAddress(t *testing.T, p person, ns string) (pod *corev1.Pod, own str
 		t.Fatal(err)
 	}
 	deletePod(t, last)
-	pod = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
-		Name: last.Name, Annotations: map[string]string{kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch): full},
-	}, Spec: podSpec()}
+	pod = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: last.Name, Annotations: annotations}, Spec: podSpec()}
 	pod.Spec.SchedulerName = "nobody" // so that it can be bound
 	pod, err := p.CoreV1().Pods(ns).Create(t.Context(), pod, metav1.CreateOptions{})
 	if err != nil {
@@ -40,16 +48,21 @@ func withoutAddress(t *testing.T, p person, ns string) (pod *corev1.Pod, own str
 	}
 	restart(t, component)
 	followed(t)
-	if got := portSecurityOf(t, portOf(pod)); got != own {
-		t.Fatalf("port_security %q of a pod without an address, want that of the last pod, %q: the test shows nothing", got, own)
-	}
 	return pod, own
 }
 
 // Nobody has Kube-OVN write the port security of a pod that has no address yet: what it wrote would have neither an address nor a MAC.
 func TestThreatT27BeforeTheAddress(t *testing.T) {
 	p, groups := tenant(t), kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups)
-	pod, own := withoutAddress(t, p, tenantNamespace)
+	full, address := oneAddress(t)
+	onFull := map[string]string{kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch): full}
+	if got := allocated(t, p, onFull).Annotations[ipAddress]; got != address {
+		t.Fatalf("the first pod on the subnet has %s, want %s", got, address)
+	}
+	pod, own := withoutAddress(t, p, tenantNamespace, onFull)
+	if got := portSecurityOf(t, portOf(pod)); got != own {
+		t.Fatalf("port_security %s of a pod without an address, want that of the last pod, %s: the test shows nothing", got, own)
+	}
 	change := map[string]any{groups: "web"}
 	p.everyWay(t, pod, groups, change)
 	mustRefuse(t, "by the status", mayWrite(t, "patch", "pods/status").patch(t.Context(), pod, change, "status"), groups)
@@ -73,10 +86,39 @@ func TestThreatT27BeforeTheAddress(t *testing.T) {
 	strictInOVN(t, later.Namespace, later.Name)
 }
 
-// What admission cannot keep from being written, as by a change of the last pod that Kube-OVN deals with late, does not stay.
-func TestThreatT27PortOfTheLastPod(t *testing.T) {
+// A pod that shares a Vip has Kube-OVN write the ports of all that do with whatever happens to it, and nobody asks admission about them.
+// Repair puts right what comes of it.
+func TestThreatT27SharedVip(t *testing.T) {
 	ns, _ := repaired(t)
-	pod, own := withoutAddress(t, admin(t), ns)
-	nbctl(t, "set", "logical_switch_port", portOf(pod), `port_security=[""]`)
-	eventually(t, "the port to be put right", func() (bool, error) { return portSecurityOf(t, portOf(pod)) == own, nil })
+	full, address := oneAddress(t)
+	vip := unique("vip")
+	ofKubeOVN(t, "vips", "Vip", vip, map[string]any{"subnet": full, "namespace": ns})
+	eventually(t, "Vip "+vip+" to have an address", func() (bool, error) {
+		body, err := admin(t).do(t.Context(), http.MethodGet, vipsPath+"/"+vip, nil)
+		return err == nil && fieldOf(t, body, "status", "v4ip") == address, err
+	})
+	eventually(t, "the program to know the Vip", func() (bool, error) {
+		_, err := admin(t).dryRun(t.Context(), ns, map[string]string{kubeovn.AAPs: vip})
+		return err == nil, nil
+	})
+	sibling := run(t, ns, map[string]string{kubeovn.AAPs: vip})
+	pod, own := withoutAddress(t, admin(t), ns, map[string]string{kubeovn.AAPs: vip, kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch): full})
+
+	port, shared := portOf(pod), strings.Replace(own, `"]`, " "+address+`"]`, 1)
+	eventually(t, "repair to give the port the Vip", func() (bool, error) { return portSecurityOf(t, port) == shared, nil })
+	before := len(changes(t, port))
+	if err := admin(t).patch(t.Context(), sibling, map[string]any{"example.com/note": "x"}); err != nil {
+		t.Fatal(err)
+	}
+	var list []journal.Entry
+	eventually(t, "the port to be put right", func() (bool, error) {
+		list = changes(t, port)
+		return len(list) > before && list[len(list)-1].Outcome == "written", nil
+	})
+	if was := list[len(list)-1].Before.PortSecurity; was == nil || !slices.Equal(*was, []string{address}) {
+		t.Errorf("port_security was %v, want %q, which has no MAC: the test shows nothing", was, address)
+	}
+	if got := portSecurityOf(t, port); got != shared {
+		t.Errorf("port_security %s, want %s", got, shared)
+	}
 }
