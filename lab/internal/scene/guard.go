@@ -159,7 +159,7 @@ func (g *Guard) Launch() error {
 		return err
 	}
 	g.cmd, g.ended = exec.Command(g.binary, append(slices.Clip(g.args), g.extra...)...), make(chan struct{})
-	g.cmd.Env = append(os.Environ(), g.marker)
+	g.cmd.Env = append(os.Environ(), g.marker, "TMPDIR="+filepath.Dir(g.Log)) // what it leaves when it is killed goes with the lab
 	g.cmd.Stdout, g.cmd.Stderr = log, log
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error, 1)
