@@ -2,7 +2,6 @@ package admission
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
@@ -34,10 +33,7 @@ func (c *check) reads(key string) bool {
 // unallocated gives the NICs of OVN that are strict, and were, and that Kube-OVN has not allocated.
 func (c *check) unallocated(was *check) (out []kubeovn.Provider) {
 	before, after := was.pod.Metadata.Annotations, c.pod.Metadata.Annotations
-	nics := kubeovn.NICs(was.networks.Default, was.networks.Attachments, func(a kubeovn.Attachment) kubeovn.AttachmentKind {
-		kind, _ := c.Inventory.Kind(a)
-		return kind
-	})
+	nics := c.Inventory.NICs(was.networks.Default, was.networks.Attachments)
 	isAllocated := func(nic kubeovn.NIC) bool { return before[nic.Provider.Key(kubeovn.Allocated)] == kubeovn.True }
 	for _, nic := range nics {
 		key := nic.Provider.Key(kubeovn.PortSecurity)
@@ -62,5 +58,5 @@ func (c *check) hasRecord(nic kubeovn.NIC) bool {
 
 // respelled tells that two providers are of the same attachment, once with the interface's name and once without.
 func respelled(a, b kubeovn.Provider) bool {
-	return strings.HasPrefix(string(a), string(b)+".") || strings.HasPrefix(string(b), string(a)+".")
+	return a != b && (a.Attachment() == b || b.Attachment() == a)
 }

@@ -63,15 +63,17 @@ func (r *reflection) entry(object any) (*kube.Entry, error) {
 	return entry, nil
 }
 
-// Add implements cache.ReflectorStore.
-func (r *reflection) Add(object any) error {
+// with does something with the entry of an object.
+func (r *reflection) with(object any, do func(*kube.Entry)) error {
 	entry, err := r.entry(object)
-	if err != nil {
-		return err
+	if err == nil {
+		do(entry)
 	}
-	r.set(entry)
-	return nil
+	return err
 }
+
+// Add implements cache.ReflectorStore.
+func (r *reflection) Add(object any) error { return r.with(object, r.set) }
 
 func (r *reflection) set(entry *kube.Entry) {
 	r.held[entry.NamespacedName] = entry
@@ -82,14 +84,7 @@ func (r *reflection) set(entry *kube.Entry) {
 func (r *reflection) Update(object any) error { return r.Add(object) }
 
 // Delete implements cache.ReflectorStore.
-func (r *reflection) Delete(object any) error {
-	entry, err := r.entry(object)
-	if err != nil {
-		return err
-	}
-	r.remove(entry)
-	return nil
-}
+func (r *reflection) Delete(object any) error { return r.with(object, r.remove) }
 
 func (r *reflection) remove(entry *kube.Entry) {
 	delete(r.held, entry.NamespacedName)

@@ -83,10 +83,14 @@ func (inv *Inventory) compare(e *Effect, namespace string, now time.Time, edit f
 }
 
 // nics gives the NICs that the pod has, or may have, on OVN.
-func (inv *Inventory) nics(p *Pod) []kubeovn.NIC {
-	return kubeovn.NICs(p.DefaultNetwork, p.Attachments, func(a kubeovn.Attachment) kubeovn.AttachmentKind {
-		a.Interface = ""
-		return inv.kinds[a]
+func (inv *Inventory) nics(p *Pod) []kubeovn.NIC { return inv.NICs(p.DefaultNetwork, p.Attachments) }
+
+// NICs gives the NICs that a pod with such networks has, or may have, on OVN, by what the definitions of the networks say. defaultNetwork is
+// nil where the pod does not replace the default network.
+func (inv *Inventory) NICs(defaultNetwork *kubeovn.Attachment, attachments []kubeovn.Attachment) []kubeovn.NIC {
+	return kubeovn.NICs(defaultNetwork, attachments, func(a kubeovn.Attachment) kubeovn.AttachmentKind {
+		kind, _ := inv.Kind(a)
+		return kind
 	})
 }
 
