@@ -11,11 +11,14 @@ import (
 	"sync"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -36,6 +39,9 @@ type follower struct {
 	blanks int
 	// Of the one that follows Kube-OVN's records until then.
 	recorded map[string]map[string]bool
+	// Of the one that follows pods until then: each as it was last, and what was changed too early.
+	pods  map[string]*corev1.Pod
+	early []string
 }
 
 // follow begins. Nothing may be read before stop has returned.
@@ -43,6 +49,7 @@ func follow(t *testing.T, ns, spared string) *follower {
 	t.Helper()
 	f := &follower{
 		ns: ns, spared: spared, had: make(map[string]map[string]bool), recorded: make(map[string]map[string]bool), blank: make(map[string]bool),
+		pods: make(map[string]*corev1.Pod),
 	}
 	ctx, cancel := context.WithCancel(cleanup(t))
 	var running sync.WaitGroup
@@ -67,6 +74,17 @@ func follow(t *testing.T, ns, spared string) *follower {
 		for event := range records.ResultChan() {
 			if ip, ok := event.Object.(*unstructured.Unstructured); ok {
 				f.record(ip)
+			}
+		}
+	})
+	pods, err := world.Kube.CoreV1().Pods(ns).Watch(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running.Go(func() {
+		for event := range pods.ResultChan() {
+			if pod, ok := event.Object.(*corev1.Pod); ok {
+				f.follow(event.Type, pod)
 			}
 		}
 	})
@@ -101,6 +119,26 @@ func (f *follower) record(ip *unstructured.Unstructured) {
 	}
 	if identity, err := identityOf(raw); err == nil {
 		note(f.recorded, ip.GetName(), identity)
+	}
+}
+
+// follow looks at each state of a pod. Before Kube-OVN has allocated one that is strict, nobody changes what it would write the port by.
+func (f *follower) follow(what watch.EventType, pod *corev1.Pod) {
+	last := f.pods[pod.Name]
+	if f.pods[pod.Name] = pod; what == watch.Deleted {
+		delete(f.pods, pod.Name)
+	}
+	if what != watch.Modified || last == nil {
+		return
+	}
+	before := last.Annotations
+	if _, replaced := before[kubeovn.DefaultNetwork]; replaced || before[portSecurity] != kubeovn.True || before[kubeovn.DefaultProvider.Key(kubeovn.Allocated)] == kubeovn.True {
+		return
+	}
+	for _, key := range []string{portSecurity, portVIPs, kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups), kubeovn.AAPs} {
+		if was, is := before[key], pod.Annotations[key]; was != is {
+			f.early = append(f.early, fmt.Sprintf("%s had %s changed from %q to %q before it was allocated", pod.Name, key, was, is))
+		}
 	}
 }
 
@@ -142,7 +180,7 @@ func (f *follower) look(event ovn.Event) {
 
 // stayedBlank gives what is wrong with ports that had nothing in port_security for longer than until their pod had an address, or more
 // often than it cannot be helped: a pod is changed, deleted and made again under its name, and Kube-OVN deals with the change when the new
-// one has no address yet. That the new one is changed is refused.
+// one has no address yet. That the new one is changed is refused, see early.
 func (f *follower) stayedBlank() (out []string) {
 	for _, port := range slices.Sorted(maps.Keys(f.blank)) {
 		out = append(out, port+` has port_security [""] at the end`)
