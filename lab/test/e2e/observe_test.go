@@ -263,18 +263,7 @@ func TestLeadIsTakenOver(t *testing.T) {
 func TestAPIServerAway(t *testing.T) {
 	v := newVictim(t)
 	quiet(t)
-	back := false
-	t.Cleanup(func() {
-		if back {
-			return
-		}
-		if err := world.Lab.RestartComponent(cleanup(t), controlplane.APIServer); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := world.Lab.KillComponent(controlplane.APIServer); err != nil {
-		t.Fatal(err)
-	}
+	back := away(t, controlplane.APIServer)
 	begin := time.Now()
 	nbctl(t, "lsp-set-port-security", v.port)
 	found := awaitRules(t, "OVG001")
@@ -293,8 +282,7 @@ func TestAPIServerAway(t *testing.T) {
 		t.Errorf("metrics say that the API server is followed, stale for %vs", values["ovnguard_kubernetes_stale_seconds"])
 	}
 
-	restart(t, controlplane.APIServer)
-	back = true
+	back()
 	ready := eventually(t, "the program to be ready again", func() (bool, error) {
 		_, err := scene.Get(t.Context(), guard.Ready)
 		return err == nil, nil

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +32,21 @@ func restart(t *testing.T, component string) {
 	if err := world.Lab.RestartComponent(t.Context(), component); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// away ends a part of the lab. back has it run again, which is done at the latest when the test has ended.
+func away(t *testing.T, component string) (back func()) {
+	t.Helper()
+	back = sync.OnceFunc(func() {
+		if err := world.Lab.RestartComponent(cleanup(t), component); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(back)
+	if err := world.Lab.KillComponent(component); err != nil {
+		t.Fatal(err)
+	}
+	return back
 }
 
 // changeWhileAway changes port_security in the database's file, which the server that is dead has let go of.
@@ -63,14 +79,7 @@ func TestNorthboundAway(t *testing.T) {
 	if _, err := scene.Get(t.Context(), guard.Ready); err != nil {
 		t.Fatalf("not ready before: %v", err)
 	}
-	t.Cleanup(func() {
-		if err := world.Lab.RestartComponent(cleanup(t), nbComponent); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := world.Lab.KillComponent(nbComponent); err != nil {
-		t.Fatal(err)
-	}
+	back := away(t, nbComponent)
 	begin := time.Now()
 	changeWhileAway(t, v.port, "unknown")
 	if pod, err := tenant(t).dryRun(t.Context(), tenantNamespace, nil); err != nil || pod.Annotations[portSecurity] != "true" {
@@ -88,7 +97,7 @@ func TestNorthboundAway(t *testing.T) {
 		t.Errorf("not ready after %s already, want a restart of the database to go unnoticed", unready)
 	}
 
-	restart(t, nbComponent)
+	back()
 	found := awaitRules(t, "OVG002")
 	ready := eventually(t, "the program to be ready again", func() (bool, error) {
 		_, err := scene.Get(t.Context(), guard.Ready)

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/lab/internal/up"
 )
 
 // oneAddress makes a subnet with a single address for others than its gateway.
@@ -27,18 +27,10 @@ func oneAddress(t *testing.T) (subnet, address string) {
 // there is no address. It has that other pod's port, whose port_security was own.
 func withoutAddress(t *testing.T, p person, ns string, annotations map[string]string) (pod *corev1.Pod, own string) {
 	t.Helper()
-	const component = "kube-ovn"
 	last := run(t, ns, nil)
 	own = portSecurityOf(t, portOf(last))
-	t.Cleanup(func() {
-		if err := world.Lab.RestartComponent(cleanup(t), component); err != nil {
-			t.Error(err)
-		}
-	})
 	// It is exchanged while Kube-OVN looks away, which cannot tell then that this is another one.
-	if err := world.Lab.KillComponent(component); err != nil {
-		t.Fatal(err)
-	}
+	back := away(t, up.KubeOVNComponent)
 	deletePod(t, last)
 	pod = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: last.Name, Annotations: annotations}, Spec: podSpec()}
 	pod.Spec.SchedulerName = "nobody" // so that it can be bound
@@ -46,7 +38,7 @@ func withoutAddress(t *testing.T, p person, ns string, annotations map[string]st
 	if err != nil {
 		t.Fatal(err)
 	}
-	restart(t, component)
+	back()
 	followed(t)
 	return pod, own
 }
@@ -91,16 +83,11 @@ func TestThreatT27BeforeTheAddress(t *testing.T) {
 func TestThreatT27SharedVip(t *testing.T) {
 	ns, _ := repaired(t)
 	full, address := oneAddress(t)
-	vip := unique("vip")
-	ofKubeOVN(t, "vips", "Vip", vip, map[string]any{"subnet": full, "namespace": ns})
-	eventually(t, "Vip "+vip+" to have an address", func() (bool, error) {
-		body, err := admin(t).do(t.Context(), http.MethodGet, vipsPath+"/"+vip, nil)
-		return err == nil && fieldOf(t, body, "status", "v4ip") == address, err
-	})
-	eventually(t, "the program to know the Vip", func() (bool, error) {
-		_, err := admin(t).dryRun(t.Context(), ns, map[string]string{kubeovn.AAPs: vip})
-		return err == nil, nil
-	})
+	vip, its := madeVipOn(t, full, ns)
+	if its != address {
+		t.Fatalf("the Vip has %s, want %s", its, address)
+	}
+	admin(t).mayShare(t, ns, vip)
 	sibling := run(t, ns, map[string]string{kubeovn.AAPs: vip})
 	pod, own := withoutAddress(t, admin(t), ns, map[string]string{kubeovn.AAPs: vip, kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch): full})
 

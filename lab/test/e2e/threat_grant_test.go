@@ -29,19 +29,17 @@ func vipFor(ns string) map[string]any {
 	}
 }
 
-// madeVip makes a Vip and gives its name and its address.
+// madeVip makes a Vip on the default subnet and gives its name and its address.
 func madeVip(t *testing.T, ns string) (name, address string) {
 	t.Helper()
-	body, err := admin(t).do(t.Context(), http.MethodPost, vipsPath, vipFor(ns))
-	if err != nil {
-		t.Fatal(err)
-	}
-	name = named(t, body)
-	t.Cleanup(func() {
-		if _, err := admin(t).do(cleanup(t), http.MethodDelete, vipsPath+"/"+name, nil); err != nil {
-			t.Error(err)
-		}
-	})
+	return madeVipOn(t, "ovn-default", ns)
+}
+
+// madeVipOn is madeVip on another subnet.
+func madeVipOn(t *testing.T, subnet, ns string) (name, address string) {
+	t.Helper()
+	name = unique("vip")
+	ofKubeOVN(t, "vips", "Vip", name, map[string]any{"subnet": subnet, "namespace": ns})
 	eventually(t, "Vip "+name+" to have an address", func() (bool, error) {
 		body, err := admin(t).do(t.Context(), http.MethodGet, vipsPath+"/"+name, nil)
 		if err != nil {
@@ -51,6 +49,15 @@ func madeVip(t *testing.T, ns string) (name, address string) {
 		return address != "", nil
 	})
 	return name, address
+}
+
+// mayShare waits until the person may make pods that share a Vip, which the program has read then.
+func (p person) mayShare(t *testing.T, ns, vip string) {
+	t.Helper()
+	eventually(t, "the program to know Vip "+vip, func() (bool, error) {
+		_, err := p.dryRun(t.Context(), ns, map[string]string{kubeovn.AAPs: vip})
+		return err == nil, nil
+	})
 }
 
 // A Vip is for pods of the namespace that it names. Kube-OVN gives its address, and its MAC, to whoever writes its name.
@@ -65,10 +72,7 @@ func TestThreatT07VipOfAnotherNamespace(t *testing.T) {
 		mustRefuse(t, key+" later", p.patch(t.Context(), pod, map[string]any{key: value}), key)
 	}
 	unchanged(t, pod)
-	eventually(t, "the program to know the tenant's Vip", func() (bool, error) {
-		_, err := p.dryRun(t.Context(), tenantNamespace, map[string]string{kubeovn.AAPs: mine})
-		return err == nil, nil
-	})
+	p.mayShare(t, tenantNamespace, mine)
 	// Nor can it be taken by changing for whom it is, or one be made for a namespace of others.
 	_, author := granted(t, vipRights)
 	_, err := author.do(t.Context(), http.MethodPatch, vipsPath+"/"+theirs, map[string]any{"spec": map[string]any{"namespace": tenantNamespace}})

@@ -133,16 +133,8 @@ func TestThreat07VipOfAnotherVPC(t *testing.T) {
 	p, name := tenant(t), unique("island")
 	ofKubeOVN(t, "vpcs", "Vpc", name, map[string]any{})
 	ofKubeOVN(t, "subnets", "Subnet", name, map[string]any{"cidrBlock": "10.16.230.0/29", "gateway": "10.16.230.1", "vpc": name})
-	pod, vip, address := allocated(t, p, nil), unique("vip"), ""
-	ofKubeOVN(t, "vips", "Vip", vip, map[string]any{"subnet": name, "namespace": tenantNamespace})
-	eventually(t, "Vip "+vip+" to have an address", func() (bool, error) {
-		body, err := admin(t).do(t.Context(), http.MethodGet, vipsPath+"/"+vip, nil)
-		if err != nil {
-			return false, err
-		}
-		address = fieldOf(t, body, "status", "v4ip")
-		return address != "", nil
-	})
+	pod := allocated(t, p, nil)
+	vip, address := madeVipOn(t, name, tenantNamespace)
 	known(t, map[string]string{portVIPs: address}, "Vip "+vip)
 	wish{name: "of the default network", annotations: map[string]string{portVIPs: address}, refused: "Vip " + vip}.try(t, p)
 	mustRefuse(t, "on a running pod", p.patch(t.Context(), pod, map[string]any{portVIPs: address}), "Vip "+vip)
