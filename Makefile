@@ -45,6 +45,11 @@ generate: $(BIN)/controller-gen ## Generate the resource definitions and deep co
 $(BIN)/controller-gen: tools/generate/go.mod tools/generate/go.sum | $(BIN)
 	cd tools/generate && go build -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
 
+.PHONY: verify
+verify: generate ## Check that what is generated, and the tables in the documents, are as the code has them.
+	git diff --exit-code -- api deploy/crds
+	go test ./internal/archtest ./internal/kubeovn ./deploy
+
 .PHONY: clean
 clean: ## Remove what was built.
 	rm -rf $(BIN)
@@ -61,9 +66,10 @@ test-race: ## Run those of the program, without the lab's, with Go's race detect
 	go test -race ./...
 
 .PHONY: lint
-lint: $(BIN)/golangci-lint ## Check style and common mistakes in both modules.
+lint: $(BIN)/golangci-lint $(BIN)/deadcode ## Check style and common mistakes in both modules.
 	$(BIN)/golangci-lint run --allow-parallel-runners --build-tags integration,bench ./...
 	cd lab && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml --build-tags integration,bench ./...
+	@unused=$$($(BIN)/deadcode ./cmd/...); [ -z "$$unused" ] || { echo "$$unused"; exit 1; }
 
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint ## Format the code.
@@ -72,6 +78,9 @@ fmt: $(BIN)/golangci-lint ## Format the code.
 
 $(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum | $(BIN)
 	cd tools/lint && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(BIN)/deadcode: tools/lint/go.mod tools/lint/go.sum | $(BIN)
+	cd tools/lint && go build -o $@ golang.org/x/tools/cmd/deadcode
 
 ##@ Measure
 

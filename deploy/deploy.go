@@ -1,11 +1,7 @@
 // Package deploy holds what a cluster must be given before the controller runs in it.
 package deploy
 
-import (
-	"bytes"
-	"embed"
-	"fmt"
-)
+import _ "embed"
 
 // RBAC is the namespace, the account and the rights of the controller, as YAML documents.
 //
@@ -20,24 +16,12 @@ var Roles []byte
 // Account is the user name of the controller's service account.
 const Account = "system:serviceaccount:ovnguard-system:ovnguard"
 
-//go:embed crds
-var definitions embed.FS
+// ExceptionDefinition defines the resource PortSecurityException, as a YAML document.
+//
+//go:embed crds/ovnguard.io_portsecurityexceptions.yaml
+var ExceptionDefinition []byte
 
-// Definitions are the definitions of this project's resources, as YAML documents.
-func Definitions() ([]byte, error) {
-	const dir = "crds"
-	files, err := definitions.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("read the resource definitions: %w", err)
-	}
-	var out bytes.Buffer
-	for _, f := range files {
-		text, err := definitions.ReadFile(dir + "/" + f.Name())
-		if err != nil {
-			return nil, fmt.Errorf("read the resource definitions: %w", err)
-		}
-		out.WriteString("---\n")
-		out.Write(text)
-	}
-	return out.Bytes(), nil
-}
+// PolicyDefinition defines the resource PortSecurityPolicy, as a YAML document.
+//
+//go:embed crds/ovnguard.io_portsecuritypolicies.yaml
+var PolicyDefinition []byte

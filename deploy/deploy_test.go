@@ -41,7 +41,7 @@ func objects(t *testing.T, text []byte) []runtime.Object {
 	}
 }
 
-// one gives the only object of a type.
+// one returns the only object of a type.
 func one[T runtime.Object](t *testing.T, all []runtime.Object) T {
 	t.Helper()
 	var found []T
@@ -65,8 +65,8 @@ func TestDocumentsAreStrict(t *testing.T) {
 	}
 }
 
-// The parts of the controller fit one another: the Service and the budget find its pods, and names of ports are those that are
-// used.
+// The parts of the controller fit one another: the Service and the budget find its pods, and names of ports are those
+// that are used.
 func TestControllerFits(t *testing.T) {
 	text, err := os.ReadFile("controller.yaml")
 	if err != nil {
@@ -76,7 +76,11 @@ func TestControllerFits(t *testing.T) {
 	deployment, service := one[*appsv1.Deployment](t, all), one[*corev1.Service](t, all)
 	budget, account := one[*policyv1.PodDisruptionBudget](t, all), one[*corev1.ServiceAccount](t, objects(t, RBAC))
 	pod := deployment.Spec.Template
-	selectors := []map[string]string{service.Spec.Selector, budget.Spec.Selector.MatchLabels, deployment.Spec.Selector.MatchLabels}
+	selectors := []map[string]string{
+		service.Spec.Selector,
+		budget.Spec.Selector.MatchLabels,
+		deployment.Spec.Selector.MatchLabels,
+	}
 	for _, selector := range selectors {
 		for key, value := range selector {
 			if pod.Labels[key] != value {
@@ -111,9 +115,11 @@ func TestControllerFits(t *testing.T) {
 		t.Errorf("readiness is asked at %s, want the webhook's alone", got)
 	}
 	// The Service leads to a replica that ends for a while, and what was begun until then is ended.
-	if c.Lifecycle == nil || c.Lifecycle.PreStop == nil || c.Lifecycle.PreStop.Sleep == nil || c.Lifecycle.PreStop.Sleep.Seconds < 5 {
+	if c.Lifecycle == nil || c.Lifecycle.PreStop == nil || c.Lifecycle.PreStop.Sleep == nil ||
+		c.Lifecycle.PreStop.Sleep.Seconds < 5 {
 		t.Error("a replica that ends stops to answer before it gets no calls any more")
-	} else if grace, need := pod.Spec.TerminationGracePeriodSeconds, c.Lifecycle.PreStop.Sleep.Seconds+30; grace == nil || *grace < need {
+	} else if grace, need := pod.Spec.TerminationGracePeriodSeconds, c.Lifecycle.PreStop.Sleep.Seconds+30; grace == nil ||
+		*grace < need {
 		t.Errorf("a replica is killed after %v s, want no less than %d", grace, need)
 	}
 	if policy := budget.Spec.UnhealthyPodEvictionPolicy; policy == nil || *policy != policyv1.AlwaysAllow {
@@ -145,5 +151,23 @@ func TestRightsAreBounded(t *testing.T) {
 				t.Errorf("a rule grants everything: %v", r)
 			}
 		}
+	}
+}
+
+// Both namespaces admit no pods but those of the strictest standard of Pod Security, and the controller's are such.
+func TestNamespacesAreRestricted(t *testing.T) {
+	n := 0
+	for _, o := range objects(t, RBAC) {
+		if namespace, ok := o.(*corev1.Namespace); ok {
+			n++
+			for _, mode := range []string{"enforce", "audit", "warn"} {
+				if got := namespace.Labels["pod-security.kubernetes.io/"+mode]; got != "restricted" {
+					t.Errorf("namespace %s: %s %q", namespace.Name, mode, got)
+				}
+			}
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d namespaces, want that of the program and that of its self-test", n)
 	}
 }

@@ -11,16 +11,16 @@ type Reading struct {
 	Excess, Loss []Pair
 }
 
-// Open tells that the source of what the port sends is not checked in this era.
+// Open reports whether the source of what the port sends is not checked in this era.
 func (r Reading) Open() bool { return !r.Checked || r.Set.Open() }
 
-// Unenforced tells that the column is not empty and yet not checked in this era: because nothing of it can be used, or
-// because of the port's type.
+// Unenforced reports whether the column is not empty and yet not checked in this era: because nothing of it can be
+// used, or because of the port's type.
 func (r Reading) Unenforced() bool {
 	return r.Set.Unenforced() || !r.Checked && len(r.Column.Elements) > 0
 }
 
-// Protected tells that the port can send nothing but what it should in this era.
+// Protected reports whether the port can send nothing but what it should in this era.
 func (r Reading) Protected() bool { return !r.Open() && len(r.Excess) == 0 }
 
 // Assessment is a column as each plausible era reads it.
@@ -28,8 +28,8 @@ type Assessment struct {
 	Readings []Reading
 }
 
-// Assess compares the column of a port of the type ("" for that of a pod) with what it should be, in each era that may be
-// the one that enforces.
+// Assess compares the column of a port of the type ("" for that of a pod) with what it should be, in each era that may
+// be the one that enforces.
 func Assess(eras []Era, portType string, column []string, want Set) Assessment {
 	a := Assessment{Readings: make([]Reading, len(eras))}
 	for i, era := range eras {
@@ -45,12 +45,12 @@ func Assess(eras []Era, portType string, column []string, want Set) Assessment {
 	return a
 }
 
-// Protected tells that the port is protected in every plausible era, of which there must be one.
+// Protected reports whether the port is protected in every plausible era, of which there must be one.
 func (a Assessment) Protected() bool {
 	return len(a.Readings) > 0 && len(a.Where(func(r Reading) bool { return !r.Protected() })) == 0
 }
 
-// Where gives the eras whose reading is such, as with Reading.Open or Reading.Unenforced.
+// Where returns the eras whose reading is such, as with Reading.Open or Reading.Unenforced.
 func (a Assessment) Where(such func(Reading) bool) []Era {
 	var out []Era
 	for _, r := range a.Readings {

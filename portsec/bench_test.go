@@ -24,8 +24,19 @@ func benchFrames(t testing.TB) map[string][]byte {
 	t.Helper()
 	return map[string][]byte{
 		"IPv4": frameOf(t, vector.Frame{EthType: "0x0800", IPv4Src: new("10.16.0.5"), IPv4Dst: new("10.16.0.9")}),
-		"IPv6": frameOf(t, vector.Frame{EthType: "0x86dd", IPv6Src: new("fd00:10:16::5"), IPv6Dst: new("fd00:10:16::9")}),
-		"ARP":  frameOf(t, vector.Frame{EthType: "0x0806", ARPSHA: new("0a:58:0a:10:00:05"), ARPSPA: new("10.16.0.5"), ARPTPA: new("10.16.0.9")}),
+		"IPv6": frameOf(
+			t,
+			vector.Frame{EthType: "0x86dd", IPv6Src: new("fd00:10:16::5"), IPv6Dst: new("fd00:10:16::9")},
+		),
+		"ARP": frameOf(
+			t,
+			vector.Frame{
+				EthType: "0x0806",
+				ARPSHA:  new("0a:58:0a:10:00:05"),
+				ARPSPA:  new("10.16.0.5"),
+				ARPTPA:  new("10.16.0.9"),
+			},
+		),
 		"NA": frameOf(t, vector.Frame{
 			EthType: "0x86dd", IPv6Src: new("fd00:10:16::5"), IPv6Dst: new("fd00:10:16::9"), NDType: new(uint8(136)),
 			NDTarget: new("fd00:10:16::5"), NDLLAddr: new("0a:58:0a:10:00:05"),

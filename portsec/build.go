@@ -14,7 +14,7 @@ type AddressPair struct {
 	Prefix netip.Prefix
 }
 
-// String gives the pair as people write it.
+// String returns the pair as people write it.
 func (p AddressPair) String() string {
 	mac, prefix := "the port's own MAC", "any address"
 	if p.MAC != (MAC{}) {
@@ -31,14 +31,20 @@ var (
 	errNoMAC    = errors.New("the identity has no MAC, give one")
 	errGroupMAC = errors.New("the MAC has the group bit, and OVN drops every frame from it; give a unicast MAC")
 	errZone     = errors.New("the address has a zone, which OVN does not know; leave out what follows the %")
-	errHostBits = errors.New("the prefix has host bits set, which OVN takes for that one address; write the address with its full length, or the first address of the range")
-	errMapped   = errors.New("the prefix is of IPv4-mapped IPv6 addresses, which E0 to E2 take for IPv6 and E3 for IPv4; write it as IPv4")
-	errAddress  = errors.New("the address is not set")
+	errHostBits = errors.New(
+		"the prefix has host bits set, which OVN takes for that one address; write the address with its full length, " +
+			"or the first address of the range",
+	)
+	errMapped = errors.New(
+		"the prefix is of IPv4-mapped IPv6 addresses, which eras before E3 take for IPv6 and E3 for IPv4; write it " +
+			"as IPv4",
+	)
+	errAddress = errors.New("the address is not set")
 )
 
-// Build gives the canonical column for an identity with address pairs: every era reads it as exactly that set, which is
-// checked. Pairs that overlap are joined. It refuses what cannot be written so that all eras agree; the error names the
-// address or the pair and says why.
+// Build returns the canonical column for an identity with address pairs: every era reads it as exactly that set, which
+// is checked. Pairs that overlap are joined. It refuses what cannot be written so that all eras agree; the error names
+// the address or the pair and says why.
 func Build(identity Identity, pairs []AddressPair) ([]string, error) {
 	want, err := GrantedSet(identity, pairs)
 	if err != nil {
@@ -59,8 +65,8 @@ func Build(identity Identity, pairs []AddressPair) ([]string, error) {
 	return column, nil
 }
 
-// GrantedSet gives the set of an identity with address pairs, without era as that of IdentitySet. It refuses what Build
-// refuses.
+// GrantedSet returns the set of an identity with address pairs, without era as that of IdentitySet. It refuses what
+// Build refuses.
 func GrantedSet(identity Identity, pairs []AddressPair) (Set, error) {
 	if identity.MAC == (MAC{}) {
 		return Set{}, errNoMAC
@@ -105,7 +111,7 @@ func GrantedSet(identity Identity, pairs []AddressPair) (Set, error) {
 	return oneEach(out), nil
 }
 
-// oneEach gives the set in which each MAC has one element for all its addresses.
+// oneEach returns the set in which each MAC has one element for all its addresses.
 func oneEach(hosts []host) Set {
 	s := neutral(hosts...)
 	for i := range s.hosts {

@@ -29,18 +29,52 @@ func TestBuild(t *testing.T) {
 		pairs []portsec.AddressPair
 		want  []string
 	}{
-		"no address":            {nil, nil, []string{ownMAC}},
-		"one":                   {[]string{"10.0.0.5"}, nil, []string{ownMAC + " 10.0.0.5"}},
-		"both families":         {[]string{"fd00::5", "10.0.0.5"}, nil, []string{ownMAC + " 10.0.0.5 fd00::5"}},
-		"IPv4-mapped identity":  {[]string{"::ffff:10.0.0.5"}, nil, []string{ownMAC + " 10.0.0.5"}},
-		"own MAC, a range":      {[]string{"10.0.0.5"}, []portsec.AddressPair{pair(t, "", "10.1.0.0/16")}, []string{ownMAC + " 10.0.0.5 10.1.0.0/16"}},
-		"own MAC, its range":    {[]string{"10.0.0.5"}, []portsec.AddressPair{pair(t, "", "10.0.0.0/24"), pair(t, ownMAC, "10.0.0.9/32")}, []string{ownMAC + " 10.0.0.0/24"}},
-		"own MAC, any address":  {[]string{"10.0.0.5"}, []portsec.AddressPair{pair(t, "", "")}, []string{ownMAC}},
-		"own MAC, all IPv4":     {[]string{"10.0.0.5"}, []portsec.AddressPair{pair(t, "", "0.0.0.0/0")}, []string{ownMAC + " 0.0.0.0/0"}},
-		"another MAC":           {[]string{"10.0.0.5"}, []portsec.AddressPair{pair(t, "00:00:5e:00:01:05", "10.0.0.9/32")}, []string{"00:00:5e:00:01:05 10.0.0.9", ownMAC + " 10.0.0.5"}},
-		"another, any address":  {[]string{"10.0.0.5"}, []portsec.AddressPair{pair(t, "02:00:00:00:00:01", "10.0.0.9/32"), pair(t, "02:00:00:00:00:01", "")}, []string{"02:00:00:00:00:01", ownMAC + " 10.0.0.5"}},
-		"another in both":       {[]string{"10.0.0.5"}, []portsec.AddressPair{pair(t, "02:00:00:00:00:01", "fd00::/64"), pair(t, "02:00:00:00:00:01", "10.0.0.9/32")}, []string{"02:00:00:00:00:01 10.0.0.9 fd00::/64", ownMAC + " 10.0.0.5"}},
-		"halves make one whole": {nil, []portsec.AddressPair{pair(t, "02:00:00:00:00:01", "10.0.0.0/25"), pair(t, "02:00:00:00:00:01", "10.0.0.128/25")}, []string{"02:00:00:00:00:01 10.0.0.0/24", ownMAC}},
+		"no address":           {nil, nil, []string{ownMAC}},
+		"one":                  {[]string{"10.0.0.5"}, nil, []string{ownMAC + " 10.0.0.5"}},
+		"both families":        {[]string{"fd00::5", "10.0.0.5"}, nil, []string{ownMAC + " 10.0.0.5 fd00::5"}},
+		"IPv4-mapped identity": {[]string{"::ffff:10.0.0.5"}, nil, []string{ownMAC + " 10.0.0.5"}},
+		"own MAC, a range": {
+			[]string{"10.0.0.5"},
+			[]portsec.AddressPair{pair(t, "", "10.1.0.0/16")},
+			[]string{ownMAC + " 10.0.0.5 10.1.0.0/16"},
+		},
+		"own MAC, its range": {
+			[]string{"10.0.0.5"},
+			[]portsec.AddressPair{pair(t, "", "10.0.0.0/24"), pair(t, ownMAC, "10.0.0.9/32")},
+			[]string{ownMAC + " 10.0.0.0/24"},
+		},
+		"own MAC, any address": {[]string{"10.0.0.5"}, []portsec.AddressPair{pair(t, "", "")}, []string{ownMAC}},
+		"own MAC, all IPv4": {
+			[]string{"10.0.0.5"},
+			[]portsec.AddressPair{pair(t, "", "0.0.0.0/0")},
+			[]string{ownMAC + " 0.0.0.0/0"},
+		},
+		"another MAC": {
+			[]string{"10.0.0.5"},
+			[]portsec.AddressPair{pair(t, "00:00:5e:00:01:05", "10.0.0.9/32")},
+			[]string{"00:00:5e:00:01:05 10.0.0.9", ownMAC + " 10.0.0.5"},
+		},
+		"another, any address": {
+			[]string{"10.0.0.5"},
+			[]portsec.AddressPair{pair(t, "02:00:00:00:00:01", "10.0.0.9/32"), pair(t, "02:00:00:00:00:01", "")},
+			[]string{"02:00:00:00:00:01", ownMAC + " 10.0.0.5"},
+		},
+		"another in both": {
+			[]string{"10.0.0.5"},
+			[]portsec.AddressPair{
+				pair(t, "02:00:00:00:00:01", "fd00::/64"),
+				pair(t, "02:00:00:00:00:01", "10.0.0.9/32"),
+			},
+			[]string{"02:00:00:00:00:01 10.0.0.9 fd00::/64", ownMAC + " 10.0.0.5"},
+		},
+		"halves make one whole": {
+			nil,
+			[]portsec.AddressPair{
+				pair(t, "02:00:00:00:00:01", "10.0.0.0/25"),
+				pair(t, "02:00:00:00:00:01", "10.0.0.128/25"),
+			},
+			[]string{"02:00:00:00:00:01 10.0.0.0/24", ownMAC},
+		},
 	}
 	for name, tt := range tests {
 		got, err := portsec.Build(identity(t, tt.ips...), tt.pairs)
@@ -61,13 +95,29 @@ func TestBuildRefuses(t *testing.T) {
 		pairs    []portsec.AddressPair
 		want     string
 	}{
-		"no MAC":        {portsec.Identity{}, nil, "the identity has no MAC"},
-		"group MAC":     {group, nil, "MAC 01:00:5e:00:00:01: the MAC has the group bit"},
-		"no address":    {portsec.Identity{MAC: own.MAC, IPs: []netip.Addr{{}}}, nil, "the address is not set"},
-		"zone":          {portsec.Identity{MAC: own.MAC, IPs: []netip.Addr{netip.MustParseAddr("fe80::1%eth0")}}, nil, "IP fe80::1%eth0: the address has a zone"},
-		"group pair":    {own, []portsec.AddressPair{pair(t, "33:33:00:00:00:01", "10.0.0.9/32")}, "address pair of 33:33:00:00:00:01 with 10.0.0.9: the MAC has the group bit"},
-		"host bits":     {own, []portsec.AddressPair{pair(t, "", "10.0.0.9/24")}, "with 10.0.0.9/24: the prefix has host bits set"},
-		"mapped prefix": {own, []portsec.AddressPair{pair(t, "", "::ffff:10.0.0.0/120")}, "which E0 to E2 take for IPv6 and E3 for IPv4"},
+		"no MAC":     {portsec.Identity{}, nil, "the identity has no MAC"},
+		"group MAC":  {group, nil, "MAC 01:00:5e:00:00:01: the MAC has the group bit"},
+		"no address": {portsec.Identity{MAC: own.MAC, IPs: []netip.Addr{{}}}, nil, "the address is not set"},
+		"zone": {
+			portsec.Identity{MAC: own.MAC, IPs: []netip.Addr{netip.MustParseAddr("fe80::1%eth0")}},
+			nil,
+			"IP fe80::1%eth0: the address has a zone",
+		},
+		"group pair": {
+			own,
+			[]portsec.AddressPair{pair(t, "33:33:00:00:00:01", "10.0.0.9/32")},
+			"address pair of 33:33:00:00:00:01 with 10.0.0.9: the MAC has the group bit",
+		},
+		"host bits": {
+			own,
+			[]portsec.AddressPair{pair(t, "", "10.0.0.9/24")},
+			"with 10.0.0.9/24: the prefix has host bits set",
+		},
+		"mapped prefix": {
+			own,
+			[]portsec.AddressPair{pair(t, "", "::ffff:10.0.0.0/120")},
+			"which eras before E3 take for IPv6 and E3 for IPv4",
+		},
 	}
 	for name, tt := range tests {
 		if got, err := portsec.Build(tt.identity, tt.pairs); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Canonical gives the shortest sorted column with this effective set: read by the set's era it allows exactly the same
-// frames in both directions. It is empty for a set that is Open.
+// Canonical returns the shortest sorted column with this effective set: read by the set's era it allows exactly the
+// same frames in both directions. It is empty for a set that is Open.
 func (s Set) Canonical() []string {
 	var out []string
 	for _, h := range s.hosts {

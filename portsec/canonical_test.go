@@ -10,8 +10,8 @@ import (
 	"github.com/ovnguard/ovnguard/portsec/portsectest"
 )
 
-// checkCanonical reads the canonical column of a column: it must be fully accepted, be its own canonical column, and let
-// the same frames pass both ways.
+// checkCanonical reads the canonical column of a column: it must be fully accepted, be its own canonical column, and
+// let the same frames pass both ways.
 func checkCanonical(t testing.TB, era portsec.Era, column []string, r *rand.Rand) {
 	t.Helper()
 	set := portsec.Parse(era, column).Set()
@@ -56,8 +56,10 @@ func TestCanonical(t *testing.T) {
 // FuzzColumn reads arbitrary text as every era does: nothing panics, and the canonical column keeps the meaning.
 func FuzzColumn(f *testing.F) {
 	for _, text := range []string{
-		"", "unknown", "0a:00:00:00:00:01", "00:00:00:00:00:01 10.0.0.1/33 fd00::1", "00:00:00:00:00:01 ::ffff:10.0.0.1/24",
-		"VRRPv3", "VRRPv3 00:00:00:00:00:01 00:00:5e:00:01:04/ff:ff:ff:ff:ff:fc 10.0.0.1", "+0:-0:0x0:00000000:0:101 10. 0.0.1/-0",
+		"", "unknown", "0a:00:00:00:00:01", "00:00:00:00:00:01 10.0.0.1/33 fd00::1", "00:00:00:00:00:01 " +
+			"::ffff:10.0.0.1/24",
+		"VRRPv3", "VRRPv3 00:00:00:00:00:01 00:00:5e:00:01:04/ff:ff:ff:ff:ff:fc 10.0.0.1", "+0:-0:0x0:00000000:0:101 " +
+			"10. 0.0.1/-0",
 		"00:00:00:00:00:01 fd00::1/ffff::ffff 10.0.0.1/255.0.255.0",
 	} {
 		f.Add(text, "00:00:00:00:00:01 10.0.0.1", uint64(1))
@@ -86,7 +88,9 @@ func FuzzFrame(f *testing.F) {
 	for seed := range uint64(8) {
 		f.Add(portsectest.Frame(rand.New(rand.NewPCG(seed, 0)), portsec.FromPort, nil), uint16(0))
 	}
-	set := portsec.Parse(portsec.E3, []string{"00:00:00:00:00:01 10.0.0.1 fd00::1", "VRRPv3 00:00:00:00:00:02 10.0.0.2 fd00::2"}).Set()
+	set := portsec.Parse(portsec.E3, []string{"00:00:00:00:00:01 10.0.0.1 fd00::1", "VRRPv3 00:00:00:00:00:02 " +
+		"10.0.0.2 fd00::2"}).
+		Set()
 	f.Fuzz(func(_ *testing.T, frame []byte, tag uint16) {
 		for _, d := range []portsec.Direction{portsec.FromPort, portsec.ToPort} {
 			set.Verdict(portsec.Port{VLANPassthrough: true, ChildTag: tag}, d, frame)

@@ -2,9 +2,9 @@ package portsec
 
 import "slices"
 
-// Covers tells that whatever t lets a port send, s lets it send, too. For two columns of one era that is exact to the
-// frame. Sets of different eras are compared by what each era enforces of its own; a set without era (IdentitySet) is
-// read by the era of the other.
+// Covers reports whether whatever t lets a port send, s lets it send, too. For two columns of one era that is exact to
+// the frame. Sets of different eras are compared by what each era enforces of its own; a set without era (IdentitySet)
+// is read by the era of the other.
 //
 // What a port may receive does not count, and neither do the differences between eras that are the same for all sets.
 func (s Set) Covers(t Set) bool {
@@ -12,14 +12,11 @@ func (s Set) Covers(t Set) bool {
 	return !slices.ContainsFunc(t.grantsBeside(s), mine.exceeded)
 }
 
-// SubsetOf tells that t covers s.
-func (s Set) SubsetOf(t Set) bool { return t.Covers(s) }
-
-// Equal tells that both sets let a port send the same.
+// Equal reports whether both sets let a port send the same.
 func (s Set) Equal(t Set) bool { return s.Covers(t) && t.Covers(s) }
 
-// Union gives the smallest set that a column can express and that covers both; with an open set that is an open one. It is
-// of the era of s, or that of t where s has none.
+// Union returns the smallest set that a column can express and that covers both; with an open set that is an open one.
+// It is of the era of s, or that of t where s has none.
 func (s Set) Union(t Set) Set {
 	switch {
 	case s.Unenforced() && t.Unenforced():
@@ -31,22 +28,29 @@ func (s Set) Union(t Set) Set {
 	hosts = append(append(hosts, s.hosts...), t.hosts...)
 	u := s.joined(t, hosts, append(append([]router(nil), s.routers...), t.routers...))
 	if u.era == E0 || u.anyEra {
-		// In E0 an element without addresses says nothing beside one with some, so it must stand alone to keep its meaning.
+		// In E0 an element without addresses says nothing beside one with some, so it must stand alone to keep its
+		// meaning.
 		u.hosts = u.freed(s, t)
 	}
 	return u
 }
 
-// joined gives a set of hosts and routers of the era that two sets have together.
+// joined returns a set of hosts and routers of the era that two sets have together.
 func (s Set) joined(t Set, hosts []host, routers []router) Set {
-	u := Set{era: s.era, anyEra: s.anyEra && t.anyEra, written: len(hosts)+len(routers) > 0, hosts: hosts, routers: routers}
+	u := Set{
+		era:     s.era,
+		anyEra:  s.anyEra && t.anyEra,
+		written: len(hosts)+len(routers) > 0,
+		hosts:   hosts,
+		routers: routers,
+	}
 	if s.anyEra {
 		u.era = t.era
 	}
 	return u.normal()
 }
 
-// freed gives the hosts of s, without the addresses of those that may use any according to one of the others.
+// freed returns the hosts of s, without the addresses of those that may use any according to one of the others.
 func (s Set) freed(others ...Set) []host {
 	for i := range s.hosts {
 		for _, o := range others {
@@ -58,7 +62,7 @@ func (s Set) freed(others ...Set) []host {
 	return s.hosts
 }
 
-// grantsBeside gives the grants of s for a comparison with t.
+// grantsBeside returns the grants of s for a comparison with t.
 func (s Set) grantsBeside(t Set) []grant {
 	if s.anyEra {
 		return s.grants(t.era) // that of another set without era is the newest

@@ -10,7 +10,8 @@ import (
 func (s Set) Describe() string {
 	switch {
 	case s.Unenforced() && s.era == E0:
-		return "Looks protected but is open: nothing of the column can be used. Sends IP with any MAC and any address; ARP and neighbour discovery are dropped."
+		return "Looks protected but is open: nothing of the column can be used. Sends IP with any MAC and any " +
+			"address; ARP and neighbour discovery are dropped."
 	case s.Unenforced():
 		return "Looks protected but is open: nothing of the column can be used. Sends with any MAC and any address."
 	case s.Open():

@@ -2,7 +2,6 @@ package portsec
 
 import (
 	"net/netip"
-	"slices"
 )
 
 // Outcome says what became of an element.
@@ -18,7 +17,7 @@ const (
 	Rejected
 )
 
-// String gives "accepted", "truncated" or "rejected".
+// String returns "accepted", "truncated" or "rejected".
 func (o Outcome) String() string {
 	switch o {
 	case Accepted:
@@ -41,7 +40,7 @@ type Element struct {
 	// Offset is the byte of Text where the trouble begins; it means nothing for an accepted element.
 	Offset int
 
-	// VRRP tells that it is a VRRPv3 element, which E3 knows.
+	// VRRP means that it is a VRRPv3 element, which eras with WholeElements know.
 	VRRP bool
 	// MAC is the address that was read; for a VRRP element that of the physical interface.
 	MAC MAC
@@ -53,7 +52,7 @@ type Element struct {
 	virtual4, virtual6 []span
 }
 
-// Usable tells that OVN makes something of the element.
+// Usable reports whether OVN makes something of the element.
 func (e Element) Usable() bool { return e.Outcome != Rejected }
 
 func rejected(text string, offset int, reason string) Element {
@@ -78,11 +77,8 @@ func Parse(era Era, column []string) Column {
 
 // ParseElement reads one element as OVN of the era does.
 func ParseElement(era Era, text string) Element {
-	if era == E3 {
+	if era.Has(WholeElements) {
 		return parseTokens(text)
 	}
 	return parsePrefix(text)
 }
-
-// Usable tells that at least one element is usable. A column that is not empty and has none leaves the port open.
-func (c Column) Usable() bool { return slices.ContainsFunc(c.Elements, Element.Usable) }

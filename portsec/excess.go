@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Excess gives what have lets a port send beyond want, as pairs in order; none where want covers have. The ranges are
-// those of have, with what want allows of them as exceptions. An open set gives the one pair of any MAC with any address.
-// The link-local address that comes with IPv6 addresses is not listed beside them.
+// Excess returns what have lets a port send beyond want, as pairs in order; none where want covers have. The ranges are
+// those of have, with what want allows of them as exceptions. An open set gives the one pair of any MAC with any
+// address. The link-local address that comes with IPv6 addresses is not listed beside them.
 func Excess(have, want Set) []Pair {
 	haves, wants := have.grantsBeside(want), indexGrants(want.grantsBeside(have))
 	d := difference{said: make(map[said]bool), others6: make(map[span]int)}
@@ -22,7 +22,8 @@ func Excess(have, want Set) []Pair {
 	return d.pairs()
 }
 
-// Loss gives what want lets a port send and have does not: the traffic that gets lost. It is Excess the other way round.
+// Loss returns what want lets a port send and have does not: the traffic that gets lost. It is Excess the other way
+// round.
 func Loss(have, want Set) []Pair { return Excess(want, have) }
 
 // beyond is a grant that is not wholly allowed by the other side, with the addresses that are.
@@ -81,7 +82,10 @@ func (d *difference) pairs() []Pair {
 			continue
 		}
 		free[source] = true
-		p := Pair{MAC: macRange(source), Except: append(prefixes(b.except, ip4Bits), prefixes(except6[source], ip6Bits)...)}
+		p := Pair{
+			MAC:    macRange(source),
+			Except: append(prefixes(b.except, ip4Bits), prefixes(except6[source], ip6Bits)...),
+		}
 		if !slices.ContainsFunc(d.arp, func(s span) bool { return s.covers(source) }) {
 			p.Traffic = IPTraffic
 		}
@@ -110,7 +114,10 @@ func (d *difference) add(out []Pair, b beyond) []Pair {
 		if address == linkLocalOrNone(source) && d.others6[source] > 0 {
 			return out
 		}
-		return append(out, Pair{MAC: macRange(source), Addresses: address.prefix(ip6Bits), Except: prefixes(b.except, ip6Bits)})
+		return append(
+			out,
+			Pair{MAC: macRange(source), Addresses: address.prefix(ip6Bits), Except: prefixes(b.except, ip6Bits)},
+		)
 	case viaARP:
 		if source == claimed && d.has(viaIP4, source, address) {
 			return out
@@ -122,7 +129,7 @@ func (d *difference) add(out []Pair, b beyond) []Pair {
 		}
 		return append(out, claim(AdvertisementTraffic, claimed, address, ip6Bits, b.except))
 	case viaNS:
-		if d.saidWithMAC(b) || d.others6[source] > 0 || d.has(viaIP6, source, linkLocalOrNone(source)) {
+		if d.saidWithMAC(b) || d.sends6(source) || d.sends6(claimed) {
 			return out
 		}
 		return append(out, Pair{MAC: macRange(claimed), Traffic: SolicitationTraffic})
@@ -133,10 +140,15 @@ func (d *difference) add(out []Pair, b beyond) []Pair {
 	return out
 }
 
-// has tells that what is beyond holds the very grant of a MAC for itself.
+// has reports whether what is beyond holds the very grant of a MAC for itself.
 func (d *difference) has(k kind, mac, address span) bool { return d.said[said{k, mac, address}] }
 
-// saidWithMAC tells that b is a message without a MAC, and that the same with one is beyond, too.
+// sends6 reports whether IPv6 of the MAC is beyond, which says that its solicitations are.
+func (d *difference) sends6(mac span) bool {
+	return d.others6[mac] > 0 || d.has(viaIP6, mac, linkLocalOrNone(mac))
+}
+
+// saidWithMAC reports whether b is a message without a MAC, and that the same with one is beyond, too.
 func (d *difference) saidWithMAC(b beyond) bool {
 	return b.at[ofClaimed] == noMACGiven && d.said[said{b.kind, someMAC, b.at[ofAddress]}]
 }
@@ -148,7 +160,7 @@ func linkLocalOrNone(mac span) span {
 	return linkLocalSpan(mac)
 }
 
-// claim gives the pair of a message that claims addresses for a MAC.
+// claim returns the pair of a message that claims addresses for a MAC.
 func claim(traffic Traffic, mac, address span, width int, except []span) Pair {
 	p := Pair{MAC: macRange(mac), Except: prefixes(except, width), Traffic: traffic}
 	if address != everything {

@@ -7,13 +7,14 @@ type Witness struct {
 	// Kind is "ip4", "ip6", "arp", "other", "solicitation" or "advertisement".
 	Kind            string
 	Source, Claimed MAC
-	// Address is the source address, the ARP sender's, or the target of an advertisement, in 128 bits; IPv4 has the first 32.
+	// Address is the source address, the ARP sender's, or the target of an advertisement, in 128 bits; IPv4 has the
+	// first 32.
 	Address [2]uint64
 	// From is an IPv6 address from which the source may send neighbour discovery.
 	From [2]uint64
 }
 
-// Witnesses gives a frame for each piece by which have exceeds want and for which there can be one.
+// Witnesses returns a frame for each piece by which have exceeds want and for which there can be one.
 func Witnesses(have, want Set) []Witness {
 	haves, wants := have.grantsBeside(want), want.grantsBeside(have)
 	names := [kinds]string{"ip4", "ip6", "arp", "other", "solicitation", "advertisement"}
@@ -24,7 +25,10 @@ func Witnesses(have, want Set) []Witness {
 			w.Address = [2]uint64{piece.at[ofAddress].hi, piece.at[ofAddress].lo}
 			source := piece.at[ofSource]
 			if g.kind == viaNS || g.kind == viaNA {
-				i := slices.IndexFunc(haves, func(o grant) bool { return o.kind == viaIP6 && o.at[ofSource].meets(source) })
+				i := slices.IndexFunc(
+					haves,
+					func(o grant) bool { return o.kind == viaIP6 && o.at[ofSource].meets(source) },
+				)
 				if i < 0 {
 					continue
 				}
@@ -40,7 +44,16 @@ func Witnesses(have, want Set) []Witness {
 	return out
 }
 
-// minus gives what is left of g without o.
+// minus returns what is left of s without t, which lies within s: one span for each bit by which t is narrower.
+func (s span) minus(t span) []span {
+	out := make([]span, 0, t.n-s.n)
+	for n := s.n + 1; n <= t.n; n++ {
+		out = append(out, t.sibling(n))
+	}
+	return out
+}
+
+// minus returns what is left of g without o.
 func (g grant) minus(o grant) []grant {
 	if !g.meets(o) {
 		return []grant{g}
@@ -60,7 +73,7 @@ func (g grant) minus(o grant) []grant {
 	return out
 }
 
-// without gives what is left of g without any of the others.
+// without returns what is left of g without any of the others.
 func (g grant) without(others []grant) []grant {
 	left := []grant{g}
 	for _, o := range others {
@@ -74,3 +87,6 @@ func (g grant) without(others []grant) []grant {
 	}
 	return left
 }
+
+// CommitEras are the commits of commits.txt.
+func CommitEras() map[string]Era { return commitEras() }

@@ -1,8 +1,8 @@
 package portsec
 
-// A set lets a port send certain frames. To compare sets, what they let pass is written as grants: a kind of traffic and
-// a range for each field that OVN tests there. Ranges are spans, and spans are nested or disjoint, so that the difference
-// of grants is a list of grants again and comparison is exact.
+// A set lets a port send certain frames. To compare sets, what they let pass is written as grants: a kind of traffic
+// and a range for each field that OVN tests there. Ranges are spans, and spans are nested or disjoint, so that the
+// difference of grants is a list of grants again and comparison is exact.
 
 // kind is a kind of traffic that OVN tests in a way of its own.
 type kind uint8
@@ -34,7 +34,7 @@ type grant struct {
 // noMACGiven is the claimed MAC of a message without a link-layer address.
 var noMACGiven = macSpan(MAC{})
 
-// grants gives all that the set lets a port send, as OVN of the era enforces it.
+// grants returns all that the set lets a port send, as OVN of the era enforces it.
 func (s Set) grants(era Era) []grant {
 	if s.Open() {
 		return s.openGrants(era)
@@ -69,7 +69,7 @@ func (s Set) grants(era Era) []grant {
 	return out
 }
 
-// openGrants gives everything, but for what E0 drops from a port whose column it cannot use.
+// openGrants returns everything, but for what E0 drops from a port whose column it cannot use.
 func (s Set) openGrants(era Era) []grant {
 	out := []grant{{kind: viaIP4}, {kind: viaIP6}, {kind: viaOther}}
 	if era == E0 && s.written {
@@ -97,24 +97,27 @@ func (h host) ipGrants(out []grant, era Era) []grant {
 	return appendGrants(out, viaARP, mac, mac, h.ip4)
 }
 
-// discoveryGrants adds what the host may send in neighbour discovery; reached tells that its MAC may send IPv6 at all.
+// discoveryGrants adds what the host may send in neighbour discovery; reached means that its MAC may send IPv6 at all.
 func (h host) discoveryGrants(out []grant, era Era, reached bool) []grant {
 	mac := macSpan(h.mac)
 	targets := h.ip6
 	switch {
-	case era == E2:
-		// E2 does not look at the source MAC here, so that every MAC that got so far profits.
+	case era.lendsDiscovery():
+		// The source MAC is not looked at here, so that every MAC that got so far profits.
 		targets = []span{linkLocalSpan(mac)}
 		if h.noIP6 {
 			targets = []span{everything}
 		}
 		for _, claimed := range []span{noMACGiven, mac} {
 			out = appendGrants(out, viaNA, everything, claimed, targets)
+			if era.Has(SolicitationDrop) {
+				out = append(out, grant{viaNS, [fields]span{everything, claimed, everything}})
+			}
 		}
 		targets = h.ip6
-	case era != E1 && h.noIP6:
+	case era.Has(AdvertisementLimit) && h.noIP6:
 		targets = []span{everything}
-	case era != E1:
+	case era.Has(AdvertisementLimit):
 		targets = h.sources6()
 	}
 	if !reached {
@@ -123,13 +126,17 @@ func (h host) discoveryGrants(out []grant, era Era, reached bool) []grant {
 	for _, claimed := range []span{noMACGiven, mac} {
 		out = appendGrants(out, viaNA, mac, claimed, targets)
 	}
-	if era == E1 || era == E2 {
+	if !era.Has(SolicitationDrop) {
 		return append(out, grant{viaNS, [fields]span{ofSource: mac}})
 	}
-	return append(out, grant{viaNS, [fields]span{mac, noMACGiven, everything}}, grant{viaNS, [fields]span{mac, mac, everything}})
+	return append(
+		out,
+		grant{viaNS, [fields]span{mac, noMACGiven, everything}},
+		grant{viaNS, [fields]span{mac, mac, everything}},
+	)
 }
 
-// sources6 gives the IPv6 addresses of the host, with the link-local one that comes with them.
+// sources6 returns the IPv6 addresses of the host, with the link-local one that comes with them.
 func (h host) sources6() []span {
 	if len(h.ip6) == 0 {
 		return nil
@@ -143,7 +150,12 @@ func (r router) ipGrants(out []grant) []grant {
 	if !r.hasIP() {
 		for _, macs := range [][]span{r.mac4, r.mac6} {
 			for _, m := range macs {
-				out = append(out, grant{viaIP4, [fields]span{ofSource: m}}, grant{viaIP6, [fields]span{ofSource: m}}, grant{viaOther, [fields]span{ofSource: m}})
+				out = append(
+					out,
+					grant{viaIP4, [fields]span{ofSource: m}},
+					grant{viaIP6, [fields]span{ofSource: m}},
+					grant{viaOther, [fields]span{ofSource: m}},
+				)
 			}
 		}
 		if !r.mac.Group() {
@@ -188,7 +200,7 @@ func appendGrants(out []grant, k kind, source, claimed span, addresses []span) [
 	return out
 }
 
-// exceeds tells that something of g is in none of the others.
+// exceeds reports whether something of g is in none of the others.
 func (g grant) exceeds(others []grant) bool {
 	for i, o := range others {
 		if !g.meets(o) {
@@ -210,7 +222,7 @@ func (g grant) exceeds(others []grant) bool {
 	return true
 }
 
-// meets tells that both allow something in common.
+// meets reports whether both allow something in common.
 func (g grant) meets(o grant) bool {
 	for f := range fields {
 		if !g.at[f].meets(o.at[f]) {

@@ -2,8 +2,8 @@ package portsec
 
 import "slices"
 
-// grantIndex finds grants that meet another one. Columns are written by people who may not be friends: comparing sets must
-// not take the square of the number of their addresses.
+// grantIndex finds grants that meet another one. Columns are written by people who may not be friends: comparing sets
+// must not take the square of the number of their addresses.
 type grantIndex struct {
 	groups [kinds][]grantGroup
 	at     map[grantKey]int
@@ -45,23 +45,30 @@ func indexGrants(all []grant) grantIndex {
 	return x
 }
 
-// exceeded tells that something of g is in no grant of the index.
+// exceeded reports whether something of g is in no grant of the index.
 func (x grantIndex) exceeded(g grant) bool {
 	if i, ok := x.at[g.key()]; ok { // mostly it is just there
-		if found := meeting(x.groups[g.kind][i].addresses, g.at[ofAddress]); len(found) == 1 && found[0].covers(g.at[ofAddress]) {
+		found := meeting(x.groups[g.kind][i].addresses, g.at[ofAddress])
+		if len(found) == 1 && found[0].covers(g.at[ofAddress]) {
 			return false
 		}
 	}
 	var others []grant
 	for _, group := range x.groups[g.kind] {
 		if group.source.meets(g.at[ofSource]) && group.claimed.meets(g.at[ofClaimed]) {
-			others = appendGrants(others, g.kind, group.source, group.claimed, meeting(group.addresses, g.at[ofAddress]))
+			others = appendGrants(
+				others,
+				g.kind,
+				group.source,
+				group.claimed,
+				meeting(group.addresses, g.at[ofAddress]),
+			)
 		}
 	}
 	return g.exceeds(others)
 }
 
-// exceptions gives the parts of the addresses of g that the index allows to all its MACs.
+// exceptions returns the parts of the addresses of g that the index allows to all its MACs.
 func (x grantIndex) exceptions(g grant) []span {
 	var out []span
 	for _, group := range x.groups[g.kind] {
@@ -75,7 +82,7 @@ func (x grantIndex) exceptions(g grant) []span {
 	return canonical(out)
 }
 
-// meeting gives those of canonical spans that meet t: one that covers it, or those within.
+// meeting returns those of canonical spans that meet t: one that covers it, or those within.
 func meeting(spans []span, t span) []span {
 	begin, found := slices.BinarySearchFunc(spans, t, span.compare)
 	if !found && begin > 0 && spans[begin-1].covers(t) {

@@ -9,8 +9,8 @@ type Identity struct {
 	IPs []netip.Addr
 }
 
-// IdentitySet gives the set that covers exactly an identity: its MAC with its addresses, or with any address where it has
-// none. It has no era: beside the set of a column it means what the element "MAC IP..." means to that column's era.
+// IdentitySet returns the set that covers exactly an identity: its MAC with its addresses, or with any address where it
+// has none. It has no era: beside the set of a column it means what the element "MAC IP..." means to that column's era.
 func IdentitySet(identity Identity) Set {
 	h := host{key: identity.MAC.key(), mac: identity.MAC, bare: len(identity.IPs) == 0}
 	for _, ip := range identity.IPs {
@@ -19,7 +19,7 @@ func IdentitySet(identity Identity) Set {
 	return neutral(h)
 }
 
-// neutral gives the set of hosts that no era has read.
+// neutral returns the set of hosts that no era has read.
 func neutral(hosts ...host) Set {
 	for i := range hosts {
 		hosts[i].noIP6 = len(hosts[i].ip6) == 0

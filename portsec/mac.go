@@ -24,7 +24,7 @@ func ParseMAC(text string) (MAC, error) {
 	return MAC(hw), nil
 }
 
-// String gives six octets of two digits joined by colons.
+// String returns six octets of two digits joined by colons.
 func (m MAC) String() string {
 	out := make([]byte, 0, 17)
 	for i, b := range m {
@@ -36,10 +36,10 @@ func (m MAC) String() string {
 	return string(out)
 }
 
-// Group tells that the MAC stands for a group (multicast or broadcast). OVN drops every frame from such a source.
+// Group reports whether the MAC stands for a group (multicast or broadcast). OVN drops every frame from such a source.
 func (m MAC) Group() bool { return m[0]&1 != 0 }
 
-// LinkLocal gives the IPv6 address that RFC 4291, appendix A, makes of the MAC. A port with IPv6 addresses may always
+// LinkLocal returns the IPv6 address that RFC 4291, appendix A, makes of the MAC. A port with IPv6 addresses may always
 // use it.
 func (m MAC) LinkLocal() netip.Addr {
 	return netip.AddrFrom16([16]byte{0xfe, 0x80, 8: m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]})

@@ -32,7 +32,7 @@ func TestComparingManyAddressesIsQuick(t *testing.T) {
 	}
 }
 
-// worked gives how long the processors worked for this process, which does not grow by what else the machine does.
+// worked returns how long the processors worked for this process, which does not grow by what else the machine does.
 func worked(t *testing.T) time.Duration {
 	t.Helper()
 	var usage syscall.Rusage

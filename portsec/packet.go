@@ -36,8 +36,8 @@ const (
 // ndHopLimit is the hop limit by which receivers tell that neighbour discovery comes from their own link (RFC 4861).
 const ndHopLimit = 255
 
-// packet is a frame as OVS sees it (miniflow_extract in its lib/flow.c): fields that a frame does not have are zero, and
-// so are those of a header that is cut off or contradicts itself.
+// packet is a frame as OVS sees it (miniflow_extract in its lib/flow.c): fields that a frame does not have are zero,
+// and so are those of a header that is cut off or contradicts itself.
 type packet struct {
 	dst, src  uint64 // MACs, left-aligned
 	tagged    bool   // a VLAN tag is left, whatever its number
@@ -259,12 +259,13 @@ func (p *packet) isDHCPRequest() bool {
 
 func (p *packet) isICMP6(t uint16) bool { return p.proto == protoICMP6 && p.sport == t }
 
-// isDiscovery tells that neighbour discovery of the type is checked beyond its addresses.
+// isDiscovery reports whether neighbour discovery of the type is checked beyond its addresses.
 func (p *packet) isDiscovery() bool {
-	return p.etherType == typeIP6 && p.hopLimit == ndHopLimit && (p.isICMP6(neighbourSolicitation) || p.isICMP6(neighbourAdvert))
+	return p.etherType == typeIP6 && p.hopLimit == ndHopLimit &&
+		(p.isICMP6(neighbourSolicitation) || p.isICMP6(neighbourAdvert))
 }
 
-// isUnspecifiedToLink tells that an IPv6 packet goes from the unspecified address to a group of the link.
+// isUnspecifiedToLink reports whether an IPv6 packet goes from the unspecified address to a group of the link.
 func (p *packet) isUnspecifiedToLink() bool {
 	return p.ipSrcHi == 0 && p.ipSrcLo == 0 && linkScope6.has(p.ipDstHi, p.ipDstLo)
 }

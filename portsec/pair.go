@@ -15,7 +15,7 @@ type MACRange struct {
 	Bits int
 }
 
-// String gives the MAC, the MAC with a length, or "any MAC".
+// String returns the MAC, the MAC with a length, or "any MAC".
 func (r MACRange) String() string {
 	switch r.Bits {
 	case 0:
@@ -56,47 +56,10 @@ type Pair struct {
 	Traffic Traffic
 }
 
-// Any tells that the pair stands for any address.
+// Any reports whether the pair stands for any address.
 func (p Pair) Any() bool { return !p.Addresses.IsValid() }
 
-// Prefixes gives the addresses of the pair as disjoint prefixes, the exceptions taken out. For any address that is what is
-// left of 0.0.0.0/0 and of ::/0.
-func (p Pair) Prefixes() []netip.Prefix {
-	wholes := []netip.Prefix{p.Addresses}
-	if p.Any() {
-		wholes = []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
-	}
-	var out []netip.Prefix
-	for _, whole := range wholes {
-		width := whole.Addr().BitLen()
-		left := []span{prefixSpan(whole)}
-		for _, e := range p.Except {
-			if e.Addr().BitLen() == width {
-				left = minusAll(left, prefixSpan(e))
-			}
-		}
-		for _, s := range canonical(left) {
-			out = append(out, s.prefix(width))
-		}
-	}
-	return out
-}
-
-func minusAll(spans []span, t span) []span {
-	var out []span
-	for _, s := range spans {
-		switch {
-		case t.covers(s):
-		case s.covers(t):
-			out = append(out, s.minus(t)...)
-		default:
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// String gives the pair as people write it, such as "0a:00:00:00:00:01 10.0.0.0/24 but 10.0.0.5".
+// String returns the pair as people write it, such as "0a:00:00:00:00:01 10.0.0.0/24 but 10.0.0.5".
 func (p Pair) String() string {
 	text := p.MAC.String()
 	switch {
@@ -130,7 +93,13 @@ func (p Pair) String() string {
 
 func (p Pair) compare(o Pair) int {
 	return cmp.Or(
-		slices.Compare(p.MAC.MAC[:], o.MAC.MAC[:]), cmp.Compare(p.MAC.Bits, o.MAC.Bits), cmp.Compare(p.Traffic, o.Traffic),
-		p.Addresses.Addr().Compare(o.Addresses.Addr()), cmp.Compare(p.Addresses.Bits(), o.Addresses.Bits()),
+		slices.Compare(
+			p.MAC.MAC[:],
+			o.MAC.MAC[:],
+		),
+		cmp.Compare(p.MAC.Bits, o.MAC.Bits),
+		cmp.Compare(p.Traffic, o.Traffic),
+		p.Addresses.Addr().Compare(o.Addresses.Addr()),
+		cmp.Compare(p.Addresses.Bits(), o.Addresses.Bits()),
 	)
 }

@@ -7,8 +7,8 @@ import (
 
 const noMAC = "it does not begin with a MAC of six octets joined by colons"
 
-// parsePrefix reads an element as E0 to E2 do: token after token as far as it makes sense. What follows the first bad
-// token is silently lost, and a MAC that is left without addresses may send from any.
+// parsePrefix reads an element as eras without WholeElements do: token after token as far as it makes sense. What
+// follows the first bad token is silently lost, and a MAC that is left without addresses may send from any.
 func parsePrefix(text string) Element {
 	e := Element{Text: text}
 	s := scanner{text: text}
@@ -48,5 +48,5 @@ func parsePrefix(text string) Element {
 	return e
 }
 
-// leading gives how many blanks a text begins with.
+// leading returns how many blanks a text begins with.
 func leading(text string) int { return len(text) - len(strings.TrimLeft(text, spaces)) }

@@ -9,7 +9,8 @@ import (
 // vrrpKeyword begins an element for a virtual router.
 const vrrpKeyword = "VRRPv3"
 
-// parseTokens reads an element as E3 does: a MAC, then tokens separated by blanks, all of them good or nothing at all.
+// parseTokens reads an element as eras with WholeElements do: a MAC, then tokens separated by blanks, all of them good
+// or nothing at all.
 func parseTokens(text string) Element {
 	if strings.HasPrefix(text, vrrpKeyword) {
 		return parseVRRP(text)
@@ -23,14 +24,18 @@ func parseTokens(text string) Element {
 	for offset, token := range tokens(text, s.at) {
 		p, ok := parseAddress(token)
 		if !ok {
-			return rejected(text, offset, fmt.Sprintf("%q is no address, and one bad word costs the whole element", token))
+			return rejected(
+				text,
+				offset,
+				fmt.Sprintf("%q is no address, and one bad word costs the whole element", token),
+			)
 		}
 		e.Addresses = append(e.Addresses, p)
 	}
 	return e
 }
 
-// tokens gives the words of text from offset on, and where they stand. Only the space separates words.
+// tokens returns the words of text from offset on, and where they stand. Only the space separates words.
 func tokens(text string, offset int) func(yield func(int, string) bool) {
 	return func(yield func(int, string) bool) {
 		for word := range strings.SplitSeq(text[offset:], " ") {

@@ -32,7 +32,11 @@ func parseVRRP(text string) Element {
 		m, isMAC, err := parseVirtualMAC(token)
 		switch {
 		case err != nil:
-			return rejected(text, offset, fmt.Sprintf("%q is no virtual MAC of VRRPv3: %s, and one bad word costs the whole element", token, err))
+			return rejected(
+				text,
+				offset,
+				fmt.Sprintf("%q is no virtual MAC of VRRPv3: %s, and one bad word costs the whole element", token, err),
+			)
 		case isMAC && vrrp4.covers(m):
 			e.virtual4 = append(e.virtual4, m)
 		case isMAC:
@@ -40,7 +44,14 @@ func parseVRRP(text string) Element {
 		default:
 			p, ok := parseAddress(token)
 			if !ok {
-				return rejected(text, offset, fmt.Sprintf("%q is neither a virtual MAC nor an address, and one bad word costs the whole element", token))
+				return rejected(
+					text,
+					offset,
+					fmt.Sprintf(
+						"%q is neither a virtual MAC nor an address, and one bad word costs the whole element",
+						token,
+					),
+				)
 			}
 			e.Addresses = append(e.Addresses, p)
 		}
@@ -59,8 +70,8 @@ var (
 	errVirtualZero   = errors.New("no virtual router has the number 0")
 )
 
-// parseVirtualMAC reads a MAC with an optional length or mask; isMAC is false where the token does not begin with a MAC.
-// What follows within the token is ignored, as OVN does.
+// parseVirtualMAC reads a MAC with an optional length or mask; isMAC is false where the token does not begin with a
+// MAC. What follows within the token is ignored, as OVN does.
 func parseVirtualMAC(token string) (m span, isMAC bool, err error) {
 	s := scanner{text: token}
 	mac, ok := s.mac()

@@ -9,8 +9,8 @@ import (
 // spaces are what OVS' scanner skips before a number.
 const spaces = " \t\n\v\f\r"
 
-// scanner reads tokens the way OVS' ovs_scan does, whose leniency is the reason for most surprises: numbers wrap around,
-// take signs and blanks before them, and stop where their digits stop.
+// scanner reads tokens the way OVS' ovs_scan does, whose leniency is the reason for most surprises: numbers wrap
+// around, take signs and blanks before them, and stop where their digits stop.
 type scanner struct {
 	text string
 	at   int
@@ -126,8 +126,8 @@ func (s *scanner) slashLength() (int32, bool) {
 	return n, ok
 }
 
-// cidr4 reads an IPv4 address with an optional prefix length or mask. A bad length or mask is an error that has consumed
-// its text, which matters to who goes on from there.
+// cidr4 reads an IPv4 address with an optional prefix length or mask. A bad length or mask is an error that has
+// consumed its text, which matters to who goes on from there.
 func (s *scanner) cidr4() (netip.Prefix, bool) {
 	var a [4]byte
 	if !s.octets(a[:], 10, '.') {

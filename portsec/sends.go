@@ -1,7 +1,7 @@
 package portsec
 
-// sends judges a frame from the port as E1 to E3 do: first by its source address, then, for ARP and neighbour discovery,
-// by what it claims.
+// sends judges a frame from the port as E1 to E3 do: first by its source address, then, for ARP and neighbour
+// discovery, by what it claims.
 func (s *Set) sends(p *packet) Verdict {
 	if p.etherType == typeARP {
 		return s.sendsARP(p)
@@ -13,7 +13,7 @@ func (s *Set) sends(p *packet) Verdict {
 	return v
 }
 
-// source judges a frame by its source address; ok tells that it may.
+// source judges a frame by its source address; ok means that it may.
 func (s *Set) source(p *packet) (v Verdict, ok bool) {
 	listed := false
 	if h := s.find(p.src); h != nil {
@@ -58,7 +58,7 @@ func (s *Set) source(p *packet) (v Verdict, ok bool) {
 	return drop(ProtocolDropped), false
 }
 
-// sendsIP tells that a MAC with the addresses may send an IP packet from its source. anyCode lets MLD reports and
+// sendsIP reports whether a MAC with the addresses may send an IP packet from its source. anyCode lets MLD reports and
 // duplicate address detection have any code.
 func sendsIP(p *packet, ip4, ip6 []span, mac span, anyCode bool) (Verdict, bool) {
 	switch {
@@ -115,7 +115,7 @@ func (s *Set) sendsARP(p *packet) Verdict {
 	return drop(UnlistedARPAddress)
 }
 
-// sendsARP tells that the host is the sender that an ARP message names.
+// sendsARP reports whether the host is the sender that an ARP message names.
 func (h *host) sendsARP(p *packet) (Verdict, bool) {
 	if p.arpSHA == h.key && (h.bare || anyHas(h.ip4, p.ipSrcHi, 0)) {
 		return allow(ARPSender), true
@@ -127,7 +127,7 @@ func (h *host) sendsARP(p *packet) (Verdict, bool) {
 func (s *Set) sendsDiscovery(p *packet) Verdict {
 	solicitation := p.isICMP6(neighbourSolicitation)
 	switch {
-	case solicitation && s.era != E3:
+	case solicitation && !s.era.Has(SolicitationDrop):
 		return allow(Solicitation)
 	case p.dport != 0:
 	case solicitation:
@@ -144,10 +144,11 @@ func (s *Set) sendsDiscovery(p *packet) Verdict {
 	return drop(ForeignAdvertisement)
 }
 
-// mayClaim tells that a message of neighbour discovery may give the link-layer address and, unless it is a solicitation,
-// advertise its target.
+// mayClaim reports whether a message of neighbour discovery may give the link-layer address and, unless it is a
+// solicitation, advertise its target.
 func (s *Set) mayClaim(p *packet, claimed uint64, solicitation bool) bool {
-	if h := s.find(p.src); h != nil && (claimed == 0 || claimed == h.key) && (solicitation || h.mayAdvertise(s.era, p)) {
+	h := s.find(p.src)
+	if h != nil && (claimed == 0 || claimed == h.key) && (solicitation || h.mayAdvertise(s.era, p)) {
 		return true
 	}
 	for i := range s.routers {
@@ -156,28 +157,32 @@ func (s *Set) mayClaim(p *packet, claimed uint64, solicitation bool) bool {
 			return true
 		}
 	}
-	if s.era != E2 || solicitation {
+	if !s.era.lendsDiscovery() {
 		return false
 	}
-	// Two rules of E2 forget the source MAC, so that each listed MAC lends them to all that got so far.
+	// Some rules forget the source MAC, so that each listed MAC lends them to all that got so far.
 	for i := range s.hosts {
 		h := &s.hosts[i]
 		if claimed != 0 && claimed != h.key {
 			continue
 		}
-		if hi, lo := linkLocalOf(h.key); h.noIP6 || p.targetHi == hi && p.targetLo == lo {
+		if hi, lo := linkLocalOf(h.key); solicitation || h.noIP6 || p.targetHi == hi && p.targetLo == lo {
 			return true
 		}
 	}
 	return false
 }
 
-// mayAdvertise tells that the host may advertise the target.
+// lendsDiscovery reports whether rules for neighbour discovery that look at no source MAC let something pass. In E1
+// they let nothing pass: those for advertisements ask for another hop limit, and solicitations pass anyway.
+func (e Era) lendsDiscovery() bool { return e.Has(AdvertisementLimit) && !e.Has(DiscoverySource) }
+
+// mayAdvertise reports whether the host may advertise the target.
 func (h *host) mayAdvertise(era Era, p *packet) bool {
 	if anyHas(h.ip6, p.targetHi, p.targetLo) {
 		return true
 	}
-	if era == E1 {
+	if !era.Has(AdvertisementLimit) {
 		return false // its other rules want a hop limit of 225, which no neighbour discovery has
 	}
 	hi, lo := linkLocalOf(h.key)
@@ -189,8 +194,8 @@ func (r *router) mayAdvertise(p *packet) bool {
 	return len(r.ip6) == 0 || anyHas(r.ip6, p.targetHi, p.targetLo) || p.targetHi == hi && p.targetLo == lo
 }
 
-// sendsE0 judges a frame from the port as E0 does: by its MAC, by its IP address, and by what ARP and neighbour discovery
-// claim. What none of these concerns passes.
+// sendsE0 judges a frame from the port as E0 does: by its MAC, by its IP address, and by what ARP and neighbour
+// discovery claim. What none of these concerns passes.
 func (s *Set) sendsE0(p *packet) Verdict {
 	h := s.find(p.src)
 	discovery := p.isDiscovery() && p.dport == 0

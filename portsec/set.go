@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Set is the effective set of a column: what it lets a port send, and which frames reach the port. It is a value that never
-// changes. The zero Set is that of an empty column: open.
+// Set is the effective set of a column: what it lets a port send, and which frames reach the port. It is a value that
+// never changes. The zero Set is that of an empty column: open.
 type Set struct {
 	era Era
-	// anyEra tells that the set was not read by an era, as the set of an identity: it then means what a canonical column
-	// means to whatever it is compared with.
+	// anyEra means that the set was not read by an era, as the set of an identity: it then means what a canonical
+	// column means to whatever it is compared with.
 	anyEra bool
-	// written tells that the column was not empty.
+	// written means that the column was not empty.
 	written bool
 	hosts   []host // by MAC, each once
 	routers []router
@@ -24,7 +24,7 @@ type Set struct {
 type host struct {
 	key uint64 // the MAC, left-aligned
 	mac MAC
-	// bare tells that an element has no address at all, noIP6 that one has no IPv6 address. They matter beside elements
+	// bare means that an element has no address at all, noIP6 that one has no IPv6 address. They matter beside elements
 	// that have some, each in its own way for neighbour discovery, ARP, and what the port may receive.
 	bare, noIP6 bool
 	ip4, ip6    []span
@@ -49,7 +49,7 @@ type router struct {
 	broadcast []broadcast
 }
 
-// Set gives the effective set of the column.
+// Set returns the effective set of the column.
 func (c Column) Set() Set {
 	s := Set{era: c.Era, written: len(c.Elements) > 0}
 	for _, e := range c.Elements {
@@ -79,7 +79,7 @@ func newRouter(e Element) router {
 	return r
 }
 
-// effective gives what addresses with lengths mean: with a host bit set just the address (and towards the port its
+// effective returns what addresses with lengths mean: with a host bit set just the address (and towards the port its
 // broadcast address, for IPv4), without any the whole range.
 func effective(addresses []netip.Prefix) (ip4, ip6 []span, broadcasts []broadcast) {
 	for _, p := range addresses {
@@ -113,7 +113,11 @@ var (
 // usefulBroadcasts sorts broadcasts and drops those that are allowed anyhow.
 func usefulBroadcasts(all []broadcast, ip4 []span) []broadcast {
 	slices.SortFunc(all, func(a, b broadcast) int {
-		return cmp.Or(cmp.Compare(a.to, b.to), a.from.Addr().Compare(b.from.Addr()), cmp.Compare(a.from.Bits(), b.from.Bits()))
+		return cmp.Or(
+			cmp.Compare(a.to, b.to),
+			a.from.Addr().Compare(b.from.Addr()),
+			cmp.Compare(a.from.Bits(), b.from.Bits()),
+		)
 	})
 	var out []broadcast
 	for _, b := range all {
@@ -125,7 +129,7 @@ func usefulBroadcasts(all []broadcast, ip4 []span) []broadcast {
 	return out
 }
 
-// normal gives the set with one host for each MAC, everything sorted and no range twice.
+// normal returns the set with one host for each MAC, everything sorted and no range twice.
 func (s Set) normal() Set {
 	hosts := slices.Clone(s.hosts)
 	slices.SortStableFunc(hosts, func(a, b host) int { return cmp.Compare(a.key, b.key) })
@@ -134,6 +138,13 @@ func (s Set) normal() Set {
 		if n := len(s.hosts); n > 0 && s.hosts[n-1].key == h.key {
 			s.hosts[n-1] = s.hosts[n-1].with(h)
 		} else {
+			h.ip4, h.ip6, h.broadcast = slices.Clip(
+				h.ip4,
+			), slices.Clip(
+				h.ip6,
+			), slices.Clip(
+				h.broadcast,
+			) // with appends to copies
 			s.hosts = append(s.hosts, h)
 		}
 	}
@@ -148,11 +159,11 @@ func (s Set) normal() Set {
 	return s
 }
 
-// with joins two hosts of one MAC.
+// with joins two hosts of one MAC. It may write behind what h has, so that many are joined in linear time.
 func (h host) with(o host) host {
 	return host{
 		key: h.key, mac: h.mac, bare: h.bare || o.bare, noIP6: h.noIP6 || o.noIP6,
-		ip4: slices.Concat(h.ip4, o.ip4), ip6: slices.Concat(h.ip6, o.ip6), broadcast: slices.Concat(h.broadcast, o.broadcast),
+		ip4: append(h.ip4, o.ip4...), ip6: append(h.ip6, o.ip6...), broadcast: append(h.broadcast, o.broadcast...),
 	}
 }
 
@@ -169,7 +180,7 @@ func (r router) compare(o router) int {
 	)
 }
 
-// find gives the host with the MAC, or nil.
+// find returns the host with the MAC, or nil.
 func (s *Set) find(key uint64) *host {
 	low, high := 0, len(s.hosts)
 	for low < high {
@@ -185,27 +196,28 @@ func (s *Set) find(key uint64) *host {
 	return nil
 }
 
-// linkLocalOf gives the link-local address of a MAC.
+// linkLocalOf returns the link-local address of a MAC.
 func linkLocalOf(key uint64) (hi, lo uint64) {
 	const universal, middle = 2 << 56, 0xfffe << 24
 	front := key & (0xffffff << 40)
 	return 0xfe80 << 48, (front ^ universal) | middle | key>>16&0xffffff
 }
 
-// linkLocalSpan gives the link-local addresses of a range of MACs that share at least three octets.
+// linkLocalSpan returns the link-local addresses of a range of MACs that share at least three octets.
 func linkLocalSpan(m span) span {
 	hi, lo := linkLocalOf(m.hi)
 	return newSpan(hi, lo, m.n+80)
 }
 
-// Open tells that the source of what the port sends is not checked: the column is empty, or nothing of it can be used.
+// Open reports whether the source of what the port sends is not checked: the column is empty, or nothing of it can be
+// used.
 func (s Set) Open() bool { return len(s.hosts) == 0 && len(s.routers) == 0 }
 
-// Unenforced tells that the column is not empty and yet nothing is checked: it looks protected and is open. (OVN of era E0
-// at least drops ARP and neighbour discovery from such a port.)
+// Unenforced reports whether the column is not empty and yet nothing is checked: it looks protected and is open. (OVN
+// of era E0 at least drops ARP and neighbour discovery from such a port.)
 func (s Set) Unenforced() bool { return s.written && s.Open() }
 
-// String gives the set as the column that Canonical gives, or says that it is open.
+// String returns the set as the column that Canonical gives, or says that it is open.
 func (s Set) String() string {
 	switch {
 	case s.Unenforced():

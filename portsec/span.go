@@ -27,9 +27,21 @@ var everything = span{}
 
 func macSpan(m MAC) span { return span{hi: m.key(), n: macBits} }
 
-// key gives the MAC left-aligned in 64 bits.
+// key returns the MAC left-aligned in 64 bits.
 func (m MAC) key() uint64 {
-	return uint64(m[0])<<56 | uint64(m[1])<<48 | uint64(m[2])<<40 | uint64(m[3])<<32 | uint64(m[4])<<24 | uint64(m[5])<<16
+	return uint64(
+		m[0],
+	)<<56 | uint64(
+		m[1],
+	)<<48 | uint64(
+		m[2],
+	)<<40 | uint64(
+		m[3],
+	)<<32 | uint64(
+		m[4],
+	)<<24 | uint64(
+		m[5],
+	)<<16
 }
 
 func keyMAC(key uint64) MAC {
@@ -38,7 +50,7 @@ func keyMAC(key uint64) MAC {
 	return MAC(b[:6])
 }
 
-// prefixSpan gives the span of a prefix, whose host bits are cut off.
+// prefixSpan returns the span of a prefix, whose host bits are cut off.
 func prefixSpan(p netip.Prefix) span {
 	if p.Addr().Is4() {
 		a := p.Addr().As4()
@@ -53,7 +65,7 @@ func newSpan(hi, lo uint64, n uint8) span {
 	return span{hi: hi & maskHi, lo: lo & maskLo, n: n}
 }
 
-// masks gives the 128 bits of which the first n are set.
+// masks returns the 128 bits of which the first n are set.
 func masks(n uint8) (hi, lo uint64) {
 	if n <= 64 {
 		return ^uint64(0) << (64 - n), 0 // shifting by 64 gives 0
@@ -61,7 +73,7 @@ func masks(n uint8) (hi, lo uint64) {
 	return ^uint64(0), ^uint64(0) << (128 - n)
 }
 
-// prefix gives the span as a prefix of width bits (32 or 128).
+// prefix returns the span as a prefix of width bits (32 or 128).
 func (s span) prefix(width int) netip.Prefix {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], s.hi)
@@ -72,19 +84,19 @@ func (s span) prefix(width int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom16(b), int(s.n))
 }
 
-// has tells that the value, which has all its bits, is in the span.
+// has reports whether the value, which has all its bits, is in the span.
 func (s span) has(hi, lo uint64) bool {
 	maskHi, maskLo := masks(s.n)
 	return (hi^s.hi)&maskHi == 0 && (lo^s.lo)&maskLo == 0
 }
 
-// covers tells that t lies within s.
+// covers reports whether t lies within s.
 func (s span) covers(t span) bool { return s.n <= t.n && s.has(t.hi, t.lo) }
 
-// meets tells that some value is in both.
+// meets reports whether some value is in both.
 func (s span) meets(t span) bool { return s.covers(t) || t.covers(s) }
 
-// narrower gives what is in both of two spans that meet.
+// narrower returns what is in both of two spans that meet.
 func (s span) narrower(t span) span {
 	if s.n >= t.n {
 		return s
@@ -92,16 +104,7 @@ func (s span) narrower(t span) span {
 	return t
 }
 
-// minus gives what is left of s without t, which lies within s: one span for each bit by which t is narrower.
-func (s span) minus(t span) []span {
-	out := make([]span, 0, t.n-s.n)
-	for n := s.n + 1; n <= t.n; n++ {
-		out = append(out, t.sibling(n))
-	}
-	return out
-}
-
-// sibling gives the span of n bits that differs from the one around s in its last bit.
+// sibling returns the span of n bits that differs from the one around s in its last bit.
 func (s span) sibling(n uint8) span {
 	out := newSpan(s.hi, s.lo, n)
 	if n <= 64 {
@@ -150,7 +153,7 @@ func anyHas(spans []span, hi, lo uint64) bool {
 	return false
 }
 
-// contiguous gives the number of leading ones of a mask, and whether only zeros follow them.
+// contiguous returns the number of leading ones of a mask, and whether only zeros follow them.
 func contiguous(hi, lo uint64) (n int, ok bool) {
 	n = bits.LeadingZeros64(^hi)
 	if n == 64 {

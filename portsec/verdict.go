@@ -13,7 +13,7 @@ const (
 	ToPort
 )
 
-// String gives "in" for FromPort and "out" for ToPort, as OVN names its pipelines.
+// String returns "in" for FromPort and "out" for ToPort, as OVN names its pipelines.
 func (d Direction) String() string {
 	if d == ToPort {
 		return "out"
@@ -36,9 +36,9 @@ func ParseDirection(text string) (Direction, error) {
 type Port struct {
 	// Type is the port's type in the Northbound database.
 	Type string
-	// Disabled tells that the port's enabled is false.
+	// Disabled means that the port's enabled is false.
 	Disabled bool
-	// VLANPassthrough tells that the switch has other_config:vlan-passthru=true.
+	// VLANPassthrough means that the switch has other_config:vlan-passthru=true.
 	VLANPassthrough bool
 	// ChildTag is the VLAN tag by which a child port is told from its parent, 0 for any other port. It is taken off a
 	// frame that carries it; a frame without it counts as one from which it was taken already.
@@ -51,7 +51,7 @@ type Verdict struct {
 	Rule  Rule
 }
 
-// String gives "allow" or "drop".
+// String returns "allow" or "drop".
 func (v Verdict) String() string {
 	if v.Allow {
 		return "allow"
@@ -63,11 +63,11 @@ func allow(r Rule) Verdict { return Verdict{Allow: true, Rule: r} }
 
 func drop(r Rule) Verdict { return Verdict{Rule: r} }
 
-// Checks tells that OVN of the era applies port_security to ports of the type. Ports that belong to pods have none. E0
-// checks all but external ports. Since E1, ovn-controller writes rules for those that are bound to its chassis alone: for
-// a localport they last until the next full recomputation, so that they do not count.
+// Checks reports whether OVN of the era applies port_security to ports of the type. Ports that belong to pods have
+// none. E0 checks all but external ports. Since E1, ovn-controller writes rules for those that are bound to its chassis
+// alone: for a localport they last until the next full recomputation, so that they do not count.
 func (e Era) Checks(portType string) bool {
-	if e == E0 {
+	if !e.Has(ByController) {
 		return portType != "external"
 	}
 	return portType == ""
@@ -155,7 +155,7 @@ func (s *Set) receives(port Port, p *packet) Verdict {
 	return drop(UnlistedDestinationMAC)
 }
 
-// receivesIP tells that a packet's destination is one of those of a MAC that has the addresses.
+// receivesIP reports whether a packet's destination is one of those of a MAC that has the addresses.
 func receivesIP(p *packet, ip4, ip6 []span, mac span, broadcasts []broadcast) (Verdict, bool) {
 	switch {
 	case p.etherType == typeIP4 && len(ip4) > 0:
@@ -168,7 +168,8 @@ func receivesIP(p *packet, ip4, ip6 []span, mac span, broadcasts []broadcast) (V
 			}
 		}
 	case p.etherType == typeIP6 && len(ip6) > 0:
-		if anyHas(ip6, p.ipDstHi, p.ipDstLo) || linkLocalSpan(mac).has(p.ipDstHi, p.ipDstLo) || multicast6.has(p.ipDstHi, p.ipDstLo) {
+		if anyHas(ip6, p.ipDstHi, p.ipDstLo) || linkLocalSpan(mac).has(p.ipDstHi, p.ipDstLo) ||
+			multicast6.has(p.ipDstHi, p.ipDstLo) {
 			return allow(IP6Destination), true
 		}
 	}

@@ -34,7 +34,7 @@ type Warning struct {
 	Text  string
 }
 
-// Warnings gives what is surprising about the column in its era, the worst first.
+// Warnings returns what is surprising about the column in its era, the worst first.
 func (c Column) Warnings() []Warning {
 	var out []Warning
 	warn := func(t Topic, format string, args ...any) {
@@ -43,9 +43,16 @@ func (c Column) Warnings() []Warning {
 	set := c.Set()
 	if set.Unenforced() {
 		if c.Era == E0 {
-			warn(TopicUnusable, "nothing of the column can be used: IP is not checked at all, and ARP and neighbour discovery are dropped")
+			warn(
+				TopicUnusable,
+				"nothing of the column can be used: IP is not checked at all, and ARP and neighbour discovery are "+
+					"dropped",
+			)
 		} else {
-			warn(TopicUnusable, "nothing of the column can be used, so that nothing is checked; the column looks protected and is open")
+			warn(
+				TopicUnusable,
+				"nothing of the column can be used, so that nothing is checked; the column looks protected and is open",
+			)
 		}
 	}
 	for _, e := range c.Elements {
@@ -57,7 +64,11 @@ func (c Column) Warnings() []Warning {
 	set.warnLeak(warn)
 	for _, r := range set.routers {
 		if set.find(r.key) == nil {
-			warn(TopicVirtualRouter, "virtual router of %s: the MAC itself may send no IP at all; give it an element of its own", r.mac)
+			warn(
+				TopicVirtualRouter,
+				"virtual router of %s: the MAC itself may send no IP at all; give it an element of its own",
+				r.mac,
+			)
 		}
 	}
 	return out
@@ -74,7 +85,12 @@ func (c Column) warnElement(e Element, warn warnFunc) {
 		return
 	}
 	if e.MAC.Group() && !e.VRRP {
-		warn(TopicGroupMAC, "element %q: %s has the group bit, and OVN drops every frame from such a source", e.Text, e.MAC)
+		warn(
+			TopicGroupMAC,
+			"element %q: %s has the group bit, and OVN drops every frame from such a source",
+			e.Text,
+			e.MAC,
+		)
 	}
 	if e.Outcome == Accepted && !e.VRRP {
 		if meant := e.meant(); !sameWords(e.Text, meant) {
@@ -83,7 +99,14 @@ func (c Column) warnElement(e Element, warn warnFunc) {
 	}
 	for _, p := range e.Addresses {
 		if p != p.Masked() {
-			warn(TopicHostBits, "element %q: %s has host bits set and therefore means the one address %s, not the range %s", e.Text, p, p.Addr(), p.Masked())
+			warn(
+				TopicHostBits,
+				"element %q: %s has host bits set and therefore means the one address %s, not the range %s",
+				e.Text,
+				p,
+				p.Addr(),
+				p.Masked(),
+			)
 		}
 	}
 }
@@ -97,7 +120,7 @@ func (e Element) meant() string {
 	return strings.Join(out, " ")
 }
 
-// sameWords tells that two texts have the same words, but for case and the ways to write an address.
+// sameWords reports whether two texts have the same words, but for case and the ways to write an address.
 func sameWords(a, b string) bool {
 	wordsA, wordsB := strings.Fields(strings.ToLower(a)), strings.Fields(b)
 	if len(wordsA) != len(wordsB) {
@@ -126,45 +149,85 @@ func plainPrefix(word string) (netip.Prefix, bool) {
 func (s Set) warnHost(h host, warn warnFunc) {
 	if h.bare && h.hasIP() {
 		if s.era == E0 {
-			warn(TopicBareBeside, "%s: the element without addresses does not widen the one with addresses, but for ARP", h.mac)
+			warn(
+				TopicBareBeside,
+				"%s: the element without addresses does not widen the one with addresses, but for ARP",
+				h.mac,
+			)
 		} else {
-			warn(TopicBareBeside, "%s: the element without addresses lets it send from any address, while it receives only for those listed", h.mac)
+			warn(
+				TopicBareBeside,
+				"%s: the element without addresses lets it send from any address, while it receives only for those "+
+					"listed",
+				h.mac,
+			)
 		}
 	}
 	free := h.bare && (s.era != E0 || !h.hasIP())
 	switch {
 	case free:
 	case len(h.ip6) == 0:
-		warn(TopicIP4Only, "%s has IPv4 addresses only: all its IPv6 is dropped, link-local, duplicate address detection and MLD included", h.mac)
+		warn(
+			TopicIP4Only,
+			"%s has IPv4 addresses only: all its IPv6 is dropped, link-local, duplicate address detection and MLD "+
+				"included",
+			h.mac,
+		)
 	case len(h.ip4) == 0:
 		warn(TopicIP6Only, "%s has IPv6 addresses only: all its ARP and IPv4 is dropped, DHCP included", h.mac)
 	}
 	if !free && len(h.ip4) > 0 && !anyHas(h.ip4, 0, 0) && !h.bare {
-		warn(TopicARPProbe, "%s: ARP probes for duplicate addresses (RFC 5227), whose sender address is 0.0.0.0, are dropped", h.mac)
+		warn(
+			TopicARPProbe,
+			"%s: ARP probes for duplicate addresses (RFC 5227), whose sender address is 0.0.0.0, are dropped",
+			h.mac,
+		)
 	}
 	if !free && s.era != E0 {
 		warn(TopicOther, "%s: protocols other than IP and ARP, such as RARP and LLDP, are dropped", h.mac)
 	}
-	if s.era == E1 && h.bare && len(h.ip6) == 0 {
+	if !s.era.Has(AdvertisementLimit) && h.bare && len(h.ip6) == 0 {
 		warn(TopicNoAdvert, "%s: no neighbour advertisement passes, so that IPv6 neighbours cannot resolve it", h.mac)
 	}
-	if s.era == E1 && len(h.ip6) > 0 {
-		warn(TopicNoLinkLocal, "%s: advertisements for its link-local address are dropped, so that neighbours cannot resolve that", h.mac)
+	if !s.era.Has(AdvertisementLimit) && len(h.ip6) > 0 {
+		warn(
+			TopicNoLinkLocal,
+			"%s: advertisements for its link-local address are dropped, so that neighbours cannot resolve that",
+			h.mac,
+		)
 	}
-	if (s.era == E1 || s.era == E2) && (h.bare || len(h.ip6) > 0) {
-		warn(TopicSolicitation, "%s: neighbour solicitations with a forged link-layer address pass and can poison neighbours' caches", h.mac)
+	switch {
+	case !h.bare && len(h.ip6) == 0:
+	case !s.era.Has(SolicitationDrop):
+		warn(
+			TopicSolicitation,
+			"%s: neighbour solicitations with a forged link-layer address pass and can poison neighbours' caches",
+			h.mac,
+		)
+	case s.era.lendsDiscovery() && len(s.hosts) > 1:
+		warn(
+			TopicSolicitation,
+			"%s: neighbour solicitations with the link-layer address of another listed MAC pass",
+			h.mac,
+		)
 	}
 }
 
-// warnLeak warns of the rules of E2 that forget the source MAC.
+// warnLeak warns of rules that forget the source MAC.
 func (s Set) warnLeak(warn warnFunc) {
-	if s.era != E2 {
+	if !s.era.lendsDiscovery() {
 		return
 	}
 	for _, h := range s.hosts {
 		for _, o := range s.hosts {
 			if h.noIP6 && (o.bare || len(o.ip6) > 0) && (o.key != h.key || len(h.ip6) > 0) {
-				warn(TopicAdvertLeak, "%s may send neighbour advertisements for any address, because an element of %s has no IPv6 address", o.mac, h.mac)
+				warn(
+					TopicAdvertLeak,
+					"%s may send neighbour advertisements for any address, because an element of %s has no IPv6 "+
+						"address",
+					o.mac,
+					h.mac,
+				)
 				return
 			}
 		}

@@ -1,5 +1,5 @@
-// Package v1alpha1 holds the resources by which people govern port security: the policy of the cluster and the exceptions
-// from it.
+// Package v1alpha1 holds the resources by which people govern port security: the policy of the cluster and the
+// exceptions from it.
 //
 // +kubebuilder:object:generate=true
 // +groupName=ovnguard.io

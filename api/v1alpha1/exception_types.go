@@ -24,8 +24,8 @@ const (
 	ClassNestedVirtualization Class = "nested-virtualization"
 )
 
-// PortSecurityException lets some ports of its namespace send from more than their own MAC and addresses, for a time. It is
-// honoured only where a PortSecurityPolicy names its namespace.
+// PortSecurityException lets some ports of its namespace send from more than their own MAC and addresses, for a time.
+// It is honoured only where a PortSecurityPolicy names its namespace.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -55,8 +55,9 @@ type PortSecurityExceptionSpec struct {
 	// target says for which ports of this namespace the exception is.
 	// +required
 	Target Target `json:"target"`
-	// class names what it is for: router, vpn, vrrp, nat-gateway or nested-virtualization. A class fills in what of the grant is left
-	// out, and refuses what works against it in layer 2 or layer 3. Left out, the grant is taken as it is.
+	// class names what it is for: router, vpn, vrrp, nat-gateway or nested-virtualization. A class fills in what of the
+	// grant is left out, and refuses what works against it in layer 2 or layer 3. Left out, the grant is taken as it
+	// is.
 	// +optional
 	Class Class `json:"class,omitempty"`
 	// grant says what the ports may do beyond what policy says.
@@ -80,8 +81,8 @@ type PortSecurityExceptionSpec struct {
 	// notBefore is when it begins, such as "2026-12-01T08:00:00Z". Left out, it begins at once.
 	// +optional
 	NotBefore *metav1.Time `json:"notBefore,omitempty"`
-	// expiresAt is when it ends, such as "2026-12-31T00:00:00Z"; its ports are what policy says from then on, running ones too where
-	// policy repairs. Policy limits how far away it may be.
+	// expiresAt is when it ends, such as "2026-12-31T00:00:00Z"; its ports are what policy says from then on, running
+	// ones too where policy repairs. Policy limits how far away it may be.
 	// +required
 	ExpiresAt metav1.Time `json:"expiresAt"`
 	// requestedBy is the user who last changed what is asked for. Admission writes it; what is given here is replaced.
@@ -91,20 +92,52 @@ type PortSecurityExceptionSpec struct {
 	// requestedAt is when that was. Admission writes it.
 	// +optional
 	RequestedAt *metav1.Time `json:"requestedAt,omitempty"`
-	// requestID is a digest of what is asked for: target, class, grant, owner, ticket and times. Admission writes it.
+	// requestID is a digest of what is asked for: target, class, grant, reason, owner, ticket and times. Admission
+	// writes it.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	RequestID string `json:"requestID,omitempty"`
 	// approvedBy is the user who approved it: everybody can only give their own name, needs the verb "approve" on
-	// portsecurityexceptions for it, and cannot approve what they asked for. Changing what is asked for takes it away.
+	// portsecurityexceptions for it, and cannot approve what they asked for. A ServiceAccount of this namespace
+	// approves nothing. Changing what is asked for takes it away.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	ApprovedBy string `json:"approvedBy,omitempty"`
-	// approvedRequest is the requestID of what whoever gives approvedBy has looked at, and goes with it: what was changed meanwhile has
-	// another one, and is not approved. Changing what is asked for takes it away.
+	// sharedBy are the owners of what the pairs share with others (sharedWith), each with the user who had the verb
+	// "share" on it and wrote or approved what is asked for. Admission writes it; changing what is asked for takes it
+	// away.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	SharedBy []Share `json:"sharedBy,omitempty"`
+	// approvedRequest is the requestID of what whoever gives approvedBy has looked at, and goes with it: what was
+	// changed meanwhile has another one, and is not approved. Changing what is asked for takes it away.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	ApprovedRequest string `json:"approvedRequest,omitempty"`
+}
+
+// Share is the consent of an owner to share addresses or MACs.
+type Share struct {
+	// resource is "namespaces" or "subnets".
+	// +required
+	// +kubebuilder:validation:Enum=namespaces;subnets
+	Resource string `json:"resource"`
+	// name of the Namespace or the Subnet.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// uid of it: one that takes the name later has consented to nothing.
+	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=128
+	UID types.UID `json:"uid"`
+	// user had the verb "share" on it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	User string `json:"user"`
 }
 
 // Target picks ports of the exception's namespace. All that is given must hold.
@@ -143,8 +176,8 @@ type Owner struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
-	// uid of the owner. Left out, admission enters that of the object that has the name now: an object that takes the name
-	// later is another one.
+	// uid of the owner. Left out, admission enters that of the object that has the name now: an object that takes the
+	// name later is another one.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=128
@@ -159,11 +192,12 @@ type Grant struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
 	Pairs []AddressPair `json:"pairs,omitempty"`
-	// layer2Forward: Allow also gives the ports frames for MACs that nobody has; the pod is made with it. Left out or Forbid, it grants none.
+	// layer2Forward: Allow also gives the ports frames for MACs that nobody has; the pod is made with it. Left out or
+	// Forbid, it grants none.
 	// +optional
 	Layer2Forward Permission `json:"layer2Forward,omitempty"`
-	// level lets the ports send from their own MAC with any address (mac), or from anything (open). Left out or strict, the pairs are all
-	// that is granted.
+	// level lets the ports send from their own MAC with any address (mac), or from anything (open). Left out or strict,
+	// the pairs are all that is granted.
 	// +optional
 	Level Level `json:"level,omitempty"`
 }
@@ -181,18 +215,20 @@ type AddressPair struct {
 	// +kubebuilder:validation:XValidation:rule="isCIDR(self) || isIP(self)",message="must be an address or a range, such as 10.20.0.7, 10.20.0.0/24 or fd00:20::/64"
 	// +kubebuilder:validation:XValidation:rule="!self.endsWith('/0')",message="every address there is cannot be granted as a range; for any address from the port's own MAC write grant.level: mac, without pairs"
 	Prefix string `json:"prefix"`
-	// sharedWith names whose address lies in the prefix, or whose MAC it is, where that is meant: a port by its IP resource
-	// ("pod.namespace"), a Vip, a node, a Service ("namespace/name"), the subnet whose gateway it is, to which Kube-OVN gave it or whose
-	// addresses are the nodes', or else the router's port. Without it, a prefix must hold nobody else's address.
+	// sharedWith names whose address lies in the prefix, or whose MAC it is, where that is meant: a Subnet, for any of
+	// its addresses; for a single address or a MAC a port by its IP resource ("pod.namespace"), a Vip or a Service
+	// ("namespace/name"). Whoever writes or approves the exception needs the verb "share" on that Subnet
+	// (subnets.ovnguard.io) or the holder's namespace (namespaces.ovnguard.io). Without it, a prefix must hold no
+	// address of a Subnet or of anybody else. Addresses and MACs of gateways and nodes are never granted.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	SharedWith string `json:"sharedWith,omitempty"`
 }
 
-// ConditionInEffect tells whether an exception counts now; its reason says why not.
+// ConditionInEffect says whether an exception counts now; its reason says why not.
 const ConditionInEffect = "InEffect"
 
-// ConditionUsed tells whether an exception changes any port; since when it does not is its time.
+// ConditionUsed says whether an exception changes any port; since when it does not is its time.
 const ConditionUsed = "Used"
 
 // PortSecurityExceptionStatus is what became of an exception.
@@ -216,7 +252,7 @@ type PortSecurityExceptionStatus struct {
 	// lastMatched is when it last changed a port.
 	// +optional
 	LastMatched *metav1.Time `json:"lastMatched,omitempty"`
-	// conditions: InEffect tells whether it counts now, and why not; Used tells whether it changes any port.
+	// conditions: InEffect says whether it counts now, and why not; Used says whether it changes any port.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

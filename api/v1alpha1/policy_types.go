@@ -7,8 +7,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:validation:Enum=strict;mac;open
 type Level string
 
-// Levels, from the tightest to the loosest. What lies between strict and mac, the identity with some address pairs, is not
-// asked for as a level but granted pair by pair.
+// Levels, from the tightest to the loosest. What lies between strict and mac, the identity with some address pairs, is
+// not asked for as a level but granted pair by pair.
 const (
 	// LevelStrict lets a port send from its own MAC and addresses only.
 	LevelStrict Level = "strict"
@@ -90,8 +90,8 @@ type PortSecurityPolicy struct {
 
 // PortSecurityPolicySpec is what a policy says.
 type PortSecurityPolicySpec struct {
-	// priority decides between policies that match the same port: the highest counts, and of equal ones the first by name. By
-	// default 0; it may be negative.
+	// priority decides between policies that match the same port: the highest counts, and of equal ones the first by
+	// name. By default 0; it may be negative.
 	// +optional
 	// +kubebuilder:default=0
 	Priority int32 `json:"priority,omitempty"`
@@ -103,22 +103,22 @@ type PortSecurityPolicySpec struct {
 	// therefore a policy with a podSelector can only tighten what the best policy without one says.
 	// +optional
 	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
-	// providers picks NICs by provider: "ovn" is the default network, "<attachment>.<namespace>.ovn" an attachment. One "*"
-	// at the beginning or the end stands for any text. An attachment that a pod lists more than once is picked whatever interface
-	// stands behind its name. Left out, all NICs are picked.
+	// providers picks NICs by provider: "ovn" is the default network, "<attachment>.<namespace>.ovn" an attachment. One
+	// "*" at the beginning or the end stands for any text. An attachment that a pod lists more than once is picked
+	// whatever interface stands behind its name. Left out, all NICs are picked.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
 	// +kubebuilder:validation:items:Pattern=`^(\*|\*?[-.a-z0-9]+|[-.a-z0-9]+\*)$`
 	Providers []string `json:"providers,omitempty"`
-	// level is what a port may send from: strict (its own MAC and addresses), mac (its own MAC with any address), or open
-	// (anything, so that it can pose as any neighbour). By default strict.
+	// level is what a port may send from: strict (its own MAC and addresses), mac (its own MAC with any address), or
+	// open (anything, so that it can pose as any neighbour). By default strict.
 	// +optional
 	// +kubebuilder:default=strict
 	Level Level `json:"level,omitempty"`
-	// layer2Forward says whether pods may ask for layer-2 forwarding, with which a port also takes in frames for MACs that
-	// nobody has: Forbid or Allow. Allow gives it to no pod that does not ask. By default Forbid.
+	// layer2Forward says whether pods may ask for layer-2 forwarding, with which a port also takes in frames for MACs
+	// that nobody has: Forbid or Allow. Allow gives it to no pod that does not ask. By default Forbid.
 	// +optional
 	// +kubebuilder:default=Forbid
 	Layer2Forward Permission `json:"layer2Forward,omitempty"`
@@ -127,25 +127,27 @@ type PortSecurityPolicySpec struct {
 	// +optional
 	// +kubebuilder:default=Forbid
 	ExternalAddresses Permission `json:"externalAddresses,omitempty"`
-	// otherNetworks says whether pods may have NICs that OVN does not make, such as macvlan, bridge or SR-IOV attachments, where port
-	// security holds nothing: Allow or Forbid. With Forbid a pod is refused unless the NetworkAttachmentDefinition of each network that
-	// it asks for is there and makes NICs on OVN alone, and no such definition is changed into another under pods; pods that run stay as
-	// they are. providers pick such a network as "<attachment>.<namespace>.ovn". Pods on their node's network (hostNetwork) are Pod
-	// Security admission's business and not this field's. By default Allow: the audit names such pods (OVG024).
+	// otherNetworks says whether pods may have NICs that OVN does not make, such as macvlan, bridge or SR-IOV
+	// attachments, where port security holds nothing: Allow or Forbid. With Forbid a pod is refused unless the
+	// NetworkAttachmentDefinition of each network that it asks for is there and makes NICs on OVN alone, and no such
+	// definition is changed into another under pods; pods that run stay as they are. providers pick such a network as
+	// "<attachment>.<namespace>.ovn". Pods on their node's network (hostNetwork) are Pod Security admission's business
+	// and not this field's. By default Allow: the audit names such pods (OVG024).
 	// +optional
 	// +kubebuilder:default=Allow
 	OtherNetworks Permission `json:"otherNetworks,omitempty"`
-	// mode is enforce (change and refuse at admission, repair), warn (admission warnings only) or audit (findings only). With warn
-	// and audit new pods get what they ask for. By default enforce.
+	// mode is enforce (change and refuse at admission, repair), warn (admission warnings only) or audit (findings
+	// only). With warn and audit new pods get what they ask for. By default enforce.
 	// +optional
 	// +kubebuilder:default=enforce
 	Mode Mode `json:"mode,omitempty"`
-	// repair says what is done about ports that are not what they must be: off, log (say what would be written) or repair.
-	// Nothing is written unless mode is enforce. By default repair, which reaches running pods: begin with log to see first.
+	// repair says what is done about ports that are not what they must be: off, log (say what would be written) or
+	// repair. Nothing is written unless mode is enforce. By default log, since repair reaches running pods.
 	// +optional
-	// +kubebuilder:default=repair
+	// +kubebuilder:default=log
 	Repair Repair `json:"repair,omitempty"`
-	// limits bound what an exception may grant. An exception beyond one of them is refused, and has no effect if it is there already.
+	// limits bound what an exception may grant. An exception beyond one of them is refused, and has no effect if it is
+	// there already.
 	// +optional
 	// +kubebuilder:default={}
 	Limits Limits `json:"limits,omitzero"`
@@ -162,8 +164,8 @@ type Limits struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=256
 	MaxPairs *int32 `json:"maxPairs,omitempty"`
-	// minPrefixLengthIPv4 is the length of the widest IPv4 prefix that may be granted, in bits. A prefix of length 0 is never
-	// granted. By default 24, which is 256 addresses.
+	// minPrefixLengthIPv4 is the length of the widest IPv4 prefix that may be granted, in bits. A prefix of length 0 is
+	// never granted. By default 24, which is 256 addresses.
 	// +optional
 	// +kubebuilder:default=24
 	// +kubebuilder:validation:Minimum=1
@@ -193,8 +195,8 @@ type Limits struct {
 
 // ExceptionRules say where exceptions are honoured, and on what conditions.
 type ExceptionRules struct {
-	// namespaces are the names of the namespaces whose exceptions are honoured, such as [edge]. They are names and not labels, since
-	// labels are in the hands of those who would like to be exempt. Left out, none is honoured.
+	// namespaces are the names of the namespaces whose exceptions are honoured, such as [edge]. They are names and not
+	// labels, since labels are in the hands of those who would like to be exempt. Left out, none is honoured.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=1024
@@ -205,15 +207,19 @@ type ExceptionRules struct {
 	// approves an exception before it has effect. Left out, an exception has effect when it is made.
 	// +optional
 	RequireApproval bool `json:"requireApproval,omitempty"`
-	// ticketPattern is a regular expression (RE2) that the whole ticket of an exception must match, such as "NET-[0-9]+". Left
-	// out, a ticket is not needed.
+	// ticketPattern is a regular expression (RE2) that the whole ticket of an exception must match, such as
+	// "NET-[0-9]+". Left out, a ticket is not needed.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	TicketPattern string `json:"ticketPattern,omitempty"`
 }
 
-// ConditionAccepted tells whether a policy can be read as a whole; its message says what cannot.
+// ConditionAccepted says whether a policy can be read as a whole; its message says what cannot.
 const ConditionAccepted = "Accepted"
+
+// ConditionDecides says whether a policy without a podSelector decides about any NIC; its reason says why not, its
+// message which policies come before it.
+const ConditionDecides = "Decides"
 
 // PortSecurityPolicyStatus is what became of a policy.
 type PortSecurityPolicyStatus struct {
@@ -229,7 +235,7 @@ type PortSecurityPolicyStatus struct {
 	// violations is how many of the ports are not what they must be.
 	// +optional
 	Violations int32 `json:"violations,omitempty"`
-	// conditions: Accepted tells whether the policy can be read as a whole.
+	// conditions: Accepted says whether the policy can be read as a whole.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

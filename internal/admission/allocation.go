@@ -6,31 +6,40 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// beforeAllocation refuses what has Kube-OVN write port_security of a strict NIC before it has allocated the NIC. The port may be there by
-// then: made a moment ago, or left by the last pod of that name, by that of a StatefulSet, or by the other launcher of a machine. It is
-// written from the MAC and the addresses on the pod; without them, OVN can use nothing of it and lets the port send everything.
-func (c *check) beforeAllocation(was *check, keys []string) {
+// beforeAllocation refuses what has Kube-OVN write port_security of a strict NIC before it has allocated the NIC. The
+// port may be there by then: made a moment ago, or left by the last pod of that name, by that of a StatefulSet, or by
+// the other launcher of a machine. It is written from the MAC and the addresses on the pod; without them, OVN can use
+// nothing of it and lets the port send everything.
+func (c *check) beforeAllocation(was *check, keys []Key) {
 	if c.Accounts.isKubeOVN(c.User) {
 		return
 	}
-	i := slices.IndexFunc(keys, func(key string) bool { return kubeovn.WritesSecurity(key) && was.reads(key) })
+	i := slices.IndexFunc(keys, func(k Key) bool { return kubeovn.WritesSecurity(k.Name) && was.reads(&k) })
 	if i < 0 {
 		return
 	}
 	for _, nic := range c.unallocated(was) {
 		c.about(nic)
-		c.refuse(annotation(keys[i]), "try again once annotation "+nic.Key(kubeovn.Allocated)+" is \"true\", or make the pod anew with what it shall have",
-			"Kube-OVN would write port_security of NIC %s from the address and the MAC on the pod, which it has not given it yet, and the port would be open", nic)
+		c.refuse(
+			annotation(keys[i].Name),
+			"try again once annotation "+nic.Key(
+				kubeovn.Allocated,
+			)+" is \"true\", or make the pod anew with what it shall have",
+			"Kube-OVN would write port_security of NIC %s from the address and the MAC on the pod, which it has not "+
+				"given it yet, and the port would be open",
+			nic,
+		)
 	}
 }
 
-// reads tells that Kube-OVN reads a key on the pod: one of a NIC that it has, or of all. What is said of a NIC that is only plugged in has
-// nothing written of the others.
-func (c *check) reads(key string) bool {
-	return key == kubeovn.AAPs || slices.ContainsFunc(c.nics, func(nic kubeovn.NIC) bool { return nic.Provider == kubeovn.ProviderOf(key) })
+// reads reports whether Kube-OVN reads a key on the pod: one of a NIC that it has, or of all. What is said of a NIC
+// that is only plugged in has nothing written of the others.
+func (c *check) reads(k *Key) bool {
+	return k.Name == kubeovn.AAPs ||
+		slices.ContainsFunc(c.nics, func(nic kubeovn.NIC) bool { return nic.Provider == k.Provider })
 }
 
-// unallocated gives the NICs of OVN that are strict, and were, and that Kube-OVN has not allocated.
+// unallocated returns the NICs of OVN that are strict, and were, and that Kube-OVN has not allocated.
 func (c *check) unallocated(was *check) (out []kubeovn.Provider) {
 	before, after := was.pod.Metadata.Annotations, c.pod.Metadata.Annotations
 	nics := c.Inventory.NICs(was.networks.Default, was.networks.Attachments)
@@ -43,7 +52,11 @@ func (c *check) unallocated(was *check) (out []kubeovn.Provider) {
 		// Kube-OVN allocates all NICs of a pod at once. Where it makes attachments alone, the default NIC is another's.
 		isForeign := nic.Provider == kubeovn.DefaultProvider && !c.hasRecord(nic) &&
 			slices.ContainsFunc(nics, func(n kubeovn.NIC) bool { return isAllocated(n) && c.hasRecord(n) })
-		isOfOtherRelease := nic.Spelling && slices.ContainsFunc(nics, func(n kubeovn.NIC) bool { return isAllocated(n) && respelled(n.Provider, nic.Provider) })
+		isOfOtherRelease := nic.Spelling &&
+			slices.ContainsFunc(
+				nics,
+				func(n kubeovn.NIC) bool { return isAllocated(n) && respelled(n.Provider, nic.Provider) },
+			)
 		if !isForeign && !isOfOtherRelease {
 			out = append(out, nic.Provider)
 		}
@@ -51,12 +64,14 @@ func (c *check) unallocated(was *check) (out []kubeovn.Provider) {
 	return out
 }
 
-// hasRecord tells that there is an IP resource for the pod's NIC, which only Kube-OVN makes.
+// hasRecord reports whether there is an IP resource for the pod's NIC, which only Kube-OVN makes.
 func (c *check) hasRecord(nic kubeovn.NIC) bool {
-	return c.Inventory.SubnetOf(kubeovn.PortName(c.pod.Metadata.portOwner(), c.Namespace.Name, nic.Provider)) != ""
+	return c.Inventory.SubnetOf(
+		kubeovn.PortName(c.pod.Metadata.portOwner(c.Inventory.Setup().KeepVMIP), c.Namespace.Name, nic.Provider),
+	) != ""
 }
 
-// respelled tells that two providers are of the same attachment, once with the interface's name and once without.
+// respelled reports whether two providers are of the same attachment, once with the interface's name and once without.
 func respelled(a, b kubeovn.Provider) bool {
 	return a != b && (a.Attachment() == b || b.Attachment() == a)
 }

@@ -13,8 +13,9 @@ import (
 // check gathers what is wrong with a pod.
 type check struct {
 	*View
-	pod        *Pod
-	trustOwner bool
+	*ParsedPod
+	pod *Pod
+	*grounds
 	// networks is what the pod asks for, and unread says why that cannot be told; nics are the NICs that come of it.
 	networks multus.Networks
 	unread   *Refusal
@@ -22,14 +23,25 @@ type check struct {
 	// mode is that of the policy of what is being looked at.
 	mode     policy.Mode
 	refusals []Refusal
-	decided  map[kubeovn.Provider]policy.Decision
+	sites    map[kubeovn.Provider]site
+	// told, worded and more are how many reasons under each mode are in refusals, were put into words, and were only
+	// counted.
+	told, worded, more map[policy.Mode]int
+	looked             lookups
 }
 
-// newCheck begins a check of the pod. trustOwner tells that the pod's owners are believed, as they are once the pod is there.
-func (v *View) newCheck(p *Pod, trustOwner bool) *check {
-	c := &check{View: v, pod: p, trustOwner: trustOwner}
-	c.networks, c.unread = networksOf(v.Namespace.Name, p)
-	c.nics = nicsOf(c.networks) // the default one, where they cannot be told
+// newCheck begins a check of the pod. trustOwner says whether the pod's owners are believed, as they are once the pod
+// is there.
+func (v *View) newCheck(p *ParsedPod, trustOwner bool) *check {
+	c := &check{
+		View:      v,
+		ParsedPod: p,
+		pod:       p.Pod,
+		grounds:   v.grounds(p, trustOwner),
+		networks:  p.Networks,
+		unread:    p.Unread,
+		nics:      p.NICs,
+	}
 	c.wholePod()
 	return c
 }
@@ -48,43 +60,83 @@ func (c *check) wholePod() {
 // about says that what follows is about one NIC.
 func (c *check) about(p kubeovn.Provider) { c.mode = c.decision(p).Mode }
 
-// aboutKey says that what follows is about an annotation: about its NIC, or the whole pod where Kube-OVN reads it for every NIC.
-func (c *check) aboutKey(key string) {
-	if _, suffix, ok := kubeovn.SplitKey(key); !ok || key == kubeovn.AAPs || suffix == kubeovn.VIP {
+// aboutKey says that what follows is about an annotation: about its NIC, or the whole pod where Kube-OVN reads it for
+// every NIC.
+func (c *check) aboutKey(k *Key) {
+	if k.Suffix == "" || k.Name == kubeovn.AAPs || k.Suffix == kubeovn.VIP {
 		c.wholePod()
 		return
 	}
-	c.about(kubeovn.ProviderOf(key))
+	c.about(k.Provider)
 }
 
+// refuse adds a reason why the pod must not be. Arguments of type Private are told to the audit log alone, and two in a
+// row that read the same to whoever asked are told once.
+//
+// No more reasons are put into words than an answer gives; the others are counted.
 func (c *check) refuse(field, fix, why string, args ...any) {
-	c.refusals = append(c.refusals, Refusal{Field: field, Why: fmt.Sprintf(why, args...), Fix: fix, Mode: c.mode})
-}
-
-// decision gives the decision for a NIC, made once.
-func (c *check) decision(p kubeovn.Provider) policy.Decision {
-	d, ok := c.decided[p]
-	if !ok {
-		if c.decided == nil {
-			c.decided = make(map[kubeovn.Provider]policy.Decision)
-		}
-		d = c.decide(c.pod, p, c.trustOwner)
-		c.decided[p] = d
+	if c.told == nil {
+		c.told, c.worded, c.more = make(map[policy.Mode]int), make(map[policy.Mode]int), make(map[policy.Mode]int)
 	}
-	return d
+	if c.told[c.mode] >= maxReasons || c.worded[c.mode] >= maxWorded {
+		c.more[c.mode]++
+		return
+	}
+	c.worded[c.mode]++
+	said := Say(why, args...)
+	r := Refusal{Field: field, Why: said.Public, Fix: fix, Mode: c.mode}
+	if said.Whole != said.Public {
+		r.Whole = said.Whole
+	}
+	if last := len(c.refusals) - 1; last >= 0 && r.Whole != "" {
+		if before := &c.refusals[last]; before.Whole != "" && before.Mode == r.Mode && before.String() == r.String() {
+			before.Whole += ", and " + r.Whole
+			return
+		}
+	}
+	c.refusals = append(c.refusals, r)
+	c.told[c.mode]++
 }
 
-// ours tells that a port of that name is the pod's own. A pod of a StatefulSet, or of a machine, finds its port from before.
+// outcome returns all refusals, with how many there are beside those that were put into words.
+func (c *check) outcome() []Refusal {
+	out := c.refusals
+	if c.late() {
+		out = append(
+			out,
+			Refusal{
+				Field: "metadata",
+				Why:   "there was no time to judge all of it, and what is not judged is not let through",
+				Fix:   "try again",
+			},
+		)
+	}
+	for _, mode := range []policy.Mode{policy.Enforce, policy.Warn, policy.Audit} {
+		if more := c.more[mode]; more > 0 {
+			out = append(out, Refusal{Mode: mode, More: more})
+		}
+	}
+	return out
+}
+
+// decision returns the decision for a NIC.
+func (c *check) decision(p kubeovn.Provider) policy.Decision { return c.decide(c.grounds, p) }
+
+// ours reports whether a port of that name is the pod's own. A pod of a StatefulSet, or of a machine, finds its port
+// from before.
 func (c *check) ours(port string) bool {
-	for _, nic := range c.nics {
-		if port == kubeovn.PortName(c.pod.Metadata.portOwner(), c.Namespace.Name, nic.Provider) {
-			return true
+	if c.looked.ports == nil {
+		c.looked.ports = make(map[string]bool, len(c.nics))
+		for _, nic := range c.nics {
+			c.looked.ports[kubeovn.PortName(c.pod.Metadata.portOwner(c.Inventory.Setup().KeepVMIP), c.Namespace.Name,
+				nic.Provider)] = true
 		}
 	}
-	return false
+	return c.looked.ports[port]
 }
 
-// blind refuses what cannot be judged until all of some kinds have been read: what is not there may only not be known yet.
+// blind refuses what cannot be judged until all of some kinds have been read: what is not there may only not be known
+// yet.
 func (c *check) blind(field string, kinds ...inventory.Kind) bool {
 	unread := c.Inventory.Unread(kinds...)
 	if len(unread) == 0 {
@@ -97,7 +149,7 @@ func (c *check) blind(field string, kinds ...inventory.Kind) bool {
 // tryAgain is the fix for what is only not known yet.
 const tryAgain = "try again in a moment; where it stays so, /readyz/audit of ovnguard says what it may not read"
 
-// Listed gives kinds in a sentence.
+// Listed returns kinds in a sentence.
 func Listed(kinds []inventory.Kind) string {
 	texts := make([]string, len(kinds))
 	for i, k := range kinds {
@@ -108,8 +160,12 @@ func Listed(kinds []inventory.Kind) string {
 
 // exceptionOr names the object that would allow something.
 func (c *check) exceptionOr(grant string) string {
-	return fmt.Sprintf("a PortSecurityException in namespace %s can grant %s (whoever has the role ovnguard-exception-author there can make one; kubectl explain portsecurityexception.spec.grant)",
-		c.Namespace.Name, grant)
+	return fmt.Sprintf(
+		"a PortSecurityException in namespace %s can grant %s (whoever has the role ovnguard-exception-author there "+
+			"can make one; kubectl explain portsecurityexception.spec.grant)",
+		c.Namespace.Name,
+		grant,
+	)
 }
 
 // PolicyTitle names a policy in sentences and in notes; "" is the built-in default.

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -8,22 +9,27 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// CheckUpdate says why a pod must not be changed from old to p, by whichever path. What Kube-OVN reads of a pod is frozen once
-// the pod is there, but for what tightens; and nothing may change so that a port is decided looser than before.
-func (v *View) CheckUpdate(old, p *Pod) ([]Refusal, Verdict) {
-	before, after := old.Metadata.Annotations, p.Metadata.Annotations
-	keys := changed(before, after)
+// CheckUpdate says why a pod must not be changed from old to p, by whichever path. What Kube-OVN reads of a pod is
+// frozen once the pod is there, but for what tightens; and nothing may change so that a port is decided looser than
+// before.
+func (v *View) CheckUpdate(old, p *ParsedPod) ([]Refusal, Verdict) {
+	c := v.newCheck(p, true)
+	keys, plugged := changed(old, p)
 	owners := slices.Equal(old.Metadata.Owners, p.Metadata.Owners)
-	if len(keys) == 0 && owners && maps.Equal(old.Metadata.Labels, p.Metadata.Labels) {
-		return nil, v.newCheck(p, true).verdict()
+	recorded := old.value(policy.RecordAnnotation) == p.value(policy.RecordAnnotation)
+	if len(keys)+len(plugged) == 0 && owners && recorded && maps.Equal(old.Metadata.Labels, p.Metadata.Labels) {
+		return nil, c.verdict()
 	}
-	c, was := v.newCheck(p, true), v.newCheck(old, true)
-	for _, key := range keys {
-		c.updated(key, after[key])
+	was := v.newCheck(old, true)
+	for i := 0; i < len(keys) && !c.late(); i++ {
+		c.updated(&keys[i])
+	}
+	for i := 0; i < len(plugged) && !c.late(); i++ {
+		c.pluggedIn(&plugged[i])
 	}
 	c.beforeAllocation(was, keys)
-	if slices.ContainsFunc(keys, func(key string) bool { return kubeovn.ClassOf(key) == kubeovn.NetworkKey }) {
-		c.attachments(was.networks)
+	if slices.ContainsFunc(keys, func(k Key) bool { return k.Class == kubeovn.NetworkKey }) {
+		c.attachments(old)
 	}
 	if c.unread == nil && was.unread == nil {
 		c.protected(was.nics)
@@ -35,53 +41,82 @@ func (v *View) CheckUpdate(old, p *Pod) ([]Refusal, Verdict) {
 	// What is granted to the owner may come later than the owner that somebody writes now.
 	c.owners(old.Metadata.Owners)
 	c.adopted(was)
-	return c.refusals, c.verdict()
+	return c.outcome(), c.verdict()
 }
 
-// changed gives the keys whose values differ, in order. An annotation that is there and empty is as good as none, but for those of which
-// Kube-OVN asks no more than whether they are there.
-func changed(before, after map[string]string) []string {
-	var keys []string
-	for key, value := range after {
-		if was, had := before[key]; was != value || !had && kubeovn.Present(key) {
-			keys = append(keys, key)
+// changed returns the keys whose values differ, in order; those that are gone have no value. An annotation that is
+// there and empty is as good as none, but for those of which Kube-OVN asks no more than whether they are there. plugged
+// are the keys whose values were there before and come to count with a NIC that the pod did not have.
+func changed(before, after *ParsedPod) (keys, plugged []Key) {
+	for _, k := range after.Keys {
+		switch was, had := before.Metadata.Annotations[k.Name]; {
+		case was != k.Value || !had && k.counts():
+			keys = append(keys, k)
+		case before.key(k.Name) == nil && k.counts():
+			plugged = append(plugged, k)
 		}
 	}
-	for key, value := range before {
-		if _, stays := after[key]; !stays && (value != "" || kubeovn.Present(key)) {
-			keys = append(keys, key)
+	for _, k := range before.Keys {
+		if _, stays := after.Metadata.Annotations[k.Name]; !stays && k.counts() {
+			keys = append(keys, Key{Name: k.Name, Class: k.Class, Provider: k.Provider, Suffix: k.Suffix})
 		}
 	}
-	slices.Sort(keys)
-	return keys
+	slices.SortFunc(keys, func(a, b Key) int { return cmp.Compare(a.Name, b.Name) })
+	return keys, plugged
+}
+
+// pluggedIn checks one annotation that was there before the NIC that it is about. Nobody looked at it then, and whoever
+// plugs the NIC in has not written it.
+func (c *check) pluggedIn(k *Key) {
+	if k.Class != kubeovn.MachineKey {
+		c.created(k)
+		return
+	}
+	c.aboutKey(k)
+	c.refuse(
+		annotation(k.Name),
+		"remove it, and plug the NIC in again",
+		"it was written before the pod had the NIC, by whoever may change the pod, and it has the port handled as in "+
+			"a live migration",
+	)
 }
 
 // updated checks one annotation whose value has become this one; "" where it is gone.
-func (c *check) updated(key, value string) {
+func (c *check) updated(k *Key) {
 	const recreate = "make the pod anew with what it shall have"
+	key, value := k.Name, k.Value
 	isKubeOVN, isKubeVirt := c.Accounts.isKubeOVN(c.User), c.Accounts.isKubeVirt(c.User)
-	class := kubeovn.ClassOf(key)
-	if class != kubeovn.Harmless {
-		c.aboutKey(key)
-	}
-	switch class {
-	case kubeovn.Harmless:
+	c.aboutKey(k)
+	switch k.Class {
+	case kubeovn.Harmless, kubeovn.UnknownKey:
 	case kubeovn.LevelKey:
 		if value == "" && isKubeOVN {
 			break // it takes away what was about a NIC that is unplugged
 		}
+		if c.undone(k) {
+			break
+		}
 		c.level(key, value) // gone is as good as off
 	case kubeovn.GrantKey, kubeovn.EgressKey, kubeovn.GroupKey:
 		if value != "" {
-			c.created(key, value)
+			c.created(k)
 		}
-	case kubeovn.IdentityKey, kubeovn.OwnKey:
+	case kubeovn.IdentityKey, kubeovn.OwnKey, kubeovn.WishKey:
 		if !isKubeOVN {
-			c.refuse(annotation(key), recreate, "Kube-OVN reads this again and believes it, so only its own accounts may change it")
+			c.refuse(
+				annotation(key),
+				recreate,
+				"Kube-OVN reads this again and believes it, so only its own accounts may change it",
+			)
 		}
 	case kubeovn.MachineKey:
 		if !isKubeOVN && !isKubeVirt {
-			c.refuse(annotation(key), recreate, "it lets the pod have addresses that others have, and only KubeVirt's and Kube-OVN's accounts may change it")
+			c.refuse(
+				annotation(key),
+				recreate,
+				"it has the port handled as in a live migration, with addresses that others have or on a second "+
+					"chassis, and only KubeVirt's accounts and Kube-OVN's may change it",
+			)
 		}
 	case kubeovn.NetworkKey:
 		if !isKubeVirt {
@@ -90,36 +125,49 @@ func (c *check) updated(key, value string) {
 	}
 }
 
-// looser refuses a change of labels, owners or annotations by which a NIC is decided looser. What the pod shares of granted
-// addresses is left out of it: each of them has been looked at.
-func (c *check) looser(was *check, keys []string) {
-	// One that is refused is refused; what is said about a NIC of which a policy only warns must not hide what another one becomes.
-	if c.Accounts.isKubeOVN(c.User) || slices.ContainsFunc(c.refusals, func(r Refusal) bool { return r.Mode == policy.Enforce }) {
+// looser refuses a change of labels, owners or annotations by which a NIC is decided looser. What the pod shares of
+// granted addresses is left out of it: each of them has been looked at.
+func (c *check) looser(was *check, keys []Key) {
+	// One that is refused is refused; what is said about a NIC of which a policy only warns must not hide what another
+	// one becomes.
+	if c.Accounts.isKubeOVN(c.User) ||
+		slices.ContainsFunc(c.refusals, func(r Refusal) bool { return r.Mode == policy.Enforce }) {
 		return
 	}
-	before := *was.pod
-	for _, key := range keys {
-		if kubeovn.ClassOf(key) == kubeovn.GrantKey {
-			before.Metadata.Annotations = maps.Clone(before.Metadata.Annotations)
-			if before.Metadata.Annotations == nil {
-				before.Metadata.Annotations = make(map[string]string)
-			}
-			before.Metadata.Annotations[key] = c.pod.Metadata.Annotations[key]
+	facts := *was.facts
+	facts.Annotations, facts.Lists = maps.Clone(facts.Annotations), c.facts.Lists
+	for _, k := range keys {
+		if k.Class == kubeovn.GrantKey {
+			facts.Annotations[k.Name] = k.Value
 		}
+	}
+	before := was.grounds
+	if !maps.Equal(facts.Annotations, was.facts.Annotations) {
+		before = c.groundsOf(&facts)
 	}
 	field := "metadata.annotations"
 	switch {
-	case !maps.Equal(before.Metadata.Labels, c.pod.Metadata.Labels):
+	case !maps.Equal(was.pod.Metadata.Labels, c.pod.Metadata.Labels):
 		field = "metadata.labels"
-	case !slices.Equal(before.Metadata.Owners, c.pod.Metadata.Owners):
+	case !slices.Equal(was.pod.Metadata.Owners, c.pod.Metadata.Owners):
 		field = "metadata.ownerReferences"
 	}
 	const anew = "make the pod anew with what it shall have"
 	for _, nic := range was.nics {
-		old, now := c.decide(&before, nic.Provider, true), c.decision(nic.Provider)
+		if c.late() {
+			return
+		}
+		old, now := c.decide(before, nic.Provider), c.decision(nic.Provider)
 		c.mode = min(old.Mode, now.Mode)
 		if now.Mode > old.Mode {
-			c.refuse(field, anew, "NIC %s would come out from under a policy that says %s: the mode would be %s", nic.Provider, old.Mode, now.Mode)
+			c.refuse(
+				field,
+				anew,
+				"NIC %s would come out from under a policy that says %s: the mode would be %s",
+				nic.Provider,
+				old.Mode,
+				now.Mode,
+			)
 			continue
 		}
 		if !now.Looser(old) {
@@ -127,44 +175,109 @@ func (c *check) looser(was *check, keys []string) {
 		}
 		if old.ForbidsOthers() && !now.ForbidsOthers() {
 			who, _ := Forbidders(old.OthersForbiddenBy)
-			c.refuse(field, anew, "NIC %s would become looser: it would come out from under %s, which forbids NICs outside OVN", nic.Provider, who)
+			c.refuse(
+				field,
+				anew,
+				"NIC %s would become looser: it would come out from under %s, which forbids NICs outside OVN",
+				nic.Provider,
+				who,
+			)
 			continue
 		}
-		c.refuse(field, anew+", or have the exception name the pod's owner",
-			"NIC %s would become looser: %s with layer-2 forwarding %s, and it was %s with %s", nic.Provider, now.Level, now.Forwarding, old.Level, old.Forwarding)
+		c.refuse(
+			field,
+			anew+", or have the exception name the pod's owner",
+			"NIC %s would become looser: %s with layer-2 forwarding %s, and it was %s with %s",
+			nic.Provider,
+			now.Level,
+			now.Forwarding,
+			old.Level,
+			old.Forwarding,
+		)
 	}
 }
 
-// adopted refuses what makes the pod one of an owner that an exception names, whether or not that is in effect now: it may begin, be
-// approved or be prolonged later, and the owner's controller adopts pods that it did not make. Like a forged owner, that would come to
-// count when the policy enforces, so that it is refused whatever the mode.
+// adopted refuses what makes the pod one of an owner that an exception names, whether or not that is in effect now: it
+// may begin, be approved or be prolonged later, and the owner's controller adopts pods that it did not make. Like a
+// forged owner, that would come to count when the policy enforces, so that it is refused whatever the mode.
 func (c *check) adopted(was *check) {
 	c.mode = policy.Enforce
 	owner := c.pod.Metadata.controller()
-	for _, nic := range c.nics {
-		before, after := c.query(was.pod, nic.Provider, true), c.query(c.pod, nic.Provider, true)
-		for i := range after.Exceptions {
-			e := &after.Exceptions[i]
-			if e.Owner != nil && c.adoptedBeforeKnown(owner, was) {
-				c.refuse("metadata.ownerReferences", "try again", "%s %s is not known yet, and PortSecurityException %s may be for its pods", owner.Kind, owner.Name, e.Name)
-				return
-			}
-			if e.Owner == nil || !e.Targets(after.Pod, nic.Provider) || e.Targets(before.Pod, nic.Provider) {
-				continue
-			}
-			field := "metadata.ownerReferences"
-			if slices.Equal(was.pod.Metadata.Owners, c.pod.Metadata.Owners) {
-				field = "metadata.labels"
-			}
-			c.refuse(field, "have the owner make the pod anew", "NIC %s would be one of those that PortSecurityException %s is for, and that %s %s did not make it",
-				nic.Provider, e.Name, e.Owner.Kind, e.Owner.Name)
+	unknown := c.adoptedBeforeKnown(owner, was)
+	if c.becomesGateway(owner, was, unknown) {
+		return
+	}
+	exceptions := c.Inventory.Exceptions(c.Namespace.Name)
+	for i := range exceptions {
+		e := &exceptions[i]
+		if e.Owner == nil {
+			continue
+		}
+		if unknown {
+			c.refuse(
+				"metadata.ownerReferences",
+				"try again",
+				"%s %s is not known yet, and PortSecurityException %s may be for its pods",
+				owner.Kind,
+				owner.Name,
+				e.Name,
+			)
 			return
 		}
+		nic := slices.IndexFunc(c.nics, func(nic kubeovn.NIC) bool { return e.Providers.Pick(nic.Provider) })
+		if nic < 0 || !e.TargetsAny(c.query.Pod) || e.TargetsAny(was.query.Pod) {
+			continue
+		}
+		field := "metadata.ownerReferences"
+		if slices.Equal(was.pod.Metadata.Owners, c.pod.Metadata.Owners) {
+			field = "metadata.labels"
+		}
+		c.refuse(
+			field,
+			"have the owner make the pod anew",
+			"NIC %s would be one of those that PortSecurityException %s is for, and that %s %s did not make it",
+			c.nics[nic].Provider,
+			e.Name,
+			e.Owner.Kind,
+			e.Owner.Name,
+		)
+		return
 	}
 }
 
-// adoptedBeforeKnown tells that the pod comes to have a controlling owner of which the inventory has not heard, so that it cannot tell
-// what owns that one. ReplicationControllers are owned by nothing, and not followed.
+// becomesGateway refuses what makes the pod one of a gateway of Kube-OVN's that did not make it: repair leaves gateways
+// alone that ran before they had an exception, and a pod that was open before must not become one.
+func (c *check) becomesGateway(owner *policy.Owner, was *check, unknown bool) bool {
+	const field = "metadata.ownerReferences"
+	switch {
+	case unknown && c.Inventory.GatewayIn(c.Namespace.Name):
+		c.refuse(
+			field,
+			"try again",
+			"%s %s is not known yet, and may be that of a gateway of Kube-OVN's",
+			owner.Kind,
+			owner.Name,
+		)
+		return true
+	case ofGateway(c.query.Pod) && !ofGateway(was.query.Pod):
+		c.refuse(
+			field,
+			"have Kube-OVN make the gateway's pods",
+			"the pod would be one of a gateway of Kube-OVN's, and the gateway did not make it",
+		)
+		return true
+	}
+	return false
+}
+
+// ofGateway reports whether the pod is proved to be a gateway's.
+func ofGateway(p policy.Pod) bool {
+	return p.Gateway != "" ||
+		slices.ContainsFunc(p.Owners, func(o policy.Owner) bool { return kubeovn.IsGateway(o.APIVersion, o.Kind) })
+}
+
+// adoptedBeforeKnown reports whether the pod comes to have a controlling owner of which the inventory has not heard, so
+// that it cannot tell what owns that one. ReplicationControllers are owned by nothing, and not followed.
 func (c *check) adoptedBeforeKnown(owner *policy.Owner, was *check) bool {
 	if owner == nil || len(c.Inventory.Owners(owner)) > 0 {
 		return false
@@ -174,15 +287,28 @@ func (c *check) adoptedBeforeKnown(owner *policy.Owner, was *check) bool {
 	return known && owner.Kind != "ReplicationController" && (before == nil || *before != *owner)
 }
 
-// CheckBinding says why a Binding must not be applied to the pod: its annotations and labels are merged into those of the pod.
-func (v *View) CheckBinding(binding Metadata, pod *Pod) ([]Refusal, Verdict) {
+// CheckBinding says why a Binding must not be applied to the pod. Its annotations and labels are merged into those of
+// the pod, which gives bound.
+func (v *View) CheckBinding(pod, bound *ParsedPod) ([]Refusal, Verdict) {
+	verdict := v.newCheck(pod, true).verdict() // of the pod as it is: a Binding that is refused changes nothing
 	if pod.Spec.HostNetwork {
-		return nil, v.newCheck(pod, true).verdict()
+		return nil, verdict
 	}
+	refusals, _ := v.CheckUpdate(pod, bound)
+	return refusals, verdict
+}
+
+// bind returns the pod as a Binding leaves it.
+func bind(binding Metadata, pod *Pod) *Pod {
 	merged := *pod
-	merged.Metadata.Annotations, merged.Metadata.Labels = merge(pod.Metadata.Annotations, binding.Annotations), merge(pod.Metadata.Labels, binding.Labels)
-	refusals, _ := v.CheckUpdate(pod, &merged)
-	return refusals, v.newCheck(pod, true).verdict() // of the pod as it is: a Binding that is refused changes nothing
+	merged.Metadata.Annotations, merged.Metadata.Labels = merge(
+		pod.Metadata.Annotations,
+		binding.Annotations,
+	), merge(
+		pod.Metadata.Labels,
+		binding.Labels,
+	)
+	return &merged
 }
 
 func merge(base, over map[string]string) map[string]string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,20 +16,50 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/internal/multus"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// lookupTimeout bounds what one review may spend on asking the API server. It is shorter than the webhook's own timeout,
-// so that a slow lookup ends in the strict default and not in a failed call.
+// lookupTimeout bounds what one review may spend on asking the API server. It is shorter than the webhook's own
+// timeout, so that a slow lookup ends in the strict default and not in a failed call.
 const lookupTimeout = 1500 * time.Millisecond
+
+// reviewTimeout bounds one review as a whole. It is shorter than the webhook's own timeout, so that the author is told.
+const reviewTimeout = 2500 * time.Millisecond
+
+// timed is a World whose views end with the review.
+type timed struct {
+	World
+	done <-chan struct{}
+}
+
+// Look implements World.
+func (t timed) Look(ctx context.Context, namespace, user string, look func(*View)) {
+	t.World.Look(ctx, namespace, user, func(v *View) {
+		v.Done = t.done
+		look(v)
+	})
+}
+
+// outOfTime refuses what could not be judged in time.
+func outOfTime() (admission.Response, string) {
+	err := errors.New(
+		"ovnguard: there was no time left to judge this, and what is not judged is not let through; try again",
+	)
+	response := admission.Errored(http.StatusGatewayTimeout, err)
+	response.AuditAnnotations = Unjudged(err)
+	return response, ResultInvalid
+}
 
 // World is what reviews look at.
 type World interface {
-	// Look calls look with the cluster as it is now, for a request of the user in the namespace. The view must not be kept.
+	// Look calls look with the cluster as it is now, for a request of the user in the namespace. The view must not be
+	// kept.
 	Look(ctx context.Context, namespace, user string, look func(*View))
 	// Pod gives the pod as it is in the API server.
 	Pod(ctx context.Context, namespace, name string) (*Pod, error)
+	// Repaired gives the change of repair that has the ID and still stands, for an author who may take it back:
+	// ErrNoUndo for any other.
+	Repaired(ctx context.Context, id string) (Repaired, error)
 	// Definition gives the definition of a network as it is in the API server.
 	Definition(ctx context.Context, a kubeovn.Attachment) Definition
 }
@@ -51,60 +82,59 @@ type Handler struct {
 	review func(context.Context, World, admission.Request) (admission.Response, string)
 }
 
-// Handle answers one review. A review that is about something else, or whose object cannot be read, is refused: nothing is
-// ever allowed unchanged because it was not understood.
+// Handle answers one review. A review that is about something else, or whose object cannot be read, is refused: nothing
+// is ever allowed unchanged because it was not understood.
 func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.Response {
 	start := h.Now()
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	review, cancel := context.WithTimeout(ctx, reviewTimeout)
 	defer cancel()
-	response, result := h.review(ctx, h.World, req)
+	lookups, cancel := context.WithTimeout(review, lookupTimeout)
+	defer cancel()
+	response, result := h.review(lookups, timed{h.World, review.Done()}, req)
+	if review.Err() != nil { // what was judged may not be all
+		response, result = outOfTime()
+	}
 	h.Observe(result, h.Now().Sub(start))
 	return response
 }
 
-// MutatePods gives the webhook that makes new pods, and new NICs of running ones, inherit port security.
+// MutatePods returns the webhook that makes new pods, and new NICs of running ones, inherit port security.
 func MutatePods(world World, observe func(string, time.Duration), now func() time.Time) *Handler {
 	return &Handler{World: world, Observe: observe, Now: now, review: mutatePod}
 }
 
-// GuardPods gives the webhook that has the last word on pods, however they are made and changed.
+// GuardPods returns the webhook that has the last word on pods, however they are made and changed.
 func GuardPods(world World, observe func(string, time.Duration), now func() time.Time) *Handler {
 	return &Handler{World: world, Observe: observe, Now: now, review: guardPod}
 }
 
 func mutatePod(ctx context.Context, world World, req admission.Request) (admission.Response, string) {
-	if req.Operation != admissionv1.Create && req.Operation != admissionv1.Update || !isPod(req) || req.SubResource != "" {
+	if req.Operation != admissionv1.Create && req.Operation != admissionv1.Update || !isPod(req) ||
+		req.SubResource != "" {
 		return wrongReview("CREATE and UPDATE of pods", req)
 	}
-	p, err := decodePod(req.Object.Raw)
+	p, old, err := parsePods(req)
 	if err != nil {
 		return invalid(err)
-	}
-	var old *Pod
-	if req.Operation == admissionv1.Update {
-		if old, err = decodePod(req.OldObject.Raw); err != nil {
-			return invalid(err)
-		}
 	}
 	if p.Spec.HostNetwork {
 		return admission.Allowed("hostNetwork: the pod has no OVN port"), ResultUnchanged
 	}
-	if why := oversize(old, p); why != "" {
+	if why := p.Excess(old); why != "" {
 		return tooLarge(why)
 	}
 	var change Change
-	networks, unread := networksOf(req.Namespace, p)
 	world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
 		switch {
-		case unread != nil && v.tightestMode(p) == policy.Enforce:
-			change.Denials = []string{unread.String()} // which NICs there are to protect cannot be told
-		case old != nil && unread == nil:
-			change = v.ChangeNewNICs(old, p, nicsOf(networks))
+		case p.Unread != nil && v.tightestMode(p.Pod) == policy.Enforce:
+			change.Denials = []string{p.Unread.String()} // which NICs there are to protect cannot be told
+		case old != nil && p.Unread == nil:
+			change = v.ChangeNewNICs(old, p)
 		case old == nil:
-			change = v.ChangePod(p, nicsOf(networks))
+			change = v.ChangePod(p)
 		}
-		if unread != nil && len(change.Denials) == 0 { // the validating webhook warns of it, where the policy does
-			change.Violations = append(change.Violations, unread.String())
+		if p.Unread != nil && len(change.Denials) == 0 { // the validating webhook warns of it, where the policy does
+			change.Violations = append(change.Violations, p.Unread.String())
 		}
 		if len(change.Verdict.nics) == 0 { // none was looked at
 			change.Verdict = v.newCheck(p, old != nil).verdict()
@@ -114,7 +144,7 @@ func mutatePod(ctx context.Context, world World, req admission.Request) (admissi
 	result := ResultUnchanged
 	switch {
 	case len(change.Denials) > 0:
-		response, result = denied(change.Denials)
+		response, result = denied(few(change.Denials))
 	case change.Empty():
 		response = admission.Allowed("")
 	default:
@@ -127,38 +157,34 @@ func mutatePod(ctx context.Context, world World, req admission.Request) (admissi
 func guardPod(ctx context.Context, world World, req admission.Request) (admission.Response, string) {
 	var refusals []Refusal
 	var verdict Verdict
+	var warnings []string
+	var undo undoing
 	switch {
-	case req.Operation == admissionv1.Create && isPod(req) && req.SubResource == "":
-		p, err := decodePod(req.Object.Raw)
+	case isPod(req) && (req.SubResource == "" && req.Operation == admissionv1.Create ||
+		(req.SubResource == "" || req.SubResource == "status") && req.Operation == admissionv1.Update):
+		p, old, err := parsePods(req)
 		if err != nil {
 			return invalid(err)
 		}
-		if p.Spec.HostNetwork {
+		if cmp.Or(old, p).Spec.HostNetwork {
 			return admission.Allowed("hostNetwork: the pod has no OVN port"), ResultUnchanged
 		}
-		if why := oversize(nil, p); why != "" {
+		if why := p.Excess(old); why != "" {
 			return tooLarge(why)
 		}
-		lookAt(ctx, world, req, nil, p, func(v *View) {
-			refusals, verdict = v.CheckCreate(p)
-		})
-	case req.Operation == admissionv1.Update && isPod(req) && (req.SubResource == "" || req.SubResource == "status"):
-		p, err := decodePod(req.Object.Raw)
-		if err != nil {
-			return invalid(err)
-		}
-		old, err := decodePod(req.OldObject.Raw)
-		if err != nil {
-			return invalid(err)
-		}
-		if old.Spec.HostNetwork {
-			return admission.Allowed("hostNetwork: the pod has no OVN port"), ResultUnchanged
-		}
-		if why := oversize(old, p); why != "" {
-			return tooLarge(why)
+		warnings = p.ignored(old)
+		if undo.id = undoes(old, p); undo.id != "" {
+			undo.Repaired, undo.err = world.Repaired(ctx, undo.id)
 		}
 		lookAt(ctx, world, req, old, p, func(v *View) {
-			refusals, verdict = v.CheckUpdate(old, p)
+			if old == nil {
+				refusals, verdict = v.CheckCreate(v.mended(p))
+			} else {
+				v.Undo = undo
+				refusals, verdict = v.CheckUpdate(old, p)
+				undo = v.Undo
+			}
+			warnings = append(warnings, v.misspelt(p, old)...)
 		})
 	case req.Operation == admissionv1.Create && isBinding(req):
 		var binding struct {
@@ -170,30 +196,95 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 		if len(binding.Metadata.Annotations) == 0 && len(binding.Metadata.Labels) == 0 {
 			return admission.Allowed(""), ResultUnchanged
 		}
-		p, err := world.Pod(ctx, req.Namespace, cmp.Or(binding.Metadata.Name, req.Name))
+		pod, err := world.Pod(ctx, req.Namespace, cmp.Or(binding.Metadata.Name, req.Name))
 		if err != nil {
 			why := fmt.Errorf("the pod that is to be bound could not be read: %w; try again", err)
 			response, result := denied([]string{why.Error()})
 			response.AuditAnnotations = Unjudged(why)
 			return response, result
 		}
-		if why := Oversize(p.Metadata.Annotations, binding.Metadata.Annotations); why != "" {
+		p := ParsePod(req.Namespace, pod, nil)
+		bound := ParsePod(req.Namespace, bind(binding.Metadata, pod), p)
+		if why := bound.Excess(p); why != "" {
 			return tooLarge(why)
 		}
+		warnings = bound.ignored(p)
 		world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
-			refusals, verdict = v.CheckBinding(binding.Metadata, p)
+			refusals, verdict = v.CheckBinding(p, bound)
 		})
 	default:
 		return wrongReview("CREATE and UPDATE of pods, UPDATE of pods/status and CREATE of pods/binding", req)
 	}
-	return answer(refusals, verdict)
+	response, result := answer(refusals, verdict)
+	if undo.counted && response.Allowed {
+		response.AuditAnnotations[NoteUndo] = ShortNote(undo.id)
+	}
+	response.Warnings = append(warnings, response.Warnings...)
+	return response, result
+}
+
+// parsePods parses the pod of a review and, for an update, what it was before; nil otherwise.
+func parsePods(req admission.Request) (p, old *ParsedPod, err error) {
+	if req.Operation == admissionv1.Update {
+		before, err := decodePod(req.OldObject.Raw)
+		if err != nil {
+			return nil, nil, err
+		}
+		old = ParsePod(req.Namespace, before, nil)
+	}
+	now, err := decodePod(req.Object.Raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	return ParsePod(req.Namespace, now, old), old, nil
+}
+
+// ignored returns the warnings about annotations that are not looked at, of NICs that the pod does not have and those
+// that are not known, one of each kind at most, where there are some that were not there before; before is nil for a
+// new pod.
+func (p *ParsedPod) ignored(before *ParsedPod) []string {
+	var warnings []string
+	warn := func(all []string, why string) {
+		var first []string // of thousands, no more than are told are put in order and into words
+		count := 0
+		for _, key := range all {
+			if before != nil && before.value(key) == p.value(key) {
+				continue
+			}
+			count++
+			if at, _ := slices.BinarySearch(first, key); at < maxReasons {
+				first = slices.Insert(first, at, key)
+				first = first[:min(len(first), maxReasons)]
+			}
+		}
+		for i := range first {
+			first[i] = annotation(first[i])
+		}
+		if more := count - len(first); more > 0 {
+			first = append(first, fmt.Sprintf("and %d more", more))
+		}
+		if count > 0 {
+			warnings = append(warnings, shorten("ovnguard: "+strings.Join(first, ", ")+": "+why, maxWarning))
+		}
+	}
+	warn(
+		p.Ignored,
+		"the pod has no such NIC, so that this is not looked at until it gets one; check the spelling against "+
+			"annotation "+kubeovn.Networks,
+	)
+	warn(
+		p.Unknown,
+		"ovnguard does not know this key of Kube-OVN's form, and cannot say what it does to the port; check the "+
+			"spelling against docs/keys.md",
+	)
+	return warnings
 }
 
 // answer turns refusals into a response: those under a policy that enforces deny, those under one that warns warn.
 func answer(refusals []Refusal, verdict Verdict) (admission.Response, string) {
 	var denials, warnings, all []string
 	for _, r := range refusals {
-		all = append(all, r.String())
+		all = append(all, r.Note())
 		switch r.Mode {
 		case policy.Enforce:
 			denials = append(denials, r.String())
@@ -207,15 +298,7 @@ func answer(refusals []Refusal, verdict Verdict) (admission.Response, string) {
 		response, result = denied(denials)
 	}
 	response.AuditAnnotations = verdict.AuditAnnotations(all)
-	return response.WithWarnings(few(warnings)...), result
-}
-
-// oversize is Oversize of a pod that was another one before, or none.
-func oversize(old, p *Pod) string {
-	if old == nil {
-		return Oversize(nil, p.Metadata.Annotations)
-	}
-	return Oversize(old.Metadata.Annotations, p.Metadata.Annotations)
+	return response.WithWarnings(warnings...), result
 }
 
 // tooLarge refuses what is too large to be judged.
@@ -225,42 +308,25 @@ func tooLarge(why string) (admission.Response, string) {
 	return response, result
 }
 
-// networksOf gives what the pod asks for beside the default network; unread says why that cannot be told, or why it is not gone
-// through, and is nil where it can.
-func networksOf(namespace string, p *Pod) (networks multus.Networks, unread *Refusal) {
-	networks, err := multus.Parse(namespace, p.Metadata.Annotations)
-	if err != nil {
-		return multus.Networks{}, &Refusal{Field: "metadata.annotations", Why: err.Error(), Fix: `write it as Multus expects, for example "namespace/name"`}
-	}
-	if n := len(networks.All()); n > maxAttachments {
-		return multus.Networks{}, &Refusal{
-			Field: annotation(kubeovn.Networks), Why: fmt.Sprintf("the pod asks for %d networks, more than %d", n, maxAttachments), Fix: "ask for fewer",
-		}
-	}
-	return networks, nil
-}
-
-// nicsOf gives the NICs that a pod may have in OVN. Every attachment counts as one of OVN: what its definition says now can be
-// another thing when the pod starts.
-func nicsOf(n multus.Networks) []kubeovn.NIC {
-	return kubeovn.NICs(n.Default, n.Attachments, func(kubeovn.Attachment) kubeovn.AttachmentKind { return kubeovn.KindOVN })
-}
-
 func isPod(req admission.Request) bool {
 	return req.Resource.Group == corev1.GroupName && req.Resource.Resource == "pods"
 }
 
-// isBinding tells that the request binds a pod to a node, by the pod's subresource or by the older resource of its own.
+// isBinding reports whether the request binds a pod to a node, by the pod's subresource or by the older resource of its
+// own.
 func isBinding(req admission.Request) bool {
-	return isPod(req) && req.SubResource == "binding" || req.Resource.Group == corev1.GroupName && req.Resource.Resource == "bindings"
+	return isPod(req) && req.SubResource == "binding" ||
+		req.Resource.Group == corev1.GroupName && req.Resource.Resource == "bindings"
 }
 
 func wrongReview(want string, req admission.Request) (admission.Response, string) {
-	return invalid(fmt.Errorf("ovnguard: this webhook answers %s, not %s of %s", want, req.Operation, resourceName(req)))
+	return invalid(
+		fmt.Errorf("ovnguard: this webhook answers %s, not %s of %s", want, req.Operation, resourceName(req)),
+	)
 }
 
 func denied(reasons []string) (admission.Response, string) {
-	return admission.Denied("ovnguard: " + shorten(strings.Join(few(reasons), "; "), maxMessage)), ResultDenied
+	return admission.Denied("ovnguard: " + shorten(strings.Join(reasons, "; "), maxMessage)), ResultDenied
 }
 
 func invalid(err error) (admission.Response, string) {

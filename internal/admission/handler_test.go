@@ -31,11 +31,23 @@ func (w table) Look(_ context.Context, namespace, user string, look func(*View))
 	if ns.Annotations, ok = w.namespaces[namespace]; !ok {
 		ns.Err = errors.New("no answer")
 	}
-	look(&View{Accounts: DefaultAccounts(), User: user, Namespace: ns, Inventory: w.inventory, Now: time.Unix(1e9, 0)})
+	look(
+		&View{
+			Accounts:  DefaultAccounts(),
+			User:      user,
+			Namespace: ns,
+			Inventory: w.inventory.Snapshot(),
+			Now:       time.Unix(1e9, 0),
+		},
+	)
 }
 
 func (w table) Definition(context.Context, kubeovn.Attachment) Definition {
 	return Definition{Err: errors.New("no answer")}
+}
+
+func (w table) Repaired(context.Context, string) (Repaired, error) {
+	return Repaired{}, errors.New("no answer")
 }
 
 func (w table) Pod(_ context.Context, namespace, name string) (*Pod, error) {
@@ -97,39 +109,69 @@ func TestHandle(t *testing.T) {
 			want: map[string]any{path + "ovn.kubernetes.io~1port_security": "true"},
 		},
 		"open namespace": {
-			object: `{}`, change: func(r *admission.Request) { r.Namespace = "open" }, result: ResultPatched, allowed: true,
-			want: map[string]any{path + "ovn.kubernetes.io~1port_security": "false"},
+			object:  `{}`,
+			change:  func(r *admission.Request) { r.Namespace = "open" },
+			result:  ResultPatched,
+			allowed: true,
+			want:    map[string]any{path + "ovn.kubernetes.io~1port_security": "false"},
 		},
 		"attachments of whatever kind": {
-			object: `{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"nad1,macvlan,gone"}}}`, result: ResultPatched, allowed: true,
+			object:  `{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"nad1,macvlan,gone"}}}`,
+			result:  ResultPatched,
+			allowed: true,
 			want: map[string]any{
-				path + "ovn.kubernetes.io~1port_security":        "true",
-				path + "nad1.t.ovn.kubernetes.io~1port_security": "true", path + "macvlan.t.ovn.kubernetes.io~1port_security": "true",
-				path + "gone.t.ovn.kubernetes.io~1port_security": "true",
+				path + "ovn.kubernetes.io~1port_security":           "true",
+				path + "nad1.t.ovn.kubernetes.io~1port_security":    "true",
+				path + "macvlan.t.ovn.kubernetes.io~1port_security": "true",
+				path + "gone.t.ovn.kubernetes.io~1port_security":    "true",
 			},
 		},
-		"hostNetwork":                {object: `{"spec":{"hostNetwork":true}}`, result: ResultUnchanged, allowed: true},
-		"garbage value":              {object: `{"metadata":{"annotations":{"ovn.kubernetes.io/port_security":"ture"}}}`, result: ResultDenied},
-		"networks unreadable":        {object: `{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"[null]"}}}`, result: ResultDenied},
-		"not a pod":                  {object: `{"metadata":{"annotations":[]}}`, result: ResultInvalid},
-		"not JSON":                   {object: `pod`, result: ResultInvalid},
-		"delete":                     {object: `{}`, change: func(r *admission.Request) { r.Operation = admissionv1.Delete }, result: ResultInvalid},
-		"update without what it was": {object: `{}`, change: func(r *admission.Request) { r.Operation = admissionv1.Update }, result: ResultInvalid},
+		"hostNetwork": {object: `{"spec":{"hostNetwork":true}}`, result: ResultUnchanged, allowed: true},
+		"garbage value": {
+			object: `{"metadata":{"annotations":{"ovn.kubernetes.io/port_security":"ture"}}}`,
+			result: ResultDenied,
+		},
+		"networks unreadable": {
+			object: `{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"[null]"}}}`,
+			result: ResultDenied,
+		},
+		"not a pod": {object: `{"metadata":{"annotations":[]}}`, result: ResultInvalid},
+		"not JSON":  {object: `pod`, result: ResultInvalid},
+		"delete": {
+			object: `{}`,
+			change: func(r *admission.Request) { r.Operation = admissionv1.Delete },
+			result: ResultInvalid,
+		},
+		"update without what it was": {
+			object: `{}`,
+			change: func(r *admission.Request) { r.Operation = admissionv1.Update },
+			result: ResultInvalid,
+		},
 		"further network of a running pod": {
 			object: `{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"nad1,nad2","nad1.t.ovn.kubernetes.io/port_security":"false"}}}`,
 			change: func(r *admission.Request) {
-				r.Operation, r.OldObject.Raw = admissionv1.Update, []byte(`{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"nad1"}}}`)
+				r.Operation, r.OldObject.Raw = admissionv1.Update, []byte(
+					`{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"nad1"}}}`,
+				)
 			},
-			result: ResultPatched, allowed: true, want: map[string]any{path + "nad2.t.ovn.kubernetes.io~1port_security": "true"},
+			result:  ResultPatched,
+			allowed: true,
+			want:    map[string]any{path + "nad2.t.ovn.kubernetes.io~1port_security": "true"},
 		},
 		"same networks of a running pod": {
 			object: `{"metadata":{"labels":{"a":"b"}}}`, result: ResultUnchanged, allowed: true,
 			change: func(r *admission.Request) { r.Operation, r.OldObject.Raw = admissionv1.Update, []byte(`{}`) },
 		},
 		"another resource": {
-			object: `{}`, change: func(r *admission.Request) { r.Resource.Resource = "namespaces" }, result: ResultInvalid,
+			object: `{}`,
+			change: func(r *admission.Request) { r.Resource.Resource = "namespaces" },
+			result: ResultInvalid,
 		},
-		"subresource": {object: `{}`, change: func(r *admission.Request) { r.SubResource = "binding" }, result: ResultInvalid},
+		"subresource": {
+			object: `{}`,
+			change: func(r *admission.Request) { r.SubResource = "binding" },
+			result: ResultInvalid,
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -168,14 +210,20 @@ func TestHandleRefusalIsNotRetried(t *testing.T) {
 }
 
 func FuzzHandle(f *testing.F) {
-	f.Add(`{"metadata":{"annotations":{"ovn.kubernetes.io/port_security":"True","k8s.v1.cni.cncf.io/networks":"nad1"}}}`)
+	f.Add(
+		`{"metadata":{"annotations":{"ovn.kubernetes.io/port_security":"True","k8s.v1.cni.cncf.io/networks":"nad1"}}}`,
+	)
 	f.Add(`{"spec":{"hostNetwork":true}}`)
 	f.Add(`null`)
 	f.Fuzz(func(t *testing.T, object string) {
 		r, result := review(t, object, nil)
 		if r.Allowed && result == ResultUnchanged {
 			var p Pod
-			if err := json.Unmarshal([]byte(object), &p); err != nil || (!p.Spec.HostNetwork && p.Metadata.Annotations[policy.RecordAnnotation] == "") {
+			if err := json.Unmarshal(
+				[]byte(object),
+				&p,
+			); err != nil ||
+				(!p.Spec.HostNetwork && p.Metadata.Annotations[policy.RecordAnnotation] == "") {
 				t.Errorf("%s was allowed unchanged", object)
 			}
 		}

@@ -7,14 +7,18 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Each refusal says what was refused, the rule, who may allow it or what to write instead, and where it takes one, the command or object
-// that would.
+// Each refusal says what was refused, the rule, who may allow it or what to write instead, and where it takes one, the
+// command or object that would.
 func TestRefusalsTeach(t *testing.T) {
 	plain := running()
 	owned := pod(ps, "true")
-	owned.Metadata.Owners = []OwnerReference{{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db", UID: "u", Controller: true}}
+	owned.Metadata.Owners = []OwnerReference{
+		{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db", UID: "u", Controller: true},
+	}
 	launcher := pod(ps, "true")
-	launcher.Metadata.Owners = []OwnerReference{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "vm1", UID: "u", Controller: true}}
+	launcher.Metadata.Owners = []OwnerReference{
+		{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "vm1", UID: "u", Controller: true},
+	}
 	dotted := pod(ps, "true")
 	dotted.Metadata.Name = "victim.u.nad.n.ovn"
 	router := func(keyValues ...string) Pod {
@@ -30,29 +34,213 @@ func TestRefusalsTeach(t *testing.T) {
 		// what was refused, the rule, who may allow it or what to write, and the command or object
 		field, rule, who, how string
 	}{
-		"unprotected":           {strict(), pod(ps, "false"), nil, ps, "asks for strict", "ovnguard-exception-author", "PortSecurityException in namespace t"},
-		"forwarding":            {strict(), pod(ps, "true", l2, "true"), nil, l2, "forbids layer-2 forwarding", "ovnguard-exception-author", "layer2Forward: Allow"},
-		"an address":            {strict(), pod(ps, "true", vips, "10.16.0.5"), nil, vips, "no exception grants it", "ovnguard-exception-author", "Vip whose spec.namespace is t"},
-		"another's Vip":         {strict(), pod(ps, "true", "ovn.kubernetes.io/vip", "foreign"), nil, "ovn.kubernetes.io/vip", "has no such Vip", "spec.namespace is t", "kubectl create"},
-		"external, default":     {strict(), pod(ps, "true", "ovn.kubernetes.io/eip", "203.0.113.7"), nil, "eip", "does not let pods", "an administrator", "spec.externalAddresses: Allow"},
-		"external, by a policy": {strict().policy(func(*policy.Policy) {}), pod(ps, "true", "ovn.kubernetes.io/snat", "203.0.113.7"), nil, "snat", "PortSecurityPolicy test", "an administrator", "kubectl patch portsecuritypolicy test"},
-		"security groups":       {strict().exception(func(*policy.Exception) {}), router(ps, "true", groups, "g"), nil, groups, "more than its own addresses", "another port", "NetworkPolicy"},
-		"another's subnet":      {strict(), pod(ps, "true", lsp, "theirs"), nil, lsp, "for other namespaces", "whoever may edit it", "kubectl patch subnet theirs"},
-		"another's pool":        {strict(), pod(ps, "true", "ovn.kubernetes.io/ip_pool", "their-pool"), nil, "ip_pool", "for other namespaces", "whoever may edit it", "kubectl patch ippool their-pool"},
-		"no such subnet":        {strict(), pod(ps, "true", lsp, "nowhere"), nil, lsp, "there is no subnet", "make it first", "name a subnet"},
-		"another's address":     {strict(), pod(ps, "true", ip, "10.16.0.5"), nil, ip, "is that of port victim.u", "leave it to Kube-OVN", "choose another address"},
-		"another's MAC":         {strict(), pod(ps, "true", hw, "0a:00:00:00:00:05"), nil, hw, "is that of port victim.u", "leave it to Kube-OVN", "choose another MAC"},
-		"a MAC with dashes":     {strict(), pod(ps, "true", hw, "0a-00-00-00-00-01"), nil, hw, "check nothing", "leave it to Kube-OVN", "0a:58:0a:10:00:07"},
-		"Kube-OVN's own":        {strict(), pod(ps, "true", "ovn.kubernetes.io/allocated", "true"), nil, "allocated", "believes it", "Kube-OVN writes this itself", "leave it out"},
-		"KubeVirt's own":        {strict(), pod(ps, "true", "kubevirt.io/migrationJobName", "x"), nil, "migrationJobName", "addresses that others have", "KubeVirt's accounts", "leave it out"},
-		"another's workload":    {strict(), owned, nil, "metadata.ownerReferences", "has what is granted", "the account of its controller", "leave the owner out"},
-		"another's machine":     {strict(), launcher, nil, "metadata.ownerReferences", "takes that machine's port", "KubeVirt's accounts", "leave the owner out"},
-		"a name with dots":      {strict(), dotted, nil, "metadata.name", "would be named", "Kube-OVN would take", "a name without dots"},
-		"an address later":      {strict(), running(ip, "0.0.0.0/0"), &plain, ip, "reads this again", "only its own accounts", "make the pod anew"},
-		"networks later":        {strict(), running(networks, "t/blue"), &plain, networks, "fixed when it is made", "", "make the pod anew"},
-		"protection later":      {strict(), without(running(), ps), &plain, ps, "asks for strict", "ovnguard-exception-author", `write "true"`},
-		"a network outside OVN": {strict().policy(func(p *policy.Policy) { p.ForbidsOthers = true }), pod(ps, "true", "n.t.ovn.kubernetes.io/port_security", "true", networks, "n"), nil, networks, "PortSecurityPolicy test forbids", "an administrator", "kubectl patch portsecuritypolicy test"},
-		"a label later":         {strict().exception(func(*policy.Exception) {}), router(ps, "true", networks, ""), new(pod(ps, "true")), "metadata.labels", "would become looser", "have the exception name", "make the pod anew"},
+		"unprotected": {
+			strict(),
+			pod(ps, "false"),
+			nil,
+			ps,
+			"asks for strict",
+			"ovnguard-exception-author",
+			"PortSecurityException in namespace t",
+		},
+		"forwarding": {
+			strict(),
+			pod(ps, "true", l2, "true"),
+			nil,
+			l2,
+			"forbids layer-2 forwarding",
+			"ovnguard-exception-author",
+			"layer2Forward: Allow",
+		},
+		"an address": {
+			strict(),
+			pod(ps, "true", vips, "10.16.0.5"),
+			nil,
+			vips,
+			"no exception grants it",
+			"ovnguard-exception-author",
+			"Vip whose spec.namespace is t",
+		},
+		"another's Vip": {
+			strict(),
+			pod(ps, "true", "ovn.kubernetes.io/vip", "foreign"),
+			nil,
+			"ovn.kubernetes.io/vip",
+			"has no such Vip",
+			"spec.namespace is t",
+			"kubectl create",
+		},
+		"external, default": {
+			strict(),
+			pod(ps, "true", "ovn.kubernetes.io/eip", "203.0.113.7"),
+			nil,
+			"eip",
+			"does not let pods",
+			"an administrator",
+			"spec.externalAddresses",
+		},
+		"external, by a policy": {
+			strict().policy(func(*policy.Policy) {}),
+			pod(ps, "true", "ovn.kubernetes.io/snat", "203.0.113.7"),
+			nil,
+			"snat",
+			"PortSecurityPolicy test",
+			"an administrator",
+			"spec.externalAddresses",
+		},
+		"security groups": {
+			strict().exception(func(*policy.Exception) {}),
+			router(ps, "true", groups, "g"),
+			nil,
+			groups,
+			"more than its own addresses",
+			"another port",
+			"NetworkPolicy",
+		},
+		"another's subnet": {
+			strict(),
+			pod(ps, "true", lsp, "theirs"),
+			nil,
+			lsp,
+			"for other namespaces",
+			"whoever may edit it",
+			"kubectl patch subnet theirs",
+		},
+		"another's pool": {
+			strict(),
+			pod(ps, "true", "ovn.kubernetes.io/ip_pool", "their-pool"),
+			nil,
+			"ip_pool",
+			"for other namespaces",
+			"whoever may edit it",
+			"kubectl patch ippool their-pool",
+		},
+		"no such subnet": {
+			strict(),
+			pod(ps, "true", lsp, "nowhere"),
+			nil,
+			lsp,
+			"there is no subnet",
+			"make it first",
+			"name a subnet",
+		},
+		"another's address": {
+			strict(),
+			pod(ps, "true", ip, "10.16.0.5"),
+			nil,
+			ip,
+			"is taken",
+			"leave it to Kube-OVN",
+			"choose another address",
+		},
+		"another's MAC": {
+			strict(),
+			pod(ps, "true", hw, "0a:00:00:00:00:05"),
+			nil,
+			hw,
+			"00:05 is taken",
+			"leave it to Kube-OVN",
+			"choose another MAC",
+		},
+		"a MAC with dashes": {
+			strict(),
+			pod(ps, "true", hw, "0a-00-00-00-00-01"),
+			nil,
+			hw,
+			"check nothing",
+			"leave it to Kube-OVN",
+			"0a:58:0a:10:00:07",
+		},
+		"Kube-OVN's own": {
+			strict(),
+			pod(ps, "true", "ovn.kubernetes.io/allocated", "true"),
+			nil,
+			"allocated",
+			"believes it",
+			"Kube-OVN writes this itself",
+			"leave it out",
+		},
+		"KubeVirt's own": {
+			strict(),
+			pod(ps, "true", "kubevirt.io/migrationJobName", "x"),
+			nil,
+			"migrationJobName",
+			"addresses that others have",
+			"KubeVirt's accounts",
+			"leave it out",
+		},
+		"another's workload": {
+			strict(),
+			owned,
+			nil,
+			"metadata.ownerReferences",
+			"has what is granted",
+			"the account of its controller",
+			"leave the owner out",
+		},
+		"another's machine": {
+			strict(),
+			launcher,
+			nil,
+			"metadata.ownerReferences",
+			"takes that machine's port",
+			"KubeVirt's accounts",
+			"leave the owner out",
+		},
+		"a name with dots": {
+			strict(),
+			dotted,
+			nil,
+			"metadata.name",
+			"would be named",
+			"Kube-OVN would take",
+			"a name without dots",
+		},
+		"an address later": {
+			strict(),
+			running(ip, "0.0.0.0/0"),
+			&plain,
+			ip,
+			"reads this again",
+			"only its own accounts",
+			"make the pod anew",
+		},
+		"networks later": {
+			strict(),
+			running(networks, "t/blue"),
+			&plain,
+			networks,
+			"fixed when it is made",
+			"",
+			"make the pod anew",
+		},
+		"protection later": {
+			strict(),
+			without(running(), ps),
+			&plain,
+			ps,
+			"asks for strict",
+			"ovnguard-exception-author",
+			`write "true"`,
+		},
+		"a network outside OVN": {
+			strict().policy(func(p *policy.Policy) { p.ForbidsOthers = true }),
+			pod(ps, "true", "n.t.ovn.kubernetes.io/port_security", "true", networks, "n"),
+			nil,
+			networks,
+			"PortSecurityPolicy test forbids",
+			"an administrator",
+			"spec.otherNetworks",
+		},
+		"a label later": {
+			strict().exception(func(*policy.Exception) {}),
+			router(ps, "true", networks, ""),
+			new(pod(ps, "true")),
+			"metadata.labels",
+			"would become looser",
+			"have the exception name",
+			"make the pod anew",
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -65,7 +253,11 @@ func TestRefusalsTeach(t *testing.T) {
 			if refused == "" {
 				t.Fatal("allowed")
 			}
-			for what, words := range map[string]string{"what was refused": c.field, "the rule": c.rule, "who may allow it": c.who, "what would": c.how} {
+			if strings.Contains(refused, "portsecuritypolicy ") {
+				t.Errorf("it gives whoever makes pods a command that changes policy:\n%s", refused)
+			}
+			for what, words := range map[string]string{"what was refused": c.field, "the rule": c.rule, "who may " +
+				"allow it": c.who, "what would": c.how} {
 				if !strings.Contains(refused, words) {
 					t.Errorf("it does not say %s (%q):\n%s", what, words, refused)
 				}

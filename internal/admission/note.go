@@ -14,14 +14,18 @@ const (
 	NotePolicy = "policy"
 	// NoteDecision is what was decided by it, for each NIC where that differs.
 	NoteDecision = "decision"
-	// NoteViolation is what speaks against the request, whether or not that refused it; it is left out where nothing does.
+	// NoteViolation is what speaks against the request, whether or not that refused it; it is left out where nothing
+	// does.
 	NoteViolation = "violation"
+	// NoteUndo is the change of repair that is taken back by the request; it is left out where none is.
+	NoteUndo = "undo"
 )
 
 // notKnown is the decision of a review that could not be judged.
 const notKnown = "unknown"
 
-// noteLimit bounds a note, in bytes: what speaks against a request quotes it, and authors of requests can write long values.
+// noteLimit bounds a note, in bytes: what speaks against a request quotes it, and authors of requests can write long
+// values.
 const noteLimit = 2048
 
 // Verdict is what was decided for the NICs of a pod, for the audit log.
@@ -36,7 +40,7 @@ func (v *Verdict) add(nic kubeovn.Provider, d policy.Decision) {
 	v.levels = append(v.levels, d.Level.String())
 }
 
-// verdict gives what was decided for the NICs of the pod: for the default one, where its networks cannot be told.
+// verdict returns what was decided for the NICs of the pod: for the default one, where its networks cannot be told.
 func (c *check) verdict() Verdict {
 	var out Verdict
 	for _, nic := range c.nics {
@@ -45,7 +49,8 @@ func (c *check) verdict() Verdict {
 	return out
 }
 
-// AuditAnnotations are what the API server's audit log keeps of a review: the policy, the decision and what is against them.
+// AuditAnnotations are what the API server's audit log keeps of a review: the policy, the decision and what is against
+// them.
 func (v *Verdict) AuditAnnotations(violations []string) map[string]string {
 	out := map[string]string{NotePolicy: v.each(v.policies), NoteDecision: v.each(v.levels)}
 	if len(violations) > 0 {
@@ -54,7 +59,7 @@ func (v *Verdict) AuditAnnotations(violations []string) map[string]string {
 	return out
 }
 
-// each gives what all NICs have once, and else what each has, as in "ovn=strict, blue.nics.ovn=open".
+// each returns what all NICs have once, and else what each has, as in "ovn=strict, blue.nics.ovn=open".
 func (v *Verdict) each(values []string) string {
 	if distinct := slices.Compact(slices.Clone(values)); len(distinct) == 1 {
 		return distinct[0]

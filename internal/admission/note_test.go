@@ -11,7 +11,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// The audit log says of every review of a pod which policy it falls under, what was decided and what speaks against it, in every mode.
+// The audit log says of every review of a pod which policy it falls under, what was decided and what speaks against it,
+// in every mode.
 func TestEveryReviewOfAPodIsNoted(t *testing.T) {
 	type maker = func(World, func(string, time.Duration), func() time.Time) *Handler
 	mutating, guarding := MutatePods, GuardPods
@@ -24,15 +25,52 @@ func TestEveryReviewOfAPodIsNoted(t *testing.T) {
 		old        *Pod
 		violations []string
 	}{
-		"new":                         {make: mutating, operation: admissionv1.Create, object: pod()},
-		"new, looked at last":         {make: guarding, operation: admissionv1.Create, object: pod(ps, "true")},
-		"asks to be open":             {make: mutating, operation: admissionv1.Create, object: pod(ps, "false"), violations: []string{ps}},
-		"asks for forwarding":         {make: guarding, operation: admissionv1.Create, object: pod(l2, "true", ps, "true"), violations: []string{l2}},
-		"takes an address":            {make: guarding, operation: admissionv1.Create, object: pod(ps, "true", vips, "10.16.0.5"), violations: []string{vips}},
-		"networks that are garbage":   {make: mutating, operation: admissionv1.Create, object: pod(networks, "["), violations: []string{"networks"}},
-		"no NIC of the default":       {make: mutating, operation: admissionv1.Create, object: pod(networks, "n/nad,n/other", "v1.multus-cni.io/default-network", "n/third")},
-		"takes an address later":      {make: guarding, operation: admissionv1.Update, object: granted, old: new(pod()), violations: []string{vips}},
-		"in its status":               {make: guarding, operation: admissionv1.Update, sub: "status", object: granted, old: new(pod()), violations: []string{vips}},
+		"new":                 {make: mutating, operation: admissionv1.Create, object: pod()},
+		"new, looked at last": {make: guarding, operation: admissionv1.Create, object: pod(ps, "true")},
+		"asks to be open": {
+			make:       mutating,
+			operation:  admissionv1.Create,
+			object:     pod(ps, "false"),
+			violations: []string{ps},
+		},
+		"asks for forwarding": {
+			make:       mutating,
+			operation:  admissionv1.Create,
+			object:     pod(l2, "true", ps, "true"),
+			violations: []string{l2},
+		},
+		"takes an address": {
+			make:       guarding,
+			operation:  admissionv1.Create,
+			object:     pod(ps, "true", vips, "10.16.0.5"),
+			violations: []string{vips},
+		},
+		"networks that are garbage": {
+			make:       mutating,
+			operation:  admissionv1.Create,
+			object:     pod(networks, "["),
+			violations: []string{"networks"},
+		},
+		"no NIC of the default": {
+			make:      mutating,
+			operation: admissionv1.Create,
+			object:    pod(networks, "n/nad,n/other", "v1.multus-cni.io/default-network", "n/third"),
+		},
+		"takes an address later": {
+			make:       guarding,
+			operation:  admissionv1.Update,
+			object:     granted,
+			old:        new(pod()),
+			violations: []string{vips},
+		},
+		"in its status": {
+			make:       guarding,
+			operation:  admissionv1.Update,
+			sub:        "status",
+			object:     granted,
+			old:        new(pod()),
+			violations: []string{vips},
+		},
 		"the same networks as before": {make: mutating, operation: admissionv1.Update, object: pod(), old: new(pod())},
 	}
 	for name, c := range cases {
@@ -61,8 +99,8 @@ func TestEveryReviewOfAPodIsNoted(t *testing.T) {
 	}
 }
 
-// What is decided for each NIC is noted where it is not the same for all: a NIC that another policy leaves open would be hidden behind
-// that of the default network.
+// What is decided for each NIC is noted where it is not the same for all: a NIC that another policy leaves open would
+// be hidden behind that of the default network.
 func TestEachNICIsNoted(t *testing.T) {
 	s := newScene()
 	s.inventory.SetPolicy(policy.Policy{Name: "blue", Level: policy.Open, Providers: policy.Providers{"blue.t.ovn"}})
@@ -71,7 +109,9 @@ func TestEachNICIsNoted(t *testing.T) {
 		{"green", "the built-in default", "strict"},
 		{"blue", "ovn=the built-in default, blue.t.ovn=PortSecurityPolicy blue", "ovn=strict, blue.t.ovn=open"},
 	} {
-		for name, answers := range map[string]func(World, func(string, time.Duration), func() time.Time) *Handler{"mutating": MutatePods, "guarding": GuardPods} {
+		for name, answers := range map[string]func(World, func(string, time.Duration), func() time.Time) *Handler{
+			"mutating": MutatePods, "guarding": GuardPods,
+		} {
 			req := request(tenant, admissionv1.Create, "")
 			req.Object = raw(t, new(pod(networks, c.networks)))
 			got := ask(t, s, answers, req).AuditAnnotations
@@ -83,7 +123,13 @@ func TestEachNICIsNoted(t *testing.T) {
 	// One that is plugged in later is what the review is about.
 	req := request(virtualize, admissionv1.Update, "")
 	req.OldObject, req.Object = raw(t, new(pod())), raw(t, new(pod(networks, "blue")))
-	if got := ask(t, s, MutatePods, req).AuditAnnotations; got[NotePolicy] != "PortSecurityPolicy blue" || got[NoteDecision] != "open" {
+	if got := ask(
+		t,
+		s,
+		MutatePods,
+		req,
+	).AuditAnnotations; got[NotePolicy] != "PortSecurityPolicy blue" ||
+		got[NoteDecision] != "open" {
 		t.Errorf("plugged in: noted %q", got)
 	}
 }
@@ -92,7 +138,9 @@ func TestEachNICIsNoted(t *testing.T) {
 func TestWhatCannotBeJudgedIsNoted(t *testing.T) {
 	req := request(tenant, admissionv1.Create, "")
 	req.Object.Raw = []byte("[]")
-	for _, answers := range []func(World, func(string, time.Duration), func() time.Time) *Handler{MutatePods, GuardPods} {
+	for _, answers := range []func(World, func(string, time.Duration), func() time.Time) *Handler{
+		MutatePods, GuardPods,
+	} {
 		r := ask(t, newScene(), answers, req)
 		if r.Allowed || r.AuditAnnotations[NoteDecision] != notKnown || r.AuditAnnotations[NoteViolation] == "" {
 			t.Errorf("%+v", r)

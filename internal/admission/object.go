@@ -9,8 +9,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Pod is what a review reads of a Pod. Decoding no more than this keeps reviews cheap and indifferent to fields that this
-// program does not know.
+// Pod is what a review reads of a Pod. Decoding no more than this keeps reviews cheap and indifferent to fields that
+// this program does not know.
 type Pod struct {
 	Metadata Metadata `json:"metadata"`
 	Spec     struct {
@@ -21,6 +21,7 @@ type Pod struct {
 // Metadata is what a review reads of an object's metadata.
 type Metadata struct {
 	Name        string            `json:"name"`
+	UID         string            `json:"uid"`
 	Labels      map[string]string `json:"labels"`
 	Annotations map[string]string `json:"annotations"`
 	Owners      []OwnerReference  `json:"ownerReferences"`
@@ -47,7 +48,7 @@ func decodePod(raw []byte) (*Pod, error) {
 	return p, nil
 }
 
-// controller gives the owner that the pod says controls it; nil where it names none.
+// controller returns the owner that the pod says controls it; nil where it names none.
 func (m *Metadata) controller() *policy.Owner {
 	for _, o := range m.Owners {
 		if o.Controller {

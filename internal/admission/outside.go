@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/internal/multus"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // Definition is what a NetworkAttachmentDefinition says now.
@@ -21,9 +21,9 @@ type Definition struct {
 	Err error
 }
 
-// lookAt has judge look at what becomes of a pod; old is nil for a new one. Where policy wants its networks to be of OVN, the view has
-// what their definitions say now: a cache may still have one that somebody has just deleted.
-func lookAt(ctx context.Context, world World, req admission.Request, old, p *Pod, judge func(*View)) {
+// lookAt has judge look at what becomes of a pod; old is nil for a new one. Where policy wants its networks to be of
+// OVN, the view has what their definitions say now: a cache may still have one that somebody has just deleted.
+func lookAt(ctx context.Context, world World, req admission.Request, old, p *ParsedPod, judge func(*View)) {
 	var ask []kubeovn.Attachment
 	look := func(judge func(*View)) { world.Look(ctx, req.Namespace, req.UserInfo.Username, judge) }
 	look(func(v *View) {
@@ -46,21 +46,25 @@ func lookAt(ctx context.Context, world World, req admission.Request, old, p *Pod
 	})
 }
 
-// mustBeOVN gives the networks, without their interfaces, that a pod newly asks for and that policy wants to be of OVN.
-func (v *View) mustBeOVN(old, p *Pod) []kubeovn.Attachment {
-	networks, err := multus.Parse(v.Namespace.Name, p.Metadata.Annotations)
-	all := networks.All()
-	if err != nil || len(all) == 0 || len(all) > maxAttachments {
+// mustBeOVN returns the networks, without their interfaces, that a pod newly asks for and that policy wants to be of
+// OVN.
+func (v *View) mustBeOVN(old, p *ParsedPod) []kubeovn.Attachment {
+	all := p.Networks.All()
+	if len(all) == 0 {
 		return nil // there is none, or it is refused without asking
 	}
 	var before []kubeovn.Attachment
 	if old != nil {
-		networks, _ := multus.Parse(v.Namespace.Name, old.Metadata.Annotations)
-		before = networks.All()
+		before = old.Networks.All()
 	}
+	if !slices.ContainsFunc(v.Inventory.Policies(), func(p policy.Policy) bool { return p.ForbidsOthers }) {
+		return nil
+	}
+	g := v.grounds(p, old != nil)
 	var out []kubeovn.Attachment
 	for _, a := range all {
-		if !slices.Contains(before, a) && v.decide(p, kubeovn.AttachmentProvider(a.Namespace, a.Name), old != nil).ForbidsOthers() {
+		if !slices.Contains(before, a) &&
+			policy.ForbidsOthers(v.Inventory.On(g.query, g.facts, kubeovn.AttachmentProvider(a.Namespace, a.Name))) {
 			a.Interface = ""
 			out = append(out, a)
 		}
@@ -86,23 +90,38 @@ func (c *check) onOVN(a kubeovn.Attachment) {
 	c.about(provider)
 	field := annotation(c.networkKey(a))
 	if c.Namespace.Err != nil {
-		c.refuse(field, "try again", "network %s/%s %s, and namespace %s could not be read, so that each policy with otherNetworks: Forbid may be for it: %v",
-			a.Namespace, a.Name, why, c.Namespace.Name, c.Namespace.Err)
+		c.refuse(
+			field,
+			"try again",
+			"network %s/%s %s, and namespace %s could not be read, so that each policy with otherNetworks: Forbid "+
+				"may be for it: %v",
+			a.Namespace,
+			a.Name,
+			why,
+			c.Namespace.Name,
+			c.Namespace.Err,
+		)
 		return
 	}
 	who, how := Forbidders(d.OthersForbiddenBy)
-	c.refuse(field, fix+"ask for a network of OVN; "+how,
-		"network %s/%s %s, and %s forbids NICs outside OVN, where port security holds nothing", a.Namespace, a.Name, why, who)
+	c.refuse(
+		field,
+		fix+"ask for a network of OVN, "+how,
+		"network %s/%s %s, and %s forbids NICs outside OVN, where port security holds nothing",
+		a.Namespace,
+		a.Name,
+		why,
+		who,
+	)
 }
 
-// Forbidders names policies that forbid NICs outside OVN, and says who can change that, and how.
+// Forbidders names policies that forbid NICs outside OVN, and says who can change that.
 func Forbidders(policies []string) (who, how string) {
-	var titles, commands []string
-	for _, name := range policies {
-		titles = append(titles, PolicyTitle(name))
-		commands = append(commands, fmt.Sprintf(`kubectl patch portsecuritypolicy %s --type=merge -p '{"spec":{"otherNetworks":"Allow"}}'`, name))
+	titles := make([]string, len(policies))
+	for i, name := range policies {
+		titles[i] = PolicyTitle(name)
 	}
-	return strings.Join(titles, " and "), "an administrator can allow them by: " + strings.Join(commands, " && ")
+	return strings.Join(titles, " and "), "or ask an administrator, who decides that by spec.otherNetworks of a policy"
 }
 
 // offOVN says why a network is, or may be, none of OVN, or "", and the beginning of what helps.
@@ -114,7 +133,10 @@ func (c *check) offOVN(a kubeovn.Attachment) (why, fix string) {
 	}
 	switch {
 	case definition.Err != nil:
-		return fmt.Sprintf("has a NetworkAttachmentDefinition that could not be read (%v)", definition.Err), "try again, or "
+		return fmt.Sprintf(
+			"has a NetworkAttachmentDefinition that could not be read (%v)",
+			definition.Err,
+		), "try again, or "
 	case !definition.Found:
 		return "has no NetworkAttachmentDefinition", "make that first, or "
 	}
@@ -123,14 +145,16 @@ func (c *check) offOVN(a kubeovn.Attachment) (why, fix string) {
 	case kubeovn.KindForeign:
 		return "is not of OVN, since nothing in the spec.config of its NetworkAttachmentDefinition has type kube-ovn", ""
 	case kubeovn.KindMixed:
-		return "may make a NIC outside OVN beside its own, since the spec.config of its NetworkAttachmentDefinition calls other plugins than kube-ovn, or can be read in two ways", ""
+		return "may make a NIC outside OVN beside its own, since the spec.config of its NetworkAttachmentDefinition " +
+			"calls other plugins than kube-ovn, or can be read in two ways", ""
 	case kubeovn.KindUnknown:
-		return "is of a kind that cannot be told, since the spec.config of its NetworkAttachmentDefinition is empty or no CNI configuration", ""
+		return "is of a kind that cannot be told, since the spec.config of its NetworkAttachmentDefinition is empty " +
+			"or no CNI configuration", ""
 	}
 	return "", ""
 }
 
-// networkKey gives the annotation that names a network.
+// networkKey returns the annotation that names a network.
 func (c *check) networkKey(a kubeovn.Attachment) string {
 	if c.networks.Default != nil && *c.networks.Default == a {
 		return kubeovn.DefaultNetwork

@@ -13,10 +13,10 @@ const annotationsPath = "/metadata/annotations"
 // pointerEscape escapes a key for use in a JSON pointer (RFC 6901, section 3).
 var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
 
-// AnnotationPath gives the JSON pointer of an annotation in an object.
+// AnnotationPath returns the JSON pointer of an annotation in an object.
 func AnnotationPath(key string) string { return annotationsPath + "/" + pointerEscape.Replace(key) }
 
-// Patch gives the change as JSON Patch operations (RFC 6902) for an object whose annotations are as given. It names
+// Patch returns the change as JSON Patch operations (RFC 6902) for an object whose annotations are as given. It names
 // only the annotations that change, so that whatever else the object holds, known to this program or not, is left as it
 // was.
 func (c Change) Patch(annotations map[string]string) []jsonpatch.Operation {

@@ -7,9 +7,9 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/internal/multus"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -21,7 +21,8 @@ type Change struct {
 	Remove []string
 	// Warnings are sentences for the author of the request.
 	Warnings []string
-	// Denials are the reasons to refuse the pod, each naming the field and the fix. Where there is one, nothing else counts.
+	// Denials are the reasons to refuse the pod, each naming the field and the fix. Where there is one, nothing else
+	// counts.
 	Denials []string
 	// Violations are sentences on what the pod asked for in vain, and on what would be changed if the policy enforced.
 	Violations []string
@@ -29,57 +30,108 @@ type Change struct {
 	Verdict Verdict
 }
 
-// ChangePod gives what admission does to the annotations of a pod that is to be made, so that Kube-OVN reads what was decided
-// for each NIC. It is idempotent: applied to its own result it changes nothing.
-func (v *View) ChangePod(p *Pod, nics []kubeovn.NIC) Change {
-	return v.change(p, nics, make(map[kubeovn.Provider]policy.Recorded, len(nics)), false)
+// ChangePod returns what admission does to the annotations of a pod that is to be made, so that Kube-OVN reads what was
+// decided for each NIC. It is idempotent: applied to its own result it changes nothing.
+func (v *View) ChangePod(p *ParsedPod) Change {
+	return v.change(p, p.NICs, make(map[kubeovn.Provider]policy.Recorded, len(p.NICs)), false)
 }
 
-// ChangeNewNICs gives what admission does to the annotations of a running pod that gets further networks, so that Kube-OVN reads
-// what was decided for those NICs. KubeVirt does that when an interface is plugged into a running machine.
-func (v *View) ChangeNewNICs(old, p *Pod, nics []kubeovn.NIC) Change {
+// mended returns a pod that is to be made as it would be when the last word is spoken, if its policies enforced: what
+// the mutating webhook puts right is refused by nobody then, and is not said to be where a policy only warns. It is the
+// pod itself where they all enforce.
+func (v *View) mended(p *ParsedPod) *ParsedPod {
+	if p.Unread != nil {
+		return p
+	}
+	g := v.grounds(p, false)
+	if !slices.ContainsFunc(
+		p.NICs,
+		func(nic kubeovn.NIC) bool { return v.decide(g, nic.Provider).Mode != policy.Enforce },
+	) {
+		return p
+	}
+	enforced := *v
+	enforced.asEnforced = true
+	change := enforced.ChangePod(p)
+	if change.Empty() { // or refused as it is
+		return p
+	}
+	pod := *p.Pod
+	pod.Metadata.Annotations = change.Apply(p.Metadata.Annotations)
+	return ParsePod(p.namespace, &pod, p)
+}
+
+// ChangeNewNICs returns what admission does to the annotations of a running pod that gets further networks, so that
+// Kube-OVN reads what was decided for those NICs. KubeVirt does that when an interface is plugged into a running
+// machine.
+func (v *View) ChangeNewNICs(old, p *ParsedPod) Change {
 	before := make(map[kubeovn.Provider]bool)
-	if networks, err := multus.Parse(v.Namespace.Name, old.Metadata.Annotations); err == nil {
-		for _, nic := range nicsOf(networks) {
+	if old.Unread == nil {
+		for _, nic := range old.NICs {
 			before[nic.Provider] = true
 		}
 	}
-	nics = slices.DeleteFunc(slices.Clone(nics), func(nic kubeovn.NIC) bool { return before[nic.Provider] })
+	nics := slices.DeleteFunc(slices.Clone(p.NICs), func(nic kubeovn.NIC) bool { return before[nic.Provider] })
 	if len(nics) == 0 {
 		return Change{}
 	}
-	return v.change(p, nics, policy.ReadRecord(old.Metadata.Annotations), true)
+	return v.change(p, nics, maps.Clone(old.Record), true)
 }
 
-// change is the work of both; record holds what was recorded of other NICs. The owners and the record of a running pod are trusted.
-func (v *View) change(p *Pod, nics []kubeovn.NIC, record map[kubeovn.Provider]policy.Recorded, running bool) Change {
+// change is the work of both; record holds what was recorded of other NICs. The owners and the record of a running pod
+// are trusted.
+func (v *View) change(
+	p *ParsedPod,
+	nics []kubeovn.NIC,
+	record map[kubeovn.Provider]policy.Recorded,
+	running bool,
+) Change {
 	c := Change{Set: make(map[string]string)}
 	if v.Namespace.Err != nil {
 		c.Warnings = append(c.Warnings, fmt.Sprintf(
-			"ovnguard: namespace %s could not be read, so its annotations were not considered and the strict default applies", v.Namespace.Name))
+			"ovnguard: namespace %s could not be read, so its annotations were not considered and the strict default "+
+				"applies",
+			v.Namespace.Name,
+		))
 	}
 	if unread := v.Inventory.Unread(inventory.Policies, inventory.Exceptions); len(unread) > 0 {
-		c.Warnings = append(c.Warnings, fmt.Sprintf("ovnguard: %s have not been read yet, and the strict default applies to what they would loosen", Listed(unread)))
+		c.Warnings = append(
+			c.Warnings,
+			fmt.Sprintf(
+				"ovnguard: %s have not been read yet, and the strict default applies to what they would loosen",
+				Listed(unread),
+			),
+		)
 	}
 	annotations := p.Metadata.Annotations
-	inherited := policy.Inherited(annotations)
+	g := v.grounds(p, running)
+	if !running {
+		v.dropMigration(&c, p, g)
+	}
 	for _, nic := range nics {
-		d := v.decide(p, nic.Provider, running)
+		if v.late() {
+			break
+		}
+		d := v.decide(g, nic.Provider)
 		c.Verdict.add(nic.Provider, d)
-		if d.Mode != policy.Enforce {
-			if !running && slices.Contains(inherited, nic.Provider) {
+		if d.Mode != policy.Enforce && !v.asEnforced {
+			if !running && slices.Contains(p.Inherited, nic.Provider) {
 				c.forget(nic.Provider.Key(kubeovn.PortSecurity), annotations)
 			}
 			c.wouldChange(nic.Provider, c.Apply(annotations), d)
 			continue
 		}
 		c.explain(d, v.Namespace.Name)
+		if p := v.Inventory.Passing(g.facts, nic.Provider, &d, v.Now); p != nil && p.Cut {
+			c.cutOff(nic.Provider, p)
+		}
 		c.level(nic.Provider.Key(kubeovn.PortSecurity), annotations, d)
 		c.forwarding(nic.Provider.Key(kubeovn.Layer2Forward), annotations, d)
+		asked, overruled := p.wish(nic.Provider, d)
 		record[nic.Provider] = policy.Recorded{
 			Level: d.Level.String(), From: string(d.LevelFrom),
 			Layer2Forward: d.Forwarding.String(), ForwardingFrom: string(d.ForwardingFrom),
-			Asked: annotations[nic.Provider.Key(kubeovn.PortSecurity)] != "" && !slices.Contains(inherited, nic.Provider),
+			Asked: asked, Overruled: overruled,
 			Named: nic.Provider == kubeovn.DefaultProvider && p.Metadata.Name != "",
 		}
 	}
@@ -97,6 +149,42 @@ func (v *View) change(p *Pod, nics []kubeovn.NIC, record map[kubeovn.Provider]po
 	return c
 }
 
+// wish returns what the pod's author asked for by port_security on a NIC: to be strict, or something that was not
+// applied. Where admission wrote the annotation, the record of that time tells.
+func (p *ParsedPod) wish(nic kubeovn.Provider, d policy.Decision) (asked bool, overruled string) {
+	value := p.Metadata.Annotations[nic.Key(kubeovn.PortSecurity)]
+	switch {
+	case slices.Contains(p.Inherited, nic):
+		return false, p.Record[nic].Overruled
+	case value == "":
+		return false, ""
+	}
+	if t, err := kubeovn.ParseToggle(value); err != nil || t != kubeovn.Off || d.Level == policy.Open {
+		return true, ""
+	}
+	return false, value
+}
+
+// dropMigration takes out the wish that the pod may have an address which another pod has, wherever it does not come
+// from a machine's template by KubeVirt's account: people copy it, and nothing is lost with it.
+func (v *View) dropMigration(c *Change, p *ParsedPod, g *grounds) {
+	if v.Accounts.isKubeVirt(v.User) || v.Accounts.isKubeOVN(v.User) {
+		return
+	}
+	for _, k := range p.Keys {
+		if k.Suffix != kubeovn.AllowLiveMigration || v.decide(g, k.Provider).Mode != policy.Enforce && !v.asEnforced {
+			continue // where nothing is enforced, the guard says it
+		}
+		c.forget(k.Name, p.Metadata.Annotations)
+		text := annotation(
+			k.Name,
+		) + " was taken out: it is for the template of a KubeVirt machine, whose pods share an address while it " +
+			"migrates"
+		c.Violations = append(c.Violations, text)
+		c.Warnings = append(c.Warnings, "ovnguard: "+text)
+	}
+}
+
 // forget takes out an annotation that is there.
 func (c *Change) forget(key string, annotations map[string]string) {
 	if _, there := annotations[key]; there {
@@ -106,22 +194,60 @@ func (c *Change) forget(key string, annotations map[string]string) {
 
 // wouldChange notes that enforcing would change the pod, and warns where the policy says so.
 func (c *Change) wouldChange(provider kubeovn.Provider, annotations map[string]string, d policy.Decision) {
-	key := provider.Key(kubeovn.PortSecurity)
-	if d.Level == policy.Open || annotations[key] == kubeovn.True {
-		return
+	say := func(text string) {
+		c.Violations = append(c.Violations, text)
+		if d.Mode == policy.Warn {
+			c.Warnings = append(c.Warnings, "ovnguard: "+text)
+		}
 	}
-	text := fmt.Sprintf("%s (mode %s) asks for %s on NIC %s, and the pod is made without it; enforcing would set annotation %s=true",
-		PolicyTitle(d.Policy), d.Mode, d.Level, provider, key)
-	c.Violations = append(c.Violations, text)
-	if d.Mode == policy.Warn {
-		c.Warnings = append(c.Warnings, "ovnguard: "+text)
+	key := provider.Key(kubeovn.PortSecurity)
+	if _, err := kubeovn.ParseToggle(annotations[key]); err != nil {
+		return // it would be refused, as the guard says
+	}
+	if d.Level != policy.Open && annotations[key] != kubeovn.True {
+		say(
+			fmt.Sprintf(
+				"%s (mode %s) asks for %s on NIC %s, and the pod is made without it; enforcing would set annotation "+
+					"%s=true",
+				PolicyTitle(d.Policy),
+				d.Mode,
+				d.Level,
+				provider,
+				key,
+			),
+		)
+	}
+	key = provider.Key(kubeovn.Layer2Forward)
+	switch t, err := kubeovn.ParseToggle(annotations[key]); {
+	case err != nil: // the guard says it
+	case d.Forwarding == policy.Forbid && t == kubeovn.On:
+		say(
+			fmt.Sprintf(
+				"%s (mode %s) forbids layer-2 forwarding on NIC %s, and the pod asks for it; enforcing would take "+
+					"out annotation %s",
+				PolicyTitle(d.Policy),
+				d.Mode,
+				provider,
+				key,
+			),
+		)
+	case d.Forwarding == policy.Require && annotations[key] != kubeovn.True:
+		say(
+			fmt.Sprintf(
+				"an exception grants layer-2 forwarding on NIC %s, and the pod is made without it (mode %s); "+
+					"enforcing would set annotation %s=true",
+				provider,
+				d.Mode,
+				key,
+			),
+		)
 	}
 }
 
-// Empty tells that the pod stays as it is.
+// Empty reports whether the pod stays as it is.
 func (c Change) Empty() bool { return len(c.Set) == 0 && len(c.Remove) == 0 }
 
-// Apply gives the annotations after the change; the argument is not touched.
+// Apply returns the annotations after the change; the argument is not touched.
 func (c Change) Apply(annotations map[string]string) map[string]string {
 	out := maps.Clone(annotations)
 	if out == nil {
@@ -134,44 +260,73 @@ func (c Change) Apply(annotations map[string]string) map[string]string {
 	return out
 }
 
-// explain turns refused and unreadable wishes into warnings and denials. What the validating webhook refuses is left to it.
+// explain turns refused and unreadable wishes into warnings and denials. What the validating webhook refuses is left to
+// it.
 func (c *Change) explain(d policy.Decision, namespace string) {
 	for _, s := range d.Refusals() {
 		switch onLevel := kubeovn.ClassOf(s.Key) == kubeovn.LevelKey; {
 		case s.Source == policy.FromException:
-			c.Warnings = append(c.Warnings, fmt.Sprintf("ovnguard: PortSecurityException %s does not count: %s", s.Name, s.Detail))
+			c.Warnings = append(
+				c.Warnings,
+				fmt.Sprintf("ovnguard: PortSecurityException %s does not count: %s", s.Name, s.Detail),
+			)
 		case s.Source == policy.FromNamespace:
-			c.Warnings = append(c.Warnings, fmt.Sprintf("ovnguard: %s of namespace %s was ignored: %s", s.Key, namespace, s.Detail))
+			c.Warnings = append(
+				c.Warnings,
+				fmt.Sprintf("ovnguard: %s of namespace %s was ignored: %s", s.Key, namespace, s.Detail),
+			)
 		case s.Source != policy.FromPod || !onLevel:
 		case s.Outcome == policy.Invalid:
 			c.Denials = append(c.Denials, fmt.Sprintf(
-				"%s: %s; write one of them, or remove the annotation to inherit from the namespace", annotation(s.Key), s.Detail))
+				"%s: %s; write one of them, or remove the annotation to inherit from the namespace",
+				annotation(s.Key),
+				s.Detail,
+			))
 		default:
-			c.Violations = append(c.Violations, fmt.Sprintf("%s=%q was not applied: %s", annotation(s.Key), s.Value, s.Detail))
+			c.Violations = append(
+				c.Violations,
+				fmt.Sprintf("%s=%q was not applied: %s", annotation(s.Key), s.Value, s.Detail),
+			)
 			c.Warnings = append(c.Warnings, fmt.Sprintf(
-				"ovnguard: annotation %s=%q was not applied: %s; to loosen the namespace, whoever has the verb exempt on namespaces.ovnguard.io can run: kubectl annotate namespace %s %s=%s --overwrite",
-				s.Key, s.Value, s.Detail, namespace, s.Key, looser(s.Key)))
+				"ovnguard: annotation %s=%q was not applied: %s; a PortSecurityException in namespace %s can grant "+
+					"the pod what it needs beyond that; "+
+					"where all pods of the namespace need it, whoever has the verb exempt on namespaces.ovnguard.io "+
+					"can loosen it",
+				s.Key,
+				s.Value,
+				s.Detail,
+				namespace,
+			))
 		}
 	}
 }
 
-// looser gives the value that would loosen the key on a namespace.
-func looser(key string) string {
-	if kubeovn.BaseSuffix(key) == kubeovn.Layer2Forward {
-		return "true"
+// cutOff reports whether the pod is a gateway's whose NIC lets nothing through, with the exception that it needs.
+func (c *Change) cutOff(provider kubeovn.Provider, p *inventory.Passing) {
+	text := fmt.Sprintf(
+		"the pod is of %s, whose NIC %s forwards nothing until it has a PortSecurityException",
+		p.Title,
+		provider,
+	)
+	if p.Hindrance != "" {
+		text += " (which counts only when this is settled: " + p.Hindrance + ")"
 	}
-	return "false"
+	c.Violations = append(c.Violations, text)
+	if command := audit.ExceptionCommand(p); command != "" {
+		text += "; make it with: " + command
+	}
+	c.Warnings = append(c.Warnings, "ovnguard: "+text)
 }
 
 // level writes the value that makes Kube-OVN realise the decision, whatever look-alike the pod wrote.
 func (c *Change) level(key string, annotations map[string]string, d policy.Decision) {
-	if want := d.Level.Value(); annotations[key] != want {
+	if want := d.Value(); annotations[key] != want {
 		c.Set[key] = want
 	}
 }
 
-// forwarding puts in the layer-2 forwarding that an exception grants, since Kube-OVN reads it when it makes the port and never
-// again, takes out a wish that nothing allows, and normalises one that is allowed.
+// forwarding puts in the layer-2 forwarding that an exception grants, since Kube-OVN reads it when it makes the port
+// and never again, takes out a wish that nothing allows, and normalises one that is allowed.
 func (c *Change) forwarding(key string, annotations map[string]string, d policy.Decision) {
 	value, present := annotations[key]
 	t, err := kubeovn.ParseToggle(value)

@@ -3,6 +3,7 @@ package admission
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -30,8 +31,21 @@ var (
 
 // changePod is ChangePod for a pod with these annotations in an empty cluster.
 func changePod(annotations map[string]string, nics []kubeovn.NIC, ns policy.Namespace) Change {
-	v := &View{Accounts: DefaultAccounts(), User: "tenant", Namespace: ns, Inventory: inventory.New(), Now: time.Unix(1e9, 0)}
-	return v.ChangePod(&Pod{Metadata: Metadata{Name: "p", Annotations: annotations}}, nics)
+	v := &View{
+		Accounts:  DefaultAccounts(),
+		User:      "tenant",
+		Namespace: ns,
+		Inventory: inventory.New().Snapshot(),
+		Now:       time.Unix(1e9, 0),
+	}
+	annotations = maps.Clone(annotations)
+	if len(nics) > 1 {
+		if annotations == nil {
+			annotations = make(map[string]string)
+		}
+		annotations[networks] = "t/nad1"
+	}
+	return v.ChangePod(ParsePod("t", &Pod{Metadata: Metadata{Name: "p", Annotations: annotations}}, nil))
 }
 
 func TestChangePod(t *testing.T) {
@@ -43,23 +57,89 @@ func TestChangePod(t *testing.T) {
 		remove         []string
 		warnings       int
 	}{
-		"plain pod becomes strict":           {nics: oneNIC, set: map[string]string{ps: "true"}},
-		"each NIC by its own key":            {nics: twoNICs, set: map[string]string{ps: "true", nadPS: "true"}},
-		"look-alike is normalised":           {pod: map[string]string{ps: "True"}, nics: oneNIC, set: map[string]string{ps: "true"}},
-		"one is normalised":                  {pod: map[string]string{ps: "1"}, nics: oneNIC, set: map[string]string{ps: "true"}},
-		"already right":                      {pod: map[string]string{ps: "true"}, nics: oneNIC},
-		"pod's own opt-out":                  {pod: map[string]string{ps: "false"}, nics: oneNIC, set: map[string]string{ps: "true"}, warnings: 1},
-		"second NIC's opt-out":               {pod: map[string]string{nadPS: "0"}, nics: twoNICs, set: map[string]string{ps: "true", nadPS: "true"}, warnings: 1},
-		"open namespace":                     {namespace: map[string]string{ps: "false"}, nics: oneNIC, set: map[string]string{ps: "false"}},
-		"open namespace, second NIC strict":  {namespace: map[string]string{ps: "false"}, nics: twoNICs, set: map[string]string{ps: "false", nadPS: "true"}},
-		"pod tightens an open namespace":     {namespace: map[string]string{ps: "false"}, pod: map[string]string{ps: "yes"}, nics: oneNIC, set: map[string]string{ps: "true"}},
-		"namespace not readable":             {err: errors.New("timeout"), nics: oneNIC, set: map[string]string{ps: "true"}, warnings: 1},
-		"namespace garbage":                  {namespace: map[string]string{ps: "x"}, nics: oneNIC, set: map[string]string{ps: "true"}, warnings: 1},
-		"forwarding nobody allows":           {pod: map[string]string{l2: "true"}, nics: oneNIC, set: map[string]string{ps: "true"}, remove: []string{l2}, warnings: 1},
-		"forwarding look-alike not allowed":  {pod: map[string]string{l2: "1"}, nics: oneNIC, set: map[string]string{ps: "true"}, remove: []string{l2}, warnings: 1},
-		"forwarding allowed":                 {namespace: map[string]string{l2: "true"}, pod: map[string]string{l2: "True"}, nics: oneNIC, set: map[string]string{ps: "true", l2: "true"}},
-		"forwarding is not imposed":          {namespace: map[string]string{l2: "true"}, nics: oneNIC, set: map[string]string{ps: "true"}},
-		"forwarding declined stays declined": {pod: map[string]string{l2: "false"}, nics: oneNIC, set: map[string]string{ps: "true"}},
+		"plain pod becomes strict": {nics: oneNIC, set: map[string]string{ps: "true"}},
+		"each NIC by its own key":  {nics: twoNICs, set: map[string]string{ps: "true", nadPS: "true"}},
+		"look-alike is normalised": {
+			pod:  map[string]string{ps: "True"},
+			nics: oneNIC,
+			set:  map[string]string{ps: "true"},
+		},
+		"one is normalised": {
+			pod:  map[string]string{ps: "1"},
+			nics: oneNIC,
+			set:  map[string]string{ps: "true"},
+		},
+		"already right": {pod: map[string]string{ps: "true"}, nics: oneNIC},
+		"pod's own opt-out": {
+			pod:      map[string]string{ps: "false"},
+			nics:     oneNIC,
+			set:      map[string]string{ps: "true"},
+			warnings: 1,
+		},
+		"second NIC's opt-out": {
+			pod:      map[string]string{nadPS: "0"},
+			nics:     twoNICs,
+			set:      map[string]string{ps: "true", nadPS: "true"},
+			warnings: 1,
+		},
+		"open namespace": {
+			namespace: map[string]string{ps: "false"},
+			nics:      oneNIC,
+			set:       map[string]string{ps: "false"},
+		},
+		"open namespace, second NIC strict": {
+			namespace: map[string]string{ps: "false"},
+			nics:      twoNICs,
+			set:       map[string]string{ps: "false", nadPS: "true"},
+		},
+		"pod tightens an open namespace": {
+			namespace: map[string]string{ps: "false"},
+			pod:       map[string]string{ps: "yes"},
+			nics:      oneNIC,
+			set:       map[string]string{ps: "true"},
+		},
+		"namespace not readable": {
+			err:      errors.New("timeout"),
+			nics:     oneNIC,
+			set:      map[string]string{ps: "true"},
+			warnings: 1,
+		},
+		"namespace garbage": {
+			namespace: map[string]string{ps: "x"},
+			nics:      oneNIC,
+			set:       map[string]string{ps: "true"},
+			warnings:  1,
+		},
+		"forwarding nobody allows": {
+			pod:      map[string]string{l2: "true"},
+			nics:     oneNIC,
+			set:      map[string]string{ps: "true"},
+			remove:   []string{l2},
+			warnings: 1,
+		},
+		"forwarding look-alike not allowed": {
+			pod:      map[string]string{l2: "1"},
+			nics:     oneNIC,
+			set:      map[string]string{ps: "true"},
+			remove:   []string{l2},
+			warnings: 1,
+		},
+		"forwarding allowed": {
+			namespace: map[string]string{l2: "true"},
+			pod:       map[string]string{l2: "True"},
+			nics:      oneNIC,
+			set:       map[string]string{ps: "true", l2: "true"},
+		},
+		"forwarding is not imposed": {
+			namespace: map[string]string{l2: "true"},
+			nics:      oneNIC,
+			set:       map[string]string{ps: "true"},
+		},
+		"forwarding declined stays declined": {
+			pod:  map[string]string{l2: "false"},
+			nics: oneNIC,
+			set:  map[string]string{ps: "true"},
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -85,7 +165,8 @@ func TestChangePod(t *testing.T) {
 func TestChangePodDeniesGarbage(t *testing.T) {
 	for _, key := range []string{ps, l2, nadPS} {
 		got := changePod(map[string]string{key: "tru"}, twoNICs, policy.Namespace{Name: "t"})
-		if len(got.Denials) != 1 || !strings.Contains(got.Denials[0], key) || !strings.Contains(got.Denials[0], `"true"`) {
+		if len(got.Denials) != 1 || !strings.Contains(got.Denials[0], key) ||
+			!strings.Contains(got.Denials[0], `"true"`) {
 			t.Errorf("%s=tru: denials %q, want one that names the key and a value to write", key, got.Denials)
 		}
 		if !got.Empty() {
@@ -106,9 +187,21 @@ func TestChangePodIdempotent(t *testing.T) {
 		pod := annotations.Draw(t, "pod")
 		after := changePod(pod, twoNICs, ns).Apply(pod)
 		for _, nic := range twoNICs {
-			d := policy.Decide(policy.Query{Provider: nic.Provider, Namespace: ns, Pod: policy.Pod{Annotations: pod, Inherited: policy.Inherited(pod)}})
+			d := policy.Decide(
+				policy.Query{
+					Provider:  nic.Provider,
+					Namespace: ns,
+					Pod:       policy.Pod{Annotations: pod, Inherited: policy.Inherited(pod)},
+				},
+			)
 			if on := after[nic.Provider.Key(kubeovn.PortSecurity)] == kubeovn.True; on != (d.Level == policy.Strict) {
-				t.Fatalf("%s: Kube-OVN reads port_security %v, decided %v; annotations %v", nic.Provider, on, d.Level, after)
+				t.Fatalf(
+					"%s: Kube-OVN reads port_security %v, decided %v; annotations %v",
+					nic.Provider,
+					on,
+					d.Level,
+					after,
+				)
 			}
 			if after[nic.Provider.Key(kubeovn.Layer2Forward)] == kubeovn.True && d.Forwarding != policy.Allow {
 				t.Fatalf("%s: forwarding is on though forbidden: %v", nic.Provider, after)
@@ -124,8 +217,15 @@ func TestChangePodIdempotent(t *testing.T) {
 func TestPatchMeansApply(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		annotations := rapid.MapOf(
-			rapid.SampledFrom([]string{ps, l2, nadPS, "a/b~c", "x"}), rapid.SampledFrom([]string{"", "true", "false", "1"})).Draw(t, "pod")
-		object := map[string]any{"metadata": map[string]any{"name": "p"}, "spec": map[string]any{"future": []any{"kept"}}}
+			rapid.SampledFrom(
+				[]string{ps, l2, nadPS, "a/b~c", "x"},
+			),
+			rapid.SampledFrom([]string{"", "true", "false", "1"}),
+		).Draw(t, "pod")
+		object := map[string]any{
+			"metadata": map[string]any{"name": "p"},
+			"spec":     map[string]any{"future": []any{"kept"}},
+		}
 		if len(annotations) > 0 || rapid.Bool().Draw(t, "empty map present") {
 			object["metadata"].(map[string]any)["annotations"] = annotations
 		}
@@ -157,17 +257,26 @@ func TestPatchMeansApply(t *testing.T) {
 	})
 }
 
-// Only a pod whose name the API server makes gets the record of an ordinary pod, which spares it a second look: a name that was
-// chosen may be that of another port.
+// Only a pod whose name the API server makes gets the record of an ordinary pod, which spares it a second look: a name
+// that was chosen may be that of another port.
 func TestChosenNamesAreRecorded(t *testing.T) {
-	v := &View{Accounts: DefaultAccounts(), User: "tenant", Namespace: policy.Namespace{}, Inventory: inventory.New(), Now: time.Unix(1e9, 0)}
+	v := &View{
+		Accounts:  DefaultAccounts(),
+		User:      "tenant",
+		Namespace: policy.Namespace{},
+		Inventory: inventory.New().Snapshot(),
+		Now:       time.Unix(1e9, 0),
+	}
 	ordinary := `{"ovn":{"level":"strict","from":"default","layer2Forward":"forbid","layer2ForwardFrom":"default"}}`
-	for name, forged := range map[string]map[string]string{"plain": nil, "with the record of another": {policy.RecordAnnotation: ordinary, ps: "true"}} {
-		made := v.ChangePod(&Pod{Metadata: Metadata{Annotations: forged}}, oneNIC).Apply(forged)
+	for name, forged := range map[string]map[string]string{
+		"plain": nil, "with the record of another": {policy.RecordAnnotation: ordinary, ps: "true"},
+	} {
+		made := v.ChangePod(ParsePod("t", &Pod{Metadata: Metadata{Annotations: forged}}, nil)).Apply(forged)
 		if got := made[policy.RecordAnnotation]; got != ordinary {
 			t.Errorf("%s, without a name: %s", name, got)
 		}
-		chosen := v.ChangePod(&Pod{Metadata: Metadata{Name: "node-1", Annotations: forged}}, oneNIC).Apply(forged)
+		chosen := v.ChangePod(ParsePod("t", &Pod{Metadata: Metadata{Name: "node-1", Annotations: forged}}, nil)).
+			Apply(forged)
 		if got := chosen[policy.RecordAnnotation]; got == ordinary || !strings.Contains(got, `"named":true`) {
 			t.Errorf("%s, with a name: %s", name, got)
 		}

@@ -4,15 +4,21 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Kube-OVN asks of some keys whether they are there: an empty one makes the pod the target of a migration, or takes its default NIC.
+// Kube-OVN asks of some keys whether they are there: an empty one makes the pod the target of a migration, or takes its
+// default NIC.
 func TestThreatT11EmptyKeysThatCountByBeingThere(t *testing.T) {
-	for _, key := range []string{kubeovn.MigrationJob, "ovn.kubernetes.io/allow_live_migration", kubeovn.DefaultNetwork} {
-		_, refused := create(t, newScene(), tenant, pod(key, ""))
-		mustRefuse(t, refused, key)
+	for _, key := range []string{
+		kubeovn.MigrationJob, migrates, "ovn.kubernetes.io/activation_strategy", kubeovn.DefaultNetwork,
+	} {
+		if key != migrates { // which is taken out of a new pod
+			_, refused := create(t, newScene(), tenant, pod(key, ""))
+			mustRefuse(t, refused, key)
+		}
 		old, p := running(), running(key, "")
 		for _, path := range []string{"", "status", "binding"} {
 			mustRefuse(t, update(t, newScene(), tenant, path, &old, &p), key)
@@ -29,17 +35,86 @@ func TestThreatT11EmptyKeysThatCountByBeingThere(t *testing.T) {
 	}
 }
 
-// Kube-OVN takes away what was about a NIC that is unplugged; a tenant does not.
+// migrates is what Kube-OVN's documents up to 1.13 tell people to write on machines' templates.
+const migrates = "ovn.kubernetes.io/allow_live_migration"
+
+// The wish for a migration counts on pods that KubeVirt makes, which copies it from a machine's template, and nothing
+// else is said of their addresses for it. Of everybody else's pods it is taken out, and the guard refuses what somebody
+// put there after that.
+func TestThreatT11WishForAMigration(t *testing.T) {
+	wish := pod(migrates, "true", "blue.t.ovn.kubernetes.io/allow_live_migration", "true", networks, "blue")
+	after, refused := create(t, newScene(), tenant, wish)
+	mustAllow(t, refused)
+	for key := range after.Metadata.Annotations {
+		if strings.Contains(key, "allow_live_migration") {
+			t.Errorf("%s is left on a tenant's pod", key)
+		}
+	}
+	req := request(tenant, "CREATE", "")
+	req.Object = raw(t, &wish)
+	change, last := ask(t, newScene(), MutatePods, req), ask(t, newScene(), GuardPods, req)
+	if said := strings.Join(change.Warnings, "\n"); !strings.Contains(said, "was taken out") {
+		t.Errorf("warnings %q", said)
+	}
+	mustRefuse(t, refusal(last), migrates)
+
+	after, refused = create(t, newScene(), virtualize, pod(migrates, "true"))
+	mustAllow(t, refused)
+	if after.Metadata.Annotations[migrates] != "true" {
+		t.Errorf("KubeVirt's pod has %q", after.Metadata.Annotations)
+	}
+	s := newScene()
+	s.inventory.SetRecord(&inventory.Record{Name: "web.shop", MAC: "0a:00:00:00:00:77", IPs: []string{"10.16.0.77"}})
+	_, refused = create(t, s, virtualize, pod(migrates, "true", ip, "10.16.0.77"))
+	mustRefuse(t, refused, ip)
+}
+
+// People may ask for a device and a VPC when the pod is made, and for nothing else of it afterwards.
+func TestWishesOfANewPod(t *testing.T) {
+	for key, value := range map[string]string{
+		"ovn.kubernetes.io/logical_router": "vpc-1", "ovn.kubernetes.io/pod_nic_type": "dpdk",
+	} {
+		after, refused := create(t, newScene(), tenant, pod(key, value))
+		mustAllow(t, refused)
+		if after.Metadata.Annotations[key] != value {
+			t.Errorf("%s became %q", key, after.Metadata.Annotations[key])
+		}
+		old, p := running(), running(key, value)
+		mustRefuse(t, update(t, newScene(), tenant, "", &old, &p), key)
+		mustRefuse(t, update(t, newScene(), tenant, "status", &p, &old), key)
+		mustAllow(t, update(t, newScene(), kubeOVN, "", &old, &p))
+	}
+}
+
+// A key that nobody knows is let through and told, not taken for harmless in silence.
+func TestUnknownKeyIsTold(t *testing.T) {
+	const typo = "ovn.kubernetes.io/port_secutity"
+	p := pod(typo, "true")
+	_, refused := create(t, newScene(), tenant, p)
+	mustAllow(t, refused)
+	req := request(tenant, "CREATE", "")
+	req.Object = raw(t, &p)
+	told := append(ask(t, newScene(), GuardPods, req).Warnings, ask(t, newScene(), MutatePods, req).Warnings...)
+	if said := strings.Join(told, "\n"); strings.Count(said, typo) != 1 || !strings.Contains(said, "does not know") {
+		t.Errorf("warnings %q", said)
+	}
+}
+
+// What was about a NIC that is unplugged is nothing to the pod's ports; what is about one that the pod has stays, but
+// for Kube-OVN.
 func TestKeysOfAnUnpluggedNIC(t *testing.T) {
 	key := kubeovn.AttachmentProvider("t", "blue").Key(kubeovn.PortSecurity)
 	old, p := running(key, "true"), running()
+	mustAllow(t, update(t, newScene(), kubeOVN, "", &old, &p))
+	mustAllow(t, update(t, newScene(), tenant, "", &old, &p))
+	old, p = running(networks, "blue", key, "true"), running(networks, "blue")
 	mustAllow(t, update(t, newScene(), kubeOVN, "", &old, &p))
 	mustRefuse(t, update(t, newScene(), tenant, "", &old, &p), key)
 }
 
 // Where it cannot be told which NICs a pod has, the policy that does most about any of them counts.
 func TestUnreadableNetworksUnderEachMode(t *testing.T) {
-	many := strings.Repeat("n/nad,", maxAttachments) + "n/nad"
+	const unreadable = "n/nad/x"
 	for name, c := range map[string]struct {
 		policies []policy.Policy
 		refused  bool
@@ -51,16 +126,20 @@ func TestUnreadableNetworksUnderEachMode(t *testing.T) {
 		"audited, but for one network": {[]policy.Policy{
 			{Name: "a", Mode: policy.Audit}, {Name: "b", Priority: 1, Providers: policy.Providers{"blue.t.ovn"}},
 		}, true, false},
-		"audited on the default network alone": {[]policy.Policy{{Name: "a", Mode: policy.Audit, Providers: policy.Providers{"ovn"}}}, true, false},
+		"audited on the default network alone": {
+			[]policy.Policy{{Name: "a", Mode: policy.Audit, Providers: policy.Providers{"ovn"}}}, true, false,
+		},
 		"audited, but for such pods": {[]policy.Policy{
-			{Name: "a", Mode: policy.Audit}, {Name: "b", Priority: 1, Pods: func(l map[string]string) bool { return l["app"] == "web" }},
+			{Name: "a", Mode: policy.Audit},
+			{Name: "b", Priority: 1, Pods: func(l map[string]string) bool { return l["app"] == "web" }},
 		}, true, false},
 		"audited, but for other pods": {[]policy.Policy{
-			{Name: "a", Mode: policy.Audit}, {Name: "b", Priority: 1, Pods: func(l map[string]string) bool { return l["app"] == "db" }},
+			{Name: "a", Mode: policy.Audit},
+			{Name: "b", Priority: 1, Pods: func(l map[string]string) bool { return l["app"] == "db" }},
 		}, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, text := range []string{"[{", many} {
+			for _, text := range []string{"[{", unreadable} {
 				s := newScene()
 				for _, p := range c.policies {
 					s.inventory.SetPolicy(p)
@@ -87,5 +166,49 @@ func TestUnreadableNetworksUnderEachMode(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Whoever writes activation_strategy has Kube-OVN bind the port to a second chassis, as if its machine migrated.
+func TestThreatT35KeysOfAMigration(t *testing.T) {
+	for _, key := range []string{
+		"ovn.kubernetes.io/activation_strategy", "blue.t.ovn.kubernetes.io/activation_strategy",
+	} {
+		_, refused := create(t, newScene(), tenant, pod(networks, "blue", key, "rarp"))
+		mustRefuse(t, refused, key)
+		old, p := running(networks, "blue"), running(networks, "blue", key, "rarp")
+		mustRefuse(t, update(t, newScene(), tenant, "", &old, &p), key)
+		mustRefuse(t, update(t, newScene(), tenant, "status", &old, &p), key)
+		mustAllow(t, update(t, newScene(), kubeOVN, "", &old, &p))
+	}
+}
+
+// Kube-OVN's daemon since 1.16.2 plugs a NIC into the port "<port>.<interface>" where there is an ip_address with the
+// interface's name behind the provider, whatever it says. Such a port is not the pod's: it may be that of a pod whose
+// name has dots.
+func TestThreatT47PortOfAnotherName(t *testing.T) {
+	for _, key := range []string{
+		"ovn.eth0.kubernetes.io/ip_address", "blue.t.ovn.net1.kubernetes.io/ip_address",
+		"blue.t.ovn.x.kubernetes.io/ip_address",
+	} {
+		for _, value := range []string{"", "10.16.0.30"} {
+			_, refused := create(t, newScene(), tenant, pod(key, value, networks, "blue@x"))
+			mustRefuse(t, refused, key, "another name")
+			old, p := running(networks, "blue@x"), running(networks, "blue@x", key, value)
+			for _, path := range []string{"", "status", "binding"} {
+				mustRefuse(t, update(t, newScene(), tenant, path, &old, &p), key)
+			}
+		}
+	}
+	// Where the network is listed twice, the port does have that name; a network outside OVN may be called "ovn"; and
+	// the form of Kube-OVN's documents has the interface elsewhere.
+	for _, p := range []Pod{
+		pod("blue.t.ovn.x.kubernetes.io/ip_address", "", networks, "blue@x,blue@y"),
+		pod("ovn.eth0.kubernetes.io/ip_address", "", networks, "eth0/ovn"),
+		pod("blue.t.kubernetes.io/ip_address.x", "", networks, "blue@x"),
+		pod("red.t.ovn.x.kubernetes.io/ip_address", "", networks, "blue@x"),
+	} {
+		_, refused := create(t, newScene(), tenant, p)
+		mustAllow(t, refused)
 	}
 }

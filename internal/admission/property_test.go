@@ -19,7 +19,7 @@ import (
 // blue is an attachment that some of the drawn pods have.
 var blue = kubeovn.AttachmentProvider("t", "blue")
 
-// drawScene gives a cluster with policies and exceptions for the tenant's pods.
+// drawScene returns a cluster with policies and exceptions for the tenant's pods.
 func drawScene(t *rapid.T) *scene {
 	s := newScene()
 	s.inventory.SetAttachment(kubeovn.Attachment{Namespace: "t", Name: "blue"}, kubeovn.KindOVN)
@@ -36,12 +36,22 @@ func drawScene(t *rapid.T) *scene {
 	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "policies") {
 		p := policy.Policy{
-			Name: string(rune('a' + i)), Priority: int32(rapid.IntRange(0, 2).Draw(t, "priority")),
-			Level:             rapid.SampledFrom([]policy.Level{policy.Strict, policy.MAC, policy.Open}).Draw(t, "level"),
-			Forwarding:        rapid.SampledFrom([]policy.Forwarding{policy.Forbid, policy.Allow}).Draw(t, "forwarding"),
-			ExternalAddresses: rapid.Bool().Draw(t, "external"), ExceptionsIn: []string{"t"},
-			ForbidsOthers: rapid.Bool().Draw(t, "forbids others"),
-			Limits:        policy.Limits{Pairs: 8, Prefix4: 24, Prefix6: 64, Lifetime: policy.DefaultLifetime, Level: policy.Open},
+			Name:     string(rune('a' + i)),
+			Priority: int32(rapid.IntRange(0, 2).Draw(t, "priority")),
+			Level: rapid.SampledFrom([]policy.Level{policy.Strict, policy.MAC, policy.Open}).
+				Draw(t, "level"),
+			Forwarding: rapid.SampledFrom([]policy.Forwarding{policy.Forbid, policy.Allow}).
+				Draw(t, "forwarding"),
+			ExternalAddresses: rapid.Bool().Draw(t, "external"),
+			ExceptionsIn:      []string{"t"},
+			ForbidsOthers:     rapid.Bool().Draw(t, "forbids others"),
+			Limits: policy.Limits{
+				Pairs:    8,
+				Prefix4:  24,
+				Prefix6:  64,
+				Lifetime: policy.DefaultLifetime,
+				Level:    policy.Open,
+			},
 		}
 		if rapid.Bool().Draw(t, "for some pods") {
 			p.Pods = app("policy for")
@@ -53,10 +63,14 @@ func drawScene(t *rapid.T) *scene {
 	}
 	for i := range rapid.IntRange(0, 2).Draw(t, "exceptions") {
 		e := policy.Exception{
-			Namespace: "t", Name: string(rune('x' + i)), Asked: now.Add(-time.Hour), Expires: now.Add(time.Hour),
-			Level:      rapid.SampledFrom([]policy.Level{policy.Strict, policy.MAC, policy.Open}).Draw(t, "granted"),
-			Forwarding: rapid.SampledFrom([]policy.Forwarding{policy.Forbid, policy.Require}).Draw(t, "granted forwarding"),
-			Pairs:      []portsec.AddressPair{{Prefix: netip.MustParsePrefix("192.0.2.0/24")}},
+			Namespace: "t",
+			Name:      string(rune('x' + i)),
+			Asked:     now.Add(-time.Hour),
+			Expires:   now.Add(time.Hour),
+			Level:     rapid.SampledFrom([]policy.Level{policy.Strict, policy.MAC, policy.Open}).Draw(t, "granted"),
+			Forwarding: rapid.SampledFrom([]policy.Forwarding{policy.Forbid, policy.Require}).
+				Draw(t, "granted forwarding"),
+			Pairs: []portsec.AddressPair{{Prefix: netip.MustParsePrefix("192.0.2.0/24")}},
 		}
 		if rapid.Bool().Draw(t, "for an owner") {
 			e.Owner = &policy.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "r", UID: "u-r"}
@@ -72,10 +86,37 @@ func drawScene(t *rapid.T) *scene {
 func drawEdit(t *rapid.T, p Pod) Pod {
 	p.Metadata.Annotations, p.Metadata.Labels = maps.Clone(p.Metadata.Annotations), maps.Clone(p.Metadata.Labels)
 	wishes := map[string][]string{
-		ps: {"true", "false", "True", ""}, l2: {"true", "false", "yes"}, blue.Key(kubeovn.PortSecurity): {"true", "false"}, blue.Key(kubeovn.Layer2Forward): {"true"},
-		vips: {"10.16.0.100", "10.16.0.101", "10.16.0.5", "192.0.2.7", "0.0.0.0/0"}, kubeovn.AAPs: {"mine", "foreign", "mine,foreign"}, ip: {"0.0.0.0/0", "10.16.0.5", "10.16.0.20"},
-		hw: {"0a-00-00-00-00-20", "0a:00:00:00:00:20"}, lsp: {"theirs", "join"}, networks: {"t/blue", "u/green"}, "ovn.kubernetes.io/allocated": {"false"},
-		"ovn.kubernetes.io/eip": {"203.0.113.7"}, groups: {"g"}, policy.RecordAnnotation: {"{}", `{"ovn":{"level":"open","from":"policy"}}`}, "note": {"1"},
+		ps: {
+			"true",
+			"false",
+			"True",
+			"",
+		},
+		l2:                              {"true", "false", "yes"},
+		blue.Key(kubeovn.PortSecurity):  {"true", "false"},
+		blue.Key(kubeovn.Layer2Forward): {"true"},
+		vips: {
+			"10.16.0.100",
+			"10.16.0.101",
+			"10.16.0.5",
+			"192.0.2.7",
+			"0.0.0.0/0",
+		},
+		kubeovn.AAPs: {"mine", "foreign", "mine,foreign"},
+		ip:           {"0.0.0.0/0", "10.16.0.5", "10.16.0.20"},
+		hw: {
+			"0a-00-00-00-00-20",
+			"0a:00:00:00:00:20",
+		},
+		lsp:                           {"theirs", "join"},
+		networks:                      {"t/blue", "u/green"},
+		"ovn.kubernetes.io/allocated": {"false"},
+		"ovn.kubernetes.io/eip": {
+			"203.0.113.7",
+		},
+		groups:                  {"g"},
+		policy.RecordAnnotation: {"{}", `{"ovn":{"level":"open","from":"policy"}}`},
+		"note":                  {"1"},
 	}
 	keys := slices.Sorted(maps.Keys(wishes))
 	for range rapid.IntRange(1, 3).Draw(t, "changes") {
@@ -90,7 +131,15 @@ func drawEdit(t *rapid.T, p Pod) Pod {
 		p.Metadata.Labels["app"] = rapid.SampledFrom([]string{"router", "web", "other"}).Draw(t, "app")
 	}
 	if rapid.IntRange(0, 3).Draw(t, "adopts") == 0 {
-		p.Metadata.Owners = []OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "r", UID: "u-r", Controller: rapid.Bool().Draw(t, "controller")}}
+		p.Metadata.Owners = []OwnerReference{
+			{
+				APIVersion: "apps/v1",
+				Kind:       "ReplicaSet",
+				Name:       "r",
+				UID:        "u-r",
+				Controller: rapid.Bool().Draw(t, "controller"),
+			},
+		}
 	}
 	return p
 }
@@ -108,8 +157,9 @@ func identities(p *Pod) map[string]string {
 	return out
 }
 
-// Whatever a tenant writes into a running pod, by whichever path: if it is accepted, no port is decided looser than it was, none has
-// less protection than is decided and it had, nobody else's address is shared, and what Kube-OVN noted is untouched.
+// Whatever a tenant writes into a running pod, by whichever path: if it is accepted, no port is decided looser than it
+// was, none has less protection than is decided and it had, nobody else's address is shared, and what Kube-OVN noted is
+// untouched.
 func TestAnUpdateNeverLoosens(t *testing.T) {
 	accepted := 0
 	check := func(r *rapid.T) {
@@ -119,7 +169,9 @@ func TestAnUpdateNeverLoosens(t *testing.T) {
 			wishes = append(wishes, networks, "t/blue")
 		}
 		made := pod(wishes...)
-		made.Metadata.Labels = map[string]string{"app": rapid.SampledFrom([]string{"router", "web"}).Draw(r, "labelled")}
+		made.Metadata.Labels = map[string]string{
+			"app": rapid.SampledFrom([]string{"router", "web"}).Draw(r, "labelled"),
+		}
 		stored, refused := create(t, s, tenant, made)
 		if refused != "" {
 			r.Fatalf("an ordinary pod was refused: %s", refused)
@@ -130,7 +182,13 @@ func TestAnUpdateNeverLoosens(t *testing.T) {
 		edited := drawEdit(r, *stored)
 		path := rapid.SampledFrom([]string{"", "status", "binding"}).Draw(r, "path")
 		if path == "binding" { // it is merged into the pod
-			edited.Metadata.Annotations, edited.Metadata.Labels = merge(stored.Metadata.Annotations, edited.Metadata.Annotations), merge(stored.Metadata.Labels, edited.Metadata.Labels)
+			edited.Metadata.Annotations, edited.Metadata.Labels = merge(
+				stored.Metadata.Annotations,
+				edited.Metadata.Annotations,
+			), merge(
+				stored.Metadata.Labels,
+				edited.Metadata.Labels,
+			)
 			edited.Metadata.Owners = stored.Metadata.Owners
 		}
 		if update(t, s, tenant, path, stored, &edited) != "" {
@@ -140,15 +198,28 @@ func TestAnUpdateNeverLoosens(t *testing.T) {
 		if before, after := identities(stored), identities(&edited); !maps.Equal(before, after) {
 			r.Fatalf("what Kube-OVN noted became %v and was %v", after, before)
 		}
-		v := &View{Accounts: DefaultAccounts(), User: tenant, Namespace: s.namespace, Inventory: s.inventory, Now: now}
+		v := &View{
+			Accounts:  DefaultAccounts(),
+			User:      tenant,
+			Namespace: s.namespace,
+			Inventory: s.inventory.Snapshot(),
+			Now:       now,
+		}
+		before, after := v.groundsOf(
+			v.factsOf(ParsePod("t", stored, nil), true),
+		), v.groundsOf(
+			v.factsOf(ParsePod("t", &edited, nil), true),
+		)
 		nics := []kubeovn.Provider{kubeovn.DefaultProvider}
 		if stored.Metadata.Annotations[networks] != "" {
 			nics = append(nics, blue)
 		}
 		for _, nic := range nics {
-			was, is := v.decide(stored, nic, true), v.decide(&edited, nic, true)
-			if is.Level > max(was.Level, policy.Extended) || is.Level == policy.Extended && was.Level == policy.Strict && len(is.Exceptions) > len(was.Exceptions) ||
-				is.Forwarding > was.Forwarding || is.ExternalAddresses && !was.ExternalAddresses ||
+			was, is := v.decide(before, nic), v.decide(after, nic)
+			if is.Level > max(was.Level, policy.Extended) ||
+				is.Level == policy.Extended && was.Level == policy.Strict && len(is.Exceptions) > len(was.Exceptions) ||
+				is.Forwarding > was.Forwarding ||
+				is.ExternalAddresses && !was.ExternalAddresses ||
 				was.ForbidsOthers() && !is.ForbidsOthers() {
 				r.Fatalf("%s is decided\n%+v\nand was\n%+v", nic, is, was)
 			}

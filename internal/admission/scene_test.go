@@ -67,22 +67,95 @@ func town() *inventory.Inventory {
 	} {
 		inv.SetPool(p)
 	}
-	inv.SetFixed(inventory.Fixed{Holder: inventory.Holder{Kind: inventory.HeldByNode, Name: "node1"}, Addresses: []netip.Addr{netip.MustParseAddr("172.18.0.2")}})
-	inv.SetFixed(inventory.Fixed{Holder: inventory.Holder{Kind: inventory.HeldByService, Name: "u/db"}, Addresses: []netip.Addr{netip.MustParseAddr("10.96.0.7")}})
-	inv.SetRecord(&inventory.Record{Name: "victim.u", MAC: "0a:00:00:00:00:05", IPs: []string{"10.16.0.5"}, Subnet: "ovn-default"})
-	inv.SetRecord(&inventory.Record{Name: "vm1.t", MAC: "0a:00:00:00:00:06", IPs: []string{"10.16.0.6"}, Subnet: "ovn-default", Keeper: "VirtualMachine"})
-	inv.SetRecord(&inventory.Record{Name: "web-0.t", MAC: "0a:00:00:00:00:07", IPs: []string{"10.16.0.7"}, Subnet: "ovn-default", Keeper: "StatefulSet"})
-	inv.SetRecord(&inventory.Record{Name: "node-node1", MAC: "0a:00:00:00:00:08", IPs: []string{"100.64.0.2"}, Subnet: "nodes"})
-	inv.SetFixed(inventory.Fixed{Holder: inventory.Holder{Kind: inventory.HeldByExternal, Name: "u/db"}, Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7")}})
-	inv.SetFixed(inventory.Fixed{Holder: inventory.Holder{Kind: inventory.HeldByBalancer, Name: "t/lb"}, Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.8")}})
+	inv.SetFixed(
+		inventory.Fixed{
+			Holder:    inventory.Holder{Kind: inventory.HeldByNode, Name: "node1"},
+			Addresses: []netip.Addr{netip.MustParseAddr("172.18.0.2")},
+		},
+	)
+	inv.SetFixed(
+		inventory.Fixed{
+			Holder:    inventory.Holder{Kind: inventory.HeldByService, Name: "u/db"},
+			Addresses: []netip.Addr{netip.MustParseAddr("10.96.0.7")},
+		},
+	)
+	inv.SetRecord(
+		&inventory.Record{
+			Name:   "victim.u",
+			MAC:    "0a:00:00:00:00:05",
+			IPs:    []string{"10.16.0.5"},
+			Subnet: "ovn-default",
+		},
+	)
+	inv.SetRecord(
+		&inventory.Record{
+			Name:   "vm1.t",
+			MAC:    "0a:00:00:00:00:06",
+			IPs:    []string{"10.16.0.6"},
+			Subnet: "ovn-default",
+			Keeper: "VirtualMachine",
+		},
+	)
+	inv.SetRecord(
+		&inventory.Record{
+			Name:   "web-0.t",
+			MAC:    "0a:00:00:00:00:07",
+			IPs:    []string{"10.16.0.7"},
+			Subnet: "ovn-default",
+			Keeper: "StatefulSet",
+		},
+	)
+	inv.SetRecord(
+		&inventory.Record{Name: "node-node1", MAC: "0a:00:00:00:00:08", IPs: []string{"100.64.0.2"}, Subnet: "nodes"},
+	)
+	inv.SetFixed(
+		inventory.Fixed{
+			Holder:    inventory.Holder{Kind: inventory.HeldByExternal, Name: "u/db"},
+			Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7")},
+		},
+	)
+	inv.SetFixed(
+		inventory.Fixed{
+			Holder:    inventory.Holder{Kind: inventory.HeldByBalancer, Name: "t/lb"},
+			Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.8")},
+		},
+	)
 	inv.SetRouterPort(inventory.RouterPort{UUID: "r1", Name: "ovn-cluster-ovn-default", MAC: "0a:00:00:00:00:fe"})
 	inv.SetRouterPort(inventory.RouterPort{UUID: "r2", Name: "island-island", MAC: "0a:00:00:00:00:fd"})
 	inv.SetRouterPort(inventory.RouterPort{UUID: "r3", Name: "somewhere", MAC: "0a:00:00:00:00:fc"})
-	inv.SetVip(inventory.Vip{Name: "balancer", Namespace: "t", Subnet: "ovn-default", Type: kubeovn.VipSwitchLB, MAC: "0a:00:00:00:00:fe"})
-	inv.SetVip(inventory.Vip{Name: "mine", Namespace: "t", Subnet: "ovn-default", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.100")}})
-	inv.SetVip(inventory.Vip{Name: "foreign", Namespace: "u", Subnet: "ovn-default", MAC: "0a:00:00:00:00:99", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.101")}})
+	inv.SetVip(
+		inventory.Vip{
+			Name:      "balancer",
+			Namespace: "t",
+			Subnet:    "ovn-default",
+			Type:      kubeovn.VipSwitchLB,
+			MAC:       "0a:00:00:00:00:fe",
+		},
+	)
+	inv.SetVip(
+		inventory.Vip{
+			Name:      "mine",
+			Namespace: "t",
+			Subnet:    "ovn-default",
+			Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.100")},
+		},
+	)
+	inv.SetVip(
+		inventory.Vip{
+			Name:      "foreign",
+			Namespace: "u",
+			Subnet:    "ovn-default",
+			MAC:       "0a:00:00:00:00:99",
+			Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.101")},
+		},
+	)
 	inv.SetPod(&inventory.Pod{
-		PodKey: inventory.PodKey{Namespace: "u", Name: "victim"}, Owner: "victim", Attachments: []kubeovn.Attachment{{Namespace: "n", Name: "nad"}},
+		PodKey: inventory.PodKey{
+			Namespace: "u",
+			Name:      "victim",
+		},
+		Owner:       "victim",
+		Attachments: []kubeovn.Attachment{{Namespace: "n", Name: "nad"}},
 	})
 	return inv
 }
@@ -94,16 +167,29 @@ type scene struct {
 	pods      map[string]*Pod
 	// definitions are those of networks that the API server has otherwise than the inventory.
 	definitions map[string]Definition
+	// withoutKubeVirt means that the cluster does not serve KubeVirt's API.
+	withoutKubeVirt bool
+	// repaired are changes of repair by their IDs, for the user who may take them back.
+	repaired map[string]Repaired
+	undoer   string
+	user     string // who asked last
 }
 
 func newScene() *scene {
 	// Kube-OVN notes on every namespace where its pods go.
-	return &scene{inventory: town(), namespace: policy.Namespace{Name: "t", Annotations: map[string]string{lsp: "ovn-default"}}, pods: map[string]*Pod{}}
+	return &scene{
+		inventory: town(),
+		namespace: policy.Namespace{Name: "t", Annotations: map[string]string{lsp: "ovn-default"}},
+		pods:      map[string]*Pod{},
+	}
 }
 
 // policy adds the policy of the tests: strict, with what the function changes.
 func (s *scene) policy(change func(*policy.Policy)) *scene {
-	p := policy.Policy{Name: "test", Limits: policy.Limits{Pairs: 8, Prefix4: 24, Prefix6: 64, Lifetime: policy.DefaultLifetime, Level: policy.Open}}
+	p := policy.Policy{
+		Name:   "test",
+		Limits: policy.Limits{Pairs: 8, Prefix4: 24, Prefix6: 64, Lifetime: policy.DefaultLifetime, Level: policy.Open},
+	}
 	change(&p)
 	s.inventory.SetPolicy(p)
 	return s
@@ -111,8 +197,14 @@ func (s *scene) policy(change func(*policy.Policy)) *scene {
 
 func (s *scene) exception(change func(*policy.Exception)) *scene {
 	e := policy.Exception{
-		Namespace: "t", Name: "grant", Pods: func(l map[string]string) bool { return l["app"] == "router" },
-		Asked: now.Add(-time.Hour), Expires: now.Add(time.Hour), Pairs: []portsec.AddressPair{{Prefix: netip.MustParsePrefix("192.0.2.0/24")}},
+		Namespace: "t",
+		Name:      "grant",
+		Pods:      func(l map[string]string) bool { return l["app"] == "router" },
+		Asked: now.Add(
+			-time.Hour,
+		),
+		Expires: now.Add(time.Hour),
+		Pairs:   []portsec.AddressPair{{Prefix: netip.MustParsePrefix("192.0.2.0/24")}},
 	}
 	change(&e)
 	s.inventory.SetException(e)
@@ -124,7 +216,21 @@ func (s *scene) Look(_ context.Context, namespace, user string, look func(*View)
 	if namespace != ns.Name {
 		ns = policy.Namespace{Name: namespace}
 	}
-	look(&View{Accounts: DefaultAccounts(), User: user, Namespace: ns, Inventory: s.inventory, Now: now})
+	accounts := DefaultAccounts()
+	accounts.WithoutKubeVirt = s.withoutKubeVirt
+	look(&View{Accounts: accounts, User: user, Namespace: ns, Inventory: s.inventory.Snapshot(), Now: now})
+}
+
+// Repaired answers from s.repaired.
+func (s *scene) Repaired(_ context.Context, id string) (Repaired, error) {
+	if s.user != s.undoer {
+		return Repaired{}, ErrNoUndo
+	}
+	r, ok := s.repaired[id]
+	if !ok {
+		return Repaired{}, errors.New("there is no such change")
+	}
+	return r, nil
 }
 
 // Definition answers from s.definitions, and else from the inventory.
@@ -145,10 +251,45 @@ func (s *scene) Pod(_ context.Context, namespace, name string) (*Pod, error) {
 }
 
 // ask has one webhook asked, as the API server asks.
-func ask(t testing.TB, s *scene, make func(World, func(string, time.Duration), func() time.Time) *Handler, req admissionv1.AdmissionRequest) admission.Response {
+func ask(
+	t testing.TB,
+	s *scene,
+	make func(World, func(string, time.Duration), func() time.Time) *Handler,
+	req admissionv1.AdmissionRequest,
+) admission.Response {
 	t.Helper()
+	s.user = req.UserInfo.Username
 	h := make(s, func(string, time.Duration) {}, func() time.Time { return now })
-	return h.Handle(t.Context(), admission.Request{AdmissionRequest: req})
+	r := h.Handle(t.Context(), admission.Request{AdmissionRequest: req})
+	tellsNothing(t, r, string(req.Object.Raw)+string(req.OldObject.Raw))
+	return r
+}
+
+// foreign is what others have in the town, as an answer might call it.
+var foreign = []string{
+	"victim",
+	"u/db",
+	"node1",
+	"node-node1",
+	"somewhere",
+	"the gateway of",
+	"router port",
+	"the nodes' own subnet",
+	"b/a-0",
+}
+
+// tellsNothing checks that whoever asked is told nothing of what others have, but for what they have named themselves.
+func tellsNothing(t testing.TB, r admission.Response, asked string) {
+	t.Helper()
+	told := strings.Join(r.Warnings, "\n")
+	if r.Result != nil {
+		told += r.Result.Message
+	}
+	for _, name := range foreign {
+		if strings.Contains(told, name) && !strings.Contains(asked, name) {
+			t.Errorf("it tells of %q:\n%s", name, told)
+		}
+	}
 }
 
 func raw(t testing.TB, p *Pod) runtime.RawExtension {
@@ -162,12 +303,16 @@ func raw(t testing.TB, p *Pod) runtime.RawExtension {
 
 func request(user string, op admissionv1.Operation, subresource string) admissionv1.AdmissionRequest {
 	return admissionv1.AdmissionRequest{
-		Operation: op, Namespace: "t", Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"}, SubResource: subresource,
-		UserInfo: authenticationv1.UserInfo{Username: user},
+		Operation:   op,
+		Namespace:   "t",
+		Resource:    metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
+		SubResource: subresource,
+		UserInfo:    authenticationv1.UserInfo{Username: user},
 	}
 }
 
-// create makes a pod as the API server does, by the mutating and then the validating webhook, and gives what is stored of it.
+// create makes a pod as the API server does, by the mutating and then the validating webhook, and returns what is
+// stored of it.
 func create(t testing.TB, s *scene, user string, p Pod) (stored *Pod, refused string) {
 	t.Helper()
 	if p.Metadata.Name == "" {
@@ -192,28 +337,32 @@ func guard(t testing.TB, s *scene, user string, p *Pod) (refused string) {
 	return refusal(ask(t, s, GuardPods, req))
 }
 
-// update asks whether a pod may be changed by a path: "" for pods, "status" for pods/status, "binding" for pods/binding.
+// update asks whether a pod may be changed by a path: "" for pods, "status" for pods/status, "binding" for
+// pods/binding.
 func update(t testing.TB, s *scene, user, path string, old, p *Pod) (refused string) {
 	t.Helper()
 	req := request(user, admissionv1.Update, path)
 	req.Object, req.OldObject = raw(t, p), raw(t, old)
 	if path == "binding" {
 		// A Binding can add and replace, and never takes away.
-		binding := Pod{Metadata: Metadata{Name: old.Metadata.Name, Annotations: p.Metadata.Annotations, Labels: p.Metadata.Labels}}
+		binding := Pod{
+			Metadata: Metadata{Name: old.Metadata.Name, Annotations: p.Metadata.Annotations, Labels: p.Metadata.Labels},
+		}
 		req.Operation, req.Object, req.OldObject = admissionv1.Create, raw(t, &binding), runtime.RawExtension{}
 		s.pods["t/"+old.Metadata.Name] = old
 	}
 	return refusal(ask(t, s, GuardPods, req))
 }
 
+// refusal returns what a refusal says: to whoever asked, and to the audit log.
 func refusal(r admission.Response) string {
 	if r.Allowed {
 		return ""
 	}
-	return r.Result.Message
+	return r.Result.Message + "\n(audit log: " + r.AuditAnnotations[NoteViolation] + ")"
 }
 
-// patched gives the annotations after the response's patch.
+// patched returns the annotations after the response's patch.
 func patched(t testing.TB, annotations map[string]string, r admission.Response) map[string]string {
 	t.Helper()
 	out := maps.Clone(annotations)
@@ -234,7 +383,7 @@ func patched(t testing.TB, annotations map[string]string, r admission.Response) 
 	return out
 }
 
-// pod gives a pod with annotations, written as key, value, key, value.
+// pod returns a pod with annotations, written as key, value, key, value.
 func pod(keyValues ...string) Pod {
 	p := Pod{Metadata: Metadata{Name: "p", Annotations: map[string]string{}}}
 	for pair := range slices.Chunk(keyValues, 2) {
@@ -243,16 +392,31 @@ func pod(keyValues ...string) Pod {
 	return p
 }
 
-// running gives a pod as Kube-OVN leaves it, changed by what follows.
+// running returns a pod as Kube-OVN leaves it, changed by what follows.
 func running(keyValues ...string) Pod {
 	return pod(append([]string{
-		ps, "true", ip, "10.16.0.20", hw, "0a:00:00:00:00:20", lsp, "ovn-default", "ovn.kubernetes.io/allocated", "true",
-		"ovn.kubernetes.io/routed", "true", "ovn.kubernetes.io/cidr", "10.16.0.0/16", "ovn.kubernetes.io/gateway", "10.16.0.1",
-		policy.RecordAnnotation, `{"ovn":{"level":"strict","from":"default","layer2Forward":"forbid","layer2ForwardFrom":"default"}}`,
+		ps,
+		"true",
+		ip,
+		"10.16.0.20",
+		hw,
+		"0a:00:00:00:00:20",
+		lsp,
+		"ovn-default",
+		"ovn.kubernetes.io/allocated",
+		"true",
+		"ovn.kubernetes.io/routed",
+		"true",
+		"ovn.kubernetes.io/cidr",
+		"10.16.0.0/16",
+		"ovn.kubernetes.io/gateway",
+		"10.16.0.1",
+		policy.RecordAnnotation,
+		`{"ovn":{"level":"strict","from":"default","layer2Forward":"forbid","layer2ForwardFrom":"default"}}`,
 	}, keyValues...)...)
 }
 
-// without gives the pod without some annotations.
+// without returns the pod without some annotations.
 func without(p Pod, keys ...string) Pod {
 	p.Metadata.Annotations = maps.Clone(p.Metadata.Annotations)
 	for _, key := range keys {

@@ -2,42 +2,93 @@ package admission
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/multus"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Bounds of what a pod says about its ports. What is judged is looked up item by item while all other reviews wait, and each item may
-// have a sentence of its own; the API server looks at the size of annotations (256 KiB together) only after the webhooks.
+// Bounds of what a pod says about its ports. What is judged is looked up item by item, and each item may have a
+// sentence of its own; the API server looks at the size of annotations only after the webhooks.
 const (
-	// maxValue is how long the value of an annotation may be that Kube-OVN reads, in bytes: over a thousand addresses.
+	// maxAnnotations is how many bytes the keys and values of all annotations may have, as the API server will say
+	// itself (TotalAnnotationSizeLimitB of k8s.io/apimachinery/pkg/api/validation).
+	maxAnnotations = 256 << 10
+	// maxValue is how long the value of an annotation may be that Kube-OVN reads, in bytes: 64 names of the longest
+	// kind.
 	maxValue = 16 << 10
-	// maxNetworks is the same for the list of networks, which is JSON.
-	maxNetworks = 64 << 10
-	// maxKeys is how many such annotations there may be: a dozen for each of the networks that a pod may have.
-	maxKeys = 12 * (maxAttachments + 1)
+	// maxPoolValue is the same for ip_pool: 1,024 IPv6 addresses, and blanks.
+	maxPoolValue = 64 << 10
+	// maxPoolItems is how many addresses ip_pool may list: it has one for each replica of a workload.
+	maxPoolItems = 1024
+	// maxItems is how many items all lists of a pod may have together, each counted once in its list.
+	maxItems = 2048
+	// maxKeys is how many such annotations there may be: sixteen for each of the networks that a pod may have, and for
+	// the default one.
+	maxKeys = 16 * (multus.MaxNetworks + 1)
 )
 
-// Oversize says which annotation is more than anybody needs, among those that are not as they were before; "" for none. It is refused
-// whatever policy says, since it cannot be judged while others wait.
-func Oversize(before, after map[string]string) string {
-	keys := 0
-	for _, key := range slices.Sorted(maps.Keys(after)) {
-		class, value := kubeovn.ClassOf(key), after[key]
-		if class == kubeovn.Harmless || before[key] == value && value != "" {
+// maxValue returns how long the value may be, in bytes. The parser of networks has a bound of its own.
+func (k *Key) maxValue() int {
+	switch {
+	case k.Class == kubeovn.NetworkKey:
+		return maxAnnotations
+	case k.Suffix == kubeovn.IPPool:
+		return maxPoolValue
+	}
+	return maxValue
+}
+
+// maxItems returns how many items the value may list.
+func (k *Key) maxItems() int {
+	if k.Suffix == kubeovn.IPPool {
+		return maxPoolItems
+	}
+	return policy.ListLimit
+}
+
+// Excess says what a pod asks for that is more than anybody needs, among what is not as it was before; "" where nothing
+// is. It is refused whatever policy says, since it is not judged. before may be nil. No pod was let in with more
+// annotations than the API server takes.
+func (p *ParsedPod) Excess(before *ParsedPod) string {
+	was := ParsedPod{}
+	if before != nil {
+		was = *before
+	}
+	if p.size > maxAnnotations {
+		return fmt.Sprintf(
+			"metadata.annotations: %d bytes, and the API server takes no more than %d; leave some out",
+			p.size,
+			maxAnnotations,
+		)
+	}
+	if p.excess != "" && !p.sameNetworks(before) {
+		return p.excess
+	}
+	if len(p.Keys) > maxKeys && len(p.Keys) > len(was.Keys) {
+		return fmt.Sprintf(
+			"metadata.annotations: %d of them are about ports, and more than %d are not looked at; leave some out",
+			len(p.Keys),
+			maxKeys,
+		)
+	}
+	for i := range p.Keys {
+		k := &p.Keys[i]
+		if k.Excess == "" {
 			continue
 		}
-		most := maxValue
-		if class == kubeovn.NetworkKey {
-			most = maxNetworks
+		if old := before.key(k.Name); old == nil || old.Value != k.Value {
+			return annotation(k.Name) + ": " + k.Excess
 		}
-		if len(value) > most {
-			return fmt.Sprintf("%s: %d bytes, and more than %d are not looked at; name fewer", annotation(key), len(value), most)
-		}
-		if keys++; keys > maxKeys {
-			return fmt.Sprintf("metadata.annotations: more than %d of them are about ports; leave out those of networks that the pod does not have", maxKeys)
-		}
+	}
+	if p.items > maxItems && p.items > was.items {
+		return fmt.Sprintf(
+			"metadata.annotations: those about ports list %d items together, and more than %d are not looked at; "+
+				"name fewer",
+			p.items,
+			maxItems,
+		)
 	}
 	return ""
 }
@@ -45,10 +96,25 @@ func Oversize(before, after map[string]string) string {
 // maxReasons is how many reasons an answer gives; who is told ten can mend them, and is told the next.
 const maxReasons = 10
 
+// maxWorded is how many reasons are put into words: those that read the same to whoever asks are told once.
+const maxWorded = 64
+
 // maxMessage is how long an answer is at most, in bytes: reasons quote what they are about.
 const maxMessage = 8 << 10
 
-// few gives the first reasons, and how many more there are.
+// maxWarning is how long the warning about annotations that are not looked at may be, in bytes.
+const maxWarning = 1 << 10
+
+// Few returns the first of some reasons, with how many more there are, none longer than a message may be.
+func Few(reasons []string) []string {
+	out := slices.Clone(few(reasons))
+	for i := range out {
+		out[i] = shorten(out[i], maxMessage)
+	}
+	return out
+}
+
+// few returns the first reasons, and how many more there are.
 func few(reasons []string) []string {
 	if more := len(reasons) - maxReasons; more > 0 {
 		return append(slices.Clone(reasons[:maxReasons]), fmt.Sprintf("and %d more", more))

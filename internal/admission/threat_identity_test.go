@@ -14,25 +14,36 @@ import (
 
 func TestThreat09ChosenAddress(t *testing.T) {
 	for value, whose := range map[string]string{
-		"10.16.0.5": "port victim.u", "10.16.0.1": "gateway of subnet ovn-default", "172.18.0.2": "node node1", "10.96.0.7": "service u/db",
-		"10.16.0.101": "Vip foreign", "203.0.113.7": "service u/db", "10.19.0.3": "subnet wide", "10.16.0.30,10.16.0.5": "port victim.u",
+		"10.16.0.5": "port victim.u", "10.16.0.1": "gateway of subnet ovn-default", "172.18.0.2": "node node1",
+		"10.96.0.7":   "service u/db",
+		"10.16.0.101": "Vip foreign", "203.0.113.7": "service u/db", "10.19.0.3": "subnet wide",
+		"10.16.0.30,10.16.0.5": "port victim.u",
 	} {
 		_, refused := create(t, newScene(), tenant, pod(ip, value))
 		mustRefuse(t, refused, ip, whose)
 		first, _, _ := strings.Cut(value, ",")
 		if first == value {
-			_, refused = create(t, newScene(), tenant, pod(networks, `[{"name":"nad","namespace":"n","ips":["`+value+`/16"]}]`))
+			_, refused = create(
+				t,
+				newScene(),
+				tenant,
+				pod(networks, `[{"name":"nad","namespace":"n","ips":["`+value+`/16"]}]`),
+			)
 			mustRefuse(t, refused, networks, whose)
 		}
 	}
-	for key, value := range map[string]string{hw: "0a:00:00:00:00:05", "nad.n.ovn.kubernetes.io/mac_address": "0A:00:00:00:00:05"} {
+	for key, value := range map[string]string{
+		hw: "0a:00:00:00:00:05", "nad.n.ovn.kubernetes.io/mac_address": "0A:00:00:00:00:05",
+	} {
 		_, refused := create(t, newScene(), tenant, pod(key, value, networks, "n/nad"))
 		mustRefuse(t, refused, key, "port victim.u")
 	}
 	// The gateways' MACs, and what else there is on a switch beside pods.
 	for mac, whose := range map[string]string{
-		"0a:00:00:00:00:fe": "the gateway of subnet ovn-default", "0A:00:00:00:00:FE": "the gateway of subnet ovn-default",
-		"0a:00:00:00:00:fc": "router port somewhere", "0a:00:00:00:00:fb": "subnet wide", "0a:00:00:00:00:99": "Vip foreign",
+		"0a:00:00:00:00:fe": "the gateway of subnet ovn-default", "0A:00:00:00:00:FE": "the gateway of subnet " +
+			"ovn-default",
+		"0a:00:00:00:00:fc": "router port somewhere", "0a:00:00:00:00:fb": "subnet wide", "0a:00:00:00:00:99": "Vip " +
+			"foreign",
 	} {
 		_, refused := create(t, newScene(), tenant, pod(hw, mac))
 		mustRefuse(t, refused, hw, whose)
@@ -61,9 +72,14 @@ func TestThreat09ChosenAddress(t *testing.T) {
 }
 
 func TestThreatT08MACForms(t *testing.T) {
-	for _, text := range []string{"0a-00-00-00-00-30", "0a00.0000.0030", "0a:00:00:00:00:30:00:01", "0a:00:00:00:00", "a:0:0:0:0:30", "01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00", " 0a:00:00:00:00:30", "x"} {
-		for _, key := range []string{hw, "nad.n.ovn.kubernetes.io/mac_address", "nad.n.kubernetes.io/mac_address.net1"} {
-			_, refused := create(t, newScene(), tenant, pod(key, text))
+	for _, text := range []string{
+		"0a-00-00-00-00-30", "0a00.0000.0030", "0a:00:00:00:00:30:00:01", "0a:00:00:00:00", "a:0:0:0:0:30",
+		"01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00", " 0a:00:00:00:00:30", "x",
+	} {
+		for _, key := range []string{
+			hw, "nad.n.ovn.kubernetes.io/mac_address", "nad.n.kubernetes.io/mac_address.net1",
+		} {
+			_, refused := create(t, newScene(), tenant, pod(key, text, networks, "n/nad"))
 			mustRefuse(t, refused, key)
 		}
 		entry, err := json.Marshal([]map[string]string{{"name": "nad", "namespace": "n", "mac": text}})
@@ -82,20 +98,22 @@ func TestThreatT08MACForms(t *testing.T) {
 func TestThreatT09ForeignSwitch(t *testing.T) {
 	for _, key := range []string{lsp, "nad.n.ovn.kubernetes.io/logical_switch"} {
 		for _, value := range []string{"theirs", "ours,theirs", "theirs,ours", "nowhere", " ours"} {
-			_, refused := create(t, newScene(), tenant, pod(key, value))
+			_, refused := create(t, newScene(), tenant, pod(key, value, networks, "n/nad"))
 			mustRefuse(t, refused, key)
 		}
 		for _, value := range []string{"ours", "ovn-default", "island"} {
-			_, refused := create(t, newScene(), tenant, pod(key, value))
+			_, refused := create(t, newScene(), tenant, pod(key, value, networks, "n/nad"))
 			mustAllow(t, refused)
 		}
 	}
-	// What comes from the nodes' subnet passes to private subnets. It is told by its usual name, and by the nodes that are on it.
+	// What comes from the nodes' subnet passes to private subnets. It is told by its usual name, and by the nodes that
+	// are on it.
 	for _, value := range []string{"join", "nodes"} {
 		_, refused := create(t, newScene(), tenant, pod(lsp, value))
 		mustRefuse(t, refused, lsp, "the nodes' own")
 	}
-	// Kube-OVN notes on the namespace which subnets are bound to it by label, and its own gateways need those of others.
+	// Kube-OVN notes on the namespace which subnets are bound to it by label, and its own gateways need those of
+	// others.
 	s := newScene()
 	s.namespace.Annotations = map[string]string{lsp: "ovn-default,theirs"}
 	_, refused := create(t, s, tenant, pod(lsp, "theirs"))
@@ -111,13 +129,14 @@ func TestThreatT09ForeignSwitch(t *testing.T) {
 func TestThreatT09ForeignPool(t *testing.T) {
 	for _, key := range []string{"ovn.kubernetes.io/ip_pool", "nad.n.ovn.kubernetes.io/ip_pool"} {
 		for name, words := range map[string][]string{
-			"their-pool": {"other namespaces", "spec.namespaces"}, "far-pool": {"theirs", "other namespaces"}, "no-pool": {"no IPPool"}, "their-pool,": {"their-pool"},
+			"their-pool": {"other namespaces", "spec.namespaces"}, "far-pool": {"theirs", "other namespaces"},
+			"no-pool": {"no IPPool"}, "their-pool,": {"their-pool"},
 		} {
-			_, refused := create(t, newScene(), tenant, pod(key, name))
+			_, refused := create(t, newScene(), tenant, pod(key, name, networks, "n/nad"))
 			mustRefuse(t, refused, append(words, key)...)
 		}
 		for _, name := range []string{"our-pool", "named-pool"} {
-			_, refused := create(t, newScene(), tenant, pod(key, name))
+			_, refused := create(t, newScene(), tenant, pod(key, name, networks, "n/nad"))
 			mustAllow(t, refused)
 		}
 	}
@@ -130,7 +149,10 @@ func TestThreatT09ForeignPool(t *testing.T) {
 
 func TestThreatT09ForeignNetwork(t *testing.T) {
 	for _, c := range []struct{ key, value string }{
-		{networks, "u/blue"}, {networks, "u/green,u/blue@net7"}, {networks, `[{"name":"blue","namespace":"u"}]`}, {kubeovn.DefaultNetwork, "u/blue"},
+		{networks, "u/blue"},
+		{networks, "u/green,u/blue@net7"},
+		{networks, `[{"name":"blue","namespace":"u"}]`},
+		{kubeovn.DefaultNetwork, "u/blue"},
 	} {
 		_, refused := create(t, newScene(), tenant, pod(c.key, c.value))
 		mustRefuse(t, refused, c.key, "their-blue", "other namespaces")
@@ -138,12 +160,17 @@ func TestThreatT09ForeignNetwork(t *testing.T) {
 	_, refused := create(t, newScene(), tenant, pod(networks, "u/green,n/nad"))
 	mustAllow(t, refused)
 	// A switch that the pod names for it is looked at by itself.
-	_, refused = create(t, newScene(), tenant, pod(networks, "u/blue", "blue.u.ovn.kubernetes.io/logical_switch", "ours"))
+	_, refused = create(
+		t,
+		newScene(),
+		tenant,
+		pod(networks, "u/blue", "blue.u.ovn.kubernetes.io/logical_switch", "ours"),
+	)
 	mustAllow(t, refused)
 }
 
-// Kube-OVN 1.16 names a NIC by its interface where an attachment is listed more than once. What is said about the attachment holds for it,
-// and no interface can be named so that it passes for another attachment's.
+// Kube-OVN 1.16 names a NIC by its interface where an attachment is listed more than once. What is said about the
+// attachment holds for it, and no interface can be named so that it passes for another attachment's.
 func TestThreat11AttachmentListedTwice(t *testing.T) {
 	const key = "green.u.ovn.net1.kubernetes.io/port_security"
 	open := func() *scene { return newScene().policy(func(p *policy.Policy) { p.Level = policy.Open }) }
@@ -166,22 +193,44 @@ func TestThreat11AttachmentListedTwice(t *testing.T) {
 	}
 }
 
-// An interface that is plugged into a running machine is looked at as one of a new pod; what the machine had before is not.
+// An interface that is plugged into a running machine is looked at as one of a new pod; what the machine had before is
+// not.
 func TestThreatT09ForeignNetworkPlugged(t *testing.T) {
 	const blue, green = `{"name":"blue","namespace":"u"}`, `{"name":"green","namespace":"u","mac":"0a:00:00:00:00:05"}`
-	old, p := running(networks, "["+blue+"]"), running(networks, "["+blue+","+green+"]", "green.u.ovn.kubernetes.io/port_security", "true")
+	old, p := running(
+		networks,
+		"["+blue+"]",
+	), running(
+		networks,
+		"["+blue+","+green+"]",
+		"green.u.ovn.kubernetes.io/port_security",
+		"true",
+	)
 	mustRefuse(t, update(t, newScene(), virtualize, "", &old, &p), networks, "victim.u")
 	p.Metadata.Annotations[networks] = "[" + blue + `,{"name":"green","namespace":"u"}]`
 	mustAllow(t, update(t, newScene(), virtualize, "", &old, &p))
-	mustRefuse(t, update(t, newScene(), virtualize, "", &p, &Pod{Metadata: Metadata{Name: "p", Annotations: map[string]string{networks: "[{"}}}), networks)
+	mustRefuse(
+		t,
+		update(
+			t,
+			newScene(),
+			virtualize,
+			"",
+			&p,
+			&Pod{Metadata: Metadata{Name: "p", Annotations: map[string]string{networks: "[{"}}},
+		),
+		networks,
+	)
 }
 
 func TestThreatT04ControllersOwnKeys(t *testing.T) {
-	for _, suffix := range []string{"allocated", "routed", "logical_router", "cidr", "gateway", "vlan_id", "provider_network", "pod_nic_type"} {
+	for _, suffix := range []string{
+		"allocated", "routed", "cidr", "gateway", "vlan_id", "provider_network", "virtualmachine",
+	} {
 		for _, provider := range []kubeovn.Provider{"ovn", "nad.n.ovn", "nad.n.ovn.net1"} {
 			key := provider.Key(kubeovn.Suffix(suffix))
 			for _, user := range []string{tenant, virtualize, replicas} {
-				_, refused := create(t, newScene(), user, pod(key, "true"))
+				_, refused := create(t, newScene(), user, pod(key, "true", networks, "n/nad"))
 				mustRefuse(t, refused, key)
 			}
 		}
@@ -192,7 +241,7 @@ func TestThreatT16ExternalAddresses(t *testing.T) {
 	for _, suffix := range []kubeovn.Suffix{"eip", "snat", "north_gateway"} {
 		key := kubeovn.DefaultProvider.Key(suffix)
 		_, refused := create(t, newScene(), tenant, pod(key, "203.0.113.9"))
-		mustRefuse(t, refused, key, "externalAddresses: Allow")
+		mustRefuse(t, refused, key, "spec.externalAddresses")
 		allowing := newScene().policy(func(p *policy.Policy) { p.ExternalAddresses = true })
 		_, refused = create(t, allowing, tenant, pod(key, "203.0.113.9"))
 		mustAllow(t, refused)
@@ -212,7 +261,12 @@ func TestThreat21PortNameCollision(t *testing.T) {
 	// With attachments of dotted names there are more ways; a port that a running pod has is not given to another one.
 	s = newScene()
 	s.inventory.SetPod(&inventory.Pod{
-		PodKey: inventory.PodKey{Namespace: "y", Name: "x"}, Owner: "x", Attachments: []kubeovn.Attachment{{Namespace: "q", Name: "t.p"}},
+		PodKey: inventory.PodKey{
+			Namespace: "y",
+			Name:      "x",
+		},
+		Owner:       "x",
+		Attachments: []kubeovn.Attachment{{Namespace: "q", Name: "t.p"}},
 	})
 	p := pod(networks, "q/p")
 	p.Metadata.Name = "x.y"

@@ -3,6 +3,7 @@ package admission
 import (
 	"cmp"
 	"maps"
+	"strings"
 	"testing"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -37,9 +38,24 @@ var loosenings = map[string][2]string{
 	"another network":     {networks, "n/nad"},
 	"no default network":  {kubeovn.DefaultNetwork, "n/nad"},
 	"interface's address": {"nad.n.kubernetes.io/ip_address.net1", "10.16.0.5"},
-	"network to come":     {"nad.n.ovn.kubernetes.io/port_security", "false"},
-	"address to come":     {"nad.n.ovn.kubernetes.io/ip_address", "10.16.0.5"},
+	"network's level":     {"nad.n.ovn.kubernetes.io/port_security", "false"},
+	"network's address":   {"nad.n.ovn.kubernetes.io/ip_address", "10.16.0.5"},
 	"pool":                {"ovn.kubernetes.io/ip_pool", "10.16.0.5"},
+}
+
+// before returns a running pod to be changed by a key, with the network that the key is about.
+func before(key string) Pod {
+	if strings.HasPrefix(key, "nad.n.") {
+		return running(networks, "n/nad", "nad.n.ovn.kubernetes.io/port_security", "true")
+	}
+	return running()
+}
+
+// with returns a pod with one annotation changed.
+func with(p Pod, key, value string) Pod {
+	p.Metadata.Annotations = maps.Clone(p.Metadata.Annotations)
+	p.Metadata.Annotations[key] = value
+	return p
 }
 
 // everyPathRefuses checks that no path to a running pod's annotations takes the loosenings.
@@ -47,11 +63,15 @@ func everyPathRefuses(t *testing.T, path string) {
 	t.Helper()
 	for name, change := range loosenings {
 		t.Run(name, func(t *testing.T) {
-			old := running()
-			p := running(change[0], change[1])
+			old := before(change[0])
+			p := with(old, change[0], change[1])
 			mustRefuse(t, update(t, newScene(), tenant, path, &old, &p), change[0])
 			if change[0] == ps || change[0] == l2 || kubeovn.ClassOf(change[0]) == kubeovn.EgressKey {
-				mustRefuse(t, update(t, newScene(), virtualize, path, &old, &p), change[0]) // nor is it KubeVirt's to say
+				mustRefuse(
+					t,
+					update(t, newScene(), virtualize, path, &old, &p),
+					change[0],
+				) // nor is it KubeVirt's to say
 			}
 		})
 	}
@@ -90,11 +110,17 @@ func TestThreatT25OtherPaths(t *testing.T) {
 }
 
 func TestThreat08AnnotationFedRebuild(t *testing.T) {
-	// Kube-OVN's own accounts write what is frozen for everybody else; nobody else does, whatever group or name they have.
+	// Kube-OVN's own accounts write what is frozen for everybody else; nobody else does, whatever group or name they
+	// have.
 	old := running()
-	for _, change := range [][2]string{{ip, "10.16.0.21"}, {hw, "0a:00:00:00:00:21"}, {"ovn.kubernetes.io/allocated", "false"}, {lsp, "ours"}} {
+	for _, change := range [][2]string{
+		{ip, "10.16.0.21"}, {hw, "0a:00:00:00:00:21"}, {"ovn.kubernetes.io/allocated", "false"}, {lsp, "ours"},
+	} {
 		p := running(change[0], change[1])
-		for _, user := range []string{tenant, virtualize, replicas, "system:serviceaccount:t:ovn", "system:serviceaccount:kube-system:ovn2", "system:admin", ""} {
+		for _, user := range []string{
+			tenant, virtualize, replicas, "system:serviceaccount:t:ovn", "system:serviceaccount:kube-system:ovn2",
+			"system:admin", "",
+		} {
 			mustRefuse(t, update(t, newScene(), user, "", &old, &p), change[0], "Kube-OVN")
 		}
 		for _, user := range DefaultAccounts().KubeOVN {
@@ -104,16 +130,24 @@ func TestThreat08AnnotationFedRebuild(t *testing.T) {
 }
 
 func TestThreatT03ArbitraryIdentity(t *testing.T) {
-	old := running()
-	for _, key := range []string{ip, "nad.n.ovn.kubernetes.io/ip_address", "nad.n.ovn.net1.kubernetes.io/ip_address", "nad.n.kubernetes.io/ip_address.net1"} {
-		p := running(key, "0.0.0.0/0", ps, "true")
+	for _, key := range []string{
+		ip, "nad.n.ovn.kubernetes.io/ip_address", "nad.n.ovn.net1.kubernetes.io/ip_address",
+		"nad.n.kubernetes.io/ip_address.net1",
+	} {
+		old := before(key)
+		p := with(old, key, "0.0.0.0/0")
 		mustRefuse(t, update(t, newScene(), tenant, "", &old, &p), key)
 	}
 	// At creation it is read as well.
 	for _, value := range []string{"0.0.0.0/0", "10.16.0.20/16", "10.16.0.20,0.0.0.0/0", "::ffff:10.16.0.20"} {
 		_, refused := create(t, newScene(), tenant, pod(ip, value))
 		mustRefuse(t, refused, ip)
-		_, refused = create(t, newScene(), tenant, pod(networks, "n/nad@net1,n/nad@net2", "nad.n.kubernetes.io/ip_address.net1", value))
+		_, refused = create(
+			t,
+			newScene(),
+			tenant,
+			pod(networks, "n/nad@net1,n/nad@net2", "nad.n.kubernetes.io/ip_address.net1", value),
+		)
 		mustRefuse(t, refused, "ip_address.net1")
 	}
 }
@@ -127,9 +161,19 @@ func TestThreatT12LabelsAndAddress(t *testing.T) {
 
 // What has Kube-OVN write port security waits until it has allocated, by every path; and no longer.
 func TestThreatT27BeforeTheAddress(t *testing.T) {
-	const allocated, second, third = "ovn.kubernetes.io/allocated", "nad.n.ovn.kubernetes.io/", "nad.n.ovn.net1.kubernetes.io/"
+	const allocated, second, third = "ovn.kubernetes.io/allocated", "nad.n.ovn.kubernetes.io/",
+		"nad.n.ovn.net1.kubernetes.io/"
 	early := []string{allocated, "ovn.kubernetes.io/routed", ip, hw}
-	twice := []string{networks, "n/nad@net1,n/nad@net2", second + "port_security", "true", third + "port_security", "true", "nad.n.ovn.net2.kubernetes.io/port_security", "true"}
+	twice := []string{
+		networks,
+		"n/nad@net1,n/nad@net2",
+		second + "port_security",
+		"true",
+		third + "port_security",
+		"true",
+		"nad.n.ovn.net2.kubernetes.io/port_security",
+		"true",
+	}
 	attached := func(s *scene, ports ...string) {
 		for _, port := range ports {
 			s.inventory.SetRecord(&inventory.Record{Name: port, Subnet: "blue"})
@@ -143,42 +187,83 @@ func TestThreatT27BeforeTheAddress(t *testing.T) {
 		user  string
 		edit  func(*scene)
 	}{
-		"groups":                    {old: without(running(), early...), change: [2]string{groups, "web"}, about: "ovn"},
-		"groups taken away":         {old: without(running(groups, "web"), early...), change: [2]string{groups, ""}, about: "ovn"},
-		"a Vip of its own":          {old: without(running(), early...), change: [2]string{kubeovn.AAPs, "mine"}, about: "ovn"},
-		"VIPs taken away":           {old: without(running(vips, "10.16.0.100"), early...), change: [2]string{vips, ""}, about: "ovn"},
-		"as a controller":           {old: without(running(), early...), change: [2]string{groups, "web"}, user: replicas, about: "ovn"},
-		"as KubeVirt":               {old: without(running(), early...), change: [2]string{groups, "web"}, user: virtualize, about: "ovn"},
+		"groups": {
+			old: without(running(), early...), change: [2]string{groups, "web"}, about: "ovn",
+		},
+		"groups taken away": {
+			old: without(running(groups, "web"), early...), change: [2]string{groups, ""}, about: "ovn",
+		},
+		"a Vip of its own": {
+			old: without(running(), early...), change: [2]string{kubeovn.AAPs, "mine"}, about: "ovn",
+		},
+		"VIPs taken away": {
+			old: without(running(vips, "10.16.0.100"), early...), change: [2]string{vips, ""}, about: "ovn",
+		},
+		"as a controller": {
+			old: without(running(), early...), change: [2]string{groups, "web"}, user: replicas, about: "ovn",
+		},
+		"as KubeVirt": {
+			old: without(running(), early...), change: [2]string{groups, "web"}, user: virtualize, about: "ovn",
+		},
 		"allocated, by a lookalike": {old: running(allocated, "True"), change: [2]string{groups, "web"}, about: "ovn"},
-		"another NIC's":             {old: without(running(networks, "n/nad", second+"port_security", "true"), early...), change: [2]string{second + "security_groups", "web"}, about: "ovn"},
-		"of a NIC that came later":  {old: running(networks, "n/nad", second+"port_security", "true"), change: [2]string{groups, "web"}, about: "nad.n.ovn"},
-		"an open one's beside it":   {old: without(running(ps, "", networks, "n/nad", second+"port_security", "true"), early...), change: [2]string{groups, "web"}, about: "nad.n.ovn"},
-		"one of two of a network":   {old: running(append(twice, third+"allocated", "true")...), change: [2]string{groups, "web"}, about: "nad.n.ovn.net2"},
-		"both of two of a network":  {old: running(twice...), change: [2]string{groups, "web"}, about: "nad.n.ovn.net1"},
-		"a claim about another NIC": {old: without(running(networks, "n/nad", second+"allocated", "true"), early...), change: [2]string{groups, "web"}, about: "ovn"},
+		"another NIC's": {
+			old:    without(running(networks, "n/nad", second+"port_security", "true"), early...),
+			change: [2]string{second + "security_groups", "web"}, about: "ovn",
+		},
+		"of a NIC that came later": {
+			old: running(networks, "n/nad", second+"port_security", "true"), change: [2]string{groups, "web"},
+			about: "nad.n.ovn",
+		},
+		"an open one's beside it": {
+			old:    without(running(ps, "", networks, "n/nad", second+"port_security", "true"), early...),
+			change: [2]string{groups, "web"}, about: "nad.n.ovn",
+		},
+		"one of two of a network": {
+			old: running(append(twice, third+"allocated", "true")...), change: [2]string{groups, "web"},
+			about: "nad.n.ovn.net2",
+		},
+		"both of two of a network": {
+			old: running(twice...), change: [2]string{groups, "web"}, about: "nad.n.ovn.net1",
+		},
+		"a claim about another NIC": {
+			old:    without(running(networks, "n/nad", second+"allocated", "true"), early...),
+			change: [2]string{groups, "web"}, about: "ovn",
+		},
 		"a claim, and a port before": {
 			old:    without(running(networks, "n/nad", second+"allocated", "true"), early...),
-			change: [2]string{groups, "web"}, about: "ovn", edit: func(s *scene) { attached(s, "p.t", "p.t.nad.n.ovn") },
+			change: [2]string{groups, "web"}, about: "ovn",
+			edit: func(s *scene) { attached(s, "p.t", "p.t.nad.n.ovn") },
 		},
 
-		"allocated":            {old: running(), change: [2]string{groups, "web"}},
-		"as Kube-OVN":          {old: without(running(), early...), change: [2]string{groups, "web"}, user: kubeOVN},
-		"of no effect":         {old: without(running(), early...), change: [2]string{"example.com/note", "x"}},
-		"of a NIC that is not": {old: without(running(), early...), change: [2]string{second + "security_groups", "web"}},
+		"allocated":    {old: running(), change: [2]string{groups, "web"}},
+		"as Kube-OVN":  {old: without(running(), early...), change: [2]string{groups, "web"}, user: kubeOVN},
+		"of no effect": {old: without(running(), early...), change: [2]string{"example.com/note", "x"}},
+		"of a NIC that is not": {
+			old: without(running(), early...), change: [2]string{second + "security_groups", "web"},
+		},
 		"a port that was open": {old: without(running(ps, ""), early...), change: [2]string{ps, "true"}},
 		"an open one's groups": {old: without(running(ps, ""), early...), change: [2]string{groups, "web"}},
-		"with a foreign second": {old: running(networks, "n/nad", second+"port_security", "true"), change: [2]string{groups, "web"}, edit: func(s *scene) {
-			s.inventory.SetAttachment(kubeovn.Attachment{Namespace: "n", Name: "nad"}, kubeovn.KindForeign)
-		}},
+		"with a foreign second": {
+			old:    running(networks, "n/nad", second+"port_security", "true"),
+			change: [2]string{groups, "web"}, edit: func(s *scene) {
+				s.inventory.SetAttachment(kubeovn.Attachment{Namespace: "n", Name: "nad"}, kubeovn.KindForeign)
+			},
+		},
 		"where Kube-OVN makes attachments alone": {
-			old:    without(running(networks, "n/nad", second+"port_security", "true", second+"allocated", "true"), early...),
+			old: without(
+				running(networks, "n/nad", second+"port_security", "true", second+"allocated", "true"), early...,
+			),
 			change: [2]string{second + "security_groups", "web"}, edit: func(s *scene) { attached(s, "p.t.nad.n.ovn") },
 		},
 		"where a release spells it otherwise": {
-			old:    running(append(twice, third+"allocated", "true", "nad.n.ovn.net2.kubernetes.io/allocated", "true")...),
+			old: running(
+				append(twice, third+"allocated", "true", "nad.n.ovn.net2.kubernetes.io/allocated", "true")...,
+			),
 			change: [2]string{groups, "web"},
 		},
-		"where an older release does": {old: running(append(twice, second+"allocated", "true")...), change: [2]string{groups, "web"}},
+		"where an older release does": {
+			old: running(append(twice, second+"allocated", "true")...), change: [2]string{groups, "web"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, path := range []string{"", "status", "binding"} {
@@ -211,7 +296,8 @@ func TestNICPluggedInEarly(t *testing.T) {
 	mustAllow(t, update(t, newScene(), virtualize, "", &old, &p))
 }
 
-// A NIC under a policy that enforces is not changed by what is said of one under a policy that does not, in whichever order they come.
+// A NIC under a policy that enforces is not changed by what is said of one under a policy that does not, in whichever
+// order they come.
 func TestThreatT27ModeOfEachNIC(t *testing.T) {
 	const second = "nad.n.ovn.kubernetes.io/"
 	early := without(running(networks, "n/nad", second+"port_security", "true"), "ovn.kubernetes.io/allocated", ip, hw)
@@ -240,7 +326,14 @@ func TestThreatT27ModeOfEachNIC(t *testing.T) {
 
 // What is in nobody's way stays so: ordinary changes of a running pod by anybody.
 func TestOrdinaryChanges(t *testing.T) {
-	old := running(networks, "n/nad", "nad.n.ovn.kubernetes.io/port_security", "true", "nad.n.ovn.kubernetes.io/allocated", "true")
+	old := running(
+		networks,
+		"n/nad",
+		"nad.n.ovn.kubernetes.io/port_security",
+		"true",
+		"nad.n.ovn.kubernetes.io/allocated",
+		"true",
+	)
 	for name, change := range map[string]func(*Pod){
 		"a note":             func(p *Pod) { p.Metadata.Annotations["example.com/note"] = "x" },
 		"a label":            func(p *Pod) { p.Metadata.Labels = map[string]string{"app": "web"} },
@@ -272,16 +365,22 @@ func TestOrdinaryChanges(t *testing.T) {
 // A policy that enforces for pods with a label is not left by giving the label up on the running pod.
 func TestThreat26EnforcedLabelGivenUp(t *testing.T) {
 	s := newScene().policy(func(p *policy.Policy) { p.Mode = policy.Warn })
-	s.inventory.SetPolicy(policy.Policy{Name: "tills", Priority: 1, Pods: func(l map[string]string) bool { return l["app"] == "till" }})
+	s.inventory.SetPolicy(
+		policy.Policy{Name: "tills", Priority: 1, Pods: func(l map[string]string) bool { return l["app"] == "till" }},
+	)
 	old, p := running(), running()
 	old.Metadata.Labels = map[string]string{"app": "till"}
 	mustRefuse(t, update(t, s, tenant, "", &old, &p), "metadata.labels", "enforce", "warn")
 	mustAllow(t, update(t, s, tenant, "", &p, &old))
 }
 
-// With their definitions, all policies and exceptions are gone from the cluster: what is left is strict, and the webhooks answer.
+// With their definitions, all policies and exceptions are gone from the cluster: what is left is strict, and the
+// webhooks answer.
 func TestThreat32DefinitionsGone(t *testing.T) {
-	s := newScene().exception(func(e *policy.Exception) { e.Pods, e.Level = func(map[string]string) bool { return true }, policy.Open })
+	s := newScene().exception(func(e *policy.Exception) {
+		e.Pods,
+			e.Level = func(map[string]string) bool { return true }, policy.Open
+	})
 	s.policy(func(p *policy.Policy) { p.ExceptionsIn, p.Level = []string{"t"}, policy.Open })
 	stored, refused := create(t, s, tenant, pod())
 	mustAllow(t, refused)

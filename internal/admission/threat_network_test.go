@@ -1,8 +1,10 @@
 package admission
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
@@ -10,8 +12,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Kube-OVN looks for the subnet of an attachment that is listed twice by the provider with the interface since 1.16, and by the plain one
-// before: whatever a release takes must be one that the namespace may use.
+// Kube-OVN looks for the subnet of an attachment that is listed twice by the provider with the interface since 1.16,
+// and by the plain one before: whatever a release takes must be one that the namespace may use.
 func TestThreatT09NetworkListedTwice(t *testing.T) {
 	const (
 		twice      = `[{"name":"blue","namespace":"u","interface":"net1"},{"name":"blue","namespace":"u","interface":"net2"}]`
@@ -19,7 +21,8 @@ func TestThreatT09NetworkListedTwice(t *testing.T) {
 		net1, net2 = "blue.u.ovn.net1.kubernetes.io/logical_switch", "blue.u.ovn.net2.kubernetes.io/logical_switch"
 	)
 	for what, own := range map[string][]string{
-		"none": nil, "the plain one": {plain, "ours"}, "one interface": {net1, "ours"}, "the plain one and one interface": {plain, "ours", net1, "ours"}, "both interfaces": {net1, "ours", net2, "ours"},
+		"none": nil, "the plain one": {plain, "ours"}, "one interface": {net1, "ours"}, "the plain one and one " +
+			"interface": {plain, "ours", net1, "ours"}, "both interfaces": {net1, "ours", net2, "ours"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			_, refused := create(t, newScene(), tenant, pod(append([]string{networks, twice}, own...)...))
@@ -48,11 +51,12 @@ func TestThreatT09NetworkListedTwice(t *testing.T) {
 	mustAllow(t, refused)
 }
 
-// The same address is another's in another VPC. What the pod says about providers that none of its NICs has, or has in some releases
-// only, is no way to make it so.
+// The same address is another's in another VPC. What the pod says about providers that its NICs have in some releases
+// only is no way to make it so.
 func TestThreat09ChosenAddressElsewhere(t *testing.T) {
 	const (
-		once, twice = `[{"name":"green","namespace":"u","interface":"net1","ips":["10.16.0.5"]}]`, `[{"name":"green","namespace":"u","interface":"net1","ips":["10.16.0.5"]},{"name":"green","namespace":"u","interface":"net2"}]`
+		once, twice = `[{"name":"green","namespace":"u","interface":"net1","ips":["10.16.0.5"]}]`,
+			`[{"name":"green","namespace":"u","interface":"net1","ips":["10.16.0.5"]},{"name":"green","namespace":"u","interface":"net2"}]`
 		bare, pair  = "u/green@net1", "u/green@net1,u/green@net2"
 		plain, net1 = "green.u.ovn.kubernetes.io/logical_switch", "green.u.ovn.net1.kubernetes.io/logical_switch"
 		net2        = "green.u.ovn.net2.kubernetes.io/logical_switch"
@@ -66,8 +70,9 @@ func TestThreat09ChosenAddressElsewhere(t *testing.T) {
 		"the interface's, and a switch for it":                {networks, bare, ofNet1, "10.16.0.5", net1, "island"},
 		"the interface's, listed twice, and a plain switch":   {networks, pair, ofNet1, "10.16.0.5", plain, "island"},
 		"the NIC's, listed twice, and a plain switch":         {networks, pair, ofNIC, "10.16.0.5", plain, "island"},
-		"of a NIC that the pod has not":                       {ofNIC, "10.16.0.5", net1, "island"},
-		"a pool's subnet, and a switch":                       {ip, "10.16.0.5", lsp, "island", "ovn.kubernetes.io/ip_pool", "our-pool"},
+		"a pool's subnet, and a switch": {
+			ip, "10.16.0.5", lsp, "island", "ovn.kubernetes.io/ip_pool", "our-pool",
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			_, refused := create(t, newScene(), tenant, pod(keys...))
@@ -85,7 +90,17 @@ func TestThreat09ChosenAddressElsewhere(t *testing.T) {
 		})
 	}
 	// The gateway's MAC, or a victim's, is looked for in the same way.
-	_, refused := create(t, newScene(), tenant, pod(networks, `[{"name":"green","namespace":"u","interface":"net1","mac":"0a:00:00:00:00:05"}]`, net1, "island"))
+	_, refused := create(
+		t,
+		newScene(),
+		tenant,
+		pod(
+			networks,
+			`[{"name":"green","namespace":"u","interface":"net1","mac":"0a:00:00:00:00:05"}]`,
+			net1,
+			"island",
+		),
+	)
 	mustRefuse(t, refused, "victim.u")
 	// A subnet that Kube-OVN has not yet written its default VPC into is of that.
 	s := newScene()
@@ -117,22 +132,45 @@ func TestThreatT09SubnetBySelector(t *testing.T) {
 		ns     func(*policy.Namespace)
 		fix    string // empty where it is allowed
 	}{
-		"not picked":         {inventory.Subnet{Selectors: []policy.Selector{bank}}, as(nil), `"path":"/spec/namespaces","value":["t"]`},
+		"not picked": {
+			inventory.Subnet{Selectors: []policy.Selector{bank}},
+			as(nil),
+			`"path":"/spec/namespaces","value":["t"]`,
+		},
 		"picked":             {inventory.Subnet{Selectors: []policy.Selector{unlabelled, bank}}, as(ours), ""},
 		"picked for nothing": {inventory.Subnet{Selectors: []policy.Selector{unlabelled}}, as(nil), ""},
-		"named":              {inventory.Subnet{Selectors: []policy.Selector{bank}, Namespaces: []string{"t"}}, as(nil), ""},
-		"another is named":   {inventory.Subnet{Selectors: []policy.Selector{bank}, Namespaces: []string{"u"}}, as(nil), `"path":"/spec/namespaces/-","value":"t"`},
-		"noted":              {inventory.Subnet{Selectors: []policy.Selector{bank}}, func(ns *policy.Namespace) { ns.Annotations = map[string]string{lsp: "ovn-default,vault"} }, ""},
-		"cannot be read":     {inventory.Subnet{Selectors: []policy.Selector{unlabelled}}, func(ns *policy.Namespace) { ns.Err = errors.New("timeout") }, "vault"},
-		"VPC of others":      {inventory.Subnet{VPC: "safe"}, as(ours), "kubectl patch vpc safe"},
-		"VPC of all":         {inventory.Subnet{VPC: "park"}, as(nil), ""},
+		"named": {
+			inventory.Subnet{Selectors: []policy.Selector{bank}, Namespaces: []string{"t"}},
+			as(nil),
+			"",
+		},
+		"another is named": {
+			inventory.Subnet{Selectors: []policy.Selector{bank}, Namespaces: []string{"u"}},
+			as(nil),
+			`"path":"/spec/namespaces/-","value":"t"`,
+		},
+		"noted": {
+			inventory.Subnet{Selectors: []policy.Selector{bank}},
+			func(ns *policy.Namespace) { ns.Annotations = map[string]string{lsp: "ovn-default,vault"} },
+			"",
+		},
+		"cannot be read": {
+			inventory.Subnet{Selectors: []policy.Selector{unlabelled}},
+			func(ns *policy.Namespace) { ns.Err = errors.New("timeout") },
+			"vault",
+		},
+		"VPC of others": {inventory.Subnet{VPC: "safe"}, as(ours), "kubectl patch vpc safe"},
+		"VPC of all":    {inventory.Subnet{VPC: "park"}, as(nil), ""},
 		"VPC of others, but picked": {
 			inventory.Subnet{VPC: "safe", Selectors: []policy.Selector{bank}}, as(ours), "",
 		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			for _, p := range []Pod{pod(lsp, "vault"), pod("ovn.kubernetes.io/ip_pool", "vault-pool"), pod(networks, "n/nad", "nad.n.ovn.kubernetes.io/logical_switch", "vault")} {
+			for _, p := range []Pod{
+				pod(lsp, "vault"), pod("ovn.kubernetes.io/ip_pool", "vault-pool"),
+				pod(networks, "n/nad", "nad.n.ovn.kubernetes.io/logical_switch", "vault"),
+			} {
 				_, refused := create(t, scene(c.subnet, c.ns), tenant, p)
 				if c.fix == "" {
 					mustAllow(t, refused)
@@ -156,26 +194,50 @@ func TestThreat22MachineNames(t *testing.T) {
 	launcher := func(name, machine string, more ...string) Pod {
 		p := pod(more...)
 		p.Metadata.Name = name
-		p.Metadata.Owners = []OwnerReference{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: machine, UID: "9", Controller: true}}
+		p.Metadata.Owners = []OwnerReference{
+			{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: machine, UID: "9", Controller: true},
+		}
 		return p
 	}
 	s := newScene()
-	s.inventory.SetPod(&inventory.Pod{PodKey: inventory.PodKey{Namespace: "t", Name: "virt-launcher-vm1-aaaaa"}, Owner: "vm1"})
+	s.inventory.SetPod(
+		&inventory.Pod{PodKey: inventory.PodKey{Namespace: "t", Name: "virt-launcher-vm1-aaaaa"}, Owner: "vm1"},
+	)
 	s.inventory.SetPod(&inventory.Pod{PodKey: inventory.PodKey{Namespace: "t", Name: "plain"}, Owner: "plain"})
 	s.inventory.SetPod(&inventory.Pod{
-		PodKey: inventory.PodKey{Namespace: "y", Name: "x"}, Owner: "x", Attachments: []kubeovn.Attachment{{Namespace: "q", Name: "t.p"}},
+		PodKey: inventory.PodKey{
+			Namespace: "y",
+			Name:      "x",
+		},
+		Owner:       "x",
+		Attachments: []kubeovn.Attachment{{Namespace: "q", Name: "t.p"}},
 	})
-	s.inventory.SetRecord(&inventory.Record{Name: "vm1.t", Subnet: "ovn-default", Keeper: "VirtualMachine", KeptFor: &inventory.PodKey{Namespace: "t", Name: "vm1"}})
+	s.inventory.SetRecord(
+		&inventory.Record{
+			Name:   "vm1.t",
+			Subnet: "ovn-default",
+			Keeper: "VirtualMachine",
+			Of:     inventory.PodKey{Namespace: "t", Name: "vm1"},
+		},
+	)
 	for what, c := range map[string]struct {
 		pod   Pod
 		about []string // none where it is allowed
 	}{
-		"the first":                  {launcher("virt-launcher-vm2-aaaaa", "vm2"), nil},
-		"the target of a migration":  {launcher("virt-launcher-vm1-bbbbb", "vm1"), nil},
-		"named like an attachment":   {launcher("virt-launcher-x-aaaaa", "x.u.blue.u.ovn"), []string{"x.u.blue.u.ovn.t", "give the machine a name without dots"}},
-		"named like a pod":           {launcher("virt-launcher-plain-aaaaa", "plain"), []string{"plain.t", "pod t/plain"}},
-		"whose NIC is a pod's":       {launcher("virt-launcher-x-aaaaa", "x.y", networks, "q/p"), []string{"x.y.t.p.q.ovn", "pod y/x"}},
-		"without a machine, by name": {func() Pod { p := pod(); p.Metadata.Name = "vm1"; return p }(), []string{"vm1.t"}},
+		"the first":                 {launcher("virt-launcher-vm2-aaaaa", "vm2"), nil},
+		"the target of a migration": {launcher("virt-launcher-vm1-bbbbb", "vm1"), nil},
+		"named like an attachment": {
+			launcher("virt-launcher-x-aaaaa", "x.u.blue.u.ovn"),
+			[]string{"x.u.blue.u.ovn.t", "give the machine a name without dots"},
+		},
+		"named like a pod": {launcher("virt-launcher-plain-aaaaa", "plain"), []string{"plain.t", "pod " +
+			"t/plain"}},
+		"whose NIC is a pod's": {
+			launcher("virt-launcher-x-aaaaa", "x.y", networks, "q/p"), []string{"x.y.t.p.q.ovn", "pod y/x"},
+		},
+		"without a machine, by name": {
+			func() Pod { p := pod(); p.Metadata.Name = "vm1"; return p }(), []string{"vm1.t"},
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			_, refused := create(t, s, virtualize, c.pod)
@@ -188,11 +250,26 @@ func TestThreat22MachineNames(t *testing.T) {
 	}
 }
 
-// A StatefulSet, or a machine, keeps its port while no pod runs. That of another namespace is not to be had by a name with dots.
+// A StatefulSet, or a machine, keeps its port while no pod runs. That of another namespace is not to be had by a name
+// with dots.
 func TestThreat21KeptPorts(t *testing.T) {
 	s := newScene()
-	s.inventory.SetRecord(&inventory.Record{Name: "a-0.b.t.n.m.ovn", Subnet: "ovn-default", Keeper: "StatefulSet", KeptFor: &inventory.PodKey{Namespace: "b", Name: "a-0"}})
-	s.inventory.SetRecord(&inventory.Record{Name: "web-0.t", Subnet: "ovn-default", Keeper: "StatefulSet", KeptFor: &inventory.PodKey{Namespace: "t", Name: "web-0"}})
+	s.inventory.SetRecord(
+		&inventory.Record{
+			Name:   "a-0.b.t.n.m.ovn",
+			Subnet: "ovn-default",
+			Keeper: "StatefulSet",
+			Of:     inventory.PodKey{Namespace: "b", Name: "a-0"},
+		},
+	)
+	s.inventory.SetRecord(
+		&inventory.Record{
+			Name:   "web-0.t",
+			Subnet: "ovn-default",
+			Keeper: "StatefulSet",
+			Of:     inventory.PodKey{Namespace: "t", Name: "web-0"},
+		},
+	)
 	p := pod(networks, "m/n")
 	p.Metadata.Name = "a-0.b"
 	_, refused := create(t, s, tenant, p)
@@ -202,10 +279,83 @@ func TestThreat21KeptPorts(t *testing.T) {
 	mustAllow(t, refused)
 }
 
+// Kube-OVN keeps addresses of NICs outside OVN in IP resources that are named like ports.
+func TestThreat21NamesOfIPResources(t *testing.T) {
+	const here = "its port would be named a.b.mac.vlan.t, which is that of an IP resource of a NIC outside OVN"
+	for name, c := range map[string]struct {
+		pod   *Pod
+		user  string
+		words []string
+	}{
+		"of an attachment": {
+			pod: called("a.b.mac.vlan"), words: []string{"metadata.name", here, "without dots"},
+		},
+		"of one that cannot be read":     {pod: called("a.b.odd"), words: []string{"a.b.odd.t"}},
+		"of no namespace before it":      {pod: called("b.mac.vlan")},
+		"of no such attachment":          {pod: called("a.b.mac.vla")},
+		"of one on OVN":                  {pod: called("a.b.blue")},
+		"of an attachment elsewhere":     {pod: called("a.b.far")},
+		"of an IP resource, without one": {pod: called("x.y.gone"), words: []string{"x.y.gone.t", "a NIC outside OVN"}},
+		"of a machine": {
+			pod: launcher("a.b.mac.vlan"), user: virtualize, words: []string{"metadata.ownerReferences", here},
+		},
+		"by its own NIC outside OVN": {
+			pod:   called("v.u", networks, `[{"name":"mac.vlan","namespace":"t"}]`),
+			words: []string{"v.u.t.mac.vlan.t", "port of pod t/v.u.t.mac.vlan"},
+		},
+		"not by one on OVN": {pod: called("w.u", networks, "t/blue")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene()
+			for a, kind := range map[string]kubeovn.AttachmentKind{
+				"t/mac.vlan": kubeovn.KindForeign, "t/odd": kubeovn.KindUnknown, "t/blue": kubeovn.KindOVN,
+				"u/far": kubeovn.KindForeign,
+			} {
+				namespace, name, _ := strings.Cut(a, "/")
+				s.inventory.SetAttachment(kubeovn.Attachment{Namespace: namespace, Name: name}, kind)
+			}
+			s.inventory.SetSubnet(inventory.Subnet{Name: "lan", Provider: "gone.t"})
+			s.inventory.SetRecord(&inventory.Record{Name: "x.y.gone.t", Subnet: "lan"})
+			// They were there before.
+			for _, old := range []string{"v.u.t.mac.vlan", "w.u.t.blue"} {
+				s.inventory.SetPod(&inventory.Pod{PodKey: inventory.PodKey{Namespace: "t", Name: old}, Owner: old})
+			}
+			user := cmp.Or(c.user, tenant)
+			_, refused := create(t, s, user, *c.pod)
+			if c.words == nil {
+				mustAllow(t, refused)
+			} else {
+				mustRefuse(t, refused, c.words...)
+			}
+		})
+	}
+}
+
+// called returns a pod of that name with some annotations.
+func called(name string, keyValues ...string) *Pod {
+	p := pod(keyValues...)
+	p.Metadata.Name = name
+	return &p
+}
+
+// launcher returns a pod that runs the machine of that name.
+func launcher(machine string) *Pod {
+	p := called("virt-launcher-x")
+	p.Metadata.Owners = []OwnerReference{
+		{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: machine, UID: "9", Controller: true},
+	}
+	return p
+}
+
 // In another VPC the number of a Vip is somebody else's.
 func TestThreat07VipOfAnotherVPC(t *testing.T) {
 	s := newScene()
-	far := inventory.Vip{Name: "far", Namespace: "t", Subnet: "island", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.5")}}
+	far := inventory.Vip{
+		Name:      "far",
+		Namespace: "t",
+		Subnet:    "island",
+		Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.5")},
+	}
 	s.inventory.SetVip(far)
 	const green = "green.u.ovn.kubernetes.io/"
 	for what, keys := range map[string][]string{
@@ -224,7 +374,12 @@ func TestThreat07VipOfAnotherVPC(t *testing.T) {
 	mustRefuse(t, update(t, s, tenant, "", &old, &p), vips, "Vip far")
 	_, refused := create(t, s, tenant, pod(vips, "10.16.0.5", lsp, "island"))
 	mustAllow(t, refused)
-	_, refused = create(t, s, tenant, pod(networks, "u/green", green+"port_vips", "10.16.0.5", green+"logical_switch", "island"))
+	_, refused = create(
+		t,
+		s,
+		tenant,
+		pod(networks, "u/green", green+"port_vips", "10.16.0.5", green+"logical_switch", "island"),
+	)
 	mustAllow(t, refused)
 	_, refused = create(t, s, tenant, pod(vips, "10.16.0.100", lsp, "ours"))
 	mustAllow(t, refused) // one of another subnet, in the same VPC

@@ -11,6 +11,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/multus"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -79,7 +80,7 @@ func TestThreat11SecondaryNIC(t *testing.T) {
 	// The default network's key is no way around that of the attachment's.
 	p := pod(networks, "n/nad", ps, "true")
 	mustRefuse(t, guard(t, newScene(), tenant, &p), key)
-	many := strings.TrimSuffix(strings.Repeat("n/nad,", maxAttachments+1), ",")
+	many := strings.TrimSuffix(strings.Repeat("n/nad,", multus.MaxNetworks+1), ",")
 	_, refused = create(t, newScene(), tenant, pod(networks, many))
 	mustRefuse(t, refused, networks)
 	// KubeVirt plugs interfaces into running machines, but not unprotected ones.
@@ -107,7 +108,9 @@ func TestThreatT02RemovedKey(t *testing.T) {
 }
 
 func TestThreat26SelfExemptLabel(t *testing.T) {
-	for _, label := range []string{"cozystack.io/system", "app", "app.kubernetes.io/name", policy.LevelLabel, "ovn.kubernetes.io/vpc-nat-gw"} {
+	for _, label := range []string{
+		"cozystack.io/system", "app", "app.kubernetes.io/name", policy.LevelLabel, "ovn.kubernetes.io/vpc-nat-gw",
+	} {
 		for _, value := range []string{"true", "kube-ovn-webhook", "open"} {
 			p := pod(ps, "false")
 			p.Metadata.Labels = map[string]string{label: value}
@@ -138,20 +141,25 @@ func TestThreat28NamespaceNotSeenYet(t *testing.T) {
 }
 
 func TestThreat30FailOpen(t *testing.T) {
-	s := newScene().policy(func(p *policy.Policy) { p.Level, p.ExternalAddresses, p.Mode = policy.Open, true, policy.Audit })
+	s := newScene().policy(func(p *policy.Policy) {
+		p.Level, p.ExternalAddresses, p.Mode = policy.Open, true,
+			policy.Audit
+	})
 	s.namespace.Err = errors.New("forbidden")
 	stored, refused := create(t, s, tenant, pod(ps, "false"))
 	mustAllow(t, refused)
 	if got := stored.Metadata.Annotations[ps]; got != "true" {
 		t.Errorf("port_security %q", got)
 	}
-	for key, value := range map[string]string{vips: "10.16.0.100", kubeovn.AAPs: "mine", "ovn.kubernetes.io/eip": "203.0.113.9"} {
+	for key, value := range map[string]string{
+		vips: "10.16.0.100", kubeovn.AAPs: "mine", "ovn.kubernetes.io/eip": "203.0.113.9",
+	} {
 		_, refused := create(t, s, tenant, pod(key, value))
 		mustRefuse(t, refused, key)
 	}
-	old := running()
 	for _, change := range loosenings {
-		p := running(change[0], change[1])
+		old := before(change[0])
+		p := with(old, change[0], change[1])
 		mustRefuse(t, update(t, s, tenant, "", &old, &p), change[0])
 	}
 }
@@ -181,17 +189,21 @@ func TestModes(t *testing.T) {
 		req := request(tenant, admissionv1.Create, "")
 		req.Object = raw(t, &p)
 		r := ask(t, s, MutatePods, req)
-		if !r.Allowed || len(r.Patches) > 0 || (len(r.Warnings) > 0) != (want > 0) || !strings.Contains(r.AuditAnnotations["violation"], ps) {
+		if !r.Allowed || len(r.Patches) > 0 || (len(r.Warnings) > 0) != (want > 0) ||
+			!strings.Contains(r.AuditAnnotations["violation"], ps) {
 			t.Errorf("%s: mutating: %+v", mode, r)
 		}
 		r = ask(t, s, GuardPods, req)
-		if !r.Allowed || (len(r.Warnings) > 0) != (want > 0) || !strings.Contains(r.AuditAnnotations["violation"], vips) || r.AuditAnnotations["policy"] != "PortSecurityPolicy test" {
+		if !r.Allowed || (len(r.Warnings) > 0) != (want > 0) ||
+			!strings.Contains(r.AuditAnnotations["violation"], vips) ||
+			r.AuditAnnotations["policy"] != "PortSecurityPolicy test" {
 			t.Errorf("%s: validating: %+v", mode, r)
 		}
 	}
 }
 
-// A record that comes with a new pod where nothing is enforced is not kept: it would tell the guard that somebody has looked at the pod.
+// A record that comes with a new pod where nothing is enforced is not kept: it would tell the guard that somebody has
+// looked at the pod.
 func TestForgedRecordWhereNothingIsEnforced(t *testing.T) {
 	for _, mode := range []policy.Mode{policy.Warn, policy.Audit} {
 		s := newScene().policy(func(p *policy.Policy) { p.Mode = mode })
@@ -199,8 +211,13 @@ func TestForgedRecordWhereNothingIsEnforced(t *testing.T) {
 			pod  Pod
 			want map[string]string
 		}{
-			"a stamp":       {pod(ps, "true", policy.RecordAnnotation, policy.OrdinaryRecord, "note", "x"), map[string]string{"note": "x"}},
-			"who asked":     {pod(ps, "true", policy.RecordAnnotation, policy.AskedRecord), map[string]string{ps: "true"}},
+			"a stamp": {
+				pod(ps, "true", policy.RecordAnnotation, policy.OrdinaryRecord, "note", "x"),
+				map[string]string{"note": "x"},
+			},
+			"who asked": {
+				pod(ps, "true", policy.RecordAnnotation, policy.AskedRecord), map[string]string{ps: "true"},
+			},
 			"a record only": {pod(policy.RecordAnnotation, policy.OrdinaryRecord), nil},
 			"rubbish":       {pod(ps, "true", policy.RecordAnnotation, "x"), map[string]string{ps: "true"}},
 		} {

@@ -11,7 +11,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// forbidding gives the scene of the tests, where a policy forbids other networks than OVN's, with one definition of each kind.
+// forbidding returns the scene of the tests, where a policy forbids other networks than OVN's, with one definition of
+// each kind.
 func forbidding(change ...func(*policy.Policy)) *scene {
 	s := newScene().policy(func(p *policy.Policy) {
 		p.ForbidsOthers = true
@@ -28,25 +29,32 @@ func forbidding(change ...func(*policy.Policy)) *scene {
 }
 
 func TestThreat12ForbiddenNetworks(t *testing.T) {
-	const patch = `kubectl patch portsecuritypolicy test --type=merge -p '{"spec":{"otherNetworks":"Allow"}}'`
 	cases := map[string]struct {
 		key, value string
 		why        string // "" where the pod is made
 	}{
-		"none":                          {},
-		"of OVN":                        {networks, "ovn", ""},
-		"of OVN, twice":                 {networks, "ovn@net1,t/ovn@net2", ""},
-		"of OVN as the default":         {kubeovn.DefaultNetwork, "t/ovn", ""},
-		"outside":                       {networks, "macvlan", "t/macvlan is not of OVN"},
-		"outside, with its name":        {networks, "t/macvlan", "nothing in the spec.config"},
-		"outside, in JSON":              {networks, `[{"name":"macvlan","interface":"net7"}]`, "t/macvlan is not of OVN"},
-		"outside, behind another":       {networks, "ovn,macvlan", "t/macvlan is not of OVN"},
-		"outside as the default":        {kubeovn.DefaultNetwork, "t/macvlan", "t/macvlan is not of OVN"},
-		"outside beside OVN":            {networks, "both", "may make a NIC outside OVN beside its own"},
-		"by a file on the node":         {networks, "file", "of a kind that cannot be told"},
-		"not there":                     {networks, "gone", "has no NetworkAttachmentDefinition, and"},
-		"not there, of a neighbour":     {networks, "u/gone", "u/gone has no NetworkAttachmentDefinition"},
-		"a default without a namespace": {kubeovn.DefaultNetwork, "ovn", "Multus looks for it in a namespace of its own"},
+		"none":                   {},
+		"of OVN":                 {networks, "ovn", ""},
+		"of OVN, twice":          {networks, "ovn@net1,t/ovn@net2", ""},
+		"of OVN as the default":  {kubeovn.DefaultNetwork, "t/ovn", ""},
+		"outside":                {networks, "macvlan", "t/macvlan is not of OVN"},
+		"outside, with its name": {networks, "t/macvlan", "nothing in the spec.config"},
+		"outside, in JSON": {
+			networks,
+			`[{"name":"macvlan","interface":"net7"}]`,
+			"t/macvlan is not of OVN",
+		},
+		"outside, behind another":   {networks, "ovn,macvlan", "t/macvlan is not of OVN"},
+		"outside as the default":    {kubeovn.DefaultNetwork, "t/macvlan", "t/macvlan is not of OVN"},
+		"outside beside OVN":        {networks, "both", "may make a NIC outside OVN beside its own"},
+		"by a file on the node":     {networks, "file", "of a kind that cannot be told"},
+		"not there":                 {networks, "gone", "has no NetworkAttachmentDefinition, and"},
+		"not there, of a neighbour": {networks, "u/gone", "u/gone has no NetworkAttachmentDefinition"},
+		"a default without a namespace": {
+			kubeovn.DefaultNetwork,
+			"ovn",
+			"Multus looks for it in a namespace of its own",
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -58,11 +66,24 @@ func TestThreat12ForbiddenNetworks(t *testing.T) {
 			if c.why == "" {
 				mustAllow(t, refused)
 			} else {
-				mustRefuse(t, refused, c.key, c.why, "PortSecurityPolicy test forbids NICs outside OVN", "an administrator", patch)
+				mustRefuse(
+					t,
+					refused,
+					c.key,
+					c.why,
+					"PortSecurityPolicy test forbids NICs outside OVN",
+					"an administrator",
+					"spec.otherNetworks",
+				)
 			}
 			_, refused = create(t, newScene().policy(func(*policy.Policy) {}), tenant, p)
 			mustAllow(t, refused)
-			_, refused = create(t, forbidding(func(p *policy.Policy) { p.Namespaces = func(map[string]string) bool { return false } }), tenant, p)
+			_, refused = create(
+				t,
+				forbidding(func(p *policy.Policy) { p.Namespaces = func(map[string]string) bool { return false } }),
+				tenant,
+				p,
+			)
 			mustAllow(t, refused)
 			// Nor do Kubernetes' controllers or KubeVirt make what their users may not.
 			for _, user := range []string{replicas, virtualize} {
@@ -74,8 +95,8 @@ func TestThreat12ForbiddenNetworks(t *testing.T) {
 	}
 }
 
-// The definition counts as the API server has it, and not as a cache does: it may have been deleted a moment ago, and made again as
-// something else.
+// The definition counts as the API server has it, and not as a cache does: it may have been deleted a moment ago, and
+// made again as something else.
 func TestThreat12DefinitionAsItIsNow(t *testing.T) {
 	for name, c := range map[string]struct {
 		now Definition
@@ -99,7 +120,8 @@ func TestThreat12DefinitionAsItIsNow(t *testing.T) {
 	}
 }
 
-// What KubeVirt plugs into a running machine is looked at as what a new pod asks for; what the machine had before is not.
+// What KubeVirt plugs into a running machine is looked at as what a new pod asks for; what the machine had before is
+// not.
 func TestThreat12ForbiddenNetworkPlugged(t *testing.T) {
 	old := running(networks, `[{"name":"macvlan"}]`)
 	for value, why := range map[string]string{
@@ -108,8 +130,18 @@ func TestThreat12ForbiddenNetworkPlugged(t *testing.T) {
 		`[{"name":"macvlan"},{"name":"macvlan","interface":"x"}]`: "t/macvlan is not of OVN",
 		`[]`: "",
 	} {
-		p := running(networks, value, "ovn.t.ovn.kubernetes.io/port_security", "true", "both.t.ovn.kubernetes.io/port_security", "true",
-			"macvlan.t.ovn.kubernetes.io/port_security", "true", "macvlan.t.ovn.x.kubernetes.io/port_security", "true")
+		p := running(
+			networks,
+			value,
+			"ovn.t.ovn.kubernetes.io/port_security",
+			"true",
+			"both.t.ovn.kubernetes.io/port_security",
+			"true",
+			"macvlan.t.ovn.kubernetes.io/port_security",
+			"true",
+			"macvlan.t.ovn.x.kubernetes.io/port_security",
+			"true",
+		)
 		refused := update(t, forbidding(), virtualize, "", &old, &p)
 		if why == "" {
 			mustAllow(t, refused)
@@ -123,8 +155,8 @@ func TestThreat12ForbiddenNetworkPlugged(t *testing.T) {
 	mustRefuse(t, update(t, s, virtualize, "", &old, &p), "t/ovn has no NetworkAttachmentDefinition")
 }
 
-// A policy that selects pods by their labels may forbid what another allows, and nobody gets out of it: not by another policy for such
-// pods, and not by giving the label up.
+// A policy that selects pods by their labels may forbid what another allows, and nobody gets out of it: not by another
+// policy for such pods, and not by giving the label up.
 func TestThreat12ForbiddenForSuchPods(t *testing.T) {
 	web := func(p *policy.Policy) {
 		p.Name, p.Priority, p.Pods = "web", 1, func(l map[string]string) bool { return l["app"] == "web" }
@@ -133,16 +165,21 @@ func TestThreat12ForbiddenForSuchPods(t *testing.T) {
 	p.Metadata.Labels = map[string]string{"app": "web"}
 	s := forbidding(web).policy(func(*policy.Policy) {})
 	_, refused := create(t, s, tenant, p)
-	mustRefuse(t, refused, "PortSecurityPolicy web", "kubectl patch portsecuritypolicy web ")
+	mustRefuse(t, refused, "PortSecurityPolicy web", "spec.otherNetworks")
 	_, refused = create(t, s, tenant, pod(networks, "macvlan"))
 	mustAllow(t, refused)
 	_, refused = create(t, forbidding().policy(web), tenant, p)
 	mustRefuse(t, refused, "PortSecurityPolicy test")
 	_, refused = create(t, forbidding(web).policy(func(p *policy.Policy) { p.ForbidsOthers = true }), tenant, p)
-	mustRefuse(t, refused, "PortSecurityPolicy test and PortSecurityPolicy web", "test --type=merge", " && kubectl patch portsecuritypolicy web ")
+	mustRefuse(t, refused, "PortSecurityPolicy test and PortSecurityPolicy web", "spec.otherNetworks")
 	old, relabelled := running(), running()
 	old.Metadata.Labels = map[string]string{"app": "web"}
-	mustRefuse(t, update(t, s, tenant, "", &old, &relabelled), "metadata.labels", "out from under PortSecurityPolicy web")
+	mustRefuse(
+		t,
+		update(t, s, tenant, "", &old, &relabelled),
+		"metadata.labels",
+		"out from under PortSecurityPolicy web",
+	)
 }
 
 func TestThreat12ForbiddenByMode(t *testing.T) {
@@ -152,7 +189,8 @@ func TestThreat12ForbiddenByMode(t *testing.T) {
 		req := request(tenant, admissionv1.Create, "")
 		req.Object = raw(t, &p)
 		r := ask(t, s, GuardPods, req)
-		if !r.Allowed || (len(r.Warnings) > 0) != warned || !strings.Contains(r.AuditAnnotations[NoteViolation], "t/macvlan is not of OVN") {
+		if !r.Allowed || (len(r.Warnings) > 0) != warned ||
+			!strings.Contains(r.AuditAnnotations[NoteViolation], "t/macvlan is not of OVN") {
 			t.Errorf("%s: allowed %v, warnings %q, notes %q", mode, r.Allowed, r.Warnings, r.AuditAnnotations)
 		}
 	}

@@ -30,10 +30,13 @@ func TestThreatT11MigrationKey(t *testing.T) {
 
 func TestThreat22FakeOwner(t *testing.T) {
 	for kind, apiVersion := range map[string]string{
-		"VirtualMachineInstance": "kubevirt.io/v1", "ReplicaSet": "apps/v1", "StatefulSet": "apps/v1", "DaemonSet": "apps/v1", "Job": "batch/v1", "ReplicationController": "v1",
+		"VirtualMachineInstance": "kubevirt.io/v1", "ReplicaSet": "apps/v1", "StatefulSet": "apps/v1",
+		"DaemonSet": "apps/v1", "Job": "batch/v1", "ReplicationController": "v1",
 	} {
 		owned := pod()
-		owned.Metadata.Owners = []OwnerReference{{APIVersion: apiVersion, Kind: kind, Name: "vm1", UID: "1", Controller: true}}
+		owned.Metadata.Owners = []OwnerReference{
+			{APIVersion: apiVersion, Kind: kind, Name: "vm1", UID: "1", Controller: true},
+		}
 		_, refused := create(t, newScene(), tenant, owned)
 		mustRefuse(t, refused, "metadata.ownerReferences", kind)
 		_, refused = create(t, newScene(), "system:kube-controller-manager", owned)
@@ -52,16 +55,23 @@ func TestThreat22FakeOwner(t *testing.T) {
 			mustAllow(t, update(t, newScene(), "system:kube-controller-manager", "", &old, &adopted))
 		}
 	}
-	// Operators of other kinds make pods themselves, and it need not be the controlling owner for Kube-OVN to believe it.
+	// Operators of other kinds make pods themselves, and it need not be the controlling owner for Kube-OVN to believe
+	// it.
 	owned := pod()
-	owned.Metadata.Owners = []OwnerReference{{APIVersion: "kruise.io/v1", Kind: "StatefulSet", Name: "x", UID: "1", Controller: true}}
+	owned.Metadata.Owners = []OwnerReference{
+		{APIVersion: "kruise.io/v1", Kind: "StatefulSet", Name: "x", UID: "1", Controller: true},
+	}
 	_, refused := create(t, newScene(), "system:serviceaccount:kruise:manager", owned)
 	mustAllow(t, refused)
-	owned.Metadata.Owners = []OwnerReference{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "vm1", UID: "1"}}
+	owned.Metadata.Owners = []OwnerReference{
+		{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "vm1", UID: "1"},
+	}
 	_, refused = create(t, newScene(), tenant, owned)
 	mustRefuse(t, refused, "metadata.ownerReferences")
 	// Kube-OVN looks only at how the group begins, which anybody can invent.
-	owned.Metadata.Owners = []OwnerReference{{APIVersion: "kubevirt.io.example.org/v1", Kind: "VirtualMachineInstance", Name: "vm1", UID: "1"}}
+	owned.Metadata.Owners = []OwnerReference{
+		{APIVersion: "kubevirt.io.example.org/v1", Kind: "VirtualMachineInstance", Name: "vm1", UID: "1"},
+	}
 	_, refused = create(t, newScene(), tenant, owned)
 	mustRefuse(t, refused, "metadata.ownerReferences", "vm1")
 	// A plain pod named like a stopped machine would take its port.
@@ -74,10 +84,15 @@ func TestThreat22FakeOwner(t *testing.T) {
 // An exception for the pods of an owner counts for those that the owner's controller makes.
 func TestThreat37OwnerByForgery(t *testing.T) {
 	owner := policy.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7"}
-	s := newScene().exception(func(e *policy.Exception) { e.Pods, e.Owner, e.Pairs, e.Level = nil, &owner, nil, policy.Open })
+	s := newScene().exception(func(e *policy.Exception) {
+		e.Pods, e.Owner, e.Pairs, e.Level = nil, &owner, nil,
+			policy.Open
+	})
 	s.inventory.SetOwner(owner, nil)
 	owned := pod()
-	owned.Metadata.Owners = []OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7", Controller: true}}
+	owned.Metadata.Owners = []OwnerReference{
+		{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7", Controller: true},
+	}
 	stored, refused := create(t, s, replicas, owned)
 	mustAllow(t, refused)
 	if got := stored.Metadata.Annotations[ps]; got != "false" {
@@ -93,23 +108,34 @@ func TestThreat37OwnerByForgery(t *testing.T) {
 	}
 }
 
-// An orphan that the owner's controller takes up is none of the pods that the exception was asked for, also where that counts only later;
-// and nothing stops the adoption of what no exception is for.
+// An orphan that the owner's controller takes up is none of the pods that the exception was asked for, also where that
+// counts only later; and nothing stops the adoption of what no exception is for.
 func TestThreat37AdoptionBeforeTheGrant(t *testing.T) {
 	owner := policy.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7"}
 	config := policy.Owner{APIVersion: "apps/v1", Kind: "Deployment", Name: "router", UID: "8"}
 	old, adopted := running(), running()
-	adopted.Metadata.Owners = []OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7", Controller: true}}
+	adopted.Metadata.Owners = []OwnerReference{
+		{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7", Controller: true},
+	}
 	for name, c := range map[string]struct {
 		change  func(*policy.Exception)
 		unknown bool // the inventory has not heard of the ReplicaSet
 		about   string
 	}{
-		"not yet":     {func(e *policy.Exception) { e.NotBefore = now.Add(time.Minute) }, false, "PortSecurityException grant"},
-		"lapsed":      {func(e *policy.Exception) { e.Expires = now.Add(-time.Minute) }, false, "PortSecurityException grant"},
-		"unreadable":  {func(e *policy.Exception) { e.Err = errors.New("no") }, false, "PortSecurityException grant"},
-		"by an owner": {func(e *policy.Exception) { e.NotBefore, e.Owner = now.Add(time.Minute), &config }, false, "PortSecurityException grant"},
-		"unheard of":  {func(e *policy.Exception) { e.NotBefore, e.Owner = now.Add(time.Minute), &config }, true, "not known yet"},
+		"not yet": {
+			func(e *policy.Exception) { e.NotBefore = now.Add(time.Minute) }, false, "PortSecurityException grant",
+		},
+		"lapsed": {
+			func(e *policy.Exception) { e.Expires = now.Add(-time.Minute) }, false, "PortSecurityException grant",
+		},
+		"unreadable": {func(e *policy.Exception) { e.Err = errors.New("no") }, false, "PortSecurityException grant"},
+		"by an owner": {
+			func(e *policy.Exception) { e.NotBefore, e.Owner = now.Add(time.Minute), &config }, false,
+			"PortSecurityException grant",
+		},
+		"unheard of": {
+			func(e *policy.Exception) { e.NotBefore, e.Owner = now.Add(time.Minute), &config }, true, "not known yet",
+		},
 		"another's": {func(e *policy.Exception) {
 			e.Owner = &policy.Owner{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "x", UID: "9"}
 		}, false, ""},
@@ -140,16 +166,22 @@ func TestThreat37AdoptionBeforeTheGrant(t *testing.T) {
 func TestThreat37ForgedOwnerUnderEachMode(t *testing.T) {
 	owner := policy.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7"}
 	forged := pod()
-	forged.Metadata.Owners = []OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7", Controller: true}}
+	forged.Metadata.Owners = []OwnerReference{
+		{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7", Controller: true},
+	}
 	old, adopted := running(), running()
 	adopted.Metadata.Owners = forged.Metadata.Owners
 	for _, mode := range []policy.Mode{policy.Enforce, policy.Warn, policy.Audit} {
-		s := newScene().exception(func(e *policy.Exception) { e.Pods, e.Owner, e.NotBefore = nil, &owner, now.Add(time.Minute) })
+		s := newScene().exception(func(e *policy.Exception) {
+			e.Pods, e.Owner, e.NotBefore = nil, &owner,
+				now.Add(time.Minute)
+		})
 		s.policy(func(p *policy.Policy) { p.ExceptionsIn, p.Mode = []string{"t"}, mode })
 		s.inventory.SetOwner(owner, nil)
 		_, refused := create(t, s, tenant, forged)
 		mustRefuse(t, refused, "metadata.ownerReferences", "replicaset-controller")
-		for user, why := range map[string]string{tenant: "replicaset-controller", replicas: "PortSecurityException grant"} {
+		for user, why := range map[string]string{tenant: "replicaset-controller", replicas: "PortSecurityException " +
+			"grant"} {
 			mustRefuse(t, update(t, s, user, "", &old, &adopted), "metadata.ownerReferences", why)
 		}
 		_, refused = create(t, s, replicas, forged)
@@ -172,7 +204,9 @@ func TestThreat37LabelsAfterwards(t *testing.T) {
 func TestThreat37LabelsBesideAWarning(t *testing.T) {
 	const blue = "blue.t.ovn"
 	s := newScene().exception(func(*policy.Exception) {})
-	s.inventory.SetPolicy(policy.Policy{Name: "blue", Priority: 9, Providers: policy.Providers{blue}, Mode: policy.Warn})
+	s.inventory.SetPolicy(
+		policy.Policy{Name: "blue", Priority: 9, Providers: policy.Providers{blue}, Mode: policy.Warn},
+	)
 	key := kubeovn.Provider(blue).Key(kubeovn.PortSecurity)
 	old, p := running(networks, "blue", key, "true"), running(networks, "blue", key, "false")
 	mustAllow(t, update(t, s, tenant, "", &old, &p))
@@ -187,7 +221,9 @@ func TestThreat37LabelsBesideAWarning(t *testing.T) {
 // A policy that only warns for the default NIC does not count for what Kube-OVN reads for every NIC.
 func TestThreatT07KeysForEveryNIC(t *testing.T) {
 	s := newScene()
-	s.inventory.SetPolicy(policy.Policy{Name: "default", Priority: 9, Providers: policy.Providers{"ovn"}, Mode: policy.Warn})
+	s.inventory.SetPolicy(
+		policy.Policy{Name: "default", Priority: 9, Providers: policy.Providers{"ovn"}, Mode: policy.Warn},
+	)
 	for _, key := range []string{kubeovn.AAPs, "ovn.kubernetes.io/vip", kubeovn.MigrationJob} {
 		alone, beside := pod(ps, "true", key, "foreign"), pod(ps, "true", key, "foreign", networks, "blue")
 		mustAllow(t, guard(t, s, tenant, &alone))
@@ -198,10 +234,42 @@ func TestThreatT07KeysForEveryNIC(t *testing.T) {
 
 func TestThreatT20GatewayByLabel(t *testing.T) {
 	p := pod(ps, "false", "ovn.kubernetes.io/vpc_nat_gw", "gw")
-	p.Metadata.Labels = map[string]string{"ovn.kubernetes.io/vpc-nat-gw": "true", "ovn.kubernetes.io/vpc-egress-gateway": "true"}
+	p.Metadata.Labels = map[string]string{
+		"ovn.kubernetes.io/vpc-nat-gw":         "true",
+		"ovn.kubernetes.io/vpc-egress-gateway": "true",
+	}
 	stored, refused := create(t, newScene(), tenant, p)
 	mustAllow(t, refused)
 	if got := stored.Metadata.Annotations[ps]; got != "true" {
 		t.Errorf("port_security %q", got)
+	}
+}
+
+// Where KubeVirt is not served, whoever made its namespace has its accounts: they may write nothing that others may
+// not.
+func TestThreatT39KubeVirtIsServed(t *testing.T) {
+	for _, without := range []bool{false, true} {
+		try := func(do func(s *scene) string, words ...string) {
+			t.Helper()
+			s := newScene()
+			s.withoutKubeVirt = without
+			if refused := do(s); without {
+				mustRefuse(t, refused, words...)
+			} else {
+				mustAllow(t, refused)
+			}
+		}
+		try(func(s *scene) string {
+			_, refused := create(t, s, virtualize, *launcher("vm1"))
+			return refused
+		}, "metadata.ownerReferences", "vm1")
+		try(func(s *scene) string {
+			_, refused := create(t, s, virtualize, pod("kubevirt.io/migrationJobName", "x"))
+			return refused
+		}, "migrationJobName")
+		try(func(s *scene) string {
+			old, p := running(), running(networks, "u/green", "green.u.ovn.kubernetes.io/port_security", "true")
+			return update(t, s, virtualize, "", &old, &p)
+		}, networks)
 	}
 }

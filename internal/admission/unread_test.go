@@ -11,8 +11,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// A program that has just started, or may not read some kind, takes nothing for free because it has not heard of who has it. Pods that
-// ask for nothing go on being made strict.
+// A program that has just started, or may not read some kind, takes nothing for free because it has not heard of who
+// has it. Pods that ask for nothing go on being made strict.
 func TestThreat28NotReadYet(t *testing.T) {
 	named := pod()
 	named.Metadata.Name = "vm1"
@@ -21,19 +21,35 @@ func TestThreat28NotReadYet(t *testing.T) {
 		unread []inventory.Kind
 		word   string
 	}{
-		"a gateway's address":        {pod(ip, "10.16.0.1"), inventory.Holding, "Subnet.kubeovn.io"},
-		"a neighbour's address":      {pod(ip, "10.16.0.5"), []inventory.Kind{inventory.Records}, "IP.kubeovn.io"},
-		"a node's address":           {pod(ip, "172.18.0.2"), []inventory.Kind{inventory.Nodes}, "Node"},
-		"a neighbour's MAC":          {pod(hw, "0a:00:00:00:00:05"), []inventory.Kind{inventory.Records}, "IP.kubeovn.io"},
-		"a foreign pool":             {pod("ovn.kubernetes.io/ip_pool", "their-pool"), []inventory.Kind{inventory.Pools}, "IPPool.kubeovn.io"},
-		"a foreign switch":           {pod(lsp, "theirs"), []inventory.Kind{inventory.Subnets}, "Subnet.kubeovn.io"},
-		"a foreign network":          {pod(networks, "u/blue"), []inventory.Kind{inventory.Subnets}, "Subnet.kubeovn.io"},
-		"a network, by a policy":     {pod(networks, "u/green"), []inventory.Kind{inventory.Policies}, "PortSecurityPolicy.ovnguard.io"},
-		"an address of a network":    {pod(networks, `[{"name":"green","namespace":"u","ips":["10.16.0.5"]}]`), []inventory.Kind{inventory.Records}, "IP.kubeovn.io"},
-		"a foreign Vip":              {pod(kubeovn.AAPs, "foreign"), []inventory.Kind{inventory.Vips}, "Vip.kubeovn.io"},
-		"an address by an exception": {pod(vips, "192.0.2.1"), []inventory.Kind{inventory.Exceptions}, "PortSecurityException.ovnguard.io"},
-		"the name of a machine":      {named, []inventory.Kind{inventory.Records}, "IP.kubeovn.io"},
-		"the name of a launcher":     {named, []inventory.Kind{inventory.Pods}, "Pod"},
+		"a gateway's address":   {pod(ip, "10.16.0.1"), inventory.Holding, "Subnet.kubeovn.io"},
+		"a neighbour's address": {pod(ip, "10.16.0.5"), []inventory.Kind{inventory.Records}, "IP.kubeovn.io"},
+		"a node's address":      {pod(ip, "172.18.0.2"), []inventory.Kind{inventory.Nodes}, "Node"},
+		"a neighbour's MAC": {
+			pod(hw, "0a:00:00:00:00:05"), []inventory.Kind{inventory.Records}, "IP.kubeovn.io",
+		},
+		"a foreign pool": {
+			pod("ovn.kubernetes.io/ip_pool", "their-pool"), []inventory.Kind{inventory.Pools}, "IPPool.kubeovn.io",
+		},
+		"a foreign switch": {pod(lsp, "theirs"), []inventory.Kind{inventory.Subnets}, "Subnet.kubeovn.io"},
+		"a foreign network": {
+			pod(networks, "u/blue"), []inventory.Kind{inventory.Subnets}, "Subnet.kubeovn.io",
+		},
+		"a network, by a policy": {
+			pod(networks, "u/green"), []inventory.Kind{inventory.Policies}, "PortSecurityPolicy.ovnguard.io",
+		},
+		"an address of a network": {
+			pod(networks, `[{"name":"green","namespace":"u","ips":["10.16.0.5"]}]`),
+			[]inventory.Kind{inventory.Records},
+			"IP.kubeovn.io",
+		},
+		"a foreign Vip": {
+			pod(kubeovn.AAPs, "foreign"), []inventory.Kind{inventory.Vips}, "Vip.kubeovn.io",
+		},
+		"an address by an exception": {
+			pod(vips, "192.0.2.1"), []inventory.Kind{inventory.Exceptions}, "PortSecurityException.ovnguard.io",
+		},
+		"the name of a machine":  {named, []inventory.Kind{inventory.Records}, "IP.kubeovn.io"},
+		"the name of a launcher": {named, []inventory.Kind{inventory.Pods}, "Pod"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene()
@@ -41,7 +57,13 @@ func TestThreat28NotReadYet(t *testing.T) {
 			for _, k := range c.unread {
 				s.inventory.Expect(k)
 			}
-			if _, refused := create(t, s, tenant, c.pod); !strings.Contains(refused, c.word) || !strings.Contains(refused, "try again") {
+			if _, refused := create(
+				t,
+				s,
+				tenant,
+				c.pod,
+			); !strings.Contains(refused, c.word) ||
+				!strings.Contains(refused, "try again") {
 				t.Errorf("refused with %q, want %s to be named and to try again", refused, c.word)
 			}
 			// Once it has been read, it is judged.
@@ -59,7 +81,8 @@ func TestThreat28NotReadYet(t *testing.T) {
 func TestNotReadYetKeepsNoOrdinaryPod(t *testing.T) {
 	s := newScene()
 	s.inventory = inventory.New()
-	for _, k := range append(inventory.Holding, inventory.Pods, inventory.Pools, inventory.Policies, inventory.Exceptions) {
+	for _, k := range append(inventory.Holding, inventory.Pods, inventory.Pools, inventory.Policies,
+		inventory.Exceptions) {
 		s.inventory.Expect(k)
 	}
 	p := Pod{Metadata: Metadata{Annotations: map[string]string{}}}

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -14,80 +15,162 @@ type View struct {
 	Accounts  Accounts
 	User      string
 	Namespace policy.Namespace
-	Inventory *inventory.Inventory
-	// Definitions is what was asked of networks for this review, by attachment without interface. For others the inventory counts.
+	Inventory *inventory.State
+	// Definitions is what was asked of networks for this review, by attachment without interface. For others the
+	// inventory counts.
 	Definitions map[kubeovn.Attachment]Definition
 	Now         time.Time
+	// Undo is the change of repair that the request takes back; its zero value is none.
+	Undo undoing
+	// Done is closed when the review has no more time; nil where it has all the time there is.
+	Done <-chan struct{}
+
+	known map[asked]*grounds
+	// asEnforced has pods changed as if their policies enforced.
+	asEnforced bool
+}
+
+// late reports whether the review has no more time. What is judged is refused then: loops that look up what a pod lists
+// ask for each item.
+func (v *View) late() bool {
+	select {
+	case <-v.Done:
+		return true
+	default:
+		return false
+	}
 }
 
 // Refusal is one reason why a request must not be.
 type Refusal struct {
 	// Field is what was refused, as in metadata.annotations["key"].
 	Field string
-	// Why is the rule, and Fix who or what would allow it.
+	// Why is the rule, and Fix who or what would allow it. Both go to whoever asked, and so name nothing of another
+	// namespace.
 	Why, Fix string
+	// Whole is Why with all that is known, for the audit log; empty where Why says it all.
+	Whole string
 	// Mode is that of the policy the port falls under.
 	Mode policy.Mode
+	// More is set where it stands for so many reasons under the mode, of which nothing is said one by one.
+	More int
 }
 
-// String gives the refusal as a sentence.
-func (r Refusal) String() string {
-	if r.Fix == "" {
-		return r.Field + ": " + r.Why
+// String returns the refusal as a sentence, for whoever asked.
+func (r Refusal) String() string { return r.sentence(r.Why) }
+
+// Note returns the refusal as a sentence for the API server's audit log, which may name what belongs to others.
+func (r Refusal) Note() string { return r.sentence(cmp.Or(r.Whole, r.Why)) }
+
+func (r Refusal) sentence(why string) string {
+	if r.More > 0 {
+		return fmt.Sprintf("and %d more", r.More)
 	}
-	return r.Field + ": " + r.Why + "; " + r.Fix
+	if r.Fix == "" {
+		return r.Field + ": " + why
+	}
+	return r.Field + ": " + why + "; " + r.Fix
+}
+
+// Whose returns the end of a sentence about what somebody has, as in "10.16.0.5 is ...". Its holder is named to nobody
+// outside the holder's own namespace: answers would map the cluster otherwise.
+func (v *View) Whose(h inventory.Holder) Private { return Whose(v.Inventory, v.Namespace.Name, h) }
+
+// Whose is View.Whose for a request in the namespace; "" is a request in none, to which no holder is named.
+func Whose(inv *inventory.State, namespace string, h inventory.Holder) Private {
+	whole := "that of " + h.String()
+	if namespace != "" && inv.NamespaceOf(h) == namespace {
+		return Private{whole, whole}
+	}
+	return Private{"taken", whole}
 }
 
 // annotation names an annotation as people find it in their manifest.
 func annotation(key string) string { return fmt.Sprintf("metadata.annotations[%q]", key) }
 
-// decide gives the decision for a NIC of the pod. An owner counts only where the account that makes such pods asks, or where
-// the pod has it already: whoever makes a pod can write any owner into it.
-func (v *View) decide(p *Pod, provider kubeovn.Provider, trustOwner bool) policy.Decision {
-	return policy.Decide(v.query(p, provider, trustOwner))
-}
-
-// query gives what such a decision is made of.
-func (v *View) query(p *Pod, provider kubeovn.Provider, trustOwner bool) policy.Query {
+// factsOf returns what decisions about the NICs of the pod rest on. An owner counts only where the account that makes
+// such pods asks, or where the pod has it already: whoever makes a pod can write any owner into it.
+func (v *View) factsOf(p *ParsedPod, trustOwner bool) *inventory.Pod {
 	facts := &inventory.Pod{
-		PodKey: inventory.PodKey{Namespace: v.Namespace.Name, Name: p.Metadata.Name},
-		Labels: p.Metadata.Labels, Annotations: p.Metadata.Annotations, Inherited: policy.Inherited(p.Metadata.Annotations),
+		PodKey:         inventory.PodKey{Namespace: v.Namespace.Name, Name: p.Metadata.Name},
+		Labels:         p.Metadata.Labels,
+		Annotations:    make(map[string]string, len(p.Keys)),
+		Lists:          p.lists(),
+		Inherited:      p.Inherited,
+		DefaultNetwork: p.Networks.Default,
+		Attachments:    p.Networks.Attachments,
+	}
+	for i := range p.Keys {
+		facts.Annotations[p.Keys[i].Name] = p.Keys[i].Value
+	}
+	if name := p.value(kubeovn.NATGateway); name != "" {
+		facts.Annotations[kubeovn.NATGateway] = name
 	}
 	if c := p.Metadata.controller(); c != nil && (trustOwner || v.Accounts.made(*c, v.User)) {
 		facts.Controller = c
 	}
-	return v.Inventory.QueryIn(v.Namespace, facts, provider, v.Now)
+	return facts
 }
 
-// tightestMode gives the mode of the policy that does most about some NIC that the pod can have: for pods of which it cannot be told
-// which NICs they have.
+// grounds is what decisions about all NICs of a pod rest on, with those that were made.
+type grounds struct {
+	facts   *inventory.Pod
+	query   policy.Query
+	decided map[kubeovn.Provider]policy.Decision
+}
+
+// asked is a pod of which decisions are asked for; trustOwner is as for factsOf.
+type asked struct {
+	pod        *ParsedPod
+	trustOwner bool
+}
+
+// grounds returns what decisions about the NICs of a pod rest on, found once.
+func (v *View) grounds(p *ParsedPod, trustOwner bool) *grounds {
+	key := asked{p, trustOwner}
+	g := v.known[key]
+	if g == nil {
+		g = v.groundsOf(v.factsOf(p, trustOwner))
+		if v.known == nil {
+			v.known = make(map[asked]*grounds)
+		}
+		v.known[key] = g
+	}
+	return g
+}
+
+func (v *View) groundsOf(facts *inventory.Pod) *grounds {
+	return &grounds{facts, v.Inventory.QueryAll(v.Namespace, facts, v.Now), make(map[kubeovn.Provider]policy.Decision)}
+}
+
+// decide returns the decision for a NIC, made once.
+func (v *View) decide(g *grounds, provider kubeovn.Provider) policy.Decision {
+	d, known := g.decided[provider]
+	if !known {
+		d = policy.Decide(v.Inventory.On(g.query, g.facts, provider))
+		g.decided[provider] = d
+	}
+	return d
+}
+
+// tightestMode returns the mode of the policy that does most about some NIC that the pod can have: for pods of which it
+// cannot be told which NICs they have.
 func (v *View) tightestMode(p *Pod) policy.Mode {
 	if v.Namespace.Err != nil {
 		return policy.Enforce
 	}
-	mode := policy.Audit
-	policies := v.Inventory.Policies()
-	for _, provider := range policy.Representatives(policies) {
-		base, byLabel := policy.Match(policies, v.Namespace, provider)
-		mode = min(mode, base.Mode)
-		for i := range byLabel {
-			if byLabel[i].Pods(p.Metadata.Labels) {
-				mode = min(mode, byLabel[i].Mode)
-			}
-		}
-	}
-	return mode
+	return policy.TightestMode(v.Inventory.Policies(), v.Namespace, p.Metadata.Labels)
 }
 
-// portOwner gives the name that the pod's ports bear.
-func (m *Metadata) portOwner() string {
-	if o := m.launcherOf(); o != nil {
+// portOwner returns the name that the pod's ports bear; keeps says whether machines keep their ports across their pods.
+func (m *Metadata) portOwner(keeps bool) string {
+	if o := m.launcherOf(); o != nil && keeps {
 		return o.Name
 	}
 	return m.Name
 }
 
-// launcherOf gives the machine whose launcher the pod passes for; nil where there is none.
+// launcherOf returns the machine whose launcher the pod passes for; nil where there is none.
 func (m *Metadata) launcherOf() *OwnerReference {
 	for i, o := range m.Owners {
 		if kubeovn.OwnsLauncher(o.APIVersion, o.Kind) {

@@ -17,7 +17,7 @@ func suffixPattern(suffixes []kubeovn.Suffix) string {
 	return `^[^/]+\\.kubernetes\\.io/(` + strings.Join(words, "|") + `)(\\..*)?$`
 }
 
-// anyKey gives an expression that holds for a key k of one of the classes.
+// anyKey returns an expression that holds for a key k of one of the classes.
 func anyKey(classes ...kubeovn.KeyClass) string {
 	var whole []string
 	if slices.Contains(classes, kubeovn.NetworkKey) {
@@ -27,28 +27,59 @@ func anyKey(classes ...kubeovn.KeyClass) string {
 		whole = append(whole, kubeovn.MigrationJob)
 	}
 	// Most keys of most pods are none of this, and to see that needs no regular expression.
-	return "(k.contains('.kubernetes.io/') ? k.matches('" + suffixPattern(kubeovn.Suffixes(classes...)) + "') : k in " + List(whole) + ")"
+	return "(k.contains('.kubernetes.io/') ? k.matches('" + suffixPattern(
+		kubeovn.Suffixes(classes...),
+	) + "') : k in " + List(
+		whole,
+	) + ")"
 }
 
-// everyKey gives an expression that holds for a key k of any class.
+// everyKey returns an expression that holds for a key k of any class.
 func everyKey() string {
-	return anyKey(kubeovn.LevelKey, kubeovn.GrantKey, kubeovn.IdentityKey, kubeovn.OwnKey, kubeovn.MachineKey, kubeovn.EgressKey, kubeovn.GroupKey, kubeovn.NetworkKey)
+	return anyKey(
+		kubeovn.LevelKey,
+		kubeovn.GrantKey,
+		kubeovn.IdentityKey,
+		kubeovn.OwnKey,
+		kubeovn.MachineKey,
+		kubeovn.EgressKey,
+		kubeovn.GroupKey,
+		kubeovn.NetworkKey,
+		kubeovn.WishKey,
+	)
 }
 
-// Counts gives an expression that holds for the key k of an annotation of which a port's decision or protection is made: one that
-// Kube-OVN reads, or the record.
+// Counts returns an expression that holds for the key k of an annotation of which a port's decision or protection is
+// made: one that Kube-OVN reads, or the record.
 func Counts() string { return "(k == " + quote(policy.RecordAnnotation) + " || " + everyKey() + ")" }
 
-// Touches gives an expression, for the webhooks' matchConditions, that holds for an update of a pod that changes something of which its
-// ports' decision or protection is made: an annotation that Kube-OVN reads, the record, labels or owners.
+// Touches returns an expression, for the webhooks' matchConditions, that holds for an update of a pod that changes
+// something of which its ports' decision or protection is made: an annotation that Kube-OVN reads, the record, labels
+// or owners.
 func Touches() string {
 	after, before := part("object", "annotations"), part("oldObject", "annotations")
-	return Changed("annotations") + " && (" +
-		after + ".exists(k, " + Counts() + " && !(k in " + before + " && " + before + "[k] == " + after + "[k])) || " +
-		before + ".exists(k, " + Counts() + " && !(k in " + after + "))) || " + Changed("labels", "ownerReferences")
+	return Changed(
+		"annotations",
+	) + " && " + changes(
+		after,
+		before,
+		Counts(),
+	) + " || " + Changed(
+		"labels",
+		"ownerReferences",
+	)
 }
 
-// Changed gives an expression, for updates, that holds where one of some fields of the metadata is changed.
+// changes returns an expression that holds where annotations with keys k of a kind are others than before. That they
+// are others is looked at first: a pod may have thousands of keys, and of few that change it costs little to see what
+// they are.
+func changes(after, before, kind string) string {
+	return "(" + after + ".exists(k, !(k in " + before + " && " + before + "[k] == " + after + "[k]) && " + kind +
+		") || " +
+		before + ".exists(k, !(k in " + after + ") && " + kind + "))"
+}
+
+// Changed returns an expression, for updates, that holds where one of some fields of the metadata is changed.
 func Changed(fields ...string) string {
 	parts := make([]string, len(fields))
 	for i, f := range fields {
@@ -57,7 +88,7 @@ func Changed(fields ...string) string {
 	return "(" + strings.Join(parts, " || ") + ")"
 }
 
-// part gives a field of an object's metadata, which may be missing.
+// part returns a field of an object's metadata, which may be missing.
 func part(object, field string) string {
 	none := "{}"
 	if field == "ownerReferences" {

@@ -11,7 +11,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Record is what the default policy notes on a pod that it made strict. The webhooks leave such a pod alone: see Ordinary.
+// Record is what the default policy notes on a pod that it made strict. The webhooks leave such a pod alone: see
+// Ordinary.
 var Record = policy.OrdinaryRecord
 
 var portSecurity = kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
@@ -22,19 +23,28 @@ var (
 	before      = "(oldObject != null && has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {})"
 )
 
-// OnNetwork are conditions that hold for every pod that has an OVN port: that is not on the host's network, and no mirror of a static
-// pod. Anybody can write a mirror's annotation, so the author counts as well.
+// OnNetwork are conditions that hold for every pod that has an OVN port: that is not on the host's network, and no
+// mirror of a static pod. Anybody can write a mirror's annotation, so the author counts as well.
 func OnNetwork() []admissionregistrationv1.MatchCondition {
 	return []admissionregistrationv1.MatchCondition{
-		{Name: "not-on-the-host-network", Expression: "!has(object.spec) || !has(object.spec.hostNetwork) || !object.spec.hostNetwork"},
-		{Name: "not-a-mirror-pod", Expression: "!has(object.metadata.annotations) || !('" + corev1.MirrorPodAnnotationKey +
-			"' in object.metadata.annotations) || !request.userInfo.username.startsWith('system:node:')"},
+		{
+			Name:       "not-on-the-host-network",
+			Expression: "!has(object.spec) || !has(object.spec.hostNetwork) || !object.spec.hostNetwork",
+		},
+		{
+			Name: "not-a-mirror-pod",
+			Expression: "!has(object.metadata.annotations) || !('" + corev1.MirrorPodAnnotationKey +
+				"' in object.metadata.annotations) || !request.userInfo.username.startsWith('system:node:')",
+		},
 	}
 }
 
-// Together gives conditions as one, which holds where all of them do. The API server evaluates every condition of a policy or webhook for
-// each request, but an expression no further than its first part that does not hold.
-func Together(name string, conditions ...admissionregistrationv1.MatchCondition) []admissionregistrationv1.MatchCondition {
+// Together returns conditions as one, which holds where all of them do. The API server evaluates every condition of a
+// policy or webhook for each request, but an expression no further than its first part that does not hold.
+func Together(
+	name string,
+	conditions ...admissionregistrationv1.MatchCondition,
+) []admissionregistrationv1.MatchCondition {
 	parts := make([]string, len(conditions))
 	for i, c := range conditions {
 		parts[i] = "(" + c.Expression + ")"
@@ -42,63 +52,103 @@ func Together(name string, conditions ...admissionregistrationv1.MatchCondition)
 	return []admissionregistrationv1.MatchCondition{{Name: name, Expression: strings.Join(parts, " && ")}}
 }
 
-// Ordinary gives an expression, for the matchConditions of webhooks for new pods, that holds for one that the default policy, or its
-// template, has made strict and that asks for nothing: no webhook has anything to say about it. Whether the pod asked to be strict makes
-// no difference. It is evaluated three times for each pod of a template.
+// Ordinary returns an expression, for the matchConditions of webhooks for new pods, that holds for one that the default
+// policy has made strict and that asks for nothing: no webhook has anything to say about it. Whether the pod asked to
+// be strict makes no difference.
 func Ordinary() string {
 	const all = "object.metadata.annotations"
-	// What may be missing is got in one step: the API server takes longer for each that it goes than for what it does there.
+	// What may be missing is got in one step: the API server takes longer for each that it goes than for what it does
+	// there.
 	value := func(key string) string { return "object.metadata.?annotations[?" + quote(key) + "].orValue('')" }
-	return value(policy.RecordAnnotation) + " in " + List([]string{Record, policy.AskedRecord}) + " && " + value(portSecurity) + " == 'true' && " + unowned() +
-		" && " + all + ".all(k, k in " + List([]string{portSecurity, policy.RecordAnnotation}) + " || !" + everyKey() + ")"
+	return value(
+		policy.RecordAnnotation,
+	) + " in " + List(
+		[]string{Record, policy.AskedRecord},
+	) + " && " + value(
+		portSecurity,
+	) + " == 'true' && " + unowned() +
+		" && " + all + ".all(k, k in " + List(
+		[]string{portSecurity, policy.RecordAnnotation},
+	) + " || !" + everyKey() + ")"
 }
 
-// OrdinaryUnnamed is Ordinary for what comes before the API server has made the pod's name: one that is there was chosen, and may be
-// that of another port, whatever stamp the pod brings.
+// OrdinaryUnnamed is Ordinary for what comes before the API server has made the pod's name: one that is there was
+// chosen, and may be that of another port, whatever record the pod brings.
 func OrdinaryUnnamed() string { return "!(" + named + ") && " + Ordinary() }
 
 // plain holds for a pod that asks nothing of the network.
 func plain() string { return asksNothing(annotations) + " && " + unowned() }
 
-// asksNothing holds for annotations of which none but the default NIC's port_security, which is "true" where it is there, means
-// anything to Kube-OVN.
+// asksNothing holds for annotations of which none but the default NIC's port_security, which is "true" where it is
+// there, means anything to Kube-OVN.
 func asksNothing(annotations string) string {
-	return "!" + annotations + ".exists(k, (k != " + quote(portSecurity) + " || " + annotations + "[k] != 'true') && " + everyKey() + ")"
+	return "!" + annotations + ".exists(k, (k != " + quote(
+		portSecurity,
+	) + " || " + annotations + "[k] != 'true') && " + everyKey() + ")"
 }
 
-// unowned holds for a pod that nobody's machine owns, nor a workload that did not make it. Kubernetes' own controllers name the
-// workload that they make a pod for, and no other owner.
+// unowned holds for a pod that nobody's machine owns, nor a workload that did not make it. Kubernetes' own controllers
+// name the workload that they make a pod for, and no other owner.
 func unowned() string {
-	return "(request.userInfo.username in " + List(admission.Controllers()) + " || !has(object.metadata.ownerReferences) || " +
-		"!object.metadata.ownerReferences.exists(o, o.apiVersion.startsWith(" + quote(kubeovn.MachineGroup) + ") || o.kind in " + List(admission.ControllerKinds()) + "))"
+	return "(request.userInfo.username in " + List(
+		admission.Controllers(),
+	) + " || !has(object.metadata.ownerReferences) || " +
+		"!object.metadata.ownerReferences.exists(o, o.apiVersion.startsWith(" + quote(
+		kubeovn.MachineGroup,
+	) + ") || o.kind in " + List(
+		admission.ControllerKinds(),
+	) + "))"
 }
 
 // named holds, until the API server makes names, for a pod whose author chose its name.
 const named = "has(object.metadata.name) && object.metadata.name != ''"
 
-// recorded holds for annotations that say strict and bring one of some records.
-func recorded(annotations string, records ...string) string {
-	return quote(policy.RecordAnnotation) + " in " + annotations + " && " + annotations + "[" + quote(policy.RecordAnnotation) + "] in " + List(records) + " && " +
-		quote(portSecurity) + " in " + annotations + " && " + annotations + "[" + quote(portSecurity) + "] == 'true'"
+// recorded holds for annotations that say strict and bring the record of the default policy.
+func recorded(annotations string) string {
+	has := func(key, value string) string {
+		return quote(key) + " in " + annotations + " && " + annotations + "[" + quote(key) + "] == " + quote(value)
+	}
+	return has(policy.RecordAnnotation, Record) + " && " + has(portSecurity, "true")
 }
 
-// stamp gives a list of operations of a JSON patch that write what the default policy notes on annotations, which may be missing.
-func stamp(metadata, pointer string) string {
-	return "(has(" + metadata + ".annotations) ? [" + add(pointer, portSecurity, "true") + ", " + add(pointer, policy.RecordAnnotation, Record) + "] : " +
-		"[JSONPatch{op: 'add', path: " + quote(pointer) + ", value: {" + quote(portSecurity) + ": 'true', " + quote(policy.RecordAnnotation) + ": " + quote(Record) + "}}])"
+// makeStrict returns a list of operations of a JSON patch that write port_security and the record into annotations,
+// which may be missing.
+func makeStrict(metadata, pointer string) string {
+	return "(has(" + metadata + ".annotations) ? [" + add(
+		pointer,
+		portSecurity,
+		"true",
+	) + ", " + add(
+		pointer,
+		policy.RecordAnnotation,
+		Record,
+	) + "] : " +
+		"[JSONPatch{op: 'add', path: " + quote(
+		pointer,
+	) + ", value: {" + quote(
+		portSecurity,
+	) + ": 'true', " + quote(
+		policy.RecordAnnotation,
+	) + ": " + quote(
+		Record,
+	) + "}}])"
 }
 
-// unstamp gives a list of operations that take that off.
-func unstamp(pointer string) string {
+// undoStrict returns a list of operations that take them off.
+func undoStrict(pointer string) string {
 	return "[" + remove(pointer, portSecurity) + ", " + remove(pointer, policy.RecordAnnotation) + "]"
 }
 
-// add gives the operation of a JSON patch that sets an annotation of an object that has some.
+// add returns the operation of a JSON patch that sets an annotation of an object that has some.
 func add(pointer, key, value string) string {
-	return "JSONPatch{op: 'add', path: '" + pointer + "/' + jsonpatch.escapeKey(" + quote(key) + "), value: " + quote(value) + "}"
+	return "JSONPatch{op: 'add', path: '" + pointer + "/' + jsonpatch.escapeKey(" + quote(
+		key,
+	) + "), value: " + quote(
+		value,
+	) + "}"
 }
 
-// remove gives the operation of a JSON patch that takes out an annotation that is there.
+// remove returns the operation of a JSON patch that takes out an annotation that is there.
 func remove(pointer, key string) string {
 	return "JSONPatch{op: 'remove', path: '" + pointer + "/' + jsonpatch.escapeKey(" + quote(key) + ")}"
 }

@@ -1,7 +1,7 @@
-// Package admissionpolicy writes the admission policies that the API server evaluates itself. They keep the default and the
-// floor while no webhook answers, and spare ordinary pods the webhooks. They are made from the same facts as the webhooks'
-// own judgement and never refuse what a webhook could grant: whatever an exception or a loose policy may concern is left to
-// the webhooks, which refuse it by not answering.
+// Package admissionpolicy writes the admission policies that the API server evaluates itself. They keep the default and
+// the floor while no webhook answers, and spare ordinary pods the webhooks. They are made from the same facts as the
+// webhooks' own judgement and never refuse what a webhook could grant: whatever an exception or a loose policy may
+// concern is left to the webhooks, which refuse it by not answering.
 package admissionpolicy
 
 import (
@@ -14,22 +14,20 @@ import (
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // Names of the policies; each binding has the name of its policy.
 const (
 	DefaultName        = "ovnguard-default"
-	ExceptedName       = "ovnguard-excepted"
-	TemplatesName      = "ovnguard-templates"
-	CronTemplatesName  = "ovnguard-cron-templates"
 	FloorName          = "ovnguard-floor"
 	NamespaceFloorName = "ovnguard-namespace-floor"
 )
 
 // MutatingNames and ValidatingNames are those of all policies that there may be.
 var (
-	MutatingNames   = []string{DefaultName, ExceptedName, TemplatesName, CronTemplatesName}
+	MutatingNames   = []string{DefaultName}
 	ValidatingNames = []string{FloorName, NamespaceFloorName}
 )
 
@@ -47,8 +45,6 @@ type Input struct {
 	Accounts admission.Accounts
 	// Namespace is the program's own, whose pods must start without it.
 	Namespace string
-	// Templates has the templates of workloads made strict, too.
-	Templates bool
 }
 
 // Set is everything that is to be installed.
@@ -59,9 +55,12 @@ type Set struct {
 	ValidatingBindings []admissionregistrationv1.ValidatingAdmissionPolicyBinding
 }
 
-// Make gives the policies and their bindings. They are the same in whatever order the input comes.
+// Make returns the policies and their bindings. They are the same in whatever order the input comes.
 func Make(in Input) (Set, error) {
-	in.Policies = slices.SortedFunc(slices.Values(in.Policies), func(a, b v1alpha1.PortSecurityPolicy) int { return strings.Compare(a.Name, b.Name) })
+	in.Policies = slices.SortedFunc(
+		slices.Values(in.Policies),
+		func(a, b v1alpha1.PortSecurityPolicy) int { return strings.Compare(a.Name, b.Name) },
+	)
 	deferred, err := in.deferred()
 	if err != nil {
 		return Set{}, err
@@ -72,28 +71,33 @@ func Make(in Input) (Set, error) {
 	}
 	strict := "!(" + deferred + ")"
 	set := Set{
-		Mutating:   []admissionregistrationv1.MutatingAdmissionPolicy{in.defaults(strict), in.unstamps()},
+		Mutating:   []admissionregistrationv1.MutatingAdmissionPolicy{in.defaults(strict)},
 		Validating: []admissionregistrationv1.ValidatingAdmissionPolicy{in.floor(strict), namespaceFloor},
-	}
-	if in.Templates {
-		for _, w := range workloads() {
-			set.Mutating = append(set.Mutating, in.stamps(w, strict))
-		}
 	}
 	for _, p := range set.Mutating {
 		set.MutatingBindings = append(set.MutatingBindings, admissionregistrationv1.MutatingAdmissionPolicyBinding{
-			TypeMeta:   metav1.TypeMeta{APIVersion: apiVersion, Kind: "MutatingAdmissionPolicyBinding"},
-			ObjectMeta: meta(p.Name), Spec: admissionregistrationv1.MutatingAdmissionPolicyBindingSpec{PolicyName: p.Name},
+			TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: "MutatingAdmissionPolicyBinding"},
+			ObjectMeta: meta(
+				p.Name,
+			),
+			Spec: admissionregistrationv1.MutatingAdmissionPolicyBindingSpec{PolicyName: p.Name},
 		})
 	}
 	for _, p := range set.Validating {
-		set.ValidatingBindings = append(set.ValidatingBindings, admissionregistrationv1.ValidatingAdmissionPolicyBinding{
-			TypeMeta:   metav1.TypeMeta{APIVersion: apiVersion, Kind: "ValidatingAdmissionPolicyBinding"},
-			ObjectMeta: meta(p.Name),
-			Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
-				PolicyName: p.Name, ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny, admissionregistrationv1.Audit},
+		set.ValidatingBindings = append(
+			set.ValidatingBindings,
+			admissionregistrationv1.ValidatingAdmissionPolicyBinding{
+				TypeMeta:   metav1.TypeMeta{APIVersion: apiVersion, Kind: "ValidatingAdmissionPolicyBinding"},
+				ObjectMeta: meta(p.Name),
+				Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
+					PolicyName: p.Name,
+					ValidationActions: []admissionregistrationv1.ValidationAction{
+						admissionregistrationv1.Deny,
+						admissionregistrationv1.Audit,
+					},
+				},
 			},
-		})
+		)
 	}
 	return set, nil
 }
@@ -104,8 +108,8 @@ func meta(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: name, Labels: map[string]string{Label: LabelValue}}
 }
 
-// deferred gives an expression that holds in namespaces that are the webhooks' business: where a policy is not strict and
-// enforced, or honours exceptions.
+// deferred returns an expression that holds in namespaces that are the webhooks' business: where a policy is not strict
+// and enforced, or honours exceptions.
 func (in Input) deferred() (string, error) {
 	alternatives, err := in.loose()
 	if err != nil {
@@ -114,15 +118,28 @@ func (in Input) deferred() (string, error) {
 	if excepted := in.excepted(); len(excepted) > 0 {
 		alternatives = append(alternatives, "namespaceObject.metadata.name in "+List(excepted))
 	}
-	// A namespace that loosens something for its pods is read by the webhooks, too.
+	// A namespace that loosens something for its pods is read by the webhooks, too. What says nothing, or what is so
+	// anyway, loosens nothing.
+	const said, labels = "namespaceObject.metadata.annotations", "namespaceObject.metadata.labels"
+	on, off := kubeovn.ToggleWords()
 	alternatives = append(alternatives,
-		"has(namespaceObject.metadata.annotations) && namespaceObject.metadata.annotations.exists(k, k.endsWith('.kubernetes.io/port_security') && namespaceObject.metadata.annotations[k] != 'true' || k.endsWith('.kubernetes.io/layer2_forward'))",
-		"has(namespaceObject.metadata.labels) && '"+policy.LevelLabel+"' in namespaceObject.metadata.labels && namespaceObject.metadata.labels['"+policy.LevelLabel+"'] != 'strict'",
+		"has("+said+") && "+said+".exists(k, "+about(kubeovn.PortSecurity)+" && "+means(said+"[k]", off)+" || "+
+			about(kubeovn.Layer2Forward)+" && "+means(said+"[k]", on)+")",
+		"has("+labels+") && "+quote(policy.LevelLabel)+" in "+labels+" && "+labels+"["+quote(policy.LevelLabel)+"] in "+
+			List([]string{policy.MAC.String(), policy.Open.String()}),
 	)
 	return anyOf(alternatives), nil
 }
 
-// excepted gives the namespaces that may hold exceptions, in order.
+// about returns an expression that holds for the key k of an annotation of a namespace with that suffix.
+func about(s kubeovn.Suffix) string { return "k.endsWith(" + quote(".kubernetes.io/"+string(s)) + ")" }
+
+// means returns an expression that holds for a value of an on/off annotation that means one of the words.
+func means(value string, words []string) string {
+	return value + ".trim().lowerAscii() in " + List(words)
+}
+
+// excepted returns the namespaces that may hold exceptions, in order.
 func (in Input) excepted() []string {
 	var names []string
 	for i := range in.Policies {
@@ -134,7 +151,7 @@ func (in Input) excepted() []string {
 	return slices.Compact(names)
 }
 
-// loose gives expressions of which one holds in namespaces where a policy asks for less than strict and enforced.
+// loose returns expressions of which one holds in namespaces where a policy asks for less than strict and enforced.
 func (in Input) loose() ([]string, error) {
 	var alternatives []string
 	for i := range in.Policies {
@@ -153,7 +170,7 @@ func (in Input) loose() ([]string, error) {
 	return alternatives, nil
 }
 
-// anyOf gives an expression that holds where one of some does.
+// anyOf returns an expression that holds where one of some does.
 func anyOf(alternatives []string) string {
 	if len(alternatives) == 0 {
 		return "(false)"
@@ -161,9 +178,9 @@ func anyOf(alternatives []string) string {
 	return "(" + strings.Join(alternatives, ") || (") + ")"
 }
 
-// constraints match the rules everywhere. The program's own namespace is left out by a condition, see elsewhere: the API server reads a
-// policy's selector anew for each request of any kind (2 microseconds and more, by its length), and a condition only for those that a rule is
-// about.
+// constraints match the rules everywhere. The program's own namespace is left out by a condition, see elsewhere: the
+// API server reads a policy's selector anew for each request of any kind (2 microseconds and more, by its length), and
+// a condition only for those that a rule is about.
 func constraints(rules ...admissionregistrationv1.NamedRuleWithOperations) *admissionregistrationv1.MatchResources {
 	return &admissionregistrationv1.MatchResources{
 		ResourceRules: rules, MatchPolicy: new(admissionregistrationv1.Equivalent),
@@ -171,24 +188,57 @@ func constraints(rules ...admissionregistrationv1.NamedRuleWithOperations) *admi
 	}
 }
 
-// elsewhere holds outside the program's own namespace.
+// OwnNamespace is the namespace that the program's manifests make for it alone, which is left out as a whole.
+const OwnNamespace = "ovnguard-system"
+
+// IsItself returns an expression that holds for pods of the program itself, which must start without it. In a namespace
+// that is not made for it alone, these are the pods of its own service accounts: whoever makes such a pod can act as
+// the program anyway, and nobody else's pods are left out for its sake.
+func IsItself(namespace string, self []string) string {
+	inNamespace := "request.namespace == " + quote(namespace)
+	if namespace == OwnNamespace {
+		return inNamespace
+	}
+	var names []string
+	for _, user := range self {
+		if name, ok := strings.CutPrefix(user, "system:serviceaccount:"+namespace+":"); ok {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return "false"
+	}
+	return inNamespace + " && object.?spec.?serviceAccountName.orValue('') in " + List(names)
+}
+
+// elsewhere holds for pods that are not the program's own.
 func (in Input) elsewhere() admissionregistrationv1.MatchCondition {
-	return admissionregistrationv1.MatchCondition{Name: "not-ovnguard-itself", Expression: "request.namespace != " + quote(in.Namespace)}
+	return admissionregistrationv1.MatchCondition{
+		Name:       "not-ovnguard-itself",
+		Expression: "!(" + IsItself(in.Namespace, in.Accounts.Self) + ")",
+	}
 }
 
-// rule gives a rule for resources of the core group.
-func rule(resources []string, scope admissionregistrationv1.ScopeType, operations ...admissionregistrationv1.OperationType) admissionregistrationv1.NamedRuleWithOperations {
-	return ruleOf("", resources, scope, operations...)
+// rule returns a rule for resources of the core group.
+func rule(
+	resources []string,
+	scope admissionregistrationv1.ScopeType,
+	operations ...admissionregistrationv1.OperationType,
+) admissionregistrationv1.NamedRuleWithOperations {
+	return admissionregistrationv1.NamedRuleWithOperations{
+		RuleWithOperations: admissionregistrationv1.RuleWithOperations{
+			Operations: operations,
+			Rule: admissionregistrationv1.Rule{
+				APIGroups:   []string{""},
+				APIVersions: []string{"v1"},
+				Resources:   resources,
+				Scope:       &scope,
+			},
+		},
+	}
 }
 
-func ruleOf(group string, resources []string, scope admissionregistrationv1.ScopeType, operations ...admissionregistrationv1.OperationType) admissionregistrationv1.NamedRuleWithOperations {
-	return admissionregistrationv1.NamedRuleWithOperations{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
-		Operations: operations,
-		Rule:       admissionregistrationv1.Rule{APIGroups: []string{group}, APIVersions: []string{"v1"}, Resources: resources, Scope: &scope},
-	}}
-}
-
-// List gives texts as a list in CEL.
+// List returns texts as a list in CEL.
 func List(texts []string) string {
 	quoted := make([]string, len(texts))
 	for i, t := range texts {
@@ -199,7 +249,7 @@ func List(texts []string) string {
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
-// quote gives a text as a string in CEL.
+// quote returns a text as a string in CEL.
 func quote(text string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\n", `\n`, "\r", `\r`).Replace(text) + "'"
 }

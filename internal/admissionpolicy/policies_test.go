@@ -18,20 +18,52 @@ func TestDeferred(t *testing.T) {
 		spec v1alpha1.PortSecurityPolicySpec
 		part string // of the expression; "" for none
 	}{
-		"strict":               {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Level: v1alpha1.LevelStrict}, ""},
-		"open":                 {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Level: v1alpha1.LevelOpen}, `== 'it\'s'`},
-		"mac everywhere":       {v1alpha1.PortSecurityPolicySpec{Level: v1alpha1.LevelMAC}, "(true)"},
-		"forwarding":           {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Layer2Forward: v1alpha1.Allow}, "'team'"},
-		"audited only":         {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Mode: v1alpha1.ModeAudit}, "'team'"},
-		"external addresses":   {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, ExternalAddresses: v1alpha1.Allow}, "'team'"},
-		"exceptions":           {v1alpha1.PortSecurityPolicySpec{Exceptions: &v1alpha1.ExceptionRules{Namespaces: []string{"gw", "b"}}}, "namespaceObject.metadata.name in ['b', 'gw']"},
-		"forwarding elsewhere": {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Providers: []string{"blue.lab.ovn"}, Level: v1alpha1.LevelStrict, Layer2Forward: v1alpha1.Allow}, "'team'"},
-		"warned elsewhere":     {v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Providers: []string{"blue.lab.ovn"}, Level: v1alpha1.LevelStrict, Mode: v1alpha1.ModeWarn}, "'team'"},
+		"strict": {
+			v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Level: v1alpha1.LevelStrict}, "",
+		},
+		"open": {
+			v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Level: v1alpha1.LevelOpen}, `== 'it\'s'`,
+		},
+		"mac everywhere": {v1alpha1.PortSecurityPolicySpec{Level: v1alpha1.LevelMAC}, "(true)"},
+		"forwarding": {
+			v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Layer2Forward: v1alpha1.Allow}, "'team'",
+		},
+		"audited only": {
+			v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, Mode: v1alpha1.ModeAudit}, "'team'",
+		},
+		"external addresses": {
+			v1alpha1.PortSecurityPolicySpec{NamespaceSelector: selector, ExternalAddresses: v1alpha1.Allow}, "'team'",
+		},
+		"exceptions": {
+			v1alpha1.PortSecurityPolicySpec{Exceptions: &v1alpha1.ExceptionRules{Namespaces: []string{"gw", "b"}}},
+			"namespaceObject.metadata.name in ['b', 'gw']",
+		},
+		"forwarding elsewhere": {
+			v1alpha1.PortSecurityPolicySpec{
+				NamespaceSelector: selector, Providers: []string{"blue.lab.ovn"}, Level: v1alpha1.LevelStrict,
+				Layer2Forward: v1alpha1.Allow,
+			},
+			"'team'",
+		},
+		"warned elsewhere": {
+			v1alpha1.PortSecurityPolicySpec{
+				NamespaceSelector: selector, Providers: []string{"blue.lab.ovn"}, Level: v1alpha1.LevelStrict,
+				Mode: v1alpha1.ModeWarn,
+			},
+			"'team'",
+		},
 		"of pods with a label": {
-			v1alpha1.PortSecurityPolicySpec{NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-				{Key: "a", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"x"}}, {Key: "b", Operator: metav1.LabelSelectorOpExists},
-			}}, Mode: v1alpha1.ModeWarn},
-			"(!('a' in namespaceObject.metadata.labels && namespaceObject.metadata.labels['a'] in ['x'])) && ('b' in namespaceObject.metadata.labels)",
+			v1alpha1.PortSecurityPolicySpec{
+				NamespaceSelector: &metav1.LabelSelector{
+					MatchExpressions: []metav1.LabelSelectorRequirement{
+						{Key: "a", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"x"}},
+						{Key: "b", Operator: metav1.LabelSelectorOpExists},
+					},
+				},
+				Mode: v1alpha1.ModeWarn,
+			},
+			"(!('a' in namespaceObject.metadata.labels && namespaceObject.metadata.labels['a'] in ['x'])) && ('b' in " +
+				"namespaceObject.metadata.labels)",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -52,9 +84,15 @@ func TestDeferred(t *testing.T) {
 
 func TestUnreadableSelector(t *testing.T) {
 	bad := v1alpha1.PortSecurityPolicy{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Spec: v1alpha1.PortSecurityPolicySpec{
-		Level: v1alpha1.LevelOpen, NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}},
+		Level: v1alpha1.LevelOpen,
+		NamespaceSelector: &metav1.LabelSelector{
+			MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}},
+		},
 	}}
-	if _, err := Make(Input{Policies: []v1alpha1.PortSecurityPolicy{bad}}); err == nil || !strings.Contains(err.Error(), "PortSecurityPolicy p: spec.namespaceSelector") {
+	if _, err := Make(
+		Input{Policies: []v1alpha1.PortSecurityPolicy{bad}},
+	); err == nil ||
+		!strings.Contains(err.Error(), "PortSecurityPolicy p: spec.namespaceSelector") {
 		t.Errorf("got %v, want an error that names the policy and the field", err)
 	}
 }
@@ -66,10 +104,12 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// A pod that names an owner whose pods a controller makes is none of the controller's, whatever it says: the webhooks look at it.
+// A pod that names an owner whose pods a controller makes is none of the controller's, whatever it says: the webhooks
+// look at it.
 func TestThreat37OwnersAreNotOrdinary(t *testing.T) {
 	for _, part := range []string{
-		"o.apiVersion.startsWith('kubevirt.io')", "'ReplicaSet'", "'StatefulSet'", "'Job'", "'system:serviceaccount:kube-system:replicaset-controller'", "'system:kube-controller-manager'",
+		"o.apiVersion.startsWith('kubevirt.io')", "'ReplicaSet'", "'StatefulSet'", "'Job'",
+		"'system:serviceaccount:kube-system:replicaset-controller'", "'system:kube-controller-manager'",
 	} {
 		if !strings.Contains(Ordinary(), part) {
 			t.Errorf("%s is not in %s", part, Ordinary())
@@ -77,29 +117,27 @@ func TestThreat37OwnersAreNotOrdinary(t *testing.T) {
 	}
 }
 
-// Templates are made strict where that is asked for, and every policy has its binding and a name that is known.
-func TestTemplates(t *testing.T) {
-	for _, c := range []struct {
-		in   Input
-		want []string
-	}{
-		{Input{}, []string{DefaultName, ExceptedName}},
-		{Input{Templates: true}, MutatingNames},
-	} {
-		set, err := Make(c.in)
-		if err != nil {
-			t.Fatal(err)
+// Every policy has its binding and a name that is known.
+func TestNames(t *testing.T) {
+	set, err := Make(Input{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mutating, validating []string
+	for i, p := range set.Mutating {
+		mutating = append(mutating, p.Name)
+		if set.MutatingBindings[i].Spec.PolicyName != p.Name {
+			t.Errorf("%s has the binding of %s", p.Name, set.MutatingBindings[i].Spec.PolicyName)
 		}
-		var got []string
-		for i, p := range set.Mutating {
-			got = append(got, p.Name)
-			if set.MutatingBindings[i].Spec.PolicyName != p.Name {
-				t.Errorf("%s has the binding of %s", p.Name, set.MutatingBindings[i].Spec.PolicyName)
-			}
+	}
+	for i, p := range set.Validating {
+		validating = append(validating, p.Name)
+		if set.ValidatingBindings[i].Spec.PolicyName != p.Name {
+			t.Errorf("%s has the binding of %s", p.Name, set.ValidatingBindings[i].Spec.PolicyName)
 		}
-		if !slices.Equal(got, c.want) {
-			t.Errorf("%+v: %v, want %v", c.in, got, c.want)
-		}
+	}
+	if !slices.Equal(mutating, MutatingNames) || !slices.Equal(validating, ValidatingNames) {
+		t.Errorf("there are %v and %v, want %v and %v", mutating, validating, MutatingNames, ValidatingNames)
 	}
 }
 
@@ -113,14 +151,14 @@ func TestOrderOfPolicies(t *testing.T) {
 		return p
 	}
 	policies := []v1alpha1.PortSecurityPolicy{policy("a", "edge", "core"), policy("b", "core", "far"), policy("c")}
-	want, err := Make(Input{Policies: policies, Templates: true})
+	want, err := Make(Input{Policies: policies})
 	if err != nil {
 		t.Fatal(err)
 	}
 	slices.Reverse(policies)
 	policies[0], policies[1] = policies[1], policies[0]
 	policies[2].Spec.Exceptions.Namespaces = []string{"core", "edge"}
-	got, err := Make(Input{Policies: policies, Templates: true})
+	got, err := Make(Input{Policies: policies})
 	if err != nil {
 		t.Fatal(err)
 	}

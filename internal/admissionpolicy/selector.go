@@ -12,7 +12,7 @@ import (
 // selected is the labels that selectors are about.
 const selected = "namespaceObject.metadata.labels"
 
-// selectorExpression gives a label selector for namespaces as an expression; a missing one holds everywhere.
+// selectorExpression returns a label selector for namespaces as an expression; a missing one holds everywhere.
 func selectorExpression(s *metav1.LabelSelector) (string, error) {
 	if s == nil {
 		return "true", nil
@@ -20,7 +20,10 @@ func selectorExpression(s *metav1.LabelSelector) (string, error) {
 	const labels = selected
 	var all []string
 	for _, key := range slices.Sorted(maps.Keys(s.MatchLabels)) {
-		all = append(all, fmt.Sprintf("%s in %s && %s[%s] == %s", quote(key), labels, labels, quote(key), quote(s.MatchLabels[key])))
+		all = append(
+			all,
+			fmt.Sprintf("%s in %s && %s[%s] == %s", quote(key), labels, labels, quote(key), quote(s.MatchLabels[key])),
+		)
 	}
 	for _, r := range s.MatchExpressions {
 		there := quote(r.Key) + " in " + labels

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 
 const module = "github.com/ovnguard/ovnguard"
 
-// deps gives every package that pkg links, itself left out.
+// deps returns every package that pkg links, itself left out.
 func deps(t *testing.T, pkg string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", pkg)
@@ -30,7 +31,7 @@ func deps(t *testing.T, pkg string) []string {
 	return all[:len(all)-1]
 }
 
-// standard tells that a package is of the standard library: its first path element has no dot.
+// standard reports whether a package is of the standard library: its first path element has no dot.
 func standard(pkg string) bool {
 	first, _, _ := strings.Cut(pkg, "/")
 	return !strings.Contains(first, ".")
@@ -39,13 +40,37 @@ func standard(pkg string) bool {
 // Judgement is pure: it knows no client, no network and no log, so that webhook, audit and command line can all ask it,
 // and tables and fuzzers can test it. What it may link beside the standard library is listed here in full.
 func TestJudgementIsPure(t *testing.T) {
+	const ordered = "github.com/tidwall/btree" // which stands on the standard library alone
 	pure := map[string][]string{
-		module + "/portsec":            {module + "/portsec"},
-		module + "/internal/kubeovn":   {},
-		module + "/internal/policy":    {module + "/internal/kubeovn", module + "/portsec"},
-		module + "/internal/inventory": {module + "/internal/kubeovn", module + "/internal/policy", module + "/portsec"},
-		module + "/internal/repair":    {module + "/internal/kubeovn", module + "/internal/policy", module + "/internal/inventory", module + "/internal/audit", module + "/portsec"},
-		module + "/internal/audit":     {module + "/internal/kubeovn", module + "/internal/policy", module + "/internal/inventory", module + "/portsec"},
+		module + "/portsec":             {module + "/portsec"},
+		module + "/internal/kubeovn":    {},
+		module + "/internal/layout":     {module + "/internal/kubeovn"},
+		module + "/internal/policy":     {module + "/internal/kubeovn", module + "/portsec"},
+		module + "/internal/persistent": {},
+		module + "/internal/inventory": {
+			module + "/internal/kubeovn",
+			module + "/internal/policy",
+			module + "/internal/persistent",
+			module + "/portsec",
+			ordered,
+		},
+		module + "/internal/audit": {
+			module + "/internal/kubeovn",
+			module + "/internal/policy",
+			module + "/internal/persistent",
+			module + "/internal/inventory",
+			module + "/portsec",
+			ordered,
+		},
+		module + "/internal/repair": {
+			module + "/internal/kubeovn",
+			module + "/internal/policy",
+			module + "/internal/persistent",
+			module + "/internal/inventory",
+			module + "/internal/audit",
+			module + "/portsec",
+			ordered,
+		},
 	}
 	for pkg, allowed := range pure {
 		for _, dep := range deps(t, pkg) {
@@ -56,14 +81,65 @@ func TestJudgementIsPure(t *testing.T) {
 			case !slices.ContainsFunc(allowed, func(a string) bool {
 				return dep == a || strings.HasPrefix(dep, module+"/portsec/") && a == module+"/portsec"
 			}):
-				t.Errorf("%s links %s: judgement stands on the standard library and the packages above it alone", pkg, dep)
+				t.Errorf(
+					"%s links %s: judgement stands on the standard library and the packages above it alone",
+					pkg,
+					dep,
+				)
 			}
 		}
 	}
 }
 
-// The client library of the OVN databases is fenced in: one package knows it, and everything else knows that package. Only the
-// benchmark, which compares that package with the library, knows both.
+// Who may import whom is written down in docs/architecture.md, for every package of the product.
+func TestImportsAreAsWritten(t *testing.T) {
+	text, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := regexp.MustCompile("`([^`]+)`")
+	written := make(map[string][]string)
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		pkg := name.FindStringSubmatch(cells[0])
+		if !strings.HasPrefix(line, "| `") || len(cells) != 3 || pkg == nil {
+			continue
+		}
+		written[pkg[1]] = []string{}
+		for _, m := range name.FindAllStringSubmatch(cells[2], -1) {
+			written[pkg[1]] = append(written[pkg[1]], m[1])
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`,
+		"./cmd/...", "./portsec/...", "./api/...", "./internal/...")
+	cmd.Dir, cmd.Stderr = "../..", os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(strings.ReplaceAll(line, module+"/", "./"))
+		pkg, imports := strings.TrimPrefix(words[0], "./"), []string{}
+		for _, w := range words[1:] {
+			if own, ok := strings.CutPrefix(w, "./"); ok {
+				imports = append(imports, strings.TrimPrefix(own, "internal/"))
+			}
+		}
+		want, listed := written[pkg]
+		slices.Sort(imports)
+		slices.Sort(want)
+		if !listed || !slices.Equal(imports, want) {
+			t.Errorf("docs/architecture.md: %s imports %q, and its row says %q", pkg, imports, want)
+		}
+		delete(written, pkg)
+	}
+	for pkg := range written {
+		t.Errorf("docs/architecture.md: there is no package %s", pkg)
+	}
+}
+
+// The client library of the OVN databases is fenced in: one package knows it, and everything else knows that package.
+// Only the benchmark, which compares that package with the library, knows both.
 func TestLibovsdbIsWrappedOnce(t *testing.T) {
 	const library, wrapper, benchmark = "github.com/ovn-kubernetes/libovsdb", "internal/ovn", "test/bench/ovn"
 	found := false
@@ -81,8 +157,8 @@ func TestLibovsdbIsWrappedOnce(t *testing.T) {
 	}
 }
 
-// The program does not carry test code. libovsdb's client would bring it in: it ships a model for its own tests that links
-// testing and testify.
+// The program does not carry test code. libovsdb's client would bring it in: it ships a model for its own tests that
+// links testing and testify.
 func TestNothingShipsTestCode(t *testing.T) {
 	for _, dep := range deps(t, module+"/cmd/ovnguard") {
 		if dep == "testing" || strings.HasPrefix(dep, "github.com/stretchr/testify") {
@@ -94,13 +170,15 @@ func TestNothingShipsTestCode(t *testing.T) {
 // Kubernetes itself and etcd belong to the lab's module.
 func TestProductDoesNotCarryTheControlPlane(t *testing.T) {
 	for _, dep := range deps(t, module+"/cmd/ovnguard") {
-		if strings.HasPrefix(dep, "k8s.io/kubernetes") || strings.HasPrefix(dep, "go.etcd.io/") || strings.HasPrefix(dep, module+"/lab") {
+		if strings.HasPrefix(dep, "k8s.io/kubernetes") || strings.HasPrefix(dep, "go.etcd.io/") ||
+			strings.HasPrefix(dep, module+"/lab") {
 			t.Errorf("the program links %s", dep)
 		}
 	}
 }
 
-// Properties try the same cases wherever they are run: a test that fails now and then says nothing about the change that it ran for.
+// Properties try the same cases wherever they are run: a test that fails now and then says nothing about the change
+// that it ran for.
 func TestPropertiesHaveASeed(t *testing.T) {
 	const library, seed = "pgregory.net/rapid", module + "/test/sameseed"
 	uses, seeded := make(map[string]bool), make(map[string]bool)
@@ -130,7 +208,12 @@ func TestEveryPackageHasADoc(t *testing.T) {
 			return
 		}
 		dir := filepath.Dir(path)
-		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("../..", path), nil, parser.PackageClauseOnly|parser.ParseComments)
+		f, err := parser.ParseFile(
+			token.NewFileSet(),
+			filepath.Join("../..", path),
+			nil,
+			parser.PackageClauseOnly|parser.ParseComments,
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +250,9 @@ func eachFile(t *testing.T, do func(path string)) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (rel == "lab" || rel == "tools" || rel == "bin" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && rel != ".") {
+		if d.IsDir() &&
+			(rel == "lab" || rel == "tools" || rel == "bin" || d.Name() == "testdata" || strings.HasPrefix(d.Name(),
+				".") && rel != ".") {
 			return filepath.SkipDir
 		}
 		if !d.IsDir() && strings.HasSuffix(path, ".go") {

@@ -23,7 +23,7 @@ const observeDoc = "docs/observe.md"
 // metricName is the name of one of the program's metrics.
 var metricName = regexp.MustCompile(`^ovnguard_[a-z]+(_[a-z]+)*$`)
 
-// metricsInCode gives the names of metrics that stand in the code. Nothing else is written that way.
+// metricsInCode returns the names of metrics that stand in the code. Nothing else is written that way.
 func metricsInCode(t *testing.T) []string {
 	t.Helper()
 	names := make(map[string]bool)

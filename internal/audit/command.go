@@ -3,11 +3,13 @@ package audit
 import (
 	"strings"
 	"unicode"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// command gives the words as a line for a shell, each quoted so that it stays one word whatever it holds. Names and columns
-// are other people's text, and fixes are made to be copied. It gives "" where a word cannot be given safely: with a control
-// character, which a terminal may act on, or where it would be read as an option.
+// command returns the words as a line for a shell, each quoted so that it stays one word whatever it holds. Names and
+// columns are other people's text, and fixes are made to be copied. It returns "" where a word cannot be given safely:
+// with a control character, which a terminal may act on, or where it would be read as an option.
 func command(program string, words ...string) string {
 	line := []string{program}
 	for _, w := range words {
@@ -19,13 +21,14 @@ func command(program string, words ...string) string {
 	return strings.Join(line, " ")
 }
 
-// unhandy tells that a character cannot be shown and copied as it is.
+// unhandy reports whether a character cannot be shown and copied as it is.
 func unhandy(r rune) bool { return r != ' ' && !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 
-// quote gives the word as a shell takes it, bare where that is safe.
+// quote returns the word as a shell takes it, bare where that is safe.
 func quote(word string) string {
 	bare := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=,@%+", r)
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("-_./:=,@%+", r)
 	}
 	if word != "" && !strings.ContainsFunc(word, func(r rune) bool { return !bare(r) }) {
 		return word
@@ -33,11 +36,19 @@ func quote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// nameForNbctl gives how ovn-nbctl is told about the port: by its name, or by its UUID where the name would be read as an
-// option.
+// nameForNbctl returns how ovn-nbctl is told about the port: by its name, or by its UUID where the name would be read
+// as an option.
 func (s *subject) nameForNbctl() string {
 	if strings.HasPrefix(s.Name, "-") {
 		return s.Row.UUID
 	}
 	return s.Name
+}
+
+// controller returns the user as which Kube-OVN's controller writes.
+func (s *subject) controller() string {
+	if s.KubeOVN == nil {
+		return kubeovn.ControllerAccount
+	}
+	return s.KubeOVN.Account
 }

@@ -18,7 +18,10 @@ func TestCommand(t *testing.T) {
 		words []string
 		want  string
 	}{
-		"bare":              {[]string{"lsp-del", "p.ns_1-x/y:z=1,2@3%4+5"}, "ovn-nbctl lsp-del p.ns_1-x/y:z=1,2@3%4+5"},
+		"bare": {
+			[]string{"lsp-del", "p.ns_1-x/y:z=1,2@3%4+5"},
+			"ovn-nbctl lsp-del p.ns_1-x/y:z=1,2@3%4+5",
+		},
 		"blank":             {[]string{"a b"}, "ovn-nbctl 'a b'"},
 		"empty":             {[]string{""}, "ovn-nbctl ''"},
 		"quote":             {[]string{"it's"}, `ovn-nbctl 'it'\''s'`},
@@ -74,11 +77,16 @@ func TestFixesAreSafeToCopy(t *testing.T) {
 		port inventory.Port
 		want string
 	}{
-		"a row's name":            {port(noPod, noRecord, rename(evil)), "ovn-nbctl lsp-del '" + evil + "'"},
-		"a name like an option":   {port(noPod, noRecord, rename("--db=x")), "ovn-nbctl lsp-del 5f3c"},
-		"an interface's name":     {port(portSecurity(), provider), "kubectl annotate pod -n ns p 'blue.ns.ovn." + evil + ".kubernetes.io/port_security=true' --overwrite"},
-		"an address":              {port(addresses("unknown", evil)), "ovn-nbctl lsp-set-addresses p.ns '" + evil + "'"},
-		"an address like a flag":  {port(addresses("unknown", "--")), ""},
+		"a row's name":          {port(noPod, noRecord, rename(evil)), "ovn-nbctl lsp-del '" + evil + "'"},
+		"a name like an option": {port(noPod, noRecord, rename("--db=x")), "ovn-nbctl lsp-del 5f3c"},
+		"an interface's name": {
+			port(portSecurity(), provider),
+			"kubectl annotate pod -n ns p 'blue.ns.ovn." + evil + ".kubernetes.io/port_security=true' --overwrite",
+		},
+		"an address": {
+			port(noRecord, addresses("unknown", evil)), "ovn-nbctl lsp-set-addresses p.ns '" + evil + "'",
+		},
+		"an address like a flag":  {port(noRecord, addresses("unknown", "--")), ""},
 		"a name that moves lines": {port(noPod, noRecord, rename("x\r")), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -86,5 +94,20 @@ func TestFixesAreSafeToCopy(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// What only Kube-OVN's controller may write is written as the user that it is in this cluster.
+func TestFixesNameTheControllersAccount(t *testing.T) {
+	for account, setup := range map[string]*kubeovn.Setup{
+		kubeovn.ControllerAccount:                  nil,
+		"system:serviceaccount:cozy-kubeovn:other": {Account: "system:serviceaccount:cozy-kubeovn:other"},
+	} {
+		p := port(noRow, annotate("ovn.kubernetes.io/allocated", "true"), func(p *inventory.Port) { p.KubeOVN = setup })
+		got := Evaluate(p, portsec.Eras())
+		if len(got.Findings) != 1 || got.Findings[0].Rule.ID != "OVG007" ||
+			!strings.HasSuffix(got.Findings[0].Fix, " --as="+account) {
+			t.Errorf("%s: %+v", account, got)
+		}
 	}
 }

@@ -7,25 +7,37 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// duplicateMAC and duplicateIP find ports of one logical switch that OVN takes for the same station: it delivers to one of them, and
-// port security lets each pose as the other.
+// duplicateMAC and duplicateIP find ports of one logical switch that OVN takes for the same station: it delivers to one
+// of them, and port security lets each pose as the other.
 var (
 	duplicateMAC = check{
-		rule: Rule{ID: "OVG012", Name: "duplicate-mac", Severity: High, Settle: settle, Summary: "another port on the same switch has the same MAC"},
-		find: func(s *subject) (found, bool) { return s.twin(true) },
+		rule: Rule{
+			ID:       "OVG012",
+			Name:     "duplicate-mac",
+			Severity: High,
+			Settle:   settle,
+			Summary:  "another port on the same switch has the same MAC",
+		},
+		find: func(s *subject) (found, bool) { return s.duplicate(true) },
 	}
 	duplicateIP = check{
-		rule: Rule{ID: "OVG013", Name: "duplicate-ip", Severity: High, Settle: settle, Summary: "another port on the same switch has the same address"},
-		find: func(s *subject) (found, bool) { return s.twin(false) },
+		rule: Rule{
+			ID:       "OVG013",
+			Name:     "duplicate-ip",
+			Severity: High,
+			Settle:   settle,
+			Summary:  "another port on the same switch has the same address",
+		},
+		find: func(s *subject) (found, bool) { return s.duplicate(false) },
 	}
 )
 
-func (s *subject) twin(mac bool) (found, bool) {
+func (s *subject) duplicate(mac bool) (found, bool) {
 	if !s.passes() {
 		return found{}, false
 	}
 	var texts, others []string
-	for _, t := range s.Twins {
+	for _, t := range s.Duplicates {
 		if t.MAC == mac {
 			texts, others = append(texts, t.Text), append(others, t.Others...)
 		}
@@ -33,11 +45,20 @@ func (s *subject) twin(mac bool) (found, bool) {
 	if len(texts) == 0 {
 		return found{}, false
 	}
-	return found{message: fmt.Sprintf("has %s on switch %s as well as %s", strings.Join(texts, ", "), s.Row.Switch, portList(others)), others: others, fix: s.fixTwin(texts)}, true
+	return found{
+		message: fmt.Sprintf(
+			"has %s on switch %s as well as %s",
+			strings.Join(texts, ", "),
+			s.Row.Switch,
+			portList(others),
+		),
+		others: others,
+		fix:    s.fixDuplicate(texts),
+	}, true
 }
 
-// fixTwin gives the command that takes what is shared from this port, where its own identity has none of it.
-func (s *subject) fixTwin(texts []string) string {
+// fixDuplicate returns the command that takes what is shared from this port, where its own identity has none of it.
+func (s *subject) fixDuplicate(texts []string) string {
 	if s.identityErr != nil || s.Record == nil {
 		return ""
 	}
@@ -63,7 +84,13 @@ func portList(names []string) string {
 
 // grantOverlap finds ports that an exception or a Vip lets send from an address that is somebody else's.
 var grantOverlap = check{
-	rule: Rule{ID: "OVG014", Name: "grant-overlap", Severity: High, Settle: settle, Summary: "what was granted to the port holds an address that another port, a gateway, a node or a Service has"},
+	rule: Rule{
+		ID:       "OVG014",
+		Name:     "grant-overlap",
+		Severity: High,
+		Settle:   settle,
+		Summary:  "what was granted to the port holds an address that another port, a gateway, a node or a Service has",
+	},
 	find: func(s *subject) (found, bool) {
 		if s.Pod == nil || len(s.Overlaps) == 0 || s.identityErr != nil {
 			return found{}, false
@@ -90,6 +117,10 @@ var grantOverlap = check{
 		if len(others) > 1 {
 			more = fmt.Sprintf(", and %d more are affected", len(others)-1)
 		}
-		return found{message: fmt.Sprintf("may send from %s, which is that of %s%s", first.Address, first.Holder, more), others: others, fix: s.editExceptions()}, true
+		return found{
+			message: fmt.Sprintf("may send from %s, which is that of %s%s", first.Address, first.Holder, more),
+			others:  others,
+			fix:     s.editExceptions(),
+		}, true
 	},
 }

@@ -15,6 +15,7 @@ import (
 // check is one rule: whether it holds for a port and, if so, what to say. Each has a file of its own.
 type check struct {
 	rule Rule
+	// find is nil for rules that are found elsewhere.
 	find func(s *subject) (f found, holds bool)
 }
 
@@ -27,30 +28,56 @@ type found struct {
 	others  []string
 }
 
-// checks are all rules in the order of their IDs.
+// checks are all rules in the order of their IDs. Those without a function are found elsewhere: what concerns other
+// subjects than ports by EvaluateSubject, and notProved when the others have been asked.
 var checks = []check{
-	openPort, unusableEntry, widerThanIdentity, narrowerThanIdentity, unexpectedUnknown, portWithoutPod, podWithoutPort, missingUnknown,
-	upgradeOpens, identityMismatch, contradictoryLayers, duplicateMAC, duplicateIP, grantOverlap, vipNotGranted, groupWidened, claimedTwice,
-	secureByAnnotation, southboundDiffers, contestedPort,
+	openPort,
+	unusableEntry,
+	widerThanIdentity,
+	narrowerThanIdentity,
+	unexpectedUnknown,
+	portWithoutPod,
+	podWithoutPort,
+	missingUnknown,
+	upgradeOpens,
+	identityMismatch,
+	contradictoryLayers,
+	duplicateMAC,
+	duplicateIP,
+	grantOverlap,
+	{rule: exceptionExpired},
+	{rule: exceptionUnused},
+	vipNotGranted,
+	groupWidened,
+	claimedTwice,
+	secureByAnnotation,
+	southboundDiffers,
+	{rule: weakEra},
+	contestedPort,
+	{rule: outsideOVN},
+	{rule: notProved},
+	foreignAddress,
+	longMigration,
+	gatewayCutOff,
+	{rule: CheckedNowhere},
+	{rule: KubeOVNRefused},
 }
 
-// Rules gives all rules in the order of their IDs.
+// Rules returns all rules in the order of their IDs.
 func Rules() []Rule {
-	rules := make([]Rule, 0, len(checks)+4)
-	for _, c := range checks {
-		rules = append(rules, c.rule)
+	rules := make([]Rule, len(checks))
+	for i, c := range checks {
+		rules[i] = c.rule
 	}
-	rules = append(rules, exceptionExpired, exceptionUnused, weakEra, outsideOVN)
-	slices.SortFunc(rules, func(a, b Rule) int { return strings.Compare(a.ID, b.ID) })
 	return rules
 }
 
-// Evaluate judges one port. eras are the parsers of OVN that may be the ones that enforce, as from portsec.PlausibleEras: a
-// port counts as protected only if each of them protects it. Without any, all are plausible. Where the picture says which may
-// enforce on the port's own chassis, those count.
+// Evaluate judges one port. eras are the parsers of OVN that may be the ones that enforce, as from
+// portsec.PlausibleEras: a port counts as protected only if each of them protects it. Without any, all are plausible.
+// Where the picture says which may enforce on the port's own chassis, those count.
 func Evaluate(p inventory.Port, eras []portsec.Era) Result {
 	if why := outOfScope(&p); why != "" {
-		return Result{State: OutOfScope, Why: why, Class: ClassOf(&p)}
+		return Result{State: OutOfScope, Why: why, Class: ClassOf(&p), Findings: ofNode(&p)}
 	}
 	if len(p.Eras) > 0 {
 		eras = p.Eras
@@ -66,14 +93,26 @@ func Evaluate(p inventory.Port, eras []portsec.Era) Result {
 		subjects.Put(s)
 	}()
 	result := Result{Class: s.class}
+	result.Wide, result.Narrow = s.columnWrong()
 	for _, c := range checks {
+		if c.find == nil {
+			continue
+		}
 		if f, holds := c.find(s); holds {
 			result.Findings = append(result.Findings, s.finding(c.rule, f))
 		}
 	}
+	if f, holds := s.givenUp(&result); holds {
+		result.Findings = append(result.Findings, s.finding(notProved, f))
+		slices.SortFunc(result.Findings, func(a, b Finding) int { return strings.Compare(a.Rule.ID, b.Rule.ID) })
+	}
 	switch why := s.notKnown(); {
 	case result.Breaks():
 		result.State = Violation
+	case s.NotChecking != "" && s.mustBeChecked():
+		result.State, result.Why = Violation, NotChecked(
+			s.NotChecking,
+		) // the finding is of no port, because its cause is one
 	case why != "":
 		result.State, result.Why = Unknown, why
 	default:
@@ -87,7 +126,8 @@ func outOfScope(p *inventory.Port) string {
 	switch {
 	case p.Pod != nil && p.Pod.Finished:
 		return "its pod has ended"
-	case p.Pod != nil && p.Row == nil && p.NICSpelling && p.Pod.Annotations[p.Provider.Key(kubeovn.Allocated)] != kubeovn.True:
+	case p.Pod != nil && p.Row == nil && p.NICSpelling &&
+		p.Pod.Annotations[p.Provider.Key(kubeovn.Allocated)] != kubeovn.True:
 		return "the pod lists its attachment several times, and this is one of the names that the ports may have"
 	case p.Pod != nil:
 		return ""
@@ -122,11 +162,14 @@ type subject struct {
 	eras []portsec.Era
 	// own is the identity as Kube-OVN writes it, "MAC IP..."; empty where it is not known.
 	own []byte
-	// exact tells that port_security is the identity to the letter, and nothing else was decided. Every era reads that alike, and it
-	// is what nearly all ports have, so that nothing has to be read.
+	// stated is the identity that the row's addresses give instead of identity, where port_security lets the port send
+	// from nothing else: the whole row is another identity's, which is one fault. It is nil otherwise.
+	stated *portsec.Identity
+	// exact means that port_security is the identity to the letter, and nothing else was decided. Every era reads that
+	// alike, and it is what nearly all ports have, so that nothing has to be read.
 	exact bool
-	// column is the port's port_security as each plausible era reads it, beside the identity; empty where there is no row, and
-	// where it is exact.
+	// column is the port's port_security as each plausible era reads it, beside the identity; empty where there is no
+	// row, and where it is exact.
 	column portsec.Assessment
 }
 
@@ -141,34 +184,84 @@ func (s *subject) derive() {
 	if s.identityErr == nil {
 		s.own = appendIdentity(s.own, s.identity)
 	}
-	s.exact = p.Row != nil && s.identityErr == nil && p.Pod != nil && p.Row.Type == "" && p.Decision.Level == policy.Strict &&
-		len(p.Row.PortSecurity) == 1 && ordinary(s.identity) && p.Row.PortSecurity[0] == string(s.own)
+	s.exact = p.Row != nil && s.identityErr == nil && p.Pod != nil && p.Row.Type == "" &&
+		p.Decision.Level == policy.Strict &&
+		len(p.Row.PortSecurity) == 1 &&
+		ordinary(s.identity) &&
+		p.Row.PortSecurity[0] == string(s.own)
 	if p.Row != nil && !s.exact {
 		var want portsec.Set // stays open where there is no identity; nobody compares with it then
 		if s.identityErr == nil {
 			want, s.identityErr = wanted(s.identity, p.Decision)
 		}
 		s.column = portsec.Assess(s.eras, p.Row.Type, p.Row.PortSecurity, want)
+		s.stated = s.statedIdentity()
 	}
 }
 
-// skipped tells that some plausible era does not check ports of this type at all.
+// statedIdentity returns the identity that the whole row is of instead of the port's own; nil where there is none.
+func (s *subject) statedIdentity() *portsec.Identity {
+	rest := stations(s.Row.Addresses)
+	if !s.mustBeChecked() || s.Record == nil || s.identityErr != nil || len(rest) != 1 || holdsOnly(rest, s.identity) {
+		return nil
+	}
+	words := strings.Fields(rest[0])
+	if len(words) == 0 {
+		return nil
+	}
+	stated, err := parseIdentity(words[0], words[1:])
+	if err != nil {
+		return nil
+	}
+	want, err := wanted(stated, s.Decision)
+	if err != nil {
+		return nil
+	}
+	for _, r := range portsec.Assess(s.eras, s.Row.Type, s.Row.PortSecurity, want).Readings {
+		if r.Open() || len(r.Excess) > 0 {
+			return nil
+		}
+	}
+	return &stated
+}
+
+// columnWrong reports whether port_security lets the port send more than was decided, and whether it lets it send less.
+func (s *subject) columnWrong() (wide, narrow bool) {
+	if s.exact || !s.mustBeChecked() {
+		return false, false
+	}
+	for _, r := range s.column.Readings {
+		open := r.Open()
+		wide = wide || open || s.identityErr == nil && len(r.Excess) > 0
+		narrow = narrow || !open && s.identityErr == nil && len(r.Loss) > 0
+	}
+	return wide, narrow
+}
+
+// skipped reports whether some plausible era does not check ports of this type at all.
 func (s *subject) skipped() bool {
 	return slices.ContainsFunc(s.column.Readings, func(r portsec.Reading) bool { return !r.Checked })
 }
 
-// passes tells that the port exists, belongs to a pod and passes frames at all. OVN drops every frame of a disabled port,
-// whatever the other columns say.
+// passes reports whether the port exists, belongs to a pod and passes frames at all. OVN drops every frame of a
+// disabled port, whatever the other columns say.
 func (s *subject) passes() bool { return s.Pod != nil && s.Row != nil && !s.Row.Disabled }
 
-// mustBeChecked tells that the port passes frames and policy does not let it send from anything.
+// mustBeChecked reports whether the port passes frames and policy does not let it send from anything.
 func (s *subject) mustBeChecked() bool { return s.passes() && s.Decision.Level != policy.Open }
 
 // notKnown says why a port without findings still cannot be called compliant.
 func (s *subject) notKnown() string {
 	switch {
+	case s.Pod == nil && s.Unread != "":
+		return "its pod's networks are not all known: " + s.Unread
 	case s.Pod == nil:
 		return ""
+	case s.Pod.Unread != "":
+		return "its pod's networks are not all known: " + s.Pod.Unread
+	case s.Row == nil && s.NoneMarked:
+		return "no row of the Northbound database is Kube-OVN's: it is the wrong one, that of another network " +
+			"plugin, or empty"
 	case s.Row == nil && !s.NICKnown:
 		return "its attachment could not be read, and OVN has no such port"
 	case s.Row == nil:
@@ -181,8 +274,21 @@ func (s *subject) notKnown() string {
 
 func (s *subject) finding(rule Rule, f found) Finding {
 	out := Finding{
-		Rule: rule, Port: s.Name, Provider: s.Provider, Message: f.message, Fix: f.fix,
-		Evidence: Evidence{Excess: texts(f.excess), Loss: texts(f.loss), Class: s.class, Others: f.others, Effective: s.effective()},
+		Rule:     rule,
+		Port:     s.Name,
+		Provider: s.Provider,
+		Message:  f.message,
+		Fix:      f.fix,
+		Evidence: Evidence{
+			Excess:    texts(f.excess),
+			Loss:      texts(f.loss),
+			Class:     s.class,
+			Others:    f.others,
+			Effective: s.effective(),
+		},
+	}
+	if s.cutOff() && f.fix != "" && f.fix == s.fixException() {
+		out.Message += "; " + s.gatewayText()
 	}
 	for _, c := range s.Chassis {
 		out.Evidence.Chassis = append(out.Evidence.Chassis, c.Name)
@@ -198,7 +304,8 @@ func (s *subject) finding(rule Rule, f found) Finding {
 		out.Evidence.Decision, out.Evidence.DecisionFrom = s.Decision.Level.String(), string(s.Decision.LevelFrom)
 	}
 	if s.Row != nil {
-		out.Evidence.Switch, out.Evidence.PortSecurity, out.Evidence.Addresses = s.Row.Switch, s.Row.PortSecurity, s.Row.Addresses
+		out.Evidence.Switch, out.Evidence.PortSecurity, out.Evidence.Addresses = s.Row.Switch, s.Row.PortSecurity,
+			s.Row.Addresses
 	}
 	if s.Pod != nil && s.Decision.Level != policy.Open {
 		out.Evidence.Expected = s.ownColumn()
@@ -209,7 +316,7 @@ func (s *subject) finding(rule Rule, f found) Finding {
 	return out
 }
 
-// effective gives what the column lets the port send, once for each different reading of those that may enforce.
+// effective returns what the column lets the port send, once for each different reading of those that may enforce.
 func (s *subject) effective() (texts []string) {
 	if s.exact {
 		return []string{identityText(s.identity)}

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"net/netip"
 	"os"
@@ -23,16 +24,25 @@ const (
 	own = mac + " 10.16.0.5"
 )
 
-// port gives a strict pod's port that is as it must be, after some changes.
+// port returns a strict pod's port that is as it must be, after some changes.
 func port(changes ...func(*inventory.Port)) inventory.Port {
 	p := inventory.Port{
-		Name: "p.ns", Provider: kubeovn.DefaultProvider, NICKnown: true,
+		Name:     "p.ns",
+		Provider: kubeovn.DefaultProvider,
+		NICKnown: true,
 		Pod: &inventory.Pod{
-			PodKey: inventory.PodKey{Namespace: "ns", Name: "p"}, UID: "u", Owner: "p",
-			Annotations: map[string]string{"ovn.kubernetes.io/port_security": "true", "ovn.kubernetes.io/allocated": "true"},
+			PodKey: inventory.PodKey{Namespace: "ns", Name: "p"},
+			UID:    "u",
+			Owner:  "p",
+			Annotations: map[string]string{
+				"ovn.kubernetes.io/port_security": "true",
+				"ovn.kubernetes.io/allocated":     "true",
+			},
 		},
-		Decision: policy.Decide(policy.Query{Provider: kubeovn.DefaultProvider, Namespace: policy.Namespace{Name: "ns"}}),
-		Record:   &inventory.Record{Name: "p.ns", MAC: mac, IPs: []string{"10.16.0.5"}},
+		Decision: policy.Decide(
+			policy.Query{Provider: kubeovn.DefaultProvider, Namespace: policy.Namespace{Name: "ns"}},
+		),
+		Record: &inventory.Record{Name: "p.ns", MAC: mac, IPs: []string{"10.16.0.5"}},
 		Row: &inventory.Row{
 			UUID: "r", Name: "p.ns", Switch: "ovn-default", Addresses: []string{own}, PortSecurity: []string{own},
 			ExternalIDs: map[string]string{"vendor": "kube-ovn", "pod": "ns/p", "ls": "ovn-default"},
@@ -54,7 +64,9 @@ func addresses(elements ...string) func(*inventory.Port) {
 
 func namespace(annotations map[string]string) func(*inventory.Port) {
 	return func(p *inventory.Port) {
-		p.Decision = policy.Decide(policy.Query{Provider: p.Provider, Namespace: policy.Namespace{Name: "ns", Annotations: annotations}})
+		p.Decision = policy.Decide(
+			policy.Query{Provider: p.Provider, Namespace: policy.Namespace{Name: "ns", Annotations: annotations}},
+		)
 	}
 }
 
@@ -105,87 +117,261 @@ func TestEvaluate(t *testing.T) {
 		"strict beyond what is asked": {
 			port: port(namespace(open)), state: Compliant,
 		},
-		"unknown":                  {port: port(portSecurity("unknown")), state: Violation, rules: []string{"OVG002"}},
-		"MAC with dashes":          {port: port(portSecurity("0a-00-00-00-00-01 10.16.0.5")), state: Violation, rules: []string{"OVG002"}},
-		"unknown beside the entry": {port: port(portSecurity(own, "unknown")), state: Compliant},
-		"any address":              {port: port(portSecurity(mac + " 0.0.0.0/0")), state: Violation, rules: []string{"OVG003"}},
-		"MAC alone":                {port: port(portSecurity(mac)), state: Violation, rules: []string{"OVG003"}},
-		"another address as well":  {port: port(portSecurity(own + " 10.16.0.1")), state: Violation, rules: []string{"OVG003"}},
-		"another MAC as well":      {port: port(portSecurity(own, "0a:00:00:00:00:02 10.16.0.5")), state: Violation, rules: []string{"OVG003"}},
-		"another address instead":  {port: port(portSecurity(mac + " 10.16.0.6")), state: Violation, rules: []string{"OVG003", "OVG004"}},
-		"dual stack, one missing": {
-			port:  port(addresses(own+" fd00::5"), func(p *inventory.Port) { p.Record.IPs = []string{"10.16.0.5", "fd00::5"} }),
-			state: Violation, rules: []string{"OVG004"},
+		"unknown": {port: port(portSecurity("unknown")), state: Violation, rules: []string{"OVG002"}},
+		"MAC with dashes": {
+			port:  port(portSecurity("0a-00-00-00-00-01 10.16.0.5")),
+			state: Violation,
+			rules: []string{"OVG002"},
 		},
-		"granted, and there":         {port: port(portSecurity(own+" 10.20.0.0/24"), granted(policy.Extended, policy.Forbid, "10.20.0.0/24")), state: Compliant},
-		"granted, and not there":     {port: port(granted(policy.Extended, policy.Forbid, "10.20.0.0/24")), state: Violation, rules: []string{"OVG004"}},
-		"wider than granted":         {port: port(portSecurity(own+" 10.20.0.0/16"), granted(policy.Extended, policy.Forbid, "10.20.0.0/24")), state: Violation, rules: []string{"OVG003"}},
-		"granted, and open":          {port: port(portSecurity(), granted(policy.Extended, policy.Forbid, "10.20.0.0/24")), state: Violation, rules: []string{"OVG001"}},
-		"no longer granted":          {port: port(portSecurity(own + " 10.20.0.0/24")), state: Violation, rules: []string{"OVG003"}},
-		"its MAC, any address":       {port: port(portSecurity(mac), granted(policy.MAC, policy.Forbid)), state: Compliant},
-		"its MAC, too narrow":        {port: port(granted(policy.MAC, policy.Forbid)), state: Violation, rules: []string{"OVG004"}},
-		"its MAC, another's as well": {port: port(portSecurity(mac, "0a:00:00:00:00:02"), granted(policy.MAC, policy.Forbid)), state: Violation, rules: []string{"OVG003"}},
-		"forwarding granted":         {port: port(addresses(own, "unknown"), granted(policy.Strict, policy.Require)), state: Violation, rules: []string{"OVG011"}},
-		"forwarding not there":       {port: port(granted(policy.Strict, policy.Require)), state: Violation, rules: []string{"OVG008"}},
-		"no address, by MAC":         {port: port(portSecurity(mac), addresses(mac), func(p *inventory.Port) { p.Record.IPs = nil }), state: Compliant},
-		"unknown in addresses":       {port: port(addresses(own, "unknown")), state: Violation, rules: []string{"OVG005"}},
-		"unknown where it is wanted": {port: port(addresses(own, "unknown"), namespace(map[string]string{"ovn.kubernetes.io/layer2_forward": "true"})), state: Compliant},
-		"two things at once":         {port: port(portSecurity(), addresses("unknown")), state: Violation, rules: []string{"OVG001", "OVG005"}},
-		"open, but disabled":         {port: port(disabled, portSecurity(), addresses(own, "unknown")), state: Compliant},
-		"disabled, no identity":      {port: port(disabled, func(p *inventory.Port) { p.Record.MAC = "garbage" }), state: Compliant},
-		"disabled, and no pod":       {port: port(disabled, noPod), state: Violation, rules: []string{"OVG006"}},
-		"no pod":                     {port: port(noPod), state: Violation, rules: []string{"OVG006"}},
-		"no row":                     {port: port(noRow), state: Violation, rules: []string{"OVG007"}},
+		"unknown beside the entry": {port: port(portSecurity(own, "unknown")), state: Compliant},
+		"any address": {
+			port:  port(portSecurity(mac + " 0.0.0.0/0")),
+			state: Violation,
+			rules: []string{"OVG003"},
+		},
+		"MAC alone": {port: port(portSecurity(mac)), state: Violation, rules: []string{"OVG003"}},
+		"another address as well": {
+			port:  port(portSecurity(own + " 10.16.0.1")),
+			state: Violation,
+			rules: []string{"OVG003"},
+		},
+		"another MAC as well": {
+			port:  port(portSecurity(own, "0a:00:00:00:00:02 10.16.0.5")),
+			state: Violation,
+			rules: []string{"OVG003"},
+		},
+		"another address instead": {
+			port:  port(portSecurity(mac + " 10.16.0.6")),
+			state: Violation,
+			rules: []string{"OVG003", "OVG004"},
+		},
+		"dual stack, one missing": {
+			port: port(
+				addresses(own+" fd00::5"),
+				func(p *inventory.Port) { p.Record.IPs = []string{"10.16.0.5", "fd00::5"} },
+			),
+			state: Violation,
+			rules: []string{"OVG004"},
+		},
+		"granted, and there": {
+			port:  port(portSecurity(own+" 10.20.0.0/24"), granted(policy.Extended, policy.Forbid, "10.20.0.0/24")),
+			state: Compliant,
+		},
+		"granted, and not there": {
+			port:  port(granted(policy.Extended, policy.Forbid, "10.20.0.0/24")),
+			state: Violation,
+			rules: []string{"OVG004"},
+		},
+		"wider than granted": {
+			port:  port(portSecurity(own+" 10.20.0.0/16"), granted(policy.Extended, policy.Forbid, "10.20.0.0/24")),
+			state: Violation,
+			rules: []string{"OVG003"},
+		},
+		"granted, and open": {
+			port:  port(portSecurity(), granted(policy.Extended, policy.Forbid, "10.20.0.0/24")),
+			state: Violation,
+			rules: []string{"OVG001"},
+		},
+		"no longer granted": {
+			port:  port(portSecurity(own + " 10.20.0.0/24")),
+			state: Violation,
+			rules: []string{"OVG003"},
+		},
+		"its MAC, any address": {
+			port:  port(portSecurity(mac), granted(policy.MAC, policy.Forbid)),
+			state: Compliant,
+		},
+		"its MAC, too narrow": {
+			port:  port(granted(policy.MAC, policy.Forbid)),
+			state: Violation,
+			rules: []string{"OVG004"},
+		},
+		"its MAC, another's as well": {
+			port:  port(portSecurity(mac, "0a:00:00:00:00:02"), granted(policy.MAC, policy.Forbid)),
+			state: Violation,
+			rules: []string{"OVG003"},
+		},
+		"forwarding granted": {
+			port:  port(addresses(own, "unknown"), granted(policy.Strict, policy.Require)),
+			state: Violation,
+			rules: []string{"OVG011"},
+		},
+		"forwarding not there": {
+			port:  port(granted(policy.Strict, policy.Require)),
+			state: Violation,
+			rules: []string{"OVG008"},
+		},
+		"no address, by MAC": {
+			port:  port(portSecurity(mac), addresses(mac), func(p *inventory.Port) { p.Record.IPs = nil }),
+			state: Compliant,
+		},
+		"unknown in addresses": {
+			port:  port(addresses(own, "unknown")),
+			state: Violation,
+			rules: []string{"OVG005"},
+		},
+		"unknown where it is wanted": {
+			port: port(
+				addresses(own, "unknown"),
+				namespace(map[string]string{"ovn.kubernetes.io/layer2_forward": "true"}),
+			),
+			state: Compliant,
+		},
+		"two things at once": {
+			port:  port(portSecurity(), addresses("unknown")),
+			state: Violation,
+			rules: []string{"OVG001", "OVG005", "OVG010"},
+		},
+		"open, but disabled": {
+			port:  port(disabled, portSecurity(), addresses(own, "unknown")),
+			state: Compliant,
+		},
+		"disabled, no identity": {
+			port:  port(disabled, func(p *inventory.Port) { p.Record.MAC = "garbage" }),
+			state: Compliant,
+		},
+		"disabled, and no pod": {port: port(disabled, noPod), state: Violation, rules: []string{"OVG006"}},
+		"no pod":               {port: port(noPod), state: Violation, rules: []string{"OVG006"}},
+		"no row":               {port: port(noRow), state: Violation, rules: []string{"OVG007"}},
 		"no row yet": {
-			port: port(noRow, annotate("ovn.kubernetes.io/allocated", "")), state: Unknown, why: "has not made the port",
+			port: port(
+				noRow,
+				annotate("ovn.kubernetes.io/allocated", ""),
+			),
+			state: Unknown,
+			why:   "has not made the port",
 		},
 		"no row, the pod is going": {
-			port: port(noRow, func(p *inventory.Port) { p.Pod.Terminating = true }), state: Unknown, why: "has not made the port",
+			port: port(
+				noRow,
+				func(p *inventory.Port) { p.Pod.Terminating = true },
+			),
+			state: Unknown,
+			why:   "has not made the port",
 		},
 		"no row, attachment not readable": {
-			port: port(noRow, annotate("ovn.kubernetes.io/allocated", ""), func(p *inventory.Port) { p.NICKnown = false }), state: Unknown, why: "attachment",
+			port: port(
+				noRow,
+				annotate("ovn.kubernetes.io/allocated", ""),
+				func(p *inventory.Port) { p.NICKnown = false },
+			),
+			state: Unknown,
+			why:   "attachment",
 		},
 		"no row of that spelling": {
-			port:  port(noRow, annotate("ovn.kubernetes.io/allocated", ""), func(p *inventory.Port) { p.NICSpelling = true }),
-			state: OutOfScope, why: "one of the names",
+			port: port(
+				noRow,
+				annotate("ovn.kubernetes.io/allocated", ""),
+				func(p *inventory.Port) { p.NICSpelling = true },
+			),
+			state: OutOfScope,
+			why:   "one of the names",
 		},
 		"no row, allocated by that spelling": {
-			port: port(noRow, func(p *inventory.Port) { p.NICSpelling = true }), state: Violation, rules: []string{"OVG007"},
+			port: port(
+				noRow,
+				func(p *inventory.Port) { p.NICSpelling = true },
+			),
+			state: Violation,
+			rules: []string{"OVG007"},
 		},
 		"open, by either spelling": {
-			port: port(portSecurity(), func(p *inventory.Port) { p.NICSpelling = true }), state: Violation, rules: []string{"OVG001"},
+			port: port(
+				portSecurity(),
+				func(p *inventory.Port) { p.NICSpelling = true },
+			),
+			state: Violation,
+			rules: []string{"OVG001"},
 		},
 		"identity from the pod": {
-			port:  port(noRecord, annotate("ovn.kubernetes.io/mac_address", mac), annotate("ovn.kubernetes.io/ip_address", "10.16.0.5")),
+			port: port(
+				noRecord,
+				annotate("ovn.kubernetes.io/mac_address", mac),
+				annotate("ovn.kubernetes.io/ip_address", "10.16.0.5"),
+			),
 			state: Compliant,
 		},
 		"the pod lies, the record does not": {
-			port:  port(portSecurity(mac+" 10.16.0.9"), annotate("ovn.kubernetes.io/mac_address", mac), annotate("ovn.kubernetes.io/ip_address", "10.16.0.9")),
-			state: Violation, rules: []string{"OVG003", "OVG004", "OVG010"},
+			port: port(
+				portSecurity(mac+" 10.16.0.9"),
+				annotate("ovn.kubernetes.io/mac_address", mac),
+				annotate("ovn.kubernetes.io/ip_address", "10.16.0.9"),
+			),
+			state: Violation,
+			rules: []string{"OVG003", "OVG004", "OVG010"},
 		},
-		"no identity":                {port: port(noRecord), state: Unknown, why: "has not recorded"},
-		"no identity, and open":      {port: port(noRecord, portSecurity()), state: Violation, rules: []string{"OVG001"}},
-		"identity not readable":      {port: port(func(p *inventory.Port) { p.Record.IPs = []string{"10.16.0"} }), state: Unknown, why: "IP resource"},
-		"MAC of identity not usable": {port: port(func(p *inventory.Port) { p.Record.MAC = "0a-00-00-00-00-01" }), state: Unknown, why: "MAC"},
-		"identity without MAC":       {port: port(func(p *inventory.Port) { p.Record.MAC = "" }, annotate("ovn.kubernetes.io/mac_address", mac)), state: Unknown, why: "macAddress"},
-		"identity that is a group":   {port: port(func(p *inventory.Port) { p.Record.MAC = "01:00:5e:00:00:01" }), state: Unknown, why: "group bit"},
-		"type that OVN skips":        {port: port(typed("localport")), state: Violation, rules: []string{"OVG002"}},
-		"such a type, and empty":     {port: port(typed("localport"), portSecurity()), state: Violation, rules: []string{"OVG001"}},
-		"such a type, and wanted":    {port: port(typed("localport"), namespace(open)), state: Compliant},
-		"pod has ended":              {port: port(portSecurity(), func(p *inventory.Port) { p.Pod.Finished = true }), state: OutOfScope, why: "ended"},
+		"no identity": {port: port(noRecord), state: Unknown, why: "has not recorded"},
+		"no identity, and open": {
+			port:  port(noRecord, portSecurity()),
+			state: Violation,
+			rules: []string{"OVG001"},
+		},
+		"identity not readable": {
+			port:  port(func(p *inventory.Port) { p.Record.IPs = []string{"10.16.0"} }),
+			state: Unknown,
+			why:   "IP resource",
+		},
+		"MAC of identity not usable": {
+			port:  port(func(p *inventory.Port) { p.Record.MAC = "0a-00-00-00-00-01" }),
+			state: Unknown,
+			why:   "MAC",
+		},
+		"identity without MAC": {
+			port:  port(func(p *inventory.Port) { p.Record.MAC = "" }, annotate("ovn.kubernetes.io/mac_address", mac)),
+			state: Unknown,
+			why:   "macAddress",
+		},
+		"identity that is a group": {
+			port:  port(func(p *inventory.Port) { p.Record.MAC = "01:00:5e:00:00:01" }),
+			state: Unknown,
+			why:   "group bit",
+		},
+		"type that OVN skips": {port: port(typed("localport")), state: Violation, rules: []string{"OVG002"}},
+		"such a type, and empty": {
+			port:  port(typed("localport"), portSecurity()),
+			state: Violation,
+			rules: []string{"OVG001"},
+		},
+		"such a type, and wanted": {port: port(typed("localport"), namespace(open)), state: Compliant},
+		"pod has ended": {
+			port:  port(portSecurity(), func(p *inventory.Port) { p.Pod.Finished = true }),
+			state: OutOfScope,
+			why:   "ended",
+		},
 		"pod is going, port is there": {
-			port: port(portSecurity(), func(p *inventory.Port) { p.Pod.Terminating = true }), state: Violation, rules: []string{"OVG001"},
+			port: port(
+				portSecurity(),
+				func(p *inventory.Port) { p.Pod.Terminating = true },
+			),
+			state: Violation,
+			rules: []string{"OVG001"},
 		},
-		"router":         {port: port(noPod, func(p *inventory.Port) { p.Row.Type = "router" }), state: OutOfScope, why: "type router"},
-		"node":           {port: port(noPod, externalIDs(map[string]string{"vendor": "kube-ovn", "ls": "join"})), state: OutOfScope, why: "no pod's name"},
+		"router": {
+			port:  port(noPod, func(p *inventory.Port) { p.Row.Type = "router" }),
+			state: OutOfScope,
+			why:   "type router",
+		},
+		"node": {
+			port:  port(noPod, externalIDs(map[string]string{"vendor": "kube-ovn", "ls": "join"})),
+			state: OutOfScope,
+			why:   "no pod's name",
+		},
 		"somebody's own": {port: port(noPod, externalIDs(nil)), state: OutOfScope, why: "did not make it"},
 		"of a Vip":       {port: port(noPod, func(p *inventory.Port) { p.Vip = true }), state: OutOfScope, why: "Vip"},
 		"querier": {
-			port: port(noPod, externalIDs(map[string]string{"vendor": "kube-ovn", "pod": "default/mcast-querier.s", "ls": "s"}),
-				func(p *inventory.Port) { p.Row.Name = "mcast-querier.s" }),
-			state: OutOfScope, why: "querier",
+			port: port(
+				noPod,
+				externalIDs(map[string]string{"vendor": "kube-ovn", "pod": "default/mcast-querier.s", "ls": "s"}),
+				func(p *inventory.Port) { p.Row.Name = "mcast-querier.s" },
+			),
+			state: OutOfScope,
+			why:   "querier",
 		},
-		"kept by a VM":     {port: port(noPod, func(p *inventory.Port) { p.Record.Keeper = "VirtualMachine" }), state: OutOfScope, why: "VirtualMachine"},
+		"kept by a VM": {
+			port:  port(noPod, func(p *inventory.Port) { p.Record.Keeper = "VirtualMachine" }),
+			state: OutOfScope,
+			why:   "VirtualMachine",
+		},
 		"left over":        {port: port(noPod, noRecord), state: Violation, rules: []string{"OVG006"}},
 		"nothing":          {port: inventory.Port{Name: "x"}, state: OutOfScope, why: "nothing"},
 		"namespace unseen": {port: port(portSecurity(), unseen), state: Violation, rules: []string{"OVG001"}},
@@ -211,13 +397,19 @@ func TestEvaluate(t *testing.T) {
 }
 
 func unseen(p *inventory.Port) {
-	p.Decision = policy.Decide(policy.Query{Provider: p.Provider, Namespace: policy.Namespace{Name: "ns", Err: errors.New("not seen")}})
+	p.Decision = policy.Decide(
+		policy.Query{Provider: p.Provider, Namespace: policy.Namespace{Name: "ns", Err: errors.New("not seen")}},
+	)
 }
 
 // A port counts as protected only if every era that may be the one protects it.
 func TestEras(t *testing.T) {
 	poisoned := port(portSecurity(own + " ::ffff:10.16.0.9")) // E3 drops the whole element for its last word
-	if got := Evaluate(poisoned, []portsec.Era{portsec.E3}); len(got.Findings) != 1 || got.Findings[0].Rule.ID != "OVG002" {
+	if got := Evaluate(
+		poisoned,
+		[]portsec.Era{portsec.E3},
+	); len(got.Findings) != 1 ||
+		got.Findings[0].Rule.ID != "OVG002" {
 		t.Errorf("E3: %+v", got.Findings)
 	}
 	got := Evaluate(poisoned, portsec.Eras())
@@ -229,7 +421,11 @@ func TestEras(t *testing.T) {
 		t.Errorf("without eras: %+v, want what all of them give", none)
 	}
 	skipped := port(typed("localport"))
-	if got := Evaluate(skipped, []portsec.Era{portsec.E0}); len(got.Findings) != 1 || got.Findings[0].Rule.ID != "OVG009" {
+	if got := Evaluate(
+		skipped,
+		[]portsec.Era{portsec.E0},
+	); len(got.Findings) != 1 ||
+		got.Findings[0].Rule.ID != "OVG009" {
 		t.Errorf("E0 checks a localport, and later ones do not: got %+v", got)
 	}
 }
@@ -269,8 +465,11 @@ func TestEvidenceAndFix(t *testing.T) {
 		t.Errorf("whose: %+v", f)
 	}
 	e := f.Evidence
-	if len(e.Excess) != 1 || !strings.Contains(e.Excess[0], "10.16.0.1") || len(e.Loss) != 0 || e.Identity != own || e.IdentityFrom != "IP resource" ||
-		e.Switch != "ovn-default" || e.Decision != "strict" || e.DecisionFrom != "default" {
+	if len(e.Excess) != 1 || !strings.Contains(e.Excess[0], "10.16.0.1") || len(e.Loss) != 0 || e.Identity != own ||
+		e.IdentityFrom != "IP resource" ||
+		e.Switch != "ovn-default" ||
+		e.Decision != "strict" ||
+		e.DecisionFrom != "default" {
 		t.Errorf("evidence: %+v", e)
 	}
 	fixes := map[string]struct {
@@ -282,9 +481,16 @@ func TestEvidenceAndFix(t *testing.T) {
 		},
 		"ovn-nbctl lsp-set-port-security p.ns '" + own + "'":                         {port(portSecurity()), "OVG001"},
 		"ovn-nbctl lsp-set-type p.ns '' -- lsp-set-port-security p.ns '" + own + "'": {port(typed("vtep")), "OVG002"},
-		"ovn-nbctl lsp-set-addresses p.ns '" + own + "'":                             {port(addresses(own, "unknown")), "OVG005"},
-		"ovn-nbctl lsp-del p.ns":                                                     {port(noPod, noRecord), "OVG006"},
-		"kubectl annotate pod -n ns p ovn.kubernetes.io/allocated- ovn.kubernetes.io/routed- --as=system:serviceaccount:kube-system:ovn": {port(noRow), "OVG007"},
+		"ovn-nbctl lsp-set-addresses p.ns '" + own + "'": {
+			port(addresses(own, "unknown")),
+			"OVG005",
+		},
+		"ovn-nbctl lsp-del p.ns": {port(noPod, noRecord), "OVG006"},
+		"kubectl annotate pod -n ns p ovn.kubernetes.io/allocated- ovn.kubernetes.io/routed- " +
+			"--as=system:serviceaccount:kube-system:ovn": {
+			port(noRow),
+			"OVG007",
+		},
 	}
 	for want, c := range fixes {
 		if got := find(c.port, c.rule).Fix; got != want {
@@ -294,11 +500,26 @@ func TestEvidenceAndFix(t *testing.T) {
 	if got := find(port(portSecurity(), noRecord), "OVG001").Fix; got != "" {
 		t.Errorf("without an identity there is no safe command, got %q", got)
 	}
-	if got := find(port(addresses("unknown")), "OVG005").Fix; got != "" {
+	if got := find(port(noRecord, addresses("unknown")), "OVG005").Fix; got != "" {
 		t.Errorf("a port must not be left without addresses, got %q", got)
 	}
 	if got := find(port(typed("router"), externalIDs(nil)), "OVG002").Fix; got != "" {
 		t.Errorf("the type of a row that is not this pod's must be left alone, got %q", got)
+	}
+}
+
+// Where repair leaves a row alone, the audit says why, and with what repair would know the row again.
+func TestNotProved(t *testing.T) {
+	p := port(portSecurity(), repairs, externalIDs(map[string]string{"ls": "ovn-default"}))
+	f := Evaluate(p, portsec.Eras()).Findings[1]
+	if want := `ovn-nbctl set logical_switch_port r 'external_ids:pod="ns/p"' 'external_ids:vendor="kube-ovn"'`; f.Rule.ID != "OVG025" ||
+		f.Fix != want ||
+		!strings.Contains(f.Message, "repair leaves the row alone: Kube-OVN did not make the row") {
+		t.Errorf("%s: %q, fix %q, want %q", f.Rule.ID, f.Message, f.Fix, want)
+	}
+	p.Row.ExternalIDs = Marks(&p)
+	if got := Evaluate(p, portsec.Eras()); len(got.Findings) != 1 || Unproved(&p) != "" {
+		t.Errorf("with its marks: %+v, %q", got.Findings, Unproved(&p))
 	}
 }
 
@@ -313,10 +534,12 @@ func TestRules(t *testing.T) {
 			t.Errorf("%s comes after %s", r.ID, last)
 		}
 		last = r.ID
-		if want := "### " + r.ID + " " + r.Name + " (" + string(r.Severity) + ")"; !strings.Contains(string(page), want) {
+		want := fmt.Sprintf("### %s %s (%s)", r.ID, r.Name, r.Severity)
+		if !strings.Contains(string(page), want) {
 			t.Errorf("docs/audit.md lacks the heading %q", want)
 		}
-		if r.Summary == "" || r.Severity.Rank() > Info.Rank() || r.Severity.Rank() == Info.Rank() && r.Severity != Info {
+		if r.Summary == "" || r.Severity.Rank() > Info.Rank() ||
+			r.Severity.Rank() == Info.Rank() && r.Severity != Info {
 			t.Errorf("%+v is not complete", r)
 		}
 	}

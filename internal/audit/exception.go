@@ -9,12 +9,23 @@ import (
 
 // Rules about exceptions. They are of no port.
 var (
-	exceptionExpired = Rule{ID: "OVG015", Name: "exception-expired", Severity: Low, Summary: "the exception has ended and has no effect any more"}
-	exceptionUnused  = Rule{ID: "OVG016", Name: "exception-unused", Severity: Low, Settle: settle, Summary: "the exception is in its time, and no port is meant by it"}
+	exceptionExpired = Rule{
+		ID:       "OVG015",
+		Name:     "exception-expired",
+		Severity: Low,
+		Summary:  "the exception has ended and has no effect any more",
+	}
+	exceptionUnused = Rule{
+		ID:       "OVG016",
+		Name:     "exception-unused",
+		Severity: Low,
+		Settle:   settle,
+		Summary:  "the exception is in its time, and no port is meant by it",
+	}
 )
 
-// EvaluateException judges one exception: whether it has ended, or is meant for no port; meant tells that it is for some.
-// The findings name no port; the pod is empty and the namespace is the exception's.
+// EvaluateException judges one exception: whether it has ended, or is meant for no port; meant means that it is for
+// some. The findings name no port; the pod is empty and the namespace is the exception's.
 func EvaluateException(e *policy.Exception, meant bool, now time.Time) Result {
 	result := Result{State: OutOfScope, Why: "it is an exception"}
 	name := e.Namespace + "/" + e.Name

@@ -49,6 +49,8 @@ type Rule struct {
 	Summary string
 	// Settle is how long it must hold before it means anything: creating and deleting a pod pass through such states.
 	Settle time.Duration
+	// Repaired means that repair writes addresses for it.
+	Repaired bool
 }
 
 // Finding is one thing that is wrong with one port.
@@ -86,16 +88,18 @@ type Evidence struct {
 	DecisionFrom string
 	// Class says what kind of port it is.
 	Class Class
-	// Expected is the column that means what was decided in every era; nil where nothing is asked of it or it is not known.
+	// Expected is the column that means what was decided in every era; nil where nothing is asked of it or it is not
+	// known.
 	Expected []string
-	// Effective is what port_security lets the port send as the OVN that may enforce reads it, once for each different reading.
+	// Effective is what port_security lets the port send as the OVN that may enforce reads it, once for each different
+	// reading.
 	Effective []string
 	// Southbound is port_security as the Southbound database has it; nil where that is not followed.
 	Southbound []string
 	// Chassis are those that the port is bound to, by name, and Eras the parsers that may enforce.
 	Chassis []string
 	Eras    []string
-	// Others are the other ports, pods and things that the finding is about.
+	// Others are the other ports, pods and subjects that the finding is about.
 	Others []string
 }
 
@@ -116,21 +120,24 @@ const notYet = "waiting whether what was found lasts"
 // Result is what judging one port gave.
 type Result struct {
 	State State
-	// Why says why the state is Unknown or OutOfScope.
+	// Why says why the state is Unknown or OutOfScope, or Violation without a finding of the port's own.
 	Why string
 	// Class says what kind of port it is.
 	Class Class
 	// Findings are ordered by rule.
 	Findings []Finding
+	// Wide and Narrow tell that port_security lets the port send more, or less, than was decided, whatever finding says
+	// so.
+	Wide, Narrow bool
 }
 
-// Breaks tells that there is a finding that is more than worth knowing.
+// Breaks reports whether there is a finding that is more than worth knowing.
 func (r Result) Breaks() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Rule.Severity != Info })
 }
 
-// Keep gives the result with those findings only that lasted, as told of each in turn. Where none is left of several, the
-// state is Unknown: what was found may be a moment in the making or the end of a port.
+// Keep returns the result with those findings only that lasted, as told of each in turn. Where none is left of several,
+// the state is Unknown: what was found may be a moment in the making or the end of a port.
 func (r Result) Keep(lasted func(Finding) bool) Result {
 	var kept []Finding
 	for _, f := range r.Findings {
@@ -139,19 +146,19 @@ func (r Result) Keep(lasted func(Finding) bool) Result {
 		}
 	}
 	broke := r.Breaks()
-	if r.Findings = kept; broke && !r.Breaks() {
+	if r.Findings = kept; broke && !r.Breaks() && r.State == Violation {
 		r.State, r.Why = Unknown, notYet
 	}
 	return r
 }
 
-// Has tells that there is a finding of the rule.
+// Has reports whether there is a finding of the rule.
 func (r Result) Has(rule Rule) bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Rule.ID == rule.ID })
 }
 
-// Settling gives the longest time that any finding of these results has to last before it means anything; zero where each
-// counts at once.
+// Settling returns the longest time that any finding of these results has to last before it means anything; zero where
+// each counts at once.
 func Settling(results map[string]Result) time.Duration {
 	var longest time.Duration
 	for _, r := range results {
@@ -162,8 +169,8 @@ func Settling(results map[string]Result) time.Duration {
 	return longest
 }
 
-// Lasting gives the later of two looks, taken at least Settling apart, without the findings that have to last and were not
-// there before.
+// Lasting returns the later of two looks, taken at least Settling apart, without the findings that have to last and
+// were not there before.
 func Lasting(earlier, later map[string]Result) map[string]Result {
 	out := make(map[string]Result, len(later))
 	for name, r := range later {

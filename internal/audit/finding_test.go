@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// result gives a result with findings of these rules.
+// result returns a result with findings of these rules.
 func result(state State, ids ...string) Result {
 	r := Result{State: state}
 	for _, id := range ids {
@@ -56,7 +56,9 @@ func TestSettling(t *testing.T) {
 	}{
 		"nothing":        {nil, 0},
 		"counts at once": {map[string]Result{"a": result(Violation, "OVG001", "OVG005")}, 0},
-		"has to last":    {map[string]Result{"a": result(Violation, "OVG001"), "b": result(Violation, "OVG005", "OVG006")}, settle},
+		"has to last": {
+			map[string]Result{"a": result(Violation, "OVG001"), "b": result(Violation, "OVG005", "OVG006")}, settle,
+		},
 	} {
 		if got := Settling(c.results); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)

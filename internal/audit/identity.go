@@ -22,7 +22,7 @@ var (
 	errNoMAC      = errors.New("spec.macAddress is empty")
 )
 
-// identityOf gives the MAC and addresses that Kube-OVN assigned. The truth is the IP resource, which tenants cannot
+// identityOf returns the MAC and addresses that Kube-OVN assigned. The truth is the IP resource, which tenants cannot
 // write; the pod's annotations are believed only where there is none.
 func identityOf(p *inventory.Port) (identity portsec.Identity, from string, err error) {
 	switch {
@@ -31,9 +31,13 @@ func identityOf(p *inventory.Port) (identity portsec.Identity, from string, err 
 	case p.Record != nil:
 		identity, err = parseIdentity(p.Record.MAC, p.Record.IPs)
 		return identity, fromRecord, wrapIdentity(fromRecord, err)
-	case p.Pod != nil && p.Pod.Annotations[p.Provider.Key(kubeovn.MACAddress)] != "":
+	case p.Pod != nil && p.Pod.Annotations[p.Provider.Key(kubeovn.Allocated)] == kubeovn.True &&
+		p.Pod.Annotations[p.Provider.Key(kubeovn.MACAddress)] != "": // before that, a MAC is what the pod asks for
 		a := p.Pod.Annotations
-		identity, err = parseIdentity(a[p.Provider.Key(kubeovn.MACAddress)], splitList(a[p.Provider.Key(kubeovn.IPAddress)]))
+		identity, err = parseIdentity(
+			a[p.Provider.Key(kubeovn.MACAddress)],
+			splitList(a[p.Provider.Key(kubeovn.IPAddress)]),
+		)
 		return identity, fromAnnotation, wrapIdentity(fromAnnotation, err)
 	}
 	return portsec.Identity{}, "", errNoIdentity
@@ -69,7 +73,8 @@ func parseIdentity(mac string, ips []string) (portsec.Identity, error) {
 	return identity, nil
 }
 
-// ordinary tells that the identity is one that every OVN can be told as it is: the MAC of one station, and unicast addresses.
+// ordinary reports whether the identity is one that every OVN can be told as it is: the MAC of one station, and unicast
+// addresses.
 func ordinary(identity portsec.Identity) bool {
 	if identity.MAC.Group() || identity.MAC == (portsec.MAC{}) || len(identity.IPs) == 0 {
 		return false

@@ -9,19 +9,29 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// missingUnknown finds ports that an exception grants layer-2 forwarding, and that do not have it. Kube-OVN reads the wish for it
-// when it makes a port, and never again.
+// missingUnknown finds ports that an exception grants layer-2 forwarding, and that do not have it. Kube-OVN reads the
+// wish for it when it makes a port, and never again.
 var missingUnknown = check{
-	rule: Rule{ID: "OVG008", Name: "missing-unknown", Severity: Medium, Settle: settle, Summary: "an exception grants layer-2 forwarding, and addresses lacks \"unknown\""},
+	rule: Rule{
+		ID:       "OVG008",
+		Name:     "missing-unknown",
+		Severity: Medium,
+		Settle:   settle,
+		Repaired: true,
+		Summary:  "an exception grants layer-2 forwarding, and addresses lacks \"unknown\"",
+	},
 	find: func(s *subject) (found, bool) {
-		if !s.passes() || s.Decision.Forwarding != policy.Require || slices.Contains(s.Row.Addresses, kubeovn.AddressUnknown) {
+		if !s.passes() || s.Decision.Forwarding != policy.Require ||
+			slices.Contains(s.Row.Addresses, kubeovn.AddressUnknown) {
 			return found{}, false
 		}
-		f := found{message: fmt.Sprintf("frames for the other MACs that exception %s grants do not reach this port, since addresses lacks %q",
-			strings.Join(s.Decision.Exceptions, ", "), kubeovn.AddressUnknown)}
-		if words := expectedAddresses(s.Port); !slices.ContainsFunc(words, func(a string) bool { return strings.HasPrefix(a, "-") }) {
-			f.fix = command("ovn-nbctl", append([]string{"lsp-set-addresses", s.nameForNbctl()}, words...)...)
-		}
-		return f, true
+		return found{
+			message: fmt.Sprintf(
+				"frames for the other MACs that exception %s grants do not reach this port, since addresses lacks %q",
+				strings.Join(s.Decision.Exceptions, ", "),
+				kubeovn.AddressUnknown,
+			),
+			fix: s.fixAddresses(),
+		}, true
 	},
 }

@@ -8,7 +8,12 @@ import (
 )
 
 // outsideOVN tells of pods that can send past OVN, where port security holds nothing.
-var outsideOVN = Rule{ID: "OVG024", Name: "outside-ovn", Severity: Info, Summary: "the pod is on the host's network, or has a NIC that is not OVN's, where port security holds nothing"}
+var outsideOVN = Rule{
+	ID:       "OVG024",
+	Name:     "outside-ovn",
+	Severity: Info,
+	Summary:  "the pod is on the host's network, or has a NIC that is not OVN's, where port security holds nothing",
+}
 
 // EvaluateOutside judges what a pod has beside its ports on OVN: the host's network, or NICs that others than OVN make.
 func EvaluateOutside(pod *inventory.Pod, others []kubeovn.Attachment) Result {

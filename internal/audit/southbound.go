@@ -11,25 +11,38 @@ import (
 // realise is how long ovn-northd may take to carry a change to the Southbound database before that means anything.
 const realise = 5 * time.Second
 
-// southboundDiffers finds ports that the chassis are told something else about than the Northbound database says: ovn-northd does not
-// run, is behind, or somebody wrote to the Southbound database.
+// southboundDiffers finds ports that the chassis are told something else about than the Northbound database says:
+// ovn-northd does not run, is behind, or somebody wrote to the Southbound database.
 var southboundDiffers = check{
-	rule: Rule{ID: "OVG021", Name: "southbound-differs", Severity: High, Settle: realise, Summary: "port_security in the Southbound database, which the chassis enforce, is not that of the Northbound database"},
+	rule: Rule{
+		ID:       "OVG021",
+		Name:     "southbound-differs",
+		Severity: High,
+		Settle:   realise,
+		Summary: "port_security in the Southbound database, which the chassis enforce, is not that of the " +
+			"Northbound database",
+	},
 	find: func(s *subject) (found, bool) {
-		if !s.passes() || s.Binding == nil || s.eras[0] == portsec.E0 || // northd of E0 writes flows, and its schema has no such column
+		if !s.passes() || s.Binding == nil ||
+			s.eras[0] == portsec.E0 || // northd of E0 writes flows, and its schema has no such column
 			slices.Equal(s.Binding.PortSecurity, s.Row.PortSecurity) && s.Binding.Type == s.Row.Type {
 			return found{}, false
 		}
 		differs := s.Binding.Type != s.Row.Type
 		for _, era := range s.eras {
-			differs = differs || !portsec.Parse(era, s.Binding.PortSecurity).Set().Equal(portsec.Parse(era, s.Row.PortSecurity).Set())
+			differs = differs ||
+				!portsec.Parse(era, s.Binding.PortSecurity).Set().Equal(portsec.Parse(era, s.Row.PortSecurity).Set())
 		}
 		if !differs {
 			return found{}, false
 		}
 		return found{
-			message: fmt.Sprintf("the Southbound database has %s, the Northbound %s: ovn-northd does not run or is behind, or somebody wrote past it",
-				described(s.Binding.PortSecurity, s.Binding.Type), described(s.Row.PortSecurity, s.Row.Type)),
+			message: fmt.Sprintf(
+				"the Southbound database has %s, the Northbound %s: ovn-northd does not run or is behind, or "+
+					"somebody wrote past it",
+				described(s.Binding.PortSecurity, s.Binding.Type),
+				described(s.Row.PortSecurity, s.Row.Type),
+			),
 			fix: "ovn-appctl -t ovn-northd inc-engine/recompute",
 		}, true
 	},

@@ -6,10 +6,15 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// upgradeOpens finds ports that are protected by the OVN that enforces now, and will not be by a later one: the newer parser drops a
-// whole element for one word that the older one only cut it at.
+// upgradeOpens finds ports that are protected by the OVN that enforces now, and will not be by a later one: the newer
+// parser drops a whole element for one word that the older one only cut it at.
 var upgradeOpens = check{
-	rule: Rule{ID: "OVG009", Name: "opens-at-upgrade", Severity: Medium, Summary: "a later release of OVN reads port_security as nothing, or as more than was decided"},
+	rule: Rule{
+		ID:       "OVG009",
+		Name:     "opens-at-upgrade",
+		Severity: Medium,
+		Summary:  "a later release of OVN reads port_security as nothing, or as more than was decided",
+	},
 	find: func(s *subject) (found, bool) {
 		if s.exact || !s.mustBeChecked() || s.identityErr != nil || !s.column.Protected() {
 			return found{}, false
@@ -33,8 +38,14 @@ var upgradeOpens = check{
 				what = "is open"
 			}
 			return found{
-				message: fmt.Sprintf("port_security is %s, with which the port %s as soon as %s enforces it", quoted(s.Row.PortSecurity), what, era.Releases()),
-				fix:     s.fixColumn(), excess: r.Excess,
+				message: fmt.Sprintf(
+					"port_security is %s, with which the port %s as soon as %s enforces it",
+					quoted(s.Row.PortSecurity),
+					what,
+					era.Releases(),
+				),
+				fix:    s.fixColumn(),
+				excess: r.Excess,
 			}, true
 		}
 		return found{}, false

@@ -2,15 +2,22 @@ package audit
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// vipNotGranted finds pods that ask for a shared address which nobody granted. Kube-OVN writes it into port_security without asking
-// anybody, at the latest when it builds the row again.
+// vipNotGranted finds pods that ask for a shared address which nobody granted. Kube-OVN writes it into port_security
+// without asking anybody, at the latest when it builds the row again.
 var vipNotGranted = check{
-	rule: Rule{ID: "OVG017", Name: "vip-not-granted", Severity: Medium, Summary: "the pod's annotations name an address to share that no Vip of its namespace has and no exception grants"},
+	rule: Rule{
+		ID:       "OVG017",
+		Name:     "vip-not-granted",
+		Severity: Medium,
+		Summary: "the pod's annotations name an address to share that no Vip of its namespace has and no exception " +
+			"grants",
+	},
 	find: func(s *subject) (found, bool) {
 		if s.Pod == nil {
 			return found{}, false
@@ -24,9 +31,31 @@ var vipNotGranted = check{
 			}
 			return found{
 				message: fmt.Sprintf("annotation %s names %q: %s", step.Key, step.Value, step.Detail),
-				fix:     command("kubectl", "annotate", "pod", "-n", s.Pod.Namespace, s.Pod.Name, step.Key+"-"),
+				fix:     s.fixVips(step.Key),
 			}, true
 		}
 		return found{}, false
 	},
+}
+
+// fixVips returns the command that takes what nobody granted out of an annotation, and leaves the rest of it.
+func (s *subject) fixVips(key string) string {
+	refused := make(map[string]bool)
+	for _, step := range s.Decision.Steps {
+		if step.Source == policy.FromPod && step.Key == key &&
+			(step.Outcome == policy.Refused || step.Outcome == policy.Invalid) {
+			refused[step.Value] = true
+		}
+	}
+	var left []string
+	for item := range strings.SplitSeq(s.Pod.Annotations[key], ",") {
+		if item = strings.TrimSpace(item); item != "" && !refused[item] {
+			left = append(left, item)
+		}
+	}
+	words := []string{"annotate", "pod", "-n", s.Pod.Namespace, s.Pod.Name}
+	if len(left) == 0 {
+		return command("kubectl", append(words, key+"-")...)
+	}
+	return command("kubectl", append(words, "--overwrite", key+"="+strings.Join(left, ","))...)
 }

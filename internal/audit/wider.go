@@ -8,23 +8,35 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// widerThanIdentity finds ports that are checked, but may send more than their own identity and what was granted beside it.
+// widerThanIdentity finds ports that are checked, but may send more than their own identity and what was granted beside
+// it.
 var widerThanIdentity = check{
-	rule: Rule{ID: "OVG003", Name: "wider-than-identity", Severity: High, Summary: "port_security allows more than the port's own MAC and addresses and what was granted"},
+	rule: Rule{
+		ID:       "OVG003",
+		Name:     "wider-than-identity",
+		Severity: High,
+		Summary:  "port_security allows more than the port's own MAC and addresses and what was granted",
+	},
 	find: func(s *subject) (found, bool) {
-		return s.compare(func(r portsec.Reading) []portsec.Pair { return r.Excess }, func(pairs []portsec.Pair, eras string) found {
-			return found{
-				message: fmt.Sprintf("may also send from %s%s; its own is %s", joined(pairs), eras, s.due()),
-				fix:     s.fixColumn(), excess: pairs,
-			}
-		})
+		return s.compare(
+			func(r portsec.Reading) []portsec.Pair { return r.Excess },
+			func(pairs []portsec.Pair, eras string) found {
+				return found{
+					message: fmt.Sprintf("may also send from %s%s; its own is %s", joined(pairs), eras, s.due()),
+					fix:     s.fixColumn(), excess: pairs,
+				}
+			},
+		)
 	},
 }
 
-// compare looks, in every plausible era, for pairs by which the enforced set differs from the identity. It gives those of
-// all eras, each once.
-func (s *subject) compare(difference func(portsec.Reading) []portsec.Pair, say func(pairs []portsec.Pair, eras string) found) (found, bool) {
-	if !s.mustBeChecked() || s.identityErr != nil {
+// compare looks, in every plausible era, for pairs by which the enforced set differs from the identity. It returns
+// those of all eras, each once.
+func (s *subject) compare(
+	difference func(portsec.Reading) []portsec.Pair,
+	say func(pairs []portsec.Pair, eras string) found,
+) (found, bool) {
+	if !s.mustBeChecked() || s.identityErr != nil || s.stated != nil { // of the latter identityMismatch tells
 		return found{}, false
 	}
 	var pairs []portsec.Pair
@@ -68,15 +80,13 @@ func (s *subject) due() string {
 	if s.Decision.Level == policy.MAC {
 		text += " with any address"
 	}
-	var textSb71 strings.Builder
+	var grants strings.Builder
 	for _, p := range s.Decision.Pairs {
+		grants.WriteString(",")
 		if p.MAC != (portsec.MAC{}) {
-			textSb71.WriteString(", " + p.MAC.String())
-		} else {
-			textSb71.WriteString(",")
+			grants.WriteString(" " + p.MAC.String())
 		}
-		textSb71.WriteString(" " + p.Prefix.String())
+		grants.WriteString(" " + p.Prefix.String())
 	}
-	text += textSb71.String()
-	return text
+	return text + grants.String()
 }

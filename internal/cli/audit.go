@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
-	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/layout"
 	"github.com/ovnguard/ovnguard/internal/report"
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -22,9 +24,13 @@ import (
 // auditOptions are the flags of the command.
 type auditOptions struct {
 	connection
+	told       told
 	kubernetes string
 	output     string
 	timeout    time.Duration
+	// setup is what Kube-OVN was told, and unplaced says why that is not sure.
+	setup    kubeovn.Setup
+	unplaced []string
 	// acceptIncomplete makes an audit that found nothing a clean one even where it could not judge everything.
 	acceptIncomplete bool
 }
@@ -44,18 +50,26 @@ Both can be files: --nb takes a copy of ovnnb_db.db, or what ovsdb-client backup
 Exit code: 0 clean, 1 findings, 2 wrong usage, 3 the API server or a database could not
 be reached, 4 no findings, but ports could not be judged or a database file is damaged.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.OutOrStdout()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.Flags())
+		},
 	}
 	o.addFlags(cmd.Flags())
-	cmd.Flags().Lookup("nb").Usage += "; or a database file: PATH or file:PATH"
-	cmd.Flags().StringVar(&o.kubernetes, "kubernetes", "", "file with the cluster's objects instead of a cluster: what kubectl get -A -o json (or yaml) gives for namespaces, pods, network-attachment-definitions, ips and vips")
+	o.told.addFlags(cmd.Flags())
+	cmd.Flags().Lookup("nb").Usage += ", or where Kube-OVN's controller finds it; or a database file: PATH or file:PATH"
+	cmd.Flags().
+		StringVar(&o.kubernetes, "kubernetes", "", "file with the cluster's objects instead of a cluster: what "+
+			"kubectl get -A -o json (or yaml) gives for namespaces, pods, network-attachment-definitions, ips and vips")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "table or json")
-	cmd.Flags().DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
-	cmd.Flags().BoolVar(&o.acceptIncomplete, "accept-incomplete", false, "end with 0 instead of 4 where nothing was found but not everything could be judged")
+	cmd.Flags().
+		DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
+	cmd.Flags().
+		BoolVar(&o.acceptIncomplete, "accept-incomplete", false, "end with 0 instead of 4 where nothing was found "+
+			"but not everything could be judged")
 	return cmd
 }
 
-func (o *auditOptions) run(ctx context.Context, out io.Writer) error {
+func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.FlagSet) error {
 	write, ok := map[string]func(io.Writer, report.Summary) error{"table": report.Table, "json": report.JSON}[o.output]
 	switch {
 	case !ok:
@@ -63,11 +77,14 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer) error {
 	case o.timeout <= 0:
 		return usage(fmt.Errorf("--timeout: %s: must be more than nothing", o.timeout))
 	}
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	if err := o.place(ctx, flags); err != nil {
+		return err
+	}
 	if err := errors.Join(checkNorthbound(o.northbound), o.check()); err != nil {
 		return usage(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.timeout)
-	defer cancel()
 	summary, damage, err := o.summary(ctx, time.Now())
 	if err != nil {
 		return err
@@ -79,8 +96,51 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer) error {
 		return &exitError{code: exitFindings}
 	}
 	if err := incomplete(summary.Ports[audit.Unknown], damage); err != nil && !o.acceptIncomplete {
-		return &exitError{code: exitIncomplete, err: fmt.Errorf("nothing was found, but %w; --accept-incomplete takes that as clean", err)}
+		return &exitError{
+			code: exitIncomplete,
+			err:  fmt.Errorf("nothing was found, but %w; --accept-incomplete takes that as clean", err),
+		}
 	}
+	return nil
+}
+
+// place finds out how Kube-OVN is laid out, where a cluster can say it. Who writes its keys makes no difference to an
+// audit.
+func (o *auditOptions) place(ctx context.Context, flags *pflag.FlagSet) error {
+	if o.kubernetes != "" {
+		o.setup = o.told.offline(flags)
+		return nil
+	}
+	if o.northbound != "" {
+		if err := errors.Join(checkNorthbound(o.northbound), o.check()); err != nil {
+			return usage(err) // before anything is asked
+		}
+	}
+	c, err := o.client()
+	if err != nil {
+		if o.northbound == "" {
+			err = errors.Join(usage(checkNorthbound("")), err)
+		}
+		return err
+	}
+	l, err := detect(ctx, c, o.told.wanted(flags, o.northbound))
+	if err != nil {
+		return err
+	}
+	if len(l.Unclear) > 0 {
+		o.unplaced = []string{
+			fmt.Sprintf(
+				"it is not known how Kube-OVN is laid out, so that its usual names are taken where no flag says "+
+					"other ones (--%s, --%s, --%s, --%s): %s",
+				layout.FlagRouter,
+				layout.FlagNodeSwitch,
+				layout.FlagKeepVMIP,
+				layout.FlagNonPrimary,
+				l.Unclear[0].Text,
+			),
+		}
+	}
+	o.northbound, o.setup = l.Northbound.Is, l.Setup()
 	return nil
 }
 
@@ -121,14 +181,14 @@ type picture struct {
 	damage string
 }
 
-// summary reads both sides and judges every port. They cannot be read at the same moment, so that a pod which comes or goes
-// meanwhile seems to be without its port, or the port without its pod. Where that is found on a running cluster, or a port
-// could not be judged, both sides are read once more after a while, and what did not last is left out.
+// summary reads both sides and judges every port. They cannot be read at the same moment, so that a pod which comes or
+// goes meanwhile seems to be without its port, or the port without its pod. Where that is found on a running cluster,
+// or a port could not be judged, both sides are read once more after a while, and what did not last is left out.
 func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Summary, damage string, err error) {
 	var c client.Reader
 	if o.kubernetes == "" {
 		var err error
-		if c, err = o.apiServer(); err != nil {
+		if c, err = o.client(); err != nil {
 			return report.Summary{}, "", err
 		}
 	}
@@ -140,7 +200,14 @@ func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Sum
 	if pause := settling(seen.results); pause > 0 && c != nil && !file {
 		select {
 		case <-ctx.Done():
-			return report.Summary{}, "", unreachable(fmt.Errorf("--timeout: %s: over before what was found could be looked at again after %s: %w", o.timeout, pause, ctx.Err()))
+			return report.Summary{}, "", unreachable(
+				fmt.Errorf(
+					"--timeout: %s: over before what was found could be looked at again after %s: %w",
+					o.timeout,
+					pause,
+					ctx.Err(),
+				),
+			)
 		case <-time.After(pause):
 		}
 		earlier := seen.results
@@ -155,6 +222,7 @@ func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Sum
 // look reads both sides once and judges every port.
 func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader) (picture, error) {
 	inv := inventory.New()
+	inv.SetSetup(o.setup)
 	northbound, err := o.readNorthbound(ctx, now, inv)
 	if err != nil {
 		return picture{}, err
@@ -168,28 +236,56 @@ func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader)
 	if err != nil {
 		return picture{}, err
 	}
-	if o.ovnVersion != "" {
-		northbound.version = o.ovnVersion
-	}
-	inv.SetVersion(northbound.version)
+	build := o.ovn(northbound.version)
+	inv.SetOVN(build)
 	southbound, err := o.readSouthbound(ctx, inv)
 	if err != nil {
 		return picture{}, unreachable(fmt.Errorf("--sb: %w", err))
 	}
-	eras := portsec.PlausibleEras(northbound.version)
+	eras := build.Eras()
 	results := make(map[string]audit.Result)
 	for _, name := range inv.Names() {
 		results[name] = audit.Evaluate(inv.Port(name, now), eras)
 	}
 	besides(inv, now, results)
-	notes := slices.Concat(northbound.notes, southbound, more, versionNote(northbound.version, eras))
+	notes := slices.Concat(
+		o.unplaced,
+		northbound.notes,
+		noneMarked(&inv.State),
+		southbound,
+		more,
+		versionNote(build.Version, eras),
+	)
 	return picture{results: results, notes: notes, damage: northbound.damage}, nil
+}
+
+// noneMarked says so where nothing in the database is Kube-OVN's.
+func noneMarked(inv *inventory.State) []string {
+	if !inv.NoneMarked() {
+		return nil
+	}
+	ports := 0
+	inv.EachRow(func(*inventory.Row) { ports++ })
+	if ports == 0 {
+		return []string{
+			"the Northbound database has no port at all: --nb names the wrong database, or Kube-OVN has not written " +
+				"to it yet",
+		}
+	}
+	return []string{
+		fmt.Sprintf(
+			"none of the %d ports in the Northbound database is Kube-OVN's (external_ids:vendor=kube-ovn): --nb "+
+				"names the wrong "+
+				"database, or another network plugin writes this one, whose ports are not judged",
+			ports,
+		),
+	}
 }
 
 // besides judges what is no port: exceptions, chassis, and what pods have outside OVN.
 func besides(inv *inventory.Inventory, now time.Time, results map[string]audit.Result) {
-	for _, t := range inv.Things() {
-		if r := audit.EvaluateBeside(inv.Beside(t), now); len(r.Findings) > 0 {
+	for _, t := range inv.Subjects() {
+		if r := audit.EvaluateSubject(inv.SubjectView(t), now); len(r.Findings) > 0 {
 			results[t.String()] = r // no port of Kube-OVN's has a name with a blank
 		}
 	}
@@ -201,13 +297,25 @@ func versionNote(version string, eras []portsec.Era) []string {
 	case len(eras) == 1:
 		return nil
 	case version == "":
-		return []string{"the database does not say which release of OVN enforces; a port counts as protected only if every release protects it"}
+		return []string{
+			"the database does not say which release of OVN enforces; a port counts as protected only if every " +
+				"release protects it",
+		}
 	}
 	var releases []string
 	for _, e := range eras {
 		releases = append(releases, e.Releases())
 	}
-	return []string{fmt.Sprintf("OVN %s may read port_security as any of these do: %s; a port counts as protected only if each protects it", version, strings.Join(releases, "; "))}
+	note := fmt.Sprintf(
+		"OVN %s may read port_security as any of these do: %s; a port counts as protected only if each protects it",
+		version,
+		strings.Join(releases, "; "),
+	)
+	if eras[len(eras)-1] > portsec.E2 {
+		note += "; Kube-OVN's images have builds of OVN's branches that bore the number of a release before it was " +
+			"made: --kube-ovn-release tells which"
+	}
+	return []string{note}
 }
 
 // database is what reading one of OVN's databases tells beside its ports.
@@ -233,21 +341,4 @@ func (o *auditOptions) readNorthbound(ctx context.Context, now time.Time, inv *i
 		return database{}, unreachable(fmt.Errorf("--nb: %w", err))
 	}
 	return d, nil
-}
-
-// apiServer gives a reader of the cluster. It does not connect yet.
-func (o *auditOptions) apiServer() (client.Reader, error) {
-	config, err := o.rest()
-	if err != nil {
-		return nil, err
-	}
-	scheme, err := kube.Scheme()
-	if err != nil {
-		return nil, err
-	}
-	c, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		return nil, unreachable(fmt.Errorf("connect to the API server: %w", err))
-	}
-	return c, nil
 }

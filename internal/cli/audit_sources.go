@@ -21,8 +21,8 @@ import (
 // fileScheme may precede the path of a database file, where it could be taken for something else.
 const fileScheme = "file:"
 
-// databaseFile gives the path in a value of --nb. ok is false where it is endpoints: a path has a slash or names a file
-// that is there, and does not begin as an endpoint does.
+// databaseFile returns the path in a value of --nb. ok is false where it is endpoints: a path has a slash or names a
+// file that is there, and does not begin as an endpoint does.
 func databaseFile(value string) (path string, ok bool) {
 	if path, ok := strings.CutPrefix(value, fileScheme); ok {
 		return path, true
@@ -45,7 +45,10 @@ func databaseFile(value string) (path string, ok bool) {
 // checkNorthbound makes sure that --nb says something that can be tried.
 func checkNorthbound(value string) error {
 	if value == "" {
-		return errors.New("--nb: is required, for example unix:/var/run/ovn/ovnnb_db.sock, tcp:10.0.0.1:6641 or a copy of ovnnb_db.db; or set $OVN_NB_DB")
+		return errors.New(
+			"--nb: is required, for example unix:/var/run/ovn/ovnnb_db.sock, tcp:10.0.0.1:6641 or a copy of " +
+				"ovnnb_db.db; or set $OVN_NB_DB",
+		)
 	}
 	if path, ok := databaseFile(value); ok {
 		if _, err := os.Stat(path); err != nil {
@@ -59,7 +62,8 @@ func checkNorthbound(value string) error {
 	return nil
 }
 
-// readDatabaseFile enters what a database file holds into the inventory. The notes say what the audit cannot know from it.
+// readDatabaseFile enters what a database file holds into the inventory. The notes say what the audit cannot know from
+// it.
 func readDatabaseFile(path string, now time.Time, inv *inventory.Inventory) (database, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -79,6 +83,7 @@ func readDatabaseFile(path string, now time.Time, inv *inventory.Inventory) (dat
 	for _, p := range rows.RouterPorts(d) {
 		inv.SetRouterPort(p)
 	}
+	inv.SetOptions(rows.Options(d))
 	if groups, sets, ok := rows.Groups(d); ok {
 		inv.KnowGroups()
 		for _, g := range groups {
@@ -108,24 +113,41 @@ func fileNotes(path string, d *dbfile.Database, now time.Time) []string {
 	}
 	notes := []string{what}
 	if c := d.Cluster; c != nil {
-		member := fmt.Sprintf("the database file is that of server %s (%s), one of %d; it may be behind the others", short(c.ServerID), c.LocalAddress, len(c.Servers))
+		member := fmt.Sprintf(
+			"the database file is that of server %s (%s), one of %d; it may be behind the others",
+			short(c.ServerID),
+			c.LocalAddress,
+			len(c.Servers),
+		)
 		if c.Left {
 			member += "; the server has left the cluster"
 		}
 		notes = append(notes, member)
 		if n := c.Uncommitted(); n > 0 {
-			notes = append(notes, fmt.Sprintf("the database file holds %d changes that the servers may not have agreed on; they are left out", n))
+			notes = append(
+				notes,
+				fmt.Sprintf(
+					"the database file holds %d changes that the servers may not have agreed on; they are left out",
+					n,
+				),
+			)
 		}
 	}
 	if d.Loss != nil {
-		notes = append(notes, fmt.Sprintf("the database file is damaged; ports may be missing, and others may have changed since. Lost is %s", d.Loss))
+		notes = append(
+			notes,
+			fmt.Sprintf(
+				"the database file is damaged; ports may be missing, and others may have changed since. Lost is %s",
+				d.Loss,
+			),
+		)
 	}
 	return notes
 }
 
 func short(id string) string { return id[:min(len(id), 4)] }
 
-// age gives a time and how long ago it was.
+// age returns a time and how long ago it was.
 func age(then, now time.Time) string {
 	text := then.UTC().Format(time.RFC3339)
 	since := now.Sub(then)
@@ -152,6 +174,9 @@ func (o *auditOptions) readMirror(ctx context.Context, inv *inventory.Inventory)
 	}
 	for p := range now.RouterPorts().All() {
 		inv.SetRouterPort(rows.RouterPortOf(p))
+	}
+	if g := now.NBGlobal(); g != nil {
+		inv.SetOptions(g.Options)
 	}
 	inv.KnowGroups()
 	for g := range now.PortGroups().All() {
@@ -183,13 +208,26 @@ func (o *auditOptions) readSouthbound(ctx context.Context, inv *inventory.Invent
 	return plaintextNotes("Southbound", o.southbound), nil
 }
 
-// open gives a mirror that has read the database once. stop ends it and waits until it has.
-func (o *auditOptions) open(ctx context.Context, which ovn.Database, endpoints string) (m *ovn.Mirror, stop func(), err error) {
+// open returns a mirror that has read the database once. stop ends it and waits until it has.
+func (o *auditOptions) open(
+	ctx context.Context,
+	which ovn.Database,
+	endpoints string,
+) (m *ovn.Mirror, stop func(), err error) {
 	tables := rows.Northbound()
 	if which == ovn.Southbound {
 		tables = rows.Southbound()
 	}
-	mirror, err := ovn.Open(ovn.Config{Endpoints: endpoints, Database: which, Tables: tables, Only: rows.Only(), TLS: o.tls, Log: logr.Discard()})
+	mirror, err := ovn.Open(
+		ovn.Config{
+			Endpoints: endpoints,
+			Database:  which,
+			Tables:    tables,
+			Only:      rows.Only(),
+			TLS:       o.tls,
+			Log:       logr.Discard(),
+		},
+	)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -216,8 +254,15 @@ func plaintextNotes(name, endpoints string) []string {
 	if len(plain) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("the %s database is reached without TLS at %s: whoever is on the path, or reaches it, can read and change it, and so switch off port security; "+
-		"have ovsdb-server listen on pssl: (Kube-OVN: ENABLE_SSL) and use ssl:", name, strings.Join(plain, ", "))}
+	return []string{
+		fmt.Sprintf(
+			"the %s database is reached without TLS at %s: whoever is on the path, or reaches it, can read and "+
+				"change it, and so switch off port security; "+
+				"have ovsdb-server listen on pssl: (Kube-OVN: ENABLE_SSL) and use ssl:",
+			name,
+			strings.Join(plain, ", "),
+		),
+	}
 }
 
 // readClusterFile enters what kubectl printed into the inventory.
@@ -237,10 +282,21 @@ func readClusterFile(path string, now time.Time, inv *inventory.Inventory) (note
 	if filled.Objects["VirtualMachineInstance"] == 0 {
 		inv.DoubtMachines()
 	}
-	notes = append(notes, fmt.Sprintf("the cluster is a file, not the running one: %s with %d namespaces and %d pods; the file was changed %s",
-		path, filled.Objects["Namespace"], filled.Objects["Pod"], age(info.ModTime(), now)))
+	notes = append(
+		notes,
+		fmt.Sprintf(
+			"the cluster is a file, not the running one: %s with %d namespaces and %d pods; the file was changed %s",
+			path,
+			filled.Objects["Namespace"],
+			filled.Objects["Pod"],
+			age(info.ModTime(), now),
+		),
+	)
 	for _, s := range filled.Absent {
-		notes = append(notes, fmt.Sprintf("the file has no %s; not known, unless the cluster has none: %s", s.Kind.GroupKind(), s.Lacks))
+		notes = append(
+			notes,
+			fmt.Sprintf("the file has no %s; not known, unless the cluster has none: %s", s.Kind.GroupKind(), s.Lacks),
+		)
 	}
 	return notes, nil
 }

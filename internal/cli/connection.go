@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -23,21 +25,98 @@ type connection struct {
 	southbound string
 	tls        ovn.TLSFiles
 	ovnVersion string
+	kubeOVN    string
 }
 
 func (c *connection) addFlags(flags *pflag.FlagSet) {
 	c.addKubernetesFlags(flags)
-	flags.StringVar(&c.northbound, "nb", os.Getenv("OVN_NB_DB"), "endpoints of the Northbound database, comma separated: unix:PATH, tcp:HOST:PORT, ssl:HOST:PORT; default: $OVN_NB_DB")
-	flags.StringVar(&c.southbound, "sb", os.Getenv("OVN_SB_DB"), "endpoints of the Southbound database, as --nb; default: $OVN_SB_DB, or none")
-	flags.StringVar(&c.tls.CA, "nb-ca", "", "file with the authority that signed the certificates of the databases' servers (ssl: endpoints of --nb and --sb)")
+	c.addNorthboundFlag(flags)
+	c.addTLSFlags(flags)
+	flags.StringVar(
+		&c.southbound,
+		"sb",
+		os.Getenv("OVN_SB_DB"),
+		"endpoints of the Southbound database, as --nb; default: $OVN_SB_DB, or none",
+	)
+	flags.StringVar(
+		&c.ovnVersion,
+		"ovn-version",
+		"",
+		"release of OVN that enforces on every node, such as 23.03.1; default: what the databases say",
+	)
+	addKubeOVNFlag(flags, &c.kubeOVN)
+}
+
+// addKubeOVNFlag adds the flag that names the release of Kube-OVN.
+func addKubeOVNFlag(flags *pflag.FlagSet, release *string) {
+	flags.StringVar(
+		release,
+		"kube-ovn-release",
+		"",
+		"tag of the image of Kube-OVN that runs on every node, such as v1.14.28, which tells builds of OVN apart "+
+			"that bear one version",
+	)
+}
+
+// ovn returns what is known of the OVN that enforces: its version as the flag or a database says, and when it was built
+// into the image that --kube-ovn-release names.
+func (c *connection) ovn(version string) portsec.OVN {
+	return builtFor(cmp.Or(c.ovnVersion, version), c.kubeOVN)
+}
+
+// builtFor returns what is known of the OVN of that version in the image of a release of Kube-OVN; an empty one, and
+// one that check refuses, add nothing.
+func builtFor(version, release string) portsec.OVN {
+	out := portsec.OVN{Version: version}
+	if from, until, err := kubeovn.BuiltBetween(release); err == nil {
+		out.From, out.Until = from, until
+	}
+	return out
+}
+
+// checkRelease says what is wrong with --kube-ovn-release.
+func checkRelease(release string) error {
+	if release == "" {
+		return nil
+	}
+	if _, _, err := kubeovn.BuiltBetween(release); err != nil {
+		return fmt.Errorf("--kube-ovn-release: %w", err)
+	}
+	return nil
+}
+
+// addNorthboundFlag adds the flag that names the Northbound database.
+func (c *connection) addNorthboundFlag(flags *pflag.FlagSet) {
+	flags.StringVar(
+		&c.northbound,
+		"nb",
+		os.Getenv("OVN_NB_DB"),
+		"endpoints of the Northbound database, comma separated: unix:PATH, tcp:HOST:PORT, ssl:HOST:PORT; default: "+
+			"$OVN_NB_DB",
+	)
+}
+
+// addTLSFlags adds the flags for ssl: endpoints.
+func (c *connection) addTLSFlags(flags *pflag.FlagSet) {
+	flags.StringVar(
+		&c.tls.CA,
+		"nb-ca",
+		"",
+		"file with the authority that signed the certificates of the databases' servers (ssl: endpoints of --nb and "+
+			"--sb)",
+	)
 	flags.StringVar(&c.tls.Certificate, "nb-cert", "", "file with the client certificate for both databases")
 	flags.StringVar(&c.tls.Key, "nb-key", "", "file with the client key for both databases")
-	flags.StringVar(&c.ovnVersion, "ovn-version", "", "release of OVN that enforces on every node, such as 23.03.1; default: what the databases say")
 }
 
 // addKubernetesFlags adds the flags by which a command reaches the cluster alone.
 func (c *connection) addKubernetesFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file; default: $KUBECONFIG, ~/.kube/config, or the pod's own account")
+	flags.StringVar(
+		&c.kubeconfig,
+		"kubeconfig",
+		"",
+		"kubeconfig file; default: $KUBECONFIG, ~/.kube/config, or the pod's own account",
+	)
 	flags.StringVar(&c.context, "context", "", "context of the kubeconfig to use")
 }
 
@@ -54,7 +133,7 @@ func (c *connection) check() error {
 			errs = append(errs, fmt.Errorf("--ovn-version: %w", err))
 		}
 	}
-	return errors.Join(append(errs, c.checkTLS())...)
+	return errors.Join(append(errs, checkRelease(c.kubeOVN), c.checkTLS())...)
 }
 
 // checkTLS makes sure that ssl: endpoints come with the files that they need.
@@ -70,7 +149,10 @@ func (c *connection) checkTLS() error {
 		{"nb-key", c.tls.Key, "the client key"},
 	} {
 		if file.path == "" {
-			errs = append(errs, fmt.Errorf("--%s: is required for ssl: endpoints: the file with %s", file.flag, file.what))
+			errs = append(
+				errs,
+				fmt.Errorf("--%s: is required for ssl: endpoints: the file with %s", file.flag, file.what),
+			)
 		} else if _, err := os.Stat(file.path); err != nil {
 			errs = append(errs, fmt.Errorf("--%s: %w", file.flag, err))
 		}
@@ -78,14 +160,20 @@ func (c *connection) checkTLS() error {
 	return errors.Join(errs...)
 }
 
-// rest gives the configuration for the API server.
+// rest returns the configuration for the API server.
 func (c *connection) rest() (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = c.kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: c.context}).ClientConfig()
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules,
+		&clientcmd.ConfigOverrides{CurrentContext: c.context}).
+		ClientConfig()
 	if err != nil {
 		if clientcmd.IsEmptyConfig(err) {
-			return nil, usage(errors.New("--kubeconfig: no cluster is configured; give a kubeconfig file, set $KUBECONFIG, or run in a pod"))
+			return nil, usage(
+				errors.New(
+					"--kubeconfig: no cluster is configured; give a kubeconfig file, set $KUBECONFIG, or run in a pod",
+				),
+			)
 		}
 		return nil, usage(fmt.Errorf("--kubeconfig: %w", err))
 	}

@@ -20,7 +20,7 @@ contexts: [{name: a, context: {cluster: a}}, {name: b, context: {cluster: b}}]
 current-context: a
 `
 
-// connect gives the connection that these words of a command line make.
+// connect returns the connection that these words of a command line make.
 func connect(t *testing.T, args ...string) *connection {
 	t.Helper()
 	var c connection
@@ -81,8 +81,9 @@ func TestConnectionToTheDatabase(t *testing.T) {
 }
 
 func TestVersionNote(t *testing.T) {
-	for version, want := range map[string]string{"23.03.1": "", "main": "", "": "does not say", "23.03": "OVN 23.03 may read"} {
-		got := strings.Join(versionNote(version, portsec.PlausibleEras(version)), "")
+	for version, want := range map[string]string{"23.03.1": "", "main": "", "": "does not say", "23.03": "OVN 23.03 " +
+		"may read", "25.03.3": "--kube-ovn-release tells", "25.03.4": ""} {
+		got := strings.Join(versionNote(version, portsec.OVN{Version: version}.Eras()), "")
 		if (want == "") != (got == "") || !strings.Contains(got, want) {
 			t.Errorf("%q: note %q, want %q", version, got, want)
 		}
@@ -98,7 +99,13 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on 
 func TestReportThatCannotBeWritten(t *testing.T) {
 	isolate(t)
 	var stderr strings.Builder
-	nb, cluster := unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz"), unpack(t, "testdata/recorded-kubernetes.json.gz")
+	nb, cluster := unpack(
+		t,
+		"../ovn/dbfile/testdata/recorded-nb.db.gz",
+	), unpack(
+		t,
+		"testdata/recorded-kubernetes.json.gz",
+	)
 	code := Main([]string{"audit", "--nb", nb, "--kubernetes", cluster}, full{}, &stderr)
 	if code != exitUnreachable || !strings.Contains(stderr.String(), "no space left") {
 		t.Errorf("exit code %d, said %q", code, stderr.String())

@@ -19,12 +19,14 @@ import (
 	"github.com/ovnguard/ovnguard/deploy"
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/controller"
+	"github.com/ovnguard/ovnguard/internal/layout"
 )
 
 // controllerOptions are the flags of the command.
 type controllerOptions struct {
 	connection
 	controller.Options
+	told    told
 	service string
 	// unregister takes the registrations away instead of running.
 	unregister bool
@@ -48,23 +50,84 @@ Runs until it is interrupted.`,
 	o.addFlags(flags)
 	flags.StringVar(&o.Namespace, "namespace", namespaceDefault(), "namespace for the certificate Secret")
 	flags.StringVar(&o.WebhookAddress, "webhook-address", ":9443", "where the webhook listens, host:port")
-	flags.StringVar(&o.WebhookURL, "webhook-url", "", "how the API server reaches the webhook from outside a cluster, such as https://localhost:9443; default: through --webhook-service")
-	flags.StringVar(&o.service, "webhook-service", "ovnguard-system/ovnguard", "Service in front of the webhook, namespace/name")
-	flags.StringVar(&o.ClientCA, "client-ca", "", "file with the authorities of the API server's client certificates: callers without one are refused once a self-test saw the API server present one and --client-quiet has passed; default: callers are not asked")
-	flags.StringSliceVar(&o.ClientNames, "client-names", nil, "subjects of client certificates that count; default: all that the authorities have signed")
-	flags.DurationVar(&o.ClientQuiet, "client-quiet", 10*time.Minute, "with --client-ca, how long no review may have come without a certificate before those are refused: longer than it takes to give one to every API server")
-	flags.StringVar(&o.SelfTestNamespace, "selftest-namespace", "ovnguard-selftest", "namespace in which the self-test has the API server try what becomes of pods; none is kept")
+	flags.StringVar(
+		&o.WebhookURL,
+		"webhook-url",
+		"",
+		"how the API server reaches the webhook from outside a cluster, such as https://localhost:9443; default: "+
+			"through --webhook-service",
+	)
+	flags.StringVar(
+		&o.service,
+		"webhook-service",
+		"ovnguard-system/ovnguard",
+		"Service in front of the webhook, namespace/name",
+	)
+	flags.StringVar(
+		&o.ClientCA,
+		"client-ca",
+		"",
+		"file with the authorities of the API server's client certificates: callers without one are refused once a "+
+			"self-test saw the API server present one and --client-quiet has passed; default: callers are not asked",
+	)
+	flags.StringSliceVar(
+		&o.ClientNames,
+		"client-names",
+		nil,
+		"subjects of client certificates that count; default: all that the authorities have signed",
+	)
+	flags.DurationVar(
+		&o.ClientQuiet,
+		"client-quiet",
+		10*time.Minute,
+		"with --client-ca, how long no review may have come without a certificate before those are refused: longer "+
+			"than it takes to give one to every API server",
+	)
+	flags.StringVar(
+		&o.SelfTestNamespace,
+		"selftest-namespace",
+		"ovnguard-selftest",
+		"namespace in which the self-test has the API server try what becomes of pods; none is kept",
+	)
 	flags.DurationVar(&o.SelfTestInterval, "selftest-interval", 30*time.Second, "how often the self-test is made")
-	flags.BoolVar(&o.AdmissionPolicies, "admission-policies", false, "install admission policies in the API server: ordinary pods need no webhook then, and default and floor stand while none answers")
-	flags.BoolVar(&o.StampTemplates, "stamp-templates", true, "with --admission-policies, have templates of new Deployments and their like say what their ordinary pods get: then these cost the API server next to nothing")
+	flags.BoolVar(
+		&o.AdmissionPolicies,
+		"admission-policies",
+		false,
+		"install admission policies in the API server: ordinary pods need no webhook then, and default and floor "+
+			"stand while none answers",
+	)
 	addAccounts(flags, &o.Accounts)
-	flags.BoolVar(&o.Repair.Enabled, "repair", true, "put ports right where their policy says repair: repair; with false nothing is ever changed")
+	addKubeOVNAccounts(flags, &o.Accounts, nil, "; default: those under which Kube-OVN's workloads run")
+	o.told.addFlags(flags)
+	flags.BoolVar(
+		&o.Repair.Enabled,
+		"repair",
+		true,
+		"put ports right where their policy says repair: repair; with false nothing is ever changed",
+	)
 	flags.IntVar(&o.Repair.Rate, "repair-rate", 200, "ports that are put right each second, at most")
-	flags.IntVar(&o.Repair.Percent, "repair-limit-percent", 20, "how many of all ports, in percent, may change within ten minutes before a human must confirm")
+	flags.IntVar(
+		&o.Repair.Percent,
+		"repair-limit-percent",
+		20,
+		"how many of all ports, in percent, may change within ten minutes before a human must confirm",
+	)
 	flags.IntVar(&o.Repair.Floor, "repair-limit-ports", 100, "how many ports may always change within ten minutes")
 	flags.StringVar(&o.MetricsAddress, "metrics-address", ":8080", "where metrics are served, host:port; 0 for nowhere")
-	flags.StringVar(&o.HealthAddress, "health-address", ":8081", "where /healthz and /readyz are served, host:port; 0 for nowhere")
-	flags.BoolVar(&o.unregister, "unregister", false, "take away the registrations of the webhooks and the admission policies, and end: for a cluster that cannot start pods; stop all replicas first")
+	flags.StringVar(
+		&o.HealthAddress,
+		"health-address",
+		":8081",
+		"where /healthz and /readyz are served, host:port; 0 for nowhere",
+	)
+	flags.BoolVar(
+		&o.unregister,
+		"unregister",
+		false,
+		"take away the registrations of the webhooks and the admission policies, and end: for a cluster that cannot "+
+			"start pods; stop all replicas first",
+	)
 	flags.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	return cmd
 }
@@ -72,9 +135,18 @@ Runs until it is interrupted.`,
 // addAccounts adds the flags for the users that own certain keys.
 func addAccounts(flags *pflag.FlagSet, a *admission.Accounts) {
 	usual := admission.DefaultAccounts()
-	flags.StringSliceVar(&a.KubeOVN, "kube-ovn-accounts", usual.KubeOVN, "users that may write what Kube-OVN notes about ports")
 	flags.StringSliceVar(&a.KubeVirt, "kubevirt-accounts", usual.KubeVirt, "users that make KubeVirt's launcher pods")
 	flags.StringSliceVar(&a.Self, "own-accounts", []string{deploy.Account}, "users as which this program runs")
+}
+
+// addKubeOVNAccounts adds the flag for the users of Kube-OVN.
+func addKubeOVNAccounts(flags *pflag.FlagSet, a *admission.Accounts, usual []string, more string) {
+	flags.StringSliceVar(
+		&a.KubeOVN,
+		layout.FlagAccounts,
+		usual,
+		"users that may write what Kube-OVN notes about ports"+more,
+	)
 }
 
 func (o *controllerOptions) run(cmd *cobra.Command) error {
@@ -85,7 +157,14 @@ func (o *controllerOptions) run(cmd *cobra.Command) error {
 	if o.unregister {
 		return o.breakGlass(cmd)
 	}
-	o.Northbound, o.Southbound, o.TLS, o.OVNVersion = o.northbound, o.southbound, o.tls, o.ovnVersion
+	flags := cmd.Flags()
+	o.ClusterRouter, o.NodeSwitch, o.KeepVMIP, o.NonPrimary = o.told.router, o.told.nodeSwitch, o.told.keepVMIP(
+		flags,
+	), o.told.nonPrimary(
+		flags,
+	)
+	o.Northbound, o.Southbound, o.TLS, o.OVNVersion, o.KubeOVNRelease = o.northbound, o.southbound, o.tls,
+		o.ovnVersion, o.kubeOVN
 	if namespace, name, found := strings.Cut(o.service, "/"); found {
 		o.WebhookService = types.NamespacedName{Namespace: namespace, Name: name}
 	} else if o.WebhookURL == "" {
@@ -99,6 +178,7 @@ func (o *controllerOptions) run(cmd *cobra.Command) error {
 	}
 	ctrl.SetLogger(log)
 	klog.SetLogger(log)
+	limitMemory(log)
 	if err := controller.Run(cmd.Context(), o.Options, log); err != nil {
 		return unreachable(err)
 	}
@@ -114,7 +194,10 @@ func (o *controllerOptions) breakGlass(cmd *cobra.Command) error {
 	if err := controller.Unregister(cmd.Context(), config); err != nil {
 		return unreachable(err)
 	}
-	_, err = fmt.Fprintln(cmd.OutOrStdout(), "unregistered: new pods get what they ask for until a controller runs again")
+	_, err = fmt.Fprintln(
+		cmd.OutOrStdout(),
+		"unregistered: new pods get what they ask for until a controller runs again",
+	)
 	return err
 }
 

@@ -34,7 +34,9 @@ func TestExplain(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout.String()), &ports); err != nil {
 		t.Fatal(err)
 	}
-	if len(ports) != 1 || ports[0].Port != "router-0.edge" || ports[0].Level != "extended" || len(ports[0].Steps) != 5 || ports[0].Exceptions[0] != "branches" {
+	if len(ports) != 1 || ports[0].Port != "router-0.edge" || ports[0].Level != "extended" ||
+		len(ports[0].Steps) != 5 ||
+		ports[0].Exceptions[0] != "branches" {
 		t.Errorf("%+v", ports)
 	}
 }

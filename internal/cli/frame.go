@@ -52,7 +52,12 @@ Exit code: 0 judged, 1 a vector's own verdict differs, 2 wrong usage.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&o.portSecurity, "port-security", nil, "element of the port's port_security; once for each. Without any it is empty")
+	flags.StringArrayVar(
+		&o.portSecurity,
+		"port-security",
+		nil,
+		"element of the port's port_security; once for each. Without any it is empty",
+	)
 	o.eras.addFlags(flags)
 	flags.StringVar(&o.direction, "direction", "in", "in: from the port, out: to the port")
 	flags.StringVar(&o.port.Type, "type", "", "type of the port in the Northbound database; a pod's has none")
@@ -62,8 +67,19 @@ Exit code: 0 judged, 1 a vector's own verdict differs, 2 wrong usage.`,
 	flags.StringVarP(&o.output, "output", "o", "text", "text or json")
 	flags.StringVar(&o.hex, "hex", "", "the frame's bytes in hexadecimal, from the destination MAC on")
 	flags.StringVar(&o.pcap, "pcap", "", "capture file (pcap or pcapng); one verdict for each frame")
-	flags.StringVar(&o.vectors, "vectors", "", "file of test vectors (a JSON array or JSON lines); one JSON line for each")
-	flags.StringVar(&o.build, "build", "", "with --vectors: compare with what this build of OVN was observed to do; its era is asked unless --era is given")
+	flags.StringVar(
+		&o.vectors,
+		"vectors",
+		"",
+		"file of test vectors (a JSON array or JSON lines); one JSON line for each",
+	)
+	flags.StringVar(
+		&o.build,
+		"build",
+		"",
+		"with --vectors: compare with what this build of OVN was observed to do; its era is asked unless --era is "+
+			"given",
+	)
 	o.fields.addFlags(flags)
 	return cmd
 }
@@ -120,12 +136,15 @@ func (o *frameOptions) oneSource() error {
 	case len(given) == 1 && o.fields.given():
 		return fmt.Errorf("%s and fields of a frame: give one or the other", given[0])
 	case o.vectors != "" && (len(o.portSecurity) > 0 || o.port != (portsec.Port{})):
-		return errors.New("--vectors: each vector has its own port; leave out --port-security, --type, --disabled, --vlan-passthru and --child-tag")
+		return errors.New(
+			"--vectors: each vector has its own port; leave out --port-security, --type, --disabled, --vlan-passthru " +
+				"and --child-tag",
+		)
 	}
 	return nil
 }
 
-// frame gives the one frame that is meant.
+// frame returns the one frame that is meant.
 func (o *frameOptions) frame(direction portsec.Direction) ([]byte, error) {
 	if o.hex == "" {
 		return o.fields.bytes(direction)
@@ -177,13 +196,16 @@ func frameCombine(eras []portsec.Era, verdicts []portsec.Verdict) frameVerdict {
 		if v.Allow && !decisive.Allow {
 			decisive = v
 		}
-		out.Eras = append(out.Eras, frameEraVerdict{Era: eras[i].String(), Verdict: v.String(), Rule: v.Rule.String(), Reason: v.Rule.Text()})
+		out.Eras = append(
+			out.Eras,
+			frameEraVerdict{Era: eras[i].String(), Verdict: v.String(), Rule: v.Rule.String(), Reason: v.Rule.Text()},
+		)
 	}
 	out.Verdict, out.Rule, out.Reason = decisive.String(), decisive.Rule.String(), decisive.Rule.Text()
 	return out
 }
 
-// write gives one verdict in the format that was asked for.
+// write returns one verdict in the format that was asked for.
 func (o *frameOptions) write(out io.Writer, v frameVerdict) error {
 	if o.output == "json" {
 		if err := json.NewEncoder(out).Encode(v); err != nil {

@@ -32,8 +32,26 @@ const frameStranger = "02:00:00:00:00:99"
 
 // frameFieldNames are the flags that describe a frame.
 var frameFieldNames = []string{
-	"src-mac", "dst-mac", "eth-type", "vlan", "src-ip", "dst-ip", "proto", "ttl", "icmp-type", "icmp-code", "sport", "dport",
-	"arp-op", "arp-sha", "arp-spa", "arp-tha", "arp-tpa", "nd", "nd-target", "nd-lladdr",
+	"src-mac",
+	"dst-mac",
+	"eth-type",
+	"vlan",
+	"src-ip",
+	"dst-ip",
+	"proto",
+	"ttl",
+	"icmp-type",
+	"icmp-code",
+	"sport",
+	"dport",
+	"arp-op",
+	"arp-sha",
+	"arp-spa",
+	"arp-tha",
+	"arp-tpa",
+	"nd",
+	"nd-target",
+	"nd-lladdr",
 }
 
 func (f *frameFields) addFlags(flags *pflag.FlagSet) {
@@ -62,12 +80,12 @@ func (f *frameFields) addFlags(flags *pflag.FlagSet) {
 
 func (f *frameFields) changed(name string) bool { return f.flags.Changed(name) }
 
-// given tells that a frame is described.
+// given reports whether a frame is described.
 func (f *frameFields) given() bool {
 	return slices.ContainsFunc(frameFieldNames, f.changed)
 }
 
-// bytes gives the frame that is described. An error names the flag.
+// bytes returns the frame that is described. An error names the flag.
 func (f *frameFields) bytes(direction portsec.Direction) ([]byte, error) {
 	if err := f.check(direction); err != nil {
 		return nil, err
@@ -107,7 +125,10 @@ func (f *frameFields) check(direction portsec.Direction) error {
 	ip := f.srcIP != "" || f.dstIP != "" || f.nd != ""
 	switch {
 	case !f.given():
-		return errors.New("no frame: describe it (--src-mac with --src-ip, --arp-spa, --nd or --eth-type), or give --hex, --pcap or --vectors")
+		return errors.New(
+			"no frame: describe it (--src-mac with --src-ip, --arp-spa, --nd or --eth-type), or give --hex, --pcap " +
+				"or --vectors",
+		)
 	case direction == portsec.FromPort && !f.changed("src-mac"):
 		return errors.New("--src-mac: is required for a frame from the port")
 	case direction == portsec.ToPort && !f.changed("dst-mac"):
@@ -198,7 +219,7 @@ func (f *frameFields) isIPv6() (bool, error) {
 	return families[0], nil
 }
 
-// frameOr gives the text, or a fallback where it is empty.
+// frameOr returns the text, or a fallback where it is empty.
 func frameOr(text *string, fallback string) *string {
 	if *text == "" {
 		return &fallback

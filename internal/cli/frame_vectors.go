@@ -64,9 +64,16 @@ func (o *frameOptions) runVectors(eras []portsec.Era, out, messages io.Writer) e
 	if err := buffered.Flush(); err != nil {
 		return fmt.Errorf("write the verdicts: %w", err)
 	}
-	summary := fmt.Sprintf("%d vectors judged as %v, %d compared, %d different\n", len(vectors), eras, compared, different)
+	summary := fmt.Sprintf(
+		"%d vectors judged as %v, %d compared, %d different\n",
+		len(vectors),
+		eras,
+		compared,
+		different,
+	)
 	if different > 0 && len(eras) > 1 {
-		summary += "A frame counted as dropped only if all these eras drop it; give --era, --ovn-version or --build to ask one.\n"
+		summary += "A frame counted as dropped only if all these eras drop it; give --era, --ovn-version or --build " +
+			"to ask one.\n"
 	}
 	if _, err := io.WriteString(messages, summary); err != nil {
 		return fmt.Errorf("write the summary: %w", err)
@@ -80,7 +87,10 @@ func (o *frameOptions) runVectors(eras []portsec.Era, out, messages io.Writer) e
 // checkVectors refuses a file that compares with nothing: without vectors, or without one that the build was seen with.
 func (o *frameOptions) checkVectors(vectors []vector.Vector) error {
 	if len(vectors) == 0 {
-		return fmt.Errorf("--vectors: %s holds no vector; want a JSON array of them or one JSON object a line", o.vectors)
+		return fmt.Errorf(
+			"--vectors: %s holds no vector; want a JSON array of them or one JSON object a line",
+			o.vectors,
+		)
 	}
 	if o.build == "" {
 		return nil

@@ -52,7 +52,9 @@ Eras that agree are shown together.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.OutOrStdout(), args) },
 	}
 	o.eras.addFlags(cmd.Flags())
-	cmd.Flags().StringVar(&o.identity, "identity", "", "what the port is assigned, as 'MAC IP...': also say what it may send beyond, and what of it would be dropped")
+	cmd.Flags().
+		StringVar(&o.identity, "identity", "", "what the port is assigned, as 'MAC IP...': also say what it may send "+
+			"beyond, and what of it would be dropped")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text or json")
 	return cmd
 }
@@ -140,11 +142,20 @@ func portsecRead(era portsec.Era, column []string, want *portsec.Set) portsecRea
 	c := portsec.Parse(era, column)
 	set := c.Set()
 	r := portsecReading{
-		Eras: []string{era.String()}, Means: set.Describe(), Canonical: append([]string{}, set.Canonical()...), Open: set.Open(), Unenforced: set.Unenforced(),
-		Warnings: []portsecWarning{},
+		Eras: []string{
+			era.String(),
+		},
+		Means:      set.Describe(),
+		Canonical:  append([]string{}, set.Canonical()...),
+		Open:       set.Open(),
+		Unenforced: set.Unenforced(),
+		Warnings:   []portsecWarning{},
 	}
 	for _, e := range c.Elements {
-		r.Elements = append(r.Elements, portsecResult{Element: e.Text, Outcome: e.Outcome.String(), Offset: e.Offset, Reason: e.Reason})
+		r.Elements = append(
+			r.Elements,
+			portsecResult{Element: e.Text, Outcome: e.Outcome.String(), Offset: e.Offset, Reason: e.Reason},
+		)
 	}
 	for _, w := range c.Warnings() {
 		r.Warnings = append(r.Warnings, portsecWarning{Topic: string(w.Topic), Text: w.Text})
@@ -163,7 +174,7 @@ func portsecTexts(pairs []portsec.Pair) []string {
 	return out
 }
 
-// same tells that two eras say the same.
+// same reports whether two eras say the same.
 func (r portsecReading) same(o portsecReading) bool {
 	return slices.Equal(r.Elements, o.Elements) && r.Means == o.Means && slices.Equal(r.Canonical, o.Canonical) &&
 		slices.Equal(r.Warnings, o.Warnings) && slices.Equal(r.Excess, o.Excess) && slices.Equal(r.Loss, o.Loss)

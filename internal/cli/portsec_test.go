@@ -19,6 +19,8 @@ func TestPortsecExplain(t *testing.T) {
 
 E1 (OVN 22.06 to 22.09.2, 22.12.1, 23.03.1 and 23.06.1)
 E2 (OVN 22.09.3, 22.12.2, 23.03.2 and 23.06.2 to 24.03.7, 24.09.3, 25.03.2 and 25.09.2)
+E2a (builds of OVN's branches from 23 January to 5 February 2026)
+E2b (builds of OVN's branches from 5 to 18 February 2026)
   "0a:00:00:00:00:01 10.16.0.5,10.16.0.6": truncated at byte 27: ",10.16.0.6" is no address, so it and everything after it is ignored
   Sends only as 0a:00:00:00:00:01 with 10.16.0.5; ARP checked, IPv6 blocked entirely.
   ! 0a:00:00:00:00:01 has IPv4 addresses only: all its IPv6 is dropped, link-local, duplicate address detection and MLD included
@@ -37,7 +39,17 @@ E3 (OVN 24.03.8, 24.09.4, 25.03.3, 25.09.3 and 26.03 and later)
 }
 
 func TestPortsecExplainJSON(t *testing.T) {
-	code, stdout, stderr := runMain("portsec", "explain", "-o", "json", "--era", "E1", "--identity", testElement, testMAC+" 10.16.0.0/30")
+	code, stdout, stderr := runMain(
+		"portsec",
+		"explain",
+		"-o",
+		"json",
+		"--era",
+		"E1",
+		"--identity",
+		testElement,
+		testMAC+" 10.16.0.0/30",
+	)
 	if code != exitOK || stderr != "" {
 		t.Fatalf("exit %d, stderr %q", code, stderr)
 	}
@@ -50,10 +62,16 @@ func TestPortsecExplainJSON(t *testing.T) {
 	}
 	delete(got[0], "warnings")
 	want := map[string]any{
-		"eras": []any{"E1"}, "elements": []any{map[string]any{"element": testMAC + " 10.16.0.0/30", "outcome": "accepted"}},
-		"means":     "Sends only as 0a:00:00:00:00:01 with 10.16.0.0/30; ARP checked, IPv6 blocked entirely.",
-		"canonical": []any{testMAC + " 10.16.0.0/30"}, "open": false, "unenforced": false,
-		"excess": []any{testMAC + " 10.16.0.0/30"}, "loss": []any{testMAC + " 10.16.0.5"},
+		"eras": []any{
+			"E1",
+		},
+		"elements":   []any{map[string]any{"element": testMAC + " 10.16.0.0/30", "outcome": "accepted"}},
+		"means":      "Sends only as 0a:00:00:00:00:01 with 10.16.0.0/30; ARP checked, IPv6 blocked entirely.",
+		"canonical":  []any{testMAC + " 10.16.0.0/30"},
+		"open":       false,
+		"unenforced": false,
+		"excess":     []any{testMAC + " 10.16.0.0/30"},
+		"loss":       []any{testMAC + " 10.16.0.5"},
 	}
 	if diff := cmp.Diff(want, got[0]); diff != "" {
 		t.Error(diff)

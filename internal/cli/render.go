@@ -24,7 +24,6 @@ func newRenderCommand() *cobra.Command {
 
 func newRenderPoliciesCommand() *cobra.Command {
 	var path, namespace string
-	var templates bool
 	var accounts admission.Accounts
 	cmd := &cobra.Command{
 		Use:   "admission-policies",
@@ -48,7 +47,11 @@ They are made from the cluster's PortSecurityPolicies, which --policies reads fr
 					return usage(fmt.Errorf("--policies: %w", err))
 				}
 			}
-			set, err := admissionpolicy.Make(admissionpolicy.Input{Policies: policies, Accounts: accounts, Namespace: namespace, Templates: templates})
+			// The account of deploy/controller.yaml: nothing tells here under which one the program runs.
+			accounts.Self = []string{"system:serviceaccount:" + namespace + ":ovnguard"}
+			set, err := admissionpolicy.Make(
+				admissionpolicy.Input{Policies: policies, Accounts: accounts, Namespace: namespace},
+			)
 			if err != nil {
 				return usage(fmt.Errorf("--policies: %w", err))
 			}
@@ -56,9 +59,16 @@ They are made from the cluster's PortSecurityPolicies, which --policies reads fr
 		},
 	}
 	cmd.Flags().StringVar(&path, "policies", "", "file with the cluster's PortSecurityPolicies, YAML or JSON")
-	cmd.Flags().BoolVar(&templates, "stamp-templates", true, "make templates of new Deployments and their like strict, too, so that their pods cost nothing")
-	cmd.Flags().StringVar(&namespace, "namespace", namespaceDefault(), "namespace of ovnguard itself, whose pods must start without it")
+	cmd.Flags().
+		StringVar(&namespace, "namespace", namespaceDefault(), "namespace of ovnguard itself, whose pods must start "+
+			"without it")
 	addAccounts(cmd.Flags(), &accounts)
+	addKubeOVNAccounts(
+		cmd.Flags(),
+		&accounts,
+		admission.DefaultAccounts().KubeOVN,
+		"; `ovnguard status` says which they are",
+	)
 	return cmd
 }
 

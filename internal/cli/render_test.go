@@ -33,7 +33,7 @@ metadata: {name: rest}
 spec: {level: strict}
 `
 
-// render gives the objects that were written, as text by kind and name.
+// render returns the objects that were written, as text by kind and name.
 func render(t *testing.T, args ...string) map[string]string {
 	t.Helper()
 	var stdout, stderr strings.Builder
@@ -62,40 +62,60 @@ func render(t *testing.T, args ...string) map[string]string {
 	}
 }
 
-// What is written can be applied as it is: each policy with its binding, made from the policies in the file and for the accounts that
-// are named.
+// What is written can be applied as it is: each policy with its binding, made from the policies in the file and for the
+// accounts that are named.
 func TestRenderAdmissionPolicies(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policies.yaml")
 	if err := os.WriteFile(path, []byte(renderedPolicies), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	written := render(t, "--policies", path, "--kube-ovn-accounts", "system:serviceaccount:network:ovn", "--namespace", "guards")
-	for kind, names := range map[string][]string{"MutatingAdmissionPolicy": admissionpolicy.MutatingNames, "ValidatingAdmissionPolicy": admissionpolicy.ValidatingNames} {
+	written := render(
+		t,
+		"--policies",
+		path,
+		"--kube-ovn-accounts",
+		"system:serviceaccount:network:ovn",
+		"--namespace",
+		"guards",
+	)
+	for kind, names := range map[string][]string{
+		"MutatingAdmissionPolicy":   admissionpolicy.MutatingNames,
+		"ValidatingAdmissionPolicy": admissionpolicy.ValidatingNames,
+	} {
 		for _, name := range names {
-			if written[kind+" "+name] == "" || !strings.Contains(written[kind+"Binding "+name], `"policyName":"`+name+`"`) {
+			if written[kind+" "+name] == "" ||
+				!strings.Contains(written[kind+"Binding "+name], `"policyName":"`+name+`"`) {
 				t.Errorf("%s %s is not there with its binding", kind, name)
 			}
 		}
 	}
-	if want := 2 * len(slices.Concat(admissionpolicy.MutatingNames, admissionpolicy.ValidatingNames)); len(written) != want {
+	if want := 2 * len(
+		slices.Concat(admissionpolicy.MutatingNames, admissionpolicy.ValidatingNames),
+	); len(
+		written,
+	) != want {
 		t.Errorf("%d objects, want %d", len(written), want)
 	}
-	for _, part := range []string{"system:serviceaccount:network:ovn", "'gateways'", "in ['edge']", "request.namespace != 'guards'"} {
+	for _, part := range []string{
+		"system:serviceaccount:network:ovn", "'gateways'", "in ['edge']", "request.namespace == 'guards'",
+		"serviceAccountName.orValue('') in ['ovnguard']",
+	} {
 		if !strings.Contains(written["ValidatingAdmissionPolicy "+admissionpolicy.FloorName], part) {
 			t.Errorf("the floor lacks %s", part)
 		}
 	}
-	if plain := render(t, "--stamp-templates=false"); plain["MutatingAdmissionPolicy "+admissionpolicy.TemplatesName] != "" || strings.Contains(plain["ValidatingAdmissionPolicy "+admissionpolicy.FloorName], "gateways") {
+	if plain := render(t); strings.Contains(plain["ValidatingAdmissionPolicy "+admissionpolicy.FloorName], "gateways") {
 		t.Error("what was not asked for is there")
 	}
 }
 
 func TestRenderUsage(t *testing.T) {
 	for name, c := range map[string]struct{ text, says string }{
-		"another kind":         {"{kind: Pod}", "document 1 is a Pod"},
-		"another kind in it":   {"{kind: List, items: [{kind: Pod}]}", "items[0] is a Pod"},
-		"no YAML":              {"{", "document 1"},
-		"an operator unheard":  {"{kind: PortSecurityPolicy, metadata: {name: p}, spec: {level: open, namespaceSelector: {matchExpressions: [{key: a, operator: Near}]}}}", "PortSecurityPolicy p"},
+		"another kind":       {"{kind: Pod}", "document 1 is a Pod"},
+		"another kind in it": {"{kind: List, items: [{kind: Pod}]}", "items[0] is a Pod"},
+		"no YAML":            {"{", "document 1"},
+		"an operator unheard": {"{kind: PortSecurityPolicy, metadata: {name: p}, spec: {level: open, " +
+			"namespaceSelector: {matchExpressions: [{key: a, operator: Near}]}}}", "PortSecurityPolicy p"},
 		"a file that is not":   {"", "no such file"},
 		"another type of spec": {"{kind: PortSecurityPolicy, spec: 1}", "document 1"},
 	} {
@@ -107,7 +127,12 @@ func TestRenderUsage(t *testing.T) {
 				}
 			}
 			var stdout, stderr strings.Builder
-			if code := Main([]string{"render", "admission-policies", "--policies", path}, &stdout, &stderr); code != exitUsage || !strings.Contains(stderr.String(), c.says) || !strings.Contains(stderr.String(), "--policies") {
+			if code := Main(
+				[]string{"render", "admission-policies", "--policies", path},
+				&stdout,
+				&stderr,
+			); code != exitUsage || !strings.Contains(stderr.String(), c.says) ||
+				!strings.Contains(stderr.String(), "--policies") {
 				t.Errorf("code %d: %s", code, &stderr)
 			}
 		})

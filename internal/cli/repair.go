@@ -27,9 +27,10 @@ func newRepairConfirmCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "confirm",
 		Short: "Let more ports change than repair changes by itself",
-		Long: `Repair stops when more ports would change than faults explain, and its log and the metric
-ovnguard_repair_waits_total{reason="held"} say so. Look at what would change first: ovnguard audit
-names the ports. This command then lets them all change, for a time.`,
+		Long: `Repair holds changes that follow from a changed decision when there are more of them than an
+ordinary edit explains, and its log and the metric ovnguard_repair_waits_total{reason="held"} say
+so. Look at what would change first: ovnguard audit names the ports. This command then lets them
+all change, for a time.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if lasting <= 0 || lasting > 24*time.Hour {

@@ -1,4 +1,5 @@
-// Package cli holds the program's commands, one a file. Answers go to standard output, everything else to standard error.
+// Package cli holds the program's commands, one a file. Answers go to standard output, everything else to standard
+// error.
 package cli
 
 import (
@@ -39,7 +40,7 @@ func (e *exitError) Error() string {
 	return e.err.Error()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *exitError) Unwrap() error { return e.err }
 
 // usage marks an error as the user's: the message names the flag and the fix.
@@ -48,8 +49,9 @@ func usage(err error) error { return &exitError{code: exitUsage, err: err} }
 // unreachable marks an error as that of something the program depends on.
 func unreachable(err error) error { return &exitError{code: exitUnreachable, err: err} }
 
-// Main runs the command line and gives the exit code: 0 fine, 1 findings, 2 wrong usage, 3 something could not be
-// reached, 4 nothing was found but not everything could be judged. The first interrupt ends the command cleanly, the second at once.
+// Main runs the command line and returns the exit code: 0 fine, 1 findings, 2 wrong usage, 3 something could not be
+// reached, 4 nothing was found but not everything could be judged. The first interrupt ends the command cleanly, the
+// second at once.
 func Main(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -83,6 +85,16 @@ func newRootCommand() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newAuditCommand(), newControllerCommand(), newExplainCommand(), newFrameCommand(), newPortsecCommand(), newRenderCommand(), newRepairCommand(), newUndoCommand())
+	root.AddCommand(
+		newAuditCommand(),
+		newControllerCommand(),
+		newExplainCommand(),
+		newFrameCommand(),
+		newPortsecCommand(),
+		newRenderCommand(),
+		newRepairCommand(),
+		newStatusCommand(),
+		newUndoCommand(),
+	)
 	return root
 }

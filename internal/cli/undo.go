@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/journal"
+	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/repair/apply"
 )
@@ -36,9 +39,16 @@ func newUndoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "undo",
 		Short: "Take back what repair did, the newest change first",
-		Long: `Reads the journal of repair from the cluster and takes changes back, the newest first. A change is
-taken back only where the row, or the pod's annotation, still is what the change wrote; what
-somebody changed since is left alone and named. Undoing is written down as well.
+		Long: `Reads the journal of repair from the cluster and takes changes back, the newest first. What repair
+did to a port is taken back as one thing, the pod's annotation and the row together, or not at all:
+only where both still are what repair wrote, the pod and the row are the same ones, and the API
+server takes the annotation. What somebody changed since is left alone and named. Where only one of
+the two was asked for the other goes with it, and the output says so. Undoing is written down as
+well, with your name.
+
+It takes the verb undo on pods.ovnguard.io in the pod's namespace, the right to patch pods/status
+there, and the right to write ConfigMaps in the program's namespace: see ClusterRole
+ovnguard-undoer and Role ovnguard-undoer.
 
 Where a policy still says repair: repair, the port is put right again at once: set the policy's
 spec.repair to log first.
@@ -46,7 +56,9 @@ spec.repair to log first.
 Exit code: 0 all were taken back, 1 some were left alone, 2 wrong usage, 3 the API server or the
 database could not be reached.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.OutOrStdout()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
 	}
 	flags := cmd.Flags()
 	o.addFlags(flags)
@@ -75,19 +87,22 @@ func (o *undoOptions) checkChoice() error {
 		errs = append(errs, fmt.Errorf("--last: %d: want a number that is not negative", o.choice.Last))
 	}
 	if o.northbound == "" {
-		errs = append(errs, errors.New("--nb: is required, for example unix:/var/run/ovn/ovnnb_db.sock or tcp:10.0.0.1:6641"))
+		errs = append(
+			errs,
+			errors.New("--nb: is required, for example unix:/var/run/ovn/ovnnb_db.sock or tcp:10.0.0.1:6641"),
+		)
 	}
 	return errors.Join(append(errs, o.check())...)
 }
 
-func (o *undoOptions) run(ctx context.Context, out io.Writer) error {
+func (o *undoOptions) run(ctx context.Context, out, errs io.Writer) error {
 	if err := o.checkChoice(); err != nil {
 		return usage(err)
 	}
 	if o.since > 0 {
 		o.choice.Since = time.Now().Add(-o.since)
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	reach, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	config, err := o.rest()
 	if err != nil {
@@ -97,14 +112,18 @@ func (o *undoOptions) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	entries, err := journal.Read(ctx, api, o.namespace)
+	entries, err := journal.Read(reach, api, o.namespace)
 	if err != nil && len(entries) == 0 {
 		return unreachable(err)
 	}
-	picked := o.choice.Pick(entries)
-	if len(picked) == 0 {
+	units := o.choice.Units(entries)
+	if len(units) == 0 {
 		_, err := fmt.Fprintln(out, "No change to take back.")
 		return err
+	}
+	user, err := whoAmI(reach, api)
+	if err != nil {
+		return unreachable(err)
 	}
 	mirror, err := ovn.Open(ovn.Config{Endpoints: o.northbound, TLS: o.tls, Log: logr.Discard()})
 	if err != nil {
@@ -120,44 +139,53 @@ func (o *undoOptions) run(ctx context.Context, out io.Writer) error {
 		stop()
 		<-ended
 	}()
-	if err := mirror.WaitSynced(ctx); err != nil {
+	if err := mirror.WaitSynced(reach); err != nil {
 		return unreachable(err)
 	}
-	host, err := os.Hostname()
-	if err != nil {
+	undoer := &apply.Undoer{
+		Mirror:  mirror,
+		Client:  api,
+		Journal: &journal.Journal{Client: api, Namespace: o.namespace, By: user, Now: time.Now},
+		May:     mayUndo(api, user),
+	}
+	if err := warnOfRepair(reach, errs, api, units); err != nil {
 		return err
 	}
-	undoer := &apply.Undoer{
-		Mirror: mirror, Client: api, Journal: &journal.Journal{Client: api, Namespace: o.namespace, By: "undo on " + host, Now: time.Now},
-	}
-	return o.undo(ctx, out, undoer, picked)
+	return o.undo(ctx, out, errs, undoer, units)
 }
 
-func (o *undoOptions) undo(ctx context.Context, out io.Writer, undoer *apply.Undoer, picked []journal.Entry) error {
+func (o *undoOptions) undo(ctx context.Context, out, errs io.Writer, undoer *apply.Undoer, units []journal.Unit) error {
 	left := 0
-	restored := make(map[string]journal.Values) // by port: what this run brought back
-	for _, e := range picked {
-		change, verb := e.Undoing("taken back by hand"), "taken back"
-		// What others wrote between two repairs is what the later one is taken back to, and is where the earlier one goes on from.
-		before, again := restored[e.Port]
-		change.Before = change.Before.Follow(before)
+	var done []*apply.Restore
+	for _, unit := range units {
+		verb := "taken back"
+		var r *apply.Restore
 		var err error
-		switch {
-		case !o.dryRun:
-			err = undoer.Undo(ctx, change)
-		case !again:
-			err = undoer.Check(ctx, change)
-		}
 		if o.dryRun {
 			verb = "would be taken back"
+			r, err = undoer.Check(ctx, unit)
+		} else if r, err = undoer.Undo(ctx, unit); err == nil {
+			done = append(done, r)
+			if err := tell(ctx, errs, undoer, unit); err != nil {
+				return err
+			}
 		}
 		if err != nil {
 			left++
 			verb = "left alone: " + err.Error()
 		} else {
-			restored[e.Port] = before.With(change.After)
+			unit = r.Unit
 		}
-		if _, err := fmt.Fprintf(out, "%s  %s  %s  %s\n", e.ID, e.Time.Format(time.RFC3339), describe(change), verb); err != nil {
+		if err := printUnit(out, unit, verb); err != nil {
+			return err
+		}
+	}
+	for _, port := range undoer.Behind(ctx, done) {
+		if _, err := fmt.Fprintf(
+			errs,
+			"port %s: Kube-OVN has not followed the annotation yet, and the port is still protected\n",
+			port,
+		); err != nil {
 			return err
 		}
 	}
@@ -167,10 +195,37 @@ func (o *undoOptions) undo(ctx context.Context, out io.Writer, undoer *apply.Und
 	return nil
 }
 
-// newClient gives a client for a command that answers once. What the client would log is an error as well.
+// printUnit prints what becomes of a unit, one change a line.
+func printUnit(out io.Writer, unit journal.Unit, verb string) error {
+	for i, change := range unit.Undoing("") {
+		e := unit.Changes[i]
+		with := ""
+		if slices.Contains(unit.Added, e.ID) {
+			with = " (not asked for: a port's annotation and row go together)"
+		}
+		if _, err := fmt.Fprintf(
+			out,
+			"%s  %s  %s  %s%s\n",
+			e.ID,
+			e.Time.Format(time.RFC3339),
+			describe(change),
+			verb,
+			with,
+		); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newClient returns a client for a command that answers once. What the client would log is an error as well.
 func newClient(config *rest.Config) (client.Client, error) {
 	ctrl.SetLogger(logr.Discard())
-	api, err := client.New(config, client.Options{})
+	scheme, err := kube.Scheme()
+	if err != nil {
+		return nil, err
+	}
+	api, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, unreachable(fmt.Errorf("connect to the API server: %w", err))
 	}
@@ -186,8 +241,20 @@ func describe(e journal.Entry) string {
 	if e.After.Addresses != nil {
 		words = append(words, fmt.Sprintf("addresses %q -> %q", *e.Before.Addresses, *e.After.Addresses))
 	}
-	if e.After.Annotations != nil {
-		words = append(words, fmt.Sprintf("annotations of pod %s/%s", e.Namespace, e.Pod))
+	if e.After.ExternalIDs != nil {
+		words = append(words, fmt.Sprintf("external_ids %q -> %q", *e.Before.ExternalIDs, *e.After.ExternalIDs))
+	}
+	for _, key := range slices.Sorted(maps.Keys(e.After.Annotations)) {
+		words = append(words, fmt.Sprintf("annotation %s of pod %s/%s %s -> %s", key, e.Namespace, e.Pod,
+			annotationText(e.Before.Annotations[key]), annotationText(e.After.Annotations[key])))
 	}
 	return strings.Join(words, ", ")
+}
+
+// annotationText returns the value of an annotation as people read it.
+func annotationText(value string) string {
+	if value == "" {
+		return "none"
+	}
+	return strconv.Quote(value)
 }

@@ -34,8 +34,9 @@ type auditor struct {
 	manager ctrl.Manager
 	// databases are the Northbound one and, where it is followed, the Southbound one.
 	databases []database
-	// version is the release of OVN that enforces; empty for what the database says.
-	version string
+	// ovn is what is known of the OVN that enforces beside what the database says; its version is empty for that of the
+	// database.
+	ovn     portsec.OVN
 	monitor *monitor.Monitor
 	// swept counts what events had missed.
 	swept prometheus.Counter
@@ -53,8 +54,8 @@ type auditor struct {
 	settled atomic.Pointer[time.Time]
 }
 
-// judged waits until every port has been judged, and what had to last had the time to. It is false where ctx ends first. Before,
-// what is not found would be taken for what is not there.
+// judged waits until every port has been judged, and what had to last had the time to. It is false where ctx ends
+// first. Before, what is not found would be taken for what is not there.
 func (a *auditor) judged(ctx context.Context) bool {
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
@@ -70,7 +71,8 @@ func (a *auditor) judged(ctx context.Context) bool {
 	}
 }
 
-// run implements manager.RunnableFunc. It ends with the service alone: whatever becomes of the audit, the webhook goes on answering.
+// run implements manager.RunnableFunc. It ends with the service alone: whatever becomes of the audit, the webhook goes
+// on answering.
 func (a *auditor) run(ctx context.Context) error {
 	for _, d := range a.databases {
 		go d.mirror.Run(ctx)
@@ -98,7 +100,7 @@ func (a *auditor) run(ctx context.Context) error {
 
 // persist follows something until ctx ends, and begins anew where that ends before. Readiness says so meanwhile.
 func (a *auditor) persist(ctx context.Context, follow func(context.Context) error) {
-	_ = patiently(ctx, a.log, "the audit", func() error { // ends with the service
+	_ = retry(ctx, a.log, "the audit", func() error { // ends with the service
 		err := follow(ctx)
 		if err != nil && ctx.Err() == nil {
 			a.lost.Store(&err)
@@ -110,7 +112,13 @@ func (a *auditor) persist(ctx context.Context, follow func(context.Context) erro
 // followNorthbound reads the Northbound database once, and then each change, until ctx ends.
 func (a *auditor) followNorthbound(ctx context.Context) error {
 	northbound := a.databases[0].mirror
-	changes := northbound.Subscribe(ovn.TablePort, ovn.TableRouterPort, ovn.TableNBGlobal, ovn.TablePortGroup, ovn.TableAddressSet)
+	changes := northbound.Subscribe(
+		ovn.TablePort,
+		ovn.TableRouterPort,
+		ovn.TableNBGlobal,
+		ovn.TablePortGroup,
+		ovn.TableAddressSet,
+	)
 	a.monitor.Change(func(inv *inventory.Inventory) []string {
 		inv.KnowGroups()
 		return nil
@@ -127,9 +135,14 @@ func (a *auditor) followNorthbound(ctx context.Context) error {
 	return a.track(ctx, changes, state, a.take)
 }
 
-// track enters each change of one database until ctx ends. From time to time, and when the database was read as a whole because the
-// changes could not be had one by one, everything is judged anew.
-func (a *auditor) track(ctx context.Context, changes *ovn.Subscription, state *ovn.Snapshot, take func([]ovn.Event, *ovn.Snapshot)) error {
+// track enters each change of one database until ctx ends. From time to time, and when the database was read as a whole
+// because the changes could not be had one by one, everything is judged anew.
+func (a *auditor) track(
+	ctx context.Context,
+	changes *ovn.Subscription,
+	state *ovn.Snapshot,
+	take func([]ovn.Event, *ovn.Snapshot),
+) error {
 	for next := time.Now().Add(sweepEvery); ; {
 		events, now, err := within(ctx, changes, next)
 		switch {
@@ -146,24 +159,26 @@ func (a *auditor) track(ctx context.Context, changes *ovn.Subscription, state *o
 	}
 }
 
-// within gives the next changes, if there are any before a time; the error is context.DeadlineExceeded where there are none.
+// within returns the next changes, if there are any before a time; the error is context.DeadlineExceeded where there
+// are none.
 func within(ctx context.Context, changes *ovn.Subscription, until time.Time) ([]ovn.Event, *ovn.Snapshot, error) {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	return changes.Next(ctx)
 }
 
-// resynchronised tells that the database was read as a whole, because the changes could not be had one by one.
+// resynchronised reports whether the database was read as a whole, because the changes could not be had one by one.
 func resynchronised(events []ovn.Event) bool {
 	return slices.ContainsFunc(events, func(e ovn.Event) bool { return e.Kind == ovn.Resynchronised })
 }
 
 // take enters changes of rows. The first batch is everything that the database holds, after which judging starts.
 func (a *auditor) take(events []ovn.Event, state *ovn.Snapshot) {
-	version := cmp.Or(a.version, state.Version())
-	a.monitor.SetEras(portsec.PlausibleEras(version))
+	build := a.ovn
+	build.Version = cmp.Or(build.Version, state.Version())
+	a.monitor.SetEras(build.Eras())
 	a.monitor.Change(func(inv *inventory.Inventory) []string {
-		touched := inv.SetVersion(version)
+		touched := inv.SetOVN(build)
 		return append(touched, rows.ApplyAll(inv, events)...)
 	})
 	if !a.started.Load() {
@@ -175,8 +190,8 @@ func (a *auditor) take(events []ovn.Event, state *ovn.Snapshot) {
 	}
 }
 
-// followSouthbound enters what is bound where, and what ovn-northd made of each port. Judging does not wait for it: what it adds is
-// judged when it comes.
+// followSouthbound enters what is bound where, and what ovn-northd made of each port. Judging does not wait for it:
+// what it adds is judged when it comes.
 func (a *auditor) followSouthbound(ctx context.Context, southbound *ovn.Mirror) {
 	changes := southbound.Subscribe(ovn.TableChassis, ovn.TablePortBinding)
 	defer changes.Close()
@@ -199,17 +214,26 @@ func (a *auditor) enter(events []ovn.Event) {
 // sweepEvery is how often everything is judged anew, as a safety net.
 const sweepEvery = 5 * time.Minute
 
-// sweep compares what is held of a database with the state that its events have led to, has everything judged anew, and counts what
-// that finds: nothing, unless an event was missed. Only the comparison holds up the changes of this database.
+// sweep compares what is held of a database with the state that its events have led to, has everything judged anew, and
+// counts what that finds: nothing, unless an event was missed. Only the comparison holds up the changes of this
+// database.
 func (a *auditor) sweep(state *ovn.Snapshot) {
 	found := func(begin time.Time, what string, missed int) {
 		a.swept.Add(float64(missed))
 		if missed > 0 {
-			a.log.Info("looking at everything anew found what no event had told", "what", what, "missed", missed, "took", time.Since(begin).String())
+			a.log.Info(
+				"looking at everything anew found what no event had told",
+				"what",
+				what,
+				"missed",
+				missed,
+				"took",
+				time.Since(begin).String(),
+			)
 		}
 	}
 	begin := time.Now()
-	missed := rows.Missed(a.monitor.Read, state)
+	missed := rows.Missed(a.monitor.State(), state)
 	a.enter(missed)
 	found(begin, "rows", len(missed))
 	if !a.sweeping.TryLock() {
@@ -222,7 +246,7 @@ func (a *auditor) sweep(state *ovn.Snapshot) {
 	}()
 }
 
-// once gives a task that begins when every port has been judged.
+// once returns a task that begins when every port has been judged.
 func (a *auditor) once(task func(context.Context)) func(context.Context) {
 	return func(ctx context.Context) {
 		if a.judged(ctx) {

@@ -19,7 +19,10 @@ import (
 
 // Who asks why the service is not ready is told what it waits for.
 func TestReadySaysWhatIsMissing(t *testing.T) {
-	databases, err := openDatabases(Options{Northbound: "unix:/nonexistent/nb.sock", Southbound: "unix:/nonexistent/sb.sock"}, logr.Discard())
+	databases, err := openDatabases(
+		Options{Northbound: "unix:/nonexistent/nb.sock", Southbound: "unix:/nonexistent/sb.sock"},
+		logr.Discard(),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +68,12 @@ func TestThreatT22PlaintextDatabase(t *testing.T) {
 		want                   map[string]float64
 		logged                 int
 	}{
-		"one of several": {"tcp:127.0.0.1:6641,tcp:10.0.0.1:6641", "unix:/x", map[string]float64{"northbound": 1, "southbound": 0}, 1},
-		"southbound":     {"unix:/x", "tcp:ovn.example.org:6642", map[string]float64{"northbound": 0, "southbound": 1}, 1},
+		"one of several": {
+			"tcp:127.0.0.1:6641,tcp:10.0.0.1:6641", "unix:/x", map[string]float64{"northbound": 1, "southbound": 0}, 1,
+		},
+		"southbound": {
+			"unix:/x", "tcp:ovn.example.org:6642", map[string]float64{"northbound": 0, "southbound": 1}, 1,
+		},
 		"on the machine": {"tcp:[::1]:6641", "", map[string]float64{"northbound": 0}, 0},
 	} {
 		logged := 0
@@ -111,14 +118,17 @@ func TestThreatT22PlaintextDatabase(t *testing.T) {
 	}
 }
 
-// Certificates for the database that cannot be used do not keep the webhook from starting: readiness says what is wrong, and each
-// connection reads them again.
+// Certificates for the database that cannot be used do not keep the webhook from starting: readiness says what is
+// wrong, and each connection reads them again.
 func TestUnusableCertificatesAreWaitedFor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "half-written")
 	if err := os.WriteFile(file, []byte("-----BEGIN CERT"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	databases, err := openDatabases(Options{Northbound: "ssl:127.0.0.1:1", TLS: ovn.TLSFiles{CA: file, Certificate: file, Key: file}}, logr.Discard())
+	databases, err := openDatabases(
+		Options{Northbound: "ssl:127.0.0.1:1", TLS: ovn.TLSFiles{CA: file, Certificate: file, Key: file}},
+		logr.Discard(),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

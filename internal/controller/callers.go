@@ -10,7 +10,7 @@ import (
 	serving "github.com/ovnguard/ovnguard/internal/webhook"
 )
 
-// newCallers gives what knows the API server by its client certificate; nil where that is not asked for.
+// newCallers returns what knows the API server by its client certificate; nil where that is not asked for.
 func newCallers(o Options, log logr.Logger) (*serving.Callers, error) {
 	if o.ClientCA == "" {
 		return nil, nil //nolint:nilnil // nobody is asked
@@ -20,7 +20,8 @@ func newCallers(o Options, log logr.Logger) (*serving.Callers, error) {
 		return nil, fmt.Errorf("--client-ca: %w", err)
 	}
 	enforced := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "ovnguard_client_certificates_enforced", Help: "1 where reviews are answered only to callers with a client certificate, else 0.",
+		Name: "ovnguard_client_certificates_enforced",
+		Help: "1 where reviews are answered only to callers with a client certificate, else 0.",
 	}, func() float64 {
 		if callers.Enforced() {
 			return 1
@@ -28,14 +29,22 @@ func newCallers(o Options, log logr.Logger) (*serving.Callers, error) {
 		return 0
 	})
 	missing := prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "ovnguard_client_certificates_missing_total", Help: "Reviews that came without a client certificate that counts and were answered, since nothing is enforced yet.",
+		Name: "ovnguard_client_certificates_missing_total",
+		Help: "Reviews that came without a client certificate that counts and were answered, since nothing is " +
+			"enforced yet.",
 	}, func() float64 { return float64(callers.Missing()) })
 	for _, c := range []prometheus.Collector{enforced, missing} {
 		if err := metrics.Registry.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	log.Info("client certificates are asked for, and not enforced before a self-test saw the API server present one, and none was missing for a while",
-		"file", o.ClientCA, "while", o.ClientQuiet.String())
+	log.Info(
+		"client certificates are asked for, and not enforced before a self-test saw the API server present one, and "+
+			"none was missing for a while",
+		"file",
+		o.ClientCA,
+		"while",
+		o.ClientQuiet.String(),
+	)
 	return callers, nil
 }

@@ -50,7 +50,7 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return nil, errNoCertificate
 }
 
-// trusted tells whether there is a certificate to serve with that one of these authorities has signed, in PEM form.
+// trusted reports whether there is a certificate to serve with that one of these authorities has signed, in PEM form.
 func (c *certificate) trusted(authorities []byte) bool {
 	cert, roots := c.current.Load(), x509.NewCertPool()
 	roots.AppendCertsFromPEM(authorities)
@@ -78,7 +78,7 @@ func (c *certificate) take(secret *corev1.Secret) error {
 	return nil
 }
 
-// newRotator gives what makes and renews the certificate for the name by which the API server reaches the webhook.
+// newRotator returns what makes and renews the certificate for the name by which the API server reaches the webhook.
 func newRotator(o Options, c *certificate) *rotator.CertRotator {
 	return &rotator.CertRotator{
 		SecretKey:              types.NamespacedName{Namespace: o.Namespace, Name: secretName},
@@ -95,15 +95,19 @@ func newRotator(o Options, c *certificate) *rotator.CertRotator {
 	}
 }
 
-// ensureSecret makes the Secret, with a first certificate in it, and its namespace, where they are missing. Another replica
-// may do the same at the same time: the first one's counts. Authorities that are still trusted are noted in it.
+// ensureSecret makes the Secret, with a first certificate in it, and its namespace, where they are missing. Another
+// replica may do the same at the same time: the first one's counts. Authorities that are still trusted are noted in it.
 func ensureSecret(ctx context.Context, c client.Client, r *rotator.CertRotator, trusted []byte) error {
 	err := ensure(ctx, c, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.SecretKey.Namespace}}, nil)
 	if err != nil {
 		return err
 	}
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: r.SecretKey.Namespace, Name: r.SecretKey.Name}, Type: corev1.SecretTypeOpaque,
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: r.SecretKey.Namespace,
+			Name:      r.SecretKey.Name,
+		},
+		Type: corev1.SecretTypeOpaque,
 	}
 	return ensure(ctx, c, secret, func() error {
 		// Certificates begin an hour ago, for clocks that are behind.
@@ -116,7 +120,12 @@ func ensureSecret(ctx context.Context, c client.Client, r *rotator.CertRotator, 
 		if err != nil {
 			return err
 		}
-		secret.Data = map[string][]byte{caFile: ca.CertPEM, caKeyFile: ca.KeyPEM, corev1.TLSCertKey: cert, corev1.TLSPrivateKeyKey: key}
+		secret.Data = map[string][]byte{
+			caFile:                  ca.CertPEM,
+			caKeyFile:               ca.KeyPEM,
+			corev1.TLSCertKey:       cert,
+			corev1.TLSPrivateKeyKey: key,
+		}
 		secret.Data[trustedFile] = slices.Concat(ca.CertPEM, firstOf(trusted))
 		return nil
 	})

@@ -15,14 +15,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// made gives the Secret that ensureSecret makes in an empty cluster.
+// made returns the Secret that ensureSecret makes in an empty cluster.
 func made(t *testing.T, c client.Client) *corev1.Secret {
 	t.Helper()
 	if err := ensureSecret(t.Context(), c, newRotator(valid(), &certificate{}), nil); err != nil {
 		t.Fatal(err)
 	}
 	var secret corev1.Secret
-	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "ovnguard-system", Name: secretName}, &secret); err != nil {
+	if err := c.Get(
+		t.Context(),
+		client.ObjectKey{Namespace: "ovnguard-system", Name: secretName},
+		&secret,
+	); err != nil {
 		t.Fatal(err)
 	}
 	return &secret
@@ -45,8 +49,12 @@ func TestEnsureSecret(t *testing.T) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(first.Data[caFile])
-	for name, at := range map[string]time.Time{"now": time.Now(), "by a clock that is behind": time.Now().Add(-50 * time.Minute)} {
-		if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: valid().serverName(), CurrentTime: at}); err != nil {
+	for name, at := range map[string]time.Time{
+		"now": time.Now(), "by a clock that is behind": time.Now().Add(-50 * time.Minute),
+	} {
+		if _, err := leaf.Verify(
+			x509.VerifyOptions{Roots: roots, DNSName: valid().serverName(), CurrentTime: at},
+		); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -16,38 +16,56 @@ type database struct {
 	// name is "northbound" or "southbound".
 	name   string
 	mirror *ovn.Mirror
-	// plaintext tells that an endpoint of it is used without TLS across a network.
+	// plaintext means that an endpoint of it is used without TLS across a network.
 	plaintext bool
 }
 
-// openDatabases gives the Northbound database, and the Southbound one where it has endpoints. It does not connect yet.
-// Certificates that cannot be used, half written for example, are an error of the connection: the webhook needs none of them.
+// openDatabases returns the Northbound database, and the Southbound one where it has endpoints. It does not connect
+// yet. Certificates that cannot be used, half written for example, are an error of the connection: the webhook needs
+// none of them.
 func openDatabases(o Options, log logr.Logger) ([]database, error) {
 	var databases []database
 	for _, d := range []struct {
 		name, flag, endpoints string
 		database              ovn.Database
 		tables                []ovn.Table
-	}{{"northbound", "nb", o.Northbound, ovn.Northbound, rows.Northbound()}, {"southbound", "sb", o.Southbound, ovn.Southbound, rows.Southbound()}} {
+	}{{"northbound", "nb", o.Northbound, ovn.Northbound, rows.Northbound()}, {
+		"southbound", "sb", o.Southbound,
+		ovn.Southbound, rows.Southbound(),
+	}} {
 		if d.endpoints == "" {
 			continue
 		}
 		log := log.WithName(d.name)
-		mirror, err := ovn.Open(ovn.Config{Endpoints: d.endpoints, Database: d.database, Tables: d.tables, Only: rows.Only(), TLS: o.TLS, Patient: true, Log: log})
+		mirror, err := ovn.Open(
+			ovn.Config{
+				Endpoints: d.endpoints,
+				Database:  d.database,
+				Tables:    d.tables,
+				Only:      rows.Only(),
+				TLS:       o.TLS,
+				Patient:   true,
+				Log:       log,
+			},
+		)
 		if err != nil {
 			return nil, fmt.Errorf("--%s: %w", d.flag, err)
 		}
 		plain := ovn.PlaintextEndpoints(d.endpoints)
 		if len(plain) > 0 {
-			log.Info("the database is reached without TLS: whoever is on the path, or reaches it, can switch off port security; use ssl:",
-				"endpoints", strings.Join(plain, ","))
+			log.Info(
+				"the database is reached without TLS: whoever is on the path, or reaches it, can switch off port "+
+					"security; use ssl:",
+				"endpoints",
+				strings.Join(plain, ","),
+			)
 		}
 		databases = append(databases, database{d.name, mirror, len(plain) > 0})
 	}
 	return databases, nil
 }
 
-// synced gives nil while the database is followed at this moment, as it must be for whoever writes to it.
+// synced returns nil while the database is followed at this moment, as it must be for whoever writes to it.
 func (d database) synced() error {
 	if s := d.mirror.State(); !s.Synced() {
 		return fmt.Errorf("the %s database is not followed: %s", d.name, s.Phase)
@@ -55,7 +73,7 @@ func (d database) synced() error {
 	return nil
 }
 
-// current gives nil while the database is followed, or was until a moment ago.
+// current returns nil while the database is followed, or was until a moment ago.
 func (d database) current(now time.Time) error {
 	s := d.mirror.State()
 	switch {
@@ -68,7 +86,12 @@ func (d database) current(now time.Time) error {
 	case now.Sub(s.Since) <= staleAfter:
 		return nil
 	case s.Err != nil:
-		return fmt.Errorf("the %s database is not followed since %s: %w", d.name, s.Since.UTC().Format(time.RFC3339), s.Err)
+		return fmt.Errorf(
+			"the %s database is not followed since %s: %w",
+			d.name,
+			s.Since.UTC().Format(time.RFC3339),
+			s.Err,
+		)
 	}
 	return fmt.Errorf("the %s database is not followed since %s", d.name, s.Since.UTC().Format(time.RFC3339))
 }

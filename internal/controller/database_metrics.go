@@ -12,10 +12,19 @@ type databaseMetrics []database
 var (
 	syncedMetric = prometheus.NewDesc("ovnguard_ovn_synced",
 		"1 while OVN's database is followed, else 0.", []string{"database"}, nil)
-	staleMetric = prometheus.NewDesc("ovnguard_ovn_stale_seconds",
-		"For how long OVN's database has not been followed; 0 while it is. Absent until it was read once.", []string{"database"}, nil)
-	plaintextMetric = prometheus.NewDesc("ovnguard_ovn_plaintext",
-		"1 where OVN's database is reached across a network without TLS, so that anybody on the path can change it, else 0.", []string{"database"}, nil)
+	staleMetric = prometheus.NewDesc(
+		"ovnguard_ovn_stale_seconds",
+		"For how long OVN's database has not been followed; 0 while it is. Absent until it was read once.",
+		[]string{"database"},
+		nil,
+	)
+	plaintextMetric = prometheus.NewDesc(
+		"ovnguard_ovn_plaintext",
+		"1 where OVN's database is reached across a network without TLS, so that anybody on the path can change it, "+
+			"else 0.",
+		[]string{"database"},
+		nil,
+	)
 )
 
 // Describe implements prometheus.Collector.

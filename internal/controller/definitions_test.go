@@ -20,12 +20,16 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kube"
 )
 
-// Without the resource definitions there is no policy to read: that is no error, and what a policy had loosened is no longer left to the
-// webhooks. Anything else that goes wrong with reading them is an error, and leaves what is there.
+// Without the resource definitions there is no policy to read: that is no error, and what a policy had loosened is no
+// longer left to the webhooks. Anything else that goes wrong with reading them is an error, and leaves what is there.
 func TestThreat32PoliciesWithoutTheirDefinition(t *testing.T) {
-	open := &v1alpha1.PortSecurityPolicy{ObjectMeta: metav1.ObjectMeta{Name: "open"}, Spec: v1alpha1.PortSecurityPolicySpec{
-		Level: v1alpha1.LevelOpen, NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "loosened"}},
-	}}
+	open := &v1alpha1.PortSecurityPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "open"},
+		Spec: v1alpha1.PortSecurityPolicySpec{
+			Level:             v1alpha1.LevelOpen,
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "loosened"}},
+		},
+	}
 	gone := schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "portsecuritypolicies"}
 	for name, c := range map[string]struct {
 		err    error
@@ -48,10 +52,22 @@ func TestThreat32PoliciesWithoutTheirDefinition(t *testing.T) {
 				},
 			})
 			wrong := c.err != nil && !c.strict
-			if _, err := (&installer{client: fine, options: valid(func(*Options) {}), followed: true}).Reconcile(t.Context(), reconcile.Request{}); err != nil {
+			if _, err := (&installer{
+				client: fine, accounts: asGiven, options: valid(func(*Options) {}),
+				followed: true,
+			}).Reconcile(
+				t.Context(),
+				reconcile.Request{},
+			); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := (&installer{client: broken, options: valid(func(*Options) {}), followed: true}).Reconcile(t.Context(), reconcile.Request{}); (err != nil) != wrong {
+			if _, err := (&installer{
+				client: broken, accounts: asGiven, options: valid(func(*Options) {}),
+				followed: true,
+			}).Reconcile(
+				t.Context(),
+				reconcile.Request{},
+			); (err != nil) != wrong {
 				t.Fatalf("error %v", err)
 			}
 			var floor admissionregistrationv1.ValidatingAdmissionPolicy

@@ -38,7 +38,7 @@ func (m exceptionMetrics) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (m exceptionMetrics) Collect(out chan<- prometheus.Metric) {
 	var t status.Tally
-	m.monitor.Read(func(inv *inventory.Inventory) { t = status.TallyOf(inv, m.book.Used, time.Now()) })
+	m.monitor.Read(func(inv *inventory.State) { t = status.TallyOf(inv, m.book.Used, time.Now()) })
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}

@@ -9,15 +9,16 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kube"
 )
 
-// apart is a manager whose facts have a cache of their own. A controller begins when all of its manager's cache has been read; with one
-// cache for everything, a kind that may not be read would keep the certificate and the registration from being looked after.
+// apart is a manager whose facts have a cache of their own. A controller begins when all of its manager's cache has
+// been read; with one cache for everything, a kind that may not be read would keep the certificate and the registration
+// from being looked after.
 type apart struct {
 	ctrl.Manager
 
 	facts cache.Cache
 }
 
-// GetCache gives the cache of facts.
+// GetCache returns the cache of facts.
 func (a apart) GetCache() cache.Cache { return a.facts }
 
 // addFacts adds a cache of facts to the manager.

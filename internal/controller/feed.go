@@ -19,7 +19,7 @@ import (
 // retryMissing is how long to wait before asking again for a kind that the cluster did not serve.
 const retryMissing = 15 * time.Second
 
-// kindOf gives the kind of a source, as the inventory has it.
+// kindOf returns the kind of a source, as the inventory has it.
 func kindOf(s kube.Source) inventory.Kind { return inventory.Kind(s.Kind.GroupKind().String()) }
 
 // expect tells the monitor what will be read: until it has been, what is not there is not taken for what is not.
@@ -50,9 +50,9 @@ type feed struct {
 	list func(s kube.Source, resource string) (toolscache.ListerWatcher, error)
 }
 
-// follow feeds the monitor. It returns when everything that is there has been read once; reading is told what is waited for, since a kind that
-// must not be read is waited for, without an error, until it may be. Pods, the last of the sources, are read when what they refer to has been,
-// or that takes too long. The error is that the service ends.
+// follow feeds the monitor. It returns when everything that is there has been read once; reading is told what is waited
+// for, since a kind that must not be read is waited for, without an error, until it may be. Pods, the last of the
+// sources, are read when what they refer to has been, or that takes too long. The error is that the service ends.
 func (f feed) follow(ctx context.Context, reading func(what string)) error {
 	sources := kube.Sources()
 	last := len(sources) - 1
@@ -65,8 +65,8 @@ func (f feed) follow(ctx context.Context, reading func(what string)) error {
 	for i := range last {
 		begin(i)
 	}
-	// wait waits for a source, as long as the patience lasts; nil is for ever.
-	wait := func(i int, patience <-chan time.Time) error {
+	// wait waits for a source, as long as the expired lasts; nil is for ever.
+	wait := func(i int, expired <-chan time.Time) error {
 		if ended[i] == nil {
 			return nil
 		}
@@ -75,15 +75,15 @@ func (f feed) follow(ctx context.Context, reading func(what string)) error {
 		case err := <-ended[i]:
 			ended[i] = nil
 			return err
-		case <-patience:
+		case <-expired:
 			return nil
 		}
 	}
-	patience := make(chan time.Time)
-	timer := time.AfterFunc(podsAfter, func() { close(patience) })
+	expired := make(chan time.Time)
+	timer := time.AfterFunc(podsAfter, func() { close(expired) })
 	defer timer.Stop()
 	for i := range last {
-		if err := wait(i, patience); err != nil {
+		if err := wait(i, expired); err != nil {
 			return err
 		}
 	}
@@ -99,12 +99,12 @@ func (f feed) follow(ctx context.Context, reading func(what string)) error {
 // podsAfter is how long pods wait for what they refer to.
 const podsAfter = 3 * time.Second
 
-// source feeds the monitor from one kind, and returns when what is there has been read once, or there is none. The error is that
-// the service ends.
+// source feeds the monitor from one kind, and returns when what is there has been read once, or there is none. The
+// error is that the service ends.
 func (f feed) source(ctx context.Context, s kube.Source, what string) error {
 	begin := func() error { return f.begin(ctx, s) }
 	if !s.Optional {
-		return patiently(ctx, f.log, what, begin)
+		return retry(ctx, f.log, what, begin)
 	}
 	err := begin()
 	if err == nil {
@@ -119,7 +119,17 @@ func (f feed) source(ctx context.Context, s kube.Source, what string) error {
 		reason = "the cluster does not serve a kind; it is asked for again"
 		heard(f.monitor, s)
 	}
-	f.log.Info(reason, "kind", s.Kind.GroupKind().String(), "reason", err.Error(), "notKnown", s.Lacks, "every", retryMissing.String())
+	f.log.Info(
+		reason,
+		"kind",
+		s.Kind.GroupKind().String(),
+		"reason",
+		err.Error(),
+		"notKnown",
+		s.Lacks,
+		"every",
+		retryMissing.String(),
+	)
 	go f.later(ctx, s)
 	return nil
 }
@@ -196,7 +206,7 @@ func (f feed) inform(ctx context.Context, s kube.Source, _ string) error {
 	return nil
 }
 
-// sameSpec tells that two states of objects of one name are of one object and say the same in their specs.
+// sameSpec reports whether two states of objects of one name are of one object and say the same in their specs.
 func sameSpec(was, is any) bool {
 	before, ok := was.(client.Object)
 	after, also := is.(client.Object)

@@ -21,15 +21,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
-// keeper follows the certificate Secret and the webhook configuration: it serves with what the Secret holds, and puts the
-// configuration back when somebody changes or deletes it.
+// keeper follows the certificate Secret and the webhook configuration: it serves with what the Secret holds, and puts
+// the configuration back when somebody changes or deletes it.
 type keeper struct {
 	rotator     *rotator.CertRotator
 	client      client.Client
 	certificate *certificate
 	registrar   registrar
-	// serving tells whether the webhook answers where the API server asks. It is registered only then: with failurePolicy
-	// Fail, a webhook that is registered too early would keep every pod from starting.
+	// serving says whether the webhook answers where the API server asks. It is registered only then: with
+	// failurePolicy Fail, a webhook that is registered too early would keep every pod from starting.
 	serving func(context.Context) error
 	// wake has the registration looked at, whatever the watches of it have told; nil for never.
 	wake <-chan event.GenericEvent
@@ -87,7 +87,11 @@ func (k *keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 			return reconcile.Result{RequeueAfter: conflictAgain}, nil
 		}
 		if err != nil {
-			return reconcile.Result{}, fmt.Errorf("note the trusted authorities in secret %s: %w", k.rotator.SecretKey, err)
+			return reconcile.Result{}, fmt.Errorf(
+				"note the trusted authorities in secret %s: %w",
+				k.rotator.SecretKey,
+				err,
+			)
 		}
 	}
 	if !bytes.Equal(k.trusted, trusted) {
@@ -99,7 +103,13 @@ func (k *keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 		}
 	}
 	if err := k.serving(ctx); err != nil {
-		log.Info("the webhook is not registered before the API server can reach it", "reason", err.Error(), "again", reachAgain.String())
+		log.Info(
+			"the webhook is not registered before the API server can reach it",
+			"reason",
+			err.Error(),
+			"again",
+			reachAgain.String(),
+		)
 		return reconcile.Result{RequeueAfter: reachAgain}, nil
 	}
 	written, again, err := k.registrar.register(ctx, trusted)
@@ -112,8 +122,8 @@ func (k *keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 			k.wrote()
 		}
 	}
-	// A new certificate is served only when every API server has heard of its authority, whoever has registered it: that they hear by
-	// their watches, and until then the one before is trusted.
+	// A new certificate is served only when every API server has heard of its authority, whoever has registered it:
+	// that they hear by their watches, and until then the one before is trusted.
 	if k.known.IsZero() {
 		k.known = time.Now()
 	}

@@ -82,7 +82,11 @@ func TestKeeper(t *testing.T) {
 	turn("")
 	want := string(secret().Data[caFile]) + string(first.Data[caFile])
 	if got := string(registered(true).Webhooks[0].ClientConfig.CABundle); got != want {
-		t.Errorf("after the Secret was made again, the API server trusts\n%s\nwant the new authority and the one before\n%s", got, want)
+		t.Errorf(
+			"after the Secret was made again, the API server trusts\n%s\nwant the new authority and the one before\n%s",
+			got,
+			want,
+		)
 	}
 
 	half := secret()
@@ -103,7 +107,11 @@ func (unreadable) Get(context.Context, client.ObjectKey, client.Object, ...clien
 func TestKeeperCannotRead(t *testing.T) {
 	var writes int
 	k := &keeper{rotator: newRotator(valid(), &certificate{}), client: unreadable{api(t, &writes, nil)}}
-	if _, err := k.Reconcile(t.Context(), reconcile.Request{}); err == nil || !strings.Contains(err.Error(), secretName) || writes > 0 {
+	if _, err := k.Reconcile(
+		t.Context(),
+		reconcile.Request{},
+	); err == nil || !strings.Contains(err.Error(), secretName) ||
+		writes > 0 {
 		t.Errorf("got %v and %d writes, want an error that names the Secret", err, writes)
 	}
 }

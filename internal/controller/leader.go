@@ -33,10 +33,11 @@ const (
 	retryPeriod   = time.Second
 )
 
-// leader does what one replica alone does at a time: to write reports, statuses and Events, and to repair. Webhook and audit run
-// on every replica, and go on when the lead is lost.
+// leader does what one replica alone does at a time: to write reports, statuses and Events, and to repair. Webhook and
+// audit run on every replica, and go on when the lead is lost.
 //
-// Two replicas may believe for a moment that they lead, when the clock of one stood still. What they do must be harmless then.
+// Two replicas may believe for a moment that they lead, when the clock of one stood still. What they do must be
+// harmless then.
 type leader struct {
 	lock resourcelock.Interface
 	log  logr.Logger
@@ -46,7 +47,7 @@ type leader struct {
 	leading atomic.Bool
 }
 
-// newLeader gives a candidate for the Lease in the namespace.
+// newLeader returns a candidate for the Lease in the namespace.
 func newLeader(config *rest.Config, namespace string, log logr.Logger) (*leader, error) {
 	clients, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -87,8 +88,8 @@ func addLeader(mgr ctrl.Manager, o Options, log logr.Logger) (*leader, error) {
 // do has task run whenever this replica leads. It must be called before Start.
 func (l *leader) do(task func(context.Context)) { l.tasks = append(l.tasks, task) }
 
-// Start implements manager.Runnable: it stands for election, again after each time that the lead is lost, until ctx ends. The
-// lead is given up then, when everything has ended that needed it, so that another replica need not wait.
+// Start implements manager.Runnable: it stands for election, again after each time that the lead is lost, until ctx
+// ends. The lead is given up then, when everything has ended that needed it, so that another replica need not wait.
 func (l *leader) Start(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := l.stand(ctx); err != nil {
@@ -170,7 +171,12 @@ func (l *leader) release() {
 		return
 	}
 	now := metav1.Now()
-	free := resourcelock.LeaderElectionRecord{LeaseDurationSeconds: 1, AcquireTime: now, RenewTime: now, LeaderTransitions: held.LeaderTransitions}
+	free := resourcelock.LeaderElectionRecord{
+		LeaseDurationSeconds: 1,
+		AcquireTime:          now,
+		RenewTime:            now,
+		LeaderTransitions:    held.LeaderTransitions,
+	}
 	if err := l.lock.Update(ctx, free); err != nil {
 		l.log.Info("the lead could not be given up; another replica waits until it ends", "reason", err.Error())
 	}
@@ -221,6 +227,12 @@ func (t *toldOnce) tell(err error) {
 		t.told = ""
 	case t.told != err.Error() && !errors.Is(err, context.Canceled):
 		t.told = err.Error()
-		t.log.Info("this replica cannot stand for election; only a leader repairs and reports", "lease", t.Describe(), "reason", t.told)
+		t.log.Info(
+			"this replica cannot stand for election; only a leader repairs and reports",
+			"lease",
+			t.Describe(),
+			"reason",
+			t.told,
+		)
 	}
 }

@@ -66,7 +66,11 @@ func (s *seat) Update(_ context.Context, r resourcelock.LeaderElectionRecord) er
 	case s.cut != nil:
 		return s.cut
 	case s.seen != s.version:
-		return apierrors.NewConflict(schema.GroupResource{Resource: "leases"}, leaseName, errors.New("changed meanwhile"))
+		return apierrors.NewConflict(
+			schema.GroupResource{Resource: "leases"},
+			leaseName,
+			errors.New("changed meanwhile"),
+		)
 	}
 	s.version++
 	s.record, s.seen = &r, s.version
@@ -84,7 +88,7 @@ type book struct {
 	wrong   []string
 }
 
-// task gives a task that takes a while to end.
+// task returns a task that takes a while to end.
 func (b *book) task(name string, ending time.Duration) func(context.Context) {
 	return func(ctx context.Context) {
 		b.mu.Lock()

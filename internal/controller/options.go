@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -24,14 +25,23 @@ import (
 type Options struct {
 	// REST reaches the API server.
 	REST *rest.Config
-	// Northbound lists the endpoints of the Northbound database, comma separated.
+	// Northbound lists the endpoints of the Northbound database, comma separated; empty for where Kube-OVN's controller
+	// finds it.
 	Northbound string
 	// Southbound lists those of the Southbound database; empty where it is not followed.
 	Southbound string
 	// TLS holds the files for ssl: endpoints of both.
 	TLS ovn.TLSFiles
-	// OVNVersion is the release of OVN that enforces on every node, such as "23.03.1"; empty for what the databases say.
+	// OVNVersion is the release of OVN that enforces on every node, such as "23.03.1"; empty for what the databases
+	// say.
 	OVNVersion string
+	// KubeOVNRelease is the tag of the image of Kube-OVN that runs, such as "v1.14.28"; empty where it is not known. It
+	// tells builds of OVN apart that bear one version.
+	KubeOVNRelease string
+	// ClusterRouter, NodeSwitch, KeepVMIP and NonPrimary are what Kube-OVN's controller was told by the arguments of
+	// these names; where they are not given, as Northbound and the accounts of Kube-OVN, they are detected.
+	ClusterRouter, NodeSwitch string
+	KeepVMIP, NonPrimary      *bool
 	// Namespace is where the program keeps its certificate Secret.
 	Namespace string
 	// WebhookAddress is where the webhook listens, "host:port".
@@ -41,9 +51,9 @@ type Options struct {
 	WebhookURL string
 	// WebhookService names the Service in front of the webhook; used where WebhookURL is empty.
 	WebhookService types.NamespacedName
-	// ClientCA is a file with the authorities of the API server's client certificates, empty where callers are not looked at;
-	// ClientNames are the subjects that count, none for all; ClientQuiet is how long no review may have come without such a certificate
-	// before those are refused.
+	// ClientCA is a file with the authorities of the API server's client certificates, empty where callers are not
+	// looked at; ClientNames are the subjects that count, none for all; ClientQuiet is how long no review may have come
+	// without such a certificate before those are refused.
 	ClientCA    string
 	ClientNames []string
 	ClientQuiet time.Duration
@@ -52,8 +62,6 @@ type Options struct {
 	SelfTestInterval  time.Duration
 	// AdmissionPolicies has the API server keep default and floor itself, beside the webhooks.
 	AdmissionPolicies bool
-	// StampTemplates has these policies make the templates of new workloads strict, too, so that their pods cost nothing.
-	StampTemplates bool
 	// Accounts are the users of Kube-OVN, of KubeVirt and of this program, which own certain keys.
 	Accounts admission.Accounts
 	// Repair bounds what is done about ports that are not what they must be.
@@ -69,10 +77,10 @@ func (o Options) Validate() error {
 	bad := func(flag, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("--%s: "+format, append([]any{flag}, args...)...))
 	}
-	if o.Northbound == "" {
-		bad("nb", "is required, for example unix:/var/run/ovn/ovnnb_db.sock or tcp:10.0.0.1:6641")
-	} else if _, err := ovn.ParseEndpoints(o.Northbound); err != nil {
-		bad("nb", "%w", err)
+	if o.Northbound != "" {
+		if _, err := ovn.ParseEndpoints(o.Northbound); err != nil {
+			bad("nb", "%w", err)
+		}
 	}
 	if o.Southbound != "" {
 		if _, err := ovn.ParseEndpoints(o.Southbound); err != nil {
@@ -82,6 +90,11 @@ func (o Options) Validate() error {
 	if o.OVNVersion != "" {
 		if _, _, err := portsec.EraOf(o.OVNVersion); err != nil {
 			bad("ovn-version", "%w", err)
+		}
+	}
+	if o.KubeOVNRelease != "" {
+		if _, _, err := kubeovn.BuiltBetween(o.KubeOVNRelease); err != nil {
+			bad("kube-ovn-release", "%w", err)
 		}
 	}
 	if wrong := validation.IsDNS1123Label(o.Namespace); len(wrong) > 0 {
@@ -94,19 +107,33 @@ func (o Options) Validate() error {
 		if err := checkURL(o.WebhookURL); err != nil {
 			bad("webhook-url", "%w", err)
 		}
-	} else if len(validation.IsDNS1123Label(o.WebhookService.Namespace)) > 0 || len(validation.IsDNS1035Label(o.WebhookService.Name)) > 0 {
+	} else if len(validation.IsDNS1123Label(o.WebhookService.Namespace)) > 0 ||
+		len(validation.IsDNS1035Label(o.WebhookService.Name)) > 0 {
 		bad("webhook-service", "%q: want namespace/name of a Service", o.WebhookService)
 	}
 	if len(o.ClientNames) > 0 && o.ClientCA == "" {
-		bad("client-names", "%s: give the authorities of their certificates with --client-ca as well", strings.Join(o.ClientNames, ","))
+		bad(
+			"client-names",
+			"%s: give the authorities of their certificates with --client-ca as well",
+			strings.Join(o.ClientNames, ","),
+		)
 	}
 	if o.ClientQuiet < 0 {
 		bad("client-quiet", "%s: want no less than 0", o.ClientQuiet)
 	}
 	if wrong := validation.IsDNS1123Label(o.SelfTestNamespace); len(wrong) > 0 {
-		bad("selftest-namespace", "%q: want a namespace for the pods of the self-test: %s", o.SelfTestNamespace, wrong[0])
+		bad(
+			"selftest-namespace",
+			"%q: want a namespace for the pods of the self-test: %s",
+			o.SelfTestNamespace,
+			wrong[0],
+		)
 	} else if o.SelfTestNamespace == o.Namespace {
-		bad("selftest-namespace", "%q: want another namespace than that of --namespace, whose pods are not sent to the webhook", o.SelfTestNamespace)
+		bad(
+			"selftest-namespace",
+			"%q: want another namespace than that of --namespace, whose pods are not sent to the webhook",
+			o.SelfTestNamespace,
+		)
 	}
 	if o.SelfTestInterval < time.Second {
 		bad("selftest-interval", "%s: want at least 1s", o.SelfTestInterval)
@@ -122,7 +149,10 @@ func (o Options) Validate() error {
 			bad("repair-limit-ports", "%d: want no less than 0", o.Repair.Floor)
 		}
 	}
-	for _, l := range []struct{ flag, address string }{{"metrics-address", o.MetricsAddress}, {"health-address", o.HealthAddress}} {
+	for _, l := range []struct{ flag, address string }{{"metrics-address", o.MetricsAddress}, {
+		"health-address",
+		o.HealthAddress,
+	}} {
 		if l.address == nowhere {
 			continue
 		}
@@ -133,11 +163,22 @@ func (o Options) Validate() error {
 	return errors.Join(errs...)
 }
 
+// ovn returns what the options say of the OVN that enforces.
+func (o Options) ovn() portsec.OVN {
+	out := portsec.OVN{Version: o.OVNVersion}
+	if from, until, err := kubeovn.BuiltBetween(
+		o.KubeOVNRelease,
+	); err == nil { // an empty one is none, and Validate refuses others
+		out.From, out.Until = from, until
+	}
+	return out
+}
+
 // nowhere is the address that turns a listener off.
 const nowhere = "0"
 
-// checkURL says what is wrong with the URL by which the API server reaches the webhook. It is the beginning of a longer one,
-// so nothing may follow host and port.
+// checkURL says what is wrong with the URL by which the API server reaches the webhook. It is the beginning of a longer
+// one, so nothing may follow host and port.
 func checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || *u != (url.URL{Scheme: u.Scheme, Host: u.Host}) {

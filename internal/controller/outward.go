@@ -27,7 +27,7 @@ func newWrites(r prometheus.Registerer) (*writes, error) {
 	return w, r.Register(w.count)
 }
 
-// of gives what is told of each write of a kind.
+// of returns what is told of each write of a kind.
 func (w *writes) of(kind string) func(error) {
 	return func(err error) {
 		result := "ok"

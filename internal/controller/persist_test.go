@@ -76,7 +76,13 @@ func (s *slowServer) RESTMapping(kind schema.GroupKind, versions ...string) (*me
 		s.silent--
 		return nil, errors.New("the server is overloaded")
 	}
-	return &meta.RESTMapping{Resource: schema.GroupVersionResource{Group: kind.Group, Version: versions[0], Resource: strings.ToLower(kind.Kind) + "s"}}, nil
+	return &meta.RESTMapping{
+		Resource: schema.GroupVersionResource{
+			Group:    kind.Group,
+			Version:  versions[0],
+			Resource: strings.ToLower(kind.Kind) + "s",
+		},
+	}, nil
 }
 
 // lockedInformers are informers for tests that several goroutines may ask for, as a real cache's.
@@ -85,27 +91,41 @@ type lockedInformers struct {
 	mu sync.Mutex
 }
 
-func (l *lockedInformers) GetInformer(ctx context.Context, o client.Object, options ...cache.InformerGetOption) (cache.Informer, error) {
+func (l *lockedInformers) GetInformer(
+	ctx context.Context,
+	o client.Object,
+	options ...cache.InformerGetOption,
+) (cache.Informer, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.FakeInformers.GetInformer(ctx, o, options...)
 }
 
-// A kind that must be there is waited for: an API server that cannot say what it serves does not end the service. The other kinds are
-// read meanwhile.
+// A kind that must be there is waited for: an API server that cannot say what it serves does not end the service. The
+// other kinds are read meanwhile.
 func TestRequiredKindsAreWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		scheme, err := kube.FactsScheme()
 		if err != nil {
 			t.Fatal(err)
 		}
-		server := &slowServer{caches: &lockedInformers{FakeInformers: informertest.FakeInformers{Scheme: scheme}}, silent: 5}
+		server := &slowServer{
+			caches: &lockedInformers{FakeInformers: informertest.FakeInformers{Scheme: scheme}},
+			silent: 5,
+		}
 		m := monitor.New(monitor.SystemClock{}, monitor.Observers{})
 		expect(m, kube.Sources()...)
 		go func() {
 			time.Sleep(2 * podsAfter)
-			m.Read(func(inv *inventory.Inventory) {
-				if got := inv.Unread("Namespace", inventory.Pods, inventory.Records); !slices.Equal(got, []inventory.Kind{"Namespace"}) {
+			m.Read(func(inv *inventory.State) {
+				if got := inv.Unread(
+					"Namespace",
+					inventory.Pods,
+					inventory.Records,
+				); !slices.Equal(
+					got,
+					[]inventory.Kind{"Namespace"},
+				) {
 					t.Errorf("%v have not been read, want Namespace alone", got)
 				}
 			})

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -17,11 +16,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
 	"github.com/ovnguard/ovnguard/internal/kube"
 )
@@ -30,16 +32,22 @@ import (
 type installer struct {
 	client  client.Client
 	options Options
-	// followed tells that a change of a PortSecurityPolicy is seen; else they are read again after a while.
+	// accounts returns those of the options as they count now.
+	accounts func(admission.Accounts) admission.Accounts
+	// followed means that a change of a PortSecurityPolicy is seen; else they are read again after a while.
 	followed bool
 	contests contests
-	// foreign are the policies that are not asked for and were told to be somebody else's.
-	foreign []string
 }
 
-// addInstaller has the manager run the installer.
-func addInstaller(mgr ctrl.Manager, o Options, contested *prometheus.CounterVec) error {
-	in := &installer{client: mgr.GetClient(), options: o, contests: contests{count: contested}}
+// addInstaller has the manager run the installer, which makes the policies anew on each of the events, too.
+func addInstaller(
+	mgr ctrl.Manager,
+	o Options,
+	written contests,
+	counted func(admission.Accounts) admission.Accounts,
+	again <-chan event.GenericEvent,
+) error {
+	in := &installer{client: mgr.GetClient(), options: o, accounts: counted, contests: written}
 	always := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{{}}
 	})
@@ -55,24 +63,28 @@ func addInstaller(mgr ctrl.Manager, o Options, contested *prometheus.CounterVec)
 		b = b.Watches(&v1alpha1.PortSecurityPolicy{}, always)
 	}
 	// Nothing of ours may be there yet, so that nothing would begin it: the keeper registers the webhooks in any case.
-	b = b.Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, always, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
-		return o.GetName() == configurationName
-	})))
+	b = b.Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, always,
+		builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
+			return o.GetName() == configurationName
+		}))).
+		WatchesRawSource(source.Channel(again, always))
 	if err := b.Complete(in); err != nil {
 		return fmt.Errorf("set up the installer of admission policies: %w", err)
 	}
 	return nil
 }
 
-// ofOurs picks admission policies and bindings by their names, which nobody can change: labels may go with the very edit that weakens one.
+// ofOurs picks admission policies and bindings by their names, which nobody can change: labels may go with the very
+// edit that weakens one.
 func ofOurs() predicate.Predicate {
 	return predicate.NewPredicateFuncs(func(o client.Object) bool {
-		return slices.Contains(admissionpolicy.MutatingNames, o.GetName()) || slices.Contains(admissionpolicy.ValidatingNames, o.GetName())
+		return slices.Contains(admissionpolicy.MutatingNames, o.GetName()) ||
+			slices.Contains(admissionpolicy.ValidatingNames, o.GetName())
 	})
 }
 
-// remover takes away the admission policies of a controller that was asked for them: nobody would keep them up to date. Those that
-// somebody else applied, from what `ovnguard render` writes, are left to them.
+// remover takes away the admission policies of a controller that was asked for them: nobody would keep them up to date.
+// Those that somebody else applied, from what `ovnguard render` writes, are left to them.
 type remover struct {
 	client client.Client
 	log    logr.Logger
@@ -90,10 +102,20 @@ func (r *remover) Start(ctx context.Context) error {
 		foreign, err := removePolicies(ctx, r.client, managed)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			r.log.Error(err, "the admission policies of an earlier run could not be removed; trying again", "in", r.every.String())
+			r.log.Error(
+				err,
+				"the admission policies of an earlier run could not be removed; trying again",
+				"in",
+				r.every.String(),
+			)
 		case len(foreign) > 0 && !told:
-			r.log.Info("admission policies that somebody applied are left as they are; render them again when PortSecurityPolicies change, "+
-				"or run with --admission-policies", "names", foreign)
+			r.log.Info(
+				"admission policies that somebody applied are left as they are; render them again when "+
+					"PortSecurityPolicies change, "+
+					"or run with --admission-policies",
+				"names",
+				foreign,
+			)
 		}
 		told = len(foreign) > 0
 		select {
@@ -112,8 +134,9 @@ const managedBy = "app.kubernetes.io/managed-by"
 
 func managed(o client.Object) bool { return o.GetLabels()[managedBy] == admissionpolicy.LabelValue }
 
-// removePolicies deletes the admission policies that the function picks, or all without one, the bindings first: without one, a policy
-// has no effect. It gives the names of those that were not picked. What fails does not keep the rest from being tried.
+// removePolicies deletes the admission policies that the function picks, or all without one, the bindings first:
+// without one, a policy has no effect. It returns the names of those that were not picked. What fails does not keep the
+// rest from being tried.
 func removePolicies(ctx context.Context, c client.Client, pick func(client.Object) bool) (left []string, err error) {
 	var all []client.Object
 	for _, name := range admissionpolicy.MutatingNames {
@@ -136,7 +159,12 @@ func mutatingObjects(name string) []client.Object {
 }
 
 // remove deletes what is there of some objects and the function picks, as removePolicies does.
-func remove(ctx context.Context, c client.Client, objects []client.Object, pick func(client.Object) bool) (left []string, err error) {
+func remove(
+	ctx context.Context,
+	c client.Client,
+	objects []client.Object,
+	pick func(client.Object) bool,
+) (left []string, err error) {
 	var errs []error
 	// An API server older than 1.36 does not know some of these kinds.
 	gone := func(err error) bool { return apierrors.IsNotFound(err) || meta.IsNoMatchError(err) }
@@ -168,8 +196,7 @@ func (in *installer) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 		return reconcile.Result{}, fmt.Errorf("list PortSecurityPolicies: %w", err)
 	}
 	set, err := admissionpolicy.Make(admissionpolicy.Input{
-		Policies: policies.Items, Accounts: in.options.Accounts, Namespace: in.options.Namespace,
-		Templates: in.options.StampTemplates,
+		Policies: policies.Items, Accounts: in.accounts(in.options.Accounts), Namespace: in.options.Namespace,
 	})
 	if err != nil {
 		return reconcile.Result{}, err
@@ -184,23 +211,50 @@ func (in *installer) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	return reconcile.Result{RequeueAfter: again}, nil
 }
 
-// install writes what is not as it must be. Bindings come last: without one, a policy has no effect. It tells when to look again at what
-// somebody else changes all the time; 0 where nobody does.
+// install writes what is not as it must be. Bindings come last: without one, a policy has no effect. It tells when to
+// look again at what somebody else changes all the time; 0 where nobody does.
 func (in *installer) install(ctx context.Context, set admissionpolicy.Set) (again time.Duration, err error) {
 	var all []func() (time.Duration, error)
 	for i := range set.Mutating {
-		all = append(all, put(ctx, in, &set.Mutating[i], func(o *admissionregistrationv1.MutatingAdmissionPolicy) { o.Spec = set.Mutating[i].Spec }))
+		all = append(
+			all,
+			put(
+				ctx,
+				in,
+				&set.Mutating[i],
+				func(o *admissionregistrationv1.MutatingAdmissionPolicy) { o.Spec = set.Mutating[i].Spec },
+			),
+		)
 	}
 	for i := range set.Validating {
-		all = append(all, put(ctx, in, &set.Validating[i], func(o *admissionregistrationv1.ValidatingAdmissionPolicy) { o.Spec = set.Validating[i].Spec }))
+		all = append(
+			all,
+			put(
+				ctx,
+				in,
+				&set.Validating[i],
+				func(o *admissionregistrationv1.ValidatingAdmissionPolicy) { o.Spec = set.Validating[i].Spec },
+			),
+		)
 	}
 	for i := range set.MutatingBindings {
-		all = append(all, put(ctx, in, &set.MutatingBindings[i], func(o *admissionregistrationv1.MutatingAdmissionPolicyBinding) { o.Spec = set.MutatingBindings[i].Spec }))
+		all = append(
+			all,
+			put(
+				ctx,
+				in,
+				&set.MutatingBindings[i],
+				func(o *admissionregistrationv1.MutatingAdmissionPolicyBinding) { o.Spec = set.MutatingBindings[i].Spec },
+			),
+		)
 	}
 	for i := range set.ValidatingBindings {
-		all = append(all, put(ctx, in, &set.ValidatingBindings[i], func(o *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
-			o.Spec = set.ValidatingBindings[i].Spec
-		}))
+		all = append(
+			all,
+			put(ctx, in, &set.ValidatingBindings[i], func(o *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
+				o.Spec = set.ValidatingBindings[i].Spec
+			}),
+		)
 	}
 	var errs []error
 	for _, write := range all { // what may not be written keeps nothing else from being
@@ -211,25 +265,12 @@ func (in *installer) install(ctx context.Context, set admissionpolicy.Set) (agai
 	if err := errors.Join(errs...); err != nil {
 		return 0, err
 	}
-	var unwanted []client.Object
-	for _, name := range admissionpolicy.MutatingNames { // an earlier run may have been asked for more
-		if !slices.ContainsFunc(set.Mutating, func(p admissionregistrationv1.MutatingAdmissionPolicy) bool { return p.Name == name }) {
-			unwanted = append(unwanted, mutatingObjects(name)...)
-		}
-	}
-	foreign, err := remove(ctx, in.client, unwanted, managed)
-	if err != nil {
-		return 0, err
-	}
-	if len(foreign) > 0 && !slices.Equal(foreign, in.foreign) {
-		ctrl.LoggerFrom(ctx).Info("admission policies that somebody applied are left as they are, although this controller is not asked for them", "names", foreign)
-	}
-	in.foreign = foreign
 	return again, nil
 }
 
-// put gives a function that writes an object so that it is what fill makes of it, and tells when to look again at what somebody else
-// changes all the time. Whoever made the object keeps it: only those that are made here count as managed.
+// put returns a function that writes an object so that it is what fill makes of it, and tells when to look again at
+// what somebody else changes all the time. Whoever made the object keeps it: only those that are made here count as
+// managed.
 func put[T any, PT interface {
 	*T
 	client.Object

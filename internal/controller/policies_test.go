@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,53 +17,101 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
 )
 
-// What an earlier run was asked for and this one is not goes away.
-func TestInstallPolicies(t *testing.T) {
+// asGiven returns the accounts as they are.
+func asGiven(a admission.Accounts) admission.Accounts { return a }
+
+// The floor believes KubeVirt's accounts only while KubeVirt is served.
+func TestThreatT39FloorFollowsKubeVirt(t *testing.T) {
 	var writes int
 	c := api(t, &writes, nil)
-	installed := func(stamp bool) []string {
-		t.Helper()
-		in := &installer{client: c, options: valid(func(o *Options) { o.StampTemplates = stamp }), followed: true}
+	k := &kubeVirt{}
+	in := &installer{
+		client:   c,
+		options:  valid(func(o *Options) { o.Accounts = admission.DefaultAccounts() }),
+		accounts: k.counted,
+		followed: true,
+	}
+	for _, served := range []bool{false, true, false} {
+		k.served.Store(served)
 		if _, err := in.Reconcile(t.Context(), reconcile.Request{}); err != nil {
 			t.Fatal(err)
 		}
-		var policies admissionregistrationv1.MutatingAdmissionPolicyList
-		var bindings admissionregistrationv1.MutatingAdmissionPolicyBindingList
-		if err := c.List(t.Context(), &policies); err != nil {
+		var floor admissionregistrationv1.ValidatingAdmissionPolicy
+		if err := c.Get(t.Context(), client.ObjectKey{Name: admissionpolicy.FloorName}, &floor); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.List(t.Context(), &bindings); err != nil {
+		i := slices.IndexFunc(
+			floor.Spec.Variables,
+			func(v admissionregistrationv1.Variable) bool { return v.Name == "kubeVirt" },
+		)
+		if text := floor.Spec.Variables[i].Expression; strings.Contains(text, "kubevirt-controller") != served {
+			t.Errorf("served %v: KubeVirt's accounts are %s", served, text)
+		}
+	}
+}
+
+// All are installed, each with its binding, and nothing is written where nothing changed.
+func TestInstallPolicies(t *testing.T) {
+	var writes int
+	c := api(t, &writes, nil)
+	install := func() {
+		t.Helper()
+		in := &installer{client: c, accounts: asGiven, options: valid(), followed: true}
+		if _, err := in.Reconcile(t.Context(), reconcile.Request{}); err != nil {
 			t.Fatal(err)
 		}
-		var names []string
-		for i, p := range policies.Items {
-			names = append(names, p.Name)
-			if len(bindings.Items) != len(policies.Items) || bindings.Items[i].Name != p.Name {
-				t.Errorf("policy %s and %d bindings", p.Name, len(bindings.Items))
+	}
+	install()
+	for _, name := range admissionpolicy.MutatingNames {
+		for _, o := range mutatingObjects(name) {
+			if err := c.Get(t.Context(), client.ObjectKeyFromObject(o), o); err != nil || !managed(o) {
+				t.Errorf("%T %s: %v, labels %v", o, name, err, o.GetLabels())
 			}
 		}
-		return names
 	}
-	all := slices.Sorted(slices.Values(admissionpolicy.MutatingNames))
-	if got := installed(true); !slices.Equal(got, all) {
-		t.Errorf("%v, want %v", got, all)
-	}
-	if before := writes; !slices.Equal(installed(true), all) || writes != before {
+	before := writes
+	if install(); writes != before {
 		t.Errorf("%d writes although nothing changed", writes-before)
 	}
-	if got := installed(false); !slices.Equal(got, []string{admissionpolicy.DefaultName, admissionpolicy.ExceptedName}) {
-		t.Errorf("%v, want none for templates", got)
+}
+
+// What somebody applied is kept right, and stays theirs.
+func TestAppliedPoliciesAreTheirs(t *testing.T) {
+	rendered := map[string]string{admissionpolicy.Label: admissionpolicy.LabelValue}
+	c := api(t, new(int), nil, &admissionregistrationv1.MutatingAdmissionPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: admissionpolicy.DefaultName, Labels: rendered},
+	})
+	in := &installer{client: c, accounts: asGiven, options: valid(), followed: true}
+	if _, err := in.Reconcile(t.Context(), reconcile.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	var got admissionregistrationv1.MutatingAdmissionPolicy
+	if err := c.Get(
+		t.Context(),
+		client.ObjectKey{Name: admissionpolicy.DefaultName},
+		&got,
+	); err != nil || managed(&got) ||
+		len(got.Spec.Mutations) == 0 {
+		t.Errorf(
+			"%v, labels %v, %d mutations; want it written, and not marked as installed",
+			err,
+			got.Labels,
+			len(got.Spec.Mutations),
+		)
 	}
 }
 
 // What somebody weakens is put back, also where the labels go with it, and is looked at again for it.
 func TestPoliciesArePutBack(t *testing.T) {
 	c := api(t, new(int), nil)
-	in := &installer{client: c, options: valid(), followed: true}
-	look := func() (*admissionregistrationv1.ValidatingAdmissionPolicy, *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
+	in := &installer{client: c, accounts: asGiven, options: valid(), followed: true}
+	look := func() (*admissionregistrationv1.ValidatingAdmissionPolicy,
+		*admissionregistrationv1.ValidatingAdmissionPolicyBinding,
+	) {
 		t.Helper()
 		if _, err := in.Reconcile(t.Context(), reconcile.Request{}); err != nil {
 			t.Fatal(err)
@@ -78,11 +127,19 @@ func TestPoliciesArePutBack(t *testing.T) {
 	p, b := look()
 	good, bound, label := p.Spec.DeepCopy(), b.Spec.DeepCopy(), p.Labels[admissionpolicy.Label]
 	weak := p.DeepCopy()
-	weak.Labels, weak.Spec.FailurePolicy, weak.Spec.Validations = nil, new(admissionregistrationv1.Ignore), weak.Spec.Validations[:1]
-	if !ofOurs().Update(event.UpdateEvent{ObjectOld: p, ObjectNew: weak}) || !ofOurs().Delete(event.DeleteEvent{Object: weak}) {
+	weak.Labels, weak.Spec.FailurePolicy, weak.Spec.Validations = nil, new(
+		admissionregistrationv1.Ignore,
+	), weak.Spec.Validations[:1]
+	if !ofOurs().Update(event.UpdateEvent{ObjectOld: p, ObjectNew: weak}) ||
+		!ofOurs().Delete(event.DeleteEvent{Object: weak}) {
 		t.Error("what has lost its label is not looked at")
 	}
-	if ofOurs().Update(event.UpdateEvent{ObjectOld: p, ObjectNew: &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: "theirs", Labels: p.Labels}}}) {
+	if ofOurs().Update(event.UpdateEvent{
+		ObjectOld: p,
+		ObjectNew: &admissionregistrationv1.ValidatingAdmissionPolicy{
+			ObjectMeta: metav1.ObjectMeta{Name: "theirs", Labels: p.Labels},
+		},
+	}) {
 		t.Error("somebody else's is looked at")
 	}
 	b.Spec.ValidationActions = []admissionregistrationv1.ValidationAction{admissionregistrationv1.Audit}
@@ -90,39 +147,28 @@ func TestPoliciesArePutBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, b = look()
-	if diff := cmp.Diff(*good, p.Spec) + cmp.Diff(*bound, b.Spec); diff != "" || label == "" || p.Labels[admissionpolicy.Label] != label {
+	if diff := cmp.Diff(
+		*good,
+		p.Spec,
+	) + cmp.Diff(
+		*bound,
+		b.Spec,
+	); diff != "" || label == "" ||
+		p.Labels[admissionpolicy.Label] != label {
 		t.Errorf("not put back; labels %v, -want +got\n%s", p.Labels, diff)
 	}
 }
 
-// What somebody applied stays theirs: a controller that is asked for it keeps it right, and one that is not leaves it alone.
-func TestAppliedPoliciesAreLeft(t *testing.T) {
-	const theirs = admissionpolicy.TemplatesName
-	rendered := map[string]string{admissionpolicy.Label: admissionpolicy.LabelValue}
-	c := api(t, new(int), nil,
-		&admissionregistrationv1.MutatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: theirs, Labels: rendered}},
-		&admissionregistrationv1.MutatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: theirs, Labels: rendered}})
-	for _, stamp := range []bool{false, true, false} {
-		in := &installer{client: c, options: valid(func(o *Options) { o.StampTemplates = stamp }), followed: true}
-		if _, err := in.Reconcile(t.Context(), reconcile.Request{}); err != nil {
-			t.Fatal(err)
-		}
-		for _, o := range mutatingObjects(theirs) {
-			if err := c.Get(t.Context(), client.ObjectKeyFromObject(o), o); err != nil || managed(o) {
-				t.Errorf("--stamp-templates=%v: %T: %v, labels %v; want it left, and not marked as installed", stamp, o, err, o.GetLabels())
-			}
-		}
-	}
-}
-
-// A controller that is not asked for policies takes away what another one installed, also where a replica that is still to be replaced
-// puts it back, and leaves alone what somebody applied.
+// A controller that is not asked for policies takes away what another one installed, also where a replica that is still
+// to be replaced puts it back, and leaves alone what somebody applied.
 func TestRemovePolicies(t *testing.T) {
 	c := api(t, new(int), nil)
-	applied := &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: admissionpolicy.NamespaceFloorName}}
+	applied := &admissionregistrationv1.ValidatingAdmissionPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: admissionpolicy.NamespaceFloorName},
+	}
 	install := func() {
 		t.Helper()
-		in := &installer{client: c, options: valid(func(o *Options) { o.StampTemplates = true }), followed: true}
+		in := &installer{client: c, accounts: asGiven, options: valid(), followed: true}
 		if _, err := in.Reconcile(t.Context(), reconcile.Request{}); err != nil {
 			t.Fatal(err)
 		}

@@ -8,15 +8,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// reachable tells whether the API server has somewhere to go: the Service of the webhook leads to at least one replica that is
-// ready. Somebody who runs the program from a shell, where no Service leads to it, must not keep a cluster's pods from starting.
-// A URL is taken as it was given.
+// reachable reports whether the API server has somewhere to go: the Service of the webhook leads to at least one
+// replica that is ready. Somebody who runs the program from a shell, where no Service leads to it, must not keep a
+// cluster's pods from starting. A URL is taken as it was given.
 func reachable(ctx context.Context, c client.Client, o Options) error {
 	if o.WebhookURL != "" {
 		return nil
 	}
 	var slices discoveryv1.EndpointSliceList
-	err := c.List(ctx, &slices, client.InNamespace(o.WebhookService.Namespace), client.MatchingLabels{discoveryv1.LabelServiceName: o.WebhookService.Name})
+	err := c.List(
+		ctx,
+		&slices,
+		client.InNamespace(o.WebhookService.Namespace),
+		client.MatchingLabels{discoveryv1.LabelServiceName: o.WebhookService.Name},
+	)
 	if err != nil {
 		return fmt.Errorf("look for the endpoints of Service %s: %w", o.WebhookService, err)
 	}
@@ -28,5 +33,8 @@ func reachable(ctx context.Context, c client.Client, o Options) error {
 			}
 		}
 	}
-	return fmt.Errorf("the Service %s (--webhook-service) leads to no ready endpoint; outside a cluster, give --webhook-url", o.WebhookService)
+	return fmt.Errorf(
+		"the Service %s (--webhook-service) leads to no ready endpoint; outside a cluster, give --webhook-url",
+		o.WebhookService,
+	)
 }

@@ -14,9 +14,13 @@ func TestReachable(t *testing.T) {
 	slice := func(service string, ready *bool, addresses ...string) client.Object {
 		return &discoveryv1.EndpointSlice{
 			ObjectMeta: metav1.ObjectMeta{
-				Namespace: "ovnguard-system", Name: "slice", Labels: map[string]string{discoveryv1.LabelServiceName: service},
+				Namespace: "ovnguard-system",
+				Name:      "slice",
+				Labels:    map[string]string{discoveryv1.LabelServiceName: service},
 			},
-			Endpoints: []discoveryv1.Endpoint{{Addresses: addresses, Conditions: discoveryv1.EndpointConditions{Ready: ready}}},
+			Endpoints: []discoveryv1.Endpoint{
+				{Addresses: addresses, Conditions: discoveryv1.EndpointConditions{Ready: ready}},
+			},
 		}
 	}
 	for name, x := range map[string]struct {
@@ -35,7 +39,8 @@ func TestReachable(t *testing.T) {
 		var writes int
 		o := valid(func(o *Options) { o.WebhookURL = x.url })
 		err := reachable(t.Context(), api(t, &writes, nil, x.objects...), o)
-		if (err == nil) != x.want || err != nil && !strings.Contains(err.Error(), "ovnguard-system/ovnguard (--webhook-service)") {
+		if (err == nil) != x.want ||
+			err != nil && !strings.Contains(err.Error(), "ovnguard-system/ovnguard (--webhook-service)") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

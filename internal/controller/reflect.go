@@ -14,15 +14,20 @@ import (
 	"github.com/ovnguard/ovnguard/internal/monitor"
 )
 
-// reflect feeds the monitor from a kind of which there are many objects, without a cache between: each change would go through several
-// goroutines there, which costs more than entering it.
+// reflect feeds the monitor from a kind of which there are many objects, without a cache between: each change would go
+// through several goroutines there, which costs more than entering it.
 func (f feed) reflect(ctx context.Context, s kube.Source, resource string) error {
 	server, err := f.list(s, resource)
 	if err != nil {
 		return err
 	}
 	into := newReflection(s, f.monitor)
-	r := toolscache.NewReflectorWithOptions(server, s.Followed(), into, toolscache.ReflectorOptions{Name: s.Kind.GroupKind().String()})
+	r := toolscache.NewReflectorWithOptions(
+		server,
+		s.Object(),
+		into,
+		toolscache.ReflectorOptions{Name: s.Kind.GroupKind().String()},
+	)
 	go r.RunWithContext(klog.NewContext(ctx, f.log))
 	select {
 	case <-into.filled:
@@ -32,7 +37,8 @@ func (f feed) reflect(ctx context.Context, s kube.Source, resource string) error
 	}
 }
 
-// reflection is what a reflector fills: what it puts there is entered into the inventory at once. A reflector calls it from one goroutine.
+// reflection is what a reflector fills: what it puts there is entered into the inventory at once. A reflector calls it
+// from one goroutine.
 type reflection struct {
 	source  kube.Source
 	monitor *monitor.Monitor
@@ -44,13 +50,18 @@ type reflection struct {
 }
 
 func newReflection(s kube.Source, m *monitor.Monitor) *reflection {
-	return &reflection{source: s, monitor: m, held: make(map[types.NamespacedName]*kube.Entry), filled: make(chan struct{})}
+	return &reflection{
+		source:  s,
+		monitor: m,
+		held:    make(map[types.NamespacedName]*kube.Entry),
+		filled:  make(chan struct{}),
+	}
 }
 
 // Transformer implements cache.TransformingStore.
 func (r *reflection) Transformer() toolscache.TransformFunc { return kube.Strip }
 
-// entry gives the entry of an object as it was read, or as a reflector has transformed it.
+// entry returns the entry of an object as it was read, or as a reflector has transformed it.
 func (r *reflection) entry(object any) (*kube.Entry, error) {
 	stripped, err := kube.Strip(object)
 	if err != nil {
@@ -91,8 +102,8 @@ func (r *reflection) remove(entry *kube.Entry) {
 	r.monitor.Change(func(inv *inventory.Inventory) []string { return r.source.Delete(inv, entry) })
 }
 
-// Replace implements cache.ReflectorStore. What is not in the list went while nobody looked, and what came may have got what it had. What is as
-// it was is not judged again.
+// Replace implements cache.ReflectorStore. What is not in the list went while nobody looked, and what came may have got
+// what it had. What is as it was is not judged again.
 func (r *reflection) Replace(list []any, _ string) error {
 	entries := make([]*kube.Entry, len(list))
 	there := make(map[types.NamespacedName]bool, len(list))

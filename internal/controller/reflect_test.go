@@ -49,16 +49,22 @@ func (h *heardOf) source(t *testing.T) kube.Source {
 		}
 	}
 	return kube.Source{
-		Kind: corev1.SchemeGroupVersion.WithKind("Pod"), Many: true, Object: func() client.Object { return &kube.LeanPod{} },
-		Set: note("set"), Delete: note("delete"),
+		Kind: corev1.SchemeGroupVersion.WithKind(
+			"Pod",
+		),
+		Many:   true,
+		Object: func() client.Object { return &corev1.Pod{} },
+		Set:    note("set"),
+		Delete: note("delete"),
 	}
 }
 
-func leanPod(name, version string) *kube.LeanPod {
-	return &kube.LeanPod{Pod: corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, ResourceVersion: version}}}
+func podAt(name, version string) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, ResourceVersion: version}}
 }
 
-// What is listed and what changes is entered, and what a list does not have any more is taken out before what is new comes in.
+// What is listed and what changes is entered, and what a list does not have any more is taken out before what is new
+// comes in.
 func TestReflection(t *testing.T) {
 	h := &heardOf{}
 	s := h.source(t)
@@ -80,19 +86,19 @@ func TestReflection(t *testing.T) {
 		t.Error("filled before anything was read")
 	default:
 	}
-	do(r.Replace([]any{leanPod("a", "1")}, "1"))
+	do(r.Replace([]any{podAt("a", "1")}, "1"))
 	<-r.filled
 	want("set ns/a")
-	do(r.Add(leanPod("b", "2")))
-	do(r.Update(leanPod("b", "3")))
+	do(r.Add(podAt("b", "2")))
+	do(r.Update(podAt("b", "3")))
 	want("set ns/b", "set ns/b")
-	do(r.Delete(leanPod("b", "4")))
+	do(r.Delete(podAt("b", "4")))
 	want("delete ns/b")
-	kept, err := kube.Strip(leanPod("a", "5"))
+	kept, err := kube.Strip(podAt("a", "5"))
 	do(err)
-	do(r.Replace([]any{kept, leanPod("c", "6")}, "6"))
+	do(r.Replace([]any{kept, podAt("c", "6")}, "6"))
 	want("set ns/a", "set ns/c")
-	do(r.Replace([]any{leanPod("d", "7"), leanPod("c", "6")}, "7"))
+	do(r.Replace([]any{podAt("d", "7"), podAt("c", "6")}, "7"))
 	want("delete ns/a", "set ns/d")
 	do(r.Replace(nil, "8"))
 	if got := h.take(); len(got) != 2 {
@@ -109,7 +115,7 @@ func TestReflect(t *testing.T) {
 		h := &heardOf{}
 		server := fcache.NewFakeControllerSource()
 		defer server.Shutdown()
-		server.Add(leanPod("a", ""))
+		server.Add(podAt("a", ""))
 		ctx, end := context.WithCancel(t.Context())
 		f := feed{
 			monitor: monitor.New(monitor.SystemClock{}, monitor.Observers{}), log: logr.Discard(),
@@ -121,13 +127,13 @@ func TestReflect(t *testing.T) {
 		if got := h.take(); !slices.Equal(got, []string{"set ns/a"}) {
 			t.Errorf("%q after what was there was read", got)
 		}
-		server.Add(leanPod("b", ""))
-		server.Delete(leanPod("a", ""))
+		server.Add(podAt("b", ""))
+		server.Delete(podAt("a", ""))
 		synctest.Wait()
 		if got := h.take(); !slices.Equal(got, []string{"set ns/b", "delete ns/a"}) {
 			t.Errorf("%q", got)
 		}
-		server.AddDropWatch(leanPod("c", "")) // while nobody watches
+		server.AddDropWatch(podAt("c", "")) // while nobody watches
 		server.ResetWatch()
 		time.Sleep(time.Minute)
 		synctest.Wait()

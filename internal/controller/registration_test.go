@@ -26,7 +26,9 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func TestPodWebhook(t *testing.T) {
 	for name, o := range map[string]Options{
 		"webhook-service.yaml": valid(),
-		"webhook-url.yaml":     valid(func(o *Options) { o.WebhookURL, o.Namespace = "https://localhost:9443", "elsewhere" }),
+		"webhook-url.yaml": valid(
+			func(o *Options) { o.WebhookURL, o.Namespace = "https://localhost:9443", "elsewhere" },
+		),
 	} {
 		bundle := []byte("authority\n")
 		got, err := yaml.Marshal(map[string]any{"mutating": mutating(o, bundle), "validating": validating(o, bundle)})
@@ -49,7 +51,7 @@ func TestPodWebhook(t *testing.T) {
 	}
 }
 
-// api gives a client of an API server that holds these objects; what is written is counted, and fails as fail says.
+// api returns a client of an API server that holds these objects; what is written is counted, and fails as fail says.
 func api(t *testing.T, writes *int, fail func() error, objects ...client.Object) client.WithWatch {
 	t.Helper()
 	scheme, err := kube.Scheme()
@@ -121,7 +123,11 @@ func TestRegister(t *testing.T) {
 func TestRegisterFails(t *testing.T) {
 	var writes int
 	r := registrar{client: api(t, &writes, func() error { return errors.New("down") }), options: valid()}
-	if _, _, err := r.register(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "MutatingWebhookConfiguration ovnguard") {
+	if _, _, err := r.register(
+		t.Context(),
+		nil,
+	); err == nil ||
+		!strings.Contains(err.Error(), "MutatingWebhookConfiguration ovnguard") {
 		t.Errorf("got %v, want an error that names what could not be written", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/ovnguard/ovnguard/internal/events"
 	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/repair"
@@ -32,7 +33,7 @@ type RepairOptions struct {
 // brakeWindow is the time in which ports are counted that change.
 const brakeWindow = 10 * time.Minute
 
-// newRepairer gives what puts ports right, so that the monitor can tell it of them. attach gives it the rest.
+// newRepairer returns what puts ports right, so that the monitor can tell it of them. attach gives it the rest.
 func newRepairer(o Options, live client.Client, log logr.Logger) (*apply.Repairer, error) {
 	counts, err := apply.NewMetrics(metrics.Registry)
 	if err != nil {
@@ -85,7 +86,7 @@ const (
 	ConfirmationKey  = "confirmedUntil"
 )
 
-// Confirmed gives until when a human lets more ports change than the brake does; zero where nobody does.
+// Confirmed returns until when a human lets more ports change than the brake does; zero where nobody does.
 func Confirmed(ctx context.Context, c client.Reader, namespace string) (time.Time, error) {
 	var o corev1.ConfigMap
 	if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ConfirmationName}, &o); err != nil {
@@ -96,7 +97,23 @@ func Confirmed(ctx context.Context, c client.Reader, namespace string) (time.Tim
 	}
 	until, err := time.Parse(time.RFC3339, o.Data[ConfirmationKey])
 	if err != nil {
-		return time.Time{}, fmt.Errorf("ConfigMap %s/%s: data.%s: %w", namespace, ConfirmationName, ConfirmationKey, err)
+		return time.Time{}, fmt.Errorf(
+			"ConfigMap %s/%s: data.%s: %w",
+			namespace,
+			ConfirmationName,
+			ConfirmationKey,
+			err,
+		)
 	}
 	return until, nil
+}
+
+// heldNotice returns what is told in the program's namespace when changes wait for a human, and with "" when none does
+// any more.
+func heldNotice(namespace, text string) events.Notice {
+	n := events.Notice{Namespace: namespace, Action: events.ActionRepair, Reason: events.ReasonRepairHeld, Text: text}
+	if text == "" {
+		n.Reason, n.Good, n.Text = events.ReasonRepairGoesOn, true, "no change of repair waits for a human any more"
+	}
+	return n
 }

@@ -45,8 +45,11 @@ func TestSweepAfterReconnection(t *testing.T) {
 	}
 	t.Cleanup(s.Kill)
 	const own = "0a:00:00:00:00:01 10.16.0.1"
-	out, err := s.Transact(t.Context(), `["OVN_Northbound",{"op":"insert","table":"Logical_Switch_Port","uuid-name":"a","row":{"name":"a.ns","addresses":"`+own+`","external_ids":["map",[["pod","ns/a"],["vendor","kube-ovn"]]]}},
-		{"op":"insert","table":"Logical_Switch","row":{"name":"sw","ports":["named-uuid","a"]}}]`)
+	out, err := s.Transact(
+		t.Context(),
+		`["OVN_Northbound",{"op":"insert","table":"Logical_Switch_Port","uuid-name":"a","row":{"name":"a.ns","addresses":"`+own+`","external_ids":["map",[["pod","ns/a"],["vendor","kube-ovn"]]]}},
+		{"op":"insert","table":"Logical_Switch","row":{"name":"sw","ports":["named-uuid","a"]}}]`,
+	)
 	if err != nil || strings.Contains(out, `"error"`) {
 		t.Fatalf("%s: %v", out, err)
 	}
@@ -60,7 +63,11 @@ func TestSweepAfterReconnection(t *testing.T) {
 		inv.SetRecord(&inventory.Record{Name: "a.ns", MAC: "0a:00:00:00:00:01", IPs: []string{"10.16.0.1"}})
 		return inv.SetPod(&inventory.Pod{PodKey: inventory.PodKey{Namespace: "ns", Name: "a"}, UID: "u", Owner: "a"})
 	})
-	a := &auditor{monitor: m, swept: prometheus.NewCounter(prometheus.CounterOpts{Name: "missed_total", Help: "What was missed."}), log: logr.Discard()}
+	a := &auditor{
+		monitor: m,
+		swept:   prometheus.NewCounter(prometheus.CounterOpts{Name: "missed_total", Help: "What was missed."}),
+		log:     logr.Discard(),
+	}
 
 	ctx, cancel := context.WithCancel(context.Background())
 	changes := mirror.Subscribe(ovn.TablePort, ovn.TableNBGlobal)

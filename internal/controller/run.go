@@ -4,15 +4,18 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net/http"
 	"os"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/open-policy-agent/cert-controller/pkg/rotator"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -23,10 +26,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	guard "github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/events"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/openreports"
@@ -53,8 +57,13 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err := awaitServer(ctx, o.REST, log); err != nil {
 		return endOf(ctx, err)
 	}
+	told := events.NewBook(time.Now)
+	cluster, o, err := awaitLayout(ctx, o, told, log.WithName("kube-ovn"))
+	if err != nil {
+		return endOf(ctx, err)
+	}
 	seen := newWatches(log.WithName("kubernetes"), time.Now)
-	mgr, err := newManager(o, cert, seen, log)
+	mgr, err := newManager(ctx, o, cert, seen, log)
 	if err != nil {
 		return err
 	}
@@ -62,8 +71,11 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err != nil {
 		return fmt.Errorf("connect to the API server: %w", err)
 	}
+	if err := tellLeftOut(ctx, live, o, log.WithName("webhook")); err != nil {
+		return endOf(ctx, err)
+	}
 	rotation := newRotator(o, cert)
-	err = patiently(ctx, log, "the certificate Secret", func() error { return ensureSecret(ctx, live, rotation, nil) })
+	err = retry(ctx, log, "the certificate Secret", func() error { return ensureSecret(ctx, live, rotation, nil) })
 	if err != nil {
 		return endOf(ctx, err)
 	}
@@ -74,42 +86,96 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
-	reports, statuses, told := openreports.NewBook(), status.NewBook(), events.NewBook(time.Now)
-	judge, err := newMonitor(reports, statuses, told, repairer)
+	reports, statuses := openreports.NewBook(), status.NewBook()
+	off := switchedOff{namespace: o.Namespace, told: told, log: log.WithName("audit")}
+	judge, err := newMonitor(reports, statuses, told, off, repairer)
 	if err != nil {
 		return err
 	}
+	judge.Change(func(inv *inventory.Inventory) []string {
+		inv.SetSetup(cluster.clear.Load().Setup())
+		return nil
+	})
+	cluster.monitor = judge
 	facts, err := addFacts(mgr)
 	if err != nil {
 		return err
 	}
-	w := &world{
-		lookup: kube.Lookup{Cache: facts.facts, Live: mgr.GetAPIReader()}, monitor: judge, accounts: o.Accounts, reviews: live,
+	again := make(chan event.GenericEvent, 1)
+	machines, err := newKubeVirt(ctx, o.REST, func() {
+		select {
+		case again <- event.GenericEvent{Object: &corev1.Namespace{}}:
+		default: // the policies are about to be made anew already
+		}
+	}, log.WithName("kubevirt"))
+	if err != nil {
+		return endOf(ctx, err)
 	}
-	if err := addWebhooks(mgr, o, w, callers); err != nil {
+	if err := mgr.Add(machines); err != nil {
+		return fmt.Errorf("add the look-out for KubeVirt: %w", err)
+	}
+	counted := func(a guard.Accounts) guard.Accounts { return machines.counted(cluster.counted(a)) }
+	w := &world{
+		lookup: kube.Lookup{Cache: facts.facts, Live: mgr.GetAPIReader()}, monitor: judge, reviews: live,
+		accounts: o.Accounts, counted: counted, asked: newPace(rate.Every(askEach), askMany),
+		journal: &journal.Reader{Client: live, Namespace: o.Namespace, Now: time.Now},
+	}
+	if err := addWebhooks(mgr, o, w, callers, cluster); err != nil {
 		return err
 	}
 	expect(judge, kube.Sources()...)
-	answers := knowing{mgr.GetWebhookServer().StartedChecker(), judge, func() bool { return seen.failing() != nil }, time.Now().Add(knowsWithin), time.Now}
+	answers := readiness{
+		serves: mgr.GetWebhookServer().
+			StartedChecker(),
+		monitor: judge,
+		failing: func() bool { return seen.failing() != nil },
+		until:   time.Now().Add(syncTimeout),
+		now:     time.Now,
+	}
 	wake := make(chan event.GenericEvent, 1)
-	selftest, err := addSelfTest(mgr, o, w, callers, func() error { return answers.ready(nil) }, func() {
+	registration := &admissionregistrationv1.MutatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: configurationName},
+	}
+	register := func() {
 		select {
-		case wake <- event.GenericEvent{Object: &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: configurationName}}}:
+		case wake <- event.GenericEvent{Object: registration}:
 		default: // it is about to look already
 		}
-	})
+	}
+	cluster.changed = func() {
+		register()
+		select {
+		case again <- event.GenericEvent{Object: &corev1.Namespace{}}:
+		default: // the policies are about to be made anew already
+		}
+	}
+	if err := addLayout(mgr, cluster); err != nil {
+		return err
+	}
+	selftest, err := addSelfTest(mgr, o, w, callers, func() error { return answers.ready(nil) }, register)
 	if err != nil {
 		return err
 	}
 	selftest.announce = func(got outcome) { told.Tell(noticeOf(o.Namespace, got)) }
-	contested := newContestCount()
-	if err := metrics.Registry.Register(contested); err != nil {
-		return fmt.Errorf("register metrics: %w", err)
+	mgr.ready.addNote(selftest.note)
+	contested, registered := newContestCount(), newRegistered()
+	for _, c := range []prometheus.Collector{contested, registered, modeMetrics{judge}} {
+		if err := metrics.Registry.Register(c); err != nil {
+			return fmt.Errorf("register metrics: %w", err)
+		}
 	}
 	err = addKeeper(mgr, &keeper{
-		wake: wake, wrote: selftest.soon,
-		rotator: rotation, client: mgr.GetClient(), certificate: cert,
-		registrar: registrar{client: live, options: o, contests: contests{count: contested}},
+		wake:        wake,
+		wrote:       selftest.soon,
+		rotator:     rotation,
+		client:      mgr.GetClient(),
+		certificate: cert,
+		registrar: registrar{
+			client:   live,
+			options:  o,
+			accounts: counted,
+			contests: contests{count: contested, registered: registered},
+		},
 		serving: func(ctx context.Context) error {
 			if err := answers.ready(nil); err != nil {
 				return err
@@ -121,7 +187,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		return err
 	}
 	if o.AdmissionPolicies {
-		err = addInstaller(mgr, o, contested)
+		err = addInstaller(mgr, o, contests{count: contested, registered: registered}, counted, again)
 	} else {
 		err = mgr.Add(&remover{live, log.WithName("admission-policies"), removeEvery})
 	}
@@ -140,19 +206,40 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	report := &openreports.Writer{Client: live, Book: reports, Log: log.WithName("reports"), Wrote: counts.of(writesReport)}
+	report := &openreports.Writer{
+		Client: live,
+		Book:   reports,
+		Log:    log.WithName("reports"),
+		Wrote:  counts.of(writesReport),
+	}
 	lead.do(auditor.once(report.Run))
 	stature := &status.Writer{
-		Cache: facts.facts, Client: live, Book: statuses, Namespace: judge.Namespace, Log: log.WithName("status"), Wrote: counts.of(writesStatus), Now: time.Now,
+		Cache:      facts.facts,
+		Client:     live,
+		Book:       statuses,
+		Namespace:  judge.Namespace,
+		Namespaces: judge.Namespaces,
+		Standing:   judge.Standing,
+		Log:        log.WithName("status"),
+		Wrote:      counts.of(writesStatus),
+		Now:        time.Now,
 	}
 	lead.do(auditor.once(stature.Run))
-	teller := &events.Writer{Client: live, Book: told, Instance: lead.lock.Identity(), Log: log.WithName("events"), Wrote: counts.of(writesEvent)}
+	teller := &events.Writer{
+		Client:   live,
+		Book:     told,
+		Instance: lead.lock.Identity(),
+		Log:      log.WithName("events"),
+		Wrote:    counts.of(writesEvent),
+	}
 	lead.do(teller.Run)
 	if err := metrics.Registry.Register(exceptionMetrics{judge, statuses}); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	if o.Repair.Enabled {
 		attachRepairer(repairer, auditor, judge, lead)
+		mgr.ready.addNote(repairer.Holding)
+		repairer.Held = func(text string) { told.Tell(heldNotice(o.Namespace, text)) }
 	}
 	if err := mgr.AddReadyzCheck("webhook", answers.ready); err != nil {
 		return fmt.Errorf("add readiness check: %w", err)
@@ -166,7 +253,47 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	return nil
 }
 
-// endOf gives the error of a start that did not come to its end; being told to end is none.
+// awaitLayout waits until it is known how Kube-OVN is laid out, and returns the options with what flags do not say of
+// that.
+func awaitLayout(ctx context.Context, o Options, told *events.Book, log logr.Logger) (*kubeOVN, Options, error) {
+	scheme, err := kube.Scheme()
+	if err != nil {
+		return nil, o, err
+	}
+	live, err := client.New(o.REST, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, o, fmt.Errorf("connect to the API server: %w", err)
+	}
+	k := newKubeOVN(o, live, told, log)
+	l, err := k.await(ctx)
+	return k, o.placed(l), err
+}
+
+// addLayout has the manager follow how Kube-OVN is laid out.
+func addLayout(mgr ctrl.Manager, k *kubeOVN) error {
+	unclear := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "ovnguard_kube_ovn_unclear", Help: "1 while it is not known how Kube-OVN is laid out, else 0.",
+	}, func() float64 {
+		if k.problems.Load() != nil {
+			return 1
+		}
+		return 0
+	})
+	for _, c := range []prometheus.Collector{unclear, k.refusals} {
+		if err := metrics.Registry.Register(c); err != nil {
+			return fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	if err := mgr.AddReadyzCheck("kube-ovn", k.ready); err != nil {
+		return fmt.Errorf("add readiness check: %w", err)
+	}
+	if err := mgr.Add(k); err != nil {
+		return fmt.Errorf("add the look-out for Kube-OVN: %w", err)
+	}
+	return nil
+}
+
+// endOf returns the error of a start that did not come to its end; being told to end is none.
 func endOf(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // what was waited for did not come before the end
@@ -174,14 +301,10 @@ func endOf(ctx context.Context, err error) error {
 	return err
 }
 
-func newManager(o Options, cert *certificate, seen *watches, log logr.Logger) (manager.Manager, error) {
+func newManager(ctx context.Context, o Options, cert *certificate, seen *watches, log logr.Logger) (checked, error) {
 	scheme, err := kube.Scheme()
 	if err != nil {
-		return nil, err
-	}
-	host, port, err := splitAddress(o.WebhookAddress)
-	if err != nil {
-		return nil, err
+		return checked{}, err
 	}
 	config := rest.CopyConfig(o.REST)
 	config.Wrap(seen.wrap)
@@ -194,28 +317,41 @@ func newManager(o Options, cert *certificate, seen *watches, log logr.Logger) (m
 			DefaultTransform: kube.Strip,
 			ByObject: map[client.Object]cache.ByObject{
 				&corev1.Secret{}: {Namespaces: map[string]cache.Config{o.Namespace: {}}},
+				// By its name alone: a right to list them all is not needed then.
+				&admissionregistrationv1.MutatingWebhookConfiguration{}:   {Field: ownRegistration},
+				&admissionregistrationv1.ValidatingWebhookConfiguration{}: {Field: ownRegistration},
 			},
 		},
 		Controller:             controllerconfig.Controller{CacheSyncTimeout: forever},
 		Metrics:                server.Options{BindAddress: o.MetricsAddress},
-		HealthProbeBindAddress: o.HealthAddress,
-		WebhookServer: webhook.NewServer(webhook.Options{
-			Host: host, Port: port,
-			TLSOpts: []func(*tls.Config){func(c *tls.Config) {
-				c.GetCertificate = cert.get
-				c.MinVersion = tls.VersionTLS12
-				// One connection with many streams would bind the API server to one replica, costs more, and can be reset rapidly.
-				c.NextProtos = []string{"http/1.1"}
-				if o.ClientCA != "" {
-					c.ClientAuth = tls.RequestClientCert // what it is worth is looked at with each review
-				}
-			}},
-		}),
+		HealthProbeBindAddress: "0", // see withChecks
+		WebhookServer: &serving.Server{
+			Address: o.WebhookAddress,
+			TLS:     serverTLS(o, cert),
+			Log:     log.WithName("webhook"),
+		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("set up: %w", err)
+		return checked{}, fmt.Errorf("set up: %w", err)
 	}
-	return mgr, nil
+	return withChecks(ctx, mgr, o.HealthAddress)
+}
+
+// ownRegistration selects this program's registration of webhooks.
+var ownRegistration = fields.OneTermEqualSelector(metav1.ObjectNameField, configurationName)
+
+// serverTLS returns how the webhook is served.
+func serverTLS(o Options, cert *certificate) *tls.Config {
+	c := &tls.Config{
+		GetCertificate: cert.get, MinVersion: tls.VersionTLS12,
+		// One connection with many streams would bind the API server to one replica, costs more, and can be reset
+		// rapidly.
+		NextProtos: []string{"http/1.1"},
+	}
+	if o.ClientCA != "" {
+		c.ClientAuth = tls.RequestClientCert // what it is worth is looked at with each review
+	}
+	return c
 }
 
 const (
@@ -226,7 +362,7 @@ const (
 )
 
 // addWebhooks serves the webhooks.
-func addWebhooks(mgr ctrl.Manager, o Options, w *world, callers *serving.Callers) error {
+func addWebhooks(mgr ctrl.Manager, o Options, w *world, callers *serving.Callers, cluster *kubeOVN) error {
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "ovnguard_admission_duration_seconds",
 		Help:    "How long reviews took, by webhook and result.",
@@ -235,20 +371,36 @@ func addWebhooks(mgr ctrl.Manager, o Options, w *world, callers *serving.Callers
 	if err := metrics.Registry.Register(duration); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	limit := serving.NewLimit(maxReviews)
+	limit, budget := serving.NewLimit(maxReviews), serving.NewBudget(serving.MaxMemory)
+	if err := mgr.AddHealthzCheck("reviews", func(*http.Request) error { return limit.Stuck() }); err != nil {
+		return fmt.Errorf("add health check: %w", err)
+	}
 	for _, h := range hooks(o) {
-		for _, result := range []string{guard.ResultPatched, guard.ResultUnchanged, guard.ResultDenied, guard.ResultInvalid} {
+		for _, result := range []string{
+			guard.ResultPatched, guard.ResultUnchanged, guard.ResultDenied, guard.ResultInvalid,
+		} {
 			duration.WithLabelValues(h.label(), result)
 		}
 		handler := h.handler(w, func(result string, d time.Duration) {
 			duration.WithLabelValues(h.label(), result).Observe(d.Seconds())
 		})
-		mgr.GetWebhookServer().Register(h.path, &serving.Handler{Answer: handler, Limit: limit, Timeout: requestTimeout, Callers: callers, Log: mgr.GetLogger().WithName(h.label())})
+		mgr.GetWebhookServer().Register(h.path, &serving.Handler{
+			Answer: refusing{
+				handler,
+				cluster,
+				h.label(),
+			},
+			Limit:   limit,
+			Budget:  budget,
+			Timeout: requestTimeout,
+			Callers: callers,
+			Log:     mgr.GetLogger().WithName(h.label()),
+		})
 	}
 	return nil
 }
 
-// newMonitor gives the monitor, which tells metrics and further observers of what it finds.
+// newMonitor returns the monitor, which tells metrics and further observers of what it finds.
 func newMonitor(further ...monitor.Observer) (*monitor.Monitor, error) {
 	counts, err := monitor.NewMetrics(metrics.Registry, time.Now)
 	if err != nil {
@@ -264,14 +416,24 @@ func addAudit(mgr ctrl.Manager, o Options, m *monitor.Monitor, seen *watches, lo
 		return nil, err
 	}
 	swept := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "ovnguard_sweep_missed_total", Help: "Ports, rows and other things of which looking at all of them anew, as a safety net, found what no event had told.",
+		Name: "ovnguard_sweep_missed_total",
+		Help: "Ports, rows and other things of which looking at all of them anew, as a safety net, found what no " +
+			"event had told.",
 	})
 	for _, c := range []prometheus.Collector{databaseMetrics(databases), seen, swept} {
 		if err := metrics.Registry.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	a := &auditor{manager: mgr, databases: databases, version: o.OVNVersion, monitor: m, swept: swept, watches: seen, log: log.WithName("audit")}
+	a := &auditor{
+		manager:   mgr,
+		databases: databases,
+		ovn:       o.ovn(),
+		monitor:   m,
+		swept:     swept,
+		watches:   seen,
+		log:       log.WithName("audit"),
+	}
 	if err := mgr.Add(manager.RunnableFunc(a.run)); err != nil {
 		return nil, fmt.Errorf("add the audit: %w", err)
 	}

@@ -21,15 +21,16 @@ import (
 const (
 	// selfTestTimeout bounds one self-test: two creations, each with all webhooks that are asked.
 	selfTestTimeout = 10 * time.Second
-	// selfTestAgain is how soon a self-test is made again that showed that something is wrong, untriedAgain one that could not be made.
+	// selfTestAgain is how soon a self-test is made again that showed that something is wrong, untriedAgain one that
+	// could not be made.
 	selfTestAgain = 500 * time.Millisecond
 	untriedAgain  = 5 * time.Second
 	// servingAgain is how soon it is looked again whether the webhook serves, before which there is nothing to test.
 	servingAgain = 50 * time.Millisecond
 )
 
-// selfTest asks the API server, as anybody who makes pods does, whether pods are guarded. That webhooks are registered and answer does
-// not say so: the API server may not reach them, or another webhook may undo what they do.
+// selfTest asks the API server, as anybody who makes pods does, whether pods are guarded. That webhooks are registered
+// and answer does not say so: the API server may not reach them, or another webhook may undo what they do.
 type selfTest struct {
 	probe func(context.Context) outcome
 	every time.Duration
@@ -44,6 +45,11 @@ type selfTest struct {
 	due chan struct{}
 	// proved is the reason that was announced last; empty where nothing was since pods were guarded.
 	proved selfTestReason
+	// logged is what the log says: the detail of a failure may differ each time.
+	logged outcome
+	// begun means that a round was made: the API server needs a moment to follow what was registered, so that the first
+	// one says little.
+	begun bool
 
 	mu     sync.Mutex
 	last   outcome
@@ -51,12 +57,25 @@ type selfTest struct {
 	failed *prometheus.CounterVec
 }
 
-// newSelfTest gives a self-test that is made at intervals, and soon again where it did not pass.
-func newSelfTest(probe func(context.Context) outcome, every time.Duration, serving func() error, unguarded func(), log logr.Logger) *selfTest {
+// newSelfTest returns a self-test that is made at intervals, and soon again where it did not pass.
+func newSelfTest(
+	probe func(context.Context) outcome,
+	every time.Duration,
+	serving func() error,
+	unguarded func(),
+	log logr.Logger,
+) *selfTest {
 	s := &selfTest{
-		probe: probe, every: every, serving: serving, unguarded: unguarded, announce: func(outcome) {}, log: log, due: make(chan struct{}, 1),
+		probe:     probe,
+		every:     every,
+		serving:   serving,
+		unguarded: unguarded,
+		announce:  func(outcome) {},
+		log:       log,
+		due:       make(chan struct{}, 1),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ovnguard_selftest_failures_total", Help: "Self-tests that did not show that pods are guarded, by reason.",
+			Name: "ovnguard_selftest_failures_total",
+			Help: "Self-tests that did not show that pods are guarded, by reason.",
 		}, []string{"reason"}),
 	}
 	for _, reason := range reasons() {
@@ -65,16 +84,25 @@ func newSelfTest(probe func(context.Context) outcome, every time.Duration, servi
 	return s
 }
 
-// addSelfTest has the manager run the self-test while the webhook answers, and says no less than it will: what has not been read yet makes
-// it refuse more.
-func addSelfTest(mgr ctrl.Manager, o Options, w *world, callers *serving.Callers, answers func() error, unguarded func()) (*selfTest, error) {
+// addSelfTest has the manager run the self-test while the webhook answers, and says no less than it will: what has not
+// been read yet makes it refuse more.
+func addSelfTest(
+	mgr ctrl.Manager,
+	o Options,
+	w *world,
+	callers *serving.Callers,
+	answers func() error,
+	unguarded func(),
+) (*selfTest, error) {
 	config := rest.CopyConfig(o.REST) // not the manager's: what is asked here says nothing of its caches
 	config.Timeout = selfTestTimeout
+	warned := &warnings{}
+	config.WarningHandler = warned
 	clients, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the API server: %w", err)
 	}
-	p := newProber(clients.CoreV1().Pods(o.SelfTestNamespace), o, w)
+	p := newProber(clients.CoreV1().Pods(o.SelfTestNamespace), warned, o, w)
 	p.callers = callers
 	s := newSelfTest(p.run, o.SelfTestInterval, answers, unguarded, mgr.GetLogger().WithName("selftest"))
 	if err := errors.Join(metrics.Registry.Register(s), metrics.Registry.Register(s.failed)); err != nil {
@@ -135,7 +163,6 @@ func (s *selfTest) once(ctx context.Context) selfTestReason {
 		return untried // the service is ending, which says nothing
 	}
 	s.mu.Lock()
-	before := s.last
 	s.last = got
 	if got.reason == passes {
 		s.passed = time.Now()
@@ -144,8 +171,25 @@ func (s *selfTest) once(ctx context.Context) selfTestReason {
 	if got.reason != passes {
 		s.failed.WithLabelValues(string(got.reason)).Inc()
 	}
-	if got.reason != before.reason {
+	first := !s.begun
+	s.begun = true
+	if first && got.reason != passes {
+		s.log.Info(
+			"the self-test does not pass yet; it is made again at once",
+			"reason",
+			got.reason,
+			"detail",
+			got.detail,
+		)
+		return s.end(got)
+	}
+	now := got
+	if got.reason != passes {
+		now.detail = ""
+	}
+	if now != s.logged {
 		s.tell(got)
+		s.logged = now
 	}
 	if got.reason.proven() && got.reason != s.proved || got.reason == passes && s.proved != "" {
 		s.announce(got)
@@ -153,6 +197,11 @@ func (s *selfTest) once(ctx context.Context) selfTestReason {
 			s.proved = ""
 		}
 	}
+	return s.end(got)
+}
+
+// end has the registration looked at where pods turned out not to be guarded.
+func (s *selfTest) end(got outcome) selfTestReason {
 	if got.reason.proven() {
 		s.unguarded()
 	}
@@ -161,16 +210,30 @@ func (s *selfTest) once(ctx context.Context) selfTestReason {
 
 // tell logs how the self-test ends now.
 func (s *selfTest) tell(got outcome) {
-	if got.reason == passes {
+	switch {
+	case got.reason == passes && got.detail == "":
 		s.log.Info("the self-test passes: the API server has pods guarded")
+		return
+	case got.reason == passes, got.reason == unseen:
+		s.log.Info("the self-test shows less than that pods are guarded", "reason", got.reason, "detail", got.detail)
 		return
 	}
 	again := min(s.every, got.reason.again(s.every))
 	s.log.Error(errors.New(got.detail), "the self-test does not pass", "reason", got.reason, "again", again.String())
 }
 
-// ready implements healthz.Checker. What could not be tried says nothing of the webhook, and is told by metrics and log alone.
-// The Service of the webhook must not follow this check: a replica that gets no calls could never pass again.
+// note returns what the last self-test showed where that is less than that pods are guarded; "" otherwise.
+func (s *selfTest) note() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last.detail == "" || s.last.reason != passes && s.last.reason != unseen {
+		return ""
+	}
+	return "selftest: " + s.last.detail
+}
+
+// ready implements healthz.Checker. What could not be tried says nothing of the webhook, and is told by metrics and log
+// alone. The Service of the webhook must not follow this check: a replica that gets no calls could never pass again.
 func (s *selfTest) ready(*http.Request) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,7 +248,8 @@ func (s *selfTest) ready(*http.Request) error {
 
 var (
 	selfTestOK = prometheus.NewDesc("ovnguard_selftest_ok",
-		"1 while the last self-test showed that the API server has pods guarded, else 0.", nil, nil)
+		"1 while the last self-test showed that the API server asks the webhooks and does what policy says, else 0. "+
+			"Absent where policy wants nothing that could be seen.", nil, nil)
 	selfTestPassed = prometheus.NewDesc("ovnguard_selftest_timestamp_seconds",
 		"When a self-test last passed, in seconds since 1970. Absent until one did.", nil, nil)
 )
@@ -200,11 +264,13 @@ func (s *selfTest) Describe(out chan<- *prometheus.Desc) {
 func (s *selfTest) Collect(out chan<- prometheus.Metric) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ok := 0.0
-	if s.last.reason == passes {
-		ok = 1
+	if s.last.reason != unseen {
+		ok := 0.0
+		if s.last.reason == passes {
+			ok = 1
+		}
+		out <- prometheus.MustNewConstMetric(selfTestOK, prometheus.GaugeValue, ok)
 	}
-	out <- prometheus.MustNewConstMetric(selfTestOK, prometheus.GaugeValue, ok)
 	if !s.passed.IsZero() {
 		out <- prometheus.MustNewConstMetric(selfTestPassed, prometheus.GaugeValue, float64(s.passed.UnixMilli())/1000)
 	}

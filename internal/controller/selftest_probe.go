@@ -4,9 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -29,11 +30,14 @@ var (
 	takes = kubeovn.DefaultProvider.Key(kubeovn.PortVIPs)
 )
 
+// loosely is what the first pod asks for: to send from anything.
+const loosely = "false"
+
 // nobodys is an address that no pod has: it is kept for documentation (RFC 5737, section 3).
 const nobodys = "192.0.2.1"
 
-// prober makes pods that are never kept: the API server is told that it is a dry run. They are judged like anybody's: what this
-// program itself would answer is what the API server must come to.
+// prober makes pods that are never kept: the API server is told that it is a dry run. They are judged like anybody's:
+// what this program itself would answer is what the API server must come to.
 type prober struct {
 	pods          typedcorev1.PodInterface
 	namespace     string
@@ -41,10 +45,34 @@ type prober struct {
 	mutate, guard webhook.Handler
 	// callers is told the names of the pods, which nobody but the API server knows; nil where nobody asks who calls.
 	callers *serving.Callers
+	// warned has what the API server warned of since it was taken last.
+	warned *warnings
 }
 
-func newProber(pods typedcorev1.PodInterface, o Options, w *world) *prober {
-	p := &prober{pods: pods, namespace: o.SelfTestNamespace}
+// warnings keeps the warnings of one client.
+type warnings struct {
+	mu    sync.Mutex
+	texts []string
+}
+
+// HandleWarningHeader implements rest.WarningHandler.
+func (w *warnings) HandleWarningHeader(_ int, _, text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.texts = append(w.texts, text)
+}
+
+// take returns the warnings since the last call.
+func (w *warnings) take() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	texts := w.texts
+	w.texts = nil
+	return texts
+}
+
+func newProber(pods typedcorev1.PodInterface, warned *warnings, o Options, w *world) *prober {
+	p := &prober{pods: pods, namespace: o.SelfTestNamespace, warned: warned}
 	if len(o.Accounts.Self) > 0 {
 		p.user = o.Accounts.Self[0]
 	}
@@ -56,23 +84,21 @@ func newProber(pods typedcorev1.PodInterface, o Options, w *world) *prober {
 // run makes both pods.
 func (p *prober) run(ctx context.Context) outcome {
 	// A pod that asks to be open: an ordinary one that has been made strict already would prove less.
-	loose := p.pod(map[string]string{decides: "false"})
-	wanted, err := p.expected(ctx, loose)
+	loose := p.pod(map[string]string{decides: loosely})
+	want, err := p.mutated(ctx, loose)
 	if err != nil {
 		return outcome{untried, err.Error()}
 	}
-	if got := judgeOrdinary(wanted, p.make(ctx, loose)); got.reason != passes {
-		return got
+	ordinary := judgeOrdinary(loosely, want, p.make(ctx, loose))
+	if ordinary.reason.proven() || ordinary.reason == untried {
+		return ordinary
 	}
-	forbidden := p.pod(map[string]string{decides: wanted, takes: nobodys})
-	refuses, err := p.refuses(ctx, forbidden)
-	switch {
-	case err != nil:
+	forbidden := p.pod(map[string]string{decides: kubeovn.True, takes: nobodys})
+	want, err = p.guarded(ctx, forbidden)
+	if err != nil {
 		return outcome{untried, err.Error()}
-	case !refuses: // policy only warns here, so there is nothing that must be refused
-		return outcome{reason: passes}
 	}
-	return judgeForbidden(p.make(ctx, forbidden))
+	return both(ordinary, judgeForbidden(want, p.make(ctx, forbidden)))
 }
 
 // make has the API server say what would become of the pod.
@@ -81,62 +107,82 @@ func (p *prober) make(ctx context.Context, pod *corev1.Pod) fate {
 		p.callers.Expect(pod.Name)
 		defer p.callers.Expect("")
 	}
+	p.warned.take() // of a call that failed
 	got, err := p.pods.Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	if err != nil {
 		return fate{err: err}
 	}
-	return fate{annotation: got.Annotations[decides]}
+	return fate{annotation: got.Annotations[decides], warnings: p.warned.take()}
 }
 
-// expected gives the annotation that this program would have the pod made with.
-func (p *prober) expected(ctx context.Context, pod *corev1.Pod) (string, error) {
+// mutated returns what this program would make of the pod.
+func (p *prober) mutated(ctx context.Context, pod *corev1.Pod) (fate, error) {
 	request, err := p.review(pod)
 	if err != nil {
-		return "", err
+		return fate{}, err
 	}
 	answer := p.mutate.Handle(ctx, request)
 	if !answer.Allowed {
-		return "", fmt.Errorf("the self-test's own pod may not be made: %s", answer.Result.Message)
+		return fate{}, fmt.Errorf("the self-test's own pod may not be made: %s", answer.Result.Message)
 	}
+	want := fate{annotation: pod.Annotations[decides], warnings: answer.Warnings}
 	path := guard.AnnotationPath(decides)
-	for _, change := range slices.Backward(answer.Patches) {
+	for _, change := range answer.Patches {
 		if value, ok := change.Value.(string); ok && change.Path == path {
-			return value, nil
+			want.annotation = value
 		}
 	}
-	return pod.Annotations[decides], nil
+	return want, nil
 }
 
-// refuses tells whether this program would refuse the pod.
-func (p *prober) refuses(ctx context.Context, pod *corev1.Pod) (bool, error) {
+// guarded returns what would become of the pod by this program's last word.
+func (p *prober) guarded(ctx context.Context, pod *corev1.Pod) (fate, error) {
 	request, err := p.review(pod)
 	if err != nil {
-		return false, err
+		return fate{}, err
 	}
-	return !p.guard.Handle(ctx, request).Allowed, nil
+	answer := p.guard.Handle(ctx, request)
+	if !answer.Allowed {
+		return fate{err: errors.New(answer.Result.Message)}, nil
+	}
+	return fate{annotation: pod.Annotations[decides], warnings: answer.Warnings}, nil
 }
 
-// review gives what the API server would ask about the creation of the pod.
+// review returns what the API server would ask about the creation of the pod.
 func (p *prober) review(pod *corev1.Pod) (webhook.Request, error) {
 	raw, err := json.Marshal(pod)
 	if err != nil {
 		return webhook.Request{}, fmt.Errorf("write the pod of the self-test: %w", err)
 	}
 	request := admissionv1.AdmissionRequest{
-		Kind: metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}, Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
-		Operation: admissionv1.Create, Namespace: p.namespace, Name: pod.Name, Object: runtime.RawExtension{Raw: raw},
+		Kind: metav1.GroupVersionKind{
+			Version: "v1",
+			Kind:    "Pod",
+		},
+		Resource:  metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
+		Operation: admissionv1.Create,
+		Namespace: p.namespace,
+		Name:      pod.Name,
+		Object:    runtime.RawExtension{Raw: raw},
 	}
 	request.UserInfo.Username = p.user
 	return webhook.Request{AdmissionRequest: request}, nil
 }
 
-// pod gives a pod that would pass the strictest of the usual checks, so that nobody else refuses it. Nothing about it is
-// looked at by admission: anybody's pod that is the same is guarded the same.
+// pod returns a pod that would pass the strictest of the usual checks, so that nobody else refuses it. Nothing about it
+// is looked at by admission: anybody's pod that is the same is guarded the same.
 func (p *prober) pod(annotations map[string]string) *corev1.Pod {
-	little := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("16Mi")}
+	little := corev1.ResourceList{
+		corev1.ResourceCPU:    resource.MustParse("10m"),
+		corev1.ResourceMemory: resource.MustParse("16Mi"),
+	}
 	return &corev1.Pod{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
-		ObjectMeta: metav1.ObjectMeta{Name: "selftest-" + strings.ToLower(rand.Text()), Namespace: p.namespace, Annotations: annotations},
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name:        "selftest-" + strings.ToLower(rand.Text()),
+			Namespace:   p.namespace,
+			Annotations: annotations,
+		},
 		Spec: corev1.PodSpec{
 			AutomountServiceAccountToken: new(false),
 			SecurityContext: &corev1.PodSecurityContext{

@@ -15,16 +15,23 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// What the API server said of the pods tells whether pods are guarded, and by whom not.
+// What the API server said of the pods says whether pods are guarded, and by whom not.
 func TestJudgeSelfTest(t *testing.T) {
 	denied := errors.New(`admission webhook "guard-pods.ovnguard.io" denied the request: ovnguard: no`)
 	policy := apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "selftest",
 		errors.New(`ValidatingAdmissionPolicy 'ovnguard-floor' with binding 'ovnguard-floor' denied request: no`))
-	silent := errors.New(`Internal error occurred: failed calling webhook "pods.ovnguard.io": failed to call webhook: EOF`)
+	silent := errors.New(
+		`Internal error occurred: failed calling webhook "pods.ovnguard.io": failed to call webhook: EOF`,
+	)
 	others := errors.New(`admission webhook "pods.example.org" denied the request: not like ovnguard.io`)
 	othersSilent := errors.New(`Internal error occurred: failed calling webhook "pods.example.org": EOF`)
-	rights := apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "",
-		errors.New(`User "system:serviceaccount:ovnguard-system:ovnguard" cannot create resource "pods" in the namespace "ovnguard-selftest"`))
+	rights := apierrors.NewForbidden(
+		schema.GroupResource{Resource: "pods"},
+		"",
+		errors.New(
+			`User "system:serviceaccount:ovnguard-system:ovnguard" cannot create resource "pods" in the namespace "ovnguard-selftest"`,
+		),
+	)
 	away := errors.New(`Post "https://localhost:6443/api/v1": connection refused`)
 	for name, c := range map[string]struct {
 		got                 fate
@@ -42,21 +49,101 @@ func TestJudgeSelfTest(t *testing.T) {
 		"server away":         {fate{err: away}, untried, untried},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := judgeOrdinary("true", c.got); got.reason != c.ordinary || (got.detail == "") != (got.reason == passes) {
+			if got := judgeOrdinary(
+				"false",
+				fate{annotation: "true"},
+				c.got,
+			); got.reason != c.ordinary ||
+				(got.detail == "") != (got.reason == passes) {
 				t.Errorf("an ordinary pod: %+v, want %s", got, c.ordinary)
 			}
-			if got := judgeForbidden(c.got); got.reason != c.forbidden {
+			if got := judgeForbidden(fate{err: errors.New("no")}, c.got); got.reason != c.forbidden {
 				t.Errorf("a forbidden pod: %+v, want %s", got, c.forbidden)
 			}
 		})
 	}
 }
 
-// Readiness falls with what is proven alone; metrics fall with everything; the registration is looked at where pods are not guarded.
+// Where policy does not enforce, a warning that the API server passes on shows that it asks; where there is none,
+// nothing is claimed.
+func TestSelfTestShowsWhatItCan(t *testing.T) {
+	warned, other := fate{
+		annotation: "false",
+		warnings:   []string{"ovnguard: a"},
+	}, fate{
+		annotation: "false",
+		warnings:   []string{"b"},
+	}
+	silent := fate{annotation: "false"}
+	long := strings.Repeat("x", 300)
+	for name, c := range map[string]struct {
+		want, got fate
+		reason    selfTestReason
+	}{
+		"warned": {warned, warned, passes},
+		"cut": {
+			fate{annotation: "false", warnings: []string{long}},
+			fate{annotation: "false", warnings: []string{long[:256]}},
+			passes,
+		},
+		"not warned":      {warned, silent, unwarned},
+		"others warned":   {warned, other, unwarned},
+		"nothing to see":  {silent, other, unseen},
+		"changed by some": {warned, fate{annotation: "true"}, unchanged},
+		"not made": {
+			warned, fate{err: errors.New(`failed calling webhook "pods.ovnguard.io": EOF`)}, unanswered,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := judgeOrdinary("false", c.want, c.got); got.reason != c.reason || got.detail == "" {
+				t.Errorf("%+v, want %s", got, c.reason)
+			}
+			if c.reason == unchanged {
+				return
+			}
+			if got := judgeForbidden(c.want, c.got); got.reason != c.reason || got.detail == "" {
+				t.Errorf("a forbidden pod: %+v, want %s", got, c.reason)
+			}
+		})
+	}
+	full, less, nothing, wrong := outcome{
+		reason: passes,
+	}, outcome{
+		passes,
+		"warns",
+	}, outcome{
+		unseen,
+		"audits",
+	}, outcome{
+		unguarded,
+		"made",
+	}
+	for _, c := range []struct{ ordinary, forbidden, want outcome }{
+		{full, full, full},
+		{full, less, less},
+		{less, full, less},
+		{less, nothing, nothing},
+		{nothing, wrong, wrong},
+		{full, wrong, wrong},
+	} {
+		if got := both(c.ordinary, c.forbidden); got != c.want {
+			t.Errorf("%+v and %+v: %+v, want %+v", c.ordinary, c.forbidden, got, c.want)
+		}
+	}
+}
+
+// Readiness falls with what is proven alone; metrics fall with everything; the registration is looked at where pods are
+// not guarded.
 func TestSelfTestTells(t *testing.T) {
 	var next outcome
 	looked := 0
-	s := newSelfTest(func(context.Context) outcome { return next }, time.Minute, serves, func() { looked++ }, logr.Discard())
+	s := newSelfTest(
+		func(context.Context) outcome { return next },
+		time.Minute,
+		serves,
+		func() { looked++ },
+		logr.Discard(),
+	)
 	var announced []string
 	s.announce = func(got outcome) { announced = append(announced, noticeOf("ns", got).Reason+" "+string(got.reason)) }
 	registry := prometheus.NewRegistry()
@@ -72,6 +159,8 @@ func TestSelfTestTells(t *testing.T) {
 	}{
 		{outcome{untried, "forbidden"}, true, "0", 0},
 		{outcome{reason: passes}, true, "1", 0},
+		{outcome{unseen, "policy audits"}, true, "", 0},
+		{outcome{passes, "policy warns"}, true, "1", 0},
 		{outcome{unguarded, "a pod was made"}, false, "0", 1},
 		{outcome{unguarded, "another pod was made"}, false, "0", 1},
 		{outcome{untried, "away"}, true, "0", 0},
@@ -86,8 +175,16 @@ func TestSelfTestTells(t *testing.T) {
 		if err := s.ready(nil); (err == nil) != c.ready || err != nil && !strings.Contains(err.Error(), c.got.detail) {
 			t.Errorf("%s: ready says %v", c.got.reason, err)
 		}
-		want := "# HELP ovnguard_selftest_ok 1 while the last self-test showed that the API server has pods guarded, else 0.\n" +
+		if note := s.note(); (note != "") != strings.HasPrefix(c.got.detail, "policy") {
+			t.Errorf("%+v: the note is %q", c.got, note)
+		}
+		want := "# HELP ovnguard_selftest_ok 1 while the last self-test showed that the API server asks the webhooks " +
+			"and does what policy " +
+			"says, else 0. Absent where policy wants nothing that could be seen.\n" +
 			"# TYPE ovnguard_selftest_ok gauge\novnguard_selftest_ok " + c.ok + "\n"
+		if c.ok == "" {
+			want = ""
+		}
 		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "ovnguard_selftest_ok"); err != nil {
 			t.Errorf("%s: %v", c.got.reason, err)
 		}

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// authority gives the certificate of another authority each time.
+// authority returns the certificate of another authority each time.
 func authority(t *testing.T) []byte {
 	t.Helper()
 	var writes int
@@ -106,8 +106,8 @@ func TestReplicasAgree(t *testing.T) {
 	}
 }
 
-// A new certificate is not served before every API server has heard of its authority, also by the replica that finds it registered by
-// another one; but at once where the one that is served is trusted no longer.
+// A new certificate is not served before every API server has heard of its authority, also by the replica that finds it
+// registered by another one; but at once where the one that is served is trusted no longer.
 func TestServesOnlyWhatIsTrusted(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

@@ -34,7 +34,12 @@ func TestUnregister(t *testing.T) {
 		}
 	}
 	for _, o := range ours {
-		if err := c.Get(t.Context(), client.ObjectKeyFromObject(o), o); client.IgnoreNotFound(err) != nil || err == nil {
+		if err := c.Get(
+			t.Context(),
+			client.ObjectKeyFromObject(o),
+			o,
+		); client.IgnoreNotFound(err) != nil ||
+			err == nil {
 			t.Errorf("%T %s is still there: %v", o, o.GetName(), err)
 		}
 	}
@@ -47,7 +52,9 @@ func TestUnregister(t *testing.T) {
 func TestUnregisterGoesOn(t *testing.T) {
 	name := metav1.ObjectMeta{Name: admissionpolicy.DefaultName}
 	kept := &admissionregistrationv1.MutatingAdmissionPolicyBinding{ObjectMeta: name}
-	floor := &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: admissionpolicy.FloorName}}
+	floor := &admissionregistrationv1.ValidatingAdmissionPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: admissionpolicy.FloorName},
+	}
 	inner := api(t, new(int), nil, kept, &admissionregistrationv1.MutatingAdmissionPolicy{ObjectMeta: name}, floor)
 	c := interceptor.NewClient(inner, interceptor.Funcs{
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
@@ -57,7 +64,11 @@ func TestUnregisterGoesOn(t *testing.T) {
 			return c.Delete(ctx, o, opts...)
 		},
 	})
-	if err := unregister(t.Context(), c); err == nil || !strings.Contains(err.Error(), "MutatingAdmissionPolicyBinding "+kept.Name) {
+	if err := unregister(
+		t.Context(),
+		c,
+	); err == nil ||
+		!strings.Contains(err.Error(), "MutatingAdmissionPolicyBinding "+kept.Name) {
 		t.Errorf("got %v, want an error that names what is left", err)
 	}
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(floor), floor); !apierrors.IsNotFound(err) {

@@ -27,9 +27,9 @@ const (
 	dialEvery  = 500 * time.Millisecond
 )
 
-// watches knows how fresh what is known of the API server is: it sees each watch begin and end beneath the client, where also the library's own
-// attempts to begin again are seen, and asks the server every few seconds, since a connection that went dead without
-// a word keeps its watches open.
+// watches knows how fresh what is known of the API server is: it sees each watch begin and end beneath the client,
+// where also the library's own attempts to begin again are seen, and asks the server every few seconds, since a
+// connection that went dead without a word keeps its watches open.
 type watches struct {
 	log logr.Logger
 	now func() time.Time
@@ -62,10 +62,16 @@ type stream struct {
 }
 
 func newWatches(log logr.Logger, now func() time.Time) *watches {
-	return &watches{log: log, now: now, wanted: make(map[string]wanted), streams: make(map[string]*stream), answered: now()}
+	return &watches{
+		log:      log,
+		now:      now,
+		wanted:   make(map[string]wanted),
+		streams:  make(map[string]*stream),
+		answered: now(),
+	}
 }
 
-// pathOf gives the path of all objects of a resource.
+// pathOf returns the path of all objects of a resource.
 func pathOf(r schema.GroupVersionResource) string {
 	if r.Group == "" {
 		return "/api/" + r.Version + "/" + r.Resource
@@ -82,8 +88,8 @@ func (w *watches) want(r schema.GroupVersionResource) {
 	}
 }
 
-// isWanted gives the resource that a request's path is of, in words; empty where that need not be watched. Something may stand
-// before the path, in the URL of the server.
+// isWanted returns the resource that a request's path is of, in words; empty where that need not be watched. Something
+// may stand before the path, in the URL of the server.
 func (w *watches) isWanted(path string) string {
 	for of, wanted := range w.wanted {
 		if strings.HasSuffix(path, of) {
@@ -93,14 +99,14 @@ func (w *watches) isWanted(path string) string {
 	return ""
 }
 
-// reads says whether requests to read a path are those of who follows it.
+// reads reports whether requests to read a path are those of who follows it.
 func (w *watches) reads(path string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.isWanted(path) != ""
 }
 
-// of gives the stream of a path that is wanted; nil where nobody has tried to read it yet.
+// of returns the stream of a path that is wanted; nil where nobody has tried to read it yet.
 func (w *watches) of(path string) *stream {
 	for at, s := range w.streams {
 		if strings.HasSuffix(at, path) {
@@ -110,7 +116,7 @@ func (w *watches) of(path string) *stream {
 	return nil
 }
 
-// wrap gives a transport that tells of the watches that are made through it.
+// wrap returns a transport that tells of the watches that are made through it.
 func (w *watches) wrap(next http.RoundTripper) http.RoundTripper { return &listener{w, next} }
 
 // listener is the transport that wrap gives.
@@ -119,19 +125,18 @@ type listener struct {
 	next    http.RoundTripper
 }
 
-// RoundTrip implements http.RoundTripper. What asks to follow something while nobody listens at the API server's address waits here until
-// somebody does: the library, told of the error, waits up to a minute before it asks again, and what is known is stale for as long although
-// the server is back.
+// RoundTrip implements http.RoundTripper. What asks to follow something while nobody listens at the API server's
+// address waits here until somebody does: the library, told of the error, waits up to a minute before it asks again,
+// and what is known is stale for as long although the server is back.
 func (l *listener) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method != http.MethodGet {
 		return l.next.RoundTrip(r)
 	}
 	text := r.URL.Query().Get("watch")
 	watch := text == "true" || text == "1"
-	r, over := carrier(r)
 	for {
 		res, err := l.next.RoundTrip(r)
-		res, err = l.watches.seen(r.URL.Path, watch, over(), res, err)
+		res, err = l.watches.seen(r.URL.Path, watch, res, err)
 		if !isDial(err) || !l.watches.reads(r.URL.Path) {
 			return res, err
 		}
@@ -143,15 +148,14 @@ func (l *listener) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// isDial says whether an error means that there was no connection to a server.
+// isDial reports whether an error means that there was no connection to a server.
 func isDial(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
-// seen notes the answer to a request to read a path. Where it begins a watch, the answer's body tells when that ends, and the connection
-// that carries it gathers until then.
-func (w *watches) seen(path string, watch bool, over *gatherer, res *http.Response, err error) (*http.Response, error) {
+// seen notes the answer to a request to read a path. Where it begins a watch, the answer's body tells when that ends.
+func (w *watches) seen(path string, watch bool, res *http.Response, err error) (*http.Response, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s, what := w.streams[path], w.isWanted(path)
@@ -168,11 +172,7 @@ func (w *watches) seen(path string, watch bool, over *gatherer, res *http.Respon
 		w.failed(s, what, res.StatusCode, fmt.Errorf("the API server answers %s", res.Status))
 	case watch:
 		s.open, s.err, s.status = s.open+1, nil, res.StatusCode
-		over.gather(true)
-		res.Body = &watched{ReadCloser: res.Body, end: sync.OnceFunc(func() {
-			over.gather(false)
-			w.ended(s)
-		})}
+		res.Body = &watched{ReadCloser: res.Body, end: sync.OnceFunc(func() { w.ended(s) })}
 	}
 	return res, err
 }
@@ -236,8 +236,8 @@ func (w *watches) ask(ctx context.Context, client rest.Interface) {
 	}
 }
 
-// stale gives for how long some cache has been behind, and why; nothing where all are current. A resource that the server does
-// not serve any more is current: it has no objects.
+// stale returns for how long some cache has been behind, and why; nothing where all are current. A resource that the
+// server does not serve any more is current: it has no objects.
 func (w *watches) stale() (time.Duration, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -264,12 +264,15 @@ func (w *watches) stale() (time.Duration, error) {
 		note(s.since, err)
 	}
 	if w.asking != nil {
-		note(w.answered, fmt.Errorf("the API server does not answer since %s: %w", w.answered.UTC().Format(time.RFC3339), w.asking))
+		note(
+			w.answered,
+			fmt.Errorf("the API server does not answer since %s: %w", w.answered.UTC().Format(time.RFC3339), w.asking),
+		)
 	}
 	return longest, why
 }
 
-// current gives nil while the caches are current, or were until a moment ago that is no longer than the grace.
+// current returns nil while the caches are current, or were until a moment ago that is no longer than the grace.
 func (w *watches) current(grace time.Duration) error {
 	if d, why := w.stale(); why != nil && d > grace {
 		return why
@@ -277,7 +280,7 @@ func (w *watches) current(grace time.Duration) error {
 	return nil
 }
 
-// failing gives why resources cannot be read, each with its reason; nil where nothing is known to be wrong.
+// failing returns why resources cannot be read, each with its reason; nil where nothing is known to be wrong.
 func (w *watches) failing() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -314,12 +317,13 @@ func (w *watches) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(kubernetesStaleMetric, prometheus.GaugeValue, d.Seconds())
 }
 
-// direct has a client keep a connection for each watch. Where all share one (HTTP/2), each change takes both sides a hop through what
-// shares it and an answer about the room left for more. A connection that went dead without a word is given up after half a minute.
+// direct has a client keep a connection for each watch. Where all share one (HTTP/2), each change takes both sides a
+// hop through what shares it and an answer about the room left for more. A connection that went dead without a word is
+// given up after half a minute.
 func direct(config *rest.Config) {
 	config.NextProtos = []string{"http/1.1"}
-	config.Dial = gathering((&net.Dialer{
+	config.Dial = (&net.Dialer{
 		Timeout:         30 * time.Second,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3},
-	}).DialContext)
+	}).DialContext
 }

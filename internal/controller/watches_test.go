@@ -48,14 +48,15 @@ func newAPIServer(t *testing.T) *apiServer {
 	return s
 }
 
-// watch begins a watch and gives how to read it until it ends.
+// watch begins a watch and returns how to read it until it ends.
 func watch(t *testing.T, w *watches, url string) (ended chan struct{}) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := (&http.Client{Transport: w.wrap(http.DefaultTransport)}).Do(req) //nolint:bodyclose // it is closed below, when it has been read
+	c := &http.Client{Transport: w.wrap(http.DefaultTransport)}
+	res, err := c.Do(req) //nolint:bodyclose // it is closed below, when it has been read
 	ended = make(chan struct{})
 	if err != nil {
 		close(ended)
@@ -81,7 +82,10 @@ func TestWatchesAreFollowed(t *testing.T) {
 	var now atomic.Int64
 	now.Store(1000)
 	var logged []string
-	w := newWatches(funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{}), func() time.Time { return time.Unix(now.Load(), 0) })
+	w := newWatches(
+		funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{}),
+		func() time.Time { return time.Unix(now.Load(), 0) },
+	)
 	w.want(podResource)
 	// Behind a proxy something stands before the path.
 	path := server.URL + "/k8s/cluster/api/v1/pods?watch=true"
@@ -162,8 +166,8 @@ func TestOtherWatches(t *testing.T) {
 	close(server.end)
 }
 
-// A cache that asks while nobody listens is answered as soon as somebody does, and told nothing before; what is no cache's is told
-// at once.
+// A cache that asks while nobody listens is answered as soon as somebody does, and told nothing before; what is no
+// cache's is told at once.
 func TestServerThatIsAway(t *testing.T) {
 	address, listen := nobodyListens(t)
 	w := newWatches(logr.Discard(), time.Now)
@@ -229,7 +233,10 @@ func TestServerThatIsMute(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	now.Store(20)
-	if err := w.current(staleAfter); err == nil || !strings.Contains(err.Error(), "does not answer since 1970-01-01T00:00:00Z") {
+	if err := w.current(
+		staleAfter,
+	); err == nil ||
+		!strings.Contains(err.Error(), "does not answer since 1970-01-01T00:00:00Z") {
 		t.Errorf("%v", err)
 	}
 	cancel()

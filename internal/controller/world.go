@@ -4,15 +4,21 @@ import (
 	"context"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/governance"
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/monitor"
+	"github.com/ovnguard/ovnguard/internal/repair"
+	serving "github.com/ovnguard/ovnguard/internal/webhook"
 )
 
 // world is what reviews look at: the live inventory and, where a cache may be behind, the API server.
@@ -20,23 +26,95 @@ type world struct {
 	lookup   kube.Lookup
 	monitor  *monitor.Monitor
 	accounts admission.Accounts
+	// counted returns those accounts as they count now.
+	counted func(admission.Accounts) admission.Accounts
 	// reviews makes SubjectAccessReviews.
 	reviews client.Writer
+	// asked paces those reviews.
+	asked *pace
+	// journal is what repair did.
+	journal *journal.Reader
+	// known is what the API server has said of a right before it called; its zero value is nothing.
+	known right
 }
 
-// guard gives what judges that which governs ports.
+// withRight returns the same world for a webhook of whose callers a right is known.
+func (w *world) withRight(r right) *world {
+	knows := *w
+	knows.known = r
+	return &knows
+}
+
+// askEach and askMany bound how often, and how many times at once, the API server is asked for rights. Only Vips and
+// shared addresses take a question: which namespaces and subnets it is about, an expression could say of no more than
+// one at a time, or not at all.
+const (
+	askEach = 10 * time.Millisecond
+	askMany = 100
+)
+
+// rights answers of one right what is known of it, and asks for all others.
+type rights struct {
+	kube.Cluster
+
+	known right
+	asked *pace
+}
+
+// May implements governance.Cluster.
+func (r rights) May(
+	ctx context.Context,
+	user authenticationv1.UserInfo,
+	what authorizationv1.ResourceAttributes,
+) (bool, error) {
+	if what.Group == v1alpha1.GroupVersion.Group && what.Verb == r.known.verb {
+		return r.known.has, nil
+	}
+	if err := r.asked.wait(ctx, serving.Source(ctx)); err != nil {
+		return false, err
+	}
+	return r.Cluster.May(ctx, user, what)
+}
+
+// guard returns what judges one request about what governs ports: which accounts count is known for the moment only.
 func (w *world) guard() *governance.Guard {
+	eras := w.monitor.Eras()
 	return &governance.Guard{
-		Cluster: kube.Cluster{Lookup: w.lookup, Reviews: w.reviews}, Accounts: w.accounts, Look: w.monitor.Read, Now: time.Now,
+		Cluster: rights{
+			kube.Cluster{Lookup: w.lookup, Reviews: w.reviews},
+			w.known,
+			w.asked,
+		},
+		Accounts: w.counted(w.accounts),
+		Look:     w.monitor.Read,
+		Rewrites: func(p inventory.Port) bool {
+			kind := repair.Plan(p, eras, repair.History{}, time.Now()).Kind
+			return kind == repair.Annotate || kind == repair.Write
+		},
+		Now: time.Now,
 	}
 }
 
 // Look implements admission.World.
 func (w *world) Look(ctx context.Context, namespace, user string, look func(*admission.View)) {
-	ns := w.lookup.Namespace(ctx, namespace) // before the inventory is held: it may ask the API server
-	w.monitor.Read(func(inv *inventory.Inventory) {
-		look(&admission.View{Accounts: w.accounts, User: user, Namespace: ns, Inventory: inv, Now: time.Now()})
+	ns := w.lookup.Namespace(ctx, namespace) // it may ask the API server: what is known of the rest is newer afterwards
+	w.monitor.Read(func(inv *inventory.State) {
+		look(&admission.View{
+			Accounts: w.counted(w.accounts), User: user, Namespace: ns, Inventory: inv, Now: time.Now(),
+		})
 	})
+}
+
+// Repaired implements admission.World. Nothing is read for whoever may not take it back.
+func (w *world) Repaired(ctx context.Context, id string) (admission.Repaired, error) {
+	if w.known != (right{admission.VerbUndo, true}) {
+		return admission.Repaired{}, admission.ErrNoUndo
+	}
+	if err := w.asked.wait(ctx, serving.Source(ctx)); err != nil {
+		return admission.Repaired{}, err
+	}
+	e, err := w.journal.Standing(ctx, id)
+	return admission.Repaired{PodUID: e.PodUID, Before: e.Before.Annotations}, err
 }
 
 // Definition implements admission.World.
@@ -55,7 +133,11 @@ func (w *world) Pod(ctx context.Context, namespace, name string) (*admission.Pod
 	out.Spec.HostNetwork = p.Spec.HostNetwork
 	for _, o := range p.OwnerReferences {
 		out.Metadata.Owners = append(out.Metadata.Owners, admission.OwnerReference{
-			APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, UID: string(o.UID), Controller: o.Controller != nil && *o.Controller,
+			APIVersion: o.APIVersion,
+			Kind:       o.Kind,
+			Name:       o.Name,
+			UID:        string(o.UID),
+			Controller: o.Controller != nil && *o.Controller,
 		})
 	}
 	return out, nil

@@ -1,5 +1,5 @@
-// Package events tells on pods, as Events, what the audit finds about their ports and when it is over: each finding once, and
-// many findings of a namespace together, so that a thousand ports that drift at once are no thousand Events.
+// Package events tells on pods, as Events, what the audit finds about their ports and when it is over: each finding
+// once, and many findings of a namespace together, so that a thousand ports that drift at once are no thousand Events.
 package events
 
 import (
@@ -30,7 +30,7 @@ const (
 type Item struct {
 	audit.Finding
 	PodUID string
-	// Gone tells that it went.
+	// Gone means that it went.
 	Gone bool
 	At   time.Time
 }
@@ -46,9 +46,11 @@ type Sum struct {
 type Notice struct {
 	// Namespace is the program's own, on which it is told.
 	Namespace string
+	// Action is the part of the program that tells it: that of the Event.
+	Action string
 	// Reason is that of the Event, and Case a word for what is told: what is told again of the same case is counted.
 	Reason, Case string
-	// Text says it in a sentence. Good tells that nothing need be done about it.
+	// Text says it in a sentence. Good means that nothing need be done about it.
 	Text string
 	Good bool
 	At   time.Time
@@ -74,7 +76,7 @@ type room struct {
 	at   time.Time
 }
 
-// NewBook gives an empty Book; now tells the time.
+// NewBook returns an empty Book; now tells the time.
 func NewBook(now func() time.Time) *Book {
 	return &Book{now: now, sums: make(map[string]*Sum), room: make(map[string]room), summed: make(map[string]time.Time)}
 }
@@ -90,8 +92,8 @@ func (b *Book) Cleared(f audit.Finding, podUID string) {
 	b.note(Item{Finding: f, PodUID: podUID, Gone: true})
 }
 
-// note has an item wait. Where no pod claims the port there is nothing that an Event could be about; what is only worth knowing is
-// none.
+// note has an item wait. Where no pod claims the port there is nothing that an Event could be about; what is only worth
+// knowing is none.
 func (b *Book) note(i Item) {
 	if i.PodUID == "" || i.Rule.Severity == audit.Info {
 		return
@@ -120,12 +122,15 @@ func (b *Book) Tell(n Notice) {
 	b.notices = append(b.notices, n)
 }
 
-// Notices gives the notices that are to be told now, in the order in which they came.
+// Notices returns the notices that are to be told now, in the order in which they came.
 func (b *Book) Notices() []Notice {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
-	out := slices.DeleteFunc(b.notices, func(n Notice) bool { return now.Sub(n.At) > keep || !b.spend(n.Namespace, now) })
+	out := slices.DeleteFunc(
+		b.notices,
+		func(n Notice) bool { return now.Sub(n.At) > keep || !b.spend(n.Namespace, now) },
+	)
 	b.notices = nil
 	return out
 }
@@ -148,7 +153,7 @@ func (b *Book) sum(i Item) {
 	}
 }
 
-// Take gives what is to be told now, one by one and together.
+// Take returns what is to be told now, one by one and together.
 func (b *Book) Take() ([]Item, []Sum) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -179,7 +184,7 @@ func (b *Book) Take() ([]Item, []Sum) {
 	return single, sums
 }
 
-// now gives the room as it has become since.
+// now returns the room as it has become since.
 func (r room) now(now time.Time) int {
 	return min(burst, r.left+int(now.Sub(r.at)/refill))
 }

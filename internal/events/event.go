@@ -24,10 +24,24 @@ const (
 	ReasonCleared = "PortSecurityCleared"
 	// ReasonMany is that of an Event about a namespace, for what is not told one by one.
 	ReasonMany = "PortSecurityFindings"
-	// ReasonSelfTestFailed and ReasonSelfTestPassed are those of Events about the program's own namespace: the API server was shown not
-	// to have pods guarded, and to have them guarded again.
+	// ReasonSelfTestFailed and ReasonSelfTestPassed are those of Events about the program's own namespace: the API
+	// server was shown not to have pods guarded, and to have them guarded again.
 	ReasonSelfTestFailed = "SelfTestFailed"
 	ReasonSelfTestPassed = "SelfTestPassed"
+	// ReasonCheckedNowhere and ReasonCheckedAgain are those of Events about the program's own namespace: an option of
+	// the Northbound database switches port security off everywhere, and does no more.
+	ReasonCheckedNowhere = "PortSecurityOff"
+	ReasonCheckedAgain   = "PortSecurityOn"
+	// ReasonKubeOVNUnclear, ReasonKubeOVNKnown and ReasonKubeOVNRefused are those of Events about the program's own
+	// namespace: it is not known how Kube-OVN is laid out, it is, and an account that Kube-OVN's workloads run under
+	// was refused.
+	ReasonKubeOVNUnclear = "KubeOVNUnclear"
+	ReasonKubeOVNKnown   = "KubeOVNKnown"
+	ReasonKubeOVNRefused = "KubeOVNRefused"
+	// ReasonRepairHeld and ReasonRepairGoesOn are those of Events about the program's own namespace: changes wait for a
+	// human, and do no more.
+	ReasonRepairHeld   = "RepairHeld"
+	ReasonRepairGoesOn = "RepairGoesOn"
 )
 
 const (
@@ -35,14 +49,20 @@ const (
 	controller = "ovnguard"
 	// noteLimit is the API's limit for an Event's note, in bytes.
 	noteLimit = 1024
+	// ActionSelfTest is the action of an Event about the self-test.
+	ActionSelfTest = "SelfTest"
+	// ActionDetect is the action of an Event about how Kube-OVN is laid out.
+	ActionDetect = "Detect"
+	// ActionAudit is the action of an Event about what the audit found that is of no pod.
+	ActionAudit = "Audit"
+	// ActionRepair is the action of an Event about repair as a whole.
+	ActionRepair = "Repair"
 	// actionMany is the action of an Event about many findings.
-	actionMany = "Audit"
-	// actionNotice is the action of an Event about the program itself.
-	actionNotice = "SelfTest"
+	actionMany = ActionAudit
 )
 
-// eventOf gives the Event about one finding. Its name follows from what it is about, so that whoever tells it again, after a
-// restart or as another replica, finds that it is told.
+// eventOf returns the Event about one finding. Its name follows from what it is about, so that whoever tells it again,
+// after a restart or as another replica, finds that it is told.
 func eventOf(i Item, instance string) *eventsv1.Event {
 	reason, kind, text := ReasonFound, corev1.EventTypeWarning, i.Message
 	if i.Gone {
@@ -59,24 +79,36 @@ func eventOf(i Item, instance string) *eventsv1.Event {
 	return e
 }
 
-// eventOfSum gives the Event about what a namespace has beside what is told one by one.
+// eventOfSum returns the Event about what a namespace has beside what is told one by one.
 func eventOfSum(s Sum, at time.Time, instance string) *eventsv1.Event {
 	e := eventAt(at, instance)
-	e.Namespace, e.Name = s.Namespace, nameOf(strings.ToLower(actionMany), ReasonMany, s.Namespace, strconv.FormatInt(at.UnixNano(), 10))
+	e.Namespace, e.Name = s.Namespace, nameOf(
+		strings.ToLower(actionMany),
+		ReasonMany,
+		s.Namespace,
+		strconv.FormatInt(at.UnixNano(), 10),
+	)
 	e.Reason, e.Type, e.Action = ReasonMany, corev1.EventTypeWarning, actionMany
 	if len(s.Came) == 0 {
 		e.Type = corev1.EventTypeNormal
 	}
 	e.Regarding = corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Namespace: s.Namespace, Name: s.Namespace}
-	e.Note = cut(fmt.Sprintf("beside what is told one by one, %s came and %s went; the Report %s and `ovnguard audit` say what there is", counts(s.Came), counts(s.Went), controller))
+	e.Note = cut(
+		fmt.Sprintf(
+			"beside what is told one by one, %s came and %s went; the Report %s and `ovnguard audit` say what there is",
+			counts(s.Came),
+			counts(s.Went),
+			controller,
+		),
+	)
 	return e
 }
 
-// eventOfNotice gives the Event about the program itself.
+// eventOfNotice returns the Event about the program itself.
 func eventOfNotice(n Notice, instance string) *eventsv1.Event {
 	e := eventAt(n.At, instance)
 	e.Namespace, e.Name = n.Namespace, nameOf(strings.ToLower(n.Reason), n.Namespace, n.Reason, n.Case)
-	e.Reason, e.Type, e.Action = n.Reason, corev1.EventTypeWarning, actionNotice
+	e.Reason, e.Type, e.Action = n.Reason, corev1.EventTypeWarning, n.Action
 	if n.Good {
 		e.Type = corev1.EventTypeNormal
 	}
@@ -102,16 +134,21 @@ func counts(byRule map[string]int) string {
 }
 
 func eventAt(at time.Time, instance string) *eventsv1.Event {
-	return &eventsv1.Event{EventTime: metav1.NewMicroTime(at), ReportingController: controller, ReportingInstance: instance}
+	return &eventsv1.Event{
+		EventTime:           metav1.NewMicroTime(at),
+		ReportingController: controller,
+		ReportingInstance:   instance,
+	}
 }
 
-// nameOf gives a name that starts with what it is about and is as good as unique.
+// nameOf returns a name that starts with what it is about and is as good as unique.
 func nameOf(begin string, of ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(of, "\x00")))
 	return strings.ToLower(begin) + "-" + hex.EncodeToString(sum[:10])
 }
 
-// cut shortens a note that is too long, at the end of a letter: one that was cut in half would be written as a longer one.
+// cut shortens a note that is too long, at the end of a letter: one that was cut in half would be written as a longer
+// one.
 func cut(note string) string {
 	if len(note) <= noteLimit {
 		return note

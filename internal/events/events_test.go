@@ -22,7 +22,14 @@ import (
 )
 
 func finding(pod string, rule int) audit.Finding {
-	return audit.Finding{Rule: audit.Rules()[rule], Port: pod + ".ns", Provider: "ovn", Namespace: "ns", Pod: pod, Message: "is wrong"}
+	return audit.Finding{
+		Rule:      audit.Rules()[rule],
+		Port:      pod + ".ns",
+		Provider:  "ovn",
+		Namespace: "ns",
+		Pod:       pod,
+		Message:   "is wrong",
+	}
 }
 
 // desk is a book and a writer with a cluster, at a time that is moved by hand.
@@ -54,7 +61,12 @@ func newDesk(t *testing.T) *desk {
 // replica has another replica, or this one after a restart, tell from here on.
 func (d *desk) replica() {
 	d.writer = &Writer{
-		Client: d.client, Book: d.book, Instance: "i", Log: logr.Discard(), Wrote: func(error) { d.writes++ }, told: make(map[string]time.Time),
+		Client:   d.client,
+		Book:     d.book,
+		Instance: "i",
+		Log:      logr.Discard(),
+		Wrote:    func(error) { d.writes++ },
+		told:     make(map[string]time.Time),
 	}
 }
 
@@ -64,7 +76,7 @@ func (d *desk) pass(t *testing.T, by time.Duration) {
 	d.writer.look(t.Context())
 }
 
-// events gives kind, reason, rule, pod and count of each Event.
+// events returns kind, reason, rule, pod and count of each Event.
 func (d *desk) events(t *testing.T) map[string]int32 {
 	t.Helper()
 	var list eventsv1.EventList
@@ -106,8 +118,10 @@ func TestEventsAreToldApart(t *testing.T) {
 	d.book.Found(known, "u")
 	d.pass(t, 0)
 	d.expect(t, map[string]int32{
-		"Warning PortSecurityFinding OVG001 p": 3, "Warning PortSecurityFinding OVG003 p": 1, "Warning PortSecurityFinding OVG001 q": 1,
-		"Normal PortSecurityCleared OVG003 p": 1,
+		"Warning PortSecurityFinding OVG001 p": 3,
+		"Warning PortSecurityFinding OVG003 p": 1,
+		"Warning PortSecurityFinding OVG001 q": 1,
+		"Normal PortSecurityCleared OVG003 p":  1,
 	})
 }
 
@@ -139,7 +153,8 @@ func TestEventsAreToldOnce(t *testing.T) {
 	d.expect(t, map[string]int32{"Warning PortSecurityFinding OVG001 p": 2, "Normal PortSecurityCleared OVG001 p": 1})
 }
 
-// A thousand ports that drift at once, and are put right at once, are no storm; what is not told one by one is told in numbers.
+// A thousand ports that drift at once, and are put right at once, are no storm; what is not told one by one is told in
+// numbers.
 func TestNoStorm(t *testing.T) {
 	d := newDesk(t)
 	for i := range 1000 {
@@ -168,7 +183,8 @@ func TestNoStorm(t *testing.T) {
 	for _, e := range list.Items {
 		if e.Reason == ReasonMany {
 			found = true
-			for _, part := range []string{fmt.Sprintf("%d findings (OVG001 %[1]d) came", 1000-burst), "1000 findings (OVG001 1000) went"} {
+			for _, part := range []string{fmt.Sprintf("%d findings (OVG001 %[1]d) came", 1000-burst), "1000 findings " +
+				"(OVG001 1000) went"} {
 				if !strings.Contains(e.Note, part) {
 					t.Errorf("note %q lacks %q", e.Note, part)
 				}

@@ -7,17 +7,32 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 )
 
-// What the program says of itself is told once, counted when it comes again later, and does not pour out where it flaps.
+// What the program says of itself is told once, counted when it comes again later, and does not pour out where it
+// flaps.
 func TestNotices(t *testing.T) {
 	d := newDesk(t)
-	failed := Notice{Namespace: "ovnguard-system", Reason: ReasonSelfTestFailed, Case: "unchanged", Text: "a pod was made as it asked"}
-	passed := Notice{Namespace: "ovnguard-system", Reason: ReasonSelfTestPassed, Case: "pass", Text: "pods are guarded", Good: true}
+	failed := Notice{
+		Namespace: "ovnguard-system",
+		Action:    ActionSelfTest,
+		Reason:    ReasonSelfTestFailed,
+		Case:      "unchanged",
+		Text:      "a pod was made as it asked",
+	}
+	passed := Notice{
+		Namespace: "ovnguard-system",
+		Action:    ActionSelfTest,
+		Reason:    ReasonSelfTestPassed,
+		Case:      "pass",
+		Text:      "pods are guarded",
+		Good:      true,
+	}
 	for range 20 { // it flaps
 		d.book.Tell(failed)
 		d.book.Tell(passed)
 		d.pass(t, time.Second)
 	}
-	const bad, good = "Warning SelfTestFailed SelfTest ovnguard-system", "Normal SelfTestPassed SelfTest ovnguard-system"
+	const bad, good = "Warning SelfTestFailed SelfTest ovnguard-system", "Normal SelfTestPassed SelfTest " +
+		"ovnguard-system"
 	d.expect(t, map[string]int32{bad: 1, good: 1})
 	if d.writes != 2 {
 		t.Errorf("%d writes for what was told twice", d.writes)
@@ -37,7 +52,8 @@ func TestNotices(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range list.Items {
-		if r := e.Regarding; e.Namespace != "ovnguard-system" || r.Kind != "Namespace" || r.Name != "ovnguard-system" || e.Note == "" {
+		if r := e.Regarding; e.Namespace != "ovnguard-system" || r.Kind != "Namespace" || r.Name != "ovnguard-system" ||
+			e.Note == "" {
 			t.Errorf("%+v", e)
 		}
 	}
@@ -46,7 +62,7 @@ func TestNotices(t *testing.T) {
 // Where nobody leads, only what is recent waits, and each case once.
 func TestNoticesNobodyTells(t *testing.T) {
 	d := newDesk(t)
-	n := Notice{Namespace: "ovnguard-system", Reason: ReasonSelfTestFailed, Case: "unchanged"}
+	n := Notice{Namespace: "ovnguard-system", Action: ActionSelfTest, Reason: ReasonSelfTestFailed, Case: "unchanged"}
 	for range 1000 {
 		d.book.Tell(n)
 	}

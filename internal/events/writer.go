@@ -16,7 +16,8 @@ import (
 const (
 	// every is how often it looks what there is to tell.
 	every = 500 * time.Millisecond
-	// same is how close to each other two findings of one kind are taken for one: as two replicas saw it, or as it flaps.
+	// same is how close to each other two findings of one kind are taken for one: as two replicas saw it, or as it
+	// flaps.
 	same = 30 * time.Second
 	// perLook is how many Events it writes at a time.
 	perLook = 50
@@ -83,7 +84,13 @@ func (w *Writer) look(ctx context.Context) {
 		}
 		if w.wrong != err.Error() && ctx.Err() == nil {
 			w.wrong = err.Error()
-			w.Log.Info("an Event could not be written; it is tried again for a while", "for", keep.String(), "reason", w.wrong)
+			w.Log.Info(
+				"an Event could not be written; it is tried again for a while",
+				"for",
+				keep.String(),
+				"reason",
+				w.wrong,
+			)
 		}
 		return
 	}

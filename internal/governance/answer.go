@@ -1,12 +1,14 @@
-// Package governance judges changes to what governs ports: namespaces, policies, exceptions, attachments and Vips, and the
-// templates that pods are made from. Each judge takes a request and facts and gives an answer; what is known of the cluster
-// comes through Cluster and the inventory.
+// Package governance judges changes to what governs ports: namespaces, policies, exceptions, attachments and Vips, and
+// the templates that pods are made from. Each judge takes a request and facts and gives an answer; what is known of the
+// cluster comes through Cluster and the inventory.
 package governance
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gomodules.xyz/jsonpatch/v2"
@@ -23,8 +25,8 @@ import (
 
 // Answer is what is said to a request. The zero value allows it as it is.
 type Answer struct {
-	// Denials are the reasons to refuse it, each naming the field, the rule and who may allow it. Where there is one, the rest
-	// does not count but for Warnings.
+	// Denials are the reasons to refuse it, each naming the field, the rule and who may allow it. Where there is one,
+	// the rest does not count but for Warnings.
 	Denials []string
 	// Warnings are sentences for the author.
 	Warnings []string
@@ -32,16 +34,39 @@ type Answer struct {
 	Patch []jsonpatch.Operation
 	// Audit holds audit annotations: short keys, without the webhook's name.
 	Audit map[string]string
+	// whole has for denials what the audit log has in their place, with what belongs to others.
+	whole map[string]string
 }
 
-// deny adds a reason to refuse.
+// deny adds a reason to refuse, once. Arguments of type admission.Private are told to the audit log alone.
 func (a *Answer) deny(format string, args ...any) {
-	a.Denials = append(a.Denials, fmt.Sprintf(format, args...))
+	said := admission.Say(format, args...)
+	if said.Whole != said.Public {
+		if a.whole == nil {
+			a.whole = make(map[string]string)
+		}
+		if before := a.whole[said.Public]; before != "" {
+			said.Whole = before + ", and " + said.Whole
+		}
+		a.whole[said.Public] = said.Whole
+	}
+	if !slices.Contains(a.Denials, said.Public) {
+		a.Denials = append(a.Denials, said.Public)
+	}
 }
 
-// warn adds a sentence for the author, once.
+// violation returns all that is against the request, as the audit log has it.
+func (a *Answer) violation() string {
+	all := make([]string, len(a.Denials))
+	for i, d := range a.Denials {
+		all[i] = cmp.Or(a.whole[d], d)
+	}
+	return strings.Join(all, "; ")
+}
+
+// warn adds a sentence for the author, once. Arguments of type admission.Private are left out as for deny.
 func (a *Answer) warn(format string, args ...any) {
-	if text := "ovnguard: " + fmt.Sprintf(format, args...); !slices.Contains(a.Warnings, text) {
+	if text := "ovnguard: " + admission.Say(format, args...).Public; !slices.Contains(a.Warnings, text) {
 		a.Warnings = append(a.Warnings, text)
 	}
 }
@@ -56,7 +81,7 @@ func (a *Answer) note(key, value string) {
 
 // Cluster asks the API server itself, where what is cached may be late or is not enough.
 type Cluster interface {
-	// May tells whether the user may do what the attributes say, by a SubjectAccessReview.
+	// May says whether the user may do what the attributes say, by a SubjectAccessReview.
 	May(ctx context.Context, user authenticationv1.UserInfo, what authorizationv1.ResourceAttributes) (bool, error)
 	// Policies lists the policies, in their order of precedence; none where the cluster does not serve the kind.
 	Policies(ctx context.Context) ([]policy.Policy, error)
@@ -70,63 +95,86 @@ type Cluster interface {
 type Guard struct {
 	Cluster  Cluster
 	Accounts admission.Accounts
-	// Look calls the function with the inventory, which must not be kept or changed.
-	Look func(func(*inventory.Inventory))
+	// Look calls the function with what the inventory knows. It waits for nobody.
+	Look func(func(*inventory.State))
+	// Rewrites reports whether repair would write a port with such a decision.
+	Rewrites inventory.Rewrites
 	// Now gives the time; time.Now outside tests.
 	Now func() time.Time
 }
 
-// Judge answers one request. An error means that the request is not one that the judge is for, or could not be judged; it must
-// be refused then.
+// Judge answers one request. An error means that the request is not one that the judge is for, or could not be judged;
+// it must be refused then.
 type Judge func(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error)
 
-// kubeOVN tells that the request comes from Kube-OVN itself.
+// kubeOVN reports whether the request comes from Kube-OVN itself.
 func (g *Guard) kubeOVN(req *admissionv1.AdmissionRequest) bool {
 	return slices.Contains(g.Accounts.KubeOVN, req.UserInfo.Username)
 }
 
-// known gives an error until all of some kinds have been read, of which the judgement would otherwise take what it does not know yet for
-// what is not there. untold is what cannot be told until then, as in "whose this is".
+// known returns an error until all of some kinds have been read, of which the judgement would otherwise take what it
+// does not know yet for what is not there. untold is what cannot be told until then, as in "whose this is".
 func (g *Guard) known(untold string, kinds ...inventory.Kind) error {
 	var unread []inventory.Kind
-	g.Look(func(inv *inventory.Inventory) { unread = inv.Unread(kinds...) })
+	g.Look(func(inv *inventory.State) { unread = inv.Unread(kinds...) })
 	if len(unread) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s have not been read yet, so that it cannot be told %s; try again in a moment (where it stays so, "+
-		"/readyz/audit of ovnguard says what it may not read)", admission.Listed(unread), untold)
+	return fmt.Errorf(
+		"%s have not been read yet, so that it cannot be told %s; try again in a moment (where it stays so, "+
+			"/readyz/audit of ovnguard says what it may not read)",
+		admission.Listed(unread),
+		untold,
+	)
 }
 
 // whoseThisIs is what cannot be told of addresses, subnets and names.
 const whoseThisIs = "whose this is"
 
-// exempt tells whether the user may loosen the namespace. The error is fit for the user.
+// exempt reports whether the user may loosen the namespace. The error is fit for the user.
 func (g *Guard) exempt(ctx context.Context, user authenticationv1.UserInfo, namespace string) (bool, error) {
 	return g.may(ctx, user, authorizationv1.ResourceAttributes{
 		Group: v1alpha1.GroupVersion.Group, Version: "*", Resource: "namespaces", Name: namespace, Verb: "exempt",
 	})
 }
 
-func (g *Guard) may(ctx context.Context, user authenticationv1.UserInfo, what authorizationv1.ResourceAttributes) (bool, error) {
+func (g *Guard) may(
+	ctx context.Context,
+	user authenticationv1.UserInfo,
+	what authorizationv1.ResourceAttributes,
+) (bool, error) {
 	ok, err := g.Cluster.May(ctx, user, what)
 	if err != nil {
-		return false, fmt.Errorf("whether %s has the verb %q on %s.%s could not be asked, so that it is refused; try again: %w",
-			user.Username, what.Verb, what.Resource, what.Group, err)
+		return false, fmt.Errorf(
+			"whether %s has the verb %q on %s.%s could not be asked, so that it is refused; try again: %w",
+			user.Username,
+			what.Verb,
+			what.Resource,
+			what.Group,
+			err,
+		)
 	}
 	return ok, nil
 }
 
-// rule gives the rule of a ClusterRole that lets somebody use the verb, as it is written in YAML.
+// rule returns the rule of a ClusterRole that lets somebody use the verb, as it is written in YAML.
 func rule(resource, name, verb string) string {
 	names := ""
 	if name != "" {
 		names = ", resourceNames: [" + name + "]"
 	}
-	return fmt.Sprintf("{apiGroups: [%s], resources: [%s]%s, verbs: [%s]}", v1alpha1.GroupVersion.Group, resource, names, verb)
+	return fmt.Sprintf(
+		"{apiGroups: [%s], resources: [%s]%s, verbs: [%s]}",
+		v1alpha1.GroupVersion.Group,
+		resource,
+		names,
+		verb,
+	)
 }
 
-// decode reads the object and, for an update, what it was before. Keys count in the very letters that the API server and controllers
-// read: where a resource keeps fields that its schema does not know, a key that only looks like another would hide that one here.
+// decode reads the object and, for an update, what it was before. Keys count in the very letters that the API server
+// and controllers read: where a resource keeps fields that its schema does not know, a key that only looks like another
+// would hide that one here.
 func decode[T any](req *admissionv1.AdmissionRequest) (object, old *T, err error) {
 	read := func(what string, raw []byte) (*T, error) {
 		o := new(T)
@@ -148,14 +196,25 @@ func decode[T any](req *admissionv1.AdmissionRequest) (object, old *T, err error
 	return object, old, nil
 }
 
-// of checks that a request is about one of the operations on the resource; subresources that change the object's metadata too
-// are listed.
-func of(req *admissionv1.AdmissionRequest, group, resource string, subresources []string, operations ...admissionv1.Operation) error {
+// of checks that a request is about one of the operations on the resource; subresources that change the object's
+// metadata too are listed.
+func of(
+	req *admissionv1.AdmissionRequest,
+	group, resource string,
+	subresources []string,
+	operations ...admissionv1.Operation,
+) error {
 	if req.Resource.Group == group && req.Resource.Resource == resource && slices.Contains(operations, req.Operation) &&
 		(req.SubResource == "" || slices.Contains(subresources, req.SubResource)) {
 		return nil
 	}
-	return fmt.Errorf("this webhook does not answer %s of %s/%s %s", req.Operation, req.Resource.Group, req.Resource.Resource, req.SubResource)
+	return fmt.Errorf(
+		"this webhook does not answer %s of %s/%s %s",
+		req.Operation,
+		req.Resource.Group,
+		req.Resource.Resource,
+		req.SubResource,
+	)
 }
 
 // group is the API group of this project, in which the verbs are that it asks for.

@@ -11,11 +11,19 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// Attachment judges NetworkAttachmentDefinitions. Kube-OVN's controller makes ports by a definition's name and namespace, while
-// its CNI plugs them by the provider that the config names: where the two differ, a pod is plugged into another one's port. And pods
-// that policy forbids NICs outside OVN get what the definition makes when they start, not what it made when they were admitted.
+// Attachment judges NetworkAttachmentDefinitions. Kube-OVN's controller makes ports by a definition's name and
+// namespace, while its CNI plugs them by the provider that the config names: where the two differ, a pod is plugged
+// into another one's port. And pods that policy forbids NICs outside OVN get what the definition makes when they start,
+// not what it made when they were admitted.
 func (g *Guard) Attachment(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
-	if err := of(req, "k8s.cni.cncf.io", "network-attachment-definitions", nil, admissionv1.Create, admissionv1.Update); err != nil {
+	if err := of(
+		req,
+		"k8s.cni.cncf.io",
+		"network-attachment-definitions",
+		nil,
+		admissionv1.Create,
+		admissionv1.Update,
+	); err != nil {
 		return Answer{}, err
 	}
 	type definition struct {
@@ -46,7 +54,10 @@ func (g *Guard) Attachment(ctx context.Context, req *admissionv1.AdmissionReques
 		}
 	}
 	if config == "" {
-		a.warn("spec.config is empty, so that nodes read a file of their own; whether pods get a NIC in OVN by it cannot be told, and pods are guarded as if they did")
+		a.warn(
+			"spec.config is empty, so that nodes read a file of their own; whether pods get a NIC in OVN by it " +
+				"cannot be told, and pods are guarded as if they did",
+		)
 		return a, nil
 	}
 	places, err := kubeovn.Definitions(config)
@@ -65,20 +76,28 @@ func (g *Guard) Attachment(ctx context.Context, req *admissionv1.AdmissionReques
 // provider refuses a provider that is not that of the definition itself.
 func (a *Answer) provider(place kubeovn.Definition, want string) {
 	if len(place.Providers) == 0 && !place.IPAM {
-		a.warn(`spec.config%s has no provider, so that Kube-OVN's CNI takes the pod's default NIC for it; write "provider": %q`, place.Path, want)
+		a.warn(
+			`spec.config%s has no provider, so that Kube-OVN's CNI takes the pod's default NIC for it; write "provider": %q`,
+			place.Path,
+			want,
+		)
 	}
 	for _, p := range place.Providers {
 		switch {
 		case p == want:
 		case place.IPAM && p+".ovn" == want: // address management for NICs outside OVN
 		default:
-			a.deny(`spec.config%s.provider: %q is not this definition's own, and its pods would be plugged into ports, or given addresses, of another; write %q`,
-				place.Path, p, allowed(place, want))
+			a.deny(
+				`spec.config%s.provider: %q is not this definition's own, and its pods would be plugged into ports, or given addresses, of another; write %q`,
+				place.Path,
+				p,
+				allowed(place, want),
+			)
 		}
 	}
 }
 
-// allowed gives the provider to write.
+// allowed returns the provider to write.
 func allowed(place kubeovn.Definition, want string) string {
 	if place.IPAM {
 		return strings.TrimSuffix(want, ".ovn")

@@ -7,20 +7,27 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// The API server's audit log names the policy, the decision and what is against them, whatever the mode: under a policy that only audits
-// it is the one place that says so.
+// The API server's audit log names the policy, the decision and what is against them, whatever the mode: under a policy
+// that only audits it is the one place that says so.
 func TestTemplatesAreNotedInTheAuditLog(t *testing.T) {
 	bad := map[string]string{"ovn.kubernetes.io/port_vips": "10.16.0.20"}
 	for _, mode := range []policy.Mode{policy.Enforce, policy.Warn, policy.Audit} {
 		g := guardOf(honouring(func(p *policy.Policy) { p.Mode = mode }))
 		for kind, judge := range map[string]func() (Answer, error){
-			"Deployment":     func() (Answer, error) { return g.Workload(t.Context(), workloadRequest(t, "Deployment", bad, nil)) },
-			"CronJob":        func() (Answer, error) { return g.Workload(t.Context(), workloadRequest(t, "CronJob", bad, nil)) },
-			"VirtualMachine": func() (Answer, error) { return g.Machine(t.Context(), machineRequest(t, "virtualmachines", bad, nil)) },
+			"Deployment": func() (Answer, error) {
+				return g.Workload(t.Context(), workloadRequest(t, "Deployment",
+					bad, nil))
+			},
+			"CronJob": func() (Answer, error) { return g.Workload(t.Context(), workloadRequest(t, "CronJob", bad, nil)) },
+			"VirtualMachine": func() (Answer, error) {
+				return g.Machine(t.Context(), machineRequest(t,
+					"virtualmachines", bad, nil))
+			},
 		} {
 			a, err := judge()
 			expect(t, a, err)
-			if !strings.HasPrefix(a.Audit["policy"], "PortSecurityPolicy ") || a.Audit["decision"] != policy.Strict.String() ||
+			if !strings.HasPrefix(a.Audit["policy"], "PortSecurityPolicy ") ||
+				a.Audit["decision"] != policy.Strict.String() ||
 				!strings.Contains(a.Audit["violation"], "port_vips") {
 				t.Errorf("%s under %s: audit annotations %q", kind, mode, a.Audit)
 			}
@@ -28,7 +35,12 @@ func TestTemplatesAreNotedInTheAuditLog(t *testing.T) {
 		a, err := g.Workload(t.Context(), workloadRequest(t, "Deployment", map[string]string{ps: "true"}, nil))
 		expect(t, a, err)
 		if said, is := a.Audit["violation"]; is || a.Audit["decision"] == "" {
-			t.Errorf("%s: a template with nothing against it: decision %q, violation %q", mode, a.Audit["decision"], said)
+			t.Errorf(
+				"%s: a template with nothing against it: decision %q, violation %q",
+				mode,
+				a.Audit["decision"],
+				said,
+			)
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// eipOfPort is the type of an OvnEip that has a port of its own: Kube-OVN makes it under the OvnEip's name, and deletes the port of that
-// name with the OvnEip, whosever it is.
+// eipOfPort is the type of an OvnEip that has a port of its own: Kube-OVN makes it under the OvnEip's name, and deletes
+// the port of that name with the OvnEip, whosever it is.
 const eipOfPort = "lsp"
 
 // EIP judges Kube-OVN's OvnEip resources, of which only the name and the type are looked at.

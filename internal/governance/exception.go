@@ -2,23 +2,23 @@ package governance
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Exception judges exceptions, last: whether policy could ever let it count, whether what is granted is nobody else's, and
-// whether it says truly who asked and who approved.
+// Exception judges exceptions, last: whether policy could ever let it count, whether what is granted is nobody else's,
+// and whether it says truly who asked and who approved.
 func (g *Guard) Exception(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
 	if err := of(req, group, "portsecurityexceptions", nil, admissionv1.Create, admissionv1.Update); err != nil {
 		return Answer{}, err
@@ -34,8 +34,16 @@ func (g *Guard) Exception(ctx context.Context, req *admissionv1.AdmissionRequest
 	if err := g.approval(ctx, &a, req, old, object); err != nil {
 		return Answer{}, err
 	}
+	if err := g.shared(ctx, &a, req, old, object, anew); err != nil {
+		return Answer{}, err
+	}
+	if old != nil && !anew && consents(&old.Spec, &object.Spec, anew) && len(a.Denials) == 0 {
+		if err := g.approvedClaims(&a, object, req.UserInfo); err != nil {
+			return Answer{}, err
+		}
+	}
 	if anew {
-		if err := g.grantable(ctx, &a, object); err != nil {
+		if err := g.grantable(ctx, &a, req.UserInfo, object); err != nil {
 			return Answer{}, err
 		}
 	}
@@ -44,29 +52,55 @@ func (g *Guard) Exception(ctx context.Context, req *admissionv1.AdmissionRequest
 }
 
 // stamped refuses stamps that are not those of the request: something changed them after they were written.
-func (g *Guard) stamped(a *Answer, req *admissionv1.AdmissionRequest, old, now *v1alpha1.PortSecurityException, anew bool) {
+func (g *Guard) stamped(
+	a *Answer,
+	req *admissionv1.AdmissionRequest,
+	old, now *v1alpha1.PortSecurityException,
+	anew bool,
+) {
 	who := req.UserInfo.Username
 	if !anew {
 		who = old.Spec.RequestedBy
 	}
 	if now.Spec.RequestedBy != who {
-		a.deny("spec.requestedBy: %q is not who asked for this, %q is; leave it out, it is written by admission", now.Spec.RequestedBy, who)
+		a.deny(
+			"spec.requestedBy: %q is not who asked for this, %q is; leave it out, it is written by admission",
+			now.Spec.RequestedBy,
+			who,
+		)
 	}
 	if id, err := requestID(&now.Spec); err != nil || now.Spec.RequestID != id {
-		a.deny("spec.requestID: %q is not that of what is asked for; leave it out, it is written by admission", now.Spec.RequestID)
+		a.deny(
+			"spec.requestID: %q is not that of what is asked for; leave it out, it is written by admission",
+			now.Spec.RequestID,
+		)
 	}
 	switch at := now.Spec.RequestedAt; {
 	case at == nil:
-		a.deny("spec.requestedAt: is written by admission, and is missing; is the mutating webhook of ovnguard registered?")
+		a.deny(
+			"spec.requestedAt: is written by admission, and is missing; is the mutating webhook of ovnguard " +
+				"registered?",
+		)
 	case anew && g.Now().Sub(at.Time).Abs() > stampAge:
-		a.deny("spec.requestedAt: %s is not the time of this request; leave it out, it is written by admission", at.UTC().Format(time.RFC3339))
+		a.deny(
+			"spec.requestedAt: %s is not the time of this request; leave it out, it is written by admission",
+			at.UTC().Format(time.RFC3339),
+		)
 	case !anew && old.Spec.RequestedAt != nil && !at.Equal(old.Spec.RequestedAt):
-		a.deny("spec.requestedAt: %s is not when this was asked for; leave it out, it is written by admission", at.UTC().Format(time.RFC3339))
+		a.deny(
+			"spec.requestedAt: %s is not when this was asked for; leave it out, it is written by admission",
+			at.UTC().Format(time.RFC3339),
+		)
 	}
 }
 
 // grantable judges what is asked for.
-func (g *Guard) grantable(ctx context.Context, a *Answer, o *v1alpha1.PortSecurityException) error {
+func (g *Guard) grantable(
+	ctx context.Context,
+	a *Answer,
+	user authenticationv1.UserInfo,
+	o *v1alpha1.PortSecurityException,
+) error {
 	e := kube.ExceptionOf(o)
 	if why := e.Err; why != nil {
 		a.deny("%v", why)
@@ -91,9 +125,13 @@ func (g *Guard) grantable(ctx context.Context, a *Answer, o *v1alpha1.PortSecuri
 	}
 	ns := g.Cluster.Namespace(ctx, o.Namespace)
 	if ns.Err != nil {
-		return fmt.Errorf("namespace %s could not be read, so that no exception is accepted in it; try again: %w", o.Namespace, ns.Err)
+		return fmt.Errorf(
+			"namespace %s could not be read, so that no exception is accepted in it; try again: %w",
+			o.Namespace,
+			ns.Err,
+		)
 	}
-	a.admissible(&e, policy.Governing(policies, ns, e.Providers))
+	awaited := a.admissible(&e, policy.Governing(policies, ns, e.Providers))
 	if len(a.Denials) > 0 {
 		return nil
 	}
@@ -102,13 +140,29 @@ func (g *Guard) grantable(ctx context.Context, a *Answer, o *v1alpha1.PortSecuri
 			return err
 		}
 	}
-	g.Look(func(inv *inventory.Inventory) { a.overlaps(inv, &e, o) })
+	g.Look(func(inv *inventory.State) {
+		if listed := inv.Listed(&e, g.Now()); listed > inventory.ExceptionsLimit {
+			a.deny(
+				"spec.grant.pairs: with it, the exceptions of namespace %s that have not ended list %d address pairs "+
+					"(one without pairs counts as one), "+
+					"and no more than %d count; delete exceptions that nobody uses, which the condition Used tells, "+
+					"or ask for wider prefixes in place of "+
+					"many pairs",
+				e.Namespace,
+				listed,
+				inventory.ExceptionsLimit,
+			)
+			return
+		}
+		a.claimed(&e, inv.Claims(&e), user, awaited)
+		a.advertisements(inv, &e)
+	})
 	return nil
 }
 
-// admissible refuses an exception that none of the policies in question could let count, and tells of those that do not where
-// others do.
-func (a *Answer) admissible(e *policy.Exception, governing []policy.Policy) {
+// admissible refuses an exception that none of the policies in question could let count, and tells of those that do not
+// where others do. It reports whether one that would let it count waits for an approval.
+func (a *Answer) admissible(e *policy.Exception, governing []policy.Policy) (awaited bool) {
 	var refused, approvers, unrepaired []string
 	var counts bool
 	for i := range governing {
@@ -136,44 +190,68 @@ func (a *Answer) admissible(e *policy.Exception, governing []policy.Policy) {
 		a.warn("this exception has no effect on some of its NICs: %s", strings.Join(refused, "; "))
 	}
 	if len(unrepaired) > 0 {
-		a.warn("policy %s does not say repair: repair, so that nothing reaches a running port when this begins, and nothing is taken from it when it ends: the audit reports it", strings.Join(unrepaired, ", "))
+		a.warn(
+			"policy %s does not say repair: repair, so that nothing reaches a running port when this begins, and "+
+				"nothing is taken from it when it ends: the audit reports it",
+			strings.Join(unrepaired, ", "),
+		)
 	}
 	if len(approvers) > 0 && e.ApprovedBy == "" {
-		a.warn("policy %s wants it approved by somebody else before it has effect: %s", strings.Join(approvers, ", "), approveCommand(e.Namespace, e.Name))
+		a.warn(
+			"policy %s wants it approved by somebody else before it has effect: %s",
+			strings.Join(approvers, ", "),
+			approveCommand(e.Namespace, e.Name),
+		)
 	}
+	return len(approvers) > 0 && e.ApprovedBy == ""
 }
 
-// remedy says what in an exception to change so that the policy lets it count, and who could change the policy by which command.
+// remedy says what in an exception to change so that the policy lets it count, and which field of the policy is in the
+// way. It gives no command for that: whoever writes exceptions need not be who decides policy.
 func remedy(e *policy.Exception, p *policy.Policy, reason policy.Reason) string {
-	limit := func(field, change, key string, value any) string {
-		patch, err := json.Marshal(map[string]any{"spec": map[string]any{"limits": map[string]any{key: value}}})
-		if err != nil {
-			return field + ": " + change
+	limit := func(field, change, setBy string) string {
+		if p.Name == "" {
+			return fmt.Sprintf("%s: %s", field, change)
 		}
-		return fmt.Sprintf("%s: %s, or an administrator can run: kubectl patch portsecuritypolicy %s --type=merge -p '%s'", field, change, p.Name, patch)
+		return fmt.Sprintf(
+			"%s: %s; the limit is %s of PortSecurityPolicy %s, which an administrator decides",
+			field,
+			change,
+			setBy,
+			p.Name,
+		)
 	}
 	switch reason {
 	case policy.NamespaceNotNamed:
-		return nameCommand(p, e.Namespace)
+		return "an administrator decides in which namespaces exceptions count; ask one"
 	case policy.TooManyPairs:
-		return limit("spec.grant.pairs", "ask for fewer, or in several exceptions", "maxPairs", len(e.Pairs))
+		return limit("spec.grant.pairs", "ask for fewer, or in several exceptions", "spec.limits.maxPairs")
 	case policy.PrefixTooWide:
-		return widen(e, p, limit)
+		return widen(e, limit)
 	case policy.LevelTooLoose:
-		return limit("spec.grant.level", "ask for pairs instead", "maxLevel", e.Level.String())
+		return limit("spec.grant.level", "ask for pairs instead", "spec.limits.maxLevel")
 	case policy.OwnerNotNamed:
-		return limit("spec.target.owner", "name the object that makes the pods, and its uid is entered", "requireOwner", false)
+		return limit(
+			"spec.target.owner",
+			"name the object that makes the pods, and its uid is entered",
+			"spec.limits.requireOwner",
+		)
 	case policy.LifetimeTooLong:
-		return limit("spec.expiresAt", "give an earlier time, and a later one when that is near", "maxLifetime", (e.Expires.Sub(e.Asked) + time.Hour - 1).Truncate(time.Hour).String())
+		return limit(
+			"spec.expiresAt",
+			"give an earlier time, and a later one when that is near",
+			"spec.limits.maxLifetime",
+		)
 	case policy.TicketMissing:
-		return "spec.ticket: name one, or an administrator can change spec.exceptions.ticketPattern: kubectl edit portsecuritypolicy " + p.Name
-	case policy.InEffect, policy.Unreadable, policy.Contradictory, policy.NotApproved, policy.NotYet, policy.Expired: // they name their fields, or are no matter of a limit
+		return limit("spec.ticket", "name one", "spec.exceptions.ticketPattern")
+	case policy.InEffect, policy.Unreadable, policy.Contradictory, policy.NotApproved, policy.NotShared,
+		policy.TooManyExceptions, policy.NotYet, policy.Expired: // they name their fields, or are no matter of a limit
 	}
 	return ""
 }
 
 // widen is the remedy for a prefix that is too wide. One of length 0 no policy can grant.
-func widen(e *policy.Exception, p *policy.Policy, limit func(field, change, key string, value any) string) string {
+func widen(e *policy.Exception, limit func(field, change, setBy string) string) string {
 	bits4, bits6 := 33, 129
 	for _, pair := range e.Pairs {
 		if pair.Prefix.Addr().Is4() {
@@ -187,27 +265,25 @@ func widen(e *policy.Exception, p *policy.Policy, limit func(field, change, key 
 	case bits4 < 1 || bits6 < 1:
 		return field + ": " + narrower + "; no policy grants all addresses as a pair, and level: mac is what means that"
 	case bits6 == 129:
-		return limit(field, narrower, "minPrefixLengthIPv4", bits4)
+		return limit(field, narrower, "spec.limits.minPrefixLengthIPv4")
 	case bits4 == 33:
-		return limit(field, narrower, "minPrefixLengthIPv6", bits6)
+		return limit(field, narrower, "spec.limits.minPrefixLengthIPv6")
 	}
-	return field + ": " + narrower + ", or an administrator can change spec.limits: kubectl edit portsecuritypolicy " + p.Name
-}
-
-// nameCommand gives what would let a policy honour exceptions of the namespace.
-func nameCommand(p *policy.Policy, namespace string) string {
-	if p.Name == "" {
-		return fmt.Sprintf("an administrator can create a PortSecurityPolicy for the namespace with spec.exceptions.namespaces: [%s]", namespace)
-	}
-	names := append(slices.Clone(p.ExceptionsIn), namespace)
-	return fmt.Sprintf(`an administrator can run: kubectl patch portsecuritypolicy %s --type=merge -p '{"spec":{"exceptions":{"namespaces":["%s"]}}}'`,
-		p.Name, strings.Join(names, `","`))
+	return limit(field, narrower, "spec.limits")
 }
 
 // ownerKinds are the kinds of objects whose pods can be told, by API group and kind.
 var ownerKinds = map[string]string{
-	"Deployment": "apps", "ReplicaSet": "apps", "StatefulSet": "apps", "DaemonSet": "apps", "Job": "batch", "CronJob": "batch",
-	"VirtualMachine": "kubevirt.io", "VirtualMachineInstance": "kubevirt.io",
+	"Deployment":              "apps",
+	"ReplicaSet":              "apps",
+	"StatefulSet":             "apps",
+	"DaemonSet":               "apps",
+	"Job":                     "batch",
+	"CronJob":                 "batch",
+	"VirtualMachine":          "kubevirt.io",
+	"VirtualMachineInstance":  "kubevirt.io",
+	kubeovn.KindNATGateway:    kubeovn.Group,
+	kubeovn.KindEgressGateway: kubeovn.Group,
 }
 
 // owner judges the owner that an exception names: it must exist, with this very identity.
@@ -217,79 +293,62 @@ func (g *Guard) owner(ctx context.Context, a *Answer, o *v1alpha1.PortSecurityEx
 		return nil
 	}
 	if apiGroup, _, _ := strings.Cut(w.APIVersion, "/"); ownerKinds[w.Kind] != apiGroup || apiGroup == "" {
-		a.deny("spec.target.owner: %s of %s is none of Deployment, ReplicaSet, StatefulSet and DaemonSet (apps/v1), Job and CronJob (batch/v1), "+
-			"VirtualMachine and VirtualMachineInstance (kubevirt.io/v1)", w.Kind, w.APIVersion)
+		a.deny(
+			"spec.target.owner: %s of %s is none of Deployment, ReplicaSet, StatefulSet and DaemonSet (apps/v1), Job "+
+				"and CronJob (batch/v1), "+
+				"VirtualMachine and VirtualMachineInstance (kubevirt.io/v1), VpcNatGateway and VpcEgressGateway "+
+				"(kubeovn.io/v1)",
+			w.Kind,
+			w.APIVersion,
+		)
 		return nil
 	}
 	uid, found, err := g.Cluster.OwnerUID(ctx, o.Namespace, *w)
 	switch {
 	case err != nil:
-		return fmt.Errorf("spec.target.owner: %s %s/%s could not be read, so that no exception is accepted for it; try again: %w", w.Kind, o.Namespace, w.Name, err)
+		return fmt.Errorf(
+			"spec.target.owner: %s %s/%s could not be read, so that no exception is accepted for it; try again: %w",
+			w.Kind,
+			o.Namespace,
+			w.Name,
+			err,
+		)
 	case !found:
-		a.deny("spec.target.owner: namespace %s has no %s %q; create it first, so that the exception is for this very object", o.Namespace, w.Kind, w.Name)
+		a.deny(
+			"spec.target.owner: namespace %s has no %s %q; create it first, so that the exception is for this very "+
+				"object",
+			o.Namespace,
+			w.Kind,
+			w.Name,
+		)
 	case string(w.UID) != uid:
-		a.deny("spec.target.owner.uid: %s %s/%s has the uid %s, not %q; leave it out to have it entered", w.Kind, o.Namespace, w.Name, uid, w.UID)
+		a.deny(
+			"spec.target.owner.uid: %s %s/%s has the uid %s, not %q; leave it out to have it entered",
+			w.Kind,
+			o.Namespace,
+			w.Name,
+			uid,
+			w.UID,
+		)
 	}
 	return nil
 }
 
-// overlaps refuses pairs with addresses that are somebody else's, unless the pair names them.
-func (a *Answer) overlaps(inv *inventory.Inventory, e *policy.Exception, o *v1alpha1.PortSecurityException) {
-	own := inv.Targets(e)
-	for i, pair := range e.Pairs {
-		shared := o.Spec.Grant.Pairs[i].SharedWith
-		var others []string
-		for _, held := range inv.HoldersIn(pair.Prefix) {
-			switch h := held.Holder; {
-			case h.Kind == inventory.HeldByPort && slices.Contains(own, h.Name):
-			case h.Kind == inventory.HeldByVip && ofNamespace(inv, h.Name, e.Namespace), h.OfService(e.Namespace):
-			case h.Name == shared:
-				a.warn("spec.grant.pairs[%d] lets these ports speak for %s; whoever approves it should have asked its owner", i, h)
-			default:
-				others = append(others, fmt.Sprintf("%s is that of %s", held.Address, h))
-			}
-		}
-		for _, subnet := range inv.NodesAt(pair.Prefix) {
-			if subnet == shared {
-				a.warn("spec.grant.pairs[%d] lets these ports speak for the nodes, by addresses of subnet %s", i, subnet)
-				continue
-			}
-			others = append(others, fmt.Sprintf("some are of subnet %s, which is the nodes' own", subnet))
-		}
-		if n := len(others); n > 0 {
-			const most = 3
-			if n > most {
-				others = append(others[:most], fmt.Sprintf("and %d more", n-most))
-			}
-			a.deny("spec.grant.pairs[%d].prefix: %s holds addresses of others: %s; narrow it, or name the owner in sharedWith where that is meant",
-				i, pair.Prefix, strings.Join(others, ", "))
-		}
-		if text := o.Spec.Grant.Pairs[i].MAC; text != "" {
-			for _, h := range inv.MACHolders(text) {
-				switch {
-				case h.Kind == inventory.HeldByPort && slices.Contains(own, h.Name):
-				case h.Kind == inventory.HeldByVip && ofNamespace(inv, h.Name, e.Namespace):
-				case h.Name == shared:
-					a.warn("spec.grant.pairs[%d] lets these ports pose as %s, whose MAC is %s; whoever approves it should have asked its owner", i, h, text)
-				default:
-					a.deny("spec.grant.pairs[%d].mac: %s is that of %s; name it in sharedWith where that is meant", i, text, h)
-				}
-			}
-		}
-	}
-}
-
-func ofNamespace(inv *inventory.Inventory, vip, namespace string) bool {
-	v, ok := inv.Vip(vip)
-	return ok && v.Namespace == namespace
-}
-
 func approveAttributes(req *admissionv1.AdmissionRequest) authorizationv1.ResourceAttributes {
 	return authorizationv1.ResourceAttributes{
-		Group: group, Version: v1alpha1.GroupVersion.Version, Resource: "portsecurityexceptions", Namespace: req.Namespace, Name: req.Name, Verb: "approve",
+		Group:     group,
+		Version:   v1alpha1.GroupVersion.Version,
+		Resource:  "portsecurityexceptions",
+		Namespace: req.Namespace,
+		Name:      req.Name,
+		Verb:      "approve",
 	}
 }
 
 func approveCommand(namespace, name string) string {
-	return fmt.Sprintf(`kubectl -n %s patch portsecurityexception %s --type=merge -p '{"spec":{"approvedBy":"THEIR-NAME","approvedRequest":"THE-REQUESTID-THEY-LOOKED-AT"}}'`, namespace, name)
+	return fmt.Sprintf(
+		`kubectl -n %s patch portsecurityexception %s --type=merge -p '{"spec":{"approvedBy":"THEIR-NAME","approvedRequest":"THE-REQUESTID-THEY-LOOKED-AT"}}'`,
+		namespace,
+		name,
+	)
 }

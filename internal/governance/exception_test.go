@@ -3,6 +3,7 @@ package governance
 import (
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -15,16 +16,17 @@ import (
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/portsec"
 )
 
 const exceptions = "portsecurityexceptions.ovnguard.io"
 
-// at gives a time as it stands in an object.
+// at returns a time as it stands in an object.
 func at(d time.Duration) metav1.Time { return metav1.NewTime(noon.Add(d)) }
 
 func atp(d time.Duration) *metav1.Time { t := at(d); return &t }
 
-// asked gives an exception of the shop as alice's request leaves the mutating judge, changed by the functions.
+// asked returns an exception of the shop as alice's request leaves the mutating judge, changed by the functions.
 func asked(change ...func(*v1alpha1.PortSecurityException)) *v1alpha1.PortSecurityException {
 	e := &v1alpha1.PortSecurityException{
 		ObjectMeta: metav1.ObjectMeta{Name: "x", Namespace: "shop"},
@@ -42,7 +44,7 @@ func asked(change ...func(*v1alpha1.PortSecurityException)) *v1alpha1.PortSecuri
 	return e
 }
 
-// idOf gives the digest of what the exception asks for.
+// idOf returns the digest of what the exception asks for.
 func idOf(e *v1alpha1.PortSecurityException) string {
 	id, err := requestID(&e.Spec)
 	if err != nil {
@@ -51,11 +53,15 @@ func idOf(e *v1alpha1.PortSecurityException) string {
 	return id
 }
 
-// honouring gives a cluster with a policy that honours exceptions of the shop.
+// honouring returns a cluster with a policy that honours exceptions of the shop.
 func honouring(change ...func(*policy.Policy)) *tableCluster {
 	p := policy.Policy{
-		Name: "all", Level: policy.Strict, Repair: policy.RepairOn, ExceptionsIn: []string{"shop"}, Ticket: pattern("^NET-[0-9]+$"),
-		Limits: policy.Limits{Pairs: 2, Prefix4: 24, Prefix6: 64, Lifetime: 48 * time.Hour, Level: policy.MAC},
+		Name:         "all",
+		Level:        policy.Strict,
+		Repair:       policy.RepairOn,
+		ExceptionsIn: []string{"shop"},
+		Ticket:       pattern("^NET-[0-9]+$"),
+		Limits:       policy.Limits{Pairs: 2, Prefix4: 24, Prefix6: 64, Lifetime: 48 * time.Hour, Level: policy.MAC},
 	}
 	for _, f := range change {
 		f(&p)
@@ -63,7 +69,9 @@ func honouring(change ...func(*policy.Policy)) *tableCluster {
 	return &tableCluster{
 		policies:   []policy.Policy{p},
 		namespaces: map[string]policy.Namespace{"shop": {Name: "shop", Labels: map[string]string{labelName: "shop"}}},
-		owners:     map[string]string{"StatefulSet shop/till": "uid-1"},
+		owners: map[string]string{
+			"StatefulSet shop/till": "uid-1", "VpcEgressGateway shop/veg": "uid-2", "VpcNatGateway shop/east": "uid-3",
+		},
 	}
 }
 
@@ -81,24 +89,46 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 		"fine": {},
 		"namespace not named": {
 			rule:  func(p *policy.Policy) { p.ExceptionsIn = []string{"edge"} },
-			words: []string{"does not name namespace shop", `kubectl patch portsecuritypolicy all`, `["edge","shop"]`},
+			words: []string{"does not name namespace shop", "spec.exceptions.namespaces", "an administrator decides"},
 		},
 		"policy for other NICs": {
 			rule:  func(p *policy.Policy) { p.Providers = policy.Providers{"blue.shop.ovn"} },
 			edit:  func(e *v1alpha1.PortSecurityException) { e.Spec.Target.Providers = []string{"ovn"} },
-			words: []string{"built-in default", "spec.exceptions.namespaces: [shop]"},
+			words: []string{"built-in default", "spec.exceptions.namespaces", "an administrator decides"},
 		},
-		"policy cannot be read": {rule: func(p *policy.Policy) { *p = policy.Policy{Name: "all", Err: errors.New("bad")} }, words: []string{"does not name"}},
-		"past":                  {edit: func(e *v1alpha1.PortSecurityException) { e.Spec.ExpiresAt = at(-time.Hour) }, words: []string{"spec.expiresAt", "past"}},
-		"too long":              {edit: func(e *v1alpha1.PortSecurityException) { e.Spec.ExpiresAt = at(49 * time.Hour) }, words: []string{"longer than the 48h"}},
-		"no ticket":             {edit: func(e *v1alpha1.PortSecurityException) { e.Spec.Ticket = "" }, words: []string{"spec.ticket", "NET-"}},
-		"another ticket":        {edit: func(e *v1alpha1.PortSecurityException) { e.Spec.Ticket = "XNET-1" }, words: []string{"spec.ticket"}},
-		"open":                  {edit: func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Level = "open" }, words: []string{"no level looser than mac"}},
-		"too wide":              {edit: pairs(v1alpha1.AddressPair{Prefix: "10.30.0.0/23"}), words: []string{"/24"}},
-		"everything":            {edit: pairs(v1alpha1.AddressPair{Prefix: "0.0.0.0/0"}), words: []string{"/24"}},
-		"everything in IPv6":    {edit: pairs(v1alpha1.AddressPair{Prefix: "::/0"}), words: []string{"/64"}},
+		"policy cannot be read": {
+			rule:  func(p *policy.Policy) { *p = policy.Policy{Name: "all", Err: errors.New("bad")} },
+			words: []string{"does not name"},
+		},
+		"past": {
+			edit:  func(e *v1alpha1.PortSecurityException) { e.Spec.ExpiresAt = at(-time.Hour) },
+			words: []string{"spec.expiresAt", "past"},
+		},
+		"too long": {
+			edit:  func(e *v1alpha1.PortSecurityException) { e.Spec.ExpiresAt = at(49 * time.Hour) },
+			words: []string{"longer than the 48h"},
+		},
+		"no ticket": {
+			edit:  func(e *v1alpha1.PortSecurityException) { e.Spec.Ticket = "" },
+			words: []string{"spec.ticket", "NET-"},
+		},
+		"another ticket": {
+			edit:  func(e *v1alpha1.PortSecurityException) { e.Spec.Ticket = "XNET-1" },
+			words: []string{"spec.ticket"},
+		},
+		"open": {
+			edit:  func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Level = "open" },
+			words: []string{"no level looser than mac"},
+		},
+		"too wide":           {edit: pairs(v1alpha1.AddressPair{Prefix: "10.30.0.0/23"}), words: []string{"/24"}},
+		"everything":         {edit: pairs(v1alpha1.AddressPair{Prefix: "0.0.0.0/0"}), words: []string{"/24"}},
+		"everything in IPv6": {edit: pairs(v1alpha1.AddressPair{Prefix: "::/0"}), words: []string{"/64"}},
 		"too many": {
-			edit:  pairs(v1alpha1.AddressPair{Prefix: "10.1.0.1"}, v1alpha1.AddressPair{Prefix: "10.1.0.2"}, v1alpha1.AddressPair{Prefix: "10.1.0.3"}),
+			edit: pairs(
+				v1alpha1.AddressPair{Prefix: "10.1.0.1"},
+				v1alpha1.AddressPair{Prefix: "10.1.0.2"},
+				v1alpha1.AddressPair{Prefix: "10.1.0.3"},
+			),
 			words: []string{"3 address pairs"},
 		},
 		"class that contradicts": {edit: func(e *v1alpha1.PortSecurityException) {
@@ -112,8 +142,11 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 			words: []string{"no level looser than strict"},
 		},
 		"owner wanted": {rule: func(p *policy.Policy) { p.Limits.Owner = true }, words: []string{"spec.target.owner"}},
-		"host bits":    {edit: pairs(v1alpha1.AddressPair{Prefix: "10.30.0.1/28"}), words: []string{"spec.grant.pairs[0].prefix", `"10.30.0.0/28"`}},
-		"mapped":       {edit: pairs(v1alpha1.AddressPair{Prefix: "::ffff:10.30.0.1"}), words: []string{`"10.30.0.1"`}},
+		"host bits": {
+			edit:  pairs(v1alpha1.AddressPair{Prefix: "10.30.0.1/28"}),
+			words: []string{"spec.grant.pairs[0].prefix", `"10.30.0.0/28"`},
+		},
+		"mapped": {edit: pairs(v1alpha1.AddressPair{Prefix: "::ffff:10.30.0.1"}), words: []string{`"10.30.0.1"`}},
 		"bad selector": {edit: func(e *v1alpha1.PortSecurityException) {
 			e.Spec.Target.PodSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Has"}}
 		}, words: []string{"spec.target.podSelector"}},
@@ -134,42 +167,180 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 	}
 }
 
-// What is granted must not be somebody else's, unless they are named.
+// What is granted must not be somebody else's: nobody's but the subnet's, if it is free. Whoever has the verb share on
+// the Subnet, or on the holder's namespace, may grant it by naming it; what gateways and nodes have is never granted.
 func TestThreat41OverlappingPairs(t *testing.T) {
+	const subnet, bank, never = "alice share subnets.ovnguard.io /ovn-default", "alice share namespaces.ovnguard.io " +
+		"/bank", "never granted"
+	type pair = v1alpha1.AddressPair
 	cases := map[string]struct {
-		pair  v1alpha1.AddressPair
-		words []string
+		pair   pair
+		right  string
+		words  []string
+		warned bool
 	}{
-		"free":                   {pair: v1alpha1.AddressPair{Prefix: "10.30.0.0/24"}},
-		"the port's own":         {pair: v1alpha1.AddressPair{Prefix: "10.16.0.10"}},
-		"own Vip":                {pair: v1alpha1.AddressPair{Prefix: "10.16.0.100"}},
-		"another's port":         {pair: v1alpha1.AddressPair{Prefix: "10.16.0.20"}, words: []string{"port web-0.bank", "sharedWith"}},
-		"another's port in IPv6": {pair: v1alpha1.AddressPair{Prefix: "fd00:16::/64"}, words: []string{"port web-0.bank"}},
-		"another's port, by range": {pair: v1alpha1.AddressPair{Prefix: "10.16.0.0/24"}, words: []string{
-			"10.16.0.1 is that of the gateway of subnet ovn-default", "port web-0.bank",
-		}},
-		"another's Vip":       {pair: v1alpha1.AddressPair{Prefix: "10.16.0.200"}, words: []string{"Vip bank-vip"}},
-		"gateway":             {pair: v1alpha1.AddressPair{Prefix: "10.17.0.1"}, words: []string{"the gateway of subnet bank-net"}},
-		"node":                {pair: v1alpha1.AddressPair{Prefix: "192.168.7.1"}, words: []string{"node node-1"}},
-		"Service":             {pair: v1alpha1.AddressPair{Prefix: "10.96.0.7"}, words: []string{"service bank/ledger"}},
-		"join":                {pair: v1alpha1.AddressPair{Prefix: "100.64.9.0/28"}, words: []string{"subnet join", "the nodes' own", "sharedWith"}},
-		"join in IPv6":        {pair: v1alpha1.AddressPair{Prefix: "fd00:100:64::/96"}, words: []string{"subnet join"}},
-		"another's MAC":       {pair: v1alpha1.AddressPair{MAC: "00:00:00:00:00:02", Prefix: "10.30.0.1"}, words: []string{"pairs[0].mac", "web-0.bank"}},
-		"a Service outside":   {pair: v1alpha1.AddressPair{Prefix: "203.0.113.7"}, words: []string{"service bank/ledger"}},
-		"own Service outside": {pair: v1alpha1.AddressPair{Prefix: "203.0.113.8"}},
-		"a gateway's MAC":     {pair: v1alpha1.AddressPair{MAC: "00:00:00:00:00:FE", Prefix: "10.30.0.1"}, words: []string{"pairs[0].mac", "the gateway of subnet ovn-default", "sharedWith"}},
-		"another Vip's MAC":   {pair: v1alpha1.AddressPair{MAC: "00:00:00:00:00:bb", Prefix: "10.30.0.1"}, words: []string{"pairs[0].mac", "Vip bank-vip"}},
-		"own Vip's MAC":       {pair: v1alpha1.AddressPair{MAC: "00:00:00:00:00:aa", Prefix: "10.30.0.1"}},
-		"a gateway, shared":   {pair: v1alpha1.AddressPair{MAC: "00:00:00:00:00:fe", Prefix: "10.16.0.1", SharedWith: "ovn-default"}},
-		"shared":              {pair: v1alpha1.AddressPair{Prefix: "10.16.0.20", SharedWith: "web-0.bank"}},
-		"shared with another": {pair: v1alpha1.AddressPair{Prefix: "10.16.0.20", SharedWith: "web-0.shop"}, words: []string{"port web-0.bank"}},
+		"free":                       {pair: pair{Prefix: "10.30.0.0/24"}},
+		"the port's own":             {pair: pair{Prefix: "10.16.0.10"}},
+		"own Vip":                    {pair: pair{Prefix: "10.16.0.100"}},
+		"a shared VIP of the subnet": {pair: pair{Prefix: "10.16.0.70"}},
+		"one of a subnet of others": {
+			pair:  pair{Prefix: "10.17.0.70"},
+			words: []string{"10.17.0.70 is taken", "sharedWith: bank-net"},
+		},
+		"free in the subnet": {
+			pair: pair{Prefix: "10.16.0.99"},
+			words: []string{
+				"subnet ovn-default",
+				"a later pod",
+				"make a Vip of it whose spec.namespace is shop",
+				"sharedWith: ovn-default",
+			},
+		},
+		"a range of the subnet": {
+			pair:  pair{Prefix: "10.16.5.0/24"},
+			words: []string{"subnet ovn-default", "sharedWith: ovn-default", "subnets.ovnguard.io ovn-default"},
+		},
+		"one with one's own Vip": {pair: pair{Prefix: "10.16.0.100/31"}, words: []string{"subnet ovn-default"}},
+		"around the subnet":      {pair: pair{Prefix: "fd00:16::/64"}, words: []string{"subnet ovn-default"}},
+		"another's port": {
+			pair:  pair{Prefix: "10.16.0.20"},
+			words: []string{"10.16.0.20 is taken", "sharedWith: ovn-default"},
+		},
+		"with the gateway": {
+			pair:  pair{Prefix: "10.16.0.0/24", SharedWith: "ovn-default"},
+			right: subnet,
+			words: []string{
+				"10.16.0.1 is taken", never, "narrow it",
+			},
+		},
+		"another's Vip": {pair: pair{Prefix: "10.16.0.200"}, words: []string{"is taken"}},
+		"gateway":       {pair: pair{Prefix: "10.17.0.1"}, words: []string{"10.17.0.1 is taken", never}},
+		"node":          {pair: pair{Prefix: "192.168.7.1"}, words: []string{"192.168.7.1 is taken", never}},
+		"Service": {
+			pair:  pair{Prefix: "10.96.0.7"},
+			words: []string{"10.96.0.7 is taken", "sharedWith"},
+		},
+		"join": {
+			pair:  pair{Prefix: "100.64.9.0/28", SharedWith: "join"},
+			right: "alice share subnets.ovnguard.io /join",
+			words: []string{"is taken", never},
+		},
+		"join in IPv6":        {pair: pair{Prefix: "fd00:100:64::/96"}, words: []string{never}},
+		"the Services' range": {pair: pair{Prefix: "10.96.1.0/24"}, words: []string{"10.96.1.0/24", never}},
+		"another's MAC": {
+			pair:  pair{MAC: "00:00:00:00:00:02", Prefix: "10.30.0.1"},
+			words: []string{"pairs[0].mac", "is taken", "sharedWith"},
+		},
+		"a Service outside":   {pair: pair{Prefix: "203.0.113.7"}, words: []string{"203.0.113.7 is taken"}},
+		"own Service outside": {pair: pair{Prefix: "203.0.113.8"}},
+		"a gateway's MAC": {
+			pair:  pair{MAC: "00:00:00:00:00:FE", Prefix: "10.30.0.1"},
+			words: []string{"pairs[0].mac", "is taken", never},
+		},
+		"another Vip's MAC": {
+			pair:  pair{MAC: "00:00:00:00:00:bb", Prefix: "10.30.0.1"},
+			words: []string{"pairs[0].mac", "is taken"},
+		},
+		"own Vip's MAC":        {pair: pair{MAC: "00:00:00:00:00:aa", Prefix: "10.30.0.1"}},
+		"every link-local":     {pair: pair{Prefix: "fe80::/64"}, words: []string{"link-local", never}},
+		"a chosen link-local":  {pair: pair{Prefix: "fe80::cdef"}},
+		"one's own link-local": {pair: pair{Prefix: "fe80::200:ff:fe00:1"}},
+		"a gateway's link-local": {
+			pair:  pair{Prefix: "fe80::200:ff:fe00:fe"},
+			words: []string{"fe80::200:ff:fe00:fe is taken", never},
+		},
+		"another's link-local": {
+			pair:  pair{Prefix: "fe80::200:ff:fe00:2"},
+			words: []string{"is taken", "sharedWith"},
+		},
+
+		"a gateway, named": {
+			pair:  pair{MAC: "00:00:00:00:00:fe", Prefix: "10.16.0.1", SharedWith: "ovn-default"},
+			right: subnet,
+			words: []string{"pairs[0].prefix", "pairs[0].mac", never},
+		},
+		"a port, named": {
+			pair: pair{Prefix: "10.16.0.20", SharedWith: "web-0.bank"},
+			words: []string{
+				"10.16.0.20 is not shared",
+				`"share"`,
+				"resourceNames: [bank]",
+				"resourceNames: [ovn-default]",
+			},
+		},
+		"a port, its namespace shares": {
+			pair:   pair{Prefix: "10.16.0.20", SharedWith: "web-0.bank"},
+			right:  bank,
+			warned: true,
+		},
+		"a port, its subnet shares": {
+			pair:   pair{Prefix: "10.16.0.20", SharedWith: "web-0.bank"},
+			right:  subnet,
+			warned: true,
+		},
+		"a subnet, a namespace shares": {
+			pair:  pair{Prefix: "10.16.0.20", SharedWith: "ovn-default"},
+			right: bank,
+			words: []string{"subnets.ovnguard.io ovn-default"},
+		},
+		"a range, shared": {
+			pair:   pair{Prefix: "10.16.5.0/24", SharedWith: "ovn-default"},
+			right:  subnet,
+			warned: true,
+		},
+		"a range with a port, a namespace shares": {
+			pair:  pair{Prefix: "10.16.0.16/28", SharedWith: "web-0.bank"},
+			right: bank,
+			words: []string{"sharedWith: ovn-default"},
+		},
+		"a Vip, its namespace shares": {
+			pair:   pair{Prefix: "10.16.0.200", SharedWith: "bank-vip"},
+			right:  bank,
+			warned: true,
+		},
+		"a MAC, its namespace shares": {
+			pair:   pair{MAC: "00:00:00:00:00:02", Prefix: "10.30.0.1", SharedWith: "web-0.bank"},
+			right:  bank,
+			warned: true,
+		},
+		"a Service, its namespace shares": {
+			pair:   pair{Prefix: "10.96.0.7", SharedWith: "bank/ledger"},
+			right:  bank,
+			warned: true,
+		},
+		"a Service, another right": {
+			pair:  pair{Prefix: "10.96.0.7", SharedWith: "bank/ledger"},
+			right: subnet,
+			words: []string{"namespaces.ovnguard.io bank"},
+		},
+		"another is named": {
+			pair:  pair{Prefix: "10.16.0.20", SharedWith: "web-0.shop"},
+			right: bank,
+			words: []string{"10.16.0.20 is taken"},
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			a, err := guardOf(honouring()).Exception(t.Context(), request(t, exceptions, asked(pairs(c.pair)), nil))
+			cluster := honouring()
+			cluster.rights = append(cluster.rights, c.right)
+			g := guardOf(cluster)
+			g.feed(func(inv *inventory.Inventory) {
+				inv.SetReserved(
+					inventory.Holder{Kind: inventory.HeldByServices, Name: "kubernetes"},
+					[]inventory.Range{inventory.RangeOf(netip.MustParsePrefix("10.96.0.0/16"))},
+				)
+			})
+			got, a, err := through(t, g, "alice", asked(pairs(c.pair)), nil)
 			expect(t, a, err, c.words...)
-			if warned := strings.Contains(strings.Join(a.Warnings, " "), "speak for"); warned != strings.Contains(name, "shared") != (name == "shared with another") {
+			if warned := strings.Contains(
+				strings.Join(a.Warnings, " "),
+				"speak for",
+			); c.words == nil &&
+				warned != c.warned {
 				t.Errorf("warnings %q", a.Warnings)
+			}
+			if c.words == nil && c.warned != (len(got.Spec.SharedBy) == 1 && got.Spec.SharedBy[0].User == "alice") {
+				t.Errorf("shared by %+v", got.Spec.SharedBy)
 			}
 		})
 	}
@@ -179,17 +350,37 @@ func TestThreat41OverlappingPairs(t *testing.T) {
 func TestThreat47OwnerUID(t *testing.T) {
 	owned := func(kind, name, uid string) func(*v1alpha1.PortSecurityException) {
 		return func(e *v1alpha1.PortSecurityException) {
-			e.Spec.Target = v1alpha1.Target{Owner: &v1alpha1.Owner{APIVersion: "apps/v1", Kind: kind, Name: name, UID: uidOf(uid)}}
+			e.Spec.Target = v1alpha1.Target{
+				Owner: &v1alpha1.Owner{APIVersion: "apps/v1", Kind: kind, Name: name, UID: uidOf(uid)},
+			}
+		}
+	}
+	ofKubeOVN := func(kind, name, uid string) func(*v1alpha1.PortSecurityException) {
+		return func(e *v1alpha1.PortSecurityException) {
+			owned(kind, name, uid)(e)
+			e.Spec.Target.Owner.APIVersion = "kubeovn.io/v1"
 		}
 	}
 	cases := map[string]struct {
 		edit  func(*v1alpha1.PortSecurityException)
 		words []string
 	}{
-		"exists":            {edit: owned("StatefulSet", "till", "uid-1")},
-		"was another":       {edit: owned("StatefulSet", "till", "uid-0"), words: []string{"uid-1", "uid-0"}},
-		"not entered":       {edit: owned("StatefulSet", "till", ""), words: []string{"spec.target.owner.uid"}},
-		"does not exist":    {edit: owned("StatefulSet", "safe", "uid-1"), words: []string{`no StatefulSet "safe"`}},
+		"exists":          {edit: owned("StatefulSet", "till", "uid-1")},
+		"was another":     {edit: owned("StatefulSet", "till", "uid-0"), words: []string{"uid-1", "uid-0"}},
+		"not entered":     {edit: owned("StatefulSet", "till", ""), words: []string{"spec.target.owner.uid"}},
+		"does not exist":  {edit: owned("StatefulSet", "safe", "uid-1"), words: []string{`no StatefulSet "safe"`}},
+		"egress gateway":  {edit: ofKubeOVN("VpcEgressGateway", "veg", "uid-2")},
+		"another gateway": {edit: ofKubeOVN("VpcEgressGateway", "veg", "uid-0"), words: []string{"uid-2", "uid-0"}},
+		"NAT gateway":     {edit: ofKubeOVN("VpcNatGateway", "east", "uid-3")},
+		"no such gateway": {
+			edit:  ofKubeOVN("VpcNatGateway", "west", "uid-3"),
+			words: []string{`no VpcNatGateway "west"`},
+		},
+		"another's kind": {edit: owned("VpcEgressGateway", "veg", "uid-2"), words: []string{"none of Deployment"}},
+		"not a gateway": {
+			edit:  ofKubeOVN("Vpc", "v", "uid-2"),
+			words: []string{"VpcNatGateway and VpcEgressGateway (kubeovn.io/v1)"},
+		},
 		"kind is not known": {edit: owned("Secret", "till", "uid-1"), words: []string{"none of Deployment"}},
 	}
 	for name, c := range cases {
@@ -198,16 +389,25 @@ func TestThreat47OwnerUID(t *testing.T) {
 			expect(t, a, err, c.words...)
 		})
 	}
-	a, err := guardOf(honouring()).StampException(t.Context(), request(t, exceptions, asked(owned("StatefulSet", "till", "")), nil))
+	a, err := guardOf(
+		honouring(),
+	).StampException(t.Context(), request(t, exceptions, asked(owned("StatefulSet", "till", "")), nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := patched(t, asked(owned("StatefulSet", "till", "")), a); got.Spec.Target.Owner.UID != "uid-1" {
 		t.Errorf("uid %q was entered", got.Spec.Target.Owner.UID)
 	}
+	gateway := asked(ofKubeOVN("VpcEgressGateway", "veg", ""))
+	if a, err = guardOf(honouring()).StampException(t.Context(), request(t, exceptions, gateway, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if got := patched(t, gateway, a); got.Spec.Target.Owner.UID != "uid-2" {
+		t.Errorf("uid %q was entered for a gateway", got.Spec.Target.Owner.UID)
+	}
 }
 
-// patched gives the object after the answer's patch, applied by an independent implementation.
+// patched returns the object after the answer's patch, applied by an independent implementation.
 func patched(t *testing.T, o *v1alpha1.PortSecurityException, a Answer) *v1alpha1.PortSecurityException {
 	t.Helper()
 	before, err := json.Marshal(o)
@@ -235,7 +435,12 @@ func patched(t *testing.T, o *v1alpha1.PortSecurityException, a Answer) *v1alpha
 }
 
 // through sends a request through both judges, as the API server does.
-func through(t *testing.T, g *Guard, user string, object, old *v1alpha1.PortSecurityException) (*v1alpha1.PortSecurityException, Answer, error) {
+func through(
+	t *testing.T,
+	g *fedGuard,
+	user string,
+	object, old *v1alpha1.PortSecurityException,
+) (*v1alpha1.PortSecurityException, Answer, error) {
 	t.Helper()
 	var before any
 	if old != nil {
@@ -284,7 +489,7 @@ func TestExceptionIsStamped(t *testing.T) {
 	})
 	plain := asked(func(e *v1alpha1.PortSecurityException) {
 		e.Spec.RequestedBy, e.Spec.RequestedAt = "", nil
-		e.Spec.Reason = "a better reason"
+		e.Spec.NotBefore = atp(time.Hour)
 	})
 	got, a, err = through(t, g, "alice", plain, old)
 	expect(t, a, err)
@@ -293,10 +498,14 @@ func TestExceptionIsStamped(t *testing.T) {
 	}
 }
 
-// Four eyes: nobody approves what they asked for, nobody approves in another's name, and what was approved cannot be changed.
+// Four eyes: nobody approves what they asked for, nobody approves in another's name, and what was approved cannot be
+// changed.
 func TestThreat37Approval(t *testing.T) {
 	cluster := honouring(func(p *policy.Policy) { p.Approval = true })
-	cluster.rights = []string{"bob approve portsecurityexceptions.ovnguard.io shop/x", "alice approve portsecurityexceptions.ovnguard.io shop/x"}
+	cluster.rights = []string{
+		"bob approve portsecurityexceptions.ovnguard.io shop/x",
+		"alice approve portsecurityexceptions.ovnguard.io shop/x",
+	}
 	g := guardOf(cluster)
 	approvedBy := func(name string) func(*v1alpha1.PortSecurityException) {
 		return func(e *v1alpha1.PortSecurityException) { e.Spec.ApprovedBy, e.Spec.ApprovedRequest = name, idOf(e) }
@@ -335,6 +544,7 @@ func TestThreat37Approval(t *testing.T) {
 		"class":   func(e *v1alpha1.PortSecurityException) { e.Spec.Class = v1alpha1.ClassRouter },
 		"level":   func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Level = v1alpha1.LevelMAC },
 		"layer 2": func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Layer2Forward = v1alpha1.Allow },
+		"reason":  func(e *v1alpha1.PortSecurityException) { e.Spec.Reason = "for something else" },
 		"owner":   func(e *v1alpha1.PortSecurityException) { e.Spec.Owner = "somebody else" },
 		"ticket":  func(e *v1alpha1.PortSecurityException) { e.Spec.Ticket = "NET-2" },
 		"shared":  pairs(v1alpha1.AddressPair{Prefix: "10.30.0.0/28", SharedWith: "web-0.bank"}),
@@ -350,7 +560,8 @@ func TestThreat37Approval(t *testing.T) {
 	// The author asks for more just before the approver's patch, which is merged into what is there then.
 	wider := pairs(v1alpha1.AddressPair{Prefix: "10.30.0.0/24"})
 	for name, lookedAt := range map[string]struct{ id, says string }{
-		"what was there before": {idOf(asked()), "look at it again"}, "nothing": {"", "is missing"}, "what is there": {idOf(asked(wider)), ""},
+		"what was there before": {idOf(asked()), "look at it again"}, "nothing": {"", "is missing"},
+		"what is there": {idOf(asked(wider)), ""},
 	} {
 		t.Run("approving "+name, func(t *testing.T) {
 			merged := asked(wider, func(e *v1alpha1.PortSecurityException) {
@@ -377,9 +588,48 @@ func TestThreat37Approval(t *testing.T) {
 	}
 	// Where the right cannot be asked for, nobody has it.
 	cluster.rightsErr = errors.New("timeout")
-	if _, _, err := through(t, g, "bob", asked(approvedBy("bob")), asked()); err == nil || !strings.Contains(err.Error(), "timeout") {
+	if _, _, err := through(
+		t,
+		g,
+		"bob",
+		asked(approvedBy("bob")),
+		asked(),
+	); err == nil ||
+		!strings.Contains(err.Error(), "timeout") {
 		t.Errorf("error %v, want one that names the timeout", err)
 	}
+}
+
+// A ServiceAccount of the namespace is none of the two: who may make pods there can act as each of them.
+func TestThreat37ApprovalByAccountsOfTheNamespace(t *testing.T) {
+	const own, other = "system:serviceaccount:shop:builder", "system:serviceaccount:flux:applier"
+	cluster := honouring(func(p *policy.Policy) { p.Approval = true })
+	for _, user := range []string{own, other, "bob"} {
+		cluster.rights = append(cluster.rights, user+" approve portsecurityexceptions.ovnguard.io shop/x")
+	}
+	g := guardOf(cluster)
+	for _, author := range []string{own, other} {
+		_, a, err := through(t, g, author, asked(), nil)
+		if author == own {
+			expect(t, a, err, "ServiceAccount of namespace shop", "a person, or an account of another namespace")
+		} else {
+			expect(t, a, err)
+		}
+	}
+	approve := func(by string) (Answer, error) {
+		object := asked(
+			func(e *v1alpha1.PortSecurityException) { e.Spec.ApprovedBy, e.Spec.ApprovedRequest = by, idOf(e) },
+		)
+		_, a, err := through(t, g, by, object, asked())
+		return a, err
+	}
+	a, err := approve(own)
+	expect(t, a, err, "spec.approvedBy", "ServiceAccount of namespace shop", "does not count as somebody else")
+	a, err = approve(other)
+	expect(t, a, err)
+	// Where no policy asks for approval, a ServiceAccount of the namespace may ask like anybody.
+	_, a, err = through(t, guardOf(honouring()), own, asked(), nil)
+	expect(t, a, err)
 }
 
 // Taking back is always possible, whatever became of policy meanwhile, and keeps what was approved.
@@ -420,15 +670,28 @@ func TestThreat30ExceptionWithoutAnAnswer(t *testing.T) {
 func TestThreat28NotReadYet(t *testing.T) {
 	for _, k := range append(inventory.Holding, inventory.Pods) {
 		g := guardOf(honouring())
-		g.Look(func(inv *inventory.Inventory) { inv.Expect(k) })
+		g.feed(func(inv *inventory.Inventory) { inv.Expect(k) })
 		_, err := g.Exception(t.Context(), request(t, exceptions, asked(), nil))
 		expect(t, Answer{}, err, string(k), "try again")
 	}
-	g := guardOf(&tableCluster{rights: []string{"alice create pods. shop/", "alice exempt namespaces.ovnguard.io /shop"}})
-	g.Look(func(inv *inventory.Inventory) { inv.Expect(inventory.Records); inv.Expect(inventory.Pods) })
-	_, err := g.Vip(t.Context(), request(t, "vips.kubeovn.io", object{"metadata": object{"name": "v"}, "spec": object{"namespace": "shop", "v4ip": "10.16.0.20"}}, nil))
+	g := guardOf(
+		&tableCluster{rights: []string{"alice create pods. shop/", "alice exempt namespaces.ovnguard.io /shop"}},
+	)
+	g.feed(func(inv *inventory.Inventory) { inv.Expect(inventory.Records); inv.Expect(inventory.Pods) })
+	_, err := g.Vip(
+		t.Context(),
+		request(
+			t,
+			"vips.kubeovn.io",
+			object{"metadata": object{"name": "v"}, "spec": object{"namespace": "shop", "v4ip": "10.16.0.20"}},
+			nil,
+		),
+	)
 	expect(t, Answer{}, err, string(inventory.Records), "try again")
-	a, err := g.Namespace(t.Context(), request(t, "namespaces", namespace("shop", map[string]string{ps: "false"}), namespace("shop", nil)))
+	a, err := g.Namespace(
+		t.Context(),
+		request(t, "namespaces", namespace("shop", map[string]string{ps: "false"}), namespace("shop", nil)),
+	)
 	expect(t, a, err)
 	if len(a.Warnings) != 1 || !strings.Contains(a.Warnings[0], "not known how many running ports") {
 		t.Errorf("warnings %q", a.Warnings)
@@ -446,10 +709,17 @@ func TestExceptionWarnsWhereItCountsInPart(t *testing.T) {
 
 // Where nothing is put right, a grant neither reaches running ports nor leaves them.
 func TestThreat37EndThatNobodyCarriesOut(t *testing.T) {
-	for repair, want := range map[policy.Repair]bool{policy.RepairOn: false, policy.RepairLog: true, policy.RepairOff: true} {
-		a, err := guardOf(honouring(func(p *policy.Policy) { p.Repair = repair })).Exception(t.Context(), request(t, exceptions, asked(), nil))
+	for repair, want := range map[policy.Repair]bool{
+		policy.RepairOn: false, policy.RepairLog: true, policy.RepairOff: true,
+	} {
+		a, err := guardOf(
+			honouring(func(p *policy.Policy) { p.Repair = repair }),
+		).Exception(t.Context(), request(t, exceptions, asked(), nil))
 		expect(t, a, err)
-		if got := strings.Contains(strings.Join(a.Warnings, " "), "nothing is taken from it when it ends"); got != want {
+		if got := strings.Contains(
+			strings.Join(a.Warnings, " "),
+			"nothing is taken from it when it ends",
+		); got != want {
 			t.Errorf("repair %s: warnings %q", repair, a.Warnings)
 		}
 	}
@@ -477,7 +747,11 @@ func FuzzException(f *testing.F) {
 			return
 		}
 		var e v1alpha1.PortSecurityException
-		if err := json.Unmarshal(object, &e); err != nil || e.Spec.RequestedBy != "alice" || e.Spec.ApprovedBy != "" || !e.Spec.ExpiresAt.After(noon) {
+		if err := json.Unmarshal(
+			object,
+			&e,
+		); err != nil || e.Spec.RequestedBy != "alice" || e.Spec.ApprovedBy != "" ||
+			!e.Spec.ExpiresAt.After(noon) {
 			t.Errorf("%s was accepted: %v", object, err)
 		}
 	})
@@ -491,4 +765,32 @@ func TestHalfGrantsAreDoubted(t *testing.T) {
 	if !strings.Contains(strings.Join(a.Warnings, " "), "spec.grant.layer2Forward") {
 		t.Errorf("warnings: %q", a.Warnings)
 	}
+}
+
+// Who may write exceptions does not write so many that each review of a pod takes long.
+func TestThreat33ExceptionsWithoutEnd(t *testing.T) {
+	g := guardOf(honouring())
+	enter := func(name string, pairs int, ends time.Duration) {
+		g.feed(func(inv *inventory.Inventory) {
+			inv.SetException(
+				policy.Exception{
+					Namespace: "shop",
+					Name:      name,
+					Pairs:     make([]portsec.AddressPair, pairs),
+					Expires:   noon.Add(ends),
+				},
+			)
+		})
+	}
+	enter("ended", inventory.ExceptionsLimit, -time.Second)
+	enter("full", inventory.ExceptionsLimit-1, time.Hour)
+	one := pairs(v1alpha1.AddressPair{Prefix: "10.20.0.0/24"})
+	_, a, err := through(t, g, "alice", asked(one), nil)
+	expect(t, a, err)
+	two := pairs(v1alpha1.AddressPair{Prefix: "10.20.0.0/24"}, v1alpha1.AddressPair{Prefix: "10.20.1.0/24"})
+	_, a, err = through(t, g, "alice", asked(two), nil)
+	expect(t, a, err, "spec.grant.pairs", "1025 address pairs", "no more than 1024 count")
+	enter("x", inventory.ExceptionsLimit, time.Hour) // the one that is asked for, as it was
+	_, a, err = through(t, g, "alice", asked(one), nil)
+	expect(t, a, err)
 }

@@ -45,8 +45,15 @@ type tableCluster struct {
 	asked      []string
 }
 
-func (c *tableCluster) May(_ context.Context, user authenticationv1.UserInfo, what authorizationv1.ResourceAttributes) (bool, error) {
-	question := strings.Join([]string{user.Username, what.Verb, what.Resource + "." + what.Group, what.Namespace + "/" + what.Name}, " ")
+func (c *tableCluster) May(
+	_ context.Context,
+	user authenticationv1.UserInfo,
+	what authorizationv1.ResourceAttributes,
+) (bool, error) {
+	question := strings.Join(
+		[]string{user.Username, what.Verb, what.Resource + "." + what.Group, what.Namespace + "/" + what.Name},
+		" ",
+	)
 	c.asked = append(c.asked, question)
 	return slices.Contains(c.rights, question), c.rightsErr
 }
@@ -68,8 +75,8 @@ func (c *tableCluster) OwnerUID(_ context.Context, namespace string, o v1alpha1.
 	return uid, ok, nil
 }
 
-// guardOf gives a guard with a small inventory: a pod of the shop, one of the bank, a gateway, a node and a Service.
-func guardOf(c *tableCluster) *Guard {
+// guardOf returns a guard with a small inventory: a pod of the shop, one of the bank, a gateway, a node and a Service.
+func guardOf(c *tableCluster) *fedGuard {
 	inv := inventory.New()
 	for _, p := range c.policies {
 		inv.SetPolicy(p)
@@ -77,26 +84,73 @@ func guardOf(c *tableCluster) *Guard {
 	for _, ns := range []string{"shop", "bank"} {
 		inv.SetNamespace(policy.Namespace{Name: ns, Labels: map[string]string{labelName: ns}})
 		inv.SetPod(&inventory.Pod{
-			PodKey: inventory.PodKey{Namespace: ns, Name: "web-0"}, Owner: "web-0", Labels: map[string]string{"app": "web"},
-			Annotations: map[string]string{ps: "true"}, Inherited: []kubeovn.Provider{kubeovn.DefaultProvider},
+			PodKey: inventory.PodKey{
+				Namespace: ns,
+				Name:      "web-0",
+			},
+			Owner:       "web-0",
+			Labels:      map[string]string{"app": "web"},
+			Annotations: map[string]string{ps: "true"},
+			Inherited:   []kubeovn.Provider{kubeovn.DefaultProvider},
 		})
 	}
-	inv.SetRecord(&inventory.Record{Name: "web-0.shop", MAC: "00:00:00:00:00:01", IPs: []string{"10.16.0.10"}})
-	inv.SetRecord(&inventory.Record{Name: "web-0.bank", MAC: "00:00:00:00:00:02", IPs: []string{"10.16.0.20", "fd00:16::20"}})
-	inv.SetSubnet(inventory.Subnet{Name: "ovn-default", Gateways: []netip.Addr{netip.MustParseAddr("10.16.0.1")}})
-	inv.SetSubnet(inventory.Subnet{Name: "join", CIDRs: []netip.Prefix{netip.MustParsePrefix("100.64.0.0/16"), netip.MustParsePrefix("fd00:100:64::/112")}})
-	inv.SetSubnet(inventory.Subnet{Name: "bank-net", Namespaces: []string{"bank"}, Gateways: []netip.Addr{netip.MustParseAddr("10.17.0.1")}})
-	inv.SetFixed(inventory.Fixed{
-		Holder: inventory.Holder{Kind: inventory.HeldByNode, Name: "node-1"}, Addresses: []netip.Addr{netip.MustParseAddr("192.168.7.1")},
+	inv.SetRecord(
+		&inventory.Record{
+			Name:   "web-0.shop",
+			Of:     inventory.PodKey{Namespace: "shop", Name: "p"},
+			Subnet: "ovn-default",
+			MAC:    "00:00:00:00:00:01",
+			IPs:    []string{"10.16.0.10"},
+		},
+	)
+	inv.SetRecord(&inventory.Record{
+		Name:   "web-0.bank",
+		Of:     inventory.PodKey{Namespace: "bank", Name: "p"},
+		Subnet: "ovn-default",
+		MAC:    "00:00:00:00:00:02",
+		IPs:    []string{"10.16.0.20", "fd00:16::20"},
+	})
+	inv.SetSubnet(inventory.Subnet{
+		Name:     "ovn-default",
+		CIDRs:    prefixes("10.16.0.0/16", "fd00:16::/64"),
+		Gateways: []netip.Addr{netip.MustParseAddr("10.16.0.1")},
+		Shared:   []netip.Addr{netip.MustParseAddr("10.16.0.70")},
+	})
+	inv.SetSubnet(inventory.Subnet{Name: "join", CIDRs: prefixes("100.64.0.0/16", "fd00:100:64::/112")})
+	inv.SetSubnet(inventory.Subnet{
+		Name:       "bank-net",
+		Namespaces: []string{"bank"},
+		CIDRs:      prefixes("10.17.0.0/16"),
+		Gateways:   []netip.Addr{netip.MustParseAddr("10.17.0.1")},
+		Shared:     []netip.Addr{netip.MustParseAddr("10.17.0.70")},
 	})
 	inv.SetFixed(inventory.Fixed{
-		Holder: inventory.Holder{Kind: inventory.HeldByService, Name: "bank/ledger"}, Addresses: []netip.Addr{netip.MustParseAddr("10.96.0.7")},
+		Holder: inventory.Holder{
+			Kind: inventory.HeldByNode,
+			Name: "node-1",
+		},
+		Addresses: []netip.Addr{netip.MustParseAddr("192.168.7.1")},
 	})
 	inv.SetFixed(inventory.Fixed{
-		Holder: inventory.Holder{Kind: inventory.HeldByExternal, Name: "bank/ledger"}, Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7")},
+		Holder: inventory.Holder{
+			Kind: inventory.HeldByService,
+			Name: "bank/ledger",
+		},
+		Addresses: []netip.Addr{netip.MustParseAddr("10.96.0.7")},
 	})
 	inv.SetFixed(inventory.Fixed{
-		Holder: inventory.Holder{Kind: inventory.HeldByExternal, Name: "shop/till"}, Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.8")},
+		Holder: inventory.Holder{
+			Kind: inventory.HeldByExternal,
+			Name: "bank/ledger",
+		},
+		Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7")},
+	})
+	inv.SetFixed(inventory.Fixed{
+		Holder: inventory.Holder{
+			Kind: inventory.HeldByExternal,
+			Name: "shop/till",
+		},
+		Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.8")},
 	})
 	inv.SetRouterPort(inventory.RouterPort{UUID: "r", Name: "ovn-cluster-ovn-default", MAC: "00:00:00:00:00:fe"})
 	for _, r := range []*inventory.Row{
@@ -107,12 +161,43 @@ func guardOf(c *tableCluster) *Guard {
 	} {
 		inv.SetRow(r)
 	}
-	inv.SetVip(inventory.Vip{Name: "shop-vip", Namespace: "shop", MAC: "00:00:00:00:00:aa", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.100")}})
-	inv.SetVip(inventory.Vip{Name: "bank-vip", Namespace: "bank", MAC: "00:00:00:00:00:bb", Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.200")}})
-	return &Guard{Cluster: c, Accounts: admission.DefaultAccounts(), Look: func(f func(*inventory.Inventory)) { f(inv) }, Now: func() time.Time { return noon }}
+	inv.SetVip(inventory.Vip{
+		Name:      "shop-vip",
+		Namespace: "shop",
+		Subnet:    "ovn-default",
+		MAC:       "00:00:00:00:00:aa",
+		Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.100")},
+	})
+	inv.SetVip(inventory.Vip{
+		Name:      "bank-vip",
+		Namespace: "bank",
+		Subnet:    "ovn-default",
+		MAC:       "00:00:00:00:00:bb",
+		Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.200")},
+	})
+	look := func(look func(*inventory.State)) { look(inv.Snapshot()) }
+	return &fedGuard{
+		&Guard{
+			Cluster:  c,
+			Accounts: admission.DefaultAccounts(),
+			Look:     look,
+			Rewrites: unannotated,
+			Now:      func() time.Time { return noon },
+		},
+		inv,
+	}
 }
 
-// request gives a request of alice. A nil old makes it a creation, a nil object a deletion.
+// fedGuard is a guard with the inventory that it looks at.
+type fedGuard struct {
+	*Guard
+	inv *inventory.Inventory
+}
+
+// feed changes the inventory.
+func (g *fedGuard) feed(change func(*inventory.Inventory)) { change(g.inv) }
+
+// request returns a request of alice. A nil old makes it a creation, a nil object a deletion.
 func request(t testing.TB, resource string, object, old any) *admissionv1.AdmissionRequest {
 	t.Helper()
 	name, apiGroup, _ := strings.Cut(resource, ".")
@@ -141,12 +226,35 @@ func request(t testing.TB, resource string, object, old any) *admissionv1.Admiss
 	return req
 }
 
+// foreign is what others than the shop have, as an answer might call it.
+var foreign = []string{
+	"port web-0.bank",
+	"bank/web-0",
+	"bank-vip",
+	"bank/ledger",
+	"bank/a",
+	"bank/user",
+	"node node-1",
+	"the gateway of",
+	"on switch",
+}
+
 // expect checks that the answer refuses with each of the words, or allows where there are none.
 func expect(t *testing.T, a Answer, err error, words ...string) {
 	t.Helper()
 	said := strings.Join(a.Denials, "\n")
+	if whole := a.violation(); whole != strings.Join(a.Denials, "; ") {
+		said += "\n(audit log: " + whole + ")"
+	}
 	if err != nil {
 		said += "\nerror: " + err.Error()
+	}
+	for _, told := range a.Denials {
+		for _, name := range foreign {
+			if strings.Contains(told, name) {
+				t.Errorf("it tells of %q: %s", name, told)
+			}
+		}
 	}
 	if len(words) == 0 && strings.TrimSpace(said) != "" {
 		t.Errorf("refused: %s", said)
@@ -162,6 +270,13 @@ func expect(t *testing.T, a Answer, err error, words ...string) {
 	}
 }
 
+func prefixes(texts ...string) (list []netip.Prefix) {
+	for _, text := range texts {
+		list = append(list, netip.MustParsePrefix(text))
+	}
+	return list
+}
+
 func labelled(key, value string) policy.Selector {
 	return func(l map[string]string) bool { return l[key] == value }
 }
@@ -169,3 +284,8 @@ func labelled(key, value string) policy.Selector {
 func pattern(text string) *regexp.Regexp { return regexp.MustCompile(text) }
 
 func uidOf(text string) types.UID { return types.UID(text) }
+
+// unannotated stands for repair: it would write the ports of pods that do not carry the annotation.
+func unannotated(p inventory.Port) bool {
+	return p.Pod.Annotations["ovn.kubernetes.io/port_security"] != "true"
+}

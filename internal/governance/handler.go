@@ -2,6 +2,7 @@ package governance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,8 +13,8 @@ import (
 	guard "github.com/ovnguard/ovnguard/internal/admission"
 )
 
-// reviewTimeout bounds one review. It is shorter than the webhook's own timeout, so that the author is told what could not be
-// asked instead of that a call failed.
+// reviewTimeout bounds one review. It is shorter than the webhook's own timeout, so that the author is told what could
+// not be asked instead of that a call failed.
 const reviewTimeout = 2500 * time.Millisecond
 
 // Handler answers the reviews of one webhook by a judge.
@@ -51,6 +52,9 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 
 func (h *Handler) answer(ctx context.Context, req admission.Request) (admission.Response, string) {
 	a, err := h.Judge(ctx, &req.AdmissionRequest)
+	if err == nil && ctx.Err() != nil { // what was judged may not be all
+		err = errors.New("there was no time left to judge this, and what is not judged is not let through; try again")
+	}
 	if err != nil {
 		response := admission.Errored(http.StatusBadRequest, fmt.Errorf("ovnguard: %w", err))
 		response.AuditAnnotations = guard.Unjudged(err)
@@ -59,11 +63,11 @@ func (h *Handler) answer(ctx context.Context, req admission.Request) (admission.
 	response, result := admission.Allowed(""), guard.ResultUnchanged
 	switch {
 	case len(a.Denials) > 0:
-		response, result = admission.Denied("ovnguard: "+strings.Join(a.Denials, "; ")), guard.ResultDenied
-		a.note(guard.NoteViolation, guard.ShortNote(strings.Join(a.Denials, "; ")))
+		response, result = admission.Denied("ovnguard: "+strings.Join(guard.Few(a.Denials), "; ")), guard.ResultDenied
+		a.note(guard.NoteViolation, guard.ShortNote(a.violation()))
 	case len(a.Patch) > 0:
 		response, result = admission.Patched("", a.Patch...), guard.ResultPatched
 	}
 	response.AuditAnnotations = a.Audit
-	return response.WithWarnings(a.Warnings...), result
+	return response.WithWarnings(guard.Few(a.Warnings)...), result
 }

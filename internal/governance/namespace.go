@@ -17,7 +17,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// placement are the annotations of a namespace by which Kube-OVN chooses the subnet of its pods, and which it writes itself.
+// placement are the annotations of a namespace by which Kube-OVN chooses the subnet of its pods, and which it writes
+// itself.
 var placement = []string{
 	kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch),
 	kubeovn.DefaultProvider.Key("ip_pool"),
@@ -25,17 +26,24 @@ var placement = []string{
 	kubeovn.DefaultProvider.Key("exclude_ips"),
 }
 
-// interfaceLike are names that a NIC's provider may end with: Kube-OVN 1.16 and later add the interface to the provider of an
-// attachment that is listed more than once.
+// interfaceLike are names that a NIC's provider may end with: Kube-OVN 1.16 and later add the interface to the provider
+// of an attachment that is listed more than once.
 var interfaceLike = regexp.MustCompile(`^(net|eth)[0-9]+$`)
 
-// Namespace judges the creation and the change of namespaces. status and finalize are namespaces too: both let labels and
-// annotations through.
+// Namespace judges the creation and the change of namespaces. status and finalize are namespaces too: both let labels
+// and annotations through.
 //
-// Rights are not a matter of a policy's mode: a namespace that was loosened without them while a policy only warned would stay
-// loose when it begins to enforce.
+// Rights are not a matter of a policy's mode: a namespace that was loosened without them while a policy only warned
+// would stay loose when it begins to enforce.
 func (g *Guard) Namespace(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
-	if err := of(req, "", "namespaces", []string{"status", "finalize"}, admissionv1.Create, admissionv1.Update); err != nil {
+	if err := of(
+		req,
+		"",
+		"namespaces",
+		[]string{"status", "finalize"},
+		admissionv1.Create,
+		admissionv1.Update,
+	); err != nil {
 		return Answer{}, err
 	}
 	object, before, err := decode[struct {
@@ -54,7 +62,9 @@ func (g *Guard) Namespace(ctx context.Context, req *admissionv1.AdmissionRequest
 	} else {
 		a.reserved(name)
 	}
-	a.readable(old, now)
+	if a.lists(old, now); len(a.Denials) == 0 {
+		a.readable(old, now)
+	}
 	if len(a.Denials) == 0 {
 		if err := g.rights(ctx, &a, req, old, now); err != nil {
 			return Answer{}, err
@@ -72,8 +82,16 @@ func (g *Guard) Namespace(ctx context.Context, req *admissionv1.AdmissionRequest
 }
 
 // rights refuses what loosens the namespace, and what Kube-OVN alone writes, to whoever may not do that.
-func (g *Guard) rights(ctx context.Context, a *Answer, req *admissionv1.AdmissionRequest, old, now policy.Namespace) error {
+func (g *Guard) rights(
+	ctx context.Context,
+	a *Answer,
+	req *admissionv1.AdmissionRequest,
+	old, now policy.Namespace,
+) error {
 	var wants []string
+	if req.Operation == admissionv1.Create {
+		wants = append(wants, g.housing(now.Name)...)
+	}
 	loosened, err := g.loosened(ctx, old, now)
 	if err != nil {
 		return err
@@ -95,12 +113,29 @@ func (g *Guard) rights(ctx context.Context, a *Answer, req *admissionv1.Admissio
 	case err != nil:
 		a.deny("%s: %v", strings.Join(wants, "; "), err)
 	case !ok:
-		a.deny("%s; user %s needs the verb \"exempt\" on namespaces.%s for that, which an administrator gives by a ClusterRole with the rule %s",
-			strings.Join(wants, "; "), req.UserInfo.Username, group, rule("namespaces", now.Name, "exempt"))
+		a.deny(
+			"%s; user %s needs the verb \"exempt\" on namespaces.%s for that, which an administrator gives by a "+
+				"ClusterRole with the rule %s",
+			strings.Join(wants, "; "),
+			req.UserInfo.Username,
+			group,
+			rule("namespaces", now.Name, "exempt"),
+		)
 	default:
 		a.note("exempt", admission.ShortNote(strings.Join(wants, "; ")))
 	}
 	return nil
+}
+
+// housing says which exempt accounts the author of a new namespace would own: who makes a namespace usually has every
+// right in it, and can make a token for each of its service accounts.
+func (g *Guard) housing(name string) []string {
+	accounts := g.Accounts.In(name)
+	if len(accounts) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("metadata.name: %s would be an account of this namespace, "+
+		"and ovnguard lets that account write what nobody else may", strings.Join(accounts, ", "))}
 }
 
 // labelName is the label that the API server gives each namespace, and that nobody can change.
@@ -109,8 +144,28 @@ const labelName = "kubernetes.io/metadata.name"
 // reserved refuses names with which the name of a pod's port would be that of another pod's.
 func (a *Answer) reserved(name string) {
 	if name == string(kubeovn.DefaultProvider) || interfaceLike.MatchString(name) {
-		a.deny("metadata.name: %q is reserved: the port of a pod x.shop.blue.lab in a namespace of this name could bear the name of the second NIC "+
-			"of pod x in namespace shop; choose another name", name)
+		a.deny(
+			"metadata.name: %q is reserved: the port of a pod x.shop.blue.lab in a namespace of this name could bear "+
+				"the name of the second NIC "+
+				"of pod x in namespace shop; choose another name",
+			name,
+		)
+	}
+}
+
+// maxGuarded is how many annotations of a namespace may say what ports send or take in: two for each of more networks
+// than a pod may have.
+const maxGuarded = 128
+
+// lists refuses more annotations about ports than anybody needs: each is compared with every policy.
+func (a *Answer) lists(old, now policy.Namespace) {
+	if count := len(guarded(now.Annotations)); count > maxGuarded && count > len(guarded(old.Annotations)) {
+		a.deny(
+			"metadata.annotations: %d of them are about port security, and more than %d are not looked at; a "+
+				"PortSecurityPolicy with spec.providers says the same for many networks",
+			count,
+			maxGuarded,
+		)
 	}
 }
 
@@ -123,28 +178,55 @@ func (a *Answer) readable(old, now policy.Namespace) {
 			continue
 		}
 		if _, err := kubeovn.ParseToggle(value); err != nil {
-			a.deny("metadata.annotations[%q]: %v; write one of them, or remove the annotation to follow policy", key, err)
+			a.deny(
+				"metadata.annotations[%q]: %v; write one of them, or remove the annotation to follow policy",
+				key,
+				err,
+			)
 		}
 	}
 	if value := now.Labels[policy.LevelLabel]; value != "" && old.Labels[policy.LevelLabel] != value {
 		if _, err := policy.ParseLevel(value); err != nil {
-			a.deny("metadata.labels[%q]: %v; write one of them, or remove the label to follow policy", policy.LevelLabel, err)
+			a.deny(
+				"metadata.labels[%q]: %v; write one of them, or remove the label to follow policy",
+				policy.LevelLabel,
+				err,
+			)
 		}
 	}
 }
 
-// loosened says what about ports gets looser by what the namespace says, by keys that are gone, and by labels that bring it
-// under another policy.
+// loosened says what about ports gets looser by what the namespace says, by keys that are gone, and by labels that
+// bring it under another policy.
 func (g *Guard) loosened(ctx context.Context, old, now policy.Namespace) ([]string, error) {
 	if maps.Equal(old.Labels, now.Labels) && maps.Equal(guarded(old.Annotations), guarded(now.Annotations)) {
 		return nil, nil
 	}
+	if n := changed(guarded(old.Annotations), guarded(now.Annotations)); n > kubeovn.MaxChanged {
+		return []string{
+			fmt.Sprintf(
+				"metadata.annotations: %d that are about NICs change at once, and no more than %d are judged one by "+
+					"one",
+				n,
+				kubeovn.MaxChanged,
+			),
+		}, nil
+	}
 	policies, err := g.Cluster.Policies(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("the policies could not be read, so that a change of the namespace is refused; try again: %w", err)
+		return nil, fmt.Errorf(
+			"the policies could not be read, so that a change of the namespace is refused; try again: %w",
+			err,
+		)
 	}
 	var out []string
 	for _, provider := range policy.Representatives(policies, guarded(old.Annotations), guarded(now.Annotations)) {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf(
+				"there was no time left to compare what the namespace says with what it said; say less at once: %w",
+				err,
+			)
+		}
 		if why := looserFor(policies, old, now, provider); why != "" && !slices.Contains(out, why) {
 			out = append(out, why)
 		}
@@ -159,14 +241,20 @@ func looserFor(policies []policy.Policy, old, now policy.Namespace, provider kub
 	if why := loosens(sideOf(old, oldBase, nil), sideOf(now, base, nil), provider); why != "" {
 		return why
 	}
-	// What the namespace says overrides also what is tighter for pods with certain labels, so that these are looked at one by one.
+	// What the namespace says overrides also what is tighter for pods with certain labels, so that these are looked at
+	// one by one.
 	for i := range oldByLabel {
-		if why := loosens(sideOf(old, oldBase, &oldByLabel[i]), sideOf(now, base, &oldByLabel[i]), provider); why != "" {
+		if why := loosens(
+			sideOf(old, oldBase, &oldByLabel[i]),
+			sideOf(now, base, &oldByLabel[i]),
+			provider,
+		); why != "" {
 			return fmt.Sprintf("of the pods that policy %q tightens, %s", oldByLabel[i].Name, why)
 		}
 	}
 	for i := range byLabel {
-		if why := loosens(sideOf(old, oldBase, nil), sideOf(now, base, &byLabel[i]), provider); why != "" && !named(oldByLabel, byLabel[i].Name) {
+		why := loosens(sideOf(old, oldBase, nil), sideOf(now, base, &byLabel[i]), provider)
+		if why != "" && !named(oldByLabel, byLabel[i].Name) {
 			return fmt.Sprintf("of the pods that policy %q is for, %s", byLabel[i].Name, why)
 		}
 	}
@@ -197,7 +285,8 @@ type side struct {
 	policies  []policy.Policy
 }
 
-// sideOf gives a side; byLabel is the policy that tightens by the pod's labels, nil for none. It has been found that they match.
+// sideOf returns a side; byLabel is the policy that tightens by the pod's labels, nil for none. It has been found that
+// they match.
 func sideOf(ns policy.Namespace, base policy.Policy, byLabel *policy.Policy) side {
 	base.Namespaces, base.Providers = nil, nil
 	s := side{ns, []policy.Policy{base}}
@@ -209,7 +298,7 @@ func sideOf(ns policy.Namespace, base policy.Policy, byLabel *policy.Policy) sid
 	return s
 }
 
-// decide gives the decision for a NIC of a pod that says this about port security itself.
+// decide returns the decision for a NIC of a pod that says this about port security itself.
 func (s side) decide(provider kubeovn.Provider, wish string) policy.Decision {
 	pod := policy.Pod{Annotations: map[string]string{provider.Key(kubeovn.PortSecurity): wish}}
 	return policy.Decide(policy.Query{Provider: provider, Namespace: s.namespace, Pod: pod, Policies: s.policies})
@@ -224,28 +313,53 @@ func loosens(from, to side, provider kubeovn.Provider) string {
 	case would.Level > was.Level:
 		return fmt.Sprintf("%s NICs would be %s instead of %s", provider, would.Level, was.Level)
 	case wouldTight.Level > wasTight.Level:
-		return fmt.Sprintf("%s NICs of pods that ask for port security themselves would be %s instead of %s", provider, wouldTight.Level, wasTight.Level)
+		return fmt.Sprintf(
+			"%s NICs of pods that ask for port security themselves would be %s instead of %s",
+			provider,
+			wouldTight.Level,
+			wasTight.Level,
+		)
 	case would.Forwarding > was.Forwarding:
 		return fmt.Sprintf("%s NICs could have layer-2 forwarding", provider)
 	case would.ExternalAddresses && !was.ExternalAddresses:
 		return fmt.Sprintf("pods could take external addresses for %s NICs", provider)
 	case was.ForbidsOthers() && !would.ForbidsOthers():
-		return fmt.Sprintf("pods could have NICs that OVN does not make, as policy %q forbids them for %s", was.OthersForbiddenBy[0], provider)
+		return fmt.Sprintf(
+			"pods could have NICs that OVN does not make, as policy %q forbids them for %s",
+			was.OthersForbiddenBy[0],
+			provider,
+		)
 	case would.Mode > was.Mode:
 		return fmt.Sprintf("%s NICs would be in mode %s instead of %s", provider, would.Mode, was.Mode)
 	}
 	return ""
 }
 
-// guarded gives the annotations that say what ports may send or take in.
+// guarded returns the annotations that say what ports may send or take in.
 func guarded(annotations map[string]string) map[string]string {
 	out := make(map[string]string)
 	for key, value := range annotations {
-		if _, suffix, ok := kubeovn.SplitKey(key); ok && (suffix == kubeovn.PortSecurity || suffix == kubeovn.Layer2Forward) {
+		_, suffix, ok := kubeovn.SplitKey(key)
+		if ok && (suffix == kubeovn.PortSecurity || suffix == kubeovn.Layer2Forward) {
 			out[key] = value
 		}
 	}
 	return out
+}
+
+// changed returns how many annotations say something else than before. One that is empty says nothing.
+func changed(old, now map[string]string) (n int) {
+	for key, value := range now {
+		if value != old[key] {
+			n++
+		}
+	}
+	for key, value := range old {
+		if _, there := now[key]; !there && value != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // moved says which annotations would put pods of the namespace on other subnets.
@@ -254,14 +368,21 @@ func moved(old, now policy.Namespace) []string {
 	for _, key := range placement {
 		was, had := old.Annotations[key]
 		if is, has := now.Annotations[key]; has != had || is != was {
-			out = append(out, fmt.Sprintf("metadata.annotations[%q] is Kube-OVN's own and chooses the subnet of new pods; leave it to Kube-OVN", key))
+			out = append(
+				out,
+				fmt.Sprintf(
+					"metadata.annotations[%q] is Kube-OVN's own and chooses the subnet of new pods; leave it to "+
+						"Kube-OVN",
+					key,
+				),
+			)
 		}
 	}
 	return out
 }
 
-// selected says which subnets that select namespaces by labels would be opened to the namespace by its own: Kube-OVN binds it to them
-// then, and puts new pods there.
+// selected says which subnets that select namespaces by labels would be opened to the namespace by its own: Kube-OVN
+// binds it to them then, and puts new pods there.
 func (g *Guard) selected(old, now policy.Namespace) (out []string, err error) {
 	if maps.Equal(old.Labels, now.Labels) {
 		return nil, nil
@@ -269,9 +390,16 @@ func (g *Guard) selected(old, now policy.Namespace) (out []string, err error) {
 	if err := g.known(whoseThisIs, inventory.Subnets, inventory.VPCs); err != nil {
 		return nil, err
 	}
-	g.Look(func(inv *inventory.Inventory) {
+	g.Look(func(inv *inventory.State) {
 		for _, name := range inv.Opened(old, now) {
-			out = append(out, fmt.Sprintf("metadata.labels: subnet %s, which selects namespaces by labels and is not for this one, would be opened to its pods", name))
+			out = append(
+				out,
+				fmt.Sprintf(
+					"metadata.labels: subnet %s, which selects namespaces by labels and is not for this one, would "+
+						"be opened to its pods",
+					name,
+				),
+			)
 		}
 	})
 	return out, nil
@@ -279,29 +407,61 @@ func (g *Guard) selected(old, now policy.Namespace) (out []string, err error) {
 
 // tell says how many running ports the change concerns.
 func (g *Guard) tell(a *Answer, now policy.Namespace) {
-	g.effect(a, func(inv *inventory.Inventory) inventory.Effect { return inv.NamespaceEffect(now, g.Now()) })
+	g.effect(a, func(inv *inventory.State) inventory.Effect { return inv.NamespaceEffect(now, g.Rewrites, g.Now()) })
 }
 
-// effect tells the author what becomes of running ports, if anything does, and that it could not be counted where not all are known.
-func (g *Guard) effect(a *Answer, count func(*inventory.Inventory) inventory.Effect) {
+// effect tells the author what becomes of running ports, if anything does, and that it could not be counted where not
+// all are known.
+func (g *Guard) effect(a *Answer, count func(*inventory.State) inventory.Effect) {
 	var e inventory.Effect
 	var unread []inventory.Kind
-	g.Look(func(inv *inventory.Inventory) {
+	g.Look(func(inv *inventory.State) {
 		if unread = inv.Unread(inventory.Pods, inventory.Policies, inventory.Exceptions); len(unread) == 0 {
 			e = count(inv)
 		}
 	})
 	if len(unread) > 0 {
-		a.warn("%s have not been read yet, so that it is not known how many running ports this loosens and tightens", admission.Listed(unread))
+		a.warn(
+			"%s have not been read yet, so that it is not known how many running ports this loosens and tightens",
+			admission.Listed(unread),
+		)
 		return
 	}
 	if e.Outside > 0 {
-		a.warn("pods that have NICs outside OVN, which this forbids: %d; they keep them for as long as they run, and could not be made again", e.Outside)
+		a.warn(
+			"pods that have NICs outside OVN, which this forbids: %d; they keep them for as long as they run, and "+
+				"could not be made again",
+			e.Outside,
+		)
 		a.note("outside", strconv.Itoa(e.Outside))
+	}
+	if e.Repaired > 0 {
+		writes := strconv.Itoa(e.Rewritten)
+		if e.Unasked > 0 {
+			writes = "at least " + writes
+		}
+		a.warn("repair begins for %d of the %d running ports it concerns, and writes %s of them at once%s; "+
+			"with repair: log it says what it would write", e.Repaired, e.Ports, writes, first(e))
+		a.note("repaired", fmt.Sprintf("begins %d, writes %d", e.Repaired, e.Rewritten))
 	}
 	if e.Looser == 0 && e.Tighter == 0 {
 		return
 	}
-	a.warn("this loosens %d and tightens %d of the %d running ports it concerns", e.Looser, e.Tighter, e.Ports)
+	a.warn(
+		"this loosens %d and tightens %d of the %d running ports it concerns%s",
+		e.Looser,
+		e.Tighter,
+		e.Ports,
+		first(e),
+	)
 	a.note("effect", fmt.Sprintf("looser %d, tighter %d, of %d", e.Looser, e.Tighter, e.Ports))
+}
+
+// first names the first ports of an effect. Whoever may write the object may know of them: they are of its own
+// namespace, or of a policy's.
+func first(e inventory.Effect) string {
+	if len(e.Names) == 0 {
+		return ""
+	}
+	return ", the first of them " + strings.Join(e.Names, ", ")
 }

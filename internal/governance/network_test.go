@@ -14,8 +14,8 @@ import (
 )
 
 // withVault adds subnets that select namespaces by labels, and one whose VPC is for the bank.
-func withVault(g *Guard) *Guard {
-	g.Look(func(inv *inventory.Inventory) {
+func withVault(g *fedGuard) *fedGuard {
+	g.feed(func(inv *inventory.Inventory) {
 		inv.SetSubnet(inventory.Subnet{Name: "vault", Selectors: []policy.Selector{labelled("team", "bank")}})
 		inv.SetSubnet(inventory.Subnet{Name: "rest", Selectors: []policy.Selector{labelled("team", "")}})
 		inv.SetSubnet(inventory.Subnet{Name: "safe", VPC: "safe"})
@@ -24,21 +24,32 @@ func withVault(g *Guard) *Guard {
 	return g
 }
 
-// Kube-OVN binds a subnet to every namespace whose labels it selects, so that a label is as good as the note on the namespace.
+// Kube-OVN binds a subnet to every namespace whose labels it selects, so that a label is as good as the note on the
+// namespace.
 func TestThreatT17NamespaceSelectsASubnet(t *testing.T) {
 	type keys = map[string]string
 	for name, c := range map[string]struct {
 		old, now keys // old is nil for a creation
 		words    []string
 	}{
-		"labelled":            {keys{}, keys{"label:team": "bank"}, []string{"metadata.labels", "subnet vault", `"exempt"`}},
-		"created so":          {nil, keys{"label:team": "bank"}, []string{"subnet vault", `"exempt"`}},
-		"labelled otherwise":  {keys{}, keys{"label:x": "y"}, nil},
-		"created otherwise":   {nil, keys{"label:x": "y"}, nil},
-		"had the label":       {keys{"label:team": "bank"}, keys{"label:team": "bank", "label:x": "y"}, nil},
-		"gives it up":         {keys{"label:team": "bank", "ovn.kubernetes.io/logical_switch": "rest"}, keys{"ovn.kubernetes.io/logical_switch": "rest"}, nil},
-		"is picked for none":  {keys{"label:team": "bank"}, keys{}, []string{"subnet rest", `"exempt"`}},
-		"noted by Kube-OVN":   {keys{"ovn.kubernetes.io/logical_switch": "vault"}, keys{"ovn.kubernetes.io/logical_switch": "vault", "label:team": "bank"}, nil},
+		"labelled": {
+			keys{}, keys{"label:team": "bank"}, []string{"metadata.labels", "subnet vault", `"exempt"`},
+		},
+		"created so":         {nil, keys{"label:team": "bank"}, []string{"subnet vault", `"exempt"`}},
+		"labelled otherwise": {keys{}, keys{"label:x": "y"}, nil},
+		"created otherwise":  {nil, keys{"label:x": "y"}, nil},
+		"had the label":      {keys{"label:team": "bank"}, keys{"label:team": "bank", "label:x": "y"}, nil},
+		"gives it up": {
+			keys{"label:team": "bank", "ovn.kubernetes.io/logical_switch": "rest"},
+			keys{"ovn.kubernetes.io/logical_switch": "rest"},
+			nil,
+		},
+		"is picked for none": {keys{"label:team": "bank"}, keys{}, []string{"subnet rest", `"exempt"`}},
+		"noted by Kube-OVN": {
+			keys{"ovn.kubernetes.io/logical_switch": "vault"},
+			keys{"ovn.kubernetes.io/logical_switch": "vault", "label:team": "bank"},
+			nil,
+		},
 		"no label is changed": {keys{}, keys{"a": "b"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,7 +60,9 @@ func TestThreatT17NamespaceSelectsASubnet(t *testing.T) {
 			req := request(t, "namespaces", namespace("shop", c.now), old)
 			a, err := withVault(guardOf(&tableCluster{})).Namespace(t.Context(), req)
 			expect(t, a, err, c.words...)
-			a, err = withVault(guardOf(&tableCluster{rights: []string{"alice exempt namespaces.ovnguard.io /shop"}})).Namespace(t.Context(), req)
+			a, err = withVault(
+				guardOf(&tableCluster{rights: []string{"alice exempt namespaces.ovnguard.io /shop"}}),
+			).Namespace(t.Context(), req)
 			expect(t, a, err)
 			if used := a.Audit["exempt"] != ""; used != (c.words != nil) {
 				t.Errorf("the audit annotations say that the right was used: %v", used)
@@ -65,7 +78,9 @@ func TestThreatT07VipSubnetBySelector(t *testing.T) {
 		c.rights = []string{"alice create pods. shop/"}
 		ns.Name = "shop"
 		c.namespaces = map[string]policy.Namespace{"shop": ns}
-		a, err := withVault(guardOf(c)).Vip(t.Context(), vipRequest(t, "mine", object{"namespace": "shop", "subnet": subnet}, nil))
+		a, err := withVault(
+			guardOf(c),
+		).Vip(t.Context(), vipRequest(t, "mine", object{"namespace": "shop", "subnet": subnet}, nil))
 		expect(t, a, err, words...)
 	}
 	bank := map[string]string{"team": "bank"}
@@ -83,17 +98,25 @@ func TestThreatT07VipSubnetBySelector(t *testing.T) {
 func TestThreat22MachineNamesGoverned(t *testing.T) {
 	for _, resource := range []string{"virtualmachines", "virtualmachineinstances"} {
 		for name, words := range map[string][]string{
-			"x.bank.blue.lab.ovn": {"metadata.name", "x.bank.blue.lab.ovn.shop", "without dots"}, "vm": nil, "my.vm": nil,
+			"x.bank.blue.lab.ovn": {"metadata.name", "x.bank.blue.lab.ovn.shop", "without dots"}, "vm": nil,
+			"my.vm": nil,
 		} {
-			a, err := guardOf(honouring()).Machine(t.Context(), calledSo(t, machineRequest(t, resource, nil, nil), name))
+			a, err := guardOf(
+				honouring(),
+			).Machine(t.Context(), calledSo(t, machineRequest(t, resource, nil, nil), name))
 			expect(t, a, err, words...)
 			// One that is there can still be changed.
-			a, err = guardOf(honouring()).Machine(t.Context(), calledSo(t, machineRequest(t, resource, map[string]string{"a": "b"}, map[string]string{}), name))
+			a, err = guardOf(
+				honouring(),
+			).Machine(t.Context(), calledSo(t, machineRequest(t, resource, map[string]string{"a": "b"},
+				map[string]string{}), name))
 			expect(t, a, err)
 		}
 	}
 	// What its launchers would be refused for is told.
-	a, err := guardOf(honouring()).Machine(t.Context(), calledSo(t, machineRequest(t, "virtualmachines", map[string]string{"a": "b"}, nil), "web-0"))
+	a, err := guardOf(
+		honouring(),
+	).Machine(t.Context(), calledSo(t, machineRequest(t, "virtualmachines", map[string]string{"a": "b"}, nil), "web-0"))
 	expect(t, a, err)
 	said := false
 	for _, w := range a.Warnings {
@@ -104,7 +127,7 @@ func TestThreat22MachineNamesGoverned(t *testing.T) {
 	}
 }
 
-// calledSo gives the request for an object of another name.
+// calledSo returns the request for an object of another name.
 func calledSo(t *testing.T, req *admissionv1.AdmissionRequest, name string) *admissionv1.AdmissionRequest {
 	t.Helper()
 	req.Name = name

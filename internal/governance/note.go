@@ -11,8 +11,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// refusedDecision is what the audit log has as the decision on a policy or an exception that was refused. What is decided for ports
-// stays as it was.
+// refusedDecision is what the audit log has as the decision on a policy or an exception that was refused. What is
+// decided for ports stays as it was.
 const refusedDecision = "refused"
 
 // decided notes the policy by name, "" for the built-in default, and what was decided.
@@ -23,19 +23,21 @@ func (a *Answer) decided(policyName, decision string) {
 
 // decidedFor notes what pods of the namespace have on the default network that ask for nothing.
 func (g *Guard) decidedFor(a *Answer, ns policy.Namespace) {
-	g.Look(func(inv *inventory.Inventory) {
-		d := policy.Decide(policy.Query{Provider: kubeovn.DefaultProvider, Namespace: ns, Policies: inv.Policies(), Now: g.Now()})
+	g.Look(func(inv *inventory.State) {
+		d := policy.Decide(
+			policy.Query{Provider: kubeovn.DefaultProvider, Namespace: ns, Policies: inv.Policies(), Now: g.Now()},
+		)
 		a.decided(d.Policy, d.Level.String())
 	})
 }
 
-// decidedOn notes the policies that an exception is for, and how it stands with the one that does most for it: the word that its
-// condition will have as its reason.
+// decidedOn notes the policies that an exception is for, and how it stands with the one that does most for it: the word
+// that its condition will have as its reason.
 func (g *Guard) decidedOn(a *Answer, o *v1alpha1.PortSecurityException) {
-	e := kube.ExceptionOf(o)
 	var titles []string
 	decision := ""
-	g.Look(func(inv *inventory.Inventory) {
+	g.Look(func(inv *inventory.State) {
+		e := inv.Standing(kube.ExceptionOf(o))
 		for _, p := range policy.Governing(inv.Policies(), inv.Namespace(e.Namespace), e.Providers) {
 			titles = append(titles, admission.PolicyTitle(p.Name))
 			if reason, _ := e.Standing(&p, g.Now()); decision == "" || reason == policy.InEffect {

@@ -15,7 +15,7 @@ import (
 // namedPods is how many pods a refusal names.
 const namedPods = 3
 
-// kind tells what an attachment with this config makes; what cannot be read is of no known kind.
+// kind returns what an attachment with this config makes; what cannot be read is of no known kind.
 func kind(config string) kubeovn.AttachmentKind {
 	k, err := kubeovn.KindOfConfig(config)
 	if err != nil {
@@ -24,12 +24,15 @@ func kind(config string) kubeovn.AttachmentKind {
 	return k
 }
 
-// takenOffOVN refuses that a definition of OVN becomes another while a policy forbids other networks, whoever uses it now: pods of any
-// namespace may ask for it, and one that is admitted at this moment is not seen here yet.
+// takenOffOVN refuses that a definition of OVN becomes another while a policy forbids other networks, whoever uses it
+// now: pods of any namespace may ask for it, and one that is admitted at this moment is not seen here yet.
 func (g *Guard) takenOffOVN(ctx context.Context, a *Answer, network kubeovn.Attachment) error {
 	policies, err := g.Cluster.Policies(ctx)
 	if err != nil {
-		return fmt.Errorf("the policies could not be read, so that no definition of OVN may become another; try again: %w", err)
+		return fmt.Errorf(
+			"the policies could not be read, so that no definition of OVN may become another; try again: %w",
+			err,
+		)
 	}
 	provider := kubeovn.AttachmentProvider(network.Namespace, network.Name)
 	forbidden := make(map[policy.Mode][]string)
@@ -40,21 +43,31 @@ func (g *Guard) takenOffOVN(ctx context.Context, a *Answer, network kubeovn.Atta
 	}
 	for mode, names := range forbidden {
 		who, how := admission.Forbidders(names)
-		a.refuseIn(mode, "spec.config: pods that were admitted to this network as one of OVN would get NICs outside OVN by it, and %s forbids those; "+
-			"leave this definition and make another under a new name; %s", who, how)
+		a.refuseIn(
+			mode,
+			"spec.config: pods that were admitted to this network as one of OVN would get NICs outside OVN by it, "+
+				"and %s forbids those; "+
+				"leave this definition and make another under a new name; %s",
+			who,
+			how,
+		)
 	}
 	return nil
 }
 
-// madeUnderPods refuses a definition outside OVN under a name that pods use which policy forbids such: they were admitted to one of OVN
-// that is gone.
+// madeUnderPods refuses a definition outside OVN under a name that pods use which policy forbids such: they were
+// admitted to one of OVN that is gone.
 func (g *Guard) madeUnderPods(a *Answer, network kubeovn.Attachment) error {
-	untold := fmt.Sprintf("whether pods ask for network %s/%s that may have none outside OVN", network.Namespace, network.Name)
+	untold := fmt.Sprintf(
+		"whether pods ask for network %s/%s that may have none outside OVN",
+		network.Namespace,
+		network.Name,
+	)
 	if err := g.known(untold, inventory.Pods, inventory.Policies); err != nil {
 		return err
 	}
 	users := make(map[policy.Mode][]inventory.NetworkUser)
-	g.Look(func(inv *inventory.Inventory) {
+	g.Look(func(inv *inventory.State) {
 		for _, u := range inv.NetworkUsers(network, g.Now()) {
 			if u.Decision.ForbidsOthers() {
 				users[u.Decision.Mode] = append(users[u.Decision.Mode], u)
@@ -62,17 +75,41 @@ func (g *Guard) madeUnderPods(a *Answer, network kubeovn.Attachment) error {
 		}
 	})
 	for mode, pods := range users {
-		var names, policies []string
+		var names, own, policies []string
 		for _, u := range pods {
 			names = append(names, u.String())
+			if u.Namespace == network.Namespace {
+				own = append(own, u.String())
+			}
 			policies = append(policies, u.Decision.OthersForbiddenBy...)
 		}
 		slices.Sort(policies)
 		who, how := admission.Forbidders(slices.Compact(policies))
-		a.refuseIn(mode, "spec.config: %s would get NICs outside OVN by it, since they ask for network %s/%s, and %s forbids those; "+
-			"give the definition another name, or delete the pods first; %s", some(names), network.Namespace, network.Name, who, how)
+		a.refuseIn(
+			mode,
+			"spec.config: %s would get NICs outside OVN by it, since they ask for network %s/%s, and %s forbids "+
+				"those; "+
+				"give the definition another name, or delete the pods first; %s",
+			admission.Private{Public: someOf(own, len(names)), Whole: some(names)},
+			network.Namespace,
+			network.Name,
+			who,
+			how,
+		)
 	}
 	return nil
+}
+
+// someOf names the first of some pods of the asker's own namespace; all is how many there are with those of others, of
+// which nothing else is said.
+func someOf(own []string, all int) string {
+	switch {
+	case len(own) == all:
+		return some(own)
+	case len(own) == 0:
+		return "pods of other namespaces"
+	}
+	return some(own) + " and pods of other namespaces"
 }
 
 // some names the first of some pods.
@@ -96,5 +133,5 @@ func (a *Answer) refuseIn(mode policy.Mode, format string, args ...any) {
 		a.warn("would be refused: "+format, args...)
 	case policy.Audit:
 	}
-	a.note(admission.NoteViolation, admission.ShortNote(fmt.Sprintf(format, args...)))
+	a.note(admission.NoteViolation, admission.ShortNote(admission.Say(format, args...).Whole))
 }

@@ -2,6 +2,8 @@ package governance
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
 
@@ -11,10 +13,18 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Policy judges policies: that they can be read as a whole. It tells their author how many running ports a change, or the end,
-// of a policy concerns.
+// Policy judges policies: that they can be read as a whole. It tells their author how many running ports a change, or
+// the end, of a policy concerns.
 func (g *Guard) Policy(_ context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
-	if err := of(req, group, "portsecuritypolicies", nil, admissionv1.Create, admissionv1.Update, admissionv1.Delete); err != nil {
+	if err := of(
+		req,
+		group,
+		"portsecuritypolicies",
+		nil,
+		admissionv1.Create,
+		admissionv1.Update,
+		admissionv1.Delete,
+	); err != nil {
 		return Answer{}, err
 	}
 	object, _, err := decode[v1alpha1.PortSecurityPolicy](req)
@@ -27,12 +37,21 @@ func (g *Guard) Policy(_ context.Context, req *admissionv1.AdmissionRequest) (An
 	if object != nil {
 		compiled := kube.PolicyOf(object)
 		if p = &compiled; p.Err != nil {
-			a.deny("%v; correct it, since a policy that cannot be read as a whole would make all ports strict and honour no exception", p.Err)
+			a.deny(
+				"%v; correct it, since a policy that cannot be read as a whole would make all ports strict and "+
+					"honour no exception",
+				p.Err,
+			)
 		}
 		name = p.Name
 		if p.Pods != nil && (p.Level > policy.Strict || p.Forwarding > policy.Forbid || len(p.ExceptionsIn) > 0) {
-			a.warn("policy %s selects pods by their labels, which their authors choose: it can only tighten what the best policy without a "+
-				"podSelector says, and its exceptions and limits do not count; to loosen single pods write a PortSecurityException", name)
+			a.warn(
+				"policy %s selects pods by their labels, which their authors choose: it can only tighten what the "+
+					"best policy without a "+
+					"podSelector says, and its exceptions and limits do not count; to loosen single pods write a "+
+					"PortSecurityException",
+				name,
+			)
 		}
 	}
 	switch {
@@ -46,6 +65,39 @@ func (g *Guard) Policy(_ context.Context, req *admissionv1.AdmissionRequest) (An
 	if len(a.Denials) > 0 || req.Operation == admissionv1.Update && object.DeletionTimestamp != nil {
 		return a, nil
 	}
-	g.effect(&a, func(inv *inventory.Inventory) inventory.Effect { return inv.PolicyEffect(name, p, g.Now()) })
+	if p != nil {
+		g.shadowed(&a, p)
+	}
+	g.effect(&a, func(inv *inventory.State) inventory.Effect { return inv.PolicyEffect(name, p, g.Rewrites, g.Now()) })
 	return a, nil
+}
+
+// shadowed warns of a policy that others keep from deciding.
+func (g *Guard) shadowed(a *Answer, p *policy.Policy) {
+	var s policy.Shadow
+	g.Look(func(inv *inventory.State) {
+		with := slices.DeleteFunc(slices.Clone(inv.Policies()), func(o policy.Policy) bool { return o.Name == p.Name })
+		with = append(with, *p)
+		policy.SortPolicies(with)
+		s = policy.Shadows(with, inv.Namespaces())[p.Name]
+	})
+	switch {
+	case s.Always():
+		a.warn(
+			"policy %s decides nothing: %s come before it for all that it picks; give it a higher spec.priority than "+
+				"%d",
+			p.Name,
+			strings.Join(s.By, ", "),
+			p.Priority,
+		)
+	case s.Tied:
+		a.warn(
+			"policy %s is for fewer namespaces or NICs than %s, which come before it by their names alone, at the "+
+				"same priority; give it a higher "+
+				"spec.priority than %d where it is meant to decide",
+			p.Name,
+			strings.Join(s.By, ", "),
+			p.Priority,
+		)
+	}
 }

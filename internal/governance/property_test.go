@@ -20,23 +20,30 @@ import (
 	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
-// nics are NICs of pods in the shop: the default one, attachments that policies and annotations speak of, and one that nothing speaks of.
+// nics are NICs of pods in the shop: the default one, attachments that policies and annotations speak of, and one that
+// nothing speaks of.
 var nics = []kubeovn.Provider{kubeovn.DefaultProvider, "blue.shop.ovn", "blue.net.ovn", "red.shop.ovn"}
 
-// drawGovernor gives a policy that may match namespaces by their label, NICs by name and pods by theirs.
+// drawGovernor returns a policy that may match namespaces by their label, NICs by name and pods by theirs.
 func drawGovernor(t *rapid.T, name string) policy.Policy {
 	p := policy.Policy{
-		Name: name, Priority: int32(rapid.IntRange(0, 2).Draw(t, "priority")),
-		Level:             rapid.SampledFrom([]policy.Level{policy.Strict, policy.MAC, policy.Open}).Draw(t, "level"),
-		Forwarding:        rapid.SampledFrom([]policy.Forwarding{policy.Forbid, policy.Allow}).Draw(t, "forwarding"),
-		Mode:              rapid.SampledFrom([]policy.Mode{policy.Enforce, policy.Warn, policy.Audit}).Draw(t, "mode"),
-		Repair:            rapid.SampledFrom([]policy.Repair{policy.RepairOff, policy.RepairLog, policy.RepairOn}).Draw(t, "repair"),
+		Name:       name,
+		Priority:   int32(rapid.IntRange(0, 2).Draw(t, "priority")),
+		Level:      rapid.SampledFrom([]policy.Level{policy.Strict, policy.MAC, policy.Open}).Draw(t, "level"),
+		Forwarding: rapid.SampledFrom([]policy.Forwarding{policy.Forbid, policy.Allow}).Draw(t, "forwarding"),
+		Mode:       rapid.SampledFrom([]policy.Mode{policy.Enforce, policy.Warn, policy.Audit}).Draw(t, "mode"),
+		Repair: rapid.SampledFrom([]policy.Repair{policy.RepairOff, policy.RepairLog, policy.RepairOn}).
+			Draw(t, "repair"),
 		ExternalAddresses: rapid.Bool().Draw(t, "external"),
 		ForbidsOthers:     rapid.Bool().Draw(t, "forbids others"),
 		Approval:          rapid.Bool().Draw(t, "approval"),
 		Limits: policy.Limits{
-			Pairs: rapid.IntRange(0, 2).Draw(t, "pairs"), Prefix4: rapid.SampledFrom([]int{24, 28}).Draw(t, "prefix"), Prefix6: 64, Lifetime: 48 * time.Hour,
-			Level: rapid.SampledFrom([]policy.Level{policy.Strict, policy.MAC, policy.Open}).Draw(t, "loosest"),
+			Pairs: rapid.IntRange(0, 2).
+				Draw(t, "pairs"),
+			Prefix4:  rapid.SampledFrom([]int{24, 28}).Draw(t, "prefix"),
+			Prefix6:  64,
+			Lifetime: 48 * time.Hour,
+			Level:    rapid.SampledFrom([]policy.Level{policy.Strict, policy.MAC, policy.Open}).Draw(t, "loosest"),
 		},
 	}
 	if tier := rapid.SampledFrom([]string{"", "edge", "core"}).Draw(t, "for tier"); tier != "" {
@@ -45,14 +52,18 @@ func drawGovernor(t *rapid.T, name string) policy.Policy {
 	if app := rapid.SampledFrom([]string{"", "", "web", "db"}).Draw(t, "for app"); app != "" {
 		p.Pods = labelled("app", app)
 	}
-	p.Providers = rapid.SampledFrom([]policy.Providers{nil, nil, {"ovn"}, {"blue.*"}, {"*.shop.ovn"}, {"blue.shop.ovn", "ovn"}}).Draw(t, "for NICs")
+	p.Providers = rapid.SampledFrom([]policy.Providers{nil, nil, {"ovn"}, {"blue.*"}, {"*.shop.ovn"}, {
+		"blue.shop.ovn",
+		"ovn",
+	}}).
+		Draw(t, "for NICs")
 	if rapid.Bool().Draw(t, "honours") {
 		p.ExceptionsIn = []string{"shop"}
 	}
 	return p
 }
 
-// drawNamespace gives what the shop's namespace says.
+// drawNamespace returns what the shop's namespace says.
 func drawNamespace(t *rapid.T, what string) *corev1.Namespace {
 	keys := make(map[string]string)
 	set := func(key string, values ...string) {
@@ -69,7 +80,7 @@ func drawNamespace(t *rapid.T, what string) *corev1.Namespace {
 	return namespace("shop", keys)
 }
 
-// rapidRequest gives alice's edit of the namespace.
+// rapidRequest returns alice's edit of the namespace.
 func rapidRequest(t *rapid.T, now, old *corev1.Namespace) *admissionv1.AdmissionRequest {
 	raw := func(ns *corev1.Namespace) runtime.RawExtension {
 		text, err := json.Marshal(ns)
@@ -79,13 +90,17 @@ func rapidRequest(t *rapid.T, now, old *corev1.Namespace) *admissionv1.Admission
 		return runtime.RawExtension{Raw: text}
 	}
 	return &admissionv1.AdmissionRequest{
-		Operation: admissionv1.Update, Name: now.Name, Resource: metav1.GroupVersionResource{Version: "v1", Resource: "namespaces"},
-		UserInfo: authenticationv1.UserInfo{Username: "alice"}, Object: raw(now), OldObject: raw(old),
+		Operation: admissionv1.Update,
+		Name:      now.Name,
+		Resource:  metav1.GroupVersionResource{Version: "v1", Resource: "namespaces"},
+		UserInfo:  authenticationv1.UserInfo{Username: "alice"},
+		Object:    raw(now),
+		OldObject: raw(old),
 	}
 }
 
-// Whoever lacks the verb "exempt" makes no port of any pod looser by whatever edit of its namespace, and takes none from under a policy
-// that does more about it.
+// Whoever lacks the verb "exempt" makes no port of any pod looser by whatever edit of its namespace, and takes none
+// from under a policy that does more about it.
 func TestANamespaceEditNeverLoosensWithoutTheRight(t *testing.T) {
 	accepted, tightened := 0, 0
 	check := func(t *rapid.T) {
@@ -108,9 +123,14 @@ func TestANamespaceEditNeverLoosensWithoutTheRight(t *testing.T) {
 		}
 		accepted++
 		grant := policy.Exception{
-			Namespace: "shop", Name: "grant", Pods: labelled("app", "web"), RequestedBy: "alice", Asked: noon.Add(-time.Hour), Expires: noon.Add(time.Hour),
-			Level: rapid.SampledFrom([]policy.Level{policy.Strict, policy.MAC, policy.Open}).Draw(t, "granted"),
-			Pairs: []portsec.AddressPair{{Prefix: netip.MustParsePrefix("10.30.0.0/26")}},
+			Namespace:   "shop",
+			Name:        "grant",
+			Pods:        labelled("app", "web"),
+			RequestedBy: "alice",
+			Asked:       noon.Add(-time.Hour),
+			Expires:     noon.Add(time.Hour),
+			Level:       rapid.SampledFrom([]policy.Level{policy.Strict, policy.MAC, policy.Open}).Draw(t, "granted"),
+			Pairs:       []portsec.AddressPair{{Prefix: netip.MustParsePrefix("10.30.0.0/26")}},
 		}
 		if rapid.Bool().Draw(t, "approved") {
 			grant.ApprovedBy = "bob"
@@ -120,14 +140,27 @@ func TestANamespaceEditNeverLoosensWithoutTheRight(t *testing.T) {
 				for _, wish := range []string{"", "true", "false"} {
 					decide := func(ns *corev1.Namespace) policy.Decision {
 						return policy.Decide(policy.Query{
-							Provider: nic, Namespace: policy.Namespace{Name: "shop", Labels: ns.Labels, Annotations: ns.Annotations},
-							Pod:      policy.Pod{Labels: map[string]string{"app": app}, Annotations: map[string]string{nic.Key(kubeovn.PortSecurity): wish}},
-							Policies: cluster.policies, Exceptions: []policy.Exception{grant}, Now: noon,
+							Provider:  nic,
+							Namespace: policy.Namespace{Name: "shop", Labels: ns.Labels, Annotations: ns.Annotations},
+							Pod: policy.Pod{
+								Labels:      map[string]string{"app": app},
+								Annotations: map[string]string{nic.Key(kubeovn.PortSecurity): wish},
+							},
+							Policies:   cluster.policies,
+							Exceptions: []policy.Exception{grant},
+							Now:        noon,
 						})
 					}
 					was, is := decide(old), decide(now)
 					if is.Looser(was) || is.Mode > was.Mode {
-						t.Fatalf("a pod of %s that says %q is decided on %s\n%+v\nand was\n%+v", app, wish, nic, is, was)
+						t.Fatalf(
+							"a pod of %s that says %q is decided on %s\n%+v\nand was\n%+v",
+							app,
+							wish,
+							nic,
+							is,
+							was,
+						)
 					}
 					if was.Looser(is) {
 						tightened++
@@ -151,7 +184,9 @@ func TestANamespaceEditMayLoosenWithTheRight(t *testing.T) {
 		for i := range rapid.IntRange(0, 4).Draw(t, "policies") {
 			cluster.policies = append(cluster.policies, drawGovernor(t, string(rune('a'+i))))
 		}
-		a, err := guardOf(cluster).Namespace(t.Context(), rapidRequest(t, drawNamespace(t, "new"), drawNamespace(t, "old")))
+		a, err := guardOf(
+			cluster,
+		).Namespace(t.Context(), rapidRequest(t, drawNamespace(t, "new"), drawNamespace(t, "old")))
 		if err != nil || len(a.Denials) > 0 {
 			t.Fatalf("%v, %q", err, a.Denials)
 		}

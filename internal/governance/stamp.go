@@ -16,14 +16,15 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// stampAge is up to how old a stamp may be that was written for the same request: the API server may ask again, and asks the
-// validating webhook after the mutating one.
+// stampAge is up to how old a stamp may be that was written for the same request: the API server may ask again, and
+// asks the validating webhook after the mutating one.
 const stampAge = time.Minute
 
-// StampException mutates exceptions: it writes who asks for what is asked for and when, takes away an approval of something
-// else, and enters the UID of the owner.
+// StampException mutates exceptions: it writes who asks for what is asked for and when, takes away an approval of
+// something else, and enters the UID of the owner.
 func (g *Guard) StampException(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
 	if err := of(req, group, "portsecurityexceptions", nil, admissionv1.Create, admissionv1.Update); err != nil {
 		return Answer{}, err
@@ -72,17 +73,28 @@ func (g *Guard) StampException(ctx context.Context, req *admissionv1.AdmissionRe
 	}
 	a.set("/spec/approvedRequest", spec.ApprovedRequest, lookedAt)
 	a.set("/spec/requestID", spec.RequestID, id)
+	stamped := object.DeepCopy()
+	stamped.Spec = *spec.DeepCopy()
+	stamped.Spec.ApprovedBy = approved
+	a.setShares(spec.SharedBy, g.sharers(ctx, req, old, stamped, old == nil || asksAnew(&old.Spec, spec)))
 	if spec.RequestedAt == nil || !spec.RequestedAt.Equal(&when) {
 		a.Patch = append(a.Patch, jsonpatch.NewOperation("add", "/spec/requestedAt", when.UTC().Format(time.RFC3339)))
 	}
 	return a, nil
 }
 
-// requestID gives a digest of what is asked for, long enough that nobody finds two requests with the same one. It is of all that asksAnew
-// compares, and so of narrowed requests as well.
+// requestID returns a digest of what is asked for, long enough that nobody finds two requests with the same one. It is
+// of all that asksAnew compares, and so of narrowed requests as well.
 func requestID(spec *v1alpha1.PortSecurityExceptionSpec) (string, error) {
 	asked := v1alpha1.PortSecurityExceptionSpec{
-		Target: spec.Target, Class: spec.Class, Grant: spec.Grant, Owner: spec.Owner, Ticket: spec.Ticket, NotBefore: spec.NotBefore, ExpiresAt: spec.ExpiresAt,
+		Target:    spec.Target,
+		Class:     spec.Class,
+		Grant:     spec.Grant,
+		Reason:    spec.Reason,
+		Owner:     spec.Owner,
+		Ticket:    spec.Ticket,
+		NotBefore: spec.NotBefore,
+		ExpiresAt: spec.ExpiresAt,
 	}
 	text, err := json.Marshal(asked)
 	if err != nil {
@@ -92,7 +104,7 @@ func requestID(spec *v1alpha1.PortSecurityExceptionSpec) (string, error) {
 	return hex.EncodeToString(sum[:16]), nil
 }
 
-// fresh tells that the stamp is of this request already.
+// fresh reports whether the stamp is of this request already.
 func fresh(spec *v1alpha1.PortSecurityExceptionSpec, who string, when metav1.Time) bool {
 	if spec.RequestedAt == nil || spec.RequestedBy != who {
 		return false
@@ -112,24 +124,32 @@ func (a *Answer) set(path, is, want string) {
 	}
 }
 
-// asksAnew tells that something is asked for that was not before. Who only takes back, by an earlier end, a later beginning or
-// fewer pairs, asks for nothing new.
+// asksAnew reports whether something is asked for that was not before. Who only takes back, by an earlier end, a later
+// beginning or fewer pairs, asks for nothing new.
 func asksAnew(old, now *v1alpha1.PortSecurityExceptionSpec) bool {
 	switch {
 	case now.ExpiresAt.After(old.ExpiresAt.Time),
 		!equality.Semantic.DeepEqual(old.Target, now.Target),
-		old.Class != now.Class, old.Owner != now.Owner, old.Ticket != now.Ticket,
+		old.Class != now.Class, old.Reason != now.Reason, old.Owner != now.Owner, old.Ticket != now.Ticket,
 		old.Grant.Layer2Forward != now.Grant.Layer2Forward, old.Grant.Level != now.Grant.Level:
 		return true
 	}
 	if old.NotBefore != nil && (now.NotBefore == nil || now.NotBefore.Before(old.NotBefore)) {
 		return true
 	}
-	return slices.ContainsFunc(now.Grant.Pairs, func(p v1alpha1.AddressPair) bool { return !slices.Contains(old.Grant.Pairs, p) })
+	return slices.ContainsFunc(
+		now.Grant.Pairs,
+		func(p v1alpha1.AddressPair) bool { return !slices.Contains(old.Grant.Pairs, p) },
+	)
 }
 
 // approval judges what is said about the approval of an exception. old is nil where the exception is new.
-func (g *Guard) approval(ctx context.Context, a *Answer, req *admissionv1.AdmissionRequest, old, now *v1alpha1.PortSecurityException) error {
+func (g *Guard) approval(
+	ctx context.Context,
+	a *Answer,
+	req *admissionv1.AdmissionRequest,
+	old, now *v1alpha1.PortSecurityException,
+) error {
 	by := now.Spec.ApprovedBy
 	if by == "" || old != nil && old.Spec.ApprovedBy == by && !asksAnew(&old.Spec, &now.Spec) {
 		return nil
@@ -142,9 +162,23 @@ func (g *Guard) approval(ctx context.Context, a *Answer, req *admissionv1.Admiss
 	case by != user:
 		a.deny("spec.approvedBy: %q is not your name; everybody can only give their own, which is %q", by, user)
 		return nil
+	case policy.OwnAccount(req.Namespace, user):
+		a.deny(
+			"spec.approvedBy: %s is a ServiceAccount of namespace %s, as which whoever may make pods there can act, "+
+				"and does not count as "+
+				"somebody else; a person, or an account of another namespace, with the verb \"approve\" can, by: %s",
+			user,
+			req.Namespace,
+			approveCommand(req.Namespace, req.Name),
+		)
+		return nil
 	case by == now.Spec.RequestedBy:
-		a.deny("spec.approvedBy: %s asked for this exception and cannot approve it too; somebody else with the verb \"approve\" can, by: %s",
-			user, approveCommand(req.Namespace, req.Name))
+		a.deny(
+			"spec.approvedBy: %s asked for this exception and cannot approve it too; somebody else with the verb "+
+				"\"approve\" can, by: %s",
+			user,
+			approveCommand(req.Namespace, req.Name),
+		)
 		return nil
 	}
 	ok, err := g.may(ctx, req.UserInfo, approveAttributes(req))
@@ -152,8 +186,14 @@ func (g *Guard) approval(ctx context.Context, a *Answer, req *admissionv1.Admiss
 		return err
 	}
 	if !ok {
-		a.deny("spec.approvedBy: user %s needs the verb \"approve\" on portsecurityexceptions.%s in namespace %s, which an administrator gives by a Role with the rule %s",
-			user, group, req.Namespace, rule("portsecurityexceptions", "", "approve"))
+		a.deny(
+			"spec.approvedBy: user %s needs the verb \"approve\" on portsecurityexceptions.%s in namespace %s, which "+
+				"an administrator gives by a Role with the rule %s",
+			user,
+			group,
+			req.Namespace,
+			rule("portsecurityexceptions", "", "approve"),
+		)
 		return nil
 	}
 	id, err := requestID(&now.Spec)
@@ -161,11 +201,20 @@ func (g *Guard) approval(ctx context.Context, a *Answer, req *admissionv1.Admiss
 	case err != nil:
 		return err
 	case now.Spec.ApprovedRequest == "":
-		a.deny("spec.approvedRequest: is missing; give the spec.requestID of what you have looked at, so that nothing is approved that was changed meanwhile: %s", approveCommand(req.Namespace, req.Name))
+		a.deny(
+			"spec.approvedRequest: is missing; give the spec.requestID of what you have looked at, so that nothing "+
+				"is approved that was changed meanwhile: %s",
+			approveCommand(req.Namespace, req.Name),
+		)
 		return nil
 	case now.Spec.ApprovedRequest != id:
-		a.deny("spec.approvedRequest: %q is not what is asked for now; look at it again (kubectl -n %s get portsecurityexception %s -o yaml), and give its spec.requestID",
-			now.Spec.ApprovedRequest, req.Namespace, req.Name)
+		a.deny(
+			"spec.approvedRequest: %q is not what is asked for now; look at it again (kubectl -n %s get "+
+				"portsecurityexception %s -o yaml), and give its spec.requestID",
+			now.Spec.ApprovedRequest,
+			req.Namespace,
+			req.Name,
+		)
 		return nil
 	}
 	a.note("approved", fmt.Sprintf("%s, asked for by %s", user, now.Spec.RequestedBy))

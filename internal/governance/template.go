@@ -3,7 +3,6 @@ package governance
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,7 +15,6 @@ import (
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/internal/multus"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -57,16 +55,25 @@ type workload struct {
 
 // makers are the accounts that make pods, by the kind of the object that they make them from.
 var makers = map[string]string{
-	"ReplicaSet": "replicaset-controller", "Deployment": "replicaset-controller", "StatefulSet": "statefulset-controller",
-	"DaemonSet": "daemon-set-controller", "Job": "job-controller", "CronJob": "job-controller",
+	"ReplicaSet":  "replicaset-controller",
+	"Deployment":  "replicaset-controller",
+	"StatefulSet": "statefulset-controller",
+	"DaemonSet":   "daemon-set-controller",
+	"Job":         "job-controller",
+	"CronJob":     "job-controller",
 }
 
-// Workload tells the author of a workload what would be refused or changed in its pods. It never refuses the workload: pods are
-// judged when they are made.
+// Workload tells the author of a workload what would be refused or changed in its pods. It never refuses the workload:
+// pods are judged when they are made.
 func (g *Guard) Workload(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
 	maker, known := makers[req.Kind.Kind]
 	if !known || req.Operation != admissionv1.Create && req.Operation != admissionv1.Update || req.SubResource != "" {
-		return Answer{}, fmt.Errorf("this webhook does not answer %s of %s %s", req.Operation, req.Kind.Kind, req.SubResource)
+		return Answer{}, fmt.Errorf(
+			"this webhook does not answer %s of %s %s",
+			req.Operation,
+			req.Kind.Kind,
+			req.SubResource,
+		)
 	}
 	object, old, err := decode[workload](req)
 	if err != nil {
@@ -91,12 +98,20 @@ func (g *Guard) Workload(ctx context.Context, req *admissionv1.AdmissionRequest)
 	return a, nil
 }
 
-// Machine judges KubeVirt's VirtualMachines and VirtualMachineInstances, whose annotations go to the pods that run them. Most of
-// what is wrong is told early and refused in those pods. But pods of machines are made by KubeVirt's own account, which is believed
-// about what binds a pod to a machine: that must be nothing that an author wrote. Migrations carry no annotations to pods.
+// Machine judges KubeVirt's VirtualMachines and VirtualMachineInstances, whose annotations go to the pods that run
+// them. Most of what is wrong is told early and refused in those pods. But pods of machines are made by KubeVirt's own
+// account, which is believed about what binds a pod to a machine: that must be nothing that an author wrote. Migrations
+// carry no annotations to pods.
 func (g *Guard) Machine(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
-	if req.Resource.Group != "kubevirt.io" || req.Operation != admissionv1.Create && req.Operation != admissionv1.Update || req.SubResource != "" {
-		return Answer{}, fmt.Errorf("this webhook does not answer %s of %s %s", req.Operation, req.Resource.Resource, req.SubResource)
+	if req.Resource.Group != "kubevirt.io" ||
+		req.Operation != admissionv1.Create && req.Operation != admissionv1.Update ||
+		req.SubResource != "" {
+		return Answer{}, fmt.Errorf(
+			"this webhook does not answer %s of %s %s",
+			req.Operation,
+			req.Resource.Resource,
+			req.SubResource,
+		)
 	}
 	var read func(raw []byte) (*template, error)
 	path := ""
@@ -137,37 +152,58 @@ func (g *Guard) Machine(ctx context.Context, req *admissionv1.AdmissionRequest) 
 	name := cmp.Or(named.Metadata.Name, req.Name)
 	if old == nil {
 		old = &template{}
-		a.machineName(name, req.Namespace)
+		g.machineName(&a, name, req.Namespace)
 	}
 	for _, key := range slices.Sorted(maps.Keys(t.Metadata.Annotations)) {
 		value := t.Metadata.Annotations[key]
-		if was, had := old.Metadata.Annotations[key]; kubeovn.ClassOf(key) == kubeovn.MachineKey && (!had || was != value) {
-			a.deny("%s: it gives the pods of this machine the port of another, and KubeVirt writes it itself where it belongs; leave it out", field(path, key))
+		if was, had := old.Metadata.Annotations[key]; kubeovn.ClassOf(key) == kubeovn.MachineKey &&
+			(!had || was != value) &&
+			kubeovn.BaseSuffix(
+				key,
+			) != kubeovn.AllowLiveMigration { // which Kube-OVN's documents tell people to write here
+			a.deny(
+				"%s: it gives the pods of this machine the port of another, and belongs on the target of a migration "+
+					"alone; leave it out",
+				field(path, key),
+			)
 		}
 	}
 	switch {
 	case len(a.Denials) > 0:
 		g.decidedFor(&a, g.Cluster.Namespace(ctx, req.Namespace))
 		return a, nil
-	case equality.Semantic.DeepEqual(old.Metadata.Annotations, t.Metadata.Annotations) && equality.Semantic.DeepEqual(old.Spec, t.Spec):
+	case equality.Semantic.DeepEqual(old.Metadata.Annotations, t.Metadata.Annotations) &&
+		equality.Semantic.DeepEqual(old.Spec, t.Spec):
 		return a, nil
 	}
 	maker := ""
-	if len(g.Accounts.KubeVirt) > 0 {
-		maker = g.Accounts.KubeVirt[0]
+	if machines := g.Accounts.Machines(); len(machines) > 0 {
+		maker = machines[0]
 	}
 	p := t.pod("virt-launcher-" + name)
-	p.Metadata.Owners = []admission.OwnerReference{{APIVersion: kubeovn.MachineGroup + "/v1", Kind: "VirtualMachineInstance", Name: name, Controller: true}}
+	p.Metadata.Owners = []admission.OwnerReference{
+		{APIVersion: kubeovn.MachineGroup + "/v1", Kind: "VirtualMachineInstance", Name: name, Controller: true},
+	}
 	g.foresee(ctx, &a, req.Namespace, maker, path, p)
 	return a, nil
 }
 
-// machineName refuses a name by which the port of the machine would be another's: the pods that run it have ports of its name, and
-// KubeVirt makes them without asking.
-func (a *Answer) machineName(name, namespace string) {
-	if kubeovn.MayNameAnotherPort(name, namespace) {
-		a.deny("metadata.name: the port of the machine would be named %s, as that of another pod's attachment is, and Kube-OVN would take the two for one; choose a name without dots",
-			kubeovn.PortName(name, namespace, kubeovn.DefaultProvider))
+// machineName refuses a name by which the port of the machine would be another's: the pods that run it have ports of
+// its name, and KubeVirt makes them without asking.
+func (g *Guard) machineName(a *Answer, name, namespace string) {
+	port := kubeovn.PortName(name, namespace, kubeovn.DefaultProvider)
+	outside := false
+	g.Look(func(inv *inventory.State) { outside = inv.NamesOutside(port) })
+	switch {
+	case outside:
+		a.deny("metadata.name: the port of the machine would be named %s, which is that of an IP resource of a NIC "+
+			"outside OVN; choose a name without dots", port)
+	case kubeovn.MayNameAnotherPort(name, namespace):
+		a.deny(
+			"metadata.name: the port of the machine would be named %s, as that of another pod's attachment is, and "+
+				"Kube-OVN would take the two for one; choose a name without dots",
+			port,
+		)
 	}
 }
 
@@ -179,9 +215,15 @@ func field(path, key string) string {
 	return fmt.Sprintf("%smetadata.annotations[%q]", path, key)
 }
 
-// pod gives a pod as it would be made from the template.
+// pod returns a pod as it would be made from the template.
 func (t *template) pod(name string) *admission.Pod {
-	p := &admission.Pod{Metadata: admission.Metadata{Name: name + "-xxxxx", Labels: t.Metadata.Labels, Annotations: t.Metadata.Annotations}}
+	p := &admission.Pod{
+		Metadata: admission.Metadata{
+			Name:        name + "-xxxxx",
+			Labels:      t.Metadata.Labels,
+			Annotations: t.Metadata.Annotations,
+		},
+	}
 	var names []string
 	for _, n := range t.Spec.Networks {
 		if n.Multus != nil && !n.Multus.Default && n.Multus.Name != "" {
@@ -200,26 +242,33 @@ func (t *template) pod(name string) *admission.Pod {
 
 // foresee tells what would be refused or changed in a pod that maker makes.
 func (g *Guard) foresee(ctx context.Context, a *Answer, namespace, maker, path string, p *admission.Pod) {
-	networks, err := multus.Parse(namespace, p.Metadata.Annotations)
-	if why := admission.Oversize(nil, p.Metadata.Annotations); why != "" {
-		err = errors.New(why)
+	parsed := admission.ParsePod(namespace, p, nil)
+	why := parsed.Excess(nil)
+	if why == "" && parsed.Unread != nil {
+		why = parsed.Unread.Why
 	}
-	if err != nil {
-		a.warn("pods would be refused: %v", err)
+	if why != "" {
+		a.warn("pods would be refused: %s", why)
 		g.decidedFor(a, g.Cluster.Namespace(ctx, namespace))
-		a.note(admission.NoteViolation, admission.ShortNote(err.Error()))
+		a.note(admission.NoteViolation, admission.ShortNote(why))
 		return
 	}
-	nics := kubeovn.NICs(networks.Default, networks.Attachments, func(kubeovn.Attachment) kubeovn.AttachmentKind { return kubeovn.KindOVN })
 	ns := g.Cluster.Namespace(ctx, namespace)
 	var change admission.Change
 	var refusals []admission.Refusal
-	g.Look(func(inv *inventory.Inventory) {
-		v := &admission.View{Accounts: g.Accounts, User: maker, Namespace: ns, Inventory: inv, Now: g.Now()}
-		change = v.ChangePod(p, nics)
+	g.Look(func(inv *inventory.State) {
+		v := &admission.View{
+			Accounts:  g.Accounts,
+			User:      maker,
+			Namespace: ns,
+			Inventory: inv,
+			Now:       g.Now(),
+			Done:      ctx.Done(),
+		}
+		change = v.ChangePod(parsed)
 		after := *p
 		after.Metadata.Annotations = change.Apply(p.Metadata.Annotations)
-		refusals, _ = v.CheckCreate(&after)
+		refusals, _ = v.CheckCreate(admission.ParsePod(namespace, &after, parsed))
 	})
 	if path != "" {
 		path += "."
@@ -232,7 +281,7 @@ func (g *Guard) foresee(ctx context.Context, a *Answer, namespace, maker, path s
 	}
 	violations := slices.Concat(change.Denials, change.Violations)
 	for _, r := range refusals {
-		violations = append(violations, r.String())
+		violations = append(violations, r.Note())
 		switch r.Mode {
 		case policy.Enforce:
 			a.warn("pods would be refused: %s%s", path, r)

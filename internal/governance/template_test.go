@@ -2,13 +2,11 @@ package governance
 
 import (
 	"encoding/json"
-	"maps"
 	"strings"
 	"testing"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
@@ -51,12 +49,16 @@ func TestWorkloadsAreWarned(t *testing.T) {
 		a, err := guardOf(honouring()).Workload(t.Context(), workloadRequest(t, kind, bad, nil))
 		expect(t, a, err) // never refused
 		said := strings.Join(a.Warnings, "\n")
-		for _, word := range []string{ps, path + `.annotations["ovn.kubernetes.io/port_vips"]`, "allocated", "mac_address", "migrationJobName"} {
+		for _, word := range []string{
+			ps, path + `.annotations["ovn.kubernetes.io/port_vips"]`, "allocated", "mac_address", "migrationJobName",
+		} {
 			if !strings.Contains(said, word) {
 				t.Errorf("%s: the author is not told of %s:\n%s", kind, word, said)
 			}
 		}
-		a, err = guardOf(honouring()).Workload(t.Context(), workloadRequest(t, kind, map[string]string{ps: "true", "a": "b"}, nil))
+		a, err = guardOf(
+			honouring(),
+		).Workload(t.Context(), workloadRequest(t, kind, map[string]string{ps: "true", "a": "b"}, nil))
 		expect(t, a, err)
 		if len(a.Warnings) > 0 {
 			t.Errorf("%s: warnings about nothing: %q", kind, a.Warnings)
@@ -81,7 +83,12 @@ func TestWorkloadsAreWarned(t *testing.T) {
 	}
 }
 
-func machineRequest(t testing.TB, resource string, now, old map[string]string, networks ...string) *admissionv1.AdmissionRequest {
+func machineRequest(
+	t testing.TB,
+	resource string,
+	now, old map[string]string,
+	networks ...string,
+) *admissionv1.AdmissionRequest {
 	t.Helper()
 	make := func(annotations map[string]string) object {
 		var list []object
@@ -101,43 +108,89 @@ func machineRequest(t testing.TB, resource string, now, old map[string]string, n
 	return request(t, resource+".kubevirt.io", make(now), before)
 }
 
-// KubeVirt's account is believed about what binds a pod to a machine, and copies an author's annotations: they must not hold any
-// of that. The rest is told, and refused in the launcher.
+// KubeVirt's account is believed about what binds a pod to a machine, and copies an author's annotations: they must not
+// hold any of that. The rest is told, and refused in the launcher.
 func TestThreat23MachineTemplates(t *testing.T) {
 	for _, resource := range []string{"virtualmachines", "virtualmachineinstances"} {
-		for _, key := range []string{"kubevirt.io/migrationJobName", "ovn.kubernetes.io/allow_live_migration", "blue.shop.ovn.kubernetes.io/allow_live_migration"} {
-			a, err := guardOf(honouring()).Machine(t.Context(), machineRequest(t, resource, map[string]string{key: "x"}, nil))
+		for _, key := range []string{
+			"kubevirt.io/migrationJobName", "ovn.kubernetes.io/activation_strategy",
+			"blue.shop.ovn.kubernetes.io/activation_strategy",
+		} {
+			a, err := guardOf(
+				honouring(),
+			).Machine(t.Context(), machineRequest(t, resource, map[string]string{key: "x"}, nil))
 			expect(t, a, err, key, "leave it out")
-			a, err = guardOf(honouring()).Machine(t.Context(), machineRequest(t, resource, map[string]string{key: "x"}, map[string]string{"a": "b"}))
+			a, err = guardOf(
+				honouring(),
+			).Machine(t.Context(), machineRequest(t, resource, map[string]string{key: "x"}, map[string]string{"a": "b"}))
 			expect(t, a, err, key)
-			a, err = guardOf(honouring()).Machine(t.Context(), machineRequest(t, resource, map[string]string{key: "x", "a": "b"}, map[string]string{key: "x"}))
+			a, err = guardOf(
+				honouring(),
+			).Machine(t.Context(), machineRequest(t, resource, map[string]string{key: "x", "a": "b"},
+				map[string]string{key: "x"}))
 			expect(t, a, err) // it was there, and its object must be possible to change
 			req := machineRequest(t, resource, map[string]string{key: "x"}, nil)
 			req.UserInfo.Username = "system:serviceaccount:kubevirt:kubevirt-controller"
 			a, err = guardOf(honouring()).Machine(t.Context(), req)
 			expect(t, a, err, key) // it copies what authors of machines wrote
 		}
-		a, err := guardOf(honouring()).Machine(t.Context(), machineRequest(t, resource, map[string]string{ps: "false", "blue.shop.ovn.kubernetes.io/port_vips": "10.16.0.20"}, nil, "shop/blue"))
+		a, err := guardOf(
+			honouring(),
+		).Machine(t.Context(), machineRequest(t, resource, map[string]string{
+			ps:                                      "false",
+			"blue.shop.ovn.kubernetes.io/port_vips": "10.16.0.20",
+		}, nil, "shop/blue"))
 		expect(t, a, err)
-		if said := strings.Join(a.Warnings, "\n"); !strings.Contains(said, ps) || !strings.Contains(said, "blue.shop.ovn.kubernetes.io/port_vips") {
+		if said := strings.Join(
+			a.Warnings,
+			"\n",
+		); !strings.Contains(said, ps) ||
+			!strings.Contains(said, "blue.shop.ovn.kubernetes.io/port_vips") {
 			t.Errorf("%s: warnings %q", resource, a.Warnings)
+		}
+	}
+	// What Kube-OVN's documents up to 1.13 tell people to write there is accepted of everybody.
+	for _, resource := range []string{"virtualmachines", "virtualmachineinstances"} {
+		for _, key := range []string{
+			"ovn.kubernetes.io/allow_live_migration", "blue.shop.ovn.kubernetes.io/allow_live_migration",
+		} {
+			a, err := guardOf(
+				honouring(),
+			).Machine(t.Context(), machineRequest(t, resource, map[string]string{key: "true"}, nil))
+			expect(t, a, err)
+			if said := strings.Join(
+				a.Warnings,
+				"\n",
+			); strings.Contains(said, "allow_live_migration") &&
+				!strings.Contains(said, "no such NIC") {
+				t.Errorf("%s: warnings %q", key, said)
+			}
 		}
 	}
 	// A machine's template keeps unknown keys; none of them stands for another, not by large letters, nor by a long s.
 	for _, alias := range []string{"Annotations", "annotationſ"} {
 		req := machineRequest(t, "virtualmachines", nil, nil)
-		req.Object.Raw = []byte(`{"spec":{"template":{"metadata":{"annotations":{"kubevirt.io/migrationJobName":"x"},"` + alias + `":null}}}}`)
+		req.Object.Raw = []byte(
+			`{"spec":{"template":{"metadata":{"annotations":{"kubevirt.io/migrationJobName":"x"},"` + alias + `":null}}}}`,
+		)
 		a, err := guardOf(honouring()).Machine(t.Context(), req)
 		expect(t, a, err, "kubevirt.io/migrationJobName")
 	}
-	if _, err := guardOf(honouring()).Machine(t.Context(), machineRequest(t, "virtualmachineinstancemigrations", nil, nil)); err == nil {
+	if _, err := guardOf(
+		honouring(),
+	).Machine(t.Context(), machineRequest(t, "virtualmachineinstancemigrations", nil, nil)); err == nil {
 		t.Error("a migration was judged as a machine")
 	}
 }
 
 func attachmentRequest(t testing.TB, config string) *admissionv1.AdmissionRequest {
 	t.Helper()
-	return request(t, "network-attachment-definitions.k8s.cni.cncf.io", object{"metadata": object{"name": "blue"}, "spec": object{"config": config}}, nil)
+	return request(
+		t,
+		"network-attachment-definitions.k8s.cni.cncf.io",
+		object{"metadata": object{"name": "blue"}, "spec": object{"config": config}},
+		nil,
+	)
 }
 
 func TestThreatT18AttachmentProviders(t *testing.T) {
@@ -146,19 +199,37 @@ func TestThreatT18AttachmentProviders(t *testing.T) {
 		config string
 		words  []string
 	}{
-		"own":               {config: `{"type":"kube-ovn","provider":"` + own + `"}`},
-		"own in a list":     {config: `{"plugins":[{"type":"kube-ovn","provider":"` + own + `"},{"type":"tuning"}]}`},
-		"outside OVN":       {config: `{"type":"macvlan","ipam":{"type":"kube-ovn","provider":"blue.shop"}}`},
-		"not Kube-OVN":      {config: `{"type":"macvlan","provider":"` + foreign + `"}`},
-		"foreign":           {config: `{"type":"kube-ovn","provider":"` + foreign + `"}`, words: []string{foreign, own}},
-		"foreign in a list": {config: `{"plugins":[{"type":"tuning"},{"type":"kube-ovn","provider":"` + foreign + `"}]}`, words: []string{".plugins[1].provider"}},
-		"foreign addresses": {config: `{"type":"macvlan","ipam":{"type":"kube-ovn","provider":"vault.bank"}}`, words: []string{".ipam.provider", `"blue.shop"`}},
-		"default NIC":       {config: `{"type":"kube-ovn","provider":"ovn"}`, words: []string{own}},
-		"other letters":     {config: `{"Type":"kube-ovn","PROVIDER":"` + foreign + `"}`, words: []string{foreign}},
-		"both spellings":    {config: `{"type":"kube-ovn","provider":"` + own + `","Provider":"` + foreign + `"}`, words: []string{foreign}},
-		"both, turned":      {config: `{"type":"kube-ovn","Provider":"` + foreign + `","provider":"` + own + `"}`, words: []string{foreign}},
-		"delegate":          {config: `{"type":"multus","delegates":[{"plugins":[{"type":"kube-ovn","provider":"` + foreign + `"}]}]}`, words: []string{foreign}},
-		"no JSON":           {config: `type: kube-ovn`, words: []string{"not a CNI configuration"}},
+		"own":           {config: `{"type":"kube-ovn","provider":"` + own + `"}`},
+		"own in a list": {config: `{"plugins":[{"type":"kube-ovn","provider":"` + own + `"},{"type":"tuning"}]}`},
+		"outside OVN":   {config: `{"type":"macvlan","ipam":{"type":"kube-ovn","provider":"blue.shop"}}`},
+		"not Kube-OVN":  {config: `{"type":"macvlan","provider":"` + foreign + `"}`},
+		"foreign": {
+			config: `{"type":"kube-ovn","provider":"` + foreign + `"}`,
+			words:  []string{foreign, own},
+		},
+		"foreign in a list": {
+			config: `{"plugins":[{"type":"tuning"},{"type":"kube-ovn","provider":"` + foreign + `"}]}`,
+			words:  []string{".plugins[1].provider"},
+		},
+		"foreign addresses": {
+			config: `{"type":"macvlan","ipam":{"type":"kube-ovn","provider":"vault.bank"}}`,
+			words:  []string{".ipam.provider", `"blue.shop"`},
+		},
+		"default NIC":   {config: `{"type":"kube-ovn","provider":"ovn"}`, words: []string{own}},
+		"other letters": {config: `{"Type":"kube-ovn","PROVIDER":"` + foreign + `"}`, words: []string{foreign}},
+		"both spellings": {
+			config: `{"type":"kube-ovn","provider":"` + own + `","Provider":"` + foreign + `"}`,
+			words:  []string{foreign},
+		},
+		"both, turned": {
+			config: `{"type":"kube-ovn","Provider":"` + foreign + `","provider":"` + own + `"}`,
+			words:  []string{foreign},
+		},
+		"delegate": {
+			config: `{"type":"multus","delegates":[{"plugins":[{"type":"kube-ovn","provider":"` + foreign + `"}]}]}`,
+			words:  []string{foreign},
+		},
+		"no JSON": {config: `type: kube-ovn`, words: []string{"not a CNI configuration"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -210,108 +281,12 @@ func FuzzAttachment(f *testing.F) {
 	})
 }
 
-func vipRequest(t testing.TB, name string, spec, old object) *admissionv1.AdmissionRequest {
-	t.Helper()
-	var before any
-	if old != nil {
-		before = object{"metadata": object{"name": name}, "spec": old}
-	}
-	req := request(t, "vips.kubeovn.io", object{"metadata": object{"name": name}, "spec": spec}, before)
-	req.Name = name
-	return req
-}
-
-func TestThreatT07Vips(t *testing.T) {
-	own := object{"namespace": "shop", "subnet": "ovn-default", "v4ip": "10.16.0.77"}
-	with := func(key string, value any) object {
-		o := object{}
-		maps.Copy(o, own)
-		o[key] = value
-		return o
-	}
-	cases := map[string]struct {
-		name      string
-		spec, old object
-		words     []string
-	}{
-		"own":                     {spec: own},
-		"another's namespace":     {spec: with("namespace", "bank"), words: []string{"spec.namespace", "bank"}},
-		"given away":              {spec: with("namespace", "bank"), old: own, words: []string{"spec.namespace"}},
-		"taken from another":      {spec: own, old: with("namespace", "bank"), words: []string{"spec.namespace", "bank", "take its Vip"}},
-		"taken from the cluster":  {spec: own, old: with("namespace", ""), words: []string{"spec.namespace", "no namespace"}},
-		"a MAC that OVN ignores":  {spec: with("macAddress", "0a-00-00-00-00-09"), words: []string{"spec.macAddress", "checks nothing"}},
-		"a group's MAC":           {spec: with("macAddress", "01:00:5e:00:00:09"), words: []string{"spec.macAddress", "one station"}},
-		"another's subnet":        {spec: with("subnet", "bank-net"), words: []string{"spec.subnet", "spec.namespaces"}},
-		"the nodes' subnet":       {spec: with("subnet", "join"), words: []string{"spec.subnet", "the nodes' own"}},
-		"another's address":       {spec: with("v4ip", "10.16.0.20"), words: []string{"port web-0.bank"}},
-		"gateway":                 {spec: with("v4ip", "10.16.0.1"), words: []string{"gateway"}},
-		"node":                    {spec: with("v4ip", "192.168.7.1"), words: []string{"node node-1"}},
-		"mapped":                  {spec: with("v6ip", "::ffff:10.16.0.20"), words: []string{"spec.v6ip"}},
-		"another's address later": {spec: with("v4ip", "10.16.0.20"), old: own, words: []string{"web-0.bank"}},
-		"another's MAC":           {spec: with("macAddress", "00:00:00:00:00:02"), words: []string{"web-0.bank"}},
-		"a gateway's MAC":         {spec: with("macAddress", "00:00:00:00:00:fe"), words: []string{"spec.macAddress", "the gateway of subnet ovn-default"}},
-		"another Vip's MAC":       {spec: with("macAddress", "00:00:00:00:00:bb"), words: []string{"spec.macAddress", "Vip bank-vip"}},
-		"a Service outside":       {spec: with("v4ip", "203.0.113.7"), words: []string{"service bank/ledger"}},
-		"own Service outside":     {spec: with("v4ip", "203.0.113.8")},
-		"a gateway, by its name":  {name: "ovn-default", spec: with("v4ip", "10.16.0.1"), words: []string{"gateway"}},
-		"of a balancer":           {spec: with("type", "switch_lb_vip"), words: []string{"spec.type", "switch_lb_vip", "update subnet"}},
-		"of a machine":            {spec: with("type", "kube_host_vm_vip"), words: []string{"spec.type", "kube_host_vm_vip"}},
-		"of a balancer, for none": {spec: object{"subnet": "ovn-default", "type": "switch_lb_vip"}, words: []string{"spec.type"}},
-		"made one of a balancer":  {spec: with("type", "switch_lb_vip"), old: own, words: []string{"spec.type"}},
-		"no longer a balancer's":  {spec: own, old: with("type", "switch_lb_vip"), words: []string{"spec.type"}},
-		"a balancer's, moved":     {spec: object{"namespace": "shop", "subnet": "shop-net", "type": "switch_lb_vip"}, old: with("type", "switch_lb_vip"), words: []string{"spec.type"}},
-		"a balancer's, by right":  {spec: object{"subnet": "bank-net", "type": "switch_lb_vip"}},
-		"a balancer's, on join":   {spec: object{"subnet": "join", "type": "switch_lb_vip"}, words: []string{"spec.subnet", "the nodes' own"}},
-		"own address again":       {name: "shop-vip", spec: with("v4ip", "10.16.0.100"), old: own},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			cluster := honouring()
-			cluster.rights = []string{"alice create pods. shop/", "alice update subnets.kubeovn.io /bank-net", "alice update subnets.kubeovn.io /join"}
-			if c.name == "" {
-				c.name = "mine"
-			}
-			a, err := guardOf(cluster).Vip(t.Context(), vipRequest(t, c.name, c.spec, c.old))
-			expect(t, a, err, c.words...)
-			req := vipRequest(t, c.name, c.spec, c.old)
-			req.UserInfo.Username = "system:serviceaccount:kube-system:ovn"
-			a, err = guardOf(cluster).Vip(t.Context(), req)
-			expect(t, a, err)
-		})
-	}
-	// What a Vip was given is not its author's to write, by whatever path.
-	req := vipRequest(t, "mine", own, own)
-	req.SubResource = "status"
-	raw, err := json.Marshal(object{"metadata": object{"name": "mine"}, "spec": own, "status": object{"v4ip": "10.16.0.1"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Object = runtime.RawExtension{Raw: raw}
-	a, err := guardOf(honouring()).Vip(t.Context(), req)
-	expect(t, a, err, "status")
-}
-
-func TestThreatT21VipNames(t *testing.T) {
-	for name, why := range map[string]string{
-		"web-0.bank": "without dots", "a.b": "without dots",
-		"node-node-1": "a node's port", "node-later": "a node's port", "node-1": "a node's port",
-		"ovn-default-ovn-cluster": "subnet ovn-default", "ovn-cluster-ovn-default": "subnet ovn-default", "join-ovn-cluster": "subnet join", "later-ovn-cluster": "ovn-cluster",
-		"eth": "a port on switch ovn-default", "worker": "a port on switch join", "float": "a port on switch ovn-default",
-	} {
-		a, err := guardOf(honouring()).Vip(t.Context(), vipRequest(t, name, object{"subnet": "ovn-default"}, nil))
-		expect(t, a, err, "metadata.name", why)
-		// One that is there already keeps its name.
-		a, err = guardOf(honouring()).Vip(t.Context(), vipRequest(t, name, object{"subnet": "ovn-default"}, object{"subnet": "other"}))
-		expect(t, a, err)
-	}
-	for _, name := range []string{"plain", "was-vip"} {
-		a, err := guardOf(honouring()).Vip(t.Context(), vipRequest(t, name, object{"subnet": "ovn-default"}, nil))
-		expect(t, a, err)
-	}
-}
-
 func FuzzTemplates(f *testing.F) {
-	f.Add([]byte(`{"spec":{"template":{"metadata":{"annotations":{"ovn.kubernetes.io/port_security":"x"}},"spec":{"networks":[{"multus":{"networkName":"a/b"}}]}}}}`))
+	f.Add(
+		[]byte(
+			`{"spec":{"template":{"metadata":{"annotations":{"ovn.kubernetes.io/port_security":"x"}},"spec":{"networks":[{"multus":{"networkName":"a/b"}}]}}}}`,
+		),
+	)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		req := workloadRequest(t, "Deployment", nil, nil)
 		req.Object.Raw = raw
@@ -320,7 +295,10 @@ func FuzzTemplates(f *testing.F) {
 		}
 		req = machineRequest(t, "virtualmachines", nil, nil)
 		req.Object.Raw = raw
-		if _, err := guardOf(honouring()).Machine(t.Context(), req); err != nil && json.Valid(raw) && strings.Contains(err.Error(), "invalid character") {
+		if _, err := guardOf(
+			honouring(),
+		).Machine(t.Context(), req); err != nil && json.Valid(raw) &&
+			strings.Contains(err.Error(), "invalid character") {
 			t.Errorf("%s: %v", raw, err)
 		}
 	})

@@ -3,31 +3,45 @@ package governance
 import (
 	"cmp"
 	"context"
+	"errors"
+	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/util/json"
 
+	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Vip judges Kube-OVN's Vip resources, which grant their addresses to pods of the namespace that they name.
+// Vip judges Kube-OVN's Vip resources, which grant their addresses to pods of the namespace that they name. Deleting
+// one frees its addresses for others, and deletes the ports of its name.
 func (g *Guard) Vip(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
-	if err := of(req, "kubeovn.io", "vips", []string{"status"}, admissionv1.Create, admissionv1.Update); err != nil {
+	err := of(req, "kubeovn.io", "vips", []string{"status"}, admissionv1.Create, admissionv1.Update, admissionv1.Delete)
+	if err != nil || g.kubeOVN(req) {
 		return Answer{}, err
-	}
-	if g.kubeOVN(req) {
-		return Answer{}, nil
 	}
 	object, old, err := decode[vip](req)
 	if err != nil {
 		return Answer{}, err
 	}
 	var a Answer
-	if old != nil && old.Spec == object.Spec && old.Status == object.Status {
-		return a, nil
+	if req.Operation == admissionv1.Delete {
+		if slices.Contains(collectors, req.UserInfo.Username) {
+			return a, nil // the owner is gone, and who wrote it into the Vip had the right to
+		}
+		err := g.vipRights(ctx, &a, req, &old.Spec.vipSpec, "delete its Vip, whose addresses would be free for others")
+		return a, err
+	}
+	var was vip
+	if old != nil {
+		was = *old
 	}
 	name := cmp.Or(object.Metadata.Name, req.Name)
 	if old == nil {
@@ -35,43 +49,70 @@ func (g *Guard) Vip(ctx context.Context, req *admissionv1.AdmissionRequest) (Ans
 			return Answer{}, err
 		}
 	}
-	var was vip
-	if old != nil {
-		was = *old
+	if !maps.EqualFunc(object.Status, was.Status, equality.Semantic.DeepEqual) {
+		a.deny(
+			"status: what a Vip was given is Kube-OVN's to write, and pods of namespace %q may send from it; leave "+
+				"it out",
+			object.Spec.Namespace,
+		)
 	}
-	if object.Status != was.Status {
-		a.deny("status: what a Vip was given is Kube-OVN's to write, and pods of namespace %q may send from it; leave it out", object.Spec.Namespace)
+	if old != nil && object.same(old) {
+		return a, nil
 	}
-	if object.Spec != was.Spec {
-		if err := g.vipTyped(ctx, &a, req, &object.Spec, &was.Spec); err != nil {
+	if err := g.vipRights(ctx, &a, req, &object.Spec.vipSpec, "give it addresses"); err != nil {
+		return Answer{}, err
+	}
+	if old != nil && was.Spec.whose() != object.Spec.whose() {
+		if err := g.vipRights(ctx, &a, req, &was.Spec.vipSpec, "take its Vip"); err != nil {
 			return Answer{}, err
 		}
-		if err := g.vipFor(ctx, &a, req, object.Spec.Namespace); err != nil {
-			return Answer{}, err
-		}
-		if old != nil && old.Spec.Namespace != object.Spec.Namespace {
-			if err := g.vipFrom(ctx, &a, req, old.Spec.Namespace); err != nil {
-				return Answer{}, err
-			}
-		}
-		if err := g.known(whoseThisIs, inventory.Holding...); err != nil {
-			return Answer{}, err
-		}
-		g.vipOn(ctx, &a, &object.Spec)
-		g.Look(func(inv *inventory.Inventory) { a.vip(inv, name, &object.Spec) })
 	}
+	if old != nil && object.Spec.vipSpec == was.Spec.vipSpec {
+		return a, nil // neither its addresses nor its subnet are others than before
+	}
+	if err := g.known(whoseThisIs, inventory.Holding...); err != nil {
+		return Answer{}, err
+	}
+	g.vipOn(ctx, &a, &object.Spec.vipSpec)
+	g.Look(func(inv *inventory.State) {
+		a.vip(inv, name, &object.Spec.vipSpec)
+		a.vipPort(inv, name, &object.Spec.vipSpec)
+	})
 	return a, nil
+}
+
+// collectors are the accounts by which Kubernetes deletes an object whose owner is gone.
+var collectors = []string{
+	"system:serviceaccount:kube-system:generic-garbage-collector", "system:kube-controller-manager",
 }
 
 // vip is what is read of a Vip.
 type vip struct {
-	Metadata metadata `json:"metadata"`
-	Spec     vipSpec  `json:"spec"`
-	Status   struct {
-		V4  string `json:"v4ip"`
-		V6  string `json:"v6ip"`
-		MAC string `json:"mac"`
-	} `json:"status"`
+	Metadata struct {
+		metadata
+
+		// OwnerReferences say with which objects the Vip is deleted.
+		OwnerReferences []any `json:"ownerReferences"`
+	} `json:"metadata"`
+	Spec   vipFields `json:"spec"`
+	Status stated    `json:"status"`
+}
+
+// vipFields is a Vip's spec: what is read of it, and all of it.
+type vipFields struct {
+	vipSpec
+
+	all stated
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (f *vipFields) UnmarshalJSON(text []byte) error {
+	return errors.Join(json.Unmarshal(text, &f.vipSpec), json.Unmarshal(text, &f.all))
+}
+
+// whose returns what says who may write the Vip.
+func (s *vipSpec) whose() vipSpec {
+	return vipSpec{Namespace: s.Namespace, Subnet: s.Subnet, Type: s.Type}
 }
 
 type vipSpec struct {
@@ -83,91 +124,148 @@ type vipSpec struct {
 	MAC       string `json:"macAddress"`
 }
 
-// vipTyped refuses a Vip that pods do not share, unless its author may change the subnet: Kube-OVN makes a port on its switch, and may
-// give it the gateway's MAC. Those that Kube-OVN makes for its own load balancers are not looked at.
-func (g *Guard) vipTyped(ctx context.Context, a *Answer, req *admissionv1.AdmissionRequest, now, was *vipSpec) error {
-	kind := cmp.Or(now.Type, was.Type)
-	if kind == "" {
-		return nil
+// stated is the fields of an object that say something. Clients in Go write those that say nothing, too.
+type stated map[string]any
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *stated) UnmarshalJSON(text []byte) error {
+	var all map[string]any
+	if err := json.Unmarshal(text, &all); err != nil {
+		return err
 	}
-	subnets := []string{now.Subnet}
-	if *was != (vipSpec{}) && was.Subnet != now.Subnet {
-		subnets = append(subnets, was.Subnet)
+	maps.DeleteFunc(all, func(_ string, value any) bool {
+		switch v := value.(type) {
+		case nil:
+			return true
+		case string:
+			return v == ""
+		case []any:
+			return len(v) == 0
+		}
+		return false
+	})
+	*s = all
+	return nil
+}
+
+// same reports whether two states of a Vip are for the same pods, with the same addresses, and go with the same owners.
+// Kube-OVN notes in labels of its own which port has the Vip, and on which subnet it is.
+func (v *vip) same(o *vip) bool {
+	noted := func(v *vip) map[string]string {
+		labels := maps.Clone(v.Metadata.Labels)
+		maps.DeleteFunc(labels, func(key, _ string) bool { return !strings.HasPrefix(key, kubeovn.LabelPrefix) })
+		return labels
 	}
-	for _, subnet := range subnets {
-		ok, err := g.may(ctx, req.UserInfo, authorizationv1.ResourceAttributes{Group: "kubeovn.io", Version: "v1", Resource: "subnets", Name: subnet, Verb: "update"})
+	return maps.EqualFunc(v.Spec.all, o.Spec.all, equality.Semantic.DeepEqual) && maps.Equal(noted(v), noted(o)) &&
+		equality.Semantic.DeepEqual(v.Metadata.OwnerReferences, o.Metadata.OwnerReferences)
+}
+
+// vipRights refuses a Vip for a namespace in which its author may not even make pods. One of no namespace, which could
+// take every address of its subnet, is for whoever may change the subnet, and so is one that pods do not share:
+// Kube-OVN makes a port on the switch for it, and may give it the gateway's MAC. to is what the author would do to the
+// namespace.
+func (g *Guard) vipRights(
+	ctx context.Context, a *Answer, req *admissionv1.AdmissionRequest, s *vipSpec, to string,
+) error {
+	user := req.UserInfo.Username
+	if s.Namespace != "" {
+		ok, err := g.may(ctx, req.UserInfo, authorizationv1.ResourceAttributes{
+			Version: "v1", Resource: "pods", Namespace: s.Namespace, Verb: "create",
+		})
 		if err != nil {
 			return err
 		}
 		if !ok {
-			a.deny("spec.type: a Vip of type %q has a port of its own, with the gateway's MAC or for a machine on a node's network, and user %s may not update subnet %q; "+
-				"leave the type out for a Vip that pods share, or have somebody make it who may", kind, req.UserInfo.Username, subnet)
-			return nil
+			a.deny("spec.namespace: user %s may not make pods in namespace %s, and so may not %s; "+
+				"make a Vip for a namespace of your own", user, s.Namespace, to)
 		}
 	}
-	return nil
-}
-
-// vipFor refuses a Vip for a namespace in which its author may not even make pods.
-func (g *Guard) vipFor(ctx context.Context, a *Answer, req *admissionv1.AdmissionRequest, namespace string) error {
-	if namespace == "" {
-		return nil // it is for no pod's annotations
+	if s.Namespace != "" && s.Type == "" {
+		return nil
 	}
-	ok, err := g.mayMakePods(ctx, req, namespace)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		a.deny("spec.namespace: user %s may not make pods in namespace %s, and so may not give it addresses; name a namespace of your own", req.UserInfo.Username, namespace)
-	}
-	return nil
-}
-
-// vipFrom refuses to take a Vip, with the addresses that it was given, from a namespace in which the author may not make pods. One
-// that is of no namespace is the cluster's own.
-func (g *Guard) vipFrom(ctx context.Context, a *Answer, req *admissionv1.AdmissionRequest, namespace string) error {
-	ok, err := g.mayMakePods(ctx, req, namespace)
-	if err != nil {
-		return err
-	}
+	ok, err := g.may(ctx, req.UserInfo, authorizationv1.ResourceAttributes{
+		Group: "kubeovn.io", Version: "v1", Resource: "subnets", Name: s.Subnet, Verb: "update",
+	})
 	switch {
+	case err != nil:
+		return err
 	case ok:
-	case namespace == "":
-		a.deny("spec.namespace: the Vip is of no namespace, and user %s may not make pods in all of them, and so may not give its addresses to one; make a Vip of your own", req.UserInfo.Username)
+	case s.Type != "":
+		a.deny(
+			"spec.type: a Vip of type %q has a port of its own, with the gateway's MAC or for a machine on a node's "+
+				"network, "+
+				"and user %s may not update subnet %q; leave the type out for a Vip that pods share, or ask somebody "+
+				"who may",
+			s.Type,
+			user,
+			s.Subnet,
+		)
 	default:
-		a.deny("spec.namespace: user %s may not make pods in namespace %s, and so may not take its Vip; make one of your own", req.UserInfo.Username, namespace)
+		a.deny("spec.namespace: a Vip of no namespace is the cluster's own, and user %s may not update subnet %q, "+
+			"whose addresses it takes; make a Vip for a namespace of your own, or ask somebody who may", user, s.Subnet)
 	}
 	return nil
 }
 
-// mayMakePods tells that the author of a request may make pods in the namespace; in every one where it is "".
-func (g *Guard) mayMakePods(ctx context.Context, req *admissionv1.AdmissionRequest, namespace string) (bool, error) {
-	return g.may(ctx, req.UserInfo, authorizationv1.ResourceAttributes{Version: "v1", Resource: "pods", Namespace: namespace, Verb: "create"})
-}
-
-// vipOn refuses a Vip on a subnet that its namespace may not use.
+// vipOn refuses a Vip on a subnet that there is not, or that its namespace may not use. Of a subnet that is not known
+// nothing can be said: neither whose it is, nor which addresses on it somebody has.
 func (g *Guard) vipOn(ctx context.Context, a *Answer, s *vipSpec) {
-	if s.Namespace == "" {
-		return
+	var ns policy.Namespace
+	if s.Namespace != "" {
+		ns = g.Cluster.Namespace(ctx, s.Namespace)
 	}
-	ns := g.Cluster.Namespace(ctx, s.Namespace)
-	g.Look(func(inv *inventory.Inventory) {
+	g.Look(func(inv *inventory.State) {
 		subnet, ok := inv.Subnet(s.Subnet)
-		if !ok || inv.Usable(subnet, ns) {
+		if !ok {
+			a.deny("spec.subnet: there is no subnet %q; name one that is there, or make it first", s.Subnet)
+			return
+		}
+		if s.Namespace == "" || inv.Usable(subnet, ns) {
 			return
 		}
 		kind, name := "Subnet", s.Subnet
 		if vpc := inv.BoundByVPC(subnet); vpc != "" {
 			kind, name = "Vpc", vpc
 		}
-		a.deny("spec.subnet: subnet %s is not for namespace %s; whoever may edit %s %s can add it to spec.namespaces", s.Subnet, s.Namespace, kind, name)
+		a.deny(
+			"spec.subnet: subnet %s is not for namespace %s; whoever may edit %s %s can add it to spec.namespaces",
+			s.Subnet,
+			s.Namespace,
+			kind,
+			name,
+		)
 	})
 }
 
+// vipPort refuses a type with which the Vip's port would bear the name of a pod's: Kube-OVN names it like the port of a
+// pod that has the Vip's name (ovs.PodNameToPortName in its handleAddVirtualIP), and deletes the port of that name with
+// the Vip.
+func (a *Answer) vipPort(inv *inventory.State, name string, s *vipSpec) {
+	subnet, ok := inv.Subnet(s.Subnet)
+	if s.Type == "" || !ok {
+		return
+	}
+	port := kubeovn.PortName(name, s.Namespace, cmp.Or(subnet.Provider, kubeovn.DefaultProvider))
+	var whose string
+	if pod, claimed := inv.ClaimedBy(port, inventory.PodKey{}, ""); claimed {
+		whose = "that of a port of pod " + pod.String()
+	} else if inv.Record(port) != nil {
+		whose = "that of an IP resource"
+	} else {
+		return
+	}
+	a.deny("metadata.name: the port of a Vip of type %q would be named %s, which is %s, "+
+		"and deleting the Vip would delete the port; choose another name", s.Type, port, whose)
+}
+
 // vip refuses the nodes' own subnet, and addresses that are another's.
-func (a *Answer) vip(inv *inventory.Inventory, name string, s *vipSpec) {
+func (a *Answer) vip(inv *inventory.State, name string, s *vipSpec) {
 	if (s.Namespace != "" || s.Type != "") && inv.OfNodes(s.Subnet) {
-		a.deny("spec.subnet: subnet %s is the nodes' own, and what comes from it is let through to private subnets; name one that is for pods", s.Subnet)
+		a.deny(
+			"spec.subnet: subnet %s is the nodes' own, and what comes from it is let through to private subnets; "+
+				"name one that is for pods",
+			s.Subnet,
+		)
 	}
 	for field, text := range map[string]string{"v4ip": s.V4, "v6ip": s.V6} {
 		if text == "" {
@@ -178,31 +276,41 @@ func (a *Answer) vip(inv *inventory.Inventory, name string, s *vipSpec) {
 			a.deny("spec.%s: %v", field, err)
 			continue
 		}
-		a.taken(inv, "spec."+field, name, s.Namespace, address)
+		a.taken(inv, "spec."+field, name, s, address)
 	}
 	if s.MAC != "" {
 		if _, err := policy.StationMAC(s.MAC); err != nil {
-			a.deny("spec.macAddress: %v; pods that take the Vip would have a port_security that checks nothing; leave it out to be given one", err)
+			a.deny(
+				"spec.macAddress: %v; pods that take the Vip would have a port_security that checks nothing; leave "+
+					"it out to be given one",
+				err,
+			)
 		}
-		for _, h := range inv.MACHolders(s.MAC) {
+		for _, h := range inv.TakenMAC(s.MAC, []string{inv.VPCOf(s.Subnet)}) {
 			if !isVip(h, name) {
-				a.deny("spec.macAddress: %s is that of %s; leave it out to be given one", s.MAC, h)
+				a.deny(
+					"spec.macAddress: %s is %s; leave it out to be given one",
+					s.MAC,
+					admission.Whose(inv, s.Namespace, h),
+				)
 			}
 		}
 	}
 	slices.Sort(a.Denials)
 }
 
-// isVip tells that the holder is the Vip of that name. Other things may have its name.
+// isVip reports whether the holder is the Vip of that name. Other things may have its name.
 func isVip(h inventory.Holder, name string) bool {
 	return h == inventory.Holder{Kind: inventory.HeldByVip, Name: name}
 }
 
-// taken refuses an address that somebody has. What a Service of the Vip's namespace has outside the cluster may be the Vip's.
-func (a *Answer) taken(inv *inventory.Inventory, field, name, namespace string, address netip.Addr) {
-	for _, h := range inv.Holders(address) {
-		if !isVip(h, name) && !h.OfService(namespace) {
-			a.deny("%s: %s is that of %s; choose a free one", field, address, h)
+// taken refuses an address that somebody has or keeps on the Vip's network. What a Service of the Vip's namespace has
+// outside the cluster may be the Vip's, and a load balancer's Vip has the address of its rule.
+func (a *Answer) taken(inv *inventory.State, field, name string, s *vipSpec, address netip.Addr) {
+	for _, h := range inv.Taken(address, []string{inv.VPCOf(s.Subnet)}, inv.Namespace(s.Namespace)) {
+		rule := h.Kind == inventory.HeldByRule && s.Type == kubeovn.VipSwitchLB
+		if !isVip(h, name) && !h.OfService(s.Namespace) && !rule {
+			a.deny("%s: %s is %s; choose a free one", field, address, admission.Whose(inv, s.Namespace, h))
 			return
 		}
 	}

@@ -13,7 +13,9 @@ func BenchmarkAttachmentOfManyPods(b *testing.B) {
 	inv := New()
 	for i := range 10_000 {
 		name := fmt.Sprintf("p%d", i)
-		inv.SetPod(&Pod{PodKey: PodKey{Namespace: "ns", Name: name}, Owner: name, Attachments: []kubeovn.Attachment{blue}})
+		inv.SetPod(
+			&Pod{PodKey: PodKey{Namespace: "ns", Name: name}, Owner: name, Attachments: []kubeovn.Attachment{blue}},
+		)
 	}
 	for i := 0; b.Loop(); i++ {
 		inv.SetAttachment(blue, []kubeovn.AttachmentKind{kubeovn.KindOVN, kubeovn.KindForeign}[i%2])

@@ -1,24 +1,21 @@
 package inventory
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// Binding is a Port_Binding as the Southbound database holds it: what ovn-northd made of a port, and where it is bound. It is never
-// changed once it is in the inventory.
+// Binding is a Port_Binding as the Southbound database holds it: what ovn-northd made of a port, and where it is bound.
+// It is never changed once it is in the inventory.
 type Binding struct {
 	UUID string
 	// Port is the name of the Logical_Switch_Port.
 	Port         string
 	Type         string
 	PortSecurity []string
-	// Up tells that a chassis has the port in place.
+	// Up means that a chassis has the port in place.
 	Up bool
-	// Moving tells that it is bound, or is to be bound, to another chassis beside its own, as while a machine moves.
-	Moving bool
 	// Chassis are the UUIDs of those that it is bound to: none, one, or two while a machine moves.
 	Chassis []string
 }
@@ -39,7 +36,7 @@ type chassis struct {
 	eras []portsec.Era
 }
 
-// SetBinding adds or replaces a binding and gives the port's name, or nothing where no more than its UUID changed.
+// SetBinding adds or replaces a binding and returns the port's name, or nothing where no more than its UUID changed.
 func (inv *Inventory) SetBinding(b *Binding) []string {
 	old := inv.slot(b.Port).binding
 	inv.setBinding(b.Port, b)
@@ -51,7 +48,7 @@ func (inv *Inventory) SetBinding(b *Binding) []string {
 
 // setBinding enters a binding or takes it out, and counts those that there are.
 func (inv *Inventory) setBinding(port string, b *Binding) {
-	inv.edit(port, func(s *slot) {
+	inv.alter(port, func(s *slot) {
 		if s.binding != nil {
 			inv.bound--
 		}
@@ -61,12 +58,13 @@ func (inv *Inventory) setBinding(port string, b *Binding) {
 	})
 }
 
-// Says tells that two bindings say the same of the port; their UUIDs may differ.
+// Says reports whether two bindings say the same of the port; their UUIDs may differ.
 func (b *Binding) Says(o *Binding) bool {
-	return b.Type == o.Type && b.Up == o.Up && b.Moving == o.Moving && slices.Equal(b.PortSecurity, o.PortSecurity) && slices.Equal(b.Chassis, o.Chassis)
+	return b.Type == o.Type && b.Up == o.Up && slices.Equal(b.PortSecurity, o.PortSecurity) &&
+		slices.Equal(b.Chassis, o.Chassis)
 }
 
-// DeleteBinding takes the binding with this UUID out and gives the port's name.
+// DeleteBinding takes the binding with this UUID out and returns the port's name.
 func (inv *Inventory) DeleteBinding(port, uuid string) []string {
 	if b := inv.slot(port).binding; b == nil || b.UUID != uuid {
 		return nil
@@ -75,7 +73,7 @@ func (inv *Inventory) DeleteBinding(port, uuid string) []string {
 	return []string{port}
 }
 
-// SetChassis adds or replaces a chassis and gives the names of the ports for which another parser may enforce now.
+// SetChassis adds or replaces a chassis and returns the names of the ports for which another parser may enforce now.
 func (inv *Inventory) SetChassis(c Chassis) []string {
 	if !inv.settleChassis(c) {
 		return nil
@@ -83,45 +81,45 @@ func (inv *Inventory) SetChassis(c Chassis) []string {
 	return inv.boundTo(func(uuid string) bool { return uuid == c.UUID })
 }
 
-// settleChassis enters a chassis and tells whether that changes anything for the ports that are bound to it.
+// settleChassis enters a chassis and says whether that changes anything for the ports that are bound to it.
 func (inv *Inventory) settleChassis(c Chassis) (changed bool) {
-	old := inv.chassis[c.UUID]
-	inv.stirred[Thing{Kind: ThingChassis, Name: c.UUID}] = true
-	now := &chassis{[]Chassis{c}, portsec.PlausibleErasAt(inv.version, c.Config)}
-	inv.chassis[c.UUID] = now
+	old := inv.chassis.Get(c.UUID)
+	inv.affected[Subject{Kind: SubjectChassis, Name: c.UUID}] = true
+	now := &chassis{[]Chassis{c}, portsec.PlausibleErasAt(inv.ovn, c.Config)}
+	inv.chassis.Set(inv.edit, c.UUID, now)
 	return old == nil || old.one[0].Name != c.Name || !slices.Equal(old.eras, now.eras)
 }
 
-// DeleteChassis takes a chassis out and gives the names of the ports that are bound to it.
+// DeleteChassis takes a chassis out and returns the names of the ports that are bound to it.
 func (inv *Inventory) DeleteChassis(uuid string) []string {
-	delete(inv.chassis, uuid)
-	inv.stirred[Thing{Kind: ThingChassis, Name: uuid}] = true
+	inv.chassis.Delete(inv.edit, uuid)
+	inv.affected[Subject{Kind: SubjectChassis, Name: uuid}] = true
 	return inv.boundTo(func(at string) bool { return at == uuid })
 }
 
-// SetVersion says which release ovn-northd is of, which bounds what enforces on each chassis, and gives the names of the ports for
-// which that changed something.
-func (inv *Inventory) SetVersion(version string) []string {
-	if inv.version == version {
+// SetOVN says what is known of the build of ovn-northd, which bounds what enforces on each chassis, and returns the
+// names of the ports for which that changed something.
+func (inv *Inventory) SetOVN(ovn portsec.OVN) []string {
+	if inv.ovn == ovn {
 		return nil
 	}
-	inv.version = version
+	touched := inv.settleOption(inv.option, ovn)
 	changed := make(map[string]bool)
-	for _, c := range slices.Collect(maps.Values(inv.chassis)) {
+	for _, c := range slices.Collect(inv.chassis.Values()) {
 		if inv.settleChassis(c.one[0]) {
 			changed[c.one[0].UUID] = true
 		}
 	}
-	return distinct(inv.boundTo(func(uuid string) bool { return changed[uuid] }))
+	return distinct(append(touched, inv.boundTo(func(uuid string) bool { return changed[uuid] })...))
 }
 
-// boundTo gives the names of the ports that are bound to one of the chassis that are picked. Chassis change so seldom that no index is
-// kept for it.
+// boundTo returns the names of the ports that are bound to one of the chassis that are picked. Chassis change so seldom
+// that no index is kept for it.
 func (inv *Inventory) boundTo(pick func(uuid string) bool) (names []string) {
 	if inv.bound == 0 {
 		return nil
 	}
-	for name, s := range inv.slots {
+	for name, s := range inv.slots.All() {
 		if s.binding != nil && slices.ContainsFunc(s.binding.Chassis, pick) {
 			names = append(names, name)
 		}
@@ -129,16 +127,17 @@ func (inv *Inventory) boundTo(pick func(uuid string) bool) (names []string) {
 	return names
 }
 
-// boundAt gives the chassis of a binding that are known, with the parsers that may enforce on them; none where one is not known.
-func (inv *Inventory) boundAt(b *Binding) (at []Chassis, eras []portsec.Era) {
+// boundAt returns the chassis of a binding that are known, with the parsers that may enforce on them; none where one is
+// not known.
+func (inv *State) boundAt(b *Binding) (at []Chassis, eras []portsec.Era) {
 	if b == nil || len(b.Chassis) == 0 {
 		return nil, nil
 	}
-	if c := inv.chassis[b.Chassis[0]]; c != nil && len(b.Chassis) == 1 {
+	if c := inv.chassis.Get(b.Chassis[0]); c != nil && len(b.Chassis) == 1 {
 		return c.one, c.eras
 	}
 	for _, uuid := range b.Chassis {
-		c := inv.chassis[uuid]
+		c := inv.chassis.Get(uuid)
 		if c == nil {
 			return at, nil
 		}
@@ -149,12 +148,12 @@ func (inv *Inventory) boundAt(b *Binding) (at []Chassis, eras []portsec.Era) {
 	return at, slices.Compact(eras)
 }
 
-// SetContested says how often the row of a port was put right lately only for somebody to write something else, 0 for not at all.
-// It gives the port's name where that is news.
+// SetContested says how often the row of a port was put right lately only for somebody to write something else, 0 for
+// not at all. It returns the port's name where that is news.
 func (inv *Inventory) SetContested(port string, times int) []string {
 	if inv.slot(port).contested() == times {
 		return nil
 	}
-	inv.edit(port, func(s *slot) { s.uncommon().contested = times })
+	inv.alter(port, func(s *slot) { s.uncommon().contested = times })
 	return []string{port}
 }

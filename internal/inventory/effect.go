@@ -13,24 +13,63 @@ import (
 type Effect struct {
 	// Ports is how many ports the edit concerns.
 	Ports int
-	// Looser and Tighter are how many of them could send from, or take in, more or less than before. A port that is both,
-	// because other addresses are granted than before, counts as looser.
+	// Looser and Tighter are how many of them could send from, or take in, more or less than before. A port that is
+	// both, because other addresses are granted than before, counts as looser.
 	Looser, Tighter int
+	// Repaired is for how many of them repair begins, and Rewritten how many ports it would write after the edit. Repair
+	// is asked about the first asksLimit ports alone; Unasked is how many more there are.
+	Repaired, Rewritten, Unasked int
+	// Names are the first ports, in order, that could send more or less, or that repair would write.
+	Names []string
 	// Outside is how many pods have a NIC outside OVN that they could no longer be made with.
 	Outside int
 }
 
-// NamespaceEffect tells what would become of the ports of a namespace if it were as given.
-func (inv *Inventory) NamespaceEffect(ns policy.Namespace, now time.Time) Effect {
+const (
+	// effectNames is how many ports are named.
+	effectNames = 5
+	// asksLimit is how many ports repair is asked about: 0.1 ms each, and the author of the edit waits.
+	asksLimit = 2000
+)
+
+// name keeps the first names in order.
+func (e *Effect) name(port string) {
+	at, there := slices.BinarySearch(e.Names, port)
+	if there || at == effectNames {
+		return
+	}
+	e.Names = slices.Insert(e.Names, at, port)
+	e.Names = e.Names[:min(len(e.Names), effectNames)]
+}
+
+// Rewrites reports whether repair would write a port whose decision has come to be the given one.
+type Rewrites func(Port) bool
+
+// bounded returns the same function for the first ports; later ones count as unasked.
+func (e *Effect) bounded(rewrites Rewrites) Rewrites {
+	asked := 0
+	return func(p Port) bool {
+		if asked == asksLimit {
+			e.Unasked++
+			return false
+		}
+		asked++
+		return rewrites(p)
+	}
+}
+
+// NamespaceEffect returns what would become of the ports of a namespace if it were as given.
+func (inv *State) NamespaceEffect(ns policy.Namespace, rewrites Rewrites, now time.Time) Effect {
 	var e Effect
-	inv.compare(&e, ns.Name, now, func(q *policy.Query) { q.Namespace = ns })
+	inv.compare(&e, ns.Name, e.bounded(rewrites), now, func(q *policy.Query) { q.Namespace = ns })
 	return e
 }
 
-// PolicyEffect tells what would become of the ports of the cluster if the policy of this name were as given; nil takes it
-// away. Ports that neither the old nor the new policy is for do not count.
-func (inv *Inventory) PolicyEffect(name string, p *policy.Policy, now time.Time) Effect {
+// PolicyEffect returns what would become of the ports of the cluster if the policy of this name were as given; nil
+// takes it away. Ports that neither the old nor the new policy is for do not count.
+func (inv *State) PolicyEffect(name string, p *policy.Policy, rewrites Rewrites, now time.Time) Effect {
 	var e Effect
+	rewrites = e.bounded(rewrites)
 	with := slices.DeleteFunc(slices.Clone(inv.policies), func(o policy.Policy) bool { return o.Name == name })
 	var concerned []policy.Policy
 	if i := slices.IndexFunc(inv.policies, func(o policy.Policy) bool { return o.Name == name }); i >= 0 {
@@ -41,19 +80,21 @@ func (inv *Inventory) PolicyEffect(name string, p *policy.Policy, now time.Time)
 		with = append(with, *p)
 		policy.SortPolicies(with)
 	}
-	for ns := range inv.byNamespace {
+	for ns := range inv.pods.Keys() {
 		labels := inv.namespace(ns).Labels
-		if slices.ContainsFunc(concerned, func(o policy.Policy) bool { return o.Namespaces == nil || o.Namespaces(labels) }) {
-			inv.compare(&e, ns, now, func(q *policy.Query) { q.Policies = with })
+		if slices.ContainsFunc(
+			concerned,
+			func(o policy.Policy) bool { return o.Namespaces == nil || o.Namespaces(labels) },
+		) {
+			inv.compare(&e, ns, rewrites, now, func(q *policy.Query) { q.Policies = with })
 		}
 	}
 	return e
 }
 
 // compare decides for each port of a namespace as things are, and again after the edit.
-func (inv *Inventory) compare(e *Effect, namespace string, now time.Time, edit func(*policy.Query)) {
-	for key := range inv.byNamespace[namespace] {
-		p := inv.pods[key]
+func (inv *State) compare(e *Effect, namespace string, rewrites Rewrites, now time.Time, edit func(*policy.Query)) {
+	for p := range inv.podsIn(namespace) {
 		if p.ended() || p.HostNetwork {
 			continue
 		}
@@ -72,32 +113,56 @@ func (inv *Inventory) compare(e *Effect, namespace string, now time.Time, edit f
 		for _, nic := range inv.nics(p) {
 			old, would := decide(nic.Provider)
 			e.Ports++
+			looser, tighter, begins := would.Looser(old), old.Looser(would), would.Repairs() && !old.Repairs()
+			if begins {
+				e.Repaired++
+			}
+			if !looser && !tighter && !begins {
+				continue
+			}
 			switch {
-			case would.Looser(old):
+			case looser:
 				e.Looser++
-			case old.Looser(would):
+			case tighter:
 				e.Tighter++
+			}
+			name := kubeovn.PortName(p.Owner, p.Namespace, nic.Provider)
+			written := false
+			if would.Repairs() {
+				port := inv.Port(name, now)
+				port.Decision = would
+				written = rewrites(port)
+			}
+			if written {
+				e.Rewritten++
+			}
+			if looser || tighter || written {
+				e.name(name)
 			}
 		}
 	}
 }
 
-// nics gives the NICs that the pod has, or may have, on OVN.
-func (inv *Inventory) nics(p *Pod) []kubeovn.NIC { return inv.NICs(p.DefaultNetwork, p.Attachments) }
+// nics returns the NICs that the pod has, or may have, on OVN.
+func (inv *State) nics(p *Pod) []kubeovn.NIC { return inv.NICs(p.DefaultNetwork, p.Attachments) }
 
-// NICs gives the NICs that a pod with such networks has, or may have, on OVN, by what the definitions of the networks say. defaultNetwork is
-// nil where the pod does not replace the default network.
-func (inv *Inventory) NICs(defaultNetwork *kubeovn.Attachment, attachments []kubeovn.Attachment) []kubeovn.NIC {
-	return kubeovn.NICs(defaultNetwork, attachments, func(a kubeovn.Attachment) kubeovn.AttachmentKind {
+// NICs returns the NICs that a pod with such networks has, or may have, on OVN, by what the definitions of the networks
+// say. defaultNetwork is nil where the pod does not replace the default network.
+func (inv *State) NICs(defaultNetwork *kubeovn.Attachment, attachments []kubeovn.Attachment) []kubeovn.NIC {
+	nics := kubeovn.NICs(defaultNetwork, attachments, func(a kubeovn.Attachment) kubeovn.AttachmentKind {
 		kind, _ := inv.Kind(a)
 		return kind
 	})
+	if inv.setup.NonPrimary && defaultNetwork == nil {
+		return nics[1:] // the first one is another CNI's
+	}
+	return nics
 }
 
 // Kind tells what an attachment makes, as its definition says; known is false where there is none.
-func (inv *Inventory) Kind(a kubeovn.Attachment) (kind kubeovn.AttachmentKind, known bool) {
+func (inv *State) Kind(a kubeovn.Attachment) (kind kubeovn.AttachmentKind, known bool) {
 	a.Interface = ""
-	kind, known = inv.kinds[a]
+	kind, known = inv.kinds.Find(a)
 	return kind, known
 }
 
@@ -108,24 +173,26 @@ type NetworkUser struct {
 	Decision policy.Decision
 }
 
-// NetworkUsers gives the pods that use an attachment and still run, or will, in order.
-func (inv *Inventory) NetworkUsers(a kubeovn.Attachment, now time.Time) []NetworkUser {
+// NetworkUsers returns the pods that use an attachment and still run, or will, in order.
+func (inv *State) NetworkUsers(a kubeovn.Attachment, now time.Time) []NetworkUser {
 	a.Interface = ""
 	var users []NetworkUser
-	for key := range inv.users[a] {
-		if p := inv.pods[key]; !p.ended() && !p.HostNetwork {
-			users = append(users, NetworkUser{key, policy.Decide(inv.Query(p, kubeovn.AttachmentProvider(a.Namespace, a.Name), now))})
+	for key := range inv.users.of(a) {
+		if p := inv.pod(key); !p.ended() && !p.HostNetwork {
+			users = append(
+				users,
+				NetworkUser{key, policy.Decide(inv.Query(p, kubeovn.AttachmentProvider(a.Namespace, a.Name), now))},
+			)
 		}
 	}
 	slices.SortFunc(users, func(x, y NetworkUser) int { return cmp.Compare(x.String(), y.String()) })
 	return users
 }
 
-// Targets gives the names of the ports that an exception is for.
-func (inv *Inventory) Targets(e *policy.Exception) []string {
+// Targets returns the names of the ports that an exception is for.
+func (inv *State) Targets(e *policy.Exception) []string {
 	var names []string
-	for key := range inv.byNamespace[e.Namespace] {
-		p := inv.pods[key]
+	for p := range inv.podsIn(e.Namespace) {
 		if p.HostNetwork {
 			continue
 		}
@@ -138,8 +205,8 @@ func (inv *Inventory) Targets(e *policy.Exception) []string {
 	return union(names, nil)
 }
 
-// Vip gives the Vip of that name; ok is false where there is none.
-func (inv *Inventory) Vip(name string) (v Vip, ok bool) {
-	v, ok = inv.vips[name]
+// Vip returns the Vip of that name; ok is false where there is none.
+func (inv *State) Vip(name string) (v Vip, ok bool) {
+	v, ok = inv.vips.Find(name)
 	return v, ok
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// crowd gives an inventory with n pods in namespace "crowd" that admission made strict unasked, and one that asked for it.
+// crowd returns an inventory with n pods in namespace "crowd" that admission made strict unasked, and one that asked
+// for it.
 func crowd(n int) *Inventory {
 	inv := New()
 	inv.SetNamespace(policy.Namespace{Name: "crowd", Labels: map[string]string{"team": "a"}})
@@ -19,7 +20,15 @@ func crowd(n int) *Inventory {
 	strict := map[string]string{"ovn.kubernetes.io/port_security": "true"}
 	for i := range n {
 		name := fmt.Sprintf("p%d", i)
-		inv.SetPod(&Pod{PodKey: PodKey{"crowd", name}, Owner: name, Labels: map[string]string{"app": "web"}, Annotations: strict, Inherited: inherited})
+		inv.SetPod(
+			&Pod{
+				PodKey:      PodKey{"crowd", name},
+				Owner:       name,
+				Labels:      map[string]string{"app": "web"},
+				Annotations: strict,
+				Inherited:   inherited,
+			},
+		)
 	}
 	inv.SetPod(&Pod{PodKey: PodKey{"crowd", "careful"}, Owner: "careful", Annotations: strict})
 	inv.SetPod(&Pod{PodKey: PodKey{"crowd", "node"}, Owner: "node", HostNetwork: true})
@@ -27,19 +36,35 @@ func crowd(n int) *Inventory {
 	return inv
 }
 
+// nothing stands for a repair that writes no port.
+func nothing(Port) bool { return false }
+
 func TestNamespaceEffect(t *testing.T) {
 	inv := crowd(3)
 	annotated := func(value string) policy.Namespace {
-		return policy.Namespace{Name: "crowd", Labels: map[string]string{"team": "a"}, Annotations: map[string]string{"ovn.kubernetes.io/port_security": value}}
+		return policy.Namespace{
+			Name:        "crowd",
+			Labels:      map[string]string{"team": "a"},
+			Annotations: map[string]string{"ovn.kubernetes.io/port_security": value},
+		}
 	}
-	if diff := cmp.Diff(Effect{Ports: 4, Looser: 3}, inv.NamespaceEffect(annotated("false"), time.Time{})); diff != "" {
+	if diff := cmp.Diff(
+		Effect{Ports: 4, Looser: 3, Names: []string{"p0.crowd", "p1.crowd", "p2.crowd"}},
+		inv.NamespaceEffect(annotated("false"), nothing, time.Time{}),
+	); diff != "" {
 		t.Errorf("loosened: -want +got\n%s", diff)
 	}
 	inv.SetNamespace(annotated("false"))
-	if diff := cmp.Diff(Effect{Ports: 4, Tighter: 3}, inv.NamespaceEffect(annotated("true"), time.Time{})); diff != "" {
+	if diff := cmp.Diff(
+		Effect{Ports: 4, Tighter: 3, Names: []string{"p0.crowd", "p1.crowd", "p2.crowd"}},
+		inv.NamespaceEffect(annotated("true"), nothing, time.Time{}),
+	); diff != "" {
 		t.Errorf("tightened: -want +got\n%s", diff)
 	}
-	if diff := cmp.Diff(Effect{}, inv.NamespaceEffect(policy.Namespace{Name: "empty"}, time.Time{})); diff != "" {
+	if diff := cmp.Diff(
+		Effect{},
+		inv.NamespaceEffect(policy.Namespace{Name: "empty"}, nothing, time.Time{}),
+	); diff != "" {
 		t.Errorf("no pods: -want +got\n%s", diff)
 	}
 }
@@ -48,21 +73,62 @@ func TestPolicyEffect(t *testing.T) {
 	inv := crowd(3)
 	teamA := func(l map[string]string) bool { return l["team"] == "a" }
 	loose := policy.Policy{Name: "loose", Namespaces: teamA, Level: policy.MAC}
-	if diff := cmp.Diff(Effect{Ports: 4, Looser: 4}, inv.PolicyEffect("loose", &loose, time.Time{})); diff != "" {
+	if diff := cmp.Diff(
+		Effect{Ports: 4, Looser: 4, Names: []string{"careful.crowd", "p0.crowd", "p1.crowd", "p2.crowd"}},
+		inv.PolicyEffect("loose", &loose, nothing, time.Time{}),
+	); diff != "" {
 		t.Errorf("added: -want +got\n%s", diff)
 	}
 	inv.SetPolicy(loose)
-	if diff := cmp.Diff(Effect{Ports: 4, Tighter: 4}, inv.PolicyEffect("loose", nil, time.Time{})); diff != "" {
+	if diff := cmp.Diff(
+		Effect{Ports: 4, Tighter: 4, Names: []string{"careful.crowd", "p0.crowd", "p1.crowd", "p2.crowd"}},
+		inv.PolicyEffect("loose", nil, nothing, time.Time{}),
+	); diff != "" {
 		t.Errorf("removed: -want +got\n%s", diff)
 	}
-	other := policy.Policy{Name: "other", Namespaces: func(l map[string]string) bool { return l["team"] == "b" }, Level: policy.Open}
-	if diff := cmp.Diff(Effect{}, inv.PolicyEffect("other", &other, time.Time{})); diff != "" {
+	// From log to repair, nothing that ports may send changes, and each may be written.
+	logs, repairs := loose, loose
+	logs.Repair, repairs.Repair = policy.RepairLog, policy.RepairOn
+	inv.SetPolicy(logs)
+	wrong := func(p Port) bool { return p.Name == "p1.crowd" && p.Decision.Repairs() }
+	if diff := cmp.Diff(
+		Effect{Ports: 4, Repaired: 4, Rewritten: 1, Names: []string{"p1.crowd"}},
+		inv.PolicyEffect("loose", &repairs, wrong, time.Time{}),
+	); diff != "" {
+		t.Errorf("repair begins: -want +got\n%s", diff)
+	}
+	inv.SetPolicy(loose)
+	other := policy.Policy{
+		Name:       "other",
+		Namespaces: func(l map[string]string) bool { return l["team"] == "b" },
+		Level:      policy.Open,
+	}
+	if diff := cmp.Diff(Effect{}, inv.PolicyEffect("other", &other, nothing, time.Time{})); diff != "" {
 		t.Errorf("for others: -want +got\n%s", diff)
 	}
 	moved := loose
 	moved.Namespaces = other.Namespaces
-	if diff := cmp.Diff(Effect{Ports: 4, Tighter: 4}, inv.PolicyEffect("loose", &moved, time.Time{})); diff != "" {
+	if diff := cmp.Diff(
+		Effect{Ports: 4, Tighter: 4, Names: []string{"careful.crowd", "p0.crowd", "p1.crowd", "p2.crowd"}},
+		inv.PolicyEffect("loose", &moved, nothing, time.Time{}),
+	); diff != "" {
 		t.Errorf("moved away: -want +got\n%s", diff)
+	}
+}
+
+// Who edits a policy waits while repair is asked about ports, so that it is asked about no more than so many.
+func TestPolicyEffectIsBounded(t *testing.T) {
+	inv := crowd(asksLimit + 500)
+	asked := 0
+	rewrites := func(Port) bool {
+		asked++
+		return true
+	}
+	repairs := policy.Policy{Name: "p", Repair: policy.RepairOn}
+	e := inv.PolicyEffect("p", &repairs, rewrites, time.Time{})
+	all := asksLimit + 501
+	if asked != asksLimit || e.Rewritten != asksLimit || e.Unasked != 501 || e.Repaired != all || e.Ports != all {
+		t.Errorf("repair was asked %d times: %+v", asked, e)
 	}
 }
 
@@ -88,12 +154,14 @@ func BenchmarkNamespaceEffect(b *testing.B) {
 			Namespaces: func(l map[string]string) bool { return l["team"] == team },
 		})
 		inv.SetException(policy.Exception{
-			Namespace: "crowd", Name: fmt.Sprintf("e%d", i), Pods: func(l map[string]string) bool { return l["app"] == app },
+			Namespace: "crowd",
+			Name:      fmt.Sprintf("e%d", i),
+			Pods:      func(l map[string]string) bool { return l["app"] == app },
 		})
 	}
 	ns := policy.Namespace{Name: "crowd", Annotations: map[string]string{"ovn.kubernetes.io/port_security": "false"}}
 	for b.Loop() {
-		if e := inv.NamespaceEffect(ns, time.Time{}); e.Looser != 10_000 {
+		if e := inv.NamespaceEffect(ns, nothing, time.Time{}); e.Looser != 10_000 {
 			b.Fatal(e)
 		}
 	}

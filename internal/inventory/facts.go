@@ -16,7 +16,7 @@ type PodKey struct {
 	Name      string
 }
 
-// String gives "namespace/name".
+// String returns "namespace/name".
 func (k PodKey) String() string { return k.Namespace + "/" + k.Name }
 
 // Pod is what is read of a pod. It is never changed once it is in the inventory.
@@ -35,8 +35,12 @@ type Pod struct {
 	Annotations map[string]string
 	// Controller is the object that the pod says made it; nil where it names none.
 	Controller *policy.Owner
+	// Lists are the lists in annotations that have been parsed, as policy.Pod has them; nil in pods that are followed.
+	Lists map[string][]policy.Item
 	// Inherited are the NICs whose port_security annotation admission wrote unasked.
 	Inherited []kubeovn.Provider
+	// Unread says why not all networks of the pod are among these; "" where they are.
+	Unread string
 	// DefaultNetwork and Attachments are the networks that the pod asks for.
 	DefaultNetwork *kubeovn.Attachment
 	Attachments    []kubeovn.Attachment
@@ -52,17 +56,20 @@ type Record struct {
 	Subnet string
 	// Keeper is the kind of owner that keeps the port while no pod runs: "StatefulSet", "VirtualMachine" or "".
 	Keeper string
-	// KeptFor is the pod, or the machine, whose port is kept; nil where nothing keeps it.
-	KeptFor *PodKey
+	// Of is the pod, or the machine, whose port it is.
+	Of PodKey
 }
 
-// Vip is Kube-OVN's Vip resource, as far as it makes rows that look like a pod's port.
+// Vip is Kube-OVN's Vip resource: addresses that pods share, or that one takes for its own.
 type Vip struct {
 	Name      string
 	Namespace string
 	Subnet    string
-	// Type is kubeovn.VipSwitchLB or kubeovn.VipHostVM, for which Kube-OVN makes a port that is nobody's pod's; empty where pods share the Vip.
+	// Type is kubeovn.VipSwitchLB or kubeovn.VipHostVM, for which Kube-OVN makes a port that is nobody's pod's; empty
+	// where pods share the Vip.
 	Type string
+	// Pods picks those that share it, by their labels, as spec.selector says; nil picks all of the namespace.
+	Pods policy.Selector
 	// Addresses and MAC are those that it was given.
 	Addresses []netip.Addr
 	MAC       string
@@ -77,7 +84,7 @@ type Row struct {
 	Addresses    []string
 	PortSecurity []string
 	ExternalIDs  map[string]string
-	// Disabled tells that the column enabled is false: OVN drops every frame from and to the port.
+	// Disabled means that the column enabled is false: OVN drops every frame from and to the port.
 	Disabled bool
 }
 
@@ -88,14 +95,25 @@ type Port struct {
 	Name string
 	// Provider is the NIC's provider; empty where no pod claims the port.
 	Provider kubeovn.Provider
-	// Pod is the pod whose port this is; nil where none claims it. Where several launcher pods of one VM share a port, it
-	// is the one that is decided tightest.
+	// Pod is the pod whose port this is; nil where none claims it. Where several launcher pods of one VM share a port,
+	// it is the one that is decided tightest.
 	Pod *Pod
-	// Claims is how many pods that still run claim the port: two launchers of a machine that migrates, or pods with the same names.
+	// Unread is that of the pod whose name the row carries, where no pod that is known claims the port: it may be the
+	// pod's.
+	Unread string
+	// Claims is how many pods that still run claim the port: two launchers of a machine that migrates, or pods with the
+	// same names.
 	Claims int
+	// Launchers is how many of them run the machine whose port it is, and which exists.
+	Launchers int
+	// Migration is the migration of that machine that goes on, as KubeVirt says; nil where there is none. Migrates
+	// tells that it has not lasted for too long to be believed.
+	Migration *Migration
+	Migrates  bool
 	// NICKnown is false where the port is expected only because its attachment could not be read.
 	NICKnown bool
-	// NICSpelling is true where releases of Kube-OVN name the NIC differently, so that some never make a port of this name.
+	// NICSpelling is true where releases of Kube-OVN name the NIC differently, so that some never make a port of this
+	// name.
 	NICSpelling bool
 	// Decision is what policy says; it means something only where Pod is set.
 	Decision policy.Decision
@@ -103,14 +121,18 @@ type Port struct {
 	Record *Record
 	// Row is what OVN has, nil where it has nothing.
 	Row *Row
-	// Vip tells that a Vip resource accounts for the row.
+	// Vip means that a Vip resource accounts for the row.
 	Vip bool
 	// Owners are the objects that own the pod and exist, the nearest first.
 	Owners []policy.Owner
+	// Passing is what the port passes on for others, where the pod is proved to be a gateway's; nil otherwise.
+	Passing *Passing
 	// Node is the node whose address the row of no pod has; "" where it has none.
 	Node string
-	// Twins are the MACs and addresses of the row that other ports on its switch have too.
-	Twins []Twin
+	// Duplicates are the MACs and addresses of the row that other ports on its switch have too.
+	Duplicates []Duplicate
+	// Foreign are the addresses that the port has for its own, and others have or keep on its network.
+	Foreign []Held
 	// Overlaps are the first holders of addresses that were granted to the port beside its identity.
 	Overlaps []Held
 	// Binding is what the Southbound database has; nil where it has nothing, or is not followed.
@@ -119,9 +141,16 @@ type Port struct {
 	Chassis []Chassis
 	// Eras are the parsers of OVN that may enforce on these chassis, the oldest first; none where they are not known.
 	Eras []portsec.Era
-	// MachinesDoubted tells that machines are not read: an owner of the pod that seems to be one may exist.
+	// KubeOVN is what Kube-OVN was told; nil for its defaults.
+	KubeOVN *kubeovn.Setup
+	// NotChecking is the value of the Northbound option by which port security is checked nowhere, whatever the columns
+	// say; "" where it is checked.
+	NotChecking string
+	// NoneMarked means that no row of the database bears Kube-OVN's mark: it is another's, or empty.
+	NoneMarked bool
+	// MachinesDoubted means that machines are not read: an owner of the pod that seems to be one may exist.
 	MachinesDoubted bool
-	// Groups are the security groups that the row is in as OVN has it, where GroupsKnown tells that these are read.
+	// Groups are the security groups that the row is in as OVN has it, where GroupsKnown means that these are read.
 	Groups      []Group
 	GroupsKnown bool
 	// Contested is how often the row was put right lately only for somebody to write something else.

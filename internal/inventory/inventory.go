@@ -10,188 +10,180 @@ import (
 	"time"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/persistent"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // Inventory is the join. Each change tells which ports it touched, so that only those are judged again. It is not safe
-// for use by several goroutines at once.
+// for use by several goroutines at once; those that only read are given snapshots.
 type Inventory struct {
-	pods        map[PodKey]*Pod
-	byNamespace map[string]map[PodKey]bool
-	namespaces  map[string]policy.Namespace
-	kinds       map[kubeovn.Attachment]kubeovn.AttachmentKind // key without interface
-	users       map[kubeovn.Attachment]map[PodKey]bool
-	ports       map[PodKey][]string        // the names that the pod claims
-	slots       map[string]*slot           // by port name
-	order       []*slot                    // the same, about in the order in which they came, and so in memory
-	vips        map[string]Vip             // by Vip name
-	vipsOf      map[string]map[string]bool // namespace to names of its Vips
+	State
+	// edit is the series of changes since the last snapshot. What these made may be written to: nobody else has it.
+	edit *persistent.Edit
 
-	policies   []policy.Policy
-	exceptions map[string][]policy.Exception // by namespace
-	owners     map[string]owner              // by UID
-	owned      map[string]map[PodKey]bool    // UID of a controller to its pods
+	// The rest is for finding out what a change touches, which no snapshot needs.
 
-	byAddress sharing[netip.Addr] // to names of records
-	byMAC     sharing[string]     // in small letters, to names of records
-	fixed     map[netip.Addr]map[Holder]bool
-	fixedBy   map[Holder][]netip.Addr
-	// fixedMACs and fixedMACsBy are the same for MACs, of which there are some for each subnet.
-	fixedMACs   map[string]map[Holder]bool // by MAC in small letters with colons
+	order []*slot              // all slots, about in the order in which they came, and so in memory
+	ports map[PodKey][]string  // the names that the pod claims
+	owned sets[string, PodKey] // UID of a controller to its pods
+	// fixedMACsBy has the MACs of State.fixedMACs by who has them.
 	fixedMACsBy map[Holder][]string
-	routerPorts map[string]RouterPort // by name
-	subnets     map[string]Subnet
-	pools       map[string]Pool
-	vpcs        map[string]VPC
-	askers      map[PodKey]bool // pods that ask for addresses of Vips
-
-	at        sharing[place]                   // which rows are at a place
-	grants    map[netip.Prefix]map[string]bool // to the names of the ports that are granted it
-	grantBits map[int]int                      // lengths of these prefixes, with how many there are
-	granted   map[string][]netip.Prefix        // by port name
-	chassis   map[string]*chassis              // by UUID
-	bound     int                              // how many bindings there are
-	version   string                           // of ovn-northd
-
-	six     map[string]int // by UUID of a chassis, to how many ports with IPv6 addresses are bound there
-	stirred map[Thing]bool // since Stirred was asked last
-	unread  map[Kind]bool
-
-	doubtMachines bool
-	groupsKnown   bool
-	portGroups    map[string]*PortGroup    // by UUID
-	addressSets   map[string]*AddressSet   // by UUID
-	setsOf        map[string][]*AddressSet // by security group
-	members       map[string][]string      // UUIDs of rows to the security groups that they are in
-	grouped       map[string]string        // UUIDs of rows that are or may be in security groups, to their names
+	sharedBy    sets[string, PodKey]       // namespaces to the exceptions that have their consent
+	externals   map[string]int             // by namespace, how many external IPs its Services have
+	reservedBy  map[Holder][]Range         // the ranges of State.reserved by what keeps them
+	nodeOn      map[string]string          // by node, to the subnet of its port
+	askers      map[PodKey]bool            // pods that ask for addresses of Vips
+	grants      sets[netip.Prefix, string] // to the names of the ports that are granted it
+	grantBits   map[int]int                // lengths of these prefixes, with how many there are
+	granted     map[string][]netip.Prefix  // by port name
+	// macGrants and grantedMACs are the same for MACs, in small letters with colons.
+	macGrants   sets[string, string]
+	grantedMACs map[string][]string
+	bound       int               // how many bindings there are
+	vipPorts    map[string]string // by Vip name, to the name of the port that Kube-OVN makes for it
+	migrating   map[PodKey]string // migrations to their machines, by names in one namespace
+	affected    map[Subject]bool  // since Affected was asked last
 }
 
-// New gives an empty inventory.
+// New returns an empty inventory.
 func New() *Inventory {
 	return &Inventory{
-		pods:        make(map[PodKey]*Pod),
-		byNamespace: make(map[string]map[PodKey]bool),
-		namespaces:  make(map[string]policy.Namespace),
-		kinds:       make(map[kubeovn.Attachment]kubeovn.AttachmentKind),
-		users:       make(map[kubeovn.Attachment]map[PodKey]bool),
+		State:       State{occupied: newOccupied(), setup: kubeovn.DefaultSetup()},
+		edit:        new(persistent.Edit),
 		ports:       make(map[PodKey][]string),
-		slots:       make(map[string]*slot),
-		vips:        make(map[string]Vip),
-		vipsOf:      make(map[string]map[string]bool),
-		exceptions:  make(map[string][]policy.Exception),
-		owners:      make(map[string]owner),
-		owned:       make(map[string]map[PodKey]bool),
-		byAddress:   newSharing[netip.Addr](),
-		byMAC:       newSharing[string](),
-		fixed:       make(map[netip.Addr]map[Holder]bool),
-		fixedBy:     make(map[Holder][]netip.Addr),
-		fixedMACs:   make(map[string]map[Holder]bool),
 		fixedMACsBy: make(map[Holder][]string),
-		routerPorts: make(map[string]RouterPort),
-		subnets:     make(map[string]Subnet),
-		pools:       make(map[string]Pool),
-		vpcs:        make(map[string]VPC),
+		externals:   make(map[string]int),
+		reservedBy:  make(map[Holder][]Range),
+		nodeOn:      make(map[string]string),
 		askers:      make(map[PodKey]bool),
-		at:          newSharing[place](),
-		grants:      make(map[netip.Prefix]map[string]bool),
 		grantBits:   make(map[int]int),
 		granted:     make(map[string][]netip.Prefix),
-		chassis:     make(map[string]*chassis),
-		six:         make(map[string]int),
-		stirred:     make(map[Thing]bool),
-		unread:      make(map[Kind]bool),
-		portGroups:  make(map[string]*PortGroup),
-		addressSets: make(map[string]*AddressSet),
-		setsOf:      make(map[string][]*AddressSet),
-		members:     make(map[string][]string),
-		grouped:     make(map[string]string),
+		grantedMACs: make(map[string][]string),
+		migrating:   make(map[PodKey]string),
+		affected:    make(map[Subject]bool),
+		vipPorts:    make(map[string]string),
 	}
 }
 
-// SetPod adds or replaces a pod and gives the names of the ports that this touches.
+// SetSetup says what Kube-OVN was told. It must be said before anything else is entered: it counts for what comes
+// afterwards.
+func (inv *Inventory) SetSetup(s kubeovn.Setup) { inv.setup = s }
+
+// Setup returns what Kube-OVN was told.
+func (inv *State) Setup() kubeovn.Setup { return inv.setup }
+
+// SetPod adds or replaces a pod and returns the names of the ports that this touches.
 func (inv *Inventory) SetPod(p *Pod) []string {
+	if !inv.setup.KeepVMIP && p.Owner != p.Name {
+		own := *p
+		own.Owner, p = p.Name, &own // the port is the pod's own, whatever machine it runs
+	}
 	touched := inv.DeletePod(p.PodKey)
-	inv.pods[p.PodKey] = p
-	add(inv.byNamespace, p.Namespace, p.PodKey)
+	inv.setPod(p)
 	for _, a := range p.networks() {
-		add(inv.users, a, p.PodKey)
+		inv.users.add(inv.edit, a, p.PodKey)
 	}
 	if p.Controller != nil {
-		add(inv.owned, p.Controller.UID, p.PodKey)
+		inv.owned.add(inv.edit, p.Controller.UID, p.PodKey)
 	}
 	if p.asksForVIPs() {
 		inv.askers[p.PodKey] = true
 	}
-	inv.stirPod(p)
+	inv.affectPod(p)
 	return union(touched, inv.claim(p))
 }
 
-// DeletePod takes a pod out and gives the names of the ports that this touches.
+// DeletePod takes a pod out and returns the names of the ports that this touches.
 func (inv *Inventory) DeletePod(key PodKey) []string {
-	p, ok := inv.pods[key]
-	if !ok {
+	p := inv.pod(key)
+	if p == nil {
 		return nil
 	}
-	inv.stirPod(p)
-	delete(inv.pods, key)
+	inv.affectPod(p)
+	inv.dropPod(key)
 	delete(inv.askers, key)
-	remove(inv.byNamespace, key.Namespace, key)
 	for _, a := range p.networks() {
-		remove(inv.users, a, key)
+		inv.users.remove(inv.edit, a, key)
 	}
 	if p.Controller != nil {
-		remove(inv.owned, p.Controller.UID, key)
+		inv.owned.remove(inv.edit, p.Controller.UID, key)
 	}
 	return inv.unclaim(p)
 }
 
-// SetNamespace adds or replaces a namespace and gives the names of the ports of its pods.
+// setPod enters a pod.
+func (inv *Inventory) setPod(p *Pod) {
+	pods := inv.pods.Get(p.Namespace)
+	pods.Set(inv.edit, p.Name, p)
+	inv.pods.Set(inv.edit, p.Namespace, pods)
+}
+
+// dropPod takes a pod out, and its namespace with it when it was the last there.
+func (inv *Inventory) dropPod(key PodKey) {
+	pods := inv.pods.Get(key.Namespace)
+	if pods.Delete(inv.edit, key.Name); pods.Len() == 0 {
+		inv.pods.Delete(inv.edit, key.Namespace)
+		return
+	}
+	inv.pods.Set(inv.edit, key.Namespace, pods)
+}
+
+// SetNamespace adds or replaces a namespace and returns the names of the ports of its pods.
 func (inv *Inventory) SetNamespace(ns policy.Namespace) []string {
-	if before, ok := inv.namespaces[ns.Name]; ok && reflect.DeepEqual(before, ns) {
+	if before, ok := inv.namespaces.Find(ns.Name); ok && reflect.DeepEqual(before, ns) {
 		return nil
 	}
-	inv.namespaces[ns.Name] = ns
-	return inv.portsOf(inv.byNamespace[ns.Name])
+	another := inv.namespaces.Get(ns.Name).UID != ns.UID
+	inv.namespaces.Set(inv.edit, ns.Name, ns)
+	touched := inv.portsIn(ns.Name)
+	if another {
+		touched = union(touched, inv.portsSharedBy(ns.Name))
+	}
+	return touched
 }
 
-// DeleteNamespace takes a namespace out and gives the names of the ports of its pods.
+// DeleteNamespace takes a namespace out and returns the names of the ports of its pods.
 func (inv *Inventory) DeleteNamespace(name string) []string {
-	delete(inv.namespaces, name)
-	return inv.portsOf(inv.byNamespace[name])
+	inv.namespaces.Delete(inv.edit, name)
+	return union(inv.portsIn(name), inv.portsSharedBy(name))
 }
 
-// SetAttachment says what the attachment makes and gives the names of the ports of the pods that use it.
+// SetAttachment says what the attachment makes and returns the names of the ports of the pods that use it.
 func (inv *Inventory) SetAttachment(a kubeovn.Attachment, kind kubeovn.AttachmentKind) []string {
 	a.Interface = ""
-	inv.kinds[a] = kind
-	return inv.reclaim(inv.users[a])
+	inv.kinds.Set(inv.edit, a, kind)
+	return inv.reclaim(inv.users.of(a))
 }
 
-// DeleteAttachment forgets an attachment and gives the names of the ports of the pods that use it.
+// DeleteAttachment forgets an attachment and returns the names of the ports of the pods that use it.
 func (inv *Inventory) DeleteAttachment(a kubeovn.Attachment) []string {
 	a.Interface = ""
-	delete(inv.kinds, a)
-	return inv.reclaim(inv.users[a])
+	inv.kinds.Delete(inv.edit, a)
+	return inv.reclaim(inv.users.of(a))
 }
 
-// SetRecord adds or replaces an IP resource and gives the port's name, and those of ports that are granted its addresses.
+// SetRecord adds or replaces an IP resource and returns the port's name, and those of ports that are granted its
+// addresses.
 func (inv *Inventory) SetRecord(r *Record) []string {
 	touched := inv.DeleteRecord(r.Name)
-	inv.edit(r.Name, func(s *slot) { s.record = r })
-	inv.stirGroups(inv.slot(r.Name).row)
+	inv.alter(r.Name, func(s *slot) { s.record = r })
+	inv.affectGroups(inv.slot(r.Name).row)
 	for _, ip := range r.IPs {
 		if a, err := netip.ParseAddr(ip); err == nil {
-			inv.byAddress.add(a.Unmap(), r.Name)
+			inv.byAddress.add(inv.edit, a.Unmap(), r.Name)
+			inv.occupied.add(r.Subnet, a.Unmap())
 			touched = append(touched, inv.grantees(a.Unmap())...)
 		}
 	}
 	if r.MAC != "" {
-		inv.byMAC.add(strings.ToLower(r.MAC), r.Name)
+		inv.byMAC.add(inv.edit, strings.ToLower(r.MAC), r.Name)
+		touched = append(touched, inv.grantedMAC(strings.ToLower(r.MAC))...)
 	}
+	inv.settleNodeOf(r.Name)
 	return distinct(touched)
 }
 
-// DeleteRecord takes an IP resource out and gives the port's name, and those of ports that are granted its addresses.
+// DeleteRecord takes an IP resource out and returns the port's name, and those of ports that are granted its addresses.
 func (inv *Inventory) DeleteRecord(name string) []string {
 	touched := []string{name}
 	r := inv.slot(name).record
@@ -200,28 +192,32 @@ func (inv *Inventory) DeleteRecord(name string) []string {
 	}
 	for _, ip := range r.IPs {
 		if a, err := netip.ParseAddr(ip); err == nil {
-			inv.byAddress.remove(a.Unmap(), name)
+			inv.byAddress.remove(inv.edit, a.Unmap(), name)
+			inv.occupied.remove(r.Subnet, a.Unmap())
 			touched = append(touched, inv.grantees(a.Unmap())...)
 		}
 	}
-	inv.byMAC.remove(strings.ToLower(r.MAC), name)
-	inv.edit(name, func(s *slot) { s.record = nil })
-	inv.stirGroups(inv.slot(name).row)
+	inv.byMAC.remove(inv.edit, strings.ToLower(r.MAC), name)
+	touched = append(touched, inv.grantedMAC(strings.ToLower(r.MAC))...)
+	inv.alter(name, func(s *slot) { s.record = nil })
+	inv.affectGroups(inv.slot(name).row)
+	inv.settleNodeOf(name)
 	return touched
 }
 
-// SetVip adds or replaces a Vip and gives the names of the rows that it may account for, and of the ports that may share it.
+// SetVip adds or replaces a Vip and returns the names of the rows that it may account for, of the ports that have its
+// addresses or are granted them, and of those that may share it.
 func (inv *Inventory) SetVip(v Vip) []string {
 	touched := inv.DeleteVip(v.Name)
-	inv.vips[v.Name] = v
-	add(inv.vipsOf, v.Namespace, v.Name)
-	inv.SetFixed(Fixed{Holder: Holder{HeldByVip, v.Name}, Addresses: v.Addresses, MACs: []string{v.MAC}})
-	name := kubeovn.PortName(v.Name, v.Namespace, kubeovn.DefaultProvider)
-	inv.edit(name, func(s *slot) { s.uncommon().vips = append(s.uncommon().vips, v.Name) })
-	return union(union(touched, inv.sharers(v.Namespace)), inv.besides(name))
+	inv.vips.Set(inv.edit, v.Name, v)
+	inv.vipsOf.add(inv.edit, v.Namespace, v.Name)
+	touched = append(touched, inv.SetFixed(Fixed{
+		Holder: Holder{HeldByVip, v.Name}, Addresses: v.Addresses, MACs: []string{v.MAC}, At: At{Subnet: v.Subnet},
+	})...)
+	return union(append(touched, inv.settleVipPort(v.Name)...), inv.sharers(v.Namespace))
 }
 
-// sharers gives the names of the ports of pods that ask for addresses of Vips.
+// sharers returns the names of the ports of pods that ask for addresses of Vips.
 func (inv *Inventory) sharers(namespace string) []string {
 	var names []string
 	for key := range inv.askers {
@@ -232,68 +228,70 @@ func (inv *Inventory) sharers(namespace string) []string {
 	return names
 }
 
-// DeleteVip takes a Vip out and gives the names of the ports that this touches.
+// DeleteVip takes a Vip out and returns the names of the ports that this touches.
 func (inv *Inventory) DeleteVip(vip string) []string {
-	v, ok := inv.vips[vip]
+	v, ok := inv.vips.Find(vip)
 	if !ok {
 		return nil
 	}
-	delete(inv.vips, vip)
-	name := kubeovn.PortName(v.Name, v.Namespace, kubeovn.DefaultProvider)
-	inv.edit(name, func(s *slot) {
-		s.uncommon().vips = slices.DeleteFunc(s.uncommon().vips, func(o string) bool { return o == vip })
-	})
-	remove(inv.vipsOf, v.Namespace, vip)
-	inv.DeleteFixed(Holder{HeldByVip, vip})
-	return append(inv.sharers(v.Namespace), inv.besides(name)...)
+	inv.vips.Delete(inv.edit, vip)
+	inv.vipsOf.remove(inv.edit, v.Namespace, vip)
+	touched := append(inv.DeleteFixed(Holder{HeldByVip, vip}), inv.settleVipPort(vip)...)
+	return append(touched, inv.sharers(v.Namespace)...)
 }
 
-// SetRow adds or replaces a row and gives its name, and those of ports on its switch with which it shares an address, or did.
+// SetRow adds or replaces a row and returns its name, and those of ports on its switch with which it shares an address,
+// or did.
 func (inv *Inventory) SetRow(r *Row) []string {
 	touched := append(inv.settleRow(inv.slot(r.Name).row, r), r.Name)
 	inv.settleGroups(inv.slot(r.Name).row, r)
-	inv.edit(r.Name, func(s *slot) { s.row = r })
+	touched = append(touched, inv.settleMarks(inv.slot(r.Name).row, r)...)
+	inv.alter(r.Name, func(s *slot) { s.row = r })
 	return distinct(touched)
 }
 
-// DeleteRow takes the row with this name and UUID out and gives its name, and those of ports that shared an address with it. A
-// row that was made again under the name meanwhile has another UUID and stays.
+// DeleteRow takes the row with this name and UUID out and returns its name, and those of ports that shared an address
+// with it. A row that was made again under the name meanwhile has another UUID and stays.
 func (inv *Inventory) DeleteRow(name, uuid string) []string {
 	r := inv.slot(name).row
 	if r == nil || r.UUID != uuid {
 		return nil
 	}
 	inv.settleGroups(r, nil)
-	inv.edit(name, func(s *slot) { s.row = nil })
-	return distinct(append(inv.settleRow(r, nil), name))
+	touched := inv.settleMarks(r, nil)
+	inv.alter(name, func(s *slot) { s.row = nil })
+	return distinct(append(append(inv.settleRow(r, nil), name), touched...))
 }
 
 // EachName calls take with the name of every port that a pod claims or that OVN has, each once, in no order.
 func (inv *Inventory) EachName(take func(name string)) {
 	for _, s := range inv.order {
-		if s.row != nil || s.claim.pod != nil {
+		if s.isPort() {
 			take(s.name)
 		}
 	}
 }
 
-// Names gives the name of every port that a pod claims or that OVN has, sorted.
-func (inv *Inventory) Names() []string {
-	names := make([]string, 0, len(inv.slots))
-	inv.EachName(func(name string) { names = append(names, name) })
+// Names returns the name of every port that a pod claims or that OVN has, sorted.
+func (inv *State) Names() []string {
+	names := make([]string, 0, inv.slots.Len())
+	for name, s := range inv.slots.All() {
+		if s.isPort() {
+			names = append(names, name)
+		}
+	}
 	slices.Sort(names)
 	return names
 }
 
-// Shares gives the pictures of all ports that a pod claims or that OVN has, as they are at that time, in so many parts of about the
-// same size. Each part may be looked through by a goroutine of its own while nothing is changed.
-func (inv *Inventory) Shares(parts int, now time.Time) []iter.Seq[Port] {
-	all := make([]*slot, 0, len(inv.order))
-	for _, s := range inv.order {
-		if s.row != nil || s.claim.pod != nil {
-			all = append(all, s)
-		}
+// Shares returns the pictures of all ports that a pod claims or that OVN has, as they are at that time, in so many
+// parts of about the same size. Each part may be looked through by a goroutine of its own.
+func (inv *State) Shares(parts int, now time.Time) []iter.Seq[Port] {
+	all := make([]*slot, inv.slots.Len())
+	for s := range inv.slots.Values() {
+		all[s.at] = s
 	}
+	all = slices.DeleteFunc(all, func(s *slot) bool { return !s.isPort() })
 	shares := make([]iter.Seq[Port], parts)
 	for i := range shares {
 		share := all[len(all)*i/parts : len(all)*(i+1)/parts]
@@ -308,50 +306,92 @@ func (inv *Inventory) Shares(parts int, now time.Time) []iter.Seq[Port] {
 	return shares
 }
 
-// Port gives the picture of one port as it is at that time. A name that nobody claims and OVN does not have gives a picture
-// without pod and row.
-func (inv *Inventory) Port(name string, now time.Time) Port {
+// Port returns the picture of one port as it is at that time. A name that nobody claims and OVN does not have gives a
+// picture without pod and row.
+func (inv *State) Port(name string, now time.Time) Port {
 	return inv.port(name, inv.slot(name), now)
 }
 
-func (inv *Inventory) port(name string, s *slot, now time.Time) Port {
-	port := Port{MachinesDoubted: inv.doubtMachines, Name: name, Record: s.record, Row: s.row, Vip: s.isVip(), Binding: s.binding, Contested: s.contested()}
+func (inv *State) port(name string, s *slot, now time.Time) Port {
+	port := Port{
+		MachinesDoubted: inv.doubtMachines,
+		Name:            name,
+		Record:          s.record,
+		Row:             s.row,
+		Vip:             s.isVip(),
+		Binding:         s.binding,
+		Contested:       s.contested(),
+	}
 	for c := range s.claimants() {
+		query := inv.query(inv.namespace(c.pod.Namespace), c.pod, c.nic.Provider, c.asks, now)
 		if !c.pod.ended() {
 			port.Claims++
+			if c.pod.launches(query.Pod.Owners) {
+				port.Launchers++
+			}
 		}
-		query := inv.query(inv.namespace(c.pod.Namespace), c.pod, c.nic.Provider, c.asks, now)
 		d := policy.Decide(query)
-		if port.Pod == nil || d.Level < port.Decision.Level || (d.Level == port.Decision.Level && d.Forwarding < port.Decision.Forwarding) {
+		if port.Pod == nil || d.Level < port.Decision.Level ||
+			(d.Level == port.Decision.Level && d.Forwarding < port.Decision.Forwarding) {
 			port.Pod, port.Provider, port.Decision, port.Owners = c.pod, c.nic.Provider, d, query.Pod.Owners
 			port.NICKnown, port.NICSpelling = c.nic.Kind.OnOVN(), c.nic.Spelling
 		}
 	}
+	if port.Pod != nil {
+		port.Passing = inv.passing(port.Pod, port.Provider, &port.Decision, port.Owners, now)
+	}
 	if port.Row != nil {
-		port.Twins = inv.twins(s)
+		port.Duplicates = inv.duplicates(s)
 		port.GroupsKnown, port.Groups = inv.groupsKnown, inv.groupsOf(port.Row)
+		if port.Pod == nil {
+			port.Unread = inv.unreadPodOf(port.Row)
+		}
 		if port.Pod == nil && port.Row.Type == "" {
 			port.Node = inv.nodeOf(port.Row)
 		}
 	}
+	if port.Pod != nil && port.Pod.launches(port.Owners) {
+		port.settleMigration(inv.migrationOf(PodKey{port.Pod.Namespace, port.Pod.Owner}), now)
+	}
+	port.Foreign = inv.othersAt(&port)
 	if len(port.Decision.Pairs) > 0 {
 		port.Overlaps = inv.overlaps(&port)
 	}
 	port.Chassis, port.Eras = inv.boundAt(port.Binding)
+	port.KubeOVN = &inv.setup
+	port.NotChecking = inv.notChecking()
+	port.NoneMarked = inv.marked == 0
 	return port
 }
 
-func (inv *Inventory) namespace(name string) policy.Namespace {
-	if ns, ok := inv.namespaces[name]; ok {
+// unreadPodOf says why not all ports of the pod are known whose name a row carries; "" where they are.
+func (inv *State) unreadPodOf(r *Row) string {
+	namespace, name, _ := strings.Cut(r.ExternalIDs[kubeovn.ExternalIDPod], "/")
+	if p := inv.pod(PodKey{namespace, name}); p != nil {
+		return p.Unread
+	}
+	return ""
+}
+
+func (inv *State) namespace(name string) policy.Namespace {
+	if ns, ok := inv.namespaces.Find(name); ok {
 		return ns
 	}
 	return policy.Namespace{Name: name, Err: fmt.Errorf("namespace %s has not been seen", name)}
 }
 
-// ended tells that the pod no longer uses its port.
+// ended reports whether the pod no longer uses its port.
 func (p *Pod) ended() bool { return p.Finished || p.Terminating }
 
-// networks gives the attachments of the pod as keys for the maps: without interface.
+// launches reports whether the pod runs the machine whose port it uses, of which some of these objects that own it is
+// one.
+func (p *Pod) launches(owners []policy.Owner) bool {
+	return p.Owner != p.Name && slices.ContainsFunc(owners, func(o policy.Owner) bool {
+		return o.Name == p.Owner && kubeovn.OwnsLauncher(o.APIVersion, o.Kind)
+	})
+}
+
+// networks returns the attachments of the pod as keys for the maps: without interface.
 func (p *Pod) networks() []kubeovn.Attachment {
 	list := make([]kubeovn.Attachment, 0, len(p.Attachments)+1)
 	if p.DefaultNetwork != nil {
@@ -364,7 +404,7 @@ func (p *Pod) networks() []kubeovn.Attachment {
 	return list
 }
 
-// claim enters the pod's NICs and gives the names of their ports.
+// claim enters the pod's NICs and returns the names of their ports.
 func (inv *Inventory) claim(p *Pod) []string {
 	if p.HostNetwork {
 		return nil
@@ -372,41 +412,50 @@ func (inv *Inventory) claim(p *Pod) []string {
 	nics, asks := inv.nics(p), p.asksForVIPs()
 	names := make([]string, 0, len(nics))
 	for _, nic := range nics {
-		inv.edit(kubeovn.PortName(p.Owner, p.Namespace, nic.Provider), func(s *slot) {
+		inv.alter(kubeovn.PortName(p.Owner, p.Namespace, nic.Provider), func(s *slot) {
 			s.enter(claim{pod: p, nic: nic, asks: asks})
 			names = append(names, s.name)
 		})
 	}
 	inv.ports[p.PodKey] = names
-	return names
+	return inv.besideVips(names)
 }
 
-// unclaim takes all claims of the pod out and gives the names of their ports.
+// unclaim takes all claims of the pod out and returns the names of their ports.
 func (inv *Inventory) unclaim(p *Pod) []string {
 	names := inv.ports[p.PodKey]
 	delete(inv.ports, p.PodKey)
 	for _, name := range names {
-		inv.edit(name, func(s *slot) { s.leave(p.PodKey) })
+		inv.alter(name, func(s *slot) { s.leave(p.PodKey) })
 	}
-	return names
+	return inv.besideVips(names)
 }
 
 // reclaim enters the claims of these pods anew, because what their attachments make has changed.
-func (inv *Inventory) reclaim(keys map[PodKey]bool) []string {
+func (inv *Inventory) reclaim(keys iter.Seq[PodKey]) []string {
 	var touched []string
 	for key := range keys {
-		p := inv.pods[key]
+		p := inv.pod(key)
 		touched = append(append(touched, inv.unclaim(p)...), inv.claim(p)...)
-		inv.stirPod(p)
+		inv.affectPod(p)
 	}
 	return union(touched, nil)
 }
 
-func (inv *Inventory) portsOf(keys map[PodKey]bool) []string {
+// portsOf returns the names of the ports that these pods claim.
+func (inv *Inventory) portsOf(keys iter.Seq[PodKey]) []string {
 	var names []string
 	for key := range keys {
 		names = append(names, inv.ports[key]...)
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return distinct(names)
+}
+
+// portsIn returns the names of the ports that the pods of a namespace claim.
+func (inv *Inventory) portsIn(namespace string) []string {
+	var names []string
+	for p := range inv.podsIn(namespace) {
+		names = append(names, inv.ports[p.PodKey]...)
+	}
+	return distinct(names)
 }

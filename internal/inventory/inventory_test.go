@@ -41,7 +41,11 @@ func TestTouched(t *testing.T) {
 	check("new pod", inv.SetPod(pod("a", "p", withNAD)), []string{"p.a", "p.a.nad1.a.ovn"})
 	check("its namespace", inv.SetNamespace(policy.Namespace{Name: "a"}), []string{"p.a", "p.a.nad1.a.ovn"})
 	check("another namespace", inv.SetNamespace(policy.Namespace{Name: "b"}), nil)
-	check("its attachment turns out foreign", inv.SetAttachment(nad, kubeovn.KindForeign), []string{"p.a", "p.a.nad1.a.ovn"})
+	check(
+		"its attachment turns out foreign",
+		inv.SetAttachment(nad, kubeovn.KindForeign),
+		[]string{"p.a", "p.a.nad1.a.ovn"},
+	)
 	check("namespace as it was", inv.SetNamespace(policy.Namespace{Name: "a"}), nil)
 	labelled := policy.Namespace{Name: "a", Labels: map[string]string{"team": "x"}}
 	check("namespace with a label", inv.SetNamespace(labelled), []string{"p.a"})
@@ -53,12 +57,21 @@ func TestTouched(t *testing.T) {
 	check("attachment nobody uses", inv.SetAttachment(nad, kubeovn.KindOVN), nil)
 	check("row", inv.SetRow(&Row{Name: "p.a"}), []string{"p.a"})
 	check("record", inv.SetRecord(&Record{Name: "p.a"}), []string{"p.a"})
-	check("vip", inv.SetVip(Vip{Name: "v", Namespace: "a"}), []string{"v.a"})
-	check("vip moves", inv.SetVip(Vip{Name: "v", Namespace: "b"}), []string{"v.a", "v.b"})
+	check("vip", inv.SetVip(Vip{Name: "v", Namespace: "a", Type: kubeovn.VipSwitchLB}), []string{"v.a"})
+	check("vip moves", inv.SetVip(Vip{Name: "v", Namespace: "b", Type: kubeovn.VipSwitchLB}), []string{"v.a", "v.b"})
+	check("vip that pods share", inv.SetVip(Vip{Name: "v", Namespace: "b"}), []string{"v.b"})
 	check("pod gone", inv.DeletePod(PodKey{"a", "p"}), []string{"p.a"})
 	check("pod gone twice", inv.DeletePod(PodKey{"a", "p"}), nil)
 	check("hostNetwork", inv.SetPod(pod("a", "h", func(p *Pod) { p.HostNetwork = true })), nil)
-	set, parent := policy.Owner{Kind: "ReplicaSet", Name: "r", UID: "u1"}, policy.Owner{Kind: "Deployment", Name: "d", UID: "u2"}
+	set, parent := policy.Owner{
+		Kind: "ReplicaSet",
+		Name: "r",
+		UID:  "u1",
+	}, policy.Owner{
+		Kind: "Deployment",
+		Name: "d",
+		UID:  "u2",
+	}
 	inv.SetPod(pod("a", "p", func(p *Pod) { p.Controller = &set }))
 	check("owner", inv.SetOwner(set, &parent), []string{"p.a"})
 	check("owner as it was", inv.SetOwner(set, &policy.Owner{Kind: "Deployment", Name: "d", UID: "u2"}), nil)
@@ -72,14 +85,18 @@ func TestTouched(t *testing.T) {
 
 func TestPortPicture(t *testing.T) {
 	inv := New()
-	inv.SetNamespace(policy.Namespace{Name: "a", Annotations: map[string]string{"ovn.kubernetes.io/port_security": "false"}})
+	inv.SetNamespace(
+		policy.Namespace{Name: "a", Annotations: map[string]string{"ovn.kubernetes.io/port_security": "false"}},
+	)
 	inv.SetPod(pod("a", "p", withNAD))
 	inv.SetAttachment(nad, kubeovn.KindOVN)
 	inv.SetRow(&Row{Name: "p.a", UUID: "u"})
 	inv.SetRecord(&Record{Name: "p.a", MAC: "m"})
 
 	p := inv.Port("p.a", time.Time{})
-	if p.Pod == nil || p.Row == nil || p.Record == nil || p.Decision.Level != policy.Open || p.Provider != kubeovn.DefaultProvider || !p.NICKnown {
+	if p.Pod == nil || p.Row == nil || p.Record == nil || p.Decision.Level != policy.Open ||
+		p.Provider != kubeovn.DefaultProvider ||
+		!p.NICKnown {
 		t.Errorf("default NIC: %+v", p)
 	}
 	p = inv.Port("p.a.nad1.a.ovn", time.Time{})
@@ -91,7 +108,11 @@ func TestPortPicture(t *testing.T) {
 		t.Errorf("attachment not readable: %+v", p)
 	}
 	inv.DeleteNamespace("a")
-	if p = inv.Port("p.a", time.Time{}); p.Decision.Level != policy.Strict || p.Decision.Steps[0].Outcome != policy.NotKnown {
+	if p = inv.Port(
+		"p.a",
+		time.Time{},
+	); p.Decision.Level != policy.Strict ||
+		p.Decision.Steps[0].Outcome != policy.NotKnown {
 		t.Errorf("namespace not seen: %+v", p.Decision)
 	}
 	if p = inv.Port("nobody", time.Time{}); p.Pod != nil || p.Row != nil {
@@ -106,7 +127,9 @@ func TestSharedPort(t *testing.T) {
 	tight := func(p *Pod) { p.Annotations = map[string]string{"ovn.kubernetes.io/port_security": "true"} }
 	ended := func(p *Pod) { p.Finished = true }
 	inv := New()
-	inv.SetNamespace(policy.Namespace{Name: "a", Annotations: map[string]string{"ovn.kubernetes.io/port_security": "false"}})
+	inv.SetNamespace(
+		policy.Namespace{Name: "a", Annotations: map[string]string{"ovn.kubernetes.io/port_security": "false"}},
+	)
 	inv.SetPod(pod("a", "launcher-1", vm, loose))
 	inv.SetPod(pod("a", "launcher-2", vm, tight))
 	if p := inv.Port("vm.a", time.Time{}); p.Pod.Name != "launcher-2" || p.Decision.Level != policy.Strict {
@@ -144,7 +167,9 @@ func TestOrderDoesNotMatter(t *testing.T) {
 					if rapid.Bool().Draw(t, "attached") {
 						withNAD(p)
 					}
-					p.Annotations = map[string]string{"ovn.kubernetes.io/port_security": rapid.SampledFrom([]string{"true", "false"}).Draw(t, "wish")}
+					p.Annotations = map[string]string{
+						"ovn.kubernetes.io/port_security": rapid.SampledFrom([]string{"true", "false"}).Draw(t, "wish"),
+					}
 				})
 				pods[p.PodKey] = p
 				touched = inv.SetPod(p)
@@ -152,11 +177,18 @@ func TestOrderDoesNotMatter(t *testing.T) {
 				delete(pods, PodKey{ns, n})
 				touched = inv.DeletePod(PodKey{ns, n})
 			case 2:
-				facts := policy.Namespace{Name: ns, Annotations: map[string]string{"ovn.kubernetes.io/port_security": rapid.SampledFrom([]string{"true", "false", ""}).Draw(t, "floor")}}
+				facts := policy.Namespace{
+					Name: ns,
+					Annotations: map[string]string{
+						"ovn.kubernetes.io/port_security": rapid.SampledFrom([]string{"true", "false", ""}).
+							Draw(t, "floor"),
+					},
+				}
 				namespaces[ns] = facts
 				touched = inv.SetNamespace(facts)
 			case 3:
-				kinds[nad] = rapid.SampledFrom([]kubeovn.AttachmentKind{kubeovn.KindOVN, kubeovn.KindForeign, kubeovn.KindUnknown}).Draw(t, "kind")
+				kinds[nad] = rapid.SampledFrom([]kubeovn.AttachmentKind{kubeovn.KindOVN, kubeovn.KindForeign, kubeovn.KindUnknown}).
+					Draw(t, "kind")
 				touched = inv.SetAttachment(nad, kinds[nad])
 			case 4:
 				delete(kinds, nad)
@@ -165,7 +197,13 @@ func TestOrderDoesNotMatter(t *testing.T) {
 			after := pictures(inv)
 			for port := range after {
 				if after[port] != before[port] && !slices.Contains(touched, port) {
-					t.Fatalf("%s changed from %s to %s but was not named in %q", port, before[port], after[port], touched)
+					t.Fatalf(
+						"%s changed from %s to %s but was not named in %q",
+						port,
+						before[port],
+						after[port],
+						touched,
+					)
 				}
 			}
 			for port := range before {

@@ -2,62 +2,74 @@ package inventory
 
 import "github.com/ovnguard/ovnguard/internal/policy"
 
-// Namespace gives what policy reads of a namespace; Err says so where it has not been seen.
-func (inv *Inventory) Namespace(name string) policy.Namespace { return inv.namespace(name) }
+// Namespace returns what policy reads of a namespace; Err says so where it has not been seen.
+func (inv *State) Namespace(name string) policy.Namespace { return inv.namespace(name) }
 
-// Row gives the row of that name; nil where there is none.
-func (inv *Inventory) Row(name string) *Row { return inv.slot(name).row }
+// Row returns the row of that name; nil where there is none.
+func (inv *State) Row(name string) *Row { return inv.slot(name).row }
 
-// Binding gives the binding of the port of that name; nil where there is none.
-func (inv *Inventory) Binding(port string) *Binding { return inv.slot(port).binding }
+// Record returns the IP resource of the port of that name; nil where there is none.
+func (inv *State) Record(port string) *Record { return inv.slot(port).record }
 
-// Chassis gives the chassis of that UUID; ok is false where there is none.
-func (inv *Inventory) Chassis(uuid string) (c Chassis, ok bool) {
-	if known := inv.chassis[uuid]; known != nil {
+// Binding returns the binding of the port of that name; nil where there is none.
+func (inv *State) Binding(port string) *Binding { return inv.slot(port).binding }
+
+// Chassis returns the chassis of that UUID; ok is false where there is none.
+func (inv *State) Chassis(uuid string) (c Chassis, ok bool) {
+	if known := inv.chassis.Get(uuid); known != nil {
 		return known.one[0], true
 	}
 	return Chassis{}, false
 }
 
-// PortGroup gives the port group of a security group with that UUID; nil where there is none.
-func (inv *Inventory) PortGroup(uuid string) *PortGroup { return inv.portGroups[uuid] }
+// PortGroup returns the port group of a security group with that UUID; nil where there is none.
+func (inv *State) PortGroup(uuid string) *PortGroup { return inv.portGroups.Get(uuid) }
 
-// AddressSet gives the address set of a security group with that UUID; nil where there is none.
-func (inv *Inventory) AddressSet(uuid string) *AddressSet { return inv.addressSets[uuid] }
+// AddressSet returns the address set of a security group with that UUID; nil where there is none.
+func (inv *State) AddressSet(uuid string) *AddressSet { return inv.addressSets.Get(uuid) }
 
-// EachGroup gives every port group and every address set of security groups to be looked at, in no order.
-func (inv *Inventory) EachGroup(look func(*PortGroup), set func(*AddressSet)) {
-	for _, g := range inv.portGroups {
+// EachGroup returns every port group and every address set of security groups to be looked at, in no order.
+func (inv *State) EachGroup(look func(*PortGroup), set func(*AddressSet)) {
+	for g := range inv.portGroups.Values() {
 		look(g)
 	}
-	for _, a := range inv.addressSets {
+	for a := range inv.addressSets.Values() {
 		set(a)
 	}
 }
 
-// EachRow gives every row to look, in no order.
-func (inv *Inventory) EachRow(look func(*Row)) {
-	for _, s := range inv.order {
+// EachRow returns every row to look, in no order.
+func (inv *State) EachRow(look func(*Row)) {
+	for _, s := range inv.slots.All() {
 		if s.row != nil {
 			look(s.row)
 		}
 	}
 }
 
-// EachBinding gives every binding to look, in no order.
-func (inv *Inventory) EachBinding(look func(*Binding)) {
-	for _, s := range inv.order {
+// EachBinding returns every binding to look, in no order.
+func (inv *State) EachBinding(look func(*Binding)) {
+	for _, s := range inv.slots.All() {
 		if s.binding != nil {
 			look(s.binding)
 		}
 	}
 }
 
-// EachException gives every exception to look, in no order.
-func (inv *Inventory) EachException(look func(*policy.Exception)) {
-	for _, list := range inv.exceptions {
+// EachException returns every exception to look, in no order.
+func (inv *State) EachException(look func(*policy.Exception)) {
+	for list := range inv.exceptions.Values() {
 		for i := range list {
 			look(&list[i])
 		}
 	}
+}
+
+// Namespaces returns all namespaces, in no order.
+func (inv *State) Namespaces() []policy.Namespace {
+	out := make([]policy.Namespace, 0, inv.namespaces.Len())
+	for ns := range inv.namespaces.Values() {
+		out = append(out, ns)
+	}
+	return out
 }

@@ -12,12 +12,12 @@ import (
 type claim struct {
 	pod *Pod
 	nic kubeovn.NIC
-	// asks tells that the pod asks for addresses of Vips.
+	// asks means that the pod asks for addresses of Vips.
 	asks bool
 }
 
-// slot is all that is known under one name of a port. All of it is found with one look, and what few ports have is apart: there are
-// as many slots as ports.
+// slot is all that is known under one name of a port. All of it is found with one look, and what few ports have is
+// apart: there are as many slots as ports. It is never changed once it is in the inventory.
 type slot struct {
 	name string
 	// at is its place in the order.
@@ -33,7 +33,7 @@ type slot struct {
 type rare struct {
 	// claims are those beside the first.
 	claims []claim
-	// vips are the names of the Vips that account for the row.
+	// vips are the names of the Vips for which Kube-OVN makes a port of this name.
 	vips []string
 	// contested is how often the row was put right lately only for somebody to write something else.
 	contested int
@@ -42,50 +42,71 @@ type rare struct {
 // none is the slot of a name under which nothing is known.
 var none slot
 
-// slot gives what is known under a name, to be read.
-func (inv *Inventory) slot(name string) *slot {
-	if s := inv.slots[name]; s != nil {
+// slot returns what is known under a name, to be read.
+func (inv *State) slot(name string) *slot {
+	if s := inv.slots.Get(name); s != nil {
 		return s
 	}
 	return &none
 }
 
-// edit gives the slot of a name to be changed, and drops it afterwards where nothing is left in it.
-func (inv *Inventory) edit(name string, change func(*slot)) {
-	s := inv.slots[name]
-	if s == nil {
-		s = &slot{name: name}
+// alter replaces the slot of a name by a changed copy, and drops it where nothing is left in it.
+func (inv *Inventory) alter(name string, change func(*slot)) {
+	old := inv.slots.Get(name)
+	now := &slot{name: name, at: len(inv.order)}
+	if old != nil {
+		now = old.clone()
 	}
-	was := s.six()
-	change(s)
-	inv.countSix(was, s.six())
-	if r := s.rare; r != nil && len(r.claims) == 0 && len(r.vips) == 0 && r.contested == 0 {
-		s.rare = nil
+	change(now)
+	inv.countIPv6Ports(old.ipv6Chassis(), now.ipv6Chassis())
+	if r := now.rare; r != nil && len(r.claims) == 0 && len(r.vips) == 0 && r.contested == 0 {
+		now.rare = nil
 	}
-	if s.claim.pod == nil && s.record == nil && s.row == nil && s.binding == nil && s.rare == nil {
-		if inv.slots[name] != nil {
-			delete(inv.slots, name)
-			inv.vacate(s)
-		}
-		return
+	switch empty := !now.isPort() && now.record == nil && now.binding == nil && now.rare == nil; {
+	case empty && old != nil:
+		inv.slots.Delete(inv.edit, name)
+		inv.vacate(old)
+	case empty:
+	case old == nil:
+		inv.order = append(inv.order, now)
+		inv.slots.Set(inv.edit, name, now)
+	default:
+		inv.place(now)
 	}
-	if inv.slots[s.name] == nil {
-		inv.slots[s.name] = s
-		s.at = len(inv.order)
-		inv.order = append(inv.order, s)
-	}
+}
+
+// place enters a slot where it says that it is.
+func (inv *Inventory) place(s *slot) {
+	inv.order[s.at] = s
+	inv.slots.Set(inv.edit, s.name, s)
 }
 
 // vacate takes a slot out of the order; the last one takes its place.
 func (inv *Inventory) vacate(s *slot) {
 	last := len(inv.order) - 1
 	moved := inv.order[last]
-	inv.order[s.at], moved.at = moved, s.at
 	inv.order[last] = nil
 	inv.order = inv.order[:last]
+	if s.at < last {
+		moved = moved.clone()
+		moved.at = s.at
+		inv.place(moved)
+	}
 }
 
-// uncommon gives what few ports have, to be changed.
+// clone returns a copy that may be changed.
+func (s *slot) clone() *slot {
+	c := *s
+	if s.rare != nil {
+		c.rare = &rare{slices.Clone(s.rare.claims), slices.Clone(s.rare.vips), s.rare.contested}
+	}
+	return &c
+}
+
+// isPort reports whether a pod claims the port, or OVN has it.
+func (s *slot) isPort() bool { return s.row != nil || s.claim.pod != nil }
+
+// uncommon returns what few ports have, to be changed.
 func (s *slot) uncommon() *rare {
 	if s.rare == nil {
 		s.rare = new(rare)
@@ -101,8 +122,9 @@ func (s *slot) contested() int {
 	return s.rare.contested
 }
 
-// isVip tells that a Vip accounts for the row.
-func (s *slot) isVip() bool { return s.rare != nil && len(s.rare.vips) > 0 }
+// isVip reports whether a Vip accounts for the row: one for which Kube-OVN makes a port of that name, which no pod
+// claims. A pod's port stays the pod's, whatever a Vip is called.
+func (s *slot) isVip() bool { return s.rare != nil && len(s.rare.vips) > 0 && s.claim.pod == nil }
 
 // enter adds a claim, or replaces that of the same pod.
 func (s *slot) enter(c claim) {
@@ -131,8 +153,8 @@ func (s *slot) leave(key PodKey) {
 	}
 }
 
-// claimants yields the claims on a port in an order that does not depend on how they came in: pods that still run first. A pod that
-// has ended says nothing about a port that another one uses now.
+// claimants yields the claims on a port in an order that does not depend on how they came in: pods that still run
+// first. A pod that has ended says nothing about a port that another one uses now.
 func (s *slot) claimants() iter.Seq[claim] {
 	return func(yield func(claim) bool) {
 		if s.claim.pod == nil {

@@ -6,12 +6,11 @@ import (
 	"strings"
 	"unique"
 
-	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// RouterPort is a Logical_Router_Port as the Northbound database holds it: a router's end of its link to a switch. A station on the
-// switch that has its MAC is sent what is for the gateway.
+// RouterPort is a Logical_Router_Port as the Northbound database holds it: a router's end of its link to a switch. A
+// station on the switch that has its MAC is sent what is for the gateway.
 type RouterPort struct {
 	UUID string
 	// Name is "<router>-<switch>" where Kube-OVN made it, and the switch's end is "<switch>-<router>".
@@ -19,40 +18,40 @@ type RouterPort struct {
 	MAC  string
 }
 
-// SetRouterPort adds or replaces a port of a router and gives the names of the ports of its switch that have its MAC, or had it.
+// SetRouterPort adds or replaces a port of a router and returns the names of the ports of its switch that have its MAC,
+// or had it.
 func (inv *Inventory) SetRouterPort(p RouterPort) []string {
 	touched := inv.besideRouter(p.Name)
-	inv.routerPorts[p.Name] = p
-	inv.SetFixed(Fixed{Holder: Holder{HeldByRouter, p.Name}, MACs: []string{p.MAC}})
+	inv.routerPorts.Set(inv.edit, p.Name, p)
+	touched = append(touched, inv.SetFixed(Fixed{Holder: Holder{HeldByRouter, p.Name}, MACs: []string{p.MAC}})...)
 	return union(touched, inv.besideRouter(p.Name))
 }
 
-// DeleteRouterPort takes the port with this name and UUID out and gives the names of the ports that had its MAC. One that was made again
-// under the name meanwhile has another UUID and stays.
+// DeleteRouterPort takes the port with this name and UUID out and returns the names of the ports that had its MAC. One
+// that was made again under the name meanwhile has another UUID and stays.
 func (inv *Inventory) DeleteRouterPort(name, uuid string) []string {
-	if inv.routerPorts[name].UUID != uuid {
+	if inv.routerPorts.Get(name).UUID != uuid {
 		return nil
 	}
 	touched := inv.besideRouter(name)
-	delete(inv.routerPorts, name)
-	inv.DeleteFixed(Holder{HeldByRouter, name})
-	return touched
+	inv.routerPorts.Delete(inv.edit, name)
+	return union(touched, inv.DeleteFixed(Holder{HeldByRouter, name}))
 }
 
-// RouterPort gives a port of a router; ok is false where there is none of that name.
-func (inv *Inventory) RouterPort(name string) (p RouterPort, ok bool) {
-	p, ok = inv.routerPorts[name]
+// RouterPort returns a port of a router; ok is false where there is none of that name.
+func (inv *State) RouterPort(name string) (p RouterPort, ok bool) {
+	p, ok = inv.routerPorts.Find(name)
 	return p, ok
 }
 
-// EachRouterPort gives every port of a router to look, in no order.
-func (inv *Inventory) EachRouterPort(look func(RouterPort)) {
-	for _, p := range inv.routerPorts {
+// EachRouterPort returns every port of a router to look, in no order.
+func (inv *State) EachRouterPort(look func(RouterPort)) {
+	for p := range inv.routerPorts.Values() {
 		look(p)
 	}
 }
 
-// besideRouter gives the names of the ports of pods that have the MAC of a router's port on its switch.
+// besideRouter returns the names of the ports of pods that have the MAC of a router's port on its switch.
 func (inv *Inventory) besideRouter(name string) (ports []string) {
 	for _, mac := range inv.fixedMACsBy[Holder{HeldByRouter, name}] {
 		for _, sw := range splits(name) {
@@ -65,15 +64,15 @@ func (inv *Inventory) besideRouter(name string) (ports []string) {
 // typeRouter is the type of a switch's end of its link to a router.
 const typeRouter = "router"
 
-// isLink tells that the row is a switch's end of a link to a router; it may be nil.
+// isLink reports whether the row is a switch's end of a link to a router; it may be nil.
 func (r *Row) isLink() bool { return r != nil && r.Type == typeRouter }
 
-// settleLink keeps the MACs of a switch's end of a link to a router, which Kube-OVN leaves to the router's end. Either may be nil. It gives
-// the names of the other ports on the switch for which that matters.
+// settleLink keeps the MACs of a switch's end of a link to a router, which Kube-OVN leaves to the router's end. Either
+// may be nil. It returns the names of the other ports on the switch for which that matters.
 func (inv *Inventory) settleLink(old, now *Row) (touched []string) {
 	if old.isLink() {
 		touched = inv.besideLink(old)
-		inv.DeleteFixed(Holder{HeldByPort, old.Name})
+		touched = append(touched, inv.DeleteFixed(Holder{HeldByPort, old.Name})...)
 	}
 	if !now.isLink() {
 		return touched
@@ -83,11 +82,11 @@ func (inv *Inventory) settleLink(old, now *Row) (touched []string) {
 		mac, _, _ := strings.Cut(element, " ")
 		link.MACs = append(link.MACs, mac)
 	}
-	inv.SetFixed(link)
+	touched = append(touched, inv.SetFixed(link)...)
 	return append(touched, inv.besideLink(now)...)
 }
 
-// besideLink gives the names of the ports of pods that have the MAC of a link to a router on its switch.
+// besideLink returns the names of the ports of pods that have the MAC of a link to a router on its switch.
 func (inv *Inventory) besideLink(link *Row) (ports []string) {
 	macs := inv.fixedMACsBy[Holder{HeldByPort, link.Name}]
 	if router, ok := strings.CutPrefix(link.Name, link.Switch+"-"); ok {
@@ -99,8 +98,8 @@ func (inv *Inventory) besideLink(link *Row) (ports []string) {
 	return ports
 }
 
-// withMAC gives the names of the ports of pods on a switch that have a MAC.
-func (inv *Inventory) withMAC(sw, text string) []string {
+// withMAC returns the names of the ports of pods on a switch that have a MAC.
+func (inv *State) withMAC(sw, text string) []string {
 	mac, err := portsec.ParseMAC(text)
 	if err != nil {
 		return nil
@@ -108,9 +107,9 @@ func (inv *Inventory) withMAC(sw, text string) []string {
 	return inv.at.names(placeOfMAC(unique.Make(sw), mac))
 }
 
-// links gives the links to routers that have the MAC on the row's switch.
-func (inv *Inventory) links(r *Row, mac string) (names []string) {
-	for h := range inv.fixedMACs[mac] {
+// links returns the links to routers that have the MAC on the row's switch.
+func (inv *State) links(r *Row, mac string) (names []string) {
+	for h := range inv.fixedMACs.of(mac) {
 		end := h.Name
 		switch h.Kind { //nolint:exhaustive // the others are no stations on a switch, or have rows of their own
 		case HeldByRouter:
@@ -130,41 +129,42 @@ func (inv *Inventory) links(r *Row, mac string) (names []string) {
 	return distinct(names)
 }
 
-// gatewayTwins gives the MACs that a port of a pod has in common with the gateways of its switch.
-func (inv *Inventory) gatewayTwins(r *Row) (twins []Twin) {
+// gatewayTwins returns the MACs that a port of a pod has in common with the gateways of its switch.
+func (inv *State) gatewayTwins(r *Row) (duplicates []Duplicate) {
 	if r.Type != "" || r.Disabled || r.Switch == "" {
 		return nil
 	}
 	for _, element := range r.Addresses {
 		text, _, _ := strings.Cut(element, " ")
-		if mac := strings.ToLower(text); len(inv.fixedMACs[mac]) > 0 {
+		if mac := strings.ToLower(text); inv.fixedMACs.Has(mac) {
 			if links := inv.links(r, mac); len(links) > 0 {
-				twins = append(twins, Twin{Text: mac, MAC: true, Others: links})
+				duplicates = append(duplicates, Duplicate{Text: mac, MAC: true, Others: links})
 			}
 		}
 	}
-	return twins
+	return duplicates
 }
 
-// MACHolders gives who has a MAC: ports by their IP resources, and what is fixed. The gateways' are known from the Northbound database, or
-// where a Vip answers for one.
-func (inv *Inventory) MACHolders(text string) []Holder {
+// MACHolders returns who has a MAC and is near: ports by their IP resources, and what is fixed. The gateways' are known
+// from the Northbound database, or where a Vip answers for one.
+func (inv *State) MACHolders(text string, near func(Holder) bool) []Holder {
 	var out []Holder
 	for _, name := range inv.byMAC.names(strings.ToLower(text)) {
 		out = append(out, Holder{HeldByPort, name})
 	}
 	mac, ok := macOf(text)
 	if !ok {
-		return out
+		return slices.DeleteFunc(out, func(h Holder) bool { return !near(h) })
 	}
-	for h := range inv.fixedMACs[mac] {
+	for h := range inv.fixedMACs.of(mac) {
 		out = append(out, inv.gatewayOf(h))
 	}
-	return foremost(out)
+	return foremost(slices.DeleteFunc(out, func(h Holder) bool { return !near(h) }))
 }
 
-// gatewayOf gives the gateway of the subnet to which a link between a switch and a router belongs, and any other holder as it is.
-func (inv *Inventory) gatewayOf(h Holder) Holder {
+// gatewayOf returns the gateway of the subnet to which a link between a switch and a router belongs, and any other
+// holder as it is.
+func (inv *State) gatewayOf(h Holder) Holder {
 	if h.Kind != HeldByRouter && h.Kind != HeldByPort {
 		return h
 	}
@@ -173,25 +173,25 @@ func (inv *Inventory) gatewayOf(h Holder) Holder {
 		if h.Kind == HeldByPort {
 			router, subnet = subnet, router
 		}
-		if s, ok := inv.subnets[subnet]; ok && s.router() == router {
+		if s, ok := inv.subnets.Find(subnet); ok && inv.routerOf(s) == router {
 			return Holder{HeldByGateway, subnet}
 		}
 	}
 	return h
 }
 
-// NamesALink tells that the name is, or could be, that of the link between a switch and a router, or of the router's end: of a subnet that
-// there is, which is given, or of any and the default router.
-func (inv *Inventory) NamesALink(name string) (subnet string, ok bool) {
+// NamesALink reports whether the name is, or could be, that of the link between a switch and a router, or of the
+// router's end: of a subnet that there is, which is given, or of any and the default router.
+func (inv *State) NamesALink(name string) (subnet string, ok bool) {
 	for _, end := range []Holder{{HeldByRouter, name}, {HeldByPort, name}} {
 		if gateway := inv.gatewayOf(end); gateway != end {
 			return gateway.Name, true
 		}
 	}
-	return "", strings.HasPrefix(name, kubeovn.DefaultVPC+"-") || strings.HasSuffix(name, "-"+kubeovn.DefaultVPC)
+	return "", strings.HasPrefix(name, inv.setup.Router+"-") || strings.HasSuffix(name, "-"+inv.setup.Router)
 }
 
-// splits gives each way to cut a name in two at a hyphen.
+// splits returns each way to cut a name in two at a hyphen.
 func splits(name string) (parts [][2]string) {
 	for i := range len(name) {
 		if name[i] == '-' {
@@ -201,7 +201,7 @@ func splits(name string) (parts [][2]string) {
 	return parts
 }
 
-// macOf gives a MAC, in any form that Kube-OVN and OVN take, in small letters with colons.
+// macOf returns a MAC, in any form that Kube-OVN and OVN take, in small letters with colons.
 func macOf(text string) (mac string, ok bool) {
 	hw, err := net.ParseMAC(text)
 	if err != nil || len(hw) != len(portsec.MAC{}) {

@@ -14,7 +14,9 @@ import (
 func TestMayBeOn(t *testing.T) {
 	const blue, net1 = kubeovn.Provider("blue.u.ovn"), kubeovn.Provider("blue.u.ovn.net1")
 	inv := New()
-	for _, s := range []Subnet{{Name: "default"}, {Name: "b2", Provider: blue}, {Name: "b1", Provider: blue}, {Name: "deep", Provider: net1}} {
+	for _, s := range []Subnet{
+		{Name: "default"}, {Name: "b2", Provider: blue}, {Name: "b1", Provider: blue}, {Name: "deep", Provider: net1},
+	} {
 		inv.SetSubnet(s)
 	}
 	inv.SetPool(Pool{Name: "pool", Subnet: "pooled"})
@@ -25,15 +27,30 @@ func TestMayBeOn(t *testing.T) {
 		namespace map[string]string
 		want      []string
 	}{
-		"nothing said":                {provider: "ovn"},
-		"namespace":                   {provider: "ovn", namespace: noted, want: []string{"n1", "n2"}},
-		"pod":                         {provider: "ovn", namespace: noted, pod: map[string]string{"ovn.kubernetes.io/logical_switch": "own"}, want: []string{"own"}},
-		"pool":                        {provider: "ovn", namespace: noted, pod: map[string]string{"ovn.kubernetes.io/ip_pool": "pool"}, want: []string{"n1", "n2", "pooled"}},
-		"addresses to choose from":    {provider: "ovn", namespace: noted, pod: map[string]string{"ovn.kubernetes.io/ip_pool": "10.0.0.1"}, want: []string{"n1", "n2"}},
-		"attachment":                  {provider: blue, namespace: noted, want: []string{"b1", "b2"}},
-		"attachment, chosen":          {provider: blue, pod: map[string]string{"blue.u.ovn.kubernetes.io/logical_switch": "own"}, want: []string{"own"}},
-		"interface":                   {provider: net1, want: []string{"b1", "b2", "deep"}},
-		"interface, by the other key": {provider: net1, pod: map[string]string{"blue.u.ovn.kubernetes.io/logical_switch": "own"}, want: []string{"b1", "b2", "deep"}},
+		"nothing said": {provider: "ovn"},
+		"namespace":    {provider: "ovn", namespace: noted, want: []string{"n1", "n2"}},
+		"pod": {
+			provider: "ovn", namespace: noted, pod: map[string]string{"ovn.kubernetes.io/logical_switch": "own"},
+			want: []string{"own"},
+		},
+		"pool": {
+			provider: "ovn", namespace: noted, pod: map[string]string{"ovn.kubernetes.io/ip_pool": "pool"},
+			want: []string{"n1", "n2", "pooled"},
+		},
+		"addresses to choose from": {
+			provider: "ovn", namespace: noted, pod: map[string]string{"ovn.kubernetes.io/ip_pool": "10.0.0.1"},
+			want: []string{"n1", "n2"},
+		},
+		"attachment": {provider: blue, namespace: noted, want: []string{"b1", "b2"}},
+		"attachment, chosen": {
+			provider: blue, pod: map[string]string{"blue.u.ovn.kubernetes.io/logical_switch": "own"},
+			want: []string{"own"},
+		},
+		"interface": {provider: net1, want: []string{"b1", "b2", "deep"}},
+		"interface, by the other key": {
+			provider: net1, pod: map[string]string{"blue.u.ovn.kubernetes.io/logical_switch": "own"},
+			want: []string{"b1", "b2", "deep"},
+		},
 		"attachment without a subnet": {provider: "red.u.ovn", namespace: noted, want: []string{"n1", "n2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -71,9 +88,13 @@ func TestVPCOf(t *testing.T) {
 // A pod that asks for a Vip's address is judged again when subnets come and go.
 func TestSubnetsTouchPodsThatAsk(t *testing.T) {
 	inv := New()
-	inv.SetPod(pod("a", "asks", func(p *Pod) { p.Annotations = map[string]string{"ovn.kubernetes.io/port_vips": "10.0.0.9"} }))
+	inv.SetPod(
+		pod("a", "asks", func(p *Pod) { p.Annotations = map[string]string{"ovn.kubernetes.io/port_vips": "10.0.0.9"} }),
+	)
 	inv.SetPod(pod("a", "other"))
-	for what, touched := range map[string][]string{"set": inv.SetSubnet(Subnet{Name: "s"}), "deleted": inv.DeleteSubnet("s")} {
+	for what, touched := range map[string][]string{
+		"set": inv.SetSubnet(Subnet{Name: "s"}), "deleted": inv.DeleteSubnet("s"),
+	} {
 		if !slices.Equal(touched, []string{"asks.a"}) {
 			t.Errorf("%s: touched %q", what, touched)
 		}
@@ -106,7 +127,8 @@ func TestOpened(t *testing.T) {
 		was, is policy.Namespace
 		want    []string
 	}{
-		"labelled": {plain, labelled, []string{"bank", "bank2"}}, "no longer": {labelled, plain, nil}, "the same": {labelled, labelled, nil},
+		"labelled": {plain, labelled, []string{"bank", "bank2"}}, "no longer": {labelled, plain, nil},
+		"the same":                       {labelled, labelled, nil},
 		"what is noted is not by labels": {plain, noted, []string{"bank", "bank2"}},
 	} {
 		if got := inv.Opened(c.was, c.is); !slices.Equal(got, c.want) {

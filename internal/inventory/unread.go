@@ -5,8 +5,8 @@ import "slices"
 // Kind is a kind of object that the inventory is fed from, as its Kubernetes kind and group.
 type Kind string
 
-// Kinds of which it matters whether they have been read: who looks for the holder of something must not take what nobody has told yet
-// for what nobody has.
+// Kinds of which it matters whether they have been read: who looks for the holder of something must not take what
+// nobody has told yet for what nobody has.
 const (
 	Pods     Kind = "Pod"
 	Nodes    Kind = "Node"
@@ -17,24 +17,33 @@ const (
 	VPCs     Kind = "Vpc.kubeovn.io"
 	Pools    Kind = "IPPool.kubeovn.io"
 
+	EIPs           Kind = "OvnEip.kubeovn.io"
+	FIPs           Kind = "OvnFip.kubeovn.io"
+	LBRules        Kind = "SwitchLBRule.kubeovn.io"
+	NATGateways    Kind = "VpcNatGateway.kubeovn.io"
+	EgressGateways Kind = "VpcEgressGateway.kubeovn.io"
+	ServiceCIDRs   Kind = "ServiceCIDR.networking.k8s.io"
+	Attachments    Kind = "NetworkAttachmentDefinition.k8s.cni.cncf.io"
+
 	Policies   Kind = "PortSecurityPolicy.ovnguard.io"
 	Exceptions Kind = "PortSecurityException.ovnguard.io"
 )
 
-// Holding are the kinds of all that may hold an address, with the subnets and VPCs by which networks are told apart and
-// are somebody's.
-var Holding = []Kind{Records, Vips, Subnets, VPCs, Nodes, Services}
+// Holding are the kinds of all that may hold an address or keep a range of them, with the subnets and VPCs by which
+// networks are told apart and are somebody's.
+var Holding = []Kind{Records, Vips, Subnets, VPCs, Pools, Nodes, Services, EIPs, FIPs, LBRules, ServiceCIDRs}
 
-// Expect says that objects of a kind are about to be read: until Heard, nothing is known of those that it does not hold.
-func (inv *Inventory) Expect(k Kind) { inv.unread[k] = true }
+// Expect says that objects of a kind are about to be read: until Heard, nothing is known of those that it does not
+// hold.
+func (inv *Inventory) Expect(k Kind) { inv.unread.Set(inv.edit, k, struct{}{}) }
 
 // Heard says that all objects of a kind have been entered that there were, or that there can be none.
-func (inv *Inventory) Heard(k Kind) { delete(inv.unread, k) }
+func (inv *Inventory) Heard(k Kind) { inv.unread.Delete(inv.edit, k) }
 
-// Unread gives the kinds among some that are expected and have not been read yet, in order; of all without any.
-func (inv *Inventory) Unread(among ...Kind) []Kind {
+// Unread returns the kinds among some that are expected and have not been read yet, in order; of all without any.
+func (inv *State) Unread(among ...Kind) []Kind {
 	var out []Kind
-	for k := range inv.unread {
+	for k := range inv.unread.Keys() {
 		if len(among) == 0 || slices.Contains(among, k) {
 			out = append(out, k)
 		}

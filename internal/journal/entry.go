@@ -1,5 +1,5 @@
-// Package journal keeps what repair did in the cluster itself, so that it survives restarts and other replicas, and can be undone:
-// before each change what is meant, after it what became of it.
+// Package journal keeps what repair did in the cluster itself, so that it survives restarts and other replicas, and can
+// be undone: before each change what is meant, after it what became of it.
 package journal
 
 import (
@@ -29,43 +29,58 @@ type Entry struct {
 	// Before and After are what was there and what was written: a change is of columns or of annotations.
 	Before Values `json:"before,omitzero"`
 	After  Values `json:"after,omitzero"`
-	// Outcome is "written", "conflict", "failed" or "unknown"; empty where nobody lived to note it.
+	// Outcome is one of the outcomes below; empty where nobody lived to note it.
 	Outcome string `json:"outcome,omitempty"`
 	Error   string `json:"error,omitempty"`
 }
 
-// Values are what one change is about: columns of the row, or annotations of the pod. nil columns are not part of it. An annotation
-// that was not there is the empty text.
+// Outcomes of changes. They are the texts of ovn.Result, which this package does not know.
+const (
+	Written  = "written"
+	Conflict = "conflict"
+	Failed   = "failed"
+	Unknown  = "unknown"
+)
+
+// made reports whether the change was made, as far as is known.
+func (e Entry) made() bool { return e.Outcome != Conflict && e.Outcome != Failed }
+
+// Values are what one change is about: columns of the row, or annotations of the pod. nil columns are not part of it.
+// An annotation that was not there is the empty text.
 type Values struct {
-	PortSecurity *[]string         `json:"port_security,omitempty"`
-	Addresses    *[]string         `json:"addresses,omitempty"`
-	Annotations  map[string]string `json:"annotations,omitempty"`
+	PortSecurity *[]string          `json:"port_security,omitempty"`
+	Addresses    *[]string          `json:"addresses,omitempty"`
+	ExternalIDs  *map[string]string `json:"external_ids,omitempty"`
+	Annotations  map[string]string  `json:"annotations,omitempty"`
 }
 
-// explicit gives the values with columns that are empty as [], since null would be read as not part of the change.
+// explicit returns the values with columns that are empty as [], since null would be read as not part of the change.
 func (v Values) explicit() Values {
 	for _, column := range []**[]string{&v.PortSecurity, &v.Addresses} {
 		if *column != nil && **column == nil {
 			*column = &[]string{}
 		}
 	}
+	if v.ExternalIDs != nil && *v.ExternalIDs == nil {
+		v.ExternalIDs = &map[string]string{}
+	}
 	return v
 }
 
-// line gives the entry as it is stored.
+// line returns the entry as it is stored.
 func (e Entry) line() (string, error) {
 	e.Before, e.After = e.Before.explicit(), e.After.explicit()
 	text, err := json.Marshal(e)
 	return string(text) + "\n", err
 }
 
-// outcome gives the line that completes an entry.
+// outcome returns the line that completes an entry.
 func (e Entry) outcome() Entry {
 	return Entry{ID: e.ID, Time: e.Time, Outcome: e.Outcome, Error: e.Error}
 }
 
-// Parse reads lines of entries and puts those of one change together, in the order of the intents. What cannot be read is counted,
-// not lost silently; an outcome whose intent is gone is left out.
+// Parse reads lines of entries and puts those of one change together, in the order of the intents. What cannot be read
+// is counted, not lost silently; an outcome whose intent is gone is left out.
 func Parse(text string) (entries []Entry, unreadable int) {
 	at := make(map[string]int)
 	for line := range strings.Lines(text) {
@@ -89,5 +104,5 @@ func Parse(text string) (entries []Entry, unreadable int) {
 	return entries, unreadable
 }
 
-// newID gives the ID of the n-th change of a replica that began at a time: IDs sort as the changes were made.
+// newID returns the ID of the n-th change of a replica that began at a time: IDs sort as the changes were made.
 func newID(begun time.Time, n uint64) string { return fmt.Sprintf("%016x-%08x", begun.UnixNano(), n) }

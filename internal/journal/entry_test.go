@@ -31,14 +31,23 @@ func lines(t *testing.T, entries ...Entry) string {
 	return out.String()
 }
 
-// Intent and outcome are read as one change; one whose outcome nobody lived to note has none, and an outcome alone is nothing.
+// Intent and outcome are read as one change; one whose outcome nobody lived to note has none, and an outcome alone is
+// nothing.
 func TestParse(t *testing.T) {
 	one, two, lost := change("1", "a"), change("2", "b"), change("3", "c")
 	done := one
-	done.Outcome = "written"
+	done.Outcome = Written
 	failed := two
-	failed.Outcome, failed.Error = "conflict", "somebody was faster"
-	text := lines(t, one, two, lost, done.outcome(), failed.outcome(), Entry{ID: "0", Outcome: "written"}) + "{\"id\": \n\nrubbish\n"
+	failed.Outcome, failed.Error = Conflict, "somebody was faster"
+	text := lines(
+		t,
+		one,
+		two,
+		lost,
+		done.outcome(),
+		failed.outcome(),
+		Entry{ID: "0", Outcome: Written},
+	) + "{\"id\": \n\nrubbish\n"
 	got, unreadable := Parse(text)
 	if diff := cmp.Diff([]Entry{done, failed, lost}, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -54,7 +63,8 @@ func TestEmptyColumnSurvives(t *testing.T) {
 		e := change("1", "a")
 		e.Before.PortSecurity = &empty
 		got, _ := Parse(lines(t, e))
-		if len(got) != 1 || got[0].Before.PortSecurity == nil || len(*got[0].Before.PortSecurity) != 0 || got[0].Before.Addresses != nil {
+		if len(got) != 1 || got[0].Before.PortSecurity == nil || len(*got[0].Before.PortSecurity) != 0 ||
+			got[0].Before.Addresses != nil {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -62,7 +72,10 @@ func TestEmptyColumnSurvives(t *testing.T) {
 
 func TestIDsSortAsTheChangesWereMade(t *testing.T) {
 	last := ""
-	for _, id := range []string{newID(noon, 1), newID(noon, 2), newID(noon, 255), newID(noon, 256), newID(noon.Add(1), 1), newID(noon.Add(time.Hour), 1)} {
+	for _, id := range []string{
+		newID(noon, 1), newID(noon, 2), newID(noon, 255), newID(noon, 256), newID(noon.Add(1), 1),
+		newID(noon.Add(time.Hour), 1),
+	} {
 		if id <= last {
 			t.Errorf("%s does not come after %s", id, last)
 		}
@@ -77,12 +90,17 @@ func TestPick(t *testing.T) {
 		e.Time, e.Outcome = noon.Add(at), outcome
 		return e
 	}
-	undone := made("1", "a", 0, "written")
+	undone := made("1", "a", 0, Written)
 	taken := undone.Undoing("by hand")
-	taken.ID, taken.Time, taken.Outcome = "7", noon.Add(9*time.Second), "written"
+	taken.ID, taken.Time, taken.Outcome = "7", noon.Add(9*time.Second), Written
 	all := []Entry{
-		undone, made("2", "a", time.Second, "written"), made("3", "b", 2*time.Second, "conflict"), made("4", "b", 3*time.Second, ""),
-		made("5", "a", 4*time.Second, "unknown"), made("6", "b", 5*time.Second, "failed"), taken,
+		undone,
+		made("2", "a", time.Second, Written),
+		made("3", "b", 2*time.Second, Conflict),
+		made("4", "b", 3*time.Second, ""),
+		made("5", "a", 4*time.Second, Unknown),
+		made("6", "b", 5*time.Second, Failed),
+		taken,
 	}
 	for name, c := range map[string]struct {
 		choice Choice

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -15,17 +16,19 @@ type Choice struct {
 	Last int
 }
 
-// Pick gives the changes that are to be undone, the newest first: in the order in which undoing them leads back. Changes that were
-// not made, or were made by undoing, are left out.
+// Pick returns the changes that are to be undone, the newest first: in the order in which undoing them leads back.
+// Changes that were not made, or were made by undoing, are left out.
 func (c Choice) Pick(entries []Entry) []Entry {
 	var out []Entry
 	for _, e := range slices.Backward(entries) {
 		switch {
-		case e.Outcome == "conflict" || e.Outcome == "failed" || e.Undoes != "":
-		case c.ID != "" && e.ID != c.ID, c.Port != "" && e.Port != c.Port, c.Namespace != "" && e.Namespace != c.Namespace:
+		case !e.made() || e.Undoes != "":
+		case c.ID != "" && e.ID != c.ID,
+			c.Port != "" && e.Port != c.Port,
+			c.Namespace != "" && e.Namespace != c.Namespace:
 		case e.Time.Before(c.Since):
 		case c.Last > 0 && len(out) == c.Last:
-		case slices.ContainsFunc(entries, func(o Entry) bool { return o.Undoes == e.ID && o.Outcome == "written" }):
+		case undone(entries, e.ID):
 		default:
 			out = append(out, e)
 		}
@@ -33,7 +36,7 @@ func (c Choice) Pick(entries []Entry) []Entry {
 	return out
 }
 
-// Undoing gives the change that takes e back: it expects what e wrote, and writes what was there before.
+// Undoing returns the change that takes e back: it expects what e wrote, and writes what was there before.
 func (e Entry) Undoing(why string) Entry {
 	return Entry{
 		Undoes: e.ID, Port: e.Port, Row: e.Row, Namespace: e.Namespace, Pod: e.Pod, PodUID: e.PodUID, Why: why,
@@ -41,7 +44,7 @@ func (e Entry) Undoing(why string) Entry {
 	}
 }
 
-// Follow gives the values as they are after somebody wrote those that o has: where v is about the same, it has o's.
+// Follow returns the values as they are after somebody wrote those that o has: where v is about the same, it has o's.
 func (v Values) Follow(o Values) Values {
 	if v.PortSecurity != nil && o.PortSecurity != nil {
 		v.PortSecurity = o.PortSecurity
@@ -49,13 +52,22 @@ func (v Values) Follow(o Values) Values {
 	if v.Addresses != nil && o.Addresses != nil {
 		v.Addresses = o.Addresses
 	}
-	if v.Annotations != nil && o.Annotations != nil {
-		v.Annotations = o.Annotations
+	if v.ExternalIDs != nil && o.ExternalIDs != nil {
+		v.ExternalIDs = o.ExternalIDs
+	}
+	if v.Annotations != nil {
+		annotations := maps.Clone(v.Annotations)
+		for key := range annotations {
+			if value, both := o.Annotations[key]; both {
+				annotations[key] = value
+			}
+		}
+		v.Annotations = annotations
 	}
 	return v
 }
 
-// With gives the values of both; o's where both have some.
+// With returns the values of both; o's where both have some.
 func (v Values) With(o Values) Values {
 	out := o
 	if out.PortSecurity == nil {
@@ -64,8 +76,29 @@ func (v Values) With(o Values) Values {
 	if out.Addresses == nil {
 		out.Addresses = v.Addresses
 	}
-	if out.Annotations == nil {
-		out.Annotations = v.Annotations
+	if out.ExternalIDs == nil {
+		out.ExternalIDs = v.ExternalIDs
 	}
+	out.Annotations = over(v.Annotations, o.Annotations)
 	return out
+}
+
+// Same reports whether the values are the same; the order in a column means nothing.
+func (v Values) Same(o Values) bool {
+	return sameColumn(v.PortSecurity, o.PortSecurity) && sameColumn(v.Addresses, o.Addresses) &&
+		maps.Equal(v.Annotations, o.Annotations) &&
+		(v.ExternalIDs == nil) == (o.ExternalIDs == nil) &&
+		(v.ExternalIDs == nil || maps.Equal(*v.ExternalIDs, *o.ExternalIDs))
+}
+
+func sameColumn(a, b *[]string) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return slices.Equal(slices.Sorted(slices.Values(*a)), slices.Sorted(slices.Values(*b)))
+}
+
+// undone reports whether a change was taken back.
+func undone(entries []Entry, id string) bool {
+	return slices.ContainsFunc(entries, func(o Entry) bool { return o.Undoes == id && o.Outcome == Written })
 }

@@ -47,7 +47,8 @@ type Journal struct {
 	pending []string // outcomes that are to be written with the next change, or by Flush
 }
 
-// Begin writes down what is meant to be done and gives the entries with their IDs. Nothing may be changed where it fails.
+// Begin writes down what is meant to be done and returns the entries with their IDs. Nothing may be changed where it
+// fails.
 func (j *Journal) Begin(ctx context.Context, entries []Entry) ([]Entry, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -144,8 +145,12 @@ func (j *Journal) tryAppend(ctx context.Context, text string) error {
 // start begins the n-th ConfigMap and takes away those that are too many.
 func (j *Journal) start(ctx context.Context, n int, text string) error {
 	next := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: j.Namespace, Name: prefix + strconv.Itoa(n), Labels: map[string]string{Label: "true"}},
-		Data:       map[string]string{key: text},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: j.Namespace,
+			Name:      prefix + strconv.Itoa(n),
+			Labels:    map[string]string{Label: "true"},
+		},
+		Data: map[string]string{key: text},
 	}
 	if err := j.Client.Create(ctx, next); err != nil {
 		return err
@@ -163,7 +168,7 @@ func (j *Journal) start(ctx context.Context, n int, text string) error {
 	return nil
 }
 
-// list gives the ConfigMaps of the journal, the oldest first.
+// list returns the ConfigMaps of the journal, the oldest first.
 func list(ctx context.Context, c client.Reader, namespace string) ([]corev1.ConfigMap, error) {
 	var all corev1.ConfigMapList
 	if err := c.List(ctx, &all, client.InNamespace(namespace), client.MatchingLabels{Label: "true"}); err != nil {
@@ -173,7 +178,7 @@ func list(ctx context.Context, c client.Reader, namespace string) ([]corev1.Conf
 	return all.Items, nil
 }
 
-// number gives the number of a ConfigMap of the journal; 0 where it has none.
+// number returns the number of a ConfigMap of the journal; 0 where it has none.
 func number(c *corev1.ConfigMap) int {
 	n, err := strconv.Atoi(strings.TrimPrefix(c.Name, prefix))
 	if err != nil {
@@ -185,7 +190,8 @@ func number(c *corev1.ConfigMap) int {
 // errUnreadable is wrapped by the error of Read that tells of lines that could not be read.
 var errUnreadable = errors.New("the journal has lines that cannot be read")
 
-// Read gives all changes that are still kept, the oldest first. Where some lines cannot be read, it gives the others with an error.
+// Read returns all changes that are still kept, the oldest first. Where some lines cannot be read, it gives the others
+// with an error.
 func Read(ctx context.Context, c client.Reader, namespace string) ([]Entry, error) {
 	all, err := list(ctx, c, namespace)
 	if err != nil {

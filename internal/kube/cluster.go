@@ -13,11 +13,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Cluster asks the API server what governance rests on. Policies and owners are read from the server and not from a cache: who
-// writes them rarely does so a moment before, but must not be judged by what was.
+// Cluster asks the API server what governance rests on. Policies and owners are read from the server and not from a
+// cache: who writes them rarely does so a moment before, but must not be judged by what was.
 type Cluster struct {
 	// Lookup gives namespaces.
 	Lookup
@@ -25,8 +26,12 @@ type Cluster struct {
 	Reviews client.Writer
 }
 
-// May tells whether the user may do what the attributes say.
-func (c Cluster) May(ctx context.Context, user authenticationv1.UserInfo, what authorizationv1.ResourceAttributes) (bool, error) {
+// May reports whether the user may do what the attributes say.
+func (c Cluster) May(
+	ctx context.Context,
+	user authenticationv1.UserInfo,
+	what authorizationv1.ResourceAttributes,
+) (bool, error) {
 	extra := make(map[string]authorizationv1.ExtraValue, len(user.Extra))
 	for key, values := range user.Extra {
 		extra[key] = authorizationv1.ExtraValue(values)
@@ -58,8 +63,11 @@ func (c Cluster) Policies(ctx context.Context) ([]policy.Policy, error) {
 	return out, nil
 }
 
-// OwnerUID gives the UID of the object that the owner names.
+// OwnerUID returns the UID of the object that the owner names.
 func (c Cluster) OwnerUID(ctx context.Context, namespace string, o v1alpha1.Owner) (uid string, found bool, err error) {
+	if kubeovn.IsGateway(o.APIVersion, o.Kind) && o.Kind == kubeovn.KindNATGateway {
+		namespace = "" // it is of none, wherever its pods are
+	}
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(schema.FromAPIVersionAndKind(o.APIVersion, o.Kind))
 	err = c.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: o.Name}, object)

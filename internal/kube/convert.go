@@ -4,6 +4,8 @@ package kube
 
 import (
 	"cmp"
+	"errors"
+	"strings"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -15,7 +17,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// PodOf gives the facts of a pod. Networks that cannot be read count as none: Kube-OVN makes no port for them either.
+// PodOf returns the facts of a pod. Networks that cannot be read count as none: Kube-OVN makes no port for them either.
+// Of more networks than are read, the first are kept, and Unread says so.
 func PodOf(p *corev1.Pod) *inventory.Pod {
 	out := &inventory.Pod{
 		PodKey:      inventory.PodKey{Namespace: shared(p.Namespace), Name: p.Name},
@@ -29,22 +32,27 @@ func PodOf(p *corev1.Pod) *inventory.Pod {
 		Controller:  controllerOf(p.OwnerReferences),
 		Inherited:   policy.Inherited(p.Annotations),
 	}
-	if networks, err := multus.Parse(p.Namespace, p.Annotations); err == nil {
-		out.DefaultNetwork, out.Attachments = networks.Default, networks.Attachments
+	networks, err := multus.Parse(p.Namespace, p.Annotations)
+	if many := (multus.TooManyError{}); errors.As(err, &many) {
+		out.Unread = many.Error()
+	} else if err != nil {
+		return out
 	}
+	out.DefaultNetwork, out.Attachments = networks.Default, networks.Attachments
 	return out
 }
 
-// isRead tells that an annotation says something about the pod's ports, or what was decided about them when it was admitted.
+// isRead reports whether an annotation says something about the pod's ports, or what was decided about them when it was
+// admitted.
 func isRead(key string) bool { return kubeovn.IsRead(key) || key == policy.RecordAnnotation }
 
-// isCommon tells that many pods have the same value of an annotation. Each has addresses of its own.
+// isCommon reports whether many pods have the same value of an annotation. Each has addresses of its own.
 func isCommon(key string) bool {
 	suffix := kubeovn.BaseSuffix(key)
 	return suffix != kubeovn.MACAddress && suffix != kubeovn.IPAddress
 }
 
-// portOwner gives the name in the pod's port: that of the VM for a KubeVirt launcher pod, since Kube-OVN keeps a VM's
+// portOwner returns the name in the pod's port: that of the VM for a KubeVirt launcher pod, since Kube-OVN keeps a VM's
 // port across its pods (--keep-vm-ip, its default).
 func portOwner(p *corev1.Pod) string {
 	for _, o := range p.OwnerReferences {
@@ -55,7 +63,7 @@ func portOwner(p *corev1.Pod) string {
 	return p.Name
 }
 
-// finished tells that the pod has ended for good. Kube-OVN keeps the port of a pod that would be restarted.
+// finished reports whether the pod has ended for good. Kube-OVN keeps the port of a pod that would be restarted.
 func finished(p *corev1.Pod) bool {
 	switch p.Status.Phase {
 	case corev1.PodSucceeded, corev1.PodFailed:
@@ -65,13 +73,13 @@ func finished(p *corev1.Pod) bool {
 	return false
 }
 
-// NamespaceOf gives what policy reads of a namespace.
+// NamespaceOf returns what policy reads of a namespace.
 func NamespaceOf(ns *corev1.Namespace) policy.Namespace {
-	return policy.Namespace{Name: ns.Name, Labels: ns.Labels, Annotations: ns.Annotations}
+	return policy.Namespace{Name: ns.Name, UID: string(ns.UID), Labels: ns.Labels, Annotations: ns.Annotations}
 }
 
-// AttachmentOf gives the attachment that a NetworkAttachmentDefinition defines and what it makes. A configuration that
-// cannot be read gives kubeovn.KindUnknown.
+// AttachmentOf returns the attachment that a NetworkAttachmentDefinition defines and what it makes. A configuration
+// that cannot be read gives kubeovn.KindUnknown.
 func AttachmentOf(nad *nadv1.NetworkAttachmentDefinition) (kubeovn.Attachment, kubeovn.AttachmentKind) {
 	a := kubeovn.Attachment{Namespace: nad.Namespace, Name: nad.Name}
 	kind, err := multus.KindOf(nad)
@@ -81,11 +89,17 @@ func AttachmentOf(nad *nadv1.NetworkAttachmentDefinition) (kubeovn.Attachment, k
 	return a, kind
 }
 
-// RecordOf gives the facts of an IP resource (ips.kubeovn.io). Fields that are absent stay empty.
+// RecordOf returns the facts of an IP resource (ips.kubeovn.io). Fields that are absent stay empty.
 func RecordOf(u *unstructured.Unstructured) *inventory.Record {
-	r := &inventory.Record{Name: u.GetName(), MAC: specString(u, "macAddress"), Subnet: shared(specString(u, "subnet")), Keeper: shared(specString(u, "podType"))}
-	if r.Keeper != "" {
-		r.KeptFor = &inventory.PodKey{Namespace: shared(specString(u, "namespace")), Name: specString(u, "podName")}
+	r := &inventory.Record{
+		Name:   u.GetName(),
+		MAC:    specString(u, "macAddress"),
+		Subnet: shared(specString(u, "subnet")),
+		Keeper: shared(specString(u, "podType")),
+	}
+	r.Of = inventory.PodKey{
+		Namespace: shared(specString(u, "namespace")),
+		Name:      within(r.Name, specString(u, "podName")),
 	}
 	for _, field := range []string{"v4IpAddress", "v6IpAddress"} {
 		if ip := specString(u, field); ip != "" {
@@ -95,17 +109,55 @@ func RecordOf(u *unstructured.Unstructured) *inventory.Record {
 	return r
 }
 
-// VipOf gives the facts of a Vip resource (vips.kubeovn.io).
+// within returns the text as the beginning of another one, where it is that, so that it takes no memory of its own:
+// there are as many IP resources as ports.
+func within(whole, text string) string {
+	if strings.HasPrefix(whole, text) {
+		return whole[:len(text)]
+	}
+	return text
+}
+
+// VipOf returns the facts of a Vip resource (vips.kubeovn.io).
 func VipOf(u *unstructured.Unstructured) inventory.Vip {
 	v := inventory.Vip{
 		Name: u.GetName(), Namespace: specString(u, "namespace"), Subnet: specString(u, "subnet"),
 		Type: cmp.Or(specString(u, "type"), statusString(u, "type")), MAC: statusString(u, "mac"),
+	}
+	if selector, _, err := unstructured.NestedStringSlice(
+		u.Object,
+		"spec",
+		"selector",
+	); err != nil ||
+		len(selector) > 0 {
+		v.Pods = vipSelector(selector)
 	}
 	for _, field := range []string{"v4ip", "v6ip"} {
 		// What it was given stands in the status; what its author asks for is not taken for it.
 		v.Addresses = appendAddress(v.Addresses, statusString(u, field))
 	}
 	return v
+}
+
+// vipSelector returns what spec.selector of a Vip picks: pods that have each of its labels, which are written
+// "key:value". One that cannot be read picks none.
+func vipSelector(texts []string) policy.Selector {
+	want := make(map[string]string, len(texts))
+	for _, text := range texts {
+		key, value, ok := strings.Cut(text, ":")
+		if !ok {
+			return func(map[string]string) bool { return false }
+		}
+		want[strings.TrimSpace(key)] = strings.TrimSpace(value)
+	}
+	return func(has map[string]string) bool {
+		for key, value := range want {
+			if v, ok := has[key]; !ok || v != value {
+				return false
+			}
+		}
+		return len(want) > 0
+	}
 }
 
 func specString(u *unstructured.Unstructured, field string) string { return textAt(u, "spec", field) }

@@ -35,7 +35,11 @@ func fullPod(change ...func(*corev1.Pod)) *corev1.Pod {
 			Annotations:   map[string]string{kubeovn.Networks: "blue,other/red@net7"},
 			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "m"}},
 		},
-		Spec:   corev1.PodSpec{NodeName: "n", RestartPolicy: corev1.RestartPolicyAlways, Containers: []corev1.Container{{Name: "c", Image: "i"}}},
+		Spec: corev1.PodSpec{
+			NodeName:      "n",
+			RestartPolicy: corev1.RestartPolicyAlways,
+			Containers:    []corev1.Container{{Name: "c", Image: "i"}},
+		},
 		Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.0.0.1"},
 	}
 	for _, c := range change {
@@ -52,22 +56,47 @@ func TestPodOf(t *testing.T) {
 	}{
 		"plain": {func(*corev1.Pod) {}, func(p *inventory.Pod) bool {
 			return p.Owner == "p" && p.UID == "u" && !p.HostNetwork && !p.Finished && !p.Terminating &&
-				cmp.Equal(p.Attachments, []kubeovn.Attachment{{Namespace: "ns", Name: "blue"}, {Namespace: "other", Name: "red", Interface: "net7"}})
+				cmp.Equal(
+					p.Attachments,
+					[]kubeovn.Attachment{
+						{Namespace: "ns", Name: "blue"},
+						{Namespace: "other", Name: "red", Interface: "net7"},
+					},
+				)
 		}},
-		"host network": {func(p *corev1.Pod) { p.Spec.HostNetwork = true }, func(p *inventory.Pod) bool { return p.HostNetwork }},
-		"going":        {func(p *corev1.Pod) { p.DeletionTimestamp = &now }, func(p *inventory.Pod) bool { return p.Terminating }},
+		"host network": {
+			func(p *corev1.Pod) { p.Spec.HostNetwork = true },
+			func(p *inventory.Pod) bool { return p.HostNetwork },
+		},
+		"going": {
+			func(p *corev1.Pod) { p.DeletionTimestamp = &now },
+			func(p *inventory.Pod) bool { return p.Terminating },
+		},
 		"ended for good": {func(p *corev1.Pod) {
 			p.Status.Phase, p.Spec.RestartPolicy = corev1.PodSucceeded, corev1.RestartPolicyNever
 		}, func(p *inventory.Pod) bool { return p.Finished }},
-		"ended, to be started again": {func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }, func(p *inventory.Pod) bool { return !p.Finished }},
-		"evicted":                    {func(p *corev1.Pod) { p.Status.Phase, p.Status.Reason = corev1.PodFailed, "Evicted" }, func(p *inventory.Pod) bool { return p.Finished }},
+		"ended, to be started again": {
+			func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded },
+			func(p *inventory.Pod) bool { return !p.Finished },
+		},
+		"evicted": {
+			func(p *corev1.Pod) { p.Status.Phase, p.Status.Reason = corev1.PodFailed, "Evicted" },
+			func(p *inventory.Pod) bool { return p.Finished },
+		},
 		"launcher of a VM": {func(p *corev1.Pod) {
-			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "vm"}}
+			p.OwnerReferences = []metav1.OwnerReference{
+				{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "vm"},
+			}
 		}, func(p *inventory.Pod) bool { return p.Owner == "vm" }},
 		"owned by something of that kind elsewhere": {func(p *corev1.Pod) {
-			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "example.org/v1", Kind: "VirtualMachineInstance", Name: "vm"}}
+			p.OwnerReferences = []metav1.OwnerReference{
+				{APIVersion: "example.org/v1", Kind: "VirtualMachineInstance", Name: "vm"},
+			}
 		}, func(p *inventory.Pod) bool { return p.Owner == "p" }},
-		"networks not readable": {func(p *corev1.Pod) { p.Annotations[kubeovn.Networks] = "[null]" }, func(p *inventory.Pod) bool { return len(p.Attachments) == 0 }},
+		"networks not readable": {
+			func(p *corev1.Pod) { p.Annotations[kubeovn.Networks] = "[null]" },
+			func(p *inventory.Pod) bool { return len(p.Attachments) == 0 },
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -88,12 +117,15 @@ func TestStripKeepsWhatIsRead(t *testing.T) {
 		},
 		func(p *corev1.Pod) { p.Status.Phase, p.Status.Reason = corev1.PodFailed, "Evicted" },
 		func(p *corev1.Pod) {
-			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "vm"}}
+			p.OwnerReferences = []metav1.OwnerReference{{
+				APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance",
+				Name: "vm",
+			}}
 		},
 	} {
 		pod := fullPod(change)
 		whole := PodOf(pod)
-		stripped, err := Strip(&LeanPod{*pod})
+		stripped, err := Strip(pod.DeepCopy())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +137,8 @@ func TestStripKeepsWhatIsRead(t *testing.T) {
 			t.Errorf("-whole +kept\n%s", diff)
 		}
 		key, err := cache.MetaNamespaceKeyFunc(entry)
-		if m := entry.GetObjectMeta(); err != nil || key != pod.Namespace+"/"+pod.Name || m.GetResourceVersion() != pod.ResourceVersion {
+		if m := entry.GetObjectMeta(); err != nil || key != pod.Namespace+"/"+pod.Name ||
+			m.GetResourceVersion() != pod.ResourceVersion {
 			t.Errorf("the cache sees %q, %+v: %v", key, m, err)
 		}
 	}
@@ -120,17 +153,59 @@ func object(kind schema.GroupVersionKind, name string, spec map[string]any) *uns
 
 func TestRecordAndVip(t *testing.T) {
 	got := RecordOf(object(IPKind, "p.ns", map[string]any{
-		"macAddress": "m", "v6IpAddress": "fd00::1", "v4IpAddress": "10.0.0.1", "podType": "StatefulSet", "namespace": "ns", "podName": "p",
+		"macAddress":  "m",
+		"v6IpAddress": "fd00::1",
+		"v4IpAddress": "10.0.0.1",
+		"podType":     "StatefulSet",
+		"namespace":   "ns",
+		"podName":     "p",
 	}))
-	want := &inventory.Record{Name: "p.ns", MAC: "m", IPs: []string{"10.0.0.1", "fd00::1"}, Keeper: "StatefulSet", KeptFor: &inventory.PodKey{Namespace: "ns", Name: "p"}}
+	want := &inventory.Record{
+		Name:   "p.ns",
+		MAC:    "m",
+		IPs:    []string{"10.0.0.1", "fd00::1"},
+		Keeper: "StatefulSet",
+		Of:     inventory.PodKey{Namespace: "ns", Name: "p"},
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	if got := RecordOf(object(IPKind, "x", map[string]any{"macAddress": int64(7)})); got.MAC != "" {
 		t.Errorf("a number was taken for a MAC: %+v", got)
 	}
-	if got := VipOf(object(VipKind, "v", map[string]any{"namespace": "ns"})); !reflect.DeepEqual(got, inventory.Vip{Name: "v", Namespace: "ns"}) {
+	if got := VipOf(
+		object(VipKind, "v", map[string]any{"namespace": "ns"}),
+	); !reflect.DeepEqual(
+		got,
+		inventory.Vip{Name: "v", Namespace: "ns"},
+	) {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// A Vip's selector is a list of "key:value", all of which a pod must have. One that cannot be read is for nobody.
+func TestVipSelector(t *testing.T) {
+	labels := map[string]string{"app": "ka", "tier": "edge"}
+	for name, c := range map[string]struct {
+		selector any
+		picks    bool
+	}{
+		"one":             {[]any{"app: ka"}, true},
+		"no blank":        {[]any{"app:ka"}, true},
+		"all of them":     {[]any{"app: ka", "tier: edge"}, true},
+		"one of two":      {[]any{"app: ka", "tier: core"}, false},
+		"another value":   {[]any{"app: web"}, false},
+		"another label":   {[]any{"name: ka"}, false},
+		"no pair":         {[]any{"app"}, false},
+		"not even a list": {"app: ka", false},
+	} {
+		v := VipOf(object(VipKind, "v", map[string]any{"namespace": "ns", "selector": c.selector}))
+		if v.Pods == nil || v.Pods(labels) != c.picks {
+			t.Errorf("%s: picks the pod: %t, want %t", name, v.Pods != nil && v.Pods(labels), c.picks)
+		}
+	}
+	if v := VipOf(object(VipKind, "v", map[string]any{"namespace": "ns", "selector": []any{}})); v.Pods != nil {
+		t.Error("an empty one is not for all pods")
 	}
 }
 
@@ -141,18 +216,37 @@ func TestHoldersOf(t *testing.T) {
 		}
 		return list
 	}
-	vip := object(VipKind, "v", map[string]any{"namespace": "ns", "type": "switch_lb_vip", "v4ip": "10.0.0.8", "macAddress": "0a:00:00:00:00:08"})
+	vip := object(
+		VipKind,
+		"v",
+		map[string]any{
+			"namespace":  "ns",
+			"type":       "switch_lb_vip",
+			"v4ip":       "10.0.0.8",
+			"macAddress": "0a:00:00:00:00:08",
+		},
+	)
 	vip.Object["status"] = map[string]any{"v4ip": "10.0.0.9", "v6ip": "fd00::9", "mac": "0a:00:00:00:00:09"}
-	wantVip := inventory.Vip{Name: "v", Namespace: "ns", Type: "switch_lb_vip", MAC: "0a:00:00:00:00:09", Addresses: addresses("10.0.0.9", "fd00::9")}
+	wantVip := inventory.Vip{
+		Name:      "v",
+		Namespace: "ns",
+		Type:      "switch_lb_vip",
+		MAC:       "0a:00:00:00:00:09",
+		Addresses: addresses("10.0.0.9", "fd00::9"),
+	}
 	if diff := cmp.Diff(wantVip, VipOf(vip), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Errorf("a Vip: -want +got\n%s", diff)
 	}
 	subnet := object(SubnetKind, "s", map[string]any{"gateway": "10.0.0.1", "excludeIps": []any{"10.0.0.5"}})
 	subnet.Object["status"] = map[string]any{
-		"u2oInterconnectionIP": "10.0.0.2,fd00::2", "u2oInterconnectionMAC": "0a:00:00:00:00:02", "mcastQuerierIP": "10.0.0.3", "mcastQuerierMAC": "0a:00:00:00:00:03",
+		"u2oInterconnectionIP":  "10.0.0.2,fd00::2",
+		"u2oInterconnectionMAC": "0a:00:00:00:00:02",
+		"mcastQuerierIP":        "10.0.0.3",
+		"mcastQuerierMAC":       "0a:00:00:00:00:03",
 	}
 	s := SubnetOf(subnet)
-	if !slices.Equal(s.Own, addresses("10.0.0.2", "fd00::2", "10.0.0.3")) || !slices.Equal(s.MACs, []string{"0a:00:00:00:00:02", "0a:00:00:00:00:03"}) ||
+	if !slices.Equal(s.Own, addresses("10.0.0.2", "fd00::2", "10.0.0.3")) ||
+		!slices.Equal(s.MACs, []string{"0a:00:00:00:00:02", "0a:00:00:00:00:03"}) ||
 		!slices.Equal(s.Gateways, addresses("10.0.0.1")) {
 		t.Errorf("a subnet: %+v", s)
 	}
@@ -161,7 +255,10 @@ func TestHoldersOf(t *testing.T) {
 	inv := inventory.New()
 	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "db"}}
 	service.Spec.ClusterIPs, service.Spec.ExternalIPs = []string{"10.96.0.7", "fd96::7"}, []string{"203.0.113.7"}
-	service.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{Hostname: "db.example.org"}, {IP: "203.0.113.8"}}
+	service.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{
+		{Hostname: "db.example.org"},
+		{IP: "203.0.113.8"},
+	}
 	stripped, err := Strip(service)
 	if err != nil {
 		t.Fatal(err)
@@ -170,17 +267,17 @@ func TestHoldersOf(t *testing.T) {
 	source.Set(inv, stripped)
 	all := addresses("10.96.0.7", "fd96::7", "203.0.113.7", "203.0.113.8")
 	for _, a := range all {
-		if got := inv.Holders(a); len(got) != 1 || got[0].String() != "service ns/db" {
+		if got := inv.Holders(a, anywhere); len(got) != 1 || got[0].String() != "service ns/db" {
 			t.Errorf("%s is that of %v", a, got)
 		}
 	}
 	service.Spec.ExternalIPs, service.Status.LoadBalancer.Ingress = nil, nil
 	source.Set(inv, service)
-	if got := append(inv.Holders(all[2]), inv.Holders(all[3])...); len(got) > 0 {
+	if got := append(inv.Holders(all[2], anywhere), inv.Holders(all[3], anywhere)...); len(got) > 0 {
 		t.Errorf("without addresses outside: %v", got)
 	}
 	source.Delete(inv, service)
-	if got := inv.Holders(all[0]); len(got) > 0 {
+	if got := inv.Holders(all[0], anywhere); len(got) > 0 {
 		t.Errorf("after its end: %v", got)
 	}
 }
@@ -199,7 +296,8 @@ func sourceOf(t *testing.T, kind schema.GroupVersionKind) Source {
 func TestAttachmentOf(t *testing.T) {
 	nad := &nadv1.NetworkAttachmentDefinition{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "blue"}}
 	for config, want := range map[string]kubeovn.AttachmentKind{
-		`{"type":"kube-ovn"}`: kubeovn.KindOVN, `{"type":"macvlan"}`: kubeovn.KindForeign, "{": kubeovn.KindUnknown, "": kubeovn.KindUnknown,
+		`{"type":"kube-ovn"}`: kubeovn.KindOVN, `{"type":"macvlan"}`: kubeovn.KindForeign, "{": kubeovn.KindUnknown,
+		"": kubeovn.KindUnknown,
 	} {
 		nad.Spec.Config = config
 		if a, kind := AttachmentOf(nad); kind != want || a != (kubeovn.Attachment{Namespace: "ns", Name: "blue"}) {
@@ -212,14 +310,24 @@ func TestAttachmentOf(t *testing.T) {
 func TestAnnotationsThatAreKept(t *testing.T) {
 	pod := fullPod(func(p *corev1.Pod) {
 		p.Annotations = map[string]string{
-			"kubectl.kubernetes.io/last-applied-configuration": "{}", "ovn.kubernetes.io/cidr": "10.16.0.0/16", "ovn.kubernetes.io/allocated": "true",
-			"ovn.kubernetes.io/port_security": "true", "net.ns.ovn.kubernetes.io/mac_address.eth1": "0a:00:00:00:00:01", "ovn.kubernetes.io/aaps": "a",
-			"ovn.kubernetes.io/vpc_nat_gw": "true", "example.org/x": "y", policy.RecordAnnotation: "{}",
+			"kubectl.kubernetes.io/last-applied-configuration": "{}",
+			"ovn.kubernetes.io/cidr":                           "10.16.0.0/16",
+			"ovn.kubernetes.io/allocated":                      "true",
+			"ovn.kubernetes.io/port_security":                  "true",
+			"net.ns.ovn.kubernetes.io/mac_address.eth1":        "0a:00:00:00:00:01",
+			"ovn.kubernetes.io/aaps":                           "a",
+			"ovn.kubernetes.io/vpc_nat_gw":                     "true",
+			"example.org/x":                                    "y",
+			policy.RecordAnnotation:                            "{}",
 		}
 	})
 	want := map[string]string{
-		"ovn.kubernetes.io/allocated": "true", "ovn.kubernetes.io/port_security": "true", "net.ns.ovn.kubernetes.io/mac_address.eth1": "0a:00:00:00:00:01",
-		"ovn.kubernetes.io/aaps": "a", "ovn.kubernetes.io/vpc_nat_gw": "true", policy.RecordAnnotation: "{}",
+		"ovn.kubernetes.io/allocated":               "true",
+		"ovn.kubernetes.io/port_security":           "true",
+		"net.ns.ovn.kubernetes.io/mac_address.eth1": "0a:00:00:00:00:01",
+		"ovn.kubernetes.io/aaps":                    "a",
+		"ovn.kubernetes.io/vpc_nat_gw":              "true",
+		policy.RecordAnnotation:                     "{}",
 	}
 	if diff := cmp.Diff(want, PodOf(pod).Annotations); diff != "" {
 		t.Errorf("-want +kept\n%s", diff)
@@ -228,7 +336,15 @@ func TestAnnotationsThatAreKept(t *testing.T) {
 
 // The inventory is the same whether it is fed with objects or with what a cache keeps of them.
 func TestEntriesFeedTheInventory(t *testing.T) {
-	ip := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"macAddress": "0a:00:00:00:00:01", "v4IpAddress": "10.16.0.7", "subnet": "ovn-default"}}}
+	ip := &unstructured.Unstructured{
+		Object: map[string]any{
+			"spec": map[string]any{
+				"macAddress":  "0a:00:00:00:00:01",
+				"v4IpAddress": "10.16.0.7",
+				"subnet":      "ovn-default",
+			},
+		},
+	}
 	ip.SetGroupVersionKind(IPKind)
 	pod := fullPod(func(*corev1.Pod) {})
 	ip.SetName(pod.Name + "." + pod.Namespace)
@@ -245,9 +361,6 @@ func TestEntriesFeedTheInventory(t *testing.T) {
 				continue
 			}
 			if strip {
-				if whole, ok := object.(*corev1.Pod); ok {
-					object = &LeanPod{*whole}
-				}
 				var err error
 				if object, err = Strip(object); err != nil {
 					t.Fatal(err)
@@ -263,7 +376,12 @@ func TestEntriesFeedTheInventory(t *testing.T) {
 	feed(whole, false, false)
 	feed(kept, true, false)
 	now := time.Unix(1, 0)
-	if diff := cmp.Diff(whole.Port(ip.GetName(), now), kept.Port(ip.GetName(), now), cmpopts.EquateErrors()); diff != "" || kept.Port(ip.GetName(), now).Record == nil || kept.Port(ip.GetName(), now).Pod == nil {
+	if diff := cmp.Diff(
+		whole.Port(ip.GetName(), now),
+		kept.Port(ip.GetName(), now),
+		cmpopts.EquateErrors(),
+	); diff != "" || kept.Port(ip.GetName(), now).Record == nil ||
+		kept.Port(ip.GetName(), now).Pod == nil {
 		t.Errorf("-whole +kept\n%s", diff)
 	}
 	feed(kept, true, true)
@@ -272,8 +390,13 @@ func TestEntriesFeedTheInventory(t *testing.T) {
 	}
 }
 
-// server gives a client that holds these objects and fails as intercept says.
-func server(t *testing.T, get func(kind string) error, list func(kind string) error, objects ...client.Object) client.Client {
+// server returns a client that holds these objects and fails as intercept says.
+func server(
+	t *testing.T,
+	get func(kind string) error,
+	list func(kind string) error,
+	objects ...client.Object,
+) client.Client {
 	t.Helper()
 	scheme, err := Scheme()
 	if err != nil {
@@ -284,7 +407,9 @@ func server(t *testing.T, get func(kind string) error, list func(kind string) er
 		scheme.AddKnownTypeWithName(kind.GroupVersion().WithKind(kind.Kind+"List"), &unstructured.UnstructuredList{})
 	}
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
-		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object,
+			opts ...client.GetOption,
+		) error {
 			if get != nil {
 				if err := get(key.String()); err != nil {
 					return err
@@ -307,7 +432,11 @@ func server(t *testing.T, get func(kind string) error, list func(kind string) er
 func TestLookup(t *testing.T) {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns", Annotations: map[string]string{"k": "v"}}}
 	blue := &nadv1.NetworkAttachmentDefinition{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "blue"}, Spec: nadv1.NetworkAttachmentDefinitionSpec{Config: `{"type":"kube-ovn"}`},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "ns",
+			Name:      "blue",
+		},
+		Spec: nadv1.NetworkAttachmentDefinitionSpec{Config: `{"type":"kube-ovn"}`},
 	}
 	down := func(string) error { return errors.New("down") }
 	empty, full, broken := server(t, nil, nil), server(t, nil, nil, ns, blue), server(t, down, nil, ns, blue)
@@ -336,7 +465,11 @@ func TestLookupOfADefinition(t *testing.T) {
 	blue := kubeovn.Attachment{Namespace: "ns", Name: "blue"}
 	with := func(config string) client.Reader {
 		return server(t, nil, nil, &nadv1.NetworkAttachmentDefinition{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "blue"}, Spec: nadv1.NetworkAttachmentDefinitionSpec{Config: config},
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: "ns",
+				Name:      "blue",
+			},
+			Spec: nadv1.NetworkAttachmentDefinitionSpec{Config: config},
 		})
 	}
 	for name, c := range map[string]struct {
@@ -355,7 +488,10 @@ func TestLookupOfADefinition(t *testing.T) {
 		}
 	}
 	down := func(string) error { return errors.New("down") }
-	if _, _, err := (Lookup{Cache: with(`{"type":"kube-ovn"}`), Live: server(t, down, nil)}).Definition(t.Context(), blue); err == nil {
+	if _, _, err := (Lookup{Cache: with(`{"type":"kube-ovn"}`), Live: server(t, down, nil)}).Definition(
+		t.Context(),
+		blue,
+	); err == nil {
 		t.Error("the server is down, and the cache counts")
 	}
 }
@@ -384,7 +520,7 @@ func TestFill(t *testing.T) {
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns"}},
 		fullPod(func(p *corev1.Pod) { p.Annotations, p.ManagedFields = nil, nil }),
 		object(IPKind, "p.ns", map[string]any{"macAddress": "m"}),
-		object(VipKind, "v", map[string]any{"namespace": "ns"}),
+		object(VipKind, "v", map[string]any{"namespace": "ns", "type": "switch_lb_vip"}),
 	}
 	inv := inventory.New()
 	missing, err := Fill(t.Context(), server(t, nil, nil, objects...), inv)
@@ -414,14 +550,21 @@ func TestFill(t *testing.T) {
 	}
 }
 
-// What a later version means by a word that is not known here is not written to running ports; what is left out is the default.
+// What a later version means by a word that is not known here is not written to running ports; what is left out is the
+// default.
 func TestPolicyOfUnknownRepair(t *testing.T) {
 	for word, want := range map[v1alpha1.Repair]policy.Repair{
-		"": policy.RepairOn, v1alpha1.RepairOn: policy.RepairOn, v1alpha1.RepairLog: policy.RepairLog, v1alpha1.RepairOff: policy.RepairOff,
-		"gently": policy.RepairLog, "Repair": policy.RepairLog,
+		"": policy.RepairLog, v1alpha1.RepairOn: policy.RepairOn, v1alpha1.RepairLog: policy.RepairLog,
+		v1alpha1.RepairOff: policy.RepairOff,
+		"gently":           policy.RepairLog, "Repair": policy.RepairLog,
 	} {
-		if got := PolicyOf(&v1alpha1.PortSecurityPolicy{Spec: v1alpha1.PortSecurityPolicySpec{Repair: word}}).Repair; got != want {
+		if got := PolicyOf(
+			&v1alpha1.PortSecurityPolicy{Spec: v1alpha1.PortSecurityPolicySpec{Repair: word}},
+		).Repair; got != want {
 			t.Errorf("%q: %v, want %v", word, got, want)
 		}
 	}
 }
+
+// anywhere takes holders on whatever network they are.
+func anywhere(inventory.Holder) bool { return true }

@@ -8,8 +8,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// Entry is what is kept of an object of a kind of which there are as many as ports: its name and version, and what the inventory keeps of it
-// anyway. The object itself would take more than all the rest that is known of the port.
+// Entry is what is kept of an object of a kind of which there are as many as ports: its name and version, and what the
+// inventory keeps of it anyway. The object itself would take more than all the rest that is known of the port.
 type Entry struct {
 	types.NamespacedName
 
@@ -19,9 +19,13 @@ type Entry struct {
 	fact any
 }
 
-// entryOf gives the entry of an object of which the inventory reads this.
+// entryOf returns the entry of an object of which the inventory reads this.
 func entryOf(o client.Object, fact any) *Entry {
-	return &Entry{types.NamespacedName{Namespace: shared(o.GetNamespace()), Name: o.GetName()}, o.GetResourceVersion(), fact}
+	return &Entry{
+		types.NamespacedName{Namespace: shared(o.GetNamespace()), Name: o.GetName()},
+		o.GetResourceVersion(),
+		fact,
+	}
 }
 
 // GetObjectMeta implements metav1.ObjectMetaAccessor, by which client-go finds the name.
@@ -29,8 +33,11 @@ func (e *Entry) GetObjectMeta() metav1.Object {
 	return &metav1.ObjectMeta{Namespace: e.Namespace, Name: e.Name, ResourceVersion: e.Version}
 }
 
-// kept gives set or remove for objects as they are read, and for the entries that are kept of them.
-func kept[F any, T client.Object](of func(T) F, do func(*inventory.Inventory, F) []string) func(*inventory.Inventory, any) []string {
+// kept returns set or remove for objects as they are read, and for the entries that are kept of them.
+func kept[F any, T client.Object](
+	of func(T) F,
+	do func(*inventory.Inventory, F) []string,
+) func(*inventory.Inventory, any) []string {
 	return func(inv *inventory.Inventory, object any) []string {
 		switch o := object.(type) {
 		case *Entry:

@@ -21,12 +21,13 @@ import (
 type Filled struct {
 	// Objects counts those that were entered, by kind.
 	Objects map[string]int
-	// Absent holds the optional kinds of which the file has none: it cannot be told from it whether the cluster has any.
+	// Absent holds the optional kinds of which the file has none: it cannot be told from it whether the cluster has
+	// any.
 	Absent []Source
 }
 
-// FillFromFile enters what `kubectl get -A -o json` or `-o yaml` printed into the inventory: a list, a list of one kind, or
-// several documents of either form. Kinds that are not Sources are passed over.
+// FillFromFile enters what `kubectl get -A -o json` or `-o yaml` printed into the inventory: a list, a list of one
+// kind, or several documents of either form. Kinds that are not Sources are passed over.
 //
 // It is an error where there is no Namespace or no Pod, since every port would then seem to be without an owner or a
 // policy.
@@ -56,7 +57,11 @@ func FillFromFile(data []byte, inv *inventory.Inventory) (Filled, error) {
 		case s.Optional:
 			filled.Absent = append(filled.Absent, s)
 		default:
-			return Filled{}, fmt.Errorf("it holds no %s: it has to be made of all that `kubectl get -A` gives for %s", s.Kind.Kind, resourceNames())
+			return Filled{}, fmt.Errorf(
+				"it holds no %s: it has to be made of all that `kubectl get -A` gives for %s",
+				s.Kind.Kind,
+				resourceNames(),
+			)
 		}
 		for _, o := range objects {
 			s.Set(inv, o)
@@ -66,10 +71,13 @@ func FillFromFile(data []byte, inv *inventory.Inventory) (Filled, error) {
 	return filled, nil
 }
 
-// resourceNames gives what to ask kubectl for.
+// resourceNames returns what to ask kubectl for.
 func resourceNames() string {
-	return "namespaces,pods,network-attachment-definitions.k8s.cni.cncf.io,ips.kubeovn.io,vips.kubeovn.io,subnets.kubeovn.io,vpcs.kubeovn.io,ippools.kubeovn.io," +
-		"portsecuritypolicies,portsecurityexceptions,nodes,services,replicasets,statefulsets,daemonsets,jobs"
+	return "namespaces,pods,network-attachment-definitions.k8s.cni.cncf.io,ips.kubeovn.io,vips.kubeovn.io," +
+		"subnets.kubeovn.io,vpcs.kubeovn.io,ippools.kubeovn.io," +
+		"ovn-eips.kubeovn.io,ovn-fips.kubeovn.io,switch-lb-rules.kubeovn.io,servicecidrs.networking.k8s.io," +
+		"vpc-nat-gateways.kubeovn.io,vpc-egress-gateways.kubeovn.io," +
+		"portsecuritypolicies,portsecurityexceptions,nodes,services,deployments,replicasets,statefulsets,daemonsets,jobs"
 }
 
 // collect takes the objects of one document.

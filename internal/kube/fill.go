@@ -14,8 +14,8 @@ import (
 // pageSize bounds one answer of the API server while listing.
 const pageSize = 500
 
-// Fill lists everything that the inventory is fed from, once. missing holds the optional kinds that the cluster does not
-// serve and whose lack changes what an audit can say.
+// Fill lists everything that the inventory is fed from, once. missing holds the optional kinds that the cluster does
+// not serve and whose lack changes what an audit can say.
 func Fill(ctx context.Context, c client.Reader, inv *inventory.Inventory) (missing []Source, err error) {
 	for _, s := range Sources() {
 		err := fillFrom(ctx, c, s, inv)

@@ -19,8 +19,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// apiServer is as much of an API server as listing needs. It serves namespaces, pods in pages, and, where it is asked for,
-// Kube-OVN's kinds.
+// apiServer is as much of an API server as listing needs. It serves namespaces, pods in pages, and, where it is asked
+// for, Kube-OVN's kinds.
 type apiServer struct {
 	kubeovn bool
 	pods    int
@@ -39,41 +39,90 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		groups := metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}}
 		if s.kubeovn {
 			v := metav1.GroupVersionForDiscovery{GroupVersion: "kubeovn.io/v1", Version: "v1"}
-			groups.Groups = append(groups.Groups, metav1.APIGroup{Name: "kubeovn.io", Versions: []metav1.GroupVersionForDiscovery{v}, PreferredVersion: v})
+			groups.Groups = append(
+				groups.Groups,
+				metav1.APIGroup{
+					Name:             "kubeovn.io",
+					Versions:         []metav1.GroupVersionForDiscovery{v},
+					PreferredVersion: v,
+				},
+			)
 		}
 		answer = groups
 	case path == "/api/v1":
-		answer = metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList"}, GroupVersion: "v1", APIResources: []metav1.APIResource{
-			{Name: "namespaces", Kind: "Namespace", Verbs: metav1.Verbs{"list"}}, {Name: "pods", Kind: "Pod", Namespaced: true, Verbs: metav1.Verbs{"list"}},
-		}}
+		answer = metav1.APIResourceList{
+			TypeMeta:     metav1.TypeMeta{Kind: "APIResourceList"},
+			GroupVersion: "v1",
+			APIResources: []metav1.APIResource{
+				{
+					Name:  "namespaces",
+					Kind:  "Namespace",
+					Verbs: metav1.Verbs{"list"},
+				},
+				{Name: "pods", Kind: "Pod", Namespaced: true, Verbs: metav1.Verbs{"list"}},
+			},
+		}
 	case path == "/apis/kubeovn.io/v1" && s.kubeovn:
-		answer = metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList"}, GroupVersion: "kubeovn.io/v1", APIResources: []metav1.APIResource{
-			{Name: "ips", Kind: "IP", Verbs: metav1.Verbs{"list"}}, {Name: "vips", Kind: "Vip", Verbs: metav1.Verbs{"list"}},
-		}}
+		answer = metav1.APIResourceList{
+			TypeMeta:     metav1.TypeMeta{Kind: "APIResourceList"},
+			GroupVersion: "kubeovn.io/v1",
+			APIResources: []metav1.APIResource{
+				{
+					Name:  "ips",
+					Kind:  "IP",
+					Verbs: metav1.Verbs{"list"},
+				},
+				{Name: "vips", Kind: "Vip", Verbs: metav1.Verbs{"list"}},
+			},
+		}
 	case path == "/api/v1/namespaces":
-		answer = corev1.NamespaceList{TypeMeta: metav1.TypeMeta{Kind: "NamespaceList", APIVersion: "v1"}, Items: []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "ns"}}}}
+		answer = corev1.NamespaceList{
+			TypeMeta: metav1.TypeMeta{Kind: "NamespaceList", APIVersion: "v1"},
+			Items:    []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "ns"}}},
+		}
 	case path == "/api/v1/pods":
 		answer = s.page(w, r)
 	case strings.HasPrefix(path, "/apis/kubeovn.io/v1/") && s.kubeovn:
 		kind := map[string]string{"ips": "IP", "vips": "Vip"}[strings.TrimPrefix(path, "/apis/kubeovn.io/v1/")]
-		answer = map[string]any{"kind": kind + "List", "apiVersion": "kubeovn.io/v1", "metadata": map[string]any{}, "items": []any{
-			map[string]any{"kind": kind, "apiVersion": "kubeovn.io/v1", "metadata": map[string]any{"name": "p0.ns"}, "spec": map[string]any{"macAddress": "m", "namespace": "ns"}},
-		}}
+		answer = map[string]any{
+			"kind":       kind + "List",
+			"apiVersion": "kubeovn.io/v1",
+			"metadata":   map[string]any{},
+			"items": []any{
+				map[string]any{
+					"kind":       kind,
+					"apiVersion": "kubeovn.io/v1",
+					"metadata":   map[string]any{"name": "p0.ns"},
+					"spec":       map[string]any{"macAddress": "m", "namespace": "ns"},
+				},
+			},
+		}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if answer == nil {
 		w.WriteHeader(http.StatusNotFound)
-		answer = metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Reason: metav1.StatusReasonNotFound, Code: http.StatusNotFound}
+		answer = metav1.Status{
+			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+			Status:   metav1.StatusFailure,
+			Reason:   metav1.StatusReasonNotFound,
+			Code:     http.StatusNotFound,
+		}
 	}
 	_ = json.NewEncoder(w).Encode(answer) // a client that is gone is the test's end
 }
 
-// page gives one page of pods, as many as the client asks for.
+// page returns one page of pods, as many as the client asks for.
 func (s *apiServer) page(w http.ResponseWriter, r *http.Request) any {
 	s.pages++
 	if s.pages == s.expireAt {
 		w.WriteHeader(http.StatusGone)
-		return metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Reason: metav1.StatusReasonExpired, Code: http.StatusGone, Message: "too old"}
+		return metav1.Status{
+			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+			Status:   metav1.StatusFailure,
+			Reason:   metav1.StatusReasonExpired,
+			Code:     http.StatusGone,
+			Message:  "too old",
+		}
 	}
 	limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
 	from, _ := strconv.Atoi(r.URL.Query().Get("continue"))
@@ -111,8 +160,12 @@ func TestFillWithMissingKinds(t *testing.T) {
 		kubeovn bool
 		missing []string
 	}{
-		"a cluster without Kube-OVN and Multus": {false, []string{"PortSecurityPolicy", "PortSecurityException", "NetworkAttachmentDefinition", "IP", "Vip"}},
-		"a cluster without Multus":              {true, []string{"PortSecurityPolicy", "PortSecurityException", "NetworkAttachmentDefinition"}},
+		"a cluster without Kube-OVN and Multus": {
+			false, []string{"PortSecurityPolicy", "PortSecurityException", "NetworkAttachmentDefinition", "IP", "Vip"},
+		},
+		"a cluster without Multus": {
+			true, []string{"PortSecurityPolicy", "PortSecurityException", "NetworkAttachmentDefinition"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inv := inventory.New()
@@ -146,7 +199,11 @@ func TestFillPages(t *testing.T) {
 		t.Errorf("%d ports from %d pages, want %d from 3", n, s.pages, pods)
 	}
 	for i := range pods {
-		if p := inv.Port(fmt.Sprintf("p%d.ns", i), time.Time{}); p.Pod == nil || p.Pod.Labels["number"] != strconv.Itoa(i) {
+		if p := inv.Port(
+			fmt.Sprintf("p%d.ns", i),
+			time.Time{},
+		); p.Pod == nil ||
+			p.Pod.Labels["number"] != strconv.Itoa(i) {
 			t.Fatalf("pod %d: %+v", i, p.Pod)
 		}
 	}

@@ -19,8 +19,8 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// PolicyOf compiles a policy. One that cannot be read as a whole is made to ask for strict ports in every namespace that can
-// still be told, and to honour no exception; Err says what is wrong.
+// PolicyOf compiles a policy. One that cannot be read as a whole is made to ask for strict ports in every namespace
+// that can still be told, and to honour no exception; Err says what is wrong.
 func PolicyOf(o *v1alpha1.PortSecurityPolicy) policy.Policy {
 	s := &o.Spec
 	p := policy.Policy{Name: o.Name, Priority: s.Priority, Providers: s.Providers}
@@ -63,9 +63,9 @@ func PolicyOf(o *v1alpha1.PortSecurityPolicy) policy.Policy {
 	switch s.Repair {
 	case v1alpha1.RepairOff:
 		p.Repair = policy.RepairOff
-	case v1alpha1.RepairOn, "":
+	case v1alpha1.RepairOn:
 		p.Repair = policy.RepairOn
-	case v1alpha1.RepairLog:
+	case v1alpha1.RepairLog, "": // who asks for nothing has nothing written to running ports
 	}
 	if s.Exceptions != nil {
 		p.ExceptionsIn, p.Approval = s.Exceptions.Namespaces, s.Exceptions.RequireApproval
@@ -75,8 +75,15 @@ func PolicyOf(o *v1alpha1.PortSecurityPolicy) policy.Policy {
 
 func limitsOf(l v1alpha1.Limits) (policy.Limits, error) {
 	out := policy.Limits{
-		Pairs: defaulted(l.MaxPairs, 8), Prefix4: defaulted(l.MinPrefixLengthIPv4, 24), Prefix6: defaulted(l.MinPrefixLengthIPv6, 64),
-		Lifetime: policy.DefaultLifetime, Level: policy.MAC, Owner: l.RequireOwner,
+		Pairs: defaulted(
+			l.MaxPairs,
+			8,
+		),
+		Prefix4:  defaulted(l.MinPrefixLengthIPv4, 24),
+		Prefix6:  defaulted(l.MinPrefixLengthIPv6, 64),
+		Lifetime: policy.DefaultLifetime,
+		Level:    policy.MAC,
+		Owner:    l.RequireOwner,
 	}
 	if l.MaxLifetime != nil {
 		out.Lifetime = l.MaxLifetime.Duration
@@ -142,7 +149,10 @@ func ExceptionOf(o *v1alpha1.PortSecurityException) policy.Exception {
 			errs = append(errs, fmt.Errorf("spec.grant.pairs[%d].%w", i, err))
 			continue
 		}
-		e.Pairs = append(e.Pairs, pair)
+		e.Pairs, e.SharedWith = append(e.Pairs, pair), append(e.SharedWith, g.SharedWith)
+	}
+	for _, share := range s.SharedBy {
+		e.Shares = append(e.Shares, policy.Share{Resource: share.Resource, Name: share.Name, UID: string(share.UID)})
 	}
 	grant.Pairs = e.Pairs
 	if e.Err = errors.Join(errs...); e.Err == nil {
@@ -153,7 +163,8 @@ func ExceptionOf(o *v1alpha1.PortSecurityException) policy.Exception {
 	return e
 }
 
-// PairOf reads an address pair. A MAC and a prefix must be written in the one form that every release of OVN reads alike.
+// PairOf reads an address pair. A MAC and a prefix must be written in the one form that every release of OVN reads
+// alike.
 func PairOf(g v1alpha1.AddressPair) (portsec.AddressPair, error) {
 	var pair portsec.AddressPair
 	if g.MAC != "" {
@@ -179,7 +190,11 @@ func PairOf(g v1alpha1.AddressPair) (portsec.AddressPair, error) {
 	case prefix.Addr().Is4In6():
 		return pair, fmt.Errorf("prefix: %q is of IPv4-mapped addresses; write it as IPv4", text)
 	case prefix.Masked() != prefix:
-		return pair, fmt.Errorf("prefix: %q has bits set behind its length; write %q, or a single address without a length", text, prefix.Masked())
+		return pair, fmt.Errorf(
+			"prefix: %q has bits set behind its length; write %q, or a single address without a length",
+			text,
+			prefix.Masked(),
+		)
 	case prefix.String() != text:
 		return pair, fmt.Errorf("prefix: %q must be written as %q", text, prefix)
 	}
@@ -206,10 +221,15 @@ func selectorOf(s *metav1.LabelSelector) (policy.Selector, error) {
 	return func(l map[string]string) bool { return compiled.Matches(labels.Set(l)) }, nil
 }
 
-// SubnetOf gives the facts of a Subnet resource (subnets.kubeovn.io). Its excludeIps are nobody's: they are kept from being chosen, to be
-// asked for by name.
+// SubnetOf returns the facts of a Subnet resource (subnets.kubeovn.io). Its excludeIps are nobody's: they are kept from
+// being chosen, to be asked for by name.
 func SubnetOf(u *unstructured.Unstructured) inventory.Subnet {
-	s := inventory.Subnet{Name: u.GetName(), VPC: specString(u, "vpc"), Provider: kubeovn.Provider(specString(u, "provider"))}
+	s := inventory.Subnet{
+		Name:     u.GetName(),
+		UID:      string(u.GetUID()),
+		VPC:      specString(u, "vpc"),
+		Provider: kubeovn.Provider(specString(u, "provider")),
+	}
 	if list, _, err := unstructured.NestedStringSlice(u.Object, "spec", "namespaces"); err == nil {
 		s.Namespaces = list
 	}
@@ -222,6 +242,11 @@ func SubnetOf(u *unstructured.Unstructured) inventory.Subnet {
 	for text := range strings.SplitSeq(specString(u, "gateway"), ",") {
 		s.Gateways = appendAddress(s.Gateways, text)
 	}
+	if list, _, err := unstructured.NestedStringSlice(u.Object, "spec", "vips"); err == nil {
+		for _, text := range list {
+			s.Shared = appendAddress(s.Shared, strings.TrimSpace(text))
+		}
+	}
 	for _, field := range []string{"u2oInterconnection", "mcastQuerier"} {
 		for text := range strings.SplitSeq(statusString(u, field+"IP"), ",") {
 			s.Own = appendAddress(s.Own, text)
@@ -233,8 +258,8 @@ func SubnetOf(u *unstructured.Unstructured) inventory.Subnet {
 	return s
 }
 
-// namespaceSelectorsOf compiles the selectors of the namespaces that a subnet is for. One that cannot be read picks none: Kube-OVN then
-// binds the subnet to nobody by it.
+// namespaceSelectorsOf compiles the selectors of the namespaces that a subnet is for. One that cannot be read picks
+// none: Kube-OVN then binds the subnet to nobody by it.
 func namespaceSelectorsOf(u *unstructured.Unstructured) []policy.Selector {
 	value, found, err := unstructured.NestedFieldNoCopy(u.Object, "spec", "namespaceSelectors")
 	list, ok := value.([]any)
@@ -263,11 +288,11 @@ func namespaceSelectorsOf(u *unstructured.Unstructured) []policy.Selector {
 	return selectors
 }
 
-// VPCOf gives the facts of a Vpc resource (vpcs.kubeovn.io). The default one is for all namespaces, whatever it lists: Kube-OVN gives its
-// subnets to every namespace that no other VPC lists.
+// VPCOf returns the facts of a Vpc resource (vpcs.kubeovn.io). The default one is for all namespaces, whatever it
+// lists: Kube-OVN gives its subnets to every namespace that no other VPC lists.
 func VPCOf(u *unstructured.Unstructured) inventory.VPC {
 	v := inventory.VPC{Name: u.GetName()}
-	if isDefault, _, err := unstructured.NestedBool(u.Object, "status", "default"); err == nil && isDefault || v.Name == kubeovn.DefaultVPC {
+	if isDefault, _, err := unstructured.NestedBool(u.Object, "status", "default"); err == nil && isDefault {
 		return v
 	}
 	if list, _, err := unstructured.NestedStringSlice(u.Object, "spec", "namespaces"); err == nil {
@@ -276,11 +301,14 @@ func VPCOf(u *unstructured.Unstructured) inventory.VPC {
 	return v
 }
 
-// PoolOf gives the facts of an IPPool resource (ippools.kubeovn.io).
+// PoolOf returns the facts of an IPPool resource (ippools.kubeovn.io).
 func PoolOf(u *unstructured.Unstructured) inventory.Pool {
 	p := inventory.Pool{Name: u.GetName(), Subnet: specString(u, "subnet")}
 	if list, _, err := unstructured.NestedStringSlice(u.Object, "spec", "namespaces"); err == nil {
 		p.Namespaces = list
+	}
+	if list, _, err := unstructured.NestedStringSlice(u.Object, "spec", "ips"); err == nil {
+		p.Ranges = rangesOf(list)
 	}
 	return p
 }
@@ -293,7 +321,7 @@ func appendAddress(list []netip.Addr, text string) []netip.Addr {
 	return list
 }
 
-// controllerOf gives the object that the references name as the controller; nil where there is none.
+// controllerOf returns the object that the references name as the controller; nil where there is none.
 func controllerOf(refs []metav1.OwnerReference) *policy.Owner {
 	for _, r := range refs {
 		if r.Controller != nil && *r.Controller {

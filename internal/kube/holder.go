@@ -6,7 +6,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// NodeOf gives the addresses of a node.
+// NodeOf returns the addresses of a node.
 func NodeOf(o *corev1.Node) inventory.Fixed {
 	f := inventory.Fixed{Holder: inventory.Holder{Kind: inventory.HeldByNode, Name: o.Name}}
 	for _, a := range o.Status.Addresses {
@@ -17,7 +17,7 @@ func NodeOf(o *corev1.Node) inventory.Fixed {
 	return f
 }
 
-// ServiceOf gives the addresses of a Service inside the cluster.
+// ServiceOf returns the addresses of a Service inside the cluster.
 func ServiceOf(o *corev1.Service) inventory.Fixed {
 	f := inventory.Fixed{Holder: inventory.Holder{Kind: inventory.HeldByService, Name: o.Namespace + "/" + o.Name}}
 	for _, a := range o.Spec.ClusterIPs {
@@ -26,7 +26,7 @@ func ServiceOf(o *corev1.Service) inventory.Fixed {
 	return f
 }
 
-// BalancerOf gives the addresses that load balancers have given to a Service.
+// BalancerOf returns the addresses that load balancers have given to a Service.
 func BalancerOf(o *corev1.Service) inventory.Fixed {
 	f := inventory.Fixed{Holder: inventory.Holder{Kind: inventory.HeldByBalancer, Name: o.Namespace + "/" + o.Name}}
 	for _, i := range o.Status.LoadBalancer.Ingress {
@@ -35,7 +35,7 @@ func BalancerOf(o *corev1.Service) inventory.Fixed {
 	return f
 }
 
-// ExternalOf gives the addresses outside the cluster that a Service claims.
+// ExternalOf returns the addresses outside the cluster that a Service claims.
 func ExternalOf(o *corev1.Service) inventory.Fixed {
 	f := inventory.Fixed{Holder: inventory.Holder{Kind: inventory.HeldByExternal, Name: o.Namespace + "/" + o.Name}}
 	for _, a := range o.Spec.ExternalIPs {

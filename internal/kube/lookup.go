@@ -15,8 +15,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// cacheTimeout is how long a cache that is still being filled may keep a review waiting before the API server is asked. A
-// cache that is filled answers at once.
+// cacheTimeout is how long a cache that is still being filled may keep a review waiting before the API server is asked.
+// A cache that is filled answers at once.
 const cacheTimeout = 250 * time.Millisecond
 
 // Lookup answers admission's questions from a cache and, where the cache has no answer, from the API server: a pod may
@@ -26,7 +26,7 @@ type Lookup struct {
 	Live  client.Reader
 }
 
-// Namespace gives the namespace, with Err set where neither the cache nor the API server has it.
+// Namespace returns the namespace, with Err set where neither the cache nor the API server has it.
 func (l Lookup) Namespace(ctx context.Context, name string) policy.Namespace {
 	var ns corev1.Namespace
 	if err := l.get(ctx, client.ObjectKey{Name: name}, &ns); err != nil {
@@ -35,8 +35,11 @@ func (l Lookup) Namespace(ctx context.Context, name string) policy.Namespace {
 	return NamespaceOf(&ns)
 }
 
-// Definition gives what the definition of a network says now. It asks the API server: what is in a cache may be gone.
-func (l Lookup) Definition(ctx context.Context, a kubeovn.Attachment) (kind kubeovn.AttachmentKind, found bool, err error) {
+// Definition returns what the definition of a network says now. It asks the API server: what is in a cache may be gone.
+func (l Lookup) Definition(
+	ctx context.Context,
+	a kubeovn.Attachment,
+) (kind kubeovn.AttachmentKind, found bool, err error) {
 	var nad nadv1.NetworkAttachmentDefinition
 	if err := l.Live.Get(ctx, client.ObjectKey{Namespace: a.Namespace, Name: a.Name}, &nad); err != nil {
 		if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {

@@ -12,17 +12,39 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
 // Kinds of other projects that are read, and that a cluster may lack.
 var (
-	IPKind         = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "IP"}
-	VipKind        = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "Vip"}
-	SubnetKind     = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "Subnet"}
-	VPCKind        = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "Vpc"}
-	PoolKind       = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "IPPool"}
-	AttachmentKind = schema.GroupVersionKind{Group: "k8s.cni.cncf.io", Version: "v1", Kind: "NetworkAttachmentDefinition"}
+	IPKind     = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "IP"}
+	VipKind    = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "Vip"}
+	SubnetKind = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "Subnet"}
+	VPCKind    = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "Vpc"}
+	// MigrationKind is KubeVirt's request to migrate a machine, and what becomes of it.
+	MigrationKind = schema.GroupVersionKind{
+		Group:   kubeovn.MachineGroup,
+		Version: "v1",
+		Kind:    "VirtualMachineInstanceMigration",
+	}
+
+	PoolKind   = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "IPPool"}
+	EIPKind    = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "OvnEip"}
+	FIPKind    = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "OvnFip"}
+	LBRuleKind = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "SwitchLBRule"}
+
+	NATGatewayKind    = schema.GroupVersionKind{Group: kubeovn.Group, Version: "v1", Kind: kubeovn.KindNATGateway}
+	EgressGatewayKind = schema.GroupVersionKind{Group: kubeovn.Group, Version: "v1", Kind: kubeovn.KindEgressGateway}
+
+	AttachmentKind = schema.GroupVersionKind{
+		Group:   "k8s.cni.cncf.io",
+		Version: "v1",
+		Kind:    "NetworkAttachmentDefinition",
+	}
 )
+
+// ServiceCIDRKind is a kind of Kubernetes' own, which it serves since 1.33.
+var ServiceCIDRKind = schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "ServiceCIDR"}
 
 // Kinds of this project.
 var (
@@ -33,6 +55,7 @@ var (
 // OwnerKinds are the kinds of objects that make pods, and of which only names and owners are read.
 func OwnerKinds() []schema.GroupVersionKind {
 	return []schema.GroupVersionKind{
+		{Group: "apps", Version: "v1", Kind: "Deployment"},
 		{Group: "apps", Version: "v1", Kind: "ReplicaSet"},
 		{Group: "apps", Version: "v1", Kind: "StatefulSet"},
 		{Group: "apps", Version: "v1", Kind: "DaemonSet"},
@@ -41,7 +64,7 @@ func OwnerKinds() []schema.GroupVersionKind {
 	}
 }
 
-// Scheme gives the types that this program reads and writes.
+// Scheme returns the types that this program reads and writes.
 func Scheme() (*runtime.Scheme, error) {
 	s := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(s); err != nil {
@@ -56,14 +79,21 @@ func Scheme() (*runtime.Scheme, error) {
 	return s, nil
 }
 
-// FactsScheme gives the Go types by which the Sources are followed: pods by LeanPod.
+// FactsScheme returns the Go types by which the Sources are followed.
 func FactsScheme() (*runtime.Scheme, error) {
 	s := runtime.NewScheme()
 	core := corev1.SchemeGroupVersion
-	s.AddKnownTypes(core,
-		&corev1.Namespace{}, &corev1.NamespaceList{}, &corev1.Node{}, &corev1.NodeList{}, &corev1.Service{}, &corev1.ServiceList{})
-	s.AddKnownTypeWithName(core.WithKind("Pod"), &LeanPod{})
-	s.AddKnownTypeWithName(core.WithKind("PodList"), &LeanPodList{})
+	s.AddKnownTypes(
+		core,
+		&corev1.Namespace{},
+		&corev1.NamespaceList{},
+		&corev1.Node{},
+		&corev1.NodeList{},
+		&corev1.Service{},
+		&corev1.ServiceList{},
+		&corev1.Pod{},
+		&corev1.PodList{},
+	)
 	metav1.AddToGroupVersion(s, core)
 	return s, registerDefined(s)
 }

@@ -12,8 +12,8 @@ var texts [4096]atomic.Pointer[string]
 
 var seed = maphash.MakeSeed()
 
-// shared gives the text in memory that it has in common with others that said the same lately, as keys, and the names of namespaces and
-// switches, do on thousands of pods.
+// shared returns the text in memory that it has in common with others that said the same lately, as keys, and the names
+// of namespaces and switches, do on thousands of pods.
 func shared(text string) string {
 	at := &texts[maphash.String(seed, text)%uint64(len(texts))]
 	if met := at.Load(); met != nil && *met == text {
@@ -24,7 +24,8 @@ func shared(text string) string {
 	return text
 }
 
-// sharedMap gives the entries whose key is picked, with keys that share their memory, and values, too, where they are common.
+// sharedMap returns the entries whose key is picked, with keys that share their memory, and values, too, where they are
+// common.
 func sharedMap(of map[string]string, pick, common func(key string) bool) map[string]string {
 	n := 0
 	for key := range of {
@@ -50,11 +51,12 @@ func sharedMap(of map[string]string, pick, common func(key string) bool) map[str
 
 func always(string) bool { return true }
 
-// labelSets are sets of labels that were met lately, by a hash. Pods of one ReplicaSet have the same, and come one after the other.
+// labelSets are sets of labels that were met lately, by a hash. Pods of one ReplicaSet have the same, and come one
+// after the other.
 var labelSets [1024]atomic.Pointer[map[string]string]
 
-// sharedLabels gives the labels as a map that all objects with the same labels have in common, if others had them lately. Nobody may
-// change it.
+// sharedLabels returns the labels as a map that all objects with the same labels have in common, if others had them
+// lately. Nobody may change it.
 func sharedLabels(labels map[string]string) map[string]string {
 	if len(labels) == 0 {
 		return nil

@@ -16,37 +16,27 @@ import (
 // Source is one kind of object that the inventory is fed from.
 type Source struct {
 	Kind schema.GroupVersionKind
-	// Optional kinds may be missing: they come from resource definitions that a cluster need not have, or a file has none of
-	// them. The inventory is poorer then.
+	// Optional kinds may be missing: they come from resource definitions that a cluster need not have, or a file has
+	// none of them. The inventory is poorer then.
 	Optional bool
 	// Lacks says what is not known without the kind; empty where that changes no result by itself.
 	Lacks string
-	// SpecOnly means that nothing of an object is read but what its generation counts. Its status may change without a port being
-	// judged again.
+	// SpecOnly means that nothing of an object is read but what its generation counts. Its status may change without a
+	// port being judged again.
 	SpecOnly bool
 	// Many means that there are as many objects as ports: no cache keeps them, only an Entry of each is kept.
 	Many bool
 	// Object and List make empty ones.
 	Object func() client.Object
 	List   func() client.ObjectList
-	// Set enters an object of the kind into the inventory, Delete takes it out. Both give the names of the ports that this
-	// touches. They take the object, or what Strip makes of it.
+	// Set enters an object of the kind into the inventory, Delete takes it out. Both give the names of the ports that
+	// this touches. They take the object, or what Strip makes of it.
 	Set    func(inv *inventory.Inventory, object any) []string
 	Delete func(inv *inventory.Inventory, object any) []string
-
-	// lean makes an empty one of which less is decoded; nil for Object.
-	lean func() client.Object
 }
 
-// Followed makes an empty one of the type by which the kind is followed.
-func (s Source) Followed() client.Object {
-	if s.lean != nil {
-		return s.lean()
-	}
-	return s.Object()
-}
-
-// Sources gives every kind that the inventory is fed from. Pods come last, so that what they refer to is there already.
+// Sources returns every kind that the inventory is fed from. Pods come last, so that what they refer to is there
+// already.
 func Sources() []Source {
 	sources := []Source{
 		typed(corev1.SchemeGroupVersion.WithKind("Namespace"), &corev1.NamespaceList{},
@@ -80,8 +70,12 @@ func Sources() []Source {
 		).optional("which attachments are OVN NICs"),
 		untyped(IPKind, nil, nil).many(
 			kept(RecordOf, (*inventory.Inventory).SetRecord),
-			kept(RecordOf, func(inv *inventory.Inventory, r *inventory.Record) []string { return inv.DeleteRecord(r.Name) }),
-		).optional("the identity that Kube-OVN assigned, so that the pod's own annotations are believed"),
+			kept(
+				RecordOf,
+				func(inv *inventory.Inventory, r *inventory.Record) []string { return inv.DeleteRecord(r.Name) },
+			),
+		).
+			optional("the identity that Kube-OVN assigned, so that the pod's own annotations are believed"),
 		untyped(VipKind,
 			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string { return inv.SetVip(VipOf(u)) },
 			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {
@@ -102,6 +96,11 @@ func Sources() []Source {
 				return inv.DeleteVPC(u.GetName())
 			},
 		).optional(""),
+		untyped(MigrationKind, setMigration,
+			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {
+				return inv.DeleteMigration(inventory.PodKey{Namespace: u.GetNamespace(), Name: u.GetName()})
+			},
+		).optional(""),
 		untyped(PoolKind,
 			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string { return inv.SetPool(PoolOf(u)) },
 			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {
@@ -115,27 +114,37 @@ func Sources() []Source {
 		typed(corev1.SchemeGroupVersion.WithKind("Service"), &corev1.ServiceList{},
 			setService, deleteService).optional(""),
 	}
+	sources = append(append(sources, reservations()...), gateways()...)
 	for _, kind := range OwnerKinds() {
 		sources = append(sources, metadata(kind,
 			func(inv *inventory.Inventory, o *metav1.PartialObjectMetadata) []string {
-				return inv.SetOwner(
-					policy.Owner{APIVersion: kind.GroupVersion().String(), Kind: kind.Kind, Name: o.Name, UID: string(o.UID)}, controllerOf(o.OwnerReferences),
-				)
+				return inv.SetWorkload(inventory.Workload{
+					Object: policy.Owner{
+						APIVersion: kind.GroupVersion().String(),
+						Kind:       kind.Kind,
+						Name:       o.Name,
+						UID:        string(o.UID),
+					},
+					Namespace: o.Namespace,
+					Made:      o.CreationTimestamp.Time,
+					Parent:    parentOf(o.OwnerReferences),
+				})
 			},
 			func(inv *inventory.Inventory, o *metav1.PartialObjectMetadata) []string {
 				return inv.DeleteOwner(string(o.UID))
 			},
 		).optional(""))
 	}
-	pods := typed[corev1.Pod](corev1.SchemeGroupVersion.WithKind("Pod"), &corev1.PodList{}, nil, nil).many(
-		kept(PodOf, (*inventory.Inventory).SetPod),
-		kept(PodOf, func(inv *inventory.Inventory, p *inventory.Pod) []string { return inv.DeletePod(p.PodKey) }),
+	return append(
+		sources,
+		typed[corev1.Pod](corev1.SchemeGroupVersion.WithKind("Pod"), &corev1.PodList{}, nil, nil).many(
+			kept(PodOf, (*inventory.Inventory).SetPod),
+			kept(PodOf, func(inv *inventory.Inventory, p *inventory.Pod) []string { return inv.DeletePod(p.PodKey) }),
+		),
 	)
-	pods.lean = func() client.Object { return &LeanPod{} }
-	return append(sources, pods)
 }
 
-// many gives the source of objects of which there are so many that only an Entry of each is kept.
+// many returns the source of objects of which there are so many that only an Entry of each is kept.
 func (s Source) many(set, remove func(*inventory.Inventory, any) []string) Source {
 	s.Many, s.Set, s.Delete = true, set, remove
 	return s
@@ -169,7 +178,10 @@ func typed[T any, PT interface {
 }
 
 // untyped is a Source of objects of which only a few fields are read.
-func untyped(kind schema.GroupVersionKind, set, remove func(*inventory.Inventory, *unstructured.Unstructured) []string) Source {
+func untyped(
+	kind schema.GroupVersionKind,
+	set, remove func(*inventory.Inventory, *unstructured.Unstructured) []string,
+) Source {
 	return Source{
 		Kind: kind,
 		Object: func() client.Object {
@@ -188,7 +200,10 @@ func untyped(kind schema.GroupVersionKind, set, remove func(*inventory.Inventory
 }
 
 // metadata is a Source of objects of which only names and owners are read.
-func metadata(kind schema.GroupVersionKind, set, remove func(*inventory.Inventory, *metav1.PartialObjectMetadata) []string) Source {
+func metadata(
+	kind schema.GroupVersionKind,
+	set, remove func(*inventory.Inventory, *metav1.PartialObjectMetadata) []string,
+) Source {
 	return Source{
 		Kind: kind,
 		Object: func() client.Object {
@@ -206,7 +221,7 @@ func metadata(kind schema.GroupVersionKind, set, remove func(*inventory.Inventor
 	}
 }
 
-// on gives do for objects of any type; those of another one touch nothing.
+// on returns do for objects of any type; those of another one touch nothing.
 func on[T client.Object](do func(*inventory.Inventory, T) []string) func(*inventory.Inventory, any) []string {
 	return func(inv *inventory.Inventory, object any) []string {
 		if o, ok := object.(T); ok {
@@ -216,12 +231,12 @@ func on[T client.Object](do func(*inventory.Inventory, T) []string) func(*invent
 	}
 }
 
-// Strip drops what the inventory does not read from an object by which a Source is followed, before it is kept. Of those of which there are
-// many it makes an Entry.
+// Strip drops what the inventory does not read from an object by which a Source is followed, before it is kept. Of
+// those of which there are many it makes an Entry.
 func Strip(object any) (any, error) {
 	switch o := object.(type) {
-	case *LeanPod:
-		return entryOf(o, PodOf(&o.Pod)), nil
+	case *corev1.Pod:
+		return entryOf(o, PodOf(o)), nil
 	case *corev1.Node:
 		o.ManagedFields, o.Labels, o.Annotations, o.Spec = nil, nil, nil, corev1.NodeSpec{}
 		o.Status = corev1.NodeStatus{Addresses: o.Status.Addresses}

@@ -17,17 +17,21 @@ func TestNamespaceSelectorsOfSubnet(t *testing.T) {
 		selectors    any
 		bank, others bool
 	}{
-		"none":             {nil, true, true},
-		"empty list":       {[]any{}, true, true},
-		"labels":           {[]any{bank}, true, false},
-		"expressions":      {[]any{object{"matchExpressions": []any{object{"key": "team", "operator": "Exists"}}}}, true, false},
-		"one of two":       {[]any{object{"matchLabels": object{"x": "y"}}, bank}, true, false},
-		"all":              {[]any{object{}}, true, true},
-		"unknown operator": {[]any{object{"matchExpressions": []any{object{"key": "team", "operator": "Near"}}}}, false, false},
-		"another type":     {[]any{object{"matchLabels": "team=bank"}}, false, false},
-		"no selector":      {[]any{"team=bank"}, false, false},
-		"no list":          {"team=bank", false, false},
-		"one besides":      {[]any{"team=bank", bank}, true, false},
+		"none":       {nil, true, true},
+		"empty list": {[]any{}, true, true},
+		"labels":     {[]any{bank}, true, false},
+		"expressions": {
+			[]any{object{"matchExpressions": []any{object{"key": "team", "operator": "Exists"}}}}, true, false,
+		},
+		"one of two": {[]any{object{"matchLabels": object{"x": "y"}}, bank}, true, false},
+		"all":        {[]any{object{}}, true, true},
+		"unknown operator": {
+			[]any{object{"matchExpressions": []any{object{"key": "team", "operator": "Near"}}}}, false, false,
+		},
+		"another type": {[]any{object{"matchLabels": "team=bank"}}, false, false},
+		"no selector":  {[]any{"team=bank"}, false, false},
+		"no list":      {"team=bank", false, false},
+		"one besides":  {[]any{"team=bank", bank}, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := object{}
@@ -36,7 +40,10 @@ func TestNamespaceSelectorsOfSubnet(t *testing.T) {
 			}
 			s := SubnetOf(&unstructured.Unstructured{Object: object{"metadata": object{"name": "vault"}, "spec": spec}})
 			inv := inventory.New()
-			if got := inv.Usable(s, policy.Namespace{Name: "b", Labels: map[string]string{"team": "bank"}}); got != c.bank {
+			if got := inv.Usable(
+				s,
+				policy.Namespace{Name: "b", Labels: map[string]string{"team": "bank"}},
+			); got != c.bank {
 				t.Errorf("usable for the bank: %v", got)
 			}
 			if got := inv.Usable(s, policy.Namespace{Name: "o"}); got != c.others {
@@ -53,11 +60,22 @@ func TestNamespacesOfVPC(t *testing.T) {
 		vpc  object
 		want int
 	}{
-		"listed":          {object{"metadata": object{"name": "own"}, "spec": object{"namespaces": []any{"bank"}}}, 1},
-		"not listed":      {object{"metadata": object{"name": "own"}, "spec": object{}}, 0},
-		"the default":     {object{"metadata": object{"name": "ovn-cluster"}, "spec": object{"namespaces": []any{"bank"}}}, 0},
-		"another default": {object{"metadata": object{"name": "router"}, "spec": object{"namespaces": []any{"bank"}}, "status": object{"default": true}}, 0},
-		"not the default": {object{"metadata": object{"name": "own"}, "spec": object{"namespaces": []any{"bank"}}, "status": object{"default": false}}, 1},
+		"listed":     {object{"metadata": object{"name": "own"}, "spec": object{"namespaces": []any{"bank"}}}, 1},
+		"not listed": {object{"metadata": object{"name": "own"}, "spec": object{}}, 0},
+		"another default": {
+			object{
+				"metadata": object{"name": "router"}, "spec": object{"namespaces": []any{"bank"}},
+				"status": object{"default": true},
+			},
+			0,
+		},
+		"not the default": {
+			object{
+				"metadata": object{"name": "own"}, "spec": object{"namespaces": []any{"bank"}},
+				"status": object{"default": false},
+			},
+			1,
+		},
 		"of another type": {object{"metadata": object{"name": "own"}, "spec": object{"namespaces": "bank"}}, 0},
 	} {
 		if got := VPCOf(&unstructured.Unstructured{Object: c.vpc}); len(got.Namespaces) != c.want || got.Name == "" {

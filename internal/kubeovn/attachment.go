@@ -18,8 +18,8 @@ var sameNIC = []string{"bandwidth", "firewall", "portmap", "sbr", "tuning"}
 
 // KindOfConfig tells from the config of a NetworkAttachmentDefinition (spec.config, a CNI configuration or a list of
 // them) what the attachment makes: a NIC on OVN where the configuration or one of its plugins has type kube-ovn, and
-// KindMixed where that is not all it makes. An empty config is KindUnknown, since the CNI then reads a file on the node.
-// Text that is not JSON is an error.
+// KindMixed where that is not all it makes. An empty config is KindUnknown, since the CNI then reads a file on the
+// node. Text that is not JSON is an error.
 func KindOfConfig(config string) (AttachmentKind, error) {
 	if config == "" {
 		return KindUnknown, nil
@@ -53,9 +53,9 @@ func KindOfConfig(config string) (AttachmentKind, error) {
 	return KindOVN, nil
 }
 
-// ambiguous tells that two readers of a JSON text may take different values from it: a key is there twice, in whatever letters, or
-// "type" or "plugins" is written in other letters, which Go's own reader takes for the same, and others, such as Multus where it reads
-// a list, for another.
+// ambiguous reports whether two readers of a JSON text may take different values from it: a key is there twice, in
+// whatever letters, or "type" or "plugins" is written in other letters, which Go's own reader takes for the same, and
+// others, such as Multus where it reads a list, for another.
 func ambiguous(text string) bool {
 	d := json.NewDecoder(strings.NewReader(text))
 	if ambiguousValue(d) {
@@ -80,7 +80,8 @@ func ambiguousValue(d *json.Decoder) bool {
 			read, err := d.Token()
 			key, isText := read.(string)
 			small := folded(key)
-			if err != nil || !isText || keys[small] || key != small && (small == folded("type") || small == folded("plugins")) {
+			if err != nil || !isText || keys[small] ||
+				key != small && (small == folded("type") || small == folded("plugins")) {
 				return true
 			}
 			keys[small] = true
@@ -93,7 +94,7 @@ func ambiguousValue(d *json.Decoder) bool {
 	return err != nil
 }
 
-// folded gives one text for all that strings.EqualFold takes for the same.
+// folded returns one text for all that strings.EqualFold takes for the same.
 func folded(key string) string {
 	return strings.Map(func(r rune) rune {
 		least := r

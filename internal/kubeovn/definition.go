@@ -10,14 +10,14 @@ import (
 type Definition struct {
 	// Path leads to it, such as ".plugins[0]".
 	Path string
-	// IPAM tells that it is address management alone.
+	// IPAM means that it is address management alone.
 	IPAM bool
 	// Providers are what it names as its provider, in every spelling of the key: who reads it may take any of them.
 	Providers []string
 }
 
-// Definitions finds all places in the config of a NetworkAttachmentDefinition where Kube-OVN is called, however deep: plugins call
-// others. Keys count in whatever letters, as Go's JSON reader, and with it the CNI, takes them.
+// Definitions finds all places in the config of a NetworkAttachmentDefinition where Kube-OVN is called, however deep:
+// plugins call others. Keys count in whatever letters, as Go's JSON reader, and with it the CNI, takes them.
 func Definitions(config string) ([]Definition, error) {
 	var root any
 	if err := json.Unmarshal([]byte(config), &root); err != nil {

@@ -23,7 +23,8 @@ type Suffix string
 const (
 	// PortSecurity turns source validation on where its value is exactly True; any other value is off.
 	PortSecurity Suffix = "port_security"
-	// Layer2Forward adds "unknown" to the port's addresses where its value is exactly True. It never validates anything.
+	// Layer2Forward adds "unknown" to the port's addresses where its value is exactly True. It never validates
+	// anything.
 	Layer2Forward Suffix = "layer2_forward"
 	// PortVIPs is a comma list of addresses that Kube-OVN appends to port_security without asking anybody.
 	PortVIPs Suffix = "port_vips"
@@ -67,7 +68,7 @@ const (
 // keyDomain stands between provider and suffix.
 const keyDomain = ".kubernetes.io/"
 
-// Key gives the annotation key of suffix s for provider p.
+// Key returns the annotation key of suffix s for provider p.
 func (p Provider) Key(s Suffix) string {
 	if p == DefaultProvider { // nearly all ports are of it, and each is asked for some of these keys
 		switch s { //nolint:exhaustive // the others are asked for seldom
@@ -97,13 +98,25 @@ func SplitKey(key string) (p Provider, s Suffix, ok bool) {
 	return Provider(before), Suffix(after), true
 }
 
-// AttachmentProvider gives the provider of the attachment namespace/name.
+// AttachmentProvider returns the provider of the attachment namespace/name.
 func AttachmentProvider(namespace, name string) Provider {
 	return Provider(name + "." + namespace + ".ovn")
 }
 
-// Attachment gives the provider without the interface that Kube-OVN adds where an attachment is listed more than once. Interfaces whose
-// names would make that another attachment's are not let in: see MisleadingInterface.
+// OutsideProvider returns the provider of an attachment that makes a NIC outside OVN and leaves its addresses to
+// Kube-OVN. Unlike that of a NIC on OVN it never has an interface behind it (getPodAttachmentNet in Kube-OVN's
+// pkg/controller/pod.go).
+func OutsideProvider(namespace, name string) Provider {
+	return Provider(name + "." + namespace)
+}
+
+// OnOVN reports whether NICs of the provider are ports of OVN.
+func (p Provider) OnOVN() bool {
+	return p == "" || p == DefaultProvider || strings.Contains(string(p)+".", ".ovn.")
+}
+
+// Attachment returns the provider without the interface that Kube-OVN adds where an attachment is listed more than
+// once. Interfaces whose names would make that another attachment's are not let in: see MisleadingInterface.
 func (p Provider) Attachment() Provider {
 	if p == DefaultProvider || strings.HasSuffix(string(p), ".ovn") {
 		return p
@@ -114,11 +127,16 @@ func (p Provider) Attachment() Provider {
 	return p
 }
 
-// MisleadingInterface tells that a provider with this interface behind it could be read as that of another attachment.
+// Outside returns the provider of an attachment whose NIC OVN does not make, and whose addresses Kube-OVN manages: it
+// is that of one on OVN without ".ovn" behind it.
+func (p Provider) Outside() Provider { return Provider(strings.TrimSuffix(string(p), ".ovn")) }
+
+// MisleadingInterface reports whether a provider with this interface behind it could be read as that of another
+// attachment.
 func MisleadingInterface(name string) bool { return slices.Contains(strings.Split(name, "."), "ovn") }
 
-// PortName gives the name of the Logical_Switch_Port, and of the IP resource, for the NIC of a pod. owner is the pod's
-// name or, for a KubeVirt launcher pod whose VM keeps its addresses, the VM's name.
+// PortName returns the name of the Logical_Switch_Port, and of the IP resource, for the NIC of a pod. owner is the
+// pod's name or, for a KubeVirt launcher pod whose VM keeps its addresses, the VM's name.
 //
 // The mapping is not injective, so a name is built and compared, never parsed.
 func PortName(owner, namespace string, p Provider) string {
@@ -132,17 +150,19 @@ func PortName(owner, namespace string, p Provider) string {
 // MachineGroup is the API group of KubeVirt's machines.
 const MachineGroup = "kubevirt.io"
 
-// OwnsLauncher tells that an owner of this kind makes a pod the launcher of a KubeVirt VM: its ports bear the owner's name,
-// since Kube-OVN keeps a VM's ports across its pods (--keep-vm-ip, its default). Kube-OVN looks at the beginning of apiVersion alone,
-// so that an owner of "kubevirt.io.example.org/v1", which anybody can invent, has the same effect.
+// OwnsLauncher reports whether an owner of this kind makes a pod the launcher of a KubeVirt VM: its ports bear the
+// owner's name, since Kube-OVN keeps a VM's ports across its pods (--keep-vm-ip, its default). Kube-OVN looks at the
+// beginning of apiVersion alone, so that an owner of "kubevirt.io.example.org/v1", which anybody can invent, has the
+// same effect.
 func OwnsLauncher(apiVersion, kind string) bool {
 	return kind == "VirtualMachineInstance" && strings.HasPrefix(apiVersion, MachineGroup)
 }
 
-// MayNameAnotherPort tells that the port of this pod on the default network bears a name that a NIC of another pod's attachment
-// can bear too: "<pod>.<namespace>.<attachment>.<its namespace>.ovn", or the same with ".<interface>" behind it. Kube-OVN would
-// take the two for one port.
+// MayNameAnotherPort reports whether the port of this pod on the default network bears a name that a NIC of another
+// pod's attachment can bear too: "<pod>.<namespace>.<attachment>.<its namespace>.ovn", or the same with ".<interface>"
+// behind it. Kube-OVN would take the two for one port.
 func MayNameAnotherPort(pod, namespace string) bool {
 	parts := strings.Split(pod, ".")
-	return namespace == string(DefaultProvider) && len(parts) >= 4 || len(parts) >= 5 && parts[len(parts)-1] == string(DefaultProvider)
+	return namespace == string(DefaultProvider) && len(parts) >= 4 ||
+		len(parts) >= 5 && parts[len(parts)-1] == string(DefaultProvider)
 }

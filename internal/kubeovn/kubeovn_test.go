@@ -7,14 +7,19 @@ import (
 )
 
 func TestKey(t *testing.T) {
-	if got := AttachmentProvider("t-nad", "nad1").Key(PortSecurity); got != "nad1.t-nad.ovn.kubernetes.io/port_security" {
+	if got := AttachmentProvider(
+		"t-nad",
+		"nad1",
+	).Key(PortSecurity); got != "nad1.t-nad.ovn.kubernetes.io/port_security" {
 		t.Errorf("attachment key %q", got)
 	}
 	p, s, ok := SplitKey("nad1.t-nad.ovn.kubernetes.io/port_security")
 	if !ok || p != "nad1.t-nad.ovn" || s != PortSecurity {
 		t.Errorf("SplitKey gave %q %q %v", p, s, ok)
 	}
-	for _, key := range []string{"", "app", "kubernetes.io/x", ".kubernetes.io/x", "ovn.kubernetes.io/", "k8s.v1.cni.cncf.io/networks"} {
+	for _, key := range []string{
+		"", "app", "kubernetes.io/x", ".kubernetes.io/x", "ovn.kubernetes.io/", "k8s.v1.cni.cncf.io/networks",
+	} {
 		if p, s, ok := SplitKey(key); ok {
 			t.Errorf("SplitKey(%q) gave %q %q, want no provider", key, p, s)
 		}
@@ -30,7 +35,12 @@ func TestPortName(t *testing.T) {
 	}{
 		{"a02-ps-true", "t-plain", DefaultProvider, "a02-ps-true.t-plain"},
 		{"g04-nad-both", "t-nad", AttachmentProvider("t-nad", "nad1"), "g04-nad-both.t-nad.nad1.t-nad.ovn"},
-		{"g10-nad-twice", "t-nad", AttachmentProvider("t-nad", "nad1") + ".net1", "g10-nad-twice.t-nad.nad1.t-nad.ovn.net1"},
+		{
+			"g10-nad-twice",
+			"t-nad",
+			AttachmentProvider("t-nad", "nad1") + ".net1",
+			"g10-nad-twice.t-nad.nad1.t-nad.ovn.net1",
+		},
 		{"i04vm", "t-plain", DefaultProvider, "i04vm.t-plain"},
 	}
 	for _, c := range cases {
@@ -90,15 +100,31 @@ func TestNICs(t *testing.T) {
 		"default replaced and listed again": {
 			def:  &Attachment{Namespace: "a", Name: "ovn1", Interface: "net1"},
 			list: []Attachment{{Namespace: "a", Name: "ovn1", Interface: "net2"}},
-			want: []NIC{{"ovn1.a.ovn", KindOVN, true}, {"ovn1.a.ovn.net1", KindOVN, true}, {"ovn1.a.ovn.net2", KindOVN, true}},
+			want: []NIC{
+				{"ovn1.a.ovn", KindOVN, true},
+				{"ovn1.a.ovn.net1", KindOVN, true},
+				{"ovn1.a.ovn.net2", KindOVN, true},
+			},
 		},
 		"twice with interfaces": {
-			list: []Attachment{{Namespace: "a", Name: "ovn1", Interface: "net1"}, {Namespace: "a", Name: "ovn1", Interface: "net2"}},
-			want: []NIC{{DefaultProvider, KindOVN, false}, {"ovn1.a.ovn", KindOVN, true}, {"ovn1.a.ovn.net1", KindOVN, true}, {"ovn1.a.ovn.net2", KindOVN, true}},
+			list: []Attachment{
+				{Namespace: "a", Name: "ovn1", Interface: "net1"},
+				{Namespace: "a", Name: "ovn1", Interface: "net2"},
+			},
+			want: []NIC{
+				{DefaultProvider, KindOVN, false},
+				{"ovn1.a.ovn", KindOVN, true},
+				{"ovn1.a.ovn.net1", KindOVN, true},
+				{"ovn1.a.ovn.net2", KindOVN, true},
+			},
 		},
 		"twice, once with an interface": {
 			list: []Attachment{{Namespace: "a", Name: "ovn1"}, {Namespace: "a", Name: "ovn1", Interface: "net2"}},
-			want: []NIC{{DefaultProvider, KindOVN, false}, {"ovn1.a.ovn", KindOVN, false}, {"ovn1.a.ovn.net2", KindOVN, true}},
+			want: []NIC{
+				{DefaultProvider, KindOVN, false},
+				{"ovn1.a.ovn", KindOVN, false},
+				{"ovn1.a.ovn.net2", KindOVN, true},
+			},
 		},
 		"once with an interface": {
 			list: []Attachment{{Namespace: "a", Name: "ovn1", Interface: "net1"}},
@@ -162,8 +188,10 @@ func TestKeyOfTheDefaultNetwork(t *testing.T) {
 
 func TestProviderAttachment(t *testing.T) {
 	for p, want := range map[Provider]Provider{
-		"ovn": "ovn", "blue.lab.ovn": "blue.lab.ovn", "blue.lab.ovn.net1": "blue.lab.ovn", "blue.lab.ovn.eth0.100": "blue.lab.ovn",
-		"a.ovn.b.lab.ovn": "a.ovn.b.lab.ovn", "a.ovn.b.lab.ovn.net1": "a.ovn.b.lab.ovn", "blue.lab": "blue.lab", "": "",
+		"ovn": "ovn", "blue.lab.ovn": "blue.lab.ovn", "blue.lab.ovn.net1": "blue.lab.ovn",
+		"blue.lab.ovn.eth0.100": "blue.lab.ovn",
+		"a.ovn.b.lab.ovn":       "a.ovn.b.lab.ovn", "a.ovn.b.lab.ovn.net1": "a.ovn.b.lab.ovn", "blue.lab": "blue.lab",
+		"": "",
 	} {
 		if got := p.Attachment(); got != want {
 			t.Errorf("%q: %q, want %q", p, got, want)

@@ -19,15 +19,15 @@ const (
 	KindOVN
 	// KindForeign is a NIC outside OVN, whether or not Kube-OVN does its IPAM.
 	KindForeign
-	// KindMixed is a NIC on OVN and, as far as can be told, one outside OVN beside it: the definition calls other plugins that may
-	// make one, or readers of its JSON may disagree on what it calls.
+	// KindMixed is a NIC on OVN and, as far as can be told, one outside OVN beside it: the definition calls other
+	// plugins that may make one, or readers of its JSON may disagree on what it calls.
 	KindMixed
 )
 
-// OnOVN tells that the attachment makes a NIC on OVN, whatever else it makes.
+// OnOVN reports whether the attachment makes a NIC on OVN, whatever else it makes.
 func (k AttachmentKind) OnOVN() bool { return k == KindOVN || k == KindMixed }
 
-// OffOVN tells that the attachment makes a NIC outside OVN, or may.
+// OffOVN reports whether the attachment makes a NIC outside OVN, or may.
 func (k AttachmentKind) OffOVN() bool { return k == KindForeign || k == KindMixed }
 
 // NIC is one NIC of a pod that Kube-OVN plugs, or may plug, into a logical switch.
@@ -40,8 +40,8 @@ type NIC struct {
 	Spelling bool
 }
 
-// NICs gives the OVN NICs of a pod, the default network first. defaultNetwork is nil where the pod does not replace the
-// default network. kind is asked once for each entry.
+// NICs returns the OVN NICs of a pod, the default network first. defaultNetwork is nil where the pod does not replace
+// the default network. kind is asked once for each entry.
 //
 // An attachment that is listed more than once with an interface name has the interface in its provider since
 // Kube-OVN 1.16; before, all entries shared the plain provider. Both are given then, so that whoever sets keys for each

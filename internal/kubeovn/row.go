@@ -31,29 +31,45 @@ const (
 // Kube-OVN notes on pods; people with the right to impersonate can act as it.
 const ControllerAccount = "system:serviceaccount:kube-system:ovn"
 
-// JoinSubnet is the subnet by which nodes reach pods, as Kube-OVN names it unless its controller is told otherwise (--node-switch).
+// JoinSubnet is the subnet by which nodes reach pods, as Kube-OVN names it unless its controller is told otherwise
+// (--node-switch).
 const JoinSubnet = "join"
 
-// DefaultVPC is the VPC of subnets that name none, as Kube-OVN calls it unless its controller is told otherwise (--cluster-router).
+// DefaultVPC is the VPC of subnets that name none, as Kube-OVN calls it unless its controller is told otherwise
+// (--cluster-router).
 const DefaultVPC = "ovn-cluster"
 
-// NodePortName gives the name of a node's port on that subnet, and of its IP resource.
+// NodePortName returns the name of a node's port on that subnet, and of its IP resource.
 func NodePortName(node string) string { return "node-" + node }
 
-// Types of Vips that pods do not share: Kube-OVN makes a port for each, with the MAC of the gateway, or with one of its own for a machine
-// on a node's network.
+// Types of Vips that pods do not share: Kube-OVN makes a port for each, with the MAC of the gateway, or with one of its
+// own for a machine on a node's network.
 const (
 	VipSwitchLB = "switch_lb_vip"
 	VipHostVM   = "kube_host_vm_vip"
 )
 
-// IsOfSubnet tells that an IP resource is of what Kube-OVN gives to a subnet itself: its link to a router beside the physical one, or the
-// querier of its multicast groups.
+// IsOfSubnet reports whether an IP resource is of what Kube-OVN gives to a subnet itself: its link to a router beside
+// the physical one, or the querier of its multicast groups.
 func IsOfSubnet(ip, subnet string) bool {
-	return ip == multicastQuerier+subnet || strings.HasPrefix(ip, "u2o-interconnection.") && strings.HasSuffix(ip, "."+subnet)
+	return ip == multicastQuerier+subnet || strings.HasPrefix(ip, underlayLink) && strings.HasSuffix(ip, "."+subnet)
 }
 
-const multicastQuerier = "mcast-querier."
+// IsOfSomeSubnet reports whether an IP resource is, by how its name begins, of what Kube-OVN gives to some subnet
+// itself.
+func IsOfSomeSubnet(ip string) bool {
+	return strings.HasPrefix(ip, multicastQuerier) || strings.HasPrefix(ip, underlayLink)
+}
+
+// How the names of such IP resources begin.
+const (
+	multicastQuerier = "mcast-querier."
+	underlayLink     = "u2o-interconnection."
+)
+
+// LabelPrefix begins the labels that Kube-OVN puts on its own resources, such as the one that says which port has a
+// Vip.
+const LabelPrefix = "ovn.kubernetes.io/"
 
 // Vendor is the value of ExternalIDVendor.
 const Vendor = "kube-ovn"
@@ -61,8 +77,8 @@ const Vendor = "kube-ovn"
 // AddressUnknown is the element of a port's addresses that makes it receive frames for MACs that nobody has.
 const AddressUnknown = "unknown"
 
-// IsMulticastQuerier tells that a row is the multicast querier of its subnet. It carries the name of a pod that never
-// exists, in namespace default.
+// IsMulticastQuerier reports whether a row is the multicast querier of its subnet. It carries the name of a pod that
+// never exists, in namespace default.
 func IsMulticastQuerier(name string, externalIDs map[string]string) bool {
 	querier := multicastQuerier + externalIDs[ExternalIDSwitch]
 	return name == querier && externalIDs[ExternalIDPod] == "default/"+querier

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// Toggle is what the value of an on/off annotation was meant to say. Kube-OVN itself knows only True; everything else is
-// off without a word, which is why a look-alike such as "True" leaves a port open although its author believes otherwise.
+// Toggle is what the value of an on/off annotation was meant to say. Kube-OVN itself knows only True; everything else
+// is off without a word, which is why a look-alike such as "True" leaves a port open although its author believes
+// otherwise.
 type Toggle int
 
 // Values of a Toggle.
@@ -20,15 +21,16 @@ const (
 	Off
 )
 
-// String gives "unset", "on" or "off".
-func (t Toggle) String() string { return [...]string{"unset", "on", "off"}[t] }
+// MaxChanged is how many annotations about NICs may change at once on a namespace without the right to loosen it: each
+// has to be judged.
+const MaxChanged = 128
 
 var (
 	onWords  = []string{"true", "1", "t", "yes", "y", "on", "enable", "enabled"}
 	offWords = []string{"false", "0", "f", "no", "n", "off", "disable", "disabled"}
 )
 
-// ToggleWords gives the words for on and for off.
+// ToggleWords returns the words for on and for off.
 func ToggleWords() (on, off []string) { return slices.Clone(onWords), slices.Clone(offWords) }
 
 // ParseToggle reads an on/off annotation as its author meant it: blanks around it and the case of its letters do not

@@ -10,19 +10,20 @@ import (
 // lookAgain bounds how long a change that is to come is trusted to a timer: timers do not follow when the clock is set.
 const lookAgain = time.Minute
 
-// Read gives the inventory to read while nothing changes it. read must not keep it, and must not call the monitor.
-func (m *Monitor) Read(read func(*inventory.Inventory)) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	read(m.inv)
-}
+// State returns what the inventory knew after the latest change. It waits for nobody, and what it returns may be kept.
+func (m *Monitor) State() *inventory.State { return m.state.Load() }
 
-// Namespace gives what policy reads of a namespace.
-func (m *Monitor) Namespace(name string) policy.Namespace {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.inv.Namespace(name)
-}
+// Read calls read with the State. read may take its time, and may call the monitor.
+func (m *Monitor) Read(read func(*inventory.State)) { read(m.State()) }
+
+// Namespace returns what policy reads of a namespace.
+func (m *Monitor) Namespace(name string) policy.Namespace { return m.State().Namespace(name) }
+
+// Namespaces returns what policy reads of all namespaces.
+func (m *Monitor) Namespaces() []policy.Namespace { return m.state.Load().Namespaces() }
+
+// Standing returns an exception with what it would grant of others without their consent.
+func (m *Monitor) Standing(e policy.Exception) policy.Exception { return m.state.Load().Standing(e) }
 
 // expect notes when what is said of something changes by itself, because an exception begins or ends.
 func (m *Monitor) expect(a about, at time.Time) {

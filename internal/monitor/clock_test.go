@@ -19,21 +19,29 @@ type setClock struct {
 
 func (c *setClock) Now() time.Time { return c.now.Add(c.ahead) }
 
-// gateway gives a monitor whose port has what an exception grants it for the hour around now.
+// gateway returns a monitor whose port has what an exception grants it for the hour around now.
 func gateway(t *testing.T) (*Monitor, *setClock, *ledger) {
 	t.Helper()
 	clock := &setClock{handClock: handClock{now: time.Unix(1e6, 0)}}
 	m, books := startedOn(t, clock)
 	change(m, func(inv *inventory.Inventory) []string {
 		return inv.SetPolicy(policy.Policy{
-			Name: "gateways", ExceptionsIn: []string{"ns"}, Limits: policy.Limits{Pairs: 1, Prefix4: 24, Prefix6: 64, Lifetime: 24 * time.Hour},
+			Name:         "gateways",
+			ExceptionsIn: []string{"ns"},
+			Limits:       policy.Limits{Pairs: 1, Prefix4: 24, Prefix6: 64, Lifetime: 24 * time.Hour},
 		})
 	})
 	change(m, func(inv *inventory.Inventory) []string {
 		return inv.SetException(policy.Exception{
-			Namespace: "ns", Name: "router", Pods: func(map[string]string) bool { return true },
-			Asked: clock.now.Add(-time.Hour), NotBefore: clock.now.Add(-30 * time.Minute), Expires: clock.now.Add(30 * time.Minute),
-			Pairs: []portsec.AddressPair{{Prefix: netip.MustParsePrefix("10.20.0.0/24")}},
+			Namespace: "ns",
+			Name:      "router",
+			Pods:      func(map[string]string) bool { return true },
+			Asked: clock.now.Add(
+				-time.Hour,
+			),
+			NotBefore: clock.now.Add(-30 * time.Minute),
+			Expires:   clock.now.Add(30 * time.Minute),
+			Pairs:     []portsec.AddressPair{{Prefix: netip.MustParsePrefix("10.20.0.0/24")}},
 		})
 	})
 	change(m, func(inv *inventory.Inventory) []string { return inv.SetRow(row("p", own+" 10.20.0.0/24")) })
@@ -58,8 +66,8 @@ func TestClockSetForwardOverAnExpiry(t *testing.T) {
 	unmissed(t, m)
 }
 
-// A clock that is put back to before a grant began makes it one that has yet to begin. Judging everything anew sees that, and the
-// beginning comes at its time again.
+// A clock that is put back to before a grant began makes it one that has yet to begin. Judging everything anew sees
+// that, and the beginning comes at its time again.
 func TestClockPutBackBeforeAGrant(t *testing.T) {
 	m, clock, books := gateway(t)
 	clock.ahead = -2 * time.Hour

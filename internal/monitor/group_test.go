@@ -7,8 +7,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// The address sets of a security group are looked at as OVN has them: what no port of the group accounts for is told of the group,
-// what a port's column accounts for of the port.
+// The address sets of a security group are looked at as OVN has them: what no port of the group accounts for is told of
+// the group, what a port's column accounts for of the port.
 func TestGroupsAsOVNHasThem(t *testing.T) {
 	m, clock, books := started(t)
 	enter := func(set func(*inventory.Inventory) []string) {
@@ -30,7 +30,9 @@ func TestGroupsAsOVNHasThem(t *testing.T) {
 	}
 	addresses := func(texts ...string) func(*inventory.Inventory) []string {
 		return func(inv *inventory.Inventory) []string {
-			return inv.SetAddressSet(&inventory.AddressSet{UUID: "s", Name: "ovn.sg.web.associated.v4", Group: "web", Addresses: texts})
+			return inv.SetAddressSet(
+				&inventory.AddressSet{UUID: "s", Name: "ovn.sg.web.associated.v4", Group: "web", Addresses: texts},
+			)
 		}
 	}
 	members := func(uuids ...string) func(*inventory.Inventory) []string {
@@ -66,7 +68,7 @@ func TestGroupsAsOVNHasThem(t *testing.T) {
 func TestMembersInAnyOrder(t *testing.T) {
 	m, _, _ := started(t)
 	groups := func() (names []string) {
-		m.Read(func(inv *inventory.Inventory) {
+		m.Read(func(inv *inventory.State) {
 			for _, g := range inv.Port("q.ns", time.Unix(0, 0)).Groups {
 				names = append(names, g.Name)
 			}

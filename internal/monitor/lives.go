@@ -25,14 +25,20 @@ type life struct{ rule, about, podUID string }
 // lifeBuckets reach from what repair takes to what nobody repairs, in seconds.
 var lifeBuckets = []float64{0.01, 0.1, 1, 10, 60, 600, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600}
 
-var oldestMetric = prometheus.NewDesc("ovnguard_finding_oldest_seconds",
-	"For how long the oldest finding of a rule has stood; 0 where none stands. It begins anew when the program starts.", []string{"rule"}, nil)
+var oldestMetric = prometheus.NewDesc(
+	"ovnguard_finding_oldest_seconds",
+	"For how long the oldest finding of a rule has stood; 0 where none stands. It begins anew when the program starts.",
+	[]string{"rule"},
+	nil,
+)
 
 func newLives(now func() time.Time) *lives {
 	l := &lives{
 		now: now, since: make(map[life]time.Time),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "ovnguard_finding_duration_seconds", Help: "How long findings stood that are gone, by rule.", Buckets: lifeBuckets,
+			Name:    "ovnguard_finding_duration_seconds",
+			Help:    "How long findings stood that are gone, by rule.",
+			Buckets: lifeBuckets,
 		}, []string{"rule"}),
 	}
 	for _, rule := range audit.Rules() {
@@ -45,7 +51,10 @@ func newLives(now func() time.Time) *lives {
 func lifeOf(f *audit.Finding, podUID string) life {
 	about := f.Port
 	if about == "" {
-		about = strings.Join(append([]string{f.Namespace, f.Pod}, append(f.Evidence.Others, f.Evidence.Chassis...)...), " ")
+		about = strings.Join(
+			append([]string{f.Namespace, f.Pod}, append(f.Evidence.Others, f.Evidence.Chassis...)...),
+			" ",
+		)
 	}
 	return life{f.Rule.ID, about, podUID}
 }

@@ -25,7 +25,8 @@ func TestLivesOfFindings(t *testing.T) {
 		change(m, func(inv *inventory.Inventory) []string { return inv.SetRow(row(name, own)) })
 	}
 	m.Start()
-	// says expects for how long the oldest finding has stood, in seconds, how many are gone, and for how long these stood together.
+	// says expects for how long the oldest finding has stood, in seconds, how many are gone, and for how long these
+	// stood together.
 	says := func(oldest float64, gone uint64, stood float64) {
 		t.Helper()
 		if problems, err := testutil.GatherAndLint(r); err != nil || len(problems) > 0 {
@@ -47,7 +48,13 @@ func TestLivesOfFindings(t *testing.T) {
 					seen++
 				case f.GetName() == "ovnguard_finding_duration_seconds":
 					if h := s.GetHistogram(); h.GetSampleCount() != gone || h.GetSampleSum() != stood {
-						t.Errorf("%d are gone after %v s, want %d after %v", h.GetSampleCount(), h.GetSampleSum(), gone, stood)
+						t.Errorf(
+							"%d are gone after %v s, want %d after %v",
+							h.GetSampleCount(),
+							h.GetSampleSum(),
+							gone,
+							stood,
+						)
 					}
 					seen++
 				}

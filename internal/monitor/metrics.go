@@ -22,7 +22,8 @@ type Metrics struct {
 // series are the labels of one series of classes.
 type series struct{ namespace, class, state string }
 
-// NewMetrics registers the metrics with r; now tells the time. Every state and every rule is there from the start, at zero.
+// NewMetrics registers the metrics with r; now tells the time. Every state and every rule is there from the start, at
+// zero.
 func NewMetrics(r prometheus.Registerer, now func() time.Time) (*Metrics, error) {
 	m := &Metrics{
 		series: make(map[series]int),
@@ -31,13 +32,15 @@ func NewMetrics(r prometheus.Registerer, now func() time.Time) (*Metrics, error)
 			Name: "ovnguard_ports", Help: "Ports of pods by what the audit says of them.",
 		}, []string{"state"}),
 		classes: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "ovnguard_namespace_ports", Help: "Ports of pods by namespace, by what kind of port they are, and by what the audit says of them.",
+			Name: "ovnguard_namespace_ports",
+			Help: "Ports of pods by namespace, by what kind of port they are, and by what the audit says of them.",
 		}, []string{"namespace", "class", "state"}),
 		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "ovnguard_findings", Help: "Findings of the audit by rule.",
 		}, []string{"rule"}),
 		found: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ovnguard_findings_found_total", Help: "How often a finding came, by rule: at the start, and whenever a port drifts.",
+			Name: "ovnguard_findings_found_total",
+			Help: "How often a finding came, by rule: at the start, and whenever a port drifts.",
 		}, []string{"rule"}),
 	}
 	for _, c := range []prometheus.Collector{m.ports, m.classes, m.findings, m.found, m.lives} {
@@ -57,7 +60,8 @@ func NewMetrics(r prometheus.Registerer, now func() time.Time) (*Metrics, error)
 
 // Judged implements Observer.
 func (m *Metrics) Judged(before, after Verdict) {
-	if before.Counts() == after.Counts() && before.State == after.State && before.Class == after.Class && before.Pod.Namespace == after.Pod.Namespace {
+	if before.Counts() == after.Counts() && before.State == after.State && before.Class == after.Class &&
+		before.Pod.Namespace == after.Pod.Namespace {
 		return
 	}
 	m.count(before, -1)

@@ -1,10 +1,11 @@
-// Package monitor keeps the findings current: each change on either side judges again the ports that it touched, and only
-// those. It is fed by watchers and tells an observer what came and what went.
+// Package monitor keeps the findings current: each change on either side judges again the ports that it touched, and
+// only those. It is fed by watchers and tells an observer what came and what went.
 package monitor
 
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
@@ -14,8 +15,8 @@ import (
 
 // Observer is told what changed, in order. It must not block and must not call the monitor.
 type Observer interface {
-	// Judged says what is known of a port now and what was before. A port that was not known, or is no more, has a Verdict
-	// whose State is empty.
+	// Judged says what is known of a port now and what was before. A port that was not known, or is no more, has a
+	// Verdict whose State is empty.
 	Judged(before, after Verdict)
 	// Found says that a finding is new. podUID is empty where no pod claims the port.
 	Found(f audit.Finding, podUID string)
@@ -32,7 +33,7 @@ type Clock interface {
 // SystemClock is the machine's clock.
 type SystemClock struct{}
 
-// Now gives the time.
+// Now returns the time.
 func (SystemClock) Now() time.Time { return time.Now() }
 
 // AfterFunc calls f in a goroutine of its own after d.
@@ -42,24 +43,25 @@ func (SystemClock) AfterFunc(d time.Duration, f func()) { time.AfterFunc(d, f) }
 type Verdict struct {
 	// Port is the name of the Logical_Switch_Port; of what is no port, kind and name, such as "exception shop/router".
 	Port string
-	// Pod tells whose NIC it is, with PodUID; both are empty where no pod claims the port. Of what is no port it has the namespace.
+	// Pod tells whose NIC it is, with PodUID; both are empty where no pod claims the port. Of what is no port it has
+	// the namespace.
 	Pod    inventory.PodKey
 	PodUID string
 	// Result holds the findings that are out, not those that still have to settle.
 	audit.Result
-	// Policy is the name of the policy that the port falls under, empty for the built-in default; Exceptions are the names of
-	// those in effect for it. Both mean something only where a pod claims the port.
+	// Policy is the name of the policy that the port falls under, empty for the built-in default; Exceptions are the
+	// names of those in effect for it. Both mean something only where a pod claims the port.
 	Policy     string
 	Exceptions []string
 }
 
-// Counts tells that the port is one of those that are counted: it is known, and in scope.
+// Counts reports whether the port is one of those that are counted: it is known, and in scope.
 func (v Verdict) Counts() bool { return v.State != "" && v.State != audit.OutOfScope }
 
-// about names what is judged: a port, or a thing that is none.
+// about names what is judged: a port, or another subject.
 type about struct {
 	port  string
-	thing inventory.Thing
+	thing inventory.Subject
 }
 
 // judged is what is known of one port.
@@ -74,13 +76,16 @@ type Monitor struct {
 	clock    Clock
 	observer Observer
 
+	// state is what readers are given: what inv knew after the latest change.
+	state atomic.Pointer[inventory.State]
+
 	mu    sync.Mutex
 	inv   *inventory.Inventory
 	eras  []portsec.Era
 	live  bool
 	ports map[string]judged
 	// beside holds what is no port and has findings, or may get some by lasting.
-	beside map[inventory.Thing]judged
+	beside map[inventory.Subject]judged
 	// coming tells when what is said of something changes by itself, and wake when that is looked at next.
 	coming map[about]time.Time
 	wake   time.Time
@@ -89,22 +94,25 @@ type Monitor struct {
 	began    time.Time
 }
 
-// New gives a monitor that judges nothing yet: facts are entered with Change, and Start judges them all.
+// New returns a monitor that judges nothing yet: facts are entered with Change, and Start judges them all.
 func New(clock Clock, observer Observer) *Monitor {
-	return &Monitor{
+	m := &Monitor{
 		clock: clock, observer: observer,
 		inv: inventory.New(), eras: portsec.Eras(), ports: make(map[string]judged),
-		beside: make(map[inventory.Thing]judged), coming: make(map[about]time.Time),
+		beside: make(map[inventory.Subject]judged), coming: make(map[about]time.Time),
 		settling: make(map[time.Duration][]about), began: clock.Now(),
 	}
+	m.state.Store(m.inv.Snapshot())
+	return m
 }
 
 // Change enters facts into the inventory. change gives the names of the ports that it touched; they are judged again at
-// once, unless Start has not been called yet.
+// once, unless Start has not been called yet. Readers see all of the change or nothing of it.
 func (m *Monitor) Change(change func(*inventory.Inventory) []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	touched, things := change(m.inv), m.inv.Stirred()
+	touched, things := change(m.inv), m.inv.Affected()
+	m.state.Store(m.inv.Snapshot())
 	if !m.live {
 		return
 	}
@@ -116,13 +124,13 @@ func (m *Monitor) Change(change func(*inventory.Inventory) []string) {
 	}
 }
 
-// Start judges every port and, from then on, each port that changes. Call it when both sides have been read once: before,
-// a port would only seem to be without its pod, or a pod without its port.
+// Start judges every port and, from then on, each port that changes. Call it when both sides have been read once:
+// before, a port would only seem to be without its pod, or a pod without its port.
 func (m *Monitor) Start() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.live = true
-	m.inv.Stirred() // all are judged
+	m.inv.Affected() // all are judged
 	m.sweep()
 }
 
@@ -139,14 +147,14 @@ func (m *Monitor) SetEras(eras []portsec.Era) {
 	}
 }
 
-// Eras gives the parsers of OVN that may be the ones that enforce. The slice must not be changed.
+// Eras returns the parsers of OVN that may be the ones that enforce. The slice must not be changed.
 func (m *Monitor) Eras() []portsec.Era {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.eras
 }
 
-// Results gives what judging each port gave, findings that still have to settle left out.
+// Results returns what judging each port gave, findings that still have to settle left out.
 func (m *Monitor) Results() map[string]audit.Result {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -157,10 +165,10 @@ func (m *Monitor) Results() map[string]audit.Result {
 	return results
 }
 
-// judge judges one port or thing and tells the observer what is different from before.
+// judge judges one port or subject and tells the observer what is different from before.
 func (m *Monitor) judge(a about) {
 	if a.port == "" {
-		m.judgeBeside(a.thing, m.clock.Now())
+		m.judgeSubject(a.thing, m.clock.Now())
 		return
 	}
 	m.enter(m.look(a.port, m.clock.Now()))
@@ -168,15 +176,15 @@ func (m *Monitor) judge(a about) {
 
 // look judges one port as it is at that time. It changes nothing.
 func (m *Monitor) look(name string, now time.Time) (inventory.Port, audit.Result) {
-	port := m.inv.Port(name, now)
+	port := m.State().Port(name, now)
 	return port, audit.Evaluate(port, m.eras)
 }
 
 // enter notes what judging a port gave, and tells the observer what is different from before.
 func (m *Monitor) enter(port inventory.Port, result audit.Result) {
 	name := port.Name
-	m.inv.Granted(name, port.Decision.Pairs)
-	m.expect(about{port: name}, port.Decision.NextChange)
+	m.inv.Granted(name, port.Decision)
+	m.expect(about{port: name}, port.NextChange())
 	before := m.ports[name]
 	after := judged{Verdict: Verdict{Port: name, Result: result}}
 	if port.Pod != nil {
@@ -208,8 +216,8 @@ func (m *Monitor) tell(before, after Verdict) {
 	}
 }
 
-// settle takes out of after the findings whose rule has not held for long enough, and sees to it that they are looked at
-// again when it will have.
+// settle takes out of after the findings whose rule has not held for long enough, and sees to it that they are looked
+// at again when it will have.
 func (m *Monitor) settle(a about, before judged, after *judged) {
 	if after.PodUID != before.PodUID {
 		before.since = nil // another pod of the same name starts anew
@@ -237,11 +245,12 @@ func (m *Monitor) settle(a about, before judged, after *judged) {
 	})
 }
 
-// settleStep is how far apart the moments are at which something is judged again. Of a flood of new pods, each of which waits for its port,
-// many share one, and do not wake the program for each.
+// settleStep is how far apart the moments are at which something is judged again. Of a flood of new pods, each of which
+// waits for its port, many share one, and do not wake the program for each.
 const settleStep = 100 * time.Millisecond
 
-// settleAt has something judged again at a time, or a moment later. It does not go by what the clock is set to meanwhile.
+// settleAt has something judged again at a time, or a moment later. It does not go by what the clock is set to
+// meanwhile.
 func (m *Monitor) settleAt(a about, at time.Time) {
 	moment := (at.Sub(m.began) + settleStep - 1).Truncate(settleStep)
 	others := m.settling[moment]

@@ -65,12 +65,19 @@ type ledger struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{ports: make(map[audit.State]int), findings: make(map[string]string), verdicts: make(map[string]Verdict)}
+	return &ledger{
+		ports:    make(map[audit.State]int),
+		findings: make(map[string]string),
+		verdicts: make(map[string]Verdict),
+	}
 }
 
 func (l *ledger) Judged(before, after Verdict) {
 	if known := l.verdicts[after.Port]; !cmp.Equal(known, before) {
-		l.wrong = append(l.wrong, fmt.Sprintf("%s was %v before and is said to have been %v", after.Port, known, before))
+		l.wrong = append(
+			l.wrong,
+			fmt.Sprintf("%s was %v before and is said to have been %v", after.Port, known, before),
+		)
 	}
 	l.verdicts[after.Port] = after
 	if after.State == "" {
@@ -104,8 +111,13 @@ func (l *ledger) Cleared(f audit.Finding, uid string) {
 
 func pod(name, uid string) *inventory.Pod {
 	return &inventory.Pod{
-		PodKey: inventory.PodKey{Namespace: "ns", Name: name}, UID: uid, Owner: name,
-		Annotations: map[string]string{"ovn.kubernetes.io/port_security": "true", "ovn.kubernetes.io/allocated": "true"},
+		PodKey: inventory.PodKey{Namespace: "ns", Name: name},
+		UID:    uid,
+		Owner:  name,
+		Annotations: map[string]string{
+			"ovn.kubernetes.io/port_security": "true",
+			"ovn.kubernetes.io/allocated":     "true",
+		},
 	}
 }
 
@@ -127,7 +139,7 @@ func started(t *testing.T) (*Monitor, *handClock, *ledger) {
 	return m, clock, books
 }
 
-// startedOn gives a monitor that goes by that clock, and has judged one port that is as it must be.
+// startedOn returns a monitor that goes by that clock, and has judged one port that is as it must be.
 func startedOn(t *testing.T, clock Clock) (*Monitor, *ledger) {
 	t.Helper()
 	books := newLedger()
@@ -173,7 +185,11 @@ func TestPodIsReplaced(t *testing.T) {
 	m, _, books := started(t)
 	m.Change(func(inv *inventory.Inventory) []string { return inv.SetRow(row("p")) })
 	m.Change(func(inv *inventory.Inventory) []string { return inv.SetPod(pod("p", "u2")) })
-	books.expect(t, []string{"found p.ns OVG001 u1", "cleared p.ns OVG001 u1", "found p.ns OVG001 u2"}, map[audit.State]int{audit.Violation: 1})
+	books.expect(
+		t,
+		[]string{"found p.ns OVG001 u1", "cleared p.ns OVG001 u1", "found p.ns OVG001 u2"},
+		map[audit.State]int{audit.Violation: 1},
+	)
 }
 
 // Creating and deleting a pod pass through states that would be findings if they lasted.
@@ -197,7 +213,9 @@ func TestWhatLastsIsTold(t *testing.T) {
 	m, clock, books := started(t)
 	m.Change(func(inv *inventory.Inventory) []string { return inv.DeleteRow("p.ns", "row-p") })
 	clock.pass(time.Second)
-	m.Change(func(inv *inventory.Inventory) []string { return inv.SetNamespace(policy.Namespace{Name: "ns"}) }) // judged again, the clock goes on
+	m.Change(
+		func(inv *inventory.Inventory) []string { return inv.SetNamespace(policy.Namespace{Name: "ns"}) },
+	) // judged again, the clock goes on
 	books.expect(t, nil, map[audit.State]int{audit.Unknown: 1})
 	clock.pass(2 * time.Second)
 	books.expect(t, []string{"found p.ns OVG007 u1"}, map[audit.State]int{audit.Violation: 1})
@@ -284,14 +302,22 @@ func TestBooksAddUp(t *testing.T) {
 					return inv.DeletePod(inventory.PodKey{Namespace: "ns", Name: n})
 				}
 			case 3, 4:
-				r := row(n, rapid.SampledFrom([][]string{nil, {own}, {"unknown"}, {own + " 10.16.0.9"}}).Draw(t, "column")...)
+				r := row(
+					n,
+					rapid.SampledFrom([][]string{nil, {own}, {"unknown"}, {own + " 10.16.0.9"}}).Draw(t, "column")...)
 				change = func(inv *inventory.Inventory) []string { return inv.SetRow(r) }
 			case 5:
 				change = func(inv *inventory.Inventory) []string { return inv.DeleteRow(n+".ns", "row-"+n) }
 			case 6:
 				change = func(inv *inventory.Inventory) []string { return inv.SetRecord(record(n)) }
 			case 7:
-				ns := policy.Namespace{Name: "ns", Annotations: map[string]string{"ovn.kubernetes.io/port_security": rapid.SampledFrom([]string{"true", "false"}).Draw(t, "floor")}}
+				ns := policy.Namespace{
+					Name: "ns",
+					Annotations: map[string]string{
+						"ovn.kubernetes.io/port_security": rapid.SampledFrom([]string{"true", "false"}).
+							Draw(t, "floor"),
+					},
+				}
 				change = func(inv *inventory.Inventory) []string { return inv.SetNamespace(ns) }
 			}
 			facts = append(facts, change)
@@ -334,7 +360,11 @@ func TestMetricsAreThereFromTheStart(t *testing.T) {
 	}
 	bad := Verdict{Port: "p.ns", Result: audit.Result{State: audit.Violation}}
 	m.Judged(Verdict{}, bad)
-	other := Verdict{Port: "q.ns", Pod: inventory.PodKey{Namespace: "ns", Name: "q"}, Result: audit.Result{State: audit.Violation, Class: audit.ClassVM}}
+	other := Verdict{
+		Port:   "q.ns",
+		Pod:    inventory.PodKey{Namespace: "ns", Name: "q"},
+		Result: audit.Result{State: audit.Violation, Class: audit.ClassVM},
+	}
 	m.Judged(Verdict{}, other)
 	m.Judged(bad, Verdict{Port: "p.ns"})
 	m.Found(audit.Finding{Rule: audit.Rules()[0]}, "u")
@@ -344,8 +374,13 @@ func TestMetricsAreThereFromTheStart(t *testing.T) {
 	if got := testutil.ToFloat64(m.findings.WithLabelValues("OVG001")); got != 1 {
 		t.Errorf("findings %v, want 1", got)
 	}
-	const help = "# HELP ovnguard_namespace_ports Ports of pods by namespace, by what kind of port they are, and by what the audit says of them.\n# TYPE ovnguard_namespace_ports gauge\n"
-	if err := testutil.GatherAndCompare(r, strings.NewReader(help+`ovnguard_namespace_ports{class="vm",namespace="ns",state="violation"} 1`+"\n"), "ovnguard_namespace_ports"); err != nil {
+	const help = "# HELP ovnguard_namespace_ports Ports of pods by namespace, by what kind of port they are, and by " +
+		"what the audit says of them.\n# TYPE ovnguard_namespace_ports gauge\n"
+	if err := testutil.GatherAndCompare(
+		r,
+		strings.NewReader(help+`ovnguard_namespace_ports{class="vm",namespace="ns",state="violation"} 1`+"\n"),
+		"ovnguard_namespace_ports",
+	); err != nil {
 		t.Errorf("what is gone leaves no series: %v", err)
 	}
 	moved := other
@@ -362,10 +397,58 @@ func TestMetricsAreThereFromTheStart(t *testing.T) {
 	first := audit.Rules()[0]
 	m.Cleared(audit.Finding{Rule: first}, "u")
 	m.Found(audit.Finding{Rule: first}, "u")
-	if now, ever := testutil.ToFloat64(m.findings.WithLabelValues(first.ID)), testutil.ToFloat64(m.found.WithLabelValues(first.ID)); now != 1 || ever != 2 {
+	if now, ever := testutil.ToFloat64(
+		m.findings.WithLabelValues(first.ID),
+	), testutil.ToFloat64(
+		m.found.WithLabelValues(first.ID),
+	); now != 1 ||
+		ever != 2 {
 		t.Errorf("%v findings of %v that came, want 1 of 2", now, ever)
 	}
 	if _, err := NewMetrics(r, time.Now); err == nil {
 		t.Error("registering twice is not an error")
+	}
+}
+
+// A migration that hangs is found when it has lasted for too long, though nothing changes then.
+func TestMigrationThatHangs(t *testing.T) {
+	clock, books := &handClock{now: time.Unix(1000, 0)}, newLedger()
+	m := New(clock, books)
+	vmi := policy.Owner{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "vm", UID: "vmi"}
+	m.Change(func(inv *inventory.Inventory) []string {
+		inv.SetNamespace(policy.Namespace{Name: "ns"})
+		inv.SetOwner(vmi, nil)
+		inv.SetPod(
+			&inventory.Pod{
+				PodKey:     inventory.PodKey{Namespace: "ns", Name: "launcher"},
+				UID:        "u",
+				Owner:      "vm",
+				Controller: &vmi,
+			},
+		)
+		inv.SetMigration(
+			inventory.Migration{
+				PodKey:  inventory.PodKey{Namespace: "ns", Name: "move"},
+				Machine: "vm",
+				Began:   clock.now,
+			},
+		)
+		const own = "0a:00:00:00:00:01 10.16.0.5"
+		inv.SetRecord(&inventory.Record{Name: "vm.ns", MAC: "0a:00:00:00:00:01", IPs: []string{"10.16.0.5"}})
+		return inv.SetRow(&inventory.Row{
+			UUID:         "r",
+			Name:         "vm.ns",
+			Addresses:    []string{own},
+			PortSecurity: []string{own},
+			ExternalIDs:  map[string]string{"vendor": "kube-ovn", "pod": "ns/vm"},
+		})
+	})
+	m.Start()
+	if r := m.Results()["vm.ns"]; r.Class != audit.ClassMigrating || len(r.Findings) > 0 {
+		t.Fatalf("%s, %+v", r.Class, r.Findings)
+	}
+	clock.pass(inventory.MigrationLimit + 2*lookAgain)
+	if r := m.Results()["vm.ns"]; r.Class != audit.ClassVM || !r.Has(audit.Rule{ID: "OVG027"}) {
+		t.Errorf("after %s it is %s, %+v", inventory.MigrationLimit, r.Class, r.Findings)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/portsec"
 )
 
 // anyChange draws a change of anything that findings rest on.
@@ -46,12 +47,17 @@ func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 		return func(inv *inventory.Inventory) []string { return inv.DeleteRow(n+".ns", uuid) }
 	case 6:
 		r := record(n)
-		r.IPs = rapid.SampledFrom([][]string{{"10.16.0.5"}, {"10.16.0.9"}, {"10.16.0.5", "fd00::5"}}).Draw(t, "addresses")
+		r.IPs = rapid.SampledFrom([][]string{{"10.16.0.5"}, {"10.16.0.9"}, {"10.16.0.5", "fd00::5"}}).
+			Draw(t, "addresses")
 		return func(inv *inventory.Inventory) []string { return inv.SetRecord(r) }
 	case 7:
 		return func(inv *inventory.Inventory) []string { return inv.DeleteRecord(n + ".ns") }
 	case 8, 9:
-		e := policy.Exception{Namespace: "ns", Name: n, Expires: time.Unix(rapid.SampledFrom([]int64{900, 1_000_000}).Draw(t, "end"), 0)}
+		e := policy.Exception{
+			Namespace: "ns",
+			Name:      n,
+			Expires:   time.Unix(rapid.SampledFrom([]int64{900, 1_000_000}).Draw(t, "end"), 0),
+		}
 		if e.Owner = &owner; rapid.Bool().Draw(t, "by label") {
 			e.Owner, e.Pods = nil, func(labels map[string]string) bool { return labels["app"] == "router" }
 		}
@@ -80,14 +86,16 @@ func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 			UUID: "b-" + n, Port: n + ".ns", PortSecurity: rapid.SampledFrom(columns).Draw(t, "column"),
 			Chassis: rapid.SampledFrom([][]string{nil, {"c1"}, {"c2"}, {"c1", "c2"}}).Draw(t, "chassis"),
 		}
-		if b.Moving = len(b.Chassis) > 1; rapid.Bool().Draw(t, "gone") {
+		if rapid.Bool().Draw(t, "gone") {
 			return func(inv *inventory.Inventory) []string { return inv.DeleteBinding(b.Port, b.UUID) }
 		}
 		return func(inv *inventory.Inventory) []string { return inv.SetBinding(b) }
 	case 15:
 		g := &inventory.PortGroup{
-			UUID: "g", Group: rapid.SampledFrom([]string{"web", "db", ""}).Draw(t, "group"),
-			Ports: rapid.SampledFrom([][]string{nil, {"row-p"}, {"row-p", "row-q"}, {"row-p-2", "row-q"}}).Draw(t, "members"),
+			UUID:  "g",
+			Group: rapid.SampledFrom([]string{"web", "db", ""}).Draw(t, "group"),
+			Ports: rapid.SampledFrom([][]string{nil, {"row-p"}, {"row-p", "row-q"}, {"row-p-2", "row-q"}}).
+				Draw(t, "members"),
 		}
 		if rapid.Bool().Draw(t, "gone") {
 			return func(inv *inventory.Inventory) []string { return inv.DeletePortGroup(g.UUID) }
@@ -95,31 +103,45 @@ func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 		return func(inv *inventory.Inventory) []string { return inv.SetPortGroup(g) }
 	case 16:
 		a := &inventory.AddressSet{
-			UUID: "s", Name: "s", Group: rapid.SampledFrom([]string{"web", "db", ""}).Draw(t, "group"),
-			Addresses: rapid.SampledFrom([][]string{nil, {"10.16.0.5"}, {"10.16.0.5", "10.16.0.9"}}).Draw(t, "addresses"),
+			UUID:  "s",
+			Name:  "s",
+			Group: rapid.SampledFrom([]string{"web", "db", ""}).Draw(t, "group"),
+			Addresses: rapid.SampledFrom([][]string{nil, {"10.16.0.5"}, {"10.16.0.5", "10.16.0.9"}}).
+				Draw(t, "addresses"),
 		}
 		if rapid.Bool().Draw(t, "gone") {
 			return func(inv *inventory.Inventory) []string { return inv.DeleteAddressSet(a.UUID) }
 		}
 		return func(inv *inventory.Inventory) []string { return inv.SetAddressSet(a) }
 	case 17:
-		end := inventory.RouterPort{UUID: rapid.SampledFrom([]string{"r1", "r2"}).Draw(t, "end"), Name: "lr-sw", MAC: rapid.SampledFrom([]string{own[:17], "0a:00:00:00:00:fe"}).Draw(t, "MAC")}
+		end := inventory.RouterPort{
+			UUID: rapid.SampledFrom([]string{"r1", "r2"}).Draw(t, "end"),
+			Name: "lr-sw",
+			MAC:  rapid.SampledFrom([]string{own[:17], "0a:00:00:00:00:fe"}).Draw(t, "MAC"),
+		}
 		if rapid.Bool().Draw(t, "gone") {
 			return func(inv *inventory.Inventory) []string { return inv.DeleteRouterPort(end.Name, end.UUID) }
 		}
 		return func(inv *inventory.Inventory) []string { return inv.SetRouterPort(end) }
 	case 18:
-		link := &inventory.Row{UUID: "l", Name: "sw-lr", Type: "router", Switch: "sw", Addresses: []string{rapid.SampledFrom([]string{"router", own}).Draw(t, "addresses")}}
+		link := &inventory.Row{
+			UUID:      "l",
+			Name:      "sw-lr",
+			Type:      "router",
+			Switch:    "sw",
+			Addresses: []string{rapid.SampledFrom([]string{"router", own}).Draw(t, "addresses")},
+		}
 		if rapid.Bool().Draw(t, "gone") {
 			return func(inv *inventory.Inventory) []string { return inv.DeleteRow(link.Name, link.UUID) }
 		}
 		return func(inv *inventory.Inventory) []string { return inv.SetRow(link) }
 	}
 	version := rapid.SampledFrom([]string{"22.09.0", "24.03.8", ""}).Draw(t, "version")
-	return func(inv *inventory.Inventory) []string { return inv.SetVersion(version) }
+	return func(inv *inventory.Inventory) []string { return inv.SetOVN(portsec.OVN{Version: version}) }
 }
 
-// Whatever changes, the events lead to what judging everything anew gives, and to what a monitor finds that read everything afresh.
+// Whatever changes, the events lead to what judging everything anew gives, and to what a monitor finds that read
+// everything afresh.
 func TestEventsMissNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		clock, books := &handClock{now: time.Unix(1000, 0)}, newLedger()

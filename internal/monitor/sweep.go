@@ -13,8 +13,8 @@ import (
 // batch is how many ports are judged before others get their turn: it takes some milliseconds.
 const batch = 4096
 
-// Sweep judges every port and what there is beside, whatever the events said, and gives how many turned out to be something else than the events had led to:
-// none, unless an event was missed. Others get their turn in between.
+// Sweep judges every port and what there is beside, whatever the events said, and returns how many turned out to be
+// something else than the events had led to: none, unless an event was missed. Others get their turn in between.
 func (m *Monitor) Sweep() (missed int) {
 	m.mu.Lock()
 	live, names := m.live, m.names()
@@ -29,7 +29,7 @@ func (m *Monitor) Sweep() (missed int) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return missed + m.judgeThings()
+	return missed + m.judgeSubjects()
 }
 
 // sweep judges every port, and what there is beside.
@@ -37,10 +37,10 @@ func (m *Monitor) sweep() {
 	for some := range slices.Chunk(m.names(), batch) {
 		m.judgeAll(some)
 	}
-	m.judgeThings()
+	m.judgeSubjects()
 }
 
-// names gives the name of every port that there is, or was.
+// names returns the name of every port that there is, or was.
 func (m *Monitor) names() []string {
 	names := make([]string, 0, len(m.ports))
 	known := 0
@@ -64,8 +64,8 @@ func (m *Monitor) names() []string {
 	return names
 }
 
-// judgeAll judges these ports, on all processors, and gives how many are something else than before. Looking changes nothing, so
-// that several may look at once; what comes of it is entered one by one.
+// judgeAll judges these ports, on all processors, and returns how many are something else than before. Looking changes
+// nothing, so that several may look at once; what comes of it is entered one by one.
 func (m *Monitor) judgeAll(names []string) (changed int) {
 	type seen struct {
 		port   inventory.Port
@@ -94,7 +94,8 @@ func (m *Monitor) judgeAll(names []string) (changed int) {
 	return changed
 }
 
-// same tells that two verdicts say the same of the same pod's port. What only had to last for its time counts as the same.
+// same reports whether two verdicts say the same of the same pod's port. What only had to last for its time counts as
+// the same.
 func same(a, b judged, now time.Time) bool {
 	if a.PodUID != b.PodUID || len(a.since) != len(b.since) {
 		return false

@@ -21,10 +21,17 @@ func TestParse(t *testing.T) {
 			}},
 		},
 		"json": {
-			annotations: map[string]string{kubeovn.Networks: `[{"name":"nad1","namespace":"a","interface":"net1","ips":["10.0.0.1"]}]`},
+			annotations: map[string]string{
+				kubeovn.Networks: `[{"name":"nad1","namespace":"a","interface":"net1","ips":["10.0.0.1"]}]`,
+			},
 			want: Networks{
 				Attachments: []kubeovn.Attachment{{Namespace: "a", Name: "nad1", Interface: "net1"}},
-				Requests:    []Request{{Attachment: kubeovn.Attachment{Namespace: "a", Name: "nad1", Interface: "net1"}, IPs: []string{"10.0.0.1"}}},
+				Requests: []Request{
+					{
+						Attachment: kubeovn.Attachment{Namespace: "a", Name: "nad1", Interface: "net1"},
+						IPs:        []string{"10.0.0.1"},
+					},
+				},
 			},
 		},
 		"default replaced": {
@@ -34,8 +41,11 @@ func TestParse(t *testing.T) {
 		"default without a namespace": {
 			annotations: map[string]string{kubeovn.DefaultNetwork: `[{"name":"nad1","mac":"0a:00:00:00:00:01"}]`},
 			want: Networks{
-				Default: &kubeovn.Attachment{Namespace: "ns", Name: "nad1"}, BareDefault: true,
-				Requests: []Request{{Attachment: kubeovn.Attachment{Namespace: "ns", Name: "nad1"}, MAC: "0a:00:00:00:00:01"}},
+				Default:     &kubeovn.Attachment{Namespace: "ns", Name: "nad1"},
+				BareDefault: true,
+				Requests: []Request{
+					{Attachment: kubeovn.Attachment{Namespace: "ns", Name: "nad1"}, MAC: "0a:00:00:00:00:01"},
+				},
 			},
 		},
 	}

@@ -21,7 +21,8 @@ const (
 	category = "Port Security"
 	// fail is the outcome of a requirement that is not met.
 	fail = "fail"
-	// textLimit bounds each text of a result, in bytes, so that a full report stays far below what the API server takes.
+	// textLimit bounds each text of a result, in bytes, so that a full report stays far below what the API server
+	// takes.
 	textLimit = 1024
 )
 
@@ -44,8 +45,8 @@ type body struct {
 	results []reportsv1alpha1.ReportResult
 }
 
-// bodyOf gives the report of these failures, which are ordered, the worst first. A result that was there before keeps its time;
-// the others get now.
+// bodyOf returns the report of these failures, which are ordered, the worst first. A result that was there before keeps
+// its time; the others get now.
 func bodyOf(failures []Failure, before []reportsv1alpha1.ReportResult, now time.Time) body {
 	since := make(map[string]metav1.Timestamp, len(before))
 	for _, r := range before {
@@ -63,7 +64,7 @@ func bodyOf(failures []Failure, before []reportsv1alpha1.ReportResult, now time.
 	return b
 }
 
-// identityOf tells whether two results are about the same thing. Of what is no port, what is said tells it.
+// identityOf reports whether two results are about the same thing. Of what is no port, what is said tells it.
 func identityOf(r *reportsv1alpha1.ReportResult) string {
 	uid := ""
 	if len(r.Subjects) > 0 {
@@ -105,7 +106,7 @@ func resultOf(f Failure) reportsv1alpha1.ReportResult {
 	return r
 }
 
-// severityOf gives the severity in the words of OpenReports, which has those of the audit.
+// severityOf returns the severity in the words of OpenReports, which has those of the audit.
 func severityOf(s audit.Severity) reportsv1alpha1.ResultSeverity {
 	return reportsv1alpha1.ResultSeverity(s)
 }

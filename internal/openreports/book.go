@@ -1,5 +1,5 @@
-// Package openreports tells findings as Reports of OpenReports (openreports.io/v1alpha1), one for each namespace: failures only,
-// the worst of them, written when they change and removed when there are none.
+// Package openreports tells findings as Reports of OpenReports (openreports.io/v1alpha1), one for each namespace:
+// failures only, the worst of them, written when they change and removed when there are none.
 package openreports
 
 import (
@@ -25,15 +25,15 @@ type Failure struct {
 	Policy string
 }
 
-// Book keeps what there is to report, and of which namespaces that changed. It is a monitor.Observer and safe for use by several
-// goroutines.
+// Book keeps what there is to report, and of which namespaces that changed. It is a monitor.Observer and safe for use
+// by several goroutines.
 type Book struct {
 	mu      sync.Mutex
 	ports   map[string]map[string]monitor.Verdict // by namespace and port; those with findings only
 	changed map[string]bool
 }
 
-// NewBook gives an empty Book.
+// NewBook returns an empty Book.
 func NewBook() *Book {
 	return &Book{ports: make(map[string]map[string]monitor.Verdict), changed: make(map[string]bool)}
 }
@@ -66,7 +66,7 @@ func (b *Book) Judged(before, after monitor.Verdict) {
 	}
 }
 
-// breaking gives the findings that break something; what is only worth knowing is no failure.
+// breaking returns the findings that break something; what is only worth knowing is no failure.
 func breaking(findings []audit.Finding) []audit.Finding {
 	worthKnowing := func(f audit.Finding) bool { return f.Rule.Severity == audit.Info }
 	if !slices.ContainsFunc(findings, worthKnowing) {
@@ -81,14 +81,14 @@ func (b *Book) Found(audit.Finding, string) {}
 // Cleared implements monitor.Observer; Judged tells the same.
 func (b *Book) Cleared(audit.Finding, string) {}
 
-// Namespaces gives the namespaces that have findings, sorted.
+// Namespaces returns the namespaces that have findings, sorted.
 func (b *Book) Namespaces() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Sorted(maps.Keys(b.ports))
 }
 
-// Changed gives the namespaces whose findings changed since they were last asked for, sorted.
+// Changed returns the namespaces whose findings changed since they were last asked for, sorted.
 func (b *Book) Changed() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -97,7 +97,7 @@ func (b *Book) Changed() []string {
 	return changed
 }
 
-// Failures gives the findings of a namespace, the worst first.
+// Failures returns the findings of a namespace, the worst first.
 func (b *Book) Failures(namespace string) []Failure {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -108,7 +108,11 @@ func (b *Book) Failures(namespace string) []Failure {
 		}
 	}
 	slices.SortFunc(out, func(a, b Failure) int {
-		return cmp.Or(cmp.Compare(a.Rule.Severity.Rank(), b.Rule.Severity.Rank()), cmp.Compare(a.Rule.ID, b.Rule.ID), cmp.Compare(a.Port, b.Port))
+		return cmp.Or(
+			cmp.Compare(a.Rule.Severity.Rank(), b.Rule.Severity.Rank()),
+			cmp.Compare(a.Rule.ID, b.Rule.ID),
+			cmp.Compare(a.Port, b.Port),
+		)
 	})
 	return out
 }

@@ -28,7 +28,13 @@ func verdict(namespace, pod string, rules ...int) monitor.Verdict {
 		rule := audit.Rules()[i]
 		v.State = audit.Violation
 		v.Findings = append(v.Findings, audit.Finding{
-			Rule: rule, Port: v.Port, Namespace: v.Pod.Namespace, Pod: v.Pod.Name, Provider: "ovn", Message: "is " + rule.Name, Fix: "mend " + v.Port,
+			Rule:      rule,
+			Port:      v.Port,
+			Namespace: v.Pod.Namespace,
+			Pod:       v.Pod.Name,
+			Provider:  "ovn",
+			Message:   "is " + rule.Name,
+			Fix:       "mend " + v.Port,
 		})
 	}
 	return v
@@ -114,7 +120,9 @@ func TestBookAddsUp(t *testing.T) {
 		last := make(map[string]monitor.Verdict)
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			v := verdict(
-				rapid.SampledFrom([]string{"a", "b", Cluster}).Draw(t, "namespace"), rapid.SampledFrom([]string{"p", "q"}).Draw(t, "pod"),
+				rapid.SampledFrom([]string{"a", "b", Cluster}).
+					Draw(t, "namespace"),
+				rapid.SampledFrom([]string{"p", "q"}).Draw(t, "pod"),
 				rapid.SliceOfNDistinct(rapid.IntRange(0, 4), 0, 3, rapid.ID[int]).Draw(t, "rules")...,
 			)
 			before := last[v.Port]
@@ -154,7 +162,8 @@ func TestReportIsBounded(t *testing.T) {
 	list[0].Fix = strings.Repeat("x", textLimit+1)
 	o, changed := Object("a", list, nil, time.Unix(5, 0))
 	r := o.(*reportsv1alpha1.Report)
-	if !changed || len(r.Results) != MaxResults || r.Summary.Fail != 3*MaxResults || r.Annotations[LeftOut] != strconv.Itoa(2*MaxResults) {
+	if !changed || len(r.Results) != MaxResults || r.Summary.Fail != 3*MaxResults ||
+		r.Annotations[LeftOut] != strconv.Itoa(2*MaxResults) {
 		t.Errorf("%d results, %d failures, %q left out", len(r.Results), r.Summary.Fail, r.Annotations[LeftOut])
 	}
 	if got := len(r.Results[0].Description); got > textLimit || got < textLimit-8 {
@@ -194,7 +203,8 @@ func TestOurs(t *testing.T) {
 		t.Errorf("%T of labels %v is not ours", o, o.GetLabels())
 	}
 	for _, spoil := range []func(client.Object){
-		func(o client.Object) { o.SetLabels(map[string]string{Label: "kyverno"}) }, func(o client.Object) { o.SetName("other") },
+		func(o client.Object) { o.SetLabels(map[string]string{Label: "kyverno"}) },
+		func(o client.Object) { o.SetName("other") },
 	} {
 		o, _ := Object("a", failures(1), nil, time.Unix(5, 0))
 		if spoil(o); Ours(o) {

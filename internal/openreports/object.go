@@ -26,7 +26,13 @@ const LeftOut = "ovnguard.io/left-out"
 
 // podOf refers to the pod whose NIC failed.
 func podOf(f Failure) corev1.ObjectReference {
-	return corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: f.Namespace, Name: f.Pod, UID: types.UID(f.PodUID)}
+	return corev1.ObjectReference{
+		APIVersion: "v1",
+		Kind:       "Pod",
+		Namespace:  f.Namespace,
+		Name:       f.Pod,
+		UID:        types.UID(f.PodUID),
+	}
 }
 
 // limits say what is in a report.
@@ -36,9 +42,14 @@ func limits() *reportsv1alpha1.ReportConfiguration {
 	}}
 }
 
-// Object gives the report of a namespace: before, as it is in the cluster or nil, with the failures in it. changed is false where
-// before says the same already.
-func Object(namespace string, failures []Failure, before client.Object, now time.Time) (report client.Object, changed bool) {
+// Object returns the report of a namespace: before, as it is in the cluster or nil, with the failures in it. changed is
+// false where before says the same already.
+func Object(
+	namespace string,
+	failures []Failure,
+	before client.Object,
+	now time.Time,
+) (report client.Object, changed bool) {
 	scope := &corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Name: namespace}
 	switch had := before.(type) {
 	case *reportsv1alpha1.Report:
@@ -63,12 +74,14 @@ func Object(namespace string, failures []Failure, before client.Object, now time
 
 func fillReport(r *reportsv1alpha1.Report, b body, scope *corev1.ObjectReference) {
 	mark(&r.ObjectMeta, b)
-	r.Source, r.Scope, r.ScopeSelector, r.Configuration, r.Summary, r.Results = source, scope, nil, limits(), b.summary, b.results
+	r.Source, r.Scope, r.ScopeSelector, r.Configuration, r.Summary, r.Results = source, scope, nil, limits(),
+		b.summary, b.results
 }
 
 func fillClusterReport(r *reportsv1alpha1.ClusterReport, b body) {
 	mark(&r.ObjectMeta, b)
-	r.Source, r.Scope, r.ScopeSelector, r.Configuration, r.Summary, r.Results = source, nil, nil, limits(), b.summary, b.results
+	r.Source, r.Scope, r.ScopeSelector, r.Configuration, r.Summary, r.Results = source, nil, nil, limits(), b.summary,
+		b.results
 }
 
 func mark(m *metav1.ObjectMeta, b body) {
@@ -82,5 +95,5 @@ func mark(m *metav1.ObjectMeta, b body) {
 	}
 }
 
-// Ours tells that a report is this program's.
+// Ours reports whether a report is this program's.
 func Ours(o client.Object) bool { return o.GetName() == Name && o.GetLabels()[Label] == LabelValue }

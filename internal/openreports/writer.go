@@ -65,7 +65,13 @@ func (w *Writer) Run(ctx context.Context) {
 func (w *Writer) tell(err error) {
 	if reason := err.Error(); reason != w.told && !errors.Is(err, context.Canceled) {
 		w.told = reason
-		w.Log.Info("findings cannot be told as Reports of OpenReports (openreports.io/v1alpha1); it is tried again", "every", again.String(), "reason", reason)
+		w.Log.Info(
+			"findings cannot be told as Reports of OpenReports (openreports.io/v1alpha1); it is tried again",
+			"every",
+			again.String(),
+			"reason",
+			reason,
+		)
 	}
 }
 
@@ -192,8 +198,14 @@ func (w *Writer) adopt(ctx context.Context, namespace string, because error) err
 		return err
 	case !Ours(there):
 		w.foreign[namespace] = true
-		w.Log.Info("a report of somebody else has this program's name and is left alone; the findings of the namespace are told nowhere else as a report",
-			"namespace", namespace, "name", Name)
+		w.Log.Info(
+			"a report of somebody else has this program's name and is left alone; the findings of the namespace are "+
+				"told nowhere else as a report",
+			"namespace",
+			namespace,
+			"name",
+			Name,
+		)
 		return nil
 	}
 	w.have[namespace], w.due[namespace] = there, true
@@ -207,7 +219,7 @@ func (w *Writer) done(err error) error {
 	return err
 }
 
-// gone tells that the cluster does not serve reports.
+// gone reports whether the cluster does not serve reports.
 func gone(err error) bool {
 	if meta.IsNoMatchError(err) {
 		return true
@@ -217,10 +229,11 @@ func gone(err error) bool {
 	return ok && apierrors.IsNotFound(err) && (status.ErrStatus.Details == nil || status.ErrStatus.Details.Name == "")
 }
 
-// missingNamespace tells that something was not made because its namespace is not there.
+// missingNamespace reports whether something was not made because its namespace is not there.
 func missingNamespace(err error) bool {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
-	return ok && apierrors.IsNotFound(err) && status.ErrStatus.Details != nil && status.ErrStatus.Details.Kind == "namespaces"
+	return ok && apierrors.IsNotFound(err) && status.ErrStatus.Details != nil &&
+		status.ErrStatus.Details.Kind == "namespaces"
 }
 
 func wait(ctx context.Context, d time.Duration) {

@@ -60,7 +60,7 @@ func (d *desk) look(t *testing.T) error {
 	return nil
 }
 
-// reports gives the failures that the cluster has, by namespace.
+// reports returns the failures that the cluster has, by namespace.
 func (d *desk) reports(t *testing.T) map[string]int {
 	t.Helper()
 	var list reportsv1alpha1.ReportList
@@ -137,8 +137,14 @@ func TestWriterTakesOver(t *testing.T) {
 
 // Reports of others are neither changed nor removed, whatever they are called, and it is said once.
 func TestReportsOfOthers(t *testing.T) {
-	theirs := &reportsv1alpha1.Report{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: Name, Labels: map[string]string{Label: "somebody"}}, Source: "somebody"}
-	other := &reportsv1alpha1.Report{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "other", Labels: map[string]string{Label: LabelValue}}, Source: "somebody"}
+	theirs := &reportsv1alpha1.Report{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: Name, Labels: map[string]string{Label: "somebody"}},
+		Source:     "somebody",
+	}
+	other := &reportsv1alpha1.Report{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "other", Labels: map[string]string{Label: LabelValue}},
+		Source:     "somebody",
+	}
 	d := newDesk(t, interceptor.Funcs{}, theirs, other)
 	d.begin(t)
 	p := verdict("a", "p", 0)
@@ -186,12 +192,17 @@ func TestReportIsPutRight(t *testing.T) {
 func TestReportsAreNotServed(t *testing.T) {
 	missing := &meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "openreports.io", Kind: "Report"}}
 	served := false
-	d := newDesk(t, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
-		if !served {
-			return missing
-		}
-		return c.List(ctx, list, opts...)
-	}})
+	d := newDesk(
+		t,
+		interceptor.Funcs{
+			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+				if !served {
+					return missing
+				}
+				return c.List(ctx, list, opts...)
+			},
+		},
+	)
 	for range 3 {
 		err := d.read(t.Context())
 		if !gone(errors.Unwrap(err)) {
@@ -215,8 +226,10 @@ func TestGone(t *testing.T) {
 		err  error
 		want bool
 	}{
-		"the kind is not served":  {&meta.NoKindMatchError{}, true},
-		"the path is not known":   {apierrors.NewGenericServerResponse(404, "get", resource, "", "404 page not found", 0, true), true},
+		"the kind is not served": {&meta.NoKindMatchError{}, true},
+		"the path is not known": {
+			apierrors.NewGenericServerResponse(404, "get", resource, "", "404 page not found", 0, true), true,
+		},
 		"the object is not there": {apierrors.NewNotFound(resource, Name), false},
 		"forbidden":               {apierrors.NewForbidden(resource, Name, errors.New("no")), false},
 	} {

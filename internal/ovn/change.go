@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 )
 
-// store holds the state that follows a database: the newest snapshot, and what is needed to take over the next change. One
-// goroutine at a time uses it.
+// store holds the state that follows a database: the newest snapshot, and what is needed to take over the next change.
+// One goroutine at a time uses it.
 type store struct {
 	snapshot *Snapshot
 	tables   []tableDef
@@ -84,7 +83,6 @@ func (st *store) apply(data []byte, whole bool, transaction string) (events []Ev
 	}
 	next := *st.snapshot
 	next.Revision++
-	next.Time = time.Now()
 	next.Transaction = transaction
 	e := &edit{}
 	for _, def := range st.tables {

@@ -37,7 +37,10 @@ func newCluster(t *testing.T) *cluster {
 // nbctl runs OVN's own tool on the leader.
 func (c *cluster) nbctl(args ...string) string {
 	c.t.Helper()
-	out, err := ovsdbserver.Tool(c.t.Context(), "ovn-nbctl", append([]string{"--timeout=60", "--db=" + c.leader().Endpoint()}, args...)...)
+	out, err := ovsdbserver.Tool(
+		c.t.Context(),
+		"ovn-nbctl",
+		append([]string{"--timeout=60", "--db=" + c.leader().Endpoint()}, args...)...)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -61,7 +64,10 @@ func (c *cluster) leader(among ...*ovsdbserver.Server) *ovsdbserver.Server {
 // follow starts a mirror of all servers, and waits until it holds what the leader does.
 func (c *cluster) follow() *follower {
 	c.t.Helper()
-	f := follow(c.t, Config{Endpoints: c.Endpoints(), Tables: allNB, Probe: 500 * time.Millisecond, Log: testr.New(c.t)})
+	f := follow(
+		c.t,
+		Config{Endpoints: c.Endpoints(), Tables: allNB, Probe: 500 * time.Millisecond, Log: testr.New(c.t)},
+	)
 	f.settle(c.leader())
 	return f
 }
@@ -70,7 +76,11 @@ func (c *cluster) follow() *follower {
 func (f *follower) settleAt(s *ovsdbserver.Server) {
 	f.t.Helper()
 	begin := time.Now()
-	until(f.t, "the mirror follows "+s.Endpoint(), func() bool { return f.State().Synced() && f.State().Endpoint == s.Endpoint() })
+	until(
+		f.t,
+		"the mirror follows "+s.Endpoint(),
+		func() bool { return f.State().Synced() && f.State().Endpoint == s.Endpoint() },
+	)
 	f.t.Logf("it followed %s after %v", filepath.Base(s.Socket()), time.Since(begin).Round(time.Millisecond))
 	f.settle(s)
 }
@@ -82,7 +92,15 @@ func TestClusterLeaderKilled(t *testing.T) {
 		killed := c.leader()
 		f.settleAt(killed)
 		killed.Kill()
-		c.nbctl("lsp-add", "sw", fmt.Sprint("while-away-", round), "--", "lsp-set-port-security", "p0", fmt.Sprint("0a:00:00:00:00:0", round))
+		c.nbctl(
+			"lsp-add",
+			"sw",
+			fmt.Sprint("while-away-", round),
+			"--",
+			"lsp-set-port-security",
+			"p0",
+			fmt.Sprint("0a:00:00:00:00:0", round),
+		)
 		f.settleAt(c.leader())
 		c.do("start the old leader", killed.Start(t.Context()))
 		c.nbctl("lsp-del", fmt.Sprint("while-away-", round))
@@ -112,7 +130,8 @@ func TestClusterLeadershipMoved(t *testing.T) {
 	}
 }
 
-// A leader that is cut off from the others does not know it at first, and clients still reach it. What it holds is the past.
+// A leader that is cut off from the others does not know it at first, and clients still reach it. What it holds is the
+// past.
 func TestClusterLeaderCutOff(t *testing.T) {
 	c := newCluster(t)
 	f := c.follow()
@@ -120,7 +139,10 @@ func TestClusterLeaderCutOff(t *testing.T) {
 	f.settleAt(alone)
 	c.do("cut the leader off", c.Cut(t.Context(), alone))
 	elected := c.leader(c.Others(alone)...)
-	if _, err := elected.Transact(t.Context(), `["OVN_Northbound",{"op":"update","table":"Logical_Switch_Port","where":[["name","==","p1"]],"row":{"port_security":"0a:00:00:00:00:01"}}]`); err != nil {
+	if _, err := elected.Transact(
+		t.Context(),
+		`["OVN_Northbound",{"op":"update","table":"Logical_Switch_Port","where":[["name","==","p1"]],"row":{"port_security":"0a:00:00:00:00:01"}}]`,
+	); err != nil {
 		t.Fatal(err)
 	}
 	f.settleAt(elected)
@@ -172,8 +194,8 @@ func TestClusterRestartedFromDisk(t *testing.T) {
 	}
 }
 
-// The servers write their files anew and hand the leadership around, under a load of changes. Changes that a server dropped
-// from its log cannot be had from it any more, so the mirror may have to read everything again.
+// The servers write their files anew and hand the leadership around, under a load of changes. Changes that a server
+// dropped from its log cannot be had from it any more, so the mirror may have to read everything again.
 func TestClusterCompactedUnderLoad(t *testing.T) {
 	c := newCluster(t)
 	f := c.follow()
@@ -210,20 +232,28 @@ func TestClusterCompactedUnderLoad(t *testing.T) {
 	f.settle(c.leader())
 }
 
-// load changes ports p0, p1, ... at a server until ctx ends, and counts the transactions that were made. Those that fail, as they may
-// while there is no leader, are not counted.
+// load changes ports p0, p1, ... at a server until ctx ends, and counts the transactions that were made. Those that
+// fail, as they may while there is no leader, are not counted.
 func load(ctx context.Context, s *ovsdbserver.Server, ports int, made *atomic.Int64) {
 	for i := 0; ctx.Err() == nil; i++ {
-		_, err := s.Transact(ctx, fmt.Sprintf(`["OVN_Northbound",{"op":"update","table":"Logical_Switch_Port","where":[["name","==","p%d"]],"row":{"port_security":["set",["0a:00:00:00:%02x:%02x","x%d"]]}}]`,
-			i%ports, i>>8&255, i&255, i%2))
+		_, err := s.Transact(
+			ctx,
+			fmt.Sprintf(
+				`["OVN_Northbound",{"op":"update","table":"Logical_Switch_Port","where":[["name","==","p%d"]],"row":{"port_security":["set",["0a:00:00:00:%02x:%02x","x%d"]]}}]`,
+				i%ports,
+				i>>8&255,
+				i&255,
+				i%2,
+			),
+		)
 		if err == nil {
 			made.Add(1)
 		}
 	}
 }
 
-// A server that crashes in the middle of a transaction leaves it open whether that was committed. The mirror agrees with
-// whatever the others make of it.
+// A server that crashes in the middle of a transaction leaves it open whether that was committed. The mirror agrees
+// with whatever the others make of it.
 func TestClusterLeaderCrashesInATransaction(t *testing.T) {
 	for _, scenario := range []string{"crash-before-sending-append-request", "crash-after-sending-append-request"} {
 		t.Run(scenario, func(t *testing.T) {
@@ -233,7 +263,10 @@ func TestClusterLeaderCrashesInATransaction(t *testing.T) {
 			c.do("prepare the crash", c.Fail(t.Context(), crashing, scenario))
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
-			_, err := crashing.Transact(ctx, `["OVN_Northbound",{"op":"insert","table":"Logical_Switch","row":{"name":"`+scenario+`"}}]`)
+			_, err := crashing.Transact(
+				ctx,
+				`["OVN_Northbound",{"op":"insert","table":"Logical_Switch","row":{"name":"`+scenario+`"}}]`,
+			)
 			if err == nil {
 				t.Fatal("the server did not crash")
 			}

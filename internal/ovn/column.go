@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// column says where a column of a table goes in the row's struct T. The type of the field says what the column must be: a
-// string or UUID (*string, "" where an optional column is empty), a set of them (*[]string), a map (*map[string]string), a
-// whole number (*int, **int) or a truth value (*bool, **bool).
+// column says where a column of a table goes in the row's struct T. The type of the field says what the column must be:
+// a string or UUID (*string, "" where an optional column is empty), a set of them (*[]string), a map
+// (*map[string]string), a whole number (*int, **int) or a truth value (*bool, **bool).
 type column[T any] struct {
 	name string
 	// optional means that some schema since OVN 22.03 does not have it.
@@ -47,9 +47,9 @@ func readValue(s *scan, field any) {
 	}
 }
 
-// readDifference reads what changed in a set or a map and applies it to field, which must hold the old value: members of a
-// set that are in one of old and new, and pairs of a map that are new, changed or gone (ovsdb-server(7), section 4.1.14).
-// Columns that hold at most one value are sent whole; see readValue.
+// readDifference reads what changed in a set or a map and applies it to field, which must hold the old value: members
+// of a set that are in one of old and new, and pairs of a map that are new, changed or gone (ovsdb-server(7), section
+// 4.1.14). Columns that hold at most one value are sent whole; see readValue.
 func readDifference(s *scan, field any) {
 	switch f := field.(type) {
 	case *[]string:
@@ -137,7 +137,7 @@ func sorted(set []string) []string {
 	return slices.Compact(set)
 }
 
-// toggle gives the members that are in exactly one of two sorted sets. The old set is left as it is.
+// toggle returns the members that are in exactly one of two sorted sets. The old set is left as it is.
 func toggle(old, toggled []string) []string {
 	out := make([]string, 0, len(old)+len(toggled))
 	for len(old) > 0 && len(toggled) > 0 {
@@ -157,7 +157,7 @@ func toggle(old, toggled []string) []string {
 	return out
 }
 
-// patch gives the map with the pairs of difference taken over: a pair that is there already goes, any other comes or
+// patch returns the map with the pairs of difference taken over: a pair that is there already goes, any other comes or
 // replaces. The old map is left as it is.
 func patch(old, difference map[string]string) map[string]string {
 	out := maps.Clone(old)
@@ -179,7 +179,7 @@ func patch(old, difference map[string]string) map[string]string {
 
 var yes, no = true, false
 
-// truth gives a pointer that is shared by all rows.
+// truth returns a pointer that is shared by all rows.
 func truth(b bool) *bool {
 	if b {
 		return &yes
@@ -187,7 +187,7 @@ func truth(b bool) *bool {
 	return &no
 }
 
-// equalField tells that two fields of the same column hold the same.
+// equalField reports whether two fields of the same column hold the same.
 func equalField(a, b any) bool {
 	switch a := a.(type) {
 	case *string:

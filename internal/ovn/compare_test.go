@@ -9,8 +9,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
 )
 
-// described gives rows as text, one line a row, so that what two readers say can be compared: table, UUID, then each column
-// that is read, in the schema's order.
+// described gives rows as text, one line a row, so that what two readers say can be compared: table, UUID, then each
+// column that is read, in the schema's order.
 type described map[string]string
 
 func valueText(keys, values []string) string {
@@ -62,7 +62,7 @@ func fieldText(field any) string {
 // describer is what describe needs of a table; it is implemented for all of them.
 type describer interface {
 	describe(into described, s *Snapshot)
-	describeRow(row Row, s *Snapshot) string
+	describeRow(row Row) string
 	columnNames() []string
 }
 
@@ -73,14 +73,10 @@ func (t *table[T]) columnNames() (names []string) {
 	return names
 }
 
-func (t *table[T]) describeRow(row Row, s *Snapshot) string {
+func (t *table[T]) describeRow(row Row) string {
 	r := any(row).(*T)
 	var columns []string
 	for _, c := range t.columns {
-		if s.missing[string(t.table)+"."+c.name] {
-			columns = append(columns, c.name+":?")
-			continue
-		}
 		columns = append(columns, c.name+":"+fieldText(c.field(r)))
 	}
 	if p, ok := any(r).(*Port); ok {
@@ -92,7 +88,7 @@ func (t *table[T]) describeRow(row Row, s *Snapshot) string {
 func (t *table[T]) describe(into described, s *Snapshot) {
 	for row := range t.rows(s).All() {
 		r := any(row).(Row)
-		into[string(t.table)+" "+r.RowUUID()] = t.describeRow(r, s)
+		into[string(t.table)+" "+r.RowUUID()] = t.describeRow(r)
 	}
 }
 
@@ -120,10 +116,7 @@ func describeFile(db *dbfile.Database, database Database, tables []Table, s *Sna
 			for _, c := range database.table(t).(describer).columnNames() {
 				v, ok := row.Value(c)
 				text := valueText(v.Keys, v.Values)
-				switch {
-				case !ok:
-					text = "?"
-				case text == `[""]`:
+				if !ok || text == `[""]` {
 					text = "[]"
 				}
 				columns = append(columns, c+":"+text)

@@ -13,8 +13,8 @@ import (
 )
 
 // conn speaks JSON-RPC as OVSDB does (RFC 7047, section 4) over one connection. A single goroutine reads it and calls
-// whoever waits, in the order in which the server sent; whatever goes wrong there, a panic too, ends the connection with an
-// error and nothing else.
+// whoever waits, in the order in which the server sent; whatever goes wrong there, a panic too, ends the connection
+// with an error and nothing else.
 type conn struct {
 	net    net.Conn
 	notify func(method string, params []byte) error
@@ -42,7 +42,8 @@ const writeTimeout = 10 * time.Second
 // lastWords is how long a server that takes no bytes any more has for saying why.
 const lastWords = 250 * time.Millisecond
 
-// errLost is what calls give that wait when the connection ends. Whether the server did what was asked is not known then.
+// errLost is what calls give that wait when the connection ends. Whether the server did what was asked is not known
+// then.
 var errLost = errors.New("the connection was lost")
 
 // serverError is an error that the server gave as a reply.
@@ -59,11 +60,11 @@ func newConn(c net.Conn, notify func(method string, params []byte) error) *conn 
 	return k
 }
 
-// begun is when the program began. What is measured from it does not follow when the clock is set: a server is neither given up because
-// the clock jumped forward, nor trusted to live because it was put back.
+// begun is when the program began. What is measured from it does not follow when the clock is set: a server is neither
+// given up because the clock jumped forward, nor trusted to live because it was put back.
 var begun = time.Now()
 
-// sinceStart gives the time of the program, in nanoseconds.
+// sinceStart returns the time of the program, in nanoseconds.
 func sinceStart() int64 { return int64(time.Since(begun)) }
 
 func (k *conn) hear() { k.heard.Store(sinceStart()) }
@@ -203,8 +204,8 @@ func (k *conn) write(message []byte) error {
 	return nil
 }
 
-// ask sends a request and waits until take has had its result, or the server's error, the connection's end or that of ctx
-// came first. take runs between the messages before and after the reply; an error of it ends the connection.
+// ask sends a request and waits until take has had its result, or the server's error, the connection's end or that of
+// ctx came first. take runs between the messages before and after the reply; an error of it ends the connection.
 func (k *conn) ask(ctx context.Context, method string, params any, take func(result []byte) error) error {
 	encoded, err := json.Marshal(params)
 	if err != nil {
@@ -221,7 +222,8 @@ func (k *conn) ask(ctx context.Context, method string, params any, take func(res
 	k.calls[id] = c
 	k.mu.Unlock()
 	if err := k.write([]byte(fmt.Sprintf(`{"id":%d,"method":%q,"params":%s}`, id, method, encoded))); err != nil {
-		// A server that refused the client's certificate has said so and gone; its reason is worth more than that it is gone.
+		// A server that refused the client's certificate has said so and gone; its reason is worth more than that it is
+		// gone.
 		select {
 		case <-k.done:
 		case <-time.After(lastWords):

@@ -38,7 +38,7 @@ func (t *table[T]) newDraft(of *Snapshot, l layout) *draft[T] {
 	return &draft[T]{table: t, of: of, layout: l, byUUID: make(map[string]*pending[T])}
 }
 
-// pending gives the change of a row, which may be new.
+// pending returns the change of a row, which may be new.
 func (d *draft[T]) pending(uuid string) *pending[T] {
 	p := d.byUUID[uuid]
 	if p == nil {
@@ -53,7 +53,7 @@ func (d *draft[T]) pending(uuid string) *pending[T] {
 	return p
 }
 
-// current gives the row as this draft would leave it; nil where there is none.
+// current returns the row as this draft would leave it; nil where there is none.
 func (d *draft[T]) current(uuid string) *T {
 	if p := d.byUUID[uuid]; p != nil {
 		return p.now
@@ -61,7 +61,7 @@ func (d *draft[T]) current(uuid string) *T {
 	return d.rows(d.of).get(uuid, d.uuid)
 }
 
-// edit gives the row to write to; nil where there is none.
+// edit returns the row to write to; nil where there is none.
 func (d *draft[T]) edit(uuid string) *T {
 	p := d.pending(uuid)
 	if p.now != nil && p.now == p.old {
@@ -76,7 +76,7 @@ func (d *draft[T]) row(s *scan, uuid string) error {
 	return d.rowWith(s, uuid, func(string, bool) bool { return false })
 }
 
-// rowWith reads a row's change. special gets the columns that are not described and tells whether it read the value;
+// rowWith reads a row's change. special gets the columns that are not described and says whether it read the value;
 // whole says that the value is not a difference.
 func (d *draft[T]) rowWith(s *scan, uuid string, special func(column string, whole bool) bool) error {
 	p := d.pending(uuid)

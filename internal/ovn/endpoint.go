@@ -50,8 +50,8 @@ func ParseEndpoints(text string) ([]string, error) {
 
 func isTLS(endpoint string) bool { return strings.HasPrefix(endpoint, "ssl:") }
 
-// Plaintext tells that what is said over an endpoint can be read and changed on its way: it is tcp: and does not stay on
-// this machine. Whoever can do that can switch off the protection of any port.
+// Plaintext reports whether what is said over an endpoint can be read and changed on its way: it is tcp: and does not
+// stay on this machine. Whoever can do that can switch off the protection of any port.
 func Plaintext(endpoint string) bool {
 	address, ok := strings.CutPrefix(endpoint, "tcp:")
 	if !ok {
@@ -65,7 +65,7 @@ func Plaintext(endpoint string) bool {
 	return err != nil || !ip.IsLoopback()
 }
 
-// PlaintextEndpoints gives those of a comma list for which Plaintext holds; none where the list cannot be parsed.
+// PlaintextEndpoints returns those of a comma list for which Plaintext holds; none where the list cannot be parsed.
 func PlaintextEndpoints(text string) []string {
 	endpoints, err := ParseEndpoints(text)
 	if err != nil {
@@ -74,11 +74,11 @@ func PlaintextEndpoints(text string) []string {
 	return slices.DeleteFunc(endpoints, func(e string) bool { return !Plaintext(e) })
 }
 
-// clientConfig gives the TLS configuration for ssl: endpoints. It is read anew for each connection, so that renewed
+// clientConfig returns the TLS configuration for ssl: endpoints. It is read anew for each connection, so that renewed
 // certificates are taken over.
 //
-// Kube-OVN's certificates name no host: one certificate with the common name "ovn" and no alternative names serves every
-// role. The chain is therefore verified against the authority, and the host name is not.
+// Kube-OVN's certificates name no host: one certificate with the common name "ovn" and no alternative names serves
+// every role. The chain is therefore verified against the authority, and the host name is not.
 func (f TLSFiles) clientConfig() (*tls.Config, error) {
 	if f.CA == "" || f.Certificate == "" || f.Key == "" {
 		return nil, errors.New("an ssl: endpoint needs the authority, the client certificate and the client key")

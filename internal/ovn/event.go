@@ -11,13 +11,14 @@ const (
 	Update
 	// Delete says that a row is gone: New is nil.
 	Delete
-	// Resynchronised says that the events before it lead to the state of its revision, but perhaps not by the way that the
-	// database went: rows that changed and changed back in between were not seen. It comes after the first reading, after
-	// a reconnection for which the server could not give the changes one by one, and after a reader fell too far behind.
+	// Resynchronised says that the events before it lead to the state of its revision, but perhaps not by the way that
+	// the database went: rows that changed and changed back in between were not seen. It comes after the first reading,
+	// after a reconnection for which the server could not give the changes one by one, and after a reader fell too far
+	// behind.
 	Resynchronised
 )
 
-// String gives the kind in lower case.
+// String returns the kind in lower case.
 func (k Kind) String() string {
 	switch k {
 	case Insert:
@@ -40,14 +41,14 @@ type Event struct {
 	Old, New Row
 }
 
-// Ports gives the event's rows where it is about a port. Both are nil where it is not.
+// Ports returns the event's rows where it is about a port. Both are nil where it is not.
 func (e Event) Ports() (old, now *Port) {
 	old, _ = e.Old.(*Port)
 	now, _ = e.New.(*Port)
 	return old, now
 }
 
-// rowEvent gives the event for a row that was old and is now; either may be nil, not both.
+// rowEvent returns the event for a row that was old and is now; either may be nil, not both.
 func rowEvent[T any](table Table, revision Revision, old, now *T) Event {
 	e := Event{Table: table, Revision: revision, Kind: Update}
 	if old != nil {

@@ -27,7 +27,7 @@ const (
 
 var errTooLong = errors.New("the server sent a message that is too long")
 
-// next gives the next message. Its bytes are valid until the next call.
+// next returns the next message. Its bytes are valid until the next call.
 func (f *framer) next() ([]byte, error) {
 	if f.start == f.end {
 		f.start, f.end = 0, 0

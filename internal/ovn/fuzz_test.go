@@ -10,31 +10,30 @@ import (
 	"time"
 )
 
-// rowsOf gives every row of a snapshot by table and UUID.
+// rowsOf returns every row of a snapshot by table and UUID.
 func rowsOf(s *Snapshot) map[string]Row {
 	all := make(map[string]Row)
 	for p := range s.Ports().All() {
 		all["Logical_Switch_Port "+p.UUID] = p
 	}
-	for r := range s.Switches().All() {
+	for r := range s.switches.All() {
 		all["Logical_Switch "+r.UUID] = r
-	}
-	for r := range s.ACLs().All() {
-		all["ACL "+r.UUID] = r
 	}
 	return all
 }
 
-// Whatever a server sends as rows and as changes of rows is either refused, and then nothing has changed, or it is taken
-// over, and then the events lead from the state before to the state after, and every index has every port.
+// Whatever a server sends as rows and as changes of rows is either refused, and then nothing has changed, or it is
+// taken over, and then the events lead from the state before to the state after, and every index has every port.
 func FuzzApply(f *testing.F) {
-	const a, b, sw = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b", "00000000-0000-0000-0000-0000000000ff"
+	const a, b, sw = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b",
+		"00000000-0000-0000-0000-0000000000ff"
 	whole := `{"Logical_Switch_Port":{"` + a + `":{"initial":{"name":"a","addresses":["set",["0a:00:00:00:00:01 10.0.0.1","unknown"]],"external_ids":["map",[["pod","ns/a"]]],"enabled":true,"tag":["set",[]]}},
 		"` + b + `":{"initial":{"name":"b","up":["set",[false]]}}},"Logical_Switch":{"` + sw + `":{"initial":{"name":"sw","ports":["set",[["uuid","` + a + `"],["uuid","` + b + `"]]]}}}}`
 	for _, change := range []string{
-		`{"Logical_Switch_Port":{"` + a + `":{"modify":{"port_security":["set",["x","y"]],"external_ids":["map",[["pod","ns/a"],["ls","sw"]]]}}}}`,
-		`{"Logical_Switch_Port":{"` + a + `":{"delete":null}},"Logical_Switch":{"` + sw + `":{"modify":{"ports":["uuid","` + a + `"],"name":"other"}}}}`,
-		`{"ACL":{"` + a + `":{"insert":{"name":"","priority":1001,"match":"ip4 && \u00fc\ud83d\ude00","tier":2}}}}`,
+		`{"Logical_Switch_Port":{"` + a +
+			`":{"modify":{"port_security":["set",["x","y"]],"external_ids":["map",[["pod","ns/a"],["ls","sw"]]]}}}}`,
+		`{"Logical_Switch_Port":{"` + a + `":{"delete":null}},"Logical_Switch":{"` + sw +
+			`":{"modify":{"ports":["uuid","` + a + `"],"name":"other"}}}}`,
 		`{"Logical_Switch_Port":{"` + a + `":{"modify":{"name":3}}}}`,
 		`{"Logical_Switch":{"` + sw + `":{"delete":null}}}`,
 		`{"Logical_Switch_Port":{"` + a + `":{"insert":{"name":"again"}},"` + a + `":{"delete":null}}}`,
@@ -47,7 +46,7 @@ func FuzzApply(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, first, second []byte, again bool) {
-		st, err := newStore(Northbound, []Table{TablePort, TableSwitch, TableACL})
+		st, err := newStore(Northbound, []Table{TablePort, TableSwitch})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +87,12 @@ func FuzzApply(f *testing.F) {
 					t.Fatalf("%s: events give %+v, the state has %+v", key, replayed[key], row)
 				}
 			}
-			if names := portNames(st.snapshot); len(names) == st.snapshot.Ports().Len() { // as the schema's index has it
+			if names := portNames(
+				st.snapshot,
+			); len(
+				names,
+			) == st.snapshot.Ports().
+				Len() { // as the schema's index has it
 				checkIndexes(t, st.snapshot)
 			}
 		}
@@ -118,8 +122,8 @@ func (p *pieces) Read(into []byte) (int, error) {
 	return n, nil
 }
 
-// Values are cut out of the stream as encoding/json does it, however the stream is cut into pieces, and no byte is lost or
-// given out twice.
+// Values are cut out of the stream as encoding/json does it, however the stream is cut into pieces, and no byte is lost
+// or given out twice.
 func FuzzFramer(f *testing.F) {
 	f.Add([]byte(`{"id":1,"result":[{"a":"}\"]"}],"error":null} {"method":"echo","params":[]}`), uint8(1))
 	f.Add([]byte("{}[]\n\n[[]]{\"a\":\"\\\\\"}"), uint8(3))
@@ -142,7 +146,8 @@ func FuzzFramer(f *testing.F) {
 			if err := decoder.Decode(&want); err != nil || len(stream) > 1<<15 {
 				return
 			}
-			if want[0] != '{' && want[0] != '[' || bytes.ContainsFunc(want, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' }) {
+			if want[0] != '{' && want[0] != '[' ||
+				bytes.ContainsFunc(want, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' }) {
 				return // no message of OVSDB
 			}
 			if i >= len(got) || !bytes.Equal(got[i], want) {
@@ -163,7 +168,11 @@ func (deaf) SetWriteDeadline(time.Time) error { return nil }
 // A message that means nothing is an error, whatever it holds, and so is what a server says of itself.
 func FuzzMessage(f *testing.F) {
 	f.Add([]byte(`{"id":1,"result":{},"error":null}`))
-	f.Add([]byte(`{"id":null,"method":"update2","params":["ovnguard-server",{"Database":{"u":{"initial":{"name":"OVN_Northbound","model":"clustered","leader":true,"connected":true,"cid":["uuid","c"],"index":7}}}}]}`))
+	f.Add(
+		[]byte(
+			`{"id":null,"method":"update2","params":["ovnguard-server",{"Database":{"u":{"initial":{"name":"OVN_Northbound","model":"clustered","leader":true,"connected":true,"cid":["uuid","c"],"index":7}}}}]}`,
+		),
+	)
 	f.Add([]byte(`{"id":null,"method":"update3","params":["ovnguard-data","t",{}]}`))
 	f.Add([]byte(`{"id":["x"],"method":"echo","params":[1]}`))
 	f.Add([]byte(`{"id":1,"result":null,"error":{"error":"x"}}`))
@@ -173,7 +182,11 @@ func FuzzMessage(f *testing.F) {
 			panic(err)
 		}
 		s := &session{mirror: m, server: server{database: Northbound}}
-		k := &conn{net: deaf{}, calls: map[uint64]*call{1: {take: s.server.take, ended: make(chan error, 1)}}, done: make(chan struct{})}
+		k := &conn{
+			net:   deaf{},
+			calls: map[uint64]*call{1: {take: s.server.take, ended: make(chan error, 1)}},
+			done:  make(chan struct{}),
+		}
 		k.notify = s.notification
 		_ = k.message(data)
 		_ = s.server.usable(nil)
@@ -183,7 +196,11 @@ func FuzzMessage(f *testing.F) {
 
 // A message longer than the bound ends the connection, and takes no more memory than the bound.
 func TestMessageWithoutEnd(t *testing.T) {
-	fr := framer{from: &pieces{append([]byte(`["`), bytes.Repeat([]byte("x"), 1<<20)...), 1 << 10}, limit: 1 << 17, heard: func() {}}
+	fr := framer{
+		from:  &pieces{append([]byte(`["`), bytes.Repeat([]byte("x"), 1<<20)...), 1 << 10},
+		limit: 1 << 17,
+		heard: func() {},
+	}
 	if _, err := fr.next(); !errors.Is(err, errTooLong) {
 		t.Errorf("error %v", err)
 	}

@@ -6,9 +6,9 @@ import (
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 )
 
-// In the database a switch has the set of its ports; here each port names its switch. A switch may hold tens of thousands
-// of ports, and each new one is a change of that set, so the set itself is never kept: what changes of it is applied to the
-// ports.
+// In the database a switch has the set of its ports; here each port names its switch. A switch may hold tens of
+// thousands of ports, and each new one is a change of that set, so the set itself is never kept: what changes of it is
+// applied to the ports.
 
 const portsColumn = "ports"
 
@@ -16,8 +16,13 @@ const portsColumn = "ports"
 type portTable struct{ table[Port] }
 
 func newPortTable() *portTable {
-	t := newTable(TablePort, portColumns, func(r *Port) *string { return &r.UUID }, func(s *Snapshot) *Rows[Port] { return &s.ports })
-	t.sameBeside = func(a, b *Port) bool { return a.holder == b.holder && a.Switch == b.Switch }
+	t := newTable(
+		TablePort,
+		portColumns,
+		func(r *Port) *string { return &r.UUID },
+		func(s *Snapshot) *Rows[Port] { return &s.ports },
+	)
+	t.sameSubject = func(a, b *Port) bool { return a.holder == b.holder && a.Switch == b.Switch }
 	return &portTable{t}
 }
 
@@ -39,9 +44,7 @@ func (d portDraft) settle(c *change) {
 func (d portDraft) commit(next *Snapshot, e *edit, events []Event) []Event {
 	return d.commitWith(next, e, events, func(old, now *Port) {
 		next.portsByName = next.portsByName.put(e, old, now, nameKey)
-		next.portsByPod = next.portsByPod.put(e, old, now, podKey)
 		next.portsBySwitch = next.portsBySwitch.put(e, old, now, switchKey)
-		next.portsByAddress = next.portsByAddress.put(e, old, now, addressKeys)
 	})
 }
 
@@ -49,7 +52,14 @@ func (d portDraft) commit(next *Snapshot, e *edit, events []Event) []Event {
 type switchTable struct{ table[Switch] }
 
 func newSwitchTable() *switchTable {
-	return &switchTable{newTable(TableSwitch, switchColumns, func(r *Switch) *string { return &r.UUID }, func(s *Snapshot) *Rows[Switch] { return &s.switches })}
+	return &switchTable{
+		newTable(
+			TableSwitch,
+			switchColumns,
+			func(r *Switch) *string { return &r.UUID },
+			func(s *Snapshot) *Rows[Switch] { return &s.switches },
+		),
+	}
 }
 
 // layout asks for the set of ports too.
@@ -167,13 +177,14 @@ func (h holders) eachOf(s *Switch, do func(port, holder string)) {
 		}
 	}
 	for _, port := range held {
-		if now := h.ports.current(port); now != nil && (now.holder == s.UUID || slices.Contains(h.others[port], s.UUID)) {
+		now := h.ports.current(port)
+		if now != nil && (now.holder == s.UUID || slices.Contains(h.others[port], s.UUID)) {
 			do(port, s.UUID)
 		}
 	}
 }
 
-// name gives the ports that changed the name of their switch.
+// name returns the ports that changed the name of their switch.
 func (h holders) name() {
 	for _, p := range h.ports.changes {
 		if p.now == nil || p.now == p.old {

@@ -1,13 +1,10 @@
 package ovn
 
-import (
-	"iter"
-	"strings"
-)
+import "iter"
 
 // An index finds ports by something else than their UUID. It is a trie of the same rows, where the first half of a hash
-// comes from the key and the second from the UUID: all rows with a key are next to each other, however many they are, and
-// one more costs the same among ten thousand as among none.
+// comes from the key and the second from the UUID: all rows with a key are next to each other, however many they are,
+// and one more costs the same among ten thousand as among none.
 type index struct {
 	ports trie[Port]
 }
@@ -18,7 +15,7 @@ func entryHash(key, uuid string) uint64 {
 	return hashOf(key)>>(64-keyBits)<<(64-keyBits) | hashOf(uuid)>>keyBits
 }
 
-// put gives the index with old's keys taken out and now's put in; either may be nil.
+// put returns the index with old's keys taken out and now's put in; either may be nil.
 func (x index) put(e *edit, old, now *Port, keys func(*Port, func(string))) index {
 	if old != nil {
 		keys(old, func(key string) { x.ports = x.ports.put(e, entryHash(key, old.UUID), old, nil) })
@@ -39,46 +36,8 @@ func (x index) with(key string, has func(*Port) bool) iter.Seq[*Port] {
 // The keys of the indexes of ports.
 func nameKey(p *Port, do func(string)) { do(p.Name) }
 
-func podKey(p *Port, do func(string)) {
-	if pod := p.Pod(); pod != "" {
-		do(pod)
-	}
-}
-
 func switchKey(p *Port, do func(string)) {
 	if p.Switch != "" {
 		do(p.Switch)
 	}
 }
-
-// addressKeys gives every word of the column addresses once: MACs, IPs and words such as "unknown" and "router".
-func addressKeys(p *Port, do func(string)) {
-	for i, a := range p.Addresses {
-		n := 0
-		for word := range strings.FieldsSeq(a) {
-			if !earlier(p.Addresses[:i], word, -1) && !earlier(p.Addresses[i:i+1], word, n) {
-				do(word)
-			}
-			n++
-		}
-	}
-}
-
-// earlier tells that a word is among the first n of some text; -1 means all.
-func earlier(texts []string, word string, n int) bool {
-	for _, t := range texts {
-		i := 0
-		for w := range strings.FieldsSeq(t) {
-			if i == n {
-				break
-			}
-			if w == word {
-				return true
-			}
-			i++
-		}
-	}
-	return false
-}
-
-func hasAddress(p *Port, word string) bool { return earlier(p.Addresses, word, -1) }

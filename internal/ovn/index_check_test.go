@@ -6,12 +6,10 @@ import "testing"
 func checkIndexes(t *testing.T, s *Snapshot) {
 	t.Helper()
 	type counts map[string]int
-	byName, byPod, bySwitch, byAddress := counts{}, counts{}, counts{}, counts{}
+	byName, bySwitch := counts{}, counts{}
 	for p := range s.Ports().All() {
 		byName[p.Name]++
-		podKey(p, func(k string) { byPod[k]++ })
 		switchKey(p, func(k string) { bySwitch[k]++ })
-		addressKeys(p, func(k string) { byAddress[k]++ })
 		if s.Port(p.Name) != p || s.Ports().Get(p.UUID) != p {
 			t.Fatalf("port %s is not found by its name or UUID", p.Name)
 		}
@@ -27,12 +25,10 @@ func checkIndexes(t *testing.T, s *Snapshot) {
 		all(func(*Port) bool { n++; return true })
 		return n
 	}
-	check("pod", byPod, func(k string) int { return count(s.PodPorts(k)) })
 	check("switch", bySwitch, func(k string) int { return count(s.SwitchPorts(k)) })
-	check("address", byAddress, func(k string) int { return count(s.PortsWithAddress(k)) })
 	for what, sizes := range map[string][2]int{
-		"names": {s.portsByName.ports.size, s.Ports().Len()}, "pods": {s.portsByPod.ports.size, sum(byPod)},
-		"switches": {s.portsBySwitch.ports.size, sum(bySwitch)}, "addresses": {s.portsByAddress.ports.size, sum(byAddress)},
+		"names":    {s.portsByName.ports.size, s.Ports().Len()},
+		"switches": {s.portsBySwitch.ports.size, sum(bySwitch)},
 	} {
 		if sizes[0] != sizes[1] {
 			t.Fatalf("the index of %s has %d entries, want %d", what, sizes[0], sizes[1])

@@ -15,7 +15,8 @@ import (
 
 // Config says which database to follow.
 type Config struct {
-	// Endpoints is a comma list, see ParseEndpoints. Where it names several, only the leader of the cluster is followed.
+	// Endpoints is a comma list, see ParseEndpoints. Where it names several, only the leader of the cluster is
+	// followed.
 	Endpoints string
 	// TLS is needed for ssl: endpoints. The files are read anew for each connection.
 	TLS TLSFiles
@@ -64,7 +65,7 @@ const (
 	probeDefault = 5 * time.Second
 )
 
-// Open gives a mirror of the database that config names. It connects when Run is called.
+// Open returns a mirror of the database that config names. It connects when Run is called.
 func Open(config Config) (*Mirror, error) {
 	endpoints, err := ParseEndpoints(config.Endpoints)
 	if err != nil {
@@ -99,8 +100,8 @@ func Open(config Config) (*Mirror, error) {
 	return m, nil
 }
 
-// Run follows the database until ctx ends. It connects again whenever the connection is lost and never gives up. When it
-// returns, nothing of it runs any more.
+// Run follows the database until ctx ends. It connects again whenever the connection is lost and never gives up. When
+// it returns, nothing of it runs any more.
 func (m *Mirror) Run(ctx context.Context) {
 	if m.running.Swap(true) {
 		panic("ovn: Mirror.Run is called twice")
@@ -115,7 +116,15 @@ func (m *Mirror) Run(ctx context.Context) {
 		if synced {
 			pause = backoffMin
 		}
-		m.config.Log.Info("the database is not followed; trying again", "database", m.config.Database, "reason", err.Error(), "in", pause.String())
+		m.config.Log.Info(
+			"the database is not followed; trying again",
+			"database",
+			m.config.Database,
+			"reason",
+			err.Error(),
+			"in",
+			pause.String(),
+		)
 		select {
 		case <-ctx.Done():
 			return
@@ -125,8 +134,8 @@ func (m *Mirror) Run(ctx context.Context) {
 	}
 }
 
-// attempt tries each endpoint once, and follows the database at the first that can be followed until that ends. Endpoints
-// that failed go to the end of the list.
+// attempt tries each endpoint once, and follows the database at the first that can be followed until that ends.
+// Endpoints that failed go to the end of the list.
 func (m *Mirror) attempt(ctx context.Context) (synced bool, err error) {
 	m.mu.Lock()
 	m.state = m.state.connecting(time.Now())
@@ -170,7 +179,7 @@ func (m *Mirror) State() State {
 	return s
 }
 
-// Snapshot gives the newest state that was read. It is empty, with revision 0, before the first.
+// Snapshot returns the newest state that was read. It is empty, with revision 0, before the first.
 func (m *Mirror) Snapshot() *Snapshot { return m.snapshot.Load() }
 
 // publish makes the store's snapshot the newest, and tells all subscriptions.

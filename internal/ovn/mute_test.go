@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A server whose bytes never make a whole message is given up, although it is never silent. That is what a stream looks like
-// after the quote at the end of a string was lost.
+// A server whose bytes never make a whole message is given up, although it is never silent. That is what a stream looks
+// like after the quote at the end of a string was lost.
 func TestNothingWholeIsGivenUp(t *testing.T) {
 	for name, c := range map[string]struct {
 		begin, more string

@@ -1,7 +1,7 @@
 package ovn
 
-// Port is a row of Logical_Switch_Port. Like every row it is never changed once it has been handed out: a change gives a
-// new one. Sets are sorted.
+// Port is a row of Logical_Switch_Port. Like every row it is never changed once it has been handed out: a change gives
+// a new one. Sets are sorted.
 type Port struct {
 	UUID string
 	// Name is unique in the database.
@@ -29,9 +29,6 @@ type Port struct {
 
 // RowUUID implements Row.
 func (p *Port) RowUUID() string { return p.UUID }
-
-// Pod gives the pod that Kube-OVN made the port for, as "namespace/name"; empty for any other port.
-func (p *Port) Pod() string { return p.ExternalIDs["pod"] }
 
 var portColumns = []column[Port]{
 	{name: "name", field: func(p *Port) any { return &p.Name }},

@@ -40,7 +40,11 @@ func (p *proxied) follow(probe time.Duration) *follower {
 // change changes one port of the server, and adds or removes another.
 func (p *proxied) change(round int) {
 	p.t.Helper()
-	args := []string{"lsp-set-port-security", fmt.Sprint("p", round%10), fmt.Sprintf("0a:00:00:00:%02x:%02x", round>>8, round&255)}
+	args := []string{
+		"lsp-set-port-security",
+		fmt.Sprint("p", round%10),
+		fmt.Sprintf("0a:00:00:00:%02x:%02x", round>>8, round&255),
+	}
 	if round%2 == 0 {
 		args = append(args, "--", "lsp-add", "sw", fmt.Sprint("extra", round))
 	} else {
@@ -49,7 +53,7 @@ func (p *proxied) change(round int) {
 	p.nbctl(args...)
 }
 
-// randomness gives the randomness of a test, and has a failure tell how to have the same again.
+// randomness returns the randomness of a test, and has a failure tell how to have the same again.
 func randomness(t *testing.T) *rand.Rand {
 	t.Helper()
 	n := *seedFlag
@@ -60,8 +64,8 @@ func randomness(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(n, 1))
 }
 
-// Whatever becomes of the bytes on the way, the mirror ends up with what the server holds, and its state never claims to
-// follow the server with anything else.
+// Whatever becomes of the bytes on the way, the mirror ends up with what the server holds, and its state never claims
+// to follow the server with anything else.
 func TestBrokenStream(t *testing.T) {
 	random := randomness(t)
 	p := newProxied(t, 50)
@@ -110,8 +114,8 @@ func TestFirstReadingCutAnywhere(t *testing.T) {
 	}
 }
 
-// A byte that is corrupted in the middle of the changes is noticed, wherever it is, and the changes come all the same. The
-// server goes on sending, so that silence cannot give it away.
+// A byte that is corrupted in the middle of the changes is noticed, wherever it is, and the changes come all the same.
+// The server goes on sending, so that silence cannot give it away.
 func TestCorruptedChanges(t *testing.T) {
 	random := randomness(t)
 	p := newProxied(t, 50)

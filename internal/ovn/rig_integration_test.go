@@ -26,7 +26,7 @@ type nb struct {
 	t *testing.T
 }
 
-// tempDir gives a directory with a name short enough for sockets.
+// tempDir returns a directory with a name short enough for sockets.
 func tempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ovn")
@@ -65,7 +65,7 @@ func (n *nb) nbctl(args ...string) string {
 	return out
 }
 
-// dump gives what the server holds, as its own tool prints it.
+// dump returns what the server holds, as its own tool prints it.
 func dump(t *testing.T, s *ovsdbserver.Server, of Database) *dbfile.Database {
 	t.Helper()
 	data, err := s.Dump(t.Context(), string(of))
@@ -208,7 +208,7 @@ func (f *follower) checkReplay(want described) {
 		for _, t := range f.config.Tables {
 			def := f.config.Database.table(t).(describer)
 			if key == string(t)+" "+row.RowUUID() {
-				got[key] = def.describeRow(row, f.state)
+				got[key] = def.describeRow(row)
 			}
 		}
 	}

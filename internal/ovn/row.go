@@ -21,18 +21,13 @@ type Table string
 
 // The tables that can be followed.
 const (
-	TablePort           Table = "Logical_Switch_Port"
-	TableSwitch         Table = "Logical_Switch"
-	TablePortGroup      Table = "Port_Group"
-	TableAddressSet     Table = "Address_Set"
-	TableACL            Table = "ACL"
-	TableRouterPort     Table = "Logical_Router_Port"
-	TableNBGlobal       Table = "NB_Global"
-	TablePortBinding    Table = "Port_Binding"
-	TableChassis        Table = "Chassis"
-	TableChassisPrivate Table = "Chassis_Private"
-	TableDatapath       Table = "Datapath_Binding"
-	TableFDB            Table = "FDB"
-	TableMACBinding     Table = "MAC_Binding"
-	TableSBGlobal       Table = "SB_Global"
+	TablePort        Table = "Logical_Switch_Port"
+	TableSwitch      Table = "Logical_Switch"
+	TablePortGroup   Table = "Port_Group"
+	TableAddressSet  Table = "Address_Set"
+	TableRouterPort  Table = "Logical_Router_Port"
+	TableNBGlobal    Table = "NB_Global"
+	TablePortBinding Table = "Port_Binding"
+	TableChassis     Table = "Chassis"
+	TableSBGlobal    Table = "SB_Global"
 )

@@ -13,7 +13,7 @@ var seed = maphash.MakeSeed()
 
 func hashOf(key string) uint64 { return maphash.String(seed, key) }
 
-// Len gives the number of rows.
+// Len returns the number of rows.
 func (r Rows[T]) Len() int { return r.byUUID.size }
 
 // All walks over all rows, in no order that means anything.
@@ -21,7 +21,7 @@ func (r Rows[T]) All() iter.Seq[*T] {
 	return func(yield func(*T) bool) { r.byUUID.root.each(yield) }
 }
 
-// get gives the row with that UUID; nil where there is none.
+// get returns the row with that UUID; nil where there is none.
 func (r Rows[T]) get(uuid string, uuidOf func(*T) *string) (found *T) {
 	r.byUUID.withPrefix(hashOf(uuid), 64, func(row *T) bool {
 		if *uuidOf(row) == uuid {
@@ -32,7 +32,7 @@ func (r Rows[T]) get(uuid string, uuidOf func(*T) *string) (found *T) {
 	return found
 }
 
-// Get gives the row with that UUID; nil where there is none.
+// Get returns the row with that UUID; nil where there is none.
 func (r Rows[T]) Get(uuid string) (found *T) {
 	r.byUUID.withPrefix(hashOf(uuid), 64, func(row *T) bool {
 		if any(row).(Row).RowUUID() == uuid {

@@ -25,20 +25,8 @@ type AddressSet struct {
 	ExternalIDs map[string]string
 }
 
-// ACL is a row of ACL.
-type ACL struct {
-	UUID      string
-	Name      string
-	Priority  int
-	Direction string
-	Match     string
-	Action    string
-	// Tier is known since OVN 23.06.
-	Tier        int
-	ExternalIDs map[string]string
-}
-
-// RouterPort is a row of Logical_Router_Port: a router's end of its link to a switch, and what has the gateway's MAC there.
+// RouterPort is a row of Logical_Router_Port: a router's end of its link to a switch, and what has the gateway's MAC
+// there.
 type RouterPort struct {
 	UUID string
 	Name string
@@ -63,9 +51,6 @@ func (r *PortGroup) RowUUID() string { return r.UUID }
 func (r *AddressSet) RowUUID() string { return r.UUID }
 
 // RowUUID implements Row.
-func (r *ACL) RowUUID() string { return r.UUID }
-
-// RowUUID implements Row.
 func (r *RouterPort) RowUUID() string { return r.UUID }
 
 // RowUUID implements Row.
@@ -87,15 +72,6 @@ var (
 		{name: "name", field: func(r *AddressSet) any { return &r.Name }},
 		{name: "addresses", field: func(r *AddressSet) any { return &r.Addresses }},
 		{name: "external_ids", field: func(r *AddressSet) any { return &r.ExternalIDs }},
-	}
-	aclColumns = []column[ACL]{
-		{name: "name", field: func(r *ACL) any { return &r.Name }},
-		{name: "priority", field: func(r *ACL) any { return &r.Priority }},
-		{name: "direction", field: func(r *ACL) any { return &r.Direction }},
-		{name: "match", field: func(r *ACL) any { return &r.Match }},
-		{name: "action", field: func(r *ACL) any { return &r.Action }},
-		{name: "tier", optional: true, field: func(r *ACL) any { return &r.Tier }},
-		{name: "external_ids", field: func(r *ACL) any { return &r.ExternalIDs }},
 	}
 	routerPortColumns = []column[RouterPort]{
 		{name: "name", field: func(r *RouterPort) any { return &r.Name }},

@@ -10,8 +10,8 @@ import (
 )
 
 // scan reads JSON from left to right without building a tree: a database of 250,000 ports is one message of a hundred
-// megabytes, and a tree of it would take many times that. The first error sticks, and every read after it gives nothing, so
-// that callers look at err once, at the end.
+// megabytes, and a tree of it would take many times that. The first error sticks, and every read after it gives
+// nothing, so that callers look at err once, at the end.
 type scan struct {
 	data []byte
 	at   int
@@ -32,7 +32,7 @@ func (s *scan) fail(want string) {
 	}
 }
 
-// peek gives the next byte that is not white space, 0 at the end or after an error.
+// peek returns the next byte that is not white space, 0 at the end or after an error.
 func (s *scan) peek() byte {
 	if s.err != nil {
 		return 0
@@ -224,7 +224,7 @@ func (s *scan) boolean() bool {
 	return false
 }
 
-// null steps over null and tells whether it was there.
+// null steps over null and says whether it was there.
 func (s *scan) null() bool {
 	if s.peek() == 'n' && s.at+4 <= len(s.data) && string(s.data[s.at:s.at+4]) == "null" {
 		s.at += 4
@@ -248,7 +248,7 @@ func (s *scan) word() []byte {
 	return s.data[start:s.at]
 }
 
-// skip steps over one value of any kind and gives its bytes.
+// skip steps over one value of any kind and returns its bytes.
 func (s *scan) skip() []byte {
 	s.peek()
 	start, depth := s.at, 0

@@ -8,8 +8,8 @@ import (
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 )
 
-// parseSchema reads a schema as the server sends it. The library's decoder panics on some that are odd, such as a column
-// without a type; here that is an error like any other.
+// parseSchema reads a schema as the server sends it. The library's decoder panics on some that are odd, such as a
+// column without a type; here that is an error like any other.
 func parseSchema(data []byte) (schema *ovsdb.DatabaseSchema, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -25,7 +25,7 @@ func parseSchema(data []byte) (schema *ovsdb.DatabaseSchema, err error) {
 
 var errColumnType = errors.New("has another type than expected")
 
-// fits tells whether a column of that type can be read into field, and whether the column holds one value at most.
+// fits reports whether a column of that type can be read into field, and whether the column holds one value at most.
 func fits(field any, c *ovsdb.ColumnSchema) (single bool, err error) {
 	have := c.Type
 	var key, value string

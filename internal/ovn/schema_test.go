@@ -2,29 +2,37 @@ package ovn
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// schemaText gives a Northbound schema with the tables of ports and switches, in which some columns have another type than
-// OVN gives them, "" where they are left out.
+// schemaText returns a Northbound schema with the tables of ports and switches, in which some columns have another type
+// than OVN gives them, "" where they are left out.
 func schemaText(changed map[string]string) []byte {
 	const set = `{"key":"string","min":0,"max":"unlimited"}`
 	const dict = `{"key":"string","value":"string","min":0,"max":"unlimited"}`
 	optional := func(of string) string { return fmt.Sprintf(`{"key":%q,"min":0,"max":1}`, of) }
 	tables := map[string]map[string]string{
 		"Logical_Switch_Port": {
-			"name": `"string"`, "type": `"string"`, "addresses": set, "port_security": set, "external_ids": dict, "options": dict,
-			"enabled": optional("boolean"), "up": optional("boolean"), "parent_name": optional("string"), "tag": optional("integer"),
+			"name":          `"string"`,
+			"type":          `"string"`,
+			"addresses":     set,
+			"port_security": set,
+			"external_ids":  dict,
+			"options":       dict,
+			"enabled": optional(
+				"boolean",
+			),
+			"up":          optional("boolean"),
+			"parent_name": optional("string"),
+			"tag":         optional("integer"),
 		},
 		"Logical_Switch": {
-			"name": `"string"`, "other_config": dict, "external_ids": dict,
-			"ports": `{"key":{"type":"uuid","refTable":"Logical_Switch_Port","refType":"strong"},"min":0,"max":"unlimited"}`,
-		},
-		"ACL": {
-			"name": optional("string"), "priority": `"integer"`, "match": `"string"`, "external_ids": dict,
-			"direction": `{"key":{"type":"string","enum":["set",["from-lport","to-lport"]]}}`,
-			"action":    `{"key":{"type":"string","enum":["set",["allow","drop"]]}}`,
+			"name":         `"string"`,
+			"other_config": dict,
+			"external_ids": dict,
+			"ports":        `{"key":{"type":"uuid","refTable":"Logical_Switch_Port","refType":"strong"},"min":0,"max":"unlimited"}`,
 		},
 	}
 	var texts []string
@@ -45,7 +53,7 @@ func schemaText(changed map[string]string) []byte {
 
 func useSchema(t *testing.T, text []byte) (*store, error) {
 	t.Helper()
-	st, err := newStore(Northbound, []Table{TablePort, TableSwitch, TableACL})
+	st, err := newStore(Northbound, []Table{TablePort, TableSwitch})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,20 +64,31 @@ func useSchema(t *testing.T, text []byte) (*store, error) {
 	return st, st.setSchema(schema)
 }
 
-func TestMissingOptionalColumnIsNotKnown(t *testing.T) {
-	st, err := useSchema(t, schemaText(nil))
+// Before OVN 22.06 Port_Binding had no column port_security.
+func TestMissingOptionalColumnIsEmpty(t *testing.T) {
+	schema, err := parseSchema(
+		[]byte(`{"name":"OVN_Southbound","version":"20.21.0","tables":{"Port_Binding":{"columns":{
+		"logical_port":{"type":"string"},"type":{"type":"string"},"up":{"type":{"key":"boolean","min":0,"max":1}},
+		"chassis":{"type":{"key":"uuid","min":0,"max":1}}}}}}`),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := st.snapshot
-	if s.Knows(TableACL, "tier") || !s.Knows(TableACL, "match") || !s.Knows(TablePort, "port_security") {
-		t.Error("it is not told which columns there are")
+	st, err := newStore(Southbound, []Table{TablePortBinding})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if s.Knows(TablePort, "dhcpv4_options") || s.Knows(TableFDB, "mac") {
-		t.Error("what is not read is not known")
+	if err := st.setSchema(schema); err != nil {
+		t.Fatal(err)
 	}
-	if (&Snapshot{Database: Northbound}).Knows(TablePort, "name") {
-		t.Error("before a schema was read nothing is known")
+	if columns := st.layouts[TablePortBinding].columns; slices.Contains(columns, "port_security") {
+		t.Errorf("the server is asked for %v", columns)
+	}
+	if _, err := st.apply([]byte(`{"Port_Binding":{"u":{"insert":{"logical_port":"p"}}}}`), false, ""); err != nil {
+		t.Fatal(err)
+	}
+	if b := st.snapshot.PortBindings().Get("u"); b == nil || b.LogicalPort != "p" || b.PortSecurity != nil {
+		t.Errorf("port binding %+v", b)
 	}
 }
 
@@ -78,13 +97,31 @@ func TestWrongSchemas(t *testing.T) {
 		changed map[string]string
 		want    []string
 	}{
-		"a column is missing":        {map[string]string{"Logical_Switch_Port.port_security": ""}, []string{"Logical_Switch_Port", "port_security", "9.9.9"}},
-		"the set of ports too":       {map[string]string{"Logical_Switch.ports": ""}, []string{"Logical_Switch", "ports"}},
-		"a set became a map":         {map[string]string{"Logical_Switch_Port.port_security": `{"key":"string","value":"string","min":0,"max":"unlimited"}`}, []string{"port_security", "a map from string to string", "want a set"}},
-		"a string became a set":      {map[string]string{"Logical_Switch_Port.name": `{"key":"string","min":0,"max":3}`}, []string{"column name", "a set of string", "want a string"}},
-		"a string became a number":   {map[string]string{"Logical_Switch_Port.type": `"integer"`}, []string{"column type", "have integer"}},
-		"a truth value became text":  {map[string]string{"Logical_Switch_Port.enabled": `{"key":"string","min":0,"max":1}`}, []string{"enabled", "want a truth value"}},
-		"a number became a fraction": {map[string]string{"ACL.priority": `"real"`}, []string{"ACL", "priority", "have real"}},
+		"a column is missing": {
+			map[string]string{"Logical_Switch_Port.port_security": ""},
+			[]string{"Logical_Switch_Port", "port_security", "9.9.9"},
+		},
+		"the set of ports too": {map[string]string{"Logical_Switch.ports": ""}, []string{"Logical_Switch", "ports"}},
+		"a set became a map": {
+			map[string]string{
+				"Logical_Switch_Port.port_security": `{"key":"string","value":"string","min":0,"max":"unlimited"}`,
+			},
+			[]string{"port_security", "a map from string to string", "want a set"},
+		},
+		"a string became a set": {
+			map[string]string{"Logical_Switch_Port.name": `{"key":"string","min":0,"max":3}`},
+			[]string{"column name", "a set of string", "want a string"},
+		},
+		"a string became a number": {map[string]string{"Logical_Switch_Port.type": `"integer"`}, []string{"column " +
+			"type", "have integer"}},
+		"a truth value became text": {
+			map[string]string{"Logical_Switch_Port.enabled": `{"key":"string","min":0,"max":1}`},
+			[]string{"enabled", "want a truth value"},
+		},
+		"a number became a fraction": {
+			map[string]string{"Logical_Switch_Port.tag": `{"key":"real","min":0,"max":1}`},
+			[]string{"Logical_Switch_Port", "tag", "have real"},
+		},
 	} {
 		_, err := useSchema(t, schemaText(c.changed))
 		if err == nil {
@@ -101,7 +138,10 @@ func TestWrongSchemas(t *testing.T) {
 
 // A column that may have one value only, where OVN lets it have many, can still be read.
 func TestNarrowerSet(t *testing.T) {
-	st, err := useSchema(t, schemaText(map[string]string{"Logical_Switch_Port.port_security": `{"key":"string","min":0,"max":1}`}))
+	st, err := useSchema(
+		t,
+		schemaText(map[string]string{"Logical_Switch_Port.port_security": `{"key":"string","min":0,"max":1}`}),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +177,11 @@ func TestOddSchemas(t *testing.T) {
 
 func FuzzSchema(f *testing.F) {
 	f.Add(schemaText(nil))
-	f.Add([]byte(`{"name":"x","tables":{"Logical_Switch_Port":{"columns":{"name":{"type":{"key":{"type":"uuid","refTable":"x"}}}}}}}`))
+	f.Add(
+		[]byte(
+			`{"name":"x","tables":{"Logical_Switch_Port":{"columns":{"name":{"type":{"key":{"type":"uuid","refTable":"x"}}}}}}}`,
+		),
+	)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		_, _ = useSchema(t, text) // it must not panic, that is all
 	})

@@ -111,7 +111,7 @@ func (v *server) row() *serverRow {
 	return nil
 }
 
-// position gives how far the server is in the log of its cluster; empty and 0 where it has none.
+// position returns how far the server is in the log of its cluster; empty and 0 where it has none.
 func (v *server) position() (cluster string, index int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -121,7 +121,7 @@ func (v *server) position() (cluster string, index int) {
 	return "", 0
 }
 
-// usable gives nil where the server may be followed. It must not be behind what was seen before, where that is given.
+// usable returns nil where the server may be followed. It must not be behind what was seen before, where that is given.
 func (v *server) usable(seen *progress) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -141,8 +141,8 @@ func (v *server) usable(seen *progress) error {
 	return nil
 }
 
-// progress is how far the servers that were followed had come in the log of their cluster. A server that was cut off, or
-// only just became leader, may be behind; following it would turn time back.
+// progress is how far the servers that were followed had come in the log of their cluster. A server that was cut off,
+// or only just became leader, may be behind; following it would turn time back.
 type progress struct {
 	mu      sync.Mutex
 	cluster string
@@ -151,8 +151,8 @@ type progress struct {
 	refused time.Time
 }
 
-// patience is how long servers are refused for being behind. When all stay behind for longer, the cluster was put back to
-// an earlier state on purpose.
+// patience is how long servers are refused for being behind. When all stay behind for longer, the cluster was put back
+// to an earlier state on purpose.
 const patience = 30 * time.Second
 
 // reach notes how far a server that is followed has come.
@@ -165,7 +165,7 @@ func (p *progress) reach(cluster string, index int) {
 	p.index, p.refused = max(p.index, index), time.Time{}
 }
 
-// allows gives nil for a server that is not behind.
+// allows returns nil for a server that is not behind.
 func (p *progress) allows(cluster string, index int, now time.Time) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

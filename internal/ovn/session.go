@@ -35,7 +35,7 @@ const noTransaction = "00000000-0000-0000-0000-000000000000"
 // firstReading is how long the server may be silent while it puts everything together.
 const firstReading = time.Minute
 
-// follow makes one connection and follows the database over it until that ends. It tells whether the database was read.
+// follow makes one connection and follows the database over it until that ends. It says whether the database was read.
 func (m *Mirror) follow(ctx context.Context, endpoint string) (synced bool, err error) {
 	dialing, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -43,7 +43,11 @@ func (m *Mirror) follow(ctx context.Context, endpoint string) (synced bool, err 
 	if err != nil {
 		return false, err
 	}
-	s := &session{mirror: m, endpoint: endpoint, server: server{database: m.config.Database, leaderOnly: len(m.endpoints) > 1}}
+	s := &session{
+		mirror:   m,
+		endpoint: endpoint,
+		server:   server{database: m.config.Database, leaderOnly: len(m.endpoints) > 1},
+	}
 	s.conn = newConn(c, s.notification)
 	defer func() { s.conn.close(err) }()
 	if err := s.watchServer(dialing); err != nil {
@@ -57,7 +61,15 @@ func (m *Mirror) follow(ctx context.Context, endpoint string) (synced bool, err 
 	}
 	m.progress.reach(s.server.position())
 	m.synced(s)
-	m.config.Log.Info("the database is followed", "database", m.config.Database, "endpoint", endpoint, "revision", m.Snapshot().Revision)
+	m.config.Log.Info(
+		"the database is followed",
+		"database",
+		m.config.Database,
+		"endpoint",
+		endpoint,
+		"revision",
+		m.Snapshot().Revision,
+	)
 	return true, s.watch(ctx, m.config.Probe)
 }
 
@@ -96,10 +108,15 @@ func (s *session) watchServer(ctx context.Context) error {
 func (s *session) readSchema(ctx context.Context) error {
 	var schema *ovsdb.DatabaseSchema
 	st := s.mirror.store
-	err := s.conn.ask(ctx, "get_schema", ovsdb.NewGetSchemaArgs(string(s.mirror.config.Database)), func(result []byte) (err error) {
-		schema, err = parseSchema(result)
-		return err
-	})
+	err := s.conn.ask(
+		ctx,
+		"get_schema",
+		ovsdb.NewGetSchemaArgs(string(s.mirror.config.Database)),
+		func(result []byte) (err error) {
+			schema, err = parseSchema(result)
+			return err
+		},
+	)
 	if _, refused := errors.AsType[*serverError](err); refused {
 		return fmt.Errorf("the server does not have database %s: %w", s.mirror.config.Database, err)
 	}
@@ -218,7 +235,7 @@ func (s *session) watch(ctx context.Context, probe time.Duration) error {
 	return s.alive(ctx, probe, nil)
 }
 
-// alive gives nil when until is closed, and an error when ctx ends, the connection ends or the server is silent for
+// alive returns nil when until is closed, and an error when ctx ends, the connection ends or the server is silent for
 // longer than patience and does not answer a probe in as long again.
 func (s *session) alive(ctx context.Context, patience time.Duration, until chan struct{}) error {
 	probe := min(patience, s.mirror.config.Probe)
@@ -252,7 +269,8 @@ func (s *session) alive(ctx context.Context, patience time.Duration, until chan 
 			case !asked.IsZero() && time.Since(asked) > patience && silent > patience:
 				return fmt.Errorf("%w for %s", errSilent, silent.Round(time.Millisecond))
 			case !asked.IsZero() && until == nil && mute > messageProbes*probe:
-				// Where the beginning or end of a string was garbled, all that follows looks like one message without end.
+				// Where the beginning or end of a string was garbled, all that follows looks like one message without
+				// end.
 				return fmt.Errorf("%w for %s", errMute, mute.Round(time.Millisecond))
 			}
 		}
@@ -270,27 +288,23 @@ const messageProbes = 12
 // setSchema takes over the schema of the database that is about to be read.
 func (st *store) setSchema(schema *ovsdb.DatabaseSchema) error {
 	layouts := make(map[Table]layout, len(st.tables))
-	missing := make(map[string]bool)
 	for _, def := range st.tables {
 		l, err := def.layout(schema)
 		if err != nil {
 			return err
 		}
 		layouts[def.name()] = l
-		for _, column := range l.missing {
-			missing[string(def.name())+"."+column] = true
-		}
 	}
 	if st.layouts != nil && schema.Version != st.snapshot.Schema {
 		st.forget() // other columns may be known now
 	}
 	next := *st.snapshot
-	next.Schema, next.missing = schema.Version, missing
+	next.Schema = schema.Version
 	st.layouts, st.snapshot = layouts, &next
 	return nil
 }
 
-// since gives the transaction up to which everything is known.
+// since returns the transaction up to which everything is known.
 func (st *store) since() string {
 	if st.snapshot.Transaction == "" {
 		return noTransaction

@@ -36,7 +36,12 @@ type soak struct {
 // does, and so do its events played one after the other.
 func TestSoak(t *testing.T) {
 	c := newCluster(t)
-	s := &soak{cluster: c, random: randomness(t), backup: filepath.Join(tempDir(t), "backup"), done: make(map[string]int)}
+	s := &soak{
+		cluster: c,
+		random:  randomness(t),
+		backup:  filepath.Join(tempDir(t), "backup"),
+		done:    make(map[string]int),
+	}
 	f := c.follow()
 	c.do("back up", c.leader().Backup(t.Context(), c.Database, s.backup))
 	for begin := time.Now(); time.Since(begin) < *soakFlag; {
@@ -65,22 +70,71 @@ func (s *soak) write() {
 		switch s.random.IntN(6) {
 		case 0:
 			s.names++
-			ops = append(ops, fmt.Sprintf(`{"op":"insert","table":"Logical_Switch_Port","uuid-name":"n%d","row":{"name":"p%d","addresses":["set",["a%d","unknown"]]}},
-				{"op":"mutate","table":"Logical_Switch","where":[],"mutations":[["ports","insert",["named-uuid","n%d"]]]}`, s.names, s.names+2, s.names, s.names))
+			ops = append(
+				ops,
+				fmt.Sprintf(
+					`{"op":"insert","table":"Logical_Switch_Port","uuid-name":"n%d","row":{"name":"p%d","addresses":["set",["a%d","unknown"]]}},
+				{"op":"mutate","table":"Logical_Switch","where":[],"mutations":[["ports","insert",["named-uuid","n%d"]]]}`,
+					s.names,
+					s.names+2,
+					s.names,
+					s.names,
+				),
+			)
 		case 1:
-			ops = append(ops, fmt.Sprintf(`{"op":"update","table":"Logical_Switch_Port","where":%s,"row":{"port_security":"0a:00:00:00:00:%02x","enabled":%t}}`, port, s.random.IntN(256), s.random.IntN(2) == 0))
+			ops = append(
+				ops,
+				fmt.Sprintf(
+					`{"op":"update","table":"Logical_Switch_Port","where":%s,"row":{"port_security":"0a:00:00:00:00:%02x","enabled":%t}}`,
+					port,
+					s.random.IntN(256),
+					s.random.IntN(2) == 0,
+				),
+			)
 		case 2:
-			ops = append(ops, fmt.Sprintf(`{"op":"mutate","table":"Logical_Switch_Port","where":%s,"mutations":[["port_security","insert","x%d"],["external_ids","delete",["set",["pod"]]]]}`, port, s.random.IntN(5)))
+			ops = append(
+				ops,
+				fmt.Sprintf(
+					`{"op":"mutate","table":"Logical_Switch_Port","where":%s,"mutations":[["port_security","insert","x%d"],["external_ids","delete",["set",["pod"]]]]}`,
+					port,
+					s.random.IntN(5),
+				),
+			)
 		case 3:
-			ops = append(ops, fmt.Sprintf(`{"op":"mutate","table":"Logical_Switch_Port","where":%s,"mutations":[["port_security","delete","x%d"],["external_ids","insert",["map",[["pod","ns/%d"]]]]]}`, port, s.random.IntN(5), s.random.IntN(5)))
+			ops = append(
+				ops,
+				fmt.Sprintf(
+					`{"op":"mutate","table":"Logical_Switch_Port","where":%s,"mutations":[["port_security","delete","x%d"],["external_ids","insert",["map",[["pod","ns/%d"]]]]]}`,
+					port,
+					s.random.IntN(5),
+					s.random.IntN(5),
+				),
+			)
 		case 4:
-			ops = append(ops, fmt.Sprintf(`{"op":"update","table":"Logical_Switch","where":[],"row":{"name":"sw%d"}}`, s.random.IntN(3)))
+			ops = append(
+				ops,
+				fmt.Sprintf(
+					`{"op":"update","table":"Logical_Switch","where":[],"row":{"name":"sw%d"}}`,
+					s.random.IntN(3),
+				),
+			)
 		case 5:
-			ops = append(ops, fmt.Sprintf(`{"op":"update","table":"Logical_Switch_Port","where":%s,"row":{"enabled":["set",[]],"tag":%d,"options":["map",[["a","%d"]]]}}`, port, 1+s.random.IntN(9), s.random.IntN(9)))
+			ops = append(
+				ops,
+				fmt.Sprintf(
+					`{"op":"update","table":"Logical_Switch_Port","where":%s,"row":{"enabled":["set",[]],"tag":%d,"options":["map",[["a","%d"]]]}}`,
+					port,
+					1+s.random.IntN(9),
+					s.random.IntN(9),
+				),
+			)
 		}
 	}
 	if s.random.IntN(8) == 0 {
-		ops = append(ops, `{"op":"update","table":"Logical_Switch","where":[],"row":{"ports":["set",[]]}}`) // all ports go with it
+		ops = append(
+			ops,
+			`{"op":"update","table":"Logical_Switch","where":[],"row":{"ports":["set",[]]}}`,
+		) // all ports go with it
 	}
 	for {
 		_, err := s.leader(s.running()...).Transact(s.t.Context(), `["OVN_Northbound",`+strings.Join(ops, ",")+`]`)
@@ -88,17 +142,21 @@ func (s *soak) write() {
 			s.done["write"]++
 			return
 		}
-		if strings.Contains(err.Error(), "constraint violation") { // it was committed although the server that was asked is gone
+		if strings.Contains(
+			err.Error(),
+			"constraint violation",
+		) { // it was committed although the server that was asked is gone
 			return
 		}
-		if !strings.Contains(err.Error(), "not leader") && !strings.Contains(err.Error(), "raft") && !strings.Contains(err.Error(), "End of file") {
+		if !strings.Contains(err.Error(), "not leader") && !strings.Contains(err.Error(), "raft") &&
+			!strings.Contains(err.Error(), "End of file") {
 			s.t.Fatal(err)
 		}
 		s.done["write that failed"]++
 	}
 }
 
-// running gives the servers that run and reach each other.
+// running returns the servers that run and reach each other.
 func (s *soak) running() (all []*ovsdbserver.Server) {
 	for _, v := range s.Servers {
 		if v.PID() != 0 && v != s.apart {
@@ -108,7 +166,7 @@ func (s *soak) running() (all []*ovsdbserver.Server) {
 	return all
 }
 
-// fault does something random to the cluster, and gives what puts it right.
+// fault does something random to the cluster, and returns what puts it right.
 func (s *soak) fault() (undo func()) {
 	s.t.Helper()
 	ctx := s.t.Context()

@@ -20,21 +20,18 @@ const (
 // State says what a mirror knows, and since when.
 type State struct {
 	Phase Phase
-	// Since is when the phase began. Where it is Stale, the snapshot was true until then, less the time that it takes to
-	// notice a dead connection: see Config.Probe.
+	// Since is when the phase began. Where it is Stale, the snapshot was true until then, less the time that it takes
+	// to notice a dead connection: see Config.Probe.
 	Since time.Time
 	// Err says why the mirror does not follow the database; nil while it does or before the first attempt.
 	Err error
 	// Endpoint is the one that is connected; empty where none is.
 	Endpoint string
-	// Plaintext tells that anybody on the path to that endpoint can read and change what is said: it is tcp: and not on
-	// this machine.
-	Plaintext bool
 	// Revision is that of the newest snapshot.
 	Revision Revision
 }
 
-// Synced tells that the snapshot follows the database now.
+// Synced reports whether the snapshot follows the database now.
 func (s State) Synced() bool { return s.Phase == Synced }
 
 // connecting, connected and lost are how a state changes; now is the present time.
@@ -46,7 +43,7 @@ func (s State) connecting(now time.Time) State {
 }
 
 func (s State) connected(now time.Time, endpoint string) State {
-	return State{Phase: Synced, Since: now, Endpoint: endpoint, Plaintext: Plaintext(endpoint)}
+	return State{Phase: Synced, Since: now, Endpoint: endpoint}
 }
 
 func (s State) lost(now time.Time, err error) State {
@@ -57,6 +54,6 @@ func (s State) lost(now time.Time, err error) State {
 		s.Phase, s.Since = Disconnected, now
 	case Disconnected, Stale:
 	}
-	s.Err, s.Endpoint, s.Plaintext = err, "", false
+	s.Err, s.Endpoint = err, ""
 	return s
 }

@@ -14,8 +14,8 @@ var ErrClosed = errors.New("the subscription is closed")
 // different between the state that it knows and the newest one.
 const backlogLimit = 1 << 16
 
-// Subscription gives one reader the changes of a mirror, in the order of their revisions. The reader may take as long as
-// it likes: nobody waits for it, and nothing is lost silently.
+// Subscription gives one reader the changes of a mirror, in the order of their revisions. The reader may take as long
+// as it likes: nobody waits for it, and nothing is lost silently.
 type Subscription struct {
 	mirror *Mirror
 	tables []Table
@@ -36,8 +36,13 @@ type Subscription struct {
 // first events build the present state from nothing; Resynchronised follows them.
 func (m *Mirror) Subscribe(tables ...Table) *Subscription {
 	s := &Subscription{
-		mirror: m, tables: slices.Clone(tables), limit: backlogLimit, signal: make(chan struct{}, 1), closed: make(chan struct{}),
-		known: &Snapshot{Database: m.config.Database}, heal: true,
+		mirror: m,
+		tables: slices.Clone(tables),
+		limit:  backlogLimit,
+		signal: make(chan struct{}, 1),
+		closed: make(chan struct{}),
+		known:  &Snapshot{Database: m.config.Database},
+		heal:   true,
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -57,8 +62,8 @@ func (s *Subscription) Close() {
 	})
 }
 
-// Next waits for changes and gives all that have come since the last call, with the state that they lead to. The error is
-// that of ctx, or ErrClosed. One goroutine at a time may call it.
+// Next waits for changes and returns all that have come since the last call, with the state that they lead to. The
+// error is that of ctx, or ErrClosed. One goroutine at a time may call it.
 func (s *Subscription) Next(ctx context.Context) ([]Event, *Snapshot, error) {
 	for {
 		if events, state := s.Take(); len(events) > 0 {
@@ -74,7 +79,8 @@ func (s *Subscription) Next(ctx context.Context) ([]Event, *Snapshot, error) {
 	}
 }
 
-// Take gives the changes that have come since the last call, without waiting for any, and the state that they lead to.
+// Take returns the changes that have come since the last call, without waiting for any, and the state that they lead
+// to.
 func (s *Subscription) Take() ([]Event, *Snapshot) {
 	s.mu.Lock()
 	events, heal, from, to := s.queue, s.heal, s.known, s.latest
@@ -91,7 +97,8 @@ func (s *Subscription) Take() ([]Event, *Snapshot) {
 	return events, to
 }
 
-// add is given every change by the mirror. resynchronised says that the events may not be the way that the database went.
+// add is given every change by the mirror. resynchronised says that the events may not be the way that the database
+// went.
 func (s *Subscription) add(events []Event, state *Snapshot, resynchronised bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,7 +128,7 @@ func (s *Subscription) wake() {
 	}
 }
 
-// eventsBetween gives the events that lead from one snapshot to another, for some tables or all.
+// eventsBetween returns the events that lead from one snapshot to another, for some tables or all.
 func eventsBetween(from, to *Snapshot, tables []Table) (events []Event) {
 	for _, t := range databaseTables[to.Database] {
 		if len(tables) == 0 || slices.Contains(tables, t.name()) {

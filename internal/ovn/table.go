@@ -9,7 +9,7 @@ import (
 // tableDef is one table that can be followed.
 type tableDef interface {
 	name() Table
-	// reads tells that a column is read.
+	// reads means that a column is read.
 	reads(column string) bool
 	// layout compares what is read with what a schema has. The error names table and column.
 	layout(schema *ovsdb.DatabaseSchema) (layout, error)
@@ -25,8 +25,6 @@ type layout struct {
 	columns []string
 	// whole has the columns that hold one value at most, whose changes are sent whole.
 	whole map[string]bool
-	// missing has the optional columns that the schema lacks.
-	missing []string
 }
 
 // table describes a table with rows of type T.
@@ -35,8 +33,8 @@ type table[T any] struct {
 	columns []column[T]
 	uuid    func(*T) *string
 	rows    func(*Snapshot) *Rows[T]
-	// sameBeside compares what a row holds beside its columns; nil where there is nothing.
-	sameBeside func(a, b *T) bool
+	// sameSubject compares what a row holds beside its columns; nil where there is nothing.
+	sameSubject func(a, b *T) bool
 }
 
 func (t *table[T]) name() Table { return t.table }
@@ -52,9 +50,9 @@ func (t *table[T]) column(name string) *column[T] {
 
 func (t *table[T]) reads(column string) bool { return t.column(column) != nil }
 
-// same tells that two rows hold the same.
+// same reports whether two rows hold the same.
 func (t *table[T]) same(a, b *T) bool {
-	if t.sameBeside != nil && !t.sameBeside(a, b) {
+	if t.sameSubject != nil && !t.sameSubject(a, b) {
 		return false
 	}
 	for i := range t.columns {
@@ -77,14 +75,26 @@ func (t *table[T]) layout(schema *ovsdb.DatabaseSchema) (layout, error) {
 		column := have.Columns[c.name]
 		if column == nil {
 			if !c.optional {
-				return l, fmt.Errorf("table %s has no column %s (schema %s %s)", t.table, c.name, schema.Name, schema.Version)
+				return l, fmt.Errorf(
+					"table %s has no column %s (schema %s %s)",
+					t.table,
+					c.name,
+					schema.Name,
+					schema.Version,
+				)
 			}
-			l.missing = append(l.missing, c.name)
 			continue
 		}
 		single, err := fits(c.field(&row), column)
 		if err != nil {
-			return l, fmt.Errorf("table %s, column %s: %w (schema %s %s)", t.table, c.name, err, schema.Name, schema.Version)
+			return l, fmt.Errorf(
+				"table %s, column %s: %w (schema %s %s)",
+				t.table,
+				c.name,
+				err,
+				schema.Name,
+				schema.Version,
+			)
 		}
 		l.columns = append(l.columns, c.name)
 		l.whole[c.name] = single
@@ -97,7 +107,7 @@ func newTable[T any](name Table, columns []column[T], uuid func(*T) *string, row
 	return table[T]{table: name, columns: columns, uuid: uuid, rows: rows}
 }
 
-// plain gives a table that needs nothing of its own.
+// plain returns a table that needs nothing of its own.
 func plain[T any](name Table, columns []column[T], uuid func(*T) *string, rows func(*Snapshot) *Rows[T]) tableDef {
 	t := newTable(name, columns, uuid, rows)
 	return &t
@@ -108,24 +118,54 @@ var databaseTables = map[Database][]tableDef{
 	Northbound: {
 		newPortTable(),
 		newSwitchTable(),
-		plain(TablePortGroup, portGroupColumns, func(r *PortGroup) *string { return &r.UUID }, func(s *Snapshot) *Rows[PortGroup] { return &s.portGroups }),
-		plain(TableAddressSet, addressSetColumns, func(r *AddressSet) *string { return &r.UUID }, func(s *Snapshot) *Rows[AddressSet] { return &s.addressSets }),
-		plain(TableACL, aclColumns, func(r *ACL) *string { return &r.UUID }, func(s *Snapshot) *Rows[ACL] { return &s.acls }),
-		plain(TableRouterPort, routerPortColumns, func(r *RouterPort) *string { return &r.UUID }, func(s *Snapshot) *Rows[RouterPort] { return &s.routerPorts }),
-		plain(TableNBGlobal, nbGlobalColumns, func(r *NBGlobal) *string { return &r.UUID }, func(s *Snapshot) *Rows[NBGlobal] { return &s.nbGlobal }),
+		plain(
+			TablePortGroup,
+			portGroupColumns,
+			func(r *PortGroup) *string { return &r.UUID },
+			func(s *Snapshot) *Rows[PortGroup] { return &s.portGroups },
+		),
+		plain(
+			TableAddressSet,
+			addressSetColumns,
+			func(r *AddressSet) *string { return &r.UUID },
+			func(s *Snapshot) *Rows[AddressSet] { return &s.addressSets },
+		),
+		plain(
+			TableRouterPort,
+			routerPortColumns,
+			func(r *RouterPort) *string { return &r.UUID },
+			func(s *Snapshot) *Rows[RouterPort] { return &s.routerPorts },
+		),
+		plain(
+			TableNBGlobal,
+			nbGlobalColumns,
+			func(r *NBGlobal) *string { return &r.UUID },
+			func(s *Snapshot) *Rows[NBGlobal] { return &s.nbGlobal },
+		),
 	},
 	Southbound: {
-		plain(TablePortBinding, portBindingColumns, func(r *PortBinding) *string { return &r.UUID }, func(s *Snapshot) *Rows[PortBinding] { return &s.portBindings }),
-		plain(TableChassis, chassisColumns, func(r *Chassis) *string { return &r.UUID }, func(s *Snapshot) *Rows[Chassis] { return &s.chassis }),
-		plain(TableChassisPrivate, chassisPrivateColumns, func(r *ChassisPrivate) *string { return &r.UUID }, func(s *Snapshot) *Rows[ChassisPrivate] { return &s.chassisPrivate }),
-		plain(TableDatapath, datapathColumns, func(r *Datapath) *string { return &r.UUID }, func(s *Snapshot) *Rows[Datapath] { return &s.datapaths }),
-		plain(TableFDB, fdbColumns, func(r *FDB) *string { return &r.UUID }, func(s *Snapshot) *Rows[FDB] { return &s.fdb }),
-		plain(TableMACBinding, macBindingColumns, func(r *MACBinding) *string { return &r.UUID }, func(s *Snapshot) *Rows[MACBinding] { return &s.macBindings }),
-		plain(TableSBGlobal, sbGlobalColumns, func(r *SBGlobal) *string { return &r.UUID }, func(s *Snapshot) *Rows[SBGlobal] { return &s.sbGlobal }),
+		plain(
+			TablePortBinding,
+			portBindingColumns,
+			func(r *PortBinding) *string { return &r.UUID },
+			func(s *Snapshot) *Rows[PortBinding] { return &s.portBindings },
+		),
+		plain(
+			TableChassis,
+			chassisColumns,
+			func(r *Chassis) *string { return &r.UUID },
+			func(s *Snapshot) *Rows[Chassis] { return &s.chassis },
+		),
+		plain(
+			TableSBGlobal,
+			sbGlobalColumns,
+			func(r *SBGlobal) *string { return &r.UUID },
+			func(s *Snapshot) *Rows[SBGlobal] { return &s.sbGlobal },
+		),
 	},
 }
 
-// table gives what is known of a table; nil where it cannot be followed.
+// table returns what is known of a table; nil where it cannot be followed.
 func (d Database) table(name Table) tableDef {
 	for _, t := range databaseTables[d] {
 		if t.name() == name {

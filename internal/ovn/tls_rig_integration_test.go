@@ -30,8 +30,15 @@ func newAuthority(t *testing.T) *authority {
 	t.Helper()
 	a := &authority{t: t, key: newKey(t)}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "OVN CA"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+		SerialNumber: big.NewInt(
+			time.Now().UnixNano(),
+		),
+		Subject:               pkix.Name{CommonName: "OVN CA"},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(time.Hour),
+		KeyUsage:              x509.KeyUsageCertSign,
 	}
 	a.cert = a.sign(template, template, a.key)
 	return a
@@ -68,11 +75,18 @@ type secret struct {
 func newSecret(t *testing.T) *secret {
 	t.Helper()
 	dir := t.TempDir()
-	return &secret{TLSFiles{CA: filepath.Join(dir, "cacert"), Certificate: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key")}, t}
+	return &secret{
+		TLSFiles{
+			CA:          filepath.Join(dir, "cacert"),
+			Certificate: filepath.Join(dir, "cert"),
+			Key:         filepath.Join(dir, "key"),
+		},
+		t,
+	}
 }
 
-// fill writes a new certificate of one authority that is valid until then, and the authority to trust. Each file is replaced
-// as a whole, as a mounted Secret is.
+// fill writes a new certificate of one authority that is valid until then, and the authority to trust. Each file is
+// replaced as a whole, as a mounted Secret is.
 func (s *secret) fill(by, trusted *authority, until time.Time) *secret {
 	s.t.Helper()
 	key := newKey(s.t)
@@ -99,7 +113,7 @@ func (s *secret) fill(by, trusted *authority, until time.Time) *secret {
 	return s
 }
 
-// newTLS starts a server that listens with TLS on a port of the loopback interface, and gives the endpoint.
+// newTLS starts a server that listens with TLS on a port of the loopback interface, and returns the endpoint.
 func newTLS(t *testing.T, files *secret) (*nb, string) {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

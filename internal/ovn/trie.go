@@ -1,14 +1,15 @@
 package ovn
 
-// trie is a set of rows, found by 64 bits of hash. It is persistent: put gives a new trie that shares all but a few nodes
-// with the old one, which stays as it was. So a snapshot costs nothing to take or to keep, readers need no lock, and what
-// differs between two snapshots is found without looking at what they share.
+// trie is a set of rows, found by 64 bits of hash. It is persistent: put gives a new trie that shares all but a few
+// nodes with the old one, which stays as it was. So a snapshot costs nothing to take or to keep, readers need no lock,
+// and what differs between two snapshots is found without looking at what they share.
 type trie[T any] struct {
 	root *node[T]
 	size int
 }
 
-// node is a leaf, which holds rows, or a fork, which holds the nodes for the next bits of the hash. A fork is never empty.
+// node is a leaf, which holds rows, or a fork, which holds the nodes for the next bits of the hash. A fork is never
+// empty.
 type node[T any] struct {
 	// edit is the change that made the node; that change alone may write to it.
 	edit *edit
@@ -30,19 +31,20 @@ const (
 	trieFan   = 1 << trieBits
 	trieDepth = 64 / trieBits
 
-	// leafMost is how many rows a leaf holds before it becomes a fork; a fork that holds no more than leafJoin becomes a leaf.
-	// Walking all rows is then mostly walking lists, and the time goes to the rows rather than to finding them. Leaves at
-	// trieDepth hold any number: rows whose hashes are equal.
+	// leafMost is how many rows a leaf holds before it becomes a fork; a fork that holds no more than leafJoin becomes
+	// a leaf. Walking all rows is then mostly walking lists, and the time goes to the rows rather than to finding them.
+	// Leaves at trieDepth hold any number: rows whose hashes are equal.
 	leafMost = 32
 	leafJoin = leafMost / 2
 )
 
-// place gives the kid under which a hash is found, in a fork that deep.
+// place returns the kid under which a hash is found, in a fork that deep.
 func place(hash uint64, depth int) int {
 	return int(hash >> (64 - trieBits*(depth+1)) & (trieFan - 1))
 }
 
-// put gives a trie where old, which has that hash, is replaced by now. Either may be nil: a new row, or one that goes.
+// put returns a trie where old, which has that hash, is replaced by now. Either may be nil: a new row, or one that
+// goes.
 func (t trie[T]) put(e *edit, hash uint64, old, now *T) trie[T] {
 	if old == now {
 		return t
@@ -62,7 +64,7 @@ func (t trie[T]) put(e *edit, hash uint64, old, now *T) trie[T] {
 	return trie[T]{t.root.insert(e, entry[T]{hash, now}, 0), t.size + 1}
 }
 
-// own gives the node itself where this change made it, else a copy that it may write to.
+// own returns the node itself where this change made it, else a copy that it may write to.
 func (n *node[T]) own(e *edit) *node[T] {
 	if n == nil {
 		return &node[T]{edit: e}
@@ -95,7 +97,7 @@ func (n *node[T]) insert(e *edit, x entry[T], depth int) *node[T] {
 	return n
 }
 
-// find gives the index of row among the rows of a leaf; -1 where it is not there.
+// find returns the index of row among the rows of a leaf; -1 where it is not there.
 func (n *node[T]) find(row *T) int {
 	for i := range n.row {
 		if n.row[i].row == row {
@@ -156,7 +158,7 @@ func (n *node[T]) remove(e *edit, hash uint64, depth int, old *T) (*node[T], boo
 	return n, true
 }
 
-// join gives a fork of ours as a leaf where it has become small, and nil where nothing is left.
+// join returns a fork of ours as a leaf where it has become small, and nil where nothing is left.
 func (n *node[T]) join() *node[T] {
 	size := 0
 	for _, k := range n.kid {
@@ -176,7 +178,7 @@ func (n *node[T]) join() *node[T] {
 	return n
 }
 
-// each calls yield for every row until it gives false, and tells whether it never did.
+// each calls yield for every row until it gives false, and says whether it never did.
 func (n *node[T]) each(yield func(*T) bool) bool {
 	if n == nil {
 		return true
@@ -215,7 +217,8 @@ func (t trie[T]) withPrefix(hash uint64, bits int, yield func(*T) bool) {
 	}
 }
 
-// difference gives the rows that are only in a and those that are only in b. What both share as nodes is not looked at.
+// difference returns the rows that are only in a and those that are only in b. What both share as nodes is not looked
+// at.
 func difference[T any](a, b *node[T], depth int, onlyA, onlyB func(entry[T])) {
 	switch {
 	case a == b:
@@ -241,7 +244,7 @@ func difference[T any](a, b *node[T], depth int, onlyA, onlyB func(entry[T])) {
 	}
 }
 
-// under gives what is at a place of the node, which would be a fork if it held more.
+// under returns what is at a place of the node, which would be a fork if it held more.
 func (n *node[T]) under(i, depth int) *node[T] {
 	if n.fork {
 		return n.kid[i]

@@ -14,8 +14,8 @@ func contents(t trie[thing]) map[*thing]bool {
 	return got
 }
 
-// A trie does what a plain map does, old tries stay as they were, and the difference of any two is exact. Hashes are drawn
-// from few values, so that long common prefixes and full collisions happen all the time.
+// A trie does what a plain map does, old tries stay as they were, and the difference of any two is exact. Hashes are
+// drawn from few values, so that long common prefixes and full collisions happen all the time.
 func TestTrieIsAPersistentSet(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	hashes := make([]uint64, 64)
@@ -77,7 +77,13 @@ func TestTrieIsAPersistentSet(t *testing.T) {
 		}
 		other := history[r.IntN(len(history))]
 		a, b := map[*thing]bool{}, map[*thing]bool{}
-		difference(m.trie.root, other.trie.root, 0, func(x entry[thing]) { a[x.row] = true }, func(x entry[thing]) { b[x.row] = true })
+		difference(
+			m.trie.root,
+			other.trie.root,
+			0,
+			func(x entry[thing]) { a[x.row] = true },
+			func(x entry[thing]) { b[x.row] = true },
+		)
 		for x := range m.want {
 			if other.want[x] == a[x] {
 				t.Fatalf("a row is in the other too: %v, but only here: %v", other.want[x], a[x])

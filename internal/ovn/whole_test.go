@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A reading of everything says of rows that they are gone by leaving them out. A switch that was renamed meanwhile must not
-// keep its old ports alive: while the mirror was away, one port was deleted and the other stayed.
+// A reading of everything says of rows that they are gone by leaving them out. A switch that was renamed meanwhile must
+// not keep its old ports alive: while the mirror was away, one port was deleted and the other stayed.
 func TestWholeReadingAfterSwitchWasRenamed(t *testing.T) {
 	st, err := newStore(Northbound, []Table{TablePort, TableSwitch})
 	if err != nil {
@@ -47,7 +47,8 @@ func TestWholeReadingAfterSwitchWasRenamed(t *testing.T) {
 	if want := []string{"delete a", "update b"}; !slices.Equal(got, want) {
 		t.Errorf("events of ports %q, want %q", got, want)
 	}
-	if st.snapshot.Port("a") != nil || st.snapshot.Ports().Len() != 1 || len(slices.Collect(st.snapshot.SwitchPorts("old"))) != 0 {
+	if st.snapshot.Port("a") != nil || st.snapshot.Ports().Len() != 1 ||
+		len(slices.Collect(st.snapshot.SwitchPorts("old"))) != 0 {
 		t.Errorf("port a is still there: %+v", st.snapshot.Port("a"))
 	}
 	if p := st.snapshot.Port("b"); p == nil || p.Switch != "new" {

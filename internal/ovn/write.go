@@ -13,14 +13,16 @@ import (
 // ErrStale means that the mirror does not follow the database now, so that nothing may be written by what it says.
 var ErrStale = errors.New("the mirror does not follow the database")
 
-// Write changes columns of one port, provided that the port is still as it was read. Only the two columns of which
-// Kube-OVN does not notice a change can be written.
+// Write changes columns of one port, provided that the port is still as it was read. Only columns of which Kube-OVN
+// does not notice a change can be written.
 type Write struct {
 	// Port is the row as it was read. Its name, its type and every column that is written must still be the same.
 	Port *Port
 	// PortSecurity and Addresses are what the columns shall hold; nil leaves a column as it is.
 	PortSecurity *[]string
 	Addresses    *[]string
+	// ExternalIDs is what that column shall hold as a whole; nil leaves it as it is.
+	ExternalIDs *map[string]string
 	// Guard names further columns that must still be as they were read, such as external_ids.
 	Guard []string
 }
@@ -37,12 +39,12 @@ const (
 	Conflict
 	// Failed: the database refused, or was never asked; nothing was written.
 	Failed
-	// Unknown: the connection was lost before the answer came. Whether the new values were written shows when the mirror
-	// is synced again.
+	// Unknown: the connection was lost before the answer came. Whether the new values were written shows when the
+	// mirror is synced again.
 	Unknown
 )
 
-// String gives the result in lower case.
+// String returns the result in lower case.
 func (r Result) String() string {
 	switch r {
 	case Written:
@@ -71,9 +73,9 @@ var (
 	errChanged = errors.New("the port is not as it was read")
 )
 
-// Write makes some changes, each on its own terms: one that conflicts does not keep the others from being written. It gives
-// an outcome for each. The error wraps ErrStale where the mirror is not synced, and is otherwise about a Write that makes no
-// sense; nothing was tried then.
+// Write makes some changes, each on its own terms: one that conflicts does not keep the others from being written. It
+// gives an outcome for each. The error wraps ErrStale where the mirror is not synced, and is otherwise about a Write
+// that makes no sense; nothing was tried then.
 func (m *Mirror) Write(ctx context.Context, writes ...Write) ([]Outcome, error) {
 	if err := checkWrites(writes); err != nil {
 		return nil, err
@@ -103,8 +105,8 @@ func (m *Mirror) Write(ctx context.Context, writes ...Write) ([]Outcome, error) 
 	return outcomes, nil
 }
 
-// write sends one transaction for the writes that batch lists. It notes outcomes and gives the writes that are to be tried
-// again.
+// write sends one transaction for the writes that batch lists. It notes outcomes and returns the writes that are to be
+// tried again.
 func (s *session) write(ctx context.Context, writes []Write, batch []int, outcomes []Outcome) (again []int) {
 	var operations []ovsdb.Operation
 	for _, i := range batch {
@@ -146,7 +148,7 @@ func (s *session) write(ctx context.Context, writes []Write, batch []int, outcom
 // operationsPerWrite is how many operations a Write becomes: a wait and an update.
 const operationsPerWrite = 2
 
-// spoiled notes the outcome of the write whose operation failed, and gives the others.
+// spoiled notes the outcome of the write whose operation failed, and returns the others.
 func spoiled(batch []int, results []ovsdb.OperationResult, reason error, outcomes []Outcome) (again []int) {
 	at := slices.IndexFunc(results, func(r ovsdb.OperationResult) bool { return r.Error != "" })
 	spoiler := batch[at/operationsPerWrite]
@@ -157,15 +159,19 @@ func spoiled(batch []int, results []ovsdb.OperationResult, reason error, outcome
 	return slices.DeleteFunc(slices.Clone(batch), func(i int) bool { return i == spoiler })
 }
 
-// checkWrites gives an error for writes that make no sense.
+// checkWrites returns an error for writes that make no sense.
 func checkWrites(writes []Write) error {
 	seen := make(map[string]bool, len(writes))
 	for i, w := range writes {
 		switch {
 		case w.Port == nil || w.Port.UUID == "":
 			return fmt.Errorf("write %d: Port is not set", i)
-		case w.PortSecurity == nil && w.Addresses == nil:
-			return fmt.Errorf("write %d: port %s: neither PortSecurity nor Addresses is set", i, w.Port.Name)
+		case w.PortSecurity == nil && w.Addresses == nil && w.ExternalIDs == nil:
+			return fmt.Errorf(
+				"write %d: port %s: neither PortSecurity nor Addresses nor ExternalIDs is set",
+				i,
+				w.Port.Name,
+			)
 		case seen[w.Port.UUID]:
 			return fmt.Errorf("write %d: port %s is written twice", i, w.Port.Name)
 		}
@@ -179,18 +185,20 @@ func checkWrites(writes []Write) error {
 	return nil
 }
 
-// guarded gives the columns that must be as they were read.
+// guarded returns the columns that must be as they were read.
 func (w Write) guarded() (columns []column[Port]) {
 	for _, c := range portColumns {
 		if c.name == "name" || c.name == "type" || slices.Contains(w.Guard, c.name) ||
-			c.name == "port_security" && w.PortSecurity != nil || c.name == "addresses" && w.Addresses != nil {
+			c.name == "port_security" &&
+				w.PortSecurity != nil || c.name == "addresses" && w.Addresses != nil || c.name == "external_ids" &&
+			w.ExternalIDs != nil {
 			columns = append(columns, c)
 		}
 	}
 	return columns
 }
 
-// conflict tells what the newest snapshot says against the write; nil where nothing.
+// conflict returns what the newest snapshot says against the write; nil where nothing.
 func (w Write) conflict(now *Snapshot) error {
 	p := now.Ports().Get(w.Port.UUID)
 	if p == nil {
@@ -204,7 +212,7 @@ func (w Write) conflict(now *Snapshot) error {
 	return nil
 }
 
-// operations gives the operations of the write: wait that the row is as it was read, then write.
+// operations returns the operations of the write: wait that the row is as it was read, then write.
 func (w Write) operations() []ovsdb.Operation {
 	where := []ovsdb.Condition{ovsdb.NewCondition("_uuid", ovsdb.ConditionEqual, ovsdb.UUID{GoUUID: w.Port.UUID})}
 	expected, written, timeout := ovsdb.Row{}, ovsdb.Row{}, 0
@@ -219,6 +227,9 @@ func (w Write) operations() []ovsdb.Operation {
 	if w.Addresses != nil {
 		written["addresses"] = notation(w.Addresses, false)
 	}
+	if w.ExternalIDs != nil {
+		written["external_ids"] = notation(w.ExternalIDs, false)
+	}
 	return []ovsdb.Operation{
 		{
 			Op: ovsdb.OperationWait, Table: string(TablePort), Where: where, Columns: columns,
@@ -228,7 +239,7 @@ func (w Write) operations() []ovsdb.Operation {
 	}
 }
 
-// notation gives a port's column as OVSDB writes it. With orNone an empty string is one that is absent.
+// notation returns a port's column as OVSDB writes it. With orNone an empty string is one that is absent.
 func notation(field any, orNone bool) any {
 	set := ovsdb.OvsSet{GoSet: []any{}}
 	switch f := field.(type) {

@@ -13,8 +13,25 @@ import (
 
 func TestWrite(t *testing.T) {
 	s := newNB(t)
-	s.nbctl("ls-add", "sw", "--", "lsp-add", "sw", "p", "--", "lsp-set-addresses", "p", "0a:00:00:00:00:01 10.0.0.1", "unknown",
-		"--", "set", "Logical_Switch_Port", "p", "external_ids:pod=ns/p", `external_ids:odd="x y \" ü"`)
+	s.nbctl(
+		"ls-add",
+		"sw",
+		"--",
+		"lsp-add",
+		"sw",
+		"p",
+		"--",
+		"lsp-set-addresses",
+		"p",
+		"0a:00:00:00:00:01 10.0.0.1",
+		"unknown",
+		"--",
+		"set",
+		"Logical_Switch_Port",
+		"p",
+		"external_ids:pod=ns/p",
+		`external_ids:odd="x y \" ü"`,
+	)
 	f := follow(t, Config{Endpoints: s.Endpoint()})
 	p := f.Snapshot().Port("p")
 	all := []string{"external_ids", "options", "enabled", "up", "parent_name", "tag", "addresses", "port_security"}
@@ -27,7 +44,8 @@ func TestWrite(t *testing.T) {
 	}
 	// What was written is seen at once.
 	now := f.Snapshot().Port("p")
-	if !slices.Equal(now.PortSecurity, []string{"0a:00:00:00:00:01 10.0.0.1"}) || !slices.Equal(now.Addresses, now.PortSecurity) {
+	if !slices.Equal(now.PortSecurity, []string{"0a:00:00:00:00:01 10.0.0.1"}) ||
+		!slices.Equal(now.Addresses, now.PortSecurity) {
 		t.Errorf("the mirror has %+v", now)
 	}
 	f.settle(s.Server)
@@ -39,16 +57,28 @@ func TestWrite(t *testing.T) {
 	// Another column of the row does not matter unless it is guarded.
 	s.nbctl("set", "Logical_Switch_Port", "p", "external_ids:pod=ns/other")
 	f.settle(s.Server)
-	if outcomes, err = f.Write(t.Context(), Write{Port: now, PortSecurity: &[]string{}, Guard: []string{"external_ids"}}); err != nil || outcomes[0].Result != Conflict {
+	if outcomes, err = f.Write(
+		t.Context(),
+		Write{Port: now, PortSecurity: &[]string{}, Guard: []string{"external_ids"}},
+	); err != nil ||
+		outcomes[0].Result != Conflict {
 		t.Fatalf("%+v, %v", outcomes, err)
 	}
-	if outcomes, err = f.Write(t.Context(), Write{Port: now, PortSecurity: &[]string{}}); err != nil || outcomes[0].Result != Written {
+	if outcomes, err = f.Write(
+		t.Context(),
+		Write{Port: now, PortSecurity: &[]string{}},
+	); err != nil ||
+		outcomes[0].Result != Written {
 		t.Fatalf("%+v, %v", outcomes, err)
 	}
 	now = f.Snapshot().Port("p")
 	s.nbctl("lsp-del", "p")
 	f.settle(s.Server)
-	if outcomes, err = f.Write(t.Context(), Write{Port: now, PortSecurity: &[]string{}}); err != nil || outcomes[0].Result != Conflict || !errors.Is(outcomes[0].Err, errGone) {
+	if outcomes, err = f.Write(
+		t.Context(),
+		Write{Port: now, PortSecurity: &[]string{}},
+	); err != nil || outcomes[0].Result != Conflict ||
+		!errors.Is(outcomes[0].Err, errGone) {
 		t.Fatalf("%+v, %v", outcomes, err)
 	}
 }
@@ -118,7 +148,11 @@ func TestWriteWithoutConnection(t *testing.T) {
 	f.settle(s.Server)
 	s.Kill()
 	until(t, "the mirror is stale", func() bool { return f.State().Phase == Stale })
-	if outcomes, err := f.Write(t.Context(), Write{Port: p, PortSecurity: &[]string{}}); !errors.Is(err, ErrStale) || outcomes != nil {
+	if outcomes, err := f.Write(
+		t.Context(),
+		Write{Port: p, PortSecurity: &[]string{}},
+	); !errors.Is(err, ErrStale) ||
+		outcomes != nil {
 		t.Fatalf("%+v, %v", outcomes, err)
 	}
 }

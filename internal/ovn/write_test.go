@@ -17,7 +17,11 @@ func TestWriteOperations(t *testing.T) {
 		UUID: "3f2c1a7e-0000-4000-8000-000000000001", Name: "web.ns", PortSecurity: []string{"a b", "c"},
 		ExternalIDs: map[string]string{"pod": "ns/web"}, Tag: &seven,
 	}
-	w := Write{Port: p, PortSecurity: &[]string{"a b"}, Guard: []string{"external_ids", "parent_name", "tag", "enabled"}}
+	w := Write{
+		Port:         p,
+		PortSecurity: &[]string{"a b"},
+		Guard:        []string{"external_ids", "parent_name", "tag", "enabled"},
+	}
 	got, err := json.MarshalIndent(w.operations(), "", " ")
 	if err != nil {
 		t.Fatal(err)

@@ -8,8 +8,8 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// Class names what an exception is for. It is the narrowest grant that works for that purpose, on layer 2 and on layer 3
-// together.
+// Class names what an exception is for. It is the narrowest grant that works for that purpose, on layer 2 and on layer
+// 3 together.
 type Class string
 
 // Classes.
@@ -26,25 +26,8 @@ const (
 	NestedVirtualization Class = "nested-virtualization"
 )
 
-// Classes gives all classes, in the order of their description.
+// Classes returns all classes, in the order of their description.
 func Classes() []Class { return []Class{Router, VPN, VRRP, NATGateway, NestedVirtualization} }
-
-// Halves says for people what a class does: on layer 2, whether the port takes in frames for other MACs than its own; on layer 3,
-// from which sources it sends and for which destinations it is delivered to.
-func (c Class) Halves() (layer2, layer3 string) {
-	switch c {
-	case Router, VPN:
-		return "its own MAC only, no layer-2 forwarding", "sends from its own addresses and the pairs; what goes to either is delivered"
-	case VRRP:
-		return "its own MAC and the virtual MACs of the pairs; with virtual MACs layer-2 forwarding, since they move between ports",
-			"sends from its own addresses and the single addresses of the pairs; what goes to either is delivered"
-	case NATGateway:
-		return "its own MAC only, no layer-2 forwarding", "sends from any address; what goes to any address is delivered"
-	case NestedVirtualization:
-		return "its own MAC and those of the pairs, with layer-2 forwarding", "sends from its own addresses, and from each MAC of the pairs with that pair's addresses; what goes to either is delivered"
-	}
-	return "what the grant says", "what the grant says"
-}
 
 // Grant is what an exception asks for, as written: nil where it says nothing.
 type Grant struct {
@@ -53,8 +36,8 @@ type Grant struct {
 	Forwarding *Forwarding
 }
 
-// Complete gives the level and the layer-2 forwarding that a grant amounts to: what it says, and what its class adds. The error
-// names the field that contradicts the class, and says why. Without a class a grant means what it says.
+// Complete returns the level and the layer-2 forwarding that a grant amounts to: what it says, and what its class adds.
+// The error names the field that contradicts the class, and says why. Without a class a grant means what it says.
 func (c Class) Complete(g Grant) (Level, Forwarding, error) {
 	level, forwarding := Strict, Forbid
 	if g.Level != nil {
@@ -92,24 +75,45 @@ func (c Class) levelConflict(level Level) error {
 	if c == NATGateway {
 		return fmt.Errorf("spec.grant.level: class %s means level mac, and %s is not that; leave it out", c, level)
 	}
-	return fmt.Errorf("spec.grant.level: class %s is about the addresses in spec.grant.pairs, and level %s is not limited to them; leave it out, or leave spec.class out", c, level)
+	return fmt.Errorf(
+		"spec.grant.level: class %s is about the addresses in spec.grant.pairs, and level %s is not limited to them; "+
+			"leave it out, or leave spec.class out",
+		c,
+		level,
+	)
 }
 
 func (c Class) forwardingConflict(want Forwarding) error {
 	switch {
 	case want != Forbid:
-		return fmt.Errorf("spec.grant.layer2Forward: Forbid keeps frames for the MACs in spec.grant.pairs from being delivered, so that class %s would not work; leave it out", c)
+		return fmt.Errorf(
+			"spec.grant.layer2Forward: Forbid keeps frames for the MACs in spec.grant.pairs from being delivered, so "+
+				"that class %s would not work; leave it out",
+			c,
+		)
 	case c == VRRP:
-		return errors.New("spec.grant.layer2Forward: no pair has a virtual MAC, so that all frames go to the port's own MAC and arrive without it; leave it out")
+		return errors.New(
+			"spec.grant.layer2Forward: no pair has a virtual MAC, so that all frames go to the port's own MAC and " +
+				"arrive without it; leave it out",
+		)
 	default:
-		return fmt.Errorf("spec.grant.layer2Forward: class %s has no MAC but the port's own, so that all frames arrive without it; leave it out", c)
+		return fmt.Errorf(
+			"spec.grant.layer2Forward: class %s has no MAC but the port's own, so that all frames arrive without it; "+
+				"leave it out",
+			c,
+		)
 	}
 }
 
 func (c Class) checkPairs(pairs []portsec.AddressPair) error {
 	if c == NATGateway {
 		if len(pairs) > 0 {
-			return fmt.Errorf("spec.grant.pairs: class %s sends from any address with its own MAC, so that pairs add nothing or another MAC; leave them out, or use class %s for known networks", c, Router)
+			return fmt.Errorf(
+				"spec.grant.pairs: class %s sends from any address with its own MAC, so that pairs add nothing or "+
+					"another MAC; leave them out, or use class %s for known networks",
+				c,
+				Router,
+			)
 		}
 		return nil
 	}
@@ -128,26 +132,49 @@ func (c Class) checkPair(p portsec.AddressPair) error {
 	switch c {
 	case Router, VPN:
 		if hasMAC(p) {
-			return fmt.Errorf("mac: class %s sends from the port's own MAC; leave it out, or use class %s for machines with MACs of their own", c, NestedVirtualization)
+			return fmt.Errorf(
+				"mac: class %s sends from the port's own MAC; leave it out, or use class %s for machines with MACs "+
+					"of their own",
+				c,
+				NestedVirtualization,
+			)
 		}
 	case VRRP:
 		if !p.Prefix.IsSingleIP() {
-			return fmt.Errorf("prefix: class %s shares single addresses, and %s is a range; name each address", c, p.Prefix)
+			return fmt.Errorf(
+				"prefix: class %s shares single addresses, and %s is a range; name each address",
+				c,
+				p.Prefix,
+			)
 		}
-		if want := virtualMAC(p); hasMAC(p) && [5]byte(p.MAC[:5]) != want {
-			return fmt.Errorf("mac: the virtual MAC for %s begins with %02x:%02x:%02x:%02x:%02x (RFC 9568, section 7.3), and %s does not; leave it out where the routers use their own MACs",
-				p.Prefix.Addr(), want[0], want[1], want[2], want[3], want[4], p.MAC)
+		if want := virtualMAC(p); hasMAC(p) && !IsVirtual(p) {
+			return fmt.Errorf(
+				"mac: the virtual MAC for %s begins with %02x:%02x:%02x:%02x:%02x (RFC 9568, section 7.3), and %s "+
+					"does not; leave it out where the routers use their own MACs",
+				p.Prefix.Addr(),
+				want[0],
+				want[1],
+				want[2],
+				want[3],
+				want[4],
+				p.MAC,
+			)
 		}
 	case NestedVirtualization:
 		if !hasMAC(p) {
-			return fmt.Errorf("mac: class %s is for machines with MACs of their own; name it, or use class %s for what is behind the port's own", c, Router)
+			return fmt.Errorf(
+				"mac: class %s is for machines with MACs of their own; name it, or use class %s for what is behind "+
+					"the port's own",
+				c,
+				Router,
+			)
 		}
 	case NATGateway:
 	}
 	return nil
 }
 
-// virtualMAC gives how the virtual MAC of an address begins; the last octet is the router's number.
+// virtualMAC returns how the virtual MAC of an address begins; the last octet is the router's number.
 func virtualMAC(p portsec.AddressPair) [5]byte {
 	if p.Prefix.Addr().Is6() {
 		return [5]byte{0x00, 0x00, 0x5e, 0x00, 0x02}
@@ -155,9 +182,13 @@ func virtualMAC(p portsec.AddressPair) [5]byte {
 	return [5]byte{0x00, 0x00, 0x5e, 0x00, 0x01}
 }
 
+// IsVirtual reports whether the pair's MAC is a virtual one of the pair's family (RFC 9568, section 7.3).
+func IsVirtual(p portsec.AddressPair) bool { return hasMAC(p) && [5]byte(p.MAC[:5]) == virtualMAC(p) }
+
 func hasMAC(p portsec.AddressPair) bool { return p.MAC != (portsec.MAC{}) }
 
-// Doubts gives what does not fit together in a grant without a class: one half of layer 2 and layer 3 without the other.
+// Doubts returns what does not fit together in a grant without a class: one half of layer 2 and layer 3 without the
+// other.
 func (e *Exception) Doubts() []string {
 	if e.Class != "" || e.Level == Open {
 		return nil
@@ -165,9 +196,17 @@ func (e *Exception) Doubts() []string {
 	var out []string
 	switch foreign := slices.ContainsFunc(e.Pairs, hasMAC); {
 	case foreign && e.Forwarding == Forbid:
-		out = append(out, "spec.grant.pairs name other MACs, and frames for them are not delivered without spec.grant.layer2Forward: Allow")
+		out = append(
+			out,
+			"spec.grant.pairs name other MACs, and frames for them are not delivered without "+
+				"spec.grant.layer2Forward: Allow",
+		)
 	case !foreign && e.Forwarding != Forbid:
-		out = append(out, "spec.grant.layer2Forward: Allow brings frames for other MACs to the port, and port security keeps them out as long as spec.grant.pairs name none of those MACs")
+		out = append(
+			out,
+			"spec.grant.layer2Forward: Allow brings frames for other MACs to the port, and port security keeps them "+
+				"out as long as spec.grant.pairs name none of those MACs",
+		)
 	}
 	return out
 }

@@ -25,18 +25,8 @@ const (
 	Open
 )
 
-// String gives the level's name as people write it.
+// String returns the level's name as people write it.
 func (l Level) String() string { return [...]string{"strict", "extended", "mac", "open"}[l] }
-
-// Value gives the port_security annotation that Kube-OVN must see. It is on for every level but Open: what Kube-OVN writes
-// then is the identity alone, and whatever is granted beyond it is added to the row afterwards, so that a port is never wider
-// than decided for a moment.
-func (l Level) Value() string {
-	if l == Open {
-		return "false"
-	}
-	return kubeovn.True
-}
 
 // Forwarding says whether a port takes in frames for MACs that nobody has (layer2_forward, "unknown" in addresses).
 type Forwarding int
@@ -51,18 +41,20 @@ const (
 	Require
 )
 
-// String gives "forbid", "allow" or "require".
+// String returns "forbid", "allow" or "require".
 func (f Forwarding) String() string { return [...]string{"forbid", "allow", "require"}[f] }
 
 // Source names where a value in a decision came from.
 type Source string
 
-// Sources, in the order in which they are asked. A namespace may loosen what a policy says, since writing such a namespace
-// takes a right of its own; a pod may only tighten; an exception loosens.
+// Sources, in the order in which they are asked. A namespace may loosen what a policy says, since writing such a
+// namespace takes a right of its own; a gateway that administrators made is not cut off unless one of the two before it
+// means to; a pod may only tighten; an exception loosens.
 const (
 	FromDefault   Source = "default"
 	FromPolicy    Source = "policy"
 	FromNamespace Source = "namespace"
+	FromGateway   Source = "gateway"
 	FromPod       Source = "pod"
 	FromVIP       Source = "vip"
 	FromException Source = "exception"
@@ -79,6 +71,8 @@ const (
 	Agreed Outcome = "agreed"
 	// Refused means that the wish would have loosened what its parent asks for.
 	Refused Outcome = "refused"
+	// Overruled means that the wish was in order, and something that has more say asked for something else.
+	Overruled Outcome = "overruled"
 	// Invalid means that the value could not be read; it changes nothing.
 	Invalid Outcome = "invalid"
 	// NotKnown means that the source could not be read; the strict default stands.
@@ -107,14 +101,16 @@ type Decision struct {
 	LevelFrom Source
 	// Pairs are the address pairs that are granted beside the identity, by exceptions and by Vips, each once.
 	Pairs []portsec.AddressPair
+	// Withheld are pairs of exceptions that would count but for the consent of those whose addresses they have.
+	Withheld []portsec.AddressPair
 	// Forwarding says whether the port may, or must, have layer-2 forwarding.
 	Forwarding Forwarding
 	// ForwardingFrom is the source that set Forwarding.
 	ForwardingFrom Source
-	// ExternalAddresses tells that the pod may take external addresses by annotation.
+	// ExternalAddresses means that the pod may take external addresses by annotation.
 	ExternalAddresses bool
-	// OthersForbiddenBy are the names of the policies by which this network must be one of OVN, in the order in which they were
-	// asked; none where it may be another.
+	// OthersForbiddenBy are the names of the policies by which this network must be one of OVN, in the order in which
+	// they were asked; none where it may be another.
 	OthersForbiddenBy []string
 	Mode              Mode
 	Repair            Repair
@@ -122,43 +118,67 @@ type Decision struct {
 	Policy string
 	// Exceptions are the names of the exceptions in effect, sorted.
 	Exceptions []string
+	// BaseLevel and BaseForwarding are what was decided before exceptions and Vips: by policies, the namespace and the
+	// pod.
+	BaseLevel      Level
+	BaseForwarding Forwarding
+	// Terms are the exceptions that target the port and have not ended, whether they count or not, in order of their
+	// names.
+	Terms []Term
 	// NextChange is when the decision changes by itself, because an exception begins or ends; zero where it never does.
 	NextChange time.Time
 	// Steps holds every source that said something, in order.
 	Steps []Step
 }
 
-// Looser tells that d lets the port do something that o does not: send from more, take in more, or be none of OVN.
+// Term is an exception as far as it matters whether it is still the one that was granted.
+type Term struct {
+	Name string
+	// Asked is when what it asks for was last changed, and Expires when it ends.
+	Asked, Expires time.Time
+	// Counts means that it is in effect; otherwise policy does not let it count, or nobody has approved it.
+	Counts bool
+}
+
+// Value returns the port_security annotation that Kube-OVN must see. It is on for every level but Open: what Kube-OVN
+// writes then is the identity alone, and whatever is granted beyond it is added to the row afterwards, so that a port
+// is never wider than decided for a moment.
+//
+// For a gateway that administrators made it is the other way round: it forwards from its first moment on, also where
+// nothing is written to running ports, and repair takes afterwards what level mac does not need.
+func (d Decision) Value() string {
+	if d.Level == Open || d.LevelFrom == FromGateway {
+		return "false"
+	}
+	return kubeovn.True
+}
+
+// Looser reports whether d lets the port do something that o does not: send from more, take in more, or be none of OVN.
 func (d Decision) Looser(o Decision) bool {
 	switch {
-	case d.Forwarding > o.Forwarding, d.ExternalAddresses && !o.ExternalAddresses, o.ForbidsOthers() && !d.ForbidsOthers():
+	case d.Forwarding > o.Forwarding,
+		d.ExternalAddresses && !o.ExternalAddresses,
+		o.ForbidsOthers() && !d.ForbidsOthers():
 		return true
 	case o.Level == Open:
 		return false
 	case d.Level == Open, d.Level == MAC && o.Level < MAC:
 		return true
 	}
-	return slices.ContainsFunc(d.Pairs, o.lacks)
+	if slices.Equal(d.Pairs, o.Pairs) {
+		return false // as where the exceptions are the same
+	}
+	set := pairSetOf(o.Pairs)
+	return slices.ContainsFunc(d.Pairs, func(p portsec.AddressPair) bool { return !o.Level.holds(p) && !set.holds(p) })
 }
 
-// ForbidsOthers tells that the pod may have this NIC only where OVN makes it.
+// Repairs reports whether the port is put right where it is not as was decided.
+func (d Decision) Repairs() bool { return d.Mode == Enforce && d.Repair == RepairOn }
+
+// ForbidsOthers reports whether the pod may have this NIC only where OVN makes it.
 func (d Decision) ForbidsOthers() bool { return len(d.OthersForbiddenBy) > 0 }
 
-// lacks tells that the decision does not let the port send from the whole pair.
-func (d Decision) lacks(p portsec.AddressPair) bool {
-	if d.Level == Open || d.Level == MAC && p.MAC == (portsec.MAC{}) {
-		return false
-	}
-	return !slices.ContainsFunc(d.Pairs, func(o portsec.AddressPair) bool { return holds(o, p) })
-}
-
-// holds tells that outer lets a port send from all of inner.
-func holds(outer, inner portsec.AddressPair) bool {
-	return outer.MAC == inner.MAC &&
-		(!outer.Prefix.IsValid() || inner.Prefix.IsValid() && outer.Prefix.Bits() <= inner.Prefix.Bits() && outer.Prefix.Overlaps(inner.Prefix))
-}
-
-// Refusals gives the steps of the pod that were refused or could not be read.
+// Refusals returns the steps of the pod that were refused or could not be read.
 func (d Decision) Refusals() []Step {
 	var out []Step
 	for _, s := range d.Steps {

@@ -7,8 +7,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// Representatives gives providers that stand for all others: for whatever provider there is, the policies match it and the
-// namespace's annotations speak of it as they do of one of these. keys are the annotations in question.
+// Representatives returns providers that stand for all others: for whatever provider there is, the policies match it
+// and the namespace's annotations speak of it as they do of one of these. keys are the annotations in question.
 func Representatives(policies []Policy, keys ...map[string]string) []kubeovn.Provider {
 	set := map[kubeovn.Provider]bool{kubeovn.DefaultProvider: true, "any.any.ovn": true}
 	for _, annotations := range keys {
@@ -44,9 +44,9 @@ func Representatives(policies []Policy, keys ...map[string]string) []kubeovn.Pro
 	return out
 }
 
-// Governing gives the policies that decide whether an exception for these NICs of pods of the namespace counts, each once; the
-// built-in default is among them where nothing else is for some NIC. Policies that select pods by label are not: they can only
-// tighten.
+// Governing returns the policies that decide whether an exception for these NICs of pods of the namespace counts, each
+// once; the built-in default is among them where nothing else is for some NIC. Policies that select pods by label are
+// not: they can only tighten.
 func Governing(policies []Policy, ns Namespace, providers Providers) []Policy {
 	nics := Representatives(policies)
 	exact := len(providers) > 0
@@ -78,8 +78,9 @@ func Governing(policies []Policy, ns Namespace, providers Providers) []Policy {
 	return out
 }
 
-// Weaker tells in which way the policy does less about the ports of a namespace than o does, beside what ports may send: by a mode
-// or a repair that leaves more alone, or by exceptions that o would not let count. It is "" where it does not.
+// Weaker tells in which way the policy does less about the ports of a namespace than o does, beside what ports may
+// send: by a mode or a repair that leaves more alone, or by exceptions that o would not let count. It is "" where it
+// does not.
 func (p *Policy) Weaker(o *Policy, namespace string) string {
 	switch here, there := slices.Contains(p.ExceptionsIn, namespace), slices.Contains(o.ExceptionsIn, namespace); {
 	case p.Mode > o.Mode:
@@ -103,13 +104,15 @@ func (r Repair) effort() int {
 	return map[Repair]int{RepairOff: 0, RepairLog: 1, RepairOn: 2}[r]
 }
 
-// wider tells that some limit lets an exception grant what o does not.
+// wider reports whether some limit lets an exception grant what o does not.
 func (l Limits) wider(o Limits) bool {
-	return l.Pairs > o.Pairs || l.Prefix4 < o.Prefix4 || l.Prefix6 < o.Prefix6 || l.Lifetime > o.Lifetime || l.Level > o.Level || o.Owner && !l.Owner
+	return l.Pairs > o.Pairs || l.Prefix4 < o.Prefix4 || l.Prefix6 < o.Prefix6 || l.Lifetime > o.Lifetime ||
+		l.Level > o.Level ||
+		o.Owner && !l.Owner
 }
 
-// Match gives the policy for a NIC of a namespace, with no regard to pods' labels, and the policies that come before it and
-// may tighten it for pods with certain labels, in order.
+// Match returns the policy for a NIC of a namespace, with no regard to pods' labels, and the policies that come before
+// it and may tighten it for pods with certain labels, in order.
 func Match(policies []Policy, ns Namespace, provider kubeovn.Provider) (base Policy, byLabel []Policy) {
 	for i := range policies {
 		p := &policies[i]
@@ -122,4 +125,20 @@ func Match(policies []Policy, ns Namespace, provider kubeovn.Provider) (base Pol
 		}
 	}
 	return BuiltIn(), byLabel
+}
+
+// TightestMode returns the mode of the policy that does most about some NIC of a pod with these labels, whichever NICs
+// it has.
+func TightestMode(policies []Policy, ns Namespace, labels map[string]string) Mode {
+	mode := Audit
+	for i := range policies {
+		p := &policies[i]
+		if !p.Namespaces.picks(ns.Labels) || !p.Pods.picks(labels) {
+			continue
+		}
+		if mode = min(mode, p.Mode); p.Pods == nil && p.Providers.PickAll() {
+			return mode // no other policy is for any NIC
+		}
+	}
+	return min(mode, BuiltIn().Mode)
 }

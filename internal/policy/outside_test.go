@@ -37,29 +37,56 @@ func TestThreat12OtherNetworks(t *testing.T) {
 		err      error
 		want     []string
 	}{
-		"no policy":                         {},
-		"allowed":                           {policies: []Policy{allows("a")}},
-		"forbidden":                         {policies: []Policy{forbids("a")}, want: []string{"a"}},
-		"forbidden elsewhere":               {policies: []Policy{forbids("a", elsewhere)}},
-		"the first by priority allows":      {policies: []Policy{forbids("a"), allows("b", first)}},
-		"the first by priority forbids":     {policies: []Policy{allows("a"), forbids("b", first)}, want: []string{"b"}},
-		"forbidden for such pods":           {policies: []Policy{allows("a"), forbids("b", first, mine)}, want: []string{"b"}},
-		"forbidden for other pods":          {policies: []Policy{allows("a"), forbids("b", first, others)}},
-		"for such pods, and no other":       {policies: []Policy{forbids("b", mine)}, want: []string{"b"}},
-		"allowed for such pods":             {policies: []Policy{forbids("a"), allows("b", first, mine)}, want: []string{"a"}},
-		"forbidden by both":                 {policies: []Policy{forbids("a"), forbids("b", first, mine)}, want: []string{"a", "b"}},
-		"for this network":                  {policies: []Policy{allows("a"), forbids("b", first, forBlue)}, want: []string{"b"}},
-		"this network is allowed":           {policies: []Policy{forbids("a"), allows("b", first, forBlue)}},
-		"for the default network":           {policies: []Policy{forbids("a", forOVN)}},
-		"namespace not read":                {policies: []Policy{allows("a"), forbids("b", elsewhere), forbids("c", forOVN), forbids("d", first)}, err: unread, want: []string{"d", "b"}},
-		"namespace not read, all is free":   {policies: []Policy{allows("a")}, err: unread},
-		"namespace not read, no policy":     {err: unread},
-		"forbidden by one that cannot read": {policies: []Policy{forbids("a", func(p *Policy) { p.Err = unread })}, want: []string{"a"}},
+		"no policy":                    {},
+		"allowed":                      {policies: []Policy{allows("a")}},
+		"forbidden":                    {policies: []Policy{forbids("a")}, want: []string{"a"}},
+		"forbidden elsewhere":          {policies: []Policy{forbids("a", elsewhere)}},
+		"the first by priority allows": {policies: []Policy{forbids("a"), allows("b", first)}},
+		"the first by priority forbids": {
+			policies: []Policy{allows("a"), forbids("b", first)},
+			want:     []string{"b"},
+		},
+		"forbidden for such pods": {
+			policies: []Policy{allows("a"), forbids("b", first, mine)},
+			want:     []string{"b"},
+		},
+		"forbidden for other pods":    {policies: []Policy{allows("a"), forbids("b", first, others)}},
+		"for such pods, and no other": {policies: []Policy{forbids("b", mine)}, want: []string{"b"}},
+		"allowed for such pods": {
+			policies: []Policy{forbids("a"), allows("b", first, mine)},
+			want:     []string{"a"},
+		},
+		"forbidden by both": {
+			policies: []Policy{forbids("a"), forbids("b", first, mine)},
+			want:     []string{"a", "b"},
+		},
+		"for this network": {
+			policies: []Policy{allows("a"), forbids("b", first, forBlue)},
+			want:     []string{"b"},
+		},
+		"this network is allowed": {policies: []Policy{forbids("a"), allows("b", first, forBlue)}},
+		"for the default network": {policies: []Policy{forbids("a", forOVN)}},
+		"namespace not read": {
+			policies: []Policy{allows("a"), forbids("b", elsewhere), forbids("c", forOVN), forbids("d", first)},
+			err:      unread,
+			want:     []string{"d", "b"},
+		},
+		"namespace not read, all is free": {policies: []Policy{allows("a")}, err: unread},
+		"namespace not read, no policy":   {err: unread},
+		"forbidden by one that cannot read": {
+			policies: []Policy{forbids("a", func(p *Policy) { p.Err = unread })},
+			want:     []string{"a"},
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			SortPolicies(c.policies)
-			q := Query{Provider: "blue.ns.ovn", Namespace: Namespace{Name: "ns", Err: c.err}, Pod: Pod{Labels: map[string]string{"app": "web"}}, Policies: c.policies}
+			q := Query{
+				Provider:  "blue.ns.ovn",
+				Namespace: Namespace{Name: "ns", Err: c.err},
+				Pod:       Pod{Labels: map[string]string{"app": "web"}},
+				Policies:  c.policies,
+			}
 			d := Decide(q)
 			if diff := cmp.Diff(c.want, d.OthersForbiddenBy); diff != "" || d.ForbidsOthers() != (len(c.want) > 0) {
 				t.Errorf("forbidden by: -want +got\n%s", diff)
@@ -97,7 +124,13 @@ func TestThreat12OtherNetworksAreOnlyTightened(t *testing.T) {
 			}
 		}
 		q.Namespace.Err = errors.New("timeout")
-		if Decide(q).ForbidsOthers() != slices.ContainsFunc(q.Policies, func(p Policy) bool { return p.ForbidsOthers }) {
+		if Decide(
+			q,
+		).ForbidsOthers() !=
+			slices.ContainsFunc(
+				q.Policies,
+				func(p Policy) bool { return p.ForbidsOthers },
+			) {
 			t.Fatalf("of a namespace that cannot be read: %+v", Decide(q).Steps)
 		}
 	})

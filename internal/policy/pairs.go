@@ -6,82 +6,152 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// vips grants the addresses that the pod names in port_vips and aaps, where a Vip of its namespace or an exception has them.
-// Kube-OVN puts them into port_security without asking anybody.
+// vips grants the addresses that the pod names in port_vips and aaps, where a Vip of its namespace or an exception has
+// them. Kube-OVN puts them into port_security without asking anybody.
 func (d *draft) vips() {
-	q := d.query
-	if key := q.Provider.Key(kubeovn.PortVIPs); q.Pod.Annotations[key] != "" {
-		for text := range strings.SplitSeq(q.Pod.Annotations[key], ",") {
-			d.vip(key, text)
-		}
+	q := &d.query
+	key := q.Provider.Key(kubeovn.PortVIPs)
+	items, steps := q.list(key, AddressItem)
+	d.Steps = append(slices.Grow(d.Steps, len(steps)+len(items)), steps...)
+	for _, item := range items {
+		d.vip(key, item)
 	}
-	text := q.Pod.Annotations[kubeovn.AAPs]
-	if text == "" {
-		return
+	named := d.vipsNamed()
+	for _, a := range named.addresses {
+		d.grant(a)
 	}
-	subnet := q.Pod.Annotations[q.Provider.Key(kubeovn.LogicalSwitch)]
-	for name := range strings.SplitSeq(text, ",") {
-		name = strings.TrimSpace(name)
-		i := slices.IndexFunc(q.VIPs, func(v VIP) bool { return v.Name == name })
-		switch {
-		case i < 0:
-			d.step(Step{Source: FromPod, Key: kubeovn.AAPs, Value: name, Outcome: Refused, Detail: fmt.Sprintf("namespace %s has no Vip %q", q.Namespace.Name, name)})
-		case q.VIPs[i].Subnet != "" && subnet != "" && q.VIPs[i].Subnet != subnet:
-			// It is of another NIC.
-		default:
-			for _, a := range q.VIPs[i].Addresses {
-				d.Pairs = append(d.Pairs, portsec.AddressPair{Prefix: netip.PrefixFrom(a, a.BitLen())})
-			}
-			d.step(Step{Source: FromVIP, Name: name, Key: kubeovn.AAPs, Value: name, Outcome: Applied})
-		}
-	}
+	d.Steps = append(d.Steps, named.steps...)
 }
 
-// vip grants one address of port_vips, where a Vip has it on a subnet of the NIC's VPC. In another one the same address is another's.
-func (d *draft) vip(key, text string) {
-	s := Step{Source: FromPod, Key: key, Value: text}
-	a, err := CanonicalAddress(text)
-	if err != nil {
-		s.Outcome, s.Detail = Invalid, err.Error()
+// vipsNamedOn returns what the Vips give that the pod names in aaps to a NIC for which it names the subnet, or none.
+func (d *draft) vipsNamedOn(subnet string) (out namedVips) {
+	q := &d.query
+	items, steps := q.list(kubeovn.AAPs, NameItem)
+	out.steps = steps
+	for _, item := range items {
+		name := item.Text
+		v := q.vipNamed(name)
+		switch {
+		case v == nil:
+			out.steps = append(out.steps, Step{
+				Source:  FromPod,
+				Key:     kubeovn.AAPs,
+				Value:   name,
+				Outcome: Refused,
+				Detail:  fmt.Sprintf("namespace %s has no Vip %q", q.Namespace.Name, name),
+			})
+		case !v.Pods.picks(q.Pod.Labels):
+			out.steps = append(
+				out.steps,
+				Step{Source: FromPod, Key: kubeovn.AAPs, Value: name, Outcome: Refused, Detail: notSelected(v)},
+			)
+		case v.Subnet != "" && subnet != "" && v.Subnet != subnet:
+			// It is of another NIC.
+		default:
+			out.addresses = append(out.addresses, v.Addresses...)
+			out.steps = append(
+				out.steps,
+				Step{Source: FromVIP, Name: name, Key: kubeovn.AAPs, Value: name, Outcome: Applied},
+			)
+		}
+	}
+	return out
+}
+
+// notSelected says that a Vip is for other pods of the namespace.
+func notSelected(v *VIP) string {
+	return fmt.Sprintf(
+		"Vip %s is for the pods that its spec.selector picks by their labels, and those of this pod are others",
+		v.Name,
+	)
+}
+
+// list returns the items of a list on the pod, and a step that says so where it is longer than what counts.
+func (q *Query) list(key string, read func(string) Item) (items []Item, steps []Step) {
+	text := q.Pod.Annotations[key]
+	if text == "" {
+		return nil, nil
+	}
+	if items, parsed := q.Pod.Lists[key]; parsed {
+		return items, nil
+	}
+	items, count := List(text, ListLimit, read)
+	if count > ListLimit {
+		steps = []Step{
+			{
+				Source:  FromPod,
+				Key:     key,
+				Outcome: Refused,
+				Detail:  fmt.Sprintf("it lists %d items, and only the first %d count", count, ListLimit),
+			},
+		}
+	}
+	return items, steps
+}
+
+// vip grants one address of port_vips, where a Vip has it on a subnet of the NIC's VPC, or the NIC's own subnet has it
+// in spec.vips. In another VPC the same address is another's.
+func (d *draft) vip(key string, item Item) {
+	s := Step{Source: FromPod, Key: key, Value: item.Text}
+	if item.Err != nil {
+		s.Outcome, s.Detail = Invalid, item.Err.Error()
 		d.step(s)
 		return
 	}
-	pair := portsec.AddressPair{Prefix: netip.PrefixFrom(a, a.BitLen())}
-	if !d.lacks(pair) {
+	a := item.Address
+	if d.grants(portsec.AddressPair{Prefix: netip.PrefixFrom(a, a.BitLen())}) {
 		s.Outcome = Agreed
 		d.step(s)
 		return
 	}
 	s.Outcome = Refused
-	s.Detail = fmt.Sprintf("no Vip of namespace %s has the address, and no exception grants it", d.query.Namespace.Name)
-	for _, v := range d.query.VIPs {
+	if d.noVip == "" { // one sentence for all addresses
+		d.noVip = fmt.Sprintf(
+			"no Vip of namespace %s has the address, and no exception grants it",
+			d.query.Namespace.Name,
+		)
+	}
+	s.Detail = d.noVip
+	for _, v := range d.query.vipsAt(a) {
 		switch {
-		case !slices.Contains(v.Addresses, a):
-		case d.query.near(&v):
-			d.Pairs = append(d.Pairs, pair)
+		case !v.Pods.picks(d.query.Pod.Labels):
+			s.Detail = notSelected(v)
+		case d.query.near(v):
+			d.grant(a)
 			s.Source, s.Name, s.Outcome, s.Detail = FromVIP, v.Name, Applied, ""
 			d.step(s)
 			return
 		default:
-			s.Detail = fmt.Sprintf("Vip %s has the address on subnet %q, which is not known to be in the NIC's VPC, and no exception grants it", v.Name, v.Subnet)
+			s.Detail = fmt.Sprintf(
+				"Vip %s has the address on subnet %q, which is not known to be in the NIC's VPC, and no exception "+
+					"grants it",
+				v.Name,
+				v.Subnet,
+			)
+		}
+	}
+	for _, v := range d.query.Shared {
+		if slices.Contains(v.Addresses, a) {
+			d.grant(a)
+			s.Source, s.Name, s.Outcome, s.Detail = FromVIP, "spec.vips of subnet "+v.Subnet, Applied, ""
+			break
 		}
 	}
 	d.step(s)
 }
 
-// near tells that wherever the NIC may be, it is in the VPC of the Vip.
+// near reports whether wherever the NIC may be, it is in the VPC of the Vip.
 func (q *Query) near(v *VIP) bool {
 	return v.VPC != "" && len(q.VPCs) > 0 && !slices.ContainsFunc(q.VPCs, func(vpc string) bool { return vpc != v.VPC })
 }
 
-// CanonicalAddress reads an address that must be written in its one canonical form. OVN reads others differently from Kube-OVN:
-// a v4-mapped address, for one, makes OVN from 24.03.8 on drop the whole element.
+// CanonicalAddress reads an address that must be written in its one canonical form. OVN reads others differently from
+// Kube-OVN: a v4-mapped address, for one, makes OVN from 24.03.8 on drop the whole element.
 func CanonicalAddress(text string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(text)
 	switch {
@@ -97,8 +167,9 @@ func CanonicalAddress(text string) (netip.Addr, error) {
 	return a, nil
 }
 
-// StationMAC reads a MAC that must be that of one station, in the form that OVN reads. Kube-OVN takes other forms too and copies the
-// text into port_security, where OVN ignores what it cannot read: the column is there then and checks nothing.
+// StationMAC reads a MAC that must be that of one station, in the form that OVN reads. Kube-OVN takes other forms too
+// and copies the text into port_security, where OVN ignores what it cannot read: the column is there then and checks
+// nothing.
 func StationMAC(text string) (portsec.MAC, error) {
 	m, err := portsec.ParseMAC(text)
 	switch {

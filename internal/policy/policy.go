@@ -20,7 +20,7 @@ const (
 	Audit
 )
 
-// String gives the mode as people write it.
+// String returns the mode as people write it.
 func (m Mode) String() string { return [...]string{"enforce", "warn", "audit"}[m] }
 
 // Repair says what is done about a port that is not what it must be.
@@ -36,7 +36,7 @@ const (
 	RepairOn
 )
 
-// String gives the value as people write it.
+// String returns the value as people write it.
 func (r Repair) String() string { return [...]string{"log", "off", "repair"}[r] }
 
 // Policy is a PortSecurityPolicy, compiled.
@@ -52,9 +52,9 @@ type Policy struct {
 	Level     Level
 	// Forwarding is Forbid or Allow.
 	Forwarding Forwarding
-	// ExternalAddresses tells that pods may take external addresses by annotation.
+	// ExternalAddresses means that pods may take external addresses by annotation.
 	ExternalAddresses bool
-	// ForbidsOthers tells that pods may have no NIC that OVN does not make.
+	// ForbidsOthers means that pods may have no NIC that OVN does not make.
 	ForbidsOthers bool
 	Mode          Mode
 	Repair        Repair
@@ -63,8 +63,16 @@ type Policy struct {
 	ExceptionsIn []string
 	// Approval demands that somebody other than its author approved an exception.
 	Approval bool
+	// chosen means that it was choosy before Narrow left out what it picks by.
+	chosen bool
 	// Ticket must match the whole ticket of an exception; nil asks for none.
 	Ticket *regexp.Regexp
+}
+
+// choosy reports whether the policy picks by a label that must be there: one that would pick what has no labels is for
+// whatever there is, also where it leaves something out.
+func (p *Policy) choosy() bool {
+	return p.chosen || !p.Namespaces.picks(nil) || !p.Pods.picks(nil)
 }
 
 // DefaultLifetime is the longest time of an exception where a policy does not say.
@@ -84,8 +92,8 @@ type Limits struct {
 	Owner bool
 }
 
-// BuiltIn is what holds where no policy matches: strict ports, no forwarding, repair that only says what it would do, and no
-// exceptions.
+// BuiltIn is what holds where no policy matches: strict ports, no forwarding, repair that only says what it would do,
+// and no exceptions.
 func BuiltIn() Policy { return Policy{} }
 
 // SortPolicies orders policies by precedence: the highest priority first, and of equal ones the first by name.
@@ -95,8 +103,8 @@ func SortPolicies(list []Policy) {
 	})
 }
 
-// match gives the policy for the NIC: the first that matches and selects no pods by label, or the built-in default. tighter
-// is the first that also matches by the pod's labels, where it comes before that one; nil where there is none.
+// match returns the policy for the NIC: the first that matches and selects no pods by label, or the built-in default.
+// tighter is the first that also matches by the pod's labels, where it comes before that one; nil where there is none.
 func match(q *Query) (base *Policy, tighter *Policy) {
 	for i := range q.Policies {
 		p := &q.Policies[i]

@@ -13,7 +13,7 @@ import (
 	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
-// drawQuery gives a port of a pod in namespace gw, with whatever policies, wishes and exceptions.
+// drawQuery returns a port of a pod in namespace gw, with whatever policies, wishes and exceptions.
 func drawQuery(t *rapid.T) Query {
 	value := rapid.SampledFrom([]string{"", "true", "false", "True", "0", "rubbish"})
 	some := func(what string) bool { return rapid.Bool().Draw(t, what) }
@@ -22,12 +22,24 @@ func drawQuery(t *rapid.T) Query {
 		return func(l map[string]string) bool { return l["app"] == app }
 	}
 	q := Query{
-		Provider: kubeovn.DefaultProvider, Now: noon.Add(time.Duration(rapid.IntRange(-180, 180).Draw(t, "minutes")) * time.Minute),
-		Namespace: Namespace{Name: "gw", Labels: map[string]string{}, Annotations: map[string]string{ps: value.Draw(t, "namespace's wish"), l2: value.Draw(t, "namespace's layer 2")}},
-		Pod:       Pod{Labels: map[string]string{"app": rapid.SampledFrom([]string{"router", "web"}).Draw(t, "app")}, Annotations: map[string]string{ps: value.Draw(t, "pod's wish"), l2: value.Draw(t, "pod's layer 2")}},
+		Provider: kubeovn.DefaultProvider,
+		Now:      noon.Add(time.Duration(rapid.IntRange(-180, 180).Draw(t, "minutes")) * time.Minute),
+		Namespace: Namespace{
+			Name:   "gw",
+			Labels: map[string]string{},
+			Annotations: map[string]string{
+				ps: value.Draw(t, "namespace's wish"),
+				l2: value.Draw(t, "namespace's layer 2"),
+			},
+		},
+		Pod: Pod{
+			Labels:      map[string]string{"app": rapid.SampledFrom([]string{"router", "web"}).Draw(t, "app")},
+			Annotations: map[string]string{ps: value.Draw(t, "pod's wish"), l2: value.Draw(t, "pod's layer 2")},
+		},
 	}
 	if some("labelled") {
-		q.Namespace.Labels[LevelLabel] = rapid.SampledFrom([]string{"strict", "mac", "open", "rubbish"}).Draw(t, "label")
+		q.Namespace.Labels[LevelLabel] = rapid.SampledFrom([]string{"strict", "mac", "open", "rubbish"}).
+			Draw(t, "label")
 	}
 	if some("inherited") {
 		q.Pod.Inherited = []kubeovn.Provider{kubeovn.DefaultProvider}
@@ -68,7 +80,10 @@ func drawException(t *rapid.T, selector func(string) Selector) Exception {
 		e.Forwarding = rapid.SampledFrom([]Forwarding{Forbid, Require}).Draw(t, "granted forwarding")
 		e.Pairs = nil
 		for range rapid.IntRange(0, 2).Draw(t, "pairs") {
-			p := pair(rapid.SampledFrom([]string{"10.20.0.0/24", "10.20.0.0/28", "10.21.0.1/32", "fd00:20::/64"}).Draw(t, "prefix"))
+			p := pair(
+				rapid.SampledFrom([]string{"10.20.0.0/24", "10.20.0.0/28", "10.21.0.1/32", "fd00:20::/64"}).
+					Draw(t, "prefix"),
+			)
 			if rapid.Bool().Draw(t, "with a MAC") {
 				p.MAC = portsec.MAC{0x0a, 0, 0, 0, 0, 9}
 			}

@@ -8,10 +8,15 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// RecordAnnotation is the annotation in which admission records, for people, what was decided for each NIC and where it came
-// from. Nobody trusts it: a decision is always computed again. It tells only whether the pod's port_security annotation is a
-// wish of the pod or was written unasked, and whoever forges that can do no more than take back the pod's own wish.
+// RecordAnnotation is the annotation in which admission records, for people, what was decided for each NIC and where it
+// came from. Nobody trusts it: a decision is always computed again. It tells only whether the pod's port_security
+// annotation is a wish of the pod or was written unasked, and whoever forges that can do no more than take back the
+// pod's own wish.
 const RecordAnnotation = "ovnguard.io/decision"
+
+// UndoAnnotation names the change of repair that was taken back last, by its ID in the journal. A request that brings
+// it asks for that; what stands there afterwards is for people to read.
+const UndoAnnotation = "ovnguard.io/undone"
 
 // Recorded is one NIC's entry in RecordAnnotation.
 type Recorded struct {
@@ -19,14 +24,16 @@ type Recorded struct {
 	From           string `json:"from"`
 	Layer2Forward  string `json:"layer2Forward"`
 	ForwardingFrom string `json:"layer2ForwardFrom"`
-	// Asked tells that the pod's own port_security annotation asked for it.
+	// Asked means that the pod's own port_security annotation asked to be strict.
 	Asked bool `json:"asked,omitempty"`
-	// Named tells, on the default NIC alone, that the pod's author chose its name, which may be that of another port. It keeps
-	// the record from reading as that of an ordinary pod, about which no webhook has anything more to say.
+	// Overruled is what the pod's own port_security annotation said instead, to loosen it in vain.
+	Overruled string `json:"overruled,omitempty"`
+	// Named tells, on the default NIC alone, that the pod's author chose its name, which may be that of another port.
+	// It keeps the record from reading as that of an ordinary pod, about which no webhook has anything more to say.
 	Named bool `json:"named,omitempty"`
 }
 
-// Record gives the text of RecordAnnotation: providers in order, so that equal decisions give equal text.
+// Record returns the text of RecordAnnotation: providers in order, so that equal decisions give equal text.
 func Record(nics map[kubeovn.Provider]Recorded) string {
 	text, err := json.Marshal(nics)
 	if err != nil {
@@ -36,10 +43,16 @@ func Record(nics map[kubeovn.Provider]Recorded) string {
 	return string(text)
 }
 
-// ReadRecord gives the entries of RecordAnnotation; none where there is none that can be read. The map is the caller's.
+// maxRecord is how long a record may be, in bytes. That of a pod with the most NICs that admission lets in is shorter.
+const maxRecord = 32 << 10
+
+// ReadRecord returns the entries of RecordAnnotation; none where there is none that can be read. The map is the
+// caller's.
 func ReadRecord(annotations map[string]string) map[kubeovn.Provider]Recorded {
 	nics := make(map[kubeovn.Provider]Recorded)
-	if text := annotations[RecordAnnotation]; text == "" || json.Unmarshal([]byte(text), &nics) != nil || nics == nil {
+	if text := annotations[RecordAnnotation]; text == "" || len(text) > maxRecord ||
+		json.Unmarshal([]byte(text), &nics) != nil ||
+		nics == nil {
 		return make(map[kubeovn.Provider]Recorded)
 	}
 	return nics
@@ -50,16 +63,23 @@ var onlyDefault = []kubeovn.Provider{kubeovn.DefaultProvider}
 
 // OrdinaryRecord is the record of a pod that asked for nothing, where nobody says anything else than the default.
 var OrdinaryRecord = Record(map[kubeovn.Provider]Recorded{kubeovn.DefaultProvider: {
-	Level: Strict.String(), From: string(FromDefault), Layer2Forward: Forbid.String(), ForwardingFrom: string(FromDefault),
+	Level:          Strict.String(),
+	From:           string(FromDefault),
+	Layer2Forward:  Forbid.String(),
+	ForwardingFrom: string(FromDefault),
 }})
 
 // AskedRecord is the record of such a pod that asked for nothing but to be strict.
 var AskedRecord = Record(map[kubeovn.Provider]Recorded{kubeovn.DefaultProvider: {
-	Level: Strict.String(), From: string(FromDefault), Layer2Forward: Forbid.String(), ForwardingFrom: string(FromDefault), Asked: true,
+	Level:          Strict.String(),
+	From:           string(FromDefault),
+	Layer2Forward:  Forbid.String(),
+	ForwardingFrom: string(FromDefault),
+	Asked:          true,
 }})
 
-// Inherited gives the NICs whose port_security was written without the pod having asked, as the record says; none where there
-// is no record that can be read.
+// Inherited returns the NICs whose port_security was written without the pod having asked, as the record says; none
+// where there is no record that can be read.
 func Inherited(annotations map[string]string) []kubeovn.Provider {
 	if annotations[RecordAnnotation] == OrdinaryRecord {
 		return onlyDefault // as most are
@@ -76,4 +96,29 @@ func Inherited(annotations map[string]string) []kubeovn.Provider {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// Told returns the steps of the decision for a NIC, with what the pod's author asked for in vain and admission
+// replaced, as its record says.
+func (d Decision) Told(annotations map[string]string, provider kubeovn.Provider) []Step {
+	wish := ReadRecord(annotations)[provider].Overruled
+	if wish == "" || !slices.Contains(Inherited(annotations), provider) {
+		return d.Steps
+	}
+	s := Step{
+		Source:  FromPod,
+		Key:     provider.Key(kubeovn.PortSecurity),
+		Value:   wish,
+		Outcome: Refused,
+		Detail: "admission wrote " + annotations[provider.Key(kubeovn.PortSecurity)] + " in its place: a pod may " +
+			"only tighten",
+	}
+	at := slices.IndexFunc(
+		d.Steps,
+		func(s Step) bool { return s.Source == FromPod || s.Source == FromVIP || s.Source == FromException },
+	)
+	if at < 0 {
+		at = len(d.Steps)
+	}
+	return slices.Insert(slices.Clone(d.Steps), at, s)
 }

@@ -17,10 +17,15 @@ type said struct {
 	onLevel, onLayer2 bool
 }
 
-// outcomeOf is the rule as governance.md says it: the policy begins, the namespace overrides, the pod may only tighten, and an exception
-// in its time only loosens. granted is nil where no exception counts.
+// outcomeOf is the rule as governance.md says it: the policy begins, the namespace overrides, the pod may only tighten,
+// and an exception in its time only loosens. granted is nil where no exception counts.
 func outcomeOf(policy, namespace, pod said, granted *Exception) Decision {
-	d := Decision{Level: policy.level, LevelFrom: FromDefault, Forwarding: policy.forwarding, ForwardingFrom: FromDefault}
+	d := Decision{
+		Level:          policy.level,
+		LevelFrom:      FromDefault,
+		Forwarding:     policy.forwarding,
+		ForwardingFrom: FromDefault,
+	}
 	if policy.onLevel {
 		d.LevelFrom, d.ForwardingFrom = FromPolicy, FromPolicy
 	}
@@ -57,14 +62,20 @@ func outcomeOf(policy, namespace, pod said, granted *Exception) Decision {
 // What each combination of policy, namespace, pod, exception and time gives, and which of them it comes from.
 func TestDecisionTable(t *testing.T) {
 	policies := map[string]said{
-		"none": {}, "strict": {Strict, Forbid, true, true}, "mac": {MAC, Forbid, true, true}, "open": {Open, Forbid, true, true},
-		"strict with forwarding": {Strict, Allow, true, true}, "open with forwarding": {Open, Allow, true, true},
+		"none":                   {},
+		"strict":                 {Strict, Forbid, true, true},
+		"mac":                    {MAC, Forbid, true, true},
+		"open":                   {Open, Forbid, true, true},
+		"strict with forwarding": {Strict, Allow, true, true},
+		"open with forwarding":   {Open, Allow, true, true},
 	}
 	namespaces := map[string]struct {
 		level, layer2, label string
 		said
 	}{
-		"silent": {}, "true": {level: "true", said: said{Strict, Forbid, true, false}}, "false": {level: "false", said: said{Open, Forbid, true, false}},
+		"silent":                      {},
+		"true":                        {level: "true", said: said{Strict, Forbid, true, false}},
+		"false":                       {level: "false", said: said{Open, Forbid, true, false}},
 		"label mac":                   {label: "mac", said: said{MAC, Forbid, true, false}},
 		"label open, annotation true": {level: "true", label: "open", said: said{Strict, Forbid, true, false}},
 		"forwarding":                  {layer2: "true", said: said{Strict, Allow, false, true}},
@@ -75,8 +86,15 @@ func TestDecisionTable(t *testing.T) {
 		level, layer2 string
 		said
 	}{
-		"silent": {}, "tightens": {"true", "false", said{Strict, Forbid, true, true}}, "loosens": {"false", "true", said{Open, Allow, true, true}},
-		"tightens the level": {"true", "", said{Strict, Forbid, true, false}}, "rubbish": {"rubbish", "rubbish", said{}},
+		"silent":   {},
+		"tightens": {"true", "false", said{Strict, Forbid, true, true}},
+		"loosens":  {"false", "true", said{Open, Allow, true, true}},
+		"tightens the level": {
+			"true",
+			"",
+			said{Strict, Forbid, true, false},
+		},
+		"rubbish": {"rubbish", "rubbish", said{}},
 	}
 	grants := map[string]func(*Exception){
 		"none": nil, "pairs": func(*Exception) {}, "level mac": func(e *Exception) { e.Pairs, e.Level = nil, MAC },
@@ -89,7 +107,10 @@ func TestDecisionTable(t *testing.T) {
 	times := map[string]struct {
 		at time.Duration
 		in bool
-	}{"before": {-time.Minute, false}, "at the beginning": {0, true}, "during": {time.Minute, true}, "at the end": {time.Hour, false}, "after": {2 * time.Hour, false}}
+	}{
+		"before": {-time.Minute, false}, "at the beginning": {0, true}, "during": {time.Minute, true},
+		"at the end": {time.Hour, false}, "after": {2 * time.Hour, false},
+	}
 	n := 0
 	levels, forwardings := make(map[Source]int), make(map[Source]int)
 	for policyName, p := range policies {
@@ -99,16 +120,33 @@ func TestDecisionTable(t *testing.T) {
 					for timeName, at := range times {
 						n++
 						q := Query{
-							Provider: kubeovn.DefaultProvider, Now: noon.Add(at.at),
-							Namespace: Namespace{Name: "gw", Annotations: map[string]string{ps: ns.level, l2: ns.layer2}, Labels: map[string]string{LevelLabel: ns.label}},
-							Pod:       Pod{Labels: map[string]string{"app": "router"}, Annotations: map[string]string{ps: pod.level, l2: pod.layer2}},
+							Provider: kubeovn.DefaultProvider,
+							Now:      noon.Add(at.at),
+							Namespace: Namespace{
+								Name:        "gw",
+								Annotations: map[string]string{ps: ns.level, l2: ns.layer2},
+								Labels:      map[string]string{LevelLabel: ns.label},
+							},
+							Pod: Pod{
+								Labels:      map[string]string{"app": "router"},
+								Annotations: map[string]string{ps: pod.level, l2: pod.layer2},
+							},
 						}
 						if p.onLevel {
-							q.Policies = []Policy{gateways(func(o *Policy) { o.Level, o.Forwarding, o.Limits.Level = p.level, p.forwarding, Open })}
+							q.Policies = []Policy{
+								gateways(
+									func(o *Policy) { o.Level, o.Forwarding, o.Limits.Level = p.level, p.forwarding, Open },
+								),
+							}
 						}
 						var granted *Exception
 						if grant != nil {
-							q.Exceptions = []Exception{routes(func(e *Exception) { e.NotBefore, e.Expires = noon, noon.Add(time.Hour) }, grant)}
+							q.Exceptions = []Exception{
+								routes(
+									func(e *Exception) { e.NotBefore, e.Expires = noon, noon.Add(time.Hour) },
+									grant,
+								),
+							}
 							if p.onLevel && at.in && grantName != "elsewhere" && grantName != "for others" {
 								granted = &q.Exceptions[0]
 							}
@@ -117,10 +155,26 @@ func TestDecisionTable(t *testing.T) {
 						levels[d.LevelFrom]++
 						forwardings[d.ForwardingFrom]++
 						got := Decision{
-							Level: d.Level, LevelFrom: d.LevelFrom, Pairs: d.Pairs, Forwarding: d.Forwarding, ForwardingFrom: d.ForwardingFrom,
+							Level:          d.Level,
+							LevelFrom:      d.LevelFrom,
+							Pairs:          d.Pairs,
+							Forwarding:     d.Forwarding,
+							ForwardingFrom: d.ForwardingFrom,
 						}
-						if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
-							t.Errorf("policy %s, namespace %s, pod %s, exception %s, %s: -want +got\n%s", policyName, nsName, podName, grantName, timeName, diff)
+						if diff := cmp.Diff(
+							want,
+							got,
+							cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+						); diff != "" {
+							t.Errorf(
+								"policy %s, namespace %s, pod %s, exception %s, %s: -want +got\n%s",
+								policyName,
+								nsName,
+								podName,
+								grantName,
+								timeName,
+								diff,
+							)
 						}
 					}
 				}
@@ -132,7 +186,12 @@ func TestDecisionTable(t *testing.T) {
 	}
 	for _, from := range []Source{FromDefault, FromPolicy, FromNamespace, FromPod, FromException} {
 		if levels[from] == 0 || forwardings[from] == 0 {
-			t.Errorf("%d combinations have their level from %s, and %d their forwarding", levels[from], from, forwardings[from])
+			t.Errorf(
+				"%d combinations have their level from %s, and %d their forwarding",
+				levels[from],
+				from,
+				forwardings[from],
+			)
 		}
 	}
 }

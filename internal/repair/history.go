@@ -2,27 +2,43 @@ package repair
 
 import (
 	"maps"
+	"slices"
 	"time"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// History is what was done about one port. The zero History is that of a port that was never touched. It is a value: what happens
-// gives a new one.
+// History is what was done about one port. The zero History is that of a port that was never touched. It is a value:
+// what happens returns a new one.
 type History struct {
-	// PodUID and RowUUID tell whom it is about; Replaced is when the row took the place of another one.
+	// PodUID and RowUUID name what it is about; Replaced is when the row took the place of another one.
 	PodUID, RowUUID string
 	Replaced        time.Time
-	// Annotations are those that were written last, at Annotated. After a pause they are forgotten: who takes them away then is met with
-	// Kube-OVN's own path again.
+	// Annotations are those that were written last, at Annotated. After a pause they are forgotten: who takes them away
+	// then is met with Kube-OVN's own path again.
 	Annotations map[string]string
 	Annotated   time.Time
-	// Written is when the row was written last, and Streak how often it was without a pause.
-	Written time.Time
-	Streak  int
+	// Found is what port_security was then, until which it is not known that Kube-OVN has followed.
+	Found *[]string
+	// PortSecurity and Addresses are what the last writes left in the row; nil where nothing was written, or where
+	// Kube-OVN has been asked to write since.
+	PortSecurity, Addresses *[]string
+	// Streak is how often somebody else changed the row after a write and it was written again, without a pause;
+	// Answered is when that was the last time.
+	Streak   int
+	Answered time.Time
+	// Proof says of which row it was proved that it is the port's.
+	Proof Proof
+	// Began is when the pod was seen first, if that was while repair ran; zero where it was there before.
+	Began time.Time
+	// Settled is the decision by which the port was right last; nil where it was not seen to be.
+	Settled *Decided
 }
 
 // How rows that somebody else keeps writing are given up for a while.
 const (
-	// patience is how often a row is written without waiting: Kube-OVN itself writes it several times around a pod's start.
+	// patience is how often a row is written again without waiting: Kube-OVN itself writes it several times around a
+	// pod's start.
 	patience = 5
 	// pause is how long a row must stay right for a streak to end.
 	pause = 5 * time.Minute
@@ -31,32 +47,77 @@ const (
 	longestWait = 5 * time.Minute
 )
 
-// Saw gives the history after a look at the port. Another pod starts anew; another row is noted.
+// Saw returns the history after a look at the port. Another pod starts anew, but for what is known of the row; another
+// row is noted.
 func (h History) Saw(podUID, rowUUID string, now time.Time) History {
 	if h.PodUID != podUID {
-		return History{PodUID: podUID, RowUUID: rowUUID}
+		return History{PodUID: podUID, RowUUID: rowUUID, Proof: h.Proof}
 	}
 	if h.RowUUID != rowUUID {
 		h.RowUUID, h.Replaced = rowUUID, now
+		h.PortSecurity, h.Addresses, h.Found = nil, nil, nil
 	}
 	return h
 }
 
-// Did gives the history after an action was carried out.
+// Did returns the history after an action was carried out.
 func (h History) Did(a Action, now time.Time) History {
 	switch a.Kind { //nolint:exhaustive // the others change nothing
 	case Annotate:
-		h.Annotations, h.Annotated = maps.Clone(a.Annotations), now
+		h.Annotations, h.Annotated, h.Found = maps.Clone(a.Annotations), now, &a.Found
+		h.PortSecurity = nil // what Kube-OVN writes now is the answer to this, and nobody's contest
 	case Write:
-		if now.Sub(h.Written) > pause {
-			h.Streak = 0
+		if a.Answers {
+			if now.Sub(h.Answered) > pause {
+				h.Streak = 0
+			}
+			h.Streak, h.Answered = h.Streak+1, now
 		}
-		h.Written, h.Streak = now, h.Streak+1
+		if a.PortSecurity != nil {
+			h.PortSecurity = &a.PortSecurity
+		}
+		if a.Addresses != nil {
+			h.Addresses = &a.Addresses
+		}
 	}
 	return h
 }
 
-// annotated gives when these annotations were written to the pod; zero where they were not.
+// Lost returns the history after a write of which it is not known whether it was made: who finds the row changed need
+// not have met somebody else.
+func (h History) Lost() History {
+	h.PortSecurity, h.Addresses = nil, nil
+	return h
+}
+
+// followed reports whether port_security was changed after annotations were written last, so that Kube-OVN has done its
+// part.
+func (h History) followed(row *inventory.Row) bool {
+	return h.RowUUID == row.UUID && h.Found != nil && !SameElements(*h.Found, row.PortSecurity)
+}
+
+// overwritten reports whether somebody else changed the row after it was written: a column is not what the last write
+// left in it.
+func (h History) overwritten(row *inventory.Row) bool {
+	if h.RowUUID != row.UUID {
+		return false
+	}
+	return h.PortSecurity != nil && !SameElements(*h.PortSecurity, row.PortSecurity) ||
+		h.Addresses != nil && !SameElements(*h.Addresses, row.Addresses)
+}
+
+// repeats reports whether a write would write what the last ones wrote, so that it is the same contest.
+func (h History) repeats(a Action) bool {
+	return (a.PortSecurity == nil || h.PortSecurity != nil && SameElements(a.PortSecurity, *h.PortSecurity)) &&
+		(a.Addresses == nil || h.Addresses != nil && SameElements(a.Addresses, *h.Addresses))
+}
+
+// SameElements reports whether two columns hold the same elements: the order in a set means nothing.
+func SameElements(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// annotated returns when these annotations were written to the pod; zero where they were not.
 func (h History) annotated(podUID string, annotations map[string]string, now time.Time) time.Time {
 	if h.PodUID != podUID || !maps.Equal(h.Annotations, annotations) || now.Sub(h.Annotated) > pause {
 		return time.Time{}
@@ -64,7 +125,7 @@ func (h History) annotated(podUID string, annotations map[string]string, now tim
 	return h.Annotated
 }
 
-// told gives when annotations of the pod were written last; zero where none were.
+// told returns when annotations of the pod were written last; zero where none were.
 func (h History) told(podUID string) time.Time {
 	if h.PodUID != podUID {
 		return time.Time{}
@@ -72,7 +133,7 @@ func (h History) told(podUID string) time.Time {
 	return h.Annotated
 }
 
-// replaced gives when the row took the place of another one of the same pod; zero where it did not.
+// replaced returns when the row took the place of another one of the same pod; zero where it did not.
 func (h History) replaced(rowUUID, podUID string) time.Time {
 	if h.PodUID != podUID || h.RowUUID != rowUUID {
 		return time.Time{}
@@ -80,15 +141,15 @@ func (h History) replaced(rowUUID, podUID string) time.Time {
 	return h.Replaced
 }
 
-// ContestedUntil gives until when somebody else counts as writing the row again and again; zero where nobody does.
+// ContestedUntil returns until when somebody else counts as writing the row again and again; zero where nobody does.
 func (h History) ContestedUntil() time.Time {
 	if h.Streak < patience {
 		return time.Time{}
 	}
-	return h.Written.Add(pause)
+	return h.Answered.Add(pause)
 }
 
-// backOff gives the time before which the row is not written again.
+// backOff returns the time before which the row is not given the same once more.
 func (h History) backOff(now time.Time) time.Time {
 	if !now.Before(h.ContestedUntil()) {
 		return time.Time{}
@@ -97,5 +158,5 @@ func (h History) backOff(now time.Time) time.Time {
 	if doublings := h.Streak - patience; doublings < 8 {
 		wait = min(firstWait<<doublings, longestWait)
 	}
-	return h.Written.Add(wait)
+	return h.Answered.Add(wait)
 }

@@ -1,14 +1,13 @@
-// Package repair decides what is done about a port that is not what it must be. The decision is pure: a picture of the port, what
-// was done about it before, and the time go in; one action comes out.
+// Package repair decides what is done about a port that is not what it must be. The decision is pure: a picture of the
+// port, what was done about it before, and the time go in; one action comes out.
 //
-// Kube-OVN's own path comes first: it writes the narrow column when the pod's annotation changes to its one true value, and whatever
-// it writes later falls back to that. Only what that path cannot do, or has not done in time, is written to the database, on rows
-// that are proved to be that pod's.
+// Kube-OVN's own path comes first: it writes the narrow column when the pod's annotation changes to its one true
+// value, and whatever it writes later falls back to that. Only what that path cannot do, or has not done in time, is
+// written to the database, on rows that are proved to be that pod's.
 package repair
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
@@ -33,8 +32,11 @@ const (
 	Wait Kind = "wait"
 	// Frozen leaves the port of a machine alone while it migrates.
 	Frozen Kind = "frozen"
-	// Contested waits longer and longer, because somebody else keeps writing something else.
+	// Contested leaves a row for a while, longer each time, because somebody else keeps writing something else.
 	Contested Kind = "contested"
+	// Gateway leaves the port of a gateway alone that nobody has excepted: to tighten it would cut off what goes
+	// through it.
+	Gateway Kind = "gateway"
 	// NotProved leaves a row alone that is not proved to be that of the pod.
 	NotProved Kind = "not-proved"
 )
@@ -44,12 +46,18 @@ type Action struct {
 	Kind Kind
 	// Why says for people what the action rests on; empty for Nothing.
 	Why string
-	// Log tells that policy wants to be told only: nothing is to be done.
+	// Log means that policy wants to be told only: nothing is to be done.
 	Log bool
-	// Annotations are those to write, for Annotate.
+	// Annotations are those to write, for Annotate, and Found is port_security as Kube-OVN finds it then.
 	Annotations map[string]string
-	// PortSecurity and Addresses are the columns to write, for Write; nil leaves one as it is.
+	Found       []string
+	// PortSecurity, Addresses and ExternalIDs are the columns to write, for Write; nil leaves one as it is.
 	PortSecurity, Addresses []string
+	ExternalIDs             map[string]string
+	// Answers means that somebody else changed the row after it was written, for Write.
+	Answers bool
+	// Right means that the port is as was decided.
+	Right bool
 	// Again is when the port is to be looked at again, though nothing changes; zero for never.
 	Again time.Time
 }
@@ -62,76 +70,135 @@ const (
 	newRow = time.Second
 )
 
-// columnRules are the findings about port_security, addressRules those about addresses.
-var (
-	columnRules  = []string{"OVG001", "OVG002", "OVG003", "OVG004"}
-	addressRules = []string{"OVG005", "OVG008"}
-)
-
-// Plan says what is to be done about a port. eras are those that may enforce, and past is what was done about it before.
+// Plan says what is to be done about a port. eras are those that may enforce, and past is what was done about it
+// before. The port of a pod that is being deleted is only ever tightened: as long as its grace period lasts it sends
+// like any other.
 func Plan(p inventory.Port, eras []portsec.Era, past History, now time.Time) Action {
-	if p.Pod == nil || p.Row == nil || p.Pod.Finished || p.Pod.Terminating || p.Row.Disabled ||
+	return plan(p, eras, past, now, p.Pod != nil && p.Pod.Terminating)
+}
+
+// Tighten says what is to be done about a port that may not be given more than it has: what it has beyond its decision
+// is taken away.
+func Tighten(p inventory.Port, eras []portsec.Era, past History, now time.Time) Action {
+	return plan(p, eras, past, now, true)
+}
+
+func plan(p inventory.Port, eras []portsec.Era, past History, now time.Time, tighten bool) Action {
+	if p.Pod == nil || p.Row == nil || p.Pod.Finished || p.Row.Disabled ||
 		p.Decision.Mode != policy.Enforce || p.Decision.Repair == policy.RepairOff {
 		return Action{Kind: Nothing}
 	}
+	if tighten {
+		p = tightened(p, eras)
+	}
 	result := audit.Evaluate(p, eras)
-	has := func(rules []string) bool {
-		return slices.ContainsFunc(result.Findings, func(f audit.Finding) bool { return slices.Contains(rules, f.Rule.ID) })
+	column := result.Wide || !tighten && result.Narrow
+	expected, err := audit.ExpectedOf(p)
+	todo := todo{port: &p, column: column, expected: expected, err: err, wide: result.Wide}
+	if !tighten || !p.Pod.Terminating { // Kube-OVN does not look at the annotations of a pod that is being deleted
+		todo.annotations = annotate(p)
 	}
-	column, addresses := has(columnRules), has(addressRules)
-	annotations := annotate(p)
-	if !column && !addresses && annotations == nil {
-		return Action{Kind: Nothing}
+	if tighten && p.Decision.Level == policy.Open {
+		todo.annotations = nil
 	}
-	a := plan(p, column, addresses, annotations, past, now)
+	if !todo.any() {
+		return Action{Kind: Nothing, Right: !tighten}
+	}
+	a := todo.action(past, now)
 	a.Log = p.Decision.Repair == policy.RepairLog
 	return a
 }
 
-func plan(p inventory.Port, column, addresses bool, annotations map[string]string, past History, now time.Time) Action {
-	if audit.ClassOf(&p) == audit.ClassMigrating { // a launcher keeps the annotation of its migration for the rest of its life, which tells nothing
-		return Action{Kind: Frozen, Why: "its machine migrates, and Kube-OVN writes the port itself until that has ended"}
+// tightened returns the port with a decision that gives it nothing that its row does not give it already.
+func tightened(p inventory.Port, eras []portsec.Era) inventory.Port {
+	p.Decision = audit.Held(&p, eras)
+	if p.Decision.Forwarding == policy.Require {
+		p.Decision.Forwarding = policy.Allow // what is there stays, and nothing is put there
 	}
-	if why := unproved(p); why != "" {
+	return p
+}
+
+// todo is what is wrong with a port.
+type todo struct {
+	port        *inventory.Port
+	annotations map[string]string
+	// column means that port_security is wrong; addresses is where expected says how it must be.
+	column   bool
+	expected audit.Expected
+	err      error
+	// wide means that something would be taken from the port.
+	wide bool
+}
+
+func (t todo) any() bool { return t.column || t.expected.Addresses != nil || t.annotations != nil }
+
+// action says what is done about it first.
+func (t todo) action(past History, now time.Time) Action {
+	p := t.port
+	// A launcher keeps the annotation of its migration for the rest of its life, so that it tells nothing.
+	if audit.ClassOf(p) == audit.ClassMigrating {
+		why := "its machine migrates, and Kube-OVN writes the port itself until that has ended"
+		return Action{Kind: Frozen, Why: why, Again: p.Migration.Until()}
+	}
+	if t.wide && audit.Spared(p) {
+		return Action{Kind: Gateway, Why: audit.SparedFor(p)}
+	}
+	if why := past.unproved(p); why != "" {
 		return Action{Kind: NotProved, Why: why}
 	}
-	if annotations != nil && past.annotated(p.Pod.UID, annotations, now).IsZero() {
-		return Action{Kind: Annotate, Why: "Kube-OVN writes the port when the annotation is what was decided", Annotations: annotations, Again: now.Add(Grace)}
+	if t.annotations != nil && past.annotated(p.Pod.UID, t.annotations, now).IsZero() {
+		why := "Kube-OVN writes the port when the annotation is what was decided"
+		return Action{
+			Kind:        Annotate,
+			Why:         why,
+			Annotations: t.annotations,
+			Found:       p.Row.PortSecurity,
+			Again:       now.Add(Grace),
+		}
 	}
-	// Also where the annotation can be seen already: Kube-OVN sees it no sooner.
-	if rest := past.told(p.Pod.UID).Add(Grace); (column || annotations != nil) && now.Before(rest) {
+	// Also where the annotation can be seen already: Kube-OVN sees it no sooner. What it writes is the identity alone,
+	// so that a port that is granted more and uses it is without that until the row is widened: nothing is waited for
+	// once Kube-OVN has written.
+	if rest := past.told(p.Pod.UID).
+		Add(Grace); (t.column || t.annotations != nil) && now.Before(rest) &&
+		!past.followed(p.Row) {
 		return Action{Kind: Wait, Why: "Kube-OVN is about to write the port", Again: rest}
 	}
-	if !column && !addresses {
+	if !t.column && t.expected.Addresses == nil {
 		return Action{Kind: Nothing} // the annotation was written, and cannot be seen yet
 	}
 	if since := past.replaced(p.Row.UUID, p.Pod.UID); !since.IsZero() && now.Before(since.Add(newRow)) {
 		return Action{Kind: Wait, Why: "the row replaced another one a moment ago", Again: since.Add(newRow)}
 	}
-	if until := past.backOff(now); now.Before(until) {
-		return Action{Kind: Contested, Why: fmt.Sprintf("it was put right %d times and somebody keeps writing something else", past.Streak), Again: until}
+	if t.err != nil {
+		return Action{Kind: NotProved, Why: t.err.Error()}
 	}
-	expected, err := audit.ExpectedOf(p)
-	if err != nil {
-		return Action{Kind: NotProved, Why: err.Error()}
-	}
-	out := Action{Kind: Write, Why: "Kube-OVN does not look at the row again"}
-	if column {
-		out.PortSecurity = expected.PortSecurity
-	}
-	if addresses {
-		out.Addresses = expected.Addresses
+	return t.write(past, now)
+}
+
+// write writes the row, or waits where somebody else keeps taking back this very write. One that follows from another
+// decision than the last is never kept waiting.
+func (t todo) write(past History, now time.Time) Action {
+	out := Action{Kind: Write, Why: "Kube-OVN does not look at the row again", Addresses: t.expected.Addresses}
+	out.Answers = past.overwritten(t.port.Row)
+	if t.column {
+		out.PortSecurity = t.expected.PortSecurity
 	}
 	if out.PortSecurity == nil && out.Addresses == nil {
 		return Action{Kind: Nothing}
 	}
+	if until := past.backOff(now); out.Answers && past.repeats(out) && now.Before(until) {
+		why := fmt.Sprintf("it was put right %d times and somebody keeps writing something else", past.Streak)
+		return Action{Kind: Contested, Why: why, Again: until}
+	}
+	out.ExternalIDs = audit.Marks(t.port)
 	return out
 }
 
-// annotate gives the annotations that Kube-OVN must read instead of those that the pod has; nil where they are right. The record
-// keeps saying that the pod did not ask for it, so that a later decision is followed as well.
+// annotate returns the annotations that Kube-OVN must read instead of those that the pod has; nil where they are right.
+// The record keeps saying that the pod did not ask for it, so that a later decision is followed as well.
 func annotate(p inventory.Port) map[string]string {
-	key, want := p.Provider.Key(kubeovn.PortSecurity), p.Decision.Level.Value()
+	key, want := p.Provider.Key(kubeovn.PortSecurity), p.Decision.Value()
 	have := p.Pod.Annotations[key]
 	if have == want || have == "" && want != kubeovn.True {
 		return nil
@@ -141,25 +208,7 @@ func annotate(p inventory.Port) map[string]string {
 	record[p.Provider] = policy.Recorded{
 		Level: p.Decision.Level.String(), From: string(p.Decision.LevelFrom),
 		Layer2Forward: p.Decision.Forwarding.String(), ForwardingFrom: string(p.Decision.ForwardingFrom),
-		Asked: r.Asked, Named: r.Named,
+		Asked: r.Asked, Overruled: r.Overruled, Named: r.Named,
 	}
 	return map[string]string{key: want, policy.RecordAnnotation: policy.Record(record)}
-}
-
-// unproved says why the row may be somebody else's, or "" where it is proved to be the pod's.
-func unproved(p inventory.Port) string {
-	ids := p.Row.ExternalIDs
-	switch {
-	case p.Row.Type != "":
-		return fmt.Sprintf("the row is of type %s, which is not a pod's", p.Row.Type)
-	case ids[kubeovn.ExternalIDVendor] != kubeovn.Vendor:
-		return "Kube-OVN did not make the row"
-	case ids[kubeovn.ExternalIDPod] != p.Pod.Namespace+"/"+p.Pod.Owner:
-		return fmt.Sprintf("the row names pod %q", ids[kubeovn.ExternalIDPod])
-	case p.Record == nil:
-		return "there is no IP resource, and the pod's annotations prove nothing"
-	case !identical(p.Row.Addresses, p.Record):
-		return "the row's addresses are not those of the IP resource"
-	}
-	return ""
 }

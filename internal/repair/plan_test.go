@@ -27,7 +27,7 @@ const (
 
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
-// port gives a strict pod's port, under a policy that repairs, that is as it must be, after some changes.
+// port returns a strict pod's port, under a policy that repairs, that is as it must be, after some changes.
 func port(changes ...func(*inventory.Port)) inventory.Port {
 	p := inventory.Port{
 		Name: "p.ns", Provider: kubeovn.DefaultProvider, NICKnown: true, Claims: 1,
@@ -56,6 +56,18 @@ func machine(p *inventory.Port) {
 	p.Owners = []policy.Owner{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "p", UID: "vmi"}}
 }
 
+// migrates has KubeVirt move the machine of the port from a time on.
+func migrates(began time.Time) func(*inventory.Port) {
+	return func(p *inventory.Port) {
+		p.Migration = &inventory.Migration{
+			PodKey:  inventory.PodKey{Namespace: "ns", Name: "move"},
+			Machine: "p",
+			Began:   began,
+		}
+		p.Migrates = noon.Before(p.Migration.Until())
+	}
+}
+
 func annotated(value string) func(*inventory.Port) {
 	return func(p *inventory.Port) {
 		p.Pod.Annotations = maps.Clone(p.Pod.Annotations)
@@ -72,9 +84,20 @@ func mode(m policy.Mode, r policy.Repair) func(*inventory.Port) {
 	return func(p *inventory.Port) { p.Decision.Mode, p.Decision.Repair = m, r }
 }
 
+// contest is the history of a row that was written, and that somebody else changed so often after that.
+func contest(times int, last time.Time) History {
+	return History{PodUID: "u", RowUUID: "r", PortSecurity: &[]string{own}, Streak: times, Answered: last}
+}
+
 func TestPlan(t *testing.T) {
-	strictly := map[string]string{ps: "true", policy.RecordAnnotation: `{"ovn":{"level":"strict","from":"","layer2Forward":"forbid","layer2ForwardFrom":""}}`}
-	loosely := map[string]string{ps: "false", policy.RecordAnnotation: `{"ovn":{"level":"open","from":"","layer2Forward":"forbid","layer2ForwardFrom":""}}`}
+	strictly := map[string]string{
+		ps:                      "true",
+		policy.RecordAnnotation: `{"ovn":{"level":"strict","from":"","layer2Forward":"forbid","layer2ForwardFrom":""}}`,
+	}
+	loosely := map[string]string{
+		ps:                      "false",
+		policy.RecordAnnotation: `{"ovn":{"level":"open","from":"","layer2Forward":"forbid","layer2ForwardFrom":""}}`,
+	}
 	wasAnnotated := func(ago time.Duration) History {
 		return History{PodUID: "u", RowUUID: "r", Annotations: strictly, Annotated: noon.Add(-ago)}
 	}
@@ -84,61 +107,179 @@ func TestPlan(t *testing.T) {
 		want Action // without Why
 		why  string // part of Why
 	}{
-		"as it must be":                  {port: port(), want: Action{Kind: Nothing}},
-		"open, its annotation right":     {port: port(open), want: Action{Kind: Write, PortSecurity: []string{own}}, why: "does not look"},
-		"open, and off":                  {port: port(open, off), want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)}},
-		"open, just annotated":           {port: port(open, off), past: wasAnnotated(time.Second), want: Action{Kind: Wait, Again: noon.Add(time.Second)}},
-		"open, Kube-OVN does not follow": {port: port(open, off), past: wasAnnotated(Grace), want: Action{Kind: Write, PortSecurity: []string{own}}},
-		"open, the annotation is there, and Kube-OVN has just been told": {port: port(open), past: wasAnnotated(time.Second), want: Action{Kind: Wait, Again: noon.Add(time.Second)}},
-		"open, the annotation is there, and Kube-OVN was told before":    {port: port(open), past: wasAnnotated(Grace), want: Action{Kind: Write, PortSecurity: []string{own}}},
-		"annotated, and taken away long after":                           {port: port(open, off), past: wasAnnotated(pause + time.Second), want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)}},
-		"annotated for another pod":                                      {port: port(open, off), past: History{PodUID: "before", Annotations: strictly, Annotated: noon}, want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)}},
-		"unknown":                                                        {port: port(unknown), want: Action{Kind: Write, Addresses: []string{own}}},
-		"open and unknown":                                               {port: port(open, unknown), want: Action{Kind: Write, PortSecurity: []string{own}, Addresses: []string{own}}},
-		"granted":                                                        {port: port(granted), want: Action{Kind: Write, PortSecurity: []string{mac + " 10.16.0.5 10.20.0.0/24"}}},
-		"no longer granted":                                              {port: port(func(p *inventory.Port) { p.Row.PortSecurity = []string{own + " 10.20.0.0/24"} }), want: Action{Kind: Write, PortSecurity: []string{own}}},
-		"open as decided":                                                {port: port(open, off, func(p *inventory.Port) { p.Decision.Level = policy.Open }), want: Action{Kind: Nothing}},
-		"to be opened":                                                   {port: port(func(p *inventory.Port) { p.Decision.Level = policy.Open }), want: Action{Kind: Annotate, Annotations: loosely, Again: noon.Add(Grace)}},
-		"forwarding granted":                                             {port: port(func(p *inventory.Port) { p.Decision.Forwarding = policy.Require }), want: Action{Kind: Write, Addresses: []string{own, "unknown"}}},
-		"forwarding allowed, and not wanted":                             {port: port(func(p *inventory.Port) { p.Decision.Forwarding = policy.Allow }), want: Action{Kind: Nothing}},
+		"as it must be": {port: port(), want: Action{Kind: Nothing}},
+		"open, its annotation right": {
+			port: port(open), want: Action{Kind: Write, PortSecurity: []string{own}}, why: "does not look",
+		},
+		"open, and off": {
+			port: port(open, off), want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)},
+		},
+		"open, just annotated": {
+			port: port(open, off), past: wasAnnotated(time.Second),
+			want: Action{Kind: Wait, Again: noon.Add(time.Second)},
+		},
+		"open, Kube-OVN does not follow": {
+			port: port(open, off), past: wasAnnotated(Grace), want: Action{Kind: Write, PortSecurity: []string{own}},
+		},
+		"open, the annotation is there, and Kube-OVN has just been told": {
+			port: port(open), past: wasAnnotated(time.Second), want: Action{Kind: Wait, Again: noon.Add(time.Second)},
+		},
+		"open, the annotation is there, and Kube-OVN was told before": {
+			port: port(open), past: wasAnnotated(Grace), want: Action{Kind: Write, PortSecurity: []string{own}},
+		},
+		"annotated, and taken away long after": {
+			port: port(open, off), past: wasAnnotated(pause + time.Second),
+			want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)},
+		},
+		"annotated for another pod": {
+			port: port(open, off), past: History{PodUID: "before", Annotations: strictly, Annotated: noon},
+			want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)},
+		},
+		"unknown": {
+			port: port(unknown), want: Action{Kind: Write, Addresses: []string{own}},
+		},
+		"open and unknown": {
+			port: port(open, unknown), want: Action{Kind: Write, PortSecurity: []string{own}, Addresses: []string{own}},
+		},
+		"granted": {
+			port: port(granted), want: Action{Kind: Write, PortSecurity: []string{mac + " 10.16.0.5 10.20.0.0/24"}},
+		},
+		"no longer granted": {
+			port: port(func(p *inventory.Port) { p.Row.PortSecurity = []string{own + " 10.20.0.0/24"} }),
+			want: Action{Kind: Write, PortSecurity: []string{own}},
+		},
+		"open as decided": {
+			port: port(open, off, func(p *inventory.Port) { p.Decision.Level = policy.Open }),
+			want: Action{Kind: Nothing},
+		},
+		"to be opened": {
+			port: port(func(p *inventory.Port) { p.Decision.Level = policy.Open }),
+			want: Action{Kind: Annotate, Annotations: loosely, Again: noon.Add(Grace)},
+		},
+		"forwarding granted": {
+			port: port(func(p *inventory.Port) { p.Decision.Forwarding = policy.Require }),
+			want: Action{Kind: Write, Addresses: []string{own, "unknown"}},
+		},
+		"forwarding allowed, and not wanted": {
+			port: port(func(p *inventory.Port) { p.Decision.Forwarding = policy.Allow }), want: Action{Kind: Nothing},
+		},
 
-		"logged":       {port: port(open, mode(policy.Enforce, policy.RepairLog)), want: Action{Kind: Write, Log: true, PortSecurity: []string{own}}},
+		"logged": {
+			port: port(open, mode(policy.Enforce, policy.RepairLog)),
+			want: Action{Kind: Write, Log: true, PortSecurity: []string{own}},
+		},
 		"left alone":   {port: port(open, mode(policy.Enforce, policy.RepairOff)), want: Action{Kind: Nothing}},
 		"only warned":  {port: port(open, mode(policy.Warn, policy.RepairOn)), want: Action{Kind: Nothing}},
 		"only audited": {port: port(open, mode(policy.Audit, policy.RepairOn)), want: Action{Kind: Nothing}},
-		"disabled":     {port: port(open, func(p *inventory.Port) { p.Row.Disabled = true }), want: Action{Kind: Nothing}},
-		"pod is going": {port: port(open, func(p *inventory.Port) { p.Pod.Terminating = true }), want: Action{Kind: Nothing}},
-		"no pod":       {port: port(open, func(p *inventory.Port) { p.Pod = nil }), want: Action{Kind: Nothing}},
-		"no row":       {port: port(func(p *inventory.Port) { p.Row = nil }), want: Action{Kind: Nothing}},
+		"disabled": {
+			port: port(open, func(p *inventory.Port) { p.Row.Disabled = true }), want: Action{Kind: Nothing},
+		},
+		"pod has ended": {
+			port: port(open, func(p *inventory.Port) { p.Pod.Finished = true }), want: Action{Kind: Nothing},
+		},
+		"no pod": {port: port(open, func(p *inventory.Port) { p.Pod = nil }), want: Action{Kind: Nothing}},
+		"no row": {port: port(func(p *inventory.Port) { p.Row = nil }), want: Action{Kind: Nothing}},
 
-		"machine migrates":   {port: port(open, off, machine, func(p *inventory.Port) { p.Claims = 2 }), want: Action{Kind: Frozen}},
-		"on two chassis":     {port: port(open, off, func(p *inventory.Port) { p.Binding = &inventory.Binding{Moving: true} }), want: Action{Kind: Frozen}},
-		"machine migrated":   {port: port(open, func(p *inventory.Port) { p.Pod.Annotations[kubeovn.MigrationJob] = "x" }), want: Action{Kind: Write, PortSecurity: []string{own}}},
-		"of another type":    {port: port(open, func(p *inventory.Port) { p.Row.Type = "localport" }), want: Action{Kind: NotProved}, why: "localport"},
-		"not Kube-OVN's":     {port: port(open, func(p *inventory.Port) { p.Row.ExternalIDs = map[string]string{"pod": "ns/p"} }), want: Action{Kind: NotProved}, why: "did not make"},
-		"of another pod":     {port: port(open, func(p *inventory.Port) { p.Row.ExternalIDs["pod"] = "ns/q" }), want: Action{Kind: NotProved}, why: "ns/q"},
-		"no IP resource":     {port: port(open, func(p *inventory.Port) { p.Record = nil; p.Pod.Annotations["ovn.kubernetes.io/mac_address"] = mac }), want: Action{Kind: NotProved}, why: "IP resource"},
-		"another MAC":        {port: port(open, func(p *inventory.Port) { p.Row.Addresses = []string{"0a:00:00:00:00:02 10.16.0.5"} }), want: Action{Kind: NotProved}, why: "addresses"},
-		"another address":    {port: port(open, func(p *inventory.Port) { p.Row.Addresses = []string{mac + " 10.16.0.6"} }), want: Action{Kind: NotProved}, why: "addresses"},
-		"two addresses":      {port: port(open, func(p *inventory.Port) { p.Row.Addresses = []string{own, own} }), want: Action{Kind: NotProved}, why: "addresses"},
-		"unreadable record":  {port: port(open, func(p *inventory.Port) { p.Record.MAC = "x"; p.Row.Addresses = []string{"x 10.16.0.5"} }), want: Action{Kind: NotProved}, why: "identity"},
-		"row just replaced":  {port: port(open), past: History{PodUID: "u", RowUUID: "r", Replaced: noon.Add(-time.Millisecond)}, want: Action{Kind: Wait, Again: noon.Add(newRow - time.Millisecond)}},
-		"row replaced":       {port: port(open), past: History{PodUID: "u", RowUUID: "r", Replaced: noon.Add(-newRow)}, want: Action{Kind: Write, PortSecurity: []string{own}}},
-		"written four times": {port: port(open), past: History{PodUID: "u", RowUUID: "r", Written: noon, Streak: 4}, want: Action{Kind: Write, PortSecurity: []string{own}}},
-		"contested":          {port: port(open), past: History{PodUID: "u", RowUUID: "r", Written: noon, Streak: 6}, want: Action{Kind: Contested, Again: noon.Add(2 * firstWait)}, why: "6 times"},
-		"contested for long": {port: port(open), past: History{PodUID: "u", RowUUID: "r", Written: noon, Streak: 99}, want: Action{Kind: Contested, Again: noon.Add(longestWait)}},
-		"contested no more":  {port: port(open), past: History{PodUID: "u", RowUUID: "r", Written: noon.Add(-pause - 1), Streak: 99}, want: Action{Kind: Write, PortSecurity: []string{own}}},
+		"machine migrates": {
+			port: port(open, off, machine, migrates(noon)),
+			want: Action{Kind: Frozen, Again: noon.Add(inventory.MigrationLimit)},
+		},
+		"machine migrated": {
+			port: port(open, func(p *inventory.Port) { p.Pod.Annotations[kubeovn.MigrationJob] = "x" }),
+			want: Action{Kind: Write, PortSecurity: []string{own}},
+		},
+		"of another type": {
+			port: port(open, func(p *inventory.Port) { p.Row.Type = "localport" }), want: Action{Kind: NotProved},
+			why: "localport",
+		},
+		"not Kube-OVN's": {
+			port: port(open, func(p *inventory.Port) { p.Row.ExternalIDs = map[string]string{"pod": "ns/p"} }),
+			want: Action{Kind: NotProved}, why: "did not make",
+		},
+		"of another pod": {
+			port: port(open, func(p *inventory.Port) { p.Row.ExternalIDs["pod"] = "ns/q" }),
+			want: Action{Kind: NotProved}, why: "ns/q",
+		},
+		"no IP resource": {
+			port: port(
+				open,
+				func(p *inventory.Port) { p.Record = nil; p.Pod.Annotations["ovn.kubernetes.io/mac_address"] = mac },
+			),
+			want: Action{Kind: NotProved}, why: "IP resource",
+		},
+		"another MAC": {
+			port: port(open, func(p *inventory.Port) { p.Row.Addresses = []string{"0a:00:00:00:00:02 10.16.0.5"} }),
+			want: Action{Kind: NotProved}, why: "addresses",
+		},
+		"another address": {
+			port: port(open, func(p *inventory.Port) { p.Row.Addresses = []string{mac + " 10.16.0.6"} }),
+			want: Action{Kind: NotProved}, why: "addresses",
+		},
+		"two addresses": {
+			port: port(open, func(p *inventory.Port) { p.Row.Addresses = []string{own, own} }),
+			want: Action{Kind: NotProved}, why: "addresses",
+		},
+		"unreadable record": {
+			port: port(open, func(p *inventory.Port) { p.Record.MAC = "x"; p.Row.Addresses = []string{"x 10.16.0.5"} }),
+			want: Action{Kind: NotProved}, why: "identity",
+		},
+		"row just replaced": {
+			port: port(open), past: History{PodUID: "u", RowUUID: "r", Replaced: noon.Add(-time.Millisecond)},
+			want: Action{Kind: Wait, Again: noon.Add(newRow - time.Millisecond)},
+		},
+		"row replaced": {
+			port: port(open), past: History{PodUID: "u", RowUUID: "r", Replaced: noon.Add(-newRow)},
+			want: Action{Kind: Write, PortSecurity: []string{own}},
+		},
+		"written four times": {
+			port: port(open), past: contest(4, noon),
+			want: Action{Kind: Write, PortSecurity: []string{own}, Answers: true},
+		},
+		"contested": {
+			port: port(open), past: contest(6, noon), want: Action{Kind: Contested, Again: noon.Add(2 * firstWait)},
+			why: "6 times",
+		},
+		"contested for long": {
+			port: port(open), past: contest(99, noon), want: Action{Kind: Contested, Again: noon.Add(longestWait)},
+		},
+		"contested no more": {
+			port: port(open), past: contest(99, noon.Add(-pause-1)),
+			want: Action{Kind: Write, PortSecurity: []string{own}, Answers: true},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := Plan(c.port, portsec.Eras(), c.past, noon)
 			if got.Kind != Nothing && got.Why == "" || !strings.Contains(got.Why, c.why) {
 				t.Errorf("why: %q, want %q", got.Why, c.why)
 			}
-			got.Why = ""
+			got.Why, got.Right, got.Found = "", false, nil
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
 		})
+	}
+}
+
+// Kube-OVN is given time to follow an annotation only until it has: what it writes takes from the port what was
+// granted.
+func TestWaitEndsWhenKubeOVNHasWritten(t *testing.T) {
+	before := port(open, off, granted)
+	told := Plan(before, portsec.Eras(), History{}.Saw("u", "r", noon), noon)
+	if told.Kind != Annotate {
+		t.Fatalf("%+v", told)
+	}
+	past := History{}.Saw("u", "r", noon).Did(told, noon)
+	soon := noon.Add(10 * time.Millisecond)
+	if got := Plan(port(open, granted), portsec.Eras(), past, soon); got.Kind != Wait {
+		t.Errorf("before Kube-OVN has written: %+v", got)
+	}
+	got := Plan(port(granted), portsec.Eras(), past, soon) // the identity alone
+	if want := []string{own + " 10.20.0.0/24"}; got.Kind != Write || !slices.Equal(got.PortSecurity, want) {
+		t.Errorf("after it: %+v, want %q written", got, want)
+	}
+	// The annotation may be seen later than the row.
+	if got := Plan(port(off, granted), portsec.Eras(), past, soon); got.Kind != Write {
+		t.Errorf("after it, with the annotation still to be seen: %+v", got)
 	}
 }
 
@@ -170,7 +311,7 @@ func TestBrake(t *testing.T) {
 	b := Brake{Percent: 10, Floor: 2, Window: time.Minute}
 	allow := func(port string, at time.Time, want bool) {
 		t.Helper()
-		if got := b.Allow(port, 30, at); got != want {
+		if got := b.Allow(port, "of "+port, 30, at); got != want {
 			t.Errorf("%s: %v", port, got)
 		}
 	}
@@ -193,14 +334,20 @@ func TestBrake(t *testing.T) {
 	}
 }
 
-// TestThreatT10TwoPodsOfAMachineThatIsNotThere shows that pods which only say that a machine owns them do not keep their port from
-// being put right, as two launchers of a machine that moves would.
+// TestThreatT10TwoPodsOfAMachineThatIsNotThere shows that pods which only say that a machine owns them do not keep
+// their port from being put right, as two launchers of a machine that moves would.
 func TestThreatT10TwoPodsOfAMachineThatIsNotThere(t *testing.T) {
 	p := port(open, func(p *inventory.Port) {
 		p.Pod.Owner, p.Claims = "vm", 2
 		p.Row.ExternalIDs["pod"] = "ns/vm"
 	})
-	if got := Plan(p, portsec.Eras(), History{}, noon); got.Kind != Write || !slices.Equal(got.PortSecurity, []string{own}) {
+	if got := Plan(
+		p,
+		portsec.Eras(),
+		History{},
+		noon,
+	); got.Kind != Write ||
+		!slices.Equal(got.PortSecurity, []string{own}) {
 		t.Errorf("%+v, want the row to be written", got)
 	}
 }
@@ -221,7 +368,7 @@ func TestBrakeCounts(t *testing.T) {
 			}
 			_, again := changed[port]
 			want := again || len(changed) < b.Floor
-			if got := b.Allow(port, 0, now); got != want {
+			if got := b.Allow(port, "of "+port, 0, now); got != want {
 				t.Fatalf("port %s may change: %v, want %v, beside %v", port, got, want, changed)
 			}
 			if want {
@@ -238,6 +385,6 @@ func BenchmarkBrake(b *testing.B) {
 		names[i] = fmt.Sprintf("p%d.ns", i)
 	}
 	for i := 0; b.Loop(); i++ {
-		brake.Allow(names[i%len(names)], len(names), noon.Add(time.Duration(i)*time.Millisecond))
+		brake.Allow(names[i%len(names)], names[i%len(names)], len(names), noon.Add(time.Duration(i)*time.Millisecond))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
@@ -31,9 +32,18 @@ func ExplainTable(w io.Writer, ports []inventory.Port) error {
 func explain(w io.Writer, p inventory.Port) error {
 	d := p.Decision
 	lines := []string{
-		fmt.Sprintf("NIC %s, port %s: %s, by the %s", plain(string(p.Provider)), plain(p.Name), d.Level, d.LevelFrom.Phrase()),
+		fmt.Sprintf(
+			"NIC %s, port %s: %s, by the %s",
+			plain(string(p.Provider)),
+			plain(p.Name),
+			d.Level,
+			d.LevelFrom.Phrase(),
+		),
 		fmt.Sprintf("  policy: %s, mode %s, repair %s", orBuiltIn(d.Policy), d.Mode, d.Repair),
 		fmt.Sprintf("  layer-2 forwarding: %s, by the %s", d.Forwarding, d.ForwardingFrom.Phrase()),
+	}
+	if p.NotChecking != "" {
+		lines = append(lines, "  ! not in effect: "+plain(audit.NotChecked(p.NotChecking)))
 	}
 	for _, pair := range d.Pairs {
 		lines = append(lines, "  granted: "+pairText(pair))
@@ -50,7 +60,15 @@ func explain(w io.Writer, p inventory.Port) error {
 		if s.Key != "" {
 			what = s.Key + "=" + s.Value
 		}
-		if _, err := fmt.Fprintf(tw, "  %s\t%s\t%s\t%s\t%s\n", s.Source, orDash(s.Name), orDash(what), s.Outcome, plain(s.Detail)); err != nil {
+		if _, err := fmt.Fprintf(
+			tw,
+			"  %s\t%s\t%s\t%s\t%s\n",
+			s.Source,
+			orDash(s.Name),
+			orDash(what),
+			s.Outcome,
+			plain(s.Detail),
+		); err != nil {
 			return err
 		}
 	}
@@ -84,7 +102,9 @@ type explanation struct {
 	Pairs      []string   `json:"pairs,omitempty"`
 	Exceptions []string   `json:"exceptions,omitempty"`
 	NextChange *time.Time `json:"nextChange,omitempty"`
-	Steps      []step     `json:"steps"`
+	// NotInEffect says why OVN enforces nothing of it; empty where it does, and where OVN was not asked.
+	NotInEffect string `json:"notInEffect,omitempty"`
+	Steps       []step `json:"steps"`
 }
 
 type step struct {
@@ -102,8 +122,19 @@ func ExplainJSON(w io.Writer, ports []inventory.Port) error {
 	for _, p := range ports {
 		d := p.Decision
 		e := explanation{
-			Port: p.Name, Provider: string(p.Provider), Level: d.Level.String(), LevelFrom: string(d.LevelFrom), Forwarding: d.Forwarding.String(),
-			Policy: d.Policy, Mode: d.Mode.String(), Repair: d.Repair.String(), Exceptions: d.Exceptions, Steps: []step{},
+			Port:       p.Name,
+			Provider:   string(p.Provider),
+			Level:      d.Level.String(),
+			LevelFrom:  string(d.LevelFrom),
+			Forwarding: d.Forwarding.String(),
+			Policy:     d.Policy,
+			Mode:       d.Mode.String(),
+			Repair:     d.Repair.String(),
+			Exceptions: d.Exceptions,
+			Steps:      []step{},
+		}
+		if p.NotChecking != "" {
+			e.NotInEffect = audit.NotChecked(p.NotChecking)
 		}
 		for _, pair := range d.Pairs {
 			e.Pairs = append(e.Pairs, pairText(pair))

@@ -50,7 +50,12 @@ type evidence struct {
 
 // JSON writes the summary for programs.
 func JSON(w io.Writer, s Summary) error {
-	doc := document{Ports: s.Ports, Findings: make([]finding, 0, len(s.Findings)), Unknown: s.Unknown, Notes: list(s.Notes)}
+	doc := document{
+		Ports:    s.Ports,
+		Findings: make([]finding, 0, len(s.Findings)),
+		Unknown:  s.Unknown,
+		Notes:    list(s.Notes),
+	}
 	for _, f := range s.Findings {
 		f.Evidence.PortSecurity = list(f.Evidence.PortSecurity)
 		f.Evidence.Addresses = list(f.Evidence.Addresses)
@@ -65,7 +70,7 @@ func JSON(w io.Writer, s Summary) error {
 	return enc.Encode(doc)
 }
 
-// list gives the words so that none of them is written as [] and not as null.
+// list returns the words so that none of them is written as [] and not as null.
 func list(words []string) []string {
 	if words == nil {
 		return []string{}

@@ -12,7 +12,7 @@ import (
 type Summary struct {
 	// Ports counts the pods' ports by state. Ports that are out of scope are not counted.
 	Ports map[audit.State]int
-	// Findings are ordered by severity, then rule, then port.
+	// Findings are ordered by severity, rule, port, and pod: the same ones stand in the same order each time.
 	Findings []audit.Finding
 	// Unknown says, for each port that could not be judged, why.
 	Unknown map[string]string
@@ -38,17 +38,28 @@ func Summarise(results map[string]audit.Result, notes []string) Summary {
 		}
 	}
 	slices.SortFunc(s.Findings, func(a, b audit.Finding) int {
-		return cmp.Or(cmp.Compare(a.Rule.Severity.Rank(), b.Rule.Severity.Rank()), cmp.Compare(a.Rule.ID, b.Rule.ID), cmp.Compare(a.Port, b.Port))
+		return cmp.Or(
+			cmp.Compare(
+				a.Rule.Severity.Rank(),
+				b.Rule.Severity.Rank(),
+			),
+			cmp.Compare(a.Rule.ID, b.Rule.ID),
+			cmp.Compare(a.Port, b.Port),
+			cmp.Compare(a.Namespace, b.Namespace),
+			cmp.Compare(a.Pod, b.Pod),
+			cmp.Compare(a.Provider, b.Provider),
+			cmp.Compare(a.Message, b.Message),
+		)
 	})
 	return s
 }
 
-// Breaks tells that there is a finding that is more than worth knowing.
+// Breaks reports whether there is a finding that is more than worth knowing.
 func (s Summary) Breaks() bool {
 	return slices.ContainsFunc(s.Findings, func(f audit.Finding) bool { return f.Rule.Severity != audit.Info })
 }
 
-// Total gives the number of ports that were judged.
+// Total returns the number of ports that were judged.
 func (s Summary) Total() int {
 	n := 0
 	for _, count := range s.Ports {

@@ -20,8 +20,17 @@ func Table(w io.Writer, s Summary) error {
 			return err
 		}
 		for _, f := range s.Findings {
-			_, err := fmt.Fprintf(tw, "%s %s\t%s\t%s\t%s\t%s\t%s\n",
-				f.Rule.ID, f.Rule.Name, f.Rule.Severity, plain(f.Port), orDash(podName(f)), orDash(string(f.Provider)), plain(f.Message))
+			_, err := fmt.Fprintf(
+				tw,
+				"%s %s\t%s\t%s\t%s\t%s\t%s\n",
+				f.Rule.ID,
+				f.Rule.Name,
+				f.Rule.Severity,
+				plain(f.Port),
+				orDash(podName(f)),
+				orDash(string(f.Provider)),
+				plain(f.Message),
+			)
 			if err != nil {
 				return err
 			}

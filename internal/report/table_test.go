@@ -17,7 +17,15 @@ func summary() Summary {
 			{Rule: rules[4], Port: "b.ns", Namespace: "ns", Pod: "b", Provider: "ovn", Message: "third", Fix: "fix 1"},
 		}},
 		"c.ns": {State: audit.Violation, Findings: []audit.Finding{
-			{Rule: rules[0], Port: "c.ns", Namespace: "ns", Pod: "c", Provider: "ovn", Message: "second\x1b[2J\nforged line", Fix: "fix 1"},
+			{
+				Rule:      rules[0],
+				Port:      "c.ns",
+				Namespace: "ns",
+				Pod:       "c",
+				Provider:  "ovn",
+				Message:   "second\x1b[2J\nforged line",
+				Fix:       "fix 1",
+			},
 			{Rule: rules[1], Port: "c.ns", Namespace: "ns", Pod: "c", Provider: "ovn", Message: "first"},
 		}},
 		"d.ns":   {State: audit.Unknown, Why: "no identity"},
@@ -31,7 +39,8 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := out.String()
-	for _, want := range []string{"note: a note", "4 ports: 1 compliant, 2 violation, 1 unknown; 3 findings", "  fix 1\n"} {
+	for _, want := range []string{"note: a note", "4 ports: 1 compliant, 2 violation, 1 unknown; 3 findings", "  fix " +
+		"1\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing from\n%s", want, text)
 		}
@@ -75,7 +84,8 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &doc); err != nil {
 		t.Fatal(err)
 	}
-	if len(doc.Findings) != 3 || doc.Ports["violation"] != 2 || doc.Unknown["d.ns"] != "no identity" || len(doc.Notes) != 1 {
+	if len(doc.Findings) != 3 || doc.Ports["violation"] != 2 || doc.Unknown["d.ns"] != "no identity" ||
+		len(doc.Notes) != 1 {
 		t.Errorf("got %s", out.String())
 	}
 	if doc.Findings[0].Evidence.PortSecurity == nil {

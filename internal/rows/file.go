@@ -40,8 +40,9 @@ func FileTables() []string {
 	return []string{portTable, switchTable, routerTable, globalTable, groupTable, setTable}
 }
 
-// Ports gives the ports that a database file holds, in the order of their names, and the release of OVN that it names, such as
-// "23.03.1", empty where it names none. The error says what the file is instead of a Northbound database.
+// Ports returns the ports that a database file holds, in the order of their names, and the release of OVN that it
+// names, such as "23.03.1", empty where it names none. The error says what the file is instead of a Northbound
+// database.
 func Ports(d *dbfile.Database) (ports []*ovn.Port, version string, err error) {
 	if d.Name != "" && d.Name != northbound {
 		return nil, "", fmt.Errorf("it holds the database %s; want %s", d.Name, northbound)
@@ -75,24 +76,36 @@ func Ports(d *dbfile.Database) (ports []*ovn.Port, version string, err error) {
 		})
 	}
 	slices.SortFunc(ports, func(a, b *ovn.Port) int { return strings.Compare(a.Name+" "+a.UUID, b.Name+" "+b.UUID) })
-	for _, row := range d.Rows(globalTable) {
-		version, _, _ = strings.Cut(row.Map(optionsColumn)[versionOption], "-")
-	}
+	version, _, _ = strings.Cut(Options(d)[versionOption], "-")
 	return ports, version, nil
 }
 
-// RouterPorts gives the ports of logical routers that a database file holds, in no order; none where it lacks the table.
+// Options returns NB_Global.options of a database file; none where it has none.
+func Options(d *dbfile.Database) map[string]string {
+	for _, row := range d.Rows(globalTable) {
+		return row.Map(optionsColumn)
+	}
+	return nil
+}
+
+// RouterPorts returns the ports of logical routers that a database file holds, in no order; none where it lacks the
+// table.
 func RouterPorts(d *dbfile.Database) (ports []inventory.RouterPort) {
 	for uuid, row := range d.Rows(routerTable) {
-		ports = append(ports, RouterPortOf(&ovn.RouterPort{UUID: uuid, Name: row.String(nameColumn), MAC: row.String(macColumn)}))
+		ports = append(
+			ports,
+			RouterPortOf(&ovn.RouterPort{UUID: uuid, Name: row.String(nameColumn), MAC: row.String(macColumn)}),
+		)
 	}
 	return ports
 }
 
-// Groups gives the port groups and the address sets of security groups that a database file holds; ok is false where it lacks these
-// tables.
+// Groups returns the port groups and the address sets of security groups that a database file holds; ok is false where
+// it lacks these tables.
 func Groups(d *dbfile.Database) (groups []*inventory.PortGroup, sets []*inventory.AddressSet, ok bool) {
-	for table, columns := range map[string][]string{groupTable: {portsColumn, externalIDsColumn}, setTable: {nameColumn, addressesColumn, externalIDsColumn}} {
+	for table, columns := range map[string][]string{
+		groupTable: {portsColumn, externalIDsColumn}, setTable: {nameColumn, addressesColumn, externalIDsColumn},
+	} {
 		t := d.Tables[table]
 		if t == nil || slices.ContainsFunc(columns, func(c string) bool { return t.Columns[c] == nil }) {
 			return nil, nil, false
@@ -101,17 +114,23 @@ func Groups(d *dbfile.Database) (groups []*inventory.PortGroup, sets []*inventor
 	for uuid, row := range d.Rows(groupTable) {
 		ports := row.Strings(portsColumn)
 		slices.Sort(ports)
-		groups = append(groups, PortGroupOf(&ovn.PortGroup{UUID: uuid, Ports: ports, ExternalIDs: row.Map(externalIDsColumn)}))
+		groups = append(
+			groups,
+			PortGroupOf(&ovn.PortGroup{UUID: uuid, Ports: ports, ExternalIDs: row.Map(externalIDsColumn)}),
+		)
 	}
 	for uuid, row := range d.Rows(setTable) {
 		sets = append(sets, AddressSetOf(&ovn.AddressSet{
-			UUID: uuid, Name: row.String(nameColumn), Addresses: row.Strings(addressesColumn), ExternalIDs: row.Map(externalIDsColumn),
+			UUID:        uuid,
+			Name:        row.String(nameColumn),
+			Addresses:   row.Strings(addressesColumn),
+			ExternalIDs: row.Map(externalIDsColumn),
 		}))
 	}
 	return groups, sets, true
 }
 
-// enabled gives what the column says, nil where it is empty.
+// enabled returns what the column says, nil where it is empty.
 func enabled(row *dbfile.Row) *bool {
 	b, err := strconv.ParseBool(row.String(enabledColumn))
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
 )
 
-// recorded gives the Northbound database of a real Kube-OVN controller, with ports that were changed by hand.
+// recorded returns the Northbound database of a real Kube-OVN controller, with ports that were changed by hand.
 func recorded(t *testing.T) *dbfile.Database {
 	t.Helper()
 	f, err := os.Open("../ovn/dbfile/testdata/recorded-nb.db.gz")
@@ -38,7 +38,8 @@ func recorded(t *testing.T) *dbfile.Database {
 
 func TestPortsOfARecordedFile(t *testing.T) {
 	d := recorded(t)
-	if d.Name != "OVN_Northbound" || d.Version != "7.11.0" || d.Loss != nil || d.Written.UTC().Format("2006-01-02 15:04:05") != "2026-11-22 23:42:52" {
+	if d.Name != "OVN_Northbound" || d.Version != "7.11.0" || d.Loss != nil ||
+		d.Written.UTC().Format("2006-01-02 15:04:05") != "2026-11-22 23:42:52" {
 		t.Errorf("%s %s, loss %v, written %s", d.Name, d.Version, d.Loss, d.Written)
 	}
 	ports, version, err := Ports(d)
@@ -71,8 +72,10 @@ func TestPortsOfARecordedFile(t *testing.T) {
 			t.Errorf("%s is not there", name)
 			continue
 		}
-		if got.Switch != want.Switch || got.Type != want.Type || want.Addresses != nil && !cmp.Equal(got.Addresses, want.Addresses) ||
-			want.PortSecurity != nil && !cmp.Equal(got.PortSecurity, want.PortSecurity) || !cmp.Equal(got.Enabled, want.Enabled) {
+		if got.Switch != want.Switch || got.Type != want.Type ||
+			want.Addresses != nil && !cmp.Equal(got.Addresses, want.Addresses) ||
+			want.PortSecurity != nil && !cmp.Equal(got.PortSecurity, want.PortSecurity) ||
+			!cmp.Equal(got.Enabled, want.Enabled) {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
 	}
@@ -82,7 +85,10 @@ func TestPortsOfARecordedFile(t *testing.T) {
 }
 
 func TestPortsOfAnotherDatabase(t *testing.T) {
-	if _, _, err := Ports(&dbfile.Database{Name: "OVN_Southbound"}); err == nil || !strings.Contains(err.Error(), "OVN_Southbound") {
+	if _, _, err := Ports(
+		&dbfile.Database{Name: "OVN_Southbound"},
+	); err == nil ||
+		!strings.Contains(err.Error(), "OVN_Southbound") {
 		t.Errorf("error %v, want one that names the database", err)
 	}
 	if _, _, err := Ports(&dbfile.Database{}); err == nil || !strings.Contains(err.Error(), "table") {

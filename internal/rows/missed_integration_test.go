@@ -53,7 +53,16 @@ func follow(t *testing.T, database ovn.Database, schema string, tables ...ovn.Ta
 	if database == ovn.Southbound {
 		all = Southbound()
 	}
-	mirror, err := ovn.Open(ovn.Config{Endpoints: server.Endpoint(), Database: database, Tables: all, Only: Only(), Log: logr.Discard(), Probe: 500 * time.Millisecond})
+	mirror, err := ovn.Open(
+		ovn.Config{
+			Endpoints: server.Endpoint(),
+			Database:  database,
+			Tables:    all,
+			Only:      Only(),
+			Log:       logr.Discard(),
+			Probe:     500 * time.Millisecond,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,8 +77,6 @@ func follow(t *testing.T, database ovn.Database, schema string, tables ...ovn.Ta
 	t.Cleanup(s.changes.Close)
 	return s
 }
-
-func (s *side) read(look func(*inventory.Inventory)) { look(s.inv) }
 
 // until applies changes until the state is as wanted.
 func (s *side) until(what string, wanted func(*ovn.Snapshot) bool) {
@@ -86,12 +93,12 @@ func (s *side) until(what string, wanted func(*ovn.Snapshot) bool) {
 		}
 		s.state = state
 	}
-	if missed := Missed(s.read, s.state); len(missed) > 0 {
+	if missed := Missed(s.inv.Snapshot(), s.state); len(missed) > 0 {
 		s.t.Errorf("after %s the inventory lacks %v", what, missed)
 	}
 }
 
-// took gives which ports were touched since it was asked last, each once, in order.
+// took returns which ports were touched since it was asked last, each once, in order.
 func (s *side) took() []string {
 	slices.Sort(s.touched)
 	names := slices.Compact(s.touched)
@@ -99,17 +106,18 @@ func (s *side) took() []string {
 	return names
 }
 
-// lost expects so many differences after the inventory was changed behind the back of the events, and none after they were applied.
+// lost expects so many differences after the inventory was changed behind the back of the events, and none after they
+// were applied.
 func (s *side) lost(what string, want int) {
 	s.t.Helper()
-	missed := Missed(s.read, s.state)
+	missed := Missed(s.inv.Snapshot(), s.state)
 	if len(missed) != want {
 		s.t.Errorf("%s: %d differences %v, want %d", what, len(missed), missed, want)
 	}
 	for _, e := range missed {
 		Apply(s.inv, e)
 	}
-	if left := Missed(s.read, s.state); len(left) > 0 {
+	if left := Missed(s.inv.Snapshot(), s.state); len(left) > 0 {
 		s.t.Errorf("%s: differences are left: %v", what, left)
 	}
 }
@@ -123,19 +131,36 @@ func (s *side) transact(operations string) {
 }
 
 func TestNorthbound(t *testing.T) {
-	s := follow(t, ovn.Northbound, ovsdbserver.NorthboundSchema, ovn.TablePort, ovn.TableRouterPort, ovn.TablePortGroup, ovn.TableAddressSet)
+	s := follow(
+		t,
+		ovn.Northbound,
+		ovsdbserver.NorthboundSchema,
+		ovn.TablePort,
+		ovn.TableRouterPort,
+		ovn.TablePortGroup,
+		ovn.TableAddressSet,
+		ovn.TableNBGlobal,
+	)
 	s.until("an empty database", func(*ovn.Snapshot) bool { return true })
-	s.transact(`,{"op":"insert","table":"Logical_Switch_Port","uuid-name":"a","row":{"name":"a.ns","addresses":"0a:00:00:00:00:01 10.16.0.1","external_ids":["map",[["pod","ns/a"]]]}},
+	s.transact(
+		`,{"op":"insert","table":"Logical_Switch_Port","uuid-name":"a","row":{"name":"a.ns","addresses":"0a:00:00:00:00:01 10.16.0.1","external_ids":["map",[["pod","ns/a"]]]}},
 		{"op":"insert","table":"Logical_Switch_Port","uuid-name":"b","row":{"name":"b.ns","addresses":"0a:00:00:00:00:02 10.16.0.2"}},
-		{"op":"insert","table":"Logical_Switch","row":{"name":"sw","ports":["set",[["named-uuid","a"],["named-uuid","b"]]]}}`)
+		{"op":"insert","table":"Logical_Switch","row":{"name":"sw","ports":["set",[["named-uuid","a"],["named-uuid","b"]]]}}`,
+	)
 	s.until("two ports", func(n *ovn.Snapshot) bool { return n.Ports().Len() == 2 })
 	if diff := cmp.Diff([]string{"a.ns", "b.ns"}, s.took()); diff != "" {
 		t.Errorf("touched (-want +got):\n%s", diff)
 	}
-	s.transact(`,{"op":"insert","table":"Port_Group","row":{"name":"node.n1","external_ids":["map",[["node","n1"]]],"ports":["set",[["uuid","` + s.inv.Row("a.ns").UUID + `"]]]}},
-		{"op":"insert","table":"Port_Group","row":{"name":"ovn.sg.web","external_ids":["map",[["sg","web"],["type","security_group"]]],"ports":["set",[["uuid","` + s.inv.Row("a.ns").UUID + `"]]]}},
+	s.transact(
+		`,{"op":"insert","table":"Port_Group","row":{"name":"node.n1","external_ids":["map",[["node","n1"]]],"ports":["set",[["uuid","` + s.inv.Row(
+			"a.ns",
+		).UUID + `"]]]}},
+		{"op":"insert","table":"Port_Group","row":{"name":"ovn.sg.web","external_ids":["map",[["sg","web"],["type","security_group"]]],"ports":["set",[["uuid","` + s.inv.Row(
+			"a.ns",
+		).UUID + `"]]]}},
 		{"op":"insert","table":"Address_Set","row":{"name":"other","addresses":["set",["10.0.0.1"]]}},
-		{"op":"insert","table":"Address_Set","row":{"name":"ovn.sg.web.associated.v4","external_ids":["map",[["sg","web"]]],"addresses":["set",["10.16.0.1","10.16.66.66"]]}}`)
+		{"op":"insert","table":"Address_Set","row":{"name":"ovn.sg.web.associated.v4","external_ids":["map",[["sg","web"]]],"addresses":["set",["10.16.0.1","10.16.66.66"]]}}`,
+	)
 	s.until("a security group", func(n *ovn.Snapshot) bool { return n.AddressSets().Len() == 2 })
 	if diff := cmp.Diff([]string{"a.ns"}, s.took()); diff != "" {
 		t.Errorf("touched by the group (-want +got):\n%s", diff)
@@ -143,7 +168,11 @@ func TestNorthbound(t *testing.T) {
 	if n := s.state.PortGroups().Len(); n != 1 {
 		t.Errorf("%d port groups are read, want that of the security group", n)
 	}
-	if p := s.inv.Port("a.ns", time.Now()); len(p.Groups) != 1 || p.Groups[0].Name != "web" || len(p.Groups[0].Sets) != 1 || len(p.Groups[0].Sets[0].Addresses) != 2 {
+	if p := s.inv.Port(
+		"a.ns",
+		time.Now(),
+	); len(p.Groups) != 1 || p.Groups[0].Name != "web" || len(p.Groups[0].Sets) != 1 ||
+		len(p.Groups[0].Sets[0].Addresses) != 2 {
 		t.Errorf("groups %+v", p.Groups)
 	}
 	var group *inventory.PortGroup
@@ -153,18 +182,22 @@ func TestNorthbound(t *testing.T) {
 	s.inv.DeleteAddressSet(set.UUID)
 	s.inv.SetPortGroup(&inventory.PortGroup{UUID: "none", Group: "db"})
 	s.lost("another group", 3)
-	s.transact(`,{"op":"update","table":"Port_Group","where":[["name","==","ovn.sg.web"]],"row":{"external_ids":["map",[]]}},
-		{"op":"update","table":"Address_Set","where":[["name","==","ovn.sg.web.associated.v4"]],"row":{"external_ids":["map",[]]}}`)
+	s.transact(
+		`,{"op":"update","table":"Port_Group","where":[["name","==","ovn.sg.web"]],"row":{"external_ids":["map",[]]}},
+		{"op":"update","table":"Address_Set","where":[["name","==","ovn.sg.web.associated.v4"]],"row":{"external_ids":["map",[]]}}`,
+	)
 	s.until("the end of the group", func(n *ovn.Snapshot) bool { return n.PortGroups().Len() == 0 })
 	if p := s.inv.Port("a.ns", time.Now()); len(p.Groups) > 0 {
 		t.Errorf("groups %+v of one that is a security group's no more", p.Groups)
 	}
 	s.took()
 
-	s.transact(`,{"op":"insert","table":"Logical_Router_Port","uuid-name":"p","row":{"name":"lr-sw","mac":"0a:00:00:00:00:01"}},
+	s.transact(
+		`,{"op":"insert","table":"Logical_Router_Port","uuid-name":"p","row":{"name":"lr-sw","mac":"0a:00:00:00:00:01"}},
 		{"op":"insert","table":"Logical_Router","row":{"name":"lr","ports":["named-uuid","p"]}},
 		{"op":"insert","table":"Logical_Switch_Port","uuid-name":"l","row":{"name":"sw-lr","type":"router","addresses":"router"}},
-		{"op":"mutate","table":"Logical_Switch","where":[["name","==","sw"]],"mutations":[["ports","insert",["named-uuid","l"]]]}`)
+		{"op":"mutate","table":"Logical_Switch","where":[["name","==","sw"]],"mutations":[["ports","insert",["named-uuid","l"]]]}`,
+	)
 	s.until("a router", func(n *ovn.Snapshot) bool { return n.RouterPorts().Len() == 1 && n.Port("sw-lr") != nil })
 	if diff := cmp.Diff([]string{"a.ns", "sw-lr"}, s.took()); diff != "" {
 		t.Errorf("touched by the gateway's MAC (-want +got):\n%s", diff)
@@ -174,7 +207,10 @@ func TestNorthbound(t *testing.T) {
 	s.inv.SetRouterPort(inventory.RouterPort{UUID: "none", Name: "other"})
 	s.lost("another end", 2)
 	s.transact(`,{"op":"update","table":"Logical_Router_Port","where":[],"row":{"mac":"0a:00:00:00:00:02"}}`)
-	s.until("another MAC", func(n *ovn.Snapshot) bool { return n.RouterPorts().Get(end.UUID).MAC == "0a:00:00:00:00:02" })
+	s.until(
+		"another MAC",
+		func(n *ovn.Snapshot) bool { return n.RouterPorts().Get(end.UUID).MAC == "0a:00:00:00:00:02" },
+	)
 	if diff := cmp.Diff([]string{"a.ns", "b.ns"}, s.took()); diff != "" {
 		t.Errorf("touched by another MAC (-want +got):\n%s", diff)
 	}
@@ -182,6 +218,19 @@ func TestNorthbound(t *testing.T) {
 	s.until("the router's end", func(n *ovn.Snapshot) bool { return n.RouterPorts().Len() == 0 })
 	if diff := cmp.Diff([]string{"b.ns"}, s.took()); diff != "" {
 		t.Errorf("touched by its end (-want +got):\n%s", diff)
+	}
+
+	s.transact(`,{"op":"insert","table":"NB_Global","row":{"options":["map",[["version_compatibility","22.03"]]]}}`)
+	s.until("an option", func(n *ovn.Snapshot) bool { return n.NBGlobal() != nil })
+	if got := s.inv.Port("a.ns", time.Now()).NotChecking; got != "22.03" {
+		t.Errorf("the option is %q", got)
+	}
+	s.inv.SetOptions(nil)
+	s.lost("another option", 1)
+	s.transact(`,{"op":"delete","table":"NB_Global","where":[]}`)
+	s.until("the option's end", func(n *ovn.Snapshot) bool { return n.NBGlobal() == nil })
+	if got := s.inv.Port("a.ns", time.Now()).NotChecking; got != "" {
+		t.Errorf("the option is still %q", got)
 	}
 
 	s.inv.SetRow(&inventory.Row{UUID: "none", Name: "c.ns", Type: "virtual"})
@@ -207,27 +256,31 @@ func TestSouthbound(t *testing.T) {
 		{"op":"insert","table":"Encap","uuid-name":"em","row":{"type":"geneve","ip":"127.0.0.2","chassis_name":"n2"}},
 		{"op":"insert","table":"Chassis","uuid-name":"ch","row":{"name":"n1","hostname":"node1","encaps":["named-uuid","en"]}},
 		{"op":"insert","table":"Chassis","uuid-name":"cj","row":{"name":"n2","hostname":"node2","encaps":["named-uuid","em"]}},
-		{"op":"insert","table":"Port_Binding","row":{"logical_port":"a.ns","datapath":["named-uuid","dp"],"tunnel_key":1,"chassis":["named-uuid","ch"],"requested_additional_chassis":["named-uuid","cj"],"up":true,"port_security":"0a:00:00:00:00:01"}},
+		{"op":"insert","table":"Port_Binding","row":{"logical_port":"a.ns","datapath":["named-uuid","dp"],"tunnel_key":1,"chassis":["named-uuid","ch"],"additional_chassis":["named-uuid","cj"],"up":true,"port_security":"0a:00:00:00:00:01"}},
 		{"op":"insert","table":"Port_Binding","row":{"logical_port":"b.ns","datapath":["named-uuid","dp"],"tunnel_key":2}}`)
 	s.until("two bindings", func(n *ovn.Snapshot) bool { return n.PortBindings().Len() == 2 && n.Chassis().Len() == 2 })
 	if diff := cmp.Diff([]string{"a.ns", "b.ns"}, s.took()); diff != "" {
 		t.Errorf("touched (-want +got):\n%s", diff)
 	}
 	p := s.inv.Port("a.ns", time.Now())
-	if p.Binding == nil || !p.Binding.Up || !p.Binding.Moving || !slices.Equal(p.Binding.PortSecurity, []string{"0a:00:00:00:00:01"}) ||
-		len(p.Chassis) != 1 || p.Chassis[0].Host != "node1" || len(p.Eras) == 0 {
+	if p.Binding == nil || !p.Binding.Up || !slices.Equal(p.Binding.PortSecurity, []string{"0a:00:00:00:00:01"}) ||
+		len(p.Chassis) != 2 || p.Chassis[0].Host != "node1" || len(p.Eras) == 0 {
 		t.Errorf("binding %+v on %+v", p.Binding, p.Chassis)
 	}
-	if p := s.inv.Port("b.ns", time.Now()); p.Binding == nil || p.Binding.Up || p.Binding.Moving || len(p.Chassis) > 0 {
+	if p := s.inv.Port("b.ns", time.Now()); p.Binding == nil || p.Binding.Up || len(p.Chassis) > 0 {
 		t.Errorf("binding %+v on %+v", p.Binding, p.Chassis)
 	}
 
-	s.transact(`,{"op":"update","table":"Port_Binding","where":[["logical_port","==","a.ns"]],"row":{"requested_additional_chassis":["set",[]]}}`)
-	s.until("the end of the move", func(*ovn.Snapshot) bool { return !s.inv.Binding("a.ns").Moving })
+	s.transact(
+		`,{"op":"update","table":"Port_Binding","where":[["logical_port","==","a.ns"]],"row":{"additional_chassis":["set",[]]}}`,
+	)
+	s.until("the end of the move", func(*ovn.Snapshot) bool { return len(s.inv.Binding("a.ns").Chassis) == 1 })
 	if diff := cmp.Diff([]string{"a.ns"}, s.took()); diff != "" {
 		t.Errorf("touched by the end of the move (-want +got):\n%s", diff)
 	}
-	s.transact(`,{"op":"update","table":"Chassis","where":[["name","==","n1"]],"row":{"other_config":["map",[["fdb-timestamp","true"]]]}}`)
+	s.transact(
+		`,{"op":"update","table":"Chassis","where":[["name","==","n1"]],"row":{"other_config":["map",[["fdb-timestamp","true"]]]}}`,
+	)
 	s.until("another chassis", func(*ovn.Snapshot) bool {
 		return s.inv.Port("a.ns", time.Now()).Chassis[0].Config["fdb-timestamp"] == "true"
 	})

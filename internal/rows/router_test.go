@@ -8,7 +8,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// A real Kube-OVN names the ends of links as the inventory takes them for granted, so that whoever has a gateway's MAC is found.
+// A real Kube-OVN names the ends of links as the inventory takes them for granted, so that whoever has a gateway's MAC
+// is found.
 func TestRouterPortsOfARecordedFile(t *testing.T) {
 	d := recorded(t)
 	ports, _, err := Ports(d)
@@ -31,10 +32,18 @@ func TestRouterPortsOfARecordedFile(t *testing.T) {
 			continue
 		}
 		router := p.Name[len(p.Switch)+1:]
-		inv.SetRow(&inventory.Row{UUID: "x", Name: "poser", Switch: p.Switch, Addresses: []string{macs[router+"-"+p.Switch] + " 10.66.6.6"}})
-		twins := inv.Port("poser", time.Time{}).Twins
-		if len(twins) != 1 || !twins[0].MAC || len(twins[0].Others) == 0 || !slices.Contains(twins[0].Others, p.Name) {
-			t.Errorf("with the gateway's MAC on %s: %+v", p.Switch, twins)
+		inv.SetRow(
+			&inventory.Row{
+				UUID:      "x",
+				Name:      "poser",
+				Switch:    p.Switch,
+				Addresses: []string{macs[router+"-"+p.Switch] + " 10.66.6.6"},
+			},
+		)
+		duplicates := inv.Port("poser", time.Time{}).Duplicates
+		if len(duplicates) != 1 || !duplicates[0].MAC || len(duplicates[0].Others) == 0 ||
+			!slices.Contains(duplicates[0].Others, p.Name) {
+			t.Errorf("with the gateway's MAC on %s: %+v", p.Switch, duplicates)
 		}
 	}
 }

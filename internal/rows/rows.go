@@ -1,5 +1,5 @@
-// Package rows hands what the Northbound database says to the inventory, as values that judgement can read without knowing
-// a database client.
+// Package rows hands what the Northbound database says to the inventory, as values that judgement can read without
+// knowing a database client.
 package rows
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/ovn"
 )
 
-// Of gives the facts of a port. Both share their contents, which neither side ever changes.
+// Of returns the facts of a port. Both share their contents, which neither side ever changes.
 func Of(p *ovn.Port) *inventory.Row {
 	return &inventory.Row{
 		UUID: p.UUID, Name: p.Name, Switch: p.Switch, Type: p.Type,
@@ -18,14 +18,13 @@ func Of(p *ovn.Port) *inventory.Row {
 	}
 }
 
-// disabled tells that the column says false: an empty one means enabled.
+// disabled reports whether the column says false: an empty one means enabled.
 func disabled(p *ovn.Port) bool { return p.Enabled != nil && !*p.Enabled }
 
-// BindingOf gives the facts of a binding in the Southbound database.
+// BindingOf returns the facts of a binding in the Southbound database.
 func BindingOf(b *ovn.PortBinding) *inventory.Binding {
 	out := &inventory.Binding{
 		UUID: b.UUID, Port: b.LogicalPort, Type: b.Type, PortSecurity: b.PortSecurity, Up: b.Up != nil && *b.Up,
-		Moving: len(b.AdditionalChassis) > 0 || len(b.RequestedAdditionalChassis) > 0,
 	}
 	if b.Chassis != "" {
 		out.Chassis = append(append(make([]string, 0, 1+len(b.AdditionalChassis)), b.Chassis), b.AdditionalChassis...)
@@ -33,18 +32,18 @@ func BindingOf(b *ovn.PortBinding) *inventory.Binding {
 	return out
 }
 
-// ChassisOf gives the facts of a chassis.
+// ChassisOf returns the facts of a chassis.
 func ChassisOf(c *ovn.Chassis) inventory.Chassis {
 	return inventory.Chassis{UUID: c.UUID, Name: c.Name, Host: c.Hostname, Config: c.OtherConfig}
 }
 
-// RouterPortOf gives the facts of a router's port.
+// RouterPortOf returns the facts of a router's port.
 func RouterPortOf(p *ovn.RouterPort) inventory.RouterPort {
 	return inventory.RouterPort{UUID: p.UUID, Name: p.Name, MAC: p.MAC}
 }
 
-// ApplyAll enters a batch of changes into the inventory and gives the names of the ports that they touched. Chassis come first: what
-// ports are bound to one has to be looked through where it changes, and is not while none is.
+// ApplyAll enters a batch of changes into the inventory and returns the names of the ports that they touched. Chassis
+// come first: what ports are bound to one has to be looked through where it changes, and is not while none is.
 func ApplyAll(inv *inventory.Inventory, events []ovn.Event) (touched []string) {
 	for _, e := range events {
 		if e.Table == ovn.TableChassis {
@@ -59,8 +58,8 @@ func ApplyAll(inv *inventory.Inventory, events []ovn.Event) (touched []string) {
 	return touched
 }
 
-// Apply enters one change of either database into the inventory and gives the names of the ports that it touched. Events about other
-// tables touch none.
+// Apply enters one change of either database into the inventory and returns the names of the ports that it touched.
+// Events about other tables touch none.
 func Apply(inv *inventory.Inventory, e ovn.Event) []string {
 	switch row := cmp.Or(e.Old, e.New).(type) {
 	case *ovn.Port:
@@ -87,6 +86,11 @@ func Apply(inv *inventory.Inventory, e ovn.Event) []string {
 			return inv.SetAddressSet(AddressSetOf(now))
 		}
 		return inv.DeleteAddressSet(row.UUID)
+	case *ovn.NBGlobal:
+		if now, ok := e.New.(*ovn.NBGlobal); ok {
+			return inv.SetOptions(now.Options)
+		}
+		return inv.SetOptions(nil)
 	}
 	return nil
 }

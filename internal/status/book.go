@@ -1,5 +1,5 @@
-// Package status says on policies and exceptions what became of them: which ports they decide, whether they count now, and why
-// not.
+// Package status says on policies and exceptions what became of them: which ports they decide, whether they count now,
+// and why not.
 package status
 
 import (
@@ -23,12 +23,13 @@ type Matched struct {
 
 // Decided is which ports a policy decides.
 type Decided struct {
-	// Ports is how many, Violations how many of them are not what they must be, and Namespaces in how many namespaces they are.
+	// Ports is how many, Violations how many of them are not what they must be, and Namespaces in how many namespaces
+	// they are.
 	Ports, Violations, Namespaces int
 }
 
-// Book keeps which ports fall under each policy and each exception. It is a monitor.Observer and safe for use by several
-// goroutines.
+// Book keeps which ports fall under each policy and each exception. It is a monitor.Observer and safe for use by
+// several goroutines.
 type Book struct {
 	mu         sync.Mutex
 	policies   map[string]*share
@@ -41,7 +42,7 @@ type share struct {
 	namespaces        map[string]int // to the number of ports
 }
 
-// NewBook gives an empty Book.
+// NewBook returns an empty Book.
 func NewBook() *Book {
 	return &Book{policies: make(map[string]*share), exceptions: make(map[Key]map[string]bool)}
 }
@@ -49,7 +50,8 @@ func NewBook() *Book {
 // Judged implements monitor.Observer.
 func (b *Book) Judged(before, after monitor.Verdict) {
 	was, is := governed(before), governed(after)
-	if was == is && before.Policy == after.Policy && before.State == after.State && before.Pod.Namespace == after.Pod.Namespace &&
+	if was == is && before.Policy == after.Policy && before.State == after.State &&
+		before.Pod.Namespace == after.Pod.Namespace &&
 		slices.Equal(before.Exceptions, after.Exceptions) {
 		return
 	}
@@ -69,7 +71,7 @@ func (b *Book) Found(audit.Finding, string) {}
 // Cleared implements monitor.Observer; Judged tells the same.
 func (b *Book) Cleared(audit.Finding, string) {}
 
-// governed tells that somebody decides about the port: a pod claims it, and it is in use.
+// governed reports whether somebody decides about the port: a pod claims it, and it is in use.
 func governed(v monitor.Verdict) bool { return v.Counts() && v.Pod.Name != "" }
 
 func (b *Book) add(v monitor.Verdict) {
@@ -113,7 +115,7 @@ func (b *Book) remove(v monitor.Verdict) {
 	}
 }
 
-// Policy gives what a policy decides.
+// Policy returns what a policy decides.
 func (b *Book) Policy(name string) Decided {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -127,7 +129,7 @@ func (b *Book) Policy(name string) Decided {
 // maxPorts is how many names of ports the status of an exception holds, as its definition says.
 const maxPorts = 16
 
-// Exception gives which ports an exception changes.
+// Exception returns which ports an exception changes.
 func (b *Book) Exception(key Key) Matched {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -136,7 +138,7 @@ func (b *Book) Exception(key Key) Matched {
 	return Matched{Count: len(ports), First: first[:min(len(first), maxPorts)]}
 }
 
-// Used tells that an exception changes some port.
+// Used reports whether an exception changes some port.
 func (b *Book) Used(key Key) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

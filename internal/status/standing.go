@@ -15,8 +15,8 @@ type Standing struct {
 	Policy string
 }
 
-// StandingOf tells whether an exception counts. Where several policies decide about the NICs that it is for, it counts if one of
-// them honours it; if none does, what the first says is told.
+// StandingOf reports whether an exception counts. Where several policies decide about the NICs that it is for, it
+// counts if one of them honours it; if none does, what the first says is told.
 func StandingOf(e *policy.Exception, policies []policy.Policy, ns policy.Namespace, now time.Time) Standing {
 	if ns.Err != nil {
 		return Standing{Reason: policy.NamespaceNotNamed, Why: ns.Err.Error()}
@@ -41,7 +41,20 @@ func StandingOf(e *policy.Exception, policies []policy.Policy, ns policy.Namespa
 // Reasons are all words that a Standing may have.
 func Reasons() []policy.Reason {
 	return []policy.Reason{
-		policy.InEffect, policy.Unreadable, policy.Contradictory, policy.NamespaceNotNamed, policy.TooManyPairs, policy.PrefixTooWide,
-		policy.LevelTooLoose, policy.OwnerNotNamed, policy.TicketMissing, policy.NotApproved, policy.LifetimeTooLong, policy.NotYet, policy.Expired,
+		policy.InEffect,
+		policy.Unreadable,
+		policy.Contradictory,
+		policy.NamespaceNotNamed,
+		policy.TooManyPairs,
+		policy.PrefixTooWide,
+		policy.LevelTooLoose,
+		policy.OwnerNotNamed,
+		policy.TicketMissing,
+		policy.NotApproved,
+		policy.NotShared,
+		policy.TooManyExceptions,
+		policy.LifetimeTooLong,
+		policy.NotYet,
+		policy.Expired,
 	}
 }

@@ -39,10 +39,14 @@ func TestBookAddsUp(t *testing.T) {
 		b, last := NewBook(), make(map[string]monitor.Verdict)
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			v := verdict(
-				rapid.SampledFrom([]string{"a", "b"}).Draw(t, "namespace"), rapid.SampledFrom([]string{"p", "q", "r"}).Draw(t, "pod"),
+				rapid.SampledFrom([]string{"a", "b"}).
+					Draw(t, "namespace"),
+				rapid.SampledFrom([]string{"p", "q", "r"}).Draw(t, "pod"),
 				rapid.SampledFrom([]string{"", "tight", "loose"}).Draw(t, "policy"),
-				rapid.SampledFrom([]audit.State{"", audit.Compliant, audit.Violation, audit.Unknown, audit.OutOfScope}).Draw(t, "state"),
-				rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"x", "y"}), 0, 2, rapid.ID[string]).Draw(t, "exceptions")...,
+				rapid.SampledFrom([]audit.State{"", audit.Compliant, audit.Violation, audit.Unknown, audit.OutOfScope}).
+					Draw(t, "state"),
+				rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"x", "y"}), 0, 2, rapid.ID[string]).
+					Draw(t, "exceptions")...,
 			)
 			if rapid.IntRange(0, 4).Draw(t, "no pod") == 0 {
 				v.Pod, v.PodUID, v.Policy, v.Exceptions = inventory.PodKey{}, "", "", nil
@@ -75,7 +79,10 @@ func TestBookAddsUp(t *testing.T) {
 				}
 			}
 			slices.Sort(want)
-			if got := b.Exception(key); got.Count != len(want) || !slices.Equal(got.First, want) || b.Used(key) != (len(want) > 0) {
+			if got := b.Exception(
+				key,
+			); got.Count != len(want) || !slices.Equal(got.First, want) ||
+				b.Used(key) != (len(want) > 0) {
 				t.Fatalf("exception %v changes %+v, want %q", key, got, want)
 			}
 		}
@@ -106,7 +113,13 @@ func honouring(change func(*v1alpha1.PortSecurityPolicy)) *v1alpha1.PortSecurity
 
 func exception(change func(*v1alpha1.PortSecurityException)) *v1alpha1.PortSecurityException {
 	e := &v1alpha1.PortSecurityException{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "x", UID: "exception", Generation: 7, CreationTimestamp: metav1.NewTime(noon.Add(-time.Hour))},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:         "a",
+			Name:              "x",
+			UID:               "exception",
+			Generation:        7,
+			CreationTimestamp: metav1.NewTime(noon.Add(-time.Hour)),
+		},
 		Spec: v1alpha1.PortSecurityExceptionSpec{
 			Target: v1alpha1.Target{PodSelector: &metav1.LabelSelector{}},
 			Grant:  v1alpha1.Grant{Pairs: []v1alpha1.AddressPair{{Prefix: "10.20.0.0/24"}}},
@@ -130,8 +143,12 @@ func standing(e *v1alpha1.PortSecurityException, now time.Time, policies ...*v1a
 }
 
 func TestStanding(t *testing.T) {
-	approval := honouring(func(p *v1alpha1.PortSecurityPolicy) { p.Name, p.Spec.Exceptions.RequireApproval = "approval", true })
-	other := honouring(func(p *v1alpha1.PortSecurityPolicy) { p.Name, p.Spec.Providers = "other", []string{"blue.a.ovn"} })
+	approval := honouring(
+		func(p *v1alpha1.PortSecurityPolicy) { p.Name, p.Spec.Exceptions.RequireApproval = "approval", true },
+	)
+	other := honouring(
+		func(p *v1alpha1.PortSecurityPolicy) { p.Name, p.Spec.Providers = "other", []string{"blue.a.ovn"} },
+	)
 	for name, c := range map[string]struct {
 		e        *v1alpha1.PortSecurityException
 		policies []*v1alpha1.PortSecurityPolicy
@@ -139,10 +156,19 @@ func TestStanding(t *testing.T) {
 		want     policy.Reason
 		from     string
 	}{
-		"counts":            {exception(nil), []*v1alpha1.PortSecurityPolicy{honouring(nil)}, noon, policy.InEffect, "honouring"},
-		"no policy":         {exception(nil), nil, noon, policy.NamespaceNotNamed, ""},
-		"its end":           {exception(nil), []*v1alpha1.PortSecurityPolicy{honouring(nil)}, noon.Add(time.Hour), policy.Expired, "honouring"},
-		"not approved":      {exception(nil), []*v1alpha1.PortSecurityPolicy{approval}, noon, policy.NotApproved, "approval"},
+		"counts": {
+			exception(nil), []*v1alpha1.PortSecurityPolicy{honouring(nil)}, noon, policy.InEffect, "honouring",
+		},
+		"no policy": {exception(nil), nil, noon, policy.NamespaceNotNamed, ""},
+		"its end": {
+			exception(nil),
+			[]*v1alpha1.PortSecurityPolicy{honouring(nil)},
+			noon.Add(time.Hour), policy.Expired,
+			"honouring",
+		},
+		"not approved": {
+			exception(nil), []*v1alpha1.PortSecurityPolicy{approval}, noon, policy.NotApproved, "approval",
+		},
 		"for some NIC only": {exception(nil), []*v1alpha1.PortSecurityPolicy{other}, noon, policy.InEffect, "other"},
 		"too wide": {
 			exception(func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs[0].Prefix = "10.0.0.0/8" }),
@@ -155,7 +181,9 @@ func TestStanding(t *testing.T) {
 			noon, policy.Unreadable, "honouring",
 		},
 		"begins later": {
-			exception(func(e *v1alpha1.PortSecurityException) { e.Spec.NotBefore = new(metav1.NewTime(noon.Add(time.Minute))) }),
+			exception(
+				func(e *v1alpha1.PortSecurityException) { e.Spec.NotBefore = new(metav1.NewTime(noon.Add(time.Minute))) },
+			),
 			[]*v1alpha1.PortSecurityPolicy{honouring(nil)},
 			noon, policy.NotYet, "honouring",
 		},
@@ -172,7 +200,7 @@ func TestStanding(t *testing.T) {
 	}
 }
 
-// conditions gives type, status and reason of each.
+// conditions returns type, status and reason of each.
 func conditions(list []metav1.Condition) []string {
 	var out []string
 	for _, c := range list {
@@ -190,7 +218,8 @@ func TestExceptionStatus(t *testing.T) {
 		if diff := cmp.Diff(want, conditions(e.Status.Conditions)); diff != "" {
 			t.Errorf("at %s: -want +got\n%s", at, diff)
 		}
-		if e.Status.ObservedGeneration != 7 || e.Status.MatchedPorts != int32(m.Count) || e.Status.Policy != "honouring" {
+		if e.Status.ObservedGeneration != 7 || e.Status.MatchedPorts != int32(m.Count) ||
+			e.Status.Policy != "honouring" {
 			t.Errorf("at %s: %+v", at, e.Status)
 		}
 		return e.Status
@@ -200,7 +229,15 @@ func TestExceptionStatus(t *testing.T) {
 	if !first.LastMatched.Time.Equal(noon) || !strings.Contains(first.Conditions[0].Message, "2030-01-01T13:00:00Z") {
 		t.Errorf("%+v", first)
 	}
-	if again := step(noon.Add(time.Minute), two, "InEffect=True InEffect", "Used=True PortsMatched"); !cmp.Equal(first, again) {
+	if again := step(
+		noon.Add(time.Minute),
+		two,
+		"InEffect=True InEffect",
+		"Used=True PortsMatched",
+	); !cmp.Equal(
+		first,
+		again,
+	) {
 		t.Errorf("nothing changed: %s", cmp.Diff(first, again))
 	}
 	idle := step(noon.Add(2*time.Minute), Matched{}, "InEffect=True InEffect", "Used=False NoPortMatches")
@@ -231,18 +268,36 @@ func TestLastMatchedIsRefreshed(t *testing.T) {
 func TestPolicyStatus(t *testing.T) {
 	o := honouring(func(p *v1alpha1.PortSecurityPolicy) { p.Spec.Exceptions.TicketPattern = "(" })
 	p := kube.PolicyOf(o)
-	s := OfPolicy(o, &p, Decided{Ports: 5, Violations: 2, Namespaces: 3}, noon)
+	s := OfPolicy(o, &p, Decided{Ports: 5, Violations: 2, Namespaces: 3}, nil, noon)
 	if s.MatchedPorts != 5 || s.Violations != 2 || s.MatchedNamespaces != 3 || s.ObservedGeneration != 3 {
 		t.Errorf("%+v", s)
 	}
-	if c := s.Conditions[0]; c.Type != v1alpha1.ConditionAccepted || c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, "ticketPattern") {
+	if c := s.Conditions[0]; c.Type != v1alpha1.ConditionAccepted || c.Status != metav1.ConditionFalse ||
+		!strings.Contains(c.Message, "ticketPattern") {
 		t.Errorf("%+v", c)
 	}
 	o = honouring(nil)
 	o.Status = s
 	p = kube.PolicyOf(o)
-	if diff := cmp.Diff([]string{"Accepted=True Accepted"}, conditions(OfPolicy(o, &p, Decided{}, noon).Conditions)); diff != "" {
+	if diff := cmp.Diff(
+		[]string{"Accepted=True Accepted"},
+		conditions(OfPolicy(o, &p, Decided{}, nil, noon).Conditions),
+	); diff != "" {
 		t.Error(diff)
+	}
+	for want, shadow := range map[string]policy.Shadow{
+		"Decides=True Decides":       {Decides: true},
+		"Decides=True DecidesPartly": {Decides: true, By: []string{"a"}},
+		"Decides=False Shadowed":     {By: []string{"a", "b"}},
+		"Decides=False NoNamespace":  {},
+	} {
+		got := OfPolicy(o, &p, Decided{}, &shadow, noon).Conditions
+		if diff := cmp.Diff([]string{"Accepted=True Accepted", want}, conditions(got)); diff != "" {
+			t.Error(diff)
+		}
+		if message := got[1].Message; len(shadow.By) > 0 && !strings.Contains(message, "a") {
+			t.Errorf("the message names nobody: %s", message)
+		}
 	}
 }
 
@@ -250,13 +305,17 @@ func TestTally(t *testing.T) {
 	inv := inventory.New()
 	inv.SetNamespace(policy.Namespace{Name: "a"})
 	inv.SetPolicy(kube.PolicyOf(honouring(nil)))
-	for name, end := range map[string]time.Duration{"soon": 30 * time.Minute, "later": 30 * time.Hour, "over": -time.Second} {
+	for name, end := range map[string]time.Duration{
+		"soon": 30 * time.Minute, "later": 30 * time.Hour, "over": -time.Second,
+	} {
 		inv.SetException(kube.ExceptionOf(exception(func(e *v1alpha1.PortSecurityException) {
 			e.Name, e.Spec.ExpiresAt = name, metav1.NewTime(noon.Add(end))
 		})))
 	}
-	got := TallyOf(inv, func(k Key) bool { return k.Name == "soon" }, noon)
-	if got.ByReason[policy.InEffect] != 2 || got.ByReason[policy.Expired] != 1 || len(got.ByReason) != len(Reasons()) || got.Unused != 1 || got.Next != 30*time.Minute {
+	got := TallyOf(inv.Snapshot(), func(k Key) bool { return k.Name == "soon" }, noon)
+	if got.ByReason[policy.InEffect] != 2 || got.ByReason[policy.Expired] != 1 || len(got.ByReason) != len(Reasons()) ||
+		got.Unused != 1 ||
+		got.Next != 30*time.Minute {
 		t.Errorf("%+v", got)
 	}
 	if diff := cmp.Diff(map[string]int{"1h": 1, "24h": 1, "168h": 2}, got.Ending); diff != "" {
@@ -275,7 +334,9 @@ func TestWriter(t *testing.T) {
 	now, writes := noon, 0
 	w := &Writer{
 		Cache: c, Client: c, Book: NewBook(), Log: logr.Discard(), Now: func() time.Time { return now },
-		Namespace: func(name string) policy.Namespace { return policy.Namespace{Name: name} },
+		Namespace:  func(name string) policy.Namespace { return policy.Namespace{Name: name} },
+		Namespaces: func() []policy.Namespace { return []policy.Namespace{{Name: "a"}} },
+		Standing:   inventory.New().Standing,
 		Wrote: func(err error) {
 			if err != nil {
 				t.Error(err)
@@ -299,7 +360,10 @@ func TestWriter(t *testing.T) {
 	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "a", Name: "x"}, &e); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"InEffect=True InEffect", "Used=False NoPortMatches"}, conditions(e.Status.Conditions)); diff != "" {
+	if diff := cmp.Diff(
+		[]string{"InEffect=True InEffect", "Used=False NoPortMatches"},
+		conditions(e.Status.Conditions),
+	); diff != "" {
 		t.Error(diff)
 	}
 	for i := range 5 { // ports come one by one

@@ -25,8 +25,8 @@ var ending = []struct {
 	within time.Duration
 }{{"1h", time.Hour}, {"24h", 24 * time.Hour}, {"168h", 168 * time.Hour}}
 
-// TallyOf counts the exceptions of an inventory as they stand at a time; used tells that one changes some port.
-func TallyOf(inv *inventory.Inventory, used func(Key) bool, now time.Time) Tally {
+// TallyOf counts the exceptions of an inventory as they stand at a time; used means that one changes some port.
+func TallyOf(inv *inventory.State, used func(Key) bool, now time.Time) Tally {
 	t := Tally{ByReason: make(map[policy.Reason]int), Ending: make(map[string]int)}
 	for _, r := range Reasons() {
 		t.ByReason[r] = 0
@@ -35,7 +35,8 @@ func TallyOf(inv *inventory.Inventory, used func(Key) bool, now time.Time) Tally
 		t.Ending[e.name] = 0
 	}
 	inv.EachException(func(e *policy.Exception) {
-		s := StandingOf(e, inv.Policies(), inv.Namespace(e.Namespace), now)
+		standing := inv.Standing(*e)
+		s := StandingOf(&standing, inv.Policies(), inv.Namespace(e.Namespace), now)
 		t.ByReason[s.Reason]++
 		if s.Reason != policy.InEffect {
 			return

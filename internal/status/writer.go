@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -29,6 +30,9 @@ const (
 	lookTimeout = 10 * time.Second
 	// settle is how long a status stays as it was written before its numbers alone are written again.
 	settle = 3 * time.Second
+	// shadowEvery is how often it is found again which policies decide, where none of them has changed: it takes all
+	// namespaces.
+	shadowEvery = 10 * time.Second
 	// perLook is how many statuses it writes at a time.
 	perLook = 25
 )
@@ -41,7 +45,11 @@ type Writer struct {
 	Book   *Book
 	// Namespace gives what policy reads of a namespace.
 	Namespace func(name string) policy.Namespace
-	Log       logr.Logger
+	// Namespaces returns what policy reads of all namespaces.
+	Namespaces func() []policy.Namespace
+	// Standing returns an exception with what it would grant of others without their consent.
+	Standing func(policy.Exception) policy.Exception
+	Log      logr.Logger
 	// Wrote is told of each write, and what became of it.
 	Wrote func(error)
 	// Now tells the time.
@@ -49,12 +57,16 @@ type Writer struct {
 
 	// last tells, by UID, what was written last.
 	last map[types.UID]written
+	// shadows says which policies keep others from deciding, as of shadowed and for the policies of versions.
+	shadows  map[string]policy.Shadow
+	versions []string
+	shadowed time.Time
 	// told is the last reason why something could not be done.
 	told string
 }
 
-// written is when a status was written, and the version of the object that it was written over: while the cache still has that
-// one, it is not compared.
+// written is when a status was written, and the version of the object that it was written over: while the cache still
+// has that one, it is not compared.
 type written struct {
 	over string
 	at   time.Time
@@ -112,12 +124,14 @@ func (w *Writer) look(ctx context.Context) error {
 		if known {
 			seen[o.GetUID()] = before
 		}
-		if !changed || budget == 0 || known && (before.over == o.GetResourceVersion() || !urgent && now.Sub(before.at) < settle) {
+		if !changed || budget == 0 ||
+			known && (before.over == o.GetResourceVersion() || !urgent && now.Sub(before.at) < settle) {
 			return
 		}
 		budget--
 		seen[o.GetUID()] = written{o.GetResourceVersion(), now}
-		err := w.Client.Status().Patch(ctx, with(), client.MergeFromWithOptions(o, client.MergeFromWithOptimisticLock{}))
+		err := w.Client.Status().
+			Patch(ctx, with(), client.MergeFromWithOptions(o, client.MergeFromWithOptimisticLock{}))
 		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 			return // the cache is behind, and tells when it no longer is
 		}
@@ -127,31 +141,62 @@ func (w *Writer) look(ctx context.Context) error {
 		}
 	}
 	compiled := make([]policy.Policy, len(policies.Items))
+	versions := make([]string, len(policies.Items))
 	for i := range policies.Items {
 		o := &policies.Items[i]
 		compiled[i] = kube.PolicyOf(o)
-		status := OfPolicy(o, &compiled[i], w.Book.Policy(o.Name), now)
-		put(o, !reflect.DeepEqual(status, o.Status), !sameConditions(status.Conditions, o.Status.Conditions), func() client.Object {
-			with := o.DeepCopy()
-			with.Status = status
-			return with
-		})
+		versions[i] = fmt.Sprintf("%s %d", o.UID, o.Generation)
+	}
+	w.lookForShadows(compiled, versions, now)
+	for i := range policies.Items {
+		o := &policies.Items[i]
+		var shadow *policy.Shadow
+		if s, known := w.shadows[o.Name]; known {
+			shadow = &s
+		}
+		status := OfPolicy(o, &compiled[i], w.Book.Policy(o.Name), shadow, now)
+		put(
+			o,
+			!reflect.DeepEqual(status, o.Status),
+			!sameConditions(status.Conditions, o.Status.Conditions),
+			func() client.Object {
+				with := o.DeepCopy()
+				with.Status = status
+				return with
+			},
+		)
 	}
 	policy.SortPolicies(compiled)
 	for i := range exceptions.Items {
 		o := &exceptions.Items[i]
-		e := kube.ExceptionOf(o)
+		e := w.Standing(kube.ExceptionOf(o))
 		standing := StandingOf(&e, compiled, w.Namespace(o.Namespace), now)
 		status := OfException(o, standing, w.Book.Exception(Key{o.Namespace, o.Name}), now)
-		put(o, !reflect.DeepEqual(status, o.Status), !sameConditions(status.Conditions, o.Status.Conditions), func() client.Object {
-			with := o.DeepCopy()
-			with.Status = status
-			return with
-		})
+		put(
+			o,
+			!reflect.DeepEqual(status, o.Status),
+			!sameConditions(status.Conditions, o.Status.Conditions),
+			func() client.Object {
+				with := o.DeepCopy()
+				with.Status = status
+				return with
+			},
+		)
 	}
 	w.last = seen
 	return errors.Join(errs...)
 }
 
-// sameConditions tells that nothing but numbers changed.
+// lookForShadows finds which policies keep others from deciding where policies have changed, and after a while because
+// namespaces may have.
+func (w *Writer) lookForShadows(policies []policy.Policy, versions []string, now time.Time) {
+	if slices.Equal(versions, w.versions) && now.Sub(w.shadowed) < shadowEvery {
+		return
+	}
+	sorted := slices.Clone(policies)
+	policy.SortPolicies(sorted)
+	w.shadows, w.versions, w.shadowed = policy.Shadows(sorted, w.Namespaces()), versions, now
+}
+
+// sameConditions reports whether nothing but numbers changed.
 func sameConditions(a, b []metav1.Condition) bool { return reflect.DeepEqual(a, b) }

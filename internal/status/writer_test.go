@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // A reason that comes again, after it was gone, is told again.
@@ -33,7 +34,14 @@ func TestWriterTellsAgain(t *testing.T) {
 			},
 		}).Build()
 		var told []string
-		w := &Writer{Cache: c, Client: c, Book: NewBook(), Log: logr.New(sink{&told}), Now: time.Now}
+		w := &Writer{
+			Cache:      c,
+			Client:     c,
+			Book:       NewBook(),
+			Log:        logr.New(sink{&told}),
+			Now:        time.Now,
+			Namespaces: func() []policy.Namespace { return nil },
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		go w.Run(ctx)
 		time.Sleep(every / 2) // what changes, changes between two looks, and not during one

@@ -19,9 +19,10 @@ import (
 // lookEvery is how often the file of authorities is looked at, at most.
 const lookEvery = time.Second
 
-// Callers knows by their certificates who may send reviews. Nobody is turned away until the API server has shown that it presents such a
-// certificate, and reviews without one have not come for a while: most API servers are not set up to, one of several may be so later than
-// the others, and a webhook that they cannot call would keep every pod from starting.
+// Callers knows by their certificates who may send reviews. Nobody is turned away until the API server has shown that
+// it presents such a certificate, and reviews without one have not come for a while: most API servers are not set up
+// to, one of several may be so later than the others, and a webhook that they cannot call would keep every pod from
+// starting.
 type Callers struct {
 	file  string
 	names []string
@@ -29,7 +30,8 @@ type Callers struct {
 	quiet time.Duration
 	log   logr.Logger
 
-	// proven tells that a review of a self-test came with a certificate; bare is when the last one came without, or when it began.
+	// proven means that a review of a self-test came with a certificate; bare is when the last one came without, or
+	// when it began.
 	proven, enforced atomic.Bool
 	bare             atomic.Pointer[time.Time]
 	missing          atomic.Int64
@@ -42,8 +44,9 @@ type Callers struct {
 	stamp  os.FileInfo
 }
 
-// NewCallers reads the authorities in a PEM file; names are the subjects that count (common name or DNS name), none for all. The file is
-// read again when it changes. Reviews without a certificate are refused when none has come for as long as quiet.
+// NewCallers reads the authorities in a PEM file; names are the subjects that count (common name or DNS name), none for
+// all. The file is read again when it changes. Reviews without a certificate are refused when none has come for as long
+// as quiet.
 func NewCallers(file string, names []string, quiet time.Duration, log logr.Logger) (*Callers, error) {
 	c := &Callers{file: file, names: names, quiet: quiet, log: log}
 	c.bare.Store(new(time.Now()))
@@ -79,7 +82,7 @@ func readPool(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// Enforced tells whether reviews are answered to callers with a certificate alone. What is enforced stays so.
+// Enforced reports whether reviews are answered to callers with a certificate alone. What is enforced stays so.
 func (c *Callers) Enforced() bool {
 	if c.enforced.Load() {
 		return true
@@ -88,7 +91,12 @@ func (c *Callers) Enforced() bool {
 		return false
 	}
 	if !c.enforced.Swap(true) {
-		c.log.Info("the API server presents a client certificate, and no review came without one for a while; those are refused from now on", "while", c.quiet.String())
+		c.log.Info(
+			"the API server presents a client certificate, and no review came without one for a while; those are "+
+				"refused from now on",
+			"while",
+			c.quiet.String(),
+		)
 	}
 	return true
 }
@@ -96,14 +104,20 @@ func (c *Callers) Enforced() bool {
 // Missing is how many reviews came without a certificate that counts and were answered.
 func (c *Callers) Missing() int64 { return c.missing.Load() }
 
-// Expect says the name of an object that was given to the API server and to nobody else: whoever sends it on is the API server.
+// Expect says the name of an object that was given to the API server and to nobody else: whoever sends it on is the API
+// server.
 func (c *Callers) Expect(name string) { c.expected.Store(&name) }
 
-// note says that a caller with a certificate sent a review of an object of this name: what only the API server can have shows that the
-// certificate is its own.
+// note says that a caller with a certificate sent a review of an object of this name: what only the API server can have
+// shows that the certificate is its own.
 func (c *Callers) note(name string) {
 	if expected := c.expected.Load(); expected != nil && *expected == name && name != "" && !c.proven.Swap(true) {
-		c.log.Info("the API server presents a client certificate; reviews without one are refused when none has come for a while", "while", c.quiet.String())
+		c.log.Info(
+			"the API server presents a client certificate; reviews without one are refused when none has come for a "+
+				"while",
+			"while",
+			c.quiet.String(),
+		)
 	}
 }
 
@@ -112,7 +126,12 @@ func (c *Callers) miss(from string) {
 	c.missing.Add(1)
 	now := time.Now()
 	if before := c.bare.Swap(&now); c.proven.Load() && now.Sub(*before) >= c.quiet/2 {
-		c.log.Info("a review came without a client certificate, although the API server presents one; it was answered, as one API server of several may not do so yet", "from", from)
+		c.log.Info(
+			"a review came without a client certificate, although the API server presents one; it was answered, as "+
+				"one API server of several may not do so yet",
+			"from",
+			from,
+		)
 	}
 }
 
@@ -125,18 +144,29 @@ func (c *Callers) check(r *http.Request) error {
 	for _, cert := range r.TLS.PeerCertificates[1:] {
 		intermediates.AddCert(cert)
 	}
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: c.roots(), Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	_, err := leaf.Verify(
+		x509.VerifyOptions{
+			Roots:         c.roots(),
+			Intermediates: intermediates,
+			KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		},
+	)
 	if err != nil {
 		return fmt.Errorf("the caller's client certificate does not count: %w", err)
 	}
 	own := append([]string{leaf.Subject.CommonName}, leaf.DNSNames...)
 	if len(c.names) > 0 && !slices.ContainsFunc(own, func(name string) bool { return slices.Contains(c.names, name) }) {
-		return fmt.Errorf("the caller's client certificate is of %q, want one of %s", leaf.Subject.CommonName, strings.Join(c.names, ", "))
+		return fmt.Errorf(
+			"the caller's client certificate is of %q, want one of %s",
+			leaf.Subject.CommonName,
+			strings.Join(c.names, ", "),
+		)
 	}
 	return nil
 }
 
-// roots gives the authorities, read again where the file has changed. A file that cannot be read leaves those that were there.
+// roots returns the authorities, read again where the file has changed. A file that cannot be read leaves those that
+// were there.
 func (c *Callers) roots() *x509.CertPool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,7 +175,8 @@ func (c *Callers) roots() *x509.CertPool {
 	}
 	c.looked = time.Now()
 	stamp, err := os.Stat(c.file)
-	if err == nil && os.SameFile(stamp, c.stamp) && stamp.ModTime().Equal(c.stamp.ModTime()) && stamp.Size() == c.stamp.Size() {
+	if err == nil && os.SameFile(stamp, c.stamp) && stamp.ModTime().Equal(c.stamp.ModTime()) &&
+		stamp.Size() == c.stamp.Size() {
 		return c.pool
 	}
 	var pool *x509.CertPool

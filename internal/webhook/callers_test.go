@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
 // authority signs certificates.
@@ -32,7 +34,12 @@ func newAuthority(t *testing.T) authority {
 	t.Helper()
 	a := authority{}
 	a.cert, a.key = a.sign(t, &x509.Certificate{
-		Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		Subject: pkix.Name{
+			CommonName: "authority",
+		},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign,
 	})
 	return a
 }
@@ -43,7 +50,12 @@ func (a authority) sign(t *testing.T, template *x509.Certificate) (*x509.Certifi
 	if err != nil {
 		t.Fatal(err)
 	}
-	template.SerialNumber, template.NotBefore, template.NotAfter = big.NewInt(time.Now().UnixNano()), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	template.SerialNumber, template.NotBefore, template.NotAfter = big.NewInt(
+		time.Now().UnixNano(),
+	), time.Now().
+		Add(-time.Hour),
+		time.Now().
+			Add(time.Hour)
 	parent, by := a.cert, a.key
 	if parent == nil {
 		parent, by = template, key
@@ -61,13 +73,20 @@ func (a authority) sign(t *testing.T, template *x509.Certificate) (*x509.Certifi
 
 func (a authority) client(t *testing.T, name string, usage x509.ExtKeyUsage) *tls.Certificate {
 	t.Helper()
-	cert, key := a.sign(t, &x509.Certificate{Subject: pkix.Name{CommonName: name}, ExtKeyUsage: []x509.ExtKeyUsage{usage}})
+	cert, key := a.sign(
+		t,
+		&x509.Certificate{Subject: pkix.Name{CommonName: name}, ExtKeyUsage: []x509.ExtKeyUsage{usage}},
+	)
 	return &tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key}
 }
 
 func (a authority) write(t *testing.T, file string) {
 	t.Helper()
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}), 0o600); err != nil {
+	if err := os.WriteFile(
+		file,
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}),
+		0o600,
+	); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -81,7 +100,16 @@ func TestThreat34CallersWithoutCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewUnstartedServer(&Handler{Answer: handlerFunc(allow), Limit: NewLimit(1), Timeout: time.Minute, Callers: callers, Log: logr.Discard()})
+	s := httptest.NewUnstartedServer(
+		&Handler{
+			Answer:  handlerFunc(allow),
+			Limit:   NewLimit(1),
+			Budget:  NewBudget(MaxMemory),
+			Timeout: time.Minute,
+			Callers: callers,
+			Log:     logr.Discard(),
+		},
+	)
 	s.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
 	s.StartTLS()
 	t.Cleanup(s.Close)
@@ -110,13 +138,30 @@ func TestThreat34CallersWithoutCertificate(t *testing.T) {
 		}
 		return res.StatusCode
 	}
-	server, another := ours.client(t, "kube-apiserver", x509.ExtKeyUsageClientAuth), ours.client(t, "tenant", x509.ExtKeyUsageClientAuth)
-	forged, wrongUse := others.client(t, "kube-apiserver", x509.ExtKeyUsageClientAuth), ours.client(t, "kube-apiserver", x509.ExtKeyUsageServerAuth)
+	server, another := ours.client(
+		t,
+		"kube-apiserver",
+		x509.ExtKeyUsageClientAuth,
+	), ours.client(
+		t,
+		"tenant",
+		x509.ExtKeyUsageClientAuth,
+	)
+	forged, wrongUse := others.client(
+		t,
+		"kube-apiserver",
+		x509.ExtKeyUsageClientAuth,
+	), ours.client(
+		t,
+		"kube-apiserver",
+		x509.ExtKeyUsageServerAuth,
+	)
 
 	// Nothing of this shows that it is the API server.
 	callers.Expect("secret")
 	for name, code := range map[string]int{
-		"nobody, who knows the name": post(nil, "secret"), "another subject": post(another, "secret"), "another authority": post(forged, "secret"),
+		"nobody, who knows the name": post(nil, "secret"), "another subject": post(another, "secret"), "another " +
+			"authority": post(forged, "secret"),
 		"a server's certificate": post(wrongUse, "secret"), "the certificate without the name": post(server, "guess"),
 	} {
 		if code != http.StatusOK || callers.Enforced() {
@@ -129,7 +174,9 @@ func TestThreat34CallersWithoutCertificate(t *testing.T) {
 	if post(server, "secret"); !callers.Enforced() {
 		t.Fatal("not enforced although the API server has presented its certificate")
 	}
-	for name, cert := range map[string]*tls.Certificate{"nobody": nil, "another subject": another, "another authority": forged, "a server's certificate": wrongUse} {
+	for name, cert := range map[string]*tls.Certificate{
+		"nobody": nil, "another subject": another, "another authority": forged, "a server's certificate": wrongUse,
+	} {
 		if code := post(cert, "any"); code != http.StatusForbidden {
 			t.Errorf("%s: %d, want it turned away", name, code)
 		}
@@ -156,14 +203,20 @@ func TestThreat34CallersWithoutCertificate(t *testing.T) {
 	}
 }
 
-// Of several API servers, those that get their certificate later are answered until all have it; then it stays enforced.
+// Of several API servers, those that get their certificate later are answered until all have it; then it stays
+// enforced.
 func TestThreat34OneAPIServerOfSeveral(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ca.crt")
 	newAuthority(t).write(t, file)
 	synctest.Test(t, func(t *testing.T) {
 		const quiet = 10 * time.Minute
 		var told []string
-		callers, err := NewCallers(file, nil, quiet, funcr.New(func(_, args string) { told = append(told, args) }, funcr.Options{}))
+		callers, err := NewCallers(
+			file,
+			nil,
+			quiet,
+			funcr.New(func(_, args string) { told = append(told, args) }, funcr.Options{}),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,5 +272,39 @@ func TestNewCallersRefuses(t *testing.T) {
 	}
 	if _, err := NewCallers(filepath.Join(dir, "missing"), nil, 0, logr.Discard()); err == nil {
 		t.Error("a file that is not there is taken")
+	}
+}
+
+// What is for the API server's audit log names what belongs to others: once the API server is known by its certificate,
+// nobody else has it.
+func TestThreat45StrangersAreNotToldTheNotes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	newAuthority(t).write(t, file)
+	callers, err := NewCallers(file, nil, time.Hour, logr.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	noted := func(context.Context, admission.Request) admission.Response {
+		r := admission.Denied("taken")
+		r.AuditAnnotations = map[string]string{"violation": "that of port web-0.bank"}
+		return r
+	}
+	s := httptest.NewServer(&Handler{
+		Answer: handlerFunc(
+			noted,
+		),
+		Limit:   NewLimit(1),
+		Budget:  NewBudget(MaxMemory),
+		Timeout: time.Minute,
+		Callers: callers,
+		Log:     logr.Discard(),
+	})
+	t.Cleanup(s.Close)
+	for _, proven := range []bool{false, true} {
+		callers.proven.Store(proven)
+		_, response, _ := send(t, s, http.MethodPost, "application/json", strings.NewReader(good))
+		if told := len(response.AuditAnnotations) > 0; told == proven {
+			t.Errorf("the API server known by its certificate: %v; notes %v", proven, response.AuditAnnotations)
+		}
 	}
 }

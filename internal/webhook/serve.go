@@ -1,6 +1,6 @@
-// Package webhook speaks the API server's admission protocol over HTTP: it lets well-formed reviews through to who answers
-// them. What goes wrong here is an HTTP error and never an answer, so that the API server takes it for a failed call, and the
-// failurePolicy of each webhook decides.
+// Package webhook speaks the API server's admission protocol over HTTP: it lets well-formed reviews through to who
+// answers them. What goes wrong here is an HTTP error and never an answer, so that the API server takes it for a failed
+// call, and the failurePolicy of each webhook decides.
 package webhook
 
 import (
@@ -23,42 +23,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// MaxBody is the largest review that is read, in bytes. The API server takes objects of up to 3 MiB, and an update brings two.
+// MaxBody is the largest review that is read, in bytes. The API server takes objects of up to 3 MiB, and an update
+// brings two.
 const MaxBody = 8 << 20
-
-// slotWait is how long a review waits for its turn while too many are being answered.
-const slotWait = 500 * time.Millisecond
-
-// Limit bounds how many reviews are answered at a time, over all handlers that share it.
-type Limit chan struct{}
-
-// NewLimit gives a limit of n reviews.
-func NewLimit(n int) Limit { return make(Limit, n) }
-
-// take waits for a turn; false where none came in time.
-func (l Limit) take(ctx context.Context) bool {
-	select {
-	case l <- struct{}{}:
-		return true
-	default:
-	}
-	timer := time.NewTimer(slotWait)
-	defer timer.Stop()
-	select {
-	case l <- struct{}{}:
-		return true
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return false
-}
 
 // Handler answers the reviews of one webhook over HTTP.
 type Handler struct {
 	// Answer decides.
 	Answer admission.Handler
-	// Limit bounds the reviews that are answered at a time.
-	Limit Limit
+	// Limit bounds the reviews that are answered at a time, Budget the memory that large ones take.
+	Limit  *Limit
+	Budget *Budget
 	// Timeout bounds how long a request may take to arrive, and its answer to leave.
 	Timeout time.Duration
 	// Callers says who may call; nil for everybody.
@@ -73,11 +48,15 @@ var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // keptBody is the largest buffer that is kept.
 const keptBody = 256 << 10
 
-// ServeHTTP implements http.Handler. What is no review gets an HTTP error, which the API server takes for a failed call.
+// ServeHTTP implements http.Handler. What is no review gets an HTTP error, which the API server takes for a failed
+// call.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	control := http.NewResponseController(w)
-	if err := errors.Join(control.SetReadDeadline(now.Add(h.Timeout)), control.SetWriteDeadline(now.Add(2*h.Timeout))); err != nil {
+	if err := errors.Join(
+		control.SetReadDeadline(now.Add(h.Timeout)),
+		control.SetWriteDeadline(now.Add(2*h.Timeout)),
+	); err != nil {
 		http.Error(w, "the connection cannot be bounded in time: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -98,27 +77,37 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Content-Type: want application/json", http.StatusUnsupportedMediaType)
 		return
 	}
-	review, code, err := read(w, r)
+	memory := &hold{budget: h.Budget, source: hostOf(r.RemoteAddr)}
+	defer memory.give() // it is held until the answer is on its way
+	review, code, err := read(w, r, memory)
 	if err != nil {
-		http.Error(w, err.Error(), code)
+		http.Error(w, "ovnguard: "+err.Error(), code)
 		return
 	}
+	defer busy(r.Context())()
+	share, isStranger := shareOf(review.Request), false
 	switch {
 	case known:
 		h.Callers.note(review.Request.Name)
 	case h.Callers != nil:
 		h.Callers.miss(r.RemoteAddr)
+		if isStranger = h.Callers.proven.Load(); isStranger {
+			share = "callers without a certificate" // whoever they say that they ask for
+		}
 	}
-	response, code, err := h.answer(r.Context(), review.Request)
+	response, code, err := h.answer(r.Context(), review.Request, share)
 	if err != nil {
 		http.Error(w, "ovnguard: "+err.Error(), code)
 		return
+	}
+	if isStranger {
+		response.AuditAnnotations = nil // they name what belongs to others, and are for the API server's log
 	}
 	h.write(w, response)
 }
 
 // read reads a review; the code is that of the HTTP error.
-func read(w http.ResponseWriter, r *http.Request) (*admissionv1.AdmissionReview, int, error) {
+func read(w http.ResponseWriter, r *http.Request, memory *hold) (*admissionv1.AdmissionReview, int, error) {
 	buffer, ok := bodies.Get().(*bytes.Buffer)
 	if !ok {
 		buffer = new(bytes.Buffer)
@@ -129,7 +118,13 @@ func read(w http.ResponseWriter, r *http.Request) (*admissionv1.AdmissionReview,
 			bodies.Put(buffer)
 		}
 	}()
-	if _, err := buffer.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBody)); err != nil {
+	if r.ContentLength > MaxBody {
+		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("the review is larger than %d bytes", MaxBody)
+	}
+	if err := memory.read(r.Context(), buffer, http.MaxBytesReader(w, r.Body, MaxBody)); err != nil {
+		if errors.Is(err, errBusy) {
+			return nil, http.StatusServiceUnavailable, err
+		}
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("the review is larger than %d bytes", MaxBody)
 		}
@@ -142,15 +137,20 @@ func read(w http.ResponseWriter, r *http.Request) (*admissionv1.AdmissionReview,
 	return review, 0, nil
 }
 
-// Parse reads a review and checks that it can be answered. It reads as the API server writes, names in their exact case and each
-// once, in one pass: encoding/json looks at every byte of an object three times until it is decoded.
+// Parse reads a review and checks that it can be answered. It reads as the API server writes, names in their exact case
+// and each once, in one pass: encoding/json looks at every byte of an object three times until it is decoded.
 func Parse(body []byte) (*admissionv1.AdmissionReview, error) {
 	var review admissionv1.AdmissionReview
 	if err := jsonv2.Unmarshal(body, &review); err != nil {
 		return nil, fmt.Errorf("not an AdmissionReview: %w", err)
 	}
 	if review.APIVersion != admissionv1.SchemeGroupVersion.String() || review.Kind != "AdmissionReview" {
-		return nil, fmt.Errorf("apiVersion %q, kind %q: want %s, AdmissionReview", review.APIVersion, review.Kind, admissionv1.SchemeGroupVersion)
+		return nil, fmt.Errorf(
+			"apiVersion %q, kind %q: want %s, AdmissionReview",
+			review.APIVersion,
+			review.Kind,
+			admissionv1.SchemeGroupVersion,
+		)
 	}
 	switch {
 	case review.Request == nil:
@@ -162,17 +162,30 @@ func Parse(body []byte) (*admissionv1.AdmissionReview, error) {
 }
 
 // answer asks who answers. Too many reviews at a time and panics are errors; the code is that of the HTTP error.
-func (h *Handler) answer(ctx context.Context, request *admissionv1.AdmissionRequest) (response admission.Response, code int, err error) {
+func (h *Handler) answer(
+	ctx context.Context,
+	request *admissionv1.AdmissionRequest,
+	share string,
+) (response admission.Response, code int, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.Log.Error(fmt.Errorf("panic: %v", p), "a review was not answered", "uid", request.UID, "resource", request.Resource.String(), "stack", string(debug.Stack()))
+			h.Log.Error(
+				fmt.Errorf("panic: %v", p),
+				"a review was not answered",
+				"uid",
+				request.UID,
+				"resource",
+				request.Resource.String(),
+				"stack",
+				string(debug.Stack()),
+			)
 			code, err = http.StatusInternalServerError, errors.New("internal error, see its log; nothing was changed")
 		}
 	}()
-	if !h.Limit.take(ctx) {
+	if !h.Limit.take(ctx, share) {
 		return response, http.StatusServiceUnavailable, errors.New("too many requests at a time; try again")
 	}
-	defer func() { <-h.Limit }()
+	defer h.Limit.give(share)
 	req := admission.Request{AdmissionRequest: *request}
 	response = h.Answer.Handle(ctx, req)
 	if err := response.Complete(req); err != nil {

@@ -26,14 +26,21 @@ func allow(context.Context, admission.Request) admission.Response { return admis
 
 const good = `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u1","operation":"CREATE","object":{"a":1}}}`
 
-func serve(t *testing.T, limit Limit, answer handlerFunc) *httptest.Server {
+func serve(t *testing.T, limit *Limit, answer handlerFunc) *httptest.Server {
 	t.Helper()
-	s := httptest.NewServer(&Handler{Answer: answer, Limit: limit, Timeout: time.Minute, Log: logr.Discard()})
+	s := httptest.NewServer(
+		&Handler{Answer: answer, Limit: limit, Budget: NewBudget(MaxMemory), Timeout: time.Minute, Log: logr.Discard()},
+	)
 	t.Cleanup(s.Close)
 	return s
 }
 
-func send(t *testing.T, s *httptest.Server, method, contentType string, body io.Reader) (int, *admissionv1.AdmissionResponse, string) {
+func send(
+	t *testing.T,
+	s *httptest.Server,
+	method, contentType string,
+	body io.Reader,
+) (int, *admissionv1.AdmissionResponse, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.URL, body)
 	if err != nil {
@@ -53,7 +60,11 @@ func send(t *testing.T, s *httptest.Server, method, contentType string, body io.
 	}
 	var review admissionv1.AdmissionReview
 	if res.StatusCode == http.StatusOK {
-		if err := json.Unmarshal(text, &review); err != nil || review.Response == nil || review.Kind != "AdmissionReview" || review.APIVersion != "admission.k8s.io/v1" {
+		if err := json.Unmarshal(
+			text,
+			&review,
+		); err != nil || review.Response == nil || review.Kind != "AdmissionReview" ||
+			review.APIVersion != "admission.k8s.io/v1" {
 			t.Fatalf("%v: not a review: %s", err, text)
 		}
 	}
@@ -72,21 +83,53 @@ func TestThreat34OnlyReviewsAreAnswered(t *testing.T) {
 		code                      int
 		says                      string
 	}{
-		"another method":    {http.MethodPut, "application/json", good, http.StatusMethodNotAllowed, "POST"},
-		"another type":      {http.MethodPost, "application/yaml", good, http.StatusUnsupportedMediaType, "application/json"},
-		"no type":           {http.MethodPost, "", good, http.StatusUnsupportedMediaType, "application/json"},
-		"no body":           {http.MethodPost, "application/json", "", http.StatusBadRequest, "AdmissionReview"},
-		"rubbish":           {http.MethodPost, "application/json", "{]", http.StatusBadRequest, "AdmissionReview"},
-		"two reviews":       {http.MethodPost, "application/json", good + good, http.StatusBadRequest, "AdmissionReview"},
-		"the older version": {http.MethodPost, "application/json", strings.Replace(good, "k8s.io/v1", "k8s.io/v1beta1", 1), http.StatusBadRequest, "v1beta1"},
-		"another kind":      {http.MethodPost, "application/json", strings.Replace(good, `"AdmissionReview"`, `"Pod"`, 1), http.StatusBadRequest, "Pod"},
-		"no request":        {http.MethodPost, "application/json", good[:strings.Index(good, `,"request"`)] + "}", http.StatusBadRequest, "request"},
-		"no UID":            {http.MethodPost, "application/json", strings.Replace(good, `"u1"`, `""`, 1), http.StatusBadRequest, "request.uid"},
-		"a name twice":      {http.MethodPost, "application/json", strings.Replace(good, `"uid"`, `"uid":"u0","uid"`, 1), http.StatusBadRequest, "duplicate"},
-		"another case":      {http.MethodPost, "application/json", strings.Replace(good, `"uid"`, `"UID"`, 1), http.StatusBadRequest, "request.uid"},
-		"too large":         {http.MethodPost, "application/json", good + strings.Repeat(" ", MaxBody), http.StatusRequestEntityTooLarge, "larger"},
+		"another method": {http.MethodPut, "application/json", good, http.StatusMethodNotAllowed, "POST"},
+		"another type": {
+			http.MethodPost, "application/yaml", good, http.StatusUnsupportedMediaType, "application/json",
+		},
+		"no type": {http.MethodPost, "", good, http.StatusUnsupportedMediaType, "application/json"},
+		"no body": {http.MethodPost, "application/json", "", http.StatusBadRequest, "AdmissionReview"},
+		"rubbish": {http.MethodPost, "application/json", "{]", http.StatusBadRequest, "AdmissionReview"},
+		"two reviews": {
+			http.MethodPost, "application/json", good + good, http.StatusBadRequest, "AdmissionReview",
+		},
+		"the older version": {
+			http.MethodPost, "application/json", strings.Replace(good, "k8s.io/v1", "k8s.io/v1beta1", 1),
+			http.StatusBadRequest, "v1beta1",
+		},
+		"another kind": {
+			http.MethodPost, "application/json", strings.Replace(good, `"AdmissionReview"`, `"Pod"`, 1),
+			http.StatusBadRequest, "Pod",
+		},
+		"no request": {
+			http.MethodPost, "application/json", good[:strings.Index(good, `,"request"`)] + "}", http.StatusBadRequest,
+			"request",
+		},
+		"no UID": {
+			http.MethodPost, "application/json", strings.Replace(good, `"u1"`, `""`, 1), http.StatusBadRequest,
+			"request.uid",
+		},
+		"a name twice": {
+			http.MethodPost, "application/json", strings.Replace(good, `"uid"`, `"uid":"u0","uid"`, 1),
+			http.StatusBadRequest, "duplicate",
+		},
+		"another case": {
+			http.MethodPost, "application/json", strings.Replace(good, `"uid"`, `"UID"`, 1), http.StatusBadRequest,
+			"request.uid",
+		},
+		"too large": {
+			http.MethodPost, "application/json", good + strings.Repeat(" ", MaxBody), http.StatusRequestEntityTooLarge,
+			"larger",
+		},
 	} {
-		if code, _, text := send(t, s, c.method, c.contentType, strings.NewReader(c.body)); code != c.code || !strings.Contains(text, c.says) {
+		if code, _, text := send(
+			t,
+			s,
+			c.method,
+			c.contentType,
+			strings.NewReader(c.body),
+		); code != c.code ||
+			!strings.Contains(text, c.says) {
 			t.Errorf("%s: %d %q, want %d and %q", name, code, text, c.code, c.says)
 		}
 	}
@@ -109,27 +152,44 @@ func TestPanicIsNoAnswer(t *testing.T) {
 	})
 	for range 3 { // more often than there are turns
 		code, _, text := send(t, s, http.MethodPost, "application/json", strings.NewReader(good))
-		if code != http.StatusInternalServerError || !strings.Contains(text, "internal error") || strings.Contains(text, "on purpose") {
+		if code != http.StatusInternalServerError || !strings.Contains(text, "internal error") ||
+			strings.Contains(text, "on purpose") {
 			t.Fatalf("got %d %q, want a call that fails and does not tell why", code, text)
 		}
 	}
-	_, response, _ := send(t, s, http.MethodPost, "application/json", strings.NewReader(strings.Replace(good, "CREATE", "UPDATE", 1)))
+	_, response, _ := send(
+		t,
+		s,
+		http.MethodPost,
+		"application/json",
+		strings.NewReader(strings.Replace(good, "CREATE", "UPDATE", 1)),
+	)
 	if response == nil || !response.Allowed {
 		t.Errorf("afterwards: %+v", response)
 	}
 }
 
-// When too many reviews are being answered, the next is a call that fails in time, for its webhook's failurePolicy to decide.
+// When too many reviews are being answered, the next is a call that fails in time, for its webhook's failurePolicy to
+// decide.
 func TestThreat33TooManyAtATime(t *testing.T) {
 	limit := NewLimit(1)
 	s := serve(t, limit, allow)
-	limit <- struct{}{}
+	if !limit.take(t.Context(), "somebody's") {
+		t.Fatal("no turn")
+	}
 	code, _, text := send(t, s, http.MethodPost, "application/json", strings.NewReader(good))
 	if code != http.StatusServiceUnavailable || !strings.Contains(text, "try again") {
 		t.Errorf("got %d %q, want a call that fails and says to try again", code, text)
 	}
-	<-limit
-	if _, response, _ := send(t, s, http.MethodPost, "application/json", strings.NewReader(good)); response == nil || !response.Allowed {
+	limit.give("somebody's")
+	if _, response, _ := send(
+		t,
+		s,
+		http.MethodPost,
+		"application/json",
+		strings.NewReader(good),
+	); response == nil ||
+		!response.Allowed {
 		t.Errorf("afterwards: %+v", response)
 	}
 }

@@ -27,19 +27,27 @@ func (s slowly) Read(p []byte) (int, error) {
 	return 0, io.ErrUnexpectedEOF
 }
 
-// A sender that never ends its body does not hold a handler, over HTTP/1 and HTTP/2, behind the instrumentation that
-// controller-runtime puts around every webhook.
+// A sender that never ends its body does not hold a handler, over HTTP/1 and HTTP/2, whatever is around the handler.
 func TestThreat33BodyThatDoesNotCome(t *testing.T) {
 	for name, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
 			read := make(chan error, 1)
-			bounded := &Handler{Answer: handlerFunc(allow), Limit: NewLimit(1), Timeout: 50 * time.Millisecond, Log: logr.Discard()}
+			bounded := &Handler{
+				Answer:  handlerFunc(allow),
+				Limit:   NewLimit(1),
+				Budget:  NewBudget(MaxMemory),
+				Timeout: 50 * time.Millisecond,
+				Log:     logr.Discard(),
+			}
 			handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				bounded.ServeHTTP(w, r)
 				_, err := io.ReadAll(r.Body)
 				read <- err
 			})
-			count := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "requests_total", Help: "requests"}, []string{"code"})
+			count := prometheus.NewCounterVec(
+				prometheus.CounterOpts{Name: "requests_total", Help: "requests"},
+				[]string{"code"},
+			)
 			s := httptest.NewUnstartedServer(promhttp.InstrumentHandlerCounter(count, handler))
 			s.EnableHTTP2 = http2
 			s.StartTLS()
@@ -47,7 +55,12 @@ func TestThreat33BodyThatDoesNotCome(t *testing.T) {
 			done := make(chan struct{})
 			t.Cleanup(func() { close(done) })
 			go func() {
-				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, slowly{strings.NewReader("{"), done})
+				req, err := http.NewRequestWithContext(
+					t.Context(),
+					http.MethodPost,
+					s.URL,
+					slowly{strings.NewReader("{"), done},
+				)
 				if err != nil {
 					return
 				}

@@ -38,7 +38,7 @@ const (
 	udpDestination = 9999
 )
 
-// UDP gives a datagram from one host to another, over IPv4 or IPv6 as the addresses are.
+// UDP returns a datagram from one host to another, over IPv4 or IPv6 as the addresses are.
 func UDP(from, to Host) ([]byte, error) {
 	udp := &layers.UDP{SrcPort: udpSource, DstPort: udpDestination}
 	if from.IP.Is4() {
@@ -55,13 +55,13 @@ func UDP(from, to Host) ([]byte, error) {
 	return build(from.MAC, to.MAC, layers.EthernetTypeIPv6, ip, udp)
 }
 
-// ARPReply gives a reply that is sent from one MAC to a host and claims that claimed.IP is at claimed.MAC.
+// ARPReply returns a reply that is sent from one MAC to a host and claims that claimed.IP is at claimed.MAC.
 func ARPReply(source net.HardwareAddr, to, claimed Host) ([]byte, error) {
 	return arp(layers.ARPReply, source, to.MAC, claimed, to)
 }
 
-// ARPRequest gives a broadcast that is sent from one MAC, asks who has an address, and claims in its sender fields that
-// claimed.IP is at claimed.MAC: whoever hears it may believe that.
+// ARPRequest returns a broadcast that is sent from one MAC, asks who has an address, and claims in its sender fields
+// that claimed.IP is at claimed.MAC: whoever hears it may believe that.
 func ARPRequest(source net.HardwareAddr, target netip.Addr, claimed Host) ([]byte, error) {
 	return arp(layers.ARPRequest, source, broadcast, claimed, Host{MAC: make(net.HardwareAddr, macSize), IP: target})
 }
@@ -84,7 +84,7 @@ func arp(operation uint16, source, destination net.HardwareAddr, sender, target 
 // hopLimit is what neighbour discovery demands, so that nothing routed is believed.
 const hopLimit = 255
 
-// NeighbourAdvertisement gives an advertisement that is sent by one host to another and claims that claimed.IP is at
+// NeighbourAdvertisement returns an advertisement that is sent by one host to another and claims that claimed.IP is at
 // claimed.MAC (RFC 4861, section 4.4).
 func NeighbourAdvertisement(from, to, claimed Host) ([]byte, error) {
 	if !claimed.IP.Is6() || !from.IP.Is6() || !to.IP.Is6() {
@@ -103,8 +103,8 @@ func NeighbourAdvertisement(from, to, claimed Host) ([]byte, error) {
 		})
 }
 
-// NeighbourSolicitation gives a question that one host sends for the address target, to the target's solicited-node group,
-// and that claims that from.IP is at claimed (RFC 4861, section 4.3).
+// NeighbourSolicitation returns a question that one host sends for the address target, to the target's solicited-node
+// group, and that claims that from.IP is at claimed (RFC 4861, section 4.3).
 func NeighbourSolicitation(from Host, target netip.Addr, claimed net.HardwareAddr) ([]byte, error) {
 	if !from.IP.Is6() || !target.Is6() {
 		return nil, fmt.Errorf("neighbour discovery is for IPv6, not for %s and %s", from.IP, target)
@@ -123,9 +123,13 @@ func NeighbourSolicitation(from Host, target netip.Addr, claimed net.HardwareAdd
 		})
 }
 
-// build serialises the layers behind an Ethernet header. The marker is a datagram's payload; behind other protocols it is
-// the padding of the frame, which no header counts.
-func build(source, destination net.HardwareAddr, kind layers.EthernetType, parts ...gopacket.SerializableLayer) ([]byte, error) {
+// build serialises the layers behind an Ethernet header. The marker is a datagram's payload; behind other protocols it
+// is the padding of the frame, which no header counts.
+func build(
+	source, destination net.HardwareAddr,
+	kind layers.EthernetType,
+	parts ...gopacket.SerializableLayer,
+) ([]byte, error) {
 	marker := make([]byte, markerSize)
 	if _, err := rand.Read(marker); err != nil {
 		return nil, fmt.Errorf("marker: %w", err)
@@ -154,7 +158,10 @@ func build(source, destination net.HardwareAddr, kind layers.EthernetType, parts
 		padding = nil
 	}
 	buffer := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(buffer, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, stack...); err != nil {
+	if err := gopacket.SerializeLayers(
+		buffer,
+		gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true},
+		stack...); err != nil {
 		return nil, fmt.Errorf("build frame: %w", err)
 	}
 	return append(buffer.Bytes(), padding...), nil

@@ -31,28 +31,58 @@ func decode(t *testing.T, frame []byte, err error) gopacket.Packet {
 }
 
 func TestFramesSayWhatTheyMust(t *testing.T) {
-	a4, b4, c4 := host(t, "0a:00:00:00:00:01", "10.0.0.1"), host(t, "0a:00:00:00:00:02", "10.0.0.2"), host(t, "0a:00:00:00:00:03", "10.0.0.3")
-	a6, b6, c6 := host(t, "0a:00:00:00:00:01", "fd00::1"), host(t, "0a:00:00:00:00:02", "fd00::2"), host(t, "0a:00:00:00:00:03", "fd00::3")
+	a4, b4, c4 := host(
+		t,
+		"0a:00:00:00:00:01",
+		"10.0.0.1",
+	), host(
+		t,
+		"0a:00:00:00:00:02",
+		"10.0.0.2",
+	), host(
+		t,
+		"0a:00:00:00:00:03",
+		"10.0.0.3",
+	)
+	a6, b6, c6 := host(
+		t,
+		"0a:00:00:00:00:01",
+		"fd00::1",
+	), host(
+		t,
+		"0a:00:00:00:00:02",
+		"fd00::2",
+	), host(
+		t,
+		"0a:00:00:00:00:03",
+		"fd00::3",
+	)
 
 	frame, err := UDP(a4, b4)
 	p := decode(t, frame, err)
-	if ip, ok := p.Layer(layers.LayerTypeIPv4).(*layers.IPv4); !ok || ip.SrcIP.String() != "10.0.0.1" || ip.DstIP.String() != "10.0.0.2" || p.Layer(layers.LayerTypeUDP) == nil {
+	if ip, ok := p.Layer(layers.LayerTypeIPv4).(*layers.IPv4); !ok || ip.SrcIP.String() != "10.0.0.1" ||
+		ip.DstIP.String() != "10.0.0.2" ||
+		p.Layer(layers.LayerTypeUDP) == nil {
 		t.Errorf("IPv4 datagram: %v", p)
 	}
 	frame, err = UDP(a6, b6)
 	p = decode(t, frame, err)
-	if ip, ok := p.Layer(layers.LayerTypeIPv6).(*layers.IPv6); !ok || ip.SrcIP.String() != "fd00::1" || p.Layer(layers.LayerTypeUDP) == nil {
+	if ip, ok := p.Layer(layers.LayerTypeIPv6).(*layers.IPv6); !ok || ip.SrcIP.String() != "fd00::1" ||
+		p.Layer(layers.LayerTypeUDP) == nil {
 		t.Errorf("IPv6 datagram: %v", p)
 	}
 	frame, err = ARPReply(a4.MAC, b4, c4)
 	p = decode(t, frame, err)
 	eth, _ := p.Layer(layers.LayerTypeEthernet).(*layers.Ethernet)
-	if arp, ok := p.Layer(layers.LayerTypeARP).(*layers.ARP); !ok || !bytes.Equal(eth.SrcMAC, a4.MAC) || !bytes.Equal(arp.SourceHwAddress, c4.MAC) || !bytes.Equal(arp.SourceProtAddress, c4.IP.AsSlice()) {
+	if arp, ok := p.Layer(layers.LayerTypeARP).(*layers.ARP); !ok || !bytes.Equal(eth.SrcMAC, a4.MAC) ||
+		!bytes.Equal(arp.SourceHwAddress, c4.MAC) ||
+		!bytes.Equal(arp.SourceProtAddress, c4.IP.AsSlice()) {
 		t.Errorf("ARP reply: %v", p)
 	}
 	frame, err = NeighbourAdvertisement(a6, b6, c6)
 	p = decode(t, frame, err)
-	if na, ok := p.Layer(layers.LayerTypeICMPv6NeighborAdvertisement).(*layers.ICMPv6NeighborAdvertisement); !ok || na.TargetAddress.String() != "fd00::3" {
+	if na, ok := p.Layer(layers.LayerTypeICMPv6NeighborAdvertisement).(*layers.ICMPv6NeighborAdvertisement); !ok ||
+		na.TargetAddress.String() != "fd00::3" {
 		t.Errorf("neighbour advertisement: %v", p)
 	}
 	if ip, ok := p.Layer(layers.LayerTypeIPv6).(*layers.IPv6); !ok || ip.HopLimit != 255 {
@@ -80,7 +110,9 @@ func TestQuestionsSayWhatTheyMust(t *testing.T) {
 	ns, ok := p.Layer(layers.LayerTypeICMPv6NeighborSolicitation).(*layers.ICMPv6NeighborSolicitation)
 	if !ok || ip.HopLimit != 255 || ip.SrcIP.String() != "fd00::1" || ip.DstIP.String() != "ff02::1:ffab:cdef" ||
 		eth.DstMAC.String() != "33:33:ff:ab:cd:ef" || ns.TargetAddress.String() != "fd00::ab:cdef" ||
-		len(ns.Options) != 1 || ns.Options[0].Type != layers.ICMPv6OptSourceAddress || !bytes.Equal(ns.Options[0].Data, c6.MAC) {
+		len(
+			ns.Options,
+		) != 1 || ns.Options[0].Type != layers.ICMPv6OptSourceAddress || !bytes.Equal(ns.Options[0].Data, c6.MAC) {
 		t.Errorf("neighbour solicitation: %v", p)
 	}
 }

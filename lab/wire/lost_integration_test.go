@@ -29,7 +29,12 @@ func TestLostFramesAreCounted(t *testing.T) {
 			}
 		})
 	}
-	if err := netns.Batch(t.Context(), left, "link add eth0 type veth peer name eth0 netns "+right, "link set eth0 up"); err != nil {
+	if err := netns.Batch(
+		t.Context(),
+		left,
+		"link add eth0 type veth peer name eth0 netns "+right,
+		"link set eth0 up",
+	); err != nil {
 		t.Fatal(err)
 	}
 	if err := netns.Batch(t.Context(), right, "link set eth0 up"); err != nil {

@@ -48,8 +48,8 @@ type Port struct {
 func Open(namespace, link string) (*Port, error) {
 	p := &Port{Netns: namespace, Link: link, ended: make(chan struct{}), waiting: make(map[chan []byte]bool)}
 	opened := make(chan error, 1)
-	// The goroutine's thread changes its namespace and is never unlocked, so it ends with the goroutine. A socket stays in
-	// the namespace where it was opened.
+	// The goroutine's thread changes its namespace and is never unlocked, so it ends with the goroutine. A socket stays
+	// in the namespace where it was opened.
 	go func() {
 		runtime.LockOSThread()
 		opened <- p.openHere()
@@ -129,8 +129,8 @@ func (p *Port) hand(frame []byte) {
 	}
 }
 
-// missed counts the frames that arrived and were lost since Open, because more came than could be read: an absent frame may
-// be one of them where the count has grown meanwhile.
+// missed counts the frames that arrived and were lost since Open, because more came than could be read: an absent frame
+// may be one of them where the count has grown meanwhile.
 func (p *Port) missed() (uint64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -143,7 +143,7 @@ func (p *Port) missed() (uint64, error) {
 	return p.lost, nil
 }
 
-// listen gives every frame from now on, until stop is called.
+// listen returns every frame from now on, until stop is called.
 func (p *Port) listen() (frames <-chan []byte, stop func()) {
 	listener := make(chan []byte, 1024)
 	p.mu.Lock()

@@ -10,20 +10,24 @@ import (
 const (
 	// controlEvery is how often the control frame is sent while it has not arrived.
 	controlEvery = 200 * time.Millisecond
-	// grace is how long a frame may arrive after a control frame that was sent behind it: the first of its kind takes Open
-	// vSwitch's slow path, the other one may not.
+	// grace is how long a frame may arrive after a control frame that was sent behind it: the first of its kind takes
+	// Open vSwitch's slow path, the other one may not.
 	grace = 150 * time.Millisecond
 )
 
-// Probe sends frame once from one port and tells whether it arrives at another, byte for byte.
+// Probe sends frame once from one port and says whether it arrives at another, byte for byte.
 //
-// control is a frame that must pass. It goes ahead until it has arrived, because a path that was not used before, such as a
-// tunnel whose far end must be found first, may lose what comes first. Then come frame and, behind it, control again. The
-// frame is called dropped only when that control has arrived and the frame has not: a path that is slow or broken is an
-// error, never a drop. So is a capture that lost frames meanwhile, since the frame may be one of them.
+// control is a frame that must pass. It goes ahead until it has arrived, because a path that was not used before, such
+// as a tunnel whose far end must be found first, may lose what comes first. Then come frame and, behind it, control
+// again. The frame is called dropped only when that control has arrived and the frame has not: a path that is slow or
+// broken is an error, never a drop. So is a capture that lost frames meanwhile, since the frame may be one of them.
 func Probe(ctx context.Context, from, to *Port, frame, control []byte) (passed bool, err error) {
 	if bytes.Equal(frame, control) {
-		return false, fmt.Errorf("probe from %s to %s: the control frame must differ from the frame", from.Netns, to.Netns)
+		return false, fmt.Errorf(
+			"probe from %s to %s: the control frame must differ from the frame",
+			from.Netns,
+			to.Netns,
+		)
 	}
 	frames, stop := to.listen()
 	defer stop()
@@ -36,8 +40,8 @@ func Probe(ctx context.Context, from, to *Port, frame, control []byte) (passed b
 
 // probe is one probe on its way.
 type probe struct {
-	// send sends a frame at one end, frames gives what arrives at the other, missed counts what should have been given and
-	// was lost.
+	// send sends a frame at one end, frames gives what arrives at the other, missed counts what should have been given
+	// and was lost.
 	send    func(frame []byte) error
 	frames  <-chan []byte
 	missed  func() (uint64, error)
@@ -67,13 +71,16 @@ func (p probe) run(ctx context.Context, frame []byte) (passed bool, err error) {
 		return false, err
 	}
 	if after != before {
-		return false, fmt.Errorf("%d frames arrived that could not be read, and the frame may be one of them: probe again with less traffic", after-before)
+		return false, fmt.Errorf(
+			"%d frames arrived that could not be read, and the frame may be one of them: probe again with less traffic",
+			after-before,
+		)
 	}
 	return false, nil
 }
 
-// openPath sends the control frame until it has arrived. When it returns no copy of it is on the way any more, so that the
-// next one to arrive was sent later.
+// openPath sends the control frame until it has arrived. When it returns no copy of it is on the way any more, so that
+// the next one to arrive was sent later.
 func (p probe) openPath(ctx context.Context) error {
 	for copies := 1; ; copies++ {
 		if err := p.send(p.control); err != nil {
@@ -99,9 +106,9 @@ func (p probe) openPath(ctx context.Context) error {
 	}
 }
 
-// drain waits until the rest of the copies of the control frame have arrived, or none has for so long that they are lost: the
-// next one to arrive must not be taken for one that was sent later. Copies that are on the way are as far apart as they were
-// sent, so the wait is longer than that.
+// drain waits until the rest of the copies of the control frame have arrived, or none has for so long that they are
+// lost: the next one to arrive must not be taken for one that was sent later. Copies that are on the way are as far
+// apart as they were sent, so the wait is longer than that.
 func (p probe) drain(ctx context.Context, rest int) error {
 	const lost = controlEvery + grace
 	timer := time.NewTimer(lost)
@@ -149,6 +156,46 @@ func (p probe) judge(ctx context.Context, frame []byte) (passed bool, err error)
 			}
 		case <-ctx.Done():
 			return false, ctx.Err()
+		}
+	}
+}
+
+// Stream sends the same frame from one port at intervals until ctx ends, and tells how many were sent and how many of
+// them arrived at another. Those that were lost, times the interval, are for how long the path was cut.
+func Stream(ctx context.Context, from, to *Port, frame []byte, every time.Duration) (sent, arrived int, err error) {
+	frames, stop := to.listen()
+	defer stop()
+	before, err := to.missed()
+	if err != nil {
+		return 0, 0, err
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	var late <-chan time.Time // set when nothing more is sent
+	for {
+		select {
+		case <-tick.C:
+			if late != nil {
+				continue
+			}
+			if ctx.Err() != nil {
+				late = time.After(grace)
+				continue
+			}
+			if err := from.Send(frame); err != nil {
+				return sent, arrived, err
+			}
+			sent++
+		case f := <-frames:
+			if bytes.Equal(f, frame) {
+				arrived++
+			}
+		case <-late:
+			after, err := to.missed()
+			if err == nil && after != before {
+				err = fmt.Errorf("%d frames arrived that could not be read", after-before)
+			}
+			return sent, arrived, err
 		}
 	}
 }

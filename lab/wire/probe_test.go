@@ -59,7 +59,7 @@ func TestProbeJudges(t *testing.T) {
 		delay func(frame []byte, n int) time.Duration
 		lost  []uint64
 		want  bool
-		// fails tells that there must be no verdict; with is the error's, where it matters.
+		// fails means that there must be no verdict; with is the error's, where it matters.
 		fails bool
 		with  error
 	}{

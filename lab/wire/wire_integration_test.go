@@ -68,18 +68,45 @@ func newWorld(t *testing.T) *world {
 	w.nbctl("ls-add", "sw")
 	for n, members := range map[int][]int{1: {1, 2}, 2: {3}} {
 		name := fmt.Sprintf("node%d", n)
-		node, err := ovn.StartNode(ctx, group, ovn.NodeConfig{LabID: id, Name: name, Index: n, Dir: filepath.Join(dir, name), SB: central.SB})
+		node, err := ovn.StartNode(
+			ctx,
+			group,
+			ovn.NodeConfig{LabID: id, Name: name, Index: n, Dir: filepath.Join(dir, name), SB: central.SB},
+		)
 		must(err)
 		w.nodes = append(w.nodes, node.OVSDB)
 		for _, i := range members {
 			port, pod := fmt.Sprintf("p%d", i), netns.Prefix(id)+fmt.Sprintf("pod.%d", i)
-			w.nbctl("lsp-add", "sw", port, "--", "lsp-set-addresses", port, fmt.Sprintf("%s %s %s", mac(i), ip4(i), ip6(i)))
+			w.nbctl(
+				"lsp-add",
+				"sw",
+				port,
+				"--",
+				"lsp-set-addresses",
+				port,
+				fmt.Sprintf("%s %s %s", mac(i), ip4(i), ip6(i)),
+			)
 			must(netns.Ensure(ctx, pod))
-			must(netns.Batch(ctx, node.Netns, fmt.Sprintf("link add veth%d type veth peer name eth0 netns %s", i, pod), fmt.Sprintf("link set veth%d up", i)))
+			must(
+				netns.Batch(
+					ctx,
+					node.Netns,
+					fmt.Sprintf("link add veth%d type veth peer name eth0 netns %s", i, pod),
+					fmt.Sprintf("link set veth%d up", i),
+				),
+			)
 			must(netns.Batch(ctx, pod, "link set eth0 address "+mac(i), "link set eth0 up"))
 			w.run("ovs-vsctl", "--db="+node.OVSDB, "add-port", ovn.IntegrationBridge, fmt.Sprintf("veth%d", i),
 				"--", "set", "Interface", fmt.Sprintf("veth%d", i), "external_ids:iface-id="+port)
-			w.run("ovs-vsctl", "--db="+node.OVSDB, "--timeout=60", "wait-until", "Interface", fmt.Sprintf("veth%d", i), "external_ids:ovn-installed=true")
+			w.run(
+				"ovs-vsctl",
+				"--db="+node.OVSDB,
+				"--timeout=60",
+				"wait-until",
+				"Interface",
+				fmt.Sprintf("veth%d", i),
+				"external_ids:ovn-installed=true",
+			)
 			p, err := Open(pod, "eth0")
 			must(err)
 			t.Cleanup(func() {
@@ -191,7 +218,16 @@ func TestProbeDoesNotCallABrokenPathADrop(t *testing.T) {
 	frames := probes(t, 2)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if passed, err := Probe(ctx, w.ports[1], w.ports[2], frames["forged IPv4"], frames["own IPv4"]); !errors.Is(err, context.DeadlineExceeded) {
+	if passed, err := Probe(
+		ctx,
+		w.ports[1],
+		w.ports[2],
+		frames["forged IPv4"],
+		frames["own IPv4"],
+	); !errors.Is(
+		err,
+		context.DeadlineExceeded,
+	) {
 		t.Errorf("a path that lets nothing through gave %v, %v, want that it timed out", passed, err)
 	}
 }

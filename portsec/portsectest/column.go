@@ -1,5 +1,5 @@
-// Package portsectest makes random columns and frames for tests of port security: mostly meaningful, often nearly so, and
-// drawn from small pools, so that columns and frames meet. The same seed gives the same.
+// Package portsectest makes random columns and frames for tests of port security: mostly meaningful, often nearly so,
+// and drawn from small pools, so that columns and frames meet. The same seed gives the same.
 package portsectest
 
 import (
@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// MACs are those that elements list: plain ones, one with digits that need both cases, locally administered ones, virtual
-// ones of VRRP, and one of a group.
+// MACs are those that elements list: plain ones, one with digits that need both cases, locally administered ones,
+// virtual ones of VRRP, and one of a group.
 var MACs = []string{
 	"00:00:00:00:00:01", "00:00:00:00:00:02", "0a:1b:2c:3d:4e:5f", "02:00:00:00:00:ff",
 	"00:00:5e:00:01:05", "00:00:5e:00:02:05", "00:00:00:00:00:00", "01:00:5e:00:00:01",
@@ -23,9 +23,23 @@ var (
 		"255.255.255.255", "224.0.0.5", "239.1.1.1", "127.0.0.1", "10.0.0.44", "9.9.9.9",
 	}
 	IPv6 = []string{
-		"fd00::1", "fd00::5", "fd01::1", "2001:db8::1", "::", "::1", "fe80::1", "fe80::200:ff:fe00:1", "fe80::200:ff:fe00:2",
-		"fe80::81b:2cff:fe3d:4e5f", "fe80::200:5eff:fe00:105", "fe80::200:5eff:fe00:205", "ff02::1", "ff02::16", "ff05::16",
-		"::ffff:10.0.0.1", "1:2:3:4:5:6:7:8",
+		"fd00::1",
+		"fd00::5",
+		"fd01::1",
+		"2001:db8::1",
+		"::",
+		"::1",
+		"fe80::1",
+		"fe80::200:ff:fe00:1",
+		"fe80::200:ff:fe00:2",
+		"fe80::81b:2cff:fe3d:4e5f",
+		"fe80::200:5eff:fe00:105",
+		"fe80::200:5eff:fe00:205",
+		"ff02::1",
+		"ff02::16",
+		"ff05::16",
+		"::ffff:10.0.0.1",
+		"1:2:3:4:5:6:7:8",
 	}
 )
 
@@ -35,7 +49,7 @@ func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 // often tells true in n of 100 cases.
 func often(r *rand.Rand, n int) bool { return r.IntN(100) < n }
 
-// Column gives a column of up to three elements, all different.
+// Column returns a column of up to three elements, all different.
 func Column(r *rand.Rand) []string {
 	var out []string
 	for range pick(r, []int{0, 1, 1, 1, 1, 2, 2, 3}) {
@@ -47,7 +61,7 @@ func Column(r *rand.Rand) []string {
 	return out
 }
 
-// Element gives one element: from the grammar, often changed in a place or two.
+// Element returns one element: from the grammar, often changed in a place or two.
 func Element(r *rand.Rand) string {
 	if often(r, 4) {
 		return pick(r, words)
@@ -74,9 +88,33 @@ func Element(r *rand.Rand) string {
 	return text
 }
 
-var words = []string{"unknown", "UNKNOWN", "dynamic", "router", "any", "", " ", "10.0.0.1", "fd00::1", "00-00-00-00-00-01", "0000.0000.0001", "fd00:1:2:3:4:5:6:7", "VRRPv3"}
+var words = []string{
+	"unknown",
+	"UNKNOWN",
+	"dynamic",
+	"router",
+	"any",
+	"",
+	" ",
+	"10.0.0.1",
+	"fd00::1",
+	"00-00-00-00-00-01",
+	"0000.0000.0001",
+	"fd00:1:2:3:4:5:6:7",
+	"VRRPv3",
+}
 
-var virtual = []string{"00:00:5e:00:01:05", "00:00:5e:00:02:05", "00:00:5e:00:01:00/40", "00:00:5e:00:02:00/44", "00:00:5e:00:01:04/ff:ff:ff:ff:ff:fc", "00:00:5e:00:01:00", "00:00:00:00:00:07", "00:00:5e:00:02:05/45", "00:00:5e:00:01:05x"}
+var virtual = []string{
+	"00:00:5e:00:01:05",
+	"00:00:5e:00:02:05",
+	"00:00:5e:00:01:00/40",
+	"00:00:5e:00:02:00/44",
+	"00:00:5e:00:01:04/ff:ff:ff:ff:ff:fc",
+	"00:00:5e:00:01:00",
+	"00:00:00:00:00:07",
+	"00:00:5e:00:02:05/45",
+	"00:00:5e:00:01:05x",
+}
 
 func macToken(r *rand.Rand) string {
 	mac := pick(r, MACs[:6])
@@ -115,7 +153,21 @@ func address(r *rand.Rand) string {
 		case 1:
 			return a + "/" + pick(r, []string{"255.255.255.0", "255.255.255.255", "0.0.0.0", "255.255.0.0"})
 		case 2:
-			return pick(r, []string{"10.0.0.300", "10.0.0", "0x0a.0.0.1", "010.0.0.1", "-246.0.0.1", "10. 0.0.1", "10.0.0.0/24", "10.0.0.0/8", "0.0.0.0/0", "10.0.0.1.5"})
+			return pick(
+				r,
+				[]string{
+					"10.0.0.300",
+					"10.0.0",
+					"0x0a.0.0.1",
+					"010.0.0.1",
+					"-246.0.0.1",
+					"10. 0.0.1",
+					"10.0.0.0/24",
+					"10.0.0.0/8",
+					"0.0.0.0/0",
+					"10.0.0.1.5",
+				},
+			)
 		case 3, 4:
 			return a + fmt.Sprintf("/%d", pick(r, []int{0, 8, 16, 24, 30, 31, 32}))
 		}
@@ -124,11 +176,43 @@ func address(r *rand.Rand) string {
 	a := pick(r, IPv6)
 	switch r.IntN(14) {
 	case 0:
-		return a + pick(r, []string{"/129", "/-1", "/", "/x", "/ 64", "/ab", "/ffff::ffff", "/fe80:", "/ffff:ffff::", "/ ffff::", "/+64"})
+		return a + pick(
+			r,
+			[]string{
+				"/129",
+				"/-1",
+				"/",
+				"/x",
+				"/ 64",
+				"/ab",
+				"/ffff::ffff",
+				"/fe80:",
+				"/ffff:ffff::",
+				"/ ffff::",
+				"/+64",
+			},
+		)
 	case 1:
-		return a + "/" + pick(r, []string{"ffff:ffff::", "ffff:ffff:ffff:ffff::", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"})
+		return a + "/" + pick(
+			r,
+			[]string{"ffff:ffff::", "ffff:ffff:ffff:ffff::", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
+		)
 	case 2:
-		return pick(r, []string{"fd00::/64", "fe80::/10", "::/0", "ff00::/8", "fd00:::1", "fd00::00001", "FD00::1", "fd00::1%eth0", "::ffff:10.0.0.0/24", "::10.0.0.01"})
+		return pick(
+			r,
+			[]string{
+				"fd00::/64",
+				"fe80::/10",
+				"::/0",
+				"ff00::/8",
+				"fd00:::1",
+				"fd00::00001",
+				"FD00::1",
+				"fd00::1%eth0",
+				"::ffff:10.0.0.0/24",
+				"::10.0.0.01",
+			},
+		)
 	case 3, 4:
 		return a + fmt.Sprintf("/%d", pick(r, []int{0, 10, 32, 64, 96, 120, 127, 128}))
 	}

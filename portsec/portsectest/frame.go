@@ -15,13 +15,13 @@ import (
 const (
 	// Peer is a station that nobody knows, to which frames from the port go.
 	Peer = "00:00:00:00:99:99"
-	// Sender is the station from which frames to the port come. It is far from all MACs of columns, so that no slip of the pen in one
-	// makes a frame to the port one to its own sender, which a switch never sends back.
+	// Sender is the station from which frames to the port come. It is far from all MACs of columns, so that no slip of
+	// the pen in one makes a frame to the port one to its own sender, which a switch never sends back.
 	Sender = "0e:d7:59:a3:f6:01"
 )
 
-// Frame gives the bytes of a frame from or to a port. It mostly has what the column lists, so that rules are met that want
-// several fields to fit.
+// Frame returns the bytes of a frame from or to a port. It mostly has what the column lists, so that rules are met that
+// want several fields to fit.
 func Frame(r *rand.Rand, direction portsec.Direction, column []string) []byte {
 	d := draw{Rand: r, pools: poolsOf(column)}
 	f := d.fields(direction)
@@ -74,7 +74,10 @@ func (d draw) of(listed, all []string) *string {
 }
 
 func (d draw) fields(direction portsec.Direction) vector.Frame {
-	f := vector.Frame{EthSrc: *d.of(d.macs, MACs), EthDst: pick(d.Rand, []string{Peer, Peer, Peer, "ff:ff:ff:ff:ff:ff", "33:33:00:00:00:01"})}
+	f := vector.Frame{
+		EthSrc: *d.of(d.macs, MACs),
+		EthDst: pick(d.Rand, []string{Peer, Peer, Peer, "ff:ff:ff:ff:ff:ff", "33:33:00:00:00:01"}),
+	}
 	if direction == portsec.ToPort {
 		f.EthSrc, f.EthDst = Sender, *d.of(d.macs, append([]string{Peer, "ff:ff:ff:ff:ff:ff", "33:33:00:00:00:16"}, MACs...))
 	}
@@ -137,7 +140,13 @@ func (d draw) packet6(f *vector.Frame) {
 	f.IPv6Src, f.IPv6Dst = d.of(d.ip6, IPv6), d.of(d.ip6, IPv6)
 	f.IPProto = new(pick(d.Rand, []uint8{6, 17, 58, 58}))
 	if often(d.Rand, 35) {
-		f.IPv6Src, f.IPv6Dst, f.IPProto = new("::"), new(pick(d.Rand, []string{"ff02::16", "ff02::1", "ff05::16", "fd00::1"})), new(uint8(58))
+		f.IPv6Src, f.IPv6Dst, f.IPProto = new(
+			"::",
+		), new(
+			pick(d.Rand, []string{"ff02::16", "ff02::1", "ff05::16", "fd00::1"}),
+		), new(
+			uint8(58),
+		)
 	}
 	f.L4.ICMPType = new(pick(d.Rand, []uint8{128, 129, 130, 131, 131, 132, 133, 134, 137, 143, 143}))
 	d.lessUsual(f.L4)
@@ -145,7 +154,12 @@ func (d draw) packet6(f *vector.Frame) {
 
 func (d draw) discovery(f *vector.Frame) {
 	f.EthType = "0x86dd"
-	f.IPv6Src, f.IPv6Dst = d.of(d.ip6, IPv6), new(pick(d.Rand, []string{"ff02::1", "ff02::1:ff00:1", "fd00::9", "ff05::1"}))
+	f.IPv6Src, f.IPv6Dst = d.of(
+		d.ip6,
+		IPv6,
+	), new(
+		pick(d.Rand, []string{"ff02::1", "ff02::1:ff00:1", "fd00::9", "ff05::1"}),
+	)
 	f.NDType = new(pick(d.Rand, []uint8{135, 136, 136}))
 	f.NDTarget = d.of(d.ip6, IPv6)
 	if often(d.Rand, 70) {

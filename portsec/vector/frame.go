@@ -29,8 +29,8 @@ type Frame struct {
 	ARPTHA *string `json:"arp_tha,omitempty"`
 	ARPTPA *string `json:"arp_tpa,omitempty"`
 
-	// NDType is 135 for a neighbour solicitation and 136 for an advertisement; NDLLAddr is the link-layer address of its
-	// option, null for no option.
+	// NDType is 135 for a neighbour solicitation and 136 for an advertisement; NDLLAddr is the link-layer address of
+	// its option, null for no option.
 	NDType   *uint8  `json:"nd_type,omitempty"`
 	NDTarget *string `json:"nd_target,omitempty"`
 	NDLLAddr *string `json:"nd_lladdr,omitempty"`
@@ -47,8 +47,8 @@ type L4 struct {
 	DPort *uint16 `json:"dport,omitempty"`
 	// TTL is the hop limit; 255 for ICMPv6 and 64 for everything else where left out.
 	TTL *uint8 `json:"ttl,omitempty"`
-	// ICMPType and ICMPCode are those of ICMPv6 that is no neighbour discovery; 128 and 0 where left out. The code holds
-	// for neighbour discovery, too.
+	// ICMPType and ICMPCode are those of ICMPv6 that is no neighbour discovery; 128 and 0 where left out. The code
+	// holds for neighbour discovery, too.
 	ICMPType *uint8 `json:"icmp_type,omitempty"`
 	ICMPCode *uint8 `json:"icmp_code,omitempty"`
 	// Frag is the flags and offset word of IPv4.
@@ -56,8 +56,8 @@ type L4 struct {
 	// Ext is an IPv6 extension header: "frag" (a first fragment), "atomic" (a fragment that is whole) or "hbh" (router
 	// alert).
 	Ext string `json:"ext,omitempty"`
-	// Opt is the type of the neighbour discovery option (1 in solicitations and 2 in advertisements where left out), and
-	// OptLen the length it claims, in units of eight bytes; 1 where left out.
+	// Opt is the type of the neighbour discovery option (1 in solicitations and 2 in advertisements where left out),
+	// and OptLen the length it claims, in units of eight bytes; 1 where left out.
 	Opt    *uint8 `json:"opt,omitempty"`
 	OptLen *uint8 `json:"optlen,omitempty"`
 	// Hrd, Pro, Hln and Pln are the first fields of ARP; 1, 0x0800, 6 and 4 where left out.
@@ -75,7 +75,7 @@ const (
 	typeIPv6 = 0x86dd
 )
 
-// Bytes gives the frame as it goes over the wire, without padding and without its checksum. An error names the field.
+// Bytes returns the frame as it goes over the wire, without padding and without its checksum. An error names the field.
 func (f Frame) Bytes() ([]byte, error) {
 	dst, err := parseMAC("eth_dst", f.EthDst)
 	if err != nil {

@@ -86,7 +86,7 @@ func (f Frame) ipv6(l4 L4) ([]byte, error) {
 	return append(append(out, extension...), payload...), nil
 }
 
-// extensionHeader gives the header that goes before the protocol, and the number by which the header before names it.
+// extensionHeader returns the header that goes before the protocol, and the number by which the header before names it.
 func extensionHeader(name string, proto uint8) (next uint8, header []byte, err error) {
 	switch name {
 	case "":
@@ -101,7 +101,7 @@ func extensionHeader(name string, proto uint8) (next uint8, header []byte, err e
 	return 0, nil, fmt.Errorf("l4.ext %q: want frag, atomic or hbh", name)
 }
 
-// icmpv6 gives a message without its checksum.
+// icmpv6 returns a message without its checksum.
 func (f Frame) icmpv6(l4 L4) ([]byte, error) {
 	code := or(l4.ICMPCode, 0)
 	if f.NDType == nil {
@@ -127,7 +127,7 @@ func (f Frame) icmpv6(l4 L4) ([]byte, error) {
 	return append(append(out, or(l4.Opt, option), or(l4.OptLen, 1)), mac...), nil
 }
 
-// transport gives a short message of the protocol; one that has no fields here is eight zeros.
+// transport returns a short message of the protocol; one that has no fields here is eight zeros.
 func transport(proto uint8, src, dst []byte, sport, dport uint16) []byte {
 	ports := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, sport), dport)
 	switch proto {
@@ -148,7 +148,7 @@ func transport(proto uint8, src, dst []byte, sport, dport uint16) []byte {
 	return make([]byte, 8)
 }
 
-// pseudoChecksum gives the checksum of a message with its addresses, protocol and length.
+// pseudoChecksum returns the checksum of a message with its addresses, protocol and length.
 func pseudoChecksum(proto uint8, src, dst, message []byte) uint16 {
 	all := append(append([]byte{}, src...), dst...)
 	all = binary.BigEndian.AppendUint32(all, uint32(len(message)))
@@ -156,7 +156,7 @@ func pseudoChecksum(proto uint8, src, dst, message []byte) uint16 {
 	return checksum(append(all, message...))
 }
 
-// checksum gives the Internet checksum (RFC 1071).
+// checksum returns the Internet checksum (RFC 1071).
 func checksum(b []byte) uint16 {
 	var sum uint32
 	for ; len(b) >= 2; b = b[2:] {

@@ -1,5 +1,5 @@
-// Package vector holds test vectors for port security: a column, one frame, and what a real OVN did with it. It reads them
-// from JSON and makes the frame's bytes, so that the tests of this repository, other programs and other people's
+// Package vector holds test vectors for port security: a column, one frame, and what a real OVN did with it. It reads
+// them from JSON and makes the frame's bytes, so that the tests of this repository, other programs and other people's
 // measurements speak of the same frames.
 package vector
 
@@ -43,7 +43,7 @@ type Port struct {
 	Tag    uint16 `json:"tag,omitempty"`
 }
 
-// Conditions gives the port's part of the verdict.
+// Conditions returns the port's part of the verdict.
 func (v Vector) Conditions() portsec.Port {
 	if v.Port == nil {
 		return portsec.Port{}
@@ -54,7 +54,7 @@ func (v Vector) Conditions() portsec.Port {
 	}
 }
 
-// Judge gives the verdict on the vector's frame as OVN of the era gives it. An error names the field that is wrong.
+// Judge returns the verdict on the vector's frame as OVN of the era gives it. An error names the field that is wrong.
 func (v Vector) Judge(era portsec.Era) (portsec.Verdict, error) {
 	direction, err := portsec.ParseDirection(v.Direction)
 	if err != nil {
@@ -67,8 +67,8 @@ func (v Vector) Judge(era portsec.Era) (portsec.Verdict, error) {
 	return portsec.Parse(era, v.PortSecurity).Set().Verdict(v.Conditions(), direction, frame), nil
 }
 
-// Expected gives the verdict that a build of OVN was seen to give, or without a build the vector's own. ok is false where
-// it is not known.
+// Expected returns the verdict that a build of OVN was seen to give, or without a build the vector's own. ok is false
+// where it is not known.
 func (v Vector) Expected(build string) (verdict string, ok bool) {
 	if build == "" {
 		return v.Verdict, v.Verdict != ""
@@ -108,7 +108,7 @@ func Read(r io.Reader) ([]Vector, error) {
 	return out, nil
 }
 
-// startsWith tells that the first byte that is no blank is c.
+// startsWith reports whether the first byte that is no blank is c.
 func startsWith(r *bufio.Reader, c byte) (bool, error) {
 	for n := 1; ; n++ {
 		head, err := r.Peek(n)

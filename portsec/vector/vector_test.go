@@ -28,14 +28,58 @@ func TestFrameBytes(t *testing.T) {
 		fields string
 		layers []gopacket.LayerType
 	}{
-		"UDP":           {`"eth_type":"0x0800","ipv4_src":"10.0.0.1","ipv4_dst":"10.0.0.9"`, []gopacket.LayerType{layers.LayerTypeEthernet, layers.LayerTypeIPv4, layers.LayerTypeUDP}},
-		"TCP, tagged":   {`"eth_type":"0x0800","vlan":0,"ipv4_src":"10.0.0.1","ipv4_dst":"10.0.0.9","ip_proto":6`, []gopacket.LayerType{layers.LayerTypeEthernet, layers.LayerTypeDot1Q, layers.LayerTypeIPv4, layers.LayerTypeTCP}},
-		"echo":          {`"eth_type":"0x0800","ipv4_src":"10.0.0.1","ipv4_dst":"10.0.0.9","ip_proto":1`, []gopacket.LayerType{layers.LayerTypeEthernet, layers.LayerTypeIPv4, layers.LayerTypeICMPv4}},
-		"ARP":           {`"eth_type":"0x0806","arp_op":2,"arp_sha":"0a:00:00:00:00:01","arp_spa":"10.0.0.1","arp_tpa":"10.0.0.9"`, []gopacket.LayerType{layers.LayerTypeEthernet, layers.LayerTypeARP}},
-		"UDP over 6":    {`"eth_type":"0x86dd","ipv6_src":"fd00::1","ipv6_dst":"fd00::9"`, []gopacket.LayerType{layers.LayerTypeEthernet, layers.LayerTypeIPv6, layers.LayerTypeUDP}},
-		"solicitation":  {`"eth_type":"0x86dd","ipv6_src":"fd00::1","ipv6_dst":"fd00::9","nd_type":135,"nd_target":"fd00::9","nd_lladdr":"0a:00:00:00:00:01"`, []gopacket.LayerType{layers.LayerTypeEthernet, layers.LayerTypeIPv6, layers.LayerTypeICMPv6, layers.LayerTypeICMPv6NeighborSolicitation}},
-		"advertisement": {`"eth_type":"0x86dd","ipv6_src":"fd00::1","ipv6_dst":"fd00::9","nd_type":136,"nd_target":"fd00::1"`, []gopacket.LayerType{layers.LayerTypeEthernet, layers.LayerTypeIPv6, layers.LayerTypeICMPv6, layers.LayerTypeICMPv6NeighborAdvertisement}},
-		"router alert":  {`"eth_type":"0x86dd","ipv6_src":"::","ipv6_dst":"ff02::16","ip_proto":58,"l4":{"icmp_type":143,"ttl":1,"ext":"hbh"}`, []gopacket.LayerType{layers.LayerTypeEthernet, layers.LayerTypeIPv6, layers.LayerTypeIPv6HopByHop, layers.LayerTypeICMPv6}},
+		"UDP": {
+			`"eth_type":"0x0800","ipv4_src":"10.0.0.1","ipv4_dst":"10.0.0.9"`,
+			[]gopacket.LayerType{layers.LayerTypeEthernet, layers.LayerTypeIPv4, layers.LayerTypeUDP},
+		},
+		"TCP, tagged": {
+			`"eth_type":"0x0800","vlan":0,"ipv4_src":"10.0.0.1","ipv4_dst":"10.0.0.9","ip_proto":6`,
+			[]gopacket.LayerType{
+				layers.LayerTypeEthernet,
+				layers.LayerTypeDot1Q,
+				layers.LayerTypeIPv4,
+				layers.LayerTypeTCP,
+			},
+		},
+		"echo": {
+			`"eth_type":"0x0800","ipv4_src":"10.0.0.1","ipv4_dst":"10.0.0.9","ip_proto":1`,
+			[]gopacket.LayerType{layers.LayerTypeEthernet, layers.LayerTypeIPv4, layers.LayerTypeICMPv4},
+		},
+		"ARP": {
+			`"eth_type":"0x0806","arp_op":2,"arp_sha":"0a:00:00:00:00:01","arp_spa":"10.0.0.1","arp_tpa":"10.0.0.9"`,
+			[]gopacket.LayerType{layers.LayerTypeEthernet, layers.LayerTypeARP},
+		},
+		"UDP over 6": {
+			`"eth_type":"0x86dd","ipv6_src":"fd00::1","ipv6_dst":"fd00::9"`,
+			[]gopacket.LayerType{layers.LayerTypeEthernet, layers.LayerTypeIPv6, layers.LayerTypeUDP},
+		},
+		"solicitation": {
+			`"eth_type":"0x86dd","ipv6_src":"fd00::1","ipv6_dst":"fd00::9","nd_type":135,"nd_target":"fd00::9","nd_lladdr":"0a:00:00:00:00:01"`,
+			[]gopacket.LayerType{
+				layers.LayerTypeEthernet,
+				layers.LayerTypeIPv6,
+				layers.LayerTypeICMPv6,
+				layers.LayerTypeICMPv6NeighborSolicitation,
+			},
+		},
+		"advertisement": {
+			`"eth_type":"0x86dd","ipv6_src":"fd00::1","ipv6_dst":"fd00::9","nd_type":136,"nd_target":"fd00::1"`,
+			[]gopacket.LayerType{
+				layers.LayerTypeEthernet,
+				layers.LayerTypeIPv6,
+				layers.LayerTypeICMPv6,
+				layers.LayerTypeICMPv6NeighborAdvertisement,
+			},
+		},
+		"router alert": {
+			`"eth_type":"0x86dd","ipv6_src":"::","ipv6_dst":"ff02::16","ip_proto":58,"l4":{"icmp_type":143,"ttl":1,"ext":"hbh"}`,
+			[]gopacket.LayerType{
+				layers.LayerTypeEthernet,
+				layers.LayerTypeIPv6,
+				layers.LayerTypeIPv6HopByHop,
+				layers.LayerTypeICMPv6,
+			},
+		},
 	}
 	for name, tt := range tests {
 		frame, err := read(t, frameStart+tt.fields+`}}`)[0].Frame.Bytes()
@@ -66,15 +110,17 @@ func TestFrameBytes(t *testing.T) {
 
 func TestFrameErrors(t *testing.T) {
 	for fields, want := range map[string]string{
-		`"eth_type":"ip"`:                                                                 `eth_type "ip": want a number`,
-		`"eth_type":"0x88cc","vlan":4096`:                                                 "vlan 4096: want 0 to 4095",
-		`"eth_type":"0x0800"`:                                                             "ipv4_src: it is needed here",
+		`"eth_type":"ip"`:                 `eth_type "ip": want a number`,
+		`"eth_type":"0x88cc","vlan":4096`: "vlan 4096: want 0 to 4095",
+		`"eth_type":"0x0800"`: "ipv4_src: it is needed " +
+			"here",
 		`"eth_type":"0x0806","arp_op":1`:                                                  "arp_spa: it is needed here",
 		`"eth_type":"0x0806","arp_sha":"xx"`:                                              `arp_sha "xx": want six octets`,
 		`"eth_type":"0x0800","ipv4_src":"::1","ipv4_dst":"10.0.0.9"`:                      `ipv4_src "::1": want an IPv4 address`,
 		`"eth_type":"0x86dd","ipv6_src":"fe80::1%a","ipv6_dst":"fd00::9"`:                 `ipv6_src "fe80::1%a": want an IPv6 address`,
 		`"eth_type":"0x86dd","ipv6_src":"fd00::1","ipv6_dst":"fd00::9","l4":{"ext":"ah"}`: `l4.ext "ah": want frag, atomic or hbh`,
-		`"eth_type":"0x86dd","ipv6_src":"fd00::1","ipv6_dst":"fd00::9","nd_type":135`:     "nd_target: it is needed here",
+		`"eth_type":"0x86dd","ipv6_src":"fd00::1","ipv6_dst":"fd00::9","nd_type":135`: "nd_target: it is needed " +
+			"here",
 		`"eth_type":"0x86dd","ipv6_src":"fd00::1","ipv6_dst":"fd00::9","nd_type":135,"nd_target":"::1","nd_lladdr":"1"`: `nd_lladdr "1": want six octets`,
 	} {
 		_, err := read(t, frameStart+fields+`}}`)[0].Frame.Bytes()

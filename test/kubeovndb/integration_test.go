@@ -23,7 +23,9 @@ func TestServerTakesTheFiles(t *testing.T) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	db := kubeovndb.Database{Ports: 2000}
-	for name, write := range map[string]func(path, schema string) error{"compact": db.Write, "history": db.WriteHistory} {
+	for name, write := range map[string]func(path, schema string) error{
+		"compact": db.Write, "history": db.WriteHistory,
+	} {
 		file := filepath.Join(dir, name+".db")
 		if err := write(file, ovsdbserver.NorthboundSchema); err != nil {
 			t.Fatal(err)
@@ -63,12 +65,25 @@ func TestServerTakesTheSouthboundFile(t *testing.T) {
 	}
 	defer server.Kill()
 	p := db.Port(db.Ports - 1)
-	answer, err := server.Transact(t.Context(), fmt.Sprintf(`["OVN_Southbound",{"op":"select","table":"Port_Binding","where":[["port_security","==",%q]],"columns":["logical_port","up"]},`+
-		`{"op":"select","table":"Port_Binding","where":[["chassis","==",["set",[]]]],"columns":["_uuid"]}]`, p.Addresses()))
-	if want := fmt.Sprintf(`[{"rows":[{"logical_port":%q,"up":true}]},{"rows":[]}]`, p.Name); err != nil || strings.TrimSpace(answer) != want {
+	answer, err := server.Transact(
+		t.Context(),
+		fmt.Sprintf(
+			`["OVN_Southbound",{"op":"select","table":"Port_Binding","where":[["port_security","==",%q]],"columns":["logical_port","up"]},`+
+				`{"op":"select","table":"Port_Binding","where":[["chassis","==",["set",[]]]],"columns":["_uuid"]}]`,
+			p.Addresses(),
+		),
+	)
+	if want := fmt.Sprintf(
+		`[{"rows":[{"logical_port":%q,"up":true}]},{"rows":[]}]`,
+		p.Name,
+	); err != nil ||
+		strings.TrimSpace(answer) != want {
 		t.Errorf("%s, %v; want %s", answer, err, want)
 	}
-	if err := (kubeovndb.Database{Ports: 200_000}).WriteSouthbound(filepath.Join(dir, "large.db"), ovsdbserver.SouthboundSchema); err == nil {
+	if err := (kubeovndb.Database{Ports: 200_000}).WriteSouthbound(
+		filepath.Join(dir, "large.db"),
+		ovsdbserver.SouthboundSchema,
+	); err == nil {
 		t.Error("more ports than a datapath has room for were written")
 	}
 }
@@ -83,7 +98,14 @@ func check(t *testing.T, name string, db kubeovndb.Database, d *dbfile.Database)
 		}
 	}
 	if pods != db.Ports || len(switches) != db.Subnets()+1 {
-		t.Fatalf("%s: %d ports of pods on %d switches, want %d on %d", name, pods, len(switches), db.Ports, db.Subnets()+1)
+		t.Fatalf(
+			"%s: %d ports of pods on %d switches, want %d on %d",
+			name,
+			pods,
+			len(switches),
+			db.Ports,
+			db.Subnets()+1,
+		)
 	}
 	for n := range db.Ports {
 		p := db.Port(n)
@@ -91,7 +113,9 @@ func check(t *testing.T, name string, db kubeovndb.Database, d *dbfile.Database)
 		if row == nil {
 			t.Fatalf("%s: port %d is missing", name, n)
 		}
-		if !slices.Equal(row.Strings("addresses"), []string{p.Addresses()}) || (len(row.Strings("port_security")) == 1) != p.Strict || row.Map("external_ids")["pod"] != p.Pod {
+		if !slices.Equal(row.Strings("addresses"), []string{p.Addresses()}) ||
+			(len(row.Strings("port_security")) == 1) != p.Strict ||
+			row.Map("external_ids")["pod"] != p.Pod {
 			t.Fatalf("%s: port %d is not as announced: %v", name, n, row.Strings("addresses"))
 		}
 		if !slices.Contains(switches[p.SwitchUUID].Strings("ports"), p.UUID) {

@@ -1,6 +1,6 @@
 // Package kubeovndb writes Northbound databases of any size as Kube-OVN fills them, for measurements and tests: pods'
-// ports on subnets large and small, nodes' ports on the join switch, links to the router, port groups by node and subnet.
-// The same size gives the same bytes, except for the time of writing, which is fixed too.
+// ports on subnets large and small, nodes' ports on the join switch, links to the router, port groups by node and
+// subnet. The same size gives the same bytes, except for the time of writing, which is fixed too.
 package kubeovndb
 
 import (
@@ -17,8 +17,8 @@ const (
 	nodesOfTenant = 4
 	// maxKey is the highest tunnel key of a port (ovn-sb(5), Port_Binding).
 	maxKey = 32767
-	// defaultShare of the ports are on ovn-default, where pods go whose namespace has no subnet of its own, as long as its
-	// /16 has room.
+	// defaultShare of the ports are on ovn-default, where pods go whose namespace has no subnet of its own, as long as
+	// its /16 has room.
 	defaultShare = 4
 	defaultLimit = 50_000
 	// openShare of the ports have no port_security.
@@ -29,7 +29,7 @@ const (
 type Database struct {
 	// Ports is how many pods' ports there are.
 	Ports int
-	// Secured tells that all of them have their port_security, where else one in a few has none.
+	// Secured means that all of them have their port_security, where else one in a few has none.
 	Secured bool
 }
 
@@ -48,14 +48,14 @@ type Port struct {
 	MAC    string
 	// IPs are one IPv4 and one IPv6 address.
 	IPs [2]string
-	// Strict tells that port_security holds the port's own addresses; else it is empty.
+	// Strict means that port_security holds the port's own addresses; else it is empty.
 	Strict bool
 }
 
-// Addresses gives the port's MAC and addresses as Kube-OVN writes them.
+// Addresses returns the port's MAC and addresses as Kube-OVN writes them.
 func (p Port) Addresses() string { return p.MAC + " " + p.IPs[0] + " " + p.IPs[1] }
 
-// Port gives the n-th port, from 0. One beyond Ports is not in the database, but could be added to it.
+// Port returns the n-th port, from 0. One beyond Ports is not in the database, but could be added to it.
 func (d Database) Port(n int) Port {
 	h := mix(uint64(n) + 1)
 	namespace := fmt.Sprintf("team-%d", n/perNamespace)
@@ -63,16 +63,33 @@ func (d Database) Port(n int) Port {
 	subnet := d.subnet(n)
 	node := d.node(subnet, h)
 	p := Port{
-		UUID: id('p', n), Name: pod + "." + namespace, Pod: namespace + "/" + pod,
-		Switch: subnetName(subnet), SwitchUUID: id('s', subnet), Groups: [2]string{id('n', node), id('g', subnet*d.nodes()+node)},
-		MAC:    fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", byte(h>>8)&^1|2, byte(h>>16), byte(n>>24), byte(n>>16), byte(n>>8), byte(n)),
-		IPs:    [2]string{fmt.Sprintf("10.%d.%d.%d", 16+n>>16&0xff, byte(n>>8), byte(n)), fmt.Sprintf("fd00:10:16::%x:%x", n>>15+1, n&0x7fff+1)},
+		UUID: id('p', n),
+		Name: pod + "." + namespace,
+		Pod:  namespace + "/" + pod,
+		Switch: subnetName(
+			subnet,
+		),
+		SwitchUUID: id('s', subnet),
+		Groups:     [2]string{id('n', node), id('g', subnet*d.nodes()+node)},
+		MAC: fmt.Sprintf(
+			"%02x:%02x:%02x:%02x:%02x:%02x",
+			byte(h>>8)&^1|2,
+			byte(h>>16),
+			byte(n>>24),
+			byte(n>>16),
+			byte(n>>8),
+			byte(n),
+		),
+		IPs: [2]string{
+			fmt.Sprintf("10.%d.%d.%d", 16+n>>16&0xff, byte(n>>8), byte(n)),
+			fmt.Sprintf("fd00:10:16::%x:%x", n>>15+1, n&0x7fff+1),
+		},
 		Strict: d.Secured || n%openShare != 0,
 	}
 	return p
 }
 
-// subnet gives the number of the subnet that the n-th port is on; 0 is ovn-default.
+// subnet returns the number of the subnet that the n-th port is on; 0 is ovn-default.
 func (d Database) subnet(n int) int {
 	onDefault := min(d.Ports/defaultShare, defaultLimit)
 	if n < onDefault {
@@ -81,10 +98,10 @@ func (d Database) subnet(n int) int {
 	return 1 + (n-onDefault)/perSubnet
 }
 
-// Subnets gives how many subnets there are, with ovn-default and without join.
+// Subnets returns how many subnets there are, with ovn-default and without join.
 func (d Database) Subnets() int { return d.subnet(d.Ports-1) + 1 }
 
-// node gives the node of a pod: any of them for ovn-default, and a few for the small subnet of a tenant.
+// node returns the node of a pod: any of them for ovn-default, and a few for the small subnet of a tenant.
 func (d Database) node(subnet int, h uint64) int {
 	if subnet == 0 {
 		return int(h % uint64(d.nodes()))
@@ -110,14 +127,21 @@ func mix(n uint64) uint64 {
 	return n ^ n>>31
 }
 
-// id gives the UUID of the n-th thing of a kind.
+// id returns the UUID of the n-th thing of a kind.
 func id(kind byte, n int) string {
 	h := mix(uint64(kind)<<56 + uint64(n))
 	l := mix(h)
-	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", h>>32, uint16(h>>16), h&0xfff, uint16(l>>48)&0x3fff|0x8000, l&0xffffffffffff)
+	return fmt.Sprintf(
+		"%08x-%04x-4%03x-%04x-%012x",
+		h>>32,
+		uint16(h>>16),
+		h&0xfff,
+		uint16(l>>48)&0x3fff|0x8000,
+		l&0xffffffffffff,
+	)
 }
 
-// letters gives the five letters that Kubernetes ends a pod's name with; no two of a million numbers have the same.
+// letters returns the five letters that Kubernetes ends a pod's name with; no two of a million numbers have the same.
 func letters(n int) string {
 	const alphabet = "bcdfghjklmnpqrstvwxz"
 	h := bits.RotateLeft32(uint32(n)*2654435761, 16)

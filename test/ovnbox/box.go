@@ -1,6 +1,6 @@
 // Package ovnbox runs the OVN of this machine for one switch, in a directory of its own and with a datapath in memory:
-// databases, northd, controller and switch. Frames go in at a port as bytes, and what comes out is read from captures. It
-// needs no root and no kernel module, and touches nothing of the machine's own OVN.
+// databases, northd, controller and switch. Frames go in at a port as bytes, and what comes out is read from captures.
+// It needs no root and no kernel module, and touches nothing of the machine's own OVN.
 package ovnbox
 
 import (
@@ -17,8 +17,8 @@ import (
 	"github.com/ovnguard/ovnguard/portsec/portsectest"
 )
 
-// Ports of the switch. Frames from the port go in at dut and are looked for at sink; frames to the port go in at src and
-// are looked for at dut. tick goes to sink unchecked, and tells that all frames before it are through.
+// Ports of the switch. Frames from the port go in at dut and are looked for at sink; frames to the port go in at src
+// and are looked for at dut. tick goes to sink unchecked, and reports that all frames before it are through.
 const (
 	dut  = "dut"
 	sink = "sink"
@@ -78,7 +78,7 @@ func (b *Box) Close() error {
 	return os.RemoveAll(b.dir)
 }
 
-// Output gives the end of what the daemons said, for when something fails.
+// Output returns the end of what the daemons said, for when something fails.
 func (b *Box) Output() string {
 	var text strings.Builder
 	files, _ := filepath.Glob(filepath.Join(b.dir, "*.out")) // the pattern is good
@@ -127,13 +127,21 @@ const quiet = "-vconsole:err"
 
 func (b *Box) startDatabases() error {
 	for name, schema := range map[string]string{
-		"nb": "/usr/share/ovn/ovn-nb.ovsschema", "sb": "/usr/share/ovn/ovn-sb.ovsschema", "conf": "/usr/share/openvswitch/vswitch.ovsschema",
+		"nb": "/usr/share/ovn/ovn-nb.ovsschema", "sb": "/usr/share/ovn/ovn-sb.ovsschema",
+		"conf": "/usr/share/openvswitch/vswitch.ovsschema",
 	} {
 		file, socket := b.path(name+".db"), b.path(name+".sock")
 		if _, err := b.run("ovsdb-tool", "create", file, schema); err != nil {
 			return err
 		}
-		if err := b.start("ovsdb-server", "--no-chdir", quiet, "--remote=punix:"+socket, "--unixctl="+b.path(name+".ctl"), file); err != nil {
+		if err := b.start(
+			"ovsdb-server",
+			"--no-chdir",
+			quiet,
+			"--remote=punix:"+socket,
+			"--unixctl="+b.path(name+".ctl"),
+			file,
+		); err != nil {
 			return err
 		}
 		if err := b.waitSocket(socket); err != nil {
@@ -149,15 +157,44 @@ func (b *Box) startDatabases() error {
 }
 
 func (b *Box) startSwitch() error {
-	_, err := b.run("ovs-vsctl", "--db="+b.unix("conf.sock"), "--no-wait", "--", "init", "--", "set", "Open_vSwitch", ".",
-		"external-ids:system-id=ovnbox", "external-ids:ovn-remote="+b.unix("sb.sock"), "external-ids:ovn-encap-type=geneve",
-		"external-ids:ovn-encap-ip=127.0.0.1", "external-ids:ovn-monitor-all=true",
-		"--", "add-br", "br-int", "--", "set", "Bridge", "br-int", "fail-mode=secure", "other-config:disable-in-band=true")
+	_, err := b.run(
+		"ovs-vsctl",
+		"--db="+b.unix("conf.sock"),
+		"--no-wait",
+		"--",
+		"init",
+		"--",
+		"set",
+		"Open_vSwitch",
+		".",
+		"external-ids:system-id=ovnbox",
+		"external-ids:ovn-remote="+b.unix("sb.sock"),
+		"external-ids:ovn-encap-type=geneve",
+		"external-ids:ovn-encap-ip=127.0.0.1",
+		"external-ids:ovn-monitor-all=true",
+		"--",
+		"add-br",
+		"br-int",
+		"--",
+		"set",
+		"Bridge",
+		"br-int",
+		"fail-mode=secure",
+		"other-config:disable-in-band=true",
+	)
 	if err != nil {
 		return err
 	}
 	control := b.path("vswitchd.ctl")
-	if err := b.start("ovs-vswitchd", "--no-chdir", "--enable-dummy=override", "--disable-system", quiet, "--unixctl="+control, b.unix("conf.sock")); err != nil {
+	if err := b.start(
+		"ovs-vswitchd",
+		"--no-chdir",
+		"--enable-dummy=override",
+		"--disable-system",
+		quiet,
+		"--unixctl="+control,
+		b.unix("conf.sock"),
+	); err != nil {
 		return err
 	}
 	if err := b.waitSocket(control); err != nil {
@@ -166,33 +203,67 @@ func (b *Box) startSwitch() error {
 	if b.vswitchd, err = dial(control); err != nil {
 		return err
 	}
-	return b.start("ovn-northd", "--no-chdir", quiet, "--ovnnb-db="+b.unix("nb.sock"), "--ovnsb-db="+b.unix("sb.sock"), "--unixctl="+b.path("northd.ctl"))
+	return b.start(
+		"ovn-northd",
+		"--no-chdir",
+		quiet,
+		"--ovnnb-db="+b.unix("nb.sock"),
+		"--ovnsb-db="+b.unix("sb.sock"),
+		"--unixctl="+b.path("northd.ctl"),
+	)
 }
 
 func (b *Box) addPorts() error {
-	addresses := map[string][]string{dut: {"unknown"}, sink: {sinkMAC, "unknown"}, src: {portsectest.Sender}, tick: {tickMAC}}
+	addresses := map[string][]string{
+		dut:  {"unknown"},
+		sink: {sinkMAC, "unknown"},
+		src:  {portsectest.Sender},
+		tick: {tickMAC},
+	}
 	nbctl := []string{"--db=" + b.unix("nb.sock"), "--wait=sb", "--timeout=60", "ls-add", "sw"}
 	for _, name := range slices.Sorted(maps.Keys(addresses)) {
 		b.captures[name] = &capture{path: b.path(name + "-tx.pcap"), at: captureHeader, seen: make(map[string]bool)}
-		if _, err := b.run("ovs-vsctl", "--db="+b.unix("conf.sock"), "--", "add-port", "br-int", name, "--", "set", "Interface", name,
-			"type=dummy", "external-ids:iface-id="+name, "options:tx_pcap="+b.captures[name].path); err != nil {
+		if _, err := b.run(
+			"ovs-vsctl",
+			"--db="+b.unix("conf.sock"),
+			"--",
+			"add-port",
+			"br-int",
+			name,
+			"--",
+			"set",
+			"Interface",
+			name,
+			"type=dummy",
+			"external-ids:iface-id="+name,
+			"options:tx_pcap="+b.captures[name].path,
+		); err != nil {
 			return err
 		}
-		nbctl = append(append(append(nbctl, "--", "lsp-add", "sw", name), "--", "lsp-set-addresses", name), addresses[name]...)
+		nbctl = append(
+			append(append(nbctl, "--", "lsp-add", "sw", name), "--", "lsp-set-addresses", name),
+			addresses[name]...)
 	}
 	_, err := b.run("ovn-nbctl", nbctl...)
 	return err
 }
 
-// startController starts ovn-controller last, when the databases are at rest: release 23.03.1 may crash when they change
-// while it starts.
+// startController starts ovn-controller last, when the databases are at rest: release 23.03.1 may crash when they
+// change while it starts.
 func (b *Box) startController() error {
 	if err := b.start("ovn-controller", "--no-chdir", quiet, b.unix("conf.sock")); err != nil {
 		return err
 	}
 	return b.waitFor("all ports to be up", func() (bool, error) {
-		replies, err := b.nb.transact("OVN_Northbound",
-			operation{"op": "select", "table": "Logical_Switch_Port", "where": []any{[]any{"up", "==", true}}, "columns": []string{"name"}})
+		replies, err := b.nb.transact(
+			"OVN_Northbound",
+			operation{
+				"op":      "select",
+				"table":   "Logical_Switch_Port",
+				"where":   []any{[]any{"up", "==", true}},
+				"columns": []string{"name"},
+			},
+		)
 		if err != nil {
 			return false, err
 		}

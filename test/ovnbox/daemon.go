@@ -29,7 +29,14 @@ type daemon struct {
 
 // environment keeps the daemons and their tools away from the machine's own.
 func environment(dir string) []string {
-	return append(os.Environ(), "OVS_RUNDIR="+dir, "OVN_RUNDIR="+dir, "OVS_LOGDIR="+dir, "OVN_LOGDIR="+dir, "OVS_DBDIR="+dir)
+	return append(
+		os.Environ(),
+		"OVS_RUNDIR="+dir,
+		"OVN_RUNDIR="+dir,
+		"OVS_LOGDIR="+dir,
+		"OVN_LOGDIR="+dir,
+		"OVS_DBDIR="+dir,
+	)
 }
 
 // startDaemon starts a daemon; what it says goes to a file in dir.
@@ -64,7 +71,11 @@ func startDaemon(dir, name string, args ...string) (*daemon, error) {
 // missing says what to do where a program cannot be run.
 func missing(name string, err error) error {
 	if errors.Is(err, exec.ErrNotFound) {
-		return fmt.Errorf("%s is missing: install ovn-central, ovn-host and openvswitch-switch (make deps): %w", name, err)
+		return fmt.Errorf(
+			"%s is missing: install ovn-central, ovn-host and openvswitch-switch (make deps): %w",
+			name,
+			err,
+		)
 	}
 	return fmt.Errorf("%s: %w", name, err)
 }
@@ -82,7 +93,7 @@ func (d *daemon) stop() {
 	<-d.done
 }
 
-// alive gives an error where the daemon has ended.
+// alive returns an error where the daemon has ended.
 func (d *daemon) alive() error {
 	select {
 	case <-d.done:
@@ -127,7 +138,7 @@ func dialUnix(path string) (net.Conn, error) {
 	return dialer.DialContext(context.Background(), "unix", path)
 }
 
-// run runs a tool to its end and gives what it printed.
+// run runs a tool to its end and returns what it printed.
 func (b *Box) run(name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(context.Background(), name, args...)
 	cmd.Dir, cmd.Env = b.dir, environment(b.dir)

@@ -33,15 +33,35 @@ func (b *Box) Configure(column []string, passthrough bool) error {
 		options = append(options, []string{"vlan-passthru", "true"})
 	}
 	b.config++
-	_, err := b.nb.transact("OVN_Northbound",
-		operation{"op": "update", "table": "Logical_Switch_Port", "where": []any{[]any{"name", "==", dut}}, "row": map[string]any{"port_security": []any{"set", append([]string{}, column...)}}},
-		operation{"op": "update", "table": "Logical_Switch", "where": []any{[]any{"name", "==", "sw"}}, "row": map[string]any{"other_config": []any{"map", options}}},
-		operation{"op": "update", "table": "NB_Global", "where": []any{}, "row": map[string]any{"nb_cfg": b.configNumber()}})
+	_, err := b.nb.transact(
+		"OVN_Northbound",
+		operation{
+			"op":    "update",
+			"table": "Logical_Switch_Port",
+			"where": []any{[]any{"name", "==", dut}},
+			"row":   map[string]any{"port_security": []any{"set", append([]string{}, column...)}},
+		},
+		operation{
+			"op":    "update",
+			"table": "Logical_Switch",
+			"where": []any{[]any{"name", "==", "sw"}},
+			"row":   map[string]any{"other_config": []any{"map", options}},
+		},
+		operation{
+			"op":    "update",
+			"table": "NB_Global",
+			"where": []any{},
+			"row":   map[string]any{"nb_cfg": b.configNumber()},
+		},
+	)
 	if err != nil {
 		return fmt.Errorf("port_security %q: %w", column, err)
 	}
 	err = b.waitFor("ovn-controller to follow", func() (bool, error) {
-		replies, err := b.nb.transact("OVN_Northbound", operation{"op": "select", "table": "NB_Global", "where": []any{}, "columns": []string{"hv_cfg"}})
+		replies, err := b.nb.transact(
+			"OVN_Northbound",
+			operation{"op": "select", "table": "NB_Global", "where": []any{}, "columns": []string{"hv_cfg"}},
+		)
 		if err != nil {
 			return false, err
 		}
@@ -54,8 +74,8 @@ func (b *Box) Configure(column []string, passthrough bool) error {
 	return b.forget()
 }
 
-// forget makes the switch forget the decisions that it remembers from before. A purge skips what is just being looked at,
-// so that one may not do.
+// forget makes the switch forget the decisions that it remembers from before. A purge skips what is just being looked
+// at, so that one may not do.
 func (b *Box) forget() error {
 	return b.waitFor("the switch to forget its decisions", func() (bool, error) {
 		if _, err := b.appctl("revalidator/purge"); err != nil {
@@ -84,14 +104,22 @@ func (b *Box) send(port string, frame []byte) error {
 	return err
 }
 
-// Trace gives what the switch would do with the frame, step by step.
+// Trace returns what the switch would do with the frame, step by step.
 func (b *Box) Trace(s Shot) (string, error) {
 	return b.appctl("ofproto/trace", "br-int", "in_port="+s.Entry(), hex.EncodeToString(s.Frame))
 }
 
 // TraceByCommand is Trace by way of the command ovs-appctl.
 func (b *Box) TraceByCommand(s Shot) (string, error) {
-	return b.run("ovs-appctl", "-t", b.path("vswitchd.ctl"), "ofproto/trace", "br-int", "in_port="+s.Entry(), hex.EncodeToString(s.Frame))
+	return b.run(
+		"ovs-appctl",
+		"-t",
+		b.path("vswitchd.ctl"),
+		"ofproto/trace",
+		"br-int",
+		"in_port="+s.Entry(),
+		hex.EncodeToString(s.Frame),
+	)
 }
 
 // queue is how many frames may wait at a port; the switch throws away what exceeds 100.
@@ -144,10 +172,12 @@ func (b *Box) pass(shots []Shot) error {
 
 func (b *Box) tickFrame() ([]byte, error) {
 	b.ticks++
-	return hex.DecodeString(strings.ReplaceAll(sinkMAC+tickMAC, ":", "") + "88b5" + fmt.Sprintf("%08x", b.ticks) + strings.Repeat("00", 42))
+	return hex.DecodeString(
+		strings.ReplaceAll(sinkMAC+tickMAC, ":", "") + "88b5" + fmt.Sprintf("%08x", b.ticks) + strings.Repeat("00", 42),
+	)
 }
 
-// Came tells that a frame has come through by now.
+// Came reports whether a frame has come through by now.
 func (b *Box) Came(s Shot) bool {
 	if s.Direction == portsec.ToPort {
 		return b.captures[dut].has(s.Frame)

@@ -42,7 +42,8 @@ func (r *rpc) call(result any, method string, params []any) error {
 		}
 		switch {
 		case m.Method == "echo": // a database asks whether we live
-			if err := json.NewEncoder(r.conn).Encode(map[string]any{"id": m.ID, "result": m.Params, "error": nil}); err != nil {
+			if err := json.NewEncoder(r.conn).
+				Encode(map[string]any{"id": m.ID, "result": m.Params, "error": nil}); err != nil {
 				return fmt.Errorf("echo: %w", err)
 			}
 			continue

@@ -83,7 +83,15 @@ func TestDifferential(t *testing.T) {
 		sent += len(shots)
 	}
 	w.checkLate(t)
-	t.Logf("%d frames against %d columns in %s: %d allowed, %d dropped; rules met: %v", sent, columns, time.Since(begin).Round(time.Millisecond), allowed, sent-allowed, rules)
+	t.Logf(
+		"%d frames against %d columns in %s: %d allowed, %d dropped; rules met: %v",
+		sent,
+		columns,
+		time.Since(begin).Round(time.Millisecond),
+		allowed,
+		sent-allowed,
+		rules,
+	)
 	// A test that cannot fail proves nothing: any other era must have been caught by these very frames.
 	for _, era := range portsec.Eras() {
 		t.Logf("%s would have been wrong about %d of them", era, wrong[era])
@@ -142,7 +150,7 @@ func TestOddColumns(t *testing.T) {
 
 var counter uint32
 
-// randomShots gives frames for a column, each made unlike all others by padding, which OVN does not look at.
+// randomShots returns frames for a column, each made unlike all others by padding, which OVN does not look at.
 func randomShots(r *rand.Rand, column []string, n int) []ovnbox.Shot {
 	shots := make([]ovnbox.Shot, n)
 	for i := range shots {
@@ -165,7 +173,7 @@ func judge(era portsec.Era, column []string, passthrough bool, s ovnbox.Shot) po
 	return portsec.Parse(era, column).Set().Verdict(portsec.Port{VLANPassthrough: passthrough}, s.Direction, s.Frame)
 }
 
-// compare sends the frames and gives those of which OVN thinks otherwise.
+// compare sends the frames and returns those of which OVN thinks otherwise.
 func (w *world) compare(t *testing.T, column []string, passthrough bool, shots []ovnbox.Shot) []ovnbox.Shot {
 	t.Helper()
 	if err := w.Configure(column, passthrough); err != nil {
@@ -223,7 +231,12 @@ func (w *world) report(t *testing.T, column []string, passthrough bool, bad []ov
 	}
 	for _, s := range bad {
 		if !differs(column, s) {
-			t.Logf("seen once, but not again: port_security %q, direction %s, %s", column, s.Direction, portsectest.Describe(s.Frame))
+			t.Logf(
+				"seen once, but not again: port_security %q, direction %s, %s",
+				column,
+				s.Direction,
+				portsectest.Describe(s.Frame),
+			)
 			continue
 		}
 		small := shrink(column, func(c []string) bool { return differs(c, s) })
@@ -265,7 +278,7 @@ func (w *world) trace(t *testing.T, column []string, passthrough bool, s ovnbox.
 	return text
 }
 
-// shrink gives the smallest column that it finds that still is such: fewer elements first, then fewer words.
+// shrink returns the smallest column that it finds that still is such: fewer elements first, then fewer words.
 func shrink(column []string, such func([]string) bool) []string {
 	for i := 0; i < len(column); {
 		if less := slices.Delete(slices.Clone(column), i, i+1); such(less) {

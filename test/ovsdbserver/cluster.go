@@ -14,8 +14,8 @@ import (
 // raftPort is where the servers of a cluster talk to each other, each in its own network namespace.
 const raftPort = "6643"
 
-// Cluster is a RAFT cluster of real servers. They talk to each other over a network of their own, which can be cut, and to
-// clients over unix sockets, which cannot.
+// Cluster is a RAFT cluster of real servers. They talk to each other over a network of their own, which can be cut, and
+// to clients over unix sockets, which cannot.
 type Cluster struct {
 	// Servers are the members, in the order in which they joined.
 	Servers []*Server
@@ -65,7 +65,15 @@ func (c *Cluster) Found(ctx context.Context, contents string) error {
 	c.Database = strings.TrimSpace(name)
 	for i, s := range c.Servers {
 		if i > 0 {
-			if _, err := Tool(ctx, "ovsdb-tool", "join-cluster", s.File, c.Database, c.address(i), c.address(0)); err != nil {
+			if _, err := Tool(
+				ctx,
+				"ovsdb-tool",
+				"join-cluster",
+				s.File,
+				c.Database,
+				c.address(i),
+				c.address(0),
+			); err != nil {
 				return err
 			}
 		}
@@ -90,7 +98,7 @@ func (c *Cluster) Close() {
 	c.network.close()
 }
 
-// Endpoints gives the servers' unix sockets as a comma list.
+// Endpoints returns the servers' unix sockets as a comma list.
 func (c *Cluster) Endpoints() string {
 	all := make([]string, len(c.Servers))
 	for i, s := range c.Servers {
@@ -103,11 +111,12 @@ func (c *Cluster) Endpoints() string {
 func (c *Cluster) waitRole(ctx context.Context, s *Server) error {
 	return within(ctx, s.name+" to be a member of the cluster", func() bool {
 		status, err := c.Status(ctx, s)
-		return err == nil && status["Status"] == "cluster member" && status["Leader"] != "" && status["Leader"] != "unknown"
+		return err == nil && status["Status"] == "cluster member" && status["Leader"] != "" &&
+			status["Leader"] != "unknown"
 	})
 }
 
-// Status gives what a server says of its cluster, by the words of `ovs-appctl cluster/status`.
+// Status returns what a server says of its cluster, by the words of `ovs-appctl cluster/status`.
 func (c *Cluster) Status(ctx context.Context, s *Server) (map[string]string, error) {
 	out, err := s.Control(ctx, "cluster/status", c.Database)
 	if err != nil {
@@ -122,8 +131,8 @@ func (c *Cluster) Status(ctx context.Context, s *Server) (map[string]string, err
 	return status, nil
 }
 
-// Leader waits until one of the given servers leads the cluster, and gives it. All are asked where none is given. Servers
-// that do not run are not asked.
+// Leader waits until one of the given servers leads the cluster, and gives it. All are asked where none is given.
+// Servers that do not run are not asked.
 func (c *Cluster) Leader(ctx context.Context, among ...*Server) (leader *Server, err error) {
 	if len(among) == 0 {
 		among = c.Servers
@@ -143,12 +152,12 @@ func (c *Cluster) Leader(ctx context.Context, among ...*Server) (leader *Server,
 	return leader, err
 }
 
-// Others gives the members without some of them.
+// Others returns the members without some of them.
 func (c *Cluster) Others(without ...*Server) []*Server {
 	return slices.DeleteFunc(slices.Clone(c.Servers), func(s *Server) bool { return slices.Contains(without, s) })
 }
 
-// MoveLeadership has the leader hand over to another member, and gives the new leader.
+// MoveLeadership has the leader hand over to another member, and returns the new leader.
 func (c *Cluster) MoveLeadership(ctx context.Context) (*Server, error) {
 	old, err := c.Leader(ctx)
 	if err != nil {

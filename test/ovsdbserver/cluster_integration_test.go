@@ -41,7 +41,10 @@ func leader(t *testing.T, c *Cluster, among ...*Server) *Server {
 
 func addSwitch(t *testing.T, s *Server, name string) {
 	t.Helper()
-	_, err := s.Transact(t.Context(), `["OVN_Northbound",{"op":"insert","table":"Logical_Switch","row":{"name":"`+name+`"}}]`)
+	_, err := s.Transact(
+		t.Context(),
+		`["OVN_Northbound",{"op":"insert","table":"Logical_Switch","row":{"name":"`+name+`"}}]`,
+	)
 	must(t, err)
 }
 
@@ -65,7 +68,8 @@ func TestClusterFaults(t *testing.T) {
 		t.Fatal("leadership did not move")
 	}
 
-	// A leader without a majority: nothing is committed at it, the others elect another, and it follows when it is back.
+	// A leader without a majority: nothing is committed at it, the others elect another, and it follows when it is
+	// back.
 	must(t, c.Cut(ctx, moved))
 	second := leader(t, c, c.Others(moved)...)
 	addSwitch(t, second, "two")

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// network joins the servers of a cluster: each has a network namespace of its own, plugged into a bridge in one more. The
-// namespaces have no names, so they are gone with the processes that hold them, however this program ends. Unix sockets
-// reach across, so clients notice nothing of the network.
+// network joins the servers of a cluster: each has a network namespace of its own, plugged into a bridge in one more.
+// The namespaces have no names, so they are gone with the processes that hold them, however this program ends. Unix
+// sockets reach across, so clients notice nothing of the network.
 type network struct {
 	fabric *holder
 	hosts  []*holder
@@ -42,8 +42,11 @@ func (n *network) build(ctx context.Context, hosts int) (err error) {
 			return err
 		}
 		n.hosts = append(n.hosts, h)
-		commands = append(commands, []string{"link", "add", port(i), "type", "veth", "peer", "name", "eth0", "netns", strconv.Itoa(h.pid())},
-			[]string{"link", "set", port(i), "master", "bridge", "up"})
+		commands = append(
+			commands,
+			[]string{"link", "add", port(i), "type", "veth", "peer", "name", "eth0", "netns", strconv.Itoa(h.pid())},
+			[]string{"link", "set", port(i), "master", "bridge", "up"},
+		)
 	}
 	for _, c := range commands {
 		if err := n.fabric.ip(ctx, c...); err != nil {
@@ -51,7 +54,11 @@ func (n *network) build(ctx context.Context, hosts int) (err error) {
 		}
 	}
 	for i, h := range n.hosts {
-		for _, c := range [][]string{{"addr", "add", n.address(i) + "/24", "dev", "eth0"}, {"link", "set", "eth0", "up"}, {"link", "set", "lo", "up"}} {
+		for _, c := range [][]string{
+			{"addr", "add", n.address(i) + "/24", "dev", "eth0"},
+			{"link", "set", "eth0", "up"},
+			{"link", "set", "lo", "up"},
+		} {
 			if err := h.ip(ctx, c...); err != nil {
 				return err
 			}
@@ -63,7 +70,7 @@ func (n *network) build(ctx context.Context, hosts int) (err error) {
 // port names the bridge's port to a host.
 func port(host int) string { return "host" + strconv.Itoa(host) }
 
-// address gives a host's address.
+// address returns a host's address.
 func (n *network) address(host int) string { return "10.0.0." + strconv.Itoa(host+1) }
 
 // cut takes a host off the network: what it sends and is sent is lost, and nobody is told. join undoes it.
@@ -131,7 +138,7 @@ func (h *holder) close() {
 	<-h.done
 }
 
-// enter gives the start of a command line that runs the rest in the namespace.
+// enter returns the start of a command line that runs the rest in the namespace.
 func (h *holder) enter() []string {
 	return []string{"nsenter", "--target", strconv.Itoa(h.pid()), "--net", "--"}
 }
@@ -142,12 +149,13 @@ func (h *holder) ip(ctx context.Context, args ...string) error {
 	return err
 }
 
-// startLocked starts a process that dies with this one, and gives a channel that is closed at its end.
+// startLocked starts a process that dies with this one, and returns a channel that is closed at its end.
 func startLocked(cmd *exec.Cmd) (chan struct{}, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started, done := make(chan error, 1), make(chan struct{})
 	go func() {
-		// The signal comes when the thread that started the process ends, so this one is kept until the process is gone.
+		// The signal comes when the thread that started the process ends, so this one is kept until the process is
+		// gone.
 		runtime.LockOSThread()
 		err := cmd.Start()
 		started <- err

@@ -50,7 +50,7 @@ func NewProxy(path, server string) (*Proxy, error) {
 	return p, nil
 }
 
-// Endpoint gives the proxy's socket as an endpoint.
+// Endpoint returns the proxy's socket as an endpoint.
 func (p *Proxy) Endpoint() string { return "unix:" + p.path }
 
 // Set has connections that are made from now on suffer a fault.
@@ -60,14 +60,14 @@ func (p *Proxy) Set(f Fault) {
 	p.fault = f
 }
 
-// Connections gives how many connections were made so far.
+// Connections returns how many connections were made so far.
 func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.made
 }
 
-// Passed gives how many bytes of the server were taken on the newest connection.
+// Passed returns how many bytes of the server were taken on the newest connection.
 func (p *Proxy) Passed() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,7 +114,7 @@ func (p *Proxy) accept() {
 	}
 }
 
-// keep takes note of a connection, and gives what it is to suffer and its number.
+// keep takes note of a connection, and returns what it is to suffer and its number.
 func (p *Proxy) keep(client, server net.Conn) (fault Fault, number int, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -138,8 +138,8 @@ func (p *Proxy) count(number, bytes int) {
 	}
 }
 
-// pass passes bytes on until either end is gone, and takes the other with it. number is that of the connection where the
-// bytes are to be counted, else 0.
+// pass passes bytes on until either end is gone, and takes the other with it. number is that of the connection where
+// the bytes are to be counted, else 0.
 func (p *Proxy) pass(to, from net.Conn, f Fault, number int) {
 	defer func() {
 		p.mu.Lock()

@@ -42,8 +42,8 @@ func TestProxyFaults(t *testing.T) {
 	}
 }
 
-// throughProxy gives what arrives, and whether the connection is open afterwards. The server keeps its end open if asked, and then so
-// many bytes must come.
+// throughProxy returns what arrives, and whether the connection is open afterwards. The server keeps its end open if
+// asked, and then so many bytes must come.
 func throughProxy(t *testing.T, f Fault, said []byte, comes int, keep bool) (got []byte, open bool) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ovs")

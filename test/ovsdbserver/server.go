@@ -1,5 +1,5 @@
-// Package ovsdbserver runs real ovsdb-servers for tests and measurements: alone or as a RAFT cluster, on unix sockets in a
-// directory of their own. A server ends with the process that started it.
+// Package ovsdbserver runs real ovsdb-servers for tests and measurements: alone or as a RAFT cluster, on unix sockets
+// in a directory of their own. A server ends with the process that started it.
 package ovsdbserver
 
 import (
@@ -24,8 +24,8 @@ const (
 // startTimeout is how long a server has to answer.
 const startTimeout = 60 * time.Second
 
-// Server is one ovsdb-server with its database file. Its directory must have a short name, since sockets' names may have
-// 107 bytes at most.
+// Server is one ovsdb-server with its database file. Its directory must have a short name, since sockets' names may
+// have 107 bytes at most.
 type Server struct {
 	// File is the database file.
 	File string
@@ -55,10 +55,10 @@ func Create(ctx context.Context, dir, name, schema string) (*Server, error) {
 	return New(dir, name, file), nil
 }
 
-// Socket gives the path of the server's unix socket.
+// Socket returns the path of the server's unix socket.
 func (s *Server) Socket() string { return filepath.Join(s.dir, s.name+".sock") }
 
-// Endpoint gives the server's unix socket as an endpoint.
+// Endpoint returns the server's unix socket as an endpoint.
 func (s *Server) Endpoint() string { return "unix:" + s.Socket() }
 
 // Start starts the server and waits until it answers.
@@ -99,7 +99,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 }
 
-// PID gives the process's number; 0 where it does not run.
+// PID returns the process's number; 0 where it does not run.
 func (s *Server) PID() int {
 	if s.cmd == nil {
 		return 0
@@ -137,7 +137,7 @@ func (s *Server) signal(sig syscall.Signal) error {
 
 func (s *Server) control() string { return filepath.Join(s.dir, s.name+".ctl") }
 
-// Control gives the server a command of ovs-appctl.
+// Control returns the server a command of ovs-appctl.
 func (s *Server) Control(ctx context.Context, args ...string) (string, error) {
 	return Tool(ctx, "ovs-appctl", append([]string{"-t", s.control()}, args...)...)
 }
@@ -151,20 +151,28 @@ func (s *Server) Transact(ctx context.Context, transaction string) (string, erro
 	return out, err
 }
 
-// Dump gives what `ovsdb-client dump` prints of a database, in JSON.
+// Dump returns what `ovsdb-client dump` prints of a database, in JSON.
 func (s *Server) Dump(ctx context.Context, database string) ([]byte, error) {
 	out, err := Tool(ctx, "ovsdb-client", "--format=json", "dump", s.Endpoint(), database)
 	return []byte(out), err
 }
 
-// Tool runs a program to its end and gives what it prints.
+// Tool runs a program to its end and returns what it prints.
 func Tool(ctx context.Context, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return string(out), fmt.Errorf("%s %s: %w: %s (is it installed? `make deps`)", name, strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+		return string(
+				out,
+			), fmt.Errorf(
+				"%s %s: %w: %s (is it installed? `make deps`)",
+				name,
+				strings.Join(args, " "),
+				err,
+				strings.TrimSpace(stderr.String()),
+			)
 	}
 	return string(out), nil
 }

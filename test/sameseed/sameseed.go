@@ -1,5 +1,6 @@
-// Package sameseed has rapid's properties try the same cases each time, so that what passed once passes again wherever it is run. A test
-// imports it for that alone. -rapid.seed=0 tries others each time, and RAPID_SEED or -rapid.seed those of a seed.
+// Package sameseed has rapid's properties try the same cases each time, so that what passed once passes again wherever
+// it is run. A test imports it for that alone. -rapid.seed=0 tries others each time, and RAPID_SEED or -rapid.seed
+// those of a seed.
 package sameseed
 
 import (

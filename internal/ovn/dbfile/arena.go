@@ -17,7 +17,7 @@ type arena struct {
 
 const arenaChunk = 4096
 
-// keep gives a copy of texts that nobody changes; nil for none.
+// keep returns a copy of texts that nobody changes; nil for none.
 func (a *arena) keep(texts []string) []string {
 	n := len(texts)
 	if n == 0 {
@@ -31,7 +31,7 @@ func (a *arena) keep(texts []string) []string {
 	return slices.Clip(a.texts[begin:])
 }
 
-// keepCells gives a copy of cells.
+// keepCells returns a copy of cells.
 func (a *arena) keepCells(cells []cell) []cell {
 	n := len(cells)
 	if n == 0 {

@@ -6,7 +6,8 @@ import (
 	"fmt"
 )
 
-// ErrNotJoined means that the file is that of a server which was told to join a cluster and has not: it holds no database.
+// ErrNotJoined means that the file is that of a server which was told to join a cluster and has not: it holds no
+// database.
 var ErrNotJoined = errors.New("its server has not joined the cluster yet")
 
 // Cluster is what the file of one server says of its cluster.
@@ -25,7 +26,7 @@ type Cluster struct {
 	// LastIndex is the last entry in the log. Those behind CommitIndex may have been agreed on or not: a single server
 	// cannot know. They are not in the rows.
 	LastIndex uint64
-	// Left tells that the server has left the cluster, so that the file grows old.
+	// Left means that the server has left the cluster, so that the file grows old.
 	Left bool
 }
 
@@ -165,7 +166,8 @@ func (l *raftLog) record(r record) error {
 	return nil
 }
 
-// entry takes an entry into the log. One that is there already, and all behind it, were given up for it by a new leader.
+// entry takes an entry into the log. One that is there already, and all behind it, were given up for it by a new
+// leader.
 func (l *raftLog) entry(m raftJSON, e raftEntry) error {
 	c := l.db.Cluster
 	index := uint64(*m.Index)
@@ -173,7 +175,12 @@ func (l *raftLog) entry(m raftJSON, e raftEntry) error {
 	case m.Term == nil:
 		return fmt.Errorf("%w: entry %d has no term", ErrContent, index)
 	case index <= c.CommitIndex:
-		return fmt.Errorf("%w: entry %d comes again, and entries up to %d are agreed on", ErrContent, index, c.CommitIndex)
+		return fmt.Errorf(
+			"%w: entry %d comes again, and entries up to %d are agreed on",
+			ErrContent,
+			index,
+			c.CommitIndex,
+		)
 	case index > c.LastIndex+1:
 		return fmt.Errorf("%w: entry %d follows on entry %d", ErrContent, index, c.LastIndex)
 	}
@@ -184,7 +191,13 @@ func (l *raftLog) entry(m raftJSON, e raftEntry) error {
 		before = l.pending[n-1].term
 	}
 	if e.term < before {
-		return fmt.Errorf("%w: entry %d is of term %d, and the one before it of term %d", ErrContent, index, e.term, before)
+		return fmt.Errorf(
+			"%w: entry %d is of term %d, and the one before it of term %d",
+			ErrContent,
+			index,
+			e.term,
+			before,
+		)
 	}
 	l.pending = append(l.pending, e)
 	c.LastIndex = index
@@ -198,7 +211,13 @@ func (l *raftLog) entry(m raftJSON, e raftEntry) error {
 func (l *raftLog) commit(index uint64) error {
 	c := l.db.Cluster
 	if index < c.CommitIndex || index > c.LastIndex {
-		return fmt.Errorf("%w: entries are agreed on up to %d, and the log has those from %d to %d", ErrContent, index, c.CommitIndex, c.LastIndex)
+		return fmt.Errorf(
+			"%w: entries are agreed on up to %d, and the log has those from %d to %d",
+			ErrContent,
+			index,
+			c.CommitIndex,
+			c.LastIndex,
+		)
 	}
 	for c.CommitIndex < index {
 		e := l.pending[0]
@@ -214,8 +233,9 @@ func (l *raftLog) commit(index uint64) error {
 	return nil
 }
 
-// apply makes what an entry or a snapshot holds part of the rows: a new schema or null, then a transaction or null. With
-// both, the transaction builds on nothing. A schema alone keeps the rows, as servers since Open vSwitch 3.2 write it.
+// apply makes what an entry or a snapshot holds part of the rows: a new schema or null, then a transaction or null.
+// With both, the transaction builds on nothing. A schema alone keeps the rows, as servers since Open vSwitch 3.2 write
+// it.
 func (l *raftLog) apply(data string) error {
 	s := &scanner{text: data}
 	var parts []string
@@ -253,7 +273,8 @@ func (l *raftLog) apply(data string) error {
 	return nil
 }
 
-// convert takes rows over into the tables of a new schema: the columns that are still there and can hold what they held.
+// convert takes rows over into the tables of a new schema: the columns that are still there and can hold what they
+// held.
 func (d *Database) convert(old map[string]*Table) {
 	for name, t := range d.Tables {
 		from := old[name]
@@ -265,7 +286,8 @@ func (d *Database) convert(old map[string]*Table) {
 			for _, c := range row.cells {
 				c = c.settled()
 				column := t.Columns[c.column.Name]
-				if column != nil && column.Key == c.column.Key && column.Value == c.column.Value && column.holds(len(c.value.Keys)) {
+				if column != nil && column.Key == c.column.Key && column.Value == c.column.Value &&
+					column.holds(len(c.value.Keys)) {
 					kept.cells = append(kept.cells, cell{column: column, value: c.value})
 				}
 			}

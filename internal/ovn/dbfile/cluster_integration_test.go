@@ -40,7 +40,9 @@ func TestClusterOfOne(t *testing.T) {
 	rows := len(s.read().Rows("Root"))
 
 	newer := filepath.Join(dir, "newer")
-	text := strings.NewReplacer(`"1.0.0"`, `"1.1.0"`, `"name":{"type":"string"},`, `"name":{"type":"string"},"more":{"type":"integer"},`).Replace(persistentOdd)
+	text := strings.NewReplacer(`"1.0.0"`, `"1.1.0"`, `"name":{"type":"string"},`,
+		`"name":{"type":"string"},"more":{"type":"integer"},`).
+		Replace(persistentOdd)
 	if err := os.WriteFile(newer, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +54,8 @@ func TestClusterOfOne(t *testing.T) {
 		t.Errorf("converted: version %s, %d rows, before %d", converted.Version, len(converted.Rows("Root")), rows)
 	}
 	c := converted.Cluster
-	if c.CommitIndex <= c.SnapshotIndex || c.Uncommitted() != 0 || c.Term == 0 || len(c.Servers) != 1 || c.Servers[c.ServerID] != c.LocalAddress {
+	if c.CommitIndex <= c.SnapshotIndex || c.Uncommitted() != 0 || c.Term == 0 || len(c.Servers) != 1 ||
+		c.Servers[c.ServerID] != c.LocalAddress {
 		t.Errorf("cluster %+v", c)
 	}
 	if got := strings.TrimSpace(tool(t, "ovsdb-tool", "db-cid", file)); got != c.ClusterID {
@@ -72,7 +75,8 @@ func TestClusterOfOne(t *testing.T) {
 	sameAsServer(t, readFile(t, alone), dump)
 }
 
-// Three servers agree: each one's file gives the same rows. What a leader writes alone is in its log and not in its rows.
+// Three servers agree: each one's file gives the same rows. What a leader writes alone is in its log and not in its
+// rows.
 func TestClusterOfThree(t *testing.T) {
 	dir := shortDir(t)
 	var addresses []string
@@ -124,7 +128,13 @@ func TestClusterOfThree(t *testing.T) {
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
-		out, err := tryTool(ctx, "ovsdb-client", "transact", servers[0].socket(), `["Odd",{"op":"insert","table":"Root","row":{"name":"alone"}}]`)
+		out, err := tryTool(
+			ctx,
+			"ovsdb-client",
+			"transact",
+			servers[0].socket(),
+			`["Odd",{"op":"insert","table":"Root","row":{"name":"alone"}}]`,
+		)
 		if err == nil {
 			t.Errorf("a leader without followers agreed with itself: %s", out)
 		}

@@ -1,9 +1,9 @@
 // Package dbfile reads the database files of ovsdb-server without a server: bytes in, rows out. It knows the standalone
-// format (also what `ovsdb-client backup` writes), the clustered one, and the JSON of `ovsdb-client dump`. The formats are
-// those of ovsdb(5).
+// format (also what `ovsdb-client backup` writes), the clustered one, and the JSON of `ovsdb-client dump`. The formats
+// are those of ovsdb(5).
 //
-// Bytes can only ever give errors. A file that ends early or is damaged gives everything that is sound before the damage,
-// and says what is lost.
+// Bytes can only ever give errors. A file that ends early or is damaged gives everything that is sound before the
+// damage, and says what is lost.
 package dbfile
 
 import (
@@ -22,8 +22,8 @@ const (
 	Standalone Format = "standalone"
 	// Clustered is the file of one server of a RAFT cluster.
 	Clustered Format = "clustered"
-	// Dump is the output of `ovsdb-client dump --format=json`. It has no schema: columns have the types that their values
-	// show, and a value that is default looks like any other.
+	// Dump is the output of `ovsdb-client dump --format=json`. It has no schema: columns have the types that their
+	// values show, and a value that is default looks like any other.
 	Dump Format = "dump"
 )
 
@@ -41,8 +41,8 @@ type Database struct {
 	Tables map[string]*Table
 	// Records counts the records that were read, the one that holds the schema or header included.
 	Records int
-	// Written is when the last transaction that counts was committed, as its server's clock said; zero where the file does
-	// not tell. It has milliseconds.
+	// Written is when the last transaction that counts was committed, as its server's clock said; zero where the file
+	// does not tell. It has milliseconds.
 	Written time.Time
 	// Cluster is nil where the file is not clustered.
 	Cluster *Cluster
@@ -53,10 +53,11 @@ type Database struct {
 	wanted map[string]bool
 }
 
-// Read reads a database. Where tables are named, only they are kept and looked into; one that the schema does not have is
-// left out of the result.
+// Read reads a database. Where tables are named, only they are kept and looked into; one that the schema does not have
+// is left out of the result.
 //
-// The error wraps ErrNoDatabase where there is nothing sound to give. Damage behind a sound beginning is no error: see Loss.
+// The error wraps ErrNoDatabase where there is nothing sound to give. Damage behind a sound beginning is no error: see
+// Loss.
 func Read(data []byte, tables ...string) (*Database, error) {
 	text := string(data)
 	d := &Database{}
@@ -106,7 +107,11 @@ func (d *Database) readRecords(text string) error {
 		}
 		follow = log.record
 	default:
-		return fmt.Errorf("record 0: %w: its kind is %q, want JSON (standalone) or CLUSTER", ErrHeader, beginning(first.kind))
+		return fmt.Errorf(
+			"record 0: %w: its kind is %q, want JSON (standalone) or CLUSTER",
+			ErrHeader,
+			beginning(first.kind),
+		)
 	}
 	d.Records = 1
 	defer d.settle()
@@ -144,7 +149,7 @@ func (d *Database) setSchema(text string) error {
 	return nil
 }
 
-// Rows gives the rows of a table by UUID; nil where the database has no such table or it was not asked for.
+// Rows returns the rows of a table by UUID; nil where the database has no such table or it was not asked for.
 func (d *Database) Rows(table string) map[string]*Row {
 	if t := d.Tables[table]; t != nil {
 		return t.Rows
@@ -152,7 +157,7 @@ func (d *Database) Rows(table string) map[string]*Row {
 	return nil
 }
 
-// beginning gives as much of a text as belongs into a message.
+// beginning returns as much of a text as belongs into a message.
 func beginning(s string) string {
 	const most = 24
 	if len(s) > most {

@@ -29,9 +29,20 @@ func row(t *testing.T, d *Database, n int) *Row {
 
 func TestStandalone(t *testing.T) {
 	d := mustRead(t, standalone(
-		`{"_date":1700000000,"T":{"`+id(1)+`":{"name":"a \"b\" \u00e9","n":7,"tags":["set",["y","x"]],"real":1.50,"on":true,"peer":["uuid","`+strings.ToUpper(id(2))+`"],"ids":["map",[["k","v"],["a","b"]]],"one":["map",[["z",1e3]]]}}}`,
-		`{"_date":1700000000123,"_comment":"why \"_is_diff\":true","T":{"`+id(2)+`":{},"`+id(1)+`":{"tags":"z"}},"U":{"`+id(3)+`":{"x":-0}}}`,
-		`{"T":{"`+id(2)+`":null}}`))
+		`{"_date":1700000000,"T":{"`+id(
+			1,
+		)+`":{"name":"a \"b\" \u00e9","n":7,"tags":["set",["y","x"]],"real":1.50,"on":true,"peer":["uuid","`+strings.ToUpper(
+			id(2),
+		)+`"],"ids":["map",[["k","v"],["a","b"]]],"one":["map",[["z",1e3]]]}}}`,
+		`{"_date":1700000000123,"_comment":"why \"_is_diff\":true","T":{"`+id(
+			2,
+		)+`":{},"`+id(
+			1,
+		)+`":{"tags":"z"}},"U":{"`+id(
+			3,
+		)+`":{"x":-0}}}`,
+		`{"T":{"`+id(2)+`":null}}`,
+	))
 	if d.Loss != nil {
 		t.Fatal(d.Loss)
 	}
@@ -43,8 +54,15 @@ func TestStandalone(t *testing.T) {
 	}
 	want := map[string]map[string]map[string]string{
 		"T": {id(1): {
-			"name": `["a \"b\" é"] []`, "n": `["7"] []`, "tags": `["z"] []`, "some": `["0"] []`, "real": `["1.5"] []`, "on": `["true"] []`,
-			"peer": `["` + id(2) + `"] []`, "ids": `["a" "k"] ["b" "v"]`, "one": `["z"] ["1000"]`,
+			"name": `["a \"b\" é"] []`,
+			"n":    `["7"] []`,
+			"tags": `["z"] []`,
+			"some": `["0"] []`,
+			"real": `["1.5"] []`,
+			"on":   `["true"] []`,
+			"peer": `["` + id(2) + `"] []`,
+			"ids":  `["a" "k"] ["b" "v"]`,
+			"one":  `["z"] ["1000"]`,
 		}},
 		"U": {id(3): {"x": `["0"] []`}},
 	}
@@ -54,7 +72,11 @@ func TestStandalone(t *testing.T) {
 }
 
 func TestTypedAccess(t *testing.T) {
-	r := row(t, mustRead(t, standalone(`{"T":{"`+id(1)+`":{"name":"a","tags":["set",["y","x"]],"ids":["map",[["k","v"]]]}}}`)), 1)
+	r := row(
+		t,
+		mustRead(t, standalone(`{"T":{"`+id(1)+`":{"name":"a","tags":["set",["y","x"]],"ids":["map",[["k","v"]]]}}}`)),
+		1,
+	)
 	if got := r.String("name"); got != "a" {
 		t.Errorf("name %q", got)
 	}
@@ -75,13 +97,17 @@ func TestTypedAccess(t *testing.T) {
 // Differences are symmetric for sets and maps, and the new value where there can be one only.
 func TestDifferences(t *testing.T) {
 	for name, c := range map[string]struct{ before, diff, column, want string }{
-		"set":               {`"tags":["set",["a","b"]]`, `"tags":["set",["b","c"]]`, "tags", `["a" "c"] []`},
-		"set from empty":    {``, `"tags":"a"`, "tags", `["a"] []`},
-		"set to empty":      {`"tags":"a"`, `"tags":"a"`, "tags", `[] []`},
-		"set from default":  {``, `"some":["set",[0,5]]`, "some", `["5"] []`},
-		"map takes value":   {`"ids":["map",[["a","1"],["b","2"]]]`, `"ids":["map",[["a","9"]]]`, "ids", `["a" "b"] ["9" "2"]`},
-		"map loses key":     {`"ids":["map",[["a","1"],["b","2"]]]`, `"ids":["map",[["a","1"]]]`, "ids", `["b"] ["2"]`},
-		"map gets key":      {`"ids":["map",[["b","2"]]]`, `"ids":["map",[["a","1"],["c","3"]]]`, "ids", `["a" "b" "c"] ["1" "2" "3"]`},
+		"set":              {`"tags":["set",["a","b"]]`, `"tags":["set",["b","c"]]`, "tags", `["a" "c"] []`},
+		"set from empty":   {``, `"tags":"a"`, "tags", `["a"] []`},
+		"set to empty":     {`"tags":"a"`, `"tags":"a"`, "tags", `[] []`},
+		"set from default": {``, `"some":["set",[0,5]]`, "some", `["5"] []`},
+		"map takes value": {
+			`"ids":["map",[["a","1"],["b","2"]]]`, `"ids":["map",[["a","9"]]]`, "ids", `["a" "b"] ["9" "2"]`,
+		},
+		"map loses key": {`"ids":["map",[["a","1"],["b","2"]]]`, `"ids":["map",[["a","1"]]]`, "ids", `["b"] ["2"]`},
+		"map gets key": {
+			`"ids":["map",[["b","2"]]]`, `"ids":["map",[["a","1"],["c","3"]]]`, "ids", `["a" "b" "c"] ["1" "2" "3"]`,
+		},
 		"optional cleared":  {`"n":3`, `"n":["set",[]]`, "n", `[] []`},
 		"optional changed":  {`"n":3`, `"n":3`, "n", `["3"] []`},
 		"map of one":        {`"one":["map",[["a",1]]]`, `"one":["map",[["a",1]]]`, "one", `["a"] ["1"]`},
@@ -147,7 +173,14 @@ func TestDamage(t *testing.T) {
 				t.Errorf("got %v, want %v with %q", d.Loss, c.err, c.say)
 			}
 			if d.Loss.Record != 2 || d.Loss.Offset != len(sound) || d.Loss.Bytes != len(c.tail) || d.Records != 2 {
-				t.Errorf("got record %d, offset %d, %d bytes; want 2, %d, %d", d.Loss.Record, d.Loss.Offset, d.Loss.Bytes, len(sound), len(c.tail))
+				t.Errorf(
+					"got record %d, offset %d, %d bytes; want 2, %d, %d",
+					d.Loss.Record,
+					d.Loss.Offset,
+					d.Loss.Bytes,
+					len(sound),
+					len(c.tail),
+				)
 			}
 			if diff := cmp.Diff(contents(mustRead(t, sound)), contents(d)); diff != "" {
 				t.Errorf("what is before the damage (-want +got):\n%s", diff)
@@ -166,11 +199,22 @@ func TestNoDatabase(t *testing.T) {
 		"no type":        {rec("JSON", `{"name":"x","tables":{"T":{"columns":{"c":{}}}}}`), `"c"`},
 		"null column":    {rec("JSON", `{"name":"x","tables":{"T":{"columns":{"c":null}}}}`), `"c"`},
 		"odd type":       {rec("JSON", `{"name":"x","tables":{"T":{"columns":{"c":{"type":"float"}}}}}`), "float"},
-		"value only":     {rec("JSON", `{"name":"x","tables":{"T":{"columns":{"c":{"type":{"value":"string"}}}}}}`), "key"},
-		"odd bounds":     {rec("JSON", `{"name":"x","tables":{"T":{"columns":{"c":{"type":{"key":"string","min":2,"max":3}}}}}}`), "min 2"},
-		"not joined":     {rec("CLUSTER", `{"server_id":"`+id(1)+`","name":"Small","local_address":"tcp:a:1","remote_addresses":["tcp:b:1"]}`), "joined"},
-		"no snapshot":    {rec("CLUSTER", `{"server_id":"`+id(1)+`","name":"Small"}`), "snapshot"},
-		"cut schema":     {rec("JSON", smallSchema)[:100], "ends"},
+		"value only": {
+			rec("JSON", `{"name":"x","tables":{"T":{"columns":{"c":{"type":{"value":"string"}}}}}}`), "key",
+		},
+		"odd bounds": {
+			rec("JSON", `{"name":"x","tables":{"T":{"columns":{"c":{"type":{"key":"string","min":2,"max":3}}}}}}`),
+			"min 2",
+		},
+		"not joined": {
+			rec(
+				"CLUSTER",
+				`{"server_id":"`+id(1)+`","name":"Small","local_address":"tcp:a:1","remote_addresses":["tcp:b:1"]}`,
+			),
+			"joined",
+		},
+		"no snapshot": {rec("CLUSTER", `{"server_id":"`+id(1)+`","name":"Small"}`), "snapshot"},
+		"cut schema":  {rec("JSON", smallSchema)[:100], "ends"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, err := Read([]byte(c.text))
@@ -189,11 +233,18 @@ func TestChosenTables(t *testing.T) {
 }
 
 func TestDump(t *testing.T) {
-	dump := `{"caption":"T table","data":[[["uuid","` + id(1) + `"],"a",["set",[]],["map",[["k",1],["a",2]]],true,0.50,100000000000000000000]],"headings":["_uuid","name","n","one","on","real","big"]}` +
+	dump := `{"caption":"T table","data":[[["uuid","` + id(
+		1,
+	) + `"],"a",["set",[]],["map",[["k",1],["a",2]]],true,0.50,100000000000000000000]],"headings":["_uuid","name","n","one","on","real","big"]}` +
 		"\n\n" + `{"caption":"U table","data":[],"headings":["_uuid","x"]}` + "\n"
 	d := mustRead(t, dump)
 	want := map[string]map[string]map[string]string{"T": {id(1): {
-		"name": `["a"] []`, "n": `[] []`, "one": `["a" "k"] ["2" "1"]`, "on": `["true"] []`, "real": `["0.5"] []`, "big": `["1e+20"] []`,
+		"name": `["a"] []`,
+		"n":    `[] []`,
+		"one":  `["a" "k"] ["2" "1"]`,
+		"on":   `["true"] []`,
+		"real": `["0.5"] []`,
+		"big":  `["1e+20"] []`,
 	}}, "U": {}}
 	if diff := cmp.Diff(want, contents(d)); diff != "" || d.Loss != nil || d.Format != Dump {
 		t.Errorf("%v (-want +got):\n%s", d.Loss, diff)

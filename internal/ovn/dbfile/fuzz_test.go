@@ -9,11 +9,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// FuzzRead gives bytes from anywhere. They may only make errors or losses; and what is before a loss reads the same when
-// the rest is cut off.
+// FuzzRead returns bytes from anywhere. They may only make errors or losses; and what is before a loss reads the same
+// when the rest is cut off.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(standalone(named(1, "a"), `{"T":{"`+id(1)+`":null}}`)))
-	f.Add([]byte(standalone(`{"_is_diff":true,"T":{"` + id(1) + `":{"tags":["set",["a"]],"ids":["map",[["a","b"]]],"peer":["uuid","` + id(1) + `"]}}}`)))
+	f.Add(
+		[]byte(
+			standalone(
+				`{"_is_diff":true,"T":{"` + id(
+					1,
+				) + `":{"tags":["set",["a"]],"ids":["map",[["a","b"]]],"peer":["uuid","` + id(
+					1,
+				) + `"]}}}`,
+			),
+		),
+	)
 	f.Add([]byte(clustered(named(1, "a"), entry(11, 1, named(2, "b")), commit(11))))
 	f.Add([]byte(`{"caption":"T table","data":[[["uuid","` + id(1) + `"],"a"]],"headings":["_uuid","name"]}`))
 	f.Fuzz(func(t *testing.T, data []byte) { readBoth(t, string(data)) })
@@ -21,7 +31,10 @@ func FuzzRead(f *testing.F) {
 
 // FuzzRecord puts a body into a record with the right checksum, so that it gets past it.
 func FuzzRecord(f *testing.F) {
-	for _, body := range []string{named(1, "a"), entry(11, 1, named(2, "b")), commit(11), `{"T":{"` + id(1) + `":{"ids":["map",[["a","b"]]],"some":["set",[1,2]]}}}`, smallSchema} {
+	for _, body := range []string{
+		named(1, "a"), entry(11, 1, named(2, "b")), commit(11),
+		`{"T":{"` + id(1) + `":{"ids":["map",[["a","b"]]],"some":["set",[1,2]]}}}`, smallSchema,
+	} {
 		f.Add(body, body, false)
 		f.Add(body, body, true)
 	}
@@ -64,7 +77,10 @@ func readBoth(t *testing.T, text string) {
 
 // FuzzScanner holds the scanner to what the standard library takes for JSON.
 func FuzzScanner(f *testing.F) {
-	for _, text := range []string{`{"a":[1,-0.5e+3,"x\u00e9\n",true,false,null]}`, `[01]`, `"\x"`, `{"a":1,}`, ` "\ud800" `, `-`, `1.`, `tru`, `"`} {
+	for _, text := range []string{
+		`{"a":[1,-0.5e+3,"x\u00e9\n",true,false,null]}`, `[01]`, `"\x"`, `{"a":1,}`, ` "\ud800" `, `-`, `1.`, `tru`,
+		`"`,
+	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

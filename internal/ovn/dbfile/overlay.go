@@ -5,9 +5,9 @@ import (
 	"sort"
 )
 
-// A switch or a port group may hold tens of thousands of ports, and each port that comes is a difference to that set. To
-// make a new set for each would take time and memory with the square of their number. So what changed of a large column is
-// kept beside it, and put in only when that has become a good part of it itself.
+// A switch or a port group may hold tens of thousands of ports, and each port that comes is a difference to that set.
+// To make a new set for each would take time and memory with the square of their number. So what changed of a large
+// column is kept beside it, and put in only when that has become a good part of it itself.
 
 // overlayFrom is the least number of values for which an overlay is worth it.
 const overlayFrom = 128
@@ -25,7 +25,7 @@ type mark struct {
 	gone       bool
 }
 
-// count gives how many values the cell holds.
+// count returns how many values the cell holds.
 func (c cell) count() int {
 	if c.over != nil {
 		return c.over.count
@@ -33,7 +33,7 @@ func (c cell) count() int {
 	return len(c.value.Keys)
 }
 
-// overlaid gives the cell after a difference, which toggles as Value.toggle does.
+// overlaid returns the cell after a difference, which toggles as Value.toggle does.
 func (c cell) overlaid(diff Value) cell {
 	var below overlay
 	if c.over != nil {
@@ -75,7 +75,7 @@ func (c cell) overlaid(diff Value) cell {
 	return c
 }
 
-// find tells whether a key is there, and gives its value in a map.
+// find reports whether a key is there, and returns its value in a map.
 func (v Value) find(key string) (found bool, value string) {
 	i := sort.SearchStrings(v.Keys, key)
 	if i == len(v.Keys) || v.Keys[i] != key {
@@ -87,7 +87,7 @@ func (v Value) find(key string) (found bool, value string) {
 	return true, value
 }
 
-// settled gives the cell with its overlay put in.
+// settled returns the cell with its overlay put in.
 func (c cell) settled() cell {
 	if c.over == nil {
 		return c

@@ -53,14 +53,16 @@ func (d *dice) atom(kind Atom) string {
 		return `["uuid","` + []string{zeroUUID, id(1), id(2), id(3)}[d.IntN(4)] + `"]`
 	case String, Unknown:
 	}
-	text, err := json.Marshal([]string{"", "a", "b", "c", "ü€\U0001F600", "quote \" and \\", "line\nbreak", "set", "uuid"}[d.IntN(9)])
+	text, err := json.Marshal(
+		[]string{"", "a", "b", "c", "ü€\U0001F600", "quote \" and \\", "line\nbreak", "set", "uuid"}[d.IntN(9)],
+	)
 	if err != nil {
 		panic(err)
 	}
 	return string(text)
 }
 
-// value gives a random value that a column may hold.
+// value returns a random value that a column may hold.
 func (d *dice) value(c *Column) string {
 	most := min(c.Max, 4)
 	if c.Max > 1 && c.Max < Unlimited {
@@ -87,11 +89,11 @@ func (d *dice) value(c *Column) string {
 	return `["` + tag + `",[` + strings.Join(elements, ",") + `]]`
 }
 
-// mayDefault tells that a column is of those whose difference from their default a server reads otherwise than it writes
-// it. They never hold it here.
+// mayDefault reports whether a column is of those whose difference from their default a server reads otherwise than it
+// writes it. They never hold it here.
 func mayDefault(c *Column) bool { return c.Min == 1 && c.Max > 1 }
 
-// operations gives one random transaction: rows come, change and go, and kids lose their last reference.
+// operations returns one random transaction: rows come, change and go, and kids lose their last reference.
 func (d *dice) operations() []string {
 	var ops []string
 	for i := range 1 + d.IntN(3) {
@@ -99,9 +101,17 @@ func (d *dice) operations() []string {
 		switch d.IntN(8) {
 		case 0, 1:
 			kid := fmt.Sprintf("kid%d", i)
-			ops = append(ops,
+			ops = append(
+				ops,
 				fmt.Sprintf(`{"op":"insert","table":"Kid","uuid-name":%q,"row":{"name":%s}}`, kid, d.atom(String)),
-				fmt.Sprintf(`{"op":"insert","table":"Root","row":{"i":%s,"kids":["named-uuid",%q],"weak":["named-uuid",%q],%s}}`, d.atom(Integer), kid, kid, d.columns()))
+				fmt.Sprintf(
+					`{"op":"insert","table":"Root","row":{"i":%s,"kids":["named-uuid",%q],"weak":["named-uuid",%q],%s}}`,
+					d.atom(Integer),
+					kid,
+					kid,
+					d.columns(),
+				),
+			)
 		case 2:
 			ops = append(ops, fmt.Sprintf(`{"op":"insert","table":"Root","row":{%s}}`, d.columns()))
 		case 3:
@@ -109,7 +119,13 @@ func (d *dice) operations() []string {
 		case 4:
 			ops = append(ops, fmt.Sprintf(`{"op":"update","table":"Root","where":%s,"row":{"kids":["set",[]]}}`, where))
 		case 5:
-			ops = append(ops, fmt.Sprintf(`{"op":"mutate","table":"Root","where":%s,"mutations":[["ss","delete","a"],["si","insert",["set",[1,2]]],["mss","insert",["map",[["a","b"]]]]]}`, where))
+			ops = append(
+				ops,
+				fmt.Sprintf(
+					`{"op":"mutate","table":"Root","where":%s,"mutations":[["ss","delete","a"],["si","insert",["set",[1,2]]],["mss","insert",["map",[["a","b"]]]]]}`,
+					where,
+				),
+			)
 		default:
 			ops = append(ops, fmt.Sprintf(`{"op":"update","table":"Root","where":%s,"row":{%s}}`, where, d.columns()))
 		}
@@ -120,7 +136,7 @@ func (d *dice) operations() []string {
 	return ops
 }
 
-// columns gives random values for some columns.
+// columns returns random values for some columns.
 func (d *dice) columns() string {
 	var members []string
 	for name, c := range d.schema.tables["Root"].Columns {
@@ -174,7 +190,8 @@ func sameAsServer(t *testing.T, d *Database, dump string) {
 }
 
 // dangling names weak references to rows that are gone. A server that deletes a row in the same transaction in which it
-// changes another keeps the other's weak reference to it, in memory and in the file, and drops it when it reads the file.
+// changes another keeps the other's weak reference to it, in memory and in the file, and drops it when it reads the
+// file.
 func dangling(d *Database) func(column, key string) bool {
 	kids := d.Rows("Kid")
 	return func(column, key string) bool { return column == "weak" && kids[key] == nil }
@@ -197,7 +214,11 @@ func TestRandomTransactions(t *testing.T) {
 	d := newDice(t)
 	done := 0
 	for round := range 6 {
-		s.transact("Odd", `{"op":"insert","table":"Kid","uuid-name":"kid","row":{}}`, `{"op":"insert","table":"Root","row":{"i":77,"kids":["named-uuid","kid"]}}`)
+		s.transact(
+			"Odd",
+			`{"op":"insert","table":"Kid","uuid-name":"kid","row":{}}`,
+			`{"op":"insert","table":"Root","row":{"i":77,"kids":["named-uuid","kid"]}}`,
+		)
 		for range 40 {
 			if s.transact("Odd", d.operations()...) {
 				done++
@@ -219,7 +240,12 @@ func TestRandomTransactions(t *testing.T) {
 		t.Errorf("got %s %s %s written %s", db.Format, db.Name, db.Version, db.Written)
 	}
 	if done < 100 || len(db.Rows("Root")) == 0 || len(db.Rows("Kid")) == 0 {
-		t.Errorf("only %d transactions went through, with %d and %d rows: too few to show anything", done, len(db.Rows("Root")), len(db.Rows("Kid")))
+		t.Errorf(
+			"only %d transactions went through, with %d and %d rows: too few to show anything",
+			done,
+			len(db.Rows("Root")),
+			len(db.Rows("Kid")),
+		)
 	}
 	t.Logf("%d transactions, %d rows", done, len(db.Rows("Root"))+len(db.Rows("Kid")))
 }
@@ -257,7 +283,12 @@ func TestDamagedAsTheServerReadsIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, table := range []string{"Root", "Kid"} {
-			sameAsQuery(t, got, table, tool(t, "ovsdb-tool", "query", cut, `["Odd",{"op":"select","table":"`+table+`","where":[]}]`))
+			sameAsQuery(
+				t,
+				got,
+				table,
+				tool(t, "ovsdb-tool", "query", cut, `["Odd",{"op":"select","table":"`+table+`","where":[]}]`),
+			)
 		}
 	}
 	// The tool refuses a file that is cut or damaged inside a record, so that is held to what is before the record.
@@ -282,8 +313,16 @@ func readDamaged(t *testing.T, text []byte, records, bytes int) *Database {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Records != records || (d.Loss == nil) != (bytes == len(text)) || d.Loss != nil && (d.Loss.Offset != bytes || d.Loss.Bytes != len(text)-bytes) {
-		t.Fatalf("%d bytes: %d records and loss %v; want %d records up to byte %d", len(text), d.Records, d.Loss, records, bytes)
+	if d.Records != records || (d.Loss == nil) != (bytes == len(text)) ||
+		d.Loss != nil && (d.Loss.Offset != bytes || d.Loss.Bytes != len(text)-bytes) {
+		t.Fatalf(
+			"%d bytes: %d records and loss %v; want %d records up to byte %d",
+			len(text),
+			d.Records,
+			d.Loss,
+			records,
+			bytes,
+		)
 	}
 	return d
 }

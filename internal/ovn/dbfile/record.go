@@ -28,7 +28,8 @@ var (
 	ErrTruncated = errors.New("the file ends inside the record")
 	// ErrChecksum means that the record's bytes are not those that were written.
 	ErrChecksum = errors.New("checksum")
-	// ErrContent means that the bytes are those that were written, and cannot be understood or do not fit what is before.
+	// ErrContent means that the bytes are those that were written, and cannot be understood or do not fit what is
+	// before.
 	ErrContent = errors.New("content")
 )
 
@@ -70,7 +71,7 @@ type placedError struct {
 // Error implements error.
 func (e *placedError) Error() string { return e.err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *placedError) Unwrap() error { return e.err }
 
 // record is one record whose checksum is right.
@@ -86,7 +87,7 @@ type splitter struct {
 	at   int
 }
 
-// next gives the next record, or errEnd. On any error the record has the offset at which it begins.
+// next returns the next record, or errEnd. On any error the record has the offset at which it begins.
 func (s *splitter) next() (record, error) {
 	r := record{offset: s.at}
 	rest := s.text[s.at:]

@@ -23,7 +23,7 @@ func (s *scanner) fail(format string, args ...any) error {
 	return fmt.Errorf("%w: at byte %d of the record: %s", ErrContent, s.at, fmt.Sprintf(format, args...))
 }
 
-// peek gives the next byte that is not white space, 0 at the end.
+// peek returns the next byte that is not white space, 0 at the end.
 func (s *scanner) peek() byte {
 	for s.at < len(s.text) {
 		c := s.text[s.at]
@@ -111,7 +111,7 @@ func (s *scanner) array(do func() error) error {
 	}
 }
 
-// string steps over a string and gives what it means.
+// string steps over a string and returns what it means.
 func (s *scanner) string() (string, error) {
 	if err := s.expect('"'); err != nil {
 		return "", err
@@ -151,7 +151,7 @@ func (s *scanner) word(want string) error {
 	return nil
 }
 
-// number steps over a number and gives it as it is written. integer tells that it has neither fraction nor exponent.
+// number steps over a number and gives it as it is written. integer means that it has neither fraction nor exponent.
 func (s *scanner) number() (text string, integer bool, err error) {
 	s.peek()
 	begin := s.at
@@ -191,7 +191,7 @@ func (s *scanner) digits() (n int) {
 	return n
 }
 
-// skip steps over any value and gives its text.
+// skip steps over any value and returns its text.
 func (s *scanner) skip() (string, error) {
 	s.peek()
 	begin := s.at

@@ -26,7 +26,7 @@ type server struct {
 	cmd  *exec.Cmd
 }
 
-// shortDir gives a directory with a short name, since sockets have short names.
+// shortDir returns a directory with a short name, since sockets have short names.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "dbf")
@@ -37,7 +37,7 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-// tool runs one of the real tools and gives what it prints.
+// tool runs one of the real tools and returns what it prints.
 func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	out, err := tryTool(t.Context(), name, args...)
@@ -53,7 +53,15 @@ func tryTool(ctx context.Context, name string, args ...string) (string, error) {
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return string(out), fmt.Errorf("%s %.300q: %w\n%s(is OVN installed? `make deps`)", name, args, err, stderr.String())
+		return string(
+				out,
+			), fmt.Errorf(
+				"%s %.300q: %w\n%s(is OVN installed? `make deps`)",
+				name,
+				args,
+				err,
+				stderr.String(),
+			)
 	}
 	return string(out), nil
 }
@@ -62,7 +70,15 @@ func tryTool(ctx context.Context, name string, args ...string) (string, error) {
 func serve(t *testing.T, file string) *server {
 	t.Helper()
 	s := &server{t: t, dir: shortDir(t), file: file}
-	s.cmd = exec.Command("ovsdb-server", file, "--remote=punix:"+filepath.Join(s.dir, "s"), "--unixctl="+s.control(), "--no-chdir", "--log-file="+filepath.Join(s.dir, "log"), "-vconsole:off")
+	s.cmd = exec.Command(
+		"ovsdb-server",
+		file,
+		"--remote=punix:"+filepath.Join(s.dir, "s"),
+		"--unixctl="+s.control(),
+		"--no-chdir",
+		"--log-file="+filepath.Join(s.dir, "log"),
+		"-vconsole:off",
+	)
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		t.Fatalf("%v (is OVN installed? `make deps`)", err)
@@ -127,8 +143,8 @@ func (s *server) appctl(args ...string) string {
 	return tool(s.t, "ovs-appctl", append([]string{"-t", s.control()}, args...)...)
 }
 
-// compact has the server compact the file and waits until the file shows it: a thread does the work, and the command may
-// answer before.
+// compact has the server compact the file and waits until the file shows it: a thread does the work, and the command
+// may answer before.
 func (s *server) compact(database string, shows func(*Database) bool) {
 	s.t.Helper()
 	s.appctl("ovsdb-server/compact", database)
@@ -182,8 +198,8 @@ func (s *server) dump(database string) string {
 	return s.ask("dump", "--format=json", database)
 }
 
-// freePort gives a TCP port of the loopback that nobody listens on, and that is given to no outgoing connection: Linux takes those from
-// 32768 on.
+// freePort returns a TCP port of the loopback that nobody listens on, and that is given to no outgoing connection:
+// Linux takes those from 32768 on.
 func freePort(t *testing.T) int {
 	t.Helper()
 	const first, count, tries = 10000, 10000, 100

@@ -26,15 +26,20 @@ func standalone(transactions ...string) string {
 // clustered writes a clustered file of the small schema with records behind its snapshot.
 func clustered(snapshot string, records ...string) string {
 	var b strings.Builder
-	b.WriteString(rec("CLUSTER", `{"server_id":"`+id(1)+`","local_address":"tcp:127.0.0.1:6643","name":"Small","cluster_id":"`+id(2)+
-		`","prev_term":1,"prev_index":10,"prev_servers":{"`+id(1)+`":"tcp:127.0.0.1:6643"},"prev_eid":"`+id(3)+`","prev_data":[`+smallSchema+`,`+snapshot+`]}`))
+	b.WriteString(
+		rec(
+			"CLUSTER",
+			`{"server_id":"`+id(1)+`","local_address":"tcp:127.0.0.1:6643","name":"Small","cluster_id":"`+id(2)+
+				`","prev_term":1,"prev_index":10,"prev_servers":{"`+id(1)+`":"tcp:127.0.0.1:6643"},"prev_eid":"`+id(3)+`","prev_data":[`+smallSchema+`,`+snapshot+`]}`,
+		),
+	)
 	for _, r := range records {
 		b.WriteString(rec("CLUSTER", r))
 	}
 	return b.String()
 }
 
-// id gives the UUID that ends with a number.
+// id returns the UUID that ends with a number.
 func id(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", n) }
 
 const smallSchema = `{"name":"Small","version":"1.2.3","cksum":"1 2","tables":{
@@ -51,7 +56,7 @@ const smallSchema = `{"name":"Small","version":"1.2.3","cksum":"1 2","tables":{
   "one":{"type":{"key":"string","value":"integer","min":0,"max":1}}}},
  "U":{"columns":{"x":{"type":"integer"}}}}}`
 
-// contents gives everything that a database holds, column by column: table, row, column, words.
+// contents returns everything that a database holds, column by column: table, row, column, words.
 func contents(d *Database) map[string]map[string]map[string]string {
 	return contentsWithout(d, func(string, string) bool { return false })
 }

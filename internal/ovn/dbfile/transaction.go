@@ -11,7 +11,7 @@ import (
 const (
 	dateMember    = "_date"
 	commentMember = "_comment"
-	// diffMember tells that the columns of rows which were there already hold what changes in them, and not what they
+	// diffMember means that the columns of rows which were there already hold what changes in them, and not what they
 	// become. Servers write it since Open vSwitch 2.15.
 	diffMember = "_is_diff"
 	// secondsLimit is the first date that cannot be one in seconds, as old servers wrote them.
@@ -134,7 +134,14 @@ func (d *Database) apply(changes []change, diff bool) error {
 		}
 		for _, cell := range rows[i].cells {
 			if n := cell.count(); !cell.column.holds(n) {
-				return fmt.Errorf("%w: table %s: row %s: column %s has %d values", ErrContent, c.table.Name, c.uuid, cell.column.Name, n)
+				return fmt.Errorf(
+					"%w: table %s: row %s: column %s has %d values",
+					ErrContent,
+					c.table.Name,
+					c.uuid,
+					cell.column.Name,
+					n,
+				)
 			}
 		}
 	}
@@ -153,7 +160,7 @@ func (d *Database) apply(changes []change, diff bool) error {
 	return nil
 }
 
-// merge gives the cells of a row after some were written.
+// merge returns the cells of a row after some were written.
 func (r *Row) merge(written []cell, diff bool) []cell {
 	cells := make([]cell, len(r.cells), len(r.cells)+len(written))
 	copy(cells, r.cells)
@@ -171,7 +178,7 @@ next:
 	return cells
 }
 
-// after gives the cell once this was written over what the column held before. For a column of one value at most, a
+// after returns the cell once this was written over what the column held before. For a column of one value at most, a
 // difference is the new value.
 //
 // Where a set or map of at least one element held its default, servers write the difference like any other, and Open
@@ -187,8 +194,8 @@ func (w cell) after(before cell, diff bool) cell {
 	return before
 }
 
-// toggle applies a difference. In a set, what it names leaves if it is there and comes if it is not. In a map, a key comes
-// if it is not there, leaves if it is there with this value, and takes the value otherwise.
+// toggle applies a difference. In a set, what it names leaves if it is there and comes if it is not. In a map, a key
+// comes if it is not there, leaves if it is there with this value, and takes the value otherwise.
 func (v Value) toggle(diff Value, c *Column) Value {
 	var out Value
 	i, j := 0, 0

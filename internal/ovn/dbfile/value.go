@@ -2,15 +2,14 @@ package dbfile
 
 import (
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 )
 
 const zeroUUID = "00000000-0000-0000-0000-000000000000"
 
-// Value is what one column of a row holds: any number of keys and, for a map, as many values. Integers, reals and booleans
-// are in their plain form, such as 42, 0.5 and true. Keys are sorted as text.
+// Value is what one column of a row holds: any number of keys and, for a map, as many values. Integers, reals and
+// booleans are in their plain form, such as 42, 0.5 and true. Keys are sorted as text.
 type Value struct {
 	Keys   []string
 	Values []string
@@ -31,7 +30,7 @@ type cell struct {
 	over *overlay
 }
 
-// Value gives what a column holds. ok is false where the schema has no such column.
+// Value returns what a column holds. ok is false where the schema has no such column.
 func (r *Row) Value(column string) (v Value, ok bool) {
 	c := r.table.Columns[column]
 	if c == nil {
@@ -49,7 +48,7 @@ func (r *Row) get(c *Column) Value {
 	return c.initial()
 }
 
-// String gives the single value of a column, and the empty text where it has none.
+// String returns the single value of a column, and the empty text where it has none.
 func (r *Row) String(column string) string {
 	if v, _ := r.Value(column); len(v.Keys) > 0 {
 		return v.Keys[0]
@@ -57,13 +56,13 @@ func (r *Row) String(column string) string {
 	return ""
 }
 
-// Strings gives the values of a column. They are not to be changed.
+// Strings returns the values of a column. They are not to be changed.
 func (r *Row) Strings(column string) []string {
 	v, _ := r.Value(column)
 	return v.Keys
 }
 
-// Map gives the keys and values of a column as a new map, nil where it has none.
+// Map returns the keys and values of a column as a new map, nil where it has none.
 func (r *Row) Map(column string) map[string]string {
 	v, _ := r.Value(column)
 	if len(v.Keys) == 0 || len(v.Values) != len(v.Keys) {
@@ -76,12 +75,7 @@ func (r *Row) Map(column string) map[string]string {
 	return m
 }
 
-// Equal tells that two values hold the same.
-func (v Value) Equal(w Value) bool {
-	return slices.Equal(v.Keys, w.Keys) && slices.Equal(v.Values, w.Values)
-}
-
-// zero gives the default of a kind, RFC 7047 section 5.2.1.
+// zero returns the default of a kind, RFC 7047 section 5.2.1.
 func (a Atom) zero() string {
 	switch a {
 	case Integer, Real:
@@ -95,7 +89,7 @@ func (a Atom) zero() string {
 	return ""
 }
 
-// initial gives what a column holds that was never written.
+// initial returns what a column holds that was never written.
 func (c *Column) initial() Value {
 	if c.Min == 0 {
 		return Value{}
@@ -107,7 +101,7 @@ func (c *Column) initial() Value {
 	return v
 }
 
-// holds tells that a column may have so many values.
+// holds reports whether a column may have so many values.
 func (c *Column) holds(n int) bool { return n >= c.Min && n <= c.Max }
 
 // value reads a column's value in the notation of RFC 7047, section 5.1. How many there may be is not looked at: the
@@ -251,7 +245,7 @@ func (s *scanner) anyAtom() (string, error) {
 	return s.atom(Real)
 }
 
-// integer gives an integer's plain form. JSON may write one as 1e3; OVSDB reads that as 1000.
+// integer returns an integer's plain form. JSON may write one as 1e3; OVSDB reads that as 1000.
 func (s *scanner) integer(text string, plain bool) (string, error) {
 	if plain {
 		n, err := strconv.ParseInt(text, 10, 64)
@@ -303,7 +297,7 @@ func (s *scanner) uuid() (string, error) {
 	return id, s.expect(']')
 }
 
-// parseUUID gives a UUID in lower case.
+// parseUUID returns a UUID in lower case.
 func parseUUID(text string) (string, bool) {
 	if len(text) != len(zeroUUID) {
 		return "", false

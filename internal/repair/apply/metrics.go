@@ -21,26 +21,33 @@ type Metrics struct {
 	changes  *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	waits    *prometheus.CounterVec
+	held     prometheus.Gauge
 }
 
 // NewMetrics registers the metrics with r, with every label there is, at zero.
 func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		plans: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ovnguard_repair_plans_total", Help: "Looks at ports that are not what they must be, by what was to be done.",
+			Name: "ovnguard_repair_plans_total",
+			Help: "Looks at ports that are not what they must be, by what was to be done.",
 		}, []string{"action", "mode"}),
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ovnguard_repair_changes_total", Help: "Changes of pods' annotations and of rows, by outcome.",
 		}, []string{"action", "outcome"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "ovnguard_repair_duration_seconds", Help: "Time from seeing that a port is not what it must be to its change.",
+			Name:    "ovnguard_repair_duration_seconds",
+			Help:    "Time from seeing that a port is not what it must be to its change.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}, []string{"action"}),
 		waits: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ovnguard_repair_waits_total", Help: "How often repair as a whole waited: for current facts, or for a human to confirm.",
+			Name: "ovnguard_repair_waits_total",
+			Help: "How often repair as a whole waited: for current facts, or for a human to confirm.",
 		}, []string{"reason"}),
+		held: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "ovnguard_repair_held_ports", Help: "Ports whose change waits for a human to confirm.",
+		}),
 	}
-	for _, c := range []prometheus.Collector{m.plans, m.changes, m.duration, m.waits} {
+	for _, c := range []prometheus.Collector{m.plans, m.changes, m.duration, m.waits, m.held} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -54,7 +61,9 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	for _, reason := range []string{stateStale, stateHeld} {
 		m.waits.WithLabelValues(reason)
 	}
-	for _, kind := range []repair.Kind{repair.Annotate, repair.Write, repair.Wait, repair.Frozen, repair.Contested, repair.NotProved} {
+	for _, kind := range []repair.Kind{
+		repair.Annotate, repair.Write, repair.Wait, repair.Frozen, repair.Contested, repair.Gateway, repair.NotProved,
+	} {
 		m.plans.WithLabelValues(string(kind), "repair")
 		m.plans.WithLabelValues(string(kind), "log")
 	}
@@ -76,5 +85,7 @@ func (m *Metrics) done(kind repair.Kind, outcome string, took time.Duration) {
 	m.changes.WithLabelValues(string(kind), outcome).Inc()
 	m.duration.WithLabelValues(string(kind)).Observe(took.Seconds())
 }
+
+func (m *Metrics) holding(ports int) { m.held.Set(float64(ports)) }
 
 func (m *Metrics) state(reason string) { m.waits.WithLabelValues(reason).Inc() }

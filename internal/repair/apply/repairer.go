@@ -1,5 +1,5 @@
-// Package apply carries out what package repair decides: it annotates pods and writes rows, and writes down before what it is about
-// to do.
+// Package apply carries out what package repair decides: it annotates pods and writes rows, and writes down before what
+// it is about to do.
 package apply
 
 import (
@@ -26,7 +26,7 @@ type Repairer struct {
 	Monitor *monitor.Monitor
 	Mirror  *ovn.Mirror
 	// Pods writes pods' annotations.
-	Pods    client.Writer
+	Pods    client.StatusClient
 	Journal *journal.Journal
 	// Eras gives those that may enforce.
 	Eras func() []portsec.Era
@@ -38,18 +38,27 @@ type Repairer struct {
 	Rate      *rate.Limiter
 	Log       logr.Logger
 	Metrics   *Metrics
+	// Held is told what Holding says, when ports begin to wait for a human and, with "", when none does any more; nil
+	// where nobody wants it.
+	Held func(text string)
 	// Now gives the time; time.Now outside tests.
 	Now func() time.Time
 
 	mu      sync.Mutex
+	waiting map[string]time.Time // ports that the brake holds, with when it did last
 	running bool
 	queue   map[string]time.Time // ports to look at, with when they were put there
 	wake    chan struct{}
 
-	past   map[string]repair.History
+	past map[string]repair.History
+	// ahead are changes of rows that are written down already, by port.
+	ahead  map[string]ahead
+	before map[string]bool // the ports that were there when Run began, and have not been looked at
 	logged map[string]string
-	held   bool
-	asked  time.Time // when a human's word was looked for last
+	held   map[string]bool // namespaces, "" for all, of which it was said that their ports wait for a human
+	asked  time.Time       // when a human's word was looked for last
+	// toldHeld means that Held was told of ports that wait.
+	toldHeld bool
 }
 
 // Batch is how many ports are looked at, and changed, at a time.
@@ -87,17 +96,31 @@ func (r *Repairer) enqueue(ports ...string) {
 	}
 }
 
-// take gives some of the ports that are to be looked at.
+// take returns some of the ports that are to be looked at.
 func (r *Repairer) take() map[string]time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := make(map[string]time.Time, min(len(r.queue), Batch))
-	for name, since := range r.queue {
+	move := func(name string) {
+		out[name] = r.queue[name]
+		delete(r.queue, name)
+	}
+	for name := range r.ahead {
+		if _, there := r.queue[name]; there {
+			move(name)
+		}
+	}
+	if len(out) > 0 || r.expected() > 0 { // nothing else keeps them waiting
+		if len(r.queue) > 0 {
+			r.later(r.Now().Add(turn))
+		}
+		return out
+	}
+	for name := range r.queue {
 		if len(out) == Batch {
 			break
 		}
-		out[name] = since
-		delete(r.queue, name)
+		move(name)
 	}
 	return out
 }
@@ -107,24 +130,41 @@ func (r *Repairer) Run(ctx context.Context) {
 	r.mu.Lock()
 	r.running, r.queue, r.wake = true, make(map[string]time.Time), make(chan struct{}, 1)
 	r.mu.Unlock()
-	r.past, r.logged = make(map[string]repair.History), make(map[string]string)
+	r.ahead = make(map[string]ahead)
+	r.past, r.logged, r.held, r.before = make(
+		map[string]repair.History,
+	), make(
+		map[string]string,
+	), make(
+		map[string]bool,
+	), make(
+		map[string]bool,
+	)
 	defer func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.running = false
 	}()
 	var all []string
-	r.Monitor.Read(func(inv *inventory.Inventory) { all = inv.Names() })
+	r.Monitor.Read(func(inv *inventory.State) { all = inv.Names() })
+	for _, name := range all {
+		r.before[name] = true
+	}
 	r.enqueue(all...)
 	flush := time.NewTicker(time.Second)
 	defer flush.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			r.expire(0)
 			r.flush(context.WithoutCancel(ctx))
 			return
 		case <-flush.C:
-			r.flush(ctx)
+			r.expire(2 * repair.Grace)
+			if r.expected() == 0 { // what is prepared is not kept waiting; the next change writes outcomes as well
+				r.flush(ctx)
+			}
+			r.tellHeld()
 		case <-r.wake:
 			r.work(ctx)
 		}
@@ -169,6 +209,8 @@ type look struct {
 	row    *ovn.Port
 	since  time.Time
 	action repair.Action
+	// next is the change of the row that comes after an annotation's; nil where none is known of.
+	next *journal.Entry
 }
 
 // batch plans for some ports and carries the plans out.
@@ -177,7 +219,7 @@ func (r *Repairer) batch(ctx context.Context, names map[string]time.Time) {
 	snapshot := r.Mirror.Snapshot()
 	var looks []look
 	total := 0
-	r.Monitor.Read(func(inv *inventory.Inventory) {
+	r.Monitor.Read(func(inv *inventory.State) {
 		total = snapshot.Ports().Len()
 		for name, since := range names {
 			l := look{port: inv.Port(name, now), row: snapshot.Port(name), since: since}
@@ -193,20 +235,42 @@ func (r *Repairer) batch(ctx context.Context, names map[string]time.Time) {
 	var todo []look
 	for _, l := range looks {
 		name := l.port.Name
-		r.past[name] = r.past[name].Saw(l.port.Pod.UID, l.row.UUID, now)
-		l.action = repair.Plan(l.port, eras, r.past[name], now)
-		if r.settled(l) {
-			continue
+		before := r.past[name]
+		past := before.Saw(l.port.Pod.UID, l.row.UUID, now).Proved(&l.port)
+		if before.PodUID != l.port.Pod.UID {
+			if !r.before[name] {
+				past.Began = now
+			}
+			delete(r.before, name)
 		}
-		if !r.Brake.Allow(name, total, now) && (!r.confirmed(ctx, total) || !r.Brake.Allow(name, total, now)) {
-			r.later(now.Add(heldAgain), name)
-			continue
+		if l.action = repair.Plan(l.port, eras, past, now); l.action.Right {
+			past = past.Settle(&l.port.Decision)
 		}
-		todo = append(todo, l)
+		r.past[name] = past
+		if !r.settled(l) && r.mayChange(ctx, &l, eras, total) {
+			todo = append(todo, l)
+		}
 	}
-	r.annotate(ctx, todo)
 	r.write(ctx, todo)
+	r.annotate(ctx, r.inTurn(of(todo, repair.Annotate)))
 	r.tell(looks)
+}
+
+// mayChange reports whether the brake lets the port be changed. Where it does not, and nothing but grants changed, what
+// has ended of them is taken away nevertheless.
+func (r *Repairer) mayChange(ctx context.Context, l *look, eras []portsec.Era, total int) bool {
+	name, past, now := l.port.Name, r.past[l.port.Name], r.Now()
+	allow := func() bool { return r.Brake.Allow(name, l.port.Pod.Namespace, total, now) }
+	if !past.Counts(&l.port, now) || allow() || r.confirmed(ctx, l.port.Pod.Namespace, total) && allow() {
+		return true
+	}
+	r.later(now.Add(heldAgain), name)
+	r.hold(name, now)
+	if !past.GrantsOnly(&l.port) {
+		return false
+	}
+	l.action = repair.Tighten(l.port, eras, past, now)
+	return l.action.Kind == repair.Write && !l.action.Log
 }
 
 // tell has the audit know which rows somebody else keeps writing.
@@ -234,7 +298,7 @@ func (r *Repairer) tell(looks []look) {
 	})
 }
 
-// settled deals with actions that change nothing, and tells that there is no more to do.
+// settled deals with actions that change nothing, and reports that there is no more to do.
 func (r *Repairer) settled(l look) bool {
 	name, a := l.port.Name, l.action
 	if !a.Again.IsZero() && !a.Log {
@@ -251,8 +315,23 @@ func (r *Repairer) settled(l look) bool {
 		text := string(a.Kind) + a.Why
 		if r.logged[name] != text && a.Kind != repair.Wait {
 			r.logged[name] = text
-			r.Log.Info("a port is not as it must be, and is left alone", "port", name, "action", a.Kind, "reason", a.Why, "onlyLogged", a.Log,
-				"portSecurity", a.PortSecurity, "addresses", a.Addresses, "annotations", a.Annotations)
+			r.Log.Info(
+				"a port is not as it must be, and is left alone",
+				"port",
+				name,
+				"action",
+				a.Kind,
+				"reason",
+				a.Why,
+				"onlyLogged",
+				a.Log,
+				"portSecurity",
+				a.PortSecurity,
+				"addresses",
+				a.Addresses,
+				"annotations",
+				a.Annotations,
+			)
 		}
 		return true
 	}
@@ -264,23 +343,34 @@ const heldAgain = 5 * time.Second
 // askAgain is how long the answer counts that no human has confirmed: many ports wait for the same word.
 const askAgain = time.Second
 
-// confirmed asks whether a human lets more ports change, and says so once where nobody does.
-func (r *Repairer) confirmed(ctx context.Context, total int) bool {
+// confirmed asks whether a human lets more ports change, and says so once for each namespace where nobody does.
+func (r *Repairer) confirmed(ctx context.Context, namespace string, total int) bool {
+	if !r.held[namespace] {
+		r.held[namespace] = true
+		r.Log.Info(
+			"repair holds changes that follow from a changed decision: more ports would change than an ordinary edit "+
+				"explains; look at them, "+
+				"and confirm with: kubectl ovnguard repair confirm. What was decided before is still enforced",
+			"namespace",
+			namespace,
+			"limit",
+			r.Brake.Limit(total),
+			"limitOfANamespace",
+			r.Brake.Share(total),
+			"ports",
+			total,
+		)
+	}
 	if r.Now().Sub(r.asked) < askAgain {
 		return false
 	}
 	r.asked = r.Now()
 	if until := r.Confirmed(ctx); r.Now().Before(until) {
 		r.Brake.Confirm(until)
-		r.held = false
+		clear(r.held)
 		return true
 	}
 	r.Metrics.state(stateHeld)
-	if !r.held {
-		r.held = true
-		r.Log.Info("repair is held: more ports would change than faults explain; look at them, and confirm with: kubectl ovnguard repair confirm",
-			"limit", r.Brake.Limit(total), "ports", total)
-	}
 	return false
 }
 

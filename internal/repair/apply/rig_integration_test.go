@@ -5,7 +5,10 @@ package apply
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +26,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/internal/repair"
 	"github.com/ovnguard/ovnguard/internal/rows"
+	"github.com/ovnguard/ovnguard/portsec"
 	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
@@ -37,7 +41,7 @@ func ownOf(i int) string {
 // switchSize is how many ports a switch has: as many as a command line takes.
 const switchSize = 200
 
-// newServer gives a real Northbound server with so many strict ports.
+// newServer returns a real Northbound server with so many strict ports.
 func newServer(t *testing.T, ports int) *ovsdbserver.Server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ovn")
@@ -53,11 +57,27 @@ func newServer(t *testing.T, ports int) *ovsdbserver.Server {
 	for first := 0; first < ports; first += switchSize {
 		var insert, names strings.Builder
 		for i := first; i < min(first+switchSize, ports); i++ {
-			fmt.Fprintf(&insert, `,{"op":"insert","table":"Logical_Switch_Port","uuid-name":"u%d","row":{"name":%q,"addresses":%q,"port_security":%q,"external_ids":["map",[["vendor","kube-ovn"],["pod","ns/p%d"]]]}}`,
-				i, nameOf(i), ownOf(i), ownOf(i), i)
+			fmt.Fprintf(
+				&insert,
+				`,{"op":"insert","table":"Logical_Switch_Port","uuid-name":"u%d","row":{"name":%q,"addresses":%q,"port_security":%q,"external_ids":["map",[["vendor","kube-ovn"],["pod","ns/p%d"]]]}}`,
+				i,
+				nameOf(i),
+				ownOf(i),
+				ownOf(i),
+				i,
+			)
 			fmt.Fprintf(&names, `,["named-uuid","u%d"]`, i)
 		}
-		transact(t, s, fmt.Sprintf(`%s,{"op":"insert","table":"Logical_Switch","row":{"name":"sw%d","ports":["set",[%s]]}}`, insert.String(), first, names.String()[1:]))
+		transact(
+			t,
+			s,
+			fmt.Sprintf(
+				`%s,{"op":"insert","table":"Logical_Switch","row":{"name":"sw%d","ports":["set",[%s]]}}`,
+				insert.String(),
+				first,
+				names.String()[1:],
+			),
+		)
 	}
 	return s
 }
@@ -73,7 +93,11 @@ func start(t *testing.T, s *ovsdbserver.Server) {
 // transact runs operations, each with a comma before it, in one transaction.
 func transact(t *testing.T, s *ovsdbserver.Server, operations string) {
 	t.Helper()
-	if out, err := s.Transact(t.Context(), `["OVN_Northbound"`+operations+`]`); err != nil || strings.Contains(out, `"error"`) {
+	if out, err := s.Transact(
+		t.Context(),
+		`["OVN_Northbound"`+operations+`]`,
+	); err != nil ||
+		strings.Contains(out, `"error"`) {
 		t.Fatalf("%.300s: %v", out, err)
 	}
 }
@@ -90,12 +114,27 @@ type replica struct {
 	t *testing.T
 	// asked is how often it looked whether a human has confirmed; confirmed is what it found then.
 	mu        sync.Mutex
+	holds     []string // what Held was told
 	asked     int
 	confirmed time.Time
 }
 
+// told returns what was told of ports that wait for a human, in order.
+func (r *replica) told() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.holds)
+}
+
 // lead has a replica repair so many ports until the test ends, or until stop.
-func lead(t *testing.T, endpoints string, api client.Client, by string, ports int, brake repair.Brake) (r *replica, stop func()) {
+func lead(
+	t *testing.T,
+	endpoints string,
+	api client.Client,
+	by string,
+	ports int,
+	brake repair.Brake,
+) (r *replica, stop func()) {
 	t.Helper()
 	mirror, err := ovn.Open(ovn.Config{Endpoints: endpoints, Log: logr.Discard(), Probe: 500 * time.Millisecond})
 	if err != nil {
@@ -107,27 +146,53 @@ func lead(t *testing.T, endpoints string, api client.Client, by string, ports in
 	}
 	r = &replica{t: t}
 	r.Repairer = &Repairer{
-		Mirror: mirror, Pods: api, Journal: &journal.Journal{Client: api, Namespace: "ovnguard-system", By: by, Now: time.Now},
+		Mirror:  mirror,
+		Pods:    api,
+		Journal: &journal.Journal{Client: api, Namespace: "ovnguard-system", By: by, Now: time.Now},
 		Current: func() error {
 			if !mirror.State().Synced() {
 				return ovn.ErrStale
 			}
 			return nil
 		},
-		Confirmed: r.look, Brake: brake, Rate: rate.NewLimiter(5000, 5000), Log: logr.Discard(), Metrics: counts, Now: time.Now,
+		Confirmed: r.look,
+		Brake:     brake,
+		Rate:      rate.NewLimiter(5000, 5000),
+		Log:       logr.Discard(),
+		Metrics:   counts,
+		Now:       time.Now,
+	}
+	r.Held = func(text string) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.holds = append(r.holds, text)
 	}
 	r.Monitor = monitor.New(monitor.SystemClock{}, r.Repairer)
 	r.Eras = r.Monitor.Eras
 	r.Monitor.Change(func(inv *inventory.Inventory) []string {
-		inv.SetPolicy(policy.Policy{Name: "all", Mode: policy.Enforce, Repair: policy.RepairOn})
+		inv.SetPolicy(standing())
 		inv.SetNamespace(policy.Namespace{Name: "ns"})
 		for i := range ports {
 			inv.SetPod(&inventory.Pod{
-				PodKey: inventory.PodKey{Namespace: "ns", Name: fmt.Sprintf("p%d", i)}, UID: fmt.Sprint("uid-", i), Owner: fmt.Sprintf("p%d", i),
-				Annotations: map[string]string{"ovn.kubernetes.io/port_security": "true", "ovn.kubernetes.io/allocated": "true"},
+				PodKey: inventory.PodKey{
+					Namespace: "ns",
+					Name:      fmt.Sprintf("p%d", i),
+				},
+				UID:    fmt.Sprint("uid-", i),
+				Owner:  fmt.Sprintf("p%d", i),
+				Labels: map[string]string{"pod": strconv.Itoa(i)},
+				Annotations: map[string]string{
+					"ovn.kubernetes.io/port_security": "true",
+					"ovn.kubernetes.io/allocated":     "true",
+					"ovn.kubernetes.io/mac_address":   strings.Fields(ownOf(i))[0],
+					"ovn.kubernetes.io/ip_address":    strings.Fields(ownOf(i))[1],
+				},
 			})
 			words := strings.Fields(ownOf(i))
-			inv.SetRecord(&inventory.Record{Name: nameOf(i), MAC: words[0], IPs: words[1:]})
+			inv.SetRecord(&inventory.Record{
+				Name: nameOf(i), MAC: words[0], IPs: words[1:], Subnet: fmt.Sprint("sw", i/switchSize*switchSize),
+				Of: inventory.PodKey{Namespace: "ns", Name: fmt.Sprintf("p%d", i)},
+			})
 		}
 		return nil
 	})
@@ -165,6 +230,48 @@ func lead(t *testing.T, endpoints string, api client.Client, by string, ports in
 	return r, stop
 }
 
+// standing is the policy that all ports are under.
+func standing() policy.Policy {
+	return policy.Policy{
+		Name: "all", Mode: policy.Enforce, Repair: policy.RepairOn, ExceptionsIn: []string{"ns"},
+		Limits: policy.Limits{Pairs: 8, Prefix4: 8, Prefix6: 32, Lifetime: time.Hour, Level: policy.MAC},
+	}
+}
+
+// decide has the policy say something else.
+func (r *replica) decide(change func(*policy.Policy)) {
+	p := standing()
+	change(&p)
+	r.Monitor.Change(func(inv *inventory.Inventory) []string { return inv.SetPolicy(p) })
+}
+
+// grant returns the first port a prefix by an exception, or takes that away with "".
+func (r *replica) grant(prefix string) {
+	r.Monitor.Change(func(inv *inventory.Inventory) []string {
+		if prefix == "" {
+			return inv.DeleteException("ns", "e")
+		}
+		return inv.SetException(policy.Exception{
+			Namespace: "ns",
+			Name:      "e",
+			Pods:      func(l map[string]string) bool { return l["pod"] == "0" },
+			Level:     policy.Strict,
+			Pairs: []portsec.AddressPair{
+				{Prefix: netip.MustParsePrefix(prefix)},
+			},
+			Asked:   time.Now(),
+			Expires: time.Now().Add(time.Minute),
+		})
+	})
+}
+
+// Rested reports whether every port has been looked at that is to be.
+func (r *replica) Rested() bool {
+	r.Repairer.mu.Lock()
+	defer r.Repairer.mu.Unlock()
+	return r.running && len(r.queue) == 0
+}
+
 func (r *replica) look(context.Context) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -179,10 +286,20 @@ func (r *replica) confirm() (asked int) {
 	return r.asked
 }
 
-// right gives how many ports the server itself says are as they must be.
+// right returns how many ports the server itself says are as they must be.
 func right(t *testing.T, s *ovsdbserver.Server) (n int) {
 	t.Helper()
-	out, err := ovsdbserver.Tool(t.Context(), "ovn-nbctl", "--db="+s.Endpoint(), "--bare", "--no-headings", "--format=csv", "--columns=name,port_security", "list", "logical_switch_port")
+	out, err := ovsdbserver.Tool(
+		t.Context(),
+		"ovn-nbctl",
+		"--db="+s.Endpoint(),
+		"--bare",
+		"--no-headings",
+		"--format=csv",
+		"--columns=name,port_security",
+		"list",
+		"logical_switch_port",
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,6 +314,27 @@ func right(t *testing.T, s *ovsdbserver.Server) (n int) {
 		}
 	}
 	return n
+}
+
+// snapshotOf returns what the server itself says of a port: its columns, elements and keys in order.
+func snapshotOf(t *testing.T, s *ovsdbserver.Server, port string) string {
+	t.Helper()
+	out, err := ovsdbserver.Tool(
+		t.Context(),
+		"ovn-nbctl",
+		"--db="+s.Endpoint(),
+		"--bare",
+		"--no-headings",
+		"--format=csv",
+		"--columns=addresses,port_security,external_ids",
+		"find",
+		"logical_switch_port",
+		"name="+port,
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(out)
 }
 
 // until waits for something.

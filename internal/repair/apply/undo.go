@@ -6,106 +6,445 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/journal"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/ovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/internal/repair"
 )
 
-// Undoer takes changes of the journal back.
+// Undoer takes what repair did to a port back: annotation and row together, or neither.
 type Undoer struct {
-	Mirror  *ovn.Mirror
+	Mirror *ovn.Mirror
+	// Client reads and changes pods as whoever undoes.
 	Client  client.Client
 	Journal *journal.Journal
+	// May says why whoever undoes may not take back what was done to a pod's port; nil where they may.
+	May func(ctx context.Context, namespace, pod string) error
 }
 
-// errMoved tells that what a change wrote is not there any more.
+// errMoved means that what a change wrote is not there any more.
 var errMoved = errors.New("it is not what the change wrote any more")
 
-// Check says why a change cannot be taken back, or nil. change is one that Entry.Undoing gave.
-func (u *Undoer) Check(ctx context.Context, change journal.Entry) error {
-	if change.Before.Annotations != nil {
-		return u.checkPod(ctx, change)
-	}
-	_, err := u.write(change)
-	return err
+// Restore is what is to be written for a unit to be taken back.
+type Restore struct {
+	Unit journal.Unit
+	// expected is what the port must still have, and values what it is given.
+	expected, values journal.Values
+	// now are the annotations as they are, and annotations those that are written; none where the unit is of the row
+	// alone.
+	now, annotations map[string]string
+	version          string
 }
 
-func (u *Undoer) checkPod(ctx context.Context, change journal.Entry) error {
-	var pod corev1.Pod
-	if err := u.Client.Get(ctx, client.ObjectKey{Namespace: change.Namespace, Name: change.Pod}, &pod); err != nil {
-		return fmt.Errorf("pod %s/%s: %w", change.Namespace, change.Pod, err)
-	}
-	if string(pod.UID) != change.PodUID {
-		return fmt.Errorf("pod %s/%s is another one of that name", change.Namespace, change.Pod)
-	}
-	for _, key := range slices.Sorted(maps.Keys(change.Before.Annotations)) {
-		if now := pod.Annotations[key]; now != change.Before.Annotations[key] {
-			return fmt.Errorf("annotation %s of pod %s/%s is %q: %w", key, change.Namespace, change.Pod, now, errMoved)
+// tightens reports whether the annotation comes to say that the port is protected. Then it is written last, and
+// otherwise first: whatever fails in between, no port is open under an annotation that says "true".
+func (r *Restore) tightens() bool {
+	for key, value := range r.annotations {
+		if kubeovn.BaseSuffix(key) == kubeovn.PortSecurity && value != kubeovn.True {
+			return false
 		}
 	}
-	return nil
+	return true
 }
 
-// write gives the write of a change, provided that the row holds what is expected.
-func (u *Undoer) write(change journal.Entry) (ovn.Write, error) {
-	row := u.Mirror.Snapshot().Port(change.Port)
-	switch {
-	case row == nil:
-		return ovn.Write{}, fmt.Errorf("port %s is gone", change.Port)
-	case row.UUID != change.Row:
-		return ovn.Write{}, fmt.Errorf("port %s is another row of that name", change.Port)
+// Check returns what is to be written for a unit to be taken back, or says why it must be left alone: whoever asks may
+// not, the pod or the row is another one, something was changed since, or the API server does not take the annotations.
+// It writes nothing.
+func (u *Undoer) Check(ctx context.Context, unit journal.Unit) (*Restore, error) {
+	whose := unit.Whose()
+	if err := u.May(ctx, whose.Namespace, whose.Pod); err != nil {
+		return nil, err
 	}
+	var err error
+	for range attempts {
+		var r *Restore
+		if r, err = u.check(ctx, unit); err != nil {
+			return nil, err
+		}
+		if err = u.annotate(ctx, r, r.annotations, client.DryRunAll); err == nil {
+			return r, nil
+		}
+		if !apierrors.IsConflict(err) {
+			break
+		}
+	}
+	return nil, err
+}
+
+// attempts is how often something is tried that others may change meanwhile, such as the status of a pod.
+const attempts = 5
+
+func (u *Undoer) check(ctx context.Context, unit journal.Unit) (*Restore, error) {
+	whose := unit.Whose()
+	var pod corev1.Pod
+	if err := u.Client.Get(ctx, client.ObjectKey{Namespace: whose.Namespace, Name: whose.Pod}, &pod); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("pod %s/%s is gone", whose.Namespace, whose.Pod)
+		}
+		return nil, fmt.Errorf("pod %s/%s: %w", whose.Namespace, whose.Pod, err)
+	}
+	switch {
+	case string(pod.UID) != whose.PodUID:
+		return nil, fmt.Errorf("pod %s/%s is another one of that name", whose.Namespace, whose.Pod)
+	case pod.DeletionTimestamp != nil:
+		return nil, fmt.Errorf("pod %s/%s is being deleted", whose.Namespace, whose.Pod)
+	}
+	row := u.Mirror.Snapshot().Port(whose.Port)
+	if row == nil {
+		return nil, fmt.Errorf("port %s is gone", whose.Port)
+	}
+	for len(unit.Changes) > 1 && notMade(unit.Whose(), &pod, row) {
+		unit = unit.Without()
+	}
+	for _, e := range unit.Changes {
+		if e.Row != row.UUID {
+			return nil, fmt.Errorf("port %s is another row of that name", whose.Port)
+		}
+	}
+	r := &Restore{Unit: unit, version: pod.ResourceVersion}
+	r.expected, r.values = unit.Values()
+	if err := differs(row, r.expected); err != nil {
+		return nil, err
+	}
+	if err := r.takeAnnotations(&pod); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// notMade reports whether nobody lived to note what became of a change, and it was not made: what it would have written
+// is not there, and what it had found is.
+func notMade(e journal.Entry, pod *corev1.Pod, row *ovn.Port) bool {
+	if e.Outcome == journal.Written {
+		return false
+	}
+	if e.After.Annotations != nil {
+		return subset(e.Before.Annotations, pod.Annotations) && !subset(e.After.Annotations, pod.Annotations)
+	}
+	return differs(row, e.Before) == nil && differs(row, e.After) != nil
+}
+
+// subset reports whether annotations are those of a pod, which may have more. One that is empty is not there.
+func subset(some, all map[string]string) bool {
+	for key, value := range some {
+		if all[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// differs says which column of a row does not hold what is expected; nil where all do.
+func differs(row *ovn.Port, expected journal.Values) error {
 	for _, column := range []struct {
 		name string
 		want *[]string
 		now  []string
-	}{{"port_security", change.Before.PortSecurity, row.PortSecurity}, {"addresses", change.Before.Addresses, row.Addresses}} {
-		if column.want != nil && !sameSet(*column.want, column.now) {
-			return ovn.Write{}, fmt.Errorf("%s of port %s is %q: %w", column.name, change.Port, column.now, errMoved)
+	}{{"port_security", expected.PortSecurity, row.PortSecurity}, {"addresses", expected.Addresses, row.Addresses}} {
+		if column.want != nil && !repair.SameElements(*column.want, column.now) {
+			return fmt.Errorf("%s of port %s is %q: %w", column.name, row.Name, column.now, errMoved)
 		}
 	}
-	return ovn.Write{Port: row, PortSecurity: change.After.PortSecurity, Addresses: change.After.Addresses, Guard: []string{"external_ids"}}, nil
+	if ids := expected.ExternalIDs; ids != nil && !maps.Equal(*ids, row.ExternalIDs) {
+		return fmt.Errorf("external_ids of port %s is %v: %w", row.Name, row.ExternalIDs, errMoved)
+	}
+	return nil
 }
 
-// sameSet tells that two columns hold the same elements: the order in a set means nothing.
-func sameSet(a, b []string) bool {
-	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+// takeAnnotations finds which annotations are to be written. The record of what was decided is shared by all NICs of a
+// pod, so that only the entry of this one is taken back.
+func (r *Restore) takeAnnotations(pod *corev1.Pod) error {
+	oldest, annotated := r.Unit.Annotated()
+	if !annotated {
+		return nil
+	}
+	now, write := make(map[string]string), make(map[string]string)
+	var of []kubeovn.Provider
+	for _, key := range slices.Sorted(maps.Keys(r.expected.Annotations)) {
+		now[key] = pod.Annotations[key]
+		if key == policy.RecordAnnotation {
+			continue
+		}
+		if now[key] != r.expected.Annotations[key] {
+			return fmt.Errorf("annotation %s of pod %s/%s is %q: %w", key, pod.Namespace, pod.Name, now[key], errMoved)
+		}
+		write[key] = r.values.Annotations[key]
+		of = append(of, kubeovn.ProviderOf(key))
+	}
+	if expected, ok := r.expected.Annotations[policy.RecordAnnotation]; ok {
+		write[policy.RecordAnnotation] = recordBefore(
+			pod.Annotations[policy.RecordAnnotation],
+			expected,
+			r.values.Annotations[policy.RecordAnnotation],
+			of,
+		)
+	}
+	now[policy.UndoAnnotation], write[policy.UndoAnnotation] = pod.Annotations[policy.UndoAnnotation], oldest.ID
+	r.now, r.annotations = now, write
+	return nil
 }
 
-// Undo takes one change back and writes that down, before and after.
-func (u *Undoer) Undo(ctx context.Context, change journal.Entry) error {
-	if err := u.Check(ctx, change); err != nil {
-		return err
+// recordBefore returns the record with what it said of some NICs before; now is the record as it is. Nobody trusts it,
+// so that it keeps nothing from being taken back.
+func recordBefore(now, after, before string, of []kubeovn.Provider) string {
+	if now == after {
+		return before
 	}
-	entries, err := u.Journal.Begin(ctx, []journal.Entry{change})
-	if err != nil {
-		return err
+	is := policy.ReadRecord(map[string]string{policy.RecordAnnotation: now})
+	was := policy.ReadRecord(map[string]string{policy.RecordAnnotation: before})
+	for _, p := range of {
+		if r, had := was[p]; had {
+			is[p] = r
+		} else {
+			delete(is, p)
+		}
 	}
-	entries[0].Outcome, err = u.apply(ctx, change)
+	if len(is) == 0 {
+		return ""
+	}
+	return policy.Record(is)
+}
+
+// annotate writes annotations of the unit's pod, provided that it is as it was read.
+func (u *Undoer) annotate(
+	ctx context.Context,
+	r *Restore,
+	annotations map[string]string,
+	options ...client.SubResourcePatchOption,
+) error {
+	if len(annotations) == 0 {
+		return nil
+	}
+	whose := r.Unit.Whose()
+	version, err := annotate(
+		ctx,
+		u.Client,
+		whose.Namespace,
+		whose.Pod,
+		map[string]any{"uid": whose.PodUID, "resourceVersion": r.version},
+		annotations,
+		options...)
+	if err == nil && len(options) == 0 { // a dry run leaves the pod as it is
+		r.version = version
+	}
+	return err
+}
+
+// undoTimeout bounds the writing of one unit. It outlives ctx, so that what was begun has an outcome.
+const undoTimeout = 15 * time.Second
+
+// Undo takes a unit back and writes that down, before and after. Where a part of it cannot be taken back, no part is.
+func (u *Undoer) Undo(ctx context.Context, unit journal.Unit) (*Restore, error) {
+	r, err := u.Check(ctx, unit)
 	if err != nil {
-		entries[0].Error = err.Error()
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	entries, err := u.Journal.Begin(ctx, r.Unit.Undoing("taken back by hand"))
+	if err != nil {
+		return nil, err
+	}
+	outcome, err := u.write(ctx, r)
+	for i := range entries {
+		if entries[i].Outcome = outcome; err != nil {
+			entries[i].Error = err.Error()
+		}
 	}
 	u.Journal.End(entries)
-	return errors.Join(err, u.Journal.Flush(ctx))
+	return r, errors.Join(err, u.Journal.Flush(ctx))
 }
 
-func (u *Undoer) apply(ctx context.Context, change journal.Entry) (outcome string, err error) {
-	if change.Before.Annotations != nil {
-		if err := Annotate(ctx, u.Client, change.Namespace, change.Pod, change.PodUID, change.After.Annotations); err != nil {
-			return ovn.Failed.String(), err
+// write writes both parts, in the order in which the port is never open under an annotation that says "true".
+func (u *Undoer) write(ctx context.Context, r *Restore) (outcome string, err error) {
+	last := func() (string, error) { return journal.Failed, u.again(ctx, r, r.annotations) }
+	if r.tightens() {
+		undo, outcome, err := u.writeRow(ctx, r)
+		if err != nil {
+			return outcome, err
 		}
-		return ovn.Written.String(), nil
+		if outcome, err = last(); err == nil {
+			return journal.Written, nil
+		}
+		if back := undo(); back != nil {
+			return journal.Written, fmt.Errorf(
+				"the row was taken back, and the annotation was not: %w; and the row could not be given back: %w",
+				err,
+				back,
+			)
+		}
+		return outcome, fmt.Errorf("the row was given back, since the annotation could not be taken back: %w", err)
 	}
-	w, err := u.write(change)
+	if outcome, err = last(); err != nil {
+		return outcome, err
+	}
+	if _, outcome, err = u.writeRow(ctx, r); err == nil {
+		return journal.Written, nil
+	}
+	if back := u.again(ctx, r, r.now); back != nil {
+		return journal.Written, fmt.Errorf(
+			"the annotation was taken back, and the row was not: %w; and the annotation could not be given back: %w",
+			err,
+			back,
+		)
+	}
+	return outcome, fmt.Errorf("the annotation was given back, since the row could not be taken back: %w", err)
+}
+
+// again writes annotations, also where something else of the pod was changed meanwhile, as its status often is. Where
+// one of those that it writes was, it leaves the pod alone.
+func (u *Undoer) again(ctx context.Context, r *Restore, annotations map[string]string) error {
+	found := r.now
+	if maps.Equal(annotations, r.now) { // they are given back
+		found = r.annotations
+	}
+	err := u.annotate(ctx, r, annotations)
+	for range attempts {
+		if err == nil || !apierrors.IsConflict(err) {
+			return err
+		}
+		whose := r.Unit.Whose()
+		var pod corev1.Pod
+		if err := u.Client.Get(ctx, client.ObjectKey{Namespace: whose.Namespace, Name: whose.Pod}, &pod); err != nil {
+			return fmt.Errorf("pod %s/%s: %w", whose.Namespace, whose.Pod, err)
+		}
+		if string(pod.UID) != whose.PodUID || !subset(found, pod.Annotations) {
+			return fmt.Errorf("pod %s/%s: %w", whose.Namespace, whose.Pod, errMoved)
+		}
+		r.version = pod.ResourceVersion
+		err = u.annotate(ctx, r, annotations)
+	}
+	return err
+}
+
+// mirrorAgain is how long the mirror has to hear of the row that a write met instead of the one that it was made on.
+const mirrorAgain = 50 * time.Millisecond
+
+// writeRow writes the row, and returns what gives it back. Where the annotation has been taken back already, Kube-OVN
+// may write the port at the same time: what it writes is as good.
+func (u *Undoer) writeRow(ctx context.Context, r *Restore) (undo func() error, outcome string, err error) {
+	nothing := func() error { return nil }
+	for range attempts {
+		row := u.Mirror.Snapshot().Port(r.Unit.Whose().Port)
+		if row == nil || row.UUID != r.Unit.Whose().Row {
+			return nothing, journal.Conflict, fmt.Errorf(
+				"port %s is gone, or is another row of that name",
+				r.Unit.Whose().Port,
+			)
+		}
+		left, err := r.left(row)
+		if err != nil {
+			return nothing, journal.Conflict, err
+		}
+		if left.PortSecurity == nil && left.Addresses == nil && left.ExternalIDs == nil {
+			return nothing, journal.Written, nil
+		}
+		outcomes, err := u.Mirror.Write(ctx, writeOf(row, left))
+		if err != nil {
+			return nothing, journal.Failed, err
+		}
+		switch o := outcomes[0]; o.Result {
+		case ovn.Written:
+			return func() error { return u.giveBack(ctx, row, left) }, journal.Written, nil
+		case ovn.Conflict:
+		case ovn.Failed, ovn.Unknown:
+			return nothing, o.Result.String(), o.Err
+		}
+		select {
+		case <-ctx.Done():
+			return nothing, journal.Conflict, ctx.Err()
+		case <-time.After(mirrorAgain):
+		}
+	}
+	return nothing, journal.Conflict, fmt.Errorf(
+		"port %s is changed by somebody else all the time",
+		r.Unit.Whose().Port,
+	)
+}
+
+// left returns the columns that are still to be written.
+func (r *Restore) left(row *ovn.Port) (journal.Values, error) {
+	var out journal.Values
+	followed := len(row.PortSecurity) == 0 && len(r.annotations) > 0 && !r.tightens()
+	if want := r.values.PortSecurity; want != nil && !followed && !repair.SameElements(*want, row.PortSecurity) {
+		out.PortSecurity = want
+	}
+	if want := r.values.Addresses; want != nil && !repair.SameElements(*want, row.Addresses) {
+		out.Addresses = want
+	}
+	if want := r.values.ExternalIDs; want != nil && !maps.Equal(*want, row.ExternalIDs) {
+		out.ExternalIDs = want
+	}
+	return out, differs(row, only(r.expected, out))
+}
+
+// only returns the columns of v that o has as well.
+func only(v, o journal.Values) journal.Values {
+	var out journal.Values
+	if o.PortSecurity != nil {
+		out.PortSecurity = v.PortSecurity
+	}
+	if o.Addresses != nil {
+		out.Addresses = v.Addresses
+	}
+	if o.ExternalIDs != nil {
+		out.ExternalIDs = v.ExternalIDs
+	}
+	return out
+}
+
+// giveBack writes the columns of a row as they were before others were written.
+func (u *Undoer) giveBack(ctx context.Context, before *ovn.Port, written journal.Values) error {
+	now := u.Mirror.Snapshot().Port(before.Name)
+	if now == nil || now.UUID != before.UUID {
+		return fmt.Errorf("port %s is gone, or is another row of that name", before.Name)
+	}
+	if err := differs(now, written); err != nil {
+		return err
+	}
+	was := only(
+		journal.Values{
+			PortSecurity: &before.PortSecurity,
+			Addresses:    &before.Addresses,
+			ExternalIDs:  &before.ExternalIDs,
+		},
+		written,
+	)
+	outcomes, err := u.Mirror.Write(ctx, writeOf(now, was))
 	if err != nil {
-		return ovn.Conflict.String(), err
+		return err
 	}
-	outcomes, err := u.Mirror.Write(ctx, w)
-	if err != nil {
-		return ovn.Failed.String(), err
+	return outcomes[0].Err
+}
+
+// Behind returns the ports of units, all of which were taken back, that Kube-OVN has not opened yet although their
+// pods' annotations no longer ask for protection. It waits for Kube-OVN as long as repair does.
+func (u *Undoer) Behind(ctx context.Context, done []*Restore) []string {
+	ctx, cancel := context.WithTimeout(ctx, repair.Grace)
+	defer cancel()
+	for {
+		var behind []string
+		snapshot := u.Mirror.Snapshot()
+		for _, r := range done {
+			name := r.Unit.Whose().Port
+			if row := snapshot.Port(name); row != nil && !r.tightens() && len(row.PortSecurity) > 0 {
+				behind = append(behind, name)
+			}
+		}
+		if len(behind) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return behind
+		case <-time.After(mirrorAgain):
+		}
 	}
-	return outcomes[0].Result.String(), outcomes[0].Err
 }

@@ -22,7 +22,7 @@ const (
 // WebhookCaller is the subject of the client certificate by which webhooks know the lab's kube-apiserver.
 const WebhookCaller = "kube-apiserver"
 
-// writeAdmission gives kube-apiserver a client certificate for all webhooks.
+// writeAdmission returns kube-apiserver a client certificate for all webhooks.
 func writeAdmission(dir string, ca *pki.Authority, now time.Time) error {
 	client, err := ca.Client(WebhookCaller, nil, now)
 	if err != nil {
@@ -41,7 +41,13 @@ func writeAdmission(dir string, ca *pki.Authority, now time.Time) error {
 	var text strings.Builder
 	text.WriteString("apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n")
 	for _, plugin := range []string{"MutatingAdmissionWebhook", "ValidatingAdmissionWebhook"} {
-		fmt.Fprintf(&text, "- name: %s\n  configuration:\n    apiVersion: apiserver.config.k8s.io/v1\n    kind: WebhookAdmissionConfiguration\n    kubeConfigFile: %q\n", plugin, path)
+		fmt.Fprintf(
+			&text,
+			"- name: %s\n  configuration:\n    apiVersion: apiserver.config.k8s.io/v1\n    kind: "+
+				"WebhookAdmissionConfiguration\n    kubeConfigFile: %q\n",
+			plugin,
+			path,
+		)
 	}
 	return state.WriteFile(filepath.Join(dir, admissionConfig), []byte(text.String()), 0o600)
 }

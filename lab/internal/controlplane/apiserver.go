@@ -15,9 +15,11 @@ import (
 func (c *ControlPlane) StartAPIServer(ctx context.Context, group *process.Group) (*process.Process, error) {
 	health := c.URL() + "/readyz"
 	return group.Start(ctx, process.Spec{
-		Name:    APIServer,
-		Path:    c.config.Binary,
-		Args:    append([]string{"component", APIServer, "--etcd-dir", c.config.Dir.Etcd(), "--"}, c.apiServerFlags()...),
+		Name: APIServer,
+		Path: c.config.Binary,
+		Args: append(
+			[]string{"component", APIServer, "--etcd-dir", c.config.Dir.Etcd(), "--"},
+			c.apiServerFlags()...),
 		LogPath: c.config.Dir.Log(APIServer),
 		Ready:   c.answers(health),
 		Health:  health,
@@ -63,7 +65,7 @@ func etcdSocket(dir string) string { return filepath.Join(dir, "client.sock") }
 
 func etcdURL(dir string) string { return "unix://" + etcdSocket(dir) }
 
-// answers gives a readiness check for a URL of one of the servers.
+// answers returns a readiness check for a URL of one of the servers.
 func (c *ControlPlane) answers(url string) func(context.Context) error {
 	return func(ctx context.Context) error { return process.CheckHealth(ctx, url, c.ca.Pool()) }
 }

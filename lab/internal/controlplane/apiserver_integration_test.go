@@ -32,7 +32,9 @@ func TestDataSurvivesARestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	group := process.NewGroup(process.Options{Env: []string{dir.Marker()}, OnExit: func(e *process.ExitError) { t.Error(e) }})
+	group := process.NewGroup(
+		process.Options{Env: []string{dir.Marker()}, OnExit: func(e *process.ExitError) { t.Error(e) }},
+	)
 	t.Cleanup(func() {
 		if err := group.Stop(); err != nil {
 			t.Error(err)
@@ -53,7 +55,9 @@ func TestDataSurvivesARestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kept"}}, metav1.CreateOptions{})
+	made, err := client.CoreV1().
+		Namespaces().
+		Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kept"}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,9 +66,14 @@ func TestDataSurvivesARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	if version.GitVersion != "v1.37.2" {
-		t.Errorf("server says it is %q, want v1.37.2: the binary must be built with the version set, see the Makefile", version.GitVersion)
+		t.Errorf(
+			"server says it is %q, want v1.37.2: the binary must be built with the version set, see the Makefile",
+			version.GitVersion,
+		)
 	}
-	if _, err := client.AdmissionregistrationV1().MutatingAdmissionPolicies().List(t.Context(), metav1.ListOptions{}); err != nil {
+	if _, err := client.AdmissionregistrationV1().
+		MutatingAdmissionPolicies().
+		List(t.Context(), metav1.ListOptions{}); err != nil {
 		t.Errorf("MutatingAdmissionPolicy v1 is not served: %v", err)
 	}
 

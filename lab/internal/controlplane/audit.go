@@ -33,14 +33,19 @@ rules:
 // document a line, where Config.Audit says so.
 func (c *ControlPlane) AuditLog() string { return c.config.Dir.Log("audit") }
 
-// auditFlags gives kube-apiserver's flags for its audit log.
+// auditFlags returns kube-apiserver's flags for its audit log.
 func (c *ControlPlane) auditFlags() []string {
 	if !c.config.Audit {
 		return nil
 	}
 	// Nothing waits in a buffer: a line is there right after its answer.
 	return []string{
-		"--audit-policy-file=" + filepath.Join(c.config.Dir.PKI(), auditPolicy), "--audit-log-path=" + c.AuditLog(), "--audit-log-mode=blocking",
+		"--audit-policy-file=" + filepath.Join(
+			c.config.Dir.PKI(),
+			auditPolicy,
+		),
+		"--audit-log-path=" + c.AuditLog(),
+		"--audit-log-mode=blocking",
 	}
 }
 

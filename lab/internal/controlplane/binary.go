@@ -12,7 +12,7 @@ import (
 // programs that are not the lab's binary themselves.
 const BinaryVariable = "OVNGUARD_LAB"
 
-// FindBinary gives the path of the lab's binary for a program that is not it,
+// FindBinary returns the path of the lab's binary for a program that is not it,
 // such as a test: what OVNGUARD_LAB names or else bin/ovnguard-lab in the
 // working directory or the nearest directory above that has one.
 func FindBinary() (string, error) {

@@ -29,7 +29,9 @@ func (c *ControlPlane) Bootstrap(ctx context.Context, client kubernetes.Interfac
 }
 
 func createIdentities(ctx context.Context, client kubernetes.Interface) error {
-	_, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: TenantNamespace}}, metav1.CreateOptions{})
+	_, err := client.CoreV1().
+		Namespaces().
+		Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: TenantNamespace}}, metav1.CreateOptions{})
 	if err := unlessExists(err); err != nil {
 		return fmt.Errorf("create namespace %s: %w", TenantNamespace, err)
 	}
@@ -41,18 +43,31 @@ func createIdentities(ctx context.Context, client kubernetes.Interface) error {
 	if err := unlessExists(err); err != nil {
 		return fmt.Errorf("bind the tenant: %w", err)
 	}
-	if err := bind(ctx, client, "ovnguard-lab:kube-ovn", "cluster-admin", rbacv1.UserKind, kubeOVNUser); err != nil {
-		return err
-	}
 	_, err = client.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{
 		ObjectMeta: metav1.ObjectMeta{Name: labNodesGroup},
 		Rules: []rbacv1.PolicyRule{
-			{APIGroups: []string{""}, Resources: []string{"pods", "nodes", "namespaces"}, Verbs: []string{"get", "list", "watch", "patch"}},
-			{APIGroups: []string{""}, Resources: []string{"pods/status", "nodes/status"}, Verbs: []string{"patch", "update"}},
+			{
+				APIGroups: []string{""},
+				Resources: []string{"pods", "nodes", "namespaces"},
+				Verbs:     []string{"get", "list", "watch", "patch"},
+			},
+			{
+				APIGroups: []string{""},
+				Resources: []string{"pods/status", "nodes/status"},
+				Verbs:     []string{"patch", "update"},
+			},
 			{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"delete"}},
-			{APIGroups: []string{"", "events.k8s.io"}, Resources: []string{"events"}, Verbs: []string{"create", "patch", "update"}},
+			{
+				APIGroups: []string{"", "events.k8s.io"},
+				Resources: []string{"events"},
+				Verbs:     []string{"create", "patch", "update"},
+			},
 			{APIGroups: []string{"kubeovn.io"}, Resources: []string{"*"}, Verbs: []string{"get", "list", "watch"}},
-			{APIGroups: []string{"k8s.cni.cncf.io"}, Resources: []string{"network-attachment-definitions"}, Verbs: []string{"get", "list", "watch"}},
+			{
+				APIGroups: []string{"k8s.cni.cncf.io"},
+				Resources: []string{"network-attachment-definitions"},
+				Verbs:     []string{"get", "list", "watch"},
+			},
 		},
 	}, metav1.CreateOptions{})
 	if err := unlessExists(err); err != nil {

@@ -50,6 +50,8 @@ type Config struct {
 	Binary string
 	// Audit has kube-apiserver keep an audit log, see ControlPlane.AuditLog.
 	Audit bool
+	// KubeOVN says how Kube-OVN is laid out.
+	KubeOVN KubeOVN
 }
 
 // ControlPlane is what was set up for a control plane before and while it

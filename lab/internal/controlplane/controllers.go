@@ -36,7 +36,13 @@ func (c *ControlPlane) startScheduler(ctx context.Context, group *process.Group)
 }
 
 // startController starts one of the two, which have most flags in common.
-func (c *ControlPlane) startController(ctx context.Context, group *process.Group, name, user string, port int, flags ...string) error {
+func (c *ControlPlane) startController(
+	ctx context.Context,
+	group *process.Group,
+	name, user string,
+	port int,
+	flags ...string,
+) error {
 	kubeconfig, err := c.WriteKubeconfig(name, user)
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ const (
 	// nothing elsewhere.
 	TenantIdentity = "tenant"
 	// KubeOVNIdentity is Kube-OVN's controller under the name that it has in a
-	// real cluster, so that rules about it can be tried.
+	// real cluster of that layout, so that rules about it can be tried.
 	KubeOVNIdentity = "kube-ovn"
 )
 
@@ -24,8 +24,7 @@ const (
 const TenantNamespace = "tenant"
 
 const (
-	tenantUser  = "tenant"
-	kubeOVNUser = "system:serviceaccount:kube-system:ovn"
+	tenantUser = "tenant"
 	// nodesGroup makes the Node authorizer take a user system:node:NAME for the
 	// node NAME; labNodesGroup is bound to what Kube-OVN's daemon may do on top.
 	nodesGroup    = "system:nodes"
@@ -33,7 +32,7 @@ const (
 )
 
 // WriteIdentities writes the kubeconfigs of admin, tenant and Kube-OVN's
-// controller and gives their paths by name.
+// controller and returns their paths by name.
 func (c *ControlPlane) WriteIdentities() (map[string]string, error) {
 	paths := map[string]string{}
 	for _, identity := range []struct {
@@ -42,7 +41,9 @@ func (c *ControlPlane) WriteIdentities() (map[string]string, error) {
 	}{
 		{AdminIdentity, "admin", []string{mastersGroup}},
 		{TenantIdentity, tenantUser, nil},
-		{KubeOVNIdentity, kubeOVNUser, []string{"system:serviceaccounts", "system:serviceaccounts:kube-system"}},
+		{KubeOVNIdentity, c.config.KubeOVN.User(), []string{
+			"system:serviceaccounts", "system:serviceaccounts:" + c.config.KubeOVN.Completed().Namespace,
+		}},
 	} {
 		path, err := c.WriteKubeconfig(identity.name, identity.user, identity.groups...)
 		if err != nil {
@@ -53,7 +54,7 @@ func (c *ControlPlane) WriteIdentities() (map[string]string, error) {
 	return paths, nil
 }
 
-// WriteNodeKubeconfig writes the kubeconfig of a node and gives its path. A
+// WriteNodeKubeconfig writes the kubeconfig of a node and returns its path. A
 // node is what it is in a real cluster, the user system:node:NAME in
 // system:nodes, so that the Node authorizer keeps it to its own pods' status;
 // and because the lab's node agent does the work of Kube-OVN's daemon as well,
@@ -63,7 +64,7 @@ func (c *ControlPlane) WriteNodeKubeconfig(node string) (string, error) {
 }
 
 // WriteKubeconfig stores a kubeconfig with a fresh certificate under a name
-// and gives its path.
+// and returns its path.
 func (c *ControlPlane) WriteKubeconfig(name, user string, groups ...string) (string, error) {
 	data, err := c.Kubeconfig(user, groups...)
 	if err != nil {

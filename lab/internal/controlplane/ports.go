@@ -28,7 +28,7 @@ type ports struct {
 	Scheduler         int `json:"scheduler"`
 }
 
-// choosePorts gives the ports of the last start as far as they are free, finds
+// choosePorts returns the ports of the last start as far as they are free, finds
 // others for the rest, and stores them.
 func choosePorts(dir state.Dir) (ports, error) {
 	path := dir.Join("ports.json")
@@ -53,7 +53,7 @@ func choosePorts(dir state.Dir) (ports, error) {
 	return p, state.WriteFile(path, append(data, '\n'), 0o600)
 }
 
-// freePort gives the wanted port or, where it is not free, another one.
+// freePort returns the wanted port or, where it is not free, another one.
 func freePort(wanted int, taken map[int]bool) (int, error) {
 	var last error
 	for range portTries {

@@ -47,7 +47,8 @@ func TestPortsAreKeptWhileTheyAreFree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if moved.APIServer == first.APIServer || moved.Scheduler != first.Scheduler || moved.ControllerManager != first.ControllerManager {
+	if moved.APIServer == first.APIServer || moved.Scheduler != first.Scheduler ||
+		moved.ControllerManager != first.ControllerManager {
 		t.Errorf("with port %d in use: %+v, want only that one changed from %+v", first.APIServer, moved, first)
 	}
 }

@@ -1,5 +1,5 @@
-// Package demo tells the product's story with real frames: what a pod may send in a Kube-OVN cluster as it is, and what it
-// may send when ovnguard is there. Each line is a frame that was really sent and looked for.
+// Package demo tells the product's story with real frames: what a pod may send in a Kube-OVN cluster as it is, and what
+// it may send when ovnguard is there. Each line is a frame that was really sent and looked for.
 package demo
 
 import (
@@ -58,7 +58,12 @@ func Run(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
-	t.say("\n%d of %d verdicts as expected, %s in all.", t.asExpected, t.verdicts, time.Since(begin).Round(100*time.Millisecond))
+	t.say(
+		"\n%d of %d verdicts as expected, %s in all.",
+		t.asExpected,
+		t.verdicts,
+		time.Since(begin).Round(100*time.Millisecond),
+	)
 	lookAround(t, st, o)
 	if o.Keep && ctx.Err() == nil {
 		<-ctx.Done()

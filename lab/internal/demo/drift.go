@@ -38,7 +38,11 @@ func (st *story) drift(ctx context.Context) error {
 		seen = "in time"
 	}
 	t.header("the audit")
-	t.verdict(fmt.Sprintf("  metric ovnguard_findings{rule=\"OVG001\"} after %s", took.Round(time.Millisecond)), "in time", seen)
+	t.verdict(
+		fmt.Sprintf("  metric ovnguard_findings{rule=\"OVG001\"} after %s", took.Round(time.Millisecond)),
+		"in time",
+		seen,
+	)
 	report, err := st.audit(ctx)
 	if err != nil {
 		return err
@@ -47,7 +51,7 @@ func (st *story) drift(ctx context.Context) error {
 	return nil
 }
 
-// openPorts gives the number of findings that say a port is open, from the metrics.
+// openPorts returns the number of findings that say a port is open, from the metrics.
 func (st *story) openPorts(ctx context.Context) (int, error) {
 	page, err := scene.Get(ctx, st.guard.Metrics)
 	if err != nil {

@@ -44,7 +44,7 @@ func (st *story) namespaces(ctx context.Context) error {
 	return st.fare(ctx, mallory, st.bob, st.dave, false)
 }
 
-// deploy makes a Deployment of one pod and gives the pod when it runs.
+// deploy makes a Deployment of one pod and returns the pod when it runs.
 func (st *story) deploy(ctx context.Context, namespace string) (*corev1.Pod, error) {
 	labels := map[string]string{"app": "web"}
 	d := &appsv1.Deployment{

@@ -54,6 +54,10 @@ func (st *story) secondNIC(ctx context.Context) error {
 	}
 	frank, grace, heidi := actors[0], actors[1], actors[2]
 	t.header("frank to grace on net1")
-	t.verdict("  annotation "+blue.Key(kubeovn.PortSecurity), kubeovn.True, frank.Pod.Annotations[blue.Key(kubeovn.PortSecurity)])
+	t.verdict(
+		"  annotation "+blue.Key(kubeovn.PortSecurity),
+		kubeovn.True,
+		frank.Pod.Annotations[blue.Key(kubeovn.PortSecurity)],
+	)
 	return st.fare(ctx, frank, grace, heidi, false)
 }

@@ -50,7 +50,11 @@ func (st *story) close() error {
 }
 
 // actor makes a pod with a socket on its default NIC.
-func (st *story) actor(ctx context.Context, namespace, name string, annotations map[string]string) (*scene.Actor, error) {
+func (st *story) actor(
+	ctx context.Context,
+	namespace, name string,
+	annotations map[string]string,
+) (*scene.Actor, error) {
 	a, err := st.scene.Actor(ctx, namespace, name, annotations)
 	if err != nil {
 		return nil, err
@@ -59,7 +63,8 @@ func (st *story) actor(ctx context.Context, namespace, name string, annotations 
 	return a, nil
 }
 
-// fare sends every frame from one actor to another and compares: own traffic passes, forged passes only where forgedPasses.
+// fare sends every frame from one actor to another and compares: own traffic passes, forged passes only where
+// forgedPasses.
 func (st *story) fare(ctx context.Context, from, to, neighbour *scene.Actor, forgedPasses bool) error {
 	probes, err := scene.Probes(from, to, neighbour)
 	if err != nil {
@@ -159,7 +164,7 @@ type report struct {
 	Findings []struct{ Rule, Name, Port string }
 }
 
-// rule gives the first rule that the report has for a port, "clean" where it has none.
+// rule returns the first rule that the report has for a port, "clean" where it has none.
 func (r report) rule(port string) string {
 	for _, f := range r.Findings {
 		if f.Port == port {
@@ -169,7 +174,7 @@ func (r report) rule(port string) string {
 	return clean
 }
 
-// audit runs `ovnguard audit` and gives its report.
+// audit runs `ovnguard audit` and returns its report.
 func (st *story) audit(ctx context.Context) (report, error) {
 	out, code, err := st.scene.Run(ctx, st.binary, "audit", "-o", "json")
 	if err != nil {

@@ -24,7 +24,13 @@ func newComponentCommand() *cobra.Command {
 		Short:  "Run one part of a lab (used by up)",
 		Hidden: true,
 	}
-	command.AddCommand(newAPIServerCommand(), newControllerManagerCommand(), newSchedulerCommand(), newKubeOVNCommand(), newNodeAgentCommand())
+	command.AddCommand(
+		newAPIServerCommand(),
+		newControllerManagerCommand(),
+		newSchedulerCommand(),
+		newKubeOVNCommand(),
+		newNodeAgentCommand(),
+	)
 	return command
 }
 
@@ -65,7 +71,7 @@ func untilTerminated(ctx context.Context, run func(context.Context) error) error
 	return nil
 }
 
-// sayReady gives a function that writes the file for which up waits. It holds
+// sayReady returns a function that writes the file for which up waits. It holds
 // the process id, so that a file of an earlier run says nothing.
 func sayReady(file string, log *slog.Logger) func() {
 	return func() {

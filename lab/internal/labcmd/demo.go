@@ -36,7 +36,7 @@ what arrives with what should. The exit code is 1 where something differs.`,
 	return command
 }
 
-// isTerminal tells that a file is a terminal.
+// isTerminal reports whether a file is a terminal.
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0

@@ -40,6 +40,7 @@ func newNodeAgentCommand() *cobra.Command {
 	flags.StringVar(&config.IP, "ip", "", "the node's address")
 	flags.StringVar(&config.OVSDB, "ovsdb", "", "endpoint of the node's Open vSwitch database")
 	flags.StringVar(&config.Bridge, "bridge", "", "the integration bridge")
+	flags.BoolVar(&config.NonPrimary, "non-primary-cni-mode", false, "plug attachments alone")
 	flags.StringVar(&readyFile, "ready-file", "", "file to make when ready")
 	return command
 }

@@ -17,7 +17,14 @@ with pods as network namespaces. Everything it keeps is in one state directory.`
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newUpCommand(), newStatusCommand(), newDownCommand(), newKubeconfigCommand(), newDemoCommand(), newComponentCommand())
+	root.AddCommand(
+		newUpCommand(),
+		newStatusCommand(),
+		newDownCommand(),
+		newKubeconfigCommand(),
+		newDemoCommand(),
+		newComponentCommand(),
+	)
 	return root
 }
 

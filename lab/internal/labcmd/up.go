@@ -32,9 +32,24 @@ func newUpCommand() *cobra.Command {
 	flags := command.Flags()
 	flags.IntVar(&options.Nodes, "nodes", 1, "how many nodes")
 	flags.BoolVar(&options.KeepData, "keep-data", false, "start with the data of the last lab in the state directory")
-	flags.StringVar(&options.KubeOVN.Version, "kube-ovn-version", "", "whose behaviour Kube-OVN's stand-in has: master, 1.15 or 1.14 (default master)")
-	flags.DurationVar(&options.KubeOVN.InspectInterval, "kube-ovn-inspect-interval", 0, "how often Kube-OVN's stand-in looks for missing ports (default 20s)")
-	flags.BoolVar(&options.Audit, "audit-log", false, "have kube-apiserver keep an audit log, log/audit.log in the state directory")
+	flags.StringVar(
+		&options.KubeOVN.Version,
+		"kube-ovn-version",
+		"",
+		"whose behaviour Kube-OVN's stand-in has: master, 1.15 or 1.14 (default master)",
+	)
+	flags.DurationVar(
+		&options.KubeOVN.InspectInterval,
+		"kube-ovn-inspect-interval",
+		0,
+		"how often Kube-OVN's stand-in looks for missing ports (default 20s)",
+	)
+	flags.BoolVar(
+		&options.Audit,
+		"audit-log",
+		false,
+		"have kube-apiserver keep an audit log, log/audit.log in the state directory",
+	)
 	return command
 }
 
@@ -64,7 +79,13 @@ func printReady(w io.Writer, info state.Info) {
 
 `, info.ID, info.ReadyIn, info.Kubeconfigs[controlplane.AdminIdentity], info.NB, info.SB)
 	_, _ = fmt.Fprintf(w, "  %-11s %s\n", "API server", info.APIServer)
-	_, _ = fmt.Fprintf(w, "  %-11s %s (may edit namespace %s)\n", "tenant", info.Kubeconfigs[controlplane.TenantIdentity], controlplane.TenantNamespace)
+	_, _ = fmt.Fprintf(
+		w,
+		"  %-11s %s (may edit namespace %s)\n",
+		"tenant",
+		info.Kubeconfigs[controlplane.TenantIdentity],
+		controlplane.TenantNamespace,
+	)
 	for _, node := range info.Nodes {
 		_, _ = fmt.Fprintf(w, "  %-11s netns %s, ovs-vsctl --db=%s\n", node.Name, node.Netns, node.OVSDB)
 	}

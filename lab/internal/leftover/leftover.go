@@ -65,7 +65,7 @@ func Processes(marker string) ([]string, error) {
 	return found, nil
 }
 
-// PIDs gives the living processes that carry marker, "KEY=value", in their environment.
+// PIDs returns the living processes that carry marker, "KEY=value", in their environment.
 func PIDs(marker string) ([]int, error) {
 	paths, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package netns makes and removes the network namespaces of a lab and the links in them. It speaks iproute2, which a lab
-// needs anyway, so that what it does can be read off the logs and done by hand.
+// Package netns makes and removes the network namespaces of a lab and the links in them. It speaks iproute2, which a
+// lab needs anyway, so that what it does can be read off the logs and done by hand.
 package netns
 
 import (
@@ -23,7 +23,7 @@ func Prefix(id string) string { return "ovnlab-" + id + "-" }
 // Path is the file by which a namespace is entered.
 func Path(name string) string { return filepath.Join(Dir, name) }
 
-// Exists tells whether there is a namespace of that name.
+// Exists reports whether there is a namespace of that name.
 func Exists(name string) bool {
 	_, err := os.Stat(Path(name))
 	return err == nil
@@ -47,7 +47,16 @@ func Remove(ctx context.Context, name string) error {
 	return run(ctx, "", "netns", "del", name)
 }
 
-// List gives the namespaces whose names begin with prefix.
+// RemoveLink deletes a link in a namespace, with its other end. It is no error where there is none.
+func RemoveLink(ctx context.Context, name, link string) error {
+	err := run(ctx, "", "-netns", name, "link", "del", "dev", link)
+	if err != nil && strings.Contains(err.Error(), "Cannot find device") {
+		return nil
+	}
+	return err
+}
+
+// List returns the namespaces whose names begin with prefix.
 func List(prefix string) ([]string, error) {
 	entries, err := os.ReadDir(Dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -10,8 +10,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/netns"
 )
 
-// adopt takes over what an earlier agent plugged for pods that it called running, and takes away the rest: pods that are
-// gone, and pods that it did not get ready. Those are plugged anew.
+// adopt takes over what an earlier agent plugged for pods that it called running, and takes away the rest: pods that
+// are gone, and pods that it did not get ready. Those are plugged anew.
 func (a *agent) adopt(ctx context.Context) error {
 	pods, err := a.pods.List(labels.Everything())
 	if err != nil {

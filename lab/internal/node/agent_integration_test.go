@@ -72,7 +72,11 @@ func newNode(t *testing.T) *node1 {
 	if err := ovn.StartFabric(ctx, id); err != nil {
 		t.Fatal(err)
 	}
-	n, err := ovn.StartNode(ctx, group, ovn.NodeConfig{LabID: id, Name: "node1", Index: 1, Dir: filepath.Join(dir, "node1"), SB: central.SB})
+	n, err := ovn.StartNode(
+		ctx,
+		group,
+		ovn.NodeConfig{LabID: id, Name: "node1", Index: 1, Dir: filepath.Join(dir, "node1"), SB: central.SB},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +92,7 @@ func newNode(t *testing.T) *node1 {
 	}
 }
 
-// start starts the agent and gives what stops it.
+// start starts the agent and returns what stops it.
 func (n *node1) start() (stop func()) {
 	n.t.Helper()
 	ctx, cancel := context.WithCancel(n.t.Context())
@@ -119,7 +123,9 @@ func (n *node1) attachment(name, plugin string) {
 		"metadata": map[string]any{"namespace": "ns", "name": name},
 		"spec":     map[string]any{"config": fmt.Sprintf(`{"cniVersion":"0.3.1","type":%q}`, plugin)},
 	}}
-	if _, err := n.nads.Resource(resource).Namespace("ns").Create(n.t.Context(), nad, metav1.CreateOptions{}); err != nil {
+	if _, err := n.nads.Resource(resource).
+		Namespace("ns").
+		Create(n.t.Context(), nad, metav1.CreateOptions{}); err != nil {
 		n.t.Fatal(err)
 	}
 }
@@ -147,9 +153,14 @@ func (n *node1) run(name string, args ...string) string {
 func (n *node1) create(name, uid string, change func(*corev1.Pod)) {
 	n.t.Helper()
 	p := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID(uid), Annotations: map[string]string{}},
-		Spec:       corev1.PodSpec{NodeName: "node1", Containers: []corev1.Container{{Name: "main", Image: "none"}}},
-		Status:     corev1.PodStatus{Phase: corev1.PodPending},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:   "ns",
+			Name:        name,
+			UID:         types.UID(uid),
+			Annotations: map[string]string{},
+		},
+		Spec:   corev1.PodSpec{NodeName: "node1", Containers: []corev1.Container{{Name: "main", Image: "none"}}},
+		Status: corev1.PodStatus{Phase: corev1.PodPending},
 	}
 	change(p)
 	if _, err := n.kube.CoreV1().Pods("ns").Create(n.t.Context(), p, metav1.CreateOptions{}); err != nil {
@@ -201,10 +212,18 @@ func (n *node1) until(what string, ok func() bool) {
 	}
 }
 
-// plugged gives the ports of OVN that are on the bridge.
+// plugged returns the ports of OVN that are on the bridge.
 func (n *node1) plugged() []string {
 	n.t.Helper()
-	out := n.run("ovs-vsctl", "--db="+n.config.OVSDB, "--bare", "--columns=external_ids", "find", "Interface", `external_ids:lab-pod!=""`)
+	out := n.run(
+		"ovs-vsctl",
+		"--db="+n.config.OVSDB,
+		"--bare",
+		"--columns=external_ids",
+		"find",
+		"Interface",
+		`external_ids:lab-pod!=""`,
+	)
 	var ports []string
 	for word := range strings.FieldsSeq(out) {
 		if port, ok := strings.CutPrefix(word, ifaceID+"="); ok {
@@ -241,7 +260,11 @@ func TestPodsOfAllKinds(t *testing.T) {
 
 	n.create("host", "1", func(p *corev1.Pod) { p.Spec.HostNetwork = true })
 	if p := n.running("host"); p.Status.PodIP != n.config.IP || p.Annotations[NetnsAnnotation] != n.config.Netns {
-		t.Errorf("a pod on the node's network has address %s and namespace %s", p.Status.PodIP, p.Annotations[NetnsAnnotation])
+		t.Errorf(
+			"a pod on the node's network has address %s and namespace %s",
+			p.Status.PodIP,
+			p.Annotations[NetnsAnnotation],
+		)
 	}
 
 	// The second NIC is allocated after the first.
@@ -254,7 +277,11 @@ func TestPodsOfAllKinds(t *testing.T) {
 		allocated(p.Annotations, "blue.ns.ovn", "0a:00:00:00:01:05", "10.44.0.5", "10.44.0.0/24", "10.44.0.1")
 	})
 	p := n.running("full")
-	if want := []corev1.PodIP{{IP: "10.16.0.5"}, {IP: "fd00:16::5"}}; !slices.Equal(p.Status.PodIPs, want) || p.Status.PodIP != want[0].IP {
+	if want := []corev1.PodIP{
+		{IP: "10.16.0.5"},
+		{IP: "fd00:16::5"},
+	}; !slices.Equal(p.Status.PodIPs, want) ||
+		p.Status.PodIP != want[0].IP {
 		t.Errorf("addresses %v, want %v", p.Status.PodIPs, want)
 	}
 	if !saidRunning(p) || len(p.Status.ContainerStatuses) != 1 || !p.Status.ContainerStatuses[0].Ready {
@@ -265,9 +292,23 @@ func TestPodsOfAllKinds(t *testing.T) {
 	}
 	n.shows(p, "link", "link/ether 0a:00:00:00:00:05", "link/ether 0a:00:00:00:01:05", "eth0@", "data0@")
 	n.shows(p, "addr", "10.16.0.5/16", "fd00:16::5/112", "10.44.0.5/24")
-	n.shows(p, "route", "default via 10.16.0.1 dev eth0", "192.0.2.0/24 via 10.16.0.9 dev eth0", "10.44.0.0/24 dev data0")
+	n.shows(
+		p,
+		"route",
+		"default via 10.16.0.1 dev eth0",
+		"192.0.2.0/24 via 10.16.0.9 dev eth0",
+		"10.44.0.0/24 dev data0",
+	)
 	n.shows(p, "-6 route", "default via fd00:16::1 dev eth0")
-	if up := n.run("ovn-nbctl", "--db="+n.nb, "--timeout=10", "get", "Logical_Switch_Port", "full.ns", "up"); up != "true" {
+	if up := n.run(
+		"ovn-nbctl",
+		"--db="+n.nb,
+		"--timeout=10",
+		"get",
+		"Logical_Switch_Port",
+		"full.ns",
+		"up",
+	); up != "true" {
 		t.Errorf("the port is up: %s", up)
 	}
 
@@ -325,7 +366,10 @@ func TestAnAgentTakesOverFromAnother(t *testing.T) {
 	n.remove("goes")
 	n.remove("changes")
 	n.create("changes", "another", withAddress(20))
-	n.change("half", func(p *corev1.Pod) { p.Status = corev1.PodStatus{Phase: corev1.PodPending} }) // as if it had died in the middle
+	n.change(
+		"half",
+		func(p *corev1.Pod) { p.Status = corev1.PodStatus{Phase: corev1.PodPending} },
+	) // as if it had died in the middle
 	empty := podNetns(n.config.LabID, "node1", "ns", "empty")
 	if err := netns.Ensure(t.Context(), empty); err != nil {
 		t.Fatal(err)
@@ -358,6 +402,67 @@ func TestAnAgentTakesOverFromAnother(t *testing.T) {
 	}
 	if got, want := n.plugged(), []string{"changes.ns", "half.ns", "late.ns", "stays.ns"}; !slices.Equal(got, want) {
 		t.Errorf("plugged %q, want %q", got, want)
+	}
+}
+
+// An attempt to plug a pod may end after each of its steps. What it left is taken away, also where the kernel keeps it
+// because a process is in the pod's namespace.
+func TestAHalfMadePodIsPluggedAnew(t *testing.T) {
+	n := newNode(t)
+	defer n.start()() // what it finds when it starts is taken away then
+	node := n.config.Netns
+	ip := func(namespace string, args ...string) { n.run("ip", append([]string{"-netns", namespace}, args...)...) }
+	vsctl := func(args ...string) {
+		n.run("ovs-vsctl", append([]string{"--db=" + n.config.OVSDB, "--timeout=10"}, args...)...)
+	}
+	steps := []struct {
+		name string
+		do   func(pod, peer, ids string)
+	}{
+		{"namespace", func(pod, _, _ string) { n.run("ip", "netns", "add", pod) }},
+		{"veth", func(pod, peer, _ string) {
+			ip(node, "link", "add", peer, "type", "veth", "peer", "name", "eth0", "netns", pod)
+		}},
+		{"address", func(pod, _, _ string) { ip(pod, "addr", "add", "10.16.0.99/16", "dev", "eth0") }},
+		{"up", func(_, peer, _ string) { ip(node, "link", "set", peer, "up") }},
+		{"port", func(_, peer, _ string) { vsctl("add-port", n.config.Bridge, peer) }},
+		{"iface-id", func(_, peer, ids string) {
+			vsctl("set", "Interface", peer, "external_ids:"+ifaceID+"="+ids+".ns", "external_ids:"+idPod+"=ns/"+ids,
+				"external_ids:"+idPodUID+"="+ids)
+		}},
+	}
+	var names []string
+	for i := range steps {
+		for _, held := range []bool{false, true} {
+			name := fmt.Sprintf("p%d", len(names))
+			pod, peer := podNetns(n.config.LabID, "node1", "ns", name), peerName(name, "eth0")
+			for _, step := range steps[:i+1] {
+				step.do(pod, peer, name)
+			}
+			if held {
+				inside := exec.CommandContext(t.Context(), "ip", "netns", "exec", pod, "sleep", "300")
+				if err := inside.Start(); err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() {
+					_ = inside.Process.Kill()
+					_ = inside.Wait()
+				})
+				n.until("a process is in "+pod, func() bool { return n.run("ip", "netns", "pids", pod) != "" })
+			}
+			n.ports(name + ".ns")
+			names = append(names, name)
+		}
+	}
+	for i, name := range names {
+		n.create(name, name, withAddress(10+i))
+	}
+	for i, name := range names {
+		p := n.running(name)
+		n.shows(p, "addr", fmt.Sprintf("10.16.0.%d/16", 10+i))
+		if out := n.run("ip", "-netns", p.Annotations[NetnsAnnotation], "addr"); strings.Contains(out, "10.16.0.99") {
+			t.Errorf("after %s: the pod has what was left: %s", steps[i/2].name, out)
+		}
 	}
 }
 

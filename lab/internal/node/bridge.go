@@ -32,8 +32,22 @@ type plug struct {
 
 // add plugs a link into the bridge as the port of that name. It is no error where it is plugged already.
 func (b bridge) add(ctx context.Context, p plug, port string) error {
-	_, err := b.vsctl(ctx, "--may-exist", "add-port", b.name, p.iface, "--", "set", "Interface", p.iface,
-		"external_ids:"+ifaceID+"="+quote(port), "external_ids:"+idPod+"="+quote(p.pod), "external_ids:"+idPodUID+"="+quote(p.podUID))
+	_, err := b.vsctl(
+		ctx,
+		"--may-exist",
+		"add-port",
+		b.name,
+		p.iface,
+		"--",
+		"set",
+		"Interface",
+		p.iface,
+		"external_ids:"+ifaceID+"="+quote(
+			port,
+		),
+		"external_ids:"+idPod+"="+quote(p.pod),
+		"external_ids:"+idPodUID+"="+quote(p.podUID),
+	)
 	return err
 }
 
@@ -49,7 +63,8 @@ func (b bridge) waitInstalled(ctx context.Context, iface string) error {
 	return err
 }
 
-// list gives the NICs that a lab's agent plugged for the pod of a key, "namespace/name"; for all pods where key is empty.
+// list returns the NICs that a lab's agent plugged for the pod of a key, "namespace/name"; for all pods where key is
+// empty.
 func (b bridge) list(ctx context.Context, key string) ([]plug, error) {
 	condition := "external_ids:" + idPod + `!=""`
 	if key != "" {

@@ -1,6 +1,6 @@
-// Package node is the agent of one node of a lab. It does what a kubelet and Kube-OVN's daemon do together, as far as pods
-// are network namespaces: it registers the node, keeps its lease, plugs the NICs of its pods into the integration bridge,
-// says that they run, and takes them away again.
+// Package node is the agent of one node of a lab. It does what a kubelet and Kube-OVN's daemon do together, as far as
+// pods are network namespaces: it registers the node, keeps its lease, plugs the NICs of its pods into the integration
+// bridge, says that they run, and takes them away again.
 package node
 
 import (
@@ -38,6 +38,9 @@ type Config struct {
 	// OVSDB is the endpoint of its Open vSwitch database, Bridge the integration bridge.
 	OVSDB  string
 	Bridge string
+	// NonPrimary means that another CNI makes the pods' default network, of
+	// which the lab has none.
+	NonPrimary bool
 	// Log takes messages; optional, none.
 	Log *slog.Logger
 	// Ready is called once, when the node is registered and works on its pods; optional.
@@ -95,9 +98,13 @@ func Run(ctx context.Context, c Config) error {
 
 func newAgent(c Config, kube kubernetes.Interface, dyn dynamic.Interface) *agent {
 	return &agent{
-		Config: c, kube: kube, dynamic: dyn,
+		Config:  c,
+		kube:    kube,
+		dynamic: dyn,
 		bridge:  bridge{ovsdb: c.OVSDB, name: c.Bridge},
-		queue:   workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](20*time.Millisecond, 2*time.Second)),
+		queue: workqueue.NewTypedRateLimitingQueue(
+			workqueue.NewTypedItemExponentialFailureRateLimiter[string](20*time.Millisecond, 2*time.Second),
+		),
 		plugged: make(map[string]string),
 	}
 }
@@ -111,7 +118,11 @@ func (a *agent) run(ctx context.Context) error {
 
 // work follows the node's pods until ctx ends.
 func (a *agent) work(ctx context.Context) error {
-	factory := informers.NewSharedInformerFactoryWithOptions(a.kube, 0, informers.WithTweakListOptions(fieldSelector(a.Name)))
+	factory := informers.NewSharedInformerFactoryWithOptions(
+		a.kube,
+		0,
+		informers.WithTweakListOptions(fieldSelector(a.Name)),
+	)
 	informer := factory.Core().V1().Pods()
 	a.pods = informer.Lister()
 	enqueue := func(o any) {
@@ -166,7 +177,7 @@ func (a *agent) next(ctx context.Context) {
 	}
 }
 
-// podOf gives the pod of a key, nil where it is gone.
+// podOf returns the pod of a key, nil where it is gone.
 func (a *agent) podOf(key string) (*corev1.Pod, error) {
 	namespace, name, err := cache.SplitMetaNamespaceKey(key)
 	if err != nil {

@@ -32,9 +32,13 @@ type nic struct {
 	routes   []route
 }
 
-// plan gives the NICs of a pod once Kube-OVN has allocated all of them. ready is false while it has not. kind tells what
-// an attachment makes.
-func plan(pod *corev1.Pod, kind func(kubeovn.Attachment) (kubeovn.AttachmentKind, error)) (nics []nic, ready bool, err error) {
+// plan returns the NICs of a pod once Kube-OVN has allocated all of them. ready is false while it has not. kind tells
+// what an attachment makes. With nonPrimary, the default network is another CNI's.
+func plan(
+	pod *corev1.Pod,
+	nonPrimary bool,
+	kind func(kubeovn.Attachment) (kubeovn.AttachmentKind, error),
+) (nics []nic, ready bool, err error) {
 	networks, err := multus.Parse(pod.Namespace, pod.Annotations)
 	if err != nil {
 		return nil, false, err
@@ -44,7 +48,8 @@ func plan(pod *corev1.Pod, kind func(kubeovn.Attachment) (kubeovn.AttachmentKind
 	if d := networks.Default; d != nil {
 		first = kubeovn.AttachmentProvider(d.Namespace, d.Name)
 	}
-	if !allocated(first) {
+	another := nonPrimary && networks.Default == nil
+	if !another && !allocated(first) {
 		return nil, false, nil
 	}
 	add := func(p kubeovn.Provider, link string) error {
@@ -55,8 +60,10 @@ func plan(pod *corev1.Pod, kind func(kubeovn.Attachment) (kubeovn.AttachmentKind
 		nics = append(nics, n)
 		return nil
 	}
-	if err := add(first, "eth0"); err != nil {
-		return nil, false, err
+	if !another {
+		if err := add(first, "eth0"); err != nil {
+			return nil, false, err
+		}
 	}
 	plugged := map[kubeovn.Provider]bool{first: true}
 	for i, a := range networks.Attachments {
@@ -90,8 +97,8 @@ func plan(pod *corev1.Pod, kind func(kubeovn.Attachment) (kubeovn.AttachmentKind
 	return nics, true, nil
 }
 
-// nicOf reads what Kube-OVN wrote on the pod for one NIC. All of it is checked: whoever may edit the pod can write there,
-// and it ends up in commands.
+// nicOf reads what Kube-OVN wrote on the pod for one NIC. All of it is checked: whoever may edit the pod can write
+// there, and it ends up in commands.
 func nicOf(pod *corev1.Pod, p kubeovn.Provider, link string, first bool) (nic, error) {
 	value := func(s kubeovn.Suffix) string { return pod.Annotations[p.Key(s)] }
 	if !linkName.MatchString(link) {
@@ -232,7 +239,8 @@ func owner(pod *corev1.Pod) string {
 // forced off one node may start on another before the first has cleaned up.
 func podPrefix(labID, node string) string { return netns.Prefix(labID) + node + "." }
 
-// podNetns gives the name of a pod's network namespace. A namespace's name has no dot in it, so no two pods share one.
+// podNetns returns the name of a pod's network namespace. A namespace's name has no dot in it, so no two pods share
+// one.
 func podNetns(labID, node, namespace, name string) string {
 	full := podPrefix(labID, node) + namespace + "." + name
 	if len(full) <= maxFileName {
@@ -245,7 +253,7 @@ func podNetns(labID, node, namespace, name string) string {
 // maxFileName is the longest name of a file, in bytes.
 const maxFileName = 255
 
-// peerName gives the name of a NIC's end in the node: at most 15 bytes, the same for the same pod and NIC.
+// peerName returns the name of a NIC's end in the node: at most 15 bytes, the same for the same pod and NIC.
 func peerName(uid, link string) string {
 	sum := sha256.Sum256([]byte(uid + "/" + link))
 	return "v" + hex.EncodeToString(sum[:7])

@@ -25,10 +25,11 @@ func kinds(a kubeovn.Attachment) (kubeovn.AttachmentKind, error) {
 	}
 }
 
-// allocated gives the annotations that Kube-OVN writes for a NIC.
+// allocated returns the annotations that Kube-OVN writes for a NIC.
 func allocated(into map[string]string, p kubeovn.Provider, mac, ip, cidr, gateway string) map[string]string {
 	for suffix, value := range map[kubeovn.Suffix]string{
-		kubeovn.Allocated: kubeovn.True, kubeovn.MACAddress: mac, kubeovn.IPAddress: ip, kubeovn.CIDR: cidr, kubeovn.Gateway: gateway,
+		kubeovn.Allocated: kubeovn.True, kubeovn.MACAddress: mac, kubeovn.IPAddress: ip, kubeovn.CIDR: cidr,
+		kubeovn.Gateway: gateway,
 	} {
 		into[p.Key(suffix)] = value
 	}
@@ -41,7 +42,14 @@ func podWith(annotations map[string]string) *corev1.Pod {
 
 func TestPlan(t *testing.T) {
 	dual := func() map[string]string {
-		return allocated(map[string]string{}, "ovn", "0a:00:00:00:00:01", "10.16.0.5,fd00:16::5", "10.16.0.0/16,fd00:16::/112", "10.16.0.1,fd00:16::1")
+		return allocated(
+			map[string]string{},
+			"ovn",
+			"0a:00:00:00:00:01",
+			"10.16.0.5,fd00:16::5",
+			"10.16.0.0/16,fd00:16::/112",
+			"10.16.0.1,fd00:16::1",
+		)
 	}
 	cases := map[string]struct {
 		annotations map[string]string
@@ -50,8 +58,10 @@ func TestPlan(t *testing.T) {
 	}{
 		"not allocated": {annotations: map[string]string{}},
 		"dual stack": {annotations: dual(), ready: true, want: []string{
-			"p.ns eth0 link set eth0 address 0a:00:00:00:00:01; link set eth0 up; addr replace 10.16.0.5/16 dev eth0; " +
-				"addr replace fd00:16::5/112 dev eth0 nodad; route replace default via 10.16.0.1 dev eth0; route replace default via fd00:16::1 dev eth0",
+			"p.ns eth0 link set eth0 address 0a:00:00:00:00:01; link set eth0 up; addr replace 10.16.0.5/16 dev " +
+				"eth0; " +
+				"addr replace fd00:16::5/112 dev eth0 nodad; route replace default via 10.16.0.1 dev eth0; route " +
+				"replace default via fd00:16::1 dev eth0",
 		}},
 		"attachment not allocated yet": {annotations: func() map[string]string {
 			a := dual()
@@ -63,9 +73,12 @@ func TestPlan(t *testing.T) {
 			a[kubeovn.Networks] = "ns/macvlan,ns/blue"
 			return a
 		}(), ready: true, want: []string{
-			"p.ns eth0 link set eth0 address 0a:00:00:00:00:01; link set eth0 up; addr replace 10.16.0.5/16 dev eth0; " +
-				"addr replace fd00:16::5/112 dev eth0 nodad; route replace default via 10.16.0.1 dev eth0; route replace default via fd00:16::1 dev eth0",
-			"p.ns.blue.ns.ovn net2 link set net2 address 0a:00:00:00:00:02; link set net2 up; addr replace 10.44.0.2/24 dev net2",
+			"p.ns eth0 link set eth0 address 0a:00:00:00:00:01; link set eth0 up; addr replace 10.16.0.5/16 dev " +
+				"eth0; " +
+				"addr replace fd00:16::5/112 dev eth0 nodad; route replace default via 10.16.0.1 dev eth0; route " +
+				"replace default via fd00:16::1 dev eth0",
+			"p.ns.blue.ns.ovn net2 link set net2 address 0a:00:00:00:00:02; link set net2 up; addr replace " +
+				"10.44.0.2/24 dev net2",
 		}},
 		"one attachment twice, allocated for each interface": {annotations: func() map[string]string {
 			a := allocated(map[string]string{}, "ovn", "0a:00:00:00:00:01", "", "", "")
@@ -92,20 +105,29 @@ func TestPlan(t *testing.T) {
 			a["ovn.kubernetes.io/routes"] = `[{"dst":"192.0.2.9/24","gw":"10.16.0.254"},{"gw":"fd00::1"}]`
 			return a
 		}(), ready: true, want: []string{
-			"p.ns eth0 link set eth0 address 0a:00:00:00:00:01; link set eth0 up; addr replace 10.16.0.5/16 dev eth0; " +
+			"p.ns eth0 link set eth0 address 0a:00:00:00:00:01; link set eth0 up; addr replace 10.16.0.5/16 dev " +
+				"eth0; " +
 				"route replace 192.0.2.0/24 via 10.16.0.254 dev eth0; route replace ::/0 via fd00::1 dev eth0",
 		}},
 		"default network replaced": {annotations: func() map[string]string {
-			a := allocated(map[string]string{}, "blue.ns.ovn", "0a:00:00:00:00:02", "10.44.0.2", "10.44.0.0/24", "10.44.0.1")
+			a := allocated(
+				map[string]string{},
+				"blue.ns.ovn",
+				"0a:00:00:00:00:02",
+				"10.44.0.2",
+				"10.44.0.0/24",
+				"10.44.0.1",
+			)
 			a[kubeovn.DefaultNetwork] = "ns/blue"
 			return a
 		}(), ready: true, want: []string{
-			"p.ns.blue.ns.ovn eth0 link set eth0 address 0a:00:00:00:00:02; link set eth0 up; addr replace 10.44.0.2/24 dev eth0; route replace default via 10.44.0.1 dev eth0",
+			"p.ns.blue.ns.ovn eth0 link set eth0 address 0a:00:00:00:00:02; link set eth0 up; addr replace " +
+				"10.44.0.2/24 dev eth0; route replace default via 10.44.0.1 dev eth0",
 		}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			nics, ready, err := plan(podWith(c.annotations), kinds)
+			nics, ready, err := plan(podWith(c.annotations), false, kinds)
 			if err != nil || ready != c.ready {
 				t.Fatalf("ready %v, %v; want %v", ready, err, c.ready)
 			}
@@ -128,7 +150,7 @@ func TestPlanRefusesWhatItCannotRead(t *testing.T) {
 	good := func() map[string]string {
 		return allocated(map[string]string{}, "ovn", mac, "10.16.0.5", "10.16.0.0/16", "10.16.0.1")
 	}
-	if _, ready, err := plan(podWith(good()), kinds); err != nil || !ready {
+	if _, ready, err := plan(podWith(good()), false, kinds); err != nil || !ready {
 		t.Fatalf("without a fault: %v, %v", ready, err)
 	}
 	// What is written on a pod must not become a command of its own.
@@ -137,13 +159,15 @@ func TestPlanRefusesWhatItCannotRead(t *testing.T) {
 		"ovn.kubernetes.io/cidr":        {"10.16.0.0", "10.16.0.0/16;"},
 		"ovn.kubernetes.io/gateway":     {"gw", "10.16.0.1\nlink del eth0"},
 		"ovn.kubernetes.io/mac_address": {"", "m", mac + "\nlink del eth0"},
-		"ovn.kubernetes.io/routes":      {"{}", `[{"dst":"192.0.2.0/24"}]`, `[{"dst":"x","gw":"10.16.0.1"}]`, `[{"gw":"fd00::1%a\nlink del eth0"}]`},
-		kubeovn.Networks:                {"[null]", "ns/missing", "ns/blue@a b", "ns/blue@0123456789012345"},
+		"ovn.kubernetes.io/routes": {
+			"{}", `[{"dst":"192.0.2.0/24"}]`, `[{"dst":"x","gw":"10.16.0.1"}]`, `[{"gw":"fd00::1%a\nlink del eth0"}]`,
+		},
+		kubeovn.Networks: {"[null]", "ns/missing", "ns/blue@a b", "ns/blue@0123456789012345"},
 	} {
 		for _, value := range values {
 			a := allocated(good(), "blue.ns.ovn", mac, "", "", "")
 			a[key] = value
-			nics, ready, err := plan(podWith(a), kinds)
+			nics, ready, err := plan(podWith(a), false, kinds)
 			if err == nil && ready {
 				t.Errorf("%s: %q gave %v and no error", key, value, nics)
 			}
@@ -151,7 +175,7 @@ func TestPlanRefusesWhatItCannotRead(t *testing.T) {
 	}
 	a := good()
 	a[kubeovn.Networks] = "ns/missing"
-	if _, _, err := plan(podWith(a), kinds); !errors.Is(err, errNoSuchAttachment) {
+	if _, _, err := plan(podWith(a), false, kinds); !errors.Is(err, errNoSuchAttachment) {
 		t.Errorf("an attachment that cannot be read gave %v", err)
 	}
 }

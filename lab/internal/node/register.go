@@ -31,7 +31,10 @@ func (a *agent) register(ctx context.Context) error {
 	want := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: a.Name, Labels: map[string]string{
 		corev1.LabelHostname: a.Name, corev1.LabelOSStable: "linux", corev1.LabelArchStable: runtime.GOARCH,
 	}}}
-	if _, err := a.kube.CoreV1().Nodes().Create(ctx, want, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+	if _, err := a.kube.CoreV1().
+		Nodes().
+		Create(ctx, want, metav1.CreateOptions{}); err != nil &&
+		!apierrors.IsAlreadyExists(err) {
 		return err
 	}
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
@@ -64,7 +67,8 @@ func (a *agent) status() corev1.NodeStatus {
 		}
 	}
 	return corev1.NodeStatus{
-		Capacity: room, Allocatable: room,
+		Capacity:    room,
+		Allocatable: room,
 		Conditions: []corev1.NodeCondition{
 			condition(corev1.NodeReady, corev1.ConditionTrue),
 			condition(corev1.NodeMemoryPressure, corev1.ConditionFalse),
@@ -75,7 +79,11 @@ func (a *agent) status() corev1.NodeStatus {
 			{Type: corev1.NodeInternalIP, Address: a.IP},
 			{Type: corev1.NodeHostName, Address: a.Name},
 		},
-		NodeInfo: corev1.NodeSystemInfo{OperatingSystem: "linux", Architecture: runtime.GOARCH, KubeletVersion: "v1.37.2"},
+		NodeInfo: corev1.NodeSystemInfo{
+			OperatingSystem: "linux",
+			Architecture:    runtime.GOARCH,
+			KubeletVersion:  "v1.37.2",
+		},
 	}
 }
 
@@ -95,8 +103,8 @@ func (a *agent) keepAlive(ctx context.Context) {
 	}
 }
 
-// heartbeat renews the node's lease. Where the control plane has given the node up meanwhile, or somebody deleted it, it
-// registers anew.
+// heartbeat renews the node's lease. Where the control plane has given the node up meanwhile, or somebody deleted it,
+// it registers anew.
 func (a *agent) heartbeat(ctx context.Context) error {
 	n, err := a.kube.CoreV1().Nodes().Get(ctx, a.Name, metav1.GetOptions{})
 	switch {
@@ -126,7 +134,11 @@ func (a *agent) renew(ctx context.Context) error {
 	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		lease, err := leases.Get(ctx, a.Name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
-			_, err = leases.Create(ctx, &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: a.Name}, Spec: spec}, metav1.CreateOptions{})
+			_, err = leases.Create(
+				ctx,
+				&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: a.Name}, Spec: spec},
+				metav1.CreateOptions{},
+			)
 			return err
 		}
 		if err != nil {

@@ -14,8 +14,8 @@ import (
 // NetnsAnnotation names, on each pod of a lab, its network namespace: `ip netns exec NAME` works there.
 const NetnsAnnotation = "lab.ovnguard.io/netns"
 
-// saidRunning tells that the pod's status says that it runs and is ready. The control plane takes the latter back when it
-// has not heard of the node for a while.
+// saidRunning reports whether the pod's status says that it runs and is ready. The control plane takes the latter back
+// when it has not heard of the node for a while.
 func saidRunning(pod *corev1.Pod) bool {
 	if pod.Status.Phase != corev1.PodRunning {
 		return false
@@ -48,8 +48,13 @@ func (a *agent) sayRunning(ctx context.Context, pod *corev1.Pod, ips []string, n
 	if len(ips) > 0 {
 		status.PodIP = ips[0]
 	}
-	for _, c := range []corev1.PodConditionType{corev1.PodScheduled, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReady} {
-		status.Conditions = append(status.Conditions, corev1.PodCondition{Type: c, Status: corev1.ConditionTrue, LastTransitionTime: now})
+	for _, c := range []corev1.PodConditionType{
+		corev1.PodScheduled, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReady,
+	} {
+		status.Conditions = append(
+			status.Conditions,
+			corev1.PodCondition{Type: c, Status: corev1.ConditionTrue, LastTransitionTime: now},
+		)
 	}
 	started := true
 	for _, c := range pod.Spec.Containers {
@@ -65,7 +70,9 @@ func (a *agent) sayRunning(ctx context.Context, pod *corev1.Pod, ips []string, n
 	if err != nil {
 		return fmt.Errorf("status of %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
-	_, err = a.kube.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	_, err = a.kube.CoreV1().
+		Pods(pod.Namespace).
+		Patch(ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil // the pod is gone, or another of its name is there
 	}

@@ -47,7 +47,11 @@ func (a *agent) sync(ctx context.Context, key string) error {
 	case pod.Spec.HostNetwork:
 		return a.sayRunning(ctx, pod, []string{a.IP}, a.Netns)
 	}
-	nics, ready, err := plan(pod, func(at kubeovn.Attachment) (kubeovn.AttachmentKind, error) { return a.kind(ctx, at) })
+	nics, ready, err := plan(
+		pod,
+		a.NonPrimary,
+		func(at kubeovn.Attachment) (kubeovn.AttachmentKind, error) { return a.kind(ctx, at) },
+	)
 	if err != nil || !ready {
 		return err // without an error Kube-OVN's annotations bring the next event
 	}
@@ -57,13 +61,15 @@ func (a *agent) sync(ctx context.Context, key string) error {
 		}
 	}
 	var ips []string
-	for _, p := range nics[0].prefixes {
-		ips = append(ips, p.Addr().String())
+	for _, n := range nics[:min(1, len(nics))] {
+		for _, p := range n.prefixes {
+			ips = append(ips, p.Addr().String())
+		}
 	}
 	return a.sayRunning(ctx, pod, ips, podNetns(a.LabID, a.Name, pod.Namespace, pod.Name))
 }
 
-// finished tells that a pod has ended and will not run again.
+// finished reports whether a pod has ended and will not run again.
 func finished(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
@@ -93,7 +99,19 @@ func (a *agent) plug(ctx context.Context, key string, pod *corev1.Pod, nics []ni
 		return err
 	}
 	for _, n := range nics {
-		err := netns.Batch(ctx, a.Netns, fmt.Sprintf("link add %s type veth peer name %s netns %s", n.peer, n.link, name))
+		// The kernel takes the links of a namespace away some time after it, and not at all while a process is in
+		// there.
+		if err := a.bridge.remove(ctx, n.peer); err != nil {
+			return err
+		}
+		if err := netns.RemoveLink(ctx, a.Netns, n.peer); err != nil {
+			return err
+		}
+		err := netns.Batch(
+			ctx,
+			a.Netns,
+			fmt.Sprintf("link add %s type veth peer name %s netns %s", n.peer, n.link, name),
+		)
 		if err != nil {
 			return err
 		}

@@ -1,5 +1,5 @@
-// Package ovn starts the real OVN of a lab: the central databases and ovn-northd, and for each node an Open vSwitch with
-// the userspace datapath and an ovn-controller, in a network namespace that stands for the node.
+// Package ovn starts the real OVN of a lab: the central databases and ovn-northd, and for each node an Open vSwitch
+// with the userspace datapath and an ovn-controller, in a network namespace that stands for the node.
 package ovn
 
 import (
@@ -29,8 +29,8 @@ type Central struct {
 	SB string
 }
 
-// StartCentral starts the Northbound and Southbound databases and ovn-northd, with everything they write in dir. Databases
-// that are there already are used.
+// StartCentral starts the Northbound and Southbound databases and ovn-northd, with everything they write in dir.
+// Databases that are there already are used.
 func StartCentral(ctx context.Context, group *process.Group, dir string) (Central, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return Central{}, fmt.Errorf("directory of OVN: %w", err)
@@ -81,10 +81,17 @@ func startDatabase(ctx context.Context, group *process.Group, d database) error 
 
 // runDirs keep a daemon from writing anywhere but in dir.
 func runDirs(dir string) []string {
-	return []string{"OVS_RUNDIR=" + dir, "OVS_LOGDIR=" + dir, "OVS_DBDIR=" + dir, "OVN_RUNDIR=" + dir, "OVN_LOGDIR=" + dir, "OVN_DBDIR=" + dir}
+	return []string{
+		"OVS_RUNDIR=" + dir,
+		"OVS_LOGDIR=" + dir,
+		"OVS_DBDIR=" + dir,
+		"OVN_RUNDIR=" + dir,
+		"OVN_LOGDIR=" + dir,
+		"OVN_DBDIR=" + dir,
+	}
 }
 
-// connects tells whether somebody accepts connections on a unix socket.
+// connects reports whether somebody accepts connections on a unix socket.
 func connects(ctx context.Context, path string) error {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "unix", path)

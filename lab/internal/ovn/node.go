@@ -13,8 +13,8 @@ import (
 // IntegrationBridge is the bridge that pods are plugged into.
 const IntegrationBridge = "br-int"
 
-// underlayBridge carries the tunnels between nodes. The userspace datapath looks for a tunnel's local address on a bridge
-// of its own, not on the namespace's interfaces.
+// underlayBridge carries the tunnels between nodes. The userspace datapath looks for a tunnel's local address on a
+// bridge of its own, not on the namespace's interfaces.
 const underlayBridge = "br-phy"
 
 // fabricMTU leaves room for the tunnel's headers around a pod's full frame.
@@ -45,10 +45,10 @@ type Node struct {
 	IP string
 }
 
-// Netns gives the name of the namespace that stands for a node.
+// Netns returns the name of the namespace that stands for a node.
 func Netns(labID, node string) string { return netns.Prefix(labID) + node }
 
-// FabricIP gives the address of a node on the fabric. The fabric is in namespaces of the lab alone.
+// FabricIP returns the address of a node on the fabric. The fabric is in namespaces of the lab alone.
 func FabricIP(index int) string { return fmt.Sprintf("172.31.255.%d", index) }
 
 // StartFabric makes the switch that joins the nodes, in a namespace of its own, so that the machine's network is left
@@ -64,7 +64,12 @@ func StartFabric(ctx context.Context, labID string) error {
 // StartNode starts a node: its namespace with a link to the fabric, Open vSwitch with the userspace datapath, and
 // ovn-controller. StartFabric must have been called.
 func StartNode(ctx context.Context, group *process.Group, c NodeConfig) (*Node, error) {
-	n := &Node{Name: c.Name, Netns: Netns(c.LabID, c.Name), OVSDB: "unix:" + filepath.Join(c.Dir, "ovs.sock"), IP: FabricIP(c.Index)}
+	n := &Node{
+		Name:  c.Name,
+		Netns: Netns(c.LabID, c.Name),
+		OVSDB: "unix:" + filepath.Join(c.Dir, "ovs.sock"),
+		IP:    FabricIP(c.Index),
+	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("directory of node %s: %w", c.Name, err)
 	}
@@ -110,9 +115,18 @@ func (n *Node) connectFabric(ctx context.Context, c NodeConfig) error {
 		return err
 	}
 	port := fmt.Sprintf("node%d", c.Index)
-	err := netns.Batch(ctx, Netns(c.LabID, "fabric"),
-		fmt.Sprintf("link add %s mtu %d type veth peer name underlay mtu %d netns %s", port, fabricMTU, fabricMTU, n.Netns),
-		fmt.Sprintf("link set %s master fabric up", port))
+	err := netns.Batch(
+		ctx,
+		Netns(c.LabID, "fabric"),
+		fmt.Sprintf(
+			"link add %s mtu %d type veth peer name underlay mtu %d netns %s",
+			port,
+			fabricMTU,
+			fabricMTU,
+			n.Netns,
+		),
+		fmt.Sprintf("link set %s master fabric up", port),
+	)
 	if err != nil {
 		return err
 	}
@@ -134,17 +148,39 @@ func (n *Node) configure(ctx context.Context, c NodeConfig) error {
 }
 
 func (n *Node) makeBridges(ctx context.Context) error {
-	err := n.vsctl(ctx,
-		"--may-exist", "add-br", IntegrationBridge, "--", "set", "Bridge", IntegrationBridge, "datapath_type=netdev", "fail_mode=secure",
-		"--", "--may-exist", "add-br", underlayBridge, "--", "set", "Bridge", underlayBridge, "datapath_type=netdev",
-		"--", "--may-exist", "add-port", underlayBridge, "underlay")
+	err := n.vsctl(
+		ctx,
+		"--may-exist",
+		"add-br",
+		IntegrationBridge,
+		"--",
+		"set",
+		"Bridge",
+		IntegrationBridge,
+		"datapath_type=netdev",
+		"fail_mode=secure",
+		"--",
+		"--may-exist",
+		"add-br",
+		underlayBridge,
+		"--",
+		"set",
+		"Bridge",
+		underlayBridge,
+		"datapath_type=netdev",
+		"--",
+		"--may-exist",
+		"add-port",
+		underlayBridge,
+		"underlay",
+	)
 	if err != nil {
 		return err
 	}
 	return netns.Batch(ctx, n.Netns, "addr add "+n.IP+"/24 dev "+underlayBridge, "link set "+underlayBridge+" up")
 }
 
-// chassisIsUp tells that ovn-controller has entered the node into the Southbound database.
+// chassisIsUp reports whether ovn-controller has entered the node into the Southbound database.
 func chassisIsUp(ctx context.Context, c NodeConfig) error {
 	return tool(ctx, "ovn-sbctl", "--db="+c.SB, "--timeout=5", "get", "Chassis", c.Name, "name")
 }

@@ -49,7 +49,11 @@ func TestTwoNodes(t *testing.T) {
 	}
 	var nodes []*Node
 	for i, name := range []string{"node-a", "node-b"} {
-		n, err := StartNode(ctx, group, NodeConfig{LabID: id, Name: name, Index: i + 1, Dir: filepath.Join(dir, name), SB: central.SB})
+		n, err := StartNode(
+			ctx,
+			group,
+			NodeConfig{LabID: id, Name: name, Index: i + 1, Dir: filepath.Join(dir, name), SB: central.SB},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,7 +53,11 @@ func LoadAuthority(dir, name string) (*Authority, error) {
 	certBlock, _ := pem.Decode(certPEM)
 	keyBlock, _ := pem.Decode(keyPEM)
 	if certBlock == nil || keyBlock == nil {
-		return nil, fmt.Errorf("load certificate authority: %s/%s.crt or .key holds no PEM: remove both to have them made anew", dir, name)
+		return nil, fmt.Errorf(
+			"load certificate authority: %s/%s.crt or .key holds no PEM: remove both to have them made anew",
+			dir,
+			name,
+		)
 	}
 	cert, err := x509.ParseCertificate(certBlock.Bytes)
 	if err != nil {
@@ -64,7 +68,11 @@ func LoadAuthority(dir, name string) (*Authority, error) {
 		return nil, fmt.Errorf("load certificate authority %s/%s.key: %w", dir, name, err)
 	}
 	if !key.PublicKey.Equal(cert.PublicKey) {
-		return nil, fmt.Errorf("load certificate authority: %s/%s.crt and .key do not belong together: remove both to have them made anew", dir, name)
+		return nil, fmt.Errorf(
+			"load certificate authority: %s/%s.crt and .key do not belong together: remove both to have them made anew",
+			dir,
+			name,
+		)
 	}
 	return &Authority{cert: cert, key: key, pem: certPEM}, nil
 }

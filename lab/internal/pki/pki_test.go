@@ -104,9 +104,14 @@ func TestServerCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	leaf := parse(t, pair)
-	for host, want := range map[string]bool{"127.0.0.1": true, "localhost": true, "127.0.0.2": false, "example.org": false} {
+	for host, want := range map[string]bool{
+		"127.0.0.1": true, "localhost": true, "127.0.0.2": false, "example.org": false,
+	} {
 		_, err := leaf.Verify(x509.VerifyOptions{
-			DNSName: host, Roots: ca.Pool(), CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+			DNSName:     host,
+			Roots:       ca.Pool(),
+			CurrentTime: now,
+			KeyUsages:   []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		})
 		if (err == nil) != want {
 			t.Errorf("%s: verified %v, want %v (%v)", host, err == nil, want, err)
@@ -127,7 +132,10 @@ func TestClientCertificate(t *testing.T) {
 	if leaf.Subject.CommonName != "system:node:node1" {
 		t.Errorf("user %q", leaf.Subject.CommonName)
 	}
-	if diff := cmp.Diff([]string{"extra", "system:nodes"}, slices.Sorted(slices.Values(leaf.Subject.Organization))); diff != "" {
+	if diff := cmp.Diff(
+		[]string{"extra", "system:nodes"},
+		slices.Sorted(slices.Values(leaf.Subject.Organization)),
+	); diff != "" {
 		t.Errorf("groups (-want +got):\n%s", diff)
 	}
 	usage := func(u x509.ExtKeyUsage) error {

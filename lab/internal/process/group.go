@@ -41,7 +41,7 @@ func NewGroup(options Options) *Group {
 
 // Start starts a child and waits until it is ready. A child that ends first
 // gives an error that wraps *ExitError with the tail of its log; one that does
-// not become ready in time is ended and gives an error with its last answer.
+// not become ready in time is ended and returns an error with its last answer.
 func (g *Group) Start(ctx context.Context, spec Spec) (*Process, error) {
 	if err := spec.validate(); err != nil {
 		return nil, err
@@ -59,14 +59,14 @@ func (g *Group) Start(ctx context.Context, spec Spec) (*Process, error) {
 	return p, nil
 }
 
-// Processes gives the children in the order in which they were started.
+// Processes returns the children in the order in which they were started.
 func (g *Group) Processes() []*Process {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Clone(g.processes)
 }
 
-// Process gives the child of that name, or nil.
+// Process returns the child of that name, or nil.
 func (g *Group) Process(name string) *Process {
 	for _, p := range g.Processes() {
 		if p.Name() == name {

@@ -44,7 +44,10 @@ func TestMain(m *testing.M) {
 
 func supervise(log string) {
 	g := NewGroup(Options{})
-	p, err := g.Start(context.Background(), Spec{Name: "child", Path: "/bin/sh", Args: []string{"-c", "exec sleep 60"}, LogPath: log})
+	p, err := g.Start(
+		context.Background(),
+		Spec{Name: "child", Path: "/bin/sh", Args: []string{"-c", "exec sleep 60"}, LogPath: log},
+	)
 	if err != nil {
 		println(err.Error())
 		os.Exit(1)

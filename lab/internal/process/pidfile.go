@@ -27,7 +27,7 @@ type Record struct {
 	Health string `json:"health,omitempty"`
 }
 
-// Alive says whether that very process still runs. A zombie does not.
+// Alive reports whether that very process still runs. A zombie does not.
 func (r Record) Alive() bool {
 	started, state, err := procStat(r.PID)
 	return err == nil && started == r.Started && state != 'Z' && state != 'X'
@@ -67,7 +67,10 @@ func List(dir string) ([]Record, error) {
 		}
 		var record Record
 		if err := json.Unmarshal(data, &record); err != nil || record.PID <= 1 {
-			return nil, fmt.Errorf("pid file %s is damaged: remove it after checking that nothing it named still runs", path)
+			return nil, fmt.Errorf(
+				"pid file %s is damaged: remove it after checking that nothing it named still runs",
+				path,
+			)
 		}
 		records = append(records, record)
 	}
@@ -75,7 +78,7 @@ func List(dir string) ([]Record, error) {
 }
 
 // Sweep kills every process that a pid file in dir names and that still runs,
-// waits until all are gone, removes the pid files and gives the records of
+// waits until all are gone, removes the pid files and returns the records of
 // what it killed. A pid that meanwhile belongs to another process is left
 // alone.
 func Sweep(dir string) ([]Record, error) {

@@ -51,7 +51,7 @@ func (p *Process) PID() int {
 	return 0
 }
 
-// Running says whether the child has not ended yet.
+// Running reports whether the child has not ended yet.
 func (p *Process) Running() bool {
 	r := p.current()
 	if r == nil {

@@ -17,7 +17,12 @@ import (
 // shell is a child that runs a script.
 func shell(t *testing.T, name, script string) Spec {
 	t.Helper()
-	return Spec{Name: name, Path: "/bin/sh", Args: []string{"-c", script}, LogPath: filepath.Join(t.TempDir(), name+".log")}
+	return Spec{
+		Name:    name,
+		Path:    "/bin/sh",
+		Args:    []string{"-c", script},
+		LogPath: filepath.Join(t.TempDir(), name+".log"),
+	}
 }
 
 func newTestGroup(t *testing.T, options Options) *Group {

@@ -12,7 +12,7 @@ const (
 	tailLines = 25
 )
 
-// tail gives the last lines of a log file, not going back before offset from,
+// tail returns the last lines of a log file, not going back before offset from,
 // where the run in question began. A log that cannot be read has no tail: the
 // message it would go into names the file.
 func tail(path string, from int64) string {

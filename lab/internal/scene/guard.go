@@ -59,17 +59,22 @@ type Guard struct {
 // endTimeout is how long the program may take to end.
 const endTimeout = 20 * time.Second
 
-// StartGuard gives the cluster what deploy/ holds and starts the program at path binary. It returns when the webhook is
-// registered and both sides have been read. flags are given beside those that it always needs.
+// StartGuard returns the cluster what deploy/ holds and starts the program at path binary. It returns when the webhook
+// is registered and both sides have been read. flags are given beside those that it always needs.
 func (s *Scene) StartGuard(ctx context.Context, binary string, flags ...string) (*Guard, error) {
-	definitions, err := deploy.Definitions()
+	g, err := s.InstallGuard(ctx, binary, flags...)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Apply(ctx, definitions); err != nil {
+	return g, g.Start(ctx)
+}
+
+// InstallGuard returns the cluster what deploy/ holds, and returns the program, which is not started.
+func (s *Scene) InstallGuard(ctx context.Context, binary string, flags ...string) (*Guard, error) {
+	if err := s.Apply(ctx, slices.Concat(deploy.ExceptionDefinition, deploy.PolicyDefinition)); err != nil {
 		return nil, err
 	}
-	err = Wait(ctx, "the API server to serve ovnguard's resources", func() (bool, error) {
+	err := Wait(ctx, "the API server to serve ovnguard's resources", func() (bool, error) {
 		resources, err := s.Kube.Discovery().ServerResourcesForGroupVersion(v1alpha1.GroupVersion.String())
 		return err == nil && len(resources.APIResources) > 0, nil
 	})
@@ -81,7 +86,12 @@ func (s *Scene) StartGuard(ctx context.Context, binary string, flags ...string) 
 	}
 	dir := s.Lab.Info().StateDir
 	kubeconfig := filepath.Join(dir, "kubeconfig", "ovnguard.yaml")
-	if err := s.writeKubeconfig(kubeconfig, deploy.Account, "system:serviceaccounts", "system:serviceaccounts:ovnguard-system"); err != nil {
+	if err := s.writeKubeconfig(
+		kubeconfig,
+		deploy.Account,
+		"system:serviceaccounts",
+		"system:serviceaccounts:ovnguard-system",
+	); err != nil {
 		return nil, err
 	}
 	stateDir, err := state.FindDir(dir)
@@ -98,17 +108,17 @@ func (s *Scene) StartGuard(ctx context.Context, binary string, flags ...string) 
 		Metrics: "http://" + local(1) + "/metrics", Ready: "http://" + local(2) + "/readyz",
 		Log: filepath.Join(dir, "ovnguard.log"), scene: s, binary: binary, marker: stateDir.Marker(),
 		args: []string{
-			"controller", "--kubeconfig", kubeconfig, "--nb", s.Lab.Info().NB, "--log-format", "text",
+			"controller", "--kubeconfig", kubeconfig, "--log-format", "text",
 			"--webhook-address", local(0), "--webhook-url", "https://localhost:" + strconv.Itoa(ports[0]),
 			"--metrics-address", local(1), "--health-address", local(2),
 		},
 	}
 	g.args = append(g.args, flags...)
-	return g, g.Start(ctx)
+	return g, nil
 }
 
-// Replica starts the program a second time, beside this one and with the same rights. It serves elsewhere, and is registered as
-// this one is: the API server asks this one alone.
+// Replica starts the program a second time, beside this one and with the same rights. It serves elsewhere, and is
+// registered as this one is: the API server asks this one alone.
 func (g *Guard) Replica(ctx context.Context) (*Guard, error) {
 	r, err := g.beside(g.Log + ".replica")
 	if err != nil {
@@ -117,7 +127,7 @@ func (g *Guard) Replica(ctx context.Context) (*Guard, error) {
 	return r, r.Start(ctx)
 }
 
-// Newcomer gives the program a second time, as a user of its own with another Northbound database. It is not started.
+// Newcomer returns the program a second time, as a user of its own with another Northbound database. It is not started.
 func (g *Guard) Newcomer(user, northbound string) (*Guard, error) {
 	r, err := g.beside(g.Log + "." + user)
 	if err != nil {
@@ -128,7 +138,7 @@ func (g *Guard) Newcomer(user, northbound string) (*Guard, error) {
 	return r, g.scene.writeKubeconfig(kubeconfig, user)
 }
 
-// beside gives the program a second time, which listens elsewhere.
+// beside returns the program a second time, which listens elsewhere.
 func (g *Guard) beside(log string) (*Guard, error) {
 	ports, err := freePorts(3)
 	if err != nil {
@@ -139,7 +149,15 @@ func (g *Guard) beside(log string) (*Guard, error) {
 	r.cmd, r.ended, r.exit = nil, nil, nil
 	r.Webhook = local(0)
 	r.Metrics, r.Ready, r.Log = "http://"+local(1)+"/metrics", "http://"+local(2)+"/readyz", log
-	r.args = append(slices.Clone(g.args), "--webhook-address", local(0), "--metrics-address", local(1), "--health-address", local(2))
+	r.args = append(
+		slices.Clone(g.args),
+		"--webhook-address",
+		local(0),
+		"--metrics-address",
+		local(1),
+		"--health-address",
+		local(2),
+	)
 	return &r, nil
 }
 
@@ -152,6 +170,15 @@ func (g *Guard) Restart(ctx context.Context, flags ...string) error {
 	return g.Start(ctx)
 }
 
+// RestartWithout ends the program where it runs, and starts it with further flags. It does not wait until it is ready.
+func (g *Guard) RestartWithout(flags ...string) error {
+	if err := g.Stop(); err != nil {
+		return err
+	}
+	g.extra = flags
+	return g.Launch()
+}
+
 // Launch starts the program, again after Stop or Kill. It does not outlive this program.
 func (g *Guard) Launch() error {
 	log, err := os.OpenFile(g.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -159,7 +186,11 @@ func (g *Guard) Launch() error {
 		return err
 	}
 	g.cmd, g.ended = exec.Command(g.binary, append(slices.Clip(g.args), g.extra...)...), make(chan struct{})
-	g.cmd.Env = append(os.Environ(), g.marker, "TMPDIR="+filepath.Dir(g.Log)) // what it leaves when it is killed goes with the lab
+	g.cmd.Env = append(
+		os.Environ(),
+		g.marker,
+		"TMPDIR="+filepath.Dir(g.Log),
+	) // what it leaves when it is killed goes with the lab
 	g.cmd.Stdout, g.cmd.Stderr = log, log
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error, 1)
@@ -191,8 +222,8 @@ func (g *Guard) Start(ctx context.Context) error {
 	return nil
 }
 
-// live starts the program and waits until it has ended. The kernel ends the program together with the thread that started
-// it, so that thread is kept for as long.
+// live starts the program and waits until it has ended. The kernel ends the program together with the thread that
+// started it, so that thread is kept for as long.
 func (g *Guard) live(cmd *exec.Cmd, ended chan<- struct{}, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -205,7 +236,7 @@ func (g *Guard) live(cmd *exec.Cmd, ended chan<- struct{}, started chan<- error)
 	close(ended)
 }
 
-// ready tells that the program says so and that its webhooks are registered.
+// ready reports whether the program says so and that its webhooks are registered.
 func (g *Guard) ready(ctx context.Context) bool {
 	if _, err := Get(ctx, g.Ready); err != nil {
 		return false
@@ -214,16 +245,20 @@ func (g *Guard) ready(ctx context.Context) bool {
 	if err != nil || len(mutating.Webhooks) == 0 {
 		return false
 	}
-	validating, err := g.scene.Kube.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(ctx, "ovnguard", metav1.GetOptions{})
+	validating, err := g.scene.Kube.AdmissionregistrationV1().
+		ValidatingWebhookConfigurations().
+		Get(ctx, "ovnguard", metav1.GetOptions{})
 	return err == nil && len(validating.Webhooks) > 0
 }
 
-// Registration gives the webhook configuration.
+// Registration returns the webhook configuration.
 func (g *Guard) Registration(ctx context.Context) (*admissionregistrationv1.MutatingWebhookConfiguration, error) {
-	return g.scene.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, "ovnguard", metav1.GetOptions{})
+	return g.scene.Kube.AdmissionregistrationV1().
+		MutatingWebhookConfigurations().
+		Get(ctx, "ovnguard", metav1.GetOptions{})
 }
 
-// URL gives where the program has the API server ask it.
+// URL returns where the program has the API server ask it.
 func (g *Guard) URL() string {
 	url := ""
 	args := append(slices.Clip(g.args), g.extra...)
@@ -243,8 +278,11 @@ func (g *Guard) Stop() error { return g.end(syscall.SIGTERM) }
 // Kill ends the program as a crash would.
 func (g *Guard) Kill() error { return g.end(syscall.SIGKILL) }
 
-// Freeze stops the program without telling it, as a machine does that is paused; Thaw lets it go on, with the clock ahead of what it saw
-// last.
+// PID returns the process ID of the program.
+func (g *Guard) PID() int { return g.cmd.Process.Pid }
+
+// Freeze stops the program without telling it, as a machine does that is paused; Thaw lets it go on, with the clock
+// ahead of what it saw last.
 func (g *Guard) Freeze() error { return g.cmd.Process.Signal(syscall.SIGSTOP) }
 
 // Thaw lets a frozen program go on.
@@ -281,9 +319,23 @@ func (g *Guard) tail() string {
 	return string(data[max(0, len(data)-last):])
 }
 
-// Run runs another command of the program against the lab and gives its output and exit code.
+// Run runs another command of the program against the lab and returns its output and exit code.
 func (s *Scene) Run(ctx context.Context, binary string, args ...string) (output string, code int, err error) {
-	args = append(args, "--kubeconfig", s.Lab.Info().Kubeconfigs["admin"], "--nb", s.Lab.Info().NB)
+	return s.run(ctx, binary, append(args, "--nb", s.Lab.Info().NB)...)
+}
+
+// Status runs `ovnguard status`, and Audit `ovnguard audit`, without a flag that says anything of Kube-OVN.
+func (s *Scene) Status(ctx context.Context, binary string) (output string, code int, err error) {
+	return s.run(ctx, binary, "status")
+}
+
+// Audit runs `ovnguard audit` in the same way.
+func (s *Scene) Audit(ctx context.Context, binary string) (output string, code int, err error) {
+	return s.run(ctx, binary, "audit")
+}
+
+func (s *Scene) run(ctx context.Context, binary string, args ...string) (output string, code int, err error) {
+	args = append(args, "--kubeconfig", s.Lab.Info().Kubeconfigs["admin"])
 	cmd := exec.CommandContext(ctx, binary, args...)
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
@@ -334,15 +386,15 @@ func kubeconfigOf(c *rest.Config) api.Config {
 	}
 }
 
-// Ports of the program are taken from below those that Linux gives to outgoing connections (32768 and up), and from others than the
-// control plane's: none may be gone when the program starts again.
+// Ports of the program are taken from below those that Linux gives to outgoing connections (32768 and up), and from
+// others than the control plane's: none may be gone when the program starts again.
 const (
 	firstPort = 10000
 	portCount = 10000
 	portTries = 100
 )
 
-// freePorts gives ports of the loopback interface that nobody listens on.
+// freePorts returns ports of the loopback interface that nobody listens on.
 func freePorts(n int) (ports []int, err error) {
 	var last error
 	for range portTries {

@@ -18,7 +18,7 @@ const probeTimeout = 10 * time.Second
 type Probe struct {
 	// Name says what the frame is, such as "foreign IP".
 	Name string
-	// Forged tells that the sender has no right to it.
+	// Forged means that the sender has no right to it.
 	Forged bool
 
 	frame []byte
@@ -30,7 +30,7 @@ type probeList struct {
 	err    error
 }
 
-// add gives a function that takes a frame as the functions of package wire give it.
+// add returns a function that takes a frame as the functions of package wire give it.
 func (l *probeList) add(name string, forged bool) func(frame []byte, err error) {
 	return func(frame []byte, err error) {
 		if err != nil && l.err == nil {
@@ -40,7 +40,8 @@ func (l *probeList) add(name string, forged bool) func(frame []byte, err error) 
 	}
 }
 
-// Probes gives the frames that from tries on to, over IPv4: its own traffic first, then forged. neighbour is whom it poses as.
+// Probes returns the frames that from tries on to, over IPv4: its own traffic first, then forged. neighbour is whom it
+// poses as.
 func Probes(from, to, neighbour *Actor) ([]Probe, error) {
 	own := from.V4
 	var list probeList
@@ -69,7 +70,12 @@ func Probes6(from, to, neighbour *Actor) ([]Probe, error) {
 	add("own neighbour advertisement", false)(wire.NeighbourAdvertisement(own, to.V6, own))
 	add("foreign IPv6", true)(wire.UDP(wire.Host{MAC: own.MAC, IP: ForeignIPv6}, to.V6))
 	add("neighbour's IPv6", true)(wire.UDP(wire.Host{MAC: own.MAC, IP: neighbour.V6.IP}, to.V6))
-	add("neighbour's link-local address", true)(wire.UDP(wire.Host{MAC: own.MAC, IP: linkLocal(neighbour.V6.MAC)}, to.V6))
+	add(
+		"neighbour's link-local address",
+		true,
+	)(
+		wire.UDP(wire.Host{MAC: own.MAC, IP: linkLocal(neighbour.V6.MAC)}, to.V6),
+	)
 	add("foreign MAC over IPv6", true)(wire.UDP(wire.Host{MAC: ForeignMAC, IP: own.IP}, to.V6))
 	add("forged neighbour advertisement", true)(
 		wire.NeighbourAdvertisement(own, to.V6, wire.Host{MAC: own.MAC, IP: neighbour.V6.IP}))
@@ -78,14 +84,15 @@ func Probes6(from, to, neighbour *Actor) ([]Probe, error) {
 	return list.probes, list.err
 }
 
-// linkLocal gives the address that a host with this MAC makes for itself (RFC 4291, appendix A).
+// linkLocal returns the address that a host with this MAC makes for itself (RFC 4291, appendix A).
 func linkLocal(mac net.HardwareAddr) netip.Addr {
 	return netip.AddrFrom16([16]byte{
 		0xfe, 0x80, 8: mac[0] ^ 0x02, 9: mac[1], 10: mac[2], 11: 0xff, 12: 0xfe, 13: mac[3], 14: mac[4], 15: mac[5],
 	})
 }
 
-// Send sends the probe and tells whether it arrived. The sender's own datagram, sent behind it, shows that the path works.
+// Send sends the probe and says whether it arrived. The sender's own datagram, sent behind it, shows that the path
+// works.
 func (p Probe) Send(ctx context.Context, from, to *Actor) (passed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -121,10 +128,15 @@ func ToGuest(from *Actor, guest wire.Host) (Probe, error) {
 	return Probe{Name: "to guest " + guest.IP.String() + " at " + guest.MAC.String(), frame: frame}, err
 }
 
-// at gives the actor's own host of the family of an address.
+// at returns the actor's own host of the family of an address.
 func (a *Actor) at(family netip.Addr) wire.Host {
 	if family.Is6() {
 		return a.V6
 	}
 	return a.V4
+}
+
+// Stream sends the probe at intervals until ctx ends, and tells how many were sent and how many arrived.
+func (p Probe) Stream(ctx context.Context, from, to *Actor, every time.Duration) (sent, arrived int, err error) {
+	return wire.Stream(ctx, from.socket, to.socket, p.frame, every)
 }

@@ -1,5 +1,5 @@
-// Package scene is a lab with people in it: namespaces, pods that can send and watch frames, and ovnguard itself. The demo
-// and the end-to-end tests are played in it.
+// Package scene is a lab with people in it: namespaces, pods that can send and watch frames, and ovnguard itself. The
+// demo and the end-to-end tests are played in it.
 package scene
 
 import (

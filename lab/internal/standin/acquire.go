@@ -41,9 +41,14 @@ func (c *controller) acquire(ctx context.Context, pod *corev1.Pod, n upstream.NI
 	return upstream.Allocation{}, err
 }
 
-// takeVip gives the pod a Vip's addresses and MAC. Neither the Vip's namespace nor its subnet is compared; only one port
-// at a time can have it.
-func (c *controller) takeVip(ctx context.Context, pod *corev1.Pod, n upstream.NIC, name string) (upstream.Allocation, error) {
+// takeVip returns the pod a Vip's addresses and MAC. Neither the Vip's namespace nor its subnet is compared; only one
+// port at a time can have it.
+func (c *controller) takeVip(
+	ctx context.Context,
+	pod *corev1.Pod,
+	n upstream.NIC,
+	name string,
+) (upstream.Allocation, error) {
 	v, ok := c.vips.get("", name)
 	if !ok {
 		return upstream.Allocation{}, fmt.Errorf("vip %s is not found", name)
@@ -59,8 +64,12 @@ func (c *controller) takeVip(ctx context.Context, pod *corev1.Pod, n upstream.NI
 	if err := c.merge(ctx, crd.Vips, name, label); err != nil {
 		return upstream.Allocation{}, err
 	}
-	return upstream.Allocation{NIC: n, Subnet: n.Subnets[0], Lease: ipam.Lease{V4: v.Status.V4IP, V6: v.Status.V6IP, MAC: v.Status.MAC}}, nil
+	return upstream.Allocation{
+		NIC:    n,
+		Subnet: n.Subnets[0],
+		Lease:  ipam.Lease{V4: v.Status.V4IP, V6: v.Status.V6IP, MAC: v.Status.MAC},
+	}, nil
 }
 
-// vip gives a Vip by name.
+// vip returns a Vip by name.
 func (c *controller) vip(name string) (*crd.Vip, bool) { return c.vips.get("", name) }

@@ -29,12 +29,20 @@ func TestBehaviour(t *testing.T) {
 	t.Cleanup(w.stop)
 	w.start()
 	for _, node := range []string{"node-a", "node-b"} {
-		_, err := w.kube.CoreV1().Nodes().Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}, metav1.CreateOptions{})
+		_, err := w.kube.CoreV1().
+			Nodes().
+			Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}, metav1.CreateOptions{})
 		check(t, err)
 	}
 	w.namespace("ns", nil)
 	w.make(crd.Subnets, "Subnet", "", "second", spec{"cidrBlock": "10.90.0.0/16", "provider": "nad.ns.ovn"})
-	w.make(crd.NADs, "NetworkAttachmentDefinition", "ns", "nad", spec{"config": `{"type":"kube-ovn","provider":"nad.ns.ovn"}`})
+	w.make(
+		crd.NADs,
+		"NetworkAttachmentDefinition",
+		"ns",
+		"nad",
+		spec{"config": `{"type":"kube-ovn","provider":"nad.ns.ovn"}`},
+	)
 	for name, test := range map[string]func(*testing.T){
 		"a missing port comes back at the inspection only": w.testInspection,
 		"an allocation that the user claims":               w.testClaimed,
@@ -69,7 +77,7 @@ func (w *world) simple(name string, annotations map[string]string, owners ...met
 	return pod
 }
 
-// only gives the single port under a name, or fails.
+// only returns the single port under a name, or fails.
 func (w *world) only(base string) recordedPort {
 	w.t.Helper()
 	ports := w.portsNamed(base)
@@ -87,7 +95,10 @@ func (w *world) inspect() {
 }
 
 func (w *world) testInspection(t *testing.T) {
-	w.simple("lost", map[string]string{"ovn.kubernetes.io/port_security": "true", "ovn.kubernetes.io/layer2_forward": "true"})
+	w.simple(
+		"lost",
+		map[string]string{"ovn.kubernetes.io/port_security": "true", "ovn.kubernetes.io/layer2_forward": "true"},
+	)
 	before := w.only("lost.ns")
 	w.nbctl("lsp-del", "lost.ns")
 	for _, value := range []string{"false", "true"} {
@@ -99,15 +110,19 @@ func (w *world) testInspection(t *testing.T) {
 	}
 	w.inspect()
 	after := w.only("lost.ns")
-	if !slices.Equal(after.Addresses, before.Addresses) || !slices.Equal(after.PortSecurity, before.PortSecurity) || !slices.Equal(after.Groups, before.Groups) {
+	if !slices.Equal(after.Addresses, before.Addresses) || !slices.Equal(after.PortSecurity, before.PortSecurity) ||
+		!slices.Equal(after.Groups, before.Groups) {
 		t.Errorf("came back as %+v, was %+v", after, before)
 	}
 }
 
 func (w *world) testClaimed(t *testing.T) {
 	w.simple("claimed", map[string]string{
-		"ovn.kubernetes.io/allocated": "true", "ovn.kubernetes.io/routed": "true", "ovn.kubernetes.io/port_security": "true",
-		"ovn.kubernetes.io/ip_address": "10.16.150.5", "ovn.kubernetes.io/mac_address": "00:00:00:15:00:05",
+		"ovn.kubernetes.io/allocated":     "true",
+		"ovn.kubernetes.io/routed":        "true",
+		"ovn.kubernetes.io/port_security": "true",
+		"ovn.kubernetes.io/ip_address":    "10.16.150.5",
+		"ovn.kubernetes.io/mac_address":   "00:00:00:15:00:05",
 	})
 	// Routed and without an IP resource: it is looked at, but allocated already, so nothing is made.
 	if ports := w.portsNamed("claimed.ns"); len(ports) != 0 {
@@ -132,7 +147,11 @@ func (w *world) testHotplug(t *testing.T) {
 			t.Errorf("annotation %s is left", key)
 		}
 	}
-	w.annotatePod("ns", "plug", map[string]any{kubeovn.Networks: "nad", "nad.ns.ovn.kubernetes.io/port_security": "true"})
+	w.annotatePod(
+		"ns",
+		"plug",
+		map[string]any{kubeovn.Networks: "nad", "nad.ns.ovn.kubernetes.io/port_security": "true"},
+	)
 	w.settle()
 	second := w.only("plug.ns.nad.ns.ovn")
 	if len(second.PortSecurity) != 1 {
@@ -140,9 +159,16 @@ func (w *world) testHotplug(t *testing.T) {
 	}
 }
 
-// The port of the last pod of a name stays for the next one. While that has no address, a security update writes what its annotations say.
+// The port of the last pod of a name stays for the next one. While that has no address, a security update writes what
+// its annotations say.
 func (w *world) testWithoutAddress(t *testing.T) {
-	w.make(crd.Subnets, "Subnet", "", "full", spec{"cidrBlock": "10.91.0.0/30", "gateway": "10.91.0.1", "excludeIps": []any{"10.91.0.2"}})
+	w.make(
+		crd.Subnets,
+		"Subnet",
+		"",
+		"full",
+		spec{"cidrBlock": "10.91.0.0/30", "gateway": "10.91.0.1", "excludeIps": []any{"10.91.0.2"}},
+	)
 	on := map[string]string{"ovn.kubernetes.io/port_security": "true"}
 	w.simple("anew", on)
 	before := w.only("anew.ns")
@@ -156,7 +182,10 @@ func (w *world) testWithoutAddress(t *testing.T) {
 		t.Errorf("-before +after\n%s", diff)
 	}
 	w.annotatePod("ns", "anew", map[string]any{"ovn.kubernetes.io/security_groups": "none"})
-	w.eventually("nothing is left in port_security", func() bool { return slices.Equal(w.only("anew.ns").PortSecurity, []string{""}) })
+	w.eventually(
+		"nothing is left in port_security",
+		func() bool { return slices.Equal(w.only("anew.ns").PortSecurity, []string{""}) },
+	)
 	w.deletePod("ns", "anew")
 	w.settle()
 }
@@ -167,7 +196,10 @@ func (w *world) testUnscheduled(t *testing.T) {
 	if p := w.only("early.ns"); len(p.Groups) != 0 {
 		t.Errorf("groups %q before the pod has a node", p.Groups)
 	}
-	binding := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: "early"}, Target: corev1.ObjectReference{Kind: "Node", Name: "node-b"}}
+	binding := &corev1.Binding{
+		ObjectMeta: metav1.ObjectMeta{Name: "early"},
+		Target:     corev1.ObjectReference{Kind: "Node", Name: "node-b"},
+	}
 	check(t, w.kube.CoreV1().Pods("ns").Bind(t.Context(), binding, metav1.CreateOptions{}))
 	w.settle()
 	if diff := cmp.Diff([]string{"node.node.b", "ovn.default.node.b"}, w.only("early.ns").Groups); diff != "" {
@@ -199,7 +231,10 @@ func (w *world) testTerminating(t *testing.T) {
 			w.settle()
 			w.only(name + ".ns")
 		} else {
-			w.eventually("the port goes at the end of the grace period", func() bool { return len(w.portsNamed(name+".ns")) == 0 })
+			w.eventually(
+				"the port goes at the end of the grace period",
+				func() bool { return len(w.portsNamed(name+".ns")) == 0 },
+			)
 			if now := time.Now(); now.Before(end) {
 				t.Errorf("%s: the port went %v before the end of the grace period", c.version, end.Sub(now))
 			}
@@ -212,8 +247,8 @@ func (w *world) testTerminating(t *testing.T) {
 	}
 }
 
-// stopping makes a pod and has it stop for so many seconds, of which it gives the end, and checks that its port is not changed
-// meanwhile. Where that took longer than the pod had, it is made again and has longer.
+// stopping makes a pod and has it stop for so many seconds, of which it gives the end, and checks that its port is not
+// changed meanwhile. Where that took longer than the pod had, it is made again and has longer.
 func (w *world) stopping(name string, grace int64) (end time.Time) {
 	w.simple(name, map[string]string{"ovn.kubernetes.io/port_security": "true"})
 	before := w.only(name + ".ns")
@@ -253,7 +288,10 @@ func (w *world) testStatefulSet(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: "set"},
 		Spec: appsv1.StatefulSetSpec{
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "none"}}}},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "none"}}},
+			},
 		},
 	}, metav1.CreateOptions{})
 	check(t, err)
@@ -280,7 +318,8 @@ func (w *world) testStatefulSet(t *testing.T) {
 
 func (w *world) testVirtualMachine(t *testing.T) {
 	for resource, kind := range map[string]string{
-		"virtualmachines": "VirtualMachine", "virtualmachineinstances": "VirtualMachineInstance", "virtualmachineinstancemigrations": "VirtualMachineInstanceMigration",
+		"virtualmachines": "VirtualMachine", "virtualmachineinstances": "VirtualMachineInstance",
+		"virtualmachineinstancemigrations": "VirtualMachineInstanceMigration",
 	} {
 		w.defineKubeVirt(resource, kind)
 	}
@@ -294,8 +333,13 @@ func (w *world) testVirtualMachine(t *testing.T) {
 		t.Errorf("port %+v", first)
 	}
 	w.pod(&corev1.Pod{ // the pod that the migration makes, without the annotation: the shared row follows it
-		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "launcher-2", OwnerReferences: []metav1.OwnerReference{owner}, Annotations: map[string]string{kubeovn.MigrationJob: "job"}},
-		Spec:       corev1.PodSpec{NodeName: "node-b"},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:       "ns",
+			Name:            "launcher-2",
+			OwnerReferences: []metav1.OwnerReference{owner},
+			Annotations:     map[string]string{kubeovn.MigrationJob: "job"},
+		},
+		Spec: corev1.PodSpec{NodeName: "node-b"},
 	})
 	w.settle()
 	moved := w.only("vm.ns")
@@ -316,7 +360,10 @@ func (w *world) testVirtualMachine(t *testing.T) {
 	}
 	w.deletePod("ns", "launcher-1")
 	w.settle()
-	if after := w.only("vm.ns"); len(after.Options) != 0 || !slices.Equal(after.Groups, []string{"node.node.b", "ovn.default.node.b"}) {
+	if after := w.only(
+		"vm.ns",
+	); len(after.Options) != 0 ||
+		!slices.Equal(after.Groups, []string{"node.node.b", "ovn.default.node.b"}) {
 		t.Errorf("after the move: %+v", after)
 	}
 	w.deletePod("ns", "launcher-2")
@@ -358,6 +405,7 @@ func (w *world) testInfrastructureGoes(t *testing.T) {
 	w.deletePod("ns", "guest")
 	w.eventually("the subnet goes", gone(crd.Subnets, "going"))
 	w.eventually("the router goes", gone(crd.VPCs, "vpc"))
+	check(t, w.reader.Sync(t.Context())) // it hears of rows after the stand-in
 	_, ok, err := w.reader.Switch(t.Context(), "going")
 	if err != nil || ok {
 		t.Errorf("logical switch is left: %v, %v", ok, err)
@@ -422,10 +470,19 @@ func (w *world) defineKubeVirt(resource, kind string) {
 		"spec": map[string]any{
 			"group": "kubevirt.io", "scope": "Namespaced",
 			"names": map[string]any{"plural": resource, "singular": strings.ToLower(kind), "kind": kind},
-			"versions": []any{map[string]any{
-				"name": "v1", "served": true, "storage": true,
-				"schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
-			}},
+			"versions": []any{
+				map[string]any{
+					"name":    "v1",
+					"served":  true,
+					"storage": true,
+					"schema": map[string]any{
+						"openAPIV3Schema": map[string]any{
+							"type":                                 "object",
+							"x-kubernetes-preserve-unknown-fields": true,
+						},
+					},
+				},
+			},
 		},
 	}}
 	_, err := w.dyn.Resource(crd.Definitions).Create(w.t.Context(), d, metav1.CreateOptions{})
@@ -440,6 +497,8 @@ func (w *world) setStatus(r schema.GroupVersionResource, name string, status map
 	w.t.Helper()
 	text, err := json.Marshal(map[string]any{"status": status})
 	check(w.t, err)
-	_, err = w.dyn.Resource(r).Namespace("ns").Patch(w.t.Context(), name, types.MergePatchType, text, metav1.PatchOptions{})
+	_, err = w.dyn.Resource(r).
+		Namespace("ns").
+		Patch(w.t.Context(), name, types.MergePatchType, text, metav1.PatchOptions{})
 	check(w.t, err)
 }

@@ -53,7 +53,7 @@ type workedCase struct {
 	} `json:"custom_resources"`
 }
 
-// in tells whether a release line behaves as the case says.
+// in reports whether a release line behaves as the case says.
 func (c *workedCase) in(v upstream.Version) bool {
 	switch c.Since {
 	case "1.16", "main":
@@ -112,7 +112,13 @@ func TestWorkedCases(t *testing.T) {
 	for name := range stale {
 		t.Errorf("casesNotModelled lists %s, which is no case", name)
 	}
-	t.Logf("%d worked cases: %d modelled with %d comparisons on three release lines, %d not modelled for a listed reason", len(list), modelled, comparisons, len(casesNotModelled))
+	t.Logf(
+		"%d worked cases: %d modelled with %d comparisons on three release lines, %d not modelled for a listed reason",
+		len(list),
+		modelled,
+		comparisons,
+		len(casesNotModelled),
+	)
 }
 
 func (w *world) restart(v upstream.Version, nonPrimary bool) {
@@ -145,10 +151,30 @@ func (w *world) makeCaseCluster() {
 		_, err := w.kube.CoreV1().ServiceAccounts(name).Create(w.t.Context(), sa, metav1.CreateOptions{})
 		check(w.t, err)
 	}
-	w.make(crd.NADs, "NetworkAttachmentDefinition", "default", "attach", spec{"config": `{"type":"kube-ovn","provider":"attach.default.ovn"}`})
-	w.make(crd.NADs, "NetworkAttachmentDefinition", "default", "macvlan", spec{"config": `{"type":"macvlan","ipam":{"type":"kube-ovn","provider":"macvlan.default"}}`})
-	w.make(crd.NADs, "NetworkAttachmentDefinition", "kube-system", "ovn-vpc-external-network", spec{"config": `{"type":"macvlan","master":"eth1"}`})
-	_, err := w.kube.CoreV1().Nodes().Create(w.t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "worker1"}}, metav1.CreateOptions{})
+	w.make(
+		crd.NADs,
+		"NetworkAttachmentDefinition",
+		"default",
+		"attach",
+		spec{"config": `{"type":"kube-ovn","provider":"attach.default.ovn"}`},
+	)
+	w.make(
+		crd.NADs,
+		"NetworkAttachmentDefinition",
+		"default",
+		"macvlan",
+		spec{"config": `{"type":"macvlan","ipam":{"type":"kube-ovn","provider":"macvlan.default"}}`},
+	)
+	w.make(
+		crd.NADs,
+		"NetworkAttachmentDefinition",
+		"kube-system",
+		"ovn-vpc-external-network",
+		spec{"config": `{"type":"macvlan","master":"eth1"}`},
+	)
+	_, err := w.kube.CoreV1().
+		Nodes().
+		Create(w.t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "worker1"}}, metav1.CreateOptions{})
 	check(w.t, err)
 }
 
@@ -178,7 +204,8 @@ func (w *world) prepare(t *testing.T, c *workedCase) {
 		}
 	}
 	patch := fmt.Sprintf(`{"spec":{"cidrBlock":%q,"gateway":"","excludeIps":[]}}`, cidr)
-	_, err := w.dyn.Resource(crd.Subnets).Patch(t.Context(), DefaultSubnet, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	_, err := w.dyn.Resource(crd.Subnets).
+		Patch(t.Context(), DefaultSubnet, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 	check(t, err)
 	set := map[string]any{"ovn.kubernetes.io/port_security": nil, "ovn.kubernetes.io/logical_switch": DefaultSubnet}
 	if c.Provider == kubeovn.DefaultProvider && c.PodAnnotations["ovn.kubernetes.io/logical_switch"] == "" {
@@ -189,7 +216,9 @@ func (w *world) prepare(t *testing.T, c *workedCase) {
 	}
 	text, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": set}})
 	check(t, err)
-	ns, err := w.kube.CoreV1().Namespaces().Patch(t.Context(), c.Pod.Namespace, types.MergePatchType, text, metav1.PatchOptions{})
+	ns, err := w.kube.CoreV1().
+		Namespaces().
+		Patch(t.Context(), c.Pod.Namespace, types.MergePatchType, text, metav1.PatchOptions{})
 	check(t, err)
 	for _, r := range c.Resources {
 		s := r.Spec
@@ -203,7 +232,8 @@ func (w *world) prepare(t *testing.T, c *workedCase) {
 	for end := time.Now().Add(settleTimeout); ; time.Sleep(time.Millisecond) {
 		subnet, ok := w.standin.subnets.get("", DefaultSubnet)
 		seen, known := w.standin.namespaces.get("", ns.Name)
-		ready := ok && subnet.Spec.CIDRBlock == cidr && len(subnet.Gateways()) == len(subnet.CIDRs()) && known && seen.ResourceVersion == ns.ResourceVersion
+		ready := ok && subnet.Spec.CIDRBlock == cidr && len(subnet.Gateways()) == len(subnet.CIDRs()) && known &&
+			seen.ResourceVersion == ns.ResourceVersion
 		for _, r := range c.Resources {
 			v, ok := w.standin.vips.get("", r.Name)
 			ready = ready && ok && v.Status.MAC != ""
@@ -231,7 +261,10 @@ func (w *world) playCase(t *testing.T, r *run, c *workedCase) {
 			given[port] = "false"
 		}
 	}
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: c.Pod.Namespace, Name: c.Pod.Name, Annotations: given}, Spec: corev1.PodSpec{NodeName: "worker1"}}
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.Pod.Namespace, Name: c.Pod.Name, Annotations: given},
+		Spec:       corev1.PodSpec{NodeName: "worker1"},
+	}
 	if c.Pod.Owner != nil {
 		c.Pod.Owner.UID = "owner"
 		pod.OwnerReferences = []metav1.OwnerReference{*c.Pod.Owner}
@@ -264,7 +297,8 @@ func (w *world) playCase(t *testing.T, r *run, c *workedCase) {
 	if c.PortName == "" {
 		_, ok := w.port(kubeovn.PortName(c.Pod.Name, c.Pod.Namespace, c.Provider))
 		r.diff("a port exists", false, ok)
-		_, err := w.dyn.Resource(crd.IPs).Get(t.Context(), kubeovn.PortName(c.Pod.Name, c.Pod.Namespace, c.Provider), metav1.GetOptions{})
+		_, err := w.dyn.Resource(crd.IPs).
+			Get(t.Context(), kubeovn.PortName(c.Pod.Name, c.Pod.Namespace, c.Provider), metav1.GetOptions{})
 		r.diff("the ip resource is missing", nil, err)
 		return
 	}
@@ -300,7 +334,13 @@ func (w *world) playSystemCase(t *testing.T, r *run, c *workedCase) {
 	kinds := map[string]string{"sys-switch-lb-vip": crd.VipSwitchLB, "sys-kube-host-vm-vip": crd.VipHostVM}
 	if kind, ok := kinds[c.Name]; ok {
 		w.prepare(t, c)
-		w.make(crd.Vips, "Vip", "", c.Pod.Name, spec{"namespace": c.Pod.Namespace, "subnet": c.Subnet, "type": kind, "v4ip": c.Resolved["ip"]})
+		w.make(
+			crd.Vips,
+			"Vip",
+			"",
+			c.Pod.Name,
+			spec{"namespace": c.Pod.Namespace, "subnet": c.Subnet, "type": kind, "v4ip": c.Resolved["ip"]},
+		)
 		defer func() { check(t, w.dyn.Resource(crd.Vips).Delete(t.Context(), c.Pod.Name, metav1.DeleteOptions{})) }()
 	}
 	for end := time.Now().Add(settleTimeout); ; time.Sleep(time.Millisecond) {
@@ -325,6 +365,10 @@ func (w *world) playSystemCase(t *testing.T, r *run, c *workedCase) {
 		r.diff("options", map[string]string{"arp_proxy": "true"}, row.Options)
 		lrp, ok, err := w.reader.RouterPort(t.Context(), "ovn-cluster-ovn-default")
 		check(t, err)
-		r.diff("the gateway's MAC", true, ok && slices.ContainsFunc(row.Addresses, func(a string) bool { return strings.HasPrefix(a, lrp.MAC+" ") }))
+		r.diff(
+			"the gateway's MAC",
+			true,
+			ok && slices.ContainsFunc(row.Addresses, func(a string) bool { return strings.HasPrefix(a, lrp.MAC+" ") }),
+		)
 	}
 }

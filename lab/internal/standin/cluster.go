@@ -39,7 +39,12 @@ func (c *controller) bringUp(ctx context.Context) error {
 	}
 	for _, v := range c.vips.list() {
 		if v.Status.MAC != "" {
-			c.adopt(v.Spec.Subnet, vipLease(v.Name), ipam.Lease{V4: v.Status.V4IP, V6: v.Status.V6IP, MAC: v.Status.MAC}.Addresses(), v.Status.MAC)
+			c.adopt(
+				v.Spec.Subnet,
+				vipLease(v.Name),
+				ipam.Lease{V4: v.Status.V4IP, V6: v.Status.V6IP, MAC: v.Status.MAC}.Addresses(),
+				v.Status.MAC,
+			)
 		}
 	}
 	for _, ip := range c.ips.list() {
@@ -59,21 +64,38 @@ func (c *controller) bringUp(ctx context.Context) error {
 		for _, n := range nics {
 			if pod.Annotations[n.Provider.Key(kubeovn.Allocated)] == kubeovn.True {
 				subnet := c.subnetOf(pod, n)
-				c.adopt(subnet, portName(pod, n), pod.Annotations[n.Provider.Key(kubeovn.IPAddress)], pod.Annotations[n.Provider.Key(kubeovn.MACAddress)])
+				c.adopt(
+					subnet,
+					portName(pod, n),
+					pod.Annotations[n.Provider.Key(kubeovn.IPAddress)],
+					pod.Annotations[n.Provider.Key(kubeovn.MACAddress)],
+				)
 			}
 		}
 	}
 	return errors.Join(c.removeLost(ctx), c.removeForeign(ctx), c.joinSubnetGroups(ctx), c.syncDenyAll(ctx))
 }
 
-// adopt gives a NIC the lease that it had before.
+// adopt returns a NIC the lease that it had before.
 func (c *controller) adopt(subnet, nic, addresses, mac string) {
 	r := ipam.Request{Subnet: subnet, NIC: nic, MAC: mac, NoMAC: mac == ""}
 	if addresses != "" {
 		r.Static = strings.Split(addresses, ",")
 	}
 	if _, err := c.ipam.Acquire(r); err != nil {
-		c.log.Warn("address is not kept", "nic", nic, "subnet", subnet, "addresses", addresses, "mac", mac, "error", err)
+		c.log.Warn(
+			"address is not kept",
+			"nic",
+			nic,
+			"subnet",
+			subnet,
+			"addresses",
+			addresses,
+			"mac",
+			mac,
+			"error",
+			err,
+		)
 	}
 }
 
@@ -116,7 +138,12 @@ func (c *controller) syncVPC(ctx context.Context, name string) error {
 	}
 	if v.DeletionTimestamp == nil {
 		if !slices.Contains(v.Finalizers, crd.Finalizer) {
-			if err := c.merge(ctx, crd.VPCs, name, finalizers(append(slices.Clone(v.Finalizers), crd.Finalizer)...)); err != nil {
+			if err := c.merge(
+				ctx,
+				crd.VPCs,
+				name,
+				finalizers(append(slices.Clone(v.Finalizers), crd.Finalizer)...),
+			); err != nil {
 				return err
 			}
 		}
@@ -133,14 +160,18 @@ func (c *controller) syncVPC(ctx context.Context, name string) error {
 	return c.merge(ctx, crd.VPCs, name, finalizers())
 }
 
-// syncNode gives a node its port on the join subnet, or takes it away.
+// syncNode returns a node its port on the join subnet, or takes it away.
 func (c *controller) syncNode(ctx context.Context, name string) error {
 	node, ok := c.nodes.get("", name)
 	if !ok {
 		return c.removePort(ctx, upstream.NodePortName(name))
 	}
 	key := func(s kubeovn.Suffix) string { return kubeovn.DefaultProvider.Key(s) }
-	r := ipam.Request{Subnet: JoinSubnet, NIC: upstream.NodePortName(name), MAC: node.Annotations[key(kubeovn.MACAddress)]}
+	r := ipam.Request{
+		Subnet: c.cfg.NodeSwitch,
+		NIC:    upstream.NodePortName(name),
+		MAC:    node.Annotations[key(kubeovn.MACAddress)],
+	}
 	if text := node.Annotations[key(kubeovn.IPAddress)]; text != "" {
 		r.Static = strings.Split(text, ",")
 	}
@@ -148,22 +179,26 @@ func (c *controller) syncNode(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("node %s: %w", name, err)
 	}
-	if err := c.ensurePort(ctx, JoinSubnet, upstream.NodePort(name, lease.MAC, lease.Addresses())); err != nil {
+	if err := c.ensurePort(
+		ctx,
+		c.cfg.NodeSwitch,
+		upstream.NodePort(c.cfg.NodeSwitch, name, lease.MAC, lease.Addresses()),
+	); err != nil {
 		return err
 	}
-	ip := newIP(upstream.NodePortName(name), JoinSubnet, lease, crd.IPSpec{PodName: name, NodeName: name})
+	ip := newIP(upstream.NodePortName(name), c.cfg.NodeSwitch, lease, crd.IPSpec{PodName: name, NodeName: name})
 	ip.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: name, UID: node.UID}}
 	if err := c.writeIP(ctx, ip); err != nil {
 		return err
 	}
-	join, ok := c.subnets.get("", JoinSubnet)
+	join, ok := c.subnets.get("", c.cfg.NodeSwitch)
 	if !ok || node.Annotations[key(kubeovn.Allocated)] == kubeovn.True {
 		return nil
 	}
 	set := map[string]*string{}
 	for s, value := range map[kubeovn.Suffix]string{
 		kubeovn.Allocated: kubeovn.True, kubeovn.IPAddress: lease.Addresses(), kubeovn.MACAddress: lease.MAC,
-		kubeovn.CIDR: join.Spec.CIDRBlock, kubeovn.Gateway: join.Spec.Gateway, kubeovn.LogicalSwitch: JoinSubnet,
+		kubeovn.CIDR: join.Spec.CIDRBlock, kubeovn.Gateway: join.Spec.Gateway, kubeovn.LogicalSwitch: c.cfg.NodeSwitch,
 		upstream.PortName: upstream.NodePortName(name),
 	} {
 		set[key(s)] = &value
@@ -172,14 +207,17 @@ func (c *controller) syncNode(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.kube.CoreV1().Nodes().Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil && !apierrors.IsNotFound(err) {
+	if _, err := c.kube.CoreV1().
+		Nodes().
+		Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil &&
+		!apierrors.IsNotFound(err) {
 		return fmt.Errorf("annotate node %s: %w", name, err)
 	}
 	return nil
 }
 
-// syncNamespace writes the namespace's subnets to its annotations: those that name it or select it by labels, else the default one. A
-// selector that cannot be read stops it for every namespace, as it stops upstream.
+// syncNamespace writes the namespace's subnets to its annotations: those that name it or select it by labels, else the
+// default one. A selector that cannot be read stops it for every namespace, as it stops upstream.
 func (c *controller) syncNamespace(ctx context.Context, name string) error {
 	ns, ok := c.namespaces.get("", name)
 	if !ok || ns.DeletionTimestamp != nil {
@@ -206,7 +244,8 @@ func (c *controller) syncNamespace(ctx context.Context, name string) error {
 	}
 	set := map[string]*string{}
 	for s, value := range map[kubeovn.Suffix]string{
-		kubeovn.LogicalSwitch: strings.Join(names, ","), kubeovn.CIDR: strings.Join(cidrs, ";"), upstream.ExcludeIPs: strings.Join(excluded, ";"),
+		kubeovn.LogicalSwitch: strings.Join(names, ","), kubeovn.CIDR: strings.Join(cidrs, ";"),
+		upstream.ExcludeIPs: strings.Join(excluded, ";"),
 	} {
 		if ns.Annotations[kubeovn.DefaultProvider.Key(s)] != value {
 			set[kubeovn.DefaultProvider.Key(s)] = &value
@@ -219,13 +258,16 @@ func (c *controller) syncNamespace(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.kube.CoreV1().Namespaces().Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil && !apierrors.IsNotFound(err) {
+	if _, err := c.kube.CoreV1().
+		Namespaces().
+		Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil &&
+		!apierrors.IsNotFound(err) {
 		return fmt.Errorf("annotate namespace %s: %w", name, err)
 	}
 	return nil
 }
 
-// selects tells that one of a subnet's selectors picks a namespace with these labels.
+// selects reports whether one of a subnet's selectors picks a namespace with these labels.
 func selects(s *crd.Subnet, of map[string]string) (bool, error) {
 	for i := range s.Spec.NamespaceSelectors {
 		selector, err := metav1.LabelSelectorAsSelector(&s.Spec.NamespaceSelectors[i])

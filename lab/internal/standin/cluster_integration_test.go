@@ -30,7 +30,10 @@ func (p *replay) makeCluster() {
 	p.make(crd.Vlans, "Vlan", "", "vlan100", spec{"id": int64(100), "provider": "pn1"})
 	p.make(crd.Vlans, "Vlan", "", "vlan200", spec{"id": int64(200), "provider": "pn1"})
 	for name, s := range map[string]spec{
-		"dual-net":     {"cidrBlock": "10.20.0.0/16,fd00:20::/112", "gateway": "10.20.0.1,fd00:20::1", "namespaces": []any{"t-dual"}, "vips": []any{"10.20.200.50"}},
+		"dual-net": {
+			"cidrBlock": "10.20.0.0/16,fd00:20::/112", "gateway": "10.20.0.1,fd00:20::1", "namespaces": []any{"t-dual"},
+			"vips": []any{"10.20.200.50"},
+		},
 		"nad1-net":     {"cidrBlock": "10.90.0.0/16", "provider": "nad1.t-nad.ovn"},
 		"nad2-net":     {"cidrBlock": "10.91.0.0/16,fd00:91::/112", "provider": "nad2.t-nad.ovn"},
 		"macvlan-net":  {"cidrBlock": "10.92.0.0/16", "provider": "macvlan1.t-nad"},
@@ -50,9 +53,23 @@ func (p *replay) makeCluster() {
 		"ovn.kubernetes.io/port_vips": "10.16.201.9", "ovn.kubernetes.io/security_groups": "sg1",
 	})
 	for _, name := range []string{"nad1", "nad2"} {
-		p.make(crd.NADs, "NetworkAttachmentDefinition", "t-nad", name, spec{"config": fmt.Sprintf(`{"cniVersion":"0.3.0","type":"kube-ovn","provider":"%s.t-nad.ovn"}`, name)})
+		p.make(
+			crd.NADs,
+			"NetworkAttachmentDefinition",
+			"t-nad",
+			name,
+			spec{"config": fmt.Sprintf(`{"cniVersion":"0.3.0","type":"kube-ovn","provider":"%s.t-nad.ovn"}`, name)},
+		)
 	}
-	p.make(crd.NADs, "NetworkAttachmentDefinition", "t-nad", "macvlan1", spec{"config": `{"cniVersion":"0.3.0","type":"macvlan","master":"eth0","ipam":{"type":"kube-ovn","provider":"macvlan1.t-nad"}}`})
+	p.make(
+		crd.NADs,
+		"NetworkAttachmentDefinition",
+		"t-nad",
+		"macvlan1",
+		spec{
+			"config": `{"cniVersion":"0.3.0","type":"macvlan","master":"eth0","ipam":{"type":"kube-ovn","provider":"macvlan1.t-nad"}}`,
+		},
+	)
 	for _, name := range []string{"sg1", "sg2"} {
 		p.make(crd.SecurityGroups, "SecurityGroup", "", name, spec{"allowSameGroupTraffic": true})
 	}
@@ -62,11 +79,14 @@ func (p *replay) makeCluster() {
 				return false
 			}
 		}
-		return len(p.standin.subnets.list()) == 11 && len(p.standin.groups.list()) == 2 && len(p.standin.nads.list()) == 3
+		return len(p.standin.subnets.list()) == 11 && len(p.standin.groups.list()) == 2 &&
+			len(p.standin.nads.list()) == 3
 	})
 	for name, s := range map[string]spec{
-		"vip-aap":     {"namespace": "t-plain", "subnet": "ovn-default", "v4ip": "10.16.200.100"},
-		"vip-aap-sel": {"namespace": "t-plain", "subnet": "ovn-default", "v4ip": "10.16.200.101", "selector": []any{"app: aapsel"}},
+		"vip-aap": {"namespace": "t-plain", "subnet": "ovn-default", "v4ip": "10.16.200.100"},
+		"vip-aap-sel": {
+			"namespace": "t-plain", "subnet": "ovn-default", "v4ip": "10.16.200.101", "selector": []any{"app: aapsel"},
+		},
 		"vip-otherns": {"namespace": "t-np-a", "subnet": "ovn-default", "v4ip": "10.16.200.102"},
 		"vip-upd":     {"namespace": "t-upd", "subnet": "ovn-default", "v4ip": "10.16.200.110"},
 		"vip-dual":    {"namespace": "t-dual", "subnet": "dual-net"},
@@ -97,8 +117,13 @@ func (p *replay) waitFor(what string, ready func() bool) {
 func (p *replay) makePod(r *recording) {
 	p.t.Helper()
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Pod, Labels: r.Labels, Annotations: map[string]string{}},
-		Spec:       corev1.PodSpec{NodeName: r.Node, HostNetwork: r.HostNetwork},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:   r.Namespace,
+			Name:        r.Pod,
+			Labels:      r.Labels,
+			Annotations: map[string]string{},
+		},
+		Spec: corev1.PodSpec{NodeName: r.Node, HostNetwork: r.HostNetwork},
 	}
 	maps.Copy(pod.Annotations, r.Given)
 	if r.ID == "U22" {
@@ -106,7 +131,13 @@ func (p *replay) makePod(r *recording) {
 	}
 	if kind, name, ok := strings.Cut(r.Owner, "/"); ok {
 		yes := true
-		owner := metav1.OwnerReference{APIVersion: "apps/v1", Kind: kind, Name: name, UID: types.UID(name), Controller: &yes}
+		owner := metav1.OwnerReference{
+			APIVersion: "apps/v1",
+			Kind:       kind,
+			Name:       name,
+			UID:        types.UID(name),
+			Controller: &yes,
+		}
 		if kind == "VirtualMachineInstance" {
 			owner.APIVersion = "kubevirt.io/v1"
 			pod.Annotations["kubevirt.io/domain"] = name // KubeVirt's own
@@ -119,8 +150,16 @@ func (p *replay) makePod(r *recording) {
 // playActors makes pods that are not among the recorded cases but that experiments on others tell of.
 func (p *replay) playActors() {
 	for _, r := range []recording{
-		{Namespace: "t-plain", Pod: "e02-aap-ps", Given: map[string]string{"ovn.kubernetes.io/port_security": "true", "ovn.kubernetes.io/aaps": "vip-aap"}},
-		{Namespace: "t-plain", Pod: "e07-aap-vips", Given: map[string]string{"ovn.kubernetes.io/aaps": "vip-aap", "ovn.kubernetes.io/port_vips": "10.16.200.77"}},
+		{
+			Namespace: "t-plain", Pod: "e02-aap-ps",
+			Given: map[string]string{"ovn.kubernetes.io/port_security": "true", "ovn.kubernetes.io/aaps": "vip-aap"},
+		},
+		{
+			Namespace: "t-plain", Pod: "e07-aap-vips",
+			Given: map[string]string{
+				"ovn.kubernetes.io/aaps": "vip-aap", "ovn.kubernetes.io/port_vips": "10.16.200.77",
+			},
+		},
 		{Namespace: "t-dual", Pod: "e06-aap-dual", Given: map[string]string{"ovn.kubernetes.io/aaps": "vip-dual"}},
 	} {
 		r.Node = "node-a"

@@ -14,14 +14,17 @@ import (
 
 // joinGroups puts a pod's port into the groups of its node.
 func (c *controller) joinGroups(ctx context.Context, pod *corev1.Pod, n upstream.NIC) error {
-	if !upstream.InNodeGroups(pod, n, DefaultVPC) {
+	if !upstream.InNodeGroups(pod, n, c.cfg.Router) {
 		return nil
 	}
 	row, ok, err := c.nb.Port(ctx, portName(pod, n))
 	if err != nil || !ok {
 		return err
 	}
-	return errors.Join(c.joinGroup(ctx, upstream.NodeGroup(pod.Spec.NodeName), row.UUID), c.joinSubnetGroup(ctx, pod, n, row.UUID))
+	return errors.Join(
+		c.joinGroup(ctx, upstream.NodeGroup(pod.Spec.NodeName), row.UUID),
+		c.joinSubnetGroup(ctx, pod, n, row.UUID),
+	)
 }
 
 func (c *controller) joinSubnetGroup(ctx context.Context, pod *corev1.Pod, n upstream.NIC, port string) error {
@@ -33,7 +36,11 @@ func (c *controller) joinSubnetGroup(ctx context.Context, pod *corev1.Pod, n ups
 }
 
 func (c *controller) joinGroup(ctx context.Context, group, port string) error {
-	if err := c.nb.EnsurePortGroup(ctx, group, map[string]string{kubeovn.ExternalIDVendor: kubeovn.Vendor}); err != nil {
+	if err := c.nb.EnsurePortGroup(
+		ctx,
+		group,
+		map[string]string{kubeovn.ExternalIDVendor: kubeovn.Vendor},
+	); err != nil {
 		return err
 	}
 	return c.nb.JoinPortGroup(ctx, group, port)
@@ -49,7 +56,9 @@ func (c *controller) leaveGroups(ctx context.Context, pod *corev1.Pod, n upstrea
 		if node.Name == pod.Spec.NodeName {
 			continue
 		}
-		for _, group := range []string{upstream.NodeGroup(node.Name), upstream.SubnetGroup(c.subnetOf(pod, n), node.Name)} {
+		for _, group := range []string{
+			upstream.NodeGroup(node.Name), upstream.SubnetGroup(c.subnetOf(pod, n), node.Name),
+		} {
 			if err := c.nb.LeavePortGroup(ctx, group, row.UUID); err != nil {
 				return err
 			}
@@ -84,7 +93,7 @@ func (c *controller) allocatedNICs(f func(*corev1.Pod, upstream.NIC) error) erro
 // joinSubnetGroups puts every port into its subnet's group; upstream does so when it starts, and at no other time.
 func (c *controller) joinSubnetGroups(ctx context.Context) error {
 	return c.allocatedNICs(func(pod *corev1.Pod, n upstream.NIC) error {
-		if !upstream.InNodeGroups(pod, n, DefaultVPC) {
+		if !upstream.InNodeGroups(pod, n, c.cfg.Router) {
 			return nil
 		}
 		row, ok, err := c.nb.Port(ctx, portName(pod, n))
@@ -95,14 +104,14 @@ func (c *controller) joinSubnetGroups(ctx context.Context) error {
 	})
 }
 
-// probeNodes gives each node's group exactly the ports of the node's pods.
+// probeNodes returns each node's group exactly the ports of the node's pods.
 func (c *controller) probeNodes(ctx context.Context) error {
 	ports := map[string][]string{}
 	for _, node := range c.nodes.list() {
 		ports[upstream.NodeGroup(node.Name)] = nil
 	}
 	err := c.allocatedNICs(func(pod *corev1.Pod, n upstream.NIC) error {
-		if !upstream.InNodeGroups(pod, n, DefaultVPC) {
+		if !upstream.InNodeGroups(pod, n, c.cfg.Router) {
 			return nil
 		}
 		row, ok, err := c.nb.Port(ctx, portName(pod, n))
@@ -128,7 +137,7 @@ func (c *controller) probeNodes(ctx context.Context) error {
 	return nil
 }
 
-// syncGroup gives a SecurityGroup's port group its ports and its address sets their addresses, from the rows, and the
+// syncGroup returns a SecurityGroup's port group its ports and its address sets their addresses, from the rows, and the
 // group that denies all its ports. The groups' ACLs are not made.
 func (c *controller) syncGroup(ctx context.Context, name string) error {
 	defer c.locks.lock("security groups")()
@@ -148,7 +157,10 @@ func (c *controller) syncGroup(ctx context.Context, name string) error {
 		v4, v6 := upstream.AddressSets(name)
 		addresses4, addresses6 := upstream.MemberAddresses(rows)
 		delete(ids, "type")
-		if err := errors.Join(c.nb.SetAddressSet(ctx, v4, addresses4, ids), c.nb.SetAddressSet(ctx, v6, addresses6, ids)); err != nil {
+		if err := errors.Join(
+			c.nb.SetAddressSet(ctx, v4, addresses4, ids),
+			c.nb.SetAddressSet(ctx, v6, addresses6, ids),
+		); err != nil {
 			return err
 		}
 	} else if err := c.nb.DeletePortGroup(ctx, group); err != nil {
@@ -172,7 +184,11 @@ func (c *controller) syncDenyAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ids := map[string]string{kubeovn.ExternalIDVendor: kubeovn.Vendor, "sg": "kubeovn_deny_all", "type": "security_group"}
+	ids := map[string]string{
+		kubeovn.ExternalIDVendor: kubeovn.Vendor,
+		"sg":                     "kubeovn_deny_all",
+		"type":                   "security_group",
+	}
 	if err := c.nb.EnsurePortGroup(ctx, upstream.DenyAllGroup, ids); err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type resource[T metav1.Object] struct {
 	informer cache.SharedIndexInformer
 }
 
-// get gives the object, or false. Nobody may change it.
+// get returns the object, or false. Nobody may change it.
 func (r resource[T]) get(namespace, name string) (T, bool) {
 	key := name
 	if namespace != "" {
@@ -45,7 +45,7 @@ func (r resource[T]) get(namespace, name string) (T, bool) {
 	return t, ok
 }
 
-// list gives all objects by namespace and name. Nobody may change them.
+// list returns all objects by namespace and name. Nobody may change them.
 func (r resource[T]) list() []T {
 	var all []T
 	for _, obj := range r.informer.GetStore().List() {
@@ -107,7 +107,11 @@ type informers struct {
 
 func newInformers(ctx context.Context, kube kubernetes.Interface, dyn dynamic.Interface) (*informers, error) {
 	i := &informers{
-		kube:    kubeinformers.NewSharedInformerFactoryWithOptions(kube, 0, kubeinformers.WithTransform(dropManagedFields)),
+		kube: kubeinformers.NewSharedInformerFactoryWithOptions(
+			kube,
+			0,
+			kubeinformers.WithTransform(dropManagedFields),
+		),
 		dynamic: dynamicinformer.NewDynamicSharedInformerFactory(dyn, 0),
 	}
 	i.podsSeen = resource[*corev1.Pod]{i.kube.Core().V1().Pods().Informer()}
@@ -196,7 +200,7 @@ func podOfIP(obj any) ([]string, error) {
 	return nil, nil
 }
 
-// ipsOfPod gives the IP resources of a pod or VM ("namespace/name").
+// ipsOfPod returns the IP resources of a pod or VM ("namespace/name").
 func (i *informers) ipsOfPod(key string) ([]*crd.IP, error) {
 	objs, err := i.ips.informer.GetIndexer().ByIndex(byPod, key)
 	if err != nil {

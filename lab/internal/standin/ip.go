@@ -31,7 +31,12 @@ func newIP(name, subnet string, lease ipam.Lease, spec crd.IPSpec) *crd.IP {
 		ObjectMeta: metav1.ObjectMeta{
 			Name:       name,
 			Finalizers: []string{crd.Finalizer},
-			Labels:     map[string]string{subnet: "", crd.LabelSubnet: subnet, crd.LabelNode: spec.NodeName, crd.LabelReserved: "false"},
+			Labels: map[string]string{
+				subnet:            "",
+				crd.LabelSubnet:   subnet,
+				crd.LabelNode:     spec.NodeName,
+				crd.LabelReserved: "false",
+			},
 		},
 		Spec: spec,
 	}

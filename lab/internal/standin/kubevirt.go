@@ -32,7 +32,9 @@ func (c *controller) listenKubeVirt(ctx context.Context) error {
 			c.watchKubeVirt(ctx, d.GetName())
 		}
 	}
-	_, err := c.virt.definitions.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: seen, UpdateFunc: func(_, obj any) { seen(obj) }})
+	_, err := c.virt.definitions.AddEventHandler(
+		cache.ResourceEventHandlerFuncs{AddFunc: seen, UpdateFunc: func(_, obj any) { seen(obj) }},
+	)
 	if err != nil {
 		return fmt.Errorf("look for KubeVirt: %w", err)
 	}
@@ -43,9 +45,12 @@ func (c *controller) listenKubeVirt(ctx context.Context) error {
 // watchKubeVirt watches one resource. It is called by one informer's handler only, one call at a time.
 func (c *controller) watchKubeVirt(ctx context.Context, definition string) {
 	handlers := map[schema.GroupVersionResource]cache.ResourceEventHandlerFuncs{
-		crd.VMs:        {DeleteFunc: func(obj any) { c.queueVirt(kindVM, obj) }},
-		crd.VMIs:       {DeleteFunc: func(obj any) { c.queueVirt(kindVM, obj) }},
-		crd.Migrations: {AddFunc: func(obj any) { c.queueVirt(kindMigration, obj) }, UpdateFunc: func(_, obj any) { c.queueVirt(kindMigration, obj) }},
+		crd.VMs:  {DeleteFunc: func(obj any) { c.queueVirt(kindVM, obj) }},
+		crd.VMIs: {DeleteFunc: func(obj any) { c.queueVirt(kindVM, obj) }},
+		crd.Migrations: {
+			AddFunc:    func(obj any) { c.queueVirt(kindMigration, obj) },
+			UpdateFunc: func(_, obj any) { c.queueVirt(kindMigration, obj) },
+		},
 	}
 	for r, h := range handlers {
 		if r.Resource+"."+r.Group != definition || c.virt.watched[definition] {
@@ -80,7 +85,7 @@ func (c *controller) syncVM(ctx context.Context, namespace, name string) error {
 	return c.removePorts(ctx, namespace, owner)
 }
 
-// launchers gives the living pods that run a VM.
+// launchers returns the living pods that run a VM.
 func (c *controller) launchers(namespace, vm string) []*corev1.Pod {
 	var list []*corev1.Pod
 	for _, pod := range c.podsSeen.list() {
@@ -102,7 +107,11 @@ func (c *controller) parkPorts(ctx context.Context, namespace string, owner upst
 	running := owner.VM && c.cfg.Version.KeepsGroupsOfMovedVM() && len(c.launchers(namespace, owner.Name)) > 0
 	for _, row := range rows {
 		if owner.VM {
-			if err := c.setOptions(ctx, row.Name, map[string]string{upstream.OptionRequestedChassis: "", upstream.OptionActivationStrategy: ""}); err != nil {
+			if err := c.setOptions(
+				ctx,
+				row.Name,
+				map[string]string{upstream.OptionRequestedChassis: "", upstream.OptionActivationStrategy: ""},
+			); err != nil {
 				return err
 			}
 		}

@@ -14,14 +14,24 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// listen turns changes in the cluster into tasks. What is not turned into a task here is not noticed by upstream either.
+// listen turns changes in the cluster into tasks. What is not turned into a task here is not noticed by upstream
+// either.
 func (c *controller) listen() error {
 	return errors.Join(
 		c.namespaces.on(c.namespaceChanged, func(*corev1.Namespace) {}),
-		c.nodes.on(func(_, n *corev1.Node) { c.queue.add(kindNode, "", n.Name) }, func(n *corev1.Node) { c.queue.add(kindNode, "", n.Name) }),
-		c.vpcs.on(func(_, v *crd.Vpc) { c.queue.add(kindVPC, "", v.Name) }, func(v *crd.Vpc) { c.queue.add(kindVPC, "", v.Name) }),
+		c.nodes.on(
+			func(_, n *corev1.Node) { c.queue.add(kindNode, "", n.Name) },
+			func(n *corev1.Node) { c.queue.add(kindNode, "", n.Name) },
+		),
+		c.vpcs.on(
+			func(_, v *crd.Vpc) { c.queue.add(kindVPC, "", v.Name) },
+			func(v *crd.Vpc) { c.queue.add(kindVPC, "", v.Name) },
+		),
 		c.subnets.on(c.subnetChanged, func(s *crd.Subnet) { c.queue.add(kindSubnet, "", s.Name) }),
-		c.pools.on(func(_, p *crd.IPPool) { c.queue.add(kindPool, "", p.Name) }, func(p *crd.IPPool) { c.queue.add(kindPool, "", p.Name) }),
+		c.pools.on(
+			func(_, p *crd.IPPool) { c.queue.add(kindPool, "", p.Name) },
+			func(p *crd.IPPool) { c.queue.add(kindPool, "", p.Name) },
+		),
 		c.vips.on(c.vipChanged, c.vipGone),
 		c.groups.on(c.groupChanged, func(g *crd.SecurityGroup) { c.queue.add(kindGroup, "", g.Name) }),
 		c.ips.on(c.ipChanged, func(*crd.IP) {}),
@@ -120,17 +130,20 @@ func (c *controller) podGone(pod *corev1.Pod) {
 
 // namespaceChanged looks at new namespaces, at those whose labels changed and at those that lost their switch.
 func (c *controller) namespaceChanged(before, ns *corev1.Namespace) {
-	if before == nil || !maps.Equal(before.Labels, ns.Labels) || ns.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)] == "" {
+	if before == nil || !maps.Equal(before.Labels, ns.Labels) ||
+		ns.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)] == "" {
 		c.queue.add(kindNamespace, "", ns.Name)
 	}
 }
 
 func (c *controller) subnetChanged(before, s *crd.Subnet) {
-	if before != nil && before.Generation == s.Generation && (before.DeletionTimestamp == nil) == (s.DeletionTimestamp == nil) {
+	if before != nil && before.Generation == s.Generation &&
+		(before.DeletionTimestamp == nil) == (s.DeletionTimestamp == nil) {
 		return // a change of the status only
 	}
 	c.queue.add(kindSubnet, "", s.Name)
-	if before == nil || !slices.Equal(before.Spec.Namespaces, s.Spec.Namespaces) || !reflect.DeepEqual(before.Spec.NamespaceSelectors, s.Spec.NamespaceSelectors) {
+	if before == nil || !slices.Equal(before.Spec.Namespaces, s.Spec.Namespaces) ||
+		!reflect.DeepEqual(before.Spec.NamespaceSelectors, s.Spec.NamespaceSelectors) {
 		for _, ns := range c.namespaces.list() {
 			c.queue.add(kindNamespace, "", ns.Name)
 		}

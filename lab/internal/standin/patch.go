@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// annotationPatch gives the merge patch that sets annotations; an empty pointer takes a key away.
+// annotationPatch returns the merge patch that sets annotations; an empty pointer takes a key away.
 func annotationPatch(set map[string]*string) ([]byte, error) {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": set}})
 	if err != nil {
@@ -23,7 +23,7 @@ func annotationPatch(set map[string]*string) ([]byte, error) {
 	return patch, nil
 }
 
-// annotatePod sets annotations and gives the pod as it is then; nil where it is gone.
+// annotatePod sets annotations and returns the pod as it is then; nil where it is gone.
 func (c *controller) annotatePod(ctx context.Context, pod *corev1.Pod, set map[string]*string) (*corev1.Pod, error) {
 	if len(set) == 0 {
 		return pod, nil
@@ -32,7 +32,9 @@ func (c *controller) annotatePod(ctx context.Context, pod *corev1.Pod, set map[s
 	if err != nil {
 		return nil, fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
-	after, err := c.kube.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	after, err := c.kube.CoreV1().
+		Pods(pod.Namespace).
+		Patch(ctx, pod.Name, types.MergePatchType, patch, metav1.PatchOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
@@ -43,7 +45,7 @@ func (c *controller) annotatePod(ctx context.Context, pod *corev1.Pod, set map[s
 	return after, nil
 }
 
-// create makes a cluster-scoped object of Kube-OVN's; one that exists is no error. It tells whether it made it.
+// create makes a cluster-scoped object of Kube-OVN's; one that exists is no error. It says whether it made it.
 func (c *controller) create(ctx context.Context, r schema.GroupVersionResource, obj any) (bool, error) {
 	u, err := toUnstructured(obj)
 	if err != nil {
@@ -60,7 +62,13 @@ func (c *controller) create(ctx context.Context, r schema.GroupVersionResource, 
 }
 
 // merge patches a cluster-scoped object of Kube-OVN's, or its subresource. One that is gone is no error.
-func (c *controller) merge(ctx context.Context, r schema.GroupVersionResource, name string, patch map[string]any, subresource ...string) error {
+func (c *controller) merge(
+	ctx context.Context,
+	r schema.GroupVersionResource,
+	name string,
+	patch map[string]any,
+	subresource ...string,
+) error {
 	text, err := json.Marshal(patch)
 	if err != nil {
 		return fmt.Errorf("patch %s %s: %w", r.Resource, name, err)

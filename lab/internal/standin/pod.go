@@ -45,7 +45,7 @@ func (c *controller) syncPod(ctx context.Context, namespace, name string) error 
 	return errors.Join(securityErr, c.allocatePod(ctx, pod))
 }
 
-// nics gives the pod's NICs as the cluster is now.
+// nics returns the pod's NICs as the cluster is now.
 func (c *controller) nics(pod *corev1.Pod) ([]upstream.NIC, error) {
 	cluster := &upstream.Cluster{
 		NAD:           func(namespace, name string) (*crd.NAD, bool) { return c.nads.get(namespace, name) },
@@ -65,7 +65,7 @@ func (c *controller) nics(pod *corev1.Pod) ([]upstream.NIC, error) {
 	return nics, nil
 }
 
-// allocatePod gives the pod's NICs their addresses and ports, and puts the ports into their groups.
+// allocatePod returns the pod's NICs their addresses and ports, and puts the ports into their groups.
 func (c *controller) allocatePod(ctx context.Context, pod *corev1.Pod) error {
 	if problem := upstream.Invalid(pod.Annotations); problem != "" {
 		c.event.Event(pod, corev1.EventTypeWarning, reasonInvalid, problem)
@@ -92,8 +92,17 @@ func (c *controller) allocatePod(ctx context.Context, pod *corev1.Pod) error {
 		return err
 	}
 	for _, a := range done {
-		c.event.Eventf(pod, corev1.EventTypeNormal, reasonAllocated, "provider=%s subnet=%s ip=%s mac=%s logicalSwitchPort=%s",
-			a.NIC.Provider, a.Subnet.Name, a.Lease.Addresses(), a.Lease.MAC, portName(pod, a.NIC))
+		c.event.Eventf(
+			pod,
+			corev1.EventTypeNormal,
+			reasonAllocated,
+			"provider=%s subnet=%s ip=%s mac=%s logicalSwitchPort=%s",
+			a.NIC.Provider,
+			a.Subnet.Name,
+			a.Lease.Addresses(),
+			a.Lease.MAC,
+			portName(pod, a.NIC),
+		)
 	}
 	return c.routePod(ctx, pod, upstream.ToRoute(pod, nics))
 }
@@ -133,7 +142,7 @@ func (c *controller) allocateNIC(ctx context.Context, pod *corev1.Pod, n upstrea
 
 // complete adds what the subnet says about its ports.
 func (c *controller) complete(a *upstream.Allocation) error {
-	a.DefaultVPC = DefaultVPC
+	a.DefaultVPC = c.cfg.Router
 	a.DHCPv4, a.DHCPv6 = a.Subnet.Status.DHCPv4OptionsUUID, a.Subnet.Status.DHCPv6OptionsUUID
 	if a.Subnet.Spec.EnableDHCP && a.DHCPv4 == "" && a.DHCPv6 == "" {
 		return fmt.Errorf("subnet %s has no DHCP options yet", a.Subnet.Name)
@@ -165,7 +174,15 @@ func (c *controller) writePort(ctx context.Context, row nb.LogicalSwitchPort, su
 		return c.nb.CreatePort(ctx, subnet.Name, row)
 	}
 	row.UUID = old.UUID
-	return c.nb.UpdatePort(ctx, &row, &row.Addresses, &row.PortSecurity, &row.ExternalIDs, &row.DHCPv4Options, &row.DHCPv6Options)
+	return c.nb.UpdatePort(
+		ctx,
+		&row,
+		&row.Addresses,
+		&row.PortSecurity,
+		&row.ExternalIDs,
+		&row.DHCPv4Options,
+		&row.DHCPv6Options,
+	)
 }
 
 // forward adds "unknown" to the port's addresses, in a transaction of its own as upstream does.
@@ -181,7 +198,8 @@ func (c *controller) forward(ctx context.Context, name string) error {
 	return c.nb.UpdatePort(ctx, &row, &row.Addresses)
 }
 
-// dropPorts deletes the ports of NICs that the pod no longer has, with their annotations. The pod is nil where it is gone.
+// dropPorts deletes the ports of NICs that the pod no longer has, with their annotations. The pod is nil where it is
+// gone.
 func (c *controller) dropPorts(ctx context.Context, pod *corev1.Pod, nics []upstream.NIC) (*corev1.Pod, error) {
 	owner := upstream.OwnerOf(pod)
 	rows, err := c.nb.PortsOfPod(ctx, upstream.PodKey(pod.Namespace, owner))
@@ -190,13 +208,17 @@ func (c *controller) dropPorts(ctx context.Context, pod *corev1.Pod, nics []upst
 	}
 	set := map[string]*string{}
 	for _, row := range rows {
-		if row.Type != "" || slices.ContainsFunc(nics, func(n upstream.NIC) bool { return portName(pod, n) == row.Name }) {
+		if row.Type != "" ||
+			slices.ContainsFunc(nics, func(n upstream.NIC) bool { return portName(pod, n) == row.Name }) {
 			continue
 		}
 		if err := c.removePort(ctx, row.Name); err != nil {
 			return nil, err
 		}
-		provider, ok := strings.CutPrefix(row.Name, kubeovn.PortName(owner.Name, pod.Namespace, kubeovn.DefaultProvider)+".")
+		provider, ok := strings.CutPrefix(
+			row.Name,
+			kubeovn.PortName(owner.Name, pod.Namespace, kubeovn.DefaultProvider)+".",
+		)
 		if !ok {
 			continue
 		}

@@ -44,7 +44,7 @@ func (b *podBook) gone(key string, pod *corev1.Pod) {
 	b.notes[key] = n
 }
 
-// take gives the notes for a pod and forgets them.
+// take returns the notes for a pod and forgets them.
 func (b *podBook) take(key string) podNotes {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -72,7 +72,7 @@ func (b *podBook) wrote(pod *corev1.Pod) {
 	b.highest = max(b.highest, rv)
 }
 
-// isStale tells whether the pod was written after this picture of it; an event with the newer one is on its way.
+// isStale reports whether the pod was written after this picture of it; an event with the newer one is on its way.
 func (b *podBook) isStale(pod *corev1.Pod) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -93,14 +93,14 @@ func (b *podBook) forget(key string) {
 	delete(b.written, key)
 }
 
-// caughtUp tells whether every event up to a resource version, and every one caused by a write, was taken in.
+// caughtUp reports whether every event up to a resource version, and every one caused by a write, was taken in.
 func (b *podBook) caughtUp(rv uint64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.seen >= rv && b.seen >= b.highest
 }
 
-// version gives the pod's resource version as the number it is; zero where it is none.
+// version returns the pod's resource version as the number it is; zero where it is none.
 func version(pod *corev1.Pod) uint64 {
 	n, err := strconv.ParseUint(pod.ResourceVersion, 10, 64)
 	if err != nil {
@@ -120,7 +120,7 @@ type heldLock struct {
 	users int
 }
 
-// lock takes the lock of key and gives the function that releases it.
+// lock takes the lock of key and returns the function that releases it.
 func (k *keyedLock) lock(key string) func() {
 	k.mu.Lock()
 	if k.locks == nil {

@@ -62,7 +62,7 @@ func (q *queue) add(k kind, namespace, name string) {
 	q.work.Add(t)
 }
 
-// idle tells whether no task waits or runs. A task that has failed often and waits for its next try does not count.
+// idle reports whether no task waits or runs. A task that has failed often and waits for its next try does not count.
 func (q *queue) idle() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -65,7 +65,7 @@ type recordedForeign struct {
 	ACLs   int
 }
 
-// readRecordings gives the recorded cases in their order.
+// readRecordings returns the recorded cases in their order.
 func readRecordings(t *testing.T) []recording {
 	t.Helper()
 	f, err := os.Open("testdata/observed.json.gz")
@@ -132,7 +132,7 @@ func (tr translation) values(m map[string]string) map[string]string {
 	return out
 }
 
-// port gives the recorded row as it must be here.
+// port returns the recorded row as it must be here.
 func (tr translation) port(p recordedPort) recordedPort {
 	p.Addresses, p.PortSecurity = tr.list(p.Addresses), tr.list(p.PortSecurity)
 	p.ExternalIDs, p.Options = tr.values(p.ExternalIDs), tr.values(p.Options)

@@ -35,11 +35,16 @@ var notModelled = map[string]string{
 	"DR91": noPolicies,
 }
 
-const noPolicies = "NetworkPolicies become port groups, address sets and ACLs by a compiler of their own, which no part of " +
+const noPolicies = "NetworkPolicies become port groups, address sets and ACLs by a compiler of their own, which no " +
+	"part of " +
 	"port security needs; their ACLs carry the column tier, which the schema of OVN 23.03 does not have"
 
 // recordedVersions maps the recordings' versions to release lines.
-var recordedVersions = map[string]upstream.Version{"master": upstream.Master, "v1.15.10": upstream.V1_15, "v1.14.41": upstream.V1_14}
+var recordedVersions = map[string]upstream.Version{
+	"master":   upstream.Master,
+	"v1.15.10": upstream.V1_15,
+	"v1.14.41": upstream.V1_14,
+}
 
 // TestReplay does to the stand-in what was done to the real controller and compares, case by case, what came of it: all
 // ports of the pod with name, switch, addresses, port_security, external_ids, options, the other columns and the port
@@ -70,7 +75,13 @@ func TestReplay(t *testing.T) {
 	for id := range stale {
 		t.Errorf("notModelled lists %s, which is no recorded case or is modelled", id)
 	}
-	t.Logf("%d recorded cases: %d modelled with %d comparisons, %d not modelled for a listed reason", total.cases, total.modelled, total.comparisons, total.cases-total.modelled)
+	t.Logf(
+		"%d recorded cases: %d modelled with %d comparisons, %d not modelled for a listed reason",
+		total.cases,
+		total.modelled,
+		total.comparisons,
+		total.cases-total.modelled,
+	)
 }
 
 type replayCount struct{ cases, modelled, comparisons int }
@@ -126,8 +137,8 @@ func (p *replay) report(t *testing.T, rec recording) (modelled bool, comparisons
 	return true, r.comparisons
 }
 
-// play does what was done, in the same order: pods are made, changed, edited by hand; the controller is stopped, more is
-// changed, and it is started again; then the experiments that need all of that.
+// play does what was done, in the same order: pods are made, changed, edited by hand; the controller is stopped, more
+// is changed, and it is started again; then the experiments that need all of that.
 func (p *replay) play(list []recording) {
 	p.t.Cleanup(p.stop)
 	p.start()
@@ -197,11 +208,14 @@ func (p *replay) compare(r *run, when string, annotations map[string]string, por
 	r.diff(when+": ports", r.ports(ports), p.portsNamed(r.base()))
 }
 
-// warnings gives the pod's distinct warnings. Events are written in the background, so it waits for as many as wanted.
+// warnings returns the pod's distinct warnings. Events are written in the background, so it waits for as many as
+// wanted.
 func (p *replay) warnings(namespace, pod string, want int) []string {
 	p.t.Helper()
 	for end := time.Now().Add(settleTimeout); ; time.Sleep(10 * time.Millisecond) {
-		events, err := p.kube.CoreV1().Events(namespace).List(p.t.Context(), metav1.ListOptions{FieldSelector: "involvedObject.name=" + pod})
+		events, err := p.kube.CoreV1().
+			Events(namespace).
+			List(p.t.Context(), metav1.ListOptions{FieldSelector: "involvedObject.name=" + pod})
 		check(p.t, err)
 		var list []string
 		for _, e := range events.Items {
@@ -260,7 +274,9 @@ func (p *replay) compareSet(r *run, what string, want, got []string) {
 	own := func(list []string) []string {
 		out := []string{}
 		for _, a := range list {
-			if slices.Contains(slices.Collect(maps.Values(r.translation)), a) || strings.Contains(r.asked, a) || a == "0.0.0.0/0" || a == "10.16.66.66" {
+			if slices.Contains(slices.Collect(maps.Values(r.translation)), a) || strings.Contains(r.asked, a) ||
+				a == "0.0.0.0/0" ||
+				a == "10.16.66.66" {
 				out = append(out, a)
 			}
 		}
@@ -275,10 +291,15 @@ func (p *replay) compareSet(r *run, what string, want, got []string) {
 func (p *replay) act(r *run, s *recordedStep, before map[string]string) {
 	ns, pod := r.Namespace, r.Pod
 	label := func() {
-		p.patchPod(ns, pod, map[string]any{"metadata": map[string]any{"labels": map[string]any{"touched": strconv.Itoa(r.step)}}})
+		p.patchPod(
+			ns,
+			pod,
+			map[string]any{"metadata": map[string]any{"labels": map[string]any{"touched": strconv.Itoa(r.step)}}},
+		)
 	}
 	switch name := s.Step; {
-	case name == "create" || strings.Contains(name, "idle until") || strings.Contains(name, "s after controller restart") || name == "sg1 address sets":
+	case name == "create" || strings.Contains(name, "idle until") || strings.Contains(name, "s after controller "+
+		"restart") || name == "sg1 address sets":
 	case len(s.Labels) > 0 || strings.Contains(name, "unrelated label"):
 		label()
 	case len(s.ByHand) > 0:
@@ -320,7 +341,7 @@ func (p *replay) act(r *run, s *recordedStep, before map[string]string) {
 	}
 }
 
-// changes gives the annotation patch that leads from one picture of a pod to the next.
+// changes returns the annotation patch that leads from one picture of a pod to the next.
 func changes(before, after map[string]string) map[string]any {
 	set := map[string]any{}
 	for key := range before {
@@ -403,7 +424,7 @@ func (p *replay) playDrift(list []recording) {
 	until("nothing has this name", play)
 }
 
-// isDown tells whether a case changes something while the controller is down.
+// isDown reports whether a case changes something while the controller is down.
 func isDown(r *run) bool { return strings.HasPrefix(r.ID, "R") }
 
 // playDown does a step while the controller is down.
@@ -423,7 +444,7 @@ func (p *replay) playDown(r *run) {
 	}
 }
 
-// nodeOf gives the node that the recorded groups tell of.
+// nodeOf returns the node that the recorded groups tell of.
 func nodeOf(r *recording) string {
 	for _, s := range r.Steps {
 		for _, port := range s.Ports {
@@ -445,16 +466,54 @@ func (p *replay) annotateNamespace(name string, set map[string]any) {
 	check(p.t, err)
 }
 
-// makeForeign makes rows that nobody of Kube-OVN's made, and one that looks like a pod's without a pod. They may be there
-// already.
+// makeForeign makes rows that nobody of Kube-OVN's made, and one that looks like a pod's without a pod. They may be
+// there already.
 func (p *replay) makeForeign(withGroup bool) {
 	p.t.Helper()
 	p.nbctl("--may-exist", "ls-add", "foreign-ls")
-	p.nbctl("--may-exist", "lsp-add", "foreign-ls", "foreign-on-foreign-ls", "--", "lsp-set-addresses", "foreign-on-foreign-ls", "00:00:00:fe:00:01 10.200.0.1")
-	p.nbctl("--may-exist", "lsp-add", DefaultSubnet, "foreign-novendor", "--", "lsp-set-addresses", "foreign-novendor", "00:00:00:fe:00:02 10.16.9.50")
-	p.nbctl("--may-exist", "lsp-add", DefaultSubnet, "foreign-router", "--", "lsp-set-type", "foreign-router", "localport")
-	p.nbctl("--may-exist", "lsp-add", DefaultSubnet, "ghost.t-drift", "--", "set", "Logical_Switch_Port", "ghost.t-drift",
-		"external_ids:vendor=kube-ovn", "external_ids:ls=ovn-default", "external_ids:pod=t-drift/ghost")
+	p.nbctl(
+		"--may-exist",
+		"lsp-add",
+		"foreign-ls",
+		"foreign-on-foreign-ls",
+		"--",
+		"lsp-set-addresses",
+		"foreign-on-foreign-ls",
+		"00:00:00:fe:00:01 10.200.0.1",
+	)
+	p.nbctl(
+		"--may-exist",
+		"lsp-add",
+		DefaultSubnet,
+		"foreign-novendor",
+		"--",
+		"lsp-set-addresses",
+		"foreign-novendor",
+		"00:00:00:fe:00:02 10.16.9.50",
+	)
+	p.nbctl(
+		"--may-exist",
+		"lsp-add",
+		DefaultSubnet,
+		"foreign-router",
+		"--",
+		"lsp-set-type",
+		"foreign-router",
+		"localport",
+	)
+	p.nbctl(
+		"--may-exist",
+		"lsp-add",
+		DefaultSubnet,
+		"ghost.t-drift",
+		"--",
+		"set",
+		"Logical_Switch_Port",
+		"ghost.t-drift",
+		"external_ids:vendor=kube-ovn",
+		"external_ids:ls=ovn-default",
+		"external_ids:pod=t-drift/ghost",
+	)
 	if withGroup {
 		p.nbctl("pg-add", "foreign_pg")
 		p.nbctl("create", "Address_Set", "name=foreign_as", "addresses=192.0.2.1")
@@ -508,7 +567,11 @@ func (p *replay) playExtra(rec recording) {
 	}
 	touch := func(names ...string) {
 		for _, name := range names {
-			p.patchPod("t-plain", name, map[string]any{"metadata": map[string]any{"labels": map[string]any{"touched": rec.ID}}})
+			p.patchPod(
+				"t-plain",
+				name,
+				map[string]any{"metadata": map[string]any{"labels": map[string]any{"touched": rec.ID}}},
+			)
 		}
 		p.settle()
 	}
@@ -532,7 +595,11 @@ func (p *replay) playExtra(rec recording) {
 		p.settle()
 		r.diff("nothing comes back by itself", []string{}, p.portsNamed("a02-ps-true.t-plain")[0].Groups)
 		check(p.t, p.standin.probeNodes(p.t.Context()))
-		r.diff("after the probe", slices.Sorted(maps.Keys(result.CameBack)), p.portsNamed("a02-ps-true.t-plain")[0].Groups)
+		r.diff(
+			"after the probe",
+			slices.Sorted(maps.Keys(result.CameBack)),
+			p.portsNamed("a02-ps-true.t-plain")[0].Groups,
+		)
 		touch("a02-ps-true")
 		r.diff("after a label", result.Unchanged, p.portsNamed("a02-ps-true.t-plain")[0].Groups)
 	case "X10-false", "X10-true":
@@ -567,10 +634,12 @@ func nodeOfPorts(ports []recordedPort) string {
 func (p *replay) touchSubnet(name string) {
 	p.t.Helper()
 	patch := `{"spec":{"excludeIps":["10.16.0.1","10.16.255.253"]}}`
-	_, err := p.dyn.Resource(crd.Subnets).Patch(p.t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	_, err := p.dyn.Resource(crd.Subnets).
+		Patch(p.t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 	check(p.t, err)
 	p.settle()
-	for end := time.Now().Add(settleTimeout); ; time.Sleep(time.Millisecond) { // the subnet's event comes over another watch
+	// the subnet's event comes over another watch
+	for end := time.Now().Add(settleTimeout); ; time.Sleep(time.Millisecond) {
 		s, ok := p.standin.subnets.get("", name)
 		if ok && slices.Contains(s.Spec.ExcludeIPs, "10.16.255.253") && p.standin.queue.idle() {
 			return

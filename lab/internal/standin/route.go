@@ -16,7 +16,11 @@ func (c *controller) routePod(ctx context.Context, pod *corev1.Pod, nics []upstr
 	set := map[string]*string{}
 	for _, n := range nics {
 		if pod.Annotations[n.Provider.Key(upstream.ActivationStrategy)] != "" {
-			if err := c.setOptions(ctx, portName(pod, n), upstream.MigrationOptions(pod.Spec.NodeName, pod.Spec.NodeName)); err != nil {
+			if err := c.setOptions(
+				ctx,
+				portName(pod, n),
+				upstream.MigrationOptions(pod.Spec.NodeName, pod.Spec.NodeName),
+			); err != nil {
 				return err
 			}
 		}
@@ -54,7 +58,7 @@ func (c *controller) setOptions(ctx context.Context, name string, options map[st
 	return c.nb.UpdatePort(ctx, &row, &row.Options)
 }
 
-// subnetOf gives the name of the subnet that the NIC's annotations name, else the first that it may sit on.
+// subnetOf returns the name of the subnet that the NIC's annotations name, else the first that it may sit on.
 func (c *controller) subnetOf(pod *corev1.Pod, n upstream.NIC) string {
 	if name := pod.Annotations[n.Provider.Key(kubeovn.LogicalSwitch)]; name != "" {
 		return name

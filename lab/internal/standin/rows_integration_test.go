@@ -9,7 +9,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/nb"
 )
 
-// portsNamed gives the rows whose name is base, or base with a provider behind it, in the recording's form.
+// portsNamed returns the rows whose name is base, or base with a provider behind it, in the recording's form.
 func (w *world) portsNamed(base string) []recordedPort {
 	w.t.Helper()
 	ctx := w.t.Context()
@@ -25,9 +25,18 @@ func (w *world) portsNamed(base string) []recordedPort {
 	list := make([]recordedPort, 0, len(rows))
 	for _, row := range rows {
 		p := recordedPort{
-			Name: row.Name, Type: row.Type, Addresses: sortedCopy(row.Addresses), PortSecurity: sortedCopy(row.PortSecurity),
-			ExternalIDs: row.ExternalIDs, Options: row.Options, Enabled: row.Enabled, Tag: row.Tag, TagRequest: row.TagRequest,
-			DHCPv4: setOrNot(row.DHCPv4Options), DHCPv6: setOrNot(row.DHCPv6Options), Groups: []string{},
+			Name:         row.Name,
+			Type:         row.Type,
+			Addresses:    sortedCopy(row.Addresses),
+			PortSecurity: sortedCopy(row.PortSecurity),
+			ExternalIDs:  row.ExternalIDs,
+			Options:      row.Options,
+			Enabled:      row.Enabled,
+			Tag:          row.Tag,
+			TagRequest:   row.TagRequest,
+			DHCPv4:       setOrNot(row.DHCPv4Options),
+			DHCPv6:       setOrNot(row.DHCPv6Options),
+			Groups:       []string{},
 		}
 		for _, m := range []*map[string]string{&p.ExternalIDs, &p.Options} {
 			if *m == nil {
@@ -62,7 +71,21 @@ func (w *world) edit(p recordedPort) {
 	row.Type, row.Addresses, row.PortSecurity = p.Type, p.Addresses, p.PortSecurity
 	row.ExternalIDs, row.Options, row.Enabled = p.ExternalIDs, p.Options, p.Enabled
 	row.Tag, row.TagRequest = p.Tag, p.TagRequest // ovn-northd, which does not run here, answered a request with the tag
-	check(w.t, w.reader.UpdatePort(ctx, &row, &row.Type, &row.Addresses, &row.PortSecurity, &row.ExternalIDs, &row.Options, &row.Enabled, &row.Tag, &row.TagRequest))
+	check(
+		w.t,
+		w.reader.UpdatePort(
+			ctx,
+			&row,
+			&row.Type,
+			&row.Addresses,
+			&row.PortSecurity,
+			&row.ExternalIDs,
+			&row.Options,
+			&row.Enabled,
+			&row.Tag,
+			&row.TagRequest,
+		),
+	)
 	groups, err := w.reader.PortGroups(ctx)
 	check(w.t, err)
 	for _, g := range groups {
@@ -72,12 +95,15 @@ func (w *world) edit(p recordedPort) {
 	}
 }
 
-// virtualPorts gives the virtual rows with the options that say for whom they are; parents are sorted, since their
+// virtualPorts returns the virtual rows with the options that say for whom they are; parents are sorted, since their
 // order is chance.
 func (w *world) virtualPorts() map[string]map[string]string {
 	w.t.Helper()
 	check(w.t, w.reader.Sync(w.t.Context()))
-	rows, err := w.reader.Ports(w.t.Context(), func(row *nb.LogicalSwitchPort) bool { return row.Type == nb.TypeVirtual })
+	rows, err := w.reader.Ports(
+		w.t.Context(),
+		func(row *nb.LogicalSwitchPort) bool { return row.Type == nb.TypeVirtual },
+	)
 	check(w.t, err)
 	out := map[string]map[string]string{}
 	for _, row := range rows {

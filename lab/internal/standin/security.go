@@ -38,7 +38,15 @@ func (c *controller) securePod(ctx context.Context, pod *corev1.Pod) error {
 		}
 		c.queueGroups(&wanted)
 		c.queue.add(kindVirtual, "", subnet)
-		c.event.Eventf(pod, corev1.EventTypeNormal, reasonSecurity, "provider=%s subnet=%s logicalSwitchPort=%s", n.Provider, subnet, name)
+		c.event.Eventf(
+			pod,
+			corev1.EventTypeNormal,
+			reasonSecurity,
+			"provider=%s subnet=%s logicalSwitchPort=%s",
+			n.Provider,
+			subnet,
+			name,
+		)
 	}
 	return nil
 }

@@ -15,8 +15,8 @@ import (
 )
 
 // TestSpeed measures how long a pod waits for its port, and a changed annotation for its effect, one after the other.
-// Upstream takes about 10 ms. The bound is far above what any machine takes, however busy, and below what it takes where a change is
-// found by looking again and not by being told.
+// Upstream takes about 10 ms. The bound is far above what any machine takes, however busy, and below what it takes
+// where a change is found by looking again and not by being told.
 func TestSpeed(t *testing.T) {
 	const pods, bound = 50, 3 * time.Second
 	w := newWorld(t, upstream.Master)
@@ -37,8 +37,19 @@ func TestSpeed(t *testing.T) {
 	for i := range pods {
 		name := "p" + strconv.Itoa(i)
 		begin := time.Now()
-		w.pod(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name}, Spec: corev1.PodSpec{NodeName: "node"}})
-		births = append(births, until(begin, func() bool { _, ok, err := w.reader.Port(t.Context(), name+".ns"); check(t, err); return ok }))
+		w.pod(
+			&corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name},
+				Spec:       corev1.PodSpec{NodeName: "node"},
+			},
+		)
+		births = append(
+			births,
+			until(
+				begin,
+				func() bool { _, ok, err := w.reader.Port(t.Context(), name+".ns"); check(t, err); return ok },
+			),
+		)
 		w.settle()
 		begin = time.Now()
 		w.annotatePod("ns", name, map[string]any{"ovn.kubernetes.io/port_security": "true"})

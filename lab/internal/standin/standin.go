@@ -1,7 +1,7 @@
-// Package standin does for pods what Kube-OVN's controller does, so that a lab has ports that look and behave like those
-// of the real one: it gives out addresses, writes the pods' annotations, the IP resources and the Logical_Switch_Ports,
-// reads annotations again exactly when upstream does, and leaves alone what upstream leaves alone. The decisions are in
-// package upstream; this package holds the hands.
+// Package standin does for pods what Kube-OVN's controller does, so that a lab has ports that look and behave like
+// those of the real one: it gives out addresses, writes the pods' annotations, the IP resources and the
+// Logical_Switch_Ports, reads annotations again exactly when upstream does, and leaves alone what upstream leaves
+// alone. The decisions are in package upstream; this package holds the hands.
 package standin
 
 import (
@@ -47,13 +47,15 @@ type Config struct {
 	Version upstream.Version
 	// InspectInterval is how often missing ports are looked for; optional, 20 seconds; negative for never.
 	InspectInterval time.Duration
-	// GCInterval is how often ports of nobody are deleted, at their second sighting; optional, 360 seconds; negative for
-	// never.
+	// GCInterval is how often ports of nobody are deleted, at their second sighting; optional, 360 seconds; negative
+	// for never.
 	GCInterval time.Duration
 	// ProbeInterval is how often the nodes' port groups are put right; optional, one minute; negative for never.
 	ProbeInterval time.Duration
 	// ExternalVPC spares logical switches and ports that Kube-OVN did not make.
 	ExternalVPC bool
+	// Router is the name of the default VPC, NodeSwitch that of the nodes' subnet; optional, ovn-cluster and join.
+	Router, NodeSwitch string
 	// NonPrimary leaves the pods' default network to another CNI.
 	NonPrimary bool
 	// CIDR and JoinCIDR are the default subnet's and the join subnet's; optional, 10.16.0.0/16 and 100.64.0.0/16.
@@ -83,6 +85,12 @@ func (c *Config) complete() error {
 	}
 	if c.ProbeInterval == 0 {
 		c.ProbeInterval = DefaultProbeInterval
+	}
+	if c.Router == "" {
+		c.Router = DefaultVPC
+	}
+	if c.NodeSwitch == "" {
+		c.NodeSwitch = JoinSubnet
 	}
 	if c.CIDR == "" {
 		c.CIDR = DefaultCIDR
@@ -131,7 +139,8 @@ type controller struct {
 	wg     sync.WaitGroup
 }
 
-// start makes the default network, fills the address manager from what the cluster has, and begins to answer to changes.
+// start makes the default network, fills the address manager from what the cluster has, and begins to answer to
+// changes.
 func start(ctx context.Context, cfg Config) (_ *controller, err error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err

@@ -21,8 +21,20 @@ func TestOnePod(t *testing.T) {
 	w.start()
 	t.Cleanup(w.stop)
 	w.namespace("ns", nil)
-	w.make(crd.Subnets, "Subnet", "", "second", map[string]any{"cidrBlock": "10.90.0.0/16,fd00:90::/112", "provider": "nad.ns.ovn"})
-	w.make(crd.NADs, "NetworkAttachmentDefinition", "ns", "nad", map[string]any{"config": `{"type":"kube-ovn","provider":"nad.ns.ovn"}`})
+	w.make(
+		crd.Subnets,
+		"Subnet",
+		"",
+		"second",
+		map[string]any{"cidrBlock": "10.90.0.0/16,fd00:90::/112", "provider": "nad.ns.ovn"},
+	)
+	w.make(
+		crd.NADs,
+		"NetworkAttachmentDefinition",
+		"ns",
+		"nad",
+		map[string]any{"config": `{"type":"kube-ovn","provider":"nad.ns.ovn"}`},
+	)
 	begin := time.Now()
 	w.pod(&corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "pod", Annotations: map[string]string{

@@ -19,22 +19,25 @@ import (
 
 // ensureDefaults makes the default router and the two subnets that every cluster has, where they are missing.
 func (c *controller) ensureDefaults(ctx context.Context) error {
-	vpc := &crd.Vpc{TypeMeta: metav1.TypeMeta{APIVersion: crd.APIVersion, Kind: "Vpc"}, ObjectMeta: metav1.ObjectMeta{Name: DefaultVPC, Finalizers: []string{crd.Finalizer}}}
+	vpc := &crd.Vpc{
+		TypeMeta:   metav1.TypeMeta{APIVersion: crd.APIVersion, Kind: "Vpc"},
+		ObjectMeta: metav1.ObjectMeta{Name: c.cfg.Router, Finalizers: []string{crd.Finalizer}},
+	}
 	if _, err := c.create(ctx, crd.VPCs, vpc); err != nil {
 		return err
 	}
-	for name, cidr := range map[string]string{DefaultSubnet: c.cfg.CIDR, JoinSubnet: c.cfg.JoinCIDR} {
+	for name, cidr := range map[string]string{DefaultSubnet: c.cfg.CIDR, c.cfg.NodeSwitch: c.cfg.JoinCIDR} {
 		s := &crd.Subnet{
 			TypeMeta:   metav1.TypeMeta{APIVersion: crd.APIVersion, Kind: "Subnet"},
 			ObjectMeta: metav1.ObjectMeta{Name: name},
-			Spec:       crd.SubnetSpec{CIDRBlock: cidr, Vpc: DefaultVPC, Provider: string(kubeovn.DefaultProvider)},
+			Spec:       crd.SubnetSpec{CIDRBlock: cidr, Vpc: c.cfg.Router, Provider: string(kubeovn.DefaultProvider)},
 		}
 		if name == DefaultSubnet {
 			s.Spec.Default, s.Spec.NatOutgoing, s.Spec.GatewayType = true, true, "distributed"
 		} else {
 			s.Spec.DisableInterconnect = true
 		}
-		if err := fillSubnet(s); err != nil {
+		if err := c.fillSubnet(s); err != nil {
 			return err
 		}
 		if _, err := c.create(ctx, crd.Subnets, s); err != nil {
@@ -45,12 +48,17 @@ func (c *controller) ensureDefaults(ctx context.Context) error {
 }
 
 // fillSubnet sets the fields that a user may leave out, as upstream does.
-func fillSubnet(s *crd.Subnet) error {
+func (c *controller) fillSubnet(s *crd.Subnet) error {
 	families := map[bool]bool{}
 	for i, text := range s.CIDRs() {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
-			return fmt.Errorf("subnet %s: spec.cidrBlock: %q is not a prefix, write one such as 10.20.0.0/16: %w", s.Name, text, err)
+			return fmt.Errorf(
+				"subnet %s: spec.cidrBlock: %q is not a prefix, write one such as 10.20.0.0/16: %w",
+				s.Name,
+				text,
+				err,
+			)
 		}
 		families[p.Addr().Is4()] = true
 		if len(s.Gateways()) <= i {
@@ -76,7 +84,7 @@ func fillSubnet(s *crd.Subnet) error {
 		s.Spec.Provider = string(kubeovn.DefaultProvider)
 	}
 	if s.Spec.Vpc == "" && s.IsOVN() {
-		s.Spec.Vpc = DefaultVPC
+		s.Spec.Vpc = c.cfg.Router
 	}
 	if !slices.Contains(s.Finalizers, crd.Finalizer) {
 		s.Finalizers = append(s.Finalizers, crd.Finalizer)
@@ -96,20 +104,27 @@ func (c *controller) syncSubnet(ctx context.Context, name string) error {
 	s := *seen
 	s.Finalizers = slices.Clone(seen.Finalizers)
 	s.Spec.ExcludeIPs = slices.Clone(seen.Spec.ExcludeIPs)
-	if err := fillSubnet(&s); err != nil {
+	if err := c.fillSubnet(&s); err != nil {
 		return c.subnetStatus(ctx, &s, err)
 	}
 	if len(s.CIDRs()) == 0 && !c.cfg.Version.AllowsMACOnly() {
 		return c.subnetStatus(ctx, &s, errors.New("spec.cidrBlock: cidr is invalid"))
 	}
-	if err := c.ipam.SetSubnet(name, s.CIDRs(), s.Spec.ExcludeIPs); err != nil {
+	if err := c.ipam.SetSubnet(name, s.CIDRs(), s.Spec.ExcludeIPs, s.Gateways()); err != nil {
 		return c.subnetStatus(ctx, &s, err)
 	}
 	patch := map[string]any{"metadata": map[string]any{"finalizers": s.Finalizers}, "spec": map[string]any{
-		"protocol": s.Spec.Protocol, "gateway": s.Spec.Gateway, "excludeIps": s.Spec.ExcludeIPs, "provider": s.Spec.Provider, "vpc": s.Spec.Vpc,
+		"protocol":   s.Spec.Protocol,
+		"gateway":    s.Spec.Gateway,
+		"excludeIps": s.Spec.ExcludeIPs,
+		"provider":   s.Spec.Provider,
+		"vpc":        s.Spec.Vpc,
 	}}
-	if s.Spec.Protocol != seen.Spec.Protocol || s.Spec.Gateway != seen.Spec.Gateway || s.Spec.Provider != seen.Spec.Provider ||
-		s.Spec.Vpc != seen.Spec.Vpc || !slices.Equal(s.Spec.ExcludeIPs, seen.Spec.ExcludeIPs) || !slices.Equal(s.Finalizers, seen.Finalizers) {
+	if s.Spec.Protocol != seen.Spec.Protocol || s.Spec.Gateway != seen.Spec.Gateway ||
+		s.Spec.Provider != seen.Spec.Provider ||
+		s.Spec.Vpc != seen.Spec.Vpc ||
+		!slices.Equal(s.Spec.ExcludeIPs, seen.Spec.ExcludeIPs) ||
+		!slices.Equal(s.Finalizers, seen.Finalizers) {
 		if err := c.merge(ctx, crd.Subnets, name, patch); err != nil {
 			return err
 		}
@@ -191,11 +206,16 @@ func (c *controller) ensurePort(ctx context.Context, switchName string, row nb.L
 	return c.nb.CreatePort(ctx, switchName, row)
 }
 
-// subnetStatus writes whether the subnet works, and gives the problem back.
+// subnetStatus writes whether the subnet works, and returns the problem back.
 func (c *controller) subnetStatus(ctx context.Context, s *crd.Subnet, problem error) error {
 	ready := crd.Condition{Type: "Ready", Status: "True", Reason: "ResetLogicalSwitchAclSuccess"}
 	if problem != nil {
-		ready = crd.Condition{Type: "Ready", Status: "False", Reason: "ValidateLogicalSwitchFailed", Message: problem.Error()}
+		ready = crd.Condition{
+			Type:    "Ready",
+			Status:  "False",
+			Reason:  "ValidateLogicalSwitchFailed",
+			Message: problem.Error(),
+		}
 	}
 	status := s.Status
 	status.Conditions = []crd.Condition{ready}

@@ -20,7 +20,7 @@ import (
 // vipLease is the name under which a Vip has its addresses. The blank keeps it apart from every port's name.
 func vipLease(name string) string { return "vip " + name }
 
-// syncVip gives a new Vip its addresses and its port, or takes them away.
+// syncVip returns a new Vip its addresses and its port, or takes them away.
 func (c *controller) syncVip(ctx context.Context, name string) error {
 	v, ok := c.vips.get("", name)
 	if !ok || v.DeletionTimestamp != nil {
@@ -43,7 +43,9 @@ func (c *controller) syncVip(ctx context.Context, name string) error {
 			static = append(static, text)
 		}
 	}
-	lease, err := c.ipam.Acquire(ipam.Request{Subnet: subnet, NIC: vipLease(name), Static: static, MAC: v.Spec.MACAddress})
+	lease, err := c.ipam.Acquire(
+		ipam.Request{Subnet: subnet, NIC: vipLease(name), Static: static, MAC: v.Spec.MACAddress},
+	)
 	if err != nil {
 		return fmt.Errorf("vip %s: %w", name, err)
 	}
@@ -64,8 +66,17 @@ func (c *controller) syncVip(ctx context.Context, name string) error {
 	}
 	reserved := v.Labels[crd.LabelReserved]
 	err = c.merge(ctx, crd.Vips, name, map[string]any{
-		"metadata": map[string]any{"finalizers": []string{crd.Finalizer}, "labels": map[string]any{crd.LabelSubnet: subnet, crd.LabelReserved: reserved}},
-		"spec":     map[string]any{"subnet": subnet, "type": v.Spec.Type, "v4ip": lease.V4, "v6ip": lease.V6, "macAddress": lease.MAC},
+		"metadata": map[string]any{
+			"finalizers": []string{crd.Finalizer},
+			"labels":     map[string]any{crd.LabelSubnet: subnet, crd.LabelReserved: reserved},
+		},
+		"spec": map[string]any{
+			"subnet":     subnet,
+			"type":       v.Spec.Type,
+			"v4ip":       lease.V4,
+			"v6ip":       lease.V6,
+			"macAddress": lease.MAC,
+		},
 	})
 	if err != nil {
 		return err
@@ -94,7 +105,8 @@ func (c *controller) removeVip(ctx context.Context, name string, v *crd.Vip) err
 // written its port security again.
 func (c *controller) syncParents(ctx context.Context, name string) error {
 	v, ok := c.vips.get("", name)
-	if !ok || v.DeletionTimestamp != nil || v.Spec.Type != "" || v.Spec.Namespace == "" || v.Status.V4IP == "" && v.Status.V6IP == "" {
+	if !ok || v.DeletionTimestamp != nil || v.Spec.Type != "" || v.Spec.Namespace == "" ||
+		v.Status.V4IP == "" && v.Status.V6IP == "" {
 		return nil
 	}
 	selector, err := vipSelector(v)
@@ -103,8 +115,11 @@ func (c *controller) syncParents(ctx context.Context, name string) error {
 	}
 	var parents []string
 	for _, pod := range c.podsSeen.list() {
-		if pod.Namespace != v.Spec.Namespace || !selector.Matches(labels.Set(pod.Labels)) || !slices.Contains(upstream.VipNames(pod), name) ||
-			pod.Spec.HostNetwork || pod.DeletionTimestamp != nil || upstream.IsFinished(pod) {
+		if pod.Namespace != v.Spec.Namespace || !selector.Matches(labels.Set(pod.Labels)) ||
+			!slices.Contains(upstream.VipNames(pod), name) ||
+			pod.Spec.HostNetwork ||
+			pod.DeletionTimestamp != nil ||
+			upstream.IsFinished(pod) {
 			continue
 		}
 		nics, err := c.nics(pod)
@@ -147,7 +162,10 @@ func (c *controller) syncVirtual(ctx context.Context, name string) error {
 		return nil
 	}
 	for _, address := range s.Spec.Vips {
-		rows, err := c.nb.Ports(ctx, func(row *nb.LogicalSwitchPort) bool { return upstream.HasVIP(row, name, address) })
+		rows, err := c.nb.Ports(
+			ctx,
+			func(row *nb.LogicalSwitchPort) bool { return upstream.HasVIP(row, name, address) },
+		)
 		if err != nil {
 			return err
 		}
@@ -185,7 +203,8 @@ func (c *controller) dropVirtual(ctx context.Context, s *crd.Subnet) error {
 	rows, err := c.nb.Ports(ctx, func(row *nb.LogicalSwitchPort) bool {
 		address := row.Options[upstream.OptionVirtualIP]
 		_, err := netip.ParseAddr(address)
-		return row.Type == nb.TypeVirtual && row.ExternalIDs[kubeovn.ExternalIDSwitch] == s.Name && err == nil && !slices.Contains(s.Spec.Vips, address)
+		return row.Type == nb.TypeVirtual && row.ExternalIDs[kubeovn.ExternalIDSwitch] == s.Name && err == nil &&
+			!slices.Contains(s.Spec.Vips, address)
 	})
 	if err != nil {
 		return err

@@ -92,7 +92,7 @@ func newWorld(t *testing.T, v upstream.Version) *world {
 	return w
 }
 
-// startNB serves an empty Northbound database on a unix socket and gives its endpoint.
+// startNB serves an empty Northbound database on a unix socket and returns its endpoint.
 func startNB(t *testing.T, group *process.Group, dir string) string {
 	t.Helper()
 	file, socket := filepath.Join(dir, "nb.db"), filepath.Join(dir, "nb.sock")
@@ -103,8 +103,12 @@ func startNB(t *testing.T, group *process.Group, dir string) string {
 	_, err = group.Start(t.Context(), process.Spec{
 		Name: "ovsdb-nb", Path: "ovsdb-server", LogPath: filepath.Join(dir, "ovsdb-nb.log"),
 		Args: []string{
-			"--remote=punix:" + socket, "--unixctl=" + filepath.Join(dir, "nb.ctl"), "--pidfile=" + filepath.Join(dir, "nb.pid"),
-			"--no-chdir", "--verbose=file:off", file,
+			"--remote=punix:" + socket,
+			"--unixctl=" + filepath.Join(dir, "nb.ctl"),
+			"--pidfile=" + filepath.Join(dir, "nb.pid"),
+			"--no-chdir",
+			"--verbose=file:off",
+			file,
 		},
 		Ready: func(ctx context.Context) error {
 			conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
@@ -142,11 +146,16 @@ func (w *world) stop() {
 func (w *world) settle() {
 	w.t.Helper()
 	w.changes++
-	marker := w.patchPod(markerNamespace, "marker", map[string]any{"metadata": map[string]any{"labels": map[string]any{"change": strconv.Itoa(w.changes)}}})
+	marker := w.patchPod(
+		markerNamespace,
+		"marker",
+		map[string]any{"metadata": map[string]any{"labels": map[string]any{"change": strconv.Itoa(w.changes)}}},
+	)
 	deadline := time.Now().Add(settleTimeout)
 	for {
 		// Twice, since a task's last write may reach the watch just after the queue ran empty.
-		if w.standin.pods.caughtUp(version(marker)) && w.standin.queue.idle() && w.standin.pods.caughtUp(version(marker)) {
+		if w.standin.pods.caughtUp(version(marker)) && w.standin.queue.idle() &&
+			w.standin.pods.caughtUp(version(marker)) {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -185,7 +194,9 @@ func (w *world) patchPod(namespace, name string, patch map[string]any, subresour
 	w.t.Helper()
 	text, err := json.Marshal(patch)
 	check(w.t, err)
-	pod, err := w.kube.CoreV1().Pods(namespace).Patch(w.t.Context(), name, types.MergePatchType, text, metav1.PatchOptions{}, subresource...)
+	pod, err := w.kube.CoreV1().
+		Pods(namespace).
+		Patch(w.t.Context(), name, types.MergePatchType, text, metav1.PatchOptions{}, subresource...)
 	check(w.t, err)
 	return pod
 }
@@ -227,7 +238,7 @@ func (w *world) make(r schema.GroupVersionResource, kind, namespace, name string
 	check(w.t, err)
 }
 
-// port gives a row as the database has it; ok is false where there is none.
+// port returns a row as the database has it; ok is false where there is none.
 func (w *world) port(name string) (nb.LogicalSwitchPort, bool) {
 	w.t.Helper()
 	check(w.t, w.reader.Sync(w.t.Context()))
@@ -239,7 +250,8 @@ func (w *world) port(name string) (nb.LogicalSwitchPort, bool) {
 // nbctl edits the database by hand.
 func (w *world) nbctl(args ...string) {
 	w.t.Helper()
-	out, err := exec.Command("ovn-nbctl", append([]string{"--no-leader-only", "--db=" + w.nb}, args...)...).CombinedOutput()
+	out, err := exec.Command("ovn-nbctl", append([]string{"--no-leader-only", "--db=" + w.nb}, args...)...).
+		CombinedOutput()
 	if err != nil {
 		w.t.Fatalf("ovn-nbctl %s: %v\n%s", strings.Join(args, " "), err, out)
 	}

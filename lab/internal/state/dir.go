@@ -29,7 +29,7 @@ const (
 // Everything that belongs to a lab lies below.
 type Dir string
 
-// NewDir makes the directory, if need be, and gives its Dir. A path that is too
+// NewDir makes the directory, if need be, and returns its Dir. A path that is too
 // long for the sockets inside is an error that says how long it may be.
 func NewDir(path string) (Dir, error) {
 	dir, err := resolve(path)
@@ -61,10 +61,13 @@ func (d Dir) claim() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("state directory %s: holds files that are not a lab's: give a new or an empty directory with --state-dir", d)
+	return fmt.Errorf(
+		"state directory %s: holds files that are not a lab's: give a new or an empty directory with --state-dir",
+		d,
+	)
 }
 
-// FindDir gives the Dir of a path without making anything. The directory may
+// FindDir returns the Dir of a path without making anything. The directory may
 // be missing.
 func FindDir(path string) (Dir, error) { return resolve(path) }
 
@@ -83,8 +86,13 @@ func resolve(path string) (Dir, error) {
 		abs = real
 	}
 	if len(abs) > maxDir {
-		return "", fmt.Errorf("state directory %s is %d bytes long, but the unix sockets inside leave room for %d: give a shorter one with --state-dir, such as /tmp/lab",
-			abs, len(abs), maxDir)
+		return "", fmt.Errorf(
+			"state directory %s is %d bytes long, but the unix sockets inside leave room for %d: give a shorter one "+
+				"with --state-dir, such as /tmp/lab",
+			abs,
+			len(abs),
+			maxDir,
+		)
 	}
 	return Dir(abs), nil
 }
@@ -100,7 +108,7 @@ func (d Dir) ID() string {
 // the lab carries.
 func (d Dir) Marker() string { return "OVNGUARD_LAB_STATE=" + string(d) }
 
-// Join gives a path below the directory.
+// Join returns a path below the directory.
 func (d Dir) Join(elem ...string) string {
 	return filepath.Join(append([]string{string(d)}, elem...)...)
 }

@@ -76,7 +76,12 @@ func Load(dir string) (Info, error) {
 	}
 	data, err := os.ReadFile(d.infoFile())
 	if errors.Is(err, fs.ErrNotExist) {
-		return Info{}, fmt.Errorf("state directory %s: %w: start one with `ovnguard-lab up --state-dir %s`", d, ErrNotReady, dir)
+		return Info{}, fmt.Errorf(
+			"state directory %s: %w: start one with `ovnguard-lab up --state-dir %s`",
+			d,
+			ErrNotReady,
+			dir,
+		)
 	}
 	if err != nil {
 		return Info{}, fmt.Errorf("state directory: %w", err)

@@ -21,8 +21,13 @@ type HeldError struct {
 }
 
 func (e *HeldError) Error() string {
-	return fmt.Sprintf("state directory %s: a lab is already running there as PID %d: stop it with `ovnguard-lab down --state-dir %s`, or give another directory with --state-dir",
-		e.Dir, e.Holder.PID, e.Dir)
+	return fmt.Sprintf(
+		"state directory %s: a lab is already running there as PID %d: stop it with `ovnguard-lab down --state-dir "+
+			"%s`, or give another directory with --state-dir",
+		e.Dir,
+		e.Holder.PID,
+		e.Dir,
+	)
 }
 
 // Lock is the hold on a state directory. The kernel takes it away when the
@@ -51,7 +56,7 @@ func (d Dir) Acquire() (*Lock, error) {
 	return &Lock{file: file}, nil
 }
 
-// Release gives the directory back. The lock file stays: removing it would let
+// Release returns the directory back. The lock file stays: removing it would let
 // two processes lock two files of the same name.
 func (l *Lock) Release() error {
 	if err := errors.Join(l.file.Truncate(0), l.file.Close()); err != nil {
@@ -60,7 +65,7 @@ func (l *Lock) Release() error {
 	return nil
 }
 
-// Holder gives the process that holds the directory, and false where nobody
+// Holder returns the process that holds the directory, and false where nobody
 // does.
 func (d Dir) Holder() (process.Record, bool, error) {
 	file, err := os.Open(d.lockFile())

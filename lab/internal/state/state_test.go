@@ -69,7 +69,16 @@ func TestDirIsTheSameByEveryPath(t *testing.T) {
 
 func TestPrepareKeepsWhatItMust(t *testing.T) {
 	dir := newTestDir(t)
-	files := []string{"pki/ca.crt", "ports.json", "etcd/data/db", "ovn/nb.db", "ovn/node1/ovs.db", "log/a.log", "run/a.pid", "lab.json"}
+	files := []string{
+		"pki/ca.crt",
+		"ports.json",
+		"etcd/data/db",
+		"ovn/nb.db",
+		"ovn/node1/ovs.db",
+		"log/a.log",
+		"run/a.pid",
+		"lab.json",
+	}
 	for name, test := range map[string]struct {
 		keepData bool
 		want     []string

@@ -25,7 +25,14 @@ func (r Report) WriteText(w io.Writer) error {
 	case Changing:
 		line("the lab in %s is starting or stopping (PID %d)", r.StateDir, r.Holder)
 	case Ready:
-		line("lab %s in %s: PID %d, ready in %s, API server %s", r.Lab.ID, r.StateDir, r.Holder, r.Lab.ReadyIn, r.Lab.APIServer)
+		line(
+			"lab %s in %s: PID %d, ready in %s, API server %s",
+			r.Lab.ID,
+			r.StateDir,
+			r.Holder,
+			r.Lab.ReadyIn,
+			r.Lab.APIServer,
+		)
 	}
 	if len(r.Components) > 0 {
 		line("")

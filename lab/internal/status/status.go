@@ -78,7 +78,7 @@ type Report struct {
 	Nodes      []Node      `json:"nodes,omitempty"`
 }
 
-// Running says whether the lab is ready and every part of it is healthy.
+// Running reports whether the lab is ready and every part of it is healthy.
 func (r Report) Running() bool {
 	if r.Phase != Ready {
 		return false
@@ -128,7 +128,7 @@ func Check(ctx context.Context, dir state.Dir) (Report, error) {
 	return report, nil
 }
 
-// trusted gives the authority that signed the certificates of the lab's
+// trusted returns the authority that signed the certificates of the lab's
 // servers. A lab that has just begun has none, and no servers either.
 func trusted(dir state.Dir) (*x509.CertPool, error) {
 	ca, err := pki.LoadAuthority(dir.PKI(), controlplane.Authority)

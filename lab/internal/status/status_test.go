@@ -20,12 +20,16 @@ func TestRunning(t *testing.T) {
 		report Report
 		want   bool
 	}{
-		"stopped":            {Report{Phase: Stopped}, false},
-		"starting":           {Report{Phase: Changing, Components: []Component{good}}, false},
-		"ready":              {Report{Phase: Ready, Components: []Component{good}, Nodes: []Node{{Health: Healthy}}}, true},
-		"a part is dead":     {Report{Phase: Ready, Components: []Component{good, {Health: Dead}}}, false},
-		"a part is ill":      {Report{Phase: Ready, Components: []Component{{Health: Unhealthy}, good}}, false},
-		"a node is not well": {Report{Phase: Ready, Components: []Component{good}, Nodes: []Node{{Health: Unhealthy}}}, false},
+		"stopped":  {Report{Phase: Stopped}, false},
+		"starting": {Report{Phase: Changing, Components: []Component{good}}, false},
+		"ready": {
+			Report{Phase: Ready, Components: []Component{good}, Nodes: []Node{{Health: Healthy}}}, true,
+		},
+		"a part is dead": {Report{Phase: Ready, Components: []Component{good, {Health: Dead}}}, false},
+		"a part is ill":  {Report{Phase: Ready, Components: []Component{{Health: Unhealthy}, good}}, false},
+		"a node is not well": {
+			Report{Phase: Ready, Components: []Component{good}, Nodes: []Node{{Health: Unhealthy}}}, false,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := test.report.Running(); got != test.want {
@@ -88,7 +92,11 @@ func TestCheckOfALabThatStarts(t *testing.T) {
 		{"dead", "sleep 0.1", "", Dead, "its log says why"},
 	} {
 		p, err := group.Start(t.Context(), process.Spec{
-			Name: part.name, Path: "/bin/sh", Args: []string{"-c", part.script}, LogPath: dir.Log(part.name), Health: part.address,
+			Name:    part.name,
+			Path:    "/bin/sh",
+			Args:    []string{"-c", part.script},
+			LogPath: dir.Log(part.name),
+			Health:  part.address,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -96,7 +104,10 @@ func TestCheckOfALabThatStarts(t *testing.T) {
 		for part.health == Dead && p.Running() {
 			time.Sleep(time.Millisecond)
 		}
-		want.Components = append(want.Components, Component{Name: part.name, PID: p.PID(), Health: part.health, Detail: part.detail})
+		want.Components = append(
+			want.Components,
+			Component{Name: part.name, PID: p.PID(), Health: part.health, Detail: part.detail},
+		)
 	}
 	report, err = Check(t.Context(), dir)
 	if err != nil {
@@ -119,10 +130,19 @@ func TestCheckOfALabThatStarts(t *testing.T) {
 
 func TestWriteText(t *testing.T) {
 	report := Report{
-		StateDir: "/lab", Phase: Ready, Holder: 7,
-		Lab:        &state.Info{ID: "abc123", APIServer: "https://127.0.0.1:1", ReadyIn: state.Duration(1500 * time.Millisecond)},
-		Components: []Component{{Name: "one", PID: 8, Health: Healthy}, {Name: "two", PID: 9, Health: Unhealthy, Detail: "refused\nmore"}},
-		Nodes:      []Node{{Name: "node1", Health: Healthy}},
+		StateDir: "/lab",
+		Phase:    Ready,
+		Holder:   7,
+		Lab: &state.Info{
+			ID:        "abc123",
+			APIServer: "https://127.0.0.1:1",
+			ReadyIn:   state.Duration(1500 * time.Millisecond),
+		},
+		Components: []Component{
+			{Name: "one", PID: 8, Health: Healthy},
+			{Name: "two", PID: 9, Health: Unhealthy, Detail: "refused\nmore"},
+		},
+		Nodes: []Node{{Name: "node1", Health: Healthy}},
 	}
 	var got strings.Builder
 	if err := report.WriteText(&got); err != nil {

@@ -19,6 +19,9 @@ type KubeOVN struct {
 	// InspectInterval is how often it looks for ports that are missing; zero
 	// means its default.
 	InspectInterval time.Duration
+	// Layout is what its workloads look like to the cluster, and what it was
+	// told. Without Northbound they say where the lab's database is.
+	Layout controlplane.KubeOVN
 }
 
 // assemble starts every part and fills in what the lab says about itself.
@@ -29,6 +32,9 @@ func (l *Lab) assemble(ctx context.Context) error {
 	parts.Go(func() error { return l.startControlPlane(partsCtx) })
 	parts.Go(func() error { return l.startOVN(partsCtx) })
 	if err := parts.Wait(); err != nil {
+		return err
+	}
+	if err := l.installKubeOVN(ctx); err != nil {
 		return err
 	}
 	err := l.progress.timed("Kube-OVN's stand-in is ready", func() error { return l.startKubeOVN(ctx) })
@@ -42,7 +48,14 @@ func (l *Lab) assemble(ctx context.Context) error {
 // identities.
 func (l *Lab) startControlPlane(ctx context.Context) error {
 	var err error
-	l.control, err = controlplane.New(controlplane.Config{Dir: l.dir, Binary: l.options.Binary, Audit: l.options.Audit})
+	l.control, err = controlplane.New(
+		controlplane.Config{
+			Dir:     l.dir,
+			Binary:  l.options.Binary,
+			Audit:   l.options.Audit,
+			KubeOVN: l.options.KubeOVN.Layout,
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -61,14 +74,36 @@ func (l *Lab) startControlPlane(ctx context.Context) error {
 	})
 }
 
-func (l *Lab) startControllers(ctx context.Context) error {
+// adminClient returns a client of the API server that may do everything.
+func (l *Lab) adminClient() (kubernetes.Interface, error) {
 	admin, err := l.control.Admin()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	client, err := kubernetes.NewForConfig(admin)
 	if err != nil {
-		return fmt.Errorf("make admin client: %w", err)
+		return nil, fmt.Errorf("make admin client: %w", err)
+	}
+	return client, nil
+}
+
+// installKubeOVN makes Kube-OVN's workloads, as far as the cluster sees them.
+func (l *Lab) installKubeOVN(ctx context.Context) error {
+	client, err := l.adminClient()
+	if err != nil {
+		return err
+	}
+	layout := l.options.KubeOVN.Layout
+	if layout.Northbound == "" {
+		layout.Northbound = l.info.NB
+	}
+	return layout.Install(ctx, client)
+}
+
+func (l *Lab) startControllers(ctx context.Context) error {
+	client, err := l.adminClient()
+	if err != nil {
+		return err
 	}
 	if err := l.control.StartControllers(ctx, l.group); err != nil {
 		return err

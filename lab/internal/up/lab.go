@@ -186,7 +186,7 @@ func (l *Lab) component(name string) (*process.Process, error) {
 	return nil, fmt.Errorf("the lab has no component %q, it has %v", name, l.Components())
 }
 
-// Stop ends all processes, removes namespaces and links, and gives the state
+// Stop ends all processes, removes namespaces and links, and returns the state
 // directory back. Data and logs stay in it. A second call gives the first
 // one's result.
 func (l *Lab) Stop() error {

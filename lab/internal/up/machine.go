@@ -35,7 +35,10 @@ func checkMachine() error {
 	}
 	// Open vSwitch's userspace datapath makes its bridges' own ports with it.
 	if tun, err := os.OpenFile(tunDevice, os.O_RDWR, 0); err != nil {
-		lacks = append(lacks, fmt.Errorf("no TUN/TAP: %w: load the kernel module tun, or pass the device into the container", err))
+		lacks = append(
+			lacks,
+			fmt.Errorf("no TUN/TAP: %w: load the kernel module tun, or pass the device into the container", err),
+		)
 	} else if err := tun.Close(); err != nil {
 		lacks = append(lacks, fmt.Errorf("no TUN/TAP: %w", err))
 	}
@@ -61,13 +64,14 @@ func checkMachine() error {
 	return nil
 }
 
-// findBinary gives the lab's own binary: what the options or OVNGUARD_LAB
+// findBinary returns the lab's own binary: what the options or OVNGUARD_LAB
 // name, this program if it is the lab, or else the one that was built.
 func findBinary(option string) (string, error) {
 	if option != "" {
 		return filepath.Abs(option)
 	}
-	if self, err := os.Executable(); err == nil && filepath.Base(self) == "ovnguard-lab" && os.Getenv(controlplane.BinaryVariable) == "" {
+	if self, err := os.Executable(); err == nil && filepath.Base(self) == "ovnguard-lab" &&
+		os.Getenv(controlplane.BinaryVariable) == "" {
 		return self, nil
 	}
 	return controlplane.FindBinary()

@@ -59,11 +59,15 @@ func (l *Lab) startNode(ctx context.Context, name string, index int) error {
 // startKubeOVN starts the stand-in and waits until the default network is
 // there.
 func (l *Lab) startKubeOVN(ctx context.Context) error {
+	layout := l.options.KubeOVN.Layout.Completed()
 	return l.startOwn(ctx, KubeOVNComponent, KubeOVNComponent,
 		"--kubeconfig", l.info.Kubeconfigs[controlplane.KubeOVNIdentity],
 		"--nb", l.info.NB,
 		"--version", l.options.KubeOVN.Version,
 		"--inspect-interval", l.options.KubeOVN.InspectInterval.String(),
+		"--cluster-router", layout.Router,
+		"--node-switch", layout.NodeSwitch,
+		"--non-primary-cni-mode="+strconv.FormatBool(layout.NonPrimary),
 	)
 }
 
@@ -88,6 +92,7 @@ func (l *Lab) startAgents(ctx context.Context) error {
 				"--ip", node.IP,
 				"--ovsdb", node.OVSDB,
 				"--bridge", ovn.IntegrationBridge,
+				"--non-primary-cni-mode="+strconv.FormatBool(l.options.KubeOVN.Layout.NonPrimary),
 			)
 		})
 	}

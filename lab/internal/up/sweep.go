@@ -80,7 +80,10 @@ func stopHolder(ctx context.Context, dir state.Dir, say func(format string, args
 		case !time.Now().After(deadline):
 			// It takes its time.
 		case !holder.Alive():
-			return fmt.Errorf("the state directory %s is held by a process that does not say which it is: see lslocks(8)", dir)
+			return fmt.Errorf(
+				"the state directory %s is held by a process that does not say which it is: see lslocks(8)",
+				dir,
+			)
 		default:
 			say("it did not stop within %s: killing PID %d", stopTimeout, holder.PID)
 			if err := syscall.Kill(holder.PID, syscall.SIGKILL); err != nil {

@@ -24,17 +24,32 @@ func TestValues(t *testing.T) {
 		write, want map[string]string
 		warning     string // part of the one warning, "" for none
 	}{
-		"nothing":                     {want: strict},
-		"empty":                       {write: map[string]string{portSecurity: ""}, want: strict},
-		"true":                        {write: strict, want: strict},
-		"True":                        {write: map[string]string{portSecurity: "True"}, want: strict},
-		"1":                           {write: map[string]string{portSecurity: "1"}, want: strict},
-		"yes with blanks":             {write: map[string]string{portSecurity: " yes "}, want: strict},
-		"on":                          {write: map[string]string{portSecurity: "on"}, want: strict},
-		"false":                       {write: map[string]string{portSecurity: "false"}, want: strict, warning: portSecurity + `="false" was not applied`},
-		"0":                           {write: map[string]string{portSecurity: "0"}, want: strict, warning: portSecurity + `="0" was not applied`},
-		"layer-2 forwarding":          {write: map[string]string{layer2Forward: "true"}, want: strict, warning: layer2Forward + `="true" was not applied`},
-		"layer-2 forwarding declined": {write: map[string]string{layer2Forward: "false"}, want: map[string]string{portSecurity: "true", layer2Forward: "false"}},
+		"nothing":         {want: strict},
+		"empty":           {write: map[string]string{portSecurity: ""}, want: strict},
+		"true":            {write: strict, want: strict},
+		"True":            {write: map[string]string{portSecurity: "True"}, want: strict},
+		"1":               {write: map[string]string{portSecurity: "1"}, want: strict},
+		"yes with blanks": {write: map[string]string{portSecurity: " yes "}, want: strict},
+		"on":              {write: map[string]string{portSecurity: "on"}, want: strict},
+		"false": {
+			write:   map[string]string{portSecurity: "false"},
+			want:    strict,
+			warning: portSecurity + `="false" was not applied`,
+		},
+		"0": {
+			write:   map[string]string{portSecurity: "0"},
+			want:    strict,
+			warning: portSecurity + `="0" was not applied`,
+		},
+		"layer-2 forwarding": {
+			write:   map[string]string{layer2Forward: "true"},
+			want:    strict,
+			warning: layer2Forward + `="true" was not applied`,
+		},
+		"layer-2 forwarding declined": {
+			write: map[string]string{layer2Forward: "false"},
+			want:  map[string]string{portSecurity: "true", layer2Forward: "false"},
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -87,12 +102,34 @@ func TestNamespaces(t *testing.T) {
 		namespace, write, want map[string]string
 		warning                string
 	}{
-		"open":                     {namespace: map[string]string{portSecurity: "false"}, want: map[string]string{portSecurity: "false"}},
-		"open, spelled otherwise":  {namespace: map[string]string{portSecurity: "Off"}, want: map[string]string{portSecurity: "false"}},
-		"strict":                   {namespace: map[string]string{portSecurity: "true"}, write: map[string]string{portSecurity: "false"}, want: map[string]string{portSecurity: "true"}, warning: "a pod may only tighten"},
-		"open, the pod tightens":   {namespace: map[string]string{portSecurity: "false"}, write: map[string]string{portSecurity: "True"}, want: map[string]string{portSecurity: "true"}},
-		"forwarding is allowed":    {namespace: map[string]string{layer2Forward: "true"}, write: map[string]string{layer2Forward: "1"}, want: map[string]string{portSecurity: "true", layer2Forward: "true"}},
-		"forwarding is not forced": {namespace: map[string]string{layer2Forward: "true"}, want: map[string]string{portSecurity: "true"}},
+		"open": {
+			namespace: map[string]string{portSecurity: "false"},
+			want:      map[string]string{portSecurity: "false"},
+		},
+		"open, spelled otherwise": {
+			namespace: map[string]string{portSecurity: "Off"},
+			want:      map[string]string{portSecurity: "false"},
+		},
+		"strict": {
+			namespace: map[string]string{portSecurity: "true"},
+			write:     map[string]string{portSecurity: "false"},
+			want:      map[string]string{portSecurity: "true"},
+			warning:   "a pod may only tighten",
+		},
+		"open, the pod tightens": {
+			namespace: map[string]string{portSecurity: "false"},
+			write:     map[string]string{portSecurity: "True"},
+			want:      map[string]string{portSecurity: "true"},
+		},
+		"forwarding is allowed": {
+			namespace: map[string]string{layer2Forward: "true"},
+			write:     map[string]string{layer2Forward: "1"},
+			want:      map[string]string{portSecurity: "true", layer2Forward: "true"},
+		},
+		"forwarding is not forced": {
+			namespace: map[string]string{layer2Forward: "true"},
+			want:      map[string]string{portSecurity: "true"},
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -106,7 +143,8 @@ func TestNamespaces(t *testing.T) {
 				t.Errorf("-want +got\n%s", diff)
 			}
 			got := p.warnings.take()
-			if (c.warning == "") != (len(got) == 0) || len(got) > 1 || !strings.Contains(strings.Join(got, ""), c.warning) {
+			if (c.warning == "") != (len(got) == 0) || len(got) > 1 ||
+				!strings.Contains(strings.Join(got, ""), c.warning) {
 				t.Errorf("warnings %q, want %q", got, c.warning)
 			}
 		})
@@ -119,13 +157,18 @@ func TestNamespaceMadeJustNow(t *testing.T) {
 	p := admin(t)
 	for range 10 {
 		name := unique("fresh")
-		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{portSecurity: "false"}}}
+		ns := &corev1.Namespace{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{portSecurity: "false"}},
+		}
 		if _, err := p.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { deleteNamespace(t, name) })
 		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
-		if _, err := p.CoreV1().ServiceAccounts(name).Create(t.Context(), account, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		if _, err := p.CoreV1().
+			ServiceAccounts(name).
+			Create(t.Context(), account, metav1.CreateOptions{}); err != nil &&
+			!apierrors.IsAlreadyExists(err) {
 			t.Fatal(err)
 		}
 		pod, err := p.dryRun(t.Context(), name, nil)
@@ -133,7 +176,12 @@ func TestNamespaceMadeJustNow(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := pod.Annotations[portSecurity]; got != "false" {
-			t.Errorf("namespace %s, made just now: port_security %q, want false; warnings %q", name, got, p.warnings.take())
+			t.Errorf(
+				"namespace %s, made just now: port_security %q, want false; warnings %q",
+				name,
+				got,
+				p.warnings.take(),
+			)
 		}
 	}
 }
@@ -156,13 +204,17 @@ metadata: {name: outside, namespace: NAMESPACE}
 spec: {config: '{"cniVersion":"0.3.1","type":"macvlan","master":"eth0"}'}
 `
 
-// Each NIC is governed by its own key. What an attachment's definition says can be another thing when the pod starts, so it is
-// strict whatever it says now.
+// Each NIC is governed by its own key. What an attachment's definition says can be another thing when the pod starts,
+// so it is strict whatever it says now.
 func TestAttachments(t *testing.T) {
 	p := admin(t)
 	ns := unique("nics")
 	key := func(name string, s kubeovn.Suffix) string { return kubeovn.AttachmentProvider(ns, name).Key(s) }
-	if err := world.Namespace(t.Context(), ns, map[string]string{key("chained", kubeovn.PortSecurity): "false"}); err != nil {
+	if err := world.Namespace(
+		t.Context(),
+		ns,
+		map[string]string{key("chained", kubeovn.PortSecurity): "false"},
+	); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { deleteNamespace(t, ns) })
@@ -206,7 +258,13 @@ func TestAttachments(t *testing.T) {
 			}
 		})
 	}
-	if _, err := p.dryRun(t.Context(), ns, map[string]string{kubeovn.Networks: "blue", key("blue", kubeovn.PortSecurity): "ture"}); !apierrors.IsForbidden(err) ||
+	if _, err := p.dryRun(
+		t.Context(),
+		ns,
+		map[string]string{kubeovn.Networks: "blue", key("blue", kubeovn.PortSecurity): "ture"},
+	); !apierrors.IsForbidden(
+		err,
+	) ||
 		!strings.Contains(err.Error(), key("blue", kubeovn.PortSecurity)) {
 		t.Errorf("garbage for a second NIC: %v, want it refused with the key", err)
 	}
@@ -218,7 +276,9 @@ func TestPodsWithoutPort(t *testing.T) {
 	create := func(p person, change func(*corev1.Pod)) (*corev1.Pod, error) {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: unique("pod")}, Spec: podSpec()}
 		change(pod)
-		return p.CoreV1().Pods(tenantNamespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return p.CoreV1().
+			Pods(tenantNamespace).
+			Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	}
 	onHost, err := create(p, func(pod *corev1.Pod) { pod.Spec.HostNetwork = true })
 	if err != nil {
@@ -246,7 +306,9 @@ func TestPodsWithoutPort(t *testing.T) {
 	}
 	real, err := create(as(t, "system:node:node1", "system:nodes"), func(pod *corev1.Pod) {
 		mirror(pod)
-		pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: "node1", UID: node.UID, Controller: new(true)}}
+		pod.OwnerReferences = []metav1.OwnerReference{
+			{APIVersion: "v1", Kind: "Node", Name: "node1", UID: node.UID, Controller: new(true)},
+		}
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -44,7 +44,11 @@ func nbctl(t *testing.T, args ...string) {
 // awaitColumn waits until OVN has this for a port.
 func awaitColumn(t *testing.T, port, want string) {
 	t.Helper()
-	eventually(t, "port_security of "+port+" to be "+want, func() (bool, error) { return portSecurityOf(t, port) == want, nil })
+	eventually(
+		t,
+		"port_security of "+port+" to be "+want,
+		func() (bool, error) { return portSecurityOf(t, port) == want, nil },
+	)
 }
 
 // onlyAudited is a policy under which admission lets the tenant do as it likes.
@@ -57,7 +61,8 @@ spec:
   mode: audit
 `
 
-// unguarded has the tenant's pods audited only until the test ends, as they are where the webhook was not there in time.
+// unguarded has the tenant's pods audited only until the test ends, as they are where the webhook was not there in
+// time.
 func unguarded(t *testing.T) {
 	t.Helper()
 	p := tenant(t)
@@ -72,7 +77,12 @@ func unguarded(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := world.Kube.Discovery().RESTClient().Delete().AbsPath("/apis/ovnguard.io/v1alpha1/portsecuritypolicies/only-audited").Do(cleanup(t)).Error(); err != nil {
+		if err := world.Kube.Discovery().
+			RESTClient().
+			Delete().
+			AbsPath("/apis/ovnguard.io/v1alpha1/portsecuritypolicies/only-audited").
+			Do(cleanup(t)).
+			Error(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -176,8 +186,8 @@ var faults = map[string]struct {
 // v4Of stands for the victim's own address in evidence.
 const v4Of = "<address>"
 
-// Each fault is really made; it shows in the metrics, on the pod and in `ovnguard audit`, and the command that the finding
-// gives puts it right.
+// Each fault is really made; it shows in the metrics, on the pod and in `ovnguard audit`, and the command that the
+// finding gives puts it right.
 func TestFaults(t *testing.T) {
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {
@@ -211,16 +221,25 @@ func TestFaults(t *testing.T) {
 			if got := portSecurityOf(t, v.port); got != `["`+v.identity+`"]` {
 				t.Errorf("after the fix OVN has port_security %s, want the identity %s", got, v.identity)
 			}
-			eventually(t, "the port to count as compliant again", func() (bool, error) { return ports(t, "compliant") == compliant, nil })
+			eventually(
+				t,
+				"the port to count as compliant again",
+				func() (bool, error) { return ports(t, "compliant") == compliant, nil },
+			)
 			if again := audit(t); len(again.Findings) > 0 {
 				t.Errorf("after the fix: %+v", again.Findings)
 			}
-			t.Logf("found after %s, gone %s after the fix %q", took.Round(time.Millisecond), healed.Round(time.Millisecond), fixesOf(found))
+			t.Logf(
+				"found after %s, gone %s after the fix %q",
+				took.Round(time.Millisecond),
+				healed.Round(time.Millisecond),
+				fixesOf(found),
+			)
 		})
 	}
 }
 
-// fixesOf gives the commands of the findings, each once.
+// fixesOf returns the commands of the findings, each once.
 func fixesOf(findings []finding) []string {
 	var fixes []string
 	for _, f := range findings {
@@ -245,7 +264,13 @@ func checkFindings(t *testing.T, v victim, found []finding, ids []string, eviden
 			t.Errorf("finding %+v does not say whose it is, how bad, or what", f)
 		}
 		if f.Evidence.Identity != v.identity || f.Evidence.IdentityFrom != "IP resource" {
-			t.Errorf("%s: identity %q from %q, want %q from the IP resource", f.Rule, f.Evidence.Identity, f.Evidence.IdentityFrom, v.identity)
+			t.Errorf(
+				"%s: identity %q from %q, want %q from the IP resource",
+				f.Rule,
+				f.Evidence.Identity,
+				f.Evidence.IdentityFrom,
+				v.identity,
+			)
 		}
 		for _, part := range []string{f.Rule + " " + f.Name, v.pod.Namespace + "/" + v.pod.Name, f.Message, f.Fix} {
 			if !strings.Contains(table, part) {
@@ -280,7 +305,8 @@ func TestPortWithoutPod(t *testing.T) {
 	awaitRules(t, "OVG006")
 	report := audit(t)
 	found := report.of(ghost)
-	if len(report.Findings) != 1 || len(found) != 1 || found[0].Rule != "OVG006" || !strings.Contains(found[0].Message, "tenant/") {
+	if len(report.Findings) != 1 || len(found) != 1 || found[0].Rule != "OVG006" ||
+		!strings.Contains(found[0].Message, "tenant/") {
 		t.Fatalf("findings %+v, want OVG006 of %s only", report.Findings, ghost)
 	}
 	shell(t, found[0].Fix)
@@ -307,7 +333,9 @@ func TestNamespaceIsClosed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := world.Kube.CoreV1().Namespaces().Patch(t.Context(), ns, types.MergePatchType, body, metav1.PatchOptions{}); err != nil {
+		if _, err := world.Kube.CoreV1().
+			Namespaces().
+			Patch(t.Context(), ns, types.MergePatchType, body, metav1.PatchOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -321,7 +349,10 @@ func TestNamespaceIsClosed(t *testing.T) {
 		shell(t, fix)
 	}
 	quiet(t)
-	if want := `["` + pod.Annotations[macAddress] + " " + pod.Annotations[ipAddress] + `"]`; portSecurityOf(t, kubeovn.PortName(pod.Name, ns, kubeovn.DefaultProvider)) != want {
+	if want := `["` + pod.Annotations[macAddress] + " " + pod.Annotations[ipAddress] + `"]`; portSecurityOf(
+		t,
+		kubeovn.PortName(pod.Name, ns, kubeovn.DefaultProvider),
+	) != want {
 		t.Errorf("after the fix the port is not %s", want)
 	}
 }

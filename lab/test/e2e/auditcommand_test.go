@@ -36,26 +36,42 @@ func TestExitCodes(t *testing.T) {
 		code           int
 		stdout, stderr string
 	}{
-		"clean":                   {args: []string{"audit"}, code: 0, stdout: "0 findings"},
-		"clean, JSON":             {args: []string{"audit", "-o", "json"}, code: 0, stdout: `"findings": []`},
-		"another format":          {args: []string{"audit", "-o", "xml"}, code: 2, stderr: "--output"},
-		"unknown flag":            {args: []string{"audit", "--frobnicate"}, code: 2, stderr: "--frobnicate"},
-		"unknown command":         {args: []string{"adit"}, code: 2, stderr: "adit"},
-		"argument":                {args: []string{"audit", "everything"}, code: 2, stderr: "everything"},
-		"no database":             {args: []string{"audit", "--nb", ""}, code: 2, stderr: "--nb"},
-		"no endpoint":             {args: []string{"audit", "--nb", "somewhere"}, code: 2, stderr: "--nb"},
-		"no time":                 {args: []string{"audit", "--timeout", "0s"}, code: 2, stderr: "--timeout"},
-		"no such kubeconfig":      {args: []string{"audit", "--kubeconfig", nowhere + ".not"}, code: 2, stderr: "--kubeconfig"},
-		"kubeconfig of garbage":   {args: []string{"audit", "--kubeconfig", garbage}, code: 2, stderr: "--kubeconfig"},
-		"no such context":         {args: []string{"audit", "--context", "moon"}, code: 2, stderr: "moon"},
-		"database socket missing": {args: []string{"audit", "--timeout", "1s", "--nb", "unix:" + nowhere + ".sock"}, code: 3, stderr: nowhere + ".sock"},
-		"database refuses":        {args: []string{"audit", "--timeout", "1s", "--nb", "tcp:" + closed}, code: 3, stderr: closed},
-		"API server refuses":      {args: []string{"audit", "--timeout", "2s", "--kubeconfig", nowhere}, code: 3, stderr: closed},
+		"clean":           {args: []string{"audit"}, code: 0, stdout: "0 findings"},
+		"clean, JSON":     {args: []string{"audit", "-o", "json"}, code: 0, stdout: `"findings": []`},
+		"another format":  {args: []string{"audit", "-o", "xml"}, code: 2, stderr: "--output"},
+		"unknown flag":    {args: []string{"audit", "--frobnicate"}, code: 2, stderr: "--frobnicate"},
+		"unknown command": {args: []string{"adit"}, code: 2, stderr: "adit"},
+		"argument":        {args: []string{"audit", "everything"}, code: 2, stderr: "everything"},
+		"no endpoint":     {args: []string{"audit", "--nb", "somewhere"}, code: 2, stderr: "--nb"},
+		"no time":         {args: []string{"audit", "--timeout", "0s"}, code: 2, stderr: "--timeout"},
+		"no such kubeconfig": {
+			args: []string{"audit", "--kubeconfig", nowhere + ".not"}, code: 2, stderr: "--kubeconfig",
+		},
+		"kubeconfig of garbage": {args: []string{"audit", "--kubeconfig", garbage}, code: 2, stderr: "--kubeconfig"},
+		"no such context":       {args: []string{"audit", "--context", "moon"}, code: 2, stderr: "moon"},
+		"database socket missing": {
+			args: []string{"audit", "--timeout", "1s", "--nb", "unix:" + nowhere + ".sock"}, code: 3,
+			stderr: nowhere + ".sock",
+		},
+		"database refuses": {
+			args: []string{"audit", "--timeout", "1s", "--nb", "tcp:" + closed}, code: 3, stderr: closed,
+		},
+		"API server refuses": {
+			args: []string{"audit", "--timeout", "2s", "--kubeconfig", nowhere}, code: 3, stderr: closed,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stdout, stderr, code := ovnguard(t, c.args...)
 			if code != c.code || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {
-				t.Errorf("code %d, want %d\nstandard output, want %q:\n%s\nstandard error, want %q:\n%s", code, c.code, c.stdout, stdout, c.stderr, stderr)
+				t.Errorf(
+					"code %d, want %d\nstandard output, want %q:\n%s\nstandard error, want %q:\n%s",
+					code,
+					c.code,
+					c.stdout,
+					stdout,
+					c.stderr,
+					stderr,
+				)
 			}
 			if (code == 0) != (stderr == "") {
 				t.Errorf("code %d with %q on standard error", code, stderr)
@@ -72,7 +88,7 @@ func TestAuditWithoutRights(t *testing.T) {
 	}
 }
 
-// closedPort gives an address of the loopback interface where nobody listens.
+// closedPort returns an address of the loopback interface where nobody listens.
 func closedPort(t *testing.T) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -36,13 +36,13 @@ type auditReport struct {
 	Notes    []string
 }
 
-// of gives the findings of a port, in order.
+// of returns the findings of a port, in order.
 func (r auditReport) of(port string) []finding {
 	return slices.DeleteFunc(slices.Clone(r.Findings), func(f finding) bool { return f.Port != port })
 }
 
-// ovnguard runs a command of the program against the lab, unless args say where else, and gives what it wrote and its exit
-// code.
+// ovnguard runs a command of the program against the lab, unless args say where else, and returns what it wrote and its
+// exit code.
 func ovnguard(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	info := world.Lab.Info()
@@ -76,7 +76,13 @@ func audit(t *testing.T) auditReport {
 		want = 4
 	}
 	if code != want {
-		t.Errorf("ovnguard audit ended with %d for %d findings and %d unknown ports, want %d", code, len(r.Findings), len(r.Unknown), want)
+		t.Errorf(
+			"ovnguard audit ended with %d for %d findings and %d unknown ports, want %d",
+			code,
+			len(r.Findings),
+			len(r.Unknown),
+			want,
+		)
 	}
 	return r
 }
@@ -84,7 +90,7 @@ func audit(t *testing.T) auditReport {
 // beside are the rules about what is no port: exceptions, chassis, pods outside OVN. Other tests come and go with such.
 var beside = []string{"OVG015", "OVG016", "OVG022", "OVG024"}
 
-// rules gives the number of findings about ports by rule, from the metrics; rules without any are left out.
+// rules returns the number of findings about ports by rule, from the metrics; rules without any are left out.
 func rules(ctx context.Context) (map[string]int, error) {
 	values, err := readMetrics(ctx)
 	if err != nil {
@@ -101,7 +107,7 @@ func rules(ctx context.Context) (map[string]int, error) {
 	return out, nil
 }
 
-// ports gives the number of ports in a state, from the metrics.
+// ports returns the number of ports in a state, from the metrics.
 func ports(t *testing.T, state string) int {
 	t.Helper()
 	return int(metrics(t)[fmt.Sprintf("ovnguard_ports{state=%q}", state)])
@@ -113,7 +119,8 @@ func quiet(t *testing.T) time.Duration {
 	return awaitRules(t)
 }
 
-// awaitRules waits until the audit has one finding of each of these rules and no others, and gives how long that took.
+// awaitRules waits until the audit has one finding of each of these rules and no others, and returns how long that
+// took.
 func awaitRules(t *testing.T, ids ...string) time.Duration {
 	t.Helper()
 	var last string

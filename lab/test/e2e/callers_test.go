@@ -17,8 +17,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
-// Callers without the API server's certificate are turned away once a self-test saw that the API server presents it, and none came without
-// for a while; where it presents another one, everybody goes on being answered.
+// Callers without the API server's certificate are turned away once a self-test saw that the API server presents it,
+// and none came without for a while; where it presents another one, everybody goes on being answered.
 func TestThreat34Callers(t *testing.T) {
 	t.Cleanup(func() {
 		if err := guard.Restart(cleanup(t)); err != nil {
@@ -42,7 +42,12 @@ func TestThreat34Callers(t *testing.T) {
 	if err := os.WriteFile(file, other.CertPEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	flags := []string{"--selftest-interval=1s", "--client-quiet=2s", "--client-ca=" + file, "--client-names=" + controlplane.WebhookCaller}
+	flags := []string{
+		"--selftest-interval=1s",
+		"--client-quiet=2s",
+		"--client-ca=" + file,
+		"--client-names=" + controlplane.WebhookCaller,
+	}
 	if err := guard.Restart(t.Context(), flags...); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +72,9 @@ func TestThreat34Callers(t *testing.T) {
 		values, err := readMetrics(t.Context())
 		return values[enforced] == 1, err
 	})
-	for user, want := range map[string]int{"": http.StatusForbidden, "tenant": http.StatusForbidden, controlplane.WebhookCaller: http.StatusOK} {
+	for user, want := range map[string]int{
+		"": http.StatusForbidden, "tenant": http.StatusForbidden, controlplane.WebhookCaller: http.StatusOK,
+	} {
 		var pair *pki.Pair
 		if user != "" {
 			made, err := authority.Client(user, nil, time.Now())
@@ -86,7 +93,7 @@ func TestThreat34Callers(t *testing.T) {
 	}
 }
 
-// call sends the webhook a review, with a client certificate where there is one, and gives the HTTP status.
+// call sends the webhook a review, with a client certificate where there is one, and returns the HTTP status.
 func call(t *testing.T, pair *pki.Pair) int {
 	t.Helper()
 	registration, err := guard.Registration(t.Context())
@@ -105,7 +112,12 @@ func call(t *testing.T, pair *pki.Pair) int {
 	transport := &http.Transport{TLSClientConfig: config}
 	defer transport.CloseIdleConnections()
 	body := `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u"}}`
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, *registration.Webhooks[0].ClientConfig.URL, bytes.NewBufferString(body))
+	req, err := http.NewRequestWithContext(
+		t.Context(),
+		http.MethodPost,
+		*registration.Webhooks[0].ClientConfig.URL,
+		bytes.NewBufferString(body),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

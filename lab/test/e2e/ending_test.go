@@ -18,12 +18,16 @@ import (
 // notHeard is how long nodes go on leading calls to a replica that ends.
 const notHeard = time.Second
 
-// A replica ends as the deployment has it end, and calls are led to it for a while after that was begun: no pod waits for it.
+// A replica ends as the deployment has it end, and calls are led to it for a while after that was begun: no pod waits
+// for it.
 func TestReplicaEndsUnderLoad(t *testing.T) {
 	wait := preStop(t)
 	front := newFront(t, guard.Webhook)
 	front.blind = true
-	if err := guard.Restart(t.Context(), "--webhook-url=https://"+strings.Replace(front.address, "127.0.0.1", "localhost", 1)); err != nil {
+	if err := guard.Restart(
+		t.Context(),
+		"--webhook-url=https://"+strings.Replace(front.address, "127.0.0.1", "localhost", 1),
+	); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -36,7 +40,9 @@ func TestReplicaEndsUnderLoad(t *testing.T) {
 	front.add(second.Webhook)
 	awaitSelfTest(t, true)
 
-	secret, err := world.Kube.CoreV1().Secrets("ovnguard-system").Get(t.Context(), "ovnguard-webhook-certificate", metav1.GetOptions{})
+	secret, err := world.Kube.CoreV1().
+		Secrets("ovnguard-system").
+		Get(t.Context(), "ovnguard-webhook-certificate", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +77,13 @@ func TestReplicaEndsUnderLoad(t *testing.T) {
 	load.stop()
 	close(done)
 	<-ended
-	t.Logf("%d pods strict, %d refused; %d connections answered, %d not", load.strict.Load(), load.refused.Load(), answered.Load(), lost.Load())
+	t.Logf(
+		"%d pods strict, %d refused; %d connections answered, %d not",
+		load.strict.Load(),
+		load.refused.Load(),
+		answered.Load(),
+		lost.Load(),
+	)
 	if answered.Load() == 0 || lost.Load() > 0 {
 		t.Errorf("%d connections were answered and %d not, although a replica was there", answered.Load(), lost.Load())
 	}
@@ -84,7 +96,7 @@ func TestReplicaEndsUnderLoad(t *testing.T) {
 	}
 }
 
-// preStop gives how long deploy/controller.yaml has a replica answer before it is told to end.
+// preStop returns how long deploy/controller.yaml has a replica answer before it is told to end.
 func preStop(t *testing.T) time.Duration {
 	t.Helper()
 	text, err := os.ReadFile("../../../deploy/controller.yaml")
@@ -96,7 +108,8 @@ func preStop(t *testing.T) time.Duration {
 		if err := yaml.Unmarshal([]byte(document), &d); err != nil || d.Kind != "Deployment" {
 			continue
 		}
-		if hook := d.Spec.Template.Spec.Containers[0].Lifecycle; hook != nil && hook.PreStop != nil && hook.PreStop.Sleep != nil {
+		if hook := d.Spec.Template.Spec.Containers[0].Lifecycle; hook != nil && hook.PreStop != nil &&
+			hook.PreStop.Sleep != nil {
 			return time.Duration(hook.PreStop.Sleep.Seconds) * time.Second
 		}
 		return 0

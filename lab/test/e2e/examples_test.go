@@ -21,8 +21,8 @@ import (
 	"github.com/ovnguard/ovnguard/deploy"
 )
 
-// The examples are accepted by a real API server, by the rights of the roles that are meant for them: an author asks, an approver
-// approves, and neither can do the other's part.
+// The examples are accepted by a real API server, by the rights of the roles that are meant for them: an author asks,
+// an approver approves, and neither can do the other's part.
 func TestExamples(t *testing.T) {
 	if err := world.Apply(t.Context(), deploy.Roles); err != nil {
 		t.Fatal(err)
@@ -30,7 +30,9 @@ func TestExamples(t *testing.T) {
 	ns := namespace(t, nil)
 	bound := func(role string) (string, person) {
 		user := unique("person")
-		_, err := world.Kube.RbacV1().RoleBindings(ns).Create(t.Context(), roleBinding(role, user), metav1.CreateOptions{})
+		_, err := world.Kube.RbacV1().
+			RoleBindings(ns).
+			Create(t.Context(), roleBinding(role, user), metav1.CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,6 +41,26 @@ func TestExamples(t *testing.T) {
 	author, writer := bound("ovnguard-exception-author")
 	approver, second := bound("ovnguard-exception-approver")
 	_, reader := bound("ovnguard-exception-viewer")
+	// The virtual routers' addresses are of the pods' subnet.
+	sharing := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: approver,
+		},
+		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "ovnguard-address-sharer"},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: approver}},
+	}
+	if _, err := world.Kube.RbacV1().
+		ClusterRoleBindings().
+		Create(t.Context(), sharing, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := world.Kube.RbacV1().
+			ClusterRoleBindings().
+			Delete(cleanup(t), approver, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
 	dir := "../../../examples"
 	text := func(file string) []byte {
 		data, err := os.ReadFile(filepath.Join(dir, file))
@@ -56,7 +78,10 @@ func TestExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, err := admin(t).do(cleanup(t), http.MethodDelete, policiesPath+"/"+p.Name, nil); err != nil && !apierrors.IsNotFound(err) {
+		if _, err := admin(
+			t,
+		).do(cleanup(t), http.MethodDelete, policiesPath+"/"+p.Name, nil); err != nil &&
+			!apierrors.IsNotFound(err) {
 			t.Error(err)
 		}
 	})
@@ -74,7 +99,9 @@ func TestExamples(t *testing.T) {
 			t.Fatal(err)
 		}
 		e.Spec.ExpiresAt = metav1.NewTime(time.Now().Add(time.Hour))
-		if _, err := world.Kube.AppsV1().StatefulSets(ns).Create(t.Context(), statefulSet(e.Name), metav1.CreateOptions{}); err != nil {
+		if _, err := world.Kube.AppsV1().
+			StatefulSets(ns).
+			Create(t.Context(), statefulSet(e.Name), metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := reader.do(t.Context(), http.MethodPost, path, &e); !apierrors.IsForbidden(err) {
@@ -91,7 +118,9 @@ func TestExamples(t *testing.T) {
 		if got := exceptionOf(t, body); got.Spec.RequestedBy != author || got.Spec.Target.Owner.UID == "" {
 			t.Errorf("%s: asked for by %q, owner %+v", e.Name, got.Spec.RequestedBy, got.Spec.Target.Owner)
 		}
-		approve := map[string]any{"spec": map[string]any{"approvedBy": approver, "approvedRequest": exceptionOf(t, body).Spec.RequestID}}
+		approve := map[string]any{
+			"spec": map[string]any{"approvedBy": approver, "approvedRequest": exceptionOf(t, body).Spec.RequestID},
+		}
 		if _, err := second.do(t.Context(), http.MethodPatch, path+"/"+e.Name, approve); err != nil {
 			t.Errorf("%s: approval: %v", e.Name, err)
 		}
@@ -106,7 +135,8 @@ func TestExamples(t *testing.T) {
 func mustRefuseContradiction(t *testing.T, writer person, path, ns string) {
 	t.Helper()
 	e := exceptionIn(ns)
-	e.Name, e.Spec.Ticket, e.Spec.Class, e.Spec.Grant.Level = "contradictory", "NET-1", v1alpha1.ClassRouter, v1alpha1.LevelMAC
+	e.Name, e.Spec.Ticket, e.Spec.Class, e.Spec.Grant.Level = "contradictory", "NET-1", v1alpha1.ClassRouter,
+		v1alpha1.LevelMAC
 	_, err := writer.do(t.Context(), http.MethodPost, path, e)
 	mustRefuse(t, "a router that sends from anything", err, "spec.grant.level")
 }
@@ -114,7 +144,10 @@ func mustRefuseContradiction(t *testing.T, writer person, path, ns string) {
 // roleBinding binds a role to a user in a namespace.
 func roleBinding(role, user string) *rbacv1.RoleBinding {
 	return &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: user}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: user,
+		},
+		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
 		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 	}
 }

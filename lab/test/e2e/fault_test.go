@@ -22,11 +22,18 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/up"
 )
 
-// northbound gives everything that OVN has of every port, in order. That a port is in no security group Kube-OVN says by an empty list,
-// once it has looked at its groups, or by none.
+// northbound returns everything that OVN has of every port, in order. That a port is in no security group Kube-OVN says
+// by an empty list, once it has looked at its groups, or by none.
 func northbound(t *testing.T) []string {
 	t.Helper()
-	out, err := world.Nbctl(t.Context(), "--format=csv", "--no-headings", "--columns=name,type,port_security,addresses,enabled,external_ids,options", "list", "logical_switch_port")
+	out, err := world.Nbctl(
+		t.Context(),
+		"--format=csv",
+		"--no-headings",
+		"--columns=name,type,port_security,addresses,enabled,external_ids,options",
+		"list",
+		"logical_switch_port",
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,8 +89,9 @@ func (s spoiled) spoil(t *testing.T) {
 	nbctl(t, args[1:]...)
 }
 
-// written looks at what the journal says of the ports: each change was to write what the port must have. It gives how many there are;
-// of some nobody lived to note what became of them, and some could not be carried out while the database was away.
+// written looks at what the journal says of the ports: each change was to write what the port must have. It returns how
+// many there are; of some nobody lived to note what became of them, and some could not be carried out while the
+// database was away.
 func (s spoiled) written(t *testing.T) (intended int) {
 	t.Helper()
 	for _, pod := range s {
@@ -101,7 +109,8 @@ func (s spoiled) written(t *testing.T) (intended int) {
 	return intended
 }
 
-// However far a repair has come when the program is killed, the next one ends it, and what each intended is written down before.
+// However far a repair has come when the program is killed, the next one ends it, and what each intended is written
+// down before.
 func TestFaultKilledWhileRepairing(t *testing.T) {
 	ns, _ := repaired(t)
 	pods := newSpoiled(t, ns, 8)
@@ -117,7 +126,12 @@ func TestFaultKilledWhileRepairing(t *testing.T) {
 		if err := guard.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("round %d: killed %s after the change, right %s after the start", round, delay.Round(time.Millisecond), asBefore(t, before).Round(time.Millisecond))
+		t.Logf(
+			"round %d: killed %s after the change, right %s after the start",
+			round,
+			delay.Round(time.Millisecond),
+			asBefore(t, before).Round(time.Millisecond),
+		)
 	}
 	awaitWebhook(t)
 	if n := pods.written(t); n < len(pods) {
@@ -125,8 +139,8 @@ func TestFaultKilledWhileRepairing(t *testing.T) {
 	}
 }
 
-// The API server goes away in the middle of a repair: nothing is written that could not be written down before, and all of it is when
-// the server is back.
+// The API server goes away in the middle of a repair: nothing is written that could not be written down before, and all
+// of it is when the server is back.
 func TestFaultAPIServerRestartedWhileRepairing(t *testing.T) {
 	ns, _ := repaired(t)
 	pods := newSpoiled(t, ns, 8)
@@ -145,8 +159,8 @@ func TestFaultAPIServerRestartedWhileRepairing(t *testing.T) {
 	}
 }
 
-// A database that was lost comes back empty: nobody's port is there, nothing is written to it. When a backup is restored that is
-// older than the ports' state, what is wrong in it is put right.
+// A database that was lost comes back empty: nobody's port is there, nothing is written to it. When a backup is
+// restored that is older than the ports' state, what is wrong in it is put right.
 func TestFaultEmptyDatabaseRestored(t *testing.T) {
 	ns, _ := repaired(t)
 	pods := newSpoiled(t, ns, 4)
@@ -196,7 +210,8 @@ func TestFaultEmptyDatabaseRestored(t *testing.T) {
 	}
 	t.Cleanup(func() { restore(cleanup(t)) })
 
-	if out, err := exec.CommandContext(t.Context(), "ovsdb-tool", "create", file, "/usr/share/ovn/ovn-nb.ovsschema").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "ovsdb-tool", "create", file, "/usr/share/ovn/ovn-nb.ovsschema").
+		CombinedOutput(); err != nil {
 		t.Fatalf("ovsdb-tool create: %v: %s", err, out)
 	}
 	restart(t, nbComponent)
@@ -209,14 +224,18 @@ func TestFaultEmptyDatabaseRestored(t *testing.T) {
 	}
 	restore(t.Context())
 	took := asBefore(t, before)
-	t.Logf("empty for %s, right %s after the backup was there", time.Since(asked).Round(time.Millisecond), took.Round(time.Millisecond))
+	t.Logf(
+		"empty for %s, right %s after the backup was there",
+		time.Since(asked).Round(time.Millisecond),
+		took.Round(time.Millisecond),
+	)
 	pods.written(t)
 	quiet(t)
 	awaitWebhook(t)
 }
 
-// Whoever may loosen a namespace does so and takes it back all the time. The ports follow, by way of the pods' annotations and Kube-OVN,
-// and are what they must be in the end.
+// Whoever may loosen a namespace does so and takes it back all the time. The ports follow, by way of the pods'
+// annotations and Kube-OVN, and are what they must be in the end.
 func TestFaultFlappingAnnotation(t *testing.T) {
 	ns, _ := repaired(t)
 	pods := newSpoiled(t, ns, 3)
@@ -228,7 +247,11 @@ func TestFaultFlappingAnnotation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := admin(t).CoreV1().Namespaces().Patch(t.Context(), ns, types.MergePatchType, body, metav1.PatchOptions{}); err != nil {
+		if _, err := admin(
+			t,
+		).CoreV1().
+			Namespaces().
+			Patch(t.Context(), ns, types.MergePatchType, body, metav1.PatchOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -239,17 +262,27 @@ func TestFaultFlappingAnnotation(t *testing.T) {
 		if n := len(changes(t, portOf(pod))); n > flaps {
 			t.Errorf("%d changes of a port whose namespace changed %d times", n, flaps)
 		}
-		if now, err := world.Kube.CoreV1().Pods(ns).Get(t.Context(), pod.Name, metav1.GetOptions{}); err != nil || now.Annotations[portSecurity] != "true" {
+		if now, err := world.Kube.CoreV1().
+			Pods(ns).
+			Get(t.Context(), pod.Name, metav1.GetOptions{}); err != nil ||
+			now.Annotations[portSecurity] != "true" {
 			t.Errorf("pod %s: port_security is %q, %v", pod.Name, now.Annotations[portSecurity], err)
 		}
 	}
-	t.Logf("changed %d times in %s; %d changes of the first port; right after %s", flaps, flapped.Round(time.Millisecond), len(changes(t, portOf(pods[0]))), took.Round(time.Millisecond))
+	t.Logf(
+		"changed %d times in %s; %d changes of the first port; right after %s",
+		flaps,
+		flapped.Round(time.Millisecond),
+		len(changes(t, portOf(pods[0]))),
+		took.Round(time.Millisecond),
+	)
 	pods.written(t)
 	time.Sleep(3 * time.Second) // longer than Kube-OVN is given to follow an annotation
 	asBefore(t, before)
 }
 
-// The program is frozen while a grant ends, and goes on with a clock that has jumped over it: the port is narrow at once.
+// The program is frozen while a grant ends, and goes on with a clock that has jumped over it: the port is narrow at
+// once.
 func TestFaultClockJumpsOverExpiry(t *testing.T) {
 	ns, _ := repaired(t)
 	pod := run(t, ns, nil)
@@ -258,7 +291,11 @@ func TestFaultClockJumpsOverExpiry(t *testing.T) {
 	grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
 		s.Class, s.Grant.Pairs = v1alpha1.ClassRouter, []v1alpha1.AddressPair{{Prefix: "10.20.0.0/24"}}
 	})
-	eventually(t, "the grant to reach the port", func() (bool, error) { return strings.Contains(portSecurityOf(t, portOf(pod)), " 10.20.0.0/24"), nil })
+	eventually(
+		t,
+		"the grant to reach the port",
+		func() (bool, error) { return strings.Contains(portSecurityOf(t, portOf(pod)), " 10.20.0.0/24"), nil },
+	)
 	end := endSoon(t, ns, 8*time.Second) // admission is asked about it, so the program cannot be frozen yet
 	if err := guard.Freeze(); err != nil {
 		t.Fatal(err)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// The replica that leads is frozen until another one has taken its lead, and goes on in the belief that it still leads, while ports
-// are spoiled. Between them both put each right, and write nothing else.
+// The replica that leads is frozen until another one has taken its lead, and goes on in the belief that it still leads,
+// while ports are spoiled. Between them both put each right, and write nothing else.
 func TestFaultTwoLeaders(t *testing.T) {
 	ns, _ := repaired(t)
 	pods := newSpoiled(t, ns, 8)
@@ -59,7 +59,12 @@ func TestFaultTwoLeaders(t *testing.T) {
 	stopped = true
 	eventually(t, "the first replica to lead again", func() (bool, error) { return leads(t.Context(), guard) })
 	pods.spoil(t)
-	t.Logf("taken over after %s, right %s later; with both %s; by the first alone again %s", took.Round(time.Millisecond),
-		alone.Round(time.Millisecond), both.Round(time.Millisecond), asBefore(t, before).Round(time.Millisecond))
+	t.Logf(
+		"taken over after %s, right %s later; with both %s; by the first alone again %s",
+		took.Round(time.Millisecond),
+		alone.Round(time.Millisecond),
+		both.Round(time.Millisecond),
+		asBefore(t, before).Round(time.Millisecond),
+	)
 	awaitWebhook(t)
 }

@@ -23,8 +23,8 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// follower looks at each state that OVN's rows of a namespace go through, however short it lasts, and at each identity that Kube-OVN
-// records.
+// follower looks at each state that OVN's rows of a namespace go through, however short it lasts, and at each identity
+// that Kube-OVN records.
 type follower struct {
 	// ns is the namespace whose rows must be strict, and spared one whose rows must not change.
 	ns, spared string
@@ -34,7 +34,8 @@ type follower struct {
 	changes  int
 	had      map[string]map[string]bool // identities by port, as rows had them
 	problems []string
-	// blank holds the ports whose port_security has an element with nothing in it; blanks is how often one came to have that.
+	// blank holds the ports whose port_security has an element with nothing in it; blanks is how often one came to have
+	// that.
 	blank  map[string]bool
 	blanks int
 	// Of the one that follows Kube-OVN's records until then.
@@ -48,8 +49,12 @@ type follower struct {
 func follow(t *testing.T, ns, spared string) *follower {
 	t.Helper()
 	f := &follower{
-		ns: ns, spared: spared, had: make(map[string]map[string]bool), recorded: make(map[string]map[string]bool), blank: make(map[string]bool),
-		pods: make(map[string]*corev1.Pod),
+		ns:       ns,
+		spared:   spared,
+		had:      make(map[string]map[string]bool),
+		recorded: make(map[string]map[string]bool),
+		blank:    make(map[string]bool),
+		pods:     make(map[string]*corev1.Pod),
 	}
 	ctx, cancel := context.WithCancel(cleanup(t))
 	var running sync.WaitGroup
@@ -66,7 +71,8 @@ func follow(t *testing.T, ns, spared string) *follower {
 	if err != nil {
 		t.Fatal(err)
 	}
-	records, err := client.Resource(schema.GroupVersionResource{Group: "kubeovn.io", Version: "v1", Resource: "ips"}).Watch(ctx, metav1.ListOptions{})
+	records, err := client.Resource(schema.GroupVersionResource{Group: "kubeovn.io", Version: "v1", Resource: "ips"}).
+		Watch(ctx, metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +128,8 @@ func (f *follower) record(ip *unstructured.Unstructured) {
 	}
 }
 
-// follow looks at each state of a pod. Before Kube-OVN has allocated one that is strict, nobody changes what it would write the port by.
+// follow looks at each state of a pod. Before Kube-OVN has allocated one that is strict, nobody changes what it would
+// write the port by.
 func (f *follower) follow(what watch.EventType, pod *corev1.Pod) {
 	last := f.pods[pod.Name]
 	if f.pods[pod.Name] = pod; what == watch.Deleted {
@@ -132,12 +139,18 @@ func (f *follower) follow(what watch.EventType, pod *corev1.Pod) {
 		return
 	}
 	before := last.Annotations
-	if _, replaced := before[kubeovn.DefaultNetwork]; replaced || before[portSecurity] != kubeovn.True || before[kubeovn.DefaultProvider.Key(kubeovn.Allocated)] == kubeovn.True {
+	if _, replaced := before[kubeovn.DefaultNetwork]; replaced || before[portSecurity] != kubeovn.True ||
+		before[kubeovn.DefaultProvider.Key(kubeovn.Allocated)] == kubeovn.True {
 		return
 	}
-	for _, key := range []string{portSecurity, portVIPs, kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups), kubeovn.AAPs} {
+	for _, key := range []string{
+		portSecurity, portVIPs, kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups), kubeovn.AAPs,
+	} {
 		if was, is := before[key], pod.Annotations[key]; was != is {
-			f.early = append(f.early, fmt.Sprintf("%s had %s changed from %q to %q before it was allocated", pod.Name, key, was, is))
+			f.early = append(
+				f.early,
+				fmt.Sprintf("%s had %s changed from %q to %q before it was allocated", pod.Name, key, was, is),
+			)
 		}
 	}
 }
@@ -151,13 +164,13 @@ func note(in map[string]map[string]bool, port string, identity portsec.Identity)
 
 func (f *follower) look(event ovn.Event) {
 	old, now := event.Ports()
-	if old != nil && strings.HasPrefix(old.Pod(), f.spared+"/") && !sameRights(old, now) {
+	if old != nil && strings.HasPrefix(old.ExternalIDs["pod"], f.spared+"/") && !sameRights(old, now) {
 		f.problems = append(f.problems, fmt.Sprintf("%s, which is another's, is now %+v", old.Name, now))
 	}
 	if old != nil {
 		delete(f.blank, old.Name)
 	}
-	if now == nil || !strings.HasPrefix(now.Pod(), f.ns+"/") {
+	if now == nil || !strings.HasPrefix(now.ExternalIDs["pod"], f.ns+"/") {
 		return
 	}
 	f.changes++
@@ -178,9 +191,10 @@ func (f *follower) look(event ovn.Event) {
 	}
 }
 
-// stayedBlank gives what is wrong with ports that had nothing in port_security for longer than until their pod had an address, or more
-// often than it cannot be helped: a pod is changed, deleted and made again under its name, and Kube-OVN deals with the change when the new
-// one has no address yet. That the new one is changed is refused, see early.
+// stayedBlank returns what is wrong with ports that had nothing in port_security for longer than until their pod had an
+// address, or more often than it cannot be helped: a pod is changed, deleted and made again under its name, and
+// Kube-OVN deals with the change when the new one has no address yet. That the new one is changed is refused, see
+// early.
 func (f *follower) stayedBlank() (out []string) {
 	for _, port := range slices.Sorted(maps.Keys(f.blank)) {
 		out = append(out, port+` has port_security [""] at the end`)
@@ -194,13 +208,15 @@ func (f *follower) stayedBlank() (out []string) {
 // fleeting is how often something may be seen that nothing can be done about, and that does not stay.
 const fleeting = 5
 
-// sameRights tells that a row is still of the same pod, and lets it send and sends it the same.
+// sameRights reports whether a row is still of the same pod, and lets it send and sends it the same.
 func sameRights(old, now *ovn.Port) bool {
-	return now != nil && now.UUID == old.UUID && now.Pod() == old.Pod() && now.Type == old.Type && slices.Equal(now.PortSecurity, old.PortSecurity) &&
+	return now != nil && now.UUID == old.UUID && now.ExternalIDs["pod"] == old.ExternalIDs["pod"] &&
+		now.Type == old.Type &&
+		slices.Equal(now.PortSecurity, old.PortSecurity) &&
 		slices.Equal(now.Addresses, old.Addresses)
 }
 
-// inRow gives the identity that a row has by its addresses.
+// inRow returns the identity that a row has by its addresses.
 func inRow(row *ovn.Port) (portsec.Identity, error) {
 	if len(row.Addresses) != 1 {
 		return portsec.Identity{}, fmt.Errorf("%d elements, want one", len(row.Addresses))
@@ -209,8 +225,8 @@ func inRow(row *ovn.Port) (portsec.Identity, error) {
 	return parseIdentity(mac, strings.Fields(addresses)...)
 }
 
-// unrecorded gives what ports had although Kube-OVN had recorded it for another port, or had recorded nothing like it again and again: of a
-// pod that is gone before it could be recorded, now and then only the row is seen.
+// unrecorded returns what ports had although Kube-OVN had recorded it for another port, or had recorded nothing like it
+// again and again: of a pod that is gone before it could be recorded, now and then only the row is seen.
 func (f *follower) unrecorded() (out []string) {
 	var never []string
 	for port, identities := range f.had {
@@ -218,7 +234,15 @@ func (f *follower) unrecorded() (out []string) {
 			if f.recorded[port][identity] {
 				continue
 			}
-			never = append(never, fmt.Sprintf("%s had %s, and by Kube-OVN's records never anything but %q", port, identity, slices.Sorted(maps.Keys(f.recorded[port]))))
+			never = append(
+				never,
+				fmt.Sprintf(
+					"%s had %s, and by Kube-OVN's records never anything but %q",
+					port,
+					identity,
+					slices.Sorted(maps.Keys(f.recorded[port])),
+				),
+			)
 			for other, theirs := range f.recorded {
 				if other != port && theirs[identity] {
 					out = append(out, fmt.Sprintf("%s had %s, which was recorded for %s alone", port, identity, other))

@@ -22,13 +22,17 @@ import (
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 )
 
-// granted gives a new user with these rights in the whole cluster.
+// granted returns a new user with these rights in the whole cluster.
 func granted(t *testing.T, rules ...rbacv1.PolicyRule) (user string, p person) {
 	t.Helper()
 	user = unique("person")
 	meta := metav1.ObjectMeta{Name: user}
 	roles, bindings := world.Kube.RbacV1().ClusterRoles(), world.Kube.RbacV1().ClusterRoleBindings()
-	if _, err := roles.Create(t.Context(), &rbacv1.ClusterRole{ObjectMeta: meta, Rules: rules}, metav1.CreateOptions{}); err != nil {
+	if _, err := roles.Create(
+		t.Context(),
+		&rbacv1.ClusterRole{ObjectMeta: meta, Rules: rules},
+		metav1.CreateOptions{},
+	); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -54,7 +58,7 @@ func granted(t *testing.T, rules ...rbacv1.PolicyRule) (user string, p person) {
 // dryRun at the end of a path has the API server do everything but store the object.
 const dryRun = "?dryRun=All"
 
-// do sends an object to a path of the API and gives what came back.
+// do sends an object to a path of the API and returns what came back.
 func (p person) do(ctx context.Context, verb, path string, object any) ([]byte, error) {
 	path, dry := strings.CutSuffix(path, dryRun)
 	request := p.CoreV1().RESTClient().Verb(verb).AbsPath(path).SetHeader("Accept", "application/json")
@@ -85,16 +89,25 @@ var (
 		Verbs: []string{"get", "create", "update", "patch", "delete"},
 	}
 	exceptionRights = rbacv1.PolicyRule{
-		APIGroups: []string{"ovnguard.io"}, Resources: []string{"portsecurityexceptions"}, Verbs: []string{"get", "create", "update", "patch", "delete"},
+		APIGroups: []string{
+			"ovnguard.io",
+		},
+		Resources: []string{"portsecurityexceptions"},
+		Verbs:     []string{"get", "create", "update", "patch", "delete"},
 	}
 )
 
 func exemptRights(namespace string) rbacv1.PolicyRule {
-	return rbacv1.PolicyRule{APIGroups: []string{"ovnguard.io"}, Resources: []string{"namespaces"}, ResourceNames: []string{namespace}, Verbs: []string{"exempt"}}
+	return rbacv1.PolicyRule{
+		APIGroups:     []string{"ovnguard.io"},
+		Resources:     []string{"namespaces"},
+		ResourceNames: []string{namespace},
+		Verbs:         []string{"exempt"},
+	}
 }
 
-// A tenant-admin who may write the whole namespace loosens it by no path; who has the verb "exempt" on it does, and is told of the
-// ports that it concerns.
+// A tenant-admin who may write the whole namespace loosens it by no path; who has the verb "exempt" on it does, and is
+// told of the ports that it concerns.
 func TestThreat25NamespaceWeakening(t *testing.T) {
 	ns := namespace(t, nil)
 	run(t, ns, nil)
@@ -115,7 +128,12 @@ func TestThreat25NamespaceWeakening(t *testing.T) {
 			}
 		}
 	}
-	_, err := owner.do(t.Context(), http.MethodPatch, path, map[string]any{"metadata": map[string]any{"labels": map[string]any{"ovnguard.io/level": "open"}}})
+	_, err := owner.do(
+		t.Context(),
+		http.MethodPatch,
+		path,
+		map[string]any{"metadata": map[string]any{"labels": map[string]any{"ovnguard.io/level": "open"}}},
+	)
 	mustRefuse(t, "label", err, "exempt")
 	_, err = owner.do(t.Context(), http.MethodPatch, path, annotated(portSecurity, "flase"))
 	mustRefuse(t, "garbage", err, "write one of them")
@@ -140,7 +158,14 @@ func TestThreat25NamespaceWeakening(t *testing.T) {
 	}}, metav1.CreateOptions{})
 	mustRefuse(t, "creation with the program's label", err, "exempt")
 	for _, sub := range []string{"", "/status"} {
-		_, err = owner.do(t.Context(), http.MethodPatch, path+sub, map[string]any{"metadata": map[string]any{"labels": borrowed, "annotations": map[string]any{portSecurity: "false"}}})
+		_, err = owner.do(
+			t.Context(),
+			http.MethodPatch,
+			path+sub,
+			map[string]any{
+				"metadata": map[string]any{"labels": borrowed, "annotations": map[string]any{portSecurity: "false"}},
+			},
+		)
 		mustRefuse(t, "the program's label by namespaces"+sub, err, "exempt")
 	}
 
@@ -162,7 +187,13 @@ func TestThreat25NamespaceWeakening(t *testing.T) {
 	if _, err := exempt.do(t.Context(), http.MethodPatch, path, annotated(portSecurity, "false")); err != nil {
 		t.Fatalf("by who has the verb: %v", err)
 	}
-	if told := strings.Join(exempt.warnings.take(), " "); !strings.Contains(told, "loosens 1 and tightens 0 of the 1 running ports") {
+	if told := strings.Join(
+		exempt.warnings.take(),
+		" ",
+	); !strings.Contains(
+		told,
+		"loosens 1 and tightens 0 of the 1 running ports",
+	) {
 		t.Errorf("warnings %q", told)
 	}
 	if _, err := owner.do(t.Context(), http.MethodPatch, path, annotated(portSecurity, "true")); err != nil {
@@ -170,10 +201,12 @@ func TestThreat25NamespaceWeakening(t *testing.T) {
 	}
 }
 
-// Where policy is looser, what tightened a namespace is not taken away either, by whichever path: that loosens it as much.
+// Where policy is looser, what tightened a namespace is not taken away either, by whichever path: that loosens it as
+// much.
 func TestThreat25TighteningTakenAway(t *testing.T) {
 	for name, tight := range map[string]map[string]map[string]any{
-		"the annotation": {"annotations": {portSecurity: "true"}}, "the label": {"labels": {"ovnguard.io/level": "strict"}},
+		"the annotation": {"annotations": {portSecurity: "true"}},
+		"the label":      {"labels": {"ovnguard.io/level": "strict"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := namespace(t, nil)
@@ -213,7 +246,11 @@ func TestThreat25TighteningTakenAway(t *testing.T) {
 			mustRefuse(t, "the whole namespace without it", err, "exempt")
 			_, err = owner.CoreV1().Namespaces().Finalize(t.Context(), whole, metav1.UpdateOptions{})
 			mustRefuse(t, "by namespaces/finalize", err, "exempt")
-			pod, err := admin(t).CoreV1().Pods(ns).Create(t.Context(), unscheduled(unique("still")), metav1.CreateOptions{})
+			pod, err := admin(
+				t,
+			).CoreV1().
+				Pods(ns).
+				Create(t.Context(), unscheduled(unique("still")), metav1.CreateOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -229,20 +266,28 @@ func TestThreat25TighteningTakenAway(t *testing.T) {
 
 func TestThreat21NamespaceNames(t *testing.T) {
 	for _, name := range []string{"ovn", "net1"} {
-		_, err := admin(t).CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+		_, err := admin(
+			t,
+		).CoreV1().
+			Namespaces().
+			Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 		mustRefuse(t, "namespace "+name, err, "reserved")
 	}
 }
 
-// exceptionIn gives an exception for a namespace's pods that are labelled.
+// exceptionIn returns an exception for a namespace's pods that are labelled.
 func exceptionIn(ns string) *v1alpha1.PortSecurityException {
 	return &v1alpha1.PortSecurityException{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "PortSecurityException"},
 		ObjectMeta: metav1.ObjectMeta{Name: "till", Namespace: ns},
 		Spec: v1alpha1.PortSecurityExceptionSpec{
-			Target: v1alpha1.Target{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "till"}}},
-			Grant:  v1alpha1.Grant{Pairs: []v1alpha1.AddressPair{{Prefix: "10.99.0.0/28"}}},
-			Reason: "forwards for the tills", Owner: "net@example.org", ExpiresAt: metav1.NewTime(time.Now().Add(time.Hour)),
+			Target: v1alpha1.Target{
+				PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "till"}},
+			},
+			Grant:     v1alpha1.Grant{Pairs: []v1alpha1.AddressPair{{Prefix: "10.120.0.0/28"}}},
+			Reason:    "forwards for the tills",
+			Owner:     "net@example.org",
+			ExpiresAt: metav1.NewTime(time.Now().Add(time.Hour)),
 		},
 	}
 }
@@ -264,15 +309,18 @@ func policyFor(t *testing.T, ns string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, err := admin(t).do(cleanup(t), http.MethodDelete, path+"/"+name, nil); err != nil && !apierrors.IsNotFound(err) {
+		if _, err := admin(
+			t,
+		).do(cleanup(t), http.MethodDelete, path+"/"+name, nil); err != nil &&
+			!apierrors.IsNotFound(err) {
 			t.Error(err)
 		}
 	})
 	return name
 }
 
-// Four eyes on the real API server: who asked is who made the request, nobody approves their own or in another's name, and what was
-// approved does not change.
+// Four eyes on the real API server: who asked is who made the request, nobody approves their own or in another's name,
+// and what was approved does not change.
 func TestThreat37ExceptionAbuse(t *testing.T) {
 	ns := namespace(t, nil)
 	path := "/apis/ovnguard.io/v1alpha1/namespaces/" + ns + "/portsecurityexceptions"
@@ -283,7 +331,12 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 	spec := func(fields map[string]any) any { return map[string]any{"spec": fields} }
 
 	_, err := writer.do(t.Context(), http.MethodPost, path, exceptionIn(ns))
-	mustRefuse(t, "an exception that no policy names a namespace for", err, "spec.exceptions.namespaces: ["+ns+"]")
+	mustRefuse(
+		t,
+		"an exception that no policy names a namespace for",
+		err,
+		"does not name namespace "+ns+" in spec.exceptions.namespaces; an administrator decides",
+	)
 	policyFor(t, ns)
 
 	wide := exceptionIn(ns)
@@ -295,7 +348,9 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 	_, err = writer.do(t.Context(), http.MethodPost, path, long)
 	mustRefuse(t, "for too long", err, "720h")
 	foreign := exceptionIn(ns)
-	foreign.Spec.Target = v1alpha1.Target{Owner: &v1alpha1.Owner{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "none"}}
+	foreign.Spec.Target = v1alpha1.Target{
+		Owner: &v1alpha1.Owner{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "none"},
+	}
 	_, err = writer.do(t.Context(), http.MethodPost, path, foreign)
 	mustRefuse(t, "for nobody", err, `no StatefulSet "none"`)
 
@@ -306,7 +361,11 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := exceptionOf(t, body); got.Spec.RequestedBy != author || got.Spec.ApprovedBy != "" || time.Since(got.Spec.RequestedAt.Time) > time.Minute {
+	if got := exceptionOf(
+		t,
+		body,
+	); got.Spec.RequestedBy != author || got.Spec.ApprovedBy != "" ||
+		time.Since(got.Spec.RequestedAt.Time) > time.Minute {
 		t.Fatalf("stamped %q at %v, approved by %q", got.Spec.RequestedBy, got.Spec.RequestedAt, got.Spec.ApprovedBy)
 	}
 	if told := strings.Join(writer.warnings.take(), " "); !strings.Contains(told, "approved by somebody else") {
@@ -328,29 +387,86 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 	// What is approved is what was looked at: the author asks for more just before the approver's patch arrives.
 	lookedAt := exceptionOf(t, body).Spec.RequestID
 	approve := func(id string) error {
-		_, err := second.do(t.Context(), http.MethodPatch, one, spec(map[string]any{"approvedBy": approver, "approvedRequest": id}))
+		_, err := second.do(
+			t.Context(),
+			http.MethodPatch,
+			one,
+			spec(map[string]any{"approvedBy": approver, "approvedRequest": id}),
+		)
 		return err
 	}
 	mustRefuse(t, "approval of nothing in particular", approve(""), "spec.approvedRequest: is missing")
-	body, err = writer.do(t.Context(), http.MethodPatch, one, spec(map[string]any{"grant": map[string]any{"pairs": []any{map[string]any{"prefix": "10.98.0.0/24"}}}}))
+	body, err = writer.do(
+		t.Context(),
+		http.MethodPatch,
+		one,
+		spec(map[string]any{"grant": map[string]any{"pairs": []any{map[string]any{"prefix": "10.119.0.0/24"}}}}),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustRefuse(t, "approval of what was changed meanwhile", approve(lookedAt), "is not what is asked for now; look at it again")
+	mustRefuse(
+		t,
+		"approval of what was changed meanwhile",
+		approve(lookedAt),
+		"is not what is asked for now; look at it again",
+	)
 	if err := approve(exceptionOf(t, body).Spec.RequestID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := writer.do(t.Context(), http.MethodPatch, one, spec(map[string]any{"expiresAt": time.Now().Add(time.Minute).UTC().Format(time.RFC3339)})); err != nil {
+	if _, err := writer.do(
+		t.Context(),
+		http.MethodPatch,
+		one,
+		spec(map[string]any{"expiresAt": time.Now().Add(time.Minute).UTC().Format(time.RFC3339)}),
+	); err != nil {
 		t.Errorf("shortening: %v", err)
 	}
-	body, err = writer.do(t.Context(), http.MethodPatch, one, spec(map[string]any{"reason": "a better reason", "requestedBy": "somebody"}))
+	body, err = writer.do(t.Context(), http.MethodPatch, one, spec(map[string]any{"requestedBy": "somebody"}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := exceptionOf(t, body); got.Spec.ApprovedBy != approver || got.Spec.RequestedBy != author {
 		t.Errorf("after harmless edits: asked for by %q, approved by %q", got.Spec.RequestedBy, got.Spec.ApprovedBy)
 	}
-	body, err = writer.do(t.Context(), http.MethodPatch, one, spec(map[string]any{"grant": map[string]any{"pairs": []any{map[string]any{"prefix": "10.99.0.0/24"}}}}))
+	// The reason is part of what was approved, and a ServiceAccount of the namespace is neither author nor approver.
+	body, err = writer.do(
+		t.Context(),
+		http.MethodPatch,
+		one,
+		spec(map[string]any{"reason": "something else altogether"}),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := exceptionOf(t, body); got.Spec.ApprovedBy != "" {
+		t.Errorf("for another reason it is still approved by %q", got.Spec.ApprovedBy)
+	}
+	builder := "system:serviceaccount:" + ns + ":builder"
+	account := as(t, builder, "system:serviceaccounts", "system:serviceaccounts:"+ns, "system:masters")
+	_, err = account.do(
+		t.Context(),
+		http.MethodPatch,
+		one,
+		spec(map[string]any{"approvedBy": builder, "approvedRequest": exceptionOf(t, body).Spec.RequestID}),
+	)
+	mustRefuse(t, "approval by an account of the namespace", err, "ServiceAccount of namespace "+ns)
+	_, err = account.do(
+		t.Context(),
+		http.MethodPatch,
+		one,
+		spec(map[string]any{"grant": map[string]any{"pairs": []any{map[string]any{"prefix": "10.118.0.0/24"}}}}),
+	)
+	mustRefuse(t, "an exception that an account of the namespace asks for", err, "ServiceAccount of namespace "+ns)
+	if err := approve(exceptionOf(t, body).Spec.RequestID); err != nil {
+		t.Fatal(err)
+	}
+	body, err = writer.do(
+		t.Context(),
+		http.MethodPatch,
+		one,
+		spec(map[string]any{"grant": map[string]any{"pairs": []any{map[string]any{"prefix": "10.120.0.0/24"}}}}),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -378,7 +494,9 @@ func TestThreat47StaleException(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := exceptionIn(ns)
-	e.Spec.Target = v1alpha1.Target{Owner: &v1alpha1.Owner{APIVersion: "apps/v1", Kind: "Deployment", Name: config.Name}}
+	e.Spec.Target = v1alpha1.Target{
+		Owner: &v1alpha1.Owner{APIVersion: "apps/v1", Kind: "Deployment", Name: config.Name},
+	}
 	path := "/apis/ovnguard.io/v1alpha1/namespaces/" + ns + "/portsecurityexceptions"
 	body, err := writer.do(t.Context(), http.MethodPost, path, e)
 	if err != nil {
@@ -392,8 +510,8 @@ func TestThreat47StaleException(t *testing.T) {
 	mustRefuse(t, "an owner that is gone", err, fmt.Sprint(config.UID))
 }
 
-// With a namespace its exceptions go. In one that takes its name, whoever applies what was approved there has asked anew, and nobody has
-// approved it, whatever it says.
+// With a namespace its exceptions go. In one that takes its name, whoever applies what was approved there has asked
+// anew, and nobody has approved it, whatever it says.
 func TestThreat47NamespaceMadeAgain(t *testing.T) {
 	ns := namespace(t, nil)
 	policyFor(t, ns)
@@ -403,7 +521,8 @@ func TestThreat47NamespaceMadeAgain(t *testing.T) {
 	})
 	path := "/apis/ovnguard.io/v1alpha1/namespaces/" + ns + "/portsecurityexceptions"
 	one := path + "/till"
-	// till makes a pod that the exception is for, and inEffect waits until the exception says whether it counts for that one.
+	// till makes a pod that the exception is for, and inEffect waits until the exception says whether it counts for
+	// that one.
 	till := func() *corev1.Pod {
 		t.Helper()
 		w := wish{labels: map[string]string{"app": "till"}}
@@ -425,7 +544,8 @@ func TestThreat47NamespaceMadeAgain(t *testing.T) {
 				return false, nil
 			}
 			c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.ConditionInEffect)
-			return c != nil && c.Status == status && (reason == "" || c.Reason == reason) && e.Status.MatchedPorts == ports, nil
+			return c != nil && c.Status == status && (reason == "" || c.Reason == reason) &&
+				e.Status.MatchedPorts == ports, nil
 		})
 		return &e
 	}
@@ -434,7 +554,10 @@ func TestThreat47NamespaceMadeAgain(t *testing.T) {
 		return err == nil, nil
 	})
 	till()
-	approval := map[string]any{"approvedBy": approver, "approvedRequest": inEffect(metav1.ConditionFalse, "NotApproved", 0).Spec.RequestID}
+	approval := map[string]any{
+		"approvedBy":      approver,
+		"approvedRequest": inEffect(metav1.ConditionFalse, "NotApproved", 0).Spec.RequestID,
+	}
 	if _, err := second.do(t.Context(), http.MethodPatch, one, map[string]any{"spec": approval}); err != nil {
 		t.Fatal(err)
 	}
@@ -462,7 +585,12 @@ func TestThreat47NamespaceMadeAgain(t *testing.T) {
 			return err == nil, nil
 		})
 		if got := exceptionOf(t, body); got.Spec.ApprovedBy != "" || got.Spec.RequestedBy != user {
-			t.Errorf("applied again by %s it is asked for by %q and approved by %q", user, got.Spec.RequestedBy, got.Spec.ApprovedBy)
+			t.Errorf(
+				"applied again by %s it is asked for by %q and approved by %q",
+				user,
+				got.Spec.RequestedBy,
+				got.Spec.ApprovedBy,
+			)
 		}
 		pod := till()
 		inEffect(metav1.ConditionFalse, "NotApproved", 0)
@@ -473,7 +601,7 @@ func TestThreat47NamespaceMadeAgain(t *testing.T) {
 	}
 }
 
-// deployment gives one without pods.
+// deployment returns one without pods.
 func deployment(ns string) *appsv1.Deployment {
 	none, labels := int32(0), map[string]string{"app": "till"}
 	return &appsv1.Deployment{

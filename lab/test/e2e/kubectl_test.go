@@ -7,22 +7,28 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
 )
 
-// kubectlName is the name under which this program does the little of kubectl that findings give as their fix, on machines
-// that have no kubectl.
+// kubectlName is the name under which this program does the little of kubectl that findings give as their fix, on
+// machines that have no kubectl.
 const kubectlName = "kubectl"
 
 // shell runs a command line as an administrator would who has copied it from a finding: in a shell, with the lab's
@@ -48,13 +54,72 @@ func shell(t *testing.T, command string) {
 	}
 }
 
-// kubectl is `kubectl annotate pod -n NAMESPACE NAME KEY=VALUE... KEY-... [--overwrite] [--as=USER]` and gives an exit code.
+// kubectl is `kubectl annotate pod -n NAMESPACE NAME KEY=VALUE... KEY-... [--overwrite] [--as=USER]`, `kubectl apply -f
+// -` of an exception, or `kubectl delete pod|portsecurityexceptions.ovnguard.io -n NAMESPACE NAME`, and returns an exit
+// code.
 func kubectl(args []string) int {
-	if err := annotatePod(args); err != nil {
+	do := annotatePod
+	switch {
+	case slices.Equal(args, []string{"apply", "-f", "-"}):
+		do = applyException
+	case len(args) > 0 && args[0] == "delete":
+		do = deleteObject
+	}
+	if err := do(args); err != nil {
 		fmt.Fprintln(os.Stderr, "kubectl:", err)
 		return 1
 	}
 	return 0
+}
+
+// applyException makes the exception that comes by the standard input.
+func applyException([]string) error {
+	text, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		return err
+	}
+	var object unstructured.Unstructured
+	if err := yaml.Unmarshal(text, &object.Object); err != nil {
+		return err
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
+	if err != nil {
+		return err
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), waitTime)
+	defer cancel()
+	exceptions := client.Resource(v1alpha1.GroupVersion.WithResource("portsecurityexceptions")).
+		Namespace(object.GetNamespace())
+	_, err = exceptions.Create(ctx, &object, metav1.CreateOptions{})
+	return err
+}
+
+func deleteObject(args []string) error {
+	if len(args) != 5 || args[2] != "-n" {
+		return fmt.Errorf("%q: want delete RESOURCE -n NAMESPACE NAME", args)
+	}
+	root, known := map[string]string{
+		"pod":                                "/api/v1/namespaces/%s/pods/%s",
+		"portsecurityexceptions.ovnguard.io": "/apis/ovnguard.io/v1alpha1/namespaces/%s/portsecurityexceptions/%s",
+	}[args[1]]
+	if !known {
+		return fmt.Errorf("%q: want pod or portsecurityexceptions.ovnguard.io", args[1])
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
+	if err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), waitTime)
+	defer cancel()
+	return client.CoreV1().RESTClient().Delete().AbsPath(fmt.Sprintf(root, args[3], args[4])).Do(ctx).Error()
 }
 
 func annotatePod(args []string) error {
@@ -107,7 +172,7 @@ func annotatePod(args []string) error {
 	return err
 }
 
-// annotationPatch gives the merge patch for annotations; an empty value takes the annotation away.
+// annotationPatch returns the merge patch for annotations; an empty value takes the annotation away.
 func annotationPatch(annotations map[string]string) ([]byte, error) {
 	values := make(map[string]any, len(annotations))
 	for key, value := range annotations {

@@ -11,10 +11,10 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// metrics gives ovnguard's own metrics, with labels as they are written.
+// metrics returns ovnguard's own metrics, with labels as they are written.
 func metrics(t *testing.T) map[string]float64 {
 	t.Helper()
-	values, err := readMetrics(t.Context())
+	values, err := readMetrics(cleanup(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func readMetrics(ctx context.Context) (map[string]float64, error) {
 	return values, nil
 }
 
-// cleanup gives a context for what is done when a test ends.
+// cleanup returns a context for what is done when a test ends.
 func cleanup(t *testing.T) context.Context {
 	t.Helper()
 	return context.WithoutCancel(t.Context())

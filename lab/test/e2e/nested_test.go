@@ -21,8 +21,9 @@ import (
 // guestMAC is that of a guest behind a pod's NIC.
 var guestMAC = net.HardwareAddr{0x0a, 0, 0, 0x77, 0x10, 1}
 
-// A pod that runs guests of its own is a gateway on layer 2: the guest that was granted sends with its MAC and its addresses, and is
-// reached by them, over IPv4 and IPv6, while that is granted. No other guest is heard or reached, and nobody before or after.
+// A pod that runs guests of its own is a gateway on layer 2: the guest that was granted sends with its MAC and its
+// addresses, and is reached by them, over IPv4 and IPv6, while that is granted. No other guest is heard or reached, and
+// nobody before or after.
 func TestRepairGatewayOnLayer2(t *testing.T) {
 	applyDual(t)
 	ns, _ := repaired(t)
@@ -56,19 +57,26 @@ func TestRepairGatewayOnLayer2(t *testing.T) {
 	}
 	frames("before", false)
 
-	if _, err := admin(t).do(t.Context(), http.MethodPatch, "/api/v1/namespaces/"+ns+"/pods/"+strings.TrimSuffix(host.Port, "."+ns), map[string]any{"metadata": map[string]any{"labels": map[string]any{"app": "host"}}}); err != nil {
+	if _, err := admin(
+		t,
+	).do(t.Context(), http.MethodPatch, "/api/v1/namespaces/"+ns+"/pods/"+strings.TrimSuffix(host.Port, "."+ns),
+		map[string]any{"metadata": map[string]any{"labels": map[string]any{"app": "host"}}}); err != nil {
 		t.Fatal(err)
 	}
 	grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
 		s.Class = v1alpha1.ClassNestedVirtualization
 		s.Target.PodSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "host"}}
 		for _, address := range granted {
-			s.Grant.Pairs = append(s.Grant.Pairs, v1alpha1.AddressPair{MAC: guestMAC.String(), Prefix: address})
+			s.Grant.Pairs = append(
+				s.Grant.Pairs,
+				v1alpha1.AddressPair{MAC: guestMAC.String(), Prefix: address, SharedWith: "dual"},
+			)
 		}
 	})
 	took := eventually(t, "both halves of the grant to reach the port", func() (bool, error) {
 		addresses, err := world.Nbctl(t.Context(), "get", "logical_switch_port", host.Port, "addresses")
-		return strings.Contains(portSecurityOf(t, host.Port), guestMAC.String()) && strings.Contains(addresses, "unknown"), err
+		return strings.Contains(portSecurityOf(t, host.Port), guestMAC.String()) &&
+			strings.Contains(addresses, "unknown"), err
 	})
 	frames("during", true)
 	end := endSoon(t, ns, 4*time.Second)

@@ -27,7 +27,8 @@ type audited struct {
 	Annotations map[string]string
 }
 
-// lastAudited gives the last line about a resource of that name itself: its status is written whenever the program, or a node, comes to it.
+// lastAudited returns the last line about a resource of that name itself: its status is written whenever the program,
+// or a node, comes to it.
 func lastAudited(t *testing.T, resource, name string) (line audited, found bool) {
 	t.Helper()
 	log, err := os.ReadFile(world.Lab.AuditLog())
@@ -68,7 +69,7 @@ func policyOver(t *testing.T, ns string, spec v1alpha1.PortSecurityPolicySpec) s
 	return p.Name
 }
 
-// watching gives a namespace whose policy does not enforce, once the program knows it.
+// watching returns a namespace whose policy does not enforce, once the program knows it.
 func watching(t *testing.T, mode v1alpha1.Mode) (ns, policyName string) {
 	t.Helper()
 	ns = namespace(t, nil)
@@ -81,8 +82,8 @@ func watching(t *testing.T, mode v1alpha1.Mode) (ns, policyName string) {
 	return ns, policyName
 }
 
-// The API server's audit log says of each request which policy it fell under, what was decided and what was against it, whether that
-// refused it, warned its author, or did nothing at all.
+// The API server's audit log says of each request which policy it fell under, what was decided and what was against it,
+// whether that refused it, warned its author, or did nothing at all.
 func TestAuditLog(t *testing.T) {
 	const builtIn = "the built-in default"
 	warned, warns := watching(t, v1alpha1.ModeWarn)
@@ -98,7 +99,9 @@ func TestAuditLog(t *testing.T) {
 	makePod := func(ns string, annotations map[string]string) (name string, err error) {
 		name = unique("noted")
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: annotations}, Spec: podSpec()}
-		_, err = root.CoreV1().Pods(ns).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		_, err = root.CoreV1().
+			Pods(ns).
+			Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return name, err
 	}
 	taking := map[string]string{portVIPs: "10.9.9.9"}
@@ -130,7 +133,12 @@ func TestAuditLog(t *testing.T) {
 		},
 		"a namespace that may not be loosened": {
 			func() (string, error) {
-				_, err := owner.do(t.Context(), http.MethodPatch, "/api/v1/namespaces/"+plain, map[string]any{"metadata": map[string]any{"annotations": map[string]any{portSecurity: "false"}}})
+				_, err := owner.do(
+					t.Context(),
+					http.MethodPatch,
+					"/api/v1/namespaces/"+plain,
+					map[string]any{"metadata": map[string]any{"annotations": map[string]any{portSecurity: "false"}}},
+				)
 				return plain, err
 			},
 			"namespaces", "guard-namespaces", http.StatusForbidden, builtIn, "strict", "open instead of strict",
@@ -142,29 +150,49 @@ func TestAuditLog(t *testing.T) {
 				_, err := root.do(t.Context(), http.MethodPost, exceptionsPath, e)
 				return e.Name, err
 			},
-			"portsecurityexceptions", "guard-portsecurityexceptions", http.StatusCreated, "PortSecurityPolicy " + grants, "NotApproved", "",
+			"portsecurityexceptions",
+			"guard-portsecurityexceptions",
+			http.StatusCreated,
+			"PortSecurityPolicy " + grants,
+			"NotApproved",
+			"",
 		},
 		"an exception that is too wide": {
 			func() (string, error) {
 				_, err := root.do(t.Context(), http.MethodPost, exceptionsPath, wide)
 				return "wide", err
 			},
-			"portsecurityexceptions", "guard-portsecurityexceptions", http.StatusForbidden, "PortSecurityPolicy " + grants, "refused", "/24",
+			"portsecurityexceptions",
+			"guard-portsecurityexceptions",
+			http.StatusForbidden,
+			"PortSecurityPolicy " + grants,
+			"refused",
+			"/24",
 		},
 		"a policy": {
 			func() (string, error) {
 				_, err := root.do(t.Context(), http.MethodPost, policiesPath+dryRun, map[string]any{
-					"apiVersion": v1alpha1.GroupVersion.String(), "kind": "PortSecurityPolicy", "metadata": map[string]any{"name": made}, "spec": map[string]any{"level": "mac"},
+					"apiVersion": v1alpha1.GroupVersion.String(),
+					"kind":       "PortSecurityPolicy",
+					"metadata":   map[string]any{"name": made},
+					"spec":       map[string]any{"level": "mac"},
 				})
 				return made, err
 			},
-			"portsecuritypolicies", "guard-portsecuritypolicies", http.StatusCreated, "PortSecurityPolicy " + made, "mac", "",
+			"portsecuritypolicies",
+			"guard-portsecuritypolicies",
+			http.StatusCreated,
+			"PortSecurityPolicy " + made,
+			"mac",
+			"",
 		},
 		"a template": {
 			func() (string, error) {
 				d := deployment(plain)
 				d.Name, d.Spec.Template.Annotations = unique("noted"), taking
-				_, err := root.AppsV1().Deployments(plain).Create(t.Context(), d, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+				_, err := root.AppsV1().
+					Deployments(plain).
+					Create(t.Context(), d, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 				return d.Name, err
 			},
 			"deployments", "guard-workloads", http.StatusCreated, builtIn, "strict", portVIPs,
@@ -177,15 +205,28 @@ func TestAuditLog(t *testing.T) {
 				t.Fatalf("it ended with %v, want the code %d", err, c.code)
 			}
 			var line audited
-			eventually(t, "the audit log to have "+c.resource+" "+name+" with code "+http.StatusText(c.code), func() (bool, error) {
-				var found bool
-				line, found = lastAudited(t, c.resource, name)
-				return found && line.Status.Code == c.code, nil
-			})
+			eventually(
+				t,
+				"the audit log to have "+c.resource+" "+name+" with code "+http.StatusText(c.code),
+				func() (bool, error) {
+					var found bool
+					line, found = lastAudited(t, c.resource, name)
+					return found && line.Status.Code == c.code, nil
+				},
+			)
 			note := func(key string) string { return line.Annotations[c.webhook+".ovnguard.io/"+key] }
 			violation := note("violation")
-			if note("policy") != c.policyTitle || note("decision") != c.decision || !strings.Contains(violation, c.violationPart) || (violation == "") != (c.violationPart == "") {
-				t.Errorf("annotations %q, want of %s the policy %q, the decision %q and a violation with %q", line.Annotations, c.webhook, c.policyTitle, c.decision, c.violationPart)
+			if note("policy") != c.policyTitle || note("decision") != c.decision ||
+				!strings.Contains(violation, c.violationPart) ||
+				(violation == "") != (c.violationPart == "") {
+				t.Errorf(
+					"annotations %q, want of %s the policy %q, the decision %q and a violation with %q",
+					line.Annotations,
+					c.webhook,
+					c.policyTitle,
+					c.decision,
+					c.violationPart,
+				)
 			}
 		})
 	}

@@ -31,7 +31,9 @@ import (
 // installReports installs what OpenReports defines, as its own project ships it.
 func installReports(t *testing.T) {
 	t.Helper()
-	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/openreports/reports-api").Output()
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}",
+		"github.com/openreports/reports-api").
+		Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,8 +70,8 @@ func get(t *testing.T, path string, into any) bool {
 	return true
 }
 
-// Findings are told in Reports, from when the cluster serves them; those of others are left alone, and a report goes when there
-// is nothing to tell.
+// Findings are told in Reports, from when the cluster serves them; those of others are left alone, and a report goes
+// when there is nothing to tell.
 func TestReports(t *testing.T) {
 	eventually(t, "the log to say that the cluster does not serve Reports", func() (bool, error) {
 		log, err := os.ReadFile(guard.Log)
@@ -87,15 +89,20 @@ func TestReports(t *testing.T) {
 	})
 	t.Logf("written %s after the definition", took.Round(time.Millisecond))
 	r := report.Results[0]
-	if len(report.Results) != 1 || r.Policy != "OVG001" || r.Result != "fail" || r.Subjects[0].UID != v.pod.UID || r.Properties["port"] != v.port ||
-		report.Labels["app.kubernetes.io/managed-by"] != "ovnguard" || report.Scope.Name != tenantNamespace {
+	if len(report.Results) != 1 || r.Policy != "OVG001" || r.Result != "fail" || r.Subjects[0].UID != v.pod.UID ||
+		r.Properties["port"] != v.port ||
+		report.Labels["app.kubernetes.io/managed-by"] != "ovnguard" ||
+		report.Scope.Name != tenantNamespace {
 		t.Errorf("report %+v", report)
 	}
 
 	// A second finding is added to it, and a report of somebody else stays as it is.
 	theirs := map[string]any{
-		"apiVersion": "openreports.io/v1alpha1", "kind": "Report", "source": "somebody", "summary": map[string]any{"fail": 7},
-		"metadata": map[string]any{"name": "theirs", "namespace": tenantNamespace},
+		"apiVersion": "openreports.io/v1alpha1",
+		"kind":       "Report",
+		"source":     "somebody",
+		"summary":    map[string]any{"fail": 7},
+		"metadata":   map[string]any{"name": "theirs", "namespace": tenantNamespace},
 	}
 	if _, err := admin(t).do(t.Context(), http.MethodPost, path, theirs); err != nil {
 		t.Fatal(err)
@@ -134,7 +141,9 @@ spec:
   exceptions: {namespaces: [%[2]s]}
 `, policyName, ns)
 	t.Cleanup(func() {
-		if _, err := admin(t).do(cleanup(t), http.MethodDelete, "/apis/ovnguard.io/v1alpha1/portsecuritypolicies/"+policyName, nil); err != nil {
+		if _, err := admin(
+			t,
+		).do(cleanup(t), http.MethodDelete, "/apis/ovnguard.io/v1alpha1/portsecuritypolicies/"+policyName, nil); err != nil {
 			t.Error(err)
 		}
 	})
@@ -142,11 +151,19 @@ spec:
 		t.Fatal(err)
 	}
 	var p v1alpha1.PortSecurityPolicy
-	eventually(t, "the policy to say that it decides one port", func() (bool, error) { // which nobody says in the first seconds of a program
-		p = v1alpha1.PortSecurityPolicy{}
-		return get(t, "/apis/ovnguard.io/v1alpha1/portsecuritypolicies/"+policyName, &p) && p.Status.MatchedPorts == 1 && p.Status.MatchedNamespaces == 1, nil
-	})
-	if !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionAccepted) || p.Status.ObservedGeneration != p.Generation {
+	eventually(
+		t,
+		"the policy to say that it decides one port",
+		func() (bool, error) { // which nobody says in the first seconds of a program
+			p = v1alpha1.PortSecurityPolicy{}
+			return get(t, "/apis/ovnguard.io/v1alpha1/portsecuritypolicies/"+policyName, &p) &&
+				p.Status.MatchedPorts == 1 &&
+				p.Status.MatchedNamespaces == 1, nil
+		},
+	)
+	if !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionAccepted) ||
+		p.Status.ObservedGeneration != p.Generation ||
+		!meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionDecides) {
 		t.Errorf("status of the policy %+v", p.Status)
 	}
 
@@ -181,21 +198,35 @@ spec:
 		return get(t, exceptions+"gateway", &e) && e.Status.MatchedPorts == 1, nil
 	})
 	c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.ConditionInEffect)
-	if c == nil || c.Status != metav1.ConditionTrue || e.Status.ObservedGeneration != e.Generation || e.Status.Policy != policyName || e.Status.LastMatched == nil ||
-		len(e.Status.Ports) != 1 || e.Status.Ports[0] != kubeovn.PortName(pod.Name, ns, kubeovn.DefaultProvider) {
+	if c == nil || c.Status != metav1.ConditionTrue || e.Status.ObservedGeneration != e.Generation ||
+		e.Status.Policy != policyName ||
+		e.Status.LastMatched == nil ||
+		len(e.Status.Ports) != 1 ||
+		e.Status.Ports[0] != kubeovn.PortName(pod.Name, ns, kubeovn.DefaultProvider) {
 		t.Errorf("status %+v", e.Status)
 	}
 	eventually(t, "the unused exception to say so", func() (bool, error) {
 		var u v1alpha1.PortSecurityException
-		return get(t, exceptions+"unused", &u) && meta.IsStatusConditionTrue(u.Status.Conditions, v1alpha1.ConditionInEffect) &&
+		return get(t, exceptions+"unused", &u) &&
+			meta.IsStatusConditionTrue(u.Status.Conditions, v1alpha1.ConditionInEffect) &&
 			meta.IsStatusConditionFalse(u.Status.Conditions, v1alpha1.ConditionUsed), nil
 	})
-	if values := metrics(t); values[`ovnguard_exceptions{reason="InEffect"}`] != 2 || values["ovnguard_exceptions_unused"] != 1 {
-		t.Errorf("metrics: %v in effect, %v unused", values[`ovnguard_exceptions{reason="InEffect"}`], values["ovnguard_exceptions_unused"])
+	if values := metrics(
+		t,
+	); values[`ovnguard_exceptions{reason="InEffect"}`] != 2 ||
+		values["ovnguard_exceptions_unused"] != 1 {
+		t.Errorf(
+			"metrics: %v in effect, %v unused",
+			values[`ovnguard_exceptions{reason="InEffect"}`],
+			values["ovnguard_exceptions_unused"],
+		)
 	}
 	// From here on time alone changes anything.
 	end = time.Now().Add(5 * time.Second).UTC().Truncate(time.Second)
-	if _, err := admin(t).do(t.Context(), http.MethodPatch, exceptions+"gateway", map[string]any{"spec": map[string]any{"expiresAt": end.Format(time.RFC3339)}}); err != nil {
+	if _, err := admin(
+		t,
+	).do(t.Context(), http.MethodPatch, exceptions+"gateway",
+		map[string]any{"spec": map[string]any{"expiresAt": end.Format(time.RFC3339)}}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the exception to say that it has ended", func() (bool, error) {
@@ -206,16 +237,21 @@ spec:
 		c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.ConditionInEffect)
 		return c.Status == metav1.ConditionFalse && c.Reason == "Expired" && e.Status.MatchedPorts == 0, nil
 	})
-	t.Logf("in effect %s after it was made; told as ended %s after its end", took.Round(time.Millisecond), time.Since(end).Round(time.Millisecond))
+	t.Logf(
+		"in effect %s after it was made; told as ended %s after its end",
+		took.Round(time.Millisecond),
+		time.Since(end).Round(time.Millisecond),
+	)
 }
 
-// leads tells whether a replica says that it leads.
+// leads reports whether a replica says that it leads.
 func leads(ctx context.Context, g *scene.Guard) (bool, error) {
 	page, err := scene.Get(ctx, g.Metrics)
 	return strings.Contains(page, "\novnguard_leader 1\n"), err
 }
 
-// Of two replicas one leads. When it dies the other one takes over, and tells what nobody told; both audit all the time.
+// Of two replicas one leads. When it dies the other one takes over, and tells what nobody told; both audit all the
+// time.
 func TestLeadIsTakenOver(t *testing.T) {
 	if led, err := leads(t.Context(), guard); err != nil || !led {
 		t.Fatalf("the only replica leads: %v, %v", led, err)
@@ -255,11 +291,15 @@ func TestLeadIsTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	back := eventually(t, "the first replica to lead again", func() (bool, error) { return leads(t.Context(), guard) })
-	t.Logf("taken over %s after the leader died, and %s after the next one ended", took.Round(time.Millisecond), back.Round(time.Millisecond))
+	t.Logf(
+		"taken over %s after the leader died, and %s after the next one ended",
+		took.Round(time.Millisecond),
+		back.Round(time.Millisecond),
+	)
 }
 
-// While the API server is away the audit goes on with OVN's side, nobody leads, and after a while the program says that it is not
-// ready. When the server is back, what was found meanwhile is told.
+// While the API server is away the audit goes on with OVN's side, nobody leads, and after a while the program says that
+// it is not ready. When the server is back, what was found meanwhile is told.
 func TestAPIServerAway(t *testing.T) {
 	v := newVictim(t)
 	quiet(t)
@@ -278,8 +318,14 @@ func TestAPIServerAway(t *testing.T) {
 	if led, err := leads(t.Context(), guard); err != nil || led {
 		t.Errorf("it leads while it cannot reach the API server: %v, %v", led, err)
 	}
-	if values := metrics(t); values["ovnguard_kubernetes_synced"] != 0 || values["ovnguard_kubernetes_stale_seconds"] < 10 {
-		t.Errorf("metrics say that the API server is followed, stale for %vs", values["ovnguard_kubernetes_stale_seconds"])
+	if values := metrics(
+		t,
+	); values["ovnguard_kubernetes_synced"] != 0 ||
+		values["ovnguard_kubernetes_stale_seconds"] < 10 {
+		t.Errorf(
+			"metrics say that the API server is followed, stale for %vs",
+			values["ovnguard_kubernetes_stale_seconds"],
+		)
 	}
 
 	back()
@@ -288,7 +334,12 @@ func TestAPIServerAway(t *testing.T) {
 		return err == nil, nil
 	})
 	awaitEvent(t, v.pod, "PortSecurityFinding", "OVG001")
-	t.Logf("found after %s, not ready after %s, ready again %s after the server was back", found.Round(time.Millisecond), unready.Round(time.Millisecond), ready.Round(time.Millisecond))
+	t.Logf(
+		"found after %s, not ready after %s, ready again %s after the server was back",
+		found.Round(time.Millisecond),
+		unready.Round(time.Millisecond),
+		ready.Round(time.Millisecond),
+	)
 	nbctl(t, "lsp-set-port-security", v.port, v.identity)
 	quiet(t)
 	runAfterRestart(t)
@@ -332,18 +383,25 @@ func TestStartWaits(t *testing.T) {
 	subject := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}
 	own := world.Kube.RbacV1().RoleBindings("ovnguard-system")
 	if _, err := own.Create(t.Context(), &rbacv1.RoleBinding{
-		ObjectMeta: meta, Subjects: subject, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "ovnguard"},
+		ObjectMeta: meta,
+		Subjects:   subject,
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "ovnguard"},
 	}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	cluster := world.Kube.RbacV1().ClusterRoleBindings()
 	if _, err := cluster.Create(t.Context(), &rbacv1.ClusterRoleBinding{
-		ObjectMeta: meta, Subjects: subject, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "ovnguard"},
+		ObjectMeta: meta,
+		Subjects:   subject,
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "ovnguard"},
 	}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(own.Delete(cleanup(t), user, metav1.DeleteOptions{}), cluster.Delete(cleanup(t), user, metav1.DeleteOptions{})); err != nil {
+		if err := errors.Join(
+			own.Delete(cleanup(t), user, metav1.DeleteOptions{}),
+			cluster.Delete(cleanup(t), user, metav1.DeleteOptions{}),
+		); err != nil {
 			t.Error(err)
 		}
 	})

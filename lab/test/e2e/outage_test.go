@@ -82,7 +82,10 @@ func TestNorthboundAway(t *testing.T) {
 	back := away(t, nbComponent)
 	begin := time.Now()
 	changeWhileAway(t, v.port, "unknown")
-	if pod, err := tenant(t).dryRun(t.Context(), tenantNamespace, nil); err != nil || pod.Annotations[portSecurity] != "true" {
+	if pod, err := tenant(
+		t,
+	).dryRun(t.Context(), tenantNamespace, nil); err != nil ||
+		pod.Annotations[portSecurity] != "true" {
 		t.Errorf("a pod while the database is away: %v, %v", pod, err)
 	}
 	if found, err := rules(t.Context()); err != nil || len(found) > 0 {
@@ -127,7 +130,10 @@ func TestRestarts(t *testing.T) {
 			quiet(t)
 			after := runAfterRestart(t)
 			t.Logf("a change found after %s", took.Round(time.Millisecond))
-			if got := portSecurityOf(t, kubeovn.PortName(after.Name, after.Namespace, kubeovn.DefaultProvider)); got != `["`+after.Annotations[macAddress]+" "+after.Annotations[ipAddress]+`"]` {
+			if got := portSecurityOf(
+				t,
+				kubeovn.PortName(after.Name, after.Namespace, kubeovn.DefaultProvider),
+			); got != `["`+after.Annotations[macAddress]+" "+after.Annotations[ipAddress]+`"]` {
 				t.Errorf("a pod made afterwards: OVN has port_security %s", got)
 			}
 			if _, err := scene.Get(t.Context(), guard.Ready); err != nil {
@@ -137,8 +143,8 @@ func TestRestarts(t *testing.T) {
 	}
 }
 
-// runAfterRestart makes a pod; the API server asks the webhook only when it has read its registration again, and until then
-// it refuses pods.
+// runAfterRestart makes a pod; the API server asks the webhook only when it has read its registration again, and until
+// then it refuses pods.
 func runAfterRestart(t *testing.T) *corev1.Pod {
 	t.Helper()
 	awaitWebhook(t)

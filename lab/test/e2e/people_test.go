@@ -52,7 +52,7 @@ func (w *warnings) HandleWarningHeader(_ int, _, text string) {
 	w.texts = append(w.texts, text)
 }
 
-// take gives the warnings since the last call.
+// take returns the warnings since the last call.
 func (w *warnings) take() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -90,7 +90,7 @@ func admin(t *testing.T) person { t.Helper(); return as(t, "admin", "system:mast
 
 var counter atomic.Int64
 
-// unique gives a name that no test had before.
+// unique returns a name that no test had before.
 func unique(prefix string) string { return fmt.Sprintf("%s-%d", prefix, counter.Add(1)) }
 
 // podSpec is a pod's as small as it can be.
@@ -102,9 +102,24 @@ func podSpec() corev1.PodSpec {
 	}
 }
 
+// restrictedSpec returns one that Pod Security lets into the program's own namespace.
+func restrictedSpec() corev1.PodSpec {
+	spec := podSpec()
+	spec.SecurityContext = &corev1.PodSecurityContext{
+		RunAsNonRoot: new(true), SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+	spec.Containers[0].SecurityContext = &corev1.SecurityContext{
+		AllowPrivilegeEscalation: new(false), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+	}
+	return spec
+}
+
 // dryRun asks the API server what it would make of a pod with these annotations; webhooks are asked as for a real one.
 func (p person) dryRun(ctx context.Context, namespace string, annotations map[string]string) (*corev1.Pod, error) {
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: unique("dry"), Annotations: annotations}, Spec: podSpec()}
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: unique("dry"), Annotations: annotations},
+		Spec:       restrictedSpec(),
+	}
 	return p.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }
 
@@ -127,7 +142,8 @@ func deleteNamespace(t *testing.T, name string) {
 	}
 }
 
-// run makes a pod, as the tenant where it is the tenant's namespace, and waits until it runs. It goes when the test ends.
+// run makes a pod, as the tenant where it is the tenant's namespace, and waits until it runs. It goes when the test
+// ends.
 func run(t *testing.T, namespace string, annotations map[string]string) *corev1.Pod {
 	t.Helper()
 	pod, err := world.Pod(t.Context(), namespace, unique("pod"), annotations)
@@ -143,7 +159,12 @@ func deletePod(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	ctx := cleanup(t)
 	pods, now := world.Kube.CoreV1().Pods(pod.Namespace), int64(0)
-	if err := pods.Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil && !apierrors.IsNotFound(err) {
+	if err := pods.Delete(
+		ctx,
+		pod.Name,
+		metav1.DeleteOptions{GracePeriodSeconds: &now},
+	); err != nil &&
+		!apierrors.IsNotFound(err) {
 		t.Error(err)
 	}
 }
@@ -155,17 +176,22 @@ func (p person) annotate(t *testing.T, pod *corev1.Pod, annotations map[string]s
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = p.CoreV1().Pods(pod.Namespace).Patch(t.Context(), pod.Name, types.MergePatchType, body, metav1.PatchOptions{})
+	_, err = p.CoreV1().
+		Pods(pod.Namespace).
+		Patch(t.Context(), pod.Name, types.MergePatchType, body, metav1.PatchOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// keys gives the annotations of a pod whose keys end as port_security and layer2_forward do.
+// keys returns the annotations of a pod whose keys end as port_security and layer2_forward do.
 func keys(pod *corev1.Pod) map[string]string {
 	out := make(map[string]string)
 	for key, value := range pod.Annotations {
-		if _, suffix, ok := kubeovn.SplitKey(key); ok && slices.Contains([]kubeovn.Suffix{kubeovn.PortSecurity, kubeovn.Layer2Forward}, suffix) {
+		if _, suffix, ok := kubeovn.SplitKey(
+			key,
+		); ok &&
+			slices.Contains([]kubeovn.Suffix{kubeovn.PortSecurity, kubeovn.Layer2Forward}, suffix) {
 			out[key] = value
 		}
 	}

@@ -18,7 +18,8 @@ import (
 	"github.com/ovnguard/ovnguard/deploy"
 )
 
-// putBackWithin is how soon a registration that somebody spoilt must be whole again: who does so again and again waits ten seconds.
+// putBackWithin is how soon a registration that somebody spoilt must be whole again: who does so again and again waits
+// ten seconds.
 const putBackWithin = 15 * time.Second
 
 // Whoever deletes or weakens the webhook's registration gets it back.
@@ -30,7 +31,13 @@ func TestRegistrationIsPutBack(t *testing.T) {
 	}
 	patch := func(body string) func() error {
 		return func() error {
-			_, err := configurations.Patch(t.Context(), before.Name, types.JSONPatchType, []byte(body), metav1.PatchOptions{})
+			_, err := configurations.Patch(
+				t.Context(),
+				before.Name,
+				types.JSONPatchType,
+				[]byte(body),
+				metav1.PatchOptions{},
+			)
 			return err
 		}
 	}
@@ -40,8 +47,12 @@ func TestRegistrationIsPutBack(t *testing.T) {
 		"fails open": patch(`[{"op":"replace","path":"/webhooks/0/failurePolicy","value":"Ignore"}]`),
 		"spares a namespace": patch(`[{"op":"replace","path":"/webhooks/0/namespaceSelector","value":
 			{"matchExpressions":[{"key":"kubernetes.io/metadata.name","operator":"NotIn","values":["tenant"]}]}}]`),
-		"trusts somebody else": patch(`[{"op":"replace","path":"/webhooks/0/clientConfig/url","value":"https://localhost:1/mutate-pods"}]`),
-		"asks on a condition":  patch(`[{"op":"add","path":"/webhooks/0/matchConditions/-","value":{"name":"never","expression":"false"}}]`),
+		"trusts somebody else": patch(
+			`[{"op":"replace","path":"/webhooks/0/clientConfig/url","value":"https://localhost:1/mutate-pods"}]`,
+		),
+		"asks on a condition": patch(
+			`[{"op":"add","path":"/webhooks/0/matchConditions/-","value":{"name":"never","expression":"false"}}]`,
+		),
 	} {
 		t.Run(name, func(t *testing.T) {
 			was, err := guard.Registration(t.Context())
@@ -54,7 +65,8 @@ func TestRegistrationIsPutBack(t *testing.T) {
 			took := eventually(t, "the registration to be put back", func() (bool, error) {
 				now, err := guard.Registration(t.Context())
 				// Deleted or changed, it is another version of the object when it is whole again.
-				return err == nil && now.ResourceVersion != was.ResourceVersion && cmp.Equal(before.Webhooks, now.Webhooks), nil
+				return err == nil && now.ResourceVersion != was.ResourceVersion &&
+					cmp.Equal(before.Webhooks, now.Webhooks), nil
 			})
 			t.Logf("put back after %s", took.Round(time.Millisecond))
 			if took > putBackWithin {
@@ -88,7 +100,8 @@ func TestCertificateIsMadeAgain(t *testing.T) {
 		if err != nil || len(now.Webhooks) == 0 {
 			return false, err
 		}
-		return len(fresh.Data["ca.crt"]) > 0 && strings.Contains(string(now.Webhooks[0].ClientConfig.CABundle), string(fresh.Data["ca.crt"])), nil
+		return len(fresh.Data["ca.crt"]) > 0 &&
+			strings.Contains(string(now.Webhooks[0].ClientConfig.CABundle), string(fresh.Data["ca.crt"])), nil
 	})
 	t.Logf("another certificate was registered after %s", took.Round(time.Millisecond))
 	if cmp.Equal(old.Data, fresh.Data) || cmp.Equal(before.Webhooks[0].ClientConfig.CABundle, fresh.Data["ca.crt"]) {
@@ -100,8 +113,8 @@ func TestCertificateIsMadeAgain(t *testing.T) {
 	awaitWebhook(t)
 }
 
-// While the program is dead no pod slips through; what needs no OVN port starts all the same, so that the cluster can mend
-// itself. When it is back it serves with the certificate that it had.
+// While the program is dead no pod slips through; what needs no OVN port starts all the same, so that the cluster can
+// mend itself. When it is back it serves with the certificate that it had.
 func TestThreat36Crash(t *testing.T) {
 	before, err := guard.Registration(t.Context())
 	if err != nil {
@@ -120,7 +133,12 @@ func TestThreat36Crash(t *testing.T) {
 		}
 	})
 	p := tenant(t)
-	if pod, err := p.dryRun(t.Context(), tenantNamespace, nil); err == nil || !strings.Contains(err.Error(), "pods.ovnguard.io") {
+	if pod, err := p.dryRun(
+		t.Context(),
+		tenantNamespace,
+		nil,
+	); err == nil ||
+		!strings.Contains(err.Error(), "pods.ovnguard.io") {
 		t.Errorf("a pod while ovnguard is dead: %v, %v; want it refused, with the name of the webhook", pod, err)
 	}
 	onHost := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: unique("host")}, Spec: podSpec()}
@@ -134,8 +152,12 @@ func TestThreat36Crash(t *testing.T) {
 	onHost.Namespace = tenantNamespace
 	deletePod(t, onHost)
 	// So do those of the program's own namespace: another replica would bring the cluster back.
-	own := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: unique("own")}, Spec: podSpec()}
-	if own, err = admin(t).CoreV1().Pods("ovnguard-system").Create(t.Context(), own, metav1.CreateOptions{}); err != nil {
+	own := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: unique("own")}, Spec: restrictedSpec()}
+	if own, err = admin(
+		t,
+	).CoreV1().
+		Pods("ovnguard-system").
+		Create(t.Context(), own, metav1.CreateOptions{}); err != nil {
 		t.Fatalf("a pod in the program's own namespace: %v", err)
 	}
 	t.Cleanup(func() { deletePod(t, own) })
@@ -170,17 +192,23 @@ func TestRights(t *testing.T) {
 	if _, err := p.CoreV1().Secrets("kube-system").List(t.Context(), metav1.ListOptions{}); err == nil {
 		t.Error("ovnguard may read the Secrets of other namespaces")
 	}
-	if err := p.CoreV1().Pods(tenantNamespace).Delete(t.Context(), "any", metav1.DeleteOptions{}); err == nil || !strings.Contains(err.Error(), "forbidden") {
+	if err := p.CoreV1().
+		Pods(tenantNamespace).
+		Delete(t.Context(), "any", metav1.DeleteOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "forbidden") {
 		t.Errorf("ovnguard deletes pods: %v", err)
 	}
 	other := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "other"}}
-	if _, err := p.AdmissionregistrationV1().MutatingWebhookConfigurations().Update(t.Context(), other, metav1.UpdateOptions{}); err == nil || !strings.Contains(err.Error(), "forbidden") {
+	if _, err := p.AdmissionregistrationV1().
+		MutatingWebhookConfigurations().
+		Update(t.Context(), other, metav1.UpdateOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "forbidden") {
 		t.Errorf("ovnguard changes other webhooks: %v", err)
 	}
 }
 
-// awaitWebhook waits until the API server asks the webhook again; it learns of a registration by watching. One from before, which led
-// elsewhere, does not count.
+// awaitWebhook waits until the API server asks the webhook again; it learns of a registration by watching. One from
+// before, which led elsewhere, does not count.
 func awaitWebhook(t *testing.T) {
 	t.Helper()
 	own := guard.URL() + "/"
@@ -196,7 +224,11 @@ func awaitWebhook(t *testing.T) {
 	// Of pods that became strict the webhooks that only refuse are not asked.
 	eventually(t, "policies to be judged as before", func() (bool, error) {
 		_, err := root.do(cleanup(t), http.MethodPost, policiesPath+dryRun, &v1alpha1.PortSecurityPolicy{
-			TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "PortSecurityPolicy"}, ObjectMeta: metav1.ObjectMeta{Name: unique("tried")},
+			TypeMeta: metav1.TypeMeta{
+				APIVersion: v1alpha1.GroupVersion.String(),
+				Kind:       "PortSecurityPolicy",
+			},
+			ObjectMeta: metav1.ObjectMeta{Name: unique("tried")},
 		})
 		return err == nil, nil
 	})

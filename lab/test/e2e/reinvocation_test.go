@@ -21,8 +21,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/pki"
 )
 
-// A webhook that comes later and writes into the pod has ours asked again. Ours then finds nothing to do where the other
-// one kept out of its business, and puts its own keys back where it did not.
+// A webhook that comes later and writes into the pod has ours asked again. Ours then finds nothing to do where the
+// other one kept out of its business, and puts its own keys back where it did not.
 func TestAskedAgain(t *testing.T) {
 	ns := namespace(t, nil)
 	for name, c := range map[string]struct {
@@ -30,8 +30,14 @@ func TestAskedAgain(t *testing.T) {
 		// again is the result of the second review.
 		again string
 	}{
-		"harmless": {patch: `[{"op":"add","path":"/metadata/labels","value":{"later":"webhook"}}]`, again: admission.ResultUnchanged},
-		"undoing":  {patch: `[{"op":"replace","path":"/metadata/annotations/ovn.kubernetes.io~1port_security","value":"false"}]`, again: admission.ResultPatched},
+		"harmless": {
+			patch: `[{"op":"add","path":"/metadata/labels","value":{"later":"webhook"}}]`,
+			again: admission.ResultUnchanged,
+		},
+		"undoing": {
+			patch: `[{"op":"replace","path":"/metadata/annotations/ovn.kubernetes.io~1port_security","value":"false"}]`,
+			again: admission.ResultPatched,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			laterWebhook(t, ns, c.patch)
@@ -55,7 +61,7 @@ func TestAskedAgain(t *testing.T) {
 	}
 }
 
-// reviews gives how many reviews of the webhook that changes pods ended with each result.
+// reviews returns how many reviews of the webhook that changes pods ended with each result.
 func reviews(t *testing.T) map[string]float64 {
 	t.Helper()
 	out := make(map[string]float64)
@@ -68,8 +74,8 @@ func reviews(t *testing.T) map[string]float64 {
 	return out
 }
 
-// laterWebhook registers a webhook that is asked after ours and patches every new pod of a namespace, until the test ends. What is
-// registered of it can be edited.
+// laterWebhook registers a webhook that is asked after ours and patches every new pod of a namespace, until the test
+// ends. What is registered of it can be edited.
 func laterWebhook(t *testing.T, ns, patch string, edits ...func(*admissionregistrationv1.MutatingWebhook)) {
 	t.Helper()
 	authority, err := pki.EnsureAuthority(t.TempDir(), "later", time.Now())
@@ -92,7 +98,12 @@ func laterWebhook(t *testing.T, ns, patch string, edits ...func(*admissionregist
 			return
 		}
 		kind := admissionv1.PatchTypeJSONPatch
-		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true, Patch: []byte(patch), PatchType: &kind}
+		review.Response = &admissionv1.AdmissionResponse{
+			UID:       review.Request.UID,
+			Allowed:   true,
+			Patch:     []byte(patch),
+			PatchType: &kind,
+		}
 		review.Request = nil
 		if err := json.NewEncoder(w).Encode(review); err != nil {
 			t.Error(err)
@@ -110,15 +121,29 @@ func laterWebhook(t *testing.T, ns, patch string, edits ...func(*admissionregist
 	none, fail := admissionregistrationv1.SideEffectClassNone, admissionregistrationv1.Fail
 	config := &admissionregistrationv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: "zz-later"}, // they are asked in the order of their names
-		Webhooks: []admissionregistrationv1.MutatingWebhook{{
-			Name: "later.example.org", SideEffects: &none, FailurePolicy: &fail, AdmissionReviewVersions: []string{"v1"},
-			ClientConfig:      admissionregistrationv1.WebhookClientConfig{URL: &server.URL, CABundle: authority.CertPEM()},
-			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: ns}},
-			Rules: []admissionregistrationv1.RuleWithOperations{{
-				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
-				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
-			}},
-		}},
+		Webhooks: []admissionregistrationv1.MutatingWebhook{
+			{
+				Name:                    "later.example.org",
+				SideEffects:             &none,
+				FailurePolicy:           &fail,
+				AdmissionReviewVersions: []string{"v1"},
+				ClientConfig: admissionregistrationv1.WebhookClientConfig{
+					URL:      &server.URL,
+					CABundle: authority.CertPEM(),
+				},
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: ns}},
+				Rules: []admissionregistrationv1.RuleWithOperations{
+					{
+						Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+						Rule: admissionregistrationv1.Rule{
+							APIGroups:   []string{""},
+							APIVersions: []string{"v1"},
+							Resources:   []string{"pods"},
+						},
+					},
+				},
+			},
+		},
 	}
 	for _, edit := range edits {
 		edit(&config.Webhooks[0])
@@ -132,7 +157,10 @@ func laterWebhook(t *testing.T, ns, patch string, edits ...func(*admissionregist
 		}
 	})
 	eventually(t, "the API server to ask the later webhook", func() (bool, error) {
-		if _, err := admin(t).dryRun(t.Context(), ns, nil); err != nil && !strings.Contains(err.Error(), "denied the request") {
+		if _, err := admin(
+			t,
+		).dryRun(t.Context(), ns, nil); err != nil &&
+			!strings.Contains(err.Error(), "denied the request") {
 			return false, err
 		}
 		return len(asked) > 0, nil

@@ -40,14 +40,17 @@ func repaired(t *testing.T) (ns, policyName string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, err := admin(t).do(cleanup(t), http.MethodDelete, policiesPath+"/"+policyName, nil); err != nil && !apierrors.IsNotFound(err) {
+		if _, err := admin(
+			t,
+		).do(cleanup(t), http.MethodDelete, policiesPath+"/"+policyName, nil); err != nil &&
+			!apierrors.IsNotFound(err) {
 			t.Error(err)
 		}
 	})
 	return ns, policyName
 }
 
-// changes gives what the journal says of a port.
+// changes returns what the journal says of a port.
 func changes(t *testing.T, port string) []journal.Entry {
 	t.Helper()
 	config, err := world.Lab.Admin()
@@ -112,23 +115,30 @@ func TestThreat18DirectEdit(t *testing.T) {
 	}
 	eventually(t, "the journal to have every change with its outcome", func() (bool, error) {
 		list := changes(t, from.Port)[before:]
-		return len(list) == 5 && list[4].Outcome == "written", nil
+		return len(list) == 5 && list[4].Outcome == journal.Written, nil
 	})
 	for i, e := range changes(t, from.Port)[before:] {
-		if e.Outcome != "written" || e.Namespace != ns || e.Row == "" || e.Why == "" || (e.After.PortSecurity == nil) != (i == 4) {
+		if e.Outcome != journal.Written || e.Namespace != ns || e.Row == "" || e.Why == "" ||
+			(e.After.PortSecurity == nil) != (i == 4) {
 			t.Errorf("change %d: %+v", i, e)
 		}
 	}
 }
 
-// A gateway forwards what it was granted and nothing else, over IPv4 and IPv6: not before, and no longer than it was granted, and
-// what Kube-OVN writes meanwhile is widened again.
+// A gateway forwards what it was granted and nothing else, over IPv4 and IPv6: not before, and no longer than it was
+// granted, and what Kube-OVN writes meanwhile is widened again.
 func TestThreat43GatewayForwardsWhatItWasGranted(t *testing.T) {
 	applyDual(t)
 	ns, _ := repaired(t)
 	from, to := openActor(t, ns), openActor(t, ns)
 	narrow := portSecurityOf(t, from.Port)
-	behind := map[string]bool{"10.20.0.9": true, "fd00:20::9": true, "10.21.0.9": false, "fd00:21::9": false, "10.77.0.1": false}
+	behind := map[string]bool{
+		"10.20.0.9":  true,
+		"fd00:20::9": true,
+		"10.21.0.9":  false,
+		"fd00:21::9": false,
+		"10.77.0.1":  false,
+	}
 	forwards := func(when string, during bool) {
 		t.Helper()
 		settle(t)
@@ -158,7 +168,10 @@ func TestThreat43GatewayForwardsWhatItWasGranted(t *testing.T) {
 	// Kube-OVN writes the narrow column when it is told to look at the pod again.
 	restart(t, up.KubeOVNComponent)
 	nbctl(t, "lsp-set-port-security", from.Port, strings.Trim(narrow, `[]"`))
-	t.Logf("widened again after %s", eventually(t, "what Kube-OVN wrote to be widened again", isWide).Round(time.Millisecond))
+	t.Logf(
+		"widened again after %s",
+		eventually(t, "what Kube-OVN wrote to be widened again", isWide).Round(time.Millisecond),
+	)
 
 	end := endSoon(t, ns, 4*time.Second)
 	eventually(t, "the grant to end", func() (bool, error) { return portSecurityOf(t, from.Port) == narrow, nil })
@@ -168,8 +181,8 @@ func TestThreat43GatewayForwardsWhatItWasGranted(t *testing.T) {
 	forwards("after", false)
 }
 
-// What happens while the program is dead is put right when it is back; a pod whose annotation is gone gets it back, and Kube-OVN
-// writes its port.
+// What happens while the program is dead is put right when it is back; a pod whose annotation is gone gets it back, and
+// Kube-OVN writes its port.
 func TestThreatT24ChangedWhileDown(t *testing.T) {
 	ns, _ := repaired(t)
 	one, two := run(t, ns, nil), run(t, ns, nil)
@@ -199,12 +212,17 @@ func TestThreat44Contested(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	after := metrics(t)[`ovnguard_repair_changes_total{action="write",outcome="written"}`]
-	// With twice the pause each time there are six in a second or two; where each attempt takes long, there is time for some more.
+	// With twice the pause each time there are six in a second or two; where each attempt takes long, there is time for
+	// some more.
 	if n := after - before; n < 2 || n > 15 {
 		t.Errorf("%v writes against 40", n)
 	}
 	awaitRules(t, "OVG023")
-	eventually(t, "the port to be put right in the end", func() (bool, error) { return portSecurityOf(t, portOf(pod)) == own, nil })
+	eventually(
+		t,
+		"the port to be put right in the end",
+		func() (bool, error) { return portSecurityOf(t, portOf(pod)) == own, nil },
+	)
 }
 
 // A change is taken back by the command, but only while it still is what repair wrote.
@@ -217,19 +235,30 @@ func TestUndo(t *testing.T) {
 		eventually(t, "the port to be put right", func() (bool, error) { return portSecurityOf(t, port) == own, nil })
 	}
 	// Repair would do it again.
-	if _, err := admin(t).do(t.Context(), http.MethodPatch, policiesPath+"/"+policyName, map[string]any{"spec": map[string]any{"repair": "log"}}); err != nil {
+	if _, err := admin(
+		t,
+	).do(t.Context(), http.MethodPatch, policiesPath+"/"+policyName,
+		map[string]any{"spec": map[string]any{"repair": "log"}}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the outcome to be written down", func() (bool, error) {
 		list := changes(t, port)
-		return len(list) == 2 && list[1].Outcome == "written", nil
+		return len(list) == 2 && list[1].Outcome == journal.Written, nil
 	})
 	eventually(t, "the policy to be known", func() (bool, error) {
 		var p v1alpha1.PortSecurityPolicy
-		return get(t, policiesPath+"/"+policyName, &p) && p.Generation > 1 && p.Status.ObservedGeneration == p.Generation, nil
+		return get(t, policiesPath+"/"+policyName, &p) && p.Generation > 1 &&
+			p.Status.ObservedGeneration == p.Generation, nil
 	})
 
-	if out, _, code := ovnguard(t, "undo", "--port", port, "--dry-run"); code != 0 || strings.Count(out, "would be taken back") != 2 {
+	if out, _, code := ovnguard(
+		t,
+		"undo",
+		"--port",
+		port,
+		"--dry-run",
+	); code != 0 ||
+		strings.Count(out, "would be taken back") != 2 {
 		t.Errorf("dry run: code %d\n%s", code, out)
 	}
 	if got := portSecurityOf(t, port); got != own {
@@ -250,7 +279,13 @@ func TestUndo(t *testing.T) {
 	}
 	// By the newer change's ID, what is not there any more is left alone.
 	last := changes(t, port)
-	if out, _, code := ovnguard(t, "undo", "--change", last[len(last)-1].ID); code != 0 || !strings.Contains(out, "No change") {
+	if out, _, code := ovnguard(
+		t,
+		"undo",
+		"--change",
+		last[len(last)-1].ID,
+	); code != 0 ||
+		!strings.Contains(out, "No change") {
 		t.Errorf("undoing what undid: code %d\n%s", code, out)
 	}
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// Two replicas answer behind one address. While pods are made all the time, the certificate is made anew and one replica is killed: no
-// pod is ever made loose, and those that are refused are few and say why.
+// Two replicas answer behind one address. While pods are made all the time, the certificate is made anew and one
+// replica is killed: no pod is ever made loose, and those that are refused are few and say why.
 func TestReplicasUnderLoad(t *testing.T) {
 	front := behindFront(t)
 	second := replica(t)
@@ -39,14 +39,19 @@ func TestReplicasUnderLoad(t *testing.T) {
 			return false, nil //nolint:nilerr // it is not there yet
 		}
 		now, err := guard.Registration(t.Context())
-		return err == nil && len(now.Webhooks) > 0 && strings.Contains(string(now.Webhooks[0].ClientConfig.CABundle), string(secret.Data["ca.crt"])), err
+		return err == nil && len(now.Webhooks) > 0 &&
+			strings.Contains(string(now.Webhooks[0].ClientConfig.CABundle), string(secret.Data["ca.crt"])), err
 	})
 	fresh, err := secrets.Get(t.Context(), name, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, replica := range []*scene.Guard{guard, second} {
-		eventually(t, "the new certificate to be served", func() (bool, error) { return servesAt(t, replica.Webhook, fresh.Data[corev1.TLSCertKey]), nil })
+		eventually(
+			t,
+			"the new certificate to be served",
+			func() (bool, error) { return servesAt(t, replica.Webhook, fresh.Data[corev1.TLSCertKey]), nil },
+		)
 	}
 	load.await(t, 40)
 	rotation := load.refused.Load()
@@ -65,7 +70,8 @@ func TestReplicasUnderLoad(t *testing.T) {
 	if n := load.loose.Load(); n > 0 {
 		t.Errorf("%d pods were made that are not strict", n)
 	}
-	// What was under way when the replica died cannot be answered, nor what comes before the API server knows that its connection ended.
+	// What was under way when the replica died cannot be answered, nor what comes before the API server knows that its
+	// connection ended.
 	if n := load.refused.Load() - rotation; n > 10*loadAtATime {
 		t.Errorf("%d pods were refused although a replica was there", n)
 	}
@@ -144,8 +150,8 @@ func replica(t *testing.T) *scene.Guard {
 	return second
 }
 
-// front is one address with several servers behind it, as a Service has: it shares out connections, and leaves out servers that take
-// none.
+// front is one address with several servers behind it, as a Service has: it shares out connections, and leaves out
+// servers that take none.
 type front struct {
 	address string
 	mu      sync.Mutex
@@ -169,11 +175,16 @@ const (
 	silent
 )
 
-// behindFront has the API server reach the program by a front, and the program test itself each second, until the test ends.
+// behindFront has the API server reach the program by a front, and the program test itself each second, until the test
+// ends.
 func behindFront(t *testing.T) *front {
 	t.Helper()
 	f := newFront(t, guard.Webhook)
-	if err := guard.Restart(t.Context(), "--selftest-interval=1s", "--webhook-url=https://"+strings.Replace(f.address, "127.0.0.1", "localhost", 1)); err != nil {
+	if err := guard.Restart(
+		t.Context(),
+		"--selftest-interval=1s",
+		"--webhook-url=https://"+strings.Replace(f.address, "127.0.0.1", "localhost", 1),
+	); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -45,21 +45,51 @@ func TestThreat34Rubbish(t *testing.T) {
 		code               int // 200 is a refusal
 		want               string
 	}{
-		"GET":             {method: http.MethodGet, code: http.StatusMethodNotAllowed, want: "POST"},
-		"empty":           {method: http.MethodPost, kind: "application/json", code: http.StatusBadRequest, want: "not an AdmissionReview"},
-		"not JSON":        {method: http.MethodPost, kind: "application/json", body: "\x00\xff{", code: http.StatusBadRequest, want: "not an AdmissionReview"},
-		"another kind":    {method: http.MethodPost, kind: "application/json", body: `{"apiVersion":"v1","kind":"Pod"}`, code: http.StatusBadRequest, want: "kind"},
-		"no request":      {method: http.MethodPost, kind: "application/json", body: review(`null`), code: http.StatusBadRequest, want: "request: missing"},
-		"as a form":       {method: http.MethodPost, kind: "application/x-www-form-urlencoded", body: "a=b", code: http.StatusUnsupportedMediaType, want: "application/json"},
-		"more than 8 MiB": {method: http.MethodPost, kind: "application/json", body: review(`{"uid":"` + strings.Repeat("x", webhook.MaxBody) + `"}`), code: http.StatusRequestEntityTooLarge, want: "larger than"},
-		"no object":       {method: http.MethodPost, kind: "application/json", body: review(`{` + pods + `}`), code: http.StatusOK, want: "not a Pod"},
-		"list for a pod":  {method: http.MethodPost, kind: "application/json", body: review(`{` + pods + `,"object":[1,2]}`), code: http.StatusOK, want: "not a Pod"},
+		"GET": {method: http.MethodGet, code: http.StatusMethodNotAllowed, want: "POST"},
+		"empty": {
+			method: http.MethodPost, kind: "application/json", code: http.StatusBadRequest,
+			want: "not an AdmissionReview",
+		},
+		"not JSON": {
+			method: http.MethodPost, kind: "application/json", body: "\x00\xff{", code: http.StatusBadRequest,
+			want: "not an AdmissionReview",
+		},
+		"another kind": {
+			method: http.MethodPost, kind: "application/json", body: `{"apiVersion":"v1","kind":"Pod"}`,
+			code: http.StatusBadRequest, want: "kind",
+		},
+		"no request": {
+			method: http.MethodPost, kind: "application/json", body: review(`null`), code: http.StatusBadRequest,
+			want: "request: missing",
+		},
+		"as a form": {
+			method: http.MethodPost, kind: "application/x-www-form-urlencoded", body: "a=b",
+			code: http.StatusUnsupportedMediaType, want: "application/json",
+		},
+		"more than 8 MiB": {
+			method: http.MethodPost, kind: "application/json",
+			body: review(`{"uid":"` + strings.Repeat("x", webhook.MaxBody) + `"}`),
+			code: http.StatusRequestEntityTooLarge, want: "larger than",
+		},
+		"no object": {
+			method: http.MethodPost, kind: "application/json", body: review(`{` + pods + `}`), code: http.StatusOK,
+			want: "not a Pod",
+		},
+		"list for a pod": {
+			method: http.MethodPost, kind: "application/json", body: review(`{` + pods + `,"object":[1,2]}`),
+			code: http.StatusOK, want: "not a Pod",
+		},
 		"of something else": {
-			method: http.MethodPost, kind: "application/json", body: review(`{` + strings.Replace(pods, "CREATE", "DELETE", 1) + `,"object":{}}`), code: http.StatusOK, want: "answers CREATE",
+			method: http.MethodPost, kind: "application/json",
+			body: review(`{` + strings.Replace(pods, "CREATE", "DELETE", 1) + `,"object":{}}`), code: http.StatusOK,
+			want: "answers CREATE",
 		},
 		"very deep nesting": {
 			method: http.MethodPost, kind: "application/json", code: http.StatusBadRequest,
-			body: review(`{` + pods + `,"object":` + strings.Repeat(`{"metadata":`, 20000) + `1` + strings.Repeat("}", 20000) + `}`), want: "not an AdmissionReview",
+			body: review(
+				`{` + pods + `,"object":` + strings.Repeat(`{"metadata":`, 20000) + `1` + strings.Repeat("}", 20000) + `}`,
+			),
+			want: "not an AdmissionReview",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -96,15 +126,19 @@ func TestThreat34Rubbish(t *testing.T) {
 	}
 	after := reviews(t)
 	// The program's own self-test may come in between.
-	if after["unchanged"] != before["unchanged"] || after["patched"] > before["patched"]+1 || after["invalid"] <= before["invalid"] {
+	if after["unchanged"] != before["unchanged"] || after["patched"] > before["patched"]+1 ||
+		after["invalid"] <= before["invalid"] {
 		t.Errorf("reviews before %v, after %v; want more that are invalid and no others", before, after)
 	}
-	if pod, err := tenant(t).dryRun(t.Context(), tenantNamespace, nil); err != nil || pod.Annotations[portSecurity] != "true" {
+	if pod, err := tenant(
+		t,
+	).dryRun(t.Context(), tenantNamespace, nil); err != nil ||
+		pod.Annotations[portSecurity] != "true" {
 		t.Errorf("a pod after the rubbish: %v, %v", pod, err)
 	}
 }
 
-// serves tells whether the webhook serves with this certificate.
+// serves reports whether the webhook serves with this certificate.
 func serves(t *testing.T, certPEM []byte) bool {
 	t.Helper()
 	registration, err := guard.Registration(t.Context())
@@ -118,7 +152,7 @@ func serves(t *testing.T, certPEM []byte) bool {
 	return servesAt(t, u.Host, certPEM)
 }
 
-// servesAt tells whether the webhook that listens at an address serves with this certificate.
+// servesAt reports whether the webhook that listens at an address serves with this certificate.
 func servesAt(t *testing.T, address string, certPEM []byte) bool {
 	t.Helper()
 	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // which certificate it is, is looked at below

@@ -15,14 +15,16 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
 // selfTestNamespace is where the program has the API server try what becomes of pods.
 const selfTestNamespace = "ovnguard-selftest"
 
-// Somebody takes the registration away and keeps the program from making it again: the program says within one round that pods are not
-// guarded, and registers again as soon as it may. It says so as well where the webhook is asked and another one spoils what it did.
+// Somebody takes the registration away and keeps the program from making it again: the program says within one round
+// that pods are not guarded, and registers again as soon as it may. It says so as well where the webhook is asked and
+// another one spoils what it did.
 func TestThreat35SelfTest(t *testing.T) {
 	if err := guard.Restart(t.Context(), "--selftest-interval=1s"); err != nil {
 		t.Fatal(err)
@@ -47,10 +49,12 @@ func TestThreat35SelfTest(t *testing.T) {
 		giveBack := forbidRegistering(t)
 		for _, remove := range []func() error{
 			func() error {
-				return world.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Delete(t.Context(), before.Name, metav1.DeleteOptions{})
+				return world.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Delete(t.Context(),
+					before.Name, metav1.DeleteOptions{})
 			},
 			func() error {
-				return world.Kube.AdmissionregistrationV1().ValidatingWebhookConfigurations().Delete(t.Context(), before.Name, metav1.DeleteOptions{})
+				return world.Kube.AdmissionregistrationV1().ValidatingWebhookConfigurations().Delete(t.Context(),
+					before.Name, metav1.DeleteOptions{})
 			},
 		} {
 			if err := remove(); err != nil {
@@ -69,7 +73,11 @@ func TestThreat35SelfTest(t *testing.T) {
 		giveBack()
 		back := awaitSelfTest(t, true)
 		awaitNotice(t, "SelfTestPassed", "again")
-		t.Logf("said after %s; guarded again %s after it could be", took.Round(time.Millisecond), back.Round(time.Millisecond))
+		t.Logf(
+			"said after %s; guarded again %s after it could be",
+			took.Round(time.Millisecond),
+			back.Round(time.Millisecond),
+		)
 		after, err := guard.Registration(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -80,14 +88,25 @@ func TestThreat35SelfTest(t *testing.T) {
 	})
 	t.Run("another webhook spoils pods", func(t *testing.T) {
 		t.Cleanup(func() { awaitSelfTest(t, true) }) // after the webhook is gone
-		laterWebhook(t, selfTestNamespace, `[{"op":"add","path":"/metadata/annotations/ovn.kubernetes.io~1port_vips","value":"192.0.2.7"}]`)
+		laterWebhook(
+			t,
+			selfTestNamespace,
+			`[{"op":"add","path":"/metadata/annotations/ovn.kubernetes.io~1port_vips","value":"192.0.2.7"}]`,
+		)
 		awaitSelfTest(t, false)
 		awaitSelfTestFailure(t, "refused")
 	})
 	t.Run("a tenant's pod of the same name", func(t *testing.T) {
 		same := func(annotations map[string]string) (*corev1.Pod, error) {
-			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "selftest", Annotations: annotations}, Spec: podSpec()}
-			return tenant(t).CoreV1().Pods(tenantNamespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			pod := &corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Name: "selftest", Annotations: annotations},
+				Spec:       podSpec(),
+			}
+			return tenant(
+				t,
+			).CoreV1().
+				Pods(tenantNamespace).
+				Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		}
 		pod, err := same(map[string]string{portSecurity: "false"})
 		if err != nil || pod.Annotations[portSecurity] != "true" {
@@ -100,8 +119,63 @@ func TestThreat35SelfTest(t *testing.T) {
 	})
 }
 
-// The API server cannot reach the webhook: whoever asks for a pod is refused, the program says within a round that it is not asked, and
-// that it is again.
+// Where policy only warns, the warnings show that the API server asks, and their absence that it does not; where it
+// only audits, the program says that it cannot know. What of the registration stands is a metric whatever policy says.
+func TestThreat35NothingEnforced(t *testing.T) {
+	if err := guard.Restart(t.Context(), "--selftest-interval=1s"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := guard.Restart(cleanup(t)); err != nil {
+			t.Error(err)
+		}
+	})
+	awaitSelfTest(t, true)
+	policyOver(t, selfTestNamespace, v1alpha1.PortSecurityPolicySpec{Mode: v1alpha1.ModeWarn})
+	says := func(text string) {
+		t.Helper()
+		eventually(t, "/readyz to say "+text, func() (bool, error) {
+			page, err := scene.Get(t.Context(), guard.Ready)
+			return err == nil && strings.Contains(page, text), nil
+		})
+	}
+	says("[!]selftest: policy only warns there, which the API server passes on")
+	for metric, want := range map[string]float64{
+		"ovnguard_selftest_ok": 1, `ovnguard_namespaces{mode="warn"}`: 1, `ovnguard_namespaces{mode="audit"}`: 0,
+		`ovnguard_registered{kind="MutatingWebhookConfiguration",name="ovnguard"}`:   1,
+		`ovnguard_registered{kind="ValidatingWebhookConfiguration",name="ovnguard"}`: 1,
+	} {
+		eventually(t, fmt.Sprintf("%s to be %v", metric, want), func() (bool, error) {
+			values, err := readMetrics(t.Context())
+			got, there := values[metric]
+			return there && got == want, err
+		})
+	}
+	t.Run("registration gone", func(t *testing.T) {
+		giveBack := forbidRegistering(t)
+		if err := world.Kube.AdmissionregistrationV1().
+			MutatingWebhookConfigurations().
+			Delete(t.Context(), "ovnguard", metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		awaitSelfTest(t, false)
+		awaitSelfTestFailure(t, "unwarned")
+		eventually(t, "the metric to say that the registration is gone", func() (bool, error) {
+			values, err := readMetrics(t.Context())
+			return values[`ovnguard_registered{kind="MutatingWebhookConfiguration",name="ovnguard"}`] == 0, err
+		})
+		giveBack()
+		awaitSelfTest(t, true)
+	})
+	policyOver(t, selfTestNamespace, v1alpha1.PortSecurityPolicySpec{Mode: v1alpha1.ModeAudit, Priority: 1})
+	says("[!]selftest: policy neither enforces nor warns there")
+	if _, there := metrics(t)["ovnguard_selftest_ok"]; there {
+		t.Error("the self-test claims something where nothing can be seen")
+	}
+}
+
+// The API server cannot reach the webhook: whoever asks for a pod is refused, the program says within a round that it
+// is not asked, and that it is again.
 func TestThreat35CutOff(t *testing.T) {
 	front := behindFront(t)
 	awaitSelfTest(t, true)
@@ -119,7 +193,10 @@ func TestThreat35CutOff(t *testing.T) {
 			if _, err := scene.Get(t.Context(), guard.Ready+"/webhook"); err != nil {
 				t.Errorf("the Service would take the webhook away: %v", err)
 			}
-			if pod, err := tenant(t).dryRun(t.Context(), tenantNamespace, nil); err == nil || !strings.Contains(err.Error(), "pods.ovnguard.io") {
+			if pod, err := tenant(
+				t,
+			).dryRun(t.Context(), tenantNamespace, nil); err == nil ||
+				!strings.Contains(err.Error(), "pods.ovnguard.io") {
 				t.Errorf("a pod meanwhile: %v, %v; want it refused, with the name of the webhook", pod, err)
 			}
 			front.set(open)
@@ -129,7 +206,11 @@ func TestThreat35CutOff(t *testing.T) {
 				t.Errorf("not ready again: %v", err)
 			}
 			awaitWebhook(t)
-			t.Logf("said after %s; guarded again %s after it could be", took.Round(time.Millisecond), back.Round(time.Millisecond))
+			t.Logf(
+				"said after %s; guarded again %s after it could be",
+				took.Round(time.Millisecond),
+				back.Round(time.Millisecond),
+			)
 		})
 	}
 }
@@ -173,8 +254,8 @@ func awaitNotice(t *testing.T, reason, word string) {
 	})
 }
 
-// forbidRegistering takes from the program the right to write its registration; what it gives back gives it back, which the end of the
-// test does, too.
+// forbidRegistering takes from the program the right to write its registration; what it gives back gives it back, which
+// the end of the test does, too.
 func forbidRegistering(t *testing.T) (giveBack func()) {
 	t.Helper()
 	roles := world.Kube.RbacV1().ClusterRoles()
@@ -188,8 +269,11 @@ func forbidRegistering(t *testing.T) (giveBack func()) {
 	})
 	// What is watched must go on being watched.
 	role.Rules = append(role.Rules, rbacv1.PolicyRule{
-		APIGroups: []string{"admissionregistration.k8s.io"}, Resources: []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"},
-		Verbs: []string{"get", "list", "watch"},
+		APIGroups: []string{
+			"admissionregistration.k8s.io",
+		},
+		Resources: []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"},
+		Verbs:     []string{"get", "list", "watch"},
 	})
 	if role, err = roles.Update(t.Context(), role, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)

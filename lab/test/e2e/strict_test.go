@@ -20,8 +20,8 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// strictInOVN waits until the pod has its port of the default network, and those of the providers, and checks that OVN holds each of its
-// ports to what Kube-OVN's own record says of it, and sends none of them what is for others.
+// strictInOVN waits until the pod has its port of the default network, and those of the providers, and checks that OVN
+// holds each of its ports to what Kube-OVN's own record says of it, and sends none of them what is for others.
 func strictInOVN(t *testing.T, namespace, name string, also ...kubeovn.Provider) {
 	t.Helper()
 	strictWhile(t, func() bool { return true }, namespace, name, also...)
@@ -62,10 +62,16 @@ func strictWhile(t *testing.T, stays func() bool, namespace, name string, also .
 	return stays()
 }
 
-// portsOf gives the rows of which OVN says that they are the pod's.
+// portsOf returns the rows of which OVN says that they are the pod's.
 func portsOf(ctx context.Context, namespace, name string) ([]*ovn.Port, error) {
-	out, err := world.Nbctl(ctx, "--format=json", "--columns=name,type,enabled,addresses,port_security", "find", "logical_switch_port",
-		fmt.Sprintf("external_ids:pod=%q", namespace+"/"+name))
+	out, err := world.Nbctl(
+		ctx,
+		"--format=json",
+		"--columns=name,type,enabled,addresses,port_security",
+		"find",
+		"logical_switch_port",
+		fmt.Sprintf("external_ids:pod=%q", namespace+"/"+name),
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +83,12 @@ func portsOf(ctx context.Context, namespace, name string) ([]*ovn.Port, error) {
 	}
 	var rows []*ovn.Port
 	for _, cells := range table.Data {
-		row := &ovn.Port{Name: fmt.Sprint(cells[0]), Type: fmt.Sprint(cells[1]), Addresses: texts(cells[3]), PortSecurity: texts(cells[4])}
+		row := &ovn.Port{
+			Name:         fmt.Sprint(cells[0]),
+			Type:         fmt.Sprint(cells[1]),
+			Addresses:    texts(cells[3]),
+			PortSecurity: texts(cells[4]),
+		}
 		if enabled, ok := cells[2].(bool); ok {
 			row.Enabled = &enabled
 		}
@@ -86,7 +97,7 @@ func portsOf(ctx context.Context, namespace, name string) ([]*ovn.Port, error) {
 	return rows, nil
 }
 
-// texts gives the elements of a set as OVSDB writes it in JSON: one alone stands for itself (RFC 7047, section 5.1).
+// texts returns the elements of a set as OVSDB writes it in JSON: one alone stands for itself (RFC 7047, section 5.1).
 func texts(cell any) []string {
 	one, ok := cell.(string)
 	if ok {
@@ -103,8 +114,8 @@ func texts(cell any) []string {
 	return out
 }
 
-// loosened says in what a row gives a port more, or something else, than its identity; nothing where it is strict. Each era of OVN must
-// read the row so.
+// loosened says in what a row gives a port more, or something else, than its identity; nothing where it is strict. Each
+// era of OVN must read the row so.
 func loosened(row *ovn.Port, identity portsec.Identity) (out []string) {
 	want := portsec.IdentitySet(identity)
 	for _, era := range portsec.Eras() {
@@ -122,7 +133,7 @@ func loosened(row *ovn.Port, identity portsec.Identity) (out []string) {
 	return out
 }
 
-// words gives an identity as Kube-OVN writes it into a row.
+// words returns an identity as Kube-OVN writes it into a row.
 func words(identity portsec.Identity) []string {
 	out := []string{identity.MAC.String()}
 	for _, ip := range identity.IPs {
@@ -131,7 +142,7 @@ func words(identity portsec.Identity) []string {
 	return out
 }
 
-// recordOf waits for the port's IP resource and gives the identity in it.
+// recordOf waits for the port's IP resource and returns the identity in it.
 func recordOf(ctx context.Context, port string) (identity portsec.Identity, err error) {
 	ctx, cancel := context.WithTimeout(ctx, waitTime)
 	defer cancel()
@@ -184,26 +195,42 @@ func parseIdentity(mac string, addresses ...string) (identity portsec.Identity, 
 
 // What the tests of threats take for strict is nothing else, on any NIC.
 func TestLoosenedIsSeen(t *testing.T) {
-	identity := portsec.Identity{MAC: portsec.MAC{0x0a, 0, 0, 0, 0, 1}, IPs: []netip.Addr{netip.MustParseAddr("10.16.0.9"), netip.MustParseAddr("fd00::9")}}
+	identity := portsec.Identity{
+		MAC: portsec.MAC{0x0a, 0, 0, 0, 0, 1},
+		IPs: []netip.Addr{netip.MustParseAddr("10.16.0.9"), netip.MustParseAddr("fd00::9")},
+	}
 	const own = "0a:00:00:00:00:01 10.16.0.9 fd00::9"
 	for name, c := range map[string]struct {
 		row    ovn.Port
 		strict bool
 	}{
-		"strict":                      {ovn.Port{Addresses: []string{own}, PortSecurity: []string{own}}, true},
-		"strict in other words":       {ovn.Port{Addresses: []string{own}, PortSecurity: []string{"0A:00:00:00:00:01 fd00::9 10.16.0.9"}}, true},
-		"off":                         {ovn.Port{Addresses: []string{own}}, false},
-		"a MAC alone":                 {ovn.Port{Addresses: []string{own}, PortSecurity: []string{"0a:00:00:00:00:01"}}, false},
-		"an address less":             {ovn.Port{Addresses: []string{own}, PortSecurity: []string{"0a:00:00:00:00:01 10.16.0.9"}}, false},
-		"an address more":             {ovn.Port{Addresses: []string{own}, PortSecurity: []string{own + " 10.16.0.1"}}, false},
-		"another entry":               {ovn.Port{Addresses: []string{own}, PortSecurity: []string{own, "0a:00:00:00:00:02 10.16.0.1"}}, false},
-		"a word that one era trips":   {ovn.Port{Addresses: []string{own}, PortSecurity: []string{own + " x"}}, false},
-		"a virtual router":            {ovn.Port{Addresses: []string{own}, PortSecurity: []string{own, "VRRPv3 0a:00:00:00:00:01 00:00:5E:00:01:07 10.16.0.1"}}, false},
-		"forwarding":                  {ovn.Port{Addresses: []string{own, "unknown"}, PortSecurity: []string{own}}, false},
-		"forwarding alone":            {ovn.Port{Addresses: []string{"unknown"}, PortSecurity: []string{own}}, false},
-		"an address that it attracts": {ovn.Port{Addresses: []string{own + " 10.16.0.1"}, PortSecurity: []string{own}}, false},
-		"no address":                  {ovn.Port{PortSecurity: []string{own}}, false},
-		"of a type that is unchecked": {ovn.Port{Type: "localport", Addresses: []string{own}, PortSecurity: []string{own}}, false},
+		"strict": {ovn.Port{Addresses: []string{own}, PortSecurity: []string{own}}, true},
+		"strict in other words": {ovn.Port{Addresses: []string{own}, PortSecurity: []string{"0A:00:00:00:00:01 " +
+			"fd00::9 10.16.0.9"}}, true},
+		"off":         {ovn.Port{Addresses: []string{own}}, false},
+		"a MAC alone": {ovn.Port{Addresses: []string{own}, PortSecurity: []string{"0a:00:00:00:00:01"}}, false},
+		"an address less": {ovn.Port{Addresses: []string{own}, PortSecurity: []string{"0a:00:00:00:00:01 " +
+			"10.16.0.9"}}, false},
+		"an address more": {
+			ovn.Port{Addresses: []string{own}, PortSecurity: []string{own + " 10.16.0.1"}}, false,
+		},
+		"another entry": {
+			ovn.Port{Addresses: []string{own}, PortSecurity: []string{own, "0a:00:00:00:00:02 10.16.0.1"}}, false,
+		},
+		"a word that one era trips": {ovn.Port{Addresses: []string{own}, PortSecurity: []string{own + " x"}}, false},
+		"a virtual router": {ovn.Port{Addresses: []string{own}, PortSecurity: []string{own, "VRRPv3 " +
+			"0a:00:00:00:00:01 00:00:5E:00:01:07 10.16.0.1"}}, false},
+		"forwarding": {
+			ovn.Port{Addresses: []string{own, "unknown"}, PortSecurity: []string{own}}, false,
+		},
+		"forwarding alone": {ovn.Port{Addresses: []string{"unknown"}, PortSecurity: []string{own}}, false},
+		"an address that it attracts": {
+			ovn.Port{Addresses: []string{own + " 10.16.0.1"}, PortSecurity: []string{own}}, false,
+		},
+		"no address": {ovn.Port{PortSecurity: []string{own}}, false},
+		"of a type that is unchecked": {
+			ovn.Port{Type: "localport", Addresses: []string{own}, PortSecurity: []string{own}}, false,
+		},
 	} {
 		if got := loosened(&c.row, identity); (len(got) == 0) != c.strict {
 			t.Errorf("%s: %q", name, got)
@@ -219,7 +246,16 @@ func TestLoosenedIsSeen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nbctl(t, "lsp-set-addresses", port, strings.Join(words(record), " "), "unknown", "--", "lsp-set-port-security", portOf(pod))
+	nbctl(
+		t,
+		"lsp-set-addresses",
+		port,
+		strings.Join(words(record), " "),
+		"unknown",
+		"--",
+		"lsp-set-port-security",
+		portOf(pod),
+	)
 	rows, err := portsOf(t.Context(), pod.Namespace, pod.Name)
 	if err != nil || len(rows) != 2 {
 		t.Fatalf("%d ports, %v, want two", len(rows), err)

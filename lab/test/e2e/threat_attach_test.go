@@ -19,13 +19,13 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// named gives the name of an object.
+// named returns the name of an object.
 func named(t *testing.T, body []byte) string {
 	t.Helper()
 	return fieldOf(t, body, "metadata", "name")
 }
 
-// fieldOf gives a text in an object; "" where it is not there.
+// fieldOf returns a text in an object; "" where it is not there.
 func fieldOf(t *testing.T, body []byte, path ...string) string {
 	t.Helper()
 	var at any
@@ -46,18 +46,19 @@ func fieldOf(t *testing.T, body []byte, path ...string) string {
 	return text
 }
 
-// Kube-OVN's CNI plugs a NIC by the provider in a definition's config; one that names another definition's would plug it into another
-// pod's port.
+// Kube-OVN's CNI plugs a NIC by the provider in a definition's config; one that names another definition's would plug
+// it into another pod's port.
 func TestThreatT18AttachmentProviders(t *testing.T) {
 	p, name := mayDefine(t), unique("net")
 	const path = definitionsPath
 	own := ofOVN(name)
 	foreign := map[string]string{
-		"plain":       `{"cniVersion":"0.3.1","type":"kube-ovn","provider":"vault.bank.ovn"}`,
-		"the pod's":   `{"cniVersion":"0.3.1","type":"kube-ovn","provider":"ovn"}`,
-		"in a list":   `{"cniVersion":"0.3.1","plugins":[{"type":"tuning"},{"type":"kube-ovn","provider":"vault.bank.ovn"}]}`,
-		"delegated":   `{"type":"multus","delegates":[{"type":"kube-ovn","provider":"vault.bank.ovn"}]}`,
-		"twice":       `{"type":"kube-ovn","provider":"` + name + "." + tenantNamespace + `.ovn","Provider":"vault.bank.ovn"}`,
+		"plain":     `{"cniVersion":"0.3.1","type":"kube-ovn","provider":"vault.bank.ovn"}`,
+		"the pod's": `{"cniVersion":"0.3.1","type":"kube-ovn","provider":"ovn"}`,
+		"in a list": `{"cniVersion":"0.3.1","plugins":[{"type":"tuning"},{"type":"kube-ovn","provider":"vault.bank.ovn"}]}`,
+		"delegated": `{"type":"multus","delegates":[{"type":"kube-ovn","provider":"vault.bank.ovn"}]}`,
+		"twice": `{"type":"kube-ovn","provider":"` + name + "." + tenantNamespace +
+			`.ovn","Provider":"vault.bank.ovn"}`,
 		"of IPAM":     `{"type":"macvlan","ipam":{"type":"kube-ovn","provider":"vault.bank"}}`,
 		"not a CNI's": `type: kube-ovn`,
 	}
@@ -77,7 +78,12 @@ func TestThreatT18AttachmentProviders(t *testing.T) {
 		}
 	})
 	for what, config := range foreign {
-		_, err := p.do(t.Context(), http.MethodPatch, path+"/"+name, map[string]any{"spec": map[string]any{"config": config}})
+		_, err := p.do(
+			t.Context(),
+			http.MethodPatch,
+			path+"/"+name,
+			map[string]any{"spec": map[string]any{"config": config}},
+		)
 		mustRefuse(t, what+", changed", err, "spec.config")
 	}
 	body, err := p.do(t.Context(), http.MethodGet, path+"/"+name, nil)
@@ -95,12 +101,21 @@ func define(t *testing.T, group, scope string, resources map[string]string) {
 	for resource, kind := range resources {
 		name := resource + "." + group
 		_, err := admin(t).do(t.Context(), http.MethodPost, path, map[string]any{
-			"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": name},
+			"apiVersion": "apiextensions.k8s.io/v1",
+			"kind":       "CustomResourceDefinition",
+			"metadata":   map[string]any{"name": name},
 			"spec": map[string]any{
-				"group": group, "scope": scope, "names": map[string]any{"plural": resource, "singular": strings.ToLower(kind), "kind": kind},
-				"versions": []any{map[string]any{"name": "v1", "served": true, "storage": true, "schema": map[string]any{
-					"openAPIV3Schema": map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true},
-				}}},
+				"group": group,
+				"scope": scope,
+				"names": map[string]any{"plural": resource, "singular": strings.ToLower(kind), "kind": kind},
+				"versions": []any{
+					map[string]any{"name": "v1", "served": true, "storage": true, "schema": map[string]any{
+						"openAPIV3Schema": map[string]any{
+							"type":                                 "object",
+							"x-kubernetes-preserve-unknown-fields": true,
+						},
+					}},
+				},
 			},
 		})
 		if err != nil {
@@ -124,24 +139,85 @@ func define(t *testing.T, group, scope string, resources map[string]string) {
 	}
 }
 
-// KubeVirt copies the annotations of a machine's template to the pods that run it. What binds a pod to a machine is refused in the
-// template; of the rest the author is warned, and the pods are judged like any others.
+// defineKubeVirt has the API server serve KubeVirt's resources, and waits until the program believes KubeVirt's
+// accounts.
+func defineKubeVirt(t *testing.T) {
+	t.Helper()
+	define(t, "kubevirt.io", "Namespaced", map[string]string{
+		"virtualmachines": "VirtualMachine", "virtualmachineinstances": "VirtualMachineInstance",
+	})
+	eventually(t, "the program to know that KubeVirt is served", func() (bool, error) {
+		return tryLauncher(t) == nil, nil
+	})
+}
+
+// tryLauncher has KubeVirt's account try to make a pod of a machine; none is kept.
+func tryLauncher(t *testing.T) error {
+	t.Helper()
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		Name: unique("virt-launcher"),
+		OwnerReferences: []metav1.OwnerReference{
+			{
+				APIVersion: "kubevirt.io/v1",
+				Kind:       "VirtualMachineInstance",
+				Name:       "tried",
+				UID:        "7b1f6d4e-0000-4000-8000-000000000003",
+			},
+		},
+	}, Spec: podSpec()}
+	pods := as(t, admission.DefaultAccounts().KubeVirt[0], "system:masters").CoreV1().Pods(tenantNamespace)
+	_, err := pods.Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	return err
+}
+
+// KubeVirt copies the annotations of a machine's template to the pods that run it. What binds a pod to a machine is
+// refused in the template; of the rest the author is warned, and the pods are judged like any others.
 func TestThreat23MachineTemplates(t *testing.T) {
-	define(t, "kubevirt.io", "Namespaced", map[string]string{"virtualmachines": "VirtualMachine", "virtualmachineinstances": "VirtualMachineInstance"})
-	p := mayDo(t, rbacv1.PolicyRule{APIGroups: []string{"kubevirt.io"}, Resources: []string{"virtualmachines", "virtualmachineinstances"}, Verbs: []string{"get", "create", "update", "patch", "delete"}})
+	defineKubeVirt(t)
+	p := mayDo(
+		t,
+		rbacv1.PolicyRule{
+			APIGroups: []string{"kubevirt.io"},
+			Resources: []string{"virtualmachines", "virtualmachineinstances"},
+			Verbs:     []string{"get", "create", "update", "patch", "delete"},
+		},
+	)
 	machine := func(name string, annotations map[string]string) map[string]any {
-		return map[string]any{"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "metadata": map[string]any{"name": name}, "spec": map[string]any{
-			"template": map[string]any{"metadata": map[string]any{"annotations": annotations}, "spec": map[string]any{}},
-		}}
+		return map[string]any{
+			"apiVersion": "kubevirt.io/v1",
+			"kind":       "VirtualMachine",
+			"metadata":   map[string]any{"name": name},
+			"spec": map[string]any{
+				"template": map[string]any{
+					"metadata": map[string]any{"annotations": annotations},
+					"spec":     map[string]any{},
+				},
+			},
+		}
 	}
 	instance := func(name string, annotations map[string]string) map[string]any {
-		return map[string]any{"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": map[string]any{"name": name, "annotations": annotations}, "spec": map[string]any{}}
+		return map[string]any{
+			"apiVersion": "kubevirt.io/v1",
+			"kind":       "VirtualMachineInstance",
+			"metadata":   map[string]any{"name": name, "annotations": annotations},
+			"spec":       map[string]any{},
+		}
 	}
 	vm, vmi := unique("vm"), unique("vmi")
-	for _, key := range []string{kubeovn.MigrationJob, "ovn.kubernetes.io/allow_live_migration"} {
-		_, err := p.do(t.Context(), http.MethodPost, machines+"/virtualmachines", machine(vm, map[string]string{key: "x"}))
+	for _, key := range []string{kubeovn.MigrationJob, "ovn.kubernetes.io/activation_strategy"} {
+		_, err := p.do(
+			t.Context(),
+			http.MethodPost,
+			machines+"/virtualmachines",
+			machine(vm, map[string]string{key: "x"}),
+		)
 		mustRefuse(t, "a machine with "+key, err, `spec.template.metadata.annotations["`+key+`"]`)
-		_, err = p.do(t.Context(), http.MethodPost, machines+"/virtualmachineinstances", instance(vmi, map[string]string{key: "x"}))
+		_, err = p.do(
+			t.Context(),
+			http.MethodPost,
+			machines+"/virtualmachineinstances",
+			instance(vmi, map[string]string{key: "x"}),
+		)
 		mustRefuse(t, "an instance with "+key, err, `metadata.annotations["`+key+`"]`)
 	}
 	wished := map[string]string{portSecurity: "false", portVIPs: "10.16.0.1"}
@@ -149,10 +225,19 @@ func TestThreat23MachineTemplates(t *testing.T) {
 	if _, err := p.do(t.Context(), http.MethodPost, machines+"/virtualmachines", machine(vm, wished)); err != nil {
 		t.Fatalf("a machine that wishes: %v", err)
 	}
-	if told := strings.Join(p.warnings.take(), "\n"); !strings.Contains(told, portVIPs) || !strings.Contains(told, portSecurity) {
+	if told := strings.Join(
+		p.warnings.take(),
+		"\n",
+	); !strings.Contains(told, portVIPs) ||
+		!strings.Contains(told, portSecurity) {
 		t.Errorf("the author was told %q", told)
 	}
-	_, err := p.do(t.Context(), http.MethodPatch, machines+"/virtualmachines/"+vm, machine(vm, map[string]string{kubeovn.MigrationJob: "x"}))
+	_, err := p.do(
+		t.Context(),
+		http.MethodPatch,
+		machines+"/virtualmachines/"+vm,
+		machine(vm, map[string]string{kubeovn.MigrationJob: "x"}),
+	)
 	mustRefuse(t, "a machine that is changed", err, kubeovn.MigrationJob)
 	body, err := p.do(t.Context(), http.MethodGet, machines+"/virtualmachines/"+vm, nil)
 	if err != nil || strings.Contains(string(body), kubeovn.MigrationJob+`":"x"`) {
@@ -165,8 +250,18 @@ func TestThreat23MachineTemplates(t *testing.T) {
 
 	// The pods of the instance, as KubeVirt makes them.
 	account := admission.DefaultAccounts().KubeVirt[0]
-	allow(t, account, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"create"}})
-	owner := metav1.OwnerReference{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: vmi, UID: types.UID(fieldOf(t, body, "metadata", "uid")), Controller: new(true)}
+	allow(
+		t,
+		account,
+		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"create"}},
+	)
+	owner := metav1.OwnerReference{
+		APIVersion: "kubevirt.io/v1",
+		Kind:       "VirtualMachineInstance",
+		Name:       vmi,
+		UID:        types.UID(fieldOf(t, body, "metadata", "uid")),
+		Controller: new(true),
+	}
 	launcher := func(annotations map[string]string) *corev1.Pod {
 		template := wish{annotations: map[string]string{"kubevirt.io/domain": vmi}}.template()
 		maps.Copy(template.Annotations, annotations)
@@ -174,7 +269,13 @@ func TestThreat23MachineTemplates(t *testing.T) {
 		pod.Name, pod.OwnerReferences = unique("virt-launcher-"+vmi), []metav1.OwnerReference{owner}
 		return pod
 	}
-	kubevirt := as(t, account, "system:serviceaccounts", "system:serviceaccounts:kubevirt").CoreV1().Pods(tenantNamespace)
+	kubevirt := as(
+		t,
+		account,
+		"system:serviceaccounts",
+		"system:serviceaccounts:kubevirt",
+	).CoreV1().
+		Pods(tenantNamespace)
 	_, err = kubevirt.Create(t.Context(), launcher(wished), metav1.CreateOptions{})
 	mustRefuse(t, "a launcher with a VIP", err, portVIPs)
 	_, err = tenant(t).CoreV1().Pods(tenantNamespace).Create(t.Context(), launcher(nil), metav1.CreateOptions{})

@@ -23,8 +23,8 @@ func oneAddress(t *testing.T) (subnet, address string) {
 	return subnet, "10.91.0.2"
 }
 
-// withoutAddress gives a pod with such annotations that somebody makes under the name of another one, which is gone by then, and for which
-// there is no address. It has that other pod's port, whose port_security was own.
+// withoutAddress returns a pod with such annotations that somebody makes under the name of another one, which is gone
+// by then, and for which there is no address. It has that other pod's port, whose port_security was own.
 func withoutAddress(t *testing.T, p person, ns string, annotations map[string]string) (pod *corev1.Pod, own string) {
 	t.Helper()
 	last := run(t, ns, nil)
@@ -43,7 +43,8 @@ func withoutAddress(t *testing.T, p person, ns string, annotations map[string]st
 	return pod, own
 }
 
-// Nobody has Kube-OVN write the port security of a pod that has no address yet: what it wrote would have neither an address nor a MAC.
+// Nobody has Kube-OVN write the port security of a pod that has no address yet: what it wrote would have neither an
+// address nor a MAC.
 func TestThreatT27BeforeTheAddress(t *testing.T) {
 	p, groups := tenant(t), kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups)
 	full, address := oneAddress(t)
@@ -53,14 +54,32 @@ func TestThreatT27BeforeTheAddress(t *testing.T) {
 	}
 	pod, own := withoutAddress(t, p, tenantNamespace, onFull)
 	if got := portSecurityOf(t, portOf(pod)); got != own {
-		t.Fatalf("port_security %s of a pod without an address, want that of the last pod, %s: the test shows nothing", got, own)
+		t.Fatalf(
+			"port_security %s of a pod without an address, want that of the last pod, %s: the test shows nothing",
+			got,
+			own,
+		)
 	}
 	change := map[string]any{groups: "web"}
 	p.everyWay(t, pod, groups, change)
-	mustRefuse(t, "by the status", mayWrite(t, "patch", "pods/status").patch(t.Context(), pod, change, "status"), groups)
-	mustRefuse(t, "by a Binding", mayWrite(t, "create", "pods/binding").CoreV1().Pods(tenantNamespace).Bind(t.Context(), &corev1.Binding{
-		ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Annotations: map[string]string{groups: "web"}}, Target: corev1.ObjectReference{Kind: "Node", Name: "node1"},
-	}, metav1.CreateOptions{}), groups)
+	mustRefuse(
+		t,
+		"by the status",
+		mayWrite(t, "patch", "pods/status").patch(t.Context(), pod, change, "status"),
+		groups,
+	)
+	mustRefuse(
+		t,
+		"by a Binding",
+		mayWrite(t, "create", "pods/binding").CoreV1().Pods(tenantNamespace).Bind(t.Context(), &corev1.Binding{
+			ObjectMeta: metav1.ObjectMeta{
+				Name:        pod.Name,
+				Annotations: map[string]string{groups: "web"},
+			},
+			Target: corev1.ObjectReference{Kind: "Node", Name: "node1"},
+		}, metav1.CreateOptions{}),
+		groups,
+	)
 	if err := p.patch(t.Context(), pod, map[string]any{"example.com/note": "x"}); err != nil {
 		t.Errorf("what Kube-OVN does not read: %v", err)
 	}
@@ -78,8 +97,8 @@ func TestThreatT27BeforeTheAddress(t *testing.T) {
 	strictInOVN(t, later.Namespace, later.Name)
 }
 
-// A pod that shares a Vip has Kube-OVN write the ports of all that do with whatever happens to it, and nobody asks admission about them.
-// Repair puts right what comes of it.
+// A pod that shares a Vip has Kube-OVN write the ports of all that do with whatever happens to it, and nobody asks
+// admission about them. Repair puts right what comes of it.
 func TestThreatT27SharedVip(t *testing.T) {
 	ns, _ := repaired(t)
 	full, address := oneAddress(t)
@@ -89,10 +108,19 @@ func TestThreatT27SharedVip(t *testing.T) {
 	}
 	admin(t).mayShare(t, ns, vip)
 	sibling := run(t, ns, map[string]string{kubeovn.AAPs: vip})
-	pod, own := withoutAddress(t, admin(t), ns, map[string]string{kubeovn.AAPs: vip, kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch): full})
+	pod, own := withoutAddress(
+		t,
+		admin(t),
+		ns,
+		map[string]string{kubeovn.AAPs: vip, kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch): full},
+	)
 
 	port, shared := portOf(pod), strings.Replace(own, `"]`, " "+address+`"]`, 1)
-	eventually(t, "repair to give the port the Vip", func() (bool, error) { return portSecurityOf(t, port) == shared, nil })
+	eventually(
+		t,
+		"repair to give the port the Vip",
+		func() (bool, error) { return portSecurityOf(t, port) == shared, nil },
+	)
 	before := len(changes(t, port))
 	if err := admin(t).patch(t.Context(), sibling, map[string]any{"example.com/note": "x"}); err != nil {
 		t.Fatal(err)
@@ -100,7 +128,7 @@ func TestThreatT27SharedVip(t *testing.T) {
 	var list []journal.Entry
 	eventually(t, "the port to be put right", func() (bool, error) {
 		list = changes(t, port)
-		return len(list) > before && list[len(list)-1].Outcome == "written", nil
+		return len(list) > before && list[len(list)-1].Outcome == journal.Written, nil
 	})
 	if was := list[len(list)-1].Before.PortSecurity; was == nil || !slices.Equal(*was, []string{address}) {
 		t.Errorf("port_security was %v, want %q, which has no MAC: the test shows nothing", was, address)

@@ -22,7 +22,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/webhook"
 )
 
-// caller gives what it takes to call the webhook from outside: its address, and whom to trust.
+// caller returns what it takes to call the webhook from outside: its address, and whom to trust.
 func caller(t *testing.T) (address *url.URL, trust *tls.Config) {
 	t.Helper()
 	registration, err := guard.Registration(t.Context())
@@ -40,13 +40,15 @@ func caller(t *testing.T) (address *url.URL, trust *tls.Config) {
 	return address, trust
 }
 
-// Many callers who begin a request and do not end it, in its head or in its body, hold up nobody; and those in the body are hung up on.
+// Many callers who begin a request and do not end it, in its head or in its body, hold up nobody; and those in the body
+// are hung up on.
 func TestThreat33SlowCallers(t *testing.T) {
 	const callers = 150 // of each sort; the two together are more than the reviews that are answered at a time
 	address, trust := caller(t)
 	head := "POST " + address.Path + " HTTP/1.1\r\nHost: " + address.Host + "\r\nContent-Type: application/json\r\n"
 	connections := make(map[string][]net.Conn)
-	for sort, text := range map[string]string{"head": head + "X-Slow: ", "body": head + "Content-Length: 4096\r\n\r\n{"} {
+	for sort, text := range map[string]string{"head": head + "X-Slow: ", "body": head + "Content-Length: " +
+		"4096\r\n\r\n{"} {
 		for range callers {
 			conn, err := (&tls.Dialer{Config: trust}).DialContext(t.Context(), "tcp", address.Host)
 			if err != nil {
@@ -59,7 +61,14 @@ func TestThreat33SlowCallers(t *testing.T) {
 			connections[sort] = append(connections[sort], conn)
 		}
 	}
-	wish{name: "meanwhile", annotations: map[string]string{portSecurity: "false"}, keeps: map[string]string{portSecurity: "true"}}.tryPod(t, tenant(t))
+	wish{
+		name:        "meanwhile",
+		annotations: map[string]string{portSecurity: "false"},
+		keeps:       map[string]string{portSecurity: "true"},
+	}.tryPod(
+		t,
+		tenant(t),
+	)
 	for _, conn := range connections["body"] {
 		if err := conn.SetReadDeadline(time.Now().Add(waitTime)); err != nil {
 			t.Fatal(err)
@@ -114,20 +123,39 @@ func TestThreat33EndlessBody(t *testing.T) {
 	}
 }
 
-// Of a flood of reviews, more at a time than may be answered at a time, each is answered in full or refused; none is let through.
+// Of a flood of reviews, more at a time than may be answered at a time, each is answered in full or refused; none is
+// let through.
 func TestThreat33Flood(t *testing.T) {
 	const callers, each = 320, 3
 	address, trust := caller(t)
 	address.Path = "/mutate-pods"
-	transport := &http.Transport{TLSClientConfig: trust, MaxIdleConnsPerHost: callers}
+	// Without a bound of its own the client opens more connections than it has callers, and one source loses some of so
+	// many.
+	transport := &http.Transport{TLSClientConfig: trust, MaxIdleConnsPerHost: callers, MaxConnsPerHost: callers}
 	defer transport.CloseIdleConnections()
 	client := http.Client{Transport: transport, Timeout: waitTime}
 	pad := string(bytes.Repeat([]byte("x"), 16<<10))
-	review, err := json.Marshal(map[string]any{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": map[string]any{
-		"uid": "u", "operation": "CREATE", "namespace": tenantNamespace, "resource": map[string]any{"group": "", "version": "v1", "resource": "pods"},
-		"kind": map[string]any{"group": "", "version": "v1", "kind": "Pod"}, "userInfo": map[string]any{"username": "tenant"},
-		"object": map[string]any{"metadata": map[string]any{"name": "x", "annotations": map[string]string{portSecurity: "false", "example.org/pad": pad}}, "spec": map[string]any{}},
-	}})
+	review, err := json.Marshal(
+		map[string]any{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": map[string]any{
+			"uid":       "u",
+			"operation": "CREATE",
+			"namespace": tenantNamespace,
+			"resource":  map[string]any{"group": "", "version": "v1", "resource": "pods"},
+			"kind": map[string]any{
+				"group":   "",
+				"version": "v1",
+				"kind":    "Pod",
+			},
+			"userInfo": map[string]any{"username": "tenant"},
+			"object": map[string]any{
+				"metadata": map[string]any{
+					"name":        "x",
+					"annotations": map[string]string{portSecurity: "false", "example.org/pad": pad},
+				},
+				"spec": map[string]any{},
+			},
+		}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +164,12 @@ func TestThreat33Flood(t *testing.T) {
 	for range callers {
 		wg.Go(func() {
 			for range each {
-				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address.String(), bytes.NewReader(review))
+				req, err := http.NewRequestWithContext(
+					t.Context(),
+					http.MethodPost,
+					address.String(),
+					bytes.NewReader(review),
+				)
 				if err != nil {
 					t.Error(err)
 					return
@@ -151,7 +184,8 @@ func TestThreat33Flood(t *testing.T) {
 				text, err := io.ReadAll(answer.Body)
 				err = errors.Join(err, answer.Body.Close())
 				switch {
-				case err == nil && answer.StatusCode == http.StatusServiceUnavailable: // which the API server takes for a failed call
+				// which the API server takes for a failed call
+				case err == nil && answer.StatusCode == http.StatusServiceUnavailable:
 					refused.Add(1)
 				case err != nil || json.Unmarshal(text, &got) != nil || got.Response == nil:
 					t.Errorf("answer %s: %v", answer.Status, err)
@@ -170,5 +204,12 @@ func TestThreat33Flood(t *testing.T) {
 	if patched.Load()+refused.Load() != callers*each || patched.Load() == 0 {
 		t.Errorf("%d answered and %d refused of %d", patched.Load(), refused.Load(), callers*each)
 	}
-	wish{name: "afterwards", annotations: map[string]string{portSecurity: "false"}, keeps: map[string]string{portSecurity: "true"}}.tryPod(t, tenant(t))
+	wish{
+		name:        "afterwards",
+		annotations: map[string]string{portSecurity: "false"},
+		keeps:       map[string]string{portSecurity: "true"},
+	}.tryPod(
+		t,
+		tenant(t),
+	)
 }

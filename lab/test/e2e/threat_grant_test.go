@@ -20,16 +20,23 @@ import (
 const vipsPath = "/apis/kubeovn.io/v1/vips"
 
 // vipRights lets somebody write Vips, which are the cluster's; and pods are nowhere theirs.
-var vipRights = rbacv1.PolicyRule{APIGroups: []string{"kubeovn.io"}, Resources: []string{"vips", "vips/status"}, Verbs: []string{"get", "create", "update", "patch", "delete"}}
+var vipRights = rbacv1.PolicyRule{
+	APIGroups: []string{"kubeovn.io"},
+	Resources: []string{"vips", "vips/status"},
+	Verbs:     []string{"get", "create", "update", "patch", "delete"},
+}
 
-// vipFor gives a Vip of a namespace; Kube-OVN chooses its address.
+// vipFor returns a Vip of a namespace; Kube-OVN chooses its address.
 func vipFor(ns string) map[string]any {
 	return map[string]any{
-		"apiVersion": "kubeovn.io/v1", "kind": "Vip", "metadata": map[string]any{"name": unique("vip")}, "spec": map[string]any{"subnet": "ovn-default", "namespace": ns},
+		"apiVersion": "kubeovn.io/v1",
+		"kind":       "Vip",
+		"metadata":   map[string]any{"name": unique("vip")},
+		"spec":       map[string]any{"subnet": "ovn-default", "namespace": ns},
 	}
 }
 
-// madeVip makes a Vip on the default subnet and gives its name and its address.
+// madeVip makes a Vip on the default subnet and returns its name and its address.
 func madeVip(t *testing.T, ns string) (name, address string) {
 	t.Helper()
 	return madeVipOn(t, "ovn-default", ns)
@@ -60,7 +67,8 @@ func (p person) mayShare(t *testing.T, ns, vip string) {
 	})
 }
 
-// A Vip is for pods of the namespace that it names. Kube-OVN gives its address, and its MAC, to whoever writes its name.
+// A Vip is for pods of the namespace that it names. Kube-OVN gives its address, and its MAC, to whoever writes its
+// name.
 func TestThreatT07VipOfAnotherNamespace(t *testing.T) {
 	p, ns := tenant(t), namespace(t, nil)
 	theirs, address := madeVip(t, ns)
@@ -75,9 +83,19 @@ func TestThreatT07VipOfAnotherNamespace(t *testing.T) {
 	p.mayShare(t, tenantNamespace, mine)
 	// Nor can it be taken by changing for whom it is, or one be made for a namespace of others.
 	_, author := granted(t, vipRights)
-	_, err := author.do(t.Context(), http.MethodPatch, vipsPath+"/"+theirs, map[string]any{"spec": map[string]any{"namespace": tenantNamespace}})
+	_, err := author.do(
+		t.Context(),
+		http.MethodPatch,
+		vipsPath+"/"+theirs,
+		map[string]any{"spec": map[string]any{"namespace": tenantNamespace}},
+	)
 	mustRefuse(t, "a Vip given away", err, "spec.namespace")
-	_, err = author.do(t.Context(), http.MethodPatch, vipsPath+"/"+theirs+"/status", map[string]any{"status": map[string]any{"v4ip": "10.16.0.1"}})
+	_, err = author.do(
+		t.Context(),
+		http.MethodPatch,
+		vipsPath+"/"+theirs+"/status",
+		map[string]any{"status": map[string]any{"v4ip": "10.16.0.1"}},
+	)
 	mustRefuse(t, "a Vip's address", err, "status")
 	_, err = author.do(t.Context(), http.MethodPost, vipsPath, vipFor(ns))
 	mustRefuse(t, "a Vip for others", err, "may not make pods in namespace "+ns)
@@ -87,8 +105,8 @@ func TestThreatT07VipOfAnotherNamespace(t *testing.T) {
 	}
 }
 
-// A Vip with a type has a port of its own on its subnet's switch, and one of a balancer has the gateway's MAC: it is made by whoever may
-// change the subnet, and no pod takes its MAC.
+// A Vip with a type has a port of its own on its subnet's switch, and one of a balancer has the gateway's MAC: it is
+// made by whoever may change the subnet, and no pod takes its MAC.
 func TestThreatT07VipsWithPorts(t *testing.T) {
 	_, author := granted(t, vipRights, podRights)
 	typed := func(kind, ns string) map[string]any {
@@ -103,7 +121,12 @@ func TestThreatT07VipsWithPorts(t *testing.T) {
 		}
 	}
 	plain, _ := madeVip(t, tenantNamespace)
-	_, err := author.do(t.Context(), http.MethodPatch, vipsPath+"/"+plain, map[string]any{"spec": map[string]any{"type": kubeovn.VipSwitchLB}})
+	_, err := author.do(
+		t.Context(),
+		http.MethodPatch,
+		vipsPath+"/"+plain,
+		map[string]any{"spec": map[string]any{"type": kubeovn.VipSwitchLB}},
+	)
 	mustRefuse(t, "a Vip that becomes a balancer's", err, "spec.type")
 	if _, err := author.do(t.Context(), http.MethodPost, vipsPath+dryRun, vipFor(tenantNamespace)); err != nil {
 		t.Errorf("a Vip that pods share: %v", err)
@@ -135,12 +158,14 @@ func TestThreatT07VipsWithPorts(t *testing.T) {
 	wish{name: "the balancer's MAC", annotations: annotations, refused: kubeovn.VipSwitchLB}.try(t, tenant(t))
 }
 
-// What an exception grants would be in the address sets that others' rules are made of: it holds nobody else's address, and a port that
-// has a grant is in no security group.
+// What an exception grants would be in the address sets that others' rules are made of: it holds nobody else's address,
+// and a port that has a grant is in no security group.
 func TestThreat41GroupAmplification(t *testing.T) {
 	victim := allocated(t, tenant(t), nil)
 	_, vip := madeVip(t, namespace(t, nil))
-	service, err := world.Kube.CoreV1().Services(metav1.NamespaceDefault).Get(t.Context(), "kubernetes", metav1.GetOptions{})
+	service, err := world.Kube.CoreV1().
+		Services(metav1.NamespaceDefault).
+		Get(t.Context(), "kubernetes", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,38 +182,60 @@ func TestThreat41GroupAmplification(t *testing.T) {
 		err := try("0.0.0.0/1")
 		return err != nil && strings.Contains(err.Error(), "/24"), nil
 	})
-	for prefix, holder := range map[string]string{
-		victim.Annotations[ipAddress]: "port " + victim.Name + "." + tenantNamespace, "10.16.0.1": "the gateway of subnet ovn-default",
-		service.Spec.ClusterIP: "service default/kubernetes", vip: "Vip ", "10.16.0.0/24": "is that of",
+	for prefix, holder := range map[string]string{ // what is of others is not named
+		victim.Annotations[ipAddress]: "port " + victim.Name + "." + tenantNamespace, "10.16.0.1": "is taken, and is " +
+			"never granted",
+		service.Spec.ClusterIP: "is taken", vip: "is taken", "10.16.0.0/24": "has addresses of subnet ovn-default",
 	} {
 		err := try(prefix)
 		mustRefuse(t, "a grant of "+prefix, err, holder)
-		mustRefuse(t, "a grant of "+prefix, err, "sharedWith")
+		if prefix != "10.16.0.1" {
+			mustRefuse(t, "a grant of "+prefix, err, "sharedWith")
+		}
 	}
-	if _, err := writer.do(t.Context(), http.MethodGet, path+"/"+exceptionIn(tenantNamespace).Name, nil); !apierrors.IsNotFound(err) {
+	if _, err := writer.do(
+		t.Context(),
+		http.MethodGet,
+		path+"/"+exceptionIn(tenantNamespace).Name,
+		nil,
+	); !apierrors.IsNotFound(
+		err,
+	) {
 		t.Errorf("an exception that was refused: %v", err)
 	}
 
-	if err := try("10.99.0.0/28"); err != nil {
+	if err := try("10.120.0.0/28"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, err := admin(t).do(cleanup(t), http.MethodDelete, path+"/"+exceptionIn(tenantNamespace).Name, nil); err != nil {
+		if _, err := admin(
+			t,
+		).do(cleanup(t), http.MethodDelete, path+"/"+exceptionIn(tenantNamespace).Name, nil); err != nil {
 			t.Error(err)
 		}
 	})
 	groups := kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups)
-	w := wish{name: "in a group", labels: map[string]string{"app": "till"}, annotations: map[string]string{groups: "web"}, refused: groups}
+	w := wish{
+		name:        "in a group",
+		labels:      map[string]string{"app": "till"},
+		annotations: map[string]string{groups: "web"},
+		refused:     groups,
+	}
 	eventually(t, "the exception to be followed", func() (bool, error) {
 		pod := &corev1.Pod{ObjectMeta: w.template().ObjectMeta, Spec: w.template().Spec}
 		pod.Name = unique("dry")
-		_, err := tenant(t).CoreV1().Pods(tenantNamespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		_, err := tenant(
+			t,
+		).CoreV1().
+			Pods(tenantNamespace).
+			Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err != nil, nil
 	})
 	w.try(t, tenant(t))
 }
 
-// An exception for an owner is for the object that had the name when it was written. Another one that takes the name gets nothing by it.
+// An exception for an owner is for the object that had the name when it was written. Another one that takes the name
+// gets nothing by it.
 func TestThreat47NameTakenAgain(t *testing.T) {
 	honours(t, tenantNamespace)
 	p, name := tenant(t), unique("router")
@@ -197,9 +244,13 @@ func TestThreat47NameTakenAgain(t *testing.T) {
 	made := func(replicas int32) *appsv1.ReplicaSet {
 		t.Helper()
 		w := wish{labels: labels}
-		set, err := sets.Create(t.Context(), &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: appsv1.ReplicaSetSpec{
-			Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: w.template(),
-		}}, metav1.CreateOptions{})
+		set, err := sets.Create(
+			t.Context(),
+			&appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: appsv1.ReplicaSetSpec{
+				Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: w.template(),
+			}},
+			metav1.CreateOptions{},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +260,9 @@ func TestThreat47NameTakenAgain(t *testing.T) {
 	podOf := func(set *appsv1.ReplicaSet) (pod corev1.Pod) {
 		t.Helper()
 		eventually(t, "a pod of "+set.Name, func() (bool, error) {
-			list, err := world.Kube.CoreV1().Pods(tenantNamespace).List(t.Context(), metav1.ListOptions{LabelSelector: labelText(labels)})
+			list, err := world.Kube.CoreV1().
+				Pods(tenantNamespace).
+				List(t.Context(), metav1.ListOptions{LabelSelector: labelText(labels)})
 			if err != nil {
 				return false, err
 			}
@@ -225,7 +278,9 @@ func TestThreat47NameTakenAgain(t *testing.T) {
 	remove := func() {
 		t.Helper()
 		background := metav1.DeletePropagationBackground
-		if err := world.Kube.AppsV1().ReplicaSets(tenantNamespace).Delete(cleanup(t), name, metav1.DeleteOptions{PropagationPolicy: &background}); err != nil {
+		if err := world.Kube.AppsV1().
+			ReplicaSets(tenantNamespace).
+			Delete(cleanup(t), name, metav1.DeleteOptions{PropagationPolicy: &background}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -235,7 +290,9 @@ func TestThreat47NameTakenAgain(t *testing.T) {
 		s.Grant = v1alpha1.Grant{Level: v1alpha1.LevelOpen}
 	})
 	t.Cleanup(func() {
-		path := "/apis/ovnguard.io/v1alpha1/namespaces/" + tenantNamespace + "/portsecurityexceptions/" + exceptionIn(tenantNamespace).Name
+		path := "/apis/ovnguard.io/v1alpha1/namespaces/" + tenantNamespace + "/portsecurityexceptions/" + exceptionIn(
+			tenantNamespace,
+		).Name
 		if _, err := admin(t).do(cleanup(t), http.MethodDelete, path, nil); err != nil {
 			t.Error(err)
 		}
@@ -243,7 +300,12 @@ func TestThreat47NameTakenAgain(t *testing.T) {
 	// The exception is followed when it counts for a pod of the owner, which its controller makes.
 	eventually(t, "the owner's pod to be open", func() (bool, error) {
 		scale := func(n int) error {
-			_, err := p.do(t.Context(), http.MethodPatch, "/apis/apps/v1/namespaces/"+tenantNamespace+"/replicasets/"+name, map[string]any{"spec": map[string]any{"replicas": n}})
+			_, err := p.do(
+				t.Context(),
+				http.MethodPatch,
+				"/apis/apps/v1/namespaces/"+tenantNamespace+"/replicasets/"+name,
+				map[string]any{"spec": map[string]any{"replicas": n}},
+			)
 			return err
 		}
 		if err := scale(1); err != nil {

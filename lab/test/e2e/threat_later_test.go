@@ -17,8 +17,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// everyWay has somebody change annotations of a running pod in each way that the API server knows, and checks that each is refused
-// with the key, and that pod and port are what they were. A nil value takes the annotation away.
+// everyWay has somebody change annotations of a running pod in each way that the API server knows, and checks that each
+// is refused with the key, and that pod and port are what they were. A nil value takes the annotation away.
 func (p person) everyWay(t *testing.T, pod *corev1.Pod, key string, annotations map[string]any) {
 	t.Helper()
 	pods := p.CoreV1().Pods(pod.Namespace)
@@ -54,13 +54,15 @@ func (p person) everyWay(t *testing.T, pod *corev1.Pod, key string, annotations 
 	mustRefuse(t, "the whole pod", err, key)
 	if len(applied) > 0 {
 		mustRefuse(t, "server-side apply", send(types.ApplyPatchType, map[string]any{
-			"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": pod.Name, "namespace": pod.Namespace, "annotations": applied},
+			"apiVersion": "v1",
+			"kind":       "Pod",
+			"metadata":   map[string]any{"name": pod.Name, "namespace": pod.Namespace, "annotations": applied},
 		}), key)
 	}
 	unchanged(t, pod)
 }
 
-// jsonPointer gives a key as it is written in the path of a JSON patch.
+// jsonPointer returns a key as it is written in the path of a JSON patch.
 func jsonPointer(key string) string {
 	out := ""
 	for _, r := range key {
@@ -87,7 +89,14 @@ func unchanged(t *testing.T, pod *corev1.Pod) {
 		delete(now.Annotations, kubeovn.DefaultProvider.Key(kubeovn.Routed)) // Kube-OVN's last word about a new pod
 	}
 	if !maps.Equal(now.Annotations, pod.Annotations) || !maps.Equal(now.Labels, pod.Labels) {
-		t.Errorf("pod %s has annotations %v and labels %v, had %v and %v", pod.Name, now.Annotations, now.Labels, pod.Annotations, pod.Labels)
+		t.Errorf(
+			"pod %s has annotations %v and labels %v, had %v and %v",
+			pod.Name,
+			now.Annotations,
+			now.Labels,
+			pod.Annotations,
+			pod.Labels,
+		)
 	}
 	strictInOVN(t, pod.Namespace, pod.Name)
 }
@@ -101,19 +110,20 @@ func TestThreatT02ChangedLater(t *testing.T) {
 	}
 }
 
-// A tenant who writes an address or a MAC of their choice, and then has Kube-OVN build the port anew from it, fails at the first step:
-// the second alone gives the port what it had.
+// A tenant who writes an address or a MAC of their choice, and then has Kube-OVN build the port anew from it, fails at
+// the first step: the second alone gives the port what it had.
 func TestThreatT03ArbitraryIdentity(t *testing.T) {
 	p := tenant(t)
 	pod := allocated(t, p, nil)
-	attached := "blue." + tenantNamespace + ".kubernetes.io/ip_address.net1"
-	for key, value := range map[string]string{
-		ipAddress: "0.0.0.0/0", macAddress: "0a:00:00:00:00:01", kubeovn.AttachmentProvider(tenantNamespace, "blue").Key(kubeovn.IPAddress): "10.16.0.1", attached: "10.16.0.1",
-	} {
+	for key, value := range map[string]string{ipAddress: "0.0.0.0/0", macAddress: "0a:00:00:00:00:01"} {
 		p.everyWay(t, pod, key, map[string]any{key: value})
 	}
 	before := portSecurityOf(t, kubeovn.PortName(pod.Name, pod.Namespace, kubeovn.DefaultProvider))
-	if err := p.patch(t.Context(), pod, map[string]any{kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups): "sg1"}); err != nil {
+	if err := p.patch(
+		t.Context(),
+		pod,
+		map[string]any{kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups): "sg1"},
+	); err != nil {
 		t.Fatalf("a security group for a strict port: %v", err)
 	}
 	followed(t)
@@ -122,12 +132,14 @@ func TestThreatT03ArbitraryIdentity(t *testing.T) {
 	}
 }
 
-// What looks like a plain list of addresses may be somebody else's, or one word by which a later OVN checks nothing any more.
+// What looks like a plain list of addresses may be somebody else's, or one word by which a later OVN checks nothing any
+// more.
 func TestThreatT06VIPsLater(t *testing.T) {
 	p := tenant(t)
 	pod, neighbour := allocated(t, p, nil), allocated(t, p, nil)
 	for name, value := range map[string]string{
-		"the gateway": "10.16.0.1", "a neighbour": neighbour.Annotations[ipAddress], "poison": "10.16.0.9,x", "a range": "10.16.0.0/16", "mapped": "::ffff:10.16.0.9",
+		"the gateway": "10.16.0.1", "a neighbour": neighbour.Annotations[ipAddress], "poison": "10.16.0.9,x",
+		"a range": "10.16.0.0/16", "mapped": "::ffff:10.16.0.9",
 	} {
 		if err := p.patch(t.Context(), pod, map[string]any{portVIPs: value}); err == nil {
 			t.Errorf("%s was allowed", name)
@@ -138,31 +150,57 @@ func TestThreatT06VIPsLater(t *testing.T) {
 	p.everyWay(t, pod, portVIPs, map[string]any{portVIPs: neighbour.Annotations[ipAddress]})
 }
 
-// NetworkPolicies are sets of the addresses in pods' annotations, chosen by labels: the labels are the tenant's, the addresses not.
+// NetworkPolicies are sets of the addresses in pods' annotations, chosen by labels: the labels are the tenant's, the
+// addresses not.
 func TestThreatT12LabelsAndAddress(t *testing.T) {
 	p := tenant(t)
 	pod, victim := allocated(t, p, nil), allocated(t, p, nil)
 	path := "/api/v1/namespaces/" + pod.Namespace + "/pods/" + pod.Name
 	_, err := p.do(t.Context(), http.MethodPatch, path, map[string]any{"metadata": map[string]any{
-		"labels": map[string]any{"role": "client"}, "annotations": map[string]any{ipAddress: victim.Annotations[ipAddress]},
+		"labels": map[string]any{
+			"role": "client",
+		},
+		"annotations": map[string]any{ipAddress: victim.Annotations[ipAddress]},
 	}})
 	mustRefuse(t, "labels and an address", err, ipAddress)
 	unchanged(t, pod)
-	if _, err := p.do(t.Context(), http.MethodPatch, path, map[string]any{"metadata": map[string]any{"labels": map[string]any{"role": "client"}}}); err != nil {
+	if _, err := p.do(
+		t.Context(),
+		http.MethodPatch,
+		path,
+		map[string]any{"metadata": map[string]any{"labels": map[string]any{"role": "client"}}},
+	); err != nil {
 		t.Errorf("labels alone: %v", err)
 	}
-	mustRefuse(t, "the address afterwards", p.patch(t.Context(), pod, map[string]any{ipAddress: victim.Annotations[ipAddress]}), ipAddress)
+	mustRefuse(
+		t,
+		"the address afterwards",
+		p.patch(t.Context(), pod, map[string]any{ipAddress: victim.Annotations[ipAddress]}),
+		ipAddress,
+	)
 	strictInOVN(t, pod.Namespace, pod.Name)
 }
 
-// A webhook that comes after ours and insists has no pod made, nor changed: the last word is spoken when all of them are through.
+// A webhook that comes after ours and insists has no pod made, nor changed: the last word is spoken when all of them
+// are through.
 func TestThreat31LaterMutator(t *testing.T) {
 	again := admissionregistrationv1.IfNeededReinvocationPolicy
 	for name, c := range map[string]struct{ patch, key string }{
-		"off":        {`[{"op":"add","path":"/metadata/annotations/ovn.kubernetes.io~1port_security","value":"false"}]`, portSecurity},
-		"taken away": {`[{"op":"remove","path":"/metadata/annotations/ovn.kubernetes.io~1port_security"}]`, portSecurity},
-		"forwarding": {`[{"op":"add","path":"/metadata/annotations/ovn.kubernetes.io~1layer2_forward","value":"true"}]`, layer2Forward},
-		"an address": {`[{"op":"add","path":"/metadata/annotations/ovn.kubernetes.io~1ip_address","value":"10.16.0.1"}]`, ipAddress},
+		"off": {
+			`[{"op":"add","path":"/metadata/annotations/ovn.kubernetes.io~1port_security","value":"false"}]`,
+			portSecurity,
+		},
+		"taken away": {
+			`[{"op":"remove","path":"/metadata/annotations/ovn.kubernetes.io~1port_security"}]`, portSecurity,
+		},
+		"forwarding": {
+			`[{"op":"add","path":"/metadata/annotations/ovn.kubernetes.io~1layer2_forward","value":"true"}]`,
+			layer2Forward,
+		},
+		"an address": {
+			`[{"op":"add","path":"/metadata/annotations/ovn.kubernetes.io~1ip_address","value":"10.16.0.1"}]`,
+			ipAddress,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := tenant(t)
@@ -172,7 +210,12 @@ func TestThreat31LaterMutator(t *testing.T) {
 				w.Rules[0].Operations = append(w.Rules[0].Operations, admissionregistrationv1.Update)
 			})
 			wish{name: "made", refused: c.key}.tryPod(t, p)
-			mustRefuse(t, "an edit that means nothing", p.patch(t.Context(), pod, map[string]any{"example.org/harmless": "1"}), c.key)
+			mustRefuse(
+				t,
+				"an edit that means nothing",
+				p.patch(t.Context(), pod, map[string]any{"example.org/harmless": "1"}),
+				c.key,
+			)
 			unchanged(t, pod)
 		})
 	}

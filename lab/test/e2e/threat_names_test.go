@@ -17,36 +17,52 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// Workloads name their pods after themselves, with something behind it: whatever a ReplicaSet, a Job or a StatefulSet is called, no pod
-// of it has a port that is named as another pod's NIC may be, and the NIC's port is left alone.
+// Workloads name their pods after themselves, with something behind it: whatever a ReplicaSet, a Job or a StatefulSet
+// is called, no pod of it has a port that is named as another pod's NIC may be, and the NIC's port is left alone.
 func TestThreatT21NamesByWorkloads(t *testing.T) {
 	p, attached := tenant(t), newNetwork(t)
 	victim := allocated(t, p, map[string]string{kubeovn.Networks: attached.name})
 	// A pod of this name would have the port of a NIC whose interface is called as the namespace is.
 	name := kubeovn.PortName(victim.Name, victim.Namespace, attached.provider)
 	wish{name: "the pod itself", podName: name, refused: "without dots"}.tryPod(t, p)
-	// The API server cuts what is too long to have something put behind it, here after a dot (k8s.io/apiserver, storage/names).
+	// The API server cuts what is too long to have something put behind it, here after a dot (k8s.io/apiserver,
+	// storage/names).
 	cut := strings.Repeat("a.", (longestPrefix-len(name)-2)/2) + name + "."
 	cut = strings.Repeat("b", longestPrefix-len(cut)) + cut + "cut"
 	before := ofPod(t, victim)
-	for kind, make := range map[string]func(w wish, name string, label map[string]string) (delete func(context.Context, string, metav1.DeleteOptions) error, err error){
-		"a ReplicaSet": func(w wish, name string, label map[string]string) (func(context.Context, string, metav1.DeleteOptions) error, error) {
+	for kind, make := range map[string]func(w wish, name string, label map[string]string) (delete func(context.Context,
+		string, metav1.DeleteOptions) error, err error){
+		"a ReplicaSet": func(w wish, name string, label map[string]string) (func(context.Context, string,
+			metav1.DeleteOptions) error, error,
+		) {
 			_, err := p.AppsV1().ReplicaSets(tenantNamespace).Create(t.Context(), &appsv1.ReplicaSet{
 				ObjectMeta: metav1.ObjectMeta{Name: name},
-				Spec:       appsv1.ReplicaSetSpec{Replicas: new(int32(1)), Selector: &metav1.LabelSelector{MatchLabels: label}, Template: w.labelled(label)},
+				Spec: appsv1.ReplicaSetSpec{
+					Replicas: new(int32(1)), Selector: &metav1.LabelSelector{MatchLabels: label},
+					Template: w.labelled(label),
+				},
 			}, metav1.CreateOptions{})
 			return world.Kube.AppsV1().ReplicaSets(tenantNamespace).Delete, err
 		},
-		"a Job": func(w wish, name string, label map[string]string) (func(context.Context, string, metav1.DeleteOptions) error, error) {
+		"a Job": func(w wish, name string, label map[string]string) (func(context.Context, string,
+			metav1.DeleteOptions) error, error,
+		) {
 			template := w.labelled(label)
 			template.Spec.RestartPolicy = corev1.RestartPolicyNever
-			_, err := p.BatchV1().Jobs(tenantNamespace).Create(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: batchv1.JobSpec{Template: template}}, metav1.CreateOptions{})
+			_, err := p.BatchV1().Jobs(tenantNamespace).Create(t.Context(),
+				&batchv1.Job{
+					ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: batchv1.JobSpec{Template: template},
+				}, metav1.CreateOptions{})
 			return world.Kube.BatchV1().Jobs(tenantNamespace).Delete, err
 		},
-		"a StatefulSet": func(w wish, name string, label map[string]string) (func(context.Context, string, metav1.DeleteOptions) error, error) {
+		"a StatefulSet": func(w wish, name string, label map[string]string) (func(context.Context, string,
+			metav1.DeleteOptions) error, error,
+		) {
 			_, err := p.AppsV1().StatefulSets(tenantNamespace).Create(t.Context(), &appsv1.StatefulSet{
 				ObjectMeta: metav1.ObjectMeta{Name: name},
-				Spec:       appsv1.StatefulSetSpec{Selector: &metav1.LabelSelector{MatchLabels: label}, Template: w.labelled(label)},
+				Spec: appsv1.StatefulSetSpec{
+					Selector: &metav1.LabelSelector{MatchLabels: label}, Template: w.labelled(label),
+				},
 			}, metav1.CreateOptions{})
 			return world.Kube.AppsV1().StatefulSets(tenantNamespace).Delete, err
 		},
@@ -62,7 +78,11 @@ func TestThreatT21NamesByWorkloads(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer w.remove(t, func(ctx context.Context, o metav1.DeleteOptions) error { return remove(ctx, name, o) }, label)
+				defer w.remove(
+					t,
+					func(ctx context.Context, o metav1.DeleteOptions) error { return remove(ctx, name, o) },
+					label,
+				)
 				pod, refused := outcomeOf(t, name, label)
 				if pod == nil {
 					t.Logf("refused: %s", refused)
@@ -84,17 +104,22 @@ func TestThreatT21NamesByWorkloads(t *testing.T) {
 // longestPrefix is how much of a name the API server keeps before the five characters that it puts behind it.
 const longestPrefix = 58
 
-// ofPod gives all that OVN has of a pod's ports.
+// ofPod returns all that OVN has of a pod's ports.
 func ofPod(t *testing.T, pod *corev1.Pod) []string {
 	t.Helper()
-	return slices.DeleteFunc(northbound(t), func(row string) bool { return !strings.Contains(row, pod.Name+"."+pod.Namespace) })
+	return slices.DeleteFunc(
+		northbound(t),
+		func(row string) bool { return !strings.Contains(row, pod.Name+"."+pod.Namespace) },
+	)
 }
 
 // outcomeOf waits until a workload made its pod, or said why it could not.
 func outcomeOf(t *testing.T, name string, label map[string]string) (pod *corev1.Pod, refused string) {
 	t.Helper()
 	eventually(t, "a pod of "+name, func() (bool, error) {
-		list, err := world.Kube.CoreV1().Pods(tenantNamespace).List(t.Context(), metav1.ListOptions{LabelSelector: labelText(label)})
+		list, err := world.Kube.CoreV1().
+			Pods(tenantNamespace).
+			List(t.Context(), metav1.ListOptions{LabelSelector: labelText(label)})
 		if err != nil {
 			return false, err
 		}
@@ -102,7 +127,9 @@ func outcomeOf(t *testing.T, name string, label map[string]string) (pod *corev1.
 			pod = &list.Items[0]
 			return true, nil
 		}
-		events, err := world.Kube.CoreV1().Events(tenantNamespace).List(t.Context(), metav1.ListOptions{FieldSelector: "involvedObject.name=" + name + ",reason=FailedCreate"})
+		events, err := world.Kube.CoreV1().
+			Events(tenantNamespace).
+			List(t.Context(), metav1.ListOptions{FieldSelector: "involvedObject.name=" + name + ",reason=FailedCreate"})
 		if err != nil || len(events.Items) == 0 {
 			return false, err
 		}

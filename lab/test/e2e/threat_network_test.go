@@ -19,7 +19,12 @@ import (
 func ofKubeOVN(t *testing.T, resource, kind, name string, spec map[string]any) {
 	t.Helper()
 	const path = "/apis/kubeovn.io/v1/"
-	object := map[string]any{"apiVersion": "kubeovn.io/v1", "kind": kind, "metadata": map[string]any{"name": name}, "spec": spec}
+	object := map[string]any{
+		"apiVersion": "kubeovn.io/v1",
+		"kind":       kind,
+		"metadata":   map[string]any{"name": name},
+		"spec":       spec,
+	}
 	if _, err := admin(t).do(t.Context(), http.MethodPost, path+resource, object); err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +35,8 @@ func ofKubeOVN(t *testing.T, resource, kind, name string, spec map[string]any) {
 	})
 }
 
-// known waits until what the tenant would ask for is refused with these words, so that the program has read what it rests on.
+// known waits until what the tenant would ask for is refused with these words, so that the program has read what it
+// rests on.
 func known(t *testing.T, annotations map[string]string, words string) {
 	t.Helper()
 	eventually(t, "the program to know why "+words, func() (bool, error) {
@@ -39,15 +45,24 @@ func known(t *testing.T, annotations map[string]string, words string) {
 	})
 }
 
-// A subnet that selects namespaces by labels, or whose VPC is for some, is for no others; and nobody labels a namespace into it.
+// A subnet that selects namespaces by labels, or whose VPC is for some, is for no others; and nobody labels a namespace
+// into it.
 func TestThreatT09SubnetBySelector(t *testing.T) {
 	p, name := tenant(t), unique("vault")
 	theirs, key := namespace(t, nil), kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)
 	label := map[string]string{"team-" + name: "bank"}
 	ofKubeOVN(t, "vpcs", "Vpc", name, map[string]any{"namespaces": []string{theirs}})
-	ofKubeOVN(t, "subnets", "Subnet", name+"-vpc", map[string]any{"cidrBlock": "10.78.0.0/24", "gateway": "10.78.0.1", "vpc": name})
+	ofKubeOVN(
+		t,
+		"subnets",
+		"Subnet",
+		name+"-vpc",
+		map[string]any{"cidrBlock": "10.78.0.0/24", "gateway": "10.78.0.1", "vpc": name},
+	)
 	ofKubeOVN(t, "subnets", "Subnet", name, map[string]any{
-		"cidrBlock": "10.79.0.0/24", "gateway": "10.79.0.1", "namespaceSelectors": []any{map[string]any{"matchLabels": label}},
+		"cidrBlock":          "10.79.0.0/24",
+		"gateway":            "10.79.0.1",
+		"namespaceSelectors": []any{map[string]any{"matchLabels": label}},
 	})
 	for _, subnet := range []string{name, name + "-vpc"} {
 		known(t, map[string]string{key: subnet}, "subnet "+subnet+" is for other namespaces")
@@ -69,7 +84,10 @@ func TestThreatT09SubnetBySelector(t *testing.T) {
 		mustRefuse(t, "the label by namespaces"+sub, err, "subnet "+name)
 		mustRefuse(t, "the label by namespaces"+sub, err, user)
 	}
-	_, err := owner.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: unique("e2e"), Labels: label}}, metav1.CreateOptions{})
+	_, err := owner.CoreV1().
+		Namespaces().
+		Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: unique("e2e"), Labels: label}},
+			metav1.CreateOptions{})
 	mustRefuse(t, "a new namespace with the label", err, "subnet "+name)
 	after, err := world.Kube.CoreV1().Namespaces().Get(t.Context(), tenantNamespace, metav1.GetOptions{})
 	if err != nil || after.Labels["team-"+name] != "" || strings.Contains(after.Annotations[key], name) {
@@ -90,13 +108,16 @@ func TestThreatT09SubnetBySelector(t *testing.T) {
 	})
 }
 
-// Releases of Kube-OVN look for the subnet of an attachment that is listed twice in different places, and take the address that is asked
-// for on whichever they find.
+// Releases of Kube-OVN look for the subnet of an attachment that is listed twice in different places, and take the
+// address that is asked for on whichever they find.
 func TestThreatT09NetworkListedTwice(t *testing.T) {
 	p, name, elsewhere := tenant(t), unique("theirs"), namespace(t, nil)
 	provider := kubeovn.AttachmentProvider(elsewhere, name)
 	ofKubeOVN(t, "subnets", "Subnet", name, map[string]any{
-		"cidrBlock": "10.80.0.0/24", "gateway": "10.80.0.1", "provider": string(provider), "namespaces": []string{elsewhere},
+		"cidrBlock":  "10.80.0.0/24",
+		"gateway":    "10.80.0.1",
+		"provider":   string(provider),
+		"namespaces": []string{elsewhere},
 	})
 	const entry = `{"name":"NAME","namespace":"SPACE","interface":"net`
 	twice := strings.NewReplacer("NAME", name, "SPACE", elsewhere).Replace("[" + entry + `1"},` + entry + `2"}]`)
@@ -105,26 +126,50 @@ func TestThreatT09NetworkListedTwice(t *testing.T) {
 	known(t, map[string]string{kubeovn.Networks: twice}, "for other namespaces")
 	for what, annotations := range map[string]map[string]string{
 		"the plain provider's switch": {plain: "ovn-default"}, "an interface's switch": {first: "ovn-default"},
-		"the switches of both interfaces": {first: "ovn-default", second: "ovn-default"}, "all but one": {plain: "ovn-default", second: "ovn-default"},
+		"the switches of both interfaces": {first: "ovn-default", second: "ovn-default"},
+		"all but one":                     {plain: "ovn-default", second: "ovn-default"},
 	} {
 		annotations[kubeovn.Networks] = twice
 		wish{name: what, annotations: annotations, refused: "subnet " + name}.tryPod(t, p)
 	}
-	wish{name: "through workloads", annotations: map[string]string{kubeovn.Networks: twice, plain: "ovn-default"}, refused: "subnet " + name}.try(t, p)
-	if _, err := p.dryRun(t.Context(), tenantNamespace, map[string]string{kubeovn.Networks: twice, plain: "ovn-default", first: "ovn-default", second: "ovn-default"}); err != nil {
+	wish{
+		name:        "through workloads",
+		annotations: map[string]string{kubeovn.Networks: twice, plain: "ovn-default"},
+		refused:     "subnet " + name,
+	}.try(
+		t,
+		p,
+	)
+	if _, err := p.dryRun(
+		t.Context(),
+		tenantNamespace,
+		map[string]string{kubeovn.Networks: twice, plain: "ovn-default", first: "ovn-default", second: "ovn-default"},
+	); err != nil {
 		t.Errorf("with a switch of its own under each name: %v", err)
 	}
 
 	// What is said of another VPC for a provider that only some releases know does not hide whose address it is.
 	island := unique("island")
 	ofKubeOVN(t, "vpcs", "Vpc", island, map[string]any{})
-	ofKubeOVN(t, "subnets", "Subnet", island, map[string]any{"cidrBlock": "10.16.0.0/16", "gateway": "10.16.0.1", "vpc": island})
+	ofKubeOVN(
+		t,
+		"subnets",
+		"Subnet",
+		island,
+		map[string]any{"cidrBlock": "10.16.0.0/16", "gateway": "10.16.0.1", "vpc": island},
+	)
 	victim := allocated(t, p, nil)
-	asking := strings.NewReplacer("NAME", "blue", "SPACE", tenantNamespace).Replace("[" + entry + `1","ips":["` + victim.Annotations[ipAddress] + `"]},` + entry + `2"}]`)
+	asking := strings.NewReplacer("NAME", "blue", "SPACE", tenantNamespace).
+		Replace("[" + entry + `1","ips":["` + victim.Annotations[ipAddress] + `"]},` + entry + `2"}]`)
 	blue := kubeovn.AttachmentProvider(tenantNamespace, "blue")
 	wish{
-		name: "an address, with a plain switch", refused: victim.Name,
-		annotations: map[string]string{kubeovn.Networks: asking, blue.Key(kubeovn.LogicalSwitch): "ovn-default", (blue + ".net1").Key(kubeovn.LogicalSwitch): island},
+		name:    "an address, with a plain switch",
+		refused: victim.Name,
+		annotations: map[string]string{
+			kubeovn.Networks:                            asking,
+			blue.Key(kubeovn.LogicalSwitch):             "ovn-default",
+			(blue + ".net1").Key(kubeovn.LogicalSwitch): island,
+		},
 	}.tryPod(t, p)
 }
 
@@ -132,11 +177,24 @@ func TestThreatT09NetworkListedTwice(t *testing.T) {
 func TestThreat07VipOfAnotherVPC(t *testing.T) {
 	p, name := tenant(t), unique("island")
 	ofKubeOVN(t, "vpcs", "Vpc", name, map[string]any{})
-	ofKubeOVN(t, "subnets", "Subnet", name, map[string]any{"cidrBlock": "10.16.230.0/29", "gateway": "10.16.230.1", "vpc": name})
+	ofKubeOVN(
+		t,
+		"subnets",
+		"Subnet",
+		name,
+		map[string]any{"cidrBlock": "10.16.230.0/29", "gateway": "10.16.230.1", "vpc": name},
+	)
 	pod := allocated(t, p, nil)
 	vip, address := madeVipOn(t, name, tenantNamespace)
 	known(t, map[string]string{portVIPs: address}, "Vip "+vip)
-	wish{name: "of the default network", annotations: map[string]string{portVIPs: address}, refused: "Vip " + vip}.try(t, p)
+	wish{
+		name:        "of the default network",
+		annotations: map[string]string{portVIPs: address},
+		refused:     "Vip " + vip,
+	}.try(
+		t,
+		p,
+	)
 	mustRefuse(t, "on a running pod", p.patch(t.Context(), pod, map[string]any{portVIPs: address}), "Vip "+vip)
 	unchanged(t, pod)
 	there := map[string]string{portVIPs: address, kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch): name}
@@ -156,11 +214,16 @@ func TestThreat21KeptPorts(t *testing.T) {
 		"attachIps": []string{}, "attachMacs": []string{}, "attachSubnets": []string{}, "containerID": "",
 	})
 	eventually(t, "the program to know for whom the port is kept", func() (bool, error) {
-		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "till-0." + elsewhere, Annotations: network}, Spec: podSpec()}
-		_, err := p.CoreV1().Pods(tenantNamespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: "till-0." + elsewhere, Annotations: network},
+			Spec:       podSpec(),
+		}
+		_, err := p.CoreV1().
+			Pods(tenantNamespace).
+			Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err != nil, nil
 	})
-	wish{name: "its name", podName: "till-0." + elsewhere, annotations: network, refused: "keeps for " + elsewhere + "/till-0"}.tryPod(t, p)
+	wish{name: "its name", podName: "till-0." + elsewhere, annotations: network, refused: "which is taken"}.tryPod(t, p)
 	if _, err := p.dryRun(t.Context(), tenantNamespace, network); err != nil {
 		t.Errorf("another name: %v", err)
 	}
@@ -168,24 +231,56 @@ func TestThreat21KeptPorts(t *testing.T) {
 
 // The pods of a machine have ports of its name, and KubeVirt makes them whatever it is.
 func TestThreat22MachineNames(t *testing.T) {
-	define(t, "kubevirt.io", "Namespaced", map[string]string{"virtualmachines": "VirtualMachine", "virtualmachineinstances": "VirtualMachineInstance"})
-	p := mayDo(t, rbacv1.PolicyRule{APIGroups: []string{"kubevirt.io"}, Resources: []string{"virtualmachines", "virtualmachineinstances"}, Verbs: []string{"get", "create", "delete"}})
+	defineKubeVirt(t)
+	p := mayDo(
+		t,
+		rbacv1.PolicyRule{
+			APIGroups: []string{"kubevirt.io"},
+			Resources: []string{"virtualmachines", "virtualmachineinstances"},
+			Verbs:     []string{"get", "create", "delete"},
+		},
+	)
 	const name = "x.shop.blue.lab.ovn"
-	for resource, kind := range map[string]string{"virtualmachines": "VirtualMachine", "virtualmachineinstances": "VirtualMachineInstance"} {
+	for resource, kind := range map[string]string{
+		"virtualmachines": "VirtualMachine", "virtualmachineinstances": "VirtualMachineInstance",
+	} {
 		_, err := p.do(t.Context(), http.MethodPost, machines+"/"+resource, map[string]any{
-			"apiVersion": "kubevirt.io/v1", "kind": kind, "metadata": map[string]any{"name": name}, "spec": map[string]any{},
+			"apiVersion": "kubevirt.io/v1",
+			"kind":       kind,
+			"metadata":   map[string]any{"name": name},
+			"spec":       map[string]any{},
 		})
 		mustRefuse(t, kind+" "+name, err, "without dots")
 	}
 	account := admission.DefaultAccounts().KubeVirt[0]
-	allow(t, account, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"create"}})
-	kubevirt := as(t, account, "system:serviceaccounts", "system:serviceaccounts:kubevirt").CoreV1().Pods(tenantNamespace)
+	allow(
+		t,
+		account,
+		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"create"}},
+	)
+	kubevirt := as(
+		t,
+		account,
+		"system:serviceaccounts",
+		"system:serviceaccounts:kubevirt",
+	).CoreV1().
+		Pods(tenantNamespace)
 	victim := allocated(t, tenant(t), nil)
-	for machine, words := range map[string]string{name: "without dots", victim.Name: "pod " + tenantNamespace + "/" + victim.Name} {
+	for machine, words := range map[string]string{
+		name: "without dots", victim.Name: "pod " + tenantNamespace + "/" + victim.Name,
+	} {
 		template := wish{}.template()
 		pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
 		pod.Name = unique("virt-launcher")
-		pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: machine, UID: "7b1f6d4e-0000-4000-8000-000000000002", Controller: new(true)}}
+		pod.OwnerReferences = []metav1.OwnerReference{
+			{
+				APIVersion: "kubevirt.io/v1",
+				Kind:       "VirtualMachineInstance",
+				Name:       machine,
+				UID:        "7b1f6d4e-0000-4000-8000-000000000002",
+				Controller: new(true),
+			},
+		}
 		_, err := kubevirt.Create(t.Context(), pod, metav1.CreateOptions{})
 		mustRefuse(t, "a launcher of "+machine, err, words)
 	}

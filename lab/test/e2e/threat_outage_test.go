@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -23,10 +21,19 @@ import (
 // generated asks for a pod whose name the API server makes, as controllers do.
 func (p person) generated(t *testing.T, annotations map[string]string) (*corev1.Pod, error) {
 	t.Helper()
-	return p.fromTemplate(t, tenantNamespace, "", annotations, false)
+	return p.generatedIn(t, tenantNamespace, annotations)
 }
 
-// withPolicies has the program keep admission policies in the API server for the rest of the test, and waits until they count.
+func (p person) generatedIn(t *testing.T, ns string, annotations map[string]string) (*corev1.Pod, error) {
+	t.Helper()
+	template := wish{annotations: annotations}.template()
+	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+	pod.GenerateName = "web-"
+	return p.CoreV1().Pods(ns).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+}
+
+// withPolicies has the program keep admission policies in the API server for the rest of the test, and waits until they
+// count.
 func withPolicies(t *testing.T) {
 	t.Helper()
 	if err := guard.Restart(t.Context(), "--admission-policies"); err != nil {
@@ -37,8 +44,15 @@ func withPolicies(t *testing.T) {
 			t.Error(err)
 		}
 		eventually(t, "the admission policies to be gone", func() (bool, error) {
-			list, err := world.Kube.AdmissionregistrationV1().ValidatingAdmissionPolicies().List(cleanup(t), metav1.ListOptions{LabelSelector: admissionpolicy.Label + "=" + admissionpolicy.LabelValue})
+			list, err := world.Kube.AdmissionregistrationV1().
+				ValidatingAdmissionPolicies().
+				List(cleanup(t), metav1.ListOptions{LabelSelector: admissionpolicy.Label + "=" + admissionpolicy.LabelValue})
 			return err == nil && len(list.Items) == 0, err
+		})
+		eventually(t, "the webhooks to be registered for all new pods again", func() (bool, error) {
+			registered, err := guard.Registration(cleanup(t))
+			return err == nil &&
+				!strings.Contains(registered.Webhooks[0].MatchConditions[0].Expression, policy.RecordAnnotation), err
 		})
 		awaitWebhook(t)
 		awaitNoPolicies(t)
@@ -48,39 +62,21 @@ func withPolicies(t *testing.T) {
 		// The webhook would make of an ordinary pod the same; but it is not asked about one that is done.
 		before := reviews(t)
 		got, err := p.generated(t, nil)
-		return err == nil && got.Annotations[policy.RecordAnnotation] == admissionpolicy.Record && maps.Equal(reviews(t), before), nil
+		return err == nil && got.Annotations[policy.RecordAnnotation] == admissionpolicy.Record &&
+			maps.Equal(reviews(t), before), nil
 	})
 	awaitPolicies(t)
 }
 
-// awaitPolicies waits until the API server keeps to the admission policies that were given to it, as far as webhooks do not do the same.
+// awaitPolicies waits until the API server keeps to the floor that was given to it.
 func awaitPolicies(t *testing.T) {
 	t.Helper()
 	p := tenant(t)
-	// The API server takes up each policy for itself.
-	dry := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
-	eventually(t, "the policies for templates to be in force", func() (bool, error) {
-		sets, err := world.Kube.AppsV1().ReplicaSets(tenantNamespace).Create(t.Context(), &appsv1.ReplicaSet{
-			ObjectMeta: metav1.ObjectMeta{Name: "tried"}, Spec: appsv1.ReplicaSetSpec{Selector: &metav1.LabelSelector{MatchLabels: ordinary.Labels}, Template: ordinary},
-		}, dry)
-		if err != nil || !stamp(sets.Spec.Template.Annotations) {
-			return false, err
-		}
-		job := batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: *ordinary.DeepCopy()}}
-		job.Spec.Template.Spec.RestartPolicy = corev1.RestartPolicyNever
-		jobs, err := world.Kube.BatchV1().CronJobs(tenantNamespace).Create(t.Context(), &batchv1.CronJob{
-			ObjectMeta: metav1.ObjectMeta{Name: "tried"}, Spec: batchv1.CronJobSpec{Schedule: "0 0 1 1 *", JobTemplate: job},
-		}, dry)
-		return err == nil && stamp(jobs.Spec.JobTemplate.Spec.Template.Annotations), err
-	})
 	eventually(t, "the floor to be in force", func() (bool, error) {
 		_, err := p.generated(t, map[string]string{kubeovn.DefaultProvider.Key(kubeovn.Allocated): "true"})
 		return err != nil && strings.Contains(err.Error(), admissionpolicy.FloorName), nil
 	})
 }
-
-// ordinary is the template of pods that ask for nothing.
-var ordinary = corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "ordinary"}}, Spec: podSpec()}
 
 // inZone has all nodes say for the rest of the test that they are in a zone, as those of most clusters do.
 func inZone(t *testing.T, zone string) {
@@ -91,12 +87,20 @@ func inZone(t *testing.T, zone string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": map[string]any{corev1.LabelTopologyZone: value}}})
+		body, err := json.Marshal(
+			map[string]any{"metadata": map[string]any{"labels": map[string]any{corev1.LabelTopologyZone: value}}},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i := range list.Items {
-			if _, err := nodes.Patch(ctx, list.Items[i].Name, types.MergePatchType, body, metav1.PatchOptions{}); err != nil {
+			if _, err := nodes.Patch(
+				ctx,
+				list.Items[i].Name,
+				types.MergePatchType,
+				body,
+				metav1.PatchOptions{},
+			); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -111,12 +115,28 @@ func TestThreat29WebhookDown(t *testing.T) {
 	p := tenant(t)
 	pod := allocated(t, p, nil)
 	inZone(t, "here")
-	// An owner's name is not enough to be its pod, though the pod asks for nothing else and brings the note of an ordinary one.
-	for name, annotations := range map[string]map[string]string{"plain": nil, "with the note": {portSecurity: "true", policy.RecordAnnotation: admissionpolicy.Record}} {
+	// An owner's name is not enough to be its pod, though the pod asks for nothing else and brings the note of an
+	// ordinary one.
+	for name, annotations := range map[string]map[string]string{
+		"plain": nil, "with the note": {portSecurity: "true", policy.RecordAnnotation: admissionpolicy.Record},
+	} {
 		yes := true
-		forged := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: "web-", Annotations: annotations}, Spec: podSpec()}
-		forged.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7b1f6d4e-0000-4000-8000-000000000002", Controller: &yes}}
-		_, err := p.CoreV1().Pods(tenantNamespace).Create(t.Context(), forged, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		forged := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{GenerateName: "web-", Annotations: annotations},
+			Spec:       podSpec(),
+		}
+		forged.OwnerReferences = []metav1.OwnerReference{
+			{
+				APIVersion: "apps/v1",
+				Kind:       "ReplicaSet",
+				Name:       "router",
+				UID:        "7b1f6d4e-0000-4000-8000-000000000002",
+				Controller: &yes,
+			},
+		}
+		_, err := p.CoreV1().
+			Pods(tenantNamespace).
+			Create(t.Context(), forged, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		mustFloor(t, "a pod with another's owner, "+name, err, admissionpolicy.FloorName)
 	}
 	if err := guard.Kill(); err != nil {
@@ -136,16 +156,20 @@ func TestThreat29WebhookDown(t *testing.T) {
 	}
 	// Kube-OVN notes on it what it gave it, which no webhook need see: the pod has its port, and a strict one.
 	made := allocated(t, p, nil, func(pod *corev1.Pod) {
-		pod.Name, pod.GenerateName, pod.Spec.NodeSelector = "", "web-", map[string]string{corev1.LabelTopologyZone: "here"}
+		pod.Name, pod.GenerateName, pod.Spec.NodeSelector = "", "web-", map[string]string{
+			corev1.LabelTopologyZone: "here",
+		}
 	})
 	strictInOVN(t, made.Namespace, made.Name)
 	// Nor does its way to a node, whose zone the API server notes on the pod by the scheduler's Binding.
 	eventually(t, "the pod to run", func() (bool, error) {
 		got, err := world.Kube.CoreV1().Pods(made.Namespace).Get(t.Context(), made.Name, metav1.GetOptions{})
-		return err == nil && got.Status.Phase == corev1.PodRunning && got.Labels[corev1.LabelTopologyZone] == "here", err
+		return err == nil && got.Status.Phase == corev1.PodRunning &&
+			got.Labels[corev1.LabelTopologyZone] == "here", err
 	})
 	for name, annotations := range map[string]map[string]string{
-		"off": {portSecurity: "false"}, "forwarding": {layer2Forward: "true"}, "an address": {ipAddress: "10.16.0.1"}, "a VIP": {portVIPs: "10.16.0.1"},
+		"off": {portSecurity: "false"}, "forwarding": {layer2Forward: "true"}, "an address": {ipAddress: "10.16.0.1"},
+		"a VIP": {portVIPs: "10.16.0.1"},
 	} {
 		if got, err := p.generated(t, annotations); err == nil {
 			t.Errorf("%s was allowed: %v", name, got.Annotations)
@@ -158,14 +182,20 @@ func TestThreat29WebhookDown(t *testing.T) {
 	}
 	// The API server says what was refused and who can help, as the webhooks would.
 	err = p.patch(t.Context(), pod, map[string]any{portSecurity: "false"})
-	for _, word := range []string{"ovnguard-floor", `metadata.annotations["` + portSecurity + `"]`, "PortSecurityException", "kubectl annotate namespace " + pod.Namespace} {
+	for _, word := range []string{
+		"ovnguard-floor", `metadata.annotations["` + portSecurity + `"]`, "PortSecurityException", "verb exempt",
+	} {
 		if err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("%v, want it refused with %q", err, word)
 		}
 	}
 	eventually(t, "the audit log to say so as well", func() (bool, error) {
 		line, found := lastAudited(t, "pods", pod.Name)
-		return found && strings.Contains(line.Annotations["validation.policy.admission.k8s.io/validation_failure"], `"policy":"ovnguard-floor"`), nil
+		return found &&
+			strings.Contains(
+				line.Annotations["validation.policy.admission.k8s.io/validation_failure"],
+				`"policy":"ovnguard-floor"`,
+			), nil
 	})
 	strictInOVN(t, pod.Namespace, pod.Name)
 	if err := p.patch(t.Context(), pod, map[string]any{"example.org/harmless": "1"}); err != nil {
@@ -178,6 +208,25 @@ func TestThreat32RegistrationGone(t *testing.T) {
 	withPolicies(t)
 	p := tenant(t)
 	pod := allocated(t, p, nil)
+	// A namespace that loosens nothing keeps its floor, in whatever words it says so.
+	harmless := map[string]string{
+		layer2Forward + " false": namespace(t, map[string]string{layer2Forward: "false"}),
+		portSecurity + " True":   namespace(t, map[string]string{portSecurity: "True"}),
+		"an empty level":         namespace(t, nil),
+	}
+	body, err := json.Marshal(
+		map[string]any{"metadata": map[string]any{"labels": map[string]string{policy.LevelLabel: ""}}},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin(
+		t,
+	).CoreV1().
+		Namespaces().
+		Patch(t.Context(), harmless["an empty level"], types.MergePatchType, body, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	if err := guard.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -190,12 +239,19 @@ func TestThreat32RegistrationGone(t *testing.T) {
 	if err := api.MutatingWebhookConfigurations().Delete(t.Context(), "ovnguard", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := api.ValidatingWebhookConfigurations().Delete(t.Context(), "ovnguard", metav1.DeleteOptions{}); err != nil {
+	if err := api.ValidatingWebhookConfigurations().
+		Delete(t.Context(), "ovnguard", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the API server to forget the webhooks", func() (bool, error) {
 		return p.patch(t.Context(), pod, map[string]any{"example.org/harmless": "2"}) == nil, nil
 	})
+	for name, ns := range harmless {
+		eventually(t, "the floor to stay on in a namespace with "+name, func() (bool, error) {
+			_, err := admin(t).dryRun(t.Context(), ns, map[string]string{portSecurity: "false"})
+			return err != nil && strings.Contains(err.Error(), admissionpolicy.FloorName), nil
+		})
+	}
 	got, err := p.generated(t, nil)
 	if err != nil || got.Annotations[portSecurity] != "true" {
 		t.Errorf("an ordinary pod: %v, %v", got.Annotations, err)
@@ -203,7 +259,9 @@ func TestThreat32RegistrationGone(t *testing.T) {
 	if got, err := p.generated(t, map[string]string{portSecurity: "false"}); err == nil {
 		t.Errorf("off was allowed: %v", got.Annotations)
 	}
-	for _, name := range []string{"T02 off", "T02 look-alike", "T02 taken away", "T03 address", "T03 MAC", "T04 allocated", "T04 routed", "T05 forwarding", "T09 switch", "T09 networks", "T10 virtual machine", "T11 migration"} {
+	for _, name := range []string{"T02 off", "T02 look-alike", "T02 taken away", "T03 address", "T03 MAC", "T04 " +
+		"allocated", "T04 routed", "T05 forwarding", "T09 switch", "T09 networks", "T10 virtual machine", "T11 " +
+		"migration"} {
 		if err := p.patch(t.Context(), pod, later[name]); err == nil {
 			t.Errorf("%s was allowed", name)
 		}
@@ -222,12 +280,17 @@ func TestThreat32RegistrationGone(t *testing.T) {
 			t.Errorf("an empty %s was allowed", key)
 		}
 	}
-	owner := []any{map[string]any{"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "name": "vm", "uid": "1"}}
-	body, err := json.Marshal(map[string]any{"metadata": map[string]any{"ownerReferences": owner}})
+	owner := []any{
+		map[string]any{"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "name": "vm", "uid": "1"},
+	}
+	body, err = json.Marshal(map[string]any{"metadata": map[string]any{"ownerReferences": owner}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.CoreV1().Pods(pod.Namespace).Patch(t.Context(), pod.Name, types.MergePatchType, body, metav1.PatchOptions{}); err == nil || !strings.Contains(err.Error(), "ovnguard-floor") {
+	if _, err := p.CoreV1().
+		Pods(pod.Namespace).
+		Patch(t.Context(), pod.Name, types.MergePatchType, body, metav1.PatchOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "ovnguard-floor") {
 		t.Errorf("an owner that is a machine: %v", err)
 	}
 	strictInOVN(t, pod.Namespace, pod.Name)

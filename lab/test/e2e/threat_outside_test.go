@@ -18,11 +18,15 @@ import (
 
 const definitionsPath = "/apis/k8s.cni.cncf.io/v1/namespaces/" + tenantNamespace + "/network-attachment-definitions"
 
-// mayDefine gives somebody who may write definitions of networks in the tenant's namespace.
+// mayDefine returns somebody who may write definitions of networks in the tenant's namespace.
 func mayDefine(t *testing.T) person {
 	t.Helper()
 	return mayDo(t, rbacv1.PolicyRule{
-		APIGroups: []string{"k8s.cni.cncf.io"}, Resources: []string{"network-attachment-definitions"}, Verbs: []string{"get", "create", "update", "patch", "delete"},
+		APIGroups: []string{
+			"k8s.cni.cncf.io",
+		},
+		Resources: []string{"network-attachment-definitions"},
+		Verbs:     []string{"get", "create", "update", "patch", "delete"},
 	})
 }
 
@@ -39,7 +43,10 @@ const ofMacvlan = `{"cniVersion":"0.3.1","type":"macvlan","master":"eth0"}`
 
 func definition(name, config string) any {
 	return map[string]any{
-		"apiVersion": "k8s.cni.cncf.io/v1", "kind": "NetworkAttachmentDefinition", "metadata": map[string]any{"name": name}, "spec": map[string]any{"config": config},
+		"apiVersion": "k8s.cni.cncf.io/v1",
+		"kind":       "NetworkAttachmentDefinition",
+		"metadata":   map[string]any{"name": name},
+		"spec":       map[string]any{"config": config},
 	}
 }
 
@@ -56,15 +63,22 @@ func tenantNetwork(t *testing.T, p person, name, config string) {
 	})
 }
 
-// forbidsOthers makes a policy that forbids the tenant other networks than OVN's, waits until it is in force, and gives what to patch it by.
+// forbidsOthers makes a policy that forbids the tenant other networks than OVN's, waits until it is in force, and
+// returns what to patch it by.
 func forbidsOthers(t *testing.T, outside string) (allow func()) {
 	t.Helper()
 	name := unique("policy")
 	policy := &v1alpha1.PortSecurityPolicy{
-		TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "PortSecurityPolicy"}, ObjectMeta: metav1.ObjectMeta{Name: name},
+		TypeMeta: metav1.TypeMeta{
+			APIVersion: v1alpha1.GroupVersion.String(),
+			Kind:       "PortSecurityPolicy",
+		},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: v1alpha1.PortSecurityPolicySpec{
-			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: tenantNamespace}},
-			OtherNetworks:     v1alpha1.Forbid,
+			NamespaceSelector: &metav1.LabelSelector{
+				MatchLabels: map[string]string{corev1.LabelMetadataName: tenantNamespace},
+			},
+			OtherNetworks: v1alpha1.Forbid,
 		},
 	}
 	if _, err := admin(t).do(t.Context(), http.MethodPost, policiesPath, policy); err != nil {
@@ -90,8 +104,8 @@ func forbidsOthers(t *testing.T, outside string) (allow func()) {
 	}
 }
 
-// A NIC that OVN does not make is refused where policy says so, whoever makes the pod and however the network is named, and allowed and
-// reported elsewhere.
+// A NIC that OVN does not make is refused where policy says so, whoever makes the pod and however the network is named,
+// and allowed and reported elsewhere.
 func TestThreat12ForbiddenNIC(t *testing.T) {
 	p, outside, both, blue := tenant(t), unique("outside"), unique("both"), unique("blue")
 	definer := mayDefine(t)
@@ -99,12 +113,25 @@ func TestThreat12ForbiddenNIC(t *testing.T) {
 	tenantNetwork(t, definer, both, ofBoth(both))
 	tenantNetwork(t, definer, blue, ofOVN(blue))
 	asks := func(text string) map[string]string { return map[string]string{kubeovn.Networks: text} }
-	onBlue := wish{name: "of OVN", annotations: asks(blue), keeps: map[string]string{kubeovn.AttachmentProvider(tenantNamespace, blue).Key(kubeovn.PortSecurity): "true"}}
+	onBlue := wish{
+		name:        "of OVN",
+		annotations: asks(blue),
+		keeps: map[string]string{
+			kubeovn.AttachmentProvider(tenantNamespace, blue).Key(kubeovn.PortSecurity): "true",
+		},
+	}
 
 	wish{name: "where nothing forbids it", annotations: asks(outside)}.try(t, p)
 	allow := forbidsOthers(t, outside)
 	onBlue.try(t, p)
-	wish{name: "outside", annotations: asks(outside), refused: "network " + tenantNamespace + "/" + outside + " is not of OVN"}.try(t, p)
+	wish{
+		name:        "outside",
+		annotations: asks(outside),
+		refused:     "network " + tenantNamespace + "/" + outside + " is not of OVN",
+	}.try(
+		t,
+		p,
+	)
 	for name, annotations := range map[string]map[string]string{
 		"with its namespace":  asks(tenantNamespace + "/" + outside),
 		"in JSON":             asks(`[{"name":"` + outside + `","interface":"net7"}]`),
@@ -115,19 +142,27 @@ func TestThreat12ForbiddenNIC(t *testing.T) {
 		"a default of Multus": {kubeovn.DefaultNetwork: blue},
 	} {
 		wish{name: name, annotations: annotations, refused: "forbids NICs outside OVN"}.tryPod(t, p)
-		wish{name: name, annotations: annotations, refused: `{"spec":{"otherNetworks":"Allow"}}`}.tryPod(t, p)
+		wish{
+			name:        name,
+			annotations: annotations,
+			refused:     "ask an administrator, who decides that by spec.otherNetworks",
+		}.tryPod(
+			t,
+			p,
+		)
 	}
 	allow()
 	pod := allocated(t, p, asks(outside))
 	eventually(t, "OVG024 to name the pod", func() (bool, error) {
 		return slices.ContainsFunc(audit(t).Findings, func(f finding) bool {
-			return f.Rule == "OVG024" && f.Namespace == tenantNamespace && f.Pod == pod.Name && strings.Contains(f.Message, outside)
+			return f.Rule == "OVG024" && f.Namespace == tenantNamespace && f.Pod == pod.Name &&
+				strings.Contains(f.Message, outside)
 		}), nil
 	})
 }
 
-// A pod gets what the definition of its network makes when it starts. Who may write definitions cannot turn one of OVN into another
-// afterwards, nor delete it and make it again.
+// A pod gets what the definition of its network makes when it starts. Who may write definitions cannot turn one of OVN
+// into another afterwards, nor delete it and make it again.
 func TestThreat12DefinitionChangedUnderPods(t *testing.T) {
 	p, outside, blue := tenant(t), unique("outside"), unique("blue")
 	definer := mayDefine(t)
@@ -135,7 +170,12 @@ func TestThreat12DefinitionChangedUnderPods(t *testing.T) {
 	tenantNetwork(t, definer, blue, ofOVN(blue))
 	pod := allocated(t, p, map[string]string{kubeovn.Networks: blue})
 	turn := func(config string) error {
-		_, err := definer.do(t.Context(), http.MethodPatch, definitionsPath+"/"+blue, map[string]any{"spec": map[string]any{"config": config}})
+		_, err := definer.do(
+			t.Context(),
+			http.MethodPatch,
+			definitionsPath+"/"+blue,
+			map[string]any{"spec": map[string]any{"config": config}},
+		)
 		return err
 	}
 	allow := forbidsOthers(t, outside)
@@ -148,7 +188,14 @@ func TestThreat12DefinitionChangedUnderPods(t *testing.T) {
 	if _, err := definer.do(t.Context(), http.MethodDelete, definitionsPath+"/"+blue, nil); err != nil {
 		t.Fatal(err)
 	}
-	wish{name: "while it is gone", annotations: map[string]string{kubeovn.Networks: blue}, refused: "has no NetworkAttachmentDefinition"}.tryPod(t, p)
+	wish{
+		name:        "while it is gone",
+		annotations: map[string]string{kubeovn.Networks: blue},
+		refused:     "has no NetworkAttachmentDefinition",
+	}.tryPod(
+		t,
+		p,
+	)
 	for what, config := range map[string]string{"macvlan": ofMacvlan, "both": ofBoth(blue)} {
 		_, err := definer.do(t.Context(), http.MethodPost, definitionsPath, definition(blue, config))
 		mustRefuse(t, "made again as "+what, err, "pod "+tenantNamespace+"/"+pod.Name+" would get NICs outside OVN")

@@ -23,9 +23,9 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// Whatever a tenant asks of the API server, 10,000 times, with every key and every value that is known to do harm and by every path to a
-// pod's metadata, no port of theirs has more than its identity for a moment, but for the one that stayedBlank tells of, nor does one of
-// somebody else change.
+// Whatever a tenant asks of the API server, 10,000 times, with every key and every value that is known to do harm and
+// by every path to a pod's metadata, no port of theirs has more than its identity for a moment, but for the one that
+// stayedBlank tells of, nor does one of somebody else change.
 func TestTenantNeverLoosens(t *testing.T) {
 	const requests, workers, pods = 10_000, 16, 24
 	// A test that refuses everything would prove nothing.
@@ -35,7 +35,11 @@ func TestTenantNeverLoosens(t *testing.T) {
 	a := attacker{
 		// What the role "edit" gives, and the rights to subresources that people think harmless.
 		person: mayDo(t, rbacv1.PolicyRule{
-			APIGroups: []string{""}, Resources: []string{"pods", "pods/status", "pods/binding"}, Verbs: []string{"get", "create", "update", "patch", "delete"},
+			APIGroups: []string{
+				"",
+			},
+			Resources: []string{"pods", "pods/status", "pods/binding"},
+			Verbs:     []string{"get", "create", "update", "patch", "delete"},
 		}),
 		own: newNetwork(t), foreign: foreignNetwork(t, elsewhere), names: make([]string, pods),
 	}
@@ -66,7 +70,10 @@ func TestTenantNeverLoosens(t *testing.T) {
 				case err == nil:
 				case apierrors.IsForbidden(err):
 					refused.Add(1)
-				case apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err), apierrors.IsConflict(err), apierrors.IsInvalid(err):
+				case apierrors.IsAlreadyExists(err),
+					apierrors.IsNotFound(err),
+					apierrors.IsConflict(err),
+					apierrors.IsInvalid(err):
 				default:
 					t.Errorf("a request ended otherwise: %v", err)
 					return
@@ -82,7 +89,8 @@ func TestTenantNeverLoosens(t *testing.T) {
 	checked, attached := 0, 0
 	for _, pod := range list.Items {
 		// A pod that asked for an address which another one got first has no port.
-		if !strings.HasPrefix(pod.Name, "random-") || pod.Annotations[kubeovn.DefaultProvider.Key(kubeovn.Allocated)] != kubeovn.True {
+		if !strings.HasPrefix(pod.Name, "random-") ||
+			pod.Annotations[kubeovn.DefaultProvider.Key(kubeovn.Allocated)] != kubeovn.True {
 			continue
 		}
 		var second []kubeovn.Provider
@@ -99,15 +107,30 @@ func TestTenantNeverLoosens(t *testing.T) {
 		}
 	}
 	followed.stop()
-	t.Logf("%d pods made, %d changed, %d requests refused; OVN's rows changed %d times, %d of them to nothing; %d pods have a port at the end, %d a second one",
-		made.Load(), changed.Load(), refused.Load(), followed.changes, followed.blanks, checked, attached)
+	t.Logf(
+		"%d pods made, %d changed, %d requests refused; OVN's rows changed %d times, %d of them to nothing; %d pods "+
+			"have a port at the end, %d a second one",
+		made.Load(),
+		changed.Load(),
+		refused.Load(),
+		followed.changes,
+		followed.blanks,
+		checked,
+		attached,
+	)
 	if made.Load() < leastMade || changed.Load() < leastChanged || refused.Load() < leastRefused {
-		t.Errorf("want at least %d pods made, %d changed and %d requests refused", leastMade, leastChanged, leastRefused)
+		t.Errorf(
+			"want at least %d pods made, %d changed and %d requests refused",
+			leastMade,
+			leastChanged,
+			leastRefused,
+		)
 	}
 	if followed.changes < leastMade || checked == 0 || attached == 0 {
 		t.Error("there were not enough ports to say anything")
 	}
-	for _, problem := range slices.Concat(followed.problems, followed.early, followed.stayedBlank(), followed.unrecorded()) {
+	for _, problem := range slices.Concat(followed.problems, followed.early, followed.stayedBlank(),
+		followed.unrecorded()) {
 		t.Error(problem)
 	}
 }
@@ -129,8 +152,8 @@ const (
 	deleted
 )
 
-// request makes, edits or deletes one of the tenant's pods. Besides what the API server said, the error is what is wrong with a pod that
-// it let through.
+// request makes, edits or deletes one of the tenant's pods. Besides what the API server said, the error is what is
+// wrong with a pod that it let through.
 func (a attacker) request(ctx context.Context, r *rand.Rand) (did, error) {
 	pods, name := a.CoreV1().Pods(tenantNamespace), a.names[r.IntN(len(a.names))]
 	path := "/api/v1/namespaces/" + tenantNamespace + "/pods/" + name
@@ -141,7 +164,15 @@ func (a attacker) request(ctx context.Context, r *rand.Rand) (did, error) {
 		if r.IntN(2) == 0 {
 			template.Annotations[kubeovn.Networks] = a.own.name
 		}
-		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: template.Annotations, Labels: randomLabels(r), OwnerReferences: randomOwners(r)}, Spec: template.Spec}
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{
+				Name:            name,
+				Annotations:     template.Annotations,
+				Labels:          randomLabels(r),
+				OwnerReferences: randomOwners(r),
+			},
+			Spec: template.Spec,
+		}
 		got, err := pods.Create(ctx, pod, metav1.CreateOptions{})
 		if err != nil {
 			return created, err
@@ -173,7 +204,11 @@ func (a attacker) request(ctx context.Context, r *rand.Rand) (did, error) {
 	body := map[string]any{"metadata": metadata}
 	if r.IntN(5) == 0 {
 		path += "/status"
-		body["status"] = map[string]any{"message": strconv.Itoa(r.IntN(1000)), "podIP": "10.16.0.1", "podIPs": []any{map[string]any{"ip": "10.16.0.1"}}}
+		body["status"] = map[string]any{
+			"message": strconv.Itoa(r.IntN(1000)),
+			"podIP":   "10.16.0.1",
+			"podIPs":  []any{map[string]any{"ip": "10.16.0.1"}},
+		}
 	}
 	raw, err := a.do(ctx, http.MethodPatch, path, body)
 	if err != nil {
@@ -186,7 +221,8 @@ func (a attacker) request(ctx context.Context, r *rand.Rand) (did, error) {
 	return edited, a.loose(&got)
 }
 
-// loose says that a pod was let through of which some NIC's key is not what was decided: each is strict, for nobody granted anything.
+// loose says that a pod was let through of which some NIC's key is not what was decided: each is strict, for nobody
+// granted anything.
 func (a attacker) loose(pod *corev1.Pod) error {
 	want := make(map[string]string)
 	if pod.Annotations[kubeovn.DefaultNetwork] == "" { // which stands in for Kube-OVN's own
@@ -195,9 +231,14 @@ func (a attacker) loose(pod *corev1.Pod) error {
 	if strings.Contains(pod.Annotations[kubeovn.Networks], a.own.name) {
 		want[a.own.provider.Key(kubeovn.PortSecurity)] = kubeovn.True
 	}
+	networks := pod.Annotations[kubeovn.Networks] + " " + pod.Annotations[kubeovn.DefaultNetwork]
 	for key, value := range keys(pod) {
-		_, suffix, _ := kubeovn.SplitKey(key)
-		if suffix == kubeovn.Layer2Forward && value == kubeovn.True || suffix == kubeovn.PortSecurity && value != kubeovn.True && value != "" {
+		provider, suffix, _ := kubeovn.SplitKey(key)
+		if name, _, attached := strings.Cut(string(provider), "."); attached && !strings.Contains(networks, name) {
+			continue // Kube-OVN reads no key of a NIC that the pod does not have
+		}
+		if suffix == kubeovn.Layer2Forward && value == kubeovn.True ||
+			suffix == kubeovn.PortSecurity && value != kubeovn.True && value != "" {
 			return fmt.Errorf("pod %s was let through with %s=%q", pod.Name, key, value)
 		}
 	}
@@ -209,27 +250,75 @@ func (a attacker) loose(pod *corev1.Pod) error {
 	return nil
 }
 
-// annotations gives a few annotations: keys that Kube-OVN reads with values that loosen, and harmless ones.
+// annotations returns a few annotations: keys that Kube-OVN reads with values that loosen, and harmless ones.
 func (a attacker) annotations(r *rand.Rand) map[string]string {
 	elsewhere, foreign, _ := strings.Cut(a.foreign, "/")
-	providers := []kubeovn.Provider{"ovn", "ovn", "ovn", a.own.provider, a.own.provider, kubeovn.AttachmentProvider(elsewhere, foreign), "blue.tenant.ovn", "blue.tenant"}
+	providers := []kubeovn.Provider{
+		"ovn",
+		"ovn",
+		"ovn",
+		a.own.provider,
+		a.own.provider,
+		kubeovn.AttachmentProvider(elsewhere, foreign),
+		"blue.tenant.ovn",
+		"blue.tenant",
+	}
 	suffixes := []kubeovn.Suffix{
-		kubeovn.PortSecurity, kubeovn.PortSecurity, kubeovn.Layer2Forward, kubeovn.PortVIPs, kubeovn.IPAddress, kubeovn.MACAddress, kubeovn.LogicalSwitch,
-		kubeovn.SecurityGroups, kubeovn.Allocated, kubeovn.Routed, kubeovn.Gateway, "vip", "virtualmachine", "ip_pool", "eip", "note",
-		"ip_address.net1", "mac_address.net1",
+		kubeovn.PortSecurity,
+		kubeovn.PortSecurity,
+		kubeovn.Layer2Forward,
+		kubeovn.PortVIPs,
+		kubeovn.IPAddress,
+		kubeovn.MACAddress,
+		kubeovn.LogicalSwitch,
+		kubeovn.SecurityGroups,
+		kubeovn.Allocated,
+		kubeovn.Routed,
+		kubeovn.Gateway,
+		"vip",
+		"virtualmachine",
+		"ip_pool",
+		"eip",
+		"note",
+		"ip_address.net1",
+		"mac_address.net1",
 	}
 	values := []string{
-		"true", "false", "True", "", "1", "0.0.0.0/0", "10.16.0.1", "::ffff:10.16.0.1", "10.16.77.7", "0a:00:00:00:00:07", "0a-00-00-00-00-07",
-		"unknown", "ovn-default", "x,y", "10.16.0.1,", "fd00::1", "VRRPv3 0a:00:00:00:00:07 00:00:5E:00:01:07 10.16.0.1",
+		"true",
+		"false",
+		"True",
+		"",
+		"1",
+		"0.0.0.0/0",
+		"10.16.0.1",
+		"::ffff:10.16.0.1",
+		"10.16.77.7",
+		"0a:00:00:00:00:07",
+		"0a-00-00-00-00-07",
+		"unknown",
+		"ovn-default",
+		"x,y",
+		"10.16.0.1,",
+		"fd00::1",
+		"VRRPv3 0a:00:00:00:00:07 00:00:5E:00:01:07 10.16.0.1",
 	}
 	attachments := []string{
-		a.own.name, tenantNamespace + "/" + a.own.name, a.own.name + "," + a.own.name, a.own.name + "@net7", a.foreign, a.own.name + "," + a.foreign, "missing",
-		`[{"name":"` + a.own.name + `","ips":["10.78.0.1/24"]}]`, `[{"name":"` + a.own.name + `","mac":"0a-00-00-00-00-07"}]`,
+		a.own.name,
+		tenantNamespace + "/" + a.own.name,
+		a.own.name + "," + a.own.name,
+		a.own.name + "@net7",
+		a.foreign,
+		a.own.name + "," + a.foreign,
+		"missing",
+		`[{"name":"` + a.own.name + `","ips":["10.78.0.1/24"]}]`,
+		`[{"name":"` + a.own.name + `","mac":"0a-00-00-00-00-07"}]`,
 		`[{"name":"` + foreign + `","namespace":"` + elsewhere + `"}]`,
 	}
 	out := map[string]string{"example.org/harmless": strconv.Itoa(r.IntN(1000))}
 	for range r.IntN(3) {
-		key, value := providers[r.IntN(len(providers))].Key(suffixes[r.IntN(len(suffixes))]), values[r.IntN(len(values))]
+		key, value := providers[r.IntN(len(providers))].Key(
+			suffixes[r.IntN(len(suffixes))],
+		), values[r.IntN(len(values))]
 		switch r.IntN(12) {
 		case 0:
 			key = kubeovn.AAPs
@@ -246,11 +335,16 @@ func (a attacker) annotations(r *rand.Rand) map[string]string {
 }
 
 func randomLabels(r *rand.Rand) map[string]string {
-	labels := []map[string]string{nil, {"app": "kube-ovn-webhook"}, {"ovn.kubernetes.io/vpc-nat-gw": "true"}, {"ovnguard.io/level": "open"}}
+	labels := []map[string]string{
+		nil,
+		{"app": "kube-ovn-webhook"},
+		{"ovn.kubernetes.io/vpc-nat-gw": "true"},
+		{"ovnguard.io/level": "open"},
+	}
 	return labels[r.IntN(len(labels))]
 }
 
-// randomOwners gives mostly none, and otherwise one that pods are granted something for.
+// randomOwners returns mostly none, and otherwise one that pods are granted something for.
 func randomOwners(r *rand.Rand) []metav1.OwnerReference {
 	owners := []metav1.OwnerReference{
 		{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router"},
@@ -266,11 +360,14 @@ func randomOwners(r *rand.Rand) []metav1.OwnerReference {
 	return owners[n : n+1]
 }
 
-// foreignNetwork makes an attachment in a namespace with a subnet that is for that namespace alone, and gives how pods name it.
+// foreignNetwork makes an attachment in a namespace with a subnet that is for that namespace alone, and returns how
+// pods name it.
 func foreignNetwork(t *testing.T, ns string) string {
 	t.Helper()
 	name := unique("theirs")
-	documents := strings.NewReplacer("NAME", name, tenantNamespace, ns, "10.78.", "10.79.", "provider: ", "namespaces: ["+ns+"], provider: ").Replace(secondSubnet)
+	documents := strings.NewReplacer("NAME", name, tenantNamespace, ns, "10.78.", "10.79.", "provider: ",
+		"namespaces: ["+ns+"], provider: ").
+		Replace(secondSubnet)
 	if err := world.Apply(t.Context(), []byte(documents)); err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,10 @@ type wish struct {
 func (w wish) template() corev1.PodTemplateSpec {
 	spec := podSpec()
 	spec.NodeSelector = map[string]string{"example.org/nowhere": "true"}
-	return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Annotations: w.annotations, Labels: w.labels}, Spec: spec}
+	return corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Annotations: w.annotations, Labels: w.labels},
+		Spec:       spec,
+	}
 }
 
 // try has the tenant make such a pod, itself and through workloads, and checks what came of it.
@@ -127,7 +130,9 @@ func (w wish) tryJob(t *testing.T, p person) {
 		return world.Kube.BatchV1().Jobs(w.namespace).Delete(ctx, name, o)
 	}, label)
 	w.watch(t, "a Job's pod", label, func() string {
-		events, err := world.Kube.CoreV1().Events(w.namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "involvedObject.name=" + name + ",reason=FailedCreate"})
+		events, err := world.Kube.CoreV1().
+			Events(w.namespace).
+			List(t.Context(), metav1.ListOptions{FieldSelector: "involvedObject.name=" + name + ",reason=FailedCreate"})
 		if err != nil || len(events.Items) == 0 {
 			return ""
 		}
@@ -149,7 +154,9 @@ func (w wish) watch(t *testing.T, what string, label map[string]string, failure 
 	var pod *corev1.Pod
 	var message string
 	eventually(t, what, func() (bool, error) {
-		list, err := world.Kube.CoreV1().Pods(w.namespace).List(t.Context(), metav1.ListOptions{LabelSelector: labelText(label)})
+		list, err := world.Kube.CoreV1().
+			Pods(w.namespace).
+			List(t.Context(), metav1.ListOptions{LabelSelector: labelText(label)})
 		if err != nil {
 			return false, err
 		}
@@ -179,7 +186,10 @@ func (w wish) remove(t *testing.T, del func(context.Context, metav1.DeleteOption
 		t.Error(err)
 	}
 	now := int64(0)
-	err := world.Kube.CoreV1().Pods(w.namespace).DeleteCollection(cleanup(t), metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{LabelSelector: labelText(label)})
+	err := world.Kube.CoreV1().
+		Pods(w.namespace).
+		DeleteCollection(cleanup(t), metav1.DeleteOptions{GracePeriodSeconds: &now},
+			metav1.ListOptions{LabelSelector: labelText(label)})
 	if err != nil {
 		t.Error(err)
 	}
@@ -238,7 +248,9 @@ func (p person) patch(ctx context.Context, pod *corev1.Pod, annotations map[stri
 	if err != nil {
 		return err
 	}
-	_, err = p.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, body, metav1.PatchOptions{}, subresources...)
+	_, err = p.CoreV1().
+		Pods(pod.Namespace).
+		Patch(ctx, pod.Name, types.MergePatchType, body, metav1.PatchOptions{}, subresources...)
 	return err
 }
 
@@ -246,8 +258,9 @@ func labelText(label map[string]string) string {
 	return metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: label})
 }
 
-// followed waits until Kube-OVN has done what it does about everything that was written to pods so far, however busy it is: it takes
-// them in turn, and one that is made now has its port. What is under way in another of its hands has a moment more.
+// followed waits until Kube-OVN has done what it does about everything that was written to pods so far, however busy it
+// is: it takes them in turn, and one that is made now has its port. What is under way in another of its hands has a
+// moment more.
 func followed(t *testing.T) {
 	t.Helper()
 	run(t, tenantNamespace, nil)

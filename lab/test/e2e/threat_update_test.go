@@ -13,28 +13,26 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// later are edits of a running pod's annotations that must be refused, by the threat that each stands for. A nil value takes
-// the annotation away.
+// later are edits of a running pod's annotations that must be refused, by the threat that each stands for. A nil value
+// takes the annotation away.
 var later = map[string]map[string]any{
-	"T02 off":                 {portSecurity: "false"},
-	"T02 look-alike":          {portSecurity: "True"},
-	"T02 taken away":          {portSecurity: nil},
-	"T03 address":             {ipAddress: "0.0.0.0/0"},
-	"T03 another's address":   {ipAddress: "10.16.0.1"},
-	"T03 MAC":                 {macAddress: "0a:00:00:00:00:01"},
-	"T04 allocated":           {kubeovn.DefaultProvider.Key(kubeovn.Allocated): nil},
-	"T04 routed":              {kubeovn.DefaultProvider.Key(kubeovn.Routed): "false"},
-	"T05 forwarding":          {layer2Forward: "true"},
-	"T06 VIPs":                {portVIPs: "10.16.0.1"},
-	"T07 Vips":                {kubeovn.AAPs: "someones-vip"},
-	"T09 switch":              {kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch): "other"},
-	"T09 networks":            {kubeovn.Networks: "blue"},
-	"T09 default network":     {kubeovn.DefaultNetwork: "tenant/blue"},
-	"T10 virtual machine":     {kubeovn.DefaultProvider.Key("virtualmachine"): "db"},
-	"T11 migration":           {kubeovn.MigrationJob: "job-1"},
-	"T16 external address":    {kubeovn.DefaultProvider.Key("eip"): "203.0.113.7"},
-	"another provider's off":  {"blue.tenant.ovn.kubernetes.io/port_security": "false"},
-	"another's interface key": {"blue.tenant.kubernetes.io/mac_address.net1": "0a:00:00:00:00:01"},
+	"T02 off":               {portSecurity: "false"},
+	"T02 look-alike":        {portSecurity: "True"},
+	"T02 taken away":        {portSecurity: nil},
+	"T03 address":           {ipAddress: "0.0.0.0/0"},
+	"T03 another's address": {ipAddress: "10.16.0.1"},
+	"T03 MAC":               {macAddress: "0a:00:00:00:00:01"},
+	"T04 allocated":         {kubeovn.DefaultProvider.Key(kubeovn.Allocated): nil},
+	"T04 routed":            {kubeovn.DefaultProvider.Key(kubeovn.Routed): "false"},
+	"T05 forwarding":        {layer2Forward: "true"},
+	"T06 VIPs":              {portVIPs: "10.16.0.1"},
+	"T07 Vips":              {kubeovn.AAPs: "someones-vip"},
+	"T09 switch":            {kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch): "other"},
+	"T09 networks":          {kubeovn.Networks: "blue"},
+	"T09 default network":   {kubeovn.DefaultNetwork: "tenant/blue"},
+	"T10 virtual machine":   {kubeovn.DefaultProvider.Key("virtualmachine"): "db"},
+	"T11 migration":         {kubeovn.MigrationJob: "job-1"},
+	"T16 external address":  {kubeovn.DefaultProvider.Key("eip"): "203.0.113.7"},
 }
 
 // tryLater tries every edit by a path and checks in OVN that nothing came of it.
@@ -54,13 +52,13 @@ func tryLater(t *testing.T, p person, subresources ...string) {
 
 func TestThreat03UpdateAfterCreate(t *testing.T) { tryLater(t, tenant(t)) }
 
-// mayWrite gives a user who has a right in the tenant's namespace that people think harmless.
+// mayWrite returns a user who has a right in the tenant's namespace that people think harmless.
 func mayWrite(t *testing.T, verb string, resources ...string) person {
 	t.Helper()
 	return mayDo(t, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: resources, Verbs: []string{verb, "get"}})
 }
 
-// mayDo gives a user who has these rights in the tenant's namespace and no others.
+// mayDo returns a user who has these rights in the tenant's namespace and no others.
 func mayDo(t *testing.T, rules ...rbacv1.PolicyRule) person {
 	t.Helper()
 	user := unique("helper")
@@ -68,16 +66,20 @@ func mayDo(t *testing.T, rules ...rbacv1.PolicyRule) person {
 	return as(t, user)
 }
 
-// allow gives a user these rights in the tenant's namespace until the test ends.
+// allow returns a user these rights in the tenant's namespace until the test ends.
 func allow(t *testing.T, user string, rules ...rbacv1.PolicyRule) {
 	t.Helper()
 	meta := metav1.ObjectMeta{Name: unique("rights")}
-	_, err := world.Kube.RbacV1().Roles(tenantNamespace).Create(t.Context(), &rbacv1.Role{ObjectMeta: meta, Rules: rules}, metav1.CreateOptions{})
+	_, err := world.Kube.RbacV1().
+		Roles(tenantNamespace).
+		Create(t.Context(), &rbacv1.Role{ObjectMeta: meta, Rules: rules}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := world.Kube.RbacV1().Roles(tenantNamespace).Delete(cleanup(t), meta.Name, metav1.DeleteOptions{}); err != nil {
+		if err := world.Kube.RbacV1().
+			Roles(tenantNamespace).
+			Delete(cleanup(t), meta.Name, metav1.DeleteOptions{}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -89,7 +91,9 @@ func allow(t *testing.T, user string, rules ...rbacv1.PolicyRule) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := world.Kube.RbacV1().RoleBindings(tenantNamespace).Delete(cleanup(t), meta.Name, metav1.DeleteOptions{}); err != nil {
+		if err := world.Kube.RbacV1().
+			RoleBindings(tenantNamespace).
+			Delete(cleanup(t), meta.Name, metav1.DeleteOptions{}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -107,8 +111,11 @@ func TestThreat05Binding(t *testing.T) {
 				}
 				pod := allocated(t, author, nil)
 				err := p.CoreV1().Pods(tenantNamespace).Bind(t.Context(), &corev1.Binding{
-					ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Annotations: map[string]string{key: fmt.Sprint(value)}},
-					Target:     corev1.ObjectReference{Kind: "Node", Name: "node1"},
+					ObjectMeta: metav1.ObjectMeta{
+						Name:        pod.Name,
+						Annotations: map[string]string{key: fmt.Sprint(value)},
+					},
+					Target: corev1.ObjectReference{Kind: "Node", Name: "node1"},
 				}, metav1.CreateOptions{})
 				mustRefuse(t, name, err, key)
 			}
@@ -120,7 +127,11 @@ func TestThreat05Binding(t *testing.T) {
 func TestThreat08AnnotationFedRebuild(t *testing.T) {
 	p := tenant(t)
 	pod := allocated(t, p, nil)
-	both := map[string]any{ipAddress: "0.0.0.0/0", portSecurity: "true", kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups): "sg1"}
+	both := map[string]any{
+		ipAddress:    "0.0.0.0/0",
+		portSecurity: "true",
+		kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups): "sg1",
+	}
 	mustRefuse(t, "an address and a security update at once", p.patch(t.Context(), pod, both), ipAddress)
 	followed(t)
 	strictInOVN(t, pod.Namespace, pod.Name)
@@ -135,10 +146,22 @@ func TestThreat11SecondaryNIC(t *testing.T) {
 		name: "made", annotations: map[string]string{kubeovn.Networks: name, key: "false", forward: "true"},
 		keeps: map[string]string{key: "true", forward: "", portSecurity: "true"},
 	}.try(t, p)
-	wish{name: "a VIP", annotations: map[string]string{kubeovn.Networks: name, provider.Key(kubeovn.PortVIPs): "10.78.0.1"}, refused: provider.Key(kubeovn.PortVIPs)}.tryPod(t, p)
+	wish{
+		name:        "a VIP",
+		annotations: map[string]string{kubeovn.Networks: name, provider.Key(kubeovn.PortVIPs): "10.78.0.1"},
+		refused:     provider.Key(kubeovn.PortVIPs),
+	}.tryPod(
+		t,
+		p,
+	)
 
 	pod := allocated(t, p, map[string]string{kubeovn.Networks: name})
-	for key, value := range map[string]any{key: "false", forward: "true", provider.Key(kubeovn.IPAddress): "10.78.0.1", provider.Key(kubeovn.MACAddress): "0a:00:00:00:00:01"} {
+	ofInterface := string(provider.Outside()) + ".kubernetes.io/"
+	for key, value := range map[string]any{
+		key: "false", forward: "true", provider.Key(kubeovn.IPAddress): "10.78.0.1",
+		provider.Key(kubeovn.MACAddress): "0a:00:00:00:00:01",
+		ofInterface + "ip_address.net1":  "10.78.0.1", ofInterface + "mac_address.net1": "0a:00:00:00:00:01",
+	} {
 		mustRefuse(t, key, p.patch(t.Context(), pod, map[string]any{key: value}), key)
 	}
 	strictInOVN(t, pod.Namespace, pod.Name, provider)

@@ -18,11 +18,12 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// virtualRouterWord begins an entry that releases of OVN read which know it; the others ignore the entry, and a port that has no other one
-// is open.
+// virtualRouterWord begins an entry that releases of OVN read which know it; the others ignore the entry, and a port
+// that has no other one is open.
 const virtualRouterWord = "VRRPv3"
 
-// withoutTheWord checks that no row of the pod has the word, and that each has an entry that is its identity and nothing else.
+// withoutTheWord checks that no row of the pod has the word, and that each has an entry that is its identity and
+// nothing else.
 func withoutTheWord(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	rows, err := portsOf(t.Context(), pod.Namespace, pod.Name)
@@ -30,7 +31,13 @@ func withoutTheWord(t *testing.T, pod *corev1.Pod) {
 		t.Fatalf("%d ports of %s, %v", len(rows), pod.Name, err)
 	}
 	for _, row := range rows {
-		if text := strings.Join(append(row.PortSecurity, row.Addresses...), " "); strings.Contains(strings.ToLower(text), strings.ToLower(virtualRouterWord)) {
+		if text := strings.Join(
+			append(row.PortSecurity, row.Addresses...),
+			" ",
+		); strings.Contains(
+			strings.ToLower(text),
+			strings.ToLower(virtualRouterWord),
+		) {
 			t.Errorf("%s has %q", row.Name, text)
 		}
 		identity, err := recordOf(t.Context(), row.Name)
@@ -38,7 +45,12 @@ func withoutTheWord(t *testing.T, pod *corev1.Pod) {
 			t.Fatal(err)
 		}
 		plain := func(entry string) bool {
-			return len(loosened(&ovn.Port{Addresses: []string{strings.Join(words(identity), " ")}, PortSecurity: []string{entry}}, identity)) == 0
+			return len(
+				loosened(
+					&ovn.Port{Addresses: []string{strings.Join(words(identity), " ")}, PortSecurity: []string{entry}},
+					identity,
+				),
+			) == 0
 		}
 		if !slices.ContainsFunc(row.PortSecurity, plain) {
 			t.Errorf("%s has port_security %q, and none that is its own", row.Name, row.PortSecurity)
@@ -46,7 +58,8 @@ func withoutTheWord(t *testing.T, pod *corev1.Pod) {
 	}
 }
 
-// By no annotation that reaches port_security does a tenant bring in the word, to a new pod or to one that runs, on any NIC.
+// By no annotation that reaches port_security does a tenant bring in the word, to a new pod or to one that runs, on any
+// NIC.
 func TestThreat16VirtualRouterByAnnotation(t *testing.T) {
 	p, attached := tenant(t), newNetwork(t)
 	pod := allocated(t, p, map[string]string{kubeovn.Networks: attached.name})
@@ -57,27 +70,56 @@ func TestThreat16VirtualRouterByAnnotation(t *testing.T) {
 			keys = append(keys, provider.Key(suffix))
 		}
 	}
-	for _, value := range []string{virtualRouterWord, virtualRouterWord + " " + pod.Annotations[macAddress] + " 00:00:5e:00:01:07 10.16.0.7", own + "," + virtualRouterWord} {
+	for _, value := range []string{
+		virtualRouterWord, virtualRouterWord + " " + pod.Annotations[macAddress] + " 00:00:5e:00:01:07 10.16.0.7",
+		own + "," + virtualRouterWord,
+	} {
 		for _, key := range keys {
-			wish{name: key + "=" + value, annotations: map[string]string{kubeovn.Networks: attached.name, key: value}, refused: key}.tryPod(t, p)
+			wish{
+				name:        key + "=" + value,
+				annotations: map[string]string{kubeovn.Networks: attached.name, key: value},
+				refused:     key,
+			}.tryPod(
+				t,
+				p,
+			)
 			mustRefuse(t, key+"="+value+" later", p.patch(t.Context(), pod, map[string]any{key: value}), key)
 		}
 		for _, field := range []string{`"mac":"` + value + `"`, `"ips":["` + value + `"]`} {
 			networks := `[{"name":"` + attached.name + `",` + field + `}]`
-			wish{name: networks, annotations: map[string]string{kubeovn.Networks: networks}, refused: kubeovn.Networks}.tryPod(t, p)
-			mustRefuse(t, networks+" later", p.patch(t.Context(), pod, map[string]any{kubeovn.Networks: networks}), kubeovn.Networks)
+			wish{
+				name:        networks,
+				annotations: map[string]string{kubeovn.Networks: networks},
+				refused:     kubeovn.Networks,
+			}.tryPod(
+				t,
+				p,
+			)
+			mustRefuse(
+				t,
+				networks+" later",
+				p.patch(t.Context(), pod, map[string]any{kubeovn.Networks: networks}),
+				kubeovn.Networks,
+			)
 		}
 	}
 	unchanged(t, pod)
 	withoutTheWord(t, pod)
 	// A template is not refused, its pods are.
-	wish{name: "through workloads", annotations: map[string]string{portVIPs: virtualRouterWord}, refused: portVIPs}.try(t, p)
+	wish{
+		name:        "through workloads",
+		annotations: map[string]string{portVIPs: virtualRouterWord},
+		refused:     portVIPs,
+	}.try(
+		t,
+		p,
+	)
 }
 
-// A tenant's exception for a virtual router brings its MAC and address into the row as plain entries beside the port's own; the word is
-// in no field that it has.
+// A tenant's exception for a virtual router brings its MAC and address into the row as plain entries beside the port's
+// own; the word is in no field that it has.
 func TestThreat16VirtualRouterByException(t *testing.T) {
-	const mac, address = "00:00:5e:00:01:07", "10.99.0.7"
+	const mac, address = "00:00:5e:00:01:07", "10.120.0.7"
 	ns, _ := repaired(t)
 	_, writer := granted(t, exceptionRights)
 	path := "/apis/ovnguard.io/v1alpha1/namespaces/" + ns + "/portsecurityexceptions"
@@ -134,7 +176,10 @@ func TestThreat16VirtualRouterByException(t *testing.T) {
 		t.Fatal(err)
 	}
 	ip := netip.MustParseAddr(address)
-	want, err := portsec.GrantedSet(identity, []portsec.AddressPair{{MAC: virtual, Prefix: netip.PrefixFrom(ip, ip.BitLen())}})
+	want, err := portsec.GrantedSet(
+		identity,
+		[]portsec.AddressPair{{MAC: virtual, Prefix: netip.PrefixFrom(ip, ip.BitLen())}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

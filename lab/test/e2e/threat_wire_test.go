@@ -16,8 +16,9 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// drops sends these frames from a pod that asked for nothing, in a namespace of which nobody said anything. The forged ones must not
-// arrive, and from a pod that is open by right they must, which shows that it is port security that drops them.
+// drops sends these frames from a pod that asked for nothing, in a namespace of which nobody said anything. The forged
+// ones must not arrive, and from a pod that is open by right they must, which shows that it is port security that drops
+// them.
 func drops(t *testing.T, make func(from, to, neighbour *scene.Actor) ([]scene.Probe, error)) {
 	t.Helper()
 	applyDual(t)
@@ -121,7 +122,8 @@ func TestThreatT05StaleUnknown(t *testing.T) {
 func TestThreat38ControllersAreNotExempt(t *testing.T) {
 	sets := tenant(t).AppsV1().ReplicaSets(tenantNamespace)
 	for key, want := range map[string]string{
-		kubeovn.DefaultProvider.Key(kubeovn.Allocated): "Kube-OVN writes this itself", kubeovn.DefaultProvider.Key(kubeovn.Routed): "Kube-OVN writes this itself",
+		kubeovn.DefaultProvider.Key(kubeovn.Allocated): "Kube-OVN writes this itself",
+		kubeovn.DefaultProvider.Key(kubeovn.Routed):    "Kube-OVN writes this itself",
 		portVIPs: "Vip",
 	} {
 		value := map[string]string{portVIPs: "10.16.0.1"}[key]
@@ -130,14 +132,25 @@ func TestThreat38ControllersAreNotExempt(t *testing.T) {
 		}
 		name := unique("set")
 		set := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: appsv1.ReplicaSetSpec{
-			Replicas: new(int32(1)), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"set": name}},
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"set": name}, Annotations: map[string]string{key: value}}, Spec: podSpec()},
+			Replicas: new(int32(1)),
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"set": name}},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{
+					Labels:      map[string]string{"set": name},
+					Annotations: map[string]string{key: value},
+				},
+				Spec: podSpec(),
+			},
 		}}
 		if _, err := sets.Create(t.Context(), set, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
-			if err := tenant(t).AppsV1().ReplicaSets(tenantNamespace).Delete(cleanup(t), name, metav1.DeleteOptions{}); err != nil {
+			if err := tenant(
+				t,
+			).AppsV1().
+				ReplicaSets(tenantNamespace).
+				Delete(cleanup(t), name, metav1.DeleteOptions{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -157,7 +170,9 @@ func TestThreat38ControllersAreNotExempt(t *testing.T) {
 		if !strings.Contains(said, "ovnguard") || !strings.Contains(said, key) || !strings.Contains(said, want) {
 			t.Errorf("%s: %s", key, said)
 		}
-		pods, err := world.Kube.CoreV1().Pods(tenantNamespace).List(t.Context(), metav1.ListOptions{LabelSelector: "set=" + name})
+		pods, err := world.Kube.CoreV1().
+			Pods(tenantNamespace).
+			List(t.Context(), metav1.ListOptions{LabelSelector: "set=" + name})
 		if err != nil || len(pods.Items) > 0 {
 			t.Errorf("%s: %d pods were made, %v", key, len(pods.Items), err)
 		}
@@ -172,8 +187,12 @@ func TestThreat12NICOutsideOVN(t *testing.T) {
 	}
 	before := standing(t, "OVG024")
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: unique("pod"), Namespace: ns, Annotations: map[string]string{kubeovn.Networks: "outside"}},
-		Spec:       podSpec(),
+		ObjectMeta: metav1.ObjectMeta{
+			Name:        unique("pod"),
+			Namespace:   ns,
+			Annotations: map[string]string{kubeovn.Networks: "outside"},
+		},
+		Spec: podSpec(),
 	}
 	pod.Spec.NodeSelector = map[string]string{"example.org/nowhere": "true"}
 	if _, err := admin(t).CoreV1().Pods(ns).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {

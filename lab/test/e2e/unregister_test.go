@@ -13,7 +13,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
 )
 
-// With the program gone and its registrations taken away, pods start again, unguarded; when it is back, they are guarded.
+// With the program gone and its registrations taken away, pods start again, unguarded; when it is back, they are
+// guarded.
 func TestUnregister(t *testing.T) {
 	if err := guard.Stop(); err != nil {
 		t.Fatal(err)
@@ -37,7 +38,14 @@ func TestUnregister(t *testing.T) {
 	if _, err := p.dryRun(t.Context(), tenantNamespace, nil); err == nil {
 		t.Error("a pod passed while the webhook was registered and away")
 	}
-	cmd := exec.CommandContext(t.Context(), binary, "controller", "--unregister", "--kubeconfig", world.Lab.Info().Kubeconfigs[controlplane.AdminIdentity])
+	cmd := exec.CommandContext(
+		t.Context(),
+		binary,
+		"controller",
+		"--unregister",
+		"--kubeconfig",
+		world.Lab.Info().Kubeconfigs[controlplane.AdminIdentity],
+	)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 )
 
-// Who writes a workload is told early what would become of its pods, whatever its kind, and never refused; who asks for nothing is not
-// bothered.
+// Who writes a workload is told early what would become of its pods, whatever its kind, and never refused; who asks for
+// nothing is not bothered.
 func TestWorkloadAuthorsAreWarned(t *testing.T) {
 	type object = map[string]any
 	enforced := namespace(t, nil)
@@ -25,7 +25,10 @@ func TestWorkloadAuthorsAreWarned(t *testing.T) {
 	template := func(annotations map[string]string, restart string) object {
 		return object{
 			"metadata": object{"labels": labels, "annotations": annotations},
-			"spec":     object{"restartPolicy": restart, "containers": []object{{"name": "main", "image": "example.org/nothing"}}},
+			"spec": object{
+				"restartPolicy": restart,
+				"containers":    []object{{"name": "main", "image": "example.org/nothing"}},
+			},
 		}
 	}
 	selected := func(annotations map[string]string) object {
@@ -39,9 +42,17 @@ func TestWorkloadAuthorsAreWarned(t *testing.T) {
 		"ReplicaSet":  {apps, "replicasets", "spec.template", selected},
 		"StatefulSet": {apps, "statefulsets", "spec.template", selected},
 		"DaemonSet":   {apps, "daemonsets", "spec.template", selected},
-		"Job":         {batch, "jobs", "spec.template", func(a map[string]string) object { return object{"template": template(a, "Never")} }},
+		"Job": {
+			batch,
+			"jobs",
+			"spec.template",
+			func(a map[string]string) object { return object{"template": template(a, "Never")} },
+		},
 		"CronJob": {batch, "cronjobs", "spec.jobTemplate.spec.template", func(a map[string]string) object {
-			return object{"schedule": "0 0 * * *", "jobTemplate": object{"spec": object{"template": template(a, "Never")}}}
+			return object{
+				"schedule":    "0 0 * * *",
+				"jobTemplate": object{"spec": object{"template": template(a, "Never")}},
+			}
 		}},
 	}
 	p := admin(t)
@@ -52,17 +63,35 @@ func TestWorkloadAuthorsAreWarned(t *testing.T) {
 				t.Helper()
 				p.warnings.take()
 				_, err := p.do(t.Context(), http.MethodPost, k.group+"/namespaces/"+ns+"/"+k.resource+dryRun, object{
-					"apiVersion": strings.TrimPrefix(k.group, "/apis/"), "kind": kind, "metadata": metav1.ObjectMeta{Name: "till"}, "spec": k.spec(annotations),
+					"apiVersion": strings.TrimPrefix(
+						k.group,
+						"/apis/",
+					),
+					"kind":     kind,
+					"metadata": metav1.ObjectMeta{Name: "till"},
+					"spec":     k.spec(annotations),
 				})
 				if err != nil {
 					t.Fatal(err)
 				}
-				return strings.Join(slices.DeleteFunc(p.warnings.take(), func(w string) bool { return !strings.HasPrefix(w, "ovnguard: ") }), "\n")
+				return strings.Join(
+					slices.DeleteFunc(
+						p.warnings.take(),
+						func(w string) bool { return !strings.HasPrefix(w, "ovnguard: ") },
+					),
+					"\n",
+				)
 			}
 			loose := map[string]string{portSecurity: "false", portVIPs: "10.9.9.9", "kubevirt.io/migrationJobName": "x"}
 			for ns, words := range map[string][]string{
-				enforced: {"pods would be refused: " + k.path + `.metadata.annotations["` + portVIPs + `"]`, "migrationJobName", portSecurity + `="false" was not applied`},
-				warned:   {"pods would be refused if policy enforced: " + k.path + `.metadata.annotations["` + portVIPs + `"]`, "migrationJobName", portSecurity + "=true"},
+				enforced: {
+					"pods would be refused: " + k.path + `.metadata.annotations["` + portVIPs + `"]`,
+					"migrationJobName", portSecurity + `="false" was not applied`,
+				},
+				warned: {
+					"pods would be refused if policy enforced: " + k.path + `.metadata.annotations["` + portVIPs + `"]`,
+					"migrationJobName", portSecurity + "=true",
+				},
 			} {
 				got := told(ns, loose)
 				for _, word := range words {
@@ -74,7 +103,9 @@ func TestWorkloadAuthorsAreWarned(t *testing.T) {
 			if got := told(silent, loose); got != "" {
 				t.Errorf("warned under a policy that only audits:\n%s", got)
 			}
-			for _, annotations := range []map[string]string{nil, {"kubectl.kubernetes.io/default-container": "main"}, {portSecurity: "true"}} {
+			for _, annotations := range []map[string]string{
+				nil, {"kubectl.kubernetes.io/default-container": "main"}, {portSecurity: "true"},
+			} {
 				if got := told(enforced, annotations); got != "" {
 					t.Errorf("an ordinary template with %v was warned of:\n%s", annotations, got)
 				}

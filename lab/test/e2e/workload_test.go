@@ -13,8 +13,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// Pods that controllers make inherit from their namespace like any other, whatever their template says, and their ports in
-// OVN are what the annotation says.
+// Pods that controllers make inherit from their namespace like any other, whatever their template says, and their ports
+// in OVN are what the annotation says.
 func TestWorkloads(t *testing.T) {
 	for name, c := range map[string]struct{ namespace, template, want string }{
 		"strict by default":   {template: "false", want: "true"},
@@ -45,7 +45,7 @@ func valueOf(portSecurityValue string) map[string]string {
 	return map[string]string{portSecurity: portSecurityValue}
 }
 
-// portSecurityOf gives the column of a port as ovn-nbctl prints it.
+// portSecurityOf returns the column of a port as ovn-nbctl prints it.
 func portSecurityOf(t *testing.T, port string) string {
 	t.Helper()
 	out, err := world.Nbctl(t.Context(), "get", "logical_switch_port", port, "port_security")
@@ -63,7 +63,10 @@ func createWorkloads(t *testing.T, ns string, annotations map[string]string) {
 		if kind == "job" {
 			spec.RestartPolicy = corev1.RestartPolicyNever
 		}
-		return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": kind}, Annotations: annotations}, Spec: spec}
+		return corev1.PodTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": kind}, Annotations: annotations},
+			Spec:       spec,
+		}
 	}
 	selector := func(kind string) *metav1.LabelSelector {
 		return &metav1.LabelSelector{MatchLabels: map[string]string{"app": kind}}
@@ -73,10 +76,12 @@ func createWorkloads(t *testing.T, ns string, annotations map[string]string) {
 	made := func(_ any, err error) { errs = append(errs, err) }
 	apps := world.Kube.AppsV1()
 	made(apps.Deployments(ns).Create(t.Context(), &appsv1.Deployment{
-		ObjectMeta: meta, Spec: appsv1.DeploymentSpec{Selector: selector("deployment"), Template: template("deployment")},
+		ObjectMeta: meta,
+		Spec:       appsv1.DeploymentSpec{Selector: selector("deployment"), Template: template("deployment")},
 	}, metav1.CreateOptions{}))
 	made(apps.StatefulSets(ns).Create(t.Context(), &appsv1.StatefulSet{
-		ObjectMeta: meta, Spec: appsv1.StatefulSetSpec{Selector: selector("statefulset"), Template: template("statefulset")},
+		ObjectMeta: meta,
+		Spec:       appsv1.StatefulSetSpec{Selector: selector("statefulset"), Template: template("statefulset")},
 	}, metav1.CreateOptions{}))
 	made(apps.DaemonSets(ns).Create(t.Context(), &appsv1.DaemonSet{
 		ObjectMeta: meta, Spec: appsv1.DaemonSetSpec{Selector: selector("daemonset"), Template: template("daemonset")},
@@ -91,7 +96,7 @@ func createWorkloads(t *testing.T, ns string, annotations map[string]string) {
 	}
 }
 
-// workloadPods gives a pod of each kind of workload, all of them running.
+// workloadPods returns a pod of each kind of workload, all of them running.
 func workloadPods(t *testing.T, ns string) []corev1.Pod {
 	t.Helper()
 	var pods []corev1.Pod

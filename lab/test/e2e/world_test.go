@@ -1,7 +1,7 @@
 //go:build integration
 
-// Package e2e tries ovnguard on a real API server and a real OVN: what admission writes and refuses, what the audit finds
-// and how it is put right, what happens when a part dies, and what passes on the wire. One lab serves all tests.
+// Package e2e tries ovnguard on a real API server and a real OVN: what admission writes and refuses, what the audit
+// finds and how it is put right, what happens when a part dies, and what passes on the wire. One lab serves all tests.
 package e2e
 
 import (
@@ -89,7 +89,7 @@ func inWorld(run func() int) (code int, err error) {
 	return run(), nil
 }
 
-// findBinary gives the path of ovnguard: what $OVNGUARD names, or the one beside the lab's.
+// findBinary returns the path of ovnguard: what $OVNGUARD names, or the one beside the lab's.
 func findBinary() (string, error) {
 	path := os.Getenv("OVNGUARD")
 	if path == "" {
@@ -105,10 +105,11 @@ func findBinary() (string, error) {
 	return path, nil
 }
 
-// waitTime bounds each wait for something that must come. It is much longer than anything takes, on a machine that has nothing else to do.
+// waitTime bounds each wait for something that must come. It is much longer than anything takes, on a machine that has
+// nothing else to do.
 const waitTime = time.Minute
 
-// eventually waits until ask is true and gives how long that took.
+// eventually waits until ask is true and returns how long that took.
 func eventually(t *testing.T, what string, ask func() (bool, error)) time.Duration {
 	t.Helper()
 	begin := time.Now()

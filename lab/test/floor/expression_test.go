@@ -1,5 +1,5 @@
-// Package floor_test asks the webhooks and the admission policies about the same requests. It is here because this module has what the API
-// server evaluates policies with.
+// Package floor_test asks the webhooks and the admission policies about the same requests. It is here because this
+// module has what the API server evaluates policies with.
 package floor_test
 
 import (
@@ -10,6 +10,7 @@ import (
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"k8s.io/apiserver/pkg/cel/environment"
 	"k8s.io/apiserver/pkg/cel/library"
 )
@@ -18,17 +19,27 @@ import (
 type expressions struct {
 	env      *cel.Env
 	programs map[string]cel.Program
+	// dearest is the highest cost of an expression that was evaluated, as the API server counts it.
+	dearest uint64
 }
+
+// costLimit is what the API server lets an expression cost (PerCallLimit in k8s.io/apiserver/pkg/apis/cel).
+const costLimit = celconfig.PerCallLimit
 
 func newExpressions(t *testing.T) *expressions {
 	t.Helper()
-	set, err := environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion()).Extend(environment.VersionedOptions{
-		IntroducedVersion: environment.DefaultCompatibilityVersion(),
-		EnvOptions: []cel.EnvOption{
-			cel.Variable("object", cel.DynType), cel.Variable("oldObject", cel.DynType), cel.Variable("request", cel.DynType),
-			cel.Variable("namespaceObject", cel.DynType), cel.Variable("variables", cel.DynType), cel.Variable("authorizer", library.AuthorizerType),
-		},
-	})
+	set, err := environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion()).
+		Extend(environment.VersionedOptions{
+			IntroducedVersion: environment.DefaultCompatibilityVersion(),
+			EnvOptions: []cel.EnvOption{
+				cel.Variable("object", cel.DynType),
+				cel.Variable("oldObject", cel.DynType),
+				cel.Variable("request", cel.DynType),
+				cel.Variable("namespaceObject", cel.DynType),
+				cel.Variable("variables", cel.DynType),
+				cel.Variable("authorizer", library.AuthorizerType),
+			},
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +47,7 @@ func newExpressions(t *testing.T) *expressions {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &expressions{env, map[string]cel.Program{}}
+	return &expressions{env: env, programs: map[string]cel.Program{}}
 }
 
 // value evaluates an expression; an error would refuse the request, and is one of the test.
@@ -49,26 +60,37 @@ func (e *expressions) value(t *testing.T, text string, in map[string]any) any {
 			t.Fatalf("%s: %v", text, issues.Err())
 		}
 		var err error
-		if p, err = e.env.Program(ast); err != nil {
+		if p, err = e.env.Program(
+			ast,
+			cel.CostTracking(&library.CostEstimator{}),
+			cel.CostLimit(costLimit),
+		); err != nil {
 			t.Fatal(err)
 		}
 		e.programs[text] = p
 	}
-	out, _, err := p.Eval(in)
+	out, details, err := p.Eval(in)
 	if err != nil {
-		t.Fatalf("%v of %s with %v", err, text, in["object"])
+		t.Fatalf("%v of %.400s", err, text)
+	}
+	if cost := details.ActualCost(); cost != nil {
+		e.dearest = max(e.dearest, *cost)
 	}
 	return out.Value()
 }
 
-// holds tells that a condition holds.
+// holds reports whether a condition holds.
 func (e *expressions) holds(t *testing.T, text string, in map[string]any) bool {
 	t.Helper()
 	return e.value(t, text, in) == types.True.Value()
 }
 
-// variables gives the request with the policy's variables; ok is false where it is none of the policy's.
-func (e *expressions) variables(t *testing.T, p *admissionregistrationv1.ValidatingAdmissionPolicy, in map[string]any) (with, known map[string]any, ok bool) {
+// variables returns the request with the policy's variables; ok is false where it is none of the policy's.
+func (e *expressions) variables(
+	t *testing.T,
+	p *admissionregistrationv1.ValidatingAdmissionPolicy,
+	in map[string]any,
+) (with, known map[string]any, ok bool) {
 	t.Helper()
 	for _, c := range p.Spec.MatchConditions {
 		if !e.holds(t, c.Expression, in) {
@@ -83,8 +105,12 @@ func (e *expressions) variables(t *testing.T, p *admissionregistrationv1.Validat
 	return with, known, true
 }
 
-// refusal gives the message with which the policy refuses the request, or "".
-func (e *expressions) refusal(t *testing.T, p *admissionregistrationv1.ValidatingAdmissionPolicy, in map[string]any) string {
+// refusal returns the message with which the policy refuses the request, or "".
+func (e *expressions) refusal(
+	t *testing.T,
+	p *admissionregistrationv1.ValidatingAdmissionPolicy,
+	in map[string]any,
+) string {
 	t.Helper()
 	with, _, ok := e.variables(t, p, in)
 	if !ok {
@@ -102,7 +128,7 @@ func (e *expressions) refusal(t *testing.T, p *admissionregistrationv1.Validatin
 	return ""
 }
 
-// plain gives an object as expressions see it; nil stays nil.
+// plain returns an object as expressions see it; nil stays nil.
 func plain(t *testing.T, object any) any {
 	t.Helper()
 	text, err := json.Marshal(object)

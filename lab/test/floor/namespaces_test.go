@@ -48,9 +48,16 @@ func (p powerless) OwnerUID(context.Context, string, v1alpha1.Owner) (string, bo
 }
 
 // namespaceJudges asks the webhook and the floor whether somebody without rights may change a namespace.
-func namespaceJudges(t *testing.T, e *expressions, policies []v1alpha1.PortSecurityPolicy, old, now *corev1.Namespace) (webhook, floor string) {
+func namespaceJudges(
+	t *testing.T,
+	e *expressions,
+	policies []v1alpha1.PortSecurityPolicy,
+	old, now *corev1.Namespace,
+) (webhook, floor string) {
 	t.Helper()
-	set, err := admissionpolicy.Make(admissionpolicy.Input{Policies: policies, Accounts: accounts(), Namespace: "ovnguard-system"})
+	set, err := admissionpolicy.Make(
+		admissionpolicy.Input{Policies: policies, Accounts: accounts(), Namespace: "ovnguard-system"},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,18 +72,31 @@ func namespaceJudges(t *testing.T, e *expressions, policies []v1alpha1.PortSecur
 		return runtime.RawExtension{Raw: text}
 	}
 	req := &admissionv1.AdmissionRequest{
-		Operation: admissionv1.Update, Name: now.Name, Resource: metav1.GroupVersionResource{Version: "v1", Resource: "namespaces"},
-		UserInfo: authenticationv1.UserInfo{Username: tenant}, Object: raw(now), OldObject: raw(old),
+		Operation: admissionv1.Update,
+		Name:      now.Name,
+		Resource:  metav1.GroupVersionResource{Version: "v1", Resource: "namespaces"},
+		UserInfo:  authenticationv1.UserInfo{Username: tenant},
+		Object:    raw(now),
+		OldObject: raw(old),
 	}
-	in := map[string]any{"object": plain(t, now), "oldObject": nil, "request": map[string]any{"userInfo": map[string]any{"username": tenant}}}
+	in := map[string]any{
+		"object":    plain(t, now),
+		"oldObject": nil,
+		"request":   map[string]any{"userInfo": map[string]any{"username": tenant}},
+	}
 	if old == nil {
 		req.Operation = admissionv1.Create
 	} else {
 		in["oldObject"] = plain(t, old)
 	}
 	g := governance.Guard{
-		Cluster: powerless(policies), Accounts: accounts(), Look: func(look func(*inventory.Inventory)) { look(inventory.New()) },
-		Now: func() time.Time { return time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC) },
+		Cluster: powerless(
+			policies,
+		),
+		Accounts: accounts(),
+		Look:     func(look func(*inventory.State)) { look(inventory.New().Snapshot()) },
+		Rewrites: func(inventory.Port) bool { return false },
+		Now:      func() time.Time { return time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC) },
 	}
 	a, err := g.Namespace(t.Context(), req)
 	if err != nil {
@@ -91,7 +111,7 @@ func namespaceJudges(t *testing.T, e *expressions, policies []v1alpha1.PortSecur
 	return webhook, floor
 }
 
-// said gives a namespace with labels and annotations; a key of a label begins with "label:".
+// said returns a namespace with labels and annotations; a key of a label begins with "label:".
 func said(keyValues ...string) *corev1.Namespace {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: "t", Labels: map[string]string{corev1.LabelMetadataName: "t"}, Annotations: map[string]string{},
@@ -126,39 +146,59 @@ const (
 func TestNamespaceFloorComparesRanks(t *testing.T) {
 	e := newExpressions(t)
 	mac := []v1alpha1.PortSecurityPolicy{loose(v1alpha1.LevelMAC, nil)}
-	open := []v1alpha1.PortSecurityPolicy{loose(v1alpha1.LevelOpen, func(s *v1alpha1.PortSecurityPolicySpec) { s.Layer2Forward = v1alpha1.Allow })}
+	open := []v1alpha1.PortSecurityPolicy{
+		loose(v1alpha1.LevelOpen, func(s *v1alpha1.PortSecurityPolicySpec) { s.Layer2Forward = v1alpha1.Allow }),
+	}
 	for name, c := range map[string]struct {
 		policies []v1alpha1.PortSecurityPolicy
 		old, now *corev1.Namespace
 		loosens  bool
 	}{
-		"a look-alike of true":              {nil, said(), said(portSecurity, "True"), false},
-		"false is gone":                     {nil, said(portSecurity, "false"), said(), false},
-		"false is gone, policy open":        {open, said(picked, "yes", portSecurity, "false"), said(picked, "yes"), false},
+		"a look-alike of true": {nil, said(), said(portSecurity, "True"), false},
+		"false is gone":        {nil, said(portSecurity, "false"), said(), false},
+		"false is gone, policy open": {
+			open, said(picked, "yes", portSecurity, "false"), said(picked, "yes"), false,
+		},
 		"forwarding is gone, policy allows": {open, said(picked, "yes", forward, "true"), said(picked, "yes"), false},
-		"false where policy is open":        {open, said(picked, "yes"), said(picked, "yes", portSecurity, "false"), false},
+		"false where policy is open": {
+			open, said(picked, "yes"), said(picked, "yes", portSecurity, "false"), false,
+		},
 		"forwarding where policy allows it": {open, said(picked, "yes"), said(picked, "yes", forward, "true"), false},
 		"mac where policy says mac":         {mac, said(picked, "yes"), said(picked, "yes", label, "mac"), false},
 		"open is gone":                      {nil, said(label, "open"), said(), false},
-		"mac becomes strict":                {mac, said(picked, "yes", label, "mac"), said(picked, "yes", label, "strict"), false},
-		"true beside a label":               {nil, said(label, "open"), said(label, "open", portSecurity, "true"), false},
-		"one interface says the same":       {nil, said("b.t.ovn.kubernetes.io/port_security", "false"), said("b.t.ovn.kubernetes.io/port_security", "false", "b.t.ovn.net1.kubernetes.io/port_security", "0"), false},
-		"made with true":                    {nil, nil, said(portSecurity, "true", label, "strict"), false},
-		// Pods that ask for port security themselves are strict where the namespace is open, and have no say where it is mac.
-		"open becomes mac":               {nil, said(label, "open"), said(label, "mac"), true},
-		"false":                          {nil, said(), said(portSecurity, "false"), true},
-		"a look-alike of false":          {nil, said(), said(portSecurity, "0"), true},
-		"forwarding":                     {nil, said(), said(forward, "yes"), true},
-		"true is gone, policy open":      {open, said(picked, "yes", portSecurity, "true"), said(picked, "yes"), true},
-		"no forwarding is gone":          {open, said(picked, "yes", forward, "false"), said(picked, "yes"), true},
-		"true is gone beside a label":    {nil, said(label, "open", portSecurity, "true"), said(label, "open"), true},
-		"comes under an open policy":     {open, said(), said(picked, "yes"), true},
-		"made under an open policy":      {open, nil, said(picked, "yes"), true},
-		"made open":                      {nil, nil, said(label, "open"), true},
-		"one interface":                  {nil, said(), said("b.t.ovn.net1.kubernetes.io/port_security", "false"), true},
-		"strict becomes mac":             {nil, said(label, "strict"), said(label, "mac"), true},
-		"open where policy says mac":     {mac, said(picked, "yes"), said(picked, "yes", portSecurity, "false"), true},
-		"a second NIC, where one is off": {nil, said(portSecurity, "false"), said(portSecurity, "false", "b.t.ovn.kubernetes.io/port_security", "false"), true},
+		"mac becomes strict": {
+			mac, said(picked, "yes", label, "mac"), said(picked, "yes", label, "strict"), false,
+		},
+		"true beside a label": {
+			nil, said(label, "open"), said(label, "open", portSecurity, "true"), false,
+		},
+		"one interface says the same": {
+			nil, said("b.t.ovn.kubernetes.io/port_security", "false"),
+			said("b.t.ovn.kubernetes.io/port_security", "false", "b.t.ovn.net1.kubernetes.io/port_security", "0"),
+			false,
+		},
+		"made with true": {nil, nil, said(portSecurity, "true", label, "strict"), false},
+		// Pods that ask for port security themselves are strict where the namespace is open, and have no say where it
+		// is mac.
+		"open becomes mac":            {nil, said(label, "open"), said(label, "mac"), true},
+		"false":                       {nil, said(), said(portSecurity, "false"), true},
+		"a look-alike of false":       {nil, said(), said(portSecurity, "0"), true},
+		"forwarding":                  {nil, said(), said(forward, "yes"), true},
+		"true is gone, policy open":   {open, said(picked, "yes", portSecurity, "true"), said(picked, "yes"), true},
+		"no forwarding is gone":       {open, said(picked, "yes", forward, "false"), said(picked, "yes"), true},
+		"true is gone beside a label": {nil, said(label, "open", portSecurity, "true"), said(label, "open"), true},
+		"comes under an open policy":  {open, said(), said(picked, "yes"), true},
+		"made under an open policy":   {open, nil, said(picked, "yes"), true},
+		"made open":                   {nil, nil, said(label, "open"), true},
+		"one interface": {
+			nil, said(), said("b.t.ovn.net1.kubernetes.io/port_security", "false"), true,
+		},
+		"strict becomes mac":         {nil, said(label, "strict"), said(label, "mac"), true},
+		"open where policy says mac": {mac, said(picked, "yes"), said(picked, "yes", portSecurity, "false"), true},
+		"a second NIC, where one is off": {
+			nil, said(portSecurity, "false"),
+			said(portSecurity, "false", "b.t.ovn.kubernetes.io/port_security", "false"), true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			webhook, floor := namespaceJudges(t, e, c.policies, c.old, c.now)

@@ -49,10 +49,22 @@ type strictTown struct{ pod *admission.Pod }
 func (s *strictTown) Look(_ context.Context, namespace, user string, look func(*admission.View)) {
 	inv := inventory.New()
 	inv.SetSubnet(inventory.Subnet{Name: "ovn-default"})
-	inv.SetPolicy(policy.Policy{Name: "elsewhere", Level: policy.Open, Namespaces: func(l map[string]string) bool { return l["team"] == "open" }})
+	inv.SetPolicy(
+		policy.Policy{
+			Name:       "elsewhere",
+			Level:      policy.Open,
+			Namespaces: func(l map[string]string) bool { return l["team"] == "open" },
+		},
+	)
 	look(&admission.View{
-		Accounts: accounts(), User: user, Inventory: inv, Now: now,
-		Namespace: policy.Namespace{Name: namespace, Labels: map[string]string{"kubernetes.io/metadata.name": namespace}},
+		Accounts:  accounts(),
+		User:      user,
+		Inventory: inv.Snapshot(),
+		Now:       now,
+		Namespace: policy.Namespace{
+			Name:   namespace,
+			Labels: map[string]string{"kubernetes.io/metadata.name": namespace},
+		},
 	})
 }
 
@@ -61,6 +73,11 @@ func (s *strictTown) Pod(context.Context, string, string) (*admission.Pod, error
 		return nil, errors.New("there is none")
 	}
 	return s.pod, nil
+}
+
+// Repaired implements admission.World: nobody here takes back what repair did.
+func (s *strictTown) Repaired(context.Context, string) (admission.Repaired, error) {
+	return admission.Repaired{}, admission.ErrNoUndo
 }
 
 // Definition implements admission.World: no policy here asks for it.
@@ -91,11 +108,15 @@ type judges struct {
 func newJudges(t *testing.T) *judges {
 	t.Helper()
 	set, err := admissionpolicy.Make(admissionpolicy.Input{
-		Accounts: accounts(), Namespace: "ovnguard-system",
-		Policies: []v1alpha1.PortSecurityPolicy{{ObjectMeta: metav1.ObjectMeta{Name: "elsewhere"}, Spec: v1alpha1.PortSecurityPolicySpec{
-			Level: v1alpha1.LevelOpen, NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "open"}},
-			Exceptions: &v1alpha1.ExceptionRules{Namespaces: []string{"edge"}},
-		}}},
+		Accounts:  accounts(),
+		Namespace: "ovnguard-system",
+		Policies: []v1alpha1.PortSecurityPolicy{
+			{ObjectMeta: metav1.ObjectMeta{Name: "elsewhere"}, Spec: v1alpha1.PortSecurityPolicySpec{
+				Level:             v1alpha1.LevelOpen,
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "open"}},
+				Exceptions:        &v1alpha1.ExceptionRules{Namespaces: []string{"edge"}},
+			}},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -103,13 +124,18 @@ func newJudges(t *testing.T) *judges {
 	return &judges{newExpressions(t), set.Validating[0]}
 }
 
-// webhook gives what the webhooks say to an attempt, with the pod as it is after the one that changes it.
+// webhook returns what the webhooks say to an attempt, with the pod as it is after the one that changes it.
 func (j *judges) webhook(t *testing.T, a attempt) (stored *admission.Pod, refused string) {
 	t.Helper()
-	ask := func(kind func(admission.World, func(string, time.Duration), func() time.Time) *admission.Handler, p *admission.Pod) webhook.Response {
+	ask := func(kind func(admission.World, func(string, time.Duration), func() time.Time) *admission.Handler,
+		p *admission.Pod,
+	) webhook.Response {
 		req := admissionv1.AdmissionRequest{
-			Operation: admissionv1.Update, Namespace: "t", Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
-			UserInfo: authenticationv1.UserInfo{Username: a.user}, Object: raw(t, p),
+			Operation: admissionv1.Update,
+			Namespace: "t",
+			Resource:  metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
+			UserInfo:  authenticationv1.UserInfo{Username: a.user},
+			Object:    raw(t, p),
 		}
 		world := &strictTown{}
 		switch a.path {
@@ -134,7 +160,8 @@ func (j *judges) webhook(t *testing.T, a attempt) (stored *admission.Pod, refuse
 		}
 		p.Metadata.Annotations = maps.Clone(p.Metadata.Annotations)
 		for _, op := range r.Patches {
-			key := strings.NewReplacer("~1", "/", "~0", "~").Replace(strings.TrimPrefix(op.Path, "/metadata/annotations/"))
+			key := strings.NewReplacer("~1", "/", "~0", "~").
+				Replace(strings.TrimPrefix(op.Path, "/metadata/annotations/"))
 			switch value := op.Value.(type) {
 			case nil:
 				delete(p.Metadata.Annotations, key)
@@ -146,7 +173,8 @@ func (j *judges) webhook(t *testing.T, a attempt) (stored *admission.Pod, refuse
 				t.Fatalf("patch %v", op)
 			}
 		}
-	} else if a.path != "binding" && (slices.Contains(accounts().KubeOVN, a.user) || slices.Contains(accounts().Self, a.user) ||
+	} else if a.path != "binding" && (slices.Contains(accounts().KubeOVN, a.user) || slices.Contains(accounts().Self,
+		a.user) ||
 		!j.holds(t, admissionpolicy.Touches(), j.request(t, a, &p))) {
 		return &p, "" // it is not asked
 	}
@@ -156,7 +184,7 @@ func (j *judges) webhook(t *testing.T, a attempt) (stored *admission.Pod, refuse
 	return &p, refused
 }
 
-// request gives the request as expressions see it.
+// request returns the request as expressions see it.
 func (j *judges) request(t *testing.T, a attempt, p *admission.Pod) map[string]any {
 	t.Helper()
 	operation, kind := "UPDATE", "Pod"
@@ -172,15 +200,21 @@ func (j *judges) request(t *testing.T, a attempt, p *admission.Pod) map[string]a
 	is := object(t, p)
 	is["kind"] = kind
 	return map[string]any{
-		"object": is, "oldObject": old,
+		"object":    is,
+		"oldObject": old,
 		"request": map[string]any{
-			"operation": operation, "namespace": "t", "kind": map[string]any{"kind": kind}, "userInfo": map[string]any{"username": a.user, "groups": []any{}},
+			"operation": operation,
+			"namespace": "t",
+			"kind":      map[string]any{"kind": kind},
+			"userInfo":  map[string]any{"username": a.user, "groups": []any{}},
 		},
-		"namespaceObject": map[string]any{"metadata": map[string]any{"name": "t", "labels": map[string]any{"kubernetes.io/metadata.name": "t"}}},
+		"namespaceObject": map[string]any{
+			"metadata": map[string]any{"name": "t", "labels": map[string]any{"kubernetes.io/metadata.name": "t"}},
+		},
 	}
 }
 
-// object gives a pod as it is in the API server, where what is empty is left out.
+// object returns a pod as it is in the API server, where what is empty is left out.
 func object(t *testing.T, p *admission.Pod) map[string]any {
 	t.Helper()
 	o, isObject := plain(t, p).(map[string]any)
@@ -213,17 +247,65 @@ func raw(t *testing.T, p *admission.Pod) runtime.RawExtension {
 // wishes are values of keys of every class. certain are those of which the floor knows all that there is to know.
 var (
 	wishes = map[string][]string{
-		portSecurity: {"true", "false", "True", "", "1"}, "ovn.kubernetes.io/layer2_forward": {"true", "false", "", "on"},
-		"blue.t.ovn.kubernetes.io/port_security": {"true", "false", ""}, "blue.t.ovn.kubernetes.io/layer2_forward": {"true", "false"},
-		"ovn.kubernetes.io/port_vips": {"10.16.0.9", ""}, kubeovn.AAPs: {"mine"}, "ovn.kubernetes.io/ip_address": {"10.16.0.20", "10.16.0.21", ""},
-		"ovn.kubernetes.io/mac_address": {"0a:00:00:00:00:20", ""}, "ovn.kubernetes.io/logical_switch": {"ovn-default", "none"},
-		"blue.t.kubernetes.io/ip_address.net1": {"10.16.0.30"}, "ovn.kubernetes.io/security_groups": {"g", ""}, policy.RecordAnnotation: {policy.OrdinaryRecord, "{}"},
-		kubeovn.Networks: {"blue", "", "[{"}, kubeovn.DefaultNetwork: {"", "t/blue"}, "example.org/note": {"1", ""},
+		portSecurity: {
+			"true",
+			"false",
+			"True",
+			"",
+			"1",
+		},
+		"ovn.kubernetes.io/layer2_forward": {"true", "false", "", "on"},
+		"blue.t.ovn.kubernetes.io/port_security": {
+			"true",
+			"false",
+			"",
+		},
+		"blue.t.ovn.kubernetes.io/layer2_forward": {"true", "false"},
+		"ovn.kubernetes.io/port_vips": {
+			"10.16.0.9",
+			"",
+		},
+		kubeovn.AAPs:                   {"mine"},
+		"ovn.kubernetes.io/ip_address": {"10.16.0.20", "10.16.0.21", ""},
+		"ovn.kubernetes.io/mac_address": {
+			"0a:00:00:00:00:20",
+			"",
+		},
+		"ovn.kubernetes.io/logical_switch": {"ovn-default", "none"},
+		"blue.t.kubernetes.io/ip_address.net1": {
+			"10.16.0.30",
+		},
+		"ovn.kubernetes.io/security_groups": {"g", ""},
+		policy.RecordAnnotation:             {policy.OrdinaryRecord, "{}"},
+		kubeovn.Networks:                    {"blue", "", "[{"},
+		kubeovn.DefaultNetwork:              {"", "t/blue"},
+		"example.org/note":                  {"1", ""},
 	}
 	certain = map[string][]string{
-		"ovn.kubernetes.io/allocated": {"true", "false", ""}, "ovn.kubernetes.io/virtualmachine": {"vm", ""}, "blue.t.ovn.kubernetes.io/gateway": {"10.0.0.1"},
-		kubeovn.MigrationJob: {"job", ""}, "ovn.kubernetes.io/allow_live_migration": {"true", ""}, "ovn.kubernetes.io/eip": {"203.0.113.7", ""},
-		"ovn.kubernetes.io/snat": {"203.0.113.7"}, "ovn.kubernetes.io/north_gateway": {"10.16.0.1", ""}, kubeovn.DefaultNetwork: {""},
+		"ovn.kubernetes.io/allocated": {
+			"true",
+			"false",
+			"",
+		},
+		"ovn.kubernetes.io/virtualmachine": {"vm", ""},
+		"blue.t.ovn.kubernetes.io/gateway": {"10.0.0.1"},
+		kubeovn.MigrationJob: {
+			"job",
+			"",
+		},
+		"ovn.kubernetes.io/allow_live_migration": {"true", ""},
+		"ovn.kubernetes.io/activation_strategy":  {"rarp", ""},
+		"ovn.kubernetes.io/logical_router": {
+			"vpc",
+			"",
+		},
+		"blue.t.ovn.kubernetes.io/pod_nic_type": {"dpdk", ""},
+		"ovn.kubernetes.io/eip":                 {"203.0.113.7", ""},
+		"ovn.kubernetes.io/snat": {
+			"203.0.113.7",
+		},
+		"ovn.kubernetes.io/north_gateway": {"10.16.0.1", ""},
+		kubeovn.DefaultNetwork:            {""},
 	}
 	owners = []admission.OwnerReference{
 		{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "vm", UID: "1", Controller: true},
@@ -237,7 +319,7 @@ var (
 	}
 )
 
-// draw gives an attempt with keys of these.
+// draw returns an attempt with keys of these.
 func draw(r *rand.Rand, keys map[string][]string) attempt {
 	names := slices.Sorted(maps.Keys(keys))
 	some := func(into map[string]string, n int) map[string]string {
@@ -263,16 +345,29 @@ func draw(r *rand.Rand, keys map[string][]string) attempt {
 	}
 	a := attempt{
 		user: []string{tenant, tenant, kubeOVN, kubeVirt, self, replicas, "system:kube-controller-manager"}[r.IntN(7)],
-		path: []string{"create", "update", "status", "binding"}[r.IntN(4)], old: &admission.Pod{}, now: &admission.Pod{},
+		path: []string{"create", "update", "status", "binding"}[r.IntN(4)],
+		old:  &admission.Pod{},
+		now:  &admission.Pod{},
 	}
-	a.old.Metadata = admission.Metadata{Name: "p", Annotations: some(map[string]string{portSecurity: "true"}, 6), Owners: owned(nil)}
-	a.now.Metadata = admission.Metadata{Name: "p", Annotations: some(a.old.Metadata.Annotations, 3), Owners: owned(a.old.Metadata.Owners)}
+	a.old.Metadata = admission.Metadata{
+		Name:        "p",
+		Annotations: some(map[string]string{portSecurity: "true"}, 6),
+		Owners:      owned(nil),
+	}
+	a.now.Metadata = admission.Metadata{
+		Name:        "p",
+		Annotations: some(a.old.Metadata.Annotations, 3),
+		Owners:      owned(a.old.Metadata.Owners),
+	}
 	switch a.path {
 	case "create":
 		a.old = nil
 	case "binding": // what the pod has already it need not bring, of which the floor does not know
 		a.now.Metadata.Owners = nil
-		maps.DeleteFunc(a.now.Metadata.Annotations, func(key, value string) bool { return value == "" || a.old.Metadata.Annotations[key] == value })
+		maps.DeleteFunc(
+			a.now.Metadata.Annotations,
+			func(key, value string) bool { return value == "" || a.old.Metadata.Annotations[key] == value },
+		)
 	}
 	return a
 }
@@ -304,7 +399,8 @@ func TestFloorRefusesNothingThatTheWebhooksAllow(t *testing.T) {
 	}
 }
 
-// Of what needs no knowledge of the cluster, the floor refuses all that the webhooks refuse: so that it holds while they are gone.
+// Of what needs no knowledge of the cluster, the floor refuses all that the webhooks refuse: so that it holds while
+// they are gone.
 func TestThreat32FloorRefusesWhatIsCertain(t *testing.T) {
 	j := newJudges(t)
 	r := rand.New(rand.NewPCG(3, 4))
@@ -347,23 +443,58 @@ func TestFloorByAccount(t *testing.T) {
 		a       attempt
 		refused string // what the floor's message names; "" where it passes
 	}{
-		"Kube-OVN takes away what was about a NIC": {attempt{kubeOVN, "update", with(blue, "true"), with()}, ""},
-		"a tenant takes it away":                   {attempt{tenant, "update", with(blue, "true"), with()}, blue},
-		"an empty migration, made":                 {attempt{tenant, "create", nil, with(kubeovn.MigrationJob, "")}, kubeovn.MigrationJob},
-		"an empty migration, later":                {attempt{tenant, "status", with(), with(kubeovn.MigrationJob, "")}, kubeovn.MigrationJob},
-		"an empty migration, bound":                {attempt{tenant, "binding", with(), with(kubeovn.MigrationJob, "")}, kubeovn.MigrationJob},
-		"an empty migration, taken away":           {attempt{tenant, "update", with(kubeovn.MigrationJob, ""), with()}, kubeovn.MigrationJob},
-		"an empty default network, later":          {attempt{tenant, "update", with(), with(kubeovn.DefaultNetwork, "")}, kubeovn.DefaultNetwork},
-		"an address that is emptied":               {attempt{tenant, "update", with("ovn.kubernetes.io/ip_address", "10.16.0.20"), with("ovn.kubernetes.io/ip_address", "")}, "ip_address"},
-		"KubeVirt plugs a NIC in":                  {attempt{kubeVirt, "update", with(), with(kubeovn.Networks, "blue", blue, "true")}, ""},
-		"KubeVirt copies the machine's key":        {attempt{kubeVirt, "create", nil, with("ovn.kubernetes.io/virtualmachine", "vm")}, "virtualmachine"},
-		"an external address":                      {attempt{tenant, "create", nil, with("ovn.kubernetes.io/eip", "203.0.113.7")}, "eip"},
-		"an external address, later":               {attempt{tenant, "update", with(), with("ovn.kubernetes.io/snat", "203.0.113.7")}, "snat"},
-		"a launcher":                               {attempt{tenant, "create", nil, owned(owners[0])}, "VirtualMachineInstance"},
-		"a launcher, later":                        {attempt{tenant, "update", with(), owned(owners[0])}, "VirtualMachineInstance"},
-		"a launcher by KubeVirt":                   {attempt{kubeVirt, "create", nil, owned(owners[0])}, ""},
-		"adoption":                                 {attempt{replicas, "update", with(), owned(owners[2])}, ""},
-		"adoption by a tenant":                     {attempt{tenant, "update", with(), owned(owners[2])}, "ReplicaSet"},
+		"Kube-OVN takes away what was about a NIC": {
+			attempt{kubeOVN, "update", with(kubeovn.Networks, "blue", blue, "true"), with(kubeovn.Networks, "blue")},
+			"",
+		},
+		"a tenant takes it away": {
+			attempt{tenant, "update", with(kubeovn.Networks, "blue", blue, "true"), with(kubeovn.Networks, "blue")},
+			blue,
+		},
+		"what is about no NIC": {attempt{tenant, "create", nil, with(blue, "false")}, ""},
+		"an empty migration, made": {
+			attempt{tenant, "create", nil, with(kubeovn.MigrationJob, "")}, kubeovn.MigrationJob,
+		},
+		"an empty migration, later": {
+			attempt{tenant, "status", with(), with(kubeovn.MigrationJob, "")}, kubeovn.MigrationJob,
+		},
+		"an empty migration, bound": {
+			attempt{tenant, "binding", with(), with(kubeovn.MigrationJob, "")}, kubeovn.MigrationJob,
+		},
+		"an empty migration, taken away": {
+			attempt{tenant, "update", with(kubeovn.MigrationJob, ""), with()}, kubeovn.MigrationJob,
+		},
+		"an empty default network, later": {
+			attempt{tenant, "update", with(), with(kubeovn.DefaultNetwork, "")}, kubeovn.DefaultNetwork,
+		},
+		"an address that is emptied": {
+			attempt{
+				tenant, "update", with("ovn.kubernetes.io/ip_address", "10.16.0.20"),
+				with("ovn.kubernetes.io/ip_address", ""),
+			},
+			"ip_address",
+		},
+		"KubeVirt plugs a NIC in": {
+			attempt{kubeVirt, "update", with(), with(kubeovn.Networks, "blue", blue, "true")}, "",
+		},
+		"KubeVirt copies the machine's key": {
+			attempt{kubeVirt, "create", nil, with("ovn.kubernetes.io/virtualmachine", "vm")}, "virtualmachine",
+		},
+		"an external address": {
+			attempt{tenant, "create", nil, with("ovn.kubernetes.io/eip", "203.0.113.7")}, "eip",
+		},
+		"an external address, later": {
+			attempt{tenant, "update", with(), with("ovn.kubernetes.io/snat", "203.0.113.7")}, "snat",
+		},
+		"a launcher": {
+			attempt{tenant, "create", nil, owned(owners[0])}, "VirtualMachineInstance",
+		},
+		"a launcher, later": {
+			attempt{tenant, "update", with(), owned(owners[0])}, "VirtualMachineInstance",
+		},
+		"a launcher by KubeVirt": {attempt{kubeVirt, "create", nil, owned(owners[0])}, ""},
+		"adoption":               {attempt{replicas, "update", with(), owned(owners[2])}, ""},
+		"adoption by a tenant":   {attempt{tenant, "update", with(), owned(owners[2])}, "ReplicaSet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := j.refusal(t, &j.floor, j.request(t, c.a, c.a.now))

@@ -38,7 +38,9 @@ func testReplicaSet(t *testing.T, l *lab) {
 		t.Fatal(err)
 	}
 	pods := func() []corev1.Pod {
-		list, err := client.CoreV1().Pods(controlplane.TenantNamespace).List(ctx, metav1.ListOptions{LabelSelector: "app=web"})
+		list, err := client.CoreV1().
+			Pods(controlplane.TenantNamespace).
+			List(ctx, metav1.ListOptions{LabelSelector: "app=web"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +48,9 @@ func testReplicaSet(t *testing.T, l *lab) {
 	}
 	eventually(t, "3 pods of the deployment", func() bool { return len(pods()) == 3 })
 	foreground := metav1.DeletePropagationForeground
-	if err := client.AppsV1().Deployments(controlplane.TenantNamespace).Delete(ctx, "web", metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
+	if err := client.AppsV1().
+		Deployments(controlplane.TenantNamespace).
+		Delete(ctx, "web", metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the garbage collector deletes the pods", func() bool { return len(pods()) == 0 })
@@ -55,14 +59,20 @@ func testReplicaSet(t *testing.T, l *lab) {
 func testNamespaceDeletion(t *testing.T, l *lab) {
 	client, ctx := l.client(controlplane.AdminIdentity), t.Context()
 	namespaces := client.CoreV1().Namespaces()
-	if _, err := namespaces.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "passing"}}, metav1.CreateOptions{}); err != nil {
+	if _, err := namespaces.Create(
+		ctx,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "passing"}},
+		metav1.CreateOptions{},
+	); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "a service account in the new namespace", func() bool {
 		_, err := client.CoreV1().ServiceAccounts("passing").Get(ctx, "default", metav1.GetOptions{})
 		return err == nil
 	})
-	_, err := client.CoreV1().ConfigMaps("passing").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.CreateOptions{})
+	_, err := client.CoreV1().
+		ConfigMaps("passing").
+		Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,15 +91,19 @@ func testTenant(t *testing.T, l *lab) {
 		namespace, group, resource, verb string
 		want                             bool
 	}{
-		"make pods at home":          {controlplane.TenantNamespace, "", "pods", "create", true},
-		"annotate pods at home":      {controlplane.TenantNamespace, "", "pods", "patch", true},
-		"make deployments at home":   {controlplane.TenantNamespace, "apps", "deployments", "create", true},
-		"make pods elsewhere":        {"default", "", "pods", "create", false},
-		"see secrets elsewhere":      {"kube-system", "", "secrets", "get", false},
-		"annotate the namespace":     {controlplane.TenantNamespace, "", "namespaces", "patch", false},
-		"make namespaces":            {"", "", "namespaces", "create", false},
-		"write role bindings":        {controlplane.TenantNamespace, "rbac.authorization.k8s.io", "rolebindings", "create", false},
-		"change webhooks":            {"", "admissionregistration.k8s.io", "mutatingwebhookconfigurations", "patch", false},
+		"make pods at home":        {controlplane.TenantNamespace, "", "pods", "create", true},
+		"annotate pods at home":    {controlplane.TenantNamespace, "", "pods", "patch", true},
+		"make deployments at home": {controlplane.TenantNamespace, "apps", "deployments", "create", true},
+		"make pods elsewhere":      {"default", "", "pods", "create", false},
+		"see secrets elsewhere":    {"kube-system", "", "secrets", "get", false},
+		"annotate the namespace":   {controlplane.TenantNamespace, "", "namespaces", "patch", false},
+		"make namespaces":          {"", "", "namespaces", "create", false},
+		"write role bindings": {
+			controlplane.TenantNamespace, "rbac.authorization.k8s.io", "rolebindings", "create", false,
+		},
+		"change webhooks": {
+			"", "admissionregistration.k8s.io", "mutatingwebhookconfigurations", "patch", false,
+		},
 		"write addresses":            {"", "kubeovn.io", "ips", "patch", false},
 		"change nodes":               {"", "", "nodes", "patch", false},
 		"impersonate":                {"", "", "users", "impersonate", false},
@@ -102,11 +116,19 @@ func testTenant(t *testing.T, l *lab) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			resource, subresource, _ := strings.Cut(test.resource, "/")
-			review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(t.Context(), &authorizationv1.SelfSubjectAccessReview{
-				Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
-					Namespace: test.namespace, Group: test.group, Resource: resource, Subresource: subresource, Verb: test.verb,
-				}},
-			}, metav1.CreateOptions{})
+			review, err := client.AuthorizationV1().
+				SelfSubjectAccessReviews().
+				Create(t.Context(), &authorizationv1.SelfSubjectAccessReview{
+					Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+						ResourceAttributes: &authorizationv1.ResourceAttributes{
+							Namespace:   test.namespace,
+							Group:       test.group,
+							Resource:    resource,
+							Subresource: subresource,
+							Verb:        test.verb,
+						},
+					},
+				}, metav1.CreateOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -116,7 +138,9 @@ func testTenant(t *testing.T, l *lab) {
 		})
 	}
 	// The review is an opinion; one refusal is tried.
-	_, err := client.CoreV1().ConfigMaps("default").Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.CreateOptions{})
+	_, err := client.CoreV1().
+		ConfigMaps("default").
+		Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.CreateOptions{})
 	if !apierrors.IsForbidden(err) {
 		t.Errorf("the tenant writes into namespace default: %v", err)
 	}

@@ -67,7 +67,11 @@ func TestKilledLabIsSwept(t *testing.T) {
 		}
 	})
 	namespaces := first.client(controlplane.AdminIdentity).CoreV1().Namespaces()
-	if _, err := namespaces.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "remember"}}, metav1.CreateOptions{}); err != nil {
+	if _, err := namespaces.Create(
+		t.Context(),
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "remember"}},
+		metav1.CreateOptions{},
+	); err != nil {
 		t.Fatal(err)
 	}
 	pod := runPod(t, first.client(controlplane.TenantIdentity), "kept", "node1")
@@ -91,7 +95,10 @@ func TestKilledLabIsSwept(t *testing.T) {
 
 	second.kill()
 	third := startLab(t, dir)
-	_, err = third.client(controlplane.AdminIdentity).CoreV1().Namespaces().Get(t.Context(), "remember", metav1.GetOptions{})
+	_, err = third.client(controlplane.AdminIdentity).
+		CoreV1().
+		Namespaces().
+		Get(t.Context(), "remember", metav1.GetOptions{})
 	if !apierrors.IsNotFound(err) {
 		t.Errorf("without --keep-data: got %v, want not found", err)
 	}

@@ -50,7 +50,22 @@ func TestPodsReachEachOther(t *testing.T) {
 		t.Errorf("lab.json says %+v (%v), the lab says %+v", loaded, err, l.Info())
 	}
 	client := clientFrom(t, l.Info().Kubeconfigs[controlplane.TenantIdentity])
-	server, near, far := runPod(t, client, "server", "node1"), runPod(t, client, "near", "node1"), runPod(t, client, "far", "node2")
+	server, near, far := runPod(
+		t,
+		client,
+		"server",
+		"node1",
+	), runPod(
+		t,
+		client,
+		"near",
+		"node1",
+	), runPod(
+		t,
+		client,
+		"far",
+		"node2",
+	)
 
 	reach := func(when string) {
 		t.Helper()
@@ -83,7 +98,9 @@ func TestPodsReachEachOther(t *testing.T) {
 	}
 
 	// Deleting a pod takes its namespace away.
-	if err := client.CoreV1().Pods(controlplane.TenantNamespace).Delete(t.Context(), late.Name, metav1.DeleteOptions{}); err != nil {
+	if err := client.CoreV1().
+		Pods(controlplane.TenantNamespace).
+		Delete(t.Context(), late.Name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the pod's network namespace is gone", func() bool {
@@ -98,7 +115,11 @@ func runPod(t *testing.T, client kubernetes.Interface, name, nodeName string) *c
 	spec := podSpec()
 	spec.NodeSelector = map[string]string{corev1.LabelHostname: nodeName}
 	pods := client.CoreV1().Pods(controlplane.TenantNamespace)
-	pod, err := pods.Create(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}, metav1.CreateOptions{})
+	pod, err := pods.Create(
+		t.Context(),
+		&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec},
+		metav1.CreateOptions{},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,9 +131,21 @@ func runPod(t *testing.T, client kubernetes.Interface, name, nodeName string) *c
 		}
 		return pod.Status.Phase == corev1.PodRunning
 	})
-	t.Logf("pod %s on %s ran after %s with %s", name, pod.Spec.NodeName, time.Since(begin).Round(10*time.Millisecond), pod.Status.PodIP)
+	t.Logf(
+		"pod %s on %s ran after %s with %s",
+		name,
+		pod.Spec.NodeName,
+		time.Since(begin).Round(10*time.Millisecond),
+		pod.Status.PodIP,
+	)
 	if pod.Spec.NodeName != nodeName || pod.Status.PodIP == "" || pod.Annotations[node.NetnsAnnotation] == "" {
-		t.Fatalf("pod %s: node %q, address %q, annotations %v", name, pod.Spec.NodeName, pod.Status.PodIP, pod.Annotations)
+		t.Fatalf(
+			"pod %s: node %q, address %q, annotations %v",
+			name,
+			pod.Spec.NodeName,
+			pod.Status.PodIP,
+			pod.Annotations,
+		)
 	}
 	return pod
 }

@@ -100,7 +100,7 @@ func (l *lab) kill() {
 	<-l.done
 }
 
-// command runs the lab's binary for this lab and gives its output and exit code.
+// command runs the lab's binary for this lab and returns its output and exit code.
 func (l *lab) command(args ...string) (string, int) {
 	l.t.Helper()
 	command := exec.CommandContext(l.t.Context(), l.binary, append(args, "--state-dir", l.dir)...)

@@ -1,5 +1,5 @@
-// Package child runs the program that measures once more, as a process with memory and CPU of its own. Parent and child speak JSON on the
-// child's standard input and output.
+// Package child runs the program that measures once more, as a process with memory and CPU of its own. Parent and child
+// speak JSON on the child's standard input and output.
 package child
 
 import (
@@ -19,7 +19,8 @@ type Process struct {
 	out *json.Decoder
 }
 
-// Start starts the running program with these arguments. What the child writes to standard error comes out on the parent's.
+// Start starts the running program with these arguments. What the child writes to standard error comes out on the
+// parent's.
 func Start(ctx context.Context, args ...string) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -41,7 +42,7 @@ func Start(ctx context.Context, args ...string) (*Process, error) {
 	return &Process{cmd, in, json.NewDecoder(out)}, nil
 }
 
-// PID gives the child's process ID.
+// PID returns the child's process ID.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Tell sends the child something that it does not answer.
@@ -77,7 +78,7 @@ type Parent struct {
 	out *json.Encoder
 }
 
-// NewParent gives the parent of a process that Start has started.
+// NewParent returns the parent of a process that Start has started.
 func NewParent() *Parent { return &Parent{json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)} }
 
 // Next waits for what the parent sends; more is false where it sends nothing more.

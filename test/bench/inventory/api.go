@@ -22,8 +22,8 @@ import (
 // entries is what the controller keeps of objects of a kind of which there are many.
 type entries map[types.NamespacedName]*kube.Entry
 
-// fillFromAPI enters the pods of a database's ports and their IP resources, each decoded from the bytes in which an API server sends
-// it, and gives what is kept of them, as the controller does.
+// fillFromAPI enters the pods of a database's ports and their IP resources, each decoded from the bytes in which an API
+// server sends it, and returns what is kept of them, as the controller does.
 func fillFromAPI(m *monitor.Monitor, db kubeovndb.Database) ([]entries, error) {
 	sources := make(map[string]kube.Source)
 	for _, s := range kube.Sources() {
@@ -54,7 +54,9 @@ func fillFromAPI(m *monitor.Monitor, db kubeovndb.Database) ([]entries, error) {
 		if !namespaces[namespace] {
 			namespaces[namespace] = true
 			m.Change(func(inv *inventory.Inventory) []string {
-				return inv.SetNamespace(policy.Namespace{Name: namespace, Labels: map[string]string{corev1.LabelMetadataName: namespace}})
+				return inv.SetNamespace(
+					policy.Namespace{Name: namespace, Labels: map[string]string{corev1.LabelMetadataName: namespace}},
+				)
 			})
 		}
 		raw, err := json.Marshal(ipOf(p, n))
@@ -71,7 +73,7 @@ func fillFromAPI(m *monitor.Monitor, db kubeovndb.Database) ([]entries, error) {
 		if raw, err = podOf(p, namespace, name, n).Marshal(); err != nil {
 			return nil, err
 		}
-		pod := &kube.LeanPod{}
+		pod := &corev1.Pod{}
 		if err := pod.Unmarshal(raw); err != nil {
 			return nil, err
 		}
@@ -82,38 +84,80 @@ func fillFromAPI(m *monitor.Monitor, db kubeovndb.Database) ([]entries, error) {
 	return []entries{pods, ips}, nil
 }
 
-// podOf gives a pod as it runs: made by a ReplicaSet, and with what Kube-OVN notes on it.
+// podOf returns a pod as it runs: made by a ReplicaSet, and with what Kube-OVN notes on it.
 func podOf(p kubeovndb.Port, namespace, name string, n int) *corev1.Pod {
 	key, owns := kubeovn.DefaultProvider.Key, true
 	set := name[:strings.LastIndexByte(name, '-')]
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: namespace, Name: name, GenerateName: set + "-", UID: types.UID(fmt.Sprintf("11111111-2222-4333-8444-%012x", n)), ResourceVersion: strconv.Itoa(1_000_000 + n),
-			Labels: map[string]string{"app": "web", "app.kubernetes.io/name": "web", "pod-template-hash": set[strings.LastIndexByte(set, '-')+1:]},
-			Annotations: map[string]string{
-				key(kubeovn.PortSecurity): kubeovn.True, key(kubeovn.Allocated): kubeovn.True, key(kubeovn.Routed): kubeovn.True, key(kubeovn.MACAddress): p.MAC,
-				key(kubeovn.IPAddress): p.IPs[0] + "," + p.IPs[1], key(kubeovn.LogicalSwitch): p.Switch, key(kubeovn.LogicalRouter): "ovn-cluster",
-				key(kubeovn.CIDR): "10.16.0.0/12,fd00:10:16::/48", key(kubeovn.Gateway): "10.16.0.1,fd00:10:16::1", key(kubeovn.PodNICType): "veth-pair",
-				"checksum/config": strings.Repeat("0123456789abcdef", 4), "prometheus.io/scrape": "true",
+			Namespace:       namespace,
+			Name:            name,
+			GenerateName:    set + "-",
+			UID:             types.UID(fmt.Sprintf("11111111-2222-4333-8444-%012x", n)),
+			ResourceVersion: strconv.Itoa(1_000_000 + n),
+			Labels: map[string]string{
+				"app":                    "web",
+				"app.kubernetes.io/name": "web",
+				"pod-template-hash":      set[strings.LastIndexByte(set, '-')+1:],
 			},
-			OwnerReferences: []metav1.OwnerReference{{
-				APIVersion: "apps/v1", Kind: "ReplicaSet", Name: set, UID: types.UID(fmt.Sprintf("44444444-2222-4333-8444-%012x", n/10)), Controller: &owns, BlockOwnerDeletion: &owns,
-			}},
+			Annotations: map[string]string{
+				key(kubeovn.PortSecurity):  kubeovn.True,
+				key(kubeovn.Allocated):     kubeovn.True,
+				key(kubeovn.Routed):        kubeovn.True,
+				key(kubeovn.MACAddress):    p.MAC,
+				key(kubeovn.IPAddress):     p.IPs[0] + "," + p.IPs[1],
+				key(kubeovn.LogicalSwitch): p.Switch,
+				key(kubeovn.LogicalRouter): "ovn-cluster",
+				key(kubeovn.CIDR):          "10.16.0.0/12,fd00:10:16::/48",
+				key(kubeovn.Gateway):       "10.16.0.1,fd00:10:16::1",
+				key(kubeovn.PodNICType):    "veth-pair",
+				"checksum/config":          strings.Repeat("0123456789abcdef", 4),
+				"prometheus.io/scrape":     "true",
+			},
+			OwnerReferences: []metav1.OwnerReference{
+				{
+					APIVersion:         "apps/v1",
+					Kind:               "ReplicaSet",
+					Name:               set,
+					UID:                types.UID(fmt.Sprintf("44444444-2222-4333-8444-%012x", n/10)),
+					Controller:         &owns,
+					BlockOwnerDeletion: &owns,
+				},
+			},
 		},
 		Spec: corev1.PodSpec{
-			NodeName: "worker-1", ServiceAccountName: "default", RestartPolicy: corev1.RestartPolicyAlways,
-			Containers: []corev1.Container{{Name: "web", Image: "registry.example.org/team/web:1.2.3", Env: []corev1.EnvVar{{Name: "MODE", Value: "production"}}}},
+			NodeName:           "worker-1",
+			ServiceAccountName: "default",
+			RestartPolicy:      corev1.RestartPolicyAlways,
+			Containers: []corev1.Container{
+				{
+					Name:  "web",
+					Image: "registry.example.org/team/web:1.2.3",
+					Env:   []corev1.EnvVar{{Name: "MODE", Value: "production"}},
+				},
+			},
 		},
 		Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: p.IPs[0], HostIP: "192.168.0.1"},
 	}
 }
 
-// ipOf gives Kube-OVN's IP resource of a port.
+// ipOf returns Kube-OVN's IP resource of a port.
 func ipOf(p kubeovndb.Port, n int) *unstructured.Unstructured {
 	namespace, name, _ := strings.Cut(p.Pod, "/")
 	u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
-		"podName": name, "namespace": namespace, "subnet": p.Switch, "attachSubnets": []any{}, "attachIps": []any{}, "attachMacs": []any{}, "nodeName": "worker-1",
-		"ipAddress": p.IPs[0] + "," + p.IPs[1], "v4IpAddress": p.IPs[0], "v6IpAddress": p.IPs[1], "macAddress": p.MAC, "containerID": "", "podType": "",
+		"podName":       name,
+		"namespace":     namespace,
+		"subnet":        p.Switch,
+		"attachSubnets": []any{},
+		"attachIps":     []any{},
+		"attachMacs":    []any{},
+		"nodeName":      "worker-1",
+		"ipAddress":     p.IPs[0] + "," + p.IPs[1],
+		"v4IpAddress":   p.IPs[0],
+		"v6IpAddress":   p.IPs[1],
+		"macAddress":    p.MAC,
+		"containerID":   "",
+		"podType":       "",
 	}}}
 	u.SetGroupVersionKind(kube.IPKind)
 	u.SetName(p.Name)

@@ -7,6 +7,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/portsec"
 )
 
 // Shape of the generated cluster.
@@ -30,7 +31,7 @@ func namespaceName(i int) string { return fmt.Sprintf("team-%04d", i) }
 
 func chassisID(i int) string { return fmt.Sprintf("00000000-0000-4000-a000-%012x", i%nodes) }
 
-// generate gives the i-th pod, fresh in memory each time as from an API server and a database.
+// generate returns the i-th pod, fresh in memory each time as from an API server and a database.
 func generate(i int) object {
 	namespace, name := namespaceName(i/podsPerNamespace), fmt.Sprintf("web-%06d-7d9f8b6c5-x2x4z", i)
 	mac := fmt.Sprintf("0a:00:%02x:%02x:%02x:%02x", byte(i>>24), byte(i>>16), byte(i>>8), byte(i))
@@ -44,22 +45,45 @@ func generate(i int) object {
 	key := kubeovn.DefaultProvider.Key
 	o := object{
 		pod: &inventory.Pod{
-			PodKey: inventory.PodKey{Namespace: namespace, Name: name}, UID: fmt.Sprintf("11111111-2222-4333-8444-%012x", i), Owner: name,
+			PodKey: inventory.PodKey{
+				Namespace: namespace,
+				Name:      name,
+			},
+			UID:    fmt.Sprintf("11111111-2222-4333-8444-%012x", i),
+			Owner:  name,
 			Labels: map[string]string{"app": "web", "pod-template-hash": "7d9f8b6c5"},
 			Annotations: map[string]string{
-				key(kubeovn.PortSecurity): kubeovn.True, key(kubeovn.Allocated): kubeovn.True, key(kubeovn.MACAddress): mac, key(kubeovn.IPAddress): annotation,
-				key(kubeovn.LogicalSwitch): "ovn-default", key(kubeovn.Routed): kubeovn.True,
+				key(kubeovn.PortSecurity):  kubeovn.True,
+				key(kubeovn.Allocated):     kubeovn.True,
+				key(kubeovn.MACAddress):    mac,
+				key(kubeovn.IPAddress):     annotation,
+				key(kubeovn.LogicalSwitch): "ovn-default",
+				key(kubeovn.Routed):        kubeovn.True,
 			},
 			Inherited: []kubeovn.Provider{kubeovn.DefaultProvider},
 		},
 		record: &inventory.Record{Name: port, MAC: mac, IPs: ips, Subnet: "ovn-default"},
 		row: &inventory.Row{
-			UUID: fmt.Sprintf("22222222-2222-4333-8444-%012x", i), Name: port, Switch: "ovn-default",
-			Addresses: []string{identity}, PortSecurity: []string{identity},
-			ExternalIDs: map[string]string{kubeovn.ExternalIDVendor: kubeovn.Vendor, kubeovn.ExternalIDPod: namespace + "/" + name, kubeovn.ExternalIDSwitch: "ovn-default"},
+			UUID:         fmt.Sprintf("22222222-2222-4333-8444-%012x", i),
+			Name:         port,
+			Switch:       "ovn-default",
+			Addresses:    []string{identity},
+			PortSecurity: []string{identity},
+			ExternalIDs: map[string]string{
+				kubeovn.ExternalIDVendor: kubeovn.Vendor,
+				kubeovn.ExternalIDPod:    namespace + "/" + name,
+				kubeovn.ExternalIDSwitch: "ovn-default",
+			},
 		},
 		binding: &inventory.Binding{
-			UUID: fmt.Sprintf("33333333-2222-4333-8444-%012x", i), Port: port, PortSecurity: []string{identity}, Up: true, Chassis: []string{chassisID(i)},
+			UUID: fmt.Sprintf(
+				"33333333-2222-4333-8444-%012x",
+				i,
+			),
+			Port:         port,
+			PortSecurity: []string{identity},
+			Up:           true,
+			Chassis:      []string{chassisID(i)},
 		},
 	}
 	if i%driftEvery == driftEvery-1 {
@@ -71,9 +95,15 @@ func generate(i int) object {
 // fill enters a cluster of so many pods, with what belongs to it.
 func fill(inv *inventory.Inventory, pods int) {
 	for i := range nodes {
-		inv.SetChassis(inventory.Chassis{UUID: chassisID(i), Name: fmt.Sprintf("node-%03d", i), Config: map[string]string{"fdb-timestamp": "true"}})
+		inv.SetChassis(
+			inventory.Chassis{
+				UUID:   chassisID(i),
+				Name:   fmt.Sprintf("node-%03d", i),
+				Config: map[string]string{"fdb-timestamp": "true"},
+			},
+		)
 	}
-	inv.SetVersion("24.03.2")
+	inv.SetOVN(portsec.OVN{Version: "24.03.2"})
 	inv.SetPolicy(policy.Policy{Name: "teams", Priority: 1, Level: policy.Strict, Repair: policy.RepairLog})
 	for i := range (pods + podsPerNamespace - 1) / podsPerNamespace {
 		inv.SetNamespace(namespaceOf(i, "production"))
@@ -88,5 +118,8 @@ func fill(inv *inventory.Inventory, pods int) {
 }
 
 func namespaceOf(i int, stage string) policy.Namespace {
-	return policy.Namespace{Name: namespaceName(i), Labels: map[string]string{"kubernetes.io/metadata.name": namespaceName(i), "stage": stage}}
+	return policy.Namespace{
+		Name:   namespaceName(i),
+		Labels: map[string]string{"kubernetes.io/metadata.name": namespaceName(i), "stage": stage},
+	}
 }

@@ -28,7 +28,8 @@ import (
 // drifts is how many changes by another client are timed.
 const drifts = 500
 
-// replica is what one replica of the controller holds: mirrors of both databases, what is kept of the API server, and the monitor.
+// replica is what one replica of the controller holds: mirrors of both databases, what is kept of the API server, and
+// the monitor.
 type replica struct {
 	northbound, southbound *ovn.Mirror
 	monitor                *monitor.Monitor
@@ -55,8 +56,8 @@ func (r *replica) Found(f audit.Finding, _ string) {
 // Cleared implements monitor.Observer.
 func (r *replica) Cleared(audit.Finding, string) {}
 
-// live measures what a replica takes and does with real database servers. Objects of the API server come from memory, each read from
-// the bytes that a server sends.
+// live measures what a replica takes and does with real database servers. Objects of the API server come from memory,
+// each read from the bytes that a server sends.
 func live(ctx context.Context, t *table.Table, pods int) (err error) {
 	dir, err := os.MkdirTemp("", "bi") // sockets need short names
 	if err != nil {
@@ -90,7 +91,10 @@ func live(ctx context.Context, t *table.Table, pods int) (err error) {
 	}
 	held := (heap() - before) / float64(pods)
 	at := func(what string) string { return fmt.Sprintf("%s, %d ports", what, pods) }
-	memory := table.Row{What: at("live heap per port with its pod, IP, what is kept of them and both mirrors"), Measured: fmt.Sprintf("%.0f B", held)}
+	memory := table.Row{
+		What:     at("live heap per port with its pod, IP, what is kept of them and both mirrors"),
+		Measured: fmt.Sprintf("%.0f B", held),
+	}
 	if pods == barSize {
 		memory.Bar, memory.Missed = fmt.Sprintf("< %.0f B", heapLimit), held >= heapLimit
 	}
@@ -99,12 +103,24 @@ func live(ctx context.Context, t *table.Table, pods int) (err error) {
 		Peer: "of it, objects of the API server decoded and entered: " + text(reading),
 	})
 	evaluations := repeat(func() { r.monitor.Read(evaluateAll) })
-	t.Add(table.Row{What: at("full evaluation of what was read from servers"), Measured: text(evaluations), Ratio: perPort(evaluations, pods)})
+	t.Add(
+		table.Row{
+			What:     at("full evaluation of what was read from servers"),
+			Measured: text(evaluations),
+			Ratio:    perPort(evaluations, pods),
+		},
+	)
 	compared, err := r.compare()
 	if err != nil {
 		return err
 	}
-	t.Add(table.Row{What: at("everything held compared with both databases"), Measured: text(compared), Ratio: perPort(compared, pods)})
+	t.Add(
+		table.Row{
+			What:     at("everything held compared with both databases"),
+			Measured: text(compared),
+			Ratio:    perPort(compared, pods),
+		},
+	)
 	drift, err := r.drift(ctx, northbound.Endpoint(), db)
 	if err != nil {
 		return err
@@ -115,7 +131,11 @@ func live(ctx context.Context, t *table.Table, pods int) (err error) {
 }
 
 // serve starts a server with a database that write writes.
-func serve(ctx context.Context, dir, name, schema string, write func(path, schema string) error) (*ovsdbserver.Server, error) {
+func serve(
+	ctx context.Context,
+	dir, name, schema string,
+	write func(path, schema string) error,
+) (*ovsdbserver.Server, error) {
 	file := filepath.Join(dir, name+".db")
 	if err := write(file, schema); err != nil {
 		return nil, err
@@ -124,14 +144,22 @@ func serve(ctx context.Context, dir, name, schema string, write func(path, schem
 	return server, server.Start(ctx)
 }
 
-// start does as the controller does when it starts: the mirrors connect while the API server is read; when all is there, every port is
-// judged. It gives how long reading the API server's objects took.
-func (r *replica) start(ctx context.Context, northbound, southbound string, db kubeovndb.Database) (reading time.Duration, err error) {
+// start does as the controller does when it starts: the mirrors connect while the API server is read; when all is
+// there, every port is judged. It returns how long reading the API server's objects took.
+func (r *replica) start(
+	ctx context.Context,
+	northbound, southbound string,
+	db kubeovndb.Database,
+) (reading time.Duration, err error) {
 	r.monitor = monitor.New(monitor.SystemClock{}, r)
-	if r.northbound, err = ovn.Open(ovn.Config{Endpoints: northbound, Tables: rows.Northbound(), Only: rows.Only(), Log: logr.Discard()}); err != nil {
+	if r.northbound, err = ovn.Open(
+		ovn.Config{Endpoints: northbound, Tables: rows.Northbound(), Only: rows.Only(), Log: logr.Discard()},
+	); err != nil {
 		return 0, err
 	}
-	if r.southbound, err = ovn.Open(ovn.Config{Endpoints: southbound, Database: ovn.Southbound, Tables: rows.Southbound(), Log: logr.Discard()}); err != nil {
+	if r.southbound, err = ovn.Open(
+		ovn.Config{Endpoints: southbound, Database: ovn.Southbound, Tables: rows.Southbound(), Log: logr.Discard()},
+	); err != nil {
 		return 0, err
 	}
 	go r.northbound.Run(ctx)
@@ -141,7 +169,13 @@ func (r *replica) start(ctx context.Context, northbound, southbound string, db k
 		return 0, err
 	}
 	reading = time.Since(begin)
-	r.changes = r.northbound.Subscribe(ovn.TablePort, ovn.TableRouterPort, ovn.TableNBGlobal, ovn.TablePortGroup, ovn.TableAddressSet)
+	r.changes = r.northbound.Subscribe(
+		ovn.TablePort,
+		ovn.TableRouterPort,
+		ovn.TableNBGlobal,
+		ovn.TablePortGroup,
+		ovn.TableAddressSet,
+	)
 	bound := r.southbound.Subscribe(ovn.TableChassis, ovn.TablePortBinding)
 	for _, m := range []*ovn.Mirror{r.southbound, r.northbound} {
 		if err := m.WaitSynced(ctx); err != nil {
@@ -174,11 +208,11 @@ func (r *replica) follow(ctx context.Context, from *ovn.Subscription, northbound
 
 func (r *replica) take(events []ovn.Event, state *ovn.Snapshot) {
 	if state != nil {
-		r.monitor.SetEras(portsec.PlausibleEras(state.Version()))
+		r.monitor.SetEras(portsec.OVN{Version: state.Version()}.Eras())
 	}
 	r.monitor.Change(func(inv *inventory.Inventory) (touched []string) {
 		if state != nil {
-			touched = inv.SetVersion(state.Version())
+			touched = inv.SetOVN(portsec.OVN{Version: state.Version()})
 		}
 		return append(touched, rows.ApplyAll(inv, events)...)
 	})
@@ -202,12 +236,13 @@ func (r *replica) allCompliant(pods int) error {
 	return nil
 }
 
-// compare gives how long it takes to compare all that is held with what the mirrors have, as every full sweep does first.
+// compare returns how long it takes to compare all that is held with what the mirrors have, as every full sweep does
+// first.
 func (r *replica) compare() (time.Duration, error) {
 	differences := 0
 	took := repeat(func() {
 		for _, m := range []*ovn.Mirror{r.northbound, r.southbound} {
-			differences += len(rows.Missed(r.monitor.Read, m.Snapshot()))
+			differences += len(rows.Missed(r.monitor.State(), m.Snapshot()))
 		}
 	})
 	if differences > 0 {
@@ -216,9 +251,13 @@ func (r *replica) compare() (time.Duration, error) {
 	return took, nil
 }
 
-// drift has another client empty port_security of one port after the other, and put it right again. It gives lines with how long it
-// took until the finding was out, and where that time went.
-func (r *replica) drift(ctx context.Context, endpoint string, db kubeovndb.Database) (lines func(func(string) string) []table.Row, err error) {
+// drift has another client empty port_security of one port after the other, and put it right again. It gives lines with
+// how long it took until the finding was out, and where that time went.
+func (r *replica) drift(
+	ctx context.Context,
+	endpoint string,
+	db kubeovndb.Database,
+) (lines func(func(string) string) []table.Row, err error) {
 	other, err := ovn.Open(ovn.Config{Endpoints: endpoint, Log: logr.Discard()})
 	if err != nil {
 		return nil, err
@@ -281,7 +320,7 @@ func (r *replica) drift(ctx context.Context, endpoint string, db kubeovndb.Datab
 	}, nil
 }
 
-// judging gives how long it takes to enter one row that is open and to judge its port.
+// judging returns how long it takes to enter one row that is open and to judge its port.
 func (r *replica) judging(db kubeovndb.Database) ([]time.Duration, error) {
 	times := make([]time.Duration, 0, drifts)
 	for i := range drifts {

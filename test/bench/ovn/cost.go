@@ -37,7 +37,7 @@ func costOf(do func() error) (*cost, error) {
 	return c, err
 }
 
-// liveHeap gives how many bytes of objects can be reached.
+// liveHeap returns how many bytes of objects can be reached.
 func liveHeap() int64 {
 	var m runtime.MemStats
 	for range 3 { // what is freed by finalizers, and caches that outlive one collection
@@ -47,7 +47,7 @@ func liveHeap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// cpu gives the processor time of this process.
+// cpu returns the processor time of this process.
 func cpu() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -56,7 +56,7 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// peak gives the largest resident set of this process.
+// peak returns the largest resident set of this process.
 func peak() (int64, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -78,7 +78,12 @@ func costOfTool(ctx context.Context, name string, args ...string) (*cost, error)
 	cmd.Stderr = &stderr
 	begin := time.Now()
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("%s: %w: %s (is it installed? `make deps`)", name, err, strings.TrimSpace(stderr.String()))
+		return nil, fmt.Errorf(
+			"%s: %w: %s (is it installed? `make deps`)",
+			name,
+			err,
+			strings.TrimSpace(stderr.String()),
+		)
 	}
 	c := &cost{Wall: time.Since(begin), CPU: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
 	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {

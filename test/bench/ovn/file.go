@@ -46,7 +46,8 @@ func (s *fileSubject) sync(context.Context) error {
 	}
 	some := s.db.Port(s.db.Ports - 1)
 	row := d.Rows("Logical_Switch_Port")[some.UUID]
-	if d.Loss != nil || len(d.Rows("Logical_Switch_Port")) < s.db.Ports || row == nil || row.String("name") != some.Name {
+	if d.Loss != nil || len(d.Rows("Logical_Switch_Port")) < s.db.Ports || row == nil ||
+		row.String("name") != some.Name {
 		return fmt.Errorf("%s: %d ports, loss %v", s.path, len(d.Rows("Logical_Switch_Port")), d.Loss)
 	}
 	return nil

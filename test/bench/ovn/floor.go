@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// floorSubject is the least that any client does: it asks for the same tables and columns as the others, reads what comes
-// and throws it away. It knows the end of the first reading by the reply to an echo that it asked for last, and a change by
-// the time of its commit, which stands in it.
+// floorSubject is the least that any client does: it asks for the same tables and columns as the others, reads what
+// comes and throws it away. It knows the end of the first reading by the reply to an echo that it asked for last, and a
+// change by the time of its commit, which stands in it.
 type floorSubject struct {
 	endpoint string
 	conn     net.Conn
@@ -24,7 +24,7 @@ type floorSubject struct {
 // tailSize is longer than anything that is looked for.
 const tailSize = 200
 
-// read gives what came next, with the tail of what came before.
+// read returns what came next, with the tail of what came before.
 func (s *floorSubject) read() ([]byte, error) {
 	n := copy(s.buf, s.tail)
 	more, err := s.conn.Read(s.buf[n:])
@@ -46,7 +46,8 @@ func (s *floorSubject) sync(ctx context.Context) (err error) {
 		`"Logical_Switch_Port":[{"columns":["%s"]}],`+
 		`"Logical_Switch":[{"columns":["name","other_config","external_ids","ports"]}],`+
 		`"NB_Global":[{"columns":["nb_cfg","options","external_ids"]}]},`+
-		`"00000000-0000-0000-0000-000000000000"]}{"id":2,"method":"echo","params":[%q]}`, strings.Join(portColumns, `","`), last)
+		`"00000000-0000-0000-0000-000000000000"]}{"id":2,"method":"echo","params":[%q]}`, strings.Join(portColumns,
+		`","`), last)
 	if err != nil {
 		return fmt.Errorf("ask: %w", err)
 	}

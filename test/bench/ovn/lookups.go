@@ -7,21 +7,19 @@ import (
 
 // What is looked up.
 const (
-	walkAll   = "walk all ports"
-	walkList  = "walk all ports, where the peer lists copies"
-	byName    = "port by name"
-	byPod     = "ports of a pod"
-	bySwitch  = "ports of a switch"
-	byAddress = "ports with an address"
+	walkAll  = "walk all ports"
+	walkList = "walk all ports, where the peer lists copies"
+	byName   = "port by name"
+	bySwitch = "ports of a switch"
 )
 
-var lookupNames = []string{walkAll, walkList, byName, byPod, bySwitch, byAddress}
+var lookupNames = []string{walkAll, walkList, byName, bySwitch}
 
 // lookupTime bounds how long one kind of lookup is repeated.
 const lookupTime = 200 * time.Millisecond
 
-// timings gives how long each lookup takes at best over rounds that are long enough to measure. A lookup tells whether it
-// found what it must.
+// timings returns how long each lookup takes at best over rounds that are long enough to measure. A lookup tells
+// whether it found what it must.
 func timings(lookups map[string]func() bool) ([]time.Duration, error) {
 	out := make([]time.Duration, len(lookupNames))
 	for i, name := range lookupNames {

@@ -1,6 +1,6 @@
 // Command ovn measures how internal/ovn follows databases of up to 250,000 ports and reads files of them, beside a bare
-// libovsdb client with the same models, the least that any client must do, and OVN's own tools. Each client is a process of
-// its own, so that memory and CPU are its own. It fails where a bar is missed.
+// libovsdb client with the same models, the least that any client must do, and OVN's own tools. Each client is a
+// process of its own, so that memory and CPU are its own. It fails where a bar is missed.
 package main
 
 import (

@@ -25,7 +25,18 @@ const (
 )
 
 // portColumns are those that all clients read.
-var portColumns = []string{"name", "type", "addresses", "port_security", "external_ids", "options", "enabled", "up", "parent_name", "tag"}
+var portColumns = []string{
+	"name",
+	"type",
+	"addresses",
+	"port_security",
+	"external_ids",
+	"options",
+	"enabled",
+	"up",
+	"parent_name",
+	"tag",
+}
 
 // result is what was measured of one client: the best of its rounds, but for latencies.
 type result struct {
@@ -72,11 +83,24 @@ func measure(ctx context.Context, dir string, ports int, t *table.Table) (err er
 			all[kind] = better(all[kind], r)
 		}
 	}
-	dump, err := costOfTool(ctx, "ovsdb-client", append([]string{"--format=json", "dump", server.Endpoint(), "OVN_Northbound", "Logical_Switch_Port"}, portColumns...)...)
+	dump, err := costOfTool(
+		ctx,
+		"ovsdb-client",
+		append(
+			[]string{"--format=json", "dump", server.Endpoint(), "OVN_Northbound", "Logical_Switch_Port"},
+			portColumns...)...)
 	if err != nil {
 		return err
 	}
-	list, err := costOfTool(ctx, "ovn-nbctl", "--db="+server.Endpoint(), "--format=json", "--columns="+strings.Join(portColumns, ","), "list", "Logical_Switch_Port")
+	list, err := costOfTool(
+		ctx,
+		"ovn-nbctl",
+		"--db="+server.Endpoint(),
+		"--format=json",
+		"--columns="+strings.Join(portColumns, ","),
+		"list",
+		"Logical_Switch_Port",
+	)
 	if err != nil {
 		return err
 	}
@@ -134,7 +158,7 @@ func better(have, more *result) *result {
 	return have
 }
 
-// percentile gives the latency that a share of the changes were seen within.
+// percentile returns the latency that a share of the changes were seen within.
 func (w watched) percentile(share float64) time.Duration {
 	sorted := slices.Clone(w.Latencies)
 	slices.Sort(sorted)
@@ -151,10 +175,20 @@ func files(ctx context.Context, dir string, db kubeovndb.Database, compact strin
 	if _, err := once(ctx, kindMakeCompact, fresh, db.Ports); err != nil {
 		return err
 	}
-	if _, err := ovsdbserver.Tool(ctx, "ovsdb-tool", "create-cluster", clustered, fresh, "tcp:127.0.0.1:6643"); err != nil {
+	if _, err := ovsdbserver.Tool(
+		ctx,
+		"ovsdb-tool",
+		"create-cluster",
+		clustered,
+		fresh,
+		"tcp:127.0.0.1:6643",
+	); err != nil {
 		return err
 	}
-	query := fmt.Sprintf(`["OVN_Northbound",{"op":"select","table":"Logical_Switch_Port","where":[["name","==","%s"]]}]`, db.Port(db.Ports/2).Name)
+	query := fmt.Sprintf(
+		`["OVN_Northbound",{"op":"select","table":"Logical_Switch_Port","where":[["name","==","%s"]]}]`,
+		db.Port(db.Ports/2).Name,
+	)
 	// The tool does not read clustered files, so all are compared with the quickest of the others.
 	var best *cost
 	for _, path := range []string{history, fresh} {
@@ -171,12 +205,26 @@ func files(ctx context.Context, dir string, db kubeovndb.Database, compact strin
 		if err != nil {
 			return err
 		}
-		t.Add(atMost(fmt.Sprintf("%s: read all of a %s file (CPU %s, peak %s)", size(db.Ports), filepath.Base(path), short(c.CPU), megabytes(c.Peak)), c.Wall, "ovsdb-tool query, one row", best.Wall, 1))
+		t.Add(
+			atMost(
+				fmt.Sprintf(
+					"%s: read all of a %s file (CPU %s, peak %s)",
+					size(db.Ports),
+					filepath.Base(path),
+					short(c.CPU),
+					megabytes(c.Peak),
+				),
+				c.Wall,
+				"ovsdb-tool query, one row",
+				best.Wall,
+				1,
+			),
+		)
 	}
 	return os.Remove(compact)
 }
 
-// readFile gives what it takes to read a file, at best of three times.
+// readFile returns what it takes to read a file, at best of three times.
 func readFile(ctx context.Context, path string, ports int) (best *cost, err error) {
 	for range 3 {
 		c, err := once(ctx, kindFile, path, ports)

@@ -7,8 +7,8 @@ import (
 	"github.com/ovn-kubernetes/libovsdb/model"
 )
 
-// The bare client's models have the tables and columns that the mirror follows. Cloning and comparing is written out for
-// each, as libovsdb's generator would, since what the library does without that is many times slower.
+// The bare client's models have the tables and columns that the mirror follows. Cloning and comparing is written out
+// for each, as libovsdb's generator would, since what the library does without that is many times slower.
 
 type portModel struct {
 	UUID         string            `ovsdb:"_uuid"`
@@ -44,7 +44,10 @@ func (p *portModel) CloneModel() model.Model {
 func (p *portModel) EqualsModel(other model.Model) bool {
 	q, ok := other.(*portModel)
 	return ok && p.UUID == q.UUID && p.Name == q.Name && p.Type == q.Type && slices.Equal(p.Addresses, q.Addresses) &&
-		slices.Equal(p.PortSecurity, q.PortSecurity) && maps.Equal(p.ExternalIDs, q.ExternalIDs) && maps.Equal(p.Options, q.Options) &&
+		slices.Equal(
+			p.PortSecurity,
+			q.PortSecurity,
+		) && maps.Equal(p.ExternalIDs, q.ExternalIDs) && maps.Equal(p.Options, q.Options) &&
 		same(p.Enabled, q.Enabled) && same(p.Up, q.Up) && same(p.ParentName, q.ParentName) && same(p.Tag, q.Tag)
 }
 
@@ -73,7 +76,9 @@ func (s *switchModel) CloneModel() model.Model {
 
 func (s *switchModel) EqualsModel(other model.Model) bool {
 	q, ok := other.(*switchModel)
-	return ok && s.UUID == q.UUID && s.Name == q.Name && slices.Equal(s.Ports, q.Ports) && maps.Equal(s.OtherConfig, q.OtherConfig) && maps.Equal(s.ExternalIDs, q.ExternalIDs)
+	return ok && s.UUID == q.UUID && s.Name == q.Name && slices.Equal(s.Ports, q.Ports) &&
+		maps.Equal(s.OtherConfig, q.OtherConfig) &&
+		maps.Equal(s.ExternalIDs, q.ExternalIDs)
 }
 
 type globalModel struct {
@@ -100,7 +105,8 @@ func (g *globalModel) CloneModel() model.Model {
 
 func (g *globalModel) EqualsModel(other model.Model) bool {
 	q, ok := other.(*globalModel)
-	return ok && g.UUID == q.UUID && g.Config == q.Config && maps.Equal(g.Options, q.Options) && maps.Equal(g.ExternalIDs, q.ExternalIDs)
+	return ok && g.UUID == q.UUID && g.Config == q.Config && maps.Equal(g.Options, q.Options) &&
+		maps.Equal(g.ExternalIDs, q.ExternalIDs)
 }
 
 // The library tells by these that it need not look into models itself.

@@ -32,15 +32,26 @@ func clientRows(t *table.Table, ports int, all map[string]*result, replies []tim
 	t.Add(compared("", ours.cost.CPU, "ovsdb-client dump", dump.CPU))
 	t.Add(compared("", ours.cost.CPU, "ovn-nbctl list", list.CPU))
 	memory := func(what, peer string, theirs int64) {
-		t.Add(table.Row{What: what, Measured: megabytes(ours.Peak), Peer: peer + " " + megabytes(theirs), Ratio: ratio(float64(ours.Peak), float64(theirs))})
+		t.Add(
+			table.Row{
+				What:     what,
+				Measured: megabytes(ours.Peak),
+				Peer:     peer + " " + megabytes(theirs),
+				Ratio:    ratio(float64(ours.Peak), float64(theirs)),
+			},
+		)
 	}
 	memory(n+": peak memory until synced", kindBare, bare.Peak)
 	memory("", "ovn-nbctl list", list.Peak)
 
 	each, theirs := float64(ours.Heap)/float64(ports), float64(bare.Heap)/float64(ports)
 	t.Add(table.Row{
-		What: n + ": live heap for each port", Measured: fmt.Sprintf("%.0f B", each), Peer: fmt.Sprintf("%s %.0f B", kindBare, theirs), Ratio: fmt.Sprintf("%+.0f B", each-theirs),
-		Bar: onlyIf(bars, fmt.Sprintf("<= %+d B", heapPerPort)), Missed: bars && each-theirs > heapPerPort,
+		What:     n + ": live heap for each port",
+		Measured: fmt.Sprintf("%.0f B", each),
+		Peer:     fmt.Sprintf("%s %.0f B", kindBare, theirs),
+		Ratio:    fmt.Sprintf("%+.0f B", each-theirs),
+		Bar:      onlyIf(bars, fmt.Sprintf("<= %+d B", heapPerPort)),
+		Missed:   bars && each-theirs > heapPerPort,
 	})
 
 	t.Add(compared(n+": commit to event, p50", ours.percentile(0.5), kindBare, bare.percentile(0.5)))
@@ -50,7 +61,14 @@ func clientRows(t *table.Table, ports int, all map[string]*result, replies []tim
 	late.Bar, late.Missed = onlyIf(bars, "<= +"+eventBehind.String()), bars && behind > eventBehind
 	t.Add(late)
 	t.Add(compared("", ours.percentile(0.99), "floor", floor.percentile(0.99)))
-	t.Add(compared("", ours.percentile(0.99), "server's reply to the writer", watched{Latencies: replies}.percentile(0.99)))
+	t.Add(
+		compared(
+			"",
+			ours.percentile(0.99),
+			"server's reply to the writer",
+			watched{Latencies: replies}.percentile(0.99),
+		),
+	)
 	perChange := func(r *result) time.Duration { return r.watched.CPU / time.Duration(len(r.Latencies)) }
 	t.Add(compared(n+": CPU for each change", perChange(ours), kindBare, perChange(bare)))
 
@@ -65,7 +83,12 @@ func clientRows(t *table.Table, ports int, all map[string]*result, replies []tim
 
 // compared makes a line about times without a bar.
 func compared(what string, ours time.Duration, peer string, theirs time.Duration) table.Row {
-	return table.Row{What: what, Measured: short(ours), Peer: peer + " " + short(theirs), Ratio: ratio(float64(ours), float64(theirs))}
+	return table.Row{
+		What:     what,
+		Measured: short(ours),
+		Peer:     peer + " " + short(theirs),
+		Ratio:    ratio(float64(ours), float64(theirs)),
+	}
 }
 
 // atMost makes a line whose time may be limit times that of the peer.
@@ -96,7 +119,7 @@ func ratio(ours, theirs float64) string {
 	}
 }
 
-// size gives a number of ports in thousands.
+// size returns a number of ports in thousands.
 func size(ports int) string {
 	if ports%1000 != 0 {
 		return fmt.Sprintf("%d ports", ports)
@@ -104,7 +127,7 @@ func size(ports int) string {
 	return fmt.Sprintf("%dk", ports/1000)
 }
 
-// short gives a time with three digits.
+// short returns a time with three digits.
 func short(d time.Duration) string {
 	unit := time.Duration(1)
 	for 1000*unit <= d {

@@ -75,7 +75,7 @@ func start(ctx context.Context, kind, target string, ports int) (process, error)
 	return process{p}, err
 }
 
-// ask gives an order and waits for the answer.
+// ask returns an order and waits for the answer.
 func (p process) ask(o order) (answer, error) {
 	if err := p.Tell(o); err != nil {
 		return answer{}, fmt.Errorf("%s: %w", o.Do, err)

@@ -15,7 +15,7 @@ import (
 // committed is the key of external_ids that says when a change was sent to the server, in nanoseconds since 1970.
 const committed = "committed"
 
-// sinceCommit gives how long ago a row was changed by a writer; ok is false where none did.
+// sinceCommit returns how long ago a row was changed by a writer; ok is false where none did.
 func sinceCommit(externalIDs map[string]string) (since time.Duration, ok bool) {
 	at, err := strconv.ParseInt(externalIDs[committed], 10, 64)
 	if err != nil {
@@ -44,10 +44,15 @@ func newWriter(ctx context.Context, endpoint string, db kubeovndb.Database) (*wr
 
 func (w *writer) close() error { return w.conn.Close() }
 
-// transact makes one transaction and gives the results of its operations.
+// transact makes one transaction and returns the results of its operations.
 func (w *writer) transact(operations string) (results json.RawMessage, err error) {
 	w.last++
-	if _, err := fmt.Fprintf(w.conn, `{"id":%d,"method":"transact","params":["OVN_Northbound",%s]}`, w.last, operations); err != nil {
+	if _, err := fmt.Fprintf(
+		w.conn,
+		`{"id":%d,"method":"transact","params":["OVN_Northbound",%s]}`,
+		w.last,
+		operations,
+	); err != nil {
 		return nil, fmt.Errorf("write: %w", err)
 	}
 	for {
@@ -95,20 +100,40 @@ func (w *writer) switchSecurity(p kubeovndb.Port, on bool) error {
 		set = strconv.Quote(p.Addresses())
 	}
 	where := fmt.Sprintf(`"table":"Logical_Switch_Port","where":[["_uuid","==",["uuid","%s"]]]`, p.UUID)
-	_, err := w.transact(fmt.Sprintf(`{"op":"update",%s,"row":{"port_security":%s}},{"op":"mutate",%s,"mutations":[["external_ids","delete",["set",["%s"]]],["external_ids","insert",["map",[["%s","%d"]]]]]}`,
-		where, set, where, committed, committed, time.Now().UnixNano()))
+	_, err := w.transact(
+		fmt.Sprintf(
+			`{"op":"update",%s,"row":{"port_security":%s}},{"op":"mutate",%s,"mutations":[["external_ids","delete",["set",["%s"]]],["external_ids","insert",["map",[["%s","%d"]]]]]}`,
+			where,
+			set,
+			where,
+			committed,
+			committed,
+			time.Now().UnixNano(),
+		),
+	)
 	return err
 }
 
-// create makes a port and gives its UUID.
+// create makes a port and returns its UUID.
 func (w *writer) create(p kubeovndb.Port) (string, error) {
 	holders := []string{holder("Logical_Switch", p.SwitchUUID, "insert", `["named-uuid","new"]`)}
 	for _, g := range p.Groups {
 		holders = append(holders, holder("Port_Group", g, "insert", `["named-uuid","new"]`))
 	}
-	results, err := w.transact(fmt.Sprintf(`{"op":"insert","table":"Logical_Switch_Port","uuid-name":"new","row":{"name":"%s","addresses":"%s","port_security":"%s",`+
-		`"external_ids":["map",[["ls","%s"],["pod","%s"],["vendor","kube-ovn"],["%s","%d"]]]}},%s`,
-		p.Name, p.Addresses(), p.Addresses(), p.Switch, p.Pod, committed, time.Now().UnixNano(), strings.Join(holders, ",")))
+	results, err := w.transact(
+		fmt.Sprintf(
+			`{"op":"insert","table":"Logical_Switch_Port","uuid-name":"new","row":{"name":"%s","addresses":"%s","port_security":"%s",`+
+				`"external_ids":["map",[["ls","%s"],["pod","%s"],["vendor","kube-ovn"],["%s","%d"]]]}},%s`,
+			p.Name,
+			p.Addresses(),
+			p.Addresses(),
+			p.Switch,
+			p.Pod,
+			committed,
+			time.Now().UnixNano(),
+			strings.Join(holders, ","),
+		),
+	)
 	if err != nil {
 		return "", err
 	}
@@ -120,5 +145,11 @@ func (w *writer) create(p kubeovndb.Port) (string, error) {
 }
 
 func holder(table, uuid, mutator, port string) string {
-	return fmt.Sprintf(`{"op":"mutate","table":"%s","where":[["_uuid","==",["uuid","%s"]]],"mutations":[["ports","%s",%s]]}`, table, uuid, mutator, port)
+	return fmt.Sprintf(
+		`{"op":"mutate","table":"%s","where":[["_uuid","==",["uuid","%s"]]],"mutations":[["ports","%s",%s]]}`,
+		table,
+		uuid,
+		mutator,
+		port,
+	)
 }

@@ -1,5 +1,5 @@
-// Command portsec measures how fast port_security is read and frames are judged, beside the real switch judging the same
-// frame, and fails where a bar is missed.
+// Command portsec measures how fast port_security is read and frames are judged, beside the real switch judging the
+// same frame, and fails where a bar is missed.
 package main
 
 import (
@@ -50,7 +50,13 @@ func run() (ok bool, err error) {
 	if err := box.Configure(column, false); err != nil {
 		return false, err
 	}
-	frame, err := vector.Frame{EthSrc: mac, EthDst: "00:00:00:00:99:99", EthType: "0x0800", IPv4Src: new("10.16.0.5"), IPv4Dst: new("10.16.0.9")}.Bytes()
+	frame, err := vector.Frame{
+		EthSrc:  mac,
+		EthDst:  "00:00:00:00:99:99",
+		EthType: "0x0800",
+		IPv4Src: new("10.16.0.5"),
+		IPv4Dst: new("10.16.0.9"),
+	}.Bytes()
 	if err != nil {
 		return false, err
 	}
@@ -65,12 +71,25 @@ func run() (ok bool, err error) {
 	var t table.Table
 	t.Add(
 		verdict.row(fmt.Sprintf("verdict on an IPv4 frame from its bytes (%s)", box.Era), verdictLimit),
-		table.Row{What: "allocations of a verdict", Measured: strconv.FormatInt(verdict.allocations, 10), Bar: "0", Missed: verdict.allocations != 0},
 		table.Row{
-			What: "verdict beside the real switch (OVN " + box.Version + ")", Measured: fmt.Sprintf("%.1f ns", verdict.nanoseconds), Peer: "ovs-appctl ofproto/trace " + command,
-			Ratio: fmt.Sprintf("1/%.0f", ratio), Bar: fmt.Sprintf("<= 1/%d", traceRatio), Missed: ratio < traceRatio,
+			What:     "allocations of a verdict",
+			Measured: strconv.FormatInt(verdict.allocations, 10),
+			Bar:      "0",
+			Missed:   verdict.allocations != 0,
 		},
-		table.Row{What: "", Measured: fmt.Sprintf("%.1f ns", verdict.nanoseconds), Peer: "the same without starting a program " + bySocket.Round(time.Microsecond).String()},
+		table.Row{
+			What:     "verdict beside the real switch (OVN " + box.Version + ")",
+			Measured: fmt.Sprintf("%.1f ns", verdict.nanoseconds),
+			Peer:     "ovs-appctl ofproto/trace " + command,
+			Ratio:    fmt.Sprintf("1/%.0f", ratio),
+			Bar:      fmt.Sprintf("<= 1/%d", traceRatio),
+			Missed:   ratio < traceRatio,
+		},
+		table.Row{
+			What:     "",
+			Measured: fmt.Sprintf("%.1f ns", verdict.nanoseconds),
+			Peer:     "the same without starting a program " + bySocket.Round(time.Microsecond).String(),
+		},
 		rows.parse.row("reading a column of one element into a set", 0),
 		rows.covers.row("comparing two sets (Covers)", 0),
 		rows.excess.row("what a port may send beyond its identity (Excess)", 0),
@@ -120,7 +139,7 @@ func measure(era portsec.Era, frame []byte) costs {
 	}
 }
 
-// traces gives the median time of tracing the frame through the real switch, by command and by its socket.
+// traces returns the median time of tracing the frame through the real switch, by command and by its socket.
 func traces(box *ovnbox.Box, s ovnbox.Shot) (byCommand, bySocket time.Duration, err error) {
 	const times = 15
 	if byCommand, err = median(times, func() (string, error) { return box.TraceByCommand(s) }); err != nil {

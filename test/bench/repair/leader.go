@@ -42,11 +42,23 @@ func serve(ctx context.Context, dir string) (*ovsdbserver.Server, error) {
 	for first := 0; first < ports; first += switchSize {
 		var insert, names strings.Builder
 		for i := first; i < first+switchSize; i++ {
-			fmt.Fprintf(&insert, `{"op":"insert","table":"Logical_Switch_Port","uuid-name":"u%d","row":{"name":%q,"addresses":%q,"port_security":%q,"external_ids":["map",[["vendor","kube-ovn"],["pod","ns/p%d"]]]}},`,
-				i, nameOf(i), ownOf(i), ownOf(i), i)
+			fmt.Fprintf(
+				&insert,
+				`{"op":"insert","table":"Logical_Switch_Port","uuid-name":"u%d","row":{"name":%q,"addresses":%q,"port_security":%q,"external_ids":["map",[["vendor","kube-ovn"],["pod","ns/p%d"]]]}},`,
+				i,
+				nameOf(i),
+				ownOf(i),
+				ownOf(i),
+				i,
+			)
 			fmt.Fprintf(&names, `,["named-uuid","u%d"]`, i)
 		}
-		transaction := fmt.Sprintf(`["OVN_Northbound",%s{"op":"insert","table":"Logical_Switch","row":{"name":"sw%d","ports":["set",[%s]]}}]`, insert.String(), first, names.String()[1:])
+		transaction := fmt.Sprintf(
+			`["OVN_Northbound",%s{"op":"insert","table":"Logical_Switch","row":{"name":"sw%d","ports":["set",[%s]]}}]`,
+			insert.String(),
+			first,
+			names.String()[1:],
+		)
 		if _, err := s.Transact(ctx, transaction); err != nil {
 			s.Kill()
 			return nil, err
@@ -67,11 +79,16 @@ func lead(ctx context.Context, endpoint string) error {
 	}
 	api := fake.NewClientBuilder().Build()
 	r := &apply.Repairer{
-		Mirror: mirror, Pods: api, Journal: &journal.Journal{Client: api, Namespace: "ovnguard-system", By: "bench", Now: time.Now},
+		Mirror:    mirror,
+		Pods:      api,
+		Journal:   &journal.Journal{Client: api, Namespace: "ovnguard-system", By: "bench", Now: time.Now},
 		Current:   func() error { return nil },
 		Confirmed: func(context.Context) time.Time { return time.Time{} },
 		Brake:     repair.Brake{Percent: 100, Floor: ports, Window: 10 * time.Minute},
-		Rate:      rate.NewLimiter(10*ports, ports), Log: logr.Discard(), Metrics: counts, Now: time.Now,
+		Rate:      rate.NewLimiter(10*ports, ports),
+		Log:       logr.Discard(),
+		Metrics:   counts,
+		Now:       time.Now,
 	}
 	r.Monitor = monitor.New(monitor.SystemClock{}, r)
 	r.Eras = r.Monitor.Eras
@@ -99,15 +116,20 @@ func lead(ctx context.Context, endpoint string) error {
 	return nil
 }
 
-// enter gives the inventory the pods of all ports, under a policy that repairs.
+// enter returns the inventory the pods of all ports, under a policy that repairs.
 func enter(inv *inventory.Inventory) []string {
 	inv.SetPolicy(policy.Policy{Name: "all", Mode: policy.Enforce, Repair: policy.RepairOn})
 	inv.SetNamespace(policy.Namespace{Name: "ns"})
 	for i := range ports {
 		name, words := fmt.Sprintf("p%d", i), strings.Fields(ownOf(i))
 		inv.SetPod(&inventory.Pod{
-			PodKey: inventory.PodKey{Namespace: "ns", Name: name}, UID: "uid-" + name, Owner: name,
-			Annotations: map[string]string{"ovn.kubernetes.io/port_security": "true", "ovn.kubernetes.io/allocated": "true"},
+			PodKey: inventory.PodKey{Namespace: "ns", Name: name},
+			UID:    "uid-" + name,
+			Owner:  name,
+			Annotations: map[string]string{
+				"ovn.kubernetes.io/port_security": "true",
+				"ovn.kubernetes.io/allocated":     "true",
+			},
 		})
 		inv.SetRecord(&inventory.Record{Name: nameOf(i), MAC: words[0], IPs: words[1:]})
 	}

@@ -1,5 +1,6 @@
-// Command repair measures how long a port is not what it must be after another client changed its row, with a real Northbound
-// server, and fails where the bar is missed. The API server is one in memory: a real one's write of the journal comes on top.
+// Command repair measures how long a port is not what it must be after another client changed its row, with a real
+// Northbound server, and fails where the bar is missed. The API server is one in memory: a real one's write of the
+// journal comes on top.
 package main
 
 import (
@@ -61,8 +62,14 @@ func run(ctx context.Context) (ok bool, err error) {
 	for _, share := range []float64{0.5, 0.99, 1} {
 		at := min(int(share*rounds), rounds-1)
 		row := table.Row{
-			What: fmt.Sprintf("%d ports: row changed to row right again, p%g", ports, share*100), Measured: round(repairs[at]),
-			Peer: "the server's answer to one write " + round(replies[at]), Ratio: "+" + round(repairs[at]-replies[at]),
+			What: fmt.Sprintf(
+				"%d ports: row changed to row right again, p%g",
+				ports,
+				share*100,
+			),
+			Measured: round(repairs[at]),
+			Peer:     "the server's answer to one write " + round(replies[at]),
+			Ratio:    "+" + round(repairs[at]-replies[at]),
 		}
 		if share == 0.99 {
 			row.Bar, row.Missed = "< +"+limit.String(), repairs[at]-replies[at] >= limit
@@ -74,8 +81,8 @@ func run(ctx context.Context) (ok bool, err error) {
 
 func round(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }
 
-// measure has another client change one row after the other. It gives how long the server took to answer that client, and how long
-// the row was wrong from then on, as that client sees it.
+// measure has another client change one row after the other. It returns how long the server took to answer that client,
+// and how long the row was wrong from then on, as that client sees it.
 func measure(ctx context.Context, endpoint string) (replies, repairs []time.Duration, err error) {
 	other, err := follow(ctx, endpoint)
 	if err != nil {
@@ -105,7 +112,7 @@ func measure(ctx context.Context, endpoint string) (replies, repairs []time.Dura
 	return replies, repairs, nil
 }
 
-// follow gives a mirror that is synced.
+// follow returns a mirror that is synced.
 func follow(ctx context.Context, endpoint string) (*ovn.Mirror, error) {
 	mirror, err := ovn.Open(ovn.Config{Endpoints: endpoint, Log: logr.Discard()})
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package table prints what a benchmark measured, beside what it is compared with, and tells whether every bar is met.
+// Package table prints what a benchmark measured, beside what it is compared with, and says whether every bar is met.
 package table
 
 import (
@@ -15,18 +15,19 @@ type Table struct{ rows []Row }
 type Row struct {
 	// What was measured, and what came out of it.
 	What, Measured string
-	// Peer is what it is compared with, with its value; Ratio or difference is what the bar speaks of. Both may be empty.
+	// Peer is what it is compared with, with its value; Ratio or difference is what the bar speaks of. Both may be
+	// empty.
 	Peer, Ratio string
 	// Bar is empty for a line that is for information.
 	Bar string
-	// Missed tells that the bar is not met.
+	// Missed means that the bar is not met.
 	Missed bool
 }
 
 // Add adds lines.
 func (t *Table) Add(rows ...Row) { t.rows = append(t.rows, rows...) }
 
-// Missed gives what the bars that are not met are about.
+// Missed returns what the bars that are not met are about.
 func (t *Table) Missed() (missed []string) {
 	for _, r := range t.rows {
 		if r.Missed {

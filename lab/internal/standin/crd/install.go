@@ -27,7 +27,9 @@ func Install(ctx context.Context, c dynamic.Interface) error {
 		return err
 	}
 	for _, d := range list {
-		if _, err := c.Resource(Definitions).Create(ctx, d, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		if _, err := c.Resource(Definitions).
+			Create(ctx, d, metav1.CreateOptions{}); err != nil &&
+			!apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("create definition %s: %w", d.GetName(), err)
 		}
 	}
@@ -74,7 +76,7 @@ func waitEstablished(ctx context.Context, c dynamic.Interface, name string) erro
 	}
 }
 
-// IsEstablished tells whether the API server serves what a definition defines.
+// IsEstablished reports whether the API server serves what a definition defines.
 func IsEstablished(d *unstructured.Unstructured) bool {
 	conditions, _, _ := unstructured.NestedSlice(d.Object, "status", "conditions")
 	for _, c := range conditions {

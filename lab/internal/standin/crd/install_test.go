@@ -7,7 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// TestDefinitions shows that each resource that the stand-in watches is defined, with the version that it asks for.
+// TestDefinitions shows that each resource that the stand-in watches, or tests make, is defined, with the version that
+// it asks for.
 func TestDefinitions(t *testing.T) {
 	list, err := decode(definitions)
 	if err != nil {
@@ -17,7 +18,18 @@ func TestDefinitions(t *testing.T) {
 	for _, d := range list {
 		defined[d.GetName()] = d
 	}
-	want := []schema.GroupVersionResource{Subnets, VPCs, IPs, Vips, IPPools, Vlans, SecurityGroups, NADs}
+	want := []schema.GroupVersionResource{
+		Subnets,
+		VPCs,
+		IPs,
+		Vips,
+		IPPools,
+		Vlans,
+		SecurityGroups,
+		NATGateways,
+		EgressGateways,
+		NADs,
+	}
 	if len(defined) != len(want) {
 		t.Errorf("%d definitions, want %d", len(defined), len(want))
 	}
@@ -42,7 +54,9 @@ func TestDefinitions(t *testing.T) {
 }
 
 func TestIsOVN(t *testing.T) {
-	for provider, want := range map[string]bool{"": true, "ovn": true, "nad.ns.ovn": true, "macvlan.ns": false, "ovn.ns": false} {
+	for provider, want := range map[string]bool{
+		"": true, "ovn": true, "nad.ns.ovn": true, "macvlan.ns": false, "ovn.ns": false,
+	} {
 		if got := (&Subnet{Spec: SubnetSpec{Provider: provider}}).IsOVN(); got != want {
 			t.Errorf("provider %q: %v, want %v", provider, got, want)
 		}

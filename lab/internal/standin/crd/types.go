@@ -21,7 +21,7 @@ const (
 	LabelSubnet = "ovn.kubernetes.io/subnet"
 	// LabelNode names the node of an IP's pod.
 	LabelNode = "ovn.kubernetes.io/node-name"
-	// LabelReserved tells whether an IP is kept, and by which port a Vip was taken.
+	// LabelReserved says whether an IP is kept, and by which port a Vip was taken.
 	LabelReserved = "ovn.kubernetes.io/ip_reserved"
 )
 
@@ -34,11 +34,29 @@ var (
 	IPPools        = schema.GroupVersionResource{Group: "kubeovn.io", Version: "v1", Resource: "ippools"}
 	Vlans          = schema.GroupVersionResource{Group: "kubeovn.io", Version: "v1", Resource: "vlans"}
 	SecurityGroups = schema.GroupVersionResource{Group: "kubeovn.io", Version: "v1", Resource: "security-groups"}
-	NADs           = schema.GroupVersionResource{Group: "k8s.cni.cncf.io", Version: "v1", Resource: "network-attachment-definitions"}
-	VMs            = schema.GroupVersionResource{Group: "kubevirt.io", Version: "v1", Resource: "virtualmachines"}
-	Migrations     = schema.GroupVersionResource{Group: "kubevirt.io", Version: "v1", Resource: "virtualmachineinstancemigrations"}
-	VMIs           = schema.GroupVersionResource{Group: "kubevirt.io", Version: "v1", Resource: "virtualmachineinstances"}
-	Definitions    = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+	NATGateways    = schema.GroupVersionResource{Group: "kubeovn.io", Version: "v1", Resource: "vpc-nat-gateways"}
+	EgressGateways = schema.GroupVersionResource{Group: "kubeovn.io", Version: "v1", Resource: "vpc-egress-gateways"}
+	NADs           = schema.GroupVersionResource{
+		Group:    "k8s.cni.cncf.io",
+		Version:  "v1",
+		Resource: "network-attachment-definitions",
+	}
+	VMs        = schema.GroupVersionResource{Group: "kubevirt.io", Version: "v1", Resource: "virtualmachines"}
+	Migrations = schema.GroupVersionResource{
+		Group:    "kubevirt.io",
+		Version:  "v1",
+		Resource: "virtualmachineinstancemigrations",
+	}
+	VMIs = schema.GroupVersionResource{
+		Group:    "kubevirt.io",
+		Version:  "v1",
+		Resource: "virtualmachineinstances",
+	}
+	Definitions = schema.GroupVersionResource{
+		Group:    "apiextensions.k8s.io",
+		Version:  "v1",
+		Resource: "customresourcedefinitions",
+	}
 )
 
 // Subnet is a logical switch with its addresses.
@@ -93,13 +111,13 @@ type Condition struct {
 	Message string `json:"message,omitempty"`
 }
 
-// CIDRs gives the subnet's prefixes; none where it gives out MACs only.
+// CIDRs returns the subnet's prefixes; none where it gives out MACs only.
 func (s *Subnet) CIDRs() []string { return splitList(s.Spec.CIDRBlock) }
 
-// Gateways gives the subnet's gateway addresses.
+// Gateways returns the subnet's gateway addresses.
 func (s *Subnet) Gateways() []string { return splitList(s.Spec.Gateway) }
 
-// IsOVN tells whether the subnet is a logical switch: its provider is empty, "ovn" or "<name>.<namespace>.ovn".
+// IsOVN reports whether the subnet is a logical switch: its provider is empty, "ovn" or "<name>.<namespace>.ovn".
 func (s *Subnet) IsOVN() bool {
 	return s.Spec.Provider == "" || s.Spec.Provider == "ovn" || strings.HasSuffix(s.Spec.Provider, ".ovn")
 }

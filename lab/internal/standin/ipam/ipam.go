@@ -14,9 +14,9 @@ import (
 
 // Reasons for which a request is refused; their texts are those that Kube-OVN puts into its events.
 var (
-	// ErrConflict means that somebody else has the address or the MAC, or that the subnet keeps the address back.
+	// ErrConflict means that somebody else has the address or the MAC, or that it is the subnet's gateway.
 	ErrConflict = errors.New("AddressConflict")
-	// ErrOutOfRange means that the address lies outside the subnet.
+	// ErrOutOfRange means that the address lies outside the subnet, or is its first or last.
 	ErrOutOfRange = errors.New("AddressOutOfRange")
 	// ErrNoAvailable means that the subnet, or the pool, has no free address left.
 	ErrNoAvailable = errors.New("NoAvailableAddress")
@@ -30,7 +30,7 @@ type Lease struct {
 	V4, V6, MAC string
 }
 
-// Addresses gives the addresses as Kube-OVN's annotation has them: IPv4 first, comma between.
+// Addresses returns the addresses as Kube-OVN's annotation has them: IPv4 first, comma between.
 func (l Lease) Addresses() string {
 	if l.V4 != "" && l.V6 != "" {
 		return l.V4 + "," + l.V6
@@ -72,13 +72,14 @@ type IPAM struct {
 	subnets map[string]*subnet
 }
 
-// New gives an IPAM without subnets.
+// New returns an IPAM without subnets.
 func New() *IPAM { return &IPAM{subnets: make(map[string]*subnet)} }
 
 // SetSubnet adds a subnet or changes its ranges; leases stay. cidrs holds at most one prefix a family, and none for a
-// subnet that gives out MACs only. exclude holds addresses and ranges ("a..b") that are never given out by themselves.
-func (m *IPAM) SetSubnet(name string, cidrs, exclude []string) error {
-	s, err := newSubnet(cidrs, exclude)
+// subnet that gives out MACs only. exclude holds addresses and ranges ("a..b") that are given only to who asks for
+// them, gateways addresses that nobody is given.
+func (m *IPAM) SetSubnet(name string, cidrs, exclude, gateways []string) error {
+	s, err := newSubnet(cidrs, exclude, gateways)
 	if err != nil {
 		return fmt.Errorf("subnet %s: %w", name, err)
 	}
@@ -121,7 +122,7 @@ func (m *IPAM) DeleteSubnet(name string) {
 	delete(m.subnets, name)
 }
 
-// Acquire gives the NIC its lease. A NIC that has one keeps it where the request asks for nothing else.
+// Acquire returns the NIC its lease. A NIC that has one keeps it where the request asks for nothing else.
 func (m *IPAM) Acquire(req Request) (Lease, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -150,7 +151,7 @@ func (m *IPAM) ReleaseNIC(nic string) {
 	}
 }
 
-// Contains tells whether the subnet is known and the address lies in it.
+// Contains reports whether the subnet is known and the address lies in it.
 func (m *IPAM) Contains(subnetName, address string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -162,7 +163,7 @@ func (m *IPAM) Contains(subnetName, address string) bool {
 	return err == nil && s.familyOf(a) != nil
 }
 
-// Owner gives the NIC that has the address on the subnet.
+// Owner returns the NIC that has the address on the subnet.
 func (m *IPAM) Owner(subnetName, address string) (nic string, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -189,7 +190,7 @@ func parse(text string) (netip.Addr, error) {
 	return a.Unmap(), nil
 }
 
-// RandomMAC gives a random unicast MAC that is marked as locally administered.
+// RandomMAC returns a random unicast MAC that is marked as locally administered.
 func RandomMAC() string {
 	var b [6]byte
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead

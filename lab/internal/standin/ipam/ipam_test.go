@@ -13,7 +13,7 @@ import (
 func plain(t *testing.T, cidrs, exclude []string) *IPAM {
 	t.Helper()
 	m := New()
-	if err := m.SetSubnet("s", cidrs, exclude); err != nil {
+	if err := m.SetSubnet("s", cidrs, exclude, nil); err != nil {
 		t.Fatal(err)
 	}
 	return m
@@ -64,7 +64,11 @@ func TestSameNICKeepsItsLease(t *testing.T) {
 }
 
 func TestStatic(t *testing.T) {
-	m := plain(t, []string{"10.0.0.0/24"}, []string{"10.0.0.1", "10.0.0.10..10.0.0.20"})
+	m := New()
+	exclude := []string{"10.0.0.1", "10.0.0.7", "10.0.0.10..10.0.0.20"}
+	if err := m.SetSubnet("s", []string{"10.0.0.0/24"}, exclude, []string{"10.0.0.1"}); err != nil {
+		t.Fatal(err)
+	}
 	addresses(t, m, Request{NIC: "other", Static: []string{"10.0.0.5"}, MAC: "00-00-00-00-00-05"})
 	cases := map[string]struct {
 		req  Request
@@ -73,10 +77,13 @@ func TestStatic(t *testing.T) {
 	}{
 		"free":              {req: Request{Static: []string{"10.0.0.6"}}, want: "10.0.0.6"},
 		"in excluded range": {req: Request{Static: []string{"10.0.0.11"}}, want: "10.0.0.11"},
+		"excluded alone":    {req: Request{Static: []string{"10.0.0.7"}}, want: "10.0.0.7"},
 		"taken":             {req: Request{Static: []string{"10.0.0.5"}}, err: ErrConflict},
 		"taken, allowed":    {req: Request{Static: []string{"10.0.0.5"}, AllowConflict: true}, want: "10.0.0.5"},
 		"gateway":           {req: Request{Static: []string{"10.0.0.1"}}, err: ErrConflict},
-		"network":           {req: Request{Static: []string{"10.0.0.0"}}, err: ErrConflict},
+		"network":           {req: Request{Static: []string{"10.0.0.0"}}, err: ErrOutOfRange},
+		"broadcast":         {req: Request{Static: []string{"10.0.0.255"}}, err: ErrOutOfRange},
+		"any but excluded":  {want: "10.0.0.2"},
 		"outside":           {req: Request{Static: []string{"10.0.1.1"}}, err: ErrOutOfRange},
 		"MAC taken":         {req: Request{MAC: "00:00:00:00:00:05"}, err: ErrConflict},
 	}
@@ -93,7 +100,10 @@ func TestStatic(t *testing.T) {
 	if owner, ok := m.Owner("s", "10.0.0.5"); !ok || owner != "other" {
 		t.Errorf("10.0.0.5 belongs to %q", owner)
 	}
-	if _, err := m.Acquire(Request{Subnet: "s", NIC: "me", Static: []string{"10.0.0.9/24"}}); err == nil || err.Error() != "failed to parse IP 10.0.0.9/24" {
+	if _, err := m.Acquire(
+		Request{Subnet: "s", NIC: "me", Static: []string{"10.0.0.9/24"}},
+	); err == nil ||
+		err.Error() != "failed to parse IP 10.0.0.9/24" {
 		t.Errorf("prefix as address: %v", err)
 	}
 }
@@ -104,7 +114,11 @@ func TestTextOfStaticAddresses(t *testing.T) {
 		t.Errorf("single stack: %s, want the text as typed", got)
 	}
 	dual := plain(t, []string{"10.0.0.0/24", "fd00::/64"}, []string{"fd00::1"})
-	if got := addresses(t, dual, Request{NIC: "a", Static: []string{"FD00::00AA", "10.0.0.9"}}); got != "10.0.0.9,fd00::aa" {
+	if got := addresses(
+		t,
+		dual,
+		Request{NIC: "a", Static: []string{"FD00::00AA", "10.0.0.9"}},
+	); got != "10.0.0.9,fd00::aa" {
 		t.Errorf("dual stack: %s, want the canonical text", got)
 	}
 	if got := addresses(t, dual, Request{NIC: "b", Static: []string{"10.0.0.10"}}); got != "10.0.0.10,fd00::2" {
@@ -139,8 +153,9 @@ func TestMACOnlySubnet(t *testing.T) {
 func TestBadSubnetNamesTheField(t *testing.T) {
 	m := New()
 	cases := map[string]error{
-		"subnet s: spec.cidrBlock":  m.SetSubnet("s", []string{"10.0.0.0"}, nil),
-		"subnet s: spec.excludeIps": m.SetSubnet("s", nil, []string{"x"}),
+		"subnet s: spec.cidrBlock":  m.SetSubnet("s", []string{"10.0.0.0"}, nil, nil),
+		"subnet s: spec.excludeIps": m.SetSubnet("s", nil, []string{"x"}, nil),
+		"subnet s: spec.gateway":    m.SetSubnet("s", nil, nil, []string{"x"}),
 	}
 	for want, err := range cases {
 		if err == nil || !strings.HasPrefix(err.Error(), want) {

@@ -58,7 +58,7 @@ func parseRanges(texts []string) ([]addressRange, error) {
 	return ranges, nil
 }
 
-// lastOf gives the last address of a prefix.
+// lastOf returns the last address of a prefix.
 func lastOf(p netip.Prefix) netip.Addr {
 	b := p.Masked().Addr().AsSlice()
 	for i := p.Bits(); i < len(b)*8; i++ {
@@ -81,12 +81,13 @@ type family struct {
 type subnet struct {
 	families []family
 	excluded []addressRange
+	gateways []addressRange
 	pools    map[string][]addressRange
 	leases   map[string]Lease  // by NIC
 	byMAC    map[string]string // NIC by normalised MAC
 }
 
-func newSubnet(cidrs, exclude []string) (*subnet, error) {
+func newSubnet(cidrs, exclude, gateways []string) (*subnet, error) {
 	s := &subnet{pools: map[string][]addressRange{}, leases: map[string]Lease{}, byMAC: map[string]string{}}
 	for _, text := range cidrs {
 		p, err := netip.ParsePrefix(strings.TrimSpace(text))
@@ -104,6 +105,9 @@ func newSubnet(cidrs, exclude []string) (*subnet, error) {
 	var err error
 	if s.excluded, err = parseRanges(exclude); err != nil {
 		return nil, fmt.Errorf("spec.excludeIps: %w", err)
+	}
+	if s.gateways, err = parseRanges(gateways); err != nil {
+		return nil, fmt.Errorf("spec.gateway: %w", err)
 	}
 	return s, nil
 }
@@ -177,7 +181,7 @@ func wanted(f *family, want Family) bool {
 	return want == Both || (want == OnlyIPv4) == f.prefix.Addr().Is4()
 }
 
-// of gives the lease's address of a family.
+// of returns the lease's address of a family.
 func (l Lease) of(f *family) string {
 	if f.prefix.Addr().Is4() {
 		return l.V4
@@ -205,39 +209,30 @@ func (s *subnet) checkStatic(text string, req Request) (netip.Addr, *family, err
 		return netip.Addr{}, nil, err
 	}
 	f := s.familyOf(a)
-	if f == nil {
+	if f == nil || !f.gives(a) {
 		return netip.Addr{}, nil, ErrOutOfRange
 	}
 	if owner := f.owner[a]; owner != "" && owner != req.NIC && !req.AllowConflict {
 		return netip.Addr{}, nil, ErrConflict
 	}
-	if s.isReserved(f, a) {
+	// What is excluded, one by one or as a range, is given to who asks for it: that is what it is kept back for
+	// (Subnet.GetStaticAddress in Kube-OVN's pkg/ipam).
+	if inAny(s.gateways, a) {
 		return netip.Addr{}, nil, ErrConflict
 	}
 	return a, f, nil
 }
 
-// isReserved tells whether a is an excluded single address, such as the gateway. A static request may take an address
-// out of an excluded range, which is what such ranges are for.
-func (s *subnet) isReserved(f *family, a netip.Addr) bool {
-	if a.Compare(f.first) < 0 || a.Compare(f.last) > 0 {
-		return true
-	}
-	for _, r := range s.excluded {
-		if r.first == a && r.last == a {
-			return true
-		}
-	}
-	return false
-}
+// gives reports whether the address is one of those that are for NICs.
+func (f *family) gives(a netip.Addr) bool { return a.Compare(f.first) >= 0 && a.Compare(f.last) <= 0 }
 
-// free gives the next address that nobody has, going round once from where the last search ended.
+// free returns the next address that nobody has, going round once from where the last search ended.
 func (s *subnet) free(f *family, pool string) (netip.Addr, error) {
 	if pool != "" {
 		return s.freeOf(f, s.pools[pool])
 	}
 	reserved := func(a netip.Addr) bool {
-		if inAny(s.excluded, a) || f.owner[a] != "" {
+		if inAny(s.excluded, a) || inAny(s.gateways, a) || f.owner[a] != "" {
 			return true
 		}
 		for _, ranges := range s.pools {
@@ -269,7 +264,7 @@ func (s *subnet) freeOf(f *family, ranges []addressRange) (netip.Addr, error) {
 			continue
 		}
 		for a := r.first; r.contains(a); a = a.Next() {
-			if f.owner[a] == "" && !s.isReserved(f, a) {
+			if f.owner[a] == "" && f.gives(a) && !inAny(s.excluded, a) && !inAny(s.gateways, a) {
 				return a, nil
 			}
 		}
@@ -305,7 +300,7 @@ func (s *subnet) release(nic string) {
 	}
 }
 
-// normalMAC gives one spelling for all those that the standard library reads, and nothing for other text.
+// normalMAC returns one spelling for all those that the standard library reads, and nothing for other text.
 func normalMAC(text string) string {
 	mac, err := net.ParseMAC(text)
 	if err != nil {

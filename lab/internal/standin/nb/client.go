@@ -60,14 +60,14 @@ func Dial(ctx context.Context, endpoint string, log *slog.Logger) (*Client, erro
 // Close ends the connection.
 func (c *Client) Close() { c.ovs.Close() }
 
-// Port gives the Logical_Switch_Port with that name; ok is false where there is none.
+// Port returns the Logical_Switch_Port with that name; ok is false where there is none.
 func (c *Client) Port(ctx context.Context, name string) (p LogicalSwitchPort, ok bool, err error) {
 	p = LogicalSwitchPort{Name: name}
 	ok, err = found(c.ovs.Get(ctx, &p))
 	return p, ok, err
 }
 
-// PortsOfPod gives the ports whose external_ids:pod is key ("namespace/name"), by name.
+// PortsOfPod returns the ports whose external_ids:pod is key ("namespace/name"), by name.
 func (c *Client) PortsOfPod(ctx context.Context, key string) ([]LogicalSwitchPort, error) {
 	var ports []LogicalSwitchPort
 	err := c.ovs.Where(&LogicalSwitchPort{ExternalIDs: map[string]string{podKey: key}}).List(ctx, &ports)
@@ -78,7 +78,7 @@ func (c *Client) PortsOfPod(ctx context.Context, key string) ([]LogicalSwitchPor
 	return ports, nil
 }
 
-// Ports gives the ports for which match is true, by name.
+// Ports returns the ports for which match is true, by name.
 func (c *Client) Ports(ctx context.Context, match func(*LogicalSwitchPort) bool) ([]LogicalSwitchPort, error) {
 	var ports []LogicalSwitchPort
 	if err := c.ovs.WhereCache(match).List(ctx, &ports); err != nil {
@@ -92,7 +92,7 @@ func sortPorts(ports []LogicalSwitchPort) {
 	slices.SortFunc(ports, func(a, b LogicalSwitchPort) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// Switches gives every logical switch.
+// Switches returns every logical switch.
 func (c *Client) Switches(ctx context.Context) ([]LogicalSwitch, error) {
 	var list []LogicalSwitch
 	if err := c.ovs.List(ctx, &list); err != nil {
@@ -101,7 +101,7 @@ func (c *Client) Switches(ctx context.Context) ([]LogicalSwitch, error) {
 	return list, nil
 }
 
-// Switch gives the logical switch with that name.
+// Switch returns the logical switch with that name.
 func (c *Client) Switch(ctx context.Context, name string) (LogicalSwitch, bool, error) {
 	var list []LogicalSwitch
 	err := c.ovs.Where(&LogicalSwitch{Name: name}).List(ctx, &list)
@@ -151,7 +151,8 @@ func (c *Client) DeletePort(ctx context.Context, name string) error {
 		return err
 	}
 	var holders []LogicalSwitch
-	if err := c.ovs.WhereCache(func(ls *LogicalSwitch) bool { return slices.Contains(ls.Ports, p.UUID) }).List(ctx, &holders); err != nil {
+	if err := c.ovs.WhereCache(func(ls *LogicalSwitch) bool { return slices.Contains(ls.Ports, p.UUID) }).
+		List(ctx, &holders); err != nil {
 		return fmt.Errorf("delete port %s: %w", name, err)
 	}
 	var ops []ovsdb.Operation
@@ -190,7 +191,7 @@ func (c *Client) DeleteSwitch(ctx context.Context, name string) error {
 	return c.transact(ctx, "delete logical switch "+name, ops)
 }
 
-// Router gives the logical router with that name.
+// Router returns the logical router with that name.
 func (c *Client) Router(ctx context.Context, name string) (LogicalRouter, bool, error) {
 	var list []LogicalRouter
 	err := c.ovs.Where(&LogicalRouter{Name: name}).List(ctx, &list)
@@ -228,7 +229,7 @@ func (c *Client) DeleteRouter(ctx context.Context, name string) error {
 	return c.transact(ctx, "delete logical router "+name, ops)
 }
 
-// RouterPort gives the Logical_Router_Port with that name.
+// RouterPort returns the Logical_Router_Port with that name.
 func (c *Client) RouterPort(ctx context.Context, name string) (LogicalRouterPort, bool, error) {
 	p := LogicalRouterPort{Name: name}
 	ok, err := found(c.ovs.Get(ctx, &p))
@@ -292,7 +293,7 @@ func (c *Client) DeleteRouterPort(ctx context.Context, router, name string) erro
 	return c.transact(ctx, "delete router port "+name, ops)
 }
 
-// EnsureDHCP gives the UUID of the DHCP_Options row with these external_ids, made or brought up to date on the way.
+// EnsureDHCP returns the UUID of the DHCP_Options row with these external_ids, made or brought up to date on the way.
 func (c *Client) EnsureDHCP(ctx context.Context, want DHCPOptions) (string, error) {
 	row, ok, err := c.dhcp(ctx, want.ExternalIDs)
 	if err != nil {

@@ -43,7 +43,9 @@ func TestForeignColumns(t *testing.T) {
 	}
 	set := func(columns ...string) {
 		t.Helper()
-		args := append([]string{"--no-leader-only", "--db=" + endpoint, "set", "Logical_Switch_Port", "p.ns"}, columns...)
+		args := append(
+			[]string{"--no-leader-only", "--db=" + endpoint, "set", "Logical_Switch_Port", "p.ns"},
+			columns...)
 		if out, err := exec.CommandContext(t.Context(), "ovn-nbctl", args...).CombinedOutput(); err != nil {
 			t.Fatalf("ovn-nbctl: %v\n%s", err, out)
 		}
@@ -59,7 +61,13 @@ func TestForeignColumns(t *testing.T) {
 		t.Fatalf("ports %+v, %v", ports, err)
 	}
 	off := false
-	want := LogicalSwitchPort{UUID: ports[0].UUID, Name: "p.ns", ExternalIDs: ids, PortSecurity: []string{"second"}, Enabled: &off}
+	want := LogicalSwitchPort{
+		UUID:         ports[0].UUID,
+		Name:         "p.ns",
+		ExternalIDs:  ids,
+		PortSecurity: []string{"second"},
+		Enabled:      &off,
+	}
 	if diff := cmp.Diff(want, normal(ports[0])); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
@@ -87,7 +95,8 @@ func normal(p LogicalSwitchPort) LogicalSwitchPort {
 func serve(t *testing.T, dir string) string {
 	t.Helper()
 	file, socket := filepath.Join(dir, "nb.db"), filepath.Join(dir, "nb.sock")
-	out, err := exec.CommandContext(t.Context(), "ovsdb-tool", "create", file, "/usr/share/ovn/ovn-nb.ovsschema").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "ovsdb-tool", "create", file, "/usr/share/ovn/ovn-nb.ovsschema").
+		CombinedOutput()
 	if err != nil {
 		t.Fatalf("the Northbound database cannot be made, run `make deps`: %v\n%s", err, out)
 	}
@@ -98,8 +107,17 @@ func serve(t *testing.T, dir string) string {
 		}
 	})
 	_, err = group.Start(t.Context(), process.Spec{
-		Name: "ovsdb-nb", Path: "ovsdb-server", LogPath: filepath.Join(dir, "nb.log"),
-		Args: []string{"--remote=punix:" + socket, "--unixctl=" + filepath.Join(dir, "nb.ctl"), "--pidfile=" + filepath.Join(dir, "nb.pid"), "--no-chdir", "--verbose=file:off", file},
+		Name:    "ovsdb-nb",
+		Path:    "ovsdb-server",
+		LogPath: filepath.Join(dir, "nb.log"),
+		Args: []string{
+			"--remote=punix:" + socket,
+			"--unixctl=" + filepath.Join(dir, "nb.ctl"),
+			"--pidfile=" + filepath.Join(dir, "nb.pid"),
+			"--no-chdir",
+			"--verbose=file:off",
+			file,
+		},
 		Ready: func(ctx context.Context) error {
 			conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
 			if err != nil {

@@ -9,14 +9,14 @@ import (
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 )
 
-// PortGroup gives the port group with that name.
+// PortGroup returns the port group with that name.
 func (c *Client) PortGroup(ctx context.Context, name string) (PortGroup, bool, error) {
 	g := PortGroup{Name: name}
 	ok, err := found(c.ovs.Get(ctx, &g))
 	return g, ok, err
 }
 
-// PortGroups gives every port group.
+// PortGroups returns every port group.
 func (c *Client) PortGroups(ctx context.Context) ([]PortGroup, error) {
 	var list []PortGroup
 	if err := c.ovs.List(ctx, &list); err != nil {
@@ -73,7 +73,7 @@ func (c *Client) LeavePortGroup(ctx context.Context, name, port string) error {
 	return c.transact(ctx, "leave port group "+name, ops)
 }
 
-// SetPortGroup gives a port group that exists exactly these ports, by UUID.
+// SetPortGroup returns a port group that exists exactly these ports, by UUID.
 func (c *Client) SetPortGroup(ctx context.Context, name string, ports []string) error {
 	g, ok, err := c.PortGroup(ctx, name)
 	if err != nil {
@@ -106,15 +106,21 @@ func (c *Client) DeletePortGroup(ctx context.Context, name string) error {
 	return c.transact(ctx, "delete port group "+name, ops)
 }
 
-// AddressSet gives the address set with that name.
+// AddressSet returns the address set with that name.
 func (c *Client) AddressSet(ctx context.Context, name string) (AddressSet, bool, error) {
 	s := AddressSet{Name: name}
 	ok, err := found(c.ovs.Get(ctx, &s))
 	return s, ok, err
 }
 
-// SetAddressSet gives an address set exactly these addresses, and makes it with these external_ids where it is missing.
-func (c *Client) SetAddressSet(ctx context.Context, name string, addresses []string, externalIDs map[string]string) error {
+// SetAddressSet returns an address set exactly these addresses, and makes it with these external_ids where it is
+// missing.
+func (c *Client) SetAddressSet(
+	ctx context.Context,
+	name string,
+	addresses []string,
+	externalIDs map[string]string,
+) error {
 	s, ok, err := c.AddressSet(ctx, name)
 	if err != nil {
 		return err
@@ -133,7 +139,7 @@ func (c *Client) SetAddressSet(ctx context.Context, name string, addresses []str
 	return c.transact(ctx, "address set "+name, ops)
 }
 
-// ACLs gives every ACL.
+// ACLs returns every ACL.
 func (c *Client) ACLs(ctx context.Context) ([]ACL, error) {
 	var list []ACL
 	if err := c.ovs.List(ctx, &list); err != nil {

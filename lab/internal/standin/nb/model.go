@@ -1,5 +1,5 @@
-// Package nb is the lab's own small view of an OVN Northbound database: the tables and columns that the stand-in writes,
-// in the schema of OVN 23.03, and a client that reads its cache and writes whole transactions.
+// Package nb is the lab's own small view of an OVN Northbound database: the tables and columns that the stand-in
+// writes, in the schema of OVN 23.03, and a client that reads its cache and writes whole transactions.
 package nb
 
 import (
@@ -96,7 +96,7 @@ type ACL struct {
 	ExternalIDs map[string]string `ovsdb:"external_ids"`
 }
 
-// tables gives an empty row of each table by the table's name.
+// tables returns an empty row of each table by the table's name.
 func tables() map[string]model.Model {
 	return map[string]model.Model{
 		"Logical_Switch_Port": &LogicalSwitchPort{},

@@ -1,6 +1,6 @@
-// Reduce makes observed.json.gz and cases.json of this directory out of full recordings of Kube-OVN's controller. It keeps
-// what the replay compares: what was asked for, and the rows, annotations and warnings that came of it. Times, UUIDs,
-// the columns that are always empty and the rows of NetworkPolicies go away.
+// Reduce makes observed.json.gz and cases.json of this directory out of full recordings of Kube-OVN's controller. It
+// keeps what the replay compares: what was asked for, and the rows, annotations and warnings that came of it. Times,
+// UUIDs, the columns that are always empty and the rows of NetworkPolicies go away.
 //
 //	go run reduce.go FULL-OBSERVED.json FULL-CASES.json
 package main
@@ -19,12 +19,14 @@ type object = map[string]any
 // kept are the fields of a case and of a step that stay as they are.
 var kept = []string{
 	"id", "title", "phase", "version", "namespace", "pod", "node", "labels", "owner", "host_network", "lsp_name",
-	"annotations_given", "annotations_after", "completed", "step", "annotations", "patched_annotations", "patched_labels",
+	"annotations_given", "annotations_after", "completed", "step", "annotations", "patched_annotations",
+	"patched_labels",
 	"ovn_nbctl", "address_sets", "result", "summary",
 }
 
 // columns are the columns of a port that stay, with the name that they get.
-var columns = []string{"name", "type", "addresses", "port_security", "external_ids", "options", "enabled", "tag", "tag_request", "dhcpv4_options", "dhcpv6_options"}
+var columns = []string{"name", "type", "addresses", "port_security", "external_ids", "options", "enabled", "tag",
+	"tag_request", "dhcpv4_options", "dhcpv6_options"}
 
 func main() {
 	if len(os.Args) != 3 {
@@ -102,7 +104,8 @@ func reduceForeign(states []any) []any {
 		for name, row := range state["lsps"].(object) {
 			ports[name] = row != nil
 		}
-		list = append(list, object{"when": s.(object)["when"], "ports": ports, "groups": state["pg"], "sets": state["asets"], "acls": len(state["acls"].([]any))})
+		list = append(list, object{"when": s.(object)["when"], "ports": ports, "groups": state["pg"],
+			"sets": state["asets"], "acls": len(state["acls"].([]any))})
 	}
 	return list
 }
@@ -128,7 +131,7 @@ func reducePorts(rows []any) []any {
 	return list
 }
 
-// warningsOf gives the distinct warnings as "reason: message".
+// warningsOf returns the distinct warnings as "reason: message".
 func warningsOf(c object) []string {
 	var list []string
 	seen := map[string]bool{}

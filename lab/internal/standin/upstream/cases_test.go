@@ -21,7 +21,7 @@ import (
 // notPorts are the worked cases about ports that are no pod's, which Port does not make.
 const notPorts = "system none"
 
-// TestPortOfWorkedCases gives the rules the very addresses of each worked case and compares the row, without servers.
+// TestPortOfWorkedCases returns the rules the very addresses of each worked case and compares the row, without servers.
 func TestPortOfWorkedCases(t *testing.T) {
 	text, err := os.ReadFile("../testdata/cases.json")
 	if err != nil {
@@ -57,7 +57,9 @@ func TestPortOfWorkedCases(t *testing.T) {
 		}
 		played++
 		t.Run(c.Name, func(t *testing.T) {
-			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: c.Pod.Namespace, Name: c.Pod.Name, Annotations: c.Annotations}}
+			pod := &corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Namespace: c.Pod.Namespace, Name: c.Pod.Name, Annotations: c.Annotations},
+			}
 			if c.Pod.Owner != nil {
 				pod.OwnerReferences = []metav1.OwnerReference{*c.Pod.Owner}
 			}
@@ -74,7 +76,16 @@ func TestPortOfWorkedCases(t *testing.T) {
 			if got := strings.Join(vips, ","); got != c.Resolved.VIPs {
 				t.Errorf("VIPs %q, want %q", got, c.Resolved.VIPs)
 			}
-			row := Port(pod, Allocation{NIC: n, Subnet: subnet(c.Subnet, c.VPC), Lease: lease(c.Resolved.IP, c.Resolved.MAC), VIPs: vips, DefaultVPC: "ovn-cluster"})
+			row := Port(
+				pod,
+				Allocation{
+					NIC:        n,
+					Subnet:     subnet(c.Subnet, c.VPC),
+					Lease:      lease(c.Resolved.IP, c.Resolved.MAC),
+					VIPs:       vips,
+					DefaultVPC: "ovn-cluster",
+				},
+			)
 			if Forward(pod, n) {
 				row.Addresses = append(row.Addresses, kubeovn.AddressUnknown)
 			}
@@ -107,7 +118,10 @@ func compareRow(t *testing.T, row nb.LogicalSwitchPort, name string, addresses, 
 }
 
 func subnet(name, vpc string) *crd.Subnet {
-	return &crd.Subnet{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: crd.SubnetSpec{Vpc: vpc, CIDRBlock: "10.16.0.0/16", Gateway: "10.16.0.1"}}
+	return &crd.Subnet{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       crd.SubnetSpec{Vpc: vpc, CIDRBlock: "10.16.0.0/16", Gateway: "10.16.0.1"},
+	}
 }
 
 func lease(addresses, mac string) ipam.Lease {
@@ -122,9 +136,13 @@ func lease(addresses, mac string) ipam.Lease {
 	return l
 }
 
-// withAllocation gives the annotations that a pod has once it was allocated.
+// withAllocation returns the annotations that a pod has once it was allocated.
 func withAllocation(given map[string]string, p kubeovn.Provider, addresses, mac string) map[string]string {
-	all := map[string]string{p.Key(kubeovn.IPAddress): addresses, p.Key(kubeovn.MACAddress): mac, p.Key(kubeovn.Allocated): kubeovn.True}
+	all := map[string]string{
+		p.Key(kubeovn.IPAddress):  addresses,
+		p.Key(kubeovn.MACAddress): mac,
+		p.Key(kubeovn.Allocated):  kubeovn.True,
+	}
 	maps.Copy(all, given)
 	return all
 }

@@ -23,7 +23,7 @@ func SubnetGroup(subnet, node string) string { return dotted(subnet) + "." + dot
 // SecurityGroup is the name of a SecurityGroup's port group.
 func SecurityGroup(name string) string { return "ovn.sg." + dotted(name) }
 
-// AddressSets gives the names of a SecurityGroup's two address sets.
+// AddressSets returns the names of a SecurityGroup's two address sets.
 func AddressSets(name string) (v4, v6 string) {
 	return SecurityGroup(name) + ".associated.v4", SecurityGroup(name) + ".associated.v6"
 }
@@ -31,18 +31,19 @@ func AddressSets(name string) (v4, v6 string) {
 // dotted replaces what a group's name may not hold. Different names may give the same group.
 func dotted(name string) string { return strings.ReplaceAll(name, "-", ".") }
 
-// InNodeGroups tells whether the NIC's port joins the groups of its node: it sits on the default router's side.
+// InNodeGroups reports whether the NIC's port joins the groups of its node: it sits on the default router's side.
 func InNodeGroups(pod *corev1.Pod, n NIC, defaultVPC string) bool {
-	return !n.IPAMOnly && pod.Spec.NodeName != "" && pod.Annotations[n.Provider.Key(kubeovn.LogicalRouter)] == defaultVPC
+	return !n.IPAMOnly && pod.Spec.NodeName != "" &&
+		pod.Annotations[n.Provider.Key(kubeovn.LogicalRouter)] == defaultVPC
 }
 
-// InSubnetGroup tells whether the NIC's port joins the group of its subnet on its node as well: it has an IPv4 address
-// or the subnet is IPv6 only.
+// InSubnetGroup reports whether the NIC's port joins the group of its subnet on its node as well: it has an IPv4
+// address or the subnet is IPv6 only.
 func InSubnetGroup(pod *corev1.Pod, n NIC, s *crd.Subnet) bool {
 	return s.Spec.Protocol == "IPv6" || strings.Contains(pod.Annotations[n.Provider.Key(kubeovn.IPAddress)], ".")
 }
 
-// GroupsOf gives the SecurityGroups that a row names, those that it was taken out of included.
+// GroupsOf returns the SecurityGroups that a row names, those that it was taken out of included.
 func GroupsOf(row *nb.LogicalSwitchPort) []string {
 	var names []string
 	for key := range row.ExternalIDs {
@@ -54,22 +55,25 @@ func GroupsOf(row *nb.LogicalSwitchPort) []string {
 	return names
 }
 
-// IsMember tells whether a port is in a SecurityGroup.
+// IsMember reports whether a port is in a SecurityGroup.
 func IsMember(row *nb.LogicalSwitchPort, group string) bool {
 	return row.Type == "" && row.ExternalIDs[externalAssociated+group] == "true"
 }
 
-// IsDenied tells whether a port is in the group that denies all: one of the groups it names exists.
+// IsDenied reports whether a port is in the group that denies all: one of the groups it names exists.
 func IsDenied(row *nb.LogicalSwitchPort, exists func(portGroup string) bool) bool {
 	if row.Type != "" {
 		return false
 	}
-	return slices.ContainsFunc(strings.Split(row.ExternalIDs[kubeovn.ExternalIDSecurityGroups], "/"), func(g string) bool {
-		return g != "" && exists(SecurityGroup(g))
-	})
+	return slices.ContainsFunc(
+		strings.Split(row.ExternalIDs[kubeovn.ExternalIDSecurityGroups], "/"),
+		func(g string) bool {
+			return g != "" && exists(SecurityGroup(g))
+		},
+	)
 }
 
-// MemberAddresses gives the addresses by which other ports' rules know the members of a group: what port_security
+// MemberAddresses returns the addresses by which other ports' rules know the members of a group: what port_security
 // holds behind the MAC, or addresses where that is empty. Whatever text stands there is taken.
 func MemberAddresses(rows []nb.LogicalSwitchPort) (v4, v6 []string) {
 	for _, row := range rows {

@@ -20,8 +20,8 @@ type Link struct {
 // RouterPortName is the name of the router's end of a subnet's link.
 func RouterPortName(s *crd.Subnet) string { return s.Spec.Vpc + "-" + s.Name }
 
-// RouterLink gives the link between a subnet and its router, or nil where it has none: an underlay subnet's gateway is
-// outside, unless it asks for a logical one. mac is for the router's end.
+// RouterLink returns the link between a subnet and its router, or nil where it has none: an underlay subnet's gateway
+// is outside, unless it asks for a logical one. mac is for the router's end.
 func RouterLink(s *crd.Subnet, mac string) *Link {
 	if s.Spec.Vpc == "" || len(s.CIDRs()) == 0 || s.Spec.Vlan != "" && !s.Spec.LogicalGateway {
 		return nil
@@ -49,7 +49,7 @@ func RouterLink(s *crd.Subnet, mac string) *Link {
 	}
 }
 
-// Localnet gives the port that joins an underlay subnet with the network outside.
+// Localnet returns the port that joins an underlay subnet with the network outside.
 func Localnet(s *crd.Subnet, v *crd.Vlan) nb.LogicalSwitchPort {
 	row := nb.LogicalSwitchPort{
 		Name: "localnet." + s.Name, Type: nb.TypeLocalnet, Addresses: []string{kubeovn.AddressUnknown},
@@ -69,15 +69,19 @@ func Localnet(s *crd.Subnet, v *crd.Vlan) nb.LogicalSwitchPort {
 	return row
 }
 
-// NodePort gives the port of a node on the join subnet.
-func NodePort(node, mac, addresses string) nb.LogicalSwitchPort {
-	return nb.LogicalSwitchPort{Name: NodePortName(node), Addresses: []string{element(mac, addresses, nil)}, ExternalIDs: onSwitch("join")}
+// NodePort returns the port of a node on the nodes' subnet.
+func NodePort(subnet, node, mac, addresses string) nb.LogicalSwitchPort {
+	return nb.LogicalSwitchPort{
+		Name:        NodePortName(node),
+		Addresses:   []string{element(mac, addresses, nil)},
+		ExternalIDs: onSwitch(subnet),
+	}
 }
 
 // NodePortName is the name of a node's port and of its IP resource.
 func NodePortName(node string) string { return "node-" + node }
 
-// DHCP gives the DHCP_Options of a subnet, one for each family. server is the MAC that answers.
+// DHCP returns the DHCP_Options of a subnet, one for each family. server is the MAC that answers.
 func DHCP(s *crd.Subnet, server string) []nb.DHCPOptions {
 	var rows []nb.DHCPOptions
 	for i, cidr := range s.CIDRs() {
@@ -114,7 +118,7 @@ func dhcpOptions(text string, defaults map[string]string) map[string]string {
 	return options
 }
 
-// VipPort gives the port that a Vip has for itself, or nil. Ports of pods that share a plain Vip are in parents.
+// VipPort returns the port that a Vip has for itself, or nil. Ports of pods that share a plain Vip are in parents.
 func VipPort(v *crd.Vip, parents []string) *nb.LogicalSwitchPort {
 	addresses := strings.Trim(v.Status.V4IP+","+v.Status.V6IP, ",")
 	switch {
@@ -138,20 +142,25 @@ func VipPort(v *crd.Vip, parents []string) *nb.LogicalSwitchPort {
 	return &row
 }
 
-// SubnetVip gives the virtual port of an address in Subnet.spec.vips.
+// SubnetVip returns the virtual port of an address in Subnet.spec.vips.
 func SubnetVip(subnet, address string, parents []string) nb.LogicalSwitchPort {
 	return virtual(subnet+"-vip-"+address, subnet, address, parents)
 }
 
 func virtual(name, subnet, address string, parents []string) nb.LogicalSwitchPort {
-	row := nb.LogicalSwitchPort{Name: name, Type: nb.TypeVirtual, Options: map[string]string{OptionVirtualIP: address}, ExternalIDs: onSwitch(subnet)}
+	row := nb.LogicalSwitchPort{
+		Name:        name,
+		Type:        nb.TypeVirtual,
+		Options:     map[string]string{OptionVirtualIP: address},
+		ExternalIDs: onSwitch(subnet),
+	}
 	if len(parents) > 0 {
 		row.Options[OptionVirtualParents] = strings.Join(parents, ",")
 	}
 	return row
 }
 
-// HasVIP tells whether a port may hold an address as one of its VIPs.
+// HasVIP reports whether a port may hold an address as one of its VIPs.
 func HasVIP(row *nb.LogicalSwitchPort, subnet, address string) bool {
 	if row.ExternalIDs[externalAttachVIPs] != attachVIPsOn || row.ExternalIDs[kubeovn.ExternalIDSwitch] != subnet {
 		return false

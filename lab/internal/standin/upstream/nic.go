@@ -36,7 +36,7 @@ type Cluster struct {
 	Subnets []*crd.Subnet
 	// DefaultSubnet is the name of the cluster's default subnet.
 	DefaultSubnet string
-	// NonPrimary tells that another CNI makes the default network, so that attachments are all there is.
+	// NonPrimary means that another CNI makes the default network, so that attachments are all there is.
 	NonPrimary bool
 	// NamespaceSubnets are the subnets that the pod's namespace names.
 	NamespaceSubnets []string
@@ -60,7 +60,7 @@ func (c *Cluster) ofProvider(p kubeovn.Provider) *crd.Subnet {
 	return nil
 }
 
-// NICs gives the pod's NICs: attachments in the pod's order, then the default network, unless the pod replaces it. An
+// NICs returns the pod's NICs: attachments in the pod's order, then the default network, unless the pod replaces it. An
 // attachment that does not exist is an error, and the pod gets nothing at all until it does.
 func NICs(v Version, pod *corev1.Pod, c *Cluster) ([]NIC, error) {
 	var elements []*nadv1.NetworkSelectionElement
@@ -110,7 +110,13 @@ func parseNetworks(text, namespace string) (list []*nadv1.NetworkSelectionElemen
 	return nadutils.ParseNetworkAnnotation(text, namespace)
 }
 
-func attachmentNIC(v Version, pod *corev1.Pod, c *Cluster, e *nadv1.NetworkSelectionElement, repeated bool) (NIC, bool, error) {
+func attachmentNIC(
+	v Version,
+	pod *corev1.Pod,
+	c *Cluster,
+	e *nadv1.NetworkSelectionElement,
+	repeated bool,
+) (NIC, bool, error) {
 	nad, ok := c.NAD(e.Namespace, e.Name)
 	if !ok {
 		return NIC{}, false, fmt.Errorf("network-attachment-definition %s/%s is not found", e.Namespace, e.Name)
@@ -119,7 +125,12 @@ func attachmentNIC(v Version, pod *corev1.Pod, c *Cluster, e *nadv1.NetworkSelec
 	if err != nil {
 		return NIC{}, false, fmt.Errorf("network-attachment-definition %s/%s: %w", e.Namespace, e.Name, err)
 	}
-	nic := NIC{Addresses: e.IPRequest, MAC: e.MacRequest, Attachment: e.Name + "." + e.Namespace, Interface: e.InterfaceRequest}
+	nic := NIC{
+		Addresses:  e.IPRequest,
+		MAC:        e.MacRequest,
+		Attachment: e.Name + "." + e.Namespace,
+		Interface:  e.InterfaceRequest,
+	}
 	switch {
 	case kind.OnOVN():
 		plain := kubeovn.AttachmentProvider(e.Namespace, e.Name)
@@ -175,7 +186,7 @@ func defaultNIC(pod *corev1.Pod, c *Cluster) (NIC, error) {
 	return nic, nil
 }
 
-// asksForIPAM tells whether a CNI configuration outside OVN lets Kube-OVN choose its addresses.
+// asksForIPAM reports whether a CNI configuration outside OVN lets Kube-OVN choose its addresses.
 func asksForIPAM(config string) bool {
 	type ipam struct {
 		IPAM struct {
@@ -193,8 +204,8 @@ func asksForIPAM(config string) bool {
 	return isOurs(conf.ipam) || slices.ContainsFunc(conf.Plugins, isOurs)
 }
 
-// ToAllocate gives the NICs that are allocated now: those that do not say so yet, and all of a pod that a live migration
-// made, at each of its events.
+// ToAllocate returns the NICs that are allocated now: those that do not say so yet, and all of a pod that a live
+// migration made, at each of its events.
 func ToAllocate(pod *corev1.Pod, nics []NIC) []NIC {
 	if _, migrated := pod.Annotations[kubeovn.MigrationJob]; migrated {
 		return nics
@@ -202,7 +213,7 @@ func ToAllocate(pod *corev1.Pod, nics []NIC) []NIC {
 	return filter(nics, func(n NIC) bool { return pod.Annotations[n.Provider.Key(kubeovn.Allocated)] != kubeovn.True })
 }
 
-// ToRoute gives the NICs that are put into their node's groups now.
+// ToRoute returns the NICs that are put into their node's groups now.
 func ToRoute(pod *corev1.Pod, nics []NIC) []NIC {
 	if pod.Spec.NodeName == "" {
 		return nil
@@ -214,8 +225,8 @@ func ToRoute(pod *corev1.Pod, nics []NIC) []NIC {
 	})
 }
 
-// NeedsSync tells whether a pod that the controller meets for the first time is looked at: a NIC is not routed or has no
-// IP resource. Everything else about the pod may have changed meanwhile without being noticed.
+// NeedsSync reports whether a pod that the controller meets for the first time is looked at: a NIC is not routed or has
+// no IP resource. Everything else about the pod may have changed meanwhile without being noticed.
 //
 // A pod whose default network is not routed is looked at before its NICs can even be told, hence nics is a function.
 func NeedsSync(pod *corev1.Pod, nics func() []NIC, hasIP func(port string) bool) bool {
@@ -231,7 +242,7 @@ func NeedsSync(pod *corev1.Pod, nics func() []NIC, hasIP func(port string) bool)
 	})
 }
 
-// SecurityChanged tells whether an update of a pod makes the controller write port_security and the security groups
+// SecurityChanged reports whether an update of a pod makes the controller write port_security and the security groups
 // again: one of four annotations changed, whatever the row holds. nics are those of the new pod.
 func SecurityChanged(before, after *corev1.Pod, nics []NIC) bool {
 	if before.Annotations[kubeovn.AAPs] != after.Annotations[kubeovn.AAPs] {
@@ -247,7 +258,7 @@ func SecurityChanged(before, after *corev1.Pod, nics []NIC) bool {
 	})
 }
 
-// VipNames gives the names in a pod's aaps annotation as the choice of virtual parents reads it: blanks are not taken
+// VipNames returns the names in a pod's aaps annotation as the choice of virtual parents reads it: blanks are not taken
 // away.
 func VipNames(pod *corev1.Pod) []string { return splitList(pod.Annotations[kubeovn.AAPs]) }
 
@@ -261,7 +272,7 @@ func filter(nics []NIC, keep func(NIC) bool) []NIC {
 	return kept
 }
 
-// trimmed gives the list's elements without blanks around them.
+// trimmed returns the list's elements without blanks around them.
 func trimmed(list []string) []string {
 	out := make([]string, len(list))
 	for i, e := range list {

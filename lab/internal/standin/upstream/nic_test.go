@@ -32,7 +32,12 @@ func cluster() *Cluster {
 			nad.Spec.Config = config
 			return nad, ok
 		},
-		Subnets:          []*crd.Subnet{named("default", "ovn"), named("mac", "macvlan.a"), named("other", "ovn"), named("second", "ovn.a.ovn")},
+		Subnets: []*crd.Subnet{
+			named("default", "ovn"),
+			named("mac", "macvlan.a"),
+			named("other", "ovn"),
+			named("second", "ovn.a.ovn"),
+		},
 		DefaultSubnet:    "default",
 		NamespaceSubnets: []string{"default"},
 	}
@@ -42,7 +47,7 @@ func podWith(annotations map[string]string) *corev1.Pod {
 	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "p", Annotations: annotations}}
 }
 
-// describe gives "provider@subnet" of each NIC.
+// describe returns "provider@subnet" of each NIC.
 func describe(nics []NIC) string {
 	var list []string
 	for _, n := range nics {
@@ -62,14 +67,36 @@ func TestNICs(t *testing.T) {
 		annotations map[string]string
 		want        string
 	}{
-		"plain":                  {want: "ovn@default"},
-		"subnet chosen":          {annotations: map[string]string{"ovn.kubernetes.io/logical_switch": "other"}, want: "ovn@other"},
-		"attachment":             {annotations: map[string]string{kubeovn.Networks: "ovn"}, want: "ovn.a.ovn@second ovn@default"},
-		"attachment's subnet":    {annotations: map[string]string{kubeovn.Networks: "ovn", "ovn.a.ovn.kubernetes.io/logical_switch": "other"}, want: "ovn.a.ovn@other ovn@default"},
-		"default replaced":       {annotations: map[string]string{kubeovn.DefaultNetwork: "a/ovn"}, want: "ovn.a.ovn@second"},
-		"outside OVN":            {annotations: map[string]string{kubeovn.Networks: "macvlan,host"}, want: "macvlan.a@mac(addresses only) ovn@default"},
-		"twice":                  {annotations: map[string]string{kubeovn.Networks: twice}, want: "ovn.a.ovn.net1@second ovn.a.ovn.net2@second ovn@default"},
-		"twice on older release": {version: V1_15, annotations: map[string]string{kubeovn.Networks: twice}, want: "ovn.a.ovn@second ovn@default"},
+		"plain": {want: "ovn@default"},
+		"subnet chosen": {
+			annotations: map[string]string{"ovn.kubernetes.io/logical_switch": "other"},
+			want:        "ovn@other",
+		},
+		"attachment": {
+			annotations: map[string]string{kubeovn.Networks: "ovn"},
+			want:        "ovn.a.ovn@second ovn@default",
+		},
+		"attachment's subnet": {
+			annotations: map[string]string{kubeovn.Networks: "ovn", "ovn.a.ovn.kubernetes.io/logical_switch": "other"},
+			want:        "ovn.a.ovn@other ovn@default",
+		},
+		"default replaced": {
+			annotations: map[string]string{kubeovn.DefaultNetwork: "a/ovn"},
+			want:        "ovn.a.ovn@second",
+		},
+		"outside OVN": {
+			annotations: map[string]string{kubeovn.Networks: "macvlan,host"},
+			want:        "macvlan.a@mac(addresses only) ovn@default",
+		},
+		"twice": {
+			annotations: map[string]string{kubeovn.Networks: twice},
+			want:        "ovn.a.ovn.net1@second ovn.a.ovn.net2@second ovn@default",
+		},
+		"twice on older release": {
+			version:     V1_15,
+			annotations: map[string]string{kubeovn.Networks: twice},
+			want:        "ovn.a.ovn@second ovn@default",
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -94,13 +121,23 @@ func TestNICsRefuse(t *testing.T) {
 		"annotation k8s.v1.cni.cncf.io/networks":            {kubeovn.Networks: "[null]"},
 		"subnet nowhere of the default network":             {"ovn.kubernetes.io/logical_switch": "nowhere"},
 	} {
-		if nics, err := NICs(Master, podWith(annotations), cluster()); err == nil || !strings.Contains(err.Error(), want) {
+		if nics, err := NICs(
+			Master,
+			podWith(annotations),
+			cluster(),
+		); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v gave %v, %v; want an error with %q", annotations, nics, err, want)
 		}
 	}
 	c := cluster()
 	c.NamespaceSubnets = nil
-	if _, err := NICs(Master, podWith(nil), c); err == nil || !strings.Contains(err.Error(), "names no logical switch") {
+	if _, err := NICs(
+		Master,
+		podWith(nil),
+		c,
+	); err == nil ||
+		!strings.Contains(err.Error(), "names no logical switch") {
 		t.Errorf("namespace without a switch: %v", err)
 	}
 	c.NonPrimary = true
@@ -141,8 +178,10 @@ func TestWhatMakesWork(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]bool{
-		"ovn.kubernetes.io/port_security": true, "x.a.ovn.kubernetes.io/port_vips": true, "ovn.kubernetes.io/security_groups": true, kubeovn.AAPs: true,
-		"ovn.kubernetes.io/layer2_forward": false, "ovn.kubernetes.io/ip_address": false, "y.a.ovn.kubernetes.io/port_security": false, "label": false,
+		"ovn.kubernetes.io/port_security": true, "x.a.ovn.kubernetes.io/port_vips": true,
+		"ovn.kubernetes.io/security_groups": true, kubeovn.AAPs: true,
+		"ovn.kubernetes.io/layer2_forward": false, "ovn.kubernetes.io/ip_address": false,
+		"y.a.ovn.kubernetes.io/port_security": false, "label": false,
 	} {
 		if got := SecurityChanged(with(nil), with(map[string]string{key: "v"}), nics); got != want {
 			t.Errorf("a change of %s asks for the security update: %v, want %v", key, got, want)
@@ -177,8 +216,14 @@ func TestRequests(t *testing.T) {
 	}{
 		"random": {nic: nic, want: []ipam.Request{base}},
 		"static": {
-			nic: nic, annotations: map[string]string{"ovn.kubernetes.io/ip_address": "10.0.0.1,fd00::1", "ovn.kubernetes.io/mac_address": "m"},
-			want: []ipam.Request{set(base, func(r *ipam.Request) { r.Static, r.MAC = []string{"10.0.0.1", "fd00::1"}, "m" })},
+			nic: nic,
+			annotations: map[string]string{
+				"ovn.kubernetes.io/ip_address":  "10.0.0.1,fd00::1",
+				"ovn.kubernetes.io/mac_address": "m",
+			},
+			want: []ipam.Request{
+				set(base, func(r *ipam.Request) { r.Static, r.MAC = []string{"10.0.0.1", "fd00::1"}, "m" }),
+			},
 		},
 		"list": {
 			nic: nic, annotations: map[string]string{"ovn.kubernetes.io/ip_pool": "10.0.0.1, 10.0.0.2"},
@@ -191,18 +236,44 @@ func TestRequests(t *testing.T) {
 			nic: nic, annotations: map[string]string{"ovn.kubernetes.io/ip_pool": "10.0.0.1,fd00::1"},
 			want: []ipam.Request{set(base, func(r *ipam.Request) { r.Static = []string{"10.0.0.1", "fd00::1"} })},
 		},
-		"pool of the namespace": {nic: nic, pool: "blue", want: []ipam.Request{set(base, func(r *ipam.Request) { r.Pool = "blue" })}},
-		"family":                {nic: nic, annotations: map[string]string{"ovn.kubernetes.io/ip_family": "ipv6"}, want: []ipam.Request{set(base, func(r *ipam.Request) { r.Family = ipam.OnlyIPv6 })}},
+		"pool of the namespace": {
+			nic:  nic,
+			pool: "blue",
+			want: []ipam.Request{set(base, func(r *ipam.Request) { r.Pool = "blue" })},
+		},
+		"family": {
+			nic:         nic,
+			annotations: map[string]string{"ovn.kubernetes.io/ip_family": "ipv6"},
+			want:        []ipam.Request{set(base, func(r *ipam.Request) { r.Family = ipam.OnlyIPv6 })},
+		},
 		"family on older release": {
-			version: V1_14, nic: nic, annotations: map[string]string{"ovn.kubernetes.io/ip_family": "ipv6"}, want: []ipam.Request{base},
+			version:     V1_14,
+			nic:         nic,
+			annotations: map[string]string{"ovn.kubernetes.io/ip_family": "ipv6"},
+			want:        []ipam.Request{base},
 		},
 		"attachment's entry wins over its key, and the interface's key over both": {
-			nic: second, annotations: map[string]string{"x.a.ovn.kubernetes.io/ip_address": "10.0.0.8", "x.a.kubernetes.io/mac_address.net1": "00:00:00:00:00:09"},
-			want: []ipam.Request{{Subnet: "s", NIC: "p.a.x.a.ovn", Static: []string{"10.0.0.7"}, MAC: "00:00:00:00:00:09"}},
+			nic: second,
+			annotations: map[string]string{
+				"x.a.ovn.kubernetes.io/ip_address":   "10.0.0.8",
+				"x.a.kubernetes.io/mac_address.net1": "00:00:00:00:00:09",
+			},
+			want: []ipam.Request{
+				{Subnet: "s", NIC: "p.a.x.a.ovn", Static: []string{"10.0.0.7"}, MAC: "00:00:00:00:00:09"},
+			},
 		},
 		"a migration's target may take the attachment's address": {
-			nic: second, annotations: map[string]string{kubeovn.MigrationJob: "j"},
-			want: []ipam.Request{{Subnet: "s", NIC: "p.a.x.a.ovn", Static: []string{"10.0.0.7"}, MAC: "00:00:00:00:00:07", AllowConflict: true}},
+			nic:         second,
+			annotations: map[string]string{kubeovn.MigrationJob: "j"},
+			want: []ipam.Request{
+				{
+					Subnet:        "s",
+					NIC:           "p.a.x.a.ovn",
+					Static:        []string{"10.0.0.7"},
+					MAC:           "00:00:00:00:00:07",
+					AllowConflict: true,
+				},
+			},
 		},
 	}
 	for name, c := range cases {
@@ -216,7 +287,9 @@ func TestRequests(t *testing.T) {
 		})
 	}
 	set0 := podWith(map[string]string{"ovn.kubernetes.io/ip_pool": "10.0.0.1;10.0.0.2"})
-	set0.Name, set0.OwnerReferences = "set-1", []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "set"}}
+	set0.Name, set0.OwnerReferences = "set-1", []metav1.OwnerReference{
+		{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "set"},
+	}
 	want := []ipam.Request{{Subnet: "s", NIC: "set-1.a", Static: []string{"10.0.0.2"}}}
 	if diff := cmp.Diff(want, Requests(Master, set0, nic, "")); diff != "" {
 		t.Errorf("StatefulSet: -want +got\n%s", diff)

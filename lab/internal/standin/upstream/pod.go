@@ -17,7 +17,7 @@ type Owner struct {
 	// StatefulSet is the name of the set that the pod belongs to, and Ordinal its number in the set.
 	StatefulSet string
 	Ordinal     int
-	// VM tells that the pod is a KubeVirt launcher pod.
+	// VM means that the pod is a KubeVirt launcher pod.
 	VM bool
 }
 
@@ -53,17 +53,18 @@ func OwnerOf(pod *corev1.Pod) Owner {
 // PodKey is the value of a port's external_ids:pod.
 func PodKey(namespace string, o Owner) string { return namespace + "/" + o.Name }
 
-// IsFinished tells whether the pod has ended for good, so that its ports are taken away. A pod that its node will start
-// again keeps them.
+// IsFinished reports whether the pod has ended for good, so that its ports are taken away. A pod that its node will
+// start again keeps them.
 func IsFinished(pod *corev1.Pod) bool {
 	if pod.Status.Phase == corev1.PodSucceeded {
 		return pod.Spec.RestartPolicy != corev1.RestartPolicyAlways
 	}
-	return pod.Status.Phase == corev1.PodFailed && (pod.Spec.RestartPolicy == corev1.RestartPolicyNever || pod.Status.Reason == "Evicted")
+	return pod.Status.Phase == corev1.PodFailed &&
+		(pod.Spec.RestartPolicy == corev1.RestartPolicyNever || pod.Status.Reason == "Evicted")
 }
 
-// Invalid gives what is wrong with the default network's annotations, as upstream words it, or nothing. A pod with such
-// annotations gets no port. Attachments are not looked at.
+// Invalid returns what is wrong with the default network's annotations, as upstream words it, or nothing. A pod with
+// such annotations gets no port. Attachments are not looked at.
 func Invalid(annotations map[string]string) string {
 	addressKey := kubeovn.DefaultProvider.Key(kubeovn.IPAddress)
 	var cidrs []*net.IPNet
@@ -110,7 +111,7 @@ func splitList(text string) []string {
 	return strings.Split(text, ",")
 }
 
-// OwnerByName gives the owner of a StatefulSet's pod from the pod's name, for when the pod itself is gone.
+// OwnerByName returns the owner of a StatefulSet's pod from the pod's name, for when the pod itself is gone.
 func OwnerByName(pod string) Owner {
 	if i := strings.LastIndex(pod, "-"); i > 0 {
 		if ordinal, err := strconv.Atoi(pod[i+1:]); err == nil {

@@ -17,12 +17,32 @@ func TestOwnerOf(t *testing.T) {
 		ref  metav1.OwnerReference
 		want Owner
 	}{
-		{"web-7d4", metav1.OwnerReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web"}, Owner{Name: "web-7d4"}},
-		{"db-12", metav1.OwnerReference{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db"}, Owner{Name: "db-12", StatefulSet: "db", Ordinal: 12}},
-		{"other-0", metav1.OwnerReference{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db"}, Owner{Name: "other-0"}},
+		{
+			"web-7d4",
+			metav1.OwnerReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web"},
+			Owner{Name: "web-7d4"},
+		},
+		{
+			"db-12",
+			metav1.OwnerReference{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db"},
+			Owner{Name: "db-12", StatefulSet: "db", Ordinal: 12},
+		},
+		{
+			"other-0",
+			metav1.OwnerReference{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db"},
+			Owner{Name: "other-0"},
+		},
 		{"db-x", metav1.OwnerReference{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db"}, Owner{Name: "db-x"}},
-		{"db-0", metav1.OwnerReference{APIVersion: "example.com/v1", Kind: "StatefulSet", Name: "db"}, Owner{Name: "db-0"}},
-		{"virt-launcher-vm1-abc", metav1.OwnerReference{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "vm1"}, Owner{Name: "vm1", VM: true}},
+		{
+			"db-0",
+			metav1.OwnerReference{APIVersion: "example.com/v1", Kind: "StatefulSet", Name: "db"},
+			Owner{Name: "db-0"},
+		},
+		{
+			"virt-launcher-vm1-abc",
+			metav1.OwnerReference{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "vm1"},
+			Owner{Name: "vm1", VM: true},
+		},
 	}
 	for _, c := range cases {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: c.pod, OwnerReferences: []metav1.OwnerReference{c.ref}}}
@@ -55,7 +75,10 @@ func TestIsFinished(t *testing.T) {
 		{corev1.PodFailed, corev1.RestartPolicyNever, "", true},
 	}
 	for _, c := range cases {
-		pod := &corev1.Pod{Spec: corev1.PodSpec{RestartPolicy: c.restart}, Status: corev1.PodStatus{Phase: c.phase, Reason: c.reason}}
+		pod := &corev1.Pod{
+			Spec:   corev1.PodSpec{RestartPolicy: c.restart},
+			Status: corev1.PodStatus{Phase: c.phase, Reason: c.reason},
+		}
 		if got := IsFinished(pod); got != c.want {
 			t.Errorf("%s %s %s: %v, want %v", c.phase, c.restart, c.reason, got, c.want)
 		}
@@ -83,11 +106,21 @@ func TestInvalid(t *testing.T) {
 // The security update believes the annotations, whatever they say, and touches nothing but its own keys.
 func TestSecureTrustsTheAnnotations(t *testing.T) {
 	row := nb.LogicalSwitchPort{
-		Name: "p.a", Addresses: []string{"m 10.0.0.1", "unknown"}, PortSecurity: []string{"m 10.0.0.1"},
-		ExternalIDs: map[string]string{"pod": "other/pod", "vips": "v", "attach-vips": "true", "associated_sg_old": "true", "foreign": "x"},
+		Name:         "p.a",
+		Addresses:    []string{"m 10.0.0.1", "unknown"},
+		PortSecurity: []string{"m 10.0.0.1"},
+		ExternalIDs: map[string]string{
+			"pod":               "other/pod",
+			"vips":              "v",
+			"attach-vips":       "true",
+			"associated_sg_old": "true",
+			"foreign":           "x",
+		},
 	}
 	pod := podWith(map[string]string{
-		"ovn.kubernetes.io/port_security": "true", "ovn.kubernetes.io/ip_address": "0.0.0.0/0", "ovn.kubernetes.io/mac_address": "nonsense",
+		"ovn.kubernetes.io/port_security":   "true",
+		"ovn.kubernetes.io/ip_address":      "0.0.0.0/0",
+		"ovn.kubernetes.io/mac_address":     "nonsense",
 		"ovn.kubernetes.io/security_groups": "a, b",
 	})
 	got := Secure(pod, NIC{Provider: "ovn"}, []string{"10.0.0.9"}, row)
@@ -128,9 +161,16 @@ func TestMemberAddresses(t *testing.T) {
 }
 
 func TestInfrastructure(t *testing.T) {
-	s := &crd.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "net"}, Spec: crd.SubnetSpec{Vpc: "vpc", CIDRBlock: "10.0.0.0/24,fd00::/64", Gateway: "10.0.0.1,fd00::1"}}
+	s := &crd.Subnet{
+		ObjectMeta: metav1.ObjectMeta{Name: "net"},
+		Spec:       crd.SubnetSpec{Vpc: "vpc", CIDRBlock: "10.0.0.0/24,fd00::/64", Gateway: "10.0.0.1,fd00::1"},
+	}
 	link := RouterLink(s, "m")
-	if diff := cmp.Diff([]string{"10.0.0.1/24", "fd00::1/64"}, link.Router.Networks); diff != "" || link.Switch.Options["router-port"] != link.Router.Name {
+	if diff := cmp.Diff(
+		[]string{"10.0.0.1/24", "fd00::1/64"},
+		link.Router.Networks,
+	); diff != "" ||
+		link.Switch.Options["router-port"] != link.Router.Name {
 		t.Errorf("link %+v: %s", link, diff)
 	}
 	s.Spec.Vlan = "v"
@@ -147,7 +187,10 @@ func TestInfrastructure(t *testing.T) {
 		t.Errorf("%d DHCP options, want one a family", got)
 	}
 	s.Spec.DHCPv4Options = "router=10.0.0.9, lease_time=60"
-	if diff := cmp.Diff(map[string]string{"router": "10.0.0.9", "lease_time": "60"}, DHCP(s, "m")[0].Options); diff != "" {
+	if diff := cmp.Diff(
+		map[string]string{"router": "10.0.0.9", "lease_time": "60"},
+		DHCP(s, "m")[0].Options,
+	); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 }

@@ -30,14 +30,19 @@ type Allocation struct {
 	DefaultVPC string
 }
 
-// Port gives the columns that the controller writes when it allocates. It writes all of external_ids, and leaves every
-// column alone that is not set here. "unknown" is not among the addresses: Forward adds it in a transaction of its own.
+// Port returns the columns that the controller writes when it allocates. It writes all of external_ids, and leaves
+// every column alone that is not set here. "unknown" is not among the addresses: Forward adds it in a transaction of
+// its own.
 func Port(pod *corev1.Pod, a Allocation) nb.LogicalSwitchPort {
 	owner := OwnerOf(pod)
 	row := nb.LogicalSwitchPort{
-		Name:        kubeovn.PortName(owner.Name, pod.Namespace, a.NIC.Provider),
-		Addresses:   []string{element(a.Lease.MAC, a.Lease.Addresses(), nil)},
-		ExternalIDs: map[string]string{kubeovn.ExternalIDVendor: kubeovn.Vendor, kubeovn.ExternalIDSwitch: a.Subnet.Name, kubeovn.ExternalIDPod: PodKey(pod.Namespace, owner)},
+		Name:      kubeovn.PortName(owner.Name, pod.Namespace, a.NIC.Provider),
+		Addresses: []string{element(a.Lease.MAC, a.Lease.Addresses(), nil)},
+		ExternalIDs: map[string]string{
+			kubeovn.ExternalIDVendor: kubeovn.Vendor,
+			kubeovn.ExternalIDSwitch: a.Subnet.Name,
+			kubeovn.ExternalIDPod:    PodKey(pod.Namespace, owner),
+		},
 	}
 	// A NIC without an address gets no port security here, although a later change of the annotation writes it.
 	if pod.Annotations[a.NIC.Provider.Key(kubeovn.PortSecurity)] == kubeovn.True && a.Lease.Addresses() != "" {
@@ -60,12 +65,13 @@ func Port(pod *corev1.Pod, a Allocation) nb.LogicalSwitchPort {
 	return row
 }
 
-// Forward tells whether the NIC's port gets "unknown" after it was allocated. The annotation is read at no other time.
+// Forward reports whether the NIC's port gets "unknown" after it was allocated. The annotation is read at no other
+// time.
 func Forward(pod *corev1.Pod, n NIC) bool {
 	return pod.Annotations[n.Provider.Key(kubeovn.Layer2Forward)] == kubeovn.True
 }
 
-// Annotations gives what the controller writes to the pod when it has allocated; an empty pointer takes a key away.
+// Annotations returns what the controller writes to the pod when it has allocated; an empty pointer takes a key away.
 func Annotations(pod *corev1.Pod, a Allocation) map[string]*string {
 	p, spec := a.NIC.Provider, a.Subnet.Spec
 	set := map[string]*string{}
@@ -100,8 +106,8 @@ func Annotations(pod *corev1.Pod, a Allocation) map[string]*string {
 	return set
 }
 
-// VIPs gives the addresses that stand behind a NIC's own in port_security: those of the Vips that the pod names and that
-// share its namespace and the NIC's subnet, then those of port_vips that can be read as addresses. Nobody is asked
+// VIPs returns the addresses that stand behind a NIC's own in port_security: those of the Vips that the pod names and
+// that share its namespace and the NIC's subnet, then those of port_vips that can be read as addresses. Nobody is asked
 // whether the pod may have them.
 func VIPs(pod *corev1.Pod, n NIC, subnet string, vip func(name string) (*crd.Vip, bool)) []string {
 	var list []string
@@ -124,12 +130,17 @@ func VIPs(pod *corev1.Pod, n NIC, subnet string, vip func(name string) (*crd.Vip
 	return list
 }
 
-// Secure gives the row after a change of the annotations that SecurityChanged watches. It trusts the pod's current
-// ip_address and mac_address annotations whatever they say, and touches port_security and some keys of external_ids only.
+// Secure returns the row after a change of the annotations that SecurityChanged watches. It trusts the pod's current
+// ip_address and mac_address annotations whatever they say, and touches port_security and some keys of external_ids
+// only.
 func Secure(pod *corev1.Pod, n NIC, vips []string, row nb.LogicalSwitchPort) nb.LogicalSwitchPort {
 	row.PortSecurity = nil
 	if pod.Annotations[n.Provider.Key(kubeovn.PortSecurity)] == kubeovn.True {
-		text := element(pod.Annotations[n.Provider.Key(kubeovn.MACAddress)], pod.Annotations[n.Provider.Key(kubeovn.IPAddress)], vips)
+		text := element(
+			pod.Annotations[n.Provider.Key(kubeovn.MACAddress)],
+			pod.Annotations[n.Provider.Key(kubeovn.IPAddress)],
+			vips,
+		)
 		row.PortSecurity = []string{text}
 	}
 	row.ExternalIDs = maps.Clone(row.ExternalIDs)
@@ -166,7 +177,7 @@ func element(mac, addresses string, vips []string) string {
 	return strings.TrimSpace(strings.Join(append(fields, vips...), " "))
 }
 
-// pointer gives nil for an empty text, which is an empty column.
+// pointer returns nil for an empty text, which is an empty column.
 func pointer(text string) *string {
 	if text == "" {
 		return nil
@@ -177,8 +188,8 @@ func pointer(text string) *string {
 // LabelMigration is the label that holds, on the pod that a live migration makes, the migration's UID.
 const LabelMigration = "kubevirt.io/migrationJobUID"
 
-// OptionsOfPhase gives what a phase of a live migration changes in the options of the VM's ports: nothing, or keys with
-// their values, empty ones to take away.
+// OptionsOfPhase returns what a phase of a live migration changes in the options of the VM's ports: nothing, or keys
+// with their values, empty ones to take away.
 func OptionsOfPhase(phase, source, target string) map[string]string {
 	switch {
 	case phase == "Scheduling" && source != "" && target != "":
@@ -191,7 +202,7 @@ func OptionsOfPhase(phase, source, target string) map[string]string {
 	return nil
 }
 
-// MigrationOptions gives the options of a port while its VM moves from one node to another, or could.
+// MigrationOptions returns the options of a port while its VM moves from one node to another, or could.
 func MigrationOptions(source, target string) map[string]string {
 	return map[string]string{OptionRequestedChassis: source + "," + target, OptionActivationStrategy: "rarp"}
 }

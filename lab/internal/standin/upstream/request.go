@@ -10,7 +10,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/ipam"
 )
 
-// Requests gives what to ask the address manager for, in the order in which to try; the first that is granted counts.
+// Requests returns what to ask the address manager for, in the order in which to try; the first that is granted counts.
 // namespacePool is the namespace's own pool, used where the pod asks for nothing.
 func Requests(v Version, pod *corev1.Pod, n NIC, namespacePool string) []ipam.Request {
 	owner := OwnerOf(pod)
@@ -48,7 +48,7 @@ func Requests(v Version, pod *corev1.Pod, n NIC, namespacePool string) []ipam.Re
 	return requests
 }
 
-// wish gives the address or MAC that is asked for: by the key for one interface, else by the entry of the networks
+// wish returns the address or MAC that is asked for: by the key for one interface, else by the entry of the networks
 // annotation, else by the provider's own key.
 func wish(v Version, pod *corev1.Pod, n NIC, s kubeovn.Suffix, asked string) string {
 	if v.providerPerInterface() && n.Interface != "" {

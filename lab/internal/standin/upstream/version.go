@@ -1,6 +1,6 @@
 // Package upstream holds the rules by which Kube-OVN's controller turns pods into ports: which NICs a pod has, what it
-// writes when it allocates, what it writes when a watched annotation changes, and what it leaves alone. Values go in and
-// values come out; nothing here talks to Kubernetes or to OVN. The rules are those seen on the real controller.
+// writes when it allocates, what it writes when a watched annotation changes, and what it leaves alone. Values go in
+// and values come out; nothing here talks to Kubernetes or to OVN. The rules are those seen on the real controller.
 package upstream
 
 import "fmt"
@@ -27,24 +27,25 @@ func ParseVersion(text string) (Version, error) {
 	return "", fmt.Errorf("version %q is not known, use %q, %q or %q", text, Master, V1_15, V1_14)
 }
 
-// providerPerInterface tells whether an attachment listed more than once gets a provider for each interface name.
+// providerPerInterface reports whether an attachment listed more than once gets a provider for each interface name.
 func (v Version) providerPerInterface() bool { return v == Master }
 
-// HonoursFamily tells whether the annotation ip_family limits what is allocated.
+// HonoursFamily reports whether the annotation ip_family limits what is allocated.
 func (v Version) HonoursFamily() bool { return v == Master }
 
-// AllowsMACOnly tells whether a subnet may do without a CIDR.
+// AllowsMACOnly reports whether a subnet may do without a CIDR.
 func (v Version) AllowsMACOnly() bool { return v == Master }
 
-// NamesStage tells whether the event about a refused address says at which stage it was refused.
+// NamesStage reports whether the event about a refused address says at which stage it was refused.
 func (v Version) NamesStage() bool { return v == Master }
 
-// DeletesForeignGroups tells whether port groups and switch ACLs of strangers are deleted when the controller starts.
+// DeletesForeignGroups reports whether port groups and switch ACLs of strangers are deleted when the controller starts.
 func (v Version) DeletesForeignGroups() bool { return v == V1_14 }
 
-// KeepsGroupsOfMovedVM tells whether a VM's port stays in its node's groups when the pod that it moved away from goes.
+// KeepsGroupsOfMovedVM reports whether a VM's port stays in its node's groups when the pod that it moved away from
+// goes.
 func (v Version) KeepsGroupsOfMovedVM() bool { return v == Master }
 
-// DeletesAfterGrace tells whether the ports of a pod go away when its grace period ends although no node confirmed that
-// it has stopped.
+// DeletesAfterGrace reports whether the ports of a pod go away when its grace period ends although no node confirmed
+// that it has stopped.
 func (v Version) DeletesAfterGrace() bool { return v == V1_14 }

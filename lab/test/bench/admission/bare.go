@@ -28,8 +28,8 @@ import (
 	"github.com/ovnguard/ovnguard/test/bench/child"
 )
 
-// bareCommand is the argument by which this program becomes the bare webhook, so that peer and product are processes of their
-// own alike.
+// bareCommand is the argument by which this program becomes the bare webhook, so that peer and product are processes of
+// their own alike.
 const bareCommand = "serve-bare"
 
 // bareName is the name of its registration.
@@ -76,30 +76,56 @@ func (p *place) registerBare(ctx context.Context, _ string) error {
 	}
 	fail, none, timeout := admissionregistrationv1.Fail, admissionregistrationv1.SideEffectClassNone, int32(3)
 	url := p.bare.at.URL + patchPath
-	_, err = p.scene.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, &admissionregistrationv1.MutatingWebhookConfiguration{
-		ObjectMeta: metav1.ObjectMeta{Name: bareName},
-		Webhooks: []admissionregistrationv1.MutatingWebhook{{
-			Name: "pods.bare.example.org", ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: p.bare.at.CA},
-			FailurePolicy: &fail, SideEffects: &none, TimeoutSeconds: &timeout, AdmissionReviewVersions: []string{"v1"},
-			Rules: []admissionregistrationv1.RuleWithOperations{{
-				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
-				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
-			}},
-		}},
-	}, metav1.CreateOptions{})
+	_, err = p.scene.Kube.AdmissionregistrationV1().
+		MutatingWebhookConfigurations().
+		Create(ctx, &admissionregistrationv1.MutatingWebhookConfiguration{
+			ObjectMeta: metav1.ObjectMeta{Name: bareName},
+			Webhooks: []admissionregistrationv1.MutatingWebhook{
+				{
+					Name: "pods.bare.example.org",
+					ClientConfig: admissionregistrationv1.WebhookClientConfig{
+						URL:      &url,
+						CABundle: p.bare.at.CA,
+					},
+					FailurePolicy:           &fail,
+					SideEffects:             &none,
+					TimeoutSeconds:          &timeout,
+					AdmissionReviewVersions: []string{"v1"},
+					Rules: []admissionregistrationv1.RuleWithOperations{
+						{
+							Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+							Rule: admissionregistrationv1.Rule{
+								APIGroups:   []string{""},
+								APIVersions: []string{"v1"},
+								Resources:   []string{"pods"},
+							},
+						},
+					},
+				},
+			},
+		}, metav1.CreateOptions{})
 	if err != nil {
 		return err
 	}
 	return p.settled(ctx)
 }
 
-// serveBare serves what a webhook can do no less than: decode the review and its pod with the standard library, and answer.
+// serveBare serves what a webhook can do no less than: decode the review and its pod with the standard library, and
+// answer.
 func serveBare(context.Context) error {
 	certificate, ca, err := certificateFor("localhost")
 	if err != nil {
 		return err
 	}
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+	listener, err := tls.Listen(
+		"tcp",
+		"127.0.0.1:0",
+		&tls.Config{
+			Certificates: []tls.Certificate{certificate},
+			MinVersion:   tls.VersionTLS12,
+			NextProtos:   []string{"http/1.1"},
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -113,8 +139,11 @@ func serveBare(context.Context) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc(allowPath, answer(nil))
-	mux.HandleFunc(patchPath, answer([]byte(`[{"op":"add","path":"/metadata/annotations/ovn.kubernetes.io~1port_security","value":"true"},`+
-		`{"op":"add","path":"/metadata/annotations/ovnguard.io~1decision","value":"{\"ovn\":{\"level\":\"strict\",\"from\":\"default\",\"layer2Forward\":\"forbid\",\"layer2ForwardFrom\":\"default\"}}"}]`)))
+	mux.HandleFunc(
+		patchPath,
+		answer([]byte(`[{"op":"add","path":"/metadata/annotations/ovn.kubernetes.io~1port_security","value":"true"},`+
+			`{"op":"add","path":"/metadata/annotations/ovnguard.io~1decision","value":"{\"ovn\":{\"level\":\"strict\",\"from\":\"default\",\"layer2Forward\":\"forbid\",\"layer2ForwardFrom\":\"default\"}}"}]`)),
+	)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		if _, err := parent.Next(new(any)); err != nil { // it says nothing, until it is no more
@@ -145,7 +174,10 @@ func answer(patch []byte) http.HandlerFunc {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		out := admissionv1.AdmissionReview{TypeMeta: in.TypeMeta, Response: &admissionv1.AdmissionResponse{UID: in.Request.UID, Allowed: true}}
+		out := admissionv1.AdmissionReview{
+			TypeMeta: in.TypeMeta,
+			Response: &admissionv1.AdmissionResponse{UID: in.Request.UID, Allowed: true},
+		}
 		if patch != nil {
 			kind := admissionv1.PatchTypeJSONPatch
 			out.Response.Patch, out.Response.PatchType = patch, &kind
@@ -165,9 +197,15 @@ func certificateFor(name string) (tls.Certificate, []byte, error) {
 	}
 	now := time.Now()
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: now.Add(-time.Minute), NotAfter: now.Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		SerialNumber:          big.NewInt(now.UnixNano()),
+		Subject:               pkix.Name{CommonName: name},
+		DNSNames:              []string{name},
+		NotBefore:             now.Add(-time.Minute),
+		NotAfter:              now.Add(time.Hour),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {

@@ -15,8 +15,8 @@ const (
 	creationTime   = 4 * time.Second
 	// creationSwap is how often the two sides exchange their cores, an even number of times in a round.
 	creationSwap = creationTime / 8
-	// creationFirst is for how long pods are made before the rounds, which fills caches; creationRest is for what is still done about pods
-	// that were made.
+	// creationFirst is for how long pods are made before the rounds, which fills caches; creationRest is for what is
+	// still done about pods that were made.
 	creationFirst = 3 * time.Second
 	creationRest  = 250 * time.Millisecond
 )
@@ -26,10 +26,8 @@ type setting struct {
 	name string
 	// begin puts it up, with the program at this path.
 	begin func(p *place, ctx context.Context, program string) error
-	// strict tells that pods come out with port_security on, stamped that the template of their workload does.
-	strict, stamped bool
-	// byHand has the pods made of no workload's template.
-	byHand bool
+	// strict reports whether pods come out with port_security on.
+	strict bool
 }
 
 // Settings.
@@ -37,10 +35,13 @@ var (
 	nothing  = setting{name: "nothing", begin: func(*place, context.Context, string) error { return nil }}
 	peer     = setting{name: "a bare webhook that writes the same patch", begin: (*place).registerBare, strict: true}
 	webhooks = setting{name: "ovnguard's webhooks", begin: guarded(), strict: true}
-	policies = setting{name: "the policies in the API server alone, pods of a template", begin: (*place).policiesAlone, strict: true, stamped: true}
-	both     = setting{name: "policies and webhooks, pods of a template", begin: guarded("--admission-policies"), strict: true, stamped: true}
-	least    = setting{name: "a policy in the API server that sets one annotation", begin: (*place).registerLeast, strict: true}
-	byHand   = setting{name: "policies and webhooks, pods of no template", begin: guarded("--admission-policies"), strict: true, stamped: true, byHand: true}
+	policies = setting{name: "the policies in the API server alone", begin: (*place).policiesAlone, strict: true}
+	both     = setting{name: "policies and webhooks", begin: guarded("--admission-policies"), strict: true}
+	least    = setting{
+		name:   "a policy in the API server that sets one annotation",
+		begin:  (*place).registerLeast,
+		strict: true,
+	}
 )
 
 // creations measures pod creations per second through the API server in each setting.
@@ -56,11 +57,10 @@ func creations(ctx context.Context, program string) ([]row, error) {
 	}{
 		{peer, nothing, 0},
 		{webhooks, peer, webhookBar},
-		{policies, nothing, 0},
-		{both, nothing, twinBar},
+		{both, least, policyBar},
+		{policies, least, 0},
 		{least, nothing, 0},
-		{byHand, least, 0},
-		{byHand, nothing, 0},
+		{both, nothing, 0},
 	} {
 		rounds := creationRounds
 		if pair.bar > 0 {
@@ -75,9 +75,9 @@ func creations(ctx context.Context, program string) ([]row, error) {
 	return table, nil
 }
 
-// sideBySide gives the rates of two settings. Each has a place of its own, and pods are made in both at the same time, all that runs for one
-// on one core and all that runs for the other on another, which are exchanged all the time: what else the machine does changes from second
-// to second and from core to core, and so strikes both alike.
+// sideBySide returns the rates of two settings. Each has a place of its own, and pods are made in both at the same
+// time, all that runs for one on one core and all that runs for the other on another, which are exchanged all the time:
+// what else the machine does changes from second to second and from core to core, and so strikes both alike.
 func sideBySide(ctx context.Context, program string, rounds int, a, b setting) (ratesA, ratesB rates, err error) {
 	progress("pod creations with %s beside %s: getting ready", a.name, b.name)
 	cores, err := cores()

@@ -29,7 +29,7 @@ func (p *place) stopGuard() error {
 	return p.guard.Stop()
 }
 
-// guarded gives the beginning of a setting with ovnguard.
+// guarded returns the beginning of a setting with ovnguard.
 func guarded(args ...string) func(*place, context.Context, string) error {
 	return func(p *place, ctx context.Context, program string) error {
 		return errors.Join(p.startGuard(ctx, program, args...), p.settled(ctx))
@@ -83,7 +83,9 @@ func (p *place) settled(ctx context.Context) error {
 	key := kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
 	seen := 0
 	return scene.Wait(ctx, "the API server to follow what is registered", func() (bool, error) {
-		pod, err := p.scene.Kube.CoreV1().Pods(namespace).Create(ctx, ordinaryPod(namespace), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		pod, err := p.scene.Kube.CoreV1().
+			Pods(namespace).
+			Create(ctx, ordinaryPod(namespace), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err != nil && !apierrors.IsInternalError(err) && !apierrors.IsForbidden(err) {
 			return false, err
 		}

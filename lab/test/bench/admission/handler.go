@@ -68,7 +68,16 @@ func handlers(ctx context.Context, program string) (table []row, err error) {
 				return nil, fmt.Errorf("ovnguard: %w", err)
 			}
 		}
-		table = append(table, compare(fmt.Sprintf("reviews of an 8 KiB pod, %d at a time", concurrency), "a bare handler that decodes it", our, their, handlerBar))
+		table = append(
+			table,
+			compare(
+				fmt.Sprintf("reviews of an 8 KiB pod, %d at a time", concurrency),
+				"a bare handler that decodes it",
+				our,
+				their,
+				handlerBar,
+			),
+		)
 	}
 	return table, nil
 }
@@ -133,6 +142,7 @@ type exchange struct {
 	conn    io.Writer
 	reader  *bufio.Reader
 	request []byte
+	close   func() error
 }
 
 func (x *exchange) once() ([]byte, error) {

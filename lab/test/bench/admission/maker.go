@@ -16,7 +16,8 @@ import (
 	"github.com/ovnguard/ovnguard/test/bench/child"
 )
 
-// makeCommand is the argument by which this program becomes who makes pods in a place, a process of its own that can be kept to a core.
+// makeCommand is the argument by which this program becomes who makes pods in a place, a process of its own that can be
+// kept to a core.
 const makeCommand = "make-pods"
 
 // creationWorkers is how many creations there are at a time.
@@ -39,10 +40,14 @@ type made struct {
 // maker is the running process.
 type maker struct{ *child.Process }
 
-// startMaker starts a maker of such pods, as the controller of their workload: one that names an owner is ordinary only where it comes from
-// that.
+// startMaker starts a maker of such pods, as the controller of their workload: one that names an owner is ordinary only
+// where it comes from that.
 func startMaker(ctx context.Context, lab *up.Lab, pod *corev1.Pod) (*maker, error) {
-	config, err := lab.RESTConfig("system:serviceaccount:kube-system:replicaset-controller", "system:serviceaccounts", "system:serviceaccounts:kube-system")
+	config, err := lab.RESTConfig(
+		"system:serviceaccount:kube-system:replicaset-controller",
+		"system:serviceaccounts",
+		"system:serviceaccounts:kube-system",
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +104,9 @@ func (j *job) work(ctx context.Context, client kubernetes.Interface, d time.Dura
 	for range creationWorkers {
 		wg.Go(func() {
 			for time.Since(begin) < d {
-				if _, err := client.CoreV1().Pods(j.Pod.Namespace).Create(ctx, j.Pod.DeepCopy(), metav1.CreateOptions{}); err != nil {
+				if _, err := client.CoreV1().
+					Pods(j.Pod.Namespace).
+					Create(ctx, j.Pod.DeepCopy(), metav1.CreateOptions{}); err != nil {
 					failed <- err
 					return
 				}

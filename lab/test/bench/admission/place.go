@@ -41,7 +41,10 @@ func open(ctx context.Context) (p *place, err error) {
 			err, p = errors.Join(err, p.close()), nil
 		}
 	}()
-	if p.lab, err = up.Start(ctx, up.Options{StateDir: p.stateDir(), KubeOVN: up.KubeOVN{InspectInterval: time.Hour}}); err != nil {
+	if p.lab, err = up.Start(
+		ctx,
+		up.Options{StateDir: p.stateDir(), KubeOVN: up.KubeOVN{InspectInterval: time.Hour}},
+	); err != nil {
 		return p, err
 	}
 	if p.scene, err = scene.Open(p.lab); err != nil {
@@ -53,7 +56,8 @@ func open(ctx context.Context) (p *place, err error) {
 // stateDir is the lab's state directory.
 func (p *place) stateDir() string { return filepath.Join(p.dir, "lab") }
 
-// quiet ends every part but the API server and the databases: whoever plugs and schedules pods would take the time that is measured.
+// quiet ends every part but the API server and the databases: whoever plugs and schedules pods would take the time that
+// is measured.
 func (p *place) quiet() error {
 	for _, name := range p.lab.Components() {
 		if name == controlplane.APIServer || name == "ovn-nb" || name == "ovn-sb" {
@@ -82,7 +86,7 @@ func (p *place) close() error {
 	return errors.Join(append(errs, os.RemoveAll(p.dir))...)
 }
 
-// processes gives what runs in the place.
+// processes returns what runs in the place.
 func (p *place) processes() ([]int, error) {
 	pids, err := leftover.PIDs(state.Dir(p.stateDir()).Marker())
 	pids = append(pids, p.maker.PID())
@@ -114,7 +118,7 @@ func keepTo(pids []int, core int) error {
 	return nil
 }
 
-// cores gives two cores that this program may use.
+// cores returns two cores that this program may use.
 func cores() ([2]int, error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {

@@ -50,28 +50,23 @@ func (s *side) begin(ctx context.Context, program string) error {
 	return s.makePods(creationFirst)
 }
 
-// pattern makes the workload whose pods are made, and gives such a pod. A template is made strict as soon as the API server knows the
-// policies; until then it is tried without being kept.
+// pattern makes the workload whose pods are made, and returns such a pod. The API server takes up policies and webhooks
+// after a moment; until then a pod is tried without being kept.
 func (s *side) pattern(ctx context.Context) (*corev1.Pod, error) {
 	key := kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
-	sets := s.place.scene.Kube.AppsV1().ReplicaSets(namespace)
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	err := scene.Wait(ctx, "templates to come out as they must", func() (bool, error) {
-		set, err := sets.Create(ctx, workload(namespace), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		return err == nil && (set.Spec.Template.Annotations[key] == kubeovn.True) == s.stamped, err
+	set, err := s.place.scene.Kube.AppsV1().
+		ReplicaSets(namespace).
+		Create(ctx, workload(namespace), metav1.CreateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	pods := s.place.scene.Kube.CoreV1().Pods(namespace)
+	return podOf(set), scene.Wait(ctx, "pods to come out as they must", func() (bool, error) {
+		pod, err := pods.Create(ctx, ordinaryPod(namespace), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err == nil && (pod.Annotations[key] == kubeovn.True) == s.strict, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	set, err := sets.Create(ctx, workload(namespace), metav1.CreateOptions{})
-	if err != nil {
-		return nil, err
-	}
-	if s.byHand {
-		return ordinaryPod(namespace), nil
-	}
-	return podOf(set), nil
 }
 
 // makePods makes pods for some time and notes creations per second.

@@ -7,12 +7,13 @@ import (
 	"text/tabwriter"
 )
 
-// row is one line of the table: a rate beside that of its peer, with the ratios of single rounds from the lowest to the highest. Without
-// a bar it is for information.
+// row is one line of the table: a rate beside that of its peer, with the ratios of single rounds from the lowest to the
+// highest. Without a bar it is for information.
 type row struct {
 	what, measured, peer   string
 	ratio, lowest, highest float64
-	bar                    float64
+	// bar is the least that the ratio may be, and most the most.
+	bar, most float64
 }
 
 // rates are what rounds gave, per second.
@@ -23,14 +24,14 @@ func (r *rates) add(rate float64, err error) error {
 	return err
 }
 
-// median gives the middle one.
+// median returns the middle one.
 func (r rates) median() float64 {
 	sorted := slices.Sorted(slices.Values(r))
 	return sorted[len(sorted)/2]
 }
 
-// compare puts rates beside those of the peer in the same rounds. The ratio is the middle one of the rounds' own, since what
-// else the machine does changes from round to round.
+// compare puts rates beside those of the peer in the same rounds. The ratio is the middle one of the rounds' own, since
+// what else the machine does changes from round to round.
 func compare(what, peer string, ours, theirs rates, bar float64) row {
 	ratios := make(rates, len(ours))
 	for i := range ours {
@@ -43,7 +44,21 @@ func compare(what, peer string, ours, theirs rates, bar float64) row {
 	}
 }
 
-// write writes the table and tells whether every bar is met.
+// atMost puts seconds beside those of the peer in the same rounds.
+func atMost(what, peer string, ours, theirs rates, most float64) row {
+	ratios := make(rates, len(ours))
+	for i := range ours {
+		ratios[i] = ours[i] / theirs[i]
+	}
+	inMilliseconds := func(seconds float64) string { return fmt.Sprintf("%.2f ms", seconds*1e3) }
+	progress("%s: %s; %s: %s", what, inMilliseconds(ours.median()), peer, inMilliseconds(theirs.median()))
+	return row{
+		what: what, measured: inMilliseconds(ours.median()), peer: peer + ": " + inMilliseconds(theirs.median()),
+		ratio: ratios.median(), lowest: slices.Min(ratios), highest: slices.Max(ratios), most: most,
+	}
+}
+
+// write writes the table and says whether every bar is met.
 func write(table []row) (bool, error) {
 	ok := true
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
@@ -57,8 +72,23 @@ func write(table []row) (bool, error) {
 			bar, result, ok = fmt.Sprintf(">= %.2f", r.bar), "MISSED", false
 		case r.bar > 0:
 			bar, result = fmt.Sprintf(">= %.2f", r.bar), "met"
+		case r.most > 0 && r.ratio > r.most:
+			bar, result, ok = fmt.Sprintf("<= %.2f", r.most), "MISSED", false
+		case r.most > 0:
+			bar, result = fmt.Sprintf("<= %.2f", r.most), "met"
 		}
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%.2f\t%.2f to %.2f\t%s\t%s\n", r.what, r.measured, r.peer, r.ratio, r.lowest, r.highest, bar, result); err != nil {
+		if _, err := fmt.Fprintf(
+			w,
+			"%s\t%s\t%s\t%.2f\t%.2f to %.2f\t%s\t%s\n",
+			r.what,
+			r.measured,
+			r.peer,
+			r.ratio,
+			r.lowest,
+			r.highest,
+			bar,
+			result,
+		); err != nil {
 			return false, err
 		}
 	}

@@ -1,0 +1,97 @@
+package admission
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// egressScene is a cluster whose namespace has a VpcEgressGateway, with the ReplicaSet that makes its pods.
+func egressScene() (s *scene, owner OwnerReference) {
+	s = newScene()
+	made := now.Add(-time.Hour)
+	set := policy.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "veg-1", UID: "rs"}
+	deployment := policy.Owner{APIVersion: "apps/v1", Kind: "Deployment", Name: "veg", UID: "d"}
+	gateway := policy.Owner{APIVersion: "kubeovn.io/v1", Kind: kubeovn.KindEgressGateway, Name: "veg", UID: "g"}
+	s.inventory.SetWorkload(inventory.Workload{Object: set, Namespace: "t", Made: made, Parent: &deployment})
+	s.inventory.SetWorkload(inventory.Workload{Object: deployment, Namespace: "t", Made: made, Parent: &gateway})
+	s.inventory.SetGateway(inventory.Gateway{Object: gateway, Namespace: "t", Workload: "veg", Made: made})
+	return s, OwnerReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "veg-1", UID: "rs", Controller: true}
+}
+
+// A pod of a VpcEgressGateway is strict: whoever may make one chooses its image. It is said that nothing goes through
+// it, and how to change that.
+func TestThreatT46EgressGatewayIsStrict(t *testing.T) {
+	s, owner := egressScene()
+	p := pod()
+	p.Metadata.Owners = []OwnerReference{owner}
+	stored, refused := create(t, s, replicas, p)
+	mustAllow(t, refused)
+	if got := stored.Metadata.Annotations[ps]; got != "true" {
+		t.Errorf("port_security is %q", got)
+	}
+	req := request(replicas, admissionv1.Create, "")
+	req.Object = raw(t, &p)
+	said := strings.Join(ask(t, s, MutatePods, req).Warnings, "\n")
+	for _, words := range []string{
+		"VpcEgressGateway t/veg", "forwards nothing until it has a PortSecurityException", "the built-in default " +
+			"does not name namespace t",
+		`"owner":{"apiVersion":"kubeovn.io/v1","kind":"VpcEgressGateway","name":"veg"}`, `"class":"nat-gateway"`,
+		"kubectl apply",
+	} {
+		if !strings.Contains(said, words) {
+			t.Errorf("the warnings lack %q:\n%s", words, said)
+		}
+	}
+}
+
+// A pod does not become one of a gateway's that did not make it, whatever its controller adopts.
+func TestThreatT46AdoptedByAGateway(t *testing.T) {
+	s, owner := egressScene()
+	old, adopted := running(), running()
+	adopted.Metadata.Owners = []OwnerReference{owner}
+	mustRefuse(t, update(t, s, replicas, "", &old, &adopted), "metadata.ownerReferences", "gateway")
+	adopted.Metadata.Owners[0].Name, adopted.Metadata.Owners[0].UID = "veg-2", "rs-2"
+	mustRefuse(t, update(t, s, replicas, "", &old, &adopted), "not known yet")
+	mustAllow(t, update(t, newScene(), replicas, "", &old, &adopted))
+	mustAllow(t, update(t, s, replicas, "", &adopted, &old))
+}
+
+// A gateway of Kube-OVN's own namespace is made as Kube-OVN would make it without us, and neither webhook is against
+// that. Anybody else gains nothing by the same labels.
+func TestThreatT46ForgedNATGateway(t *testing.T) {
+	for _, namespace := range []string{"kube-system", "t"} {
+		s := newScene()
+		s.namespace.Name = namespace
+		p := pod(kubeovn.NATGateway, "east")
+		p.Metadata.Name, p.Metadata.Labels = "vpc-nat-gw-east-0", map[string]string{
+			"app":                   "vpc-nat-gw-east",
+			kubeovn.NATGatewayLabel: "true",
+		}
+		p.Metadata.Owners = []OwnerReference{
+			{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "vpc-nat-gw-east", UID: "s", Controller: true},
+		}
+		req := request("system:serviceaccount:kube-system:statefulset-controller", admissionv1.Create, "")
+		req.Namespace, req.Object = namespace, raw(t, &p)
+		response := ask(t, s, MutatePods, req)
+		want := map[string]string{"kube-system": "false", "t": "true"}[namespace]
+		p.Metadata.Annotations = patched(t, p.Metadata.Annotations, response)
+		if got := p.Metadata.Annotations[ps]; got != want {
+			t.Errorf("in %s port_security is %q, want %q", namespace, got, want)
+		}
+		req.Object = raw(t, &p)
+		mustAllow(t, refusal(ask(t, s, GuardPods, req)))
+		if namespace != "t" {
+			continue
+		}
+		p.Metadata.Annotations[ps] = "false"
+		req.Object = raw(t, &p)
+		mustRefuse(t, refusal(ask(t, s, GuardPods, req)), ps)
+	}
+}

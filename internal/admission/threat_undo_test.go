@@ -1,0 +1,121 @@
+package admission
+
+import (
+	"maps"
+	"testing"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// The verb undo lets somebody give back what repair found, on the very pod, and is no right to write anything else.
+func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
+	const id, undoer = "0001-0001", "operator"
+	old := running()
+	old.Metadata.UID = "uid-1"
+	for name, c := range map[string]struct {
+		user   string
+		change map[string]string // an empty value takes the annotation away
+		uid    string
+		found  map[string]string // what repair found; ps absent where nil
+		words  []string          // of the refusal; none where it is allowed
+	}{
+		"what repair found": {change: map[string]string{ps: ""}},
+		"another value that repair found": {
+			change: map[string]string{ps: "false"}, found: map[string]string{ps: "false"},
+		},
+		"nothing but the mark": {user: tenant},
+		"by somebody without the verb": {
+			user: tenant, change: map[string]string{ps: ""}, words: []string{`the verb "undo"`, "pods.ovnguard.io"},
+		},
+		"without saying so": {
+			change: map[string]string{ps: "", policy.UndoAnnotation: ""}, words: []string{ps},
+		},
+		"another change": {
+			change: map[string]string{ps: "", policy.UndoAnnotation: "0001-0002"}, words: []string{"no such change"},
+		},
+		"another value": {change: map[string]string{ps: "false"}, words: []string{"did not " +
+			"find"}},
+		"another pod of the name": {
+			change: map[string]string{ps: ""}, uid: "uid-2", words: []string{"another pod"},
+		},
+		"what repair did not touch": {
+			change: map[string]string{ps: ""}, found: map[string]string{l2: ""}, words: []string{"did not find"},
+		},
+		"layer-2 forwarding": {
+			change: map[string]string{l2: "true"}, found: map[string]string{l2: "true"}, words: []string{l2},
+		},
+		"somebody's address": {
+			change: map[string]string{ip: "10.16.0.5"}, found: map[string]string{ip: "10.16.0.5"}, words: []string{ip},
+		},
+		"a network": {
+			change: map[string]string{networks: "n/nad"}, found: map[string]string{networks: "n/nad"},
+			words: []string{networks},
+		},
+		"addresses of others beside what it is": {
+			change: map[string]string{ps: "", vips: "10.16.0.5"}, words: []string{vips},
+		},
+		"a machine's port": {
+			change: map[string]string{ps: "", kubeovn.MigrationJob: "job"}, words: []string{kubeovn.MigrationJob},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene()
+			found := c.found
+			if found == nil {
+				found = map[string]string{ps: "", policy.RecordAnnotation: ""}
+			}
+			s.undoer, s.repaired = undoer, map[string]Repaired{id: {PodUID: "uid-1", Before: found}}
+			before, now := old, old
+			if c.uid != "" {
+				before.Metadata.UID, now.Metadata.UID = c.uid, c.uid
+			}
+			now.Metadata.Annotations = maps.Clone(old.Metadata.Annotations)
+			now.Metadata.Annotations[policy.UndoAnnotation] = id
+			for key, value := range c.change {
+				if now.Metadata.Annotations[key] = value; value == "" {
+					delete(now.Metadata.Annotations, key)
+				}
+			}
+			user := undoer
+			if c.user != "" {
+				user = c.user
+			}
+			for _, path := range []string{"", "status"} {
+				refused := update(t, s, user, path, &before, &now)
+				if c.words == nil {
+					mustAllow(t, refused)
+				} else {
+					mustRefuse(t, refused, c.words...)
+				}
+			}
+			// What stands there from before asks for nothing.
+			if before.Metadata.Annotations = maps.Clone(
+				old.Metadata.Annotations,
+			); c.change[ps] == "" &&
+				c.change != nil {
+				before.Metadata.Annotations[policy.UndoAnnotation] = now.Metadata.Annotations[policy.UndoAnnotation]
+				mustRefuse(t, update(t, s, undoer, "", &before, &now))
+			}
+		})
+	}
+}
+
+// What is taken back is in the audit log, and only that.
+func TestUndoIsNoted(t *testing.T) {
+	s := newScene()
+	s.undoer, s.repaired = "operator", map[string]Repaired{
+		"0001-0001": {PodUID: "uid-1", Before: map[string]string{ps: ""}},
+	}
+	for want, value := range map[string]string{"0001-0001": "", "": "true"} {
+		old := running()
+		old.Metadata.UID = "uid-1"
+		now := with(with(old, policy.UndoAnnotation, "0001-0001"), ps, value)
+		req := request("operator", "UPDATE", "")
+		req.Object, req.OldObject = raw(t, &now), raw(t, &old)
+		r := ask(t, s, GuardPods, req)
+		if got := r.AuditAnnotations[NoteUndo]; !r.Allowed || got != want {
+			t.Errorf("port_security %q: allowed %v, noted %q, want %q", value, r.Allowed, got, want)
+		}
+	}
+}

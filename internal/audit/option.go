@@ -1,0 +1,60 @@
+package audit
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+// CheckedNowhere means that one option of the Northbound database switches port security off for all ports. It is of no
+// single port.
+var CheckedNowhere = Rule{
+	ID: "OVG030", Name: "checked-nowhere", Severity: Critical,
+	Summary: "an option of the Northbound database has ovn-northd leave port security out, so that no port is checked",
+}
+
+// EvaluateOption judges the option by whose value port security is checked nowhere. The fix is what Kube-OVN's
+// post-upgrade hook does at its end: without the new ovn-controller on a node, the checks would be flows that it does
+// not understand, and its pods would be cut off. Where "rollout status" does not hold, nothing is written.
+//
+// namespace is where Kube-OVN runs.
+func EvaluateOption(value, namespace string) Result {
+	f := Finding{
+		Rule: CheckedNowhere,
+		Message: fmt.Sprintf(
+			"%s: any port may send from any MAC and address, whatever port_security says. Kube-OVN sets the option "+
+				"while OVN is "+
+				"upgraded, and its post-upgrade hook takes it back; finish the upgrade of ovs-ovn on every node, "+
+				"then take it back",
+			NotChecked(value),
+		),
+	}
+	f.Evidence.Others = []string{"NB_Global options:" + kubeovn.VersionCompatibility + "=" + value}
+	undo := command(
+		"ovn-nbctl",
+		"set",
+		"NB_Global",
+		".",
+		"options:"+kubeovn.VersionCompatibility+"="+kubeovn.CompatibilityDone(value),
+	)
+	if strings.Trim(value, "0123456789.") != "" { // nothing that Kube-OVN writes, and ovn-nbctl might read it otherwise
+		undo = command("ovn-nbctl", "remove", "NB_Global", ".", "options", kubeovn.VersionCompatibility)
+	}
+	f.Fix = command(
+		"kubectl",
+		"-n",
+		namespace,
+		"rollout",
+		"status",
+		"daemonset/ovs-ovn",
+		"--timeout=30s",
+	) + " && " + undo
+	return Result{State: OutOfScope, Why: "it is an option for all ports", Findings: []Finding{f}}
+}
+
+// NotChecked says what it means that the option has the value, of which inventory.Port.NotChecking tells.
+func NotChecked(value string) string {
+	return fmt.Sprintf("NB_Global options:%s is %q, with which Kube-OVN's ovn-northd checks port security nowhere",
+		kubeovn.VersionCompatibility, value)
+}

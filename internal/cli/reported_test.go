@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+// Clusters that people reported, with what an audit of their files has to say: testdata/reported has a database and the
+// cluster's objects for each.
+func TestReportedClusters(t *testing.T) {
+	isolate(t)
+	type finding struct{ Rule, Port, Fix string }
+	cases := map[string]struct {
+		code     int
+		findings []finding
+		ports    map[string]int
+		says     []string // each in what the table says
+		never    string   // not in it
+	}{
+		// A pod went while Kube-OVN's controller was away: its port is left, and its address was given out again.
+		"stale-port-same-ip": {
+			code: exitFindings,
+			findings: []finding{
+				{"OVG013", "nginx5.default", ""},
+				{"OVG006", "nginx.default", "ovn-nbctl lsp-del nginx.default"},
+			},
+			ports: map[string]int{"violation": 2},
+			says: []string{
+				"has 10.16.0.10 on switch ovn-default as well as port nginx.default",
+				"its IP resource is left as well",
+			},
+		},
+		// Of Kube-OVN before 1.0: addresses that OVN gives, a prefix with host bits, no marks.
+		"dynamic-address-host-prefix": {code: exitOK, ports: map[string]int{"compliant": 1}},
+		// Somebody added "unknown" for the MACs of a cluster in the machine.
+		"nested-cluster-in-vm-unknown": {
+			code: exitFindings,
+			findings: []finding{
+				{"OVG005", "vm1.kubevirt", "ovn-nbctl lsp-set-addresses vm1.kubevirt '00:00:00:8C:7D:C9 10.16.0.4'"},
+			},
+			ports: map[string]int{"violation": 1},
+		},
+		// The pod was made again while Kube-OVN's controller was away. The row is the fault, and one command puts it
+		// right.
+		"recreated-while-controller-away": {
+			code: exitFindings,
+			findings: []finding{
+				{"OVG010", "web.shop", "ovn-nbctl lsp-set-addresses web.shop '0a:00:00:00:08:02 10.16.0.81' -- " +
+					"lsp-set-port-security web.shop '0a:00:00:00:08:02 10.16.0.81'"},
+			},
+			ports: map[string]int{"violation": 1},
+			says: []string{
+				"those of 0a:00:00:00:08:01 10.16.0.80",
+				"the IP resource gives 0a:00:00:00:08:02 10.16.0.81",
+			},
+		},
+		// The IP resource alone is off: what it says would cut the machine off.
+		"ip-resource-mac-not-honoured": {
+			code:     exitFindings,
+			findings: []finding{{"OVG010", "vm-instance-db.tenant-a", ""}},
+			ports:    map[string]int{"violation": 1},
+			says: []string{
+				"as the pod's annotations say",
+				"the IP resource alone gives 52:54:00:aa:09:01",
+				"made again",
+			},
+			never: "ovn-nbctl",
+		},
+		"neutron-in-the-same-database": {code: exitOK, ports: map[string]int{"compliant": 1}},
+		"database-of-ovn-kubernetes": {
+			code:  exitIncomplete,
+			ports: map[string]int{"unknown": 2},
+			says: []string{
+				"none of the 3 ports in the Northbound database is Kube-OVN's",
+				"--nb names the wrong database",
+			},
+		},
+		// Nodes' ports are not counted; that pods cannot reach the node is said.
+		"node-port-differs-from-annotation": {
+			code:     exitFindings,
+			findings: []finding{{"OVG010", "node-node-1", ""}},
+			ports:    map[string]int{"compliant": 1},
+			says:     []string{"ip address show dev ovn0"},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			nb, cluster := unpack(t, "testdata/reported/"+name+"/nb.db.gz"), "testdata/reported/"+name+"/k8s.yaml"
+			code, table, errs := runMain("audit", "--nb", nb, "--kubernetes", cluster)
+			if code != c.code {
+				t.Errorf("exit %d, want %d: %s%s", code, c.code, table, errs)
+			}
+			for _, want := range c.says {
+				if !strings.Contains(table, want) {
+					t.Errorf("%q is missing from\n%s", want, table)
+				}
+			}
+			if c.never != "" && strings.Contains(table, c.never) {
+				t.Errorf("%q stands in\n%s", c.never, table)
+			}
+			_, document, errs := runMain("audit", "--nb", nb, "--kubernetes", cluster, "-o", "json")
+			var got struct {
+				Ports    map[string]int
+				Findings []finding
+			}
+			if err := json.Unmarshal([]byte(document), &got); err != nil {
+				t.Fatal(err, errs)
+			}
+			if diff := cmp.Diff(c.findings, got.Findings, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			for state, n := range got.Ports {
+				if c.ports[state] != n {
+					t.Errorf("%d ports are %s, want %d", n, state, c.ports[state])
+				}
+			}
+		})
+	}
+}
+
+// What is printed does not change from run to run: whoever compares two audits sees what changed in the cluster.
+func TestAuditSaysTheSameEachTime(t *testing.T) {
+	isolate(t)
+	db, cluster := unpack(
+		t,
+		"../ovn/dbfile/testdata/recorded-nb.db.gz",
+	), unpack(
+		t,
+		"testdata/recorded-kubernetes.json.gz",
+	)
+	for _, output := range []string{"table", "json"} {
+		var first string
+		for i := range 5 {
+			_, out, _ := runMain("audit", "--nb", db, "--kubernetes", cluster, "-o", output)
+			lines := slices.DeleteFunc(
+				strings.Split(out, "\n"),
+				func(line string) bool { return strings.Contains(line, " ago") },
+			)
+			if out = strings.Join(lines, "\n"); i == 0 {
+				first = out
+			} else if diff := cmp.Diff(first, out); diff != "" {
+				t.Fatalf("%s, run %d (-first +now):\n%s", output, i, diff)
+			}
+		}
+	}
+}
+
+// The address of 2019's column, whose prefix has host bits, is one address.
+func TestReportedHostBits(t *testing.T) {
+	code, out, errs := runMain(
+		"portsec",
+		"explain",
+		"--identity",
+		"0a:00:00:32:01:06 172.50.1.5",
+		"0a:00:00:32:01:06 172.50.1.5/24",
+	)
+	if want := "means the one address 172.50.1.5"; code != exitOK || !strings.Contains(out, want) {
+		t.Errorf("exit %d, %q is missing from %s%s", code, want, out, errs)
+	}
+}
+
+// A guest asks for routers by its link-local address: OVN lets that pass where the port has an IPv6 address, and never
+// by none at all.
+func TestReportedRouterSolicitation(t *testing.T) {
+	const (
+		mac = "0a:58:c5:bf:5a:ce"
+		own = mac + " 10.128.0.5"
+		six = own + " fd01::5"
+		hex = "3333000000020a58c5bf5ace86dd600f632b00083afffe800000000000000858c5fffebf5ace" +
+			"ff0200000000000000000000000000028500555100000000"
+	)
+	bare := strings.Fields(
+		"--src-mac " + mac + " --src-ip :: --dst-ip ff02::2 --dst-mac 33:33:00:00:00:02 --proto 58 --icmp-type 133",
+	)
+	for name, c := range map[string]struct {
+		column string
+		frame  []string
+		want   string
+	}{
+		"no IPv6 address is listed": {own, []string{"--hex", hex}, "drop: "},
+		"an IPv6 address is listed": {six, []string{"--hex", hex}, "allow: "},
+		"by no address":             {six, bare, "drop: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, era := range portsec.Eras() {
+				args := append([]string{"frame", "--era", era.String(), "--port-security", c.column}, c.frame...)
+				if code, out, errs := runMain(args...); code != exitOK || !strings.HasPrefix(out, c.want) {
+					t.Errorf("%s: exit %d, %s%s, want %q", era, code, out, errs, c.want)
+				}
+			}
+		})
+	}
+}
+
+// What tcpdump -i any writes has no Ethernet header: whoever gives such a capture is told what to capture.
+func TestReportedCaptureOfAnyInterface(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	code := Main(
+		[]string{"frame", "--port-security", testElement, "--pcap", "testdata/reported/sll2.pcap"},
+		&stdout,
+		&stderr,
+	)
+	if code != exitUsage || stdout.Len() > 0 ||
+		!strings.Contains(stderr.String(), "Linux SLL2; capture Ethernet frames") {
+		t.Errorf("exit %d, %s%s", code, &stdout, &stderr)
+	}
+}

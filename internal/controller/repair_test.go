@@ -1,0 +1,19 @@
+package controller
+
+import (
+	"testing"
+
+	"github.com/ovnguard/ovnguard/internal/events"
+)
+
+// That changes wait for a human is a warning in the program's namespace, and its end is no warning.
+func TestHeldNotice(t *testing.T) {
+	waits, goes := heldNotice("ns", "repair holds 7 ports"), heldNotice("ns", "")
+	if waits.Good || waits.Reason != events.ReasonRepairHeld || waits.Text != "repair holds 7 ports" ||
+		waits.Namespace != "ns" {
+		t.Errorf("%+v", waits)
+	}
+	if !goes.Good || goes.Reason != events.ReasonRepairGoesOn || goes.Text == "" {
+		t.Errorf("%+v", goes)
+	}
+}

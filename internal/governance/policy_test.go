@@ -1,0 +1,79 @@
+package governance
+
+import (
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// Who has repair begin is told how many ports it writes at once, and which, and no number where it goes on as before.
+func TestPolicyTellsWhatRepairWrites(t *testing.T) {
+	g := guardOf(honouring(func(p *policy.Policy) { p.Repair = policy.RepairLog }))
+	g.feed(func(inv *inventory.Inventory) {
+		inv.SetPod(&inventory.Pod{PodKey: inventory.PodKey{Namespace: "bank", Name: "open-0"}, Owner: "open-0"})
+	})
+	says := func(repair v1alpha1.Repair) *v1alpha1.PortSecurityPolicy {
+		return &v1alpha1.PortSecurityPolicy{
+			ObjectMeta: metav1.ObjectMeta{
+				Name: "first",
+			},
+			Spec: v1alpha1.PortSecurityPolicySpec{Priority: 100, Repair: repair},
+		}
+	}
+	a, err := g.Policy(
+		t.Context(),
+		request(t, "portsecuritypolicies.ovnguard.io", says(v1alpha1.RepairOn), says(v1alpha1.RepairLog)),
+	)
+	expect(t, a, err)
+	want := "repair begins for 3 of the 3 running ports it concerns, and writes 1 of them at once, the first of them " +
+		"open-0.bank;"
+	if said := strings.Join(
+		a.Warnings,
+		"\n",
+	); !strings.Contains(said, want) ||
+		a.Audit["repaired"] != "begins 3, writes 1" {
+		t.Errorf("warnings %q, notes %q", a.Warnings, a.Audit)
+	}
+	a, err = g.Policy(
+		t.Context(),
+		request(t, "portsecuritypolicies.ovnguard.io", says(v1alpha1.RepairLog), says(v1alpha1.RepairOn)),
+	)
+	expect(t, a, err)
+	if said := strings.Join(a.Warnings, "\n"); strings.Contains(said, "repair begins") {
+		t.Errorf("to log: warnings %q", a.Warnings)
+	}
+}
+
+// Who writes a policy that decides nothing is told which others come before it.
+func TestPolicyTellsWhatShadowsIt(t *testing.T) {
+	g := guardOf(honouring())
+	g.feed(func(inv *inventory.Inventory) {
+		inv.SetPolicy(policy.Policy{Name: "general", Priority: 7})
+	})
+	says := func(priority int32) *v1alpha1.PortSecurityPolicy {
+		return &v1alpha1.PortSecurityPolicy{
+			ObjectMeta: metav1.ObjectMeta{Name: "special"},
+			Spec: v1alpha1.PortSecurityPolicySpec{
+				Priority:          priority,
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{labelName: "shop"}},
+			},
+		}
+	}
+	for priority, want := range map[int32]string{
+		5: "policy special decides nothing: general come before it",
+		7: "policy special decides nothing: general come before it",
+		9: "",
+	} {
+		a, err := g.Policy(t.Context(), request(t, "portsecuritypolicies.ovnguard.io", says(priority), nil))
+		expect(t, a, err)
+		said := strings.Join(a.Warnings, "\n")
+		if want == "" && strings.Contains(said, "decides nothing") || !strings.Contains(said, want) {
+			t.Errorf("priority %d: warnings %q", priority, a.Warnings)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package inventory
+
+import (
+	"slices"
+	"time"
+)
+
+// MigrationLimit is for how long a migration of a machine is believed to go on. KubeVirt itself gives up most much
+// earlier; what lasts longer hangs, and does not keep a port from being put right.
+const MigrationLimit = 30 * time.Minute
+
+// Migration is a live migration that KubeVirt carries out: a VirtualMachineInstanceMigration that has begun and has
+// not ended. Its status is a subresource that only KubeVirt writes. That of a machine is not, so that whoever may edit
+// machines could forge it; and two pods, or two chassis in a row of OVN, are brought about by annotations.
+type Migration struct {
+	PodKey // namespace and name of the object
+	// Machine is the name of the machine, in the same namespace.
+	Machine string
+	// Began is when it left the queue.
+	Began time.Time
+}
+
+// Until returns when it is believed no more.
+func (m *Migration) Until() time.Time { return m.Began.Add(MigrationLimit) }
+
+// SetMigration adds or replaces a migration that goes on, and returns the names of the machine's ports.
+func (inv *Inventory) SetMigration(m Migration) []string {
+	touched := inv.DeleteMigration(m.PodKey)
+	machine := PodKey{m.Namespace, m.Machine}
+	inv.migrating[m.PodKey] = m.Machine
+	inv.migrations.Set(inv.edit, machine, append(slices.Clone(inv.migrations.Get(machine)), m))
+	return union(touched, inv.portsOfMachine(machine))
+}
+
+// DeleteMigration says that a migration does not go on, and returns the names of the machine's ports.
+func (inv *Inventory) DeleteMigration(key PodKey) []string {
+	name, known := inv.migrating[key]
+	if !known {
+		return nil
+	}
+	delete(inv.migrating, key)
+	machine := PodKey{key.Namespace, name}
+	rest := slices.DeleteFunc(
+		slices.Clone(inv.migrations.Get(machine)),
+		func(m Migration) bool { return m.PodKey == key },
+	)
+	replace(&inv.migrations, inv.edit, machine, rest)
+	return inv.portsOfMachine(machine)
+}
+
+// portsOfMachine returns the names of the ports of the launchers of a machine.
+func (inv *Inventory) portsOfMachine(machine PodKey) (names []string) {
+	for p := range inv.podsIn(machine.Namespace) {
+		if p.Owner == machine.Name && p.Owner != p.Name {
+			names = append(names, inv.ports[p.PodKey]...)
+		}
+	}
+	return union(names, nil)
+}
+
+// migrationOf returns the migration of a machine that began last; nil where there is none.
+func (inv *State) migrationOf(machine PodKey) (last *Migration) {
+	list := inv.migrations.Get(machine)
+	for i := range list {
+		if last == nil || list[i].Began.After(last.Began) {
+			last = &list[i]
+		}
+	}
+	return last
+}
+
+// settleMigration notes whether the machine of a port migrates, as KubeVirt says.
+func (p *Port) settleMigration(m *Migration, now time.Time) {
+	if m == nil {
+		return
+	}
+	p.Migration, p.Migrates = m, now.Before(m.Until())
+}
+
+// NextChange returns when what is said of the port changes by itself: an exception begins or ends, or a migration is
+// believed no more; zero where nothing does.
+func (p *Port) NextChange() time.Time {
+	next := p.Decision.NextChange
+	if p.Migrates && (next.IsZero() || p.Migration.Until().Before(next)) {
+		next = p.Migration.Until()
+	}
+	return next
+}

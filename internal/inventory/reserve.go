@@ -1,0 +1,181 @@
+package inventory
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// Range is a range of addresses of one family, both ends included.
+type Range struct {
+	From, To netip.Addr
+}
+
+// RangeOf returns the range of all addresses in a prefix.
+func RangeOf(p netip.Prefix) Range {
+	from, to := ends(p)
+	return Range{from, to}
+}
+
+// Reservation is a range of addresses that something keeps, whether or not anybody has one of them yet.
+type Reservation struct {
+	Range
+	// Holder is what keeps the range: an IPPool that is bound to namespaces (HeldByPool), a ServiceCIDR
+	// (HeldByServices), or the subnet by which nodes reach pods (HeldByNodes).
+	Holder Holder
+}
+
+// Reservations returns the reserved ranges that have addresses in the prefix, in order of their first addresses. Single
+// addresses have Holders. Whether a range counts for a port depends on its network (NetworkOf), and on the pod's
+// namespace (Entitled).
+func (inv *State) Reservations(prefix netip.Prefix) (found []Reservation) {
+	if !prefix.IsValid() {
+		return nil
+	}
+	from, to := ends(prefix)
+	inv.reserved.each(from, to, func(r addressRange) bool {
+		found = append(found, Reservation{Range{r.from, r.to}, r.holder})
+		return true
+	})
+	inv.networks.each(from, to, func(r addressRange) bool {
+		if inv.OfNodes(r.holder.Name) {
+			found = append(found, Reservation{Range{r.from, r.to}, Holder{HeldByNodes, r.holder.Name}})
+		}
+		return true
+	})
+	return found
+}
+
+// SubnetsIn returns the names of the subnets that have addresses in the prefix, in order.
+func (inv *State) SubnetsIn(prefix netip.Prefix) (names []string) {
+	if !prefix.IsValid() {
+		return nil
+	}
+	from, to := ends(prefix)
+	inv.networks.each(from, to, func(r addressRange) bool {
+		names = append(names, r.holder.Name)
+		return true
+	})
+	return distinct(names)
+}
+
+// Entitled reports whether pods of the namespace may have the holder's addresses for their own: those of an IPPool that
+// is bound to it.
+func (inv *State) Entitled(h Holder, ns policy.Namespace) bool {
+	if h.Kind != HeldByPool {
+		return false
+	}
+	p, ok := inv.pools.Find(h.Name)
+	return !ok || p.Usable(ns)
+}
+
+// NetworkOf returns the VPC within which a holder's addresses are its own, "" where that cannot be told; confined is
+// false for a holder whose addresses are its own in every network.
+func (inv *State) NetworkOf(h Holder) (vpc string, confined bool) {
+	switch h.Kind {
+	case HeldByPort:
+		return inv.VPCOf(inv.SubnetOf(h.Name)), true
+	case HeldByGateway, HeldBySubnet, HeldByShared, HeldByNodes:
+		return inv.VPCOf(h.Name), true
+	case HeldByPool:
+		return inv.VPCOf(inv.pools.Get(h.Name).Subnet), true
+	case HeldByVip:
+		return inv.VPCOf(inv.vips.Get(h.Name).Subnet), true
+	case HeldByServices:
+		return inv.setup.Router, true // whose subnets Kube-OVN keeps apart from it; other VPCs may use the same addresses
+	case HeldByEIP, HeldByFIP, HeldByFIPInside:
+		if at := inv.fixedAt.Get(h); at.Subnet != "" {
+			return inv.VPCOf(at.Subnet), true
+		} else if at.VPC != "" {
+			return at.VPC, true
+		} else if h.Kind == HeldByFIPInside {
+			return inv.setup.Router, true
+		}
+	case HeldByRouter, HeldByNode, HeldByService, HeldByBalancer, HeldByExternal, HeldByRule:
+	}
+	return "", false
+}
+
+// KeptFor returns the name of the port that a holder keeps its addresses for; "" where it keeps them for none.
+func (inv *State) KeptFor(h Holder) string { return inv.fixedAt.Get(h).Port }
+
+// SetReserved adds or replaces what keeps ranges of addresses, and returns the names of the ports that have one of
+// them, or are granted one.
+func (inv *Inventory) SetReserved(h Holder, list []Range) []string {
+	touched := inv.DeleteReserved(h)
+	for _, r := range list {
+		inv.reserved = inv.reserved.add(addressRange{r.From, r.To, h})
+		touched = append(touched, inv.within(r)...)
+	}
+	if len(list) > 0 {
+		inv.reservedBy[h] = list
+	}
+	return distinct(touched)
+}
+
+// DeleteReserved takes it out and returns the names of the same ports.
+func (inv *Inventory) DeleteReserved(h Holder) (touched []string) {
+	for _, r := range inv.reservedBy[h] {
+		inv.reserved = inv.reserved.remove(addressRange{r.From, r.To, h})
+		touched = append(touched, inv.within(r)...)
+	}
+	delete(inv.reservedBy, h)
+	return distinct(touched)
+}
+
+// setNetwork keeps in the index where the addresses of a subnet are.
+func (inv *Inventory) setNetwork(name string, was, is []netip.Prefix) {
+	for _, p := range was {
+		r := RangeOf(p)
+		inv.networks = inv.networks.remove(addressRange{r.From, r.To, Holder{HeldBySubnet, name}})
+	}
+	for _, p := range is {
+		r := RangeOf(p)
+		inv.networks = inv.networks.add(addressRange{r.From, r.To, Holder{HeldBySubnet, name}})
+	}
+}
+
+// within returns the names of the ports that have an address of a range, or are granted one.
+func (inv *Inventory) within(r Range) (names []string) {
+	for network := range inv.occupied.networks() {
+		for a, ok := inv.occupied.next(network, r.From, r.To); ok; a, ok = inv.occupied.next(network, a.Next(), r.To) {
+			names = append(names, inv.byAddress.names(a)...)
+		}
+	}
+	for granted := range inv.grants.Keys() {
+		if from, to := ends(granted); from.BitLen() == r.From.BitLen() && !to.Less(r.From) && !r.To.Less(from) {
+			names = slices.AppendSeq(names, inv.grants.of(granted))
+		}
+	}
+	return names
+}
+
+// settleNodeOf does settleNode for the node whose port has the name, where there is one.
+func (inv *Inventory) settleNodeOf(port string) {
+	if node, ok := strings.CutPrefix(port, kubeovn.NodePortName("")); ok {
+		inv.settleNode(node)
+	}
+}
+
+// settleNode keeps on which subnet a node has its port, by which the nodes' own subnet is known.
+func (inv *Inventory) settleNode(node string) {
+	was, is := inv.nodeOn[node], ""
+	if inv.IsNode(node) {
+		is = inv.SubnetOf(kubeovn.NodePortName(node))
+	}
+	if was == is {
+		return
+	}
+	if was != "" {
+		tally(&inv.nodesOn, inv.edit, was, -1)
+	}
+	if is == "" {
+		delete(inv.nodeOn, node)
+		return
+	}
+	inv.nodeOn[node] = is
+	tally(&inv.nodesOn, inv.edit, is, +1)
+}

@@ -1,0 +1,15 @@
+package ovn
+
+import "testing"
+
+// What a server says of itself is read, truth values too.
+func TestServerSaysWhatItIs(t *testing.T) {
+	s := server{database: Northbound}
+	if err := s.take([]byte(`{"Database":{"u":{"initial":{"name":"OVN_Northbound","model":"clustered","leader":true,
+		"connected":true,"cid":["uuid","c"],"index":7}}}}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.usable(&progress{}); err != nil {
+		t.Error(err)
+	}
+}

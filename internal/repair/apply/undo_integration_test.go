@@ -1,0 +1,245 @@
+//go:build integration
+
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/ovnguard/ovnguard/internal/journal"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+const levelKey = "ovn.kubernetes.io/port_security"
+
+// podsOf returns the pods of so many ports.
+func podsOf(ports int) []client.Object {
+	out := make([]client.Object, ports)
+	for i := range out {
+		out[i] = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+			Namespace: "ns", Name: fmt.Sprintf("p%d", i), UID: types.UID(fmt.Sprint("uid-", i)),
+			Annotations: map[string]string{levelKey: "true", policy.RecordAnnotation: policy.OrdinaryRecord},
+		}}
+	}
+	return out
+}
+
+// The parts of a unit are taken back together, in the order in which the port is never open under "true", or not at
+// all.
+func TestUndoTakesBackAllOrNothing(t *testing.T) {
+	refusal := errors.New("the webhook refuses it")
+	type scene struct {
+		*Undoer
+		pod       corev1.Pod
+		entries   []journal.Entry
+		patches   int                   // that were not dry runs
+		refuse    func(patch int) error // what becomes of the patch with that number; dry runs are 0
+		meanwhile func(*scene)          // after the annotation was written
+		write     func(port, column string)
+		deny      bool
+	}
+	was, is := map[string]string{
+		levelKey:                "",
+		policy.RecordAnnotation: "",
+	}, map[string]string{
+		levelKey:                "true",
+		policy.RecordAnnotation: policy.OrdinaryRecord,
+	}
+	own := ownOf(0)
+	for name, c := range map[string]struct {
+		change     func(*scene)
+		wantRow    string // of port_security, as the mirror has it
+		wantLevel  string
+		wantError  string
+		wantWrites int // patches that were not dry runs
+	}{
+		"annotation and row": {wantRow: "[]", wantWrites: 1},
+		"the annotation alone": {
+			change: func(s *scene) { s.entries = s.entries[:1] }, wantRow: "[" + own + "]", wantWrites: 1,
+		},
+		"the verb is missing": {
+			change: func(s *scene) { s.deny = true }, wantRow: "[" + own + "]", wantLevel: "true",
+			wantError: "needs the verb",
+		},
+		"the row was changed": {
+			change: func(s *scene) { s.write("p0.ns", "0a:00:00:00:00:99") }, wantRow: "[0a:00:00:00:00:99]",
+			wantLevel: "true", wantError: "port_security of port p0.ns",
+		},
+		"another pod": {
+			change:  func(s *scene) { s.entries[0].PodUID, s.entries[1].PodUID = "uid-x", "uid-x" },
+			wantRow: "[" + own + "]", wantLevel: "true", wantError: "another one of that name",
+		},
+		"another row": {
+			change: func(s *scene) { s.entries[1].Row = "x" }, wantRow: "[" + own + "]", wantLevel: "true",
+			wantError: "another row",
+		},
+		"the webhook refuses": {
+			change: func(s *scene) { s.refuse = func(int) error { return refusal } }, wantRow: "[" + own + "]",
+			wantLevel: "true", wantError: refusal.Error(),
+		},
+		"refused after the dry": {
+			change:  func(s *scene) { s.refuse = func(n int) error { return map[bool]error{true: refusal}[n == 1] } },
+			wantRow: "[" + own + "]", wantLevel: "true", wantError: refusal.Error(), wantWrites: 1,
+		},
+		"the row is changed after the annotation was written": {
+			change:  func(s *scene) { s.meanwhile = func(s *scene) { s.write("p0.ns", "0a:00:00:00:00:99") } },
+			wantRow: "[0a:00:00:00:00:99]", wantLevel: "true", wantError: "the annotation was given back",
+			wantWrites: 2,
+		},
+		"Kube-OVN opens the port at once": {
+			change: func(s *scene) {
+				s.entries[1].Before.PortSecurity = &[]string{"narrow"}
+				s.meanwhile = func(s *scene) { s.write("p0.ns", "") }
+			}, wantRow: "[]", wantWrites: 1,
+		},
+		"the row's intent was never carried out": {
+			change: func(s *scene) {
+				s.entries[1].Outcome, s.entries[1].Before.PortSecurity, s.entries[1].After.PortSecurity = "",
+					&[]string{own}, &[]string{"wide"}
+			}, wantRow: "[" + own + "]", wantWrites: 1,
+		},
+		"what comes to be strict again: the row first": {
+			change: func(s *scene) {
+				s.entries[0].Before.Annotations, s.entries[0].After.Annotations = is, was
+				s.pod.Annotations = map[string]string{}
+				s.entries[1].Before.PortSecurity = &[]string{"0a:00:00:00:00:11"}
+			}, wantRow: "[0a:00:00:00:00:11]", wantLevel: "true", wantWrites: 1,
+		},
+		"and is given back where the annotation is refused": {
+			change: func(s *scene) {
+				s.entries[0].Before.Annotations, s.entries[0].After.Annotations = is, was
+				s.pod.Annotations = map[string]string{}
+				s.entries[1].Before.PortSecurity = &[]string{"0a:00:00:00:00:11"}
+				s.refuse = func(n int) error { return map[bool]error{true: refusal}[n == 1] }
+			}, wantRow: "[" + own + "]", wantError: "the row was given back", wantWrites: 1,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newServer(t, 1)
+			s := &scene{pod: *podsOf(1)[0].(*corev1.Pod)}
+			var api client.Client
+			rig, _ := lead(t, server.Endpoint(), fake.NewClientBuilder().Build(), "rig", 0, wide)
+			row := func() *[]string { return &rig.Mirror.Snapshot().Port("p0.ns").PortSecurity }
+			s.write = func(port, column string) {
+				value := fmt.Sprintf("%q", column)
+				if column == "" {
+					value = `["set",[]]`
+				}
+				transact(
+					t,
+					server,
+					fmt.Sprintf(
+						`,{"op":"update","table":"Logical_Switch_Port","where":[["name","==",%q]],"row":{"port_security":%s}}`,
+						port,
+						value,
+					),
+				)
+				until(t, "the mirror has it", func() bool { return strings.Join(*row(), "") == column })
+			}
+			uuid := rig.Mirror.Snapshot().Port("p0.ns").UUID
+			entry := journal.Entry{
+				Time:      time.Now(),
+				Port:      "p0.ns",
+				Row:       uuid,
+				Namespace: "ns",
+				Pod:       "p0",
+				PodUID:    "uid-0",
+				Outcome:   journal.Written,
+			}
+			one, two := entry, entry
+			one.ID, one.Before.Annotations, one.After.Annotations = "1", was, is
+			two.ID, two.Before.PortSecurity, two.After.PortSecurity = "2", &[]string{}, &[]string{own}
+			s.entries = []journal.Entry{one, two}
+			s.Undoer = &Undoer{Mirror: rig.Mirror, May: func(context.Context, string, string) error {
+				if s.deny {
+					return errors.New("needs the verb undo")
+				}
+				return nil
+			}}
+			if c.change != nil {
+				c.change(s)
+			}
+			api = fake.NewClientBuilder().
+				WithObjects(&s.pod).
+				WithStatusSubresource(&corev1.Pod{}).
+				WithInterceptorFuncs(interceptor.Funcs{
+					SubResourcePatch: func(ctx context.Context, _ client.Client, _ string, o client.Object,
+						p client.Patch, options ...client.SubResourcePatchOption,
+					) error {
+						var how client.SubResourcePatchOptions
+						how.ApplyOptions(options)
+						n := 0
+						if len(how.DryRun) == 0 {
+							s.patches++
+							n = s.patches
+						}
+						if s.refuse != nil {
+							if err := s.refuse(n); err != nil {
+								return err
+							}
+						}
+						if n == 0 {
+							return nil
+						}
+						// The fake client drops metadata that comes by status, which the API server keeps.
+						if err := api.Patch(ctx, o, p); err != nil {
+							return err
+						}
+						if s.meanwhile != nil && n == 1 {
+							s.meanwhile(s)
+						}
+						return nil
+					},
+				}).
+				Build()
+			s.Client, s.Journal = api, &journal.Journal{
+				Client:    api,
+				Namespace: "ovnguard-system",
+				By:        "alice",
+				Now:       time.Now,
+			}
+			_, err := s.Undo(t.Context(), journal.Choice{}.Units(s.entries)[0])
+			if (err != nil) != (c.wantError != "") || err != nil && !strings.Contains(err.Error(), c.wantError) {
+				t.Errorf("the error is %v, want %q", err, c.wantError)
+			}
+			until(t, "the row is "+c.wantRow, func() bool { return fmt.Sprint(*row()) == c.wantRow })
+			var pod corev1.Pod
+			if err := api.Get(t.Context(), client.ObjectKey{Namespace: "ns", Name: "p0"}, &pod); err != nil {
+				t.Fatal(err)
+			}
+			if pod.Annotations[levelKey] != c.wantLevel || s.patches != c.wantWrites {
+				t.Errorf(
+					"annotations %v after %d patches, want %q after %d",
+					pod.Annotations,
+					s.patches,
+					c.wantLevel,
+					c.wantWrites,
+				)
+			}
+			if c.wantError != "" && !maps.Equal(pod.Annotations, s.pod.Annotations) {
+				t.Errorf("annotations %v are not what they were, %v", pod.Annotations, s.pod.Annotations)
+			}
+			for _, e := range read(t, api) {
+				if e.By != "alice" || (e.Outcome == journal.Written) != (err == nil) ||
+					(e.Error != "") != (err != nil) {
+					t.Errorf("the journal says %+v", e)
+				}
+			}
+			if n := len(read(t, api)); err == nil && n == 0 || err != nil && c.wantWrites == 0 && n != 0 {
+				t.Errorf("%d entries in the journal", n)
+			}
+		})
+	}
+}

@@ -1,0 +1,86 @@
+package repair
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+// egressGateway makes the port one of a gateway that nobody has excepted.
+func egressGateway(p *inventory.Port) {
+	p.Passing = &inventory.Passing{
+		Forwarder: inventory.Forwarder{Kind: kubeovn.KindEgressGateway, Title: "VpcEgressGateway ns/veg"},
+		Sources:   []netip.Prefix{netip.MustParsePrefix("10.30.0.0/24")}, Cut: true,
+		Exception: policy.Exception{Namespace: "ns", Name: "veg.ovn"},
+	}
+}
+
+// silent takes the annotation away: the pod was made before anybody asked for port security.
+func silent(p *inventory.Port) { annotated("")(p) }
+
+// excepted is what an exception in effect makes of the decision.
+func excepted(p *inventory.Port) {
+	granted(p)
+	p.Decision.Exceptions, p.Passing.Cut = []string{"veg"}, false
+}
+
+// natGateway makes it one of a gateway that administrators made.
+func natGateway(p *inventory.Port) {
+	p.Passing = &inventory.Passing{
+		Forwarder: inventory.Forwarder{Kind: kubeovn.KindNATGateway, Trusted: true},
+		Any:       true,
+	}
+	p.Decision.Level, p.Decision.LevelFrom = policy.MAC, policy.FromGateway
+}
+
+// A gateway that ran before anybody put it under port security is not cut off. Whatever else opens a port is taken
+// back: a tenant who may make gateways gains nothing.
+func TestThreatT46RepairSparesGateways(t *testing.T) {
+	for name, c := range map[string]struct {
+		port inventory.Port
+		want Kind
+	}{
+		"open before":                   {port(open, egressGateway, silent), Gateway},
+		"opened by an earlier decision": {port(open, egressGateway, off), Gateway},
+		"wider before": {
+			port(egressGateway, silent, func(p *inventory.Port) { p.Row.PortSecurity = []string{mac} }), Gateway,
+		},
+		"only logged": {
+			port(open, egressGateway, silent, mode(policy.Enforce, policy.RepairLog)), Gateway,
+		},
+		"no gateway":                    {port(open, silent), Annotate},
+		"admitted strict, and opened":   {port(open, egressGateway), Write},
+		"excepted, and to be narrowed":  {port(open, egressGateway, silent, excepted), Annotate},
+		"excepted, and not wide enough": {port(egressGateway, excepted), Write},
+		"nothing to forward on that NIC": {
+			port(open, egressGateway, silent, func(p *inventory.Port) { p.Passing.Cut = false }), Annotate,
+		},
+		"an administrator's, open":   {port(open, off, natGateway), Write},
+		"an administrator's, before": {port(open, silent, natGateway), Write},
+		"an administrator's, as it is due": {
+			port(off, natGateway, func(p *inventory.Port) { p.Row.PortSecurity = []string{mac} }), Nothing,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Plan(c.port, portsec.Eras(), History{}, noon)
+			if got.Kind != c.want {
+				t.Fatalf("%+v, want %s", got, c.want)
+			}
+			if got.Kind == Gateway &&
+				(!strings.Contains(got.Why, "ns/veg.ovn") || !strings.Contains(got.Why, "10.30.0.0/24")) {
+				t.Errorf("it does not say which exception is missing: %s", got.Why)
+			}
+			if got.Kind == Write && c.port.Decision.Level == policy.MAC && got.PortSecurity[0] != mac {
+				t.Errorf("port_security becomes %q", got.PortSecurity)
+			}
+			if tight := Tighten(c.port, portsec.Eras(), History{}, noon); got.Kind == Gateway && tight.Kind != Gateway {
+				t.Errorf("where nothing may be given, it is tightened: %+v", tight)
+			}
+		})
+	}
+}

@@ -1,0 +1,269 @@
+//go:build integration
+
+package e2e
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/lab/internal/scene"
+)
+
+const (
+	logicalSwitch = "ovn.kubernetes.io/logical_switch"
+	takenVip      = "ovn.kubernetes.io/vip"
+	ipPool        = "ovn.kubernetes.io/ip_pool"
+)
+
+// mall makes a subnet of the default VPC on which pods of all namespaces may be, with a shared VIP.
+func mall(t *testing.T) string {
+	t.Helper()
+	name := unique("mall")
+	ofKubeOVN(
+		t,
+		"subnets",
+		"Subnet",
+		name,
+		map[string]any{"cidrBlock": "10.81.0.0/24", "gateway": "10.81.0.1", "vips": []string{"10.81.0.200"}},
+	)
+	eventually(t, "Kube-OVN to make switch "+name, func() (bool, error) {
+		_, err := world.Nbctl(t.Context(), "get", "logical_switch", name, "name")
+		return err == nil, nil
+	})
+	return name
+}
+
+// refusedIn waits until a pod of the namespace is refused with these words, so that the program has read what that
+// rests on.
+func refusedIn(t *testing.T, ns string, annotations map[string]string, key string) {
+	t.Helper()
+	var err error
+	eventually(t, "a pod to be refused for "+key, func() (bool, error) {
+		_, err = admin(t).dryRun(t.Context(), ns, annotations)
+		return err != nil && strings.Contains(err.Error(), key), nil
+	})
+	mustRefuse(t, key, err, key)
+	for line := range strings.Lines(err.Error()) {
+		t.Log(strings.TrimSpace(line))
+	}
+}
+
+// allowedIn waits until such a pod would be made.
+func allowedIn(t *testing.T, ns string, annotations map[string]string) {
+	t.Helper()
+	var last error
+	defer func() {
+		if last != nil {
+			t.Log(last)
+		}
+	}()
+	eventually(t, "a pod to be allowed", func() (bool, error) {
+		_, last = admin(t).dryRun(t.Context(), ns, annotations)
+		return last == nil, nil
+	})
+}
+
+// looksOn has a policy for the namespace that refuses nothing, as if admission had not been asked.
+func looksOn(t *testing.T, ns string) {
+	t.Helper()
+	name := unique("looks-on")
+	policy := strings.NewReplacer("NAMESPACE", ns, "NAME", name).Replace(`apiVersion: ovnguard.io/v1alpha1
+kind: PortSecurityPolicy
+metadata: {name: NAME}
+spec: {priority: 90, mode: audit, namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAMESPACE}}}
+`)
+	if err := world.Apply(t.Context(), []byte(policy)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := admin(t).do(cleanup(t), http.MethodDelete, policiesPath+"/"+name, nil); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// actorOn makes a pod on a subnet with a socket on its NIC.
+func actorOn(t *testing.T, ns, subnet string, annotations map[string]string) *scene.Actor {
+	t.Helper()
+	all := map[string]string{logicalSwitch: subnet, portSecurity: "true"}
+	maps.Copy(all, annotations)
+	a, err := scene.OpenActor(run(t, ns, all), kubeovn.DefaultProvider, "eth0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return a
+}
+
+// ownArrives sends the actor's own frames, which its port lets pass although its address is not its own to have: that
+// is why nobody gets it.
+func ownArrives(t *testing.T, from, to *scene.Actor, address string) {
+	t.Helper()
+	if from.V4.IP.String() != address {
+		t.Fatalf("%s has %s, want %s", from.Port, from.V4.IP, address)
+	}
+	settle(t)
+	probes, err := scene.Probes(from, to, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range probes {
+		if passed, err := p.Send(t.Context(), from, to); !p.Forged && (err != nil || !passed) {
+			t.Errorf("%s from %s: passed %v, %v", p.Name, from.Port, passed, err)
+		}
+	}
+}
+
+// found waits until the audit has a finding about a pod's port.
+func found(t *testing.T, a *scene.Actor, rule, words string) {
+	t.Helper()
+	eventually(t, rule+" for "+a.Port, func() (bool, error) {
+		return slices.ContainsFunc(audit(t).Findings, func(f finding) bool {
+			return f.Rule == rule && f.Namespace == a.Pod.Namespace && f.Pod == a.Pod.Name &&
+				strings.Contains(f.Message, words)
+		}), nil
+	})
+}
+
+// A tenant has a Vip with a victim's address in a VPC of its own, which has the same addresses, and a pod on the
+// victim's switch that names the Vip. Kube-OVN gives the pod the victim's address there, and its frames arrive.
+func TestThreatT29VipOfAVPCOfOnesOwn(t *testing.T) {
+	street, vpc := mall(t), unique("island")
+	attackers := namespace(t, nil)
+	victim := actorOn(t, namespace(t, nil), street, nil)
+	address := victim.V4.IP.String()
+	ofKubeOVN(t, "vpcs", "Vpc", vpc, map[string]any{})
+	ofKubeOVN(
+		t,
+		"subnets",
+		"Subnet",
+		vpc,
+		map[string]any{
+			"cidrBlock":  "10.81.0.0/24",
+			"gateway":    "10.81.0.1",
+			"vpc":        vpc,
+			"namespaces": []string{attackers},
+		},
+	)
+	vip := unique("vip")
+	spec := map[string]any{"namespace": attackers, "subnet": vpc, "v4ip": address}
+	eventually(t, "a Vip of that address to be allowed in the other VPC", func() (bool, error) {
+		_, err := admin(
+			t,
+		).do(t.Context(), http.MethodPost, vipsPath+dryRun, map[string]any{
+			"apiVersion": "kubeovn.io/v1",
+			"kind":       "Vip", "metadata": map[string]any{"name": vip}, "spec": spec,
+		})
+		return err == nil, nil
+	})
+	ofKubeOVN(t, "vips", "Vip", vip, spec)
+	eventually(t, "the Vip to have the victim's address", func() (bool, error) {
+		body, err := admin(t).do(t.Context(), http.MethodGet, vipsPath+"/"+vip, nil)
+		return err == nil && fieldOf(t, body, "status", "v4ip") == address, err
+	})
+	// Where the Vip is, its pod may have it.
+	allowedIn(t, attackers, map[string]string{takenVip: vip, logicalSwitch: vpc})
+	posing := map[string]string{takenVip: vip, logicalSwitch: street}
+	refusedIn(t, attackers, posing, takenVip)
+
+	looksOn(t, attackers)
+	allowedIn(t, attackers, posing)
+	thief := actorOn(t, attackers, street, posing)
+	ownArrives(t, thief, actorOn(t, victim.Pod.Namespace, street, nil), address)
+	found(t, thief, "OVG013", address)
+	found(t, victim, "OVG013", address)
+	before := len(audit(t).Findings)
+	deletePod(t, thief.Pod)
+	eventually(t, "the findings to be gone", func() (bool, error) { return len(audit(t).Findings) < before, nil })
+}
+
+// Addresses that an IPPool keeps for another namespace, or that a subnet keeps to be shared, are had by whoever writes
+// them: Kube-OVN asks whether anybody has them.
+func TestThreatT30ReservedByPoolAndSubnet(t *testing.T) {
+	const pooled, shared = "10.81.0.26", "10.81.0.200"
+	street, pool := mall(t), unique("pool")
+	owners, others := namespace(t, nil), namespace(t, nil)
+	ofKubeOVN(
+		t,
+		"ippools",
+		"IPPool",
+		pool,
+		map[string]any{"subnet": street, "namespaces": []string{owners}, "ips": []string{"10.81.0.24/29"}},
+	)
+	on := func(key, value string) map[string]string { return map[string]string{key: value, logicalSwitch: street} }
+	for _, annotations := range []map[string]string{
+		on(ipAddress, pooled), on(ipPool, "10.81.0.27,10.81.0.28"), on(ipPool, pool), on(ipAddress, shared),
+		on(ipPool, "10.81.0.77;"+shared),
+	} {
+		for key := range annotations {
+			if key != logicalSwitch {
+				refusedIn(t, others, annotations, key)
+			}
+		}
+	}
+	// Those for whom it is kept have it, and pods of the subnet share what it shares.
+	allowedIn(t, owners, on(ipAddress, pooled))
+	allowedIn(t, owners, on(ipPool, pool))
+	allowedIn(t, others, on(portVIPs, shared))
+	allowedIn(t, others, on(ipAddress, "10.81.0.77"))
+
+	looksOn(t, others)
+	to := actorOn(t, namespace(t, nil), street, nil)
+	for address, words := range map[string]string{pooled: "IPPool " + pool, shared: "shared VIPs of subnet " + street} {
+		allowedIn(t, others, on(ipAddress, address))
+		thief := actorOn(t, others, street, on(ipAddress, address))
+		ownArrives(t, thief, to, address)
+		found(t, thief, "OVG026", words)
+		deletePod(t, thief.Pod)
+	}
+	eventually(t, "OVG026 to be gone", func() (bool, error) { return standing(t, "OVG026") == 0, nil })
+}
+
+// A key that lacks ".ovn" behind its attachment says nothing of the NIC: whoever writes one is told, and nothing is
+// refused for it, neither by the program nor by the API server's own policies.
+func TestKeysThatLackOVN(t *testing.T) {
+	ns, p := namespace(t, nil), admin(t)
+	for _, name := range []string{"net-1", "net-2"} {
+		definition := strings.NewReplacer("NAMESPACE", ns, "NAME", name).Replace(`apiVersion: k8s.cni.cncf.io/v1
+kind: NetworkAttachmentDefinition
+metadata: {name: NAME, namespace: NAMESPACE}
+spec: {config: '{"cniVersion":"0.3.0","type":"kube-ovn","server_socket":"/run/openvswitch/kube-ovn-daemon.sock","provider":"NAME.NAMESPACE.ovn"}'}
+`)
+		if err := world.Apply(t.Context(), []byte(definition)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mac, level := "net-2."+ns+".kubernetes.io/mac_address", "net-1."+ns+".kubernetes.io/port_security"
+	annotations := map[string]string{
+		kubeovn.Networks: ns + "/net-1," + ns + "/net-2",
+		mac:              "00:00:00:AA:AA:AA",
+		level:            "false",
+	}
+	for _, name := range []string{"net-1", "net-2"} {
+		annotations[kubeovn.AttachmentProvider(ns, name).Key(kubeovn.LogicalSwitch)] = "ovn-default"
+	}
+	eventually(t, "the program to know the networks", func() (bool, error) {
+		p.warnings.take()
+		pod, err := p.dryRun(t.Context(), ns, annotations)
+		if err != nil {
+			return false, err
+		}
+		for _, provider := range []kubeovn.Provider{
+			kubeovn.DefaultProvider, kubeovn.AttachmentProvider(ns, "net-1"), kubeovn.AttachmentProvider(ns, "net-2"),
+		} {
+			if got := pod.Annotations[provider.Key(kubeovn.PortSecurity)]; got != "true" {
+				t.Errorf("NIC %s: port_security %q", provider, got)
+			}
+		}
+		said := strings.Join(p.warnings.take(), "\n")
+		return strings.Contains(said, mac) && strings.Contains(said, level), nil
+	})
+}

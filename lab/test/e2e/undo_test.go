@@ -1,0 +1,408 @@
+//go:build integration
+
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/deploy"
+	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
+	"github.com/ovnguard/ovnguard/internal/journal"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+// kubeconfigOf writes a kubeconfig for a user.
+func kubeconfigOf(t *testing.T, user string, groups ...string) string {
+	t.Helper()
+	config, err := world.Lab.RESTConfig(user, groups...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	err = clientcmd.WriteToFile(api.Config{
+		Clusters: map[string]*api.Cluster{"lab": {Server: config.Host, CertificateAuthorityData: config.CAData}},
+		AuthInfos: map[string]*api.AuthInfo{
+			user: {ClientCertificateData: config.CertData, ClientKeyData: config.KeyData, Token: config.BearerToken},
+		},
+		Contexts:       map[string]*api.Context{"lab": {Cluster: "lab", AuthInfo: user}},
+		CurrentContext: "lab",
+	}, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// undoer returns a user who may take back what repair did in a namespace, by the roles that are there for it.
+func undoer(t *testing.T, ns string) (user string) {
+	t.Helper()
+	if err := world.Apply(t.Context(), deploy.Roles); err != nil {
+		t.Fatal(err)
+	}
+	user = unique("undoer")
+	for _, b := range []rbacv1.RoleBinding{
+		{
+			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: user},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "ovnguard-undoer"},
+		},
+		{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "ovnguard-system", Name: user},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "ovnguard-undoer"},
+		},
+	} {
+		b.Subjects = []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}
+		bindings := world.Kube.RbacV1().RoleBindings(b.Namespace)
+		if _, err := bindings.Create(t.Context(), &b, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := bindings.Delete(cleanup(t), user, metav1.DeleteOptions{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return user
+}
+
+// backfilled returns pods from before the policy of their namespace enforced, which repair has made strict and given
+// what they are granted, and which it leaves alone from now on.
+func backfilled(t *testing.T, pods int) (ns string, all []*corev1.Pod) {
+	t.Helper()
+	ns, policyName := repaired(t)
+	patchPolicy(t, policyName, map[string]any{"mode": "audit"})
+	eventually(t, "admission to follow the policy", func() (bool, error) {
+		pod, err := admin(t).dryRun(t.Context(), ns, nil)
+		return err == nil && pod.Annotations[portSecurity] == "", err
+	})
+	for range pods {
+		all = append(all, run(t, ns, nil))
+	}
+	grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
+		s.Class = v1alpha1.ClassRouter
+		s.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "10.20.0.0/24"}}
+	})
+	for _, pod := range all {
+		if got := protectionOf(t, pod); got.row != "[]" || len(got.annotations) > 0 {
+			t.Fatalf("pod %s is not open: %+v", pod.Name, got)
+		}
+	}
+	patchPolicy(t, policyName, map[string]any{"mode": "enforce"})
+	for _, pod := range all {
+		eventually(t, "repair to end", func() (bool, error) {
+			list := changes(t, portOf(pod))
+			return strings.Contains(protectionOf(t, pod).row, " 10.20.0.0/24") && len(list) > 1 &&
+				list[len(list)-1].Outcome == journal.Written, nil
+		})
+	}
+	patchPolicy(t, policyName, map[string]any{"repair": "log"})
+	eventually(t, "the policy to be known", func() (bool, error) {
+		var p v1alpha1.PortSecurityPolicy
+		return get(t, policiesPath+"/"+policyName, &p) && p.Spec.Repair == v1alpha1.RepairLog &&
+			p.Status.ObservedGeneration == p.Generation, nil
+	})
+	return ns, all
+}
+
+// protection is what says whether a pod's port is protected: the row's column, and what this program may write on the
+// pod.
+type protection struct {
+	row         string
+	annotations map[string]string
+}
+
+func protectionOf(t *testing.T, pod *corev1.Pod) protection {
+	t.Helper()
+	now, err := world.Kube.CoreV1().Pods(pod.Namespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := protection{portSecurityOf(t, portOf(pod)), make(map[string]string)}
+	for _, key := range []string{portSecurity, policy.RecordAnnotation} {
+		if value, there := now.Annotations[key]; there {
+			out.annotations[key] = value
+		}
+	}
+	return out
+}
+
+func (p protection) equals(o protection) bool {
+	return p.row == o.row && maps.Equal(p.annotations, o.annotations)
+}
+
+// undone waits until a pod is as it was before repair, its row and its annotations.
+func undone(t *testing.T, pods ...*corev1.Pod) {
+	t.Helper()
+	for _, pod := range pods {
+		eventually(t, "row and annotations of "+pod.Name+" to be as they were", func() (bool, error) {
+			return protectionOf(t, pod).equals(protection{row: "[]"}), nil
+		})
+	}
+}
+
+// A backfill is taken back as a whole, annotations and rows, by who has the right and by nobody else; what somebody
+// changed since is left alone whole.
+func TestUndoOfABackfill(t *testing.T) {
+	ns, pods := backfilled(t, 6)
+	first, rest, spoilt, again := pods[0], pods[1:4], pods[4], pods[5]
+	before := make([]protection, len(pods))
+	for i, pod := range pods {
+		before[i] = protectionOf(t, pod)
+	}
+	unchanged := func(when string) {
+		t.Helper()
+		for i, pod := range pods {
+			if now := protectionOf(t, pod); !now.equals(before[i]) {
+				t.Errorf("%s: pod %s is %+v and was %+v", when, pod.Name, now, before[i])
+			}
+		}
+	}
+
+	// Whoever may change pods and reach everything, but lacks the verb.
+	stranger, _ := granted(
+		t,
+		rbacv1.PolicyRule{
+			APIGroups: []string{""},
+			Resources: []string{"pods", "configmaps"},
+			Verbs:     []string{"get", "list", "create", "update", "patch"},
+		},
+		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods/status"}, Verbs: []string{"patch"}},
+	)
+	out, stderr, code := ovnguard(t, "undo", "--of", ns, "--kubeconfig", kubeconfigOf(t, stranger))
+	if code != 1 || strings.Count(out, "left alone") != strings.Count(out, "\n") ||
+		!strings.Contains(out, `the verb "undo"`) {
+		t.Errorf("without the verb: code %d\n%s%s", code, out, stderr)
+	}
+	unchanged("without the verb")
+	for _, pod := range pods {
+		if slices.ContainsFunc(changes(t, portOf(pod)), func(e journal.Entry) bool { return e.Undoes != "" }) {
+			t.Errorf("the journal has an attempt at pod %s", pod.Name)
+		}
+	}
+
+	out, stderr, code = ovnguard(t, "undo", "--of", ns, "--dry-run")
+	value := "annotation " + portSecurity + " of pod " + ns + "/" + first.Name + ` "true" -> none`
+	if code != 0 || strings.Count(out, "would be taken back") != 2*len(pods) || !strings.Contains(out, value) {
+		t.Errorf("dry run: code %d, want %q\n%s%s", code, value, out, stderr)
+	}
+	unchanged("dry run")
+
+	// By the change of the row alone, the annotation goes with it.
+	user, list := undoer(t, ns), changes(t, portOf(first))
+	out, stderr, code = ovnguard(t, "undo", "--change", list[len(list)-1].ID, "--kubeconfig", kubeconfigOf(t, user))
+	if code != 0 || strings.Count(out, "taken back") != 2 || strings.Count(out, "not asked for") != 1 || stderr != "" {
+		t.Errorf("by its change: code %d\n%s%s", code, out, stderr)
+	}
+	undone(t, first)
+	awaitUndoNoted(t, first, user, list[0].ID)
+
+	nbctl(t, "lsp-set-port-security", portOf(spoilt), "0a:00:00:00:00:99")
+	before[4] = protectionOf(t, spoilt)
+	deletePod(t, again)
+	made, err := world.Pod(t.Context(), ns, again.Name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before[5] = protectionOf(t, made)
+	out, stderr, code = ovnguard(t, "undo", "--of", ns)
+	if code != 1 || strings.Count(out, " taken back") != 2*len(rest) || strings.Count(out, "left alone") != 4 ||
+		!strings.Contains(out, "another one of that name") {
+		t.Errorf("the rest: code %d\n%s%s", code, out, stderr)
+	}
+	undone(t, rest...)
+	for i, pod := range map[int]*corev1.Pod{4: spoilt, 5: made} {
+		if now := protectionOf(t, pod); !now.equals(before[i]) {
+			t.Errorf("pod %s is %+v and was %+v", pod.Name, now, before[i])
+		}
+	}
+	if out, _, code := ovnguard(
+		t,
+		"undo",
+		"--port",
+		portOf(rest[0]),
+	); code != 0 ||
+		!strings.Contains(out, "No change") {
+		t.Errorf("again: code %d\n%s", code, out)
+	}
+}
+
+// awaitUndoNoted waits until the journal, an Event at the pod and the API server's audit log say who took what back.
+func awaitUndoNoted(t *testing.T, pod *corev1.Pod, user, id string) {
+	t.Helper()
+	var by []string
+	for _, e := range changes(t, portOf(pod)) {
+		if e.Undoes != "" && e.Outcome == journal.Written {
+			by = append(by, e.By)
+		}
+	}
+	if len(by) != 2 || !strings.HasPrefix(by[0], user+",") {
+		t.Errorf("the journal says that it was taken back by %q", by)
+	}
+	eventually(t, "the Event", func() (bool, error) {
+		list, err := world.Kube.CoreV1().
+			Events(pod.Namespace).
+			List(t.Context(), metav1.ListOptions{FieldSelector: "involvedObject.name=" + pod.Name})
+		return err == nil && slices.ContainsFunc(list.Items, func(e corev1.Event) bool {
+			return e.Reason == "PortSecurityUndone" && strings.Contains(e.Message, user) &&
+				e.InvolvedObject.UID == pod.UID
+		}), err
+	})
+	eventually(t, "the audit log", func() (bool, error) {
+		log, err := os.ReadFile(world.Lab.AuditLog())
+		for text := range bytes.Lines(log) {
+			var a audited
+			if json.Unmarshal(text, &a) == nil && a.Ref.Name == pod.Name && a.User.Username == user &&
+				a.Annotations["guard-running-pods-undo.ovnguard.io/undo"] == id {
+				return true, nil
+			}
+		}
+		return false, err
+	})
+}
+
+// The verb undo, with the right to change pods by every path, gives back what repair found on this pod and nothing
+// else: not on another pod, not another value, not a second time. The API server's own policies let through what the
+// webhook is to judge, and nobody else.
+func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
+	withPolicies(t)
+	ns, pods := backfilled(t, 2)
+	user := undoer(t, ns)
+	thief, id := as(t, user), changes(t, portOf(pods[0]))[0].ID
+	_, stranger := granted(
+		t,
+		rbacv1.PolicyRule{
+			APIGroups: []string{""},
+			Resources: []string{"pods", "pods/status"},
+			Verbs:     []string{"get", "patch"},
+		},
+	)
+	patch := func(who person, pod *corev1.Pod, annotations map[string]any) error {
+		body, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = who.CoreV1().
+			Pods(ns).
+			Patch(t.Context(), pod.Name, types.MergePatchType, body, metav1.PatchOptions{}, "status")
+		return err
+	}
+	for name, c := range map[string]struct {
+		who         person
+		pod         *corev1.Pod
+		annotations map[string]any
+		words       string
+	}{
+		"somebody without the verb": {
+			stranger, pods[0], map[string]any{portSecurity: nil, policy.UndoAnnotation: id}, portSecurity,
+		},
+		"without saying so": {thief, pods[0], map[string]any{portSecurity: nil}, portSecurity},
+		"another pod's change": {
+			thief, pods[1], map[string]any{portSecurity: nil, policy.UndoAnnotation: id}, "of another pod",
+		},
+		"a change that is not": {
+			thief, pods[0], map[string]any{portSecurity: nil, policy.UndoAnnotation: "0"}, "has no change",
+		},
+		"the row's change": {
+			thief, pods[0],
+			map[string]any{portSecurity: nil, policy.UndoAnnotation: changes(t, portOf(pods[0]))[1].ID},
+			"did not find",
+		},
+		"another value": {
+			thief, pods[0], map[string]any{portSecurity: "false", policy.UndoAnnotation: id}, "did not find",
+		},
+		"forwarding with it": {
+			thief, pods[0],
+			map[string]any{portSecurity: nil, policy.UndoAnnotation: id, "ovn.kubernetes.io/layer2_forward": "true"},
+			"layer2_forward",
+		},
+		"an address with it": {
+			thief, pods[0],
+			map[string]any{portSecurity: nil, policy.UndoAnnotation: id, "ovn.kubernetes.io/ip_address": "10.16.0.77"},
+			"ip_address",
+		},
+	} {
+		mustRefuse(t, name, patch(c.who, c.pod, c.annotations), c.words)
+	}
+	for _, pod := range pods {
+		if now := protectionOf(t, pod); now.annotations[portSecurity] != "true" || now.row == "[]" {
+			t.Errorf("pod %s is %+v", pod.Name, now)
+		}
+	}
+	out, stderr, code := ovnguard(t, "undo", "--port", portOf(pods[0]), "--kubeconfig", kubeconfigOf(t, user))
+	if code != 0 {
+		t.Fatalf("code %d\n%s%s", code, out, stderr)
+	}
+	undone(t, pods[0])
+	eventually(t, "the change to be known as taken back", func() (bool, error) {
+		if err := patch(
+			admin(t),
+			pods[0],
+			map[string]any{portSecurity: "true", policy.UndoAnnotation: nil},
+		); err != nil {
+			return false, err
+		}
+		err := patch(thief, pods[0], map[string]any{portSecurity: nil, policy.UndoAnnotation: id})
+		return err != nil && strings.Contains(err.Error(), "taken back already"), nil
+	})
+	// With the webhooks gone, the API server's own policies refuse whoever has not the verb.
+	strict := run(t, namespace(t, nil), nil)
+	ns = strict.Namespace
+	thief = as(t, undoer(t, ns))
+	withoutWebhooks(t)
+	mustFloor(
+		t,
+		"somebody without the verb",
+		patch(stranger, strict, map[string]any{portSecurity: nil, policy.UndoAnnotation: id}),
+		admissionpolicy.FloorName,
+	)
+	mustFloor(
+		t,
+		"without saying so",
+		patch(thief, strict, map[string]any{portSecurity: nil}),
+		admissionpolicy.FloorName,
+	)
+	mustFloor(
+		t,
+		"forwarding",
+		patch(thief, strict, map[string]any{"ovn.kubernetes.io/layer2_forward": "true", policy.UndoAnnotation: id}),
+		admissionpolicy.FloorName,
+	)
+	if err := patch(thief, strict, map[string]any{portSecurity: nil, policy.UndoAnnotation: id}); err != nil {
+		t.Errorf("what only the webhook can judge: %v", err)
+	}
+}
+
+// A policy by which the port is put right again is named beforehand.
+func TestUndoNamesThePolicyThatRepairs(t *testing.T) {
+	ns, policyName := repaired(t)
+	pod := run(t, ns, nil)
+	own := portSecurityOf(t, portOf(pod))
+	nbctl(t, "lsp-set-port-security", portOf(pod), "unknown")
+	eventually(t, "the port to be put right", func() (bool, error) {
+		return portSecurityOf(t, portOf(pod)) == own && len(changes(t, portOf(pod))) > 0, nil
+	})
+	if _, stderr, code := ovnguard(
+		t,
+		"undo",
+		"--port",
+		portOf(pod),
+		"--dry-run",
+	); code != 0 ||
+		!strings.Contains(stderr, "PortSecurityPolicy "+policyName+" says repair: repair") {
+		t.Errorf("code %d, said %q", code, stderr)
+	}
+}
