@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -24,6 +25,10 @@ const podKey = "pod"
 // answers the transaction that made them, so a read after a write sees that write.
 type Client struct {
 	ovs client.Client
+
+	// routers is held from the look-up of a router's name to its creation: a VPC and its first subnet both ask for the
+	// router, and the schema has no index on Logical_Router.name that would refuse a second one.
+	routers sync.Mutex
 }
 
 // Dial connects to endpoint ("unix:/path", "tcp:host:port") and fills the cache. The client connects again by itself
@@ -206,6 +211,8 @@ func (c *Client) Router(ctx context.Context, name string) (LogicalRouter, bool, 
 
 // EnsureRouter makes a logical router with these external_ids where there is none of that name.
 func (c *Client) EnsureRouter(ctx context.Context, name string, externalIDs map[string]string) error {
+	c.routers.Lock()
+	defer c.routers.Unlock()
 	if _, ok, err := c.Router(ctx, name); err != nil || ok {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ovnguard/ovnguard/lab/internal/process"
 )
@@ -19,21 +20,7 @@ import (
 // TestForeignColumns shows that the cache follows a row although columns change that the model does not have, in the
 // same transaction and before: ovn-northd sets "up" and "dynamic_addresses" of ports all the time.
 func TestForeignColumns(t *testing.T) {
-	dir, err := os.MkdirTemp("", "nb")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	endpoint := serve(t, dir)
-	c, err := Dial(t.Context(), endpoint, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
+	c, endpoint := dial(t)
 	ids := map[string]string{"pod": "ns/p"}
 	if err := c.EnsureSwitch(t.Context(), "ls", nil); err != nil {
 		t.Fatal(err)
@@ -78,6 +65,44 @@ func TestForeignColumns(t *testing.T) {
 	if p, ok, err := c.Port(t.Context(), "p.ns"); err != nil || !ok || len(p.PortSecurity) != 0 {
 		t.Errorf("after a write of its own the cache has %+v, %v, %v", p, ok, err)
 	}
+}
+
+// TestOneRouterForAName shows that those who ask for a router at the same time get one row.
+func TestOneRouterForAName(t *testing.T) {
+	c, _ := dial(t)
+	var asks errgroup.Group
+	for range 20 {
+		asks.Go(func() error { return c.EnsureRouter(t.Context(), "vpc", nil) })
+	}
+	if err := asks.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.DeleteRouter(t.Context(), "vpc"); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := c.Router(t.Context(), "vpc"); err != nil || ok {
+		t.Errorf("a second logical router of that name is left: %v, %v", ok, err)
+	}
+}
+
+// dial returns a client of an empty Northbound database, and the endpoint of that.
+func dial(t *testing.T) (c *Client, endpoint string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "nb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	endpoint = serve(t, dir)
+	if c, err = Dial(t.Context(), endpoint, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c, endpoint
 }
 
 // normal makes nothing of what is empty, as a row that was never read has it.
