@@ -9,6 +9,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // gatewayCutOff finds ports of gateways whose decision lets nothing through that others send. A port that is wider than
@@ -70,12 +71,18 @@ func SparedFor(p *inventory.Port) string {
 // sourcesToTell is how many prefixes a message has.
 const sourcesToTell = 3
 
-// Spared reports whether repair must not tighten the port: it is a gateway's that nobody has excepted and that was
-// never put under port security. One that was admitted strict, or that an exception was for and is no more, has the
-// annotation that says so: what opens such a port is taken back as everywhere else.
+// Spared reports whether repair must not tighten the port: it is a gateway's that nobody has excepted, and nothing was
+// ever decided for it. What was decided is on record whichever way it went, by admission, by repair, or as taken back:
+// where an exception that opened the port has ended, the port is tightened as everywhere else.
 func Spared(p *inventory.Port) bool {
-	return p.Pod != nil && p.Passing != nil && p.Passing.Cut && len(p.Decision.Exceptions) == 0 &&
-		p.Pod.Annotations[p.Provider.Key(kubeovn.PortSecurity)] != kubeovn.True
+	return p.Pod != nil && p.Passing != nil && p.Passing.Cut && len(p.Decision.Exceptions) == 0 && !decided(p)
+}
+
+// decided reports whether the pod shows that a decision was once carried out on this NIC.
+func decided(p *inventory.Port) bool {
+	_, recorded := policy.ReadRecord(p.Pod.Annotations)[p.Provider]
+	return recorded || p.Pod.Annotations[policy.UndoAnnotation] != "" ||
+		p.Pod.Annotations[p.Provider.Key(kubeovn.PortSecurity)] == kubeovn.True
 }
 
 // fixException returns the command that makes the exception by which a gateway goes on forwarding. JSON is YAML on one

@@ -44,7 +44,9 @@ func PodOf(p *corev1.Pod) *inventory.Pod {
 
 // isRead reports whether an annotation says something about the pod's ports, or what was decided about them when it was
 // admitted.
-func isRead(key string) bool { return kubeovn.IsRead(key) || key == policy.RecordAnnotation }
+func isRead(key string) bool {
+	return kubeovn.IsRead(key) || key == policy.RecordAnnotation || key == policy.UndoAnnotation
+}
 
 // isCommon reports whether many pods have the same value of an annotation. Each has addresses of its own.
 func isCommon(key string) bool {

@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"maps"
 	"net/netip"
 	"strings"
 	"testing"
@@ -22,6 +23,20 @@ func egressGateway(p *inventory.Port) {
 
 // silent takes the annotation away: the pod was made before anybody asked for port security.
 func silent(p *inventory.Port) { annotated("")(p) }
+
+// decidedOpen is what admission and repair write beside a decision, here one that opened the port.
+func decidedOpen(p *inventory.Port) {
+	p.Pod.Annotations = maps.Clone(p.Pod.Annotations)
+	p.Pod.Annotations[policy.RecordAnnotation] = policy.Record(map[kubeovn.Provider]policy.Recorded{
+		p.Provider: {Level: policy.Open.String(), From: string(policy.FromException)},
+	})
+}
+
+// undone is what taking back a change of repair leaves.
+func undone(p *inventory.Port) {
+	p.Pod.Annotations = maps.Clone(p.Pod.Annotations)
+	p.Pod.Annotations[policy.UndoAnnotation] = "20260101T000000.000000000"
+}
 
 // excepted is what an exception in effect makes of the decision.
 func excepted(p *inventory.Port) {
@@ -46,7 +61,9 @@ func TestThreatT46RepairSparesGateways(t *testing.T) {
 		want Kind
 	}{
 		"open before":                   {port(open, egressGateway, silent), Gateway},
-		"opened by an earlier decision": {port(open, egressGateway, off), Gateway},
+		"open before, as it asked":      {port(open, egressGateway, off), Gateway},
+		"opened by an earlier decision": {port(open, egressGateway, off, decidedOpen), Annotate},
+		"taken back":                    {port(open, egressGateway, silent, undone), Annotate},
 		"wider before": {
 			port(egressGateway, silent, func(p *inventory.Port) { p.Row.PortSecurity = []string{mac} }), Gateway,
 		},
