@@ -146,6 +146,16 @@ func (inv *State) forwarderOf(p *Pod, owners []policy.Owner) (*Forwarder, []poli
 		}
 		return f, owners
 	}
+	name := p.Labels[kubeovn.EgressGatewayLabel]
+	if name != "" && p.Labels[kubeovn.AppLabel] == kubeovn.EgressGatewayApp {
+		// Its pods are made before anybody has heard of the workload, which a pod elsewhere has to wait for.
+		g := &Gateway{Object: policy.Owner{Kind: kubeovn.KindEgressGateway, Name: name}, Namespace: p.Namespace}
+		f := &Forwarder{Kind: kubeovn.KindEgressGateway, Title: g.title(), Trusted: true}
+		if f.Gateway = inv.gateways.Get(g.key()); f.Gateway != nil {
+			owners = append(slices.Clip(owners), f.Gateway.Object)
+		}
+		return f, owners
+	}
 	if p.Labels[kubeovn.LoadBalancerLabel] == kubeovn.True {
 		return &Forwarder{Title: "the load balancer " + p.Labels[kubeovn.AppLabel], Trusted: true}, owners
 	}

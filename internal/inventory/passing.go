@@ -49,7 +49,8 @@ func (inv *State) passing(
 		return nil
 	}
 	out := &Passing{Forwarder: *f, Any: true}
-	if g := f.Gateway; f.Kind == kubeovn.KindEgressGateway && provider != kubeovn.DefaultProvider && !g.Any {
+	if g := f.Gateway; f.Kind == kubeovn.KindEgressGateway && provider != kubeovn.DefaultProvider &&
+		g != nil && !g.Any {
 		out.Any, out.Sources = false, inv.sourcesOf(g)
 	}
 	if out.Cut = !out.covered(d); out.Cut {

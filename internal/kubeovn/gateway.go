@@ -27,6 +27,10 @@ const (
 	// (GenNatGwLabels).
 	NATGatewayLabel = "ovn.kubernetes.io/vpc-nat-gw"
 	AppLabel        = "app"
+	// EgressGatewayLabel names the VpcEgressGateway that the pod is of, and AppLabel is EgressGatewayApp on the same pods
+	// (vegWorkloadLabels in 1.14 to 1.16). From 1.16 on, a name that is too long for a label stands there shortened.
+	EgressGatewayLabel = "ovn.kubernetes.io/vpc-egress-gateway"
+	EgressGatewayApp   = "vpc-egress-gateway"
 	// LoadBalancerLabel is "true" on the pods by which a VPC reaches Services (genVpcLbDeployment), which are always in
 	// Kube-OVN's own namespace. The load balancers of Services of a namespace (genLbSvcDeployment, Deployment
 	// lb-svc-<service>) are made there, bear nothing that others could not write, and masquerade what they pass on, so
