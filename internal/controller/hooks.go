@@ -235,6 +235,17 @@ func hooks(o Options) []hook {
 			change,
 		).notBy(o.Accounts.KubeOVN),
 		governed(
+			"gateways",
+			"apps",
+			"v1",
+			namespaced,
+			[]string{"deployments", "statefulsets"},
+			claimsGateway,
+			(*governance.Guard).GatewayWorkload,
+			create,
+			change,
+		).notBy(o.Accounts.KubeOVN),
+		governed(
 			"machines",
 			"kubevirt.io",
 			"*",
@@ -337,6 +348,13 @@ var changesVip = changesSpec +
 const namesAPort = "has(object.spec) && has(object.spec.type) && object.spec.type == 'lsp' && " +
 	"!(request.operation == 'UPDATE' && has(oldObject.spec) && has(oldObject.spec.type) && oldObject.spec.type == " +
 	"'lsp')"
+
+// claimsGateway holds for workloads that come to say that they are a gateway's.
+const claimsGateway = "has(object.metadata.ownerReferences) && object.metadata.ownerReferences.exists(r, " +
+	"r.apiVersion.startsWith('" + kubeovn.Group + "/') && r.kind in ['" + kubeovn.KindNATGateway + "', '" +
+	kubeovn.KindEgressGateway + "'] && !(request.operation == 'UPDATE' && has(oldObject.metadata.ownerReferences) && " +
+	"oldObject.metadata.ownerReferences.exists(o, o.uid == r.uid && o.kind == r.kind && o.name == r.name && " +
+	"o.apiVersion == r.apiVersion)))"
 
 // changesMachine holds where an update changes what goes from a machine to its pods.
 var changesMachine = changesSpec + " || " + admissionpolicy.Changed("annotations")

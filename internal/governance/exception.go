@@ -323,11 +323,10 @@ func (g *Guard) owner(ctx context.Context, a *Answer, o *v1alpha1.PortSecurityEx
 		)
 	case string(w.UID) != uid:
 		a.deny(
-			"spec.target.owner.uid: %s %s/%s has the uid %s, not %q; leave it out to have it entered",
+			"spec.target.owner.uid: %s %s/%s has another uid than %q; leave it out to have it entered",
 			w.Kind,
 			o.Namespace,
 			w.Name,
-			uid,
 			w.UID,
 		)
 	}

@@ -365,13 +365,16 @@ func TestThreat47OwnerUID(t *testing.T) {
 		edit  func(*v1alpha1.PortSecurityException)
 		words []string
 	}{
-		"exists":          {edit: owned("StatefulSet", "till", "uid-1")},
-		"was another":     {edit: owned("StatefulSet", "till", "uid-0"), words: []string{"uid-1", "uid-0"}},
-		"not entered":     {edit: owned("StatefulSet", "till", ""), words: []string{"spec.target.owner.uid"}},
-		"does not exist":  {edit: owned("StatefulSet", "safe", "uid-1"), words: []string{`no StatefulSet "safe"`}},
-		"egress gateway":  {edit: ofKubeOVN("VpcEgressGateway", "veg", "uid-2")},
-		"another gateway": {edit: ofKubeOVN("VpcEgressGateway", "veg", "uid-0"), words: []string{"uid-2", "uid-0"}},
-		"NAT gateway":     {edit: ofKubeOVN("VpcNatGateway", "east", "uid-3")},
+		"exists":         {edit: owned("StatefulSet", "till", "uid-1")},
+		"was another":    {edit: owned("StatefulSet", "till", "uid-0"), words: []string{"another uid", "uid-0"}},
+		"not entered":    {edit: owned("StatefulSet", "till", ""), words: []string{"spec.target.owner.uid"}},
+		"does not exist": {edit: owned("StatefulSet", "safe", "uid-1"), words: []string{`no StatefulSet "safe"`}},
+		"egress gateway": {edit: ofKubeOVN("VpcEgressGateway", "veg", "uid-2")},
+		"another gateway": {
+			edit:  ofKubeOVN("VpcEgressGateway", "veg", "uid-0"),
+			words: []string{"another uid", "uid-0"},
+		},
+		"NAT gateway": {edit: ofKubeOVN("VpcNatGateway", "east", "uid-3")},
 		"no such gateway": {
 			edit:  ofKubeOVN("VpcNatGateway", "west", "uid-3"),
 			words: []string{`no VpcNatGateway "west"`},

@@ -169,6 +169,14 @@ func TestGatewayIsNotCutOff(t *testing.T) {
 		now := audit(t)
 		return len(now.of(inside))+len(now.of(outside)) == 0, nil
 	})
+
+	shell(t, "kubectl -n "+ns+" delete portsecurityexceptions --all")
+	eventually(t, "both ports to be strict, since they are not from before any more", func() (bool, error) {
+		return strings.Contains(portSecurityOf(t, inside), " ") &&
+			!strings.Contains(portSecurityOf(t, outside), " 10.30.0.0/24"), nil
+	})
+	settle(t)
+	forwards("after its exception", "10.30.0.9", false)
 }
 
 // Whoever may make a VpcEgressGateway chooses its image, so that its pods are strict like any other's, and their author
@@ -185,6 +193,23 @@ func TestThreatT46EgressGatewayOfATenant(t *testing.T) {
 		"the port that somebody opened to be strict again",
 		func() (bool, error) { return portSecurityOf(t, portOf(pod)) != "[]", nil },
 	)
+	workloads := as(t, "mallory", "system:masters").AppsV1().Deployments(ns)
+	list, err := workloads.List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(list.Items) != 1 {
+		t.Fatalf("the gateway's workloads are %+v, %v", list, err)
+	}
+	forged := &list.Items[0]
+	forged.Name, forged.ResourceVersion = "x-"+forged.Name, ""
+	_, err = workloads.Create(t.Context(), forged, metav1.CreateOptions{})
+	mustRefuse(t, "a workload of a gateway", err, "Kube-OVN alone")
+	owners := forged.OwnerReferences
+	forged.OwnerReferences, forged.Spec.Replicas = nil, new(int32)
+	if forged, err = workloads.Create(t.Context(), forged, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	forged.OwnerReferences = owners
+	_, err = workloads.Update(t.Context(), forged, metav1.UpdateOptions{})
+	mustRefuse(t, "a workload of a gateway", err, "Kube-OVN alone")
 }
 
 // A NAT gateway that Kube-OVN makes in its own namespace forwards from its first moment on, where nothing but the
