@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
@@ -37,6 +38,7 @@ func (v *View) CheckUpdate(old, p *ParsedPod) ([]Refusal, Verdict) {
 	// The policy that the pod fell under counts as well: a change of labels is no way out of it.
 	c.wholePod()
 	c.mode = min(c.mode, was.mode)
+	c.forgetsDecision(old, p, was)
 	c.looser(was, keys)
 	// What is granted to the owner may come later than the owner that somebody writes now.
 	c.owners(old.Metadata.Owners)
@@ -197,12 +199,36 @@ func (c *check) looser(was *check, keys []Key) {
 	}
 }
 
+// forgetsDecision refuses what takes away the record that something was decided for a gateway's NIC: repair leaves
+// alone what was open before ovnguard decided anything.
+func (c *check) forgetsDecision(before, after *ParsedPod, was *check) {
+	if c.Accounts.isKubeOVN(c.User) || c.Undo.id != "" || !ofGateway(was.query.Pod) {
+		return
+	}
+	for _, nic := range was.nics {
+		_, had := before.Record[nic.Provider]
+		if _, has := after.Record[nic.Provider]; had && !has {
+			c.refuse(
+				annotation(policy.RecordAnnotation),
+				"leave it as it is",
+				"it says what was decided for NIC %s of a gateway, by which repair knows that the port is not from before",
+				nic.Provider,
+			)
+			return
+		}
+	}
+}
+
 // adopted refuses what makes the pod one of an owner that an exception names, whether or not that is in effect now: it
 // may begin, be approved or be prolonged later, and the owner's controller adopts pods that it did not make. Like a
 // forged owner, that would come to count when the policy enforces, so that it is refused whatever the mode.
 func (c *check) adopted(was *check) {
 	c.mode = policy.Enforce
 	owner := c.pod.Metadata.controller()
+	if before := was.pod.Metadata.controller(); owner != nil && (before == nil || *before != *owner) &&
+		c.blind("metadata.ownerReferences", inventory.Exceptions, inventory.NATGateways, inventory.EgressGateways) {
+		return
+	}
 	unknown := c.adoptedBeforeKnown(owner, was)
 	if c.becomesGateway(owner, was, unknown) {
 		return

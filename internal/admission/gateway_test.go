@@ -63,6 +63,49 @@ func TestThreatT46AdoptedByAGateway(t *testing.T) {
 	mustAllow(t, update(t, s, replicas, "", &adopted, &old))
 }
 
+// While it is not known which gateways there are, no pod gets an owner that may be one's.
+func TestThreatT46AdoptedBeforeGatewaysAreRead(t *testing.T) {
+	_, owner := egressScene()
+	s := newScene()
+	s.inventory.Expect(inventory.EgressGateways)
+	old, adopted := running(), running()
+	adopted.Metadata.Owners = []OwnerReference{owner}
+	mustRefuse(t, update(t, s, replicas, "", &old, &adopted), "has not read", string(inventory.EgressGateways))
+	mustAllow(t, update(t, s, replicas, "", &adopted, &old))
+}
+
+// What was decided for a gateway's NIC stays on record: repair takes a gateway without a record for one from before.
+func TestThreatT46RecordOfAGateway(t *testing.T) {
+	s, owner := egressScene()
+	old := running()
+	old.Metadata.Owners = []OwnerReference{owner}
+	forgotten := without(old, policy.RecordAnnotation)
+	mustRefuse(t, update(t, s, tenant, "", &old, &forgotten), policy.RecordAnnotation)
+	mustAllow(t, update(t, s, kubeOVN, "", &old, &forgotten))
+	old.Metadata.Owners, forgotten.Metadata.Owners = nil, nil
+	mustAllow(t, update(t, s, tenant, "", &old, &forgotten))
+}
+
+// The pod of an egress gateway beside Kube-OVN is known by its labels, before anybody has heard of the ReplicaSet that
+// made it. Elsewhere the labels prove nothing.
+func TestThreatT46EgressGatewayByLabels(t *testing.T) {
+	for namespace, want := range map[string]string{"kube-system": "false", "t": "true"} {
+		s := newScene()
+		s.namespace.Name = namespace
+		p := pod()
+		p.Metadata.Labels = map[string]string{"app": "vpc-egress-gateway", kubeovn.EgressGatewayLabel: "east"}
+		p.Metadata.Owners = []OwnerReference{
+			{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "east-1", UID: "rs", Controller: true},
+		}
+		req := request(replicas, admissionv1.Create, "")
+		req.Namespace, req.Object = namespace, raw(t, &p)
+		response := ask(t, s, MutatePods, req)
+		if got := patched(t, p.Metadata.Annotations, response)[ps]; got != want {
+			t.Errorf("in %s port_security is %q, want %q", namespace, got, want)
+		}
+	}
+}
+
 // A gateway of Kube-OVN's own namespace is made as Kube-OVN would make it without us, and neither webhook is against
 // that. Anybody else gains nothing by the same labels.
 func TestThreatT46ForgedNATGateway(t *testing.T) {

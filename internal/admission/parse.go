@@ -112,7 +112,7 @@ func (p *ParsedPod) sortKeys() {
 			continue
 		}
 		provider := kubeovn.ProviderOf(key)
-		if nic, elsewhere := p.plugs(key, provider, has); elsewhere {
+		if nic, elsewhere := p.plugs(key, provider); elsewhere {
 			p.Keys = append(
 				p.Keys,
 				Key{Name: key, Value: value, Class: class, Provider: nic, Suffix: kubeovn.IPAddress, Elsewhere: true},
@@ -134,13 +134,10 @@ func (p *ParsedPod) sortKeys() {
 
 // plugs reports whether Kube-OVN's daemon would plug a NIC of the pod into a port of another name because of this key,
 // and which NIC. Since 1.16.2 it asks only whether there is an ip_address with the interface's name behind the provider
-// (handleAdd and configureNic in pkg/daemon). has are the attachments of the pod's NICs.
-func (p *ParsedPod) plugs(
-	key string,
-	provider kubeovn.Provider,
-	has map[kubeovn.Provider]bool,
-) (kubeovn.Provider, bool) {
-	if _, suffix, _ := kubeovn.SplitKey(key); suffix != kubeovn.IPAddress || p.Unread != nil || has[provider+".ovn"] {
+// (handleAdd and configureNic in pkg/daemon), also where that is the key of an attachment outside OVN as well: the
+// attachment ovn of namespace eth0 has ovn.eth0.kubernetes.io/ip_address.
+func (p *ParsedPod) plugs(key string, provider kubeovn.Provider) (kubeovn.Provider, bool) {
+	if _, suffix, _ := kubeovn.SplitKey(key); suffix != kubeovn.IPAddress || p.Unread != nil {
 		return "", false
 	}
 	for _, nic := range p.NICs {

@@ -200,11 +200,14 @@ func TestThreatT47PortOfAnotherName(t *testing.T) {
 			}
 		}
 	}
-	// Where the network is listed twice, the port does have that name; a network outside OVN may be called "ovn"; and
-	// the form of Kube-OVN's documents has the interface elsewhere.
+	// A further network by which the key would be an attachment's as well hides nothing.
+	_, refused := create(t, newScene(), tenant, pod("ovn.eth0.kubernetes.io/ip_address", "", networks, "eth0/ovn"))
+	mustRefuse(t, refused, "ovn.eth0.kubernetes.io/ip_address", "another name")
+	// Where the network is listed twice, the port does have that name; and the form of Kube-OVN's documents has the
+	// interface elsewhere.
 	for _, p := range []Pod{
 		pod("blue.t.ovn.x.kubernetes.io/ip_address", "", networks, "blue@x,blue@y"),
-		pod("ovn.eth0.kubernetes.io/ip_address", "", networks, "eth0/ovn"),
+		pod(networks, "eth0/ovn"),
 		pod("blue.t.kubernetes.io/ip_address.x", "", networks, "blue@x"),
 		pod("red.t.ovn.x.kubernetes.io/ip_address", "", networks, "blue@x"),
 	} {
