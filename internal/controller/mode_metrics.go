@@ -4,12 +4,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // modeMetrics counts the namespaces by the mode of their policy, whenever it is asked: a registration that stands
-// guards nothing where no policy enforces.
+// guards nothing where no policy enforces. The policy is that of the NIC on the default network, which pods have.
 type modeMetrics struct{ monitor *monitor.Monitor }
 
 var namespacesMetric = prometheus.NewDesc("ovnguard_namespaces",
@@ -23,7 +24,8 @@ func (m modeMetrics) Collect(out chan<- prometheus.Metric) {
 	counts := map[policy.Mode]int{policy.Enforce: 0, policy.Warn: 0, policy.Audit: 0}
 	m.monitor.Read(func(inv *inventory.State) {
 		for _, ns := range inv.Namespaces() {
-			counts[policy.TightestMode(inv.Policies(), ns, nil)]++
+			p, _ := policy.Match(inv.Policies(), ns, kubeovn.DefaultProvider)
+			counts[p.Mode]++
 		}
 	})
 	for mode, n := range counts {
