@@ -57,13 +57,15 @@ func (w table) Pod(_ context.Context, namespace, name string) (*Pod, error) {
 	return nil, errors.New("no answer")
 }
 
-func review(t *testing.T, object string, change func(*admission.Request)) (admission.Response, string) {
+func mutate(t *testing.T, object string, change func(*admission.Request)) (admission.Response, string) {
 	t.Helper()
 	var result string
-	h := MutatePods(
-		table{namespaces: map[string]map[string]string{"t": nil, "open": {ps: "false"}}, inventory: inventory.New()},
-		func(r string, _ time.Duration) { result = r }, time.Now,
-	)
+	world := table{namespaces: map[string]map[string]string{"t": nil, "open": {ps: "false"}}, inventory: inventory.New()}
+	h := &Handler{
+		Judge:   MutatePods(world),
+		Observe: func(r string, _ time.Duration, _ []Refusal) { result = r },
+		Now:     time.Now,
+	}
 	req := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
 		Operation: admissionv1.Create, Namespace: "t",
 		Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
@@ -175,7 +177,7 @@ func TestHandle(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			r, result := review(t, c.object, c.change)
+			r, result := mutate(t, c.object, c.change)
 			if result != c.result || r.Allowed != c.allowed {
 				t.Fatalf("result %q, allowed %v, want %q, %v: %+v", result, r.Allowed, c.result, c.allowed, r.Result)
 			}
@@ -203,7 +205,7 @@ func TestHandle(t *testing.T) {
 }
 
 func TestHandleRefusalIsNotRetried(t *testing.T) {
-	r, _ := review(t, `pod`, nil)
+	r, _ := mutate(t, `pod`, nil)
 	if r.Result.Code != http.StatusBadRequest {
 		t.Errorf("code %d, want %d", r.Result.Code, http.StatusBadRequest)
 	}
@@ -216,7 +218,7 @@ func FuzzHandle(f *testing.F) {
 	f.Add(`{"spec":{"hostNetwork":true}}`)
 	f.Add(`null`)
 	f.Fuzz(func(t *testing.T, object string) {
-		r, result := review(t, object, nil)
+		r, result := mutate(t, object, nil)
 		if r.Allowed && result == ResultUnchanged {
 			var p Pod
 			if err := json.Unmarshal(

@@ -20,18 +20,18 @@ func TestThreat33OutOfTime(t *testing.T) {
 	for _, mode := range []policy.Mode{policy.Enforce, policy.Audit} {
 		s := newScene().policy(func(p *policy.Policy) { p.Mode = mode })
 		p := pod(ps, "true", ip, "10.16.0.5")
-		for name, webhook := range map[string]func(World, func(string, time.Duration), func() time.Time) *Handler{
+		for name, webhook := range map[string]func(World) Judge{
 			"mutating": MutatePods, "guarding": GuardPods,
 		} {
 			for _, op := range []admissionv1.Operation{admissionv1.Create, admissionv1.Update} {
 				req := request(tenant, op, "")
 				req.Object, req.OldObject = raw(t, &p), raw(t, new(pod(ps, "true")))
 				observed := ""
-				h := webhook(
-					s,
-					func(result string, _ time.Duration) { observed = result },
-					func() time.Time { return now },
-				)
+				h := &Handler{
+					Judge:   webhook(s),
+					Observe: func(result string, _ time.Duration, _ []Refusal) { observed = result },
+					Now:     func() time.Time { return now },
+				}
 				r := h.Handle(late, admission.Request{AdmissionRequest: req})
 				if r.Allowed || r.Result.Code != http.StatusGatewayTimeout || observed != ResultInvalid ||
 					r.AuditAnnotations[NoteDecision] != notKnown ||

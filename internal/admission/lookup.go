@@ -1,6 +1,8 @@
 package admission
 
-import "github.com/ovnguard/ovnguard/internal/inventory"
+import (
+	"github.com/ovnguard/ovnguard/internal/inventory"
+)
 
 // lookups are what has been looked up for a pod, so that it is once, however often its annotations speak of it.
 type lookups struct {
@@ -11,14 +13,14 @@ type lookups struct {
 }
 
 // mayUse reports whether pods of the namespace may be on a subnet.
-func (c *check) mayUse(s inventory.Subnet) bool {
-	forbidden, known := c.looked.forbidden[s.Name]
+func (r *review) mayUse(s inventory.Subnet) bool {
+	forbidden, known := r.looked.forbidden[s.Name]
 	if !known {
-		forbidden = !c.Inventory.Usable(s, c.Namespace)
-		if c.looked.forbidden == nil {
-			c.looked.forbidden = make(map[string]bool)
+		forbidden = !r.Inventory.Usable(s, r.Namespace)
+		if r.looked.forbidden == nil {
+			r.looked.forbidden = make(map[string]bool)
 		}
-		c.looked.forbidden[s.Name] = forbidden
+		r.looked.forbidden[s.Name] = forbidden
 	}
 	return !forbidden
 }

@@ -203,7 +203,7 @@ func TestRefusalsTeach(t *testing.T) {
 			ip,
 			"reads this again",
 			"only its own accounts",
-			"make the pod anew",
+			"make the pod again",
 		},
 		"networks later": {
 			strict(),
@@ -212,7 +212,7 @@ func TestRefusalsTeach(t *testing.T) {
 			networks,
 			"fixed when it is made",
 			"",
-			"make the pod anew",
+			"make the pod again",
 		},
 		"protection later": {
 			strict(),
@@ -239,7 +239,7 @@ func TestRefusalsTeach(t *testing.T) {
 			"metadata.labels",
 			"would become looser",
 			"have the exception name",
-			"make the pod anew",
+			"make the pod again",
 		},
 	}
 	for name, c := range cases {

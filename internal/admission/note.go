@@ -41,22 +41,17 @@ func (v *Verdict) add(nic kubeovn.Provider, d policy.Decision) {
 }
 
 // verdict returns what was decided for the NICs of the pod: for the default one, where its networks cannot be told.
-func (c *check) verdict() Verdict {
+func (r *review) verdict() Verdict {
 	var out Verdict
-	for _, nic := range c.nics {
-		out.add(nic.Provider, c.decision(nic.Provider))
+	for _, nic := range r.nics {
+		out.add(nic.Provider, r.decision(nic.Provider))
 	}
 	return out
 }
 
-// AuditAnnotations are what the API server's audit log keeps of a review: the policy, the decision and what is against
-// them.
-func (v *Verdict) AuditAnnotations(violations []string) map[string]string {
-	out := map[string]string{NotePolicy: v.each(v.policies), NoteDecision: v.each(v.levels)}
-	if len(violations) > 0 {
-		out[NoteViolation] = ShortNote(strings.Join(violations, "; "))
-	}
-	return out
+// notes returns what the API server's audit log keeps of the verdict: the policy and the decision.
+func (v *Verdict) notes() map[string]string {
+	return map[string]string{NotePolicy: v.each(v.policies), NoteDecision: v.each(v.levels)}
 }
 
 // each returns what all NICs have once, and else what each has, as in "ovn=strict, blue.nics.ovn=open".
@@ -69,11 +64,6 @@ func (v *Verdict) each(values []string) string {
 		parts[i] = string(v.nics[i]) + "=" + value
 	}
 	return ShortNote(strings.Join(parts, ", "))
-}
-
-// Unjudged are the notes of a review that was refused because it could not be judged.
-func Unjudged(err error) map[string]string {
-	return map[string]string{NoteDecision: notKnown, NoteViolation: ShortNote(err.Error())}
 }
 
 // ShortNote cuts a note that is too long, at the end of a letter.

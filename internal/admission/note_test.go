@@ -3,7 +3,6 @@ package admission
 import (
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -14,7 +13,7 @@ import (
 // The audit log says of every review of a pod which policy it falls under, what was decided and what speaks against it,
 // in every mode.
 func TestEveryReviewOfAPodIsNoted(t *testing.T) {
-	type maker = func(World, func(string, time.Duration), func() time.Time) *Handler
+	type maker = func(World) Judge
 	mutating, guarding := MutatePods, GuardPods
 	granted := pod(vips, "10.16.0.5")
 	cases := map[string]struct {
@@ -109,7 +108,7 @@ func TestEachNICIsNoted(t *testing.T) {
 		{"green", "the built-in default", "strict"},
 		{"blue", "ovn=the built-in default, blue.t.ovn=PortSecurityPolicy blue", "ovn=strict, blue.t.ovn=open"},
 	} {
-		for name, answers := range map[string]func(World, func(string, time.Duration), func() time.Time) *Handler{
+		for name, answers := range map[string]func(World) Judge{
 			"mutating": MutatePods, "guarding": GuardPods,
 		} {
 			req := request(tenant, admissionv1.Create, "")
@@ -138,7 +137,7 @@ func TestEachNICIsNoted(t *testing.T) {
 func TestWhatCannotBeJudgedIsNoted(t *testing.T) {
 	req := request(tenant, admissionv1.Create, "")
 	req.Object.Raw = []byte("[]")
-	for _, answers := range []func(World, func(string, time.Duration), func() time.Time) *Handler{
+	for _, answers := range []func(World) Judge{
 		MutatePods, GuardPods,
 	} {
 		r := ask(t, newScene(), answers, req)

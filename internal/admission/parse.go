@@ -36,8 +36,8 @@ type ParsedPod struct {
 	Requests []Request
 
 	namespace string
-	// excess says which of the networks is more than is read; "" where none is.
-	excess string
+	// excess refuses networks, or what is asked of one, that are more than is read; nil where none are.
+	excess *Refusal
 	// size is how many bytes the annotations have together, and items how many items their lists have.
 	size, items int
 }
@@ -175,13 +175,14 @@ func (p *ParsedPod) readNetworks() {
 	networks, err := multus.Parse(p.namespace, p.Metadata.Annotations)
 	if err != nil {
 		p.Unread = &Refusal{
+			Check: unreadableNetworks,
 			Field: "metadata.annotations",
 			Why:   err.Error(),
 			Fix:   `write it as Multus expects, for example "namespace/name"`,
 		}
 		if many := (multus.TooManyError{}); errors.As(err, &many) {
-			p.Unread = &Refusal{Field: annotation(many.Key), Why: many.Error(), Fix: "ask for fewer"}
-			p.excess = p.Unread.String()
+			p.Unread = &Refusal{Check: tooMuch, Field: annotation(many.Key), Why: many.Error(), Fix: "ask for fewer"}
+			p.excess = p.Unread
 		}
 		networks = multus.Networks{}
 	}
@@ -196,15 +197,19 @@ func (p *ParsedPod) readNetworks() {
 				return policy.AddressItem(address)
 			},
 		)
-		if count > policy.ListLimit && p.excess == "" {
-			p.excess = fmt.Sprintf(
-				"%s: network %s/%s asks for %d addresses, and more than %d are not looked at; ask for fewer",
-				annotation(kubeovn.Networks),
-				r.Namespace,
-				r.Name,
-				count,
-				policy.ListLimit,
-			)
+		if count > policy.ListLimit && p.excess == nil {
+			p.excess = &Refusal{
+				Check: tooMuch,
+				Field: annotation(kubeovn.Networks),
+				Why: fmt.Sprintf(
+					"network %s/%s asks for %d addresses, and more than %d are not looked at",
+					r.Namespace,
+					r.Name,
+					count,
+					policy.ListLimit,
+				),
+				Fix: "ask for fewer",
+			}
 		}
 		p.Requests = append(p.Requests, Request{r, addresses})
 	}
@@ -269,10 +274,10 @@ func (p *ParsedPod) lists() map[string][]policy.Item {
 func (k *Key) parse(left int) {
 	switch most := k.maxValue(); {
 	case len(k.Value) > most:
-		k.Excess = fmt.Sprintf("%d bytes, and more than %d are not looked at; name fewer", len(k.Value), most)
+		k.Excess = fmt.Sprintf("%d bytes, and more than %d are not looked at", len(k.Value), most)
 		return
 	case left < 0:
-		k.Excess = fmt.Sprintf("with it, the pod's annotations list more than %d items; name fewer", maxItems)
+		k.Excess = fmt.Sprintf("with it, the pod's annotations list more than %d items", maxItems)
 		return
 	}
 	most := k.maxItems()
@@ -294,7 +299,7 @@ func (k *Key) parse(left int) {
 		k.Items = []policy.Item{{Text: k.Value}}
 	}
 	if k.count > most {
-		k.Excess = fmt.Sprintf("it lists %d items, and no more than %d are looked at; name fewer", k.count, most)
+		k.Excess = fmt.Sprintf("it lists %d items, and no more than %d are looked at", k.count, most)
 	}
 }
 

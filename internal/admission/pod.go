@@ -21,11 +21,9 @@ type Change struct {
 	Remove []string
 	// Warnings are sentences for the author of the request.
 	Warnings []string
-	// Denials are the reasons to refuse the pod, each naming the field and the fix. Where there is one, nothing else
-	// counts.
-	Denials []string
-	// Violations are sentences on what the pod asked for in vain, and on what would be changed if the policy enforced.
-	Violations []string
+	// Refusals are the reasons to refuse the pod: where there is one, nothing is changed. Those of mode audit say what
+	// the pod asked for in vain, and what would be changed if the policy enforced.
+	Refusals []Refusal
 	// Verdict is what was decided for the NICs that were looked at.
 	Verdict Verdict
 }
@@ -135,8 +133,8 @@ func (v *View) change(
 			Named: nic.Provider == kubeovn.DefaultProvider && p.Metadata.Name != "",
 		}
 	}
-	if len(c.Denials) > 0 {
-		return Change{Warnings: c.Warnings, Denials: c.Denials, Violations: c.Violations, Verdict: c.Verdict}
+	if slices.ContainsFunc(c.Refusals, func(r Refusal) bool { return r.Mode == policy.Enforce }) {
+		return Change{Warnings: c.Warnings, Refusals: c.Refusals, Verdict: c.Verdict}
 	}
 	if text := policy.Record(record); len(record) > 0 && text != annotations[policy.RecordAnnotation] {
 		c.Set[policy.RecordAnnotation] = text
@@ -180,9 +178,14 @@ func (v *View) dropMigration(c *Change, p *ParsedPod, g *grounds) {
 			k.Name,
 		) + " was taken out: it is for the template of a KubeVirt machine, whose pods share an address while it " +
 			"migrates"
-		c.Violations = append(c.Violations, text)
+		c.note(text)
 		c.Warnings = append(c.Warnings, "ovnguard: "+text)
 	}
+}
+
+// note leaves a sentence to the audit log.
+func (c *Change) note(text string) {
+	c.Refusals = append(c.Refusals, Refusal{Why: text, Mode: policy.Audit})
 }
 
 // forget takes out an annotation that is there.
@@ -195,7 +198,7 @@ func (c *Change) forget(key string, annotations map[string]string) {
 // wouldChange notes that enforcing would change the pod, and warns where the policy says so.
 func (c *Change) wouldChange(provider kubeovn.Provider, annotations map[string]string, d policy.Decision) {
 	say := func(text string) {
-		c.Violations = append(c.Violations, text)
+		c.note(text)
 		if d.Mode == policy.Warn {
 			c.Warnings = append(c.Warnings, "ovnguard: "+text)
 		}
@@ -277,16 +280,12 @@ func (c *Change) explain(d policy.Decision, namespace string) {
 			)
 		case s.Source != policy.FromPod || !onLevel:
 		case s.Outcome == policy.Invalid:
-			c.Denials = append(c.Denials, fmt.Sprintf(
-				"%s: %s; write one of them, or remove the annotation to inherit from the namespace",
-				annotation(s.Key),
-				s.Detail,
-			))
+			c.Refusals = append(c.Refusals, Refusal{
+				Check: portSecurityOff, Field: annotation(s.Key), Why: s.Detail,
+				Fix: "write one of them, or remove the annotation to inherit from the namespace",
+			})
 		default:
-			c.Violations = append(
-				c.Violations,
-				fmt.Sprintf("%s=%q was not applied: %s", annotation(s.Key), s.Value, s.Detail),
-			)
+			c.note(fmt.Sprintf("%s=%q was not applied: %s", annotation(s.Key), s.Value, s.Detail))
 			c.Warnings = append(c.Warnings, fmt.Sprintf(
 				"ovnguard: annotation %s=%q was not applied: %s; a PortSecurityException in namespace %s can grant "+
 					"the pod what it needs beyond that; "+
@@ -311,7 +310,7 @@ func (c *Change) cutOff(provider kubeovn.Provider, p *inventory.Passing) {
 	if p.Hindrance != "" {
 		text += " (which counts only when this is settled: " + p.Hindrance + ")"
 	}
-	c.Violations = append(c.Violations, text)
+	c.note(text)
 	if command := audit.ExceptionCommand(p); command != "" {
 		text += "; make it with: " + command
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,8 +145,8 @@ func TestChangePod(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := changePod(c.pod, c.nics, policy.Namespace{Name: "t", Annotations: c.namespace, Err: c.err})
-			if len(got.Denials) > 0 {
-				t.Fatalf("denied: %q", got.Denials)
+			if slices.ContainsFunc(got.Refusals, func(r Refusal) bool { return r.Mode == policy.Enforce }) {
+				t.Fatalf("refused: %v", got.Refusals)
 			}
 			set := got.Apply(nil)
 			delete(set, policy.RecordAnnotation)
@@ -165,9 +166,9 @@ func TestChangePod(t *testing.T) {
 func TestChangePodDeniesGarbage(t *testing.T) {
 	for _, key := range []string{ps, l2, nadPS} {
 		got := changePod(map[string]string{key: "tru"}, twoNICs, policy.Namespace{Name: "t"})
-		if len(got.Denials) != 1 || !strings.Contains(got.Denials[0], key) ||
-			!strings.Contains(got.Denials[0], `"true"`) {
-			t.Errorf("%s=tru: denials %q, want one that names the key and a value to write", key, got.Denials)
+		if len(got.Refusals) != 1 || got.Refusals[0].Mode != policy.Enforce ||
+			!strings.Contains(got.Refusals[0].String(), key) || !strings.Contains(got.Refusals[0].String(), `"true"`) {
+			t.Errorf("%s=tru: refusals %v, want one that names the key and a value to write", key, got.Refusals)
 		}
 		if !got.Empty() {
 			t.Errorf("%s=tru: a denied pod is also changed: %+v", key, got)

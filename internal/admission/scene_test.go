@@ -251,15 +251,14 @@ func (s *scene) Pod(_ context.Context, namespace, name string) (*Pod, error) {
 }
 
 // ask has one webhook asked, as the API server asks.
-func ask(
-	t testing.TB,
-	s *scene,
-	make func(World, func(string, time.Duration), func() time.Time) *Handler,
-	req admissionv1.AdmissionRequest,
-) admission.Response {
+func ask(t testing.TB, s *scene, judge func(World) Judge, req admissionv1.AdmissionRequest) admission.Response {
 	t.Helper()
 	s.user = req.UserInfo.Username
-	h := make(s, func(string, time.Duration) {}, func() time.Time { return now })
+	h := &Handler{
+		Judge:   judge(s),
+		Observe: func(string, time.Duration, []Refusal) {},
+		Now:     func() time.Time { return now },
+	}
 	r := h.Handle(t.Context(), admission.Request{AdmissionRequest: req})
 	tellsNothing(t, r, string(req.Object.Raw)+string(req.OldObject.Raw))
 	return r

@@ -1,6 +1,8 @@
 package admission
 
-import "fmt"
+import (
+	"fmt"
+)
 
 // Private is a part of a sentence that is not for everybody: what belongs to another namespace, or to the cluster.
 // Whoever asked reads Public in its place; the API server's audit log has Whole.

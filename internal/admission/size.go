@@ -9,6 +9,11 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
+var tooMuch = &Check{
+	ID: "OVGA01", Name: "too-much", Always: true,
+	Summary: "more annotations, networks or items of lists than anybody needs, which are not looked at",
+}
+
 // Bounds of what a pod says about its ports. What is judged is looked up item by item, and each item may have a
 // sentence of its own; the API server looks at the size of annotations only after the webhooks.
 const (
@@ -48,27 +53,29 @@ func (k *Key) maxItems() int {
 	return policy.ListLimit
 }
 
-// Excess says what a pod asks for that is more than anybody needs, among what is not as it was before; "" where nothing
-// is. It is refused whatever policy says, since it is not judged. before may be nil. No pod was let in with more
+// Excess refuses what a pod asks for that is more than anybody needs, among what is not as it was before; nil where
+// nothing is. It is refused whatever policy says, since it is not judged. before may be nil. No pod was let in with more
 // annotations than the API server takes.
-func (p *ParsedPod) Excess(before *ParsedPod) string {
+func (p *ParsedPod) Excess(before *ParsedPod) *Refusal {
 	was := ParsedPod{}
 	if before != nil {
 		was = *before
 	}
-	if p.size > maxAnnotations {
-		return fmt.Sprintf(
-			"metadata.annotations: %d bytes, and the API server takes no more than %d; leave some out",
-			p.size,
-			maxAnnotations,
-		)
+	const all = "metadata.annotations"
+	much := func(field, fix, why string, args ...any) *Refusal {
+		return &Refusal{Check: tooMuch, Field: field, Why: fmt.Sprintf(why, args...), Fix: fix}
 	}
-	if p.excess != "" && !p.sameNetworks(before) {
+	if p.size > maxAnnotations {
+		return much(all, "leave some out", "%d bytes, and the API server takes no more than %d", p.size, maxAnnotations)
+	}
+	if p.excess != nil && !p.sameNetworks(before) {
 		return p.excess
 	}
 	if len(p.Keys) > maxKeys && len(p.Keys) > len(was.Keys) {
-		return fmt.Sprintf(
-			"metadata.annotations: %d of them are about ports, and more than %d are not looked at; leave some out",
+		return much(
+			all,
+			"leave some out",
+			"%d of them are about ports, and more than %d are not looked at",
 			len(p.Keys),
 			maxKeys,
 		)
@@ -79,18 +86,19 @@ func (p *ParsedPod) Excess(before *ParsedPod) string {
 			continue
 		}
 		if old := before.key(k.Name); old == nil || old.Value != k.Value {
-			return annotation(k.Name) + ": " + k.Excess
+			return much(annotation(k.Name), "name fewer", "%s", k.Excess)
 		}
 	}
 	if p.items > maxItems && p.items > was.items {
-		return fmt.Sprintf(
-			"metadata.annotations: those about ports list %d items together, and more than %d are not looked at; "+
-				"name fewer",
+		return much(
+			all,
+			"name fewer",
+			"those about ports list %d items together, and more than %d are not looked at",
 			p.items,
 			maxItems,
 		)
 	}
-	return ""
+	return nil
 }
 
 // maxReasons is how many reasons an answer gives; who is told ten can mend them, and is told the next.
@@ -104,15 +112,6 @@ const maxMessage = 8 << 10
 
 // maxWarning is how long the warning about annotations that are not looked at may be, in bytes.
 const maxWarning = 1 << 10
-
-// Few returns the first of some reasons, with how many more there are, none longer than a message may be.
-func Few(reasons []string) []string {
-	out := slices.Clone(few(reasons))
-	for i := range out {
-		out[i] = shorten(out[i], maxMessage)
-	}
-	return out
-}
 
 // few returns the first reasons, and how many more there are.
 func few(reasons []string) []string {

@@ -43,6 +43,8 @@ func (v *View) late() bool {
 
 // Refusal is one reason why a request must not be.
 type Refusal struct {
+	// Check is what refuses it; nil for a request that is about no pod.
+	Check *Check
 	// Field is what was refused, as in metadata.annotations["key"].
 	Field string
 	// Why is the rule, and Fix who or what would allow it. Both go to whoever asked, and so name nothing of another
@@ -66,10 +68,17 @@ func (r Refusal) sentence(why string) string {
 	if r.More > 0 {
 		return fmt.Sprintf("and %d more", r.More)
 	}
-	if r.Fix == "" {
-		return r.Field + ": " + why
+	text := why
+	if r.Field != "" {
+		text = r.Field + ": " + text
 	}
-	return r.Field + ": " + why + "; " + r.Fix
+	if r.Fix != "" {
+		text += "; " + r.Fix
+	}
+	if r.Check != nil {
+		text += " (" + r.Check.ID + ")"
+	}
+	return text
 }
 
 // Whose returns the end of a sentence about what somebody has, as in "10.16.0.5 is ...". Its holder is named to nobody

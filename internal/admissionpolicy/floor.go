@@ -186,7 +186,7 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 					"variables.isNew || !variables.strict",
 					"frozen",
 					"Kube-OVN reads the pod's addresses, switch, networks and its own notes again and believes them, "+
-						"so only its own accounts may change them; make the pod anew with what it shall have",
+						"so only its own accounts may change them; make the pod again with what it shall have",
 				),
 				refusal("!variables.isNew || !variables.strict", "own",
 					"only Kube-OVN and KubeVirt may write this; leave it out"),

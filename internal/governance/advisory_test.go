@@ -9,6 +9,8 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	guard "github.com/ovnguard/ovnguard/internal/admission"
 )
 
 // A webhook that only advises lets through what it cannot judge, and says why in a warning; another one refuses it.
@@ -22,24 +24,14 @@ func TestAdvisoryRefusesNothing(t *testing.T) {
 			[]string{"ovnguard: no answer of the API server"},
 		},
 		"denied": {
-			func() (Answer, error) { return Answer{Denials: []string{"a", "b"}, Warnings: []string{"w"}}, nil },
+			func() (Answer, error) { return denied(), nil },
 			[]string{"w", "ovnguard: a; b"},
 		},
 	} {
-		refusing := &Handler{
-			Judge:   func(context.Context, *admissionv1.AdmissionRequest) (Answer, error) { return c.judge() },
-			Observe: func(string, time.Duration) {},
-			Now:     time.Now,
-		}
-		refused, advised := refusing.Handle(
-			t.Context(),
-			admission.Request{},
-		), Advisory{
-			refusing,
-		}.Handle(
-			t.Context(),
-			admission.Request{},
-		)
+		h := handlerOf(func(context.Context, *admissionv1.AdmissionRequest) (Answer, error) { return c.judge() })
+		refused := h.Handle(t.Context(), admission.Request{})
+		h.Advises = true
+		advised := h.Handle(t.Context(), admission.Request{})
 		if refused.Allowed || !advised.Allowed || !slices.Equal(advised.Warnings, c.warns) {
 			t.Errorf(
 				"%s: refused %v, advised %v %q; want it let through with %q",
@@ -53,5 +45,29 @@ func TestAdvisoryRefusesNothing(t *testing.T) {
 		if len(refused.AuditAnnotations) == 0 || len(advised.AuditAnnotations) != len(refused.AuditAnnotations) {
 			t.Errorf("%s: noted %v, want %v", name, advised.AuditAnnotations, refused.AuditAnnotations)
 		}
+	}
+}
+
+// denied is an answer that refuses for two reasons.
+func denied() (a Answer) {
+	a.Deny("a")
+	a.Deny("b")
+	a.Warnings = []string{"w"}
+	return a
+}
+
+// respond returns the response that an answer becomes.
+func respond(t *testing.T, a Answer) admission.Response {
+	t.Helper()
+	judge := func(context.Context, *admissionv1.AdmissionRequest) (Answer, error) { return a, nil }
+	return handlerOf(judge).Handle(t.Context(), admission.Request{})
+}
+
+// handlerOf returns the webhook of a judge.
+func handlerOf(judge Judge) *guard.Handler {
+	return &guard.Handler{
+		Judge:   judge.Plain(),
+		Observe: func(string, time.Duration, []guard.Refusal) {},
+		Now:     time.Now,
 	}
 }

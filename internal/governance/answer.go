@@ -4,14 +4,11 @@
 package governance
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
-	"gomodules.xyz/jsonpatch/v2"
 	admissionv1 "k8s.io/api/admission/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -24,60 +21,7 @@ import (
 )
 
 // Answer is what is said to a request. The zero value allows it as it is.
-type Answer struct {
-	// Denials are the reasons to refuse it, each naming the field, the rule and who may allow it. Where there is one,
-	// the rest does not count but for Warnings.
-	Denials []string
-	// Warnings are sentences for the author.
-	Warnings []string
-	// Patch changes the object; only judges that mutate give one.
-	Patch []jsonpatch.Operation
-	// Audit holds audit annotations: short keys, without the webhook's name.
-	Audit map[string]string
-	// whole has for denials what the audit log has in their place, with what belongs to others.
-	whole map[string]string
-}
-
-// deny adds a reason to refuse, once. Arguments of type admission.Private are told to the audit log alone.
-func (a *Answer) deny(format string, args ...any) {
-	said := admission.Say(format, args...)
-	if said.Whole != said.Public {
-		if a.whole == nil {
-			a.whole = make(map[string]string)
-		}
-		if before := a.whole[said.Public]; before != "" {
-			said.Whole = before + ", and " + said.Whole
-		}
-		a.whole[said.Public] = said.Whole
-	}
-	if !slices.Contains(a.Denials, said.Public) {
-		a.Denials = append(a.Denials, said.Public)
-	}
-}
-
-// violation returns all that is against the request, as the audit log has it.
-func (a *Answer) violation() string {
-	all := make([]string, len(a.Denials))
-	for i, d := range a.Denials {
-		all[i] = cmp.Or(a.whole[d], d)
-	}
-	return strings.Join(all, "; ")
-}
-
-// warn adds a sentence for the author, once. Arguments of type admission.Private are left out as for deny.
-func (a *Answer) warn(format string, args ...any) {
-	if text := "ovnguard: " + admission.Say(format, args...).Public; !slices.Contains(a.Warnings, text) {
-		a.Warnings = append(a.Warnings, text)
-	}
-}
-
-// note adds an audit annotation.
-func (a *Answer) note(key, value string) {
-	if a.Audit == nil {
-		a.Audit = make(map[string]string)
-	}
-	a.Audit[key] = value
-}
+type Answer struct{ admission.Answer }
 
 // Cluster asks the API server itself, where what is cached may be late or is not enough.
 type Cluster interface {
@@ -106,6 +50,14 @@ type Guard struct {
 // Judge answers one request. An error means that the request is not one that the judge is for, or could not be judged;
 // it must be refused then.
 type Judge func(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error)
+
+// Plain returns the judge as the webhooks know judges.
+func (j Judge) Plain() admission.Judge {
+	return func(ctx context.Context, req *admissionv1.AdmissionRequest) (admission.Answer, error) {
+		a, err := j(ctx, req)
+		return a.Answer, err
+	}
+}
 
 // kubeOVN reports whether the request comes from Kube-OVN itself.
 func (g *Guard) kubeOVN(req *admissionv1.AdmissionRequest) bool {

@@ -54,7 +54,7 @@ func (g *Guard) Attachment(ctx context.Context, req *admissionv1.AdmissionReques
 		}
 	}
 	if config == "" {
-		a.warn(
+		a.Warn(
 			"spec.config is empty, so that nodes read a file of their own; whether pods get a NIC in OVN by it " +
 				"cannot be told, and pods are guarded as if they did",
 		)
@@ -62,7 +62,7 @@ func (g *Guard) Attachment(ctx context.Context, req *admissionv1.AdmissionReques
 	}
 	places, err := kubeovn.Definitions(config)
 	if err != nil {
-		a.Denials = append(a.Denials, err.Error()+`; write it as {"cniVersion":"0.3.1","type":"kube-ovn",...}`)
+		a.Deny("%s", err.Error()+`; write it as {"cniVersion":"0.3.1","type":"kube-ovn",...}`)
 		return a, nil //nolint:nilerr // what cannot be read is refused, which is an answer
 	}
 	slices.SortFunc(places, func(x, y kubeovn.Definition) int { return cmp.Compare(x.Path, y.Path) })
@@ -76,7 +76,7 @@ func (g *Guard) Attachment(ctx context.Context, req *admissionv1.AdmissionReques
 // provider refuses a provider that is not that of the definition itself.
 func (a *Answer) provider(place kubeovn.Definition, want string) {
 	if len(place.Providers) == 0 && !place.IPAM {
-		a.warn(
+		a.Warn(
 			`spec.config%s has no provider, so that Kube-OVN's CNI takes the pod's default NIC for it; write "provider": %q`,
 			place.Path,
 			want,
@@ -87,7 +87,7 @@ func (a *Answer) provider(place kubeovn.Definition, want string) {
 		case p == want:
 		case place.IPAM && p+".ovn" == want: // address management for NICs outside OVN
 		default:
-			a.deny(
+			a.Deny(
 				`spec.config%s.provider: %q is not this definition's own, and its pods would be plugged into ports, or given addresses, of another; write %q`,
 				place.Path,
 				p,

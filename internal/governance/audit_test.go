@@ -26,19 +26,19 @@ func TestTemplatesAreNotedInTheAuditLog(t *testing.T) {
 		} {
 			a, err := judge()
 			expect(t, a, err)
-			if !strings.HasPrefix(a.Audit["policy"], "PortSecurityPolicy ") ||
-				a.Audit["decision"] != policy.Strict.String() ||
-				!strings.Contains(a.Audit["violation"], "port_vips") {
-				t.Errorf("%s under %s: audit annotations %q", kind, mode, a.Audit)
+			notes := respond(t, a).AuditAnnotations
+			if !strings.HasPrefix(notes["policy"], "PortSecurityPolicy ") || notes["decision"] != policy.Strict.String() ||
+				!strings.Contains(notes["violation"], "port_vips") {
+				t.Errorf("%s under %s: audit annotations %q", kind, mode, notes)
 			}
 		}
 		a, err := g.Workload(t.Context(), workloadRequest(t, "Deployment", map[string]string{ps: "true"}, nil))
 		expect(t, a, err)
-		if said, is := a.Audit["violation"]; is || a.Audit["decision"] == "" {
+		if said, is := respond(t, a).AuditAnnotations["violation"]; is || a.Notes["decision"] == "" {
 			t.Errorf(
 				"%s: a template with nothing against it: decision %q, violation %q",
 				mode,
-				a.Audit["decision"],
+				a.Notes["decision"],
 				said,
 			)
 		}

@@ -37,7 +37,7 @@ func (g *Guard) Exception(ctx context.Context, req *admissionv1.AdmissionRequest
 	if err := g.shared(ctx, &a, req, old, object, anew); err != nil {
 		return Answer{}, err
 	}
-	if old != nil && !anew && consents(&old.Spec, &object.Spec, anew) && len(a.Denials) == 0 {
+	if old != nil && !anew && consents(&old.Spec, &object.Spec, anew) && len(a.Denials()) == 0 {
 		if err := g.approvedClaims(&a, object, req.UserInfo); err != nil {
 			return Answer{}, err
 		}
@@ -63,31 +63,31 @@ func (g *Guard) stamped(
 		who = old.Spec.RequestedBy
 	}
 	if now.Spec.RequestedBy != who {
-		a.deny(
+		a.Deny(
 			"spec.requestedBy: %q is not who asked for this, %q is; leave it out, it is written by admission",
 			now.Spec.RequestedBy,
 			who,
 		)
 	}
 	if id, err := requestID(&now.Spec); err != nil || now.Spec.RequestID != id {
-		a.deny(
+		a.Deny(
 			"spec.requestID: %q is not that of what is asked for; leave it out, it is written by admission",
 			now.Spec.RequestID,
 		)
 	}
 	switch at := now.Spec.RequestedAt; {
 	case at == nil:
-		a.deny(
+		a.Deny(
 			"spec.requestedAt: is written by admission, and is missing; is the mutating webhook of ovnguard " +
 				"registered?",
 		)
 	case anew && g.Now().Sub(at.Time).Abs() > stampAge:
-		a.deny(
+		a.Deny(
 			"spec.requestedAt: %s is not the time of this request; leave it out, it is written by admission",
 			at.UTC().Format(time.RFC3339),
 		)
 	case !anew && old.Spec.RequestedAt != nil && !at.Equal(old.Spec.RequestedAt):
-		a.deny(
+		a.Deny(
 			"spec.requestedAt: %s is not when this was asked for; leave it out, it is written by admission",
 			at.UTC().Format(time.RFC3339),
 		)
@@ -103,18 +103,18 @@ func (g *Guard) grantable(
 ) error {
 	e := kube.ExceptionOf(o)
 	if why := e.Err; why != nil {
-		a.deny("%v", why)
+		a.Deny("%v", why)
 		return nil
 	}
 	if e.Contradiction != "" {
-		a.deny("%s", e.Contradiction)
+		a.Deny("%s", e.Contradiction)
 		return nil
 	}
 	for _, doubt := range e.Doubts() {
-		a.warn("%s", doubt)
+		a.Warn("%s", doubt)
 	}
 	if !e.Expires.After(g.Now()) {
-		a.deny("spec.expiresAt: %s is past; give a time that is to come", e.Expires.UTC().Format(time.RFC3339))
+		a.Deny("spec.expiresAt: %s is past; give a time that is to come", e.Expires.UTC().Format(time.RFC3339))
 	}
 	if err := g.owner(ctx, a, o); err != nil {
 		return err
@@ -132,7 +132,7 @@ func (g *Guard) grantable(
 		)
 	}
 	awaited := a.admissible(&e, policy.Governing(policies, ns, e.Providers))
-	if len(a.Denials) > 0 {
+	if len(a.Denials()) > 0 {
 		return nil
 	}
 	if len(e.Pairs) > 0 {
@@ -142,7 +142,7 @@ func (g *Guard) grantable(
 	}
 	g.Look(func(inv *inventory.State) {
 		if listed := inv.Listed(&e, g.Now()); listed > inventory.ExceptionsLimit {
-			a.deny(
+			a.Deny(
 				"spec.grant.pairs: with it, the exceptions of namespace %s that have not ended list %d address pairs "+
 					"(one without pairs counts as one), "+
 					"and no more than %d count; delete exceptions that nobody uses, which the condition Used tells, "+
@@ -185,19 +185,21 @@ func (a *Answer) admissible(e *policy.Exception, governing []policy.Policy) (awa
 	}
 	switch {
 	case !counts:
-		a.Denials = append(a.Denials, refused...)
+		for _, why := range refused {
+			a.Deny("%s", why)
+		}
 	case len(refused) > 0:
-		a.warn("this exception has no effect on some of its NICs: %s", strings.Join(refused, "; "))
+		a.Warn("this exception has no effect on some of its NICs: %s", strings.Join(refused, "; "))
 	}
 	if len(unrepaired) > 0 {
-		a.warn(
+		a.Warn(
 			"policy %s does not say repair: repair, so that nothing reaches a running port when this begins, and "+
 				"nothing is taken from it when it ends: the audit reports it",
 			strings.Join(unrepaired, ", "),
 		)
 	}
 	if len(approvers) > 0 && e.ApprovedBy == "" {
-		a.warn(
+		a.Warn(
 			"policy %s wants it approved by somebody else before it has effect: %s",
 			strings.Join(approvers, ", "),
 			approveCommand(e.Namespace, e.Name),
@@ -293,7 +295,7 @@ func (g *Guard) owner(ctx context.Context, a *Answer, o *v1alpha1.PortSecurityEx
 		return nil
 	}
 	if apiGroup, _, _ := strings.Cut(w.APIVersion, "/"); ownerKinds[w.Kind] != apiGroup || apiGroup == "" {
-		a.deny(
+		a.Deny(
 			"spec.target.owner: %s of %s is none of Deployment, ReplicaSet, StatefulSet and DaemonSet (apps/v1), Job "+
 				"and CronJob (batch/v1), "+
 				"VirtualMachine and VirtualMachineInstance (kubevirt.io/v1), VpcNatGateway and VpcEgressGateway "+
@@ -314,7 +316,7 @@ func (g *Guard) owner(ctx context.Context, a *Answer, o *v1alpha1.PortSecurityEx
 			err,
 		)
 	case !found:
-		a.deny(
+		a.Deny(
 			"spec.target.owner: namespace %s has no %s %q; create it first, so that the exception is for this very "+
 				"object",
 			o.Namespace,
@@ -322,7 +324,7 @@ func (g *Guard) owner(ctx context.Context, a *Answer, o *v1alpha1.PortSecurityEx
 			w.Name,
 		)
 	case string(w.UID) != uid:
-		a.deny(
+		a.Deny(
 			"spec.target.owner.uid: %s %s/%s has another uid than %q; leave it out to have it entered",
 			w.Kind,
 			o.Namespace,

@@ -746,7 +746,7 @@ func FuzzException(f *testing.F) {
 			return
 		}
 		a, err := g.Exception(t.Context(), req)
-		if err != nil || len(a.Denials) > 0 || len(old) > 0 {
+		if err != nil || len(a.Denials()) > 0 || len(old) > 0 {
 			return
 		}
 		var e v1alpha1.PortSecurityException

@@ -36,7 +36,7 @@ func (g *Guard) GatewayWorkload(_ context.Context, req *admissionv1.AdmissionReq
 		if !kubeovn.IsGateway(r.APIVersion, r.Kind) || old != nil && slices.ContainsFunc(old.OwnerReferences, same) {
 			continue
 		}
-		a.deny(
+		a.Deny(
 			"metadata.ownerReferences: %s would say that it is of %s %s, and Kube-OVN alone makes the workloads of its "+
 				"gateways; leave the reference out",
 			req.Kind.Kind,

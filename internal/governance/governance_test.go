@@ -242,14 +242,16 @@ var foreign = []string{
 // expect checks that the answer refuses with each of the words, or allows where there are none.
 func expect(t *testing.T, a Answer, err error, words ...string) {
 	t.Helper()
-	said := strings.Join(a.Denials, "\n")
-	if whole := a.violation(); whole != strings.Join(a.Denials, "; ") {
-		said += "\n(audit log: " + whole + ")"
+	said := strings.Join(a.Denials(), "\n")
+	for _, r := range a.Refusals {
+		if r.Mode == policy.Enforce && r.Note() != r.String() {
+			said += "\n(audit log: " + r.Note() + ")"
+		}
 	}
 	if err != nil {
 		said += "\nerror: " + err.Error()
 	}
-	for _, told := range a.Denials {
+	for _, told := range a.Denials() {
 		for _, name := range foreign {
 			if strings.Contains(told, name) {
 				t.Errorf("it tells of %q: %s", name, told)

@@ -98,14 +98,14 @@ func TestExceptionRefusalsTeach(t *testing.T) {
 			a, err := guardOf(cluster).Exception(t.Context(), request(t, exceptions, object, nil))
 			expect(t, a, err, c.words...)
 			if said := strings.Join(
-				a.Denials,
+				a.Denials(),
 				"\n",
 			); strings.Contains(said, "kubectl patch portsecuritypolicy ") ||
 				strings.Contains(said, "kubectl edit") {
 				t.Errorf("it gives a command that changes policy: %q", said)
 			}
-			if n := strings.Count(strings.Join(a.Denials, "\n"), administrator); n > 1 {
-				t.Errorf("said %d times who may allow it: %q", n, a.Denials)
+			if n := strings.Count(strings.Join(a.Denials(), "\n"), administrator); n > 1 {
+				t.Errorf("said %d times who may allow it: %q", n, a.Denials())
 			}
 		})
 	}

@@ -62,16 +62,16 @@ func (g *Guard) Namespace(ctx context.Context, req *admissionv1.AdmissionRequest
 	} else {
 		a.reserved(name)
 	}
-	if a.lists(old, now); len(a.Denials) == 0 {
+	if a.lists(old, now); len(a.Denials()) == 0 {
 		a.readable(old, now)
 	}
-	if len(a.Denials) == 0 {
+	if len(a.Denials()) == 0 {
 		if err := g.rights(ctx, &a, req, old, now); err != nil {
 			return Answer{}, err
 		}
 	}
 	holds := old
-	if len(a.Denials) == 0 {
+	if len(a.Denials()) == 0 {
 		holds = now
 		if before != nil {
 			g.tell(&a, now)
@@ -111,9 +111,9 @@ func (g *Guard) rights(
 	ok, err := g.exempt(ctx, req.UserInfo, now.Name)
 	switch {
 	case err != nil:
-		a.deny("%s: %v", strings.Join(wants, "; "), err)
+		a.Deny("%s: %v", strings.Join(wants, "; "), err)
 	case !ok:
-		a.deny(
+		a.Deny(
 			"%s; user %s needs the verb \"exempt\" on namespaces.%s for that, which an administrator gives by a "+
 				"ClusterRole with the rule %s",
 			strings.Join(wants, "; "),
@@ -122,7 +122,7 @@ func (g *Guard) rights(
 			rule("namespaces", now.Name, "exempt"),
 		)
 	default:
-		a.note("exempt", admission.ShortNote(strings.Join(wants, "; ")))
+		a.Note("exempt", admission.ShortNote(strings.Join(wants, "; ")))
 	}
 	return nil
 }
@@ -144,7 +144,7 @@ const labelName = "kubernetes.io/metadata.name"
 // reserved refuses names with which the name of a pod's port would be that of another pod's.
 func (a *Answer) reserved(name string) {
 	if name == string(kubeovn.DefaultProvider) || interfaceLike.MatchString(name) {
-		a.deny(
+		a.Deny(
 			"metadata.name: %q is reserved: the port of a pod x.shop.blue.lab in a namespace of this name could bear "+
 				"the name of the second NIC "+
 				"of pod x in namespace shop; choose another name",
@@ -160,7 +160,7 @@ const maxGuarded = 128
 // lists refuses more annotations about ports than anybody needs: each is compared with every policy.
 func (a *Answer) lists(old, now policy.Namespace) {
 	if count := len(guarded(now.Annotations)); count > maxGuarded && count > len(guarded(old.Annotations)) {
-		a.deny(
+		a.Deny(
 			"metadata.annotations: %d of them are about port security, and more than %d are not looked at; a "+
 				"PortSecurityPolicy with spec.providers says the same for many networks",
 			count,
@@ -178,7 +178,7 @@ func (a *Answer) readable(old, now policy.Namespace) {
 			continue
 		}
 		if _, err := kubeovn.ParseToggle(value); err != nil {
-			a.deny(
+			a.Deny(
 				"metadata.annotations[%q]: %v; write one of them, or remove the annotation to follow policy",
 				key,
 				err,
@@ -187,7 +187,7 @@ func (a *Answer) readable(old, now policy.Namespace) {
 	}
 	if value := now.Labels[policy.LevelLabel]; value != "" && old.Labels[policy.LevelLabel] != value {
 		if _, err := policy.ParseLevel(value); err != nil {
-			a.deny(
+			a.Deny(
 				"metadata.labels[%q]: %v; write one of them, or remove the label to follow policy",
 				policy.LevelLabel,
 				err,
@@ -421,40 +421,40 @@ func (g *Guard) effect(a *Answer, count func(*inventory.State) inventory.Effect)
 		}
 	})
 	if len(unread) > 0 {
-		a.warn(
+		a.Warn(
 			"%s have not been read yet, so that it is not known how many running ports this loosens and tightens",
 			admission.Listed(unread),
 		)
 		return
 	}
 	if e.Outside > 0 {
-		a.warn(
+		a.Warn(
 			"pods that have NICs outside OVN, which this forbids: %d; they keep them for as long as they run, and "+
 				"could not be made again",
 			e.Outside,
 		)
-		a.note("outside", strconv.Itoa(e.Outside))
+		a.Note("outside", strconv.Itoa(e.Outside))
 	}
 	if e.Repaired > 0 {
 		writes := strconv.Itoa(e.Rewritten)
 		if e.Unasked > 0 {
 			writes = "at least " + writes
 		}
-		a.warn("repair begins for %d of the %d running ports it concerns, and writes %s of them at once%s; "+
+		a.Warn("repair begins for %d of the %d running ports it concerns, and writes %s of them at once%s; "+
 			"with repair: log it says what it would write", e.Repaired, e.Ports, writes, first(e))
-		a.note("repaired", fmt.Sprintf("begins %d, writes %d", e.Repaired, e.Rewritten))
+		a.Note("repaired", fmt.Sprintf("begins %d, writes %d", e.Repaired, e.Rewritten))
 	}
 	if e.Looser == 0 && e.Tighter == 0 {
 		return
 	}
-	a.warn(
+	a.Warn(
 		"this loosens %d and tightens %d of the %d running ports it concerns%s",
 		e.Looser,
 		e.Tighter,
 		e.Ports,
 		first(e),
 	)
-	a.note("effect", fmt.Sprintf("looser %d, tighter %d, of %d", e.Looser, e.Tighter, e.Ports))
+	a.Note("effect", fmt.Sprintf("looser %d, tighter %d, of %d", e.Looser, e.Tighter, e.Ports))
 }
 
 // first names the first ports of an effect. Whoever may write the object may know of them: they are of its own

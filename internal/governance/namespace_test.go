@@ -166,7 +166,7 @@ func TestThreat25NamespaceWeakening(t *testing.T) {
 					)
 					a, err := g.Namespace(t.Context(), req)
 					expect(t, a, err)
-					if a.Audit["exempt"] == "" {
+					if a.Notes["exempt"] == "" {
 						t.Error("what the right was used for is not in the audit annotations")
 					}
 				}
@@ -294,8 +294,8 @@ func TestThreatT39NamespaceOfAnExemptAccount(t *testing.T) {
 			expect(t, a, err, "metadata.name", account, `"exempt"`, "resourceNames: ["+name+"]")
 			a, err = guard(may...).Namespace(t.Context(), made)
 			expect(t, a, err)
-			if !strings.Contains(a.Audit["exempt"], account) {
-				t.Errorf("namespace %s: the audit annotations %q do not say what the right was used for", name, a.Audit)
+			if !strings.Contains(a.Notes["exempt"], account) {
+				t.Errorf("namespace %s: the audit annotations %q do not say what the right was used for", name, a.Notes)
 			}
 			// One that is there has its owners already.
 			a, err = guard().Namespace(t.Context(), request(t, "namespaces", namespace(name,
@@ -342,7 +342,7 @@ func FuzzNamespace(f *testing.F) {
 		policies := policiesOfTests()
 		policy.SortPolicies(policies)
 		a, err := guardOf(&tableCluster{policies: policies}).Namespace(t.Context(), request(t, "namespaces", now, old))
-		if err != nil || len(a.Denials) > 0 {
+		if err != nil || len(a.Denials()) > 0 {
 			return
 		}
 		decide := func(ns *corev1.Namespace, p policy.Policy) policy.Decision {

@@ -64,7 +64,7 @@ func TestThreatT17NamespaceSelectsASubnet(t *testing.T) {
 				guardOf(&tableCluster{rights: []string{"alice exempt namespaces.ovnguard.io /shop"}}),
 			).Namespace(t.Context(), req)
 			expect(t, a, err)
-			if used := a.Audit["exempt"] != ""; used != (c.words != nil) {
+			if used := a.Notes["exempt"] != ""; used != (c.words != nil) {
 				t.Errorf("the audit annotations say that the right was used: %v", used)
 			}
 		})

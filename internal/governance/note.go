@@ -17,8 +17,8 @@ const refusedDecision = "refused"
 
 // decided notes the policy by name, "" for the built-in default, and what was decided.
 func (a *Answer) decided(policyName, decision string) {
-	a.note(admission.NotePolicy, admission.PolicyTitle(policyName))
-	a.note(admission.NoteDecision, decision)
+	a.Note(admission.NotePolicy, admission.PolicyTitle(policyName))
+	a.Note(admission.NoteDecision, decision)
 }
 
 // decidedFor notes what pods of the namespace have on the default network that ask for nothing.
@@ -45,9 +45,9 @@ func (g *Guard) decidedOn(a *Answer, o *v1alpha1.PortSecurityException) {
 			}
 		}
 	})
-	if len(a.Denials) > 0 {
+	if len(a.Denials()) > 0 {
 		decision = refusedDecision
 	}
-	a.note(admission.NotePolicy, admission.ShortNote(strings.Join(titles, ", ")))
-	a.note(admission.NoteDecision, decision)
+	a.Note(admission.NotePolicy, admission.ShortNote(strings.Join(titles, ", ")))
+	a.Note(admission.NoteDecision, decision)
 }

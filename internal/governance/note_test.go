@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,8 +17,7 @@ import (
 // notes returns what the audit log keeps of an answer to the request.
 func notes(t *testing.T, judge Judge, req *admissionv1.AdmissionRequest) map[string]string {
 	t.Helper()
-	h := &Handler{Judge: judge, Observe: func(string, time.Duration) {}, Now: time.Now}
-	return h.Handle(t.Context(), admission.Request{AdmissionRequest: *req}).AuditAnnotations
+	return handlerOf(judge).Handle(t.Context(), admission.Request{AdmissionRequest: *req}).AuditAnnotations
 }
 
 // The audit log says of every request about what governs ports which policy it falls under, what was decided, and what

@@ -43,7 +43,7 @@ func (g *Guard) takenOffOVN(ctx context.Context, a *Answer, network kubeovn.Atta
 	}
 	for mode, names := range forbidden {
 		who, how := admission.Forbidders(names)
-		a.refuseIn(
+		a.Against(
 			mode,
 			"spec.config: pods that were admitted to this network as one of OVN would get NICs outside OVN by it, "+
 				"and %s forbids those; "+
@@ -85,7 +85,7 @@ func (g *Guard) madeUnderPods(a *Answer, network kubeovn.Attachment) error {
 		}
 		slices.Sort(policies)
 		who, how := admission.Forbidders(slices.Compact(policies))
-		a.refuseIn(
+		a.Against(
 			mode,
 			"spec.config: %s would get NICs outside OVN by it, since they ask for network %s/%s, and %s forbids "+
 				"those; "+
@@ -121,17 +121,4 @@ func some(pods []string) string {
 		return fmt.Sprintf("pods %s and %d more", strings.Join(pods[:namedPods], ", "), more)
 	}
 	return "pods " + strings.Join(pods, ", ")
-}
-
-// refuseIn refuses under a policy that enforces, warns under one that warns, and leaves the rest to the audit log.
-func (a *Answer) refuseIn(mode policy.Mode, format string, args ...any) {
-	switch mode {
-	case policy.Enforce:
-		a.deny(format, args...)
-		return
-	case policy.Warn:
-		a.warn("would be refused: "+format, args...)
-	case policy.Audit:
-	}
-	a.note(admission.NoteViolation, admission.ShortNote(admission.Say(format, args...).Whole))
 }

@@ -227,12 +227,10 @@ func TestThreat12DefinitionByMode(t *testing.T) {
 			"again": turned(t, macvlan)} {
 			a, err := g.Attachment(t.Context(), req)
 			expect(t, a, err)
-			if said := strings.Join(
-				a.Warnings,
-				"\n",
-			); strings.Contains(said, "would be refused") != warned ||
-				!strings.Contains(a.Audit[admission.NoteViolation], "outside OVN") {
-				t.Errorf("%s under %s: warnings %q, notes %q", what, mode, a.Warnings, a.Audit)
+			r := respond(t, a)
+			if strings.Contains(strings.Join(r.Warnings, "\n"), "would be refused") != warned ||
+				!strings.Contains(r.AuditAnnotations[admission.NoteViolation], "outside OVN") {
+				t.Errorf("%s under %s: %+v", what, mode, r)
 			}
 		}
 	}
@@ -269,8 +267,8 @@ func TestForbiddingTellsWhoHasOthers(t *testing.T) {
 		a.Warnings,
 		"\n",
 	); !strings.Contains(said, "outside OVN, which this forbids: 2;") ||
-		a.Audit["outside"] != "2" {
-		t.Errorf("warnings %q, notes %q", a.Warnings, a.Audit)
+		a.Notes["outside"] != "2" {
+		t.Errorf("warnings %q, notes %q", a.Warnings, a.Notes)
 	}
 	a, err = g.Policy(
 		t.Context(),

@@ -37,7 +37,7 @@ func (g *Guard) Policy(_ context.Context, req *admissionv1.AdmissionRequest) (An
 	if object != nil {
 		compiled := kube.PolicyOf(object)
 		if p = &compiled; p.Err != nil {
-			a.deny(
+			a.Deny(
 				"%v; correct it, since a policy that cannot be read as a whole would make all ports strict and "+
 					"honour no exception",
 				p.Err,
@@ -45,7 +45,7 @@ func (g *Guard) Policy(_ context.Context, req *admissionv1.AdmissionRequest) (An
 		}
 		name = p.Name
 		if p.Pods != nil && (p.Level > policy.Strict || p.Forwarding > policy.Forbid || len(p.ExceptionsIn) > 0) {
-			a.warn(
+			a.Warn(
 				"policy %s selects pods by their labels, which their authors choose: it can only tighten what the "+
 					"best policy without a "+
 					"podSelector says, and its exceptions and limits do not count; to loosen single pods write a "+
@@ -55,14 +55,14 @@ func (g *Guard) Policy(_ context.Context, req *admissionv1.AdmissionRequest) (An
 		}
 	}
 	switch {
-	case len(a.Denials) > 0:
+	case len(a.Denials()) > 0:
 		a.decided(name, refusedDecision)
 	case p == nil:
 		a.decided(name, "gone")
 	default:
 		a.decided(name, p.Level.String())
 	}
-	if len(a.Denials) > 0 || req.Operation == admissionv1.Update && object.DeletionTimestamp != nil {
+	if len(a.Denials()) > 0 || req.Operation == admissionv1.Update && object.DeletionTimestamp != nil {
 		return a, nil
 	}
 	if p != nil {
@@ -83,7 +83,7 @@ func (g *Guard) shadowed(a *Answer, p *policy.Policy) {
 	})
 	switch {
 	case s.Always():
-		a.warn(
+		a.Warn(
 			"policy %s decides nothing: %s come before it for all that it picks; give it a higher spec.priority than "+
 				"%d",
 			p.Name,
@@ -91,7 +91,7 @@ func (g *Guard) shadowed(a *Answer, p *policy.Policy) {
 			p.Priority,
 		)
 	case s.Tied:
-		a.warn(
+		a.Warn(
 			"policy %s is for fewer namespaces or NICs than %s, which come before it by their names alone, at the "+
 				"same priority; give it a higher "+
 				"spec.priority than %d where it is meant to decide",

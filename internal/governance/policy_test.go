@@ -36,8 +36,8 @@ func TestPolicyTellsWhatRepairWrites(t *testing.T) {
 		a.Warnings,
 		"\n",
 	); !strings.Contains(said, want) ||
-		a.Audit["repaired"] != "begins 3, writes 1" {
-		t.Errorf("warnings %q, notes %q", a.Warnings, a.Audit)
+		a.Notes["repaired"] != "begins 3, writes 1" {
+		t.Errorf("warnings %q, notes %q", a.Warnings, a.Notes)
 	}
 	a, err = g.Policy(
 		t.Context(),

@@ -45,7 +45,7 @@ func (a *Answer) portName(inv *inventory.State, name, what string, own func(*inv
 	default:
 		return
 	}
-	a.deny("metadata.name: %q %s, and deleting the %s would delete the port; %s", name, whose, what, fix)
+	a.Deny("metadata.name: %q %s, and deleting the %s would delete the port; %s", name, whose, what, fix)
 }
 
 // isVirtual reports whether the row may be that of a Vip which was there before under the name.

@@ -118,7 +118,7 @@ func TestANamespaceEditNeverLoosensWithoutTheRight(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(a.Denials) > 0 {
+		if len(a.Denials()) > 0 {
 			return
 		}
 		accepted++
@@ -187,8 +187,8 @@ func TestANamespaceEditMayLoosenWithTheRight(t *testing.T) {
 		a, err := guardOf(
 			cluster,
 		).Namespace(t.Context(), rapidRequest(t, drawNamespace(t, "new"), drawNamespace(t, "old")))
-		if err != nil || len(a.Denials) > 0 {
-			t.Fatalf("%v, %q", err, a.Denials)
+		if err != nil || len(a.Denials()) > 0 {
+			t.Fatalf("%v, %q", err, a.Denials())
 		}
 		if questions := slices.Compact(slices.Sorted(slices.Values(cluster.asked))); len(questions) > 1 {
 			t.Fatalf("asked for %q", questions)

@@ -59,7 +59,7 @@ func (g *Guard) StampException(ctx context.Context, req *admissionv1.AdmissionRe
 			when = *spec.RequestedAt
 		}
 		if spec.ApprovedBy != "" {
-			a.warn("spec.approvedBy was taken out: what is asked for is new, and is approved in a request of its own")
+			a.Warn("spec.approvedBy was taken out: what is asked for is new, and is approved in a request of its own")
 		}
 	}
 	a.set("/spec/requestedBy", spec.RequestedBy, who)
@@ -157,13 +157,13 @@ func (g *Guard) approval(
 	user := req.UserInfo.Username
 	switch {
 	case old == nil || asksAnew(&old.Spec, &now.Spec):
-		a.deny("spec.approvedBy: what is asked for is new; leave it out, and let somebody else approve it afterwards")
+		a.Deny("spec.approvedBy: what is asked for is new; leave it out, and let somebody else approve it afterwards")
 		return nil
 	case by != user:
-		a.deny("spec.approvedBy: %q is not your name; everybody can only give their own, which is %q", by, user)
+		a.Deny("spec.approvedBy: %q is not your name; everybody can only give their own, which is %q", by, user)
 		return nil
 	case policy.OwnAccount(req.Namespace, user):
-		a.deny(
+		a.Deny(
 			"spec.approvedBy: %s is a ServiceAccount of namespace %s, as which whoever may make pods there can act, "+
 				"and does not count as "+
 				"somebody else; a person, or an account of another namespace, with the verb \"approve\" can, by: %s",
@@ -173,7 +173,7 @@ func (g *Guard) approval(
 		)
 		return nil
 	case by == now.Spec.RequestedBy:
-		a.deny(
+		a.Deny(
 			"spec.approvedBy: %s asked for this exception and cannot approve it too; somebody else with the verb "+
 				"\"approve\" can, by: %s",
 			user,
@@ -186,7 +186,7 @@ func (g *Guard) approval(
 		return err
 	}
 	if !ok {
-		a.deny(
+		a.Deny(
 			"spec.approvedBy: user %s needs the verb \"approve\" on portsecurityexceptions.%s in namespace %s, which "+
 				"an administrator gives by a Role with the rule %s",
 			user,
@@ -201,14 +201,14 @@ func (g *Guard) approval(
 	case err != nil:
 		return err
 	case now.Spec.ApprovedRequest == "":
-		a.deny(
+		a.Deny(
 			"spec.approvedRequest: is missing; give the spec.requestID of what you have looked at, so that nothing "+
 				"is approved that was changed meanwhile: %s",
 			approveCommand(req.Namespace, req.Name),
 		)
 		return nil
 	case now.Spec.ApprovedRequest != id:
-		a.deny(
+		a.Deny(
 			"spec.approvedRequest: %q is not what is asked for now; look at it again (kubectl -n %s get "+
 				"portsecurityexception %s -o yaml), and give its spec.requestID",
 			now.Spec.ApprovedRequest,
@@ -217,6 +217,6 @@ func (g *Guard) approval(
 		)
 		return nil
 	}
-	a.note("approved", fmt.Sprintf("%s, asked for by %s", user, now.Spec.RequestedBy))
+	a.Note("approved", fmt.Sprintf("%s, asked for by %s", user, now.Spec.RequestedBy))
 	return nil
 }

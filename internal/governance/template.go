@@ -161,7 +161,7 @@ func (g *Guard) Machine(ctx context.Context, req *admissionv1.AdmissionRequest) 
 			kubeovn.BaseSuffix(
 				key,
 			) != kubeovn.AllowLiveMigration { // which Kube-OVN's documents tell people to write here
-			a.deny(
+			a.Deny(
 				"%s: it gives the pods of this machine the port of another, and belongs on the target of a migration "+
 					"alone; leave it out",
 				field(path, key),
@@ -169,7 +169,7 @@ func (g *Guard) Machine(ctx context.Context, req *admissionv1.AdmissionRequest) 
 		}
 	}
 	switch {
-	case len(a.Denials) > 0:
+	case len(a.Denials()) > 0:
 		g.decidedFor(&a, g.Cluster.Namespace(ctx, req.Namespace))
 		return a, nil
 	case equality.Semantic.DeepEqual(old.Metadata.Annotations, t.Metadata.Annotations) &&
@@ -196,10 +196,10 @@ func (g *Guard) machineName(a *Answer, name, namespace string) {
 	g.Look(func(inv *inventory.State) { outside = inv.NamesOutside(port) })
 	switch {
 	case outside:
-		a.deny("metadata.name: the port of the machine would be named %s, which is that of an IP resource of a NIC "+
+		a.Deny("metadata.name: the port of the machine would be named %s, which is that of an IP resource of a NIC "+
 			"outside OVN; choose a name without dots", port)
 	case kubeovn.MayNameAnotherPort(name, namespace):
-		a.deny(
+		a.Deny(
 			"metadata.name: the port of the machine would be named %s, as that of another pod's attachment is, and "+
 				"Kube-OVN would take the two for one; choose a name without dots",
 			port,
@@ -243,14 +243,10 @@ func (t *template) pod(name string) *admission.Pod {
 // foresee tells what would be refused or changed in a pod that maker makes.
 func (g *Guard) foresee(ctx context.Context, a *Answer, namespace, maker, path string, p *admission.Pod) {
 	parsed := admission.ParsePod(namespace, p, nil)
-	why := parsed.Excess(nil)
-	if why == "" && parsed.Unread != nil {
-		why = parsed.Unread.Why
-	}
-	if why != "" {
-		a.warn("pods would be refused: %s", why)
+	whole := cmp.Or(parsed.Excess(nil), parsed.Unread)
+	if whole != nil {
 		g.decidedFor(a, g.Cluster.Namespace(ctx, namespace))
-		a.note(admission.NoteViolation, admission.ShortNote(why))
+		foretell(a, path, *whole)
 		return
 	}
 	ns := g.Cluster.Namespace(ctx, namespace)
@@ -270,27 +266,27 @@ func (g *Guard) foresee(ctx context.Context, a *Answer, namespace, maker, path s
 		after.Metadata.Annotations = change.Apply(p.Metadata.Annotations)
 		refusals, _ = v.CheckCreate(admission.ParsePod(namespace, &after, parsed))
 	})
+	for _, w := range change.Warnings {
+		a.Warn("in its pods: %s", strings.TrimPrefix(w, "ovnguard: "))
+	}
+	for _, r := range slices.Concat(change.Refusals, refusals) {
+		foretell(a, path, r)
+	}
+	a.Decided(&change.Verdict)
+}
+
+// foretell says what pods would be refused for. The workload itself is not.
+func foretell(a *Answer, path string, r admission.Refusal) {
 	if path != "" {
 		path += "."
 	}
-	for _, w := range change.Warnings {
-		a.warn("in its pods: %s", strings.TrimPrefix(w, "ovnguard: "))
+	switch r.Mode {
+	case policy.Enforce:
+		a.Warn("pods would be refused: %s%s", path, r)
+	case policy.Warn:
+		a.Warn("pods would be refused if policy enforced: %s%s", path, r)
+	case policy.Audit:
 	}
-	for _, d := range change.Denials {
-		a.warn("pods would be refused: %s%s", path, d)
-	}
-	violations := slices.Concat(change.Denials, change.Violations)
-	for _, r := range refusals {
-		violations = append(violations, r.Note())
-		switch r.Mode {
-		case policy.Enforce:
-			a.warn("pods would be refused: %s%s", path, r)
-		case policy.Warn:
-			a.warn("pods would be refused if policy enforced: %s%s", path, r)
-		case policy.Audit:
-		}
-	}
-	for key, value := range change.Verdict.AuditAnnotations(violations) {
-		a.note(key, value)
-	}
+	r.Mode = policy.Audit
+	a.Refusals = append(a.Refusals, r)
 }

@@ -255,7 +255,7 @@ func FuzzAttachment(f *testing.F) {
 	f.Add(`{"type":"kube-ovn","Provider":"x"}`)
 	f.Fuzz(func(t *testing.T, config string) {
 		a, err := guardOf(honouring()).Attachment(t.Context(), attachmentRequest(t, config))
-		if err != nil || len(a.Denials) > 0 {
+		if err != nil || len(a.Denials()) > 0 {
 			return
 		}
 		// What the CNI would read of it, as a plain configuration or as the first of a list.
@@ -290,8 +290,8 @@ func FuzzTemplates(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		req := workloadRequest(t, "Deployment", nil, nil)
 		req.Object.Raw = raw
-		if a, err := guardOf(honouring()).Workload(t.Context(), req); err == nil && len(a.Denials) > 0 {
-			t.Errorf("%s was refused: %q", raw, a.Denials)
+		if a, err := guardOf(honouring()).Workload(t.Context(), req); err == nil && len(a.Denials()) > 0 {
+			t.Errorf("%s was refused: %q", raw, a.Denials())
 		}
 		req = machineRequest(t, "virtualmachines", nil, nil)
 		req.Object.Raw = raw

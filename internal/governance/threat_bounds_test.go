@@ -6,7 +6,6 @@ import (
 	"maps"
 	"strings"
 	"testing"
-	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -37,8 +36,7 @@ func TestThreat33JudgesOutOfTime(t *testing.T) {
 	late, cancel := context.WithCancel(t.Context())
 	cancel()
 	answer := func(ctx context.Context, judge Judge) admission.Response {
-		h := &Handler{Judge: judge, Observe: func(string, time.Duration) {}, Now: time.Now}
-		return h.Handle(ctx, admission.Request{})
+		return handlerOf(judge).Handle(ctx, admission.Request{})
 	}
 	allows := func(context.Context, *admissionv1.AdmissionRequest) (Answer, error) { return Answer{}, nil }
 	if r := answer(t.Context(), allows); !r.Allowed {
@@ -49,8 +47,8 @@ func TestThreat33JudgesOutOfTime(t *testing.T) {
 	}
 	r := answer(t.Context(), func(context.Context, *admissionv1.AdmissionRequest) (a Answer, err error) {
 		for i := range 1000 {
-			a.deny("field %d: %s", i, strings.Repeat("x", 1000))
-			a.warn("field %d", i)
+			a.Deny("field %d: %s", i, strings.Repeat("x", 1000))
+			a.Warn("field %d", i)
 		}
 		return a, nil
 	})

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -109,12 +108,9 @@ func TestThreat45AnswersNameNobodyElse(t *testing.T) {
 					Attachments: []kubeovn.Attachment{{Namespace: "shop", Name: "blue"}},
 				})
 			})
-			h := Handler{
-				Judge: func(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
-					return c.judge(g.Guard, ctx, req)
-				},
-				Observe: func(string, time.Duration) {}, Now: g.Now,
-			}
+			h := handlerOf(func(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
+				return c.judge(g.Guard, ctx, req)
+			})
 			r := h.Handle(t.Context(), admission.Request{AdmissionRequest: *c.req})
 			told := r.Result.Message + "\n" + strings.Join(r.Warnings, "\n")
 			if !strings.Contains(told, c.said) ||

@@ -50,7 +50,7 @@ func (g *Guard) Vip(ctx context.Context, req *admissionv1.AdmissionRequest) (Ans
 		}
 	}
 	if !maps.EqualFunc(object.Status, was.Status, equality.Semantic.DeepEqual) {
-		a.deny(
+		a.Deny(
 			"status: what a Vip was given is Kube-OVN's to write, and pods of namespace %q may send from it; leave "+
 				"it out",
 			object.Spec.Namespace,
@@ -176,7 +176,7 @@ func (g *Guard) vipRights(
 			return err
 		}
 		if !ok {
-			a.deny("spec.namespace: user %s may not make pods in namespace %s, and so may not %s; "+
+			a.Deny("spec.namespace: user %s may not make pods in namespace %s, and so may not %s; "+
 				"make a Vip for a namespace of your own", user, s.Namespace, to)
 		}
 	}
@@ -191,7 +191,7 @@ func (g *Guard) vipRights(
 		return err
 	case ok:
 	case s.Type != "":
-		a.deny(
+		a.Deny(
 			"spec.type: a Vip of type %q has a port of its own, with the gateway's MAC or for a machine on a node's "+
 				"network, "+
 				"and user %s may not update subnet %q; leave the type out for a Vip that pods share, or ask somebody "+
@@ -201,7 +201,7 @@ func (g *Guard) vipRights(
 			s.Subnet,
 		)
 	default:
-		a.deny("spec.namespace: a Vip of no namespace is the cluster's own, and user %s may not update subnet %q, "+
+		a.Deny("spec.namespace: a Vip of no namespace is the cluster's own, and user %s may not update subnet %q, "+
 			"whose addresses it takes; make a Vip for a namespace of your own, or ask somebody who may", user, s.Subnet)
 	}
 	return nil
@@ -217,7 +217,7 @@ func (g *Guard) vipOn(ctx context.Context, a *Answer, s *vipSpec) {
 	g.Look(func(inv *inventory.State) {
 		subnet, ok := inv.Subnet(s.Subnet)
 		if !ok {
-			a.deny("spec.subnet: there is no subnet %q; name one that is there, or make it first", s.Subnet)
+			a.Deny("spec.subnet: there is no subnet %q; name one that is there, or make it first", s.Subnet)
 			return
 		}
 		if s.Namespace == "" || inv.Usable(subnet, ns) {
@@ -227,7 +227,7 @@ func (g *Guard) vipOn(ctx context.Context, a *Answer, s *vipSpec) {
 		if vpc := inv.BoundByVPC(subnet); vpc != "" {
 			kind, name = "Vpc", vpc
 		}
-		a.deny(
+		a.Deny(
 			"spec.subnet: subnet %s is not for namespace %s; whoever may edit %s %s can add it to spec.namespaces",
 			s.Subnet,
 			s.Namespace,
@@ -254,14 +254,14 @@ func (a *Answer) vipPort(inv *inventory.State, name string, s *vipSpec) {
 	} else {
 		return
 	}
-	a.deny("metadata.name: the port of a Vip of type %q would be named %s, which is %s, "+
+	a.Deny("metadata.name: the port of a Vip of type %q would be named %s, which is %s, "+
 		"and deleting the Vip would delete the port; choose another name", s.Type, port, whose)
 }
 
 // vip refuses the nodes' own subnet, and addresses that are another's.
 func (a *Answer) vip(inv *inventory.State, name string, s *vipSpec) {
 	if (s.Namespace != "" || s.Type != "") && inv.OfNodes(s.Subnet) {
-		a.deny(
+		a.Deny(
 			"spec.subnet: subnet %s is the nodes' own, and what comes from it is let through to private subnets; "+
 				"name one that is for pods",
 			s.Subnet,
@@ -273,14 +273,14 @@ func (a *Answer) vip(inv *inventory.State, name string, s *vipSpec) {
 		}
 		address, err := policy.CanonicalAddress(text)
 		if err != nil {
-			a.deny("spec.%s: %v", field, err)
+			a.Deny("spec.%s: %v", field, err)
 			continue
 		}
 		a.taken(inv, "spec."+field, name, s, address)
 	}
 	if s.MAC != "" {
 		if _, err := policy.StationMAC(s.MAC); err != nil {
-			a.deny(
+			a.Deny(
 				"spec.macAddress: %v; pods that take the Vip would have a port_security that checks nothing; leave "+
 					"it out to be given one",
 				err,
@@ -288,7 +288,7 @@ func (a *Answer) vip(inv *inventory.State, name string, s *vipSpec) {
 		}
 		for _, h := range inv.TakenMAC(s.MAC, []string{inv.VPCOf(s.Subnet)}) {
 			if !isVip(h, name) {
-				a.deny(
+				a.Deny(
 					"spec.macAddress: %s is %s; leave it out to be given one",
 					s.MAC,
 					admission.Whose(inv, s.Namespace, h),
@@ -296,7 +296,7 @@ func (a *Answer) vip(inv *inventory.State, name string, s *vipSpec) {
 			}
 		}
 	}
-	slices.Sort(a.Denials)
+	slices.SortFunc(a.Refusals, func(r, o admission.Refusal) int { return strings.Compare(r.Why, o.Why) })
 }
 
 // isVip reports whether the holder is the Vip of that name. Other things may have its name.
@@ -310,7 +310,7 @@ func (a *Answer) taken(inv *inventory.State, field, name string, s *vipSpec, add
 	for _, h := range inv.Taken(address, []string{inv.VPCOf(s.Subnet)}, inv.Namespace(s.Namespace)) {
 		rule := h.Kind == inventory.HeldByRule && s.Type == kubeovn.VipSwitchLB
 		if !isVip(h, name) && !h.OfService(s.Namespace) && !rule {
-			a.deny("%s: %s is %s; choose a free one", field, address, admission.Whose(inv, s.Namespace, h))
+			a.Deny("%s: %s is %s; choose a free one", field, address, admission.Whose(inv, s.Namespace, h))
 			return
 		}
 	}

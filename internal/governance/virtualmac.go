@@ -33,7 +33,7 @@ func (a *Answer) advertisements(inv *inventory.State, e *policy.Exception) {
 		}
 		if ports, example := lacking(inv, e, six); ports != "" {
 			family := map[bool]string{false: "IPv4", true: "IPv6"}[six]
-			a.warn(
+			a.Warn(
 				"spec.grant.pairs[%d]: %s no %s address, so that no %s passes from the port's own MAC, from which "+
 					"keepalived sends its "+
 					"advertisements with vmac_xmit_base; add a pair without mac for the address that they are sent "+

@@ -55,12 +55,14 @@ func (u *undoing) took(pod *Pod, k *Key) error {
 
 // undone reports whether the change of an annotation takes back what repair did and is let through for it. Where the
 // request only says that it does, that is refused.
-func (c *check) undone(k *Key) bool {
-	if c.Undo.id == "" || k.Value == kubeovn.True || c.decision(k.Provider).Level == policy.Open {
+func (r *review) undone(k *Key) bool {
+	if r.Undo.id == "" || k.Value == kubeovn.True || r.decision(k.Provider).Level == policy.Open {
 		return false
 	}
-	if err := c.Undo.took(c.pod, k); err != nil {
-		c.refuse(
+	if err := r.Undo.took(r.pod, k); err != nil {
+		r.refuse(
+			portSecurityOff,
+			r.modeOfKey(k),
 			annotation(k.Name),
 			`write "true", or take back with ovnguard undo what repair wrote`,
 			"%q would leave the NIC without protection: %v",
@@ -69,7 +71,7 @@ func (c *check) undone(k *Key) bool {
 		)
 		return true
 	}
-	c.Undo.counted = true
+	r.Undo.counted = true
 	return true
 }
 

@@ -6,25 +6,31 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
+var notAllocated = &Check{
+	ID: "OVGA22", Name: "not-allocated",
+	Summary: "a change by which Kube-OVN writes port_security before it has given the NIC an address",
+}
+
 // beforeAllocation refuses what has Kube-OVN write port_security of a strict NIC before it has allocated the NIC. The
 // port may be there by then: made a moment ago, or left by the last pod of that name, by that of a StatefulSet, or by
 // the other launcher of a machine. It is written from the MAC and the addresses on the pod; without them, OVN can use
 // nothing of it and lets the port send everything.
-func (c *check) beforeAllocation(was *check, keys []Key) {
-	if c.Accounts.isKubeOVN(c.User) {
+func (r *review) beforeAllocation(was *review, keys []Key) {
+	if r.Accounts.isKubeOVN(r.User) {
 		return
 	}
 	i := slices.IndexFunc(keys, func(k Key) bool { return kubeovn.WritesSecurity(k.Name) && was.reads(&k) })
 	if i < 0 {
 		return
 	}
-	for _, nic := range c.unallocated(was) {
-		c.about(nic)
-		c.refuse(
+	for _, nic := range r.unallocated(was) {
+		r.refuse(
+			notAllocated,
+			r.modeOfNIC(nic),
 			annotation(keys[i].Name),
 			"try again once annotation "+nic.Key(
 				kubeovn.Allocated,
-			)+" is \"true\", or make the pod anew with what it shall have",
+			)+" is \"true\", or make the pod again with what it shall have",
 			"Kube-OVN would write port_security of NIC %s from the address and the MAC on the pod, which it has not "+
 				"given it yet, and the port would be open",
 			nic,
@@ -34,15 +40,15 @@ func (c *check) beforeAllocation(was *check, keys []Key) {
 
 // reads reports whether Kube-OVN reads a key on the pod: one of a NIC that it has, or of all. What is said of a NIC
 // that is only plugged in has nothing written of the others.
-func (c *check) reads(k *Key) bool {
+func (r *review) reads(k *Key) bool {
 	return k.Name == kubeovn.AAPs ||
-		slices.ContainsFunc(c.nics, func(nic kubeovn.NIC) bool { return nic.Provider == k.Provider })
+		slices.ContainsFunc(r.nics, func(nic kubeovn.NIC) bool { return nic.Provider == k.Provider })
 }
 
 // unallocated returns the NICs of OVN that are strict, and were, and that Kube-OVN has not allocated.
-func (c *check) unallocated(was *check) (out []kubeovn.Provider) {
-	before, after := was.pod.Metadata.Annotations, c.pod.Metadata.Annotations
-	nics := c.Inventory.NICs(was.networks.Default, was.networks.Attachments)
+func (r *review) unallocated(was *review) (out []kubeovn.Provider) {
+	before, after := was.pod.Metadata.Annotations, r.pod.Metadata.Annotations
+	nics := r.Inventory.NICs(was.networks.Default, was.networks.Attachments)
 	isAllocated := func(nic kubeovn.NIC) bool { return before[nic.Provider.Key(kubeovn.Allocated)] == kubeovn.True }
 	for _, nic := range nics {
 		key := nic.Provider.Key(kubeovn.PortSecurity)
@@ -50,8 +56,8 @@ func (c *check) unallocated(was *check) (out []kubeovn.Provider) {
 			continue
 		}
 		// Kube-OVN allocates all NICs of a pod at once. Where it makes attachments alone, the default NIC is another's.
-		isForeign := nic.Provider == kubeovn.DefaultProvider && !c.hasRecord(nic) &&
-			slices.ContainsFunc(nics, func(n kubeovn.NIC) bool { return isAllocated(n) && c.hasRecord(n) })
+		isForeign := nic.Provider == kubeovn.DefaultProvider && !r.hasRecord(nic) &&
+			slices.ContainsFunc(nics, func(n kubeovn.NIC) bool { return isAllocated(n) && r.hasRecord(n) })
 		isOfOtherRelease := nic.Spelling &&
 			slices.ContainsFunc(
 				nics,
@@ -65,9 +71,9 @@ func (c *check) unallocated(was *check) (out []kubeovn.Provider) {
 }
 
 // hasRecord reports whether there is an IP resource for the pod's NIC, which only Kube-OVN makes.
-func (c *check) hasRecord(nic kubeovn.NIC) bool {
-	return c.Inventory.SubnetOf(
-		kubeovn.PortName(c.pod.Metadata.portOwner(c.Inventory.Setup().KeepVMIP), c.Namespace.Name, nic.Provider),
+func (r *review) hasRecord(nic kubeovn.NIC) bool {
+	return r.Inventory.SubnetOf(
+		kubeovn.PortName(r.pod.Metadata.portOwner(r.Inventory.Setup().KeepVMIP), r.Namespace.Name, nic.Provider),
 	) != ""
 }
 

@@ -1,0 +1,142 @@
+package admission
+
+import (
+	"slices"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+var adoption = &Check{
+	ID: "OVGA24", Name: "adoption", Always: true,
+	Summary: "an owner that did not make the pod, and for whose pods there is or may be an exception",
+}
+
+var decisionForgotten = &Check{
+	ID: "OVGA25", Name: "decision-forgotten",
+	Summary: "a change that takes away the record of what was decided for a gateway's NIC",
+}
+
+// adopted refuses what makes the pod one of an owner that an exception names, whether or not that is in effect now: it
+// may begin, be approved or be prolonged later, and the owner's controller adopts pods that it did not make. Like a
+// forged owner, that would come to count when the policy enforces, so that it is refused whatever the mode.
+func (r *review) adopted(was *review) {
+	owner := r.pod.Metadata.controller()
+	if before := was.pod.Metadata.controller(); owner != nil && (before == nil || *before != *owner) &&
+		r.blind(policy.Enforce, "metadata.ownerReferences", inventory.Exceptions, inventory.NATGateways, inventory.EgressGateways) {
+		return
+	}
+	unknown := r.adoptedBeforeKnown(owner, was)
+	if r.becomesGateway(owner, was, unknown) {
+		return
+	}
+	exceptions := r.Inventory.Exceptions(r.Namespace.Name)
+	for i := range exceptions {
+		e := &exceptions[i]
+		if e.Owner == nil {
+			continue
+		}
+		if unknown {
+			r.refuse(
+				adoption,
+				policy.Enforce,
+				"metadata.ownerReferences",
+				"try again",
+				"%s %s is not known yet, and PortSecurityException %s may be for its pods",
+				owner.Kind,
+				owner.Name,
+				e.Name,
+			)
+			return
+		}
+		nic := slices.IndexFunc(r.nics, func(nic kubeovn.NIC) bool { return e.Providers.Pick(nic.Provider) })
+		if nic < 0 || !e.TargetsAny(r.query.Pod) || e.TargetsAny(was.query.Pod) {
+			continue
+		}
+		field := "metadata.ownerReferences"
+		if slices.Equal(was.pod.Metadata.Owners, r.pod.Metadata.Owners) {
+			field = "metadata.labels"
+		}
+		r.refuse(
+			adoption,
+			policy.Enforce,
+			field,
+			"have the owner make the pod again",
+			"NIC %s would be one of those that PortSecurityException %s is for, and that %s %s did not make it",
+			r.nics[nic].Provider,
+			e.Name,
+			e.Owner.Kind,
+			e.Owner.Name,
+		)
+		return
+	}
+}
+
+// becomesGateway refuses what makes the pod one of a gateway of Kube-OVN's that did not make it: repair leaves gateways
+// alone that ran before they had an exception, and a pod that was open before must not become one.
+func (r *review) becomesGateway(owner *policy.Owner, was *review, unknown bool) bool {
+	const field = "metadata.ownerReferences"
+	switch {
+	case unknown && r.Inventory.GatewayIn(r.Namespace.Name):
+		r.refuse(
+			adoption,
+			policy.Enforce,
+			field,
+			"try again",
+			"%s %s is not known yet, and may be that of a gateway of Kube-OVN's",
+			owner.Kind,
+			owner.Name,
+		)
+		return true
+	case ofGateway(r.query.Pod) && !ofGateway(was.query.Pod):
+		r.refuse(
+			adoption,
+			policy.Enforce,
+			field,
+			"have Kube-OVN make the gateway's pods",
+			"the pod would be one of a gateway of Kube-OVN's, and the gateway did not make it",
+		)
+		return true
+	}
+	return false
+}
+
+// ofGateway reports whether the pod is proved to be a gateway's.
+func ofGateway(p policy.Pod) bool {
+	return p.Gateway != "" ||
+		slices.ContainsFunc(p.Owners, func(o policy.Owner) bool { return kubeovn.IsGateway(o.APIVersion, o.Kind) })
+}
+
+// adoptedBeforeKnown reports whether the pod comes to have a controlling owner of which the inventory has not heard, so
+// that it cannot tell what owns that one. ReplicationControllers are owned by nothing, and not followed.
+func (r *review) adoptedBeforeKnown(owner *policy.Owner, was *review) bool {
+	if owner == nil || len(r.Inventory.Owners(owner)) > 0 {
+		return false
+	}
+	before := was.pod.Metadata.controller()
+	_, known := controllerOf(*owner)
+	return known && owner.Kind != "ReplicationController" && (before == nil || *before != *owner)
+}
+
+// forgetsDecision refuses what takes away the record that something was decided for a gateway's NIC: repair leaves
+// alone what was open before ovnguard decided anything.
+func (r *review) forgetsDecision(before, after *ParsedPod, was *review) {
+	if r.Accounts.isKubeOVN(r.User) || r.Undo.id != "" || !ofGateway(was.query.Pod) {
+		return
+	}
+	for _, nic := range was.nics {
+		_, had := before.Record[nic.Provider]
+		if _, has := after.Record[nic.Provider]; had && !has {
+			r.refuse(
+				decisionForgotten,
+				min(r.modeOfPod(), was.modeOfPod()),
+				annotation(policy.RecordAnnotation),
+				"leave it as it is",
+				"it says what was decided for NIC %s of a gateway, by which repair knows that the port is not from before",
+				nic.Provider,
+			)
+			return
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package admission
+
+import (
+	"slices"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+var unreadableNetworks = &Check{
+	ID: "OVGA04", Name: "networks-unreadable",
+	Summary: "networks that cannot be read, so that it is not known which NICs there are to protect",
+}
+
+var misleadingInterface = &Check{
+	ID: "OVGA06", Name: "interface-name",
+	Summary: "an interface by whose name the NIC could pass for one of another network",
+}
+
+// namesNetworks refuses an annotation of networks that is there and names none. Those that it names are read as a whole.
+func (r *review) namesNetworks(k *Key) {
+	if k.Value == "" && kubeovn.Present(k.Name) {
+		r.refuse(
+			unreadableNetworks,
+			r.modeOfKey(k),
+			annotation(k.Name),
+			"leave it out, or name a network",
+			"it names no network, and by being there it takes the default network's NIC from the pod",
+		)
+	}
+}
+
+// attachments checks what the pod asks of its networks, but for what it asked before; before is nil for a new pod.
+func (r *review) attachments(before *ParsedPod) {
+	var known []kubeovn.Attachment
+	var requested []Request
+	if before != nil {
+		known, requested = before.Networks.All(), before.Requests
+	}
+	if r.unread != nil {
+		r.refuse(unreadableNetworks, r.modeOfPod(), r.unread.Field, r.unread.Fix, "%s", r.unread.Why)
+		return
+	}
+	for _, a := range r.networks.All() {
+		if slices.Contains(known, a) {
+			continue
+		}
+		mode := r.modeOfNIC(providerOf(a))
+		// A policy that has not been read may forbid it.
+		if r.blind(mode, annotation(r.networkKey(a)), append(slices.Clone(inventory.Holding), inventory.Policies)...) {
+			return
+		}
+		if kubeovn.MisleadingInterface(a.Interface) {
+			r.refuse(
+				misleadingInterface,
+				mode,
+				annotation(kubeovn.Networks),
+				"choose another name for the interface",
+				"with interface %q the NIC could pass for one of another network",
+				a.Interface,
+			)
+		}
+		r.network(a)
+		r.onOVN(a)
+	}
+	for _, q := range r.Requests {
+		if slices.ContainsFunc(requested, func(o Request) bool {
+			return o.Attachment == q.Attachment && o.MAC == q.MAC && slices.Equal(o.IPs, q.IPs)
+		}) {
+			continue
+		}
+		provider := providerOf(q.Attachment)
+		mode := r.modeOfNIC(provider)
+		if q.MAC != "" {
+			r.mac(mode, annotation(kubeovn.Networks), provider, q.MAC)
+		}
+		for _, item := range q.Addresses {
+			r.address(mode, annotation(kubeovn.Networks), provider, item, true)
+		}
+	}
+}
+
+// providerOf returns the provider of an attachment with the interface that it asks for.
+func providerOf(a kubeovn.Attachment) kubeovn.Provider {
+	p := kubeovn.AttachmentProvider(a.Namespace, a.Name)
+	if a.Interface != "" {
+		p += kubeovn.Provider("." + a.Interface)
+	}
+	return p
+}

@@ -1,0 +1,55 @@
+package admission
+
+import (
+	"fmt"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
+)
+
+var forgedOwner = &Check{
+	ID: "OVGA20", Name: "forged-owner", Always: true,
+	Summary: "an owner whose controller did not make the pod",
+}
+
+// owners refuses what passes for another's workload, but for the owners that were there before. It does so whatever the
+// mode: an owner stays with the pod, and would bring it what is granted to that owner once the policy enforces.
+func (r *review) owners(before []OwnerReference) {
+	known := make(map[OwnerReference]bool, len(before))
+	for _, o := range before {
+		known[o] = true
+	}
+	for _, o := range r.pod.Metadata.Owners {
+		if known[o] {
+			continue
+		}
+		known[o] = true
+		owner := policy.Owner{APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, UID: o.UID}
+		account, ofKubernetes := controllerOf(owner)
+		switch {
+		case r.Accounts.made(owner, r.User):
+		case kubeovn.OwnsLauncher(o.APIVersion, o.Kind):
+			r.refuse(
+				forgedOwner,
+				policy.Enforce,
+				"metadata.ownerReferences",
+				"leave the owner out; KubeVirt makes the pods of its machines itself",
+				"a pod of VirtualMachineInstance %s takes that machine's port, and only KubeVirt's accounts may make "+
+					"one",
+				o.Name,
+			)
+		case ofKubernetes && (o.Controller || o.Kind == "StatefulSet"):
+			r.refuse(
+				forgedOwner,
+				policy.Enforce,
+				"metadata.ownerReferences",
+				fmt.Sprintf("leave the owner out; the %s makes the pods of a %s itself", account, o.Kind),
+				"a pod of %s %s has what is granted to that %s, or its port, and only the account of its controller "+
+					"may make one",
+				o.Kind,
+				o.Name,
+				o.Kind,
+			)
+		}
+	}
+}
