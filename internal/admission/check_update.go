@@ -18,7 +18,7 @@ func (v *View) CheckUpdate(old, p *ParsedPod) ([]Refusal, Verdict) {
 	keys, plugged := changed(old, p)
 	owners := slices.Equal(old.Metadata.Owners, p.Metadata.Owners)
 	recorded := old.value(policy.RecordAnnotation) == p.value(policy.RecordAnnotation)
-	if len(keys)+len(plugged) == 0 && owners && recorded && maps.Equal(old.Metadata.Labels, p.Metadata.Labels) {
+	if len(keys)+len(plugged) == 0 && owners && recorded && !v.Undo.changed && maps.Equal(old.Metadata.Labels, p.Metadata.Labels) {
 		return nil, c.verdict()
 	}
 	was := v.newCheck(old, true)
@@ -43,6 +43,7 @@ func (v *View) CheckUpdate(old, p *ParsedPod) ([]Refusal, Verdict) {
 	// What is granted to the owner may come later than the owner that somebody writes now.
 	c.owners(old.Metadata.Owners)
 	c.adopted(was)
+	c.marked(old)
 	return c.outcome(), c.verdict()
 }
 
@@ -202,7 +203,8 @@ func (c *check) looser(was *check, keys []Key) {
 // forgetsDecision refuses what takes away the record that something was decided for a gateway's NIC: repair leaves
 // alone what was open before ovnguard decided anything.
 func (c *check) forgetsDecision(before, after *ParsedPod, was *check) {
-	if c.Accounts.isKubeOVN(c.User) || c.Undo.id != "" || !ofGateway(was.query.Pod) {
+	if c.Accounts.isKubeOVN(c.User) || c.Undo.changed && c.Undo.err == nil ||
+		!ofGateway(was.query.Pod) {
 		return
 	}
 	for _, nic := range was.nics {

@@ -57,9 +57,9 @@ type World interface {
 	Look(ctx context.Context, namespace, user string, look func(*View))
 	// Pod gives the pod as it is in the API server.
 	Pod(ctx context.Context, namespace, name string) (*Pod, error)
-	// Repaired gives the change of repair that has the ID and still stands, for an author who may take it back:
-	// ErrNoUndo for any other.
-	Repaired(ctx context.Context, id string) (Repaired, error)
+	// Repaired gives the changes of repair that have the IDs, the newest first, and still stand, as one, for an author
+	// who may take them back: ErrNoUndo for any other.
+	Repaired(ctx context.Context, ids []string) (Repaired, error)
 	// Definition gives the definition of a network as it is in the API server.
 	Definition(ctx context.Context, a kubeovn.Attachment) Definition
 }
@@ -173,8 +173,8 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 			return tooLarge(why)
 		}
 		warnings = p.ignored(old)
-		if undo.id = undoes(old, p); undo.id != "" {
-			undo.Repaired, undo.err = world.Repaired(ctx, undo.id)
+		if undo = undoes(old, p); undo.changed && undo.err == nil {
+			undo.Repaired, undo.err = world.Repaired(ctx, undo.ids)
 		}
 		lookAt(ctx, world, req, old, p, func(v *View) {
 			if old == nil {
@@ -209,7 +209,11 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 			return tooLarge(why)
 		}
 		warnings = bound.ignored(p)
+		if undo = undoes(p, bound); undo.changed {
+			undo.err = errMark
+		}
 		world.Look(ctx, req.Namespace, req.UserInfo.Username, func(v *View) {
+			v.Undo = undo
 			refusals, verdict = v.CheckBinding(p, bound)
 		})
 	default:
@@ -217,7 +221,7 @@ func guardPod(ctx context.Context, world World, req admission.Request) (admissio
 	}
 	response, result := answer(refusals, verdict)
 	if undo.counted && response.Allowed {
-		response.AuditAnnotations[NoteUndo] = ShortNote(undo.id)
+		response.AuditAnnotations[NoteUndo] = ShortNote(undo.id())
 	}
 	response.Warnings = append(warnings, response.Warnings...)
 	return response, result

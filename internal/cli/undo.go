@@ -118,6 +118,9 @@ func (o *undoOptions) run(ctx context.Context, out, errs io.Writer) error {
 	}
 	units := o.choice.Units(entries)
 	if len(units) == 0 {
+		if _, err := journal.Standing(entries, o.choice.ID); o.choice.ID != "" && err != nil {
+			return &exitError{code: exitFindings, err: fmt.Errorf("--change: %w", err)}
+		}
 		_, err := fmt.Fprintln(out, "No change to take back.")
 		return err
 	}

@@ -88,14 +88,15 @@ func (u Unit) Values() (expected, restored Values) {
 	return expected, restored
 }
 
-// Annotated returns the oldest of the changes of annotations; false where there is none.
-func (u Unit) Annotated() (Entry, bool) {
-	for _, e := range slices.Backward(u.Changes) {
+// Annotated returns the IDs of the changes of annotations, the newest first.
+func (u Unit) Annotated() []string {
+	var ids []string
+	for _, e := range u.Changes {
 		if e.After.Annotations != nil {
-			return e, true
+			ids = append(ids, e.ID)
 		}
 	}
-	return Entry{}, false
+	return ids
 }
 
 // Without returns the unit without its newest change.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -161,8 +162,8 @@ func differs(row *ovn.Port, expected journal.Values) error {
 // takeAnnotations finds which annotations are to be written. The record of what was decided is shared by all NICs of a
 // pod, so that only the entry of this one is taken back.
 func (r *Restore) takeAnnotations(pod *corev1.Pod) error {
-	oldest, annotated := r.Unit.Annotated()
-	if !annotated {
+	ids := r.Unit.Annotated()
+	if len(ids) == 0 {
 		return nil
 	}
 	now, write := make(map[string]string), make(map[string]string)
@@ -186,7 +187,8 @@ func (r *Restore) takeAnnotations(pod *corev1.Pod) error {
 			of,
 		)
 	}
-	now[policy.UndoAnnotation], write[policy.UndoAnnotation] = pod.Annotations[policy.UndoAnnotation], oldest.ID
+	now[policy.UndoAnnotation] = pod.Annotations[policy.UndoAnnotation]
+	write[policy.UndoAnnotation] = strings.Join(append(policy.Undone(pod.Annotations), ids...), ",")
 	r.now, r.annotations = now, write
 	return nil
 }
