@@ -18,7 +18,8 @@ func (v *View) CheckUpdate(old, p *ParsedPod) ([]Refusal, Verdict) {
 	keys, plugged := changed(old, p)
 	owners := slices.Equal(old.Metadata.Owners, p.Metadata.Owners)
 	recorded := old.value(policy.RecordAnnotation) == p.value(policy.RecordAnnotation)
-	if len(keys)+len(plugged) == 0 && owners && recorded && !v.Undo.changed && maps.Equal(old.Metadata.Labels, p.Metadata.Labels) {
+	if len(keys)+len(plugged) == 0 && owners && recorded && !v.Undo.changed &&
+		maps.Equal(old.Metadata.Labels, p.Metadata.Labels) {
 		return nil, c.verdict()
 	}
 	was := v.newCheck(old, true)

@@ -67,7 +67,12 @@ func (u *undoing) took(pod *Pod, k *Key) error {
 
 func (u *undoing) why(pod *Pod) error {
 	if errors.Is(u.err, ErrNoUndo) {
-		return fmt.Errorf("%w on pods.ovnguard.io %s to take back change %s of repair", u.err, pod.Metadata.Name, u.id())
+		return fmt.Errorf(
+			"%w on pods.ovnguard.io %s to take back change %s of repair",
+			u.err,
+			pod.Metadata.Name,
+			u.id(),
+		)
 	}
 	return u.err
 }
@@ -153,7 +158,10 @@ func undoes(old, p *ParsedPod) undoing {
 			if slices.Contains(before, id) {
 				u.err = fmt.Errorf(
 					"change %s of repair was taken back already, as the pod says; the API server's audit log says when "+
-						"and by whom, under guard-running-pods-undo.ovnguard.io/%s", id, NoteUndo)
+						"and by whom, under guard-running-pods-undo.ovnguard.io/%s",
+					id,
+					NoteUndo,
+				)
 			}
 		}
 	default:

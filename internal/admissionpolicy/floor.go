@@ -214,8 +214,9 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 				),
 				{
 					Expression: "!variables.marks || variables.undoes",
-					Message: "ovnguard: metadata.annotations[\"" + policy.UndoAnnotation + "\"]: what was taken back of " +
-						"repair stays noted, so that nothing is taken back twice; leave it as it is",
+					Message: "ovnguard: metadata.annotations[\"" + policy.UndoAnnotation + "\"]: only who has the verb undo " +
+						"on pods.ovnguard.io notes what was taken back of repair, so that nothing is taken back twice; " +
+						"leave it as it is",
 				},
 				{
 					Expression: "size(variables.forged) == 0",

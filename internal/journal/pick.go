@@ -112,7 +112,11 @@ func Standing(entries []Entry, id string) (Entry, error) {
 	}
 	if back, undone := undoing(entries, id); undone {
 		return Entry{}, fmt.Errorf(
-			"change %s of repair was taken back already, at %s by %s", id, back.Time.UTC().Format(time.RFC3339), back.By)
+			"change %s of repair was taken back already, at %s by %s",
+			id,
+			back.Time.UTC().Format(time.RFC3339),
+			back.By,
+		)
 	}
 	return entries[i], nil
 }

@@ -81,7 +81,9 @@ func newest(entries []Entry, ids []string) (u Unit, err error) {
 		case e.Outcome == Written:
 			return Unit{}, fmt.Errorf(
 				"change %s of repair is not the newest of the annotations of port %s, which is %s: take that back first",
-				left[0].ID, e.Port, e.ID,
+				left[0].ID,
+				e.Port,
+				e.ID,
 			)
 		}
 	}

@@ -99,6 +99,19 @@ func (u Unit) Annotated() []string {
 	return ids
 }
 
+// Found returns the ID of the change that tells what a column is given back, by the column's name; that of the newest
+// where none does.
+func (u Unit) Found(column string) string {
+	for _, e := range slices.Backward(u.Changes) {
+		if column == "port_security" && e.Before.PortSecurity != nil ||
+			column == "addresses" && e.Before.Addresses != nil ||
+			column == "external_ids" && e.Before.ExternalIDs != nil {
+			return e.ID
+		}
+	}
+	return u.Whose().ID
+}
+
 // Without returns the unit without its newest change.
 func (u Unit) Without() Unit {
 	u.Changes = u.Changes[1:]

@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/ovn"
@@ -56,8 +57,8 @@ func (r *Restore) tightens() bool {
 }
 
 // Check returns what is to be written for a unit to be taken back, or says why it must be left alone: whoever asks may
-// not, the pod or the row is another one, something was changed since, or the API server does not take the annotations.
-// It writes nothing.
+// not, the pod or the row is another one, something was changed since, the entries say what repair cannot have written
+// or found, or the API server does not take the annotations. It writes nothing.
 func (u *Undoer) Check(ctx context.Context, unit journal.Unit) (*Restore, error) {
 	whose := unit.Whose()
 	if err := u.May(ctx, whose.Namespace, whose.Pod); err != nil {
@@ -115,6 +116,20 @@ func (u *Undoer) check(ctx context.Context, unit journal.Unit) (*Restore, error)
 		return nil, err
 	}
 	if err := r.takeAnnotations(&pod); err != nil {
+		return nil, err
+	}
+	var record *inventory.Record
+	if r.ofRow() {
+		var err error
+		if record, err = u.record(ctx, whose.Port); err != nil {
+			return nil, err
+		}
+	}
+	p, err := known(&pod, row, record)
+	if err != nil {
+		return nil, fmt.Errorf("entry %s of the journal: %w; %w", whose.ID, err, errSeeWho)
+	}
+	if err := r.believe(p); err != nil {
 		return nil, err
 	}
 	return r, nil
