@@ -112,7 +112,7 @@ func Standing(entries []Entry, id string) (Entry, error) {
 	}
 	if back, undone := undoing(entries, id); undone {
 		return Entry{}, fmt.Errorf(
-			"change %s of repair was taken back already, at %s by %s",
+			"change %s of repair was taken back already, at %s by %q",
 			id,
 			back.Time.UTC().Format(time.RFC3339),
 			back.By,

@@ -82,5 +82,5 @@ func TestStanding(t *testing.T) {
 		t.Errorf("the journal was read %d times", lists)
 	}
 	now = now.Add(2 * fresh)
-	says(made[0].ID, "taken back already, at "+noon.Format(time.RFC3339)+" by replica")
+	says(made[0].ID, "taken back already, at "+noon.Format(time.RFC3339)+` by "replica"`)
 }

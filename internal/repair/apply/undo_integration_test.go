@@ -62,6 +62,7 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 		*Undoer
 		pod       corev1.Pod
 		ips       []client.Object
+		mark      string // what the pod says was taken back, where all goes well
 		entries   []journal.Entry
 		patches   int                   // that were not dry runs
 		refuse    func(patch int) error // what becomes of the patch with that number; dry runs are 0
@@ -94,6 +95,14 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 		wantWrites int // patches that were not dry runs
 	}{
 		"annotation and row": {wantRow: "[]", wantWrites: 1},
+		"two annotations, on a pod of which something was taken back before": {
+			change: func(s *scene) {
+				again := s.entries[0]
+				again.ID, again.Before.Annotations = "3", map[string]string{levelKey: "false"}
+				s.entries = append(s.entries, again)
+				s.pod.Annotations[policy.UndoAnnotation], s.mark = "0", "0,3,1"
+			}, wantRow: "[]", wantWrites: 1,
+		},
 		"the annotation alone": {
 			change: func(s *scene) { s.entries = s.entries[:1] }, wantRow: "[" + own + "]", wantWrites: 1,
 		},
@@ -212,7 +221,7 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newServer(t, 2)
-			s := &scene{pod: *podsOf(1)[0].(*corev1.Pod), ips: ipsOf(2)}
+			s := &scene{pod: *podsOf(1)[0].(*corev1.Pod), ips: ipsOf(2), mark: "1"}
 			var api client.Client
 			rig, _ := lead(t, server.Endpoint(), fake.NewClientBuilder().Build(), "rig", 0, wide)
 			row := func() *[]string { return &rig.Mirror.Snapshot().Port("p0.ns").PortSecurity }
@@ -312,6 +321,10 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 					c.wantLevel,
 					c.wantWrites,
 				)
+			}
+			if mark, annotated := pod.Annotations[policy.UndoAnnotation]; c.wantError == "" && annotated &&
+				mark != s.mark {
+				t.Errorf("%q is noted as taken back, want %q", mark, s.mark)
 			}
 			if c.wantError != "" && !maps.Equal(pod.Annotations, s.pod.Annotations) {
 				t.Errorf("annotations %v are not what they were, %v", pod.Annotations, s.pod.Annotations)
