@@ -282,9 +282,10 @@ func TestUndo(t *testing.T) {
 		t.Errorf("without a choice: code %d, %s", code, stderr)
 	}
 	// By the IDs of what was taken back, and of what took it back, nothing more is.
-	last := changes(t, port)
+	list := changes(t, port)
+	back := list[len(list)-1]
 	for id, want := range map[string]string{
-		last[0].ID: "was taken back already, at " + last[len(last)-1].Time.Format(time.RFC3339), last[len(last)-1].ID: "no change",
+		list[0].ID: "was taken back already, at " + back.Time.Format(time.RFC3339), back.ID: "no change",
 	} {
 		if out, stderr, code := ovnguard(t, "undo", "--change", id); code != 1 || !strings.Contains(stderr, want) {
 			t.Errorf("change %s: code %d, want %q\n%s%s", id, code, want, out, stderr)
