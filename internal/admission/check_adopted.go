@@ -122,7 +122,7 @@ func (r *review) adoptedBeforeKnown(owner *policy.Owner, was *review) bool {
 // forgetsDecision refuses what takes away the record that something was decided for a gateway's NIC: repair leaves
 // alone what was open before ovnguard decided anything.
 func (r *review) forgetsDecision(before, after *ParsedPod, was *review) {
-	if r.Accounts.isKubeOVN(r.User) || r.Undo.id != "" || !ofGateway(was.query.Pod) {
+	if r.Accounts.isKubeOVN(r.User) || r.Undo.changed && r.Undo.err == nil || !ofGateway(was.query.Pod) {
 		return
 	}
 	for _, nic := range was.nics {

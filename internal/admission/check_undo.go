@@ -3,6 +3,8 @@ package admission
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -15,48 +17,73 @@ const VerbUndo = "undo"
 type Repaired struct {
 	// PodUID is the pod's.
 	PodUID string
-	// Before are the values of the annotations that it wrote, as it found them; "" for one that was not there.
-	Before map[string]string
+	// Before are the values of the annotations that it wrote, as it found them, and After as it wrote them; "" for one
+	// that was not there.
+	Before, After map[string]string
 }
 
-// ErrNoUndo is that the author of a request may not take back what repair did.
-var ErrNoUndo = errors.New(`that takes the verb "` + VerbUndo + `"`)
+// Errors of requests that take changes of repair back.
+var (
+	// ErrNoUndo is that the author of a request may not take back what repair did.
+	ErrNoUndo = errors.New(`that takes the verb "` + VerbUndo + `"`)
+	errMark   = errors.New("what was taken back stays noted, so that nothing is taken back twice")
+)
 
-// undoing is a change of repair that a request says it takes back, and what is known of it.
+// undoing is what a request says that it takes back of repair, and what is known of that.
 type undoing struct {
-	// id is the change's; "" where the request takes none back.
-	id string
+	// changed means that the request changes what the pod says was taken back.
+	changed bool
+	// ids are the changes that the request says it takes back, the newest first. gives means that they were taken back
+	// and the request gives back what repair wrote.
+	ids   []string
+	gives bool
 	Repaired
-	// err says why nothing is known of it.
+	// err says why nothing is known of them.
 	err error
-	// counted means that a value was let through for it.
+	// counted means that they are taken back by the request.
 	counted bool
 }
 
-// took says why the annotation may not be given this value by taking the change back; nil where it may. It returns the
+// id names the changes.
+func (u *undoing) id() string { return strings.Join(u.ids, ", ") }
+
+// took says why the annotation may not be given this value by taking the changes back; nil where it may. It returns the
 // very value that repair found on this very pod, and nothing but port_security: a right to take back is no right to
 // write.
 func (u *undoing) took(pod *Pod, k *Key) error {
 	before, wrote := u.Before[k.Name]
 	switch {
-	case errors.Is(u.err, ErrNoUndo):
-		return fmt.Errorf("%w on pods.ovnguard.io %s to take back change %s of repair", u.err, pod.Metadata.Name, u.id)
 	case u.err != nil:
-		return u.err
+		return u.why(pod)
 	case k.Suffix != kubeovn.PortSecurity:
 		return errors.New("repair writes port_security, and nothing else can be taken back")
-	case pod.Metadata.UID == "" || pod.Metadata.UID != u.PodUID:
-		return fmt.Errorf("change %s of repair was of another pod", u.id)
+	case !u.of(pod):
+		return fmt.Errorf("change %s of repair was of another pod", u.id())
 	case !wrote || before != k.Value:
-		return fmt.Errorf("change %s of repair did not find %q there", u.id, k.Value)
+		return fmt.Errorf("change %s of repair did not find %q there", u.id(), k.Value)
 	}
 	return nil
 }
 
+func (u *undoing) why(pod *Pod) error {
+	if errors.Is(u.err, ErrNoUndo) {
+		return fmt.Errorf(
+			"%w on pods.ovnguard.io %s to take back change %s of repair",
+			u.err,
+			pod.Metadata.Name,
+			u.id(),
+		)
+	}
+	return u.err
+}
+
+// of reports whether the changes were of this pod.
+func (u *undoing) of(pod *Pod) bool { return pod.Metadata.UID != "" && pod.Metadata.UID == u.PodUID }
+
 // undone reports whether the change of an annotation takes back what repair did and is let through for it. Where the
 // request only says that it does, that is refused.
 func (r *review) undone(k *Key) bool {
-	if r.Undo.id == "" || k.Value == kubeovn.True || r.decision(k.Provider).Level == policy.Open {
+	if !r.Undo.changed || r.Undo.gives || k.Value == kubeovn.True || r.decision(k.Provider).Level == policy.Open {
 		return false
 	}
 	if err := r.Undo.took(r.pod, k); err != nil {
@@ -69,17 +96,88 @@ func (r *review) undone(k *Key) bool {
 			k.Value,
 			err,
 		)
-		return true
 	}
-	r.Undo.counted = true
 	return true
 }
 
-// undoes returns the change of repair that an update says it takes back.
-func undoes(old, p *ParsedPod) string {
-	id := p.Metadata.Annotations[policy.UndoAnnotation]
-	if old == nil || id == old.Metadata.Annotations[policy.UndoAnnotation] {
-		return "" // it stands there from before
+var undoMark = &Check{
+	ID: "OVGA26", Name: "undo-mark", Always: true,
+	Summary: "a change of what the pod says was taken back of repair, but by who takes that back in the same request",
+}
+
+// marked refuses a change of what the pod says was taken back, but by who takes it back in the same request, or gives
+// back what was just taken back.
+func (r *review) marked(old *ParsedPod) {
+	refused := slices.ContainsFunc(r.refusals, func(r Refusal) bool { return r.Mode == policy.Enforce })
+	if !r.Undo.changed || refused {
+		return
 	}
-	return id
+	if err := r.Undo.mark(old, r.ParsedPod); err != nil {
+		r.refuse(
+			undoMark,
+			policy.Enforce,
+			annotation(policy.UndoAnnotation),
+			"leave it as it is, or use ovnguard undo",
+			"%v",
+			err,
+		)
+		return
+	}
+	r.Undo.counted = !r.Undo.gives
+}
+
+// mark says why the pod may not come to say that the changes were taken back, or were given back; nil where it may. The
+// port_security that repair wrote must come to be what it found, or must come to be what it wrote again.
+func (u *undoing) mark(old, p *ParsedPod) error {
+	if u.err != nil {
+		return u.why(p.Pod)
+	}
+	if !u.of(p.Pod) {
+		return fmt.Errorf("change %s of repair was of another pod", u.id())
+	}
+	was, is := u.After, u.Before
+	if u.gives {
+		was, is = is, was
+	}
+	for key, value := range is {
+		if kubeovn.BaseSuffix(key) != kubeovn.PortSecurity {
+			continue
+		}
+		if p.value(key) != value {
+			return fmt.Errorf("change %s of repair is not taken back while %s is %q", u.id(), key, p.value(key))
+		}
+		if u.gives && old.value(key) != was[key] {
+			return fmt.Errorf("%w: somebody wrote %s since", errMark, key)
+		}
+	}
+	return nil
+}
+
+// undoes returns the changes of repair that an update says it takes back, or gives back: those that it adds to the list
+// on the pod, or takes from its end.
+func undoes(old, p *ParsedPod) undoing {
+	if old == nil || old.value(policy.UndoAnnotation) == p.value(policy.UndoAnnotation) {
+		return undoing{} // it stands there from before
+	}
+	before, after := policy.Undone(old.Metadata.Annotations), policy.Undone(p.Metadata.Annotations)
+	u := undoing{changed: true}
+	switch common := min(len(before), len(after)); {
+	case !slices.Equal(before[:common], after[:common]):
+		u.err = errMark
+	case len(after) > common:
+		u.ids = after[common:]
+		for _, id := range u.ids {
+			if slices.Contains(before, id) {
+				u.err = fmt.Errorf(
+					"change %s of repair was taken back already, as the pod says; the API server's audit log says when "+
+						"and by whom, under guard-running-pods-undo.ovnguard.io/%s",
+					id,
+					NoteUndo,
+				)
+			}
+		}
+	default:
+		u.ids, u.gives = before[common:], true
+	}
+	return u
 }

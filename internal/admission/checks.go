@@ -44,6 +44,7 @@ var Checks = []*Check{
 	loosened,
 	adoption,
 	decisionForgotten,
+	undoMark,
 }
 
 // under returns the mode under which the check refuses where the policy has this mode.

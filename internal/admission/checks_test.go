@@ -19,6 +19,7 @@ type refusedBy struct {
 	scene    func(*scene)
 	policy   func(*policy.Policy)
 	late     bool
+	undo     undoing
 }
 
 // refusals returns what the checks refuse.
@@ -34,6 +35,7 @@ func (c *refusedBy) refusals(mode policy.Mode) []Refusal {
 	})
 	v := &View{
 		Accounts: DefaultAccounts(), User: c.user, Namespace: s.namespace, Inventory: s.inventory.Snapshot(), Now: now,
+		Undo: c.undo,
 	}
 	if v.User == "" {
 		v.User = tenant
@@ -109,6 +111,7 @@ func refusedByCheck() map[*Check]refusedBy {
 		loosened:          {old: running(), pod: labelled, scene: excepted, policy: honours},
 		adoption:          {user: replicas, old: running(), pod: owned(running()), scene: ofGateway},
 		decisionForgotten: {old: owned(running()), pod: owned(without(running(), policy.RecordAnnotation)), scene: ofGateway},
+		undoMark:          {old: running(), pod: running(policy.UndoAnnotation, "0001-0000"), undo: undoing{changed: true, err: ErrNoUndo}},
 	}
 }
 

@@ -46,7 +46,7 @@ func (w table) Definition(context.Context, kubeovn.Attachment) Definition {
 	return Definition{Err: errors.New("no answer")}
 }
 
-func (w table) Repaired(context.Context, string) (Repaired, error) {
+func (w table) Repaired(context.Context, []string) (Repaired, error) {
 	return Repaired{}, errors.New("no answer")
 }
 

@@ -27,9 +27,9 @@ type World interface {
 	Look(ctx context.Context, namespace, user string, look func(*View))
 	// Pod gives the pod as it is in the API server.
 	Pod(ctx context.Context, namespace, name string) (*Pod, error)
-	// Repaired gives the change of repair that has the ID and still stands, for an author who may take it back:
-	// ErrNoUndo for any other.
-	Repaired(ctx context.Context, id string) (Repaired, error)
+	// Repaired gives the changes of repair that have the IDs, the newest first, and still stand, as one, for an author
+	// who may take them back: ErrNoUndo for any other.
+	Repaired(ctx context.Context, ids []string) (Repaired, error)
 	// Definition gives the definition of a network as it is in the API server.
 	Definition(ctx context.Context, a kubeovn.Attachment) Definition
 }
@@ -130,9 +130,9 @@ func (a *asking) guard() (Answer, error) {
 	}
 	answer := Answer{Warnings: p.ignored(old)}
 	var verdict Verdict
-	var undo undoing
-	if undo.id = undoes(old, p); undo.id != "" {
-		undo.Repaired, undo.err = a.Repaired(a.lookups, undo.id)
+	undo := undoes(old, p)
+	if undo.changed && undo.err == nil {
+		undo.Repaired, undo.err = a.Repaired(a.lookups, undo.ids)
 	}
 	a.lookAt(old, p, func(v *View) {
 		if old == nil {
@@ -146,7 +146,7 @@ func (a *asking) guard() (Answer, error) {
 	})
 	answer.Decided(&verdict)
 	if undo.counted && len(answer.Denials()) == 0 {
-		answer.Note(NoteUndo, ShortNote(undo.id))
+		answer.Note(NoteUndo, ShortNote(undo.id()))
 	}
 	return answer, nil
 }
@@ -174,8 +174,15 @@ func (a *asking) guardBinding() (Answer, error) {
 		return unjudged(*refusal), nil
 	}
 	answer := Answer{Warnings: bound.ignored(p)}
+	undo := undoes(p, bound)
+	if undo.changed {
+		undo.err = errMark
+	}
 	var verdict Verdict
-	a.look(func(v *View) { answer.Refusals, verdict = v.CheckBinding(p, bound) })
+	a.look(func(v *View) {
+		v.Undo = undo
+		answer.Refusals, verdict = v.CheckBinding(p, bound)
+	})
 	answer.Decided(&verdict)
 	return answer, nil
 }

@@ -222,11 +222,11 @@ func (s *scene) Look(_ context.Context, namespace, user string, look func(*View)
 }
 
 // Repaired answers from s.repaired.
-func (s *scene) Repaired(_ context.Context, id string) (Repaired, error) {
+func (s *scene) Repaired(_ context.Context, ids []string) (Repaired, error) {
 	if s.user != s.undoer {
 		return Repaired{}, ErrNoUndo
 	}
-	r, ok := s.repaired[id]
+	r, ok := s.repaired[strings.Join(ids, ",")]
 	if !ok {
 		return Repaired{}, errors.New("there is no such change")
 	}

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -18,13 +19,33 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 		change map[string]string // an empty value takes the annotation away
 		uid    string
 		found  map[string]string // what repair found; ps absent where nil
+		before string            // what the pod says was taken back before, and id after it
+		mark   string            // what the pod says afterwards; before and id where empty, nothing where "-"
 		words  []string          // of the refusal; none where it is allowed
 	}{
 		"what repair found": {change: map[string]string{ps: ""}},
 		"another value that repair found": {
 			change: map[string]string{ps: "false"}, found: map[string]string{ps: "false"},
 		},
-		"nothing but the mark": {user: tenant},
+		"another change after one":       {change: map[string]string{ps: ""}, before: "0001-0000"},
+		"two, the newest first":          {change: map[string]string{ps: ""}, mark: id + ",0001-0000"},
+		"nothing but the mark":           {words: []string{"is not taken back while " + ps}},
+		"the mark by who lacks the verb": {user: tenant, words: []string{policy.UndoAnnotation, `the verb "undo"`}},
+		"what was taken back already": {
+			change: map[string]string{ps: ""}, before: id, words: []string{"taken back already", "audit log"},
+		},
+		"what was taken back already, after another": {
+			change: map[string]string{ps: ""}, before: id + ",0001-0000", mark: id + ",0001-0000," + id,
+			words: []string{"taken back already"},
+		},
+		"with another mark instead": {
+			change: map[string]string{ps: ""}, before: "0001-0000", mark: id, words: []string{"stays noted"},
+		},
+		"what takes the mark away":          {before: id, mark: "-", words: []string{"somebody wrote " + ps}},
+		"what takes it away by who may not": {user: tenant, before: id, mark: "-", words: []string{`the verb "undo"`}},
+		"what takes an older mark away": {
+			before: "0001-0000," + id, mark: id, words: []string{"stays noted"},
+		},
 		"by somebody without the verb": {
 			user: tenant, change: map[string]string{ps: ""}, words: []string{`the verb "undo"`, "pods.ovnguard.io"},
 		},
@@ -65,13 +86,21 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 			if found == nil {
 				found = map[string]string{ps: "", policy.RecordAnnotation: ""}
 			}
-			s.undoer, s.repaired = undoer, map[string]Repaired{id: {PodUID: "uid-1", Before: found}}
+			wrote := map[string]string{ps: "true", policy.RecordAnnotation: policy.OrdinaryRecord}
+			change := Repaired{PodUID: "uid-1", Before: found, After: wrote}
+			s.undoer, s.repaired = undoer, map[string]Repaired{id: change, id + ",0001-0000": change}
 			before, now := old, old
+			if c.before != "" {
+				before = with(old, policy.UndoAnnotation, c.before)
+			}
 			if c.uid != "" {
 				before.Metadata.UID, now.Metadata.UID = c.uid, c.uid
 			}
 			now.Metadata.Annotations = maps.Clone(old.Metadata.Annotations)
-			now.Metadata.Annotations[policy.UndoAnnotation] = id
+			now.Metadata.Annotations[policy.UndoAnnotation] = strings.TrimPrefix(c.before+","+id, ",")
+			if c.mark != "" {
+				now.Metadata.Annotations[policy.UndoAnnotation] = strings.TrimPrefix(c.mark, "-")
+			}
 			for key, value := range c.change {
 				if now.Metadata.Annotations[key] = value; value == "" {
 					delete(now.Metadata.Annotations, key)
@@ -110,12 +139,41 @@ func TestUndoIsNoted(t *testing.T) {
 	for want, value := range map[string]string{"0001-0001": "", "": "true"} {
 		old := running()
 		old.Metadata.UID = "uid-1"
-		now := with(with(old, policy.UndoAnnotation, "0001-0001"), ps, value)
+		now := with(with(old, policy.UndoAnnotation, want), ps, value)
 		req := request("operator", "UPDATE", "")
 		req.Object, req.OldObject = raw(t, &now), raw(t, &old)
 		r := ask(t, s, GuardPods, req)
 		if got := r.AuditAnnotations[NoteUndo]; !r.Allowed || got != want {
 			t.Errorf("port_security %q: allowed %v, noted %q, want %q", value, r.Allowed, got, want)
 		}
+	}
+}
+
+// What was begun and could not be ended is given back, by who may take it back and as it was, and can be taken back
+// another time.
+func TestUndoIsGivenBack(t *testing.T) {
+	const id = "0001-0001"
+	for name, c := range map[string]struct {
+		user, now string
+		words     []string
+	}{
+		"by who took it back":   {user: "operator", now: "true"},
+		"by somebody else":      {user: tenant, now: "true", words: []string{`the verb "undo"`}},
+		"without what it wrote": {user: "operator", now: "", words: []string{"is not taken back while " + ps}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene()
+			s.undoer, s.repaired = "operator", map[string]Repaired{id: {
+				PodUID: "uid-1", Before: map[string]string{ps: ""}, After: map[string]string{ps: "true"},
+			}}
+			pod := running()
+			pod.Metadata.UID = "uid-1"
+			old, now := with(with(pod, ps, ""), policy.UndoAnnotation, id), with(pod, ps, c.now)
+			if refused := update(t, s, c.user, "", &old, &now); c.words == nil {
+				mustAllow(t, refused)
+			} else {
+				mustRefuse(t, refused, c.words...)
+			}
+		})
 	}
 }

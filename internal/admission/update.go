@@ -17,7 +17,8 @@ func (v *View) CheckUpdate(old, p *ParsedPod) ([]Refusal, Verdict) {
 	keys, plugged := changed(old, p)
 	owners := slices.Equal(old.Metadata.Owners, p.Metadata.Owners)
 	recorded := old.value(policy.RecordAnnotation) == p.value(policy.RecordAnnotation)
-	if len(keys)+len(plugged) == 0 && owners && recorded && maps.Equal(old.Metadata.Labels, p.Metadata.Labels) {
+	if len(keys)+len(plugged) == 0 && owners && recorded && !v.Undo.changed &&
+		maps.Equal(old.Metadata.Labels, p.Metadata.Labels) {
 		return nil, r.verdict()
 	}
 	was := v.newReview(old, true)
@@ -39,6 +40,7 @@ func (v *View) CheckUpdate(old, p *ParsedPod) ([]Refusal, Verdict) {
 	// What is granted to the owner may come later than the owner that somebody writes now.
 	r.owners(old.Metadata.Owners)
 	r.adopted(was)
+	r.marked(old)
 	return r.outcome(), r.verdict()
 }
 

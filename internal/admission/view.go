@@ -20,7 +20,7 @@ type View struct {
 	// inventory counts.
 	Definitions map[kubeovn.Attachment]Definition
 	Now         time.Time
-	// Undo is the change of repair that the request takes back; its zero value is none.
+	// Undo is what the request takes back of repair; its zero value is nothing.
 	Undo undoing
 	// Done is closed when the review has no more time; nil where it has all the time there is.
 	Done <-chan struct{}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // refusal refuses a pod that has keys in the list of that name, unless it is passed. after is an expression whose text
@@ -74,7 +75,8 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 					// here.
 					{Expression: "!(request.operation == 'UPDATE' && " + user + " in " + List(in.trusted()) + ")"},
 					{Expression: isNew + " || " + part("object", "ownerReferences") + " != " + ownersBefore + " || " +
-						annotations + " != " + before + " && " + changes(annotations, before, everyKey())},
+						annotations + " != " + before + " && (" + marks() + " || " +
+						changes(annotations, before, everyKey()) + ")"},
 					in.elsewhere(),
 				}, OnNetwork()...)...),
 			FailurePolicy: new(admissionregistrationv1.Fail),
@@ -139,7 +141,8 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 					) + " && variables.after[k] == '')",
 				},
 				// Who may take back what repair did is let through to the webhook, which knows what that was.
-				{Name: "undoes", Expression: Undoes() + " && " + MayUndo},
+				{Name: "marks", Expression: "!variables.isNew && " + marks()},
+				{Name: "undoes", Expression: "variables.marks && request.operation == 'UPDATE' && " + MayUndo},
 				{
 					Name: "unprotected",
 					Expression: "variables.written.filter(k, " + securityKey + " && variables.after[k] != 'true') + " +
@@ -209,6 +212,12 @@ func (in Input) floor(strict string) admissionregistrationv1.ValidatingAdmission
 					"policy does not let pods of the namespace take external addresses and routes; leave it out, or "+
 						"ask an administrator, who decides that by spec.externalAddresses of a PortSecurityPolicy",
 				),
+				{
+					Expression: "!variables.marks || variables.undoes",
+					Message: "ovnguard: metadata.annotations[\"" + policy.UndoAnnotation + "\"]: only who has the verb undo " +
+						"on pods.ovnguard.io notes what was taken back of repair, so that nothing is taken back twice; " +
+						"leave it as it is",
+				},
 				{
 					Expression: "size(variables.forged) == 0",
 					MessageExpression: "'ovnguard: metadata.ownerReferences: a pod of ' + variables.forged[0].kind + " +

@@ -50,12 +50,13 @@ func everyKey() string {
 }
 
 // Counts returns an expression that holds for the key k of an annotation of which a port's decision or protection is
-// made: one that Kube-OVN reads, or the record.
-func Counts() string { return "(k == " + quote(policy.RecordAnnotation) + " || " + everyKey() + ")" }
+// made: one that Kube-OVN reads, the record, or what was taken back of repair.
+func Counts() string {
+	return "(k in " + List([]string{policy.RecordAnnotation, policy.UndoAnnotation}) + " || " + everyKey() + ")"
+}
 
 // Touches returns an expression, for the webhooks' matchConditions, that holds for an update of a pod that changes
-// something of which its ports' decision or protection is made: an annotation that Kube-OVN reads, the record, labels
-// or owners.
+// something of which its ports' decision or protection is made: an annotation that counts, labels or owners.
 func Touches() string {
 	after, before := part("object", "annotations"), part("oldObject", "annotations")
 	return Changed(

@@ -42,13 +42,14 @@ func newUndoCommand() *cobra.Command {
 		Long: `Reads the journal of repair from the cluster and takes changes back, the newest first. What repair
 did to a port is taken back as one thing, the pod's annotation and the row together, or not at all:
 only where both still are what repair wrote, the pod and the row are the same ones, and the API
-server takes the annotation. What somebody changed since is left alone and named. Where only one of
-the two was asked for the other goes with it, and the output says so. Undoing is written down as
-well, with your name.
+server takes the annotation. What somebody changed since is left alone and named, and so is what would
+give the port more than its own MAC and addresses: the journal is not believed further than that.
+Where only one of the two was asked for the other goes with it, and the output says so. Undoing is
+written down as well, with your name, and each change is taken back once.
 
 It takes the verb undo on pods.ovnguard.io in the pod's namespace, the right to patch pods/status
-there, and the right to write ConfigMaps in the program's namespace: see ClusterRole
-ovnguard-undoer and Role ovnguard-undoer.
+there, to read IP resources, and to write ConfigMaps in the program's namespace: see ClusterRoles
+ovnguard-undoer and ovnguard-undoer-proof, and Role ovnguard-undoer.
 
 Where a policy still says repair: repair, the port is put right again at once: set the policy's
 spec.repair to log first.
@@ -118,6 +119,9 @@ func (o *undoOptions) run(ctx context.Context, out, errs io.Writer) error {
 	}
 	units := o.choice.Units(entries)
 	if len(units) == 0 {
+		if _, err := journal.Standing(entries, o.choice.ID); o.choice.ID != "" && err != nil {
+			return &exitError{code: exitFindings, err: fmt.Errorf("--change: %w", err)}
+		}
 		_, err := fmt.Fprintln(out, "No change to take back.")
 		return err
 	}

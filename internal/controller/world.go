@@ -106,15 +106,19 @@ func (w *world) Look(ctx context.Context, namespace, user string, look func(*adm
 }
 
 // Repaired implements admission.World. Nothing is read for whoever may not take it back.
-func (w *world) Repaired(ctx context.Context, id string) (admission.Repaired, error) {
+func (w *world) Repaired(ctx context.Context, ids []string) (admission.Repaired, error) {
 	if w.known != (right{admission.VerbUndo, true}) {
 		return admission.Repaired{}, admission.ErrNoUndo
 	}
 	if err := w.asked.wait(ctx, serving.Source(ctx)); err != nil {
 		return admission.Repaired{}, err
 	}
-	e, err := w.journal.Standing(ctx, id)
-	return admission.Repaired{PodUID: e.PodUID, Before: e.Before.Annotations}, err
+	unit, err := w.journal.Standing(ctx, ids...)
+	if err != nil {
+		return admission.Repaired{}, err
+	}
+	wrote, found := unit.Values()
+	return admission.Repaired{PodUID: unit.Whose().PodUID, Before: found.Annotations, After: wrote.Annotations}, nil
 }
 
 // Definition implements admission.World.

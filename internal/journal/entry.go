@@ -42,6 +42,13 @@ const (
 	Unknown  = "unknown"
 )
 
+// told reports whether the entry says of each column that it is about what was there and what was written.
+func (e Entry) told() bool {
+	b, a := e.Before, e.After
+	return (b.PortSecurity == nil) == (a.PortSecurity == nil) && (b.Addresses == nil) == (a.Addresses == nil) &&
+		(b.ExternalIDs == nil) == (a.ExternalIDs == nil)
+}
+
 // made reports whether the change was made, as far as is known.
 func (e Entry) made() bool { return e.Outcome != Conflict && e.Outcome != Failed }
 
@@ -88,7 +95,7 @@ func Parse(text string) (entries []Entry, unreadable int) {
 			continue
 		}
 		var e Entry
-		if err := json.Unmarshal([]byte(line), &e); err != nil || e.ID == "" {
+		if err := json.Unmarshal([]byte(line), &e); err != nil || e.ID == "" || !e.told() {
 			unreadable++
 			continue
 		}

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -28,9 +29,10 @@ func (c Choice) Pick(entries []Entry) []Entry {
 			c.Namespace != "" && e.Namespace != c.Namespace:
 		case e.Time.Before(c.Since):
 		case c.Last > 0 && len(out) == c.Last:
-		case undone(entries, e.ID):
 		default:
-			out = append(out, e)
+			if _, undone := undoing(entries, e.ID); !undone {
+				out = append(out, e)
+			}
 		}
 	}
 	return out
@@ -98,7 +100,32 @@ func sameColumn(a, b *[]string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(*a)), slices.Sorted(slices.Values(*b)))
 }
 
-// undone reports whether a change was taken back.
-func undone(entries []Entry, id string) bool {
-	return slices.ContainsFunc(entries, func(o Entry) bool { return o.Undoes == id && o.Outcome == Written })
+// Standing returns the change of repair with that ID. The error says that there is none, that it was not made, or when
+// and by whom it was taken back.
+func Standing(entries []Entry, id string) (Entry, error) {
+	i := slices.IndexFunc(entries, func(e Entry) bool { return e.ID == id })
+	switch {
+	case i < 0 || entries[i].Undoes != "":
+		return Entry{}, fmt.Errorf("the journal has no change %q of repair", id)
+	case !entries[i].made():
+		return Entry{}, fmt.Errorf("change %s of repair was not made", id)
+	}
+	if back, undone := undoing(entries, id); undone {
+		return Entry{}, fmt.Errorf(
+			"change %s of repair was taken back already, at %s by %q",
+			id,
+			back.Time.UTC().Format(time.RFC3339),
+			back.By,
+		)
+	}
+	return entries[i], nil
+}
+
+// undoing returns the change that took another one back; false where none did.
+func undoing(entries []Entry, id string) (Entry, bool) {
+	i := slices.IndexFunc(entries, func(o Entry) bool { return o.Undoes == id && o.Outcome == Written })
+	if i < 0 {
+		return Entry{}, false
+	}
+	return entries[i], true
 }

@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 )
 
-// A change stands as long as it was made and not taken back, and however often that is asked the journal is read ten
-// times a second.
+// A change stands as long as it was made, not taken back, and no newer one of the port's annotations was made; however
+// often that is asked the journal is read ten times a second.
 func TestStanding(t *testing.T) {
 	lists, now := 0, noon
 	api := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
@@ -22,11 +22,21 @@ func TestStanding(t *testing.T) {
 		},
 	}).Build()
 	j := &Journal{Client: api, Namespace: "ns", By: "replica", Now: func() time.Time { return noon }}
-	made, err := j.Begin(t.Context(), []Entry{change("", "a"), change("", "b")})
+	another := annotated("", "a", 0)
+	another.PodUID = "another pod"
+	made, err := j.Begin(t.Context(), []Entry{
+		annotated("", "a", 0), annotated("", "b", 0), // the second is not made
+		annotated("", "c", 0), wrote("", "c", 0, "narrow", "wide"), annotated("", "c", 0), annotated("", "c", 0),
+		another,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	made[0].Outcome, made[1].Outcome = Written, Failed
+	for i := range made {
+		made[i].Outcome = Written
+	}
+	made[1].Outcome = Failed
+	made[5].Outcome = "" // nobody lived to note it
 	j.End(made)
 	back, err := j.Begin(t.Context(), []Entry{made[0].Undoing("why")})
 	if err != nil {
@@ -34,19 +44,34 @@ func TestStanding(t *testing.T) {
 	}
 	r := &Reader{Client: api, Namespace: "ns", Now: func() time.Time { return now }}
 	lists = 0
-	says := func(id, want string) {
+	says := func(ids, want string) {
 		t.Helper()
-		e, err := r.Standing(t.Context(), id)
-		if want == "" && (err != nil || e.ID != id) ||
+		u, err := r.Standing(t.Context(), strings.Fields(ids)...)
+		var got []string
+		for _, e := range u.Changes {
+			got = append(got, e.ID)
+		}
+		if want == "" && (err != nil || strings.Join(got, " ") != ids) ||
 			want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%s: %q, %v, want %q", id, e.ID, err, want)
+			t.Errorf("%s: %v, %v, want %q", ids, got, err, want)
 		}
 	}
+	older, row, newer, unknown := made[2].ID, made[3].ID, made[4].ID, made[5].ID
 	for range 10 {
 		says(made[0].ID, "")
 		says(made[1].ID, "was not made")
 		says(back[0].ID, "no change")
 		says("0", "no change")
+		says("", "no change of repair is named")
+		says(row, "is of a row")
+		says(newer, "")
+		says(unknown, "")
+		says(older, "take that back first")
+		says(newer+" "+older, "")
+		says(unknown+" "+newer+" "+older, "")
+		says(older+" "+newer, "take that back first")
+		says(newer+" "+newer, "take that back first")
+		says(made[0].ID+" "+made[6].ID, "not of one port")
 	}
 	back[0].Outcome = Written
 	j.End(back)
@@ -57,5 +82,5 @@ func TestStanding(t *testing.T) {
 		t.Errorf("the journal was read %d times", lists)
 	}
 	now = now.Add(2 * fresh)
-	says(made[0].ID, "taken back already")
+	says(made[0].ID, "taken back already, at "+noon.Format(time.RFC3339)+` by "replica"`)
 }

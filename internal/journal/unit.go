@@ -3,7 +3,6 @@ package journal
 import (
 	"maps"
 	"slices"
-	"time"
 )
 
 // Unit is what is taken back of one port: all of it or nothing.
@@ -14,13 +13,10 @@ type Unit struct {
 	Added []string
 }
 
-// oneRepair is within what time of an annotation's change the row's belongs to the same repair: Kube-OVN is given two
-// seconds to follow, and each of the writes five.
-const oneRepair = 30 * time.Second
-
 // Units returns what is to be taken back, the port with the newest change first. Where a change was picked without
-// which the port's row and its pod's annotation would say different things, it is there, too: a row's with that of the
-// annotation by the same repair, and an annotation's with all that was written to the row on top of it.
+// which the port's row and its pod's annotation would say different things, it is there, too: an annotation's with all
+// that was written to the row on top of it, and the first of these with the annotation's. It goes by the order of the
+// changes and not by how long after each other they were made: Kube-OVN, or the API server, may have been away.
 func (c Choice) Units(entries []Entry) []Unit {
 	type whose struct{ port, uid string }
 	standing := make(map[whose][]Entry)
@@ -50,8 +46,7 @@ func unit(changes []Entry, picked map[string]bool) (u Unit) {
 		oldest--
 	}
 	if next := oldest + 1; next < len(changes) && changes[oldest].After.Annotations == nil &&
-		changes[next].After.Annotations != nil &&
-		changes[oldest].Time.Sub(changes[next].Time) <= oneRepair {
+		changes[next].After.Annotations != nil {
 		oldest = next
 	}
 	annotated := changes[oldest].After.Annotations != nil
@@ -93,14 +88,28 @@ func (u Unit) Values() (expected, restored Values) {
 	return expected, restored
 }
 
-// Annotated returns the oldest of the changes of annotations; false where there is none.
-func (u Unit) Annotated() (Entry, bool) {
-	for _, e := range slices.Backward(u.Changes) {
+// Annotated returns the IDs of the changes of annotations, the newest first.
+func (u Unit) Annotated() []string {
+	var ids []string
+	for _, e := range u.Changes {
 		if e.After.Annotations != nil {
-			return e, true
+			ids = append(ids, e.ID)
 		}
 	}
-	return Entry{}, false
+	return ids
+}
+
+// Found returns the ID of the change that tells what a column is given back, by the column's name; that of the newest
+// where none does.
+func (u Unit) Found(column string) string {
+	for _, e := range slices.Backward(u.Changes) {
+		if column == "port_security" && e.Before.PortSecurity != nil ||
+			column == "addresses" && e.Before.Addresses != nil ||
+			column == "external_ids" && e.Before.ExternalIDs != nil {
+			return e.ID
+		}
+	}
+	return u.Whose().ID
 }
 
 // Without returns the unit without its newest change.

@@ -217,7 +217,7 @@ func (w live) Look(_ context.Context, namespace, user string, look func(*admissi
 	})
 }
 
-func (w live) Repaired(context.Context, string) (admission.Repaired, error) {
+func (w live) Repaired(context.Context, []string) (admission.Repaired, error) {
 	return admission.Repaired{}, errors.ErrUnsupported
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
@@ -14,9 +15,18 @@ import (
 // pod's own wish.
 const RecordAnnotation = "ovnguard.io/decision"
 
-// UndoAnnotation names the change of repair that was taken back last, by its ID in the journal. A request that brings
-// it asks for that; what stands there afterwards is for people to read.
+// UndoAnnotation lists, with commas, the changes of repair to the pod's annotations that were taken back, by their IDs
+// in the journal. A request that adds to it asks for that. Nobody may take anything out of it, so that no change is
+// taken back twice.
 const UndoAnnotation = "ovnguard.io/undone"
+
+// Undone returns what the annotation lists.
+func Undone(annotations map[string]string) []string {
+	if annotations[UndoAnnotation] == "" {
+		return nil
+	}
+	return strings.Split(annotations[UndoAnnotation], ",")
+}
 
 // Recorded is one NIC's entry in RecordAnnotation.
 type Recorded struct {

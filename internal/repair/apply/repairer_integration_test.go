@@ -235,8 +235,11 @@ func TestNothingWithoutJournal(t *testing.T) {
 	var broken atomic.Bool
 	broken.Store(true)
 	failure := errors.New("the API server is away")
-	s := newServer(t, ports)
-	api := fake.NewClientBuilder().WithObjects(podsOf(ports)...).WithInterceptorFuncs(interceptor.Funcs{
+	s, objects := newServer(t, ports), append(podsOf(ports), ipsOf(ports)...)
+	for _, pod := range objects[:ports] {
+		pod.SetAnnotations(nil) // by which Kube-OVN leaves the port open
+	}
+	api := fake.NewClientBuilder().WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
 			if broken.Load() {
 				return failure

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/ovn"
@@ -55,8 +57,8 @@ func (r *Restore) tightens() bool {
 }
 
 // Check returns what is to be written for a unit to be taken back, or says why it must be left alone: whoever asks may
-// not, the pod or the row is another one, something was changed since, or the API server does not take the annotations.
-// It writes nothing.
+// not, the pod or the row is another one, something was changed since, the entries say what repair cannot have written
+// or found, or the API server does not take the annotations. It writes nothing.
 func (u *Undoer) Check(ctx context.Context, unit journal.Unit) (*Restore, error) {
 	whose := unit.Whose()
 	if err := u.May(ctx, whose.Namespace, whose.Pod); err != nil {
@@ -116,6 +118,20 @@ func (u *Undoer) check(ctx context.Context, unit journal.Unit) (*Restore, error)
 	if err := r.takeAnnotations(&pod); err != nil {
 		return nil, err
 	}
+	var record *inventory.Record
+	if r.ofRow() {
+		var err error
+		if record, err = u.record(ctx, whose.Port); err != nil {
+			return nil, err
+		}
+	}
+	p, err := known(&pod, row, record)
+	if err != nil {
+		return nil, fmt.Errorf("entry %s of the journal: %w; %w", whose.ID, err, errSeeWho)
+	}
+	if err := r.believe(p); err != nil {
+		return nil, err
+	}
 	return r, nil
 }
 
@@ -161,8 +177,8 @@ func differs(row *ovn.Port, expected journal.Values) error {
 // takeAnnotations finds which annotations are to be written. The record of what was decided is shared by all NICs of a
 // pod, so that only the entry of this one is taken back.
 func (r *Restore) takeAnnotations(pod *corev1.Pod) error {
-	oldest, annotated := r.Unit.Annotated()
-	if !annotated {
+	ids := r.Unit.Annotated()
+	if len(ids) == 0 {
 		return nil
 	}
 	now, write := make(map[string]string), make(map[string]string)
@@ -186,7 +202,8 @@ func (r *Restore) takeAnnotations(pod *corev1.Pod) error {
 			of,
 		)
 	}
-	now[policy.UndoAnnotation], write[policy.UndoAnnotation] = pod.Annotations[policy.UndoAnnotation], oldest.ID
+	now[policy.UndoAnnotation] = pod.Annotations[policy.UndoAnnotation]
+	write[policy.UndoAnnotation] = strings.Join(append(policy.Undone(pod.Annotations), ids...), ",")
 	r.now, r.annotations = now, write
 	return nil
 }

@@ -13,12 +13,14 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/ovnguard/ovnguard/internal/journal"
+	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -36,6 +38,22 @@ func podsOf(ports int) []client.Object {
 	return out
 }
 
+// ipsOf returns the IP resources of so many ports.
+func ipsOf(ports int) []client.Object {
+	out := make([]client.Object, ports)
+	for i := range out {
+		words := strings.Fields(ownOf(i))
+		ip := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
+			"macAddress": words[0], "v4IpAddress": words[1], "namespace": "ns", "podName": fmt.Sprintf("p%d", i),
+			"subnet": fmt.Sprint("sw", i/switchSize*switchSize),
+		}}}
+		ip.SetGroupVersionKind(kube.IPKind)
+		ip.SetName(nameOf(i))
+		out[i] = ip
+	}
+	return out
+}
+
 // The parts of a unit are taken back together, in the order in which the port is never open under "true", or not at
 // all.
 func TestUndoTakesBackAllOrNothing(t *testing.T) {
@@ -43,6 +61,8 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 	type scene struct {
 		*Undoer
 		pod       corev1.Pod
+		ips       []client.Object
+		mark      string // what the pod says was taken back, where all goes well
 		entries   []journal.Entry
 		patches   int                   // that were not dry runs
 		refuse    func(patch int) error // what becomes of the patch with that number; dry runs are 0
@@ -58,6 +78,15 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 		policy.RecordAnnotation: policy.OrdinaryRecord,
 	}
 	own := ownOf(0)
+	// granted has the row hold more than the identity, which repair wrote over that.
+	granted := func(s *scene) {
+		s.write("p0.ns", own+" 10.20.0.0/24")
+		s.entries[1].Before.PortSecurity, s.entries[1].After.PortSecurity = &[]string{
+			own,
+		}, &[]string{
+			own + " 10.20.0.0/24",
+		}
+	}
 	for name, c := range map[string]struct {
 		change     func(*scene)
 		wantRow    string // of port_security, as the mirror has it
@@ -66,6 +95,14 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 		wantWrites int // patches that were not dry runs
 	}{
 		"annotation and row": {wantRow: "[]", wantWrites: 1},
+		"two annotations, on a pod of which something was taken back before": {
+			change: func(s *scene) {
+				again := s.entries[0]
+				again.ID, again.Before.Annotations = "3", map[string]string{levelKey: "false"}
+				s.entries = append(s.entries, again)
+				s.pod.Annotations[policy.UndoAnnotation], s.mark = "0", "0,3,1"
+			}, wantRow: "[]", wantWrites: 1,
+		},
 		"the annotation alone": {
 			change: func(s *scene) { s.entries = s.entries[:1] }, wantRow: "[" + own + "]", wantWrites: 1,
 		},
@@ -100,7 +137,7 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 		},
 		"Kube-OVN opens the port at once": {
 			change: func(s *scene) {
-				s.entries[1].Before.PortSecurity = &[]string{"narrow"}
+				granted(s)
 				s.meanwhile = func(s *scene) { s.write("p0.ns", "") }
 			}, wantRow: "[]", wantWrites: 1,
 		},
@@ -114,21 +151,77 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 			change: func(s *scene) {
 				s.entries[0].Before.Annotations, s.entries[0].After.Annotations = is, was
 				s.pod.Annotations = map[string]string{}
-				s.entries[1].Before.PortSecurity = &[]string{"0a:00:00:00:00:11"}
-			}, wantRow: "[0a:00:00:00:00:11]", wantLevel: "true", wantWrites: 1,
+				granted(s)
+			}, wantRow: "[" + own + "]", wantLevel: "true", wantWrites: 1,
 		},
 		"and is given back where the annotation is refused": {
 			change: func(s *scene) {
 				s.entries[0].Before.Annotations, s.entries[0].After.Annotations = is, was
 				s.pod.Annotations = map[string]string{}
-				s.entries[1].Before.PortSecurity = &[]string{"0a:00:00:00:00:11"}
+				granted(s)
 				s.refuse = func(n int) error { return map[bool]error{true: refusal}[n == 1] }
-			}, wantRow: "[" + own + "]", wantError: "the row was given back", wantWrites: 1,
+			}, wantRow: "[" + own + " 10.20.0.0/24]", wantError: "the row was given back", wantWrites: 1,
+		},
+		"a machine's launcher": {
+			change: func(s *scene) {
+				s.pod.OwnerReferences = []metav1.OwnerReference{
+					{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "p0", UID: "vmi"},
+				}
+				s.pod.Name = "virt-launcher-p0"
+				s.entries[0].Pod, s.entries[1].Pod = s.pod.Name, s.pod.Name
+			}, wantRow: "[]", wantWrites: 1,
+		},
+		"made up: the port of another pod": {
+			change: func(s *scene) {
+				for i := range s.entries {
+					s.entries[i].Port, s.entries[i].Row = "p1.ns", s.Mirror.Snapshot().Port("p1.ns").UUID
+				}
+				s.entries[1].After.PortSecurity = &[]string{ownOf(1)}
+			}, wantRow: "[" + own + "]", wantLevel: "true", wantError: `entry 2 of the journal: port: "p1.ns" is none`,
+		},
+		"made up: another pod in an older entry": {
+			change: func(s *scene) { s.entries[0].Namespace = "other" }, wantRow: "[" + own + "]", wantLevel: "true",
+			wantError: "entry 1 of the journal: pod: other/p0",
+		},
+		"made up: another annotation": {
+			change: func(s *scene) {
+				s.entries[0].Before.Annotations = map[string]string{levelKey: "", "ovn.kubernetes.io/vips": "10.16.0.9"}
+			}, wantRow: "[" + own + "]", wantLevel: "true",
+			wantError: "entry 1 of the journal: annotations: repair writes no ovn.kubernetes.io/vips",
+		},
+		"made up: another NIC's annotation": {
+			change: func(s *scene) {
+				s.pod.Annotations["a.ns.ovn.kubernetes.io/port_security"] = "true"
+				s.entries[0].Before.Annotations = map[string]string{"a.ns.ovn.kubernetes.io/port_security": ""}
+				s.entries[0].After.Annotations = map[string]string{"a.ns.ovn.kubernetes.io/port_security": "true"}
+			}, wantRow: "[" + own + "]", wantLevel: "true",
+			wantError: "repair writes no a.ns.ovn.kubernetes.io/port_security for port p0.ns",
+		},
+		"made up: somebody's address": {
+			change:  func(s *scene) { s.entries[1].Before.PortSecurity = &[]string{own, ownOf(1)} },
+			wantRow: "[" + own + "]", wantLevel: "true", wantError: "entry 2 of the journal: port_security: ",
+		},
+		"made up: the marks of another pod": {
+			change: func(s *scene) {
+				s.entries[1].Before.ExternalIDs = &map[string]string{"vendor": "kube-ovn", "pod": "ns/p1"}
+				s.entries[1].After.ExternalIDs = &map[string]string{"vendor": "kube-ovn", "pod": "ns/p0"}
+			}, wantRow: "[" + own + "]", wantLevel: "true", wantError: "entry 2 of the journal: external_ids: ",
+		},
+		"the row alone, wider than the annotation": {
+			change: func(s *scene) { s.entries = s.entries[1:] }, wantRow: "[" + own + "]", wantLevel: "true",
+			wantError: "entry 2 of the journal: port_security: it would be empty",
+		},
+		"the row alone, under an annotation that asks for nothing": {
+			change: func(s *scene) { s.entries, s.pod.Annotations = s.entries[1:], map[string]string{} }, wantRow: "[]",
+		},
+		"a row that is not proved": {
+			change: func(s *scene) { s.ips = nil }, wantRow: "[" + own + "]", wantLevel: "true",
+			wantError: "is not proved to be the pod's: there is no IP resource",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := newServer(t, 1)
-			s := &scene{pod: *podsOf(1)[0].(*corev1.Pod)}
+			server := newServer(t, 2)
+			s := &scene{pod: *podsOf(1)[0].(*corev1.Pod), ips: ipsOf(2), mark: "1"}
 			var api client.Client
 			rig, _ := lead(t, server.Endpoint(), fake.NewClientBuilder().Build(), "rig", 0, wide)
 			row := func() *[]string { return &rig.Mirror.Snapshot().Port("p0.ns").PortSecurity }
@@ -173,6 +266,7 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 			}
 			api = fake.NewClientBuilder().
 				WithObjects(&s.pod).
+				WithObjects(s.ips...).
 				WithStatusSubresource(&corev1.Pod{}).
 				WithInterceptorFuncs(interceptor.Funcs{
 					SubResourcePatch: func(ctx context.Context, _ client.Client, _ string, o client.Object,
@@ -216,7 +310,7 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 			}
 			until(t, "the row is "+c.wantRow, func() bool { return fmt.Sprint(*row()) == c.wantRow })
 			var pod corev1.Pod
-			if err := api.Get(t.Context(), client.ObjectKey{Namespace: "ns", Name: "p0"}, &pod); err != nil {
+			if err := api.Get(t.Context(), client.ObjectKeyFromObject(&s.pod), &pod); err != nil {
 				t.Fatal(err)
 			}
 			if pod.Annotations[levelKey] != c.wantLevel || s.patches != c.wantWrites {
@@ -227,6 +321,10 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 					c.wantLevel,
 					c.wantWrites,
 				)
+			}
+			if mark, annotated := pod.Annotations[policy.UndoAnnotation]; c.wantError == "" && annotated &&
+				mark != s.mark {
+				t.Errorf("%q is noted as taken back, want %q", mark, s.mark)
 			}
 			if c.wantError != "" && !maps.Equal(pod.Annotations, s.pod.Annotations) {
 				t.Errorf("annotations %v are not what they were, %v", pod.Annotations, s.pod.Annotations)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -76,6 +77,19 @@ func undoer(t *testing.T, ns string) (user string) {
 			}
 		})
 	}
+	bindings := world.Kube.RbacV1().ClusterRoleBindings()
+	if _, err := bindings.Create(t.Context(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: user},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "ovnguard-undoer-proof"},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+	}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := bindings.Delete(cleanup(t), user, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
 	return user
 }
 
@@ -306,9 +320,6 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 		annotations map[string]any
 		words       string
 	}{
-		"somebody without the verb": {
-			stranger, pods[0], map[string]any{portSecurity: nil, policy.UndoAnnotation: id}, portSecurity,
-		},
 		"without saying so": {thief, pods[0], map[string]any{portSecurity: nil}, portSecurity},
 		"another pod's change": {
 			thief, pods[1], map[string]any{portSecurity: nil, policy.UndoAnnotation: id}, "of another pod",
@@ -319,7 +330,7 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 		"the row's change": {
 			thief, pods[0],
 			map[string]any{portSecurity: nil, policy.UndoAnnotation: changes(t, portOf(pods[0]))[1].ID},
-			"did not find",
+			"is of a row",
 		},
 		"another value": {
 			thief, pods[0], map[string]any{portSecurity: "false", policy.UndoAnnotation: id}, "did not find",
@@ -334,8 +345,15 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 			map[string]any{portSecurity: nil, policy.UndoAnnotation: id, "ovn.kubernetes.io/ip_address": "10.16.0.77"},
 			"ip_address",
 		},
+		"nothing but the mark": {thief, pods[0], map[string]any{policy.UndoAnnotation: id}, "is not taken back"},
 	} {
 		mustRefuse(t, name, patch(c.who, c.pod, c.annotations), c.words)
+	}
+	for name, annotations := range map[string]map[string]any{
+		"somebody without the verb":             {portSecurity: nil, policy.UndoAnnotation: id},
+		"the mark by somebody without the verb": {policy.UndoAnnotation: id},
+	} {
+		mustFloor(t, name, patch(stranger, pods[0], annotations), admissionpolicy.FloorName)
 	}
 	for _, pod := range pods {
 		if now := protectionOf(t, pod); now.annotations[portSecurity] != "true" || now.row == "[]" {
@@ -347,17 +365,41 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 		t.Fatalf("code %d\n%s%s", code, out, stderr)
 	}
 	undone(t, pods[0])
-	eventually(t, "the change to be known as taken back", func() (bool, error) {
-		if err := patch(
-			admin(t),
-			pods[0],
-			map[string]any{portSecurity: "true", policy.UndoAnnotation: nil},
-		); err != nil {
-			return false, err
+	// The pod is made strict again, and the change is used again: what was taken back stays on the pod.
+	for name, annotations := range map[string]map[string]any{
+		"the mark is taken away":           {policy.UndoAnnotation: nil},
+		"another change in the mark's way": {portSecurity: "true", policy.UndoAnnotation: "0"},
+	} {
+		mustRefuse(t, name+", by an administrator", patch(admin(t), pods[0], annotations), policy.UndoAnnotation)
+	}
+	tighten := func(pod *corev1.Pod) {
+		t.Helper()
+		if err := patch(admin(t), pod, map[string]any{portSecurity: "true"}); err != nil {
+			t.Fatal(err)
 		}
-		err := patch(thief, pods[0], map[string]any{portSecurity: nil, policy.UndoAnnotation: id})
-		return err != nil && strings.Contains(err.Error(), "taken back already"), nil
-	})
+	}
+	tighten(pods[0])
+	replay := func(pod *corev1.Pod, mark any) error {
+		return patch(thief, pod, map[string]any{portSecurity: nil, policy.UndoAnnotation: mark})
+	}
+	mustRefuse(t, "the same mark", replay(pods[0], id), portSecurity)
+	mustRefuse(t, "the change again", replay(pods[0], id+","+id), "taken back already")
+	mustRefuse(t, "without the mark", replay(pods[0], nil), portSecurity)
+	out, stderr, code = ovnguard(t, "undo", "--change", id, "--kubeconfig", kubeconfigOf(t, user))
+	if code != 1 || !strings.Contains(stderr, "was taken back already, at 20") || !strings.Contains(stderr, user) {
+		t.Errorf("by the command: code %d\n%s%s", code, out, stderr)
+	}
+	// Nobody writes down what is taken back without the command, and it is no more than once either.
+	other := changes(t, portOf(pods[1]))[0].ID
+	if err := replay(pods[1], other); err != nil {
+		t.Fatalf("once, without the command: %v", err)
+	}
+	tighten(pods[1])
+	for _, mark := range []any{other, nil, other + "," + other} {
+		if err := replay(pods[1], mark); err == nil {
+			t.Errorf("the mark %v: the change was used twice", mark)
+		}
+	}
 	// With the webhooks gone, the API server's own policies refuse whoever has not the verb.
 	strict := run(t, namespace(t, nil), nil)
 	ns = strict.Namespace
@@ -367,6 +409,12 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 		t,
 		"somebody without the verb",
 		patch(stranger, strict, map[string]any{portSecurity: nil, policy.UndoAnnotation: id}),
+		admissionpolicy.FloorName,
+	)
+	mustFloor(
+		t,
+		"the mark by somebody without the verb",
+		patch(stranger, strict, map[string]any{policy.UndoAnnotation: id}),
 		admissionpolicy.FloorName,
 	)
 	mustFloor(
@@ -389,12 +437,7 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 // A policy by which the port is put right again is named beforehand.
 func TestUndoNamesThePolicyThatRepairs(t *testing.T) {
 	ns, policyName := repaired(t)
-	pod := run(t, ns, nil)
-	own := portSecurityOf(t, portOf(pod))
-	nbctl(t, "lsp-set-port-security", portOf(pod), "unknown")
-	eventually(t, "the port to be put right", func() (bool, error) {
-		return portSecurityOf(t, portOf(pod)) == own && len(changes(t, portOf(pod))) > 0, nil
-	})
+	pod, wide := widened(t, ns)
 	if _, stderr, code := ovnguard(
 		t,
 		"undo",
@@ -404,5 +447,74 @@ func TestUndoNamesThePolicyThatRepairs(t *testing.T) {
 	); code != 0 ||
 		!strings.Contains(stderr, "PortSecurityPolicy "+policyName+" says repair: repair") {
 		t.Errorf("code %d, said %q", code, stderr)
+	}
+	if got := portSecurityOf(t, portOf(pod)); got != wide {
+		t.Errorf("port_security is %s, want %s", got, wide)
+	}
+}
+
+// widened returns a strict pod to whose row repair has added what an exception grants it, and the column then.
+func widened(t *testing.T, ns string) (pod *corev1.Pod, column string) {
+	t.Helper()
+	pod = run(t, ns, nil)
+	grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
+		s.Class = v1alpha1.ClassRouter
+		s.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "10.20.0.0/24"}}
+	})
+	eventually(t, "the port to be widened", func() (bool, error) {
+		column = portSecurityOf(t, portOf(pod))
+		list := changes(t, portOf(pod))
+		return strings.Contains(column, " 10.20.0.0/24") && len(list) > 0 &&
+			list[len(list)-1].Outcome == journal.Written, nil
+	})
+	return pod, column
+}
+
+// Whoever writes the journal makes up that repair found somebody's address, another pod's port, or an open row under an
+// annotation that asks for port security: whoever takes that back is told, and nothing is written.
+func TestThreatT48ForgedJournal(t *testing.T) {
+	ns, policyName := repaired(t)
+	patchPolicy(t, policyName, map[string]any{"repair": "log"})
+	pod, victim := run(t, ns, nil), run(t, ns, nil)
+	before := []protection{protectionOf(t, pod), protectionOf(t, victim)}
+	forger := &journal.Journal{Client: journalist(t), Namespace: "ovnguard-system", By: "forger", Now: time.Now}
+	honest := func(of *corev1.Pod) journal.Entry {
+		row, err := world.Nbctl(t.Context(), "get", "logical_switch_port", portOf(of), "_uuid")
+		if err != nil {
+			t.Fatal(err)
+		}
+		column := strings.Trim(portSecurityOf(t, portOf(of)), `[]"`)
+		return journal.Entry{
+			Port: portOf(of), Row: strings.TrimSpace(row), Namespace: ns, Pod: pod.Name, PodUID: string(pod.UID),
+			After: journal.Values{PortSecurity: &[]string{column}}, Outcome: journal.Written,
+		}
+	}
+	for name, c := range map[string]struct {
+		of     *corev1.Pod
+		column []string
+		words  string
+	}{
+		"an open row":          {pod, []string{}, "port_security: it would be empty"},
+		"somebody's address":   {pod, []string{strings.Trim(before[1].row, `[]"`)}, "would let the port send from"},
+		"the port of another":  {victim, []string{}, "is none that pod"},
+		"somebody's own words": {pod, []string{"unknown"}, "no port security"},
+	} {
+		e := honest(c.of)
+		e.Before.PortSecurity = &c.column
+		made, err := forger.Begin(t.Context(), []journal.Entry{e})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range [][]string{{"--dry-run"}, nil} {
+			out, stderr, code := ovnguard(t, append([]string{"undo", "--change", made[0].ID}, command...)...)
+			if code != 1 || !strings.Contains(out, c.words) || !strings.Contains(out, made[0].ID+" of the journal") {
+				t.Errorf("%s %v: code %d, want %q\n%s%s", name, command, code, c.words, out, stderr)
+			}
+		}
+	}
+	for i, p := range []*corev1.Pod{pod, victim} {
+		if now := protectionOf(t, p); !now.equals(before[i]) {
+			t.Errorf("pod %s is %+v and was %+v", p.Name, now, before[i])
+		}
 	}
 }

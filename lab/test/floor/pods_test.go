@@ -76,7 +76,7 @@ func (s *strictTown) Pod(context.Context, string, string) (*admission.Pod, error
 }
 
 // Repaired implements admission.World: nobody here takes back what repair did.
-func (s *strictTown) Repaired(context.Context, string) (admission.Repaired, error) {
+func (s *strictTown) Repaired(context.Context, []string) (admission.Repaired, error) {
 	return admission.Repaired{}, admission.ErrNoUndo
 }
 
