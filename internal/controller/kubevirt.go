@@ -13,6 +13,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/retry"
 )
 
 // kubeVirt knows whether the API server serves KubeVirt's API. Where it does not, nobody's pods are launchers of
@@ -30,6 +31,9 @@ type kubeVirt struct {
 // refused, and KubeVirt makes it again.
 const kubeVirtEvery = 5 * time.Second
 
+// kubeVirtTimeout bounds one question.
+const kubeVirtTimeout = 3 * time.Second
+
 // newKubeVirt returns one that has an answer already.
 func newKubeVirt(ctx context.Context, config *rest.Config, changed func(), log logr.Logger) (*kubeVirt, error) {
 	client, err := discovery.NewDiscoveryClientForConfig(config)
@@ -37,7 +41,7 @@ func newKubeVirt(ctx context.Context, config *rest.Config, changed func(), log l
 		return nil, fmt.Errorf("connect to the API server: %w", err)
 	}
 	k := &kubeVirt{api: client.RESTClient(), log: log, changed: changed}
-	return k, retry(ctx, log, "whether KubeVirt is served", func() error {
+	return k, retry.Until(ctx, log, "whether KubeVirt is served", func() error {
 		_, err := k.look(ctx)
 		return err
 	})
@@ -45,7 +49,7 @@ func newKubeVirt(ctx context.Context, config *rest.Config, changed func(), log l
 
 // look asks the API server, and reports whether the answer is another than before.
 func (k *kubeVirt) look(ctx context.Context) (changed bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, kubeVirtTimeout)
 	defer cancel()
 	err = k.api.Get().AbsPath("/apis/" + kubeovn.MachineGroup).Do(ctx).Error()
 	if err != nil && !apierrors.IsNotFound(err) {

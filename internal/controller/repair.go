@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/ovnguard/ovnguard/internal/events"
+	"github.com/ovnguard/ovnguard/internal/feed"
 	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/repair"
@@ -61,23 +61,9 @@ func newRepairer(o Options, live client.Client, log logr.Logger) (*apply.Repaire
 	}, nil
 }
 
-// rewatch is how long a watch of the API server may take to be made anew; it ends every few minutes.
-const rewatch = 2 * time.Second
-
-// attachRepairer has it work while this replica leads and both sides have been read.
-func attachRepairer(r *apply.Repairer, a *auditor, m *monitor.Monitor, lead *leader) {
-	r.Monitor, r.Mirror, r.Eras = m, a.databases[0].mirror, m.Eras
-	r.Current = func() error { return errors.Join(a.databases[0].synced(), a.watches.current(rewatch)) }
-	lead.do(func(ctx context.Context) {
-		for !a.started.Load() {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
-		}
-		r.Run(ctx)
-	})
+// attachRepairer gives it what it reads.
+func attachRepairer(r *apply.Repairer, f *feed.Feed, m *monitor.Monitor) {
+	r.Monitor, r.Mirror, r.Eras, r.Current = m, f.Northbound(), m.Eras, f.Current
 }
 
 // The ConfigMap by which a human confirms that many ports may change.

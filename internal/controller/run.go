@@ -16,24 +16,25 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	controllerconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	guard "github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/events"
+	"github.com/ovnguard/ovnguard/internal/feed"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/leader"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/openreports"
+	"github.com/ovnguard/ovnguard/internal/retry"
 	"github.com/ovnguard/ovnguard/internal/status"
 	serving "github.com/ovnguard/ovnguard/internal/webhook"
 )
@@ -54,7 +55,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
-	if err := awaitServer(ctx, o.REST, log); err != nil {
+	if err := feed.AwaitServer(ctx, o.REST, log); err != nil {
 		return endOf(ctx, err)
 	}
 	told := events.NewBook(time.Now)
@@ -62,7 +63,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err != nil {
 		return endOf(ctx, err)
 	}
-	seen := newWatches(log.WithName("kubernetes"), time.Now)
+	seen := feed.NewWatches(log.WithName("kubernetes"), time.Now)
 	mgr, err := newManager(ctx, o, cert, seen, log)
 	if err != nil {
 		return err
@@ -75,7 +76,12 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		return endOf(ctx, err)
 	}
 	rotation := newRotator(o, cert)
-	err = retry(ctx, log, "the certificate Secret", func() error { return ensureSecret(ctx, live, rotation, nil) })
+	err = retry.Until(
+		ctx,
+		log,
+		"the certificate Secret",
+		func() error { return ensureSecret(ctx, live, rotation, nil) },
+	)
 	if err != nil {
 		return endOf(ctx, err)
 	}
@@ -97,7 +103,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		return nil
 	})
 	cluster.monitor = judge
-	facts, err := addFacts(mgr)
+	facts, err := feed.NewCache(mgr)
 	if err != nil {
 		return err
 	}
@@ -116,19 +122,29 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	}
 	counted := func(a guard.Accounts) guard.Accounts { return machines.counted(cluster.counted(a)) }
 	w := &world{
-		lookup: kube.Lookup{Cache: facts.facts, Live: mgr.GetAPIReader()}, monitor: judge, reviews: live,
+		lookup: kube.Lookup{Cache: facts, Live: mgr.GetAPIReader()}, monitor: judge, reviews: live,
 		accounts: o.Accounts, counted: counted, asked: newPace(rate.Every(askEach), askMany),
 		journal: &journal.Reader{Client: live, Namespace: o.Namespace, Now: time.Now},
 	}
 	if err := addWebhooks(mgr, o, w, callers, cluster); err != nil {
 		return err
 	}
-	expect(judge, kube.Sources()...)
+	follows := feed.Options{Northbound: o.Northbound, Southbound: o.Southbound, TLS: o.TLS, OVN: o.ovn()}
+	fed, err := feed.New(mgr, facts, seen, judge, follows, metrics.Registry, log)
+	if err != nil {
+		return err
+	}
+	if err := mgr.Add(fed); err != nil {
+		return fmt.Errorf("add the audit: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("audit", fed.Ready); err != nil {
+		return fmt.Errorf("add readiness check: %w", err)
+	}
 	answers := readiness{
 		serves: mgr.GetWebhookServer().
 			StartedChecker(),
 		monitor: judge,
-		failing: func() bool { return seen.failing() != nil },
+		failing: func() bool { return seen.Failing() != nil },
 		until:   time.Now().Add(syncTimeout),
 		now:     time.Now,
 	}
@@ -194,11 +210,7 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
-	auditor, err := addAudit(facts, o, judge, seen, log)
-	if err != nil {
-		return err
-	}
-	lead, err := addLeader(mgr, o, log)
+	identity, err := leader.Identity()
 	if err != nil {
 		return err
 	}
@@ -212,9 +224,8 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		Log:    log.WithName("reports"),
 		Wrote:  counts.of(writesReport),
 	}
-	lead.do(auditor.once(report.Run))
 	stature := &status.Writer{
-		Cache:      facts.facts,
+		Cache:      facts,
 		Client:     live,
 		Book:       statuses,
 		Namespace:  judge.Namespace,
@@ -224,22 +235,32 @@ func Run(ctx context.Context, o Options, log logr.Logger) error {
 		Wrote:      counts.of(writesStatus),
 		Now:        time.Now,
 	}
-	lead.do(auditor.once(stature.Run))
 	teller := &events.Writer{
 		Client:   live,
 		Book:     told,
-		Instance: lead.lock.Identity(),
+		Instance: identity,
 		Log:      log.WithName("events"),
 		Wrote:    counts.of(writesEvent),
 	}
-	lead.do(teller.Run)
+	tasks := []func(context.Context){fed.OnceJudged(report.Run), fed.OnceJudged(stature.Run), teller.Run}
 	if err := metrics.Registry.Register(exceptionMetrics{judge, statuses}); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	if o.Repair.Enabled {
-		attachRepairer(repairer, auditor, judge, lead)
+		attachRepairer(repairer, fed, judge)
+		tasks = append(tasks, fed.OnceRead(repairer.Run))
 		mgr.ready.addNote(repairer.Holding)
 		repairer.Held = func(text string) { told.Tell(heldNotice(o.Namespace, text)) }
+	}
+	lead, err := leader.New(mgr.GetConfig(), o.Namespace, identity, log.WithName("leader"), tasks...)
+	if err != nil {
+		return err
+	}
+	if err := metrics.Registry.Register(lead.Metric()); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
+	if err := mgr.Add(lead); err != nil {
+		return fmt.Errorf("add the election of a leader: %w", err)
 	}
 	if err := mgr.AddReadyzCheck("webhook", answers.ready); err != nil {
 		return fmt.Errorf("add readiness check: %w", err)
@@ -301,16 +322,18 @@ func endOf(ctx context.Context, err error) error {
 	return err
 }
 
-func newManager(ctx context.Context, o Options, cert *certificate, seen *watches, log logr.Logger) (checked, error) {
+func newManager(
+	ctx context.Context,
+	o Options,
+	cert *certificate,
+	seen *feed.Watches,
+	log logr.Logger,
+) (checked, error) {
 	scheme, err := kube.Scheme()
 	if err != nil {
 		return checked{}, err
 	}
-	config := rest.CopyConfig(o.REST)
-	config.Wrap(seen.wrap)
-	config.DisableCompression = true // both sides have the network sooner than the time
-	direct(config)
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
+	mgr, err := ctrl.NewManager(seen.Config(o.REST), ctrl.Options{
 		Scheme: scheme,
 		Logger: log,
 		Cache: cache.Options{
@@ -353,6 +376,9 @@ func serverTLS(o Options, cert *certificate) *tls.Config {
 	}
 	return c
 }
+
+// forever is for a limit that the library wants where there is none: a cache that must not be filled yet is waited for.
+const forever = 100 * 365 * 24 * time.Hour
 
 const (
 	// maxReviews is how many reviews are answered at a time.
@@ -407,38 +433,4 @@ func newMonitor(further ...monitor.Observer) (*monitor.Monitor, error) {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	return monitor.New(monitor.SystemClock{}, append(monitor.Observers{counts}, further...)), nil
-}
-
-// addAudit runs the audit beside the webhooks.
-func addAudit(mgr ctrl.Manager, o Options, m *monitor.Monitor, seen *watches, log logr.Logger) (*auditor, error) {
-	databases, err := openDatabases(o, log)
-	if err != nil {
-		return nil, err
-	}
-	swept := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "ovnguard_sweep_missed_total",
-		Help: "Ports, rows and other things of which looking at all of them anew, as a safety net, found what no " +
-			"event had told.",
-	})
-	for _, c := range []prometheus.Collector{databaseMetrics(databases), seen, swept} {
-		if err := metrics.Registry.Register(c); err != nil {
-			return nil, fmt.Errorf("register metrics: %w", err)
-		}
-	}
-	a := &auditor{
-		manager:   mgr,
-		databases: databases,
-		ovn:       o.ovn(),
-		monitor:   m,
-		swept:     swept,
-		watches:   seen,
-		log:       log.WithName("audit"),
-	}
-	if err := mgr.Add(manager.RunnableFunc(a.run)); err != nil {
-		return nil, fmt.Errorf("add the audit: %w", err)
-	}
-	if err := mgr.AddReadyzCheck("audit", a.ready); err != nil {
-		return nil, fmt.Errorf("add readiness check: %w", err)
-	}
-	return a, nil
 }

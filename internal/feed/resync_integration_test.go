@@ -1,6 +1,6 @@
 //go:build integration
 
-package controller
+package feed
 
 import (
 	"context"
@@ -63,7 +63,7 @@ func TestSweepAfterReconnection(t *testing.T) {
 		inv.SetRecord(&inventory.Record{Name: "a.ns", MAC: "0a:00:00:00:00:01", IPs: []string{"10.16.0.1"}})
 		return inv.SetPod(&inventory.Pod{PodKey: inventory.PodKey{Namespace: "ns", Name: "a"}, UID: "u", Owner: "a"})
 	})
-	a := &auditor{
+	f := &Feed{
 		monitor: m,
 		swept:   prometheus.NewCounter(prometheus.CounterOpts{Name: "missed_total", Help: "What was missed."}),
 		log:     logr.Discard(),
@@ -82,9 +82,9 @@ func TestSweepAfterReconnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	events, state := changes.Take()
-	a.take(events, state)
+	f.take(events, state)
 	running.Go(func() {
-		if err := a.track(ctx, changes, state, a.take); ctx.Err() == nil {
+		if err := f.track(ctx, changes, state, f.take); ctx.Err() == nil {
 			t.Errorf("tracking ended: %v", err)
 		}
 	})
@@ -98,19 +98,19 @@ func TestSweepAfterReconnection(t *testing.T) {
 		closed.PortSecurity = []string{own}
 		return inv.SetRow(&closed)
 	})
-	if got := m.Results()["a.ns"].State; got != audit.Compliant || testutil.ToFloat64(a.swept) != 0 {
-		t.Fatalf("the port is %q, %v were missed", got, testutil.ToFloat64(a.swept))
+	if got := m.Results()["a.ns"].State; got != audit.Compliant || testutil.ToFloat64(f.swept) != 0 {
+		t.Fatalf("the port is %q, %v were missed", got, testutil.ToFloat64(f.swept))
 	}
 	s.Kill()
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); testutil.ToFloat64(a.swept) == 0; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); testutil.ToFloat64(f.swept) == 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("what no event had told was not found after the reconnection")
 		}
 	}
-	if got, missed := m.Results()["a.ns"].State, testutil.ToFloat64(a.swept); got != audit.Violation || missed != 1 {
+	if got, missed := m.Results()["a.ns"].State, testutil.ToFloat64(f.swept); got != audit.Violation || missed != 1 {
 		t.Errorf("the port is %q and %v were missed, want a violation and 1", got, missed)
 	}
 }

@@ -1,4 +1,4 @@
-package controller
+package retry
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr/funcr"
-	"k8s.io/client-go/rest"
 )
 
 // What is missing at the start is waited for and said once for each reason; the end of the service ends the wait.
@@ -19,7 +18,7 @@ func TestPatience(t *testing.T) {
 		log := funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{})
 		tries := 0
 		begin := time.Now()
-		err := retry(t.Context(), log, "the Secret", func() error {
+		err := Until(t.Context(), log, "the Secret", func() error {
 			switch tries++; {
 			case tries <= 3:
 				return errors.New("forbidden")
@@ -28,7 +27,7 @@ func TestPatience(t *testing.T) {
 			}
 			return nil
 		})
-		if err != nil || time.Since(begin) != 5*retryStart {
+		if err != nil || time.Since(begin) != 5*Every {
 			t.Errorf("%v after %s", err, time.Since(begin))
 		}
 		if len(logged) != 3 || !strings.Contains(logged[0], "forbidden") ||
@@ -39,25 +38,8 @@ func TestPatience(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		missing := errors.New("still missing")
-		if err := retry(ctx, log, "the Secret", func() error { return missing }); !errors.Is(err, missing) {
+		if err := Until(ctx, log, "the Secret", func() error { return missing }); !errors.Is(err, missing) {
 			t.Errorf("%v", err)
 		}
 	})
-}
-
-func TestNoServer(t *testing.T) {
-	address, _ := nobodyListens(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var logged []string
-	log := funcr.New(func(_, args string) {
-		logged = append(logged, args)
-		cancel() // what is said is all that is waited for
-	}, funcr.Options{})
-	if err := awaitServer(ctx, &rest.Config{Host: "http://" + address}, log); err == nil {
-		t.Error("there is a server where nobody listens")
-	}
-	if len(logged) != 1 || !strings.Contains(logged[0], "refused") {
-		t.Errorf("logged %q", logged)
-	}
 }

@@ -1,4 +1,6 @@
-package controller
+// Package leader has one replica alone do some of the work at a time: replicas agree by a Lease on who does it. What
+// goes in are tasks; what comes out is that they run while this replica leads.
+package leader
 
 import (
 	"context"
@@ -19,8 +21,6 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
 // leaseName is the name of the Lease in the program's own namespace by which replicas agree on a leader.
@@ -33,66 +33,60 @@ const (
 	retryPeriod   = time.Second
 )
 
-// leader does what one replica alone does at a time: to write reports, statuses and Events, and to repair. Webhook and
-// audit run on every replica, and go on when the lead is lost.
+// Candidate does what one replica alone does at a time: to write reports, statuses and Events, and to repair. Webhook
+// and audit run on every replica, and go on when the lead is lost.
 //
 // Two replicas may believe for a moment that they lead, when the clock of one stood still. What they do must be
 // harmless then.
-type leader struct {
+type Candidate struct {
 	lock resourcelock.Interface
 	log  logr.Logger
-	// tasks run while this replica leads. They must end soon after their context does.
+	// tasks run while this replica leads.
 	tasks []func(context.Context)
 
 	leading atomic.Bool
 }
 
-// newLeader returns a candidate for the Lease in the namespace.
-func newLeader(config *rest.Config, namespace string, log logr.Logger) (*leader, error) {
+// Identity returns what tells this replica from others in the Lease.
+func Identity() (string, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("tell this replica from others: %w", err)
+	}
+	return host + "_" + string(uuid.NewUUID()), nil
+}
+
+// New returns a candidate for the Lease in the namespace. Whenever it leads, its tasks run, which must end soon after
+// their context does.
+func New(
+	config *rest.Config,
+	namespace, identity string,
+	log logr.Logger,
+	tasks ...func(context.Context),
+) (*Candidate, error) {
 	clients, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the API server: %w", err)
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		return nil, fmt.Errorf("tell this replica from others: %w", err)
-	}
-	return &leader{
+	return &Candidate{
 		lock: &toldOnce{
 			Interface: &resourcelock.LeaseLock{
 				LeaseMeta:  metav1.ObjectMeta{Namespace: namespace, Name: leaseName},
 				Client:     clients.CoordinationV1(),
-				LockConfig: resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())},
+				LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
 			},
 			log: log,
 		},
-		log: log,
+		log:   log,
+		tasks: tasks,
 	}, nil
 }
 
-// addLeader has the manager run a candidate for the lead.
-func addLeader(mgr ctrl.Manager, o Options, log logr.Logger) (*leader, error) {
-	l, err := newLeader(mgr.GetConfig(), o.Namespace, log.WithName("leader"))
-	if err != nil {
-		return nil, err
-	}
-	if err := metrics.Registry.Register(l.metric()); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
-	}
-	if err := mgr.Add(l); err != nil {
-		return nil, fmt.Errorf("add the election of a leader: %w", err)
-	}
-	return l, nil
-}
-
-// do has task run whenever this replica leads. It must be called before Start.
-func (l *leader) do(task func(context.Context)) { l.tasks = append(l.tasks, task) }
-
 // Start implements manager.Runnable: it stands for election, again after each time that the lead is lost, until ctx
 // ends. The lead is given up then, when everything has ended that needed it, so that another replica need not wait.
-func (l *leader) Start(ctx context.Context) error {
+func (c *Candidate) Start(ctx context.Context) error {
 	for ctx.Err() == nil {
-		if err := l.stand(ctx); err != nil {
+		if err := c.stand(ctx); err != nil {
 			return err
 		}
 	}
@@ -100,7 +94,7 @@ func (l *leader) Start(ctx context.Context) error {
 }
 
 // stand waits for the lead and keeps it until it is lost or ctx ends.
-func (l *leader) stand(ctx context.Context) error {
+func (c *Candidate) stand(ctx context.Context) error {
 	electing, stop := context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), logr.Discard()))
 	defer stop()
 	var begin sync.Mutex
@@ -113,19 +107,19 @@ func (l *leader) stand(ctx context.Context) error {
 	})
 	defer forget()
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: l.lock, Name: leaseName,
+		Lock: c.lock, Name: leaseName,
 		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(term context.Context) {
 				begin.Lock()
 				defer begin.Unlock()
 				if ctx.Err() == nil && term.Err() == nil {
-					l.lead(ctx, term, &work)
+					c.lead(ctx, term, &work)
 				}
 			},
 			OnStoppedLeading: func() {},
 			OnNewLeader: func(identity string) {
-				l.log.Info("a replica leads", "identity", identity, "itself", identity == l.lock.Identity())
+				c.log.Info("a replica leads", "identity", identity, "itself", identity == c.lock.Identity())
 			},
 		},
 	})
@@ -138,18 +132,18 @@ func (l *leader) stand(ctx context.Context) error {
 	stop()
 	work.Wait()
 	if ctx.Err() != nil {
-		l.release()
+		c.release()
 	}
 	return nil
 }
 
 // lead starts the tasks, which end with the service or with the term, whichever is first.
-func (l *leader) lead(ctx, term context.Context, work *sync.WaitGroup) {
-	l.leading.Store(true)
+func (c *Candidate) lead(ctx, term context.Context, work *sync.WaitGroup) {
+	c.leading.Store(true)
 	doing, cancel := context.WithCancel(term)
 	forget := context.AfterFunc(ctx, cancel)
 	var tasks sync.WaitGroup
-	for _, task := range l.tasks {
+	for _, task := range c.tasks {
 		tasks.Go(func() { task(doing) })
 	}
 	work.Go(func() {
@@ -157,17 +151,17 @@ func (l *leader) lead(ctx, term context.Context, work *sync.WaitGroup) {
 		forget()
 		tasks.Wait()
 		cancel()
-		l.leading.Store(false)
-		l.log.Info("this replica leads no longer")
+		c.leading.Store(false)
+		c.log.Info("this replica leads no longer")
 	})
 }
 
 // release gives up the Lease if this replica still holds it. Without it, others would wait until it ends.
-func (l *leader) release() {
+func (c *Candidate) release() {
 	ctx, cancel := context.WithTimeout(context.Background(), retryPeriod)
 	defer cancel()
-	held, _, err := l.lock.Get(ctx)
-	if err != nil || held.HolderIdentity != l.lock.Identity() {
+	held, _, err := c.lock.Get(ctx)
+	if err != nil || held.HolderIdentity != c.lock.Identity() {
 		return
 	}
 	now := metav1.Now()
@@ -177,17 +171,17 @@ func (l *leader) release() {
 		RenewTime:            now,
 		LeaderTransitions:    held.LeaderTransitions,
 	}
-	if err := l.lock.Update(ctx, free); err != nil {
-		l.log.Info("the lead could not be given up; another replica waits until it ends", "reason", err.Error())
+	if err := c.lock.Update(ctx, free); err != nil {
+		c.log.Info("the lead could not be given up; another replica waits until it ends", "reason", err.Error())
 	}
 }
 
-// metric says whether this replica leads.
-func (l *leader) metric() prometheus.Collector {
+// Metric says whether this replica leads.
+func (c *Candidate) Metric() prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "ovnguard_leader", Help: "1 while this replica is the one that repairs and reports, else 0.",
 	}, func() float64 {
-		if l.leading.Load() {
+		if c.leading.Load() {
 			return 1
 		}
 		return 0

@@ -1,4 +1,4 @@
-package controller
+package feed
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 
 // reflect feeds the monitor from a kind of which there are many objects, without a cache between: each change would go
 // through several goroutines there, which costs more than entering it.
-func (f feed) reflect(ctx context.Context, s kube.Source, resource string) error {
+func (f kubernetesFeed) reflect(ctx context.Context, s kube.Source, resource string) error {
 	server, err := f.list(s, resource)
 	if err != nil {
 		return err

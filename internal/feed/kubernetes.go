@@ -1,4 +1,4 @@
-package controller
+package feed
 
 import (
 	"context"
@@ -8,12 +8,13 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/api/meta"
 	toolscache "k8s.io/client-go/tools/cache"
-	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/monitor"
+	"github.com/ovnguard/ovnguard/internal/retry"
 )
 
 // retryMissing is how long to wait before asking again for a kind that the cluster did not serve.
@@ -40,11 +41,13 @@ func heard(m *monitor.Monitor, s kube.Source) {
 	})
 }
 
-// feed is what leads from the API server to the monitor.
-type feed struct {
-	manager ctrl.Manager
+// kubernetesFeed is what leads from the API server to the monitor.
+type kubernetesFeed struct {
+	// kinds says which resources are served, and facts holds what is read of them.
+	kinds   meta.RESTMapper
+	facts   cache.Informers
 	monitor *monitor.Monitor
-	watches *watches
+	watches *Watches
 	log     logr.Logger
 	// list gives what lists and watches the resource of a source that has many objects.
 	list func(s kube.Source, resource string) (toolscache.ListerWatcher, error)
@@ -53,7 +56,7 @@ type feed struct {
 // follow feeds the monitor. It returns when everything that is there has been read once; reading is told what is waited
 // for, since a kind that must not be read is waited for, without an error, until it may be. Pods, the last of the
 // sources, are read when what they refer to has been, or that takes too long. The error is that the service ends.
-func (f feed) follow(ctx context.Context, reading func(what string)) error {
+func (f kubernetesFeed) follow(ctx context.Context, reading func(what string)) error {
 	sources := kube.Sources()
 	last := len(sources) - 1
 	ended := make([]chan error, len(sources))
@@ -101,10 +104,10 @@ const podsAfter = 3 * time.Second
 
 // source feeds the monitor from one kind, and returns when what is there has been read once, or there is none. The
 // error is that the service ends.
-func (f feed) source(ctx context.Context, s kube.Source, what string) error {
+func (f kubernetesFeed) source(ctx context.Context, s kube.Source, what string) error {
 	begin := func() error { return f.begin(ctx, s) }
 	if !s.Optional {
-		return retry(ctx, f.log, what, begin)
+		return retry.Until(ctx, f.log, what, begin)
 	}
 	err := begin()
 	if err == nil {
@@ -135,7 +138,7 @@ func (f feed) source(ctx context.Context, s kube.Source, what string) error {
 }
 
 // later waits for a kind to be served.
-func (f feed) later(ctx context.Context, s kube.Source) {
+func (f kubernetesFeed) later(ctx context.Context, s kube.Source) {
 	ticker := time.NewTicker(retryMissing)
 	defer ticker.Stop()
 	for {
@@ -158,8 +161,8 @@ func (f feed) later(ctx context.Context, s kube.Source) {
 }
 
 // begin feeds the monitor from one kind and returns when what is there has been read once.
-func (f feed) begin(ctx context.Context, s kube.Source) error {
-	mapping, err := f.manager.GetRESTMapper().RESTMapping(s.Kind.GroupKind(), s.Kind.Version)
+func (f kubernetesFeed) begin(ctx context.Context, s kube.Source) error {
+	mapping, err := f.kinds.RESTMapping(s.Kind.GroupKind(), s.Kind.Version)
 	if err != nil {
 		return err
 	}
@@ -177,8 +180,8 @@ func (f feed) begin(ctx context.Context, s kube.Source) error {
 }
 
 // inform feeds the monitor from a cache that others read, too.
-func (f feed) inform(ctx context.Context, s kube.Source, _ string) error {
-	informer, err := f.manager.GetCache().GetInformer(ctx, s.Object())
+func (f kubernetesFeed) inform(ctx context.Context, s kube.Source, _ string) error {
+	informer, err := f.facts.GetInformer(ctx, s.Object())
 	if err != nil {
 		return err
 	}

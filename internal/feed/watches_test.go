@@ -1,4 +1,4 @@
-package controller
+package feed
 
 import (
 	"context"
@@ -49,7 +49,7 @@ func newAPIServer(t *testing.T) *apiServer {
 }
 
 // watch begins a watch and returns how to read it until it ends.
-func watch(t *testing.T, w *watches, url string) (ended chan struct{}) {
+func watch(t *testing.T, w *Watches, url string) (ended chan struct{}) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -82,7 +82,7 @@ func TestWatchesAreFollowed(t *testing.T) {
 	var now atomic.Int64
 	now.Store(1000)
 	var logged []string
-	w := newWatches(
+	w := NewWatches(
 		funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{}),
 		func() time.Time { return time.Unix(now.Load(), 0) },
 	)
@@ -123,7 +123,7 @@ func TestWatchesAreFollowed(t *testing.T) {
 		<-watch(t, w, path)
 	}
 	expect(staleAfter, "the API server answers 403 Forbidden")
-	if err := w.failing(); err == nil || !strings.Contains(err.Error(), "pods: the API server answers 403") {
+	if err := w.Failing(); err == nil || !strings.Contains(err.Error(), "pods: the API server answers 403") {
 		t.Errorf("failing: %v", err)
 	}
 	if len(logged) != 1 || !strings.Contains(logged[0], "403 Forbidden") {
@@ -155,7 +155,7 @@ ovnguard_kubernetes_synced 0
 func TestOtherWatches(t *testing.T) {
 	server := newAPIServer(t)
 	now := time.Unix(1000, 0)
-	w := newWatches(logr.Discard(), func() time.Time { return now })
+	w := NewWatches(logr.Discard(), func() time.Time { return now })
 	watch(t, w, server.URL+"/api/v1/pods?watch=1")
 	<-watch(t, w, server.URL+"/api/v1/secrets")
 	w.want(podResource)
@@ -170,7 +170,7 @@ func TestOtherWatches(t *testing.T) {
 // cache's is told at once.
 func TestServerThatIsAway(t *testing.T) {
 	address, listen := nobodyListens(t)
-	w := newWatches(logr.Discard(), time.Now)
+	w := NewWatches(logr.Discard(), time.Now)
 	w.want(podResource)
 	client := http.Client{Transport: w.wrap(&http.Transport{})}
 	defer client.CloseIdleConnections()
@@ -196,7 +196,7 @@ func TestServerThatIsAway(t *testing.T) {
 
 	answered := make(chan error, 1)
 	go func() { answered <- get(t.Context(), "/api/v1/pods") }()
-	for w.failing() == nil {
+	for w.Failing() == nil {
 		time.Sleep(time.Millisecond)
 	}
 	l := listen()
@@ -222,7 +222,7 @@ func TestServerThatIsMute(t *testing.T) {
 		t.Fatal(err)
 	}
 	var now atomic.Int64
-	w := newWatches(logr.Discard(), func() time.Time { return time.Unix(now.Load(), 0) })
+	w := NewWatches(logr.Discard(), func() time.Time { return time.Unix(now.Load(), 0) })
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -251,5 +251,22 @@ func TestPaths(t *testing.T) {
 		if got := pathOf(r); got != want {
 			t.Errorf("path %s, want %s", got, want)
 		}
+	}
+}
+
+func TestNoServer(t *testing.T) {
+	address, _ := nobodyListens(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var logged []string
+	log := funcr.New(func(_, args string) {
+		logged = append(logged, args)
+		cancel() // what is said is all that is waited for
+	}, funcr.Options{})
+	if err := AwaitServer(ctx, &rest.Config{Host: "http://" + address}, log); err == nil {
+		t.Error("there is a server where nobody listens")
+	}
+	if len(logged) != 1 || !strings.Contains(logged[0], "refused") {
+		t.Errorf("logged %q", logged)
 	}
 }

@@ -1,4 +1,4 @@
-package controller
+package feed
 
 import (
 	"context"
@@ -17,7 +17,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
+
+	"github.com/ovnguard/ovnguard/internal/retry"
 )
 
 // Times of asking whether the API server is there, and of dialling it again for a cache.
@@ -27,10 +30,10 @@ const (
 	dialEvery  = 500 * time.Millisecond
 )
 
-// watches knows how fresh what is known of the API server is: it sees each watch begin and end beneath the client,
+// Watches knows how fresh what is known of the API server is: it sees each watch begin and end beneath the client,
 // where also the library's own attempts to begin again are seen, and asks the server every few seconds, since a
 // connection that went dead without a word keeps its watches open.
-type watches struct {
+type Watches struct {
 	log logr.Logger
 	now func() time.Time
 
@@ -61,8 +64,9 @@ type stream struct {
 	status int
 }
 
-func newWatches(log logr.Logger, now func() time.Time) *watches {
-	return &watches{
+// NewWatches returns one that has seen no watch yet; now tells the time.
+func NewWatches(log logr.Logger, now func() time.Time) *Watches {
+	return &Watches{
 		log:      log,
 		now:      now,
 		wanted:   make(map[string]wanted),
@@ -80,7 +84,7 @@ func pathOf(r schema.GroupVersionResource) string {
 }
 
 // want says that a resource must be watched from now on.
-func (w *watches) want(r schema.GroupVersionResource) {
+func (w *Watches) want(r schema.GroupVersionResource) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if path := pathOf(r); w.wanted[path].what == "" {
@@ -90,7 +94,7 @@ func (w *watches) want(r schema.GroupVersionResource) {
 
 // isWanted returns the resource that a request's path is of, in words; empty where that need not be watched. Something
 // may stand before the path, in the URL of the server.
-func (w *watches) isWanted(path string) string {
+func (w *Watches) isWanted(path string) string {
 	for of, wanted := range w.wanted {
 		if strings.HasSuffix(path, of) {
 			return wanted.what
@@ -100,14 +104,14 @@ func (w *watches) isWanted(path string) string {
 }
 
 // reads reports whether requests to read a path are those of who follows it.
-func (w *watches) reads(path string) bool {
+func (w *Watches) reads(path string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.isWanted(path) != ""
 }
 
 // of returns the stream of a path that is wanted; nil where nobody has tried to read it yet.
-func (w *watches) of(path string) *stream {
+func (w *Watches) of(path string) *stream {
 	for at, s := range w.streams {
 		if strings.HasSuffix(at, path) {
 			return s
@@ -117,11 +121,11 @@ func (w *watches) of(path string) *stream {
 }
 
 // wrap returns a transport that tells of the watches that are made through it.
-func (w *watches) wrap(next http.RoundTripper) http.RoundTripper { return &listener{w, next} }
+func (w *Watches) wrap(next http.RoundTripper) http.RoundTripper { return &listener{w, next} }
 
 // listener is the transport that wrap gives.
 type listener struct {
-	watches *watches
+	watches *Watches
 	next    http.RoundTripper
 }
 
@@ -155,7 +159,7 @@ func isDial(err error) bool {
 }
 
 // seen notes the answer to a request to read a path. Where it begins a watch, the answer's body tells when that ends.
-func (w *watches) seen(path string, watch bool, res *http.Response, err error) (*http.Response, error) {
+func (w *Watches) seen(path string, watch bool, res *http.Response, err error) (*http.Response, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s, what := w.streams[path], w.isWanted(path)
@@ -178,14 +182,14 @@ func (w *watches) seen(path string, watch bool, res *http.Response, err error) (
 }
 
 // failed notes why a path cannot be read, and logs it when it is new.
-func (w *watches) failed(s *stream, what string, status int, err error) {
+func (w *Watches) failed(s *stream, what string, status int, err error) {
 	if what != "" && (s.err == nil || s.status != status) { // a server that is away is away in several words
 		w.log.Info("a resource cannot be followed; it is tried again", "resource", what, "reason", err.Error())
 	}
 	s.err, s.status = err, status
 }
 
-func (w *watches) ended(s *stream) {
+func (w *Watches) ended(s *stream) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if s.open--; s.open == 0 {
@@ -215,7 +219,7 @@ func (b *watched) Close() error {
 }
 
 // ask asks the API server again and again whether it is there, until ctx ends.
-func (w *watches) ask(ctx context.Context, client rest.Interface) {
+func (w *Watches) ask(ctx context.Context, client rest.Interface) {
 	ticker := time.NewTicker(askEvery)
 	defer ticker.Stop()
 	for {
@@ -238,7 +242,7 @@ func (w *watches) ask(ctx context.Context, client rest.Interface) {
 
 // stale returns for how long some cache has been behind, and why; nothing where all are current. A resource that the
 // server does not serve any more is current: it has no objects.
-func (w *watches) stale() (time.Duration, error) {
+func (w *Watches) stale() (time.Duration, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.now()
@@ -273,15 +277,15 @@ func (w *watches) stale() (time.Duration, error) {
 }
 
 // current returns nil while the caches are current, or were until a moment ago that is no longer than the grace.
-func (w *watches) current(grace time.Duration) error {
+func (w *Watches) current(grace time.Duration) error {
 	if d, why := w.stale(); why != nil && d > grace {
 		return why
 	}
 	return nil
 }
 
-// failing returns why resources cannot be read, each with its reason; nil where nothing is known to be wrong.
-func (w *watches) failing() error {
+// Failing returns why resources cannot be read, each with its reason; nil where nothing is known to be wrong.
+func (w *Watches) Failing() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var errs []error
@@ -301,13 +305,13 @@ var (
 )
 
 // Describe implements prometheus.Collector.
-func (w *watches) Describe(out chan<- *prometheus.Desc) {
+func (w *Watches) Describe(out chan<- *prometheus.Desc) {
 	out <- kubernetesSyncedMetric
 	out <- kubernetesStaleMetric
 }
 
 // Collect implements prometheus.Collector.
-func (w *watches) Collect(out chan<- prometheus.Metric) {
+func (w *Watches) Collect(out chan<- prometheus.Metric) {
 	d, why := w.stale()
 	synced := 1.0
 	if why != nil {
@@ -317,13 +321,30 @@ func (w *watches) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(kubernetesStaleMetric, prometheus.GaugeValue, d.Seconds())
 }
 
-// direct has a client keep a connection for each watch. Where all share one (HTTP/2), each change takes both sides a
-// hop through what shares it and an answer about the room left for more. A connection that went dead without a word is
-// given up after half a minute.
-func direct(config *rest.Config) {
+// Config returns a copy of a configuration for clients whose watches are seen. They keep a connection for each watch:
+// where all share one (HTTP/2), each change takes both sides a hop through what shares it and an answer about the room
+// left for more. A connection that went dead without a word is given up after half a minute.
+func (w *Watches) Config(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.Wrap(w.wrap)
+	config.DisableCompression = true // both sides have the network sooner than the time
 	config.NextProtos = []string{"http/1.1"}
 	config.Dial = (&net.Dialer{
 		Timeout:         30 * time.Second,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3},
 	}).DialContext
+	return config
+}
+
+// AwaitServer waits until the API server says what it serves. The error is that ctx ends first.
+func AwaitServer(ctx context.Context, config *rest.Config, log logr.Logger) error {
+	client, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return fmt.Errorf("connect to the API server: %w", err)
+	}
+	return retry.Until(ctx, log, "the API server", func() error {
+		asking, cancel := context.WithTimeout(ctx, askTimeout)
+		defer cancel()
+		return client.RESTClient().Get().AbsPath("/apis").Do(asking).Error()
+	})
 }

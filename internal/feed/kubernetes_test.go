@@ -1,4 +1,4 @@
-package controller
+package feed
 
 import (
 	"context"
@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	toolscache "k8s.io/client-go/tools/cache"
 	fcache "k8s.io/client-go/tools/cache/testing"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache/informertest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,53 +22,49 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/monitor"
+	"github.com/ovnguard/ovnguard/internal/retry"
 )
 
 // Where following the database ends by itself, the service goes on, says that it is not ready, and follows it anew.
 func TestAuditBeginsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &auditor{watches: newWatches(logr.Discard(), time.Now), log: logr.Discard()}
-		a.started.Store(true)
+		f := &Feed{watches: NewWatches(logr.Discard(), time.Now), log: logr.Discard()}
+		f.started.Store(true)
 		ctx, end := context.WithCancel(t.Context())
 		tries := 0
 		var following sync.WaitGroup
 		following.Go(func() {
-			a.persist(ctx, func(ctx context.Context) error {
+			f.persist(ctx, func(ctx context.Context) error {
 				if tries++; tries <= 2 {
 					return errors.New("the subscription is closed")
 				}
-				a.lost.Store(nil) // as when everything has been read again
+				f.lost.Store(nil) // as when everything has been read again
 				<-ctx.Done()
 				return ctx.Err()
 			})
 		})
 		synctest.Wait()
-		if err := a.ready(nil); err == nil || !strings.Contains(err.Error(), "the subscription is closed") {
+		if err := f.Ready(nil); err == nil || !strings.Contains(err.Error(), "the subscription is closed") {
 			t.Errorf("ready says %v after the audit was lost", err)
 		}
-		time.Sleep(2 * retryStart)
+		time.Sleep(2 * retry.Every)
 		synctest.Wait()
-		if err := a.ready(nil); err != nil || tries != 3 {
+		if err := f.Ready(nil); err != nil || tries != 3 {
 			t.Errorf("ready says %v after %d tries, want it to be followed again", err, tries)
 		}
 		end()
 		following.Wait()
-		if a.lost.Load() != nil {
+		if f.lost.Load() != nil {
 			t.Error("the end of the service counts as a loss")
 		}
 	})
 }
 
-// slowServer is a manager whose API server says for a while nothing of the kinds that it serves.
+// slowServer is an API server that says for a while nothing of the kinds that it serves.
 type slowServer struct {
-	ctrl.Manager
 	meta.RESTMapper
-	caches cache.Cache
 	silent int
 }
-
-func (s *slowServer) GetRESTMapper() meta.RESTMapper { return s }
-func (s *slowServer) GetCache() cache.Cache          { return s.caches }
 
 func (s *slowServer) RESTMapping(kind schema.GroupKind, versions ...string) (*meta.RESTMapping, error) {
 	if kind.Kind == "Namespace" && s.silent > 0 {
@@ -109,10 +104,6 @@ func TestRequiredKindsAreWaitedFor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		server := &slowServer{
-			caches: &lockedInformers{FakeInformers: informertest.FakeInformers{Scheme: scheme}},
-			silent: 5,
-		}
 		m := monitor.New(monitor.SystemClock{}, monitor.Observers{})
 		expect(m, kube.Sources()...)
 		go func() {
@@ -134,8 +125,10 @@ func TestRequiredKindsAreWaitedFor(t *testing.T) {
 		begin := time.Now()
 		many := fcache.NewFakeControllerSource()
 		defer many.Shutdown()
-		f := feed{
-			manager: server, monitor: m, watches: newWatches(logr.Discard(), time.Now), log: logr.Discard(),
+		f := kubernetesFeed{
+			kinds:   &slowServer{silent: 5},
+			facts:   &lockedInformers{FakeInformers: informertest.FakeInformers{Scheme: scheme}},
+			monitor: m, watches: NewWatches(logr.Discard(), time.Now), log: logr.Discard(),
 			list: func(kube.Source, string) (toolscache.ListerWatcher, error) { return many, nil },
 		}
 		ctx, end := context.WithCancel(t.Context())
@@ -144,8 +137,22 @@ func TestRequiredKindsAreWaitedFor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(begin); took < 5*retryStart || len(read) != len(kube.Sources()) {
+		if took := time.Since(begin); took < 5*retry.Every || len(read) != len(kube.Sources()) {
 			t.Errorf("%d kinds were read after %s", len(read), took)
 		}
 	})
+}
+
+// The kinds by which the inventory names what is not known are kinds that it is fed from.
+func TestKindsAreRead(t *testing.T) {
+	fed := make(map[inventory.Kind]bool)
+	for _, s := range kube.Sources() {
+		fed[kindOf(s)] = true
+	}
+	for _, k := range append(inventory.Holding, inventory.Pods, inventory.Pools, inventory.Policies,
+		inventory.Exceptions) {
+		if !fed[k] {
+			t.Errorf("the inventory is fed from no %s", k)
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package controller
+package leader
 
 import (
 	"context"
@@ -112,18 +112,17 @@ func (b *book) now() string {
 }
 
 // start has a replica stand for election until stop is called, which waits for its end.
-func (b *book) start(t *testing.T, s *seat, ending time.Duration) (l *leader, stop func()) {
+func (b *book) start(t *testing.T, s *seat, ending time.Duration) (c *Candidate, stop func()) {
 	t.Helper()
-	l = &leader{lock: s, log: logr.Discard()}
-	l.do(b.task(s.name, ending))
+	c = &Candidate{lock: s, log: logr.Discard(), tasks: []func(context.Context){b.task(s.name, ending)}}
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := l.Start(ctx); err != nil {
+		if err := c.Start(ctx); err != nil {
 			t.Error(err)
 		}
 	})
-	return l, func() { cancel(); running.Wait() }
+	return c, func() { cancel(); running.Wait() }
 }
 
 func (b *book) check(t *testing.T, want string) {

@@ -1,4 +1,4 @@
-package controller
+package feed
 
 import (
 	"context"
@@ -117,7 +117,7 @@ func TestReflect(t *testing.T) {
 		defer server.Shutdown()
 		server.Add(podAt("a", ""))
 		ctx, end := context.WithCancel(t.Context())
-		f := feed{
+		f := kubernetesFeed{
 			monitor: monitor.New(monitor.SystemClock{}, monitor.Observers{}), log: logr.Discard(),
 			list: func(kube.Source, string) (toolscache.ListerWatcher, error) { return server, nil },
 		}

@@ -1,4 +1,4 @@
-package controller
+package feed
 
 import (
 	"context"
@@ -26,18 +26,18 @@ func TestReadySaysWhatIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &auditor{databases: databases, watches: newWatches(logr.Discard(), time.Now)}
+	f := &Feed{databases: databases, watches: NewWatches(logr.Discard(), time.Now)}
 	expect := func(says string) {
 		t.Helper()
-		if err := a.ready(nil); err == nil || !strings.Contains(err.Error(), says) {
+		if err := f.Ready(nil); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want %q", err, says)
 		}
 	}
 	expect("nothing has been read")
 	what := "Pod from the API server"
-	a.reading.Store(&what)
+	f.reading.Store(&what)
 	expect("reading Pod from the API server")
-	a.started.Store(true)
+	f.started.Store(true)
 	expect("the northbound database was not read yet")
 	expect("the southbound database was not read yet")
 
