@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/events"
 	"github.com/ovnguard/ovnguard/internal/feed"
 	"github.com/ovnguard/ovnguard/internal/journal"
@@ -33,8 +34,15 @@ type RepairOptions struct {
 // brakeWindow is the time in which ports are counted that change.
 const brakeWindow = 10 * time.Minute
 
-// newRepairer returns what puts ports right, so that the monitor can tell it of them. attach gives it the rest.
-func newRepairer(o Options, live client.Client, log logr.Logger) (*apply.Repairer, error) {
+// newRepairer returns what puts ports right by what the monitor says, while both sides are followed.
+func newRepairer(
+	o Options,
+	live client.Client,
+	m *monitor.Monitor,
+	f *feed.Feed,
+	told *events.Book,
+	log logr.Logger,
+) (*apply.Repairer, error) {
 	counts, err := apply.NewMetrics(metrics.Registry)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
@@ -44,8 +52,12 @@ func newRepairer(o Options, live client.Client, log logr.Logger) (*apply.Repaire
 		return nil, fmt.Errorf("tell this replica from others: %w", err)
 	}
 	return &apply.Repairer{
+		Monitor: m,
+		Mirror:  f.Northbound(),
 		Pods:    live,
 		Journal: &journal.Journal{Client: live, Namespace: o.Namespace, By: host, Now: time.Now},
+		Eras:    m.Eras,
+		Current: f.Current,
 		Confirmed: func(ctx context.Context) time.Time {
 			until, err := Confirmed(ctx, live, o.Namespace)
 			if err != nil {
@@ -57,14 +69,23 @@ func newRepairer(o Options, live client.Client, log logr.Logger) (*apply.Repaire
 		Rate:    rate.NewLimiter(rate.Limit(o.Repair.Rate), 2*max(o.Repair.Rate, apply.Batch)),
 		Log:     log,
 		Metrics: counts,
+		Held:    func(text string) { told.Tell(heldNotice(o.Namespace, text)) },
 		Now:     time.Now,
 	}, nil
 }
 
-// attachRepairer gives it what it reads.
-func attachRepairer(r *apply.Repairer, f *feed.Feed, m *monitor.Monitor) {
-	r.Monitor, r.Mirror, r.Eras, r.Current = m, f.Northbound(), m.Eras, f.Current
-}
+// laterObserver is the monitor.Observer that it returns, which must be there before the monitor judges. It is for one
+// that reads the monitor.
+type laterObserver func() monitor.Observer
+
+// Judged implements monitor.Observer.
+func (l laterObserver) Judged(before, after monitor.Verdict) { l().Judged(before, after) }
+
+// Found implements monitor.Observer.
+func (l laterObserver) Found(f audit.Finding, podUID string) { l().Found(f, podUID) }
+
+// Cleared implements monitor.Observer.
+func (l laterObserver) Cleared(f audit.Finding, podUID string) { l().Cleared(f, podUID) }
 
 // The ConfigMap by which a human confirms that many ports may change.
 const (
