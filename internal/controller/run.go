@@ -107,12 +107,12 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 	accounts := func() admission.Accounts { return machines.Counted(cluster.Counted(o.Accounts)) }
 
 	// The webhooks' certificate, and what runs all the rest.
-	registered := registration.Options{
+	hooks := registration.Options{
 		Namespace: o.Namespace, URL: o.WebhookURL, Service: o.WebhookService,
 		AdmissionPolicies: o.AdmissionPolicies, Accounts: accounts,
 	}
-	registration.TellLeftOut(ctx, live, registered, log.WithName("webhook"))
-	if err := registration.AwaitCertificate(ctx, live, registered, log); err != nil {
+	registration.TellLeftOut(ctx, live, hooks, log.WithName("webhook"))
+	if err := registration.AwaitCertificate(ctx, live, hooks, log); err != nil {
 		return nil, err
 	}
 	seen := feed.NewWatches(log.WithName("kubernetes"), time.Now)
@@ -148,16 +148,17 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 		until:   time.Now().Add(syncTimeout),
 		now:     time.Now,
 	}
+	serving := func() error { return answers.ready(nil) }
 	test, err := selftest.New(selftest.Config{
 		REST: o.REST, Namespace: o.SelfTestNamespace, Every: o.SelfTestInterval, User: o.self(),
-		World: world, Callers: callers, Serving: func() error { return answers.ready(nil) },
+		World: world, Callers: callers, Serving: serving,
 		Unguarded: wake.Webhooks, Announce: kept.told.Tell, Own: o.Namespace, Log: log.WithName("selftest"),
 	})
 	if err != nil {
 		return nil, err
 	}
 	err = registration.Keep(mgr, registration.Config{
-		Options: registered, Live: live, Certificate: cert, Ready: func() error { return answers.ready(nil) },
+		Options: hooks, Live: live, Certificate: cert, Ready: serving,
 		Wake: wake, Wrote: test.Soon, Metrics: metrics.Registry, Log: log.WithName("admission-policies"),
 	})
 	if err != nil {

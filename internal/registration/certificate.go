@@ -90,11 +90,12 @@ func (c *Certificate) take(secret *corev1.Secret) error {
 	return nil
 }
 
-// newRotator returns what makes and renews the certificate for the name by which the API server reaches the webhook.
-func newRotator(o Options, c *Certificate) *rotator.CertRotator {
+// newRotator returns what makes and renews the certificate for the name by which the API server reaches the webhook. It
+// waits for the public one in dir.
+func newRotator(o Options, dir string) *rotator.CertRotator {
 	return &rotator.CertRotator{
 		SecretKey:              types.NamespacedName{Namespace: o.Namespace, Name: secretName},
-		CertDir:                c.mark,
+		CertDir:                dir,
 		CAName:                 "ovnguard-webhook-ca",
 		CAOrganization:         "ovnguard",
 		DNSName:                o.serverName(),

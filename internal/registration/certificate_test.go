@@ -18,7 +18,7 @@ import (
 // made returns the Secret that ensureSecret makes in an empty cluster.
 func made(t *testing.T, c client.Client) *corev1.Secret {
 	t.Helper()
-	if err := ensureSecret(t.Context(), c, newRotator(valid(), &Certificate{}), nil); err != nil {
+	if err := ensureSecret(t.Context(), c, newRotator(valid(), ""), nil); err != nil {
 		t.Fatal(err)
 	}
 	var secret corev1.Secret
@@ -67,11 +67,11 @@ func TestEnsureSecret(t *testing.T) {
 func TestEnsureSecretRace(t *testing.T) {
 	var writes int
 	taken := func() error { return apierrors.NewAlreadyExists(schema.GroupResource{Resource: "secrets"}, secretName) }
-	if err := ensureSecret(t.Context(), api(t, &writes, taken), newRotator(valid(), &Certificate{}), nil); err != nil {
+	if err := ensureSecret(t.Context(), api(t, &writes, taken), newRotator(valid(), ""), nil); err != nil {
 		t.Error(err)
 	}
 	forbidden := func() error { return apierrors.NewForbidden(schema.GroupResource{Resource: "namespaces"}, "", nil) }
-	err := ensureSecret(t.Context(), api(t, &writes, forbidden), newRotator(valid(), &Certificate{}), nil)
+	err := ensureSecret(t.Context(), api(t, &writes, forbidden), newRotator(valid(), ""), nil)
 	if err == nil || !strings.Contains(err.Error(), "ovnguard-system") {
 		t.Errorf("got %v, want an error that names what could not be made", err)
 	}

@@ -206,11 +206,10 @@ const claimsGateway = "has(object.metadata.ownerReferences) && object.metadata.o
 var changesMachine = changesSpec + " || " + admissionpolicy.Changed("annotations")
 
 // asksInTemplate holds where a template has annotations that may be about NICs.
-func asksInTemplate(path string) string {
-	return "has(" + path + ".metadata) && has(" + path + ".metadata.annotations) && " + path +
+func asksInTemplate(path string) condition {
+	return changes("has(" + path + ".metadata) && has(" + path + ".metadata.annotations) && " + path +
 		".metadata.annotations.exists(key, " +
 		"(key.contains('.kubernetes.io/') || key.contains('cni') || key == '" + kubeovn.MigrationJob + "') && " +
-		"!(key == '" + kubeovn.DefaultProvider.Key(
-		kubeovn.PortSecurity,
-	) + "' && " + path + ".metadata.annotations[key] == 'true'))"
+		"!(key == '" + kubeovn.DefaultProvider.Key(kubeovn.PortSecurity) + "' && " +
+		path + ".metadata.annotations[key] == 'true'))")
 }

@@ -21,7 +21,7 @@ func TestKeeper(t *testing.T) {
 	cert := &Certificate{mark: t.TempDir()}
 	answers := errors.New("connection refused")
 	k := &keeper{
-		rotator: newRotator(o, cert), client: c, certificate: cert, registrar: registrar{client: c, options: o},
+		rotator: newRotator(o, cert.mark), client: c, certificate: cert, registrar: registrar{client: c, options: o},
 		serving: func(context.Context) error { return answers },
 	}
 	turn := func(says string) {
@@ -106,7 +106,7 @@ func (unreadable) Get(context.Context, client.ObjectKey, client.Object, ...clien
 
 func TestKeeperCannotRead(t *testing.T) {
 	var writes int
-	k := &keeper{rotator: newRotator(valid(), &Certificate{}), client: unreadable{api(t, &writes, nil)}}
+	k := &keeper{rotator: newRotator(valid(), ""), client: unreadable{api(t, &writes, nil)}}
 	if _, err := k.Reconcile(
 		t.Context(),
 		reconcile.Request{},

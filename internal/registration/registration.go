@@ -72,7 +72,7 @@ type Config struct {
 // AwaitCertificate waits until there is a Secret with a certificate, and makes it where there is none. The error is
 // that ctx ends first.
 func AwaitCertificate(ctx context.Context, live client.Client, o Options, log logr.Logger) error {
-	rotation := newRotator(o, &Certificate{})
+	rotation := newRotator(o, "")
 	return retry.Until(ctx, log, "the certificate Secret", func() error {
 		return ensureSecret(ctx, live, rotation, nil)
 	})
@@ -81,7 +81,7 @@ func AwaitCertificate(ctx context.Context, live client.Client, o Options, log lo
 // Keep has the manager keep the registration. AwaitCertificate comes before it, and the manager's cache must have what
 // Cached says.
 func Keep(mgr ctrl.Manager, c Config) error {
-	rotation := newRotator(c.Options, c.Certificate)
+	rotation := newRotator(c.Options, c.Certificate.mark)
 	if err := rotator.AddRotator(mgr, rotation); err != nil {
 		return fmt.Errorf("set up certificate rotation: %w", err)
 	}
@@ -139,14 +139,14 @@ func NewWake() *Wake {
 // Webhooks has the configurations of the webhooks looked at again.
 func (w *Wake) Webhooks() { wake(w.webhooks, &admissionregistrationv1.MutatingWebhookConfiguration{}) }
 
+// Policies has the admission policies made anew.
+func (w *Wake) Policies() { wake(w.policies, &admissionregistrationv1.ValidatingAdmissionPolicy{}) }
+
 // All has everything looked at again.
 func (w *Wake) All() {
 	w.Webhooks()
 	w.Policies()
 }
-
-// Policies has the admission policies made anew.
-func (w *Wake) Policies() { wake(w.policies, &admissionregistrationv1.ValidatingAdmissionPolicy{}) }
 
 func wake(who chan<- event.GenericEvent, object client.Object) {
 	select {

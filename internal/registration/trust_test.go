@@ -58,8 +58,9 @@ func TestReplicasAgree(t *testing.T) {
 	replica := func() *keeper {
 		cert := &Certificate{mark: t.TempDir()}
 		return &keeper{
-			rotator: newRotator(o, cert), client: c, certificate: cert, registrar: registrar{client: c, options: o},
-			serving: func(context.Context) error { return nil },
+			rotator: newRotator(o, cert.mark), client: c, certificate: cert,
+			registrar: registrar{client: c, options: o},
+			serving:   func(context.Context) error { return nil },
 		}
 	}
 	turn := func(keepers ...*keeper) {
@@ -117,7 +118,8 @@ func TestServesOnlyWhatIsTrusted(t *testing.T) {
 		replica := func() *keeper {
 			cert := &Certificate{mark: dir}
 			return &keeper{
-				rotator: newRotator(o, cert), client: c, certificate: cert, registrar: registrar{client: c, options: o},
+				rotator: newRotator(o, cert.mark), client: c, certificate: cert,
+				registrar: registrar{client: c, options: o},
 				serving: func(context.Context) error {
 					if blocked {
 						return errNoCertificate

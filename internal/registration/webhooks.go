@@ -27,7 +27,8 @@ const (
 	open = admissionregistrationv1.Ignore
 )
 
-// webhooks are all webhooks, in the order of their registration.
+// webhooks are all webhooks, in the order of their registration. What a row does not say is the strict case: all
+// authors, all namespaces but one that is the program's alone, and the last word instead of a change.
 //
 // Pods that have no OVN port never leave the API server, so that a broken pod network cannot keep the pods that would
 // mend it from starting: those on the host's network, and mirrors of static pods. Nor do the program's own, which could
@@ -114,16 +115,11 @@ var webhooks = []Webhook{
 	// What pods are made from.
 	{
 		Path: "/guard-workloads", fails: open, of: workloads, on: creationAndChange,
-		when: changes(asksInTemplate("object.spec.template")), answer: judge((*governance.Guard).Workload),
+		when: asksInTemplate("object.spec.template"), answer: judge((*governance.Guard).Workload),
 	},
 	{
-		Path:  "/guard-cronjobs",
-		fails: open,
-		of:    cronJobs,
-		on:    creationAndChange,
-		when: changes(
-			asksInTemplate("object.spec.jobTemplate.spec.template"),
-		),
+		Path: "/guard-cronjobs", fails: open, of: cronJobs, on: creationAndChange,
+		when:   asksInTemplate("object.spec.jobTemplate.spec.template"),
 		answer: judge((*governance.Guard).Workload),
 	},
 }
