@@ -23,8 +23,10 @@ var decisionForgotten = &Check{
 // forged owner, that would come to count when the policy enforces, so that it is refused whatever the mode.
 func (r *review) adopted(was *review) {
 	owner := r.pod.Metadata.controller()
-	if before := was.pod.Metadata.controller(); owner != nil && (before == nil || *before != *owner) &&
-		r.blind(policy.Enforce, "metadata.ownerReferences", inventory.Exceptions, inventory.NATGateways, inventory.EgressGateways) {
+	before := was.pod.Metadata.controller()
+	naming := []inventory.Kind{inventory.Exceptions, inventory.NATGateways, inventory.EgressGateways}
+	if owner != nil && (before == nil || *before != *owner) &&
+		r.blind(policy.Enforce, "metadata.ownerReferences", naming...) {
 		return
 	}
 	unknown := r.adoptedBeforeKnown(owner, was)

@@ -69,13 +69,14 @@ func (r *review) byMachine(k *Key, fix string) {
 
 // elsewhere refuses a key because of which a NIC would be plugged into a port of another name.
 func (r *review) elsewhere(k *Key) {
+	nic := k.Provider
 	r.refuse(
 		anotherPort,
 		r.modeOfKey(k),
 		annotation(k.Name),
-		"leave it out; the address of NIC "+string(k.Provider)+" goes into annotation "+k.Provider.Key(kubeovn.IPAddress),
+		"leave it out; the address of NIC "+string(nic)+" goes into annotation "+nic.Key(kubeovn.IPAddress),
 		"the pod has NIC %s once, and Kube-OVN would plug it into a port of another name, which is not this pod's",
-		k.Provider,
+		nic,
 	)
 }
 

@@ -17,7 +17,7 @@ var misleadingInterface = &Check{
 	Summary: "an interface by whose name the NIC could pass for one of another network",
 }
 
-// namesNetworks refuses an annotation of networks that is there and names none. Those that it names are read as a whole.
+// namesNetworks refuses an annotation of networks that names none. Those that are named are read as a whole.
 func (r *review) namesNetworks(k *Key) {
 	if k.Value == "" && kubeovn.Present(k.Name) {
 		r.refuse(

@@ -79,8 +79,15 @@ func (r *review) portName() {
 		}
 		resource := kubeovn.PortName(name, ns, kubeovn.OutsideProvider(a.Namespace, a.Name))
 		if other, taken := r.Inventory.ClaimedBy(resource, me, machine); taken {
-			r.refuse(portOfOther, mode, field, fix, "the IP resource of its NIC outside OVN would be named %s, which is %s",
-				resource, r.ofPod("that of a port of pod ", other))
+			r.refuse(
+				portOfOther,
+				mode,
+				field,
+				fix,
+				"the IP resource of its NIC outside OVN would be named %s, which is %s",
+				resource,
+				r.ofPod("that of a port of pod ", other),
+			)
 		}
 	}
 }

@@ -47,7 +47,15 @@ func (r *review) level(key, value string) {
 		return
 	}
 	if value != kubeovn.True && d.Value() == kubeovn.True {
-		r.refuse(portSecurityOff, d.Mode, annotation(key), `write "true"; `+r.exceptionOr("what the pod needs beyond its own addresses"),
-			"%q would leave the NIC without protection, and the %s asks for %s", value, d.LevelFrom.Phrase(), d.Level)
+		r.refuse(
+			portSecurityOff,
+			d.Mode,
+			annotation(key),
+			`write "true"; `+r.exceptionOr("what the pod needs beyond its own addresses"),
+			"%q would leave the NIC without protection, and the %s asks for %s",
+			value,
+			d.LevelFrom.Phrase(),
+			d.Level,
+		)
 	}
 }

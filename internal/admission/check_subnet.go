@@ -23,7 +23,14 @@ func (r *review) subnet(mode policy.Mode, field, name string) {
 	s, known := r.Inventory.Subnet(name)
 	switch {
 	case !known:
-		r.refuse(foreignSubnet, mode, field, "name a subnet that is there, or make it first and try again", "there is no subnet %q", name)
+		r.refuse(
+			foreignSubnet,
+			mode,
+			field,
+			"name a subnet that is there, or make it first and try again",
+			"there is no subnet %q",
+			name,
+		)
 	case r.Inventory.OfNodes(name):
 		r.refuse(
 			foreignSubnet,
@@ -55,7 +62,14 @@ func (r *review) namedPool(mode policy.Mode, field, name string) {
 	switch {
 	case (inventory.Pool{Name: name}).Noted(r.Namespace):
 	case !known:
-		r.refuse(foreignSubnet, mode, field, "name a pool that is there, or make it first and try again", "there is no IPPool %q", name)
+		r.refuse(
+			foreignSubnet,
+			mode,
+			field,
+			"name a pool that is there, or make it first and try again",
+			"there is no IPPool %q",
+			name,
+		)
 	case !p.Usable(r.Namespace):
 		r.refuse(
 			foreignSubnet,

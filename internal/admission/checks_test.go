@@ -73,6 +73,8 @@ func refusedByCheck() map[*Check]refusedBy {
 	honours := func(p *policy.Policy) { p.ExceptionsIn = []string{"t"} }
 	routed := pod(ps, "true", groups, "web")
 	routed.Metadata.Labels = labelled.Metadata.Labels
+	unread := func(s *scene) { s.inventory.Expect(inventory.Records) }
+	forbids := undoing{changed: true, err: ErrNoUndo}
 	many := make([]string, policy.ListLimit+1)
 	for i := range many {
 		many[i] = fmt.Sprintf("10.16.1.%d", i)
@@ -80,9 +82,12 @@ func refusedByCheck() map[*Check]refusedBy {
 	return map[*Check]refusedBy{
 		tooMuch:            {pod: pod(ps, "true", vips, strings.Join(many, ","))},
 		outOfTime:          {pod: pod(ps, "true"), late: true},
-		notReadYet:         {pod: pod(ps, "true", ip, "10.16.0.30"), scene: func(s *scene) { s.inventory.Expect(inventory.Records) }},
+		notReadYet:         {pod: pod(ps, "true", ip, "10.16.0.30"), scene: unread},
 		unreadableNetworks: {pod: pod(ps, "true", networks, "[null]")},
-		fixedNetworks:      {old: running(), pod: running(networks, "blue", "blue.t.ovn.kubernetes.io/port_security", "true")},
+		fixedNetworks: {
+			old: running(),
+			pod: running(networks, "blue", "blue.t.ovn.kubernetes.io/port_security", "true"),
+		},
 		misleadingInterface: {
 			pod: pod(ps, "true", networks, "blue@ovn", "blue.t.ovn.ovn.kubernetes.io/port_security", "true"),
 		},
@@ -108,10 +113,14 @@ func refusedByCheck() map[*Check]refusedBy {
 			old: without(running(), "ovn.kubernetes.io/allocated", ip, hw),
 			pod: without(running(groups, "web"), "ovn.kubernetes.io/allocated", ip, hw),
 		},
-		loosened:          {old: running(), pod: labelled, scene: excepted, policy: honours},
-		adoption:          {user: replicas, old: running(), pod: owned(running()), scene: ofGateway},
-		decisionForgotten: {old: owned(running()), pod: owned(without(running(), policy.RecordAnnotation)), scene: ofGateway},
-		undoMark:          {old: running(), pod: running(policy.UndoAnnotation, "0001-0000"), undo: undoing{changed: true, err: ErrNoUndo}},
+		loosened: {old: running(), pod: labelled, scene: excepted, policy: honours},
+		adoption: {user: replicas, old: running(), pod: owned(running()), scene: ofGateway},
+		decisionForgotten: {
+			old:   owned(running()),
+			pod:   owned(without(running(), policy.RecordAnnotation)),
+			scene: ofGateway,
+		},
+		undoMark: {old: running(), pod: running(policy.UndoAnnotation, "0001-0000"), undo: forbids},
 	}
 }
 
@@ -131,7 +140,14 @@ func TestEveryCheckUnderEachMode(t *testing.T) {
 		if c.Always {
 			always = "always"
 		}
-		row := fmt.Sprintf("| <a id=%q></a>%s | `%s` | %s | %s |\n", strings.ToLower(c.ID), c.ID, c.Name, c.Summary, always)
+		row := fmt.Sprintf(
+			"| <a id=%q></a>%s | `%s` | %s | %s |\n",
+			strings.ToLower(c.ID),
+			c.ID,
+			c.Name,
+			c.Summary,
+			always,
+		)
 		if !strings.Contains(string(page), row) {
 			t.Errorf("docs/admission.md lacks the row\n%s", row)
 		}

@@ -60,7 +60,10 @@ func (w table) Pod(_ context.Context, namespace, name string) (*Pod, error) {
 func mutate(t *testing.T, object string, change func(*admission.Request)) (admission.Response, string) {
 	t.Helper()
 	var result string
-	world := table{namespaces: map[string]map[string]string{"t": nil, "open": {ps: "false"}}, inventory: inventory.New()}
+	world := table{
+		namespaces: map[string]map[string]string{"t": nil, "open": {ps: "false"}},
+		inventory:  inventory.New(),
+	}
 	h := &Handler{
 		Judge:   MutatePods(world),
 		Observe: func(r string, _ time.Duration, _ []Refusal) { result = r },

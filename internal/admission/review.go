@@ -57,7 +57,8 @@ func (r *review) modeOfPod() policy.Mode {
 	return mode
 }
 
-// modeOfKey returns the mode for an annotation: that of its NIC, or of the whole pod where Kube-OVN reads it for every NIC.
+// modeOfKey returns the mode for an annotation: that of its NIC, or of the whole pod where Kube-OVN reads it for every
+// NIC.
 func (r *review) modeOfKey(k *Key) policy.Mode {
 	if k.Suffix == "" || k.Name == kubeovn.AAPs || k.Suffix == kubeovn.VIP {
 		return r.modeOfPod()
@@ -150,7 +151,14 @@ func (r *review) blind(mode policy.Mode, field string, kinds ...inventory.Kind) 
 	if len(unread) == 0 {
 		return false
 	}
-	r.refuse(notReadYet, mode, field, tryAgain, "ovnguard has not read %s yet, and cannot tell whose this is", Listed(unread))
+	r.refuse(
+		notReadYet,
+		mode,
+		field,
+		tryAgain,
+		"ovnguard has not read %s yet, and cannot tell whose this is",
+		Listed(unread),
+	)
 	return true
 }
 

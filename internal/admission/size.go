@@ -54,8 +54,8 @@ func (k *Key) maxItems() int {
 }
 
 // Excess refuses what a pod asks for that is more than anybody needs, among what is not as it was before; nil where
-// nothing is. It is refused whatever policy says, since it is not judged. before may be nil. No pod was let in with more
-// annotations than the API server takes.
+// nothing is. It is refused whatever policy says, since it is not judged. before may be nil. No pod was let in with
+// more annotations than the API server takes.
 func (p *ParsedPod) Excess(before *ParsedPod) *Refusal {
 	was := ParsedPod{}
 	if before != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/controller"
 	"github.com/ovnguard/ovnguard/internal/layout"
+	"github.com/ovnguard/ovnguard/internal/registration"
 )
 
 // controllerOptions are the flags of the command.
@@ -191,7 +192,7 @@ func (o *controllerOptions) breakGlass(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := controller.Unregister(cmd.Context(), config); err != nil {
+	if err := registration.Unregister(cmd.Context(), config); err != nil {
 		return unreachable(err)
 	}
 	_, err = fmt.Fprintln(

@@ -5,17 +5,16 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
-	serving "github.com/ovnguard/ovnguard/internal/webhook"
+	"github.com/ovnguard/ovnguard/internal/webhook"
 )
 
 // newCallers returns what knows the API server by its client certificate; nil where that is not asked for.
-func newCallers(o Options, log logr.Logger) (*serving.Callers, error) {
+func newCallers(o Options, log logr.Logger) (*webhook.Callers, error) {
 	if o.ClientCA == "" {
 		return nil, nil //nolint:nilnil // nobody is asked
 	}
-	callers, err := serving.NewCallers(o.ClientCA, o.ClientNames, o.ClientQuiet, log)
+	callers, err := webhook.NewCallers(o.ClientCA, o.ClientNames, o.ClientQuiet, log)
 	if err != nil {
 		return nil, fmt.Errorf("--client-ca: %w", err)
 	}
@@ -33,10 +32,8 @@ func newCallers(o Options, log logr.Logger) (*serving.Callers, error) {
 		Help: "Reviews that came without a client certificate that counts and were answered, since nothing is " +
 			"enforced yet.",
 	}, func() float64 { return float64(callers.Missing()) })
-	for _, c := range []prometheus.Collector{enforced, missing} {
-		if err := metrics.Registry.Register(c); err != nil {
-			return nil, fmt.Errorf("register metrics: %w", err)
-		}
+	if err := register(enforced, missing); err != nil {
+		return nil, err
 	}
 	log.Info(
 		"client certificates are asked for, and not enforced before a self-test saw the API server present one, and "+

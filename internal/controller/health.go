@@ -2,87 +2,51 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
-// checked is a manager whose checks give their reasons: what controller-runtime serves withholds them.
-type checked struct {
-	manager.Manager
-	ready, alive *checks
-}
-
-// AddReadyzCheck implements manager.Manager.
-func (c checked) AddReadyzCheck(name string, check healthz.Checker) error {
-	return c.ready.add(name, check)
-}
-
-// AddHealthzCheck implements manager.Manager.
-func (c checked) AddHealthzCheck(name string, check healthz.Checker) error {
-	return c.alive.add(name, check)
-}
-
-// withChecks has the manager serve its checks at an address, and returns it as one that they are added to.
-func withChecks(ctx context.Context, mgr manager.Manager, address string) (checked, error) {
-	c := checked{mgr, &checks{}, &checks{}}
-	if address == "" || address == "0" {
-		return c, nil
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		return checked{}, fmt.Errorf("serve readiness: %w", err)
-	}
-	mux := http.NewServeMux()
-	for path, served := range map[string]*checks{"/readyz": c.ready, "/healthz": c.alive} {
-		mux.Handle(path, served)
-		mux.Handle(path+"/", http.StripPrefix(path+"/", served))
-	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	if err := mgr.Add(&manager.Server{Name: "health probe", Server: server, Listener: listener}); err != nil {
-		return checked{}, fmt.Errorf("serve readiness: %w", err)
-	}
-	return c, nil
-}
-
-// checks are served as one and by their names, each with its reason.
+// checks are served as one and by their names, each with its reason: what controller-runtime serves withholds them.
 type checks struct {
-	mu    sync.Mutex
 	named map[string]healthz.Checker
 	// notes say what should be known and lets no check fail; "" where there is nothing.
 	notes []func() string
 }
 
-func (c *checks) add(name string, check healthz.Checker) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.named == nil {
-		c.named = make(map[string]healthz.Checker)
+// addHealth has the manager serve its checks at an address.
+func addHealth(ctx context.Context, mgr manager.Manager, address string, alive, ready checks) error {
+	if address == nowhere {
+		return nil
 	}
-	c.named[name] = check
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("serve readiness: %w", err)
+	}
+	mux := http.NewServeMux()
+	for path, served := range map[string]checks{"/readyz": ready, "/healthz": alive} {
+		mux.Handle(path, served)
+		mux.Handle(path+"/", http.StripPrefix(path+"/", served))
+	}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	if err := mgr.Add(&manager.Server{Name: "health probe", Server: server, Listener: listener}); err != nil {
+		return fmt.Errorf("serve readiness: %w", err)
+	}
 	return nil
 }
 
-// addNote has the checks show what the function returns.
-func (c *checks) addNote(note func() string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.notes = append(c.notes, note)
-}
-
 // ServeHTTP implements http.Handler. The path is the name of one check, or that of all.
-func (c *checks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c.mu.Lock()
-	named, notes := maps.Clone(c.named), slices.Clone(c.notes)
-	c.mu.Unlock()
+func (c checks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	named, notes := c.named, c.notes
 	if one := strings.Trim(r.URL.Path, "/"); !strings.HasPrefix(r.URL.Path, "/") && one != "" {
 		check, known := named[one]
 		if !known {
@@ -112,4 +76,24 @@ func (c *checks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 	}
 	fmt.Fprintln(w, strings.Join(lines, "\n")) //nolint:errcheck // whoever asks has gone then
+}
+
+// serveWaiting serves the health checks while nothing else runs, until stop is called: alive, and not ready for a
+// reason.
+func serveWaiting(address string, ready healthz.Checker, log logr.Logger) (stop func()) {
+	if address == nowhere {
+		return func() {}
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, ready(r).Error(), http.StatusServiceUnavailable)
+	})
+	server := &http.Server{Addr: address, Handler: mux, ReadHeaderTimeout: requestTimeout}
+	go func() {
+		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+			log.Error(err, "health checks are not served while Kube-OVN's layout is not known", "address", address)
+		}
+	}()
+	return func() { _ = server.Close() } // its address is needed for the checks of all the rest
 }

@@ -12,18 +12,15 @@ import (
 
 // Readiness says why not, and what should be known beside that.
 func TestReadinessGivesReasons(t *testing.T) {
-	c := &checks{}
-	c.addNote(func() string { return "repair holds 7 ports" })
-	c.addNote(func() string { return "" })
-	for name, check := range map[string]healthz.Checker{
-		"webhook": healthz.Ping, "audit": func(*http.Request) error {
-			return errors.New("northbound:\nnot followed " +
-				"for 15s")
+	c := checks{
+		named: map[string]healthz.Checker{
+			"webhook": healthz.Ping,
+			"audit":   func(*http.Request) error { return errors.New("northbound:\nnot followed for 15s") },
 		},
-	} {
-		if err := c.add(name, check); err != nil {
-			t.Fatal(err)
-		}
+		notes: []func() string{
+			func() string { return "repair holds 7 ports" },
+			func() string { return "" },
+		},
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/readyz", c)

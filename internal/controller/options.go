@@ -1,5 +1,5 @@
-// Package controller runs the service: the admission webhook with its certificates and its registration, and the audit
-// that follows the cluster and the Northbound database.
+// Package controller puts the service together. What goes in are its options; what comes out is that webhooks, audit
+// and repair run, with how to ask whether they do.
 package controller
 
 import (
@@ -16,7 +16,9 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/discovery"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/layout"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -174,6 +176,33 @@ func (o Options) ovn() portsec.OVN {
 	return out
 }
 
+// wanted returns what flags say of the layout.
+func (o Options) wanted() layout.Wanted {
+	return layout.Wanted{
+		Accounts:   o.Accounts.KubeOVN,
+		Router:     o.ClusterRouter,
+		NodeSwitch: o.NodeSwitch,
+		KeepVMIP:   o.KeepVMIP,
+		NonPrimary: o.NonPrimary,
+		Northbound: o.Northbound,
+	}
+}
+
+// placed returns the options with what the layout says in place of flags that were not given.
+func (o Options) placed(l layout.Layout) Options {
+	o.Accounts.KubeOVN, o.Northbound = l.Accounts.Is, l.Northbound.Is
+	o.TLS = discovery.TLSFiles(o.TLS, o.Northbound)
+	return o
+}
+
+// self returns the account as which the program runs; empty where that is not known.
+func (o Options) self() string {
+	if len(o.Accounts.Self) == 0 {
+		return ""
+	}
+	return o.Accounts.Self[0]
+}
+
 // nowhere is the address that turns a listener off.
 const nowhere = "0"
 
@@ -204,15 +233,4 @@ func splitAddress(address string) (host string, port int, err error) {
 		return "", 0, fmt.Errorf("%q: the port must be a number from 1 to 65535", address)
 	}
 	return host, port, nil
-}
-
-// serverName is the name by which the API server reaches the webhook, and which its certificate carries.
-func (o Options) serverName() string {
-	if o.WebhookURL != "" {
-		u, err := url.Parse(o.WebhookURL)
-		if err == nil {
-			return u.Hostname()
-		}
-	}
-	return o.WebhookService.Name + "." + o.WebhookService.Namespace + ".svc"
 }

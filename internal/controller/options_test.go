@@ -142,15 +142,3 @@ func TestValidate(t *testing.T) {
 		})
 	}
 }
-
-func TestServerName(t *testing.T) {
-	if got, want := valid().serverName(), "ovnguard.ovnguard-system.svc"; got != want {
-		t.Errorf("by Service: %q, want %q", got, want)
-	}
-	if got, want := valid(
-		func(o *Options) { o.WebhookURL = "https://localhost:9443" },
-	).serverName(),
-		"localhost"; got != want {
-		t.Errorf("by URL: %q, want %q", got, want)
-	}
-}

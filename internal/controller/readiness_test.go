@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
-	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 )
 
@@ -16,7 +15,13 @@ import (
 // read.
 func TestKnowing(t *testing.T) {
 	m := monitor.New(monitor.SystemClock{}, monitor.Observers{})
-	expect(m, kube.Sources()...)
+	kinds := []inventory.Kind{"Namespace", inventory.Pods, inventory.Records}
+	m.Change(func(inv *inventory.Inventory) []string {
+		for _, kind := range kinds {
+			inv.Expect(kind)
+		}
+		return nil
+	})
 	start := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	now := start
 	var serves error
@@ -25,12 +30,11 @@ func TestKnowing(t *testing.T) {
 		serves: func(*http.Request) error { return serves }, monitor: m, failing: func() bool { return failing },
 		until: start.Add(syncTimeout), now: func() time.Time { return now },
 	}
-	for _, s := range kube.Sources() {
-		what := string(kindOf(s))
-		if err := k.ready(nil); err == nil || !strings.Contains(err.Error(), what) {
-			t.Fatalf("%v, want %s to be missing", err, what)
+	for _, kind := range kinds {
+		if err := k.ready(nil); err == nil || !strings.Contains(err.Error(), string(kind)) {
+			t.Fatalf("%v, want %s to be missing", err, kind)
 		}
-		heard(m, s)
+		m.Change(func(inv *inventory.Inventory) []string { inv.Heard(kind); return nil })
 	}
 	if err := k.ready(nil); err != nil {
 		t.Errorf("all has been read: %v", err)
@@ -52,19 +56,5 @@ func TestKnowing(t *testing.T) {
 	failing = true
 	if serves = errors.New("not listening"); k.ready(nil) == nil {
 		t.Error("ready although it does not serve")
-	}
-}
-
-// The kinds by which the inventory names what is not known are kinds that it is fed from.
-func TestKindsAreRead(t *testing.T) {
-	fed := make(map[inventory.Kind]bool)
-	for _, s := range kube.Sources() {
-		fed[kindOf(s)] = true
-	}
-	for _, k := range append(inventory.Holding, inventory.Pods, inventory.Pools, inventory.Policies,
-		inventory.Exceptions) {
-		if !fed[k] {
-			t.Errorf("the inventory is fed from no %s", k)
-		}
 	}
 }

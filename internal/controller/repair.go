@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -13,7 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/events"
+	"github.com/ovnguard/ovnguard/internal/feed"
 	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/repair"
@@ -33,8 +34,15 @@ type RepairOptions struct {
 // brakeWindow is the time in which ports are counted that change.
 const brakeWindow = 10 * time.Minute
 
-// newRepairer returns what puts ports right, so that the monitor can tell it of them. attach gives it the rest.
-func newRepairer(o Options, live client.Client, log logr.Logger) (*apply.Repairer, error) {
+// newRepairer returns what puts ports right by what the monitor says, while both sides are followed.
+func newRepairer(
+	o Options,
+	live client.Client,
+	m *monitor.Monitor,
+	f *feed.Feed,
+	told *events.Book,
+	log logr.Logger,
+) (*apply.Repairer, error) {
 	counts, err := apply.NewMetrics(metrics.Registry)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
@@ -44,8 +52,12 @@ func newRepairer(o Options, live client.Client, log logr.Logger) (*apply.Repaire
 		return nil, fmt.Errorf("tell this replica from others: %w", err)
 	}
 	return &apply.Repairer{
+		Monitor: m,
+		Mirror:  f.Northbound(),
 		Pods:    live,
 		Journal: &journal.Journal{Client: live, Namespace: o.Namespace, By: host, Now: time.Now},
+		Eras:    m.Eras,
+		Current: f.Current,
 		Confirmed: func(ctx context.Context) time.Time {
 			until, err := Confirmed(ctx, live, o.Namespace)
 			if err != nil {
@@ -57,28 +69,23 @@ func newRepairer(o Options, live client.Client, log logr.Logger) (*apply.Repaire
 		Rate:    rate.NewLimiter(rate.Limit(o.Repair.Rate), 2*max(o.Repair.Rate, apply.Batch)),
 		Log:     log,
 		Metrics: counts,
+		Held:    func(text string) { told.Tell(heldNotice(o.Namespace, text)) },
 		Now:     time.Now,
 	}, nil
 }
 
-// rewatch is how long a watch of the API server may take to be made anew; it ends every few minutes.
-const rewatch = 2 * time.Second
+// laterObserver is the monitor.Observer that it returns, which must be there before the monitor judges. It is for one
+// that reads the monitor.
+type laterObserver func() monitor.Observer
 
-// attachRepairer has it work while this replica leads and both sides have been read.
-func attachRepairer(r *apply.Repairer, a *auditor, m *monitor.Monitor, lead *leader) {
-	r.Monitor, r.Mirror, r.Eras = m, a.databases[0].mirror, m.Eras
-	r.Current = func() error { return errors.Join(a.databases[0].synced(), a.watches.current(rewatch)) }
-	lead.do(func(ctx context.Context) {
-		for !a.started.Load() {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
-		}
-		r.Run(ctx)
-	})
-}
+// Judged implements monitor.Observer.
+func (l laterObserver) Judged(before, after monitor.Verdict) { l().Judged(before, after) }
+
+// Found implements monitor.Observer.
+func (l laterObserver) Found(f audit.Finding, podUID string) { l().Found(f, podUID) }
+
+// Cleared implements monitor.Observer.
+func (l laterObserver) Cleared(f audit.Finding, podUID string) { l().Cleared(f, podUID) }
 
 // The ConfigMap by which a human confirms that many ports may change.
 const (

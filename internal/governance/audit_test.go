@@ -27,7 +27,8 @@ func TestTemplatesAreNotedInTheAuditLog(t *testing.T) {
 			a, err := judge()
 			expect(t, a, err)
 			notes := respond(t, a).AuditAnnotations
-			if !strings.HasPrefix(notes["policy"], "PortSecurityPolicy ") || notes["decision"] != policy.Strict.String() ||
+			if !strings.HasPrefix(notes["policy"], "PortSecurityPolicy ") ||
+				notes["decision"] != policy.Strict.String() ||
 				!strings.Contains(notes["violation"], "port_vips") {
 				t.Errorf("%s under %s: audit annotations %q", kind, mode, notes)
 			}

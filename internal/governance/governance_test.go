@@ -242,12 +242,13 @@ var foreign = []string{
 // expect checks that the answer refuses with each of the words, or allows where there are none.
 func expect(t *testing.T, a Answer, err error, words ...string) {
 	t.Helper()
-	said := strings.Join(a.Denials(), "\n")
+	texts := a.Denials()
 	for _, r := range a.Refusals {
 		if r.Mode == policy.Enforce && r.Note() != r.String() {
-			said += "\n(audit log: " + r.Note() + ")"
+			texts = append(texts, "(audit log: "+r.Note()+")")
 		}
 	}
+	said := strings.Join(texts, "\n")
 	if err != nil {
 		said += "\nerror: " + err.Error()
 	}

@@ -246,11 +246,11 @@ func TestStatesStayAsTheyWere(t *testing.T) {
 	var moments []moment
 	var readers sync.WaitGroup
 	done := make(chan struct{})
-	review := admission.MutatePods(
-		live{m},
-		func(string, time.Duration) {},
-		func() time.Time { return time.Unix(1000, 0) },
-	)
+	review := &admission.Handler{
+		Judge:   admission.MutatePods(live{m}),
+		Observe: func(string, time.Duration, []admission.Refusal) {},
+		Now:     func() time.Time { return time.Unix(1000, 0) },
+	}
 	for range 2 {
 		readers.Go(func() {
 			for over := false; !over; {

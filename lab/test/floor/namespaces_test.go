@@ -102,8 +102,8 @@ func namespaceJudges(
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(a.Denials) > 0 {
-		webhook = a.Denials[0]
+	if denials := a.Denials(); len(denials) > 0 {
+		webhook = denials[0]
 	}
 	if _, known, ok := e.variables(t, &set.Validating[1], in); ok && known["loosens"] == true {
 		floor = "loosens"

@@ -127,9 +127,7 @@ func newJudges(t *testing.T) *judges {
 // webhook returns what the webhooks say to an attempt, with the pod as it is after the one that changes it.
 func (j *judges) webhook(t *testing.T, a attempt) (stored *admission.Pod, refused string) {
 	t.Helper()
-	ask := func(kind func(admission.World, func(string, time.Duration), func() time.Time) *admission.Handler,
-		p *admission.Pod,
-	) webhook.Response {
+	ask := func(judge func(admission.World) admission.Judge, p *admission.Pod) webhook.Response {
 		req := admissionv1.AdmissionRequest{
 			Operation: admissionv1.Update,
 			Namespace: "t",
@@ -149,7 +147,11 @@ func (j *judges) webhook(t *testing.T, a attempt) (stored *admission.Pod, refuse
 		if req.Operation == admissionv1.Update {
 			req.OldObject = raw(t, a.old)
 		}
-		h := kind(world, func(string, time.Duration) {}, func() time.Time { return now })
+		h := &admission.Handler{
+			Judge:   judge(world),
+			Observe: func(string, time.Duration, []admission.Refusal) {},
+			Now:     func() time.Time { return now },
+		}
 		return h.Handle(t.Context(), webhook.Request{AdmissionRequest: req})
 	}
 	p := *a.now

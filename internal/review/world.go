@@ -1,0 +1,172 @@
+// Package review has what a review looks at: the inventory as it is at the moment, the API server where a cache may be
+// behind, and what is known of the rights of whoever makes the request. What goes in are the parts that know; what
+// comes out is what admission and governance ask.
+package review
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/time/rate"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/governance"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/journal"
+	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/monitor"
+	"github.com/ovnguard/ovnguard/internal/repair"
+	serving "github.com/ovnguard/ovnguard/internal/webhook"
+)
+
+// World is what reviews look at: the live inventory and, where a cache may be behind, the API server.
+type World struct {
+	lookup  kube.Lookup
+	monitor *monitor.Monitor
+	// accounts returns the users of Kube-OVN, KubeVirt and this program as they count now.
+	accounts func() admission.Accounts
+	// reviews makes SubjectAccessReviews.
+	reviews client.Writer
+	// asked paces those reviews.
+	asked *pace
+	// journal is what repair did.
+	journal *journal.Reader
+	// known is what the API server has said of a right before it called; its zero value is nothing.
+	known Right
+}
+
+// New returns a world in which nothing is known of the rights of whoever makes a request. accounts returns the users of
+// Kube-OVN, KubeVirt and this program as they count now; reviews makes SubjectAccessReviews.
+func New(
+	lookup kube.Lookup,
+	m *monitor.Monitor,
+	accounts func() admission.Accounts,
+	reviews client.Writer,
+	j *journal.Reader,
+) *World {
+	return &World{
+		lookup: lookup, monitor: m, accounts: accounts, reviews: reviews, journal: j,
+		asked: newPace(rate.Every(askEach), askMany),
+	}
+}
+
+// Right says whether the author of a request has a verb.
+type Right struct {
+	Verb string
+	Has  bool
+}
+
+// Knowing returns the same world for a webhook of whose callers a right is known.
+func (w *World) Knowing(r Right) *World {
+	knows := *w
+	knows.known = r
+	return &knows
+}
+
+// askEach and askMany bound how often, and how many times at once, the API server is asked for rights. Only Vips and
+// shared addresses take a question: which namespaces and subnets it is about, an expression could say of no more than
+// one at a time, or not at all.
+const (
+	askEach = 10 * time.Millisecond
+	askMany = 100
+)
+
+// rights answers of one right what is known of it, and asks for all others.
+type rights struct {
+	kube.Cluster
+
+	known Right
+	asked *pace
+}
+
+// May implements governance.Cluster.
+func (r rights) May(
+	ctx context.Context,
+	user authenticationv1.UserInfo,
+	what authorizationv1.ResourceAttributes,
+) (bool, error) {
+	if what.Group == v1alpha1.GroupVersion.Group && what.Verb == r.known.Verb {
+		return r.known.Has, nil
+	}
+	if err := r.asked.wait(ctx, serving.Source(ctx)); err != nil {
+		return false, err
+	}
+	return r.Cluster.May(ctx, user, what)
+}
+
+// Guard returns what judges one request about what governs ports: which accounts count is known for the moment only.
+func (w *World) Guard() *governance.Guard {
+	eras := w.monitor.Eras()
+	return &governance.Guard{
+		Cluster: rights{
+			kube.Cluster{Lookup: w.lookup, Reviews: w.reviews},
+			w.known,
+			w.asked,
+		},
+		Accounts: w.accounts(),
+		Look:     w.monitor.Read,
+		Rewrites: func(p inventory.Port) bool {
+			kind := repair.Plan(p, eras, repair.History{}, time.Now()).Kind
+			return kind == repair.Annotate || kind == repair.Write
+		},
+		Now: time.Now,
+	}
+}
+
+// Look implements admission.World.
+func (w *World) Look(ctx context.Context, namespace, user string, look func(*admission.View)) {
+	ns := w.lookup.Namespace(ctx, namespace) // it may ask the API server: what is known of the rest is newer afterwards
+	w.monitor.Read(func(inv *inventory.State) {
+		look(&admission.View{
+			Accounts: w.accounts(), User: user, Namespace: ns, Inventory: inv, Now: time.Now(),
+		})
+	})
+}
+
+// Repaired implements admission.World. Nothing is read for whoever may not take it back.
+func (w *World) Repaired(ctx context.Context, ids []string) (admission.Repaired, error) {
+	if w.known != (Right{admission.VerbUndo, true}) {
+		return admission.Repaired{}, admission.ErrNoUndo
+	}
+	if err := w.asked.wait(ctx, serving.Source(ctx)); err != nil {
+		return admission.Repaired{}, err
+	}
+	unit, err := w.journal.Standing(ctx, ids...)
+	if err != nil {
+		return admission.Repaired{}, err
+	}
+	wrote, found := unit.Values()
+	return admission.Repaired{PodUID: unit.Whose().PodUID, Before: found.Annotations, After: wrote.Annotations}, nil
+}
+
+// Definition implements admission.World.
+func (w *World) Definition(ctx context.Context, a kubeovn.Attachment) (d admission.Definition) {
+	d.Kind, d.Found, d.Err = w.lookup.Definition(ctx, a)
+	return d
+}
+
+// Pod implements admission.World. It asks the API server: what is in a cache may be older than what is to be changed.
+func (w *World) Pod(ctx context.Context, namespace, name string) (*admission.Pod, error) {
+	var p corev1.Pod
+	if err := w.lookup.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &p); err != nil {
+		return nil, err
+	}
+	out := &admission.Pod{Metadata: admission.Metadata{Name: p.Name, Labels: p.Labels, Annotations: p.Annotations}}
+	out.Spec.HostNetwork = p.Spec.HostNetwork
+	for _, o := range p.OwnerReferences {
+		out.Metadata.Owners = append(out.Metadata.Owners, admission.OwnerReference{
+			APIVersion: o.APIVersion,
+			Kind:       o.Kind,
+			Name:       o.Name,
+			UID:        string(o.UID),
+			Controller: o.Controller != nil && *o.Controller,
+		})
+	}
+	return out, nil
+}
