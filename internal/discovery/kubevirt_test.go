@@ -69,8 +69,10 @@ func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
 // A KubeVirt that is installed, or taken away, later is noticed.
 func TestKubeVirtComesAndGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		status, changed := http.StatusNotFound, make(chan struct{}, 1)
-		config := &rest.Config{Host: "http://api", Transport: answering{func() int { return status }}}
+		var status atomic.Int32
+		status.Store(http.StatusNotFound)
+		changed := make(chan struct{}, 1)
+		config := &rest.Config{Host: "http://api", Transport: answering{func() int { return int(status.Load()) }}}
 		k, err := NewKubeVirt(t.Context(), config, func() { changed <- struct{}{} }, logr.Discard())
 		if err != nil || k.served.Load() {
 			t.Fatalf("served at first: %v, %v", k.served.Load(), err)
@@ -79,7 +81,7 @@ func TestKubeVirtComesAndGoes(t *testing.T) {
 		ended := make(chan error)
 		go func() { ended <- k.Start(ctx) }()
 		for _, next := range []int{http.StatusOK, http.StatusNotFound} {
-			status = next
+			status.Store(int32(next))
 			<-changed
 			if k.served.Load() != (next == http.StatusOK) {
 				t.Errorf("answer %d: served is %v", next, k.served.Load())
