@@ -239,7 +239,8 @@ func TestUndo(t *testing.T) {
 	spoilt, own := portOf(pod), portSecurityOf(t, portOf(pod))
 	nbctl(t, "lsp-set-port-security", spoilt, "0a:00:00:00:00:99")
 	eventually(t, "the port to be put right", func() (bool, error) { return portSecurityOf(t, spoilt) == own, nil })
-	pod, wide := widened(t, ns)
+	pod, wide, end := widened(t, ns)
+	defer end()
 	port := portOf(pod)
 	own = "[" + strings.Replace(strings.Trim(wide, "[]"), " 10.20.0.0/24", "", 1) + "]"
 	// Repair would do it again.

@@ -437,7 +437,8 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 // A policy by which the port is put right again is named beforehand.
 func TestUndoNamesThePolicyThatRepairs(t *testing.T) {
 	ns, policyName := repaired(t)
-	pod, wide := widened(t, ns)
+	pod, wide, end := widened(t, ns)
+	defer end()
 	if _, stderr, code := ovnguard(
 		t,
 		"undo",
@@ -453,11 +454,12 @@ func TestUndoNamesThePolicyThatRepairs(t *testing.T) {
 	}
 }
 
-// widened returns a strict pod to whose row repair has added what an exception grants it, and the column then.
-func widened(t *testing.T, ns string) (pod *corev1.Pod, column string) {
+// widened returns a strict pod to whose row repair has added what an exception grants it, the column then, and what
+// ends the exception.
+func widened(t *testing.T, ns string) (pod *corev1.Pod, column string, end func()) {
 	t.Helper()
 	pod = run(t, ns, nil)
-	grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
+	end = grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
 		s.Class = v1alpha1.ClassRouter
 		s.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "10.20.0.0/24"}}
 	})
@@ -467,7 +469,7 @@ func widened(t *testing.T, ns string) (pod *corev1.Pod, column string) {
 		return strings.Contains(column, " 10.20.0.0/24") && len(list) > 0 &&
 			list[len(list)-1].Outcome == journal.Written, nil
 	})
-	return pod, column
+	return pod, column, end
 }
 
 // Whoever writes the journal makes up that repair found somebody's address, another pod's port, or an open row under an
