@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
-	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/events"
 	"github.com/ovnguard/ovnguard/internal/feed"
 	"github.com/ovnguard/ovnguard/internal/journal"
@@ -80,12 +79,6 @@ type laterObserver func() monitor.Observer
 
 // Judged implements monitor.Observer.
 func (l laterObserver) Judged(before, after monitor.Verdict) { l().Judged(before, after) }
-
-// Found implements monitor.Observer.
-func (l laterObserver) Found(f audit.Finding, podUID string) { l().Found(f, podUID) }
-
-// Cleared implements monitor.Observer.
-func (l laterObserver) Cleared(f audit.Finding, podUID string) { l().Cleared(f, podUID) }
 
 // The ConfigMap by which a human confirms that many ports may change.
 const (

@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"slices"
+
 	"github.com/go-logr/logr"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
@@ -18,13 +20,19 @@ type switchedOff struct {
 }
 
 // Judged implements monitor.Observer.
-func (s switchedOff) Judged(_, _ monitor.Verdict) {}
-
-// Found implements monitor.Observer.
-func (s switchedOff) Found(f audit.Finding, _ string) {
-	if f.Rule.ID != audit.CheckedNowhere.ID {
-		return
+func (s switchedOff) Judged(before, after monitor.Verdict) {
+	isOff := func(f audit.Finding) bool { return f.Rule.ID == audit.CheckedNowhere.ID }
+	if slices.ContainsFunc(before.Beyond(after), isOff) {
+		s.on()
 	}
+	found := after.Beyond(before)
+	if i := slices.IndexFunc(found, isOff); i >= 0 {
+		s.off(&found[i])
+	}
+}
+
+// off tells that port security is off.
+func (s switchedOff) off(f *audit.Finding) {
 	s.log.Info("port security is off for every port", "reason", f.Message, "fix", f.Fix)
 	s.told.Tell(events.Notice{
 		Namespace: s.namespace,
@@ -35,18 +43,15 @@ func (s switchedOff) Found(f audit.Finding, _ string) {
 	})
 }
 
-// Cleared implements monitor.Observer.
-func (s switchedOff) Cleared(f audit.Finding, _ string) {
-	if f.Rule.ID != audit.CheckedNowhere.ID {
-		return
-	}
+// on tells that it is on again.
+func (s switchedOff) on() {
 	s.log.Info("the option that switched port security off is not in effect any more")
 	s.told.Tell(events.Notice{
 		Namespace: s.namespace,
 		Action:    events.ActionAudit,
 		Reason:    events.ReasonCheckedAgain,
-		Case:      f.Rule.ID,
+		Case:      audit.CheckedNowhere.ID,
 		Good:      true,
-		Text:      f.Rule.ID + ": the option that switched port security off is not in effect any more",
+		Text:      audit.CheckedNowhere.ID + ": the option that switched port security off is not in effect any more",
 	})
 }

@@ -81,15 +81,14 @@ func NewBook(now func() time.Time) *Book {
 	return &Book{now: now, sums: make(map[string]*Sum), room: make(map[string]room), summed: make(map[string]time.Time)}
 }
 
-// Judged implements monitor.Observer; Found and Cleared tell the same.
-func (b *Book) Judged(_, _ monitor.Verdict) {}
-
-// Found implements monitor.Observer.
-func (b *Book) Found(f audit.Finding, podUID string) { b.note(Item{Finding: f, PodUID: podUID}) }
-
-// Cleared implements monitor.Observer.
-func (b *Book) Cleared(f audit.Finding, podUID string) {
-	b.note(Item{Finding: f, PodUID: podUID, Gone: true})
+// Judged implements monitor.Observer.
+func (b *Book) Judged(before, after monitor.Verdict) {
+	for _, f := range before.Beyond(after) {
+		b.note(Item{Finding: f, PodUID: before.PodUID, Gone: true})
+	}
+	for _, f := range after.Beyond(before) {
+		b.note(Item{Finding: f, PodUID: after.PodUID})
+	}
 }
 
 // note has an item wait. Where no pod claims the port there is nothing that an Event could be about; what is only worth

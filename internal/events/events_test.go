@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/monitor"
 )
 
 func finding(pod string, rule int) audit.Finding {
@@ -73,7 +74,27 @@ func (d *desk) replica() {
 func (d *desk) pass(t *testing.T, by time.Duration) {
 	t.Helper()
 	d.now = d.now.Add(by)
-	d.writer.look(t.Context())
+	if err := d.writer.look(t.Context()); err != nil && !errors.Is(err, d.broken) {
+		t.Error(err)
+	}
+}
+
+// found and cleared have a finding come and go, of a pod with the UID.
+func (d *desk) found(f audit.Finding, uid string) {
+	d.book.Judged(verdict(f, uid, false), verdict(f, uid, true))
+}
+
+func (d *desk) cleared(f audit.Finding, uid string) {
+	d.book.Judged(verdict(f, uid, true), verdict(f, uid, false))
+}
+
+// verdict is what judging the port of a finding gave, with or without it.
+func verdict(f audit.Finding, uid string, with bool) monitor.Verdict {
+	v := monitor.Verdict{Port: f.Port, PodUID: uid}
+	if with {
+		v.Findings = []audit.Finding{f}
+	}
+	return v
 }
 
 // events returns kind, reason, rule, pod and count of each Event.
@@ -104,18 +125,18 @@ func (d *desk) expect(t *testing.T, want map[string]int32) {
 // Each rule, each NIC and each pod has an Event of its own, and the end of a finding another one.
 func TestEventsAreToldApart(t *testing.T) {
 	d := newDesk(t)
-	d.book.Found(finding("p", 0), "u")
-	d.book.Found(finding("p", 2), "u")
-	d.book.Found(finding("q", 0), "v")
+	d.found(finding("p", 0), "u")
+	d.found(finding("p", 2), "u")
+	d.found(finding("q", 0), "v")
 	nic := finding("p", 0)
 	nic.Port, nic.Provider = "p.ns.blue.ns.ovn", "blue.ns.ovn"
-	d.book.Found(nic, "u")
-	d.book.Found(finding("p", 0), "another pod of the name")
-	d.book.Cleared(finding("p", 2), "u")
-	d.book.Found(finding("ghost", 5), "") // no pod claims the port
+	d.found(nic, "u")
+	d.found(finding("p", 0), "another pod of the name")
+	d.cleared(finding("p", 2), "u")
+	d.found(finding("ghost", 5), "") // no pod claims the port
 	known := finding("p", 1)
 	known.Rule.Severity = audit.Info
-	d.book.Found(known, "u")
+	d.found(known, "u")
 	d.pass(t, 0)
 	d.expect(t, map[string]int32{
 		"Warning PortSecurityFinding OVG001 p": 3,
@@ -129,26 +150,26 @@ func TestEventsAreToldApart(t *testing.T) {
 func TestEventsAreToldOnce(t *testing.T) {
 	d := newDesk(t)
 	one := map[string]int32{"Warning PortSecurityFinding OVG001 p": 1}
-	d.book.Found(finding("p", 0), "u")
+	d.found(finding("p", 0), "u")
 	d.pass(t, 0)
 	d.expect(t, one)
 	d.replica()
-	d.book.Found(finding("p", 0), "u") // as the other replica saw it
+	d.found(finding("p", 0), "u") // as the other replica saw it
 	d.pass(t, 10*time.Second)
 	d.expect(t, one)
 	for range 10 { // it flaps
-		d.book.Cleared(finding("p", 0), "u")
-		d.book.Found(finding("p", 0), "u")
+		d.cleared(finding("p", 0), "u")
+		d.found(finding("p", 0), "u")
 		d.pass(t, time.Second)
 	}
 	d.expect(t, map[string]int32{"Warning PortSecurityFinding OVG001 p": 1, "Normal PortSecurityCleared OVG001 p": 1})
 	if d.writes != 2 {
 		t.Errorf("%d writes, want 2", d.writes)
 	}
-	d.book.Found(finding("p", 0), "u") // much later it is another time
+	d.found(finding("p", 0), "u") // much later it is another time
 	d.pass(t, time.Hour)
 	d.expect(t, map[string]int32{"Warning PortSecurityFinding OVG001 p": 1, "Normal PortSecurityCleared OVG001 p": 1})
-	d.book.Found(finding("p", 0), "u")
+	d.found(finding("p", 0), "u")
 	d.pass(t, 0)
 	d.expect(t, map[string]int32{"Warning PortSecurityFinding OVG001 p": 2, "Normal PortSecurityCleared OVG001 p": 1})
 }
@@ -158,14 +179,14 @@ func TestEventsAreToldOnce(t *testing.T) {
 func TestNoStorm(t *testing.T) {
 	d := newDesk(t)
 	for i := range 1000 {
-		d.book.Found(finding(fmt.Sprint("p", i), 0), "u")
+		d.found(finding(fmt.Sprint("p", i), 0), "u")
 	}
 	for i := range 1000 {
-		d.book.Cleared(finding(fmt.Sprint("p", i), 0), "u")
+		d.cleared(finding(fmt.Sprint("p", i), 0), "u")
 	}
 	quiet := finding("other", 1)
 	quiet.Namespace = "quiet"
-	d.book.Found(quiet, "u")
+	d.found(quiet, "u")
 	for range 20 {
 		d.pass(t, time.Second)
 	}
@@ -201,7 +222,7 @@ func TestRoomGrowsBack(t *testing.T) {
 	d := newDesk(t)
 	take := func(n int) int {
 		for i := range n {
-			d.book.Found(finding(fmt.Sprint("p", i), 0), "u")
+			d.found(finding(fmt.Sprint("p", i), 0), "u")
 		}
 		items, _ := d.book.Take()
 		return len(items)
@@ -227,12 +248,12 @@ func TestRoomGrowsBack(t *testing.T) {
 func TestNobodyTells(t *testing.T) {
 	d := newDesk(t)
 	for i := range 3 * maxWaiting {
-		if d.book.Found(finding(fmt.Sprint("p", i), 0), "u"); len(d.book.waiting) > maxWaiting {
+		if d.found(finding(fmt.Sprint("p", i), 0), "u"); len(d.book.waiting) > maxWaiting {
 			t.Fatalf("%d wait", len(d.book.waiting))
 		}
 	}
 	d.now = d.now.Add(keep + time.Second)
-	d.book.Found(finding("late", 0), "u")
+	d.found(finding("late", 0), "u")
 	if items, _ := d.book.Take(); len(items) != 1 || items[0].Pod != "late" {
 		t.Errorf("%d are told", len(items))
 	}
@@ -242,13 +263,13 @@ func TestNobodyTells(t *testing.T) {
 func TestEventIsTriedAgain(t *testing.T) {
 	d := newDesk(t)
 	d.broken = errors.New("no way there")
-	d.book.Found(finding("p", 0), "u")
+	d.found(finding("p", 0), "u")
 	d.pass(t, 0)
 	d.broken = nil
 	d.pass(t, time.Second)
 	d.expect(t, map[string]int32{"Warning PortSecurityFinding OVG001 p": 1})
 	d.broken = errors.New("no way there")
-	d.book.Found(finding("q", 0), "u")
+	d.found(finding("q", 0), "u")
 	for range 10 {
 		d.pass(t, keep/9)
 	}

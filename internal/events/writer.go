@@ -10,6 +10,8 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ovnguard/ovnguard/internal/publish"
 )
 
 // Times of the writer.
@@ -39,27 +41,21 @@ type Writer struct {
 	waiting []*eventsv1.Event
 	// told tells when an Event of a name was written last.
 	told map[string]time.Time
-	// wrong is the last reason why an Event could not be written.
-	wrong string
 }
 
-// Run writes until ctx ends. It is for one replica at a time; another one at the same time would find that all is told.
+// Run writes until ctx ends. Another replica at the same time would find that all is told.
 func (w *Writer) Run(ctx context.Context) {
 	w.told = make(map[string]time.Time)
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	for {
-		w.look(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	loop := publish.Loop{
+		Every: every, NotServed: every, Log: w.Log,
+		Failing: "an Event could not be written; it is tried again for " + keep.String(),
+		Works:   "Events are written again",
 	}
+	loop.Run(ctx, w.look)
 }
 
-// look writes what there is to tell.
-func (w *Writer) look(ctx context.Context) {
+// look writes what there is to tell, until one cannot be written.
+func (w *Writer) look(ctx context.Context) error {
 	items, sums := w.Book.Take()
 	for _, i := range items {
 		w.waiting = append(w.waiting, eventOf(i, w.Instance))
@@ -74,26 +70,15 @@ func (w *Writer) look(ctx context.Context) {
 		e := w.waiting[0]
 		w.waiting = w.waiting[1:]
 		at := e.EventTime.Time
-		err := w.write(ctx, e)
-		if err == nil {
-			continue
+		if err := w.write(ctx, e); err != nil {
+			if w.Book.now().Sub(at) <= keep {
+				e.ResourceVersion = ""
+				w.waiting = append(w.waiting, e) // behind the others, which may not be what is wrong
+			}
+			return err
 		}
-		if w.Book.now().Sub(at) <= keep {
-			e.ResourceVersion = ""
-			w.waiting = append(w.waiting, e) // behind the others, which may not be what is wrong
-		}
-		if w.wrong != err.Error() && ctx.Err() == nil {
-			w.wrong = err.Error()
-			w.Log.Info(
-				"an Event could not be written; it is tried again for a while",
-				"for",
-				keep.String(),
-				"reason",
-				w.wrong,
-			)
-		}
-		return
 	}
+	return nil
 }
 
 // write makes the Event, or counts it where it is there from an earlier time.

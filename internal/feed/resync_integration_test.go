@@ -25,9 +25,7 @@ import (
 // deaf is told nothing.
 type deaf struct{}
 
-func (deaf) Judged(_, _ monitor.Verdict)       {}
-func (deaf) Found(_ audit.Finding, _ string)   {}
-func (deaf) Cleared(_ audit.Finding, _ string) {}
+func (deaf) Judged(_, _ monitor.Verdict) {}
 
 // After the server comes back, everything is looked at anew: what no event had told is found, counted and judged.
 func TestSweepAfterReconnection(t *testing.T) {

@@ -60,6 +60,17 @@ func NewMetrics(r prometheus.Registerer, now func() time.Time) (*Metrics, error)
 
 // Judged implements Observer.
 func (m *Metrics) Judged(before, after Verdict) {
+	for _, f := range before.Beyond(after) {
+		m.cleared(&f, before.PodUID)
+	}
+	m.recount(before, after)
+	for _, f := range after.Beyond(before) {
+		m.began(&f, after.PodUID)
+	}
+}
+
+// recount counts a port as what it is now.
+func (m *Metrics) recount(before, after Verdict) {
 	if before.Counts() == after.Counts() && before.State == after.State && before.Class == after.Class &&
 		before.Pod.Namespace == after.Pod.Namespace {
 		return
@@ -84,15 +95,13 @@ func (m *Metrics) count(v Verdict, delta float64) {
 	m.classes.WithLabelValues(labels.namespace, labels.class, labels.state).Set(float64(m.series[labels]))
 }
 
-// Found implements Observer.
-func (m *Metrics) Found(f audit.Finding, podUID string) {
-	m.lives.began(&f, podUID)
+func (m *Metrics) began(f *audit.Finding, podUID string) {
+	m.lives.began(f, podUID)
 	m.findings.WithLabelValues(f.Rule.ID).Inc()
 	m.found.WithLabelValues(f.Rule.ID).Inc()
 }
 
-// Cleared implements Observer.
-func (m *Metrics) Cleared(f audit.Finding, podUID string) {
-	m.lives.ended(&f, podUID)
+func (m *Metrics) cleared(f *audit.Finding, podUID string) {
+	m.lives.ended(f, podUID)
 	m.findings.WithLabelValues(f.Rule.ID).Dec()
 }

@@ -16,12 +16,8 @@ import (
 // Observer is told what changed, in order. It must not block and must not call the monitor.
 type Observer interface {
 	// Judged says what is known of a port now and what was before. A port that was not known, or is no more, has a
-	// Verdict whose State is empty.
+	// Verdict whose State is empty. Beyond returns which findings are new or gone.
 	Judged(before, after Verdict)
-	// Found says that a finding is new. podUID is empty where no pod claims the port.
-	Found(f audit.Finding, podUID string)
-	// Cleared says that a finding is gone.
-	Cleared(f audit.Finding, podUID string)
 }
 
 // Clock tells the time and calls back later.
@@ -53,6 +49,17 @@ type Verdict struct {
 	// names of those in effect for it. Both mean something only where a pod claims the port.
 	Policy     string
 	Exceptions []string
+}
+
+// Beyond returns the findings that the other verdict does not have about the same pod: new ones, where other was before,
+// and those that are gone, where other is after.
+func (v Verdict) Beyond(other Verdict) (out []audit.Finding) {
+	for _, f := range v.Findings {
+		if !other.Has(f.Rule) || v.PodUID != other.PodUID {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // Counts reports whether the port is one of those that are counted: it is known, and in scope.
@@ -194,26 +201,11 @@ func (m *Monitor) enter(port inventory.Port, result audit.Result) {
 	m.settle(about{port: name}, before, &after)
 	if port.Pod == nil && port.Row == nil {
 		delete(m.ports, name)
-		m.tell(before.Verdict, Verdict{Port: name})
+		m.observer.Judged(before.Verdict, Verdict{Port: name})
 		return
 	}
 	m.ports[name] = after
-	m.tell(before.Verdict, after.Verdict)
-}
-
-// tell tells the observer what is different from before.
-func (m *Monitor) tell(before, after Verdict) {
-	for _, f := range before.Findings {
-		if !after.Has(f.Rule) || after.PodUID != before.PodUID {
-			m.observer.Cleared(f, before.PodUID)
-		}
-	}
-	m.observer.Judged(before, after)
-	for _, f := range after.Findings {
-		if !before.Has(f.Rule) || after.PodUID != before.PodUID {
-			m.observer.Found(f, after.PodUID)
-		}
-	}
+	m.observer.Judged(before.Verdict, after.Verdict)
 }
 
 // settle takes out of after the findings whose rule has not held for long enough, and sees to it that they are looked

@@ -73,6 +73,14 @@ func newLedger() *ledger {
 }
 
 func (l *ledger) Judged(before, after Verdict) {
+	for _, f := range before.Beyond(after) {
+		l.cleared(f, before.PodUID)
+	}
+	defer func() {
+		for _, f := range after.Beyond(before) {
+			l.found(f, after.PodUID)
+		}
+	}()
 	if known := l.verdicts[after.Port]; !cmp.Equal(known, before) {
 		l.wrong = append(
 			l.wrong,
@@ -91,7 +99,7 @@ func (l *ledger) Judged(before, after Verdict) {
 	maps.DeleteFunc(l.ports, func(_ audit.State, n int) bool { return n == 0 })
 }
 
-func (l *ledger) Found(f audit.Finding, uid string) {
+func (l *ledger) found(f audit.Finding, uid string) {
 	key := f.Port + " " + f.Rule.ID
 	if _, there := l.findings[key]; there {
 		l.wrong = append(l.wrong, key+" was found twice")
@@ -100,7 +108,7 @@ func (l *ledger) Found(f audit.Finding, uid string) {
 	l.log = append(l.log, "found "+key+" "+uid)
 }
 
-func (l *ledger) Cleared(f audit.Finding, uid string) {
+func (l *ledger) cleared(f audit.Finding, uid string) {
 	key := f.Port + " " + f.Rule.ID
 	if have, there := l.findings[key]; !there || have != uid {
 		l.wrong = append(l.wrong, key+" of "+uid+" was cleared but is not there")
@@ -367,7 +375,7 @@ func TestMetricsAreThereFromTheStart(t *testing.T) {
 	}
 	m.Judged(Verdict{}, other)
 	m.Judged(bad, Verdict{Port: "p.ns"})
-	m.Found(audit.Finding{Rule: audit.Rules()[0]}, "u")
+	m.began(&audit.Finding{Rule: audit.Rules()[0]}, "u")
 	if got := testutil.ToFloat64(m.ports.WithLabelValues("violation")); got != 1 {
 		t.Errorf("violations %v, want 1", got)
 	}
@@ -395,8 +403,8 @@ func TestMetricsAreThereFromTheStart(t *testing.T) {
 		t.Errorf("metrics lint: %v, %v", problems, err)
 	}
 	first := audit.Rules()[0]
-	m.Cleared(audit.Finding{Rule: first}, "u")
-	m.Found(audit.Finding{Rule: first}, "u")
+	m.cleared(&audit.Finding{Rule: first}, "u")
+	m.began(&audit.Finding{Rule: first}, "u")
 	if now, ever := testutil.ToFloat64(
 		m.findings.WithLabelValues(first.ID),
 	), testutil.ToFloat64(

@@ -34,7 +34,7 @@ func (m *Monitor) judgeSubject(t inventory.Subject, now time.Time) (changed bool
 		delete(m.beside, t)
 		after = judged{Verdict: Verdict{Port: t.String()}}
 	}
-	m.tell(before.Verdict, after.Verdict)
+	m.observer.Judged(before.Verdict, after.Verdict)
 	timed := !due.IsZero() && !now.Before(due)
 	return !timed && (before.State != after.State || !same(before, after, now))
 }

@@ -75,12 +75,6 @@ func breaking(findings []audit.Finding) []audit.Finding {
 	return slices.DeleteFunc(slices.Clone(findings), worthKnowing)
 }
 
-// Found implements monitor.Observer; Judged tells the same.
-func (b *Book) Found(audit.Finding, string) {}
-
-// Cleared implements monitor.Observer; Judged tells the same.
-func (b *Book) Cleared(audit.Finding, string) {}
-
 // Namespaces returns the namespaces that have findings, sorted.
 func (b *Book) Namespaces() []string {
 	b.mu.Lock()

@@ -10,8 +10,9 @@ import (
 	reportsv1alpha1 "github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ovnguard/ovnguard/internal/publish"
 )
 
 // Times of the writer.
@@ -35,44 +36,57 @@ type Writer struct {
 	// Wrote is told of each write, and what became of it.
 	Wrote func(error)
 
-	// have is what the cluster has, by namespace, as it was read or written last.
+	// have is what the cluster has, by namespace, as it was read or written last; nil where that is not known.
 	have map[string]client.Object
 	// foreign are the namespaces where somebody else's report has the name.
 	foreign map[string]bool
 	// due are the namespaces whose reports are to be written.
 	due map[string]bool
-	// told is the last reason why nothing could be written.
-	told string
+	// until is when it is compared again with what the cluster has.
+	until time.Time
 }
 
-// Run writes until ctx ends. It is for one replica at a time: several would write the same twice, and nothing worse.
+// Run writes until ctx ends.
 func (w *Writer) Run(ctx context.Context) {
-	for ctx.Err() == nil {
-		if err := w.read(ctx); err != nil {
-			w.tell(err)
-			wait(ctx, again)
-			continue
-		}
-		if w.told != "" {
-			w.told = ""
-			w.Log.Info("reports are written now")
-		}
-		w.follow(ctx)
+	loop := publish.Loop{
+		Every: every, NotServed: again, Log: w.Log,
+		Failing: "findings cannot be told as Reports of OpenReports (openreports.io/v1alpha1); it is tried again",
+		Works:   "reports are written now",
 	}
+	loop.Run(ctx, w.look)
 }
 
-// tell logs why nothing can be written, once for each reason.
-func (w *Writer) tell(err error) {
-	if reason := err.Error(); reason != w.told && !errors.Is(err, context.Canceled) {
-		w.told = reason
-		w.Log.Info(
-			"findings cannot be told as Reports of OpenReports (openreports.io/v1alpha1); it is tried again",
-			"every",
-			again.String(),
-			"reason",
-			reason,
-		)
+// look writes what has changed. Where nothing is known of what the cluster has, and after a while, that is read first.
+func (w *Writer) look(ctx context.Context) error {
+	if w.have == nil || time.Now().After(w.until) {
+		if err := w.read(ctx); err != nil {
+			w.have = nil
+			return err
+		}
+		w.until = time.Now().Add(compare)
 	}
+	for _, namespace := range w.Book.Changed() {
+		w.due[namespace] = true
+	}
+	var errs []error
+	budget := perLook
+	for namespace := range w.due {
+		if budget--; budget < 0 || ctx.Err() != nil {
+			break
+		}
+		delete(w.due, namespace)
+		err := w.put(ctx, namespace)
+		switch {
+		case err == nil:
+		case publish.Unserved(err):
+			w.have = nil
+			return err
+		default:
+			w.due[namespace] = true
+			errs = append(errs, fmt.Errorf("namespace %q: %w", namespace, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // read reads the reports that are there. All are due then, and those that should be there.
@@ -102,33 +116,6 @@ func (w *Writer) read(ctx context.Context) error {
 		w.due[namespace] = true
 	}
 	return nil
-}
-
-// follow writes what changes, until ctx ends, the cluster does not serve reports any more, or it is time to compare.
-func (w *Writer) follow(ctx context.Context) {
-	until := time.Now().Add(compare)
-	for ctx.Err() == nil && time.Now().Before(until) {
-		for _, namespace := range w.Book.Changed() {
-			w.due[namespace] = true
-		}
-		budget := perLook
-		for namespace := range w.due {
-			if budget--; budget < 0 || ctx.Err() != nil {
-				break
-			}
-			delete(w.due, namespace)
-			err := w.put(ctx, namespace)
-			switch {
-			case err == nil:
-			case gone(err):
-				return // read tells what is the matter
-			case ctx.Err() == nil:
-				w.due[namespace] = true
-				w.tell(fmt.Errorf("namespace %q: %w", namespace, err))
-			}
-		}
-		wait(ctx, every)
-	}
 }
 
 // put makes the report of a namespace what it should be.
@@ -189,7 +176,7 @@ func (w *Writer) adopt(ctx context.Context, namespace string, because error) err
 	err := w.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: Name}, there)
 	switch {
 	case apierrors.IsNotFound(err):
-		if apierrors.IsNotFound(because) && gone(because) {
+		if apierrors.IsNotFound(because) && publish.Unserved(because) {
 			return because
 		}
 		w.due[namespace] = true // it was deleted; it is made at the next look
@@ -219,28 +206,9 @@ func (w *Writer) done(err error) error {
 	return err
 }
 
-// gone reports whether the cluster does not serve reports.
-func gone(err error) bool {
-	if meta.IsNoMatchError(err) {
-		return true
-	}
-	status, ok := errors.AsType[*apierrors.StatusError](err)
-	// The API server's answer for a path that it does not know names no object.
-	return ok && apierrors.IsNotFound(err) && (status.ErrStatus.Details == nil || status.ErrStatus.Details.Name == "")
-}
-
 // missingNamespace reports whether something was not made because its namespace is not there.
 func missingNamespace(err error) bool {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
 	return ok && apierrors.IsNotFound(err) && status.ErrStatus.Details != nil &&
 		status.ErrStatus.Details.Kind == "namespaces"
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

@@ -2,13 +2,11 @@ package openreports
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 
 	"github.com/go-logr/logr/funcr"
 	reportsv1alpha1 "github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -18,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/ovnguard/ovnguard/internal/monitor"
+	"github.com/ovnguard/ovnguard/internal/publish"
 )
 
 // desk is a writer with a cluster of its own, which counts writes.
@@ -203,38 +202,11 @@ func TestReportsAreNotServed(t *testing.T) {
 			},
 		},
 	)
-	for range 3 {
-		err := d.read(t.Context())
-		if !gone(errors.Unwrap(err)) {
-			t.Fatalf("read: %v", err)
-		}
-		d.tell(err)
-	}
-	if len(d.logged) != 1 || !strings.Contains(d.logged[0], "openreports.io") {
-		t.Errorf("logged %q", d.logged)
+	if err := d.Writer.look(t.Context()); !publish.Unserved(err) {
+		t.Fatalf("look: %v", err)
 	}
 	served = true
 	d.Book.Judged(monitor.Verdict{}, verdict("a", "p", 0))
 	d.begin(t)
 	d.expect(t, 1, map[string]int{"a/ovnguard": 1})
-}
-
-// The answer for a resource that is no longer served is told apart from that for an object that is no longer there.
-func TestGone(t *testing.T) {
-	resource := schema.GroupResource{Group: "openreports.io", Resource: "reports"}
-	for name, c := range map[string]struct {
-		err  error
-		want bool
-	}{
-		"the kind is not served": {&meta.NoKindMatchError{}, true},
-		"the path is not known": {
-			apierrors.NewGenericServerResponse(404, "get", resource, "", "404 page not found", 0, true), true,
-		},
-		"the object is not there": {apierrors.NewNotFound(resource, Name), false},
-		"forbidden":               {apierrors.NewForbidden(resource, Name, errors.New("no")), false},
-	} {
-		if got := gone(c.err); got != c.want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
 }

@@ -65,12 +65,6 @@ func (b *Book) Judged(before, after monitor.Verdict) {
 	}
 }
 
-// Found implements monitor.Observer; Judged tells the same.
-func (b *Book) Found(audit.Finding, string) {}
-
-// Cleared implements monitor.Observer; Judged tells the same.
-func (b *Book) Cleared(audit.Finding, string) {}
-
 // governed reports whether somebody decides about the port: a pod claims it, and it is in use.
 func governed(v monitor.Verdict) bool { return v.Counts() && v.Pod.Name != "" }
 

@@ -1,7 +1,6 @@
 package status
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -379,25 +378,3 @@ func TestWriter(t *testing.T) {
 		t.Errorf("%+v", e.Status)
 	}
 }
-
-// What cannot be listed is told of once.
-func TestWriterTellsOnce(t *testing.T) {
-	var told []string
-	w := &Writer{Log: logr.New(sink{&told})}
-	for range 3 {
-		w.tell(errors.New("no way there"))
-	}
-	if len(told) != 1 {
-		t.Errorf("told %q", told)
-	}
-}
-
-// sink notes what is logged.
-type sink struct{ told *[]string }
-
-func (s sink) Init(logr.RuntimeInfo)                   {}
-func (s sink) Enabled(int) bool                        { return true }
-func (s sink) Info(_ int, message string, _ ...any)    { *s.told = append(*s.told, message) }
-func (s sink) Error(_ error, message string, _ ...any) { *s.told = append(*s.told, message) }
-func (s sink) WithValues(...any) logr.LogSink          { return s }
-func (s sink) WithName(string) logr.LogSink            { return s }

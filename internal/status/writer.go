@@ -10,7 +10,6 @@ import (
 
 	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,6 +17,7 @@ import (
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/internal/publish"
 )
 
 // Times of the writer.
@@ -61,8 +61,6 @@ type Writer struct {
 	shadows  map[string]policy.Shadow
 	versions []string
 	shadowed time.Time
-	// told is the last reason why something could not be done.
-	told string
 }
 
 // written is when a status was written, and the version of the object that it was written over: while the cache still
@@ -72,36 +70,15 @@ type written struct {
 	at   time.Time
 }
 
-// Run writes until ctx ends. It is for one replica at a time: several would write the same.
+// Run writes until ctx ends.
 func (w *Writer) Run(ctx context.Context) {
 	w.last = make(map[types.UID]written)
-	for ctx.Err() == nil {
-		pause := every
-		err := w.look(ctx)
-		switch {
-		case err == nil:
-			w.told = "" // the same reason is worth telling again, when it comes again
-		case ctx.Err() == nil:
-			w.tell(err)
-			if meta.IsNoMatchError(err) {
-				pause = again
-			}
-		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-		case <-timer.C:
-		}
+	loop := publish.Loop{
+		Every: every, NotServed: again, Log: w.Log,
+		Failing: "statuses of policies and exceptions cannot be kept current; it is tried again",
+		Works:   "statuses of policies and exceptions are kept current again",
 	}
-}
-
-// tell logs what went wrong, once for each reason.
-func (w *Writer) tell(err error) {
-	if reason := err.Error(); reason != w.told {
-		w.told = reason
-		w.Log.Info("statuses of policies and exceptions cannot be kept current; it is tried again", "reason", reason)
-	}
+	loop.Run(ctx, w.look)
 }
 
 // look compares every status with what it should be, and writes those that are not.

@@ -71,12 +71,6 @@ func (r *Repairer) Judged(_, after monitor.Verdict) {
 	}
 }
 
-// Found implements monitor.Observer.
-func (r *Repairer) Found(audit.Finding, string) {}
-
-// Cleared implements monitor.Observer.
-func (r *Repairer) Cleared(audit.Finding, string) {}
-
 // enqueue has a port looked at. It does nothing while Run does not run: it begins with all ports.
 func (r *Repairer) enqueue(ports ...string) {
 	r.mu.Lock()

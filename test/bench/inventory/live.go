@@ -40,21 +40,17 @@ type replica struct {
 }
 
 // Judged implements monitor.Observer.
-func (r *replica) Judged(_, _ monitor.Verdict) {}
-
-// Found implements monitor.Observer.
-func (r *replica) Found(f audit.Finding, _ string) {
-	if f.Rule.ID != "OVG001" {
-		return
-	}
-	select {
-	case r.told <- time.Now():
-	default: // nobody waits
+func (r *replica) Judged(before, after monitor.Verdict) {
+	for _, f := range after.Beyond(before) {
+		if f.Rule.ID != "OVG001" {
+			continue
+		}
+		select {
+		case r.told <- time.Now():
+		default: // nobody waits
+		}
 	}
 }
-
-// Cleared implements monitor.Observer.
-func (r *replica) Cleared(audit.Finding, string) {}
 
 // live measures what a replica takes and does with real database servers. Objects of the API server come from memory,
 // each read from the bytes that a server sends.
