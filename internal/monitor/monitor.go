@@ -51,8 +51,8 @@ type Verdict struct {
 	Exceptions []string
 }
 
-// Beyond returns the findings that the other verdict does not have about the same pod: new ones, where other was before,
-// and those that are gone, where other is after.
+// Beyond returns the findings that the other verdict does not have about the same pod: new ones, where the other was
+// before, and those that are gone, where the other is after.
 func (v Verdict) Beyond(other Verdict) (out []audit.Finding) {
 	for _, f := range v.Findings {
 		if !other.Has(f.Rule) || v.PodUID != other.PodUID {

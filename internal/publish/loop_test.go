@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// A reason is logged once, and again when it comes again; what works again is logged as well, and the end is no failure.
+// A reason is logged once, and again when it comes again. That it works again is logged, too; the end is no failure.
 func TestLoopSaysOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var logged []string
