@@ -27,11 +27,10 @@ func anyKey(classes ...kubeovn.KeyClass) string {
 		whole = append(whole, kubeovn.MigrationJob)
 	}
 	// Most keys of most pods are none of this, and to see that needs no regular expression.
-	return "(k.contains('.kubernetes.io/') ? k.matches('" + suffixPattern(
-		kubeovn.Suffixes(classes...),
-	) + "') : k in " + List(
-		whole,
-	) + ")"
+	return parts{
+		"pattern": "'" + suffixPattern(kubeovn.Suffixes(classes...)) + "'",
+		"whole":   List(whole),
+	}.fill("(k.contains('.kubernetes.io/') ? k.matches($pattern) : k in $whole)")
 }
 
 // everyKey returns an expression that holds for a key k of any class.
@@ -58,35 +57,29 @@ func Counts() string {
 // Touches returns an expression, for the webhooks' matchConditions, that holds for an update of a pod that changes
 // something of which its ports' decision or protection is made: an annotation that counts, labels or owners.
 func Touches() string {
-	after, before := part("object", "annotations"), part("oldObject", "annotations")
-	return Changed(
-		"annotations",
-	) + " && " + changes(
-		after,
-		before,
-		Counts(),
-	) + " || " + Changed(
-		"labels",
-		"ownerReferences",
-	)
+	return parts{
+		"annotations": Changed("annotations"),
+		"counts":      changes(part("object", "annotations"), part("oldObject", "annotations"), Counts()),
+		"rest":        Changed("labels", "ownerReferences"),
+	}.fill("$annotations && $counts || $rest")
 }
 
 // changes returns an expression that holds where annotations with keys k of a kind are others than before. That they
 // are others is looked at first: a pod may have thousands of keys, and of few that change it costs little to see what
 // they are.
 func changes(after, before, kind string) string {
-	return "(" + after + ".exists(k, !(k in " + before + " && " + before + "[k] == " + after + "[k]) && " + kind +
-		") || " +
-		before + ".exists(k, !(k in " + after + ") && " + kind + "))"
+	return parts{"after": after, "before": before, "kind": kind}.fill(`
+		($after.exists(k, !(k in $before && $before[k] == $after[k]) && $kind) ||
+		$before.exists(k, !(k in $after) && $kind))`)
 }
 
 // Changed returns an expression, for updates, that holds where one of some fields of the metadata is changed.
 func Changed(fields ...string) string {
-	parts := make([]string, len(fields))
+	each := make([]string, len(fields))
 	for i, f := range fields {
-		parts[i] = part("object", f) + " != " + part("oldObject", f)
+		each[i] = part("object", f) + " != " + part("oldObject", f)
 	}
-	return "(" + strings.Join(parts, " || ") + ")"
+	return "(" + strings.Join(each, " || ") + ")"
 }
 
 // part returns a field of an object's metadata, which may be missing.
@@ -95,6 +88,10 @@ func part(object, field string) string {
 	if field == "ownerReferences" {
 		none = "[]"
 	}
-	path := object + ".metadata." + field
-	return "(has(" + path + ") ? " + path + " : " + none + ")"
+	return parts{"path": object + ".metadata." + field, "none": none}.fill("(has($path) ? $path : $none)")
+}
+
+// text returns an expression for the value of an annotation, which may be missing.
+func text(annotations, key string) string {
+	return parts{"in": annotations, "key": quote(key)}.fill("($key in $in ? $in[$key] : '')")
 }

@@ -27,28 +27,38 @@ func (in Input) namespaceFloor() (admissionregistrationv1.ValidatingAdmissionPol
 	if err != nil {
 		return admissionregistrationv1.ValidatingAdmissionPolicy{}, err
 	}
-	ranksOf := func(labels, text string) string { return strings.ReplaceAll(text, selected, labels) }
-	// Of both sides all that may be asked for is compared, so that what is found holds whichever it is.
-	compare := func(before, after, looser string) string {
-		return "[" + before + "].exists(was, [" + after + "].exists(now, was.all(w, now.all(n, " + looser + "))))"
-	}
-	// A NIC that is open is strict for a pod that asks for it, and one of level mac is not: whatever is neither the
-	// same nor strict is looser for some pod.
-	const looserLevel = "n != w && n != 0"
+	of := func(ranks, labels string) string { return strings.ReplaceAll(ranks, selected, "variables."+labels) }
 	// Where an annotation stays as it is, only the label or the policy can make a difference, and none where it is on;
 	// where it is off, it is the same for all NICs.
 	off := "[" + strconv.Itoa(levelRanks[policy.Open]) + "]"
 	_, offWords := kubeovn.ToggleWords()
-	staysOff := "variables.after.exists(k, " + about(kubeovn.PortSecurity) + " && k in variables.before && " +
-		"variables.before[k] == variables.after[k] && " + means("variables.after[k]", offWords) + ")"
-	// and NICs of which none speaks
-	changed := func(s kubeovn.Suffix) string { return "(variables.changed.filter(k, " + about(s) + ") + [''])" }
-	exempt := "authorizer.group('ovnguard.io').resource('namespaces').name(object.metadata.name).check('exempt').allowed()"
+	with := common.and(parts{
+		"kubeOVN":    List(in.Accounts.KubeOVN),
+		"relabelled": in.relabelled(),
+		"said":       said(annotations, before),
+		"nameLabel":  quote(corev1.LabelMetadataName),
+		"labels":     part("object", "labels"),
+		"oldLabels":  part("oldObject", "labels"),
+
+		"levelsAfter":    of(levels, "labelsAfter"),
+		"levelsBefore":   of(levels, "labelsBefore"),
+		"forwardsAfter":  of(forwards, "labelsAfter"),
+		"forwardsBefore": of(forwards, "labelsBefore"),
+
+		"isChanged":  differs("variables.after", "variables.before"),
+		"isTaken":    differs("variables.before", "{}"),
+		"most":       strconv.Itoa(kubeovn.MaxChanged),
+		"isLevel":    about(kubeovn.PortSecurity),
+		"isForward":  about(kubeovn.Layer2Forward),
+		"saysOff":    means("variables.after[k]", offWords),
+		"lower":      looser(levelNow("Before"), levelNow("After"), isLower),
+		"lowerOff":   looser(levelAsked("Before", off), levelAsked("After", off), isLower),
+		"forwards":   looser(forwardAsked("Before"), forwardAsked("After"), "n > w"),
+		"exempt":     mayExempt,
+		"namespaces": List(in.Accounts.Namespaces()),
+	})
 	return admissionregistrationv1.ValidatingAdmissionPolicy{
-		TypeMeta: metav1.TypeMeta{
-			APIVersion: apiVersion,
-			Kind:       "ValidatingAdmissionPolicy",
-		},
+		TypeMeta:   metav1.TypeMeta{APIVersion: apiVersion, Kind: "ValidatingAdmissionPolicy"},
 		ObjectMeta: meta(NamespaceFloorName),
 		Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
 			MatchConstraints: constraints(
@@ -61,79 +71,32 @@ func (in Input) namespaceFloor() (admissionregistrationv1.ValidatingAdmissionPol
 			),
 			MatchConditions: Together(
 				"changes-what-is-judged",
-				admissionregistrationv1.MatchCondition{
-					Expression: "!(" + user + " in " + List(in.Accounts.KubeOVN) + ")",
-				},
-				admissionregistrationv1.MatchCondition{Expression: "oldObject == null || " + in.relabelled() + " || " +
-					annotations + " != " + before + " && (" + said(annotations, before) + ")"},
+				admissionregistrationv1.MatchCondition{Expression: with.fill("!($user in $kubeOVN)")},
+				admissionregistrationv1.MatchCondition{Expression: with.fill(
+					"oldObject == null || $relabelled || $annotations != $before && ($said)",
+				)},
 			),
 			FailurePolicy: new(admissionregistrationv1.Fail),
-			Variables: []admissionregistrationv1.Variable{
-				{Name: "after", Expression: annotations},
-				{Name: "before", Expression: before},
-				{Name: "labelsAfter", Expression: part("object", "labels")},
-				// What is new is measured against a namespace that says nothing.
-				{
-					Name: "labelsBefore",
-					Expression: "oldObject == null ? {" + quote(
-						corev1.LabelMetadataName,
-					) + ": object.metadata.name} : " + part(
-						"oldObject",
-						"labels",
-					),
-				},
-				{Name: "levelsAfter", Expression: ranksOf("variables.labelsAfter", levels)},
-				{Name: "levelsBefore", Expression: ranksOf("variables.labelsBefore", levels)},
-				{Name: "forwardsAfter", Expression: ranksOf("variables.labelsAfter", forwards)},
-				{Name: "forwardsBefore", Expression: ranksOf("variables.labelsBefore", forwards)},
-				{
-					Name: "changed",
-					Expression: "variables.after.filter(k, " + differs("variables.after", "variables.before") + ") + " +
-						"variables.before.filter(k, !(k in variables.after) && " + differs("variables.before", "{}") + ")",
-				},
-				{Name: "many", Expression: "size(variables.changed) > " + strconv.Itoa(kubeovn.MaxChanged)},
-				{
-					Name: "loosensLevel",
-					Expression: "!variables.many && (" + changed(kubeovn.PortSecurity) + ".exists(k, " +
-						compare(
-							levelAsked("Before", toggledLevel("Before")),
-							levelAsked("After", toggledLevel("After")),
-							looserLevel,
-						) + ") || " +
-						compare(
-							levelAsked("Before", off),
-							levelAsked("After", off),
-							looserLevel,
-						) + " && " + staysOff + ")",
-				},
-				{
-					Name: "loosensForwarding",
-					Expression: "!variables.many && " + changed(kubeovn.Layer2Forward) + ".exists(k, " +
-						compare(forwardAsked("Before"), forwardAsked("After"), "n > w") + ")",
-				},
-				{Name: "loosens", Expression: "variables.loosensLevel || variables.loosensForwarding"},
-			},
+			Variables:     variables(with, namespaceVariables),
 			Validations: []admissionregistrationv1.Validation{
 				{
-					Expression: "!variables.many && !variables.loosens || " + exempt,
-					MessageExpression: "'ovnguard: ' + (variables.many ? 'more than " + strconv.Itoa(
-						kubeovn.MaxChanged,
-					) + " annotations about NICs change at once in namespace ' : " +
-						"'this loosens the ports of namespace ') + object.metadata.name + ', which takes the verb " +
-						"exempt on namespaces.ovnguard.io, and ' + " +
-						"request.userInfo.username + ' does not have it; who may grant it can run: kubectl create " +
-						"clusterrole ovnguard-exempt --verb=exempt --resource=namespaces.ovnguard.io " +
-						"--resource-name=' + object.metadata.name",
+					Expression: with.fill("!variables.many && !variables.loosens || $exempt"),
+					MessageExpression: with.fill(`
+						'ovnguard: ' +
+						(variables.many ? 'more than $most annotations about NICs change at once in namespace ' :
+						'this loosens the ports of namespace ') + object.metadata.name +
+						', which takes the verb exempt on namespaces.ovnguard.io, and ' + $user +
+						' does not have it; who may grant it can run: kubectl create clusterrole ovnguard-exempt ' +
+						'--verb=exempt --resource=namespaces.ovnguard.io --resource-name=' + object.metadata.name`),
 					Message: "ovnguard: this loosens the ports of the namespace, which takes the verb exempt on " +
 						"namespaces.ovnguard.io",
 				},
 				{
-					Expression: "oldObject != null || !(object.metadata.name in " + List(
-						in.Accounts.Namespaces(),
-					) + ") || " + exempt,
-					MessageExpression: "'ovnguard: metadata.name: accounts that ovnguard believes would be of " +
-						"namespace ' + object.metadata.name + ', so that making it takes the verb exempt on " +
-						"namespaces.ovnguard.io, and ' + request.userInfo.username + ' does not have it'",
+					Expression: with.fill("oldObject != null || !(object.metadata.name in $namespaces) || $exempt"),
+					MessageExpression: with.fill(`
+						'ovnguard: metadata.name: accounts that ovnguard believes would be of namespace ' +
+						object.metadata.name + ', so that making it takes the verb exempt on ' +
+						'namespaces.ovnguard.io, and ' + $user + ' does not have it'`),
 					Message: "ovnguard: metadata.name: accounts that ovnguard believes would be of this namespace, " +
 						"which takes the verb exempt on namespaces.ovnguard.io",
 				},
@@ -142,25 +105,65 @@ func (in Input) namespaceFloor() (admissionregistrationv1.ValidatingAdmissionPol
 	}, nil
 }
 
+// mayExempt holds for an author who has the verb exempt for the namespace.
+const mayExempt = "authorizer.group('ovnguard.io').resource('namespaces')." +
+	"name(object.metadata.name).check('exempt').allowed()"
+
+var namespaceVariables = []variable{
+	{"after", "$annotations"},
+	{"before", "$before"},
+	{"labelsAfter", "$labels"},
+	// What is new is measured against a namespace that says nothing.
+	{"labelsBefore", "oldObject == null ? {$nameLabel: object.metadata.name} : $oldLabels"},
+	{"levelsAfter", "$levelsAfter"},
+	{"levelsBefore", "$levelsBefore"},
+	{"forwardsAfter", "$forwardsAfter"},
+	{"forwardsBefore", "$forwardsBefore"},
+	{"changed", `
+		variables.after.filter(k, $isChanged) +
+		variables.before.filter(k, !(k in variables.after) && $isTaken)`},
+	{"many", "size(variables.changed) > $most"},
+	// '' stands for the NICs of which no annotation speaks.
+	{"loosensLevel", `
+		!variables.many && ((variables.changed.filter(k, $isLevel) + ['']).exists(k, $lower) || $lowerOff &&
+		variables.after.exists(k, $isLevel && k in variables.before &&
+		variables.before[k] == variables.after[k] && $saysOff))`},
+	{"loosensForwarding", `
+		!variables.many && (variables.changed.filter(k, $isForward) + ['']).exists(k, $forwards)`},
+	{"loosens", "variables.loosensLevel || variables.loosensForwarding"},
+}
+
+// isLower holds for a rank n of a level that is looser than the rank w, for some pod. A NIC that is open is strict for
+// a pod that asks for it, and one of level mac is not: whatever is neither the same nor strict is looser.
+const isLower = "n != w && n != 0"
+
+// looser returns an expression that holds where a rank that may be asked for now is looser than one that may have been
+// asked for before. Of both sides all are compared, so that what is found holds whichever it is.
+func looser(before, after, isLooser string) string {
+	return parts{"before": before, "after": after, "isLooser": isLooser}.fill(
+		"[$before].exists(was, [$after].exists(now, was.all(w, now.all(n, $isLooser))))",
+	)
+}
+
 // differs returns an expression that holds for the key k of an annotation of the first map that is about NICs and says
 // something else than in the second. One that is empty says nothing.
 func differs(in, than string) string {
-	return in + "[k] != (k in " + than + " ? " + than + "[k] : '') && (" + about(
-		kubeovn.PortSecurity,
-	) + " || " + about(
-		kubeovn.Layer2Forward,
-	) + ")"
+	return parts{
+		"in":        in,
+		"than":      than,
+		"isLevel":   about(kubeovn.PortSecurity),
+		"isForward": about(kubeovn.Layer2Forward),
+	}.fill("$in[k] != (k in $than ? $than[k] : '') && ($isLevel || $isForward)")
 }
 
 // said returns an expression that holds where an annotation that is about NICs says something else than before.
 func said(after, before string) string {
-	return after + ".exists(k, " + differs(
-		after,
-		before,
-	) + ") || " + before + ".exists(k, !(k in " + after + ") && " + differs(
-		before,
-		"{}",
-	) + ")"
+	return parts{
+		"after":     after,
+		"before":    before,
+		"isChanged": differs(after, before),
+		"isTaken":   differs(before, "{}"),
+	}.fill("$after.exists(k, $isChanged) || $before.exists(k, !(k in $after) && $isTaken)")
 }
 
 // relabelled returns an expression, for updates, that holds where a label is changed that asks for a level, or by which
@@ -175,9 +178,13 @@ func (in Input) relabelled() string {
 			}
 		}
 	}
-	after, before := part("object", "labels"), part("oldObject", "labels")
-	return after + " != " + before + " && " + List(keys) + ".exists(l, " +
-		"(l in " + after + ") != (l in " + before + ") || l in " + after + " && " + after + "[l] != " + before + "[l])"
+	return parts{
+		"after":  part("object", "labels"),
+		"before": part("oldObject", "labels"),
+		"keys":   List(keys),
+	}.fill(`
+		$after != $before && $keys.exists(l,
+		(l in $after) != (l in $before) || l in $after && $after[l] != $before[l])`)
 }
 
 // Ranks, as numbers in CEL: of levels strict, mac and open, of forwarding forbidden and allowed.
@@ -226,47 +233,43 @@ func toggledLevel(side string) string {
 // levelAsked returns a list of the levels that the namespace may ask for on NICs of which annotations say what is said,
 // on one side of the change. Of the label and the annotation the tighter one counts.
 func levelAsked(side, said string) string {
-	label := "(" + quote(
-		policy.LevelLabel,
-	) + " in variables.labels" + side + " ? variables.labels" + side + "[" + quote(
-		policy.LevelLabel,
-	) + "] : '')"
+	label := text("variables.labels"+side, policy.LevelLabel)
 	var byLabel []string
 	for rank, l := range levelsByRank {
 		byLabel = append(byLabel, fmt.Sprintf("(%s == %s ? [%d] : [])", label, quote(l.String()), rank))
 	}
-	return "[" + said + " + " + strings.Join(
-		byLabel,
-		" + ",
-	) + "].map(s, 0 in s ? [0] : 1 in s ? [1] : 2 in s ? [2] : variables.levels" + side + ")[0]"
+	return parts{
+		"said":     said,
+		"byLabel":  strings.Join(byLabel, " + "),
+		"byPolicy": "variables.levels" + side,
+	}.fill("[$said + $byLabel].map(s, 0 in s ? [0] : 1 in s ? [1] : 2 in s ? [2] : $byPolicy)[0]")
 }
+
+// levelNow is levelAsked for the annotation with key k.
+func levelNow(side string) string { return levelAsked(side, toggledLevel(side)) }
 
 // forwardAsked does the same for layer-2 forwarding.
 func forwardAsked(side string) string {
-	return "[" + toggled(
-		side,
-		kubeovn.Layer2Forward,
-		1,
-		0,
-	) + "].map(s, size(s) > 0 ? s : variables.forwards" + side + ")[0]"
+	return parts{
+		"said":     toggled(side, kubeovn.Layer2Forward, 1, 0),
+		"byPolicy": "variables.forwards" + side,
+	}.fill("[$said].map(s, size(s) > 0 ? s : $byPolicy)[0]")
 }
 
 // toggled returns a list with the rank that the annotation with key k means, or an empty one. Where the key of one
 // interface says nothing, that of its attachment does.
 func toggled(side string, s kubeovn.Suffix, on, off int) string {
-	annotations := "variables." + strings.ToLower(side)
-	attachment := "(k.contains('.ovn.') ? k.substring(0, k.lastIndexOf('.ovn.') + 4) + '.kubernetes.io/" + string(
-		s,
-	) + "' : k)"
-	value := "(k in " + annotations + " && " + annotations + "[k] != '' ? " + annotations + "[k] : " + attachment +
-		" in " + annotations + " ? " + annotations + "[" + attachment + "] : '')"
 	onWords, offWords := kubeovn.ToggleWords()
-	return fmt.Sprintf(
-		"[%s.trim().lowerAscii()].map(v, v in %s ? [%d] : v in %s ? [%d] : [])[0]",
-		value,
-		List(onWords),
-		on,
-		List(offWords),
-		off,
-	)
+	with := parts{
+		"in":       "variables." + strings.ToLower(side),
+		"suffix":   quote(".kubernetes.io/" + string(s)),
+		"onWords":  List(onWords),
+		"on":       strconv.Itoa(on),
+		"offWords": List(offWords),
+		"off":      strconv.Itoa(off),
+	}
+	with["attachment"] = with.fill("(k.contains('.ovn.') ? k.substring(0, k.lastIndexOf('.ovn.') + 4) + $suffix : k)")
+	return with.fill(`
+		[(k in $in && $in[k] != '' ? $in[k] : $attachment in $in ? $in[$attachment] : '').trim().lowerAscii()]
+		.map(v, v in $onWords ? [$on] : v in $offWords ? [$off] : [])[0]`)
 }

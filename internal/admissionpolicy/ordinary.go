@@ -15,14 +15,6 @@ import (
 // Ordinary.
 var Record = policy.OrdinaryRecord
 
-var portSecurity = kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
-
-// annotations is the pod's annotations, which may be missing; before is those that it had.
-var (
-	annotations = part("object", "annotations")
-	before      = "(oldObject != null && has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {})"
-)
-
 // OnNetwork are conditions that hold for every pod that has an OVN port: that is not on the host's network, and no
 // mirror of a static pod. Anybody can write a mirror's annotation, so the author counts as well.
 func OnNetwork() []admissionregistrationv1.MatchCondition {
@@ -56,20 +48,19 @@ func Together(
 // policy has made strict and that asks for nothing: no webhook has anything to say about it. Whether the pod asked to
 // be strict makes no difference.
 func Ordinary() string {
-	const all = "object.metadata.annotations"
 	// What may be missing is got in one step: the API server takes longer for each that it goes than for what it does
 	// there.
 	value := func(key string) string { return "object.metadata.?annotations[?" + quote(key) + "].orValue('')" }
-	return value(
-		policy.RecordAnnotation,
-	) + " in " + List(
-		[]string{Record, policy.AskedRecord},
-	) + " && " + value(
-		portSecurity,
-	) + " == 'true' && " + unowned() +
-		" && " + all + ".all(k, k in " + List(
-		[]string{portSecurity, policy.RecordAnnotation},
-	) + " || !" + everyKey() + ")"
+	return parts{
+		"recorded": value(policy.RecordAnnotation),
+		"records":  List([]string{Record, policy.AskedRecord}),
+		"security": value(portSecurity),
+		"unowned":  unowned(),
+		"ours":     List([]string{portSecurity, policy.RecordAnnotation}),
+		"isAny":    everyKey(),
+	}.fill(`
+		$recorded in $records && $security == 'true' && $unowned &&
+		object.metadata.annotations.all(k, k in $ours || !$isAny)`)
 }
 
 // OrdinaryUnnamed is Ordinary for what comes before the API server has made the pod's name: one that is there was
@@ -82,22 +73,22 @@ func plain() string { return asksNothing(annotations) + " && " + unowned() }
 // asksNothing holds for annotations of which none but the default NIC's port_security, which is "true" where it is
 // there, means anything to Kube-OVN.
 func asksNothing(annotations string) string {
-	return "!" + annotations + ".exists(k, (k != " + quote(
-		portSecurity,
-	) + " || " + annotations + "[k] != 'true') && " + everyKey() + ")"
+	return parts{"in": annotations, "portSecurity": quote(portSecurity), "isAny": everyKey()}.fill(
+		"!$in.exists(k, (k != $portSecurity || $in[k] != 'true') && $isAny)",
+	)
 }
 
 // unowned holds for a pod that nobody's machine owns, nor a workload that did not make it. Kubernetes' own controllers
 // name the workload that they make a pod for, and no other owner.
 func unowned() string {
-	return "(request.userInfo.username in " + List(
-		admission.Controllers(),
-	) + " || !has(object.metadata.ownerReferences) || " +
-		"!object.metadata.ownerReferences.exists(o, o.apiVersion.startsWith(" + quote(
-		kubeovn.MachineGroup,
-	) + ") || o.kind in " + List(
-		admission.ControllerKinds(),
-	) + "))"
+	return parts{
+		"user":        user,
+		"controllers": List(admission.Controllers()),
+		"machines":    quote(kubeovn.MachineGroup),
+		"kinds":       List(admission.ControllerKinds()),
+	}.fill(`
+		($user in $controllers || !has(object.metadata.ownerReferences) ||
+		!object.metadata.ownerReferences.exists(o, o.apiVersion.startsWith($machines) || o.kind in $kinds))`)
 }
 
 // named holds, until the API server makes names, for a pod whose author chose its name.
@@ -114,24 +105,17 @@ func recorded(annotations string) string {
 // makeStrict returns a list of operations of a JSON patch that write port_security and the record into annotations,
 // which may be missing.
 func makeStrict(metadata, pointer string) string {
-	return "(has(" + metadata + ".annotations) ? [" + add(
-		pointer,
-		portSecurity,
-		"true",
-	) + ", " + add(
-		pointer,
-		policy.RecordAnnotation,
-		Record,
-	) + "] : " +
-		"[JSONPatch{op: 'add', path: " + quote(
-		pointer,
-	) + ", value: {" + quote(
-		portSecurity,
-	) + ": 'true', " + quote(
-		policy.RecordAnnotation,
-	) + ": " + quote(
-		Record,
-	) + "}}])"
+	return parts{
+		"there":        metadata + ".annotations",
+		"strict":       add(pointer, portSecurity, "true"),
+		"record":       add(pointer, policy.RecordAnnotation, Record),
+		"pointer":      quote(pointer),
+		"portSecurity": quote(portSecurity),
+		"recordKey":    quote(policy.RecordAnnotation),
+		"recordValue":  quote(Record),
+	}.fill(`
+		(has($there) ? [$strict, $record] :
+		[JSONPatch{op: 'add', path: $pointer, value: {$portSecurity: 'true', $recordKey: $recordValue}}])`)
 }
 
 // undoStrict returns a list of operations that take them off.
@@ -141,14 +125,14 @@ func undoStrict(pointer string) string {
 
 // add returns the operation of a JSON patch that sets an annotation of an object that has some.
 func add(pointer, key, value string) string {
-	return "JSONPatch{op: 'add', path: '" + pointer + "/' + jsonpatch.escapeKey(" + quote(
-		key,
-	) + "), value: " + quote(
-		value,
-	) + "}"
+	return parts{"pointer": pointer, "key": quote(key), "value": quote(value)}.fill(
+		"JSONPatch{op: 'add', path: '$pointer/' + jsonpatch.escapeKey($key), value: $value}",
+	)
 }
 
 // remove returns the operation of a JSON patch that takes out an annotation that is there.
 func remove(pointer, key string) string {
-	return "JSONPatch{op: 'remove', path: '" + pointer + "/' + jsonpatch.escapeKey(" + quote(key) + ")}"
+	return parts{"pointer": pointer, "key": quote(key)}.fill(
+		"JSONPatch{op: 'remove', path: '$pointer/' + jsonpatch.escapeKey($key)}",
+	)
 }

@@ -10,7 +10,6 @@ import (
 // defaults makes ordinary pods strict, and takes the record from every other pod that came with it: nobody but this
 // policy and the webhooks writes one.
 func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissionPolicy {
-	ordinary := "variables.strict && !(" + named + ") && " + plain()
 	return admissionregistrationv1.MutatingAdmissionPolicy{
 		TypeMeta: metav1.TypeMeta{
 			APIVersion: apiVersion,
@@ -30,12 +29,16 @@ func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissio
 			// A JSON patch takes the API server two thirds of the time that an apply configuration does.
 			Mutations: []admissionregistrationv1.Mutation{{
 				PatchType: admissionregistrationv1.PatchTypeJSONPatch,
-				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: "(" + ordinary + ") ? (" +
-					// Who asks to be strict stays so where the namespace is loosened later.
-					quote(
-						portSecurity,
-					) + " in " + annotations + " ? [" + add(podAnnotations, policy.RecordAnnotation, policy.AskedRecord) + "] : " +
-					makeStrict("object.metadata", podAnnotations) + ") : (" + forgotten() + ")"},
+				// Who asks to be strict stays so where the namespace is loosened later.
+				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: common.and(parts{
+					"named":  named,
+					"plain":  plain(),
+					"asked":  add(podAnnotations, policy.RecordAnnotation, policy.AskedRecord),
+					"make":   makeStrict("object.metadata", podAnnotations),
+					"forget": forgotten(),
+				}).fill(`
+					(variables.strict && !($named) && $plain) ?
+					($portSecurity in $annotations ? [$asked] : $make) : ($forget)`)},
 			}},
 		},
 	}
@@ -44,10 +47,11 @@ func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissio
 // forgotten returns a list of operations that take a record off a pod, and with it what it says was not asked for; none
 // where there is none.
 func forgotten() string {
-	forged := "(" + quote(policy.RecordAnnotation) + " in " + annotations + ")"
-	return "!(" + forged + ") ? [] : " +
-		"(" + recorded(annotations) + ") ? " + undoStrict(podAnnotations) + " : " +
-		"[" + remove(podAnnotations, policy.RecordAnnotation) + "]"
+	return common.and(parts{
+		"recorded": recorded(annotations),
+		"undo":     undoStrict(podAnnotations),
+		"remove":   remove(podAnnotations, policy.RecordAnnotation),
+	}).fill("!(($record in $annotations)) ? [] : ($recorded) ? $undo : [$remove]")
 }
 
 // podAnnotations is where a pod's annotations are, for JSON patches.

@@ -1,11 +1,13 @@
 package admissionpolicy
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
@@ -114,6 +116,73 @@ func TestThreat37OwnersAreNotOrdinary(t *testing.T) {
 		if !strings.Contains(Ordinary(), part) {
 			t.Errorf("%s is not in %s", part, Ordinary())
 		}
+	}
+}
+
+// Every variable is defined before the one that uses it, and is used; what the expressions say of them is held to that.
+func TestVariablesAreDefinedBeforeUse(t *testing.T) {
+	set, err := Make(Input{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	use := regexp.MustCompile(`\bvariables\.(\w+)`)
+	check := func(policy string, variables []admissionregistrationv1.Variable, expressions ...string) {
+		used, defined := make(map[string]bool), make(map[string]bool)
+		uses := func(where, expression string) {
+			for _, m := range use.FindAllStringSubmatch(expression, -1) {
+				if used[m[1]] = true; !defined[m[1]] {
+					t.Errorf("%s: %s uses variables.%s, which is not defined before", policy, where, m[1])
+				}
+			}
+		}
+		for _, v := range variables {
+			uses("variable "+v.Name, v.Expression)
+			if defined[v.Name] {
+				t.Errorf("%s: variable %s is defined twice", policy, v.Name)
+			}
+			defined[v.Name] = true
+		}
+		for _, e := range expressions {
+			uses(e, e)
+		}
+		for name := range defined {
+			if !used[name] {
+				t.Errorf("%s: variable %s is used by nothing", policy, name)
+			}
+		}
+	}
+	for _, p := range set.Mutating {
+		for _, m := range p.Spec.Mutations {
+			check(p.Name, p.Spec.Variables, m.JSONPatch.Expression)
+		}
+	}
+	for _, p := range set.Validating {
+		var expressions []string
+		for _, v := range p.Spec.Validations {
+			expressions = append(expressions, v.Expression, v.MessageExpression)
+		}
+		check(p.Name, p.Spec.Variables, expressions...)
+	}
+}
+
+// A part that there is not, and two of a name, are found when the policies are made.
+func TestFill(t *testing.T) {
+	with := parts{"a": "1", "list": "[2]"}
+	if got := with.fill("$a in\n\t\t$list || {}[$a] > 0"); got != "1 in [2] || {}[1] > 0" {
+		t.Error(got)
+	}
+	for name, wrong := range map[string]func(){
+		"no such part":    func() { with.fill("$b") },
+		"two of one name": func() { with.and(parts{"a": "2"}) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: nothing is said", name)
+				}
+			}()
+			wrong()
+		}()
 	}
 }
 
