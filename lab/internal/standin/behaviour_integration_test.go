@@ -23,7 +23,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// TestBehaviour shows what the recordings' selection leaves out, as the text beside them describes it.
+// TestBehaviour shows what the recordings' selection leaves out, as the text next to them describes it.
 func TestBehaviour(t *testing.T) {
 	w := newWorld(t, upstream.Master)
 	t.Cleanup(w.stop)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"k8s.io/client-go/util/workqueue"
 )
@@ -37,6 +38,13 @@ type task struct {
 // quickRetries is how often a failing task is tried again before nobody waits for it any more.
 const quickRetries = 4
 
+// The pauses before a failing task is tried again. What it waits for may come late on a busy machine, and is not to be
+// waited for much longer than that.
+const (
+	firstRetry = 5 * time.Millisecond
+	lastRetry  = time.Second
+)
+
 // queue runs tasks with a few workers, tries failing ones again with growing delays, and knows when it is idle.
 type queue struct {
 	work workqueue.TypedRateLimitingInterface[task]
@@ -48,7 +56,9 @@ type queue struct {
 
 func newQueue(log *slog.Logger) *queue {
 	return &queue{
-		work: workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[task]()),
+		work: workqueue.NewTypedRateLimitingQueue(
+			workqueue.NewTypedItemExponentialFailureRateLimiter[task](firstRetry, lastRetry),
+		),
 		log:  log,
 		busy: make(map[task]uint64),
 	}

@@ -264,10 +264,7 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// testLog writes the stand-in's messages to the test's log while -v is given.
+// testLog writes the stand-in's messages to the test's log, which is shown where the test fails.
 func testLog(t *testing.T) *slog.Logger {
-	if os.Getenv("STANDIN_LOG") == "" {
-		return slog.New(slog.DiscardHandler)
-	}
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

@@ -30,7 +30,7 @@ type NIC struct {
 
 // Cluster is what the choice of a pod's NICs depends on.
 type Cluster struct {
-	// NAD gives the attachment definition, or false.
+	// NAD returns the attachment definition, or false.
 	NAD func(namespace, name string) (*crd.NAD, bool)
 	// Subnets are all subnets, ordered by name.
 	Subnets []*crd.Subnet
