@@ -1,6 +1,6 @@
 package portsec
 
-// Reading is what one era makes of a column, beside what it should be.
+// Reading is what one era makes of a column, besides what it should be.
 type Reading struct {
 	Era    Era
 	Column Column

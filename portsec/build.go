@@ -6,7 +6,7 @@ import (
 	"net/netip"
 )
 
-// AddressPair is what a port may use beside its identity.
+// AddressPair is what a port may use besides its identity.
 type AddressPair struct {
 	// MAC is zero for the MAC of the identity.
 	MAC MAC

@@ -7,7 +7,7 @@ import (
 
 // Excess returns what have lets a port send beyond want, as pairs in order; none where want covers have. The ranges are
 // those of have, with what want allows of them as exceptions. An open set gives the one pair of any MAC with any
-// address. The link-local address that comes with IPv6 addresses is not listed beside them.
+// address. The link-local address that comes with IPv6 addresses is not listed besides them.
 func Excess(have, want Set) []Pair {
 	haves, wants := have.grantsBeside(want), indexGrants(want.grantsBeside(have))
 	d := difference{said: make(map[said]bool), others6: make(map[span]int)}
@@ -38,7 +38,7 @@ type difference struct {
 	beyond []beyond
 	// said are the grants beyond of a MAC for itself, and messages that claim any MAC but none.
 	said map[said]bool
-	// others6 counts the IPv6 ranges beyond of each MAC but for its link-local address.
+	// others6 counts the IPv6 ranges beyond of each MAC except for its link-local address.
 	others6 map[span]int
 	// arp are the source MACs that may send any ARP.
 	arp []span

@@ -12,7 +12,7 @@ const (
 	viaIP6
 	viaARP
 	viaOther // any other ethertype
-	viaNS    // neighbour solicitation, beside what viaIP6 says of its source address
+	viaNS    // neighbour solicitation, besides what viaIP6 says of its source address
 	viaNA    // neighbour advertisement, likewise
 	kinds
 )
@@ -69,7 +69,7 @@ func (s Set) grants(era Era) []grant {
 	return out
 }
 
-// openGrants returns everything, but for what E0 drops from a port whose column it cannot use.
+// openGrants returns everything, except what E0 drops from a port whose column it cannot use.
 func (s Set) openGrants(era Era) []grant {
 	out := []grant{{kind: viaIP4}, {kind: viaIP6}, {kind: viaOther}}
 	if era == E0 && s.written {
@@ -78,10 +78,10 @@ func (s Set) openGrants(era Era) []grant {
 	return append(out, grant{kind: viaARP}, grant{kind: viaNS}, grant{kind: viaNA})
 }
 
-// ipGrants adds what the host may send but for neighbour discovery.
+// ipGrants adds what the host may send except for neighbour discovery.
 func (h host) ipGrants(out []grant, era Era) []grant {
 	mac := macSpan(h.mac)
-	// In E0 an element without addresses does not widen another one of its MAC, but for ARP.
+	// In E0 an element without addresses does not widen another one of its MAC, except for ARP.
 	if h.bare && (era != E0 || !h.hasIP()) {
 		out = append(out, grant{viaIP4, [fields]span{ofSource: mac}}, grant{viaIP6, [fields]span{ofSource: mac}})
 	} else {
@@ -144,7 +144,7 @@ func (h host) sources6() []span {
 	return append([]span{linkLocalSpan(macSpan(h.mac))}, h.ip6...)
 }
 
-// ipGrants adds what the router may send but for neighbour discovery.
+// ipGrants adds what the router may send except for neighbour discovery.
 func (r router) ipGrants(out []grant) []grant {
 	mac := macSpan(r.mac)
 	if !r.hasIP() {

@@ -24,11 +24,11 @@ type Set struct {
 type host struct {
 	key uint64 // the MAC, left-aligned
 	mac MAC
-	// bare means that an element has no address at all, noIP6 that one has no IPv6 address. They matter beside elements
+	// bare means that an element has no address at all, noIP6 that one has no IPv6 address. They matter besides elements
 	// that have some, each in its own way for neighbour discovery, ARP, and what the port may receive.
 	bare, noIP6 bool
 	ip4, ip6    []span
-	// broadcast are IPv4 destinations that the port may receive beside ip4.
+	// broadcast are IPv4 destinations that the port may receive besides ip4.
 	broadcast []broadcast
 }
 

@@ -109,11 +109,11 @@ func TestExcessAndLoss(t *testing.T) {
 			loss:   []string{ownMAC + " fd00::5"},
 		},
 		"no IPv4": {column: []string{ownMAC + " fd00::5"}, ips: both, loss: []string{ownMAC + " 10.0.0.5"}},
-		"MAC only beside it": {
+		"MAC only besides it": {
 			column: []string{ownMAC, ownMAC + " 10.0.0.5"}, ips: four, eras: []portsec.Era{portsec.E1, portsec.E3},
 			excess: []string{ownMAC + " with any address but 10.0.0.5"},
 		},
-		"MAC only beside it in E0": {
+		"MAC only besides it in E0": {
 			column: []string{ownMAC, ownMAC + " 10.0.0.5"}, ips: four, eras: []portsec.Era{portsec.E0},
 			excess: []string{ownMAC + " with any address but 10.0.0.5 (in ARP only)"},
 		},
@@ -133,7 +133,7 @@ func TestExcessAndLoss(t *testing.T) {
 			excess: []string{ownMAC + " with any address but 10.0.0.5, fd00::5, " + lla},
 			loss:   []string{ownMAC + " fd00::5 (in neighbour advertisements only)"},
 		},
-		"group MAC beside it": {
+		"group MAC besides it": {
 			column: []string{ownMAC + " 10.0.0.5", "01:00:5e:00:00:01"},
 			ips:    four,
 			eras:   []portsec.Era{portsec.E0, portsec.E1, portsec.E3},

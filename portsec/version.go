@@ -10,7 +10,7 @@ import (
 // change is a commit of OVN's branches by which a build belongs to another era.
 type change struct {
 	to Era
-	// on is the day of the commit, in UTC. It is the same for all branches, but for main.
+	// on is the day of the commit, in UTC. It is the same for all branches, except for main.
 	on time.Time
 }
 

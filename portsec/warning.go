@@ -120,7 +120,7 @@ func (e Element) meant() string {
 	return strings.Join(out, " ")
 }
 
-// sameWords reports whether two texts have the same words, but for case and the ways to write an address.
+// sameWords reports whether two texts have the same words, except for case and the ways to write an address.
 func sameWords(a, b string) bool {
 	wordsA, wordsB := strings.Fields(strings.ToLower(a)), strings.Fields(b)
 	if len(wordsA) != len(wordsB) {
@@ -151,7 +151,7 @@ func (s Set) warnHost(h host, warn warnFunc) {
 		if s.era == E0 {
 			warn(
 				TopicBareBeside,
-				"%s: the element without addresses does not widen the one with addresses, but for ARP",
+				"%s: the element without addresses does not widen the one with addresses, except for ARP",
 				h.mac,
 			)
 		} else {

@@ -186,7 +186,7 @@ type Owner struct {
 
 // Grant is what ports may do beyond what policy says.
 type Grant struct {
-	// pairs are what the ports may also send from and receive for, beside their own MAC and addresses. Left out, level
+	// pairs are what the ports may also send from and receive for, besides their own MAC and addresses. Left out, level
 	// or layer2Forward must grant something.
 	// +optional
 	// +listType=atomic

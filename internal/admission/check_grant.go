@@ -10,7 +10,7 @@ import (
 
 var grantedAddress = &Check{
 	ID: "OVGA10", Name: "granted-address",
-	Summary: "addresses to send from beside its own (port_vips, aaps) that nobody grants the pod",
+	Summary: "addresses to send from besides its own (port_vips, aaps) that nobody grants the pod",
 }
 
 // grant checks addresses that the pod would like to share.

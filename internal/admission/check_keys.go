@@ -6,7 +6,7 @@ import (
 
 var fixedNetworks = &Check{
 	ID: "OVGA05", Name: "networks-fixed",
-	Summary: "a change of the networks of a running pod, but for KubeVirt plugging an interface in",
+	Summary: "a change of the networks of a running pod, except for KubeVirt plugging an interface in",
 }
 
 var ownKey = &Check{

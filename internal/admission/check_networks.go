@@ -30,7 +30,7 @@ func (r *review) namesNetworks(k *Key) {
 	}
 }
 
-// attachments checks what the pod asks of its networks, but for what it asked before; before is nil for a new pod.
+// attachments checks what the pod asks of its networks, except what it asked before; before is nil for a new pod.
 func (r *review) attachments(before *ParsedPod) {
 	var known []kubeovn.Attachment
 	var requested []Request

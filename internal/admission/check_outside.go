@@ -88,7 +88,7 @@ func (r *review) offOVN(a kubeovn.Attachment) (why, fix string) {
 	case kubeovn.KindForeign:
 		return "is not of OVN, since nothing in the spec.config of its NetworkAttachmentDefinition has type kube-ovn", ""
 	case kubeovn.KindMixed:
-		return "may make a NIC outside OVN beside its own, since the spec.config of its NetworkAttachmentDefinition " +
+		return "may make a NIC outside OVN besides its own, since the spec.config of its NetworkAttachmentDefinition " +
 			"calls other plugins than kube-ovn, or can be read in two ways", ""
 	case kubeovn.KindUnknown:
 		return "is of a kind that cannot be told, since the spec.config of its NetworkAttachmentDefinition is empty " +

@@ -12,7 +12,7 @@ var forgedOwner = &Check{
 	Summary: "an owner whose controller did not make the pod",
 }
 
-// owners refuses what passes for another's workload, but for the owners that were there before. It does so whatever the
+// owners refuses what passes for another's workload, except for the owners that were there before. It does so whatever the
 // mode: an owner stays with the pod, and would bring it what is granted to that owner once the policy enforces.
 func (r *review) owners(before []OwnerReference) {
 	known := make(map[OwnerReference]bool, len(before))

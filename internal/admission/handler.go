@@ -37,7 +37,7 @@ type Handler struct {
 	Advises bool
 	// Observe is told the result and the duration of each review, and what spoke against the request.
 	Observe func(result string, d time.Duration, against []Refusal)
-	// Now gives the time; time.Now outside tests.
+	// Now returns the time; time.Now outside tests.
 	Now func() time.Time
 }
 

@@ -15,7 +15,7 @@ import (
 // ParsedPod is a pod with everything that a review reads in its annotations, parsed once. It is never changed.
 type ParsedPod struct {
 	*Pod
-	// Networks is what the pod asks for beside, or instead of, the default network.
+	// Networks is what the pod asks for in addition to, or instead of, the default network.
 	Networks multus.Networks
 	// Unread says why the networks cannot be told; it is nil where they can.
 	Unread *Refusal

@@ -25,12 +25,12 @@ type World interface {
 	// Look calls look with the cluster as it is now, for a request of the user in the namespace. The view must not be
 	// kept.
 	Look(ctx context.Context, namespace, user string, look func(*View))
-	// Pod gives the pod as it is in the API server.
+	// Pod returns the pod as it is in the API server.
 	Pod(ctx context.Context, namespace, name string) (*Pod, error)
-	// Repaired gives the changes of repair that have the IDs, the newest first, and still stand, as one, for an author
+	// Repaired returns the changes of repair that have the IDs, the newest first, and still stand, as one, for an author
 	// who may take them back: ErrNoUndo for any other.
 	Repaired(ctx context.Context, ids []string) (Repaired, error)
-	// Definition gives the definition of a network as it is in the API server.
+	// Definition returns the definition of a network as it is in the API server.
 	Definition(ctx context.Context, a kubeovn.Attachment) Definition
 }
 

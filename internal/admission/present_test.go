@@ -123,17 +123,17 @@ func TestUnreadableNetworksUnderEachMode(t *testing.T) {
 		"built in": {nil, true, false},
 		"warned":   {[]policy.Policy{{Name: "w", Mode: policy.Warn}}, false, true},
 		"audited":  {[]policy.Policy{{Name: "a", Mode: policy.Audit}}, false, false},
-		"audited, but for one network": {[]policy.Policy{
+		"audited, except for one network": {[]policy.Policy{
 			{Name: "a", Mode: policy.Audit}, {Name: "b", Priority: 1, Providers: policy.Providers{"blue.t.ovn"}},
 		}, true, false},
 		"audited on the default network alone": {
 			[]policy.Policy{{Name: "a", Mode: policy.Audit, Providers: policy.Providers{"ovn"}}}, true, false,
 		},
-		"audited, but for such pods": {[]policy.Policy{
+		"audited, except for such pods": {[]policy.Policy{
 			{Name: "a", Mode: policy.Audit},
 			{Name: "b", Priority: 1, Pods: func(l map[string]string) bool { return l["app"] == "web" }},
 		}, true, false},
-		"audited, but for other pods": {[]policy.Policy{
+		"audited, except for other pods": {[]policy.Policy{
 			{Name: "a", Mode: policy.Audit},
 			{Name: "b", Priority: 1, Pods: func(l map[string]string) bool { return l["app"] == "db" }},
 		}, false, false},

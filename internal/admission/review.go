@@ -96,7 +96,7 @@ func (r *review) refuse(check *Check, mode policy.Mode, field, fix, why string, 
 	r.told[mode]++
 }
 
-// outcome returns all refusals, with how many there are beside those that were put into words.
+// outcome returns all refusals, with how many there are besides those that were put into words.
 func (r *review) outcome() []Refusal {
 	out := r.refusals
 	if r.late() {

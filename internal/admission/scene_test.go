@@ -277,7 +277,7 @@ var foreign = []string{
 	"b/a-0",
 }
 
-// tellsNothing checks that whoever asked is told nothing of what others have, but for what they have named themselves.
+// tellsNothing checks that whoever asked is told nothing of what others have, except what they have named themselves.
 func tellsNothing(t testing.TB, r admission.Response, asked string) {
 	t.Helper()
 	told := strings.Join(r.Warnings, "\n")

@@ -214,7 +214,7 @@ func TestThreatT27BeforeTheAddress(t *testing.T) {
 			old: running(networks, "n/nad", second+"port_security", "true"), change: [2]string{groups, "web"},
 			about: "nad.n.ovn",
 		},
-		"an open one's beside it": {
+		"an open one's besides it": {
 			old:    without(running(ps, "", networks, "n/nad", second+"port_security", "true"), early...),
 			change: [2]string{groups, "web"}, about: "nad.n.ovn",
 		},

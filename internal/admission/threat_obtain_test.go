@@ -62,7 +62,7 @@ func TestThreatT29VipOfAnotherNetwork(t *testing.T) {
 				),
 			)
 			mustAllow(t, refused)
-			// On a running pod it is judged again: Kube-OVN reads it when it makes the port anew.
+			// On a running pod it is judged again: Kube-OVN reads it when it makes the port again.
 			old, p := running(), running(takenVip, "v")
 			mustRefuse(t, update(t, twinVPC(v), tenant, "", &old, &p), takenVip)
 		})
@@ -181,7 +181,7 @@ func kept() *scene {
 	return s
 }
 
-// What is kept is nobody's to ask for, by address, in a list, with a network or through a Vip, but for who the object
+// What is kept is nobody's to ask for, by address, in a list, with a network or through a Vip, except who the object
 // is for.
 func TestThreatT30ReservedAddresses(t *testing.T) {
 	const pool = "ovn.kubernetes.io/ip_pool"

@@ -46,7 +46,7 @@ func TestThreat12ForbiddenNetworks(t *testing.T) {
 		},
 		"outside, behind another":   {networks, "ovn,macvlan", "t/macvlan is not of OVN"},
 		"outside as the default":    {kubeovn.DefaultNetwork, "t/macvlan", "t/macvlan is not of OVN"},
-		"outside beside OVN":        {networks, "both", "may make a NIC outside OVN beside its own"},
+		"outside beside OVN":        {networks, "both", "may make a NIC outside OVN besides its own"},
 		"by a file on the node":     {networks, "file", "of a kind that cannot be told"},
 		"not there":                 {networks, "gone", "has no NetworkAttachmentDefinition, and"},
 		"not there, of a neighbour": {networks, "u/gone", "u/gone has no NetworkAttachmentDefinition"},

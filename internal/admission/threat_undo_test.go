@@ -73,7 +73,7 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 			change: map[string]string{networks: "n/nad"}, found: map[string]string{networks: "n/nad"},
 			words: []string{networks},
 		},
-		"addresses of others beside what it is": {
+		"addresses of others besides what it is": {
 			change: map[string]string{ps: "", vips: "10.16.0.5"}, words: []string{vips},
 		},
 		"a machine's port": {

@@ -10,7 +10,7 @@ import (
 )
 
 // CheckUpdate says why a pod must not be changed from old to p, by whichever path. What Kube-OVN reads of a pod is
-// frozen once the pod is there, but for what tightens; and nothing may change so that a port is decided looser than
+// frozen once the pod is there, except what tightens; and nothing may change so that a port is decided looser than
 // before.
 func (v *View) CheckUpdate(old, p *ParsedPod) ([]Refusal, Verdict) {
 	r := v.newReview(p, true)
@@ -45,7 +45,7 @@ func (v *View) CheckUpdate(old, p *ParsedPod) ([]Refusal, Verdict) {
 }
 
 // changed returns the keys whose values differ, in order; those that are gone have no value. An annotation that is
-// there and empty is as good as none, but for those of which Kube-OVN asks no more than whether they are there. plugged
+// there and empty is as good as none, except for those of which Kube-OVN asks no more than whether they are there. plugged
 // are the keys whose values were there before and come to count with a NIC that the pod did not have.
 func changed(before, after *ParsedPod) (keys, plugged []Key) {
 	for _, k := range after.Keys {

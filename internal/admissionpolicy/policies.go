@@ -179,7 +179,7 @@ func anyOf(alternatives []string) string {
 }
 
 // constraints match the rules everywhere. The program's own namespace is left out by a condition, see elsewhere: the
-// API server reads a policy's selector anew for each request of any kind (2 microseconds and more, by its length), and
+// API server reads a policy's selector again for each request of any kind (2 microseconds and more, by its length), and
 // a condition only for those that a rule is about.
 func constraints(rules ...admissionregistrationv1.NamedRuleWithOperations) *admissionregistrationv1.MatchResources {
 	return &admissionregistrationv1.MatchResources{

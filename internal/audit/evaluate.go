@@ -19,7 +19,7 @@ type check struct {
 	find func(s *subject) (f found, holds bool)
 }
 
-// found is what a check says beside what is known of the port anyway.
+// found is what a check says besides what is known of the port anyway.
 type found struct {
 	message string
 	fix     string
@@ -168,7 +168,7 @@ type subject struct {
 	// exact means that port_security is the identity to the letter, and nothing else was decided. Every era reads that
 	// alike, and it is what nearly all ports have, so that nothing has to be read.
 	exact bool
-	// column is the port's port_security as each plausible era reads it, beside the identity; empty where there is no
+	// column is the port's port_security as each plausible era reads it, besides the identity; empty where there is no
 	// row, and where it is exact.
 	column portsec.Assessment
 }

@@ -21,7 +21,7 @@ var groupWidened = check{
 		Name:     "group-widened",
 		Severity: Medium,
 		Settle:   settle,
-		Summary: "a security group's address set holds what the port may send from beside its own addresses, or " +
+		Summary: "a security group's address set holds what the port may send from besides its own addresses, or " +
 			"what no port of the group has",
 	},
 	find: func(s *subject) (found, bool) {

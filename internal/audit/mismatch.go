@@ -150,7 +150,7 @@ func (s *subject) fixRow() string {
 		slices.Concat(line, []string{"--", "lsp-set-port-security", s.nameForNbctl()}, column)...)
 }
 
-// holdsOwn reports whether addresses holds the identity, and beside it nothing but "unknown".
+// holdsOwn reports whether addresses holds the identity, and besides it nothing but "unknown".
 func (s *subject) holdsOwn() bool {
 	if len(s.Row.Addresses) == 1 && s.Row.Addresses[0] == string(s.own) {
 		return true // as nearly all do

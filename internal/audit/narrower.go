@@ -7,7 +7,7 @@ import (
 )
 
 // narrowerThanIdentity finds ports whose own legitimate traffic OVN drops, because port_security does not cover their
-// identity, or what was granted beside it. Kube-OVN makes each granted port like that, and repair widens it within
+// identity, or what was granted besides it. Kube-OVN makes each granted port like that, and repair widens it within
 // milliseconds, so that only what lasts is found.
 var narrowerThanIdentity = check{
 	rule: Rule{

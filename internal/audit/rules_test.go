@@ -109,7 +109,7 @@ func foreign(kind inventory.HolderKind, name, address string) func(*inventory.Po
 	}
 }
 
-// Each rule beside those that port_security and its pod are about: what it finds, says and offers, and its nearest
+// Each rule besides those that port_security and its pod are about: what it finds, says and offers, and its nearest
 // neighbour that it must leave alone.
 func TestEvidenceRules(t *testing.T) {
 	pair := func(mac string) func(*inventory.Port) {
@@ -245,7 +245,7 @@ func TestEvidenceRules(t *testing.T) {
 			state: Violation,
 			rules: []string{"OVG001"},
 		},
-		"right, but for its marks": {port: port(repairs, externalIDs(nil)), state: Compliant},
+		"right, except for its marks": {port: port(repairs, externalIDs(nil)), state: Compliant},
 		"another's addresses, and repair leaves them alone": {
 			port: port(
 				repairs,

@@ -74,7 +74,7 @@ func joined(pairs []portsec.Pair) string {
 	return strings.Join(words, ", ")
 }
 
-// due words what the port may send from: its identity, and what was granted beside it.
+// due words what the port may send from: its identity, and what was granted besides it.
 func (s *subject) due() string {
 	text := identityText(base(s.identity, s.Decision))
 	if s.Decision.Level == policy.MAC {

@@ -318,7 +318,7 @@ func versionNote(version string, eras []portsec.Era) []string {
 	return []string{note}
 }
 
-// database is what reading one of OVN's databases tells beside its ports.
+// database is what reading one of OVN's databases tells besides its ports.
 type database struct {
 	// version is the release of OVN that it names.
 	version string

@@ -22,7 +22,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // unpack returns the path of an unpacked file of testdata.
 func unpack(t *testing.T, packed string) string {
@@ -110,7 +110,7 @@ func TestAuditOfFiles(t *testing.T) {
 			t.Fatalf("%v (go test ./internal/cli -run AuditOfFiles -update)", err)
 		}
 		if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(text.String(), "\n")); diff != "" {
-			t.Errorf("audit (-want +got; -update writes it anew):\n%s", diff)
+			t.Errorf("audit (-want +got; -update writes it again):\n%s", diff)
 		}
 		notes := strings.Join(r.Notes, "\n")
 		for _, note := range []string{

@@ -62,7 +62,7 @@ type Options struct {
 	// SelfTestNamespace is where the self-test makes its pods, which are never kept; SelfTestInterval is how often.
 	SelfTestNamespace string
 	SelfTestInterval  time.Duration
-	// AdmissionPolicies has the API server keep default and floor itself, beside the webhooks.
+	// AdmissionPolicies has the API server keep default and floor itself, besides the webhooks.
 	AdmissionPolicies bool
 	// Accounts are the users of Kube-OVN, of KubeVirt and of this program, which own certain keys.
 	Accounts admission.Accounts

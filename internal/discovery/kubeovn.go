@@ -217,7 +217,7 @@ func (k *KubeOVN) again(ctx context.Context, workloads client.Reader) (ok bool) 
 	if l.Clear() && (now != before || l.Northbound.Is != was.Northbound.Is) {
 		l.Missing = append(
 			l.Missing,
-			layout.Problem{Text: fmt.Sprintf("Kube-OVN was laid out anew since this program started: it was "+
+			layout.Problem{Text: fmt.Sprintf("Kube-OVN's layout has changed since this program started: it was "+
 				"%+v with its database at %s, and is %+v at %s; restart this program, one replica after the other",
 				before, was.Northbound.Is, now, l.Northbound.Is)},
 		)

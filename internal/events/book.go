@@ -35,7 +35,7 @@ type Item struct {
 	At   time.Time
 }
 
-// Sum is what came and went in a namespace beside what is told one by one.
+// Sum is what came and went in a namespace besides what is told one by one.
 type Sum struct {
 	Namespace string
 	// Came and Went count findings by rule.

@@ -79,7 +79,7 @@ func eventOf(i Item, instance string) *eventsv1.Event {
 	return e
 }
 
-// eventOfSum returns the Event about what a namespace has beside what is told one by one.
+// eventOfSum returns the Event about what a namespace has besides what is told one by one.
 func eventOfSum(s Sum, at time.Time, instance string) *eventsv1.Event {
 	e := eventAt(at, instance)
 	e.Namespace, e.Name = s.Namespace, nameOf(
@@ -95,7 +95,7 @@ func eventOfSum(s Sum, at time.Time, instance string) *eventsv1.Event {
 	e.Regarding = corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Namespace: s.Namespace, Name: s.Namespace}
 	e.Note = cut(
 		fmt.Sprintf(
-			"beside what is told one by one, %s came and %s went; the Report %s and `ovnguard audit` say what there is",
+			"besides what is told one by one, %s came and %s went; the Report %s and `ovnguard audit` say what there is",
 			counts(s.Came),
 			counts(s.Went),
 			controller,

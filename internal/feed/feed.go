@@ -26,14 +26,14 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// Options say what is followed beside the API server.
+// Options say what is followed besides the API server.
 type Options struct {
 	// Northbound and Southbound list the endpoints of the databases, comma separated; Southbound is empty where that
 	// one is not followed.
 	Northbound, Southbound string
 	// TLS holds the files for ssl: endpoints of both.
 	TLS ovn.TLSFiles
-	// OVN is what is known of the OVN that enforces beside what the database says; its version is empty for that of the
+	// OVN is what is known of the OVN that enforces besides what the database says; its version is empty for that of the
 	// database.
 	OVN portsec.OVN
 }
@@ -41,7 +41,7 @@ type Options struct {
 // staleAfter is how long the Northbound database may be out of sight before the service is not ready any more.
 const staleAfter = 15 * time.Second
 
-// rewatch is how long a watch of the API server may take to be made anew; it ends every few minutes.
+// rewatch is how long a watch of the API server may take to be made again; it ends every few minutes.
 const rewatch = 2 * time.Second
 
 // Feed follows both sides and keeps the monitor current.
@@ -52,7 +52,7 @@ type Feed struct {
 	server kubernetesFeed
 	// databases are the Northbound one and, where it is followed, the Southbound one.
 	databases []database
-	// ovn is what is known of the OVN that enforces beside what the database says.
+	// ovn is what is known of the OVN that enforces besides what the database says.
 	ovn     portsec.OVN
 	monitor *monitor.Monitor
 	// swept counts what events had missed.
@@ -65,7 +65,7 @@ type Feed struct {
 	reading atomic.Pointer[string]
 	// lost says why following the Northbound database ended while the service goes on; nil where it did not.
 	lost atomic.Pointer[error]
-	// sweeping is held while everything is judged anew.
+	// sweeping is held while everything is judged again.
 	sweeping sync.Mutex
 	// settled is when what was found on starting has lasted for as long as any finding must.
 	settled atomic.Pointer[time.Time]
@@ -89,7 +89,7 @@ func New(
 	}
 	swept := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "ovnguard_sweep_missed_total",
-		Help: "Ports, rows and other things of which looking at all of them anew, as a safety net, found what no " +
+		Help: "Ports, rows and other things of which looking at all of them again, as a safety net, found what no " +
 			"event had told.",
 	})
 	for _, c := range []prometheus.Collector{databaseMetrics(databases), watches, swept} {
@@ -192,7 +192,7 @@ func (f *Feed) Ready(*http.Request) error {
 		errs = append(errs, errors.New("not judging yet: "+what), f.watches.Failing())
 	}
 	if lost := f.lost.Load(); lost != nil {
-		errs = append(errs, fmt.Errorf("the Northbound database is followed no longer, and is read anew: %w", *lost))
+		errs = append(errs, fmt.Errorf("the Northbound database is followed no longer, and is read again: %w", *lost))
 	}
 	errs = append(errs, f.watches.current(staleAfter))
 	for _, d := range f.databases {

@@ -25,7 +25,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/retry"
 )
 
-// Where following the database ends by itself, the service goes on, says that it is not ready, and follows it anew.
+// Where following the database ends by itself, the service goes on, says that it is not ready, and follows it again.
 func TestAuditBeginsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &Feed{watches: NewWatches(logr.Discard(), time.Now), log: logr.Discard()}

@@ -14,7 +14,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/rows"
 )
 
-// persist follows something until ctx ends, and begins anew where that ends before. Readiness says so meanwhile.
+// persist follows something until ctx ends, and begins again where that ends before. Readiness says so meanwhile.
 func (f *Feed) persist(ctx context.Context, follow func(context.Context) error) {
 	_ = retry.Until(ctx, f.log, "the audit", func() error { // ends with the service
 		err := follow(ctx)
@@ -52,7 +52,7 @@ func (f *Feed) followNorthbound(ctx context.Context) error {
 }
 
 // track enters each change of one database until ctx ends. From time to time, and when the database was read as a whole
-// because the changes could not be had one by one, everything is judged anew.
+// because the changes could not be had one by one, everything is judged again.
 func (f *Feed) track(
 	ctx context.Context,
 	changes *ovn.Subscription,
@@ -127,10 +127,10 @@ func (f *Feed) enter(events []ovn.Event) {
 	})
 }
 
-// sweepEvery is how often everything is judged anew, as a safety net.
+// sweepEvery is how often everything is judged again, as a safety net.
 const sweepEvery = 5 * time.Minute
 
-// sweep compares what is held of a database with the state that its events have led to, has everything judged anew, and
+// sweep compares what is held of a database with the state that its events have led to, has everything judged again, and
 // counts what that finds: nothing, unless an event was missed. Only the comparison holds up the changes of this
 // database.
 func (f *Feed) sweep(state *ovn.Snapshot) {
@@ -138,7 +138,7 @@ func (f *Feed) sweep(state *ovn.Snapshot) {
 		f.swept.Add(float64(missed))
 		if missed > 0 {
 			f.log.Info(
-				"looking at everything anew found what no event had told",
+				"looking at everything again found what no event had told",
 				"what",
 				what,
 				"missed",

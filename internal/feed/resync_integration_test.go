@@ -27,7 +27,7 @@ type deaf struct{}
 
 func (deaf) Judged(_, _ monitor.Verdict) {}
 
-// After the server comes back, everything is looked at anew: what no event had told is found, counted and judged.
+// After the server comes back, everything is looked at again: what no event had told is found, counted and judged.
 func TestSweepAfterReconnection(t *testing.T) {
 	dir, err := os.MkdirTemp("", "ovn")
 	if err != nil {

@@ -29,9 +29,9 @@ type Cluster interface {
 	May(ctx context.Context, user authenticationv1.UserInfo, what authorizationv1.ResourceAttributes) (bool, error)
 	// Policies lists the policies, in their order of precedence; none where the cluster does not serve the kind.
 	Policies(ctx context.Context) ([]policy.Policy, error)
-	// Namespace gives a namespace, with Err set where it cannot be read.
+	// Namespace returns a namespace, with Err set where it cannot be read.
 	Namespace(ctx context.Context, name string) policy.Namespace
-	// OwnerUID gives the UID of the object that the owner names in the namespace. found is false where there is none.
+	// OwnerUID returns the UID of the object that the owner names in the namespace. found is false where there is none.
 	OwnerUID(ctx context.Context, namespace string, o v1alpha1.Owner) (uid string, found bool, err error)
 }
 
@@ -43,7 +43,7 @@ type Guard struct {
 	Look func(func(*inventory.State))
 	// Rewrites reports whether repair would write a port with such a decision.
 	Rewrites inventory.Rewrites
-	// Now gives the time; time.Now outside tests.
+	// Now returns the time; time.Now outside tests.
 	Now func() time.Time
 }
 

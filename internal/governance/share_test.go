@@ -61,7 +61,7 @@ func TestThreatT31GrantOverAPodSubnet(t *testing.T) {
 	if reason, why := standing(g, got); reason != policy.InEffect {
 		t.Errorf("with the consent it stands as %s: %s", reason, why)
 	}
-	// Whoever asks for more asks anew, and without the right.
+	// Whoever asks for more asks again, and without the right.
 	_, a, err = through(
 		t,
 		g,

@@ -21,7 +21,7 @@ type Reader struct {
 	Client client.Reader
 	// Namespace is the program's own.
 	Namespace string
-	// Now gives the time; time.Now outside tests.
+	// Now returns the time; time.Now outside tests.
 	Now func() time.Time
 
 	mu      sync.Mutex

@@ -37,7 +37,7 @@ type Journal struct {
 	Namespace string
 	// By is the replica that makes the changes.
 	By string
-	// Now gives the time; time.Now outside tests.
+	// Now returns the time; time.Now outside tests.
 	Now func() time.Time
 
 	mu      sync.Mutex

@@ -20,7 +20,7 @@ import (
 // Cluster asks the API server what governance rests on. Policies and owners are read from the server and not from a
 // cache: who writes them rarely does so a moment before, but must not be judged by what was.
 type Cluster struct {
-	// Lookup gives namespaces.
+	// Lookup returns namespaces.
 	Lookup
 	// Reviews makes SubjectAccessReviews.
 	Reviews client.Writer

@@ -85,7 +85,7 @@ func ClassOf(key string) KeyClass {
 func Present(key string) bool { return key == DefaultNetwork || ClassOf(key) == MachineKey }
 
 // WritesSecurity reports whether a change of the key, where it is AAPs or of one of the pod's NICs, has Kube-OVN write
-// port_security of all the pod's NICs anew, from the addresses and MACs that its annotations say then, even where they
+// port_security of all the pod's NICs again, from the addresses and MACs that its annotations say then, even where they
 // say none yet.
 func WritesSecurity(key string) bool {
 	_, suffix, _ := SplitKey(key)

@@ -40,14 +40,14 @@ var KeyRules = []KeyRule{
 		IdentityKey,
 		"pods",
 		"controller: acquireAddress, handleUpdatePodSecurity, InitIPAM; daemon: handleAdd",
-		"chooses the addresses, and is believed when the port is built anew",
+		"chooses the addresses, and is believed when the port is built again",
 	},
 	{
 		MACAddress,
 		IdentityKey,
 		"pods",
 		"controller: acquireAddress, handleUpdatePodSecurity, InitIPAM; daemon: handleAdd",
-		"chooses the MAC, and is believed when the port is built anew",
+		"chooses the MAC, and is believed when the port is built again",
 	},
 	{
 		LogicalSwitch, IdentityKey, "pods", "controller: getPodDefaultSubnet, reconcileAllocateSubnets, InitIPAM",

@@ -19,7 +19,7 @@ const (
 	KindOVN
 	// KindForeign is a NIC outside OVN, whether or not Kube-OVN does its IPAM.
 	KindForeign
-	// KindMixed is a NIC on OVN and, as far as can be told, one outside OVN beside it: the definition calls other
+	// KindMixed is a NIC on OVN and, as far as can be told, one outside OVN besides it: the definition calls other
 	// plugins that may make one, or readers of its JSON may disagree on what it calls.
 	KindMixed
 )

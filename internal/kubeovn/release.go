@@ -58,7 +58,7 @@ func (r release) at() time.Time {
 }
 
 // imageTag is the tag of an image of Kube-OVN, such as v1.14.28, v1.15.0-x86 or v1.13.15-debug: what may follow the
-// release are the variants that upstream builds beside it.
+// release are the variants that upstream builds besides it.
 var imageTag = regexp.MustCompile(`^v?(1\.[0-9]{1,3})\.([0-9]{1,4})((?:-(?:x86|amd64|arm|arm64|legacy|debug|dpdk))*)$`)
 
 // BuiltBetween returns when OVN was built into the image of a release of Kube-OVN, given as the image's tag: the base

@@ -229,7 +229,7 @@ func TestWriters(t *testing.T) {
 			evidence: Evidence{Workloads: byFile, Rights: all(byFile)}, accounts: "kube-system:kube-ovn-cni",
 			unclear: []string{"argument --kubeconfig"}, ignored: "--kubeconfig",
 		},
-		"a tenant's beside it": {
+		"a tenant's besides it": {
 			evidence: Evidence{Workloads: append(slices.Clone(kubeOVN), forged), Rights: map[string]Rights{
 				user("kube-system:ovn"): {}, user("kube-system:kube-ovn-cni"): {},
 				user("tenant:ovn"): {Lacks: []string{"patch pods"}},

@@ -66,7 +66,7 @@ func TestClockSetForwardOverAnExpiry(t *testing.T) {
 	unmissed(t, m)
 }
 
-// A clock that is put back to before a grant began makes it one that has yet to begin. Judging everything anew sees
+// A clock that is put back to before a grant began makes it one that has yet to begin. Judging everything again sees
 // that, and the beginning comes at its time again.
 func TestClockPutBackBeforeAGrant(t *testing.T) {
 	m, clock, books := gateway(t)

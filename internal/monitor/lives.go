@@ -27,7 +27,7 @@ var lifeBuckets = []float64{0.01, 0.1, 1, 10, 60, 600, 3600, 6 * 3600, 24 * 3600
 
 var oldestMetric = prometheus.NewDesc(
 	"ovnguard_finding_oldest_seconds",
-	"For how long the oldest finding of a rule has stood; 0 where none stands. It begins anew when the program starts.",
+	"For how long the oldest finding of a rule has stood; 0 where none stands. It begins again when the program starts.",
 	[]string{"rule"},
 	nil,
 )

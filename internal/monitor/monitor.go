@@ -212,7 +212,7 @@ func (m *Monitor) enter(port inventory.Port, result audit.Result) {
 // at again when it will have.
 func (m *Monitor) settle(a about, before judged, after *judged) {
 	if after.PodUID != before.PodUID {
-		before.since = nil // another pod of the same name starts anew
+		before.since = nil // another pod of the same name starts again
 	}
 	after.Result = after.Keep(func(f audit.Finding) bool {
 		if f.Rule.Settle == 0 {

@@ -140,7 +140,7 @@ func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 	return func(inv *inventory.Inventory) []string { return inv.SetOVN(portsec.OVN{Version: version}) }
 }
 
-// Whatever changes, the events lead to what judging everything anew gives, and to what a monitor finds that read
+// Whatever changes, the events lead to what judging everything again gives, and to what a monitor finds that read
 // everything afresh.
 func TestEventsMissNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

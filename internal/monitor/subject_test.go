@@ -14,7 +14,7 @@ import (
 // change enters one fact.
 func change(m *Monitor, set func(*inventory.Inventory) []string) { m.Change(set) }
 
-// unmissed fails where judging all anew finds what no event had told.
+// unmissed fails where judging all again finds what no event had told.
 func unmissed(t *testing.T, m *Monitor) {
 	t.Helper()
 	if missed := m.Sweep(); missed > 0 {
@@ -123,7 +123,7 @@ func TestOutsideOVN(t *testing.T) {
 	unmissed(t, m)
 }
 
-// What changes without an event is found by judging all anew, counted once, and told.
+// What changes without an event is found by judging all again, counted once, and told.
 func TestSweepCountsWhatTheEventsMissed(t *testing.T) {
 	m, clock, books := started(t)
 	unmissed(t, m)
@@ -134,7 +134,7 @@ func TestSweepCountsWhatTheEventsMissed(t *testing.T) {
 	m.state.Store(m.inv.Snapshot())
 	m.mu.Unlock()
 	if missed := m.Sweep(); missed != 2 {
-		t.Errorf("%d were found by judging all anew, want the port and the exception", missed)
+		t.Errorf("%d were found by judging all again, want the port and the exception", missed)
 	}
 	books.expect(t, []string{"found p.ns OVG001 u1", "found  OVG015 "}, books.ports)
 	unmissed(t, m)

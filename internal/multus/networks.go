@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// Networks is what a pod asks for beside, or instead of, the cluster's default network.
+// Networks is what a pod asks for in addition to, or instead of, the cluster's default network.
 type Networks struct {
 	// Default replaces the default network; nil where the pod does not ask for that.
 	Default *kubeovn.Attachment

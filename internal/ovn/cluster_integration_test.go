@@ -121,7 +121,7 @@ func TestClusterLeadershipMoved(t *testing.T) {
 		f.settleAt(moved)
 	}
 	if f.Snapshot().Port("p0") != before {
-		t.Error("a row that did not change was made anew")
+		t.Error("a row that did not change was made again")
 	}
 	for _, e := range f.seen {
 		if e.Kind == Delete {
@@ -190,11 +190,11 @@ func TestClusterRestartedFromDisk(t *testing.T) {
 	}
 	f.settleAt(c.leader())
 	if f.Snapshot().Port("p0") != before {
-		t.Error("a row that did not change was made anew")
+		t.Error("a row that did not change was made again")
 	}
 }
 
-// The servers write their files anew and hand the leadership around, under a load of changes. Changes that a server
+// The servers write their files again and hand the leadership around, under a load of changes. Changes that a server
 // dropped from its log cannot be had from it any more, so the mirror may have to read everything again.
 func TestClusterCompactedUnderLoad(t *testing.T) {
 	c := newCluster(t)

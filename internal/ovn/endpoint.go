@@ -74,7 +74,7 @@ func PlaintextEndpoints(text string) []string {
 	return slices.DeleteFunc(endpoints, func(e string) bool { return !Plaintext(e) })
 }
 
-// clientConfig returns the TLS configuration for ssl: endpoints. It is read anew for each connection, so that renewed
+// clientConfig returns the TLS configuration for ssl: endpoints. It is read again for each connection, so that renewed
 // certificates are taken over.
 //
 // Kube-OVN's certificates name no host: one certificate with the common name "ovn" and no alternative names serves

@@ -61,7 +61,7 @@ func FuzzApply(f *testing.F) {
 				if st.snapshot != before || events != nil {
 					t.Fatalf("a refusal (%v) changed something", err)
 				}
-				return // only reading everything anew helps
+				return // only reading everything again helps
 			}
 			for _, e := range events {
 				row := e.New

@@ -42,7 +42,7 @@ func TestClusterFoundedAnew(t *testing.T) {
 		for _, s := range c.Servers {
 			s.Kill()
 		}
-		c.do("begin anew", c.Found(t.Context(), contents))
+		c.do("begin again", c.Found(t.Context(), contents))
 		f.settle(c.leader())
 	}
 	if f.Snapshot().Port("later") != nil || f.Snapshot().Ports().Len() != 3 {

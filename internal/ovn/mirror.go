@@ -18,7 +18,7 @@ type Config struct {
 	// Endpoints is a comma list, see ParseEndpoints. Where it names several, only the leader of the cluster is
 	// followed.
 	Endpoints string
-	// TLS is needed for ssl: endpoints. The files are read anew for each connection.
+	// TLS is needed for ssl: endpoints. The files are read again for each connection.
 	TLS TLSFiles
 	// Patient has files of TLS that cannot be used tried again with each connection, instead of an error of Open.
 	Patient bool

@@ -205,7 +205,7 @@ func TestServerKilled(t *testing.T) {
 	s.start()
 	f.settle(s.Server)
 	if f.Snapshot().Port("stays") != stays {
-		t.Error("a row that did not change was made anew")
+		t.Error("a row that did not change was made again")
 	}
 	var kinds []string
 	for _, e := range f.seen {

@@ -95,7 +95,7 @@ func TestBrokenStream(t *testing.T) {
 	}
 }
 
-// Every byte of the first conversation is a place where it can end. The mirror starts anew each time, and nothing of a
+// Every byte of the first conversation is a place where it can end. The mirror starts again each time, and nothing of a
 // half reading is ever seen.
 func TestFirstReadingCutAnywhere(t *testing.T) {
 	random := randomness(t)

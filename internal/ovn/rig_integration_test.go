@@ -79,7 +79,7 @@ func dump(t *testing.T, s *ovsdbserver.Server, of Database) *dbfile.Database {
 	return db
 }
 
-// follower is a mirror that runs, with a reader that builds the state anew from its events.
+// follower is a mirror that runs, with a reader that builds the state again from its events.
 type follower struct {
 	*Mirror
 	t        *testing.T

@@ -3,7 +3,7 @@ package ovn
 // Row is a row of any table that is followed: a pointer to one of the row types of this package. Rows are never changed
 // once they have been handed out.
 type Row interface {
-	// RowUUID gives what names the row for as long as it exists.
+	// RowUUID returns what names the row for as long as it exists.
 	RowUUID() string
 }
 

@@ -186,7 +186,7 @@ func (s *session) take(tables []byte, whole bool, transaction string) error {
 	st := s.mirror.store
 	taken := false
 	defer func() {
-		if !taken { // by an error or a panic: only reading everything anew can help
+		if !taken { // by an error or a panic: only reading everything again can help
 			st.forget()
 		}
 	}()

@@ -14,7 +14,7 @@ var ErrClosed = errors.New("the subscription is closed")
 // different between the state that it knows and the newest one.
 const backlogLimit = 1 << 16
 
-// Subscription gives one reader the changes of a mirror, in the order of their revisions. The reader may take as long
+// Subscription returns one reader the changes of a mirror, in the order of their revisions. The reader may take as long
 // as it likes: nobody waits for it, and nothing is lost silently.
 type Subscription struct {
 	mirror *Mirror

@@ -33,7 +33,7 @@ type table[T any] struct {
 	columns []column[T]
 	uuid    func(*T) *string
 	rows    func(*Snapshot) *Rows[T]
-	// sameSubject compares what a row holds beside its columns; nil where there is nothing.
+	// sameSubject compares what a row holds besides its columns; nil where there is nothing.
 	sameSubject func(a, b *T) bool
 }
 

@@ -35,7 +35,7 @@ const (
 	// Written: the database holds the new values, and so does the mirror.
 	Written Result = iota + 1
 	// Conflict: the row is not as it was read, or gone, and nothing was written. It may even hold the new values, where
-	// somebody else wrote the same. Read it again and decide anew.
+	// somebody else wrote the same. Read it again and decide again.
 	Conflict
 	// Failed: the database refused, or was never asked; nothing was written.
 	Failed

@@ -99,9 +99,9 @@ type Decision struct {
 	Level Level
 	// LevelFrom is the source that set Level.
 	LevelFrom Source
-	// Pairs are the address pairs that are granted beside the identity, by exceptions and by Vips, each once.
+	// Pairs are the address pairs that are granted besides the identity, by exceptions and by Vips, each once.
 	Pairs []portsec.AddressPair
-	// Withheld are pairs of exceptions that would count but for the consent of those whose addresses they have.
+	// Withheld are pairs of exceptions that would count except for the consent of those whose addresses they have.
 	Withheld []portsec.AddressPair
 	// Forwarding says whether the port may, or must, have layer-2 forwarding.
 	Forwarding Forwarding

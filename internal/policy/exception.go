@@ -35,7 +35,7 @@ type Exception struct {
 	// Shares are the owners of those whose consent was recorded when it was written or approved.
 	Shares []Share
 	// Unshared says, for people, whose addresses or MACs it would grant without their consent, and what to do; empty
-	// where nobody's. Who has what changes, so that it is filled in anew for each decision.
+	// where nobody's. Who has what changes, so that it is filled in again for each decision.
 	Unshared string
 	// Uncounted says, for people, why it does not count beside the other exceptions of its namespace; empty where it
 	// does.

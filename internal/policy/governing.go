@@ -78,7 +78,7 @@ func Governing(policies []Policy, ns Namespace, providers Providers) []Policy {
 	return out
 }
 
-// Weaker tells in which way the policy does less about the ports of a namespace than o does, beside what ports may
+// Weaker tells in which way the policy does less about the ports of a namespace than o does, besides what ports may
 // send: by a mode or a repair that leaves more alone, or by exceptions that o would not let count. It is "" where it
 // does not.
 func (p *Policy) Weaker(o *Policy, namespace string) string {

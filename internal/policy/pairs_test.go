@@ -81,7 +81,7 @@ func TestVIPOfSelectedPods(t *testing.T) {
 	}
 }
 
-// What the NIC's subnet shares is granted as port_vips, and nothing beside it.
+// What the NIC's subnet shares is granted as port_vips, and nothing besides it.
 func TestSharedVIPOfTheNICsSubnet(t *testing.T) {
 	for text, granted := range map[string]bool{"10.0.0.9": true, "10.0.0.8": false} {
 		d := Decide(Query{

@@ -49,11 +49,11 @@ func TestWishesAreToldAsTheyStand(t *testing.T) {
 			pod: map[string]string{security: "true"}, exceptions: []Exception{grant}, key: security, source: FromPod,
 			want: Overruled,
 		},
-		"a namespace's false beside its label": {
+		"a namespace's false besides its label": {
 			namespace: map[string]string{security: "false"}, labels: map[string]string{LevelLabel: "strict"},
 			key: security, source: FromNamespace, want: Overruled,
 		},
-		"a namespace's label beside its true": {
+		"a namespace's label besides its true": {
 			namespace: map[string]string{security: "true"}, labels: map[string]string{LevelLabel: "mac"},
 			key: LevelLabel, source: FromNamespace, want: Overruled,
 		},

@@ -41,7 +41,7 @@ func counting(a admission.Accounts) func(*Options) {
 	return func(o *Options) { o.Accounts = func() admission.Accounts { return a } }
 }
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // What is registered is a promise to the cluster: who is asked, when, and what happens without an answer.
 func TestPodWebhook(t *testing.T) {
@@ -68,7 +68,7 @@ func TestPodWebhook(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("%s: -want +got (-update writes it anew)\n%s", name, diff)
+			t.Errorf("%s: -want +got (-update writes it again)\n%s", name, diff)
 		}
 	}
 }

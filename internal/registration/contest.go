@@ -17,7 +17,7 @@ import (
 const (
 	// contestBurst is how many times in a row an object is put back at once, contestEvery how often then. A replica of
 	// another version, or with other flags, puts its own back just as fast, and each write has the API server compile
-	// all conditions anew.
+	// all conditions again.
 	contestBurst = 3
 	contestEvery = 10 * time.Second
 )

@@ -118,9 +118,9 @@ func TestContestIsPaced(t *testing.T) {
 				contestEvery,
 			)
 		}
-		in.options.Namespace = "elsewhere" // what is wanted anew is written although something else is held up
+		in.options.Namespace = "elsewhere" // what is wanted again is written although something else is held up
 		if look(); writes != 2 {
-			t.Errorf("wanted anew: %d writes, want the two policies that leave the program's own pods out", writes)
+			t.Errorf("wanted again: %d writes, want the two policies that leave the program's own pods out", writes)
 		}
 		time.Sleep(again)
 		writes = 0

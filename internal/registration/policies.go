@@ -36,7 +36,7 @@ type installer struct {
 	contests contests
 }
 
-// addInstaller has the manager run the installer, which makes the policies anew on each of the events, too.
+// addInstaller has the manager run the installer, which makes the policies again on each of the events, too.
 func addInstaller(
 	mgr ctrl.Manager,
 	o Options,

@@ -33,7 +33,7 @@ type Options struct {
 	// URL is how the API server reaches the webhooks from outside a cluster; empty means through Service.
 	URL     string
 	Service types.NamespacedName
-	// AdmissionPolicies has the API server keep default and floor itself, beside the webhooks.
+	// AdmissionPolicies has the API server keep default and floor itself, besides the webhooks.
 	AdmissionPolicies bool
 	// Accounts returns the users of Kube-OVN, KubeVirt and this program as they count now.
 	Accounts func() admission.Accounts
@@ -139,7 +139,7 @@ func NewWake() *Wake {
 // Webhooks has the configurations of the webhooks looked at again.
 func (w *Wake) Webhooks() { wake(w.webhooks, &admissionregistrationv1.MutatingWebhookConfiguration{}) }
 
-// Policies has the admission policies made anew.
+// Policies has the admission policies made again.
 func (w *Wake) Policies() { wake(w.policies, &admissionregistrationv1.ValidatingAdmissionPolicy{}) }
 
 // All has everything looked at again.

@@ -47,7 +47,7 @@ const (
 	longestWait = 5 * time.Minute
 )
 
-// Saw returns the history after a look at the port. Another pod starts anew, but for what is known of the row; another
+// Saw returns the history after a look at the port. Another pod starts again, except what is known of the row; another
 // row is noted.
 func (h History) Saw(podUID, rowUUID string, now time.Time) History {
 	if h.PodUID != podUID {

@@ -83,7 +83,7 @@ func restorePortSecurity(p inventory.Port, strict bool, column []string) error {
 	return nil
 }
 
-// virtual returns the addresses that Kube-OVN puts into port_security beside the identity, as the pod's annotation has
+// virtual returns the addresses that Kube-OVN puts into port_security besides the identity, as the pod's annotation has
 // them.
 func virtual(p *inventory.Port) (pairs []portsec.AddressPair) {
 	text := p.Pod.Annotations[p.Provider.Key(kubeovn.PortVIPs)]
@@ -99,7 +99,7 @@ func virtual(p *inventory.Port) (pairs []portsec.AddressPair) {
 	return pairs
 }
 
-// restoreAddresses says why the row must not be given the column: it is not the identity, or has "unknown" beside it
+// restoreAddresses says why the row must not be given the column: it is not the identity, or has "unknown" besides it
 // where neither the pod's annotation asks for that nor the row has it.
 func restoreAddresses(p inventory.Port, column []string) error {
 	row := *p.Row

@@ -43,7 +43,7 @@ type Writer struct {
 	Cache  client.Reader
 	Client client.Client
 	Book   *Book
-	// Namespace gives what policy reads of a namespace.
+	// Namespace returns what policy reads of a namespace.
 	Namespace func(name string) policy.Namespace
 	// Namespaces returns what policy reads of all namespaces.
 	Namespaces func() []policy.Namespace

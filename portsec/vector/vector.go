@@ -26,7 +26,7 @@ type Vector struct {
 	Port      *Port  `json:"port,omitempty"`
 	// Verdict is "allow" or "drop", or empty where it is not known.
 	Verdict string `json:"verdict,omitempty"`
-	// Observed gives the verdict by OVN build.
+	// Observed returns the verdict by OVN build.
 	Observed map[string]string `json:"observed,omitempty"`
 	// Source says how the verdict is known, Note what the vector is about.
 	Source string `json:"source,omitempty"`

@@ -47,7 +47,7 @@ func CreateCluster(ctx context.Context, dir, contents string, servers int) (*Clu
 	return c, nil
 }
 
-// Found makes the cluster anew from contents, in place of what there was, and starts all servers. None may run.
+// Found makes the cluster again from contents, in place of what there was, and starts all servers. None may run.
 func (c *Cluster) Found(ctx context.Context, contents string) error {
 	first := c.Servers[0]
 	for _, s := range c.Servers {

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// Compact has the server write its database file anew, without the past.
+// Compact has the server write its database file again, without the past.
 func (s *Server) Compact(ctx context.Context) error {
 	_, err := s.Control(ctx, "ovsdb-server/compact")
 	return err
@@ -49,7 +49,7 @@ func (s *Server) Convert(ctx context.Context, schema string) error {
 	return err
 }
 
-// Replace ends the server, if it runs, and has it begin anew with a copy of another database file.
+// Replace ends the server, if it runs, and has it begin again with a copy of another database file.
 func (s *Server) Replace(ctx context.Context, file string) error {
 	s.Kill()
 	if err := s.remove(); err != nil {
@@ -65,7 +65,7 @@ func (s *Server) Replace(ctx context.Context, file string) error {
 	return s.Start(ctx)
 }
 
-// remove removes the database file, and the lock that a killed server leaves beside it.
+// remove removes the database file, and the lock that a killed server leaves next to it.
 func (s *Server) remove() error {
 	if s.cmd != nil {
 		return errors.New("the server runs")

@@ -15,7 +15,7 @@ type Cluster struct {
 	ClusterID    string
 	ServerID     string
 	LocalAddress string
-	// Servers gives the addresses of the members by server ID, as the newest entry that changed them says.
+	// Servers returns the addresses of the members by server ID, as the newest entry that changed them says.
 	Servers map[string]string
 	// Term is the newest that the server knew of.
 	Term uint64

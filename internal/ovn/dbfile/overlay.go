@@ -7,7 +7,7 @@ import (
 
 // A switch or a port group may hold tens of thousands of ports, and each port that comes is a difference to that set.
 // To make a new set for each would take time and memory with the square of their number. So what changed of a large
-// column is kept beside it, and put in only when that has become a good part of it itself.
+// column is kept next to it, and put in only when that has become a good part of it itself.
 
 // overlayFrom is the least number of values for which an overlay is worth it.
 const overlayFrom = 128

@@ -57,7 +57,7 @@ func TestOverlayIsToggle(t *testing.T) {
 }
 
 // A switch that gets its ports one by one takes time and memory as their number grows, not as its square does:
-// a set made anew for each would be ten gigabytes.
+// a set made again for each would be ten gigabytes.
 func TestLargeSetGrowsOneByOne(t *testing.T) {
 	const ports = 40_000
 	records := make([]string, 0, ports+1)

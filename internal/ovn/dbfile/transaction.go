@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// What a transaction record holds beside tables.
+// What a transaction record holds besides tables.
 const (
 	dateMember    = "_date"
 	commentMember = "_comment"

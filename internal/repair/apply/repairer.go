@@ -28,11 +28,11 @@ type Repairer struct {
 	// Pods writes pods' annotations.
 	Pods    client.StatusClient
 	Journal *journal.Journal
-	// Eras gives those that may enforce.
+	// Eras returns those that may enforce.
 	Eras func() []portsec.Era
 	// Current says why the facts may be old, so that nothing may be written by them; nil where they are not.
 	Current func() error
-	// Confirmed gives until when a human lets more ports change than the brake does; zero where nobody does.
+	// Confirmed returns until when a human lets more ports change than the brake does; zero where nobody does.
 	Confirmed func(context.Context) time.Time
 	Brake     repair.Brake
 	Rate      *rate.Limiter
@@ -41,7 +41,7 @@ type Repairer struct {
 	// Held is told what Holding says, when ports begin to wait for a human and, with "", when none does any more; nil
 	// where nobody wants it.
 	Held func(text string)
-	// Now gives the time; time.Now outside tests.
+	// Now returns the time; time.Now outside tests.
 	Now func() time.Time
 
 	mu      sync.Mutex

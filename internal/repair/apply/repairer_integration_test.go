@@ -39,7 +39,7 @@ func read(t *testing.T, api client.Client) []journal.Entry {
 	return entries
 }
 
-// A thousand ports that somebody opens at once are put right without a human's word: nothing was decided anew.
+// A thousand ports that somebody opens at once are put right without a human's word: nothing was decided again.
 func TestThreatT36DriftOfAThousandPorts(t *testing.T) {
 	const ports = 1000
 	s, api := newServer(t, ports), fake.NewClientBuilder().Build()

@@ -51,7 +51,7 @@ func (r *Repairer) begin(ctx context.Context, looks []look) []journal.Entry {
 		return nil
 	}
 	for i, name := range next {
-		r.drop(name, "it was begun anew")
+		r.drop(name, "it was begun again")
 		r.ahead[name] = ahead{entries[len(looks)+i], r.Now()}
 	}
 	return entries[:len(looks)]

@@ -38,7 +38,7 @@ func choosePorts(dir state.Dir) (ports, error) {
 		err = json.Unmarshal(data, &p)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return ports{}, fmt.Errorf("read %s: %w: remove the file to have ports chosen anew", path, err)
+		return ports{}, fmt.Errorf("read %s: %w: remove the file to have ports chosen again", path, err)
 	}
 	taken := map[int]bool{}
 	for _, port := range []*int{&p.APIServer, &p.ControllerManager, &p.Scheduler} {

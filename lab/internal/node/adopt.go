@@ -11,7 +11,7 @@ import (
 )
 
 // adopt takes over what an earlier agent plugged for pods that it called running, and takes away the rest: pods that
-// are gone, and pods that it did not get ready. Those are plugged anew.
+// are gone, and pods that it did not get ready. Those are plugged again.
 func (a *agent) adopt(ctx context.Context) error {
 	pods, err := a.pods.List(labels.Everything())
 	if err != nil {
@@ -53,7 +53,7 @@ func (a *agent) adopt(ctx context.Context) error {
 	return a.sweep(ctx, keep)
 }
 
-// sweep removes the namespaces of this node's pods but for those to keep.
+// sweep removes the namespaces of this node's pods except for those to keep.
 func (a *agent) sweep(ctx context.Context, keep map[string]bool) error {
 	names, err := netns.List(podPrefix(a.LabID, a.Name))
 	if err != nil {

@@ -386,7 +386,7 @@ func TestAnAgentTakesOverFromAnother(t *testing.T) {
 	n.create("late", "late", withAddress(30))
 	n.running("late")
 	if !marked("stays") {
-		t.Error("a pod that ran was plugged anew")
+		t.Error("a pod that ran was plugged again")
 	}
 	if marked("changes") || p.Status.PodIP != "10.16.0.20" {
 		t.Errorf("a pod that took another's name has that one's namespace, or address %s", p.Status.PodIP)

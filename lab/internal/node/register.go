@@ -104,7 +104,7 @@ func (a *agent) keepAlive(ctx context.Context) {
 }
 
 // heartbeat renews the node's lease. Where the control plane has given the node up meanwhile, or somebody deleted it,
-// it registers anew.
+// it registers again.
 func (a *agent) heartbeat(ctx context.Context) error {
 	n, err := a.kube.CoreV1().Nodes().Get(ctx, a.Name, metav1.GetOptions{})
 	switch {

@@ -54,7 +54,7 @@ func LoadAuthority(dir, name string) (*Authority, error) {
 	keyBlock, _ := pem.Decode(keyPEM)
 	if certBlock == nil || keyBlock == nil {
 		return nil, fmt.Errorf(
-			"load certificate authority: %s/%s.crt or .key holds no PEM: remove both to have them made anew",
+			"load certificate authority: %s/%s.crt or .key holds no PEM: remove both to have them made again",
 			dir,
 			name,
 		)
@@ -69,7 +69,7 @@ func LoadAuthority(dir, name string) (*Authority, error) {
 	}
 	if !key.PublicKey.Equal(cert.PublicKey) {
 		return nil, fmt.Errorf(
-			"load certificate authority: %s/%s.crt and .key do not belong together: remove both to have them made anew",
+			"load certificate authority: %s/%s.crt and .key do not belong together: remove both to have them made again",
 			dir,
 			name,
 		)

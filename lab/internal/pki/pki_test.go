@@ -41,7 +41,7 @@ func TestAuthorityIsKeptUntilItIsTooOld(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(first.CertPEM(), second.CertPEM()) {
-		t.Error("the authority was made anew although it is good for years")
+		t.Error("the authority was made again although it is good for years")
 	}
 	late, err := EnsureAuthority(dir, "ca", now.Add(authorityLife-leafLife))
 	if err != nil {

@@ -60,7 +60,7 @@ type Guard struct {
 const endTimeout = 20 * time.Second
 
 // StartGuard returns the cluster what deploy/ holds and starts the program at path binary. It returns when the webhook
-// is registered and both sides have been read. flags are given beside those that it always needs.
+// is registered and both sides have been read. flags are given in addition to those that it always needs.
 func (s *Scene) StartGuard(ctx context.Context, binary string, flags ...string) (*Guard, error) {
 	g, err := s.InstallGuard(ctx, binary, flags...)
 	if err != nil {
@@ -117,7 +117,7 @@ func (s *Scene) InstallGuard(ctx context.Context, binary string, flags ...string
 	return g, nil
 }
 
-// Replica starts the program a second time, beside this one and with the same rights. It serves elsewhere, and is
+// Replica starts the program a second time, next to this one and with the same rights. It serves elsewhere, and is
 // registered as this one is: the API server asks this one alone.
 func (g *Guard) Replica(ctx context.Context) (*Guard, error) {
 	r, err := g.beside(g.Log + ".replica")

@@ -155,7 +155,7 @@ var faults = map[string]struct {
 		make:  func(t *testing.T, v victim) { nbctl(t, "lsp-set-port-security", v.port, v.mac()) },
 		rules: []string{"OVG003"}, evidence: "may also send from",
 	},
-	"another's identity beside its own": {
+	"another's identity besides its own": {
 		make: func(t *testing.T, v victim) {
 			nbctl(t, "lsp-set-port-security", v.port, v.identity, "0a:00:00:00:00:99 192.0.2.9")
 		},

@@ -48,7 +48,7 @@ func TestReplicaEndsUnderLoad(t *testing.T) {
 	}
 	load := startLoad(t)
 	load.await(t, 40)
-	// The API server keeps connections, and so may not notice; whoever connects anew does.
+	// The API server keeps connections, and so may not notice; whoever connects again does.
 	var answered, lost atomic.Int64
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -43,7 +43,7 @@ var provedElsewhere = map[string]string{
 
 // fault is something wrong that was really made.
 type fault struct {
-	// about is what the finding must name: a port, a pod, or a thing beside them.
+	// about is what the finding must name: a port, a pod, or a thing besides them.
 	about string
 	// heal puts it right.
 	heal func()

@@ -510,7 +510,7 @@ func TestThreat47StaleException(t *testing.T) {
 }
 
 // With a namespace its exceptions go. In one that takes its name, whoever applies what was approved there has asked
-// anew, and nobody has approved it, whatever it says.
+// again, and nobody has approved it, whatever it says.
 func TestThreat47NamespaceMadeAgain(t *testing.T) {
 	ns := namespace(t, nil)
 	policyFor(t, ns)

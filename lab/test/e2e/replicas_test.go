@@ -19,7 +19,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// Two replicas answer behind one address. While pods are made all the time, the certificate is made anew and one
+// Two replicas answer behind one address. While pods are made all the time, the certificate is made again and one
 // replica is killed: no pod is ever made loose, and those that are refused are few and say why.
 func TestReplicasUnderLoad(t *testing.T) {
 	front := behindFront(t)
@@ -65,7 +65,7 @@ func TestReplicasUnderLoad(t *testing.T) {
 		return load.refused.Load() == before, nil
 	})
 	load.stop()
-	t.Logf("%d pods strict, %d refused while the certificate was made anew, %d when a replica was killed",
+	t.Logf("%d pods strict, %d refused while the certificate was made again, %d when a replica was killed",
 		load.strict.Load(), rotation, load.refused.Load()-rotation)
 	if n := load.loose.Load(); n > 0 {
 		t.Errorf("%d pods were made that are not strict", n)
@@ -76,7 +76,7 @@ func TestReplicasUnderLoad(t *testing.T) {
 		t.Errorf("%d pods were refused although a replica was there", n)
 	}
 	if rotation > 0 {
-		t.Errorf("%d pods were refused while the certificate was made anew: %v", rotation, load.why.Load())
+		t.Errorf("%d pods were refused while the certificate was made again: %v", rotation, load.why.Load())
 	}
 }
 

@@ -110,7 +110,7 @@ func TestThreatT02ChangedLater(t *testing.T) {
 	}
 }
 
-// A tenant who writes an address or a MAC of their choice, and then has Kube-OVN build the port anew from it, fails at
+// A tenant who writes an address or a MAC of their choice, and then has Kube-OVN build the port again from it, fails at
 // the first step: the second alone gives the port what it had.
 func TestThreatT03ArbitraryIdentity(t *testing.T) {
 	p := tenant(t)

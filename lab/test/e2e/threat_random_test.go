@@ -24,7 +24,7 @@ import (
 )
 
 // Whatever a tenant asks of the API server, 10,000 times, with every key and every value that is known to do harm and
-// by every path to a pod's metadata, no port of theirs has more than its identity for a moment, but for the one that
+// by every path to a pod's metadata, no port of theirs has more than its identity for a moment, except for the one that
 // stayedBlank tells of, nor does one of somebody else change.
 func TestTenantNeverLoosens(t *testing.T) {
 	const requests, workers, pods = 10_000, 16, 24

@@ -98,7 +98,7 @@ func measure(t *table.Table, pods int) error {
 	}
 	sweeps := repeat(func() {
 		if missed := m.Sweep(); missed > 0 {
-			panic(fmt.Sprintf("judging all ports anew found %d that the first time had not", missed))
+			panic(fmt.Sprintf("judging all ports again found %d that the first time had not", missed))
 		}
 	})
 	evaluations := repeat(func() { m.Read(evaluateAll) })

@@ -38,7 +38,7 @@ var portColumns = []string{
 	"tag",
 }
 
-// result is what was measured of one client: the best of its rounds, but for latencies.
+// result is what was measured of one client: the best of its rounds, except for latencies.
 type result struct {
 	cost
 	watched
@@ -165,7 +165,7 @@ func (w watched) percentile(share float64) time.Duration {
 	return sorted[int(share*float64(len(sorted)-1))]
 }
 
-// files measures reading database files in three forms beside what ovsdb-tool needs for one row.
+// files measures reading database files in three forms next to what ovsdb-tool needs for one row.
 func files(ctx context.Context, dir string, db kubeovndb.Database, compact string, t *table.Table) error {
 	history, clustered := filepath.Join(dir, "history"), filepath.Join(dir, "clustered")
 	if _, err := once(ctx, kindMakeHistory, history, db.Ports); err != nil {

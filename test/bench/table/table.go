@@ -1,4 +1,4 @@
-// Package table prints what a benchmark measured, beside what it is compared with, and says whether every bar is met.
+// Package table prints what a benchmark measured, next to what it is compared with, and says whether every bar is met.
 package table
 
 import (
