@@ -41,7 +41,13 @@ func undone(p *inventory.Port) {
 // excepted is what an exception in effect makes of the decision.
 func excepted(p *inventory.Port) {
 	granted(p)
-	p.Decision.Exceptions, p.Passing.Cut = []string{"veg"}, false
+	p.Decision.Exceptions, p.Passing.Cut, p.Passing.Excepted = []string{"veg"}, false, true
+}
+
+// byLabels is what an exception makes of the decision that picks the pod by its labels.
+func byLabels(p *inventory.Port) {
+	granted(p)
+	p.Decision.Exceptions = []string{"monitoring"}
 }
 
 // natGateway makes it one of a gateway that administrators made.
@@ -69,6 +75,10 @@ func TestThreatT46RepairSparesGateways(t *testing.T) {
 		},
 		"only logged": {
 			port(open, egressGateway, silent, mode(policy.Enforce, policy.RepairLog)), Gateway,
+		},
+		"excepted for something else": {port(open, egressGateway, silent, byLabels), Gateway},
+		"excepted for too little": {
+			port(open, egressGateway, silent, excepted, func(p *inventory.Port) { p.Passing.Cut = true }), Annotate,
 		},
 		"no gateway":                    {port(open, silent), Annotate},
 		"admitted strict, and opened":   {port(open, egressGateway), Write},

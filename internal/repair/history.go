@@ -27,6 +27,8 @@ type History struct {
 	// Answered is when that was the last time.
 	Streak   int
 	Answered time.Time
+	// AnnotateFailed and WriteFailed are the changes of each kind that failed since one was made.
+	AnnotateFailed, WriteFailed Failures
 	// Proof says of which row it was proved that it is the port's.
 	Proof Proof
 	// Began is when the pod was seen first, if that was while repair ran; zero where it was there before.
@@ -34,6 +36,32 @@ type History struct {
 	// Settled is the decision by which the port was right last; nil where it was not seen to be.
 	Settled *Decided
 }
+
+// Failures are changes in a row that failed.
+type Failures struct {
+	Times int
+	// Last is when the last of them did.
+	Last time.Time
+}
+
+// firstRetry is how long after a failure the change is tried again. A conflict comes with a change of the row, and is
+// looked at then anyway. It doubles with each further failure, up to longestWait: a change may fail for good, and each
+// try is written down.
+const firstRetry = 200 * time.Millisecond
+
+// Until returns the time before which the change is not tried again; zero where none failed.
+func (f Failures) Until() time.Time {
+	switch {
+	case f.Times == 0:
+		return time.Time{}
+	case f.Times > 12:
+		return f.Last.Add(longestWait)
+	}
+	return f.Last.Add(min(firstRetry<<(f.Times-1), longestWait))
+}
+
+// and returns the failures with another one.
+func (f Failures) and(now time.Time) Failures { return Failures{f.Times + 1, now} }
 
 // How rows that somebody else keeps writing are given up for a while.
 const (
@@ -64,9 +92,11 @@ func (h History) Saw(podUID, rowUUID string, now time.Time) History {
 func (h History) Did(a Action, now time.Time) History {
 	switch a.Kind { //nolint:exhaustive // the others change nothing
 	case Annotate:
+		h.AnnotateFailed = Failures{}
 		h.Annotations, h.Annotated, h.Found = maps.Clone(a.Annotations), now, &a.Found
 		h.PortSecurity = nil // what Kube-OVN writes now is the answer to this, and nobody's contest
 	case Write:
+		h.WriteFailed = Failures{}
 		if a.Answers {
 			if now.Sub(h.Answered) > pause {
 				h.Streak = 0
@@ -81,6 +111,16 @@ func (h History) Did(a Action, now time.Time) History {
 		}
 	}
 	return h
+}
+
+// Failed returns the history after an action that failed, and when it may be tried again.
+func (h History) Failed(a Action, now time.Time) (History, time.Time) {
+	if a.Kind == Annotate {
+		h.AnnotateFailed = h.AnnotateFailed.and(now)
+		return h, h.AnnotateFailed.Until()
+	}
+	h.WriteFailed = h.WriteFailed.and(now)
+	return h, h.WriteFailed.Until()
 }
 
 // Lost returns the history after a write of which it is not known whether it was made: who finds the row changed need

@@ -146,7 +146,15 @@ func (t todo) action(past History, now time.Time) Action {
 	if why := past.unproved(p); why != "" {
 		return Action{Kind: NotProved, Why: why}
 	}
-	if t.annotations != nil && past.annotated(p.Pod.UID, t.annotations, now).IsZero() {
+	// Where the annotation cannot be written, which whoever fills the pod's annotations brings about, what the port has
+	// too much is taken from its row meanwhile.
+	retry := past.AnnotateFailed.Until()
+	late := Action{Kind: Wait, Why: "the annotation could not be written, which is tried again", Again: retry}
+	waits := t.annotations != nil && now.Before(retry)
+	if waits && !t.wide {
+		return late
+	}
+	if t.annotations != nil && !waits && past.annotated(p.Pod.UID, t.annotations, now).IsZero() {
 		why := "Kube-OVN writes the port when the annotation is what was decided"
 		return Action{
 			Kind:        Annotate,
@@ -164,7 +172,11 @@ func (t todo) action(past History, now time.Time) Action {
 		!past.followed(p.Row) {
 		return Action{Kind: Wait, Why: "Kube-OVN is about to write the port", Again: rest}
 	}
-	if !t.column && t.expected.Addresses == nil {
+	switch {
+	case t.column || t.expected.Addresses != nil:
+	case waits:
+		return late
+	default:
 		return Action{Kind: Nothing} // the annotation was written, and cannot be seen yet
 	}
 	if since := past.replaced(p.Row.UUID, p.Pod.UID); !since.IsZero() && now.Before(since.Add(newRow)) {
@@ -179,6 +191,9 @@ func (t todo) action(past History, now time.Time) Action {
 // write writes the row, or waits where somebody else keeps taking back this very write. One that follows from another
 // decision than the last is never kept waiting.
 func (t todo) write(past History, now time.Time) Action {
+	if until := past.WriteFailed.Until(); now.Before(until) {
+		return Action{Kind: Wait, Why: "the row could not be written, which is tried again", Again: until}
+	}
 	out := Action{Kind: Write, Why: "Kube-OVN does not look at the row again", Addresses: t.expected.Addresses}
 	out.Answers = past.overwritten(t.port.Row)
 	if t.column {

@@ -89,6 +89,15 @@ func contest(times int, last time.Time) History {
 	return History{PodUID: "u", RowUUID: "r", PortSecurity: &[]string{own}, Streak: times, Answered: last}
 }
 
+// failing is the history of a port at which a change failed so often, the last time so long ago.
+func failing(kind Kind, times int, ago time.Duration) History {
+	h := History{PodUID: "u", RowUUID: "r"}
+	for range times {
+		h, _ = h.Failed(Action{Kind: kind}, noon.Add(-ago))
+	}
+	return h
+}
+
 func TestPlan(t *testing.T) {
 	strictly := map[string]string{
 		ps:                      "true",
@@ -126,6 +135,28 @@ func TestPlan(t *testing.T) {
 		},
 		"open, the annotation is there, and Kube-OVN was told before": {
 			port: port(open), past: wasAnnotated(Grace), want: Action{Kind: Write, PortSecurity: []string{own}},
+		},
+		"open, and the annotation cannot be written": {
+			port: port(open, off), past: failing(Annotate, 1, 0), want: Action{Kind: Write, PortSecurity: []string{own}},
+		},
+		"open, and the annotation can be tried again": {
+			port: port(open, off), past: failing(Annotate, 1, firstRetry),
+			want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)},
+		},
+		"right, and the annotation cannot be written": {
+			port: port(off), past: failing(Annotate, 3, 0), want: Action{Kind: Wait, Again: noon.Add(4 * firstRetry)},
+			why: "could not be written",
+		},
+		"to be opened, and the annotation cannot be written": {
+			port: port(func(p *inventory.Port) { p.Decision.Level = policy.Open }), past: failing(Annotate, 1, 0),
+			want: Action{Kind: Wait, Again: noon.Add(firstRetry)}, why: "could not be written",
+		},
+		"open, and the row could not be written many times": {
+			port: port(open), past: failing(Write, 100, 0), want: Action{Kind: Wait, Again: noon.Add(longestWait)},
+			why: "the row could not be written",
+		},
+		"open, and the row can be tried again": {
+			port: port(open), past: failing(Write, 2, 2*firstRetry), want: Action{Kind: Write, PortSecurity: []string{own}},
 		},
 		"annotated, and taken away long after": {
 			port: port(open, off), past: wasAnnotated(pause + time.Second),

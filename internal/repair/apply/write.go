@@ -254,8 +254,12 @@ func (r *Repairer) done(l look, e *journal.Entry, outcome string, err error) {
 		)
 		return
 	}
-	if outcome == journal.Unknown {
+	at := now.Add(again)
+	switch outcome {
+	case journal.Unknown:
 		r.past[name] = r.past[name].Lost()
+	case journal.Failed:
+		r.past[name], at = r.past[name].Failed(l.action, now)
 	}
 	r.Log.Info(
 		"a port could not be put right; looking at it again",
@@ -270,9 +274,9 @@ func (r *Repairer) done(l look, e *journal.Entry, outcome string, err error) {
 		"reason",
 		e.Error,
 	)
-	r.later(now.Add(again), name)
+	r.later(at, name)
 }
 
-// again is when a port is looked at again whose change failed. A conflict comes with a change of the row, and is looked
-// at then anyway.
+// again is when a port is looked at again whose change was not made, or perhaps was. A conflict comes with a change of
+// the row, and is looked at then anyway.
 const again = 200 * time.Millisecond

@@ -11,9 +11,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
+	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
@@ -229,4 +231,48 @@ func TestThreatT35MigrationThatHangs(t *testing.T) {
 		func() (bool, error) { return portSecurityOf(t, port) == narrow, nil },
 	)
 	eventually(t, "OVG027 in the metrics", func() (bool, error) { return standing(t, "OVG027") > count, nil })
+}
+
+// A tenant fills the annotations of a pod from before, so that nothing can be written there: its port becomes strict
+// all the same, and the journal does not fill with what fails.
+func TestThreat44FullAnnotations(t *testing.T) {
+	ns, policyName := watching(t, v1alpha1.ModeAudit)
+	pod := run(t, ns, nil)
+	awaitColumn(t, portOf(pod), "[]")
+	_, mallory := granted(
+		t,
+		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "patch"}},
+	)
+	now, err := mallory.CoreV1().Pods(ns).Get(t.Context(), pod.Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := len("x") + 1
+	for key, value := range now.Annotations {
+		size += len(key) + len(value)
+	}
+	mallory.annotate(t, pod, map[string]string{"x": strings.Repeat("x", 256<<10-size)})
+	enforced := map[string]any{"spec": map[string]any{"mode": v1alpha1.ModeEnforce, "repair": v1alpha1.RepairOn}}
+	if _, err := admin(t).do(t.Context(), http.MethodPatch, policiesPath+"/"+policyName, enforced); err != nil {
+		t.Fatal(err)
+	}
+	took := eventually(
+		t,
+		"the port to be strict",
+		func() (bool, error) { return portSecurityOf(t, portOf(pod)) != "[]", nil },
+	)
+	time.Sleep(10 * time.Second)
+	failed := 0
+	for _, e := range changes(t, portOf(pod)) {
+		if e.Outcome == journal.Failed {
+			failed++
+		}
+	}
+	t.Logf("strict after %s; %d changes failed", took.Round(time.Millisecond), failed)
+	if failed == 0 || failed > 12 {
+		t.Errorf("%d changes failed and are in the journal, want some, and 12 at most", failed)
+	}
+	if got := portSecurityOf(t, portOf(pod)); got == "[]" {
+		t.Error("the port is open again")
+	}
 }
