@@ -177,9 +177,13 @@ type owner struct {
 }
 
 // Owners returns the chain of objects that own what has this controller, the nearest first. An owner that does not
-// exist with this very identity is not believed: whoever makes a pod can write any owner into it. The last of them may
-// be a gateway that a workload only says is its owner.
+// exist with this very identity is not believed: whoever makes a pod can write any owner into it, and admission holds
+// them to the account of the controller that makes such pods. Of a Deployment there is none, since it makes no pods but
+// ReplicaSets. The last of the chain may be a gateway that a workload only says is its owner.
 func (inv *State) Owners(controller *policy.Owner) []policy.Owner {
+	if controller != nil && controller.Kind == "Deployment" {
+		return nil
+	}
 	var chain []policy.Owner
 	for o := controller; o != nil && len(chain) < 4; {
 		known, ok := inv.owners.Find(o.UID)

@@ -21,6 +21,8 @@ type Passing struct {
 	Sources []netip.Prefix
 	// Cut means that the decision for the port does not let it, so that what others send ends there.
 	Cut bool
+	// Excepted means that an exception in effect names the gateway, or its workload, as its target.
+	Excepted bool
 	// Exception is the one that lets it, where the port is cut off: it needs no more than who asks for it.
 	Exception policy.Exception
 	// Hindrance says for people what has to be settled before that exception counts; empty for nothing.
@@ -53,6 +55,9 @@ func (inv *State) passing(
 		g != nil && !g.Any {
 		out.Any, out.Sources = false, inv.sourcesOf(g)
 	}
+	out.Excepted = slices.ContainsFunc(inv.Exceptions(p.Namespace), func(e policy.Exception) bool {
+		return e.Owner != nil && slices.Contains(d.Exceptions, e.Name)
+	})
 	if out.Cut = !out.covered(d); out.Cut {
 		inv.except(out, p, provider, owners, now)
 	}
