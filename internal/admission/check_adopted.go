@@ -14,8 +14,8 @@ var adoption = &Check{
 }
 
 var decisionForgotten = &Check{
-	ID: "OVGA25", Name: "decision-forgotten",
-	Summary: "a change that takes away the record of what was decided for a gateway's NIC",
+	ID: "OVGA25", Name: "decision-forgotten", Always: true,
+	Summary: "a change that takes away the record of what was decided for a NIC",
 }
 
 // adopted refuses what makes the pod one of an owner that an exception names, whether or not that is in effect now: it
@@ -121,21 +121,22 @@ func (r *review) adoptedBeforeKnown(owner *policy.Owner, was *review) bool {
 	return known && owner.Kind != "ReplicationController" && (before == nil || *before != *owner)
 }
 
-// forgetsDecision refuses what takes away the record that something was decided for a gateway's NIC: repair leaves
-// alone what was open before ovnguard decided anything.
+// forgetsDecision refuses what takes away the record that something was decided for a NIC, but for what takes back that
+// decision of repair: repair leaves alone gateways that were open before ovnguard decided anything, and a pod may come
+// to be a gateway's.
 func (r *review) forgetsDecision(before, after *ParsedPod, was *review) {
-	if r.Accounts.isKubeOVN(r.User) || r.Undo.changed && r.Undo.err == nil || !ofGateway(was.query.Pod) {
+	if r.Accounts.isKubeOVN(r.User) {
 		return
 	}
 	for _, nic := range was.nics {
 		_, had := before.Record[nic.Provider]
-		if _, has := after.Record[nic.Provider]; had && !has {
+		if _, has := after.Record[nic.Provider]; had && !has && !r.Undo.takes(nic.Provider) {
 			r.refuse(
 				decisionForgotten,
-				min(r.modeOfPod(), was.modeOfPod()),
+				policy.Enforce,
 				annotation(policy.RecordAnnotation),
 				"leave it as it is",
-				"it says what was decided for NIC %s of a gateway, by which repair knows that the port is not from before",
+				"it says what was decided for NIC %s, by which repair knows that the port is not from before",
 				nic.Provider,
 			)
 			return

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 var unreadableNetworks = &Check{
@@ -13,7 +14,7 @@ var unreadableNetworks = &Check{
 }
 
 var misleadingInterface = &Check{
-	ID: "OVGA06", Name: "interface-name",
+	ID: "OVGA06", Name: "interface-name", Always: true,
 	Summary: "an interface by whose name the NIC could pass for one of another network",
 }
 
@@ -53,7 +54,7 @@ func (r *review) attachments(before *ParsedPod) {
 		if kubeovn.MisleadingInterface(a.Interface) {
 			r.refuse(
 				misleadingInterface,
-				mode,
+				policy.Enforce,
 				annotation(kubeovn.Networks),
 				"choose another name for the interface",
 				"with interface %q the NIC could pass for one of another network",

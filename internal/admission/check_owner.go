@@ -12,8 +12,8 @@ var forgedOwner = &Check{
 	Summary: "an owner whose controller did not make the pod",
 }
 
-// owners refuses what passes for another's workload, except for the owners that were there before. It does so whatever the
-// mode: an owner stays with the pod, and would bring it what is granted to that owner once the policy enforces.
+// owners refuses what passes for another's workload, except for the owners that were there before. It does so whatever
+// the mode: an owner stays with the pod, and would bring it what is granted to that owner once the policy enforces.
 func (r *review) owners(before []OwnerReference) {
 	known := make(map[OwnerReference]bool, len(before))
 	for _, o := range before {

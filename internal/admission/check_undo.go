@@ -77,6 +77,12 @@ func (u *undoing) why(pod *Pod) error {
 	return u.err
 }
 
+// takes reports whether a change of port_security of the NIC is taken back.
+func (u *undoing) takes(nic kubeovn.Provider) bool {
+	_, wrote := u.Before[nic.Key(kubeovn.PortSecurity)]
+	return u.changed && u.err == nil && !u.gives && wrote
+}
+
 // of reports whether the changes were of this pod.
 func (u *undoing) of(pod *Pod) bool { return pod.Metadata.UID != "" && pod.Metadata.UID == u.PodUID }
 

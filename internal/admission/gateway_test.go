@@ -74,16 +74,47 @@ func TestThreatT46AdoptedBeforeGatewaysAreRead(t *testing.T) {
 	mustAllow(t, update(t, s, replicas, "", &adopted, &old))
 }
 
-// What was decided for a gateway's NIC stays on record: repair takes a gateway without a record for one from before.
+// What was decided for a NIC stays on record, whatever the policy: repair takes a gateway without a record for one from
+// before, and whoever may change a ReplicaSet has a pod be none of a gateway's for a moment.
 func TestThreatT46RecordOfAGateway(t *testing.T) {
-	s, owner := egressScene()
-	old := running()
-	old.Metadata.Owners = []OwnerReference{owner}
-	forgotten := without(old, policy.RecordAnnotation)
-	mustRefuse(t, update(t, s, tenant, "", &old, &forgotten), policy.RecordAnnotation)
-	mustAllow(t, update(t, s, kubeOVN, "", &old, &forgotten))
-	old.Metadata.Owners, forgotten.Metadata.Owners = nil, nil
-	mustAllow(t, update(t, s, tenant, "", &old, &forgotten))
+	for _, mode := range []policy.Mode{policy.Enforce, policy.Warn, policy.Audit} {
+		s, owner := egressScene()
+		s.policy(func(p *policy.Policy) { p.Mode = mode })
+		for _, owners := range [][]OwnerReference{{owner}, nil} {
+			old := running()
+			old.Metadata.Owners = owners
+			forgotten := without(old, policy.RecordAnnotation)
+			mustRefuse(t, update(t, s, tenant, "", &old, &forgotten), policy.RecordAnnotation)
+			mustAllow(t, update(t, s, kubeOVN, "", &old, &forgotten))
+		}
+	}
+}
+
+// Who takes a change of repair back at one NIC does not take the record of another with it.
+func TestThreatT46RecordOfAnotherNIC(t *testing.T) {
+	s, blue := newScene(), "blue.t.ovn.kubernetes.io/port_security"
+	s.undoer = "carol"
+	found := map[string]string{ps: "", policy.RecordAnnotation: ""}
+	s.repaired = map[string]Repaired{"0001": {
+		PodUID: "uid-1", Before: found, After: map[string]string{ps: "true", policy.RecordAnnotation: "{}"},
+	}}
+	both := `{"ovn":{"level":"strict"},"blue.t.ovn":{"level":"strict"}}`
+	old := running(
+		networks,
+		"blue",
+		blue,
+		"true",
+		"blue.t.ovn.kubernetes.io/allocated",
+		"true",
+		policy.RecordAnnotation,
+		both,
+	)
+	old.Metadata.UID = "uid-1"
+	now := with(without(old, ps), policy.UndoAnnotation, "0001")
+	all := without(now, policy.RecordAnnotation)
+	mustRefuse(t, update(t, s, "carol", "", &old, &all), policy.RecordAnnotation, "NIC blue.t.ovn")
+	own := with(now, policy.RecordAnnotation, `{"blue.t.ovn":{"level":"strict"}}`)
+	mustAllow(t, update(t, s, "carol", "", &old, &own))
 }
 
 // The pod of an egress gateway beside Kube-OVN is known by its labels, before anybody has heard of the ReplicaSet that

@@ -392,3 +392,22 @@ func TestThreat07VipOfAnotherVPC(t *testing.T) {
 	_, refused = create(t, s, tenant, pod(vips, "10.16.0.100"))
 	mustAllow(t, refused)
 }
+
+// An interface by whose name a NIC passes for one of another network is refused whatever the policy that the name
+// picks.
+func TestThreatT47InterfaceThatPicksItsPolicy(t *testing.T) {
+	for _, list := range []string{
+		`[{"name":"nad","namespace":"t","interface":"x.infra.ovn"}]`,
+		`[{"name":"nad","namespace":"t","interface":"x.infra.ovn"},{"name":"nad","namespace":"t","interface":"net2"}]`,
+		`[{"name":"blue","namespace":"u","interface":"x.infra.ovn","mac":"0a:00:00:00:00:05"}]`,
+	} {
+		for _, mode := range []policy.Mode{policy.Enforce, policy.Warn, policy.Audit} {
+			s := newScene()
+			s.inventory.SetPolicy(policy.Policy{
+				Name: "infra", Priority: 10, Providers: policy.Providers{"*.infra.ovn"}, Mode: mode, Level: policy.Open,
+			})
+			_, refused := create(t, s, tenant, pod(networks, list))
+			mustRefuse(t, refused, networks, "x.infra.ovn")
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
@@ -271,5 +272,28 @@ func TestThreatT39KubeVirtIsServed(t *testing.T) {
 			old, p := running(), running(networks, "u/green", "green.u.ovn.kubernetes.io/port_security", "true")
 			return update(t, s, virtualize, "", &old, &p)
 		}, networks)
+	}
+}
+
+// A Deployment makes no pods, so that no controller's account stands for a pod that names one: it is none of the pods
+// for which there is an exception.
+func TestThreat37PodOfTheDeploymentItself(t *testing.T) {
+	s := newScene()
+	owner := policy.Owner{APIVersion: "apps/v1", Kind: "Deployment", Name: "router", UID: "d"}
+	s.inventory.SetWorkload(inventory.Workload{Object: owner, Namespace: "t", Made: now.Add(-time.Hour)})
+	s.exception(func(e *policy.Exception) { e.Pods, e.Owner = nil, &owner })
+	p := pod()
+	p.Metadata.Owners = []OwnerReference{
+		{APIVersion: "apps/v1", Kind: "Deployment", Name: "router", UID: "d", Controller: true},
+	}
+	stored, refused := create(t, s, tenant, p)
+	mustAllow(t, refused)
+	running := &inventory.Pod{
+		PodKey: inventory.PodKey{Namespace: "t", Name: "p"}, Owner: "p",
+		Annotations: stored.Metadata.Annotations, Controller: &owner,
+	}
+	s.inventory.SetPod(running)
+	if d := policy.Decide(s.inventory.Query(running, kubeovn.DefaultProvider, now)); len(d.Exceptions) > 0 {
+		t.Errorf("decided %s by %v", d.Level, d.Exceptions)
 	}
 }

@@ -45,8 +45,8 @@ func (v *View) CheckUpdate(old, p *ParsedPod) ([]Refusal, Verdict) {
 }
 
 // changed returns the keys whose values differ, in order; those that are gone have no value. An annotation that is
-// there and empty is as good as none, except for those of which Kube-OVN asks no more than whether they are there. plugged
-// are the keys whose values were there before and come to count with a NIC that the pod did not have.
+// there and empty is as good as none, except for those of which Kube-OVN asks no more than whether they are there.
+// plugged are the keys whose values were there before and come to count with a NIC that the pod did not have.
 func changed(before, after *ParsedPod) (keys, plugged []Key) {
 	for _, k := range after.Keys {
 		switch was, had := before.Metadata.Annotations[k.Name]; {

@@ -71,11 +71,12 @@ func SparedFor(p *inventory.Port) string {
 // sourcesToTell is how many prefixes a message has.
 const sourcesToTell = 3
 
-// Spared reports whether repair must not tighten the port: it is a gateway's that nobody has excepted, and nothing was
-// ever decided for it. What was decided is on record whichever way it went, by admission, by repair, or as taken back:
-// where an exception that opened the port has ended, the port is tightened as everywhere else.
+// Spared reports whether repair must not tighten the port: it is a gateway's for which there is no exception, and
+// nothing was ever decided for it. What was decided is on record whichever way it went, by admission, by repair, or as
+// taken back: where an exception that opened the port has ended, the port is tightened as everywhere else. An exception
+// that picks pods by their labels says nothing about what a gateway forwards.
 func Spared(p *inventory.Port) bool {
-	return p.Pod != nil && p.Passing != nil && p.Passing.Cut && len(p.Decision.Exceptions) == 0 && !decided(p)
+	return p.Pod != nil && p.Passing != nil && p.Passing.Cut && !p.Passing.Excepted && !decided(p)
 }
 
 // decided reports whether the pod shows that a decision was once carried out on this NIC.
