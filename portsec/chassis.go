@@ -47,8 +47,8 @@ func ErasOfChassis(config map[string]string) []Era {
 // port is bound nowhere or the chassis is not known.
 //
 // In E0 ovn-northd writes the checks itself, whatever the chassis runs. Since E1 the chassis' ovn-controller does.
-// Where what it can do fits the release of ovn-northd, it is taken to be of that release, as it is except for the time of
-// an upgrade; where it does not, its own eras count.
+// Where what it can do fits the release of ovn-northd, it is taken to be of that release, as it is except for the time
+// of an upgrade; where it does not, its own eras count.
 func PlausibleErasAt(northd OVN, config map[string]string) []Era {
 	central := northd.Eras()
 	if config == nil {

@@ -15,7 +15,8 @@ var outsideOVN = Rule{
 	Summary:  "the pod is on the host's network, or has a NIC that is not OVN's, where port security holds nothing",
 }
 
-// EvaluateOutside judges what a pod has besides its ports on OVN: the host's network, or NICs that others than OVN make.
+// EvaluateOutside judges what a pod has besides its ports on OVN: the host's network, or NICs that others than OVN
+// make.
 func EvaluateOutside(pod *inventory.Pod, others []kubeovn.Attachment) Result {
 	result := Result{State: OutOfScope, Why: "it is not on OVN"}
 	var message string

@@ -130,8 +130,8 @@ func (f *Feed) enter(events []ovn.Event) {
 // sweepEvery is how often everything is judged again, as a safety net.
 const sweepEvery = 5 * time.Minute
 
-// sweep compares what is held of a database with the state that its events have led to, has everything judged again, and
-// counts what that finds: nothing, unless an event was missed. Only the comparison holds up the changes of this
+// sweep compares what is held of a database with the state that its events have led to, has everything judged again,
+// and counts what that finds: nothing, unless an event was missed. Only the comparison holds up the changes of this
 // database.
 func (f *Feed) sweep(state *ovn.Snapshot) {
 	found := func(begin time.Time, what string, missed int) {

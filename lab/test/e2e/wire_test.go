@@ -20,8 +20,8 @@ spec:
   gateway: 10.77.0.1,fd00:77::1
 `
 
-// A strict pod of both families keeps its own traffic of both, and can forge in neither; besides it a pod of a namespace
-// that is open by right forges what it likes, which shows that it is port security that drops.
+// A strict pod of both families keeps its own traffic of both, and can forge in neither; besides it a pod of a
+// namespace that is open by right forges what it likes, which shows that it is port security that drops.
 func TestDualStackOnTheWire(t *testing.T) {
 	applyDual(t)
 	strict, open := namespace(t, nil), namespace(t, map[string]string{portSecurity: "false"})

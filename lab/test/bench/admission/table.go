@@ -30,8 +30,8 @@ func (r rates) median() float64 {
 	return sorted[len(sorted)/2]
 }
 
-// compare puts rates next to those of the peer in the same rounds. The ratio is the middle one of the rounds' own, since
-// what else the machine does changes from round to round.
+// compare puts rates next to those of the peer in the same rounds. The ratio is the middle one of the rounds' own,
+// since what else the machine does changes from round to round.
 func compare(what, peer string, ours, theirs rates, bar float64) row {
 	ratios := make(rates, len(ours))
 	for i := range ours {
