@@ -6,10 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,6 +28,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/nb"
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 	"github.com/ovnguard/ovnguard/lab/internal/state"
+	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
 // settleTimeout bounds the wait for the stand-in to have nothing left to do.
@@ -80,7 +79,7 @@ func newWorld(t *testing.T, v upstream.Version) *world {
 	w.dyn, err = dynamic.NewForConfig(w.config)
 	check(t, err)
 
-	w.nb = startNB(t, group, temp)
+	w.nb = startNB(t, temp)
 	w.reader, err = nb.Dial(t.Context(), w.nb, slog.New(slog.DiscardHandler))
 	check(t, err)
 	t.Cleanup(w.reader.Close)
@@ -92,34 +91,14 @@ func newWorld(t *testing.T, v upstream.Version) *world {
 	return w
 }
 
-// startNB serves an empty Northbound database on a unix socket and returns its endpoint.
-func startNB(t *testing.T, group *process.Group, dir string) string {
+// startNB serves an empty Northbound database in dir and returns its endpoint.
+func startNB(t *testing.T, dir string) string {
 	t.Helper()
-	file, socket := filepath.Join(dir, "nb.db"), filepath.Join(dir, "nb.sock")
-	out, err := exec.Command("ovsdb-tool", "create", file, "/usr/share/ovn/ovn-nb.ovsschema").CombinedOutput()
-	if err != nil {
-		t.Fatalf("the Northbound database cannot be made, run `make deps`: %v\n%s", err, out)
-	}
-	_, err = group.Start(t.Context(), process.Spec{
-		Name: "ovsdb-nb", Path: "ovsdb-server", LogPath: filepath.Join(dir, "ovsdb-nb.log"),
-		Args: []string{
-			"--remote=punix:" + socket,
-			"--unixctl=" + filepath.Join(dir, "nb.ctl"),
-			"--pidfile=" + filepath.Join(dir, "nb.pid"),
-			"--no-chdir",
-			"--verbose=file:off",
-			file,
-		},
-		Ready: func(ctx context.Context) error {
-			conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
-			if err != nil {
-				return err
-			}
-			return conn.Close()
-		},
-	})
+	server, err := ovsdbserver.Create(t.Context(), dir, "nb", ovsdbserver.NorthboundSchema)
 	check(t, err)
-	return "unix:" + socket
+	check(t, server.Start(t.Context()))
+	t.Cleanup(server.Kill)
+	return server.Endpoint()
 }
 
 // start starts the stand-in; inspection and collection run only when a test calls them.

@@ -3,18 +3,15 @@
 package nb
 
 import (
-	"context"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/ovnguard/ovnguard/lab/internal/process"
+	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
 // TestForeignColumns shows that the cache follows a row although columns change that the model does not have, in the
@@ -97,7 +94,15 @@ func dial(t *testing.T) (c *Client, endpoint string) {
 			t.Error(err)
 		}
 	})
-	endpoint = serve(t, dir)
+	server, err := ovsdbserver.Create(t.Context(), dir, "nb", ovsdbserver.NorthboundSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Kill)
+	endpoint = server.Endpoint()
 	if c, err = Dial(t.Context(), endpoint, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
@@ -114,45 +119,4 @@ func normal(p LogicalSwitchPort) LogicalSwitchPort {
 		p.Options = nil
 	}
 	return p
-}
-
-// serve serves an empty Northbound database in dir.
-func serve(t *testing.T, dir string) string {
-	t.Helper()
-	file, socket := filepath.Join(dir, "nb.db"), filepath.Join(dir, "nb.sock")
-	out, err := exec.CommandContext(t.Context(), "ovsdb-tool", "create", file, "/usr/share/ovn/ovn-nb.ovsschema").
-		CombinedOutput()
-	if err != nil {
-		t.Fatalf("the Northbound database cannot be made, run `make deps`: %v\n%s", err, out)
-	}
-	group := process.NewGroup(process.Options{OnExit: func(e *process.ExitError) { t.Error(e) }})
-	t.Cleanup(func() {
-		if err := group.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	_, err = group.Start(t.Context(), process.Spec{
-		Name:    "ovsdb-nb",
-		Path:    "ovsdb-server",
-		LogPath: filepath.Join(dir, "nb.log"),
-		Args: []string{
-			"--remote=punix:" + socket,
-			"--unixctl=" + filepath.Join(dir, "nb.ctl"),
-			"--pidfile=" + filepath.Join(dir, "nb.pid"),
-			"--no-chdir",
-			"--verbose=file:off",
-			file,
-		},
-		Ready: func(ctx context.Context) error {
-			conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
-			if err != nil {
-				return err
-			}
-			return conn.Close()
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "unix:" + socket
 }
