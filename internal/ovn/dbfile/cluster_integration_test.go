@@ -68,7 +68,7 @@ func TestClusterOfOne(t *testing.T) {
 	dump := s.dump("Odd")
 	s.compact("Odd", func(d *Database) bool { return d.Cluster.SnapshotIndex == d.Cluster.CommitIndex })
 	s.transact("Odd", `{"op":"comment","comment":"after"}`)
-	s.kill()
+	s.Kill()
 	sameAsServer(t, s.read(), dump)
 	alone := filepath.Join(dir, "alone")
 	tool(t, "ovsdb-tool", "cluster-to-standalone", alone, file)
@@ -121,20 +121,14 @@ func TestClusterOfThree(t *testing.T) {
 		}
 	}
 	before := servers[0].dump("Odd")
-	servers[1].kill()
-	servers[2].kill()
+	servers[1].Kill()
+	servers[2].Kill()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
-		out, err := tryTool(
-			ctx,
-			"ovsdb-client",
-			"transact",
-			servers[0].socket(),
-			`["Odd",{"op":"insert","table":"Root","row":{"name":"alone"}}]`,
-		)
+		out, err := servers[0].Transact(ctx, `["Odd",{"op":"insert","table":"Root","row":{"name":"alone"}}]`)
 		if err == nil {
 			t.Errorf("a leader without followers agreed with itself: %s", out)
 		}
@@ -145,7 +139,7 @@ func TestClusterOfThree(t *testing.T) {
 	time.Sleep(500 * time.Millisecond) // in which it might agree
 	cancel()
 	<-answered
-	servers[0].kill()
+	servers[0].Kill()
 	db := servers[0].read()
 	if db.Cluster.Uncommitted() == 0 {
 		t.Errorf("what the leader wrote alone is not counted: %+v", db.Cluster)

@@ -257,8 +257,8 @@ func TestDamagedAsTheServerReadsIt(t *testing.T) {
 	for range 40 {
 		s.transact("Odd", d.operations()...)
 	}
-	s.kill()
-	whole, err := os.ReadFile(s.file)
+	s.Kill()
+	whole, err := os.ReadFile(s.File)
 	if err != nil {
 		t.Fatal(err)
 	}

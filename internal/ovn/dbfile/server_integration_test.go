@@ -3,27 +3,24 @@
 package dbfile
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
 // server is a real ovsdb-server with one database file.
 type server struct {
-	t    *testing.T
-	dir  string
-	file string
-	cmd  *exec.Cmd
+	*ovsdbserver.Server
+
+	t *testing.T
 }
 
 // shortDir returns a directory with a short name, since sockets have short names.
@@ -40,64 +37,23 @@ func shortDir(t *testing.T) string {
 // tool runs one of the real tools and returns what it prints.
 func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	out, err := tryTool(t.Context(), name, args...)
+	out, err := ovsdbserver.Tool(t.Context(), name, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out
 }
 
-func tryTool(ctx context.Context, name string, args ...string) (string, error) {
-	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return string(
-				out,
-			), fmt.Errorf(
-				"%s %.300q: %w\n%s(is OVN installed? `make deps`)",
-				name,
-				args,
-				err,
-				stderr.String(),
-			)
-	}
-	return string(out), nil
-}
-
 // serve starts a server for a file. It ends with the test.
 func serve(t *testing.T, file string) *server {
 	t.Helper()
-	s := &server{t: t, dir: shortDir(t), file: file}
-	s.cmd = exec.Command(
-		"ovsdb-server",
-		file,
-		"--remote=punix:"+filepath.Join(s.dir, "s"),
-		"--unixctl="+s.control(),
-		"--no-chdir",
-		"--log-file="+filepath.Join(s.dir, "log"),
-		"-vconsole:off",
-	)
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := s.cmd.Start(); err != nil {
-		t.Fatalf("%v (is OVN installed? `make deps`)", err)
+	s := &server{ovsdbserver.New(shortDir(t), "s", file), t}
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(s.kill)
+	t.Cleanup(s.Kill)
 	return s
 }
-
-// kill ends the server as a crash would.
-func (s *server) kill() {
-	if s.cmd.ProcessState == nil {
-		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
-	}
-}
-
-func (s *server) socket() string { return "unix:" + filepath.Join(s.dir, "s") }
-
-func (s *server) control() string { return filepath.Join(s.dir, "ctl") }
 
 // ask runs ovsdb-client, again and again while the server does not answer yet or has no leader.
 func (s *server) ask(command string, args ...string) string {
@@ -105,13 +61,13 @@ func (s *server) ask(command string, args ...string) string {
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
 	for {
-		out, err := tryTool(ctx, "ovsdb-client", append([]string{"--timeout=5", command, s.socket()}, args...)...)
+		line := append([]string{"--timeout=5", command, s.Endpoint()}, args...)
+		out, err := ovsdbserver.Tool(ctx, "ovsdb-client", line...)
 		if err == nil {
 			return out
 		}
 		if ctx.Err() != nil {
-			log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
-			s.t.Fatalf("%v\n%s", err, log)
+			s.t.Fatal(err)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -138,9 +94,11 @@ func (s *server) transact(database string, ops ...string) (done bool) {
 	return true
 }
 
-func (s *server) appctl(args ...string) string {
+func (s *server) appctl(args ...string) {
 	s.t.Helper()
-	return tool(s.t, "ovs-appctl", append([]string{"-t", s.control()}, args...)...)
+	if _, err := s.Control(s.t.Context(), args...); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // compact has the server compact the file and waits until the file shows it: a thread does the work, and the command
@@ -163,7 +121,7 @@ func (s *server) waitFor(database, want string) {
 	s.ask("list-dbs")
 	deadline := time.Now().Add(time.Minute)
 	for {
-		out, err := tryTool(s.t.Context(), "ovs-appctl", "-t", s.control(), "cluster/status", database)
+		out, err := s.Control(s.t.Context(), "cluster/status", database)
 		if err == nil && strings.Contains(out, want) {
 			return
 		}
@@ -176,7 +134,7 @@ func (s *server) waitFor(database, want string) {
 
 func (s *server) read() *Database {
 	s.t.Helper()
-	return readFile(s.t, s.file)
+	return readFile(s.t, s.File)
 }
 
 func readFile(t *testing.T, path string) *Database {
