@@ -111,7 +111,7 @@ func (inv *State) Subnet(name string) (s Subnet, ok bool) {
 
 // SubnetOf returns the subnet that the IP resource of the port names; "" where it is not known.
 func (inv *State) SubnetOf(port string) string {
-	if r := inv.slot(port).record; r != nil {
+	if r := inv.entry(port).record; r != nil {
 		return r.Subnet
 	}
 	return ""
@@ -120,7 +120,7 @@ func (inv *State) SubnetOf(port string) string {
 // Kept returns the kind of owner that keeps the port of that name while no pod runs, and the pod or machine that it is
 // kept for; "" where none does.
 func (inv *State) Kept(port string) (kind string, of PodKey) {
-	r := inv.slot(port).record
+	r := inv.entry(port).record
 	if r == nil || r.Keeper == "" {
 		return "", PodKey{}
 	}
@@ -131,7 +131,7 @@ func (inv *State) Kept(port string) (kind string, of PodKey) {
 // it for as long as its grace period lasts. The launchers of a machine share its ports; machine is its name where I am
 // one, and "" where not.
 func (inv *State) ClaimedBy(port string, me PodKey, machine string) (other PodKey, taken bool) {
-	for c := range inv.slot(port).claimants() {
+	for c := range inv.entry(port).podNICs() {
 		duplicate := machine != "" && c.pod.Namespace == me.Namespace && c.pod.Owner == machine && c.pod.Name != machine
 		if c.pod.PodKey != me && !c.pod.Finished && !duplicate {
 			return c.pod.PodKey, true

@@ -5,7 +5,7 @@ package inventory
 func (inv *State) NamespaceOf(h Holder) string {
 	switch h.Kind {
 	case HeldByPort:
-		return inv.slot(h.Name).namespace()
+		return inv.entry(h.Name).namespace()
 	case HeldByVip:
 		return inv.vips.Get(h.Name).Namespace
 	case HeldByService, HeldByBalancer, HeldByExternal:
@@ -20,16 +20,16 @@ func (inv *State) NamespaceOf(h Holder) string {
 
 // namespace returns that of the pods that claim the port, or of the pod that it is kept for; empty where they are of
 // several namespaces, or there is none.
-func (s *slot) namespace() string {
-	if s.claim.pod == nil {
-		if s.record != nil {
-			return s.record.Of.Namespace
+func (e *entry) namespace() string {
+	if e.nic.pod == nil {
+		if e.record != nil {
+			return e.record.Of.Namespace
 		}
 		return ""
 	}
-	namespace := s.claim.pod.Namespace
-	if s.rare != nil {
-		for _, c := range s.rare.claims {
+	namespace := e.nic.pod.Namespace
+	if e.rare != nil {
+		for _, c := range e.rare.nics {
 			if c.pod.Namespace != namespace {
 				return ""
 			}

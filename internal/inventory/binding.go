@@ -38,7 +38,7 @@ type chassis struct {
 
 // SetBinding adds or replaces a binding and returns the port's name, or nothing where no more than its UUID changed.
 func (inv *Inventory) SetBinding(b *Binding) []string {
-	old := inv.slot(b.Port).binding
+	old := inv.entry(b.Port).binding
 	inv.setBinding(b.Port, b)
 	if old != nil && old.Says(b) {
 		return nil
@@ -48,11 +48,11 @@ func (inv *Inventory) SetBinding(b *Binding) []string {
 
 // setBinding enters a binding or takes it out, and counts those that there are.
 func (inv *Inventory) setBinding(port string, b *Binding) {
-	inv.alter(port, func(s *slot) {
-		if s.binding != nil {
+	inv.alter(port, func(e *entry) {
+		if e.binding != nil {
 			inv.bound--
 		}
-		if s.binding = b; b != nil {
+		if e.binding = b; b != nil {
 			inv.bound++
 		}
 	})
@@ -66,7 +66,7 @@ func (b *Binding) Says(o *Binding) bool {
 
 // DeleteBinding takes the binding with this UUID out and returns the port's name.
 func (inv *Inventory) DeleteBinding(port, uuid string) []string {
-	if b := inv.slot(port).binding; b == nil || b.UUID != uuid {
+	if b := inv.entry(port).binding; b == nil || b.UUID != uuid {
 		return nil
 	}
 	inv.setBinding(port, nil)
@@ -119,8 +119,8 @@ func (inv *Inventory) boundTo(pick func(uuid string) bool) (names []string) {
 	if inv.bound == 0 {
 		return nil
 	}
-	for name, s := range inv.slots.All() {
-		if s.binding != nil && slices.ContainsFunc(s.binding.Chassis, pick) {
+	for name, e := range inv.entries.All() {
+		if e.binding != nil && slices.ContainsFunc(e.binding.Chassis, pick) {
 			names = append(names, name)
 		}
 	}
@@ -151,9 +151,9 @@ func (inv *State) boundAt(b *Binding) (at []Chassis, eras []portsec.Era) {
 // SetContested says how often the row of a port was put right lately only for somebody to write something else, 0 for
 // not at all. It returns the port's name where that is news.
 func (inv *Inventory) SetContested(port string, times int) []string {
-	if inv.slot(port).contested() == times {
+	if inv.entry(port).contested() == times {
 		return nil
 	}
-	inv.alter(port, func(s *slot) { s.uncommon().contested = times })
+	inv.alter(port, func(e *entry) { e.uncommon().contested = times })
 	return []string{port}
 }

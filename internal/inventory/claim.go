@@ -67,7 +67,7 @@ func (inv *State) Claims(e *policy.Exception) []Claim {
 	}
 	for i := range e.Pairs {
 		c.pair(i)
-		c.beside(i)
+		c.passing(i)
 	}
 	return c.claims
 }
@@ -288,18 +288,18 @@ func (c *claiming) mac(i int, field, what string, mac portsec.MAC) {
 	}
 }
 
-// beside takes what others claim at the moment in which an exception is written, and may claim and give up as they
+// passing takes what others claim at the moment in which an exception is written, and may claim and give up as they
 // like.
-func (c *claiming) beside(i int) {
+func (c *claiming) passing(i int) {
 	for held := range c.inv.heldIn(c.e.Pairs[i].Prefix, c.near, c.claimedUpTo) {
 		if c.full() {
 			return
 		}
-		c.besideOf(i, held)
+		c.passingOf(i, held)
 	}
 }
 
-func (c *claiming) besideOf(i int, held Held) {
+func (c *claiming) passingOf(i int, held Held) {
 	h := held.Holder
 	switch h.Kind { //nolint:exhaustive // the others are claimed as long as the exception counts
 	case HeldByBalancer, HeldByExternal:
@@ -340,8 +340,8 @@ func (c *claiming) own(h Holder) bool {
 	case HeldByVip:
 		return c.inv.vips.Get(h.Name).Namespace == c.e.Namespace
 	case HeldByPort:
-		for claim := range c.inv.slot(h.Name).claimants() {
-			if claim.pod.Namespace == c.e.Namespace && c.e.Targets(c.inv.policyPod(claim.pod), claim.nic.Provider) {
+		for nic := range c.inv.entry(h.Name).podNICs() {
+			if nic.pod.Namespace == c.e.Namespace && c.e.Targets(c.inv.policyPod(nic.pod), nic.Provider) {
 				return true
 			}
 		}
@@ -355,7 +355,7 @@ func (inv *State) consents(h Holder, subnet string) []Consent {
 	var namespace string
 	switch h.Kind { //nolint:exhaustive // gateways, routers and nodes share nothing
 	case HeldByPort:
-		if inv.slot(h.Name).row.isLink() || inv.OfNodes(inv.SubnetOf(h.Name)) {
+		if inv.entry(h.Name).row.isLink() || inv.OfNodes(inv.SubnetOf(h.Name)) {
 			return nil
 		}
 		namespace = inv.NamespaceOf(h)

@@ -22,42 +22,45 @@ type Duplicate struct {
 	Others []string
 }
 
-// place is an address or a MAC on one logical switch. There are several for each port, so that it is kept small.
-type place struct {
+// switchAddress is an address or a MAC on one logical switch. There are several for each port, so that it is kept
+// small.
+type switchAddress struct {
 	sw unique.Handle[string]
 	// at is the address in 16 octets, or begins with the MAC.
 	at  [16]byte
 	mac bool
 }
 
-func placeOfMAC(sw unique.Handle[string], mac portsec.MAC) place {
-	p := place{sw: sw, mac: true}
+func macOn(sw unique.Handle[string], mac portsec.MAC) switchAddress {
+	p := switchAddress{sw: sw, mac: true}
 	copy(p.at[:], mac[:])
 	return p
 }
 
-func placeOf(sw unique.Handle[string], a netip.Addr) place { return place{sw: sw, at: a.As16()} }
+func addressOn(sw unique.Handle[string], a netip.Addr) switchAddress {
+	return switchAddress{sw: sw, at: a.As16()}
+}
 
 // text returns the MAC or the address.
-func (p place) text() string {
-	if p.mac {
-		return portsec.MAC(p.at[:6]).String()
+func (a switchAddress) text() string {
+	if a.mac {
+		return portsec.MAC(a.at[:6]).String()
 	}
-	return p.address().String()
+	return a.address().String()
 }
 
 // address returns the address; that of a MAC means nothing.
-func (p place) address() netip.Addr { return netip.AddrFrom16(p.at).Unmap() }
+func (a switchAddress) address() netip.Addr { return netip.AddrFrom16(a.at).Unmap() }
 
-// sharing is an index from places, addresses or MACs to the names of the ports that are there. Nearly all have one, so
+// portsBy is an index from addresses or MACs to the names of the ports that are there. Nearly all have one, so
 // that a set for each would take more memory than the ports themselves.
-type sharing[K comparable] struct {
+type portsBy[K comparable] struct {
 	first persistent.Map[K, string]
 	more  persistent.Map[K, []string]
 }
 
 // add enters a name and returns those that were there before.
-func (s *sharing[K]) add(e *persistent.Edit, p K, name string) (before []string) {
+func (s *portsBy[K]) add(e *persistent.Edit, p K, name string) (before []string) {
 	first, taken := s.first.Find(p)
 	if !taken {
 		s.first.Set(e, p, name)
@@ -71,7 +74,7 @@ func (s *sharing[K]) add(e *persistent.Edit, p K, name string) (before []string)
 }
 
 // remove takes a name out and returns those that are left.
-func (s *sharing[K]) remove(e *persistent.Edit, p K, name string) (left []string) {
+func (s *portsBy[K]) remove(e *persistent.Edit, p K, name string) (left []string) {
 	first, taken := s.first.Find(p)
 	if !taken {
 		return nil
@@ -86,8 +89,8 @@ func (s *sharing[K]) remove(e *persistent.Edit, p K, name string) (left []string
 	return left
 }
 
-// names returns all names at a place, in order.
-func (s *sharing[K]) names(p K) []string {
+// names returns all names under a key, in order.
+func (s *portsBy[K]) names(p K) []string {
 	first, taken := s.first.Find(p)
 	if !taken {
 		return nil
@@ -97,8 +100,8 @@ func (s *sharing[K]) names(p K) []string {
 	return out
 }
 
-// others returns the names at a place beside this one.
-func (s *sharing[K]) others(p K, name string) []string {
+// others returns the names under a key beside this one.
+func (s *portsBy[K]) others(p K, name string) []string {
 	more := s.more.Get(p)
 	if len(more) == 0 {
 		return nil
@@ -108,10 +111,10 @@ func (s *sharing[K]) others(p K, name string) []string {
 	return out
 }
 
-// places calls take with each MAC and address that the row has on its switch. Only ports of pods and machines count:
-// those of routers have theirs elsewhere, a virtual port's address is meant to be where its parents are, and a disabled
-// port is not there for anybody.
-func (r *Row) places(take func(place)) {
+// eachOnSwitch calls take with each MAC and address that the row has on its switch. Only ports of pods and machines
+// count: those of routers have theirs elsewhere, a virtual port's address is meant to be where its parents are, and a
+// disabled port is not there for anybody.
+func (r *Row) eachOnSwitch(take func(switchAddress)) {
 	if r.Type != "" || r.Disabled || r.Switch == "" {
 		return
 	}
@@ -122,18 +125,18 @@ func (r *Row) places(take func(place)) {
 			continue // unknown, dynamic, router
 		}
 		if mac, err := portsec.ParseMAC(text); err == nil {
-			take(placeOfMAC(sw, mac))
+			take(macOn(sw, mac))
 		}
 		for text := range strings.FieldsSeq(rest) {
 			if a, err := netip.ParseAddr(text); err == nil {
-				take(placeOf(sw, a))
+				take(addressOn(sw, a))
 			}
 		}
 	}
 }
 
-// settleRow takes the places of old out of the index and enters those of now; either may be nil. It returns the names
-// of the other ports for which that matters.
+// settleRow takes the addresses and MACs of old out of the index and enters those of now; either may be nil. It returns
+// the names of the other ports for which that matters.
 func (inv *Inventory) settleRow(old, now *Row) (touched []string) {
 	if old != nil && now != nil && old.Switch == now.Switch && old.Type == now.Type && old.Disabled == now.Disabled &&
 		slices.Equal(old.Addresses, now.Addresses) {
@@ -141,57 +144,61 @@ func (inv *Inventory) settleRow(old, now *Row) (touched []string) {
 	}
 	touched = inv.settleLink(old, now)
 	if old != nil {
-		old.places(func(p place) { touched = append(touched, inv.at.remove(inv.edit, p, old.Name)...) })
+		old.eachOnSwitch(
+			func(a switchAddress) { touched = append(touched, inv.onSwitch.remove(inv.edit, a, old.Name)...) },
+		)
 	}
 	if now != nil {
-		now.places(func(p place) { touched = append(touched, inv.at.add(inv.edit, p, now.Name)...) })
+		now.eachOnSwitch(
+			func(a switchAddress) { touched = append(touched, inv.onSwitch.add(inv.edit, a, now.Name)...) },
+		)
 	}
 	return touched
 }
 
 // duplicates returns what the row has in common with others of its switch. Rows that Vips account for do not count:
 // their addresses are meant to be shared.
-func (inv *State) duplicates(s *slot) (duplicates []Duplicate) {
-	if s.isVip() {
+func (inv *State) duplicates(e *entry) (duplicates []Duplicate) {
+	if e.isVip() {
 		return nil
 	}
-	duplicates = inv.gatewayTwins(s.row)
-	if inv.at.more.Len() == 0 {
+	duplicates = inv.gatewayDuplicates(e.row)
+	if inv.onSwitch.more.Len() == 0 {
 		return duplicates
 	}
-	s.row.places(func(p place) {
-		others := slices.DeleteFunc(inv.at.others(p, s.name), func(o string) bool { return inv.slot(o).isVip() })
+	e.row.eachOnSwitch(func(a switchAddress) {
+		others := slices.DeleteFunc(inv.onSwitch.others(a, e.name), func(o string) bool { return inv.entry(o).isVip() })
 		if len(others) == 0 {
 			return
 		}
 		if i := slices.IndexFunc(
 			duplicates,
-			func(t Duplicate) bool { return t.MAC && p.mac && t.Text == p.text() },
+			func(t Duplicate) bool { return t.MAC && a.mac && t.Text == a.text() },
 		); i >= 0 {
 			duplicates[i].Others = union(duplicates[i].Others, others)
 			return
 		}
-		duplicates = append(duplicates, Duplicate{Text: p.text(), MAC: p.mac, Others: others})
+		duplicates = append(duplicates, Duplicate{Text: a.text(), MAC: a.mac, Others: others})
 	})
 	return duplicates
 }
 
-// besides returns the name of a port, and those of others on its switch with which its row shares an address.
-func (inv *Inventory) besides(name string) []string {
+// withDuplicates returns the name of a port, and those of others on its switch with which its row shares an address.
+func (inv *Inventory) withDuplicates(name string) []string {
 	names := []string{name}
-	if r := inv.slot(name).row; r != nil {
-		r.places(func(p place) { names = append(names, inv.at.others(p, name)...) })
+	if r := inv.entry(name).row; r != nil {
+		r.eachOnSwitch(func(a switchAddress) { names = append(names, inv.onSwitch.others(a, name)...) })
 	}
 	return names
 }
 
 // nodeOf returns the node whose address the row has; "" where it has none.
 func (inv *State) nodeOf(r *Row) (node string) {
-	r.places(func(p place) {
-		if p.mac || node != "" {
+	r.eachOnSwitch(func(a switchAddress) {
+		if a.mac || node != "" {
 			return
 		}
-		for h := range inv.fixed.of(p.address()) {
+		for h := range inv.fixed.of(a.address()) {
 			if h.Kind == HeldByNode {
 				node = h.Name
 			}
@@ -241,7 +248,7 @@ func (inv *State) overlaps(p *Port) (held []Held) {
 				if other, ok := inv.vpcOf(
 					h.Holder.Name,
 				); ok && known && other != vpc ||
-					inv.slot(h.Holder.Name).isVip() {
+					inv.entry(h.Holder.Name).isVip() {
 					continue
 				}
 			}

@@ -16,8 +16,8 @@ type Effect struct {
 	// Looser and Tighter are how many of them could send from, or take in, more or less than before. A port that is
 	// both, because other addresses are granted than before, counts as looser.
 	Looser, Tighter int
-	// Repaired is for how many of them repair begins, and Rewritten how many ports it would write after the edit. Repair
-	// is asked about the first asksLimit ports alone; Unasked is how many more there are.
+	// Repaired is for how many of them repair begins, and Rewritten how many ports it would write after the edit.
+	// Repair is asked about the first asksLimit ports alone; Unasked is how many more there are.
 	Repaired, Rewritten, Unasked int
 	// Names are the first ports, in order, that could send more or less, or that repair would write.
 	Names []string

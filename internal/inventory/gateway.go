@@ -45,11 +45,11 @@ func (inv *Inventory) SetGateway(g Gateway) []string {
 		return nil
 	}
 	inv.gateways.Set(inv.edit, g.key(), &g)
-	touched := inv.portsThrough(inv.placeOf(&g), g.Object.UID)
+	touched := inv.portsThrough(inv.homeOf(&g), g.Object.UID)
 	if before == nil {
 		return touched
 	}
-	return union(touched, inv.portsThrough(inv.placeOf(before), before.Object.UID))
+	return union(touched, inv.portsThrough(inv.homeOf(before), before.Object.UID))
 }
 
 // DeleteGateway takes the gateway out, where it is still the one with that UID, and returns the names of the same
@@ -59,13 +59,13 @@ func (inv *Inventory) DeleteGateway(g Gateway) []string {
 	if before == nil || before.Object.UID != g.Object.UID {
 		return nil
 	}
-	touched := inv.portsThrough(inv.placeOf(before), before.Object.UID)
+	touched := inv.portsThrough(inv.homeOf(before), before.Object.UID)
 	inv.gateways.Delete(inv.edit, g.key())
 	return touched
 }
 
-// placeOf returns the namespace of the gateway's pods.
-func (inv *State) placeOf(g *Gateway) string { return cmp.Or(g.Namespace, inv.setup.Namespace) }
+// homeOf returns the namespace of the gateway's pods.
+func (inv *State) homeOf(g *Gateway) string { return cmp.Or(g.Namespace, inv.setup.Namespace) }
 
 // portsThrough returns the names of the ports of a namespace's pods that are, or seem to be, owned by the object with
 // that UID in some step.
@@ -84,7 +84,7 @@ func (inv *Inventory) portsThrough(namespace, uid string) (names []string) {
 func (inv *Inventory) portsThroughSubnet(subnet string) (names []string) {
 	for g := range inv.gateways.Values() {
 		if slices.Contains(g.Subnets, subnet) {
-			names = append(names, inv.portsThrough(inv.placeOf(g), g.Object.UID)...)
+			names = append(names, inv.portsThrough(inv.homeOf(g), g.Object.UID)...)
 		}
 	}
 	return distinct(names)
@@ -93,7 +93,7 @@ func (inv *Inventory) portsThroughSubnet(subnet string) (names []string) {
 // GatewayIn reports whether some gateway has its pods in the namespace.
 func (inv *State) GatewayIn(namespace string) bool {
 	for g := range inv.gateways.Values() {
-		if inv.placeOf(g) == namespace {
+		if inv.homeOf(g) == namespace {
 			return true
 		}
 	}
@@ -140,7 +140,7 @@ func (inv *State) forwarderOf(p *Pod, owners []policy.Owner) (*Forwarder, []poli
 		}
 		f := &Forwarder{Kind: kubeovn.KindNATGateway, Title: kubeovn.KindNATGateway + " " + name, Trusted: true}
 		g := inv.gateways.Get(gatewayKey{kubeovn.KindNATGateway, "", name})
-		if g != nil && inv.placeOf(g) == p.Namespace {
+		if g != nil && inv.homeOf(g) == p.Namespace {
 			f.Gateway = g
 			owners = append(slices.Clip(owners), g.Object) // up to 1.16, Kube-OVN writes no reference
 		}
@@ -171,7 +171,7 @@ func (inv *State) proved(p *Pod, chain []policy.Owner) *Gateway {
 		key.namespace = p.Namespace
 	}
 	g := inv.gateways.Get(key)
-	if g == nil || g.Object != object || inv.placeOf(g) != p.Namespace || last == 0 {
+	if g == nil || g.Object != object || inv.homeOf(g) != p.Namespace || last == 0 {
 		return nil
 	}
 	for _, o := range chain[:last] {

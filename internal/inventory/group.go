@@ -111,11 +111,11 @@ func (inv *Inventory) rowsWith(uuids map[string]bool) (names []string) {
 	if left == 0 {
 		return names
 	}
-	for name, s := range inv.slots.All() { // rows that came before their group, and that do not name it
-		if s.row != nil && uuids[s.row.UUID] && inv.grouped.Get(s.row.UUID) == "" {
+	for name, e := range inv.entries.All() { // rows that came before their group, and that do not name it
+		if e.row != nil && uuids[e.row.UUID] && inv.grouped.Get(e.row.UUID) == "" {
 			names = append(names, name)
-			if len(inv.members.Get(s.row.UUID)) > 0 {
-				inv.grouped.Set(inv.edit, s.row.UUID, name)
+			if len(inv.members.Get(e.row.UUID)) > 0 {
+				inv.grouped.Set(inv.edit, e.row.UUID, name)
 			}
 		}
 	}
@@ -202,7 +202,7 @@ func (inv *State) eachMember(group string, look func(*Row) bool) {
 			continue
 		}
 		for _, uuid := range g.Ports {
-			if r := inv.slot(inv.grouped.Get(uuid)).row; r != nil && r.UUID == uuid && !look(r) {
+			if r := inv.entry(inv.grouped.Get(uuid)).row; r != nil && r.UUID == uuid && !look(r) {
 				return
 			}
 		}
@@ -231,9 +231,9 @@ type UnknownMember struct {
 	Set, Text string
 }
 
-// strangers returns what the sets of a group hold that no port of the group accounts for: not by its IP resource, nor
-// by its row.
-func (inv *State) strangers(group string) (strangers []UnknownMember) {
+// unknownMembers returns what the sets of a group hold that no port of the group accounts for: not by its IP resource,
+// nor by its row.
+func (inv *State) unknownMembers(group string) (unknown []UnknownMember) {
 	var members []*Row // read when they are needed first: nearly always each element is some member's address
 	for _, set := range inv.setsOf.Get(group) {
 		for _, text := range set.Addresses {
@@ -244,17 +244,17 @@ func (inv *State) strangers(group string) (strangers []UnknownMember) {
 				inv.eachMember(group, func(r *Row) bool { members = append(members, r); return true })
 			}
 			if !slices.ContainsFunc(members, func(r *Row) bool { return r.mentions(text) }) {
-				strangers = append(strangers, UnknownMember{set.Name, text})
+				unknown = append(unknown, UnknownMember{set.Name, text})
 			}
 		}
 	}
-	return strangers
+	return unknown
 }
 
 // isMembers reports whether a member of the group has the address by its IP resource.
 func (inv *State) isMembers(a netip.Addr, group string) bool {
 	return slices.ContainsFunc(inv.byAddress.names(a), func(name string) bool {
-		r := inv.slot(name).row
+		r := inv.entry(name).row
 		return r != nil && slices.Contains(inv.members.Get(r.UUID), group)
 	})
 }

@@ -187,7 +187,7 @@ func (inv *Inventory) SetFixed(f Fixed) []string {
 		if f.Holder.lasting() {
 			inv.points = inv.points.add(addressRange{a, a, f.Holder})
 		}
-		touched = append(touched, inv.havers(a)...)
+		touched = append(touched, inv.portsAt(a)...)
 	}
 	for _, text := range f.MACs {
 		if mac, ok := macOf(text); ok {
@@ -212,7 +212,7 @@ func (inv *Inventory) DeleteFixed(h Holder) (touched []string) {
 		inv.fixed.remove(inv.edit, a, h)
 		inv.occupied.remove(h.network(at), a)
 		inv.points = inv.points.remove(addressRange{a, a, h})
-		touched = append(touched, inv.havers(a)...)
+		touched = append(touched, inv.portsAt(a)...)
 	}
 	inv.fixedBy.Delete(inv.edit, h)
 	inv.fixedAt.Delete(inv.edit, h)
@@ -227,7 +227,7 @@ func (inv *Inventory) DeleteFixed(h Holder) (touched []string) {
 	return touched
 }
 
-// havers returns the names of the ports that have an address by their IP resources, or are granted it.
-func (inv *Inventory) havers(a netip.Addr) []string {
+// portsAt returns the names of the ports that have an address by their IP resources, or are granted it.
+func (inv *Inventory) portsAt(a netip.Addr) []string {
 	return append(inv.byAddress.names(a), inv.grantees(a)...)
 }

@@ -23,7 +23,7 @@ type Inventory struct {
 
 	// The rest is for finding out what a change touches, which no snapshot needs.
 
-	order []*slot              // all slots, about in the order in which they came, and so in memory
+	order []*entry             // all entries, about in the order in which they came, and so in memory
 	ports map[PodKey][]string  // the names that the pod claims
 	owned sets[string, PodKey] // UID of a controller to its pods
 	// fixedMACsBy has the MACs of State.fixedMACs by who has them.
@@ -166,8 +166,8 @@ func (inv *Inventory) DeleteAttachment(a kubeovn.Attachment) []string {
 // addresses.
 func (inv *Inventory) SetRecord(r *Record) []string {
 	touched := inv.DeleteRecord(r.Name)
-	inv.alter(r.Name, func(s *slot) { s.record = r })
-	inv.affectGroups(inv.slot(r.Name).row)
+	inv.alter(r.Name, func(e *entry) { e.record = r })
+	inv.affectGroups(inv.entry(r.Name).row)
 	for _, ip := range r.IPs {
 		if a, err := netip.ParseAddr(ip); err == nil {
 			inv.byAddress.add(inv.edit, a.Unmap(), r.Name)
@@ -186,7 +186,7 @@ func (inv *Inventory) SetRecord(r *Record) []string {
 // DeleteRecord takes an IP resource out and returns the port's name, and those of ports that are granted its addresses.
 func (inv *Inventory) DeleteRecord(name string) []string {
 	touched := []string{name}
-	r := inv.slot(name).record
+	r := inv.entry(name).record
 	if r == nil {
 		return touched
 	}
@@ -199,8 +199,8 @@ func (inv *Inventory) DeleteRecord(name string) []string {
 	}
 	inv.byMAC.remove(inv.edit, strings.ToLower(r.MAC), name)
 	touched = append(touched, inv.grantedMAC(strings.ToLower(r.MAC))...)
-	inv.alter(name, func(s *slot) { s.record = nil })
-	inv.affectGroups(inv.slot(name).row)
+	inv.alter(name, func(e *entry) { e.record = nil })
+	inv.affectGroups(inv.entry(name).row)
 	inv.settleNodeOf(name)
 	return touched
 }
@@ -214,11 +214,11 @@ func (inv *Inventory) SetVip(v Vip) []string {
 	touched = append(touched, inv.SetFixed(Fixed{
 		Holder: Holder{HeldByVip, v.Name}, Addresses: v.Addresses, MACs: []string{v.MAC}, At: At{Subnet: v.Subnet},
 	})...)
-	return union(append(touched, inv.settleVipPort(v.Name)...), inv.sharers(v.Namespace))
+	return union(append(touched, inv.settleVipPort(v.Name)...), inv.portsOfAskers(v.Namespace))
 }
 
-// sharers returns the names of the ports of pods that ask for addresses of Vips.
-func (inv *Inventory) sharers(namespace string) []string {
+// portsOfAskers returns the names of the ports of pods that ask for addresses of Vips.
+func (inv *Inventory) portsOfAskers(namespace string) []string {
 	var names []string
 	for key := range inv.askers {
 		if key.Namespace == namespace {
@@ -237,46 +237,46 @@ func (inv *Inventory) DeleteVip(vip string) []string {
 	inv.vips.Delete(inv.edit, vip)
 	inv.vipsOf.remove(inv.edit, v.Namespace, vip)
 	touched := append(inv.DeleteFixed(Holder{HeldByVip, vip}), inv.settleVipPort(vip)...)
-	return append(touched, inv.sharers(v.Namespace)...)
+	return append(touched, inv.portsOfAskers(v.Namespace)...)
 }
 
 // SetRow adds or replaces a row and returns its name, and those of ports on its switch with which it shares an address,
 // or did.
 func (inv *Inventory) SetRow(r *Row) []string {
-	touched := append(inv.settleRow(inv.slot(r.Name).row, r), r.Name)
-	inv.settleGroups(inv.slot(r.Name).row, r)
-	touched = append(touched, inv.settleMarks(inv.slot(r.Name).row, r)...)
-	inv.alter(r.Name, func(s *slot) { s.row = r })
+	touched := append(inv.settleRow(inv.entry(r.Name).row, r), r.Name)
+	inv.settleGroups(inv.entry(r.Name).row, r)
+	touched = append(touched, inv.settleMarks(inv.entry(r.Name).row, r)...)
+	inv.alter(r.Name, func(e *entry) { e.row = r })
 	return distinct(touched)
 }
 
 // DeleteRow takes the row with this name and UUID out and returns its name, and those of ports that shared an address
 // with it. A row that was made again under the name meanwhile has another UUID and stays.
 func (inv *Inventory) DeleteRow(name, uuid string) []string {
-	r := inv.slot(name).row
+	r := inv.entry(name).row
 	if r == nil || r.UUID != uuid {
 		return nil
 	}
 	inv.settleGroups(r, nil)
 	touched := inv.settleMarks(r, nil)
-	inv.alter(name, func(s *slot) { s.row = nil })
+	inv.alter(name, func(e *entry) { e.row = nil })
 	return distinct(append(append(inv.settleRow(r, nil), name), touched...))
 }
 
 // EachName calls take with the name of every port that a pod claims or that OVN has, each once, in no order.
 func (inv *Inventory) EachName(take func(name string)) {
-	for _, s := range inv.order {
-		if s.isPort() {
-			take(s.name)
+	for _, e := range inv.order {
+		if e.isPort() {
+			take(e.name)
 		}
 	}
 }
 
 // Names returns the name of every port that a pod claims or that OVN has, sorted.
 func (inv *State) Names() []string {
-	names := make([]string, 0, inv.slots.Len())
-	for name, s := range inv.slots.All() {
-		if s.isPort() {
+	names := make([]string, 0, inv.entries.Len())
+	for name, e := range inv.entries.All() {
+		if e.isPort() {
 			names = append(names, name)
 		}
 	}
@@ -287,17 +287,17 @@ func (inv *State) Names() []string {
 // Shares returns the pictures of all ports that a pod claims or that OVN has, as they are at that time, in so many
 // parts of about the same size. Each part may be looked through by a goroutine of its own.
 func (inv *State) Shares(parts int, now time.Time) []iter.Seq[Port] {
-	all := make([]*slot, inv.slots.Len())
-	for s := range inv.slots.Values() {
-		all[s.at] = s
+	all := make([]*entry, inv.entries.Len())
+	for e := range inv.entries.Values() {
+		all[e.at] = e
 	}
-	all = slices.DeleteFunc(all, func(s *slot) bool { return !s.isPort() })
+	all = slices.DeleteFunc(all, func(e *entry) bool { return !e.isPort() })
 	shares := make([]iter.Seq[Port], parts)
 	for i := range shares {
 		share := all[len(all)*i/parts : len(all)*(i+1)/parts]
 		shares[i] = func(yield func(Port) bool) {
-			for _, s := range share {
-				if !yield(inv.port(s.name, s, now)) {
+			for _, e := range share {
+				if !yield(inv.port(e.name, e, now)) {
 					return
 				}
 			}
@@ -309,21 +309,21 @@ func (inv *State) Shares(parts int, now time.Time) []iter.Seq[Port] {
 // Port returns the picture of one port as it is at that time. A name that nobody claims and OVN does not have gives a
 // picture without pod and row.
 func (inv *State) Port(name string, now time.Time) Port {
-	return inv.port(name, inv.slot(name), now)
+	return inv.port(name, inv.entry(name), now)
 }
 
-func (inv *State) port(name string, s *slot, now time.Time) Port {
+func (inv *State) port(name string, e *entry, now time.Time) Port {
 	port := Port{
 		MachinesDoubted: inv.doubtMachines,
 		Name:            name,
-		Record:          s.record,
-		Row:             s.row,
-		Vip:             s.isVip(),
-		Binding:         s.binding,
-		Contested:       s.contested(),
+		Record:          e.record,
+		Row:             e.row,
+		Vip:             e.isVip(),
+		Binding:         e.binding,
+		Contested:       e.contested(),
 	}
-	for c := range s.claimants() {
-		query := inv.query(inv.namespace(c.pod.Namespace), c.pod, c.nic.Provider, c.asks, now)
+	for c := range e.podNICs() {
+		query := inv.query(inv.namespace(c.pod.Namespace), c.pod, c.Provider, c.asks, now)
 		if !c.pod.ended() {
 			port.Claims++
 			if c.pod.launches(query.Pod.Owners) {
@@ -333,15 +333,15 @@ func (inv *State) port(name string, s *slot, now time.Time) Port {
 		d := policy.Decide(query)
 		if port.Pod == nil || d.Level < port.Decision.Level ||
 			(d.Level == port.Decision.Level && d.Forwarding < port.Decision.Forwarding) {
-			port.Pod, port.Provider, port.Decision, port.Owners = c.pod, c.nic.Provider, d, query.Pod.Owners
-			port.NICKnown, port.NICSpelling = c.nic.Kind.OnOVN(), c.nic.Spelling
+			port.Pod, port.Provider, port.Decision, port.Owners = c.pod, c.Provider, d, query.Pod.Owners
+			port.NICKnown, port.NICSpelling = c.Kind.OnOVN(), c.Spelling
 		}
 	}
 	if port.Pod != nil {
 		port.Passing = inv.passing(port.Pod, port.Provider, &port.Decision, port.Owners, now)
 	}
 	if port.Row != nil {
-		port.Duplicates = inv.duplicates(s)
+		port.Duplicates = inv.duplicates(e)
 		port.GroupsKnown, port.Groups = inv.groupsKnown, inv.groupsOf(port.Row)
 		if port.Pod == nil {
 			port.Unread = inv.unreadPodOf(port.Row)
@@ -412,13 +412,13 @@ func (inv *Inventory) claim(p *Pod) []string {
 	nics, asks := inv.nics(p), p.asksForVIPs()
 	names := make([]string, 0, len(nics))
 	for _, nic := range nics {
-		inv.alter(kubeovn.PortName(p.Owner, p.Namespace, nic.Provider), func(s *slot) {
-			s.enter(claim{pod: p, nic: nic, asks: asks})
-			names = append(names, s.name)
+		inv.alter(kubeovn.PortName(p.Owner, p.Namespace, nic.Provider), func(e *entry) {
+			e.enter(podNIC{NIC: nic, pod: p, asks: asks})
+			names = append(names, e.name)
 		})
 	}
 	inv.ports[p.PodKey] = names
-	return inv.besideVips(names)
+	return inv.withDuplicatesOfVips(names)
 }
 
 // unclaim takes all claims of the pod out and returns the names of their ports.
@@ -426,9 +426,9 @@ func (inv *Inventory) unclaim(p *Pod) []string {
 	names := inv.ports[p.PodKey]
 	delete(inv.ports, p.PodKey)
 	for _, name := range names {
-		inv.alter(name, func(s *slot) { s.leave(p.PodKey) })
+		inv.alter(name, func(e *entry) { e.leave(p.PodKey) })
 	}
-	return inv.besideVips(names)
+	return inv.withDuplicatesOfVips(names)
 }
 
 // reclaim enters the claims of these pods anew, because what their attachments make has changed.

@@ -23,7 +23,7 @@ func (inv *Inventory) settleMarks(was, is *Row) []string {
 	}
 	var touched []string
 	inv.EachName(func(name string) {
-		if inv.slot(name).row == nil {
+		if inv.entry(name).row == nil {
 			touched = append(touched, name)
 		}
 	})

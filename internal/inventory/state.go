@@ -20,7 +20,7 @@ type State struct {
 	namespaces persistent.Map[string, policy.Namespace]
 	kinds      persistent.Map[kubeovn.Attachment, kubeovn.AttachmentKind] // key without interface
 	users      sets[kubeovn.Attachment, PodKey]                           // key without interface
-	slots      persistent.Map[string, *slot]                              // by port name
+	entries    persistent.Map[string, *entry]                             // by port name
 	vips       persistent.Map[string, Vip]                                // by Vip name
 	vipsOf     sets[string, string]                                       // namespace to names of its Vips
 
@@ -30,8 +30,8 @@ type State struct {
 
 	gateways persistent.Map[gatewayKey, *Gateway]
 
-	byAddress sharing[netip.Addr] // to names of records
-	byMAC     sharing[string]     // in small letters, to names of records
+	byAddress portsBy[netip.Addr] // to names of records
+	byMAC     portsBy[string]     // in small letters, to names of records
 	fixed     sets[netip.Addr, Holder]
 	occupied  occupied // the addresses of byAddress and fixed, in order
 	fixedBy   persistent.Map[Holder, []netip.Addr]
@@ -52,7 +52,7 @@ type State struct {
 	vpcs        persistent.Map[string, VPC]
 	migrations  persistent.Map[PodKey, []Migration] // by machine
 
-	at        sharing[place]                   // which rows are at a place
+	onSwitch  portsBy[switchAddress]           // the rows
 	chassis   persistent.Map[string, *chassis] // by UUID
 	ipv6Ports persistent.Map[string, int]      // by UUID of a chassis: ports with IPv6 addresses there
 

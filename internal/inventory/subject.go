@@ -89,7 +89,7 @@ func (inv *State) SubjectView(t Subject) SubjectView {
 		}
 	case SubjectGroup:
 		if b.Group = len(inv.setsOf.Get(t.Name)) > 0; b.Group {
-			b.UnknownMembers = inv.strangers(t.Name)
+			b.UnknownMembers = inv.unknownMembers(t.Name)
 		}
 	case SubjectPod:
 		p := inv.pod(PodKey{t.Namespace, t.Name})
@@ -111,32 +111,32 @@ func (inv *State) SubjectView(t Subject) SubjectView {
 
 // Subjects returns what there is to judge besides ports, in no order.
 func (inv *State) Subjects() []Subject {
-	var things []Subject
+	var subjects []Subject
 	for namespace, list := range inv.exceptions.All() {
 		for _, e := range list {
-			things = append(things, Subject{SubjectException, namespace, e.Name})
+			subjects = append(subjects, Subject{SubjectException, namespace, e.Name})
 		}
 	}
 	for uuid := range inv.chassis.Keys() {
-		things = append(things, Subject{Kind: SubjectChassis, Name: uuid})
+		subjects = append(subjects, Subject{Kind: SubjectChassis, Name: uuid})
 	}
 	for name := range inv.setsOf.Keys() {
-		things = append(things, Subject{Kind: SubjectGroup, Name: name})
+		subjects = append(subjects, Subject{Kind: SubjectGroup, Name: name})
 	}
 	for _, pods := range inv.pods.All() {
 		for _, p := range pods.All() {
-			if p.besides() {
-				things = append(things, Subject{SubjectPod, p.Namespace, p.Name})
+			if p.mayBeOutside() {
+				subjects = append(subjects, Subject{SubjectPod, p.Namespace, p.Name})
 			}
 		}
 	}
 	if inv.notChecking() != "" {
-		things = append(things, northboundOptions)
+		subjects = append(subjects, northboundOptions)
 	}
 	for user := range inv.refused.Keys() {
-		things = append(things, Subject{Kind: SubjectAccount, Name: user})
+		subjects = append(subjects, Subject{Kind: SubjectAccount, Name: user})
 	}
-	return things
+	return subjects
 }
 
 // Affected returns the subjects that changes touched since it was asked last, in no order.
@@ -144,22 +144,22 @@ func (inv *Inventory) Affected() []Subject {
 	if len(inv.affected) == 0 {
 		return nil
 	}
-	things := make([]Subject, 0, len(inv.affected))
+	subjects := make([]Subject, 0, len(inv.affected))
 	for t := range inv.affected {
-		things = append(things, t)
+		subjects = append(subjects, t)
 	}
 	clear(inv.affected)
-	return things
+	return subjects
 }
 
-// besides reports whether the pod may have something outside OVN.
-func (p *Pod) besides() bool {
+// mayBeOutside reports whether the pod may have something outside OVN.
+func (p *Pod) mayBeOutside() bool {
 	return p.HostNetwork || p.DefaultNetwork != nil || len(p.Attachments) > 0
 }
 
 // foreign returns the attachments of the pod that make NICs outside OVN.
 func (inv *State) foreign(p *Pod) (others []kubeovn.Attachment) {
-	if !p.besides() {
+	if !p.mayBeOutside() {
 		return nil
 	}
 	for _, a := range p.networks() {
@@ -191,7 +191,7 @@ func (inv *Inventory) affectException(namespace, name string) {
 
 // affectPod notes that a pod came, went, or has other NICs than before.
 func (inv *Inventory) affectPod(p *Pod) {
-	if p.besides() {
+	if p.mayBeOutside() {
 		inv.affected[Subject{SubjectPod, p.Namespace, p.Name}] = true
 	}
 	inv.affectMeant(p)
@@ -223,8 +223,8 @@ func (inv *Inventory) affectOwned(uid string) {
 	}
 }
 
-// countIPv6Ports keeps how many ports with IPv6 addresses are bound to each chassis, when a slot was bound to some and
-// is to others.
+// countIPv6Ports keeps how many ports with IPv6 addresses are bound to each chassis, when an entry was bound to some
+// and is to others.
 func (inv *Inventory) countIPv6Ports(was, is []string) {
 	if slices.Equal(was, is) {
 		return
@@ -238,13 +238,13 @@ func (inv *Inventory) countIPv6Ports(was, is []string) {
 }
 
 // ipv6Chassis returns the chassis to which the port of a pod is bound that has an IPv6 address; none where it has none,
-// or the slot is nil.
-func (s *slot) ipv6Chassis() []string {
-	if s == nil || s.record == nil || s.binding == nil || s.binding.Type != "" {
+// or the entry is nil.
+func (e *entry) ipv6Chassis() []string {
+	if e == nil || e.record == nil || e.binding == nil || e.binding.Type != "" {
 		return nil
 	}
-	if !slices.ContainsFunc(s.record.IPs, func(ip string) bool { return strings.Contains(ip, ":") }) {
+	if !slices.ContainsFunc(e.record.IPs, func(ip string) bool { return strings.Contains(ip, ":") }) {
 		return nil
 	}
-	return s.binding.Chassis
+	return e.binding.Chassis
 }

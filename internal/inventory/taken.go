@@ -85,9 +85,9 @@ func (p *Port) eachOwn(take func(netip.Addr)) {
 		return
 	}
 	if p.Row != nil {
-		p.Row.places(func(at place) {
-			if !at.mac {
-				take(at.address())
+		p.Row.eachOnSwitch(func(a switchAddress) {
+			if !a.mac {
+				take(a.address())
 			}
 		})
 	}

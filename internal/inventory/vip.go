@@ -28,19 +28,19 @@ func (inv *Inventory) settleVipPort(vip string) (touched []string) {
 	}
 	delete(inv.vipPorts, vip)
 	if was != "" {
-		inv.alter(was, func(s *slot) {
-			r := s.uncommon()
+		inv.alter(was, func(e *entry) {
+			r := e.uncommon()
 			r.vips = slices.DeleteFunc(slices.Clone(r.vips), func(o string) bool { return o == vip })
 		})
-		touched = append(touched, inv.besides(was)...)
+		touched = append(touched, inv.withDuplicates(was)...)
 	}
 	if is != "" {
 		inv.vipPorts[vip] = is
-		inv.alter(is, func(s *slot) {
-			r := s.uncommon()
+		inv.alter(is, func(e *entry) {
+			r := e.uncommon()
 			r.vips = append(slices.Clip(r.vips), vip)
 		})
-		touched = append(touched, inv.besides(is)...)
+		touched = append(touched, inv.withDuplicates(is)...)
 	}
 	return touched
 }
@@ -55,13 +55,13 @@ func (inv *Inventory) settleVipPorts(subnet string) (touched []string) {
 	return touched
 }
 
-// besideVips returns the names, and those of the ports beside each that a Vip would account for if no pod claimed it:
-// with the claim, they begin and cease to count as its duplicates.
-func (inv *Inventory) besideVips(names []string) []string {
+// withDuplicatesOfVips returns the names, and those of the ports beside each that a Vip would account for if no pod
+// claimed it: with the claim, they begin and cease to count as its duplicates.
+func (inv *Inventory) withDuplicatesOfVips(names []string) []string {
 	all := names
 	for _, name := range names {
-		if s := inv.slot(name); s.rare != nil && len(s.rare.vips) > 0 {
-			all = append(slices.Clip(all), inv.besides(name)...)
+		if e := inv.entry(name); e.rare != nil && len(e.rare.vips) > 0 {
+			all = append(slices.Clip(all), inv.withDuplicates(name)...)
 		}
 	}
 	return all

@@ -10,7 +10,7 @@ import (
 )
 
 // RouterPort is a Logical_Router_Port as the Northbound database holds it: a router's end of its link to a switch. A
-// station on the switch that has its MAC is sent what is for the gateway.
+// port on the switch that has its MAC is sent what is for the gateway.
 type RouterPort struct {
 	UUID string
 	// Name is "<router>-<switch>" where Kube-OVN made it, and the switch's end is "<switch>-<router>".
@@ -21,10 +21,10 @@ type RouterPort struct {
 // SetRouterPort adds or replaces a port of a router and returns the names of the ports of its switch that have its MAC,
 // or had it.
 func (inv *Inventory) SetRouterPort(p RouterPort) []string {
-	touched := inv.besideRouter(p.Name)
+	touched := inv.withMACOfRouter(p.Name)
 	inv.routerPorts.Set(inv.edit, p.Name, p)
 	touched = append(touched, inv.SetFixed(Fixed{Holder: Holder{HeldByRouter, p.Name}, MACs: []string{p.MAC}})...)
-	return union(touched, inv.besideRouter(p.Name))
+	return union(touched, inv.withMACOfRouter(p.Name))
 }
 
 // DeleteRouterPort takes the port with this name and UUID out and returns the names of the ports that had its MAC. One
@@ -33,7 +33,7 @@ func (inv *Inventory) DeleteRouterPort(name, uuid string) []string {
 	if inv.routerPorts.Get(name).UUID != uuid {
 		return nil
 	}
-	touched := inv.besideRouter(name)
+	touched := inv.withMACOfRouter(name)
 	inv.routerPorts.Delete(inv.edit, name)
 	return union(touched, inv.DeleteFixed(Holder{HeldByRouter, name}))
 }
@@ -51,8 +51,8 @@ func (inv *State) EachRouterPort(look func(RouterPort)) {
 	}
 }
 
-// besideRouter returns the names of the ports of pods that have the MAC of a router's port on its switch.
-func (inv *Inventory) besideRouter(name string) (ports []string) {
+// withMACOfRouter returns the names of the ports of pods that have the MAC of a router's port on its switch.
+func (inv *Inventory) withMACOfRouter(name string) (ports []string) {
 	for _, mac := range inv.fixedMACsBy[Holder{HeldByRouter, name}] {
 		for _, sw := range splits(name) {
 			ports = append(ports, inv.withMAC(sw[1], mac)...)
@@ -71,7 +71,7 @@ func (r *Row) isLink() bool { return r != nil && r.Type == typeRouter }
 // may be nil. It returns the names of the other ports on the switch for which that matters.
 func (inv *Inventory) settleLink(old, now *Row) (touched []string) {
 	if old.isLink() {
-		touched = inv.besideLink(old)
+		touched = inv.withMACOfLink(old)
 		touched = append(touched, inv.DeleteFixed(Holder{HeldByPort, old.Name})...)
 	}
 	if !now.isLink() {
@@ -83,11 +83,11 @@ func (inv *Inventory) settleLink(old, now *Row) (touched []string) {
 		link.MACs = append(link.MACs, mac)
 	}
 	touched = append(touched, inv.SetFixed(link)...)
-	return append(touched, inv.besideLink(now)...)
+	return append(touched, inv.withMACOfLink(now)...)
 }
 
-// besideLink returns the names of the ports of pods that have the MAC of a link to a router on its switch.
-func (inv *Inventory) besideLink(link *Row) (ports []string) {
+// withMACOfLink returns the names of the ports of pods that have the MAC of a link to a router on its switch.
+func (inv *Inventory) withMACOfLink(link *Row) (ports []string) {
 	macs := inv.fixedMACsBy[Holder{HeldByPort, link.Name}]
 	if router, ok := strings.CutPrefix(link.Name, link.Switch+"-"); ok {
 		macs = slices.Concat(macs, inv.fixedMACsBy[Holder{HeldByRouter, router + "-" + link.Switch}])
@@ -104,14 +104,14 @@ func (inv *State) withMAC(sw, text string) []string {
 	if err != nil {
 		return nil
 	}
-	return inv.at.names(placeOfMAC(unique.Make(sw), mac))
+	return inv.onSwitch.names(macOn(unique.Make(sw), mac))
 }
 
 // links returns the links to routers that have the MAC on the row's switch.
 func (inv *State) links(r *Row, mac string) (names []string) {
 	for h := range inv.fixedMACs.of(mac) {
 		end := h.Name
-		switch h.Kind { //nolint:exhaustive // the others are no stations on a switch, or have rows of their own
+		switch h.Kind { //nolint:exhaustive // the others are on no switch, or have rows of their own
 		case HeldByRouter:
 			lr, ok := strings.CutSuffix(h.Name, "-"+r.Switch)
 			if !ok {
@@ -122,15 +122,15 @@ func (inv *State) links(r *Row, mac string) (names []string) {
 		default:
 			continue
 		}
-		if link := inv.slot(end).row; link.isLink() && link.Switch == r.Switch {
+		if link := inv.entry(end).row; link.isLink() && link.Switch == r.Switch {
 			names = append(names, end)
 		}
 	}
 	return distinct(names)
 }
 
-// gatewayTwins returns the MACs that a port of a pod has in common with the gateways of its switch.
-func (inv *State) gatewayTwins(r *Row) (duplicates []Duplicate) {
+// gatewayDuplicates returns the MACs that a port of a pod has in common with the gateways of its switch.
+func (inv *State) gatewayDuplicates(r *Row) (duplicates []Duplicate) {
 	if r.Type != "" || r.Disabled || r.Switch == "" {
 		return nil
 	}
