@@ -100,7 +100,7 @@ func (inv *Inventory) DeleteSubnet(name string) []string {
 
 // sharing returns the names of the ports that are granted addresses, or ask for those of Vips.
 func (inv *Inventory) sharing() []string {
-	return union(slices.Collect(maps.Keys(inv.granted)), inv.portsOf(maps.Keys(inv.askers)))
+	return union(inv.grants.ofAddresses(), inv.portsOf(maps.Keys(inv.askers)))
 }
 
 // Subnet returns a subnet; ok is false where there is none of that name.

@@ -144,10 +144,6 @@ func (inv *Inventory) affectGroups(r *Row) {
 	}
 }
 
-func (inv *Inventory) affectGroup(name string) {
-	inv.affected[Subject{Kind: SubjectGroup, Name: name}] = true
-}
-
 // SetAddressSet adds or replaces an address set and returns the names of the ports for which it may matter: those of
 // its group whose port_security is not their address to the letter.
 func (inv *Inventory) SetAddressSet(a *AddressSet) []string {

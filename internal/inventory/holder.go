@@ -193,7 +193,7 @@ func (inv *Inventory) SetFixed(f Fixed) []string {
 		if mac, ok := macOf(text); ok {
 			inv.fixedMACs.add(inv.edit, mac, f.Holder)
 			inv.fixedMACsBy[f.Holder] = append(inv.fixedMACsBy[f.Holder], mac)
-			touched = append(touched, inv.grantedMAC(mac)...)
+			touched = append(touched, inv.grants.ofMAC(mac)...)
 		}
 	}
 	if f.Holder.Kind == HeldByNode {
@@ -221,7 +221,7 @@ func (inv *Inventory) DeleteFixed(h Holder) (touched []string) {
 	}
 	for _, mac := range inv.fixedMACsBy[h] {
 		inv.fixedMACs.remove(inv.edit, mac, h)
-		touched = append(touched, inv.grantedMAC(mac)...)
+		touched = append(touched, inv.grants.ofMAC(mac)...)
 	}
 	delete(inv.fixedMACsBy, h)
 	return touched
@@ -229,5 +229,5 @@ func (inv *Inventory) DeleteFixed(h Holder) (touched []string) {
 
 // portsAt returns the names of the ports that have an address by their IP resources, or are granted it.
 func (inv *Inventory) portsAt(a netip.Addr) []string {
-	return append(inv.byAddress.names(a), inv.grantees(a)...)
+	return append(inv.byAddress.names(a), inv.grants.of(a)...)
 }

@@ -18,8 +18,9 @@ import (
 // for use by several goroutines at once; those that only read are given snapshots.
 type Inventory struct {
 	State
-	// edit is the series of changes since the last snapshot. What these made may be written to: nobody else has it.
-	edit *persistent.Edit
+	*changes
+
+	grants grants
 
 	// The rest is for finding out what a change touches, which no snapshot needs.
 
@@ -28,39 +29,29 @@ type Inventory struct {
 	owned sets[string, PodKey] // UID of a controller to its pods
 	// fixedMACsBy has the MACs of State.fixedMACs by who has them.
 	fixedMACsBy map[Holder][]string
-	sharedBy    sets[string, PodKey]       // namespaces to the exceptions that have their consent
-	externals   map[string]int             // by namespace, how many external IPs its Services have
-	reservedBy  map[Holder][]Range         // the ranges of State.reserved by what keeps them
-	nodeOn      map[string]string          // by node, to the subnet of its port
-	askers      map[PodKey]bool            // pods that ask for addresses of Vips
-	grants      sets[netip.Prefix, string] // to the names of the ports that are granted it
-	grantBits   map[int]int                // lengths of these prefixes, with how many there are
-	granted     map[string][]netip.Prefix  // by port name
-	// macGrants and grantedMACs are the same for MACs, in small letters with colons.
-	macGrants   sets[string, string]
-	grantedMACs map[string][]string
-	bound       int               // how many bindings there are
-	vipPorts    map[string]string // by Vip name, to the name of the port that Kube-OVN makes for it
-	migrating   map[PodKey]string // migrations to their machines, by names in one namespace
-	affected    map[Subject]bool  // since Affected was asked last
+	sharedBy    sets[string, PodKey] // namespaces to the exceptions that have their consent
+	externals   map[string]int       // by namespace, how many external IPs its Services have
+	reservedBy  map[Holder][]Range   // the ranges of State.reserved by what keeps them
+	nodeOn      map[string]string    // by node, to the subnet of its port
+	askers      map[PodKey]bool      // pods that ask for addresses of Vips
+	bound       int                  // how many bindings there are
+	vipPorts    map[string]string    // by Vip name, to the name of the port that Kube-OVN makes for it
+	migrating   map[PodKey]string    // migrations to their machines, by names in one namespace
 }
 
 // New returns an empty inventory.
 func New() *Inventory {
 	return &Inventory{
 		State:       State{occupied: newOccupied(), setup: kubeovn.DefaultSetup()},
-		edit:        new(persistent.Edit),
+		changes:     &changes{new(persistent.Edit), make(map[Subject]bool)},
+		grants:      newGrants(),
 		ports:       make(map[PodKey][]string),
 		fixedMACsBy: make(map[Holder][]string),
 		externals:   make(map[string]int),
 		reservedBy:  make(map[Holder][]Range),
 		nodeOn:      make(map[string]string),
 		askers:      make(map[PodKey]bool),
-		grantBits:   make(map[int]int),
-		granted:     make(map[string][]netip.Prefix),
-		grantedMACs: make(map[string][]string),
 		migrating:   make(map[PodKey]string),
-		affected:    make(map[Subject]bool),
 		vipPorts:    make(map[string]string),
 	}
 }
@@ -172,12 +163,12 @@ func (inv *Inventory) SetRecord(r *Record) []string {
 		if a, err := netip.ParseAddr(ip); err == nil {
 			inv.byAddress.add(inv.edit, a.Unmap(), r.Name)
 			inv.occupied.add(r.Subnet, a.Unmap())
-			touched = append(touched, inv.grantees(a.Unmap())...)
+			touched = append(touched, inv.grants.of(a.Unmap())...)
 		}
 	}
 	if r.MAC != "" {
 		inv.byMAC.add(inv.edit, strings.ToLower(r.MAC), r.Name)
-		touched = append(touched, inv.grantedMAC(strings.ToLower(r.MAC))...)
+		touched = append(touched, inv.grants.ofMAC(strings.ToLower(r.MAC))...)
 	}
 	inv.settleNodeOf(r.Name)
 	return distinct(touched)
@@ -194,11 +185,11 @@ func (inv *Inventory) DeleteRecord(name string) []string {
 		if a, err := netip.ParseAddr(ip); err == nil {
 			inv.byAddress.remove(inv.edit, a.Unmap(), name)
 			inv.occupied.remove(r.Subnet, a.Unmap())
-			touched = append(touched, inv.grantees(a.Unmap())...)
+			touched = append(touched, inv.grants.of(a.Unmap())...)
 		}
 	}
 	inv.byMAC.remove(inv.edit, strings.ToLower(r.MAC), name)
-	touched = append(touched, inv.grantedMAC(strings.ToLower(r.MAC))...)
+	touched = append(touched, inv.grants.ofMAC(strings.ToLower(r.MAC))...)
 	inv.alter(name, func(e *entry) { e.record = nil })
 	inv.affectGroups(inv.entry(name).row)
 	inv.settleNodeOf(name)

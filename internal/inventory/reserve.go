@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -145,12 +144,7 @@ func (inv *Inventory) within(r Range) (names []string) {
 			names = append(names, inv.byAddress.names(a)...)
 		}
 	}
-	for granted := range inv.grants.Keys() {
-		if from, to := ends(granted); from.BitLen() == r.From.BitLen() && !to.Less(r.From) && !r.To.Less(from) {
-			names = slices.AppendSeq(names, inv.grants.of(granted))
-		}
-	}
-	return names
+	return append(names, inv.grants.within(r)...)
 }
 
 // settleNodeOf does settleNode for the node whose port has the name, where there is one.

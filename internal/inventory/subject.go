@@ -139,19 +139,6 @@ func (inv *State) Subjects() []Subject {
 	return subjects
 }
 
-// Affected returns the subjects that changes touched since it was asked last, in no order.
-func (inv *Inventory) Affected() []Subject {
-	if len(inv.affected) == 0 {
-		return nil
-	}
-	subjects := make([]Subject, 0, len(inv.affected))
-	for t := range inv.affected {
-		subjects = append(subjects, t)
-	}
-	clear(inv.affected)
-	return subjects
-}
-
 // mayBeOutside reports whether the pod may have something outside OVN.
 func (p *Pod) mayBeOutside() bool {
 	return p.HostNetwork || p.DefaultNetwork != nil || len(p.Attachments) > 0
@@ -183,10 +170,6 @@ func (inv *State) meant(e *policy.Exception) bool {
 		}
 	}
 	return false
-}
-
-func (inv *Inventory) affectException(namespace, name string) {
-	inv.affected[Subject{SubjectException, namespace, name}] = true
 }
 
 // affectPod notes that a pod came, went, or has other NICs than before.
