@@ -192,21 +192,6 @@ func (inv *Inventory) withDuplicates(name string) []string {
 	return names
 }
 
-// nodeOf returns the node whose address the row has; "" where it has none.
-func (inv *State) nodeOf(r *Row) (node string) {
-	r.eachOnSwitch(func(a switchAddress) {
-		if a.mac || node != "" {
-			return
-		}
-		for h := range inv.fixed.of(a.address()) {
-			if h.Kind == HeldByNode {
-				node = h.Name
-			}
-		}
-	})
-	return node
-}
-
 // overlapLimit is how many holders of addresses in what was granted are given.
 const overlapLimit = 8
 

@@ -204,9 +204,3 @@ func (inv *State) Targets(e *policy.Exception) []string {
 	}
 	return union(names, nil)
 }
-
-// Vip returns the Vip of that name; ok is false where there is none.
-func (inv *State) Vip(name string) (v Vip, ok bool) {
-	v, ok = inv.vips.Find(name)
-	return v, ok
-}

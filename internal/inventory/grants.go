@@ -123,3 +123,14 @@ func macsOf(pair portsec.AddressPair) (macs []portsec.MAC) {
 	}
 	return macs
 }
+
+// ofAny returns the names of the ports that are granted one of these addresses or MACs.
+func (g *grants) ofAny(b belongings) (ports []string) {
+	for _, a := range b.addresses {
+		ports = append(ports, g.of(a)...)
+	}
+	for _, mac := range b.macs {
+		ports = append(ports, g.ofMAC(mac)...)
+	}
+	return ports
+}

@@ -3,7 +3,6 @@ package inventory
 import (
 	"fmt"
 	"iter"
-	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,40 +19,36 @@ type Inventory struct {
 	State
 	*changes
 
-	grants grants
+	holders holderEditor
+	grants  grants
 
 	// The rest is for finding out what a change touches, which no snapshot needs.
 
-	order []*entry             // all entries, about in the order in which they came, and so in memory
-	ports map[PodKey][]string  // the names that the pod claims
-	owned sets[string, PodKey] // UID of a controller to its pods
-	// fixedMACsBy has the MACs of State.fixedMACs by who has them.
-	fixedMACsBy map[Holder][]string
-	sharedBy    sets[string, PodKey] // namespaces to the exceptions that have their consent
-	externals   map[string]int       // by namespace, how many external IPs its Services have
-	reservedBy  map[Holder][]Range   // the ranges of State.reserved by what keeps them
-	nodeOn      map[string]string    // by node, to the subnet of its port
-	askers      map[PodKey]bool      // pods that ask for addresses of Vips
-	bound       int                  // how many bindings there are
-	vipPorts    map[string]string    // by Vip name, to the name of the port that Kube-OVN makes for it
-	migrating   map[PodKey]string    // migrations to their machines, by names in one namespace
+	order     []*entry             // all entries, about in the order in which they came, and so in memory
+	ports     map[PodKey][]string  // the names that the pod claims
+	owned     sets[string, PodKey] // UID of a controller to its pods
+	sharedBy  sets[string, PodKey] // namespaces to the exceptions that have their consent
+	nodeOn    map[string]string    // by node, to the subnet of its port
+	askers    map[PodKey]bool      // pods that ask for addresses of Vips
+	bound     int                  // how many bindings there are
+	vipPorts  map[string]string    // by Vip name, to the name of the port that Kube-OVN makes for it
+	migrating map[PodKey]string    // migrations to their machines, by names in one namespace
 }
 
 // New returns an empty inventory.
 func New() *Inventory {
-	return &Inventory{
-		State:       State{occupied: newOccupied(), setup: kubeovn.DefaultSetup()},
-		changes:     &changes{new(persistent.Edit), make(map[Subject]bool)},
-		grants:      newGrants(),
-		ports:       make(map[PodKey][]string),
-		fixedMACsBy: make(map[Holder][]string),
-		externals:   make(map[string]int),
-		reservedBy:  make(map[Holder][]Range),
-		nodeOn:      make(map[string]string),
-		askers:      make(map[PodKey]bool),
-		migrating:   make(map[PodKey]string),
-		vipPorts:    make(map[string]string),
+	inv := &Inventory{
+		State:     State{holders: holders{occupied: newOccupied()}, setup: kubeovn.DefaultSetup()},
+		changes:   &changes{new(persistent.Edit), make(map[Subject]bool)},
+		grants:    newGrants(),
+		ports:     make(map[PodKey][]string),
+		nodeOn:    make(map[string]string),
+		askers:    make(map[PodKey]bool),
+		migrating: make(map[PodKey]string),
+		vipPorts:  make(map[string]string),
 	}
+	inv.holders = newHolderEditor(&inv.State.holders, inv.changes)
+	return inv
 }
 
 // SetSetup says what Kube-OVN was told. It must be said before anything else is entered: it counts for what comes
@@ -151,84 +146,6 @@ func (inv *Inventory) DeleteAttachment(a kubeovn.Attachment) []string {
 	a.Interface = ""
 	inv.kinds.Delete(inv.edit, a)
 	return inv.reclaim(inv.users.of(a))
-}
-
-// SetRecord adds or replaces an IP resource and returns the port's name, and those of ports that are granted its
-// addresses.
-func (inv *Inventory) SetRecord(r *Record) []string {
-	touched := inv.DeleteRecord(r.Name)
-	inv.alter(r.Name, func(e *entry) { e.record = r })
-	inv.affectGroups(inv.entry(r.Name).row)
-	for _, ip := range r.IPs {
-		if a, err := netip.ParseAddr(ip); err == nil {
-			inv.byAddress.add(inv.edit, a.Unmap(), r.Name)
-			inv.occupied.add(r.Subnet, a.Unmap())
-			touched = append(touched, inv.grants.of(a.Unmap())...)
-		}
-	}
-	if r.MAC != "" {
-		inv.byMAC.add(inv.edit, strings.ToLower(r.MAC), r.Name)
-		touched = append(touched, inv.grants.ofMAC(strings.ToLower(r.MAC))...)
-	}
-	inv.settleNodeOf(r.Name)
-	return distinct(touched)
-}
-
-// DeleteRecord takes an IP resource out and returns the port's name, and those of ports that are granted its addresses.
-func (inv *Inventory) DeleteRecord(name string) []string {
-	touched := []string{name}
-	r := inv.entry(name).record
-	if r == nil {
-		return touched
-	}
-	for _, ip := range r.IPs {
-		if a, err := netip.ParseAddr(ip); err == nil {
-			inv.byAddress.remove(inv.edit, a.Unmap(), name)
-			inv.occupied.remove(r.Subnet, a.Unmap())
-			touched = append(touched, inv.grants.of(a.Unmap())...)
-		}
-	}
-	inv.byMAC.remove(inv.edit, strings.ToLower(r.MAC), name)
-	touched = append(touched, inv.grants.ofMAC(strings.ToLower(r.MAC))...)
-	inv.alter(name, func(e *entry) { e.record = nil })
-	inv.affectGroups(inv.entry(name).row)
-	inv.settleNodeOf(name)
-	return touched
-}
-
-// SetVip adds or replaces a Vip and returns the names of the rows that it may account for, of the ports that have its
-// addresses or are granted them, and of those that may share it.
-func (inv *Inventory) SetVip(v Vip) []string {
-	touched := inv.DeleteVip(v.Name)
-	inv.vips.Set(inv.edit, v.Name, v)
-	inv.vipsOf.add(inv.edit, v.Namespace, v.Name)
-	touched = append(touched, inv.SetFixed(Fixed{
-		Holder: Holder{HeldByVip, v.Name}, Addresses: v.Addresses, MACs: []string{v.MAC}, At: At{Subnet: v.Subnet},
-	})...)
-	return union(append(touched, inv.settleVipPort(v.Name)...), inv.portsOfAskers(v.Namespace))
-}
-
-// portsOfAskers returns the names of the ports of pods that ask for addresses of Vips.
-func (inv *Inventory) portsOfAskers(namespace string) []string {
-	var names []string
-	for key := range inv.askers {
-		if key.Namespace == namespace {
-			names = append(names, inv.ports[key]...)
-		}
-	}
-	return names
-}
-
-// DeleteVip takes a Vip out and returns the names of the ports that this touches.
-func (inv *Inventory) DeleteVip(vip string) []string {
-	v, ok := inv.vips.Find(vip)
-	if !ok {
-		return nil
-	}
-	inv.vips.Delete(inv.edit, vip)
-	inv.vipsOf.remove(inv.edit, v.Namespace, vip)
-	touched := append(inv.DeleteFixed(Holder{HeldByVip, vip}), inv.settleVipPort(vip)...)
-	return append(touched, inv.portsOfAskers(v.Namespace)...)
 }
 
 // SetRow adds or replaces a row and returns its name, and those of ports on its switch with which it shares an address,

@@ -16,9 +16,3 @@ func (inv *State) OfNodes(subnet string) bool {
 func (inv *State) NodesAt(prefix netip.Prefix) []string {
 	return slices.DeleteFunc(inv.SubnetsIn(prefix), func(name string) bool { return !inv.OfNodes(name) })
 }
-
-// IsNode reports whether there is a node of that name.
-func (inv *State) IsNode(name string) bool {
-	_, ok := inv.fixedBy.Find(Holder{HeldByNode, name})
-	return ok
-}

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -98,32 +99,17 @@ func (inv *State) NetworkOf(h Holder) (vpc string, confined bool) {
 	return "", false
 }
 
-// KeptFor returns the name of the port that a holder keeps its addresses for; "" where it keeps them for none.
-func (inv *State) KeptFor(h Holder) string { return inv.fixedAt.Get(h).Port }
-
 // SetReserved adds or replaces what keeps ranges of addresses, and returns the names of the ports that have one of
 // them, or are granted one.
-func (inv *Inventory) SetReserved(h Holder, list []Range) []string {
-	touched := inv.DeleteReserved(h)
-	for _, r := range list {
-		inv.reserved = inv.reserved.add(addressRange{r.From, r.To, h})
-		touched = append(touched, inv.within(r)...)
-	}
-	if len(list) > 0 {
-		inv.reservedBy[h] = list
+func (inv *Inventory) SetReserved(h Holder, list []Range) (touched []string) {
+	for _, r := range slices.Concat(inv.holders.reserve(h, list), list) {
+		touched = append(append(touched, inv.holders.within(r)...), inv.grants.within(r)...)
 	}
 	return distinct(touched)
 }
 
 // DeleteReserved takes it out and returns the names of the same ports.
-func (inv *Inventory) DeleteReserved(h Holder) (touched []string) {
-	for _, r := range inv.reservedBy[h] {
-		inv.reserved = inv.reserved.remove(addressRange{r.From, r.To, h})
-		touched = append(touched, inv.within(r)...)
-	}
-	delete(inv.reservedBy, h)
-	return distinct(touched)
-}
+func (inv *Inventory) DeleteReserved(h Holder) []string { return inv.SetReserved(h, nil) }
 
 // setNetwork keeps in the index where the addresses of a subnet are.
 func (inv *Inventory) setNetwork(name string, was, is []netip.Prefix) {
@@ -135,16 +121,6 @@ func (inv *Inventory) setNetwork(name string, was, is []netip.Prefix) {
 		r := RangeOf(p)
 		inv.networks = inv.networks.add(addressRange{r.From, r.To, Holder{HeldBySubnet, name}})
 	}
-}
-
-// within returns the names of the ports that have an address of a range, or are granted one.
-func (inv *Inventory) within(r Range) (names []string) {
-	for network := range inv.occupied.networks() {
-		for a, ok := inv.occupied.next(network, r.From, r.To); ok; a, ok = inv.occupied.next(network, a.Next(), r.To) {
-			names = append(names, inv.byAddress.names(a)...)
-		}
-	}
-	return append(names, inv.grants.within(r)...)
 }
 
 // settleNodeOf does settleNode for the node whose port has the name, where there is one.

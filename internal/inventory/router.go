@@ -53,7 +53,7 @@ func (inv *State) EachRouterPort(look func(RouterPort)) {
 
 // withMACOfRouter returns the names of the ports of pods that have the MAC of a router's port on its switch.
 func (inv *Inventory) withMACOfRouter(name string) (ports []string) {
-	for _, mac := range inv.fixedMACsBy[Holder{HeldByRouter, name}] {
+	for _, mac := range inv.holders.macs[Holder{HeldByRouter, name}] {
 		for _, sw := range splits(name) {
 			ports = append(ports, inv.withMAC(sw[1], mac)...)
 		}
@@ -88,9 +88,9 @@ func (inv *Inventory) settleLink(old, now *Row) (touched []string) {
 
 // withMACOfLink returns the names of the ports of pods that have the MAC of a link to a router on its switch.
 func (inv *Inventory) withMACOfLink(link *Row) (ports []string) {
-	macs := inv.fixedMACsBy[Holder{HeldByPort, link.Name}]
+	macs := inv.holders.macs[Holder{HeldByPort, link.Name}]
 	if router, ok := strings.CutPrefix(link.Name, link.Switch+"-"); ok {
-		macs = slices.Concat(macs, inv.fixedMACsBy[Holder{HeldByRouter, router + "-" + link.Switch}])
+		macs = slices.Concat(macs, inv.holders.macs[Holder{HeldByRouter, router + "-" + link.Switch}])
 	}
 	for _, mac := range macs {
 		ports = append(ports, inv.withMAC(link.Switch, mac)...)

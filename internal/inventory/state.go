@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"iter"
-	"net/netip"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/persistent"
@@ -21,8 +20,6 @@ type State struct {
 	kinds      persistent.Map[kubeovn.Attachment, kubeovn.AttachmentKind] // key without interface
 	users      sets[kubeovn.Attachment, PodKey]                           // key without interface
 	entries    persistent.Map[string, *entry]                             // by port name
-	vips       persistent.Map[string, Vip]                                // by Vip name
-	vipsOf     sets[string, string]                                       // namespace to names of its Vips
 
 	policies   []policy.Policy
 	exceptions persistent.Map[string, []policy.Exception] // by namespace
@@ -30,19 +27,9 @@ type State struct {
 
 	gateways persistent.Map[gatewayKey, *Gateway]
 
-	byAddress portsBy[netip.Addr] // to names of records
-	byMAC     portsBy[string]     // in small letters, to names of records
-	fixed     sets[netip.Addr, Holder]
-	occupied  occupied // the addresses of byAddress and fixed, in order
-	fixedBy   persistent.Map[Holder, []netip.Addr]
-	// fixedAt says of some holders where, and for which port, they keep their addresses.
-	fixedAt persistent.Map[Holder, At]
-	// fixedMACs is the same for MACs, of which there are some for each subnet: in small letters with colons.
-	fixedMACs sets[string, Holder]
-	// reserved are the ranges of addresses that something keeps, and networks those of the subnets.
-	reserved    ranges
-	networks    ranges
-	points      ranges                             // the addresses of gateways, nodes and Services
+	holders
+
+	networks    ranges                             // those of the subnets
 	nodesOn     persistent.Map[string, int]        // by subnet, to how many nodes have a port there
 	routerPorts persistent.Map[string, RouterPort] // by name
 	subnets     persistent.Map[string, Subnet]

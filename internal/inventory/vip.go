@@ -90,3 +90,36 @@ func (inv *State) shared(on []string, ns policy.Namespace) []policy.VIP {
 	}
 	return []policy.VIP{{Subnet: on[0], VPC: inv.VPCOf(on[0]), Addresses: common}}
 }
+
+// SetVip adds or replaces a Vip and returns the names of the rows that it may account for, of the ports that have its
+// addresses or are granted them, and of those that may share it.
+func (inv *Inventory) SetVip(v Vip) []string {
+	touched := inv.DeleteVip(v.Name)
+	inv.holders.vips.Set(inv.edit, v.Name, v)
+	touched = append(touched, inv.SetFixed(Fixed{
+		Holder: Holder{HeldByVip, v.Name}, Addresses: v.Addresses, MACs: []string{v.MAC}, At: At{Subnet: v.Subnet},
+	})...)
+	return union(append(touched, inv.settleVipPort(v.Name)...), inv.portsOfAskers(v.Namespace))
+}
+
+// DeleteVip takes a Vip out and returns the names of the ports that this touches.
+func (inv *Inventory) DeleteVip(vip string) []string {
+	v, ok := inv.vips.Find(vip)
+	if !ok {
+		return nil
+	}
+	inv.holders.vips.Delete(inv.edit, vip)
+	touched := append(inv.DeleteFixed(Holder{HeldByVip, vip}), inv.settleVipPort(vip)...)
+	return append(touched, inv.portsOfAskers(v.Namespace)...)
+}
+
+// portsOfAskers returns the names of the ports of pods that ask for addresses of Vips.
+func (inv *Inventory) portsOfAskers(namespace string) []string {
+	var names []string
+	for key := range inv.askers {
+		if key.Namespace == namespace {
+			names = append(names, inv.ports[key]...)
+		}
+	}
+	return names
+}
