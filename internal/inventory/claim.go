@@ -325,7 +325,7 @@ func (c *claiming) claimed(a netip.Addr) bool { return c.claimedUpTo(a).IsValid(
 
 // claimedUpTo returns the last address of that subnet; the zero Addr where there is none.
 func (c *claiming) claimedUpTo(a netip.Addr) (last netip.Addr) {
-	c.inv.networks.each(a, a, func(r addressRange) bool {
+	c.inv.network.ranges.each(a, a, func(r addressRange) bool {
 		if c.near(r.holder) {
 			last = r.to
 		}
@@ -392,12 +392,12 @@ func (inv *State) consents(h Holder, subnet string) []Consent {
 }
 
 // consentOfSubnet returns the consent by which all addresses of a subnet may be granted.
-func (inv *State) consentOfSubnet(name string) Consent {
-	return Consent{SharedWith: name, Owners: []policy.Share{inv.shareOfSubnet(name)}}
+func (n *network) consentOfSubnet(name string) Consent {
+	return Consent{SharedWith: name, Owners: []policy.Share{n.shareOfSubnet(name)}}
 }
 
-func (inv *State) shareOfSubnet(name string) policy.Share {
-	return policy.Share{Resource: policy.Subnets, Name: name, UID: inv.subnets.Get(name).UID}
+func (n *network) shareOfSubnet(name string) policy.Share {
+	return policy.Share{Resource: policy.Subnets, Name: name, UID: n.subnets.Get(name).UID}
 }
 
 // reach returns the VPCs in which NICs may be that the exception is for: where they are, and where the namespace's pods
@@ -419,23 +419,6 @@ func (inv *State) reach(e *policy.Exception) []string {
 		}
 	}
 	return inv.vpcsOf(names)
-}
-
-// ofDefault reports whether NICs of the default network are put on the subnet.
-func (s Subnet) ofDefault() bool { return s.Provider == "" || s.Provider == kubeovn.DefaultProvider }
-
-// mayBeOn is MayBeOn, with all that the namespace may use where neither the pod nor the namespace names a subnet.
-func (inv *State) mayBeOn(annotations map[string]string, ns policy.Namespace, p kubeovn.Provider) []string {
-	names := inv.MayBeOn(annotations, ns, p)
-	if len(names) > 0 {
-		return names
-	}
-	for name, s := range inv.subnets.All() {
-		if s.ofDefault() && !inv.OfNodes(name) && inv.Usable(s, ns) {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // prefixText returns a prefix as people write it: a single address without its length.

@@ -143,29 +143,6 @@ func (inv *State) compare(e *Effect, namespace string, rewrites Rewrites, now ti
 	}
 }
 
-// nics returns the NICs that the pod has, or may have, on OVN.
-func (inv *State) nics(p *Pod) []kubeovn.NIC { return inv.NICs(p.DefaultNetwork, p.Attachments) }
-
-// NICs returns the NICs that a pod with such networks has, or may have, on OVN, by what the definitions of the networks
-// say. defaultNetwork is nil where the pod does not replace the default network.
-func (inv *State) NICs(defaultNetwork *kubeovn.Attachment, attachments []kubeovn.Attachment) []kubeovn.NIC {
-	nics := kubeovn.NICs(defaultNetwork, attachments, func(a kubeovn.Attachment) kubeovn.AttachmentKind {
-		kind, _ := inv.Kind(a)
-		return kind
-	})
-	if inv.setup.NonPrimary && defaultNetwork == nil {
-		return nics[1:] // the first one is another CNI's
-	}
-	return nics
-}
-
-// Kind tells what an attachment makes, as its definition says; known is false where there is none.
-func (inv *State) Kind(a kubeovn.Attachment) (kind kubeovn.AttachmentKind, known bool) {
-	a.Interface = ""
-	kind, known = inv.kinds.Find(a)
-	return kind, known
-}
-
 // NetworkUser is a pod that uses an attachment.
 type NetworkUser struct {
 	PodKey

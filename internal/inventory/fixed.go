@@ -1,6 +1,11 @@
 package inventory
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
 
 // At says where the addresses of a holder are its own, and for whom they are kept.
 type At struct {
@@ -27,7 +32,7 @@ type Fixed struct {
 func (inv *Inventory) SetFixed(f Fixed) []string {
 	touched := append(inv.DeleteFixed(f.Holder), inv.portsWith(inv.holders.add(f))...)
 	if f.Holder.Kind == HeldByNode {
-		inv.settleNode(f.Holder.Name)
+		inv.moveNode(f.Holder.Name)
 	}
 	return distinct(touched)
 }
@@ -36,7 +41,7 @@ func (inv *Inventory) SetFixed(f Fixed) []string {
 func (inv *Inventory) DeleteFixed(h Holder) []string {
 	touched := inv.portsWith(inv.holders.remove(h))
 	if h.Kind == HeldByNode {
-		inv.settleNode(h.Name)
+		inv.moveNode(h.Name)
 	}
 	return touched
 }
@@ -58,7 +63,7 @@ func (inv *Inventory) SetRecord(r *Record) []string {
 	inv.alter(r.Name, func(e *entry) { e.record = r })
 	inv.affectGroups(inv.entry(r.Name).row)
 	touched = append(touched, inv.grants.ofAny(inv.holders.addRecord(r))...)
-	inv.settleNodeOf(r.Name)
+	inv.moveNodeOf(r.Name)
 	return distinct(touched)
 }
 
@@ -72,6 +77,22 @@ func (inv *Inventory) DeleteRecord(name string) []string {
 	touched = append(touched, inv.grants.ofAny(inv.holders.removeRecord(r))...)
 	inv.alter(name, func(e *entry) { e.record = nil })
 	inv.affectGroups(inv.entry(name).row)
-	inv.settleNodeOf(name)
+	inv.moveNodeOf(name)
 	return touched
+}
+
+// moveNode notes on which subnet a node has its port; on none without the node.
+func (inv *Inventory) moveNode(node string) {
+	subnet := ""
+	if inv.IsNode(node) {
+		subnet = inv.SubnetOf(kubeovn.NodePortName(node))
+	}
+	inv.network.moveNode(node, subnet)
+}
+
+// moveNodeOf does moveNode for the node whose port has the name, where there is one.
+func (inv *Inventory) moveNodeOf(port string) {
+	if node, ok := strings.CutPrefix(port, kubeovn.NodePortName("")); ok {
+		inv.moveNode(node)
+	}
 }

@@ -19,6 +19,7 @@ type Inventory struct {
 	State
 	*changes
 
+	network networkEditor
 	holders holderEditor
 	grants  grants
 
@@ -28,7 +29,6 @@ type Inventory struct {
 	ports     map[PodKey][]string  // the names that the pod claims
 	owned     sets[string, PodKey] // UID of a controller to its pods
 	sharedBy  sets[string, PodKey] // namespaces to the exceptions that have their consent
-	nodeOn    map[string]string    // by node, to the subnet of its port
 	askers    map[PodKey]bool      // pods that ask for addresses of Vips
 	bound     int                  // how many bindings there are
 	vipPorts  map[string]string    // by Vip name, to the name of the port that Kube-OVN makes for it
@@ -38,25 +38,21 @@ type Inventory struct {
 // New returns an empty inventory.
 func New() *Inventory {
 	inv := &Inventory{
-		State:     State{holders: holders{occupied: newOccupied()}, setup: kubeovn.DefaultSetup()},
+		State: State{
+			network: network{setup: kubeovn.DefaultSetup()},
+			holders: holders{occupied: newOccupied()},
+		},
 		changes:   &changes{new(persistent.Edit), make(map[Subject]bool)},
 		grants:    newGrants(),
 		ports:     make(map[PodKey][]string),
-		nodeOn:    make(map[string]string),
 		askers:    make(map[PodKey]bool),
 		migrating: make(map[PodKey]string),
 		vipPorts:  make(map[string]string),
 	}
+	inv.network = networkEditor{&inv.State.network, inv.changes, make(map[string]string)}
 	inv.holders = newHolderEditor(&inv.State.holders, inv.changes)
 	return inv
 }
-
-// SetSetup says what Kube-OVN was told. It must be said before anything else is entered: it counts for what comes
-// afterwards.
-func (inv *Inventory) SetSetup(s kubeovn.Setup) { inv.setup = s }
-
-// Setup returns what Kube-OVN was told.
-func (inv *State) Setup() kubeovn.Setup { return inv.setup }
 
 // SetPod adds or replaces a pod and returns the names of the ports that this touches.
 func (inv *Inventory) SetPod(p *Pod) []string {
@@ -137,14 +133,14 @@ func (inv *Inventory) DeleteNamespace(name string) []string {
 // SetAttachment says what the attachment makes and returns the names of the ports of the pods that use it.
 func (inv *Inventory) SetAttachment(a kubeovn.Attachment, kind kubeovn.AttachmentKind) []string {
 	a.Interface = ""
-	inv.kinds.Set(inv.edit, a, kind)
+	inv.network.setKind(a, kind)
 	return inv.reclaim(inv.users.of(a))
 }
 
 // DeleteAttachment forgets an attachment and returns the names of the ports of the pods that use it.
 func (inv *Inventory) DeleteAttachment(a kubeovn.Attachment) []string {
 	a.Interface = ""
-	inv.kinds.Delete(inv.edit, a)
+	inv.network.deleteKind(a)
 	return inv.reclaim(inv.users.of(a))
 }
 

@@ -164,7 +164,7 @@ func (inv *State) MACHolders(text string, near func(Holder) bool) []Holder {
 
 // gatewayOf returns the gateway of the subnet to which a link between a switch and a router belongs, and any other
 // holder as it is.
-func (inv *State) gatewayOf(h Holder) Holder {
+func (n *network) gatewayOf(h Holder) Holder {
 	if h.Kind != HeldByRouter && h.Kind != HeldByPort {
 		return h
 	}
@@ -173,7 +173,7 @@ func (inv *State) gatewayOf(h Holder) Holder {
 		if h.Kind == HeldByPort {
 			router, subnet = subnet, router
 		}
-		if s, ok := inv.subnets.Find(subnet); ok && inv.routerOf(s) == router {
+		if s, ok := n.subnets.Find(subnet); ok && n.routerOf(s) == router {
 			return Holder{HeldByGateway, subnet}
 		}
 	}
@@ -182,13 +182,13 @@ func (inv *State) gatewayOf(h Holder) Holder {
 
 // NamesALink reports whether the name is, or could be, that of the link between a switch and a router, or of the
 // router's end: of a subnet that there is, which is given, or of any and the default router.
-func (inv *State) NamesALink(name string) (subnet string, ok bool) {
+func (n *network) NamesALink(name string) (subnet string, ok bool) {
 	for _, end := range []Holder{{HeldByRouter, name}, {HeldByPort, name}} {
-		if gateway := inv.gatewayOf(end); gateway != end {
+		if gateway := n.gatewayOf(end); gateway != end {
 			return gateway.Name, true
 		}
 	}
-	return "", strings.HasPrefix(name, inv.setup.Router+"-") || strings.HasSuffix(name, "-"+inv.setup.Router)
+	return "", strings.HasPrefix(name, n.setup.Router+"-") || strings.HasSuffix(name, "-"+n.setup.Router)
 }
 
 // splits returns each way to cut a name in two at a hyphen.

@@ -17,9 +17,8 @@ import (
 type State struct {
 	pods       persistent.Map[string, persistent.Map[string, *Pod]] // by namespace and name; no namespace in it is empty
 	namespaces persistent.Map[string, policy.Namespace]
-	kinds      persistent.Map[kubeovn.Attachment, kubeovn.AttachmentKind] // key without interface
-	users      sets[kubeovn.Attachment, PodKey]                           // key without interface
-	entries    persistent.Map[string, *entry]                             // by port name
+	users      sets[kubeovn.Attachment, PodKey] // key without interface
+	entries    persistent.Map[string, *entry]   // by port name
 
 	policies   []policy.Policy
 	exceptions persistent.Map[string, []policy.Exception] // by namespace
@@ -27,23 +26,16 @@ type State struct {
 
 	gateways persistent.Map[gatewayKey, *Gateway]
 
+	network
 	holders
 
-	networks    ranges                             // those of the subnets
-	nodesOn     persistent.Map[string, int]        // by subnet, to how many nodes have a port there
-	routerPorts persistent.Map[string, RouterPort] // by name
-	subnets     persistent.Map[string, Subnet]
-	subnetsFor  persistent.Map[kubeovn.Provider, []string] // by provider, to the names of subnets in order
-	routers     persistent.Map[string, int]                // VPCs that have subnets, to how many
-	pools       persistent.Map[string, Pool]
-	vpcs        persistent.Map[string, VPC]
+	routerPorts persistent.Map[string, RouterPort]  // by name
 	migrations  persistent.Map[PodKey, []Migration] // by machine
 
 	onSwitch  portsBy[switchAddress]           // the rows
 	chassis   persistent.Map[string, *chassis] // by UUID
 	ipv6Ports persistent.Map[string, int]      // by UUID of a chassis: ports with IPv6 addresses there
 
-	setup   kubeovn.Setup
 	refused persistent.Map[string, Refused] // by account
 	ovn     portsec.OVN                     // what is known of ovn-northd
 	option  string                          // version_compatibility of NB_Global

@@ -144,19 +144,6 @@ func (p *Pod) mayBeOutside() bool {
 	return p.HostNetwork || p.DefaultNetwork != nil || len(p.Attachments) > 0
 }
 
-// foreign returns the attachments of the pod that make NICs outside OVN.
-func (inv *State) foreign(p *Pod) (others []kubeovn.Attachment) {
-	if !p.mayBeOutside() {
-		return nil
-	}
-	for _, a := range p.networks() {
-		if inv.kinds.Get(a).OffOVN() {
-			others = append(others, a)
-		}
-	}
-	return others
-}
-
 // meant reports whether the exception is meant for some port.
 func (inv *State) meant(e *policy.Exception) bool {
 	for p := range inv.podsIn(e.Namespace) {

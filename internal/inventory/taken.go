@@ -70,7 +70,7 @@ func (inv *State) isReserved(a netip.Addr) (is bool) {
 	if is || inv.nodesOn.Len() == 0 {
 		return is
 	}
-	inv.networks.each(a, a, func(r addressRange) bool { is = inv.OfNodes(r.holder.Name); return !is })
+	inv.network.ranges.each(a, a, func(r addressRange) bool { is = inv.OfNodes(r.holder.Name); return !is })
 	return is
 }
 

@@ -1,11 +1,9 @@
 package inventory
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // hasPort reports whether Kube-OVN makes a port for the Vip that looks like a pod's. One without a type is shared by
@@ -65,30 +63,6 @@ func (inv *Inventory) withDuplicatesOfVips(names []string) []string {
 		}
 	}
 	return all
-}
-
-// shared returns what pods of the namespace may share of spec.vips of the subnet that their NIC is on. Where the NIC
-// may be on one of several, only what each of them shares counts: the address would be another network's on the others.
-func (inv *State) shared(on []string, ns policy.Namespace) []policy.VIP {
-	var common []netip.Addr
-	for i, name := range on {
-		s, ok := inv.subnets.Find(name)
-		if !ok || len(s.Shared) == 0 || !inv.Usable(s, ns) {
-			return nil
-		}
-		if i == 0 {
-			common = s.Shared
-			continue
-		}
-		common = slices.DeleteFunc(
-			slices.Clone(common),
-			func(a netip.Addr) bool { return !slices.Contains(s.Shared, a) },
-		)
-	}
-	if len(common) == 0 {
-		return nil
-	}
-	return []policy.VIP{{Subnet: on[0], VPC: inv.VPCOf(on[0]), Addresses: common}}
 }
 
 // SetVip adds or replaces a Vip and returns the names of the rows that it may account for, of the ports that have its
