@@ -17,23 +17,3 @@ func (inv *State) NamespaceOf(h Holder) string {
 	}
 	return ""
 }
-
-// namespace returns that of the pods that claim the port, or of the pod that it is kept for; empty where they are of
-// several namespaces, or there is none.
-func (e *entry) namespace() string {
-	if e.nic.pod == nil {
-		if e.record != nil {
-			return e.record.Of.Namespace
-		}
-		return ""
-	}
-	namespace := e.nic.pod.Namespace
-	if e.rare != nil {
-		for _, c := range e.rare.nics {
-			if c.pod.Namespace != namespace {
-				return ""
-			}
-		}
-	}
-	return namespace
-}

@@ -39,23 +39,11 @@ type chassis struct {
 // SetBinding adds or replaces a binding and returns the port's name, or nothing where no more than its UUID changed.
 func (inv *Inventory) SetBinding(b *Binding) []string {
 	old := inv.entry(b.Port).binding
-	inv.setBinding(b.Port, b)
+	inv.ports.setBinding(b.Port, b)
 	if old != nil && old.Says(b) {
 		return nil
 	}
 	return []string{b.Port}
-}
-
-// setBinding enters a binding or takes it out, and counts those that there are.
-func (inv *Inventory) setBinding(port string, b *Binding) {
-	inv.alter(port, func(e *entry) {
-		if e.binding != nil {
-			inv.bound--
-		}
-		if e.binding = b; b != nil {
-			inv.bound++
-		}
-	})
 }
 
 // Says reports whether two bindings say the same of the port; their UUIDs may differ.
@@ -69,7 +57,7 @@ func (inv *Inventory) DeleteBinding(port, uuid string) []string {
 	if b := inv.entry(port).binding; b == nil || b.UUID != uuid {
 		return nil
 	}
-	inv.setBinding(port, nil)
+	inv.ports.setBinding(port, nil)
 	return []string{port}
 }
 
@@ -78,7 +66,7 @@ func (inv *Inventory) SetChassis(c Chassis) []string {
 	if !inv.settleChassis(c) {
 		return nil
 	}
-	return inv.boundTo(func(uuid string) bool { return uuid == c.UUID })
+	return inv.ports.boundTo(func(uuid string) bool { return uuid == c.UUID })
 }
 
 // settleChassis enters a chassis and says whether that changes anything for the ports that are bound to it.
@@ -94,7 +82,7 @@ func (inv *Inventory) settleChassis(c Chassis) (changed bool) {
 func (inv *Inventory) DeleteChassis(uuid string) []string {
 	inv.chassis.Delete(inv.edit, uuid)
 	inv.affected[Subject{Kind: SubjectChassis, Name: uuid}] = true
-	return inv.boundTo(func(at string) bool { return at == uuid })
+	return inv.ports.boundTo(func(at string) bool { return at == uuid })
 }
 
 // SetOVN says what is known of the build of ovn-northd, which bounds what enforces on each chassis, and returns the
@@ -110,21 +98,7 @@ func (inv *Inventory) SetOVN(ovn portsec.OVN) []string {
 			changed[c.one[0].UUID] = true
 		}
 	}
-	return distinct(append(touched, inv.boundTo(func(uuid string) bool { return changed[uuid] })...))
-}
-
-// boundTo returns the names of the ports that are bound to one of the chassis that are picked. Chassis change so seldom
-// that no index is kept for it.
-func (inv *Inventory) boundTo(pick func(uuid string) bool) (names []string) {
-	if inv.bound == 0 {
-		return nil
-	}
-	for name, e := range inv.entries.All() {
-		if e.binding != nil && slices.ContainsFunc(e.binding.Chassis, pick) {
-			names = append(names, name)
-		}
-	}
-	return names
+	return distinct(append(touched, inv.ports.boundTo(func(uuid string) bool { return changed[uuid] })...))
 }
 
 // boundAt returns the chassis of a binding that are known, with the parsers that may enforce on them; none where one is
@@ -154,6 +128,6 @@ func (inv *Inventory) SetContested(port string, times int) []string {
 	if inv.entry(port).contested() == times {
 		return nil
 	}
-	inv.alter(port, func(e *entry) { e.uncommon().contested = times })
+	inv.ports.alter(port, func(e *entry) { e.uncommon().contested = times })
 	return []string{port}
 }

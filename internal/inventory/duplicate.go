@@ -135,25 +135,10 @@ func (r *Row) eachOnSwitch(take func(switchAddress)) {
 	}
 }
 
-// settleRow takes the addresses and MACs of old out of the index and enters those of now; either may be nil. It returns
-// the names of the other ports for which that matters.
-func (inv *Inventory) settleRow(old, now *Row) (touched []string) {
-	if old != nil && now != nil && old.Switch == now.Switch && old.Type == now.Type && old.Disabled == now.Disabled &&
-		slices.Equal(old.Addresses, now.Addresses) {
-		return nil
-	}
-	touched = inv.settleLink(old, now)
-	if old != nil {
-		old.eachOnSwitch(
-			func(a switchAddress) { touched = append(touched, inv.onSwitch.remove(inv.edit, a, old.Name)...) },
-		)
-	}
-	if now != nil {
-		now.eachOnSwitch(
-			func(a switchAddress) { touched = append(touched, inv.onSwitch.add(inv.edit, a, now.Name)...) },
-		)
-	}
-	return touched
+// sameOnSwitch reports whether both rows are there, and have the same on the same switch.
+func (r *Row) sameOnSwitch(o *Row) bool {
+	return r != nil && o != nil && r.Switch == o.Switch && r.Type == o.Type && r.Disabled == o.Disabled &&
+		slices.Equal(r.Addresses, o.Addresses)
 }
 
 // duplicates returns what the row has in common with others of its switch. Rows that Vips account for do not count:
@@ -184,10 +169,10 @@ func (inv *State) duplicates(e *entry) (duplicates []Duplicate) {
 }
 
 // withDuplicates returns the name of a port, and those of others on its switch with which its row shares an address.
-func (inv *Inventory) withDuplicates(name string) []string {
+func (ps *ports) withDuplicates(name string) []string {
 	names := []string{name}
-	if r := inv.entry(name).row; r != nil {
-		r.eachOnSwitch(func(a switchAddress) { names = append(names, inv.onSwitch.others(a, name)...) })
+	if r := ps.entry(name).row; r != nil {
+		r.eachOnSwitch(func(a switchAddress) { names = append(names, ps.onSwitch.others(a, name)...) })
 	}
 	return names
 }

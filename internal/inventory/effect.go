@@ -80,7 +80,7 @@ func (inv *State) PolicyEffect(name string, p *policy.Policy, rewrites Rewrites,
 		with = append(with, *p)
 		policy.SortPolicies(with)
 	}
-	for ns := range inv.pods.Keys() {
+	for ns := range inv.byNamespace.Keys() {
 		labels := inv.namespace(ns).Labels
 		if slices.ContainsFunc(
 			concerned,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
@@ -42,58 +43,6 @@ type rare struct {
 
 // none is the entry of a name under which nothing is known.
 var none entry
-
-// entry returns what is known under a name, to be read.
-func (inv *State) entry(name string) *entry {
-	if e := inv.entries.Get(name); e != nil {
-		return e
-	}
-	return &none
-}
-
-// alter replaces the entry of a name by a changed copy, and drops it where nothing is left in it.
-func (inv *Inventory) alter(name string, change func(*entry)) {
-	old := inv.entries.Get(name)
-	now := &entry{name: name, at: len(inv.order)}
-	if old != nil {
-		now = old.clone()
-	}
-	change(now)
-	inv.countIPv6Ports(old.ipv6Chassis(), now.ipv6Chassis())
-	if r := now.rare; r != nil && len(r.nics) == 0 && len(r.vips) == 0 && r.contested == 0 {
-		now.rare = nil
-	}
-	switch empty := !now.isPort() && now.record == nil && now.binding == nil && now.rare == nil; {
-	case empty && old != nil:
-		inv.entries.Delete(inv.edit, name)
-		inv.cut(old)
-	case empty:
-	case old == nil:
-		inv.order = append(inv.order, now)
-		inv.entries.Set(inv.edit, name, now)
-	default:
-		inv.put(now)
-	}
-}
-
-// put enters an entry where it says that it is.
-func (inv *Inventory) put(e *entry) {
-	inv.order[e.at] = e
-	inv.entries.Set(inv.edit, e.name, e)
-}
-
-// cut takes an entry out of the order; the last one comes where it was.
-func (inv *Inventory) cut(e *entry) {
-	last := len(inv.order) - 1
-	moved := inv.order[last]
-	inv.order[last] = nil
-	inv.order = inv.order[:last]
-	if e.at < last {
-		moved = moved.clone()
-		moved.at = e.at
-		inv.put(moved)
-	}
-}
 
 // clone returns a copy that may be changed.
 func (e *entry) clone() *entry {
@@ -181,4 +130,36 @@ func (e *entry) podNICs() iter.Seq[podNIC] {
 			}
 		}
 	}
+}
+
+// ipv6Chassis returns the chassis to which the port of a pod is bound that has an IPv6 address; none where it has none,
+// or the entry is nil.
+func (e *entry) ipv6Chassis() []string {
+	if e == nil || e.record == nil || e.binding == nil || e.binding.Type != "" {
+		return nil
+	}
+	if !slices.ContainsFunc(e.record.IPs, func(ip string) bool { return strings.Contains(ip, ":") }) {
+		return nil
+	}
+	return e.binding.Chassis
+}
+
+// namespace returns that of the pods that claim the port, or of the pod that it is kept for; empty where they are of
+// several namespaces, or there is none.
+func (e *entry) namespace() string {
+	if e.nic.pod == nil {
+		if e.record != nil {
+			return e.record.Of.Namespace
+		}
+		return ""
+	}
+	namespace := e.nic.pod.Namespace
+	if e.rare != nil {
+		for _, c := range e.rare.nics {
+			if c.pod.Namespace != namespace {
+				return ""
+			}
+		}
+	}
+	return namespace
 }

@@ -60,7 +60,7 @@ func (inv *Inventory) portsWith(b belongings) []string {
 // addresses or its MAC.
 func (inv *Inventory) SetRecord(r *Record) []string {
 	touched := inv.DeleteRecord(r.Name)
-	inv.alter(r.Name, func(e *entry) { e.record = r })
+	inv.ports.alter(r.Name, func(e *entry) { e.record = r })
 	inv.affectGroups(inv.entry(r.Name).row)
 	touched = append(touched, inv.grants.ofAny(inv.holders.addRecord(r))...)
 	inv.moveNodeOf(r.Name)
@@ -75,7 +75,7 @@ func (inv *Inventory) DeleteRecord(name string) []string {
 		return touched
 	}
 	touched = append(touched, inv.grants.ofAny(inv.holders.removeRecord(r))...)
-	inv.alter(name, func(e *entry) { e.record = nil })
+	inv.ports.alter(name, func(e *entry) { e.record = nil })
 	inv.affectGroups(inv.entry(name).row)
 	inv.moveNodeOf(name)
 	return touched

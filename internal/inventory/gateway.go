@@ -74,7 +74,7 @@ func (inv *Inventory) portsThrough(namespace, uid string) (names []string) {
 		owned := slices.ContainsFunc(inv.Owners(p.Controller), func(o policy.Owner) bool { return o.UID == uid })
 		if owned || namespace == inv.setup.Namespace && p.Annotations[kubeovn.NATGateway] != "" {
 			inv.affectMeant(p)
-			names = append(names, inv.ports[p.PodKey]...)
+			names = append(names, inv.pods.ports[p.PodKey]...)
 		}
 	}
 	return distinct(names)

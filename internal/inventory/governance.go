@@ -35,9 +35,9 @@ func (inv *State) Policies() []policy.Policy { return inv.policies }
 // portsUnder returns the names of the ports in namespaces that the policy picks.
 func (inv *Inventory) portsUnder(p policy.Policy) []string {
 	var names []string
-	for ns := range inv.pods.Keys() {
+	for ns := range inv.byNamespace.Keys() {
 		if p.Namespaces == nil || p.Namespaces(inv.namespace(ns).Labels) {
-			names = append(names, inv.portsIn(ns)...)
+			names = append(names, inv.pods.portsIn(ns)...)
 		}
 	}
 	return union(names, nil)
@@ -106,7 +106,7 @@ func (inv *Inventory) portsFor(e *policy.Exception) []string {
 	var names []string
 	for p := range inv.podsIn(e.Namespace) {
 		if anyNIC := (policy.Exception{Pods: e.Pods, Owner: e.Owner}); anyNIC.Targets(inv.policyPod(p), "") {
-			names = append(names, inv.ports[p.PodKey]...)
+			names = append(names, inv.pods.ports[p.PodKey]...)
 		}
 	}
 	return union(names, nil)
@@ -139,7 +139,7 @@ func (inv *Inventory) SetWorkload(w Workload) []string {
 	}
 	inv.owners.Set(inv.edit, w.Object.UID, now)
 	inv.affectOwned(w.Object.UID)
-	return union(inv.portsOf(inv.owned.of(w.Object.UID)), inv.portsBehind(w.Object.UID, before, now))
+	return union(inv.pods.portsOf(inv.pods.owned.of(w.Object.UID)), inv.portsBehind(w.Object.UID, before, now))
 }
 
 // portsBehind returns the names of the ports of the pods of a gateway's workload, as it is or was.
@@ -161,7 +161,7 @@ func (inv *Inventory) DeleteOwner(uid string) []string {
 	behind := inv.portsBehind(uid, before)
 	inv.owners.Delete(inv.edit, uid)
 	inv.affectOwned(uid)
-	return union(inv.portsOf(inv.owned.of(uid)), behind)
+	return union(inv.pods.portsOf(inv.pods.owned.of(uid)), behind)
 }
 
 // DoubtMachines says that machines are not read, so that of an owner which seems to be one it is not known whether it
@@ -281,25 +281,6 @@ func (inv *State) vpcsAt(q *policy.Query, p *Pod) []string {
 		names = append(names, inv.mayBeOn(p.Annotations, q.Namespace, nic.Provider)...)
 	}
 	return inv.vpcsOf(names)
-}
-
-// asksForVIPs reports whether some annotation of the pod names addresses of Vips.
-func (p *Pod) asksForVIPs() bool {
-	for key := range p.Annotations {
-		if isVIPs(key) {
-			return true
-		}
-	}
-	return false
-}
-
-// isVIPs reports whether an annotation lists Vips or addresses of Vips.
-func isVIPs(key string) bool {
-	if key == kubeovn.AAPs {
-		return true
-	}
-	_, suffix, ok := kubeovn.SplitKey(key)
-	return ok && suffix == kubeovn.PortVIPs
 }
 
 // vipsFor returns the Vip resources of the pod's namespace that its annotations name, by themselves or by their

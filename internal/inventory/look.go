@@ -5,15 +5,6 @@ import "github.com/ovnguard/ovnguard/internal/policy"
 // Namespace returns what policy reads of a namespace; Err says so where it has not been seen.
 func (inv *State) Namespace(name string) policy.Namespace { return inv.namespace(name) }
 
-// Row returns the row of that name; nil where there is none.
-func (inv *State) Row(name string) *Row { return inv.entry(name).row }
-
-// Record returns the IP resource of the port of that name; nil where there is none.
-func (inv *State) Record(port string) *Record { return inv.entry(port).record }
-
-// Binding returns the binding of the port of that name; nil where there is none.
-func (inv *State) Binding(port string) *Binding { return inv.entry(port).binding }
-
 // Chassis returns the chassis of that UUID; ok is false where there is none.
 func (inv *State) Chassis(uuid string) (c Chassis, ok bool) {
 	if known := inv.chassis.Get(uuid); known != nil {
@@ -35,24 +26,6 @@ func (inv *State) EachGroup(look func(*PortGroup), set func(*AddressSet)) {
 	}
 	for a := range inv.addressSets.Values() {
 		set(a)
-	}
-}
-
-// EachRow returns every row to look, in no order.
-func (inv *State) EachRow(look func(*Row)) {
-	for _, e := range inv.entries.All() {
-		if e.row != nil {
-			look(e.row)
-		}
-	}
-}
-
-// EachBinding returns every binding to look, in no order.
-func (inv *State) EachBinding(look func(*Binding)) {
-	for _, e := range inv.entries.All() {
-		if e.binding != nil {
-			look(e.binding)
-		}
 	}
 }
 

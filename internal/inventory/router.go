@@ -67,9 +67,9 @@ const typeRouter = "router"
 // isLink reports whether the row is a switch's end of a link to a router; it may be nil.
 func (r *Row) isLink() bool { return r != nil && r.Type == typeRouter }
 
-// settleLink keeps the MACs of a switch's end of a link to a router, which Kube-OVN leaves to the router's end. Either
+// replaceLink keeps the MACs of a switch's end of a link to a router, which Kube-OVN leaves to the router's end. Either
 // may be nil. It returns the names of the other ports on the switch for which that matters.
-func (inv *Inventory) settleLink(old, now *Row) (touched []string) {
+func (inv *Inventory) replaceLink(old, now *Row) (touched []string) {
 	if old.isLink() {
 		touched = inv.withMACOfLink(old)
 		touched = append(touched, inv.DeleteFixed(Holder{HeldByPort, old.Name})...)
@@ -99,12 +99,12 @@ func (inv *Inventory) withMACOfLink(link *Row) (ports []string) {
 }
 
 // withMAC returns the names of the ports of pods on a switch that have a MAC.
-func (inv *State) withMAC(sw, text string) []string {
+func (ps *ports) withMAC(sw, text string) []string {
 	mac, err := portsec.ParseMAC(text)
 	if err != nil {
 		return nil
 	}
-	return inv.onSwitch.names(macOn(unique.Make(sw), mac))
+	return ps.onSwitch.names(macOn(unique.Make(sw), mac))
 }
 
 // links returns the links to routers that have the MAC on the row's switch.

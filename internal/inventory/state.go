@@ -1,9 +1,6 @@
 package inventory
 
 import (
-	"iter"
-
-	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/persistent"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
@@ -15,10 +12,7 @@ import (
 // Its fields are values, persistent maps, and slices that are replaced and never written to once they are in. What is
 // found out about it may be kept in the memo.
 type State struct {
-	pods       persistent.Map[string, persistent.Map[string, *Pod]] // by namespace and name; no namespace in it is empty
 	namespaces persistent.Map[string, policy.Namespace]
-	users      sets[kubeovn.Attachment, PodKey] // key without interface
-	entries    persistent.Map[string, *entry]   // by port name
 
 	policies   []policy.Policy
 	exceptions persistent.Map[string, []policy.Exception] // by namespace
@@ -26,20 +20,18 @@ type State struct {
 
 	gateways persistent.Map[gatewayKey, *Gateway]
 
+	pods
+	ports
 	network
 	holders
 
-	routerPorts persistent.Map[string, RouterPort]  // by name
-	migrations  persistent.Map[PodKey, []Migration] // by machine
+	routerPorts persistent.Map[string, RouterPort] // by name
 
-	onSwitch  portsBy[switchAddress]           // the rows
-	chassis   persistent.Map[string, *chassis] // by UUID
-	ipv6Ports persistent.Map[string, int]      // by UUID of a chassis: ports with IPv6 addresses there
+	chassis persistent.Map[string, *chassis] // by UUID
 
 	refused persistent.Map[string, Refused] // by account
 	ovn     portsec.OVN                     // what is known of ovn-northd
 	option  string                          // version_compatibility of NB_Global
-	marked  int                             // rows that bear Kube-OVN's mark
 
 	unread        persistent.Map[Kind, struct{}]
 	doubtMachines bool
@@ -63,9 +55,3 @@ func (inv *Inventory) Snapshot() *State {
 	s.occupied, s.memo = inv.occupied.snapshot(), new(memo)
 	return &s
 }
-
-// pod returns a pod; nil where there is none of that name.
-func (inv *State) pod(key PodKey) *Pod { return inv.pods.Get(key.Namespace).Get(key.Name) }
-
-// podsIn walks over the pods of a namespace.
-func (inv *State) podsIn(namespace string) iter.Seq[*Pod] { return inv.pods.Get(namespace).Values() }

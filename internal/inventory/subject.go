@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -123,7 +122,7 @@ func (inv *State) Subjects() []Subject {
 	for name := range inv.setsOf.Keys() {
 		subjects = append(subjects, Subject{Kind: SubjectGroup, Name: name})
 	}
-	for _, pods := range inv.pods.All() {
+	for _, pods := range inv.byNamespace.All() {
 		for _, p := range pods.All() {
 			if p.mayBeOutside() {
 				subjects = append(subjects, Subject{SubjectPod, p.Namespace, p.Name})
@@ -188,33 +187,7 @@ func (inv *Inventory) affectOwned(uid string) {
 	if inv.exceptions.Len() == 0 {
 		return
 	}
-	for key := range inv.owned.of(uid) {
+	for key := range inv.pods.owned.of(uid) {
 		inv.affectMeant(inv.pod(key))
 	}
-}
-
-// countIPv6Ports keeps how many ports with IPv6 addresses are bound to each chassis, when an entry was bound to some
-// and is to others.
-func (inv *Inventory) countIPv6Ports(was, is []string) {
-	if slices.Equal(was, is) {
-		return
-	}
-	for uuids, delta := range map[*[]string]int{&was: -1, &is: +1} {
-		for _, uuid := range *uuids {
-			tally(&inv.ipv6Ports, inv.edit, uuid, delta)
-			inv.affected[Subject{Kind: SubjectChassis, Name: uuid}] = true
-		}
-	}
-}
-
-// ipv6Chassis returns the chassis to which the port of a pod is bound that has an IPv6 address; none where it has none,
-// or the entry is nil.
-func (e *entry) ipv6Chassis() []string {
-	if e == nil || e.record == nil || e.binding == nil || e.binding.Type != "" {
-		return nil
-	}
-	if !slices.ContainsFunc(e.record.IPs, func(ip string) bool { return strings.Contains(ip, ":") }) {
-		return nil
-	}
-	return e.binding.Chassis
 }

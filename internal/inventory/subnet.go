@@ -192,7 +192,7 @@ func (inv *Inventory) SetSubnet(s Subnet) []string {
 	inv.network.setSubnet(s)
 	var touched []string
 	if before.Provider != s.Provider {
-		touched = inv.settleVipPorts(s.Name)
+		touched = inv.moveVipPorts(s.Name)
 	}
 	for _, f := range []Fixed{
 		{Holder: Holder{HeldByGateway, s.Name}, Addresses: s.Gateways},
@@ -215,7 +215,7 @@ func (inv *Inventory) DeleteSubnet(name string) (touched []string) {
 
 // portsWithShares returns the names of the ports that are granted addresses, or ask for those of Vips.
 func (inv *Inventory) portsWithShares() []string {
-	return union(inv.grants.ofAddresses(), inv.portsOf(maps.Keys(inv.askers)))
+	return union(inv.grants.ofAddresses(), inv.pods.portsOf(maps.Keys(inv.pods.askers)))
 }
 
 // Subnet returns a subnet; ok is false where there is none of that name.

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -10,56 +11,33 @@ import (
 // pods, and has none: handleAddVirtualIP in Kube-OVN's pkg/controller/vip.go.
 func (v Vip) hasPort() bool { return v.Type == kubeovn.VipSwitchLB || v.Type == kubeovn.VipHostVM }
 
-// settleVipPort keeps which port is that of a Vip, by its type and the provider of its subnet, and returns the names of
-// the ports for which that matters.
-func (inv *Inventory) settleVipPort(vip string) (touched []string) {
-	was, is := inv.vipPorts[vip], ""
-	if v, ok := inv.vips.Find(vip); ok && v.hasPort() {
-		provider := inv.subnets.Get(v.Subnet).Provider
-		if provider == "" {
-			provider = kubeovn.DefaultProvider
+// moveVipPorts notes which ports are those of a subnet's Vips, and returns the names of the ports for which that
+// matters.
+func (inv *Inventory) moveVipPorts(subnet string) (touched []string) {
+	for name, v := range inv.vips.All() {
+		if v.Subnet == subnet && v.hasPort() {
+			touched = append(touched, inv.ports.makeForVip(name, inv.portOfVip(v))...)
 		}
-		is = kubeovn.PortName(v.Name, v.Namespace, provider)
-	}
-	if was == is {
-		return nil
-	}
-	delete(inv.vipPorts, vip)
-	if was != "" {
-		inv.alter(was, func(e *entry) {
-			r := e.uncommon()
-			r.vips = slices.DeleteFunc(slices.Clone(r.vips), func(o string) bool { return o == vip })
-		})
-		touched = append(touched, inv.withDuplicates(was)...)
-	}
-	if is != "" {
-		inv.vipPorts[vip] = is
-		inv.alter(is, func(e *entry) {
-			r := e.uncommon()
-			r.vips = append(slices.Clip(r.vips), vip)
-		})
-		touched = append(touched, inv.withDuplicates(is)...)
 	}
 	return touched
 }
 
-// settleVipPorts does settleVipPort for the Vips of a subnet.
-func (inv *Inventory) settleVipPorts(subnet string) (touched []string) {
-	for name, v := range inv.vips.All() {
-		if v.Subnet == subnet && v.hasPort() {
-			touched = append(touched, inv.settleVipPort(name)...)
-		}
+// portOfVip returns the name of the port that Kube-OVN makes for a Vip, by its type and the provider of its subnet; ""
+// where it makes none.
+func (n *network) portOfVip(v Vip) string {
+	if !v.hasPort() {
+		return ""
 	}
-	return touched
+	return kubeovn.PortName(v.Name, v.Namespace, cmp.Or(n.subnets.Get(v.Subnet).Provider, kubeovn.DefaultProvider))
 }
 
 // withDuplicatesOfVips returns the names, and those of the ports beside each that a Vip would account for if no pod
 // claimed it: with the claim, they begin and cease to count as its duplicates.
-func (inv *Inventory) withDuplicatesOfVips(names []string) []string {
+func (ps *ports) withDuplicatesOfVips(names []string) []string {
 	all := names
 	for _, name := range names {
-		if e := inv.entry(name); e.rare != nil && len(e.rare.vips) > 0 {
-			all = append(slices.Clip(all), inv.withDuplicates(name)...)
+		if e := ps.entry(name); e.rare != nil && len(e.rare.vips) > 0 {
+			all = append(slices.Clip(all), ps.withDuplicates(name)...)
 		}
 	}
 	return all
@@ -73,7 +51,7 @@ func (inv *Inventory) SetVip(v Vip) []string {
 	touched = append(touched, inv.SetFixed(Fixed{
 		Holder: Holder{HeldByVip, v.Name}, Addresses: v.Addresses, MACs: []string{v.MAC}, At: At{Subnet: v.Subnet},
 	})...)
-	return union(append(touched, inv.settleVipPort(v.Name)...), inv.portsOfAskers(v.Namespace))
+	return union(append(touched, inv.ports.makeForVip(v.Name, inv.portOfVip(v))...), inv.pods.portsOfAskers(v.Namespace))
 }
 
 // DeleteVip takes a Vip out and returns the names of the ports that this touches.
@@ -83,17 +61,6 @@ func (inv *Inventory) DeleteVip(vip string) []string {
 		return nil
 	}
 	inv.holders.vips.Delete(inv.edit, vip)
-	touched := append(inv.DeleteFixed(Holder{HeldByVip, vip}), inv.settleVipPort(vip)...)
-	return append(touched, inv.portsOfAskers(v.Namespace)...)
-}
-
-// portsOfAskers returns the names of the ports of pods that ask for addresses of Vips.
-func (inv *Inventory) portsOfAskers(namespace string) []string {
-	var names []string
-	for key := range inv.askers {
-		if key.Namespace == namespace {
-			names = append(names, inv.ports[key]...)
-		}
-	}
-	return names
+	touched := append(inv.DeleteFixed(Holder{HeldByVip, vip}), inv.ports.makeForVip(vip, "")...)
+	return append(touched, inv.pods.portsOfAskers(v.Namespace)...)
 }
