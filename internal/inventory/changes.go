@@ -32,3 +32,8 @@ func (c *changes) Affected() []Subject {
 	clear(c.affected)
 	return subjects
 }
+
+// affectChassis notes that a chassis is to be judged again.
+func (c *changes) affectChassis(uuid string) {
+	c.affected[Subject{Kind: SubjectChassis, Name: uuid}] = true
+}

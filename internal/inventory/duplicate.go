@@ -247,11 +247,11 @@ func (inv *State) overlaps(p *Port) (held []Held) {
 
 // eachShared calls take with each pair of an exception in effect for the port of which some owner's consent was
 // recorded, until take returns false.
-func (inv *State) eachShared(p *Port, take func(e *policy.Exception, pair int) bool) {
+func (g *governance) eachShared(p *Port, take func(e *policy.Exception, pair int) bool) {
 	if len(p.Decision.Exceptions) == 0 {
 		return
 	}
-	list := inv.exceptions.Get(p.Pod.Namespace)
+	list := g.exceptions.Get(p.Pod.Namespace)
 	for i := range list {
 		e := &list[i]
 		if len(e.Shares) == 0 || !slices.Contains(p.Decision.Exceptions, e.Name) {

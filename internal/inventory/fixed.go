@@ -61,7 +61,7 @@ func (inv *Inventory) portsWith(b belongings) []string {
 func (inv *Inventory) SetRecord(r *Record) []string {
 	touched := inv.DeleteRecord(r.Name)
 	inv.ports.alter(r.Name, func(e *entry) { e.record = r })
-	inv.affectGroups(inv.entry(r.Name).row)
+	inv.groups.affectGroups(inv.entry(r.Name).row)
 	touched = append(touched, inv.grants.ofAny(inv.holders.addRecord(r))...)
 	inv.moveNodeOf(r.Name)
 	return distinct(touched)
@@ -76,7 +76,7 @@ func (inv *Inventory) DeleteRecord(name string) []string {
 	}
 	touched = append(touched, inv.grants.ofAny(inv.holders.removeRecord(r))...)
 	inv.ports.alter(name, func(e *entry) { e.record = nil })
-	inv.affectGroups(inv.entry(name).row)
+	inv.groups.affectGroups(inv.entry(name).row)
 	inv.moveNodeOf(name)
 	return touched
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/persistent"
 )
 
 // PortGroup is the port group of a security group as OVN has it. It is never changed once it is in the inventory.
@@ -36,29 +37,28 @@ type Group struct {
 
 // KnowGroups says that the port groups and address sets of security groups are followed: a port that is in no group
 // then is in none.
-func (inv *Inventory) KnowGroups() { inv.groupsKnown = true }
+func (inv *Inventory) KnowGroups() { inv.groups.known = true }
 
 // SetPortGroup adds or replaces a port group and returns the names of the ports that came or went.
 func (inv *Inventory) SetPortGroup(g *PortGroup) []string {
 	if g.Group == "" || g.Group == kubeovn.DenyAllGroup {
 		return inv.DeletePortGroup(g.UUID)
 	}
-	old := inv.portGroups.Get(g.UUID)
-	inv.portGroups.Set(inv.edit, g.UUID, g)
-	return inv.moveMembers(old, g)
+	return inv.rowsWith(inv.groups.setPortGroup(g))
 }
 
 // DeletePortGroup takes a port group out and returns the names of the ports that were in it.
 func (inv *Inventory) DeletePortGroup(uuid string) []string {
-	old := inv.portGroups.Get(uuid)
-	inv.portGroups.Delete(inv.edit, uuid)
-	return inv.moveMembers(old, nil)
+	return inv.rowsWith(inv.groups.deletePortGroup(uuid))
 }
 
-// moveMembers makes those members that came, forgets those that went, and returns their names. Either group may be nil.
-func (inv *Inventory) moveMembers(old, now *PortGroup) []string {
+// moveMembers makes those members that came, forgets those that went, and returns their UUIDs. Either group may be nil.
+func (ed *groupEditor) moveMembers(old, now *PortGroup) map[string]bool {
+	moved := make(map[string]bool)
 	if old != nil && now != nil && old.Group != now.Group {
-		return union(inv.moveMembers(old, nil), inv.moveMembers(nil, now))
+		ed.moveEach(old.Group, old.Ports, nil, moved)
+		ed.moveEach(now.Group, nil, now.Ports, moved)
+		return moved
 	}
 	var before, after []string
 	var group string
@@ -68,32 +68,36 @@ func (inv *Inventory) moveMembers(old, now *PortGroup) []string {
 	if now != nil {
 		after, group = now.Ports, now.Group
 	}
-	if group == "" {
-		return nil
+	if group != "" {
+		ed.moveEach(group, before, after, moved)
 	}
-	inv.affectGroup(group)
-	changed := make(map[string]bool)
-	for len(before) > 0 || len(after) > 0 { // both are in order
+	return moved
+}
+
+// moveEach has those rows in a group that are members after a change, and enters into moved which came or went. Both
+// lists are in order.
+func (ed *groupEditor) moveEach(group string, before, after []string, moved map[string]bool) {
+	ed.affectGroup(group)
+	for len(before) > 0 || len(after) > 0 {
 		switch {
 		case len(after) == 0 || len(before) > 0 && before[0] < after[0]:
 			uuid := before[0]
 			before = before[1:]
-			changed[uuid] = true
+			moved[uuid] = true
 			left := slices.DeleteFunc(
-				slices.Clone(inv.members.Get(uuid)),
+				slices.Clone(ed.members.Get(uuid)),
 				func(name string) bool { return name == group },
 			)
-			replace(&inv.members, inv.edit, uuid, left)
+			replace(&ed.members, ed.edit, uuid, left)
 		case len(before) == 0 || after[0] < before[0]:
 			uuid := after[0]
 			after = after[1:]
-			changed[uuid] = true
-			inv.members.Set(inv.edit, uuid, union(inv.members.Get(uuid), []string{group}))
+			moved[uuid] = true
+			ed.members.Set(ed.edit, uuid, union(ed.members.Get(uuid), []string{group}))
 		default:
 			before, after = before[1:], after[1:]
 		}
 	}
-	return inv.rowsWith(changed)
 }
 
 // rowsWith returns the names of the rows that have these UUIDs.
@@ -115,32 +119,33 @@ func (inv *Inventory) rowsWith(uuids map[string]bool) (names []string) {
 		if e.row != nil && uuids[e.row.UUID] && inv.grouped.Get(e.row.UUID) == "" {
 			names = append(names, name)
 			if len(inv.members.Get(e.row.UUID)) > 0 {
-				inv.grouped.Set(inv.edit, e.row.UUID, name)
+				inv.groups.grouped.Set(inv.edit, e.row.UUID, name)
 			}
 		}
 	}
 	return names
 }
 
-// settleGroups notes the name of a row that is, or may be, in security groups; either row may be nil.
-func (inv *Inventory) settleGroups(old, now *Row) {
+// replaceRow notes the name of a row that is, or may be, in security groups, and forgets that of the one before; either
+// may be nil.
+func (ed *groupEditor) replaceRow(old, now *Row) {
 	if old != nil {
-		inv.grouped.Delete(inv.edit, old.UUID)
-		inv.affectGroups(old)
+		ed.grouped.Delete(ed.edit, old.UUID)
+		ed.affectGroups(old)
 	}
-	if now != nil && (len(inv.members.Get(now.UUID)) > 0 || now.ExternalIDs[kubeovn.ExternalIDSecurityGroups] != "") {
-		inv.grouped.Set(inv.edit, now.UUID, now.Name)
-		inv.affectGroups(now)
+	if now != nil && (len(ed.members.Get(now.UUID)) > 0 || now.ExternalIDs[kubeovn.ExternalIDSecurityGroups] != "") {
+		ed.grouped.Set(ed.edit, now.UUID, now.Name)
+		ed.affectGroups(now)
 	}
 }
 
 // affectGroups notes that a member of security groups changed.
-func (inv *Inventory) affectGroups(r *Row) {
+func (ed *groupEditor) affectGroups(r *Row) {
 	if r == nil {
 		return
 	}
-	for _, name := range inv.members.Get(r.UUID) {
-		inv.affectGroup(name)
+	for _, name := range ed.members.Get(r.UUID) {
+		ed.affectGroup(name)
 	}
 }
 
@@ -150,9 +155,7 @@ func (inv *Inventory) SetAddressSet(a *AddressSet) []string {
 	if a.Group == "" {
 		return inv.DeleteAddressSet(a.UUID)
 	}
-	inv.forgetSet(a.UUID)
-	inv.addressSets.Set(inv.edit, a.UUID, a)
-	inv.setsOf.Set(inv.edit, a.Group, append(slices.Clone(inv.setsOf.Get(a.Group)), a))
+	inv.groups.setAddressSet(a)
 	return inv.unlikeTheirAddress(a.Group)
 }
 
@@ -162,26 +165,27 @@ func (inv *Inventory) DeleteAddressSet(uuid string) []string {
 	if old == nil {
 		return nil
 	}
-	inv.forgetSet(uuid)
+	inv.groups.deleteAddressSet(uuid)
 	return inv.unlikeTheirAddress(old.Group)
 }
 
-func (inv *Inventory) forgetSet(uuid string) {
-	old := inv.addressSets.Get(uuid)
+// deleteAddressSet takes an address set out, where it is there.
+func (ed *groupEditor) deleteAddressSet(uuid string) {
+	old := ed.addressSets.Get(uuid)
 	if old == nil {
 		return
 	}
-	inv.addressSets.Delete(inv.edit, uuid)
+	ed.addressSets.Delete(ed.edit, uuid)
 	left := slices.DeleteFunc(
-		slices.Clone(inv.setsOf.Get(old.Group)),
+		slices.Clone(ed.setsOf.Get(old.Group)),
 		func(a *AddressSet) bool { return a.UUID == uuid },
 	)
-	replace(&inv.setsOf, inv.edit, old.Group, left)
-	inv.affectGroup(old.Group)
+	replace(&ed.setsOf, ed.edit, old.Group, left)
+	ed.affectGroup(old.Group)
 }
 
-func (inv *Inventory) unlikeTheirAddress(group string) (names []string) {
-	inv.affectGroup(group)
+// unlikeTheirAddress returns the names of the ports of a group whose port_security is not their address to the letter.
+func (inv *State) unlikeTheirAddress(group string) (names []string) {
 	inv.eachMember(group, func(r *Row) bool {
 		if len(r.PortSecurity) > 0 && !slices.Equal(r.PortSecurity, r.Addresses) {
 			names = append(names, r.Name)
@@ -206,17 +210,17 @@ func (inv *State) eachMember(group string, look func(*Row) bool) {
 }
 
 // groupsOf returns the security groups that a row is in, in order.
-func (inv *State) groupsOf(r *Row) []Group {
-	if inv.members.Len() == 0 {
+func (gs *groups) groupsOf(r *Row) []Group {
+	if gs.members.Len() == 0 {
 		return nil // without a look at the UUID, which is far away in memory
 	}
-	names := inv.members.Get(r.UUID)
+	names := gs.members.Get(r.UUID)
 	if len(names) == 0 {
 		return nil
 	}
 	groups := make([]Group, len(names))
 	for i, name := range names {
-		groups[i] = Group{Name: name, Sets: inv.setsOf.Get(name)}
+		groups[i] = Group{Name: name, Sets: gs.setsOf.Get(name)}
 	}
 	return groups
 }
@@ -260,4 +264,59 @@ func (inv *State) isMembers(a netip.Addr, group string) bool {
 func (r *Row) mentions(text string) bool {
 	has := func(element string) bool { return strings.Contains(" "+element+" ", " "+text+" ") }
 	return slices.ContainsFunc(r.PortSecurity, has) || slices.ContainsFunc(r.Addresses, has)
+}
+
+// groups is the security groups as OVN has them. It answers in which groups a row is, and what their address sets hold.
+type groups struct {
+	known       bool
+	portGroups  persistent.Map[string, *PortGroup]    // by UUID
+	addressSets persistent.Map[string, *AddressSet]   // by UUID
+	setsOf      persistent.Map[string, []*AddressSet] // by security group
+	members     persistent.Map[string, []string]      // UUIDs of rows to the security groups that they are in
+	// grouped are the UUIDs of rows that are or may be in security groups, to their names.
+	grouped persistent.Map[string, string]
+}
+
+// groupEditor changes the security groups.
+type groupEditor struct {
+	*groups
+	*changes
+}
+
+// setPortGroup adds or replaces a port group, and returns the UUIDs of the rows that came or went.
+func (ed *groupEditor) setPortGroup(g *PortGroup) map[string]bool {
+	old := ed.portGroups.Get(g.UUID)
+	ed.portGroups.Set(ed.edit, g.UUID, g)
+	return ed.moveMembers(old, g)
+}
+
+// deletePortGroup takes a port group out, and returns the UUIDs of the rows that were in it.
+func (ed *groupEditor) deletePortGroup(uuid string) map[string]bool {
+	old := ed.portGroups.Get(uuid)
+	ed.portGroups.Delete(ed.edit, uuid)
+	return ed.moveMembers(old, nil)
+}
+
+// setAddressSet adds or replaces an address set.
+func (ed *groupEditor) setAddressSet(a *AddressSet) {
+	ed.deleteAddressSet(a.UUID)
+	ed.addressSets.Set(ed.edit, a.UUID, a)
+	ed.setsOf.Set(ed.edit, a.Group, append(slices.Clone(ed.setsOf.Get(a.Group)), a))
+	ed.affectGroup(a.Group)
+}
+
+// PortGroup returns the port group of a security group with that UUID; nil where there is none.
+func (gs *groups) PortGroup(uuid string) *PortGroup { return gs.portGroups.Get(uuid) }
+
+// AddressSet returns the address set of a security group with that UUID; nil where there is none.
+func (gs *groups) AddressSet(uuid string) *AddressSet { return gs.addressSets.Get(uuid) }
+
+// EachGroup returns every port group and every address set of security groups to be looked at, in no order.
+func (gs *groups) EachGroup(look func(*PortGroup), set func(*AddressSet)) {
+	for g := range gs.portGroups.Values() {
+		look(g)
+	}
+	for a := range gs.addressSets.Values() {
+		set(a)
+	}
 }

@@ -21,6 +21,8 @@ type network struct {
 	ranges     ranges                                     // those of the subnets
 	routers    persistent.Map[string, int]                // VPCs that have subnets, to how many
 	nodesOn    persistent.Map[string, int]                // by subnet, to how many nodes have a port there
+
+	routerPorts persistent.Map[string, RouterPort] // by name
 }
 
 // networkEditor changes the network.
@@ -99,7 +101,7 @@ func (n *network) Setup() kubeovn.Setup { return n.setup }
 
 // SetSetup says what Kube-OVN was told. It must be said before anything else is entered: it counts for what comes
 // afterwards.
-func (inv *Inventory) SetSetup(s kubeovn.Setup) { inv.network.setup = s }
+func (inv *Inventory) SetSetup(s kubeovn.Setup) { inv.network.setup, inv.owners.home = s, s.Namespace }
 
 // OfNodes reports whether the subnet is the one by which nodes reach pods. Kube-OVN lets everything from its addresses
 // through to private subnets, whoever sends it, so that no pod belongs on it. It is told by the nodes' own IP

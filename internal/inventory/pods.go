@@ -225,3 +225,6 @@ func (inv *Inventory) DeleteAttachment(a kubeovn.Attachment) []string {
 	inv.network.deleteKind(a)
 	return inv.renewNICs(inv.users.of(a))
 }
+
+// portsOwned returns the names of the ports of the pods that an object owns.
+func (ed *podEditor) portsOwned(uid string) []string { return ed.portsOf(ed.owned.of(uid)) }

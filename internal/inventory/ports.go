@@ -126,7 +126,7 @@ func (inv *Inventory) replaceRow(name string, old, now *Row) []string {
 		touched = append(touched, inv.replaceLink(old, now)...)
 		touched = append(touched, inv.ports.replaceOnSwitch(old, now)...)
 	}
-	inv.settleGroups(old, now)
+	inv.groups.replaceRow(old, now)
 	touched = append(touched, inv.ports.countMarked(old, now)...)
 	inv.ports.alter(name, func(e *entry) { e.row = now })
 	return distinct(touched)
@@ -246,7 +246,7 @@ func (ed *portEditor) countIPv6Ports(was, is []string) {
 	for uuids, delta := range map[*[]string]int{&was: -1, &is: +1} {
 		for _, uuid := range *uuids {
 			tally(&ed.ipv6Ports, ed.edit, uuid, delta)
-			ed.affected[Subject{Kind: SubjectChassis, Name: uuid}] = true
+			ed.affectChassis(uuid)
 		}
 	}
 }

@@ -22,7 +22,7 @@ type RouterPort struct {
 // or had it.
 func (inv *Inventory) SetRouterPort(p RouterPort) []string {
 	touched := inv.withMACOfRouter(p.Name)
-	inv.routerPorts.Set(inv.edit, p.Name, p)
+	inv.network.routerPorts.Set(inv.edit, p.Name, p)
 	touched = append(touched, inv.SetFixed(Fixed{Holder: Holder{HeldByRouter, p.Name}, MACs: []string{p.MAC}})...)
 	return union(touched, inv.withMACOfRouter(p.Name))
 }
@@ -34,19 +34,19 @@ func (inv *Inventory) DeleteRouterPort(name, uuid string) []string {
 		return nil
 	}
 	touched := inv.withMACOfRouter(name)
-	inv.routerPorts.Delete(inv.edit, name)
+	inv.network.routerPorts.Delete(inv.edit, name)
 	return union(touched, inv.DeleteFixed(Holder{HeldByRouter, name}))
 }
 
 // RouterPort returns a port of a router; ok is false where there is none of that name.
-func (inv *State) RouterPort(name string) (p RouterPort, ok bool) {
-	p, ok = inv.routerPorts.Find(name)
+func (n *network) RouterPort(name string) (p RouterPort, ok bool) {
+	p, ok = n.routerPorts.Find(name)
 	return p, ok
 }
 
 // EachRouterPort returns every port of a router to look, in no order.
-func (inv *State) EachRouterPort(look func(RouterPort)) {
-	for p := range inv.routerPorts.Values() {
+func (n *network) EachRouterPort(look func(RouterPort)) {
+	for p := range n.routerPorts.Values() {
 		look(p)
 	}
 }

@@ -1,8 +1,6 @@
 package inventory
 
 import (
-	"slices"
-
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
@@ -78,9 +76,8 @@ func (inv *State) SubjectView(t Subject) SubjectView {
 	b := SubjectView{Subject: t}
 	switch t.Kind {
 	case SubjectException:
-		list := inv.exceptions.Get(t.Namespace)
-		if i := slices.IndexFunc(list, func(e policy.Exception) bool { return e.Name == t.Name }); i >= 0 {
-			b.Exception, b.Meant = &list[i], inv.meant(&list[i])
+		if e := inv.exception(t.Namespace, t.Name); e != nil {
+			b.Exception, b.Meant = e, inv.meant(e)
 		}
 	case SubjectChassis:
 		if c := inv.chassis.Get(t.Name); c != nil {
