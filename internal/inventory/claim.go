@@ -325,7 +325,7 @@ func (c *claiming) claimed(a netip.Addr) bool { return c.claimedUpTo(a).IsValid(
 
 // claimedUpTo returns the last address of that subnet; the zero Addr where there is none.
 func (c *claiming) claimedUpTo(a netip.Addr) (last netip.Addr) {
-	c.inv.network.ranges.each(a, a, func(r addressRange) bool {
+	c.inv.cidrs.each(a, a, func(r addressRange) bool {
 		if c.near(r.holder) {
 			last = r.to
 		}

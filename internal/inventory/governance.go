@@ -17,6 +17,53 @@ type governance struct {
 	exceptions persistent.Map[string, []policy.Exception] // by namespace
 }
 
+// exception returns an exception; nil where there is none of that name.
+func (g *governance) exception(namespace, name string) *policy.Exception {
+	list := g.exceptions.Get(namespace)
+	i := slices.IndexFunc(list, func(e policy.Exception) bool { return e.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &list[i]
+}
+
+// Policies returns all policies in their order of precedence. The list is never changed afterwards.
+func (g *governance) Policies() []policy.Policy { return g.policies }
+
+// Exceptions returns the exceptions of a namespace, those first that last longest, whether or not all count. The list
+// is never changed afterwards.
+func (g *governance) Exceptions(namespace string) []policy.Exception {
+	return g.exceptions.Get(namespace)
+}
+
+func (g *governance) namespace(name string) policy.Namespace {
+	if ns, ok := g.namespaces.Find(name); ok {
+		return ns
+	}
+	return policy.Namespace{Name: name, Err: fmt.Errorf("namespace %s has not been seen", name)}
+}
+
+// Namespace returns what policy reads of a namespace; Err says so where it has not been seen.
+func (g *governance) Namespace(name string) policy.Namespace { return g.namespace(name) }
+
+// Namespaces returns all namespaces, in no order.
+func (g *governance) Namespaces() []policy.Namespace {
+	out := make([]policy.Namespace, 0, g.namespaces.Len())
+	for ns := range g.namespaces.Values() {
+		out = append(out, ns)
+	}
+	return out
+}
+
+// EachException returns every exception to look, in no order.
+func (g *governance) EachException(look func(*policy.Exception)) {
+	for list := range g.exceptions.Values() {
+		for i := range list {
+			look(&list[i])
+		}
+	}
+}
+
 // governanceEditor changes what governs ports, and finds the exceptions that a namespace consented to.
 type governanceEditor struct {
 	*governance
@@ -66,26 +113,6 @@ func (ed *governanceEditor) deleteException(e *policy.Exception) (was, is []poli
 	return was, is
 }
 
-// consenting returns the namespaces that consented to an exception.
-func consenting(e *policy.Exception) (namespaces []string) {
-	for _, s := range e.Shares {
-		if s.Resource == policy.Namespaces {
-			namespaces = append(namespaces, s.Name)
-		}
-	}
-	return namespaces
-}
-
-// exception returns an exception; nil where there is none of that name.
-func (g *governance) exception(namespace, name string) *policy.Exception {
-	list := g.exceptions.Get(namespace)
-	i := slices.IndexFunc(list, func(e policy.Exception) bool { return e.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &list[i]
-}
-
 // SetPolicy adds or replaces a policy and returns the names of the ports that it, or what it was before, may decide.
 func (inv *Inventory) SetPolicy(p policy.Policy) []string {
 	touched := inv.DeletePolicy(p.Name)
@@ -101,9 +128,6 @@ func (inv *Inventory) DeletePolicy(name string) []string {
 	}
 	return inv.portsUnder(*gone)
 }
-
-// Policies returns all policies in their order of precedence. The list is never changed afterwards.
-func (g *governance) Policies() []policy.Policy { return g.policies }
 
 // portsUnder returns the names of the ports in namespaces that the policy picks.
 func (inv *Inventory) portsUnder(p policy.Policy) []string {
@@ -145,12 +169,6 @@ func (inv *Inventory) portsSharedBy(namespace string) (names []string) {
 	return names
 }
 
-// Exceptions returns the exceptions of a namespace, those first that last longest, whether or not all count. The list
-// is never changed afterwards.
-func (g *governance) Exceptions(namespace string) []policy.Exception {
-	return g.exceptions.Get(namespace)
-}
-
 // portsFor returns the names of the ports of the pods that the exception targets.
 func (inv *Inventory) portsFor(e *policy.Exception) []string {
 	var names []string
@@ -160,34 +178,6 @@ func (inv *Inventory) portsFor(e *policy.Exception) []string {
 		}
 	}
 	return union(names, nil)
-}
-
-func (g *governance) namespace(name string) policy.Namespace {
-	if ns, ok := g.namespaces.Find(name); ok {
-		return ns
-	}
-	return policy.Namespace{Name: name, Err: fmt.Errorf("namespace %s has not been seen", name)}
-}
-
-// Namespace returns what policy reads of a namespace; Err says so where it has not been seen.
-func (g *governance) Namespace(name string) policy.Namespace { return g.namespace(name) }
-
-// Namespaces returns all namespaces, in no order.
-func (g *governance) Namespaces() []policy.Namespace {
-	out := make([]policy.Namespace, 0, g.namespaces.Len())
-	for ns := range g.namespaces.Values() {
-		out = append(out, ns)
-	}
-	return out
-}
-
-// EachException returns every exception to look, in no order.
-func (g *governance) EachException(look func(*policy.Exception)) {
-	for list := range g.exceptions.Values() {
-		for i := range list {
-			look(&list[i])
-		}
-	}
 }
 
 // SetNamespace adds or replaces a namespace and returns the names of the ports of its pods.
@@ -208,4 +198,14 @@ func (inv *Inventory) SetNamespace(ns policy.Namespace) []string {
 func (inv *Inventory) DeleteNamespace(name string) []string {
 	inv.governance.namespaces.Delete(inv.edit, name)
 	return union(inv.pods.portsIn(name), inv.portsSharedBy(name))
+}
+
+// consenting returns the namespaces that consented to an exception.
+func consenting(e *policy.Exception) (namespaces []string) {
+	for _, s := range e.Shares {
+		if s.Resource == policy.Namespaces {
+			namespaces = append(namespaces, s.Name)
+		}
+	}
+	return namespaces
 }

@@ -22,15 +22,6 @@ type grants struct {
 	macs  map[string][]string
 }
 
-func newGrants() grants {
-	return grants{
-		edit:     new(persistent.Edit),
-		lengths:  make(map[int]int),
-		prefixes: make(map[string][]netip.Prefix),
-		macs:     make(map[string][]string),
-	}
-}
-
 // note enters what a decision about a port grants or withholds, in place of what the last one did.
 func (g *grants) note(port string, d policy.Decision) {
 	if len(d.Pairs)+len(d.Withheld)+len(g.prefixes[port])+len(g.macs[port]) == 0 {
@@ -93,6 +84,26 @@ func (g *grants) within(r Range) (ports []string) {
 // ofAddresses returns the names of the ports that are granted addresses.
 func (g *grants) ofAddresses() []string { return slices.Collect(maps.Keys(g.prefixes)) }
 
+// ofAny returns the names of the ports that are granted one of these addresses or MACs.
+func (g *grants) ofAny(b belongings) (ports []string) {
+	for _, a := range b.addresses {
+		ports = append(ports, g.of(a)...)
+	}
+	for _, mac := range b.macs {
+		ports = append(ports, g.ofMAC(mac)...)
+	}
+	return ports
+}
+
+func newGrants() grants {
+	return grants{
+		edit:     new(persistent.Edit),
+		lengths:  make(map[int]int),
+		prefixes: make(map[string][]netip.Prefix),
+		macs:     make(map[string][]string),
+	}
+}
+
 // Granted notes what the decision about a port grants beside its identity, or withholds for want of a consent, so that
 // a change of who has what finds the port. Decisions are made on looking at a port, by Port, which changes nothing.
 func (inv *Inventory) Granted(name string, d policy.Decision) { inv.grants.note(name, d) }
@@ -122,15 +133,4 @@ func macsOf(pair portsec.AddressPair) (macs []portsec.MAC) {
 		macs = append(macs, mac)
 	}
 	return macs
-}
-
-// ofAny returns the names of the ports that are granted one of these addresses or MACs.
-func (g *grants) ofAny(b belongings) (ports []string) {
-	for _, a := range b.addresses {
-		ports = append(ports, g.of(a)...)
-	}
-	for _, mac := range b.macs {
-		ports = append(ports, g.ofMAC(mac)...)
-	}
-	return ports
 }

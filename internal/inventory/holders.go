@@ -8,6 +8,10 @@ import (
 	"github.com/ovnguard/ovnguard/internal/persistent"
 )
 
+// ExternalLimit is how many external IPs of the Services of one namespace count, those first that came first: whoever
+// may write Services claims as many as they like, of any address.
+const ExternalLimit = 1024
+
 // holders is who has which addresses and MACs: ports by their IP resources, things that have some of their own, and
 // what keeps ranges of addresses. Which of them are near is a matter of the network.
 type holders struct {
@@ -26,6 +30,46 @@ type holders struct {
 	reserved ranges   // the ranges of addresses that something keeps
 }
 
+// within returns the names of the ports that have an address of a range by their IP resources.
+func (hs *holders) within(r Range) (ports []string) {
+	for network := range hs.occupied.networks() {
+		for a, ok := hs.occupied.next(network, r.From, r.To); ok; a, ok = hs.occupied.next(network, a.Next(), r.To) {
+			ports = append(ports, hs.byAddress.names(a)...)
+		}
+	}
+	return ports
+}
+
+// KeptFor returns the name of the port that a holder keeps its addresses for; "" where it keeps them for none.
+func (hs *holders) KeptFor(h Holder) string { return hs.fixedAt.Get(h).Port }
+
+// IsNode reports whether there is a node of that name.
+func (hs *holders) IsNode(name string) bool {
+	_, ok := hs.fixedBy.Find(Holder{HeldByNode, name})
+	return ok
+}
+
+// Vip returns the Vip of that name; ok is false where there is none.
+func (hs *holders) Vip(name string) (v Vip, ok bool) {
+	v, ok = hs.vips.Find(name)
+	return v, ok
+}
+
+// nodeOf returns the node whose address the row has; "" where it has none.
+func (hs *holders) nodeOf(r *Row) (node string) {
+	r.eachOnSwitch(func(a switchAddress) {
+		if a.mac || node != "" {
+			return
+		}
+		for h := range hs.fixed.of(a.address()) {
+			if h.Kind == HeldByNode {
+				node = h.Name
+			}
+		}
+	})
+	return node
+}
+
 // holderEditor changes who has what, and knows what a holder had.
 type holderEditor struct {
 	*holders
@@ -33,7 +77,7 @@ type holderEditor struct {
 
 	macs      map[Holder][]string // those of fixedMACs
 	externals map[string]int      // by namespace, how many external IPs its Services have
-	ranges    map[Holder][]Range  // those of reserved
+	kept      map[Holder][]Range  // those of reserved
 }
 
 func newHolderEditor(h *holders, c *changes) holderEditor {
@@ -42,14 +86,8 @@ func newHolderEditor(h *holders, c *changes) holderEditor {
 		changes:   c,
 		macs:      make(map[Holder][]string),
 		externals: make(map[string]int),
-		ranges:    make(map[Holder][]Range),
+		kept:      make(map[Holder][]Range),
 	}
-}
-
-// belongings are addresses and MACs, the latter in small letters.
-type belongings struct {
-	addresses []netip.Addr
-	macs      []string
 }
 
 // addRecord enters what an IP resource gives to its port, and returns it.
@@ -76,20 +114,6 @@ func (ed *holderEditor) removeRecord(r *Record) belongings {
 		ed.byMAC.remove(ed.edit, mac, r.Name)
 	}
 	return had
-}
-
-// belongings returns the addresses that can be read, and the MAC.
-func (r *Record) belongings() belongings {
-	var has belongings
-	for _, ip := range r.IPs {
-		if a, err := netip.ParseAddr(ip); err == nil {
-			has.addresses = append(has.addresses, a.Unmap())
-		}
-	}
-	if r.MAC != "" {
-		has.macs = []string{strings.ToLower(r.MAC)}
-	}
-	return has
 }
 
 // add enters what a thing has that is not there yet, and returns what counts of it.
@@ -141,32 +165,18 @@ func (ed *holderEditor) remove(h Holder) belongings {
 
 // reserve enters the ranges that something keeps, and returns those that it kept.
 func (ed *holderEditor) reserve(h Holder, list []Range) (had []Range) {
-	had = ed.ranges[h]
+	had = ed.kept[h]
 	for _, r := range had {
 		ed.reserved = ed.reserved.remove(addressRange{r.From, r.To, h})
 	}
 	for _, r := range list {
 		ed.reserved = ed.reserved.add(addressRange{r.From, r.To, h})
 	}
-	if delete(ed.ranges, h); len(list) > 0 {
-		ed.ranges[h] = list
+	if delete(ed.kept, h); len(list) > 0 {
+		ed.kept[h] = list
 	}
 	return had
 }
-
-// within returns the names of the ports that have an address of a range by their IP resources.
-func (hs *holders) within(r Range) (ports []string) {
-	for network := range hs.occupied.networks() {
-		for a, ok := hs.occupied.next(network, r.From, r.To); ok; a, ok = hs.occupied.next(network, a.Next(), r.To) {
-			ports = append(ports, hs.byAddress.names(a)...)
-		}
-	}
-	return ports
-}
-
-// ExternalLimit is how many external IPs of the Services of one namespace count, those first that came first: whoever
-// may write Services claims as many as they like, of any address.
-const ExternalLimit = 1024
 
 // countExternals keeps how many of them each namespace has.
 func (ed *holderEditor) countExternals(h Holder, delta int) {
@@ -176,32 +186,22 @@ func (ed *holderEditor) countExternals(h Holder, delta int) {
 	}
 }
 
-// KeptFor returns the name of the port that a holder keeps its addresses for; "" where it keeps them for none.
-func (hs *holders) KeptFor(h Holder) string { return hs.fixedAt.Get(h).Port }
-
-// IsNode reports whether there is a node of that name.
-func (hs *holders) IsNode(name string) bool {
-	_, ok := hs.fixedBy.Find(Holder{HeldByNode, name})
-	return ok
+// belongings are addresses and MACs, the latter in small letters.
+type belongings struct {
+	addresses []netip.Addr
+	macs      []string
 }
 
-// Vip returns the Vip of that name; ok is false where there is none.
-func (hs *holders) Vip(name string) (v Vip, ok bool) {
-	v, ok = hs.vips.Find(name)
-	return v, ok
-}
-
-// nodeOf returns the node whose address the row has; "" where it has none.
-func (hs *holders) nodeOf(r *Row) (node string) {
-	r.eachOnSwitch(func(a switchAddress) {
-		if a.mac || node != "" {
-			return
+// belongings returns the addresses that can be read, and the MAC.
+func (r *Record) belongings() belongings {
+	var has belongings
+	for _, ip := range r.IPs {
+		if a, err := netip.ParseAddr(ip); err == nil {
+			has.addresses = append(has.addresses, a.Unmap())
 		}
-		for h := range hs.fixed.of(a.address()) {
-			if h.Kind == HeldByNode {
-				node = h.Name
-			}
-		}
-	})
-	return node
+	}
+	if r.MAC != "" {
+		has.macs = []string{strings.ToLower(r.MAC)}
+	}
+	return has
 }

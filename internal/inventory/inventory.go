@@ -5,8 +5,12 @@ import (
 	"github.com/ovnguard/ovnguard/internal/persistent"
 )
 
-// Inventory is the join. Each change tells which ports it touched, so that only those are judged again. It is not safe
-// for use by several goroutines at once; those that only read are given snapshots.
+// Inventory is the join: a State that changes. Each change tells which ports it touched, so that only those are judged
+// again. It is not safe for use by several goroutines at once; those that only read are given snapshots.
+//
+// Each part of the State is changed by its editor, which goes by the part's name here. An editor has what only serves
+// to find out what a change touches, in maps of Go, and no snapshot has it. What a change means for several parts is
+// Inventory's to say.
 type Inventory struct {
 	State
 	*changes
@@ -15,19 +19,18 @@ type Inventory struct {
 	ports       portEditor
 	network     networkEditor
 	holders     holderEditor
-	grants      grants
 	groups      groupEditor
 	governance  governanceEditor
 	owners      ownerEditor
 	enforcement enforcementEditor
+
+	grants grants
 }
 
 // New returns an empty inventory.
 func New() *Inventory {
 	inv := &Inventory{
-		State: State{
-			holders: holders{occupied: newOccupied()},
-		},
+		State:   State{holders: holders{occupied: newOccupied()}},
 		changes: &changes{new(persistent.Edit), make(map[Subject]bool)},
 		grants:  newGrants(),
 	}

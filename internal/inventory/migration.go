@@ -69,8 +69,8 @@ func (ps *pods) migrationOf(machine PodKey) (last *Migration) {
 	return last
 }
 
-// settleMigration notes whether the machine of a port migrates, as KubeVirt says.
-func (p *Port) settleMigration(m *Migration, now time.Time) {
+// noteMigration notes whether the machine of a port migrates, as KubeVirt says.
+func (p *Port) noteMigration(m *Migration, now time.Time) {
 	if m == nil {
 		return
 	}

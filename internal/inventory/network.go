@@ -18,102 +18,15 @@ type network struct {
 
 	subnets    persistent.Map[string, Subnet]
 	subnetsFor persistent.Map[kubeovn.Provider, []string] // by provider, to the names of subnets in order
-	ranges     ranges                                     // those of the subnets
+	cidrs      ranges                                     // those of the subnets
 	routers    persistent.Map[string, int]                // VPCs that have subnets, to how many
 	nodesOn    persistent.Map[string, int]                // by subnet, to how many nodes have a port there
 
 	routerPorts persistent.Map[string, RouterPort] // by name
 }
 
-// networkEditor changes the network.
-type networkEditor struct {
-	*network
-	*changes
-
-	nodeOn map[string]string // by node, to the subnet of its port
-}
-
-// setSubnet adds or replaces a subnet.
-func (ed *networkEditor) setSubnet(s Subnet) {
-	ed.replaceSubnet(s.Name, s.CIDRs, s.Provider)
-	tally(&ed.routers, ed.edit, ed.routerOf(s), +1)
-	ed.subnets.Set(ed.edit, s.Name, s)
-}
-
-// deleteSubnet takes a subnet out.
-func (ed *networkEditor) deleteSubnet(name string) {
-	ed.replaceSubnet(name, nil, "")
-	ed.subnets.Delete(ed.edit, name)
-}
-
-// replaceSubnet takes what is found of a subnet by other things than its name out, and enters its ranges and its
-// provider as they are now.
-func (ed *networkEditor) replaceSubnet(name string, cidrs []netip.Prefix, provider kubeovn.Provider) {
-	old, ok := ed.subnets.Find(name)
-	if ok {
-		tally(&ed.routers, ed.edit, ed.routerOf(old), -1)
-	}
-	for _, p := range old.CIDRs {
-		ed.ranges = ed.ranges.remove(rangeOfSubnet(name, p))
-	}
-	for _, p := range cidrs {
-		ed.ranges = ed.ranges.add(rangeOfSubnet(name, p))
-	}
-	left := slices.DeleteFunc(slices.Clone(ed.subnetsFor.Get(old.Provider)), func(o string) bool { return o == name })
-	replace(&ed.subnetsFor, ed.edit, old.Provider, left)
-	if provider != "" {
-		ed.subnetsFor.Set(ed.edit, provider, union(ed.subnetsFor.Get(provider), []string{name}))
-	}
-}
-
-func rangeOfSubnet(name string, p netip.Prefix) addressRange {
-	r := RangeOf(p)
-	return addressRange{r.From, r.To, Holder{HeldBySubnet, name}}
-}
-
-// setKind says what an attachment makes.
-func (ed *networkEditor) setKind(a kubeovn.Attachment, kind kubeovn.AttachmentKind) {
-	ed.kinds.Set(ed.edit, a, kind)
-}
-
-// deleteKind forgets an attachment.
-func (ed *networkEditor) deleteKind(a kubeovn.Attachment) { ed.kinds.Delete(ed.edit, a) }
-
-// moveNode says on which subnet a node has its port, "" for on none: the nodes' own subnet is known by that.
-func (ed *networkEditor) moveNode(node, subnet string) {
-	was := ed.nodeOn[node]
-	if was == subnet {
-		return
-	}
-	if was != "" {
-		tally(&ed.nodesOn, ed.edit, was, -1)
-	}
-	if subnet == "" {
-		delete(ed.nodeOn, node)
-		return
-	}
-	ed.nodeOn[node] = subnet
-	tally(&ed.nodesOn, ed.edit, subnet, +1)
-}
-
 // Setup returns what Kube-OVN was told.
 func (n *network) Setup() kubeovn.Setup { return n.setup }
-
-// SetSetup says what Kube-OVN was told. It must be said before anything else is entered: it counts for what comes
-// afterwards.
-func (inv *Inventory) SetSetup(s kubeovn.Setup) { inv.network.setup, inv.owners.home = s, s.Namespace }
-
-// OfNodes reports whether the subnet is the one by which nodes reach pods. Kube-OVN lets everything from its addresses
-// through to private subnets, whoever sends it, so that no pod belongs on it. It is told by the nodes' own IP
-// resources, and by its usual name.
-func (n *network) OfNodes(subnet string) bool {
-	return subnet == n.setup.NodeSwitch || subnet != "" && n.nodesOn.Get(subnet) > 0
-}
-
-// NodesAt returns the subnets of nodes that have addresses in the prefix, in order of their names.
-func (n *network) NodesAt(prefix netip.Prefix) []string {
-	return slices.DeleteFunc(n.SubnetsIn(prefix), func(name string) bool { return !n.OfNodes(name) })
-}
 
 // NICs returns the NICs that a pod with such networks has, or may have, on OVN, by what the definitions of the networks
 // say. defaultNetwork is nil where the pod does not replace the default network.
@@ -149,4 +62,79 @@ func (n *network) foreign(p *Pod) (others []kubeovn.Attachment) {
 		}
 	}
 	return others
+}
+
+// networkEditor changes the network.
+type networkEditor struct {
+	*network
+	*changes
+
+	nodeOn map[string]string // by node, to the subnet of its port
+}
+
+// setSubnet adds or replaces a subnet.
+func (ed *networkEditor) setSubnet(s Subnet) {
+	ed.replaceSubnet(s.Name, s.CIDRs, s.Provider)
+	tally(&ed.routers, ed.edit, ed.routerOf(s), +1)
+	ed.subnets.Set(ed.edit, s.Name, s)
+}
+
+// deleteSubnet takes a subnet out.
+func (ed *networkEditor) deleteSubnet(name string) {
+	ed.replaceSubnet(name, nil, "")
+	ed.subnets.Delete(ed.edit, name)
+}
+
+// replaceSubnet takes what is found of a subnet by other things than its name out, and enters its ranges and its
+// provider as they are now.
+func (ed *networkEditor) replaceSubnet(name string, cidrs []netip.Prefix, provider kubeovn.Provider) {
+	old, ok := ed.subnets.Find(name)
+	if ok {
+		tally(&ed.routers, ed.edit, ed.routerOf(old), -1)
+	}
+	for _, p := range old.CIDRs {
+		ed.cidrs = ed.cidrs.remove(rangeOfSubnet(name, p))
+	}
+	for _, p := range cidrs {
+		ed.cidrs = ed.cidrs.add(rangeOfSubnet(name, p))
+	}
+	left := slices.DeleteFunc(slices.Clone(ed.subnetsFor.Get(old.Provider)), func(o string) bool { return o == name })
+	replace(&ed.subnetsFor, ed.edit, old.Provider, left)
+	if provider != "" {
+		ed.subnetsFor.Set(ed.edit, provider, union(ed.subnetsFor.Get(provider), []string{name}))
+	}
+}
+
+// setKind says what an attachment makes.
+func (ed *networkEditor) setKind(a kubeovn.Attachment, kind kubeovn.AttachmentKind) {
+	ed.kinds.Set(ed.edit, a, kind)
+}
+
+// deleteKind forgets an attachment.
+func (ed *networkEditor) deleteKind(a kubeovn.Attachment) { ed.kinds.Delete(ed.edit, a) }
+
+// moveNode says on which subnet a node has its port, "" for on none: the nodes' own subnet is known by that.
+func (ed *networkEditor) moveNode(node, subnet string) {
+	was := ed.nodeOn[node]
+	if was == subnet {
+		return
+	}
+	if was != "" {
+		tally(&ed.nodesOn, ed.edit, was, -1)
+	}
+	if subnet == "" {
+		delete(ed.nodeOn, node)
+		return
+	}
+	ed.nodeOn[node] = subnet
+	tally(&ed.nodesOn, ed.edit, subnet, +1)
+}
+
+// SetSetup says what Kube-OVN was told. It must be said before anything else is entered: it counts for what comes
+// afterwards.
+func (inv *Inventory) SetSetup(s kubeovn.Setup) { inv.network.setup, inv.owners.home = s, s.Namespace }
+
+func rangeOfSubnet(name string, p netip.Prefix) addressRange {
+	r := RangeOf(p)
+	return addressRange{r.From, r.To, Holder{HeldBySubnet, name}}
 }

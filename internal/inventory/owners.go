@@ -8,6 +8,16 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
+// Workload is an object that may own pods.
+type Workload struct {
+	Object    policy.Owner
+	Namespace string
+	// Made is when it was made; zero where that is not known.
+	Made time.Time
+	// Parent owns it in turn; nil where nothing does.
+	Parent *policy.Owner
+}
+
 // owners is the objects that exist and may own pods, and Kube-OVN's gateways. It answers who owns a pod, and for what
 // gateway it forwards.
 type owners struct {
@@ -15,6 +25,40 @@ type owners struct {
 	workloads     persistent.Map[string, owner] // by UID
 	gateways      persistent.Map[gatewayKey, *Gateway]
 	doubtMachines bool
+}
+
+// Owners returns the chain of objects that own what has this controller, the nearest first. An owner that does not
+// exist with this very identity is not believed: whoever makes a pod can write any owner into it, and admission holds
+// them to the account of the controller that makes such pods. Of a Deployment there is none, since it makes no pods but
+// ReplicaSets. The last of the chain may be a gateway that a workload only says is its owner.
+func (ow *owners) Owners(controller *policy.Owner) []policy.Owner {
+	if controller != nil && controller.Kind == "Deployment" {
+		return nil
+	}
+	var chain []policy.Owner
+	for o := controller; o != nil && len(chain) < 4; {
+		known, ok := ow.workloads.Find(o.UID)
+		if !ok || known.object != *o {
+			break
+		}
+		chain = append(chain, *o)
+		if o = known.parent; o != nil {
+			if _, followed := ow.workloads.Find(o.UID); !followed {
+				return append(chain, *o) // the owner of an owner need not be of a kind that is watched
+			}
+		}
+	}
+	return chain
+}
+
+// policyPod returns what policy reads of a pod.
+func (ow *owners) policyPod(p *Pod) policy.Pod {
+	out := policy.Pod{Labels: p.Labels, Annotations: p.Annotations, Lists: p.Lists, Inherited: p.Inherited}
+	var f *Forwarder
+	if f, out.Owners = ow.forwarderOf(p, ow.Owners(p.Controller)); f != nil && f.Trusted {
+		out.Gateway = f.Title
+	}
+	return out
 }
 
 // ownerEditor changes who owns pods.
@@ -36,30 +80,6 @@ func (ed *ownerEditor) set(uid string, now owner) (before owner, changed bool) {
 // delete takes an object out.
 func (ed *ownerEditor) delete(uid string) {
 	ed.workloads.Delete(ed.edit, uid)
-}
-
-// equal reports whether the same is known of an object.
-func (o owner) equal(other owner) bool {
-	return o.object == other.object && equalOwner(o.parent, other.parent) && o.namespace == other.namespace &&
-		o.made.Equal(other.made)
-}
-
-// Workload is an object that may own pods.
-type Workload struct {
-	Object    policy.Owner
-	Namespace string
-	// Made is when it was made; zero where that is not known.
-	Made time.Time
-	// Parent owns it in turn; nil where nothing does.
-	Parent *policy.Owner
-}
-
-// owner is an object that exists, with what owns it.
-type owner struct {
-	object    policy.Owner
-	parent    *policy.Owner
-	namespace string
-	made      time.Time
 }
 
 // SetOwner is SetWorkload for one of which no more is known.
@@ -97,43 +117,23 @@ func (inv *Inventory) portsBehind(uid string, states ...owner) (names []string) 
 	return names
 }
 
-// equalOwner reports whether two are the same, or both none.
-func equalOwner(a, b *policy.Owner) bool { return a == b || a != nil && b != nil && *a == *b }
-
 // DoubtMachines says that machines are not read, so that of an owner which seems to be one it is not known whether it
 // exists.
 func (inv *Inventory) DoubtMachines() { inv.owners.doubtMachines = true }
 
-// Owners returns the chain of objects that own what has this controller, the nearest first. An owner that does not
-// exist with this very identity is not believed: whoever makes a pod can write any owner into it, and admission holds
-// them to the account of the controller that makes such pods. Of a Deployment there is none, since it makes no pods but
-// ReplicaSets. The last of the chain may be a gateway that a workload only says is its owner.
-func (ow *owners) Owners(controller *policy.Owner) []policy.Owner {
-	if controller != nil && controller.Kind == "Deployment" {
-		return nil
-	}
-	var chain []policy.Owner
-	for o := controller; o != nil && len(chain) < 4; {
-		known, ok := ow.workloads.Find(o.UID)
-		if !ok || known.object != *o {
-			break
-		}
-		chain = append(chain, *o)
-		if o = known.parent; o != nil {
-			if _, followed := ow.workloads.Find(o.UID); !followed {
-				return append(chain, *o) // the owner of an owner need not be of a kind that is watched
-			}
-		}
-	}
-	return chain
+// equal reports whether the same is known of an object.
+func (o owner) equal(other owner) bool {
+	return o.object == other.object && equalOwner(o.parent, other.parent) && o.namespace == other.namespace &&
+		o.made.Equal(other.made)
 }
 
-// policyPod returns what policy reads of a pod.
-func (ow *owners) policyPod(p *Pod) policy.Pod {
-	out := policy.Pod{Labels: p.Labels, Annotations: p.Annotations, Lists: p.Lists, Inherited: p.Inherited}
-	var f *Forwarder
-	if f, out.Owners = ow.forwarderOf(p, ow.Owners(p.Controller)); f != nil && f.Trusted {
-		out.Gateway = f.Title
-	}
-	return out
+// owner is an object that exists, with what owns it.
+type owner struct {
+	object    policy.Owner
+	parent    *policy.Owner
+	namespace string
+	made      time.Time
 }
+
+// equalOwner reports whether two are the same, or both none.
+func equalOwner(a, b *policy.Owner) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -17,6 +17,23 @@ type pods struct {
 	migrations  persistent.Map[PodKey, []Migration]                  // by machine
 }
 
+// pod returns a pod; nil where there is none of that name.
+func (ps *pods) pod(key PodKey) *Pod { return ps.byNamespace.Get(key.Namespace).Get(key.Name) }
+
+// podsIn walks over the pods of a namespace.
+func (ps *pods) podsIn(namespace string) iter.Seq[*Pod] {
+	return ps.byNamespace.Get(namespace).Values()
+}
+
+// unreadPodOf says why not all ports of the pod are known whose name a row carries; "" where they are.
+func (ps *pods) unreadPodOf(r *Row) string {
+	namespace, name, _ := strings.Cut(r.ExternalIDs[kubeovn.ExternalIDPod], "/")
+	if p := ps.pod(PodKey{namespace, name}); p != nil {
+		return p.Unread
+	}
+	return ""
+}
+
 // podEditor changes the pods, and finds the ports of some by their namespace, their owner or their machine.
 type podEditor struct {
 	*pods
@@ -71,57 +88,6 @@ func (ed *podEditor) remove(p *Pod) {
 	delete(ed.askers, p.PodKey)
 }
 
-// ended reports whether the pod no longer uses its port.
-func (p *Pod) ended() bool { return p.Finished || p.Terminating }
-
-// launches reports whether the pod runs the machine whose port it uses, of which some of these objects that own it is
-// one.
-func (p *Pod) launches(owners []policy.Owner) bool {
-	return p.Owner != p.Name && slices.ContainsFunc(owners, func(o policy.Owner) bool {
-		return o.Name == p.Owner && kubeovn.OwnsLauncher(o.APIVersion, o.Kind)
-	})
-}
-
-// networks returns the attachments of the pod as keys for the maps: without interface.
-func (p *Pod) networks() []kubeovn.Attachment {
-	list := make([]kubeovn.Attachment, 0, len(p.Attachments)+1)
-	if p.DefaultNetwork != nil {
-		list = append(list, *p.DefaultNetwork)
-	}
-	list = append(list, p.Attachments...)
-	for i := range list {
-		list[i].Interface = ""
-	}
-	return list
-}
-
-// asksForVIPs reports whether some annotation of the pod names addresses of Vips.
-func (p *Pod) asksForVIPs() bool {
-	for key := range p.Annotations {
-		if isVIPs(key) {
-			return true
-		}
-	}
-	return false
-}
-
-// isVIPs reports whether an annotation lists Vips or addresses of Vips.
-func isVIPs(key string) bool {
-	if key == kubeovn.AAPs {
-		return true
-	}
-	_, suffix, ok := kubeovn.SplitKey(key)
-	return ok && suffix == kubeovn.PortVIPs
-}
-
-// pod returns a pod; nil where there is none of that name.
-func (ps *pods) pod(key PodKey) *Pod { return ps.byNamespace.Get(key.Namespace).Get(key.Name) }
-
-// podsIn walks over the pods of a namespace.
-func (ps *pods) podsIn(namespace string) iter.Seq[*Pod] {
-	return ps.byNamespace.Get(namespace).Values()
-}
-
 // portsOf returns the names of the ports that these pods claim.
 func (ed *podEditor) portsOf(keys iter.Seq[PodKey]) []string {
 	var names []string
@@ -151,14 +117,8 @@ func (ed *podEditor) portsOfAskers(namespace string) []string {
 	return names
 }
 
-// unreadPodOf says why not all ports of the pod are known whose name a row carries; "" where they are.
-func (ps *pods) unreadPodOf(r *Row) string {
-	namespace, name, _ := strings.Cut(r.ExternalIDs[kubeovn.ExternalIDPod], "/")
-	if p := ps.pod(PodKey{namespace, name}); p != nil {
-		return p.Unread
-	}
-	return ""
-}
+// portsOwned returns the names of the ports of the pods that an object owns.
+func (ed *podEditor) portsOwned(uid string) []string { return ed.portsOf(ed.owned.of(uid)) }
 
 // SetPod adds or replaces a pod and returns the names of the ports that this touches.
 func (inv *Inventory) SetPod(p *Pod) []string {
@@ -226,5 +186,45 @@ func (inv *Inventory) DeleteAttachment(a kubeovn.Attachment) []string {
 	return inv.renewNICs(inv.users.of(a))
 }
 
-// portsOwned returns the names of the ports of the pods that an object owns.
-func (ed *podEditor) portsOwned(uid string) []string { return ed.portsOf(ed.owned.of(uid)) }
+// ended reports whether the pod no longer uses its port.
+func (p *Pod) ended() bool { return p.Finished || p.Terminating }
+
+// launches reports whether the pod runs the machine whose port it uses, of which some of these objects that own it is
+// one.
+func (p *Pod) launches(owners []policy.Owner) bool {
+	return p.Owner != p.Name && slices.ContainsFunc(owners, func(o policy.Owner) bool {
+		return o.Name == p.Owner && kubeovn.OwnsLauncher(o.APIVersion, o.Kind)
+	})
+}
+
+// networks returns the attachments of the pod as keys for the maps: without interface.
+func (p *Pod) networks() []kubeovn.Attachment {
+	list := make([]kubeovn.Attachment, 0, len(p.Attachments)+1)
+	if p.DefaultNetwork != nil {
+		list = append(list, *p.DefaultNetwork)
+	}
+	list = append(list, p.Attachments...)
+	for i := range list {
+		list[i].Interface = ""
+	}
+	return list
+}
+
+// asksForVIPs reports whether some annotation of the pod names addresses of Vips.
+func (p *Pod) asksForVIPs() bool {
+	for key := range p.Annotations {
+		if isVIPs(key) {
+			return true
+		}
+	}
+	return false
+}
+
+// isVIPs reports whether an annotation lists Vips or addresses of Vips.
+func isVIPs(key string) bool {
+	if key == kubeovn.AAPs {
+		return true
+	}
+	_, suffix, ok := kubeovn.SplitKey(key)
+	return ok && suffix == kubeovn.PortVIPs
+}

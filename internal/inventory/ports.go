@@ -7,6 +7,20 @@ import (
 	"github.com/ovnguard/ovnguard/internal/persistent"
 )
 
+// Binding is a Port_Binding as the Southbound database holds it: what ovn-northd made of a port, and where it is bound.
+// It is never changed once it is in the inventory.
+type Binding struct {
+	UUID string
+	// Port is the name of the Logical_Switch_Port.
+	Port         string
+	Type         string
+	PortSecurity []string
+	// Up means that a chassis has the port in place.
+	Up bool
+	// Chassis are the UUIDs of those that it is bound to: none, one, or two while a machine moves.
+	Chassis []string
+}
+
 // ports is what is known under each name of a port: which NICs of pods it is for, its IP resource, its row and its
 // binding, and for which Vips Kube-OVN makes it. It answers which ports have an address or a MAC in common on a switch.
 type ports struct {
@@ -45,6 +59,56 @@ func (ps *ports) ClaimedBy(port string, me PodKey, machine string) (other PodKey
 		}
 	}
 	return PodKey{}, false
+}
+
+// Row returns the row of that name; nil where there is none.
+func (ps *ports) Row(name string) *Row { return ps.entry(name).row }
+
+// Record returns the IP resource of the port of that name; nil where there is none.
+func (ps *ports) Record(port string) *Record { return ps.entry(port).record }
+
+// Binding returns the binding of the port of that name; nil where there is none.
+func (ps *ports) Binding(port string) *Binding { return ps.entry(port).binding }
+
+// EachRow returns every row to look, in no order.
+func (ps *ports) EachRow(look func(*Row)) {
+	for _, e := range ps.entries.All() {
+		if e.row != nil {
+			look(e.row)
+		}
+	}
+}
+
+// EachBinding returns every binding to look, in no order.
+func (ps *ports) EachBinding(look func(*Binding)) {
+	for _, e := range ps.entries.All() {
+		if e.binding != nil {
+			look(e.binding)
+		}
+	}
+}
+
+// Names returns the name of every port that a pod claims or that OVN has, sorted.
+func (ps *ports) Names() []string {
+	names := make([]string, 0, ps.entries.Len())
+	for name, e := range ps.entries.All() {
+		if e.isPort() {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// NoneMarked reports whether no row bears Kube-OVN's mark: the database is that of another network plugin, or empty.
+func (ps *ports) NoneMarked() bool { return ps.marked == 0 }
+
+// entry returns what is known under a name, to be read.
+func (ps *ports) entry(name string) *entry {
+	if e := ps.entries.Get(name); e != nil {
+		return e
+	}
+	return &none
 }
 
 // portEditor changes what is known of ports, and finds those of a Vip.
@@ -117,80 +181,6 @@ func (ed *portEditor) replaceOnSwitch(old, now *Row) (touched []string) {
 		})
 	}
 	return touched
-}
-
-// replaceRow is SetRow and DeleteRow; either row may be nil.
-func (inv *Inventory) replaceRow(name string, old, now *Row) []string {
-	touched := []string{name}
-	if !old.sameOnSwitch(now) {
-		touched = append(touched, inv.replaceLink(old, now)...)
-		touched = append(touched, inv.ports.replaceOnSwitch(old, now)...)
-	}
-	inv.groups.replaceRow(old, now)
-	touched = append(touched, inv.ports.countMarked(old, now)...)
-	inv.ports.alter(name, func(e *entry) { e.row = now })
-	return distinct(touched)
-}
-
-// EachName calls take with the name of every port that a pod claims or that OVN has, each once, in no order.
-func (inv *Inventory) EachName(take func(name string)) { inv.ports.eachName(take) }
-
-// Row returns the row of that name; nil where there is none.
-func (ps *ports) Row(name string) *Row { return ps.entry(name).row }
-
-// Record returns the IP resource of the port of that name; nil where there is none.
-func (ps *ports) Record(port string) *Record { return ps.entry(port).record }
-
-// Binding returns the binding of the port of that name; nil where there is none.
-func (ps *ports) Binding(port string) *Binding { return ps.entry(port).binding }
-
-// EachRow returns every row to look, in no order.
-func (ps *ports) EachRow(look func(*Row)) {
-	for _, e := range ps.entries.All() {
-		if e.row != nil {
-			look(e.row)
-		}
-	}
-}
-
-// EachBinding returns every binding to look, in no order.
-func (ps *ports) EachBinding(look func(*Binding)) {
-	for _, e := range ps.entries.All() {
-		if e.binding != nil {
-			look(e.binding)
-		}
-	}
-}
-
-// Names returns the name of every port that a pod claims or that OVN has, sorted.
-func (ps *ports) Names() []string {
-	names := make([]string, 0, ps.entries.Len())
-	for name, e := range ps.entries.All() {
-		if e.isPort() {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// NoneMarked reports whether no row bears Kube-OVN's mark: the database is that of another network plugin, or empty.
-func (ps *ports) NoneMarked() bool { return ps.marked == 0 }
-
-// SetRow adds or replaces a row and returns its name, and those of ports on its switch with which it shares an address,
-// or did.
-func (inv *Inventory) SetRow(r *Row) []string {
-	return inv.replaceRow(r.Name, inv.entry(r.Name).row, r)
-}
-
-// DeleteRow takes the row with this name and UUID out and returns its name, and those of ports that shared an address
-// with it. A row that was made again under the name meanwhile has another UUID and stays.
-func (inv *Inventory) DeleteRow(name, uuid string) []string {
-	r := inv.entry(name).row
-	if r == nil || r.UUID != uuid {
-		return nil
-	}
-	return inv.replaceRow(name, r, nil)
 }
 
 // alter replaces the entry of a name by a changed copy, and drops it where nothing is left in it.
@@ -311,10 +301,69 @@ func (ed *portEditor) boundTo(pick func(uuid string) bool) (names []string) {
 	return names
 }
 
-// entry returns what is known under a name, to be read.
-func (ps *ports) entry(name string) *entry {
-	if e := ps.entries.Get(name); e != nil {
-		return e
+// replaceRow is SetRow and DeleteRow; either row may be nil.
+func (inv *Inventory) replaceRow(name string, old, now *Row) []string {
+	touched := []string{name}
+	if !old.sameOnSwitch(now) {
+		touched = append(touched, inv.replaceLink(old, now)...)
+		touched = append(touched, inv.ports.replaceOnSwitch(old, now)...)
 	}
-	return &none
+	inv.groups.replaceRow(old, now)
+	touched = append(touched, inv.ports.countMarked(old, now)...)
+	inv.ports.alter(name, func(e *entry) { e.row = now })
+	return distinct(touched)
+}
+
+// EachName calls take with the name of every port that a pod claims or that OVN has, each once, in no order.
+func (inv *Inventory) EachName(take func(name string)) { inv.ports.eachName(take) }
+
+// SetRow adds or replaces a row and returns its name, and those of ports on its switch with which it shares an address,
+// or did.
+func (inv *Inventory) SetRow(r *Row) []string {
+	return inv.replaceRow(r.Name, inv.entry(r.Name).row, r)
+}
+
+// DeleteRow takes the row with this name and UUID out and returns its name, and those of ports that shared an address
+// with it. A row that was made again under the name meanwhile has another UUID and stays.
+func (inv *Inventory) DeleteRow(name, uuid string) []string {
+	r := inv.entry(name).row
+	if r == nil || r.UUID != uuid {
+		return nil
+	}
+	return inv.replaceRow(name, r, nil)
+}
+
+// SetBinding adds or replaces a binding and returns the port's name, or nothing where no more than its UUID changed.
+func (inv *Inventory) SetBinding(b *Binding) []string {
+	old := inv.entry(b.Port).binding
+	inv.ports.setBinding(b.Port, b)
+	if old != nil && old.Says(b) {
+		return nil
+	}
+	return []string{b.Port}
+}
+
+// DeleteBinding takes the binding with this UUID out and returns the port's name.
+func (inv *Inventory) DeleteBinding(port, uuid string) []string {
+	if b := inv.entry(port).binding; b == nil || b.UUID != uuid {
+		return nil
+	}
+	inv.ports.setBinding(port, nil)
+	return []string{port}
+}
+
+// SetContested says how often the row of a port was put right lately only for somebody to write something else, 0 for
+// not at all. It returns the port's name where that is news.
+func (inv *Inventory) SetContested(port string, times int) []string {
+	if inv.entry(port).contested() == times {
+		return nil
+	}
+	inv.ports.alter(port, func(e *entry) { e.uncommon().contested = times })
+	return []string{port}
+}
+
+// Says reports whether two bindings say the same of the port; their UUIDs may differ.
+func (b *Binding) Says(o *Binding) bool {
+	return b.Type == o.Type && b.Up == o.Up && slices.Equal(b.PortSecurity, o.PortSecurity) &&
+		slices.Equal(b.Chassis, o.Chassis)
 }

@@ -38,7 +38,7 @@ func (inv *State) Reservations(prefix netip.Prefix) (found []Reservation) {
 		found = append(found, Reservation{Range{r.from, r.to}, r.holder})
 		return true
 	})
-	inv.network.ranges.each(from, to, func(r addressRange) bool {
+	inv.cidrs.each(from, to, func(r addressRange) bool {
 		if inv.OfNodes(r.holder.Name) {
 			found = append(found, Reservation{Range{r.from, r.to}, Holder{HeldByNodes, r.holder.Name}})
 		}

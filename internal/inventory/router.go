@@ -38,19 +38,6 @@ func (inv *Inventory) DeleteRouterPort(name, uuid string) []string {
 	return union(touched, inv.DeleteFixed(Holder{HeldByRouter, name}))
 }
 
-// RouterPort returns a port of a router; ok is false where there is none of that name.
-func (n *network) RouterPort(name string) (p RouterPort, ok bool) {
-	p, ok = n.routerPorts.Find(name)
-	return p, ok
-}
-
-// EachRouterPort returns every port of a router to look, in no order.
-func (n *network) EachRouterPort(look func(RouterPort)) {
-	for p := range n.routerPorts.Values() {
-		look(p)
-	}
-}
-
 // withMACOfRouter returns the names of the ports of pods that have the MAC of a router's port on its switch.
 func (inv *Inventory) withMACOfRouter(name string) (ports []string) {
 	for _, mac := range inv.holders.macs[Holder{HeldByRouter, name}] {
@@ -145,23 +132,6 @@ func (inv *State) gatewayDuplicates(r *Row) (duplicates []Duplicate) {
 	return duplicates
 }
 
-// MACHolders returns who has a MAC and is near: ports by their IP resources, and what is fixed. The gateways' are known
-// from the Northbound database, or where a Vip answers for one.
-func (inv *State) MACHolders(text string, near func(Holder) bool) []Holder {
-	var out []Holder
-	for _, name := range inv.byMAC.names(strings.ToLower(text)) {
-		out = append(out, Holder{HeldByPort, name})
-	}
-	mac, ok := macOf(text)
-	if !ok {
-		return slices.DeleteFunc(out, func(h Holder) bool { return !near(h) })
-	}
-	for h := range inv.fixedMACs.of(mac) {
-		out = append(out, inv.gatewayOf(h))
-	}
-	return foremost(slices.DeleteFunc(out, func(h Holder) bool { return !near(h) }))
-}
-
 // gatewayOf returns the gateway of the subnet to which a link between a switch and a router belongs, and any other
 // holder as it is.
 func (n *network) gatewayOf(h Holder) Holder {
@@ -208,4 +178,17 @@ func macOf(text string) (mac string, ok bool) {
 		return "", false
 	}
 	return hw.String(), true
+}
+
+// RouterPort returns a port of a router; ok is false where there is none of that name.
+func (n *network) RouterPort(name string) (p RouterPort, ok bool) {
+	p, ok = n.routerPorts.Find(name)
+	return p, ok
+}
+
+// EachRouterPort returns every port of a router to look, in no order.
+func (n *network) EachRouterPort(look func(RouterPort)) {
+	for p := range n.routerPorts.Values() {
+		look(p)
+	}
 }

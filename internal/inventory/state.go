@@ -12,8 +12,9 @@ import (
 // State is all that an inventory knows at one moment, with the methods that read it. A snapshot of it never changes: it
 // may be kept, and read by any number of goroutines without a lock.
 //
-// Its fields are values, persistent maps, and slices that are replaced and never written to once they are in. What is
-// found out about it may be kept in the memo.
+// It is made of parts; what one of them answers alone is a method of that part. Their fields are values, persistent
+// maps, and slices that are replaced and never written to once they are in. What is found out about it may be kept in
+// the memo.
 type State struct {
 	pods
 	ports
@@ -25,8 +26,7 @@ type State struct {
 	enforcement
 
 	refused persistent.Map[string, Refused] // by account
-
-	unread persistent.Map[Kind, struct{}]
+	unread  persistent.Map[Kind, struct{}]  // kinds that are expected
 
 	memo *memo // of a snapshot; nil while the state still changes
 }
@@ -107,7 +107,7 @@ func (inv *State) port(name string, e *entry, now time.Time) Port {
 		}
 	}
 	if port.Pod != nil && port.Pod.launches(port.Owners) {
-		port.settleMigration(inv.migrationOf(PodKey{port.Pod.Namespace, port.Pod.Owner}), now)
+		port.noteMigration(inv.migrationOf(PodKey{port.Pod.Namespace, port.Pod.Owner}), now)
 	}
 	port.Foreign = inv.othersAt(&port)
 	if len(port.Decision.Pairs) > 0 {

@@ -230,7 +230,7 @@ func (n *network) SubnetsIn(prefix netip.Prefix) (names []string) {
 		return nil
 	}
 	from, to := ends(prefix)
-	n.ranges.each(from, to, func(r addressRange) bool {
+	n.cidrs.each(from, to, func(r addressRange) bool {
 		names = append(names, r.holder.Name)
 		return true
 	})
@@ -239,7 +239,7 @@ func (n *network) SubnetsIn(prefix netip.Prefix) (names []string) {
 
 // inSubnet reports whether a subnet gives the address out.
 func (n *network) inSubnet(a netip.Addr) (in bool) {
-	n.ranges.each(a, a, func(addressRange) bool { in = true; return false })
+	n.cidrs.each(a, a, func(addressRange) bool { in = true; return false })
 	return in
 }
 
@@ -279,4 +279,16 @@ func (n *network) shared(on []string, ns policy.Namespace) []policy.VIP {
 		return nil
 	}
 	return []policy.VIP{{Subnet: on[0], VPC: n.VPCOf(on[0]), Addresses: common}}
+}
+
+// OfNodes reports whether the subnet is the one by which nodes reach pods. Kube-OVN lets everything from its addresses
+// through to private subnets, whoever sends it, so that no pod belongs on it. It is told by the nodes' own IP
+// resources, and by its usual name.
+func (n *network) OfNodes(subnet string) bool {
+	return subnet == n.setup.NodeSwitch || subnet != "" && n.nodesOn.Get(subnet) > 0
+}
+
+// NodesAt returns the subnets of nodes that have addresses in the prefix, in order of their names.
+func (n *network) NodesAt(prefix netip.Prefix) []string {
+	return slices.DeleteFunc(n.SubnetsIn(prefix), func(name string) bool { return !n.OfNodes(name) })
 }

@@ -51,7 +51,10 @@ func (inv *Inventory) SetVip(v Vip) []string {
 	touched = append(touched, inv.SetFixed(Fixed{
 		Holder: Holder{HeldByVip, v.Name}, Addresses: v.Addresses, MACs: []string{v.MAC}, At: At{Subnet: v.Subnet},
 	})...)
-	return union(append(touched, inv.ports.makeForVip(v.Name, inv.portOfVip(v))...), inv.pods.portsOfAskers(v.Namespace))
+	return union(
+		append(touched, inv.ports.makeForVip(v.Name, inv.portOfVip(v))...),
+		inv.pods.portsOfAskers(v.Namespace),
+	)
 }
 
 // DeleteVip takes a Vip out and returns the names of the ports that this touches.

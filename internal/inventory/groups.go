@@ -35,21 +35,59 @@ type Group struct {
 	Sets []*AddressSet
 }
 
-// KnowGroups says that the port groups and address sets of security groups are followed: a port that is in no group
-// then is in none.
-func (inv *Inventory) KnowGroups() { inv.groups.known = true }
-
-// SetPortGroup adds or replaces a port group and returns the names of the ports that came or went.
-func (inv *Inventory) SetPortGroup(g *PortGroup) []string {
-	if g.Group == "" || g.Group == kubeovn.DenyAllGroup {
-		return inv.DeletePortGroup(g.UUID)
-	}
-	return inv.rowsWith(inv.groups.setPortGroup(g))
+// UnknownMember is what an address set of a security group holds and no port of the group has, or may send from.
+type UnknownMember struct {
+	// Set is the name of the address set, and Text what it holds.
+	Set, Text string
 }
 
-// DeletePortGroup takes a port group out and returns the names of the ports that were in it.
-func (inv *Inventory) DeletePortGroup(uuid string) []string {
-	return inv.rowsWith(inv.groups.deletePortGroup(uuid))
+// groups is the security groups as OVN has them. It answers in which groups a row is, and what their address sets hold.
+type groups struct {
+	known       bool
+	portGroups  persistent.Map[string, *PortGroup]    // by UUID
+	addressSets persistent.Map[string, *AddressSet]   // by UUID
+	setsOf      persistent.Map[string, []*AddressSet] // by security group
+	members     persistent.Map[string, []string]      // UUIDs of rows to the security groups that they are in
+	// grouped are the UUIDs of rows that are or may be in security groups, to their names.
+	grouped persistent.Map[string, string]
+}
+
+// groupsOf returns the security groups that a row is in, in order.
+func (gs *groups) groupsOf(r *Row) []Group {
+	if gs.members.Len() == 0 {
+		return nil // without a look at the UUID, which is far away in memory
+	}
+	names := gs.members.Get(r.UUID)
+	if len(names) == 0 {
+		return nil
+	}
+	groups := make([]Group, len(names))
+	for i, name := range names {
+		groups[i] = Group{Name: name, Sets: gs.setsOf.Get(name)}
+	}
+	return groups
+}
+
+// PortGroup returns the port group of a security group with that UUID; nil where there is none.
+func (gs *groups) PortGroup(uuid string) *PortGroup { return gs.portGroups.Get(uuid) }
+
+// AddressSet returns the address set of a security group with that UUID; nil where there is none.
+func (gs *groups) AddressSet(uuid string) *AddressSet { return gs.addressSets.Get(uuid) }
+
+// EachGroup returns every port group and every address set of security groups to be looked at, in no order.
+func (gs *groups) EachGroup(look func(*PortGroup), set func(*AddressSet)) {
+	for g := range gs.portGroups.Values() {
+		look(g)
+	}
+	for a := range gs.addressSets.Values() {
+		set(a)
+	}
+}
+
+// groupEditor changes the security groups.
+type groupEditor struct {
+	*groups
+	*changes
 }
 
 // moveMembers makes those members that came, forgets those that went, and returns their UUIDs. Either group may be nil.
@@ -100,6 +138,83 @@ func (ed *groupEditor) moveEach(group string, before, after []string, moved map[
 	}
 }
 
+// replaceRow notes the name of a row that is, or may be, in security groups, and forgets that of the one before; either
+// may be nil.
+func (ed *groupEditor) replaceRow(old, now *Row) {
+	if old != nil {
+		ed.grouped.Delete(ed.edit, old.UUID)
+		ed.affectGroups(old)
+	}
+	if now != nil && (len(ed.members.Get(now.UUID)) > 0 || now.ExternalIDs[kubeovn.ExternalIDSecurityGroups] != "") {
+		ed.grouped.Set(ed.edit, now.UUID, now.Name)
+		ed.affectGroups(now)
+	}
+}
+
+// affectGroups notes that a member of security groups changed.
+func (ed *groupEditor) affectGroups(r *Row) {
+	if r == nil {
+		return
+	}
+	for _, name := range ed.members.Get(r.UUID) {
+		ed.affectGroup(name)
+	}
+}
+
+// deleteAddressSet takes an address set out, where it is there.
+func (ed *groupEditor) deleteAddressSet(uuid string) {
+	old := ed.addressSets.Get(uuid)
+	if old == nil {
+		return
+	}
+	ed.addressSets.Delete(ed.edit, uuid)
+	left := slices.DeleteFunc(
+		slices.Clone(ed.setsOf.Get(old.Group)),
+		func(a *AddressSet) bool { return a.UUID == uuid },
+	)
+	replace(&ed.setsOf, ed.edit, old.Group, left)
+	ed.affectGroup(old.Group)
+}
+
+// setPortGroup adds or replaces a port group, and returns the UUIDs of the rows that came or went.
+func (ed *groupEditor) setPortGroup(g *PortGroup) map[string]bool {
+	old := ed.portGroups.Get(g.UUID)
+	ed.portGroups.Set(ed.edit, g.UUID, g)
+	return ed.moveMembers(old, g)
+}
+
+// deletePortGroup takes a port group out, and returns the UUIDs of the rows that were in it.
+func (ed *groupEditor) deletePortGroup(uuid string) map[string]bool {
+	old := ed.portGroups.Get(uuid)
+	ed.portGroups.Delete(ed.edit, uuid)
+	return ed.moveMembers(old, nil)
+}
+
+// setAddressSet adds or replaces an address set.
+func (ed *groupEditor) setAddressSet(a *AddressSet) {
+	ed.deleteAddressSet(a.UUID)
+	ed.addressSets.Set(ed.edit, a.UUID, a)
+	ed.setsOf.Set(ed.edit, a.Group, append(slices.Clone(ed.setsOf.Get(a.Group)), a))
+	ed.affectGroup(a.Group)
+}
+
+// KnowGroups says that the port groups and address sets of security groups are followed: a port that is in no group
+// then is in none.
+func (inv *Inventory) KnowGroups() { inv.groups.known = true }
+
+// SetPortGroup adds or replaces a port group and returns the names of the ports that came or went.
+func (inv *Inventory) SetPortGroup(g *PortGroup) []string {
+	if g.Group == "" || g.Group == kubeovn.DenyAllGroup {
+		return inv.DeletePortGroup(g.UUID)
+	}
+	return inv.rowsWith(inv.groups.setPortGroup(g))
+}
+
+// DeletePortGroup takes a port group out and returns the names of the ports that were in it.
+func (inv *Inventory) DeletePortGroup(uuid string) []string {
+	return inv.rowsWith(inv.groups.deletePortGroup(uuid))
+}
+
 // rowsWith returns the names of the rows that have these UUIDs.
 func (inv *Inventory) rowsWith(uuids map[string]bool) (names []string) {
 	if len(uuids) == 0 {
@@ -126,29 +241,6 @@ func (inv *Inventory) rowsWith(uuids map[string]bool) (names []string) {
 	return names
 }
 
-// replaceRow notes the name of a row that is, or may be, in security groups, and forgets that of the one before; either
-// may be nil.
-func (ed *groupEditor) replaceRow(old, now *Row) {
-	if old != nil {
-		ed.grouped.Delete(ed.edit, old.UUID)
-		ed.affectGroups(old)
-	}
-	if now != nil && (len(ed.members.Get(now.UUID)) > 0 || now.ExternalIDs[kubeovn.ExternalIDSecurityGroups] != "") {
-		ed.grouped.Set(ed.edit, now.UUID, now.Name)
-		ed.affectGroups(now)
-	}
-}
-
-// affectGroups notes that a member of security groups changed.
-func (ed *groupEditor) affectGroups(r *Row) {
-	if r == nil {
-		return
-	}
-	for _, name := range ed.members.Get(r.UUID) {
-		ed.affectGroup(name)
-	}
-}
-
 // SetAddressSet adds or replaces an address set and returns the names of the ports for which it may matter: those of
 // its group whose port_security is not their address to the letter.
 func (inv *Inventory) SetAddressSet(a *AddressSet) []string {
@@ -167,21 +259,6 @@ func (inv *Inventory) DeleteAddressSet(uuid string) []string {
 	}
 	inv.groups.deleteAddressSet(uuid)
 	return inv.unlikeTheirAddress(old.Group)
-}
-
-// deleteAddressSet takes an address set out, where it is there.
-func (ed *groupEditor) deleteAddressSet(uuid string) {
-	old := ed.addressSets.Get(uuid)
-	if old == nil {
-		return
-	}
-	ed.addressSets.Delete(ed.edit, uuid)
-	left := slices.DeleteFunc(
-		slices.Clone(ed.setsOf.Get(old.Group)),
-		func(a *AddressSet) bool { return a.UUID == uuid },
-	)
-	replace(&ed.setsOf, ed.edit, old.Group, left)
-	ed.affectGroup(old.Group)
 }
 
 // unlikeTheirAddress returns the names of the ports of a group whose port_security is not their address to the letter.
@@ -207,28 +284,6 @@ func (inv *State) eachMember(group string, look func(*Row) bool) {
 			}
 		}
 	}
-}
-
-// groupsOf returns the security groups that a row is in, in order.
-func (gs *groups) groupsOf(r *Row) []Group {
-	if gs.members.Len() == 0 {
-		return nil // without a look at the UUID, which is far away in memory
-	}
-	names := gs.members.Get(r.UUID)
-	if len(names) == 0 {
-		return nil
-	}
-	groups := make([]Group, len(names))
-	for i, name := range names {
-		groups[i] = Group{Name: name, Sets: gs.setsOf.Get(name)}
-	}
-	return groups
-}
-
-// UnknownMember is what an address set of a security group holds and no port of the group has, or may send from.
-type UnknownMember struct {
-	// Set is the name of the address set, and Text what it holds.
-	Set, Text string
 }
 
 // unknownMembers returns what the sets of a group hold that no port of the group accounts for: not by its IP resource,
@@ -264,59 +319,4 @@ func (inv *State) isMembers(a netip.Addr, group string) bool {
 func (r *Row) mentions(text string) bool {
 	has := func(element string) bool { return strings.Contains(" "+element+" ", " "+text+" ") }
 	return slices.ContainsFunc(r.PortSecurity, has) || slices.ContainsFunc(r.Addresses, has)
-}
-
-// groups is the security groups as OVN has them. It answers in which groups a row is, and what their address sets hold.
-type groups struct {
-	known       bool
-	portGroups  persistent.Map[string, *PortGroup]    // by UUID
-	addressSets persistent.Map[string, *AddressSet]   // by UUID
-	setsOf      persistent.Map[string, []*AddressSet] // by security group
-	members     persistent.Map[string, []string]      // UUIDs of rows to the security groups that they are in
-	// grouped are the UUIDs of rows that are or may be in security groups, to their names.
-	grouped persistent.Map[string, string]
-}
-
-// groupEditor changes the security groups.
-type groupEditor struct {
-	*groups
-	*changes
-}
-
-// setPortGroup adds or replaces a port group, and returns the UUIDs of the rows that came or went.
-func (ed *groupEditor) setPortGroup(g *PortGroup) map[string]bool {
-	old := ed.portGroups.Get(g.UUID)
-	ed.portGroups.Set(ed.edit, g.UUID, g)
-	return ed.moveMembers(old, g)
-}
-
-// deletePortGroup takes a port group out, and returns the UUIDs of the rows that were in it.
-func (ed *groupEditor) deletePortGroup(uuid string) map[string]bool {
-	old := ed.portGroups.Get(uuid)
-	ed.portGroups.Delete(ed.edit, uuid)
-	return ed.moveMembers(old, nil)
-}
-
-// setAddressSet adds or replaces an address set.
-func (ed *groupEditor) setAddressSet(a *AddressSet) {
-	ed.deleteAddressSet(a.UUID)
-	ed.addressSets.Set(ed.edit, a.UUID, a)
-	ed.setsOf.Set(ed.edit, a.Group, append(slices.Clone(ed.setsOf.Get(a.Group)), a))
-	ed.affectGroup(a.Group)
-}
-
-// PortGroup returns the port group of a security group with that UUID; nil where there is none.
-func (gs *groups) PortGroup(uuid string) *PortGroup { return gs.portGroups.Get(uuid) }
-
-// AddressSet returns the address set of a security group with that UUID; nil where there is none.
-func (gs *groups) AddressSet(uuid string) *AddressSet { return gs.addressSets.Get(uuid) }
-
-// EachGroup returns every port group and every address set of security groups to be looked at, in no order.
-func (gs *groups) EachGroup(look func(*PortGroup), set func(*AddressSet)) {
-	for g := range gs.portGroups.Values() {
-		look(g)
-	}
-	for a := range gs.addressSets.Values() {
-		set(a)
-	}
 }
