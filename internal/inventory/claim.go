@@ -73,7 +73,7 @@ func (inv *State) Claims(e *policy.Exception) []Claim {
 }
 
 // Standing returns the exception with what it would grant of others without their consent, for all NICs that it may be
-// for, and with why it does not count beside the others of its namespace.
+// for, and with why it does not count besides the others of its namespace.
 func (inv *State) Standing(e policy.Exception) policy.Exception {
 	if e.Uncounted = inv.uncounted(&e); e.Uncounted != "" {
 		return e

@@ -47,7 +47,7 @@ func without(list []policy.Exception, name string) []policy.Exception {
 	return slices.DeleteFunc(slices.Clone(list), func(o policy.Exception) bool { return o.Name == name })
 }
 
-// uncounted says why an exception does not count beside the others of its namespace; "" where it does.
+// uncounted says why an exception does not count besides the others of its namespace; "" where it does.
 func (g *governance) uncounted(e *policy.Exception) string {
 	list, room := g.exceptions.Get(e.Namespace), ExceptionsLimit-weight(e)
 	for i := 0; i < len(list) && room >= 0 && lasting(list[i], *e) < 0; i++ {

@@ -141,7 +141,7 @@ func (inv *Inventory) portsUnder(p policy.Policy) []string {
 }
 
 // SetException adds or replaces an exception and returns the names of the ports that it, or what it was before, is for,
-// and of those for which others begin or cease to count beside it.
+// and of those for which others begin or cease to count besides it.
 func (inv *Inventory) SetException(e policy.Exception) []string {
 	touched := inv.DeleteException(e.Namespace, e.Name)
 	was, is := inv.governance.setException(&e)

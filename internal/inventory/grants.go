@@ -10,8 +10,8 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// grants is which ports were granted what beside their identity, or are withheld it for want of a consent, as decisions
-// said last. It answers for which ports it matters who has an address or a MAC. No snapshot has it.
+// grants is which ports were granted what besides their identity, or are withheld it for want of a consent, as
+// decisions said last. It answers for which ports it matters who has an address or a MAC. No snapshot has it.
 type grants struct {
 	edit     *persistent.Edit           // which never ends
 	byPrefix sets[netip.Prefix, string] // to the names of the ports that are granted it
@@ -104,7 +104,7 @@ func newGrants() grants {
 	}
 }
 
-// Granted notes what the decision about a port grants beside its identity, or withholds for want of a consent, so that
+// Granted notes what the decision about a port grants besides its identity, or withholds for want of a consent, so that
 // a change of who has what finds the port. Decisions are made on looking at a port, by Port, which changes nothing.
 func (inv *Inventory) Granted(name string, d policy.Decision) { inv.grants.note(name, d) }
 

@@ -15,7 +15,7 @@ type HolderKind string
 const (
 	HeldByPort    HolderKind = "port"
 	HeldByGateway HolderKind = "gateway"
-	// HeldBySubnet is for what Kube-OVN gave to a subnet itself, beside its gateway.
+	// HeldBySubnet is for what Kube-OVN gave to a subnet itself, besides its gateway.
 	HeldBySubnet HolderKind = "subnet"
 	// HeldByRouter is a port of a logical router, by its name there, which no subnet accounts for.
 	HeldByRouter HolderKind = "router port"

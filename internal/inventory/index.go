@@ -118,7 +118,7 @@ func (s *portsBy[K]) names(p K) []string {
 	return out
 }
 
-// others returns the names under a key beside this one.
+// others returns the names under a key besides this one.
 func (s *portsBy[K]) others(p K, name string) []string {
 	more := s.more.Get(p)
 	if len(more) == 0 {

@@ -10,9 +10,9 @@ import (
 // overlapLimit is how many holders of addresses in what was granted are given.
 const overlapLimit = 8
 
-// overlaps returns who has an address in what was granted to the port beside its identity: other ports, gateways, nodes
-// and their subnet, and Services of the same router. Vips are granted to be shared, and pods answer for Services of
-// their namespace. The first few are given.
+// overlaps returns who has an address in what was granted to the port besides its identity: other ports, gateways,
+// nodes and their subnet, and Services of the same router. Vips are granted to be shared, and pods answer for Services
+// of their namespace. The first few are given.
 func (inv *State) overlaps(p *Port) (held []Held) {
 	vpc, known := inv.vpcOf(p.Name)
 	near := func(h Holder) bool {

@@ -161,7 +161,7 @@ func (inv *Inventory) leaveNICs(p *Pod) []string {
 	return inv.withDuplicatesOfVips(names)
 }
 
-// renewNICs enters the NICs of these pods anew, because what their attachments make has changed.
+// renewNICs enters the NICs of these pods again, because what their attachments make has changed.
 func (inv *Inventory) renewNICs(keys iter.Seq[PodKey]) []string {
 	var touched []string
 	for key := range keys {

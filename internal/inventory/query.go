@@ -48,8 +48,8 @@ func (inv *State) On(q policy.Query, p *Pod, provider kubeovn.Provider) policy.Q
 	return q
 }
 
-// exceptionsFor returns the exceptions of the pod's namespace that count beside the others; those that are for the NIC,
-// or for any of the pod where none is named, say what they would grant of others without their consent.
+// exceptionsFor returns the exceptions of the pod's namespace that count besides the others; those that are for the
+// NIC, or for any of the pod where none is named, say what they would grant of others without their consent.
 func (inv *State) exceptionsFor(q *policy.Query, p *Pod) []policy.Exception {
 	list, copied := counted(inv.exceptions.Get(p.Namespace)), false
 	vpcs := sync.OnceValue(func() []string { return inv.vpcsAt(q, p) })

@@ -15,7 +15,7 @@ const (
 	SubjectChassis   SubjectKind = "chassis"
 	// SubjectGroup is a security group with its address sets.
 	SubjectGroup SubjectKind = "group"
-	// SubjectPod is a pod with what it has beside its ports on OVN.
+	// SubjectPod is a pod with what it has besides its ports on OVN.
 	SubjectPod SubjectKind = "pod"
 	// SubjectOptions is what the Northbound database says about all of its ports at once.
 	SubjectOptions SubjectKind = "options"

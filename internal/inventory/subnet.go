@@ -168,8 +168,8 @@ type Subnet struct {
 	Gateways   []netip.Addr
 	// Shared are its spec.vips: addresses that pods on it may share, and none may have for its own.
 	Shared []netip.Addr
-	// Own and MACs are what Kube-OVN gave to the subnet itself: to its link to a router beside the physical one, and to
-	// the querier of its multicast groups.
+	// Own and MACs are what Kube-OVN gave to the subnet itself: to its link to a router besides the physical one, and
+	// to the querier of its multicast groups.
 	Own  []netip.Addr
 	MACs []string
 	// VPC is its router; empty for the default one.

@@ -31,7 +31,7 @@ func (n *network) portOfVip(v Vip) string {
 	return kubeovn.PortName(v.Name, v.Namespace, cmp.Or(n.subnets.Get(v.Subnet).Provider, kubeovn.DefaultProvider))
 }
 
-// withDuplicatesOfVips returns the names, and those of the ports beside each that a Vip would account for if no pod
+// withDuplicatesOfVips returns the names, and those of the duplicates of each that a Vip would account for if no pod
 // claimed it: with the claim, they begin and cease to count as its duplicates.
 func (ps *ports) withDuplicatesOfVips(names []string) []string {
 	all := names
