@@ -67,13 +67,13 @@ func (inv *State) Claims(e *policy.Exception) []Claim {
 	}
 	for i := range e.Pairs {
 		c.pair(i)
-		c.beside(i)
+		c.passing(i)
 	}
 	return c.claims
 }
 
 // Standing returns the exception with what it would grant of others without their consent, for all NICs that it may be
-// for, and with why it does not count beside the others of its namespace.
+// for, and with why it does not count besides the others of its namespace.
 func (inv *State) Standing(e policy.Exception) policy.Exception {
 	if e.Uncounted = inv.uncounted(&e); e.Uncounted != "" {
 		return e
@@ -288,18 +288,18 @@ func (c *claiming) mac(i int, field, what string, mac portsec.MAC) {
 	}
 }
 
-// beside takes what others claim at the moment in which an exception is written, and may claim and give up as they
+// passing takes what others claim at the moment in which an exception is written, and may claim and give up as they
 // like.
-func (c *claiming) beside(i int) {
+func (c *claiming) passing(i int) {
 	for held := range c.inv.heldIn(c.e.Pairs[i].Prefix, c.near, c.claimedUpTo) {
 		if c.full() {
 			return
 		}
-		c.besideOf(i, held)
+		c.passingOf(i, held)
 	}
 }
 
-func (c *claiming) besideOf(i int, held Held) {
+func (c *claiming) passingOf(i int, held Held) {
 	h := held.Holder
 	switch h.Kind { //nolint:exhaustive // the others are claimed as long as the exception counts
 	case HeldByBalancer, HeldByExternal:
@@ -325,7 +325,7 @@ func (c *claiming) claimed(a netip.Addr) bool { return c.claimedUpTo(a).IsValid(
 
 // claimedUpTo returns the last address of that subnet; the zero Addr where there is none.
 func (c *claiming) claimedUpTo(a netip.Addr) (last netip.Addr) {
-	c.inv.networks.each(a, a, func(r addressRange) bool {
+	c.inv.cidrs.each(a, a, func(r addressRange) bool {
 		if c.near(r.holder) {
 			last = r.to
 		}
@@ -340,8 +340,8 @@ func (c *claiming) own(h Holder) bool {
 	case HeldByVip:
 		return c.inv.vips.Get(h.Name).Namespace == c.e.Namespace
 	case HeldByPort:
-		for claim := range c.inv.slot(h.Name).claimants() {
-			if claim.pod.Namespace == c.e.Namespace && c.e.Targets(c.inv.policyPod(claim.pod), claim.nic.Provider) {
+		for nic := range c.inv.entry(h.Name).podNICs() {
+			if nic.pod.Namespace == c.e.Namespace && c.e.Targets(c.inv.policyPod(nic.pod), nic.Provider) {
 				return true
 			}
 		}
@@ -355,7 +355,7 @@ func (inv *State) consents(h Holder, subnet string) []Consent {
 	var namespace string
 	switch h.Kind { //nolint:exhaustive // gateways, routers and nodes share nothing
 	case HeldByPort:
-		if inv.slot(h.Name).row.isLink() || inv.OfNodes(inv.SubnetOf(h.Name)) {
+		if inv.entry(h.Name).row.isLink() || inv.OfNodes(inv.SubnetOf(h.Name)) {
 			return nil
 		}
 		namespace = inv.NamespaceOf(h)
@@ -392,12 +392,12 @@ func (inv *State) consents(h Holder, subnet string) []Consent {
 }
 
 // consentOfSubnet returns the consent by which all addresses of a subnet may be granted.
-func (inv *State) consentOfSubnet(name string) Consent {
-	return Consent{SharedWith: name, Owners: []policy.Share{inv.shareOfSubnet(name)}}
+func (n *network) consentOfSubnet(name string) Consent {
+	return Consent{SharedWith: name, Owners: []policy.Share{n.shareOfSubnet(name)}}
 }
 
-func (inv *State) shareOfSubnet(name string) policy.Share {
-	return policy.Share{Resource: policy.Subnets, Name: name, UID: inv.subnets.Get(name).UID}
+func (n *network) shareOfSubnet(name string) policy.Share {
+	return policy.Share{Resource: policy.Subnets, Name: name, UID: n.subnets.Get(name).UID}
 }
 
 // reach returns the VPCs in which NICs may be that the exception is for: where they are, and where the namespace's pods
@@ -419,23 +419,6 @@ func (inv *State) reach(e *policy.Exception) []string {
 		}
 	}
 	return inv.vpcsOf(names)
-}
-
-// ofDefault reports whether NICs of the default network are put on the subnet.
-func (s Subnet) ofDefault() bool { return s.Provider == "" || s.Provider == kubeovn.DefaultProvider }
-
-// mayBeOn is MayBeOn, with all that the namespace may use where neither the pod nor the namespace names a subnet.
-func (inv *State) mayBeOn(annotations map[string]string, ns policy.Namespace, p kubeovn.Provider) []string {
-	names := inv.MayBeOn(annotations, ns, p)
-	if len(names) > 0 {
-		return names
-	}
-	for name, s := range inv.subnets.All() {
-		if s.ofDefault() && !inv.OfNodes(name) && inv.Usable(s, ns) {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // prefixText returns a prefix as people write it: a single address without its length.

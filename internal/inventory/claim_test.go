@@ -132,7 +132,7 @@ func TestThreatT32HolderChanged(t *testing.T) {
 				)
 			},
 		},
-		"the namespace is made anew": {
+		"the namespace is made again": {
 			pair:   pairOf("10.16.0.20/32"),
 			with:   "p.bank",
 			share:  ofBank,
@@ -141,7 +141,7 @@ func TestThreatT32HolderChanged(t *testing.T) {
 				return inv.SetNamespace(policy.Namespace{Name: "bank", UID: "bank-uid"})
 			},
 		},
-		"the subnet is made anew": {
+		"the subnet is made again": {
 			pair: pairOf("10.16.5.0/24"), with: "s", share: ofS,
 			change: func(inv *Inventory) []string {
 				inv.DeleteSubnet("s")

@@ -47,9 +47,9 @@ func without(list []policy.Exception, name string) []policy.Exception {
 	return slices.DeleteFunc(slices.Clone(list), func(o policy.Exception) bool { return o.Name == name })
 }
 
-// uncounted says why an exception does not count beside the others of its namespace; "" where it does.
-func (inv *State) uncounted(e *policy.Exception) string {
-	list, room := inv.exceptions.Get(e.Namespace), ExceptionsLimit-weight(e)
+// uncounted says why an exception does not count besides the others of its namespace; "" where it does.
+func (g *governance) uncounted(e *policy.Exception) string {
+	list, room := g.exceptions.Get(e.Namespace), ExceptionsLimit-weight(e)
 	for i := 0; i < len(list) && room >= 0 && lasting(list[i], *e) < 0; i++ {
 		if list[i].Name != e.Name {
 			room -= weight(&list[i])
@@ -69,9 +69,9 @@ func (inv *State) uncounted(e *policy.Exception) string {
 
 // Listed returns how much of ExceptionsLimit is taken if an exception is made, or changed to this: by it and by the
 // others of its namespace that have not ended.
-func (inv *State) Listed(e *policy.Exception, now time.Time) int {
+func (g *governance) Listed(e *policy.Exception, now time.Time) int {
 	sum := weight(e)
-	list := inv.exceptions.Get(e.Namespace)
+	list := g.exceptions.Get(e.Namespace)
 	for i := range list {
 		if o := &list[i]; o.Name != e.Name && now.Before(o.Expires) {
 			sum += weight(o)

@@ -214,8 +214,8 @@ func TestThreat33ManyExternalIPs(t *testing.T) {
 		t.Errorf("%d count after some are gone", got)
 	}
 	inv.DeleteFixed(Holder{HeldByExternal, "ns/s1"})
-	if !maps.Equal(inv.externals, map[string]int{"other": 1}) {
-		t.Errorf("left is %v", inv.externals)
+	if !maps.Equal(inv.holders.externals, map[string]int{"other": 1}) {
+		t.Errorf("left is %v", inv.holders.externals)
 	}
 }
 

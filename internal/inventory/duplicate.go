@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unique"
 
-	"github.com/ovnguard/ovnguard/internal/persistent"
-	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
@@ -22,96 +20,40 @@ type Duplicate struct {
 	Others []string
 }
 
-// place is an address or a MAC on one logical switch. There are several for each port, so that it is kept small.
-type place struct {
+// switchAddress is an address or a MAC on one logical switch. There are several for each port, so that it is kept
+// small.
+type switchAddress struct {
 	sw unique.Handle[string]
 	// at is the address in 16 octets, or begins with the MAC.
 	at  [16]byte
 	mac bool
 }
 
-func placeOfMAC(sw unique.Handle[string], mac portsec.MAC) place {
-	p := place{sw: sw, mac: true}
+func macOn(sw unique.Handle[string], mac portsec.MAC) switchAddress {
+	p := switchAddress{sw: sw, mac: true}
 	copy(p.at[:], mac[:])
 	return p
 }
 
-func placeOf(sw unique.Handle[string], a netip.Addr) place { return place{sw: sw, at: a.As16()} }
+func addressOn(sw unique.Handle[string], a netip.Addr) switchAddress {
+	return switchAddress{sw: sw, at: a.As16()}
+}
 
 // text returns the MAC or the address.
-func (p place) text() string {
-	if p.mac {
-		return portsec.MAC(p.at[:6]).String()
+func (a switchAddress) text() string {
+	if a.mac {
+		return portsec.MAC(a.at[:6]).String()
 	}
-	return p.address().String()
+	return a.address().String()
 }
 
 // address returns the address; that of a MAC means nothing.
-func (p place) address() netip.Addr { return netip.AddrFrom16(p.at).Unmap() }
+func (a switchAddress) address() netip.Addr { return netip.AddrFrom16(a.at).Unmap() }
 
-// sharing is an index from places, addresses or MACs to the names of the ports that are there. Nearly all have one, so
-// that a set for each would take more memory than the ports themselves.
-type sharing[K comparable] struct {
-	first persistent.Map[K, string]
-	more  persistent.Map[K, []string]
-}
-
-// add enters a name and returns those that were there before.
-func (s *sharing[K]) add(e *persistent.Edit, p K, name string) (before []string) {
-	first, taken := s.first.Find(p)
-	if !taken {
-		s.first.Set(e, p, name)
-		return nil
-	}
-	more := s.more.Get(p)
-	if before = append([]string{first}, more...); !slices.Contains(before, name) {
-		s.more.Set(e, p, append(slices.Clone(more), name))
-	}
-	return before
-}
-
-// remove takes a name out and returns those that are left.
-func (s *sharing[K]) remove(e *persistent.Edit, p K, name string) (left []string) {
-	first, taken := s.first.Find(p)
-	if !taken {
-		return nil
-	}
-	left = slices.DeleteFunc(append([]string{first}, s.more.Get(p)...), func(o string) bool { return o == name })
-	if len(left) == 0 {
-		s.first.Delete(e, p)
-		return nil
-	}
-	s.first.Set(e, p, left[0])
-	replace(&s.more, e, p, left[1:])
-	return left
-}
-
-// names returns all names at a place, in order.
-func (s *sharing[K]) names(p K) []string {
-	first, taken := s.first.Find(p)
-	if !taken {
-		return nil
-	}
-	out := append([]string{first}, s.more.Get(p)...)
-	slices.Sort(out)
-	return out
-}
-
-// others returns the names at a place beside this one.
-func (s *sharing[K]) others(p K, name string) []string {
-	more := s.more.Get(p)
-	if len(more) == 0 {
-		return nil
-	}
-	out := slices.DeleteFunc(append([]string{s.first.Get(p)}, more...), func(o string) bool { return o == name })
-	slices.Sort(out)
-	return out
-}
-
-// places calls take with each MAC and address that the row has on its switch. Only ports of pods and machines count:
-// those of routers have theirs elsewhere, a virtual port's address is meant to be where its parents are, and a disabled
-// port is not there for anybody.
-func (r *Row) places(take func(place)) {
+// eachOnSwitch calls take with each MAC and address that the row has on its switch. Only ports of pods and machines
+// count: those of routers have theirs elsewhere, a virtual port's address is meant to be where its parents are, and a
+// disabled port is not there for anybody.
+func (r *Row) eachOnSwitch(take func(switchAddress)) {
 	if r.Type != "" || r.Disabled || r.Switch == "" {
 		return
 	}
@@ -122,309 +64,54 @@ func (r *Row) places(take func(place)) {
 			continue // unknown, dynamic, router
 		}
 		if mac, err := portsec.ParseMAC(text); err == nil {
-			take(placeOfMAC(sw, mac))
+			take(macOn(sw, mac))
 		}
 		for text := range strings.FieldsSeq(rest) {
 			if a, err := netip.ParseAddr(text); err == nil {
-				take(placeOf(sw, a))
+				take(addressOn(sw, a))
 			}
 		}
 	}
 }
 
-// settleRow takes the places of old out of the index and enters those of now; either may be nil. It returns the names
-// of the other ports for which that matters.
-func (inv *Inventory) settleRow(old, now *Row) (touched []string) {
-	if old != nil && now != nil && old.Switch == now.Switch && old.Type == now.Type && old.Disabled == now.Disabled &&
-		slices.Equal(old.Addresses, now.Addresses) {
-		return nil
-	}
-	touched = inv.settleLink(old, now)
-	if old != nil {
-		old.places(func(p place) { touched = append(touched, inv.at.remove(inv.edit, p, old.Name)...) })
-	}
-	if now != nil {
-		now.places(func(p place) { touched = append(touched, inv.at.add(inv.edit, p, now.Name)...) })
-	}
-	return touched
+// sameOnSwitch reports whether both rows are there, and have the same on the same switch.
+func (r *Row) sameOnSwitch(o *Row) bool {
+	return r != nil && o != nil && r.Switch == o.Switch && r.Type == o.Type && r.Disabled == o.Disabled &&
+		slices.Equal(r.Addresses, o.Addresses)
 }
 
 // duplicates returns what the row has in common with others of its switch. Rows that Vips account for do not count:
 // their addresses are meant to be shared.
-func (inv *State) duplicates(s *slot) (duplicates []Duplicate) {
-	if s.isVip() {
+func (inv *State) duplicates(e *entry) (duplicates []Duplicate) {
+	if e.isVip() {
 		return nil
 	}
-	duplicates = inv.gatewayTwins(s.row)
-	if inv.at.more.Len() == 0 {
+	duplicates = inv.gatewayDuplicates(e.row)
+	if inv.onSwitch.more.Len() == 0 {
 		return duplicates
 	}
-	s.row.places(func(p place) {
-		others := slices.DeleteFunc(inv.at.others(p, s.name), func(o string) bool { return inv.slot(o).isVip() })
+	e.row.eachOnSwitch(func(a switchAddress) {
+		others := slices.DeleteFunc(inv.onSwitch.others(a, e.name), func(o string) bool { return inv.entry(o).isVip() })
 		if len(others) == 0 {
 			return
 		}
 		if i := slices.IndexFunc(
 			duplicates,
-			func(t Duplicate) bool { return t.MAC && p.mac && t.Text == p.text() },
+			func(t Duplicate) bool { return t.MAC && a.mac && t.Text == a.text() },
 		); i >= 0 {
 			duplicates[i].Others = union(duplicates[i].Others, others)
 			return
 		}
-		duplicates = append(duplicates, Duplicate{Text: p.text(), MAC: p.mac, Others: others})
+		duplicates = append(duplicates, Duplicate{Text: a.text(), MAC: a.mac, Others: others})
 	})
 	return duplicates
 }
 
-// besides returns the name of a port, and those of others on its switch with which its row shares an address.
-func (inv *Inventory) besides(name string) []string {
+// withDuplicates returns the name of a port, and those of others on its switch with which its row shares an address.
+func (ps *ports) withDuplicates(name string) []string {
 	names := []string{name}
-	if r := inv.slot(name).row; r != nil {
-		r.places(func(p place) { names = append(names, inv.at.others(p, name)...) })
+	if r := ps.entry(name).row; r != nil {
+		r.eachOnSwitch(func(a switchAddress) { names = append(names, ps.onSwitch.others(a, name)...) })
 	}
 	return names
-}
-
-// nodeOf returns the node whose address the row has; "" where it has none.
-func (inv *State) nodeOf(r *Row) (node string) {
-	r.places(func(p place) {
-		if p.mac || node != "" {
-			return
-		}
-		for h := range inv.fixed.of(p.address()) {
-			if h.Kind == HeldByNode {
-				node = h.Name
-			}
-		}
-	})
-	return node
-}
-
-// overlapLimit is how many holders of addresses in what was granted are given.
-const overlapLimit = 8
-
-// overlaps returns who has an address in what was granted to the port beside its identity: other ports, gateways, nodes
-// and their subnet, and Services of the same router. Vips are granted to be shared, and pods answer for Services of
-// their namespace. The first few are given.
-func (inv *State) overlaps(p *Port) (held []Held) {
-	vpc, known := inv.vpcOf(p.Name)
-	near := func(h Holder) bool {
-		other, confined := inv.NetworkOf(h)
-		return !confined || other == "" || !known || other == vpc
-	}
-	shared := inv.sharedWith(p)
-	past := func(a netip.Addr) netip.Addr {
-		for _, prefix := range shared {
-			if prefix.Contains(a) {
-				_, last := ends(prefix)
-				return last
-			}
-		}
-		return netip.Addr{}
-	}
-	for _, pair := range p.Decision.Pairs {
-		if !pair.Prefix.IsValid() || pair.Prefix.Bits() == 0 {
-			continue
-		}
-		for h := range inv.heldIn(pair.Prefix, near, past) {
-			if inv.consented(p, h) {
-				continue
-			}
-			switch {
-			case h.Holder == Holder{HeldByShared, p.subnet()}: // which is there to be shared
-				continue
-			case h.Holder.Kind == HeldByVip,
-				h.Holder.Kind == HeldByPort && h.Holder.Name == p.Name,
-				h.Holder.OfService(p.Pod.Namespace):
-				continue
-			case h.Holder.Kind == HeldByPort:
-				if other, ok := inv.vpcOf(
-					h.Holder.Name,
-				); ok && known && other != vpc ||
-					inv.slot(h.Holder.Name).isVip() {
-					continue
-				}
-			}
-			if held = append(held, h); len(held) == overlapLimit {
-				return held
-			}
-		}
-		for _, name := range inv.NodesAt(pair.Prefix) {
-			s := inv.subnets.Get(name)
-			if known && inv.routerOf(s) != vpc {
-				continue
-			}
-			i := slices.IndexFunc(s.CIDRs, pair.Prefix.Overlaps)
-			if held = append(
-				held,
-				Held{first(pair.Prefix, s.CIDRs[i]), Holder{HeldByNodes, name}},
-			); len(
-				held,
-			) == overlapLimit {
-				return held
-			}
-		}
-	}
-	return held
-}
-
-// eachShared calls take with each pair of an exception in effect for the port of which some owner's consent was
-// recorded, until take returns false.
-func (inv *State) eachShared(p *Port, take func(e *policy.Exception, pair int) bool) {
-	if len(p.Decision.Exceptions) == 0 {
-		return
-	}
-	list := inv.exceptions.Get(p.Pod.Namespace)
-	for i := range list {
-		e := &list[i]
-		if len(e.Shares) == 0 || !slices.Contains(p.Decision.Exceptions, e.Name) {
-			continue
-		}
-		for pair := range e.Pairs {
-			if !take(e, pair) {
-				return
-			}
-		}
-	}
-}
-
-// consented reports whether an exception in effect lets the port share an address with who has it, by the consent of
-// its owner.
-func (inv *State) consented(p *Port, held Held) (is bool) {
-	inv.eachShared(p, func(e *policy.Exception, pair int) bool {
-		if e.Pairs[pair].Prefix.Contains(held.Address) {
-			claim := Claim{Pair: pair}
-			for _, name := range inv.SubnetsIn(netip.PrefixFrom(held.Address, held.Address.BitLen())) {
-				claim.Consents = append(claim.Consents, inv.consentOfSubnet(name))
-			}
-			claim.Consents = append(claim.Consents, inv.consents(held.Holder, "")...)
-			is = claim.settled(e)
-		}
-		return !is
-	})
-	return is
-}
-
-// sharedWith returns where the port shares all addresses of a subnet by the subnet's consent, whoever has them:
-// consented is true there.
-func (inv *State) sharedWith(p *Port) (shared []netip.Prefix) {
-	inv.eachShared(p, func(e *policy.Exception, pair int) bool {
-		if pair >= len(e.SharedWith) {
-			return true
-		}
-		s, ok := inv.subnets.Find(e.SharedWith[pair])
-		if consent := inv.consentOfSubnet(s.Name); !ok || !consent.Given(e.Shares) {
-			return true
-		}
-		for _, prefix := range s.CIDRs {
-			if granted := e.Pairs[pair].Prefix; granted.Bits() > prefix.Bits() && granted.Overlaps(prefix) {
-				shared = append(shared, granted)
-			} else if granted.Overlaps(prefix) {
-				shared = append(shared, prefix)
-			}
-		}
-		return true
-	})
-	return shared
-}
-
-// first returns the first address that two prefixes have in common, where they have any.
-func first(a, b netip.Prefix) netip.Addr {
-	if a.Bits() < b.Bits() {
-		a = b
-	}
-	return a.Masked().Addr()
-}
-
-// vpcOf returns the router of the subnet that a port is on.
-func (inv *State) vpcOf(port string) (vpc string, known bool) {
-	s, ok := inv.subnets.Find(inv.SubnetOf(port))
-	return inv.routerOf(s), ok
-}
-
-// grantees returns the names of the ports that are granted an address, because they have to be looked at when somebody
-// gets it.
-func (inv *Inventory) grantees(a netip.Addr) (names []string) {
-	if !a.IsValid() || inv.grants.Len() == 0 {
-		return nil
-	}
-	for bits := range inv.grantBits {
-		p, err := a.Prefix(bits)
-		if err != nil {
-			continue
-		}
-		for name := range inv.grants.of(p) {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// grantedMAC returns the names of the ports that are granted a MAC, or the link-local address that is made from it.
-func (inv *Inventory) grantedMAC(mac string) (names []string) {
-	for name := range inv.macGrants.of(mac) {
-		names = append(names, name)
-	}
-	return names
-}
-
-// Granted notes what the decision about a port grants beside its identity, or withholds for want of a consent, so that
-// a change of who has what finds the port. Decisions are made on looking at a port, by Port, which changes nothing.
-func (inv *Inventory) Granted(name string, d policy.Decision) {
-	if len(d.Pairs)+len(d.Withheld)+len(inv.granted[name])+len(inv.grantedMACs[name]) == 0 {
-		return
-	}
-	prefixes, macs := grantedBy(d)
-	if slices.Equal(prefixes, inv.granted[name]) && slices.Equal(macs, inv.grantedMACs[name]) {
-		return
-	}
-	for _, p := range inv.granted[name] {
-		inv.grants.remove(inv.edit, p, name)
-		if inv.grantBits[p.Bits()]--; inv.grantBits[p.Bits()] == 0 {
-			delete(inv.grantBits, p.Bits())
-		}
-	}
-	for _, mac := range inv.grantedMACs[name] {
-		inv.macGrants.remove(inv.edit, mac, name)
-	}
-	for _, p := range prefixes {
-		inv.grants.add(inv.edit, p, name)
-		inv.grantBits[p.Bits()]++
-	}
-	for _, mac := range macs {
-		inv.macGrants.add(inv.edit, mac, name)
-	}
-	if delete(inv.granted, name); len(prefixes) > 0 {
-		inv.granted[name] = prefixes
-	}
-	if delete(inv.grantedMACs, name); len(macs) > 0 {
-		inv.grantedMACs[name] = macs
-	}
-}
-
-// grantedBy returns the prefixes and the MACs that a decision grants or withholds, each once, in order.
-func grantedBy(d policy.Decision) (prefixes []netip.Prefix, macs []string) {
-	for _, pairs := range [][]portsec.AddressPair{d.Pairs, d.Withheld} {
-		for _, pair := range pairs {
-			if p := pair.Prefix.Masked(); p.IsValid() {
-				prefixes = append(prefixes, p)
-			}
-			for _, mac := range macsOf(pair) {
-				macs = append(macs, mac.String())
-			}
-		}
-	}
-	slices.SortFunc(prefixes, netip.Prefix.Compare)
-	return slices.Compact(prefixes), distinct(macs)
-}
-
-// macsOf returns the MACs whose holders a pair concerns: its own, and that of which a link-local address is made.
-func macsOf(pair portsec.AddressPair) (macs []portsec.MAC) {
-	if pair.MAC != (portsec.MAC{}) {
-		macs = append(macs, pair.MAC)
-	}
-	if mac, ok := macOfLinkLocal(pair.Prefix.Addr()); pair.Prefix.IsSingleIP() && ok {
-		macs = append(macs, mac)
-	}
-	return macs
 }

@@ -16,8 +16,8 @@ type Effect struct {
 	// Looser and Tighter are how many of them could send from, or take in, more or less than before. A port that is
 	// both, because other addresses are granted than before, counts as looser.
 	Looser, Tighter int
-	// Repaired is for how many of them repair begins, and Rewritten how many ports it would write after the edit. Repair
-	// is asked about the first asksLimit ports alone; Unasked is how many more there are.
+	// Repaired is for how many of them repair begins, and Rewritten how many ports it would write after the edit.
+	// Repair is asked about the first asksLimit ports alone; Unasked is how many more there are.
 	Repaired, Rewritten, Unasked int
 	// Names are the first ports, in order, that could send more or less, or that repair would write.
 	Names []string
@@ -80,7 +80,7 @@ func (inv *State) PolicyEffect(name string, p *policy.Policy, rewrites Rewrites,
 		with = append(with, *p)
 		policy.SortPolicies(with)
 	}
-	for ns := range inv.pods.Keys() {
+	for ns := range inv.byNamespace.Keys() {
 		labels := inv.namespace(ns).Labels
 		if slices.ContainsFunc(
 			concerned,
@@ -143,29 +143,6 @@ func (inv *State) compare(e *Effect, namespace string, rewrites Rewrites, now ti
 	}
 }
 
-// nics returns the NICs that the pod has, or may have, on OVN.
-func (inv *State) nics(p *Pod) []kubeovn.NIC { return inv.NICs(p.DefaultNetwork, p.Attachments) }
-
-// NICs returns the NICs that a pod with such networks has, or may have, on OVN, by what the definitions of the networks
-// say. defaultNetwork is nil where the pod does not replace the default network.
-func (inv *State) NICs(defaultNetwork *kubeovn.Attachment, attachments []kubeovn.Attachment) []kubeovn.NIC {
-	nics := kubeovn.NICs(defaultNetwork, attachments, func(a kubeovn.Attachment) kubeovn.AttachmentKind {
-		kind, _ := inv.Kind(a)
-		return kind
-	})
-	if inv.setup.NonPrimary && defaultNetwork == nil {
-		return nics[1:] // the first one is another CNI's
-	}
-	return nics
-}
-
-// Kind tells what an attachment makes, as its definition says; known is false where there is none.
-func (inv *State) Kind(a kubeovn.Attachment) (kind kubeovn.AttachmentKind, known bool) {
-	a.Interface = ""
-	kind, known = inv.kinds.Find(a)
-	return kind, known
-}
-
 // NetworkUser is a pod that uses an attachment.
 type NetworkUser struct {
 	PodKey
@@ -203,10 +180,4 @@ func (inv *State) Targets(e *policy.Exception) []string {
 		}
 	}
 	return union(names, nil)
-}
-
-// Vip returns the Vip of that name; ok is false where there is none.
-func (inv *State) Vip(name string) (v Vip, ok bool) {
-	v, ok = inv.vips.Find(name)
-	return v, ok
 }

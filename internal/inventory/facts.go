@@ -133,7 +133,7 @@ type Port struct {
 	Duplicates []Duplicate
 	// Foreign are the addresses that the port has for its own, and others have or keep on its network.
 	Foreign []Held
-	// Overlaps are the first holders of addresses that were granted to the port beside its identity.
+	// Overlaps are the first holders of addresses that were granted to the port besides its identity.
 	Overlaps []Held
 	// Binding is what the Southbound database has; nil where it has nothing, or is not followed.
 	Binding *Binding

@@ -44,12 +44,12 @@ func (inv *Inventory) SetGateway(g Gateway) []string {
 	if before != nil && reflect.DeepEqual(*before, g) {
 		return nil
 	}
-	inv.gateways.Set(inv.edit, g.key(), &g)
-	touched := inv.portsThrough(inv.placeOf(&g), g.Object.UID)
+	inv.owners.gateways.Set(inv.edit, g.key(), &g)
+	touched := inv.portsThrough(inv.homeOf(&g), g.Object.UID)
 	if before == nil {
 		return touched
 	}
-	return union(touched, inv.portsThrough(inv.placeOf(before), before.Object.UID))
+	return union(touched, inv.portsThrough(inv.homeOf(before), before.Object.UID))
 }
 
 // DeleteGateway takes the gateway out, where it is still the one with that UID, and returns the names of the same
@@ -59,22 +59,22 @@ func (inv *Inventory) DeleteGateway(g Gateway) []string {
 	if before == nil || before.Object.UID != g.Object.UID {
 		return nil
 	}
-	touched := inv.portsThrough(inv.placeOf(before), before.Object.UID)
-	inv.gateways.Delete(inv.edit, g.key())
+	touched := inv.portsThrough(inv.homeOf(before), before.Object.UID)
+	inv.owners.gateways.Delete(inv.edit, g.key())
 	return touched
 }
 
-// placeOf returns the namespace of the gateway's pods.
-func (inv *State) placeOf(g *Gateway) string { return cmp.Or(g.Namespace, inv.setup.Namespace) }
+// homeOf returns the namespace of the gateway's pods.
+func (ow *owners) homeOf(g *Gateway) string { return cmp.Or(g.Namespace, ow.home) }
 
 // portsThrough returns the names of the ports of a namespace's pods that are, or seem to be, owned by the object with
 // that UID in some step.
 func (inv *Inventory) portsThrough(namespace, uid string) (names []string) {
 	for p := range inv.podsIn(namespace) {
 		owned := slices.ContainsFunc(inv.Owners(p.Controller), func(o policy.Owner) bool { return o.UID == uid })
-		if owned || namespace == inv.setup.Namespace && p.Annotations[kubeovn.NATGateway] != "" {
+		if owned || namespace == inv.home && p.Annotations[kubeovn.NATGateway] != "" {
 			inv.affectMeant(p)
-			names = append(names, inv.ports[p.PodKey]...)
+			names = append(names, inv.pods.ports[p.PodKey]...)
 		}
 	}
 	return distinct(names)
@@ -84,16 +84,16 @@ func (inv *Inventory) portsThrough(namespace, uid string) (names []string) {
 func (inv *Inventory) portsThroughSubnet(subnet string) (names []string) {
 	for g := range inv.gateways.Values() {
 		if slices.Contains(g.Subnets, subnet) {
-			names = append(names, inv.portsThrough(inv.placeOf(g), g.Object.UID)...)
+			names = append(names, inv.portsThrough(inv.homeOf(g), g.Object.UID)...)
 		}
 	}
 	return distinct(names)
 }
 
 // GatewayIn reports whether some gateway has its pods in the namespace.
-func (inv *State) GatewayIn(namespace string) bool {
-	for g := range inv.gateways.Values() {
-		if inv.placeOf(g) == namespace {
+func (ow *owners) GatewayIn(namespace string) bool {
+	for g := range ow.gateways.Values() {
+		if ow.homeOf(g) == namespace {
 			return true
 		}
 	}
@@ -121,10 +121,10 @@ type Forwarder struct {
 // and the gateway, each with its UID, in the pod's namespace, and not made before the gateway. The Deployment has the
 // one name that Kube-OVN gives it, so that no other one passes for it by writing the reference that Kube-OVN writes
 // (SetOwnerReference, which names no controller).
-func (inv *State) forwarderOf(p *Pod, owners []policy.Owner) (*Forwarder, []policy.Owner) {
-	trusted := p.Namespace == inv.setup.Namespace
+func (ow *owners) forwarderOf(p *Pod, owners []policy.Owner) (*Forwarder, []policy.Owner) {
+	trusted := p.Namespace == ow.home
 	if last := len(owners) - 1; last >= 0 && kubeovn.IsGateway(owners[last].APIVersion, owners[last].Kind) {
-		if g := inv.proved(p, owners); g != nil {
+		if g := ow.proved(p, owners); g != nil {
 			return &Forwarder{Kind: g.Object.Kind, Title: g.title(), Gateway: g, Trusted: trusted}, owners
 		}
 		owners = slices.Clip(owners[:last])
@@ -139,8 +139,8 @@ func (inv *State) forwarderOf(p *Pod, owners []policy.Owner) (*Forwarder, []poli
 			return nil, owners
 		}
 		f := &Forwarder{Kind: kubeovn.KindNATGateway, Title: kubeovn.KindNATGateway + " " + name, Trusted: true}
-		g := inv.gateways.Get(gatewayKey{kubeovn.KindNATGateway, "", name})
-		if g != nil && inv.placeOf(g) == p.Namespace {
+		g := ow.gateways.Get(gatewayKey{kubeovn.KindNATGateway, "", name})
+		if g != nil && ow.homeOf(g) == p.Namespace {
 			f.Gateway = g
 			owners = append(slices.Clip(owners), g.Object) // up to 1.16, Kube-OVN writes no reference
 		}
@@ -151,7 +151,7 @@ func (inv *State) forwarderOf(p *Pod, owners []policy.Owner) (*Forwarder, []poli
 		// Its pods are made before anybody has heard of the workload, which a pod elsewhere has to wait for.
 		g := &Gateway{Object: policy.Owner{Kind: kubeovn.KindEgressGateway, Name: name}, Namespace: p.Namespace}
 		f := &Forwarder{Kind: kubeovn.KindEgressGateway, Title: g.title(), Trusted: true}
-		if f.Gateway = inv.gateways.Get(g.key()); f.Gateway != nil {
+		if f.Gateway = ow.gateways.Get(g.key()); f.Gateway != nil {
 			owners = append(slices.Clip(owners), f.Gateway.Object)
 		}
 		return f, owners
@@ -163,19 +163,19 @@ func (inv *State) forwarderOf(p *Pod, owners []policy.Owner) (*Forwarder, []poli
 }
 
 // proved returns the gateway in the end of the chain where all of it is as Kube-OVN makes it; nil otherwise.
-func (inv *State) proved(p *Pod, chain []policy.Owner) *Gateway {
+func (ow *owners) proved(p *Pod, chain []policy.Owner) *Gateway {
 	last := len(chain) - 1
 	object := chain[last]
 	key := gatewayKey{object.Kind, "", object.Name}
 	if object.Kind == kubeovn.KindEgressGateway {
 		key.namespace = p.Namespace
 	}
-	g := inv.gateways.Get(key)
-	if g == nil || g.Object != object || inv.placeOf(g) != p.Namespace || last == 0 {
+	g := ow.gateways.Get(key)
+	if g == nil || g.Object != object || ow.homeOf(g) != p.Namespace || last == 0 {
 		return nil
 	}
 	for _, o := range chain[:last] {
-		known, ok := inv.owners.Find(o.UID)
+		known, ok := ow.workloads.Find(o.UID)
 		if !ok || known.object != o || known.namespace != p.Namespace || known.made.IsZero() ||
 			known.made.Before(g.Made) {
 			return nil

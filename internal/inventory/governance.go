@@ -1,104 +1,172 @@
 package inventory
 
 import (
-	"cmp"
+	"fmt"
+	"reflect"
 	"slices"
-	"sync"
-	"time"
 
-	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/persistent"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
+
+// governance is what people and namespaces say that ports must be. It answers which policies and exceptions there are,
+// and which of the latter count.
+type governance struct {
+	namespaces persistent.Map[string, policy.Namespace]
+	policies   []policy.Policy
+	exceptions persistent.Map[string, []policy.Exception] // by namespace
+}
+
+// exception returns an exception; nil where there is none of that name.
+func (g *governance) exception(namespace, name string) *policy.Exception {
+	list := g.exceptions.Get(namespace)
+	i := slices.IndexFunc(list, func(e policy.Exception) bool { return e.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &list[i]
+}
+
+// Policies returns all policies in their order of precedence. The list is never changed afterwards.
+func (g *governance) Policies() []policy.Policy { return g.policies }
+
+// Exceptions returns the exceptions of a namespace, those first that last longest, whether or not all count. The list
+// is never changed afterwards.
+func (g *governance) Exceptions(namespace string) []policy.Exception {
+	return g.exceptions.Get(namespace)
+}
+
+func (g *governance) namespace(name string) policy.Namespace {
+	if ns, ok := g.namespaces.Find(name); ok {
+		return ns
+	}
+	return policy.Namespace{Name: name, Err: fmt.Errorf("namespace %s has not been seen", name)}
+}
+
+// Namespace returns what policy reads of a namespace; Err says so where it has not been seen.
+func (g *governance) Namespace(name string) policy.Namespace { return g.namespace(name) }
+
+// Namespaces returns all namespaces, in no order.
+func (g *governance) Namespaces() []policy.Namespace {
+	out := make([]policy.Namespace, 0, g.namespaces.Len())
+	for ns := range g.namespaces.Values() {
+		out = append(out, ns)
+	}
+	return out
+}
+
+// EachException returns every exception to look, in no order.
+func (g *governance) EachException(look func(*policy.Exception)) {
+	for list := range g.exceptions.Values() {
+		for i := range list {
+			look(&list[i])
+		}
+	}
+}
+
+// governanceEditor changes what governs ports, and finds the exceptions that a namespace consented to.
+type governanceEditor struct {
+	*governance
+	*changes
+
+	sharedBy sets[string, PodKey] // namespaces to the exceptions that have their consent
+}
+
+// setPolicy enters a policy that is not there.
+func (ed *governanceEditor) setPolicy(p policy.Policy) {
+	ed.policies = append(slices.Clone(ed.policies), p)
+	policy.SortPolicies(ed.policies)
+}
+
+// deletePolicy takes a policy out; nil is returned where there is none of that name.
+func (ed *governanceEditor) deletePolicy(name string) (gone *policy.Policy) {
+	i := slices.IndexFunc(ed.policies, func(p policy.Policy) bool { return p.Name == name })
+	if i < 0 {
+		return nil
+	}
+	gone = &ed.policies[i]
+	ed.policies = slices.Delete(slices.Clone(ed.policies), i, i+1)
+	return gone
+}
+
+// setException enters an exception that is not there, and returns those of its namespace before and now.
+func (ed *governanceEditor) setException(e *policy.Exception) (was, is []policy.Exception) {
+	was = ed.exceptions.Get(e.Namespace)
+	is = with(was, *e)
+	ed.exceptions.Set(ed.edit, e.Namespace, is)
+	for _, namespace := range consenting(e) {
+		ed.sharedBy.add(ed.edit, namespace, PodKey{e.Namespace, e.Name})
+	}
+	ed.affectException(e.Namespace, e.Name)
+	return was, is
+}
+
+// deleteException takes an exception out, and returns those of its namespace before and now.
+func (ed *governanceEditor) deleteException(e *policy.Exception) (was, is []policy.Exception) {
+	was = ed.exceptions.Get(e.Namespace)
+	is = without(was, e.Name)
+	replace(&ed.exceptions, ed.edit, e.Namespace, is)
+	for _, namespace := range consenting(e) {
+		ed.sharedBy.remove(ed.edit, namespace, PodKey{e.Namespace, e.Name})
+	}
+	ed.affectException(e.Namespace, e.Name)
+	return was, is
+}
 
 // SetPolicy adds or replaces a policy and returns the names of the ports that it, or what it was before, may decide.
 func (inv *Inventory) SetPolicy(p policy.Policy) []string {
 	touched := inv.DeletePolicy(p.Name)
-	inv.policies = append(slices.Clone(inv.policies), p)
-	policy.SortPolicies(inv.policies)
+	inv.governance.setPolicy(p)
 	return union(touched, inv.portsUnder(p))
 }
 
 // DeletePolicy takes a policy out and returns the names of the ports that it may have decided.
 func (inv *Inventory) DeletePolicy(name string) []string {
-	i := slices.IndexFunc(inv.policies, func(p policy.Policy) bool { return p.Name == name })
-	if i < 0 {
+	gone := inv.governance.deletePolicy(name)
+	if gone == nil {
 		return nil
 	}
-	gone := inv.policies[i]
-	inv.policies = slices.Delete(slices.Clone(inv.policies), i, i+1)
-	return inv.portsUnder(gone)
+	return inv.portsUnder(*gone)
 }
-
-// Policies returns all policies in their order of precedence. The list is never changed afterwards.
-func (inv *State) Policies() []policy.Policy { return inv.policies }
 
 // portsUnder returns the names of the ports in namespaces that the policy picks.
 func (inv *Inventory) portsUnder(p policy.Policy) []string {
 	var names []string
-	for ns := range inv.pods.Keys() {
+	for ns := range inv.byNamespace.Keys() {
 		if p.Namespaces == nil || p.Namespaces(inv.namespace(ns).Labels) {
-			names = append(names, inv.portsIn(ns)...)
+			names = append(names, inv.pods.portsIn(ns)...)
 		}
 	}
 	return union(names, nil)
 }
 
 // SetException adds or replaces an exception and returns the names of the ports that it, or what it was before, is for,
-// and of those for which others begin or cease to count beside it.
+// and of those for which others begin or cease to count besides it.
 func (inv *Inventory) SetException(e policy.Exception) []string {
 	touched := inv.DeleteException(e.Namespace, e.Name)
-	was := inv.exceptions.Get(e.Namespace)
-	is := with(was, e)
-	inv.exceptions.Set(inv.edit, e.Namespace, is)
-	inv.settleShares(&e, true)
-	inv.affectException(e.Namespace, e.Name)
+	was, is := inv.governance.setException(&e)
 	return union(append(touched, inv.displaced(was, is)...), inv.portsFor(&e))
 }
 
 // DeleteException takes an exception out and returns the names of the same ports.
 func (inv *Inventory) DeleteException(namespace, name string) []string {
-	was := inv.exceptions.Get(namespace)
-	i := slices.IndexFunc(was, func(e policy.Exception) bool { return e.Name == name })
-	if i < 0 {
+	gone := inv.exception(namespace, name)
+	if gone == nil {
 		return nil
 	}
-	gone := was[i]
-	is := without(was, name)
-	replace(&inv.exceptions, inv.edit, namespace, is)
-	inv.settleShares(&gone, false)
-	inv.affectException(namespace, name)
-	return append(inv.displaced(was, is), inv.portsFor(&gone)...)
-}
-
-// settleShares keeps which exceptions have the consent of a namespace.
-func (inv *Inventory) settleShares(e *policy.Exception, is bool) {
-	for _, s := range e.Shares {
-		if key := (PodKey{e.Namespace, e.Name}); s.Resource != policy.Namespaces {
-			continue
-		} else if is {
-			inv.sharedBy.add(inv.edit, s.Name, key)
-		} else {
-			inv.sharedBy.remove(inv.edit, s.Name, key)
-		}
-	}
+	was, is := inv.governance.deleteException(gone)
+	return append(inv.displaced(was, is), inv.portsFor(gone)...)
 }
 
 // portsSharedBy returns the names of the ports that exceptions are for which have the consent of a namespace: it counts
 // no more, or again, when the namespace becomes another one of its name.
 func (inv *Inventory) portsSharedBy(namespace string) (names []string) {
-	for key := range inv.sharedBy.of(namespace) {
-		list := inv.exceptions.Get(key.Namespace)
-		if i := slices.IndexFunc(list, func(e policy.Exception) bool { return e.Name == key.Name }); i >= 0 {
-			names = append(names, inv.portsFor(&list[i])...)
+	for key := range inv.governance.sharedBy.of(namespace) {
+		if e := inv.exception(key.Namespace, key.Name); e != nil {
+			names = append(names, inv.portsFor(e)...)
 		}
 	}
 	return names
-}
-
-// Exceptions returns the exceptions of a namespace, those first that last longest, whether or not all count. The list
-// is never changed afterwards.
-func (inv *State) Exceptions(namespace string) []policy.Exception {
-	return inv.exceptions.Get(namespace)
 }
 
 // portsFor returns the names of the ports of the pods that the exception targets.
@@ -106,241 +174,38 @@ func (inv *Inventory) portsFor(e *policy.Exception) []string {
 	var names []string
 	for p := range inv.podsIn(e.Namespace) {
 		if anyNIC := (policy.Exception{Pods: e.Pods, Owner: e.Owner}); anyNIC.Targets(inv.policyPod(p), "") {
-			names = append(names, inv.ports[p.PodKey]...)
+			names = append(names, inv.pods.ports[p.PodKey]...)
 		}
 	}
 	return union(names, nil)
 }
 
-// Workload is an object that may own pods.
-type Workload struct {
-	Object    policy.Owner
-	Namespace string
-	// Made is when it was made; zero where that is not known.
-	Made time.Time
-	// Parent owns it in turn; nil where nothing does.
-	Parent *policy.Owner
-}
-
-// SetOwner is SetWorkload for one of which no more is known.
-func (inv *Inventory) SetOwner(o policy.Owner, parent *policy.Owner) []string {
-	return inv.SetWorkload(Workload{Object: o, Parent: parent})
-}
-
-// SetWorkload says that an object exists that may own pods. It returns the names of the ports of the pods that it owns,
-// and of a gateway's workload those of the pods behind it.
-func (inv *Inventory) SetWorkload(w Workload) []string {
-	before, ok := inv.owners.Find(w.Object.UID)
-	now := owner{object: w.Object, parent: w.Parent, namespace: w.Namespace, made: w.Made}
-	if ok && before.object == now.object && equalOwner(before.parent, now.parent) &&
-		before.namespace == now.namespace &&
-		before.made.Equal(now.made) {
+// SetNamespace adds or replaces a namespace and returns the names of the ports of its pods.
+func (inv *Inventory) SetNamespace(ns policy.Namespace) []string {
+	if before, ok := inv.namespaces.Find(ns.Name); ok && reflect.DeepEqual(before, ns) {
 		return nil
 	}
-	inv.owners.Set(inv.edit, w.Object.UID, now)
-	inv.affectOwned(w.Object.UID)
-	return union(inv.portsOf(inv.owned.of(w.Object.UID)), inv.portsBehind(w.Object.UID, before, now))
+	another := inv.namespaces.Get(ns.Name).UID != ns.UID
+	inv.governance.namespaces.Set(inv.edit, ns.Name, ns)
+	touched := inv.pods.portsIn(ns.Name)
+	if another {
+		touched = union(touched, inv.portsSharedBy(ns.Name))
+	}
+	return touched
 }
 
-// portsBehind returns the names of the ports of the pods of a gateway's workload, as it is or was.
-func (inv *Inventory) portsBehind(uid string, states ...owner) (names []string) {
-	for _, o := range states {
-		if o.parent != nil && kubeovn.IsGateway(o.parent.APIVersion, o.parent.Kind) {
-			names = append(names, inv.portsThrough(o.namespace, uid)...)
+// DeleteNamespace takes a namespace out and returns the names of the ports of its pods.
+func (inv *Inventory) DeleteNamespace(name string) []string {
+	inv.governance.namespaces.Delete(inv.edit, name)
+	return union(inv.pods.portsIn(name), inv.portsSharedBy(name))
+}
+
+// consenting returns the namespaces that consented to an exception.
+func consenting(e *policy.Exception) (namespaces []string) {
+	for _, s := range e.Shares {
+		if s.Resource == policy.Namespaces {
+			namespaces = append(namespaces, s.Name)
 		}
 	}
-	return names
-}
-
-// equalOwner reports whether two are the same, or both none.
-func equalOwner(a, b *policy.Owner) bool { return a == b || a != nil && b != nil && *a == *b }
-
-// DeleteOwner says that the object is gone and returns the names of the ports of the pods that it owned.
-func (inv *Inventory) DeleteOwner(uid string) []string {
-	before := inv.owners.Get(uid)
-	behind := inv.portsBehind(uid, before)
-	inv.owners.Delete(inv.edit, uid)
-	inv.affectOwned(uid)
-	return union(inv.portsOf(inv.owned.of(uid)), behind)
-}
-
-// DoubtMachines says that machines are not read, so that of an owner which seems to be one it is not known whether it
-// exists.
-func (inv *Inventory) DoubtMachines() { inv.doubtMachines = true }
-
-// owner is an object that exists, with what owns it.
-type owner struct {
-	object    policy.Owner
-	parent    *policy.Owner
-	namespace string
-	made      time.Time
-}
-
-// Owners returns the chain of objects that own what has this controller, the nearest first. An owner that does not
-// exist with this very identity is not believed: whoever makes a pod can write any owner into it, and admission holds
-// them to the account of the controller that makes such pods. Of a Deployment there is none, since it makes no pods but
-// ReplicaSets. The last of the chain may be a gateway that a workload only says is its owner.
-func (inv *State) Owners(controller *policy.Owner) []policy.Owner {
-	if controller != nil && controller.Kind == "Deployment" {
-		return nil
-	}
-	var chain []policy.Owner
-	for o := controller; o != nil && len(chain) < 4; {
-		known, ok := inv.owners.Find(o.UID)
-		if !ok || known.object != *o {
-			break
-		}
-		chain = append(chain, *o)
-		if o = known.parent; o != nil {
-			if _, followed := inv.owners.Find(o.UID); !followed {
-				return append(chain, *o) // the owner of an owner need not be of a kind that is watched
-			}
-		}
-	}
-	return chain
-}
-
-// policyPod returns what policy reads of a pod.
-func (inv *State) policyPod(p *Pod) policy.Pod {
-	out := policy.Pod{Labels: p.Labels, Annotations: p.Annotations, Lists: p.Lists, Inherited: p.Inherited}
-	var f *Forwarder
-	if f, out.Owners = inv.forwarderOf(p, inv.Owners(p.Controller)); f != nil && f.Trusted {
-		out.Gateway = f.Title
-	}
-	return out
-}
-
-// Query returns everything that the decision for a NIC of the pod rests on.
-func (inv *State) Query(p *Pod, provider kubeovn.Provider, now time.Time) policy.Query {
-	return inv.QueryIn(inv.namespace(p.Namespace), p, provider, now)
-}
-
-// QueryIn is Query for a pod whose namespace is as given, and not as the inventory has it.
-func (inv *State) QueryIn(ns policy.Namespace, p *Pod, provider kubeovn.Provider, now time.Time) policy.Query {
-	return inv.query(ns, p, provider, p.asksForVIPs(), now)
-}
-
-func (inv *State) query(ns policy.Namespace, p *Pod, provider kubeovn.Provider, asks bool, now time.Time) policy.Query {
-	q := policy.Query{
-		Provider: provider, Namespace: ns, Pod: inv.policyPod(p),
-		Policies: inv.policies, Now: now,
-	}
-	q.Exceptions = inv.exceptionsFor(&q, p)
-	if asks {
-		on := inv.MayBeOn(p.Annotations, ns, provider)
-		q.VIPs, q.VPCs, q.Shared = inv.vipsFor(p), inv.vpcsOf(on), inv.shared(on, ns)
-	}
-	return q
-}
-
-// QueryAll is QueryIn for all NICs of the pod: what their decisions have in common is found once. On gives that for one
-// of them.
-func (inv *State) QueryAll(ns policy.Namespace, p *Pod, now time.Time) policy.Query {
-	return inv.QueryIn(ns, p, "", now).Narrow()
-}
-
-// On returns a query of QueryAll for one NIC of the pod.
-func (inv *State) On(q policy.Query, p *Pod, provider kubeovn.Provider) policy.Query {
-	if q.Provider = provider; q.VPCs != nil { // it asks for Vips
-		on := inv.MayBeOn(p.Annotations, q.Namespace, provider)
-		q.VPCs, q.Shared = inv.vpcsOf(on), inv.shared(on, q.Namespace)
-	}
-	return q
-}
-
-// exceptionsFor returns the exceptions of the pod's namespace that count beside the others; those that are for the NIC,
-// or for any of the pod where none is named, say what they would grant of others without their consent.
-func (inv *State) exceptionsFor(q *policy.Query, p *Pod) []policy.Exception {
-	list, copied := counted(inv.exceptions.Get(p.Namespace)), false
-	vpcs := sync.OnceValue(func() []string { return inv.vpcsAt(q, p) })
-	unshared := inv.unsharedOnce(vpcs)
-	for i := range list {
-		if len(list[i].Pairs) == 0 || !q.Now.Before(list[i].Expires) || !list[i].TargetsAny(q.Pod) ||
-			q.Provider != "" && !list[i].Providers.Pick(q.Provider) {
-			continue
-		}
-		why := unshared(&list[i])
-		if why == "" {
-			continue
-		}
-		if !copied {
-			list, copied = slices.Clone(list), true
-		}
-		list[i].Unshared = why
-	}
-	return list
-}
-
-// vpcsAt returns the VPCs in which the NIC is, or all NICs of the pod where none is named.
-func (inv *State) vpcsAt(q *policy.Query, p *Pod) []string {
-	if q.Provider != "" {
-		return inv.vpcsOf(inv.mayBeOn(p.Annotations, q.Namespace, q.Provider))
-	}
-	var names []string
-	for _, nic := range inv.nics(p) {
-		names = append(names, inv.mayBeOn(p.Annotations, q.Namespace, nic.Provider)...)
-	}
-	return inv.vpcsOf(names)
-}
-
-// asksForVIPs reports whether some annotation of the pod names addresses of Vips.
-func (p *Pod) asksForVIPs() bool {
-	for key := range p.Annotations {
-		if isVIPs(key) {
-			return true
-		}
-	}
-	return false
-}
-
-// isVIPs reports whether an annotation lists Vips or addresses of Vips.
-func isVIPs(key string) bool {
-	if key == kubeovn.AAPs {
-		return true
-	}
-	_, suffix, ok := kubeovn.SplitKey(key)
-	return ok && suffix == kubeovn.PortVIPs
-}
-
-// vipsFor returns the Vip resources of the pod's namespace that its annotations name, by themselves or by their
-// addresses.
-func (inv *State) vipsFor(p *Pod) (out []policy.VIP) {
-	seen := make(map[string]bool)
-	take := func(name string) {
-		v, ok := inv.vips.Find(name)
-		if !ok || v.Namespace != p.Namespace || seen[name] {
-			return
-		}
-		seen[name] = true
-		out = append(
-			out,
-			policy.VIP{Name: v.Name, Subnet: v.Subnet, VPC: inv.VPCOf(v.Subnet), Addresses: v.Addresses, Pods: v.Pods},
-		)
-	}
-	for key, text := range p.Annotations {
-		if !isVIPs(key) {
-			continue
-		}
-		items, parsed := p.Lists[key]
-		read := policy.AddressItem
-		if key == kubeovn.AAPs {
-			read = policy.NameItem
-		}
-		if !parsed {
-			items, _ = policy.List(text, policy.ListLimit, read)
-		}
-		for _, item := range items {
-			if key == kubeovn.AAPs {
-				take(item.Text)
-				continue
-			}
-			for h := range inv.fixed.of(item.Address) {
-				if h.Kind == HeldByVip {
-					take(h.Name)
-				}
-			}
-		}
-	}
-	slices.SortFunc(out, func(a, b policy.VIP) int { return cmp.Compare(a.Name, b.Name) })
-	return out
+	return namespaces
 }

@@ -15,7 +15,7 @@ type HolderKind string
 const (
 	HeldByPort    HolderKind = "port"
 	HeldByGateway HolderKind = "gateway"
-	// HeldBySubnet is for what Kube-OVN gave to a subnet itself, beside its gateway.
+	// HeldBySubnet is for what Kube-OVN gave to a subnet itself, besides its gateway.
 	HeldBySubnet HolderKind = "subnet"
 	// HeldByRouter is a port of a logical router, by its name there, which no subnet accounts for.
 	HeldByRouter HolderKind = "router port"
@@ -136,98 +136,20 @@ func foremost(all []Holder) []Holder {
 	return slices.Compact(out)
 }
 
-// At says where the addresses of a holder are its own, and for whom they are kept.
-type At struct {
-	// Subnet, or else VPC, is the network within which they are; where both are empty, they are its own everywhere.
-	Subnet, VPC string
-	// Port is the name of the only port that may have them; "" for none.
-	Port string
-	// Namespace is the one whose pods answer there; "" where it is not known.
-	Namespace string
-}
-
-// Fixed is a thing that has addresses or MACs of its own and is no port of a pod: a subnet with its gateways, a node, a
-// Service, a Vip, a port of a router.
-type Fixed struct {
-	Holder    Holder
-	Addresses []netip.Addr
-	// MACs are as they are written where they come from; what is none is left out.
-	MACs []string
-	At   At
-}
-
-// ExternalLimit is how many external IPs of the Services of one namespace count, those first that came first: whoever
-// may write Services claims as many as they like, of any address.
-const ExternalLimit = 1024
-
-// countExternals keeps how many of them each namespace has.
-func (inv *Inventory) countExternals(h Holder, delta int) {
-	namespace := h.namespace()
-	if inv.externals[namespace] += delta; inv.externals[namespace] == 0 {
-		delete(inv.externals, namespace)
+// NamespaceOf returns the namespace that the holder belongs to: that of a port's pod, of a Vip or of a Service. It is
+// empty for what belongs to no namespace or to several, and where it cannot be told.
+func (inv *State) NamespaceOf(h Holder) string {
+	switch h.Kind {
+	case HeldByPort:
+		return inv.entry(h.Name).namespace()
+	case HeldByVip:
+		return inv.vips.Get(h.Name).Namespace
+	case HeldByService, HeldByBalancer, HeldByExternal:
+		return h.namespace()
+	case HeldByRule:
+		return inv.fixedAt.Get(h).Namespace
+	case HeldByGateway, HeldBySubnet, HeldByRouter, HeldByNode, HeldByNodes, HeldByShared, HeldByPool, HeldByServices,
+		HeldByEIP, HeldByFIP, HeldByFIPInside:
 	}
-}
-
-// SetFixed adds or replaces such a thing, and returns the names of the ports that have one of its addresses, or are
-// granted one.
-func (inv *Inventory) SetFixed(f Fixed) []string {
-	touched := inv.DeleteFixed(f.Holder)
-	if f.Holder.Kind == HeldByExternal {
-		room := ExternalLimit - inv.externals[f.Holder.namespace()]
-		f.Addresses = slices.Clone(f.Addresses[:min(len(f.Addresses), room)]) // what is left out must not take memory
-		inv.countExternals(f.Holder, len(f.Addresses))
-	}
-	inv.fixedBy.Set(inv.edit, f.Holder, f.Addresses)
-	if f.At != (At{}) {
-		inv.fixedAt.Set(inv.edit, f.Holder, f.At)
-	}
-	for _, a := range f.Addresses {
-		inv.fixed.add(inv.edit, a, f.Holder)
-		inv.occupied.add(f.Holder.network(f.At), a)
-		if f.Holder.lasting() {
-			inv.points = inv.points.add(addressRange{a, a, f.Holder})
-		}
-		touched = append(touched, inv.havers(a)...)
-	}
-	for _, text := range f.MACs {
-		if mac, ok := macOf(text); ok {
-			inv.fixedMACs.add(inv.edit, mac, f.Holder)
-			inv.fixedMACsBy[f.Holder] = append(inv.fixedMACsBy[f.Holder], mac)
-			touched = append(touched, inv.grantedMAC(mac)...)
-		}
-	}
-	if f.Holder.Kind == HeldByNode {
-		inv.settleNode(f.Holder.Name)
-	}
-	return distinct(touched)
-}
-
-// DeleteFixed takes it out and returns the names of the ports that have one of its addresses, or are granted one.
-func (inv *Inventory) DeleteFixed(h Holder) (touched []string) {
-	at := inv.fixedAt.Get(h)
-	if h.Kind == HeldByExternal {
-		inv.countExternals(h, -len(inv.fixedBy.Get(h)))
-	}
-	for _, a := range inv.fixedBy.Get(h) {
-		inv.fixed.remove(inv.edit, a, h)
-		inv.occupied.remove(h.network(at), a)
-		inv.points = inv.points.remove(addressRange{a, a, h})
-		touched = append(touched, inv.havers(a)...)
-	}
-	inv.fixedBy.Delete(inv.edit, h)
-	inv.fixedAt.Delete(inv.edit, h)
-	if h.Kind == HeldByNode {
-		inv.settleNode(h.Name)
-	}
-	for _, mac := range inv.fixedMACsBy[h] {
-		inv.fixedMACs.remove(inv.edit, mac, h)
-		touched = append(touched, inv.grantedMAC(mac)...)
-	}
-	delete(inv.fixedMACsBy, h)
-	return touched
-}
-
-// havers returns the names of the ports that have an address by their IP resources, or are granted it.
-func (inv *Inventory) havers(a netip.Addr) []string {
-	return append(inv.byAddress.names(a), inv.grantees(a)...)
+	return ""
 }

@@ -69,3 +69,62 @@ func distinct(names []string) []string {
 	slices.Sort(names)
 	return slices.Compact(names)
 }
+
+// portsBy is an index from addresses or MACs to the names of the ports that are there. Nearly all have one, so
+// that a set for each would take more memory than the ports themselves.
+type portsBy[K comparable] struct {
+	first persistent.Map[K, string]
+	more  persistent.Map[K, []string]
+}
+
+// add enters a name and returns those that were there before.
+func (s *portsBy[K]) add(e *persistent.Edit, p K, name string) (before []string) {
+	first, taken := s.first.Find(p)
+	if !taken {
+		s.first.Set(e, p, name)
+		return nil
+	}
+	more := s.more.Get(p)
+	if before = append([]string{first}, more...); !slices.Contains(before, name) {
+		s.more.Set(e, p, append(slices.Clone(more), name))
+	}
+	return before
+}
+
+// remove takes a name out and returns those that are left.
+func (s *portsBy[K]) remove(e *persistent.Edit, p K, name string) (left []string) {
+	first, taken := s.first.Find(p)
+	if !taken {
+		return nil
+	}
+	left = slices.DeleteFunc(append([]string{first}, s.more.Get(p)...), func(o string) bool { return o == name })
+	if len(left) == 0 {
+		s.first.Delete(e, p)
+		return nil
+	}
+	s.first.Set(e, p, left[0])
+	replace(&s.more, e, p, left[1:])
+	return left
+}
+
+// names returns all names under a key, in order.
+func (s *portsBy[K]) names(p K) []string {
+	first, taken := s.first.Find(p)
+	if !taken {
+		return nil
+	}
+	out := append([]string{first}, s.more.Get(p)...)
+	slices.Sort(out)
+	return out
+}
+
+// others returns the names under a key besides this one.
+func (s *portsBy[K]) others(p K, name string) []string {
+	more := s.more.Get(p)
+	if len(more) == 0 {
+		return nil
+	}
+	out := slices.DeleteFunc(append([]string{s.first.Get(p)}, more...), func(o string) bool { return o == name })
+	slices.Sort(out)
+	return out
+}

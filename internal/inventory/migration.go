@@ -23,44 +23,44 @@ type Migration struct {
 // Until returns when it is believed no more.
 func (m *Migration) Until() time.Time { return m.Began.Add(MigrationLimit) }
 
-// SetMigration adds or replaces a migration that goes on, and returns the names of the machine's ports.
-func (inv *Inventory) SetMigration(m Migration) []string {
-	touched := inv.DeleteMigration(m.PodKey)
+// setMigration adds or replaces a migration that goes on, and returns the names of the machine's ports.
+func (ed *podEditor) setMigration(m Migration) []string {
+	touched := ed.deleteMigration(m.PodKey)
 	machine := PodKey{m.Namespace, m.Machine}
-	inv.migrating[m.PodKey] = m.Machine
-	inv.migrations.Set(inv.edit, machine, append(slices.Clone(inv.migrations.Get(machine)), m))
-	return union(touched, inv.portsOfMachine(machine))
+	ed.migrating[m.PodKey] = m.Machine
+	ed.migrations.Set(ed.edit, machine, append(slices.Clone(ed.migrations.Get(machine)), m))
+	return union(touched, ed.portsOfMachine(machine))
 }
 
-// DeleteMigration says that a migration does not go on, and returns the names of the machine's ports.
-func (inv *Inventory) DeleteMigration(key PodKey) []string {
-	name, known := inv.migrating[key]
+// deleteMigration says that a migration does not go on, and returns the names of the machine's ports.
+func (ed *podEditor) deleteMigration(key PodKey) []string {
+	name, known := ed.migrating[key]
 	if !known {
 		return nil
 	}
-	delete(inv.migrating, key)
+	delete(ed.migrating, key)
 	machine := PodKey{key.Namespace, name}
 	rest := slices.DeleteFunc(
-		slices.Clone(inv.migrations.Get(machine)),
+		slices.Clone(ed.migrations.Get(machine)),
 		func(m Migration) bool { return m.PodKey == key },
 	)
-	replace(&inv.migrations, inv.edit, machine, rest)
-	return inv.portsOfMachine(machine)
+	replace(&ed.migrations, ed.edit, machine, rest)
+	return ed.portsOfMachine(machine)
 }
 
 // portsOfMachine returns the names of the ports of the launchers of a machine.
-func (inv *Inventory) portsOfMachine(machine PodKey) (names []string) {
-	for p := range inv.podsIn(machine.Namespace) {
+func (ed *podEditor) portsOfMachine(machine PodKey) (names []string) {
+	for p := range ed.podsIn(machine.Namespace) {
 		if p.Owner == machine.Name && p.Owner != p.Name {
-			names = append(names, inv.ports[p.PodKey]...)
+			names = append(names, ed.ports[p.PodKey]...)
 		}
 	}
 	return union(names, nil)
 }
 
 // migrationOf returns the migration of a machine that began last; nil where there is none.
-func (inv *State) migrationOf(machine PodKey) (last *Migration) {
-	list := inv.migrations.Get(machine)
+func (ps *pods) migrationOf(machine PodKey) (last *Migration) {
+	list := ps.migrations.Get(machine)
 	for i := range list {
 		if last == nil || list[i].Began.After(last.Began) {
 			last = &list[i]
@@ -69,8 +69,8 @@ func (inv *State) migrationOf(machine PodKey) (last *Migration) {
 	return last
 }
 
-// settleMigration notes whether the machine of a port migrates, as KubeVirt says.
-func (p *Port) settleMigration(m *Migration, now time.Time) {
+// noteMigration notes whether the machine of a port migrates, as KubeVirt says.
+func (p *Port) noteMigration(m *Migration, now time.Time) {
 	if m == nil {
 		return
 	}
@@ -86,3 +86,9 @@ func (p *Port) NextChange() time.Time {
 	}
 	return next
 }
+
+// SetMigration adds or replaces a migration that goes on, and returns the names of the machine's ports.
+func (inv *Inventory) SetMigration(m Migration) []string { return inv.pods.setMigration(m) }
+
+// DeleteMigration says that a migration does not go on, and returns the names of the machine's ports.
+func (inv *Inventory) DeleteMigration(key PodKey) []string { return inv.pods.deleteMigration(key) }

@@ -46,7 +46,7 @@ func TestThreatT35MigrationsOfMachines(t *testing.T) {
 		t.Errorf("touched %q, migration %v", touched, look(0).Migration)
 	}
 	inv.DeleteMigration(move.PodKey)
-	if n := inv.migrations.Len() + len(inv.migrating); n != 0 {
+	if n := inv.migrations.Len() + len(inv.pods.migrating); n != 0 {
 		t.Errorf("%d migrations are kept", n)
 	}
 }

@@ -16,11 +16,11 @@ import (
 // A network is the name of a subnet, which has one VPC. It is "" for what is on no subnet, or on one that cannot be
 // told.
 type occupied struct {
-	tree *btree.BTreeG[spot]
+	tree *btree.BTreeG[networkAddress]
 }
 
-// spot is an address on a network. There is one for each address of each port, so that it is kept small.
-type spot struct {
+// networkAddress is an address on a network. There is one for each address of each port, so that it is kept small.
+type networkAddress struct {
 	network unique.Handle[string]
 	at      [16]byte
 	v6      bool
@@ -28,27 +28,27 @@ type spot struct {
 	holders uint32
 }
 
-// spotsDegree bounds a node to 31 spots: a change copies about four nodes of 1 KiB, and an entry takes 50 to 75 B. With
-// 8 it takes up to 100 B.
-const spotsDegree = 16
+// occupiedDegree bounds a node to 31 entries: a change copies about four nodes of 1 KiB, and an entry takes 50 to 75 B.
+// With 8 it takes up to 100 B.
+const occupiedDegree = 16
 
 func newOccupied() occupied {
 	return occupied{
 		btree.NewBTreeGOptions(
-			func(a, b spot) bool { return a.compare(b) < 0 },
+			func(a, b networkAddress) bool { return a.compare(b) < 0 },
 			btree.Options{
-				Degree:  spotsDegree,
+				Degree:  occupiedDegree,
 				NoLocks: true,
 			}, // a snapshot is only read, and an inventory is one goroutine's
 		),
 	}
 }
 
-func spotOf(network unique.Handle[string], a netip.Addr) spot {
-	return spot{network: network, at: a.As16(), v6: a.Is6()}
+func addressIn(network unique.Handle[string], a netip.Addr) networkAddress {
+	return networkAddress{network: network, at: a.As16(), v6: a.Is6()}
 }
 
-func (s spot) address() netip.Addr {
+func (s networkAddress) address() netip.Addr {
 	a := netip.AddrFrom16(s.at)
 	if s.v6 {
 		return a
@@ -56,8 +56,8 @@ func (s spot) address() netip.Addr {
 	return a.Unmap()
 }
 
-// compare orders spots as their addresses are in order, network by network.
-func (s spot) compare(o spot) int {
+// compare orders them as the addresses are in order, network by network.
+func (s networkAddress) compare(o networkAddress) int {
 	if s.network != o.network {
 		return strings.Compare(s.network.Value(), o.network.Value())
 	}
@@ -86,7 +86,7 @@ func (o occupied) add(network string, a netip.Addr) { o.count(network, a, +1) }
 func (o occupied) remove(network string, a netip.Addr) { o.count(network, a, -1) }
 
 func (o occupied) count(network string, a netip.Addr, delta int) {
-	s := spotOf(unique.Make(network), a)
+	s := addressIn(unique.Make(network), a)
 	if known, ok := o.tree.Get(s); ok {
 		s = known
 	}
@@ -114,9 +114,9 @@ func (o occupied) networks() iter.Seq[unique.Handle[string]] {
 			if !yield(network) {
 				return
 			}
-			last := spotOf(network, lastAddress)
+			last := addressIn(network, lastAddress)
 			more = false
-			o.tree.Ascend(last, func(s spot) bool { // which is last itself, where somebody has that
+			o.tree.Ascend(last, func(s networkAddress) bool { // which is last itself, where somebody has that
 				at, more = s, s.network != network
 				return !more
 			})
@@ -129,8 +129,8 @@ func (o occupied) next(network unique.Handle[string], from, to netip.Addr) (a ne
 	if !from.IsValid() { // to was the last address of all
 		return netip.Addr{}, false
 	}
-	end := spotOf(network, to)
-	o.tree.Ascend(spotOf(network, from), func(s spot) bool {
+	end := addressIn(network, to)
+	o.tree.Ascend(addressIn(network, from), func(s networkAddress) bool {
 		if s.compare(end) <= 0 {
 			a, ok = s.address(), true
 		}

@@ -195,7 +195,7 @@ func TestPassingOverFindsWhatAScanFinds(t *testing.T) {
 				continue
 			}
 			for _, h := range inv.heldByScan(pair.Prefix, near) {
-				switch s := inv.slot(h.Holder.Name); {
+				switch s := inv.entry(h.Holder.Name); {
 				case inv.consented(p, h),
 					h.Holder.Kind == HeldByVip,
 					h.Holder.OfService("ns"),
@@ -213,12 +213,12 @@ func TestPassingOverFindsWhatAScanFinds(t *testing.T) {
 
 		c := claiming{inv: &inv.State, e: &e, vpcs: func() []string { return []string{"a"} }, limit: claimsInReview}
 		for i := range e.Pairs {
-			c.beside(i)
+			c.passing(i)
 		}
 		scan := claiming{inv: &inv.State, e: &e, vpcs: c.vpcs, limit: claimsInReview}
 		for i, pair := range e.Pairs {
 			for _, h := range inv.heldByScan(pair.Prefix, scan.near) {
-				scan.besideOf(i, h)
+				scan.passingOf(i, h)
 			}
 		}
 		if got, want := fmt.Sprint(c.claims), fmt.Sprint(scan.claims); got != want {

@@ -10,7 +10,7 @@ import (
 // one that there is, or one that a pod gets which asks for the attachment. Kube-OVN names both alike
 // (ovs.PodNameToPortName), writes the one over the other, and deletes the one with the other.
 func (inv *State) NamesOutside(port string) bool {
-	if r := inv.slot(port).record; r != nil && !inv.subnets.Get(r.Subnet).Provider.OnOVN() {
+	if r := inv.entry(port).record; r != nil && !inv.subnets.Get(r.Subnet).Provider.OnOVN() {
 		return true
 	}
 	// "<pod>.<namespace>.<attachment>.<its namespace>", of which only namespaces have no dots.

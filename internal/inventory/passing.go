@@ -71,7 +71,7 @@ func (inv *State) Passing(p *Pod, provider kubeovn.Provider, d *policy.Decision,
 }
 
 // sourcesOf returns the prefixes that a gateway passes on as they are.
-func (inv *State) sourcesOf(g *Gateway) (out []netip.Prefix) {
+func (n *network) sourcesOf(g *Gateway) (out []netip.Prefix) {
 	add := func(list []netip.Prefix) {
 		for _, prefix := range list {
 			within := func(o netip.Prefix) bool { return o.Bits() <= prefix.Bits() && o.Contains(prefix.Addr()) }
@@ -82,7 +82,7 @@ func (inv *State) sourcesOf(g *Gateway) (out []netip.Prefix) {
 	}
 	add(g.Prefixes)
 	for _, name := range g.Subnets {
-		add(inv.subnets.Get(name).CIDRs)
+		add(n.subnets.Get(name).CIDRs)
 	}
 	return out
 }

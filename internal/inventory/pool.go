@@ -28,18 +28,18 @@ func (p Pool) Noted(ns policy.Namespace) bool { return noted(ns, kubeovn.IPPool,
 
 // SetPool adds or replaces a pool and returns the names of the ports that have its addresses, or are granted some.
 func (inv *Inventory) SetPool(p Pool) []string {
-	inv.pools.Set(inv.edit, p.Name, p)
+	inv.network.pools.Set(inv.edit, p.Name, p)
 	return inv.SetReserved(Holder{HeldByPool, p.Name}, p.Ranges)
 }
 
 // DeletePool takes a pool out and returns the names of the same ports.
 func (inv *Inventory) DeletePool(name string) []string {
-	inv.pools.Delete(inv.edit, name)
+	inv.network.pools.Delete(inv.edit, name)
 	return inv.DeleteReserved(Holder{HeldByPool, name})
 }
 
 // Pool returns a pool; ok is false where there is none of that name.
-func (inv *State) Pool(name string) (p Pool, ok bool) {
-	p, ok = inv.pools.Find(name)
+func (n *network) Pool(name string) (p Pool, ok bool) {
+	p, ok = n.pools.Find(name)
 	return p, ok
 }

@@ -3,9 +3,7 @@ package inventory
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
-	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -40,7 +38,7 @@ func (inv *State) Reservations(prefix netip.Prefix) (found []Reservation) {
 		found = append(found, Reservation{Range{r.from, r.to}, r.holder})
 		return true
 	})
-	inv.networks.each(from, to, func(r addressRange) bool {
+	inv.cidrs.each(from, to, func(r addressRange) bool {
 		if inv.OfNodes(r.holder.Name) {
 			found = append(found, Reservation{Range{r.from, r.to}, Holder{HeldByNodes, r.holder.Name}})
 		}
@@ -49,26 +47,13 @@ func (inv *State) Reservations(prefix netip.Prefix) (found []Reservation) {
 	return found
 }
 
-// SubnetsIn returns the names of the subnets that have addresses in the prefix, in order.
-func (inv *State) SubnetsIn(prefix netip.Prefix) (names []string) {
-	if !prefix.IsValid() {
-		return nil
-	}
-	from, to := ends(prefix)
-	inv.networks.each(from, to, func(r addressRange) bool {
-		names = append(names, r.holder.Name)
-		return true
-	})
-	return distinct(names)
-}
-
 // Entitled reports whether pods of the namespace may have the holder's addresses for their own: those of an IPPool that
 // is bound to it.
-func (inv *State) Entitled(h Holder, ns policy.Namespace) bool {
+func (n *network) Entitled(h Holder, ns policy.Namespace) bool {
 	if h.Kind != HeldByPool {
 		return false
 	}
-	p, ok := inv.pools.Find(h.Name)
+	p, ok := n.pools.Find(h.Name)
 	return !ok || p.Usable(ns)
 }
 
@@ -99,83 +84,14 @@ func (inv *State) NetworkOf(h Holder) (vpc string, confined bool) {
 	return "", false
 }
 
-// KeptFor returns the name of the port that a holder keeps its addresses for; "" where it keeps them for none.
-func (inv *State) KeptFor(h Holder) string { return inv.fixedAt.Get(h).Port }
-
 // SetReserved adds or replaces what keeps ranges of addresses, and returns the names of the ports that have one of
 // them, or are granted one.
-func (inv *Inventory) SetReserved(h Holder, list []Range) []string {
-	touched := inv.DeleteReserved(h)
-	for _, r := range list {
-		inv.reserved = inv.reserved.add(addressRange{r.From, r.To, h})
-		touched = append(touched, inv.within(r)...)
-	}
-	if len(list) > 0 {
-		inv.reservedBy[h] = list
+func (inv *Inventory) SetReserved(h Holder, list []Range) (touched []string) {
+	for _, r := range slices.Concat(inv.holders.reserve(h, list), list) {
+		touched = append(append(touched, inv.holders.within(r)...), inv.grants.within(r)...)
 	}
 	return distinct(touched)
 }
 
 // DeleteReserved takes it out and returns the names of the same ports.
-func (inv *Inventory) DeleteReserved(h Holder) (touched []string) {
-	for _, r := range inv.reservedBy[h] {
-		inv.reserved = inv.reserved.remove(addressRange{r.From, r.To, h})
-		touched = append(touched, inv.within(r)...)
-	}
-	delete(inv.reservedBy, h)
-	return distinct(touched)
-}
-
-// setNetwork keeps in the index where the addresses of a subnet are.
-func (inv *Inventory) setNetwork(name string, was, is []netip.Prefix) {
-	for _, p := range was {
-		r := RangeOf(p)
-		inv.networks = inv.networks.remove(addressRange{r.From, r.To, Holder{HeldBySubnet, name}})
-	}
-	for _, p := range is {
-		r := RangeOf(p)
-		inv.networks = inv.networks.add(addressRange{r.From, r.To, Holder{HeldBySubnet, name}})
-	}
-}
-
-// within returns the names of the ports that have an address of a range, or are granted one.
-func (inv *Inventory) within(r Range) (names []string) {
-	for network := range inv.occupied.networks() {
-		for a, ok := inv.occupied.next(network, r.From, r.To); ok; a, ok = inv.occupied.next(network, a.Next(), r.To) {
-			names = append(names, inv.byAddress.names(a)...)
-		}
-	}
-	for granted := range inv.grants.Keys() {
-		if from, to := ends(granted); from.BitLen() == r.From.BitLen() && !to.Less(r.From) && !r.To.Less(from) {
-			names = slices.AppendSeq(names, inv.grants.of(granted))
-		}
-	}
-	return names
-}
-
-// settleNodeOf does settleNode for the node whose port has the name, where there is one.
-func (inv *Inventory) settleNodeOf(port string) {
-	if node, ok := strings.CutPrefix(port, kubeovn.NodePortName("")); ok {
-		inv.settleNode(node)
-	}
-}
-
-// settleNode keeps on which subnet a node has its port, by which the nodes' own subnet is known.
-func (inv *Inventory) settleNode(node string) {
-	was, is := inv.nodeOn[node], ""
-	if inv.IsNode(node) {
-		is = inv.SubnetOf(kubeovn.NodePortName(node))
-	}
-	if was == is {
-		return
-	}
-	if was != "" {
-		tally(&inv.nodesOn, inv.edit, was, -1)
-	}
-	if is == "" {
-		delete(inv.nodeOn, node)
-		return
-	}
-	inv.nodeOn[node] = is
-	tally(&inv.nodesOn, inv.edit, is, +1)
-}
+func (inv *Inventory) DeleteReserved(h Holder) []string { return inv.SetReserved(h, nil) }

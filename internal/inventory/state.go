@@ -2,76 +2,31 @@ package inventory
 
 import (
 	"iter"
-	"net/netip"
+	"slices"
+	"time"
 
-	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/persistent"
 	"github.com/ovnguard/ovnguard/internal/policy"
-	"github.com/ovnguard/ovnguard/portsec"
 )
 
 // State is all that an inventory knows at one moment, with the methods that read it. A snapshot of it never changes: it
 // may be kept, and read by any number of goroutines without a lock.
 //
-// Its fields are values, persistent maps, and slices that are replaced and never written to once they are in. What is
-// found out about it may be kept in the memo.
+// It is made of parts; what one of them answers alone is a method of that part. Their fields are values, persistent
+// maps, and slices that are replaced and never written to once they are in. What is found out about it may be kept in
+// the memo.
 type State struct {
-	pods       persistent.Map[string, persistent.Map[string, *Pod]] // by namespace and name; no namespace in it is empty
-	namespaces persistent.Map[string, policy.Namespace]
-	kinds      persistent.Map[kubeovn.Attachment, kubeovn.AttachmentKind] // key without interface
-	users      sets[kubeovn.Attachment, PodKey]                           // key without interface
-	slots      persistent.Map[string, *slot]                              // by port name
-	vips       persistent.Map[string, Vip]                                // by Vip name
-	vipsOf     sets[string, string]                                       // namespace to names of its Vips
+	pods
+	ports
+	network
+	holders
+	groups
+	governance
+	owners
+	enforcement
 
-	policies   []policy.Policy
-	exceptions persistent.Map[string, []policy.Exception] // by namespace
-	owners     persistent.Map[string, owner]              // by UID
-
-	gateways persistent.Map[gatewayKey, *Gateway]
-
-	byAddress sharing[netip.Addr] // to names of records
-	byMAC     sharing[string]     // in small letters, to names of records
-	fixed     sets[netip.Addr, Holder]
-	occupied  occupied // the addresses of byAddress and fixed, in order
-	fixedBy   persistent.Map[Holder, []netip.Addr]
-	// fixedAt says of some holders where, and for which port, they keep their addresses.
-	fixedAt persistent.Map[Holder, At]
-	// fixedMACs is the same for MACs, of which there are some for each subnet: in small letters with colons.
-	fixedMACs sets[string, Holder]
-	// reserved are the ranges of addresses that something keeps, and networks those of the subnets.
-	reserved    ranges
-	networks    ranges
-	points      ranges                             // the addresses of gateways, nodes and Services
-	nodesOn     persistent.Map[string, int]        // by subnet, to how many nodes have a port there
-	routerPorts persistent.Map[string, RouterPort] // by name
-	subnets     persistent.Map[string, Subnet]
-	subnetsFor  persistent.Map[kubeovn.Provider, []string] // by provider, to the names of subnets in order
-	routers     persistent.Map[string, int]                // VPCs that have subnets, to how many
-	pools       persistent.Map[string, Pool]
-	vpcs        persistent.Map[string, VPC]
-	migrations  persistent.Map[PodKey, []Migration] // by machine
-
-	at        sharing[place]                   // which rows are at a place
-	chassis   persistent.Map[string, *chassis] // by UUID
-	ipv6Ports persistent.Map[string, int]      // by UUID of a chassis: ports with IPv6 addresses there
-
-	setup   kubeovn.Setup
 	refused persistent.Map[string, Refused] // by account
-	ovn     portsec.OVN                     // what is known of ovn-northd
-	option  string                          // version_compatibility of NB_Global
-	marked  int                             // rows that bear Kube-OVN's mark
-
-	unread        persistent.Map[Kind, struct{}]
-	doubtMachines bool
-
-	groupsKnown bool
-	portGroups  persistent.Map[string, *PortGroup]    // by UUID
-	addressSets persistent.Map[string, *AddressSet]   // by UUID
-	setsOf      persistent.Map[string, []*AddressSet] // by security group
-	members     persistent.Map[string, []string]      // UUIDs of rows to the security groups that they are in
-	// UUIDs of rows that are or may be in security groups, to their names
-	grouped persistent.Map[string, string]
+	unread  persistent.Map[Kind, struct{}]  // kinds that are expected
 
 	memo *memo // of a snapshot; nil while the state still changes
 }
@@ -85,8 +40,82 @@ func (inv *Inventory) Snapshot() *State {
 	return &s
 }
 
-// pod returns a pod; nil where there is none of that name.
-func (inv *State) pod(key PodKey) *Pod { return inv.pods.Get(key.Namespace).Get(key.Name) }
+// Shares returns the pictures of all ports that a pod claims or that OVN has, as they are at that time, in so many
+// parts of about the same size. Each part may be looked through by a goroutine of its own.
+func (inv *State) Shares(parts int, now time.Time) []iter.Seq[Port] {
+	all := make([]*entry, inv.entries.Len())
+	for e := range inv.entries.Values() {
+		all[e.at] = e
+	}
+	all = slices.DeleteFunc(all, func(e *entry) bool { return !e.isPort() })
+	shares := make([]iter.Seq[Port], parts)
+	for i := range shares {
+		share := all[len(all)*i/parts : len(all)*(i+1)/parts]
+		shares[i] = func(yield func(Port) bool) {
+			for _, e := range share {
+				if !yield(inv.port(e.name, e, now)) {
+					return
+				}
+			}
+		}
+	}
+	return shares
+}
 
-// podsIn walks over the pods of a namespace.
-func (inv *State) podsIn(namespace string) iter.Seq[*Pod] { return inv.pods.Get(namespace).Values() }
+// Port returns the picture of one port as it is at that time. A name that nobody claims and OVN does not have gives a
+// picture without pod and row.
+func (inv *State) Port(name string, now time.Time) Port {
+	return inv.port(name, inv.entry(name), now)
+}
+
+func (inv *State) port(name string, e *entry, now time.Time) Port {
+	port := Port{
+		MachinesDoubted: inv.doubtMachines,
+		Name:            name,
+		Record:          e.record,
+		Row:             e.row,
+		Vip:             e.isVip(),
+		Binding:         e.binding,
+		Contested:       e.contested(),
+	}
+	for c := range e.podNICs() {
+		query := inv.query(inv.namespace(c.pod.Namespace), c.pod, c.Provider, c.asks, now)
+		if !c.pod.ended() {
+			port.Claims++
+			if c.pod.launches(query.Pod.Owners) {
+				port.Launchers++
+			}
+		}
+		d := policy.Decide(query)
+		if port.Pod == nil || d.Level < port.Decision.Level ||
+			(d.Level == port.Decision.Level && d.Forwarding < port.Decision.Forwarding) {
+			port.Pod, port.Provider, port.Decision, port.Owners = c.pod, c.Provider, d, query.Pod.Owners
+			port.NICKnown, port.NICSpelling = c.Kind.OnOVN(), c.Spelling
+		}
+	}
+	if port.Pod != nil {
+		port.Passing = inv.passing(port.Pod, port.Provider, &port.Decision, port.Owners, now)
+	}
+	if port.Row != nil {
+		port.Duplicates = inv.duplicates(e)
+		port.GroupsKnown, port.Groups = inv.known, inv.groupsOf(port.Row)
+		if port.Pod == nil {
+			port.Unread = inv.unreadPodOf(port.Row)
+		}
+		if port.Pod == nil && port.Row.Type == "" {
+			port.Node = inv.nodeOf(port.Row)
+		}
+	}
+	if port.Pod != nil && port.Pod.launches(port.Owners) {
+		port.noteMigration(inv.migrationOf(PodKey{port.Pod.Namespace, port.Pod.Owner}), now)
+	}
+	port.Foreign = inv.othersAt(&port)
+	if len(port.Decision.Pairs) > 0 {
+		port.Overlaps = inv.overlaps(&port)
+	}
+	port.Chassis, port.Eras = inv.boundAt(port.Binding)
+	port.KubeOVN = &inv.setup
+	port.NotChecking = inv.notChecking()
+	port.NoneMarked = inv.marked == 0
+	return port
+}

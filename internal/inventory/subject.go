@@ -1,9 +1,6 @@
 package inventory
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
@@ -18,7 +15,7 @@ const (
 	SubjectChassis   SubjectKind = "chassis"
 	// SubjectGroup is a security group with its address sets.
 	SubjectGroup SubjectKind = "group"
-	// SubjectPod is a pod with what it has beside its ports on OVN.
+	// SubjectPod is a pod with what it has besides its ports on OVN.
 	SubjectPod SubjectKind = "pod"
 	// SubjectOptions is what the Northbound database says about all of its ports at once.
 	SubjectOptions SubjectKind = "options"
@@ -79,9 +76,8 @@ func (inv *State) SubjectView(t Subject) SubjectView {
 	b := SubjectView{Subject: t}
 	switch t.Kind {
 	case SubjectException:
-		list := inv.exceptions.Get(t.Namespace)
-		if i := slices.IndexFunc(list, func(e policy.Exception) bool { return e.Name == t.Name }); i >= 0 {
-			b.Exception, b.Meant = &list[i], inv.meant(&list[i])
+		if e := inv.exception(t.Namespace, t.Name); e != nil {
+			b.Exception, b.Meant = e, inv.meant(e)
 		}
 	case SubjectChassis:
 		if c := inv.chassis.Get(t.Name); c != nil {
@@ -89,7 +85,7 @@ func (inv *State) SubjectView(t Subject) SubjectView {
 		}
 	case SubjectGroup:
 		if b.Group = len(inv.setsOf.Get(t.Name)) > 0; b.Group {
-			b.UnknownMembers = inv.strangers(t.Name)
+			b.UnknownMembers = inv.unknownMembers(t.Name)
 		}
 	case SubjectPod:
 		p := inv.pod(PodKey{t.Namespace, t.Name})
@@ -111,63 +107,37 @@ func (inv *State) SubjectView(t Subject) SubjectView {
 
 // Subjects returns what there is to judge besides ports, in no order.
 func (inv *State) Subjects() []Subject {
-	var things []Subject
+	var subjects []Subject
 	for namespace, list := range inv.exceptions.All() {
 		for _, e := range list {
-			things = append(things, Subject{SubjectException, namespace, e.Name})
+			subjects = append(subjects, Subject{SubjectException, namespace, e.Name})
 		}
 	}
 	for uuid := range inv.chassis.Keys() {
-		things = append(things, Subject{Kind: SubjectChassis, Name: uuid})
+		subjects = append(subjects, Subject{Kind: SubjectChassis, Name: uuid})
 	}
 	for name := range inv.setsOf.Keys() {
-		things = append(things, Subject{Kind: SubjectGroup, Name: name})
+		subjects = append(subjects, Subject{Kind: SubjectGroup, Name: name})
 	}
-	for _, pods := range inv.pods.All() {
+	for _, pods := range inv.byNamespace.All() {
 		for _, p := range pods.All() {
-			if p.besides() {
-				things = append(things, Subject{SubjectPod, p.Namespace, p.Name})
+			if p.mayBeOutside() {
+				subjects = append(subjects, Subject{SubjectPod, p.Namespace, p.Name})
 			}
 		}
 	}
 	if inv.notChecking() != "" {
-		things = append(things, northboundOptions)
+		subjects = append(subjects, northboundOptions)
 	}
 	for user := range inv.refused.Keys() {
-		things = append(things, Subject{Kind: SubjectAccount, Name: user})
+		subjects = append(subjects, Subject{Kind: SubjectAccount, Name: user})
 	}
-	return things
+	return subjects
 }
 
-// Affected returns the subjects that changes touched since it was asked last, in no order.
-func (inv *Inventory) Affected() []Subject {
-	if len(inv.affected) == 0 {
-		return nil
-	}
-	things := make([]Subject, 0, len(inv.affected))
-	for t := range inv.affected {
-		things = append(things, t)
-	}
-	clear(inv.affected)
-	return things
-}
-
-// besides reports whether the pod may have something outside OVN.
-func (p *Pod) besides() bool {
+// mayBeOutside reports whether the pod may have something outside OVN.
+func (p *Pod) mayBeOutside() bool {
 	return p.HostNetwork || p.DefaultNetwork != nil || len(p.Attachments) > 0
-}
-
-// foreign returns the attachments of the pod that make NICs outside OVN.
-func (inv *State) foreign(p *Pod) (others []kubeovn.Attachment) {
-	if !p.besides() {
-		return nil
-	}
-	for _, a := range p.networks() {
-		if inv.kinds.Get(a).OffOVN() {
-			others = append(others, a)
-		}
-	}
-	return others
 }
 
 // meant reports whether the exception is meant for some port.
@@ -185,13 +155,9 @@ func (inv *State) meant(e *policy.Exception) bool {
 	return false
 }
 
-func (inv *Inventory) affectException(namespace, name string) {
-	inv.affected[Subject{SubjectException, namespace, name}] = true
-}
-
 // affectPod notes that a pod came, went, or has other NICs than before.
 func (inv *Inventory) affectPod(p *Pod) {
-	if p.besides() {
+	if p.mayBeOutside() {
 		inv.affected[Subject{SubjectPod, p.Namespace, p.Name}] = true
 	}
 	inv.affectMeant(p)
@@ -218,33 +184,7 @@ func (inv *Inventory) affectOwned(uid string) {
 	if inv.exceptions.Len() == 0 {
 		return
 	}
-	for key := range inv.owned.of(uid) {
+	for key := range inv.pods.owned.of(uid) {
 		inv.affectMeant(inv.pod(key))
 	}
-}
-
-// countIPv6Ports keeps how many ports with IPv6 addresses are bound to each chassis, when a slot was bound to some and
-// is to others.
-func (inv *Inventory) countIPv6Ports(was, is []string) {
-	if slices.Equal(was, is) {
-		return
-	}
-	for uuids, delta := range map[*[]string]int{&was: -1, &is: +1} {
-		for _, uuid := range *uuids {
-			tally(&inv.ipv6Ports, inv.edit, uuid, delta)
-			inv.affected[Subject{Kind: SubjectChassis, Name: uuid}] = true
-		}
-	}
-}
-
-// ipv6Chassis returns the chassis to which the port of a pod is bound that has an IPv6 address; none where it has none,
-// or the slot is nil.
-func (s *slot) ipv6Chassis() []string {
-	if s == nil || s.record == nil || s.binding == nil || s.binding.Type != "" {
-		return nil
-	}
-	if !slices.ContainsFunc(s.record.IPs, func(ip string) bool { return strings.Contains(ip, ":") }) {
-		return nil
-	}
-	return s.binding.Chassis
 }

@@ -2,6 +2,9 @@ package inventory
 
 import (
 	"cmp"
+	"maps"
+	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -21,20 +24,20 @@ func (inv *Inventory) SetVPC(v VPC) []string {
 	if v.Name == inv.setup.Router {
 		v.Namespaces = nil // the default one is for all, whatever it lists
 	}
-	inv.vpcs.Set(inv.edit, v.Name, v)
+	inv.network.vpcs.Set(inv.edit, v.Name, v)
 	return nil
 }
 
 // DeleteVPC takes a VPC out.
 func (inv *Inventory) DeleteVPC(name string) []string {
-	inv.vpcs.Delete(inv.edit, name)
+	inv.network.vpcs.Delete(inv.edit, name)
 	return nil
 }
 
 // Usable reports whether pods of the namespace may be put on the subnet: it is bound to this namespace, by its name or
 // its labels, or to none, and its VPC is for this namespace or for all. Kube-OVN notes on a namespace which subnets are
 // bound to it.
-func (inv *State) Usable(s Subnet, ns policy.Namespace) bool {
+func (n *network) Usable(s Subnet, ns policy.Namespace) bool {
 	switch {
 	case noted(ns, kubeovn.LogicalSwitch, s.Name), slices.Contains(s.Namespaces, ns.Name):
 		return true
@@ -43,7 +46,7 @@ func (inv *State) Usable(s Subnet, ns policy.Namespace) bool {
 		return ns.Err == nil &&
 			slices.ContainsFunc(s.Selectors, func(picks policy.Selector) bool { return picks(ns.Labels) })
 	}
-	list := inv.vpcs.Get(s.VPC).Namespaces
+	list := n.vpcs.Get(s.VPC).Namespaces
 	return len(list) == 0 || slices.Contains(list, ns.Name)
 }
 
@@ -52,19 +55,19 @@ func (s Subnet) bound() bool { return len(s.Namespaces)+len(s.Selectors) > 0 }
 
 // BoundByVPC returns the VPC by which a subnet that is bound to no namespace itself is not for all of them; "" where
 // there is none.
-func (inv *State) BoundByVPC(s Subnet) string {
-	if s.bound() || len(inv.vpcs.Get(s.VPC).Namespaces) == 0 {
+func (n *network) BoundByVPC(s Subnet) string {
+	if s.bound() || len(n.vpcs.Get(s.VPC).Namespaces) == 0 {
 		return ""
 	}
 	return s.VPC
 }
 
 // Opened returns the names of the subnets that a namespace may use with labels that it did not have before, in order.
-func (inv *State) Opened(was, is policy.Namespace) []string {
+func (n *network) Opened(was, is policy.Namespace) []string {
 	is.Annotations = was.Annotations // what Kube-OVN notes there is looked at by itself
 	var names []string
-	for name, s := range inv.subnets.All() {
-		if len(s.Selectors) > 0 && !inv.Usable(s, was) && inv.Usable(s, is) {
+	for name, s := range n.subnets.All() {
+		if len(s.Selectors) > 0 && !n.Usable(s, was) && n.Usable(s, is) {
 			names = append(names, name)
 		}
 	}
@@ -80,51 +83,32 @@ func noted(ns policy.Namespace, list kubeovn.Suffix, name string) bool {
 // SubnetsFor returns the subnets that NICs of the provider are put on unless they name one, in order of their names:
 // Kube-OVN takes whichever it comes upon first. Where the provider has an interface behind it, those of the attachment
 // are among them.
-func (inv *State) SubnetsFor(p kubeovn.Provider) []Subnet {
-	names := inv.subnetsFor.Get(p)
+func (n *network) SubnetsFor(p kubeovn.Provider) []Subnet {
+	names := n.subnetsFor.Get(p)
 	if whole := p.Attachment(); whole != p {
-		names = union(names, inv.subnetsFor.Get(whole))
+		names = union(names, n.subnetsFor.Get(whole))
 	}
 	out := make([]Subnet, len(names))
 	for i, name := range names {
-		out[i] = inv.subnets.Get(name)
+		out[i] = n.subnets.Get(name)
 	}
 	return out
 }
 
-// countRouter keeps how many subnets each VPC has, when a subnet becomes another one; nil takes it out.
-func (inv *Inventory) countRouter(name string, now *Subnet) {
-	if old, ok := inv.subnets.Find(name); ok {
-		tally(&inv.routers, inv.edit, inv.routerOf(old), -1)
-	}
-	if now != nil {
-		tally(&inv.routers, inv.edit, inv.routerOf(*now), +1)
-	}
-}
-
-// settleProvider keeps which subnets are for NICs of a provider.
-func (inv *Inventory) settleProvider(name string, was, is kubeovn.Provider) {
-	left := slices.DeleteFunc(slices.Clone(inv.subnetsFor.Get(was)), func(o string) bool { return o == name })
-	replace(&inv.subnetsFor, inv.edit, was, left)
-	if is != "" {
-		inv.subnetsFor.Set(inv.edit, is, union(inv.subnetsFor.Get(is), []string{name}))
-	}
-}
-
 // MayBeOn returns the names of the subnets on one of which Kube-OVN puts the NIC of a pod with these annotations, or
 // has put it; none where it cannot be told.
-func (inv *State) MayBeOn(annotations map[string]string, ns policy.Namespace, p kubeovn.Provider) []string {
+func (n *network) MayBeOn(annotations map[string]string, ns policy.Namespace, p kubeovn.Provider) []string {
 	named := annotations[p.Key(kubeovn.LogicalSwitch)]
 	if p != kubeovn.DefaultProvider && named == "" {
 		var names []string
-		for _, s := range inv.SubnetsFor(p) {
+		for _, s := range n.SubnetsFor(p) {
 			names = append(names, s.Name)
 		}
 		if len(names) > 0 {
 			return names
 		}
 		// An attachment that no subnet is for is put where the default network's NIC is, or would be.
-		return inv.MayBeOn(annotations, ns, kubeovn.DefaultProvider)
+		return n.MayBeOn(annotations, ns, kubeovn.DefaultProvider)
 	}
 	if named == "" {
 		named = ns.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)]
@@ -134,7 +118,7 @@ func (inv *State) MayBeOn(annotations map[string]string, ns policy.Namespace, p 
 		names = strings.Split(named, ",")
 	}
 	if p == kubeovn.DefaultProvider { // newer releases put the pod on the subnet of the pool that it names
-		if pool, ok := inv.pools.Find(annotations[p.Key(kubeovn.IPPool)]); ok {
+		if pool, ok := n.pools.Find(annotations[p.Key(kubeovn.IPPool)]); ok {
 			names = append(names, pool.Subnet)
 		}
 	}
@@ -143,30 +127,168 @@ func (inv *State) MayBeOn(annotations map[string]string, ns policy.Namespace, p 
 
 // VPCOf returns the VPC of a subnet, within which an address is one and the same; "" where it cannot be told. While all
 // subnets are of one VPC, that of any other is this one as well.
-func (inv *State) VPCOf(subnet string) string {
-	if s, ok := inv.subnets.Find(subnet); ok {
-		return inv.routerOf(s)
+func (n *network) VPCOf(subnet string) string {
+	if s, ok := n.subnets.Find(subnet); ok {
+		return n.routerOf(s)
 	}
-	if inv.routers.Len() > 1 {
+	if n.routers.Len() > 1 {
 		return ""
 	}
-	for only := range inv.routers.Keys() {
+	for only := range n.routers.Keys() {
 		return only
 	}
-	return inv.setup.Router
+	return n.setup.Router
 }
 
 // routerOf returns the name of the subnet's VPC, also where Kube-OVN has not written it yet.
-func (inv *State) routerOf(s Subnet) string { return cmp.Or(s.VPC, inv.setup.Router) }
+func (n *network) routerOf(s Subnet) string { return cmp.Or(s.VPC, n.setup.Router) }
 
 // vpcsOf returns the VPCs of the subnets on one of which a NIC is, with "" for one that cannot be told.
-func (inv *State) vpcsOf(subnets []string) []string {
+func (n *network) vpcsOf(subnets []string) []string {
 	if len(subnets) == 0 {
-		return []string{inv.VPCOf("")}
+		return []string{n.VPCOf("")}
 	}
 	out := make([]string, len(subnets))
 	for i, name := range subnets {
-		out[i] = inv.VPCOf(name)
+		out[i] = n.VPCOf(name)
 	}
 	return distinct(out)
+}
+
+// Subnet is what is read of Kube-OVN's Subnet resource.
+type Subnet struct {
+	Name string
+	// UID tells it from a later one of the same name.
+	UID string
+	// Namespaces may use it, and those that one of the Selectors picks by their labels; where there is neither, it is
+	// bound to none.
+	Namespaces []string
+	Selectors  []policy.Selector
+	CIDRs      []netip.Prefix
+	Gateways   []netip.Addr
+	// Shared are its spec.vips: addresses that pods on it may share, and none may have for its own.
+	Shared []netip.Addr
+	// Own and MACs are what Kube-OVN gave to the subnet itself: to its link to a router besides the physical one, and
+	// to the querier of its multicast groups.
+	Own  []netip.Addr
+	MACs []string
+	// VPC is its router; empty for the default one.
+	VPC string
+	// Provider is that of the NICs that are put on it; empty for the default network's.
+	Provider kubeovn.Provider
+}
+
+// ofDefault reports whether NICs of the default network are put on the subnet.
+func (s Subnet) ofDefault() bool { return s.Provider == "" || s.Provider == kubeovn.DefaultProvider }
+
+// SetSubnet adds or replaces a subnet and returns the names of the ports that have an address of the subnet itself, and
+// of those that are granted addresses, or ask for those of Vips: which of them are in its way depends on the subnets'
+// gateways and routers.
+func (inv *Inventory) SetSubnet(s Subnet) []string {
+	before, ok := inv.subnets.Find(s.Name)
+	if ok && reflect.DeepEqual(before, s) { // its status changes with each pod; selectors differ always
+		return nil
+	}
+	inv.network.setSubnet(s)
+	var touched []string
+	if before.Provider != s.Provider {
+		touched = inv.moveVipPorts(s.Name)
+	}
+	for _, f := range []Fixed{
+		{Holder: Holder{HeldByGateway, s.Name}, Addresses: s.Gateways},
+		{Holder: Holder{HeldBySubnet, s.Name}, Addresses: s.Own, MACs: s.MACs},
+		{Holder: Holder{HeldByShared, s.Name}, Addresses: s.Shared},
+	} {
+		touched = append(touched, inv.SetFixed(f)...)
+	}
+	return union(append(touched, inv.portsThroughSubnet(s.Name)...), inv.portsWithShares())
+}
+
+// DeleteSubnet takes a subnet out and returns the names of the same ports.
+func (inv *Inventory) DeleteSubnet(name string) (touched []string) {
+	inv.network.deleteSubnet(name)
+	for _, kind := range []HolderKind{HeldByGateway, HeldBySubnet, HeldByShared} {
+		touched = append(touched, inv.DeleteFixed(Holder{kind, name})...)
+	}
+	return union(touched, inv.portsWithShares())
+}
+
+// portsWithShares returns the names of the ports that are granted addresses, or ask for those of Vips.
+func (inv *Inventory) portsWithShares() []string {
+	return union(inv.grants.ofAddresses(), inv.pods.portsOf(maps.Keys(inv.pods.askers)))
+}
+
+// Subnet returns a subnet; ok is false where there is none of that name.
+func (n *network) Subnet(name string) (s Subnet, ok bool) {
+	s, ok = n.subnets.Find(name)
+	return s, ok
+}
+
+// SubnetsIn returns the names of the subnets that have addresses in the prefix, in order.
+func (n *network) SubnetsIn(prefix netip.Prefix) (names []string) {
+	if !prefix.IsValid() {
+		return nil
+	}
+	from, to := ends(prefix)
+	n.cidrs.each(from, to, func(r addressRange) bool {
+		names = append(names, r.holder.Name)
+		return true
+	})
+	return distinct(names)
+}
+
+// inSubnet reports whether a subnet gives the address out.
+func (n *network) inSubnet(a netip.Addr) (in bool) {
+	n.cidrs.each(a, a, func(addressRange) bool { in = true; return false })
+	return in
+}
+
+// mayBeOn is MayBeOn, with all that the namespace may use where neither the pod nor the namespace names a subnet.
+func (n *network) mayBeOn(annotations map[string]string, ns policy.Namespace, p kubeovn.Provider) []string {
+	names := n.MayBeOn(annotations, ns, p)
+	if len(names) > 0 {
+		return names
+	}
+	for name, s := range n.subnets.All() {
+		if s.ofDefault() && !n.OfNodes(name) && n.Usable(s, ns) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// shared returns what pods of the namespace may share of spec.vips of the subnet that their NIC is on. Where the NIC
+// may be on one of several, only what each of them shares counts: the address would be another network's on the others.
+func (n *network) shared(on []string, ns policy.Namespace) []policy.VIP {
+	var common []netip.Addr
+	for i, name := range on {
+		s, ok := n.subnets.Find(name)
+		if !ok || len(s.Shared) == 0 || !n.Usable(s, ns) {
+			return nil
+		}
+		if i == 0 {
+			common = s.Shared
+			continue
+		}
+		common = slices.DeleteFunc(
+			slices.Clone(common),
+			func(a netip.Addr) bool { return !slices.Contains(s.Shared, a) },
+		)
+	}
+	if len(common) == 0 {
+		return nil
+	}
+	return []policy.VIP{{Subnet: on[0], VPC: n.VPCOf(on[0]), Addresses: common}}
+}
+
+// OfNodes reports whether the subnet is the one by which nodes reach pods. Kube-OVN lets everything from its addresses
+// through to private subnets, whoever sends it, so that no pod belongs on it. It is told by the nodes' own IP
+// resources, and by its usual name.
+func (n *network) OfNodes(subnet string) bool {
+	return subnet == n.setup.NodeSwitch || subnet != "" && n.nodesOn.Get(subnet) > 0
+}
+
+// NodesAt returns the subnets of nodes that have addresses in the prefix, in order of their names.
+func (n *network) NodesAt(prefix netip.Prefix) []string {
+	return slices.DeleteFunc(n.SubnetsIn(prefix), func(name string) bool { return !n.OfNodes(name) })
 }

@@ -3,6 +3,7 @@ package inventory
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
@@ -70,7 +71,7 @@ func (inv *State) isReserved(a netip.Addr) (is bool) {
 	if is || inv.nodesOn.Len() == 0 {
 		return is
 	}
-	inv.networks.each(a, a, func(r addressRange) bool { is = inv.OfNodes(r.holder.Name); return !is })
+	inv.cidrs.each(a, a, func(r addressRange) bool { is = inv.OfNodes(r.holder.Name); return !is })
 	return is
 }
 
@@ -85,9 +86,9 @@ func (p *Port) eachOwn(take func(netip.Addr)) {
 		return
 	}
 	if p.Row != nil {
-		p.Row.places(func(at place) {
-			if !at.mac {
-				take(at.address())
+		p.Row.eachOnSwitch(func(a switchAddress) {
+			if !a.mac {
+				take(a.address())
 			}
 		})
 	}
@@ -102,4 +103,43 @@ func (p *Port) subnet() string {
 		return p.Record.Subnet
 	}
 	return ""
+}
+
+// Holders returns who has an address and is near, in order. Whom near leaves out, such as holders on another network,
+// hides nobody either.
+func (inv *State) Holders(a netip.Addr, near func(Holder) bool) []Holder {
+	var out []Holder
+	for _, name := range inv.byAddress.names(a) {
+		out = append(out, Holder{HeldByPort, name})
+	}
+	inside := inv.inSubnet(a)
+	// Anybody may have many Services claim one address. One of each namespace says as much as all of them.
+	claimed := make(map[string]bool)
+	for h := range inv.fixed.of(a) {
+		if h.Kind == HeldByExternal {
+			if inside || claimed[h.namespace()] {
+				continue
+			}
+			claimed[h.namespace()] = true
+		}
+		out = append(out, h)
+	}
+	return foremost(slices.DeleteFunc(out, func(h Holder) bool { return !near(h) }))
+}
+
+// MACHolders returns who has a MAC and is near: ports by their IP resources, and what is fixed. The gateways' are known
+// from the Northbound database, or where a Vip answers for one.
+func (inv *State) MACHolders(text string, near func(Holder) bool) []Holder {
+	var out []Holder
+	for _, name := range inv.byMAC.names(strings.ToLower(text)) {
+		out = append(out, Holder{HeldByPort, name})
+	}
+	mac, ok := macOf(text)
+	if !ok {
+		return slices.DeleteFunc(out, func(h Holder) bool { return !near(h) })
+	}
+	for h := range inv.fixedMACs.of(mac) {
+		out = append(out, inv.gatewayOf(h))
+	}
+	return foremost(slices.DeleteFunc(out, func(h Holder) bool { return !near(h) }))
 }

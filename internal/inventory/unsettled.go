@@ -54,7 +54,7 @@ func (c *Claim) Text(e *policy.Exception) string {
 		return fmt.Sprintf(
 			"%ssharedWith: nobody with the verb \"share\" on %s has written or approved this, so that %s is not "+
 				"shared; "+
-				"have such a person approve it, or write it anew",
+				"have such a person approve it, or write it again",
 			at,
 			named.owners(),
 			c.What,

@@ -1,92 +1,69 @@
 package inventory
 
 import (
-	"net/netip"
+	"cmp"
 	"slices"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // hasPort reports whether Kube-OVN makes a port for the Vip that looks like a pod's. One without a type is shared by
 // pods, and has none: handleAddVirtualIP in Kube-OVN's pkg/controller/vip.go.
 func (v Vip) hasPort() bool { return v.Type == kubeovn.VipSwitchLB || v.Type == kubeovn.VipHostVM }
 
-// settleVipPort keeps which port is that of a Vip, by its type and the provider of its subnet, and returns the names of
-// the ports for which that matters.
-func (inv *Inventory) settleVipPort(vip string) (touched []string) {
-	was, is := inv.vipPorts[vip], ""
-	if v, ok := inv.vips.Find(vip); ok && v.hasPort() {
-		provider := inv.subnets.Get(v.Subnet).Provider
-		if provider == "" {
-			provider = kubeovn.DefaultProvider
-		}
-		is = kubeovn.PortName(v.Name, v.Namespace, provider)
-	}
-	if was == is {
-		return nil
-	}
-	delete(inv.vipPorts, vip)
-	if was != "" {
-		inv.alter(was, func(s *slot) {
-			r := s.uncommon()
-			r.vips = slices.DeleteFunc(slices.Clone(r.vips), func(o string) bool { return o == vip })
-		})
-		touched = append(touched, inv.besides(was)...)
-	}
-	if is != "" {
-		inv.vipPorts[vip] = is
-		inv.alter(is, func(s *slot) {
-			r := s.uncommon()
-			r.vips = append(slices.Clip(r.vips), vip)
-		})
-		touched = append(touched, inv.besides(is)...)
-	}
-	return touched
-}
-
-// settleVipPorts does settleVipPort for the Vips of a subnet.
-func (inv *Inventory) settleVipPorts(subnet string) (touched []string) {
+// moveVipPorts notes which ports are those of a subnet's Vips, and returns the names of the ports for which that
+// matters.
+func (inv *Inventory) moveVipPorts(subnet string) (touched []string) {
 	for name, v := range inv.vips.All() {
 		if v.Subnet == subnet && v.hasPort() {
-			touched = append(touched, inv.settleVipPort(name)...)
+			touched = append(touched, inv.ports.makeForVip(name, inv.portOfVip(v))...)
 		}
 	}
 	return touched
 }
 
-// besideVips returns the names, and those of the ports beside each that a Vip would account for if no pod claimed it:
-// with the claim, they begin and cease to count as its duplicates.
-func (inv *Inventory) besideVips(names []string) []string {
+// portOfVip returns the name of the port that Kube-OVN makes for a Vip, by its type and the provider of its subnet; ""
+// where it makes none.
+func (n *network) portOfVip(v Vip) string {
+	if !v.hasPort() {
+		return ""
+	}
+	return kubeovn.PortName(v.Name, v.Namespace, cmp.Or(n.subnets.Get(v.Subnet).Provider, kubeovn.DefaultProvider))
+}
+
+// withDuplicatesOfVips returns the names, and those of the duplicates of each that a Vip would account for if no pod
+// claimed it: with the claim, they begin and cease to count as its duplicates.
+func (ps *ports) withDuplicatesOfVips(names []string) []string {
 	all := names
 	for _, name := range names {
-		if s := inv.slot(name); s.rare != nil && len(s.rare.vips) > 0 {
-			all = append(slices.Clip(all), inv.besides(name)...)
+		if e := ps.entry(name); e.rare != nil && len(e.rare.vips) > 0 {
+			all = append(slices.Clip(all), ps.withDuplicates(name)...)
 		}
 	}
 	return all
 }
 
-// shared returns what pods of the namespace may share of spec.vips of the subnet that their NIC is on. Where the NIC
-// may be on one of several, only what each of them shares counts: the address would be another network's on the others.
-func (inv *State) shared(on []string, ns policy.Namespace) []policy.VIP {
-	var common []netip.Addr
-	for i, name := range on {
-		s, ok := inv.subnets.Find(name)
-		if !ok || len(s.Shared) == 0 || !inv.Usable(s, ns) {
-			return nil
-		}
-		if i == 0 {
-			common = s.Shared
-			continue
-		}
-		common = slices.DeleteFunc(
-			slices.Clone(common),
-			func(a netip.Addr) bool { return !slices.Contains(s.Shared, a) },
-		)
-	}
-	if len(common) == 0 {
+// SetVip adds or replaces a Vip and returns the names of the rows that it may account for, of the ports that have its
+// addresses or are granted them, and of those that may share it.
+func (inv *Inventory) SetVip(v Vip) []string {
+	touched := inv.DeleteVip(v.Name)
+	inv.holders.vips.Set(inv.edit, v.Name, v)
+	touched = append(touched, inv.SetFixed(Fixed{
+		Holder: Holder{HeldByVip, v.Name}, Addresses: v.Addresses, MACs: []string{v.MAC}, At: At{Subnet: v.Subnet},
+	})...)
+	return union(
+		append(touched, inv.ports.makeForVip(v.Name, inv.portOfVip(v))...),
+		inv.pods.portsOfAskers(v.Namespace),
+	)
+}
+
+// DeleteVip takes a Vip out and returns the names of the ports that this touches.
+func (inv *Inventory) DeleteVip(vip string) []string {
+	v, ok := inv.vips.Find(vip)
+	if !ok {
 		return nil
 	}
-	return []policy.VIP{{Subnet: on[0], VPC: inv.VPCOf(on[0]), Addresses: common}}
+	inv.holders.vips.Delete(inv.edit, vip)
+	touched := append(inv.DeleteFixed(Holder{HeldByVip, vip}), inv.ports.makeForVip(vip, "")...)
+	return append(touched, inv.pods.portsOfAskers(v.Namespace)...)
 }

@@ -3,6 +3,10 @@
 //
 // The map is a trie over the bits of a hash. A node is copied before it is changed, so that two snapshots share all
 // nodes but the few on the way to what differs.
+//
+// It is code of our own for what no module that is known does together: a map that exists can be changed in a series,
+// which copies each node once and not once for each entry (Edit), and keys are hashed with a seed, so that whoever
+// chooses names cannot choose collisions. docs/architecture.md compares it with the nearest one.
 package persistent
 
 import (

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 )
@@ -119,8 +120,32 @@ func TestDoesAsGosMapDoes(t *testing.T) {
 	}
 }
 
+// each returns a script that does these steps for each of the first keys.
+func each(keys int, steps ...byte) (script []byte) {
+	for key := range keys {
+		for _, step := range steps {
+			script = append(script, byte(key), step)
+		}
+	}
+	return script
+}
+
+// Whatever is done to a map, also in series between snapshots, is as with one of Go, and no snapshot changes.
 func FuzzMap(f *testing.F) {
-	f.Add([]byte{1, 4, 1, 0, 1, 1, 2, 4, 2, 8, 2, 5})
+	const (
+		take, set, snapshot = 1, 4, 8 // as play reads them
+		noEdit              = 0
+	)
+	f.Add([]byte{1, set, 1, noEdit, 1, take, 2, set, 2, snapshot, 2, 5})
+	f.Add([]byte{1, take, 0, snapshot, 1, take})                         // nothing is there
+	f.Add([]byte{0, noEdit, 1, set, 1, set, 0, noEdit, 1, set, 1, take}) // each change copies
+	// A leaf becomes a fork and a fork a leaf: in one series, after a snapshot, and with one after each change.
+	for _, between := range [][]byte{nil, {0, snapshot}, {0, noEdit}} {
+		grown := slices.Concat(between, each(leafMost+1, set), between, each(leafMost+1, take))
+		f.Add(grown)
+		f.Add(slices.Concat(grown, each(4*leafMost, set), between, each(4*leafMost, take)))
+	}
+	f.Add(slices.Concat(each(4*leafMost, set, snapshot), each(4*leafMost, take, snapshot)))
 	f.Fuzz(func(t *testing.T, script []byte) {
 		for _, hash := range hashes {
 			for _, m := range play(t, script, hash) {

@@ -10,7 +10,7 @@ import (
 )
 
 // RouterPort is a Logical_Router_Port as the Northbound database holds it: a router's end of its link to a switch. A
-// station on the switch that has its MAC is sent what is for the gateway.
+// port on the switch that has its MAC is sent what is for the gateway.
 type RouterPort struct {
 	UUID string
 	// Name is "<router>-<switch>" where Kube-OVN made it, and the switch's end is "<switch>-<router>".
@@ -21,10 +21,10 @@ type RouterPort struct {
 // SetRouterPort adds or replaces a port of a router and returns the names of the ports of its switch that have its MAC,
 // or had it.
 func (inv *Inventory) SetRouterPort(p RouterPort) []string {
-	touched := inv.besideRouter(p.Name)
-	inv.routerPorts.Set(inv.edit, p.Name, p)
+	touched := inv.withMACOfRouter(p.Name)
+	inv.network.routerPorts.Set(inv.edit, p.Name, p)
 	touched = append(touched, inv.SetFixed(Fixed{Holder: Holder{HeldByRouter, p.Name}, MACs: []string{p.MAC}})...)
-	return union(touched, inv.besideRouter(p.Name))
+	return union(touched, inv.withMACOfRouter(p.Name))
 }
 
 // DeleteRouterPort takes the port with this name and UUID out and returns the names of the ports that had its MAC. One
@@ -33,27 +33,14 @@ func (inv *Inventory) DeleteRouterPort(name, uuid string) []string {
 	if inv.routerPorts.Get(name).UUID != uuid {
 		return nil
 	}
-	touched := inv.besideRouter(name)
-	inv.routerPorts.Delete(inv.edit, name)
+	touched := inv.withMACOfRouter(name)
+	inv.network.routerPorts.Delete(inv.edit, name)
 	return union(touched, inv.DeleteFixed(Holder{HeldByRouter, name}))
 }
 
-// RouterPort returns a port of a router; ok is false where there is none of that name.
-func (inv *State) RouterPort(name string) (p RouterPort, ok bool) {
-	p, ok = inv.routerPorts.Find(name)
-	return p, ok
-}
-
-// EachRouterPort returns every port of a router to look, in no order.
-func (inv *State) EachRouterPort(look func(RouterPort)) {
-	for p := range inv.routerPorts.Values() {
-		look(p)
-	}
-}
-
-// besideRouter returns the names of the ports of pods that have the MAC of a router's port on its switch.
-func (inv *Inventory) besideRouter(name string) (ports []string) {
-	for _, mac := range inv.fixedMACsBy[Holder{HeldByRouter, name}] {
+// withMACOfRouter returns the names of the ports of pods that have the MAC of a router's port on its switch.
+func (inv *Inventory) withMACOfRouter(name string) (ports []string) {
+	for _, mac := range inv.holders.macs[Holder{HeldByRouter, name}] {
 		for _, sw := range splits(name) {
 			ports = append(ports, inv.withMAC(sw[1], mac)...)
 		}
@@ -67,11 +54,11 @@ const typeRouter = "router"
 // isLink reports whether the row is a switch's end of a link to a router; it may be nil.
 func (r *Row) isLink() bool { return r != nil && r.Type == typeRouter }
 
-// settleLink keeps the MACs of a switch's end of a link to a router, which Kube-OVN leaves to the router's end. Either
+// replaceLink keeps the MACs of a switch's end of a link to a router, which Kube-OVN leaves to the router's end. Either
 // may be nil. It returns the names of the other ports on the switch for which that matters.
-func (inv *Inventory) settleLink(old, now *Row) (touched []string) {
+func (inv *Inventory) replaceLink(old, now *Row) (touched []string) {
 	if old.isLink() {
-		touched = inv.besideLink(old)
+		touched = inv.withMACOfLink(old)
 		touched = append(touched, inv.DeleteFixed(Holder{HeldByPort, old.Name})...)
 	}
 	if !now.isLink() {
@@ -83,14 +70,14 @@ func (inv *Inventory) settleLink(old, now *Row) (touched []string) {
 		link.MACs = append(link.MACs, mac)
 	}
 	touched = append(touched, inv.SetFixed(link)...)
-	return append(touched, inv.besideLink(now)...)
+	return append(touched, inv.withMACOfLink(now)...)
 }
 
-// besideLink returns the names of the ports of pods that have the MAC of a link to a router on its switch.
-func (inv *Inventory) besideLink(link *Row) (ports []string) {
-	macs := inv.fixedMACsBy[Holder{HeldByPort, link.Name}]
+// withMACOfLink returns the names of the ports of pods that have the MAC of a link to a router on its switch.
+func (inv *Inventory) withMACOfLink(link *Row) (ports []string) {
+	macs := inv.holders.macs[Holder{HeldByPort, link.Name}]
 	if router, ok := strings.CutPrefix(link.Name, link.Switch+"-"); ok {
-		macs = slices.Concat(macs, inv.fixedMACsBy[Holder{HeldByRouter, router + "-" + link.Switch}])
+		macs = slices.Concat(macs, inv.holders.macs[Holder{HeldByRouter, router + "-" + link.Switch}])
 	}
 	for _, mac := range macs {
 		ports = append(ports, inv.withMAC(link.Switch, mac)...)
@@ -99,19 +86,19 @@ func (inv *Inventory) besideLink(link *Row) (ports []string) {
 }
 
 // withMAC returns the names of the ports of pods on a switch that have a MAC.
-func (inv *State) withMAC(sw, text string) []string {
+func (ps *ports) withMAC(sw, text string) []string {
 	mac, err := portsec.ParseMAC(text)
 	if err != nil {
 		return nil
 	}
-	return inv.at.names(placeOfMAC(unique.Make(sw), mac))
+	return ps.onSwitch.names(macOn(unique.Make(sw), mac))
 }
 
 // links returns the links to routers that have the MAC on the row's switch.
 func (inv *State) links(r *Row, mac string) (names []string) {
 	for h := range inv.fixedMACs.of(mac) {
 		end := h.Name
-		switch h.Kind { //nolint:exhaustive // the others are no stations on a switch, or have rows of their own
+		switch h.Kind { //nolint:exhaustive // the others are on no switch, or have rows of their own
 		case HeldByRouter:
 			lr, ok := strings.CutSuffix(h.Name, "-"+r.Switch)
 			if !ok {
@@ -122,15 +109,15 @@ func (inv *State) links(r *Row, mac string) (names []string) {
 		default:
 			continue
 		}
-		if link := inv.slot(end).row; link.isLink() && link.Switch == r.Switch {
+		if link := inv.entry(end).row; link.isLink() && link.Switch == r.Switch {
 			names = append(names, end)
 		}
 	}
 	return distinct(names)
 }
 
-// gatewayTwins returns the MACs that a port of a pod has in common with the gateways of its switch.
-func (inv *State) gatewayTwins(r *Row) (duplicates []Duplicate) {
+// gatewayDuplicates returns the MACs that a port of a pod has in common with the gateways of its switch.
+func (inv *State) gatewayDuplicates(r *Row) (duplicates []Duplicate) {
 	if r.Type != "" || r.Disabled || r.Switch == "" {
 		return nil
 	}
@@ -145,26 +132,9 @@ func (inv *State) gatewayTwins(r *Row) (duplicates []Duplicate) {
 	return duplicates
 }
 
-// MACHolders returns who has a MAC and is near: ports by their IP resources, and what is fixed. The gateways' are known
-// from the Northbound database, or where a Vip answers for one.
-func (inv *State) MACHolders(text string, near func(Holder) bool) []Holder {
-	var out []Holder
-	for _, name := range inv.byMAC.names(strings.ToLower(text)) {
-		out = append(out, Holder{HeldByPort, name})
-	}
-	mac, ok := macOf(text)
-	if !ok {
-		return slices.DeleteFunc(out, func(h Holder) bool { return !near(h) })
-	}
-	for h := range inv.fixedMACs.of(mac) {
-		out = append(out, inv.gatewayOf(h))
-	}
-	return foremost(slices.DeleteFunc(out, func(h Holder) bool { return !near(h) }))
-}
-
 // gatewayOf returns the gateway of the subnet to which a link between a switch and a router belongs, and any other
 // holder as it is.
-func (inv *State) gatewayOf(h Holder) Holder {
+func (n *network) gatewayOf(h Holder) Holder {
 	if h.Kind != HeldByRouter && h.Kind != HeldByPort {
 		return h
 	}
@@ -173,7 +143,7 @@ func (inv *State) gatewayOf(h Holder) Holder {
 		if h.Kind == HeldByPort {
 			router, subnet = subnet, router
 		}
-		if s, ok := inv.subnets.Find(subnet); ok && inv.routerOf(s) == router {
+		if s, ok := n.subnets.Find(subnet); ok && n.routerOf(s) == router {
 			return Holder{HeldByGateway, subnet}
 		}
 	}
@@ -182,13 +152,13 @@ func (inv *State) gatewayOf(h Holder) Holder {
 
 // NamesALink reports whether the name is, or could be, that of the link between a switch and a router, or of the
 // router's end: of a subnet that there is, which is given, or of any and the default router.
-func (inv *State) NamesALink(name string) (subnet string, ok bool) {
+func (n *network) NamesALink(name string) (subnet string, ok bool) {
 	for _, end := range []Holder{{HeldByRouter, name}, {HeldByPort, name}} {
-		if gateway := inv.gatewayOf(end); gateway != end {
+		if gateway := n.gatewayOf(end); gateway != end {
 			return gateway.Name, true
 		}
 	}
-	return "", strings.HasPrefix(name, inv.setup.Router+"-") || strings.HasSuffix(name, "-"+inv.setup.Router)
+	return "", strings.HasPrefix(name, n.setup.Router+"-") || strings.HasSuffix(name, "-"+n.setup.Router)
 }
 
 // splits returns each way to cut a name in two at a hyphen.
@@ -208,4 +178,17 @@ func macOf(text string) (mac string, ok bool) {
 		return "", false
 	}
 	return hw.String(), true
+}
+
+// RouterPort returns a port of a router; ok is false where there is none of that name.
+func (n *network) RouterPort(name string) (p RouterPort, ok bool) {
+	p, ok = n.routerPorts.Find(name)
+	return p, ok
+}
+
+// EachRouterPort returns every port of a router to look, in no order.
+func (n *network) EachRouterPort(look func(RouterPort)) {
+	for p := range n.routerPorts.Values() {
+		look(p)
+	}
 }

@@ -1,0 +1,322 @@
+package inventory
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/persistent"
+)
+
+// PortGroup is the port group of a security group as OVN has it. It is never changed once it is in the inventory.
+type PortGroup struct {
+	UUID string
+	// Group is the name of the security group.
+	Group string
+	// Ports are the UUIDs of the rows that are in it, sorted.
+	Ports []string
+}
+
+// AddressSet is one of the address sets of a security group, by which rules of other ports know its members.
+type AddressSet struct {
+	UUID string
+	Name string
+	// Group is the name of the security group.
+	Group string
+	// Addresses are as they are written: addresses and prefixes.
+	Addresses []string
+}
+
+// Group is a security group as OVN has it.
+type Group struct {
+	Name string
+	// Sets are its address sets.
+	Sets []*AddressSet
+}
+
+// UnknownMember is what an address set of a security group holds and no port of the group has, or may send from.
+type UnknownMember struct {
+	// Set is the name of the address set, and Text what it holds.
+	Set, Text string
+}
+
+// groups is the security groups as OVN has them. It answers in which groups a row is, and what their address sets hold.
+type groups struct {
+	known       bool
+	portGroups  persistent.Map[string, *PortGroup]    // by UUID
+	addressSets persistent.Map[string, *AddressSet]   // by UUID
+	setsOf      persistent.Map[string, []*AddressSet] // by security group
+	members     persistent.Map[string, []string]      // UUIDs of rows to the security groups that they are in
+	// grouped are the UUIDs of rows that are or may be in security groups, to their names.
+	grouped persistent.Map[string, string]
+}
+
+// groupsOf returns the security groups that a row is in, in order.
+func (gs *groups) groupsOf(r *Row) []Group {
+	if gs.members.Len() == 0 {
+		return nil // without a look at the UUID, which is far away in memory
+	}
+	names := gs.members.Get(r.UUID)
+	if len(names) == 0 {
+		return nil
+	}
+	groups := make([]Group, len(names))
+	for i, name := range names {
+		groups[i] = Group{Name: name, Sets: gs.setsOf.Get(name)}
+	}
+	return groups
+}
+
+// PortGroup returns the port group of a security group with that UUID; nil where there is none.
+func (gs *groups) PortGroup(uuid string) *PortGroup { return gs.portGroups.Get(uuid) }
+
+// AddressSet returns the address set of a security group with that UUID; nil where there is none.
+func (gs *groups) AddressSet(uuid string) *AddressSet { return gs.addressSets.Get(uuid) }
+
+// EachGroup returns every port group and every address set of security groups to be looked at, in no order.
+func (gs *groups) EachGroup(look func(*PortGroup), set func(*AddressSet)) {
+	for g := range gs.portGroups.Values() {
+		look(g)
+	}
+	for a := range gs.addressSets.Values() {
+		set(a)
+	}
+}
+
+// groupEditor changes the security groups.
+type groupEditor struct {
+	*groups
+	*changes
+}
+
+// moveMembers makes those members that came, forgets those that went, and returns their UUIDs. Either group may be nil.
+func (ed *groupEditor) moveMembers(old, now *PortGroup) map[string]bool {
+	moved := make(map[string]bool)
+	if old != nil && now != nil && old.Group != now.Group {
+		ed.moveEach(old.Group, old.Ports, nil, moved)
+		ed.moveEach(now.Group, nil, now.Ports, moved)
+		return moved
+	}
+	var before, after []string
+	var group string
+	if old != nil {
+		before, group = old.Ports, old.Group
+	}
+	if now != nil {
+		after, group = now.Ports, now.Group
+	}
+	if group != "" {
+		ed.moveEach(group, before, after, moved)
+	}
+	return moved
+}
+
+// moveEach has those rows in a group that are members after a change, and enters into moved which came or went. Both
+// lists are in order.
+func (ed *groupEditor) moveEach(group string, before, after []string, moved map[string]bool) {
+	ed.affectGroup(group)
+	for len(before) > 0 || len(after) > 0 {
+		switch {
+		case len(after) == 0 || len(before) > 0 && before[0] < after[0]:
+			uuid := before[0]
+			before = before[1:]
+			moved[uuid] = true
+			left := slices.DeleteFunc(
+				slices.Clone(ed.members.Get(uuid)),
+				func(name string) bool { return name == group },
+			)
+			replace(&ed.members, ed.edit, uuid, left)
+		case len(before) == 0 || after[0] < before[0]:
+			uuid := after[0]
+			after = after[1:]
+			moved[uuid] = true
+			ed.members.Set(ed.edit, uuid, union(ed.members.Get(uuid), []string{group}))
+		default:
+			before, after = before[1:], after[1:]
+		}
+	}
+}
+
+// replaceRow notes the name of a row that is, or may be, in security groups, and forgets that of the one before; either
+// may be nil.
+func (ed *groupEditor) replaceRow(old, now *Row) {
+	if old != nil {
+		ed.grouped.Delete(ed.edit, old.UUID)
+		ed.affectGroups(old)
+	}
+	if now != nil && (len(ed.members.Get(now.UUID)) > 0 || now.ExternalIDs[kubeovn.ExternalIDSecurityGroups] != "") {
+		ed.grouped.Set(ed.edit, now.UUID, now.Name)
+		ed.affectGroups(now)
+	}
+}
+
+// affectGroups notes that a member of security groups changed.
+func (ed *groupEditor) affectGroups(r *Row) {
+	if r == nil {
+		return
+	}
+	for _, name := range ed.members.Get(r.UUID) {
+		ed.affectGroup(name)
+	}
+}
+
+// deleteAddressSet takes an address set out, where it is there.
+func (ed *groupEditor) deleteAddressSet(uuid string) {
+	old := ed.addressSets.Get(uuid)
+	if old == nil {
+		return
+	}
+	ed.addressSets.Delete(ed.edit, uuid)
+	left := slices.DeleteFunc(
+		slices.Clone(ed.setsOf.Get(old.Group)),
+		func(a *AddressSet) bool { return a.UUID == uuid },
+	)
+	replace(&ed.setsOf, ed.edit, old.Group, left)
+	ed.affectGroup(old.Group)
+}
+
+// setPortGroup adds or replaces a port group, and returns the UUIDs of the rows that came or went.
+func (ed *groupEditor) setPortGroup(g *PortGroup) map[string]bool {
+	old := ed.portGroups.Get(g.UUID)
+	ed.portGroups.Set(ed.edit, g.UUID, g)
+	return ed.moveMembers(old, g)
+}
+
+// deletePortGroup takes a port group out, and returns the UUIDs of the rows that were in it.
+func (ed *groupEditor) deletePortGroup(uuid string) map[string]bool {
+	old := ed.portGroups.Get(uuid)
+	ed.portGroups.Delete(ed.edit, uuid)
+	return ed.moveMembers(old, nil)
+}
+
+// setAddressSet adds or replaces an address set.
+func (ed *groupEditor) setAddressSet(a *AddressSet) {
+	ed.deleteAddressSet(a.UUID)
+	ed.addressSets.Set(ed.edit, a.UUID, a)
+	ed.setsOf.Set(ed.edit, a.Group, append(slices.Clone(ed.setsOf.Get(a.Group)), a))
+	ed.affectGroup(a.Group)
+}
+
+// KnowGroups says that the port groups and address sets of security groups are followed: a port that is in no group
+// then is in none.
+func (inv *Inventory) KnowGroups() { inv.groups.known = true }
+
+// SetPortGroup adds or replaces a port group and returns the names of the ports that came or went.
+func (inv *Inventory) SetPortGroup(g *PortGroup) []string {
+	if g.Group == "" || g.Group == kubeovn.DenyAllGroup {
+		return inv.DeletePortGroup(g.UUID)
+	}
+	return inv.rowsWith(inv.groups.setPortGroup(g))
+}
+
+// DeletePortGroup takes a port group out and returns the names of the ports that were in it.
+func (inv *Inventory) DeletePortGroup(uuid string) []string {
+	return inv.rowsWith(inv.groups.deletePortGroup(uuid))
+}
+
+// rowsWith returns the names of the rows that have these UUIDs.
+func (inv *Inventory) rowsWith(uuids map[string]bool) (names []string) {
+	if len(uuids) == 0 {
+		return nil
+	}
+	left := len(uuids)
+	for uuid := range uuids {
+		if name, ok := inv.grouped.Find(uuid); ok {
+			names = append(names, name)
+			left--
+		}
+	}
+	if left == 0 {
+		return names
+	}
+	for name, e := range inv.entries.All() { // rows that came before their group, and that do not name it
+		if e.row != nil && uuids[e.row.UUID] && inv.grouped.Get(e.row.UUID) == "" {
+			names = append(names, name)
+			if len(inv.members.Get(e.row.UUID)) > 0 {
+				inv.groups.grouped.Set(inv.edit, e.row.UUID, name)
+			}
+		}
+	}
+	return names
+}
+
+// SetAddressSet adds or replaces an address set and returns the names of the ports for which it may matter: those of
+// its group whose port_security is not their address to the letter.
+func (inv *Inventory) SetAddressSet(a *AddressSet) []string {
+	if a.Group == "" {
+		return inv.DeleteAddressSet(a.UUID)
+	}
+	inv.groups.setAddressSet(a)
+	return inv.unlikeTheirAddress(a.Group)
+}
+
+// DeleteAddressSet takes an address set out and returns the names of the ports for which it may have mattered.
+func (inv *Inventory) DeleteAddressSet(uuid string) []string {
+	old := inv.addressSets.Get(uuid)
+	if old == nil {
+		return nil
+	}
+	inv.groups.deleteAddressSet(uuid)
+	return inv.unlikeTheirAddress(old.Group)
+}
+
+// unlikeTheirAddress returns the names of the ports of a group whose port_security is not their address to the letter.
+func (inv *State) unlikeTheirAddress(group string) (names []string) {
+	inv.eachMember(group, func(r *Row) bool {
+		if len(r.PortSecurity) > 0 && !slices.Equal(r.PortSecurity, r.Addresses) {
+			names = append(names, r.Name)
+		}
+		return true
+	})
+	return names
+}
+
+// eachMember returns the rows that are in a security group to look, until it has seen enough.
+func (inv *State) eachMember(group string, look func(*Row) bool) {
+	for g := range inv.portGroups.Values() {
+		if g.Group != group {
+			continue
+		}
+		for _, uuid := range g.Ports {
+			if r := inv.entry(inv.grouped.Get(uuid)).row; r != nil && r.UUID == uuid && !look(r) {
+				return
+			}
+		}
+	}
+}
+
+// unknownMembers returns what the sets of a group hold that no port of the group accounts for: not by its IP resource,
+// nor by its row.
+func (inv *State) unknownMembers(group string) (unknown []UnknownMember) {
+	var members []*Row // read when they are needed first: nearly always each element is some member's address
+	for _, set := range inv.setsOf.Get(group) {
+		for _, text := range set.Addresses {
+			if a, err := netip.ParseAddr(text); err == nil && inv.isMembers(a.Unmap(), group) {
+				continue
+			}
+			if members == nil {
+				inv.eachMember(group, func(r *Row) bool { members = append(members, r); return true })
+			}
+			if !slices.ContainsFunc(members, func(r *Row) bool { return r.mentions(text) }) {
+				unknown = append(unknown, UnknownMember{set.Name, text})
+			}
+		}
+	}
+	return unknown
+}
+
+// isMembers reports whether a member of the group has the address by its IP resource.
+func (inv *State) isMembers(a netip.Addr, group string) bool {
+	return slices.ContainsFunc(inv.byAddress.names(a), func(name string) bool {
+		r := inv.entry(name).row
+		return r != nil && slices.Contains(inv.members.Get(r.UUID), group)
+	})
+}
+
+// mentions reports whether one of the row's columns has the text as one of its words: an address that an IP resource
+// lacks, or one that the port may send from, which is told of the port.
+func (r *Row) mentions(text string) bool {
+	has := func(element string) bool { return strings.Contains(" "+element+" ", " "+text+" ") }
+	return slices.ContainsFunc(r.PortSecurity, has) || slices.ContainsFunc(r.Addresses, has)
+}
