@@ -9,7 +9,7 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
@@ -42,7 +42,7 @@ type Handler struct {
 }
 
 // Handle answers one review.
-func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.Response {
+func (h *Handler) Handle(ctx context.Context, req ctrladmission.Request) ctrladmission.Response {
 	start := h.Now()
 	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
 	defer cancel()
@@ -53,7 +53,7 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 	response, result := respond(&a, err)
 	if h.Advises && !response.Allowed {
 		notes := response.AuditAnnotations
-		response = admission.Allowed("").WithWarnings(append(response.Warnings, response.Result.Message)...)
+		response = ctrladmission.Allowed("").WithWarnings(append(response.Warnings, response.Result.Message)...)
 		response.AuditAnnotations = notes
 	}
 	h.Observe(result, h.Now().Sub(start), a.Refusals)
@@ -65,13 +65,13 @@ var errOutOfTime = errors.New(
 )
 
 // respond returns the response to a review with its result.
-func respond(a *Answer, err error) (admission.Response, string) {
+func respond(a *Answer, err error) (ctrladmission.Response, string) {
 	if err != nil {
 		code := int32(http.StatusBadRequest)
 		if errors.Is(err, errOutOfTime) {
 			code = http.StatusGatewayTimeout
 		}
-		response := admission.Errored(code, fmt.Errorf("ovnguard: %w", err))
+		response := ctrladmission.Errored(code, fmt.Errorf("ovnguard: %w", err))
 		response.AuditAnnotations = map[string]string{NoteDecision: notKnown, NoteViolation: ShortNote(err.Error())}
 		return response, ResultInvalid
 	}
@@ -83,15 +83,15 @@ func respond(a *Answer, err error) (admission.Response, string) {
 	for _, text := range append(first, more...) {
 		warnings = append(warnings, "ovnguard: would be refused: "+text)
 	}
-	response, result := admission.Allowed(""), ResultUnchanged
+	response, result := ctrladmission.Allowed(""), ResultUnchanged
 	first, more = a.told(policy.Enforce)
 	switch {
 	case len(first)+len(more) > 0:
 		first = []string{shorten(strings.Join(first, "; "), maxMessage)}
 		message := "ovnguard: " + strings.Join(append(first, more...), "; ")
-		response, result = admission.Denied(message), ResultDenied
+		response, result = ctrladmission.Denied(message), ResultDenied
 	case len(a.Patch) > 0:
-		response, result = admission.Patched("", a.Patch...), ResultPatched
+		response, result = ctrladmission.Patched("", a.Patch...), ResultPatched
 	}
 	response.AuditAnnotations = a.Notes
 	for _, w := range warnings {

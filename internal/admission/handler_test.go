@@ -11,7 +11,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -57,7 +57,7 @@ func (w table) Pod(_ context.Context, namespace, name string) (*Pod, error) {
 	return nil, errors.New("no answer")
 }
 
-func mutate(t *testing.T, object string, change func(*admission.Request)) (admission.Response, string) {
+func mutate(t *testing.T, object string, change func(*ctrladmission.Request)) (ctrladmission.Response, string) {
 	t.Helper()
 	var result string
 	world := table{
@@ -69,7 +69,7 @@ func mutate(t *testing.T, object string, change func(*admission.Request)) (admis
 		Observe: func(r string, _ time.Duration, _ []Refusal) { result = r },
 		Now:     time.Now,
 	}
-	req := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
+	req := ctrladmission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
 		Operation: admissionv1.Create, Namespace: "t",
 		Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
 		Object:   runtime.RawExtension{Raw: []byte(object)},
@@ -80,7 +80,7 @@ func mutate(t *testing.T, object string, change func(*admission.Request)) (admis
 	return h.Handle(t.Context(), req), result
 }
 
-func patchedKeys(t *testing.T, r admission.Response) map[string]any {
+func patchedKeys(t *testing.T, r ctrladmission.Response) map[string]any {
 	t.Helper()
 	keys := make(map[string]any)
 	for _, op := range r.Patches {
@@ -99,7 +99,7 @@ func TestHandle(t *testing.T) {
 	const path = "/metadata/annotations/"
 	cases := map[string]struct {
 		object  string
-		change  func(*admission.Request)
+		change  func(*ctrladmission.Request)
 		result  string
 		allowed bool
 		want    map[string]any // path to value, without the decision record
@@ -110,12 +110,12 @@ func TestHandle(t *testing.T) {
 		},
 		"namespace that cannot be read": {
 			object: `{"metadata":{"annotations":{"ovn.kubernetes.io/port_security":"false"}}}`,
-			change: func(r *admission.Request) { r.Namespace = "gone" }, result: ResultPatched, allowed: true,
+			change: func(r *ctrladmission.Request) { r.Namespace = "gone" }, result: ResultPatched, allowed: true,
 			want: map[string]any{path + "ovn.kubernetes.io~1port_security": "true"},
 		},
 		"open namespace": {
 			object:  `{}`,
-			change:  func(r *admission.Request) { r.Namespace = "open" },
+			change:  func(r *ctrladmission.Request) { r.Namespace = "open" },
 			result:  ResultPatched,
 			allowed: true,
 			want:    map[string]any{path + "ovn.kubernetes.io~1port_security": "false"},
@@ -144,17 +144,17 @@ func TestHandle(t *testing.T) {
 		"not JSON":  {object: `pod`, result: ResultInvalid},
 		"delete": {
 			object: `{}`,
-			change: func(r *admission.Request) { r.Operation = admissionv1.Delete },
+			change: func(r *ctrladmission.Request) { r.Operation = admissionv1.Delete },
 			result: ResultInvalid,
 		},
 		"update without what it was": {
 			object: `{}`,
-			change: func(r *admission.Request) { r.Operation = admissionv1.Update },
+			change: func(r *ctrladmission.Request) { r.Operation = admissionv1.Update },
 			result: ResultInvalid,
 		},
 		"further network of a running pod": {
 			object: `{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"nad1,nad2","nad1.t.ovn.kubernetes.io/port_security":"false"}}}`,
-			change: func(r *admission.Request) {
+			change: func(r *ctrladmission.Request) {
 				r.Operation, r.OldObject.Raw = admissionv1.Update, []byte(
 					`{"metadata":{"annotations":{"k8s.v1.cni.cncf.io/networks":"nad1"}}}`,
 				)
@@ -165,16 +165,16 @@ func TestHandle(t *testing.T) {
 		},
 		"same networks of a running pod": {
 			object: `{"metadata":{"labels":{"a":"b"}}}`, result: ResultUnchanged, allowed: true,
-			change: func(r *admission.Request) { r.Operation, r.OldObject.Raw = admissionv1.Update, []byte(`{}`) },
+			change: func(r *ctrladmission.Request) { r.Operation, r.OldObject.Raw = admissionv1.Update, []byte(`{}`) },
 		},
 		"another resource": {
 			object: `{}`,
-			change: func(r *admission.Request) { r.Resource.Resource = "namespaces" },
+			change: func(r *ctrladmission.Request) { r.Resource.Resource = "namespaces" },
 			result: ResultInvalid,
 		},
 		"subresource": {
 			object: `{}`,
-			change: func(r *admission.Request) { r.SubResource = "binding" },
+			change: func(r *ctrladmission.Request) { r.SubResource = "binding" },
 			result: ResultInvalid,
 		},
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
@@ -32,7 +32,7 @@ func TestThreat33OutOfTime(t *testing.T) {
 					Observe: func(result string, _ time.Duration, _ []Refusal) { observed = result },
 					Now:     func() time.Time { return now },
 				}
-				r := h.Handle(late, admission.Request{AdmissionRequest: req})
+				r := h.Handle(late, ctrladmission.Request{AdmissionRequest: req})
 				if r.Allowed || r.Result.Code != http.StatusGatewayTimeout || observed != ResultInvalid ||
 					r.AuditAnnotations[NoteDecision] != notKnown ||
 					len(r.Patches) > 0 {

@@ -15,7 +15,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -251,7 +251,7 @@ func (s *scene) Pod(_ context.Context, namespace, name string) (*Pod, error) {
 }
 
 // ask has one webhook asked, as the API server asks.
-func ask(t testing.TB, s *scene, judge func(World) Judge, req admissionv1.AdmissionRequest) admission.Response {
+func ask(t testing.TB, s *scene, judge func(World) Judge, req admissionv1.AdmissionRequest) ctrladmission.Response {
 	t.Helper()
 	s.user = req.UserInfo.Username
 	h := &Handler{
@@ -259,7 +259,7 @@ func ask(t testing.TB, s *scene, judge func(World) Judge, req admissionv1.Admiss
 		Observe: func(string, time.Duration, []Refusal) {},
 		Now:     func() time.Time { return now },
 	}
-	r := h.Handle(t.Context(), admission.Request{AdmissionRequest: req})
+	r := h.Handle(t.Context(), ctrladmission.Request{AdmissionRequest: req})
 	tellsNothing(t, r, string(req.Object.Raw)+string(req.OldObject.Raw))
 	return r
 }
@@ -278,7 +278,7 @@ var foreign = []string{
 }
 
 // tellsNothing checks that whoever asked is told nothing of what others have, except what they have named themselves.
-func tellsNothing(t testing.TB, r admission.Response, asked string) {
+func tellsNothing(t testing.TB, r ctrladmission.Response, asked string) {
 	t.Helper()
 	told := strings.Join(r.Warnings, "\n")
 	if r.Result != nil {
@@ -354,7 +354,7 @@ func update(t testing.TB, s *scene, user, path string, old, p *Pod) (refused str
 }
 
 // refusal returns what a refusal says: to whoever asked, and to the audit log.
-func refusal(r admission.Response) string {
+func refusal(r ctrladmission.Response) string {
 	if r.Allowed {
 		return ""
 	}
@@ -362,7 +362,7 @@ func refusal(r admission.Response) string {
 }
 
 // patched returns the annotations after the response's patch.
-func patched(t testing.TB, annotations map[string]string, r admission.Response) map[string]string {
+func patched(t testing.TB, annotations map[string]string, r ctrladmission.Response) map[string]string {
 	t.Helper()
 	out := maps.Clone(annotations)
 	if out == nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/ovnguard/ovnguard/internal/events"
 	"github.com/ovnguard/ovnguard/internal/inventory"
@@ -23,20 +23,20 @@ type refusal struct {
 
 // NoteRefusals returns a webhook of which k is told when it refuses an account that Kube-OVN's workloads run under;
 // label is its name in metrics.
-func (k *KubeOVN) NoteRefusals(label string, h admission.Handler) admission.Handler {
+func (k *KubeOVN) NoteRefusals(label string, h ctrladmission.Handler) ctrladmission.Handler {
 	return refusing{h, k, label}
 }
 
 // refusing is a webhook of which it is told when it refuses an account that Kube-OVN's workloads run under.
 type refusing struct {
-	admission.Handler
+	ctrladmission.Handler
 
 	kubeOVN *KubeOVN
 	label   string
 }
 
-// Handle implements admission.Handler.
-func (r refusing) Handle(ctx context.Context, req admission.Request) admission.Response {
+// Handle implements ctrladmission.Handler.
+func (r refusing) Handle(ctx context.Context, req ctrladmission.Request) ctrladmission.Response {
 	response := r.Handler.Handle(ctx, req)
 	if user := req.UserInfo.Username; !response.Allowed && r.kubeOVN.runs(user) {
 		why := "no reason was given"

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
-	guard "github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/admission"
 )
 
 // A webhook that only advises lets through what it cannot judge, and says why in a warning; another one refuses it.
@@ -29,9 +29,9 @@ func TestAdvisoryRefusesNothing(t *testing.T) {
 		},
 	} {
 		h := handlerOf(func(context.Context, *admissionv1.AdmissionRequest) (Answer, error) { return c.judge() })
-		refused := h.Handle(t.Context(), admission.Request{})
+		refused := h.Handle(t.Context(), ctrladmission.Request{})
 		h.Advises = true
-		advised := h.Handle(t.Context(), admission.Request{})
+		advised := h.Handle(t.Context(), ctrladmission.Request{})
 		if refused.Allowed || !advised.Allowed || !slices.Equal(advised.Warnings, c.warns) {
 			t.Errorf(
 				"%s: refused %v, advised %v %q; want it let through with %q",
@@ -57,17 +57,17 @@ func denied() (a Answer) {
 }
 
 // respond returns the response that an answer becomes.
-func respond(t *testing.T, a Answer) admission.Response {
+func respond(t *testing.T, a Answer) ctrladmission.Response {
 	t.Helper()
 	judge := func(context.Context, *admissionv1.AdmissionRequest) (Answer, error) { return a, nil }
-	return handlerOf(judge).Handle(t.Context(), admission.Request{})
+	return handlerOf(judge).Handle(t.Context(), ctrladmission.Request{})
 }
 
 // handlerOf returns the webhook of a judge.
-func handlerOf(judge Judge) *guard.Handler {
-	return &guard.Handler{
+func handlerOf(judge Judge) *admission.Handler {
+	return &admission.Handler{
 		Judge:   judge.Plain(),
-		Observe: func(string, time.Duration, []guard.Refusal) {},
+		Observe: func(string, time.Duration, []admission.Refusal) {},
 		Now:     time.Now,
 	}
 }

@@ -7,17 +7,17 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
-	guard "github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // notes returns what the audit log keeps of an answer to the request.
 func notes(t *testing.T, judge Judge, req *admissionv1.AdmissionRequest) map[string]string {
 	t.Helper()
-	return handlerOf(judge).Handle(t.Context(), admission.Request{AdmissionRequest: *req}).AuditAnnotations
+	return handlerOf(judge).Handle(t.Context(), ctrladmission.Request{AdmissionRequest: *req}).AuditAnnotations
 }
 
 // The audit log says of every request about what governs ports which policy it falls under, what was decided, and what
@@ -183,11 +183,11 @@ func TestEveryAnswerIsNoted(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := notes(t, c.judge, c.req)
-			if got[guard.NotePolicy] != c.policy || got[guard.NoteDecision] != c.decision ||
+			if got[admission.NotePolicy] != c.policy || got[admission.NoteDecision] != c.decision ||
 				!strings.Contains(
-					got[guard.NoteViolation],
+					got[admission.NoteViolation],
 					c.violation,
-				) || (got[guard.NoteViolation] != "") != (c.violation != "") {
+				) || (got[admission.NoteViolation] != "") != (c.violation != "") {
 				t.Errorf(
 					"noted %q, want policy %q, decision %q, a violation with %q",
 					got,
@@ -212,7 +212,7 @@ func TestNotesAreShort(t *testing.T) {
 			namespace("shop", nil),
 		),
 	)
-	if n := len(got[guard.NoteViolation]); n == 0 || n > 2100 || !strings.HasSuffix(got[guard.NoteViolation], "...") {
+	if n := len(got[admission.NoteViolation]); n == 0 || n > 2100 || !strings.HasSuffix(got[admission.NoteViolation], "...") {
 		t.Errorf("a violation of %d bytes was noted", n)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	admissionv1 "k8s.io/api/admission/v1"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
 // A namespace may not say so much about ports that comparing it with all policies takes long; what it said before
@@ -35,8 +35,8 @@ func TestThreat33NamespaceOfManyAnnotations(t *testing.T) {
 func TestThreat33JudgesOutOfTime(t *testing.T) {
 	late, cancel := context.WithCancel(t.Context())
 	cancel()
-	answer := func(ctx context.Context, judge Judge) admission.Response {
-		return handlerOf(judge).Handle(ctx, admission.Request{})
+	answer := func(ctx context.Context, judge Judge) ctrladmission.Response {
+		return handlerOf(judge).Handle(ctx, ctrladmission.Request{})
 	}
 	allows := func(context.Context, *admissionv1.AdmissionRequest) (Answer, error) { return Answer{}, nil }
 	if r := answer(t.Context(), allows); !r.Allowed {

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	admissionv1 "k8s.io/api/admission/v1"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/inventory"
@@ -111,7 +111,7 @@ func TestThreat45AnswersNameNobodyElse(t *testing.T) {
 			h := handlerOf(func(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
 				return c.judge(g.Guard, ctx, req)
 			})
-			r := h.Handle(t.Context(), admission.Request{AdmissionRequest: *c.req})
+			r := h.Handle(t.Context(), ctrladmission.Request{AdmissionRequest: *c.req})
 			told := r.Result.Message + "\n" + strings.Join(r.Warnings, "\n")
 			if !strings.Contains(told, c.said) ||
 				slices.ContainsFunc(others, func(name string) bool { return strings.Contains(told, name) }) {

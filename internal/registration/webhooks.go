@@ -8,7 +8,7 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	webhook "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/admission"
@@ -157,7 +157,7 @@ func (w Webhook) name() string { return strings.TrimPrefix(w.Label(), "mutate-")
 type Observe func(result string, took time.Duration, against []admission.Refusal)
 
 // Handler returns who answers, and tells observe of each answer.
-func (w Webhook) Handler(world *review.World, observe Observe) webhook.Handler {
+func (w Webhook) Handler(world *review.World, observe Observe) ctrladmission.Handler {
 	return &admission.Handler{
 		Judge:   w.answer(world.Knowing(review.Right{Verb: w.by.verb, Has: w.by.have})),
 		Advises: w.fails == open,

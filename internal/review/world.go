@@ -22,7 +22,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/repair"
-	serving "github.com/ovnguard/ovnguard/internal/webhook"
+	"github.com/ovnguard/ovnguard/internal/webhook"
 )
 
 // World is what reviews look at: the live inventory and, where a cache may be behind, the API server.
@@ -94,7 +94,7 @@ func (r rights) May(
 	if what.Group == v1alpha1.GroupVersion.Group && what.Verb == r.known.Verb {
 		return r.known.Has, nil
 	}
-	if err := r.asked.wait(ctx, serving.Source(ctx)); err != nil {
+	if err := r.asked.wait(ctx, webhook.Source(ctx)); err != nil {
 		return false, err
 	}
 	return r.Cluster.May(ctx, user, what)
@@ -134,7 +134,7 @@ func (w *World) Repaired(ctx context.Context, ids []string) (admission.Repaired,
 	if w.known != (Right{admission.VerbUndo, true}) {
 		return admission.Repaired{}, admission.ErrNoUndo
 	}
-	if err := w.asked.wait(ctx, serving.Source(ctx)); err != nil {
+	if err := w.asked.wait(ctx, webhook.Source(ctx)); err != nil {
 		return admission.Repaired{}, err
 	}
 	unit, err := w.journal.Standing(ctx, ids...)

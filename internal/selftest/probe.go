@@ -16,11 +16,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
-	webhook "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
-	guard "github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	serving "github.com/ovnguard/ovnguard/internal/webhook"
+	"github.com/ovnguard/ovnguard/internal/webhook"
 )
 
 var (
@@ -42,9 +42,9 @@ type prober struct {
 	pods          typedcorev1.PodInterface
 	namespace     string
 	user          string
-	mutate, guard webhook.Handler
+	mutate, guard ctrladmission.Handler
 	// callers is told the names of the pods, which nobody but the API server knows; nil where nobody asks who calls.
-	callers *serving.Callers
+	callers *webhook.Callers
 	// warned has what the API server warned of since it was taken last.
 	warned *warnings
 }
@@ -72,14 +72,14 @@ func (w *warnings) take() []string {
 }
 
 func newProber(pods typedcorev1.PodInterface, warned *warnings, c Config) *prober {
-	handler := func(judge guard.Judge) *guard.Handler {
-		uncounted := func(string, time.Duration, []guard.Refusal) {}
-		return &guard.Handler{Judge: judge, Observe: uncounted, Now: time.Now}
+	handler := func(judge admission.Judge) *admission.Handler {
+		uncounted := func(string, time.Duration, []admission.Refusal) {}
+		return &admission.Handler{Judge: judge, Observe: uncounted, Now: time.Now}
 	}
 	return &prober{
 		pods: pods, namespace: c.Namespace, user: c.User, callers: c.Callers, warned: warned,
-		mutate: handler(guard.MutatePods(c.World)),
-		guard:  handler(guard.GuardPods(c.World)),
+		mutate: handler(admission.MutatePods(c.World)),
+		guard:  handler(admission.GuardPods(c.World)),
 	}
 }
 
@@ -128,7 +128,7 @@ func (p *prober) mutated(ctx context.Context, pod *corev1.Pod) (fate, error) {
 		return fate{}, fmt.Errorf("the self-test's own pod may not be made: %s", answer.Result.Message)
 	}
 	want := fate{annotation: pod.Annotations[decides], warnings: answer.Warnings}
-	path := guard.AnnotationPath(decides)
+	path := admission.AnnotationPath(decides)
 	for _, change := range answer.Patches {
 		if value, ok := change.Value.(string); ok && change.Path == path {
 			want.annotation = value
@@ -151,10 +151,10 @@ func (p *prober) guarded(ctx context.Context, pod *corev1.Pod) (fate, error) {
 }
 
 // review returns what the API server would ask about the creation of the pod.
-func (p *prober) review(pod *corev1.Pod) (webhook.Request, error) {
+func (p *prober) review(pod *corev1.Pod) (ctrladmission.Request, error) {
 	raw, err := json.Marshal(pod)
 	if err != nil {
-		return webhook.Request{}, fmt.Errorf("write the pod of the self-test: %w", err)
+		return ctrladmission.Request{}, fmt.Errorf("write the pod of the self-test: %w", err)
 	}
 	request := admissionv1.AdmissionRequest{
 		Kind: metav1.GroupVersionKind{
@@ -168,7 +168,7 @@ func (p *prober) review(pod *corev1.Pod) (webhook.Request, error) {
 		Object:    runtime.RawExtension{Raw: raw},
 	}
 	request.UserInfo.Username = p.user
-	return webhook.Request{AdmissionRequest: request}, nil
+	return ctrladmission.Request{AdmissionRequest: request}, nil
 }
 
 // pod returns a pod that would pass the strictest of the usual checks, so that nobody else refuses it. Nothing about it

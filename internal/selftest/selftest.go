@@ -16,9 +16,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	guard "github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/events"
-	serving "github.com/ovnguard/ovnguard/internal/webhook"
+	"github.com/ovnguard/ovnguard/internal/webhook"
 )
 
 const (
@@ -70,9 +70,9 @@ type Config struct {
 	// User is the account as which this program runs; empty where that is not known.
 	User string
 	// World is what reviews look at.
-	World guard.World
+	World admission.World
 	// Callers is told the names of the pods, which nobody but the API server knows; nil where nobody asks who calls.
-	Callers *serving.Callers
+	Callers *webhook.Callers
 	// Serving returns why the webhooks do not answer as they must yet: what has not been read makes them refuse more.
 	Serving func() error
 	// Unguarded is called when pods turn out not to be guarded.

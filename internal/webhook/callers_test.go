@@ -21,7 +21,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
 // authority signs certificates.
@@ -284,8 +284,8 @@ func TestThreat45StrangersAreNotToldTheNotes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	noted := func(context.Context, admission.Request) admission.Response {
-		r := admission.Denied("taken")
+	noted := func(context.Context, ctrladmission.Request) ctrladmission.Response {
+		r := ctrladmission.Denied("taken")
 		r.AuditAnnotations = map[string]string{"violation": "that of port web-0.bank"}
 		return r
 	}

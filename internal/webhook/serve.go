@@ -20,7 +20,7 @@ import (
 	"github.com/go-logr/logr"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
 // MaxBody is the largest review that is read, in bytes. The API server takes objects of up to 3 MiB, and an update
@@ -30,7 +30,7 @@ const MaxBody = 8 << 20
 // Handler answers the reviews of one webhook over HTTP.
 type Handler struct {
 	// Answer decides.
-	Answer admission.Handler
+	Answer ctrladmission.Handler
 	// Limit bounds the reviews that are answered at a time, Budget the memory that large ones take.
 	Limit  *Limit
 	Budget *Budget
@@ -166,7 +166,7 @@ func (h *Handler) answer(
 	ctx context.Context,
 	request *admissionv1.AdmissionRequest,
 	share string,
-) (response admission.Response, code int, err error) {
+) (response ctrladmission.Response, code int, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.Log.Error(
@@ -186,7 +186,7 @@ func (h *Handler) answer(
 		return response, http.StatusServiceUnavailable, errors.New("too many requests at a time; try again")
 	}
 	defer h.Limit.give(share)
-	req := admission.Request{AdmissionRequest: *request}
+	req := ctrladmission.Request{AdmissionRequest: *request}
 	response = h.Answer.Handle(ctx, req)
 	if err := response.Complete(req); err != nil {
 		h.Log.Error(err, "an answer could not be put together")
@@ -196,7 +196,7 @@ func (h *Handler) answer(
 }
 
 // write sends the answer.
-func (h *Handler) write(w http.ResponseWriter, response admission.Response) {
+func (h *Handler) write(w http.ResponseWriter, response ctrladmission.Response) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)

@@ -12,17 +12,19 @@ import (
 
 	"github.com/go-logr/logr"
 	admissionv1 "k8s.io/api/admission/v1"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
 // handlerFunc answers as a function says.
-type handlerFunc func(context.Context, admission.Request) admission.Response
+type handlerFunc func(context.Context, ctrladmission.Request) ctrladmission.Response
 
-func (f handlerFunc) Handle(ctx context.Context, req admission.Request) admission.Response {
+func (f handlerFunc) Handle(ctx context.Context, req ctrladmission.Request) ctrladmission.Response {
 	return f(ctx, req)
 }
 
-func allow(context.Context, admission.Request) admission.Response { return admission.Allowed("") }
+func allow(context.Context, ctrladmission.Request) ctrladmission.Response {
+	return ctrladmission.Allowed("")
+}
 
 const good = `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u1","operation":"CREATE","object":{"a":1}}}`
 
@@ -74,9 +76,9 @@ func send(
 // Only well-formed reviews reach who answers.
 func TestThreat34OnlyReviewsAreAnswered(t *testing.T) {
 	asked := 0
-	s := serve(t, NewLimit(1), func(context.Context, admission.Request) admission.Response {
+	s := serve(t, NewLimit(1), func(context.Context, ctrladmission.Request) ctrladmission.Response {
 		asked++
-		return admission.Allowed("")
+		return ctrladmission.Allowed("")
 	})
 	for name, c := range map[string]struct {
 		method, contentType, body string
@@ -144,11 +146,11 @@ func TestThreat34OnlyReviewsAreAnswered(t *testing.T) {
 
 // A panic is a failed call of the one request, for its webhook's failurePolicy to decide, and harms no other.
 func TestPanicIsNoAnswer(t *testing.T) {
-	s := serve(t, NewLimit(1), func(_ context.Context, req admission.Request) admission.Response {
+	s := serve(t, NewLimit(1), func(_ context.Context, req ctrladmission.Request) ctrladmission.Response {
 		if req.Operation == admissionv1.Create {
 			panic("on purpose")
 		}
-		return admission.Allowed("")
+		return ctrladmission.Allowed("")
 	})
 	for range 3 { // more often than there are turns
 		code, _, text := send(t, s, http.MethodPost, "application/json", strings.NewReader(good))

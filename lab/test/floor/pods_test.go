@@ -16,7 +16,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	webhook "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/admission"
@@ -127,7 +127,7 @@ func newJudges(t *testing.T) *judges {
 // webhook returns what the webhooks say to an attempt, with the pod as it is after the one that changes it.
 func (j *judges) webhook(t *testing.T, a attempt) (stored *admission.Pod, refused string) {
 	t.Helper()
-	ask := func(judge func(admission.World) admission.Judge, p *admission.Pod) webhook.Response {
+	ask := func(judge func(admission.World) admission.Judge, p *admission.Pod) ctrladmission.Response {
 		req := admissionv1.AdmissionRequest{
 			Operation: admissionv1.Update,
 			Namespace: "t",
@@ -152,7 +152,7 @@ func (j *judges) webhook(t *testing.T, a attempt) (stored *admission.Pod, refuse
 			Observe: func(string, time.Duration, []admission.Refusal) {},
 			Now:     func() time.Time { return now },
 		}
-		return h.Handle(t.Context(), webhook.Request{AdmissionRequest: req})
+		return h.Handle(t.Context(), ctrladmission.Request{AdmissionRequest: req})
 	}
 	p := *a.now
 	if a.path == "create" {
