@@ -212,7 +212,8 @@ func TestNotesAreShort(t *testing.T) {
 			namespace("shop", nil),
 		),
 	)
-	if n := len(got[admission.NoteViolation]); n == 0 || n > 2100 || !strings.HasSuffix(got[admission.NoteViolation], "...") {
+	noted := got[admission.NoteViolation]
+	if n := len(noted); n == 0 || n > 2100 || !strings.HasSuffix(noted, "...") {
 		t.Errorf("a violation of %d bytes was noted", n)
 	}
 }
