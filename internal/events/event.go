@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/publish"
 )
 
 // Reasons of Events.
@@ -75,7 +76,7 @@ func eventOf(i Item, instance string) *eventsv1.Event {
 		APIVersion: "v1", Kind: "Pod", Namespace: i.Namespace, Name: i.Pod, UID: types.UID(i.PodUID),
 		FieldPath: "metadata.annotations[" + i.Provider.Key(kubeovn.PortSecurity) + "]",
 	}
-	e.Note = cut(i.Rule.ID + " " + i.Rule.Name + ", port " + i.Port + ": " + text)
+	e.Note = publish.Shorten(i.Rule.ID+" "+i.Rule.Name+", port "+i.Port+": "+text, noteLimit)
 	return e
 }
 
@@ -93,13 +94,14 @@ func eventOfSum(s Sum, at time.Time, instance string) *eventsv1.Event {
 		e.Type = corev1.EventTypeNormal
 	}
 	e.Regarding = corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Namespace: s.Namespace, Name: s.Namespace}
-	e.Note = cut(
+	e.Note = publish.Shorten(
 		fmt.Sprintf(
 			"besides what is told one by one, %s came and %s went; the Report %s and `ovnguard audit` say what there is",
 			counts(s.Came),
 			counts(s.Went),
 			controller,
 		),
+		noteLimit,
 	)
 	return e
 }
@@ -113,7 +115,7 @@ func eventOfNotice(n Notice, instance string) *eventsv1.Event {
 		e.Type = corev1.EventTypeNormal
 	}
 	e.Regarding = corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Namespace: n.Namespace, Name: n.Namespace}
-	e.Note = cut(n.Text)
+	e.Note = publish.Shorten(n.Text, noteLimit)
 	return e
 }
 
@@ -145,15 +147,6 @@ func eventAt(at time.Time, instance string) *eventsv1.Event {
 func nameOf(begin string, of ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(of, "\x00")))
 	return strings.ToLower(begin) + "-" + hex.EncodeToString(sum[:10])
-}
-
-// cut shortens a note that is too long, at the end of a letter: one that was cut in half would be written as a longer
-// one.
-func cut(note string) string {
-	if len(note) <= noteLimit {
-		return note
-	}
-	return strings.ToValidUTF8(note[:noteLimit], "")
 }
 
 // lastSeen is when what the Event says was last seen.

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/publish"
 )
 
 // MaxResults is how many results a report holds at most. Its summary counts all of them.
@@ -80,8 +81,8 @@ func resultOf(f Failure) reportsv1alpha1.ReportResult {
 	r := reportsv1alpha1.ReportResult{
 		Source: source, Policy: f.Rule.ID, Rule: f.Rule.Name, Category: category,
 		Severity: severityOf(f.Rule.Severity), Result: fail, Scored: true,
-		Description: short(f.Message),
-		Properties:  map[string]string{propertyPort: short(f.Port)},
+		Description: publish.Shorten(f.Message, textLimit),
+		Properties:  map[string]string{propertyPort: publish.Shorten(f.Port, textLimit)},
 	}
 	if f.Pod != "" {
 		r.Subjects = []corev1.ObjectReference{podOf(f)}
@@ -100,7 +101,7 @@ func resultOf(f Failure) reportsv1alpha1.ReportResult {
 		case text == "":
 		case key == propertyFix && len(text) > textLimit: // half a command is worse than none
 		default:
-			r.Properties[key] = short(text)
+			r.Properties[key] = publish.Shorten(text, textLimit)
 		}
 	}
 	return r
@@ -109,13 +110,4 @@ func resultOf(f Failure) reportsv1alpha1.ReportResult {
 // severityOf returns the severity in the words of OpenReports, which has those of the audit.
 func severityOf(s audit.Severity) reportsv1alpha1.ResultSeverity {
 	return reportsv1alpha1.ResultSeverity(s)
-}
-
-// short cuts a text that is too long, at the end of a letter.
-func short(text string) string {
-	if len(text) <= textLimit {
-		return text
-	}
-	const more = "..."
-	return strings.ToValidUTF8(text[:textLimit-len(more)], "") + more
 }

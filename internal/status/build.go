@@ -10,6 +10,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/internal/publish"
 )
 
 // refresh is how old lastMatched of an exception in use may become before it is written again.
@@ -127,9 +128,7 @@ const maxNamed = 5
 
 // set enters a condition; its time changes with its status alone.
 func set(conditions *[]metav1.Condition, c metav1.Condition, generation int64, at metav1.Time) {
-	if len(c.Message) > maxMessage {
-		c.Message = strings.ToValidUTF8(c.Message[:maxMessage], "")
-	}
+	c.Message = publish.Shorten(c.Message, maxMessage)
 	c.ObservedGeneration, c.LastTransitionTime = generation, at
 	meta.SetStatusCondition(conditions, c)
 }
