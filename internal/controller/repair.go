@@ -37,6 +37,7 @@ const brakeWindow = 10 * time.Minute
 func newRepairer(
 	o Options,
 	live client.Client,
+	queue *apply.Queue,
 	m *monitor.Monitor,
 	f *feed.Feed,
 	told *events.Book,
@@ -51,6 +52,7 @@ func newRepairer(
 		return nil, fmt.Errorf("tell this replica from others: %w", err)
 	}
 	return &apply.Repairer{
+		Queue:   queue,
 		Monitor: m,
 		Mirror:  f.Northbound(),
 		Pods:    live,
@@ -72,13 +74,6 @@ func newRepairer(
 		Now:     time.Now,
 	}, nil
 }
-
-// laterObserver is the monitor.Observer that it returns, which must be there before the monitor judges. It is for one
-// that reads the monitor.
-type laterObserver func() monitor.Observer
-
-// Judged implements monitor.Observer.
-func (l laterObserver) Judged(before, after monitor.Verdict) { l().Judged(before, after) }
 
 // The ConfigMap by which a human confirms that many ports may change.
 const (

@@ -20,7 +20,6 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/internal/kube"
-	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/registration"
 	"github.com/ovnguard/ovnguard/internal/repair/apply"
 	"github.com/ovnguard/ovnguard/internal/review"
@@ -70,10 +69,9 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 		return nil, fmt.Errorf("connect to the API server: %w", err)
 	}
 
-	// What is known of all ports, and who is told what is found. Repair is told, and reads what is known.
-	kept := newBooks()
-	var repairer *apply.Repairer
-	judge, err := newMonitor(o, kept, laterObserver(func() monitor.Observer { return repairer }), log)
+	// What is known of all ports, and who is told what is found.
+	kept, toRepair := newBooks(), apply.NewQueue(time.Now)
+	judge, err := newMonitor(o, kept, toRepair, log)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +164,7 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 	}
 
 	// What one replica alone does.
-	repairer, err = newRepairer(o, live, judge, fed, kept.told, log.WithName("repair"))
+	repairer, err := newRepairer(o, live, toRepair, judge, fed, kept.told, log.WithName("repair"))
 	if err != nil {
 		return nil, err
 	}

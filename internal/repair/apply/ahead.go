@@ -41,7 +41,7 @@ func (r *Repairer) inTurn(looks []look) []look {
 		case !ok:
 			out = append(out, l)
 		case len(last) >= free:
-			r.later(r.Now().Add(turn), l.port.Name)
+			r.Queue.later(r.Now().Add(turn), l.port.Name)
 		default:
 			row := *l.row
 			row.PortSecurity = narrow

@@ -4,6 +4,7 @@ package apply
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -11,7 +12,6 @@ import (
 	"golang.org/x/time/rate"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/internal/monitor"
@@ -21,8 +21,10 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// Repairer puts ports right while Run runs. It is an observer of the monitor.
+// Repairer puts ports right while Run runs.
 type Repairer struct {
+	// Queue has the ports to look at; the monitor tells it.
+	Queue   *Queue
 	Monitor *monitor.Monitor
 	Mirror  *ovn.Mirror
 	// Pods writes pods' annotations.
@@ -46,9 +48,6 @@ type Repairer struct {
 
 	mu      sync.Mutex
 	waiting map[string]time.Time // ports that the brake holds, with when it did last
-	running bool
-	queue   map[string]time.Time // ports to look at, with when they were put there
-	wake    chan struct{}
 
 	past map[string]repair.History
 	// ahead are changes of rows that are written down already, by port.
@@ -64,66 +63,18 @@ type Repairer struct {
 // Batch is how many ports are looked at, and changed, at a time.
 const Batch = 100
 
-// Judged implements monitor.Observer: whatever was judged is looked at.
-func (r *Repairer) Judged(_, after monitor.Verdict) {
-	if after.State != audit.OutOfScope && after.PodUID != "" {
-		r.enqueue(after.Port)
-	}
-}
-
-// enqueue has a port looked at. It does nothing while Run does not run: it begins with all ports.
-func (r *Repairer) enqueue(ports ...string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.running {
-		return
-	}
-	now := r.Now()
-	for _, name := range ports {
-		if _, there := r.queue[name]; !there {
-			r.queue[name] = now
-		}
-	}
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
-}
-
 // take returns some of the ports that are to be looked at.
 func (r *Repairer) take() map[string]time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	out := make(map[string]time.Time, min(len(r.queue), Batch))
-	move := func(name string) {
-		out[name] = r.queue[name]
-		delete(r.queue, name)
+	// What is prepared is kept waiting by nothing else.
+	names, waiting := r.Queue.take(maps.Keys(r.ahead), r.expected() > 0)
+	if waiting {
+		r.Queue.later(r.Now().Add(turn))
 	}
-	for name := range r.ahead {
-		if _, there := r.queue[name]; there {
-			move(name)
-		}
-	}
-	if len(out) > 0 || r.expected() > 0 { // nothing else keeps them waiting
-		if len(r.queue) > 0 {
-			r.later(r.Now().Add(turn))
-		}
-		return out
-	}
-	for name := range r.queue {
-		if len(out) == Batch {
-			break
-		}
-		move(name)
-	}
-	return out
+	return names
 }
 
 // Run looks at all ports, and then at each that is judged, until ctx ends. What it began it completes.
 func (r *Repairer) Run(ctx context.Context) {
-	r.mu.Lock()
-	r.running, r.queue, r.wake = true, make(map[string]time.Time), make(chan struct{}, 1)
-	r.mu.Unlock()
 	r.ahead = make(map[string]ahead)
 	r.past, r.logged, r.held, r.before = make(
 		map[string]repair.History,
@@ -134,17 +85,13 @@ func (r *Repairer) Run(ctx context.Context) {
 	), make(
 		map[string]bool,
 	)
-	defer func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.running = false
-	}()
+	defer r.Queue.end()
 	var all []string
 	r.Monitor.Read(func(inv *inventory.State) { all = inv.Names() })
 	for _, name := range all {
 		r.before[name] = true
 	}
-	r.enqueue(all...)
+	r.Queue.begin(all)
 	flush := time.NewTicker(time.Second)
 	defer flush.Stop()
 	for {
@@ -159,7 +106,7 @@ func (r *Repairer) Run(ctx context.Context) {
 				r.flush(ctx)
 			}
 			r.tellHeld()
-		case <-r.wake:
+		case <-r.Queue.wake:
 			r.work(ctx)
 		}
 	}
@@ -184,17 +131,12 @@ func (r *Repairer) work(ctx context.Context) {
 			return
 		}
 		if err := r.Current(); err != nil {
-			r.later(r.Now().Add(time.Second), keys(names)...)
+			r.Queue.later(r.Now().Add(time.Second), keys(names)...)
 			r.Metrics.state(stateStale)
 			return
 		}
 		r.batch(ctx, names)
 	}
-}
-
-// later has ports looked at again.
-func (r *Repairer) later(at time.Time, ports ...string) {
-	time.AfterFunc(max(at.Sub(r.Now()), 0), func() { r.enqueue(ports...) })
 }
 
 // look is a port with what is to be done about it.
@@ -258,7 +200,7 @@ func (r *Repairer) mayChange(ctx context.Context, l *look, eras []portsec.Era, t
 	if !past.Counts(&l.port, now) || allow() || r.confirmed(ctx, l.port.Pod.Namespace, total) && allow() {
 		return true
 	}
-	r.later(now.Add(heldAgain), name)
+	r.Queue.later(now.Add(heldAgain), name)
 	r.hold(name, now)
 	if !past.GrantsOnly(&l.port) {
 		return false
@@ -274,7 +216,7 @@ func (r *Repairer) tell(looks []look) {
 		times := 0
 		if h := r.past[l.port.Name]; r.Now().Before(h.ContestedUntil()) {
 			times = h.Streak
-			r.later(h.ContestedUntil(), l.port.Name)
+			r.Queue.later(h.ContestedUntil(), l.port.Name)
 		}
 		if l.port.Contested != times {
 			contested[l.port.Name] = times
@@ -296,7 +238,7 @@ func (r *Repairer) tell(looks []look) {
 func (r *Repairer) settled(l look) bool {
 	name, a := l.port.Name, l.action
 	if !a.Again.IsZero() && !a.Log {
-		r.later(a.Again, name)
+		r.Queue.later(a.Again, name)
 	}
 	r.Metrics.planned(a)
 	switch changes := a.Kind == repair.Annotate || a.Kind == repair.Write; {

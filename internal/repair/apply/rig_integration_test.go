@@ -146,6 +146,7 @@ func lead(
 	}
 	r = &replica{t: t}
 	r.Repairer = &Repairer{
+		Queue:   NewQueue(time.Now),
 		Mirror:  mirror,
 		Pods:    api,
 		Journal: &journal.Journal{Client: api, Namespace: "ovnguard-system", By: by, Now: time.Now},
@@ -167,7 +168,7 @@ func lead(
 		defer r.mu.Unlock()
 		r.holds = append(r.holds, text)
 	}
-	r.Monitor = monitor.New(monitor.SystemClock{}, r.Repairer)
+	r.Monitor = monitor.New(monitor.SystemClock{}, r.Queue)
 	r.Eras = r.Monitor.Eras
 	r.Monitor.Change(func(inv *inventory.Inventory) []string {
 		inv.SetPolicy(standing())
@@ -267,9 +268,9 @@ func (r *replica) grant(prefix string) {
 
 // Rested reports whether every port has been looked at that is to be.
 func (r *replica) Rested() bool {
-	r.Repairer.mu.Lock()
-	defer r.Repairer.mu.Unlock()
-	return r.running && len(r.queue) == 0
+	r.Queue.mu.Lock()
+	defer r.Queue.mu.Unlock()
+	return r.Queue.open && len(r.Queue.due) == 0
 }
 
 func (r *replica) look(context.Context) time.Time {

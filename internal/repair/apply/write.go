@@ -46,7 +46,7 @@ func (r *Repairer) begin(ctx context.Context, looks []look) []journal.Entry {
 				"reason",
 				err.Error(),
 			)
-			r.later(r.Now().Add(time.Second), names...)
+			r.Queue.later(r.Now().Add(time.Second), names...)
 		}
 		return nil
 	}
@@ -274,7 +274,7 @@ func (r *Repairer) done(l look, e *journal.Entry, outcome string, err error) {
 		"reason",
 		e.Error,
 	)
-	r.later(at, name)
+	r.Queue.later(at, name)
 }
 
 // again is when a port is looked at again whose change was not made, or perhaps was. A conflict comes with a change of

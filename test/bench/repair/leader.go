@@ -79,6 +79,7 @@ func lead(ctx context.Context, endpoint string) error {
 	}
 	api := fake.NewClientBuilder().Build()
 	r := &apply.Repairer{
+		Queue:     apply.NewQueue(time.Now),
 		Mirror:    mirror,
 		Pods:      api,
 		Journal:   &journal.Journal{Client: api, Namespace: "ovnguard-system", By: "bench", Now: time.Now},
@@ -90,7 +91,7 @@ func lead(ctx context.Context, endpoint string) error {
 		Metrics:   counts,
 		Now:       time.Now,
 	}
-	r.Monitor = monitor.New(monitor.SystemClock{}, r)
+	r.Monitor = monitor.New(monitor.SystemClock{}, r.Queue)
 	r.Eras = r.Monitor.Eras
 	r.Monitor.Change(enter)
 	changes := mirror.Subscribe(ovn.TablePort)
