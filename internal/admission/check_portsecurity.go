@@ -8,13 +8,15 @@ import (
 )
 
 var portSecurityOff = &Check{
-	ID: "OVGA08", Name: "port-security-off",
-	Summary: "port_security that leaves a NIC without the protection that was decided for it",
+	ID:   "OVGA08",
+	Name: "port-security-off",
+	Summary: "port_security that leaves a NIC without the protection that was decided for it; of a new pod it is replaced " +
+		"by what was decided, and its author is warned",
 }
 
 var layer2Forward = &Check{
 	ID: "OVGA09", Name: "layer2-forward",
-	Summary: "layer-2 forwarding where it is forbidden",
+	Summary: "layer-2 forwarding where it is forbidden; from a new pod it is taken out, and its author is warned",
 }
 
 // protected checks that every NIC has the annotation that its level needs, but those that were there before: another
@@ -58,4 +60,12 @@ func (r *review) level(key, value string) {
 			d.Level,
 		)
 	}
+}
+
+// checkOfLevel returns the check of one of the two keys that say how much a port may do.
+func checkOfLevel(key string) *Check {
+	if kubeovn.BaseSuffix(key) == kubeovn.Layer2Forward {
+		return layer2Forward
+	}
+	return portSecurityOff
 }

@@ -35,10 +35,20 @@ type Handler struct {
 	Judge Judge
 	// Advises means that nothing is refused: why it would be is a warning.
 	Advises bool
-	// Observe is told the result and the duration of each review, and what spoke against the request.
-	Observe func(result string, d time.Duration, against []Refusal)
+	// Observe is told of each review.
+	Observe func(Reviewed)
 	// Now returns the time; time.Now outside tests.
 	Now func() time.Time
+}
+
+// Reviewed is what came of a review.
+type Reviewed struct {
+	// Namespace is that of the request; empty where its object is of none.
+	Namespace string
+	Result    string
+	Took      time.Duration
+	// Against is what spoke against the request.
+	Against []Refusal
 }
 
 // Handle answers one review.
@@ -56,7 +66,7 @@ func (h *Handler) Handle(ctx context.Context, req ctrladmission.Request) ctrladm
 		response = ctrladmission.Allowed("").WithWarnings(append(response.Warnings, response.Result.Message)...)
 		response.AuditAnnotations = notes
 	}
-	h.Observe(result, h.Now().Sub(start), a.Refusals)
+	h.Observe(Reviewed{req.Namespace, result, h.Now().Sub(start), a.Refusals})
 	return response
 }
 

@@ -66,7 +66,7 @@ func mutate(t *testing.T, object string, change func(*ctrladmission.Request)) (c
 	}
 	h := &Handler{
 		Judge:   MutatePods(world),
-		Observe: func(r string, _ time.Duration, _ []Refusal) { result = r },
+		Observe: func(r Reviewed) { result = r.Result },
 		Now:     time.Now,
 	}
 	req := ctrladmission.Request{AdmissionRequest: admissionv1.AdmissionRequest{

@@ -29,7 +29,7 @@ func TestThreat33OutOfTime(t *testing.T) {
 				observed := ""
 				h := &Handler{
 					Judge:   webhook(s),
-					Observe: func(result string, _ time.Duration, _ []Refusal) { observed = result },
+					Observe: func(r Reviewed) { observed = r.Result },
 					Now:     func() time.Time { return now },
 				}
 				r := h.Handle(late, ctrladmission.Request{AdmissionRequest: req})

@@ -178,7 +178,8 @@ func (p *ParsedPod) readNetworks() {
 			Check: unreadableNetworks,
 			Field: "metadata.annotations",
 			Why:   err.Error(),
-			Fix:   `write it as Multus expects, for example "namespace/name"`,
+			Fix: `write it as Multus expects, for example "namespace/name", or ` +
+				`[{"name":"name","namespace":"namespace"}]`,
 		}
 		if many := (multus.TooManyError{}); errors.As(err, &many) {
 			p.Unread = &Refusal{Check: tooMuch, Field: annotation(many.Key), Why: many.Error(), Fix: "ask for fewer"}

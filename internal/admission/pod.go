@@ -281,20 +281,20 @@ func (c *Change) explain(d policy.Decision, namespace string) {
 		case s.Source != policy.FromPod || !onLevel:
 		case s.Outcome == policy.Invalid:
 			c.Refusals = append(c.Refusals, Refusal{
-				Check: portSecurityOff, Field: annotation(s.Key), Why: s.Detail,
+				Check: checkOfLevel(s.Key), Field: annotation(s.Key), Why: s.Detail,
 				Fix: "write one of them, or remove the annotation to inherit from the namespace",
 			})
 		default:
 			c.note(fmt.Sprintf("%s=%q was not applied: %s", annotation(s.Key), s.Value, s.Detail))
 			c.Warnings = append(c.Warnings, fmt.Sprintf(
 				"ovnguard: annotation %s=%q was not applied: %s; a PortSecurityException in namespace %s can grant "+
-					"the pod what it needs beyond that; "+
-					"where all pods of the namespace need it, whoever has the verb exempt on namespaces.ovnguard.io "+
-					"can loosen it",
+					"the pod what it needs beyond that; where all pods of the namespace need it, whoever has the verb "+
+					"exempt on namespaces.ovnguard.io can loosen it (%s)",
 				s.Key,
 				s.Value,
 				s.Detail,
 				namespace,
+				checkOfLevel(s.Key).ID,
 			))
 		}
 	}

@@ -256,7 +256,7 @@ func ask(t testing.TB, s *scene, judge func(World) Judge, req admissionv1.Admiss
 	s.user = req.UserInfo.Username
 	h := &Handler{
 		Judge:   judge(s),
-		Observe: func(string, time.Duration, []Refusal) {},
+		Observe: func(Reviewed) {},
 		Now:     func() time.Time { return now },
 	}
 	r := h.Handle(t.Context(), ctrladmission.Request{AdmissionRequest: req})

@@ -86,8 +86,9 @@ func (in Input) namespaceFloor() (admissionregistrationv1.ValidatingAdmissionPol
 						(variables.many ? 'more than $most annotations about NICs change at once in namespace ' :
 						'this loosens the ports of namespace ') + object.metadata.name +
 						', which takes the verb exempt on namespaces.ovnguard.io, and ' + $user +
-						' does not have it; who may grant it can run: kubectl create clusterrole ovnguard-exempt ' +
-						'--verb=exempt --resource=namespaces.ovnguard.io --resource-name=' + object.metadata.name`),
+						' does not have it; an administrator gives it by a ClusterRole with the rule ' +
+						'{apiGroups: [ovnguard.io], resources: [namespaces], resourceNames: [' + object.metadata.name +
+						'], verbs: [exempt]}'`),
 					Message: "ovnguard: this loosens the ports of the namespace, which takes the verb exempt on " +
 						"namespaces.ovnguard.io",
 				},

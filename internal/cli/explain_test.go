@@ -15,6 +15,7 @@ func TestExplain(t *testing.T) {
 	}
 	for _, part := range []string{
 		"NIC ovn, port router-0.edge: extended, by the exception", "policy: gateways, mode enforce, repair repair",
+		"! not applied: the pod has ovn.kubernetes.io/port_security=false, from before this was decided",
 		"granted: 10.20.0.0/24 from its own MAC", "until: 2999-12-31T00:00:00Z",
 		"refused  the policy asks for strict and a pod may only tighten", "refused  it ended at 2019-12-31T00:00:00Z",
 	} {
@@ -27,15 +28,15 @@ func TestExplain(t *testing.T) {
 		t.Fatalf("code %d: %s", code, &stderr)
 	}
 	var ports []struct {
-		Port, Level string
-		Exceptions  []string
-		Steps       []struct{ Source, Outcome string }
+		Port, Level, NotApplied string
+		Exceptions              []string
+		Steps                   []struct{ Source, Outcome string }
 	}
 	if err := json.Unmarshal([]byte(stdout.String()), &ports); err != nil {
 		t.Fatal(err)
 	}
 	if len(ports) != 1 || ports[0].Port != "router-0.edge" || ports[0].Level != "extended" ||
-		len(ports[0].Steps) != 5 ||
+		len(ports[0].Steps) != 5 || !strings.Contains(ports[0].NotApplied, "ovnguard audit") ||
 		ports[0].Exceptions[0] != "branches" {
 		t.Errorf("%+v", ports)
 	}

@@ -76,12 +76,14 @@ const (
 	requestTimeout = registration.Timeout
 )
 
-// serveWebhooks has the manager serve the webhooks, and returns what bounds them.
+// serveWebhooks has the manager serve the webhooks, and returns what bounds them. selfTest is the namespace of the
+// self-test.
 func serveWebhooks(
 	mgr ctrl.Manager,
 	world *review.World,
 	callers *webhook.Callers,
 	cluster *discovery.KubeOVN,
+	selfTest string,
 ) (*webhook.Limit, error) {
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "ovnguard_admission_duration_seconds",
@@ -104,10 +106,10 @@ func serveWebhooks(
 		} {
 			duration.WithLabelValues(label, result)
 		}
-		answer := w.Handler(world, func(result string, took time.Duration, against []admission.Refusal) {
-			duration.WithLabelValues(label, result).Observe(took.Seconds())
-			for _, r := range against {
-				if r.Check != nil {
+		answer := w.Handler(world, func(reviewed admission.Reviewed) {
+			duration.WithLabelValues(label, reviewed.Result).Observe(reviewed.Took.Seconds())
+			for _, r := range reviewed.Against {
+				if r.Check != nil && reviewed.Namespace != selfTest { // whose pods are refused on purpose
 					refusals.WithLabelValues(label, r.Check.ID, r.Mode.String()).Inc()
 				}
 			}

@@ -135,7 +135,7 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 		kube.Lookup{Cache: facts, Live: mgr.GetAPIReader()}, judge, accounts, live,
 		&journal.Reader{Client: live, Namespace: o.Namespace, Now: time.Now},
 	)
-	limit, err := serveWebhooks(mgr, world, callers, cluster)
+	limit, err := serveWebhooks(mgr, world, callers, cluster, o.SelfTestNamespace)
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func respond(t *testing.T, a Answer) ctrladmission.Response {
 func handlerOf(judge Judge) *admission.Handler {
 	return &admission.Handler{
 		Judge:   judge.Plain(),
-		Observe: func(string, time.Duration, []admission.Refusal) {},
+		Observe: func(admission.Reviewed) {},
 		Now:     time.Now,
 	}
 }

@@ -444,15 +444,32 @@ func (g *Guard) effect(a *Answer, count func(*inventory.State) inventory.Effect)
 			"with repair: log it says what it would write", e.Repaired, e.Ports, writes, first(e))
 		a.Note("repaired", fmt.Sprintf("begins %d, writes %d", e.Repaired, e.Rewritten))
 	}
+	if e.Unprotected > 0 {
+		a.Warn(
+			"%d of the %d running ports it concerns are not enforced any more: when their pods are made again they get "+
+				"what they ask for, and are open where they ask for nothing",
+			e.Unprotected,
+			e.Ports,
+		)
+		a.Note("unprotected", strconv.Itoa(e.Unprotected))
+	}
 	if e.Looser == 0 && e.Tighter == 0 {
 		return
 	}
+	kept := ""
+	if e.Kept > 0 {
+		kept = fmt.Sprintf(
+			"; %d of them stay as they are until their pods are made again, since policy does not say repair: repair",
+			e.Kept,
+		)
+	}
 	a.Warn(
-		"this loosens %d and tightens %d of the %d running ports it concerns%s",
+		"this loosens %d and tightens %d of the %d running ports it concerns%s%s",
 		e.Looser,
 		e.Tighter,
 		e.Ports,
 		first(e),
+		kept,
 	)
 	a.Note("effect", fmt.Sprintf("looser %d, tighter %d, of %d", e.Looser, e.Tighter, e.Ports))
 }

@@ -27,7 +27,7 @@ func (g *Guard) Policy(_ context.Context, req *admissionv1.AdmissionRequest) (An
 	); err != nil {
 		return Answer{}, err
 	}
-	object, _, err := decode[v1alpha1.PortSecurityPolicy](req)
+	object, old, err := decode[v1alpha1.PortSecurityPolicy](req)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -67,6 +67,14 @@ func (g *Guard) Policy(_ context.Context, req *admissionv1.AdmissionRequest) (An
 	}
 	if p != nil {
 		g.shadowed(&a, p)
+		if p.Mode != policy.Enforce && (old == nil || kube.PolicyOf(old).Mode != p.Mode) {
+			a.Warn(
+				"mode %s protects nothing: new pods to which policy %s applies get what they ask for, and are open "+
+					"where they ask for nothing, also where without it they would be strict",
+				p.Mode,
+				name,
+			)
+		}
 	}
 	g.effect(&a, func(inv *inventory.State) inventory.Effect { return inv.PolicyEffect(name, p, g.Rewrites, g.Now()) })
 	return a, nil

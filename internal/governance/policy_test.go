@@ -8,6 +8,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -74,6 +75,42 @@ func TestPolicyTellsWhatShadowsIt(t *testing.T) {
 		said := strings.Join(a.Warnings, "\n")
 		if want == "" && strings.Contains(said, "decides nothing") || !strings.Contains(said, want) {
 			t.Errorf("priority %d: warnings %q", priority, a.Warnings)
+		}
+	}
+}
+
+// Who has a policy enforce no more is told what that means for new pods, and for how many that run.
+func TestPolicyTellsWhatItProtectsNoMore(t *testing.T) {
+	says := func(mode v1alpha1.Mode) *v1alpha1.PortSecurityPolicy {
+		return &v1alpha1.PortSecurityPolicy{
+			ObjectMeta: metav1.ObjectMeta{Name: "first"},
+			Spec:       v1alpha1.PortSecurityPolicySpec{Priority: 100, Mode: mode},
+		}
+	}
+	for name, c := range map[string]struct {
+		now, old  v1alpha1.Mode // old is empty for a new policy
+		new, ends bool          // what is told: of new pods, and of running ports
+	}{
+		"new, and warns":         {v1alpha1.ModeWarn, "", true, true},
+		"from enforce to audit":  {v1alpha1.ModeAudit, v1alpha1.ModeEnforce, true, true},
+		"from audit to warn":     {v1alpha1.ModeWarn, v1alpha1.ModeAudit, true, false},
+		"warns as before":        {v1alpha1.ModeWarn, v1alpha1.ModeWarn, false, false},
+		"new, and enforces":      {v1alpha1.ModeEnforce, "", false, false},
+		"from warn to enforcing": {v1alpha1.ModeEnforce, v1alpha1.ModeWarn, false, false},
+	} {
+		g := guardOf(honouring())
+		var old any
+		if c.old != "" {
+			was := says(c.old)
+			old = was
+			g.feed(func(inv *inventory.Inventory) { inv.SetPolicy(kube.PolicyOf(was)) })
+		}
+		a, err := g.Policy(t.Context(), request(t, "portsecuritypolicies.ovnguard.io", says(c.now), old))
+		expect(t, a, err)
+		said := strings.Join(a.Warnings, "\n")
+		if strings.Contains(said, "protects nothing: new pods") != c.new ||
+			strings.Contains(said, "are not enforced any more") != c.ends {
+			t.Errorf("%s: warnings %q", name, a.Warnings)
 		}
 	}
 }

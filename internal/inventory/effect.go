@@ -13,9 +13,13 @@ import (
 type Effect struct {
 	// Ports is how many ports the edit concerns.
 	Ports int
-	// Looser and Tighter are how many of them could send from, or take in, more or less than before. A port that is
-	// both, because other addresses are granted than before, counts as looser.
-	Looser, Tighter int
+	// Looser and Tighter are of how many of them it is decided that they may send from, or take in, more or less than
+	// before. A port may be both, where other addresses are granted than before. Of these, Kept stay as they are until
+	// their pods are made again, because nothing is written to running ports.
+	Looser, Tighter, Kept int
+	// Unprotected is how many of them are protected by policy, and would not be after their pods were made again,
+	// because the policy does not enforce any more.
+	Unprotected int
 	// Repaired is for how many of them repair begins, and Rewritten how many ports it would write after the edit.
 	// Repair is asked about the first asksLimit ports alone; Unasked is how many more there are.
 	Repaired, Rewritten, Unasked int
@@ -113,18 +117,24 @@ func (inv *State) compare(e *Effect, namespace string, rewrites Rewrites, now ti
 		for _, nic := range inv.nics(p) {
 			old, would := decide(nic.Provider)
 			e.Ports++
-			looser, tighter, begins := would.Looser(old), old.Looser(would), would.Repairs() && !old.Repairs()
+			looser, tighter, begins := would.Wider(old), old.Wider(would), would.Repairs() && !old.Repairs()
+			if old.Mode == policy.Enforce && would.Mode != policy.Enforce && old.Level != policy.Open {
+				e.Unprotected++
+			}
 			if begins {
 				e.Repaired++
 			}
 			if !looser && !tighter && !begins {
 				continue
 			}
-			switch {
-			case looser:
+			if looser {
 				e.Looser++
-			case tighter:
+			}
+			if tighter {
 				e.Tighter++
+			}
+			if (looser || tighter) && !would.Repairs() {
+				e.Kept++
 			}
 			name := kubeovn.PortName(p.Owner, p.Namespace, nic.Provider)
 			written := false

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/portsec"
 )
 
 // crowd returns an inventory with n pods in namespace "crowd" that admission made strict unasked, and one that asked
@@ -49,14 +51,14 @@ func TestNamespaceEffect(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(
-		Effect{Ports: 4, Looser: 3, Names: []string{"p0.crowd", "p1.crowd", "p2.crowd"}},
+		Effect{Ports: 4, Looser: 3, Kept: 3, Names: []string{"p0.crowd", "p1.crowd", "p2.crowd"}},
 		inv.NamespaceEffect(annotated("false"), nothing, time.Time{}),
 	); diff != "" {
 		t.Errorf("loosened: -want +got\n%s", diff)
 	}
 	inv.SetNamespace(annotated("false"))
 	if diff := cmp.Diff(
-		Effect{Ports: 4, Tighter: 3, Names: []string{"p0.crowd", "p1.crowd", "p2.crowd"}},
+		Effect{Ports: 4, Tighter: 3, Kept: 3, Names: []string{"p0.crowd", "p1.crowd", "p2.crowd"}},
 		inv.NamespaceEffect(annotated("true"), nothing, time.Time{}),
 	); diff != "" {
 		t.Errorf("tightened: -want +got\n%s", diff)
@@ -74,14 +76,14 @@ func TestPolicyEffect(t *testing.T) {
 	teamA := func(l map[string]string) bool { return l["team"] == "a" }
 	loose := policy.Policy{Name: "loose", Namespaces: teamA, Level: policy.MAC}
 	if diff := cmp.Diff(
-		Effect{Ports: 4, Looser: 4, Names: []string{"careful.crowd", "p0.crowd", "p1.crowd", "p2.crowd"}},
+		Effect{Ports: 4, Looser: 4, Kept: 4, Names: []string{"careful.crowd", "p0.crowd", "p1.crowd", "p2.crowd"}},
 		inv.PolicyEffect("loose", &loose, nothing, time.Time{}),
 	); diff != "" {
 		t.Errorf("added: -want +got\n%s", diff)
 	}
 	inv.SetPolicy(loose)
 	if diff := cmp.Diff(
-		Effect{Ports: 4, Tighter: 4, Names: []string{"careful.crowd", "p0.crowd", "p1.crowd", "p2.crowd"}},
+		Effect{Ports: 4, Tighter: 4, Kept: 4, Names: []string{"careful.crowd", "p0.crowd", "p1.crowd", "p2.crowd"}},
 		inv.PolicyEffect("loose", nil, nothing, time.Time{}),
 	); diff != "" {
 		t.Errorf("removed: -want +got\n%s", diff)
@@ -106,10 +108,24 @@ func TestPolicyEffect(t *testing.T) {
 	if diff := cmp.Diff(Effect{}, inv.PolicyEffect("other", &other, nothing, time.Time{})); diff != "" {
 		t.Errorf("for others: -want +got\n%s", diff)
 	}
+	// What a pod may ask for when it is made is no change of a running port.
+	asks := loose
+	asks.ForbidsOthers, asks.ExternalAddresses = true, true
+	if diff := cmp.Diff(Effect{Ports: 4}, inv.PolicyEffect("loose", &asks, nothing, time.Time{})); diff != "" {
+		t.Errorf("for new pods alone: -want +got\n%s", diff)
+	}
+	warns := loose
+	warns.Mode = policy.Warn
+	if diff := cmp.Diff(
+		Effect{Ports: 4, Unprotected: 4},
+		inv.PolicyEffect("loose", &warns, nothing, time.Time{}),
+	); diff != "" {
+		t.Errorf("not enforced any more: -want +got\n%s", diff)
+	}
 	moved := loose
 	moved.Namespaces = other.Namespaces
 	if diff := cmp.Diff(
-		Effect{Ports: 4, Tighter: 4, Names: []string{"careful.crowd", "p0.crowd", "p1.crowd", "p2.crowd"}},
+		Effect{Ports: 4, Tighter: 4, Kept: 4, Names: []string{"careful.crowd", "p0.crowd", "p1.crowd", "p2.crowd"}},
 		inv.PolicyEffect("loose", &moved, nothing, time.Time{}),
 	); diff != "" {
 		t.Errorf("moved away: -want +got\n%s", diff)
@@ -129,6 +145,25 @@ func TestPolicyEffectIsBounded(t *testing.T) {
 	all := asksLimit + 501
 	if asked != asksLimit || e.Rewritten != asksLimit || e.Unasked != 501 || e.Repaired != all || e.Ports != all {
 		t.Errorf("repair was asked %d times: %+v", asked, e)
+	}
+}
+
+// A port may be granted something and lose something by one edit, and what repair writes is not kept.
+func TestPolicyEffectCountsBoth(t *testing.T) {
+	inv := crowd(1)
+	limits := policy.Limits{Pairs: 8, Prefix4: 8, Prefix6: 64, Lifetime: policy.DefaultLifetime, Level: policy.Open}
+	now := policy.Policy{Name: "p", ExceptionsIn: []string{"crowd"}, Limits: limits, Repair: policy.RepairOn}
+	inv.SetPolicy(now)
+	inv.SetException(policy.Exception{
+		Namespace: "crowd", Name: "router", Pods: func(l map[string]string) bool { return l["app"] == "web" },
+		Asked: time.Unix(0, 0), Expires: time.Unix(100, 0),
+		Pairs: []portsec.AddressPair{{Prefix: netip.MustParsePrefix("10.8.0.0/24")}},
+	})
+	then := now
+	then.ExceptionsIn, then.Forwarding = nil, policy.Allow
+	e := inv.PolicyEffect("p", &then, nothing, time.Unix(50, 0))
+	if e.Tighter != 1 || e.Kept != 0 {
+		t.Errorf("without the exception, repaired: %+v", e)
 	}
 }
 

@@ -248,7 +248,7 @@ func TestStatesStayAsTheyWere(t *testing.T) {
 	done := make(chan struct{})
 	review := &admission.Handler{
 		Judge:   admission.MutatePods(live{m}),
-		Observe: func(string, time.Duration, []admission.Refusal) {},
+		Observe: func(admission.Reviewed) {},
 		Now:     func() time.Time { return time.Unix(1000, 0) },
 	}
 	for range 2 {

@@ -153,12 +153,16 @@ func (d Decision) Value() string {
 	return kubeovn.True
 }
 
-// Looser reports whether d lets the port do something that o does not: send from more, take in more, or be none of OVN.
+// Looser reports whether d allows something that o does not: that the port sends from more or takes in more, that the
+// pod asks for external addresses, or that its NIC is none of OVN.
 func (d Decision) Looser(o Decision) bool {
+	return d.Wider(o) || d.ExternalAddresses && !o.ExternalAddresses || o.ForbidsOthers() && !d.ForbidsOthers()
+}
+
+// Wider reports whether d lets the port send from more, or take in more, than o.
+func (d Decision) Wider(o Decision) bool {
 	switch {
-	case d.Forwarding > o.Forwarding,
-		d.ExternalAddresses && !o.ExternalAddresses,
-		o.ForbidsOthers() && !d.ForbidsOthers():
+	case d.Forwarding > o.Forwarding:
 		return true
 	case o.Level == Open:
 		return false

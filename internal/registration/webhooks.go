@@ -153,11 +153,8 @@ func (w Webhook) Label() string { return strings.TrimPrefix(w.Path, "/") }
 // name is its name in the registration.
 func (w Webhook) name() string { return strings.TrimPrefix(w.Label(), "mutate-") + "." + ownGroup }
 
-// Observe is told of each answer: its result, how long it took, and what spoke against the request.
-type Observe func(result string, took time.Duration, against []admission.Refusal)
-
 // Handler returns who answers, and tells observe of each answer.
-func (w Webhook) Handler(world *review.World, observe Observe) ctrladmission.Handler {
+func (w Webhook) Handler(world *review.World, observe func(admission.Reviewed)) ctrladmission.Handler {
 	return &admission.Handler{
 		Judge:   w.answer(world.Knowing(review.Right{Verb: w.by.verb, Has: w.by.have})),
 		Advises: w.fails == open,

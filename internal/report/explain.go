@@ -10,6 +10,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -45,6 +46,9 @@ func explain(w io.Writer, p inventory.Port) error {
 	if p.NotChecking != "" {
 		lines = append(lines, "  ! not in effect: "+plain(audit.NotChecked(p.NotChecking)))
 	}
+	if why := notApplied(&p); why != "" {
+		lines = append(lines, "  ! not applied: "+why)
+	}
 	for _, pair := range d.Pairs {
 		lines = append(lines, "  granted: "+pairText(pair))
 	}
@@ -73,6 +77,27 @@ func explain(w io.Writer, p inventory.Port) error {
 		}
 	}
 	return tw.Flush()
+}
+
+// notApplied says why the pod does not have what was decided, as its annotation shows; "" where it does. What its port
+// has is for the audit to say.
+func notApplied(p *inventory.Port) string {
+	d, key := &p.Decision, p.Provider.Key(kubeovn.PortSecurity)
+	if p.Pod == nil {
+		return ""
+	}
+	is := p.Pod.Annotations[key]
+	if is == d.Value() || is == "" && d.Value() != kubeovn.True {
+		return ""
+	}
+	has := "the pod has no annotation " + key
+	if is != "" {
+		has = fmt.Sprintf("the pod has %s=%s", key, plain(is))
+	}
+	if d.Mode != policy.Enforce {
+		return fmt.Sprintf("policy says mode %s, and %s", d.Mode, has)
+	}
+	return has + ", from before this was decided; ovnguard audit says what its port has"
 }
 
 func orBuiltIn(name string) string {
@@ -104,7 +129,9 @@ type explanation struct {
 	NextChange *time.Time `json:"nextChange,omitempty"`
 	// NotInEffect says why OVN enforces nothing of it; empty where it does, and where OVN was not asked.
 	NotInEffect string `json:"notInEffect,omitempty"`
-	Steps       []step `json:"steps"`
+	// NotApplied says why the pod does not have what was decided; empty where it does.
+	NotApplied string `json:"notApplied,omitempty"`
+	Steps      []step `json:"steps"`
 }
 
 type step struct {
@@ -136,6 +163,7 @@ func ExplainJSON(w io.Writer, ports []inventory.Port) error {
 		if p.NotChecking != "" {
 			e.NotInEffect = audit.NotChecked(p.NotChecking)
 		}
+		e.NotApplied = notApplied(&p)
 		for _, pair := range d.Pairs {
 			e.Pairs = append(e.Pairs, pairText(pair))
 		}

@@ -73,7 +73,7 @@ func (w *warnings) take() []string {
 
 func newProber(pods typedcorev1.PodInterface, warned *warnings, c Config) *prober {
 	handler := func(judge admission.Judge) *admission.Handler {
-		uncounted := func(string, time.Duration, []admission.Refusal) {}
+		uncounted := func(admission.Reviewed) {}
 		return &admission.Handler{Judge: judge, Observe: uncounted, Now: time.Now}
 	}
 	return &prober{

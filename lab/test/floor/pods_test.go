@@ -149,7 +149,7 @@ func (j *judges) webhook(t *testing.T, a attempt) (stored *admission.Pod, refuse
 		}
 		h := &admission.Handler{
 			Judge:   judge(world),
-			Observe: func(string, time.Duration, []admission.Refusal) {},
+			Observe: func(admission.Reviewed) {},
 			Now:     func() time.Time { return now },
 		}
 		return h.Handle(t.Context(), ctrladmission.Request{AdmissionRequest: req})
