@@ -122,7 +122,7 @@ func (o *undoOptions) run(ctx context.Context, out, errs io.Writer) error {
 		if _, err := journal.Standing(entries, o.choice.ID); o.choice.ID != "" && err != nil {
 			return &exitError{code: exitFindings, err: fmt.Errorf("--change: %w", err)}
 		}
-		_, err := fmt.Fprintln(out, "No change to take back.")
+		_, err := fmt.Fprintln(out, journal.Nothing(entries, o.choice))
 		return err
 	}
 	user, err := whoAmI(reach, api)
@@ -187,7 +187,7 @@ func (o *undoOptions) undo(ctx context.Context, out, errs io.Writer, undoer *app
 	for _, port := range undoer.Behind(ctx, done) {
 		if _, err := fmt.Fprintf(
 			errs,
-			"port %s: Kube-OVN has not followed the annotation yet, and the port is still protected\n",
+			"port %s: is still protected: Kube-OVN has not followed the annotation yet, or repair has put it right again\n",
 			port,
 		); err != nil {
 			return err

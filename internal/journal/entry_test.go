@@ -114,14 +114,12 @@ func TestPick(t *testing.T) {
 		"of a stretch": {Choice{Since: noon.Add(time.Second), Port: "a", Last: 1}, "5"},
 		"elsewhere":    {Choice{Namespace: "other"}, ""},
 	} {
-		got := ""
-		var gotSb96 strings.Builder
+		var got strings.Builder
 		for _, e := range c.choice.Pick(all) {
-			gotSb96.WriteString(e.ID)
+			got.WriteString(e.ID)
 		}
-		got += gotSb96.String()
-		if got != c.want {
-			t.Errorf("%s: %s, want %s", name, got, c.want)
+		if got.String() != c.want {
+			t.Errorf("%s: %s, want %s", name, got.String(), c.want)
 		}
 	}
 	if back := undone.Undoing("by hand"); len(*back.After.PortSecurity) != 0 || len(*back.Before.PortSecurity) != 1 {
@@ -142,4 +140,30 @@ func FuzzParse(f *testing.F) {
 			seen[e.ID] = true
 		}
 	})
+}
+
+// Where nothing is taken back, it is said whether there was nothing, or nothing any more.
+func TestNothing(t *testing.T) {
+	undone := change("1", "a")
+	undone.Outcome = Written
+	taken := undone.Undoing("ann")
+	taken.ID, taken.By, taken.Outcome, taken.Time = "2", "ann", Written, noon
+	failed := change("3", "b")
+	failed.Outcome = Failed
+	for name, c := range map[string]struct {
+		entries []Entry
+		choice  Choice
+		want    string
+	}{
+		"an empty journal":   {nil, Choice{Last: 1}, "the journal has none of repair"},
+		"nothing was made":   {[]Entry{failed}, Choice{Port: "b"}, "the journal has none of repair"},
+		"another port":       {[]Entry{undone, taken, failed}, Choice{Port: "nope"}, `none of port "nope"`},
+		"taken back already": {[]Entry{undone, taken}, Choice{Port: "a"}, "taken back already, at " + noon.Format(time.RFC3339)},
+		"not so long ago":    {[]Entry{undone}, Choice{Port: "a", Since: noon.Add(time.Hour)}, "none of port a was asked for"},
+		"of all ports":       {[]Entry{undone, taken}, Choice{Last: 3}, "taken back already, or none was asked for"},
+	} {
+		if got := Nothing(c.entries, c.choice); !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
 }

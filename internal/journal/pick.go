@@ -129,3 +129,34 @@ func undoing(entries []Entry, id string) (Entry, bool) {
 	}
 	return entries[i], true
 }
+
+// Nothing says why there is no change to take back.
+func Nothing(entries []Entry, choice Choice) string {
+	const none = "No change to take back: "
+	repairs := slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.Undoes != "" || !e.made() })
+	if len(repairs) == 0 {
+		return none + "the journal has none of repair."
+	}
+	if choice.Port == "" {
+		return none + "all that were asked for were taken back already, or none was asked for."
+	}
+	newest := ""
+	for _, e := range repairs {
+		if e.Port == choice.Port && e.ID > newest {
+			newest = e.ID
+		}
+	}
+	if newest == "" {
+		return fmt.Sprintf("%sthe journal has none of port %q.", none, choice.Port)
+	}
+	if back, undone := undoing(entries, newest); undone {
+		return fmt.Sprintf(
+			"%sthe newest of port %s was taken back already, at %s by %q.",
+			none,
+			choice.Port,
+			back.Time.UTC().Format(time.RFC3339),
+			back.By,
+		)
+	}
+	return none + "none of port " + choice.Port + " was asked for."
+}

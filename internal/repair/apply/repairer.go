@@ -249,26 +249,22 @@ func (r *Repairer) settled(l look) bool {
 		return false
 	default:
 		text := string(a.Kind) + a.Why
-		if r.logged[name] != text && a.Kind != repair.Wait {
-			r.logged[name] = text
-			r.Log.Info(
-				"a port is not as it must be, and is left alone",
-				"port",
-				name,
-				"action",
-				a.Kind,
-				"reason",
-				a.Why,
-				"onlyLogged",
-				a.Log,
-				"portSecurity",
-				a.PortSecurity,
-				"addresses",
-				a.Addresses,
-				"annotations",
-				a.Annotations,
-			)
+		if r.logged[name] == text || a.Kind == repair.Wait {
+			return true
 		}
+		r.logged[name] = text
+		if changes {
+			r.Log.Info(
+				"a port is not as it must be, and stays so, since policy says repair: log",
+				"port", name, "policy", l.port.Decision.Policy, "would", a.Kind, "because", a.Why,
+				"portSecurity", a.PortSecurity, "addresses", a.Addresses, "annotations", a.Annotations,
+			)
+			return true
+		}
+		r.Log.Info(
+			"a port is not as it must be, and is left alone",
+			"port", name, "action", a.Kind, "reason", a.Why, "onlyLogged", a.Log,
+		)
 		return true
 	}
 }
