@@ -10,8 +10,8 @@ import (
 var portSecurityOff = &Check{
 	ID:   "OVGA08",
 	Name: "port-security-off",
-	Summary: "port_security that leaves a NIC without the protection that was decided for it; of a new pod it is replaced " +
-		"by what was decided, and its author is warned",
+	Summary: "port_security that leaves a NIC without the protection that was decided for it; of a new pod it is " +
+		"replaced by what was decided, and its author is warned",
 }
 
 var layer2Forward = &Check{
