@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -207,8 +208,11 @@ func TestThreatT46EgressGatewayOfATenant(t *testing.T) {
 	if forged, err = workloads.Create(t.Context(), forged, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	forged.OwnerReferences = owners
-	_, err = workloads.Update(t.Context(), forged, metav1.UpdateOptions{})
+	claim, err := json.Marshal(map[string]any{"metadata": map[string]any{"ownerReferences": owners}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = workloads.Patch(t.Context(), forged.Name, types.MergePatchType, claim, metav1.PatchOptions{})
 	mustRefuse(t, "a workload of a gateway", err, "Kube-OVN alone")
 }
 
