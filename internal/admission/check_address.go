@@ -12,7 +12,7 @@ import (
 
 var chosenAddress = &Check{
 	ID: "OVGA12", Name: "address",
-	Summary: "an address that somebody else has or keeps",
+	Summary: "an address that another object has or keeps",
 }
 
 // identity checks addresses, MACs and switches that the pod asks for.
@@ -126,17 +126,17 @@ func (r *review) leadsHere(port string) bool {
 func (r *review) fixFor(h inventory.Holder, otherwise string) string {
 	switch h.Kind { //nolint:exhaustive // what the others have is theirs
 	case inventory.HeldByShared:
-		return otherwise + "; what is in spec.vips of a subnet is shared by annotation port_vips"
+		return otherwise + "; pods share the addresses in spec.vips of a subnet by annotation port_vips"
 	case inventory.HeldByPool:
-		return otherwise + "; it is kept in an IPPool for other namespaces, and whoever may edit the IPPool can add " +
-			"this one to its spec.namespaces"
+		return otherwise + "; an IPPool keeps this address for other namespaces, and a user who may edit the IPPool can " +
+			"add this namespace to its spec.namespaces"
 	case inventory.HeldByServices:
-		return otherwise + "; it is in the range of a ServiceCIDR, whose addresses are given to Services alone"
+		return otherwise + "; this address is in the range of a ServiceCIDR, and only Services get addresses from there"
 	case inventory.HeldByNodes:
-		return otherwise + "; it is in the subnet by which nodes reach pods, and nothing else belongs there"
+		return otherwise + "; this address is in the subnet that connects the nodes to the pods, and only nodes may use it"
 	case inventory.HeldByFIPInside:
-		return otherwise + "; an OvnFip leads there, and whoever may edit it can name the pod's IP resource in its " +
-			"spec.ipName"
+		return otherwise + "; an OvnFip forwards traffic to this address, and a user who may edit the OvnFip can name the " +
+			"pod's IP resource in its spec.ipName"
 	}
 	return otherwise
 }

@@ -10,12 +10,13 @@ import (
 
 var adoption = &Check{
 	ID: "OVGA24", Name: "adoption", Always: true,
-	Summary: "an owner that did not make the pod, and for whose pods there is or may be an exception",
+	Summary: "an owner that did not create the pod, while an exception exists, or may exist, for the pods of " +
+		"that owner",
 }
 
 var decisionForgotten = &Check{
 	ID: "OVGA25", Name: "decision-forgotten", Always: true,
-	Summary: "a change that takes away the record of what was decided for a NIC",
+	Summary: "a change that removes the record of the decision for a NIC",
 }
 
 // adopted refuses what makes the pod one of an owner that an exception names, whether or not that is in effect now: it
@@ -45,7 +46,7 @@ func (r *review) adopted(was *review) {
 				policy.Enforce,
 				"metadata.ownerReferences",
 				"try again",
-				"%s %s is not known yet, and PortSecurityException %s may be for its pods",
+				"%s %s is not known to ovnguard yet, and PortSecurityException %s may be for its pods",
 				owner.Kind,
 				owner.Name,
 				e.Name,
@@ -64,10 +65,10 @@ func (r *review) adopted(was *review) {
 			adoption,
 			policy.Enforce,
 			field,
-			"have the owner make the pod again",
-			"NIC %s would be one of those that PortSecurityException %s is for, and that %s %s did not make it",
-			r.nics[nic].Provider,
+			"let the controller of the owner create the pod again",
+			"PortSecurityException %s would apply to NIC %s, but %s %s did not create the pod",
 			e.Name,
+			r.nics[nic].Provider,
 			e.Owner.Kind,
 			e.Owner.Name,
 		)
@@ -86,7 +87,7 @@ func (r *review) becomesGateway(owner *policy.Owner, was *review, unknown bool) 
 			policy.Enforce,
 			field,
 			"try again",
-			"%s %s is not known yet, and may be that of a gateway of Kube-OVN's",
+			"%s %s is not known to ovnguard yet, and may belong to a gateway of Kube-OVN",
 			owner.Kind,
 			owner.Name,
 		)
@@ -96,8 +97,8 @@ func (r *review) becomesGateway(owner *policy.Owner, was *review, unknown bool) 
 			adoption,
 			policy.Enforce,
 			field,
-			"have Kube-OVN make the gateway's pods",
-			"the pod would be one of a gateway of Kube-OVN's, and the gateway did not make it",
+			"let Kube-OVN create the pods of its gateways",
+			"the pod would count as a pod of a Kube-OVN gateway, but Kube-OVN did not create it for the gateway",
 		)
 		return true
 	}
@@ -136,7 +137,8 @@ func (r *review) forgetsDecision(before, after *ParsedPod, was *review) {
 				policy.Enforce,
 				annotation(policy.RecordAnnotation),
 				"leave it as it is",
-				"it says what was decided for NIC %s, by which repair knows that the port is not from before",
+				"it is the record of the decision for NIC %s, and repair needs it to see that the port is not "+
+					"older than ovnguard",
 				nic.Provider,
 			)
 			return

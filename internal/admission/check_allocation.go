@@ -8,7 +8,7 @@ import (
 
 var notAllocated = &Check{
 	ID: "OVGA22", Name: "not-allocated",
-	Summary: "a change by which Kube-OVN writes port_security before it has given the NIC an address",
+	Summary: "a change that lets Kube-OVN write port_security before the NIC has an address",
 }
 
 // beforeAllocation refuses what has Kube-OVN write port_security of a strict NIC before it has allocated the NIC. The
@@ -30,9 +30,9 @@ func (r *review) beforeAllocation(was *review, keys []Key) {
 			annotation(keys[i].Name),
 			"try again once annotation "+nic.Key(
 				kubeovn.Allocated,
-			)+" is \"true\", or make the pod again with what it shall have",
-			"Kube-OVN would write port_security of NIC %s from the address and the MAC on the pod, which it has not "+
-				"given it yet, and the port would be open",
+			)+" is \"true\", or create the pod again with the values it needs",
+			"Kube-OVN has not given NIC %s its MAC and address yet; it would write port_security without them, "+
+				"and the port would be open",
 			nic,
 		)
 	}

@@ -9,7 +9,7 @@ import (
 
 var portSecurityOff = &Check{
 	ID: "OVGA08", Name: "port-security-off",
-	Summary: "port_security that leaves a NIC without the protection that was decided for it",
+	Summary: "a port_security value that gives a NIC less protection than decided",
 }
 
 var layer2Forward = &Check{
@@ -51,7 +51,7 @@ func (r *review) level(key, value string) {
 			portSecurityOff,
 			d.Mode,
 			annotation(key),
-			`write "true"; `+r.exceptionOr("what the pod needs beyond its own addresses"),
+			`write "true"; `+r.exceptionOr("addresses besides the pod's own"),
 			"%q would leave the NIC without protection, and the %s asks for %s",
 			value,
 			d.LevelFrom.Phrase(),

@@ -25,8 +25,8 @@ type Repaired struct {
 // Errors of requests that take changes of repair back.
 var (
 	// ErrNoUndo is that the author of a request may not take back what repair did.
-	ErrNoUndo = errors.New(`that takes the verb "` + VerbUndo + `"`)
-	errMark   = errors.New("what was taken back stays noted, so that nothing is taken back twice")
+	ErrNoUndo = errors.New(`taking back what repair did needs the verb "` + VerbUndo + `"`)
+	errMark   = errors.New("the list of changes taken back must stay, so that no change is taken back twice")
 )
 
 // undoing is what a request says that it takes back of repair, and what is known of that.
@@ -56,11 +56,11 @@ func (u *undoing) took(pod *Pod, k *Key) error {
 	case u.err != nil:
 		return u.why(pod)
 	case k.Suffix != kubeovn.PortSecurity:
-		return errors.New("repair writes port_security, and nothing else can be taken back")
+		return errors.New("repair only writes port_security, so nothing else can be taken back")
 	case !u.of(pod):
-		return fmt.Errorf("change %s of repair was of another pod", u.id())
+		return fmt.Errorf("change %s of repair was made on another pod", u.id())
 	case !wrote || before != k.Value:
-		return fmt.Errorf("change %s of repair did not find %q there", u.id(), k.Value)
+		return fmt.Errorf("change %s of repair did not overwrite %q", u.id(), k.Value)
 	}
 	return nil
 }
@@ -97,7 +97,7 @@ func (r *review) undone(k *Key) bool {
 			portSecurityOff,
 			r.modeOfKey(k),
 			annotation(k.Name),
-			`write "true", or take back with ovnguard undo what repair wrote`,
+			`write "true", or use ovnguard undo to take back a change of repair`,
 			"%q would leave the NIC without protection: %v",
 			k.Value,
 			err,
@@ -108,7 +108,7 @@ func (r *review) undone(k *Key) bool {
 
 var undoMark = &Check{
 	ID: "OVGA26", Name: "undo-mark", Always: true,
-	Summary: "a change of what the pod says was taken back of repair, but by who takes that back in the same request",
+	Summary: "a change of the pod's list of repair changes taken back, unless the same request takes them back",
 }
 
 // marked refuses a change of what the pod says was taken back, but by who takes it back in the same request, or gives
@@ -139,7 +139,7 @@ func (u *undoing) mark(old, p *ParsedPod) error {
 		return u.why(p.Pod)
 	}
 	if !u.of(p.Pod) {
-		return fmt.Errorf("change %s of repair was of another pod", u.id())
+		return fmt.Errorf("change %s of repair was made on another pod", u.id())
 	}
 	was, is := u.After, u.Before
 	if u.gives {
@@ -175,8 +175,8 @@ func undoes(old, p *ParsedPod) undoing {
 		for _, id := range u.ids {
 			if slices.Contains(before, id) {
 				u.err = fmt.Errorf(
-					"change %s of repair was taken back already, as the pod says; the API server's audit log says when "+
-						"and by whom, under guard-running-pods-undo.ovnguard.io/%s",
+					"the pod says that change %s of repair was already taken back; the audit log of the API "+
+						"server has the time and the user, under guard-running-pods-undo.ovnguard.io/%s",
 					id,
 					NoteUndo,
 				)

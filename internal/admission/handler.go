@@ -61,7 +61,7 @@ func (h *Handler) Handle(ctx context.Context, req admission.Request) admission.R
 }
 
 var errOutOfTime = errors.New(
-	"there was no time left to judge this, and what is not judged is not let through; try again",
+	"there was no time left to check the request, so it is refused; try again",
 )
 
 // respond returns the response to a review with its result.

@@ -87,7 +87,7 @@ func (v *View) Whose(h inventory.Holder) Private { return Whose(v.Inventory, v.N
 
 // Whose is View.Whose for a request in the namespace; "" is a request in none, to which no holder is named.
 func Whose(inv *inventory.State, namespace string, h inventory.Holder) Private {
-	whole := "that of " + h.String()
+	whole := "taken by " + h.String()
 	if namespace != "" && inv.NamespaceOf(h) == namespace {
 		return Private{whole, whole}
 	}
