@@ -73,8 +73,8 @@ func (g *Guard) known(untold string, kinds ...inventory.Kind) error {
 		return nil
 	}
 	return fmt.Errorf(
-		"%s have not been read yet, so that it cannot be told %s; try again in a moment (where it stays so, "+
-			"/readyz/audit of ovnguard says what it may not read)",
+		"%s have not been read yet, so ovnguard does not know yet %s; try again in a moment (if this does not "+
+			"end, /readyz/audit of ovnguard names the kinds it is not allowed to read)",
 		admission.Listed(unread),
 		untold,
 	)
@@ -98,7 +98,8 @@ func (g *Guard) may(
 	ok, err := g.Cluster.May(ctx, user, what)
 	if err != nil {
 		return false, fmt.Errorf(
-			"whether %s has the verb %q on %s.%s could not be asked, so that it is refused; try again: %w",
+			"the API server did not answer whether %s has the verb %q on %s.%s, so the request is refused; try "+
+				"again: %w",
 			user.Username,
 			what.Verb,
 			what.Resource,
