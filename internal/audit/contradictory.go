@@ -18,7 +18,8 @@ var contradictoryLayers = check{
 		Name:     "contradictory-layers",
 		Severity: Low,
 		Settle:   settle,
-		Summary:  "the port takes in frames for other MACs and may not answer with them, or the other way round",
+		Summary: "the port receives frames for other MACs but may not send with these MACs, or the other way " +
+			"round",
 	},
 	find: func(s *subject) (found, bool) {
 		if !s.mustBeChecked() || s.Decision.Level == policy.Strict && s.Decision.Forwarding != policy.Require {

@@ -115,7 +115,7 @@ const (
 )
 
 // notYet is why a port is Unknown whose findings still have to settle.
-const notYet = "waiting whether what was found lasts"
+const notYet = "waiting to see whether the finding lasts"
 
 // Result is what judging one port gave.
 type Result struct {

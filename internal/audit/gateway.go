@@ -17,7 +17,7 @@ import (
 var gatewayCutOff = check{
 	rule: Rule{
 		ID: "OVG028", Name: "gateway-cut-off", Severity: Medium, Settle: settle,
-		Summary: "a gateway has no exception for what it forwards, so that OVN drops what others send through it",
+		Summary: "a gateway has no exception for the packets that it forwards, so OVN drops them",
 	},
 	find: func(s *subject) (found, bool) {
 		if !s.cutOff() || !s.mustBeChecked() {
@@ -27,7 +27,7 @@ var gatewayCutOff = check{
 			return found{}, false
 		}
 		return found{
-			message: fmt.Sprintf("the %s asks for %s", s.Decision.LevelFrom.Phrase(), s.Decision.Level),
+			message: fmt.Sprintf("the %s asks for level %s", s.Decision.LevelFrom.Phrase(), s.Decision.Level),
 			fix:     s.fixException(),
 		}, true
 	},
@@ -40,7 +40,7 @@ func (s *subject) cutOff() bool { return s.Passing != nil && s.Passing.Cut }
 func (s *subject) gatewayText() string {
 	text := SparedFor(&s.Port)
 	if s.Passing.Hindrance != "" {
-		text += ", and counts only when this is settled: " + s.Passing.Hindrance
+		text += " (which has an effect only after this is solved: " + s.Passing.Hindrance + ")"
 	}
 	return text
 }
@@ -60,7 +60,7 @@ func SparedFor(p *inventory.Port) string {
 		what = "packets from " + strings.Join(texts, ", ")
 	}
 	return fmt.Sprintf(
-		"it is a port of %s, which forwards %s and needs a PortSecurityException for that, such as %s/%s",
+		"it is a port of %s; the gateway forwards %s and needs a PortSecurityException for that, such as %s/%s",
 		p.Passing.Title,
 		what,
 		p.Passing.Exception.Namespace,

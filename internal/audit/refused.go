@@ -12,8 +12,8 @@ var KubeOVNRefused = Rule{
 	ID:       "OVG031",
 	Name:     "kube-ovn-refused",
 	Severity: Critical,
-	Summary: "admission refused something to an account that Kube-OVN's own workloads run under, so that pods may " +
-		"get no network",
+	Summary: "admission refused a request of an account that Kube-OVN's own workloads use, so pods may get no " +
+		"network",
 }
 
 // EvaluateRefused judges what an account of Kube-OVN's was refused. No command is given: which flag of the program
@@ -23,9 +23,9 @@ func EvaluateRefused(r inventory.Refused) Result {
 		{
 			Rule: KubeOVNRefused,
 			Message: fmt.Sprintf(
-				"%s, under which Kube-OVN's own workloads run, was refused %s: %s. Pods may get no network; "+
-					"have --kube-ovn-accounts name every account of Kube-OVN's, or take the flag away so that they "+
-					"are detected",
+				"%s, an account of Kube-OVN's own workloads, was refused %s: %s. Pods may get no network; name "+
+					"every account of Kube-OVN in --kube-ovn-accounts, or remove the flag so that ovnguard detects "+
+					"them",
 				r.User,
 				r.What,
 				r.Why,

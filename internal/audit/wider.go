@@ -15,7 +15,7 @@ var widerThanIdentity = check{
 		ID:       "OVG003",
 		Name:     "wider-than-identity",
 		Severity: High,
-		Summary:  "port_security allows more than the port's own MAC and addresses and what was granted",
+		Summary:  "port_security allows more than the port's own MAC and addresses and its grants",
 	},
 	find: func(s *subject) (found, bool) {
 		return s.compare(
