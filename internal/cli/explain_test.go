@@ -16,7 +16,7 @@ func TestExplain(t *testing.T) {
 	for _, part := range []string{
 		"NIC ovn, port router-0.edge: extended, by the exception", "policy: gateways, mode enforce, repair repair",
 		"granted: 10.20.0.0/24 from its own MAC", "until: 2999-12-31T00:00:00Z",
-		"refused  the policy asks for strict and a pod may only tighten", "refused  it ended at 2019-12-31T00:00:00Z",
+		"refused  the policy asks for strict, and a pod may only tighten", "refused  it ended at 2019-12-31T00:00:00Z",
 	} {
 		if !strings.Contains(stdout.String(), part) {
 			t.Errorf("lacks %q:\n%s", part, &stdout)
