@@ -201,7 +201,7 @@ func TestThreatT46EgressGatewayOfATenant(t *testing.T) {
 	forged := &list.Items[0]
 	forged.Name, forged.ResourceVersion = "x-"+forged.Name, ""
 	_, err = workloads.Create(t.Context(), forged, metav1.CreateOptions{})
-	mustRefuse(t, "a workload of a gateway", err, "Kube-OVN alone")
+	mustRefuse(t, "a workload of a gateway", err, "only Kube-OVN")
 	owners := forged.OwnerReferences
 	forged.OwnerReferences, forged.Spec.Replicas = nil, new(int32)
 	if forged, err = workloads.Create(t.Context(), forged, metav1.CreateOptions{}); err != nil {
@@ -209,7 +209,7 @@ func TestThreatT46EgressGatewayOfATenant(t *testing.T) {
 	}
 	forged.OwnerReferences = owners
 	_, err = workloads.Update(t.Context(), forged, metav1.UpdateOptions{})
-	mustRefuse(t, "a workload of a gateway", err, "Kube-OVN alone")
+	mustRefuse(t, "a workload of a gateway", err, "only Kube-OVN")
 }
 
 // A NAT gateway that Kube-OVN makes in its own namespace forwards from its first moment on, where nothing but the
