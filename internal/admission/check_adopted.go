@@ -19,9 +19,9 @@ var decisionForgotten = &Check{
 	Summary: "a change that removes the record of the decision for a NIC",
 }
 
-// adopted refuses what makes the pod one of an owner that an exception names, whether or not that is in effect now: it
-// may begin, be approved or be prolonged later, and the owner's controller adopts pods that it did not make. Like a
-// forged owner, that would come to count when the policy enforces, so that it is refused whatever the mode.
+// adopted refuses a change that makes the pod one of an owner that an exception names. The exception need not be in
+// effect now: it may begin, be approved or be extended later, and a controller adopts pods that it did not make. Like a
+// forged owner, this would have an effect once the policy enforces, so it is refused in every mode.
 func (r *review) adopted(was *review) {
 	owner := r.pod.Metadata.controller()
 	before := was.pod.Metadata.controller()
@@ -76,8 +76,8 @@ func (r *review) adopted(was *review) {
 	}
 }
 
-// becomesGateway refuses what makes the pod one of a gateway of Kube-OVN's that did not make it: repair leaves gateways
-// alone that ran before they had an exception, and a pod that was open before must not become one.
+// becomesGateway refuses a change that makes the pod one of a Kube-OVN gateway that did not make it. Repair leaves
+// gateways alone that ran before they had an exception, so a pod that was open before must not become one.
 func (r *review) becomesGateway(owner *policy.Owner, was *review, unknown bool) bool {
 	const field = "metadata.ownerReferences"
 	switch {
@@ -111,8 +111,8 @@ func ofGateway(p policy.Pod) bool {
 		slices.ContainsFunc(p.Owners, func(o policy.Owner) bool { return kubeovn.IsGateway(o.APIVersion, o.Kind) })
 }
 
-// adoptedBeforeKnown reports whether the pod comes to have a controlling owner of which the inventory has not heard, so
-// that it cannot tell what owns that one. ReplicationControllers are owned by nothing, and not followed.
+// adoptedBeforeKnown reports whether the pod gets a controlling owner that the inventory does not know yet, so that the
+// owner of that owner is not known either. ReplicationControllers are owned by nothing, and not followed.
 func (r *review) adoptedBeforeKnown(owner *policy.Owner, was *review) bool {
 	if owner == nil || len(r.Inventory.Owners(owner)) > 0 {
 		return false
@@ -122,9 +122,9 @@ func (r *review) adoptedBeforeKnown(owner *policy.Owner, was *review) bool {
 	return known && owner.Kind != "ReplicationController" && (before == nil || *before != *owner)
 }
 
-// forgetsDecision refuses what takes away the record that something was decided for a NIC, but for what takes back that
-// decision of repair: repair leaves alone gateways that were open before ovnguard decided anything, and a pod may come
-// to be a gateway's.
+// forgetsDecision refuses a change that removes the record of a decision for a NIC, except where the request takes back
+// that decision of repair. Repair leaves gateways alone that were open before ovnguard decided anything, and the pod
+// may later become one of a gateway.
 func (r *review) forgetsDecision(before, after *ParsedPod, was *review) {
 	if r.Accounts.isKubeOVN(r.User) {
 		return

@@ -11,10 +11,10 @@ var notAllocated = &Check{
 	Summary: "a change that lets Kube-OVN write port_security before the NIC has an address",
 }
 
-// beforeAllocation refuses what has Kube-OVN write port_security of a strict NIC before it has allocated the NIC. The
-// port may be there by then: made a moment ago, or left by the last pod of that name, by that of a StatefulSet, or by
-// the other launcher of a machine. It is written from the MAC and the addresses on the pod; without them, OVN can use
-// nothing of it and lets the port send everything.
+// beforeAllocation refuses a change that makes Kube-OVN write port_security of a strict NIC before it has allocated the
+// NIC. The port may be there by then: made a moment ago, or left by the last pod of that name, by that of a
+// StatefulSet, or by the other launcher of a machine. It is written from the MAC and the addresses on the pod; without
+// them, OVN can use nothing of it and lets the port send everything.
 func (r *review) beforeAllocation(was *review, keys []Key) {
 	if r.Accounts.isKubeOVN(r.User) {
 		return
@@ -38,8 +38,8 @@ func (r *review) beforeAllocation(was *review, keys []Key) {
 	}
 }
 
-// reads reports whether Kube-OVN reads a key on the pod: one of a NIC that it has, or of all. What is said of a NIC
-// that is only plugged in has nothing written of the others.
+// reads reports whether Kube-OVN reads a key on the pod: one of a NIC that it has, or of all. A key of a NIC that is
+// only plugged in does not make it write the others.
 func (r *review) reads(k *Key) bool {
 	return k.Name == kubeovn.AAPs ||
 		slices.ContainsFunc(r.nics, func(nic kubeovn.NIC) bool { return nic.Provider == k.Provider })

@@ -54,7 +54,7 @@ func (r *review) changedByKubeOVN(k *Key) {
 	}
 }
 
-// byMachine refuses a key by which Kube-OVN handles the port as that of a machine that migrates; fix says what helps.
+// byMachine refuses a key that makes Kube-OVN handle the port as one of a migrating machine; fix says what helps.
 func (r *review) byMachine(k *Key, fix string) {
 	if !r.Accounts.isKubeVirt(r.User) && !r.Accounts.isKubeOVN(r.User) {
 		r.refuse(
@@ -68,7 +68,7 @@ func (r *review) byMachine(k *Key, fix string) {
 	}
 }
 
-// elsewhere refuses a key because of which a NIC would be plugged into a port of another name.
+// elsewhere refuses a key that would plug a NIC into a port of another name.
 func (r *review) elsewhere(k *Key) {
 	nic := k.Provider
 	r.refuse(

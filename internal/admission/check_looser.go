@@ -13,8 +13,8 @@ var loosened = &Check{
 	Summary: "a change of labels, owners or annotations that makes the decision for a NIC looser than before",
 }
 
-// looser refuses a change of labels, owners or annotations by which a NIC is decided looser. What the pod shares of
-// granted addresses is left out of it: each of them has been looked at.
+// looser refuses a change of labels, owners or annotations that makes the decision for a NIC looser. What the pod
+// shares of granted addresses is left out of it: each of them has been looked at.
 func (r *review) looser(was *review, keys []Key) {
 	// One that is refused is refused; what is said about a NIC of which a policy only warns must not hide what another
 	// one becomes.

@@ -10,10 +10,10 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// VerbUndo is what taking back what repair did to a pod takes, on pods.ovnguard.io in the pod's namespace.
+// VerbUndo is the verb needed to take back changes of repair, on pods.ovnguard.io in the pod's namespace.
 const VerbUndo = "undo"
 
-// Repaired is what repair did to a pod's annotations once, as its journal says.
+// Repaired is one change of repair to a pod's annotations, from its journal.
 type Repaired struct {
 	// PodUID is the pod's.
 	PodUID string
@@ -24,12 +24,12 @@ type Repaired struct {
 
 // Errors of requests that take changes of repair back.
 var (
-	// ErrNoUndo is that the author of a request may not take back what repair did.
+	// ErrNoUndo means that the author of a request may not take back changes of repair.
 	ErrNoUndo = errors.New(`taking back what repair did needs the verb "` + VerbUndo + `"`)
 	errMark   = errors.New("the list of changes taken back must stay, so that no change is taken back twice")
 )
 
-// undoing is what a request says that it takes back of repair, and what is known of that.
+// undoing is the changes of repair that a request says it takes back, with the facts about them.
 type undoing struct {
 	// changed means that the request changes what the pod says was taken back.
 	changed bool
@@ -86,8 +86,8 @@ func (u *undoing) takes(nic kubeovn.Provider) bool {
 // of reports whether the changes were of this pod.
 func (u *undoing) of(pod *Pod) bool { return pod.Metadata.UID != "" && pod.Metadata.UID == u.PodUID }
 
-// undone reports whether the change of an annotation takes back what repair did and is let through for it. Where the
-// request only says that it does, that is refused.
+// undone reports whether the change of an annotation takes back what repair did and is let through for it. It refuses a
+// request that only claims to.
 func (r *review) undone(k *Key) bool {
 	if !r.Undo.changed || r.Undo.gives || k.Value == kubeovn.True || r.decision(k.Provider).Level == policy.Open {
 		return false
@@ -111,8 +111,8 @@ var undoMark = &Check{
 	Summary: "a change of the pod's list of repair changes taken back, unless the same request takes them back",
 }
 
-// marked refuses a change of what the pod says was taken back, but by who takes it back in the same request, or gives
-// back what was just taken back.
+// marked refuses a change of the list of changes taken back, unless the request takes these changes back, or applies
+// again the ones taken back last.
 func (r *review) marked(old *ParsedPod) {
 	refused := slices.ContainsFunc(r.refusals, func(r Refusal) bool { return r.Mode == policy.Enforce })
 	if !r.Undo.changed || refused {

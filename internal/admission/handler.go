@@ -14,8 +14,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// reviewTimeout bounds one review. It is shorter than the webhook's own timeout, so that the author is told what could
-// not be judged instead of that a call failed.
+// reviewTimeout bounds one review. It is shorter than the webhook's own timeout, so that the author reads what could
+// not be judged, and not only that a call failed.
 const reviewTimeout = 2500 * time.Millisecond
 
 // Results of a review, as the label of the duration metric.
@@ -35,7 +35,7 @@ type Handler struct {
 	Judge Judge
 	// Advises means that nothing is refused: why it would be is a warning.
 	Advises bool
-	// Observe is told the result and the duration of each review, and what spoke against the request.
+	// Observe receives the result and the duration of each review, and the reasons against the request.
 	Observe func(result string, d time.Duration, against []Refusal)
 	// Now returns the time; time.Now outside tests.
 	Now func() time.Time

@@ -30,7 +30,7 @@ type ParsedPod struct {
 	// Ignored are the keys, in no order, of annotations about NICs that the pod does not have. Nobody reads them until
 	// it has.
 	Ignored []string
-	// Unknown are the keys, in no order, of annotations in Kube-OVN's form of which it is not known what they do.
+	// Unknown are the annotation keys of Kube-OVN's form with an unknown effect, in no order.
 	Unknown []string
 	// Requests are the addresses and MACs that the pod asks for with its networks.
 	Requests []Request

@@ -299,7 +299,7 @@ func (c *Change) explain(d policy.Decision, namespace string) {
 	}
 }
 
-// cutOff reports whether the pod is a gateway's whose NIC lets nothing through, with the exception that it needs.
+// cutOff warns that the NIC of a gateway's pod forwards nothing, and names the exception that it needs.
 func (c *Change) cutOff(provider kubeovn.Provider, p *inventory.Passing) {
 	text := fmt.Sprintf(
 		"the pod belongs to %s, and its NIC %s forwards nothing until there is a PortSecurityException for it",

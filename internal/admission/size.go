@@ -101,7 +101,7 @@ func (p *ParsedPod) Excess(before *ParsedPod) *Refusal {
 	return nil
 }
 
-// maxReasons is how many reasons an answer gives; who is told ten can mend them, and is told the next.
+// maxReasons is how many reasons an answer gives. A user can fix these and then gets the next ones.
 const maxReasons = 10
 
 // maxWorded is how many reasons are put into words: those that read the same to whoever asks are told once.

@@ -10,8 +10,8 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// contradictoryLayers finds ports of which one half of what was decided is of no use without the other: OVN looks at a
-// port's MACs on the way in and on the way out.
+// contradictoryLayers finds ports with a decision in which one half has no use without the other: OVN looks at a port's
+// MACs on the way in and on the way out.
 var contradictoryLayers = check{
 	rule: Rule{
 		ID:       "OVG011",
@@ -65,5 +65,5 @@ func (s *subject) editExceptions() string {
 		append([]string{"edit", exceptionResource, "-n", s.Pod.Namespace}, s.Decision.Exceptions...)...)
 }
 
-// exceptionResource is how kubectl is told about exceptions.
+// exceptionResource is the name of exceptions for kubectl.
 const exceptionResource = "portsecurityexceptions.ovnguard.io"

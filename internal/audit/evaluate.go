@@ -19,7 +19,7 @@ type check struct {
 	find func(s *subject) (f found, holds bool)
 }
 
-// found is what a check says besides what is known of the port anyway.
+// found is the result of a check, besides the facts about the port.
 type found struct {
 	message string
 	fix     string

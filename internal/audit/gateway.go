@@ -12,8 +12,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// gatewayCutOff finds ports of gateways whose decision lets nothing through that others send. A port that is wider than
-// decided is found for that, and still lets it through.
+// gatewayCutOff finds ports of gateways with a decision that drops packets of others. A port that is wider than decided
+// is found for that, and still lets it through.
 var gatewayCutOff = check{
 	rule: Rule{
 		ID: "OVG028", Name: "gateway-cut-off", Severity: Medium, Settle: settle,
@@ -86,8 +86,8 @@ func decided(p *inventory.Port) bool {
 		p.Pod.Annotations[p.Provider.Key(kubeovn.PortSecurity)] == kubeovn.True
 }
 
-// fixException returns the command that makes the exception by which a gateway goes on forwarding. JSON is YAML on one
-// line.
+// fixException returns the command that creates the exception that a gateway needs to go on forwarding. JSON is YAML on
+// one line.
 func (s *subject) fixException() string {
 	text, ok := exceptionText(s.Passing)
 	if !ok {

@@ -7,7 +7,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// longMigration finds ports of machines whose migration hangs. Repair no longer waits for its end.
+// longMigration finds ports of machines with a migration that hangs. Repair no longer waits for its end.
 var longMigration = check{
 	rule: Rule{
 		ID: "OVG027", Name: "migration-overdue", Severity: Medium,

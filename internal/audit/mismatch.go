@@ -11,7 +11,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// identityMismatch finds ports of which OVN, or the pod, says another MAC or other addresses than Kube-OVN's address
+// identityMismatch finds ports for which OVN, or the pod, has another MAC or other addresses than Kube-OVN's address
 // management.
 var identityMismatch = check{
 	rule: Rule{

@@ -7,15 +7,15 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// CheckedNowhere means that one option of the Northbound database switches port security off for all ports. It is of no
-// single port.
+// CheckedNowhere means that one option of the Northbound database switches port security off for all ports. It is not
+// about a single port.
 var CheckedNowhere = Rule{
 	ID: "OVG030", Name: "checked-nowhere", Severity: Critical,
 	Summary: "an option in the Northbound database makes ovn-northd leave port security out, so no port is " +
 		"checked",
 }
 
-// EvaluateOption judges the option by whose value port security is checked nowhere. The fix is what Kube-OVN's
+// EvaluateOption judges the option that can switch port security off for all ports. The fix is what Kube-OVN's
 // post-upgrade hook does at its end: without the new ovn-controller on a node, the checks would be flows that it does
 // not understand, and its pods would be cut off. Where "rollout status" does not hold, nothing is written.
 //

@@ -112,8 +112,8 @@ var notProved = Rule{
 		"row belongs to the pod",
 }
 
-// givenUp says that repair leaves a row alone, where it would have to put it right. Of a row on which the pod's
-// annotations agree with it identityMismatch says so.
+// givenUp finds rows that repair would have to write but leaves alone. If the pod's annotations agree with the row,
+// identityMismatch reports it.
 func (s *subject) givenUp(r *Result) (found, bool) {
 	if !s.passes() || s.Decision.Mode != policy.Enforce || s.Decision.Repair != policy.RepairOn || s.disputed() {
 		return found{}, false

@@ -6,8 +6,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// KubeOVNRefused means that admission refused something to an account that Kube-OVN's workloads run under. It is of no
-// single port.
+// KubeOVNRefused means that admission refused something to an account that Kube-OVN's workloads run under. It is not
+// about a single port.
 var KubeOVNRefused = Rule{
 	ID:       "OVG031",
 	Name:     "kube-ovn-refused",
@@ -16,7 +16,7 @@ var KubeOVNRefused = Rule{
 		"network",
 }
 
-// EvaluateRefused judges what an account of Kube-OVN's was refused. No command is given: which flag of the program
+// EvaluateRefused judges a refused request of an account of Kube-OVN. No command is given: which flag of the program
 // leaves the account out depends on how it was started.
 func EvaluateRefused(r inventory.Refused) Result {
 	return Result{State: OutOfScope, Why: "it is an account", Findings: []Finding{

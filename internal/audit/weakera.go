@@ -9,7 +9,7 @@ import (
 )
 
 // weakEra tells of chassis whose OVN checks IPv6 neighbour discovery less than later ones do (docs/port-security.md,
-// neighbour discovery). It is of no single port.
+// neighbour discovery). It is not about a single port.
 var weakEra = Rule{
 	ID:       "OVG022",
 	Name:     "weak-era",

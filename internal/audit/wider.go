@@ -30,7 +30,7 @@ var widerThanIdentity = check{
 	},
 }
 
-// compare looks, in every plausible era, for pairs by which the enforced set differs from the identity. It returns
+// compare looks, in every plausible era, for pairs in which the enforced set differs from the identity. It returns
 // those of all eras, each once.
 func (s *subject) compare(
 	difference func(portsec.Reading) []portsec.Pair,

@@ -278,7 +278,7 @@ func widen(e *policy.Exception, limit func(field, change, setBy string) string) 
 	return limit(field, narrower, "spec.limits")
 }
 
-// ownerKinds are the kinds of objects whose pods can be told, by API group and kind.
+// ownerKinds are the kinds of owners that ovnguard can follow to their pods, by API group and kind.
 var ownerKinds = map[string]string{
 	"Deployment":              "apps",
 	"ReplicaSet":              "apps",

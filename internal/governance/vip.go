@@ -82,7 +82,7 @@ func (g *Guard) Vip(ctx context.Context, req *admissionv1.AdmissionRequest) (Ans
 	return a, nil
 }
 
-// collectors are the accounts by which Kubernetes deletes an object whose owner is gone.
+// collectors are the accounts that Kubernetes uses to delete an object after its owner.
 var collectors = []string{
 	"system:serviceaccount:kube-system:generic-garbage-collector", "system:kube-controller-manager",
 }
@@ -111,7 +111,7 @@ func (f *vipFields) UnmarshalJSON(text []byte) error {
 	return errors.Join(json.Unmarshal(text, &f.vipSpec), json.Unmarshal(text, &f.all))
 }
 
-// whose returns what says who may write the Vip.
+// whose returns the fields that decide who may write the Vip.
 func (s *vipSpec) whose() vipSpec {
 	return vipSpec{Namespace: s.Namespace, Subnet: s.Subnet, Type: s.Type}
 }

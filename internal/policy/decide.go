@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// LevelLabel is the label by which a namespace asks for a level on all NICs of its pods.
+// LevelLabel is the label with which a namespace asks for a level on all NICs of its pods.
 const LevelLabel = "ovnguard.io/level"
 
 // Decide returns the decision for one NIC of a pod.
@@ -192,7 +192,7 @@ func (d *draft) gatewayLevel() {
 	d.step(s)
 }
 
-// namespaceKey returns the key by which the namespace speaks about the NIC: that of its attachment, where it says
+// namespaceKey returns the key of the namespace's annotation about the NIC: that of its attachment, where it says
 // nothing about the one interface.
 func (d *draft) namespaceKey(s kubeovn.Suffix) string {
 	key := d.query.Provider.Key(s)

@@ -28,7 +28,8 @@ func (d *draft) vips() {
 	d.Steps = append(d.Steps, named.steps...)
 }
 
-// vipsNamedOn returns what the Vips give that the pod names in aaps to a NIC for which it names the subnet, or none.
+// vipsNamedOn returns the grants of the Vips that the pod names in aaps, for a NIC with the subnet that the pod names,
+// or with none.
 func (d *draft) vipsNamedOn(subnet string) (out namedVips) {
 	q := &d.query
 	items, steps := q.list(kubeovn.AAPs, NameItem)
