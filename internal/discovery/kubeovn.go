@@ -46,7 +46,7 @@ type Config struct {
 	Wanted layout.Wanted
 	// TLS are the files for the Northbound database that flags name.
 	TLS ovn.TLSFiles
-	// Told is told what operators should see, and Monitor of refusals.
+	// Told receives what operators should see, and Monitor the refusals.
 	Told    *events.Book
 	Monitor *monitor.Monitor
 	// Changed is called when other accounts count than before.

@@ -21,13 +21,13 @@ type refusal struct {
 	at   time.Time
 }
 
-// NoteRefusals returns a webhook of which k is told when it refuses an account that Kube-OVN's workloads run under;
-// label is its name in metrics.
+// NoteRefusals returns a webhook that reports to k when it refuses an account of Kube-OVN's workloads; label is its
+// name in metrics.
 func (k *KubeOVN) NoteRefusals(label string, h admission.Handler) admission.Handler {
 	return refusing{h, k, label}
 }
 
-// refusing is a webhook of which it is told when it refuses an account that Kube-OVN's workloads run under.
+// refusing is a webhook that reports when it refuses an account of Kube-OVN's workloads.
 type refusing struct {
 	admission.Handler
 

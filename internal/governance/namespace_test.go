@@ -368,7 +368,7 @@ func TestNamespaceRubbish(t *testing.T) {
 	req := request(t, "namespaces", namespace("shop", nil), nil)
 	req.Object.Raw = []byte(`{"metadata":[]}`)
 	if _, err := guardOf(&tableCluster{}).Namespace(t.Context(), req); err == nil {
-		t.Error("rubbish was judged")
+		t.Error("an invalid request was judged")
 	}
 	req.Operation = admissionv1.Delete
 	if _, err := guardOf(&tableCluster{}).Namespace(t.Context(), req); err == nil {
