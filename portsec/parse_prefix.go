@@ -40,7 +40,7 @@ func parsePrefix(text string) Element {
 		e.Reason = fmt.Sprintf("the address at %q has a bad mask and is ignored", text[e.Offset:])
 	case strings.Trim(rest, spaces) != "":
 		e.Outcome, e.Offset = Truncated, end+leading(rest)
-		e.Reason = fmt.Sprintf("%q is no address, so it and everything after it is ignored", text[e.Offset:])
+		e.Reason = fmt.Sprintf("%q is not an address, so it and everything after it is ignored", text[e.Offset:])
 	}
 	if e.Outcome == Truncated && len(e.Addresses) == 0 {
 		e.Reason += ", and the MAC may use any address"

@@ -309,15 +309,15 @@ func TestParseReasons(t *testing.T) {
 		{
 			portsec.E1,
 			"0:0:0:0:0:1 x 10.0.0.1",
-			`"x 10.0.0.1" is no address, so it and everything after it is ignored, and the MAC may use any address`,
+			`"x 10.0.0.1" is not an address, so it and everything after it is ignored, and the MAC may use any address`,
 		},
-		{portsec.E1, "0:0:0:0:0:1 10.0.0.1,x", `",x" is no address, so it and everything after it is ignored`},
+		{portsec.E1, "0:0:0:0:0:1 10.0.0.1,x", `",x" is not an address, so it and everything after it is ignored`},
 		{
 			portsec.E1,
 			"0:0:0:0:0:1 10.0.0.1/33 fd00::1",
 			`the address at "10.0.0.1/33 fd00::1" has a bad mask and is ignored`,
 		},
-		{portsec.E3, "0:0:0:0:0:1 10.0.0.1 x", `"x" is no address, and one bad word costs the whole element`},
+		{portsec.E3, "0:0:0:0:0:1 10.0.0.1 x", `"x" is not an address, and one bad word costs the whole element`},
 		{
 			portsec.E3,
 			"VRRPv3 0:0:0:0:0:1 x",

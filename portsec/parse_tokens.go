@@ -27,7 +27,7 @@ func parseTokens(text string) Element {
 			return rejected(
 				text,
 				offset,
-				fmt.Sprintf("%q is no address, and one bad word costs the whole element", token),
+				fmt.Sprintf("%q is not an address, and one bad word costs the whole element", token),
 			)
 		}
 		e.Addresses = append(e.Addresses, p)

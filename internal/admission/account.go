@@ -9,15 +9,15 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Accounts are the users that own certain keys. They are named one by one: a label, or a group that others can get
-// into, would exempt whoever makes objects.
+// Accounts are the users that own certain keys. They are named one by one: with a label, or a group that others can
+// join, users could exempt themselves.
 type Accounts struct {
 	// KubeOVN writes what Kube-OVN notes about ports.
 	KubeOVN []string
 	// KubeVirt makes launcher pods and the machines behind them.
 	KubeVirt []string
-	// WithoutKubeVirt means that the cluster does not serve KubeVirt's API. Its accounts are nobody's then, so that
-	// whoever makes a namespace of that name owns them: they have no rights of KubeVirt until its API is served.
+	// WithoutKubeVirt means that the cluster does not serve KubeVirt's API. Then nobody owns its accounts, and a user
+	// who creates a namespace of that name would own them: they have no rights of KubeVirt until its API is served.
 	WithoutKubeVirt bool
 	// Self are the accounts of this program.
 	Self []string
@@ -60,7 +60,7 @@ func (a Accounts) Machines() []string {
 	return a.KubeVirt
 }
 
-// In returns the exempt accounts that are service accounts of the namespace, in order. Whoever owns the namespace can
+// In returns the exempt accounts that are service accounts of the namespace, in order. An owner of the namespace can
 // act as them. Those of KubeVirt are among them also where its API is not served: it may be later.
 func (a Accounts) In(namespace string) []string {
 	var in []string
@@ -73,8 +73,8 @@ func (a Accounts) In(namespace string) []string {
 	return slices.Compact(in)
 }
 
-// home reports whether an account of Kube-OVN is of the namespace. Whoever makes pods there can become Kube-OVN, so
-// that nothing is gained by keeping them from a subnet; Kube-OVN's own gateways need subnets of others.
+// home reports whether an account of Kube-OVN is of the namespace. A user who makes pods there can act as Kube-OVN, so
+// keeping those pods from a subnet gains nothing; Kube-OVN's own gateways need subnets of others.
 func (a Accounts) home(namespace string) bool {
 	return slices.ContainsFunc(
 		a.KubeOVN,
@@ -85,8 +85,9 @@ func (a Accounts) home(namespace string) bool {
 // serviceAccount is what the user name of a service account begins with; its namespace and name follow.
 const serviceAccount = "system:serviceaccount:"
 
-// controllers are the accounts by which kube-controller-manager makes pods, by the owner's group and kind. It uses one
-// account for each controller (--use-service-account-credentials, as every usual installation does) or else its own.
+// controllers are the accounts that kube-controller-manager uses to make pods, by the owner's group and kind. It uses
+// one account for each controller (--use-service-account-credentials, as every usual installation does) or else its
+// own.
 var controllers = map[string]string{
 	"apps/ReplicaSet":        "replicaset-controller",
 	"apps/StatefulSet":       "statefulset-controller",
@@ -95,7 +96,7 @@ var controllers = map[string]string{
 	"/ReplicationController": "replication-controller",
 }
 
-// controllerOf returns the account by which an owner of that kind makes pods; known is false for kinds that are not
+// controllerOf returns the account that makes the pods of an owner of that kind; known is false for kinds that are not
 // Kubernetes' own.
 func controllerOf(o policy.Owner) (account string, known bool) {
 	group, _, grouped := strings.Cut(o.APIVersion, "/")
@@ -106,7 +107,7 @@ func controllerOf(o policy.Owner) (account string, known bool) {
 	return account, known
 }
 
-// Controllers returns the accounts by which Kubernetes itself makes the pods of workloads.
+// Controllers returns the accounts that make the pods of Kubernetes' own workloads.
 func Controllers() []string {
 	var users []string
 	for _, m := range Makers() {
@@ -135,7 +136,7 @@ func Makers() []Maker {
 	return out
 }
 
-// ControllerKinds returns the kinds of the owners whose pods only those accounts make.
+// ControllerKinds returns the kinds of owners for which only these accounts make pods.
 func ControllerKinds() []string {
 	var kinds []string
 	for _, m := range Makers() {
@@ -148,8 +149,8 @@ func ControllerKinds() []string {
 // controllerManager is the account of kube-controller-manager where its controllers have none of their own.
 const controllerManager = "system:kube-controller-manager"
 
-// made reports whether the user is the one by whom an owner of that kind makes pods: others can write any owner into a
-// pod.
+// made reports whether the user is the account that makes the pods of an owner of that kind: other users can write any
+// owner into a pod.
 func (a Accounts) made(o policy.Owner, user string) bool {
 	if strings.HasPrefix(o.APIVersion, kubeovn.MachineGroup+"/") {
 		return a.isKubeVirt(user)

@@ -11,10 +11,10 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Answer is what is said to a request. The zero value allows it as it is.
+// Answer is the answer to a request. The zero value allows it as it is.
 type Answer struct {
-	// Refusals are what speaks against the request. Those under a policy that enforces refuse it, those under one that
-	// warns are warnings, and all are in the audit log.
+	// Refusals are the reasons against the request. In mode enforce they refuse it, in mode warn they are warnings, and
+	// all are in the audit log.
 	Refusals []Refusal
 	// Warnings are sentences for the author.
 	Warnings []string
@@ -24,11 +24,11 @@ type Answer struct {
 	Notes map[string]string
 }
 
-// Deny adds a reason to refuse, once. Arguments of type Private are told to the audit log alone.
+// Deny adds a reason to refuse, once. Arguments of type Private go only to the audit log.
 func (a *Answer) Deny(format string, args ...any) { a.Against(policy.Enforce, format, args...) }
 
-// Against adds what speaks against the request under a policy of this mode, once. What reads the same to whoever asked
-// is one refusal, with all of it in the audit log.
+// Against adds a reason against the request under a policy of this mode, once. Reasons with the same public text are
+// one refusal, and the audit log has all of them.
 func (a *Answer) Against(mode policy.Mode, format string, args ...any) {
 	said := Say(format, args...)
 	same := func(r Refusal) bool { return r.Check == nil && r.Mode == mode && r.Why == said.Public }
@@ -45,8 +45,8 @@ func (a *Answer) Against(mode policy.Mode, format string, args ...any) {
 	}
 }
 
-// Denials returns the reasons for which the request is refused, as whoever asked reads them: the first ones, and how
-// many more there are; none where it is not refused.
+// Denials returns the reasons for refusing the request, in the words for the user: the first ones, and how many more
+// there are; none where it is not refused.
 func (a *Answer) Denials() []string {
 	first, more := a.told(policy.Enforce)
 	return append(first, more...)
@@ -87,7 +87,7 @@ func (a *Answer) Note(key, value string) {
 	a.Notes[key] = value
 }
 
-// against returns all that speaks against the request, as the audit log has it.
+// against returns all reasons against the request, as the audit log has them.
 func (a *Answer) against() string {
 	all := make([]string, len(a.Refusals))
 	for i, r := range a.Refusals {

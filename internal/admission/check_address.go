@@ -12,7 +12,7 @@ import (
 
 var chosenAddress = &Check{
 	ID: "OVGA12", Name: "address",
-	Summary: "an address that somebody else has or keeps",
+	Summary: "an address that another object has or keeps",
 }
 
 // identity checks addresses, MACs and switches that the pod asks for.
@@ -37,8 +37,8 @@ func (r *review) identity(k *Key) {
 	}
 }
 
-// pool checks a list of addresses to choose from, or the name of an IPPool. Those of the list that another port has are
-// passed over when the pod's is chosen, so that the pods of one workload can share a list.
+// pool checks a list of addresses to choose from, or the name of an IPPool. Kube-OVN skips the addresses in the list
+// that another port has, so the pods of one workload can share a list.
 func (r *review) pool(mode policy.Mode, k *Key) {
 	if name, ok := k.pool(); ok {
 		r.namedPool(mode, annotation(k.Name), name)
@@ -58,10 +58,10 @@ func isName(text string) bool {
 	return strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-.") == ""
 }
 
-// nobody is the holder of what the pod names by itself.
+// nobody is the holder where the pod names the address itself.
 var nobody inventory.Holder
 
-// address checks one address that the pod asks for; mine says whether it asks for this one and no other.
+// address checks one address that the pod asks for; mine says whether the pod asks for this address only.
 func (r *review) address(mode policy.Mode, field string, provider kubeovn.Provider, item policy.Item, mine bool) {
 	if item.Err != nil {
 		r.refuse(
@@ -85,8 +85,8 @@ func (r *review) address(mode policy.Mode, field string, provider kubeovn.Provid
 	)
 }
 
-// obtainsAddress refuses an address that somebody else has or keeps where the NIC may be. The pod is given it by
-// another thing, from, or names it itself. Of a list, what another port has is passed over when the pod's is chosen.
+// obtainsAddress refuses an address that another object has or keeps on a network of the NIC. The pod gets it from
+// another object, from, or names it itself. From a list, Kube-OVN skips an address that another port has.
 func (r *review) obtainsAddress(
 	mode policy.Mode,
 	field, fix string,
@@ -121,22 +121,22 @@ func (r *review) leadsHere(port string) bool {
 	return port != "" && (r.ours(port) || ns != string(kubeovn.DefaultProvider) && strings.HasSuffix(port, "."+ns))
 }
 
-// fixFor says what would let the pod have what a holder keeps, where there is such a way, and else what is given. It
-// names only what stands in the cluster for everybody to read.
+// fixFor says how the pod could get an address that a holder keeps, or returns otherwise. It names only what everybody
+// can read in the cluster.
 func (r *review) fixFor(h inventory.Holder, otherwise string) string {
 	switch h.Kind { //nolint:exhaustive // what the others have is theirs
 	case inventory.HeldByShared:
-		return otherwise + "; what is in spec.vips of a subnet is shared by annotation port_vips"
+		return otherwise + "; pods share the addresses in spec.vips of a subnet by annotation port_vips"
 	case inventory.HeldByPool:
-		return otherwise + "; it is kept in an IPPool for other namespaces, and whoever may edit the IPPool can add " +
-			"this one to its spec.namespaces"
+		return otherwise + "; an IPPool keeps this address for other namespaces, and a user who may edit the IPPool can " +
+			"add this namespace to its spec.namespaces"
 	case inventory.HeldByServices:
-		return otherwise + "; it is in the range of a ServiceCIDR, whose addresses are given to Services alone"
+		return otherwise + "; this address is in the range of a ServiceCIDR, and only Services get addresses from there"
 	case inventory.HeldByNodes:
-		return otherwise + "; it is in the subnet by which nodes reach pods, and nothing else belongs there"
+		return otherwise + "; this address is in the subnet that connects the nodes to the pods, and only nodes may use it"
 	case inventory.HeldByFIPInside:
-		return otherwise + "; an OvnFip leads there, and whoever may edit it can name the pod's IP resource in its " +
-			"spec.ipName"
+		return otherwise + "; an OvnFip forwards traffic to this address, and a user who may edit the OvnFip can name the " +
+			"pod's IP resource in its spec.ipName"
 	}
 	return otherwise
 }

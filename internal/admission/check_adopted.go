@@ -10,17 +10,18 @@ import (
 
 var adoption = &Check{
 	ID: "OVGA24", Name: "adoption", Always: true,
-	Summary: "an owner that did not make the pod, and for whose pods there is or may be an exception",
+	Summary: "an owner that did not create the pod, while an exception exists, or may exist, for the pods of " +
+		"that owner",
 }
 
 var decisionForgotten = &Check{
 	ID: "OVGA25", Name: "decision-forgotten", Always: true,
-	Summary: "a change that takes away the record of what was decided for a NIC",
+	Summary: "a change that removes the record of the decision for a NIC",
 }
 
-// adopted refuses what makes the pod one of an owner that an exception names, whether or not that is in effect now: it
-// may begin, be approved or be prolonged later, and the owner's controller adopts pods that it did not make. Like a
-// forged owner, that would come to count when the policy enforces, so that it is refused whatever the mode.
+// adopted refuses a change that makes the pod one of an owner that an exception names. The exception need not be in
+// effect now: it may begin, be approved or be extended later, and a controller adopts pods that it did not make. Like a
+// forged owner, this would have an effect once the policy enforces, so it is refused in every mode.
 func (r *review) adopted(was *review) {
 	owner := r.pod.Metadata.controller()
 	before := was.pod.Metadata.controller()
@@ -45,7 +46,7 @@ func (r *review) adopted(was *review) {
 				policy.Enforce,
 				"metadata.ownerReferences",
 				"try again",
-				"%s %s is not known yet, and PortSecurityException %s may be for its pods",
+				"%s %s is not known to ovnguard yet, and PortSecurityException %s may be for its pods",
 				owner.Kind,
 				owner.Name,
 				e.Name,
@@ -64,10 +65,10 @@ func (r *review) adopted(was *review) {
 			adoption,
 			policy.Enforce,
 			field,
-			"have the owner make the pod again",
-			"NIC %s would be one of those that PortSecurityException %s is for, and that %s %s did not make it",
-			r.nics[nic].Provider,
+			"let the controller of the owner create the pod again",
+			"PortSecurityException %s would apply to NIC %s, but %s %s did not create the pod",
 			e.Name,
+			r.nics[nic].Provider,
 			e.Owner.Kind,
 			e.Owner.Name,
 		)
@@ -75,8 +76,8 @@ func (r *review) adopted(was *review) {
 	}
 }
 
-// becomesGateway refuses what makes the pod one of a gateway of Kube-OVN's that did not make it: repair leaves gateways
-// alone that ran before they had an exception, and a pod that was open before must not become one.
+// becomesGateway refuses a change that makes the pod one of a Kube-OVN gateway that did not make it. Repair leaves
+// gateways alone that ran before they had an exception, so a pod that was open before must not become one.
 func (r *review) becomesGateway(owner *policy.Owner, was *review, unknown bool) bool {
 	const field = "metadata.ownerReferences"
 	switch {
@@ -86,7 +87,7 @@ func (r *review) becomesGateway(owner *policy.Owner, was *review, unknown bool) 
 			policy.Enforce,
 			field,
 			"try again",
-			"%s %s is not known yet, and may be that of a gateway of Kube-OVN's",
+			"%s %s is not known to ovnguard yet, and may belong to a gateway of Kube-OVN",
 			owner.Kind,
 			owner.Name,
 		)
@@ -96,8 +97,8 @@ func (r *review) becomesGateway(owner *policy.Owner, was *review, unknown bool) 
 			adoption,
 			policy.Enforce,
 			field,
-			"have Kube-OVN make the gateway's pods",
-			"the pod would be one of a gateway of Kube-OVN's, and the gateway did not make it",
+			"let Kube-OVN create the pods of its gateways",
+			"the pod would count as a pod of a Kube-OVN gateway, but Kube-OVN did not create it for the gateway",
 		)
 		return true
 	}
@@ -110,8 +111,8 @@ func ofGateway(p policy.Pod) bool {
 		slices.ContainsFunc(p.Owners, func(o policy.Owner) bool { return kubeovn.IsGateway(o.APIVersion, o.Kind) })
 }
 
-// adoptedBeforeKnown reports whether the pod comes to have a controlling owner of which the inventory has not heard, so
-// that it cannot tell what owns that one. ReplicationControllers are owned by nothing, and not followed.
+// adoptedBeforeKnown reports whether the pod gets a controlling owner that the inventory does not know yet, so that the
+// owner of that owner is not known either. ReplicationControllers are owned by nothing, and not followed.
 func (r *review) adoptedBeforeKnown(owner *policy.Owner, was *review) bool {
 	if owner == nil || len(r.Inventory.Owners(owner)) > 0 {
 		return false
@@ -121,9 +122,9 @@ func (r *review) adoptedBeforeKnown(owner *policy.Owner, was *review) bool {
 	return known && owner.Kind != "ReplicationController" && (before == nil || *before != *owner)
 }
 
-// forgetsDecision refuses what takes away the record that something was decided for a NIC, but for what takes back that
-// decision of repair: repair leaves alone gateways that were open before ovnguard decided anything, and a pod may come
-// to be a gateway's.
+// forgetsDecision refuses a change that removes the record of a decision for a NIC, except where the request takes back
+// that decision of repair. Repair leaves gateways alone that were open before ovnguard decided anything, and the pod
+// may later become one of a gateway.
 func (r *review) forgetsDecision(before, after *ParsedPod, was *review) {
 	if r.Accounts.isKubeOVN(r.User) {
 		return
@@ -136,7 +137,8 @@ func (r *review) forgetsDecision(before, after *ParsedPod, was *review) {
 				policy.Enforce,
 				annotation(policy.RecordAnnotation),
 				"leave it as it is",
-				"it says what was decided for NIC %s, by which repair knows that the port is not from before",
+				"it is the record of the decision for NIC %s, and repair needs it to see that the port is not "+
+					"older than ovnguard",
 				nic.Provider,
 			)
 			return

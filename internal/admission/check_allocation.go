@@ -8,13 +8,13 @@ import (
 
 var notAllocated = &Check{
 	ID: "OVGA22", Name: "not-allocated",
-	Summary: "a change by which Kube-OVN writes port_security before it has given the NIC an address",
+	Summary: "a change that lets Kube-OVN write port_security before the NIC has an address",
 }
 
-// beforeAllocation refuses what has Kube-OVN write port_security of a strict NIC before it has allocated the NIC. The
-// port may be there by then: made a moment ago, or left by the last pod of that name, by that of a StatefulSet, or by
-// the other launcher of a machine. It is written from the MAC and the addresses on the pod; without them, OVN can use
-// nothing of it and lets the port send everything.
+// beforeAllocation refuses a change that makes Kube-OVN write port_security of a strict NIC before it has allocated the
+// NIC. The port may be there by then: made a moment ago, or left by the last pod of that name, by that of a
+// StatefulSet, or by the other launcher of a machine. It is written from the MAC and the addresses on the pod; without
+// them, OVN can use nothing of it and lets the port send everything.
 func (r *review) beforeAllocation(was *review, keys []Key) {
 	if r.Accounts.isKubeOVN(r.User) {
 		return
@@ -30,16 +30,16 @@ func (r *review) beforeAllocation(was *review, keys []Key) {
 			annotation(keys[i].Name),
 			"try again once annotation "+nic.Key(
 				kubeovn.Allocated,
-			)+" is \"true\", or make the pod again with what it shall have",
-			"Kube-OVN would write port_security of NIC %s from the address and the MAC on the pod, which it has not "+
-				"given it yet, and the port would be open",
+			)+" is \"true\", or create the pod again with the values it needs",
+			"Kube-OVN has not given NIC %s its MAC and address yet; it would write port_security without them, "+
+				"and the port would be open",
 			nic,
 		)
 	}
 }
 
-// reads reports whether Kube-OVN reads a key on the pod: one of a NIC that it has, or of all. What is said of a NIC
-// that is only plugged in has nothing written of the others.
+// reads reports whether Kube-OVN reads a key on the pod: one of a NIC that it has, or of all. A key of a NIC that is
+// only plugged in does not make it write the others.
 func (r *review) reads(k *Key) bool {
 	return k.Name == kubeovn.AAPs ||
 		slices.ContainsFunc(r.nics, func(nic kubeovn.NIC) bool { return nic.Provider == k.Provider })

@@ -6,7 +6,7 @@ import (
 
 var externalAddress = &Check{
 	ID: "OVGA18", Name: "external-address",
-	Summary: "external addresses and routes where policy does not let pods take them",
+	Summary: "external addresses and routes where policy does not allow them for pods",
 }
 
 func (r *review) egress(key string) {
@@ -15,8 +15,8 @@ func (r *review) egress(key string) {
 			externalAddress,
 			d.Mode,
 			annotation(key),
-			"leave it out, or ask an administrator, who decides that by spec.externalAddresses of a policy",
-			"%s does not let pods take external addresses and routes",
+			"leave it out, or ask an administrator to allow it by spec.externalAddresses of a policy",
+			"%s does not allow pods to take external addresses and routes",
 			PolicyTitle(d.Policy),
 		)
 	}

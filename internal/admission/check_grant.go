@@ -10,7 +10,7 @@ import (
 
 var grantedAddress = &Check{
 	ID: "OVGA10", Name: "granted-address",
-	Summary: "addresses to send from besides its own (port_vips, aaps) that nobody grants the pod",
+	Summary: "addresses besides the pod's own to send from (port_vips, aaps), without a grant",
 }
 
 // grant checks addresses that the pod would like to share.
@@ -22,7 +22,7 @@ func (r *review) grant(k *Key) {
 			mode,
 			annotation(key),
 			"try again",
-			"namespace %s could not be read, so that nothing is granted in it: %v",
+			"namespace %s could not be read, so nothing is granted there: %v",
 			ns,
 			r.Namespace.Err,
 		)
@@ -32,8 +32,8 @@ func (r *review) grant(k *Key) {
 		return
 	}
 	makeVip := fmt.Sprintf(
-		"make a Vip whose spec.namespace is %s and whose spec.subnet is the NIC's (kubectl create, kind Vip of "+
-			"kubeovn.io/v1)",
+		"create a Vip with spec.namespace %s and, as spec.subnet, the subnet of the NIC (kubectl create, "+
+			"kind Vip of kubeovn.io/v1)",
 		ns,
 	)
 	if k.Suffix == kubeovn.VIP {

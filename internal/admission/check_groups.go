@@ -20,9 +20,10 @@ func (r *review) groups(key string) {
 			securityGroup,
 			d.Mode,
 			annotation(key),
-			"use a NetworkPolicy, or another port for what the exception is for",
-			"the port may send from more than its own addresses (%s), which would change what the rules that refer "+
-				"to its security groups let through",
+			"use a NetworkPolicy instead, or run the part of the workload that needs the exception in another "+
+				"pod",
+			"the port may send from more than its own addresses (%s), and Kube-OVN would put these into the "+
+				"address sets of its security groups; rules that refer to the groups would then let them pass",
 			d.Level,
 		)
 	}

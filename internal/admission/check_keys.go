@@ -6,26 +6,27 @@ import (
 
 var fixedNetworks = &Check{
 	ID: "OVGA05", Name: "networks-fixed",
-	Summary: "a change of the networks of a running pod, except for KubeVirt plugging an interface in",
+	Summary: "a change of the networks of a running pod, unless KubeVirt plugs an interface in",
 }
 
 var ownKey = &Check{
 	ID: "OVGA15", Name: "own-key",
-	Summary: "an annotation that Kube-OVN writes itself and believes, by anybody else",
+	Summary: "an annotation that Kube-OVN writes itself and trusts, written by another account",
 }
 
 var machineKey = &Check{
 	ID: "OVGA16", Name: "machine-key",
-	Summary: "an annotation that has a port handled as in a live migration, by others than KubeVirt and Kube-OVN",
+	Summary: "an annotation that makes Kube-OVN treat a port as in a live migration, written by an account that " +
+		"is neither KubeVirt's nor Kube-OVN's",
 }
 
 var anotherPort = &Check{
 	ID: "OVGA17", Name: "another-port",
-	Summary: "an annotation because of which Kube-OVN would plug a NIC into a port of another name",
+	Summary: "an annotation that makes Kube-OVN plug a NIC into a port with another name",
 }
 
 // recreate is the fix where Kube-OVN reads something once, when it makes the port.
-const recreate = "make the pod again with what it shall have"
+const recreate = "create the pod again with the values it needs"
 
 // writtenByKubeOVN refuses a key that Kube-OVN writes itself.
 func (r *review) writtenByKubeOVN(k *Key) {
@@ -35,7 +36,7 @@ func (r *review) writtenByKubeOVN(k *Key) {
 			r.modeOfKey(k),
 			annotation(k.Name),
 			"leave it out",
-			"Kube-OVN writes this itself, and believes it whoever wrote it",
+			"Kube-OVN writes this annotation itself and trusts its value, no matter who wrote it",
 		)
 	}
 }
@@ -48,12 +49,12 @@ func (r *review) changedByKubeOVN(k *Key) {
 			r.modeOfKey(k),
 			annotation(k.Name),
 			recreate,
-			"Kube-OVN reads this again and believes it, so only its own accounts may change it",
+			"Kube-OVN reads this annotation again and trusts it, so only accounts of Kube-OVN may change it",
 		)
 	}
 }
 
-// byMachine refuses a key by which Kube-OVN handles the port as that of a machine that migrates; fix says what helps.
+// byMachine refuses a key that makes Kube-OVN handle the port as one of a migrating machine; fix says what helps.
 func (r *review) byMachine(k *Key, fix string) {
 	if !r.Accounts.isKubeVirt(r.User) && !r.Accounts.isKubeOVN(r.User) {
 		r.refuse(
@@ -61,13 +62,13 @@ func (r *review) byMachine(k *Key, fix string) {
 			r.modeOfKey(k),
 			annotation(k.Name),
 			fix,
-			"it has the port handled as in a live migration, with addresses that others have or on a second chassis, "+
-				"and only KubeVirt's accounts and Kube-OVN's may write it",
+			"with this annotation, Kube-OVN treats the port as in a live migration: it may have the address of "+
+				"another port, or be on two chassis; only the accounts of KubeVirt and Kube-OVN may write it",
 		)
 	}
 }
 
-// elsewhere refuses a key because of which a NIC would be plugged into a port of another name.
+// elsewhere refuses a key that would plug a NIC into a port of another name.
 func (r *review) elsewhere(k *Key) {
 	nic := k.Provider
 	r.refuse(
@@ -75,7 +76,8 @@ func (r *review) elsewhere(k *Key) {
 		r.modeOfKey(k),
 		annotation(k.Name),
 		"leave it out; the address of NIC "+string(nic)+" goes into annotation "+nic.Key(kubeovn.IPAddress),
-		"the pod has NIC %s once, and Kube-OVN would plug it into a port of another name, which is not this pod's",
+		"the pod has NIC %s only once, and this key makes Kube-OVN plug it into a port with another name, "+
+			"which is not a port of this pod",
 		nic,
 	)
 }
@@ -88,7 +90,7 @@ func (r *review) networksChanged(k *Key) {
 			r.modeOfKey(k),
 			annotation(k.Name),
 			recreate,
-			"the networks of a pod are fixed when it is made",
+			"the networks of a pod cannot change after it is created",
 		)
 	}
 }
@@ -105,7 +107,7 @@ func (r *review) pluggedIn(k *Key) {
 		r.modeOfKey(k),
 		annotation(k.Name),
 		"remove it, and plug the NIC in again",
-		"it was written before the pod had the NIC, by whoever may change the pod, and it has the port handled as in "+
-			"a live migration",
+		"any user who may change the pod could have written it before the pod had the NIC, and with it "+
+			"Kube-OVN treats the port as in a live migration",
 	)
 }

@@ -10,11 +10,11 @@ import (
 
 var loosened = &Check{
 	ID: "OVGA23", Name: "loosened",
-	Summary: "a change of labels, owners or annotations by which a NIC is decided looser than before",
+	Summary: "a change of labels, owners or annotations that makes the decision for a NIC looser than before",
 }
 
-// looser refuses a change of labels, owners or annotations by which a NIC is decided looser. What the pod shares of
-// granted addresses is left out of it: each of them has been looked at.
+// looser refuses a change of labels, owners or annotations that makes the decision for a NIC looser. What the pod
+// shares of granted addresses is left out of it: each of them has been looked at.
 func (r *review) looser(was *review, keys []Key) {
 	// One that is refused is refused; what is said about a NIC of which a policy only warns must not hide what another
 	// one becomes.
@@ -40,7 +40,7 @@ func (r *review) looser(was *review, keys []Key) {
 	case !slices.Equal(was.pod.Metadata.Owners, r.pod.Metadata.Owners):
 		field = "metadata.ownerReferences"
 	}
-	const anew = "make the pod again with what it shall have"
+	const anew = "create the pod again with the values it needs"
 	for _, nic := range was.nics {
 		if r.late() {
 			return
@@ -53,7 +53,7 @@ func (r *review) looser(was *review, keys []Key) {
 				mode,
 				field,
 				anew,
-				"NIC %s would come out from under a policy that says %s: the mode would be %s",
+				"NIC %s would no longer be under a policy with mode %s: the mode would become %s",
 				nic.Provider,
 				old.Mode,
 				now.Mode,
@@ -70,7 +70,7 @@ func (r *review) looser(was *review, keys []Key) {
 				mode,
 				field,
 				anew,
-				"NIC %s would become looser: it would come out from under %s, which forbids NICs outside OVN",
+				"NIC %s would become looser: it would no longer be under %s, which forbids NICs outside OVN",
 				nic.Provider,
 				who,
 			)
@@ -80,8 +80,8 @@ func (r *review) looser(was *review, keys []Key) {
 			loosened,
 			mode,
 			field,
-			anew+", or have the exception name the pod's owner",
-			"NIC %s would become looser: %s with layer-2 forwarding %s, and it was %s with %s",
+			anew+", or name the owner of the pod in the exception",
+			"NIC %s would become looser: level %s with layer-2 forwarding %s, before level %s with %s",
 			nic.Provider,
 			now.Level,
 			now.Forwarding,

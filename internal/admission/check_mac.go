@@ -8,7 +8,7 @@ import (
 
 var chosenMAC = &Check{
 	ID: "OVGA13", Name: "mac",
-	Summary: "a MAC that somebody else has, or that OVN could not read",
+	Summary: "a MAC that another object has, or that OVN cannot read",
 }
 
 // mac checks a MAC that the pod asks for. Kube-OVN writes it into port_security as it is written here, and OVN reads
@@ -16,7 +16,14 @@ var chosenMAC = &Check{
 func (r *review) mac(mode policy.Mode, field string, provider kubeovn.Provider, text string) {
 	const fix = "write six octets with colons, the first one even, such as 0a:58:0a:10:00:07, or leave it to Kube-OVN"
 	if _, err := policy.StationMAC(text); err != nil {
-		r.refuse(chosenMAC, mode, field, fix, "%v; port_security would be there and check nothing", err)
+		r.refuse(
+			chosenMAC,
+			mode,
+			field,
+			fix,
+			"%v; OVN could not use the port_security with this MAC, and would check nothing",
+			err,
+		)
 		return
 	}
 	r.obtainsMAC(mode, field, "choose another MAC, or leave it to Kube-OVN", r.site(provider), text, nobody)

@@ -10,12 +10,12 @@ import (
 
 var unreadableNetworks = &Check{
 	ID: "OVGA04", Name: "networks-unreadable",
-	Summary: "networks that cannot be read, so that it is not known which NICs there are to protect",
+	Summary: "networks that cannot be read, so that the NICs to protect are not known",
 }
 
 var misleadingInterface = &Check{
 	ID: "OVGA06", Name: "interface-name", Always: true,
-	Summary: "an interface by whose name the NIC could pass for one of another network",
+	Summary: "an interface name that makes a NIC look like one of another network",
 }
 
 // namesNetworks refuses an annotation of networks that names none. Those that are named are read as a whole.
@@ -26,7 +26,7 @@ func (r *review) namesNetworks(k *Key) {
 			r.modeOfKey(k),
 			annotation(k.Name),
 			"leave it out, or name a network",
-			"it names no network, and by being there it takes the default network's NIC from the pod",
+			"it is empty, and an empty value takes the NIC on the default network away from the pod",
 		)
 	}
 }
@@ -57,7 +57,7 @@ func (r *review) attachments(before *ParsedPod) {
 				policy.Enforce,
 				annotation(kubeovn.Networks),
 				"choose another name for the interface",
-				"with interface %q the NIC could pass for one of another network",
+				"with interface name %q, the NIC could be taken for one of another network",
 				a.Interface,
 			)
 		}

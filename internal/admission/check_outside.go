@@ -21,7 +21,8 @@ func (r *review) onOVN(a kubeovn.Attachment) {
 	}
 	why, fix := r.offOVN(a)
 	if why == "" && r.networks.BareDefault && *r.networks.Default == a {
-		why = "has no namespace, so that Multus looks for it in a namespace of its own and Kube-OVN in the pod's"
+		why = "has no namespace: Multus looks for it in Multus' own default namespace, Kube-OVN in the namespace " +
+			"of the pod"
 		fix = fmt.Sprintf("write %q, or ", a.Namespace+"/"+a.Name)
 	}
 	if why == "" {
@@ -34,8 +35,8 @@ func (r *review) onOVN(a kubeovn.Attachment) {
 			mode,
 			field,
 			"try again",
-			"network %s/%s %s, and namespace %s could not be read, so that each policy with otherNetworks: Forbid "+
-				"may be for it: %v",
+			"network %s/%s %s, and namespace %s could not be read, so any policy with otherNetworks: Forbid "+
+				"may apply to it: %v",
 			a.Namespace,
 			a.Name,
 			why,
@@ -50,7 +51,7 @@ func (r *review) onOVN(a kubeovn.Attachment) {
 		mode,
 		field,
 		fix+"ask for a network of OVN, "+how,
-		"network %s/%s %s, and %s forbids NICs outside OVN, where port security holds nothing",
+		"network %s/%s %s, and %s forbids NICs outside OVN, because port security has no effect there",
 		a.Namespace,
 		a.Name,
 		why,
@@ -64,7 +65,7 @@ func Forbidders(policies []string) (who, how string) {
 	for i, name := range policies {
 		titles[i] = PolicyTitle(name)
 	}
-	return strings.Join(titles, " and "), "or ask an administrator, who decides that by spec.otherNetworks of a policy"
+	return strings.Join(titles, " and "), "or ask an administrator to allow it by spec.otherNetworks of a policy"
 }
 
 // offOVN says why a network is, or may be, none of OVN, or "", and the beginning of what helps.
@@ -81,18 +82,18 @@ func (r *review) offOVN(a kubeovn.Attachment) (why, fix string) {
 			definition.Err,
 		), "try again, or "
 	case !definition.Found:
-		return "has no NetworkAttachmentDefinition", "make that first, or "
+		return "has no NetworkAttachmentDefinition", "create it first, or "
 	}
 	switch definition.Kind {
 	case kubeovn.KindOVN:
 	case kubeovn.KindForeign:
-		return "is not of OVN, since nothing in the spec.config of its NetworkAttachmentDefinition has type kube-ovn", ""
+		return "is not on OVN: nothing in the spec.config of its NetworkAttachmentDefinition has type kube-ovn", ""
 	case kubeovn.KindMixed:
-		return "may make a NIC outside OVN besides its own, since the spec.config of its NetworkAttachmentDefinition " +
-			"calls other plugins than kube-ovn, or can be read in two ways", ""
+		return "may create a further NIC outside OVN: the spec.config of its NetworkAttachmentDefinition calls " +
+			"other plugins than kube-ovn, or can be read in two ways", ""
 	case kubeovn.KindUnknown:
-		return "is of a kind that cannot be told, since the spec.config of its NetworkAttachmentDefinition is empty " +
-			"or no CNI configuration", ""
+		return "may be outside OVN: the spec.config of its NetworkAttachmentDefinition is empty or not a CNI " +
+			"configuration", ""
 	}
 	return "", ""
 }

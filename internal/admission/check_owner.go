@@ -9,7 +9,7 @@ import (
 
 var forgedOwner = &Check{
 	ID: "OVGA20", Name: "forged-owner", Always: true,
-	Summary: "an owner whose controller did not make the pod",
+	Summary: "an owner, although the controller of that owner did not create the pod",
 }
 
 // owners refuses what passes for another's workload, except for the owners that were there before. It does so whatever
@@ -33,9 +33,9 @@ func (r *review) owners(before []OwnerReference) {
 				forgedOwner,
 				policy.Enforce,
 				"metadata.ownerReferences",
-				"leave the owner out; KubeVirt makes the pods of its machines itself",
-				"a pod of VirtualMachineInstance %s takes that machine's port, and only KubeVirt's accounts may make "+
-					"one",
+				"leave the owner out; KubeVirt creates the pods of its machines itself",
+				"a pod of VirtualMachineInstance %s gets the port of that machine, so only the accounts of "+
+					"KubeVirt may create one",
 				o.Name,
 			)
 		case ofKubernetes && (o.Controller || o.Kind == "StatefulSet"):
@@ -43,9 +43,9 @@ func (r *review) owners(before []OwnerReference) {
 				forgedOwner,
 				policy.Enforce,
 				"metadata.ownerReferences",
-				fmt.Sprintf("leave the owner out; the %s makes the pods of a %s itself", account, o.Kind),
-				"a pod of %s %s has what is granted to that %s, or its port, and only the account of its controller "+
-					"may make one",
+				fmt.Sprintf("leave the owner out; the %s creates the pods of a %s itself", account, o.Kind),
+				"a pod of %s %s gets the grants of that %s, or its port, so only the account of its controller "+
+					"may create one",
 				o.Kind,
 				o.Name,
 				o.Kind,

@@ -7,7 +7,7 @@ import (
 
 var portOfOther = &Check{
 	ID: "OVGA21", Name: "port-name",
-	Summary: "a name by which a port of the pod would be named as another's is",
+	Summary: "a pod name that gives a port of the pod the name of another port",
 }
 
 // portName refuses a pod whose ports would bear the names of others'. Those of a machine's launchers bear the name of
@@ -27,8 +27,8 @@ func (r *review) portName() {
 			mode,
 			field,
 			"give "+whose+" a name without dots",
-			"its port would be named %s, as that of another pod's attachment is, and Kube-OVN would take the two for "+
-				"one",
+			"its port would be named %s, the form of a port name for an attachment of another pod, and "+
+				"Kube-OVN could not tell the two apart",
 			kubeovn.PortName(name, ns, kubeovn.DefaultProvider),
 		)
 		return
@@ -47,28 +47,35 @@ func (r *review) portName() {
 		switch other, taken := r.Inventory.ClaimedBy(port, me, machine); {
 		case chosen && r.Inventory.NamesOutside(port):
 			r.refuse(portOfOther, mode, field, "give "+whose+" a name without dots",
-				"its port would be named %s, which is that of an IP resource of a NIC outside OVN", port)
+				"its port would be named %s, and this is the name of an IP resource of a NIC outside OVN", port)
 		case taken:
 			r.refuse(
 				portOfOther,
 				mode,
 				field,
 				fix,
-				"its port would be named %s, which is %s",
+				"its port would be named %s, and that name is %s",
 				port,
-				r.ofPod("that of a port of pod ", other),
+				r.ofPod("taken by a port of pod ", other),
 			)
 		case keeper == "VirtualMachine" && machine == "":
-			r.refuse(portOfOther, mode, field, fix, "its port would be named %s, which a virtual machine keeps", port)
+			r.refuse(
+				portOfOther,
+				mode,
+				field,
+				fix,
+				"its port would be named %s, and a virtual machine keeps the port with that name",
+				port,
+			)
 		case keeper != "" && of != (inventory.PodKey{}) && of != inventory.PodKey{Namespace: ns, Name: name}:
 			r.refuse(
 				portOfOther,
 				mode,
 				field,
 				fix,
-				"its port would be named %s, which is %s",
+				"its port would be named %s, and that name is %s",
 				port,
-				r.ofPod("what a "+keeper+" keeps for ", of),
+				r.ofPod("taken by a "+keeper+" for its pod ", of),
 			)
 		}
 	}
@@ -84,9 +91,9 @@ func (r *review) portName() {
 				mode,
 				field,
 				fix,
-				"the IP resource of its NIC outside OVN would be named %s, which is %s",
+				"the IP resource of its NIC outside OVN would be named %s, and that name is %s",
 				resource,
-				r.ofPod("that of a port of pod ", other),
+				r.ofPod("taken by a port of pod ", other),
 			)
 		}
 	}

@@ -8,15 +8,14 @@ import (
 )
 
 var portSecurityOff = &Check{
-	ID:   "OVGA08",
-	Name: "port-security-off",
-	Summary: "port_security that leaves a NIC without the protection that was decided for it; of a new pod it is " +
-		"replaced by what was decided, and its author is warned",
+	ID: "OVGA08", Name: "port-security-off",
+	Summary: "a port_security value that gives a NIC less protection than decided; on a new pod the decided value " +
+		"replaces it, with a warning",
 }
 
 var layer2Forward = &Check{
 	ID: "OVGA09", Name: "layer2-forward",
-	Summary: "layer-2 forwarding where it is forbidden; from a new pod it is taken out, and its author is warned",
+	Summary: "layer-2 forwarding where it is forbidden; from a new pod it is removed, with a warning",
 }
 
 // protected checks that every NIC has the annotation that its level needs, but those that were there before: another
@@ -53,7 +52,7 @@ func (r *review) level(key, value string) {
 			portSecurityOff,
 			d.Mode,
 			annotation(key),
-			`write "true"; `+r.exceptionOr("what the pod needs beyond its own addresses"),
+			`write "true"; `+r.exceptionOr("addresses besides the pod's own"),
 			"%q would leave the NIC without protection, and the %s asks for %s",
 			value,
 			d.LevelFrom.Phrase(),

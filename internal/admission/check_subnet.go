@@ -12,7 +12,7 @@ import (
 
 var foreignSubnet = &Check{
 	ID: "OVGA14", Name: "subnet",
-	Summary: "a subnet or an IPPool that is not there, or is for others",
+	Summary: "a subnet or an IPPool that does not exist, or is for other namespaces",
 }
 
 // subnet checks that pods of the namespace may be on a subnet: Kube-OVN puts a pod on whatever it names.
@@ -27,7 +27,7 @@ func (r *review) subnet(mode policy.Mode, field, name string) {
 			foreignSubnet,
 			mode,
 			field,
-			"name a subnet that is there, or make it first and try again",
+			"name an existing subnet, or create it first and try again",
 			"there is no subnet %q",
 			name,
 		)
@@ -36,8 +36,8 @@ func (r *review) subnet(mode policy.Mode, field, name string) {
 			foreignSubnet,
 			mode,
 			field,
-			"name a subnet that is for pods",
-			"subnet %s is the nodes' own, and what comes from it is let through to private subnets",
+			"name a subnet for pods",
+			"subnet %s is for nodes only, and Kube-OVN lets its traffic through to private subnets",
 			name,
 		)
 	case !r.mayUse(s):
@@ -66,7 +66,7 @@ func (r *review) namedPool(mode policy.Mode, field, name string) {
 			foreignSubnet,
 			mode,
 			field,
-			"name a pool that is there, or make it first and try again",
+			"name an existing IPPool, or create it first and try again",
 			"there is no IPPool %q",
 			name,
 		)
@@ -75,7 +75,7 @@ func (r *review) namedPool(mode policy.Mode, field, name string) {
 			foreignSubnet,
 			mode,
 			field,
-			"name a pool of this namespace, or "+r.bind("IPPool", name, true),
+			"name an IPPool of this namespace, or "+r.bind("IPPool", name, true),
 			"IPPool %s is for other namespaces",
 			name,
 		)
@@ -109,7 +109,7 @@ func (r *review) network(a kubeovn.Attachment) {
 			"ask for a network of this namespace, name a subnet of it for the NIC with annotation "+own+", or "+r.bindSubnet(
 				subnets[i],
 			),
-			"network %s/%s is subnet %s, which is for other namespaces",
+			"network %s/%s uses subnet %s, which is for other namespaces",
 			a.Namespace,
 			a.Name,
 			subnets[i].Name,
@@ -135,7 +135,7 @@ func (r *review) bind(kind, name string, listed bool) string {
 		path, value = "/spec/namespaces", "["+value+"]"
 	}
 	return fmt.Sprintf(
-		`have %s added to the spec.namespaces of %s %s (kubectl patch %s %s --type=json -p '[{"op":"add","path":%q,"value":%s}]', by whoever may edit it)`,
+		`ask for %s to be added to the spec.namespaces of %s %s (kubectl patch %s %s --type=json -p '[{"op":"add","path":%q,"value":%s}]', by a user who may edit it)`,
 		ns,
 		kind,
 		name,

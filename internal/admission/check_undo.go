@@ -10,10 +10,10 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// VerbUndo is what taking back what repair did to a pod takes, on pods.ovnguard.io in the pod's namespace.
+// VerbUndo is the verb needed to take back changes of repair, on pods.ovnguard.io in the pod's namespace.
 const VerbUndo = "undo"
 
-// Repaired is what repair did to a pod's annotations once, as its journal says.
+// Repaired is one change of repair to a pod's annotations, from its journal.
 type Repaired struct {
 	// PodUID is the pod's.
 	PodUID string
@@ -24,12 +24,12 @@ type Repaired struct {
 
 // Errors of requests that take changes of repair back.
 var (
-	// ErrNoUndo is that the author of a request may not take back what repair did.
-	ErrNoUndo = errors.New(`that takes the verb "` + VerbUndo + `"`)
-	errMark   = errors.New("what was taken back stays noted, so that nothing is taken back twice")
+	// ErrNoUndo means that the author of a request may not take back changes of repair.
+	ErrNoUndo = errors.New(`taking back what repair did needs the verb "` + VerbUndo + `"`)
+	errMark   = errors.New("the list of changes taken back must stay, so that no change is taken back twice")
 )
 
-// undoing is what a request says that it takes back of repair, and what is known of that.
+// undoing is the changes of repair that a request says it takes back, with the facts about them.
 type undoing struct {
 	// changed means that the request changes what the pod says was taken back.
 	changed bool
@@ -56,11 +56,11 @@ func (u *undoing) took(pod *Pod, k *Key) error {
 	case u.err != nil:
 		return u.why(pod)
 	case k.Suffix != kubeovn.PortSecurity:
-		return errors.New("repair writes port_security, and nothing else can be taken back")
+		return errors.New("repair only writes port_security, so nothing else can be taken back")
 	case !u.of(pod):
-		return fmt.Errorf("change %s of repair was of another pod", u.id())
+		return fmt.Errorf("change %s of repair was made on another pod", u.id())
 	case !wrote || before != k.Value:
-		return fmt.Errorf("change %s of repair did not find %q there", u.id(), k.Value)
+		return fmt.Errorf("change %s of repair did not overwrite %q", u.id(), k.Value)
 	}
 	return nil
 }
@@ -86,8 +86,8 @@ func (u *undoing) takes(nic kubeovn.Provider) bool {
 // of reports whether the changes were of this pod.
 func (u *undoing) of(pod *Pod) bool { return pod.Metadata.UID != "" && pod.Metadata.UID == u.PodUID }
 
-// undone reports whether the change of an annotation takes back what repair did and is let through for it. Where the
-// request only says that it does, that is refused.
+// undone reports whether the change of an annotation takes back what repair did and is let through for it. It refuses a
+// request that only claims to.
 func (r *review) undone(k *Key) bool {
 	if !r.Undo.changed || r.Undo.gives || k.Value == kubeovn.True || r.decision(k.Provider).Level == policy.Open {
 		return false
@@ -97,7 +97,7 @@ func (r *review) undone(k *Key) bool {
 			portSecurityOff,
 			r.modeOfKey(k),
 			annotation(k.Name),
-			`write "true", or take back with ovnguard undo what repair wrote`,
+			`write "true", or use ovnguard undo to take back a change of repair`,
 			"%q would leave the NIC without protection: %v",
 			k.Value,
 			err,
@@ -108,11 +108,11 @@ func (r *review) undone(k *Key) bool {
 
 var undoMark = &Check{
 	ID: "OVGA26", Name: "undo-mark", Always: true,
-	Summary: "a change of what the pod says was taken back of repair, but by who takes that back in the same request",
+	Summary: "a change of the pod's list of repair changes taken back, unless the same request takes them back",
 }
 
-// marked refuses a change of what the pod says was taken back, but by who takes it back in the same request, or gives
-// back what was just taken back.
+// marked refuses a change of the list of changes taken back, unless the request takes these changes back, or applies
+// again the ones taken back last.
 func (r *review) marked(old *ParsedPod) {
 	refused := slices.ContainsFunc(r.refusals, func(r Refusal) bool { return r.Mode == policy.Enforce })
 	if !r.Undo.changed || refused {
@@ -139,7 +139,7 @@ func (u *undoing) mark(old, p *ParsedPod) error {
 		return u.why(p.Pod)
 	}
 	if !u.of(p.Pod) {
-		return fmt.Errorf("change %s of repair was of another pod", u.id())
+		return fmt.Errorf("change %s of repair was made on another pod", u.id())
 	}
 	was, is := u.After, u.Before
 	if u.gives {
@@ -175,8 +175,8 @@ func undoes(old, p *ParsedPod) undoing {
 		for _, id := range u.ids {
 			if slices.Contains(before, id) {
 				u.err = fmt.Errorf(
-					"change %s of repair was taken back already, as the pod says; the API server's audit log says when "+
-						"and by whom, under guard-running-pods-undo.ovnguard.io/%s",
+					"the pod says that change %s of repair was already taken back; the audit log of the API "+
+						"server has the time and the user, under guard-running-pods-undo.ovnguard.io/%s",
 					id,
 					NoteUndo,
 				)

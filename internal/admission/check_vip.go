@@ -10,7 +10,7 @@ import (
 
 var takesVip = &Check{
 	ID: "OVGA11", Name: "vip",
-	Summary: "a Vip to take the address and the MAC of that is not the namespace's, or not of the NIC's subnet",
+	Summary: "annotation vip with a Vip of another namespace, or of another subnet than the NIC's",
 }
 
 // vip checks the Vip whose addresses and MAC the pod takes for its own. Kube-OVN reads the key of the default network
@@ -27,8 +27,8 @@ func (r *review) vip(k *Key, makeVip string) {
 			takesVip,
 			mode,
 			field,
-			makeVip+", and name that",
-			"the pod would take the address and the MAC of Vip %q, and namespace %s has no such Vip",
+			makeVip+", and name it",
+			"the pod would take the address and the MAC of Vip %q, but namespace %s has no such Vip",
 			k.Value,
 			ns,
 		)
@@ -39,8 +39,8 @@ func (r *review) vip(k *Key, makeVip string) {
 			mode,
 			field,
 			"name a Vip without spec.type",
-			"the pod would take the MAC of Vip %q, which is of type %s and has a port of its own, perhaps with the "+
-				"MAC of the gateway",
+			"the pod would take the MAC of Vip %q, but this Vip is of type %s and has its own port, possibly "+
+				"with the MAC of the gateway",
 			k.Value,
 			v.Type,
 		)
@@ -50,8 +50,8 @@ func (r *review) vip(k *Key, makeVip string) {
 			takesVip,
 			mode,
 			field,
-			"try again when it has one (kubectl get vip "+k.Value+")",
-			"Vip %q has not been given an address yet, and the pod would have none",
+			"try again when the Vip has one (kubectl get vip "+k.Value+")",
+			"Vip %q has no address yet, so the pod would have none",
 			k.Value,
 		)
 		return
@@ -68,13 +68,13 @@ func (r *review) vip(k *Key, makeVip string) {
 				takesVip,
 				mode,
 				field,
-				"name a Vip of the NIC's subnet, or name the Vip's subnet for the NIC with annotation "+nic.Provider.Key(
+				"name a Vip of the NIC's subnet, or put the NIC on the subnet of the Vip with annotation "+nic.Provider.Key(
 					kubeovn.LogicalSwitch,
 				),
-				"Vip %q is of subnet %s, and NIC %s, which would have its address and MAC, is put on %s",
+				"NIC %s would get the address and the MAC of Vip %q, but the Vip is on subnet %s and the NIC on %s",
+				nic.Provider,
 				v.Name,
 				v.Subnet,
-				nic.Provider,
 				strings.Join(at.subnets, " or "),
 			)
 			return

@@ -4,7 +4,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Check is one thing for which admission refuses a pod.
+// Check is one reason for admission to refuse a pod.
 type Check struct {
 	// ID names it in refusals, metrics and docs/admission.md, and stays what it is: "OVGA10".
 	ID string
@@ -47,7 +47,7 @@ var Checks = []*Check{
 	undoMark,
 }
 
-// under returns the mode under which the check refuses where the policy has this mode.
+// under returns the mode of the check's refusals under a policy with this mode.
 func (c *Check) under(mode policy.Mode) policy.Mode {
 	if c.Always {
 		return policy.Enforce

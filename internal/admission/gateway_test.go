@@ -40,7 +40,7 @@ func TestThreatT46EgressGatewayIsStrict(t *testing.T) {
 	req.Object = raw(t, &p)
 	said := strings.Join(ask(t, s, MutatePods, req).Warnings, "\n")
 	for _, words := range []string{
-		"VpcEgressGateway t/veg", "forwards nothing until it has a PortSecurityException", "the built-in default " +
+		"VpcEgressGateway t/veg", "forwards nothing until there is a PortSecurityException", "the built-in default " +
 			"does not name namespace t",
 		`"owner":{"apiVersion":"kubeovn.io/v1","kind":"VpcEgressGateway","name":"veg"}`, `"class":"nat-gateway"`,
 		"kubectl apply",
@@ -58,7 +58,7 @@ func TestThreatT46AdoptedByAGateway(t *testing.T) {
 	adopted.Metadata.Owners = []OwnerReference{owner}
 	mustRefuse(t, update(t, s, replicas, "", &old, &adopted), "metadata.ownerReferences", "gateway")
 	adopted.Metadata.Owners[0].Name, adopted.Metadata.Owners[0].UID = "veg-2", "rs-2"
-	mustRefuse(t, update(t, s, replicas, "", &old, &adopted), "not known yet")
+	mustRefuse(t, update(t, s, replicas, "", &old, &adopted), "not known to ovnguard yet")
 	mustAllow(t, update(t, newScene(), replicas, "", &old, &adopted))
 	mustAllow(t, update(t, s, replicas, "", &adopted, &old))
 }

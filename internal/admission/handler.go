@@ -14,8 +14,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// reviewTimeout bounds one review. It is shorter than the webhook's own timeout, so that the author is told what could
-// not be judged instead of that a call failed.
+// reviewTimeout bounds one review. It is shorter than the webhook's own timeout, so that the author reads what could
+// not be judged, and not only that a call failed.
 const reviewTimeout = 2500 * time.Millisecond
 
 // Results of a review, as the label of the duration metric.
@@ -35,7 +35,7 @@ type Handler struct {
 	Judge Judge
 	// Advises means that nothing is refused: why it would be is a warning.
 	Advises bool
-	// Observe is told of each review.
+	// Observe receives what came of each review.
 	Observe func(Reviewed)
 	// Now returns the time; time.Now outside tests.
 	Now func() time.Time
@@ -71,7 +71,7 @@ func (h *Handler) Handle(ctx context.Context, req ctrladmission.Request) ctrladm
 }
 
 var errOutOfTime = errors.New(
-	"there was no time left to judge this, and what is not judged is not let through; try again",
+	"there was no time left to check the request, so it is refused; try again",
 )
 
 // respond returns the response to a review with its result.

@@ -26,8 +26,8 @@ func (v *View) misspelt(p, before *ParsedPod) []string {
 	return []string{
 		shorten(
 			fmt.Sprintf(
-				"ovnguard: %s: the network is one of OVN, for whose NICs Kube-OVN does not read this; write "+
-					".ovn.kubernetes.io/ in place of .kubernetes.io/",
+				"ovnguard: %s: the network is on OVN, and Kube-OVN does not read this key for NICs on OVN; "+
+					"write .ovn.kubernetes.io/ in place of .kubernetes.io/",
 				strings.Join(few(keys), ", "),
 			),
 			maxWarning,

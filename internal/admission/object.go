@@ -40,7 +40,7 @@ type OwnerReference struct {
 func decodePod(raw []byte) (*Pod, error) {
 	var p *Pod
 	if err := json.Unmarshal(raw, &p); err != nil {
-		return nil, fmt.Errorf("ovnguard: the review's object is not a Pod: %w", err)
+		return nil, fmt.Errorf("ovnguard: the object of the review is not a Pod: %w", err)
 	}
 	if p == nil {
 		return nil, errors.New("ovnguard: the review has no Pod")

@@ -30,7 +30,7 @@ type ParsedPod struct {
 	// Ignored are the keys, in no order, of annotations about NICs that the pod does not have. Nobody reads them until
 	// it has.
 	Ignored []string
-	// Unknown are the keys, in no order, of annotations in Kube-OVN's form of which it is not known what they do.
+	// Unknown are the annotation keys of Kube-OVN's form with an unknown effect, in no order.
 	Unknown []string
 	// Requests are the addresses and MACs that the pod asks for with its networks.
 	Requests []Request
@@ -203,7 +203,7 @@ func (p *ParsedPod) readNetworks() {
 				Check: tooMuch,
 				Field: annotation(kubeovn.Networks),
 				Why: fmt.Sprintf(
-					"network %s/%s asks for %d addresses, and more than %d are not looked at",
+					"network %s/%s asks for %d addresses, and the limit is %d",
 					r.Namespace,
 					r.Name,
 					count,
@@ -275,10 +275,13 @@ func (p *ParsedPod) lists() map[string][]policy.Item {
 func (k *Key) parse(left int) {
 	switch most := k.maxValue(); {
 	case len(k.Value) > most:
-		k.Excess = fmt.Sprintf("%d bytes, and more than %d are not looked at", len(k.Value), most)
+		k.Excess = fmt.Sprintf("%d bytes, and the limit is %d", len(k.Value), most)
 		return
 	case left < 0:
-		k.Excess = fmt.Sprintf("with it, the pod's annotations list more than %d items", maxItems)
+		k.Excess = fmt.Sprintf(
+			"with this value, the annotations of the pod list more than the limit of %d items",
+			maxItems,
+		)
 		return
 	}
 	most := k.maxItems()
@@ -300,7 +303,7 @@ func (k *Key) parse(left int) {
 		k.Items = []policy.Item{{Text: k.Value}}
 	}
 	if k.count > most {
-		k.Excess = fmt.Sprintf("it lists %d items, and no more than %d are looked at", k.count, most)
+		k.Excess = fmt.Sprintf("it lists %d items, and the limit is %d", k.count, most)
 	}
 }
 

@@ -87,7 +87,7 @@ func (v *View) change(
 	c := Change{Set: make(map[string]string)}
 	if v.Namespace.Err != nil {
 		c.Warnings = append(c.Warnings, fmt.Sprintf(
-			"ovnguard: namespace %s could not be read, so its annotations were not considered and the strict default "+
+			"ovnguard: namespace %s could not be read; its annotations were ignored and the strict default "+
 				"applies",
 			v.Namespace.Name,
 		))
@@ -96,7 +96,7 @@ func (v *View) change(
 		c.Warnings = append(
 			c.Warnings,
 			fmt.Sprintf(
-				"ovnguard: %s have not been read yet, and the strict default applies to what they would loosen",
+				"ovnguard: %s have not been read yet; until then the strict default applies",
 				Listed(unread),
 			),
 		)
@@ -176,8 +176,8 @@ func (v *View) dropMigration(c *Change, p *ParsedPod, g *grounds) {
 		c.forget(k.Name, p.Metadata.Annotations)
 		text := annotation(
 			k.Name,
-		) + " was taken out: it is for the template of a KubeVirt machine, whose pods share an address while it " +
-			"migrates"
+		) + " was removed: it is only for the template of a KubeVirt machine, because the pods of a machine " +
+			"share an address while it migrates"
 		c.note(text)
 		c.Warnings = append(c.Warnings, "ovnguard: "+text)
 	}
@@ -210,8 +210,8 @@ func (c *Change) wouldChange(provider kubeovn.Provider, annotations map[string]s
 	if d.Level != policy.Open && annotations[key] != kubeovn.True {
 		say(
 			fmt.Sprintf(
-				"%s (mode %s) asks for %s on NIC %s, and the pod is made without it; enforcing would set annotation "+
-					"%s=true",
+				"%s (mode %s) asks for %s on NIC %s, but the pod is created without it; in mode enforce, "+
+					"ovnguard would set annotation %s=true",
 				PolicyTitle(d.Policy),
 				d.Mode,
 				d.Level,
@@ -226,8 +226,8 @@ func (c *Change) wouldChange(provider kubeovn.Provider, annotations map[string]s
 	case d.Forwarding == policy.Forbid && t == kubeovn.On:
 		say(
 			fmt.Sprintf(
-				"%s (mode %s) forbids layer-2 forwarding on NIC %s, and the pod asks for it; enforcing would take "+
-					"out annotation %s",
+				"%s (mode %s) forbids layer-2 forwarding on NIC %s, but the pod asks for it; in mode enforce, "+
+					"ovnguard would remove annotation %s",
 				PolicyTitle(d.Policy),
 				d.Mode,
 				provider,
@@ -237,8 +237,8 @@ func (c *Change) wouldChange(provider kubeovn.Provider, annotations map[string]s
 	case d.Forwarding == policy.Require && annotations[key] != kubeovn.True:
 		say(
 			fmt.Sprintf(
-				"an exception grants layer-2 forwarding on NIC %s, and the pod is made without it (mode %s); "+
-					"enforcing would set annotation %s=true",
+				"an exception grants layer-2 forwarding on NIC %s, but the pod is created without it (mode "+
+					"%s); in mode enforce, ovnguard would set annotation %s=true",
 				provider,
 				d.Mode,
 				key,
@@ -271,7 +271,7 @@ func (c *Change) explain(d policy.Decision, namespace string) {
 		case s.Source == policy.FromException:
 			c.Warnings = append(
 				c.Warnings,
-				fmt.Sprintf("ovnguard: PortSecurityException %s does not count: %s", s.Name, s.Detail),
+				fmt.Sprintf("ovnguard: PortSecurityException %s has no effect: %s", s.Name, s.Detail),
 			)
 		case s.Source == policy.FromNamespace:
 			c.Warnings = append(
@@ -282,14 +282,14 @@ func (c *Change) explain(d policy.Decision, namespace string) {
 		case s.Outcome == policy.Invalid:
 			c.Refusals = append(c.Refusals, Refusal{
 				Check: checkOfLevel(s.Key), Field: annotation(s.Key), Why: s.Detail,
-				Fix: "write one of them, or remove the annotation to inherit from the namespace",
+				Fix: "write one of these values, or remove the annotation to use the value of the namespace",
 			})
 		default:
 			c.note(fmt.Sprintf("%s=%q was not applied: %s", annotation(s.Key), s.Value, s.Detail))
 			c.Warnings = append(c.Warnings, fmt.Sprintf(
-				"ovnguard: annotation %s=%q was not applied: %s; a PortSecurityException in namespace %s can grant "+
-					"the pod what it needs beyond that; where all pods of the namespace need it, whoever has the verb "+
-					"exempt on namespaces.ovnguard.io can loosen it (%s)",
+				"ovnguard: annotation %s=%q was not applied: %s; to grant the pod more, create a "+
+					"PortSecurityException in namespace %s; if all pods of the namespace need more, a user with "+
+					"the verb exempt on namespaces.ovnguard.io can loosen the namespace (%s)",
 				s.Key,
 				s.Value,
 				s.Detail,
@@ -300,19 +300,19 @@ func (c *Change) explain(d policy.Decision, namespace string) {
 	}
 }
 
-// cutOff reports whether the pod is a gateway's whose NIC lets nothing through, with the exception that it needs.
+// cutOff warns that the NIC of a gateway's pod forwards nothing, and names the exception that it needs.
 func (c *Change) cutOff(provider kubeovn.Provider, p *inventory.Passing) {
 	text := fmt.Sprintf(
-		"the pod is of %s, whose NIC %s forwards nothing until it has a PortSecurityException",
+		"the pod belongs to %s, and its NIC %s forwards nothing until there is a PortSecurityException for it",
 		p.Title,
 		provider,
 	)
 	if p.Hindrance != "" {
-		text += " (which counts only when this is settled: " + p.Hindrance + ")"
+		text += " (which has an effect only after this is solved: " + p.Hindrance + ")"
 	}
 	c.note(text)
 	if command := audit.ExceptionCommand(p); command != "" {
-		text += "; make it with: " + command
+		text += "; create it with: " + command
 	}
 	c.Warnings = append(c.Warnings, "ovnguard: "+text)
 }

@@ -156,7 +156,7 @@ func (a *asking) guardBinding() (Answer, error) {
 		Metadata Metadata `json:"metadata"`
 	}
 	if err := json.Unmarshal(a.req.Object.Raw, &binding); err != nil {
-		return Answer{}, fmt.Errorf("the review's object is not a Binding: %w", err)
+		return Answer{}, fmt.Errorf("the object of the review is not a Binding: %w", err)
 	}
 	if len(binding.Metadata.Annotations) == 0 && len(binding.Metadata.Labels) == 0 {
 		return Answer{}, nil
@@ -165,7 +165,7 @@ func (a *asking) guardBinding() (Answer, error) {
 	if err != nil {
 		return unjudged(Refusal{
 			Check: notReadYet, Field: "metadata.name", Fix: "try again",
-			Why: fmt.Sprintf("the pod that is to be bound could not be read: %v", err),
+			Why: fmt.Sprintf("the pod of the Binding could not be read: %v", err),
 		}), nil
 	}
 	p := ParsePod(a.req.Namespace, pod, nil)
@@ -263,13 +263,13 @@ func (p *ParsedPod) ignored(before *ParsedPod) []string {
 	}
 	warn(
 		p.Ignored,
-		"the pod has no such NIC, so that this is not looked at until it gets one; check the spelling against "+
+		"the pod has no such NIC, so this has no effect until it gets one; compare the spelling with "+
 			"annotation "+kubeovn.Networks,
 	)
 	warn(
 		p.Unknown,
-		"ovnguard does not know this key of Kube-OVN's form, and cannot say what it does to the port; check the "+
-			"spelling against docs/keys.md",
+		"the key has the form of a Kube-OVN key, but ovnguard does not know it or its effect on the port; "+
+			"compare the spelling with docs/keys.md",
 	)
 	return warnings
 }

@@ -53,7 +53,7 @@ func TestThreatT11WishForAMigration(t *testing.T) {
 	req := request(tenant, "CREATE", "")
 	req.Object = raw(t, &wish)
 	change, last := ask(t, newScene(), MutatePods, req), ask(t, newScene(), GuardPods, req)
-	if said := strings.Join(change.Warnings, "\n"); !strings.Contains(said, "was taken out") {
+	if said := strings.Join(change.Warnings, "\n"); !strings.Contains(said, "was removed") {
 		t.Errorf("warnings %q", said)
 	}
 	mustRefuse(t, refusal(last), migrates)

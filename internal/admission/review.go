@@ -105,7 +105,7 @@ func (r *review) outcome() []Refusal {
 			Refusal{
 				Check: outOfTime,
 				Field: "metadata",
-				Why:   "there was no time to judge all of it, and what is not judged is not let through",
+				Why:   "there was no time to check all of it, so it is refused",
 				Fix:   "try again",
 			},
 		)
@@ -136,12 +136,12 @@ func (r *review) ours(port string) bool {
 
 var outOfTime = &Check{
 	ID: "OVGA02", Name: "out-of-time", Always: true,
-	Summary: "what could not be judged within the time of a review",
+	Summary: "a request that could not be checked within the time limit of a review",
 }
 
 var notReadYet = &Check{
 	ID: "OVGA03", Name: "not-read-yet",
-	Summary: "what cannot be judged until ovnguard has read all objects of a kind, for a moment after its start",
+	Summary: "a request that ovnguard cannot check until it has read all objects of a kind, just after its start",
 }
 
 // blind refuses what cannot be judged until all of some kinds have been read: what is not there may only not be known
@@ -156,14 +156,15 @@ func (r *review) blind(mode policy.Mode, field string, kinds ...inventory.Kind) 
 		mode,
 		field,
 		tryAgain,
-		"ovnguard has not read %s yet, and cannot tell whose this is",
+		"ovnguard has not read %s yet, so it does not know yet if others have this",
 		Listed(unread),
 	)
 	return true
 }
 
 // tryAgain is the fix for what is only not known yet.
-const tryAgain = "try again in a moment; where it stays so, /readyz/audit of ovnguard says what it may not read"
+const tryAgain = "try again in a moment; if this does not end, /readyz/audit of ovnguard names the kinds it is not " +
+	"allowed to read"
 
 // Listed returns kinds in a sentence.
 func Listed(kinds []inventory.Kind) string {
@@ -177,8 +178,9 @@ func Listed(kinds []inventory.Kind) string {
 // exceptionOr names the object that would allow something.
 func (r *review) exceptionOr(grant string) string {
 	return fmt.Sprintf(
-		"a PortSecurityException in namespace %s can grant %s (whoever has the role ovnguard-exception-author there "+
-			"can make one; kubectl explain portsecurityexception.spec.grant)",
+		"a PortSecurityException in namespace %s can grant %s (a user with the role "+
+			"ovnguard-exception-author there can create one; see kubectl explain "+
+			"portsecurityexception.spec.grant)",
 		r.Namespace.Name,
 		grant,
 	)

@@ -12,7 +12,7 @@ import (
 
 // site is where Kube-OVN may put a NIC.
 type site struct {
-	// subnets are those on one of which it may be; none where that cannot be told.
+	// subnets are the subnets that the NIC may be on; none where that is not known.
 	subnets []string
 	// vpcs are the networks of these subnets, within which addresses are told apart.
 	vpcs []string

@@ -11,7 +11,7 @@ import (
 
 var tooMuch = &Check{
 	ID: "OVGA01", Name: "too-much", Always: true,
-	Summary: "more annotations, networks or items of lists than anybody needs, which are not looked at",
+	Summary: "more annotations, networks or list items than the limit",
 }
 
 // Bounds of what a pod says about its ports. What is judged is looked up item by item, and each item may have a
@@ -75,7 +75,7 @@ func (p *ParsedPod) Excess(before *ParsedPod) *Refusal {
 		return much(
 			all,
 			"leave some out",
-			"%d of them are about ports, and more than %d are not looked at",
+			"%d of them are about ports, and the limit is %d",
 			len(p.Keys),
 			maxKeys,
 		)
@@ -93,7 +93,7 @@ func (p *ParsedPod) Excess(before *ParsedPod) *Refusal {
 		return much(
 			all,
 			"name fewer",
-			"those about ports list %d items together, and more than %d are not looked at",
+			"the annotations about ports list %d items together, and the limit is %d",
 			p.items,
 			maxItems,
 		)
@@ -101,7 +101,7 @@ func (p *ParsedPod) Excess(before *ParsedPod) *Refusal {
 	return nil
 }
 
-// maxReasons is how many reasons an answer gives; who is told ten can mend them, and is told the next.
+// maxReasons is how many reasons an answer gives. A user can fix these and then gets the next ones.
 const maxReasons = 10
 
 // maxWorded is how many reasons are put into words: those that read the same to whoever asks are told once.

@@ -110,7 +110,7 @@ func TestThreatT09ForeignSwitch(t *testing.T) {
 	// are on it.
 	for _, value := range []string{"join", "nodes"} {
 		_, refused := create(t, newScene(), tenant, pod(lsp, value))
-		mustRefuse(t, refused, lsp, "the nodes' own")
+		mustRefuse(t, refused, lsp, "is for nodes only")
 	}
 	// Kube-OVN notes on the namespace which subnets are bound to it by label, and its own gateways need those of
 	// others.

@@ -273,7 +273,7 @@ func TestThreat21KeptPorts(t *testing.T) {
 	p := pod(networks, "m/n")
 	p.Metadata.Name = "a-0.b"
 	_, refused := create(t, s, tenant, p)
-	mustRefuse(t, refused, "metadata.name", "a-0.b.t.n.m.ovn", "StatefulSet keeps for b/a-0")
+	mustRefuse(t, refused, "metadata.name", "a-0.b.t.n.m.ovn", "taken by a StatefulSet for its pod b/a-0")
 	p.Metadata.Name = "web-0"
 	_, refused = create(t, s, tenant, p)
 	mustAllow(t, refused)
@@ -281,7 +281,7 @@ func TestThreat21KeptPorts(t *testing.T) {
 
 // Kube-OVN keeps addresses of NICs outside OVN in IP resources that are named like ports.
 func TestThreat21NamesOfIPResources(t *testing.T) {
-	const here = "its port would be named a.b.mac.vlan.t, which is that of an IP resource of a NIC outside OVN"
+	const here = "its port would be named a.b.mac.vlan.t, and this is the name of an IP resource of a NIC outside OVN"
 	for name, c := range map[string]struct {
 		pod   *Pod
 		user  string

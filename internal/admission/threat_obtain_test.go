@@ -117,7 +117,7 @@ func TestThreatT29VipWhoseAddressIsTaken(t *testing.T) {
 	mustRefuse(t, refused, networks, "10.16.0.5")
 	// A Vip that has no address yet would give the pod none, and port security would be there and check nothing.
 	_, refused = create(t, twinVPC(inventory.Vip{}), tenant, pod(takenVip, "v", lsp, "twin"))
-	mustRefuse(t, refused, takenVip, "has not been given an address")
+	mustRefuse(t, refused, takenVip, "has no address yet")
 	// What another thing keeps is not the Vip's to give, while the Vip's own hold is not in the way.
 	own := inventory.Vip{Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.55")}, MAC: "0a:00:00:00:00:55"}
 	s = twinVPC(own)
@@ -186,8 +186,8 @@ func kept() *scene {
 func TestThreatT30ReservedAddresses(t *testing.T) {
 	const pool = "ovn.kubernetes.io/ip_pool"
 	for address, words := range map[string][]string{
-		"10.16.8.10": {"IPPool"}, "10.16.8.20": {"IPPool"}, "10.96.0.50": {"ServiceCIDR"}, "100.64.9.9": {"subnet by " +
-			"which nodes reach pods"},
+		"10.16.8.10": {"IPPool"}, "10.16.8.20": {"IPPool"}, "10.96.0.50": {"ServiceCIDR"},
+		"100.64.9.9":  {"subnet that connects the nodes"},
 		"10.16.0.111": {"port_vips"}, "10.16.0.112": nil, "10.16.0.113": nil, "10.16.0.114": {"OvnFip", "spec.ipName"},
 		"10.16.0.115": nil,
 	} {

@@ -37,23 +37,23 @@ func TestThreat12ForbiddenNetworks(t *testing.T) {
 		"of OVN":                 {networks, "ovn", ""},
 		"of OVN, twice":          {networks, "ovn@net1,t/ovn@net2", ""},
 		"of OVN as the default":  {kubeovn.DefaultNetwork, "t/ovn", ""},
-		"outside":                {networks, "macvlan", "t/macvlan is not of OVN"},
+		"outside":                {networks, "macvlan", "t/macvlan is not on OVN"},
 		"outside, with its name": {networks, "t/macvlan", "nothing in the spec.config"},
 		"outside, in JSON": {
 			networks,
 			`[{"name":"macvlan","interface":"net7"}]`,
-			"t/macvlan is not of OVN",
+			"t/macvlan is not on OVN",
 		},
-		"outside, behind another":   {networks, "ovn,macvlan", "t/macvlan is not of OVN"},
-		"outside as the default":    {kubeovn.DefaultNetwork, "t/macvlan", "t/macvlan is not of OVN"},
-		"outside beside OVN":        {networks, "both", "may make a NIC outside OVN besides its own"},
-		"by a file on the node":     {networks, "file", "of a kind that cannot be told"},
+		"outside, behind another":   {networks, "ovn,macvlan", "t/macvlan is not on OVN"},
+		"outside as the default":    {kubeovn.DefaultNetwork, "t/macvlan", "t/macvlan is not on OVN"},
+		"outside beside OVN":        {networks, "both", "may create a further NIC outside OVN"},
+		"by a file on the node":     {networks, "file", "may be outside OVN"},
 		"not there":                 {networks, "gone", "has no NetworkAttachmentDefinition, and"},
 		"not there, of a neighbour": {networks, "u/gone", "u/gone has no NetworkAttachmentDefinition"},
 		"a default without a namespace": {
 			kubeovn.DefaultNetwork,
 			"ovn",
-			"Multus looks for it in a namespace of its own",
+			"Multus looks for it in Multus' own default namespace",
 		},
 	}
 	for name, c := range cases {
@@ -102,7 +102,7 @@ func TestThreat12DefinitionAsItIsNow(t *testing.T) {
 		now Definition
 		why string
 	}{
-		"another kind": {Definition{Kind: kubeovn.KindForeign, Found: true}, "is not of OVN"},
+		"another kind": {Definition{Kind: kubeovn.KindForeign, Found: true}, "is not on OVN"},
 		"gone":         {Definition{}, "has no NetworkAttachmentDefinition"},
 		"no answer":    {Definition{Err: errors.New("timeout")}, "could not be read (timeout)"},
 	} {
@@ -126,8 +126,8 @@ func TestThreat12ForbiddenNetworkPlugged(t *testing.T) {
 	old := running(networks, `[{"name":"macvlan"}]`)
 	for value, why := range map[string]string{
 		`[{"name":"macvlan"},{"name":"ovn"}]`:                     "",
-		`[{"name":"macvlan"},{"name":"both"}]`:                    "t/both may make",
-		`[{"name":"macvlan"},{"name":"macvlan","interface":"x"}]`: "t/macvlan is not of OVN",
+		`[{"name":"macvlan"},{"name":"both"}]`:                    "t/both may create",
+		`[{"name":"macvlan"},{"name":"macvlan","interface":"x"}]`: "t/macvlan is not on OVN",
 		`[]`: "",
 	} {
 		p := running(
@@ -178,7 +178,7 @@ func TestThreat12ForbiddenForSuchPods(t *testing.T) {
 		t,
 		update(t, s, tenant, "", &old, &relabelled),
 		"metadata.labels",
-		"out from under PortSecurityPolicy web",
+		"no longer be under PortSecurityPolicy web",
 	)
 }
 
@@ -190,7 +190,7 @@ func TestThreat12ForbiddenByMode(t *testing.T) {
 		req.Object = raw(t, &p)
 		r := ask(t, s, GuardPods, req)
 		if !r.Allowed || (len(r.Warnings) > 0) != warned ||
-			!strings.Contains(r.AuditAnnotations[NoteViolation], "t/macvlan is not of OVN") {
+			!strings.Contains(r.AuditAnnotations[NoteViolation], "t/macvlan is not on OVN") {
 			t.Errorf("%s: allowed %v, warnings %q, notes %q", mode, r.Allowed, r.Warnings, r.AuditAnnotations)
 		}
 	}

@@ -135,7 +135,8 @@ func TestThreat37AdoptionBeforeTheGrant(t *testing.T) {
 			"PortSecurityException grant",
 		},
 		"unheard of": {
-			func(e *policy.Exception) { e.NotBefore, e.Owner = now.Add(time.Minute), &config }, true, "not known yet",
+			func(e *policy.Exception) { e.NotBefore, e.Owner = now.Add(time.Minute), &config }, true,
+			"not known to ovnguard yet",
 		},
 		"another's": {func(e *policy.Exception) {
 			e.Owner = &policy.Owner{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "x", UID: "9"}

@@ -62,12 +62,12 @@ func TestThreat45RefusalsNameNobodyElse(t *testing.T) {
 			"subnet ovn-default"},
 		"a router's MAC": {pod(ps, strict, hw, "0a:00:00:00:00:fc"), "00:fc is taken", "router port somewhere"},
 		"a Vip's MAC":    {pod(ps, strict, hw, "0a:00:00:00:00:99"), "00:99 is taken", "Vip foreign"},
-		"a port's name":  {named("x"), "x.t.n.m.ovn, which is taken", "that of a port of pod n.m.ovn/x.t"},
-		"a kept port's name": {named("kept"), "kept.t.n.m.ovn, which is taken", "what a StatefulSet keeps for " +
-			"b/a-0"},
-		"one's own port's":     {pod(ps, strict, ip, "10.16.0.11"), "10.16.0.11 is that of port web.t", ""},
-		"one's own port's MAC": {pod(ps, strict, hw, "0a:00:00:00:00:11"), "00:11 is that of port web.t", ""},
-		"one's own Vip's":      {pod(ps, strict, ip, "10.16.0.100"), "10.16.0.100 is that of Vip mine", ""},
+		"a port's name":  {named("x"), "x.t.n.m.ovn, and that name is taken", "taken by a port of pod n.m.ovn/x.t"},
+		"a kept port's name": {named("kept"), "kept.t.n.m.ovn, and that name is taken", "taken by a StatefulSet for " +
+			"its pod b/a-0"},
+		"one's own port's":     {pod(ps, strict, ip, "10.16.0.11"), "10.16.0.11 is taken by port web.t", ""},
+		"one's own port's MAC": {pod(ps, strict, hw, "0a:00:00:00:00:11"), "00:11 is taken by port web.t", ""},
+		"one's own Vip's":      {pod(ps, strict, ip, "10.16.0.100"), "10.16.0.100 is taken by Vip mine", ""},
 		"what another pool is": {pod(ps, strict, "ovn.kubernetes.io/ip_pool", "their-pool"), "IPPool their-pool is " +
 			"for other namespaces", ""},
 		"what another subnet is": {pod(ps, strict, lsp, "theirs"), "subnet theirs is for other namespaces", ""},
@@ -151,7 +151,7 @@ func TestWhose(t *testing.T) {
 			if isNamed := got.Public == got.Whole; isNamed != (c.in != "" && c.in == namespace) {
 				t.Errorf("%v in namespace %q: told %q", c.holder, namespace, got.Public)
 			}
-			if got.Whole != "that of "+c.holder.String() {
+			if got.Whole != "taken by "+c.holder.String() {
 				t.Errorf("%v: noted %q", c.holder, got.Whole)
 			}
 		}

@@ -32,19 +32,19 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 		"nothing but the mark":           {words: []string{"is not taken back while " + ps}},
 		"the mark by who lacks the verb": {user: tenant, words: []string{policy.UndoAnnotation, `the verb "undo"`}},
 		"what was taken back already": {
-			change: map[string]string{ps: ""}, before: id, words: []string{"taken back already", "audit log"},
+			change: map[string]string{ps: ""}, before: id, words: []string{"already taken back", "audit log"},
 		},
 		"what was taken back already, after another": {
 			change: map[string]string{ps: ""}, before: id + ",0001-0000", mark: id + ",0001-0000," + id,
-			words: []string{"taken back already"},
+			words: []string{"already taken back"},
 		},
 		"with another mark instead": {
-			change: map[string]string{ps: ""}, before: "0001-0000", mark: id, words: []string{"stays noted"},
+			change: map[string]string{ps: ""}, before: "0001-0000", mark: id, words: []string{"must stay"},
 		},
 		"what takes the mark away":          {before: id, mark: "-", words: []string{"somebody wrote " + ps}},
 		"what takes it away by who may not": {user: tenant, before: id, mark: "-", words: []string{`the verb "undo"`}},
 		"what takes an older mark away": {
-			before: "0001-0000," + id, mark: id, words: []string{"stays noted"},
+			before: "0001-0000," + id, mark: id, words: []string{"must stay"},
 		},
 		"by somebody without the verb": {
 			user: tenant, change: map[string]string{ps: ""}, words: []string{`the verb "undo"`, "pods.ovnguard.io"},
@@ -55,13 +55,12 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 		"another change": {
 			change: map[string]string{ps: "", policy.UndoAnnotation: "0001-0002"}, words: []string{"no such change"},
 		},
-		"another value": {change: map[string]string{ps: "false"}, words: []string{"did not " +
-			"find"}},
+		"another value": {change: map[string]string{ps: "false"}, words: []string{"did not overwrite"}},
 		"another pod of the name": {
 			change: map[string]string{ps: ""}, uid: "uid-2", words: []string{"another pod"},
 		},
 		"what repair did not touch": {
-			change: map[string]string{ps: ""}, found: map[string]string{l2: ""}, words: []string{"did not find"},
+			change: map[string]string{ps: ""}, found: map[string]string{l2: ""}, words: []string{"did not overwrite"},
 		},
 		"layer-2 forwarding": {
 			change: map[string]string{l2: "true"}, found: map[string]string{l2: "true"}, words: []string{l2},

@@ -45,8 +45,8 @@ func (v *View) CheckUpdate(old, p *ParsedPod) ([]Refusal, Verdict) {
 }
 
 // changed returns the keys whose values differ, in order; those that are gone have no value. An annotation that is
-// there and empty is as good as none, except for those of which Kube-OVN asks no more than whether they are there.
-// plugged are the keys whose values were there before and come to count with a NIC that the pod did not have.
+// there and empty is as good as none, except for those that have an effect on Kube-OVN by being there. plugged are the
+// keys with an unchanged value that get an effect now, because the pod gets their NIC.
 func changed(before, after *ParsedPod) (keys, plugged []Key) {
 	for _, k := range after.Keys {
 		switch was, had := before.Metadata.Annotations[k.Name]; {
@@ -65,7 +65,7 @@ func changed(before, after *ParsedPod) (keys, plugged []Key) {
 	return keys, plugged
 }
 
-// updated checks one annotation whose value has become this one; "" where it is gone.
+// updated checks one annotation with its new value; "" where it is gone.
 func (r *review) updated(k *Key) {
 	switch k.Class {
 	case kubeovn.Harmless, kubeovn.UnknownKey:
@@ -90,8 +90,8 @@ func (r *review) updated(k *Key) {
 	}
 }
 
-// CheckBinding says why a Binding must not be applied to the pod. Its annotations and labels are merged into those of
-// the pod, which gives bound.
+// CheckBinding says why a Binding must not be applied to the pod. The API server merges its annotations and labels into
+// those of the pod; bound is the result.
 func (v *View) CheckBinding(pod, bound *ParsedPod) ([]Refusal, Verdict) {
 	verdict := v.newReview(pod, true).verdict() // of the pod as it is: a Binding that is refused changes nothing
 	if pod.Spec.HostNetwork {

@@ -54,7 +54,7 @@ type Refusal struct {
 	Whole string
 	// Mode is that of the policy the port falls under.
 	Mode policy.Mode
-	// More is set where it stands for so many reasons under the mode, of which nothing is said one by one.
+	// More is how many further reasons under the mode it stands for, without naming them.
 	More int
 }
 
@@ -87,7 +87,7 @@ func (v *View) Whose(h inventory.Holder) Private { return Whose(v.Inventory, v.N
 
 // Whose is View.Whose for a request in the namespace; "" is a request in none, to which no holder is named.
 func Whose(inv *inventory.State, namespace string, h inventory.Holder) Private {
-	whole := "that of " + h.String()
+	whole := "taken by " + h.String()
 	if namespace != "" && inv.NamespaceOf(h) == namespace {
 		return Private{whole, whole}
 	}
@@ -128,7 +128,7 @@ type grounds struct {
 	decided map[kubeovn.Provider]policy.Decision
 }
 
-// asked is a pod of which decisions are asked for; trustOwner is as for factsOf.
+// asked identifies the pod that decisions are about; trustOwner is as for factsOf.
 type asked struct {
 	pod        *ParsedPod
 	trustOwner bool
@@ -162,8 +162,8 @@ func (v *View) decide(g *grounds, provider kubeovn.Provider) policy.Decision {
 	return d
 }
 
-// tightestMode returns the mode of the policy that does most about some NIC that the pod can have: for pods of which it
-// cannot be told which NICs they have.
+// tightestMode returns the strictest mode of the policies for any NIC that the pod can have. It is for pods whose NICs
+// are not known.
 func (v *View) tightestMode(p *Pod) policy.Mode {
 	if v.Namespace.Err != nil {
 		return policy.Enforce

@@ -20,7 +20,7 @@ func TestWarnSaysWhatEnforceWouldDo(t *testing.T) {
 	}{
 		"open":         {[]string{ps, "false"}, "would set annotation " + ps + "=true", ""},
 		"a look-alike": {[]string{ps, "True"}, "would set annotation " + ps + "=true", ""},
-		"forwarding":   {[]string{ps, "true", forward, "true"}, "would take out annotation " + forward, ""},
+		"forwarding":   {[]string{ps, "true", forward, "true"}, "would remove annotation " + forward, ""},
 		"garbage":      {[]string{ps, "maybe"}, "", "would be refused: metadata.annotations[\"" + ps + "\"]"},
 		"external address": {
 			[]string{ps, "false", "ovn.kubernetes.io/eip", "203.0.113.9"},
@@ -41,7 +41,8 @@ func TestWarnSaysWhatEnforceWouldDo(t *testing.T) {
 			p.Metadata.Annotations = patched(t, p.Metadata.Annotations, mutated)
 			req.Object = raw(t, &p)
 			told := strings.Join(append(mutated.Warnings, ask(t, s, GuardPods, req).Warnings...), "\n")
-			if !strings.Contains(told, c.mended) || strings.Contains(told, "enforcing would") != (c.mended != "") {
+			if !strings.Contains(told, c.mended) ||
+				strings.Contains(told, "in mode enforce, ovnguard would") != (c.mended != "") {
 				t.Errorf("want %q of what would be mended:\n%s", c.mended, told)
 			}
 			if !strings.Contains(told, c.refuse) || strings.Contains(told, "would be refused") != (c.refuse != "") {

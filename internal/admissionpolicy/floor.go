@@ -153,15 +153,15 @@ func floorValidations(with parts) []admissionregistrationv1.Validation {
 		refusal(
 			ofNew,
 			"frozen",
-			"Kube-OVN reads the pod's addresses, switch, networks and its own notes again and believes them, so only "+
-				"its own accounts may change them; make the pod again with what it shall have",
+			"Kube-OVN reads the pod's addresses, switch, networks and its own annotations again and trusts "+
+				"them, so only accounts of Kube-OVN may change them; create the pod again with the values it needs",
 		),
 		refusal(ofRunning, "own", "only Kube-OVN and KubeVirt may write this; leave it out"),
 		refusal(
 			ofRunning,
 			"unnamed",
-			"it names no network, and by being there it takes the default network's NIC from the pod; leave it out, "+
-				"or name a network",
+			"it is empty, and an empty value takes the NIC on the default network away from the pod; leave it "+
+				"out, or name a network",
 		),
 		// Gateways of Kube-OVN's are made in its own namespace, and webhooks alone know them.
 		refusal(
@@ -173,22 +173,22 @@ func floorValidations(with parts) []admissionregistrationv1.Validation {
 		refusal(
 			"!variables.strict",
 			"egress",
-			"policy does not let pods of the namespace take external addresses and routes; leave it out, or ask an "+
-				"administrator, who decides that by spec.externalAddresses of a PortSecurityPolicy",
+			"policy does not allow pods of the namespace to take external addresses and routes; leave it out, "+
+				"or ask an administrator to allow it by spec.externalAddresses of a PortSecurityPolicy",
 		),
 		{
 			Expression: "!variables.marks || variables.undoes",
-			Message: "ovnguard: metadata.annotations[\"" + policy.UndoAnnotation + "\"]: only who has the verb undo on " +
-				"pods.ovnguard.io notes what was taken back of repair, so that nothing is taken back twice; leave it " +
-				"as it is",
+			Message: "ovnguard: metadata.annotations[\"" + policy.UndoAnnotation + "\"]: this lists the changes " +
+				"of repair that were taken back, and only a user with the verb undo on " +
+				"pods.ovnguard.io may change it; leave it as it is",
 		},
 		{
 			Expression: "size(variables.forged) == 0",
 			MessageExpression: with.fill(`
 				'ovnguard: metadata.ownerReferences: a pod of ' + variables.forged[0].kind + ' ' +
-				variables.forged[0].name + ' has what is granted to that ' + variables.forged[0].kind +
-				', or its port, and only the account of its controller may make one; leave the owner out'`),
-			Message: "ovnguard: metadata.ownerReferences: only the account of the owner's controller may make its " +
+				variables.forged[0].name + ' gets the grants of that ' + variables.forged[0].kind +
+				', or its port, so only the account of its controller may create one; leave the owner out'`),
+			Message: "ovnguard: metadata.ownerReferences: only the account of the owner's controller may create its " +
 				"pods; leave the owner out",
 		},
 	}
@@ -205,13 +205,13 @@ func refusal(passed, list, why string) admissionregistrationv1.Validation {
 }
 
 // onlyTightens is why a pod that loosens itself is refused.
-const onlyTightens = "the namespace asks for strict ports without layer-2 forwarding, and a pod may only tighten; a " +
-	"PortSecurityException can grant the pod what it needs beyond that; where all pods of the namespace need it, " +
-	"whoever has the verb exempt on namespaces.ovnguard.io can loosen it"
+const onlyTightens = "the namespace asks for strict ports without layer-2 forwarding, and a pod may only tighten; to " +
+	"grant the pod more, create a PortSecurityException; if all pods of the namespace need more, a " +
+	"user with the verb exempt on namespaces.ovnguard.io can loosen the namespace"
 
 // undone is why a pod that asks for nothing and is not strict is refused.
-const undone = "the namespace asks for strict ports, and the pod came without what the API server writes for that; " +
-	"have no other policy or webhook take annotations away"
+const undone = "the namespace asks for strict ports, but an annotation that the API server adds for this is " +
+	"missing; make sure that no other policy or webhook removes annotations"
 
 // homes returns the namespaces of Kube-OVN's accounts, in order. Whoever makes pods there can become Kube-OVN.
 func (in Input) homes() (namespaces []string) {

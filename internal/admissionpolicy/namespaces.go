@@ -85,21 +85,21 @@ func (in Input) namespaceFloor() (admissionregistrationv1.ValidatingAdmissionPol
 						'ovnguard: ' +
 						(variables.many ? 'more than $most annotations about NICs change at once in namespace ' :
 						'this loosens the ports of namespace ') + object.metadata.name +
-						', which takes the verb exempt on namespaces.ovnguard.io, and ' + $user +
-						' does not have it; an administrator gives it by a ClusterRole with the rule ' +
+						'; this needs the verb exempt on namespaces.ovnguard.io, and ' + $user +
+						' does not have it; an administrator can grant it by a ClusterRole with the rule ' +
 						'{apiGroups: [ovnguard.io], resources: [namespaces], resourceNames: [' + object.metadata.name +
 						'], verbs: [exempt]}'`),
-					Message: "ovnguard: this loosens the ports of the namespace, which takes the verb exempt on " +
+					Message: "ovnguard: this loosens the ports of the namespace; that needs the verb exempt on " +
 						"namespaces.ovnguard.io",
 				},
 				{
 					Expression: with.fill("oldObject != null || !(object.metadata.name in $namespaces) || $exempt"),
 					MessageExpression: with.fill(`
-						'ovnguard: metadata.name: accounts that ovnguard believes would be of namespace ' +
-						object.metadata.name + ', so that making it takes the verb exempt on ' +
+						'ovnguard: metadata.name: ovnguard trusts accounts in namespace ' +
+						object.metadata.name + ', so creating it needs the verb exempt on ' +
 						'namespaces.ovnguard.io, and ' + $user + ' does not have it'`),
-					Message: "ovnguard: metadata.name: accounts that ovnguard believes would be of this namespace, " +
-						"which takes the verb exempt on namespaces.ovnguard.io",
+					Message: "ovnguard: metadata.name: ovnguard trusts accounts in this namespace, so creating it needs " +
+						"the verb exempt on namespaces.ovnguard.io",
 				},
 			},
 		},

@@ -21,9 +21,8 @@ var secureByAnnotation = check{
 		}
 		return found{
 			message: fmt.Sprintf(
-				"port_security is empty, so any MAC and address passes, though annotation %s is %q: the NIC has no "+
-					"address, and "+
-					"Kube-OVN writes no port_security for such a NIC",
+				"port_security is empty, so any MAC and address passes: annotation %s is %q, but the NIC has "+
+					"no address, and Kube-OVN writes no port_security for such a NIC",
 				s.Provider.Key(kubeovn.PortSecurity),
 				kubeovn.True,
 			),

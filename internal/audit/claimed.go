@@ -18,8 +18,8 @@ var claimedTwice = check{
 		}
 		return found{
 			message: fmt.Sprintf(
-				"%d pods claim the port, of which %s is one; the names of pods and attachments make the same port "+
-					"name, or they name a machine that is not there",
+				"%d pods claim the port, and %s is one of them; either their pod and attachment names result "+
+					"in the same port name, or they name a machine that does not exist",
 				s.Claims,
 				s.Pod.PodKey,
 			),

@@ -23,14 +23,14 @@ const (
 	ClassNATGateway    Class = "nat-gateway"
 	ClassEgressGateway Class = "egress-gateway"
 	ClassLoadBalancer  Class = "load-balancer"
-	// ClassNode is the port by which a node reaches the pods.
+	// ClassNode is the port that connects a node to the pods.
 	ClassNode Class = "node"
 	// ClassRouter and ClassLocalnet join a switch to a router and to a physical network.
 	ClassRouter   Class = "router"
 	ClassLocalnet Class = "localnet"
 	// ClassVirtual holds an address that several ports share.
 	ClassVirtual Class = "virtual"
-	// ClassUnknown is a port of which nothing proves what it is.
+	// ClassUnknown is a port without proof of its kind.
 	ClassUnknown Class = "unknown"
 )
 

@@ -7,9 +7,9 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// command returns the words as a line for a shell, each quoted so that it stays one word whatever it holds. Names and
-// columns are other people's text, and fixes are made to be copied. It returns "" where a word cannot be given safely:
-// with a control character, which a terminal may act on, or where it would be read as an option.
+// command returns the words as a line for a shell, each quoted so that it stays one word. Names and columns are other
+// people's text, and fixes are made to be copied. It returns "" where a word cannot be given safely: with a control
+// character, which a terminal may act on, or where it would be read as an option.
 func command(program string, words ...string) string {
 	line := []string{program}
 	for _, w := range words {
@@ -36,8 +36,8 @@ func quote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// nameForNbctl returns how ovn-nbctl is told about the port: by its name, or by its UUID where the name would be read
-// as an option.
+// nameForNbctl returns the argument that names the port for ovn-nbctl: its name, or its UUID where the name would be
+// read as an option.
 func (s *subject) nameForNbctl() string {
 	if strings.HasPrefix(s.Name, "-") {
 		return s.Row.UUID

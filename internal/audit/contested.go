@@ -8,7 +8,7 @@ var contestedPort = check{
 		ID:       "OVG023",
 		Name:     "contested",
 		Severity: High,
-		Summary:  "the port is put right again and again, and somebody keeps writing something else",
+		Summary:  "repair writes the port again and again, but another writer keeps changing it",
 	},
 	find: func(s *subject) (found, bool) {
 		if s.Pod == nil || s.Row == nil || s.Contested == 0 {
@@ -16,8 +16,8 @@ var contestedPort = check{
 		}
 		return found{
 			message: fmt.Sprintf(
-				"was put right %d times lately, and somebody keeps writing something else; who writes is in the log "+
-					"of the Northbound database's server (ovn-appctl vlog/set jsonrpc:dbg)",
+				"repair wrote it %d times lately, but another writer keeps changing it; to find the writer, "+
+					"see the log of the Northbound database's server (ovn-appctl vlog/set jsonrpc:dbg)",
 				s.Contested,
 			),
 		}, true

@@ -10,15 +10,16 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// contradictoryLayers finds ports of which one half of what was decided is of no use without the other: OVN looks at a
-// port's MACs on the way in and on the way out.
+// contradictoryLayers finds ports with a decision in which one half has no use without the other: OVN looks at a port's
+// MACs on the way in and on the way out.
 var contradictoryLayers = check{
 	rule: Rule{
 		ID:       "OVG011",
 		Name:     "contradictory-layers",
 		Severity: Low,
 		Settle:   settle,
-		Summary:  "the port takes in frames for other MACs and may not answer with them, or the other way round",
+		Summary: "the port receives frames for other MACs but may not send with these MACs, or the other way " +
+			"round",
 	},
 	find: func(s *subject) (found, bool) {
 		if !s.mustBeChecked() || s.Decision.Level == policy.Strict && s.Decision.Forwarding != policy.Require {
@@ -64,5 +65,5 @@ func (s *subject) editExceptions() string {
 		append([]string{"edit", exceptionResource, "-n", s.Pod.Namespace}, s.Decision.Exceptions...)...)
 }
 
-// exceptionResource is how kubectl is told about exceptions.
+// exceptionResource is the name of exceptions for kubectl.
 const exceptionResource = "portsecurityexceptions.ovnguard.io"

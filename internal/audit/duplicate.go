@@ -89,7 +89,8 @@ var grantOverlap = check{
 		Name:     "grant-overlap",
 		Severity: High,
 		Settle:   settle,
-		Summary:  "what was granted to the port holds an address that another port, a gateway, a node or a Service has",
+		Summary: "a grant for the port contains an address that another port, a gateway, a node or a Service " +
+			"has",
 	},
 	find: func(s *subject) (found, bool) {
 		if s.Pod == nil || len(s.Overlaps) == 0 || s.identityErr != nil {
@@ -115,10 +116,10 @@ var grantOverlap = check{
 		}
 		more := ""
 		if len(others) > 1 {
-			more = fmt.Sprintf(", and %d more are affected", len(others)-1)
+			more = fmt.Sprintf(", and of %d more", len(others)-1)
 		}
 		return found{
-			message: fmt.Sprintf("may send from %s, which is that of %s%s", first.Address, first.Holder, more),
+			message: fmt.Sprintf("may send from %s, an address of %s%s", first.Address, first.Holder, more),
 			others:  others,
 			fix:     s.editExceptions(),
 		}, true

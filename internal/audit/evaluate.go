@@ -19,7 +19,7 @@ type check struct {
 	find func(s *subject) (f found, holds bool)
 }
 
-// found is what a check says besides what is known of the port anyway.
+// found is the result of a check, besides the facts about the port.
 type found struct {
 	message string
 	fix     string
@@ -128,7 +128,7 @@ func outOfScope(p *inventory.Port) string {
 		return "its pod has ended"
 	case p.Pod != nil && p.Row == nil && p.NICSpelling &&
 		p.Pod.Annotations[p.Provider.Key(kubeovn.Allocated)] != kubeovn.True:
-		return "the pod lists its attachment several times, and this is one of the names that the ports may have"
+		return "the pod lists its attachment several times, and its ports may have this name or another"
 	case p.Pod != nil:
 		return ""
 	case p.Row == nil:
@@ -138,7 +138,7 @@ func outOfScope(p *inventory.Port) string {
 	case p.Row.ExternalIDs[kubeovn.ExternalIDVendor] != kubeovn.Vendor:
 		return "Kube-OVN did not make it"
 	case p.Row.ExternalIDs[kubeovn.ExternalIDPod] == "":
-		return "it carries no pod's name, as the ports of nodes and gateways do not"
+		return "it has no pod name, like the ports of nodes and gateways"
 	case p.Vip:
 		return "it belongs to a Vip"
 	case kubeovn.IsMulticastQuerier(p.Row.Name, p.Row.ExternalIDs):
@@ -254,14 +254,14 @@ func (s *subject) mustBeChecked() bool { return s.passes() && s.Decision.Level !
 func (s *subject) notKnown() string {
 	switch {
 	case s.Pod == nil && s.Unread != "":
-		return "its pod's networks are not all known: " + s.Unread
+		return "not all networks of its pod are known: " + s.Unread
 	case s.Pod == nil:
 		return ""
 	case s.Pod.Unread != "":
-		return "its pod's networks are not all known: " + s.Pod.Unread
+		return "not all networks of its pod are known: " + s.Pod.Unread
 	case s.Row == nil && s.NoneMarked:
-		return "no row of the Northbound database is Kube-OVN's: it is the wrong one, that of another network " +
-			"plugin, or empty"
+		return "Kube-OVN made no row of this Northbound database: it is the wrong database, or another network " +
+			"plugin's, or empty"
 	case s.Row == nil && !s.NICKnown:
 		return "its attachment could not be read, and OVN has no such port"
 	case s.Row == nil:

@@ -23,7 +23,7 @@ func EvaluateSubject(b inventory.SubjectView, now time.Time) Result {
 	case b.Refused != nil:
 		return EvaluateRefused(*b.Refused)
 	}
-	return Result{State: OutOfScope, Why: "it is not there"}
+	return Result{State: OutOfScope, Why: "it does not exist"}
 }
 
 // SubjectChanges returns when what is found of a subject changes by itself: when an exception begins or ends; zero

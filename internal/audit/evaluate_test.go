@@ -265,7 +265,7 @@ func TestEvaluate(t *testing.T) {
 				func(p *inventory.Port) { p.NICSpelling = true },
 			),
 			state: OutOfScope,
-			why:   "one of the names",
+			why:   "this name or another",
 		},
 		"no row, allocated by that spelling": {
 			port: port(
@@ -354,7 +354,7 @@ func TestEvaluate(t *testing.T) {
 		"node": {
 			port:  port(noPod, externalIDs(map[string]string{"vendor": "kube-ovn", "ls": "join"})),
 			state: OutOfScope,
-			why:   "no pod's name",
+			why:   "no pod name",
 		},
 		"somebody's own": {port: port(noPod, externalIDs(nil)), state: OutOfScope, why: "did not make it"},
 		"of a Vip":       {port: port(noPod, func(p *inventory.Port) { p.Vip = true }), state: OutOfScope, why: "Vip"},
@@ -514,7 +514,7 @@ func TestNotProved(t *testing.T) {
 	f := Evaluate(p, portsec.Eras()).Findings[1]
 	if want := `ovn-nbctl set logical_switch_port r 'external_ids:pod="ns/p"' 'external_ids:vendor="kube-ovn"'`; f.Rule.ID != "OVG025" ||
 		f.Fix != want ||
-		!strings.Contains(f.Message, "repair leaves the row alone: Kube-OVN did not make the row") {
+		!strings.Contains(f.Message, "repair does not write the row: Kube-OVN did not make the row") {
 		t.Errorf("%s: %q, fix %q, want %q", f.Rule.ID, f.Message, f.Fix, want)
 	}
 	p.Row.ExternalIDs = Marks(&p)

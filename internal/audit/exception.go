@@ -13,14 +13,14 @@ var (
 		ID:       "OVG015",
 		Name:     "exception-expired",
 		Severity: Low,
-		Summary:  "the exception has ended and has no effect any more",
+		Summary:  "the exception has ended and has no effect anymore",
 	}
 	exceptionUnused = Rule{
 		ID:       "OVG016",
 		Name:     "exception-unused",
 		Severity: Low,
 		Settle:   settle,
-		Summary:  "the exception is in its time, and no port is meant by it",
+		Summary:  "the exception is in effect, but it matches no port",
 	}
 )
 
@@ -40,7 +40,7 @@ func EvaluateException(e *policy.Exception, meant bool, now time.Time) Result {
 	case !e.Expires.IsZero() && !now.Before(e.Expires):
 		say(exceptionExpired, fmt.Sprintf("exception %s ended at %s", name, e.Expires.UTC().Format(time.RFC3339)))
 	case e.Err == nil && !meant && (e.NotBefore.IsZero() || !now.Before(e.NotBefore)):
-		say(exceptionUnused, fmt.Sprintf("exception %s is meant for no port that there is", name))
+		say(exceptionUnused, fmt.Sprintf("exception %s matches no existing port", name))
 	}
 	return result
 }

@@ -114,8 +114,8 @@ const (
 	OutOfScope State = "out-of-scope"
 )
 
-// notYet is why a port is Unknown whose findings still have to settle.
-const notYet = "waiting whether what was found lasts"
+// notYet says why a port is Unknown while its findings still have to settle.
+const notYet = "waiting to see whether the finding lasts"
 
 // Result is what judging one port gave.
 type Result struct {

@@ -14,8 +14,8 @@ var foreignAddress = check{
 		Name:     "foreign-address",
 		Severity: High,
 		Settle:   settle,
-		Summary: "the port's own address is that of a gateway, a Service, a node or a Vip of others, or is kept for " +
-			"others: by an IPPool, the shared VIPs of a subnet, an OvnEip, an OvnFip or a SwitchLBRule",
+		Summary: "the port's own address belongs to a gateway, a Service, a node or a Vip of others, or is " +
+			"kept for others by an IPPool, the shared VIPs of a subnet, an OvnEip, an OvnFip or a SwitchLBRule",
 	},
 	find: func(s *subject) (found, bool) {
 		if len(s.Foreign) == 0 || s.Pod == nil || s.Pod.Terminating {
@@ -27,10 +27,10 @@ var foreignAddress = check{
 		}
 		first, more := s.Foreign[0], ""
 		if len(s.Foreign) > 1 {
-			more = fmt.Sprintf(", and %d more have or keep its addresses", len(s.Foreign)-1)
+			more = fmt.Sprintf("; %d more have or keep addresses of the port", len(s.Foreign)-1)
 		}
 		return found{
-			message: fmt.Sprintf("has %s for its own, %s%s", first.Address, keptBy(first.Holder), more), others: others,
+			message: fmt.Sprintf("its own address %s %s%s", first.Address, keptBy(first.Holder), more), others: others,
 			fix: command("kubectl", "delete", "pod", "-n", s.Pod.Namespace, s.Pod.Name),
 		}, true
 	},
@@ -40,13 +40,13 @@ var foreignAddress = check{
 func keptBy(h inventory.Holder) string {
 	switch h.Kind { //nolint:exhaustive // the others have it
 	case inventory.HeldByShared:
-		return "which is one of " + h.String()
+		return "is one of " + h.String()
 	case inventory.HeldByPool:
-		return "which " + h.String() + " keeps for pods of other namespaces"
+		return "is kept by " + h.String() + " for pods of other namespaces"
 	case inventory.HeldByServices:
-		return "which is in the range of " + h.String()
+		return "is in the range of " + h.String()
 	case inventory.HeldByNodes:
-		return "which is in " + h.String()
+		return "is in " + h.String()
 	}
-	return "which is that of " + h.String()
+	return "belongs to " + h.String()
 }

@@ -12,12 +12,12 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// gatewayCutOff finds ports of gateways whose decision lets nothing through that others send. A port that is wider than
-// decided is found for that, and still lets it through.
+// gatewayCutOff finds ports of gateways with a decision that drops packets of others. A port that is wider than decided
+// is found for that, and still lets it through.
 var gatewayCutOff = check{
 	rule: Rule{
 		ID: "OVG028", Name: "gateway-cut-off", Severity: Medium, Settle: settle,
-		Summary: "a gateway has no exception for what it forwards, so that OVN drops what others send through it",
+		Summary: "a gateway has no exception for the packets that it forwards, so OVN drops them",
 	},
 	find: func(s *subject) (found, bool) {
 		if !s.cutOff() || !s.mustBeChecked() {
@@ -27,7 +27,7 @@ var gatewayCutOff = check{
 			return found{}, false
 		}
 		return found{
-			message: fmt.Sprintf("the %s asks for %s", s.Decision.LevelFrom.Phrase(), s.Decision.Level),
+			message: fmt.Sprintf("the %s asks for level %s", s.Decision.LevelFrom.Phrase(), s.Decision.Level),
 			fix:     s.fixException(),
 		}, true
 	},
@@ -40,7 +40,7 @@ func (s *subject) cutOff() bool { return s.Passing != nil && s.Passing.Cut }
 func (s *subject) gatewayText() string {
 	text := SparedFor(&s.Port)
 	if s.Passing.Hindrance != "" {
-		text += ", and counts only when this is settled: " + s.Passing.Hindrance
+		text += " (which has an effect only after this is solved: " + s.Passing.Hindrance + ")"
 	}
 	return text
 }
@@ -60,7 +60,7 @@ func SparedFor(p *inventory.Port) string {
 		what = "packets from " + strings.Join(texts, ", ")
 	}
 	return fmt.Sprintf(
-		"it is a port of %s, which forwards %s and needs a PortSecurityException for that, such as %s/%s",
+		"it is a port of %s; the gateway forwards %s and needs a PortSecurityException for that, such as %s/%s",
 		p.Passing.Title,
 		what,
 		p.Passing.Exception.Namespace,
@@ -86,8 +86,8 @@ func decided(p *inventory.Port) bool {
 		p.Pod.Annotations[p.Provider.Key(kubeovn.PortSecurity)] == kubeovn.True
 }
 
-// fixException returns the command that makes the exception by which a gateway goes on forwarding. JSON is YAML on one
-// line.
+// fixException returns the command that creates the exception that a gateway needs to go on forwarding. JSON is YAML on
+// one line.
 func (s *subject) fixException() string {
 	text, ok := exceptionText(s.Passing)
 	if !ok {

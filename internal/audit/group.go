@@ -21,8 +21,8 @@ var groupWidened = check{
 		Name:     "group-widened",
 		Severity: Medium,
 		Settle:   settle,
-		Summary: "a security group's address set holds what the port may send from besides its own addresses, or " +
-			"what no port of the group has",
+		Summary: "the address set of a security group holds addresses that the port may use besides its own, " +
+			"or addresses that no port of the group has",
 	},
 	find: func(s *subject) (found, bool) {
 		if s.exact || !s.passes() || s.identityErr != nil || s.stated != nil || len(s.Row.PortSecurity) == 0 {
@@ -49,16 +49,17 @@ var groupWidened = check{
 		if len(pairs) == 0 {
 			return found{}, false
 		}
-		what := fmt.Sprintf("whose address set therefore holds %s; rules that refer to it let that pass", joined(pairs))
+		what := fmt.Sprintf("so the address set of the group holds %s, and rules that refer to the group let "+
+			"that pass", joined(pairs))
 		if held := s.held(pairs); len(held) > 0 {
 			what = fmt.Sprintf(
-				"whose address set therefore holds %s; rules that refer to it let that pass",
+				"so the address set of the group holds %s, and rules that refer to the group let that pass",
 				listed(held),
 			)
 		} else if s.GroupsKnown {
 			what = fmt.Sprintf(
-				"whose address set will hold %s as soon as Kube-OVN computes it again; rules that refer to it let "+
-					"that pass then",
+				"so the address set of the group will hold %s as soon as Kube-OVN computes it again, and rules "+
+					"that refer to the group will let that pass",
 				joined(pairs),
 			)
 		}
@@ -68,7 +69,7 @@ var groupWidened = check{
 			others:  names,
 		}
 		if s.column.Protected() { // all of it was granted
-			out.message += "; end the grant, or have the pod in no group"
+			out.message += "; end the grant, or remove the pod from the group"
 		} else {
 			out.fix = s.fixSets(pairs)
 		}
@@ -195,8 +196,8 @@ func EvaluateGroup(name string, strangers []inventory.UnknownMember) Result {
 	f := Finding{
 		Rule: groupWidened.rule,
 		Message: fmt.Sprintf(
-			"the address sets of security group %s hold %s, which no port of the group has; rules that refer to the "+
-				"group let that pass",
+			"the address sets of security group %s hold %s, but no port of the group has that; rules that "+
+				"refer to the group let it pass",
 			name,
 			listed(texts),
 		),

@@ -7,11 +7,11 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// longMigration finds ports of machines whose migration hangs. Repair no longer waits for its end.
+// longMigration finds ports of machines with a migration that hangs. Repair no longer waits for its end.
 var longMigration = check{
 	rule: Rule{
 		ID: "OVG027", Name: "migration-overdue", Severity: Medium,
-		Summary: "the machine's migration has gone on for so long that it is not believed any more",
+		Summary: "the migration of the machine takes so long that repair no longer waits for it",
 	},
 	find: func(s *subject) (found, bool) {
 		if s.Pod == nil || s.Row == nil || s.Migration == nil || s.Migrates {
@@ -20,8 +20,8 @@ var longMigration = check{
 		m := s.Migration
 		return found{
 			message: fmt.Sprintf(
-				"VirtualMachineInstanceMigration %s goes on since %s, longer than %s; repair no longer waits for its "+
-					"end",
+				"VirtualMachineInstanceMigration %s has been running since %s, longer than %s; repair no "+
+					"longer waits for its end",
 				m.PodKey,
 				m.Began.UTC().Format(time.RFC3339),
 				inventory.MigrationLimit,

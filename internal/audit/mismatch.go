@@ -11,7 +11,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// identityMismatch finds ports of which OVN, or the pod, says another MAC or other addresses than Kube-OVN's address
+// identityMismatch finds ports for which OVN, or the pod, has another MAC or other addresses than Kube-OVN's address
 // management.
 var identityMismatch = check{
 	rule: Rule{
@@ -19,8 +19,8 @@ var identityMismatch = check{
 		Name:     "identity-mismatch",
 		Severity: High,
 		Settle:   settle,
-		Summary: "the row's addresses, or the pod's annotations, are not what Kube-OVN's address management gave to " +
-			"the port",
+		Summary: "the row's addresses, or the pod's annotations, differ from the identity that Kube-OVN gave " +
+			"the NIC",
 	},
 	find: func(s *subject) (found, bool) {
 		if s.Pod == nil || s.Record == nil || s.identityErr != nil {
@@ -31,10 +31,9 @@ var identityMismatch = check{
 			switch {
 			case s.disputed():
 				out.message = fmt.Sprintf(
-					"addresses%s is %s, as the pod's annotations say, and the %s alone gives %s; which of them the "+
-						"machine "+
-						"uses has to be seen before one is changed, or it is cut off%s. Kube-OVN writes all of them "+
-						"alike when the pod is made again",
+					"addresses%s is %s, the same as in the pod's annotations, but the %s says %s; check on the "+
+						"machine which one it uses before you change the other, or the machine loses its "+
+						"network%s. When the pod is created again, Kube-OVN writes all of them alike",
 					s.andPortSecurity(),
 					quoted(s.Row.Addresses),
 					s.identityFrom,
@@ -43,14 +42,15 @@ var identityMismatch = check{
 				)
 			case s.stated != nil:
 				out.message = fmt.Sprintf(
-					"addresses and port_security are those of %s; the %s gives %s, which the port cannot send from",
+					"addresses and port_security are for %s, but the %s says %s, and the port cannot send from "+
+						"that",
 					identityText(*s.stated),
 					s.identityFrom,
 					s.own,
 				)
 				out.fix = s.fixRow()
 			default:
-				out.message = fmt.Sprintf("addresses %s; the %s gives %s", s.addressesText(), s.identityFrom, s.own)
+				out.message = fmt.Sprintf("addresses %s; the %s says %s", s.addressesText(), s.identityFrom, s.own)
 			}
 			return out, true
 		}
@@ -69,7 +69,7 @@ var identityMismatch = check{
 			}
 			return found{
 				message: fmt.Sprintf(
-					"the pod's annotations say %q; the %s gives %s, and Kube-OVN builds port_security from the "+
+					"the pod's annotations say %q, but the %s says %s; Kube-OVN builds port_security from the "+
 						"annotations",
 					text,
 					s.identityFrom,
@@ -108,7 +108,7 @@ func (s *subject) repairWaits() string {
 	if s.Decision.Mode != policy.Enforce || s.Decision.Repair != policy.RepairOn {
 		return ""
 	}
-	return "; repair leaves the row alone"
+	return "; repair does not write the row"
 }
 
 // excess returns what a row that is another identity's as a whole lets the port send, and loss what it does not let it
@@ -162,13 +162,13 @@ func (s *subject) holdsOwn() bool {
 func (s *subject) addressesText() string {
 	switch rest := stations(s.Row.Addresses); {
 	case len(s.Row.Addresses) == 0:
-		return "is empty, so that the port has no address of its own in OVN"
+		return "is empty, so the port has no address of its own in OVN"
 	case len(rest) == 0:
-		return fmt.Sprintf("holds only %q, so that the port has no address of its own in OVN", kubeovn.AddressUnknown)
+		return fmt.Sprintf("holds only %q, so the port has no address of its own in OVN", kubeovn.AddressUnknown)
 	case len(rest) == 1:
 		return fmt.Sprintf("holds %q", rest[0])
 	default:
-		return fmt.Sprintf("holds %q, and Kube-OVN writes one element", rest)
+		return fmt.Sprintf("holds %q, but Kube-OVN writes one element", rest)
 	}
 }
 

@@ -27,7 +27,8 @@ var missingUnknown = check{
 		}
 		return found{
 			message: fmt.Sprintf(
-				"frames for the other MACs that exception %s grants do not reach this port, since addresses lacks %q",
+				"exception %s grants other MACs, but frames for them do not reach this port, because addresses "+
+					"lacks %q",
 				strings.Join(s.Decision.Exceptions, ", "),
 				kubeovn.AddressUnknown,
 			),

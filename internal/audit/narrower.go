@@ -15,8 +15,8 @@ var narrowerThanIdentity = check{
 		Name:     "narrower-than-identity",
 		Severity: Medium,
 		Settle:   settle,
-		Summary: "port_security does not cover the port's own MAC and addresses and what was granted, so that " +
-			"traffic is dropped",
+		Summary: "port_security does not cover all of the port's own MAC and addresses and its grants, so OVN " +
+			"drops traffic",
 	},
 	find: func(s *subject) (found, bool) {
 		return s.compare(

@@ -25,10 +25,9 @@ func ofNode(p *inventory.Port) []Finding {
 		Rule: identityMismatch.rule,
 		Port: p.Name,
 		Message: fmt.Sprintf(
-			"addresses is %s, and the %s of node %s gives %s: between the node and pods, one of them does not "+
-				"arrive. See "+
-				"on the node which it has (ip address show dev ovn0); where it is that of the %s, set the port's "+
-				"addresses to %q",
+			"addresses is %s, but the %s of node %s says %s: if the node uses the other one, traffic between "+
+				"the node and pods is lost. Look on the node which one it has (ip address show dev ovn0); if it is "+
+				"the one of the %s, set the port's addresses to %q",
 			quoted(p.Row.Addresses),
 			fromRecord,
 			node,

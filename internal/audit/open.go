@@ -15,7 +15,7 @@ var openPort = check{
 		ID:       "OVG001",
 		Name:     "open",
 		Severity: High,
-		Summary:  "policy does not let the port send from anything, and port_security is empty",
+		Summary:  "policy limits the addresses that the port may send from, but port_security is empty",
 	},
 	find: func(s *subject) (found, bool) {
 		if !s.mustBeChecked() || len(s.Row.PortSecurity) > 0 || s.withoutAddress() {

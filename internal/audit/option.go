@@ -7,14 +7,15 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// CheckedNowhere means that one option of the Northbound database switches port security off for all ports. It is of no
-// single port.
+// CheckedNowhere means that one option of the Northbound database switches port security off for all ports. It is not
+// about a single port.
 var CheckedNowhere = Rule{
 	ID: "OVG030", Name: "checked-nowhere", Severity: Critical,
-	Summary: "an option of the Northbound database has ovn-northd leave port security out, so that no port is checked",
+	Summary: "an option in the Northbound database makes ovn-northd leave port security out, so no port is " +
+		"checked",
 }
 
-// EvaluateOption judges the option by whose value port security is checked nowhere. The fix is what Kube-OVN's
+// EvaluateOption judges the option that can switch port security off for all ports. The fix is what Kube-OVN's
 // post-upgrade hook does at its end: without the new ovn-controller on a node, the checks would be flows that it does
 // not understand, and its pods would be cut off. Where "rollout status" does not hold, nothing is written.
 //
@@ -23,10 +24,9 @@ func EvaluateOption(value, namespace string) Result {
 	f := Finding{
 		Rule: CheckedNowhere,
 		Message: fmt.Sprintf(
-			"%s: any port may send from any MAC and address, whatever port_security says. Kube-OVN sets the option "+
-				"while OVN is "+
-				"upgraded, and its post-upgrade hook takes it back; finish the upgrade of ovs-ovn on every node, "+
-				"then take it back",
+			"%s: any port may send from any MAC and address, whatever port_security says. Kube-OVN sets the "+
+				"option while OVN is upgraded, and its post-upgrade hook removes it; finish the upgrade of ovs-ovn "+
+				"on every node, then remove the option",
 			NotChecked(value),
 		),
 	}
@@ -55,6 +55,7 @@ func EvaluateOption(value, namespace string) Result {
 
 // NotChecked says what it means that the option has the value, of which inventory.Port.NotChecking tells.
 func NotChecked(value string) string {
-	return fmt.Sprintf("NB_Global options:%s is %q, with which Kube-OVN's ovn-northd checks port security nowhere",
+	return fmt.Sprintf("NB_Global options:%s is %q, and with this Kube-OVN's ovn-northd checks port security "+
+		"on no port",
 		kubeovn.VersionCompatibility, value)
 }

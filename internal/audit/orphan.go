@@ -26,7 +26,7 @@ var portWithoutPod = check{
 		}
 		kept := ""
 		if s.Record != nil {
-			kept = "; its IP resource is left as well, and keeps its address"
+			kept = "; its IP resource still exists too, and keeps its address"
 		}
 		return found{
 			message: fmt.Sprintf(

@@ -12,7 +12,8 @@ var outsideOVN = Rule{
 	ID:       "OVG024",
 	Name:     "outside-ovn",
 	Severity: Info,
-	Summary:  "the pod is on the host's network, or has a NIC that is not OVN's, where port security holds nothing",
+	Summary: "the pod is on the host's network, or has a NIC outside OVN, and port security has no effect " +
+		"there",
 }
 
 // EvaluateOutside judges what a pod has besides its ports on OVN: the host's network, or NICs that others than OVN
@@ -30,7 +31,7 @@ func EvaluateOutside(pod *inventory.Pod, others []kubeovn.Attachment) Result {
 		for i, a := range others {
 			names[i] = a.Namespace + "/" + a.Name
 		}
-		message = "has a NIC that OVN does not make, from attachment " + strings.Join(names, ", ")
+		message = "has a NIC outside OVN, from attachment " + strings.Join(names, ", ")
 	default:
 		return result
 	}

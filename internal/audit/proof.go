@@ -36,15 +36,15 @@ func Unproved(p *inventory.Port) string {
 	}
 	switch ids := p.Row.ExternalIDs; {
 	case named(p):
-		return "the row's addresses are not those of the IP resource, " +
-			"and the pod's annotations do not say that the IP resource is right"
+		return "the row's addresses are not those of the IP resource, and the pod's annotations do not confirm " +
+			"the IP resource"
 	case ids[kubeovn.ExternalIDVendor] != kubeovn.Vendor:
-		return "Kube-OVN did not make the row, and its IP resource does not say that it is this pod's"
+		return "Kube-OVN did not make the row, and the IP resource does not name this pod"
 	case ids[kubeovn.ExternalIDPod] != podMark(p):
-		return fmt.Sprintf("the row names pod %q, and its IP resource does not say that it is this pod's",
+		return fmt.Sprintf("the row names pod %q, and the IP resource does not name this pod",
 			ids[kubeovn.ExternalIDPod])
 	}
-	return "the row's addresses are not those of the IP resource, which does not say that the row is this pod's"
+	return "the row's addresses are not those of the IP resource, and the IP resource does not name this pod"
 }
 
 // named reports whether the IP resource names this pod, and the switch that the row is on.
@@ -108,12 +108,12 @@ var notProved = Rule{
 	Name:     "not-proved",
 	Severity: Medium,
 	Settle:   settle,
-	Summary: "the port is not as it must be, and repair leaves its row alone, because nothing proves that the row " +
-		"is the pod's",
+	Summary: "the port is not as decided, but repair does not write its row, because nothing proves that the " +
+		"row belongs to the pod",
 }
 
-// givenUp says that repair leaves a row alone, where it would have to put it right. Of a row on which the pod's
-// annotations agree with it identityMismatch says so.
+// givenUp finds rows that repair would have to write but leaves alone. If the pod's annotations agree with the row,
+// identityMismatch reports it.
 func (s *subject) givenUp(r *Result) (found, bool) {
 	if !s.passes() || s.Decision.Mode != policy.Enforce || s.Decision.Repair != policy.RepairOn || s.disputed() {
 		return found{}, false
@@ -127,7 +127,7 @@ func (s *subject) givenUp(r *Result) (found, bool) {
 	if why == "" {
 		return found{}, false
 	}
-	return found{message: "repair leaves the row alone: " + why, fix: s.fixMarks()}, true
+	return found{message: "repair does not write the row: " + why, fix: s.fixMarks()}, true
 }
 
 // fixMarks returns the command that writes Kube-OVN's marks back, after which repair knows the row; "" where that

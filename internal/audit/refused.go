@@ -6,26 +6,26 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// KubeOVNRefused means that admission refused something to an account that Kube-OVN's workloads run under. It is of no
-// single port.
+// KubeOVNRefused means that admission refused something to an account that Kube-OVN's workloads run under. It is not
+// about a single port.
 var KubeOVNRefused = Rule{
 	ID:       "OVG031",
 	Name:     "kube-ovn-refused",
 	Severity: Critical,
-	Summary: "admission refused something to an account that Kube-OVN's own workloads run under, so that pods may " +
-		"get no network",
+	Summary: "admission refused a request of an account that Kube-OVN's own workloads use, so pods may get no " +
+		"network",
 }
 
-// EvaluateRefused judges what an account of Kube-OVN's was refused. No command is given: which flag of the program
+// EvaluateRefused judges a refused request of an account of Kube-OVN. No command is given: which flag of the program
 // leaves the account out depends on how it was started.
 func EvaluateRefused(r inventory.Refused) Result {
 	return Result{State: OutOfScope, Why: "it is an account", Findings: []Finding{
 		{
 			Rule: KubeOVNRefused,
 			Message: fmt.Sprintf(
-				"%s, under which Kube-OVN's own workloads run, was refused %s: %s. Pods may get no network; "+
-					"have --kube-ovn-accounts name every account of Kube-OVN's, or take the flag away so that they "+
-					"are detected",
+				"%s, an account of Kube-OVN's own workloads, was refused %s: %s. Pods may get no network; name "+
+					"every account of Kube-OVN in --kube-ovn-accounts, or remove the flag so that ovnguard detects "+
+					"them",
 				r.User,
 				r.What,
 				r.Why,

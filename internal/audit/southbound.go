@@ -19,7 +19,7 @@ var southboundDiffers = check{
 		Name:     "southbound-differs",
 		Severity: High,
 		Settle:   realise,
-		Summary: "port_security in the Southbound database, which the chassis enforce, is not that of the " +
+		Summary: "port_security in the Southbound database, which the chassis enforce, differs from the " +
 			"Northbound database",
 	},
 	find: func(s *subject) (found, bool) {
@@ -38,8 +38,8 @@ var southboundDiffers = check{
 		}
 		return found{
 			message: fmt.Sprintf(
-				"the Southbound database has %s, the Northbound %s: ovn-northd does not run or is behind, or "+
-					"somebody wrote past it",
+				"the Southbound database has %s, the Northbound database has %s: ovn-northd does not run or is "+
+					"behind, or another writer changed the Southbound database",
 				described(s.Binding.PortSecurity, s.Binding.Type),
 				described(s.Row.PortSecurity, s.Row.Type),
 			),

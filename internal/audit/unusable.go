@@ -14,7 +14,7 @@ var unusableEntry = check{
 		ID:       "OVG002",
 		Name:     "unusable-entry",
 		Severity: Critical,
-		Summary:  "port_security is not empty, but OVN can use nothing of it and checks nothing",
+		Summary:  "port_security is not empty, but OVN can use none of its entries and checks nothing",
 	},
 	find: func(s *subject) (found, bool) {
 		if !s.mustBeChecked() {
@@ -24,9 +24,9 @@ var unusableEntry = check{
 		if len(eras) == 0 {
 			return found{}, false
 		}
-		why := "of which OVN can use nothing"
+		why := "and OVN can use nothing of it"
 		if s.skipped() {
-			why = "which OVN does not apply to a port of type " + s.Row.Type
+			why = "but OVN does not apply it to a port of type " + s.Row.Type
 		}
 		return found{
 			message: fmt.Sprintf(

@@ -13,7 +13,7 @@ var upgradeOpens = check{
 		ID:       "OVG009",
 		Name:     "opens-at-upgrade",
 		Severity: Medium,
-		Summary:  "a later release of OVN reads port_security as nothing, or as more than was decided",
+		Summary:  "a later release of OVN ignores port_security, or reads it as more than decided",
 	},
 	find: func(s *subject) (found, bool) {
 		if s.exact || !s.mustBeChecked() || s.identityErr != nil || !s.column.Protected() {
@@ -39,7 +39,7 @@ var upgradeOpens = check{
 			}
 			return found{
 				message: fmt.Sprintf(
-					"port_security is %s, with which the port %s as soon as %s enforces it",
+					"port_security is %s: the port %s as soon as %s enforces it",
 					quoted(s.Row.PortSecurity),
 					what,
 					era.Releases(),

@@ -15,8 +15,8 @@ var vipNotGranted = check{
 		ID:       "OVG017",
 		Name:     "vip-not-granted",
 		Severity: Medium,
-		Summary: "the pod's annotations name an address to share that no Vip of its namespace has and no exception " +
-			"grants",
+		Summary: "the pod's annotations name a shared address, but no Vip of the namespace has it and no " +
+			"exception grants it",
 	},
 	find: func(s *subject) (found, bool) {
 		if s.Pod == nil {

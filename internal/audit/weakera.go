@@ -9,7 +9,7 @@ import (
 )
 
 // weakEra tells of chassis whose OVN checks IPv6 neighbour discovery less than later ones do (docs/port-security.md,
-// neighbour discovery). It is of no single port.
+// neighbour discovery). It is not about a single port.
 var weakEra = Rule{
 	ID:       "OVG022",
 	Name:     "weak-era",
@@ -30,7 +30,7 @@ func EvaluateChassis(c inventory.Chassis, eras []portsec.Era, ports int) Result 
 	}
 	gap := "neighbour solicitations and advertisements may claim the MACs that other entries of the port list"
 	if without(portsec.SolicitationDrop) {
-		gap = "neighbour solicitations pass whatever they claim"
+		gap = "neighbour solicitations pass with any claim"
 	}
 	if without(portsec.AdvertisementLimit) {
 		gap += ", and no port can answer for its link-local address"
@@ -38,7 +38,8 @@ func EvaluateChassis(c inventory.Chassis, eras []portsec.Era, ports int) Result 
 	f := Finding{
 		Rule: weakEra,
 		Message: fmt.Sprintf(
-			"chassis %s, with %d ports that have IPv6 addresses, enforces as %s do: %s; an upgrade of OVN closes that",
+			"chassis %s, with %d ports that have IPv6 addresses, checks like %s: %s; an upgrade of OVN closes "+
+				"this gap",
 			c.Name,
 			ports,
 			eras[0].Releases(),

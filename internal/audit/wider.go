@@ -15,7 +15,7 @@ var widerThanIdentity = check{
 		ID:       "OVG003",
 		Name:     "wider-than-identity",
 		Severity: High,
-		Summary:  "port_security allows more than the port's own MAC and addresses and what was granted",
+		Summary:  "port_security allows more than the port's own MAC and addresses and its grants",
 	},
 	find: func(s *subject) (found, bool) {
 		return s.compare(
@@ -30,7 +30,7 @@ var widerThanIdentity = check{
 	},
 }
 
-// compare looks, in every plausible era, for pairs by which the enforced set differs from the identity. It returns
+// compare looks, in every plausible era, for pairs in which the enforced set differs from the identity. It returns
 // those of all eras, each once.
 func (s *subject) compare(
 	difference func(portsec.Reading) []portsec.Pair,

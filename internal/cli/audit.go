@@ -39,13 +39,13 @@ func newAuditCommand() *cobra.Command {
 	var o auditOptions
 	cmd := &cobra.Command{
 		Use:   "audit",
-		Short: "Compare every pod's port in OVN with what policy says it must be",
-		Long: `Reads the cluster and the Northbound database once and says which ports are not what
+		Short: "Compare every pod's port in OVN with policy",
+		Long: `Reads the cluster and the Northbound database once and lists the ports that are not as
 policy says: open, with an entry that OVN cannot use, wider or narrower than their
 identity, or without their pod. Nothing is changed.
 
-Both can be files: --nb takes a copy of ovnnb_db.db, or what ovsdb-client backup or dump
---format=json gives; --kubernetes takes what kubectl get -A gives as JSON or YAML.
+Both can be files: --nb takes a copy of ovnnb_db.db, or the output of ovsdb-client backup or dump
+--format=json; --kubernetes takes the output of kubectl get -A as JSON or YAML.
 
 Exit code: 0 clean, 1 findings, 2 wrong usage, 3 the API server or a database could not
 be reached, 4 no findings, but ports could not be judged or a database file is damaged.`,
@@ -58,14 +58,15 @@ be reached, 4 no findings, but ports could not be judged or a database file is d
 	o.told.addFlags(cmd.Flags())
 	cmd.Flags().Lookup("nb").Usage += ", or where Kube-OVN's controller finds it; or a database file: PATH or file:PATH"
 	cmd.Flags().
-		StringVar(&o.kubernetes, "kubernetes", "", "file with the cluster's objects instead of a cluster: what "+
-			"kubectl get -A -o json (or yaml) gives for namespaces, pods, network-attachment-definitions, ips and vips")
+		StringVar(&o.kubernetes, "kubernetes", "", "file with the cluster's objects instead of a cluster: the "+
+			"output of kubectl get -A -o json (or yaml) for namespaces, pods, network-attachment-definitions, "+
+			"ips and vips")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "table or json")
 	cmd.Flags().
 		DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
 	cmd.Flags().
-		BoolVar(&o.acceptIncomplete, "accept-incomplete", false, "end with 0 instead of 4 where nothing was found "+
-			"but not everything could be judged")
+		BoolVar(&o.acceptIncomplete, "accept-incomplete", false, "exit with 0 instead of 4 if there are no "+
+			"findings but some ports could not be judged")
 	return cmd
 }
 
@@ -75,7 +76,7 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 	case !ok:
 		return usage(fmt.Errorf("--output: %q: want table or json", o.output))
 	case o.timeout <= 0:
-		return usage(fmt.Errorf("--timeout: %s: must be more than nothing", o.timeout))
+		return usage(fmt.Errorf("--timeout: %s: must be more than 0", o.timeout))
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
@@ -98,7 +99,7 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 	if err := incomplete(summary.Ports[audit.Unknown], damage); err != nil && !o.acceptIncomplete {
 		return &exitError{
 			code: exitIncomplete,
-			err:  fmt.Errorf("nothing was found, but %w; --accept-incomplete takes that as clean", err),
+			err:  fmt.Errorf("no findings, but %w; with --accept-incomplete this counts as clean", err),
 		}
 	}
 	return nil
@@ -130,8 +131,8 @@ func (o *auditOptions) place(ctx context.Context, flags *pflag.FlagSet) error {
 	if len(l.Unclear) > 0 {
 		o.unplaced = []string{
 			fmt.Sprintf(
-				"it is not known how Kube-OVN is laid out, so that its usual names are taken where no flag says "+
-					"other ones (--%s, --%s, --%s, --%s): %s",
+				"Kube-OVN's layout is not known, so its usual names are used unless a flag sets others (--%s, "+
+					"--%s, --%s, --%s): %s",
 				layout.FlagRouter,
 				layout.FlagNodeSwitch,
 				layout.FlagKeepVMIP,
@@ -151,7 +152,7 @@ func incomplete(unknown int, damage string) error {
 		errs = append(errs, fmt.Sprintf("%d ports could not be judged (-o json says why)", unknown))
 	}
 	if damage != "" {
-		errs = append(errs, "the database file is damaged: lost is "+damage)
+		errs = append(errs, "the database file is damaged and lacks "+damage)
 	}
 	if len(errs) == 0 {
 		return nil
@@ -202,7 +203,7 @@ func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Sum
 		case <-ctx.Done():
 			return report.Summary{}, "", unreachable(
 				fmt.Errorf(
-					"--timeout: %s: over before what was found could be looked at again after %s: %w",
+					"--timeout: %s: ended before the findings could be checked again after %s: %w",
 					o.timeout,
 					pause,
 					ctx.Err(),
@@ -274,9 +275,9 @@ func noneMarked(inv *inventory.State) []string {
 	}
 	return []string{
 		fmt.Sprintf(
-			"none of the %d ports in the Northbound database is Kube-OVN's (external_ids:vendor=kube-ovn): --nb "+
-				"names the wrong "+
-				"database, or another network plugin writes this one, whose ports are not judged",
+			"none of the %d ports in the Northbound database is Kube-OVN's (external_ids:vendor=kube-ovn): "+
+				"--nb names the wrong database, or another network plugin writes this database, and its ports are "+
+				"not judged",
 			ports,
 		),
 	}
@@ -312,8 +313,8 @@ func versionNote(version string, eras []portsec.Era) []string {
 		strings.Join(releases, "; "),
 	)
 	if eras[len(eras)-1] > portsec.E2 {
-		note += "; Kube-OVN's images have builds of OVN's branches that bore the number of a release before it was " +
-			"made: --kube-ovn-release tells which"
+		note += "; some images of Kube-OVN have a build of an OVN branch with the number of a later release: " +
+			"--kube-ovn-release tells which build it is"
 	}
 	return []string{note}
 }

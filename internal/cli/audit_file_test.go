@@ -276,10 +276,10 @@ func TestFileNotes(t *testing.T) {
 			}},
 			[]string{
 				"the Northbound database is a file, not the running one: nb.db, clustered, schema 7.0.0; last " +
-					"written 2026-11-23T13:00:00Z, which is still to come by this machine's clock",
+					"written 2026-11-23T13:00:00Z, in the future by this machine's clock",
 				"the database file is that of server abcd (ssl:10.0.0.1:6643), one of 3; it may be behind the " +
 					"others; the server has left the cluster",
-				"the database file holds 2 changes that the servers may not have agreed on; they are left out",
+				"the database file has 2 changes that the servers may not have agreed on; the audit ignores them",
 			},
 		},
 	} {

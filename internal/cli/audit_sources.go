@@ -127,7 +127,8 @@ func fileNotes(path string, d *dbfile.Database, now time.Time) []string {
 			notes = append(
 				notes,
 				fmt.Sprintf(
-					"the database file holds %d changes that the servers may not have agreed on; they are left out",
+					"the database file has %d changes that the servers may not have agreed on; the audit "+
+						"ignores them",
 					n,
 				),
 			)
@@ -137,7 +138,8 @@ func fileNotes(path string, d *dbfile.Database, now time.Time) []string {
 		notes = append(
 			notes,
 			fmt.Sprintf(
-				"the database file is damaged; ports may be missing, and others may have changed since. Lost is %s",
+				"the database file is damaged; ports may be missing, and others may have changed since. The "+
+					"file lacks %s",
 				d.Loss,
 			),
 		)
@@ -153,7 +155,7 @@ func age(then, now time.Time) string {
 	since := now.Sub(then)
 	switch {
 	case since < 0:
-		return text + ", which is still to come by this machine's clock"
+		return text + ", in the future by this machine's clock"
 	case since >= 48*time.Hour:
 		return fmt.Sprintf("%s, %d days ago", text, int(since.Hours()/24))
 	default:
@@ -256,9 +258,9 @@ func plaintextNotes(name, endpoints string) []string {
 	}
 	return []string{
 		fmt.Sprintf(
-			"the %s database is reached without TLS at %s: whoever is on the path, or reaches it, can read and "+
-				"change it, and so switch off port security; "+
-				"have ovsdb-server listen on pssl: (Kube-OVN: ENABLE_SSL) and use ssl:",
+			"the %s database is reached without TLS at %s: anyone on the network path, or with access to the "+
+				"port, can read and change it, and so switch off port security; let ovsdb-server listen on pssl: "+
+				"(Kube-OVN: ENABLE_SSL) and use ssl:",
 			name,
 			strings.Join(plain, ", "),
 		),

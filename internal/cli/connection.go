@@ -53,8 +53,8 @@ func addKubeOVNFlag(flags *pflag.FlagSet, release *string) {
 		release,
 		"kube-ovn-release",
 		"",
-		"tag of the image of Kube-OVN that runs on every node, such as v1.14.28, which tells builds of OVN apart "+
-			"that bear one version",
+		"image tag of the Kube-OVN on every node, such as v1.14.28; it tells builds of OVN with the same "+
+			"version apart",
 	)
 }
 

@@ -39,9 +39,9 @@ func newControllerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "controller",
 		Short: "Serve the admission webhook and follow the ports in OVN",
-		Long: `Serves the webhook that makes the ports of new pods what policy says, registers it with the
+		Long: `Serves the webhook that makes the ports of new pods as policy says, registers it with the
 API server, makes and renews its certificate, and follows the Northbound database: metrics
-and Events say which ports are not what they must be.
+and Events say which ports are not as decided.
 
 Runs until it is interrupted.`,
 		Args: cobra.NoArgs,
@@ -68,46 +68,47 @@ Runs until it is interrupted.`,
 		&o.ClientCA,
 		"client-ca",
 		"",
-		"file with the authorities of the API server's client certificates: callers without one are refused once a "+
-			"self-test saw the API server present one and --client-quiet has passed; default: callers are not asked",
+		"file with the authorities of the API server's client certificates: callers without a certificate are "+
+			"refused after a self-test has seen the API server present one and --client-quiet has passed; "+
+			"default: any caller is answered",
 	)
 	flags.StringSliceVar(
 		&o.ClientNames,
 		"client-names",
 		nil,
-		"subjects of client certificates that count; default: all that the authorities have signed",
+		"accepted subjects of client certificates; default: all that the authorities have signed",
 	)
 	flags.DurationVar(
 		&o.ClientQuiet,
 		"client-quiet",
 		10*time.Minute,
-		"with --client-ca, how long no review may have come without a certificate before those are refused: longer "+
-			"than it takes to give one to every API server",
+		"with --client-ca: callers without a certificate are refused only after no review came from such a "+
+			"caller for this long; set it longer than you need to give every API server a certificate",
 	)
 	flags.StringVar(
 		&o.SelfTestNamespace,
 		"selftest-namespace",
 		"ovnguard-selftest",
-		"namespace in which the self-test has the API server try what becomes of pods; none is kept",
+		"namespace in which the self-test creates pods with dry run; none is stored",
 	)
-	flags.DurationVar(&o.SelfTestInterval, "selftest-interval", 30*time.Second, "how often the self-test is made")
+	flags.DurationVar(&o.SelfTestInterval, "selftest-interval", 30*time.Second, "how often the self-test runs")
 	flags.BoolVar(
 		&o.AdmissionPolicies,
 		"admission-policies",
 		false,
-		"install admission policies in the API server: ordinary pods need no webhook then, and default and floor "+
-			"stand while none answers",
+		"install admission policies in the API server: then ordinary pods need no webhook, and the default and "+
+			"the floor hold even while no webhook answers",
 	)
 	addAccounts(flags, &o.Accounts)
-	addKubeOVNAccounts(flags, &o.Accounts, nil, "; default: those under which Kube-OVN's workloads run")
+	addKubeOVNAccounts(flags, &o.Accounts, nil, "; default: the accounts of Kube-OVN's workloads")
 	o.told.addFlags(flags)
 	flags.BoolVar(
 		&o.Repair.Enabled,
 		"repair",
 		true,
-		"put ports right where their policy says repair: repair; with false nothing is ever changed",
+		"repair ports if their policy says repair: repair; with false no port is ever changed",
 	)
-	flags.IntVar(&o.Repair.Rate, "repair-rate", 200, "ports that are put right each second, at most")
+	flags.IntVar(&o.Repair.Rate, "repair-rate", 200, "how many ports repair writes each second, at most")
 	flags.IntVar(
 		&o.Repair.Percent,
 		"repair-limit-percent",
@@ -126,8 +127,8 @@ Runs until it is interrupted.`,
 		&o.unregister,
 		"unregister",
 		false,
-		"take away the registrations of the webhooks and the admission policies, and end: for a cluster that cannot "+
-			"start pods; stop all replicas first",
+		"remove the registrations of the webhooks and the admission policies, and exit: for a cluster that "+
+			"cannot start pods; stop all replicas first",
 	)
 	flags.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	return cmd
@@ -197,7 +198,7 @@ func (o *controllerOptions) breakGlass(cmd *cobra.Command) error {
 	}
 	_, err = fmt.Fprintln(
 		cmd.OutOrStdout(),
-		"unregistered: new pods get what they ask for until a controller runs again",
+		"unregistered: until a controller runs again, new pods get the ports that they ask for",
 	)
 	return err
 }

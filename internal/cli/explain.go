@@ -31,11 +31,11 @@ func newExplainCommand() *cobra.Command {
 	var o explainOptions
 	cmd := &cobra.Command{
 		Use:   "explain NAMESPACE/POD",
-		Short: "Say why the ports of a pod are what they are",
+		Short: "Explain the decisions for the ports of a pod",
 		Long: `Says for each NIC of a pod what was decided: the level, what is granted beside it and until when,
-and every step that led there, with those that were refused and why. It asks the same function as
-the webhooks, the audit and repair do. With --nb it says as well where the Northbound database has
-OVN enforce nothing of it; what is on the ports themselves is for audit.`,
+and every step that led there, also the refused ones and why. It uses the same function as
+the webhooks, the audit and repair. With --nb it also says where the Northbound database makes
+OVN enforce nothing of it; use audit to see the ports themselves.`,
 		Example: "  ovnguard explain shop/web-0\n  ovnguard explain shop/web-0 --kubernetes cluster.json -o json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

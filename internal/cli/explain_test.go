@@ -17,7 +17,7 @@ func TestExplain(t *testing.T) {
 		"NIC ovn, port router-0.edge: extended, by the exception", "policy: gateways, mode enforce, repair repair",
 		"! not applied: the pod has ovn.kubernetes.io/port_security=false, from before this was decided",
 		"granted: 10.20.0.0/24 from its own MAC", "until: 2999-12-31T00:00:00Z",
-		"refused  the policy asks for strict and a pod may only tighten", "refused  it ended at 2019-12-31T00:00:00Z",
+		"refused  the policy asks for strict, and a pod may only tighten", "refused  it ended at 2019-12-31T00:00:00Z",
 	} {
 		if !strings.Contains(stdout.String(), part) {
 			t.Errorf("lacks %q:\n%s", part, &stdout)

@@ -33,7 +33,7 @@ func newFrameCommand() *cobra.Command {
 	var o frameOptions
 	cmd := &cobra.Command{
 		Use:   "frame",
-		Short: "Say what OVN does with a frame at a port with some port_security, without any OVN",
+		Short: "Say whether OVN allows or drops a frame, without a running OVN",
 		Long: `Judges Ethernet frames as a port's port_security and OVN's checks before it do: allow or
 drop, and the rule that decides. The frame is given by its fields, as hexadecimal bytes, as
 a capture, or as a file of test vectors.
@@ -77,8 +77,8 @@ Exit code: 0 judged, 1 a vector's own verdict differs, 2 wrong usage.`,
 		&o.build,
 		"build",
 		"",
-		"with --vectors: compare with what this build of OVN was observed to do; its era is asked unless --era is "+
-			"given",
+		"with --vectors: compare with the recorded behaviour of this build of OVN; the era of the build is "+
+			"used unless --era is given",
 	)
 	o.fields.addFlags(flags)
 	return cmd

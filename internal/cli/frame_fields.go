@@ -206,7 +206,7 @@ func (f *frameFields) isIPv6() (bool, error) {
 		}
 		addr, err := netip.ParseAddr(a.text)
 		if err != nil {
-			return false, fmt.Errorf("%s: %q is no address", a.name, a.text)
+			return false, fmt.Errorf("%s: %q is not an address", a.name, a.text)
 		}
 		families = append(families, addr.Is6())
 	}

@@ -304,7 +304,7 @@ func TestFrameWrongUsage(t *testing.T) {
 		},
 		"bad address": {
 			[]string{"--src-mac", testMAC, "--src-ip", "10.0.0"},
-			`--src-ip: "10.0.0" is no address`,
+			`--src-ip: "10.0.0" is not an address`,
 		},
 		"mixed families": {
 			[]string{"--src-mac", testMAC, "--src-ip", "10.0.0.1", "--dst-ip", "fd00::1"},

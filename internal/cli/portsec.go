@@ -36,9 +36,9 @@ func newPortsecExplainCommand() *cobra.Command {
 	var o portsecOptions
 	cmd := &cobra.Command{
 		Use:   "explain ELEMENT...",
-		Short: "Say what each era of OVN makes of a port_security column",
+		Short: "Say how each era of OVN reads a port_security column",
 		Long: `Reads the elements as one port_security column, as each era of OVN does, and says what
-became of each, what the port may send in the end, and what about that surprises people.
+became of each element, what the port may send in the end, and what is often unexpected.
 Eras that agree are shown together.`,
 		Example: `  ovnguard portsec explain '0a:00:00:00:00:01 10.16.0.5'
   ovnguard portsec explain --identity '0a:00:00:00:00:01 10.16.0.5' '0a:00:00:00:00:01 10.16.0.0/16'
@@ -53,8 +53,8 @@ Eras that agree are shown together.`,
 	}
 	o.eras.addFlags(cmd.Flags())
 	cmd.Flags().
-		StringVar(&o.identity, "identity", "", "what the port is assigned, as 'MAC IP...': also say what it may send "+
-			"beyond, and what of it would be dropped")
+		StringVar(&o.identity, "identity", "", "what the port is assigned, as 'MAC IP...': also list what the "+
+			"port may send beyond that, and what of it OVN would drop")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text or json")
 	return cmd
 }
@@ -131,7 +131,7 @@ func portsecIdentity(text string) (portsec.Identity, error) {
 	for _, w := range words[1:] {
 		ip, err := netip.ParseAddr(w)
 		if err != nil {
-			return portsec.Identity{}, fmt.Errorf("%q is no address", w)
+			return portsec.Identity{}, fmt.Errorf("%q is not an address", w)
 		}
 		identity.IPs = append(identity.IPs, ip)
 	}

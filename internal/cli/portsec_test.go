@@ -12,7 +12,7 @@ import (
 func TestPortsecExplain(t *testing.T) {
 	code, stdout, stderr := runMain("portsec", "explain", "--identity", testElement, testElement+",10.16.0.6")
 	const want = `E0 (OVN 20.03 to 22.03)
-  "0a:00:00:00:00:01 10.16.0.5,10.16.0.6": truncated at byte 27: ",10.16.0.6" is no address, so it and everything after it is ignored
+  "0a:00:00:00:00:01 10.16.0.5,10.16.0.6": truncated at byte 27: ",10.16.0.6" is not an address, so it and everything after it is ignored
   Sends only as 0a:00:00:00:00:01 with 10.16.0.5; ARP checked, IPv6 blocked entirely.
   ! 0a:00:00:00:00:01 has IPv4 addresses only: all its IPv6 is dropped, link-local, duplicate address detection and MLD included
   ! 0a:00:00:00:00:01: ARP probes for duplicate addresses (RFC 5227), whose sender address is 0.0.0.0, are dropped
@@ -21,14 +21,14 @@ E1 (OVN 22.06 to 22.09.2, 22.12.1, 23.03.1 and 23.06.1)
 E2 (OVN 22.09.3, 22.12.2, 23.03.2 and 23.06.2 to 24.03.7, 24.09.3, 25.03.2 and 25.09.2)
 E2a (builds of OVN's branches from 23 January to 5 February 2026)
 E2b (builds of OVN's branches from 5 to 18 February 2026)
-  "0a:00:00:00:00:01 10.16.0.5,10.16.0.6": truncated at byte 27: ",10.16.0.6" is no address, so it and everything after it is ignored
+  "0a:00:00:00:00:01 10.16.0.5,10.16.0.6": truncated at byte 27: ",10.16.0.6" is not an address, so it and everything after it is ignored
   Sends only as 0a:00:00:00:00:01 with 10.16.0.5; ARP checked, IPv6 blocked entirely.
   ! 0a:00:00:00:00:01 has IPv4 addresses only: all its IPv6 is dropped, link-local, duplicate address detection and MLD included
   ! 0a:00:00:00:00:01: ARP probes for duplicate addresses (RFC 5227), whose sender address is 0.0.0.0, are dropped
   ! 0a:00:00:00:00:01: protocols other than IP and ARP, such as RARP and LLDP, are dropped
 
 E3 (OVN 24.03.8, 24.09.4, 25.03.3, 25.09.3 and 26.03 and later)
-  "0a:00:00:00:00:01 10.16.0.5,10.16.0.6": rejected at byte 18: "10.16.0.5,10.16.0.6" is no address, and one bad word costs the whole element
+  "0a:00:00:00:00:01 10.16.0.5,10.16.0.6": rejected at byte 18: "10.16.0.5,10.16.0.6" is not an address, and one bad word costs the whole element
   Looks protected but is open: nothing of the column can be used. Sends with any MAC and any address.
   may also send from any MAC with any address
   ! nothing of the column can be used, so that nothing is checked; the column looks protected and is open
@@ -86,7 +86,7 @@ func TestPortsecExplainWrongUsage(t *testing.T) {
 		"no element":   {nil, "no element: give each element"},
 		"bad identity": {[]string{"--identity", "0a-00", "x"}, `--identity: MAC "0a-00"`},
 		"no identity":  {[]string{"--identity", " ", "x"}, "--identity: want 'MAC IP...'"},
-		"bad address":  {[]string{"--identity", testMAC + " ten", "x"}, `--identity: "ten" is no address`},
+		"bad address":  {[]string{"--identity", testMAC + " ten", "x"}, `--identity: "ten" is not an address`},
 		"bad output":   {[]string{"-o", "xml", "x"}, `--output: "xml"`},
 	} {
 		t.Run(name, func(t *testing.T) {

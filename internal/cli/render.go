@@ -27,14 +27,13 @@ func newRenderPoliciesCommand() *cobra.Command {
 	var accounts admission.Accounts
 	cmd := &cobra.Command{
 		Use:   "admission-policies",
-		Short: "Write the admission policies that keep default and floor without the webhooks",
-		Long: `Writes MutatingAdmissionPolicies and ValidatingAdmissionPolicies (admissionregistration.k8s.io/v1)
-with their bindings, as YAML. The API server evaluates them itself: with no webhook in reach, a new
-pod is still strict and a loosening is still refused.
-
-They are made from the cluster's PortSecurityPolicies, which --policies reads from a file: what
-` + "`kubectl get portsecuritypolicies -o yaml`" + ` gives. Where policies change, render again, or let
-` + "`ovnguard controller --admission-policies`" + ` keep them.`,
+		Short: "Write the admission policies that hold the default and the floor without the webhooks",
+		Long: "Writes MutatingAdmissionPolicies and ValidatingAdmissionPolicies " +
+			"(admissionregistration.k8s.io/v1)\nwith their bindings, as YAML. The API server evaluates them " +
+			"itself: with no webhook in reach, a new\npod is still strict and a loosening is still " +
+			"refused.\n\nThey are made from the cluster's PortSecurityPolicies. --policies reads these from a " +
+			"file: the output of\n`kubectl get portsecuritypolicies -o yaml` gives. Where policies change, " +
+			"render again, or let\n`ovnguard controller --admission-policies` keep them.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var policies []v1alpha1.PortSecurityPolicy
@@ -60,14 +59,14 @@ They are made from the cluster's PortSecurityPolicies, which --policies reads fr
 	}
 	cmd.Flags().StringVar(&path, "policies", "", "file with the cluster's PortSecurityPolicies, YAML or JSON")
 	cmd.Flags().
-		StringVar(&namespace, "namespace", namespaceDefault(), "namespace of ovnguard itself, whose pods must start "+
-			"without it")
+		StringVar(&namespace, "namespace", namespaceDefault(), "namespace of ovnguard; its pods must start "+
+			"without ovnguard")
 	addAccounts(cmd.Flags(), &accounts)
 	addKubeOVNAccounts(
 		cmd.Flags(),
 		&accounts,
 		admission.DefaultAccounts().KubeOVN,
-		"; `ovnguard status` says which they are",
+		"; `ovnguard status` lists them",
 	)
 	return cmd
 }

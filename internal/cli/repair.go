@@ -27,14 +27,14 @@ func newRepairConfirmCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "confirm",
 		Short: "Let more ports change than repair changes by itself",
-		Long: `Repair holds changes that follow from a changed decision when there are more of them than an
+		Long: `Repair holds changes that follow from a changed decision if there are more of them than an
 ordinary edit explains, and its log and the metric ovnguard_repair_waits_total{reason="held"} say
 so. Look at what would change first: ovnguard audit names the ports. This command then lets them
 all change, for a time.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if lasting <= 0 || lasting > 24*time.Hour {
-				return usage(fmt.Errorf("--for: %s: want more than nothing and at most 24h", lasting))
+				return usage(fmt.Errorf("--for: %s: want more than 0 and at most 24h", lasting))
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()

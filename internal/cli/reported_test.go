@@ -35,7 +35,7 @@ func TestReportedClusters(t *testing.T) {
 			ports: map[string]int{"violation": 2},
 			says: []string{
 				"has 10.16.0.10 on switch ovn-default as well as port nginx.default",
-				"its IP resource is left as well",
+				"its IP resource still exists too",
 			},
 		},
 		// Of Kube-OVN before 1.0: addresses that OVN gives, a prefix with host bits, no marks.
@@ -58,8 +58,8 @@ func TestReportedClusters(t *testing.T) {
 			},
 			ports: map[string]int{"violation": 1},
 			says: []string{
-				"those of 0a:00:00:00:08:01 10.16.0.80",
-				"the IP resource gives 0a:00:00:00:08:02 10.16.0.81",
+				"are for 0a:00:00:00:08:01 10.16.0.80",
+				"the IP resource says 0a:00:00:00:08:02 10.16.0.81",
 			},
 		},
 		// The IP resource alone is off: what it says would cut the machine off.
@@ -68,9 +68,9 @@ func TestReportedClusters(t *testing.T) {
 			findings: []finding{{"OVG010", "vm-instance-db.tenant-a", ""}},
 			ports:    map[string]int{"violation": 1},
 			says: []string{
-				"as the pod's annotations say",
-				"the IP resource alone gives 52:54:00:aa:09:01",
-				"made again",
+				"the same as in the pod's annotations",
+				"the IP resource says 52:54:00:aa:09:01",
+				"created again",
 			},
 			never: "ovn-nbctl",
 		},

@@ -33,7 +33,7 @@ func newStatusCommand() *cobra.Command {
 	var o statusOptions
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Say how Kube-OVN is laid out, and where each value is from",
+		Short: "Show Kube-OVN's layout, and where each value comes from",
 		Long: `Says which accounts write Kube-OVN's keys, how its default router and the nodes' subnet are
 called, and where its Northbound database is, as ` + "`ovnguard controller`" + ` with the same flags would
 find it: from these flags, from the workloads that run Kube-OVN's programs, wherever they are,
@@ -48,7 +48,7 @@ is not known; the output says which flag to set.`,
 	o.addKubernetesFlags(flags)
 	o.addNorthboundFlag(flags)
 	o.told.addFlags(flags)
-	addKubeOVNAccounts(flags, &o.accounts, nil, "; default: those under which Kube-OVN's workloads run")
+	addKubeOVNAccounts(flags, &o.accounts, nil, "; default: the accounts of Kube-OVN's workloads")
 	flags.StringVarP(&o.output, "output", "o", "table", "table or json")
 	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server")
 	return cmd
@@ -75,7 +75,7 @@ func (o *statusOptions) run(cmd *cobra.Command) error {
 		return unreachable(fmt.Errorf("write the status: %w", err))
 	}
 	if len(l.Problems()) > 0 {
-		return &exitError{code: exitIncomplete, err: errors.New("it is not known how Kube-OVN is laid out")}
+		return &exitError{code: exitIncomplete, err: errors.New("Kube-OVN's layout is not known")}
 	}
 	return nil
 }

@@ -13,9 +13,9 @@ type told struct {
 }
 
 func (t *told) addFlags(flags *pflag.FlagSet) {
-	const detected = "; default: what Kube-OVN's controller was told"
+	const detected = "; default: the value that Kube-OVN's controller has"
 	flags.StringVar(&t.router, layout.FlagRouter, "", "Kube-OVN's default VPC"+detected)
-	flags.StringVar(&t.nodeSwitch, layout.FlagNodeSwitch, "", "Kube-OVN's subnet by which nodes reach pods"+detected)
+	flags.StringVar(&t.nodeSwitch, layout.FlagNodeSwitch, "", "Kube-OVN's subnet that connects nodes to pods"+detected)
 	flags.BoolVar(&t.keeps, layout.FlagKeepVMIP, true, "whether machines keep their ports across their pods"+detected)
 	flags.BoolVar(
 		&t.second,

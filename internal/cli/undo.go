@@ -38,7 +38,7 @@ func newUndoCommand() *cobra.Command {
 	var o undoOptions
 	cmd := &cobra.Command{
 		Use:   "undo",
-		Short: "Take back what repair did, the newest change first",
+		Short: "Take back changes of repair, the newest first",
 		Long: `Reads the journal of repair from the cluster and takes changes back, the newest first. What repair
 did to a port is taken back as one thing, the pod's annotation and the row together, or not at all:
 only where both still are what repair wrote, the pod and the row are the same ones, and the API
@@ -69,7 +69,7 @@ database could not be reached.`,
 	flags.DurationVar(&o.since, "since", 0, "changes of this last stretch of time, such as 30m")
 	flags.IntVar(&o.choice.Last, "last", 0, "this many changes")
 	flags.BoolVar(&o.all, "all", false, "every change that is still kept")
-	flags.BoolVar(&o.dryRun, "dry-run", false, "only say what would be taken back")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "only show what would be taken back")
 	flags.StringVar(&o.namespace, "namespace", namespaceDefault(), "namespace of the program, where the journal is")
 	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
 	return cmd
@@ -79,7 +79,8 @@ database could not be reached.`,
 func (o *undoOptions) checkChoice() error {
 	var errs []error
 	if chosen := o.choice != (journal.Choice{}) || o.since != 0; chosen == o.all {
-		errs = append(errs, errors.New("say which changes: --change, --port, --of, --since and --last, or --all alone"))
+		errs = append(errs, errors.New("name the changes: --change, --port, --of, --since and --last, or --all "+
+			"alone"))
 	}
 	if o.since < 0 {
 		errs = append(errs, fmt.Errorf("--since: %s: want a time that is not negative", o.since))

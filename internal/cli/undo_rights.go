@@ -58,7 +58,7 @@ func mayUndo(api client.Client, user string) func(ctx context.Context, namespace
 		}
 		if !review.Status.Allowed || review.Status.Denied {
 			return fmt.Errorf(
-				"%s needs the verb %q on pods.%s in namespace %s, which an administrator gives by ClusterRole "+
+				"%s needs the verb %q on pods.%s in namespace %s; an administrator can grant it by ClusterRole "+
 					"ovnguard-undoer",
 				user,
 				admission.VerbUndo,
@@ -92,8 +92,8 @@ func warnOfRepair(ctx context.Context, errs io.Writer, api client.Client, units 
 			told = append(told, p.Name)
 			if _, err := fmt.Fprintf(
 				errs,
-				"%s says repair: repair, so that its ports are put right again at once; set its spec.repair to log "+
-					"first\n",
+				"%s has repair: repair, so repair would write its ports again at once; set its spec.repair to "+
+					"log first\n",
 				admission.PolicyTitle(p.Name),
 			); err != nil {
 				return err

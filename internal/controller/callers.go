@@ -29,15 +29,15 @@ func newCallers(o Options, log logr.Logger) (*webhook.Callers, error) {
 	})
 	missing := prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "ovnguard_client_certificates_missing_total",
-		Help: "Reviews that came without a client certificate that counts and were answered, since nothing is " +
-			"enforced yet.",
+		Help: "Reviews answered although the caller had no accepted client certificate, because certificates " +
+			"are not enforced yet.",
 	}, func() float64 { return float64(callers.Missing()) })
 	if err := register(enforced, missing); err != nil {
 		return nil, err
 	}
 	log.Info(
-		"client certificates are asked for, and not enforced before a self-test saw the API server present one, and "+
-			"none was missing for a while",
+		"client certificates are requested but not enforced yet: a self-test must first see the API server "+
+			"present one, and for a while no caller may come without one",
 		"file",
 		o.ClientCA,
 		"while",

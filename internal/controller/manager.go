@@ -92,8 +92,8 @@ func serveWebhooks(
 	}, []string{"webhook", "result"})
 	refusals := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "ovnguard_admission_refusals_total",
-		Help: "What spoke against requests about pods, by webhook, check (OVGA01 and so on) and mode of the policy: only " +
-			"enforce refuses.",
+		Help: "Refusals of requests about pods, by webhook, check (OVGA01 and so on) and mode of the policy: " +
+			"only mode enforce refuses the request, warn and audit let it pass.",
 	}, []string{"webhook", "check", "mode"})
 	if err := register(duration, refusals); err != nil {
 		return nil, err

@@ -43,7 +43,7 @@ func (k readiness) ready(r *http.Request) error {
 		}
 	})
 	if len(missing) > 0 {
-		return fmt.Errorf("not read of the API server yet: %s", strings.Join(missing, ", "))
+		return fmt.Errorf("not yet read from the API server: %s", strings.Join(missing, ", "))
 	}
 	return nil
 }

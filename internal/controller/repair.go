@@ -62,7 +62,7 @@ func newRepairer(
 		Confirmed: func(ctx context.Context) time.Time {
 			until, err := Confirmed(ctx, live, o.Namespace)
 			if err != nil {
-				log.Info("whether a human has confirmed could not be read", "reason", err.Error())
+				log.Info("could not read whether a human has confirmed", "reason", err.Error())
 			}
 			return until
 		},

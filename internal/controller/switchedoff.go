@@ -45,13 +45,14 @@ func (s switchedOff) off(f *audit.Finding) {
 
 // on tells that it is on again.
 func (s switchedOff) on() {
-	s.log.Info("the option that switched port security off is not in effect any more")
+	s.log.Info("the option that switched port security off is no longer in effect")
 	s.told.Tell(events.Notice{
 		Namespace: s.namespace,
 		Action:    events.ActionAudit,
 		Reason:    events.ReasonCheckedAgain,
 		Case:      audit.CheckedNowhere.ID,
 		Good:      true,
-		Text:      audit.CheckedNowhere.ID + ": the option that switched port security off is not in effect any more",
+		Text: audit.CheckedNowhere.ID + ": the option that switched port security off is no longer in " +
+			"effect",
 	})
 }

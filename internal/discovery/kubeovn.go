@@ -46,7 +46,7 @@ type Config struct {
 	Wanted layout.Wanted
 	// TLS are the files for the Northbound database that flags name.
 	TLS ovn.TLSFiles
-	// Told is told what operators should see, and Monitor of refusals.
+	// Told receives what operators should see, and Monitor the refusals.
 	Told    *events.Book
 	Monitor *monitor.Monitor
 	// Changed is called when other accounts count than before.
@@ -100,12 +100,12 @@ func NewKubeOVN(c Config) (*KubeOVN, error) {
 		refused: make(map[string]refusal),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ovnguard_kube_ovn_refused_total",
-			Help: "Requests of accounts under which Kube-OVN's own workloads run that a webhook refused: pods may " +
-				"get no network.",
+			Help: "Requests of accounts of Kube-OVN's own workloads that a webhook refused: pods may get no " +
+				"network.",
 		}, []string{"account", "webhook"}),
 	}
 	unclear := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "ovnguard_kube_ovn_unclear", Help: "1 while it is not known how Kube-OVN is laid out, else 0.",
+		Name: "ovnguard_kube_ovn_unclear", Help: "1 while Kube-OVN's layout is not known, else 0.",
 	}, func() float64 {
 		if k.problems.Load() != nil {
 			return 1
@@ -157,7 +157,7 @@ func (k *KubeOVN) Ready(*http.Request) error {
 		return errors.New(*p)
 	}
 	if k.clear.Load() == nil {
-		return errors.New("it is not known yet how Kube-OVN is laid out")
+		return errors.New("Kube-OVN's layout is not known yet")
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func (k *KubeOVN) look(ctx context.Context, workloads client.Reader) layout.Layo
 	}
 	if _, err := ovn.ParseEndpoints(l.Northbound.Is); err != nil {
 		text := fmt.Sprintf(
-			"where the Northbound database is, %s says, and it is no such place: %v",
+			"the address of the Northbound database in %s is not valid: %v",
 			l.Northbound.From,
 			err,
 		)
@@ -47,7 +47,7 @@ func (k *KubeOVN) look(ctx context.Context, workloads client.Reader) layout.Layo
 			from = "Secret " + l.TLSSecret.Is
 		}
 		text := fmt.Sprintf(
-			"the Northbound database is reached with TLS, and there is no certificate for it: %v; copy %s to Secret "+
+			"the Northbound database needs TLS, but there is no certificate for it: %v; copy %s to Secret "+
 				"ovnguard-northbound of the program's own namespace, or set --nb-ca, --nb-cert and --nb-key",
 			err,
 			from,

@@ -21,13 +21,13 @@ type refusal struct {
 	at   time.Time
 }
 
-// NoteRefusals returns a webhook of which k is told when it refuses an account that Kube-OVN's workloads run under;
-// label is its name in metrics.
+// NoteRefusals returns a webhook that reports to k when it refuses an account of Kube-OVN's workloads; label is its
+// name in metrics.
 func (k *KubeOVN) NoteRefusals(label string, h ctrladmission.Handler) ctrladmission.Handler {
 	return refusing{h, k, label}
 }
 
-// refusing is a webhook of which it is told when it refuses an account that Kube-OVN's workloads run under.
+// refusing is a webhook that reports when it refuses an account of Kube-OVN's workloads.
 type refusing struct {
 	ctrladmission.Handler
 
@@ -66,11 +66,11 @@ func (k *KubeOVN) tellRefused(label string, r inventory.Refused) {
 	if before.what == r.What && now.Sub(before.at) < time.Minute {
 		return // Kube-OVN tries again and again
 	}
-	k.log.Info("WARNING: an account that Kube-OVN's workloads run under was refused; pods may get no network",
+	k.log.Info("WARNING: a request of an account of Kube-OVN's workloads was refused; pods may get no network",
 		"account", r.User, "request", r.What, "reason", r.Why)
 	k.told.Tell(events.Notice{
 		Namespace: k.namespace, Action: events.ActionDetect, Reason: events.ReasonKubeOVNRefused, Case: r.User,
-		Text: fmt.Sprintf("%s, under which Kube-OVN's own workloads run, was refused %s: %s", r.User, r.What, r.Why),
+		Text: fmt.Sprintf("%s, an account of Kube-OVN's own workloads, was refused %s: %s", r.User, r.What, r.Why),
 	})
 	k.monitor.Change(func(inv *inventory.Inventory) []string { return inv.SetRefused(r) })
 }

@@ -47,13 +47,13 @@ func (k *KubeOVN) tell(ctx context.Context, l layout.Layout) {
 	switch {
 	case !l.Clear() && first:
 		k.log.Info(
-			"WARNING: no webhook is registered: it is not known who writes Kube-OVN's keys, and pods would get no "+
-				"network",
+			"WARNING: no webhook is registered: ovnguard does not know the accounts of Kube-OVN, and with a "+
+				"webhook pods would get no network",
 			"reason",
 			problems,
 		)
 	case problems != "":
-		k.log.Info("WARNING: it is not known how Kube-OVN is laid out", "reason", problems)
+		k.log.Info("WARNING: Kube-OVN's layout is not known", "reason", problems)
 	}
 	if problems != "" {
 		notice.Reason, notice.Good, notice.Text = events.ReasonKubeOVNUnclear, false, problems
@@ -97,7 +97,7 @@ func (k *KubeOVN) note(ctx context.Context, l layout.Layout) {
 	kept := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: k.namespace, Name: layoutName}}
 	err = k.live.Get(ctx, client.ObjectKeyFromObject(kept), kept)
 	if err != nil && !apierrors.IsNotFound(err) {
-		k.log.Error(err, "how Kube-OVN is laid out is not written down", "configMap", layoutName)
+		k.log.Error(err, "Kube-OVN's layout could not be written down", "configMap", layoutName)
 		return
 	}
 	data := map[string]string{layoutNow: string(text), layoutClear: kept.Data[layoutClear]}
@@ -110,7 +110,7 @@ func (k *KubeOVN) note(ctx context.Context, l layout.Layout) {
 		err = k.live.Create(ctx, kept)
 	}
 	if err != nil && !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) { // another replica writes the same
-		k.log.Error(err, "how Kube-OVN is laid out is not written down", "configMap", layoutName)
+		k.log.Error(err, "Kube-OVN's layout could not be written down", "configMap", layoutName)
 		return
 	}
 	k.written = string(text)

@@ -96,7 +96,8 @@ func eventOfSum(s Sum, at time.Time, instance string) *eventsv1.Event {
 	e.Regarding = corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Namespace: s.Namespace, Name: s.Namespace}
 	e.Note = publish.Shorten(
 		fmt.Sprintf(
-			"besides what is told one by one, %s came and %s went; the Report %s and `ovnguard audit` say what there is",
+			"besides the findings with their own Events, %s began and %s ended; Report %s and `ovnguard audit` "+
+				"list all findings",
 			counts(s.Came),
 			counts(s.Went),
 			controller,

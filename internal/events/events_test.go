@@ -204,8 +204,8 @@ func TestNoStorm(t *testing.T) {
 	for _, e := range list.Items {
 		if e.Reason == ReasonMany {
 			found = true
-			for _, part := range []string{fmt.Sprintf("%d findings (OVG001 %[1]d) came", 1000-burst), "1000 findings " +
-				"(OVG001 1000) went"} {
+			for _, part := range []string{fmt.Sprintf("%d findings (OVG001 %[1]d) began", 1000-burst), "1000 findings " +
+				"(OVG001 1000) ended"} {
 				if !strings.Contains(e.Note, part) {
 					t.Errorf("note %q lacks %q", e.Note, part)
 				}

@@ -48,7 +48,7 @@ func (w *Writer) Run(ctx context.Context) {
 	w.told = make(map[string]time.Time)
 	loop := publish.Loop{
 		Every: every, NotServed: every, Log: w.Log,
-		Failing: "an Event could not be written; it is tried again for " + keep.String(),
+		Failing: "an Event could not be written; the write is tried again for " + keep.String(),
 		Works:   "Events are written again",
 	}
 	loop.Run(ctx, w.look)

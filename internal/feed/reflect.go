@@ -14,8 +14,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/monitor"
 )
 
-// reflect feeds the monitor from a kind of which there are many objects, without a cache between: each change would go
-// through several goroutines there, which costs more than entering it.
+// reflect feeds the monitor from a kind with many objects, without a cache between: each change would go through
+// several goroutines there, which costs more than entering it.
 func (f kubernetesFeed) reflect(ctx context.Context, s kube.Source, resource string) error {
 	server, err := f.list(s, resource)
 	if err != nil {

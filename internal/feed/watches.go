@@ -321,7 +321,7 @@ func (w *Watches) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(kubernetesStaleMetric, prometheus.GaugeValue, d.Seconds())
 }
 
-// Config returns a copy of a configuration for clients whose watches are seen. They keep a connection for each watch:
+// Config returns a copy of a configuration for clients with observed watches. They keep a connection for each watch:
 // where all share one (HTTP/2), each change takes both sides a hop through what shares it and an answer about the room
 // left for more. A connection that went dead without a word is given up after half a minute.
 func (w *Watches) Config(config *rest.Config) *rest.Config {

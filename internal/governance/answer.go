@@ -1,6 +1,6 @@
 // Package governance judges changes to what governs ports: namespaces, policies, exceptions, attachments and Vips, and
-// the templates that pods are made from. Each judge takes a request and facts and gives an answer; what is known of the
-// cluster comes through Cluster and the inventory.
+// the templates that pods are made from. Each judge takes a request and facts and returns an answer; facts about the
+// cluster come through Cluster and the inventory.
 package governance
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Answer is what is said to a request. The zero value allows it as it is.
+// Answer is the answer to a request. The zero value allows it as it is.
 type Answer struct{ admission.Answer }
 
 // Cluster asks the API server itself, where what is cached may be late or is not enough.
@@ -64,8 +64,8 @@ func (g *Guard) kubeOVN(req *admissionv1.AdmissionRequest) bool {
 	return slices.Contains(g.Accounts.KubeOVN, req.UserInfo.Username)
 }
 
-// known returns an error until all of some kinds have been read, of which the judgement would otherwise take what it
-// does not know yet for what is not there. untold is what cannot be told until then, as in "whose this is".
+// known returns an error until all objects of the kinds have been read: before that, an object that is not known yet
+// would count as absent. untold is what is not known until then, as in "whose this is".
 func (g *Guard) known(untold string, kinds ...inventory.Kind) error {
 	var unread []inventory.Kind
 	g.Look(func(inv *inventory.State) { unread = inv.Unread(kinds...) })
@@ -73,14 +73,14 @@ func (g *Guard) known(untold string, kinds ...inventory.Kind) error {
 		return nil
 	}
 	return fmt.Errorf(
-		"%s have not been read yet, so that it cannot be told %s; try again in a moment (where it stays so, "+
-			"/readyz/audit of ovnguard says what it may not read)",
+		"%s have not been read yet, so ovnguard does not know yet %s; try again in a moment (if this does not "+
+			"end, /readyz/audit of ovnguard names the kinds it is not allowed to read)",
 		admission.Listed(unread),
 		untold,
 	)
 }
 
-// whoseThisIs is what cannot be told of addresses, subnets and names.
+// whoseThisIs is what is not known of addresses, subnets and names.
 const whoseThisIs = "whose this is"
 
 // exempt reports whether the user may loosen the namespace. The error is fit for the user.
@@ -98,7 +98,8 @@ func (g *Guard) may(
 	ok, err := g.Cluster.May(ctx, user, what)
 	if err != nil {
 		return false, fmt.Errorf(
-			"whether %s has the verb %q on %s.%s could not be asked, so that it is refused; try again: %w",
+			"the API server did not answer whether %s has the verb %q on %s.%s, so the request is refused; try "+
+				"again: %w",
 			user.Username,
 			what.Verb,
 			what.Resource,

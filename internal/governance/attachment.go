@@ -55,8 +55,8 @@ func (g *Guard) Attachment(ctx context.Context, req *admissionv1.AdmissionReques
 	}
 	if config == "" {
 		a.Warn(
-			"spec.config is empty, so that nodes read a file of their own; whether pods get a NIC in OVN by it " +
-				"cannot be told, and pods are guarded as if they did",
+			"spec.config is empty, so each node reads its own file; ovnguard cannot see whether pods get a NIC " +
+				"on OVN by it, and guards them as if they did",
 		)
 		return a, nil
 	}
@@ -77,7 +77,7 @@ func (g *Guard) Attachment(ctx context.Context, req *admissionv1.AdmissionReques
 func (a *Answer) provider(place kubeovn.Definition, want string) {
 	if len(place.Providers) == 0 && !place.IPAM {
 		a.Warn(
-			`spec.config%s has no provider, so that Kube-OVN's CNI takes the pod's default NIC for it; write "provider": %q`,
+			`spec.config%s has no provider, so Kube-OVN's CNI would use the pod's default NIC for it; write "provider": %q`,
 			place.Path,
 			want,
 		)
@@ -88,7 +88,7 @@ func (a *Answer) provider(place kubeovn.Definition, want string) {
 		case place.IPAM && p+".ovn" == want: // address management for NICs outside OVN
 		default:
 			a.Deny(
-				`spec.config%s.provider: %q is not this definition's own, and its pods would be plugged into ports, or given addresses, of another; write %q`,
+				`spec.config%s.provider: %q belongs to another definition, and pods would be plugged into its ports or get its addresses; write %q`,
 				place.Path,
 				p,
 				allowed(place, want),

@@ -13,7 +13,7 @@ import (
 // the port of that name with the OvnEip, whosever it is.
 const eipOfPort = "lsp"
 
-// EIP judges Kube-OVN's OvnEip resources, of which only the name and the type are looked at.
+// EIP judges Kube-OVN's OvnEip resources by their name and type.
 func (g *Guard) EIP(_ context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
 	if err := of(req, "kubeovn.io", "ovn-eips", nil, admissionv1.Create, admissionv1.Update); err != nil {
 		return Answer{}, err

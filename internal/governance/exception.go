@@ -64,31 +64,31 @@ func (g *Guard) stamped(
 	}
 	if now.Spec.RequestedBy != who {
 		a.Deny(
-			"spec.requestedBy: %q is not who asked for this, %q is; leave it out, it is written by admission",
+			"spec.requestedBy: %q did not make this request, %q did; leave the field out, admission writes it",
 			now.Spec.RequestedBy,
 			who,
 		)
 	}
 	if id, err := requestID(&now.Spec); err != nil || now.Spec.RequestID != id {
 		a.Deny(
-			"spec.requestID: %q is not that of what is asked for; leave it out, it is written by admission",
+			"spec.requestID: %q does not match the request; leave the field out, admission writes it",
 			now.Spec.RequestID,
 		)
 	}
 	switch at := now.Spec.RequestedAt; {
 	case at == nil:
 		a.Deny(
-			"spec.requestedAt: is written by admission, and is missing; is the mutating webhook of ovnguard " +
-				"registered?",
+			"spec.requestedAt: is missing, although admission writes it; check that the mutating webhook of " +
+				"ovnguard is registered",
 		)
 	case anew && g.Now().Sub(at.Time).Abs() > stampAge:
 		a.Deny(
-			"spec.requestedAt: %s is not the time of this request; leave it out, it is written by admission",
+			"spec.requestedAt: %s is not the time of this request; leave the field out, admission writes it",
 			at.UTC().Format(time.RFC3339),
 		)
 	case !anew && old.Spec.RequestedAt != nil && !at.Equal(old.Spec.RequestedAt):
 		a.Deny(
-			"spec.requestedAt: %s is not when this was asked for; leave it out, it is written by admission",
+			"spec.requestedAt: %s is not the time of the request; leave the field out, admission writes it",
 			at.UTC().Format(time.RFC3339),
 		)
 	}
@@ -114,19 +114,19 @@ func (g *Guard) grantable(
 		a.Warn("%s", doubt)
 	}
 	if !e.Expires.After(g.Now()) {
-		a.Deny("spec.expiresAt: %s is past; give a time that is to come", e.Expires.UTC().Format(time.RFC3339))
+		a.Deny("spec.expiresAt: %s is past; give a time in the future", e.Expires.UTC().Format(time.RFC3339))
 	}
 	if err := g.owner(ctx, a, o); err != nil {
 		return err
 	}
 	policies, err := g.Cluster.Policies(ctx)
 	if err != nil {
-		return fmt.Errorf("the policies could not be read, so that no exception is accepted; try again: %w", err)
+		return fmt.Errorf("the policies could not be read, so no exception is accepted; try again: %w", err)
 	}
 	ns := g.Cluster.Namespace(ctx, o.Namespace)
 	if ns.Err != nil {
 		return fmt.Errorf(
-			"namespace %s could not be read, so that no exception is accepted in it; try again: %w",
+			"namespace %s could not be read, so no exception is accepted there; try again: %w",
 			o.Namespace,
 			ns.Err,
 		)
@@ -143,11 +143,9 @@ func (g *Guard) grantable(
 	g.Look(func(inv *inventory.State) {
 		if listed := inv.Listed(&e, g.Now()); listed > inventory.ExceptionsLimit {
 			a.Deny(
-				"spec.grant.pairs: with it, the exceptions of namespace %s that have not ended list %d address pairs "+
-					"(one without pairs counts as one), "+
-					"and no more than %d count; delete exceptions that nobody uses, which the condition Used tells, "+
-					"or ask for wider prefixes in place of "+
-					"many pairs",
+				"spec.grant.pairs: with this exception, the exceptions of namespace %s that have not ended "+
+					"list %d address pairs (one without pairs counts as one), and the limit is %d; delete unused "+
+					"exceptions (condition Used is False), or ask for wider prefixes in place of many pairs",
 				e.Namespace,
 				listed,
 				inventory.ExceptionsLimit,
@@ -193,14 +191,14 @@ func (a *Answer) admissible(e *policy.Exception, governing []policy.Policy) (awa
 	}
 	if len(unrepaired) > 0 {
 		a.Warn(
-			"policy %s does not say repair: repair, so that nothing reaches a running port when this begins, and "+
-				"nothing is taken from it when it ends: the audit reports it",
+			"policy %s does not have repair: repair, so running ports do not change when this exception begins "+
+				"or ends; the audit reports them",
 			strings.Join(unrepaired, ", "),
 		)
 	}
 	if len(approvers) > 0 && e.ApprovedBy == "" {
 		a.Warn(
-			"policy %s wants it approved by somebody else before it has effect: %s",
+			"policy %s requires that another user approves it before it has an effect: %s",
 			strings.Join(approvers, ", "),
 			approveCommand(e.Namespace, e.Name),
 		)
@@ -216,7 +214,7 @@ func remedy(e *policy.Exception, p *policy.Policy, reason policy.Reason) string 
 			return fmt.Sprintf("%s: %s", field, change)
 		}
 		return fmt.Sprintf(
-			"%s: %s; the limit is %s of PortSecurityPolicy %s, which an administrator decides",
+			"%s: %s; the limit is %s of PortSecurityPolicy %s, and an administrator can change it",
 			field,
 			change,
 			setBy,
@@ -225,9 +223,14 @@ func remedy(e *policy.Exception, p *policy.Policy, reason policy.Reason) string 
 	}
 	switch reason {
 	case policy.NamespaceNotNamed:
-		return "an administrator decides in which namespaces exceptions count; ask one"
+		return "ask an administrator to add the namespace; exceptions have an effect only in the namespaces " +
+			"listed there"
 	case policy.TooManyPairs:
-		return limit("spec.grant.pairs", "ask for fewer, or in several exceptions", "spec.limits.maxPairs")
+		return limit(
+			"spec.grant.pairs",
+			"ask for fewer pairs, or split them into several exceptions",
+			"spec.limits.maxPairs",
+		)
 	case policy.PrefixTooWide:
 		return widen(e, limit)
 	case policy.LevelTooLoose:
@@ -235,13 +238,13 @@ func remedy(e *policy.Exception, p *policy.Policy, reason policy.Reason) string 
 	case policy.OwnerNotNamed:
 		return limit(
 			"spec.target.owner",
-			"name the object that makes the pods, and its uid is entered",
+			"name the object that creates the pods; admission fills in its uid",
 			"spec.limits.requireOwner",
 		)
 	case policy.LifetimeTooLong:
 		return limit(
 			"spec.expiresAt",
-			"give an earlier time, and a later one when that is near",
+			"give an earlier time, and extend it later",
 			"spec.limits.maxLifetime",
 		)
 	case policy.TicketMissing:
@@ -265,7 +268,8 @@ func widen(e *policy.Exception, limit func(field, change, setBy string) string) 
 	const field, narrower = "spec.grant.pairs", "ask for narrower prefixes"
 	switch {
 	case bits4 < 1 || bits6 < 1:
-		return field + ": " + narrower + "; no policy grants all addresses as a pair, and level: mac is what means that"
+		return field + ": " + narrower + "; no policy grants a pair with all addresses; to send from any " +
+			"address with its own MAC, ask for level: mac"
 	case bits6 == 129:
 		return limit(field, narrower, "spec.limits.minPrefixLengthIPv4")
 	case bits4 == 33:
@@ -274,7 +278,7 @@ func widen(e *policy.Exception, limit func(field, change, setBy string) string) 
 	return limit(field, narrower, "spec.limits")
 }
 
-// ownerKinds are the kinds of objects whose pods can be told, by API group and kind.
+// ownerKinds are the kinds of owners that ovnguard can follow to their pods, by API group and kind.
 var ownerKinds = map[string]string{
 	"Deployment":              "apps",
 	"ReplicaSet":              "apps",
@@ -296,10 +300,9 @@ func (g *Guard) owner(ctx context.Context, a *Answer, o *v1alpha1.PortSecurityEx
 	}
 	if apiGroup, _, _ := strings.Cut(w.APIVersion, "/"); ownerKinds[w.Kind] != apiGroup || apiGroup == "" {
 		a.Deny(
-			"spec.target.owner: %s of %s is none of Deployment, ReplicaSet, StatefulSet and DaemonSet (apps/v1), Job "+
-				"and CronJob (batch/v1), "+
-				"VirtualMachine and VirtualMachineInstance (kubevirt.io/v1), VpcNatGateway and VpcEgressGateway "+
-				"(kubeovn.io/v1)",
+			"spec.target.owner: %s of %s is not one of Deployment, ReplicaSet, StatefulSet and DaemonSet "+
+				"(apps/v1), Job and CronJob (batch/v1), VirtualMachine and VirtualMachineInstance "+
+				"(kubevirt.io/v1), VpcNatGateway and VpcEgressGateway (kubeovn.io/v1)",
 			w.Kind,
 			w.APIVersion,
 		)
@@ -309,7 +312,7 @@ func (g *Guard) owner(ctx context.Context, a *Answer, o *v1alpha1.PortSecurityEx
 	switch {
 	case err != nil:
 		return fmt.Errorf(
-			"spec.target.owner: %s %s/%s could not be read, so that no exception is accepted for it; try again: %w",
+			"spec.target.owner: %s %s/%s could not be read, so no exception is accepted for it; try again: %w",
 			w.Kind,
 			o.Namespace,
 			w.Name,
@@ -317,15 +320,16 @@ func (g *Guard) owner(ctx context.Context, a *Answer, o *v1alpha1.PortSecurityEx
 		)
 	case !found:
 		a.Deny(
-			"spec.target.owner: namespace %s has no %s %q; create it first, so that the exception is for this very "+
-				"object",
+			"spec.target.owner: namespace %s has no %s %q; create it first, because the exception is for one "+
+				"object with its uid",
 			o.Namespace,
 			w.Kind,
 			w.Name,
 		)
 	case string(w.UID) != uid:
 		a.Deny(
-			"spec.target.owner.uid: %s %s/%s has another uid than %q; leave it out to have it entered",
+			"spec.target.owner.uid: %s %s/%s has another uid than %q; leave the field out, admission fills it "+
+				"in",
 			w.Kind,
 			o.Namespace,
 			w.Name,

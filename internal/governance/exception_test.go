@@ -89,12 +89,12 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 		"fine": {},
 		"namespace not named": {
 			rule:  func(p *policy.Policy) { p.ExceptionsIn = []string{"edge"} },
-			words: []string{"does not name namespace shop", "spec.exceptions.namespaces", "an administrator decides"},
+			words: []string{"does not name namespace shop", "spec.exceptions.namespaces", "ask an administrator"},
 		},
 		"policy for other NICs": {
 			rule:  func(p *policy.Policy) { p.Providers = policy.Providers{"blue.shop.ovn"} },
 			edit:  func(e *v1alpha1.PortSecurityException) { e.Spec.Target.Providers = []string{"ovn"} },
-			words: []string{"built-in default", "spec.exceptions.namespaces", "an administrator decides"},
+			words: []string{"built-in default", "spec.exceptions.namespaces", "ask an administrator"},
 		},
 		"policy cannot be read": {
 			rule:  func(p *policy.Policy) { *p = policy.Policy{Name: "all", Err: errors.New("bad")} },
@@ -133,7 +133,7 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 		},
 		"class that contradicts": {edit: func(e *v1alpha1.PortSecurityException) {
 			e.Spec.Class, e.Spec.Grant.Level = v1alpha1.ClassRouter, v1alpha1.LevelMAC
-		}, words: []string{"spec.grant.level", "class router", "leave it out"}},
+		}, words: []string{"spec.grant.level", "class router", "spec.class out"}},
 		"class too loose": {
 			rule: func(p *policy.Policy) { p.Limits.Level = policy.Strict },
 			edit: func(e *v1alpha1.PortSecurityException) {
@@ -171,7 +171,7 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 // the Subnet, or on the holder's namespace, may grant it by naming it; what gateways and nodes have is never granted.
 func TestThreat41OverlappingPairs(t *testing.T) {
 	const subnet, bank, never = "alice share subnets.ovnguard.io /ovn-default", "alice share namespaces.ovnguard.io " +
-		"/bank", "never granted"
+		"/bank", "never be granted"
 	type pair = v1alpha1.AddressPair
 	cases := map[string]struct {
 		pair   pair
@@ -192,7 +192,7 @@ func TestThreat41OverlappingPairs(t *testing.T) {
 			words: []string{
 				"subnet ovn-default",
 				"a later pod",
-				"make a Vip of it whose spec.namespace is shop",
+				"create a Vip with this address and spec.namespace shop",
 				"sharedWith: ovn-default",
 			},
 		},
@@ -334,7 +334,7 @@ func TestThreat41OverlappingPairs(t *testing.T) {
 			expect(t, a, err, c.words...)
 			if warned := strings.Contains(
 				strings.Join(a.Warnings, " "),
-				"speak for",
+				"send as",
 			); c.words == nil &&
 				warned != c.warned {
 				t.Errorf("warnings %q", a.Warnings)
@@ -379,12 +379,12 @@ func TestThreat47OwnerUID(t *testing.T) {
 			edit:  ofKubeOVN("VpcNatGateway", "west", "uid-3"),
 			words: []string{`no VpcNatGateway "west"`},
 		},
-		"another's kind": {edit: owned("VpcEgressGateway", "veg", "uid-2"), words: []string{"none of Deployment"}},
+		"another's kind": {edit: owned("VpcEgressGateway", "veg", "uid-2"), words: []string{"not one of Deployment"}},
 		"not a gateway": {
 			edit:  ofKubeOVN("Vpc", "v", "uid-2"),
 			words: []string{"VpcNatGateway and VpcEgressGateway (kubeovn.io/v1)"},
 		},
-		"kind is not known": {edit: owned("Secret", "till", "uid-1"), words: []string{"none of Deployment"}},
+		"kind is not known": {edit: owned("Secret", "till", "uid-1"), words: []string{"not one of Deployment"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -563,7 +563,7 @@ func TestThreat37Approval(t *testing.T) {
 	// The author asks for more just before the approver's patch, which is merged into what is there then.
 	wider := pairs(v1alpha1.AddressPair{Prefix: "10.30.0.0/24"})
 	for name, lookedAt := range map[string]struct{ id, says string }{
-		"what was there before": {idOf(asked()), "look at it again"}, "nothing": {"", "is missing"},
+		"what was there before": {idOf(asked()), "read it again"}, "nothing": {"", "is missing"},
 		"what is there": {idOf(asked(wider)), ""},
 	} {
 		t.Run("approving "+name, func(t *testing.T) {
@@ -627,7 +627,7 @@ func TestThreat37ApprovalByAccountsOfTheNamespace(t *testing.T) {
 		return a, err
 	}
 	a, err := approve(own)
-	expect(t, a, err, "spec.approvedBy", "ServiceAccount of namespace shop", "does not count as somebody else")
+	expect(t, a, err, "spec.approvedBy", "ServiceAccount of namespace shop", "its approval does not count")
 	a, err = approve(other)
 	expect(t, a, err)
 	// Where no policy asks for approval, a ServiceAccount of the namespace may ask like anybody.
@@ -696,7 +696,7 @@ func TestThreat28NotReadYet(t *testing.T) {
 		request(t, "namespaces", namespace("shop", map[string]string{ps: "false"}), namespace("shop", nil)),
 	)
 	expect(t, a, err)
-	if len(a.Warnings) != 1 || !strings.Contains(a.Warnings[0], "not known how many running ports") {
+	if len(a.Warnings) != 1 || !strings.Contains(a.Warnings[0], "cannot count the running ports") {
 		t.Errorf("warnings %q", a.Warnings)
 	}
 }
@@ -721,7 +721,7 @@ func TestThreat37EndThatNobodyCarriesOut(t *testing.T) {
 		expect(t, a, err)
 		if got := strings.Contains(
 			strings.Join(a.Warnings, " "),
-			"nothing is taken from it when it ends",
+			"running ports do not change when this exception begins or ends",
 		); got != want {
 			t.Errorf("repair %s: warnings %q", repair, a.Warnings)
 		}
@@ -792,7 +792,7 @@ func TestThreat33ExceptionsWithoutEnd(t *testing.T) {
 	expect(t, a, err)
 	two := pairs(v1alpha1.AddressPair{Prefix: "10.20.0.0/24"}, v1alpha1.AddressPair{Prefix: "10.20.1.0/24"})
 	_, a, err = through(t, g, "alice", asked(two), nil)
-	expect(t, a, err, "spec.grant.pairs", "1025 address pairs", "no more than 1024 count")
+	expect(t, a, err, "spec.grant.pairs", "1025 address pairs", "the limit is 1024")
 	enter("x", inventory.ExceptionsLimit, time.Hour) // the one that is asked for, as it was
 	_, a, err = through(t, g, "alice", asked(one), nil)
 	expect(t, a, err)

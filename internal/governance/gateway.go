@@ -37,8 +37,8 @@ func (g *Guard) GatewayWorkload(_ context.Context, req *admissionv1.AdmissionReq
 			continue
 		}
 		a.Deny(
-			"metadata.ownerReferences: %s would say that it is of %s %s, and Kube-OVN alone makes the workloads of its "+
-				"gateways; leave the reference out",
+			"metadata.ownerReferences: %s would be owned by %s %s, but only Kube-OVN creates the workloads of "+
+				"its gateways; leave the reference out",
 			req.Kind.Kind,
 			r.Kind,
 			r.Name,

@@ -73,7 +73,7 @@ func TestExceptionRefusalsTeach(t *testing.T) {
 		"past": {
 			func(s *spec) { s.ExpiresAt = at(-time.Hour) },
 			nil,
-			[]string{"spec.expiresAt", "past", "a time that is to come"},
+			[]string{"spec.expiresAt", "past", "a time in the future"},
 		},
 		"another's": {
 			func(s *spec) { s.Grant.Pairs[0].Prefix = "10.16.0.20" },
@@ -83,7 +83,7 @@ func TestExceptionRefusalsTeach(t *testing.T) {
 		"approval": {
 			func(s *spec) { s.ApprovedBy = "alice" },
 			nil,
-			[]string{"spec.approvedBy", "is new", "let somebody else approve it"},
+			[]string{"spec.approvedBy", "is new", "let another user approve it"},
 		},
 	}
 	for name, c := range cases {

@@ -114,8 +114,8 @@ func (g *Guard) rights(
 		a.Deny("%s: %v", strings.Join(wants, "; "), err)
 	case !ok:
 		a.Deny(
-			"%s; user %s needs the verb \"exempt\" on namespaces.%s for that, which an administrator gives by a "+
-				"ClusterRole with the rule %s",
+			"%s; user %s needs the verb \"exempt\" on namespaces.%s for that; an administrator can grant it by "+
+				"a ClusterRole with the rule %s",
 			strings.Join(wants, "; "),
 			req.UserInfo.Username,
 			group,
@@ -134,8 +134,8 @@ func (g *Guard) housing(name string) []string {
 	if len(accounts) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("metadata.name: %s would be an account of this namespace, "+
-		"and ovnguard lets that account write what nobody else may", strings.Join(accounts, ", "))}
+	return []string{fmt.Sprintf("metadata.name: %s would be an account of this namespace, and ovnguard allows "+
+		"this account more than others", strings.Join(accounts, ", "))}
 }
 
 // labelName is the label that the API server gives each namespace, and that nobody can change.
@@ -145,9 +145,9 @@ const labelName = "kubernetes.io/metadata.name"
 func (a *Answer) reserved(name string) {
 	if name == string(kubeovn.DefaultProvider) || interfaceLike.MatchString(name) {
 		a.Deny(
-			"metadata.name: %q is reserved: the port of a pod x.shop.blue.lab in a namespace of this name could bear "+
-				"the name of the second NIC "+
-				"of pod x in namespace shop; choose another name",
+			"metadata.name: %q is reserved: in a namespace with this name, the port of a pod x.shop.blue.lab "+
+				"could have the same name as the port of the second NIC of pod x in namespace shop; choose another "+
+				"name",
 			name,
 		)
 	}
@@ -161,8 +161,8 @@ const maxGuarded = 128
 func (a *Answer) lists(old, now policy.Namespace) {
 	if count := len(guarded(now.Annotations)); count > maxGuarded && count > len(guarded(old.Annotations)) {
 		a.Deny(
-			"metadata.annotations: %d of them are about port security, and more than %d are not looked at; a "+
-				"PortSecurityPolicy with spec.providers says the same for many networks",
+			"metadata.annotations: %d of them are about port security, and the limit is %d; use a "+
+				"PortSecurityPolicy with spec.providers for many networks",
 			count,
 			maxGuarded,
 		)
@@ -179,7 +179,8 @@ func (a *Answer) readable(old, now policy.Namespace) {
 		}
 		if _, err := kubeovn.ParseToggle(value); err != nil {
 			a.Deny(
-				"metadata.annotations[%q]: %v; write one of them, or remove the annotation to follow policy",
+				"metadata.annotations[%q]: %v; write one of these values, or remove the annotation to follow "+
+					"policy",
 				key,
 				err,
 			)
@@ -188,7 +189,7 @@ func (a *Answer) readable(old, now policy.Namespace) {
 	if value := now.Labels[policy.LevelLabel]; value != "" && old.Labels[policy.LevelLabel] != value {
 		if _, err := policy.ParseLevel(value); err != nil {
 			a.Deny(
-				"metadata.labels[%q]: %v; write one of them, or remove the label to follow policy",
+				"metadata.labels[%q]: %v; write one of these values, or remove the label to follow policy",
 				policy.LevelLabel,
 				err,
 			)
@@ -205,8 +206,8 @@ func (g *Guard) loosened(ctx context.Context, old, now policy.Namespace) ([]stri
 	if n := changed(guarded(old.Annotations), guarded(now.Annotations)); n > kubeovn.MaxChanged {
 		return []string{
 			fmt.Sprintf(
-				"metadata.annotations: %d that are about NICs change at once, and no more than %d are judged one by "+
-					"one",
+				"metadata.annotations: %d annotations about NICs change at once, and the limit without the verb "+
+					"is %d",
 				n,
 				kubeovn.MaxChanged,
 			),
@@ -215,7 +216,7 @@ func (g *Guard) loosened(ctx context.Context, old, now policy.Namespace) ([]stri
 	policies, err := g.Cluster.Policies(ctx)
 	if err != nil {
 		return nil, fmt.Errorf(
-			"the policies could not be read, so that a change of the namespace is refused; try again: %w",
+			"the policies could not be read, so the change of the namespace is refused; try again: %w",
 			err,
 		)
 	}
@@ -223,7 +224,8 @@ func (g *Guard) loosened(ctx context.Context, old, now policy.Namespace) ([]stri
 	for _, provider := range policy.Representatives(policies, guarded(old.Annotations), guarded(now.Annotations)) {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf(
-				"there was no time left to compare what the namespace says with what it said; say less at once: %w",
+				"there was not enough time to compare the annotations before and after; change fewer at once: "+
+					"%w",
 				err,
 			)
 		}
@@ -249,13 +251,13 @@ func looserFor(policies []policy.Policy, old, now policy.Namespace, provider kub
 			sideOf(now, base, &oldByLabel[i]),
 			provider,
 		); why != "" {
-			return fmt.Sprintf("of the pods that policy %q tightens, %s", oldByLabel[i].Name, why)
+			return fmt.Sprintf("for pods that policy %q tightens: %s", oldByLabel[i].Name, why)
 		}
 	}
 	for i := range byLabel {
 		why := loosens(sideOf(old, oldBase, nil), sideOf(now, base, &byLabel[i]), provider)
 		if why != "" && !named(oldByLabel, byLabel[i].Name) {
-			return fmt.Sprintf("of the pods that policy %q is for, %s", byLabel[i].Name, why)
+			return fmt.Sprintf("for pods that policy %q selects: %s", byLabel[i].Name, why)
 		}
 	}
 	if why := base.Weaker(&oldBase, now.Name); why != "" {
@@ -325,7 +327,7 @@ func loosens(from, to side, provider kubeovn.Provider) string {
 		return fmt.Sprintf("pods could take external addresses for %s NICs", provider)
 	case was.ForbidsOthers() && !would.ForbidsOthers():
 		return fmt.Sprintf(
-			"pods could have NICs that OVN does not make, as policy %q forbids them for %s",
+			"pods could have NICs outside OVN, which policy %q forbids for %s",
 			was.OthersForbiddenBy[0],
 			provider,
 		)
@@ -371,8 +373,8 @@ func moved(old, now policy.Namespace) []string {
 			out = append(
 				out,
 				fmt.Sprintf(
-					"metadata.annotations[%q] is Kube-OVN's own and chooses the subnet of new pods; leave it to "+
-						"Kube-OVN",
+					"metadata.annotations[%q] belongs to Kube-OVN and chooses the subnet of new pods; leave it "+
+						"to Kube-OVN",
 					key,
 				),
 			)
@@ -395,8 +397,8 @@ func (g *Guard) selected(old, now policy.Namespace) (out []string, err error) {
 			out = append(
 				out,
 				fmt.Sprintf(
-					"metadata.labels: subnet %s, which selects namespaces by labels and is not for this one, would "+
-						"be opened to its pods",
+					"metadata.labels: subnet %s selects namespaces by labels; with these labels, pods of this "+
+						"namespace could use it",
 					name,
 				),
 			)
@@ -422,15 +424,16 @@ func (g *Guard) effect(a *Answer, count func(*inventory.State) inventory.Effect)
 	})
 	if len(unread) > 0 {
 		a.Warn(
-			"%s have not been read yet, so that it is not known how many running ports this loosens and tightens",
+			"%s have not been read yet, so ovnguard cannot count the running ports that this loosens or "+
+				"tightens",
 			admission.Listed(unread),
 		)
 		return
 	}
 	if e.Outside > 0 {
 		a.Warn(
-			"pods that have NICs outside OVN, which this forbids: %d; they keep them for as long as they run, and "+
-				"could not be made again",
+			"running pods with NICs outside OVN, which this forbids: %d; they keep these NICs until they end, "+
+				"and cannot be created again with them",
 			e.Outside,
 		)
 		a.Note("outside", strconv.Itoa(e.Outside))
@@ -440,14 +443,14 @@ func (g *Guard) effect(a *Answer, count func(*inventory.State) inventory.Effect)
 		if e.Unasked > 0 {
 			writes = "at least " + writes
 		}
-		a.Warn("repair begins for %d of the %d running ports it concerns, and writes %s of them at once%s; "+
-			"with repair: log it says what it would write", e.Repaired, e.Ports, writes, first(e))
+		a.Warn("this turns repair on for %d of the %d running ports it applies to, and repair writes %s of "+
+			"them at once%s; set repair: log first to see what it would write", e.Repaired, e.Ports, writes, first(e))
 		a.Note("repaired", fmt.Sprintf("begins %d, writes %d", e.Repaired, e.Rewritten))
 	}
 	if e.Unprotected > 0 {
 		a.Warn(
-			"%d of the %d running ports it concerns are not enforced any more: when their pods are made again they get "+
-				"what they ask for, and are open where they ask for nothing",
+			"policy is no longer enforced for %d of the %d running ports it applies to: when their pods are created again, "+
+				"they get what they ask for, and are open if they ask for nothing",
 			e.Unprotected,
 			e.Ports,
 		)
@@ -459,12 +462,12 @@ func (g *Guard) effect(a *Answer, count func(*inventory.State) inventory.Effect)
 	kept := ""
 	if e.Kept > 0 {
 		kept = fmt.Sprintf(
-			"; %d of them stay as they are until their pods are made again, since policy does not say repair: repair",
+			"; %d of them stay as they are until their pods are created again, because policy does not say repair: repair",
 			e.Kept,
 		)
 	}
 	a.Warn(
-		"this loosens %d and tightens %d of the %d running ports it concerns%s%s",
+		"this loosens %d and tightens %d of the %d running ports it applies to%s%s",
 		e.Looser,
 		e.Tighter,
 		e.Ports,
@@ -480,5 +483,5 @@ func first(e inventory.Effect) string {
 	if len(e.Names) == 0 {
 		return ""
 	}
-	return ", the first of them " + strings.Join(e.Names, ", ")
+	return ", such as " + strings.Join(e.Names, ", ")
 }

@@ -215,7 +215,7 @@ func TestThreat30NamespaceWithoutAnAnswer(t *testing.T) {
 	a, err := guardOf(
 		&tableCluster{rights: []string{"alice exempt namespaces.ovnguard.io /shop"}, rightsErr: errors.New("timeout")},
 	).Namespace(t.Context(), req)
-	expect(t, a, err, "could not be asked", "timeout")
+	expect(t, a, err, "did not answer", "timeout")
 	a, err = guardOf(&tableCluster{policyErr: errors.New("timeout")}).Namespace(t.Context(), req)
 	expect(t, a, err, "policies could not be read")
 	if _, err := guardOf(
@@ -368,7 +368,7 @@ func TestNamespaceRubbish(t *testing.T) {
 	req := request(t, "namespaces", namespace("shop", nil), nil)
 	req.Object.Raw = []byte(`{"metadata":[]}`)
 	if _, err := guardOf(&tableCluster{}).Namespace(t.Context(), req); err == nil {
-		t.Error("rubbish was judged")
+		t.Error("an invalid request was judged")
 	}
 	req.Operation = admissionv1.Delete
 	if _, err := guardOf(&tableCluster{}).Namespace(t.Context(), req); err == nil {

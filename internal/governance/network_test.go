@@ -120,7 +120,7 @@ func TestThreat22MachineNamesGoverned(t *testing.T) {
 	expect(t, a, err)
 	said := false
 	for _, w := range a.Warnings {
-		said = said || strings.Contains(w, "web-0.shop, which is that of a port of pod shop/web-0")
+		said = said || strings.Contains(w, "web-0.shop, and that name is taken by a port of pod shop/web-0")
 	}
 	if !said {
 		t.Errorf("warnings %q", a.Warnings)

@@ -116,7 +116,7 @@ func TestEveryAnswerIsNoted(t *testing.T) {
 			"gone",
 			"",
 		},
-		"a policy that cannot be read": {
+		"while a policy cannot be read": {
 			with().Policy,
 			request(t, "portsecuritypolicies.ovnguard.io", broken, nil),
 			"PortSecurityPolicy mine",

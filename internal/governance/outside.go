@@ -30,7 +30,8 @@ func (g *Guard) takenOffOVN(ctx context.Context, a *Answer, network kubeovn.Atta
 	policies, err := g.Cluster.Policies(ctx)
 	if err != nil {
 		return fmt.Errorf(
-			"the policies could not be read, so that no definition of OVN may become another; try again: %w",
+			"the policies could not be read, so a definition on OVN may not be changed to one outside OVN; try "+
+				"again: %w",
 			err,
 		)
 	}
@@ -45,9 +46,8 @@ func (g *Guard) takenOffOVN(ctx context.Context, a *Answer, network kubeovn.Atta
 		who, how := admission.Forbidders(names)
 		a.Against(
 			mode,
-			"spec.config: pods that were admitted to this network as one of OVN would get NICs outside OVN by it, "+
-				"and %s forbids those; "+
-				"leave this definition and make another under a new name; %s",
+			"spec.config: pods were admitted to this network while it was on OVN; they would get NICs outside "+
+				"OVN, and %s forbids those; leave this definition as it is and create another with a new name; %s",
 			who,
 			how,
 		)
@@ -59,7 +59,7 @@ func (g *Guard) takenOffOVN(ctx context.Context, a *Answer, network kubeovn.Atta
 // admitted to one of OVN that is gone.
 func (g *Guard) madeUnderPods(a *Answer, network kubeovn.Attachment) error {
 	untold := fmt.Sprintf(
-		"whether pods ask for network %s/%s that may have none outside OVN",
+		"whether pods that may not have NICs outside OVN ask for network %s/%s",
 		network.Namespace,
 		network.Name,
 	)
@@ -87,9 +87,8 @@ func (g *Guard) madeUnderPods(a *Answer, network kubeovn.Attachment) error {
 		who, how := admission.Forbidders(slices.Compact(policies))
 		a.Against(
 			mode,
-			"spec.config: %s would get NICs outside OVN by it, since they ask for network %s/%s, and %s forbids "+
-				"those; "+
-				"give the definition another name, or delete the pods first; %s",
+			"spec.config: %s would get NICs outside OVN, because they ask for network %s/%s, and %s forbids "+
+				"those; give the definition another name, or delete the pods first; %s",
 			admission.Private{Public: someOf(own, len(names)), Whole: some(names)},
 			network.Namespace,
 			network.Name,

@@ -88,7 +88,7 @@ func TestThreat12DefinitionTurned(t *testing.T) {
 					err,
 					"spec.config",
 					"PortSecurityPolicy all forbids those",
-					"under a new name",
+					"with a new name",
 					"an administrator",
 					"spec.otherNetworks",
 				)

@@ -38,18 +38,17 @@ func (g *Guard) Policy(_ context.Context, req *admissionv1.AdmissionRequest) (An
 		compiled := kube.PolicyOf(object)
 		if p = &compiled; p.Err != nil {
 			a.Deny(
-				"%v; correct it, since a policy that cannot be read as a whole would make all ports strict and "+
-					"honour no exception",
+				"%v; correct it: while a policy cannot be read as a whole, all ports are strict and no "+
+					"exception has an effect",
 				p.Err,
 			)
 		}
 		name = p.Name
 		if p.Pods != nil && (p.Level > policy.Strict || p.Forwarding > policy.Forbid || len(p.ExceptionsIn) > 0) {
 			a.Warn(
-				"policy %s selects pods by their labels, which their authors choose: it can only tighten what the "+
-					"best policy without a "+
-					"podSelector says, and its exceptions and limits do not count; to loosen single pods write a "+
-					"PortSecurityException",
+				"policy %s selects pods by labels, and the authors of pods choose these: it can only tighten "+
+					"the decision of the first policy without a podSelector, and its exceptions and limits have no "+
+					"effect; to loosen single pods create a PortSecurityException",
 				name,
 			)
 		}
@@ -69,8 +68,8 @@ func (g *Guard) Policy(_ context.Context, req *admissionv1.AdmissionRequest) (An
 		g.shadowed(&a, p)
 		if p.Mode != policy.Enforce && (old == nil || kube.PolicyOf(old).Mode != p.Mode) {
 			a.Warn(
-				"mode %s protects nothing: new pods to which policy %s applies get what they ask for, and are open "+
-					"where they ask for nothing, also where without it they would be strict",
+				"mode %s protects nothing: new pods under policy %s get what they ask for, and are open if they ask for "+
+					"nothing, even if they would be strict without this policy",
 				p.Mode,
 				name,
 			)
@@ -92,17 +91,16 @@ func (g *Guard) shadowed(a *Answer, p *policy.Policy) {
 	switch {
 	case s.Always():
 		a.Warn(
-			"policy %s decides nothing: %s come before it for all that it picks; give it a higher spec.priority than "+
-				"%d",
+			"policy %s decides nothing: %s come before it for every port that it selects; give it a higher "+
+				"spec.priority than %d",
 			p.Name,
 			strings.Join(s.By, ", "),
 			p.Priority,
 		)
 	case s.Tied:
 		a.Warn(
-			"policy %s is for fewer namespaces or NICs than %s, which come before it by their names alone, at the "+
-				"same priority; give it a higher "+
-				"spec.priority than %d where it is meant to decide",
+			"policy %s is for fewer namespaces or NICs than %s, but these have the same priority and come "+
+				"first by name; if it is meant to decide, give it a higher spec.priority than %d",
 			p.Name,
 			strings.Join(s.By, ", "),
 			p.Priority,

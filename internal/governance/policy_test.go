@@ -31,8 +31,8 @@ func TestPolicyTellsWhatRepairWrites(t *testing.T) {
 		request(t, "portsecuritypolicies.ovnguard.io", says(v1alpha1.RepairOn), says(v1alpha1.RepairLog)),
 	)
 	expect(t, a, err)
-	want := "repair begins for 3 of the 3 running ports it concerns, and writes 1 of them at once, the first of them " +
-		"open-0.bank;"
+	want := "this turns repair on for 3 of the 3 running ports it applies to, and repair writes 1 of them at " +
+		"once, such as open-0.bank;"
 	if said := strings.Join(
 		a.Warnings,
 		"\n",
@@ -45,7 +45,7 @@ func TestPolicyTellsWhatRepairWrites(t *testing.T) {
 		request(t, "portsecuritypolicies.ovnguard.io", says(v1alpha1.RepairLog), says(v1alpha1.RepairOn)),
 	)
 	expect(t, a, err)
-	if said := strings.Join(a.Warnings, "\n"); strings.Contains(said, "repair begins") {
+	if said := strings.Join(a.Warnings, "\n"); strings.Contains(said, "this turns repair on") {
 		t.Errorf("to log: warnings %q", a.Warnings)
 	}
 }
@@ -109,7 +109,7 @@ func TestPolicyTellsWhatItProtectsNoMore(t *testing.T) {
 		expect(t, a, err)
 		said := strings.Join(a.Warnings, "\n")
 		if strings.Contains(said, "protects nothing: new pods") != c.new ||
-			strings.Contains(said, "are not enforced any more") != c.ends {
+			strings.Contains(said, "policy is no longer enforced for") != c.ends {
 			t.Errorf("%s: warnings %q", name, a.Warnings)
 		}
 	}

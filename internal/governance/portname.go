@@ -26,21 +26,21 @@ func (a *Answer) portName(inv *inventory.State, name, what string, own func(*inv
 	subnet, link := inv.NamesALink(name)
 	switch row := inv.Row(name); {
 	case strings.Contains(name, "."):
-		whose, fix = "could be that of a pod's port, as in \"pod.namespace\"", "choose a name without dots"
+		whose, fix = "could be the name of a pod's port, which has the form \"pod.namespace\"", "choose a name without dots"
 	case strings.HasPrefix(name, kubeovn.NodePortName("")), inv.IsNode(name):
-		whose, fix = "is, or could be, that of a node's port", "choose a name that is no node's and does not begin "+
-			"with "+kubeovn.NodePortName(
+		whose, fix = "is, or could be, the name of a node's port", "choose a name that is not a node's name and "+
+			"does not begin with "+kubeovn.NodePortName(
 			"",
 		)
 	case link && subnet != "":
-		whose, fix = "is that of the link between subnet "+subnet+" and its router", "choose another name"
+		whose, fix = "is the name of the link between subnet "+subnet+" and its router", "choose another name"
 	case link:
-		whose, fix = "could be that of the link between a subnet and router "+inv.Setup().Router, "choose a name "+
+		whose, fix = "could be the name of the link between a subnet and router "+inv.Setup().Router, "choose a name "+
 			"without "+inv.Setup().Router
 	case row != nil && !own(row):
 		whose, fix = admission.Private{
-			Public: "is that of another port",
-			Whole:  "is that of a port on switch " + row.Switch,
+			Public: "is the name of another port",
+			Whole:  "is the name of a port on switch " + row.Switch,
 		}, "choose another name"
 	default:
 		return

@@ -117,8 +117,8 @@ func (g *Guard) shared(
 		}
 		if !ok {
 			a.Deny(
-				"spec.sharedBy[%d]: %s has not consented to this in this request; leave it out, it is written by "+
-					"admission",
+				"spec.sharedBy[%d]: %s has not consented to this in this request; leave the entry out, "+
+					"admission writes it",
 				i,
 				owner,
 			)
@@ -143,19 +143,20 @@ func (a *Answer) claimed(e *policy.Exception, claims []inventory.Claim, user aut
 		named := c.Named(e)
 		switch {
 		case named != nil && named.Given(e.Shares):
-			a.Warn("spec.grant.pairs[%d] lets these ports speak for %s, by %s", c.Pair, c.Whose, c.What)
+			a.Warn("spec.grant.pairs[%d] lets these ports send as %s, from %s", c.Pair, c.Whose, c.What)
 		case named != nil && awaited:
-			a.Warn("%s; it has no effect before that", c.Text(e))
+			a.Warn("%s; the exception has no effect before that", c.Text(e))
 		case named != nil:
 			rules := make([]string, len(named.Owners))
 			for i, o := range named.Owners {
 				rules[i] = rule(o.Resource, o.Name, verbShare)
 			}
-			a.Deny("%s; user %s has not the verb, which an administrator gives by a ClusterRole with the rule %s",
+			a.Deny("%s; user %s does not have the verb; an administrator can grant it by a ClusterRole with "+
+				"the rule %s",
 				c.Text(e), user.Username, strings.Join(rules, " or "))
 		default:
 			text := c.Text(e)
-			a.Deny("%s", admission.Private{Public: text, Whole: text + " (that of " + c.Whose + ")"})
+			a.Deny("%s", admission.Private{Public: text, Whole: text + " (taken by " + c.Whose + ")"})
 		}
 	}
 }
@@ -170,7 +171,8 @@ func (g *Guard) approvedClaims(a *Answer, o *v1alpha1.PortSecurityException, use
 	}
 	e, claims := g.claimsOf(o)
 	if why := inventory.Unsettled(&e, claims); why != "" {
-		a.Deny("spec.approvedBy: neither %s nor whoever asked for it may share what it grants: %s", user.Username, why)
+		a.Deny("spec.approvedBy: neither %s nor the user who asked for the exception may share the addresses "+
+			"that it grants: %s", user.Username, why)
 	}
 	return nil
 }

@@ -46,14 +46,14 @@ func TestThreatT31GrantOverAPodSubnet(t *testing.T) {
 		err,
 		"spec.grant.pairs[0].sharedWith",
 		`verb "share" on subnets.ovnguard.io ovn-default`,
-		"user mallory has not the verb",
+		"user mallory does not have the verb",
 	)
 	forced := asked(ofSubnet("10.16.5.0/24"))
 	if reason, why := standing(
 		g,
 		forced,
 	); reason != policy.NotShared ||
-		!strings.Contains(why, "have such a person approve it") {
+		!strings.Contains(why, "ask a user with that verb to approve it") {
 		t.Errorf("without a consent it stands as %s: %s", reason, why)
 	}
 	got, a, err := through(t, g, "alice", asked(ofSubnet("10.16.5.0/24")), nil)
@@ -72,7 +72,7 @@ func TestThreatT31GrantOverAPodSubnet(t *testing.T) {
 		),
 		got,
 	)
-	expect(t, a, err, "10.16.6.0/24 is not shared", "user mallory has not the verb")
+	expect(t, a, err, "10.16.6.0/24 is not shared", "user mallory does not have the verb")
 	// To take something back is nobody's consent, and needs none.
 	shorter, a, err := through(
 		t,
@@ -150,7 +150,7 @@ func TestThreatT32ForgedConsent(t *testing.T) {
 			req := request(t, exceptions, object, old)
 			req.UserInfo.Username = c.user
 			a, err := g.Exception(t.Context(), req)
-			expect(t, a, err, "spec.sharedBy[0]", "written by admission")
+			expect(t, a, err, "spec.sharedBy[0]", "admission writes it")
 		})
 	}
 	// Labels and a changed order are no consent: who may share edits the exception of another without sharing.
@@ -184,7 +184,13 @@ func TestThreatT31ApproverConsents(t *testing.T) {
 		})
 	}
 	_, a, err = through(t, g, "carol", approval("carol"), pending)
-	expect(t, a, err, "spec.approvedBy: neither carol nor whoever asked", `"share" on subnets.ovnguard.io ovn-default`)
+	expect(
+		t,
+		a,
+		err,
+		"spec.approvedBy: neither carol nor the user who asked",
+		`"share" on subnets.ovnguard.io ovn-default`,
+	)
 	approved, a, err := through(t, g, "bob", approval("bob"), pending)
 	expect(t, a, err)
 	if reason, why := standing(g, approved); reason != policy.InEffect || approved.Spec.SharedBy[0].User != "bob" {

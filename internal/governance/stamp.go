@@ -59,7 +59,8 @@ func (g *Guard) StampException(ctx context.Context, req *admissionv1.AdmissionRe
 			when = *spec.RequestedAt
 		}
 		if spec.ApprovedBy != "" {
-			a.Warn("spec.approvedBy was taken out: what is asked for is new, and is approved in a request of its own")
+			a.Warn("spec.approvedBy was removed: the request changed, so it must be approved again, in a " +
+				"separate request")
 		}
 	}
 	a.set("/spec/requestedBy", spec.RequestedBy, who)
@@ -98,7 +99,7 @@ func requestID(spec *v1alpha1.PortSecurityExceptionSpec) (string, error) {
 	}
 	text, err := json.Marshal(asked)
 	if err != nil {
-		return "", fmt.Errorf("write what is asked for: %w", err)
+		return "", fmt.Errorf("write the request: %w", err)
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:16]), nil
@@ -157,16 +158,17 @@ func (g *Guard) approval(
 	user := req.UserInfo.Username
 	switch {
 	case old == nil || asksAnew(&old.Spec, &now.Spec):
-		a.Deny("spec.approvedBy: what is asked for is new; leave it out, and let somebody else approve it afterwards")
+		a.Deny("spec.approvedBy: the request is new or changed; leave the field out, and let another user " +
+			"approve it afterwards")
 		return nil
 	case by != user:
-		a.Deny("spec.approvedBy: %q is not your name; everybody can only give their own, which is %q", by, user)
+		a.Deny("spec.approvedBy: %q is not your name; you can only give your own, %q", by, user)
 		return nil
 	case policy.OwnAccount(req.Namespace, user):
 		a.Deny(
-			"spec.approvedBy: %s is a ServiceAccount of namespace %s, as which whoever may make pods there can act, "+
-				"and does not count as "+
-				"somebody else; a person, or an account of another namespace, with the verb \"approve\" can, by: %s",
+			"spec.approvedBy: %s is a ServiceAccount of namespace %s; anyone who may create pods there can act "+
+				"as this account, so its approval does not count; a person, or an account of another namespace, "+
+				"with the verb \"approve\" can approve with: %s",
 			user,
 			req.Namespace,
 			approveCommand(req.Namespace, req.Name),
@@ -174,8 +176,8 @@ func (g *Guard) approval(
 		return nil
 	case by == now.Spec.RequestedBy:
 		a.Deny(
-			"spec.approvedBy: %s asked for this exception and cannot approve it too; somebody else with the verb "+
-				"\"approve\" can, by: %s",
+			"spec.approvedBy: %s asked for this exception and cannot approve it too; another user with the "+
+				"verb \"approve\" can approve with: %s",
 			user,
 			approveCommand(req.Namespace, req.Name),
 		)
@@ -187,8 +189,8 @@ func (g *Guard) approval(
 	}
 	if !ok {
 		a.Deny(
-			"spec.approvedBy: user %s needs the verb \"approve\" on portsecurityexceptions.%s in namespace %s, which "+
-				"an administrator gives by a Role with the rule %s",
+			"spec.approvedBy: user %s needs the verb \"approve\" on portsecurityexceptions.%s in namespace %s; "+
+				"an administrator can grant it by a Role with the rule %s",
 			user,
 			group,
 			req.Namespace,
@@ -202,14 +204,14 @@ func (g *Guard) approval(
 		return err
 	case now.Spec.ApprovedRequest == "":
 		a.Deny(
-			"spec.approvedRequest: is missing; give the spec.requestID of what you have looked at, so that nothing "+
-				"is approved that was changed meanwhile: %s",
+			"spec.approvedRequest: is missing; give the spec.requestID of the version that you read, so that a "+
+				"later change is not approved by mistake: %s",
 			approveCommand(req.Namespace, req.Name),
 		)
 		return nil
 	case now.Spec.ApprovedRequest != id:
 		a.Deny(
-			"spec.approvedRequest: %q is not what is asked for now; look at it again (kubectl -n %s get "+
+			"spec.approvedRequest: %q is not the current request; read it again (kubectl -n %s get "+
 				"portsecurityexception %s -o yaml), and give its spec.requestID",
 			now.Spec.ApprovedRequest,
 			req.Namespace,

@@ -162,8 +162,8 @@ func (g *Guard) Machine(ctx context.Context, req *admissionv1.AdmissionRequest) 
 				key,
 			) != kubeovn.AllowLiveMigration { // which Kube-OVN's documents tell people to write here
 			a.Deny(
-				"%s: it gives the pods of this machine the port of another, and belongs on the target of a migration "+
-					"alone; leave it out",
+				"%s: it gives the pods of this machine the port of another machine, and is only for the target "+
+					"of a migration; leave it out",
 				field(path, key),
 			)
 		}
@@ -196,12 +196,12 @@ func (g *Guard) machineName(a *Answer, name, namespace string) {
 	g.Look(func(inv *inventory.State) { outside = inv.NamesOutside(port) })
 	switch {
 	case outside:
-		a.Deny("metadata.name: the port of the machine would be named %s, which is that of an IP resource of a NIC "+
-			"outside OVN; choose a name without dots", port)
+		a.Deny("metadata.name: the port of the machine would be named %s, and this is the name of an IP "+
+			"resource of a NIC outside OVN; choose a name without dots", port)
 	case kubeovn.MayNameAnotherPort(name, namespace):
 		a.Deny(
-			"metadata.name: the port of the machine would be named %s, as that of another pod's attachment is, and "+
-				"Kube-OVN would take the two for one; choose a name without dots",
+			"metadata.name: the port of the machine would be named %s, the form of a port name for an "+
+				"attachment of another pod, and Kube-OVN could not tell the two apart; choose a name without dots",
 			port,
 		)
 	}
@@ -284,7 +284,7 @@ func foretell(a *Answer, path string, r admission.Refusal) {
 	case policy.Enforce:
 		a.Warn("pods would be refused: %s%s", path, r)
 	case policy.Warn:
-		a.Warn("pods would be refused if policy enforced: %s%s", path, r)
+		a.Warn("pods would be refused in mode enforce: %s%s", path, r)
 	case policy.Audit:
 	}
 	r.Mode = policy.Audit

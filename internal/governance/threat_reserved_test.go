@@ -105,7 +105,7 @@ func TestThreat45VipForAnotherNamespace(t *testing.T) {
 		t.Context(),
 		vipRequest(t, "mine", object{"namespace": "bank", "subnet": "ovn-default", "v4ip": "10.16.0.21"}, nil),
 	)
-	expect(t, a, err, "spec.namespace", "may not make pods in namespace bank")
+	expect(t, a, err, "spec.namespace", "may not create pods in namespace bank")
 	if said := strings.Join(a.Denials(), "; "); strings.Contains(said, "web-1") {
 		t.Errorf("the refusal names what is there: %s", said)
 	}

@@ -48,7 +48,7 @@ func TestThreat45AnswersNameNobodyElse(t *testing.T) {
 		cluster *tableCluster
 		req     *admissionv1.AdmissionRequest
 		said    string
-		noted   string
+		logged  string
 	}{
 		"a range of a grant": {
 			(*Guard).Exception, honouring(), exception(v1alpha1.AddressPair{Prefix: "10.16.0.0/24"}),
@@ -117,8 +117,8 @@ func TestThreat45AnswersNameNobodyElse(t *testing.T) {
 				slices.ContainsFunc(others, func(name string) bool { return strings.Contains(told, name) }) {
 				t.Errorf("whoever asked is told\n%s\nwant %q in it, and none of %q", told, c.said, others)
 			}
-			if noted := r.AuditAnnotations["violation"]; noted == "" || !strings.Contains(noted, c.noted) {
-				t.Errorf("the audit log has\n%s\nwhich lacks %q", noted, c.noted)
+			if logged := r.AuditAnnotations["violation"]; logged == "" || !strings.Contains(logged, c.logged) {
+				t.Errorf("the audit log has\n%s\nwhich lacks %q", logged, c.logged)
 			}
 		})
 	}

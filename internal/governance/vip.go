@@ -36,7 +36,8 @@ func (g *Guard) Vip(ctx context.Context, req *admissionv1.AdmissionRequest) (Ans
 		if slices.Contains(collectors, req.UserInfo.Username) {
 			return a, nil // the owner is gone, and who wrote it into the Vip had the right to
 		}
-		err := g.vipRights(ctx, &a, req, &old.Spec.vipSpec, "delete its Vip, whose addresses would be free for others")
+		err := g.vipRights(ctx, &a, req, &old.Spec.vipSpec, "delete its Vip, because others could then take "+
+			"its addresses")
 		return a, err
 	}
 	var was vip
@@ -51,8 +52,8 @@ func (g *Guard) Vip(ctx context.Context, req *admissionv1.AdmissionRequest) (Ans
 	}
 	if !maps.EqualFunc(object.Status, was.Status, equality.Semantic.DeepEqual) {
 		a.Deny(
-			"status: what a Vip was given is Kube-OVN's to write, and pods of namespace %q may send from it; leave "+
-				"it out",
+			"status: only Kube-OVN writes the addresses of a Vip, and pods of namespace %q may send from them; "+
+				"leave the change out",
 			object.Spec.Namespace,
 		)
 	}
@@ -81,7 +82,7 @@ func (g *Guard) Vip(ctx context.Context, req *admissionv1.AdmissionRequest) (Ans
 	return a, nil
 }
 
-// collectors are the accounts by which Kubernetes deletes an object whose owner is gone.
+// collectors are the accounts that Kubernetes uses to delete an object after its owner.
 var collectors = []string{
 	"system:serviceaccount:kube-system:generic-garbage-collector", "system:kube-controller-manager",
 }
@@ -110,7 +111,7 @@ func (f *vipFields) UnmarshalJSON(text []byte) error {
 	return errors.Join(json.Unmarshal(text, &f.vipSpec), json.Unmarshal(text, &f.all))
 }
 
-// whose returns what says who may write the Vip.
+// whose returns the fields that decide who may write the Vip.
 func (s *vipSpec) whose() vipSpec {
 	return vipSpec{Namespace: s.Namespace, Subnet: s.Subnet, Type: s.Type}
 }
@@ -176,8 +177,8 @@ func (g *Guard) vipRights(
 			return err
 		}
 		if !ok {
-			a.Deny("spec.namespace: user %s may not make pods in namespace %s, and so may not %s; "+
-				"make a Vip for a namespace of your own", user, s.Namespace, to)
+			a.Deny("spec.namespace: user %s may not create pods in namespace %s, and so may not %s; create a "+
+				"Vip for a namespace in which you may create pods", user, s.Namespace, to)
 		}
 	}
 	if s.Namespace != "" && s.Type == "" {
@@ -192,17 +193,17 @@ func (g *Guard) vipRights(
 	case ok:
 	case s.Type != "":
 		a.Deny(
-			"spec.type: a Vip of type %q has a port of its own, with the gateway's MAC or for a machine on a node's "+
-				"network, "+
-				"and user %s may not update subnet %q; leave the type out for a Vip that pods share, or ask somebody "+
-				"who may",
+			"spec.type: a Vip of type %q has its own port, with the MAC of the gateway or for a machine on a "+
+				"node's network, and user %s does not have the right to update subnet %q, which it needs; "+
+				"for a Vip that pods share leave the type out, or ask a user who may update the subnet",
 			s.Type,
 			user,
 			s.Subnet,
 		)
 	default:
-		a.Deny("spec.namespace: a Vip of no namespace is the cluster's own, and user %s may not update subnet %q, "+
-			"whose addresses it takes; make a Vip for a namespace of your own, or ask somebody who may", user, s.Subnet)
+		a.Deny("spec.namespace: a Vip without a namespace belongs to the cluster, and user %s does not have "+
+			"the right to update subnet %q, which it needs; create a Vip for a namespace in which "+
+			"you may create pods, or ask a user who may update the subnet", user, s.Subnet)
 	}
 	return nil
 }
@@ -217,7 +218,7 @@ func (g *Guard) vipOn(ctx context.Context, a *Answer, s *vipSpec) {
 	g.Look(func(inv *inventory.State) {
 		subnet, ok := inv.Subnet(s.Subnet)
 		if !ok {
-			a.Deny("spec.subnet: there is no subnet %q; name one that is there, or make it first", s.Subnet)
+			a.Deny("spec.subnet: there is no subnet %q; name an existing subnet, or create it first", s.Subnet)
 			return
 		}
 		if s.Namespace == "" || inv.Usable(subnet, ns) {
@@ -228,7 +229,8 @@ func (g *Guard) vipOn(ctx context.Context, a *Answer, s *vipSpec) {
 			kind, name = "Vpc", vpc
 		}
 		a.Deny(
-			"spec.subnet: subnet %s is not for namespace %s; whoever may edit %s %s can add it to spec.namespaces",
+			"spec.subnet: subnet %s is not for namespace %s; a user who may edit %s %s can add it to "+
+				"spec.namespaces",
 			s.Subnet,
 			s.Namespace,
 			kind,
@@ -248,22 +250,22 @@ func (a *Answer) vipPort(inv *inventory.State, name string, s *vipSpec) {
 	port := kubeovn.PortName(name, s.Namespace, cmp.Or(subnet.Provider, kubeovn.DefaultProvider))
 	var whose string
 	if pod, claimed := inv.ClaimedBy(port, inventory.PodKey{}, ""); claimed {
-		whose = "that of a port of pod " + pod.String()
+		whose = "taken by a port of pod " + pod.String()
 	} else if inv.Record(port) != nil {
-		whose = "that of an IP resource"
+		whose = "taken by an IP resource"
 	} else {
 		return
 	}
-	a.Deny("metadata.name: the port of a Vip of type %q would be named %s, which is %s, "+
-		"and deleting the Vip would delete the port; choose another name", s.Type, port, whose)
+	a.Deny("metadata.name: the port of a Vip of type %q would be named %s, and that name is %s; deleting the "+
+		"Vip would delete that port; choose another name", s.Type, port, whose)
 }
 
 // vip refuses the nodes' own subnet, and addresses that are another's.
 func (a *Answer) vip(inv *inventory.State, name string, s *vipSpec) {
 	if (s.Namespace != "" || s.Type != "") && inv.OfNodes(s.Subnet) {
 		a.Deny(
-			"spec.subnet: subnet %s is the nodes' own, and what comes from it is let through to private subnets; "+
-				"name one that is for pods",
+			"spec.subnet: subnet %s is for nodes only, and Kube-OVN lets its traffic through to private "+
+				"subnets; name a subnet for pods",
 			s.Subnet,
 		)
 	}
@@ -281,15 +283,15 @@ func (a *Answer) vip(inv *inventory.State, name string, s *vipSpec) {
 	if s.MAC != "" {
 		if _, err := policy.StationMAC(s.MAC); err != nil {
 			a.Deny(
-				"spec.macAddress: %v; pods that take the Vip would have a port_security that checks nothing; leave "+
-					"it out to be given one",
+				"spec.macAddress: %v; OVN could not use the port_security of pods with this Vip, and would "+
+					"check nothing; leave the field out to get a MAC from Kube-OVN",
 				err,
 			)
 		}
 		for _, h := range inv.TakenMAC(s.MAC, []string{inv.VPCOf(s.Subnet)}) {
 			if !isVip(h, name) {
 				a.Deny(
-					"spec.macAddress: %s is %s; leave it out to be given one",
+					"spec.macAddress: %s is %s; leave the field out to get a MAC from Kube-OVN",
 					s.MAC,
 					admission.Whose(inv, s.Namespace, h),
 				)
@@ -310,7 +312,7 @@ func (a *Answer) taken(inv *inventory.State, field, name string, s *vipSpec, add
 	for _, h := range inv.Taken(address, []string{inv.VPCOf(s.Subnet)}, inv.Namespace(s.Namespace)) {
 		rule := h.Kind == inventory.HeldByRule && s.Type == kubeovn.VipSwitchLB
 		if !isVip(h, name) && !h.OfService(s.Namespace) && !rule {
-			a.Deny("%s: %s is %s; choose a free one", field, address, admission.Whose(inv, s.Namespace, h))
+			a.Deny("%s: %s is %s; choose a free address", field, address, admission.Whose(inv, s.Namespace, h))
 			return
 		}
 	}

@@ -51,25 +51,25 @@ func TestThreatT07Vips(t *testing.T) {
 		"taken from the cluster": {
 			spec:  own,
 			old:   with("namespace", ""),
-			words: []string{"spec.namespace", "of no namespace", "ovn-default"},
+			words: []string{"spec.namespace", "without a namespace", "ovn-default"},
 		},
 		"given to the cluster": {
 			spec:  with("namespace", ""),
 			old:   own,
-			words: []string{"spec.namespace", "of no namespace", "ovn-default"},
+			words: []string{"spec.namespace", "without a namespace", "ovn-default"},
 		},
-		"of no namespace": {
+		"without a namespace": {
 			spec:  object{"subnet": "ovn-default"},
-			words: []string{"spec.namespace", "of no namespace", "update subnet"},
+			words: []string{"spec.namespace", "without a namespace", "update subnet"},
 		},
 		"of none, by right": {spec: object{"subnet": "bank-net"}},
 		"of none, by one's pods": {
 			spec:  object{"namespace": "", "subnet": "ovn-default", "v4ip": "10.16.0.77"},
-			words: []string{"spec.namespace", "of no namespace"},
+			words: []string{"spec.namespace", "without a namespace"},
 		},
 		"no such subnet": {
 			spec:  with("subnet", "nowhere"),
-			words: []string{"spec.subnet", `no subnet "nowhere"`, "make it first"},
+			words: []string{"spec.subnet", `no subnet "nowhere"`, "create it first"},
 		},
 		"no subnet": {spec: object{"namespace": "shop"}, words: []string{"spec.subnet", `no subnet ""`}},
 		"of none, on no subnet": {
@@ -83,17 +83,17 @@ func TestThreatT07Vips(t *testing.T) {
 		},
 		"a MAC that OVN ignores": {
 			spec:  with("macAddress", "0a-00-00-00-00-09"),
-			words: []string{"spec.macAddress", "checks nothing"},
+			words: []string{"spec.macAddress", "would check nothing"},
 		},
 		"a group's MAC": {
 			spec:  with("macAddress", "01:00:5e:00:00:09"),
-			words: []string{"spec.macAddress", "one station"},
+			words: []string{"spec.macAddress", "a unicast address"},
 		},
 		"another's subnet": {
 			spec:  with("subnet", "bank-net"),
 			words: []string{"spec.subnet", "spec.namespaces"},
 		},
-		"the nodes' subnet":       {spec: with("subnet", "join"), words: []string{"spec.subnet", "the nodes' own"}},
+		"the nodes' subnet":       {spec: with("subnet", "join"), words: []string{"spec.subnet", "is for nodes only"}},
 		"another's address":       {spec: with("v4ip", "10.16.0.20"), words: []string{"port web-0.bank"}},
 		"gateway":                 {spec: with("v4ip", "10.16.0.1"), words: []string{"gateway"}},
 		"node":                    {spec: with("v4ip", "192.168.7.1"), words: []string{"node node-1"}},
@@ -133,7 +133,7 @@ func TestThreatT07Vips(t *testing.T) {
 		"a balancer's, by right": {spec: object{"subnet": "bank-net", "type": "switch_lb_vip"}},
 		"a balancer's, on join": {
 			spec:  object{"subnet": "join", "type": "switch_lb_vip"},
-			words: []string{"spec.subnet", "the nodes' own"},
+			words: []string{"spec.subnet", "is for nodes only"},
 		},
 		"own address again": {name: "shop-vip", spec: with("v4ip", "10.16.0.100"), old: own},
 	}
@@ -296,7 +296,7 @@ func TestThreatT38VipChanged(t *testing.T) {
 				expect(t, a, err)
 				return
 			}
-			expect(t, a, err, "spec.namespace", "may not make pods in namespace bank")
+			expect(t, a, err, "spec.namespace", "may not create pods in namespace bank")
 			mine := honouring()
 			mine.rights = []string{"alice create pods. bank/"}
 			mine.namespaces["bank"] = policy.Namespace{Name: "bank"}
@@ -318,7 +318,7 @@ func TestThreatT38VipDeleted(t *testing.T) {
 		"one's own":                {object{"namespace": "shop", "subnet": "ovn-default"}, nil},
 		"one's own, of a gone one": {object{"namespace": "shop", "subnet": "gone"}, nil},
 		"the cluster's": {
-			object{"subnet": "ovn-default"}, []string{"spec.namespace", "of no namespace", "ovn-default"},
+			object{"subnet": "ovn-default"}, []string{"spec.namespace", "without a namespace", "ovn-default"},
 		},
 		"the cluster's, by right": {object{"subnet": "bank-net"}, nil},
 		"a balancer's": {

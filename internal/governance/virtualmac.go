@@ -34,10 +34,9 @@ func (a *Answer) advertisements(inv *inventory.State, e *policy.Exception) {
 		if ports, example := lacking(inv, e, six); ports != "" {
 			family := map[bool]string{false: "IPv4", true: "IPv6"}[six]
 			a.Warn(
-				"spec.grant.pairs[%d]: %s no %s address, so that no %s passes from the port's own MAC, from which "+
-					"keepalived sends its "+
-					"advertisements with vmac_xmit_base; add a pair without mac for the address that they are sent "+
-					"from%s, or give the pods an %s address",
+				"spec.grant.pairs[%d]: %s no %s address, so no %s passes from the port's own MAC; but "+
+					"keepalived with vmac_xmit_base sends its advertisements from that MAC; add a pair without mac "+
+					"for their source address%s, or give the pods an %s address",
 				virtual,
 				ports,
 				family,
@@ -89,5 +88,5 @@ func lacking(inv *inventory.State, e *policy.Exception, six bool) (who, example 
 	if len(names) == 0 {
 		return "", ""
 	}
-	return "pods of namespace " + e.Namespace + ", which are put on subnet " + names[0] + ", have", ""
+	return "pods of namespace " + e.Namespace + ", on subnet " + names[0] + ", have", ""
 }

@@ -59,9 +59,8 @@ func (g *governance) uncounted(e *policy.Exception) string {
 		return ""
 	}
 	return fmt.Sprintf(
-		"the exceptions of namespace %s that last longer leave no room for it: together they may list %d address "+
-			"pairs; delete those "+
-			"that nobody uses",
+		"the exceptions of namespace %s that end later leave no room for this one: together they may list %d "+
+			"address pairs; delete unused exceptions",
 		e.Namespace,
 		ExceptionsLimit,
 	)

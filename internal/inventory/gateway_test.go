@@ -305,7 +305,7 @@ func TestPassing(t *testing.T) {
 			change: func(s *egressScene) { s.policies = nil },
 		},
 		"an approval is wanted": {
-			provider: kubeovn.DefaultProvider, class: policy.NATGateway, hindered: "approved by somebody else",
+			provider: kubeovn.DefaultProvider, class: policy.NATGateway, hindered: "another user approves it",
 			change: func(s *egressScene) { s.policies[0].Approval = true },
 		},
 		"open by policy": {

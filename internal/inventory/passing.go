@@ -132,7 +132,7 @@ func (inv *State) except(f *Passing, p *Pod, provider kubeovn.Provider, owners [
 	if reason, why := e.Admissible(&base); reason != policy.InEffect {
 		f.Hindrance = why
 	} else if base.Approval {
-		f.Hindrance = "policy " + base.Name + " wants it approved by somebody else"
+		f.Hindrance = "policy " + base.Name + " requires that another user approves it"
 	}
 }
 
@@ -145,7 +145,7 @@ func (inv *State) share(e *policy.Exception) (hindrance string) {
 			return hindrance
 		}
 	}
-	return "too many addresses of others are among what it passes on"
+	return "it forwards too many addresses that others have"
 }
 
 // leftOutLimit is how many addresses are left out of what a gateway passes on.
@@ -166,12 +166,12 @@ func (inv *State) shareOnce(e *policy.Exception) (hindrance string, left bool) {
 		}
 		switch named := e.SharedWith[c.Pair]; {
 		case len(c.Consents) == 0:
-			hindrance = fmt.Sprintf("%s is that of %s, and nobody can share it", c.What, c.whose())
+			hindrance = fmt.Sprintf("%s belongs to %s, and cannot be shared", c.What, c.whose())
 		case named == "":
 			e.SharedWith[c.Pair] = c.Consents[0].SharedWith
 		case !slices.ContainsFunc(c.Consents, func(o Consent) bool { return o.SharedWith == named }):
 			hindrance = fmt.Sprintf(
-				"%s is that of %s, and the pair is shared with %s already",
+				"%s belongs to %s, and the pair is already shared with %s",
 				c.What,
 				c.whose(),
 				named,

@@ -38,23 +38,22 @@ func Unsettled(e *policy.Exception, claims []Claim) string {
 func (c *Claim) Text(e *policy.Exception) string {
 	at := fmt.Sprintf("spec.grant.pairs[%d].", c.Pair)
 	named := c.Named(e)
-	of := c.What + " is that of " + c.Whose
+	of := c.What + " belongs to " + c.Whose
 	switch {
 	case c.Hidden:
 		of = c.What + " is taken"
 	case c.Free:
-		of = c.What + " is an address of " + c.Whose + ", which a later pod may be given"
+		of = c.What + " is an address of " + c.Whose + ", and Kube-OVN may give it to a later pod"
 	case strings.Contains(c.What, "/"):
 		of = c.What + " has addresses of " + c.Whose
 	}
 	switch {
 	case len(c.Consents) == 0:
-		return at + c.Field + ": " + of + ", and is never granted to others; " + c.instead(e)
+		return at + c.Field + ": " + of + ", and can never be granted to others; " + c.instead(e)
 	case named != nil:
 		return fmt.Sprintf(
-			"%ssharedWith: nobody with the verb \"share\" on %s has written or approved this, so that %s is not "+
-				"shared; "+
-				"have such a person approve it, or write it again",
+			"%ssharedWith: nobody with the verb \"share\" on %s has written or approved this, so %s is not "+
+				"shared; ask a user with that verb to approve it or to write it again",
 			at,
 			named.owners(),
 			c.What,
@@ -63,14 +62,14 @@ func (c *Claim) Text(e *policy.Exception) string {
 	consent := &c.Consents[0]
 	if c.Hidden && consent.private() {
 		return fmt.Sprintf(
-			"%s%s: %s; %s, or name who has it in sharedWith, which takes the verb \"share\" on that one's namespace",
+			"%s%s: %s; %s, or name its owner in sharedWith (needs the verb \"share\" on the owner's namespace)",
 			at,
 			c.Field,
 			of,
 			c.instead(e),
 		)
 	}
-	return fmt.Sprintf("%s%s: %s; %s, or write sharedWith: %s, which takes the verb \"share\" on %s",
+	return fmt.Sprintf("%s%s: %s; %s, or write sharedWith: %s (needs the verb \"share\" on %s)",
 		at, c.Field, of, c.instead(e), consent.SharedWith, consent.owners())
 }
 
@@ -80,7 +79,7 @@ func (c *Claim) instead(e *policy.Exception) string {
 	case c.Field == "mac":
 		return "name another MAC"
 	case c.Free:
-		return "make a Vip of it whose spec.namespace is " + e.Namespace
+		return "create a Vip with this address and spec.namespace " + e.Namespace
 	case e.Pairs[c.Pair].Prefix.IsSingleIP():
 		return "name another address"
 	}

@@ -21,7 +21,7 @@ type Entry struct {
 	// Port is the name of the Logical_Switch_Port, Row its UUID.
 	Port string `json:"port,omitempty"`
 	Row  string `json:"row,omitempty"`
-	// Namespace, Pod and PodUID tell whose it is.
+	// Namespace, Pod and PodUID name the pod.
 	Namespace string `json:"namespace,omitempty"`
 	Pod       string `json:"pod,omitempty"`
 	PodUID    string `json:"podUID,omitempty"`

@@ -31,7 +31,7 @@ type Reader struct {
 
 // Standing returns the changes with these IDs, which somebody takes back in this order. They must be the newest of the
 // annotations of one port and pod that were made and not taken back: what an older one found is not what there was
-// before repair's last word. One of which it is not known whether it was made may be left out.
+// before repair's last word. A change with an unknown outcome may be left out.
 func (r *Reader) Standing(ctx context.Context, ids ...string) (Unit, error) {
 	entries, err := r.changes(ctx)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// The journal is a ring of ConfigMaps, the newest of which is written to.
+// The journal is a ring of ConfigMaps; writes go to the newest one.
 const (
 	// Label marks its ConfigMaps.
 	Label = "ovnguard.io/journal"

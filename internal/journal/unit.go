@@ -39,7 +39,7 @@ func (c Choice) Units(entries []Entry) []Unit {
 	return out
 }
 
-// unit returns the unit of one port, whose changes are given the newest first.
+// unit returns the unit of one port; the changes come with the newest first.
 func unit(changes []Entry, picked map[string]bool) (u Unit) {
 	oldest := len(changes) - 1
 	for !picked[changes[oldest].ID] {
@@ -64,7 +64,7 @@ func unit(changes []Entry, picked map[string]bool) (u Unit) {
 	return u
 }
 
-// Whose returns a change of the unit, which says whose they are.
+// Whose returns a change of the unit, which names the pod of all of them.
 func (u Unit) Whose() Entry { return u.Changes[0] }
 
 // Undoing returns the changes that take the unit back, one for each of its own: what others wrote between two repairs

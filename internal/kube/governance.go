@@ -186,7 +186,7 @@ func PairOf(g v1alpha1.AddressPair) (portsec.AddressPair, error) {
 	prefix, err := netip.ParsePrefix(text)
 	switch {
 	case err != nil:
-		return pair, fmt.Errorf("prefix: %q is no address and no prefix", text)
+		return pair, fmt.Errorf("prefix: %q is neither an address nor a prefix", text)
 	case prefix.Addr().Is4In6():
 		return pair, fmt.Errorf("prefix: %q is of IPv4-mapped addresses; write it as IPv4", text)
 	case prefix.Masked() != prefix:

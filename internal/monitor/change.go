@@ -35,7 +35,7 @@ func (m *Monitor) expect(a about, at time.Time) {
 	m.schedule(at)
 }
 
-// schedule has that judged again whose time has come.
+// schedule makes come run at this time, unless it runs earlier anyway.
 func (m *Monitor) schedule(at time.Time) {
 	now := m.clock.Now()
 	if limit := now.Add(lookAgain); at.After(limit) {
@@ -48,7 +48,7 @@ func (m *Monitor) schedule(at time.Time) {
 	m.clock.AfterFunc(max(at.Sub(now), 0), m.come)
 }
 
-// come judges that whose time has come, and sees to it that the others are looked at when theirs does.
+// come judges the ports and subjects that are due, and schedules the others for their time.
 func (m *Monitor) come() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// Observer is told what changed, in order. It must not block and must not call the monitor.
+// Observer receives the changes, in order. It must not block and must not call the monitor.
 type Observer interface {
 	// Judged says what is known of a port now and what was before. A port that was not known, or is no more, has a
 	// Verdict whose State is empty. Beyond returns which findings are new or gone.
@@ -113,8 +113,8 @@ func New(clock Clock, observer Observer) *Monitor {
 	return m
 }
 
-// Change enters facts into the inventory. change gives the names of the ports that it touched; they are judged again at
-// once, unless Start has not been called yet. Readers see all of the change or nothing of it.
+// Change enters facts into the inventory. change returns the names of the ports that it touched; they are judged again
+// at once, unless Start has not been called yet. Readers see all of the change or nothing of it.
 func (m *Monitor) Change(change func(*inventory.Inventory) []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -208,8 +208,8 @@ func (m *Monitor) enter(port inventory.Port, result audit.Result) {
 	m.observer.Judged(before.Verdict, after.Verdict)
 }
 
-// settle takes out of after the findings whose rule has not held for long enough, and sees to it that they are looked
-// at again when it will have.
+// settle takes out of after the findings with a rule that has not held for long enough, and sees to it that they are
+// looked at again when it will have.
 func (m *Monitor) settle(a about, before judged, after *judged) {
 	if after.PodUID != before.PodUID {
 		before.since = nil // another pod of the same name starts again

@@ -177,7 +177,7 @@ func (k *conn) message(data []byte) error {
 	return c.deliver(result)
 }
 
-// deliver hands a result over. Whoever waits is told even if that panics.
+// deliver hands a result over. The waiting caller gets an answer even if this panics.
 func (c *call) deliver(result []byte) (err error) {
 	err = errLost
 	defer func() { c.ended <- err }()

@@ -65,7 +65,7 @@ func Plaintext(endpoint string) bool {
 	return err != nil || !ip.IsLoopback()
 }
 
-// PlaintextEndpoints returns those of a comma list for which Plaintext holds; none where the list cannot be parsed.
+// PlaintextEndpoints returns the endpoints of a comma list that are Plaintext; none where the list cannot be parsed.
 func PlaintextEndpoints(text string) []string {
 	endpoints, err := ParseEndpoints(text)
 	if err != nil {

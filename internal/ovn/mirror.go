@@ -26,7 +26,7 @@ type Config struct {
 	Database Database
 	// Tables are those to follow; none means ports, switches and NB_Global, or Port_Binding, Chassis and SB_Global.
 	Tables []Table
-	// Only are tables of which only those rows are followed whose external_ids have all of these keys and values.
+	// Only are tables in which only the rows with all of these keys and values in external_ids are followed.
 	Only map[Table]map[string]string
 	// Probe is how long the server may be silent before it is asked whether it is still there, and how long it then has
 	// for an answer; zero means five seconds.

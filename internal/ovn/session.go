@@ -23,7 +23,7 @@ type session struct {
 	followed atomic.Bool
 }
 
-// Names by which the server's notifications tell what they are about.
+// Names that the server's notifications have for their subject.
 const (
 	dataMonitor   = "ovnguard-data"
 	serverMonitor = "ovnguard-server"

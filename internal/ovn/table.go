@@ -15,7 +15,7 @@ type tableDef interface {
 	layout(schema *ovsdb.DatabaseSchema) (layout, error)
 	// draft begins a change of the table.
 	draft(of *Snapshot, l layout) tableDraft
-	// difference gives the events that lead from one snapshot to a later one.
+	// difference returns the events that lead from one snapshot to a later one.
 	difference(from, to *Snapshot) []Event
 }
 
@@ -23,7 +23,7 @@ type tableDef interface {
 type layout struct {
 	// columns are what is asked for.
 	columns []string
-	// whole has the columns that hold one value at most, whose changes are sent whole.
+	// whole has the columns that hold one value at most; their changes are sent whole.
 	whole map[string]bool
 }
 

@@ -1,6 +1,6 @@
 package ovn
 
-// trie is a set of rows, found by 64 bits of hash. It is persistent: put gives a new trie that shares all but a few
+// trie is a set of rows, found by 64 bits of hash. It is persistent: put returns a new trie that shares all but a few
 // nodes with the old one, which stays as it was. So a snapshot costs nothing to take or to keep, readers need no lock,
 // and what differs between two snapshots is found without looking at what they share.
 type trie[T any] struct {
@@ -38,7 +38,7 @@ const (
 	leafJoin = leafMost / 2
 )
 
-// place returns the kid under which a hash is found, in a fork that deep.
+// place returns the index of the kid for a hash, in a fork that deep.
 func place(hash uint64, depth int) int {
 	return int(hash >> (64 - trieBits*(depth+1)) & (trieFan - 1))
 }
@@ -198,7 +198,7 @@ func (n *node[T]) each(yield func(*T) bool) bool {
 	return true
 }
 
-// withPrefix calls yield for every row whose hash begins with the first bits of hash, until it gives false. bits is a
+// withPrefix calls yield for every row whose hash begins with the first bits of hash, until it returns false. bits is a
 // multiple of trieBits.
 func (t trie[T]) withPrefix(hash uint64, bits int, yield func(*T) bool) {
 	n := t.root

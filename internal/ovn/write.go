@@ -74,7 +74,7 @@ var (
 )
 
 // Write makes some changes, each on its own terms: one that conflicts does not keep the others from being written. It
-// gives an outcome for each. The error wraps ErrStale where the mirror is not synced, and is otherwise about a Write
+// returns an outcome for each. The error wraps ErrStale where the mirror is not synced, and is otherwise about a Write
 // that makes no sense; nothing was tried then.
 func (m *Mirror) Write(ctx context.Context, writes ...Write) ([]Outcome, error) {
 	if err := checkWrites(writes); err != nil {

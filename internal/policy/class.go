@@ -50,7 +50,7 @@ func (c Class) Complete(g Grant) (Level, Forwarding, error) {
 		return level, forwarding, nil
 	}
 	if !slices.Contains(Classes(), c) {
-		return Strict, Forbid, fmt.Errorf("spec.class: %q is none of %v", c, Classes())
+		return Strict, Forbid, fmt.Errorf("spec.class: %q is not one of %v", c, Classes())
 	}
 	wantLevel, wantForwarding := Strict, Forbid
 	if c == NATGateway {
@@ -73,11 +73,11 @@ func (c Class) Complete(g Grant) (Level, Forwarding, error) {
 
 func (c Class) levelConflict(level Level) error {
 	if c == NATGateway {
-		return fmt.Errorf("spec.grant.level: class %s means level mac, and %s is not that; leave it out", c, level)
+		return fmt.Errorf("spec.grant.level: class %s means level mac, not %s; leave the level out", c, level)
 	}
 	return fmt.Errorf(
-		"spec.grant.level: class %s is about the addresses in spec.grant.pairs, and level %s is not limited to them; "+
-			"leave it out, or leave spec.class out",
+		"spec.grant.level: class %s grants only the addresses in spec.grant.pairs, but level %s grants more; "+
+			"leave the level or spec.class out",
 		c,
 		level,
 	)
@@ -87,18 +87,18 @@ func (c Class) forwardingConflict(want Forwarding) error {
 	switch {
 	case want != Forbid:
 		return fmt.Errorf(
-			"spec.grant.layer2Forward: Forbid keeps frames for the MACs in spec.grant.pairs from being delivered, so "+
-				"that class %s would not work; leave it out",
+			"spec.grant.layer2Forward: Forbid stops frames for the MACs in spec.grant.pairs, so class %s would "+
+				"not work; leave it out",
 			c,
 		)
 	case c == VRRP:
 		return errors.New(
-			"spec.grant.layer2Forward: no pair has a virtual MAC, so that all frames go to the port's own MAC and " +
-				"arrive without it; leave it out",
+			"spec.grant.layer2Forward: no pair has a virtual MAC, so all frames go to the port's own MAC and " +
+				"arrive anyway; leave it out",
 		)
 	default:
 		return fmt.Errorf(
-			"spec.grant.layer2Forward: class %s has no MAC but the port's own, so that all frames arrive without it; "+
+			"spec.grant.layer2Forward: class %s uses only the port's own MAC, so all frames arrive anyway; "+
 				"leave it out",
 			c,
 		)
@@ -109,8 +109,8 @@ func (c Class) checkPairs(pairs []portsec.AddressPair) error {
 	if c == NATGateway {
 		if len(pairs) > 0 {
 			return fmt.Errorf(
-				"spec.grant.pairs: class %s sends from any address with its own MAC, so that pairs add nothing or "+
-					"another MAC; leave them out, or use class %s for known networks",
+				"spec.grant.pairs: class %s sends from any address with its own MAC, so pairs add nothing, or "+
+					"add another MAC; leave them out, or use class %s for known networks",
 				c,
 				Router,
 			)
@@ -118,7 +118,7 @@ func (c Class) checkPairs(pairs []portsec.AddressPair) error {
 		return nil
 	}
 	if len(pairs) == 0 {
-		return fmt.Errorf("spec.grant.pairs: class %s needs at least one", c)
+		return fmt.Errorf("spec.grant.pairs: class %s needs at least one pair", c)
 	}
 	for i, p := range pairs {
 		if err := c.checkPair(p); err != nil {
@@ -163,8 +163,8 @@ func (c Class) checkPair(p portsec.AddressPair) error {
 	case NestedVirtualization:
 		if !hasMAC(p) {
 			return fmt.Errorf(
-				"mac: class %s is for machines with MACs of their own; name it, or use class %s for what is behind "+
-					"the port's own",
+				"mac: class %s is for machines with their own MACs; name the MAC, or use class %s for machines "+
+					"behind the port's own MAC",
 				c,
 				Router,
 			)
@@ -198,14 +198,14 @@ func (e *Exception) Doubts() []string {
 	case foreign && e.Forwarding == Forbid:
 		out = append(
 			out,
-			"spec.grant.pairs name other MACs, and frames for them are not delivered without "+
+			"spec.grant.pairs name other MACs, but frames for them do not arrive without "+
 				"spec.grant.layer2Forward: Allow",
 		)
 	case !foreign && e.Forwarding != Forbid:
 		out = append(
 			out,
-			"spec.grant.layer2Forward: Allow brings frames for other MACs to the port, and port security keeps them "+
-				"out as long as spec.grant.pairs name none of those MACs",
+			"spec.grant.layer2Forward: Allow brings frames for other MACs to the port, but port security drops "+
+				"them unless spec.grant.pairs name those MACs",
 		)
 	}
 	return out

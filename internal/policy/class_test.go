@@ -198,8 +198,8 @@ func TestDoubts(t *testing.T) {
 		e    Exception
 		want string
 	}{
-		"MAC that nothing is delivered for": {Exception{Pairs: foreign}, "not delivered"},
-		"delivered, and then kept out":      {Exception{Forwarding: Require}, "keeps them out"},
+		"MAC that nothing is delivered for": {Exception{Pairs: foreign}, "do not arrive"},
+		"delivered, and then kept out":      {Exception{Forwarding: Require}, "port security drops them"},
 		"both halves":                       {Exception{Pairs: foreign, Forwarding: Require}, ""},
 		"open":                              {Exception{Level: Open, Forwarding: Require}, ""},
 		"addresses alone":                   {Exception{Pairs: []portsec.AddressPair{pair("10.20.0.0/24")}}, ""},

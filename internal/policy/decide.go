@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// LevelLabel is the label by which a namespace asks for a level on all NICs of its pods.
+// LevelLabel is the label with which a namespace asks for a level on all NICs of its pods.
 const LevelLabel = "ovnguard.io/level"
 
 // Decide returns the decision for one NIC of a pod.
@@ -28,7 +28,7 @@ func Decide(q Query) Decision {
 			Source:  FromNamespace,
 			Outcome: NotKnown,
 			Detail: fmt.Sprintf(
-				"namespace %s could not be read, the strict default stands: %v",
+				"namespace %s could not be read, so the strict default applies: %v",
 				q.Namespace.Name,
 				q.Namespace.Err,
 			),
@@ -100,8 +100,8 @@ func (d *draft) policies() {
 		s.Outcome = Applied
 	}
 	if tighter.Level > d.Level || tighter.Forwarding > d.Forwarding {
-		s.Outcome, s.Detail = Refused, "it selects pods by their labels, which their authors choose, and may "+
-			"therefore only tighten"
+		s.Outcome, s.Detail = Refused, "it selects pods by labels, and the authors of pods choose these, so it "+
+			"may only tighten"
 	}
 	d.Mode = min(d.Mode, tighter.Mode)
 	d.ExternalAddresses = d.ExternalAddresses && tighter.ExternalAddresses
@@ -192,7 +192,7 @@ func (d *draft) gatewayLevel() {
 	d.step(s)
 }
 
-// namespaceKey returns the key by which the namespace speaks about the NIC: that of its attachment, where it says
+// namespaceKey returns the key of the namespace's annotation about the NIC: that of its attachment, where it says
 // nothing about the one interface.
 func (d *draft) namespaceKey(s kubeovn.Suffix) string {
 	key := d.query.Provider.Key(s)
@@ -235,7 +235,7 @@ func (d *draft) podLevel() {
 		d.setLevel(Strict, FromPod)
 	case t == kubeovn.Off && d.Level != Open:
 		s.Outcome = Refused
-		s.Detail = fmt.Sprintf("the %s asks for %s and a pod may only tighten", d.LevelFrom.Phrase(), d.Level)
+		s.Detail = fmt.Sprintf("the %s asks for %s, and a pod may only tighten", d.LevelFrom.Phrase(), d.Level)
 	}
 	d.step(s)
 }
@@ -249,7 +249,7 @@ func (d *draft) podForwarding() {
 	case t == kubeovn.On && d.Forwarding == Forbid:
 		s.Outcome = Refused
 		s.Detail = fmt.Sprintf(
-			"the %s forbids layer-2 forwarding and a pod may only tighten",
+			"the %s forbids layer-2 forwarding, and a pod may only tighten",
 			d.ForwardingFrom.Phrase(),
 		)
 	case t == kubeovn.Off && d.Forwarding != Forbid:

@@ -101,7 +101,7 @@ type Decision struct {
 	LevelFrom Source
 	// Pairs are the address pairs that are granted besides the identity, by exceptions and by Vips, each once.
 	Pairs []portsec.AddressPair
-	// Withheld are pairs of exceptions that would count except for the consent of those whose addresses they have.
+	// Withheld are pairs of exceptions that have no effect only because the owners of the addresses have not consented.
 	Withheld []portsec.AddressPair
 	// Forwarding says whether the port may, or must, have layer-2 forwarding.
 	Forwarding Forwarding
@@ -109,7 +109,7 @@ type Decision struct {
 	ForwardingFrom Source
 	// ExternalAddresses means that the pod may take external addresses by annotation.
 	ExternalAddresses bool
-	// OthersForbiddenBy are the names of the policies by which this network must be one of OVN, in the order in which
+	// OthersForbiddenBy are the names of the policies that require this network to be on OVN, in the order in which
 	// they were asked; none where it may be another.
 	OthersForbiddenBy []string
 	Mode              Mode

@@ -111,10 +111,15 @@ func (e *Exception) Standing(p *Policy, now time.Time) (Reason, string) {
 	}
 	switch {
 	case p.Approval && (e.ApprovedBy == "" || e.ApprovedBy == e.RequestedBy):
-		return NotApproved, fmt.Sprintf("policy %s wants it approved by somebody other than %s", p.Name, e.RequestedBy)
+		return NotApproved, fmt.Sprintf(
+			"policy %s requires that a user other than %s approves it",
+			p.Name,
+			e.RequestedBy,
+		)
 	case p.Approval && OwnAccount(e.Namespace, e.ApprovedBy):
-		return NotApproved, fmt.Sprintf("policy %s wants it approved, and %s is a ServiceAccount of namespace %s, "+
-			"as which whoever may make pods there can act; take spec.approvedBy out and let somebody else approve it",
+		return NotApproved, fmt.Sprintf("policy %s requires an approval, but %s is a ServiceAccount of "+
+			"namespace %s, and anyone who may create pods there can act as this account; remove "+
+			"spec.approvedBy and let another user approve it",
 			p.Name, e.ApprovedBy, e.Namespace)
 	case !now.Before(e.Expires):
 		return Expired, "it ended at " + e.Expires.UTC().Format(time.RFC3339)
@@ -149,18 +154,18 @@ func (e *Exception) Admissible(p *Policy) (Reason, string) {
 			e.Namespace,
 		)
 	case p.Limits.Owner && (e.Owner == nil || e.Owner.UID == ""):
-		return OwnerNotNamed, fmt.Sprintf("policy %s wants spec.target.owner, with its uid", p.Name)
+		return OwnerNotNamed, fmt.Sprintf("policy %s requires spec.target.owner, with its uid", p.Name)
 	case p.Approval && OwnAccount(e.Namespace, e.RequestedBy):
 		return NotApproved, fmt.Sprintf(
-			"policy %s wants it approved by a second person, and %s, who asked for it, is a ServiceAccount of "+
-				"namespace %s, as which whoever may make pods there can act; a person, or an account of another "+
-				"namespace, has to ask for it",
+			"policy %s requires the approval of a second person, but %s, who asked for it, is a ServiceAccount "+
+				"of namespace %s, and anyone who may create pods there can act as this account; a person, or an "+
+				"account of another namespace, must ask for it",
 			p.Name,
 			e.RequestedBy,
 			e.Namespace,
 		)
 	case p.Ticket != nil && !p.Ticket.MatchString(e.Ticket):
-		return TicketMissing, fmt.Sprintf("policy %s wants a spec.ticket of the form %s", p.Name, p.Ticket)
+		return TicketMissing, fmt.Sprintf("policy %s requires a spec.ticket of the form %s", p.Name, p.Ticket)
 	case e.Level > p.Limits.Level:
 		return LevelTooLoose, fmt.Sprintf("policy %s grants no level looser than %s", p.Name, p.Limits.Level)
 	case len(e.Pairs) > p.Limits.Pairs:

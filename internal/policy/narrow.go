@@ -61,7 +61,7 @@ func narrowExceptions(q *Query) (out []Exception) {
 
 // common is what the decisions about the NICs of one pod have in common.
 type common struct {
-	// granted is what exceptions grant, by what was decided before and by which of them are for the NIC.
+	// granted is the grants of exceptions, by the decision before them and by the exceptions for the NIC.
 	granted map[string]granted
 	// aaps is what the annotation of that name gives, by the subnet that the pod names for the NIC.
 	aaps map[string]namedVips

@@ -28,7 +28,8 @@ func (d *draft) vips() {
 	d.Steps = append(d.Steps, named.steps...)
 }
 
-// vipsNamedOn returns what the Vips give that the pod names in aaps to a NIC for which it names the subnet, or none.
+// vipsNamedOn returns the grants of the Vips that the pod names in aaps, for a NIC with the subnet that the pod names,
+// or with none.
 func (d *draft) vipsNamedOn(subnet string) (out namedVips) {
 	q := &d.query
 	items, steps := q.list(kubeovn.AAPs, NameItem)
@@ -66,7 +67,7 @@ func (d *draft) vipsNamedOn(subnet string) (out namedVips) {
 // notSelected says that a Vip is for other pods of the namespace.
 func notSelected(v *VIP) string {
 	return fmt.Sprintf(
-		"Vip %s is for the pods that its spec.selector picks by their labels, and those of this pod are others",
+		"Vip %s has a spec.selector, and the labels of this pod do not match it",
 		v.Name,
 	)
 }
@@ -128,8 +129,8 @@ func (d *draft) vip(key string, item Item) {
 			return
 		default:
 			s.Detail = fmt.Sprintf(
-				"Vip %s has the address on subnet %q, which is not known to be in the NIC's VPC, and no exception "+
-					"grants it",
+				"Vip %s has the address on subnet %q, but that subnet is not known to be in the NIC's VPC, and "+
+					"no exception grants it",
 				v.Name,
 				v.Subnet,
 			)
@@ -156,9 +157,10 @@ func CanonicalAddress(text string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(text)
 	switch {
 	case err != nil:
-		return netip.Addr{}, fmt.Errorf("%q is no address", text)
+		return netip.Addr{}, fmt.Errorf("%q is not an address", text)
 	case a.Zone() != "":
-		return netip.Addr{}, fmt.Errorf("%q has a zone, which OVN does not know; leave out what follows the %%", text)
+		return netip.Addr{}, fmt.Errorf("%q has a zone, and OVN does not know zones; leave out the %% and the "+
+			"rest", text)
 	case a.Is4In6():
 		return netip.Addr{}, fmt.Errorf("%q must be written as %q", text, a.Unmap())
 	case a.String() != text:
@@ -176,7 +178,7 @@ func StationMAC(text string) (portsec.MAC, error) {
 	case err != nil:
 		return portsec.MAC{}, err
 	case m.Group(), m == portsec.MAC{}:
-		return portsec.MAC{}, fmt.Errorf("%q is not the address of one station", text)
+		return portsec.MAC{}, fmt.Errorf("%q is not a unicast address", text)
 	}
 	return m, nil
 }
@@ -188,7 +190,7 @@ func ParseLevel(text string) (Level, error) {
 			return l, nil
 		}
 	}
-	return Strict, fmt.Errorf("%q is none of strict, mac and open", text)
+	return Strict, fmt.Errorf("%q is not one of strict, mac and open", text)
 }
 
 // comparePairs orders pairs: by MAC, and the widest first.

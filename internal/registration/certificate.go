@@ -90,8 +90,8 @@ func (c *Certificate) take(secret *corev1.Secret) error {
 	return nil
 }
 
-// newRotator returns what makes and renews the certificate for the name by which the API server reaches the webhook. It
-// waits for the public one in dir.
+// newRotator returns the rotator that makes and renews the certificate for the name that the API server uses to reach
+// the webhook. It waits for the public one in dir.
 func newRotator(o Options, dir string) *rotator.CertRotator {
 	return &rotator.CertRotator{
 		SecretKey:              types.NamespacedName{Namespace: o.Namespace, Name: secretName},

@@ -111,9 +111,9 @@ func TestTake(t *testing.T) {
 	mixed := good.DeepCopy()
 	mixed.Data[corev1.TLSPrivateKeyKey] = other.Data[corev1.TLSPrivateKeyKey]
 	take(mixed, false)
-	rubbish := good.DeepCopy()
-	rubbish.Data[corev1.TLSCertKey] = []byte("rubbish")
-	take(rubbish, false)
+	invalid := good.DeepCopy()
+	invalid.Data[corev1.TLSCertKey] = []byte("not a certificate")
+	take(invalid, false)
 	emptied := good.DeepCopy()
 	delete(emptied.Data, corev1.TLSCertKey)
 	take(emptied, true)

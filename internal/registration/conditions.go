@@ -105,7 +105,7 @@ func notBy(users []string) admissionregistrationv1.MatchCondition {
 // reaches the port has this program ask nothing.
 type right struct {
 	verb string
-	// needed holds for requests for which the right makes a difference; of others nobody has it.
+	// needed holds for requests for which the right makes a difference; for others nobody has it.
 	needed string
 	// check is the question.
 	check string
@@ -190,7 +190,7 @@ var changesVip = changesSpec +
 	" || (has(object.status) ? object.status : {}) != (has(oldObject.status) ? oldObject.status : {}) || " +
 	admissionpolicy.Changed("labels", "ownerReferences")
 
-// namesAPort holds for OvnEips that come to have a port, whose name is theirs.
+// namesAPort holds for OvnEips that get a port; the port has their name.
 const namesAPort = "has(object.spec) && has(object.spec.type) && object.spec.type == 'lsp' && " +
 	"!(request.operation == 'UPDATE' && has(oldObject.spec) && has(oldObject.spec.type) && oldObject.spec.type == " +
 	"'lsp')"

@@ -73,7 +73,7 @@ func (w Webhook) conditions(f facts) []admissionregistrationv1.MatchCondition {
 	return w.by.narrow(w.when(f))
 }
 
-// namespaces returns the selector of the namespaces of which they are sent; own is the program's.
+// namespaces returns the selector of the namespaces with requests for the webhooks; own is the program's namespace.
 func (w Webhook) namespaces(own string) *metav1.LabelSelector {
 	if w.everywhere || own != admissionpolicy.OwnNamespace { // elsewhere, onNetwork leaves single pods out
 		return &metav1.LabelSelector{}

@@ -39,7 +39,7 @@ type Options struct {
 	Accounts func() admission.Accounts
 }
 
-// serverName is the name by which the API server reaches the webhooks, and which their certificate carries.
+// serverName is the name that the API server uses to reach the webhooks, and the name in their certificate.
 func (o Options) serverName() string {
 	if o.URL != "" {
 		u, err := url.Parse(o.URL)
@@ -65,7 +65,7 @@ type Config struct {
 	Wrote func()
 	// Metrics takes the metrics.
 	Metrics prometheus.Registerer
-	// Log is told of admission policies that are left or cannot be removed.
+	// Log reports admission policies that are left or cannot be removed.
 	Log logr.Logger
 }
 
@@ -117,8 +117,8 @@ func Keep(mgr ctrl.Manager, c Config) error {
 	return addInstaller(mgr, c.Options, contests{count: contested, registered: registered}, c.Wake.policies)
 }
 
-// Cached says what a manager's cache must hold of the kinds of which the registration consists. They are read by name,
-// or in one namespace: a right to list them all is not needed then.
+// Cached returns what a manager's cache must hold of the kinds in the registration. They are read by name, or in one
+// namespace: a right to list them all is not needed then.
 func Cached(namespace string) map[client.Object]cache.ByObject {
 	own := fields.OneTermEqualSelector(metav1.ObjectNameField, configurationName)
 	return map[client.Object]cache.ByObject{

@@ -13,9 +13,9 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kube"
 )
 
-// Unregister takes everything away by which this program has a say in what others create: the registrations of the
-// webhooks and the admission policies. It is for a cluster that cannot start pods. What is not there is no error; what
-// fails does not keep the rest from being tried. A replica that still runs registers again.
+// Unregister removes everything that lets this program decide on what others create: the registrations of the webhooks
+// and the admission policies. It is for a cluster that cannot start pods. What is not there is no error; what fails
+// does not keep the rest from being tried. A replica that still runs registers again.
 func Unregister(ctx context.Context, config *rest.Config) error {
 	scheme, err := kube.Scheme()
 	if err != nil {

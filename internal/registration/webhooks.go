@@ -34,8 +34,8 @@ const (
 // mend it from starting: those on the host's network, and mirrors of static pods. Nor do the program's own, which could
 // otherwise not start again when the last of them is gone; the audit covers them like any other.
 //
-// New pods, of which there are most, have webhooks of their own with a single condition: all of a webhook's are
-// evaluated for each request, a second time where one has changed the object.
+// New pods are the most frequent requests, so they have webhooks of their own with a single condition: all of a
+// webhook's are evaluated for each request, a second time where one has changed the object.
 var webhooks = []Webhook{
 	// Pods.
 	{

@@ -29,11 +29,11 @@ type History struct {
 	Answered time.Time
 	// AnnotateFailed and WriteFailed are the changes of each kind that failed since one was made.
 	AnnotateFailed, WriteFailed Failures
-	// Proof says of which row it was proved that it is the port's.
+	// Proof is the row that was proved to be the port's.
 	Proof Proof
 	// Began is when the pod was seen first, if that was while repair ran; zero where it was there before.
 	Began time.Time
-	// Settled is the decision by which the port was right last; nil where it was not seen to be.
+	// Settled is the last decision that the port agreed with; nil where it was not seen to be.
 	Settled *Decided
 }
 
@@ -123,8 +123,8 @@ func (h History) Failed(a Action, now time.Time) (History, time.Time) {
 	return h, h.WriteFailed.Until()
 }
 
-// Lost returns the history after a write of which it is not known whether it was made: who finds the row changed need
-// not have met somebody else.
+// Lost returns the history after a write with an unknown outcome: who finds the row changed need not have met somebody
+// else.
 func (h History) Lost() History {
 	h.PortSecurity, h.Addresses = nil, nil
 	return h

@@ -137,7 +137,7 @@ func (t todo) action(past History, now time.Time) Action {
 	p := t.port
 	// A launcher keeps the annotation of its migration for the rest of its life, so that it tells nothing.
 	if audit.ClassOf(p) == audit.ClassMigrating {
-		why := "its machine migrates, and Kube-OVN writes the port itself until that has ended"
+		why := "its machine migrates, and Kube-OVN writes the port itself until the migration has ended"
 		return Action{Kind: Frozen, Why: why, Again: p.Migration.Until()}
 	}
 	if t.wide && audit.Spared(p) {
@@ -149,13 +149,13 @@ func (t todo) action(past History, now time.Time) Action {
 	// Where the annotation cannot be written, which whoever fills the pod's annotations brings about, what the port has
 	// too much is taken from its row meanwhile.
 	retry := past.AnnotateFailed.Until()
-	late := Action{Kind: Wait, Why: "the annotation could not be written, which is tried again", Again: retry}
+	late := Action{Kind: Wait, Why: "the annotation could not be written; the write is tried again", Again: retry}
 	waits := t.annotations != nil && now.Before(retry)
 	if waits && !t.wide {
 		return late
 	}
 	if t.annotations != nil && !waits && past.annotated(p.Pod.UID, t.annotations, now).IsZero() {
-		why := "Kube-OVN writes the port when the annotation is what was decided"
+		why := "Kube-OVN writes the port once the annotation is as decided"
 		return Action{
 			Kind:        Annotate,
 			Why:         why,
@@ -180,7 +180,7 @@ func (t todo) action(past History, now time.Time) Action {
 		return Action{Kind: Nothing} // the annotation was written, and cannot be seen yet
 	}
 	if since := past.replaced(p.Row.UUID, p.Pod.UID); !since.IsZero() && now.Before(since.Add(newRow)) {
-		return Action{Kind: Wait, Why: "the row replaced another one a moment ago", Again: since.Add(newRow)}
+		return Action{Kind: Wait, Why: "the row has just replaced another row", Again: since.Add(newRow)}
 	}
 	if t.err != nil {
 		return Action{Kind: NotProved, Why: t.err.Error()}
@@ -192,9 +192,9 @@ func (t todo) action(past History, now time.Time) Action {
 // decision than the last is never kept waiting.
 func (t todo) write(past History, now time.Time) Action {
 	if until := past.WriteFailed.Until(); now.Before(until) {
-		return Action{Kind: Wait, Why: "the row could not be written, which is tried again", Again: until}
+		return Action{Kind: Wait, Why: "the row could not be written; the write is tried again", Again: until}
 	}
-	out := Action{Kind: Write, Why: "Kube-OVN does not look at the row again", Addresses: t.expected.Addresses}
+	out := Action{Kind: Write, Why: "Kube-OVN does not read the row again", Addresses: t.expected.Addresses}
 	out.Answers = past.overwritten(t.port.Row)
 	if t.column {
 		out.PortSecurity = t.expected.PortSecurity
@@ -203,7 +203,7 @@ func (t todo) write(past History, now time.Time) Action {
 		return Action{Kind: Nothing}
 	}
 	if until := past.backOff(now); out.Answers && past.repeats(out) && now.Before(until) {
-		why := fmt.Sprintf("it was put right %d times and somebody keeps writing something else", past.Streak)
+		why := fmt.Sprintf("repair wrote it %d times, but another writer keeps changing it", past.Streak)
 		return Action{Kind: Contested, Why: why, Again: until}
 	}
 	out.ExternalIDs = audit.Marks(t.port)

@@ -118,7 +118,7 @@ func TestPlan(t *testing.T) {
 	}{
 		"as it must be": {port: port(), want: Action{Kind: Nothing}},
 		"open, its annotation right": {
-			port: port(open), want: Action{Kind: Write, PortSecurity: []string{own}}, why: "does not look",
+			port: port(open), want: Action{Kind: Write, PortSecurity: []string{own}}, why: "does not read",
 		},
 		"open, and off": {
 			port: port(open, off), want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)},
@@ -258,7 +258,7 @@ func TestPlan(t *testing.T) {
 			port: port(open), past: History{PodUID: "u", RowUUID: "r", Replaced: noon.Add(-time.Millisecond)},
 			want: Action{Kind: Wait, Again: noon.Add(newRow - time.Millisecond)},
 		},
-		"row replaced": {
+		"replaced another row": {
 			port: port(open), past: History{PodUID: "u", RowUUID: "r", Replaced: noon.Add(-newRow)},
 			want: Action{Kind: Write, PortSecurity: []string{own}},
 		},

@@ -53,7 +53,7 @@ func Restore(p inventory.Port, strict bool, to Columns) (column string, err erro
 func restorePortSecurity(p inventory.Port, strict bool, column []string) error {
 	if len(column) == 0 {
 		if strict {
-			return fmt.Errorf("it would be empty, and annotation %s asks for port security",
+			return fmt.Errorf("it would be empty, but annotation %s asks for port security",
 				p.Provider.Key(kubeovn.PortSecurity))
 		}
 		return nil
@@ -69,11 +69,11 @@ func restorePortSecurity(p inventory.Port, strict bool, column []string) error {
 			may = may.Union(has)
 		}
 		if given.Open() {
-			return fmt.Errorf("%q would be no port security for OVN (%s)", column, era)
+			return fmt.Errorf("OVN could use nothing of %q as port security (%s)", column, era)
 		}
 		if excess := portsec.Excess(given, may); len(excess) > 0 {
 			return fmt.Errorf(
-				"%q would let the port send from %s, and its own is %q",
+				"%q would let the port send from %s, but its own identity is %q",
 				column,
 				excess[0],
 				own.PortSecurity,
@@ -115,7 +115,7 @@ func restoreAddresses(p inventory.Port, column []string) error {
 		return err
 	}
 	if expected.Addresses != nil {
-		return fmt.Errorf("%q is not what Kube-OVN writes, which is %q", column, expected.Addresses)
+		return fmt.Errorf("%q is not what Kube-OVN writes; it writes %q", column, expected.Addresses)
 	}
 	return nil
 }

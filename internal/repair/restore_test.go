@@ -56,7 +56,7 @@ func TestThreatT48RestoreGivesNothingOfOthers(t *testing.T) {
 		},
 		"what OVN cannot read": {
 			open: true, to: Columns{PortSecurity: columns("unknown")}, column: "port_security",
-			words: []string{"no port security"},
+			words: []string{"as port security"},
 		},
 		"a row that is not proved": {
 			change: func(p *inventory.Port) { p.Row.ExternalIDs = nil }, to: Columns{PortSecurity: columns(own)},

@@ -64,7 +64,7 @@ func judgeOrdinary(asked string, want, got fate) outcome {
 	case got.annotation != want.annotation:
 		return outcome{
 			unchanged,
-			fmt.Sprintf("a pod was made with %s %q, want %q", decides, got.annotation, want.annotation),
+			fmt.Sprintf("a pod was created with %s %q, want %q", decides, got.annotation, want.annotation),
 		}
 	case want.annotation != asked:
 		return outcome{reason: passes}
@@ -80,7 +80,7 @@ func judgeForbidden(want, got fate) outcome {
 	case want.err == nil:
 		return judgeError(got.err, refused)
 	case got.err == nil:
-		return outcome{unguarded, "a pod was made that takes an address of which nothing says that it may have it"}
+		return outcome{unguarded, "a pod was created with an address that nothing grants it"}
 	}
 	return judgeError(got.err, passes)
 }
@@ -95,14 +95,17 @@ func judgeWarning(want, got fate) outcome {
 		for _, passed := range got.warnings {
 			// The API server cuts warnings after 256 characters where there are many.
 			if text != "" && passed[:min(len(passed), warningKept)] == text[:min(len(text), warningKept)] {
-				return outcome{passes, "policy only warns there, which the API server passes on"}
+				return outcome{passes, "policy only warns in that namespace, and the API server passes the " +
+					"warning on"}
 			}
 		}
 	}
 	if len(want.warnings) > 0 {
-		return outcome{unwarned, "policy only warns there, and a pod was made without the warning"}
+		return outcome{unwarned, "policy only warns in that namespace, but a pod was created without the " +
+			"warning"}
 	}
-	return outcome{unseen, "policy neither enforces nor warns there, so that nothing shows whether the API server asks"}
+	return outcome{unseen, "policy neither enforces nor warns in that namespace, so the self-test cannot see " +
+		"whether the API server calls the webhooks"}
 }
 
 // both returns how a self-test ended whose pods were judged so: the worse of them, or what of it says less.

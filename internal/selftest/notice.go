@@ -12,13 +12,14 @@ func noticeOf(namespace string, got outcome) events.Notice {
 	n := events.Notice{Namespace: namespace, Action: events.ActionSelfTest, Case: string(got.reason)}
 	if got.reason == passes {
 		n.Reason, n.Good = events.ReasonSelfTestPassed, true
-		n.Text = "the self-test passes again: the API server has pods guarded; what was made meanwhile is in the " +
-			"audit's findings"
+		n.Text = "the self-test passes again: pods are guarded; the findings of the audit show pods that were " +
+			"created meanwhile"
 		return n
 	}
 	n.Reason = events.ReasonSelfTestFailed
 	n.Text = fmt.Sprintf(
-		"new pods may not be guarded (%s): %s; it is tried again until it passes, and /readyz/selftest fails",
+		"new pods may not be guarded (%s): %s; the self-test is repeated until it passes, and /readyz/selftest "+
+			"fails until then",
 		got.reason,
 		got.detail,
 	)

@@ -125,7 +125,7 @@ func (p *prober) mutated(ctx context.Context, pod *corev1.Pod) (fate, error) {
 	}
 	answer := p.mutate.Handle(ctx, request)
 	if !answer.Allowed {
-		return fate{}, fmt.Errorf("the self-test's own pod may not be made: %s", answer.Result.Message)
+		return fate{}, fmt.Errorf("the self-test may not create its own pod: %s", answer.Result.Message)
 	}
 	want := fate{annotation: pod.Annotations[decides], warnings: answer.Warnings}
 	path := admission.AnnotationPath(decides)

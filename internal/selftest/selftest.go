@@ -185,7 +185,7 @@ func (s *Test) once(ctx context.Context) reason {
 	s.begun = true
 	if first && got.reason != passes {
 		s.log.Info(
-			"the self-test does not pass yet; it is made again at once",
+			"the self-test does not pass yet; it is repeated at once",
 			"reason",
 			got.reason,
 			"detail",
@@ -222,10 +222,10 @@ func (s *Test) end(got outcome) reason {
 func (s *Test) tell(got outcome) {
 	switch {
 	case got.reason == passes && got.detail == "":
-		s.log.Info("the self-test passes: the API server has pods guarded")
+		s.log.Info("the self-test passes: pods are guarded")
 		return
 	case got.reason == passes, got.reason == unseen:
-		s.log.Info("the self-test shows less than that pods are guarded", "reason", got.reason, "detail", got.detail)
+		s.log.Info("the self-test could not show that pods are guarded", "reason", got.reason, "detail", got.detail)
 		return
 	}
 	again := min(s.every, got.reason.again(s.every))
@@ -249,7 +249,7 @@ func (s *Test) Ready(*http.Request) error {
 	defer s.mu.Unlock()
 	switch {
 	case s.last.reason == "":
-		return errors.New("the self-test has not been made yet")
+		return errors.New("the self-test has not run yet")
 	case s.last.reason.proven():
 		return fmt.Errorf("the self-test does not pass: %s: %s", s.last.reason, s.last.detail)
 	}
@@ -258,8 +258,8 @@ func (s *Test) Ready(*http.Request) error {
 
 var (
 	okMetric = prometheus.NewDesc("ovnguard_selftest_ok",
-		"1 while the last self-test showed that the API server asks the webhooks and does what policy says, else 0. "+
-			"Absent where policy wants nothing that could be seen.", nil, nil)
+		"1 while the last self-test showed that the API server calls the webhooks and applies policy, else 0. "+
+			"Absent where policy asks for nothing that the self-test could see.", nil, nil)
 	passedMetric = prometheus.NewDesc("ovnguard_selftest_timestamp_seconds",
 		"When a self-test last passed, in seconds since 1970. Absent until one did.", nil, nil)
 )

@@ -161,7 +161,7 @@ func TestSelfTestTells(t *testing.T) {
 		{outcome{reason: passes}, true, "1", 0},
 		{outcome{unseen, "policy audits"}, true, "", 0},
 		{outcome{passes, "policy warns"}, true, "1", 0},
-		{outcome{unguarded, "a pod was made"}, false, "0", 1},
+		{outcome{unguarded, "a pod was created"}, false, "0", 1},
 		{outcome{unguarded, "another pod was made"}, false, "0", 1},
 		{outcome{untried, "away"}, true, "0", 0},
 		{outcome{unanswered, "EOF"}, false, "0", 1},
@@ -178,10 +178,9 @@ func TestSelfTestTells(t *testing.T) {
 		if note := s.Note(); (note != "") != strings.HasPrefix(c.got.detail, "policy") {
 			t.Errorf("%+v: the note is %q", c.got, note)
 		}
-		want := "# HELP ovnguard_selftest_ok 1 while the last self-test showed that the API server asks the webhooks " +
-			"and does what policy " +
-			"says, else 0. Absent where policy wants nothing that could be seen.\n" +
-			"# TYPE ovnguard_selftest_ok gauge\novnguard_selftest_ok " + c.ok + "\n"
+		want := "# HELP ovnguard_selftest_ok 1 while the last self-test showed that the API server calls the " +
+			"webhooks and applies policy, else 0. Absent where policy asks for nothing that the self-test " +
+			"could see.\n# TYPE ovnguard_selftest_ok gauge\novnguard_selftest_ok " + c.ok + "\n"
 		if c.ok == "" {
 			want = ""
 		}

@@ -51,8 +51,8 @@ func OfException(
 		Message: "it changes what ports may do",
 	}
 	if m.Count == 0 {
-		used.Status, used.Reason, used.Message = metav1.ConditionFalse, "NoPortMatches", "no port is changed by it; "+
-			"delete it if that stays so"
+		used.Status, used.Reason, used.Message = metav1.ConditionFalse, "NoPortMatches", "it changes no port; "+
+			"delete it if this does not change"
 	}
 	set(&out.Conditions, effect, o.Generation, at)
 	set(&out.Conditions, used, o.Generation, at)
@@ -80,11 +80,12 @@ func OfPolicy(
 		Type:    v1alpha1.ConditionAccepted,
 		Status:  metav1.ConditionTrue,
 		Reason:  "Accepted",
-		Message: "it is read as a whole",
+		Message: "all of it can be read",
 	}
 	if p.Err != nil {
 		accepted.Status, accepted.Reason = metav1.ConditionFalse, "Unreadable"
-		accepted.Message = p.Err.Error() + "; ports are strict and no exception is honoured until it is corrected"
+		accepted.Message = p.Err.Error() + "; until it is corrected, ports are strict and no exception has an " +
+			"effect"
 	}
 	at := metav1.NewTime(now.Truncate(time.Second))
 	set(&out.Conditions, accepted, o.Generation, at)
@@ -103,14 +104,14 @@ func decides(s *policy.Shadow, priority int32) metav1.Condition {
 		Type:    v1alpha1.ConditionDecides,
 		Status:  metav1.ConditionTrue,
 		Reason:  "Decides",
-		Message: "it decides about all that it picks",
+		Message: "it decides for every port that it selects",
 	}
 	first := s.By[:min(len(s.By), maxNamed)]
 	switch {
 	case s.Always():
 		c.Status, c.Reason = metav1.ConditionFalse, "Shadowed"
 		c.Message = fmt.Sprintf(
-			"%s come before it for all that it picks; give it a higher spec.priority than %d",
+			"%s come before it for every port that it selects; give it a higher spec.priority than %d",
 			strings.Join(first, ", "),
 			priority,
 		)
@@ -118,7 +119,8 @@ func decides(s *policy.Shadow, priority int32) metav1.Condition {
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, "NoNamespace", "no namespace has the labels that "+
 			"spec.namespaceSelector asks for"
 	case len(s.By) > 0:
-		c.Reason, c.Message = "DecidesPartly", strings.Join(first, ", ")+" come before it for some of what it picks"
+		c.Reason, c.Message = "DecidesPartly", strings.Join(first, ", ")+" come before it for some of the "+
+			"ports that it selects"
 	}
 	return c
 }

@@ -21,7 +21,7 @@ func StandingOf(e *policy.Exception, policies []policy.Policy, ns policy.Namespa
 	if ns.Err != nil {
 		return Standing{Reason: policy.NamespaceNotNamed, Why: ns.Err.Error()}
 	}
-	first := Standing{Reason: policy.NamespaceNotNamed, Why: "no policy decides about the NICs that it names"}
+	first := Standing{Reason: policy.NamespaceNotNamed, Why: "no policy decides for the NICs that it names"}
 	governing := policy.Governing(policies, ns, e.Providers)
 	for i := range governing {
 		p := &governing[i]

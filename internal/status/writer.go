@@ -75,8 +75,8 @@ func (w *Writer) Run(ctx context.Context) {
 	w.last = make(map[types.UID]written)
 	loop := publish.Loop{
 		Every: every, NotServed: again, Log: w.Log,
-		Failing: "statuses of policies and exceptions cannot be kept current; it is tried again",
-		Works:   "statuses of policies and exceptions are kept current again",
+		Failing: "statuses of policies and exceptions could not be written; the write is tried again",
+		Works:   "statuses of policies and exceptions are written again",
 	}
 	loop.Run(ctx, w.look)
 }

@@ -89,9 +89,9 @@ func TestThreat34OnlyReviewsAreAnswered(t *testing.T) {
 		"another type": {
 			http.MethodPost, "application/yaml", good, http.StatusUnsupportedMediaType, "application/json",
 		},
-		"no type": {http.MethodPost, "", good, http.StatusUnsupportedMediaType, "application/json"},
-		"no body": {http.MethodPost, "application/json", "", http.StatusBadRequest, "AdmissionReview"},
-		"rubbish": {http.MethodPost, "application/json", "{]", http.StatusBadRequest, "AdmissionReview"},
+		"no type":  {http.MethodPost, "", good, http.StatusUnsupportedMediaType, "application/json"},
+		"no body":  {http.MethodPost, "application/json", "", http.StatusBadRequest, "AdmissionReview"},
+		"not JSON": {http.MethodPost, "application/json", "{]", http.StatusBadRequest, "AdmissionReview"},
 		"two reviews": {
 			http.MethodPost, "application/json", good + good, http.StatusBadRequest, "AdmissionReview",
 		},

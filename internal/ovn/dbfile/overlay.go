@@ -9,7 +9,7 @@ import (
 // To make a new set for each would take time and memory with the square of their number. So what changed of a large
 // column is kept next to it, and put in only when that has become a good part of it itself.
 
-// overlayFrom is the least number of values for which an overlay is worth it.
+// overlayFrom is the least number of values that makes an overlay worth it.
 const overlayFrom = 128
 
 // overlay is what is different from the value below it. It never changes.

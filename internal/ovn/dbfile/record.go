@@ -74,7 +74,7 @@ func (e *placedError) Error() string { return e.err.Error() }
 // Unwrap returns the cause.
 func (e *placedError) Unwrap() error { return e.err }
 
-// record is one record whose checksum is right.
+// record is one record with a correct checksum.
 type record struct {
 	offset int
 	kind   string

@@ -20,7 +20,7 @@ const (
 	Boolean Atom = "boolean"
 	String  Atom = "string"
 	UUID    Atom = "uuid"
-	// Unknown is that of a dump's columns, whose values tell their kinds themselves.
+	// Unknown is the kind of a dump's columns, because the values there name their own kinds.
 	Unknown Atom = "unknown"
 )
 

@@ -12,8 +12,7 @@ import (
 // time, and all others wait for them then: between Kube-OVN's write and this program's nothing is asked of the API
 // server.
 
-// few is how many ports are annotated at a time of which it is known that they lose something until their row is
-// widened.
+// few is how many ports are annotated at a time when they are known to lose something until their row is widened.
 const few = atATime
 
 // How long Kube-OVN is expected to follow any moment, so that all else waits, and when it is looked again at what

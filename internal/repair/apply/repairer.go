@@ -40,7 +40,7 @@ type Repairer struct {
 	Rate      *rate.Limiter
 	Log       logr.Logger
 	Metrics   *Metrics
-	// Held is told what Holding says, when ports begin to wait for a human and, with "", when none does any more; nil
+	// Held receives the text of Holding when ports begin to wait for a human, and "" when none waits any more; nil
 	// where nobody wants it.
 	Held func(text string)
 	// Now returns the time; time.Now outside tests.

@@ -441,8 +441,8 @@ func (u *Undoer) giveBack(ctx context.Context, before *ovn.Port, written journal
 	return outcomes[0].Err
 }
 
-// Behind returns the ports of units, all of which were taken back, that Kube-OVN has not opened yet although their
-// pods' annotations no longer ask for protection. It waits for Kube-OVN as long as repair does.
+// Behind returns the ports of units that were all taken back, and that Kube-OVN has not opened yet although their pods'
+// annotations no longer ask for protection. It waits for Kube-OVN as long as repair does.
 func (u *Undoer) Behind(ctx context.Context, done []*Restore) []string {
 	ctx, cancel := context.WithTimeout(ctx, repair.Grace)
 	defer cancel()

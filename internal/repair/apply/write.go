@@ -90,7 +90,7 @@ func changeOf(l *look) journal.Entry {
 	return e
 }
 
-// of returns the looks whose action is of the kind.
+// of returns the looks with an action of the kind.
 func of(looks []look, kind repair.Kind) []look {
 	var out []look
 	for _, l := range looks {
@@ -203,8 +203,7 @@ func Annotate(
 	return err
 }
 
-// annotate is Annotate for a pod of which some metadata must be as it is given. It returns the version that the pod has
-// then.
+// annotate is Annotate for a pod that must have the given metadata. It returns the version that the pod has then.
 func annotate(
 	ctx context.Context,
 	c client.StatusClient,
@@ -277,6 +276,6 @@ func (r *Repairer) done(l look, e *journal.Entry, outcome string, err error) {
 	r.Queue.later(at, name)
 }
 
-// again is when a port is looked at again whose change was not made, or perhaps was. A conflict comes with a change of
-// the row, and is looked at then anyway.
+// again is the time of the next look at a port when its change failed, or may have failed. A conflict comes with a
+// change of the row, and is looked at then anyway.
 const again = 200 * time.Millisecond

@@ -135,7 +135,7 @@ func TestThreat25NamespaceWeakening(t *testing.T) {
 	)
 	mustRefuse(t, "label", err, "exempt")
 	_, err = owner.do(t.Context(), http.MethodPatch, path, annotated(portSecurity, "flase"))
-	mustRefuse(t, "garbage", err, "write one of them")
+	mustRefuse(t, "garbage", err, "write one of these values")
 
 	whole, err := owner.CoreV1().Namespaces().Get(t.Context(), ns, metav1.GetOptions{})
 	if err != nil {
@@ -367,7 +367,7 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 		time.Since(got.Spec.RequestedAt.Time) > time.Minute {
 		t.Fatalf("stamped %q at %v, approved by %q", got.Spec.RequestedBy, got.Spec.RequestedAt, got.Spec.ApprovedBy)
 	}
-	if told := strings.Join(writer.warnings.take(), " "); !strings.Contains(told, "approved by somebody else") {
+	if told := strings.Join(writer.warnings.take(), " "); !strings.Contains(told, "another user approves it") {
 		t.Errorf("the author is not told of the approval: %q", told)
 	}
 
@@ -408,7 +408,7 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 		t,
 		"approval of what was changed meanwhile",
 		approve(lookedAt),
-		"is not what is asked for now; look at it again",
+		"is not the current request; read it again",
 	)
 	if err := approve(exceptionOf(t, body).Spec.RequestID); err != nil {
 		t.Fatal(err)

@@ -83,8 +83,8 @@ func TestThreat26ForgedRecord(t *testing.T) {
 	forged := map[string]string{portSecurity: "true", policy.RecordAnnotation: admissionpolicy.Record}
 	for name, annotations := range map[string]map[string]string{
 		"the record alone": {policy.RecordAnnotation: admissionpolicy.Record}, "the record": forged,
-		"that of another": {portSecurity: "true", policy.RecordAnnotation: policy.AskedRecord},
-		"off with it":     {portSecurity: "false", policy.RecordAnnotation: admissionpolicy.Record},
+		"the name of another": {portSecurity: "true", policy.RecordAnnotation: policy.AskedRecord},
+		"off with it":         {portSecurity: "false", policy.RecordAnnotation: admissionpolicy.Record},
 		"forwarding too": {
 			portSecurity: "true", policy.RecordAnnotation: admissionpolicy.Record, layer2Forward: "true",
 		},

@@ -106,7 +106,7 @@ var reported = map[string]reportedCase{
 		{
 			file:    "try-c-pod-without-vip.yaml",
 			user:    byAlice,
-			refused: []string{"no Vip of namespace lb has the address", "make a Vip"},
+			refused: []string{"no Vip of namespace lb has the address", "create a Vip"},
 		},
 	}},
 	"switch-lb-vip": {steps: []reportedStep{

@@ -139,7 +139,7 @@ func TestThreat35NothingEnforced(t *testing.T) {
 			return err == nil && strings.Contains(page, text), nil
 		})
 	}
-	says("[!]selftest: policy only warns there, which the API server passes on")
+	says("[!]selftest: policy only warns in that namespace, and the API server passes the warning on")
 	for metric, want := range map[string]float64{
 		"ovnguard_selftest_ok": 1, `ovnguard_namespaces{mode="warn"}`: 1, `ovnguard_namespaces{mode="audit"}`: 0,
 		`ovnguard_registered{kind="MutatingWebhookConfiguration",name="ovnguard"}`:   1,

@@ -93,7 +93,14 @@ func TestThreat09ChosenAddress(t *testing.T) {
 	}
 	mac = strings.Trim(mac, "\"\n ")
 	isTaken := " is taken" // whose it is, is told to the audit log alone
-	wish{name: "the gateway's MAC", annotations: map[string]string{macAddress: mac}, refused: mac + isTaken}.try(t, p)
+	wish{
+		name:        "the MAC of the gateway",
+		annotations: map[string]string{macAddress: mac},
+		refused:     mac + isTaken,
+	}.try(
+		t,
+		p,
+	)
 	wish{
 		name:        "the gateway's MAC in the networks annotation",
 		annotations: map[string]string{kubeovn.Networks: `[{"name":"blue","mac":"` + mac + `"}]`}, refused: isTaken,

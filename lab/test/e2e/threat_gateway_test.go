@@ -202,7 +202,7 @@ func TestThreatT46EgressGatewayOfATenant(t *testing.T) {
 	forged := &list.Items[0]
 	forged.Name, forged.ResourceVersion = "x-"+forged.Name, ""
 	_, err = workloads.Create(t.Context(), forged, metav1.CreateOptions{})
-	mustRefuse(t, "a workload of a gateway", err, "Kube-OVN alone")
+	mustRefuse(t, "a workload of a gateway", err, "only Kube-OVN")
 	owners := forged.OwnerReferences
 	forged.OwnerReferences, forged.Spec.Replicas = nil, new(int32)
 	if forged, err = workloads.Create(t.Context(), forged, metav1.CreateOptions{}); err != nil {
@@ -213,7 +213,7 @@ func TestThreatT46EgressGatewayOfATenant(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = workloads.Patch(t.Context(), forged.Name, types.MergePatchType, claim, metav1.PatchOptions{})
-	mustRefuse(t, "a workload of a gateway", err, "Kube-OVN alone")
+	mustRefuse(t, "a workload of a gateway", err, "only Kube-OVN")
 }
 
 // A NAT gateway that Kube-OVN makes in its own namespace forwards from its first moment on, where nothing but the

@@ -98,7 +98,7 @@ func TestThreatT07VipOfAnotherNamespace(t *testing.T) {
 	)
 	mustRefuse(t, "a Vip's address", err, "status")
 	_, err = author.do(t.Context(), http.MethodPost, vipsPath, vipFor(ns))
-	mustRefuse(t, "a Vip for others", err, "may not make pods in namespace "+ns)
+	mustRefuse(t, "a Vip for others", err, "may not create pods in namespace "+ns)
 	body, err := admin(t).do(t.Context(), http.MethodGet, vipsPath+"/"+theirs, nil)
 	if err != nil || fieldOf(t, body, "spec", "namespace") != ns || fieldOf(t, body, "status", "v4ip") != address {
 		t.Errorf("the Vip is now %s, %v", body, err)

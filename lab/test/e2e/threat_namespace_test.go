@@ -328,7 +328,7 @@ func TestThreat30RightsLost(t *testing.T) {
 		said = attempt(t.Context())
 		return said != nil, nil
 	})
-	if !strings.Contains(said.Error(), "could not be asked, so that it is refused") {
+	if !strings.Contains(said.Error(), "so the request is refused") {
 		t.Errorf("a Vip about which nobody could be asked: %v", said)
 	}
 

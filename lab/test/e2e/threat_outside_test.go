@@ -127,7 +127,7 @@ func TestThreat12ForbiddenNIC(t *testing.T) {
 	wish{
 		name:        "outside",
 		annotations: asks(outside),
-		refused:     "network " + tenantNamespace + "/" + outside + " is not of OVN",
+		refused:     "network " + tenantNamespace + "/" + outside + " is not on OVN",
 	}.try(
 		t,
 		p,
@@ -145,7 +145,7 @@ func TestThreat12ForbiddenNIC(t *testing.T) {
 		wish{
 			name:        name,
 			annotations: annotations,
-			refused:     "ask an administrator, who decides that by spec.otherNetworks",
+			refused:     "ask an administrator to allow it by spec.otherNetworks",
 		}.tryPod(
 			t,
 			p,
@@ -180,7 +180,7 @@ func TestThreat12DefinitionChangedUnderPods(t *testing.T) {
 	}
 	allow := forbidsOthers(t, outside)
 	for what, config := range map[string]string{"macvlan": ofMacvlan, "both": ofBoth(blue), "a file on the node": ""} {
-		mustRefuse(t, "turned into "+what, turn(config), "under a new name")
+		mustRefuse(t, "turned into "+what, turn(config), "with a new name")
 	}
 	if err := turn(`{"plugins":[` + ofOVN(blue) + `,{"type":"portmap"}]}`); err != nil {
 		t.Errorf("another configuration on OVN: %v", err)

@@ -70,7 +70,7 @@ func TestThreatT31GrantOverASubnet(t *testing.T) {
 		t,
 		"the gateway, by whoever may share",
 		asks(sharer, v1alpha1.AddressPair{Prefix: "10.77.0.0/24", SharedWith: "dual"}),
-		"never granted",
+		"never be granted",
 	)
 	forwards("refused", false)
 	if now := portSecurityOf(t, from.Port); now != narrow {

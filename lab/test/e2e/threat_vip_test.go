@@ -37,7 +37,7 @@ func TestThreatT38VipsOfOthers(t *testing.T) {
 	for what, change := range map[string]map[string]any{
 		"its pods":    {"spec": map[string]any{"selector": []string{"app:theirs"}}},
 		"its subnets": {"spec": map[string]any{"attachSubnets": []string{"ovn-default"}}},
-		"who has it": {
+		"its owner": {
 			"metadata": map[string]any{"labels": map[string]any{"ovn.kubernetes.io/ip_reserved": "web.x"}},
 		},
 		"with what it is": {
@@ -49,7 +49,7 @@ func TestThreatT38VipsOfOthers(t *testing.T) {
 		},
 	} {
 		_, err := author.do(t.Context(), http.MethodPatch, at, change)
-		mustRefuse(t, what, err, "may not make pods in namespace "+ns)
+		mustRefuse(t, what, err, "may not create pods in namespace "+ns)
 	}
 	_, err := author.do(t.Context(), http.MethodDelete, at, nil)
 	mustRefuse(t, "deleting it", err, "delete its Vip")
@@ -69,7 +69,7 @@ func TestThreatT38VipsOfOthers(t *testing.T) {
 
 	nobodys := vipFor("")
 	_, err = author.do(t.Context(), http.MethodPost, vipsPath, nobodys)
-	mustRefuse(t, "a Vip of no namespace", err, "may not update subnet")
+	mustRefuse(t, "a Vip without a namespace", err, "the right to update subnet")
 	unknown := vipFor(tenantNamespace)
 	unknown["spec"] = map[string]any{"subnet": "no-such-subnet", "namespace": tenantNamespace}
 	_, err = author.do(t.Context(), http.MethodPost, vipsPath, unknown)
@@ -88,7 +88,7 @@ func TestThreatT38VipsOfOthers(t *testing.T) {
 	}
 	name := named(t, body)
 	_, err = author.do(t.Context(), http.MethodDelete, vipsPath+"/"+name, nil)
-	mustRefuse(t, "deleting the cluster's", err, "of no namespace")
+	mustRefuse(t, "deleting the cluster's", err, "without a namespace")
 	if _, err := owner.do(t.Context(), http.MethodDelete, vipsPath+"/"+name, nil); err != nil {
 		t.Errorf("deleting it, by who may change the subnet: %v", err)
 	}

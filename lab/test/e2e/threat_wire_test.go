@@ -122,8 +122,8 @@ func TestThreatT05StaleUnknown(t *testing.T) {
 func TestThreat38ControllersAreNotExempt(t *testing.T) {
 	sets := tenant(t).AppsV1().ReplicaSets(tenantNamespace)
 	for key, want := range map[string]string{
-		kubeovn.DefaultProvider.Key(kubeovn.Allocated): "Kube-OVN writes this itself",
-		kubeovn.DefaultProvider.Key(kubeovn.Routed):    "Kube-OVN writes this itself",
+		kubeovn.DefaultProvider.Key(kubeovn.Allocated): "Kube-OVN writes this annotation itself",
+		kubeovn.DefaultProvider.Key(kubeovn.Routed):    "Kube-OVN writes this annotation itself",
 		portVIPs: "Vip",
 	} {
 		value := map[string]string{portVIPs: "10.16.0.1"}[key]

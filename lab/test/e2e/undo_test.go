@@ -333,7 +333,7 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 			"is of a row",
 		},
 		"another value": {
-			thief, pods[0], map[string]any{portSecurity: "false", policy.UndoAnnotation: id}, "did not find",
+			thief, pods[0], map[string]any{portSecurity: "false", policy.UndoAnnotation: id}, "did not overwrite",
 		},
 		"forwarding with it": {
 			thief, pods[0],
@@ -499,7 +499,7 @@ func TestThreatT48ForgedJournal(t *testing.T) {
 		"an open row":          {pod, []string{}, "port_security: it would be empty"},
 		"somebody's address":   {pod, []string{strings.Trim(before[1].row, `[]"`)}, "would let the port send from"},
 		"the port of another":  {victim, []string{}, "is none that pod"},
-		"somebody's own words": {pod, []string{"unknown"}, "no port security"},
+		"somebody's own words": {pod, []string{"unknown"}, "as port security"},
 	} {
 		e := honest(c.of)
 		e.Before.PortSecurity = &c.column

@@ -89,7 +89,7 @@ func TestWorkloadAuthorsAreWarned(t *testing.T) {
 					"migrationJobName", portSecurity + `="false" was not applied`,
 				},
 				warned: {
-					"pods would be refused if policy enforced: " + k.path + `.metadata.annotations["` + portVIPs + `"]`,
+					"pods would be refused in mode enforce: " + k.path + `.metadata.annotations["` + portVIPs + `"]`,
 					"migrationJobName", portSecurity + "=true",
 				},
 			} {

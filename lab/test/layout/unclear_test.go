@@ -225,7 +225,7 @@ func TestMoved(t *testing.T) {
 				strings.Contains(metrics, `ovnguard_findings{rule="OVG031"} 1`) &&
 				strings.Contains(
 					told,
-					"system:serviceaccount:kube-system:ovn3, under which Kube-OVN's own workloads run, was refused "+
+					"system:serviceaccount:kube-system:ovn3, an account of Kube-OVN's own workloads, was refused "+
 						"UPDATE of pods tenant/subject",
 				), errors.Join(
 				err,
