@@ -65,7 +65,8 @@ func (e *Effect) bounded(rewrites Rewrites) Rewrites {
 // NamespaceEffect returns what would become of the ports of a namespace if it were as given.
 func (inv *State) NamespaceEffect(ns policy.Namespace, rewrites Rewrites, now time.Time) Effect {
 	var e Effect
-	inv.compare(&e, ns.Name, e.bounded(rewrites), now, func(q *policy.Query) { q.Namespace = ns })
+	every := func(kubeovn.Provider) bool { return true }
+	inv.compare(&e, ns.Name, e.bounded(rewrites), now, every, func(q *policy.Query) { q.Namespace = ns })
 	return e
 }
 
@@ -86,18 +87,29 @@ func (inv *State) PolicyEffect(name string, p *policy.Policy, rewrites Rewrites,
 	}
 	for ns := range inv.byNamespace.Keys() {
 		labels := inv.namespace(ns).Labels
-		if slices.ContainsFunc(
-			concerned,
-			func(o policy.Policy) bool { return o.Namespaces == nil || o.Namespaces(labels) },
-		) {
-			inv.compare(&e, ns, rewrites, now, func(q *policy.Query) { q.Policies = with })
+		here := slices.DeleteFunc(
+			slices.Clone(concerned),
+			func(o policy.Policy) bool { return o.Namespaces != nil && !o.Namespaces(labels) },
+		)
+		picked := func(nic kubeovn.Provider) bool {
+			return slices.ContainsFunc(here, func(o policy.Policy) bool { return o.Providers.Pick(nic) })
+		}
+		if len(here) > 0 {
+			inv.compare(&e, ns, rewrites, now, picked, func(q *policy.Query) { q.Policies = with })
 		}
 	}
 	return e
 }
 
-// compare decides for each port of a namespace as things are, and again after the edit.
-func (inv *State) compare(e *Effect, namespace string, rewrites Rewrites, now time.Time, edit func(*policy.Query)) {
+// compare decides for each port of a namespace as things are, and again after the edit, which is for some NICs.
+func (inv *State) compare(
+	e *Effect,
+	namespace string,
+	rewrites Rewrites,
+	now time.Time,
+	picked func(kubeovn.Provider) bool,
+	edit func(*policy.Query),
+) {
 	for p := range inv.podsIn(namespace) {
 		if p.ended() || p.HostNetwork {
 			continue
@@ -115,6 +127,9 @@ func (inv *State) compare(e *Effect, namespace string, rewrites Rewrites, now ti
 			e.Outside++
 		}
 		for _, nic := range inv.nics(p) {
+			if !picked(nic.Provider) {
+				continue
+			}
 			old, would := decide(nic.Provider)
 			e.Ports++
 			looser, tighter, begins := would.Wider(old), old.Wider(would), would.Repairs() && !old.Repairs()

@@ -100,6 +100,10 @@ func TestPolicyEffect(t *testing.T) {
 		t.Errorf("repair begins: -want +got\n%s", diff)
 	}
 	inv.SetPolicy(loose)
+	attached := policy.Policy{Name: "attached", Priority: 1, Providers: policy.Providers{"blue.crowd.ovn"}}
+	if diff := cmp.Diff(Effect{}, inv.PolicyEffect("attached", &attached, nothing, time.Time{})); diff != "" {
+		t.Errorf("for other NICs: -want +got\n%s", diff)
+	}
 	other := policy.Policy{
 		Name:       "other",
 		Namespaces: func(l map[string]string) bool { return l["team"] == "b" },

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -86,6 +88,7 @@ func (w *Writer) look(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("namespace %q: %w", namespace, err))
 		}
 	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) }) // said once
 	return errors.Join(errs...)
 }
 

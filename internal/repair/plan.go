@@ -8,6 +8,7 @@ package repair
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
@@ -151,7 +152,7 @@ func (t todo) action(past History, now time.Time) Action {
 	retry := past.AnnotateFailed.Until()
 	late := Action{Kind: Wait, Why: "the annotation could not be written; the write is tried again", Again: retry}
 	waits := t.annotations != nil && now.Before(retry)
-	if waits && !t.wide {
+	if waits && !t.wide && !t.takesAddress() {
 		return late
 	}
 	if t.annotations != nil && !waits && past.annotated(p.Pod.UID, t.annotations, now).IsZero() {
@@ -188,8 +189,18 @@ func (t todo) action(past History, now time.Time) Action {
 	return t.write(past, now)
 }
 
+// takesAddress reports whether the row has something in addresses that it must not have.
+func (t todo) takesAddress() bool {
+	return t.expected.Addresses != nil && slices.ContainsFunc(
+		t.port.Row.Addresses,
+		func(element string) bool { return !slices.Contains(t.expected.Addresses, element) },
+	)
+}
+
 // write writes the row, or waits where somebody else keeps taking back this very write. One that follows from another
-// decision than the last is never kept waiting.
+// decision than the last is not kept waiting for that. Where the annotation asks for more than was decided, and cannot
+// be written, it is Kube-OVN that takes the write back, and whoever may change the pod has it do so: nothing is waited
+// for then.
 func (t todo) write(past History, now time.Time) Action {
 	if until := past.WriteFailed.Until(); now.Before(until) {
 		return Action{Kind: Wait, Why: "the row could not be written; the write is tried again", Again: until}
@@ -202,7 +213,8 @@ func (t todo) write(past History, now time.Time) Action {
 	if out.PortSecurity == nil && out.Addresses == nil {
 		return Action{Kind: Nothing}
 	}
-	if until := past.backOff(now); out.Answers && past.repeats(out) && now.Before(until) {
+	until := past.backOff(now)
+	if out.Answers && past.repeats(out) && now.Before(until) && (!t.wide || t.annotations == nil) {
 		why := fmt.Sprintf("repair wrote it %d times, but another writer keeps changing it", past.Streak)
 		return Action{Kind: Contested, Why: why, Again: until}
 	}

@@ -89,6 +89,12 @@ func contest(times int, last time.Time) History {
 	return History{PodUID: "u", RowUUID: "r", PortSecurity: &[]string{own}, Streak: times, Answered: last}
 }
 
+// opened is a history after which somebody else opened the row so often that it is given up for a while.
+func opened(h History) History {
+	h.PortSecurity, h.Streak, h.Answered = &[]string{own}, 100, noon
+	return h
+}
+
 // failing is the history of a port at which a change failed so often, the last time so long ago.
 func failing(kind Kind, times int, ago time.Duration) History {
 	h := History{PodUID: "u", RowUUID: "r"}
@@ -150,6 +156,17 @@ func TestPlan(t *testing.T) {
 		"to be opened, and the annotation cannot be written": {
 			port: port(func(p *inventory.Port) { p.Decision.Level = policy.Open }), past: failing(Annotate, 1, 0),
 			want: Action{Kind: Wait, Again: noon.Add(firstRetry)}, why: "could not be written",
+		},
+		"opened again and again, and the annotation cannot be written": {
+			port: port(open, off), past: opened(failing(Annotate, 20, 0)),
+			want: Action{Kind: Write, PortSecurity: []string{own}, Answers: true},
+		},
+		"opened again and again, under the right annotation": {
+			port: port(open), past: opened(failing(Annotate, 20, 0)), want: Action{Kind: Contested, Again: noon.Add(longestWait)},
+			why: "keeps changing it",
+		},
+		"unknown, and the annotation cannot be written": {
+			port: port(unknown, off), past: failing(Annotate, 1, 0), want: Action{Kind: Write, Addresses: []string{own}},
 		},
 		"open, and the row could not be written many times": {
 			port: port(open), past: failing(Write, 100, 0), want: Action{Kind: Wait, Again: noon.Add(longestWait)},

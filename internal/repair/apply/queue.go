@@ -25,20 +25,19 @@ func NewQueue(now func() time.Time) *Queue {
 	return &Queue{now: now, wake: make(chan struct{}, 1), due: make(map[string]time.Time)}
 }
 
-// Judged implements monitor.Observer.
-func (q *Queue) Judged(_, after monitor.Verdict) {
-	if after.State != audit.OutOfScope && after.PodUID != "" {
+// Judged implements monitor.Observer. A port whose pod is gone is looked at as well, to be forgotten.
+func (q *Queue) Judged(before, after monitor.Verdict) {
+	if after.State != audit.OutOfScope && after.PodUID != "" || before.PodUID != "" && after.PodUID == "" {
 		q.add(after.Port)
 	}
 }
 
-// begin opens the queue with these ports, and end closes it.
-func (q *Queue) begin(ports []string) {
+// begin opens the queue, and end closes it.
+func (q *Queue) begin() {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.open = true
 	clear(q.due)
-	q.mu.Unlock()
-	q.add(ports...)
 }
 
 func (q *Queue) end() {

@@ -86,12 +86,13 @@ func (r *Repairer) Run(ctx context.Context) {
 		map[string]bool,
 	)
 	defer r.Queue.end()
+	r.Queue.begin()
 	var all []string
 	r.Monitor.Read(func(inv *inventory.State) { all = inv.Names() })
 	for _, name := range all {
 		r.before[name] = true
 	}
-	r.Queue.begin(all)
+	r.Queue.add(all...)
 	flush := time.NewTicker(time.Second)
 	defer flush.Stop()
 	for {
@@ -161,6 +162,8 @@ func (r *Repairer) batch(ctx context.Context, names map[string]time.Time) {
 			l := look{port: inv.Port(name, now), row: snapshot.Port(name), since: since}
 			if l.port.Pod == nil || l.row == nil {
 				delete(r.past, name)
+				delete(r.logged, name)
+				delete(r.before, name)
 				continue
 			}
 			l.port.Row = rows.Of(l.row) // the mirror may be ahead of what was judged

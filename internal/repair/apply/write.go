@@ -258,7 +258,9 @@ func (r *Repairer) done(l look, e *journal.Entry, outcome string, err error) {
 	case journal.Unknown:
 		r.past[name] = r.past[name].Lost()
 	case journal.Failed:
-		r.past[name], at = r.past[name].Failed(l.action, now)
+		if r.past[name], at = r.past[name].Failed(l.action, now); l.action.Kind == repair.Annotate {
+			r.Queue.later(now, name) // the row is narrowed without it
+		}
 	}
 	r.Log.Info(
 		"a port could not be put right; looking at it again",
