@@ -162,8 +162,9 @@ func TestPlan(t *testing.T) {
 			want: Action{Kind: Write, PortSecurity: []string{own}, Answers: true},
 		},
 		"opened again and again, under the right annotation": {
-			port: port(open), past: opened(failing(Annotate, 20, 0)), want: Action{Kind: Contested, Again: noon.Add(longestWait)},
-			why: "keeps changing it",
+			port: port(open), past: opened(failing(Annotate, 20, 0)),
+			want: Action{Kind: Contested, Again: noon.Add(longestWait)},
+			why:  "keeps changing it",
 		},
 		"unknown, and the annotation cannot be written": {
 			port: port(unknown, off), past: failing(Annotate, 1, 0), want: Action{Kind: Write, Addresses: []string{own}},
