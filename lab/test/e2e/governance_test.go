@@ -334,7 +334,7 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 		t,
 		"an exception that no policy names a namespace for",
 		err,
-		"does not name namespace "+ns+" in spec.exceptions.namespaces; an administrator decides",
+		"does not name namespace "+ns+" in spec.exceptions.namespaces; ask an administrator",
 	)
 	policyFor(t, ns)
 

@@ -168,7 +168,7 @@ func TestThreat35NothingEnforced(t *testing.T) {
 		awaitSelfTest(t, true)
 	})
 	policyOver(t, selfTestNamespace, v1alpha1.PortSecurityPolicySpec{Mode: v1alpha1.ModeAudit, Priority: 1})
-	says("[!]selftest: policy neither enforces nor warns there")
+	says("[!]selftest: policy neither enforces nor warns in that namespace")
 	if _, there := metrics(t)["ovnguard_selftest_ok"]; there {
 		t.Error("the self-test claims something where nothing can be seen")
 	}

@@ -322,7 +322,7 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 	}{
 		"without saying so": {thief, pods[0], map[string]any{portSecurity: nil}, portSecurity},
 		"another pod's change": {
-			thief, pods[1], map[string]any{portSecurity: nil, policy.UndoAnnotation: id}, "of another pod",
+			thief, pods[1], map[string]any{portSecurity: nil, policy.UndoAnnotation: id}, "on another pod",
 		},
 		"a change that is not": {
 			thief, pods[0], map[string]any{portSecurity: nil, policy.UndoAnnotation: "0"}, "has no change",
@@ -383,7 +383,7 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 		return patch(thief, pod, map[string]any{portSecurity: nil, policy.UndoAnnotation: mark})
 	}
 	mustRefuse(t, "the same mark", replay(pods[0], id), portSecurity)
-	mustRefuse(t, "the change again", replay(pods[0], id+","+id), "taken back already")
+	mustRefuse(t, "the change again", replay(pods[0], id+","+id), "already taken back")
 	mustRefuse(t, "without the mark", replay(pods[0], nil), portSecurity)
 	out, stderr, code = ovnguard(t, "undo", "--change", id, "--kubeconfig", kubeconfigOf(t, user))
 	if code != 1 || !strings.Contains(stderr, "was taken back already, at 20") || !strings.Contains(stderr, user) {
@@ -446,7 +446,7 @@ func TestUndoNamesThePolicyThatRepairs(t *testing.T) {
 		portOf(pod),
 		"--dry-run",
 	); code != 0 ||
-		!strings.Contains(stderr, "PortSecurityPolicy "+policyName+" says repair: repair") {
+		!strings.Contains(stderr, "PortSecurityPolicy "+policyName+" has repair: repair") {
 		t.Errorf("code %d, said %q", code, stderr)
 	}
 	if got := portSecurityOf(t, portOf(pod)); got != wide {
