@@ -223,7 +223,15 @@ func TestThreat21KeptPorts(t *testing.T) {
 			Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err != nil, nil
 	})
-	wish{name: "its name", podName: "till-0." + elsewhere, annotations: network, refused: "that name is taken"}.tryPod(t, p)
+	wish{
+		name:        "its name",
+		podName:     "till-0." + elsewhere,
+		annotations: network,
+		refused:     "that name is taken",
+	}.tryPod(
+		t,
+		p,
+	)
 	if _, err := p.dryRun(t.Context(), tenantNamespace, network); err != nil {
 		t.Errorf("another name: %v", err)
 	}
