@@ -185,7 +185,7 @@ func TestThreat41GroupAmplification(t *testing.T) {
 	for prefix, holder := range map[string]string{ // what is of others is not named
 		victim.Annotations[ipAddress]: "port " + victim.Name + "." + tenantNamespace,
 		"10.16.0.1":                   "is taken, and can never be granted",
-		service.Spec.ClusterIP: "is taken", vip: "is taken", "10.16.0.0/24": "has addresses of subnet ovn-default",
+		service.Spec.ClusterIP:        "is taken", vip: "is taken", "10.16.0.0/24": "has addresses of subnet ovn-default",
 	} {
 		err := try(prefix)
 		mustRefuse(t, "a grant of "+prefix, err, holder)
