@@ -23,8 +23,8 @@ var decisionForgotten = &Check{
 // effect now: it may begin, be approved or be extended later, and a controller adopts pods that it did not make. Like a
 // forged owner, this would have an effect once the policy enforces, so it is refused in every mode.
 func (r *review) adopted(was *review) {
-	owner := r.pod.Metadata.controller()
-	before := was.pod.Metadata.controller()
+	owner := r.Metadata.controller()
+	before := was.Metadata.controller()
 	naming := []inventory.Kind{inventory.Exceptions, inventory.NATGateways, inventory.EgressGateways}
 	if owner != nil && (before == nil || *before != *owner) &&
 		r.blind(policy.Enforce, "metadata.ownerReferences", naming...) {
@@ -53,12 +53,12 @@ func (r *review) adopted(was *review) {
 			)
 			return
 		}
-		nic := slices.IndexFunc(r.nics, func(nic kubeovn.NIC) bool { return e.Providers.Pick(nic.Provider) })
+		nic := slices.IndexFunc(r.NICs, func(nic kubeovn.NIC) bool { return e.Providers.Pick(nic.Provider) })
 		if nic < 0 || !e.TargetsAny(r.query.Pod) || e.TargetsAny(was.query.Pod) {
 			continue
 		}
 		field := "metadata.ownerReferences"
-		if slices.Equal(was.pod.Metadata.Owners, r.pod.Metadata.Owners) {
+		if slices.Equal(was.Metadata.Owners, r.Metadata.Owners) {
 			field = "metadata.labels"
 		}
 		r.refuse(
@@ -68,7 +68,7 @@ func (r *review) adopted(was *review) {
 			"let the controller of the owner create the pod again",
 			"PortSecurityException %s would apply to NIC %s, but %s %s did not create the pod",
 			e.Name,
-			r.nics[nic].Provider,
+			r.NICs[nic].Provider,
 			e.Owner.Kind,
 			e.Owner.Name,
 		)
@@ -117,7 +117,7 @@ func (r *review) adoptedBeforeKnown(owner *policy.Owner, was *review) bool {
 	if owner == nil || len(r.Inventory.Owners(owner)) > 0 {
 		return false
 	}
-	before := was.pod.Metadata.controller()
+	before := was.Metadata.controller()
 	_, known := controllerOf(*owner)
 	return known && owner.Kind != "ReplicationController" && (before == nil || *before != *owner)
 }
@@ -129,7 +129,7 @@ func (r *review) forgetsDecision(before, after *ParsedPod, was *review) {
 	if r.Accounts.isKubeOVN(r.User) {
 		return
 	}
-	for _, nic := range was.nics {
+	for _, nic := range was.NICs {
 		_, had := before.Record[nic.Provider]
 		if _, has := after.Record[nic.Provider]; had && !has && !r.Undo.takes(nic.Provider) {
 			r.refuse(

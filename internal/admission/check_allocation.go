@@ -42,13 +42,13 @@ func (r *review) beforeAllocation(was *review, keys []Key) {
 // only plugged in does not make it write the others.
 func (r *review) reads(k *Key) bool {
 	return k.Name == kubeovn.AAPs ||
-		slices.ContainsFunc(r.nics, func(nic kubeovn.NIC) bool { return nic.Provider == k.Provider })
+		slices.ContainsFunc(r.NICs, func(nic kubeovn.NIC) bool { return nic.Provider == k.Provider })
 }
 
 // unallocated returns the NICs of OVN that are strict, and were, and that Kube-OVN has not allocated.
 func (r *review) unallocated(was *review) (out []kubeovn.Provider) {
-	before, after := was.pod.Metadata.Annotations, r.pod.Metadata.Annotations
-	nics := r.Inventory.NICs(was.networks.Default, was.networks.Attachments)
+	before, after := was.Metadata.Annotations, r.Metadata.Annotations
+	nics := r.Inventory.NICs(was.Networks.Default, was.Networks.Attachments)
 	isAllocated := func(nic kubeovn.NIC) bool { return before[nic.Provider.Key(kubeovn.Allocated)] == kubeovn.True }
 	for _, nic := range nics {
 		key := nic.Provider.Key(kubeovn.PortSecurity)
@@ -73,7 +73,7 @@ func (r *review) unallocated(was *review) (out []kubeovn.Provider) {
 // hasRecord reports whether there is an IP resource for the pod's NIC, which only Kube-OVN makes.
 func (r *review) hasRecord(nic kubeovn.NIC) bool {
 	return r.Inventory.SubnetOf(
-		kubeovn.PortName(r.pod.Metadata.portOwner(r.Inventory.Setup().KeepVMIP), r.Namespace.Name, nic.Provider),
+		kubeovn.PortName(r.Metadata.portOwner(r.Inventory.Setup().KeepVMIP), r.Namespace.Name, nic.Provider),
 	) != ""
 }
 

@@ -35,13 +35,12 @@ func (r *review) looser(was *review, keys []Key) {
 	}
 	field := "metadata.annotations"
 	switch {
-	case !maps.Equal(was.pod.Metadata.Labels, r.pod.Metadata.Labels):
+	case !maps.Equal(was.Metadata.Labels, r.Metadata.Labels):
 		field = "metadata.labels"
-	case !slices.Equal(was.pod.Metadata.Owners, r.pod.Metadata.Owners):
+	case !slices.Equal(was.Metadata.Owners, r.Metadata.Owners):
 		field = "metadata.ownerReferences"
 	}
-	const anew = "create the pod again with the values it needs"
-	for _, nic := range was.nics {
+	for _, nic := range was.NICs {
 		if r.late() {
 			return
 		}
@@ -52,7 +51,7 @@ func (r *review) looser(was *review, keys []Key) {
 				loosened,
 				mode,
 				field,
-				anew,
+				recreate,
 				"NIC %s would no longer be under a policy with mode %s: the mode would become %s",
 				nic.Provider,
 				old.Mode,
@@ -69,7 +68,7 @@ func (r *review) looser(was *review, keys []Key) {
 				loosened,
 				mode,
 				field,
-				anew,
+				recreate,
 				"NIC %s would become looser: it would no longer be under %s, which forbids NICs outside OVN",
 				nic.Provider,
 				who,
@@ -80,7 +79,7 @@ func (r *review) looser(was *review, keys []Key) {
 			loosened,
 			mode,
 			field,
-			anew+", or name the owner of the pod in the exception",
+			recreate+", or name the owner of the pod in the exception",
 			"NIC %s would become looser: level %s with layer-2 forwarding %s, before level %s with %s",
 			nic.Provider,
 			now.Level,

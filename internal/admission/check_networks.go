@@ -38,11 +38,11 @@ func (r *review) attachments(before *ParsedPod) {
 	if before != nil {
 		known, requested = before.Networks.All(), before.Requests
 	}
-	if r.unread != nil {
-		r.refuse(unreadableNetworks, r.modeOfPod(), r.unread.Field, r.unread.Fix, "%s", r.unread.Why)
+	if r.Unread != nil {
+		r.refuse(unreadableNetworks, r.modeOfPod(), r.Unread.Field, r.Unread.Fix, "%s", r.Unread.Why)
 		return
 	}
-	for _, a := range r.networks.All() {
+	for _, a := range r.Networks.All() {
 		if slices.Contains(known, a) {
 			continue
 		}

@@ -20,7 +20,7 @@ func (r *review) onOVN(a kubeovn.Attachment) {
 		return
 	}
 	why, fix := r.offOVN(a)
-	if why == "" && r.networks.BareDefault && *r.networks.Default == a {
+	if why == "" && r.Networks.BareDefault && *r.Networks.Default == a {
 		why = "has no namespace: Multus looks for it in Multus' own default namespace, Kube-OVN in the namespace " +
 			"of the pod"
 		fix = fmt.Sprintf("write %q, or ", a.Namespace+"/"+a.Name)
@@ -100,7 +100,7 @@ func (r *review) offOVN(a kubeovn.Attachment) (why, fix string) {
 
 // networkKey returns the annotation that names a network.
 func (r *review) networkKey(a kubeovn.Attachment) string {
-	if r.networks.Default != nil && *r.networks.Default == a {
+	if r.Networks.Default != nil && *r.Networks.Default == a {
 		return kubeovn.DefaultNetwork
 	}
 	return kubeovn.Networks

@@ -19,7 +19,7 @@ func (r *review) owners(before []OwnerReference) {
 	for _, o := range before {
 		known[o] = true
 	}
-	for _, o := range r.pod.Metadata.Owners {
+	for _, o := range r.Metadata.Owners {
 		if known[o] {
 			continue
 		}

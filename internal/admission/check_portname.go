@@ -13,12 +13,12 @@ var portOfOther = &Check{
 // portName refuses a pod whose ports would bear the names of others'. Those of a machine's launchers bear the name of
 // the machine, which its author chose.
 func (r *review) portName() {
-	name, ns, mode := r.pod.Metadata.portOwner(r.Inventory.Setup().KeepVMIP), r.Namespace.Name, r.modeOfPod()
-	if r.pod.Metadata.Name == "" {
+	name, ns, mode := r.Metadata.portOwner(r.Inventory.Setup().KeepVMIP), r.Namespace.Name, r.modeOfPod()
+	if r.Metadata.Name == "" {
 		return // the API server makes the name before it asks for validation
 	}
 	field, whose, machine := "metadata.name", "the pod", ""
-	if o := r.pod.Metadata.launcherOf(); o != nil && r.Accounts.isKubeVirt(r.User) {
+	if o := r.Metadata.launcherOf(); o != nil && r.Accounts.isKubeVirt(r.User) {
 		field, whose, machine = "metadata.ownerReferences", "the machine", o.Name
 	}
 	if kubeovn.MayNameAnotherPort(name, ns) {
@@ -40,8 +40,8 @@ func (r *review) portName() {
 	if chosen && r.blind(mode, field, inventory.Pods, inventory.Records, inventory.Subnets, inventory.Attachments) {
 		return
 	}
-	me, fix := inventory.PodKey{Namespace: ns, Name: r.pod.Metadata.Name}, "give "+whose+" another name"
-	for _, nic := range r.nics {
+	me, fix := inventory.PodKey{Namespace: ns, Name: r.Metadata.Name}, "give "+whose+" another name"
+	for _, nic := range r.NICs {
 		port := kubeovn.PortName(name, ns, nic.Provider)
 		keeper, of := r.Inventory.Kept(port)
 		switch other, taken := r.Inventory.ClaimedBy(port, me, machine); {
@@ -80,7 +80,7 @@ func (r *review) portName() {
 		}
 	}
 	// The IP resources of its NICs outside OVN must not be those of ports that there are.
-	for _, a := range r.networks.All() {
+	for _, a := range r.Networks.All() {
 		if kind, known := r.Inventory.Kind(a); known && kind.OnOVN() {
 			continue
 		}

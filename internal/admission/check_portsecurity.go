@@ -21,9 +21,9 @@ var layer2Forward = &Check{
 // protected checks that every NIC has the annotation that its level needs, but those that were there before: another
 // webhook may have taken it away again.
 func (r *review) protected(before []kubeovn.NIC) {
-	for _, nic := range r.nics {
+	for _, nic := range r.NICs {
 		key := nic.Provider.Key(kubeovn.PortSecurity)
-		if r.modeOfNIC(nic.Provider) != policy.Enforce || r.pod.Metadata.Annotations[key] != "" ||
+		if r.modeOfNIC(nic.Provider) != policy.Enforce || r.Metadata.Annotations[key] != "" ||
 			slices.Contains(before, nic) {
 			continue // what is there has been looked at; where nothing is enforced, the mutating webhook has said it
 		}

@@ -94,7 +94,7 @@ func (r *review) network(a kubeovn.Attachment) {
 	provider := providerOf(a)
 	for _, p := range append(r.spellings(provider), provider.Attachment().Outside()) {
 		own := p.Key(kubeovn.LogicalSwitch)
-		if r.pod.Metadata.Annotations[own] != "" { // what is named there is looked at by itself
+		if r.Metadata.Annotations[own] != "" { // what is named there is looked at by itself
 			continue
 		}
 		subnets := r.Inventory.SubnetsFor(p)

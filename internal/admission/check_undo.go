@@ -92,7 +92,7 @@ func (r *review) undone(k *Key) bool {
 	if !r.Undo.changed || r.Undo.gives || k.Value == kubeovn.True || r.decision(k.Provider).Level == policy.Open {
 		return false
 	}
-	if err := r.Undo.took(r.pod, k); err != nil {
+	if err := r.Undo.took(r.Pod, k); err != nil {
 		r.refuse(
 			portSecurityOff,
 			r.modeOfKey(k),

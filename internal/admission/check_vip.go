@@ -58,7 +58,7 @@ func (r *review) vip(k *Key, makeVip string) {
 	}
 	self := inventory.Holder{Kind: inventory.HeldByVip, Name: v.Name}
 	const fix = "name another Vip, or none"
-	for _, nic := range r.nics {
+	for _, nic := range r.NICs {
 		if k.Provider != kubeovn.DefaultProvider && !slices.Contains(r.spellings(k.Provider), nic.Provider) {
 			continue
 		}

@@ -43,7 +43,7 @@ func (v *Verdict) add(nic kubeovn.Provider, d policy.Decision) {
 // verdict returns what was decided for the NICs of the pod: for the default one, where its networks cannot be told.
 func (r *review) verdict() Verdict {
 	var out Verdict
-	for _, nic := range r.nics {
+	for _, nic := range r.NICs {
 		out.add(nic.Provider, r.decision(nic.Provider))
 	}
 	return out

@@ -6,7 +6,6 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/internal/multus"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -14,12 +13,8 @@ import (
 type review struct {
 	*View
 	*ParsedPod
-	pod *Pod
 	*grounds
-	// networks is what the pod asks for, and unread says why that cannot be told; nics are the NICs that come of it.
-	networks multus.Networks
-	unread   *Refusal
-	nics     []kubeovn.NIC
+
 	refusals []Refusal
 	sites    map[kubeovn.Provider]site
 	// told, worded and more are how many reasons under each mode are in refusals, were put into words, and were only
@@ -31,15 +26,7 @@ type review struct {
 // newReview begins the review of a pod. trustOwner says whether the pod's owners are believed, as they are once the pod
 // is there.
 func (v *View) newReview(p *ParsedPod, trustOwner bool) *review {
-	return &review{
-		View:      v,
-		ParsedPod: p,
-		pod:       p.Pod,
-		grounds:   v.grounds(p, trustOwner),
-		networks:  p.Networks,
-		unread:    p.Unread,
-		nics:      p.NICs,
-	}
+	return &review{View: v, ParsedPod: p, grounds: v.grounds(p, trustOwner)}
 }
 
 // modeOfNIC returns the mode of the policy of a NIC.
@@ -48,11 +35,11 @@ func (r *review) modeOfNIC(p kubeovn.Provider) policy.Mode { return r.decision(p
 // modeOfPod returns the mode of the policy that does most about some NIC of the pod.
 func (r *review) modeOfPod() policy.Mode {
 	mode := r.modeOfNIC(kubeovn.DefaultProvider)
-	for _, nic := range r.nics {
+	for _, nic := range r.NICs {
 		mode = min(mode, r.modeOfNIC(nic.Provider))
 	}
-	if r.unread != nil {
-		mode = min(mode, r.tightestMode(r.pod))
+	if r.Unread != nil {
+		mode = min(mode, r.tightestMode(r.Pod))
 	}
 	return mode
 }
@@ -125,9 +112,9 @@ func (r *review) decision(p kubeovn.Provider) policy.Decision { return r.decide(
 // from before.
 func (r *review) ours(port string) bool {
 	if r.looked.ports == nil {
-		r.looked.ports = make(map[string]bool, len(r.nics))
-		for _, nic := range r.nics {
-			r.looked.ports[kubeovn.PortName(r.pod.Metadata.portOwner(r.Inventory.Setup().KeepVMIP), r.Namespace.Name,
+		r.looked.ports = make(map[string]bool, len(r.NICs))
+		for _, nic := range r.NICs {
+			r.looked.ports[kubeovn.PortName(r.Metadata.portOwner(r.Inventory.Setup().KeepVMIP), r.Namespace.Name,
 				nic.Provider)] = true
 		}
 	}

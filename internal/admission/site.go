@@ -53,7 +53,7 @@ func (r *review) site(provider kubeovn.Provider) site {
 // spellings returns the providers that releases of Kube-OVN may give to a NIC of the pod: with the interface behind it,
 // and without. A provider that no NIC of the pod has is none of them, whatever the pod says about it.
 func (r *review) spellings(provider kubeovn.Provider) (all []kubeovn.Provider) {
-	for _, nic := range r.nics {
+	for _, nic := range r.NICs {
 		if nic.Provider == provider || nic.Provider == provider.Attachment() {
 			all = append(all, nic.Provider)
 		}

@@ -32,8 +32,8 @@ func (v *View) CheckUpdate(old, p *ParsedPod) ([]Refusal, Verdict) {
 	if slices.ContainsFunc(keys, func(k Key) bool { return k.Class == kubeovn.NetworkKey }) {
 		r.attachments(old)
 	}
-	if r.unread == nil && was.unread == nil {
-		r.protected(was.nics)
+	if r.Unread == nil && was.Unread == nil {
+		r.protected(was.NICs)
 	}
 	r.forgetsDecision(old, p, was)
 	r.looser(was, keys)

@@ -29,20 +29,20 @@ func (g *Guard) Exception(ctx context.Context, req *admissionv1.AdmissionRequest
 	}
 	object.Namespace = req.Namespace
 	var a Answer
-	anew := old == nil || asksAnew(&old.Spec, &object.Spec)
-	g.stamped(&a, req, old, object, anew)
+	asksNew := old == nil || asksForNew(&old.Spec, &object.Spec)
+	g.stamped(&a, req, old, object, asksNew)
 	if err := g.approval(ctx, &a, req, old, object); err != nil {
 		return Answer{}, err
 	}
-	if err := g.shared(ctx, &a, req, old, object, anew); err != nil {
+	if err := g.shared(ctx, &a, req, old, object, asksNew); err != nil {
 		return Answer{}, err
 	}
-	if old != nil && !anew && consents(&old.Spec, &object.Spec, anew) && len(a.Denials()) == 0 {
+	if old != nil && !asksNew && consents(&old.Spec, &object.Spec, asksNew) && len(a.Denials()) == 0 {
 		if err := g.approvedClaims(&a, object, req.UserInfo); err != nil {
 			return Answer{}, err
 		}
 	}
-	if anew {
+	if asksNew {
 		if err := g.grantable(ctx, &a, req.UserInfo, object); err != nil {
 			return Answer{}, err
 		}
@@ -56,10 +56,10 @@ func (g *Guard) stamped(
 	a *Answer,
 	req *admissionv1.AdmissionRequest,
 	old, now *v1alpha1.PortSecurityException,
-	anew bool,
+	asksNew bool,
 ) {
 	who := req.UserInfo.Username
-	if !anew {
+	if !asksNew {
 		who = old.Spec.RequestedBy
 	}
 	if now.Spec.RequestedBy != who {
@@ -81,12 +81,12 @@ func (g *Guard) stamped(
 			"spec.requestedAt: is missing, although admission writes it; check that the mutating webhook of " +
 				"ovnguard is registered",
 		)
-	case anew && g.Now().Sub(at.Time).Abs() > stampAge:
+	case asksNew && g.Now().Sub(at.Time).Abs() > stampAge:
 		a.Deny(
 			"spec.requestedAt: %s is not the time of this request; leave the field out, admission writes it",
 			at.UTC().Format(time.RFC3339),
 		)
-	case !anew && old.Spec.RequestedAt != nil && !at.Equal(old.Spec.RequestedAt):
+	case !asksNew && old.Spec.RequestedAt != nil && !at.Equal(old.Spec.RequestedAt):
 		a.Deny(
 			"spec.requestedAt: %s is not the time of the request; leave the field out, admission writes it",
 			at.UTC().Format(time.RFC3339),

@@ -27,8 +27,8 @@ const sharesAsked = 16
 
 // consents reports whether a request may record consents of its user: one that asks for something new, or that
 // approves.
-func consents(old, now *v1alpha1.PortSecurityExceptionSpec, anew bool) bool {
-	return anew || old != nil && now.ApprovedBy != "" && now.ApprovedBy != old.ApprovedBy
+func consents(old, now *v1alpha1.PortSecurityExceptionSpec, asksNew bool) bool {
+	return asksNew || old != nil && now.ApprovedBy != "" && now.ApprovedBy != old.ApprovedBy
 }
 
 // claimsOf returns what the exception would grant of others, with or without their consent.
@@ -42,16 +42,16 @@ func (g *Guard) claimsOf(o *v1alpha1.PortSecurityException) (e policy.Exception,
 // sharers returns the consents that an exception has after the request: those that were recorded for the same and,
 // where the request asks for something new or approves, those that its user may give.
 func (g *Guard) sharers(
-	ctx context.Context, req *admissionv1.AdmissionRequest, old, now *v1alpha1.PortSecurityException, anew bool,
+	ctx context.Context, req *admissionv1.AdmissionRequest, old, now *v1alpha1.PortSecurityException, asksNew bool,
 ) (list []v1alpha1.Share) {
 	var before *v1alpha1.PortSecurityExceptionSpec
 	if old != nil {
 		before = &old.Spec
 	}
-	if before != nil && !anew {
+	if before != nil && !asksNew {
 		list = slices.Clone(before.SharedBy)
 	}
-	if !consents(before, &now.Spec, anew) {
+	if !consents(before, &now.Spec, asksNew) {
 		return list
 	}
 	asking := now.DeepCopy()
@@ -93,7 +93,7 @@ func (g *Guard) shared(
 	a *Answer,
 	req *admissionv1.AdmissionRequest,
 	old, now *v1alpha1.PortSecurityException,
-	anew bool,
+	asksNew bool,
 ) error {
 	var before *v1alpha1.PortSecurityExceptionSpec
 	if old != nil {
@@ -101,14 +101,14 @@ func (g *Guard) shared(
 	}
 	e, claims := policy.Exception{}, []inventory.Claim(nil)
 	for i, s := range now.Spec.SharedBy {
-		if before != nil && !anew && slices.Contains(before.SharedBy, s) {
+		if before != nil && !asksNew && slices.Contains(before.SharedBy, s) {
 			continue
 		}
 		if claims == nil {
 			e, claims = g.claimsOf(now)
 		}
 		owner := policy.Share{Resource: s.Resource, Name: s.Name, UID: string(s.UID)}
-		ok := s.User == req.UserInfo.Username && consents(before, &now.Spec, anew) && owned(claims, &e, owner)
+		ok := s.User == req.UserInfo.Username && consents(before, &now.Spec, asksNew) && owned(claims, &e, owner)
 		if ok {
 			var err error
 			if ok, err = g.may(ctx, req.UserInfo, shareAttributes(owner)); err != nil {

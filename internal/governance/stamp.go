@@ -48,7 +48,7 @@ func (g *Guard) StampException(ctx context.Context, req *admissionv1.AdmissionRe
 	}
 	who, when, approved := req.UserInfo.Username, metav1.NewTime(g.Now().UTC().Truncate(time.Second)), ""
 	switch {
-	case old != nil && !asksAnew(&old.Spec, spec):
+	case old != nil && !asksForNew(&old.Spec, spec):
 		who, approved = old.Spec.RequestedBy, spec.ApprovedBy
 		when = old.CreationTimestamp
 		if old.Spec.RequestedAt != nil {
@@ -77,7 +77,7 @@ func (g *Guard) StampException(ctx context.Context, req *admissionv1.AdmissionRe
 	stamped := object.DeepCopy()
 	stamped.Spec = *spec.DeepCopy()
 	stamped.Spec.ApprovedBy = approved
-	a.setShares(spec.SharedBy, g.sharers(ctx, req, old, stamped, old == nil || asksAnew(&old.Spec, spec)))
+	a.setShares(spec.SharedBy, g.sharers(ctx, req, old, stamped, old == nil || asksForNew(&old.Spec, spec)))
 	if spec.RequestedAt == nil || !spec.RequestedAt.Equal(&when) {
 		a.Patch = append(a.Patch, jsonpatch.NewOperation("add", "/spec/requestedAt", when.UTC().Format(time.RFC3339)))
 	}
@@ -85,7 +85,7 @@ func (g *Guard) StampException(ctx context.Context, req *admissionv1.AdmissionRe
 }
 
 // requestID returns a digest of what is asked for, long enough that nobody finds two requests with the same one. It is
-// of all that asksAnew compares, and so of narrowed requests as well.
+// of all that asksForNew compares, and so of narrowed requests as well.
 func requestID(spec *v1alpha1.PortSecurityExceptionSpec) (string, error) {
 	asked := v1alpha1.PortSecurityExceptionSpec{
 		Target:    spec.Target,
@@ -125,9 +125,9 @@ func (a *Answer) set(path, is, want string) {
 	}
 }
 
-// asksAnew reports whether something is asked for that was not before. Who only takes back, by an earlier end, a later
-// beginning or fewer pairs, asks for nothing new.
-func asksAnew(old, now *v1alpha1.PortSecurityExceptionSpec) bool {
+// asksForNew reports whether a request asks for something that was not asked for before. An earlier end, a later
+// beginning or fewer pairs take back, and ask for nothing new.
+func asksForNew(old, now *v1alpha1.PortSecurityExceptionSpec) bool {
 	switch {
 	case now.ExpiresAt.After(old.ExpiresAt.Time),
 		!equality.Semantic.DeepEqual(old.Target, now.Target),
@@ -152,12 +152,12 @@ func (g *Guard) approval(
 	old, now *v1alpha1.PortSecurityException,
 ) error {
 	by := now.Spec.ApprovedBy
-	if by == "" || old != nil && old.Spec.ApprovedBy == by && !asksAnew(&old.Spec, &now.Spec) {
+	if by == "" || old != nil && old.Spec.ApprovedBy == by && !asksForNew(&old.Spec, &now.Spec) {
 		return nil
 	}
 	user := req.UserInfo.Username
 	switch {
-	case old == nil || asksAnew(&old.Spec, &now.Spec):
+	case old == nil || asksForNew(&old.Spec, &now.Spec):
 		a.Deny("spec.approvedBy: the request is new or changed; leave the field out, and let another user " +
 			"approve it afterwards")
 		return nil
