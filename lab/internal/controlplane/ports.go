@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
@@ -28,8 +29,15 @@ type ports struct {
 	Scheduler         int `json:"scheduler"`
 }
 
-// choosePorts returns the ports of the last start as far as they are free, finds
-// others for the rest, and stores them.
+// A server that was killed holds its port until the kernel has taken its memory down, at a moment when nothing names
+// the process any more. The port of the last start is waited for, since kubeconfig files and pods know it.
+const (
+	portWait  = 5 * time.Second
+	portPause = 50 * time.Millisecond
+)
+
+// choosePorts returns the ports of the last start that are free within portWait, finds others for the rest, and
+// stores them.
 func choosePorts(dir state.Dir) (ports, error) {
 	path := dir.Join("ports.json")
 	var p ports
@@ -41,8 +49,9 @@ func choosePorts(dir state.Dir) (ports, error) {
 		return ports{}, fmt.Errorf("read %s: %w: remove the file to have ports chosen again", path, err)
 	}
 	taken := map[int]bool{}
+	waitUntil := time.Now().Add(portWait)
 	for _, port := range []*int{&p.APIServer, &p.ControllerManager, &p.Scheduler} {
-		if *port, err = freePort(*port, taken); err != nil {
+		if *port, err = freePort(*port, taken, waitUntil); err != nil {
 			return ports{}, err
 		}
 		taken[*port] = true
@@ -53,20 +62,39 @@ func choosePorts(dir state.Dir) (ports, error) {
 	return p, state.WriteFile(path, append(data, '\n'), 0o600)
 }
 
-// freePort returns the wanted port or, where it is not free, another one.
-func freePort(wanted int, taken map[int]bool) (int, error) {
+// freePort returns the wanted port where it is free before waitUntil, and another one otherwise. A wanted port of 0 is
+// any.
+func freePort(wanted int, taken map[int]bool, waitUntil time.Time) (int, error) {
+	for wanted > 0 && !taken[wanted] {
+		err := probe(wanted)
+		if err == nil {
+			return wanted, nil
+		}
+		if !time.Now().Before(waitUntil) {
+			break
+		}
+		time.Sleep(portPause)
+	}
 	var last error
 	for range portTries {
-		if wanted > 0 && !taken[wanted] {
-			listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(wanted)))
-			if err == nil {
-				return wanted, listener.Close()
-			}
-			last = err
+		port := firstPort + rand.IntN(portCount)
+		if taken[port] {
+			continue
 		}
-		wanted = firstPort + rand.IntN(portCount)
+		if last = probe(port); last == nil {
+			return port, nil
+		}
 	}
 	return 0, fmt.Errorf("no free loopback port found between %d and %d: %w", firstPort, firstPort+portCount-1, last)
+}
+
+// probe returns nil if the loopback port can be listened on.
+func probe(port int) error {
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return err
+	}
+	return listener.Close()
 }
 
 func localURL(port int) string { return "https://127.0.0.1:" + strconv.Itoa(port) }

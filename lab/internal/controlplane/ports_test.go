@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
@@ -64,5 +65,30 @@ func TestDamagedPortsFileIsNamed(t *testing.T) {
 	}
 	if _, err := choosePorts(dir); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v, want an error that names %s", err, path)
+	}
+}
+
+// TestPortOfADyingServerIsWaitedFor: the last server's socket closes a moment after its process has lost its name.
+func TestPortOfADyingServerIsWaitedFor(t *testing.T) {
+	dir, err := state.NewDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := choosePorts(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(first.APIServer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	time.AfterFunc(300*time.Millisecond, func() { closed <- listener.Close() })
+	again, err := choosePorts(dir)
+	if err != nil || again != first {
+		t.Errorf("got %+v (%v), want the ports of the last start, %+v", again, err, first)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
 	}
 }
