@@ -4,6 +4,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
@@ -38,11 +39,13 @@ func quote(word string) string {
 
 // nameForNbctl returns the argument that names the port for ovn-nbctl: its name, or its UUID where the name would be
 // read as an option.
-func (s *subject) nameForNbctl() string {
-	if strings.HasPrefix(s.Name, "-") {
-		return s.Row.UUID
+func (s *subject) nameForNbctl() string { return nameForNbctl(&s.Port) }
+
+func nameForNbctl(p *inventory.Port) string {
+	if strings.HasPrefix(p.Name, "-") {
+		return p.Row.UUID
 	}
-	return s.Name
+	return p.Name
 }
 
 // controller returns the user as which Kube-OVN's controller writes.

@@ -1,14 +1,15 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// duplicateMAC and duplicateIP find ports of one logical switch that OVN takes for the same station: it delivers to one
-// of them, and port security lets each pose as the other.
+// duplicateMAC and duplicateIP find ports of one layer-2 domain that the network takes for the same station: it
+// delivers to one of them, and port security lets each pose as the other.
 var (
 	duplicateMAC = check{
 		rule: Rule{
@@ -16,7 +17,7 @@ var (
 			Name:     "duplicate-mac",
 			Severity: High,
 			Settle:   settle,
-			Summary:  "another port on the same switch has the same MAC",
+			Summary:  "another port on the same switch or VLAN has the same MAC",
 		},
 		find: func(s *subject) (found, bool) { return s.duplicate(true) },
 	}
@@ -26,7 +27,7 @@ var (
 			Name:     "duplicate-ip",
 			Severity: High,
 			Settle:   settle,
-			Summary:  "another port on the same switch has the same address",
+			Summary:  "another port on the same switch or VLAN has the same address",
 		},
 		find: func(s *subject) (found, bool) { return s.duplicate(false) },
 	}
@@ -37,20 +38,26 @@ func (s *subject) duplicate(mac bool) (found, bool) {
 		return found{}, false
 	}
 	var texts, others []string
+	across := ""
 	for _, t := range s.Duplicates {
 		if t.MAC == mac {
 			texts, others = append(texts, t.Text), append(others, t.Others...)
+			across = cmp.Or(across, t.VLAN)
 		}
+	}
+	if across != "" {
+		across = " on another switch of " + across
 	}
 	if len(texts) == 0 {
 		return found{}, false
 	}
 	return found{
 		message: fmt.Sprintf(
-			"has %s on switch %s as well as %s",
+			"has %s on switch %s as well as %s%s",
 			strings.Join(texts, ", "),
 			s.Row.Switch,
 			portList(others),
+			across,
 		),
 		others: others,
 		fix:    s.fixDuplicate(texts),

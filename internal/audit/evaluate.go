@@ -26,10 +26,12 @@ type found struct {
 	excess  []portsec.Pair
 	loss    []portsec.Pair
 	others  []string
+	// severity is that of this finding, where it is another one than the rule's; "" otherwise.
+	severity Severity
 }
 
 // checks are all rules in the order of their IDs. Those without a function are found elsewhere: what concerns other
-// subjects than ports by EvaluateSubject, and notProved when the others have been asked.
+// subjects than ports by EvaluateSubject, ports of no pod by beyondPods, and notProved when the others have been asked.
 var checks = []check{
 	openPort,
 	unusableEntry,
@@ -61,6 +63,12 @@ var checks = []check{
 	gatewayCutOff,
 	{rule: CheckedNowhere},
 	{rule: KubeOVNRefused},
+	wrongSwitch,
+	wrongGroups,
+	{rule: keptForNobody},
+	{rule: unusedRecord},
+	{rule: portOfNobody},
+	grantNotReserved,
 }
 
 // Rules returns all rules in the order of their IDs.
@@ -76,14 +84,14 @@ func Rules() []Rule {
 // portsec.PlausibleEras: a port counts as protected only if each of them protects it. Without any, all are plausible.
 // Where the picture says which may enforce on the port's own chassis, those count.
 func Evaluate(p inventory.Port, eras []portsec.Era) Result {
-	if why := outOfScope(&p); why != "" {
-		return Result{State: OutOfScope, Why: why, Class: ClassOf(&p), Findings: ofNode(&p)}
-	}
 	if len(p.Eras) > 0 {
 		eras = p.Eras
 	}
 	if len(eras) == 0 {
 		eras = everyEra
+	}
+	if why := outOfScope(&p); why != "" {
+		return Result{State: OutOfScope, Why: why, Class: ClassOf(&p), Findings: beyondPods(&p, eras)}
 	}
 	s := subjects.Get().(*subject) //nolint:forcetypeassert // nothing else is put there
 	s.Port, s.eras = p, eras
@@ -131,6 +139,8 @@ func outOfScope(p *inventory.Port) string {
 		return "the pod lists its attachment several times, and its ports may have this name or another"
 	case p.Pod != nil:
 		return ""
+	case p.Row == nil && p.Record != nil:
+		return "it is an IP resource without a port"
 	case p.Row == nil:
 		return "nothing has this name"
 	case p.Row.Type != "":
@@ -289,6 +299,9 @@ func (s *subject) finding(rule Rule, f found) Finding {
 	}
 	if s.cutOff() && f.fix != "" && f.fix == s.fixException() {
 		out.Message += "; " + s.gatewayText()
+	}
+	if f.severity != "" {
+		out.Rule.Severity = f.severity
 	}
 	for _, c := range s.Chassis {
 		out.Evidence.Chassis = append(out.Evidence.Chassis, c.Name)

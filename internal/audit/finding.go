@@ -43,7 +43,8 @@ type Rule struct {
 	// ID is the stable identifier, such as "OVG001".
 	ID string
 	// Name is the short name for tables, such as "open".
-	Name     string
+	Name string
+	// Severity is the usual one. A finding may be more severe than its rule.
 	Severity Severity
 	// Summary says in one sentence what the rule finds.
 	Summary string

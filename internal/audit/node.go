@@ -8,37 +8,58 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// ofNode finds that the row of a node's port has other addresses than the IP resource of the node: what pods send to
-// the node is lost then. Nothing is asked of the port beside that, and it is not counted. There is no command: which of
-// them the node's own interface has is not in what is read.
+// ofNode finds that the row of a node's port, or what Kube-OVN noted on the node, has another MAC or other addresses
+// than the IP resource of the node: what pods send to the node is lost then. Nothing else is asked of the port, and it
+// is not counted. The interface of the node has what is noted on the node, so that there is a command where the IP
+// resource says the same.
 func ofNode(p *inventory.Port) []Finding {
 	node := nodeNamed(p)
 	if node == "" || p.Row.Disabled {
 		return nil
 	}
 	identity, err := parseIdentity(p.Record.MAC, p.Record.IPs)
-	if err != nil || holdsOnly(p.Row.Addresses, identity) {
+	if err != nil {
+		return nil
+	}
+	said, err := parseIdentity(p.Noted.MAC, splitList(p.Noted.IPs))
+	noted := p.Noted.MAC != "" && err == nil
+	agrees := noted && said.MAC == identity.MAC && sameAddresses(said.IPs, identity.IPs)
+	own := holdsOnly(p.Row.Addresses, identity)
+	if own && (!noted || agrees) {
 		return nil
 	}
 	text := identityText(identity)
-	f := Finding{
-		Rule: identityMismatch.rule,
-		Port: p.Name,
-		Message: fmt.Sprintf(
-			"addresses is %s, but the %s of node %s says %s: if the node uses the other one, traffic between "+
-				"the node and pods is lost. Look on the node which one it has (ip address show dev ovn0); if it is "+
-				"the one of the %s, set the port's addresses to %q",
-			quoted(p.Row.Addresses),
-			fromRecord,
+	f := beyondFinding(identityMismatch.rule, p)
+	f.Evidence.Identity, f.Evidence.Others = text, []string{node}
+	f.Message = fmt.Sprintf(
+		"addresses is %s, but the %s of node %s says %s",
+		quoted(p.Row.Addresses),
+		fromRecord,
+		node,
+		text,
+	)
+	switch {
+	case agrees:
+		f.Message += ", and so do the node's annotations, from which Kube-OVN's daemon sets up ovn0: traffic between the " +
+			"node and pods is lost"
+		f.Fix = command("ovn-nbctl", "lsp-set-addresses", nameForNbctl(p), text)
+	case own:
+		f.Message = fmt.Sprintf(
+			"the annotations of node %s say %s, but addresses and the %s say %s: Kube-OVN's daemon "+
+				"sets up ovn0 from the annotations, and traffic between the node and pods is lost once it has. Look on the "+
+				"node which one it has (ip address show dev ovn0) before you change the other",
 			node,
-			text,
+			identityText(said),
 			fromRecord,
 			text,
-		),
-	}
-	f.Evidence = Evidence{
-		Switch: p.Row.Switch, PortSecurity: p.Row.PortSecurity, Addresses: p.Row.Addresses,
-		Identity: text, IdentityFrom: fromRecord, Class: ClassNode, Others: []string{node},
+		)
+	default:
+		f.Message += fmt.Sprintf(
+			": if the node uses the other one, traffic between the node and pods is lost. Look on "+
+				"the node which one it has (ip address show dev ovn0); if it is the one of the %s, set the port's addresses to %q",
+			fromRecord,
+			text,
+		)
 	}
 	return []Finding{f}
 }

@@ -24,18 +24,22 @@ var portWithoutPod = check{
 		if s.Pod != nil || s.Row == nil || s.Unread != "" { // of a pod whose networks are not all known, it may be one
 			return found{}, false
 		}
-		kept := ""
-		if s.Record != nil {
-			kept = "; its IP resource still exists too, and keeps its address"
-		}
-		return found{
+		out := found{
 			message: fmt.Sprintf(
-				"names pod %s, which does not exist or has no such NIC%s",
+				"names pod %s, which does not exist or has no such NIC",
 				s.Row.ExternalIDs[kubeovn.ExternalIDPod],
-				kept,
 			),
 			fix: command("ovn-nbctl", "lsp-del", s.nameForNbctl()),
-		}, true
+		}
+		if s.Record != nil && !s.Record.Reserved {
+			out.message += fmt.Sprintf(
+				"; its IP resource still exists too: deleting that makes Kube-OVN delete the port "+
+					"and frees %s",
+				recordText(s.Record),
+			)
+			out.fix = freeRecord(s.Record)
+		}
+		return out, true
 	},
 }
 

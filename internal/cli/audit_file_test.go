@@ -145,6 +145,7 @@ func TestAuditExplainsTheDrift(t *testing.T) {
 			"unusable-entry",
 		}, // its type became virtual, for which OVN checks nothing
 		"d14-d.t-drift": {"vip-not-granted"},                    // its own port_vips
+		"d15-d.t-drift": {"group-membership"},                   // its marks of the group were taken away
 		"d18-d.t-drift": {"identity-mismatch", "duplicate-mac"}, // addresses were given the same other MAC
 		"d16-d.t-drift": {"unexpected-unknown"},                 // made again for a pod with layer2_forward
 		"d17-d.t-drift": {"open"},                               // the column was emptied
@@ -155,7 +156,10 @@ func TestAuditExplainsTheDrift(t *testing.T) {
 			"unexpected-unknown",
 		}, // layer2_forward taken away while it was away
 		"r05-r.t-drift": {"wider-than-identity", "vip-not-granted"}, // the pod's own port_vips
-		"r06-r.t-drift": {"open"},                                   // never annotated
+		"r06-r.t-drift": {
+			"open",
+			"group-membership",
+		}, // its group was named while the controller was away
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)

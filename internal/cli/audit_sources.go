@@ -284,6 +284,14 @@ func readClusterFile(path string, now time.Time, inv *inventory.Inventory) (note
 	if filled.Objects["VirtualMachineInstance"] == 0 {
 		inv.DoubtMachines()
 	}
+	for kind, of := range map[inventory.Kind]string{
+		inventory.StatefulSets: "StatefulSet", inventory.VirtualMachines: "VirtualMachine", inventory.Nodes: "Node",
+		inventory.Vips: "Vip",
+	} {
+		if filled.Objects[of] == 0 {
+			inv.Expect(kind) // there may be some
+		}
+	}
 	notes = append(
 		notes,
 		fmt.Sprintf(

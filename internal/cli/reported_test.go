@@ -30,7 +30,7 @@ func TestReportedClusters(t *testing.T) {
 			code: exitFindings,
 			findings: []finding{
 				{"OVG013", "nginx5.default", ""},
-				{"OVG006", "nginx.default", "ovn-nbctl lsp-del nginx.default"},
+				{"OVG006", "nginx.default", "kubectl delete ips.kubeovn.io nginx.default"},
 			},
 			ports: map[string]int{"violation": 2},
 			says: []string{
@@ -85,10 +85,23 @@ func TestReportedClusters(t *testing.T) {
 		},
 		// Nodes' ports are not counted; that pods cannot reach the node is said.
 		"node-port-differs-from-annotation": {
-			code:     exitFindings,
-			findings: []finding{{"OVG010", "node-node-1", ""}},
-			ports:    map[string]int{"compliant": 1},
-			says:     []string{"ip address show dev ovn0"},
+			code: exitFindings,
+			findings: []finding{
+				{"OVG010", "node-node-1", "ovn-nbctl lsp-set-addresses node-node-1 '00:00:00:5c:8a:2d 100.64.0.4'"},
+			},
+			ports: map[string]int{"compliant": 1},
+			says:  []string{"and so do the node's annotations"},
+		},
+		// A short-lived pod's random MAC collides on its own switch, and with a pod of another subnet on the same VLAN.
+		"same-mac-on-underlay": {
+			code: exitFindings,
+			findings: []finding{
+				{"OVG012", "billing.prod", ""},
+				{"OVG012", "job-1.ci", ""},
+				{"OVG012", "job-2.ci", ""},
+			},
+			ports: map[string]int{"violation": 3},
+			says:  []string{"on another switch of VLAN vlan20"},
 		},
 	}
 	for name, c := range cases {

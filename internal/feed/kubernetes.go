@@ -36,8 +36,7 @@ func expect(m *monitor.Monitor, sources ...kube.Source) {
 // heard tells the monitor that all of a kind has been entered, or that there is none.
 func heard(m *monitor.Monitor, s kube.Source) {
 	m.Change(func(inv *inventory.Inventory) []string {
-		inv.Heard(kindOf(s))
-		return nil
+		return inv.Heard(kindOf(s))
 	})
 }
 

@@ -18,25 +18,27 @@ type Duplicate struct {
 	MAC bool
 	// Others are the names of the other ports that have it, in order.
 	Others []string
+	// VLAN is the layer-2 domain in words where one of Others is on another switch of it; "" otherwise.
+	VLAN string
 }
 
-// switchAddress is an address or a MAC on one logical switch. There are several for each port, so that it is kept
+// switchAddress is an address or a MAC in one layer-2 domain. There are several for each port, so that it is kept
 // small.
 type switchAddress struct {
-	sw unique.Handle[string]
+	domain unique.Handle[string]
 	// at is the address in 16 octets, or begins with the MAC.
 	at  [16]byte
 	mac bool
 }
 
-func macOn(sw unique.Handle[string], mac portsec.MAC) switchAddress {
-	p := switchAddress{sw: sw, mac: true}
+func macOn(domain unique.Handle[string], mac portsec.MAC) switchAddress {
+	p := switchAddress{domain: domain, mac: true}
 	copy(p.at[:], mac[:])
 	return p
 }
 
-func addressOn(sw unique.Handle[string], a netip.Addr) switchAddress {
-	return switchAddress{sw: sw, at: a.As16()}
+func addressOn(domain unique.Handle[string], a netip.Addr) switchAddress {
+	return switchAddress{domain: domain, at: a.As16()}
 }
 
 // text returns the MAC or the address.
@@ -50,25 +52,36 @@ func (a switchAddress) text() string {
 // address returns the address; that of a MAC means nothing.
 func (a switchAddress) address() netip.Addr { return netip.AddrFrom16(a.at).Unmap() }
 
-// eachOnSwitch calls take with each MAC and address that the row has on its switch. Only ports of pods and machines
-// count: those of routers have theirs elsewhere, a virtual port's address is meant to be where its parents are, and a
-// disabled port is not there for anybody.
-func (r *Row) eachOnSwitch(take func(switchAddress)) {
+// domain returns the layer-2 domain of a switch: the switch itself, or the VLAN that it shares with others.
+func (ps *ports) domain(sw string) string {
+	if vlan, ok := ps.vlans.Find(sw); ok {
+		return vlan
+	}
+	return sw
+}
+
+// eachOnSwitch calls take with each MAC and address that the row has in its layer-2 domain. Only ports of pods and
+// machines count: those of routers have theirs elsewhere, a virtual port's address is meant to be where its parents
+// are, and a disabled port is not there for anybody.
+func (ps *ports) eachOnSwitch(r *Row, take func(switchAddress)) { r.eachIn(ps.domain(r.Switch), take) }
+
+// eachIn is eachOnSwitch for a row in that domain.
+func (r *Row) eachIn(domain string, take func(switchAddress)) {
 	if r.Type != "" || r.Disabled || r.Switch == "" {
 		return
 	}
-	sw := unique.Make(r.Switch)
+	in := unique.Make(domain)
 	for _, element := range r.Addresses {
 		text, rest, _ := strings.Cut(element, " ")
 		if !strings.Contains(text, ":") {
 			continue // unknown, dynamic, router
 		}
 		if mac, err := portsec.ParseMAC(text); err == nil {
-			take(macOn(sw, mac))
+			take(macOn(in, mac))
 		}
 		for text := range strings.FieldsSeq(rest) {
 			if a, err := netip.ParseAddr(text); err == nil {
-				take(addressOn(sw, a))
+				take(addressOn(in, a))
 			}
 		}
 	}
@@ -90,7 +103,7 @@ func (inv *State) duplicates(e *entry) (duplicates []Duplicate) {
 	if inv.onSwitch.more.Len() == 0 {
 		return duplicates
 	}
-	e.row.eachOnSwitch(func(a switchAddress) {
+	inv.eachOnSwitch(e.row, func(a switchAddress) {
 		others := slices.DeleteFunc(inv.onSwitch.others(a, e.name), func(o string) bool { return inv.entry(o).isVip() })
 		if len(others) == 0 {
 			return
@@ -102,7 +115,11 @@ func (inv *State) duplicates(e *entry) (duplicates []Duplicate) {
 			duplicates[i].Others = union(duplicates[i].Others, others)
 			return
 		}
-		duplicates = append(duplicates, Duplicate{Text: a.text(), MAC: a.mac, Others: others})
+		d := Duplicate{Text: a.text(), MAC: a.mac, Others: others}
+		if slices.ContainsFunc(others, func(o string) bool { return inv.entry(o).row.Switch != e.row.Switch }) {
+			d.VLAN = a.domain.Value()
+		}
+		duplicates = append(duplicates, d)
 	})
 	return duplicates
 }
@@ -111,7 +128,7 @@ func (inv *State) duplicates(e *entry) (duplicates []Duplicate) {
 func (ps *ports) withDuplicates(name string) []string {
 	names := []string{name}
 	if r := ps.entry(name).row; r != nil {
-		r.eachOnSwitch(func(a switchAddress) { names = append(names, ps.onSwitch.others(a, name)...) })
+		ps.eachOnSwitch(r, func(a switchAddress) { names = append(names, ps.onSwitch.others(a, name)...) })
 	}
 	return names
 }

@@ -3,6 +3,7 @@ package inventory
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,4 +104,35 @@ func TestErasOfBinding(t *testing.T) {
 		inv.Port("p", time.Time{}).Eras != nil {
 		t.Errorf("without its chassis: touched %q", touched)
 	}
+}
+
+// TestDuplicatesOnAVLAN covers what ports on two switches of one VLAN have in common.
+func TestDuplicatesOnAVLAN(t *testing.T) {
+	inv := New()
+	for name, vlan := range map[string]string{"a": "v1", "b": "v2"} {
+		inv.SetSubnet(Subnet{Name: name, VLAN: vlan})
+		inv.SetRow(&Row{UUID: name, Name: "p." + name, Switch: name, Addresses: []string{"0a:00:00:00:00:01 10.0.0.5"}})
+	}
+	says := func(what, want string, touched []string) {
+		t.Helper()
+		var vlans []string
+		for _, d := range inv.Port("p.a", time.Time{}).Duplicates {
+			vlans = append(vlans, d.VLAN)
+		}
+		if got := strings.Join(vlans, ";"); got != want {
+			t.Errorf("%s: %q, want %q", what, got, want)
+		}
+		if !slices.Contains(touched, "p.a") || !slices.Contains(touched, "p.b") {
+			t.Errorf("%s touches %q", what, touched)
+		}
+	}
+	const both = "VLAN 0 of provider network net;VLAN 0 of provider network net"
+	inv.SetVLAN(VLAN{Name: "v1", Network: "net"})
+	says("two Vlans of one network and tag", both, inv.SetVLAN(VLAN{Name: "v2", Network: "net"}))
+	says("another tag", "", inv.SetVLAN(VLAN{Name: "v2", Network: "net", ID: 20}))
+	says("the same Vlan", both, inv.SetSubnet(Subnet{Name: "b", VLAN: "v1"}))
+	says("the Vlan is gone", "VLAN v1;VLAN v1", inv.DeleteVLAN("v1"))
+	says("no VLAN", "", inv.SetSubnet(Subnet{Name: "b"}))
+	says("the Vlan again", "VLAN v1;VLAN v1", inv.SetSubnet(Subnet{Name: "b", VLAN: "v1"}))
+	says("the subnet is gone", "", inv.DeleteSubnet("b"))
 }

@@ -53,8 +53,9 @@ func (e *entry) clone() *entry {
 	return &c
 }
 
-// isPort reports whether a pod claims the port, or OVN has it.
-func (e *entry) isPort() bool { return e.row != nil || e.nic.pod != nil }
+// isJudged reports whether there is something to judge under the name: a pod claims the port, OVN has it, or there is an
+// IP resource for it.
+func (e *entry) isJudged() bool { return e.row != nil || e.nic.pod != nil || e.record != nil }
 
 // uncommon returns what few ports have, to be changed.
 func (e *entry) uncommon() *rare {

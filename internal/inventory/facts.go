@@ -56,8 +56,10 @@ type Record struct {
 	Subnet string
 	// Keeper is the kind of owner that keeps the port while no pod runs: "StatefulSet", "VirtualMachine" or "".
 	Keeper string
-	// Of is the pod, or the machine, whose port it is.
+	// Of is the pod, or the machine, whose port it is; of a node's port it has no namespace.
 	Of PodKey
+	// Reserved means that somebody made it, or has it kept, to reserve the address.
+	Reserved bool
 }
 
 // Vip is Kube-OVN's Vip resource: addresses that pods share, or that one takes for its own.
@@ -129,12 +131,17 @@ type Port struct {
 	Passing *Passing
 	// Node is the node whose address the row of no pod has; "" where it has none.
 	Node string
+	// Noted is what Kube-OVN noted on the node whose IP resource has the name of this port; its zero value is nothing.
+	Noted NodeIdentity
 	// Duplicates are the MACs and addresses of the row that other ports on its switch have too.
 	Duplicates []Duplicate
 	// Foreign are the addresses that the port has for its own, and others have or keep on its network.
 	Foreign []Held
 	// Overlaps are the first holders of addresses that were granted to the port besides its identity.
 	Overlaps []Held
+	// Unreserved are addresses that exceptions grant to the port and that Kube-OVN may give to another pod, with their
+	// subnet.
+	Unreserved []Held
 	// Binding is what the Southbound database has; nil where it has nothing, or is not followed.
 	Binding *Binding
 	// Chassis are those that the port is bound to: two while a machine moves.
@@ -153,6 +160,15 @@ type Port struct {
 	// Groups are the security groups that the row is in as OVN has it, where GroupsKnown means that these are read.
 	Groups      []Group
 	GroupsKnown bool
+	// Abandoned says why no pod will use the port again that the IP resource keeps, and Unused why an IP resource is left
+	// over without pod and row; "" where that is not so, or not known.
+	Abandoned, Unused string
+	// Nobodys means that a row on a subnet of Kube-OVN's is of nothing that exists.
+	Nobodys bool
+	// Placement is where the port should be, where its row is on another switch; nil otherwise.
+	Placement *Placement
+	// Membership is how the groups that the pod names and those that OVN has the port in differ; nil where they do not.
+	Membership *Membership
 	// Contested is how often the row was put right lately only for somebody to write something else.
 	Contested int
 }

@@ -30,7 +30,7 @@ type Fixed struct {
 // SetFixed adds or replaces such a thing, and returns the names of the ports that have one of its addresses, or are
 // granted one, or its MAC.
 func (inv *Inventory) SetFixed(f Fixed) []string {
-	touched := append(inv.DeleteFixed(f.Holder), inv.portsWith(inv.holders.add(f))...)
+	touched := append(inv.DeleteFixed(f.Holder), inv.portsWith(inv.holders.add(f))...) // with the row that is its own
 	if f.Holder.Kind == HeldByNode {
 		inv.moveNode(f.Holder.Name)
 	}
@@ -39,11 +39,31 @@ func (inv *Inventory) SetFixed(f Fixed) []string {
 
 // DeleteFixed takes it out and returns the names of the same ports.
 func (inv *Inventory) DeleteFixed(h Holder) []string {
-	touched := inv.portsWith(inv.holders.remove(h))
+	touched := append(inv.portsWith(inv.holders.remove(h)), inv.rowsOf(h)...)
 	if h.Kind == HeldByNode {
 		inv.moveNode(h.Name)
 	}
 	return touched
+}
+
+// rowsOf returns the names of the rows and IP resources that a holder accounts for, where they may be nobody's without
+// it.
+func (inv *Inventory) rowsOf(h Holder) (names []string) {
+	var may []string
+	switch h.Kind { //nolint:exhaustive // rows of the others are of another type, or there are none
+	case HeldByNode:
+		may = []string{kubeovn.NodePortName(h.Name)}
+	case HeldByEIP:
+		may = []string{h.Name}
+	case HeldByVip:
+		may = kubeovn.PortsOfVip(h.Name)
+	}
+	for _, name := range may {
+		if e := inv.entry(name); e.isLoose() || e.mayBeNobodys() {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // portsWith returns the names of the ports that have one of these addresses by their IP resources, or are granted one
@@ -54,6 +74,30 @@ func (inv *Inventory) portsWith(b belongings) []string {
 		ports = append(ports, inv.byAddress.names(a)...)
 	}
 	return ports
+}
+
+// NodeIdentity is the MAC and the addresses that Kube-OVN noted on a node for its port. The node's daemon takes them
+// from there (InitNodeGateway in Kube-OVN's pkg/daemon/init.go).
+type NodeIdentity struct {
+	Node string
+	MAC  string
+	// IPs is a comma list, as it is written.
+	IPs string
+}
+
+// SetNode says what is noted on a node and returns the name of its port where that is news.
+func (inv *Inventory) SetNode(n NodeIdentity) []string {
+	if was, ok := inv.noted.Find(n.Node); ok && was == n {
+		return nil
+	}
+	inv.holders.noted.Set(inv.edit, n.Node, n)
+	return []string{kubeovn.NodePortName(n.Node)}
+}
+
+// DeleteNode says that a node is gone and returns the name of its port.
+func (inv *Inventory) DeleteNode(name string) []string {
+	inv.holders.noted.Delete(inv.edit, name)
+	return []string{kubeovn.NodePortName(name)}
 }
 
 // SetRecord adds or replaces an IP resource and returns the port's name, and those of ports that are granted its

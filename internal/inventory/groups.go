@@ -12,8 +12,8 @@ import (
 // PortGroup is the port group of a security group as OVN has it. It is never changed once it is in the inventory.
 type PortGroup struct {
 	UUID string
-	// Group is the name of the security group.
-	Group string
+	// Name is its name in OVN, and Group that of the security group.
+	Name, Group string
 	// Ports are the UUIDs of the rows that are in it, sorted.
 	Ports []string
 }
@@ -31,6 +31,8 @@ type AddressSet struct {
 // Group is a security group as OVN has it.
 type Group struct {
 	Name string
+	// PortGroup is its port group; nil where there is none.
+	PortGroup *PortGroup
 	// Sets are its address sets.
 	Sets []*AddressSet
 }
@@ -48,6 +50,7 @@ type groups struct {
 	addressSets persistent.Map[string, *AddressSet]   // by UUID
 	setsOf      persistent.Map[string, []*AddressSet] // by security group
 	members     persistent.Map[string, []string]      // UUIDs of rows to the security groups that they are in
+	ofGroup     persistent.Map[string, *PortGroup]    // by security group
 	// grouped are the UUIDs of rows that are or may be in security groups, to their names.
 	grouped persistent.Map[string, string]
 }
@@ -61,11 +64,18 @@ func (gs *groups) groupsOf(r *Row) []Group {
 	if len(names) == 0 {
 		return nil
 	}
-	groups := make([]Group, len(names))
-	for i, name := range names {
-		groups[i] = Group{Name: name, Sets: gs.setsOf.Get(name)}
+	groups := make([]Group, 0, len(names))
+	for _, name := range names {
+		if name != kubeovn.DenyAllGroup {
+			groups = append(groups, gs.group(name))
+		}
 	}
 	return groups
+}
+
+// group returns a security group as OVN has it.
+func (gs *groups) group(name string) Group {
+	return Group{Name: name, PortGroup: gs.ofGroup.Get(name), Sets: gs.setsOf.Get(name)}
 }
 
 // PortGroup returns the port group of a security group with that UUID; nil where there is none.
@@ -176,18 +186,31 @@ func (ed *groupEditor) deleteAddressSet(uuid string) {
 	ed.affectGroup(old.Group)
 }
 
-// setPortGroup adds or replaces a port group, and returns the UUIDs of the rows that came or went.
-func (ed *groupEditor) setPortGroup(g *PortGroup) map[string]bool {
+// setPortGroup adds or replaces a port group. It returns the UUIDs of the rows that came or went, and the names of the
+// security groups that have a port group now and had none, or the other way round.
+func (ed *groupEditor) setPortGroup(g *PortGroup) (moved map[string]bool, changed []string) {
 	old := ed.portGroups.Get(g.UUID)
 	ed.portGroups.Set(ed.edit, g.UUID, g)
-	return ed.moveMembers(old, g)
+	if old != nil && old.Group != g.Group {
+		ed.ofGroup.Delete(ed.edit, old.Group)
+		changed = append(changed, old.Group)
+	}
+	if ed.ofGroup.Get(g.Group) == nil {
+		changed = append(changed, g.Group)
+	}
+	ed.ofGroup.Set(ed.edit, g.Group, g)
+	return ed.moveMembers(old, g), changed
 }
 
-// deletePortGroup takes a port group out, and returns the UUIDs of the rows that were in it.
-func (ed *groupEditor) deletePortGroup(uuid string) map[string]bool {
+// deletePortGroup takes a port group out and returns the same.
+func (ed *groupEditor) deletePortGroup(uuid string) (moved map[string]bool, changed []string) {
 	old := ed.portGroups.Get(uuid)
 	ed.portGroups.Delete(ed.edit, uuid)
-	return ed.moveMembers(old, nil)
+	if old != nil && ed.ofGroup.Get(old.Group) == old {
+		ed.ofGroup.Delete(ed.edit, old.Group)
+		changed = []string{old.Group}
+	}
+	return ed.moveMembers(old, nil), changed
 }
 
 // setAddressSet adds or replaces an address set.
@@ -202,17 +225,21 @@ func (ed *groupEditor) setAddressSet(a *AddressSet) {
 // then is in none.
 func (inv *Inventory) KnowGroups() { inv.groups.known = true }
 
-// SetPortGroup adds or replaces a port group and returns the names of the ports that came or went.
+// SetPortGroup adds or replaces a port group and returns the names of the ports that came or went, and where the
+// security group had no port group, those of the pods that name it.
 func (inv *Inventory) SetPortGroup(g *PortGroup) []string {
-	if g.Group == "" || g.Group == kubeovn.DenyAllGroup {
+	if g.Group == "" {
 		return inv.DeletePortGroup(g.UUID)
 	}
-	return inv.rowsWith(inv.groups.setPortGroup(g))
+	moved, changed := inv.groups.setPortGroup(g)
+	return append(inv.rowsWith(moved), inv.pods.portsNaming(changed)...)
 }
 
-// DeletePortGroup takes a port group out and returns the names of the ports that were in it.
+// DeletePortGroup takes a port group out and returns the names of the ports that were in it, and of the pods that name
+// its security group.
 func (inv *Inventory) DeletePortGroup(uuid string) []string {
-	return inv.rowsWith(inv.groups.deletePortGroup(uuid))
+	moved, changed := inv.groups.deletePortGroup(uuid)
+	return append(inv.rowsWith(moved), inv.pods.portsNaming(changed)...)
 }
 
 // rowsWith returns the names of the rows that have these UUIDs.

@@ -24,6 +24,7 @@ type holders struct {
 	fixedAt   persistent.Map[Holder, At]
 	fixedMACs sets[string, Holder] // some for each subnet: in small letters with colons
 	vips      persistent.Map[string, Vip]
+	noted     persistent.Map[string, NodeIdentity] // by node
 
 	occupied occupied // the addresses of byAddress and fixed, in order
 	points   ranges   // the addresses of gateways, nodes and Services
@@ -57,7 +58,7 @@ func (hs *holders) Vip(name string) (v Vip, ok bool) {
 
 // nodeOf returns the node whose address the row has; "" where it has none.
 func (hs *holders) nodeOf(r *Row) (node string) {
-	r.eachOnSwitch(func(a switchAddress) {
+	r.eachIn(r.Switch, func(a switchAddress) {
 		if a.mac || node != "" {
 			return
 		}

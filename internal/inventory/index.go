@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/ovnguard/ovnguard/internal/persistent"
@@ -128,3 +129,24 @@ func (s *portsBy[K]) others(p K, name string) []string {
 	slices.Sort(out)
 	return out
 }
+
+// namesBy is an index of names by keys of several types, each of which says what the names have in common.
+type namesBy map[any]map[string]bool
+
+// add enters a name under a key.
+func (x namesBy) add(key any, name string) {
+	if x[key] == nil {
+		x[key] = make(map[string]bool)
+	}
+	x[key][name] = true
+}
+
+// remove takes a name out from under a key.
+func (x namesBy) remove(key any, name string) {
+	if delete(x[key], name); len(x[key]) == 0 {
+		delete(x, key)
+	}
+}
+
+// of returns the names under a key, in no order.
+func (x namesBy) of(key any) []string { return slices.Collect(maps.Keys(x[key])) }

@@ -35,7 +35,10 @@ func New() *Inventory {
 		grants:  newGrants(),
 	}
 	inv.pods = newPodEditor(&inv.State.pods, inv.changes)
-	inv.ports = portEditor{ports: &inv.State.ports, changes: inv.changes, ofVip: make(map[string]string)}
+	inv.ports = portEditor{
+		ports: &inv.State.ports, changes: inv.changes,
+		ofVip: make(map[string]string), concerned: make(namesBy),
+	}
 	inv.network = networkEditor{&inv.State.network, inv.changes, make(map[string]string)}
 	inv.holders = newHolderEditor(&inv.State.holders, inv.changes)
 	inv.groups = groupEditor{&inv.State.groups, inv.changes}

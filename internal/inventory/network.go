@@ -16,6 +16,8 @@ type network struct {
 	vpcs  persistent.Map[string, VPC]
 	pools persistent.Map[string, Pool]
 
+	vlanOf persistent.Map[string, VLAN] // by the name of the resource
+
 	subnets    persistent.Map[string, Subnet]
 	subnetsFor persistent.Map[kubeovn.Provider, []string] // by provider, to the names of subnets in order
 	cidrs      ranges                                     // those of the subnets

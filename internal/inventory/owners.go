@@ -16,6 +16,8 @@ type Workload struct {
 	Made time.Time
 	// Parent owns it in turn; nil where nothing does.
 	Parent *policy.Owner
+	// Ordinals are those of the pods of a StatefulSet; nil where they are not known.
+	Ordinals *Ordinals
 }
 
 // owners is the objects that exist and may own pods, and Kube-OVN's gateways. It answers who owns a pod, and for what
@@ -23,6 +25,7 @@ type Workload struct {
 type owners struct {
 	home          string                        // the namespace where Kube-OVN's controller runs
 	workloads     persistent.Map[string, owner] // by UID
+	keepers       persistent.Map[keeperKey, keeper]
 	gateways      persistent.Map[gatewayKey, *Gateway]
 	doubtMachines bool
 }
@@ -82,6 +85,13 @@ func (ed *ownerEditor) delete(uid string) {
 	ed.workloads.Delete(ed.edit, uid)
 }
 
+// keeper returns the key by which ports are kept for an object; ok is false where none are kept for its kind.
+func (o owner) keeper() (key keeperKey, ok bool) {
+	kind := o.object.Kind
+	ok = kind == KeeperStatefulSet || kind == KeeperVirtualMachine
+	return keeperKey{kind, PodKey{o.namespace, o.object.Name}}, ok
+}
+
 // SetOwner is SetWorkload for one of which no more is known.
 func (inv *Inventory) SetOwner(o policy.Owner, parent *policy.Owner) []string {
 	return inv.SetWorkload(Workload{Object: o, Parent: parent})
@@ -90,21 +100,31 @@ func (inv *Inventory) SetOwner(o policy.Owner, parent *policy.Owner) []string {
 // SetWorkload says that an object exists that may own pods. It returns the names of the ports of the pods that it owns,
 // and of a gateway's workload those of the pods behind it.
 func (inv *Inventory) SetWorkload(w Workload) []string {
-	now := owner{object: w.Object, parent: w.Parent, namespace: w.Namespace, made: w.Made}
+	now := owner{object: w.Object, parent: w.Parent, namespace: w.Namespace, made: w.Made, ordinals: w.Ordinals}
 	before, changed := inv.owners.set(w.Object.UID, now)
 	if !changed {
 		return nil
 	}
 	inv.affectOwned(w.Object.UID)
-	return union(inv.pods.portsOwned(w.Object.UID), inv.portsBehind(w.Object.UID, before, now))
+	touched := union(inv.pods.portsOwned(w.Object.UID), inv.portsBehind(w.Object.UID, before, now))
+	if key, ok := now.keeper(); ok {
+		inv.owners.keepers.Set(inv.edit, key, keeper{w.Object.UID, w.Ordinals})
+		touched = append(touched, inv.ports.concerned.of(key)...)
+	}
+	return touched
 }
 
 // DeleteOwner says that the object is gone and returns the names of the ports of the pods that it owned.
 func (inv *Inventory) DeleteOwner(uid string) []string {
-	behind := inv.portsBehind(uid, inv.workloads.Get(uid))
+	was := inv.workloads.Get(uid)
+	touched := inv.portsBehind(uid, was)
+	if key, ok := was.keeper(); ok && inv.keepers.Get(key).uid == uid {
+		inv.owners.keepers.Delete(inv.edit, key)
+		touched = append(touched, inv.ports.concerned.of(key)...)
+	}
 	inv.owners.delete(uid)
 	inv.affectOwned(uid)
-	return union(inv.pods.portsOwned(uid), behind)
+	return union(inv.pods.portsOwned(uid), touched)
 }
 
 // portsBehind returns the names of the ports of the pods of a gateway's workload, as it is or was.
@@ -124,7 +144,8 @@ func (inv *Inventory) DoubtMachines() { inv.owners.doubtMachines = true }
 // equal reports whether the same is known of an object.
 func (o owner) equal(other owner) bool {
 	return o.object == other.object && equalOwner(o.parent, other.parent) && o.namespace == other.namespace &&
-		o.made.Equal(other.made)
+		o.made.Equal(other.made) &&
+		(o.ordinals == other.ordinals || o.ordinals != nil && other.ordinals != nil && *o.ordinals == *other.ordinals)
 }
 
 // owner is an object that exists, with what owns it.
@@ -133,6 +154,7 @@ type owner struct {
 	parent    *policy.Owner
 	namespace string
 	made      time.Time
+	ordinals  *Ordinals
 }
 
 // equalOwner reports whether two are the same, or both none.

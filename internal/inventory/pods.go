@@ -42,6 +42,7 @@ type podEditor struct {
 	ports     map[PodKey][]string  // the names of the ports of its NICs
 	owned     sets[string, PodKey] // UID of a controller to its pods
 	askers    map[PodKey]bool      // pods that ask for addresses of Vips
+	naming    map[string][]PodKey  // by security group, the pods that name it
 	migrating map[PodKey]string    // migrations to their machines, by names in one namespace
 }
 
@@ -51,6 +52,7 @@ func newPodEditor(ps *pods, c *changes) podEditor {
 		changes:   c,
 		ports:     make(map[PodKey][]string),
 		askers:    make(map[PodKey]bool),
+		naming:    make(map[string][]PodKey),
 		migrating: make(map[PodKey]string),
 	}
 }
@@ -69,6 +71,11 @@ func (ed *podEditor) set(p *Pod) {
 	if p.asksForVIPs() {
 		ed.askers[p.PodKey] = true
 	}
+	p.eachGroup(func(group string) {
+		if !slices.Contains(ed.naming[group], p.PodKey) {
+			ed.naming[group] = append(ed.naming[group], p.PodKey)
+		}
+	})
 }
 
 // remove takes a pod out, and its namespace with it when it was the last there.
@@ -86,6 +93,12 @@ func (ed *podEditor) remove(p *Pod) {
 		ed.owned.remove(ed.edit, p.Controller.UID, p.PodKey)
 	}
 	delete(ed.askers, p.PodKey)
+	p.eachGroup(func(group string) {
+		left := slices.DeleteFunc(ed.naming[group], func(key PodKey) bool { return key == p.PodKey })
+		if ed.naming[group] = left; len(left) == 0 {
+			delete(ed.naming, group)
+		}
+	})
 }
 
 // portsOf returns the names of the ports that these pods claim.
@@ -117,6 +130,14 @@ func (ed *podEditor) portsOfAskers(namespace string) []string {
 	return names
 }
 
+// portsNaming returns the names of the ports of the pods that name one of these security groups.
+func (ed *podEditor) portsNaming(groups []string) (names []string) {
+	for _, group := range groups {
+		names = append(names, ed.portsOf(slices.Values(ed.naming[group]))...)
+	}
+	return names
+}
+
 // portsOwned returns the names of the ports of the pods that an object owns.
 func (ed *podEditor) portsOwned(uid string) []string { return ed.portsOf(ed.owned.of(uid)) }
 
@@ -129,7 +150,7 @@ func (inv *Inventory) SetPod(p *Pod) []string {
 	touched := inv.DeletePod(p.PodKey)
 	inv.pods.set(p)
 	inv.affectPod(p)
-	return union(touched, inv.enterNICs(p))
+	return union(slices.Concat(touched, inv.ports.concerned.of(p.PodKey)), inv.enterNICs(p))
 }
 
 // DeletePod takes a pod out and returns the names of the ports that this touches.
@@ -140,7 +161,7 @@ func (inv *Inventory) DeletePod(key PodKey) []string {
 	}
 	inv.affectPod(p)
 	inv.pods.remove(p)
-	return inv.leaveNICs(p)
+	return append(inv.leaveNICs(p), inv.ports.concerned.of(key)...)
 }
 
 // enterNICs enters the pod's NICs and returns the names of their ports.
@@ -208,6 +229,18 @@ func (p *Pod) networks() []kubeovn.Attachment {
 		list[i].Interface = ""
 	}
 	return list
+}
+
+// eachGroup calls take with the name of each security group that the pod names for one of its NICs.
+func (p *Pod) eachGroup(take func(group string)) {
+	for key, text := range p.Annotations {
+		if _, suffix, _ := kubeovn.SplitKey(key); suffix != kubeovn.SecurityGroups {
+			continue
+		}
+		for _, name := range kubeovn.GroupNames(text) {
+			take(name)
+		}
+	}
 }
 
 // asksForVIPs reports whether some annotation of the pod names addresses of Vips.

@@ -26,6 +26,7 @@ type Binding struct {
 type ports struct {
 	entries   persistent.Map[string, *entry] // by port name
 	onSwitch  portsBy[switchAddress]         // by what their rows have
+	vlans     persistent.Map[string, string] // by switch, the VLAN that it may share with others
 	ipv6Ports persistent.Map[string, int]    // by UUID of a chassis: how many with IPv6 addresses are bound there
 	marked    int                            // rows that bear Kube-OVN's mark
 }
@@ -88,11 +89,11 @@ func (ps *ports) EachBinding(look func(*Binding)) {
 	}
 }
 
-// Names returns the name of every port that a pod claims or that OVN has, sorted.
+// Names returns the name of every port that a pod claims, that OVN has, or that has an IP resource, sorted.
 func (ps *ports) Names() []string {
 	names := make([]string, 0, ps.entries.Len())
 	for name, e := range ps.entries.All() {
-		if e.isPort() {
+		if e.isJudged() {
 			names = append(names, name)
 		}
 	}
@@ -119,6 +120,8 @@ type portEditor struct {
 	order []*entry          // all entries, about in the order in which they came, and so in memory
 	bound int               // how many bindings there are
 	ofVip map[string]string // by Vip name, to the name of the port that Kube-OVN makes for it
+	// concerned are the ports that a change of something else concerns.
+	concerned namesBy
 }
 
 // enter enters the NICs of a pod and returns the names of their ports.
@@ -171,14 +174,42 @@ func (ed *portEditor) makeForVip(vip, port string) (touched []string) {
 // returns the names of the other ports that have some of it.
 func (ed *portEditor) replaceOnSwitch(old, now *Row) (touched []string) {
 	if old != nil {
-		old.eachOnSwitch(func(a switchAddress) {
+		ed.eachOnSwitch(old, func(a switchAddress) {
 			touched = append(touched, ed.onSwitch.remove(ed.edit, a, old.Name)...)
 		})
 	}
 	if now != nil {
-		now.eachOnSwitch(func(a switchAddress) {
+		ed.eachOnSwitch(now, func(a switchAddress) {
 			touched = append(touched, ed.onSwitch.add(ed.edit, a, now.Name)...)
 		})
+	}
+	return touched
+}
+
+// moveSwitch says which VLAN a switch may share with others, "" for none, and returns the names of the ports there that
+// have a duplicate, or had one.
+func (ed *portEditor) moveSwitch(sw, vlan string) (touched []string) {
+	if ed.vlans.Get(sw) == vlan {
+		return nil
+	}
+	var rows []*Row
+	for _, e := range ed.order {
+		if e.row != nil && e.row.Switch == sw {
+			rows = append(rows, e.row)
+			if others := ed.replaceOnSwitch(e.row, nil); len(others) > 0 {
+				touched = append(append(touched, others...), e.name)
+			}
+		}
+	}
+	if vlan == "" {
+		ed.vlans.Delete(ed.edit, sw)
+	} else {
+		ed.vlans.Set(ed.edit, sw, vlan)
+	}
+	for _, r := range rows {
+		if others := ed.replaceOnSwitch(nil, r); len(others) > 0 {
+			touched = append(append(touched, others...), r.Name)
+		}
 	}
 	return touched
 }
@@ -192,10 +223,14 @@ func (ed *portEditor) alter(name string, change func(*entry)) {
 	}
 	change(now)
 	ed.countIPv6Ports(old.ipv6Chassis(), now.ipv6Chassis())
+	if old != nil {
+		ed.index(old, namesBy.remove)
+	}
+	ed.index(now, namesBy.add)
 	if r := now.rare; r != nil && len(r.nics) == 0 && len(r.vips) == 0 && r.contested == 0 {
 		now.rare = nil
 	}
-	switch empty := !now.isPort() && now.record == nil && now.binding == nil && now.rare == nil; {
+	switch empty := !now.isJudged() && now.binding == nil && now.rare == nil; {
 	case empty && old != nil:
 		ed.entries.Delete(ed.edit, name)
 		ed.cut(old)
@@ -205,6 +240,22 @@ func (ed *portEditor) alter(name string, change func(*entry)) {
 		ed.entries.Set(ed.edit, name, now)
 	default:
 		ed.put(now)
+	}
+}
+
+// index enters what an entry depends on besides what is known under its name, or takes it out.
+func (ed *portEditor) index(e *entry, change func(x namesBy, key any, name string)) {
+	if e.misplaced() {
+		change(ed.concerned, misplaced{}, e.name)
+	}
+	if key, ok := keeperOf(e.record); ok {
+		change(ed.concerned, key, e.name)
+	}
+	if e.isLoose() {
+		change(ed.concerned, e.record.Of, e.name)
+	}
+	if e.mayBeNobodys() {
+		change(ed.concerned, onSwitch(e.row.Switch), e.name)
 	}
 }
 
@@ -266,10 +317,10 @@ func (ed *portEditor) countMarked(was, is *Row) []string {
 	return touched
 }
 
-// eachName calls take with the name of every port that a pod claims or that OVN has, each once, in no order.
+// eachName calls take with each of Names once, in no order.
 func (ed *portEditor) eachName(take func(name string)) {
 	for _, e := range ed.order {
-		if e.isPort() {
+		if e.isJudged() {
 			take(e.name)
 		}
 	}
@@ -314,7 +365,7 @@ func (inv *Inventory) replaceRow(name string, old, now *Row) []string {
 	return distinct(touched)
 }
 
-// EachName calls take with the name of every port that a pod claims or that OVN has, each once, in no order.
+// EachName calls take with each of Names once, in no order.
 func (inv *Inventory) EachName(take func(name string)) { inv.ports.eachName(take) }
 
 // SetRow adds or replaces a row and returns its name, and those of ports on its switch with which it shares an address,

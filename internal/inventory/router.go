@@ -91,7 +91,7 @@ func (ps *ports) withMAC(sw, text string) []string {
 	if err != nil {
 		return nil
 	}
-	return ps.onSwitch.names(macOn(unique.Make(sw), mac))
+	return ps.onSwitch.names(macOn(unique.Make(ps.domain(sw)), mac))
 }
 
 // links returns the links to routers that have the MAC on the row's switch.

@@ -40,14 +40,14 @@ func (inv *Inventory) Snapshot() *State {
 	return &s
 }
 
-// Shares returns the pictures of all ports that a pod claims or that OVN has, as they are at that time, in so many
-// parts of about the same size. Each part may be looked through by a goroutine of its own.
+// Shares returns the pictures of all ports that a pod claims, that OVN has, or that have an IP resource, as they are at
+// that time, in so many parts of about the same size. Each part may be looked through by a goroutine of its own.
 func (inv *State) Shares(parts int, now time.Time) []iter.Seq[Port] {
 	all := make([]*entry, inv.entries.Len())
 	for e := range inv.entries.Values() {
 		all[e.at] = e
 	}
-	all = slices.DeleteFunc(all, func(e *entry) bool { return !e.isPort() })
+	all = slices.DeleteFunc(all, func(e *entry) bool { return !e.isJudged() })
 	shares := make([]iter.Seq[Port], parts)
 	for i := range shares {
 		share := all[len(all)*i/parts : len(all)*(i+1)/parts]
@@ -99,11 +99,26 @@ func (inv *State) port(name string, e *entry, now time.Time) Port {
 	if port.Row != nil {
 		port.Duplicates = inv.duplicates(e)
 		port.GroupsKnown, port.Groups = inv.known, inv.groupsOf(port.Row)
+		port.Membership = inv.membership(&port)
+		port.Placement = inv.placement(&port)
 		if port.Pod == nil {
 			port.Unread = inv.unreadPodOf(port.Row)
 		}
 		if port.Pod == nil && port.Row.Type == "" {
 			port.Node = inv.nodeOf(port.Row)
+		}
+	}
+	if port.Pod == nil {
+		port.Nobodys = inv.nobodys(e)
+		if port.Record != nil && port.Record.Of.Namespace == "" {
+			port.Noted = inv.noted.Get(port.Record.Of.Name)
+		}
+		if port.Record != nil {
+			if port.Row != nil {
+				port.Abandoned = inv.abandoned(port.Record)
+			} else {
+				port.Unused = inv.unused(port.Record)
+			}
 		}
 	}
 	if port.Pod != nil && port.Pod.launches(port.Owners) {
@@ -112,6 +127,7 @@ func (inv *State) port(name string, e *entry, now time.Time) Port {
 	port.Foreign = inv.othersAt(&port)
 	if len(port.Decision.Pairs) > 0 {
 		port.Overlaps = inv.overlaps(&port)
+		port.Unreserved = inv.unreserved(&port)
 	}
 	port.Chassis, port.Eras = inv.boundAt(port.Binding)
 	port.KubeOVN = &inv.setup

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"net/netip"
 	"reflect"
@@ -25,13 +26,13 @@ func (inv *Inventory) SetVPC(v VPC) []string {
 		v.Namespaces = nil // the default one is for all, whatever it lists
 	}
 	inv.network.vpcs.Set(inv.edit, v.Name, v)
-	return nil
+	return inv.portsMisplaced()
 }
 
 // DeleteVPC takes a VPC out.
 func (inv *Inventory) DeleteVPC(name string) []string {
 	inv.network.vpcs.Delete(inv.edit, name)
-	return nil
+	return inv.portsMisplaced()
 }
 
 // Usable reports whether pods of the namespace may be put on the subnet: it is bound to this namespace, by its name or
@@ -168,6 +169,8 @@ type Subnet struct {
 	Gateways   []netip.Addr
 	// Shared are its spec.vips: addresses that pods on it may share, and none may have for its own.
 	Shared []netip.Addr
+	// Excluded are its spec.excludeIps, from which Kube-OVN gives nothing to pods that do not ask for it.
+	Excluded []Range
 	// Own and MACs are what Kube-OVN gave to the subnet itself: to its link to a router besides the physical one, and
 	// to the querier of its multicast groups.
 	Own  []netip.Addr
@@ -176,6 +179,51 @@ type Subnet struct {
 	VPC string
 	// Provider is that of the NICs that are put on it; empty for the default network's.
 	Provider kubeovn.Provider
+	// VLAN is the name of its Vlan resource; empty where it is on no physical network.
+	VLAN string
+}
+
+// VLAN is what is read of Kube-OVN's Vlan resource.
+type VLAN struct {
+	Name string
+	// Network is the provider network, and ID the tag on it, 0 for none.
+	Network string
+	ID      int64
+}
+
+// domainOf returns the layer-2 domain of a Vlan resource in words: several resources may be for one, with the tag 0 at
+// least (checkVlanConflict in Kube-OVN's pkg/controller/vlan.go).
+func (n *network) domainOf(vlan string) string {
+	if vlan == "" {
+		return ""
+	}
+	v, ok := n.vlanOf.Find(vlan)
+	if !ok || v.Network == "" {
+		return "VLAN " + vlan
+	}
+	return fmt.Sprintf("VLAN %d of provider network %s", v.ID, v.Network)
+}
+
+// SetVLAN adds or replaces a Vlan and returns the names of the ports on it that have a duplicate, or had one.
+func (inv *Inventory) SetVLAN(v VLAN) []string {
+	inv.network.vlanOf.Set(inv.edit, v.Name, v)
+	return inv.moveSwitches(v.Name)
+}
+
+// DeleteVLAN takes a Vlan out and returns the same.
+func (inv *Inventory) DeleteVLAN(name string) []string {
+	inv.network.vlanOf.Delete(inv.edit, name)
+	return inv.moveSwitches(name)
+}
+
+// moveSwitches notes which switches of a Vlan share a layer-2 domain.
+func (inv *Inventory) moveSwitches(vlan string) (touched []string) {
+	for name, s := range inv.subnets.All() {
+		if s.VLAN == vlan {
+			touched = append(touched, inv.ports.moveSwitch(name, inv.domainOf(vlan))...)
+		}
+	}
+	return distinct(touched)
 }
 
 // ofDefault reports whether NICs of the default network are put on the subnet.
@@ -201,7 +249,11 @@ func (inv *Inventory) SetSubnet(s Subnet) []string {
 	} {
 		touched = append(touched, inv.SetFixed(f)...)
 	}
-	return union(append(touched, inv.portsThroughSubnet(s.Name)...), inv.portsWithShares())
+	touched = append(touched, inv.ports.moveSwitch(s.Name, inv.domainOf(s.VLAN))...)
+	if !ok {
+		touched = append(touched, inv.ports.concerned.of(onSwitch(s.Name))...)
+	}
+	return union(slices.Concat(touched, inv.portsThroughSubnet(s.Name), inv.portsMisplaced()), inv.portsWithShares())
 }
 
 // DeleteSubnet takes a subnet out and returns the names of the same ports.
@@ -210,7 +262,15 @@ func (inv *Inventory) DeleteSubnet(name string) (touched []string) {
 	for _, kind := range []HolderKind{HeldByGateway, HeldBySubnet, HeldByShared} {
 		touched = append(touched, inv.DeleteFixed(Holder{kind, name})...)
 	}
-	return union(touched, inv.portsWithShares())
+	touched = append(touched, inv.ports.moveSwitch(name, "")...)
+	touched = append(touched, inv.ports.concerned.of(onSwitch(name))...)
+	return union(append(touched, inv.portsMisplaced()...), inv.portsWithShares())
+}
+
+// portsMisplaced returns the names of the ports with a row on another switch than they should be on. Whether that is
+// another tenant's depends on subnets and VPCs.
+func (inv *Inventory) portsMisplaced() []string {
+	return inv.ports.concerned.of(misplaced{})
 }
 
 // portsWithShares returns the names of the ports that are granted addresses, or ask for those of Vips.

@@ -86,7 +86,7 @@ func (p *Port) eachOwn(take func(netip.Addr)) {
 		return
 	}
 	if p.Row != nil {
-		p.Row.eachOnSwitch(func(a switchAddress) {
+		p.Row.eachIn(p.Row.Switch, func(a switchAddress) {
 			if !a.mac {
 				take(a.address())
 			}

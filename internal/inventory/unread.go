@@ -25,6 +25,9 @@ const (
 	ServiceCIDRs   Kind = "ServiceCIDR.networking.k8s.io"
 	Attachments    Kind = "NetworkAttachmentDefinition.k8s.cni.cncf.io"
 
+	StatefulSets    Kind = "StatefulSet.apps"
+	VirtualMachines Kind = "VirtualMachine.kubevirt.io"
+
 	Policies   Kind = "PortSecurityPolicy.ovnguard.io"
 	Exceptions Kind = "PortSecurityException.ovnguard.io"
 )
@@ -37,8 +40,12 @@ var Holding = []Kind{Records, Vips, Subnets, VPCs, Pools, Nodes, Services, EIPs,
 // hold.
 func (inv *Inventory) Expect(k Kind) { inv.unread.Set(inv.edit, k, struct{}{}) }
 
-// Heard says that all objects of a kind have been entered that there were, or that there can be none.
-func (inv *Inventory) Heard(k Kind) { inv.unread.Delete(inv.edit, k) }
+// Heard says that all objects of a kind have been entered that there were, or that there can be none. It returns the
+// names of the ports for which it matters that what was not entered does not exist.
+func (inv *Inventory) Heard(k Kind) []string {
+	inv.unread.Delete(inv.edit, k)
+	return inv.ports.maybeLeft()
+}
 
 // Unread returns the kinds among some that are expected and have not been read yet, in order; of all without any.
 func (inv *State) Unread(among ...Kind) []Kind {

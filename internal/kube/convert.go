@@ -99,6 +99,7 @@ func RecordOf(u *unstructured.Unstructured) *inventory.Record {
 		Subnet: shared(specString(u, "subnet")),
 		Keeper: shared(specString(u, "podType")),
 	}
+	r.Reserved = u.GetLabels()[kubeovn.ReservedLabel] == kubeovn.True
 	r.Of = inventory.PodKey{
 		Namespace: shared(specString(u, "namespace")),
 		Name:      within(r.Name, specString(u, "podName")),

@@ -74,7 +74,7 @@ func FillFromFile(data []byte, inv *inventory.Inventory) (Filled, error) {
 // resourceNames returns what to ask kubectl for.
 func resourceNames() string {
 	return "namespaces,pods,network-attachment-definitions.k8s.cni.cncf.io,ips.kubeovn.io,vips.kubeovn.io," +
-		"subnets.kubeovn.io,vpcs.kubeovn.io,ippools.kubeovn.io," +
+		"subnets.kubeovn.io,vpcs.kubeovn.io,vlans.kubeovn.io,ippools.kubeovn.io," +
 		"ovn-eips.kubeovn.io,ovn-fips.kubeovn.io,switch-lb-rules.kubeovn.io,servicecidrs.networking.k8s.io," +
 		"vpc-nat-gateways.kubeovn.io,vpc-egress-gateways.kubeovn.io," +
 		"portsecuritypolicies,portsecurityexceptions,nodes,services,deployments,replicasets,statefulsets,daemonsets,jobs"

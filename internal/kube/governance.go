@@ -229,6 +229,7 @@ func SubnetOf(u *unstructured.Unstructured) inventory.Subnet {
 		UID:      string(u.GetUID()),
 		VPC:      specString(u, "vpc"),
 		Provider: kubeovn.Provider(specString(u, "provider")),
+		VLAN:     specString(u, "vlan"),
 	}
 	if list, _, err := unstructured.NestedStringSlice(u.Object, "spec", "namespaces"); err == nil {
 		s.Namespaces = list
@@ -246,6 +247,9 @@ func SubnetOf(u *unstructured.Unstructured) inventory.Subnet {
 		for _, text := range list {
 			s.Shared = appendAddress(s.Shared, strings.TrimSpace(text))
 		}
+	}
+	if list, _, err := unstructured.NestedStringSlice(u.Object, "spec", "excludeIps"); err == nil {
+		s.Excluded = rangesOf(list)
 	}
 	for _, field := range []string{"u2oInterconnection", "mcastQuerier"} {
 		for text := range strings.SplitSeq(statusString(u, field+"IP"), ",") {
@@ -286,6 +290,15 @@ func namespaceSelectorsOf(u *unstructured.Unstructured) []policy.Selector {
 		}
 	}
 	return selectors
+}
+
+// VLANOf returns the facts of a Vlan resource (vlans.kubeovn.io).
+func VLANOf(u *unstructured.Unstructured) inventory.VLAN {
+	v := inventory.VLAN{Name: u.GetName(), Network: specString(u, "provider")}
+	if id, _, err := unstructured.NestedInt64(u.Object, "spec", "id"); err == nil {
+		v.ID = id
+	}
+	return v
 }
 
 // VPCOf returns the facts of a Vpc resource (vpcs.kubeovn.io). The default one is for all namespaces, whatever it

@@ -4,6 +4,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
 // NodeOf returns the addresses of a node.
@@ -15,6 +16,15 @@ func NodeOf(o *corev1.Node) inventory.Fixed {
 		}
 	}
 	return f
+}
+
+// NodeIdentityOf returns what Kube-OVN noted on a node for its port.
+func NodeIdentityOf(o *corev1.Node) inventory.NodeIdentity {
+	out := inventory.NodeIdentity{Node: o.Name}
+	if key := kubeovn.DefaultProvider.Key; o.Annotations[key(kubeovn.Allocated)] == kubeovn.True {
+		out.MAC, out.IPs = o.Annotations[key(kubeovn.MACAddress)], o.Annotations[key(kubeovn.IPAddress)]
+	}
+	return out
 }
 
 // ServiceOf returns the addresses of a Service inside the cluster.

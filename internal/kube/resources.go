@@ -5,6 +5,7 @@ import (
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	reportsv1alpha1 "github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -20,6 +21,7 @@ var (
 	IPKind     = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "IP"}
 	VipKind    = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "Vip"}
 	SubnetKind = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "Subnet"}
+	VLANKind   = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "Vlan"}
 	VPCKind    = schema.GroupVersionKind{Group: "kubeovn.io", Version: "v1", Kind: "Vpc"}
 	// MigrationKind is KubeVirt's request to migrate a machine, and what becomes of it.
 	MigrationKind = schema.GroupVersionKind{
@@ -52,15 +54,19 @@ var (
 	ExceptionKind = v1alpha1.GroupVersion.WithKind("PortSecurityException")
 )
 
-// OwnerKinds are the kinds of objects that make pods, and of which only names and owners are read.
+// StatefulSetKind is a kind of objects that make pods.
+var StatefulSetKind = appsv1.SchemeGroupVersion.WithKind("StatefulSet")
+
+// OwnerKinds are the other kinds of objects that make pods, or machines that run in pods, of which only names and owners
+// are read.
 func OwnerKinds() []schema.GroupVersionKind {
 	return []schema.GroupVersionKind{
 		{Group: "apps", Version: "v1", Kind: "Deployment"},
 		{Group: "apps", Version: "v1", Kind: "ReplicaSet"},
-		{Group: "apps", Version: "v1", Kind: "StatefulSet"},
 		{Group: "apps", Version: "v1", Kind: "DaemonSet"},
 		{Group: "batch", Version: "v1", Kind: "Job"},
-		{Group: "kubevirt.io", Version: "v1", Kind: "VirtualMachineInstance"},
+		{Group: kubeovn.MachineGroup, Version: "v1", Kind: "VirtualMachineInstance"},
+		{Group: kubeovn.MachineGroup, Version: "v1", Kind: "VirtualMachine"},
 	}
 }
 
@@ -83,6 +89,9 @@ func Scheme() (*runtime.Scheme, error) {
 func FactsScheme() (*runtime.Scheme, error) {
 	s := runtime.NewScheme()
 	core := corev1.SchemeGroupVersion
+	apps := appsv1.SchemeGroupVersion
+	s.AddKnownTypes(apps, &appsv1.StatefulSet{}, &appsv1.StatefulSetList{})
+	metav1.AddToGroupVersion(s, apps)
 	s.AddKnownTypes(
 		core,
 		&corev1.Namespace{},

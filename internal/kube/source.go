@@ -1,7 +1,11 @@
 package kube
 
 import (
+	"maps"
+	"slices"
+
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -10,6 +14,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -96,6 +101,12 @@ func Sources() []Source {
 				return inv.DeleteVPC(u.GetName())
 			},
 		).optional(""),
+		untyped(VLANKind,
+			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string { return inv.SetVLAN(VLANOf(u)) },
+			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {
+				return inv.DeleteVLAN(u.GetName())
+			},
+		).optional(""),
 		untyped(MigrationKind, setMigration,
 			func(inv *inventory.Inventory, u *unstructured.Unstructured) []string {
 				return inv.DeleteMigration(inventory.PodKey{Namespace: u.GetNamespace(), Name: u.GetName()})
@@ -108,27 +119,29 @@ func Sources() []Source {
 			},
 		).optional(""),
 		typed(corev1.SchemeGroupVersion.WithKind("Node"), &corev1.NodeList{},
-			func(inv *inventory.Inventory, o *corev1.Node) []string { return inv.SetFixed(NodeOf(o)) },
-			func(inv *inventory.Inventory, o *corev1.Node) []string { return inv.DeleteFixed(NodeOf(o).Holder) },
+			func(inv *inventory.Inventory, o *corev1.Node) []string {
+				return append(inv.SetFixed(NodeOf(o)), inv.SetNode(NodeIdentityOf(o))...)
+			},
+			func(inv *inventory.Inventory, o *corev1.Node) []string {
+				return append(inv.DeleteFixed(NodeOf(o).Holder), inv.DeleteNode(o.Name)...)
+			},
 		).optional(""),
 		typed(corev1.SchemeGroupVersion.WithKind("Service"), &corev1.ServiceList{},
 			setService, deleteService).optional(""),
 	}
 	sources = append(append(sources, reservations()...), gateways()...)
+	sources = append(sources, typed(StatefulSetKind, &appsv1.StatefulSetList{},
+		func(inv *inventory.Inventory, o *appsv1.StatefulSet) []string {
+			w := workloadOf(StatefulSetKind, o)
+			w.Ordinals = ordinalsOf(o)
+			return inv.SetWorkload(w)
+		},
+		func(inv *inventory.Inventory, o *appsv1.StatefulSet) []string { return inv.DeleteOwner(string(o.UID)) },
+	).optional(""))
 	for _, kind := range OwnerKinds() {
 		sources = append(sources, metadata(kind,
 			func(inv *inventory.Inventory, o *metav1.PartialObjectMetadata) []string {
-				return inv.SetWorkload(inventory.Workload{
-					Object: policy.Owner{
-						APIVersion: kind.GroupVersion().String(),
-						Kind:       kind.Kind,
-						Name:       o.Name,
-						UID:        string(o.UID),
-					},
-					Namespace: o.Namespace,
-					Made:      o.CreationTimestamp.Time,
-					Parent:    parentOf(o.OwnerReferences),
-				})
+				return inv.SetWorkload(workloadOf(kind, o))
 			},
 			func(inv *inventory.Inventory, o *metav1.PartialObjectMetadata) []string {
 				return inv.DeleteOwner(string(o.UID))
@@ -142,6 +155,33 @@ func Sources() []Source {
 			kept(PodOf, func(inv *inventory.Inventory, p *inventory.Pod) []string { return inv.DeletePod(p.PodKey) }),
 		),
 	)
+}
+
+// workloadOf returns the facts of an object that may own pods.
+func workloadOf(kind schema.GroupVersionKind, o metav1.Object) inventory.Workload {
+	return inventory.Workload{
+		Object: policy.Owner{
+			APIVersion: kind.GroupVersion().String(),
+			Kind:       kind.Kind,
+			Name:       o.GetName(),
+			UID:        string(o.GetUID()),
+		},
+		Namespace: o.GetNamespace(),
+		Made:      o.GetCreationTimestamp().Time,
+		Parent:    parentOf(o.GetOwnerReferences()),
+	}
+}
+
+// ordinalsOf returns which pods a StatefulSet makes: one where it says nothing, as the API server has it.
+func ordinalsOf(o *appsv1.StatefulSet) *inventory.Ordinals {
+	out := inventory.Ordinals{Count: 1}
+	if o.Spec.Replicas != nil {
+		out.Count = int(*o.Spec.Replicas)
+	}
+	if o.Spec.Ordinals != nil {
+		out.First = int(o.Spec.Ordinals.Start)
+	}
+	return &out
 }
 
 // many returns the source of objects of which there are so many that only an Entry of each is kept.
@@ -231,6 +271,13 @@ func on[T client.Object](do func(*inventory.Inventory, T) []string) func(*invent
 	}
 }
 
+// notedKeys are the annotations that are read of a node.
+var notedKeys = []string{
+	kubeovn.DefaultProvider.Key(kubeovn.Allocated),
+	kubeovn.DefaultProvider.Key(kubeovn.MACAddress),
+	kubeovn.DefaultProvider.Key(kubeovn.IPAddress),
+}
+
 // Strip drops what the inventory does not read from an object by which a Source is followed, before it is kept. Of
 // those of which there are many it makes an Entry.
 func Strip(object any) (any, error) {
@@ -238,12 +285,17 @@ func Strip(object any) (any, error) {
 	case *corev1.Pod:
 		return entryOf(o, PodOf(o)), nil
 	case *corev1.Node:
-		o.ManagedFields, o.Labels, o.Annotations, o.Spec = nil, nil, nil, corev1.NodeSpec{}
+		o.ManagedFields, o.Labels, o.Spec = nil, nil, corev1.NodeSpec{}
+		maps.DeleteFunc(o.Annotations, func(key, _ string) bool { return !slices.Contains(notedKeys, key) })
 		o.Status = corev1.NodeStatus{Addresses: o.Status.Addresses}
 	case *corev1.Service:
 		o.ManagedFields, o.Labels, o.Annotations = nil, nil, nil
 		o.Spec = corev1.ServiceSpec{ClusterIPs: o.Spec.ClusterIPs, ExternalIPs: o.Spec.ExternalIPs}
 		o.Status = corev1.ServiceStatus{LoadBalancer: o.Status.LoadBalancer}
+	case *appsv1.StatefulSet:
+		o.ManagedFields, o.Labels, o.Annotations = nil, nil, nil
+		o.Spec = appsv1.StatefulSetSpec{Replicas: o.Spec.Replicas, Ordinals: o.Spec.Ordinals}
+		o.Status = appsv1.StatefulSetStatus{}
 	case *metav1.PartialObjectMetadata:
 		o.ManagedFields, o.Labels, o.Annotations = nil, nil, nil
 	case *unstructured.Unstructured:

@@ -101,7 +101,7 @@ func (c KeyClass) Outside() bool { return c == IdentityKey || c == OwnKey || c =
 // for and granted, the identity, and whether Kube-OVN has given one. Others need not be kept.
 func IsRead(key string) bool {
 	switch ClassOf(key) { //nolint:exhaustive // nothing is decided by the others
-	case LevelKey, GrantKey, IdentityKey:
+	case LevelKey, GrantKey, IdentityKey, GroupKey:
 		return true
 	case OwnKey:
 		return BaseSuffix(key) == Allocated

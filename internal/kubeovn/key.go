@@ -82,6 +82,10 @@ func (p Provider) Key(s Suffix) string {
 			return "ovn.kubernetes.io/mac_address"
 		case IPAddress:
 			return "ovn.kubernetes.io/ip_address"
+		case LogicalSwitch:
+			return "ovn.kubernetes.io/logical_switch"
+		case SecurityGroups:
+			return "ovn.kubernetes.io/security_groups"
 		case Allocated:
 			return "ovn.kubernetes.io/allocated"
 		}

@@ -23,9 +23,21 @@ const (
 	// ExternalIDType is SecurityGroupType on the port group.
 	ExternalIDType    = "type"
 	SecurityGroupType = "security_group"
-	// DenyAllGroup stands in ExternalIDGroup of the port group of all ports that are in some security group.
+	// DenyAllGroup stands in ExternalIDGroup of the port group of all ports that are in some security group. Its rules
+	// drop what no rule of a group lets pass.
 	DenyAllGroup = "kubeovn_deny_all"
 )
+
+// GroupNames returns the security groups that an annotation lists, each as it is written and without blanks, as
+// Kube-OVN reads it (handleAddOrUpdatePod in pkg/controller).
+func GroupNames(text string) (names []string) {
+	for name := range strings.SplitSeq(strings.ReplaceAll(text, " ", ""), ",") {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
 
 // ControllerAccount is the user as which Kube-OVN's controller works, as its manifests name it. Only it may change what
 // Kube-OVN notes on pods; people with the right to impersonate can act as it.
@@ -49,6 +61,21 @@ const (
 	VipHostVM   = "kube_host_vm_vip"
 )
 
+// PortsOfVip returns the names of the ports that Kube-OVN makes for a Vip that pods share: the Vip's own, and in a
+// coming release one for each address family.
+func PortsOfVip(vip string) []string {
+	return []string{vip, "vip:" + vip + ":ipv4", "vip:" + vip + ":ipv6"}
+}
+
+// VipOfPort returns the name of the Vip for which Kube-OVN makes a port of that name, if there is such a Vip.
+func VipOfPort(port string) string {
+	name, ok := strings.CutPrefix(port, "vip:")
+	if !ok {
+		return port
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(name, ":ipv4"), ":ipv6")
+}
+
 // IsOfSubnet reports whether an IP resource is of what Kube-OVN gives to a subnet itself: its link to a router beside
 // the physical one, or the querier of its multicast groups.
 func IsOfSubnet(ip, subnet string) bool {
@@ -70,6 +97,10 @@ const (
 // LabelPrefix begins the labels that Kube-OVN puts on its own resources, such as the one that says which port has a
 // Vip.
 const LabelPrefix = "ovn.kubernetes.io/"
+
+// ReservedLabel is True on an IP resource that somebody made to reserve an address, or whose address is to be kept
+// (handleAddReservedIP in Kube-OVN's pkg/controller/ip.go).
+const ReservedLabel = LabelPrefix + "ip_reserved"
 
 // Vendor is the value of ExternalIDVendor.
 const Vendor = "kube-ovn"

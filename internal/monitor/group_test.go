@@ -41,6 +41,9 @@ func TestGroupsAsOVNHasThem(t *testing.T) {
 		}
 	}
 	change(m, func(inv *inventory.Inventory) []string { inv.KnowGroups(); return nil })
+	named := pod("p", "u1")
+	named.Annotations["ovn.kubernetes.io/security_groups"] = "web"
+	enter(func(inv *inventory.Inventory) []string { return inv.SetPod(named) })
 	enter(members("row-p"))
 	enter(addresses("10.16.0.5"))
 	expect("its own address")
@@ -58,7 +61,7 @@ func TestGroupsAsOVNHasThem(t *testing.T) {
 	enter(func(inv *inventory.Inventory) []string { return inv.SetRow(wide) })
 	expect("the set will be wider", "p.ns OVG003", "p.ns OVG018")
 	enter(members())
-	expect("the port is in no group, and the set has its address", " OVG018", "p.ns OVG003")
+	expect("the port is in no group, and the set has its address", " OVG018", "p.ns OVG003", "p.ns OVG034")
 	enter(func(inv *inventory.Inventory) []string { return inv.DeletePortGroup("g") })
 	enter(func(inv *inventory.Inventory) []string { return inv.DeleteAddressSet("s") })
 	expect("there is no group", "p.ns OVG003")

@@ -199,7 +199,7 @@ func (m *Monitor) enter(port inventory.Port, result audit.Result) {
 		after.Policy, after.Exceptions = port.Decision.Policy, port.Decision.Exceptions
 	}
 	m.settle(about{port: name}, before, &after)
-	if port.Pod == nil && port.Row == nil {
+	if port.Pod == nil && port.Row == nil && port.Record == nil {
 		delete(m.ports, name)
 		m.observer.Judged(before.Verdict, Verdict{Port: name})
 		return

@@ -21,7 +21,7 @@ func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 	columns := [][]string{nil, {own}, {"unknown"}, {own + " 10.16.0.9"}}
 	owner := policy.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "rs", UID: "rs-uid"}
 	macvlan := kubeovn.Attachment{Namespace: "ns", Name: "macvlan"}
-	switch rapid.IntRange(0, 19).Draw(t, "action") {
+	switch rapid.IntRange(0, 24).Draw(t, "action") {
 	case 0, 1:
 		p := pod(n, "u-"+n)
 		p.Labels = map[string]string{"app": rapid.SampledFrom([]string{"web", "router"}).Draw(t, "app")}
@@ -32,6 +32,10 @@ func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 		if rapid.Bool().Draw(t, "second NIC") {
 			p.Attachments = []kubeovn.Attachment{macvlan}
 		}
+		p.Annotations["ovn.kubernetes.io/security_groups"] = rapid.SampledFrom([]string{"", "web", "web, db"}).
+			Draw(t, "groups")
+		p.Annotations["ovn.kubernetes.io/logical_switch"] = rapid.SampledFrom([]string{"", "sw", "blue"}).
+			Draw(t, "annotated switch")
 		return func(inv *inventory.Inventory) []string { return inv.SetPod(p) }
 	case 2:
 		return func(inv *inventory.Inventory) []string {
@@ -40,7 +44,10 @@ func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 	case 3, 4:
 		r := row(n, rapid.SampledFrom(columns).Draw(t, "column")...)
 		r.UUID += rapid.SampledFrom([]string{"", "-2"}).Draw(t, "row")
-		r.Switch = rapid.SampledFrom([]string{"", "sw"}).Draw(t, "switch")
+		r.Switch = rapid.SampledFrom([]string{"", "sw", "blue"}).Draw(t, "switch")
+		if rapid.Bool().Draw(t, "of nobody") {
+			r.ExternalIDs = nil
+		}
 		return func(inv *inventory.Inventory) []string { return inv.SetRow(r) }
 	case 5:
 		uuid := "row-" + n + rapid.SampledFrom([]string{"", "-2"}).Draw(t, "row")
@@ -49,6 +56,12 @@ func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 		r := record(n)
 		r.IPs = rapid.SampledFrom([][]string{{"10.16.0.5"}, {"10.16.0.9"}, {"10.16.0.5", "fd00::5"}}).
 			Draw(t, "addresses")
+		r.Subnet = rapid.SampledFrom([]string{"", "sw", "blue"}).Draw(t, "subnet")
+		r.Keeper = rapid.SampledFrom([]string{"", inventory.KeeperStatefulSet}).Draw(t, "keeper")
+		r.Of = inventory.PodKey{Namespace: "ns", Name: n + "-1"}
+		if r.Keeper == "" {
+			r.Of.Name = n
+		}
 		return func(inv *inventory.Inventory) []string { return inv.SetRecord(r) }
 	case 7:
 		return func(inv *inventory.Inventory) []string { return inv.DeleteRecord(n + ".ns") }
@@ -92,8 +105,8 @@ func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 		return func(inv *inventory.Inventory) []string { return inv.SetBinding(b) }
 	case 15:
 		g := &inventory.PortGroup{
-			UUID:  "g",
-			Group: rapid.SampledFrom([]string{"web", "db", ""}).Draw(t, "group"),
+			UUID:  rapid.SampledFrom([]string{"g", "h"}).Draw(t, "port group"),
+			Group: rapid.SampledFrom([]string{"web", "db", kubeovn.DenyAllGroup, ""}).Draw(t, "group"),
 			Ports: rapid.SampledFrom([][]string{nil, {"row-p"}, {"row-p", "row-q"}, {"row-p-2", "row-q"}}).
 				Draw(t, "members"),
 		}
@@ -135,6 +148,49 @@ func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 			return func(inv *inventory.Inventory) []string { return inv.DeleteRow(link.Name, link.UUID) }
 		}
 		return func(inv *inventory.Inventory) []string { return inv.SetRow(link) }
+	case 19:
+		s := inventory.Subnet{
+			Name: rapid.SampledFrom([]string{"sw", "blue"}).Draw(t, "subnet"),
+			VLAN: rapid.SampledFrom([]string{"", "v1", "v2"}).Draw(t, "VLAN"),
+			VPC:  rapid.SampledFrom([]string{"", "red"}).Draw(t, "VPC"),
+		}
+		if rapid.Bool().Draw(t, "for others") {
+			s.Namespaces = []string{"bank"}
+		}
+		if rapid.Bool().Draw(t, "gone") {
+			return func(inv *inventory.Inventory) []string { return inv.DeleteSubnet(s.Name) }
+		}
+		return func(inv *inventory.Inventory) []string { return inv.SetSubnet(s) }
+	case 20:
+		v := inventory.VLAN{
+			Name: rapid.SampledFrom([]string{"v1", "v2"}).Draw(t, "VLAN"),
+			ID:   rapid.SampledFrom([]int64{0, 20}).Draw(t, "tag"), Network: "net",
+		}
+		if rapid.Bool().Draw(t, "gone") {
+			return func(inv *inventory.Inventory) []string { return inv.DeleteVLAN(v.Name) }
+		}
+		return func(inv *inventory.Inventory) []string { return inv.SetVLAN(v) }
+	case 21:
+		w := inventory.Workload{
+			Object:    policy.Owner{APIVersion: "apps/v1", Kind: inventory.KeeperStatefulSet, Name: n, UID: n + "-set"},
+			Namespace: "ns", Ordinals: &inventory.Ordinals{Count: rapid.IntRange(0, 2).Draw(t, "replicas")},
+		}
+		if rapid.Bool().Draw(t, "gone") {
+			return func(inv *inventory.Inventory) []string { return inv.DeleteOwner(w.Object.UID) }
+		}
+		return func(inv *inventory.Inventory) []string { return inv.SetWorkload(w) }
+	case 22:
+		v := inventory.Vip{Name: n + ".ns", Namespace: "ns"}
+		if rapid.Bool().Draw(t, "gone") {
+			return func(inv *inventory.Inventory) []string { return inv.DeleteVip(v.Name) }
+		}
+		return func(inv *inventory.Inventory) []string { return inv.SetVip(v) }
+	case 23:
+		v := inventory.VPC{Name: "red"}
+		if rapid.Bool().Draw(t, "for others") {
+			v.Namespaces = []string{"bank"}
+		}
+		return func(inv *inventory.Inventory) []string { return inv.SetVPC(v) }
 	}
 	version := rapid.SampledFrom([]string{"22.09.0", "24.03.8", ""}).Draw(t, "version")
 	return func(inv *inventory.Inventory) []string { return inv.SetOVN(portsec.OVN{Version: version}) }

@@ -104,7 +104,7 @@ func RouterPorts(d *dbfile.Database) (ports []inventory.RouterPort) {
 // it lacks these tables.
 func Groups(d *dbfile.Database) (groups []*inventory.PortGroup, sets []*inventory.AddressSet, ok bool) {
 	for table, columns := range map[string][]string{
-		groupTable: {portsColumn, externalIDsColumn}, setTable: {nameColumn, addressesColumn, externalIDsColumn},
+		groupTable: {nameColumn, portsColumn, externalIDsColumn}, setTable: {nameColumn, addressesColumn, externalIDsColumn},
 	} {
 		t := d.Tables[table]
 		if t == nil || slices.ContainsFunc(columns, func(c string) bool { return t.Columns[c] == nil }) {
@@ -116,7 +116,9 @@ func Groups(d *dbfile.Database) (groups []*inventory.PortGroup, sets []*inventor
 		slices.Sort(ports)
 		groups = append(
 			groups,
-			PortGroupOf(&ovn.PortGroup{UUID: uuid, Ports: ports, ExternalIDs: row.Map(externalIDsColumn)}),
+			PortGroupOf(&ovn.PortGroup{
+				UUID: uuid, Name: row.String(nameColumn), Ports: ports, ExternalIDs: row.Map(externalIDsColumn),
+			}),
 		)
 	}
 	for uuid, row := range d.Rows(setTable) {

@@ -33,7 +33,7 @@ func Only() map[ovn.Table]map[string]string {
 
 // PortGroupOf returns the facts of a port group; one that is of no security group has no name.
 func PortGroupOf(g *ovn.PortGroup) *inventory.PortGroup {
-	out := &inventory.PortGroup{UUID: g.UUID, Ports: g.Ports}
+	out := &inventory.PortGroup{UUID: g.UUID, Name: g.Name, Ports: g.Ports}
 	if g.ExternalIDs[kubeovn.ExternalIDType] == kubeovn.SecurityGroupType {
 		out.Group = g.ExternalIDs[kubeovn.ExternalIDGroup]
 	}
@@ -53,7 +53,7 @@ func AddressSetOf(a *ovn.AddressSet) *inventory.AddressSet {
 func missedGroups(inv *inventory.State, state *ovn.Snapshot) (missed []ovn.Event) {
 	for g := range state.PortGroups().All() {
 		now := PortGroupOf(g)
-		wanted := now.Group != "" && now.Group != kubeovn.DenyAllGroup
+		wanted := now.Group != ""
 		if have := inv.PortGroup(
 			g.UUID,
 		); wanted != (have != nil) ||

@@ -1,0 +1,143 @@
+package inventory
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+// Kinds of owners for which Kube-OVN keeps a port while no pod runs, as IP resources name them (spec.podType).
+const (
+	KeeperStatefulSet    = "StatefulSet"
+	KeeperVirtualMachine = "VirtualMachine"
+)
+
+// Ordinals are the numbers at the end of the names of a StatefulSet's pods: Count of them, from First on.
+type Ordinals struct{ First, Count int }
+
+// keeperKey names an owner for which ports are kept.
+type keeperKey struct {
+	kind string
+	PodKey
+}
+
+// keeperOf returns the owner for which the IP resource keeps its port; ok is false where it keeps it for none. The name
+// of a StatefulSet is that of its pod without the ordinal (checkIPOwnerExists in Kube-OVN's pkg/controller/gc.go).
+func keeperOf(r *Record) (key keeperKey, ok bool) {
+	if r == nil {
+		return keeperKey{}, false
+	}
+	switch r.Keeper {
+	case KeeperStatefulSet:
+		i := strings.LastIndexByte(r.Of.Name, '-')
+		if i < 0 {
+			return keeperKey{}, false
+		}
+		return keeperKey{r.Keeper, PodKey{r.Of.Namespace, r.Of.Name[:i]}}, true
+	case KeeperVirtualMachine:
+		return keeperKey{r.Keeper, r.Of}, true
+	}
+	return keeperKey{}, false
+}
+
+// keeper is an owner that exists and for which ports are kept.
+type keeper struct {
+	uid string
+	// ordinals are those of a StatefulSet; nil where they are not known.
+	ordinals *Ordinals
+}
+
+// kindOfKeeper returns the kind of which a keeper is.
+func kindOfKeeper(keeper string) Kind {
+	if keeper == KeeperStatefulSet {
+		return StatefulSets
+	}
+	return VirtualMachines
+}
+
+// abandoned says why no pod will use the port again that the IP resource keeps; "" where one may, or it is not known.
+func (inv *State) abandoned(r *Record) string {
+	key, ok := keeperOf(r)
+	if !ok || len(inv.Unread(kindOfKeeper(key.kind))) > 0 {
+		return ""
+	}
+	k, exists := inv.keepers.Find(key)
+	switch {
+	case !exists:
+		return fmt.Sprintf("%s %s does not exist", key.kind, key.PodKey)
+	case k.ordinals == nil:
+		return ""
+	}
+	n, err := strconv.Atoi(r.Of.Name[len(key.Name)+1:])
+	if err != nil || n >= k.ordinals.First && n < k.ordinals.First+k.ordinals.Count {
+		return ""
+	}
+	return fmt.Sprintf("%s %s has %d replicas, and %s is not one of them", key.kind, key.PodKey, k.ordinals.Count,
+		r.Of.Name)
+}
+
+// isLoose reports whether an IP resource is all that is known under the name: no pod has such a NIC in OVN, and OVN has
+// no such port.
+func (e *entry) isLoose() bool { return e.record != nil && e.row == nil && e.nic.pod == nil }
+
+// maybeLeft returns the names of the ports and IP resources that may be left over, as far as other kinds of objects
+// decide it.
+func (ed *portEditor) maybeLeft() (names []string) {
+	for _, of := range ed.concerned {
+		names = slices.AppendSeq(names, maps.Keys(of))
+	}
+	return distinct(names)
+}
+
+// unused says why an IP resource is left over that is all that is known under its name; "" where it is not, or that is
+// not known.
+func (inv *State) unused(r *Record) string {
+	switch {
+	case r.Reserved, kubeovn.IsOfSomeSubnet(r.Name):
+		return ""
+	case r.Keeper != "":
+		return inv.abandoned(r)
+	case r.Of.Namespace == "":
+		if len(inv.Unread(Nodes)) > 0 || r.Name != kubeovn.NodePortName(r.Of.Name) || inv.IsNode(r.Of.Name) {
+			return ""
+		}
+		return "node " + r.Of.Name + " does not exist"
+	case len(inv.Unread(Pods)) > 0, inv.pod(r.Of) != nil: // a NIC of its outside OVN may have the address
+		return ""
+	}
+	return fmt.Sprintf("pod %s does not exist", r.Of)
+}
+
+// mayBeNobodys reports whether a row without a pod's NIC may be nobody's: Kube-OVN did not make it, or it is named as a
+// node's is.
+func (e *entry) mayBeNobodys() bool {
+	return e.row != nil && e.nic.pod == nil && e.row.Type == "" && e.row.Switch != "" &&
+		(e.row.ExternalIDs[kubeovn.ExternalIDVendor] != kubeovn.Vendor ||
+			strings.HasPrefix(e.name, kubeovn.NodePortName("")) && e.row.ExternalIDs[kubeovn.ExternalIDPod] == "")
+}
+
+// nobodys reports whether a row on a subnet of Kube-OVN's is neither a pod's nor a node's, a Vip's or an OvnEip's, and
+// no IP resource has its name.
+func (inv *State) nobodys(e *entry) bool {
+	if !e.mayBeNobodys() || e.isVip() || len(inv.Unread(Pods, Nodes, Vips, EIPs, Subnets, Records)) > 0 {
+		return false
+	}
+	if _, ok := inv.subnets.Find(e.row.Switch); !ok {
+		return false
+	}
+	if node, ok := strings.CutPrefix(e.name, kubeovn.NodePortName("")); ok {
+		return !inv.IsNode(node)
+	}
+	if e.record != nil || kubeovn.IsOfSomeSubnet(e.name) {
+		return false
+	}
+	if _, ok := inv.vips.Find(kubeovn.VipOfPort(e.name)); ok {
+		return false
+	}
+	_, isEIP := inv.fixedBy.Find(Holder{HeldByEIP, e.name})
+	return !isEIP
+}

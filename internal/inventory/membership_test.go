@@ -1,0 +1,61 @@
+package inventory
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+)
+
+// TestMembership covers the groups that a pod names and those that its port is in.
+func TestMembership(t *testing.T) {
+	inv := New()
+	inv.KnowGroups()
+	names := func(groups string) {
+		inv.SetPod(pod("a", "p", func(p *Pod) {
+			p.Annotations = map[string]string{"ovn.kubernetes.io/security_groups": groups}
+		}))
+	}
+	names("web, db")
+	inv.SetRow(&Row{UUID: "r", Name: "p.a"})
+	says := func(what, missing, left string, unfiltered, denied bool, touched []string) {
+		t.Helper()
+		if touched != nil && !slices.Contains(touched, "p.a") {
+			t.Errorf("%s touches %q", what, touched)
+		}
+		m := inv.Port("p.a", time.Time{}).Membership
+		if m == nil {
+			m = new(Membership)
+		}
+		if groupNames(m.Missing) != missing || groupNames(m.Left) != left || m.Unfiltered != unfiltered ||
+			m.Denied != denied {
+			t.Errorf("%s: %+v", what, m)
+		}
+	}
+	members := func(group string, ports ...string) []string {
+		return inv.SetPortGroup(&PortGroup{UUID: group, Group: group, Ports: ports})
+	}
+	says("there are no groups", "", "", false, false, nil)
+	says("a group that it is not in", "web", "", false, false, members("web"))
+	says("not in that for all", "web", "", true, false, members(kubeovn.DenyAllGroup))
+	says("in both", "", "", false, false, append(members("web", "r"), members(kubeovn.DenyAllGroup, "r")...))
+	says("in one that it does not name", "", "x", false, false, members("x", "r"))
+	names("")
+	says("it names none", "", "web x", false, true, nil)
+	members("web")
+	inv.DeletePortGroup("x")
+	says("in that for all alone", "", "", false, true, nil)
+	says("in none", "", "", false, false, members(kubeovn.DenyAllGroup))
+	names("web")
+	says("the group that it is missing in goes", "", "", false, false, inv.DeletePortGroup("web"))
+}
+
+func groupNames(groups []Group) string {
+	names := make([]string, len(groups))
+	for i, g := range groups {
+		names[i] = g.Name
+	}
+	return strings.Join(names, " ")
+}
