@@ -13,7 +13,7 @@ import (
 
 const takenVip = "ovn.kubernetes.io/vip"
 
-// twinVPC adds a VPC of the tenant's own, with the addresses of the default one, and a Vip there.
+// twinVPC adds a VPC of the tenant's own with the addresses of the default one, and a Vip there.
 func twinVPC(v inventory.Vip) *scene {
 	s := newScene()
 	s.inventory.SetSubnet(inventory.Subnet{Name: "twin", VPC: "tenants", Namespaces: []string{"t"}})
@@ -25,8 +25,8 @@ func twinVPC(v inventory.Vip) *scene {
 	return s
 }
 
-// A Vip is what it gives: its address and MAC, to every NIC that Kube-OVN reads the key for, on the switch of that NIC
-// and not of the Vip.
+// A Vip hands out its address and MAC, to every NIC that Kube-OVN reads the key for, on the switch of that NIC and not
+// of the Vip.
 func TestThreatT29VipOfAnotherNetwork(t *testing.T) {
 	addr := netip.MustParseAddr
 	for name, v := range map[string]inventory.Vip{
@@ -39,13 +39,13 @@ func TestThreatT29VipOfAnotherNetwork(t *testing.T) {
 			// The NIC is on the default network.
 			_, refused := create(t, twinVPC(v), tenant, pod(takenVip, "v"))
 			mustRefuse(t, refused, takenVip, "twin", "ovn-default")
-			// The default NIC is where the Vip is, and another one is not.
+			// The default NIC is on the network of the Vip, and another NIC is not.
 			_, refused = create(t, twinVPC(v), tenant, pod(takenVip, "v", lsp, "twin", networks, "u/green"))
 			mustRefuse(t, refused, takenVip, "twin", "green.u.ovn", "our-green")
-			// Where it is, the same address is another one.
+			// On the network of the Vip, the same address is a different one.
 			_, refused = create(t, twinVPC(v), tenant, pod(takenVip, "v", lsp, "twin"))
 			mustAllow(t, refused)
-			// The key of an attachment, which a release may read, is about that NIC.
+			// The key of an attachment, which some releases read, is about that NIC.
 			_, refused = create(t, twinVPC(v), tenant, pod("nad.n.ovn.kubernetes.io/vip", "v", networks, "n/nad"))
 			mustRefuse(t, refused, "nad.n.ovn.kubernetes.io/vip", "twin")
 			_, refused = create(
@@ -69,8 +69,8 @@ func TestThreatT29VipOfAnotherNetwork(t *testing.T) {
 	}
 }
 
-// Where it cannot be told on which switch the NIC will be, or where it may be on several, nobody's address on any of
-// them is given.
+// Where it is not known on which switch the NIC will be, or where it may be on several, no address that somebody has on
+// any of them is given.
 func TestThreatT29VipWhoseAddressIsTaken(t *testing.T) {
 	for name, c := range map[string]struct {
 		v     inventory.Vip
@@ -91,7 +91,7 @@ func TestThreatT29VipWhoseAddressIsTaken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := twinVPC(c.v)
-			s.namespace.Annotations = nil // Kube-OVN has not said yet where its pods go
+			s.namespace.Annotations = nil // Kube-OVN has not written the subnets for its pods yet
 			_, refused := create(t, s, tenant, pod(takenVip, "v"))
 			mustRefuse(t, refused, takenVip, c.whose)
 			s = twinVPC(c.v)
@@ -100,7 +100,7 @@ func TestThreatT29VipWhoseAddressIsTaken(t *testing.T) {
 			mustRefuse(t, refused, takenVip, c.whose)
 		})
 	}
-	// Releases spell the NIC in two ways, and of one of them it cannot be told.
+	// Releases use two names for the NIC, and the switch of one of them is not known.
 	s := newScene()
 	s.namespace.Annotations = nil
 	_, refused := create(
@@ -115,10 +115,10 @@ func TestThreatT29VipWhoseAddressIsTaken(t *testing.T) {
 		),
 	)
 	mustRefuse(t, refused, networks, "10.16.0.5")
-	// A Vip that has no address yet would give the pod none, and port security would be there and check nothing.
+	// A Vip without an address would leave the pod without one, and its port security would check nothing.
 	_, refused = create(t, twinVPC(inventory.Vip{}), tenant, pod(takenVip, "v", lsp, "twin"))
 	mustRefuse(t, refused, takenVip, "has no address yet")
-	// What another thing keeps is not the Vip's to give, while the Vip's own hold is not in the way.
+	// A Vip cannot hand out an address that something else keeps; the Vip's own reservation does not count against it.
 	own := inventory.Vip{Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.55")}, MAC: "0a:00:00:00:00:55"}
 	s = twinVPC(own)
 	_, refused = create(t, s, tenant, pod(takenVip, "v", lsp, "twin"))
@@ -130,7 +130,7 @@ func TestThreatT29VipWhoseAddressIsTaken(t *testing.T) {
 	mustRefuse(t, refused, takenVip, "10.16.0.55", "port_vips")
 }
 
-// kept is the scene with all kinds of things that keep addresses of the default network.
+// kept returns the scene with every kind of object that keeps addresses of the default network.
 func kept() *scene {
 	s := newScene()
 	addr := netip.MustParseAddr
@@ -181,8 +181,8 @@ func kept() *scene {
 	return s
 }
 
-// What is kept is nobody's to ask for, by address, in a list, with a network or through a Vip, except who the object
-// is for.
+// Nobody may ask for a kept address, by address, in a list, with a network or through a Vip, except the pods that the
+// object keeps it for.
 func TestThreatT30ReservedAddresses(t *testing.T) {
 	const pool = "ovn.kubernetes.io/ip_pool"
 	for address, words := range map[string][]string{
@@ -225,7 +225,8 @@ func TestThreatT30ReservedAddresses(t *testing.T) {
 			}
 		})
 	}
-	// of the own pool, beside the other, of everybody's
+	// The first is in the pool of the namespace, the next two are outside the other pool, and the last are in a pool for
+	// everybody or in none.
 	for _, address := range []string{"10.16.7.7", "10.16.8.9", "10.16.8.21", "10.16.9.9", "10.16.0.200"} {
 		_, refused := create(t, kept(), tenant, pod(ip, address))
 		mustAllow(t, refused)
@@ -239,7 +240,7 @@ func TestThreatT30ReservedAddresses(t *testing.T) {
 	}
 }
 
-// The pods to which an OvnFip leads have its address again and again.
+// The pods behind an OvnFip get its address again and again.
 func TestOvnFipLeadsToItsPod(t *testing.T) {
 	for port, allowed := range map[string]bool{
 		"p.t": true, "web-5.t": true, "": false, "victim.u": false, "t.u": false,
@@ -257,7 +258,7 @@ func TestOvnFipLeadsToItsPod(t *testing.T) {
 		if got := refused == ""; got != allowed {
 			t.Errorf("an OvnFip that leads to %q: allowed %v, %s", port, got, refused)
 		}
-		// One that has the address keeps it.
+		// A pod that has the address keeps it.
 		s.inventory.SetRecord(
 			&inventory.Record{Name: "p.t", IPs: []string{"10.16.0.114"}, Subnet: "ovn-default", Keeper: "StatefulSet"},
 		)
@@ -266,7 +267,7 @@ func TestOvnFipLeadsToItsPod(t *testing.T) {
 	}
 }
 
-// What a subnet shares, the pods on it may share, and nobody else.
+// The pods on a subnet may share the addresses that it shares, and nobody else may.
 func TestSharedVIPsOfTheSubnet(t *testing.T) {
 	_, refused := create(t, kept(), tenant, pod(vips, "10.16.0.111"))
 	mustAllow(t, refused)
@@ -282,7 +283,7 @@ func TestSharedVIPsOfTheSubnet(t *testing.T) {
 	mustRefuse(t, refused, vips)
 	_, refused = create(t, s, tenant, pod(vips, "10.16.0.111", lsp, "ovn-default"))
 	mustAllow(t, refused)
-	// A subnet that is not for the namespace shares nothing with it.
+	// A subnet that is not for the namespace shares nothing with its pods.
 	s = kept()
 	s.inventory.SetSubnet(
 		inventory.Subnet{
@@ -293,18 +294,18 @@ func TestSharedVIPsOfTheSubnet(t *testing.T) {
 	)
 	_, refused = create(t, s, tenant, pod(vips, "10.18.0.9", lsp, "theirs"))
 	mustRefuse(t, refused, vips, "10.18.0.9")
-	// On a running pod.
+	// The same holds on a running pod.
 	old, p := running(), running(vips, "10.16.0.111")
 	mustAllow(t, update(t, kept(), tenant, "", &old, &p))
 }
 
-// A network whose addresses Kube-OVN manages without OVN is for the namespaces of its subnet, too.
+// A network with addresses from Kube-OVN but without OVN is reserved for the namespaces of its subnet, too.
 func TestThreatT09ForeignNetworkOutside(t *testing.T) {
 	s := newScene()
 	s.inventory.SetSubnet(inventory.Subnet{Name: "their-vlan", Provider: "vlan.u", Namespaces: []string{"u"}})
 	_, refused := create(t, s, tenant, pod(networks, "u/vlan"))
 	mustRefuse(t, refused, networks, "their-vlan", "other namespaces")
-	// Kube-OVN does not read the key of a NIC on OVN for it, but its own.
+	// For that network Kube-OVN does not read the key of a NIC on OVN, but a key of its own.
 	_, refused = create(t, s, tenant, pod(networks, "u/vlan", "vlan.u.ovn.kubernetes.io/logical_switch", "ovn-default"))
 	mustRefuse(t, refused, networks, "their-vlan", "other namespaces")
 	_, refused = create(t, s, tenant, pod(networks, "u/vlan", "vlan.u.kubernetes.io/logical_switch", "their-vlan"))
@@ -313,7 +314,7 @@ func TestThreatT09ForeignNetworkOutside(t *testing.T) {
 	mustAllow(t, refused)
 }
 
-// An address for a NIC outside OVN is looked for on the subnet of that NIC, whatever subnet is named for a NIC on OVN.
+// An address for a NIC outside OVN is looked up on the subnet of that NIC, whatever subnet is named for a NIC on OVN.
 func TestThreatT29AddressOutsideOVN(t *testing.T) {
 	s := newScene()
 	s.inventory.SetSubnet(inventory.Subnet{Name: "vlan-7", Provider: "vlan.u"})
@@ -327,8 +328,8 @@ func TestThreatT29AddressOutsideOVN(t *testing.T) {
 	mustRefuse(t, refused, networks, "10.7.0.9")
 }
 
-// A pod that lists as many addresses as it may is judged by look-ups: however many subnets, pools and addresses there
-// are, it costs the same.
+// A pod with the longest list of addresses is judged by look-ups: the cost does not depend on the number of subnets,
+// pools and addresses.
 func TestManyReservationsCostLittle(t *testing.T) {
 	small, large := kept(), kept()
 	for i := range 4000 {
