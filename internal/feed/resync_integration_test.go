@@ -22,12 +22,12 @@ import (
 	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
-// deaf is told nothing.
+// deaf ignores every notification.
 type deaf struct{}
 
 func (deaf) Judged(_, _ monitor.Verdict) {}
 
-// After the server comes back, everything is looked at again: what no event had told is found, counted and judged.
+// After the server comes back, everything is judged again: a change without an event is found, counted and judged.
 func TestSweepAfterReconnection(t *testing.T) {
 	dir, err := os.MkdirTemp("", "ovn")
 	if err != nil {
@@ -90,7 +90,7 @@ func TestSweepAfterReconnection(t *testing.T) {
 		t.Fatalf("an open port is %q", got)
 	}
 
-	// As if an event had said that the port is protected, and none that it is open again.
+	// As if an event had said that the port is protected, and no event that it is open again.
 	m.Change(func(inv *inventory.Inventory) []string {
 		closed := *inv.Row("a.ns")
 		closed.PortSecurity = []string{own}

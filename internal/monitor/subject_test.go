@@ -14,7 +14,7 @@ import (
 // change enters one fact.
 func change(m *Monitor, set func(*inventory.Inventory) []string) { m.Change(set) }
 
-// unmissed fails where judging all again finds what no event had told.
+// unmissed fails if judging all again finds something that no event reported.
 func unmissed(t *testing.T, m *Monitor) {
 	t.Helper()
 	if missed := m.Sweep(); missed > 0 {
@@ -44,7 +44,7 @@ func TestExceptionForNobody(t *testing.T) {
 	books.expect(t, []string{"found  OVG016 "}, books.ports)
 	unmissed(t, m)
 
-	clock.pass(time.Hour) // it ends by itself
+	clock.pass(time.Hour) // it ends without an event
 	books.expect(t, []string{"cleared  OVG016 ", "found  OVG015 "}, books.ports)
 	unmissed(t, m)
 	change(m, func(inv *inventory.Inventory) []string { return inv.DeleteException("ns", "router") })
@@ -52,7 +52,7 @@ func TestExceptionForNobody(t *testing.T) {
 	unmissed(t, m)
 }
 
-// An exception by owner is meant for nobody until the owner is there.
+// An exception by owner applies to no pod until the owner is there.
 func TestExceptionForAnOwner(t *testing.T) {
 	m, clock, books := started(t)
 	owner := policy.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "rs", UID: "rs-uid"}
@@ -123,14 +123,14 @@ func TestOutsideOVN(t *testing.T) {
 	unmissed(t, m)
 }
 
-// What changes without an event is found by judging all again, counted once, and told.
+// A change without an event is found by judging all again, counted once, and reported.
 func TestSweepCountsWhatTheEventsMissed(t *testing.T) {
 	m, clock, books := started(t)
 	unmissed(t, m)
 	m.mu.Lock()
 	m.inv.SetRow(row("p"))
 	m.inv.SetException(policy.Exception{Namespace: "ns", Name: "old", Expires: clock.now})
-	m.inv.Affected() // nobody is told
+	m.inv.Affected() // no observer hears of the change
 	m.state.Store(m.inv.Snapshot())
 	m.mu.Unlock()
 	if missed := m.Sweep(); missed != 2 {
@@ -140,7 +140,8 @@ func TestSweepCountsWhatTheEventsMissed(t *testing.T) {
 	unmissed(t, m)
 }
 
-// One option switches port security off for every port: one finding, of no port, and no port is compliant meanwhile.
+// One option switches port security off for every port: this is one finding, of no port, and no port is compliant
+// meanwhile.
 func TestThreatT45OptionIsFoundAtOnce(t *testing.T) {
 	m, _, books := started(t)
 	set := func(value string) {
