@@ -13,8 +13,8 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// crowd returns an inventory with n pods in namespace "crowd" that admission made strict unasked, and one that asked
-// for it.
+// crowd returns an inventory with n pods in namespace "crowd" that admission made strict without a request, and one
+// that asked for it.
 func crowd(n int) *Inventory {
 	inv := New()
 	inv.SetNamespace(policy.Namespace{Name: "crowd", Labels: map[string]string{"team": "a"}})
@@ -38,7 +38,7 @@ func crowd(n int) *Inventory {
 	return inv
 }
 
-// nothing stands for a repair that writes no port.
+// nothing is a repair that writes no port.
 func nothing(Port) bool { return false }
 
 func TestNamespaceEffect(t *testing.T) {
@@ -88,7 +88,7 @@ func TestPolicyEffect(t *testing.T) {
 	); diff != "" {
 		t.Errorf("removed: -want +got\n%s", diff)
 	}
-	// From log to repair, nothing that ports may send changes, and each may be written.
+	// From log to repair, nothing changes in what ports may send, and each may be written.
 	logs, repairs := loose, loose
 	logs.Repair, repairs.Repair = policy.RepairLog, policy.RepairOn
 	inv.SetPolicy(logs)
@@ -112,7 +112,7 @@ func TestPolicyEffect(t *testing.T) {
 	if diff := cmp.Diff(Effect{}, inv.PolicyEffect("other", &other, nothing, time.Time{})); diff != "" {
 		t.Errorf("for others: -want +got\n%s", diff)
 	}
-	// What a pod may ask for when it is made is no change of a running port.
+	// A key that counts only at creation changes nothing for a running port.
 	asks := loose
 	asks.ForbidsOthers, asks.ExternalAddresses = true, true
 	if diff := cmp.Diff(Effect{Ports: 4}, inv.PolicyEffect("loose", &asks, nothing, time.Time{})); diff != "" {
@@ -136,7 +136,7 @@ func TestPolicyEffect(t *testing.T) {
 	}
 }
 
-// Who edits a policy waits while repair is asked about ports, so that it is asked about no more than so many.
+// The author of a policy waits while repair is asked about ports, so the number of questions is bounded.
 func TestPolicyEffectIsBounded(t *testing.T) {
 	inv := crowd(asksLimit + 500)
 	asked := 0
@@ -152,7 +152,7 @@ func TestPolicyEffectIsBounded(t *testing.T) {
 	}
 }
 
-// A port may be granted something and lose something by one edit, and what repair writes is not kept.
+// One edit may grant a port something and take something away; a port that repair writes does not count as kept.
 func TestPolicyEffectCountsBoth(t *testing.T) {
 	inv := crowd(1)
 	limits := policy.Limits{Pairs: 8, Prefix4: 8, Prefix6: 64, Lifetime: policy.DefaultLifetime, Level: policy.Open}
@@ -183,7 +183,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// What a namespace's edit would do to 10,000 pods is told while its author waits: the bar is 100 ms.
+// The effect of a namespace's edit on 10,000 pods is computed while its author waits: the bar is 100 ms.
 func BenchmarkNamespaceEffect(b *testing.B) {
 	inv := crowd(10_000)
 	for i := range 20 {

@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// heldByScan is heldIn with a look at every address that somebody has.
+// heldByScan is heldIn by a scan of every address with a holder.
 func (inv *State) heldByScan(prefix netip.Prefix, near func(Holder) bool) (out []Held) {
 	var all []netip.Addr
 	for a := range inv.byAddress.first.Keys() {
@@ -33,7 +33,7 @@ func (inv *State) heldByScan(prefix netip.Prefix, near func(Holder) bool) (out [
 	return out
 }
 
-// throng draws changes of who has which of few addresses, on few subnets of two VPCs whose addresses overlap.
+// throng draws changes of the holders of a few addresses, on a few subnets of two VPCs with overlapping addresses.
 type throng struct {
 	addresses *rapid.Generator[netip.Addr]
 	prefixes  *rapid.Generator[netip.Prefix]
@@ -63,7 +63,7 @@ func init() {
 	})
 }
 
-// change makes one.
+// change makes one random change.
 func (c *throng) change(t *rapid.T, inv *Inventory) {
 	list := rapid.SliceOfN(c.addresses, 0, 3).Draw(t, "addresses")
 	n := rapid.IntRange(0, 3).Draw(t, "n")
@@ -124,7 +124,7 @@ func (c *throng) change(t *rapid.T, inv *Inventory) {
 	}
 }
 
-// Who has an address in a prefix is found in order as by a look at every address, whatever came and went before; and a
+// The holders of addresses in a prefix are found in the same order as by a scan, whatever was changed before; and a
 // snapshot stays as it was.
 func TestHeldInFindsWhatAScanFinds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -158,7 +158,7 @@ func TestHeldInFindsWhatAScanFinds(t *testing.T) {
 	})
 }
 
-// What is passed over because a subnet's owner consented is what would have been found to be consented.
+// The holders that are skipped because a subnet's owner consented are exactly those that have the consent.
 func TestPassingOverFindsWhatAScanFinds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		inv := New()

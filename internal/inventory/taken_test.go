@@ -14,7 +14,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// block is a cluster with two VPCs of the same addresses, in which all kinds of things keep some.
+// block returns a cluster with two VPCs that have the same addresses, and every kind of object that keeps some.
 func block() *Inventory {
 	inv := New()
 	addr := netip.MustParseAddr
@@ -61,7 +61,7 @@ func block() *Inventory {
 	return inv
 }
 
-// Who has or keeps an address is told within the networks that it is asked for, and a pool is for its namespaces.
+// The holders and keepers of an address are those in the given networks, and a pool is for its namespaces.
 func TestTaken(t *testing.T) {
 	inv := block()
 	anybody := policy.Namespace{Name: "ns"}
@@ -113,7 +113,8 @@ func TestTaken(t *testing.T) {
 	}
 }
 
-// A port that has an address of others, or one that is kept for others, says so: on the network that its switch is of.
+// A port with an address that others have, or that is kept for others, has them listed: those of the network of its
+// switch.
 func TestForeignAddresses(t *testing.T) {
 	for address, c := range map[string]struct{ here, island *Holder }{
 		"10.0.0.1":  {&Holder{HeldByGateway, "s"}, &Holder{HeldByGateway, "twin"}},
@@ -126,7 +127,7 @@ func TestForeignAddresses(t *testing.T) {
 		"10.0.0.36": {here: &Holder{HeldByVip, "v"}},
 		"10.0.0.37": {}, // of a Vip of its namespace, which it may take
 		"10.0.0.38": {here: &Holder{HeldByVip, "lb"}},
-		"10.0.0.39": {}, // a twin, on whose switch both are
+		"10.0.0.39": {}, // held by a duplicate; both are on its switch
 		"10.0.1.30": {}, "10.0.0.50": {},
 	} {
 		for sw, want := range map[string]*Holder{"s": c.here, "twin": c.island} {
@@ -168,7 +169,7 @@ func TestForeignAddresses(t *testing.T) {
 	}
 }
 
-// Whatever begins to keep an address has the port that has it looked at again.
+// When something begins to keep an address, the port with the address is judged again.
 func TestWhatKeepsAnAddressTouchesItsPort(t *testing.T) {
 	a := netip.MustParseAddr("10.0.0.50")
 	for name, enter := range map[string]func(*Inventory) []string{
@@ -190,8 +191,8 @@ func TestWhatKeepsAnAddressTouchesItsPort(t *testing.T) {
 	}
 }
 
-// What is on a network of its own, such as the gateway and the ports of a tenant's VPC, hides nobody who has the same
-// address elsewhere.
+// A holder on a network of its own, such as the gateway and the ports of a tenant's VPC, does not hide others who have
+// the same address elsewhere.
 func TestThreatT29HolderOfAnotherNetworkHidesNobody(t *testing.T) {
 	addr, prefix := netip.MustParseAddr, netip.MustParsePrefix
 	inv := New()

@@ -31,8 +31,8 @@ func lines(t *testing.T, entries ...Entry) string {
 	return out.String()
 }
 
-// Intent and outcome are read as one change; one whose outcome nobody lived to note has none, and an outcome alone is
-// nothing.
+// Intent and outcome are read as one change; a change without an outcome, after a crash, has none, and an outcome alone
+// is ignored.
 func TestParse(t *testing.T) {
 	one, two, lost := change("1", "a"), change("2", "b"), change("3", "c")
 	done := one
@@ -52,12 +52,12 @@ func TestParse(t *testing.T) {
 	if diff := cmp.Diff([]Entry{done, failed, lost}, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	if unreadable != 3 { // the last says what was there, and not what was written
+	if unreadable != 3 { // the last one has the values from before, but not the new ones
 		t.Errorf("%d lines unreadable, want 3", unreadable)
 	}
 }
 
-// An empty column that was there before is not the same as a column that the change is not about.
+// A column that was empty before differs from a column that the change is not about.
 func TestEmptyColumnSurvives(t *testing.T) {
 	for name, empty := range map[string][]string{"empty": {}, "nil, as the mirror gives it": nil} {
 		e := change("1", "a")
@@ -83,7 +83,7 @@ func TestIDsSortAsTheChangesWereMade(t *testing.T) {
 	}
 }
 
-// Undoing goes backwards, over what was made and not taken back yet.
+// Undoing goes backwards, over changes that were made and not taken back yet.
 func TestPick(t *testing.T) {
 	made := func(id, port string, at time.Duration, outcome string) Entry {
 		e := change(id, port)
@@ -142,7 +142,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// Where nothing is taken back, it is said whether there was nothing, or nothing any more.
+// Where nothing is taken back, the error says whether there was nothing, or nothing any more.
 func TestNothing(t *testing.T) {
 	undone := change("1", "a")
 	undone.Outcome = Written

@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 )
 
-// A change stands as long as it was made, not taken back, and no newer one of the port's annotations was made; however
-// often that is asked the journal is read ten times a second.
+// A change stands if it was made, was not taken back, and no newer change of the port's annotations was made. The
+// journal is read at most ten times a second, however often that is asked.
 func TestStanding(t *testing.T) {
 	lists, now := 0, noon
 	api := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
@@ -36,7 +36,7 @@ func TestStanding(t *testing.T) {
 		made[i].Outcome = Written
 	}
 	made[1].Outcome = Failed
-	made[5].Outcome = "" // nobody lived to note it
+	made[5].Outcome = "" // a crash before the outcome was written
 	j.End(made)
 	back, err := j.Begin(t.Context(), []Entry{made[0].Undoing("why")})
 	if err != nil {
