@@ -19,7 +19,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/publish"
 )
 
-// desk is a writer with a cluster of its own, which counts writes.
+// desk is a writer with a cluster of its own that counts writes.
 type desk struct {
 	*Writer
 	writes int
@@ -42,13 +42,13 @@ func newDesk(t *testing.T, funcs interceptor.Funcs, there ...client.Object) *des
 	return d
 }
 
-// look has the writer look once at all that is due.
+// look makes the writer do everything that is due.
 func (d *desk) look(t *testing.T) error {
 	t.Helper()
 	for _, namespace := range d.Book.Changed() {
 		d.due[namespace] = true
 	}
-	for range 3 { // what was found to be due only while looking is written at the next look
+	for range 3 { // work that became due during a look is written at the next look
 		for namespace := range d.due {
 			delete(d.due, namespace)
 			if err := d.put(t.Context(), namespace); err != nil {
@@ -59,7 +59,7 @@ func (d *desk) look(t *testing.T) error {
 	return nil
 }
 
-// reports returns the failures that the cluster has, by namespace.
+// reports returns the number of failures in the cluster's reports, by namespace.
 func (d *desk) reports(t *testing.T) map[string]int {
 	t.Helper()
 	var list reportsv1alpha1.ReportList
@@ -122,7 +122,7 @@ func TestReportsFollowFindings(t *testing.T) {
 	d.expect(t, 5, map[string]int{})
 }
 
-// A writer that begins takes over what another one wrote: it writes nothing twice and removes what is over.
+// A new writer takes over the reports of an earlier one: it writes nothing twice and removes what is no longer needed.
 func TestWriterTakesOver(t *testing.T) {
 	stale, _ := Object("over", failures(2), nil, metav1.Now().Time)
 	d := newDesk(t, interceptor.Funcs{}, stale)
@@ -134,7 +134,7 @@ func TestWriterTakesOver(t *testing.T) {
 	d.expect(t, 2, map[string]int{"a/ovnguard": 1})
 }
 
-// Reports of others are neither changed nor removed, whatever they are called, and it is said once.
+// Reports of others are neither changed nor removed, whatever their names, and the log says so once.
 func TestReportsOfOthers(t *testing.T) {
 	theirs := &reportsv1alpha1.Report{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: Name, Labels: map[string]string{Label: "somebody"}},
@@ -160,7 +160,7 @@ func TestReportsOfOthers(t *testing.T) {
 	}
 }
 
-// A report that somebody changes or deletes behind the writer's back is put right.
+// The writer restores a report that somebody else changes or deletes.
 func TestReportIsPutRight(t *testing.T) {
 	d := newDesk(t, interceptor.Funcs{})
 	d.begin(t)
@@ -187,7 +187,7 @@ func TestReportIsPutRight(t *testing.T) {
 	d.expect(t, 5, map[string]int{"a/ovnguard": 1})
 }
 
-// A cluster that does not serve reports is told of once, however often it is asked.
+// The log says once that a cluster does not serve reports, however often the writer asks.
 func TestReportsAreNotServed(t *testing.T) {
 	missing := &meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "openreports.io", Kind: "Report"}}
 	served := false
