@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// egressGateway makes the port one of a gateway that nobody has excepted.
+// egressGateway makes the port one of a gateway without an exception.
 func egressGateway(p *inventory.Port) {
 	p.Passing = &inventory.Passing{
 		Forwarder: inventory.Forwarder{Kind: kubeovn.KindEgressGateway, Title: "VpcEgressGateway ns/veg"},
@@ -21,10 +21,10 @@ func egressGateway(p *inventory.Port) {
 	}
 }
 
-// silent takes the annotation away: the pod was made before anybody asked for port security.
+// silent removes the annotation: the pod was made before anybody asked for port security.
 func silent(p *inventory.Port) { annotated("")(p) }
 
-// decidedOpen is what admission and repair write beside a decision, here one that opened the port.
+// decidedOpen sets the annotations that admission and repair write with a decision, here one that opened the port.
 func decidedOpen(p *inventory.Port) {
 	p.Pod.Annotations = maps.Clone(p.Pod.Annotations)
 	p.Pod.Annotations[policy.RecordAnnotation] = policy.Record(map[kubeovn.Provider]policy.Recorded{
@@ -32,25 +32,25 @@ func decidedOpen(p *inventory.Port) {
 	})
 }
 
-// undone is what taking back a change of repair leaves.
+// undone sets the annotations as after a change of repair was taken back.
 func undone(p *inventory.Port) {
 	p.Pod.Annotations = maps.Clone(p.Pod.Annotations)
 	p.Pod.Annotations[policy.UndoAnnotation] = "20260101T000000.000000000"
 }
 
-// excepted is what an exception in effect makes of the decision.
+// excepted changes the decision as an exception in effect does.
 func excepted(p *inventory.Port) {
 	granted(p)
 	p.Decision.Exceptions, p.Passing.Cut, p.Passing.Excepted = []string{"veg"}, false, true
 }
 
-// byLabels is what an exception makes of the decision that picks the pod by its labels.
+// byLabels changes the decision as an exception that selects the pod by its labels does.
 func byLabels(p *inventory.Port) {
 	granted(p)
 	p.Decision.Exceptions = []string{"monitoring"}
 }
 
-// natGateway makes it one of a gateway that administrators made.
+// natGateway makes the port one of a gateway that administrators made.
 func natGateway(p *inventory.Port) {
 	p.Passing = &inventory.Passing{
 		Forwarder: inventory.Forwarder{Kind: kubeovn.KindNATGateway, Trusted: true},
@@ -59,8 +59,8 @@ func natGateway(p *inventory.Port) {
 	p.Decision.Level, p.Decision.LevelFrom = policy.MAC, policy.FromGateway
 }
 
-// A gateway that ran before anybody put it under port security is not cut off. Whatever else opens a port is taken
-// back: a tenant who may make gateways gains nothing.
+// A gateway that ran before anybody put it under port security is not cut off. Every other opening of a port is
+// repaired: a tenant who may make gateways gains nothing.
 func TestThreatT46RepairSparesGateways(t *testing.T) {
 	for name, c := range map[string]struct {
 		port inventory.Port

@@ -27,7 +27,7 @@ const (
 
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
-// port returns a strict pod's port, under a policy that repairs, that is as it must be, after some changes.
+// port returns a strict pod's port without faults, under a policy that repairs, after some changes.
 func port(changes ...func(*inventory.Port)) inventory.Port {
 	p := inventory.Port{
 		Name: "p.ns", Provider: kubeovn.DefaultProvider, NICKnown: true, Claims: 1,
@@ -56,7 +56,7 @@ func machine(p *inventory.Port) {
 	p.Owners = []policy.Owner{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "p", UID: "vmi"}}
 }
 
-// migrates has KubeVirt move the machine of the port from a time on.
+// migrates makes KubeVirt move the machine of the port from that time on.
 func migrates(began time.Time) func(*inventory.Port) {
 	return func(p *inventory.Port) {
 		p.Migration = &inventory.Migration{
@@ -84,18 +84,18 @@ func mode(m policy.Mode, r policy.Repair) func(*inventory.Port) {
 	return func(p *inventory.Port) { p.Decision.Mode, p.Decision.Repair = m, r }
 }
 
-// contest is the history of a row that was written, and that somebody else changed so often after that.
+// contest returns the history of a row that was written, and that somebody else changed that often after it.
 func contest(times int, last time.Time) History {
 	return History{PodUID: "u", RowUUID: "r", PortSecurity: &[]string{own}, Streak: times, Answered: last}
 }
 
-// opened is a history after which somebody else opened the row so often that it is given up for a while.
+// opened returns a history after which somebody else opened the row so often that repair pauses.
 func opened(h History) History {
 	h.PortSecurity, h.Streak, h.Answered = &[]string{own}, 100, noon
 	return h
 }
 
-// failing is the history of a port at which a change failed so often, the last time so long ago.
+// failing returns the history of a port with that many failed changes, the last one that long ago.
 func failing(kind Kind, times int, ago time.Duration) History {
 	h := History{PodUID: "u", RowUUID: "r"}
 	for range times {
@@ -309,8 +309,8 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// Kube-OVN is given time to follow an annotation only until it has: what it writes takes from the port what was
-// granted.
+// Repair waits for Kube-OVN to follow an annotation only until it has followed: its write removes the granted part from
+// the port.
 func TestWaitEndsWhenKubeOVNHasWritten(t *testing.T) {
 	before := port(open, off, granted)
 	told := Plan(before, portsec.Eras(), History{}.Saw("u", "r", noon), noon)
@@ -322,7 +322,7 @@ func TestWaitEndsWhenKubeOVNHasWritten(t *testing.T) {
 	if got := Plan(port(open, granted), portsec.Eras(), past, soon); got.Kind != Wait {
 		t.Errorf("before Kube-OVN has written: %+v", got)
 	}
-	got := Plan(port(granted), portsec.Eras(), past, soon) // the identity alone
+	got := Plan(port(granted), portsec.Eras(), past, soon) // only the identity
 	if want := []string{own + " 10.20.0.0/24"}; got.Kind != Write || !slices.Equal(got.PortSecurity, want) {
 		t.Errorf("after it: %+v, want %q written", got, want)
 	}
@@ -332,7 +332,7 @@ func TestWaitEndsWhenKubeOVNHasWritten(t *testing.T) {
 	}
 }
 
-// Whoever keeps writing something else is met less and less often, and never given up.
+// When somebody keeps writing something else, repair answers less and less often, and never gives up.
 func TestHistoryBacksOff(t *testing.T) {
 	h, now, writes := History{}.Saw("u", "r", noon), noon, 0
 	for now.Before(noon.Add(time.Hour)) {
@@ -341,7 +341,7 @@ func TestHistoryBacksOff(t *testing.T) {
 		case Write:
 			writes++
 			h = h.Did(a, now)
-			now = now.Add(10 * time.Millisecond) // it is taken back at once
+			now = now.Add(10 * time.Millisecond) // it is changed back at once
 		case Contested:
 			now = a.Again
 		default:
@@ -383,8 +383,8 @@ func TestBrake(t *testing.T) {
 	}
 }
 
-// TestThreatT10TwoPodsOfAMachineThatIsNotThere shows that pods which only say that a machine owns them do not keep
-// their port from being put right, as two launchers of a machine that moves would.
+// TestThreatT10TwoPodsOfAMachineThatIsNotThere shows that pods that only claim to be owned by a machine do not keep
+// their port from being repaired, as two launchers of a migrating machine would.
 func TestThreatT10TwoPodsOfAMachineThatIsNotThere(t *testing.T) {
 	p := port(open, func(p *inventory.Port) {
 		p.Pod.Owner, p.Claims = "vm", 2
@@ -401,11 +401,11 @@ func TestThreatT10TwoPodsOfAMachineThatIsNotThere(t *testing.T) {
 	}
 }
 
-// However ports and times come, as many change within the window as may, and no more.
+// In any order of ports and times, exactly as many changes pass within the window as the brake allows.
 func TestBrakeCounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := Brake{Floor: 3, Window: 10 * time.Second}
-		changed := make(map[string]time.Time) // what Brake means, written down plainly
+		changed := make(map[string]time.Time) // the definition of Brake in plain form
 		now := noon
 		for range rapid.IntRange(1, 60).Draw(t, "changes") {
 			now = now.Add(time.Duration(rapid.IntRange(-3, 9).Draw(t, "seconds")) * time.Second)

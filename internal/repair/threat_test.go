@@ -39,8 +39,8 @@ func forwarding(f policy.Forwarding) func(*inventory.Port) {
 	return func(p *inventory.Port) { p.Decision.Forwarding = f }
 }
 
-// A pod that is being deleted sends for as long as its grace period lasts, which may be a year: its port is tightened
-// like any other, at once, since Kube-OVN does not follow its annotations any more, and is given nothing.
+// A pod that is being deleted can send until its grace period ends, which may be a year: its port is tightened like any
+// other, at once, since Kube-OVN no longer follows its annotations, and gets no grant.
 func TestThreatT34TerminatingIsTightened(t *testing.T) {
 	for name, c := range map[string]struct {
 		port inventory.Port
@@ -94,7 +94,7 @@ func TestThreatT34TerminatingIsTightened(t *testing.T) {
 	}
 }
 
-// What repair writes itself, because grants come and go, is no contest, and nothing that ends a grant waits.
+// Repair's own writes, because grants come and go, are no contest, and nothing that ends a grant waits.
 func TestThreat44OwnChangesAreNoContest(t *testing.T) {
 	h, now, row := History{}, noon, port().Row
 	for i := range 40 {
@@ -119,7 +119,8 @@ func TestThreat44OwnChangesAreNoContest(t *testing.T) {
 	}
 }
 
-// While somebody keeps widening a row, a grant that ends is taken away at once: only the same write once more waits.
+// While somebody keeps widening a row, a grant that ends is removed at once: only a second write of the same value
+// waits.
 func TestThreat44EndOfAGrantDoesNotWait(t *testing.T) {
 	wide := own + " 10.20.0.0/24"
 	h := History{PodUID: "u", RowUUID: "r", PortSecurity: &[]string{wide}, Streak: 50, Answered: noon}
@@ -141,7 +142,7 @@ func TestThreat44EndOfAGrantDoesNotWait(t *testing.T) {
 	}
 }
 
-// Kube-OVN writes the column when repair has changed the annotation: that is its answer, and no contest.
+// When repair has changed the annotation, Kube-OVN writes the column: that is its answer, and no contest.
 func TestKubeOVNsAnswerIsNoContest(t *testing.T) {
 	h := History{PodUID: "u", RowUUID: "r", PortSecurity: &[]string{own}}
 	h = h.Did(Action{Kind: Annotate, Annotations: map[string]string{ps: "false"}}, noon)
@@ -150,7 +151,7 @@ func TestKubeOVNsAnswerIsNoContest(t *testing.T) {
 	}
 }
 
-// told returns the port an IP resource that says whose it is, and annotations as Kube-OVN wrote them.
+// told adds an IP resource that names the port's pod, and annotations as Kube-OVN wrote them.
 func told(p *inventory.Port) {
 	p.Record.Of, p.Record.Subnet, p.Row.Switch = inventory.PodKey{
 		Namespace: "ns",
@@ -161,7 +162,7 @@ func told(p *inventory.Port) {
 		"10.16.0.5"
 }
 
-// disguises are what may be written into a row so that it does not look like the port's any more.
+// disguises returns changes of a row that make it look like another port's.
 func disguises() map[string]func(*inventory.Port) {
 	mark := func(key, value string) func(*inventory.Port) {
 		return func(p *inventory.Port) {
@@ -186,8 +187,8 @@ func disguises() map[string]func(*inventory.Port) {
 	}
 }
 
-// A row that was proved once stays proved, whatever is written into it, and gets back what was taken from it; so does
-// one that has the port's name and whose IP resource says so, where nothing is remembered.
+// A row that was proved once stays proved, whatever is written into it, and gets back what was removed from it; so does
+// a row with the port's name and a matching IP resource, where nothing is remembered.
 func TestThreatT37DisguisedRows(t *testing.T) {
 	seen := port()
 	remembered := History{}.Saw("u", "r", noon).Proved(&seen)
@@ -220,8 +221,8 @@ func TestThreatT37DisguisedRows(t *testing.T) {
 	}
 }
 
-// What may be somebody else's is left alone: rows of others in the same database, and where the IP resource is what
-// differs.
+// A row that may be somebody else's is left alone: rows of others in the same database, and rows with a different IP
+// resource.
 func TestRowsOfOthersAreLeftAlone(t *testing.T) {
 	seen := port()
 	remembered := History{}.Saw("u", "r", noon).Proved(&seen)
@@ -295,13 +296,13 @@ func TestRowsOfOthersAreLeftAlone(t *testing.T) {
 	}
 }
 
-// since is the history of a port that was right by a decision.
+// since returns the history of a port that was right under a decision.
 func since(changes ...func(*inventory.Port)) History {
 	p := port(changes...)
 	return History{PodUID: "u", RowUUID: "r"}.Settle(&p.Decision)
 }
 
-// exception has the decision rest on an exception of that name, which ends then.
+// exception makes the decision depend on an exception of that name, which ends then.
 func exception(name string, end time.Time, counts bool) func(*inventory.Port) {
 	return func(p *inventory.Port) {
 		p.Decision.Terms = append(
@@ -322,8 +323,8 @@ func noted(text string) func(*inventory.Port) {
 	return func(p *inventory.Port) { p.Pod.Annotations[policy.RecordAnnotation] = text }
 }
 
-// The brake counts what follows from a changed decision, and nothing that a tenant, or whoever writes the database,
-// can bring about by many small changes.
+// The brake counts changes that follow from a changed decision, and none that a tenant, or a writer of the database,
+// can cause by many small changes.
 func TestThreatT36WhatTheBrakeCounts(t *testing.T) {
 	end := noon.Add(time.Hour)
 	repairs := mode(policy.Enforce, policy.RepairOn)
@@ -386,7 +387,7 @@ func TestThreatT36WhatTheBrakeCounts(t *testing.T) {
 	}
 }
 
-// Where a changed grant waits for a human, what has ended of the old one does not.
+// Where a changed grant waits for a human, the ended part of the old one does not.
 func TestThreatT36EndedGrantIsNotHeld(t *testing.T) {
 	end := noon.Add(time.Hour)
 	p := port(exception("e", end.Add(time.Hour), true), grants(pair("10.40.0.0/24")), column(own+" 10.20.0.0/24"))
@@ -402,7 +403,7 @@ func TestThreatT36EndedGrantIsNotHeld(t *testing.T) {
 	}
 }
 
-// No namespace uses more than a quarter of what may change.
+// No namespace uses more than a quarter of the brake.
 func TestThreatT36ShareOfANamespace(t *testing.T) {
 	b := Brake{Percent: 20, Floor: 100, Window: time.Minute}
 	changed := func(namespace string, n int) (allowed int) {
@@ -429,9 +430,8 @@ func TestThreatT36ShareOfANamespace(t *testing.T) {
 	}
 }
 
-// What a tenant may write does not keep a port from being put right: two chassis in the binding, by an annotation; two
-// launchers of a machine; and a migration that never ends. Nor does a migration mean anything for a pod that runs no
-// machine.
+// Nothing that a tenant may write keeps a port from being repaired: two chassis in the binding, by an annotation; two
+// launchers of a machine; and a migration that never ends. Nor does a migration matter for a pod that runs no machine.
 func TestThreatT35WhatDoesNotFreezeRepair(t *testing.T) {
 	for name, p := range map[string]inventory.Port{
 		"two chassis": port(

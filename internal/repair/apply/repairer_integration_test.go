@@ -26,10 +26,10 @@ import (
 	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
-// wide is a brake that does not matter.
+// wide is a brake without effect.
 var wide = repair.Brake{Percent: 100, Floor: 10000, Window: time.Minute}
 
-// read returns the journal, which must be readable.
+// read returns the journal, and fails where an entry cannot be parsed.
 func read(t *testing.T, api client.Client) []journal.Entry {
 	t.Helper()
 	entries, err := journal.Read(t.Context(), api, "ovnguard-system")
@@ -39,7 +39,7 @@ func read(t *testing.T, api client.Client) []journal.Entry {
 	return entries
 }
 
-// A thousand ports that somebody opens at once are put right without a human's word: nothing was decided again.
+// A thousand ports that somebody opens at once are repaired without a human's word: no decision has changed.
 func TestThreatT36DriftOfAThousandPorts(t *testing.T) {
 	const ports = 1000
 	s, api := newServer(t, ports), fake.NewClientBuilder().Build()
@@ -52,9 +52,9 @@ func TestThreatT36DriftOfAThousandPorts(t *testing.T) {
 	}
 }
 
-// A policy that narrows a thousand ports at once is more than an ordinary edit explains: so many as the brake lets of
-// each namespace are changed, what somebody does to other ports meanwhile is put right, and the rest follows when a
-// human has confirmed, who is not asked for once for each port.
+// A policy that narrows a thousand ports at once is more than an ordinary edit explains: in each namespace, only as
+// many ports as the brake lets through are changed, drift of other ports is repaired meanwhile, and the rest follows
+// after a human has confirmed, with one question for all ports.
 func TestThreatT36ChangedPolicyIsHeld(t *testing.T) {
 	const ports, limit, share = 1000, 200, 50
 	s, api := newServer(t, ports), fake.NewClientBuilder().Build()
@@ -95,8 +95,8 @@ func TestThreatT36ChangedPolicyIsHeld(t *testing.T) {
 	})
 }
 
-// An exception that is given and taken away again and again reaches the port each time, and nobody is accused of
-// writing something else.
+// An exception that is given and removed again and again reaches the port each time, and nobody is accused of writing
+// something else.
 func TestThreat44GrantThatChangesOften(t *testing.T) {
 	s, api := newServer(t, 1), fake.NewClientBuilder().Build()
 	r, _ := lead(t, s.Endpoint(), api, "a", 1, wide)
@@ -119,8 +119,8 @@ func TestThreat44GrantThatChangesOften(t *testing.T) {
 	})
 }
 
-// Rows that are made to look like nobody's are put right with all that was taken from them, also by a program that
-// starts only now, and rows of others in the same database are left alone.
+// Rows that are disguised as nobody's get back everything that was taken from them, also from a program that starts
+// only now, and rows of others in the same database are left alone.
 func TestThreatT37DisguisedRowsOnAServer(t *testing.T) {
 	const ports = 6
 	s, api := newServer(t, ports), fake.NewClientBuilder().Build()
@@ -198,7 +198,7 @@ func TestThreatT37DisguisedRowsOnAServer(t *testing.T) {
 	}
 }
 
-// Two replicas that both believe that they lead put each row right once, and what both wrote down adds up.
+// Two replicas that both believe that they lead write each row once, and their journal entries add up.
 func TestTwoLeaders(t *testing.T) {
 	const ports, rounds = 100, 4
 	s, api := newServer(t, ports), fake.NewClientBuilder().Build()
@@ -229,7 +229,7 @@ func TestTwoLeaders(t *testing.T) {
 	}
 }
 
-// What cannot be written down is not done; what was written down is, and can be taken back.
+// A change that cannot be written to the journal is not made; a change in the journal can be taken back.
 func TestNothingWithoutJournal(t *testing.T) {
 	const ports = 20
 	var broken atomic.Bool
@@ -237,7 +237,7 @@ func TestNothingWithoutJournal(t *testing.T) {
 	failure := errors.New("the API server is away")
 	s, objects := newServer(t, ports), append(podsOf(ports), ipsOf(ports)...)
 	for _, pod := range objects[:ports] {
-		pod.SetAnnotations(nil) // by which Kube-OVN leaves the port open
+		pod.SetAnnotations(nil) // Kube-OVN leaves a port without annotations open
 	}
 	api := fake.NewClientBuilder().WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
@@ -257,7 +257,7 @@ func TestNothingWithoutJournal(t *testing.T) {
 	until(t, "all are right", func() bool { return right(t, s) == ports })
 	stop()
 
-	// The mirror ended with the replica, so what takes changes back has its own.
+	// The mirror ended with the replica, so the undo has its own.
 	other, stopOther := lead(t, s.Endpoint(), api, "undo", 0, wide)
 	defer stopOther()
 	transact(
@@ -295,7 +295,7 @@ func TestNothingWithoutJournal(t *testing.T) {
 	}
 }
 
-// A server that is killed while ports drift, and one that is restored from a backup with open ports, is put right when
+// After a server was killed while ports drifted, or restored from a backup with open ports, the ports are repaired when
 // it is back.
 func TestServerRestartedAndRestored(t *testing.T) {
 	const ports = 50
@@ -325,8 +325,8 @@ func TestServerRestartedAndRestored(t *testing.T) {
 	)
 }
 
-// The leader of a cluster hands over, or dies, while ports are put right: a write that it had not taken is made again
-// on the next one, and no port is given anything else.
+// The leader of a cluster hands over, or dies, while ports are repaired: a write that it had not taken is made again on
+// the next leader, and no port gets anything else.
 func TestLeaderMoved(t *testing.T) {
 	const ports = 50
 	single, api := newServer(t, ports), fake.NewClientBuilder().Build()
