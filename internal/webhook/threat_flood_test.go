@@ -21,18 +21,18 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// stated is how much more memory the webhook takes however it is called: what large bodies may take, and what the
-// connections do.
+// stated is the greatest additional memory of the webhook under any load: the bound for large bodies, and the memory of
+// the connections.
 const stated = MaxMemory + MaxConnections*(4*freeBody+128<<10)
 
-// flooded is a server whose callers are of two sources: the ordinary one, and those who flood it.
+// flooded is a server with callers of two sources: the ordinary one, and the source that floods it.
 type flooded struct {
 	address string
 	client  *http.Client
 	roots   *x509.CertPool
 }
 
-// served runs a server as the controller does, with what answers a review.
+// served runs a server as the controller does, with this handler for reviews.
 func served(t *testing.T, answer handlerFunc) *flooded {
 	t.Helper()
 	authority := newAuthority(t)
@@ -75,7 +75,7 @@ func (f *flooded) config() *tls.Config {
 	return &tls.Config{RootCAs: f.roots, ServerName: "webhook", MinVersion: tls.VersionTLS12}
 }
 
-// dial opens a connection from another address than the ordinary caller's; it is closed with the test.
+// dial opens a connection from another address than the ordinary caller's; it is closed at the end of the test.
 func (f *flooded) dial(t *testing.T, source string) *tls.Conn {
 	t.Helper()
 	dialer := &tls.Dialer{
@@ -94,7 +94,7 @@ func (f *flooded) dial(t *testing.T, source string) *tls.Conn {
 	return secure
 }
 
-// review sends an ordinary review of some size, and returns an error where it is not answered.
+// review sends an ordinary review of that size, and returns an error if it is not answered.
 func (f *flooded) review(ctx context.Context, size int) error {
 	body := strings.Replace(good, `"a":1`, `"a":"`+strings.Repeat("x", size)+`"`, 1)
 	req, err := http.NewRequestWithContext(
@@ -121,7 +121,7 @@ func (f *flooded) review(ctx context.Context, size int) error {
 	return nil
 }
 
-// memory is what the process has of memory in use, callers included.
+// memory returns the memory that the process uses, callers included.
 func memory() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -129,7 +129,7 @@ func memory() uint64 {
 	return m.HeapInuse + m.StackInuse
 }
 
-// half is the beginning of a review that says it is 7 MiB.
+// half returns the beginning of a review with a stated length of 7 MiB.
 func half(sent int) []byte {
 	head := fmt.Sprintf(
 		"POST /review HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
@@ -138,8 +138,8 @@ func half(sent int) []byte {
 	return append([]byte(head), bytes.Repeat([]byte(" "), sent)...)
 }
 
-// Bodies that are half sent hold no more memory than is stated, however many there are, and ordinary reviews are
-// answered meanwhile.
+// Bodies that are half sent hold no more memory than stated, however many there are, and ordinary reviews are answered
+// meanwhile.
 func TestThreat33HalfSentBodies(t *testing.T) {
 	f := served(t, allow)
 	before := memory()
@@ -150,7 +150,7 @@ func TestThreat33HalfSentBodies(t *testing.T) {
 		if conn == nil {
 			t.Fatal("no connection")
 		}
-		sending.Go(func() { _, _ = conn.Write(text) }) // it blocks where the server does not read on
+		sending.Go(func() { _, _ = conn.Write(text) }) // it blocks when the server stops reading
 	}
 	most := uint64(0)
 	for range 40 {
@@ -170,7 +170,7 @@ func TestThreat33HalfSentBodies(t *testing.T) {
 }
 
 // Connections that do nothing, or begin a head that never ends, are closed for others when there are too many; never
-// those of a caller that has few.
+// the connections of a caller that has few.
 func TestThreat33ManyConnections(t *testing.T) {
 	f := served(t, allow)
 	before := memory()
@@ -202,7 +202,7 @@ func TestThreat33ManyConnections(t *testing.T) {
 	}
 }
 
-// A head that is longer than any API server's is refused, and one that is not ended in time costs its connection.
+// A head that is longer than any API server's is refused, and an unfinished head costs its connection after a time.
 func TestThreat33Heads(t *testing.T) {
 	t.Parallel()
 	f := served(t, allow)
@@ -238,8 +238,8 @@ func isTimeout(err error) bool {
 	return ok && netErr.Timeout()
 }
 
-// Many streams of one connection would get past the bound on connections: HTTP/2 is not spoken, neither by agreement
-// nor without.
+// Many streams of one connection would get past the bound on connections: the server does not use HTTP/2, neither
+// negotiated nor with prior knowledge.
 func TestThreat33NoStreams(t *testing.T) {
 	f := served(t, allow)
 	config := f.config()
@@ -264,8 +264,8 @@ func TestThreat33NoStreams(t *testing.T) {
 	}
 }
 
-// A connection that waits is closed for others, of the source that has most; one on which a review is being answered is
-// not.
+// For a new connection, the server closes one that waits, of the source that has most; it closes none with a review
+// that is being answered.
 func TestVictim(t *testing.T) {
 	now := time.Now()
 	b := bound(nil, 3)
