@@ -19,7 +19,7 @@ import (
 	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
-// limit is how long anything may take to become as it must be.
+// limit is the longest time for any state to be reached.
 const limit = 30 * time.Second
 
 // side is a real server, and an inventory that follows it.
@@ -29,7 +29,7 @@ type side struct {
 	mirror  *ovn.Mirror
 	changes *ovn.Subscription
 	inv     *inventory.Inventory
-	// state is what the changes have led to, and touched which ports they touched since it was looked at last.
+	// state is the result of the changes, and touched has the ports that they affected since the last call of took.
 	state   *ovn.Snapshot
 	touched []string
 }
@@ -78,7 +78,7 @@ func follow(t *testing.T, database ovn.Database, schema string, tables ...ovn.Ta
 	return s
 }
 
-// until applies changes until the state is as wanted.
+// until applies changes until wanted accepts the state.
 func (s *side) until(what string, wanted func(*ovn.Snapshot) bool) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
@@ -98,7 +98,7 @@ func (s *side) until(what string, wanted func(*ovn.Snapshot) bool) {
 	}
 }
 
-// took returns which ports were touched since it was asked last, each once, in order.
+// took returns the ports that were affected since the last call, each once, in order.
 func (s *side) took() []string {
 	slices.Sort(s.touched)
 	names := slices.Compact(s.touched)
@@ -106,8 +106,7 @@ func (s *side) took() []string {
 	return names
 }
 
-// lost expects so many differences after the inventory was changed behind the back of the events, and none after they
-// were applied.
+// lost expects that many differences after the inventory was changed without events, and none after they were applied.
 func (s *side) lost(what string, want int) {
 	s.t.Helper()
 	missed := Missed(s.inv.Snapshot(), s.state)

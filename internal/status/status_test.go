@@ -32,7 +32,7 @@ func verdict(namespace, pod, policyName string, state audit.State, exceptions ..
 	}
 }
 
-// Whatever happens, the book has what the last verdicts say and nothing else.
+// Whatever happens, the book has the last verdicts and nothing else.
 func TestBookAddsUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, last := NewBook(), make(map[string]monitor.Verdict)
@@ -98,7 +98,7 @@ func TestManyPorts(t *testing.T) {
 	}
 }
 
-// honouring is a policy that honours exceptions in namespace a.
+// honouring returns a policy that lets exceptions in namespace a count.
 func honouring(change func(*v1alpha1.PortSecurityPolicy)) *v1alpha1.PortSecurityPolicy {
 	p := &v1alpha1.PortSecurityPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "honouring", UID: "policy", Generation: 3},
@@ -322,7 +322,7 @@ func TestTally(t *testing.T) {
 	}
 }
 
-// The writer writes what changed and nothing else; numbers that change often are written now and then.
+// The writer writes changes and nothing else; numbers that change often are written now and then.
 func TestWriter(t *testing.T) {
 	scheme, err := kube.Scheme()
 	if err != nil {
@@ -367,10 +367,10 @@ func TestWriter(t *testing.T) {
 	}
 	for i := range 5 { // ports come one by one
 		w.Book.Judged(monitor.Verdict{}, verdict("a", fmt.Sprint("p", i), "honouring", audit.Compliant, "x"))
-		look(100*time.Millisecond, 3) // that it is used is told at once, how many ports there are later
+		look(100*time.Millisecond, 3) // its use is written at once, the number of ports later
 	}
 	look(settle, 5)
-	look(time.Hour, 6) // it has ended
+	look(time.Hour, 6) // the exception has ended
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(&e), &e); err != nil {
 		t.Fatal(err)
 	}
