@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// namespaces shows that a Deployment's pods inherit from their namespace, and that a pod cannot let itself off.
+// namespaces shows that a Deployment's pods inherit from their namespace, and that a pod cannot exempt itself.
 func (st *story) namespaces(ctx context.Context) error {
 	t := st.teller
 	t.chapter(3, "Namespaces decide, pods may only tighten")
