@@ -15,11 +15,11 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// victim is a pod in the tenant's namespace whose port is spoilt.
+// victim is a pod in the tenant's namespace with a port that a test spoils.
 type victim struct {
 	pod  *corev1.Pod
 	port string
-	// identity is its MAC and addresses as port_security writes them.
+	// identity is its MAC and addresses in the form of port_security.
 	identity string
 }
 
@@ -41,7 +41,7 @@ func nbctl(t *testing.T, args ...string) {
 	}
 }
 
-// awaitColumn waits until OVN has this for a port.
+// awaitColumn waits until OVN has this column for a port.
 func awaitColumn(t *testing.T, port, want string) {
 	t.Helper()
 	eventually(
@@ -51,7 +51,7 @@ func awaitColumn(t *testing.T, port, want string) {
 	)
 }
 
-// onlyAudited is a policy under which admission lets the tenant do as it likes.
+// onlyAudited is a policy under which admission refuses nothing of the tenant.
 const onlyAudited = `
 apiVersion: ovnguard.io/v1alpha1
 kind: PortSecurityPolicy
@@ -61,8 +61,7 @@ spec:
   mode: audit
 `
 
-// unguarded has the tenant's pods audited only until the test ends, as they are where the webhook was not there in
-// time.
+// unguarded makes policy only audit the tenant's pods until the test ends, like pods from a time without the webhook.
 func unguarded(t *testing.T) {
 	t.Helper()
 	p := tenant(t)
@@ -89,7 +88,7 @@ func unguarded(t *testing.T) {
 	follows(true)
 }
 
-// faults are ways in which a port gets to be what it must not be, with the rules that find it.
+// faults are ways to make a port wrong, with the rules that find it.
 var faults = map[string]struct {
 	make  func(t *testing.T, v victim)
 	rules []string
@@ -131,7 +130,7 @@ var faults = map[string]struct {
 		},
 		rules: []string{"OVG002"}, evidence: v4Of,
 	},
-	// Kube-OVN rebuilds the column from the pod's own annotations, which the tenant writes.
+	// Kube-OVN builds the column again from the pod's own annotations, which the tenant writes.
 	"widened by the pod's own address annotation": {
 		make: func(t *testing.T, v victim) {
 			unguarded(t)
@@ -183,11 +182,11 @@ var faults = map[string]struct {
 	},
 }
 
-// v4Of stands for the victim's own address in evidence.
+// v4Of is a placeholder in evidence for the victim's own address.
 const v4Of = "<address>"
 
-// Each fault is really made; it shows in the metrics, on the pod and in `ovnguard audit`, and the command that the
-// finding gives puts it right.
+// Each fault is really made; it appears in the metrics, on the pod and in `ovnguard audit`, and the command in the
+// finding repairs it.
 func TestFaults(t *testing.T) {
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {
@@ -250,7 +249,7 @@ func fixesOf(findings []finding) []string {
 	return fixes
 }
 
-// checkFindings compares what the JSON report and the table say of the victim.
+// checkFindings compares the JSON report and the table for the victim.
 func checkFindings(t *testing.T, v victim, found []finding, ids []string, evidence string) {
 	t.Helper()
 	table, _, code := ovnguard(t, "audit")
@@ -287,7 +286,7 @@ func checkFindings(t *testing.T, v victim, found []finding, ids []string, eviden
 	}
 }
 
-// A port that names a pod which is not there is found, and one that Kube-OVN did not make is nobody's business.
+// A port that names a missing pod is found, and a port that Kube-OVN did not make is ignored.
 func TestPortWithoutPod(t *testing.T) {
 	quiet(t)
 	foreign, ghost := unique("foreign")+".tenant", unique("ghost")+".tenant"
@@ -301,7 +300,7 @@ func TestPortWithoutPod(t *testing.T) {
 		})
 	}
 	add(foreign, "somebody-else")
-	add(ghost, kubeovn.Vendor) // when this one is found, the other one would have been found before
+	add(ghost, kubeovn.Vendor) // when this port is found, the other one would have been found before
 	awaitRules(t, "OVG006")
 	report := audit(t)
 	found := report.of(ghost)
@@ -313,7 +312,7 @@ func TestPortWithoutPod(t *testing.T) {
 	quiet(t)
 }
 
-// A pod that leaves takes its findings with it.
+// A deleted pod's findings end with it.
 func TestFindingGoesWithItsPod(t *testing.T) {
 	v := newVictim(t)
 	quiet(t)
@@ -323,7 +322,8 @@ func TestFindingGoesWithItsPod(t *testing.T) {
 	quiet(t)
 }
 
-// The audit follows the namespace as admission does: what was open by right is a finding once the namespace is strict.
+// The audit follows the namespace as admission does: a port that was rightly open is a finding once the namespace is
+// strict.
 func TestNamespaceIsClosed(t *testing.T) {
 	ns := namespace(t, map[string]string{portSecurity: "false"})
 	pod := run(t, ns, nil)

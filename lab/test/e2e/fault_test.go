@@ -22,8 +22,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/up"
 )
 
-// northbound returns everything that OVN has of every port, in order. That a port is in no security group Kube-OVN says
-// by an empty list, once it has looked at its groups, or by none.
+// northbound returns all columns of every port in OVN, in order. For a port in no security group, Kube-OVN writes an
+// empty list, or nothing before it has looked at the groups; both count as the same.
 func northbound(t *testing.T) []string {
 	t.Helper()
 	out, err := world.Nbctl(
@@ -42,7 +42,7 @@ func northbound(t *testing.T) []string {
 	return rows
 }
 
-// asBefore waits until OVN has of every port what it had before, nothing lost and nothing written besides.
+// asBefore waits until OVN has the same columns for every port as before, nothing lost and nothing added.
 func asBefore(t *testing.T, before []string) time.Duration {
 	t.Helper()
 	var now []string
@@ -66,7 +66,7 @@ func asBefore(t *testing.T, before []string) time.Duration {
 	})
 }
 
-// spoiled are pods with their ports, which somebody spoils in several ways.
+// spoiled are pods with ports that the tests spoil in several ways.
 type spoiled []*corev1.Pod
 
 func newSpoiled(t *testing.T, ns string, n int) spoiled {
@@ -89,9 +89,8 @@ func (s spoiled) spoil(t *testing.T) {
 	nbctl(t, args[1:]...)
 }
 
-// written looks at what the journal says of the ports: each change was to write what the port must have. It returns how
-// many there are; of some nobody lived to note what became of them, and some could not be carried out while the
-// database was away.
+// written checks the journal of the ports: each change was to write the expected value. It returns how many there are;
+// some have no outcome because of a crash, and some could not be made while the database was away.
 func (s spoiled) written(t *testing.T) (intended int) {
 	t.Helper()
 	for _, pod := range s {
@@ -109,8 +108,8 @@ func (s spoiled) written(t *testing.T) (intended int) {
 	return intended
 }
 
-// However far a repair has come when the program is killed, the next one ends it, and what each intended is written
-// down before.
+// However far a repair has come when the program is killed, the next program completes it, and each wrote its intent
+// before the change.
 func TestFaultKilledWhileRepairing(t *testing.T) {
 	ns, _ := repaired(t)
 	pods := newSpoiled(t, ns, 8)
@@ -139,8 +138,8 @@ func TestFaultKilledWhileRepairing(t *testing.T) {
 	}
 }
 
-// The API server goes away in the middle of a repair: nothing is written that could not be written down before, and all
-// of it is when the server is back.
+// The API server goes away in the middle of a repair: nothing is written without a journal entry before it, and
+// everything is written when the server is back.
 func TestFaultAPIServerRestartedWhileRepairing(t *testing.T) {
 	ns, _ := repaired(t)
 	pods := newSpoiled(t, ns, 8)
@@ -159,8 +158,8 @@ func TestFaultAPIServerRestartedWhileRepairing(t *testing.T) {
 	}
 }
 
-// A database that was lost comes back empty: nobody's port is there, nothing is written to it. When a backup is
-// restored that is older than the ports' state, what is wrong in it is put right.
+// A database that was lost comes back empty: it has no ports, and nothing is written to it. When an old backup is
+// restored, its wrong ports are repaired.
 func TestFaultEmptyDatabaseRestored(t *testing.T) {
 	ns, _ := repaired(t)
 	pods := newSpoiled(t, ns, 4)
@@ -174,7 +173,7 @@ func TestFaultEmptyDatabaseRestored(t *testing.T) {
 			}
 		}
 	}
-	pods.spoil(t) // is what the backup has
+	pods.spoil(t) // the backup has the spoiled ports
 	if err := guard.Freeze(); err != nil {
 		t.Fatal(err)
 	}
@@ -234,8 +233,8 @@ func TestFaultEmptyDatabaseRestored(t *testing.T) {
 	awaitWebhook(t)
 }
 
-// Whoever may loosen a namespace does so and takes it back all the time. The ports follow, by way of the pods'
-// annotations and Kube-OVN, and are what they must be in the end.
+// A user who may loosen a namespace does and undoes it all the time. The ports follow through the pods' annotations and
+// Kube-OVN, and are right in the end.
 func TestFaultFlappingAnnotation(t *testing.T) {
 	ns, _ := repaired(t)
 	pods := newSpoiled(t, ns, 3)
@@ -278,12 +277,12 @@ func TestFaultFlappingAnnotation(t *testing.T) {
 		took.Round(time.Millisecond),
 	)
 	pods.written(t)
-	time.Sleep(3 * time.Second) // longer than Kube-OVN is given to follow an annotation
+	time.Sleep(3 * time.Second) // longer than the time for Kube-OVN to follow an annotation
 	asBefore(t, before)
 }
 
-// The program is frozen while a grant ends, and goes on with a clock that has jumped over it: the port is narrow at
-// once.
+// The program is frozen while a grant ends, and goes on with a clock that has jumped past the end: the port is narrow
+// at once.
 func TestFaultClockJumpsOverExpiry(t *testing.T) {
 	ns, _ := repaired(t)
 	pod := run(t, ns, nil)
@@ -297,7 +296,7 @@ func TestFaultClockJumpsOverExpiry(t *testing.T) {
 		"the grant to reach the port",
 		func() (bool, error) { return strings.Contains(portSecurityOf(t, portOf(pod)), " 10.20.0.0/24"), nil },
 	)
-	end := endSoon(t, ns, 8*time.Second) // admission is asked about it, so the program cannot be frozen yet
+	end := endSoon(t, ns, 8*time.Second) // admission reviews this, so the program cannot be frozen yet
 	if err := guard.Freeze(); err != nil {
 		t.Fatal(err)
 	}

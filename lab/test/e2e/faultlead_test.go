@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// The replica that leads is frozen until another one has taken its lead, and goes on in the belief that it still leads,
-// while ports are spoiled. Between them both put each right, and write nothing else.
+// The leading replica is frozen until another one has taken the lead, and goes on in the belief that it still leads,
+// while ports are spoiled. Together they repair each port, and write nothing else.
 func TestFaultTwoLeaders(t *testing.T) {
 	ns, _ := repaired(t)
 	pods := newSpoiled(t, ns, 8)

@@ -18,12 +18,12 @@ import (
 	"github.com/ovnguard/ovnguard/lab/wire"
 )
 
-// guestMAC is that of a guest behind a pod's NIC.
+// guestMAC is the MAC of a guest behind a pod's NIC.
 var guestMAC = net.HardwareAddr{0x0a, 0, 0, 0x77, 0x10, 1}
 
-// A pod that runs guests of its own is a gateway on layer 2: the guest that was granted sends with its MAC and its
-// addresses, and is reached by them, over IPv4 and IPv6, while that is granted. No other guest is heard or reached, and
-// nobody before or after.
+// A pod that runs guests of its own is a gateway on layer 2: the granted guest sends with its MAC and its addresses,
+// and is reached by them, over IPv4 and IPv6, while the grant lasts. No other guest can send or receive, and none
+// before or after.
 func TestRepairGatewayOnLayer2(t *testing.T) {
 	applyDual(t)
 	ns, _ := repaired(t)

@@ -86,13 +86,13 @@ func TestThreat09ChosenAddress(t *testing.T) {
 		p,
 	)
 
-	// What others than pods have: routers, Vips, nodes and Services.
+	// Addresses of others than pods: routers, Vips, nodes and Services.
 	mac, err := world.Nbctl(t.Context(), "get", "logical_router_port", "ovn-cluster-ovn-default", "mac")
 	if err != nil {
 		t.Fatal(err)
 	}
 	mac = strings.Trim(mac, "\"\n ")
-	isTaken := " is taken" // whose it is, is told to the audit log alone
+	isTaken := " is taken" // only the audit log names the holder
 	wish{
 		name:        "the MAC of the gateway",
 		annotations: map[string]string{macAddress: mac},
@@ -277,8 +277,8 @@ func TestThreatT08MACForms(t *testing.T) {
 	)
 }
 
-// Kube-OVN gives addresses of whatever pool a pod names, and puts NICs on whatever network; the namespaces that a pool
-// or a subnet is for are held to by admission.
+// Kube-OVN assigns addresses of any pool that a pod names, and puts NICs on any network; admission enforces the
+// namespaces of a pool or a subnet.
 func TestThreatT09ForeignPoolAndNetwork(t *testing.T) {
 	const kubeovnPath = "/apis/kubeovn.io/v1/"
 	p, name := tenant(t), unique("theirs")

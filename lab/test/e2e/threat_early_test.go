@@ -15,7 +15,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/up"
 )
 
-// oneAddress makes a subnet with a single address for others than its gateway.
+// oneAddress makes a subnet with a single address in addition to its gateway's.
 func oneAddress(t *testing.T) (subnet, address string) {
 	t.Helper()
 	subnet = unique("full")
@@ -23,13 +23,13 @@ func oneAddress(t *testing.T) (subnet, address string) {
 	return subnet, "10.91.0.2"
 }
 
-// withoutAddress returns a pod with such annotations that somebody makes under the name of another one, which is gone
-// by then, and for which there is no address. It has that other pod's port, whose port_security was own.
+// withoutAddress returns a pod with these annotations that somebody makes under the name of a deleted one, when there
+// is no address for it. It has the other pod's port; own is that port's port_security.
 func withoutAddress(t *testing.T, p person, ns string, annotations map[string]string) (pod *corev1.Pod, own string) {
 	t.Helper()
 	last := run(t, ns, nil)
 	own = portSecurityOf(t, portOf(last))
-	// It is exchanged while Kube-OVN looks away, which cannot tell then that this is another one.
+	// It is replaced while Kube-OVN does not look, so that Kube-OVN cannot tell that this is another pod.
 	back := away(t, up.KubeOVNComponent)
 	deletePod(t, last)
 	pod = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: last.Name, Annotations: annotations}, Spec: podSpec()}
@@ -43,7 +43,7 @@ func withoutAddress(t *testing.T, p person, ns string, annotations map[string]st
 	return pod, own
 }
 
-// Nobody has Kube-OVN write the port security of a pod that has no address yet: what it wrote would have neither an
+// Nobody makes Kube-OVN write the port security of a pod that has no address yet: the column would have neither an
 // address nor a MAC.
 func TestThreatT27BeforeTheAddress(t *testing.T) {
 	p, groups := tenant(t), kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups)
@@ -88,7 +88,7 @@ func TestThreatT27BeforeTheAddress(t *testing.T) {
 		t.Errorf("port_security is %q, and was %q", got, own)
 	}
 
-	// With an address it may have what others may.
+	// With an address it may have the same annotations as other pods.
 	later := allocated(t, p, nil)
 	if err := p.patch(t.Context(), later, change); err != nil {
 		t.Errorf("once there is an address: %v", err)
@@ -97,8 +97,8 @@ func TestThreatT27BeforeTheAddress(t *testing.T) {
 	strictInOVN(t, later.Namespace, later.Name)
 }
 
-// A pod that shares a Vip has Kube-OVN write the ports of all that do with whatever happens to it, and nobody asks
-// admission about them. Repair puts right what comes of it.
+// Any change of a pod that shares a Vip makes Kube-OVN write the ports of all pods that share it, without a request to
+// admission. Repair corrects the result.
 func TestThreatT27SharedVip(t *testing.T) {
 	ns, _ := repaired(t)
 	full, address := oneAddress(t)

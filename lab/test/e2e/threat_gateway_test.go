@@ -88,8 +88,8 @@ func egressGateway(t *testing.T, ns string, outer network, prefix string) *corev
 	return pod
 }
 
-// A gateway that forwarded before ports were put right goes on: repair leaves it alone, the audit gives the exceptions
-// that it needs, and with them it forwards what it is for and nothing else.
+// A gateway that forwarded before repair began goes on: repair leaves it alone, the audit prints the exceptions that it
+// needs, and with them it forwards its own traffic and nothing else.
 func TestGatewayIsNotCutOff(t *testing.T) {
 	outer := newNetwork(t)
 	ns, policyName := watching(t, v1alpha1.ModeAudit)
@@ -180,8 +180,8 @@ func TestGatewayIsNotCutOff(t *testing.T) {
 	forwards("after its exception", "10.30.0.9", false)
 }
 
-// Whoever may make a VpcEgressGateway chooses its image, so that its pods are strict like any other's, and their author
-// is told what is missing. An owner that somebody writes does not make a gateway.
+// Anyone who may make a VpcEgressGateway chooses its image, so its pods are strict like any other's, and a warning
+// tells their author what is missing. An owner reference that somebody writes does not make a gateway.
 func TestThreatT46EgressGatewayOfATenant(t *testing.T) {
 	outer := newNetwork(t)
 	ns, _ := repaired(t)
@@ -216,8 +216,8 @@ func TestThreatT46EgressGatewayOfATenant(t *testing.T) {
 	mustRefuse(t, "a workload of a gateway", err, "only Kube-OVN")
 }
 
-// A NAT gateway that Kube-OVN makes in its own namespace forwards from its first moment on, where nothing but the
-// built-in default says anything, and nothing is written to running ports.
+// A NAT gateway that Kube-OVN makes in its own namespace forwards from its first moment on, if only the built-in
+// default applies, and nothing is written to running ports.
 func TestNATGatewayIsNotCutOff(t *testing.T) {
 	name := unique("nat")
 	ofKubeOVN(t, "vpc-nat-gateways", kubeovn.KindNATGateway, name, map[string]any{

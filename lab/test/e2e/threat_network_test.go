@@ -15,7 +15,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// ofKubeOVN makes an object of Kube-OVN, as its administrator, that goes when the test ends.
+// ofKubeOVN makes an object of Kube-OVN, as its administrator, that is deleted at the end of the test.
 func ofKubeOVN(t *testing.T, resource, kind, name string, spec map[string]any) {
 	t.Helper()
 	const path = "/apis/kubeovn.io/v1/"
@@ -35,8 +35,8 @@ func ofKubeOVN(t *testing.T, resource, kind, name string, spec map[string]any) {
 	})
 }
 
-// known waits until what the tenant would ask for is refused with these words, so that the program has read what it
-// rests on.
+// known waits until the tenant's request is refused with these words, which shows that the program has read the objects
+// behind the refusal.
 func known(t *testing.T, annotations map[string]string, words string) {
 	t.Helper()
 	eventually(t, "the program to know why "+words, func() (bool, error) {
@@ -45,8 +45,8 @@ func known(t *testing.T, annotations map[string]string, words string) {
 	})
 }
 
-// A subnet that selects namespaces by labels, or whose VPC is for some, is for no others; and nobody labels a namespace
-// into it.
+// A subnet that selects namespaces by labels, or in a VPC for some namespaces, is for no others; and nobody may label a
+// namespace into it.
 func TestThreatT09SubnetBySelector(t *testing.T) {
 	p, name := tenant(t), unique("vault")
 	theirs, key := namespace(t, nil), kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)
@@ -94,7 +94,7 @@ func TestThreatT09SubnetBySelector(t *testing.T) {
 		t.Errorf("the namespace was changed: %v %v, %v", after.Labels, after.Annotations, err)
 	}
 
-	// Whoever may, binds the namespace; Kube-OVN puts its pods there then, and they may say so.
+	// A user with the right binds the namespace; Kube-OVN puts its pods there then, and they may name it.
 	if _, err := admin(t).do(t.Context(), http.MethodPatch, "/api/v1/namespaces/"+theirs, labels); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestThreatT09SubnetBySelector(t *testing.T) {
 }
 
 // Releases of Kube-OVN look for the subnet of an attachment that is listed twice in different places, and take the
-// address that is asked for on whichever they find.
+// requested address on whichever they find.
 func TestThreatT09NetworkListedTwice(t *testing.T) {
 	p, name, elsewhere := tenant(t), unique("theirs"), namespace(t, nil)
 	provider := kubeovn.AttachmentProvider(elsewhere, name)
@@ -148,7 +148,7 @@ func TestThreatT09NetworkListedTwice(t *testing.T) {
 		t.Errorf("with a switch of its own under each name: %v", err)
 	}
 
-	// What is said of another VPC for a provider that only some releases know does not hide whose address it is.
+	// A key of another VPC for a provider that only some releases know does not hide the owner of the address.
 	island := unique("island")
 	ofKubeOVN(t, "vpcs", "Vpc", island, map[string]any{})
 	ofKubeOVN(
@@ -173,7 +173,7 @@ func TestThreatT09NetworkListedTwice(t *testing.T) {
 	}.tryPod(t, p)
 }
 
-// The address that Kube-OVN chose for a Vip is another's, or will be, on the networks of another VPC.
+// The address that Kube-OVN chose for a Vip belongs, or will belong, to another pod on the networks of another VPC.
 func TestThreat07VipOfAnotherVPC(t *testing.T) {
 	p, name := tenant(t), unique("island")
 	ofKubeOVN(t, "vpcs", "Vpc", name, map[string]any{})
@@ -237,7 +237,7 @@ func TestThreat21KeptPorts(t *testing.T) {
 	}
 }
 
-// The pods of a machine have ports of its name, and KubeVirt makes them whatever it is.
+// The pods of a machine have ports with its name, and KubeVirt makes them whatever the name.
 func TestThreat22MachineNames(t *testing.T) {
 	defineKubeVirt(t)
 	p := mayDo(

@@ -19,7 +19,7 @@ const (
 	ipPool        = "ovn.kubernetes.io/ip_pool"
 )
 
-// mall makes a subnet of the default VPC on which pods of all namespaces may be, with a shared VIP.
+// mall makes a subnet of the default VPC for pods of all namespaces, with a shared VIP.
 func mall(t *testing.T) string {
 	t.Helper()
 	name := unique("mall")
@@ -37,8 +37,8 @@ func mall(t *testing.T) string {
 	return name
 }
 
-// refusedIn waits until a pod of the namespace is refused with these words, so that the program has read what that
-// rests on.
+// refusedIn waits until a pod of the namespace is refused with these words, which shows that the program has read the
+// objects behind the refusal.
 func refusedIn(t *testing.T, ns string, annotations map[string]string, key string) {
 	t.Helper()
 	var err error
@@ -67,7 +67,7 @@ func allowedIn(t *testing.T, ns string, annotations map[string]string) {
 	})
 }
 
-// looksOn has a policy for the namespace that refuses nothing, as if admission had not been asked.
+// looksOn makes a policy for the namespace that refuses nothing, as if admission had not been asked.
 func looksOn(t *testing.T, ns string) {
 	t.Helper()
 	name := unique("looks-on")
@@ -103,8 +103,8 @@ func actorOn(t *testing.T, ns, subnet string, annotations map[string]string) *sc
 	return a
 }
 
-// ownArrives sends the actor's own frames, which its port lets pass although its address is not its own to have: that
-// is why nobody gets it.
+// ownArrives sends the actor's own frames, which its port allows although it must not have the address: for this reason
+// nobody may get it.
 func ownArrives(t *testing.T, from, to *scene.Actor, address string) {
 	t.Helper()
 	if from.V4.IP.String() != address {
@@ -133,8 +133,8 @@ func found(t *testing.T, a *scene.Actor, rule, words string) {
 	})
 }
 
-// A tenant has a Vip with a victim's address in a VPC of its own, which has the same addresses, and a pod on the
-// victim's switch that names the Vip. Kube-OVN gives the pod the victim's address there, and its frames arrive.
+// A tenant has a Vip with a victim's address in a VPC of its own with the same addresses, and a pod on the victim's
+// switch that names the Vip. Kube-OVN assigns the victim's address to the pod there, and its frames arrive.
 func TestThreatT29VipOfAVPCOfOnesOwn(t *testing.T) {
 	street, vpc := mall(t), unique("island")
 	attackers := namespace(t, nil)
@@ -169,7 +169,7 @@ func TestThreatT29VipOfAVPCOfOnesOwn(t *testing.T) {
 		body, err := admin(t).do(t.Context(), http.MethodGet, vipsPath+"/"+vip, nil)
 		return err == nil && fieldOf(t, body, "status", "v4ip") == address, err
 	})
-	// Where the Vip is, its pod may have it.
+	// On the network of the Vip, its pod may have the address.
 	allowedIn(t, attackers, map[string]string{takenVip: vip, logicalSwitch: vpc})
 	posing := map[string]string{takenVip: vip, logicalSwitch: street}
 	refusedIn(t, attackers, posing, takenVip)
@@ -185,8 +185,8 @@ func TestThreatT29VipOfAVPCOfOnesOwn(t *testing.T) {
 	eventually(t, "the findings to be gone", func() (bool, error) { return len(audit(t).Findings) < before, nil })
 }
 
-// Addresses that an IPPool keeps for another namespace, or that a subnet keeps to be shared, are had by whoever writes
-// them: Kube-OVN asks whether anybody has them.
+// Kube-OVN assigns addresses that an IPPool keeps for another namespace, or that a subnet keeps for sharing, to every
+// pod that asks for them: it only checks that they are free.
 func TestThreatT30ReservedByPoolAndSubnet(t *testing.T) {
 	const pooled, shared = "10.81.0.26", "10.81.0.200"
 	street, pool := mall(t), unique("pool")
@@ -209,7 +209,7 @@ func TestThreatT30ReservedByPoolAndSubnet(t *testing.T) {
 			}
 		}
 	}
-	// Those for whom it is kept have it, and pods of the subnet share what it shares.
+	// The pods that it is kept for get it, and pods of the subnet share what it shares.
 	allowedIn(t, owners, on(ipAddress, pooled))
 	allowedIn(t, owners, on(ipPool, pool))
 	allowedIn(t, others, on(portVIPs, shared))
@@ -227,7 +227,7 @@ func TestThreatT30ReservedByPoolAndSubnet(t *testing.T) {
 	eventually(t, "OVG026 to be gone", func() (bool, error) { return standing(t, "OVG026") == 0, nil })
 }
 
-// A key that lacks ".ovn" behind its attachment says nothing of the NIC: whoever writes one is told, and nothing is
+// A key that lacks ".ovn" behind its attachment has no effect on the NIC: its author gets a warning, and nothing is
 // refused for it, neither by the program nor by the API server's own policies.
 func TestKeysThatLackOVN(t *testing.T) {
 	ns, p := namespace(t, nil), admin(t)

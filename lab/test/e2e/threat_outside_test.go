@@ -18,7 +18,7 @@ import (
 
 const definitionsPath = "/apis/k8s.cni.cncf.io/v1/namespaces/" + tenantNamespace + "/network-attachment-definitions"
 
-// mayDefine returns somebody who may write definitions of networks in the tenant's namespace.
+// mayDefine returns a user who may write definitions of networks in the tenant's namespace.
 func mayDefine(t *testing.T) person {
 	t.Helper()
 	return mayDo(t, rbacv1.PolicyRule{
@@ -50,7 +50,7 @@ func definition(name, config string) any {
 	}
 }
 
-// tenantNetwork makes a network of the tenant, which goes when the test ends.
+// tenantNetwork makes a network of the tenant, which is deleted at the end of the test.
 func tenantNetwork(t *testing.T, p person, name, config string) {
 	t.Helper()
 	if _, err := p.do(t.Context(), http.MethodPost, definitionsPath, definition(name, config)); err != nil {
@@ -64,7 +64,7 @@ func tenantNetwork(t *testing.T, p person, name, config string) {
 }
 
 // forbidsOthers makes a policy that forbids the tenant other networks than OVN's, waits until it is in force, and
-// returns what to patch it by.
+// returns a function that allows them.
 func forbidsOthers(t *testing.T, outside string) (allow func()) {
 	t.Helper()
 	name := unique("policy")
@@ -161,8 +161,8 @@ func TestThreat12ForbiddenNIC(t *testing.T) {
 	})
 }
 
-// A pod gets what the definition of its network makes when it starts. Who may write definitions cannot turn one of OVN
-// into another afterwards, nor delete it and make it again.
+// A pod gets the NIC that the definition of its network makes when it starts. A user who may write definitions cannot
+// change one of OVN into another later, nor delete it and make it again.
 func TestThreat12DefinitionChangedUnderPods(t *testing.T) {
 	p, outside, blue := tenant(t), unique("outside"), unique("blue")
 	definer := mayDefine(t)

@@ -19,8 +19,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// A pod that is deleted with a grace period of a year goes on sending. What it was granted ends when the grant does,
-// on the wire as well, and it is granted nothing any more.
+// A pod that is deleted with a grace period of a year goes on sending. Its grant ends when the exception does, on the
+// wire as well, and it gets no new grant.
 func TestThreatT34GrantEndsWhileTerminating(t *testing.T) {
 	applyDual(t)
 	ns, _ := repaired(t)
@@ -47,7 +47,7 @@ func TestThreatT34GrantEndsWhileTerminating(t *testing.T) {
 	eventually(t, "the grant to reach the port", func() (bool, error) {
 		return strings.Contains(portSecurityOf(t, from.Port), " 10.20.0.0/24"), nil
 	})
-	// The pod's processes do not end: no agent ends them, and nobody says that they have.
+	// The pod's processes do not end: no agent ends them, and nobody reports their end.
 	away(t, from.Pod.Spec.NodeName+"-agent")
 	grace := int64(365 * 24 * 60 * 60)
 	if err := admin(
@@ -83,7 +83,7 @@ func TestThreatT34GrantEndsWhileTerminating(t *testing.T) {
 }
 
 // An exception that is made and deleted again and again reaches the port each time at once, and nobody is accused of
-// writing over it.
+// overwriting it.
 func TestThreat44GrantMadeAndDeletedOften(t *testing.T) {
 	ns, _ := repaired(t)
 	port := portOf(run(t, ns, nil))
@@ -111,8 +111,8 @@ func TestThreat44GrantMadeAndDeletedOften(t *testing.T) {
 	}
 }
 
-// A port that is opened together with all by which its row is known is what it was before, also after the program was
-// dead meanwhile.
+// A port that is opened together with a change of everything that identifies its row is as before afterwards, even if
+// the program was dead meanwhile.
 func TestThreatT37OpenedAndDisguised(t *testing.T) {
 	ns, _ := repaired(t)
 	port := portOf(run(t, ns, nil))
@@ -134,8 +134,8 @@ func TestThreatT37OpenedAndDisguised(t *testing.T) {
 	awaitWebhook(t)
 }
 
-// KubeVirt's own object has repair wait while a machine migrates, and only for so long: a migration that hangs is
-// named, and the port is put right.
+// KubeVirt's own object makes repair wait while a machine migrates, and only for a bounded time: a migration that hangs
+// is named, and the port is repaired.
 func TestThreatT35MigrationThatHangs(t *testing.T) {
 	define(t, "kubevirt.io", "Namespaced", map[string]string{
 		"virtualmachines": "VirtualMachine", "virtualmachineinstances": "VirtualMachineInstance",
@@ -234,7 +234,7 @@ func TestThreatT35MigrationThatHangs(t *testing.T) {
 }
 
 // A tenant fills the annotations of a pod from before, so that nothing can be written there: its port becomes strict
-// all the same, and the journal does not fill with what fails.
+// all the same, and the journal does not fill with failures.
 func TestThreat44FullAnnotations(t *testing.T) {
 	ns, policyName := watching(t, v1alpha1.ModeAudit)
 	pod := run(t, ns, nil)

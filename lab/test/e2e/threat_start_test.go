@@ -14,8 +14,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// A program that has lost the right to read who has which address, and is started again, takes no address for free:
-// what asks for one is refused with the kind that cannot be read, and ordinary pods go on being made strict.
+// A program that has lost the right to read the holders of addresses, and is started again, takes no address for free:
+// a pod that asks for one is refused with the kind that cannot be read, and ordinary pods are still made strict.
 func TestThreat28StartedWithoutRights(t *testing.T) {
 	victim := run(t, namespace(t, nil), nil)
 	p := tenant(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// later are edits of a running pod's annotations that must be refused, by the threat that each stands for. A nil value
-// takes the annotation away.
+// later are edits of a running pod's annotations that must be refused, by their threat. A nil value removes the
+// annotation.
 var later = map[string]map[string]any{
 	"T02 off":               {portSecurity: "false"},
 	"T02 look-alike":        {portSecurity: "True"},
@@ -35,7 +35,7 @@ var later = map[string]map[string]any{
 	"T16 external address":  {kubeovn.DefaultProvider.Key("eip"): "203.0.113.7"},
 }
 
-// tryLater tries every edit by a path and checks in OVN that nothing came of it.
+// tryLater tries every edit by a path and checks that OVN's rows have not changed.
 func tryLater(t *testing.T, p person, subresources ...string) {
 	t.Helper()
 	pod := allocated(t, tenant(t), nil)
@@ -52,13 +52,13 @@ func tryLater(t *testing.T, p person, subresources ...string) {
 
 func TestThreat03UpdateAfterCreate(t *testing.T) { tryLater(t, tenant(t)) }
 
-// mayWrite returns a user who has a right in the tenant's namespace that people think harmless.
+// mayWrite returns a user with a right in the tenant's namespace that people think harmless.
 func mayWrite(t *testing.T, verb string, resources ...string) person {
 	t.Helper()
 	return mayDo(t, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: resources, Verbs: []string{verb, "get"}})
 }
 
-// mayDo returns a user who has these rights in the tenant's namespace and no others.
+// mayDo returns a user with these rights in the tenant's namespace and no others.
 func mayDo(t *testing.T, rules ...rbacv1.PolicyRule) person {
 	t.Helper()
 	user := unique("helper")
@@ -66,7 +66,7 @@ func mayDo(t *testing.T, rules ...rbacv1.PolicyRule) person {
 	return as(t, user)
 }
 
-// allow returns a user these rights in the tenant's namespace until the test ends.
+// allow grants a user these rights in the tenant's namespace until the test ends.
 func allow(t *testing.T, user string, rules ...rbacv1.PolicyRule) {
 	t.Helper()
 	meta := metav1.ObjectMeta{Name: unique("rights")}
@@ -107,7 +107,7 @@ func TestThreat05Binding(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for key, value := range annotations {
 				if value == nil {
-					continue // a Binding adds annotations and cannot take any away
+					continue // a Binding adds annotations and cannot remove any
 				}
 				pod := allocated(t, author, nil)
 				err := p.CoreV1().Pods(tenantNamespace).Bind(t.Context(), &corev1.Binding{
@@ -123,7 +123,7 @@ func TestThreat05Binding(t *testing.T) {
 	}
 }
 
-// What Kube-OVN reads when it rebuilds a port cannot be changed, so a rebuild gives the identity.
+// Nobody can change the annotations that Kube-OVN reads when it rebuilds a port, so a rebuild leads to the identity.
 func TestThreat08AnnotationFedRebuild(t *testing.T) {
 	p := tenant(t)
 	pod := allocated(t, p, nil)
@@ -137,7 +137,7 @@ func TestThreat08AnnotationFedRebuild(t *testing.T) {
 	strictInOVN(t, pod.Namespace, pod.Name)
 }
 
-// Each further NIC of OVN has a key of its own, which is set whatever the tenant writes, and frozen like the first.
+// Each further NIC on OVN has a key of its own, which is set whatever the tenant writes, and frozen like the first.
 func TestThreat11SecondaryNIC(t *testing.T) {
 	p, attached := tenant(t), newNetwork(t)
 	name, provider := attached.name, attached.provider

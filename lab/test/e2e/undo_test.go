@@ -49,7 +49,7 @@ func kubeconfigOf(t *testing.T, user string, groups ...string) string {
 	return path
 }
 
-// undoer returns a user who may take back what repair did in a namespace, by the roles that are there for it.
+// undoer returns a user who may take back repair's changes in a namespace, with the roles for that purpose.
 func undoer(t *testing.T, ns string) (user string) {
 	t.Helper()
 	if err := world.Apply(t.Context(), deploy.Roles); err != nil {
@@ -93,8 +93,8 @@ func undoer(t *testing.T, ns string) (user string) {
 	return user
 }
 
-// backfilled returns pods from before the policy of their namespace enforced, which repair has made strict and given
-// what they are granted, and which it leaves alone from now on.
+// backfilled returns pods from before the policy of their namespace enforced: repair has made them strict and given
+// them their grants, and leaves them alone from now on.
 func backfilled(t *testing.T, pods int) (ns string, all []*corev1.Pod) {
 	t.Helper()
 	ns, policyName := repaired(t)
@@ -132,8 +132,8 @@ func backfilled(t *testing.T, pods int) (ns string, all []*corev1.Pod) {
 	return ns, all
 }
 
-// protection is what says whether a pod's port is protected: the row's column, and what this program may write on the
-// pod.
+// protection has everything that shows whether a pod's port is protected: the row's column, and the annotations that
+// this program may write.
 type protection struct {
 	row         string
 	annotations map[string]string
@@ -168,8 +168,8 @@ func undone(t *testing.T, pods ...*corev1.Pod) {
 	}
 }
 
-// A backfill is taken back as a whole, annotations and rows, by who has the right and by nobody else; what somebody
-// changed since is left alone whole.
+// A backfill is taken back as a whole, annotations and rows, by users with the right and nobody else; a pod that
+// somebody changed since is left alone as a whole.
 func TestUndoOfABackfill(t *testing.T) {
 	ns, pods := backfilled(t, 6)
 	first, rest, spoilt, again := pods[0], pods[1:4], pods[4], pods[5]
@@ -186,7 +186,7 @@ func TestUndoOfABackfill(t *testing.T) {
 		}
 	}
 
-	// Whoever may change pods and reach everything, but lacks the verb.
+	// This user may change pods and reach everything, but lacks the verb.
 	stranger, _ := granted(
 		t,
 		rbacv1.PolicyRule{
@@ -215,7 +215,7 @@ func TestUndoOfABackfill(t *testing.T) {
 	}
 	unchanged("dry run")
 
-	// By the change of the row alone, the annotation goes with it.
+	// With the ID of the row's change alone, the annotation is taken back too.
 	user, list := undoer(t, ns), changes(t, portOf(first))
 	out, stderr, code = ovnguard(t, "undo", "--change", list[len(list)-1].ID, "--kubeconfig", kubeconfigOf(t, user))
 	if code != 0 || strings.Count(out, "taken back") != 2 || strings.Count(out, "not asked for") != 1 || stderr != "" {
@@ -254,7 +254,8 @@ func TestUndoOfABackfill(t *testing.T) {
 	}
 }
 
-// awaitUndoNoted waits until the journal, an Event at the pod and the API server's audit log say who took what back.
+// awaitUndoNoted waits until the journal, an Event at the pod and the API server's audit log say who took back which
+// change.
 func awaitUndoNoted(t *testing.T, pod *corev1.Pod, user, id string) {
 	t.Helper()
 	var by []string
@@ -288,9 +289,9 @@ func awaitUndoNoted(t *testing.T, pod *corev1.Pod, user, id string) {
 	})
 }
 
-// The verb undo, with the right to change pods by every path, gives back what repair found on this pod and nothing
-// else: not on another pod, not another value, not a second time. The API server's own policies let through what the
-// webhook is to judge, and nobody else.
+// The verb undo, with the right to change pods by every path, restores what repair found on this pod and nothing else:
+// not on another pod, not another value, not a second time. The API server's own policies let users with the verb pass
+// on to the webhook, and nobody else.
 func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 	withPolicies(t)
 	ns, pods := backfilled(t, 2)
@@ -365,7 +366,7 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 		t.Fatalf("code %d\n%s%s", code, out, stderr)
 	}
 	undone(t, pods[0])
-	// The pod is made strict again, and the change is used again: what was taken back stays on the pod.
+	// The pod is made strict again, and the change is used again: the undo annotation stays on the pod.
 	for name, annotations := range map[string]map[string]any{
 		"the mark is taken away":           {policy.UndoAnnotation: nil},
 		"another change in the mark's way": {portSecurity: "true", policy.UndoAnnotation: "0"},
@@ -389,7 +390,7 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 	if code != 1 || !strings.Contains(stderr, "was taken back already, at 20") || !strings.Contains(stderr, user) {
 		t.Errorf("by the command: code %d\n%s%s", code, out, stderr)
 	}
-	// Nobody writes down what is taken back without the command, and it is no more than once either.
+	// Without the command, nobody writes a journal entry for the undo, and the change can be taken back only once either.
 	other := changes(t, portOf(pods[1]))[0].ID
 	if err := replay(pods[1], other); err != nil {
 		t.Fatalf("once, without the command: %v", err)
@@ -400,7 +401,7 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 			t.Errorf("the mark %v: the change was used twice", mark)
 		}
 	}
-	// With the webhooks gone, the API server's own policies refuse whoever has not the verb.
+	// With the webhooks gone, the API server's own policies refuse users without the verb.
 	strict := run(t, namespace(t, nil), nil)
 	ns = strict.Namespace
 	thief = as(t, undoer(t, ns))
@@ -434,7 +435,7 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 	}
 }
 
-// A policy by which the port is put right again is named beforehand.
+// The command names a policy that would repair the port again, before it takes the change back.
 func TestUndoNamesThePolicyThatRepairs(t *testing.T) {
 	ns, policyName := repaired(t)
 	pod, wide, end := widened(t, ns)
@@ -454,8 +455,8 @@ func TestUndoNamesThePolicyThatRepairs(t *testing.T) {
 	}
 }
 
-// widened returns a strict pod to whose row repair has added what an exception grants it, the column then, and what
-// ends the exception.
+// widened returns a strict pod, after repair has added an exception's grant to its row, the column then, and a function
+// that ends the exception.
 func widened(t *testing.T, ns string) (pod *corev1.Pod, column string, end func()) {
 	t.Helper()
 	pod = run(t, ns, nil)
@@ -472,8 +473,8 @@ func widened(t *testing.T, ns string) (pod *corev1.Pod, column string, end func(
 	return pod, column, end
 }
 
-// Whoever writes the journal makes up that repair found somebody's address, another pod's port, or an open row under an
-// annotation that asks for port security: whoever takes that back is told, and nothing is written.
+// A user who writes the journal invents that repair found somebody's address, another pod's port, or an open row under
+// an annotation that asks for port security: a user who takes that back gets an error, and nothing is written.
 func TestThreatT48ForgedJournal(t *testing.T) {
 	ns, policyName := repaired(t)
 	patchPolicy(t, policyName, map[string]any{"repair": "log"})

@@ -20,8 +20,8 @@ spec:
   gateway: 10.77.0.1,fd00:77::1
 `
 
-// A strict pod of both families keeps its own traffic of both, and can forge in neither; besides it a pod of a
-// namespace that is open by right forges what it likes, which shows that it is port security that drops.
+// A strict pod of both families keeps its own traffic of both, and can forge in neither; a pod of a namespace that is
+// rightly open can forge anything, which shows that port security drops the frames.
 func TestDualStackOnTheWire(t *testing.T) {
 	applyDual(t)
 	strict, open := namespace(t, nil), namespace(t, map[string]string{portSecurity: "false"})
@@ -59,8 +59,8 @@ func TestDualStackOnTheWire(t *testing.T) {
 	}
 }
 
-// Legitimate traffic of one family is lost where the column names only the other; the audit says so, and its fix brings
-// it back.
+// Legitimate traffic of one family is lost if the column names only the other; the audit says so, and its fix restores
+// the traffic.
 func TestLostFamily(t *testing.T) {
 	applyDual(t)
 	ns := namespace(t, nil)
@@ -96,7 +96,7 @@ func TestLostFamily(t *testing.T) {
 	}
 }
 
-// applyDual makes the subnet. It stays: its addresses are given back only as the namespaces of the tests go.
+// applyDual makes the subnet. It stays: its addresses become free only when the namespaces of the tests go.
 func applyDual(t *testing.T) {
 	t.Helper()
 	if err := world.Apply(t.Context(), []byte(dualSubnet)); err != nil {
@@ -104,7 +104,7 @@ func applyDual(t *testing.T) {
 	}
 }
 
-// openActor makes a pod on the dual subnet with a socket on its NIC; both go when the test ends.
+// openActor makes a pod on the dual subnet with a socket on its NIC; both are removed at the end of the test.
 func openActor(t *testing.T, ns string) *scene.Actor {
 	t.Helper()
 	pod := run(t, ns, map[string]string{kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch): "dual"})
@@ -120,7 +120,7 @@ func openActor(t *testing.T, ns string) *scene.Actor {
 	return a
 }
 
-// settle waits until frames meet what the Northbound database says.
+// settle waits until the present rows of the Northbound database take effect for frames.
 func settle(t *testing.T) {
 	t.Helper()
 	if err := world.Settle(t.Context()); err != nil {
