@@ -28,7 +28,7 @@ func many(value string) map[string]string {
 }
 
 // A namespace may have thousands of annotations about NICs: Kubernetes ends it, and Kube-OVN and others write to it, at
-// no cost; and what is about NICs can still be changed a few at a time.
+// no cost; and the annotations about NICs can still be changed a few at a time.
 func TestThreat33FloorOfManyAnnotations(t *testing.T) {
 	e := newExpressions(t)
 	set, err := admissionpolicy.Make(admissionpolicy.Input{Accounts: accounts(), Namespace: "ovnguard-system"})
@@ -86,7 +86,7 @@ func TestThreat33FloorOfManyAnnotations(t *testing.T) {
 					"oldObject": plain(t, old),
 					"request":   map[string]any{"userInfo": map[string]any{"username": c.user}},
 				}
-				_, known, judged := e.variables(t, floor, in) // what costs too much fails the test
+				_, known, judged := e.variables(t, floor, in) // an expression that costs too much fails the test
 				if judged != c.judged || judged && known["loosens"] != false {
 					t.Errorf(
 						"judged %v, found %v; want %v, and nothing that loosens",
@@ -101,7 +101,7 @@ func TestThreat33FloorOfManyAnnotations(t *testing.T) {
 			})
 		}
 	}
-	// All at once takes the right, to the webhook as to the floor.
+	// Changing all at once needs the right, in the webhook and in the floor.
 	old, now := said(), said()
 	maps.Copy(old.Annotations, many("true"))
 	webhook, found := namespaceJudges(t, e, nil, old, now)
@@ -110,7 +110,7 @@ func TestThreat33FloorOfManyAnnotations(t *testing.T) {
 	}
 }
 
-// A pod may have as many, in a namespace that has, too: who changes a few pays for these.
+// A pod may have as many, in a namespace that has, too: the cost is on the user who changes a few.
 func TestThreat33FloorOfManyPodAnnotations(t *testing.T) {
 	j := newJudges(t)
 	old := &admission.Pod{Metadata: admission.Metadata{Name: "p", Annotations: many("true")}}
@@ -134,8 +134,8 @@ func TestThreat33FloorOfManyPodAnnotations(t *testing.T) {
 	}
 }
 
-// The floor stays on in a namespace that loosens nothing, in whatever words it says so, and is off where one NIC may be
-// looser.
+// The floor stays on in a namespace that loosens nothing, in any spelling of its values, and is off where one NIC may
+// be looser.
 func TestThreat32FloorStaysOn(t *testing.T) {
 	j := newJudges(t)
 	r := rand.New(rand.NewPCG(7, 8))
@@ -198,8 +198,8 @@ func indexOf(variables []admissionregistrationv1.Variable, name string) int {
 	return -1
 }
 
-// Of thousands of new pods the floor refuses none that the webhooks allow, and all that they refuse for what needs no
-// knowledge of the cluster: keys, values and networks are written in every way that somebody may.
+// Of thousands of new pods the floor refuses none that the webhooks allow, and every one that they refuse without
+// knowledge of the cluster: keys, values and networks are written in every possible way.
 func TestThreat32FloorAgreesAboutNewPods(t *testing.T) {
 	j := newJudges(t)
 	odd := map[string][]string{

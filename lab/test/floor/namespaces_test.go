@@ -47,7 +47,7 @@ func (p powerless) OwnerUID(context.Context, string, v1alpha1.Owner) (string, bo
 	return "", false, nil
 }
 
-// namespaceJudges asks the webhook and the floor whether somebody without rights may change a namespace.
+// namespaceJudges asks the webhook and the floor whether a user without rights may change a namespace.
 func namespaceJudges(
 	t *testing.T,
 	e *expressions,
@@ -142,7 +142,7 @@ const (
 	picked  = "label:loose"
 )
 
-// Whoever tightens a namespace needs no right, and whoever loosens it does, to the floor as to the webhook.
+// Tightening a namespace needs no right, and loosening it does, in the floor and in the webhook.
 func TestNamespaceFloorComparesRanks(t *testing.T) {
 	e := newExpressions(t)
 	mac := []v1alpha1.PortSecurityPolicy{loose(v1alpha1.LevelMAC, nil)}
@@ -178,8 +178,7 @@ func TestNamespaceFloorComparesRanks(t *testing.T) {
 			false,
 		},
 		"made with true": {nil, nil, said(portSecurity, "true", label, "strict"), false},
-		// Pods that ask for port security themselves are strict where the namespace is open, and have no say where it
-		// is mac.
+		// Pods that ask for port security themselves are strict where the namespace is open, and have no say where it is mac.
 		"open becomes mac":            {nil, said(label, "open"), said(label, "mac"), true},
 		"false":                       {nil, said(), said(portSecurity, "false"), true},
 		"a look-alike of false":       {nil, said(), said(portSecurity, "0"), true},
@@ -209,7 +208,7 @@ func TestNamespaceFloorComparesRanks(t *testing.T) {
 	}
 }
 
-// The floor asks for the verb only where the webhook does, whatever policies there are.
+// The floor asks for the verb only if the webhook does, with any policies.
 func TestNamespaceFloorRefusesNothingThatTheWebhookAllows(t *testing.T) {
 	e := newExpressions(t)
 	r := rand.New(rand.NewPCG(5, 6))

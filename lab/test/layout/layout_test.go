@@ -1,7 +1,7 @@
 //go:build integration
 
-// Package layout tries ovnguard on each layout of Kube-OVN: installed without a flag that says anything of Kube-OVN, it
-// cuts nobody off.
+// Package layout tries ovnguard on each layout of Kube-OVN: installed without a flag about Kube-OVN, it cuts nobody
+// off.
 package layout
 
 import (
@@ -34,7 +34,7 @@ const (
 	tenant = controlplane.TenantNamespace
 	// waitTime bounds each wait for something that must come.
 	waitTime = time.Minute
-	// saidWithin is how soon it must be said that a layout is not clear.
+	// saidWithin is how soon the program must report that a layout is not clear.
 	saidWithin = 5 * time.Second
 )
 
@@ -51,7 +51,7 @@ type town struct {
 	n     int
 }
 
-// open starts a lab. ovnguard is installed and not started.
+// open starts a lab, and installs ovnguard without starting it.
 func open(t *testing.T, layout controlplane.KubeOVN) *town {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "layout")
@@ -108,7 +108,7 @@ func program(t *testing.T) string {
 	return filepath.Join(filepath.Dir(lab), "ovnguard")
 }
 
-// as returns a client of a user.
+// as returns a client with the rights of a user.
 func (w *town) as(t *testing.T, user string, groups ...string) kubernetes.Interface {
 	t.Helper()
 	config, err := w.Lab.RESTConfig(user, groups...)
@@ -169,8 +169,7 @@ func (w *town) pod(
 	return p, err
 }
 
-// flow makes pods one after the other until it is told to end, and returns how many there were. Each must get its
-// network.
+// flow makes pods one after the other until end is called; end returns how many there were. Each must get its network.
 func (w *town) flow(t *testing.T, networks ...string) (end func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -180,7 +179,7 @@ func (w *town) flow(t *testing.T, networks ...string) (end func() int) {
 	var done sync.WaitGroup
 	done.Go(func() {
 		for ctx.Err() == nil {
-			// What was begun is ended: only a pod that did not get its network is an error.
+			// A pod that was begun is completed: only a pod that did not get its network is an error.
 			if _, err := w.pod(
 				context.WithoutCancel(ctx),
 				tenants,
@@ -203,7 +202,7 @@ func (w *town) flow(t *testing.T, networks ...string) (end func() int) {
 	}
 }
 
-// layouts are those of the stand-in. They follow what Kube-OVN's charts make.
+// layouts are the layouts of the stand-in. They follow Kube-OVN's charts.
 func layouts(t *testing.T) map[string]controlplane.KubeOVN {
 	t.Helper()
 	return map[string]controlplane.KubeOVN{
@@ -228,14 +227,14 @@ spec: {cidrBlock: 10.50.0.0/16, provider: blue.tenant.ovn, protocol: IPv4}
 `
 
 // Installed without a flag, ovnguard cuts nobody off on any layout: pods get their network before, while and after it
-// begins, what it finds is what is there, and every port is strict.
+// starts, it finds the real layout, and every port is strict.
 func TestLayouts(t *testing.T) {
 	for name, layout := range layouts(t) {
 		t.Run(name, func(t *testing.T) { try(t, layout, nil) })
 	}
 }
 
-// A hosted control plane has the database behind a load balancer, under another address than that of any node.
+// A hosted control plane has the database behind a load balancer, at an address that no node has.
 func TestHostedControlPlane(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -269,7 +268,7 @@ func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*town)) {
 		t.Fatal(err)
 	}
 	t.Logf("ready after %s", time.Since(begin).Round(time.Millisecond))
-	time.Sleep(3 * time.Second) // pods go on being made under the registration
+	time.Sleep(3 * time.Second) // pods are still made after the registration
 	t.Logf("%d pods got their network meanwhile", end())
 
 	kept, err := w.Kube.CoreV1().
@@ -304,7 +303,7 @@ func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*town)) {
 			t.Errorf("ovnguard status does not say %q:\n%s", want, out)
 		}
 	}
-	// A new pod is strict, and Kube-OVN wrote its row from what admission decided.
+	// A new pod is strict, and Kube-OVN wrote its row from admission's decision.
 	p, err := w.pod(t.Context(), w.as(t, "tenant"), "strict", networks...)
 	if err != nil {
 		t.Fatal(err)
@@ -323,7 +322,7 @@ func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*town)) {
 	if _, err = w.pod(t.Context(), w.as(t, "tenant"), "clean", networks...); err != nil {
 		t.Fatal(err)
 	}
-	if layout.NonPrimary { // one that has nothing of Kube-OVN's at all
+	if layout.NonPrimary { // a pod without anything of Kube-OVN's
 		if _, err := w.pod(t.Context(), w.as(t, "tenant"), "plain"); err != nil {
 			t.Fatal(err)
 		}
@@ -341,8 +340,8 @@ func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*town)) {
 	}
 }
 
-// gateways asks, as the StatefulSet's controller does, for the pod of a NAT gateway: where Kube-OVN runs it would go on
-// forwarding, and where the tenant makes one that looks like it, it would be strict.
+// gateways asks, as the StatefulSet's controller does, for the pod of a NAT gateway: in Kube-OVN's namespace it would
+// go on forwarding, and a tenant's imitation of one would be strict.
 func (w *town) gateways(t *testing.T, layout controlplane.KubeOVN, provider kubeovn.Provider, networks []string) {
 	t.Helper()
 	const name = "vpc-nat-gw-east"
@@ -378,7 +377,7 @@ func (w *town) gateways(t *testing.T, layout controlplane.KubeOVN, provider kube
 	}
 }
 
-// balancer is a load balancer before a database that listens at a unix socket.
+// balancer is a load balancer for a database that listens at a unix socket.
 type balancer struct {
 	listener net.Listener
 	running  sync.WaitGroup

@@ -68,7 +68,7 @@ func (w *town) unready(t *testing.T) string {
 	return string(body)
 }
 
-// logged returns what the program has logged; "" where it has not yet.
+// logged returns the program's log; "" if there is none yet.
 func (w *town) logged() string {
 	data, err := os.ReadFile(w.guard.Log)
 	if err != nil {
@@ -100,8 +100,8 @@ func (w *town) event(t *testing.T, reason string) (string, error) {
 	return strings.Join(notes, "\n"), err
 }
 
-// Where an account of Kube-OVN's would be refused, or is not known, nothing is registered, it is said within five
-// seconds, and pods go on getting their network. It goes on by itself when it is clear.
+// If an account of Kube-OVN's would be refused, or is not known, nothing is registered, the program says so within five
+// seconds, and pods still get their network. It goes on by itself when the layout is clear.
 func TestUnclear(t *testing.T) {
 	w := open(t, controlplane.KubeOVN{Namespace: "cozy-kubeovn"})
 	end := w.flow(t)
@@ -132,7 +132,7 @@ func TestUnclear(t *testing.T) {
 	}
 	unclear("it is not known as which user kube-ovn-cni writes: no Deployment, DaemonSet or pod runs it here")
 
-	// A tenant's workload that looks like Kube-OVN's does not make it clear, and gains nothing.
+	// A tenant's imitation of Kube-OVN's workload does not make it clear, and gains nothing.
 	daemon.ResourceVersion, daemon.UID = "", ""
 	forged := daemon.DeepCopy()
 	forged.Namespace, forged.Spec.Template.Spec.ServiceAccountName = tenant, "default"
@@ -165,8 +165,8 @@ func TestUnclear(t *testing.T) {
 	}
 }
 
-// Kube-OVN that comes to run under another account is not cut off, unless a flag leaves that out: then it is told at
-// once.
+// When Kube-OVN moves to another account it is not cut off, unless a flag leaves that account out: then the program
+// reports it at once.
 func TestMoved(t *testing.T) {
 	w := open(t, controlplane.KubeOVN{})
 	if err := w.guard.Start(t.Context()); err != nil {
