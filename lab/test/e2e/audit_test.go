@@ -61,8 +61,9 @@ spec:
   mode: audit
 `
 
-// unguarded makes policy only audit the tenant's pods until the test ends, like pods from a time without the webhook.
-func unguarded(t *testing.T) {
+// auditTenantOnly makes policy only audit the tenant's pods until the test ends, like pods from a time without the
+// webhook.
+func auditTenantOnly(t *testing.T) {
 	t.Helper()
 	p := tenant(t)
 	follows := func(open bool) {
@@ -101,21 +102,21 @@ var faults = map[string]struct {
 	},
 	"switched off by the tenant": {
 		make: func(t *testing.T, v victim) {
-			unguarded(t)
+			auditTenantOnly(t)
 			tenant(t).annotate(t, v.pod, map[string]string{portSecurity: "false"})
 		},
 		rules: []string{"OVG001"}, evidence: "port_security is empty",
 	},
 	"switched off by a look-alike": {
 		make: func(t *testing.T, v victim) {
-			unguarded(t)
+			auditTenantOnly(t)
 			tenant(t).annotate(t, v.pod, map[string]string{portSecurity: "True"})
 		},
 		rules: []string{"OVG001"}, evidence: "port_security is empty",
 	},
 	"annotation taken away": {
 		make: func(t *testing.T, v victim) {
-			unguarded(t)
+			auditTenantOnly(t)
 			tenant(t).annotate(t, v.pod, map[string]string{portSecurity: ""})
 		},
 		rules: []string{"OVG001"}, evidence: "port_security is empty",
@@ -133,7 +134,7 @@ var faults = map[string]struct {
 	// Kube-OVN builds the column again from the pod's own annotations, which the tenant writes.
 	"widened by the pod's own address annotation": {
 		make: func(t *testing.T, v victim) {
-			unguarded(t)
+			auditTenantOnly(t)
 			p := tenant(t)
 			p.annotate(t, v.pod, map[string]string{ipAddress: "0.0.0.0/0", portSecurity: "false"})
 			awaitColumn(t, v.port, "[]")
@@ -144,7 +145,7 @@ var faults = map[string]struct {
 	},
 	"the gateway as its own virtual address": {
 		make: func(t *testing.T, v victim) {
-			unguarded(t)
+			auditTenantOnly(t)
 			tenant(t).annotate(t, v.pod, map[string]string{portVIPs: "10.16.0.1"})
 			awaitColumn(t, v.port, `["`+v.identity+` 10.16.0.1"]`)
 		},
@@ -191,7 +192,7 @@ func TestFaults(t *testing.T) {
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {
 			v := newVictim(t)
-			quiet(t)
+			awaitNoFindings(t)
 			compliant := ports(t, "compliant")
 
 			f.make(t, v)
@@ -202,7 +203,7 @@ func TestFaults(t *testing.T) {
 			for _, rule := range f.rules {
 				awaitEvent(t, v.pod, "PortSecurityFinding", rule)
 			}
-			found := audit(t).of(v.port)
+			found := audit(t).findingsOf(v.port)
 			checkFindings(t, v, found, f.rules, strings.ReplaceAll(f.evidence, v4Of, v.pod.Annotations[ipAddress]))
 
 			repaired := 0
@@ -213,7 +214,7 @@ func TestFaults(t *testing.T) {
 			if repaired == 0 {
 				t.Fatalf("no finding gives a fix: %+v", found)
 			}
-			healed := quiet(t)
+			healed := awaitNoFindings(t)
 			for _, rule := range f.rules {
 				awaitEvent(t, v.pod, "PortSecurityCleared", rule)
 			}
@@ -288,7 +289,7 @@ func checkFindings(t *testing.T, v victim, found []finding, ids []string, eviden
 
 // A port that names a missing pod is found, and a port that Kube-OVN did not make is ignored.
 func TestPortWithoutPod(t *testing.T) {
-	quiet(t)
+	awaitNoFindings(t)
 	foreign, ghost := unique("foreign")+".tenant", unique("ghost")+".tenant"
 	add := func(port, vendor string) {
 		nbctl(t, "lsp-add", "ovn-default", port, "--", "set", "logical_switch_port", port,
@@ -303,23 +304,23 @@ func TestPortWithoutPod(t *testing.T) {
 	add(ghost, kubeovn.Vendor) // when this port is found, the other one would have been found before
 	awaitRules(t, "OVG006")
 	report := audit(t)
-	found := report.of(ghost)
+	found := report.findingsOf(ghost)
 	if len(report.Findings) != 1 || len(found) != 1 || found[0].Rule != "OVG006" ||
 		!strings.Contains(found[0].Message, "tenant/") {
 		t.Fatalf("findings %+v, want OVG006 of %s only", report.Findings, ghost)
 	}
 	shell(t, found[0].Fix)
-	quiet(t)
+	awaitNoFindings(t)
 }
 
 // A deleted pod's findings end with it.
 func TestFindingGoesWithItsPod(t *testing.T) {
 	v := newVictim(t)
-	quiet(t)
+	awaitNoFindings(t)
 	nbctl(t, "lsp-set-port-security", v.port)
 	awaitRules(t, "OVG001")
 	deletePod(t, v.pod)
-	quiet(t)
+	awaitNoFindings(t)
 }
 
 // The audit follows the namespace as admission does: a port that was rightly open is a finding once the namespace is
@@ -327,7 +328,7 @@ func TestFindingGoesWithItsPod(t *testing.T) {
 func TestNamespaceIsClosed(t *testing.T) {
 	ns := namespace(t, map[string]string{portSecurity: "false"})
 	pod := run(t, ns, nil)
-	quiet(t)
+	awaitNoFindings(t)
 	annotateNamespace := func(value string) {
 		body, err := annotationPatch(map[string]string{portSecurity: value})
 		if err != nil {
@@ -342,13 +343,13 @@ func TestNamespaceIsClosed(t *testing.T) {
 	annotateNamespace("true")
 	awaitRules(t, "OVG001")
 	annotateNamespace("false")
-	quiet(t)
+	awaitNoFindings(t)
 	annotateNamespace("")
 	awaitRules(t, "OVG001")
 	for _, fix := range fixesOf(audit(t).Findings) {
 		shell(t, fix)
 	}
-	quiet(t)
+	awaitNoFindings(t)
 	if want := `["` + pod.Annotations[macAddress] + " " + pod.Annotations[ipAddress] + `"]`; portSecurityOf(
 		t,
 		kubeovn.PortName(pod.Name, ns, kubeovn.DefaultProvider),

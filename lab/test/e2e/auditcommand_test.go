@@ -16,7 +16,7 @@ import (
 // The exit code shows the result; standard error has the fault, with the flag that fixes it.
 func TestExitCodes(t *testing.T) {
 	run(t, tenantNamespace, nil)
-	quiet(t)
+	awaitNoFindings(t)
 	closed := closedPort(t)
 	nowhere := filepath.Join(t.TempDir(), "kubeconfig")
 	err := clientcmd.WriteToFile(api.Config{

@@ -36,8 +36,8 @@ type auditReport struct {
 	Notes    []string
 }
 
-// of returns the findings of a port, in order.
-func (r auditReport) of(port string) []finding {
+// findingsOf returns the findings of a port, in order.
+func (r auditReport) findingsOf(port string) []finding {
 	return slices.DeleteFunc(slices.Clone(r.Findings), func(f finding) bool { return f.Port != port })
 }
 
@@ -87,9 +87,9 @@ func audit(t *testing.T) auditReport {
 	return r
 }
 
-// beside are the rules for subjects other than ports: exceptions, chassis, pods outside OVN. Other tests make and
+// subjectRules are the rules for subjects other than ports: exceptions, chassis, pods outside OVN. Other tests make and
 // remove them.
-var beside = []string{"OVG015", "OVG016", "OVG022", "OVG024"}
+var subjectRules = []string{"OVG015", "OVG016", "OVG022", "OVG024"}
 
 // rules returns the number of findings about ports by rule, from the metrics; rules without any are left out.
 func rules(ctx context.Context) (map[string]int, error) {
@@ -100,7 +100,7 @@ func rules(ctx context.Context) (map[string]int, error) {
 	out := make(map[string]int)
 	for name, value := range values {
 		if rest, ok := strings.CutPrefix(name, `ovnguard_findings{rule="`); ok && value != 0 {
-			if rule := strings.TrimSuffix(rest, `"}`); !slices.Contains(beside, rule) {
+			if rule := strings.TrimSuffix(rest, `"}`); !slices.Contains(subjectRules, rule) {
 				out[rule] = int(value)
 			}
 		}
@@ -114,8 +114,8 @@ func ports(t *testing.T, state string) int {
 	return int(metrics(t)[fmt.Sprintf("ovnguard_ports{state=%q}", state)])
 }
 
-// quiet waits until the audit has no findings any more.
-func quiet(t *testing.T) time.Duration {
+// awaitNoFindings waits until the audit has no findings any more.
+func awaitNoFindings(t *testing.T) time.Duration {
 	t.Helper()
 	return awaitRules(t)
 }

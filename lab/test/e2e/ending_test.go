@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// notHeard is how long nodes still send calls to a replica that ends.
-const notHeard = time.Second
+// endpointDelay is how long nodes still send calls to a replica that ends.
+const endpointDelay = time.Second
 
 // A replica ends as in the deployment, while calls still reach it for a while: no pod waits for it.
 func TestReplicaEndsUnderLoad(t *testing.T) {
@@ -65,13 +65,13 @@ func TestReplicaEndsUnderLoad(t *testing.T) {
 			}
 		}
 	}()
-	heard := time.AfterFunc(notHeard, func() { front.remove(second.Webhook) })
+	heard := time.AfterFunc(endpointDelay, func() { front.remove(second.Webhook) })
 	defer heard.Stop()
 	time.Sleep(wait) // like the kubelet before it tells the program to end
 	if err := second.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(notHeard)
+	time.Sleep(endpointDelay)
 	load.await(t, 40)
 	load.stop()
 	close(done)

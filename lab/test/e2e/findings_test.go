@@ -76,11 +76,11 @@ var findings = map[string]func(t *testing.T) fault{
 	},
 	"OVG012": func(t *testing.T) fault {
 		v := newVictim(t)
-		return fault{v.port, besides(t, v, v.mac()+" 10.16.250.250")}
+		return fault{v.port, addPort(t, v, v.mac()+" 10.16.250.250")}
 	},
 	"OVG013": func(t *testing.T) fault {
 		v := newVictim(t)
-		return fault{v.port, besides(t, v, "0a:00:00:77:00:03 "+v.pod.Annotations[ipAddress])}
+		return fault{v.port, addPort(t, v, "0a:00:00:77:00:03 "+v.pod.Annotations[ipAddress])}
 	},
 	// Admission refuses what overlaps when it is granted. A Service that claims one of the addresses later does not end
 	// the grant: anybody may write Services.
@@ -269,7 +269,7 @@ var findings = map[string]func(t *testing.T) fault{
 	},
 	// Repair does not write a row of another type, because it is not a pod's row.
 	"OVG025": func(t *testing.T) fault {
-		ns, _ := repaired(t)
+		ns, _ := repairNamespace(t)
 		port := portOf(run(t, ns, nil))
 		nbctl(t, "lsp-set-type", port, "localport", "--", "lsp-set-port-security", port, "unknown")
 		return fault{port, func() { nbctl(t, "lsp-set-type", port, "") }}
@@ -350,7 +350,7 @@ func TestFindings(t *testing.T) {
 		})
 	}
 	runFixes(t, southbound, audit(t).Findings) // the columns hold grants of exceptions that are gone
-	quiet(t)
+	awaitNoFindings(t)
 }
 
 // runFixes runs the commands in the findings, each once, waits until no finding has one, and returns how many it ran.
@@ -399,7 +399,7 @@ func standing(t *testing.T, rule string) int {
 // excepted makes a namespace in which exceptions count and repair is off.
 func excepted(t *testing.T) string {
 	t.Helper()
-	ns, name := repaired(t)
+	ns, name := repairNamespace(t)
 	body := map[string]any{"spec": map[string]any{"repair": "log", "limits": map[string]any{"minPrefixLengthIPv4": 24}}}
 	if _, err := admin(t).do(t.Context(), http.MethodPatch, policiesPath+"/"+name, body); err != nil {
 		t.Fatal(err)
@@ -450,8 +450,8 @@ func endSoon(t *testing.T, ns string, in time.Duration) (end time.Time) {
 	return end
 }
 
-// besides makes a port on the victim's switch with these addresses, and returns a function that removes it.
-func besides(t *testing.T, v victim, addresses string) (remove func()) {
+// addPort makes a port on the victim's switch with these addresses, and returns a function that removes it.
+func addPort(t *testing.T, v victim, addresses string) (remove func()) {
 	t.Helper()
 	name := unique("other")
 	nbctl(

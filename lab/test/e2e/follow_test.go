@@ -174,7 +174,7 @@ func (f *follower) look(event ovn.Event) {
 		return
 	}
 	f.changes++
-	identity, err := inRow(now)
+	identity, err := identityInRow(now)
 	if err != nil {
 		f.problems = append(f.problems, fmt.Sprintf("%s: addresses %q: %v", now.Name, now.Addresses, err))
 		return
@@ -186,7 +186,7 @@ func (f *follower) look(event ovn.Event) {
 		f.blank[row.Name] = true
 		row.PortSecurity = row.Addresses // everything else must be right
 	}
-	for _, looser := range loosened(&row, identity) {
+	for _, looser := range excessOf(&row, identity) {
 		f.problems = append(f.problems, row.Name+": "+looser)
 	}
 }
@@ -198,14 +198,14 @@ func (f *follower) stayedBlank() (out []string) {
 	for _, port := range slices.Sorted(maps.Keys(f.blank)) {
 		out = append(out, port+` has port_security [""] at the end`)
 	}
-	if f.blanks > fleeting {
+	if f.blanks > toleratedTimes {
 		out = append(out, fmt.Sprintf(`port_security was [""] %d times`, f.blanks))
 	}
 	return out
 }
 
-// fleeting is how often a fault may be seen that cannot be prevented, and that does not stay.
-const fleeting = 5
+// toleratedTimes is how often a fault may be seen that cannot be prevented, and that does not stay.
+const toleratedTimes = 5
 
 // sameRights reports whether a row still belongs to the same pod, with the same rights to send and receive.
 func sameRights(old, now *ovn.Port) bool {
@@ -215,8 +215,8 @@ func sameRights(old, now *ovn.Port) bool {
 		slices.Equal(now.Addresses, old.Addresses)
 }
 
-// inRow returns the identity in a row's addresses.
-func inRow(row *ovn.Port) (portsec.Identity, error) {
+// identityInRow returns the identity in a row's addresses.
+func identityInRow(row *ovn.Port) (portsec.Identity, error) {
 	if len(row.Addresses) != 1 {
 		return portsec.Identity{}, fmt.Errorf("%d elements, want one", len(row.Addresses))
 	}
@@ -250,7 +250,7 @@ func (f *follower) unrecorded() (out []string) {
 			}
 		}
 	}
-	if len(never) > fleeting {
+	if len(never) > toleratedTimes {
 		out = append(out, never...)
 	}
 	return out

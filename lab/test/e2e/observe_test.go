@@ -79,7 +79,7 @@ func TestReports(t *testing.T) {
 	})
 	installReports(t)
 	v := newVictim(t)
-	quiet(t)
+	awaitNoFindings(t)
 	nbctl(t, "lsp-set-port-security", v.port)
 	path := reportsPath + "/namespaces/" + tenantNamespace + "/reports/"
 	var report reportsv1alpha1.Report
@@ -112,10 +112,10 @@ func TestReports(t *testing.T) {
 		return get(t, path+"ovnguard", &report) && report.Summary.Fail == 2, nil
 	})
 	t.Logf("a change is written after %s", took.Round(time.Millisecond))
-	for _, fix := range fixesOf(audit(t).of(v.port)) {
+	for _, fix := range fixesOf(audit(t).findingsOf(v.port)) {
 		shell(t, fix)
 	}
-	quiet(t)
+	awaitNoFindings(t)
 	eventually(t, "the Report to go", func() (bool, error) { return !get(t, path+"ovnguard", &report), nil })
 	var other reportsv1alpha1.Report
 	if !get(t, path+"theirs", &other) || other.Summary.Fail != 7 || other.Source != "somebody" {
@@ -257,7 +257,7 @@ func TestLeadIsTakenOver(t *testing.T) {
 		t.Fatalf("the only replica leads: %v, %v", led, err)
 	}
 	v := newVictim(t)
-	quiet(t)
+	awaitNoFindings(t)
 	second := replica(t)
 	if led, err := leads(t.Context(), second); err != nil || led {
 		t.Errorf("the second replica leads: %v, %v", led, err)
@@ -285,7 +285,7 @@ func TestLeadIsTakenOver(t *testing.T) {
 		t.Errorf("the replica that came back leads: %v, %v", led, err)
 	}
 	nbctl(t, "lsp-set-port-security", v.port, v.identity)
-	quiet(t)
+	awaitNoFindings(t)
 	awaitEvent(t, v.pod, "PortSecurityCleared", "OVG001")
 	if err := second.Stop(); err != nil {
 		t.Fatal(err)
@@ -302,8 +302,8 @@ func TestLeadIsTakenOver(t *testing.T) {
 // it is not ready. When the server is back, the findings from the meantime are reported.
 func TestAPIServerAway(t *testing.T) {
 	v := newVictim(t)
-	quiet(t)
-	back := away(t, controlplane.APIServer)
+	awaitNoFindings(t)
+	back := stopComponent(t, controlplane.APIServer)
 	begin := time.Now()
 	nbctl(t, "lsp-set-port-security", v.port)
 	found := awaitRules(t, "OVG001")
@@ -341,7 +341,7 @@ func TestAPIServerAway(t *testing.T) {
 		ready.Round(time.Millisecond),
 	)
 	nbctl(t, "lsp-set-port-security", v.port, v.identity)
-	quiet(t)
+	awaitNoFindings(t)
 	runAfterRestart(t)
 	// The tests that follow need current caches.
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)

@@ -34,8 +34,8 @@ func restart(t *testing.T, component string) {
 	}
 }
 
-// away stops a part of the lab. back starts it again, at the latest at the end of the test.
-func away(t *testing.T, component string) (back func()) {
+// stopComponent stops a part of the lab. back starts it again, at the latest at the end of the test.
+func stopComponent(t *testing.T, component string) (back func()) {
 	t.Helper()
 	back = sync.OnceFunc(func() {
 		if err := world.Lab.RestartComponent(cleanup(t), component); err != nil {
@@ -75,11 +75,11 @@ func changeWhileAway(t *testing.T, port string, column ...string) {
 // finds the changes from the meantime when the database is back.
 func TestNorthboundAway(t *testing.T) {
 	v := newVictim(t)
-	quiet(t)
+	awaitNoFindings(t)
 	if _, err := scene.Get(t.Context(), guard.Ready); err != nil {
 		t.Fatalf("not ready before: %v", err)
 	}
-	back := away(t, nbComponent)
+	back := stopComponent(t, nbComponent)
 	begin := time.Now()
 	changeWhileAway(t, v.port, "unknown")
 	if pod, err := tenant(
@@ -108,10 +108,10 @@ func TestNorthboundAway(t *testing.T) {
 	})
 	t.Logf("not ready after %s; the change found %s after the database was back, ready %s later",
 		unready.Round(time.Millisecond), found.Round(time.Millisecond), ready.Round(time.Millisecond))
-	for _, fix := range fixesOf(audit(t).of(v.port)) {
+	for _, fix := range fixesOf(audit(t).findingsOf(v.port)) {
 		shell(t, fix)
 	}
-	quiet(t)
+	awaitNoFindings(t)
 	restart(t, northd) // by now it tries again only every 8 seconds, and the next tests need ports that come up
 }
 
@@ -120,14 +120,14 @@ func TestRestarts(t *testing.T) {
 	for _, component := range []string{nbComponent, up.KubeOVNComponent, northd} {
 		t.Run(component, func(t *testing.T) {
 			v := newVictim(t)
-			quiet(t)
+			awaitNoFindings(t)
 			restart(t, component)
 			nbctl(t, "lsp-set-port-security", v.port)
 			took := awaitRules(t, "OVG001")
-			for _, fix := range fixesOf(audit(t).of(v.port)) {
+			for _, fix := range fixesOf(audit(t).findingsOf(v.port)) {
 				shell(t, fix)
 			}
-			quiet(t)
+			awaitNoFindings(t)
 			after := runAfterRestart(t)
 			t.Logf("a change found after %s", took.Round(time.Millisecond))
 			if got := portSecurityOf(

@@ -25,7 +25,7 @@ func TestRecordsSayWhatIs(t *testing.T) {
 	withPolicies(t)
 	p := tenant(t)
 	t.Run("a pod's own wish is kept", func(t *testing.T) {
-		pod, err := p.generated(t, map[string]string{portSecurity: "true"})
+		pod, err := p.createGenerated(t, map[string]string{portSecurity: "true"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func TestRecordsSayWhatIs(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "the API server to forget the policy", func() (bool, error) {
-			_, err := p.generated(t, nil)
+			_, err := p.createGenerated(t, nil)
 			return err != nil, nil
 		})
 		named := &corev1.Pod{
@@ -89,7 +89,7 @@ func TestThreat26ForgedRecord(t *testing.T) {
 			portSecurity: "true", policy.RecordAnnotation: admissionpolicy.Record, layer2Forward: "true",
 		},
 	} {
-		if got, err := p.generated(
+		if got, err := p.createGenerated(
 			t,
 			annotations,
 		); err != nil || got.Annotations[portSecurity] != "true" ||
@@ -107,7 +107,7 @@ func TestThreat26ForgedRecord(t *testing.T) {
 	grantIn(t, ns, func(e *v1alpha1.PortSecurityExceptionSpec) { e.Grant.Level = v1alpha1.LevelOpen })
 	eventually(t, "the exception to be in effect for a pod that brings a record", func() (bool, error) {
 		// The API server notices each policy separately, and may refuse the pod until then.
-		pod, err := admin(t).generatedIn(t, ns, forged)
+		pod, err := admin(t).createGeneratedIn(t, ns, forged)
 		return err == nil && pod.Annotations[portSecurity] != "true", nil
 	})
 }

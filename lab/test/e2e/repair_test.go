@@ -23,8 +23,8 @@ import (
 
 const policiesPath = "/apis/ovnguard.io/v1alpha1/portsecuritypolicies"
 
-// repaired makes a namespace in which ports are repaired and exceptions count.
-func repaired(t *testing.T) (ns, policyName string) {
+// repairNamespace makes a namespace in which ports are repaired and exceptions count.
+func repairNamespace(t *testing.T) (ns, policyName string) {
 	t.Helper()
 	ns, policyName = namespace(t, nil), unique("policy")
 	p := &v1alpha1.PortSecurityPolicy{
@@ -53,7 +53,7 @@ func repaired(t *testing.T) (ns, policyName string) {
 // changes returns the journal entries of a port.
 func changes(t *testing.T, port string) []journal.Entry {
 	t.Helper()
-	all, err := journal.Read(t.Context(), journalist(t), "ovnguard-system")
+	all, err := journal.Read(t.Context(), journalClient(t), "ovnguard-system")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +66,8 @@ func changes(t *testing.T, port string) []journal.Entry {
 	return out
 }
 
-// journalist returns a client that may read and write the journal.
-func journalist(t *testing.T) client.Client {
+// journalClient returns a client that may read and write the journal.
+func journalClient(t *testing.T) client.Client {
 	t.Helper()
 	config, err := world.Lab.Admin()
 	if err != nil {
@@ -87,7 +87,7 @@ func portOf(pod *corev1.Pod) string {
 // A manual change of a row is reversed, on the wire as well, and the journal has the values from before.
 func TestThreat18DirectEdit(t *testing.T) {
 	applyDual(t)
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	from, to := openActor(t, ns), openActor(t, ns)
 	own := portSecurityOf(t, from.Port)
 	addresses, err := world.Nbctl(t.Context(), "get", "logical_switch_port", from.Port, "addresses")
@@ -135,7 +135,7 @@ func TestThreat18DirectEdit(t *testing.T) {
 // and a write of Kube-OVN in between is widened again.
 func TestThreat43GatewayForwardsWhatItWasGranted(t *testing.T) {
 	applyDual(t)
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	from, to := openActor(t, ns), openActor(t, ns)
 	narrow := portSecurityOf(t, from.Port)
 	behind := map[string]bool{
@@ -190,7 +190,7 @@ func TestThreat43GatewayForwardsWhatItWasGranted(t *testing.T) {
 // Changes while the program is dead are repaired when it is back; a pod without its annotation gets it back, and
 // Kube-OVN writes its port.
 func TestThreatT24ChangedWhileDown(t *testing.T) {
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	one, two := run(t, ns, nil), run(t, ns, nil)
 	own, other := portSecurityOf(t, portOf(one)), portSecurityOf(t, portOf(two))
 	if err := guard.Kill(); err != nil {
@@ -209,7 +209,7 @@ func TestThreatT24ChangedWhileDown(t *testing.T) {
 
 // Repair answers somebody who keeps writing something else less and less often, and wins in the end.
 func TestThreat44Contested(t *testing.T) {
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	pod := run(t, ns, nil)
 	own := portSecurityOf(t, portOf(pod))
 	before := metrics(t)[`ovnguard_repair_changes_total{action="write",outcome="written"}`]
@@ -234,12 +234,12 @@ func TestThreat44Contested(t *testing.T) {
 // The command takes a change back, but only while the row still has what repair wrote, and it does not restore what
 // somebody wrote into the row beyond the pod's own.
 func TestUndo(t *testing.T) {
-	ns, policyName := repaired(t)
+	ns, policyName := repairNamespace(t)
 	pod := run(t, ns, nil)
 	spoilt, own := portOf(pod), portSecurityOf(t, portOf(pod))
 	nbctl(t, "lsp-set-port-security", spoilt, "0a:00:00:00:00:99")
 	eventually(t, "the port to be put right", func() (bool, error) { return portSecurityOf(t, spoilt) == own, nil })
-	pod, wide, end := widened(t, ns)
+	pod, wide, end := widenedPod(t, ns)
 	defer end()
 	port := portOf(pod)
 	own = "[" + strings.Replace(strings.Trim(wide, "[]"), " 10.20.0.0/24", "", 1) + "]"

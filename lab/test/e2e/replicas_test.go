@@ -158,17 +158,17 @@ type front struct {
 	servers []string
 	next    int
 	conns   map[net.Conn]bool
-	way     way
+	way     handling
 	// blind makes it also choose a server that accepts no connections, like a Service before the node has heard of it.
 	blind bool
 }
 
-// way is the handling of connections to a front.
-type way int
+// handling is the handling of connections to a front.
+type handling int
 
 const (
 	// open: they are forwarded.
-	open way = iota
+	open handling = iota
 	// shut: they are closed at once, as if nobody listened.
 	shut
 	// silent: they are accepted, and no answer ever comes, as if packets were dropped.
@@ -229,7 +229,7 @@ func (f *front) add(server string) {
 }
 
 // set sets the handling of all new connections. Existing ones end.
-func (f *front) set(w way) {
+func (f *front) set(w handling) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.way = w

@@ -181,7 +181,7 @@ func TestThreat35CutOff(t *testing.T) {
 	front := behindFront(t)
 	awaitSelfTest(t, true)
 	awaitWebhook(t)
-	for name, way := range map[string]way{"nobody listens": shut, "no answer comes": silent} {
+	for name, way := range map[string]handling{"nobody listens": shut, "no answer comes": silent} {
 		t.Run(name, func(t *testing.T) {
 			front.set(way)
 			defer front.set(open)

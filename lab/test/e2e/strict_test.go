@@ -55,7 +55,7 @@ func strictWhile(t *testing.T, stays func() bool, namespace, name string, also .
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, looser := range loosened(row, record) {
+		for _, looser := range excessOf(row, record) {
 			t.Errorf("port %s, which is %s by its record: %s", row.Name, record, looser)
 		}
 	}
@@ -115,9 +115,9 @@ func texts(cell any) []string {
 	return out
 }
 
-// loosened returns every right of a port in its row beyond, or different from, its identity; nothing if it is strict.
+// excessOf returns every right of a port in its row beyond, or different from, its identity; nothing if it is strict.
 // Each era of OVN must read the row so.
-func loosened(row *ovn.Port, identity portsec.Identity) (out []string) {
+func excessOf(row *ovn.Port, identity portsec.Identity) (out []string) {
 	want := portsec.IdentitySet(identity)
 	for _, era := range portsec.Eras() {
 		if got := portsec.Parse(era, row.PortSecurity).Set(); !got.Equal(want) {
@@ -233,14 +233,14 @@ func TestLoosenedIsSeen(t *testing.T) {
 			ovn.Port{Type: "localport", Addresses: []string{own}, PortSecurity: []string{own}}, false,
 		},
 	} {
-		if got := loosened(&c.row, identity); (len(got) == 0) != c.strict {
+		if got := excessOf(&c.row, identity); (len(got) == 0) != c.strict {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
 
 	// If somebody loosened a pod's second NIC, or its forwarding, the rows show it.
 	attached := newNetwork(t)
-	pod := allocated(t, tenant(t), map[string]string{kubeovn.Networks: attached.name})
+	pod := allocatedPod(t, tenant(t), map[string]string{kubeovn.Networks: attached.name})
 	strictInOVN(t, pod.Namespace, pod.Name, attached.provider)
 	port := kubeovn.PortName(pod.Name, pod.Namespace, attached.provider)
 	record, err := recordOf(t.Context(), port)
@@ -266,7 +266,7 @@ func TestLoosenedIsSeen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(loosened(row, identity)) == 0 {
+		if len(excessOf(row, identity)) == 0 {
 			t.Errorf("%s passes for strict: addresses %q, port_security %q", row.Name, row.Addresses, row.PortSecurity)
 		}
 	}

@@ -19,8 +19,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// named returns the name of an object.
-func named(t *testing.T, body []byte) string {
+// nameOf returns the name of an object.
+func nameOf(t *testing.T, body []byte) string {
 	t.Helper()
 	return fieldOf(t, body, "metadata", "name")
 }
@@ -51,7 +51,7 @@ func fieldOf(t *testing.T, body []byte, path ...string) string {
 func TestThreatT18AttachmentProviders(t *testing.T) {
 	p, name := mayDefine(t), unique("net")
 	const path = definitionsPath
-	own := ofOVN(name)
+	own := ovnConfig(name)
 	foreign := map[string]string{
 		"plain":     `{"cniVersion":"0.3.1","type":"kube-ovn","provider":"vault.bank.ovn"}`,
 		"the pod's": `{"cniVersion":"0.3.1","type":"kube-ovn","provider":"ovn"}`,

@@ -22,8 +22,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/webhook"
 )
 
-// caller returns the facts for calling the webhook from outside: its address, and the authority to trust.
-func caller(t *testing.T) (address *url.URL, trust *tls.Config) {
+// webhookEndpoint returns the facts for calling the webhook from outside: its address, and the authority to trust.
+func webhookEndpoint(t *testing.T) (address *url.URL, trust *tls.Config) {
 	t.Helper()
 	registration, err := guard.Registration(t.Context())
 	if err != nil {
@@ -44,7 +44,7 @@ func caller(t *testing.T) (address *url.URL, trust *tls.Config) {
 // those in the body are closed.
 func TestThreat33SlowCallers(t *testing.T) {
 	const callers = 150 // of each kind; together they are more than the reviews that are answered at a time
-	address, trust := caller(t)
+	address, trust := webhookEndpoint(t)
 	head := "POST " + address.Path + " HTTP/1.1\r\nHost: " + address.Host + "\r\nContent-Type: application/json\r\n"
 	connections := make(map[string][]net.Conn)
 	for sort, text := range map[string]string{"head": head + "X-Slow: ", "body": head + "Content-Length: " +
@@ -96,7 +96,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 // The webhook stops reading an endless body at a size that no review has.
 func TestThreat33EndlessBody(t *testing.T) {
-	address, trust := caller(t)
+	address, trust := webhookEndpoint(t)
 	transport := &http.Transport{TLSClientConfig: trust}
 	defer transport.CloseIdleConnections()
 	body := new(endless)
@@ -126,7 +126,7 @@ func TestThreat33EndlessBody(t *testing.T) {
 // In a flood of more reviews than may be answered at a time, each is answered in full or refused; none is let through.
 func TestThreat33Flood(t *testing.T) {
 	const callers, each = 320, 3
-	address, trust := caller(t)
+	address, trust := webhookEndpoint(t)
 	address.Path = "/mutate-pods"
 	// Without this bound the client opens more connections than it has callers, and one source loses some of that many.
 	transport := &http.Transport{TLSClientConfig: trust, MaxIdleConnsPerHost: callers, MaxConnsPerHost: callers}

@@ -36,17 +36,17 @@ func vipFor(ns string) map[string]any {
 	}
 }
 
-// madeVip makes a Vip on the default subnet and returns its name and its address.
-func madeVip(t *testing.T, ns string) (name, address string) {
+// makeVip makes a Vip on the default subnet and returns its name and its address.
+func makeVip(t *testing.T, ns string) (name, address string) {
 	t.Helper()
-	return madeVipOn(t, "ovn-default", ns)
+	return makeVipOn(t, "ovn-default", ns)
 }
 
-// madeVipOn is madeVip on another subnet.
-func madeVipOn(t *testing.T, subnet, ns string) (name, address string) {
+// makeVipOn is makeVip on another subnet.
+func makeVipOn(t *testing.T, subnet, ns string) (name, address string) {
 	t.Helper()
 	name = unique("vip")
-	ofKubeOVN(t, "vips", "Vip", name, map[string]any{"subnet": subnet, "namespace": ns})
+	makeKubeOVNObject(t, "vips", "Vip", name, map[string]any{"subnet": subnet, "namespace": ns})
 	eventually(t, "Vip "+name+" to have an address", func() (bool, error) {
 		body, err := admin(t).do(t.Context(), http.MethodGet, vipsPath+"/"+name, nil)
 		if err != nil {
@@ -58,8 +58,8 @@ func madeVipOn(t *testing.T, subnet, ns string) (name, address string) {
 	return name, address
 }
 
-// mayShare waits until the person may make pods that share a Vip, because the program has read it.
-func (p person) mayShare(t *testing.T, ns, vip string) {
+// awaitMayShare waits until the person may make pods that share a Vip, because the program has read it.
+func (p person) awaitMayShare(t *testing.T, ns, vip string) {
 	t.Helper()
 	eventually(t, "the program to know Vip "+vip, func() (bool, error) {
 		_, err := p.dryRun(t.Context(), ns, map[string]string{kubeovn.AAPs: vip})
@@ -71,16 +71,16 @@ func (p person) mayShare(t *testing.T, ns, vip string) {
 // it.
 func TestThreatT07VipOfAnotherNamespace(t *testing.T) {
 	p, ns := tenant(t), namespace(t, nil)
-	theirs, address := madeVip(t, ns)
-	mine, _ := madeVip(t, tenantNamespace)
+	theirs, address := makeVip(t, ns)
+	mine, _ := makeVip(t, tenantNamespace)
 	vipKey := kubeovn.DefaultProvider.Key(kubeovn.VIP)
-	pod := allocated(t, p, nil)
+	pod := allocatedPod(t, p, nil)
 	for key, value := range map[string]string{kubeovn.AAPs: theirs, vipKey: theirs, portVIPs: address} {
 		wish{name: key, annotations: map[string]string{key: value}, refused: key}.try(t, p)
 		mustRefuse(t, key+" later", p.patch(t.Context(), pod, map[string]any{key: value}), key)
 	}
 	unchanged(t, pod)
-	p.mayShare(t, tenantNamespace, mine)
+	p.awaitMayShare(t, tenantNamespace, mine)
 	// Nobody can take it by changing its namespace either, nor make one for a namespace of others.
 	_, author := granted(t, vipRights)
 	_, err := author.do(
@@ -120,7 +120,7 @@ func TestThreatT07VipsWithPorts(t *testing.T) {
 			mustRefuse(t, "a Vip of type "+kind+" for namespace "+ns, err, "spec.type")
 		}
 	}
-	plain, _ := madeVip(t, tenantNamespace)
+	plain, _ := makeVip(t, tenantNamespace)
 	_, err := author.do(
 		t.Context(),
 		http.MethodPatch,
@@ -136,7 +136,7 @@ func TestThreatT07VipsWithPorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	balancer := named(t, body)
+	balancer := nameOf(t, body)
 	t.Cleanup(func() {
 		if _, err := admin(t).do(cleanup(t), http.MethodDelete, vipsPath+"/"+balancer, nil); err != nil {
 			t.Error(err)
@@ -161,15 +161,15 @@ func TestThreatT07VipsWithPorts(t *testing.T) {
 // A grant would be in the address sets of others' rules: an exception contains nobody else's address, and a port with a
 // grant is in no security group.
 func TestThreat41GroupAmplification(t *testing.T) {
-	victim := allocated(t, tenant(t), nil)
-	_, vip := madeVip(t, namespace(t, nil))
+	victim := allocatedPod(t, tenant(t), nil)
+	_, vip := makeVip(t, namespace(t, nil))
 	service, err := world.Kube.CoreV1().
 		Services(metav1.NamespaceDefault).
 		Get(t.Context(), "kubernetes", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	honours(t, tenantNamespace)
+	honourExceptions(t, tenantNamespace)
 	_, writer := granted(t, exceptionRights)
 	path := "/apis/ovnguard.io/v1alpha1/namespaces/" + tenantNamespace + "/portsecurityexceptions"
 	try := func(prefix string) error {
@@ -237,7 +237,7 @@ func TestThreat41GroupAmplification(t *testing.T) {
 // An exception for an owner is for the object that had the name when it was written. Another object that takes the name
 // gets nothing by it.
 func TestThreat47NameTakenAgain(t *testing.T) {
-	honours(t, tenantNamespace)
+	honourExceptions(t, tenantNamespace)
 	p, name := tenant(t), unique("router")
 	labels := map[string]string{"router": name}
 	sets := p.AppsV1().ReplicaSets(tenantNamespace)

@@ -17,9 +17,9 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// everyWay changes annotations of a running pod in each way that the API server knows, and checks that each is refused
-// with the key, and that pod and port are as before. A nil value removes the annotation.
-func (p person) everyWay(t *testing.T, pod *corev1.Pod, key string, annotations map[string]any) {
+// tryEveryWay changes annotations of a running pod in each way that the API server knows, and checks that each is
+// refused with the key, and that pod and port are as before. A nil value removes the annotation.
+func (p person) tryEveryWay(t *testing.T, pod *corev1.Pod, key string, annotations map[string]any) {
 	t.Helper()
 	pods := p.CoreV1().Pods(pod.Namespace)
 	send := func(kind types.PatchType, body any) error {
@@ -104,9 +104,9 @@ func unchanged(t *testing.T, pod *corev1.Pod) {
 // Kube-OVN removes the protection as soon as the annotation is anything else than "true", or gone.
 func TestThreatT02ChangedLater(t *testing.T) {
 	p := tenant(t)
-	pod := allocated(t, p, nil)
+	pod := allocatedPod(t, p, nil)
 	for _, value := range []any{"false", "True", "", nil} {
-		p.everyWay(t, pod, portSecurity, map[string]any{portSecurity: value})
+		p.tryEveryWay(t, pod, portSecurity, map[string]any{portSecurity: value})
 	}
 }
 
@@ -114,9 +114,9 @@ func TestThreatT02ChangedLater(t *testing.T) {
 // at the first step: the second step alone leaves the port as it was.
 func TestThreatT03ArbitraryIdentity(t *testing.T) {
 	p := tenant(t)
-	pod := allocated(t, p, nil)
+	pod := allocatedPod(t, p, nil)
 	for key, value := range map[string]string{ipAddress: "0.0.0.0/0", macAddress: "0a:00:00:00:00:01"} {
-		p.everyWay(t, pod, key, map[string]any{key: value})
+		p.tryEveryWay(t, pod, key, map[string]any{key: value})
 	}
 	before := portSecurityOf(t, kubeovn.PortName(pod.Name, pod.Namespace, kubeovn.DefaultProvider))
 	if err := p.patch(
@@ -126,7 +126,7 @@ func TestThreatT03ArbitraryIdentity(t *testing.T) {
 	); err != nil {
 		t.Fatalf("a security group for a strict port: %v", err)
 	}
-	followed(t)
+	awaitKubeOVN(t)
 	if after := portSecurityOf(t, kubeovn.PortName(pod.Name, pod.Namespace, kubeovn.DefaultProvider)); after != before {
 		t.Errorf("port_security became %s, was %s", after, before)
 	}
@@ -136,7 +136,7 @@ func TestThreatT03ArbitraryIdentity(t *testing.T) {
 // check nothing any more.
 func TestThreatT06VIPsLater(t *testing.T) {
 	p := tenant(t)
-	pod, neighbour := allocated(t, p, nil), allocated(t, p, nil)
+	pod, neighbour := allocatedPod(t, p, nil), allocatedPod(t, p, nil)
 	for name, value := range map[string]string{
 		"the gateway": "10.16.0.1", "a neighbour": neighbour.Annotations[ipAddress], "poison": "10.16.0.9,x",
 		"a range": "10.16.0.0/16", "mapped": "::ffff:10.16.0.9",
@@ -147,14 +147,14 @@ func TestThreatT06VIPsLater(t *testing.T) {
 			mustRefuse(t, name, err, portVIPs)
 		}
 	}
-	p.everyWay(t, pod, portVIPs, map[string]any{portVIPs: neighbour.Annotations[ipAddress]})
+	p.tryEveryWay(t, pod, portVIPs, map[string]any{portVIPs: neighbour.Annotations[ipAddress]})
 }
 
 // NetworkPolicies are sets of the addresses in pods' annotations, selected by labels: a tenant may change the labels,
 // but not the addresses.
 func TestThreatT12LabelsAndAddress(t *testing.T) {
 	p := tenant(t)
-	pod, victim := allocated(t, p, nil), allocated(t, p, nil)
+	pod, victim := allocatedPod(t, p, nil), allocatedPod(t, p, nil)
 	path := "/api/v1/namespaces/" + pod.Namespace + "/pods/" + pod.Name
 	_, err := p.do(t.Context(), http.MethodPatch, path, map[string]any{"metadata": map[string]any{
 		"labels": map[string]any{
@@ -204,7 +204,7 @@ func TestThreat31LaterMutator(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := tenant(t)
-			pod := allocated(t, p, nil)
+			pod := allocatedPod(t, p, nil)
 			laterWebhook(t, tenantNamespace, c.patch, func(w *admissionregistrationv1.MutatingWebhook) {
 				w.ReinvocationPolicy = &again
 				w.Rules[0].Operations = append(w.Rules[0].Operations, admissionregistrationv1.Update)

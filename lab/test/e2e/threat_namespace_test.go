@@ -53,7 +53,7 @@ func TestThreatT17NamespacePlacement(t *testing.T) {
 	if err != nil || slices.Contains(slices.Collect(maps.Values(after.Annotations)), "join") {
 		t.Errorf("the namespace was changed: %v, %v", after.Annotations, err)
 	}
-	pod := allocated(t, tenant(t), nil)
+	pod := allocatedPod(t, tenant(t), nil)
 	if got := pod.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)]; got != "ovn-default" {
 		t.Errorf("a new pod is on %s", got)
 	}
@@ -63,7 +63,7 @@ func TestThreatT17NamespacePlacement(t *testing.T) {
 // deletion of the latter two would delete the port.
 func TestThreatT21NamesOfPorts(t *testing.T) {
 	p := tenant(t)
-	victim := allocated(t, p, nil)
+	victim := allocatedPod(t, p, nil)
 	port := kubeovn.PortName(victim.Name, victim.Namespace, kubeovn.DefaultProvider)
 	before := portSecurityOf(t, port)
 	for _, name := range []string{"a.tenant.blue.tenant.ovn", victim.Name + ".tenant.blue.lab.ovn"} {

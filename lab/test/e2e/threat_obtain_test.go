@@ -19,11 +19,11 @@ const (
 	ipPool        = "ovn.kubernetes.io/ip_pool"
 )
 
-// mall makes a subnet of the default VPC for pods of all namespaces, with a shared VIP.
-func mall(t *testing.T) string {
+// sharedSubnet makes a subnet of the default VPC for pods of all namespaces, with a shared VIP.
+func sharedSubnet(t *testing.T) string {
 	t.Helper()
 	name := unique("mall")
-	ofKubeOVN(
+	makeKubeOVNObject(
 		t,
 		"subnets",
 		"Subnet",
@@ -37,9 +37,9 @@ func mall(t *testing.T) string {
 	return name
 }
 
-// refusedIn waits until a pod of the namespace is refused with these words, which shows that the program has read the
-// objects behind the refusal.
-func refusedIn(t *testing.T, ns string, annotations map[string]string, key string) {
+// awaitRefusedIn waits until a pod of the namespace is refused with these words, which shows that the program has read
+// the objects behind the refusal.
+func awaitRefusedIn(t *testing.T, ns string, annotations map[string]string, key string) {
 	t.Helper()
 	var err error
 	eventually(t, "a pod to be refused for "+key, func() (bool, error) {
@@ -52,8 +52,8 @@ func refusedIn(t *testing.T, ns string, annotations map[string]string, key strin
 	}
 }
 
-// allowedIn waits until such a pod would be made.
-func allowedIn(t *testing.T, ns string, annotations map[string]string) {
+// awaitAllowedIn waits until such a pod would be made.
+func awaitAllowedIn(t *testing.T, ns string, annotations map[string]string) {
 	t.Helper()
 	var last error
 	defer func() {
@@ -67,8 +67,8 @@ func allowedIn(t *testing.T, ns string, annotations map[string]string) {
 	})
 }
 
-// looksOn makes a policy for the namespace that refuses nothing, as if admission had not been asked.
-func looksOn(t *testing.T, ns string) {
+// refuseNothing makes a policy for the namespace that refuses nothing, as if admission had not been asked.
+func refuseNothing(t *testing.T, ns string) {
 	t.Helper()
 	name := unique("looks-on")
 	policy := strings.NewReplacer("NAMESPACE", ns, "NAME", name).Replace(`apiVersion: ovnguard.io/v1alpha1
@@ -122,8 +122,8 @@ func ownArrives(t *testing.T, from, to *scene.Actor, address string) {
 	}
 }
 
-// found waits until the audit has a finding about a pod's port.
-func found(t *testing.T, a *scene.Actor, rule, words string) {
+// awaitFinding waits until the audit has a finding about a pod's port.
+func awaitFinding(t *testing.T, a *scene.Actor, rule, words string) {
 	t.Helper()
 	eventually(t, rule+" for "+a.Port, func() (bool, error) {
 		return slices.ContainsFunc(audit(t).Findings, func(f finding) bool {
@@ -136,12 +136,12 @@ func found(t *testing.T, a *scene.Actor, rule, words string) {
 // A tenant has a Vip with a victim's address in a VPC of its own with the same addresses, and a pod on the victim's
 // switch that names the Vip. Kube-OVN assigns the victim's address to the pod there, and its frames arrive.
 func TestThreatT29VipOfAVPCOfOnesOwn(t *testing.T) {
-	street, vpc := mall(t), unique("island")
+	street, vpc := sharedSubnet(t), unique("island")
 	attackers := namespace(t, nil)
 	victim := actorOn(t, namespace(t, nil), street, nil)
 	address := victim.V4.IP.String()
-	ofKubeOVN(t, "vpcs", "Vpc", vpc, map[string]any{})
-	ofKubeOVN(
+	makeKubeOVNObject(t, "vpcs", "Vpc", vpc, map[string]any{})
+	makeKubeOVNObject(
 		t,
 		"subnets",
 		"Subnet",
@@ -164,22 +164,22 @@ func TestThreatT29VipOfAVPCOfOnesOwn(t *testing.T) {
 		})
 		return err == nil, nil
 	})
-	ofKubeOVN(t, "vips", "Vip", vip, spec)
+	makeKubeOVNObject(t, "vips", "Vip", vip, spec)
 	eventually(t, "the Vip to have the victim's address", func() (bool, error) {
 		body, err := admin(t).do(t.Context(), http.MethodGet, vipsPath+"/"+vip, nil)
 		return err == nil && fieldOf(t, body, "status", "v4ip") == address, err
 	})
 	// On the network of the Vip, its pod may have the address.
-	allowedIn(t, attackers, map[string]string{takenVip: vip, logicalSwitch: vpc})
+	awaitAllowedIn(t, attackers, map[string]string{takenVip: vip, logicalSwitch: vpc})
 	posing := map[string]string{takenVip: vip, logicalSwitch: street}
-	refusedIn(t, attackers, posing, takenVip)
+	awaitRefusedIn(t, attackers, posing, takenVip)
 
-	looksOn(t, attackers)
-	allowedIn(t, attackers, posing)
+	refuseNothing(t, attackers)
+	awaitAllowedIn(t, attackers, posing)
 	thief := actorOn(t, attackers, street, posing)
 	ownArrives(t, thief, actorOn(t, victim.Pod.Namespace, street, nil), address)
-	found(t, thief, "OVG013", address)
-	found(t, victim, "OVG013", address)
+	awaitFinding(t, thief, "OVG013", address)
+	awaitFinding(t, victim, "OVG013", address)
 	before := len(audit(t).Findings)
 	deletePod(t, thief.Pod)
 	eventually(t, "the findings to be gone", func() (bool, error) { return len(audit(t).Findings) < before, nil })
@@ -189,9 +189,9 @@ func TestThreatT29VipOfAVPCOfOnesOwn(t *testing.T) {
 // pod that asks for them: it only checks that they are free.
 func TestThreatT30ReservedByPoolAndSubnet(t *testing.T) {
 	const pooled, shared = "10.81.0.26", "10.81.0.200"
-	street, pool := mall(t), unique("pool")
+	street, pool := sharedSubnet(t), unique("pool")
 	owners, others := namespace(t, nil), namespace(t, nil)
-	ofKubeOVN(
+	makeKubeOVNObject(
 		t,
 		"ippools",
 		"IPPool",
@@ -205,23 +205,23 @@ func TestThreatT30ReservedByPoolAndSubnet(t *testing.T) {
 	} {
 		for key := range annotations {
 			if key != logicalSwitch {
-				refusedIn(t, others, annotations, key)
+				awaitRefusedIn(t, others, annotations, key)
 			}
 		}
 	}
 	// The pods that it is kept for get it, and pods of the subnet share what it shares.
-	allowedIn(t, owners, on(ipAddress, pooled))
-	allowedIn(t, owners, on(ipPool, pool))
-	allowedIn(t, others, on(portVIPs, shared))
-	allowedIn(t, others, on(ipAddress, "10.81.0.77"))
+	awaitAllowedIn(t, owners, on(ipAddress, pooled))
+	awaitAllowedIn(t, owners, on(ipPool, pool))
+	awaitAllowedIn(t, others, on(portVIPs, shared))
+	awaitAllowedIn(t, others, on(ipAddress, "10.81.0.77"))
 
-	looksOn(t, others)
+	refuseNothing(t, others)
 	to := actorOn(t, namespace(t, nil), street, nil)
 	for address, words := range map[string]string{pooled: "IPPool " + pool, shared: "shared VIPs of subnet " + street} {
-		allowedIn(t, others, on(ipAddress, address))
+		awaitAllowedIn(t, others, on(ipAddress, address))
 		thief := actorOn(t, others, street, on(ipAddress, address))
 		ownArrives(t, thief, to, address)
-		found(t, thief, "OVG026", words)
+		awaitFinding(t, thief, "OVG026", words)
 		deletePod(t, thief.Pod)
 	}
 	eventually(t, "OVG026 to be gone", func() (bool, error) { return standing(t, "OVG026") == 0, nil })

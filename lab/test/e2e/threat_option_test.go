@@ -16,7 +16,7 @@ import (
 // frames then pass.)
 func TestThreatT45OptionWhileRunning(t *testing.T) {
 	pod := run(t, tenantNamespace, nil)
-	quiet(t)
+	awaitNoFindings(t)
 	const off, compliant, findings = `ovnguard_findings{rule="OVG030"}`, `ovnguard_ports{state="compliant"}`,
 		"options:version_compatibility="
 	if metrics(t)[off] != 0 || metrics(t)[compliant] == 0 {

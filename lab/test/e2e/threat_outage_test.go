@@ -18,13 +18,13 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// generated asks for a pod with a generated name, as controllers do.
-func (p person) generated(t *testing.T, annotations map[string]string) (*corev1.Pod, error) {
+// createGenerated asks for a pod with a generated name, as controllers do.
+func (p person) createGenerated(t *testing.T, annotations map[string]string) (*corev1.Pod, error) {
 	t.Helper()
-	return p.generatedIn(t, tenantNamespace, annotations)
+	return p.createGeneratedIn(t, tenantNamespace, annotations)
 }
 
-func (p person) generatedIn(t *testing.T, ns string, annotations map[string]string) (*corev1.Pod, error) {
+func (p person) createGeneratedIn(t *testing.T, ns string, annotations map[string]string) (*corev1.Pod, error) {
 	t.Helper()
 	template := wish{annotations: annotations}.template()
 	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
@@ -62,7 +62,7 @@ func withPolicies(t *testing.T) {
 		// The webhook would do the same to an ordinary pod; but the API server does not ask it about a pod that the policy
 		// has changed.
 		before := reviews(t)
-		got, err := p.generated(t, nil)
+		got, err := p.createGenerated(t, nil)
 		return err == nil && got.Annotations[policy.RecordAnnotation] == admissionpolicy.Record &&
 			maps.Equal(reviews(t), before), nil
 	})
@@ -74,13 +74,13 @@ func awaitPolicies(t *testing.T) {
 	t.Helper()
 	p := tenant(t)
 	eventually(t, "the floor to be in force", func() (bool, error) {
-		_, err := p.generated(t, map[string]string{kubeovn.DefaultProvider.Key(kubeovn.Allocated): "true"})
+		_, err := p.createGenerated(t, map[string]string{kubeovn.DefaultProvider.Key(kubeovn.Allocated): "true"})
 		return err != nil && strings.Contains(err.Error(), admissionpolicy.FloorName), nil
 	})
 }
 
-// inZone puts all nodes into a zone for the rest of the test, as in most clusters.
-func inZone(t *testing.T, zone string) {
+// setZone puts all nodes into a zone for the rest of the test, as in most clusters.
+func setZone(t *testing.T, zone string) {
 	t.Helper()
 	nodes := world.Kube.CoreV1().Nodes()
 	label := func(ctx context.Context, value any) {
@@ -115,8 +115,8 @@ func inZone(t *testing.T, zone string) {
 func TestThreat29WebhookDown(t *testing.T) {
 	withPolicies(t)
 	p := tenant(t)
-	pod := allocated(t, p, nil)
-	inZone(t, "here")
+	pod := allocatedPod(t, p, nil)
+	setZone(t, "here")
 	// An owner's name does not make a pod the owner's, even if the pod asks for nothing else and has the record of an
 	// ordinary one.
 	for name, annotations := range map[string]map[string]string{
@@ -139,7 +139,7 @@ func TestThreat29WebhookDown(t *testing.T) {
 		_, err := p.CoreV1().
 			Pods(tenantNamespace).
 			Create(t.Context(), forged, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		mustFloor(t, "a pod with another's owner, "+name, err, admissionpolicy.FloorName)
+		mustRefuseByFloor(t, "a pod with another's owner, "+name, err, admissionpolicy.FloorName)
 	}
 	if err := guard.Kill(); err != nil {
 		t.Fatal(err)
@@ -149,7 +149,7 @@ func TestThreat29WebhookDown(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	got, err := p.generated(t, nil)
+	got, err := p.createGenerated(t, nil)
 	if err != nil {
 		t.Fatalf("an ordinary pod: %v", err)
 	}
@@ -157,7 +157,7 @@ func TestThreat29WebhookDown(t *testing.T) {
 		t.Errorf("an ordinary pod has annotations %v", got.Annotations)
 	}
 	// Kube-OVN writes the addresses on it, which no webhook need review: the pod has its port, and a strict one.
-	made := allocated(t, p, nil, func(pod *corev1.Pod) {
+	made := allocatedPod(t, p, nil, func(pod *corev1.Pod) {
 		pod.Name, pod.GenerateName, pod.Spec.NodeSelector = "", "web-", map[string]string{
 			corev1.LabelTopologyZone: "here",
 		}
@@ -173,11 +173,11 @@ func TestThreat29WebhookDown(t *testing.T) {
 		"off": {portSecurity: "false"}, "forwarding": {layer2Forward: "true"}, "an address": {ipAddress: "10.16.0.1"},
 		"a VIP": {portVIPs: "10.16.0.1"},
 	} {
-		if got, err := p.generated(t, annotations); err == nil {
+		if got, err := p.createGenerated(t, annotations); err == nil {
 			t.Errorf("%s was allowed: %v", name, got.Annotations)
 		}
 	}
-	for name, annotations := range later {
+	for name, annotations := range laterEdits {
 		if err := p.patch(t.Context(), pod, annotations); err == nil {
 			t.Errorf("%s was allowed", name)
 		}
@@ -209,7 +209,7 @@ func TestThreat29WebhookDown(t *testing.T) {
 func TestThreat32RegistrationGone(t *testing.T) {
 	withPolicies(t)
 	p := tenant(t)
-	pod := allocated(t, p, nil)
+	pod := allocatedPod(t, p, nil)
 	// A namespace with harmless values keeps its floor, in any spelling of them.
 	harmless := map[string]string{
 		layer2Forward + " false": namespace(t, map[string]string{layer2Forward: "false"}),
@@ -254,17 +254,17 @@ func TestThreat32RegistrationGone(t *testing.T) {
 			return err != nil && strings.Contains(err.Error(), admissionpolicy.FloorName), nil
 		})
 	}
-	got, err := p.generated(t, nil)
+	got, err := p.createGenerated(t, nil)
 	if err != nil || got.Annotations[portSecurity] != "true" {
 		t.Errorf("an ordinary pod: %v, %v", got.Annotations, err)
 	}
-	if got, err := p.generated(t, map[string]string{portSecurity: "false"}); err == nil {
+	if got, err := p.createGenerated(t, map[string]string{portSecurity: "false"}); err == nil {
 		t.Errorf("off was allowed: %v", got.Annotations)
 	}
 	for _, name := range []string{"T02 off", "T02 look-alike", "T02 taken away", "T03 address", "T03 MAC", "T04 " +
 		"allocated", "T04 routed", "T05 forwarding", "T09 switch", "T09 networks", "T10 virtual machine", "T11 " +
 		"migration"} {
-		if err := p.patch(t.Context(), pod, later[name]); err == nil {
+		if err := p.patch(t.Context(), pod, laterEdits[name]); err == nil {
 			t.Errorf("%s was allowed", name)
 		}
 	}
@@ -273,7 +273,7 @@ func TestThreat32RegistrationGone(t *testing.T) {
 		if err := p.patch(t.Context(), pod, map[string]any{key: "203.0.113.7"}); err == nil {
 			t.Errorf("%s was allowed", key)
 		}
-		if got, err := p.generated(t, map[string]string{key: "203.0.113.7"}); err == nil {
+		if got, err := p.createGenerated(t, map[string]string{key: "203.0.113.7"}); err == nil {
 			t.Errorf("%s was allowed on a new pod: %v", key, got.Annotations)
 		}
 	}

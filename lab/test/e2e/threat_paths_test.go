@@ -28,11 +28,11 @@ var loose = map[string]any{
 	"labels": map[string]string{"app": "till"},
 }
 
-// besideException returns a pod of the tenant's namespace that the exception there is not for; that is for pods
+// podWithoutGrant returns a pod of the tenant's namespace that the exception there is not for; that is for pods
 // labelled app=till. Its requests can be resized.
-func besideException(t *testing.T) *corev1.Pod {
+func podWithoutGrant(t *testing.T) *corev1.Pod {
 	t.Helper()
-	honours(t, tenantNamespace)
+	honourExceptions(t, tenantNamespace)
 	grantIn(t, tenantNamespace, func(s *v1alpha1.PortSecurityExceptionSpec) {
 		s.Target.PodSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "till"}}
 		s.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "10.120.0.0/28"}}
@@ -45,13 +45,13 @@ func besideException(t *testing.T) *corev1.Pod {
 			t.Error(err)
 		}
 	})
-	return allocated(t, tenant(t), nil, func(pod *corev1.Pod) {
+	return allocatedPod(t, tenant(t), nil, func(pod *corev1.Pod) {
 		pod.Spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m")}
 	})
 }
 
-// honours makes a policy for one namespace that lets exceptions count without approval, up to any level.
-func honours(t *testing.T, ns string) {
+// honourExceptions makes a policy for one namespace that lets exceptions count without approval, up to any level.
+func honourExceptions(t *testing.T, ns string) {
 	t.Helper()
 	name := unique("policy")
 	p := &v1alpha1.PortSecurityPolicy{
@@ -80,7 +80,7 @@ func honours(t *testing.T, ns string) {
 // an exception waits for a label.
 func TestThreat06EphemeralContainersAndResize(t *testing.T) {
 	p := mayWrite(t, "patch", "pods/ephemeralcontainers", "pods/resize")
-	pod := besideException(t)
+	pod := podWithoutGrant(t)
 	for subresource, spec := range map[string]any{
 		"ephemeralcontainers": map[string]any{"ephemeralContainers": []any{map[string]any{
 			"name": "raw", "image": "example.org/nothing",
@@ -129,7 +129,7 @@ func TestThreatT25OtherPaths(t *testing.T) {
 			rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: []string{verb, "get"}},
 		)
 	}
-	pod := besideException(t)
+	pod := podWithoutGrant(t)
 	base := "/api/v1/namespaces/" + pod.Namespace + "/"
 	labels := map[string]any{"metadata": map[string]any{"labels": map[string]string{"app": "till"}}}
 	binding := func(metadata map[string]any) any {
@@ -237,7 +237,7 @@ func TestThreatT19UpstreamsSelfExemptLabel(t *testing.T) {
 		t,
 		p,
 	)
-	pod := allocated(t, p, nil)
+	pod := allocatedPod(t, p, nil)
 	if _, err := p.do(
 		t.Context(),
 		http.MethodPatch,

@@ -29,7 +29,7 @@ func shareRights(subnet string) rbacv1.PolicyRule {
 func TestThreatT31GrantOverASubnet(t *testing.T) {
 	const prefix, behind = "10.77.200.0/24", "10.77.200.9"
 	applyDual(t)
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	from, to := openActor(t, ns), openActor(t, ns)
 	narrow := portSecurityOf(t, from.Port)
 	forwards := func(when string, want bool) {
@@ -108,7 +108,7 @@ func TestThreatT31GrantOverASubnet(t *testing.T) {
 	forwards("deleted", false)
 
 	// An address that the pods' subnet shares with them needs nobody's consent: a Vip of the namespace.
-	_, address := madeVip(t, ns)
+	_, address := makeVip(t, ns)
 	eventually(t, "the Vip to be known", func() (bool, error) {
 		e := exceptionIn(ns)
 		e.Spec.Class, e.Spec.Grant.Pairs = v1alpha1.ClassVRRP, []v1alpha1.AddressPair{{Prefix: address}}

@@ -17,9 +17,9 @@ import (
 	"github.com/ovnguard/ovnguard/deploy"
 )
 
-// written are the rights of the program's account except those to read anything but Secrets, as in
+// documentedRights are the rights of the program's account except those to read anything but Secrets, as in
 // docs/stolen-token.md: in every namespace, and additional ones in its own and in that of the self-test.
-var written = map[string][]string{
+var documentedRights = map[string][]string{
 	"": {
 		"create clusterreports.openreports.io",
 		"create events",
@@ -121,7 +121,7 @@ func TestThreat49StolenToken(t *testing.T) {
 		"system:authenticated",
 	)
 	for _, namespace := range []string{tenantNamespace, "kube-system", "ovnguard-system", "ovnguard-selftest"} {
-		want := append(slices.Clone(written[""]), written[namespace]...)
+		want := append(slices.Clone(documentedRights[""]), documentedRights[namespace]...)
 		slices.Sort(want)
 		got := slices.DeleteFunc(
 			rightsIn(t, thief, namespace),
@@ -143,7 +143,7 @@ func TestThreat49StolenToken(t *testing.T) {
 // Through pods/status the account writes annotations of a pod if it knows the UID, and nothing of its spec. It may not
 // change pods otherwise.
 func TestThreat49StatusWritesNoSpec(t *testing.T) {
-	pod := allocated(t, tenant(t), nil)
+	pod := allocatedPod(t, tenant(t), nil)
 	p := as(
 		t,
 		deploy.Account,

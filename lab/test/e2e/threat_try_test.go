@@ -219,8 +219,8 @@ func mustRefuse(t *testing.T, what string, err error, part string) {
 	}
 }
 
-// allocated makes a pod of the tenant that is then attacked by its annotations; its port is strict.
-func allocated(t *testing.T, p person, annotations map[string]string, edits ...func(*corev1.Pod)) *corev1.Pod {
+// allocatedPod makes a pod of the tenant that is then attacked by its annotations; its port is strict.
+func allocatedPod(t *testing.T, p person, annotations map[string]string, edits ...func(*corev1.Pod)) *corev1.Pod {
 	t.Helper()
 	template := wish{annotations: annotations}.template()
 	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
@@ -258,9 +258,9 @@ func labelText(label map[string]string) string {
 	return metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: label})
 }
 
-// followed waits until Kube-OVN has handled all writes to pods so far, however busy it is: it handles them in turn, and
-// a pod that is made now has its port. Work of another of its goroutines gets a moment more.
-func followed(t *testing.T) {
+// awaitKubeOVN waits until Kube-OVN has handled all writes to pods so far, however busy it is: it handles them in turn,
+// and a pod that is made now has its port. Work of another of its goroutines gets a moment more.
+func awaitKubeOVN(t *testing.T) {
 	t.Helper()
 	run(t, tenantNamespace, nil)
 	time.Sleep(200 * time.Millisecond)

@@ -18,7 +18,7 @@ import (
 // owners, and cannot take addresses of a subnet for no namespace.
 func TestThreatT38VipsOfOthers(t *testing.T) {
 	ns := namespace(t, nil)
-	theirs, address := madeVip(t, ns)
+	theirs, address := makeVip(t, ns)
 	user, author := granted(t, vipRights)
 	binding := roleBinding("edit", user)
 	if _, err := world.Kube.RbacV1().
@@ -86,13 +86,13 @@ func TestThreatT38VipsOfOthers(t *testing.T) {
 	if body, err = owner.do(t.Context(), http.MethodPost, vipsPath, nobodys); err != nil {
 		t.Fatalf("a Vip of no namespace, by who may change the subnet: %v", err)
 	}
-	name := named(t, body)
+	name := nameOf(t, body)
 	_, err = author.do(t.Context(), http.MethodDelete, vipsPath+"/"+name, nil)
 	mustRefuse(t, "deleting the cluster's", err, "without a namespace")
 	if _, err := owner.do(t.Context(), http.MethodDelete, vipsPath+"/"+name, nil); err != nil {
 		t.Errorf("deleting it, by who may change the subnet: %v", err)
 	}
-	mine, _ := madeVip(t, tenantNamespace)
+	mine, _ := makeVip(t, tenantNamespace)
 	if _, err := author.do(
 		t.Context(),
 		http.MethodPatch,

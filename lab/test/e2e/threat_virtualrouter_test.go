@@ -22,9 +22,9 @@ import (
 // another entry is open.
 const virtualRouterWord = "VRRPv3"
 
-// withoutTheWord checks that no row of the pod has the word, and that each has an entry with its identity and nothing
-// else.
-func withoutTheWord(t *testing.T, pod *corev1.Pod) {
+// mustLackVirtualRouterWord checks that no row of the pod has the word, and that each has an entry with its identity
+// and nothing else.
+func mustLackVirtualRouterWord(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	rows, err := portsOf(t.Context(), pod.Namespace, pod.Name)
 	if err != nil || len(rows) == 0 {
@@ -46,7 +46,7 @@ func withoutTheWord(t *testing.T, pod *corev1.Pod) {
 		}
 		plain := func(entry string) bool {
 			return len(
-				loosened(
+				excessOf(
 					&ovn.Port{Addresses: []string{strings.Join(words(identity), " ")}, PortSecurity: []string{entry}},
 					identity,
 				),
@@ -62,7 +62,7 @@ func withoutTheWord(t *testing.T, pod *corev1.Pod) {
 // any NIC.
 func TestThreat16VirtualRouterByAnnotation(t *testing.T) {
 	p, attached := tenant(t), newNetwork(t)
-	pod := allocated(t, p, map[string]string{kubeovn.Networks: attached.name})
+	pod := allocatedPod(t, p, map[string]string{kubeovn.Networks: attached.name})
 	own, second := pod.Annotations[ipAddress], strings.TrimSuffix(string(attached.provider), ".ovn")+".kubernetes.io/"
 	keys := []string{kubeovn.AAPs, second + "ip_address.net1", second + "mac_address.net1"}
 	for _, provider := range []kubeovn.Provider{kubeovn.DefaultProvider, attached.provider} {
@@ -104,7 +104,7 @@ func TestThreat16VirtualRouterByAnnotation(t *testing.T) {
 		}
 	}
 	unchanged(t, pod)
-	withoutTheWord(t, pod)
+	mustLackVirtualRouterWord(t, pod)
 	// A template is not refused, but its pods are.
 	wish{
 		name:        "through workloads",
@@ -120,7 +120,7 @@ func TestThreat16VirtualRouterByAnnotation(t *testing.T) {
 // none of its fields can contain the word.
 func TestThreat16VirtualRouterByException(t *testing.T) {
 	const mac, address = "00:00:5e:00:01:07", "10.120.0.7"
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	_, writer := granted(t, exceptionRights)
 	path := "/apis/ovnguard.io/v1alpha1/namespaces/" + ns + "/portsecurityexceptions"
 	asks := func(pair v1alpha1.AddressPair) error {
@@ -195,5 +195,5 @@ func TestThreat16VirtualRouterByException(t *testing.T) {
 		}
 		return true, nil
 	})
-	withoutTheWord(t, pod)
+	mustLackVirtualRouterWord(t, pod)
 }

@@ -16,9 +16,9 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// drops sends these frames from a pod that asked for nothing, in a namespace without annotations. The forged ones must
-// not arrive, and from a pod that is rightly open they must, which shows that port security drops them.
-func drops(t *testing.T, make func(from, to, neighbour *scene.Actor) ([]scene.Probe, error)) {
+// mustDrop sends these frames from a pod that asked for nothing, in a namespace without annotations. The forged ones
+// must not arrive, and from a pod that is rightly open they must, which shows that port security drops them.
+func mustDrop(t *testing.T, make func(from, to, neighbour *scene.Actor) ([]scene.Probe, error)) {
 	t.Helper()
 	applyDual(t)
 	strict, open := namespace(t, nil), namespace(t, map[string]string{portSecurity: "false"})
@@ -46,7 +46,7 @@ func only(probes []scene.Probe, err error, words ...string) ([]scene.Probe, erro
 
 // A pod that asks for nothing at all is bound to its MAC and addresses.
 func TestThreatT01NothingAsked(t *testing.T) {
-	drops(t, func(from, to, neighbour *scene.Actor) ([]scene.Probe, error) {
+	mustDrop(t, func(from, to, neighbour *scene.Actor) ([]scene.Probe, error) {
 		return scene.Probes(from, to, neighbour)
 	})
 }
@@ -68,7 +68,7 @@ func TestThreatT13NodeAddress(t *testing.T) {
 	if len(addresses) == 0 {
 		t.Fatal("no node has an address")
 	}
-	drops(t, func(from, to, _ *scene.Actor) (probes []scene.Probe, err error) {
+	mustDrop(t, func(from, to, _ *scene.Actor) (probes []scene.Probe, err error) {
 		for _, a := range addresses {
 			p, err := scene.Forwarded(from, to, a)
 			if err != nil {
@@ -82,7 +82,7 @@ func TestThreatT13NodeAddress(t *testing.T) {
 
 // Security groups and private subnets let their members' addresses pass.
 func TestThreatT14MembersAddress(t *testing.T) {
-	drops(t, func(from, to, neighbour *scene.Actor) ([]scene.Probe, error) {
+	mustDrop(t, func(from, to, neighbour *scene.Actor) ([]scene.Probe, error) {
 		four, err := scene.Probes(from, to, neighbour)
 		if err != nil {
 			return nil, err
@@ -94,7 +94,7 @@ func TestThreatT14MembersAddress(t *testing.T) {
 
 // No security group checks ARP and neighbour discovery.
 func TestThreatT15ForgedNeighbours(t *testing.T) {
-	drops(t, func(from, to, neighbour *scene.Actor) ([]scene.Probe, error) {
+	mustDrop(t, func(from, to, neighbour *scene.Actor) ([]scene.Probe, error) {
 		four, err := scene.Probes(from, to, neighbour)
 		if err != nil {
 			return nil, err
@@ -106,15 +106,15 @@ func TestThreatT15ForgedNeighbours(t *testing.T) {
 
 // A leftover of layer-2 forwarding that nothing asks for any more is removed from the row.
 func TestThreatT05StaleUnknown(t *testing.T) {
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	pod := run(t, ns, nil)
-	before := northbound(t)
+	before := northboundRows(t)
 	asked, err := tenant(t).dryRun(t.Context(), tenantNamespace, map[string]string{layer2Forward: "true"})
 	if err == nil && asked.Annotations[layer2Forward] == "true" {
 		t.Error("a tenant's pod was given layer-2 forwarding")
 	}
 	nbctl(t, "add", "logical_switch_port", portOf(pod), "addresses", "unknown")
-	t.Logf("taken out after %s", asBefore(t, before))
+	t.Logf("taken out after %s", awaitUnchanged(t, before))
 }
 
 // Accounts that make pods for others are not exempt: a tenant's ReplicaSet gets nothing that the tenant would not get.

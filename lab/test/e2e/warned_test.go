@@ -18,8 +18,8 @@ import (
 func TestWorkloadAuthorsAreWarned(t *testing.T) {
 	type object = map[string]any
 	enforced := namespace(t, nil)
-	warned, _ := watching(t, v1alpha1.ModeWarn)
-	silent, _ := watching(t, v1alpha1.ModeAudit)
+	warned, _ := unenforcedNamespace(t, v1alpha1.ModeWarn)
+	silent, _ := unenforcedNamespace(t, v1alpha1.ModeAudit)
 	const apps, batch = "/apis/apps/v1", "/apis/batch/v1"
 	labels := object{"app": "till"}
 	template := func(annotations map[string]string, restart string) object {

@@ -65,7 +65,7 @@ func TestLostFamily(t *testing.T) {
 	applyDual(t)
 	ns := namespace(t, nil)
 	from, to := openActor(t, ns), openActor(t, ns)
-	quiet(t)
+	awaitNoFindings(t)
 	probes, err := scene.Probes6(from, to, to)
 	if err != nil {
 		t.Fatal(err)
@@ -86,10 +86,10 @@ func TestLostFamily(t *testing.T) {
 	if sendOwn() {
 		t.Error("IPv6 passes though port_security names only the IPv4 address")
 	}
-	for _, fix := range fixesOf(audit(t).of(from.Port)) {
+	for _, fix := range fixesOf(audit(t).findingsOf(from.Port)) {
 		shell(t, fix)
 	}
-	quiet(t)
+	awaitNoFindings(t)
 	settle(t)
 	if !sendOwn() {
 		t.Error("its own IPv6 traffic is dropped after the fix")

@@ -53,7 +53,7 @@ func withoutWebhooks(t *testing.T) (back func()) {
 	// Webhooks that change pods come first, so the floor refuses without them; those that only refuse also check policies.
 	p, root := tenant(t), admin(t)
 	eventually(t, "the API server to forget the webhooks", func() (bool, error) {
-		_, err := p.generated(t, map[string]string{portSecurity: "false"})
+		_, err := p.createGenerated(t, map[string]string{portSecurity: "false"})
 		if err == nil || !strings.Contains(err.Error(), admissionpolicy.FloorName) {
 			return false, nil
 		}
@@ -69,8 +69,8 @@ func withoutWebhooks(t *testing.T) (back func()) {
 	return back
 }
 
-// mustFloor checks that a request was refused by an admission policy.
-func mustFloor(t *testing.T, what string, err error, policy string) {
+// mustRefuseByFloor checks that a request was refused by an admission policy.
+func mustRefuseByFloor(t *testing.T, what string, err error, policy string) {
 	t.Helper()
 	if err == nil {
 		t.Errorf("%s was allowed", what)
@@ -177,7 +177,7 @@ func TestThreat32RenderedPolicies(t *testing.T) {
 	_, owner := granted(t, namespaceRights)
 	ns := namespace(t, nil)
 	p := tenant(t)
-	pod := allocated(t, p, nil)
+	pod := allocatedPod(t, p, nil)
 	t.Cleanup(func() { removeInstalled(t) })
 	if err := world.Apply(t.Context(), []byte(stdout)); err != nil {
 		t.Fatal(err)
@@ -185,13 +185,13 @@ func TestThreat32RenderedPolicies(t *testing.T) {
 	awaitPolicies(t)
 	back := withoutWebhooks(t)
 	eventually(t, "new pods to be made strict", func() (bool, error) {
-		got, err := p.generated(t, nil)
+		got, err := p.createGenerated(t, nil)
 		if err != nil && strings.Contains(err.Error(), admissionpolicy.FloorName) {
 			return false, nil // the API server may have the floor before the default
 		}
 		return err == nil && madeStrict(got.Annotations), err
 	})
-	made := allocated(t, p, nil, func(pod *corev1.Pod) { pod.Name, pod.GenerateName = "", "web-" })
+	made := allocatedPod(t, p, nil, func(pod *corev1.Pod) { pod.Name, pod.GenerateName = "", "web-" })
 	if made.Annotations[portSecurity] != "true" {
 		t.Errorf("a new pod has annotations %v", made.Annotations)
 	}
@@ -199,14 +199,14 @@ func TestThreat32RenderedPolicies(t *testing.T) {
 	for name, annotations := range map[string]map[string]string{
 		"off": {portSecurity: "false"}, "forwarding": {layer2Forward: "true"},
 	} {
-		_, err := p.generated(t, annotations)
-		mustFloor(t, "a pod with "+name, err, admissionpolicy.FloorName)
+		_, err := p.createGenerated(t, annotations)
+		mustRefuseByFloor(t, "a pod with "+name, err, admissionpolicy.FloorName)
 	}
-	if copied, err := p.generated(t, made.Annotations); err == nil {
+	if copied, err := p.createGenerated(t, made.Annotations); err == nil {
 		t.Errorf("a pod with what Kube-OVN noted on another one was made: %v", copied.Annotations)
 	}
 	for _, name := range []string{"T02 off", "T02 taken away", "T03 address", "T05 forwarding", "T09 networks"} {
-		mustFloor(t, name, p.patch(t.Context(), pod, later[name]), admissionpolicy.FloorName)
+		mustRefuseByFloor(t, name, p.patch(t.Context(), pod, laterEdits[name]), admissionpolicy.FloorName)
 	}
 	_, err := owner.do(
 		t.Context(),
@@ -214,7 +214,7 @@ func TestThreat32RenderedPolicies(t *testing.T) {
 		"/api/v1/namespaces/"+ns,
 		map[string]any{"metadata": map[string]any{"annotations": map[string]any{portSecurity: "false"}}},
 	)
-	mustFloor(t, "a namespace that is loosened", err, admissionpolicy.NamespaceFloorName)
+	mustRefuseByFloor(t, "a namespace that is loosened", err, admissionpolicy.NamespaceFloorName)
 	unchanged(t, pod)
 
 	before, logged := installed(t), logSize(t)
@@ -276,7 +276,7 @@ func TestThreat32PoliciesFollowEdits(t *testing.T) {
 	changed(func() { name = policyOver(t, ns, v1alpha1.PortSecurityPolicySpec{Level: v1alpha1.LevelOpen}) })
 	back := withoutWebhooks(t)
 	eventually(t, "the API server to follow what is looser", func() (bool, error) { return off(ns) == nil, nil })
-	mustFloor(t, "a pod that is off elsewhere", off(tenantNamespace), admissionpolicy.FloorName)
+	mustRefuseByFloor(t, "a pod that is off elsewhere", off(tenantNamespace), admissionpolicy.FloorName)
 	back()
 	changed(func() {
 		if _, err := admin(
@@ -288,5 +288,5 @@ func TestThreat32PoliciesFollowEdits(t *testing.T) {
 	})
 	withoutWebhooks(t)
 	eventually(t, "the API server to follow what is stricter", func() (bool, error) { return off(ns) != nil, nil })
-	mustFloor(t, "a pod that is off", off(ns), admissionpolicy.FloorName)
+	mustRefuseByFloor(t, "a pod that is off", off(ns), admissionpolicy.FloorName)
 }

@@ -69,8 +69,8 @@ func policyOver(t *testing.T, ns string, spec v1alpha1.PortSecurityPolicySpec) s
 	return p.Name
 }
 
-// watching returns a namespace with a policy that does not enforce, once the program knows it.
-func watching(t *testing.T, mode v1alpha1.Mode) (ns, policyName string) {
+// unenforcedNamespace returns a namespace with a policy that does not enforce, once the program knows it.
+func unenforcedNamespace(t *testing.T, mode v1alpha1.Mode) (ns, policyName string) {
 	t.Helper()
 	ns = namespace(t, nil)
 	policyName = policyOver(t, ns, v1alpha1.PortSecurityPolicySpec{Mode: mode})
@@ -86,8 +86,8 @@ func watching(t *testing.T, mode v1alpha1.Mode) (ns, policyName string) {
 // caused a warning, or had no effect.
 func TestAuditLog(t *testing.T) {
 	const builtIn = "the built-in default"
-	warned, warns := watching(t, v1alpha1.ModeWarn)
-	silent, audits := watching(t, v1alpha1.ModeAudit)
+	warned, warns := unenforcedNamespace(t, v1alpha1.ModeWarn)
+	silent, audits := unenforcedNamespace(t, v1alpha1.ModeAudit)
 	plain, granting := namespace(t, nil), namespace(t, nil)
 	grants := policyFor(t, granting)
 	_, owner := granted(t, namespaceRights)

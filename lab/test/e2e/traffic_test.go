@@ -30,7 +30,7 @@ func patchPolicy(t *testing.T, name string, spec map[string]any) {
 // Each is the shortest of some in the same run: the other load of the machine affects both.
 func TestGrantedTrafficIsNotCut(t *testing.T) {
 	applyDual(t)
-	ns, policyName := repaired(t)
+	ns, policyName := repairNamespace(t)
 	grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
 		s.Class = v1alpha1.ClassRouter
 		s.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "10.20.0.0/24"}}
