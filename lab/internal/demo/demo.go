@@ -64,7 +64,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		t.verdicts,
 		time.Since(begin).Round(100*time.Millisecond),
 	)
-	lookAround(t, st, o)
+	printNextSteps(t, st, o)
 	if o.Keep && ctx.Err() == nil {
 		<-ctx.Done()
 	}
@@ -74,8 +74,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-// lookAround prints what the user can do next.
-func lookAround(t *teller, st *story, o Options) {
+// printNextSteps prints what the user can do next.
+func printNextSteps(t *teller, st *story, o Options) {
 	info := st.scene.Lab.Info()
 	if o.Keep {
 		t.say("\nThe lab stays up until Ctrl-C. To look around:\n")

@@ -63,9 +63,9 @@ func (st *story) actor(
 	return a, nil
 }
 
-// fare sends every frame from one actor to another and compares: own traffic passes, forged traffic passes only if
-// forgedPasses.
-func (st *story) fare(ctx context.Context, from, to, neighbour *scene.Actor, forgedPasses bool) error {
+// compareFrames sends every frame from one actor to another and compares: own traffic passes, forged traffic passes
+// only if forgedPasses.
+func (st *story) compareFrames(ctx context.Context, from, to, neighbour *scene.Actor, forgedPasses bool) error {
 	probes, err := scene.Probes(from, to, neighbour)
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (st *story) withoutOvnguard(ctx context.Context) (err error) {
 		return err
 	}
 	t.say("   carol, port_security [\"unknown\"]")
-	return st.fare(ctx, carol, st.bob, st.dave, true)
+	return st.compareFrames(ctx, carol, st.bob, st.dave, true)
 }
 
 // sender makes a pod with layer2_forward as given and sends every frame from it.
@@ -126,7 +126,7 @@ func (st *story) sender(ctx context.Context, name, layer2 string) (*scene.Actor,
 		return nil, err
 	}
 	st.teller.say("   %s, layer2_forward: %q", name, layer2)
-	return a, st.fare(ctx, a, st.bob, st.dave, true)
+	return a, st.compareFrames(ctx, a, st.bob, st.dave, true)
 }
 
 // strictAtBirth shows that pods created now are protected, and that those from before are reported.
@@ -145,7 +145,7 @@ func (st *story) strictAtBirth(ctx context.Context) (err error) {
 		return err
 	}
 	t.header("erin, who asks for layer2_forward, to bob")
-	if err := st.fare(ctx, st.erin, st.bob, st.dave, false); err != nil {
+	if err := st.compareFrames(ctx, st.erin, st.bob, st.dave, false); err != nil {
 		return err
 	}
 	report, err := st.audit(ctx)

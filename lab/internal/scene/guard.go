@@ -120,7 +120,7 @@ func (s *Scene) InstallGuard(ctx context.Context, binary string, flags ...string
 // Replica starts the program a second time, with the same rights. It listens on other ports, and registers the address
 // of the first program: the API server calls only that one.
 func (g *Guard) Replica(ctx context.Context) (*Guard, error) {
-	r, err := g.beside(g.Log + ".replica")
+	r, err := g.copyWithPorts(g.Log + ".replica")
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (g *Guard) Replica(ctx context.Context) (*Guard, error) {
 
 // Newcomer returns the program a second time, as a user of its own with another Northbound database. It is not started.
 func (g *Guard) Newcomer(user, northbound string) (*Guard, error) {
-	r, err := g.beside(g.Log + "." + user)
+	r, err := g.copyWithPorts(g.Log + "." + user)
 	if err != nil {
 		return nil, err
 	}
@@ -138,8 +138,8 @@ func (g *Guard) Newcomer(user, northbound string) (*Guard, error) {
 	return r, g.scene.writeKubeconfig(kubeconfig, user)
 }
 
-// beside returns the program a second time, with other ports.
-func (g *Guard) beside(log string) (*Guard, error) {
+// copyWithPorts returns the program a second time, with other ports.
+func (g *Guard) copyWithPorts(log string) (*Guard, error) {
 	ports, err := freePorts(3)
 	if err != nil {
 		return nil, err

@@ -16,8 +16,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// many returns as many annotations about NICs as an object can have: 256 KiB of them.
-func many(value string) map[string]string {
+// manyAnnotations returns as many annotations about NICs as an object can have: 256 KiB of them.
+func manyAnnotations(value string) map[string]string {
 	out := make(map[string]string)
 	for size := 0; size < 250<<10; {
 		key := fmt.Sprintf("n%d.kubernetes.io/port_security", len(out))
@@ -37,7 +37,7 @@ func TestThreat33FloorOfManyAnnotations(t *testing.T) {
 	}
 	floor := &set.Validating[1]
 	for _, value := range []string{"", "true", "0"} {
-		heavy := many(value)
+		heavy := manyAnnotations(value)
 		if len(heavy) < 4200 {
 			t.Fatalf("%d annotations are not many", len(heavy))
 		}
@@ -73,7 +73,7 @@ func TestThreat33FloorOfManyAnnotations(t *testing.T) {
 			"a NIC is added": {tenant, func(ns *corev1.Namespace) { ns.Annotations[portSecurity] = "true" }, true},
 		} {
 			t.Run(name+", "+value, func(t *testing.T) {
-				old := said()
+				old := namespaceWith()
 				maps.Copy(old.Annotations, heavy)
 				now := old.DeepCopy()
 				c.change(now)
@@ -102,8 +102,8 @@ func TestThreat33FloorOfManyAnnotations(t *testing.T) {
 		}
 	}
 	// Changing all at once needs the right, in the webhook and in the floor.
-	old, now := said(), said()
-	maps.Copy(old.Annotations, many("true"))
+	old, now := namespaceWith(), namespaceWith()
+	maps.Copy(old.Annotations, manyAnnotations("true"))
 	webhook, found := namespaceJudges(t, e, nil, old, now)
 	if !strings.Contains(webhook, "change at once") || found != "" {
 		t.Errorf("the webhook says %q, the floor %q", webhook, found)
@@ -113,13 +113,13 @@ func TestThreat33FloorOfManyAnnotations(t *testing.T) {
 // A pod may have as many, in a namespace that has, too: the cost is on the user who changes a few.
 func TestThreat33FloorOfManyPodAnnotations(t *testing.T) {
 	j := newJudges(t)
-	old := &admission.Pod{Metadata: admission.Metadata{Name: "p", Annotations: many("true")}}
+	old := &admission.Pod{Metadata: admission.Metadata{Name: "p", Annotations: manyAnnotations("true")}}
 	now := &admission.Pod{Metadata: admission.Metadata{Name: "p", Annotations: maps.Clone(old.Metadata.Annotations)}}
 	now.Metadata.Annotations["ovn.kubernetes.io/allocated"] = "true"
 	in := j.request(t, attempt{tenant, "update", old, now}, now)
-	in["namespaceObject"] = plain(t, &corev1.Namespace{ObjectMeta: said().ObjectMeta})
-	heavy := said()
-	maps.Copy(heavy.Annotations, many("true"))
+	in["namespaceObject"] = plain(t, &corev1.Namespace{ObjectMeta: namespaceWith().ObjectMeta})
+	heavy := namespaceWith()
+	maps.Copy(heavy.Annotations, manyAnnotations("true"))
 	in["namespaceObject"] = plain(t, heavy)
 	if got := j.refusal(t, &j.floor, in); !strings.Contains(got, "allocated") {
 		t.Errorf("the floor says %q", got)
@@ -146,10 +146,10 @@ func TestThreat32FloorStaysOn(t *testing.T) {
 		return j.holds(t, j.floor.Spec.Variables[i].Expression, in)
 	}
 	for _, harmless := range []*corev1.Namespace{
-		said(), said("ovn.kubernetes.io/layer2_forward", "false"), said(label, ""), said(portSecurity, "True"),
-		said(portSecurity, ""),
-		said("blue.t.ovn.kubernetes.io/layer2_forward", " Off", label, "strict"), said(label, "opne"),
-		said(portSecurity, "flase"),
+		namespaceWith(), namespaceWith("ovn.kubernetes.io/layer2_forward", "false"), namespaceWith(label, ""), namespaceWith(portSecurity, "True"),
+		namespaceWith(portSecurity, ""),
+		namespaceWith("blue.t.ovn.kubernetes.io/layer2_forward", " Off", label, "strict"), namespaceWith(label, "opne"),
+		namespaceWith(portSecurity, "flase"),
 	} {
 		if !stays(harmless) {
 			t.Errorf("the floor is off where a namespace says %v %v", harmless.Labels, harmless.Annotations)
@@ -168,7 +168,7 @@ func TestThreat32FloorStaysOn(t *testing.T) {
 		if r.IntN(4) == 0 {
 			keys = append(keys, label, one("strict", "", "mac", "open", "opne"))
 		}
-		ns := said(keys...)
+		ns := namespaceWith(keys...)
 		if !stays(ns) {
 			continue
 		}

@@ -111,8 +111,8 @@ func namespaceJudges(
 	return webhook, floor
 }
 
-// said returns a namespace with labels and annotations; a key of a label begins with "label:".
-func said(keyValues ...string) *corev1.Namespace {
+// namespaceWith returns a namespace with labels and annotations; a key of a label begins with "label:".
+func namespaceWith(keyValues ...string) *corev1.Namespace {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: "t", Labels: map[string]string{corev1.LabelMetadataName: "t"}, Annotations: map[string]string{},
 	}}
@@ -154,49 +154,49 @@ func TestNamespaceFloorComparesRanks(t *testing.T) {
 		old, now *corev1.Namespace
 		loosens  bool
 	}{
-		"a look-alike of true": {nil, said(), said(portSecurity, "True"), false},
-		"false is gone":        {nil, said(portSecurity, "false"), said(), false},
+		"a look-alike of true": {nil, namespaceWith(), namespaceWith(portSecurity, "True"), false},
+		"false is gone":        {nil, namespaceWith(portSecurity, "false"), namespaceWith(), false},
 		"false is gone, policy open": {
-			open, said(picked, "yes", portSecurity, "false"), said(picked, "yes"), false,
+			open, namespaceWith(picked, "yes", portSecurity, "false"), namespaceWith(picked, "yes"), false,
 		},
-		"forwarding is gone, policy allows": {open, said(picked, "yes", forward, "true"), said(picked, "yes"), false},
+		"forwarding is gone, policy allows": {open, namespaceWith(picked, "yes", forward, "true"), namespaceWith(picked, "yes"), false},
 		"false where policy is open": {
-			open, said(picked, "yes"), said(picked, "yes", portSecurity, "false"), false,
+			open, namespaceWith(picked, "yes"), namespaceWith(picked, "yes", portSecurity, "false"), false,
 		},
-		"forwarding where policy allows it": {open, said(picked, "yes"), said(picked, "yes", forward, "true"), false},
-		"mac where policy says mac":         {mac, said(picked, "yes"), said(picked, "yes", label, "mac"), false},
-		"open is gone":                      {nil, said(label, "open"), said(), false},
+		"forwarding where policy allows it": {open, namespaceWith(picked, "yes"), namespaceWith(picked, "yes", forward, "true"), false},
+		"mac where policy says mac":         {mac, namespaceWith(picked, "yes"), namespaceWith(picked, "yes", label, "mac"), false},
+		"open is gone":                      {nil, namespaceWith(label, "open"), namespaceWith(), false},
 		"mac becomes strict": {
-			mac, said(picked, "yes", label, "mac"), said(picked, "yes", label, "strict"), false,
+			mac, namespaceWith(picked, "yes", label, "mac"), namespaceWith(picked, "yes", label, "strict"), false,
 		},
 		"true beside a label": {
-			nil, said(label, "open"), said(label, "open", portSecurity, "true"), false,
+			nil, namespaceWith(label, "open"), namespaceWith(label, "open", portSecurity, "true"), false,
 		},
 		"one interface says the same": {
-			nil, said("b.t.ovn.kubernetes.io/port_security", "false"),
-			said("b.t.ovn.kubernetes.io/port_security", "false", "b.t.ovn.net1.kubernetes.io/port_security", "0"),
+			nil, namespaceWith("b.t.ovn.kubernetes.io/port_security", "false"),
+			namespaceWith("b.t.ovn.kubernetes.io/port_security", "false", "b.t.ovn.net1.kubernetes.io/port_security", "0"),
 			false,
 		},
-		"made with true": {nil, nil, said(portSecurity, "true", label, "strict"), false},
+		"made with true": {nil, nil, namespaceWith(portSecurity, "true", label, "strict"), false},
 		// Pods that ask for port security themselves are strict where the namespace is open, and have no say where it is mac.
-		"open becomes mac":            {nil, said(label, "open"), said(label, "mac"), true},
-		"false":                       {nil, said(), said(portSecurity, "false"), true},
-		"a look-alike of false":       {nil, said(), said(portSecurity, "0"), true},
-		"forwarding":                  {nil, said(), said(forward, "yes"), true},
-		"true is gone, policy open":   {open, said(picked, "yes", portSecurity, "true"), said(picked, "yes"), true},
-		"no forwarding is gone":       {open, said(picked, "yes", forward, "false"), said(picked, "yes"), true},
-		"true is gone beside a label": {nil, said(label, "open", portSecurity, "true"), said(label, "open"), true},
-		"comes under an open policy":  {open, said(), said(picked, "yes"), true},
-		"made under an open policy":   {open, nil, said(picked, "yes"), true},
-		"made open":                   {nil, nil, said(label, "open"), true},
+		"open becomes mac":            {nil, namespaceWith(label, "open"), namespaceWith(label, "mac"), true},
+		"false":                       {nil, namespaceWith(), namespaceWith(portSecurity, "false"), true},
+		"a look-alike of false":       {nil, namespaceWith(), namespaceWith(portSecurity, "0"), true},
+		"forwarding":                  {nil, namespaceWith(), namespaceWith(forward, "yes"), true},
+		"true is gone, policy open":   {open, namespaceWith(picked, "yes", portSecurity, "true"), namespaceWith(picked, "yes"), true},
+		"no forwarding is gone":       {open, namespaceWith(picked, "yes", forward, "false"), namespaceWith(picked, "yes"), true},
+		"true is gone beside a label": {nil, namespaceWith(label, "open", portSecurity, "true"), namespaceWith(label, "open"), true},
+		"comes under an open policy":  {open, namespaceWith(), namespaceWith(picked, "yes"), true},
+		"made under an open policy":   {open, nil, namespaceWith(picked, "yes"), true},
+		"made open":                   {nil, nil, namespaceWith(label, "open"), true},
 		"one interface": {
-			nil, said(), said("b.t.ovn.net1.kubernetes.io/port_security", "false"), true,
+			nil, namespaceWith(), namespaceWith("b.t.ovn.net1.kubernetes.io/port_security", "false"), true,
 		},
-		"strict becomes mac":         {nil, said(label, "strict"), said(label, "mac"), true},
-		"open where policy says mac": {mac, said(picked, "yes"), said(picked, "yes", portSecurity, "false"), true},
+		"strict becomes mac":         {nil, namespaceWith(label, "strict"), namespaceWith(label, "mac"), true},
+		"open where policy says mac": {mac, namespaceWith(picked, "yes"), namespaceWith(picked, "yes", portSecurity, "false"), true},
 		"a second NIC, where one is off": {
-			nil, said(portSecurity, "false"),
-			said(portSecurity, "false", "b.t.ovn.kubernetes.io/port_security", "false"), true,
+			nil, namespaceWith(portSecurity, "false"),
+			namespaceWith(portSecurity, "false", "b.t.ovn.kubernetes.io/port_security", "false"), true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -226,7 +226,7 @@ func TestNamespaceFloorRefusesNothingThatTheWebhookAllows(t *testing.T) {
 			set(nic+".kubernetes.io/port_security", "true", "false", " True", "0", "")
 			set(nic+".kubernetes.io/layer2_forward", "true", "false", "ON", "")
 		}
-		return said(keys...)
+		return namespaceWith(keys...)
 	}
 	both, webhooks := 0, 0
 	for i := range 2000 {

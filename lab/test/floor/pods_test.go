@@ -43,10 +43,10 @@ func accounts() admission.Accounts {
 	return a
 }
 
-// strictTown is a cluster with a strict namespace "t", although policies loosen others.
-type strictTown struct{ pod *admission.Pod }
+// strictCluster is a cluster with a strict namespace "t", although policies loosen others.
+type strictCluster struct{ pod *admission.Pod }
 
-func (s *strictTown) Look(_ context.Context, namespace, user string, look func(*admission.View)) {
+func (s *strictCluster) Look(_ context.Context, namespace, user string, look func(*admission.View)) {
 	inv := inventory.New()
 	inv.SetSubnet(inventory.Subnet{Name: "ovn-default"})
 	inv.SetPolicy(
@@ -68,7 +68,7 @@ func (s *strictTown) Look(_ context.Context, namespace, user string, look func(*
 	})
 }
 
-func (s *strictTown) Pod(context.Context, string, string) (*admission.Pod, error) {
+func (s *strictCluster) Pod(context.Context, string, string) (*admission.Pod, error) {
 	if s.pod == nil {
 		return nil, errors.New("there is none")
 	}
@@ -76,12 +76,12 @@ func (s *strictTown) Pod(context.Context, string, string) (*admission.Pod, error
 }
 
 // Repaired implements admission.World: nobody here takes back repair's changes.
-func (s *strictTown) Repaired(context.Context, []string) (admission.Repaired, error) {
+func (s *strictCluster) Repaired(context.Context, []string) (admission.Repaired, error) {
 	return admission.Repaired{}, admission.ErrNoUndo
 }
 
 // Definition implements admission.World: no policy here asks for it.
-func (s *strictTown) Definition(context.Context, kubeovn.Attachment) admission.Definition {
+func (s *strictCluster) Definition(context.Context, kubeovn.Attachment) admission.Definition {
 	return admission.Definition{}
 }
 
@@ -135,7 +135,7 @@ func (j *judges) webhook(t *testing.T, a attempt) (stored *admission.Pod, refuse
 			UserInfo:  authenticationv1.UserInfo{Username: a.user},
 			Object:    raw(t, p),
 		}
-		world := &strictTown{}
+		world := &strictCluster{}
 		switch a.path {
 		case "create":
 			req.Operation = admissionv1.Create

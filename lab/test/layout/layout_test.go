@@ -43,8 +43,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// town is a lab with a layout of Kube-OVN, and ovnguard in it.
-type town struct {
+// cluster is a lab with a layout of Kube-OVN, and ovnguard in it.
+type cluster struct {
 	*scene.Scene
 
 	guard *scene.Guard
@@ -52,7 +52,7 @@ type town struct {
 }
 
 // open starts a lab, and installs ovnguard without starting it.
-func open(t *testing.T, layout controlplane.KubeOVN) *town {
+func open(t *testing.T, layout controlplane.KubeOVN) *cluster {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "layout")
 	if err != nil {
@@ -92,7 +92,7 @@ func open(t *testing.T, layout controlplane.KubeOVN) *town {
 			t.Error(err)
 		}
 	})
-	return &town{Scene: s, guard: guard}
+	return &cluster{Scene: s, guard: guard}
 }
 
 // program returns the path of ovnguard.
@@ -109,7 +109,7 @@ func program(t *testing.T) string {
 }
 
 // as returns a client with the rights of a user.
-func (w *town) as(t *testing.T, user string, groups ...string) kubernetes.Interface {
+func (w *cluster) as(t *testing.T, user string, groups ...string) kubernetes.Interface {
 	t.Helper()
 	config, err := w.Lab.RESTConfig(user, groups...)
 	if err != nil {
@@ -136,7 +136,7 @@ func eventually(t *testing.T, what string, ask func() (bool, error)) time.Durati
 }
 
 // pod makes a pod as the tenant and returns it when it runs and has a port on each of these networks.
-func (w *town) pod(
+func (w *cluster) pod(
 	ctx context.Context,
 	tenants kubernetes.Interface,
 	name string,
@@ -169,8 +169,9 @@ func (w *town) pod(
 	return p, err
 }
 
-// flow makes pods one after the other until end is called; end returns how many there were. Each must get its network.
-func (w *town) flow(t *testing.T, networks ...string) (end func() int) {
+// podStream makes pods one after the other until end is called; end returns how many there were. Each must get its
+// network.
+func (w *cluster) podStream(t *testing.T, networks ...string) (end func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	tenants := w.as(t, "tenant")
@@ -243,13 +244,13 @@ func TestHostedControlPlane(t *testing.T) {
 	balancer := &balancer{listener: listener}
 	defer balancer.close(t)
 	layout := controlplane.KubeOVN{Namespace: "tenant-kube-ovn", Northbound: "tcp:" + listener.Addr().String()}
-	try(t, layout, func(w *town) { balancer.start(strings.TrimPrefix(w.Lab.Info().NB, "unix:")) })
+	try(t, layout, func(w *cluster) { balancer.start(strings.TrimPrefix(w.Lab.Info().NB, "unix:")) })
 	if balancer.served() == 0 {
 		t.Error("the database was not reached by way of the load balancer")
 	}
 }
 
-func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*town)) {
+func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*cluster)) {
 	w := open(t, layout)
 	if prepare != nil {
 		prepare(w)
@@ -262,7 +263,7 @@ func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*town)) {
 		}
 		provider, networks = kubeovn.AttachmentProvider(tenant, "blue"), []string{tenant + "/blue"}
 	}
-	end := w.flow(t, networks...)
+	end := w.podStream(t, networks...)
 	begin := time.Now()
 	if err := w.guard.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -342,7 +343,7 @@ func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*town)) {
 
 // gateways asks, as the StatefulSet's controller does, for the pod of a NAT gateway: in Kube-OVN's namespace it would
 // go on forwarding, and a tenant's imitation of one would be strict.
-func (w *town) gateways(t *testing.T, layout controlplane.KubeOVN, provider kubeovn.Provider, networks []string) {
+func (w *cluster) gateways(t *testing.T, layout controlplane.KubeOVN, provider kubeovn.Provider, networks []string) {
 	t.Helper()
 	const name = "vpc-nat-gw-east"
 	yes := true

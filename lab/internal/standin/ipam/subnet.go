@@ -209,7 +209,7 @@ func (s *subnet) checkStatic(text string, req Request) (netip.Addr, *family, err
 		return netip.Addr{}, nil, err
 	}
 	f := s.familyOf(a)
-	if f == nil || !f.gives(a) {
+	if f == nil || !f.assigns(a) {
 		return netip.Addr{}, nil, ErrOutOfRange
 	}
 	if owner := f.owner[a]; owner != "" && owner != req.NIC && !req.AllowConflict {
@@ -223,8 +223,8 @@ func (s *subnet) checkStatic(text string, req Request) (netip.Addr, *family, err
 	return a, f, nil
 }
 
-// gives reports whether the address is in the range for NICs.
-func (f *family) gives(a netip.Addr) bool { return a.Compare(f.first) >= 0 && a.Compare(f.last) <= 0 }
+// assigns reports whether the address is in the range for NICs.
+func (f *family) assigns(a netip.Addr) bool { return a.Compare(f.first) >= 0 && a.Compare(f.last) <= 0 }
 
 // free returns the next free address, going round once from the end of the last search.
 func (s *subnet) free(f *family, pool string) (netip.Addr, error) {
@@ -264,7 +264,7 @@ func (s *subnet) freeOf(f *family, ranges []addressRange) (netip.Addr, error) {
 			continue
 		}
 		for a := r.first; r.contains(a); a = a.Next() {
-			if f.owner[a] == "" && f.gives(a) && !inAny(s.excluded, a) && !inAny(s.gateways, a) {
+			if f.owner[a] == "" && f.assigns(a) && !inAny(s.excluded, a) && !inAny(s.gateways, a) {
 				return a, nil
 			}
 		}
