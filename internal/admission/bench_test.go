@@ -22,9 +22,9 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// city is a large cluster: 10,000 pods on 200 subnets in 20 VPCs, with 200 policies, and in namespace "t" 500 Vips and
-// 200 exceptions. Reviews of pods of "t" have to look at each of these parts.
-func city(mode policy.Mode) *scene {
+// largeCluster is a large cluster: 10,000 pods on 200 subnets in 20 VPCs, with 200 policies, and in namespace "t" 500
+// Vips and 200 exceptions. Reviews of pods of "t" have to look at each of these parts.
+func largeCluster(mode policy.Mode) *scene {
 	inv := inventory.New()
 	for i := range 200 {
 		s := inventory.Subnet{
@@ -246,7 +246,7 @@ func shapes() map[string]shape {
 // to it.
 func BenchmarkWorstPods(b *testing.B) {
 	for _, mode := range []policy.Mode{policy.Enforce, policy.Audit} {
-		s := city(mode)
+		s := largeCluster(mode)
 		for name, c := range shapes() {
 			b.Run(fmt.Sprintf("%s/%s", mode, name), func(b *testing.B) {
 				req := request(tenant, admissionv1.Create, "")

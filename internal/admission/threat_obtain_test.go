@@ -13,8 +13,8 @@ import (
 
 const takenVip = "ovn.kubernetes.io/vip"
 
-// twinVPC adds a VPC of the tenant's own with the addresses of the default one, and a Vip there.
-func twinVPC(v inventory.Vip) *scene {
+// overlappingVPC adds a VPC of the tenant's own with the addresses of the default one, and a Vip there.
+func overlappingVPC(v inventory.Vip) *scene {
 	s := newScene()
 	s.inventory.SetSubnet(inventory.Subnet{Name: "twin", VPC: "tenants", Namespaces: []string{"t"}})
 	s.inventory.SetSubnet(
@@ -37,20 +37,25 @@ func TestThreatT29VipOfAnotherNetwork(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			// The NIC is on the default network.
-			_, refused := create(t, twinVPC(v), tenant, pod(takenVip, "v"))
+			_, refused := create(t, overlappingVPC(v), tenant, pod(takenVip, "v"))
 			mustRefuse(t, refused, takenVip, "twin", "ovn-default")
 			// The default NIC is on the network of the Vip, and another NIC is not.
-			_, refused = create(t, twinVPC(v), tenant, pod(takenVip, "v", lsp, "twin", networks, "u/green"))
+			_, refused = create(t, overlappingVPC(v), tenant, pod(takenVip, "v", lsp, "twin", networks, "u/green"))
 			mustRefuse(t, refused, takenVip, "twin", "green.u.ovn", "our-green")
 			// On the network of the Vip, the same address is a different one.
-			_, refused = create(t, twinVPC(v), tenant, pod(takenVip, "v", lsp, "twin"))
+			_, refused = create(t, overlappingVPC(v), tenant, pod(takenVip, "v", lsp, "twin"))
 			mustAllow(t, refused)
 			// The key of an attachment, which some releases read, is about that NIC.
-			_, refused = create(t, twinVPC(v), tenant, pod("nad.n.ovn.kubernetes.io/vip", "v", networks, "n/nad"))
+			_, refused = create(
+				t,
+				overlappingVPC(v),
+				tenant,
+				pod("nad.n.ovn.kubernetes.io/vip", "v", networks, "n/nad"),
+			)
 			mustRefuse(t, refused, "nad.n.ovn.kubernetes.io/vip", "twin")
 			_, refused = create(
 				t,
-				twinVPC(v),
+				overlappingVPC(v),
 				tenant,
 				pod(
 					"nad.n.ovn.kubernetes.io/vip",
@@ -64,7 +69,7 @@ func TestThreatT29VipOfAnotherNetwork(t *testing.T) {
 			mustAllow(t, refused)
 			// On a running pod it is judged again: Kube-OVN reads it when it makes the port again.
 			old, p := running(), running(takenVip, "v")
-			mustRefuse(t, update(t, twinVPC(v), tenant, "", &old, &p), takenVip)
+			mustRefuse(t, update(t, overlappingVPC(v), tenant, "", &old, &p), takenVip)
 		})
 	}
 }
@@ -90,11 +95,11 @@ func TestThreatT29VipWhoseAddressIsTaken(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := twinVPC(c.v)
+			s := overlappingVPC(c.v)
 			s.namespace.Annotations = nil // Kube-OVN has not written the subnets for its pods yet
 			_, refused := create(t, s, tenant, pod(takenVip, "v"))
 			mustRefuse(t, refused, takenVip, c.whose)
-			s = twinVPC(c.v)
+			s = overlappingVPC(c.v)
 			s.namespace.Annotations = map[string]string{lsp: "twin,ovn-default"}
 			_, refused = create(t, s, tenant, pod(takenVip, "v"))
 			mustRefuse(t, refused, takenVip, c.whose)
@@ -116,11 +121,11 @@ func TestThreatT29VipWhoseAddressIsTaken(t *testing.T) {
 	)
 	mustRefuse(t, refused, networks, "10.16.0.5")
 	// A Vip without an address would leave the pod without one, and its port security would check nothing.
-	_, refused = create(t, twinVPC(inventory.Vip{}), tenant, pod(takenVip, "v", lsp, "twin"))
+	_, refused = create(t, overlappingVPC(inventory.Vip{}), tenant, pod(takenVip, "v", lsp, "twin"))
 	mustRefuse(t, refused, takenVip, "has no address yet")
 	// A Vip cannot hand out an address that something else keeps; the Vip's own reservation does not count against it.
 	own := inventory.Vip{Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.55")}, MAC: "0a:00:00:00:00:55"}
-	s = twinVPC(own)
+	s = overlappingVPC(own)
 	_, refused = create(t, s, tenant, pod(takenVip, "v", lsp, "twin"))
 	mustAllow(t, refused)
 	s.inventory.SetSubnet(
@@ -130,8 +135,8 @@ func TestThreatT29VipWhoseAddressIsTaken(t *testing.T) {
 	mustRefuse(t, refused, takenVip, "10.16.0.55", "port_vips")
 }
 
-// kept returns the scene with every kind of object that keeps addresses of the default network.
-func kept() *scene {
+// keptAddresses returns the scene with every kind of object that keeps addresses of the default network.
+func keptAddresses() *scene {
 	s := newScene()
 	addr := netip.MustParseAddr
 	within := func(from, to string) []inventory.Range { return []inventory.Range{{From: addr(from), To: addr(to)}} }
@@ -193,18 +198,18 @@ func TestThreatT30ReservedAddresses(t *testing.T) {
 	} {
 		t.Run(address, func(t *testing.T) {
 			words := append(words, address)
-			_, refused := create(t, kept(), tenant, pod(ip, address))
+			_, refused := create(t, keptAddresses(), tenant, pod(ip, address))
 			mustRefuse(t, refused, append(words, ip)...)
-			_, refused = create(t, kept(), tenant, pod(pool, "10.16.0.200;"+address))
+			_, refused = create(t, keptAddresses(), tenant, pod(pool, "10.16.0.200;"+address))
 			mustRefuse(t, refused, append(words, pool)...)
 			_, refused = create(
 				t,
-				kept(),
+				keptAddresses(),
 				tenant,
 				pod(networks, `[{"name":"nad","namespace":"n","ips":["`+address+`/16"]}]`),
 			)
 			mustRefuse(t, refused, append(words, networks)...)
-			s := kept()
+			s := keptAddresses()
 			s.inventory.SetVip(
 				inventory.Vip{
 					Name:      "v",
@@ -215,7 +220,7 @@ func TestThreatT30ReservedAddresses(t *testing.T) {
 			)
 			_, refused = create(t, s, tenant, pod(takenVip, "v"))
 			mustRefuse(t, refused, append(words, takenVip)...)
-			_, refused = create(t, kept(), tenant, pod(ip, address))
+			_, refused = create(t, keptAddresses(), tenant, pod(ip, address))
 			if told, _, _ := strings.Cut(
 				refused,
 				"(audit log",
@@ -228,14 +233,14 @@ func TestThreatT30ReservedAddresses(t *testing.T) {
 	// The first is in the pool of the namespace, the next two are outside the other pool, and the last are in a pool for
 	// everybody or in none.
 	for _, address := range []string{"10.16.7.7", "10.16.8.9", "10.16.8.21", "10.16.9.9", "10.16.0.200"} {
-		_, refused := create(t, kept(), tenant, pod(ip, address))
+		_, refused := create(t, keptAddresses(), tenant, pod(ip, address))
 		mustAllow(t, refused)
-		_, refused = create(t, kept(), tenant, pod(pool, address+",10.16.0.201"))
+		_, refused = create(t, keptAddresses(), tenant, pod(pool, address+",10.16.0.201"))
 		mustAllow(t, refused)
 	}
 	// In another VPC these are other addresses.
 	for _, address := range []string{"10.16.8.10", "10.96.0.50", "10.16.0.111", "10.16.0.112", "10.16.0.114"} {
-		_, refused := create(t, kept(), tenant, pod(ip, address, lsp, "island"))
+		_, refused := create(t, keptAddresses(), tenant, pod(ip, address, lsp, "island"))
 		mustAllow(t, refused)
 	}
 }
@@ -245,7 +250,7 @@ func TestOvnFipLeadsToItsPod(t *testing.T) {
 	for port, allowed := range map[string]bool{
 		"p.t": true, "web-5.t": true, "": false, "victim.u": false, "t.u": false,
 	} {
-		s := kept()
+		s := keptAddresses()
 		s.inventory.SetFixed(inventory.Fixed{
 			Holder: inventory.Holder{
 				Kind: inventory.HeldByFIPInside,
@@ -269,22 +274,22 @@ func TestOvnFipLeadsToItsPod(t *testing.T) {
 
 // The pods on a subnet may share the addresses that it shares, and nobody else may.
 func TestSharedVIPsOfTheSubnet(t *testing.T) {
-	_, refused := create(t, kept(), tenant, pod(vips, "10.16.0.111"))
+	_, refused := create(t, keptAddresses(), tenant, pod(vips, "10.16.0.111"))
 	mustAllow(t, refused)
-	_, refused = create(t, kept(), tenant, pod(vips, "10.16.0.111,10.16.0.112"))
+	_, refused = create(t, keptAddresses(), tenant, pod(vips, "10.16.0.111,10.16.0.112"))
 	mustRefuse(t, refused, vips, "10.16.0.112")
 	for _, on := range []string{"ours", "island"} {
-		_, refused = create(t, kept(), tenant, pod(vips, "10.16.0.111", lsp, on))
+		_, refused = create(t, keptAddresses(), tenant, pod(vips, "10.16.0.111", lsp, on))
 		mustRefuse(t, refused, vips, "10.16.0.111")
 	}
-	s := kept()
+	s := keptAddresses()
 	s.namespace.Annotations = map[string]string{lsp: "ours,ovn-default"} // it may be on either
 	_, refused = create(t, s, tenant, pod(vips, "10.16.0.111"))
 	mustRefuse(t, refused, vips)
 	_, refused = create(t, s, tenant, pod(vips, "10.16.0.111", lsp, "ovn-default"))
 	mustAllow(t, refused)
 	// A subnet that is not for the namespace shares nothing with its pods.
-	s = kept()
+	s = keptAddresses()
 	s.inventory.SetSubnet(
 		inventory.Subnet{
 			Name:       "theirs",
@@ -296,7 +301,7 @@ func TestSharedVIPsOfTheSubnet(t *testing.T) {
 	mustRefuse(t, refused, vips, "10.18.0.9")
 	// The same holds on a running pod.
 	old, p := running(), running(vips, "10.16.0.111")
-	mustAllow(t, update(t, kept(), tenant, "", &old, &p))
+	mustAllow(t, update(t, keptAddresses(), tenant, "", &old, &p))
 }
 
 // A network with addresses from Kube-OVN but without OVN is reserved for the namespaces of its subnet, too.
@@ -331,7 +336,7 @@ func TestThreatT29AddressOutsideOVN(t *testing.T) {
 // A pod with the longest list of addresses is judged by look-ups: the cost does not depend on the number of subnets,
 // pools and addresses.
 func TestManyReservationsCostLittle(t *testing.T) {
-	small, large := kept(), kept()
+	small, large := keptAddresses(), keptAddresses()
 	for i := range 4000 {
 		at := netip.AddrFrom4([4]byte{10, 32 + byte(i>>8), byte(i), 0})
 		large.inventory.SetSubnet(

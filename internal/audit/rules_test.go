@@ -61,8 +61,8 @@ func migrates(believed bool) func(*inventory.Port) {
 // repairs puts the port under a policy with repair switched on.
 func repairs(p *inventory.Port) { p.Decision.Mode, p.Decision.Repair = policy.Enforce, policy.RepairOn }
 
-// of makes the IP resource name the port's pod and its switch.
-func of(namespace, pod string) func(*inventory.Port) {
+// ofPod makes the IP resource name the port's pod and its switch.
+func ofPod(namespace, pod string) func(*inventory.Port) {
 	return func(p *inventory.Port) {
 		p.Record.Of, p.Record.Subnet = inventory.PodKey{Namespace: namespace, Name: pod}, p.Row.Switch
 	}
@@ -235,7 +235,7 @@ func TestEvidenceRules(t *testing.T) {
 				portSecurity(),
 				repairs,
 				externalIDs(nil),
-				of("ns", "p"),
+				ofPod("ns", "p"),
 			),
 			state: Violation,
 			rules: []string{"OVG001"},
@@ -250,7 +250,7 @@ func TestEvidenceRules(t *testing.T) {
 			port: port(
 				repairs,
 				addresses("0a:00:00:00:00:09"),
-				of("ns", "q"),
+				ofPod("ns", "q"),
 			),
 			state: Violation,
 			rules: []string{"OVG010", "OVG025"},

@@ -13,9 +13,9 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// crowd returns an inventory with n pods in namespace "crowd" that admission made strict without a request, and one
+// manyPods returns an inventory with n pods in namespace "crowd" that admission made strict without a request, and one
 // that asked for it.
-func crowd(n int) *Inventory {
+func manyPods(n int) *Inventory {
 	inv := New()
 	inv.SetNamespace(policy.Namespace{Name: "crowd", Labels: map[string]string{"team": "a"}})
 	inherited := []kubeovn.Provider{kubeovn.DefaultProvider}
@@ -42,7 +42,7 @@ func crowd(n int) *Inventory {
 func nothing(Port) bool { return false }
 
 func TestNamespaceEffect(t *testing.T) {
-	inv := crowd(3)
+	inv := manyPods(3)
 	annotated := func(value string) policy.Namespace {
 		return policy.Namespace{
 			Name:        "crowd",
@@ -72,7 +72,7 @@ func TestNamespaceEffect(t *testing.T) {
 }
 
 func TestPolicyEffect(t *testing.T) {
-	inv := crowd(3)
+	inv := manyPods(3)
 	teamA := func(l map[string]string) bool { return l["team"] == "a" }
 	loose := policy.Policy{Name: "loose", Namespaces: teamA, Level: policy.MAC}
 	if diff := cmp.Diff(
@@ -138,7 +138,7 @@ func TestPolicyEffect(t *testing.T) {
 
 // The author of a policy waits while repair is asked about ports, so the number of questions is bounded.
 func TestPolicyEffectIsBounded(t *testing.T) {
-	inv := crowd(asksLimit + 500)
+	inv := manyPods(asksLimit + 500)
 	asked := 0
 	rewrites := func(Port) bool {
 		asked++
@@ -154,7 +154,7 @@ func TestPolicyEffectIsBounded(t *testing.T) {
 
 // One edit may grant a port something and take something away; a port that repair writes does not count as kept.
 func TestPolicyEffectCountsBoth(t *testing.T) {
-	inv := crowd(1)
+	inv := manyPods(1)
 	limits := policy.Limits{Pairs: 8, Prefix4: 8, Prefix6: 64, Lifetime: policy.DefaultLifetime, Level: policy.Open}
 	now := policy.Policy{Name: "p", ExceptionsIn: []string{"crowd"}, Limits: limits, Repair: policy.RepairOn}
 	inv.SetPolicy(now)
@@ -172,7 +172,7 @@ func TestPolicyEffectCountsBoth(t *testing.T) {
 }
 
 func TestTargets(t *testing.T) {
-	inv := crowd(2)
+	inv := manyPods(2)
 	e := policy.Exception{Namespace: "crowd", Pods: func(l map[string]string) bool { return l["app"] == "web" }}
 	if diff := cmp.Diff([]string{"p0.crowd", "p1.crowd"}, inv.Targets(&e)); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -185,7 +185,7 @@ func TestTargets(t *testing.T) {
 
 // The effect of a namespace's edit on 10,000 pods is computed while its author waits: the bar is 100 ms.
 func BenchmarkNamespaceEffect(b *testing.B) {
-	inv := crowd(10_000)
+	inv := manyPods(10_000)
 	for i := range 20 {
 		team, app := fmt.Sprint("t", i), fmt.Sprint("a", i)
 		inv.SetPolicy(policy.Policy{

@@ -14,8 +14,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// block returns a cluster with two VPCs that have the same addresses, and every kind of object that keeps some.
-func block() *Inventory {
+// twoVPCs returns a cluster with two VPCs that have the same addresses, and every kind of object that keeps some.
+func twoVPCs() *Inventory {
 	inv := New()
 	addr := netip.MustParseAddr
 	for name, vpc := range map[string]string{"s": "", "twin": "island"} {
@@ -63,7 +63,7 @@ func block() *Inventory {
 
 // The holders and keepers of an address are those in the given networks, and a pool is for its namespaces.
 func TestTaken(t *testing.T) {
-	inv := block()
+	inv := twoVPCs()
 	anybody := policy.Namespace{Name: "ns"}
 	here, island := []string{kubeovn.DefaultVPC}, []string{"island"}
 	for _, c := range []struct {
@@ -138,7 +138,7 @@ func TestForeignAddresses(t *testing.T) {
 				"by its row": func(*Inventory) {},
 			} {
 				t.Run(fmt.Sprintf("%s on %s %s", address, sw, name), func(t *testing.T) {
-					inv := block()
+					inv := twoVPCs()
 					inv.SetPod(pod("ns", "q"))
 					inv.SetRow(
 						&Row{UUID: "u", Name: "q.ns", Switch: sw, Addresses: []string{"0a:00:00:00:00:01 " + address}},
@@ -161,7 +161,7 @@ func TestForeignAddresses(t *testing.T) {
 			}
 		}
 	}
-	inv := block()
+	inv := twoVPCs()
 	inv.SetPod(pod("ns", "p"))
 	inv.SetRecord(&Record{Name: "p.ns", IPs: []string{"10.0.0.34"}, Subnet: "s"})
 	if held := inv.Port("p.ns", time.Time{}).Foreign; held != nil {
@@ -182,7 +182,7 @@ func TestWhatKeepsAnAddressTouchesItsPort(t *testing.T) {
 		},
 		"services": func(inv *Inventory) []string { return inv.SetReserved(Holder{HeldByServices, "x"}, []Range{{a, a}}) },
 	} {
-		inv := block()
+		inv := twoVPCs()
 		inv.SetPod(pod("ns", "q"))
 		inv.SetRecord(&Record{Name: "q.ns", IPs: []string{"10.0.0.50"}, Subnet: "s"})
 		if got := enter(inv); !slices.Contains(got, "q.ns") {
