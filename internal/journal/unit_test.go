@@ -17,7 +17,7 @@ func columns(elements ...string) *[]string { return &elements }
 func annotated(id, port string, at time.Duration) Entry {
 	return Entry{
 		ID:        id,
-		Time:      noon.Add(at),
+		Time:      testTime.Add(at),
 		Port:      port,
 		Row:       "r",
 		Namespace: "ns",
@@ -64,7 +64,7 @@ func TestUnits(t *testing.T) {
 		"a row that drifted later":       {Choice{ID: "4"}, []string{"4"}},
 		"the first row, much later":      {Choice{Port: "b", Last: 1}, []string{"5 3/3"}},
 		"an annotation below what drift": {Choice{ID: "3"}, []string{"5 3/5"}},
-		"since":                          {Choice{Since: noon.Add(time.Minute)}, []string{"9", "5 3/3", "4"}},
+		"since":                          {Choice{Since: testTime.Add(time.Minute)}, []string{"9", "5 3/3", "4"}},
 		"none":                           {Choice{ID: "7"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -21,8 +21,8 @@ func egressGateway(p *inventory.Port) {
 	}
 }
 
-// silent removes the annotation: the pod was made before anybody asked for port security.
-func silent(p *inventory.Port) { annotated("")(p) }
+// unannotated removes the annotation: the pod was made before anybody asked for port security.
+func unannotated(p *inventory.Port) { annotated("")(p) }
 
 // decidedOpen sets the annotations that admission and repair write with a decision, here one that opened the port.
 func decidedOpen(p *inventory.Port) {
@@ -66,35 +66,35 @@ func TestThreatT46RepairSparesGateways(t *testing.T) {
 		port inventory.Port
 		want Kind
 	}{
-		"open before":                   {port(open, egressGateway, silent), Gateway},
+		"open before":                   {port(open, egressGateway, unannotated), Gateway},
 		"open before, as it asked":      {port(open, egressGateway, off), Gateway},
 		"opened by an earlier decision": {port(open, egressGateway, off, decidedOpen), Annotate},
-		"taken back":                    {port(open, egressGateway, silent, undone), Annotate},
+		"taken back":                    {port(open, egressGateway, unannotated, undone), Annotate},
 		"wider before": {
-			port(egressGateway, silent, func(p *inventory.Port) { p.Row.PortSecurity = []string{mac} }), Gateway,
+			port(egressGateway, unannotated, func(p *inventory.Port) { p.Row.PortSecurity = []string{mac} }), Gateway,
 		},
 		"only logged": {
-			port(open, egressGateway, silent, mode(policy.Enforce, policy.RepairLog)), Gateway,
+			port(open, egressGateway, unannotated, mode(policy.Enforce, policy.RepairLog)), Gateway,
 		},
-		"excepted for something else": {port(open, egressGateway, silent, byLabels), Gateway},
+		"excepted for something else": {port(open, egressGateway, unannotated, byLabels), Gateway},
 		"excepted for too little": {
-			port(open, egressGateway, silent, excepted, func(p *inventory.Port) { p.Passing.Cut = true }), Annotate,
+			port(open, egressGateway, unannotated, excepted, func(p *inventory.Port) { p.Passing.Cut = true }), Annotate,
 		},
-		"no gateway":                    {port(open, silent), Annotate},
+		"no gateway":                    {port(open, unannotated), Annotate},
 		"admitted strict, and opened":   {port(open, egressGateway), Write},
-		"excepted, and to be narrowed":  {port(open, egressGateway, silent, excepted), Annotate},
+		"excepted, and to be narrowed":  {port(open, egressGateway, unannotated, excepted), Annotate},
 		"excepted, and not wide enough": {port(egressGateway, excepted), Write},
 		"nothing to forward on that NIC": {
-			port(open, egressGateway, silent, func(p *inventory.Port) { p.Passing.Cut = false }), Annotate,
+			port(open, egressGateway, unannotated, func(p *inventory.Port) { p.Passing.Cut = false }), Annotate,
 		},
 		"an administrator's, open":   {port(open, off, natGateway), Write},
-		"an administrator's, before": {port(open, silent, natGateway), Write},
+		"an administrator's, before": {port(open, unannotated, natGateway), Write},
 		"an administrator's, as it is due": {
 			port(off, natGateway, func(p *inventory.Port) { p.Row.PortSecurity = []string{mac} }), Nothing,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Plan(c.port, portsec.Eras(), History{}, noon)
+			got := Plan(c.port, portsec.Eras(), History{}, testTime)
 			if got.Kind != c.want {
 				t.Fatalf("%+v, want %s", got, c.want)
 			}
@@ -105,7 +105,13 @@ func TestThreatT46RepairSparesGateways(t *testing.T) {
 			if got.Kind == Write && c.port.Decision.Level == policy.MAC && got.PortSecurity[0] != mac {
 				t.Errorf("port_security becomes %q", got.PortSecurity)
 			}
-			if tight := Tighten(c.port, portsec.Eras(), History{}, noon); got.Kind == Gateway && tight.Kind != Gateway {
+			if tight := Tighten(
+				c.port,
+				portsec.Eras(),
+				History{},
+				testTime,
+			); got.Kind == Gateway &&
+				tight.Kind != Gateway {
 				t.Errorf("where nothing may be given, it is tightened: %+v", tight)
 			}
 		})

@@ -77,7 +77,7 @@ func TestGrantedPortWaitsForNoRequest(t *testing.T) {
 			return nil
 		},
 	}).Build()
-	r, _ = lead(t, s.Endpoint(), api, "a", ports, wide)
+	r, _ = lead(t, s.Endpoint(), api, "a", ports, wideBrake)
 	t.Cleanup(release)
 	r.grant("192.0.2.0/24")
 	isWide := func() bool { return strings.Contains(snapshotOf(t, s, nameOf(0)), "192.0.2.0/24") }

@@ -171,7 +171,7 @@ func lead(
 	r.Monitor = monitor.New(monitor.SystemClock{}, r.Queue)
 	r.Eras = r.Monitor.Eras
 	r.Monitor.Change(func(inv *inventory.Inventory) []string {
-		inv.SetPolicy(standing())
+		inv.SetPolicy(currentPolicy())
 		inv.SetNamespace(policy.Namespace{Name: "ns"})
 		for i := range ports {
 			inv.SetPod(&inventory.Pod{
@@ -231,8 +231,8 @@ func lead(
 	return r, stop
 }
 
-// standing returns the policy that all ports are under.
-func standing() policy.Policy {
+// currentPolicy returns the policy that all ports are under.
+func currentPolicy() policy.Policy {
 	return policy.Policy{
 		Name: "all", Mode: policy.Enforce, Repair: policy.RepairOn, ExceptionsIn: []string{"ns"},
 		Limits: policy.Limits{Pairs: 8, Prefix4: 8, Prefix6: 32, Lifetime: time.Hour, Level: policy.MAC},
@@ -241,7 +241,7 @@ func standing() policy.Policy {
 
 // decide changes the policy.
 func (r *replica) decide(change func(*policy.Policy)) {
-	p := standing()
+	p := currentPolicy()
 	change(&p)
 	r.Monitor.Change(func(inv *inventory.Inventory) []string { return inv.SetPolicy(p) })
 }
@@ -287,8 +287,8 @@ func (r *replica) confirm() (asked int) {
 	return r.asked
 }
 
-// right returns the number of ports without faults according to the server itself.
-func right(t *testing.T, s *ovsdbserver.Server) (n int) {
+// rightPorts returns the number of ports without faults according to the server itself.
+func rightPorts(t *testing.T, s *ovsdbserver.Server) (n int) {
 	t.Helper()
 	out, err := ovsdbserver.Tool(
 		t.Context(),

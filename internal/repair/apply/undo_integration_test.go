@@ -223,7 +223,7 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 			server := newServer(t, 2)
 			s := &scene{pod: *podsOf(1)[0].(*corev1.Pod), ips: ipsOf(2), mark: "1"}
 			var api client.Client
-			rig, _ := lead(t, server.Endpoint(), fake.NewClientBuilder().Build(), "rig", 0, wide)
+			rig, _ := lead(t, server.Endpoint(), fake.NewClientBuilder().Build(), "rig", 0, wideBrake)
 			row := func() *[]string { return &rig.Mirror.Snapshot().Port("p0.ns").PortSecurity }
 			s.write = func(port, column string) {
 				value := fmt.Sprintf("%q", column)
