@@ -22,10 +22,10 @@ import (
 	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
-// deaf ignores every notification.
-type deaf struct{}
+// ignoringObserver ignores every notification.
+type ignoringObserver struct{}
 
-func (deaf) Judged(_, _ monitor.Verdict) {}
+func (ignoringObserver) Judged(_, _ monitor.Verdict) {}
 
 // After the server comes back, everything is judged again: a change without an event is found, counted and judged.
 func TestSweepAfterReconnection(t *testing.T) {
@@ -55,7 +55,7 @@ func TestSweepAfterReconnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := monitor.New(monitor.SystemClock{}, deaf{})
+	m := monitor.New(monitor.SystemClock{}, ignoringObserver{})
 	m.Change(func(inv *inventory.Inventory) []string {
 		inv.SetNamespace(policy.Namespace{Name: "ns"})
 		inv.SetRecord(&inventory.Record{Name: "a.ns", MAC: "0a:00:00:00:00:01", IPs: []string{"10.16.0.1"}})

@@ -15,7 +15,7 @@ func TestGroupsAsOVNHasThem(t *testing.T) {
 		t.Helper()
 		change(m, set)
 		clock.pass(time.Minute)
-		unmissed(t, m)
+		mustMissNothing(t, m)
 	}
 	expect := func(what string, findings ...string) {
 		t.Helper()

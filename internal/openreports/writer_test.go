@@ -19,20 +19,20 @@ import (
 	"github.com/ovnguard/ovnguard/internal/publish"
 )
 
-// desk is a writer with a cluster of its own that counts writes.
-type desk struct {
+// rig is a writer with a cluster of its own that counts writes.
+type rig struct {
 	*Writer
 	writes int
 	logged []string
 }
 
-func newDesk(t *testing.T, funcs interceptor.Funcs, there ...client.Object) *desk {
+func newRig(t *testing.T, funcs interceptor.Funcs, there ...client.Object) *rig {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := reportsv1alpha1.Install(scheme); err != nil {
 		t.Fatal(err)
 	}
-	d := &desk{}
+	d := &rig{}
 	d.Writer = &Writer{
 		Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(there...).WithInterceptorFuncs(funcs).Build(),
 		Book:   NewBook(),
@@ -43,7 +43,7 @@ func newDesk(t *testing.T, funcs interceptor.Funcs, there ...client.Object) *des
 }
 
 // look makes the writer do everything that is due.
-func (d *desk) look(t *testing.T) error {
+func (d *rig) look(t *testing.T) error {
 	t.Helper()
 	for _, namespace := range d.Book.Changed() {
 		d.due[namespace] = true
@@ -60,7 +60,7 @@ func (d *desk) look(t *testing.T) error {
 }
 
 // reports returns the number of failures in the cluster's reports, by namespace.
-func (d *desk) reports(t *testing.T) map[string]int {
+func (d *rig) reports(t *testing.T) map[string]int {
 	t.Helper()
 	var list reportsv1alpha1.ReportList
 	if err := d.Client.List(t.Context(), &list); err != nil {
@@ -80,7 +80,7 @@ func (d *desk) reports(t *testing.T) map[string]int {
 	return out
 }
 
-func (d *desk) expect(t *testing.T, writes int, want map[string]int) {
+func (d *rig) expect(t *testing.T, writes int, want map[string]int) {
 	t.Helper()
 	if err := d.look(t); err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func (d *desk) expect(t *testing.T, writes int, want map[string]int) {
 	}
 }
 
-func (d *desk) begin(t *testing.T) {
+func (d *rig) begin(t *testing.T) {
 	t.Helper()
 	if err := d.read(t.Context()); err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func (d *desk) begin(t *testing.T) {
 }
 
 func TestReportsFollowFindings(t *testing.T) {
-	d := newDesk(t, interceptor.Funcs{})
+	d := newRig(t, interceptor.Funcs{})
 	d.begin(t)
 	p, q, ghost := verdict("a", "p", 0), verdict("a", "q", 0, 4), verdict(Cluster, "ghost", 5)
 	d.Book.Judged(monitor.Verdict{}, p)
@@ -125,7 +125,7 @@ func TestReportsFollowFindings(t *testing.T) {
 // A new writer takes over the reports of an earlier one: it writes nothing twice and removes what is no longer needed.
 func TestWriterTakesOver(t *testing.T) {
 	stale, _ := Object("over", failures(2), nil, metav1.Now().Time)
-	d := newDesk(t, interceptor.Funcs{}, stale)
+	d := newRig(t, interceptor.Funcs{}, stale)
 	p := verdict("a", "p", 0)
 	d.Book.Judged(monitor.Verdict{}, p)
 	d.begin(t)
@@ -144,7 +144,7 @@ func TestReportsOfOthers(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "other", Labels: map[string]string{Label: LabelValue}},
 		Source:     "somebody",
 	}
-	d := newDesk(t, interceptor.Funcs{}, theirs, other)
+	d := newRig(t, interceptor.Funcs{}, theirs, other)
 	d.begin(t)
 	p := verdict("a", "p", 0)
 	d.Book.Judged(monitor.Verdict{}, p)
@@ -162,7 +162,7 @@ func TestReportsOfOthers(t *testing.T) {
 
 // The writer restores a report that somebody else changes or deletes.
 func TestReportIsPutRight(t *testing.T) {
-	d := newDesk(t, interceptor.Funcs{})
+	d := newRig(t, interceptor.Funcs{})
 	d.begin(t)
 	p := verdict("a", "p", 0)
 	d.Book.Judged(monitor.Verdict{}, p)
@@ -191,7 +191,7 @@ func TestReportIsPutRight(t *testing.T) {
 func TestReportsAreNotServed(t *testing.T) {
 	missing := &meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "openreports.io", Kind: "Report"}}
 	served := false
-	d := newDesk(
+	d := newRig(
 		t,
 		interceptor.Funcs{
 			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {

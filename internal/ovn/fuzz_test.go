@@ -157,13 +157,13 @@ func FuzzFramer(f *testing.F) {
 	})
 }
 
-// deaf is a connection that takes everything and sends nothing.
-type deaf struct{ net.Conn }
+// silentConn is a connection that takes everything and sends nothing.
+type silentConn struct{ net.Conn }
 
-func (deaf) Read([]byte) (int, error)         { return 0, io.EOF }
-func (deaf) Write(b []byte) (int, error)      { return len(b), nil }
-func (deaf) Close() error                     { return nil }
-func (deaf) SetWriteDeadline(time.Time) error { return nil }
+func (silentConn) Read([]byte) (int, error)         { return 0, io.EOF }
+func (silentConn) Write(b []byte) (int, error)      { return len(b), nil }
+func (silentConn) Close() error                     { return nil }
+func (silentConn) SetWriteDeadline(time.Time) error { return nil }
 
 // A message without meaning is an error, whatever its content, and so is a bad report of a server about itself.
 func FuzzMessage(f *testing.F) {
@@ -183,7 +183,7 @@ func FuzzMessage(f *testing.F) {
 		}
 		s := &session{mirror: m, server: server{database: Northbound}}
 		k := &conn{
-			net:   deaf{},
+			net:   silentConn{},
 			calls: map[uint64]*call{1: {take: s.server.take, ended: make(chan error, 1)}},
 			done:  make(chan struct{}),
 		}

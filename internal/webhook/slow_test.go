@@ -13,13 +13,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// slowly is a reader of some text that then blocks without ending.
-type slowly struct {
+// slowReader is a reader of some text that then blocks without ending.
+type slowReader struct {
 	text io.Reader
 	done <-chan struct{}
 }
 
-func (s slowly) Read(p []byte) (int, error) {
+func (s slowReader) Read(p []byte) (int, error) {
 	if n, err := s.text.Read(p); err == nil {
 		return n, nil
 	}
@@ -59,7 +59,7 @@ func TestThreat33BodyThatDoesNotCome(t *testing.T) {
 					t.Context(),
 					http.MethodPost,
 					s.URL,
-					slowly{strings.NewReader("{"), done},
+					slowReader{strings.NewReader("{"), done},
 				)
 				if err != nil {
 					return

@@ -21,19 +21,19 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// stated is the greatest additional memory of the webhook under any load: the bound for large bodies, and the memory of
-// the connections.
-const stated = MaxMemory + MaxConnections*(4*freeBody+128<<10)
+// statedMemory is the greatest additional memory of the webhook under any load: the bound for large bodies, and the
+// memory of the connections.
+const statedMemory = MaxMemory + MaxConnections*(4*freeBody+128<<10)
 
-// flooded is a server with callers of two sources: the ordinary one, and the source that floods it.
-type flooded struct {
+// floodedServer is a server with callers of two sources: the ordinary one, and the source that floods it.
+type floodedServer struct {
 	address string
 	client  *http.Client
 	roots   *x509.CertPool
 }
 
 // served runs a server as the controller does, with this handler for reviews.
-func served(t *testing.T, answer handlerFunc) *flooded {
+func served(t *testing.T, answer handlerFunc) *floodedServer {
 	t.Helper()
 	authority := newAuthority(t)
 	cert, key := authority.sign(t, &x509.Certificate{
@@ -58,7 +58,7 @@ func served(t *testing.T, answer handlerFunc) *flooded {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.serve(ctx, listener) }()
-	f := &flooded{address: listener.Addr().String(), roots: x509.NewCertPool()}
+	f := &floodedServer{address: listener.Addr().String(), roots: x509.NewCertPool()}
 	f.roots.AddCert(authority.cert)
 	f.client = &http.Client{Transport: &http.Transport{TLSClientConfig: f.config()}, Timeout: time.Minute}
 	t.Cleanup(func() {
@@ -71,12 +71,12 @@ func served(t *testing.T, answer handlerFunc) *flooded {
 	return f
 }
 
-func (f *flooded) config() *tls.Config {
+func (f *floodedServer) config() *tls.Config {
 	return &tls.Config{RootCAs: f.roots, ServerName: "webhook", MinVersion: tls.VersionTLS12}
 }
 
 // dial opens a connection from another address than the ordinary caller's; it is closed at the end of the test.
-func (f *flooded) dial(t *testing.T, source string) *tls.Conn {
+func (f *floodedServer) dial(t *testing.T, source string) *tls.Conn {
 	t.Helper()
 	dialer := &tls.Dialer{
 		NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}, Timeout: time.Minute},
@@ -95,7 +95,7 @@ func (f *flooded) dial(t *testing.T, source string) *tls.Conn {
 }
 
 // review sends an ordinary review of that size, and returns an error if it is not answered.
-func (f *flooded) review(ctx context.Context, size int) error {
+func (f *floodedServer) review(ctx context.Context, size int) error {
 	body := strings.Replace(good, `"a":1`, `"a":"`+strings.Repeat("x", size)+`"`, 1)
 	req, err := http.NewRequestWithContext(
 		ctx,
@@ -129,8 +129,8 @@ func memory() uint64 {
 	return m.HeapInuse + m.StackInuse
 }
 
-// half returns the beginning of a review with a stated length of 7 MiB.
-func half(sent int) []byte {
+// halfBody returns the beginning of a review with a stated length of 7 MiB.
+func halfBody(sent int) []byte {
 	head := fmt.Sprintf(
 		"POST /review HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
 		7<<20,
@@ -144,7 +144,7 @@ func TestThreat33HalfSentBodies(t *testing.T) {
 	f := served(t, allow)
 	before := memory()
 	var sending sync.WaitGroup
-	text := half(6 << 20)
+	text := halfBody(6 << 20)
 	for i := range 128 {
 		conn := f.dial(t, fmt.Sprintf("127.0.1.%d", 1+i%8))
 		if conn == nil {
@@ -161,8 +161,12 @@ func TestThreat33HalfSentBodies(t *testing.T) {
 		}
 		most = max(most, memory())
 	}
-	if grown := int64(most) - int64(before); grown > stated {
-		t.Errorf("128 half-sent bodies take %d MiB, more than the %d MiB that are stated", grown>>20, int64(stated)>>20)
+	if grown := int64(most) - int64(before); grown > statedMemory {
+		t.Errorf(
+			"128 half-sent bodies take %d MiB, more than the %d MiB that are stated",
+			grown>>20,
+			int64(statedMemory)>>20,
+		)
 	} else {
 		t.Logf("128 half-sent bodies of 6 MiB took %d MiB", grown>>20)
 	}
@@ -176,7 +180,7 @@ func TestThreat33ManyConnections(t *testing.T) {
 	before := memory()
 	for name, send := range map[string]string{
 		"idle": "", "a head that does not end": "POST /review HTTP/1.1\r\nHost: webhook\r\nX-A: ", "a body that does " +
-			"not come": string(half(0)),
+			"not come": string(halfBody(0)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			most := uint64(0)
@@ -193,8 +197,8 @@ func TestThreat33ManyConnections(t *testing.T) {
 				}
 				most = max(most, memory())
 			}
-			if grown := int64(most) - int64(before); grown > stated {
-				t.Errorf("they take %d MiB, more than the %d MiB that are stated", grown>>20, int64(stated)>>20)
+			if grown := int64(most) - int64(before); grown > statedMemory {
+				t.Errorf("they take %d MiB, more than the %d MiB that are stated", grown>>20, int64(statedMemory)>>20)
 			} else {
 				t.Logf("%d connections took %d MiB, their callers included", 2*MaxConnections, grown>>20)
 			}

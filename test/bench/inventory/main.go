@@ -65,10 +65,10 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// nobody ignores the monitor's findings.
-type nobody struct{}
+// ignoringObserver ignores the monitor's findings.
+type ignoringObserver struct{}
 
-func (nobody) Judged(_, _ monitor.Verdict) {}
+func (ignoringObserver) Judged(_, _ monitor.Verdict) {}
 
 // heap returns the bytes in use.
 func heap() float64 {
@@ -80,7 +80,7 @@ func heap() float64 {
 }
 
 func measure(t *table.Table, pods int) error {
-	m := monitor.New(monitor.SystemClock{}, nobody{})
+	m := monitor.New(monitor.SystemClock{}, ignoringObserver{})
 	m.Change(func(inv *inventory.Inventory) []string { fill(inv, pods); return nil })
 	m.SetEras(portsec.OVN{Version: "24.03.2"}.Eras())
 	first := took(m.Start)

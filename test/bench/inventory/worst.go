@@ -163,7 +163,7 @@ func manyExceptions(t *table.Table, now time.Time) error {
 			return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 96, byte(i >> 8), byte(i)}), 12)
 		}},
 	} {
-		m := monitor.New(monitor.SystemClock{}, nobody{})
+		m := monitor.New(monitor.SystemClock{}, ignoringObserver{})
 		m.Change(func(inv *inventory.Inventory) []string {
 			tenant(inv, "ovn-default")
 			for i := range crowd {
