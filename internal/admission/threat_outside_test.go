@@ -85,7 +85,7 @@ func TestThreat12ForbiddenNetworks(t *testing.T) {
 				p,
 			)
 			mustAllow(t, refused)
-			// Nor may Kubernetes' controllers or KubeVirt make what their users may not.
+			// Kubernetes' controllers and KubeVirt may not make such pods for their users either.
 			for _, user := range []string{replicas, virtualize} {
 				if _, refused = create(t, forbidding(), user, p); (refused == "") != (c.why == "") {
 					t.Errorf("%s: %q", user, refused)

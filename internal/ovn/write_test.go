@@ -77,7 +77,7 @@ func TestWritesThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// If a transaction fails, the error goes to the operation that caused it, and the others are tried again.
+// If a transaction fails, the write that caused it gets the error, and the others are tried again.
 func TestSpoiledTransaction(t *testing.T) {
 	operations := make([]ovsdb.Operation, 6)
 	for name, c := range map[string]struct {

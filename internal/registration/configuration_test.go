@@ -36,7 +36,7 @@ func valid(changes ...func(*Options)) Options {
 	return o
 }
 
-// counting makes the options those for accounts.
+// counting sets the accounts of the options.
 func counting(a admission.Accounts) func(*Options) {
 	return func(o *Options) { o.Accounts = func() admission.Accounts { return a } }
 }
@@ -155,7 +155,7 @@ func TestRegisterFails(t *testing.T) {
 	}
 }
 
-// Of the two webhooks that stand for one, each is called where the other is not.
+// The API server calls exactly one of two webhooks for the same request: with the right, or without it.
 func TestByRight(t *testing.T) {
 	for verb, what := range map[string]string{"exempt": "namespaces", "approve": "portsecurityexceptions"} {
 		condition := make(map[string]string)

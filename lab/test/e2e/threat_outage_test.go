@@ -163,7 +163,7 @@ func TestThreat29WebhookDown(t *testing.T) {
 		}
 	})
 	strictInOVN(t, made.Namespace, made.Name)
-	// Nor need they review its binding to a node; the API server then copies the node's zone to the pod.
+	// They need not review its binding to a node either; the API server then copies the node's zone to the pod.
 	eventually(t, "the pod to run", func() (bool, error) {
 		got, err := world.Kube.CoreV1().Pods(made.Namespace).Get(t.Context(), made.Name, metav1.GetOptions{})
 		return err == nil && got.Status.Phase == corev1.PodRunning &&

@@ -73,7 +73,7 @@ func TestThreat33FloorOfManyAnnotations(t *testing.T) {
 			"a NIC is added": {tenant, func(ns *corev1.Namespace) { ns.Annotations[portSecurity] = "true" }, true},
 		} {
 			t.Run(name+", "+value, func(t *testing.T) {
-				old := namespaceWith()
+				old := nsWith()
 				maps.Copy(old.Annotations, heavy)
 				now := old.DeepCopy()
 				c.change(now)
@@ -102,7 +102,7 @@ func TestThreat33FloorOfManyAnnotations(t *testing.T) {
 		}
 	}
 	// Changing all at once needs the right, in the webhook and in the floor.
-	old, now := namespaceWith(), namespaceWith()
+	old, now := nsWith(), nsWith()
 	maps.Copy(old.Annotations, manyAnnotations("true"))
 	webhook, found := namespaceJudges(t, e, nil, old, now)
 	if !strings.Contains(webhook, "change at once") || found != "" {
@@ -117,8 +117,8 @@ func TestThreat33FloorOfManyPodAnnotations(t *testing.T) {
 	now := &admission.Pod{Metadata: admission.Metadata{Name: "p", Annotations: maps.Clone(old.Metadata.Annotations)}}
 	now.Metadata.Annotations["ovn.kubernetes.io/allocated"] = "true"
 	in := j.request(t, attempt{tenant, "update", old, now}, now)
-	in["namespaceObject"] = plain(t, &corev1.Namespace{ObjectMeta: namespaceWith().ObjectMeta})
-	heavy := namespaceWith()
+	in["namespaceObject"] = plain(t, &corev1.Namespace{ObjectMeta: nsWith().ObjectMeta})
+	heavy := nsWith()
 	maps.Copy(heavy.Annotations, manyAnnotations("true"))
 	in["namespaceObject"] = plain(t, heavy)
 	if got := j.refusal(t, &j.floor, in); !strings.Contains(got, "allocated") {
@@ -146,10 +146,10 @@ func TestThreat32FloorStaysOn(t *testing.T) {
 		return j.holds(t, j.floor.Spec.Variables[i].Expression, in)
 	}
 	for _, harmless := range []*corev1.Namespace{
-		namespaceWith(), namespaceWith("ovn.kubernetes.io/layer2_forward", "false"), namespaceWith(label, ""), namespaceWith(portSecurity, "True"),
-		namespaceWith(portSecurity, ""),
-		namespaceWith("blue.t.ovn.kubernetes.io/layer2_forward", " Off", label, "strict"), namespaceWith(label, "opne"),
-		namespaceWith(portSecurity, "flase"),
+		nsWith(), nsWith("ovn.kubernetes.io/layer2_forward", "false"), nsWith(label, ""), nsWith(portSecurity, "True"),
+		nsWith(portSecurity, ""),
+		nsWith("blue.t.ovn.kubernetes.io/layer2_forward", " Off", label, "strict"), nsWith(label, "opne"),
+		nsWith(portSecurity, "flase"),
 	} {
 		if !stays(harmless) {
 			t.Errorf("the floor is off where a namespace says %v %v", harmless.Labels, harmless.Annotations)
@@ -168,7 +168,7 @@ func TestThreat32FloorStaysOn(t *testing.T) {
 		if r.IntN(4) == 0 {
 			keys = append(keys, label, one("strict", "", "mac", "open", "opne"))
 		}
-		ns := namespaceWith(keys...)
+		ns := nsWith(keys...)
 		if !stays(ns) {
 			continue
 		}
@@ -198,7 +198,7 @@ func indexOf(variables []admissionregistrationv1.Variable, name string) int {
 	return -1
 }
 
-// Of thousands of new pods the floor refuses none that the webhooks allow, and every one that they refuse without
+// Among thousands of new pods the floor refuses none that the webhooks allow, and every one that they refuse without
 // knowledge of the cluster: keys, values and networks are written in every possible way.
 func TestThreat32FloorAgreesAboutNewPods(t *testing.T) {
 	j := newJudges(t)

@@ -111,8 +111,8 @@ func namespaceJudges(
 	return webhook, floor
 }
 
-// namespaceWith returns a namespace with labels and annotations; a key of a label begins with "label:".
-func namespaceWith(keyValues ...string) *corev1.Namespace {
+// nsWith returns a namespace with labels and annotations; a key of a label begins with "label:".
+func nsWith(keyValues ...string) *corev1.Namespace {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: "t", Labels: map[string]string{corev1.LabelMetadataName: "t"}, Annotations: map[string]string{},
 	}}
@@ -154,49 +154,49 @@ func TestNamespaceFloorComparesRanks(t *testing.T) {
 		old, now *corev1.Namespace
 		loosens  bool
 	}{
-		"a look-alike of true": {nil, namespaceWith(), namespaceWith(portSecurity, "True"), false},
-		"false is gone":        {nil, namespaceWith(portSecurity, "false"), namespaceWith(), false},
+		"a look-alike of true": {nil, nsWith(), nsWith(portSecurity, "True"), false},
+		"false is gone":        {nil, nsWith(portSecurity, "false"), nsWith(), false},
 		"false is gone, policy open": {
-			open, namespaceWith(picked, "yes", portSecurity, "false"), namespaceWith(picked, "yes"), false,
+			open, nsWith(picked, "yes", portSecurity, "false"), nsWith(picked, "yes"), false,
 		},
-		"forwarding is gone, policy allows": {open, namespaceWith(picked, "yes", forward, "true"), namespaceWith(picked, "yes"), false},
+		"forwarding is gone, policy allows": {open, nsWith(picked, "yes", forward, "true"), nsWith(picked, "yes"), false},
 		"false where policy is open": {
-			open, namespaceWith(picked, "yes"), namespaceWith(picked, "yes", portSecurity, "false"), false,
+			open, nsWith(picked, "yes"), nsWith(picked, "yes", portSecurity, "false"), false,
 		},
-		"forwarding where policy allows it": {open, namespaceWith(picked, "yes"), namespaceWith(picked, "yes", forward, "true"), false},
-		"mac where policy says mac":         {mac, namespaceWith(picked, "yes"), namespaceWith(picked, "yes", label, "mac"), false},
-		"open is gone":                      {nil, namespaceWith(label, "open"), namespaceWith(), false},
+		"forwarding where policy allows it": {open, nsWith(picked, "yes"), nsWith(picked, "yes", forward, "true"), false},
+		"mac where policy says mac":         {mac, nsWith(picked, "yes"), nsWith(picked, "yes", label, "mac"), false},
+		"open is gone":                      {nil, nsWith(label, "open"), nsWith(), false},
 		"mac becomes strict": {
-			mac, namespaceWith(picked, "yes", label, "mac"), namespaceWith(picked, "yes", label, "strict"), false,
+			mac, nsWith(picked, "yes", label, "mac"), nsWith(picked, "yes", label, "strict"), false,
 		},
 		"true beside a label": {
-			nil, namespaceWith(label, "open"), namespaceWith(label, "open", portSecurity, "true"), false,
+			nil, nsWith(label, "open"), nsWith(label, "open", portSecurity, "true"), false,
 		},
 		"one interface says the same": {
-			nil, namespaceWith("b.t.ovn.kubernetes.io/port_security", "false"),
-			namespaceWith("b.t.ovn.kubernetes.io/port_security", "false", "b.t.ovn.net1.kubernetes.io/port_security", "0"),
+			nil, nsWith("b.t.ovn.kubernetes.io/port_security", "false"),
+			nsWith("b.t.ovn.kubernetes.io/port_security", "false", "b.t.ovn.net1.kubernetes.io/port_security", "0"),
 			false,
 		},
-		"made with true": {nil, nil, namespaceWith(portSecurity, "true", label, "strict"), false},
+		"made with true": {nil, nil, nsWith(portSecurity, "true", label, "strict"), false},
 		// Pods that ask for port security themselves are strict where the namespace is open, and have no say where it is mac.
-		"open becomes mac":            {nil, namespaceWith(label, "open"), namespaceWith(label, "mac"), true},
-		"false":                       {nil, namespaceWith(), namespaceWith(portSecurity, "false"), true},
-		"a look-alike of false":       {nil, namespaceWith(), namespaceWith(portSecurity, "0"), true},
-		"forwarding":                  {nil, namespaceWith(), namespaceWith(forward, "yes"), true},
-		"true is gone, policy open":   {open, namespaceWith(picked, "yes", portSecurity, "true"), namespaceWith(picked, "yes"), true},
-		"no forwarding is gone":       {open, namespaceWith(picked, "yes", forward, "false"), namespaceWith(picked, "yes"), true},
-		"true is gone beside a label": {nil, namespaceWith(label, "open", portSecurity, "true"), namespaceWith(label, "open"), true},
-		"comes under an open policy":  {open, namespaceWith(), namespaceWith(picked, "yes"), true},
-		"made under an open policy":   {open, nil, namespaceWith(picked, "yes"), true},
-		"made open":                   {nil, nil, namespaceWith(label, "open"), true},
+		"open becomes mac":            {nil, nsWith(label, "open"), nsWith(label, "mac"), true},
+		"false":                       {nil, nsWith(), nsWith(portSecurity, "false"), true},
+		"a look-alike of false":       {nil, nsWith(), nsWith(portSecurity, "0"), true},
+		"forwarding":                  {nil, nsWith(), nsWith(forward, "yes"), true},
+		"true is gone, policy open":   {open, nsWith(picked, "yes", portSecurity, "true"), nsWith(picked, "yes"), true},
+		"no forwarding is gone":       {open, nsWith(picked, "yes", forward, "false"), nsWith(picked, "yes"), true},
+		"true is gone beside a label": {nil, nsWith(label, "open", portSecurity, "true"), nsWith(label, "open"), true},
+		"comes under an open policy":  {open, nsWith(), nsWith(picked, "yes"), true},
+		"made under an open policy":   {open, nil, nsWith(picked, "yes"), true},
+		"made open":                   {nil, nil, nsWith(label, "open"), true},
 		"one interface": {
-			nil, namespaceWith(), namespaceWith("b.t.ovn.net1.kubernetes.io/port_security", "false"), true,
+			nil, nsWith(), nsWith("b.t.ovn.net1.kubernetes.io/port_security", "false"), true,
 		},
-		"strict becomes mac":         {nil, namespaceWith(label, "strict"), namespaceWith(label, "mac"), true},
-		"open where policy says mac": {mac, namespaceWith(picked, "yes"), namespaceWith(picked, "yes", portSecurity, "false"), true},
+		"strict becomes mac":         {nil, nsWith(label, "strict"), nsWith(label, "mac"), true},
+		"open where policy says mac": {mac, nsWith(picked, "yes"), nsWith(picked, "yes", portSecurity, "false"), true},
 		"a second NIC, where one is off": {
-			nil, namespaceWith(portSecurity, "false"),
-			namespaceWith(portSecurity, "false", "b.t.ovn.kubernetes.io/port_security", "false"), true,
+			nil, nsWith(portSecurity, "false"),
+			nsWith(portSecurity, "false", "b.t.ovn.kubernetes.io/port_security", "false"), true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -226,7 +226,7 @@ func TestNamespaceFloorRefusesNothingThatTheWebhookAllows(t *testing.T) {
 			set(nic+".kubernetes.io/port_security", "true", "false", " True", "0", "")
 			set(nic+".kubernetes.io/layer2_forward", "true", "false", "ON", "")
 		}
-		return namespaceWith(keys...)
+		return nsWith(keys...)
 	}
 	both, webhooks := 0, 0
 	for i := range 2000 {
