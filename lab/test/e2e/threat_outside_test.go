@@ -179,7 +179,9 @@ func TestThreat12DefinitionChangedUnderPods(t *testing.T) {
 		return err
 	}
 	allow := forbidsOthers(t, outside)
-	for what, config := range map[string]string{"macvlan": macvlanConfig, "both": bothConfig(blue), "a file on the node": ""} {
+	for what, config := range map[string]string{
+		"macvlan": macvlanConfig, "both": bothConfig(blue), "a file on the node": "",
+	} {
 		mustRefuse(t, "turned into "+what, turn(config), "with a new name")
 	}
 	if err := turn(`{"plugins":[` + ovnConfig(blue) + `,{"type":"portmap"}]}`); err != nil {
