@@ -88,5 +88,5 @@ func (g grant) without(others []grant) []grant {
 	return left
 }
 
-// CommitEras are the commits of commits.txt.
+// CommitEras returns the commits of commits.txt.
 func CommitEras() map[string]Era { return commitEras() }

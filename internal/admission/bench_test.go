@@ -22,7 +22,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// largeCluster is a large cluster: 10,000 pods on 200 subnets in 20 VPCs, with 200 policies, and in namespace "t" 500
+// largeCluster returns a cluster of 10,000 pods on 200 subnets in 20 VPCs, with 200 policies, and in namespace "t" 500
 // Vips and 200 exceptions. Reviews of pods of "t" have to look at each of these parts.
 func largeCluster(mode policy.Mode) *scene {
 	inv := inventory.New()
@@ -131,7 +131,7 @@ func list(count int, item func(int) string) string {
 	return strings.Join(items, ",")
 }
 
-// taken is an address that pods of ten VPCs have.
+// taken returns an address that pods of ten VPCs have.
 func taken(i int) string { return fmt.Sprintf("10.0.%d.%d", i/250, 2+i%250) }
 
 // shapes returns pods that take as long to judge as a pod can, each in a different way.

@@ -57,7 +57,7 @@ func (c *refusedBy) refusals(mode policy.Mode) []Refusal {
 	return refusals
 }
 
-// refusedByCheck has a request for each check.
+// refusedByCheck returns a request for each check.
 func refusedByCheck() map[*Check]refusedBy {
 	gateways, owner := egressScene()
 	ofGateway := func(s *scene) { *s = *gateways }

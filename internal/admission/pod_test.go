@@ -30,7 +30,7 @@ var (
 	twoNICs = append(oneNIC, kubeovn.NIC{Provider: "nad1.t.ovn", Kind: kubeovn.KindOVN})
 )
 
-// changePod is ChangePod for a pod with these annotations in an empty cluster.
+// changePod calls ChangePod for a pod with these annotations in an empty cluster.
 func changePod(annotations map[string]string, nics []kubeovn.NIC, ns policy.Namespace) Change {
 	v := &View{
 		Accounts:  DefaultAccounts(),

@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// heldByScan is heldIn by a scan of every address with a holder.
+// heldByScan returns the result of heldIn by a scan of every address with a holder.
 func (inv *State) heldByScan(prefix netip.Prefix, near func(Holder) bool) (out []Held) {
 	var all []netip.Addr
 	for a := range inv.byAddress.first.Keys() {

@@ -186,5 +186,5 @@ func Users(workloads []Workload, most int) []string {
 
 func (w Workload) with(detail string) string { return detail + " of " + w.String() }
 
-// as says which user the workload runs as.
+// as returns a sentence that names the user of the workload.
 func (w Workload) as() string { return fmt.Sprintf("%s runs as %s", w, w.User()) }

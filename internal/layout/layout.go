@@ -54,7 +54,7 @@ type Problem struct {
 	Text string `json:"text"`
 }
 
-// String says what is not known and what to do.
+// String returns what is not known and what to do.
 func (p Problem) String() string {
 	if p.Flag == "" {
 		return p.Text

@@ -161,7 +161,7 @@ tls  ()
 	}
 }
 
-// user is the user of a service account.
+// user returns the user name of a service account.
 func user(account string) string { return "system:serviceaccount:" + account }
 
 // Where the writers of Kube-OVN's keys are not known, the layout says so, and what would help; and no workload is

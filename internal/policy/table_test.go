@@ -17,8 +17,8 @@ type said struct {
 	onLevel, onLayer2 bool
 }
 
-// outcomeOf is the rule of governance.md: the policy begins, the namespace overrides, the pod may only tighten, and an
-// exception in its time only loosens. granted is nil where no exception counts.
+// outcomeOf applies the rule of governance.md: the policy begins, the namespace overrides, the pod may only tighten,
+// and an exception in its time only loosens. granted is nil where no exception counts.
 func outcomeOf(policy, namespace, pod said, granted *Exception) Decision {
 	d := Decision{
 		Level:          policy.level,

@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// pair is an address pair of the port's own MAC.
+// pair returns an address pair of the port's own MAC.
 func pair(prefix string) portsec.AddressPair {
 	return portsec.AddressPair{Prefix: netip.MustParsePrefix(prefix)}
 }

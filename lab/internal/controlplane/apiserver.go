@@ -57,8 +57,8 @@ func (c *ControlPlane) apiServerFlags() []string {
 	return append(flags, c.auditFlags()...)
 }
 
-// etcdSocket is the socket where etcd serves clients. The file permissions of the state directory protect it, so it
-// needs no certificates.
+// etcdSocket returns the path of the socket where etcd serves clients. The file permissions of the state directory
+// protect it, so it needs no certificates.
 func etcdSocket(dir string) string { return filepath.Join(dir, "client.sock") }
 
 func etcdURL(dir string) string { return "unix://" + etcdSocket(dir) }

@@ -83,8 +83,8 @@ func (d Dir) Holder() (process.Record, bool, error) {
 	return readHolder(file), true, nil
 }
 
-// wholeFile is an exclusive lock. Locks of the open file description are used because, unlike flock, they let one ask
-// for the holder without taking the lock for a moment, which would refuse a lab that starts just then.
+// wholeFile returns an exclusive lock of the file. Locks of the open file description are used because, unlike flock,
+// they let one ask for the holder without taking the lock for a moment, which would refuse a lab that starts just then.
 func wholeFile() *unix.Flock_t {
 	return &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
 }

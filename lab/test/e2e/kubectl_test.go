@@ -54,7 +54,7 @@ func shell(t *testing.T, command string) {
 	}
 }
 
-// kubectl is `kubectl annotate pod -n NAMESPACE NAME KEY=VALUE... KEY-... [--overwrite] [--as=USER]`, `kubectl apply -f
+// kubectl runs `kubectl annotate pod -n NAMESPACE NAME KEY=VALUE... KEY-... [--overwrite] [--as=USER]`, `kubectl apply -f
 // -` of an exception, or `kubectl delete pod|portsecurityexceptions.ovnguard.io -n NAMESPACE NAME`, and returns an exit
 // code.
 func kubectl(args []string) int {

@@ -82,10 +82,10 @@ func with(t *testing.T, config *rest.Config) person {
 	return p
 }
 
-// tenant is a plain user, who may edit in tenantNamespace and nothing elsewhere.
+// tenant returns a plain user, who may edit in tenantNamespace and nothing elsewhere.
 func tenant(t *testing.T) person { t.Helper(); return as(t, "tenant") }
 
-// admin may do everything.
+// admin returns a user who may do everything.
 func admin(t *testing.T) person { t.Helper(); return as(t, "admin", "system:masters") }
 
 var counter atomic.Int64

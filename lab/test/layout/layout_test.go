@@ -203,7 +203,7 @@ func (w *cluster) podStream(t *testing.T, networks ...string) (end func() int) {
 	}
 }
 
-// layouts are the layouts of the stand-in. They follow Kube-OVN's charts.
+// layouts returns the layouts of the stand-in. They follow Kube-OVN's charts.
 func layouts(t *testing.T) map[string]controlplane.KubeOVN {
 	t.Helper()
 	return map[string]controlplane.KubeOVN{

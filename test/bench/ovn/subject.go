@@ -104,7 +104,7 @@ func once(ctx context.Context, kind, target string, ports int) (c *cost, err err
 	return a.Cost, err
 }
 
-// serve is a subject's main loop.
+// serve runs a subject's main loop.
 func serve(ctx context.Context, args []string) error {
 	if len(args) != 3 {
 		return fmt.Errorf("want KIND TARGET PORTS, have %q", args)
