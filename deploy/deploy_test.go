@@ -19,7 +19,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 )
 
-// objects reads YAML documents as strictly as an API server does that refuses unknown and repeated fields.
+// objects reads YAML documents as strictly as an API server that refuses unknown and repeated fields.
 func objects(t *testing.T, text []byte) []runtime.Object {
 	t.Helper()
 	strict := serializer.NewCodecFactory(clientgoscheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
@@ -56,7 +56,7 @@ func one[T runtime.Object](t *testing.T, all []runtime.Object) T {
 	return found[0]
 }
 
-// Every document is what an API server takes.
+// An API server accepts every document, read strictly.
 func TestDocumentsAreStrict(t *testing.T) {
 	for name, text := range map[string][]byte{"rbac.yaml": RBAC, "roles.yaml": Roles} {
 		if len(objects(t, text)) == 0 {
@@ -65,8 +65,8 @@ func TestDocumentsAreStrict(t *testing.T) {
 	}
 }
 
-// The parts of the controller fit one another: the Service and the budget find its pods, and names of ports are those
-// that are used.
+// The parts of the controller fit together: the Service and the budget select its pods, and every port name that is
+// used exists.
 func TestControllerFits(t *testing.T) {
 	text, err := os.ReadFile("controller.yaml")
 	if err != nil {
@@ -114,7 +114,7 @@ func TestControllerFits(t *testing.T) {
 	if got := c.ReadinessProbe.HTTPGet.Path; got != "/readyz/webhook" {
 		t.Errorf("readiness is asked at %s, want the webhook's alone", got)
 	}
-	// The Service leads to a replica that ends for a while, and what was begun until then is ended.
+	// The Service sends requests to a replica for a while after it begins to end, so it must still answer them.
 	if c.Lifecycle == nil || c.Lifecycle.PreStop == nil || c.Lifecycle.PreStop.Sleep == nil ||
 		c.Lifecycle.PreStop.Sleep.Seconds < 5 {
 		t.Error("a replica that ends stops to answer before it gets no calls any more")
@@ -154,7 +154,7 @@ func TestRightsAreBounded(t *testing.T) {
 	}
 }
 
-// Both namespaces admit no pods but those of the strictest standard of Pod Security, and the controller's are such.
+// Both namespaces admit only pods of the strictest standard of Pod Security, and the controller's pods meet it.
 func TestNamespacesAreRestricted(t *testing.T) {
 	n := 0
 	for _, o := range objects(t, RBAC) {

@@ -32,8 +32,8 @@ func resourceDefinitions(t *testing.T) []apiextensionsv1.CustomResourceDefinitio
 	}
 }
 
-// kubectl explain teaches: each field of a spec says what it is, what its values and its default mean, and what leaving
-// it out does.
+// kubectl explain is enough to use a field: each field of a spec says what it is, what its values and its default mean,
+// and what happens without it.
 func TestFieldsAreExplained(t *testing.T) {
 	definitions := resourceDefinitions(t)
 	if len(definitions) != 2 {
@@ -54,7 +54,7 @@ func TestFieldsAreExplained(t *testing.T) {
 	}
 }
 
-// written is what admission writes, so that nobody need know what leaving it out does.
+// written are the fields that admission writes; they need not say what happens without them.
 var written = []string{"requestedBy", "requestedAt", "requestID", "sharedBy", "approvedBy", "approvedRequest"}
 
 func explained(t *testing.T, path string, s *apiextensionsv1.JSONSchemaProps) {

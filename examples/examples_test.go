@@ -27,7 +27,7 @@ func read(t *testing.T, file string, into any) {
 	}
 }
 
-// There is an example of every class, and the example policy would let each of them count.
+// There is an example of every class, and each of them would count under the example policy.
 func TestExceptions(t *testing.T) {
 	var p v1alpha1.PortSecurityPolicy
 	read(t, "policy.yaml", &p)

@@ -7,7 +7,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec/vector"
 )
 
-// column is that of a dual-stack pod.
+// column is the column of a dual-stack pod.
 var column = []string{"0a:58:0a:10:00:05 10.16.0.5 fd00:10:16::5"}
 
 func frameOf(t testing.TB, f vector.Frame) []byte {
@@ -44,7 +44,7 @@ func benchFrames(t testing.TB) map[string][]byte {
 	}
 }
 
-// A verdict allocates nothing, whatever the frame and the era: it may be asked for each frame of a busy port.
+// A verdict allocates nothing, for any frame and era: a busy port may need one for each frame.
 func TestVerdictAllocatesNothing(t *testing.T) {
 	for _, era := range portsec.Eras() {
 		set := portsec.Parse(era, append([]string{"VRRPv3 00:00:00:00:00:01 10.0.0.1"}, column...)).Set()

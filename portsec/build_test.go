@@ -126,7 +126,7 @@ func TestBuildRefuses(t *testing.T) {
 	}
 }
 
-// Whatever is built reads as what was asked for, in every era, with nothing beyond and nothing lost.
+// A built column means what was asked for, in every era, with no excess and no loss.
 func TestBuildReadsAlike(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 2000 {

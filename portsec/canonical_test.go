@@ -10,7 +10,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec/portsectest"
 )
 
-// checkCanonical reads the canonical column of a column: it must be fully accepted, be its own canonical column, and
+// checkCanonical parses the canonical column of a column: it must be fully accepted, be its own canonical column, and
 // let the same frames pass both ways.
 func checkCanonical(t testing.TB, era portsec.Era, column []string, r *rand.Rand) {
 	t.Helper()
@@ -53,7 +53,7 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
-// FuzzColumn reads arbitrary text as every era does: nothing panics, and the canonical column keeps the meaning.
+// FuzzColumn parses arbitrary text as every era does: nothing panics, and the canonical column keeps the meaning.
 func FuzzColumn(f *testing.F) {
 	for _, text := range []string{
 		"", "unknown", "0a:00:00:00:00:01", "00:00:00:00:00:01 10.0.0.1/33 fd00::1", "00:00:00:00:00:01 " +

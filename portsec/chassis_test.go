@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// able returns the other_config of a chassis with some features, and something else that is always there.
+// able returns the other_config of a chassis with some features, and another key that is always there.
 func able(features ...string) map[string]string {
 	config := map[string]string{"datapath-type": "system", "is-interconn": "false"}
 	for _, f := range features {
@@ -22,7 +22,7 @@ func TestPlausibleErasAt(t *testing.T) {
 		"ct-no-masked-label",
 		"mac-binding-timestamp",
 		"ovn-ct-lb-related",
-	) // as 23.03.1 was seen to say
+	) // as 23.03.1 reported it
 	v2403 := able(
 		"port-up-notif",
 		"ct-no-masked-label",
@@ -42,7 +42,7 @@ func TestPlausibleErasAt(t *testing.T) {
 		"the same release":              {"23.03.1", v2303, []Era{E1}},
 		"the same release, newer":       {"24.03.9", v2403, []Era{E3}},
 		"a release that leaves it open": {"24.03.8", v2403, []Era{E2, E2a, E2b, E3}},
-		// northd may be one that writes the checks itself
+		// northd may be one that writes the checks itself.
 		"the chassis alone is known":           {"", v2403, []Era{E0, E2, E2a, E2b, E3}},
 		"the chassis is behind":                {"24.03.9", v2303, []Era{E1, E2}},
 		"the chassis is ahead":                 {"23.03.1", v2403, []Era{E2, E2a, E2b, E3}},
@@ -57,7 +57,7 @@ func TestPlausibleErasAt(t *testing.T) {
 			[]Era{E0, E1, E2},
 		},
 		"a northd of two eras, a newer chassis": {"22.05", v2403, []Era{E0, E2, E2a, E2b, E3}},
-		// What main says now, and what it says when all that is going away is gone.
+		// These are the features of main now, and without those that will be removed.
 		"main, of which port-up-notif is gone": {
 			"26.09.0", able("mac-binding-timestamp", "fdb-timestamp", "ls-dpg-column", "ct-next-zone"), []Era{E3},
 		},
@@ -72,8 +72,8 @@ func TestPlausibleErasAt(t *testing.T) {
 	}
 }
 
-// What is said to be plausible always holds what the chassis can be where ovn-controller enforces, so
-// that a node which is behind is never taken for a newer one.
+// The plausible eras always contain those that the chassis can have where ovn-controller enforces, so that a node with
+// an older version is never taken for a newer one.
 func TestChassisBehindIsNeverTakenForNewer(t *testing.T) {
 	for _, northd := range []string{"22.06.0", "22.09.3", "23.03.1", "23.09.0", "24.03.7", "24.03.8", "main"} {
 		for _, config := range []map[string]string{

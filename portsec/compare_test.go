@@ -59,8 +59,8 @@ func TestSetLaws(t *testing.T) {
 	})
 }
 
-// Covers says exactly what the verdicts say: whatever frame a covered set lets pass, the covering one does, and where a
-// set is not covered there is a frame that shows it.
+// Covers agrees exactly with the verdicts: the covering set lets every frame of a covered set pass, and if a set is not
+// covered there is a frame that shows it.
 func checkCovers(t testing.TB, era portsec.Era, r *rand.Rand) {
 	t.Helper()
 	have, want := portsectest.Column(r), portsectest.Column(r)

@@ -66,7 +66,7 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// Each surprise is warned of in the eras where it is one.
+// Each surprise has a warning in the eras where it is one.
 func TestWarnings(t *testing.T) {
 	type topics = map[portsec.Era][]portsec.Topic
 	const (

@@ -7,14 +7,14 @@ type Witness struct {
 	// Kind is "ip4", "ip6", "arp", "other", "solicitation" or "advertisement".
 	Kind            string
 	Source, Claimed MAC
-	// Address is the source address, the ARP sender's, or the target of an advertisement, in 128 bits; IPv4 has the
-	// first 32.
+	// Address is the source address, the ARP sender's, or the target of an advertisement, in 128 bits; IPv4 has the first
+	// 32.
 	Address [2]uint64
-	// From is an IPv6 address from which the source may send neighbour discovery.
+	// From is an IPv6 address that the source may send neighbour discovery from.
 	From [2]uint64
 }
 
-// Witnesses returns a frame for each piece by which have exceeds want and for which there can be one.
+// Witnesses returns a frame for each piece in which have exceeds want, if such a frame is possible.
 func Witnesses(have, want Set) []Witness {
 	haves, wants := have.grantsBeside(want), want.grantsBeside(have)
 	names := [kinds]string{"ip4", "ip6", "arp", "other", "solicitation", "advertisement"}
@@ -44,7 +44,7 @@ func Witnesses(have, want Set) []Witness {
 	return out
 }
 
-// minus returns what is left of s without t, which lies within s: one span for each bit by which t is narrower.
+// minus returns the rest of s without t, which lies within s: one span for each bit in which t is narrower.
 func (s span) minus(t span) []span {
 	out := make([]span, 0, t.n-s.n)
 	for n := s.n + 1; n <= t.n; n++ {
@@ -53,7 +53,7 @@ func (s span) minus(t span) []span {
 	return out
 }
 
-// minus returns what is left of g without o.
+// minus returns the rest of g without o.
 func (g grant) minus(o grant) []grant {
 	if !g.meets(o) {
 		return []grant{g}
@@ -68,12 +68,12 @@ func (g grant) minus(o grant) []grant {
 			part.at[f] = piece
 			out = append(out, part)
 		}
-		g.at[f] = o.at[f] // the other fields split what is left
+		g.at[f] = o.at[f] // the other fields split the rest
 	}
 	return out
 }
 
-// without returns what is left of g without any of the others.
+// without returns the rest of g without any of the others.
 func (g grant) without(others []grant) []grant {
 	left := []grant{g}
 	for _, o := range others {
@@ -88,5 +88,5 @@ func (g grant) without(others []grant) []grant {
 	return left
 }
 
-// CommitEras are the commits of commits.txt.
+// CommitEras returns the commits of commits.txt.
 func CommitEras() map[string]Era { return commitEras() }

@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// A column may be as long as an annotation lets somebody make it; that must not hold up who compares it.
+// A column may be as long as an annotation allows; comparing it must not take long.
 func TestComparingManyAddressesIsQuick(t *testing.T) {
 	var element strings.Builder
 	element.WriteString(ownMAC)
@@ -32,7 +32,7 @@ func TestComparingManyAddressesIsQuick(t *testing.T) {
 	}
 }
 
-// worked returns how long the processors worked for this process, which does not grow by what else the machine does.
+// worked returns the processor time of this process, which does not grow with the machine's other load.
 func worked(t *testing.T) time.Duration {
 	t.Helper()
 	var usage syscall.Rusage

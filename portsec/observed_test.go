@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec/vector"
 )
 
-// builds are the builds of OVN whose verdicts were recorded with real frames.
+// builds are the builds of OVN with verdicts that were recorded with real frames.
 var builds = []string{"22.03.0", "23.03.1", "25.03.0", "main"}
 
 func readVectors(t testing.TB, path string) []vector.Vector {
@@ -61,7 +61,7 @@ func checkVector(t *testing.T, era portsec.Era, v vector.Vector, want string) {
 	}
 }
 
-// Every hand-made vector gets the verdict that each build of OVN gave.
+// Every hand-made vector has the verdict that each build of OVN had.
 func TestObservedVectors(t *testing.T) {
 	vectors := readVectors(t, "testdata/vectors.json")
 	for _, build := range builds {
@@ -88,7 +88,7 @@ func TestObservedVectors(t *testing.T) {
 	})
 }
 
-// Every frame of the recorded random runs gets the verdict that its build of OVN gave.
+// Every frame of the recorded random runs has the verdict that its build of OVN had.
 func TestObservedCorpora(t *testing.T) {
 	for _, build := range builds {
 		t.Run(build, func(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// read is what an era makes of an element: how it comes out, where the trouble begins, and what it then means.
+// read is an era's reading of an element: the result, the place where the fault begins, and its meaning.
 type read struct {
 	Outcome portsec.Outcome
 	Offset  int
@@ -26,7 +26,7 @@ const open = "open, because nothing of it can be used"
 func TestParseElement(t *testing.T) {
 	const accepted, truncated, rejected = portsec.Accepted, portsec.Truncated, portsec.Rejected
 	tests := map[string]struct{ prefix, tokens read }{
-		// What people mean to write.
+		// Forms that people mean to write.
 		"00:00:00:00:00:01": {
 			read{accepted, 0, "00:00:00:00:00:01"},
 			read{accepted, 0, "00:00:00:00:00:01"},
@@ -84,7 +84,7 @@ func TestParseElement(t *testing.T) {
 			read{accepted, 0, "00:00:00:00:00:01 10.0.0.2"},
 		},
 
-		// Numbers as the scanner takes them.
+		// Numbers as the scanner accepts them.
 		"+0:-0:0x0:00000000:0:101 10. 0.0.1": {
 			read{accepted, 0, "00:00:00:00:00:01 10.0.0.1"},
 			read{rejected, 25, open},
@@ -134,7 +134,7 @@ func TestParseElement(t *testing.T) {
 		"00:00:00:00:00:01/48 10.0.0.1": {read{truncated, 17, "00:00:00:00:00:01"}, read{rejected, 17, open}},
 		"00:00:00:00:00:0110.0.0.1":     {read{truncated, 19, "00:00:00:00:00:10"}, read{rejected, 19, open}},
 
-		// Words that are no addresses.
+		// Words that are not addresses.
 		"unknown":                            {read{rejected, 0, open}, read{rejected, 0, open}},
 		"":                                   {read{rejected, 0, open}, read{rejected, 0, open}},
 		"00:00:00:00:00:01 unknown 10.0.0.1": {read{truncated, 18, "00:00:00:00:00:01"}, read{rejected, 18, open}},
@@ -299,7 +299,7 @@ func TestParseElement(t *testing.T) {
 	}
 }
 
-// The reason tells what is wrong where.
+// The reason says what is wrong and where.
 func TestParseReasons(t *testing.T) {
 	tests := []struct {
 		era        portsec.Era

@@ -37,7 +37,7 @@ func texts(pairs []portsec.Pair) []string {
 	return out
 }
 
-// Excess and loss of columns beside an identity, in the eras named (all where none is).
+// Excess and loss of columns compared with an identity, in the eras named (all if none is).
 func TestExcessAndLoss(t *testing.T) {
 	four, both := []string{"10.0.0.5"}, []string{"10.0.0.5", "fd00::5"}
 	const lla = "fe80::800:ff:fe00:1"

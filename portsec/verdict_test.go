@@ -32,7 +32,7 @@ func tagged(frame []byte, tags ...uint16) []byte {
 	return append(out, frame[12:]...)
 }
 
-// What decides before port security does, and where port security does not apply.
+// Conditions that decide before port security does, or where port security does not apply.
 func TestVerdictConditions(t *testing.T) {
 	own := ip4Frame(t, ownMAC, "00:00:00:00:99:99", "10.0.0.5")
 	foreign := ip4Frame(t, ownMAC, "00:00:00:00:99:99", "9.9.9.9")
@@ -295,7 +295,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// The commits of January and February 2026 came one by one, and each build between them judges as its features say: the
+// The commits of January and February 2026 came one by one, and each build between them judges by its features: the
 // same frames of neighbour discovery before, between and after them (OVN's controller/lflow.c,
 // build_in_port_sec_default_flows and build_in_port_sec_nd_flows).
 func TestDiscoveryByEra(t *testing.T) {
@@ -332,7 +332,7 @@ func TestDiscoveryByEra(t *testing.T) {
 		"solicitation, no address":                {message(135, 0, "", ofB), "E0 E1 E2 E2a E2b E3"},
 		"solicitation, another element's":         {message(135, 0, b, ofB), "E1 E2 E2a"},
 		"solicitation, nobody's":                  {message(135, 0, "0a:00:00:00:00:03", ofB), "E1 E2"},
-		"solicitation, a code":                    {message(135, 1, a, ofB), "E0 E1 E2"}, // E0 does not take it for discovery
+		"solicitation, a code":                    {message(135, 1, a, ofB), "E0 E1 E2"}, // E0 does not treat it as discovery
 		"advertisement, own":                      {message(136, 0, a, ofA), "E0 E1 E2 E2a E2b E3"},
 		"advertisement, another's link-local":     {message(136, 0, b, lla), "E2 E2a"},
 		"advertisement, another's":                {message(136, 0, b, ofB), ""},

@@ -45,28 +45,27 @@ func TestEraOf(t *testing.T) {
 		{"26.03.0", e3, true, []portsec.Era{e3}},
 		{"main", e3, true, []portsec.Era{e3}},
 		{"master", e3, true, []portsec.Era{e3}},
-		// As northd, Debian and git write it.
+		// The forms of northd, Debian and git.
 		{"23.03.1-20.27.0-70.6", e1, true, []portsec.Era{e1}},
 		{"23.03.1-1~deb12u2", e1, true, []portsec.Era{e1}},
 		{" v24.03.8-3-gabcdef\n", e3, true, []portsec.Era{e3}},
 		{"24.03.8.", e3, false, late},
 		{"24.03.8.1", e3, false, late},
 		{"24.3.8", e3, false, late},
-		// Beyond the release in which an era changed, whose number the tip of its branch bears from the day of the last
-		// one on.
+		// Beyond the release in which an era changed; from the day of its last release on, the tip of its branch has the next
+		// number.
 		{"22.12.3", e2, true, []portsec.Era{e2}},
 		{"24.03.9", e3, true, []portsec.Era{e3}},
 		{"25.03.4-20.41.0-78.8", e3, true, []portsec.Era{e3}},
-		// Kube-OVN's images since 2026-06-30 name the commit: each of these is the first of its era, and the one before
-		// it.
+		// Kube-OVN's images since 2026-06-30 name the commit: each of these is the first of its era, and the one before it.
 		{"25.03.3+g12e50879e88d", e2, true, []portsec.Era{e2}},
 		{"25.03.3+g9a5278378df3-20.41.0-78.8", e2a, true, []portsec.Era{e2a}},
 		{"25.03.3+g5db58e70c9ca", e2b, true, []portsec.Era{e2b}},
 		{"25.03.3+g04ab770ea9bf", e3, true, []portsec.Era{e3}},
-		{"24.03.8+gef8f5c1ac63e", e3, true, []portsec.Era{e3}}, // which 1.13 and 1.14 pin
+		{"24.03.8+gef8f5c1ac63e", e3, true, []portsec.Era{e3}}, // 1.13 and 1.14 pin it
 		{"24.03.8+g7d0b7f11b791", e2b, true, []portsec.Era{e2b}},
 		{"24.03.8+g4613d30139d8d5d0d9b23ae234adfab40d91f9af", e2a, true, []portsec.Era{e2a}},
-		{"22.12.2+g08047a59f8c3", e2, false, []portsec.Era{e1, e2}}, // no commit of OVN's
+		{"22.12.2+g08047a59f8c3", e2, false, []portsec.Era{e1, e2}}, // not a commit of OVN's
 		{"25.03.3+g000000000000", e3, false, late},
 		{"25.03.3+g9a52783", e3, false, late}, // too short to be sure
 		{"25.03.2+g9a5278378df3", e2, true, []portsec.Era{e2}},
@@ -74,7 +73,7 @@ func TestEraOf(t *testing.T) {
 		{"22.03", e0, true, []portsec.Era{e0}},
 		{"24.03", e2, false, late},
 		{"23.03", e1, false, []portsec.Era{e1, e2}},
-		// Snapshots, trains that never were, and what is newer or older than all that is known.
+		// Snapshots, trains that never existed, and versions newer or older than all known ones.
 		{"22.03.90", e1, false, []portsec.Era{e0, e1}},
 		{"24.06.0", e2, false, late},
 		{"25.09.90", e3, false, late},
@@ -124,7 +123,7 @@ func TestParseEra(t *testing.T) {
 	}
 }
 
-// The day of a build narrows what its version leaves open.
+// The build day narrows the eras that its version leaves open.
 func TestErasByDay(t *testing.T) {
 	const e1, e2, e2a, e2b, e3 = portsec.E1, portsec.E2, portsec.E2a, portsec.E2b, portsec.E3
 	for _, c := range []struct {
@@ -143,8 +142,8 @@ func TestErasByDay(t *testing.T) {
 		{"24.03", "", "2026-01-22", []portsec.Era{e2}},
 		{"22.12.2", "2023-09-24", "2023-09-25", []portsec.Era{e2}},
 		{"22.12.2", "2023-08-29", "2023-09-05", []portsec.Era{e1}},
-		{"25.03.3+g9a5278378df3", "2026-06-01", "", []portsec.Era{e2a}}, // the commit says more
-		{"25.03.4", "2026-01-01", "2026-01-22", []portsec.Era{e3}},      // and so does the version
+		{"25.03.3+g9a5278378df3", "2026-06-01", "", []portsec.Era{e2a}}, // the commit is more precise
+		{"25.03.4", "2026-01-01", "2026-01-22", []portsec.Era{e3}},      // and so is the version
 		{"23.03.1", "2026-06-01", "", []portsec.Era{e1}},
 		{"", "2026-06-01", "", portsec.Eras()},
 	} {
@@ -164,7 +163,7 @@ func TestErasByDay(t *testing.T) {
 	}
 }
 
-// An era is a combination of features, each of them another one. What every later era has never goes away.
+// An era is a combination of features, and no two are equal. A feature of every later era never goes away.
 func TestFeatures(t *testing.T) {
 	seen := make(map[[5]bool]portsec.Era)
 	all := []portsec.Feature{
@@ -194,7 +193,7 @@ func TestFeatures(t *testing.T) {
 	}
 }
 
-// The table of commits has each once, as versions have them, and of each tip all eras that builds of it have.
+// The table has each commit once, in the form of versions, and for each tip all eras of its builds.
 func TestCommits(t *testing.T) {
 	text, err := os.ReadFile("commits.txt")
 	if err != nil {

@@ -22,9 +22,9 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// city is a large cluster: 10,000 pods on 200 subnets in 20 VPCs, with 200 policies, and in namespace "t" 500 Vips and
-// 200 exceptions. Each of its parts is such that reviews of pods of "t" have to look at it.
-func city(mode policy.Mode) *scene {
+// largeCluster returns a cluster of 10,000 pods on 200 subnets in 20 VPCs, with 200 policies, and in namespace "t" 500
+// Vips and 200 exceptions. Reviews of pods of "t" have to look at each of these parts.
+func largeCluster(mode policy.Mode) *scene {
 	inv := inventory.New()
 	for i := range 200 {
 		s := inventory.Subnet{
@@ -37,7 +37,7 @@ func city(mode policy.Mode) *scene {
 		}
 		inv.SetSubnet(s)
 	}
-	for i := range 10_000 { // an address is had by a pod in each of ten VPCs
+	for i := range 10_000 { // pods of ten VPCs have the same address
 		name := fmt.Sprintf("pod-%d", i)
 		a := netip.AddrFrom4([4]byte{10, byte(i % 10), byte(i / 10 / 250), byte(2 + i/10%250)})
 		inv.SetRecord(
@@ -110,10 +110,10 @@ func city(mode policy.Mode) *scene {
 	}
 }
 
-// shape is a pod that somebody writes to have its review take long; old is what it was before, where it is changed.
+// shape is a pod that somebody writes to make its review slow; old is its former state, for an update.
 type shape struct{ pod, old *Pod }
 
-// someNetworks names so many networks of namespace "t".
+// someNetworks returns a list of that many networks of namespace "t".
 func someNetworks(count int) string {
 	list := make([]string, count)
 	for i := range list {
@@ -122,7 +122,7 @@ func someNetworks(count int) string {
 	return strings.Join(list, ",")
 }
 
-// list writes items by a function of their number.
+// list returns a JSON list of that many items; item returns the item with a number.
 func list(count int, item func(int) string) string {
 	items := make([]string, count)
 	for i := range items {
@@ -131,10 +131,10 @@ func list(count int, item func(int) string) string {
 	return strings.Join(items, ",")
 }
 
-// taken is an address that pods of ten VPCs have.
+// taken returns an address that pods of ten VPCs have.
 func taken(i int) string { return fmt.Sprintf("10.0.%d.%d", i/250, 2+i%250) }
 
-// shapes are pods that are as long to judge as they may be, each in a way of its own.
+// shapes returns pods that take as long to judge as a pod can, each in a different way.
 func shapes() map[string]shape {
 	keyed := func(suffix kubeovn.Suffix, value func(nic int) string) map[string]string {
 		out := map[string]string{networks: someNetworks(multus.MaxNetworks)}
@@ -241,12 +241,12 @@ func shapes() map[string]shape {
 	return out
 }
 
-// BenchmarkWorstPods measures what both webhooks take for pods that are as long to judge as they may be, beside
-// decoding them whole as a bare webhook does. docs/admission.md has the bar, which `make bench-admission` holds the
-// program to.
+// BenchmarkWorstPods measures the time of both webhooks for the pods that take longest to judge, next to the time to
+// decode them whole as a bare webhook does. docs/admission.md has the bar, and `make bench-admission` holds the program
+// to it.
 func BenchmarkWorstPods(b *testing.B) {
 	for _, mode := range []policy.Mode{policy.Enforce, policy.Audit} {
-		s := city(mode)
+		s := largeCluster(mode)
 		for name, c := range shapes() {
 			b.Run(fmt.Sprintf("%s/%s", mode, name), func(b *testing.B) {
 				req := request(tenant, admissionv1.Create, "")
@@ -272,8 +272,8 @@ func BenchmarkWorstPods(b *testing.B) {
 	}
 }
 
-// measure measures what the work costs in time of processors, the collector of garbage included: what else a machine
-// does is not in it.
+// measure reports the processor time of the work, garbage collection included. The other load of the machine does not
+// count.
 func measure(b *testing.B, what string, work func()) {
 	b.Helper()
 	b.Run(what, func(b *testing.B) {

@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// refusedBy is a request that a check refuses, in a town as scene changes it.
+// refusedBy is a request that a check refuses, in town after the change by scene.
 type refusedBy struct {
 	user     string // the tenant where empty
 	old, pod Pod    // old has annotations for a change
@@ -57,7 +57,7 @@ func (c *refusedBy) refusals(mode policy.Mode) []Refusal {
 	return refusals
 }
 
-// refusedByCheck has a request for each check.
+// refusedByCheck returns a request for each check.
 func refusedByCheck() map[*Check]refusedBy {
 	gateways, owner := egressScene()
 	ofGateway := func(s *scene) { *s = *gateways }
@@ -124,8 +124,8 @@ func refusedByCheck() map[*Check]refusedBy {
 	}
 }
 
-// Every check refuses under the mode of the policy, and those that always do whatever that is. Each has an ID of its
-// own, in order, by which its refusals and the documents name it.
+// Every check refuses under the mode of the policy; the checks that always refuse do so under every mode. Each has an
+// ID of its own, in order, and its refusals and the documents use the ID.
 func TestEveryCheckUnderEachMode(t *testing.T) {
 	page, err := os.ReadFile("../../docs/admission.md")
 	if err != nil {

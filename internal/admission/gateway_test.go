@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// egressScene is a cluster whose namespace has a VpcEgressGateway, with the ReplicaSet that makes its pods.
+// egressScene returns a cluster with a VpcEgressGateway in the namespace, and the ReplicaSet that makes its pods.
 func egressScene() (s *scene, owner OwnerReference) {
 	s = newScene()
 	made := now.Add(-time.Hour)
@@ -25,8 +25,8 @@ func egressScene() (s *scene, owner OwnerReference) {
 	return s, OwnerReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "veg-1", UID: "rs", Controller: true}
 }
 
-// A pod of a VpcEgressGateway is strict: whoever may make one chooses its image. It is said that nothing goes through
-// it, and how to change that.
+// A pod of a VpcEgressGateway is strict, because anyone who may make a gateway chooses its image. The warning says that
+// nothing goes through the gateway, and how to change that.
 func TestThreatT46EgressGatewayIsStrict(t *testing.T) {
 	s, owner := egressScene()
 	p := pod()
@@ -51,7 +51,7 @@ func TestThreatT46EgressGatewayIsStrict(t *testing.T) {
 	}
 }
 
-// A pod does not become one of a gateway's that did not make it, whatever its controller adopts.
+// A pod does not become a gateway's pod when the gateway's controller adopts it: the gateway did not make it.
 func TestThreatT46AdoptedByAGateway(t *testing.T) {
 	s, owner := egressScene()
 	old, adopted := running(), running()
@@ -63,7 +63,7 @@ func TestThreatT46AdoptedByAGateway(t *testing.T) {
 	mustAllow(t, update(t, s, replicas, "", &adopted, &old))
 }
 
-// While it is not known which gateways there are, no pod gets an owner that may be one's.
+// Until the gateways are known, no pod gets an owner that may belong to a gateway.
 func TestThreatT46AdoptedBeforeGatewaysAreRead(t *testing.T) {
 	_, owner := egressScene()
 	s := newScene()
@@ -74,8 +74,8 @@ func TestThreatT46AdoptedBeforeGatewaysAreRead(t *testing.T) {
 	mustAllow(t, update(t, s, replicas, "", &adopted, &old))
 }
 
-// What was decided for a NIC stays on record, whatever the policy: repair takes a gateway without a record for one from
-// before, and whoever may change a ReplicaSet has a pod be none of a gateway's for a moment.
+// The record keeps what was decided for a NIC, whatever the policy: repair takes a gateway without a record for an old
+// one, and anyone who may change a ReplicaSet can make the pod look like no gateway's pod for a moment.
 func TestThreatT46RecordOfAGateway(t *testing.T) {
 	for _, mode := range []policy.Mode{policy.Enforce, policy.Warn, policy.Audit} {
 		s, owner := egressScene()
@@ -90,7 +90,7 @@ func TestThreatT46RecordOfAGateway(t *testing.T) {
 	}
 }
 
-// Who takes a change of repair back at one NIC does not take the record of another with it.
+// A user who takes back a change of repair at one NIC does not remove the record of another NIC.
 func TestThreatT46RecordOfAnotherNIC(t *testing.T) {
 	s, blue := newScene(), "blue.t.ovn.kubernetes.io/port_security"
 	s.undoer = "carol"
@@ -117,8 +117,8 @@ func TestThreatT46RecordOfAnotherNIC(t *testing.T) {
 	mustAllow(t, update(t, s, "carol", "", &old, &own))
 }
 
-// The pod of an egress gateway beside Kube-OVN is known by its labels, before anybody has heard of the ReplicaSet that
-// made it. Elsewhere the labels prove nothing.
+// The labels identify an egress gateway's pod in Kube-OVN's namespace, before anybody has heard of the ReplicaSet that
+// made it. In other namespaces the labels prove nothing.
 func TestThreatT46EgressGatewayByLabels(t *testing.T) {
 	for namespace, want := range map[string]string{"kube-system": "false", "t": "true"} {
 		s := newScene()
@@ -137,8 +137,8 @@ func TestThreatT46EgressGatewayByLabels(t *testing.T) {
 	}
 }
 
-// A gateway of Kube-OVN's own namespace is made as Kube-OVN would make it without us, and neither webhook is against
-// that. Anybody else gains nothing by the same labels.
+// Kube-OVN makes a gateway of its own namespace as it would without us, and both webhooks allow it. The same labels
+// bring nobody else anything.
 func TestThreatT46ForgedNATGateway(t *testing.T) {
 	for _, namespace := range []string{"kube-system", "t"} {
 		s := newScene()

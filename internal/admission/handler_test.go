@@ -18,7 +18,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// table is a world of namespaces that each test may add to; a namespace that is not in it cannot be read.
+// table is a world with the namespaces that a test adds; any other namespace cannot be read.
 type table struct {
 	namespaces map[string]map[string]string
 	inventory  *inventory.Inventory

@@ -12,8 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// A review that runs out of time refuses, under whatever policy, and says so: what was not looked at is not let
-// through.
+// A review that runs out of time refuses under every policy, and says so: it lets nothing through unseen.
 func TestThreat33OutOfTime(t *testing.T) {
 	late, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -51,7 +50,7 @@ func TestThreat33OutOfTime(t *testing.T) {
 	}
 }
 
-// The loops over what a pod lists end when the time does, and what they have not come to refuses the pod.
+// The loops over the lists of a pod end when the time does, and refuse the pod if items are left.
 func TestThreat33LoopsEndWithTheTime(t *testing.T) {
 	over := make(chan struct{})
 	close(over)

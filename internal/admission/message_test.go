@@ -7,8 +7,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Each refusal says what was refused, the rule, who may allow it or what to write instead, and where it takes one, the
-// command or object that would.
+// Each refusal says what was refused, the rule, who may allow it or what to write instead, and, where one is needed,
+// the command or object that allows it.
 func TestRefusalsTeach(t *testing.T) {
 	plain := running()
 	owned := pod(ps, "true")

@@ -9,8 +9,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// Two NICs on one subnet, and keys that lack ".ovn", as in examples that are in circulation: the NICs are strict,
-// whoever wrote the keys is told, and nothing is refused for them.
+// Two NICs on one subnet, and keys that lack ".ovn", as in examples that circulate: the NICs are strict, the author of
+// the keys is warned, and no pod is refused for such keys.
 func TestKeysWithoutOVNInThem(t *testing.T) {
 	const (
 		mac     = "net-2.vm.kubernetes.io/mac_address"
@@ -58,7 +58,7 @@ func TestKeysWithoutOVNInThem(t *testing.T) {
 			t.Errorf("it is not told about %s: %s", words, said)
 		}
 	}
-	// One that was there before is no news, and for a NIC outside OVN the keys are right.
+	// A key that was there before causes no new warning, and for a NIC outside OVN the keys are right.
 	if said := warned(town(kubeovn.KindOVN), stored, stored); said != "" {
 		t.Errorf("told again: %s", said)
 	}

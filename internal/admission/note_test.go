@@ -10,8 +10,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// The audit log says of every review of a pod which policy it falls under, what was decided and what speaks against it,
-// in every mode.
+// For every review of a pod the audit log has the pod's policy, the decision and the objections, in every mode.
 func TestEveryReviewOfAPodIsNoted(t *testing.T) {
 	type maker = func(World) Judge
 	mutating, guarding := MutatePods, GuardPods
@@ -98,8 +97,8 @@ func TestEveryReviewOfAPodIsNoted(t *testing.T) {
 	}
 }
 
-// What is decided for each NIC is noted where it is not the same for all: a NIC that another policy leaves open would
-// be hidden behind that of the default network.
+// The audit log has the decision of each NIC where they differ: otherwise the decision for the default network would
+// hide a NIC that another policy leaves open.
 func TestEachNICIsNoted(t *testing.T) {
 	s := newScene()
 	s.inventory.SetPolicy(policy.Policy{Name: "blue", Level: policy.Open, Providers: policy.Providers{"blue.t.ovn"}})
@@ -119,7 +118,7 @@ func TestEachNICIsNoted(t *testing.T) {
 			}
 		}
 	}
-	// One that is plugged in later is what the review is about.
+	// The review of a NIC that is plugged in later is about that NIC.
 	req := request(virtualize, admissionv1.Update, "")
 	req.OldObject, req.Object = raw(t, new(pod())), raw(t, new(pod(networks, "blue")))
 	if got := ask(
@@ -133,7 +132,7 @@ func TestEachNICIsNoted(t *testing.T) {
 	}
 }
 
-// A review that cannot be read, or whose pod cannot, is refused and noted as one of which nothing is known.
+// A review is refused if it, or its pod, cannot be read, and the audit log says that nothing is known of it.
 func TestWhatCannotBeJudgedIsNoted(t *testing.T) {
 	req := request(tenant, admissionv1.Create, "")
 	req.Object.Raw = []byte("[]")

@@ -30,7 +30,7 @@ var (
 	twoNICs = append(oneNIC, kubeovn.NIC{Provider: "nad1.t.ovn", Kind: kubeovn.KindOVN})
 )
 
-// changePod is ChangePod for a pod with these annotations in an empty cluster.
+// changePod calls ChangePod for a pod with these annotations in an empty cluster.
 func changePod(annotations map[string]string, nics []kubeovn.NIC, ns policy.Namespace) Change {
 	v := &View{
 		Accounts:  DefaultAccounts(),
@@ -214,7 +214,7 @@ func TestChangePodIdempotent(t *testing.T) {
 	})
 }
 
-// The patch, applied by an independent implementation, gives the annotations that Apply gives and touches nothing else.
+// The patch, applied by an independent implementation, has the same result as Apply and touches nothing else.
 func TestPatchMeansApply(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		annotations := rapid.MapOf(
@@ -258,8 +258,8 @@ func TestPatchMeansApply(t *testing.T) {
 	})
 }
 
-// Only a pod whose name the API server makes gets the record of an ordinary pod, which spares it a second look: a name
-// that was chosen may be that of another port.
+// Only a pod with a name from the API server gets the record of an ordinary pod, which saves it a second review: a name
+// that its author chose may be the name of another port.
 func TestChosenNamesAreRecorded(t *testing.T) {
 	v := &View{
 		Accounts:  DefaultAccounts(),

@@ -9,13 +9,13 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Kube-OVN asks of some keys whether they are there: an empty one makes the pod the target of a migration, or takes its
-// default NIC.
+// For some keys Kube-OVN only checks that they are present: an empty one makes the pod the target of a migration, or
+// removes its default NIC.
 func TestThreatT11EmptyKeysThatCountByBeingThere(t *testing.T) {
 	for _, key := range []string{
 		kubeovn.MigrationJob, migrates, "ovn.kubernetes.io/activation_strategy", kubeovn.DefaultNetwork,
 	} {
-		if key != migrates { // which is taken out of a new pod
+		if key != migrates { // admission removes it from a new pod
 			_, refused := create(t, newScene(), tenant, pod(key, ""))
 			mustRefuse(t, refused, key)
 		}
@@ -28,19 +28,19 @@ func TestThreatT11EmptyKeysThatCountByBeingThere(t *testing.T) {
 		}
 		mustAllow(t, update(t, newScene(), virtualize, "", &old, &p))
 	}
-	// Of the others it asks for the value.
+	// For the other keys it reads the value.
 	for _, key := range []string{networks, lsp, vips, ip, "ovn.kubernetes.io/allocated", "ovn.kubernetes.io/eip"} {
 		_, refused := create(t, newScene(), tenant, pod(key, ""))
 		mustAllow(t, refused)
 	}
 }
 
-// migrates is what Kube-OVN's documents up to 1.13 tell people to write on machines' templates.
+// migrates is the key that Kube-OVN's documents up to 1.13 tell people to write in the templates of machines.
 const migrates = "ovn.kubernetes.io/allow_live_migration"
 
-// The wish for a migration counts on pods that KubeVirt makes, which copies it from a machine's template, and nothing
-// else is said of their addresses for it. Of everybody else's pods it is taken out, and the guard refuses what somebody
-// put there after that.
+// The key that asks for a migration counts on pods that KubeVirt makes, because KubeVirt copies it from a machine's
+// template; it causes no other message about their addresses. The mutating webhook removes it from all other pods, and
+// the guard refuses it if somebody adds it after that.
 func TestThreatT11WishForAMigration(t *testing.T) {
 	wish := pod(migrates, "true", "blue.t.ovn.kubernetes.io/allow_live_migration", "true", networks, "blue")
 	after, refused := create(t, newScene(), tenant, wish)
@@ -69,7 +69,7 @@ func TestThreatT11WishForAMigration(t *testing.T) {
 	mustRefuse(t, refused, ip)
 }
 
-// People may ask for a device and a VPC when the pod is made, and for nothing else of it afterwards.
+// Anybody may ask for a device and a VPC when the pod is made, and for nothing else of it afterwards.
 func TestWishesOfANewPod(t *testing.T) {
 	for key, value := range map[string]string{
 		"ovn.kubernetes.io/logical_router": "vpc-1", "ovn.kubernetes.io/pod_nic_type": "dpdk",
@@ -86,7 +86,7 @@ func TestWishesOfANewPod(t *testing.T) {
 	}
 }
 
-// A key that nobody knows is let through and told, not taken for harmless in silence.
+// An unknown key is allowed with a warning; it is not silently taken for harmless.
 func TestUnknownKeyIsTold(t *testing.T) {
 	const typo = "ovn.kubernetes.io/port_secutity"
 	p := pod(typo, "true")
@@ -100,8 +100,8 @@ func TestUnknownKeyIsTold(t *testing.T) {
 	}
 }
 
-// What was about a NIC that is unplugged is nothing to the pod's ports; what is about one that the pod has stays, but
-// for Kube-OVN.
+// A key of a NIC that is unplugged no longer affects the pod's ports; a key of a NIC that the pod has stays, and only
+// Kube-OVN may remove it.
 func TestKeysOfAnUnpluggedNIC(t *testing.T) {
 	key := kubeovn.AttachmentProvider("t", "blue").Key(kubeovn.PortSecurity)
 	old, p := running(key, "true"), running()
@@ -112,7 +112,7 @@ func TestKeysOfAnUnpluggedNIC(t *testing.T) {
 	mustRefuse(t, update(t, newScene(), tenant, "", &old, &p), key)
 }
 
-// Where it cannot be told which NICs a pod has, the policy that does most about any of them counts.
+// Where the NICs of a pod cannot be read, the policy with the strictest mode for any of them counts.
 func TestUnreadableNetworksUnderEachMode(t *testing.T) {
 	const unreadable = "n/nad/x"
 	for name, c := range map[string]struct {
@@ -169,7 +169,7 @@ func TestUnreadableNetworksUnderEachMode(t *testing.T) {
 	}
 }
 
-// Whoever writes activation_strategy has Kube-OVN bind the port to a second chassis, as if its machine migrated.
+// activation_strategy makes Kube-OVN bind the port to a second chassis, as if its machine migrated.
 func TestThreatT35KeysOfAMigration(t *testing.T) {
 	for _, key := range []string{
 		"ovn.kubernetes.io/activation_strategy", "blue.t.ovn.kubernetes.io/activation_strategy",
@@ -183,9 +183,9 @@ func TestThreatT35KeysOfAMigration(t *testing.T) {
 	}
 }
 
-// Kube-OVN's daemon since 1.16.2 plugs a NIC into the port "<port>.<interface>" where there is an ip_address with the
-// interface's name behind the provider, whatever it says. Such a port is not the pod's: it may be that of a pod whose
-// name has dots.
+// Since 1.16.2, Kube-OVN's daemon plugs a NIC into the port "<port>.<interface>" if there is an ip_address with the
+// interface's name behind the provider, whatever its value. Such a port is not the pod's: it may belong to a pod with
+// dots in its name.
 func TestThreatT47PortOfAnotherName(t *testing.T) {
 	for _, key := range []string{
 		"ovn.eth0.kubernetes.io/ip_address", "blue.t.ovn.net1.kubernetes.io/ip_address",
@@ -200,11 +200,11 @@ func TestThreatT47PortOfAnotherName(t *testing.T) {
 			}
 		}
 	}
-	// A further network by which the key would be an attachment's as well hides nothing.
+	// A further network that would make the key an attachment's key as well hides nothing.
 	_, refused := create(t, newScene(), tenant, pod("ovn.eth0.kubernetes.io/ip_address", "", networks, "eth0/ovn"))
 	mustRefuse(t, refused, "ovn.eth0.kubernetes.io/ip_address", "another name")
-	// Where the network is listed twice, the port does have that name; and the form of Kube-OVN's documents has the
-	// interface elsewhere.
+	// Where the network is listed twice, the port does have that name. The form in Kube-OVN's documents has the interface
+	// in another place.
 	for _, p := range []Pod{
 		pod("blue.t.ovn.x.kubernetes.io/ip_address", "", networks, "blue@x,blue@y"),
 		pod(networks, "eth0/ovn"),

@@ -16,7 +16,7 @@ import (
 	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
-// blue is an attachment that some of the drawn pods have.
+// blue is an attachment of some of the drawn pods.
 var blue = kubeovn.AttachmentProvider("t", "blue")
 
 // drawScene returns a cluster with policies and exceptions for the tenant's pods.
@@ -82,7 +82,7 @@ func drawScene(t *rapid.T) *scene {
 	return s
 }
 
-// drawEdit changes some of what a pod says, as somebody would who tries.
+// drawEdit changes some of a pod's fields, as an attacker would.
 func drawEdit(t *rapid.T, p Pod) Pod {
 	p.Metadata.Annotations, p.Metadata.Labels = maps.Clone(p.Metadata.Annotations), maps.Clone(p.Metadata.Labels)
 	wishes := map[string][]string{
@@ -144,7 +144,8 @@ func drawEdit(t *rapid.T, p Pod) Pod {
 	return p
 }
 
-// identities are what Kube-OVN noted of a pod's ports: whoever can write it decides what the ports may send from.
+// identities returns the annotations in which Kube-OVN noted the identities of a pod's ports: anyone who can write them
+// decides what the ports may send from.
 func identities(p *Pod) map[string]string {
 	out := make(map[string]string)
 	for key, value := range p.Metadata.Annotations {
@@ -157,9 +158,9 @@ func identities(p *Pod) map[string]string {
 	return out
 }
 
-// Whatever a tenant writes into a running pod, by whichever path: if it is accepted, no port is decided looser than it
-// was, none has less protection than is decided and it had, nobody else's address is shared, and what Kube-OVN noted is
-// untouched.
+// A tenant edits a running pod, by any path. If the edit is accepted, no port's decision is looser than before, no port
+// loses protection that is decided and that it had, no address of another tenant is shared, and what Kube-OVN noted is
+// unchanged.
 func TestAnUpdateNeverLoosens(t *testing.T) {
 	accepted := 0
 	check := func(r *rapid.T) {
@@ -176,12 +177,12 @@ func TestAnUpdateNeverLoosens(t *testing.T) {
 		if refused != "" {
 			r.Fatalf("an ordinary pod was refused: %s", refused)
 		}
-		maps.Copy(stored.Metadata.Annotations, map[string]string{ // as Kube-OVN leaves it
+		maps.Copy(stored.Metadata.Annotations, map[string]string{ // as Kube-OVN writes it
 			ip: "10.16.0.20", hw: "0a:00:00:00:00:20", lsp: "ovn-default", "ovn.kubernetes.io/allocated": "true",
 		})
 		edited := drawEdit(r, *stored)
 		path := rapid.SampledFrom([]string{"", "status", "binding"}).Draw(r, "path")
-		if path == "binding" { // it is merged into the pod
+		if path == "binding" { // a Binding is merged into the pod
 			edited.Metadata.Annotations, edited.Metadata.Labels = merge(
 				stored.Metadata.Annotations,
 				edited.Metadata.Annotations,
@@ -245,7 +246,7 @@ func TestAnUpdateNeverLoosens(t *testing.T) {
 			}
 		}
 	}
-	for range 10 { // what is wrong may be rare
+	for range 10 { // faults may be rare
 		rapid.Check(t, check)
 	}
 	if accepted < 100 {

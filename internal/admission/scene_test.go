@@ -43,7 +43,7 @@ const (
 
 var now = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// town is a cluster with two tenants: namespace "t", which is the tenant's own, and "u", a neighbour's.
+// town returns a cluster with two tenants: namespace "t", the tenant's own, and "u", a neighbour's.
 func town() *inventory.Inventory {
 	inv := inventory.New()
 	for _, s := range []inventory.Subnet{
@@ -160,12 +160,12 @@ func town() *inventory.Inventory {
 	return inv
 }
 
-// scene is a cluster as one case changes it.
+// scene is a cluster with the changes of one case.
 type scene struct {
 	inventory *inventory.Inventory
 	namespace policy.Namespace
 	pods      map[string]*Pod
-	// definitions are those of networks that the API server has otherwise than the inventory.
+	// definitions are the definitions of networks for which the API server's answer differs from the inventory.
 	definitions map[string]Definition
 	// withoutKubeVirt means that the cluster does not serve KubeVirt's API.
 	withoutKubeVirt bool
@@ -176,7 +176,7 @@ type scene struct {
 }
 
 func newScene() *scene {
-	// Kube-OVN notes on every namespace where its pods go.
+	// Kube-OVN writes the subnets for its pods on every namespace.
 	return &scene{
 		inventory: town(),
 		namespace: policy.Namespace{Name: "t", Annotations: map[string]string{lsp: "ovn-default"}},
@@ -184,7 +184,7 @@ func newScene() *scene {
 	}
 }
 
-// policy adds the policy of the tests: strict, with what the function changes.
+// policy adds a strict policy, changed by the function.
 func (s *scene) policy(change func(*policy.Policy)) *scene {
 	p := policy.Policy{
 		Name:   "test",
@@ -233,7 +233,7 @@ func (s *scene) Repaired(_ context.Context, ids []string) (Repaired, error) {
 	return r, nil
 }
 
-// Definition answers from s.definitions, and else from the inventory.
+// Definition answers from s.definitions, or else from the inventory.
 func (s *scene) Definition(_ context.Context, a kubeovn.Attachment) Definition {
 	if d, ok := s.definitions[a.Namespace+"/"+a.Name]; ok {
 		return d
@@ -250,7 +250,7 @@ func (s *scene) Pod(_ context.Context, namespace, name string) (*Pod, error) {
 	return nil, errors.New("no answer")
 }
 
-// ask has one webhook asked, as the API server asks.
+// ask sends a request to one webhook, as the API server does.
 func ask(t testing.TB, s *scene, judge func(World) Judge, req admissionv1.AdmissionRequest) ctrladmission.Response {
 	t.Helper()
 	s.user = req.UserInfo.Username
@@ -264,7 +264,7 @@ func ask(t testing.TB, s *scene, judge func(World) Judge, req admissionv1.Admiss
 	return r
 }
 
-// foreign is what others have in the town, as an answer might call it.
+// foreign are the names and addresses of others in the town, as an answer might print them.
 var foreign = []string{
 	"victim",
 	"u/db",
@@ -277,7 +277,7 @@ var foreign = []string{
 	"b/a-0",
 }
 
-// tellsNothing checks that whoever asked is told nothing of what others have, except what they have named themselves.
+// tellsNothing checks that the answer to the user names nothing of others, except what the user named.
 func tellsNothing(t testing.TB, r ctrladmission.Response, asked string) {
 	t.Helper()
 	told := strings.Join(r.Warnings, "\n")
@@ -310,8 +310,8 @@ func request(user string, op admissionv1.Operation, subresource string) admissio
 	}
 }
 
-// create makes a pod as the API server does, by the mutating and then the validating webhook, and returns what is
-// stored of it.
+// create makes a pod as the API server does, by the mutating and then the validating webhook, and returns the stored
+// pod.
 func create(t testing.TB, s *scene, user string, p Pod) (stored *Pod, refused string) {
 	t.Helper()
 	if p.Metadata.Name == "" {
@@ -328,7 +328,7 @@ func create(t testing.TB, s *scene, user string, p Pod) (stored *Pod, refused st
 	return stored, guard(t, s, user, stored)
 }
 
-// guard asks the validating webhook alone about a new pod.
+// guard asks only the validating webhook about a new pod.
 func guard(t testing.TB, s *scene, user string, p *Pod) (refused string) {
 	t.Helper()
 	req := request(user, admissionv1.Create, "")
@@ -353,7 +353,7 @@ func update(t testing.TB, s *scene, user, path string, old, p *Pod) (refused str
 	return refusal(ask(t, s, GuardPods, req))
 }
 
-// refusal returns what a refusal says: to whoever asked, and to the audit log.
+// refusal returns the text of a refusal: for the user, and for the audit log.
 func refusal(r ctrladmission.Response) string {
 	if r.Allowed {
 		return ""
@@ -391,7 +391,7 @@ func pod(keyValues ...string) Pod {
 	return p
 }
 
-// running returns a pod as Kube-OVN leaves it, changed by what follows.
+// running returns a pod as Kube-OVN leaves it, changed by the pairs that follow.
 func running(keyValues ...string) Pod {
 	return pod(append([]string{
 		ps,
@@ -424,7 +424,7 @@ func without(p Pod, keys ...string) Pod {
 	return p
 }
 
-// mustRefuse checks that a message refuses, names what it is about, and says who or what would help.
+// mustRefuse checks that a message refuses, names its subject, and says who or what would help.
 func mustRefuse(t *testing.T, refused string, about ...string) {
 	t.Helper()
 	if refused == "" {

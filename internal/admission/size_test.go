@@ -18,7 +18,7 @@ const (
 	aaps = kubeovn.AAPs
 )
 
-// addresses lists so many free IPv6 addresses, after what text begins with.
+// addresses returns a list of that many free IPv6 addresses, behind the text.
 func addresses(count int) string {
 	list := make([]string, count)
 	for i := range list {
@@ -27,8 +27,8 @@ func addresses(count int) string {
 	return strings.Join(list, ",")
 }
 
-// What a tenant writes costs others no more than it must: values and lists beyond all need are refused unread under
-// every mode, by both webhooks, and a refusal stays short however much is wrong.
+// A tenant's text costs others as little as possible: both webhooks refuse values and lists beyond all need unread,
+// under every mode, and a refusal stays short however much is wrong.
 func TestThreat33LargeAnnotations(t *testing.T) {
 	many := pod(networks, "blue")
 	for i := range maxKeys + 1 {
@@ -119,7 +119,7 @@ func TestThreat33LargeAnnotations(t *testing.T) {
 	}
 }
 
-// What a pod may list at the most is judged as a whole, and an item that is there twice counts once.
+// The longest list that a pod may have is judged as a whole, and an item that is there twice counts once.
 func TestThreat33AsMuchAsMayBe(t *testing.T) {
 	for name, p := range map[string]Pod{
 		"a pool":          pod(pool, addresses(maxPoolItems)),
@@ -136,7 +136,7 @@ func TestThreat33AsMuchAsMayBe(t *testing.T) {
 			mustAllow(t, refused)
 		})
 	}
-	// The last of a list counts like the first.
+	// The last item of a list counts like the first.
 	taken := pod(pool, addresses(maxPoolItems-1)+",10.16.0.1")
 	mustRefuse(t, guard(t, newScene(), tenant, &taken), "10.16.0.1")
 	mustRefuse(t, guard(t, newScene(), tenant, new(pod(ip, addresses(63)+",10.16.0.5"))), "10.16.0.5")
@@ -144,7 +144,7 @@ func TestThreat33AsMuchAsMayBe(t *testing.T) {
 	mustRefuse(t, guard(t, newScene(), tenant, new(pod(vips, addresses(policy.ListLimit)))), "and 55 more")
 }
 
-// What is there already does not keep a pod from being changed, and what is added to it is looked at as ever.
+// A large value that is there already does not keep a pod from being changed; what is added to it is judged as always.
 func TestThreat33LargeAnnotationsOfBefore(t *testing.T) {
 	long := strings.Repeat("10.0.0.1,", maxValue)
 	old, p := pod(vips, long), pod(vips, long)
@@ -152,7 +152,7 @@ func TestThreat33LargeAnnotationsOfBefore(t *testing.T) {
 	mustAllow(t, update(t, newScene(), tenant, "", &old, &p))
 	p.Metadata.Annotations[aaps] = "foreign"
 	mustRefuse(t, update(t, newScene(), tenant, "", &old, &p), aaps)
-	// Where what was there is as much as may be, or more, nothing is added unread.
+	// Where the old list is as long as it may be, or longer, nothing is added unread.
 	full := pod(
 		networks,
 		"blue,red,green",
@@ -174,8 +174,8 @@ func TestThreat33LargeAnnotationsOfBefore(t *testing.T) {
 	mustAllow(t, update(t, s, tenant, "", &networked, &networked))
 }
 
-// Keys of NICs that a pod does not have are not looked at, which is said once, until it gets the NIC: KubeVirt plugs
-// one in later.
+// Keys of NICs that a pod does not have are not judged, and one warning says so, until the pod gets the NIC: KubeVirt
+// plugs NICs in later.
 func TestThreat33KeysOfOtherNICs(t *testing.T) {
 	const theirs = "blue.t.ovn.kubernetes.io/ip_address"
 	keys := []string{
@@ -208,17 +208,17 @@ func TestThreat33KeysOfOtherNICs(t *testing.T) {
 		),
 		theirs,
 	)
-	// Neither is what is read of all NICs, or of the default one where the pod has none there.
+	// Keys that are read for all NICs, or for the default NIC, are judged also where the pod has no NIC on OVN there.
 	for _, key := range []string{aaps, ip, "ovn.kubernetes.io/vip", "ovn.kubernetes.io/eip", kubeovn.MigrationJob} {
 		mustRefuse(t, guard(t, newScene(), tenant, new(pod(key, "10.16.0.5", kubeovn.DefaultNetwork, "n/nad"))), key)
 	}
-	// A NIC outside OVN of which Kube-OVN manages the addresses has a provider of its own.
+	// A NIC outside OVN with addresses from Kube-OVN has a provider of its own.
 	mustRefuse(
 		t,
 		guard(t, newScene(), tenant, new(pod(networks, "mac", "mac.t.kubernetes.io/ip_address", "10.16.0.5"))),
 		"mac.t.kubernetes.io/ip_address",
 	)
-	// The NIC is plugged in, and its keys are looked at then, whatever was said before.
+	// When the NIC is plugged in, its keys are judged, whatever was said before.
 	old := running(append([]string{}, keys[:4]...)...)
 	plugged := running(
 		append([]string{networks, "blue", "blue.t.ovn.kubernetes.io/port_security", "true"}, keys[:4]...)...)
@@ -227,7 +227,7 @@ func TestThreat33KeysOfOtherNICs(t *testing.T) {
 	mustAllow(t, update(t, newScene(), virtualize, "", &old, &plugged))
 }
 
-// What a tenant writes about a NIC that the pod does not have yet does not become KubeVirt's word when KubeVirt plugs
+// The text of a tenant about a NIC that the pod does not have yet does not become KubeVirt's word when KubeVirt plugs
 // the NIC in.
 func TestThreatT35KeyFromBeforeTheNIC(t *testing.T) {
 	const planted = "blue.t.ovn.kubernetes.io/activation_strategy"

@@ -11,7 +11,7 @@ import (
 )
 
 // A grant without its owner's consent counts on no NIC of the pod: a default network in a VPC of the tenant's own,
-// where nobody has the address, does not lend it to a second NIC on a network where somebody has.
+// where nobody has the address, does not lend it to a second NIC on a network where somebody has it.
 func TestThreatT31GrantForASecondNIC(t *testing.T) {
 	for _, subnet := range []string{"ovn-default", "twin"} {
 		s := newScene()

@@ -38,7 +38,7 @@ func TestThreat09ChosenAddress(t *testing.T) {
 		_, refused := create(t, newScene(), tenant, pod(key, value, networks, "n/nad"))
 		mustRefuse(t, refused, key, "port victim.u")
 	}
-	// The gateways' MACs, and what else there is on a switch beside pods.
+	// The gateways' MACs, and the MACs of other things on a switch than pods.
 	for mac, whose := range map[string]string{
 		"0a:00:00:00:00:fe": "the gateway of subnet ovn-default", "0A:00:00:00:00:FE": "the gateway of subnet " +
 			"ovn-default",
@@ -50,17 +50,17 @@ func TestThreat09ChosenAddress(t *testing.T) {
 		_, refused = create(t, newScene(), tenant, pod(networks, `[{"name":"nad","namespace":"n","mac":"`+mac+`"}]`))
 		mustRefuse(t, refused, networks, whose)
 	}
-	// A load balancer's address is that of pods of the Service's namespace.
+	// A load balancer's address belongs to the pods of the Service's namespace.
 	_, refused := create(t, newScene(), tenant, pod(ip, "203.0.113.8"))
 	mustAllow(t, refused)
 	_, refused = create(t, newScene(), tenant, pod("ovn.kubernetes.io/ip_pool", "10.16.0.31;10.16.0.1"))
 	mustRefuse(t, refused, "ip_pool", "gateway")
-	// An address of a network that no router joins with the pod's is another one.
+	// An address of a network that no router connects to the pod's network is a different address.
 	_, refused = create(t, newScene(), tenant, pod(ip, "10.16.0.9", lsp, "ours"))
 	mustAllow(t, refused)
 	_, refused = create(t, newScene(), tenant, pod(hw, "0a:00:00:00:00:fd", lsp, "ours"))
 	mustAllow(t, refused)
-	// The pods of one workload share a list, of which some are taken; and a StatefulSet's pod finds its own again.
+	// The pods of one workload share a list, and some of its addresses are taken; a StatefulSet's pod finds its own again.
 	_, refused = create(t, newScene(), tenant, pod("ovn.kubernetes.io/ip_pool", "10.16.0.5,10.16.0.31"))
 	mustAllow(t, refused)
 	again := pod(ip, "10.16.0.7", hw, "0a:00:00:00:00:07")
@@ -106,14 +106,13 @@ func TestThreatT09ForeignSwitch(t *testing.T) {
 			mustAllow(t, refused)
 		}
 	}
-	// What comes from the nodes' subnet passes to private subnets. It is told by its usual name, and by the nodes that
-	// are on it.
+	// Packets from the nodes' subnet pass to private subnets. It is recognised by its usual name, and by the nodes on it.
 	for _, value := range []string{"join", "nodes"} {
 		_, refused := create(t, newScene(), tenant, pod(lsp, value))
 		mustRefuse(t, refused, lsp, "is for nodes only")
 	}
-	// Kube-OVN notes on the namespace which subnets are bound to it by label, and its own gateways need those of
-	// others.
+	// Kube-OVN writes on the namespace which subnets are bound to it by label, and its own gateways need the subnets of
+	// other namespaces.
 	s := newScene()
 	s.namespace.Annotations = map[string]string{lsp: "ovn-default,theirs"}
 	_, refused := create(t, s, tenant, pod(lsp, "theirs"))
@@ -140,7 +139,7 @@ func TestThreatT09ForeignPool(t *testing.T) {
 			mustAllow(t, refused)
 		}
 	}
-	// Kube-OVN notes on the namespace which pools are bound to it.
+	// Kube-OVN writes on the namespace which pools are bound to it.
 	s := newScene()
 	s.namespace.Annotations = map[string]string{"ovn.kubernetes.io/ip_pool": "other,their-pool"}
 	_, refused := create(t, s, tenant, pod("ovn.kubernetes.io/ip_pool", "their-pool"))
@@ -159,7 +158,7 @@ func TestThreatT09ForeignNetwork(t *testing.T) {
 	}
 	_, refused := create(t, newScene(), tenant, pod(networks, "u/green,n/nad"))
 	mustAllow(t, refused)
-	// A switch that the pod names for it is looked at by itself.
+	// A switch that the pod names for the NIC is judged separately.
 	_, refused = create(
 		t,
 		newScene(),
@@ -169,8 +168,8 @@ func TestThreatT09ForeignNetwork(t *testing.T) {
 	mustAllow(t, refused)
 }
 
-// Kube-OVN 1.16 names a NIC by its interface where an attachment is listed more than once. What is said about the
-// attachment holds for it, and no interface can be named so that it passes for another attachment's.
+// Kube-OVN 1.16 names a NIC by its interface where an attachment is listed more than once. The keys of the attachment
+// hold for it, and no interface name makes it pass for another attachment's NIC.
 func TestThreat11AttachmentListedTwice(t *testing.T) {
 	const key = "green.u.ovn.net1.kubernetes.io/port_security"
 	open := func() *scene { return newScene().policy(func(p *policy.Policy) { p.Level = policy.Open }) }
@@ -193,8 +192,8 @@ func TestThreat11AttachmentListedTwice(t *testing.T) {
 	}
 }
 
-// An interface that is plugged into a running machine is looked at as one of a new pod; what the machine had before is
-// not.
+// An interface that is plugged into a running machine is judged like one of a new pod; the networks that the machine
+// had before are not judged again.
 func TestThreatT09ForeignNetworkPlugged(t *testing.T) {
 	const blue, green = `{"name":"blue","namespace":"u"}`, `{"name":"green","namespace":"u","mac":"0a:00:00:00:00:05"}`
 	old, p := running(
@@ -252,13 +251,13 @@ func TestThreat21PortNameCollision(t *testing.T) {
 	s := newScene()
 	s.namespace.Name = "ovn"
 	req := request(tenant, admissionv1.Create, "")
-	for _, name := range []string{"victim.u.nad.n", "later.u.nad.n"} { // the second one's victim is still to come
+	for _, name := range []string{"victim.u.nad.n", "later.u.nad.n"} { // the second one's victim does not exist yet
 		p := pod(ps, "true")
 		p.Metadata.Name = name
 		req.Namespace, req.Object = "ovn", raw(t, &p)
 		mustRefuse(t, refusal(ask(t, s, GuardPods, req)), "metadata.name", name+".ovn")
 	}
-	// With attachments of dotted names there are more ways; a port that a running pod has is not given to another one.
+	// With dots in names of attachments there are more ways; a port of a running pod is not given to another pod.
 	s = newScene()
 	s.inventory.SetPod(&inventory.Pod{
 		PodKey: inventory.PodKey{

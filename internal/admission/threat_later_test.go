@@ -13,7 +13,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// loosenings are changes of a running pod by which Kube-OVN would make its port looser.
+// loosenings are changes of a running pod that would make Kube-OVN loosen its port.
 var loosenings = map[string][2]string{
 	"switched off":        {ps, "false"},
 	"look-alike":          {ps, "True"},
@@ -43,7 +43,7 @@ var loosenings = map[string][2]string{
 	"pool":                {"ovn.kubernetes.io/ip_pool", "10.16.0.5"},
 }
 
-// before returns a running pod to be changed by a key, with the network that the key is about.
+// before returns the running pod that a key is written to, with the network of that key.
 func before(key string) Pod {
 	if strings.HasPrefix(key, "nad.n.") {
 		return running(networks, "n/nad", "nad.n.ovn.kubernetes.io/port_security", "true")
@@ -58,7 +58,7 @@ func with(p Pod, key, value string) Pod {
 	return p
 }
 
-// everyPathRefuses checks that no path to a running pod's annotations takes the loosenings.
+// everyPathRefuses checks that every path to a running pod's annotations refuses the loosenings.
 func everyPathRefuses(t *testing.T, path string) {
 	t.Helper()
 	for name, change := range loosenings {
@@ -71,7 +71,7 @@ func everyPathRefuses(t *testing.T, path string) {
 					t,
 					update(t, newScene(), virtualize, path, &old, &p),
 					change[0],
-				) // nor is it KubeVirt's to say
+				) // KubeVirt may not write it either
 			}
 		})
 	}
@@ -91,13 +91,13 @@ func TestThreat04Status(t *testing.T) { everyPathRefuses(t, "status") }
 func TestThreat05Binding(t *testing.T) { everyPathRefuses(t, "binding") }
 
 func TestThreatT25OtherPaths(t *testing.T) {
-	// A scheduler that only binds is not in the way, and neither is a kubelet that reports.
+	// A scheduler that only binds is allowed, and so is a kubelet that reports.
 	old := running()
 	for _, path := range []string{"status", "binding"} {
 		p := running("example.com/note", "x")
 		mustAllow(t, update(t, newScene(), tenant, path, &old, &p))
 	}
-	// A pod that cannot be read is not bound with annotations.
+	// A pod that cannot be read cannot be bound with annotations.
 	req := request(tenant, admissionv1.Create, "binding")
 	binding := pod(ps, "false")
 	req.Object = raw(t, &binding)
@@ -110,8 +110,7 @@ func TestThreatT25OtherPaths(t *testing.T) {
 }
 
 func TestThreat08AnnotationFedRebuild(t *testing.T) {
-	// Kube-OVN's own accounts write what is frozen for everybody else; nobody else does, whatever group or name they
-	// have.
+	// Kube-OVN's own accounts may write the frozen keys; nobody else may, whatever their group or name.
 	old := running()
 	for _, change := range [][2]string{
 		{ip, "10.16.0.21"}, {hw, "0a:00:00:00:00:21"}, {"ovn.kubernetes.io/allocated", "false"}, {lsp, "ours"},
@@ -159,7 +158,7 @@ func TestThreatT12LabelsAndAddress(t *testing.T) {
 	mustRefuse(t, update(t, newScene(), tenant, "", &old, &p), ip)
 }
 
-// What has Kube-OVN write port security waits until it has allocated, by every path; and no longer.
+// A key that makes Kube-OVN write port security waits until Kube-OVN has allocated, by every path, and no longer.
 func TestThreatT27BeforeTheAddress(t *testing.T) {
 	const allocated, second, third = "ovn.kubernetes.io/allocated", "nad.n.ovn.kubernetes.io/",
 		"nad.n.ovn.net1.kubernetes.io/"
@@ -182,7 +181,7 @@ func TestThreatT27BeforeTheAddress(t *testing.T) {
 	for name, c := range map[string]struct {
 		old    Pod
 		change [2]string
-		// about is a NIC that the refusal names; "" where it is allowed.
+		// about is a NIC that the refusal names; "" where the request is allowed.
 		about string
 		user  string
 		edit  func(*scene)
@@ -288,7 +287,7 @@ func TestThreatT27BeforeTheAddress(t *testing.T) {
 	}
 }
 
-// KubeVirt plugs a NIC into a pod that has no port of Kube-OVN's yet, and the guard has said that it is strict.
+// KubeVirt plugs a NIC into a pod without a port of Kube-OVN's so far, after the guard said that it is strict.
 func TestNICPluggedInEarly(t *testing.T) {
 	const second = "nad.n.ovn.kubernetes.io/port_security"
 	old := without(running(), "ovn.kubernetes.io/allocated", ip, hw)
@@ -296,8 +295,7 @@ func TestNICPluggedInEarly(t *testing.T) {
 	mustAllow(t, update(t, newScene(), virtualize, "", &old, &p))
 }
 
-// A NIC under a policy that enforces is not changed by what is said of one under a policy that does not, in whichever
-// order they come.
+// A NIC under a policy that enforces is not loosened together with a NIC under a policy that does not, in either order.
 func TestThreatT27ModeOfEachNIC(t *testing.T) {
 	const second = "nad.n.ovn.kubernetes.io/"
 	early := without(running(networks, "n/nad", second+"port_security", "true"), "ovn.kubernetes.io/allocated", ip, hw)
@@ -324,7 +322,7 @@ func TestThreatT27ModeOfEachNIC(t *testing.T) {
 	}
 }
 
-// What is in nobody's way stays so: ordinary changes of a running pod by anybody.
+// Ordinary changes of a running pod by anybody stay allowed.
 func TestOrdinaryChanges(t *testing.T) {
 	old := running(
 		networks,
@@ -351,18 +349,18 @@ func TestOrdinaryChanges(t *testing.T) {
 			mustAllow(t, update(t, newScene(), tenant, "", &old, &p))
 		})
 	}
-	// Pods from before can be put right by whoever may write to them.
+	// Anyone who may write to pods from before can put them right.
 	before := without(running(), ps, policy.RecordAnnotation)
 	right := running()
 	mustAllow(t, update(t, newScene(), tenant, "", &before, &right))
 	noted := without(running("example.com/note", "x"), ps, policy.RecordAnnotation)
 	mustAllow(t, update(t, newScene(), tenant, "", &before, &noted))
-	// And what they share without a grant can be taken away.
+	// Addresses that they share without a grant can be taken away.
 	sharing := running(vips, "10.16.0.5")
 	mustAllow(t, update(t, newScene(), tenant, "", &sharing, &right))
 }
 
-// A policy that enforces for pods with a label is not left by giving the label up on the running pod.
+// Giving up a label on a running pod does not take it out of a policy that enforces for pods with the label.
 func TestThreat26EnforcedLabelGivenUp(t *testing.T) {
 	s := newScene().policy(func(p *policy.Policy) { p.Mode = policy.Warn })
 	s.inventory.SetPolicy(
@@ -374,7 +372,7 @@ func TestThreat26EnforcedLabelGivenUp(t *testing.T) {
 	mustAllow(t, update(t, s, tenant, "", &p, &old))
 }
 
-// With their definitions, all policies and exceptions are gone from the cluster: what is left is strict, and the
+// Without their definitions, all policies and exceptions are gone from the cluster: pods are then strict, and the
 // webhooks answer.
 func TestThreat32DefinitionsGone(t *testing.T) {
 	s := newScene().exception(func(e *policy.Exception) {

@@ -12,8 +12,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Kube-OVN looks for the subnet of an attachment that is listed twice by the provider with the interface since 1.16,
-// and by the plain one before: whatever a release takes must be one that the namespace may use.
+// For the subnet of an attachment that is listed twice, Kube-OVN uses the provider with the interface since 1.16, and
+// the plain one before: the namespace must be allowed the subnet that any release takes.
 func TestThreatT09NetworkListedTwice(t *testing.T) {
 	const (
 		twice      = `[{"name":"blue","namespace":"u","interface":"net1"},{"name":"blue","namespace":"u","interface":"net2"}]`
@@ -32,15 +32,15 @@ func TestThreatT09NetworkListedTwice(t *testing.T) {
 	_, refused := create(t, newScene(), tenant, pod(networks, twice, plain, "ours", net1, "ours", net2, "ours"))
 	mustAllow(t, refused)
 
-	// A subnet may be for the NIC of one interface alone.
+	// A subnet may be reserved for the NIC of one interface.
 	s := newScene()
 	s.inventory.SetSubnet(inventory.Subnet{Name: "deep", Provider: "red.u.ovn.net1", Namespaces: []string{"u"}})
 	_, refused = create(t, s, tenant, pod(networks, "u/red@net1,u/red@net2"))
 	mustRefuse(t, refused, networks, "subnet deep", "red.u.ovn.net1.kubernetes.io/logical_switch")
 	_, refused = create(t, s, tenant, pod(networks, "u/red@net1"))
-	mustAllow(t, refused) // listed once, it is of the plain provider
+	mustAllow(t, refused) // listed once, it has the plain provider
 
-	// Of several subnets Kube-OVN takes the one that it comes upon first.
+	// Of several subnets Kube-OVN takes the first that it finds.
 	s = newScene()
 	for _, name := range []string{"a-free", "zz-free"} {
 		s.inventory.SetSubnet(inventory.Subnet{Name: name, Provider: "blue.u.ovn"})
@@ -51,8 +51,8 @@ func TestThreatT09NetworkListedTwice(t *testing.T) {
 	mustAllow(t, refused)
 }
 
-// The same address is another's in another VPC. What the pod says about providers that its NICs have in some releases
-// only is no way to make it so.
+// The same address belongs to another pod in another VPC. Keys of providers that only some releases use for the NICs do
+// not get around that.
 func TestThreat09ChosenAddressElsewhere(t *testing.T) {
 	const (
 		once, twice = `[{"name":"green","namespace":"u","interface":"net1","ips":["10.16.0.5"]}]`,
@@ -89,7 +89,7 @@ func TestThreat09ChosenAddressElsewhere(t *testing.T) {
 			mustAllow(t, refused)
 		})
 	}
-	// The gateway's MAC, or a victim's, is looked for in the same way.
+	// The MAC of the gateway, or of a victim, is looked up in the same way.
 	_, refused := create(
 		t,
 		newScene(),
@@ -102,14 +102,14 @@ func TestThreat09ChosenAddressElsewhere(t *testing.T) {
 		),
 	)
 	mustRefuse(t, refused, "victim.u")
-	// A subnet that Kube-OVN has not yet written its default VPC into is of that.
+	// A subnet belongs to the default VPC even before Kube-OVN has written that into it.
 	s := newScene()
 	s.inventory.SetSubnet(inventory.Subnet{Name: "written", VPC: kubeovn.DefaultVPC})
 	_, refused = create(t, s, tenant, pod(ip, "10.16.0.5", lsp, "written"))
 	mustRefuse(t, refused, "victim.u")
 }
 
-// A subnet may be for the namespaces that its selectors pick by labels, or for those that its VPC lists.
+// A subnet may be for the namespaces that its selectors select by labels, or for the namespaces that its VPC lists.
 func TestThreatT09SubnetBySelector(t *testing.T) {
 	bank := func(l map[string]string) bool { return l["team"] == "bank" }
 	unlabelled := func(l map[string]string) bool { return l["team"] == "" }
@@ -130,7 +130,7 @@ func TestThreatT09SubnetBySelector(t *testing.T) {
 	cases := map[string]struct {
 		subnet inventory.Subnet
 		ns     func(*policy.Namespace)
-		fix    string // empty where it is allowed
+		fix    string // empty where the pod is allowed
 	}{
 		"not picked": {
 			inventory.Subnet{Selectors: []policy.Selector{bank}},
@@ -189,7 +189,7 @@ func TestThreatT09SubnetBySelector(t *testing.T) {
 	}
 }
 
-// The launchers of a machine have ports of the machine's name, which its author chose.
+// The launchers of a machine have ports with the machine's name, and the machine's author chose that name.
 func TestThreat22MachineNames(t *testing.T) {
 	launcher := func(name, machine string, more ...string) Pod {
 		p := pod(more...)
@@ -222,7 +222,7 @@ func TestThreat22MachineNames(t *testing.T) {
 	)
 	for what, c := range map[string]struct {
 		pod   Pod
-		about []string // none where it is allowed
+		about []string // none where the pod is allowed
 	}{
 		"the first":                 {launcher("virt-launcher-vm2-aaaaa", "vm2"), nil},
 		"the target of a migration": {launcher("virt-launcher-vm1-bbbbb", "vm1"), nil},
@@ -250,8 +250,8 @@ func TestThreat22MachineNames(t *testing.T) {
 	}
 }
 
-// A StatefulSet, or a machine, keeps its port while no pod runs. That of another namespace is not to be had by a name
-// with dots.
+// A StatefulSet, or a machine, keeps its port while no pod runs. A name with dots does not get a pod the port of
+// another namespace.
 func TestThreat21KeptPorts(t *testing.T) {
 	s := newScene()
 	s.inventory.SetRecord(
@@ -279,7 +279,7 @@ func TestThreat21KeptPorts(t *testing.T) {
 	mustAllow(t, refused)
 }
 
-// Kube-OVN keeps addresses of NICs outside OVN in IP resources that are named like ports.
+// Kube-OVN keeps addresses of NICs outside OVN in IP resources with names like ports.
 func TestThreat21NamesOfIPResources(t *testing.T) {
 	const here = "its port would be named a.b.mac.vlan.t, and this is the name of an IP resource of a NIC outside OVN"
 	for name, c := range map[string]struct {
@@ -316,7 +316,7 @@ func TestThreat21NamesOfIPResources(t *testing.T) {
 			}
 			s.inventory.SetSubnet(inventory.Subnet{Name: "lan", Provider: "gone.t"})
 			s.inventory.SetRecord(&inventory.Record{Name: "x.y.gone.t", Subnet: "lan"})
-			// They were there before.
+			// These pods were there before.
 			for _, old := range []string{"v.u.t.mac.vlan", "w.u.t.blue"} {
 				s.inventory.SetPod(&inventory.Pod{PodKey: inventory.PodKey{Namespace: "t", Name: old}, Owner: old})
 			}
@@ -347,7 +347,7 @@ func launcher(machine string) *Pod {
 	return p
 }
 
-// In another VPC the number of a Vip is somebody else's.
+// In another VPC the address of a Vip belongs to somebody else.
 func TestThreat07VipOfAnotherVPC(t *testing.T) {
 	s := newScene()
 	far := inventory.Vip{
@@ -382,9 +382,9 @@ func TestThreat07VipOfAnotherVPC(t *testing.T) {
 	)
 	mustAllow(t, refused)
 	_, refused = create(t, s, tenant, pod(vips, "10.16.0.100", lsp, "ours"))
-	mustAllow(t, refused) // one of another subnet, in the same VPC
+	mustAllow(t, refused) // a Vip of another subnet, in the same VPC
 
-	// Where it cannot be told, it is taken for another one, unless there is only one.
+	// Where the subnet is not known, the Vip counts as one of another subnet, unless there is only one.
 	s.namespace.Annotations = nil
 	_, refused = create(t, s, tenant, pod(vips, "10.16.0.100"))
 	mustRefuse(t, refused, vips, "Vip mine")
@@ -393,8 +393,7 @@ func TestThreat07VipOfAnotherVPC(t *testing.T) {
 	mustAllow(t, refused)
 }
 
-// An interface by whose name a NIC passes for one of another network is refused whatever the policy that the name
-// picks.
+// An interface name that makes a NIC pass for one of another network is refused, whatever policy the name selects.
 func TestThreatT47InterfaceThatPicksItsPolicy(t *testing.T) {
 	for _, list := range []string{
 		`[{"name":"nad","namespace":"t","interface":"x.infra.ovn"}]`,

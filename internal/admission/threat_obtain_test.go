@@ -13,8 +13,8 @@ import (
 
 const takenVip = "ovn.kubernetes.io/vip"
 
-// twinVPC adds a VPC of the tenant's own, with the addresses of the default one, and a Vip there.
-func twinVPC(v inventory.Vip) *scene {
+// overlappingVPC adds a VPC of the tenant's own with the addresses of the default one, and a Vip there.
+func overlappingVPC(v inventory.Vip) *scene {
 	s := newScene()
 	s.inventory.SetSubnet(inventory.Subnet{Name: "twin", VPC: "tenants", Namespaces: []string{"t"}})
 	s.inventory.SetSubnet(
@@ -25,8 +25,8 @@ func twinVPC(v inventory.Vip) *scene {
 	return s
 }
 
-// A Vip is what it gives: its address and MAC, to every NIC that Kube-OVN reads the key for, on the switch of that NIC
-// and not of the Vip.
+// A Vip hands out its address and MAC, to every NIC that Kube-OVN reads the key for, on the switch of that NIC and not
+// of the Vip.
 func TestThreatT29VipOfAnotherNetwork(t *testing.T) {
 	addr := netip.MustParseAddr
 	for name, v := range map[string]inventory.Vip{
@@ -37,20 +37,25 @@ func TestThreatT29VipOfAnotherNetwork(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			// The NIC is on the default network.
-			_, refused := create(t, twinVPC(v), tenant, pod(takenVip, "v"))
+			_, refused := create(t, overlappingVPC(v), tenant, pod(takenVip, "v"))
 			mustRefuse(t, refused, takenVip, "twin", "ovn-default")
-			// The default NIC is where the Vip is, and another one is not.
-			_, refused = create(t, twinVPC(v), tenant, pod(takenVip, "v", lsp, "twin", networks, "u/green"))
+			// The default NIC is on the network of the Vip, and another NIC is not.
+			_, refused = create(t, overlappingVPC(v), tenant, pod(takenVip, "v", lsp, "twin", networks, "u/green"))
 			mustRefuse(t, refused, takenVip, "twin", "green.u.ovn", "our-green")
-			// Where it is, the same address is another one.
-			_, refused = create(t, twinVPC(v), tenant, pod(takenVip, "v", lsp, "twin"))
+			// On the network of the Vip, the same address is a different one.
+			_, refused = create(t, overlappingVPC(v), tenant, pod(takenVip, "v", lsp, "twin"))
 			mustAllow(t, refused)
-			// The key of an attachment, which a release may read, is about that NIC.
-			_, refused = create(t, twinVPC(v), tenant, pod("nad.n.ovn.kubernetes.io/vip", "v", networks, "n/nad"))
+			// The key of an attachment, which some releases read, is about that NIC.
+			_, refused = create(
+				t,
+				overlappingVPC(v),
+				tenant,
+				pod("nad.n.ovn.kubernetes.io/vip", "v", networks, "n/nad"),
+			)
 			mustRefuse(t, refused, "nad.n.ovn.kubernetes.io/vip", "twin")
 			_, refused = create(
 				t,
-				twinVPC(v),
+				overlappingVPC(v),
 				tenant,
 				pod(
 					"nad.n.ovn.kubernetes.io/vip",
@@ -64,13 +69,13 @@ func TestThreatT29VipOfAnotherNetwork(t *testing.T) {
 			mustAllow(t, refused)
 			// On a running pod it is judged again: Kube-OVN reads it when it makes the port again.
 			old, p := running(), running(takenVip, "v")
-			mustRefuse(t, update(t, twinVPC(v), tenant, "", &old, &p), takenVip)
+			mustRefuse(t, update(t, overlappingVPC(v), tenant, "", &old, &p), takenVip)
 		})
 	}
 }
 
-// Where it cannot be told on which switch the NIC will be, or where it may be on several, nobody's address on any of
-// them is given.
+// Where it is not known on which switch the NIC will be, or where it may be on several, no address that somebody has on
+// any of them is given.
 func TestThreatT29VipWhoseAddressIsTaken(t *testing.T) {
 	for name, c := range map[string]struct {
 		v     inventory.Vip
@@ -90,17 +95,17 @@ func TestThreatT29VipWhoseAddressIsTaken(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := twinVPC(c.v)
-			s.namespace.Annotations = nil // Kube-OVN has not said yet where its pods go
+			s := overlappingVPC(c.v)
+			s.namespace.Annotations = nil // Kube-OVN has not written the subnets for its pods yet
 			_, refused := create(t, s, tenant, pod(takenVip, "v"))
 			mustRefuse(t, refused, takenVip, c.whose)
-			s = twinVPC(c.v)
+			s = overlappingVPC(c.v)
 			s.namespace.Annotations = map[string]string{lsp: "twin,ovn-default"}
 			_, refused = create(t, s, tenant, pod(takenVip, "v"))
 			mustRefuse(t, refused, takenVip, c.whose)
 		})
 	}
-	// Releases spell the NIC in two ways, and of one of them it cannot be told.
+	// Releases use two names for the NIC, and the switch of one of them is not known.
 	s := newScene()
 	s.namespace.Annotations = nil
 	_, refused := create(
@@ -115,12 +120,12 @@ func TestThreatT29VipWhoseAddressIsTaken(t *testing.T) {
 		),
 	)
 	mustRefuse(t, refused, networks, "10.16.0.5")
-	// A Vip that has no address yet would give the pod none, and port security would be there and check nothing.
-	_, refused = create(t, twinVPC(inventory.Vip{}), tenant, pod(takenVip, "v", lsp, "twin"))
+	// A Vip without an address would leave the pod without one, and its port security would check nothing.
+	_, refused = create(t, overlappingVPC(inventory.Vip{}), tenant, pod(takenVip, "v", lsp, "twin"))
 	mustRefuse(t, refused, takenVip, "has no address yet")
-	// What another thing keeps is not the Vip's to give, while the Vip's own hold is not in the way.
+	// A Vip cannot hand out an address that something else keeps; the Vip's own reservation does not count against it.
 	own := inventory.Vip{Addresses: []netip.Addr{netip.MustParseAddr("10.16.0.55")}, MAC: "0a:00:00:00:00:55"}
-	s = twinVPC(own)
+	s = overlappingVPC(own)
 	_, refused = create(t, s, tenant, pod(takenVip, "v", lsp, "twin"))
 	mustAllow(t, refused)
 	s.inventory.SetSubnet(
@@ -130,8 +135,8 @@ func TestThreatT29VipWhoseAddressIsTaken(t *testing.T) {
 	mustRefuse(t, refused, takenVip, "10.16.0.55", "port_vips")
 }
 
-// kept is the scene with all kinds of things that keep addresses of the default network.
-func kept() *scene {
+// keptAddresses returns the scene with every kind of object that keeps addresses of the default network.
+func keptAddresses() *scene {
 	s := newScene()
 	addr := netip.MustParseAddr
 	within := func(from, to string) []inventory.Range { return []inventory.Range{{From: addr(from), To: addr(to)}} }
@@ -181,8 +186,8 @@ func kept() *scene {
 	return s
 }
 
-// What is kept is nobody's to ask for, by address, in a list, with a network or through a Vip, except who the object
-// is for.
+// Nobody may ask for a kept address, by address, in a list, with a network or through a Vip, except the pods that the
+// object keeps it for.
 func TestThreatT30ReservedAddresses(t *testing.T) {
 	const pool = "ovn.kubernetes.io/ip_pool"
 	for address, words := range map[string][]string{
@@ -193,18 +198,18 @@ func TestThreatT30ReservedAddresses(t *testing.T) {
 	} {
 		t.Run(address, func(t *testing.T) {
 			words := append(words, address)
-			_, refused := create(t, kept(), tenant, pod(ip, address))
+			_, refused := create(t, keptAddresses(), tenant, pod(ip, address))
 			mustRefuse(t, refused, append(words, ip)...)
-			_, refused = create(t, kept(), tenant, pod(pool, "10.16.0.200;"+address))
+			_, refused = create(t, keptAddresses(), tenant, pod(pool, "10.16.0.200;"+address))
 			mustRefuse(t, refused, append(words, pool)...)
 			_, refused = create(
 				t,
-				kept(),
+				keptAddresses(),
 				tenant,
 				pod(networks, `[{"name":"nad","namespace":"n","ips":["`+address+`/16"]}]`),
 			)
 			mustRefuse(t, refused, append(words, networks)...)
-			s := kept()
+			s := keptAddresses()
 			s.inventory.SetVip(
 				inventory.Vip{
 					Name:      "v",
@@ -215,7 +220,7 @@ func TestThreatT30ReservedAddresses(t *testing.T) {
 			)
 			_, refused = create(t, s, tenant, pod(takenVip, "v"))
 			mustRefuse(t, refused, append(words, takenVip)...)
-			_, refused = create(t, kept(), tenant, pod(ip, address))
+			_, refused = create(t, keptAddresses(), tenant, pod(ip, address))
 			if told, _, _ := strings.Cut(
 				refused,
 				"(audit log",
@@ -225,26 +230,27 @@ func TestThreatT30ReservedAddresses(t *testing.T) {
 			}
 		})
 	}
-	// of the own pool, beside the other, of everybody's
+	// The first is in the pool of the namespace, the next two are outside the other pool, and the last are in a pool for
+	// everybody or in none.
 	for _, address := range []string{"10.16.7.7", "10.16.8.9", "10.16.8.21", "10.16.9.9", "10.16.0.200"} {
-		_, refused := create(t, kept(), tenant, pod(ip, address))
+		_, refused := create(t, keptAddresses(), tenant, pod(ip, address))
 		mustAllow(t, refused)
-		_, refused = create(t, kept(), tenant, pod(pool, address+",10.16.0.201"))
+		_, refused = create(t, keptAddresses(), tenant, pod(pool, address+",10.16.0.201"))
 		mustAllow(t, refused)
 	}
 	// In another VPC these are other addresses.
 	for _, address := range []string{"10.16.8.10", "10.96.0.50", "10.16.0.111", "10.16.0.112", "10.16.0.114"} {
-		_, refused := create(t, kept(), tenant, pod(ip, address, lsp, "island"))
+		_, refused := create(t, keptAddresses(), tenant, pod(ip, address, lsp, "island"))
 		mustAllow(t, refused)
 	}
 }
 
-// The pods to which an OvnFip leads have its address again and again.
+// The pods behind an OvnFip get its address again and again.
 func TestOvnFipLeadsToItsPod(t *testing.T) {
 	for port, allowed := range map[string]bool{
 		"p.t": true, "web-5.t": true, "": false, "victim.u": false, "t.u": false,
 	} {
-		s := kept()
+		s := keptAddresses()
 		s.inventory.SetFixed(inventory.Fixed{
 			Holder: inventory.Holder{
 				Kind: inventory.HeldByFIPInside,
@@ -257,7 +263,7 @@ func TestOvnFipLeadsToItsPod(t *testing.T) {
 		if got := refused == ""; got != allowed {
 			t.Errorf("an OvnFip that leads to %q: allowed %v, %s", port, got, refused)
 		}
-		// One that has the address keeps it.
+		// A pod that has the address keeps it.
 		s.inventory.SetRecord(
 			&inventory.Record{Name: "p.t", IPs: []string{"10.16.0.114"}, Subnet: "ovn-default", Keeper: "StatefulSet"},
 		)
@@ -266,24 +272,24 @@ func TestOvnFipLeadsToItsPod(t *testing.T) {
 	}
 }
 
-// What a subnet shares, the pods on it may share, and nobody else.
+// The pods on a subnet may share the addresses that it shares, and nobody else may.
 func TestSharedVIPsOfTheSubnet(t *testing.T) {
-	_, refused := create(t, kept(), tenant, pod(vips, "10.16.0.111"))
+	_, refused := create(t, keptAddresses(), tenant, pod(vips, "10.16.0.111"))
 	mustAllow(t, refused)
-	_, refused = create(t, kept(), tenant, pod(vips, "10.16.0.111,10.16.0.112"))
+	_, refused = create(t, keptAddresses(), tenant, pod(vips, "10.16.0.111,10.16.0.112"))
 	mustRefuse(t, refused, vips, "10.16.0.112")
 	for _, on := range []string{"ours", "island"} {
-		_, refused = create(t, kept(), tenant, pod(vips, "10.16.0.111", lsp, on))
+		_, refused = create(t, keptAddresses(), tenant, pod(vips, "10.16.0.111", lsp, on))
 		mustRefuse(t, refused, vips, "10.16.0.111")
 	}
-	s := kept()
+	s := keptAddresses()
 	s.namespace.Annotations = map[string]string{lsp: "ours,ovn-default"} // it may be on either
 	_, refused = create(t, s, tenant, pod(vips, "10.16.0.111"))
 	mustRefuse(t, refused, vips)
 	_, refused = create(t, s, tenant, pod(vips, "10.16.0.111", lsp, "ovn-default"))
 	mustAllow(t, refused)
-	// A subnet that is not for the namespace shares nothing with it.
-	s = kept()
+	// A subnet that is not for the namespace shares nothing with its pods.
+	s = keptAddresses()
 	s.inventory.SetSubnet(
 		inventory.Subnet{
 			Name:       "theirs",
@@ -293,18 +299,18 @@ func TestSharedVIPsOfTheSubnet(t *testing.T) {
 	)
 	_, refused = create(t, s, tenant, pod(vips, "10.18.0.9", lsp, "theirs"))
 	mustRefuse(t, refused, vips, "10.18.0.9")
-	// On a running pod.
+	// The same holds on a running pod.
 	old, p := running(), running(vips, "10.16.0.111")
-	mustAllow(t, update(t, kept(), tenant, "", &old, &p))
+	mustAllow(t, update(t, keptAddresses(), tenant, "", &old, &p))
 }
 
-// A network whose addresses Kube-OVN manages without OVN is for the namespaces of its subnet, too.
+// A network with addresses from Kube-OVN but without OVN is reserved for the namespaces of its subnet, too.
 func TestThreatT09ForeignNetworkOutside(t *testing.T) {
 	s := newScene()
 	s.inventory.SetSubnet(inventory.Subnet{Name: "their-vlan", Provider: "vlan.u", Namespaces: []string{"u"}})
 	_, refused := create(t, s, tenant, pod(networks, "u/vlan"))
 	mustRefuse(t, refused, networks, "their-vlan", "other namespaces")
-	// Kube-OVN does not read the key of a NIC on OVN for it, but its own.
+	// For that network Kube-OVN does not read the key of a NIC on OVN, but a key of its own.
 	_, refused = create(t, s, tenant, pod(networks, "u/vlan", "vlan.u.ovn.kubernetes.io/logical_switch", "ovn-default"))
 	mustRefuse(t, refused, networks, "their-vlan", "other namespaces")
 	_, refused = create(t, s, tenant, pod(networks, "u/vlan", "vlan.u.kubernetes.io/logical_switch", "their-vlan"))
@@ -313,7 +319,7 @@ func TestThreatT09ForeignNetworkOutside(t *testing.T) {
 	mustAllow(t, refused)
 }
 
-// An address for a NIC outside OVN is looked for on the subnet of that NIC, whatever subnet is named for a NIC on OVN.
+// An address for a NIC outside OVN is looked up on the subnet of that NIC, whatever subnet is named for a NIC on OVN.
 func TestThreatT29AddressOutsideOVN(t *testing.T) {
 	s := newScene()
 	s.inventory.SetSubnet(inventory.Subnet{Name: "vlan-7", Provider: "vlan.u"})
@@ -327,10 +333,10 @@ func TestThreatT29AddressOutsideOVN(t *testing.T) {
 	mustRefuse(t, refused, networks, "10.7.0.9")
 }
 
-// A pod that lists as many addresses as it may is judged by look-ups: however many subnets, pools and addresses there
-// are, it costs the same.
+// A pod with the longest list of addresses is judged by look-ups: the cost does not depend on the number of subnets,
+// pools and addresses.
 func TestManyReservationsCostLittle(t *testing.T) {
-	small, large := kept(), kept()
+	small, large := keptAddresses(), keptAddresses()
 	for i := range 4000 {
 		at := netip.AddrFrom4([4]byte{10, 32 + byte(i>>8), byte(i), 0})
 		large.inventory.SetSubnet(

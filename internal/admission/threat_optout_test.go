@@ -22,7 +22,7 @@ func TestThreat01PodOptsOut(t *testing.T) {
 			t.Errorf("port_security %q: stored %v, refused %q", value, stored, refused)
 		}
 	}
-	// Where another webhook has put it back, the last word refuses it.
+	// If another webhook restores it, the validating webhook refuses the pod.
 	p := pod(ps, "false")
 	mustRefuse(t, guard(t, newScene(), tenant, &p), ps, "PortSecurityException in namespace t")
 }
@@ -50,7 +50,7 @@ func TestThreat10Layer2Forward(t *testing.T) {
 	}
 	p := pod(ps, "true", l2, "true")
 	mustRefuse(t, guard(t, newScene(), tenant, &p), l2, "layer2Forward: Allow")
-	// An exception has it put in, since Kube-OVN reads it only when it makes the port.
+	// An exception makes the webhook set the key, since Kube-OVN reads it only when it makes the port.
 	s := newScene().exception(func(e *policy.Exception) { e.Forwarding = policy.Require })
 	for _, value := range []string{"", "false", "True", "true"} {
 		router := pod(l2, value)
@@ -77,7 +77,7 @@ func TestThreat11SecondaryNIC(t *testing.T) {
 	if got := stored.Metadata.Annotations[key]; got != "true" {
 		t.Errorf("instead of the default network: %q", got)
 	}
-	// The default network's key is no way around that of the attachment's.
+	// The default network's key does not replace the attachment's key.
 	p := pod(networks, "n/nad", ps, "true")
 	mustRefuse(t, guard(t, newScene(), tenant, &p), key)
 	many := strings.TrimSuffix(strings.Repeat("n/nad,", multus.MaxNetworks+1), ",")
@@ -92,7 +92,7 @@ func TestThreat11SecondaryNIC(t *testing.T) {
 }
 
 func TestThreatT02RemovedKey(t *testing.T) {
-	// A key by which a pod tightened itself stays, where its namespace is open.
+	// A key that a pod set to tighten itself stays where its namespace is open.
 	s := newScene()
 	s.namespace.Annotations = map[string]string{ps: "false", l2: "true"}
 	old, refused := create(t, s, tenant, pod(ps, "true", l2, "false"))
@@ -132,7 +132,7 @@ func TestThreatT19UpstreamsSelfExemptLabel(t *testing.T) {
 func TestThreat28NamespaceNotSeenYet(t *testing.T) {
 	s := newScene()
 	s.namespace.Err = errors.New("not found")
-	s.namespace.Annotations = map[string]string{ps: "false"} // nothing of it counts
+	s.namespace.Annotations = map[string]string{ps: "false"} // none of it counts
 	stored, refused := create(t, s, tenant, pod(ps, "false"))
 	mustAllow(t, refused)
 	if got := stored.Metadata.Annotations[ps]; got != "true" {
@@ -181,7 +181,7 @@ func TestThreat31LaterMutator(t *testing.T) {
 	}
 }
 
-// What is refused where a policy enforces is a warning, or a note in the audit log, where it does not.
+// A change that a policy with enforce refuses is a warning, or a note in the audit log, under the other modes.
 func TestModes(t *testing.T) {
 	for mode, want := range map[policy.Mode]int{policy.Warn: 1, policy.Audit: 0} {
 		s := newScene().policy(func(p *policy.Policy) { p.Mode = mode })
@@ -202,8 +202,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// A record that comes with a new pod where nothing is enforced is not kept: it would tell the guard that somebody has
-// looked at the pod.
+// A record on a new pod where nothing is enforced is removed: it would make the guard believe that the pod was judged.
 func TestForgedRecordWhereNothingIsEnforced(t *testing.T) {
 	for _, mode := range []policy.Mode{policy.Warn, policy.Audit} {
 		s := newScene().policy(func(p *policy.Policy) { p.Mode = mode })
@@ -233,7 +232,7 @@ func TestForgedRecordWhereNothingIsEnforced(t *testing.T) {
 			}
 		}
 	}
-	// What was recorded of a running pod stays when it gets another network.
+	// The record of a running pod stays when it gets another network.
 	s := newScene().policy(func(p *policy.Policy) { p.Mode = policy.Warn })
 	old := running(ps, "true", policy.RecordAnnotation, policy.OrdinaryRecord)
 	p := running(ps, "true", policy.RecordAnnotation, policy.OrdinaryRecord, "note", "x")

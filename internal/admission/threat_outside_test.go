@@ -11,7 +11,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// forbidding returns the scene of the tests, where a policy forbids other networks than OVN's, with one definition of
+// forbidding returns the scene of the tests with a policy that forbids other networks than OVN's, and one definition of
 // each kind.
 func forbidding(change ...func(*policy.Policy)) *scene {
 	s := newScene().policy(func(p *policy.Policy) {
@@ -85,7 +85,7 @@ func TestThreat12ForbiddenNetworks(t *testing.T) {
 				p,
 			)
 			mustAllow(t, refused)
-			// Nor do Kubernetes' controllers or KubeVirt make what their users may not.
+			// Kubernetes' controllers and KubeVirt may not make such pods for their users either.
 			for _, user := range []string{replicas, virtualize} {
 				if _, refused = create(t, forbidding(), user, p); (refused == "") != (c.why == "") {
 					t.Errorf("%s: %q", user, refused)
@@ -95,8 +95,8 @@ func TestThreat12ForbiddenNetworks(t *testing.T) {
 	}
 }
 
-// The definition counts as the API server has it, and not as a cache does: it may have been deleted a moment ago, and
-// made again as something else.
+// The definition counts as the API server has it, and not as a cache does: a moment ago somebody may have deleted it
+// and made it again with another type.
 func TestThreat12DefinitionAsItIsNow(t *testing.T) {
 	for name, c := range map[string]struct {
 		now Definition
@@ -120,8 +120,8 @@ func TestThreat12DefinitionAsItIsNow(t *testing.T) {
 	}
 }
 
-// What KubeVirt plugs into a running machine is looked at as what a new pod asks for; what the machine had before is
-// not.
+// A network that KubeVirt plugs into a running machine is judged like a new pod's request; the networks that the
+// machine had before are not judged again.
 func TestThreat12ForbiddenNetworkPlugged(t *testing.T) {
 	old := running(networks, `[{"name":"macvlan"}]`)
 	for value, why := range map[string]string{
@@ -155,8 +155,8 @@ func TestThreat12ForbiddenNetworkPlugged(t *testing.T) {
 	mustRefuse(t, update(t, s, virtualize, "", &old, &p), "t/ovn has no NetworkAttachmentDefinition")
 }
 
-// A policy that selects pods by their labels may forbid what another allows, and nobody gets out of it: not by another
-// policy for such pods, and not by giving the label up.
+// A policy that selects pods by their labels may forbid what another allows, and a pod cannot leave it: not through
+// another policy for such pods, and not by giving the label up.
 func TestThreat12ForbiddenForSuchPods(t *testing.T) {
 	web := func(p *policy.Policy) {
 		p.Name, p.Priority, p.Pods = "web", 1, func(l map[string]string) bool { return l["app"] == "web" }
@@ -210,7 +210,7 @@ func TestThreat12ForbiddenWhereNothingIsKnown(t *testing.T) {
 	mustAllow(t, refused)
 }
 
-// A pod on its node's network is Pod Security admission's business: Multus is not asked for its networks.
+// A pod on its node's network is the business of Pod Security admission: Multus adds no networks to it.
 func TestThreat12HostNetworkIsNotAsked(t *testing.T) {
 	p := pod(networks, "macvlan")
 	p.Spec.HostNetwork = true

@@ -11,7 +11,7 @@ import (
 )
 
 func TestThreatT10MachineKey(t *testing.T) {
-	// Not even KubeVirt writes it: it copies what the machine's owner put into the template.
+	// KubeVirt may not write it either: it copies what the machine's owner put into the template.
 	for _, user := range []string{tenant, virtualize} {
 		_, refused := create(t, newScene(), user, pod("ovn.kubernetes.io/virtualmachine", "vm1"))
 		mustRefuse(t, refused, "virtualmachine")
@@ -49,15 +49,14 @@ func TestThreat22FakeOwner(t *testing.T) {
 		old := running()
 		adopted := running()
 		adopted.Metadata.Owners = owned.Metadata.Owners
-		// What is granted to the owner may be granted later than the owner is written.
+		// An exception for the owner may come later than the owner reference.
 		mustRefuse(t, update(t, newScene(), tenant, "", &old, &adopted), "metadata.ownerReferences", kind)
 		mustAllow(t, update(t, newScene(), tenant, "", &adopted, &old))
 		if kind != "VirtualMachineInstance" {
 			mustAllow(t, update(t, newScene(), "system:kube-controller-manager", "", &old, &adopted))
 		}
 	}
-	// Operators of other kinds make pods themselves, and it need not be the controlling owner for Kube-OVN to believe
-	// it.
+	// Operators of other kinds make pods themselves, and Kube-OVN believes an owner that is not the controlling one.
 	owned := pod()
 	owned.Metadata.Owners = []OwnerReference{
 		{APIVersion: "kruise.io/v1", Kind: "StatefulSet", Name: "x", UID: "1", Controller: true},
@@ -69,20 +68,20 @@ func TestThreat22FakeOwner(t *testing.T) {
 	}
 	_, refused = create(t, newScene(), tenant, owned)
 	mustRefuse(t, refused, "metadata.ownerReferences")
-	// Kube-OVN looks only at how the group begins, which anybody can invent.
+	// Kube-OVN looks only at the beginning of the group, and anybody can invent one.
 	owned.Metadata.Owners = []OwnerReference{
 		{APIVersion: "kubevirt.io.example.org/v1", Kind: "VirtualMachineInstance", Name: "vm1", UID: "1"},
 	}
 	_, refused = create(t, newScene(), tenant, owned)
 	mustRefuse(t, refused, "metadata.ownerReferences", "vm1")
-	// A plain pod named like a stopped machine would take its port.
+	// A plain pod with the name of a stopped machine would take its port.
 	named := pod()
 	named.Metadata.Name = "vm1"
 	_, refused = create(t, newScene(), tenant, named)
 	mustRefuse(t, refused, "metadata.name", "virtual machine")
 }
 
-// An exception for the pods of an owner counts for those that the owner's controller makes.
+// An exception for the pods of an owner counts for the pods that the owner's controller makes.
 func TestThreat37OwnerByForgery(t *testing.T) {
 	owner := policy.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7"}
 	s := newScene().exception(func(e *policy.Exception) {
@@ -101,7 +100,7 @@ func TestThreat37OwnerByForgery(t *testing.T) {
 	}
 	_, refused = create(t, s, tenant, owned)
 	mustRefuse(t, refused, "metadata.ownerReferences", "replicaset-controller")
-	// Nor can a running pod become one of the owner's, whoever adopts it.
+	// A running pod cannot become one of the owner's either, whoever adopts it.
 	old, adopted := running(), running()
 	adopted.Metadata.Owners = owned.Metadata.Owners
 	for user, why := range map[string]string{tenant: "replicaset-controller", replicas: "looser"} {
@@ -109,8 +108,8 @@ func TestThreat37OwnerByForgery(t *testing.T) {
 	}
 }
 
-// An orphan that the owner's controller takes up is none of the pods that the exception was asked for, also where that
-// counts only later; and nothing stops the adoption of what no exception is for.
+// An orphan that the owner's controller adopts is not one of the pods that the exception was asked for, also where the
+// exception begins to count later; an adoption without an exception is allowed.
 func TestThreat37AdoptionBeforeTheGrant(t *testing.T) {
 	owner := policy.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router", UID: "7"}
 	config := policy.Owner{APIVersion: "apps/v1", Kind: "Deployment", Name: "router", UID: "8"}
@@ -191,7 +190,7 @@ func TestThreat37ForgedOwnerUnderEachMode(t *testing.T) {
 	}
 }
 
-// Labels that an exception selects are the pod's from its beginning or not at all.
+// A pod has the labels that an exception selects from its beginning, or never.
 func TestThreat37LabelsAfterwards(t *testing.T) {
 	s := newScene().exception(func(*policy.Exception) {})
 	old, p := running(), running()
@@ -199,10 +198,10 @@ func TestThreat37LabelsAfterwards(t *testing.T) {
 	for _, path := range []string{"", "status", "binding"} {
 		mustRefuse(t, update(t, s, tenant, path, &old, &p), "metadata.labels", "looser")
 	}
-	mustAllow(t, update(t, s, tenant, "", &p, &old)) // and may be given up
+	mustAllow(t, update(t, s, tenant, "", &p, &old)) // they may be given up
 }
 
-// What is only warned of on one NIC hides nothing that is enforced on another, nor do networks that cannot be read.
+// A warning on one NIC hides nothing that is enforced on another, and neither do networks that cannot be read.
 func TestThreat37LabelsBesideAWarning(t *testing.T) {
 	const blue = "blue.t.ovn"
 	s := newScene().exception(func(*policy.Exception) {})
@@ -220,7 +219,7 @@ func TestThreat37LabelsBesideAWarning(t *testing.T) {
 	mustRefuse(t, update(t, s, tenant, "", &old, &p), "metadata.labels", "looser")
 }
 
-// A policy that only warns for the default NIC does not count for what Kube-OVN reads for every NIC.
+// A policy that only warns for the default NIC does not count for keys that Kube-OVN reads for every NIC.
 func TestThreatT07KeysForEveryNIC(t *testing.T) {
 	s := newScene()
 	s.inventory.SetPolicy(
@@ -247,8 +246,8 @@ func TestThreatT20GatewayByLabel(t *testing.T) {
 	}
 }
 
-// Where KubeVirt is not served, whoever made its namespace has its accounts: they may write nothing that others may
-// not.
+// Where KubeVirt is not served, anyone who made its namespace has its accounts: they may write nothing more than
+// others.
 func TestThreatT39KubeVirtIsServed(t *testing.T) {
 	for _, without := range []bool{false, true} {
 		try := func(do func(s *scene) string, words ...string) {
@@ -276,8 +275,8 @@ func TestThreatT39KubeVirtIsServed(t *testing.T) {
 	}
 }
 
-// A Deployment makes no pods, so that no controller's account stands for a pod that names one: it is none of the pods
-// for which there is an exception.
+// A Deployment makes no pods, so no controller's account vouches for a pod that names one: such a pod is not among the
+// pods of an exception for it.
 func TestThreat37PodOfTheDeploymentItself(t *testing.T) {
 	s := newScene()
 	owner := policy.Owner{APIVersion: "apps/v1", Kind: "Deployment", Name: "router", UID: "d"}

@@ -11,8 +11,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Whoever asks for what another has is told that it is taken. The holder is named in the audit log, and inside its own
-// namespace.
+// A user who asks for something that another has hears that it is taken. Only the audit log, and refusals in the
+// holder's own namespace, name the holder.
 func TestThreat45RefusalsNameNobodyElse(t *testing.T) {
 	named := func(name string) Pod {
 		p := pod(ps, "true", networks, "m/n", "n.m.ovn.kubernetes.io/port_security", "true")
@@ -41,7 +41,7 @@ func TestThreat45RefusalsNameNobodyElse(t *testing.T) {
 	const strict = "true"
 	for name, c := range map[string]struct {
 		pod Pod
-		// said goes to whoever asked; noted is only in the audit log, and empty where both read the same.
+		// said goes to the user; noted is only in the audit log, and empty where both have the same text.
 		said, noted string
 	}{
 		"a port's address": {pod(ps, strict, ip, "10.16.0.5"), "10.16.0.5 is taken", "port victim.u"},
@@ -100,7 +100,7 @@ func TestThreat45RefusalsNameNobodyElse(t *testing.T) {
 	}
 }
 
-// Two holders that read the same are told once, and both are in the audit log.
+// Two holders with the same text are said once to the user, and both are in the audit log.
 func TestTakenIsSaidOnce(t *testing.T) {
 	s := newScene()
 	s.inventory.SetRecord(

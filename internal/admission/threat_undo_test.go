@@ -9,19 +9,19 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// The verb undo lets somebody give back what repair found, on the very pod, and is no right to write anything else.
+// The verb undo lets a user restore what repair found, on that very pod, and is no right to write anything else.
 func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 	const id, undoer = "0001-0001", "operator"
 	old := running()
 	old.Metadata.UID = "uid-1"
 	for name, c := range map[string]struct {
 		user   string
-		change map[string]string // an empty value takes the annotation away
+		change map[string]string // an empty value removes the annotation
 		uid    string
-		found  map[string]string // what repair found; ps absent where nil
-		before string            // what the pod says was taken back before, and id after it
-		mark   string            // what the pod says afterwards; before and id where empty, nothing where "-"
-		words  []string          // of the refusal; none where it is allowed
+		found  map[string]string // the values that repair found; ps absent where nil
+		before string            // the pod's undo annotation before; after it, id
+		mark   string            // the pod's undo annotation afterwards; before and id where empty, none where "-"
+		words  []string          // of the refusal; none where the update is allowed
 	}{
 		"what repair found": {change: map[string]string{ps: ""}},
 		"another value that repair found": {
@@ -117,7 +117,7 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 					mustRefuse(t, refused, c.words...)
 				}
 			}
-			// What stands there from before asks for nothing.
+			// An undo annotation from before asks for nothing.
 			if before.Metadata.Annotations = maps.Clone(
 				old.Metadata.Annotations,
 			); c.change[ps] == "" &&
@@ -129,7 +129,7 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 	}
 }
 
-// What is taken back is in the audit log, and only that.
+// The audit log has the changes that were taken back, and only those.
 func TestUndoIsNoted(t *testing.T) {
 	s := newScene()
 	s.undoer, s.repaired = "operator", map[string]Repaired{
@@ -148,8 +148,8 @@ func TestUndoIsNoted(t *testing.T) {
 	}
 }
 
-// What was begun and could not be ended is given back, by who may take it back and as it was, and can be taken back
-// another time.
+// An undo that was begun and could not be finished is reverted, by a user who may take changes back, to the values from
+// before it; it can be tried another time.
 func TestUndoIsGivenBack(t *testing.T) {
 	const id = "0001-0001"
 	for name, c := range map[string]struct {

@@ -19,10 +19,10 @@ func TestThreat07VIPInflation(t *testing.T) {
 		mustRefuse(t, refused, vips)
 	}
 	_, refused := create(t, newScene(), tenant, pod(vips, "10.16.0.100"))
-	mustAllow(t, refused) // a Vip of the namespace has it
+	mustAllow(t, refused) // it belongs to a Vip of the namespace
 	old, p := running(), running(vips, "10.16.0.100")
 	mustAllow(t, update(t, newScene(), tenant, "", &old, &p))
-	// What an exception grants may be shared by the pods that it is for, and by no others.
+	// The pods that an exception is for may share what it grants, and no others.
 	s := newScene().exception(func(*policy.Exception) {})
 	router := pod(vips, "192.0.2.7")
 	router.Metadata.Labels = map[string]string{"app": "router"}
@@ -61,7 +61,7 @@ func TestThreatT07ForeignVips(t *testing.T) {
 	mustRefuse(t, refused, "ovn.kubernetes.io/vip", "switch_lb_vip", "spec.type")
 }
 
-// A group's address set is computed from port_security, so that what an exception grants would be in it.
+// OVN computes a group's address set from port_security, so that it would contain what an exception grants.
 func TestThreat41SecurityGroupAmplification(t *testing.T) {
 	s := newScene().exception(func(*policy.Exception) {})
 	router := pod(groups, "web")
@@ -74,5 +74,5 @@ func TestThreat41SecurityGroupAmplification(t *testing.T) {
 	_, refused = create(t, s, tenant, pod(groups, "web"))
 	mustAllow(t, refused) // a strict port
 	_, refused = create(t, s, tenant, pod(groups, "web", vips, "10.16.0.100"))
-	mustAllow(t, refused) // and one that shares a Vip of its namespace
+	mustAllow(t, refused) // and a port that shares a Vip of its namespace
 }

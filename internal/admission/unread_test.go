@@ -11,8 +11,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// A program that has just started, or may not read some kind, takes nothing for free because it has not heard of who
-// has it. Pods that ask for nothing go on being made strict.
+// A program that has just started, or may not read some kind, takes nothing for free only because it does not know the
+// holder. Pods that ask for nothing are still made strict.
 func TestThreat28NotReadYet(t *testing.T) {
 	named := pod()
 	named.Metadata.Name = "vm1"
@@ -66,7 +66,7 @@ func TestThreat28NotReadYet(t *testing.T) {
 				!strings.Contains(refused, "try again") {
 				t.Errorf("refused with %q, want %s to be named and to try again", refused, c.word)
 			}
-			// Once it has been read, it is judged.
+			// After the kind has been read, the pod is judged.
 			for _, k := range c.unread {
 				s.inventory.Heard(k)
 			}
@@ -77,7 +77,7 @@ func TestThreat28NotReadYet(t *testing.T) {
 	}
 }
 
-// What asks for nothing, under a name that the API server makes, waits for nothing.
+// A pod that asks for nothing, under a name from the API server, does not have to wait.
 func TestNotReadYetKeepsNoOrdinaryPod(t *testing.T) {
 	s := newScene()
 	s.inventory = inventory.New()

@@ -10,13 +10,13 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// A policy that warns says what it would do if it enforced: of a pod that it would mend and admit, that it would mend
-// it, and not that it would refuse it.
+// A policy that warns says what it would do if it enforced: for a pod that it would mend and admit, it says that it
+// would mend it, and not that it would refuse it.
 func TestWarnSaysWhatEnforceWouldDo(t *testing.T) {
 	forward := kubeovn.DefaultProvider.Key(kubeovn.Layer2Forward)
 	for name, c := range map[string]struct {
 		pod            []string
-		mended, refuse string // words of what is said; "" where that is not said
+		mended, refuse string // words of the warning; "" where it does not say that
 	}{
 		"open":         {[]string{ps, "false"}, "would set annotation " + ps + "=true", ""},
 		"a look-alike": {[]string{ps, "True"}, "would set annotation " + ps + "=true", ""},

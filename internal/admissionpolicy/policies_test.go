@@ -13,7 +13,7 @@ import (
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 )
 
-// What a policy loosens, or lets exceptions loosen, is left to the webhooks.
+// Requests that a policy loosens, or lets exceptions loosen, are left to the webhooks.
 func TestDeferred(t *testing.T) {
 	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"team": "it's"}}
 	for name, c := range map[string]struct {
@@ -106,8 +106,7 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// A pod that names an owner whose pods a controller makes is none of the controller's, whatever it says: the webhooks
-// look at it.
+// A pod that names an owner with a controller that makes pods is not believed to be one of them: the webhooks judge it.
 func TestThreat37OwnersAreNotOrdinary(t *testing.T) {
 	for _, part := range []string{
 		"o.apiVersion.startsWith('kubevirt.io')", "'ReplicaSet'", "'StatefulSet'", "'Job'",
@@ -165,7 +164,7 @@ func TestVariablesAreDefinedBeforeUse(t *testing.T) {
 	}
 }
 
-// A part that there is not, and two of a name, are found when the policies are made.
+// A missing part, and two parts with one name, are found when the policies are made.
 func TestFill(t *testing.T) {
 	with := parts{"a": "1", "list": "[2]"}
 	if got := with.fill("$a in\n\t\t$list || {}[$a] > 0"); got != "1 in [2] || {}[1] > 0" {
@@ -210,7 +209,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// Caches list in any order; another set each time would be written each time.
+// Caches list in any order; a different order must not cause a write each time.
 func TestOrderOfPolicies(t *testing.T) {
 	policy := func(name string, namespaces ...string) v1alpha1.PortSecurityPolicy {
 		p := v1alpha1.PortSecurityPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}

@@ -14,7 +14,7 @@ import (
 
 const module = "github.com/ovnguard/ovnguard"
 
-// deps returns every package that pkg links, itself left out.
+// deps returns every package that pkg links, except itself.
 func deps(t *testing.T, pkg string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", pkg)
@@ -37,10 +37,11 @@ func standard(pkg string) bool {
 	return !strings.Contains(first, ".")
 }
 
-// Judgement is pure: it knows no client, no network and no log, so that webhook, audit and command line can all ask it,
-// and tables and fuzzers can test it. What it may link beside the standard library is listed here in full.
+// Judgement is pure: it knows no client, no network and no log, so that webhook, audit and command line can all use it,
+// and tables and fuzzers can test it. The list here has everything that it may link in addition to the standard
+// library.
 func TestJudgementIsPure(t *testing.T) {
-	const ordered = "github.com/tidwall/btree" // which stands on the standard library alone
+	const ordered = "github.com/tidwall/btree" // it links the standard library alone
 	pure := map[string][]string{
 		module + "/portsec":             {module + "/portsec"},
 		module + "/internal/kubeovn":    {},
@@ -91,7 +92,7 @@ func TestJudgementIsPure(t *testing.T) {
 	}
 }
 
-// Who may import whom is written down in docs/architecture.md, for every package of the product.
+// docs/architecture.md says for every package of the product which packages it may import.
 func TestImportsAreAsWritten(t *testing.T) {
 	text, err := os.ReadFile("../../docs/architecture.md")
 	if err != nil {
@@ -138,8 +139,8 @@ func TestImportsAreAsWritten(t *testing.T) {
 	}
 }
 
-// The client library of the OVN databases is fenced in: one package knows it, and everything else knows that package.
-// Only the benchmark, which compares that package with the library, knows both.
+// Only one package knows the client library of the OVN databases, and everything else knows that package. The benchmark
+// compares the two, and is the only place that knows both.
 func TestLibovsdbIsWrappedOnce(t *testing.T) {
 	const library, wrapper, benchmark = "github.com/ovn-kubernetes/libovsdb", "internal/ovn", "test/bench/ovn"
 	found := false
@@ -177,8 +178,8 @@ func TestProductDoesNotCarryTheControlPlane(t *testing.T) {
 	}
 }
 
-// Properties try the same cases wherever they are run: a test that fails now and then says nothing about the change
-// that it ran for.
+// Properties try the same cases wherever they run: a test that fails now and then says nothing about the change under
+// test.
 func TestPropertiesHaveASeed(t *testing.T) {
 	const library, seed = "pgregory.net/rapid", module + "/test/sameseed"
 	uses, seeded := make(map[string]bool), make(map[string]bool)
@@ -200,7 +201,7 @@ func TestPropertiesHaveASeed(t *testing.T) {
 	}
 }
 
-// Every package says what it is for.
+// Every package has a doc comment.
 func TestEveryPackageHasADoc(t *testing.T) {
 	documented := map[string]bool{}
 	eachFile(t, func(path string) {
@@ -239,7 +240,7 @@ func eachImport(t *testing.T, do func(file, path string)) {
 	})
 }
 
-// eachFile walks the Go files of the product's module; the lab is another one with rules of its own.
+// eachFile walks the Go files of the product's module; the lab is another module with rules of its own.
 func eachFile(t *testing.T, do func(path string)) {
 	t.Helper()
 	err := filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {

@@ -23,7 +23,7 @@ const observeDoc = "docs/observe.md"
 // metricName is the name of one of the program's metrics.
 var metricName = regexp.MustCompile(`^ovnguard_[a-z]+(_[a-z]+)*$`)
 
-// metricsInCode returns the names of metrics that stand in the code. Nothing else is written that way.
+// metricsInCode returns the names of metrics in the code. No other text has that form.
 func metricsInCode(t *testing.T) []string {
 	t.Helper()
 	names := make(map[string]bool)
@@ -50,7 +50,7 @@ func metricsInCode(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// Every metric is documented, and every metric that is documented is there.
+// Every metric is documented, and every documented metric exists.
 func TestMetricsAreDocumented(t *testing.T) {
 	doc, err := os.ReadFile(filepath.Join("../..", observeDoc))
 	if err != nil {
@@ -65,7 +65,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 }
 
-// Every reason for which an exception has no effect is documented.
+// Every reason why an exception has no effect is documented.
 func TestReasonsAreDocumented(t *testing.T) {
 	doc, err := os.ReadFile(filepath.Join("../..", observeDoc))
 	if err != nil {
@@ -78,7 +78,7 @@ func TestReasonsAreDocumented(t *testing.T) {
 	}
 }
 
-// Every reason that policy may give is counted.
+// Every reason that policy may return is counted.
 func TestReasonsAreCounted(t *testing.T) {
 	f, err := parser.ParseFile(token.NewFileSet(), "../policy/exception.go", nil, 0)
 	if err != nil {

@@ -24,7 +24,7 @@ var (
 	threatTest = regexp.MustCompile(`^TestThreat(T?[0-9]{2})[A-Z]`)
 )
 
-// testsOf returns the tests of both modules, whatever they are built for.
+// testsOf returns the tests of both modules, with any build tag.
 func testsOf(t *testing.T) map[string]bool {
 	t.Helper()
 	found := make(map[string]bool)
@@ -56,8 +56,8 @@ func testsOf(t *testing.T) map[string]bool {
 	return found
 }
 
-// The tables of threats are complete, name no test that is not there, and name every test of a threat in its row. What
-// nothing is tried against is said to be out of scope.
+// The tables of threats are complete, name only tests that exist, and name every test of a threat in its row. A threat
+// without a test is marked as out of scope.
 func TestThreatsAreTried(t *testing.T) {
 	doc, err := os.ReadFile(filepath.Join("../..", threatsDoc))
 	if err != nil {
@@ -90,7 +90,7 @@ func TestThreatsAreTried(t *testing.T) {
 			t.Errorf("%s lacks row %s", threatsDoc, number)
 		}
 	}
-	for i := 1; i < len(numbers); i++ { // later ones may leave numbers out
+	for i := 1; i < len(numbers); i++ { // later ones may skip numbers
 		if numbers[i] <= numbers[i-1] {
 			t.Errorf("%s has row %s behind %s", threatsDoc, numbers[i], numbers[i-1])
 		}

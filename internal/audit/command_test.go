@@ -41,7 +41,7 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-// A real shell takes every command apart into the very words that it was made of.
+// A real shell splits every command into the words that it was made of.
 func TestShellReadsBack(t *testing.T) {
 	var all []string
 	words := rapid.SliceOfN(rapid.StringOf(rapid.RuneFrom([]rune(" '\"\\$`!*?[]{}()<>|&;~#=%^-ab1é"))), 1, 4)
@@ -58,7 +58,7 @@ func TestShellReadsBack(t *testing.T) {
 	}
 }
 
-// Names that other people chose never become commands of whoever copies a fix.
+// A name that somebody else chose never becomes a command when a user copies a fix.
 func TestFixesAreSafeToCopy(t *testing.T) {
 	const evil = "$(touch /tmp/owned)"
 	first := func(p inventory.Port) string {
@@ -97,7 +97,7 @@ func TestFixesAreSafeToCopy(t *testing.T) {
 	}
 }
 
-// What only Kube-OVN's controller may write is written as the user that it is in this cluster.
+// A fix writes what only Kube-OVN's controller may write as that controller's user in this cluster.
 func TestFixesNameTheControllersAccount(t *testing.T) {
 	for account, setup := range map[string]*kubeovn.Setup{
 		kubeovn.ControllerAccount:                  nil,

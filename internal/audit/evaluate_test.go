@@ -24,7 +24,7 @@ const (
 	own = mac + " 10.16.0.5"
 )
 
-// port returns a strict pod's port that is as it must be, after some changes.
+// port returns a strict pod's port without faults, after some changes.
 func port(changes ...func(*inventory.Port)) inventory.Port {
 	p := inventory.Port{
 		Name:     "p.ns",
@@ -90,7 +90,7 @@ func externalIDs(ids map[string]string) func(*inventory.Port) {
 	return func(p *inventory.Port) { p.Row.ExternalIDs = ids }
 }
 
-// granted is what an exception makes of the decision.
+// granted changes the decision as an exception does.
 func granted(level policy.Level, forwarding policy.Forwarding, prefixes ...string) func(*inventory.Port) {
 	return func(p *inventory.Port) {
 		p.Decision.Level, p.Decision.LevelFrom = level, policy.FromException
@@ -402,7 +402,7 @@ func unseen(p *inventory.Port) {
 	)
 }
 
-// A port counts as protected only if every era that may be the one protects it.
+// A port counts as protected only if every era that may apply protects it.
 func TestEras(t *testing.T) {
 	poisoned := port(portSecurity(own + " ::ffff:10.16.0.9")) // E3 drops the whole element for its last word
 	if got := Evaluate(
@@ -430,7 +430,7 @@ func TestEras(t *testing.T) {
 	}
 }
 
-// Where eras differ in what they let through, the evidence holds all of it.
+// Where eras let different things through, the evidence holds all of it.
 func TestExcessOfAllEras(t *testing.T) {
 	// E1 stops at the junk, E3 drops the element: each lets through what the other does not.
 	p := port(portSecurity(mac+" 10.16.0.5 10.16.0.6 junk", "0a:00:00:00:00:02 10.16.0.7"))
@@ -508,7 +508,7 @@ func TestEvidenceAndFix(t *testing.T) {
 	}
 }
 
-// Where repair leaves a row alone, the audit says why, and with what repair would know the row again.
+// Where repair leaves a row alone, the audit says why, and what would make repair recognise the row.
 func TestNotProved(t *testing.T) {
 	p := port(portSecurity(), repairs, externalIDs(map[string]string{"ls": "ovn-default"}))
 	f := Evaluate(p, portsec.Eras()).Findings[1]

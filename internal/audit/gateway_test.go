@@ -13,8 +13,8 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// egressGateway is an inventory with a pod of a VpcEgressGateway as Kube-OVN makes it, whose port on the external
-// network has this port_security.
+// egressGateway returns an inventory with a pod of a VpcEgressGateway as Kube-OVN makes it; the pod's port on the
+// external network has this port_security.
 func egressGateway(portSecurity ...string) (inv *inventory.Inventory, port string, now time.Time) {
 	now = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 	made := now.Add(-time.Hour)
@@ -66,8 +66,8 @@ func egressGateway(portSecurity ...string) (inv *inventory.Inventory, port strin
 	return inv, port, now
 }
 
-// The fix of what is found about a gateway's port cuts nothing off: it is the exception with what the gateway forwards,
-// and with that in effect, and the port as it then must be, nothing is found any more.
+// The fix of a finding about a gateway's port cuts nothing off: it is an exception for the addresses that the gateway
+// forwards. With the exception in effect, and the port written for it, there are no findings left.
 func TestGatewayFix(t *testing.T) {
 	for name, c := range map[string]struct {
 		portSecurity []string
@@ -119,7 +119,7 @@ func TestGatewayFix(t *testing.T) {
 	}
 }
 
-// Where the exception would not count, the finding says what has to be settled first.
+// Where the exception would not count, the finding names what has to be settled first.
 func TestGatewayHindrance(t *testing.T) {
 	inv, port, now := egressGateway()
 	inv.DeletePolicy("edge")

@@ -9,8 +9,8 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// While an option switches port security off, no port is compliant that would rely on it, and what is wrong with a port
-// anyway is still said. A port that may send from anything, and one that passes no frame, do not rely on it.
+// While an option switches port security off, no port that relies on it is compliant, and all other findings of a port
+// stay. A port that may send from anything, and one that passes no frame, do not rely on it.
 func TestThreatT45NothingIsCompliantWhileNothingIsChecked(t *testing.T) {
 	off := func(p *inventory.Port) { p.NotChecking = "22.03" }
 	for name, c := range map[string]struct {

@@ -18,7 +18,7 @@ import (
 	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
-// bound has the Southbound database say this of the port, on one chassis where these eras may enforce.
+// bound makes the Southbound database report this column for the port, on one chassis where these eras may enforce.
 func bound(column []string, eras ...portsec.Era) func(*inventory.Port) {
 	return func(p *inventory.Port) {
 		p.Binding = &inventory.Binding{Port: p.Name, PortSecurity: column, Chassis: []string{"c"}}
@@ -26,7 +26,7 @@ func bound(column []string, eras ...portsec.Era) func(*inventory.Port) {
 	}
 }
 
-// member puts the port into a security group whose address set holds this.
+// member puts the port into a security group with these entries in its address set.
 func member(group string, holds ...string) func(*inventory.Port) {
 	return func(p *inventory.Port) {
 		p.GroupsKnown = true
@@ -46,7 +46,7 @@ func record(ips ...string) func(*inventory.Port) {
 	return func(p *inventory.Port) { p.Record = &inventory.Record{Name: p.Name, MAC: mac, IPs: ips} }
 }
 
-// migrates has KubeVirt move the port's machine.
+// migrates makes KubeVirt move the port's machine.
 func migrates(believed bool) func(*inventory.Port) {
 	return func(p *inventory.Port) {
 		p.Migration = &inventory.Migration{
@@ -58,11 +58,11 @@ func migrates(believed bool) func(*inventory.Port) {
 	}
 }
 
-// repairs puts the port under a policy that has ports put right.
+// repairs puts the port under a policy with repair switched on.
 func repairs(p *inventory.Port) { p.Decision.Mode, p.Decision.Repair = policy.Enforce, policy.RepairOn }
 
-// of has the IP resource name the pod whose port it is, and its switch.
-func of(namespace, pod string) func(*inventory.Port) {
+// ofPod makes the IP resource name the port's pod and its switch.
+func ofPod(namespace, pod string) func(*inventory.Port) {
 	return func(p *inventory.Port) {
 		p.Record.Of, p.Record.Subnet = inventory.PodKey{Namespace: namespace, Name: pod}, p.Row.Switch
 	}
@@ -81,7 +81,7 @@ func asks(vips string) func(*inventory.Port) {
 	}
 }
 
-// sharing has Vips, and nothing else, grant addresses to the port.
+// sharing lets only Vips grant addresses to the port.
 func sharing(prefixes ...string) func(*inventory.Port) {
 	return func(p *inventory.Port) {
 		granted(policy.Extended, policy.Forbid, prefixes...)(p)
@@ -109,8 +109,8 @@ func foreign(kind inventory.HolderKind, name, address string) func(*inventory.Po
 	}
 }
 
-// Each rule besides those that port_security and its pod are about: what it finds, says and offers, and its nearest
-// neighbour that it must leave alone.
+// Each rule except those about port_security and its pod: what it finds, says and offers, and the most similar case
+// that it must leave alone.
 func TestEvidenceRules(t *testing.T) {
 	pair := func(mac string) func(*inventory.Port) {
 		return func(p *inventory.Port) {
@@ -235,7 +235,7 @@ func TestEvidenceRules(t *testing.T) {
 				portSecurity(),
 				repairs,
 				externalIDs(nil),
-				of("ns", "p"),
+				ofPod("ns", "p"),
 			),
 			state: Violation,
 			rules: []string{"OVG001"},
@@ -250,7 +250,7 @@ func TestEvidenceRules(t *testing.T) {
 			port: port(
 				repairs,
 				addresses("0a:00:00:00:00:09"),
-				of("ns", "q"),
+				ofPod("ns", "q"),
 			),
 			state: Violation,
 			rules: []string{"OVG010", "OVG025"},
@@ -560,7 +560,7 @@ func TestEvidenceRules(t *testing.T) {
 	}
 }
 
-// What is read without being taken apart is what every era makes of it.
+// A column that is read without being parsed means what every era makes of it.
 func TestExactMeansExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		identity := portsec.Identity{MAC: portsec.MAC(rapid.SliceOfN(rapid.Byte(), 6, 6).Draw(t, "MAC"))}
@@ -770,7 +770,7 @@ func TestEvaluateGroup(t *testing.T) {
 	}
 }
 
-// A NIC whose addresses come from a DHCP server that Kube-OVN does not know is bound to its MAC at least.
+// A NIC with addresses from a DHCP server that Kube-OVN does not know is bound to its MAC at least.
 func TestThreatT26NICWithoutAddress(t *testing.T) {
 	p := port(portSecurity(), addresses(mac), record())
 	expected, err := ExpectedOf(p)

@@ -8,7 +8,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Nothing of a pod of which not all networks are known is compliant, and none of its ports counts as left over.
+// No port of a pod with unread networks is compliant, and none of its ports counts as left over.
 func TestThreatT41PodReadInPart(t *testing.T) {
 	const unread = "annotation k8s.v1.cni.cncf.io/networks: asks for 16300 networks"
 	row := func(name string) *inventory.Row {

@@ -47,7 +47,7 @@ func unpack(t *testing.T, packed string) string {
 	return path
 }
 
-// isolate takes the user's own cluster and database away.
+// isolate hides the user's own cluster and database from the test.
 func isolate(t *testing.T) {
 	t.Helper()
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
@@ -75,7 +75,7 @@ func recordedAudit(t *testing.T, nb string) auditReport {
 	return r
 }
 
-// auditReport is what the tests read of the audit's JSON.
+// auditReport has the fields of the audit's JSON that the tests read.
 type auditReport struct {
 	Ports    map[string]int
 	Findings []struct{ Rule, Name, Port, Namespace string }
@@ -83,7 +83,7 @@ type auditReport struct {
 	Notes    []string
 }
 
-// The audit of a recorded cluster, from files alone: what a real controller left behind, and what was changed by hand.
+// The audit of a recorded cluster, from files alone: rows of a real controller, some of them changed by hand.
 func TestAuditOfFiles(t *testing.T) {
 	isolate(t)
 	db := unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz")
@@ -124,8 +124,8 @@ func TestAuditOfFiles(t *testing.T) {
 	}
 }
 
-// Each finding in the namespace of the drift experiments is explained by what was done to the port there, and what was
-// done to the others breaks no rule.
+// Each finding in the namespace of the drift experiments is explained by what was done to the port there; the other
+// changes break no rule.
 func TestAuditExplainsTheDrift(t *testing.T) {
 	isolate(t)
 	got := make(map[string][]string)
@@ -166,7 +166,7 @@ func TestAuditExplainsTheDrift(t *testing.T) {
 	}
 }
 
-// Half a database file gives an audit of that half, and says so.
+// Half a database file leads to an audit of that half, which says so.
 func TestAuditOfADamagedFile(t *testing.T) {
 	isolate(t)
 	db, cluster := unpack(

@@ -10,14 +10,14 @@ import (
 	"testing"
 )
 
-// emptySchema is that of a Northbound database as far as an audit reads it.
+// emptySchema is a Northbound schema with everything that an audit reads.
 const emptySchema = `{"name":"OVN_Northbound","version":"7.0.0","tables":{` +
 	`"Logical_Switch_Port":{"columns":{"name":{"type":"string"},"type":{"type":"string"},` +
 	`"addresses":{"type":{"key":"string","min":0,"max":"unlimited"}},"port_security":{"type":{"key":"string","min":0,"max":"unlimited"}},` +
 	`"external_ids":{"type":{"key":"string","value":"string","min":0,"max":"unlimited"}},"enabled":{"type":{"key":"boolean","min":0,"max":1}}}},` +
 	`"Logical_Switch":{"columns":{"name":{"type":"string"},"ports":{"type":{"key":"uuid","min":0,"max":"unlimited"}}}}}}`
 
-// An audit that found nothing is clean only if it could look at everything.
+// An audit without findings is clean only if it could look at everything.
 func TestIncompleteAudit(t *testing.T) {
 	isolate(t)
 	dir := t.TempDir()
@@ -71,7 +71,7 @@ func TestIncompleteAudit(t *testing.T) {
 	}
 }
 
-// A database that anybody on the path can change is told of.
+// The audit warns of a database that anybody on the path can change.
 func TestThreatT22PlaintextDatabase(t *testing.T) {
 	for endpoints, want := range map[string]string{
 		"tcp:10.0.0.1:6641,ssl:10.0.0.2:6641": "Northbound database is reached without TLS at tcp:10.0.0.1:6641:",

@@ -20,7 +20,7 @@ contexts: [{name: a, context: {cluster: a}}, {name: b, context: {cluster: b}}]
 current-context: a
 `
 
-// connect returns the connection that these words of a command line make.
+// connect returns the connection for these words of a command line.
 func connect(t *testing.T, args ...string) *connection {
 	t.Helper()
 	var c connection
@@ -90,12 +90,12 @@ func TestVersionNote(t *testing.T) {
 	}
 }
 
-// full is a writer behind which there is no more room.
+// full is a writer without room, such as a full disk.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
-// An answer that could not be given is neither a clean audit nor wrong usage.
+// A report that cannot be written is neither a clean audit nor wrong usage.
 func TestReportThatCannotBeWritten(t *testing.T) {
 	isolate(t)
 	var stderr strings.Builder

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Every step is told, with those that were refused and why; as a table without trailing surprises, and as JSON.
+// explain prints every step, also the refused ones and why; as a table without trailing surprises, and as JSON.
 func TestExplain(t *testing.T) {
 	var stdout, stderr strings.Builder
 	args := []string{"explain", "edge/router-0", "--kubernetes", "testdata/explain-cluster.yaml"}

@@ -31,7 +31,7 @@ const (
 func TestFrame(t *testing.T) {
 	tests := map[string]struct {
 		args []string
-		want string // how standard output begins
+		want string // the beginning of standard output
 	}{
 		"own address": {
 			[]string{"--port-security", testElement, "--src-mac", testMAC, "--src-ip", "10.16.0.5"},

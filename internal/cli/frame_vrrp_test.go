@@ -8,7 +8,7 @@ import (
 )
 
 // Virtual routers of IPv6 on the wire, as keepalived sends: the neighbour advertisement of the port's own link-local
-// address that carries the virtual MAC, and advertisements from a link-local address that somebody chose
+// address with the virtual MAC, and advertisements from a link-local address that somebody chose
 // (acassen/keepalived#2296, #1932).
 func TestFrameOfVirtualRouters(t *testing.T) {
 	const (

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// unreachableConfig is a kubeconfig of a server that nobody listens for.
+// unreachableConfig is a kubeconfig for a server address where nobody listens.
 const unreachableConfig = `
 apiVersion: v1
 kind: Config
@@ -146,7 +146,7 @@ func TestExitCodes(t *testing.T) {
 			exitUsage,
 			[]string{"--log-format", "json or text"},
 		},
-		// Running, it waits for a server that is away; who breaks the glass is told at once, and needs no database.
+		// The running program waits for a server that is away; unregister fails at once, and needs no database.
 		"controller, unregister, server away": {
 			[]string{"controller", "--unregister", "--kubeconfig", config}, exitUnreachable, []string{"127.0.0.1:1"},
 		},

@@ -43,7 +43,8 @@ func setOption(t *testing.T, path, key, value string) {
 	}
 }
 
-// A database file whose option switches port security off has no port that is compliant, and explain says so of each.
+// In a database file with an option that switches port security off, no port is compliant, and explain says so for
+// each.
 func TestThreatT45OptionInADatabaseFile(t *testing.T) {
 	isolate(t)
 	cluster := unpack(t, "testdata/recorded-kubernetes.json.gz")

@@ -98,7 +98,7 @@ func TestPortsecExplainWrongUsage(t *testing.T) {
 	}
 }
 
-// The page about port security shows what the program prints.
+// The page about port security shows the program's real output.
 func TestPortSecurityPage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/port-security.md")
 	if err != nil {

@@ -33,7 +33,7 @@ metadata: {name: rest}
 spec: {level: strict}
 `
 
-// render returns the objects that were written, as text by kind and name.
+// render returns the objects of the output, as text by kind and name.
 func render(t *testing.T, args ...string) map[string]string {
 	t.Helper()
 	var stdout, stderr strings.Builder
@@ -62,8 +62,8 @@ func render(t *testing.T, args ...string) map[string]string {
 	}
 }
 
-// What is written can be applied as it is: each policy with its binding, made from the policies in the file and for the
-// accounts that are named.
+// The output can be applied as it is: each policy with its binding, made from the policies in the file and for the
+// accounts in the flags.
 func TestRenderAdmissionPolicies(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policies.yaml")
 	if err := os.WriteFile(path, []byte(renderedPolicies), 0o600); err != nil {

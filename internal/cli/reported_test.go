@@ -13,7 +13,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// Clusters that people reported, with what an audit of their files has to say: testdata/reported has a database and the
+// Clusters that people reported, and the expected audit of their files: testdata/reported has a database and the
 // cluster's objects for each.
 func TestReportedClusters(t *testing.T) {
 	isolate(t)
@@ -22,7 +22,7 @@ func TestReportedClusters(t *testing.T) {
 		code     int
 		findings []finding
 		ports    map[string]int
-		says     []string // each in what the table says
+		says     []string // each in the text of the table
 		never    string   // not in it
 	}{
 		// A pod went while Kube-OVN's controller was away: its port is left, and its address was given out again.
@@ -38,7 +38,7 @@ func TestReportedClusters(t *testing.T) {
 				"its IP resource still exists too",
 			},
 		},
-		// Of Kube-OVN before 1.0: addresses that OVN gives, a prefix with host bits, no marks.
+		// Of Kube-OVN before 1.0: addresses from OVN, a prefix with host bits, no marks.
 		"dynamic-address-host-prefix": {code: exitOK, ports: map[string]int{"compliant": 1}},
 		// Somebody added "unknown" for the MACs of a cluster in the machine.
 		"nested-cluster-in-vm-unknown": {
@@ -62,7 +62,7 @@ func TestReportedClusters(t *testing.T) {
 				"the IP resource says 0a:00:00:00:08:02 10.16.0.81",
 			},
 		},
-		// The IP resource alone is off: what it says would cut the machine off.
+		// Only the IP resource is wrong: its MAC would cut the machine off.
 		"ip-resource-mac-not-honoured": {
 			code:     exitFindings,
 			findings: []finding{{"OVG010", "vm-instance-db.tenant-a", ""}},
@@ -83,7 +83,7 @@ func TestReportedClusters(t *testing.T) {
 				"--nb names the wrong database",
 			},
 		},
-		// Nodes' ports are not counted; that pods cannot reach the node is said.
+		// Nodes' ports are not counted; a finding says that pods cannot reach the node.
 		"node-port-differs-from-annotation": {
 			code: exitFindings,
 			findings: []finding{
@@ -139,7 +139,7 @@ func TestReportedClusters(t *testing.T) {
 	}
 }
 
-// What is printed does not change from run to run: whoever compares two audits sees what changed in the cluster.
+// The output does not change from run to run: a user who compares two audits sees only changes of the cluster.
 func TestAuditSaysTheSameEachTime(t *testing.T) {
 	isolate(t)
 	db, cluster := unpack(
@@ -166,7 +166,7 @@ func TestAuditSaysTheSameEachTime(t *testing.T) {
 	}
 }
 
-// The address of 2019's column, whose prefix has host bits, is one address.
+// The address in a column of 2019, a prefix with host bits, is one address.
 func TestReportedHostBits(t *testing.T) {
 	code, out, errs := runMain(
 		"portsec",
@@ -180,8 +180,8 @@ func TestReportedHostBits(t *testing.T) {
 	}
 }
 
-// A guest asks for routers by its link-local address: OVN lets that pass where the port has an IPv6 address, and never
-// by none at all.
+// A guest asks for routers from its link-local address: OVN lets that pass where the port has an IPv6 address, and
+// never from the unspecified address.
 func TestReportedRouterSolicitation(t *testing.T) {
 	const (
 		mac = "0a:58:c5:bf:5a:ce"
@@ -213,7 +213,7 @@ func TestReportedRouterSolicitation(t *testing.T) {
 	}
 }
 
-// What tcpdump -i any writes has no Ethernet header: whoever gives such a capture is told what to capture.
+// A capture of tcpdump -i any has no Ethernet header: the error says what to capture instead.
 func TestReportedCaptureOfAnyInterface(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	code := Main(

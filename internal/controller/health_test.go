@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 )
 
-// Readiness says why not, and what should be known beside that.
+// Readiness says why it fails, and has its warnings in addition.
 func TestReadinessGivesReasons(t *testing.T) {
 	c := checks{
 		named: map[string]healthz.Checker{

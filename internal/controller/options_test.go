@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// valid returns options that are as they must be, after some changes.
+// valid returns valid options, after some changes.
 func valid(changes ...func(*Options)) Options {
 	o := Options{
 		Northbound: "tcp:10.0.0.1:6641", Namespace: "ovnguard-system", WebhookAddress: ":9443",

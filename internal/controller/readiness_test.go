@@ -11,8 +11,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/monitor"
 )
 
-// The webhook is ready when it serves and knows the cluster, or when it has waited long enough for what it may not
-// read.
+// The webhook is ready when it serves and knows the cluster, or when it has waited long enough for the kinds that it
+// may not read.
 func TestKnowing(t *testing.T) {
 	m := monitor.New(monitor.SystemClock{}, monitor.Observers{})
 	kinds := []inventory.Kind{"Namespace", inventory.Pods, inventory.Records}

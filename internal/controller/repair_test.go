@@ -6,7 +6,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/events"
 )
 
-// That changes wait for a human is a warning in the program's namespace, and its end is no warning.
+// Changes that wait for a human lead to a warning in the program's namespace; the end of the wait is no warning.
 func TestHeldNotice(t *testing.T) {
 	waits, goes := heldNotice("ns", "repair holds 7 ports"), heldNotice("ns", "")
 	if waits.Good || waits.Reason != events.ReasonRepairHeld || waits.Text != "repair holds 7 ports" ||

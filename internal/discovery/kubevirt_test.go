@@ -14,7 +14,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/admission"
 )
 
-// Whether KubeVirt is served is what the API server last said; one that does not answer has said nothing.
+// The API server's last answer decides whether KubeVirt is served; a server that does not answer changes nothing.
 func TestThreatT39KubeVirtIsServed(t *testing.T) {
 	var status atomic.Int32
 	status.Store(http.StatusNotFound)
@@ -66,7 +66,7 @@ func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// A KubeVirt that is installed, or taken away, later is noticed.
+// A KubeVirt that is installed, or removed, later is noticed.
 func TestKubeVirtComesAndGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var status atomic.Int32

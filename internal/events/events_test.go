@@ -59,7 +59,7 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-// replica has another replica, or this one after a restart, tell from here on.
+// replica makes another replica, or this one after a restart, write the Events from now on.
 func (d *desk) replica() {
 	d.writer = &Writer{
 		Client:   d.client,
@@ -79,7 +79,7 @@ func (d *desk) pass(t *testing.T, by time.Duration) {
 	}
 }
 
-// found and cleared have a finding come and go, of a pod with the UID.
+// found and cleared report the start and the end of a finding, for a pod with the UID.
 func (d *desk) found(f audit.Finding, uid string) {
 	d.book.Judged(verdict(f, uid, false), verdict(f, uid, true))
 }
@@ -88,7 +88,7 @@ func (d *desk) cleared(f audit.Finding, uid string) {
 	d.book.Judged(verdict(f, uid, true), verdict(f, uid, false))
 }
 
-// verdict is what judging the port of a finding gave, with or without it.
+// verdict is the verdict on the port of a finding, with or without it.
 func verdict(f audit.Finding, uid string, with bool) monitor.Verdict {
 	v := monitor.Verdict{Port: f.Port, PodUID: uid}
 	if with {
@@ -146,7 +146,7 @@ func TestEventsAreToldApart(t *testing.T) {
 	})
 }
 
-// One Event tells a finding, whoever tells it and however often: a replica that takes over, or a restart.
+// One Event reports a finding, whichever replica writes it and however often: after a takeover, or after a restart.
 func TestEventsAreToldOnce(t *testing.T) {
 	d := newDesk(t)
 	one := map[string]int32{"Warning PortSecurityFinding OVG001 p": 1}
@@ -174,8 +174,8 @@ func TestEventsAreToldOnce(t *testing.T) {
 	d.expect(t, map[string]int32{"Warning PortSecurityFinding OVG001 p": 2, "Normal PortSecurityCleared OVG001 p": 1})
 }
 
-// A thousand ports that drift at once, and are put right at once, are no storm; what is not told one by one is told in
-// numbers.
+// A thousand ports that drift at once, and are repaired at once, cause no storm: Events have the number of the findings
+// without an Event of their own.
 func TestNoStorm(t *testing.T) {
 	d := newDesk(t)
 	for i := range 1000 {
@@ -217,7 +217,7 @@ func TestNoStorm(t *testing.T) {
 	}
 }
 
-// What a namespace has room for grows back.
+// The room for Events of a namespace grows back.
 func TestRoomGrowsBack(t *testing.T) {
 	d := newDesk(t)
 	take := func(n int) int {
@@ -244,7 +244,7 @@ func TestRoomGrowsBack(t *testing.T) {
 	}
 }
 
-// Where nobody leads, what is recent waits and what is old is dropped, so that the book stays small.
+// Where nobody leads, recent Events wait and old ones are dropped, so that the book stays small.
 func TestNobodyTells(t *testing.T) {
 	d := newDesk(t)
 	for i := range 3 * maxWaiting {

@@ -7,8 +7,7 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 )
 
-// What the program says of itself is told once, counted when it comes again later, and does not pour out where it
-// flaps.
+// A notice of the program about itself is written once, counted when it comes again later, and bounded where it flaps.
 func TestNotices(t *testing.T) {
 	d := newDesk(t)
 	failed := Notice{
@@ -59,7 +58,7 @@ func TestNotices(t *testing.T) {
 	}
 }
 
-// Where nobody leads, only what is recent waits, and each case once.
+// Where nobody leads, only recent notices wait, and each case once.
 func TestNoticesNobodyTells(t *testing.T) {
 	d := newDesk(t)
 	n := Notice{Namespace: "ovnguard-system", Action: ActionSelfTest, Reason: ReasonSelfTestFailed, Case: "unchanged"}

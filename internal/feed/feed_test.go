@@ -17,7 +17,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/ovn"
 )
 
-// Who asks why the service is not ready is told what it waits for.
+// The answer of the readiness check says what the service waits for.
 func TestReadySaysWhatIsMissing(t *testing.T) {
 	databases, err := openDatabases(
 		Options{Northbound: "unix:/nonexistent/nb.sock", Southbound: "unix:/nonexistent/sb.sock"},
@@ -61,7 +61,7 @@ func TestReadySaysWhatIsMissing(t *testing.T) {
 	expect("/nonexistent/sb.sock")
 }
 
-// A database that anybody on the path can change is told of, in the log and as a metric.
+// The log and a metric warn of a database that anybody on the path can change.
 func TestThreatT22PlaintextDatabase(t *testing.T) {
 	for name, c := range map[string]struct {
 		northbound, southbound string
@@ -118,8 +118,8 @@ func TestThreatT22PlaintextDatabase(t *testing.T) {
 	}
 }
 
-// Certificates for the database that cannot be used do not keep the webhook from starting: readiness says what is
-// wrong, and each connection reads them again.
+// Unusable certificates for the database do not keep the webhook from starting: readiness says what is wrong, and each
+// connection reads them again.
 func TestUnusableCertificatesAreWaitedFor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "half-written")
 	if err := os.WriteFile(file, []byte("-----BEGIN CERT"), 0o600); err != nil {

@@ -25,7 +25,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/retry"
 )
 
-// Where following the database ends by itself, the service goes on, says that it is not ready, and follows it again.
+// When following the database ends by itself, the service goes on, says that it is not ready, and follows it again.
 func TestAuditBeginsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &Feed{watches: NewWatches(logr.Discard(), time.Now), log: logr.Discard()}
@@ -38,7 +38,7 @@ func TestAuditBeginsAnew(t *testing.T) {
 				if tries++; tries <= 2 {
 					return errors.New("the subscription is closed")
 				}
-				f.lost.Store(nil) // as when everything has been read again
+				f.lost.Store(nil) // as after a complete reading
 				<-ctx.Done()
 				return ctx.Err()
 			})
@@ -60,7 +60,7 @@ func TestAuditBeginsAnew(t *testing.T) {
 	})
 }
 
-// slowServer is an API server that says for a while nothing of the kinds that it serves.
+// slowServer is an API server that for a while does not answer about the kinds that it serves.
 type slowServer struct {
 	meta.RESTMapper
 	silent int
@@ -80,7 +80,7 @@ func (s *slowServer) RESTMapping(kind schema.GroupKind, versions ...string) (*me
 	}, nil
 }
 
-// lockedInformers are informers for tests that several goroutines may ask for, as a real cache's.
+// lockedInformers are informers that several goroutines may use, as those of a real cache.
 type lockedInformers struct {
 	informertest.FakeInformers
 	mu sync.Mutex
@@ -96,7 +96,7 @@ func (l *lockedInformers) GetInformer(
 	return l.FakeInformers.GetInformer(ctx, o, options...)
 }
 
-// A kind that must be there is waited for: an API server that cannot say what it serves does not end the service. The
+// The program waits for a required kind: an API server that cannot say what it serves does not end the service. The
 // other kinds are read meanwhile.
 func TestRequiredKindsAreWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestRequiredKindsAreWaitedFor(t *testing.T) {
 	})
 }
 
-// The kinds by which the inventory names what is not known are kinds that it is fed from.
+// The inventory is fed from every kind that it names as not known.
 func TestKindsAreRead(t *testing.T) {
 	fed := make(map[inventory.Kind]bool)
 	for _, s := range kube.Sources() {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// nobodyListens returns an address of the loopback that refuses connections until listen. The port is the test's own
-// all the while, so that nobody else comes by it.
+// nobodyListens returns an address of the loopback that refuses connections until listen. The test holds the port all
+// the time, so that nobody else gets it.
 func nobodyListens(t *testing.T) (address string, listen func() net.Listener) {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)

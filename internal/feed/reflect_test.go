@@ -20,7 +20,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/monitor"
 )
 
-// heardOf is a source of pods that notes what is entered and taken out, in order.
+// heardOf is a source of pods that records the pods that are entered and taken out, in order.
 type heardOf struct {
 	mu   sync.Mutex
 	said []string
@@ -63,8 +63,7 @@ func podAt(name, version string) *corev1.Pod {
 	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, ResourceVersion: version}}
 }
 
-// What is listed and what changes is entered, and what a list does not have any more is taken out before what is new
-// comes in.
+// Listed and changed objects are entered; objects that a list no longer has are taken out before new ones are entered.
 func TestReflection(t *testing.T) {
 	h := &heardOf{}
 	s := h.source(t)
@@ -109,7 +108,8 @@ func TestReflection(t *testing.T) {
 	}
 }
 
-// A source of many objects is read once before it counts as read, followed then, and left alone when the service ends.
+// A source of many objects is read once before it counts as read, followed after that, and left alone when the service
+// ends.
 func TestReflect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &heardOf{}

@@ -22,12 +22,12 @@ import (
 	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
-// deaf is told nothing.
-type deaf struct{}
+// ignoringObserver ignores every notification.
+type ignoringObserver struct{}
 
-func (deaf) Judged(_, _ monitor.Verdict) {}
+func (ignoringObserver) Judged(_, _ monitor.Verdict) {}
 
-// After the server comes back, everything is looked at again: what no event had told is found, counted and judged.
+// After the server comes back, everything is judged again: a change without an event is found, counted and judged.
 func TestSweepAfterReconnection(t *testing.T) {
 	dir, err := os.MkdirTemp("", "ovn")
 	if err != nil {
@@ -55,7 +55,7 @@ func TestSweepAfterReconnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := monitor.New(monitor.SystemClock{}, deaf{})
+	m := monitor.New(monitor.SystemClock{}, ignoringObserver{})
 	m.Change(func(inv *inventory.Inventory) []string {
 		inv.SetNamespace(policy.Namespace{Name: "ns"})
 		inv.SetRecord(&inventory.Record{Name: "a.ns", MAC: "0a:00:00:00:00:01", IPs: []string{"10.16.0.1"}})
@@ -90,7 +90,7 @@ func TestSweepAfterReconnection(t *testing.T) {
 		t.Fatalf("an open port is %q", got)
 	}
 
-	// As if an event had said that the port is protected, and none that it is open again.
+	// As if an event had said that the port is protected, and no event that it is open again.
 	m.Change(func(inv *inventory.Inventory) []string {
 		closed := *inv.Row("a.ns")
 		closed.PortSecurity = []string{own}

@@ -20,7 +20,7 @@ import (
 
 var podResource = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 
-// apiServer serves watches that end when told to, and answers with a status of the test's choice.
+// apiServer serves watches that end when the test says so, and answers with a status of the test's choice.
 type apiServer struct {
 	*httptest.Server
 	status atomic.Int64
@@ -48,7 +48,7 @@ func newAPIServer(t *testing.T) *apiServer {
 	return s
 }
 
-// watch begins a watch and returns how to read it until it ends.
+// watch begins a watch and returns a channel that is closed when it ends.
 func watch(t *testing.T, w *Watches, url string) (ended chan struct{}) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -76,7 +76,7 @@ func watch(t *testing.T, w *Watches, url string) (ended chan struct{}) {
 	return ended
 }
 
-// A cache is behind from when its watch ends until there is another one, and it is said what keeps it.
+// A cache is behind from the end of its watch until the next one begins, and the error says what prevents it.
 func TestWatchesAreFollowed(t *testing.T) {
 	server := newAPIServer(t)
 	var now atomic.Int64
@@ -87,7 +87,7 @@ func TestWatchesAreFollowed(t *testing.T) {
 		func() time.Time { return time.Unix(now.Load(), 0) },
 	)
 	w.want(podResource)
-	// Behind a proxy something stands before the path.
+	// Behind a proxy the path has a prefix.
 	path := server.URL + "/k8s/cluster/api/v1/pods?watch=true"
 	expect := func(grace time.Duration, says ...string) {
 		t.Helper()
@@ -151,7 +151,7 @@ ovnguard_kubernetes_synced 0
 	close(server.end)
 }
 
-// What nobody wants may be watched or not, and a watch that began before it was wanted counts.
+// A kind that nobody waits for may be watched or not, and a watch counts also if it began before somebody waited.
 func TestOtherWatches(t *testing.T) {
 	server := newAPIServer(t)
 	now := time.Unix(1000, 0)
@@ -166,8 +166,7 @@ func TestOtherWatches(t *testing.T) {
 	close(server.end)
 }
 
-// A cache that asks while nobody listens is answered as soon as somebody does, and told nothing before; what is no
-// cache's is told at once.
+// A cache's request while nobody listens is answered when somebody does, and not before; other requests fail at once.
 func TestServerThatIsAway(t *testing.T) {
 	address, listen := nobodyListens(t)
 	w := NewWatches(logr.Discard(), time.Now)
@@ -214,7 +213,7 @@ func TestServerThatIsAway(t *testing.T) {
 	}
 }
 
-// A server that does not answer any more leaves its watches open.
+// A server that stops answering leaves its watches open.
 func TestServerThatIsMute(t *testing.T) {
 	address, _ := nobodyListens(t)
 	clients, err := kubernetes.NewForConfig(&rest.Config{Host: "http://" + address})
@@ -261,7 +260,7 @@ func TestNoServer(t *testing.T) {
 	var logged []string
 	log := funcr.New(func(_, args string) {
 		logged = append(logged, args)
-		cancel() // what is said is all that is waited for
+		cancel() // the message is all that the test waits for
 	}, funcr.Options{})
 	if err := AwaitServer(ctx, &rest.Config{Host: "http://" + address}, log); err == nil {
 		t.Error("there is a server where nobody listens")

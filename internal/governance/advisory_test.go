@@ -13,7 +13,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/admission"
 )
 
-// A webhook that only advises lets through what it cannot judge, and says why in a warning; another one refuses it.
+// A webhook that only advises allows what it cannot judge, and says why in a warning; another webhook refuses it.
 func TestAdvisoryRefusesNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		judge func() (Answer, error)
@@ -48,7 +48,7 @@ func TestAdvisoryRefusesNothing(t *testing.T) {
 	}
 }
 
-// denied is an answer that refuses for two reasons.
+// denied returns an answer that refuses for two reasons.
 func denied() (a Answer) {
 	a.Deny("a")
 	a.Deny("b")
@@ -56,7 +56,7 @@ func denied() (a Answer) {
 	return a
 }
 
-// respond returns the response that an answer becomes.
+// respond returns the response for an answer.
 func respond(t *testing.T, a Answer) ctrladmission.Response {
 	t.Helper()
 	judge := func(context.Context, *admissionv1.AdmissionRequest) (Answer, error) { return a, nil }

@@ -7,8 +7,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// The API server's audit log names the policy, the decision and what is against them, whatever the mode: under a policy
-// that only audits it is the one place that says so.
+// The API server's audit log names the policy, the decision and the objections, in every mode: under a policy that only
+// audits, no other place has them.
 func TestTemplatesAreNotedInTheAuditLog(t *testing.T) {
 	bad := map[string]string{"ovn.kubernetes.io/port_vips": "10.16.0.20"}
 	for _, mode := range []policy.Mode{policy.Enforce, policy.Warn, policy.Audit} {

@@ -21,12 +21,12 @@ import (
 
 const exceptions = "portsecurityexceptions.ovnguard.io"
 
-// at returns a time as it stands in an object.
+// at returns a time in the form that objects have.
 func at(d time.Duration) metav1.Time { return metav1.NewTime(noon.Add(d)) }
 
 func atp(d time.Duration) *metav1.Time { t := at(d); return &t }
 
-// asked returns an exception of the shop as alice's request leaves the mutating judge, changed by the functions.
+// asked returns an exception of the shop as the mutating judge leaves alice's request, changed by the functions.
 func asked(change ...func(*v1alpha1.PortSecurityException)) *v1alpha1.PortSecurityException {
 	e := &v1alpha1.PortSecurityException{
 		ObjectMeta: metav1.ObjectMeta{Name: "x", Namespace: "shop"},
@@ -44,7 +44,7 @@ func asked(change ...func(*v1alpha1.PortSecurityException)) *v1alpha1.PortSecuri
 	return e
 }
 
-// idOf returns the digest of what the exception asks for.
+// idOf returns the digest of the request in the exception.
 func idOf(e *v1alpha1.PortSecurityException) string {
 	id, err := requestID(&e.Spec)
 	if err != nil {
@@ -53,7 +53,7 @@ func idOf(e *v1alpha1.PortSecurityException) string {
 	return id
 }
 
-// honouring returns a cluster with a policy that honours exceptions of the shop.
+// honouring returns a cluster with a policy that lets exceptions of the shop count.
 func honouring(change ...func(*policy.Policy)) *tableCluster {
 	p := policy.Policy{
 		Name:         "all",
@@ -167,8 +167,9 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 	}
 }
 
-// What is granted must not be somebody else's: nobody's but the subnet's, if it is free. Whoever has the verb share on
-// the Subnet, or on the holder's namespace, may grant it by naming it; what gateways and nodes have is never granted.
+// A grant must not contain addresses of others, only of the subnet, and only free ones. A user with the verb share on
+// the Subnet, or on the holder's namespace, may grant an address by naming it; the addresses of gateways and nodes are
+// never granted.
 func TestThreat41OverlappingPairs(t *testing.T) {
 	const subnet, bank, never = "alice share subnets.ovnguard.io /ovn-default", "alice share namespaces.ovnguard.io " +
 		"/bank", "never be granted"
@@ -346,7 +347,7 @@ func TestThreat41OverlappingPairs(t *testing.T) {
 	}
 }
 
-// An exception is for an object that exists, with its UID: one that takes the name later is another.
+// An exception is for an existing object, with its UID: an object that takes the name later is a different one.
 func TestThreat47OwnerUID(t *testing.T) {
 	owned := func(kind, name, uid string) func(*v1alpha1.PortSecurityException) {
 		return func(e *v1alpha1.PortSecurityException) {
@@ -476,7 +477,7 @@ func TestExceptionIsStamped(t *testing.T) {
 	if got.Spec.RequestedBy != "alice" || !got.Spec.RequestedAt.Time.Equal(noon) || got.Spec.ApprovedBy != "" {
 		t.Errorf("stamped by %q at %v, approved by %q", got.Spec.RequestedBy, got.Spec.RequestedAt, got.Spec.ApprovedBy)
 	}
-	// Something that runs after the mutating judge and puts its own words in does not get through.
+	// A webhook that runs after the mutating judge cannot put its own words in.
 	for name, edit := range map[string]func(*v1alpha1.PortSecurityException){
 		"requestedBy": func(e *v1alpha1.PortSecurityException) { e.Spec.RequestedBy = "bob" },
 		"requestedAt": func(e *v1alpha1.PortSecurityException) { e.Spec.RequestedAt = atp(time.Hour) },
@@ -486,7 +487,7 @@ func TestExceptionIsStamped(t *testing.T) {
 		a, err := g.Exception(t.Context(), request(t, exceptions, asked(edit), nil))
 		t.Run(name, func(t *testing.T) { expect(t, a, err, "spec.") })
 	}
-	// A change that asks for nothing new keeps the stamp, also where the author leaves it out.
+	// A change that asks for nothing new keeps the stamp, even where the author leaves it out.
 	old := asked(func(e *v1alpha1.PortSecurityException) {
 		e.Spec.RequestedBy, e.Spec.RequestedAt = "bob", atp(-time.Hour)
 	})
@@ -501,7 +502,7 @@ func TestExceptionIsStamped(t *testing.T) {
 	}
 }
 
-// Four eyes: nobody approves what they asked for, nobody approves in another's name, and what was approved cannot be
+// Four eyes: nobody approves their own request, nobody approves in another's name, and an approved exception cannot be
 // changed.
 func TestThreat37Approval(t *testing.T) {
 	cluster := honouring(func(p *policy.Policy) { p.Approval = true })
@@ -560,7 +561,7 @@ func TestThreat37Approval(t *testing.T) {
 			}
 		})
 	}
-	// The author asks for more just before the approver's patch, which is merged into what is there then.
+	// The author asks for more just before the approver's patch, which is merged into the object at that moment.
 	wider := pairs(v1alpha1.AddressPair{Prefix: "10.30.0.0/24"})
 	for name, lookedAt := range map[string]struct{ id, says string }{
 		"what was there before": {idOf(asked()), "read it again"}, "nothing": {"", "is missing"},
@@ -581,7 +582,7 @@ func TestThreat37Approval(t *testing.T) {
 			}
 		})
 	}
-	// What is written into the one field or the other by somebody else does not stay.
+	// A value that somebody else writes into one of the two fields does not stay.
 	forged := asked(approvedBy("bob"))
 	forged.Spec.RequestID, forged.Spec.ApprovedRequest = "1", "2"
 	got, a, err := through(t, g, "alice", forged, approved)
@@ -589,7 +590,7 @@ func TestThreat37Approval(t *testing.T) {
 	if got.Spec.RequestID != idOf(approved) || got.Spec.ApprovedRequest != approved.Spec.ApprovedRequest {
 		t.Errorf("what is asked for is %q, approved is %q", got.Spec.RequestID, got.Spec.ApprovedRequest)
 	}
-	// Where the right cannot be asked for, nobody has it.
+	// Where the API server cannot be asked for the right, nobody has it.
 	cluster.rightsErr = errors.New("timeout")
 	if _, _, err := through(
 		t,
@@ -603,7 +604,8 @@ func TestThreat37Approval(t *testing.T) {
 	}
 }
 
-// A ServiceAccount of the namespace is none of the two: who may make pods there can act as each of them.
+// A ServiceAccount of the namespace can neither ask nor approve: anyone who may make pods there can act as each of
+// them.
 func TestThreat37ApprovalByAccountsOfTheNamespace(t *testing.T) {
 	const own, other = "system:serviceaccount:shop:builder", "system:serviceaccount:flux:applier"
 	cluster := honouring(func(p *policy.Policy) { p.Approval = true })
@@ -630,12 +632,12 @@ func TestThreat37ApprovalByAccountsOfTheNamespace(t *testing.T) {
 	expect(t, a, err, "spec.approvedBy", "ServiceAccount of namespace shop", "its approval does not count")
 	a, err = approve(other)
 	expect(t, a, err)
-	// Where no policy asks for approval, a ServiceAccount of the namespace may ask like anybody.
+	// Where no policy asks for approval, a ServiceAccount of the namespace may ask like any user.
 	_, a, err = through(t, guardOf(honouring()), own, asked(), nil)
 	expect(t, a, err)
 }
 
-// Taking back is always possible, whatever became of policy meanwhile, and keeps what was approved.
+// Narrowing is always possible, whatever policy says now, and keeps the approval.
 func TestNarrowingIsAlwaysPossible(t *testing.T) {
 	cluster := honouring(func(p *policy.Policy) { p.ExceptionsIn = nil })
 	two := pairs(v1alpha1.AddressPair{Prefix: "10.30.0.0/28"}, v1alpha1.AddressPair{Prefix: "10.31.0.0/28"})
@@ -669,7 +671,7 @@ func TestThreat30ExceptionWithoutAnAnswer(t *testing.T) {
 	expect(t, Answer{}, err, "namespace shop could not be read")
 }
 
-// Whose addresses they are is not known before all that may hold some has been read.
+// The owner of an address is not known before everything that may hold some has been read.
 func TestThreat28NotReadYet(t *testing.T) {
 	for _, k := range append(inventory.Holding, inventory.Pods) {
 		g := guardOf(honouring())
@@ -710,7 +712,7 @@ func TestExceptionWarnsWhereItCountsInPart(t *testing.T) {
 	}
 }
 
-// Where nothing is put right, a grant neither reaches running ports nor leaves them.
+// Where nothing is repaired, a grant neither reaches running ports nor ends on them.
 func TestThreat37EndThatNobodyCarriesOut(t *testing.T) {
 	for repair, want := range map[policy.Repair]bool{
 		policy.RepairOn: false, policy.RepairLog: true, policy.RepairOff: true,
@@ -760,7 +762,7 @@ func FuzzException(f *testing.F) {
 	})
 }
 
-// A grant without a class that has only one half is accepted, and its author is told.
+// A grant without a class and with only one half is accepted with a warning.
 func TestHalfGrantsAreDoubted(t *testing.T) {
 	object := asked(func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Layer2Forward = v1alpha1.Allow })
 	a, err := guardOf(honouring()).Exception(t.Context(), request(t, exceptions, object, nil))
@@ -770,7 +772,7 @@ func TestHalfGrantsAreDoubted(t *testing.T) {
 	}
 }
 
-// Who may write exceptions does not write so many that each review of a pod takes long.
+// A user who may write exceptions cannot write so many that each review of a pod takes long.
 func TestThreat33ExceptionsWithoutEnd(t *testing.T) {
 	g := guardOf(honouring())
 	enter := func(name string, pairs int, ends time.Duration) {
@@ -793,7 +795,7 @@ func TestThreat33ExceptionsWithoutEnd(t *testing.T) {
 	two := pairs(v1alpha1.AddressPair{Prefix: "10.20.0.0/24"}, v1alpha1.AddressPair{Prefix: "10.20.1.0/24"})
 	_, a, err = through(t, g, "alice", asked(two), nil)
 	expect(t, a, err, "spec.grant.pairs", "1025 address pairs", "the limit is 1024")
-	enter("x", inventory.ExceptionsLimit, time.Hour) // the one that is asked for, as it was
+	enter("x", inventory.ExceptionsLimit, time.Hour) // the exception of the request, as it was
 	_, a, err = through(t, g, "alice", asked(one), nil)
 	expect(t, a, err)
 }

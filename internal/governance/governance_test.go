@@ -30,7 +30,7 @@ const (
 	l2 = "ovn.kubernetes.io/layer2_forward"
 )
 
-// noon is the time of all tests.
+// noon is the time in all tests.
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
 // tableCluster answers from tables.
@@ -188,7 +188,7 @@ func guardOf(c *tableCluster) *fedGuard {
 	}
 }
 
-// fedGuard is a guard with the inventory that it looks at.
+// fedGuard is a guard with its inventory.
 type fedGuard struct {
 	*Guard
 	inv *inventory.Inventory
@@ -226,7 +226,7 @@ func request(t testing.TB, resource string, object, old any) *admissionv1.Admiss
 	return req
 }
 
-// foreign is what others than the shop have, as an answer might call it.
+// foreign are the names and addresses of namespaces other than the shop, as an answer might print them.
 var foreign = []string{
 	"port web-0.bank",
 	"bank/web-0",
@@ -239,7 +239,7 @@ var foreign = []string{
 	"on switch",
 }
 
-// expect checks that the answer refuses with each of the words, or allows where there are none.
+// expect checks that the answer refuses with each of the words, or allows if there are none.
 func expect(t *testing.T, a Answer, err error, words ...string) {
 	t.Helper()
 	texts := a.Denials()
@@ -288,7 +288,7 @@ func pattern(text string) *regexp.Regexp { return regexp.MustCompile(text) }
 
 func uidOf(text string) types.UID { return types.UID(text) }
 
-// unannotated stands for repair: it would write the ports of pods that do not carry the annotation.
+// unannotated reports whether a repair would write the port: only those of pods without the annotation.
 func unannotated(p inventory.Port) bool {
 	return p.Pod.Annotations["ovn.kubernetes.io/port_security"] != "true"
 }

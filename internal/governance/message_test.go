@@ -9,8 +9,9 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// An exception that policy does not let count is refused with the field, the rule, who may allow it, and which field is
-// in the way. It gives no command that changes the policy: whoever asks for an exception is not who decides that.
+// The refusal of an exception that does not count under policy names the field, the rule, who may allow it, and the
+// field of the policy that forbids it. It has no command that changes the policy, because the author of an exception
+// does not decide about policies.
 func TestExceptionRefusalsTeach(t *testing.T) {
 	type spec = v1alpha1.PortSecurityExceptionSpec
 	const administrator = "an administrator"

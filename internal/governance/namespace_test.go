@@ -28,8 +28,8 @@ func namespace(name string, keys map[string]string) *corev1.Namespace {
 	return ns
 }
 
-// policiesOfTests are a catch-all that is strict and repairs, a loose one and a watching one that labels lead to, and
-// one that tightens by the labels of pods.
+// policiesOfTests returns a catch-all that is strict and repairs, a loose policy and an auditing one that labels
+// select, and one that tightens by the labels of pods.
 func policiesOfTests() []policy.Policy {
 	return []policy.Policy{
 		{Name: "all", Repair: policy.RepairOn},
@@ -175,7 +175,7 @@ func TestThreat25NamespaceWeakening(t *testing.T) {
 	}
 }
 
-// A label that leads to another policy is as good as the key itself.
+// A label that selects another policy needs the same right as the key itself.
 func TestThreat26SelfExemptLabel(t *testing.T) {
 	cases := map[string]struct{ label, word string }{
 		"loose level":        {"label:tier=edge", "mac instead of strict"},
@@ -209,7 +209,7 @@ func TestThreat26SelfExemptLabel(t *testing.T) {
 	expect(t, a, err, `"vault" would no longer tighten`, `"exempt"`)
 }
 
-// Where it cannot be asked whether somebody may, they may not.
+// Where the API server cannot be asked whether a user may, the user may not.
 func TestThreat30NamespaceWithoutAnAnswer(t *testing.T) {
 	req := request(t, "namespaces", namespace("shop", map[string]string{ps: "false"}), namespace("shop", nil))
 	a, err := guardOf(
@@ -242,7 +242,7 @@ func TestThreatT17NamespacePlacement(t *testing.T) {
 			expect(t, a, err)
 		}
 	}
-	// Kube-OVN's account is trusted with its own keys alone.
+	// Kube-OVN's account is trusted only with its own keys.
 	req := request(t, "namespaces", namespace("shop", map[string]string{ps: "false"}), namespace("shop", nil))
 	req.UserInfo.Username = "system:serviceaccount:kube-system:ovn"
 	a, err := guardOf(&tableCluster{}).Namespace(t.Context(), req)
@@ -256,7 +256,7 @@ func TestThreat21NamespaceNames(t *testing.T) {
 		a, err = guardOf(
 			&tableCluster{},
 		).Namespace(t.Context(), request(t, "namespaces", namespace(name, map[string]string{"a": "b"}), namespace(name, nil)))
-		expect(t, a, err) // one that is there can still be changed
+		expect(t, a, err) // an existing namespace can still be changed
 	}
 	for _, name := range []string{"ovn-apps", "network1", "net"} {
 		a, err := guardOf(&tableCluster{}).Namespace(t.Context(), request(t, "namespaces", namespace(name, nil), nil))
@@ -264,7 +264,7 @@ func TestThreat21NamespaceNames(t *testing.T) {
 	}
 }
 
-// Whoever makes the namespace of an exempt account owns the account.
+// Anyone who makes the namespace of an exempt account owns the account.
 func TestThreatT39NamespaceOfAnExemptAccount(t *testing.T) {
 	may := []string{
 		"alice exempt namespaces.ovnguard.io /kubevirt",
@@ -277,7 +277,7 @@ func TestThreatT39NamespaceOfAnExemptAccount(t *testing.T) {
 		"ovnguard-system": "system:serviceaccount:ovnguard-system:ovnguard",
 		"kubevir":         "", "kubevirt-2": "", "shop": "",
 	} {
-		for _, without := range []bool{false, true} { // it may be installed later
+		for _, without := range []bool{false, true} { // KubeVirt may be installed later
 			guard := func(rights ...string) *fedGuard {
 				g := guardOf(&tableCluster{rights: rights})
 				g.Accounts.KubeVirt = append(g.Accounts.KubeVirt, "system:serviceaccount:vms:virt")
@@ -297,7 +297,7 @@ func TestThreatT39NamespaceOfAnExemptAccount(t *testing.T) {
 			if !strings.Contains(a.Notes["exempt"], account) {
 				t.Errorf("namespace %s: the audit annotations %q do not say what the right was used for", name, a.Notes)
 			}
-			// One that is there has its owners already.
+			// An existing namespace has its owners already.
 			a, err = guard().Namespace(t.Context(), request(t, "namespaces", namespace(name,
 				map[string]string{"a": "b"}), namespace(name, nil)))
 			expect(t, a, err)
@@ -317,7 +317,7 @@ func TestNamespaceTellsTheEffect(t *testing.T) {
 	}
 }
 
-// The right is asked for by whoever makes the request, with their groups, and only where it is needed.
+// The right is checked for the user of the request, with their groups, and only where it is needed.
 func TestNamespaceAsksForNoMoreThanNeeded(t *testing.T) {
 	c := &tableCluster{}
 	if _, err := guardOf(
@@ -335,7 +335,7 @@ func FuzzNamespace(f *testing.F) {
 	f.Add(ps, "false", "ovnguard.io/level", "open")
 	f.Add("blue.shop.ovn.kubernetes.io/layer2_forward", " 1", "tier", "edge")
 	f.Fuzz(func(t *testing.T, key, value, label, labelValue string) {
-		// Whatever is written, without the right no port gets looser.
+		// Whatever is written, no port gets looser without the right.
 		old, now := namespace("shop", nil), namespace("shop", nil)
 		now.Annotations[key], now.Labels[label] = value, labelValue
 		now.Labels[labelName] = "shop"

@@ -13,7 +13,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// withVault adds subnets that select namespaces by labels, and one whose VPC is for the bank.
+// withVault adds subnets that select namespaces by labels, and a subnet in a VPC for the bank.
 func withVault(g *fedGuard) *fedGuard {
 	g.feed(func(inv *inventory.Inventory) {
 		inv.SetSubnet(inventory.Subnet{Name: "vault", Selectors: []policy.Selector{labelled("team", "bank")}})
@@ -24,8 +24,8 @@ func withVault(g *fedGuard) *fedGuard {
 	return g
 }
 
-// Kube-OVN binds a subnet to every namespace whose labels it selects, so that a label is as good as the note on the
-// namespace.
+// Kube-OVN binds a subnet to every namespace with labels that it selects, so that a label has the same effect as the
+// annotation of the namespace.
 func TestThreatT17NamespaceSelectsASubnet(t *testing.T) {
 	type keys = map[string]string
 	for name, c := range map[string]struct {
@@ -94,7 +94,7 @@ func TestThreatT07VipSubnetBySelector(t *testing.T) {
 	with("ovn-default", policy.Namespace{Err: errors.New("timeout")})
 }
 
-// Pods that run a machine have ports of its name, whoever makes them.
+// Pods that run a machine have ports with its name, whoever makes them.
 func TestThreat22MachineNamesGoverned(t *testing.T) {
 	for _, resource := range []string{"virtualmachines", "virtualmachineinstances"} {
 		for name, words := range map[string][]string{
@@ -105,7 +105,7 @@ func TestThreat22MachineNamesGoverned(t *testing.T) {
 				honouring(),
 			).Machine(t.Context(), calledSo(t, machineRequest(t, resource, nil, nil), name))
 			expect(t, a, err, words...)
-			// One that is there can still be changed.
+			// An existing one can still be changed.
 			a, err = guardOf(
 				honouring(),
 			).Machine(t.Context(), calledSo(t, machineRequest(t, resource, map[string]string{"a": "b"},
@@ -113,7 +113,7 @@ func TestThreat22MachineNamesGoverned(t *testing.T) {
 			expect(t, a, err)
 		}
 	}
-	// What its launchers would be refused for is told.
+	// A warning says what its launchers would be refused for.
 	a, err := guardOf(
 		honouring(),
 	).Machine(t.Context(), calledSo(t, machineRequest(t, "virtualmachines", map[string]string{"a": "b"}, nil), "web-0"))
@@ -127,7 +127,7 @@ func TestThreat22MachineNamesGoverned(t *testing.T) {
 	}
 }
 
-// calledSo returns the request for an object of another name.
+// calledSo returns the request for an object with another name.
 func calledSo(t *testing.T, req *admissionv1.AdmissionRequest, name string) *admissionv1.AdmissionRequest {
 	t.Helper()
 	req.Name = name

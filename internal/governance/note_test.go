@@ -14,14 +14,13 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// notes returns what the audit log keeps of an answer to the request.
+// notes returns the entries of an answer to the request in the audit log.
 func notes(t *testing.T, judge Judge, req *admissionv1.AdmissionRequest) map[string]string {
 	t.Helper()
 	return handlerOf(judge).Handle(t.Context(), ctrladmission.Request{AdmissionRequest: *req}).AuditAnnotations
 }
 
-// The audit log says of every request about what governs ports which policy it falls under, what was decided, and what
-// speaks against it.
+// For every request about an object that governs ports, the audit log has its policy, the decision, and the objections.
 func TestEveryAnswerIsNoted(t *testing.T) {
 	with := func(rights ...string) *fedGuard {
 		c := honouring()
@@ -200,7 +199,7 @@ func TestEveryAnswerIsNoted(t *testing.T) {
 	}
 }
 
-// What authors write at length does not fill the audit log.
+// Long text of authors does not fill the audit log.
 func TestNotesAreShort(t *testing.T) {
 	got := notes(
 		t,

@@ -15,7 +15,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Configs of network shop/blue of each kind, and what a pod that asks for it is admitted to.
+// Configs of network shop/blue of each kind, and the network that a pod with it was admitted to.
 const (
 	onOVN    = `{"type":"kube-ovn","provider":"blue.shop.ovn"}`
 	alsoOVN  = `{"plugins":[{"type":"kube-ovn","provider":"blue.shop.ovn"},{"type":"portmap"}]}`
@@ -24,7 +24,7 @@ const (
 	bothKind = `{"plugins":[{"type":"kube-ovn","provider":"blue.shop.ovn"},{"type":"macvlan"}]}`
 )
 
-// turned returns the request that makes network shop/blue, or changes it where it was something before.
+// turned returns the request that makes network shop/blue, or changes it from what it was before.
 func turned(t *testing.T, now string, before ...string) *admissionv1.AdmissionRequest {
 	t.Helper()
 	req := attachmentRequest(t, now)
@@ -34,8 +34,8 @@ func turned(t *testing.T, now string, before ...string) *admissionv1.AdmissionRe
 	return req
 }
 
-// A definition of OVN does not become another while a policy forbids other networks, whoever uses it: the pods that
-// were admitted to it would get something else when they start.
+// A definition for OVN does not change into another kind while a policy forbids other networks, whoever changes it: the
+// pods that were admitted to it would get another network when they start.
 func TestThreat12DefinitionTurned(t *testing.T) {
 	forbids := func(p *policy.Policy) { p.ForbidsOthers = true }
 	cases := map[string]struct {
@@ -105,8 +105,8 @@ func TestThreat12DefinitionTurned(t *testing.T) {
 	expect(t, a, err)
 }
 
-// To delete the definition and make it again as something else is the same trick, where pods ask for it that policy
-// forbids other networks; others may.
+// Deleting the definition and making it again with another kind is the same trick, where pods with a policy that
+// forbids other networks ask for it; for other pods it is allowed.
 func TestThreat12DefinitionMadeAgain(t *testing.T) {
 	forbids := func(p *policy.Policy) { p.ForbidsOthers = true }
 	cases := map[string]struct {
@@ -236,7 +236,8 @@ func TestThreat12DefinitionByMode(t *testing.T) {
 	}
 }
 
-// Who forbids other networks is told how many pods have such, which keep them for as long as they run.
+// The author of a policy that forbids other networks learns how many pods have one; they keep it for as long as they
+// run.
 func TestForbiddingTellsWhoHasOthers(t *testing.T) {
 	g := guardOf(honouring())
 	g.feed(func(inv *inventory.Inventory) {

@@ -12,7 +12,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Who has repair begin is told how many ports it writes at once, and which, and no number where it goes on as before.
+// A user who switches repair on learns how many ports it writes at once, and which; there is no number where repair was
+// on before.
 func TestPolicyTellsWhatRepairWrites(t *testing.T) {
 	g := guardOf(honouring(func(p *policy.Policy) { p.Repair = policy.RepairLog }))
 	g.feed(func(inv *inventory.Inventory) {
@@ -50,7 +51,7 @@ func TestPolicyTellsWhatRepairWrites(t *testing.T) {
 	}
 }
 
-// Who writes a policy that decides nothing is told which others come before it.
+// The author of a policy that decides nothing learns which policies come before it.
 func TestPolicyTellsWhatShadowsIt(t *testing.T) {
 	g := guardOf(honouring())
 	g.feed(func(inv *inventory.Inventory) {
@@ -79,7 +80,8 @@ func TestPolicyTellsWhatShadowsIt(t *testing.T) {
 	}
 }
 
-// Who has a policy enforce no more is told what that means for new pods, and for how many that run.
+// A user who ends the enforcement of a policy learns what that means for new pods, and how many running pods it
+// affects.
 func TestPolicyTellsWhatItProtectsNoMore(t *testing.T) {
 	says := func(mode v1alpha1.Mode) *v1alpha1.PortSecurityPolicy {
 		return &v1alpha1.PortSecurityPolicy{
@@ -89,7 +91,7 @@ func TestPolicyTellsWhatItProtectsNoMore(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		now, old  v1alpha1.Mode // old is empty for a new policy
-		new, ends bool          // what is told: of new pods, and of running ports
+		new, ends bool          // which warnings are due: on new pods, and on running ports
 	}{
 		"new, and warns":         {v1alpha1.ModeWarn, "", true, true},
 		"from enforce to audit":  {v1alpha1.ModeAudit, v1alpha1.ModeEnforce, true, true},

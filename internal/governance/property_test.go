@@ -20,8 +20,8 @@ import (
 	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
-// nics are NICs of pods in the shop: the default one, attachments that policies and annotations speak of, and one that
-// nothing speaks of.
+// nics are NICs of pods in the shop: the default one, attachments in policies and annotations, and one that none of
+// them mentions.
 var nics = []kubeovn.Provider{kubeovn.DefaultProvider, "blue.shop.ovn", "blue.net.ovn", "red.shop.ovn"}
 
 // drawGovernor returns a policy that may match namespaces by their label, NICs by name and pods by theirs.
@@ -63,7 +63,7 @@ func drawGovernor(t *rapid.T, name string) policy.Policy {
 	return p
 }
 
-// drawNamespace returns what the shop's namespace says.
+// drawNamespace returns the shop's namespace with random labels and annotations.
 func drawNamespace(t *rapid.T, what string) *corev1.Namespace {
 	keys := make(map[string]string)
 	set := func(key string, values ...string) {
@@ -99,8 +99,8 @@ func rapidRequest(t *rapid.T, now, old *corev1.Namespace) *admissionv1.Admission
 	}
 }
 
-// Whoever lacks the verb "exempt" makes no port of any pod looser by whatever edit of its namespace, and takes none
-// from under a policy that does more about it.
+// A user without the verb "exempt" makes no port of any pod looser by any edit of its namespace, and moves no port to a
+// policy that enforces less.
 func TestANamespaceEditNeverLoosensWithoutTheRight(t *testing.T) {
 	accepted, tightened := 0, 0
 	check := func(t *rapid.T) {
@@ -169,7 +169,7 @@ func TestANamespaceEditNeverLoosensWithoutTheRight(t *testing.T) {
 			}
 		}
 	}
-	for range 10 { // what is wrong may be rare
+	for range 10 { // faults may be rare
 		rapid.Check(t, check)
 	}
 	if accepted < 50 || tightened == 0 {
@@ -177,7 +177,7 @@ func TestANamespaceEditNeverLoosensWithoutTheRight(t *testing.T) {
 	}
 }
 
-// Whoever has the verb may do all that, so that the property is not one of a judge that refuses everything.
+// A user with the verb may do all that, so that the property does not hold only because the judge refuses everything.
 func TestANamespaceEditMayLoosenWithTheRight(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cluster := &tableCluster{rights: []string{"alice exempt namespaces.ovnguard.io /shop"}}

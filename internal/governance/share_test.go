@@ -18,12 +18,12 @@ const (
 	bobApproves = "bob approve portsecurityexceptions.ovnguard.io shop/x"
 )
 
-// ofSubnet asks for a range of the pods' subnet.
+// ofSubnet makes the exception ask for a range of the pods' subnet.
 func ofSubnet(prefix string) func(*v1alpha1.PortSecurityException) {
 	return pairs(v1alpha1.AddressPair{Prefix: prefix, SharedWith: "ovn-default"})
 }
 
-// standing returns how an exception stands with the policies of the guard's inventory.
+// standing returns whether an exception counts, and why, with the policies of the guard's inventory.
 func standing(g *fedGuard, o *v1alpha1.PortSecurityException) (reason policy.Reason, why string) {
 	g.Look(func(inv *inventory.State) {
 		e := inv.Standing(kube.ExceptionOf(o))
@@ -33,8 +33,7 @@ func standing(g *fedGuard, o *v1alpha1.PortSecurityException) (reason policy.Rea
 	return reason, why
 }
 
-// A range of the pods' subnet is granted by whoever may share the Subnet, and to nobody else, whoever it is that may
-// write exceptions.
+// Only a user who may share the Subnet grants a range of the pods' subnet, whoever else may write exceptions.
 func TestThreatT31GrantOverAPodSubnet(t *testing.T) {
 	cluster := honouring()
 	cluster.rights = []string{aliceShares}
@@ -61,7 +60,7 @@ func TestThreatT31GrantOverAPodSubnet(t *testing.T) {
 	if reason, why := standing(g, got); reason != policy.InEffect {
 		t.Errorf("with the consent it stands as %s: %s", reason, why)
 	}
-	// Whoever asks for more asks again, and without the right.
+	// A user who asks for more needs the right again.
 	_, a, err = through(
 		t,
 		g,
@@ -73,7 +72,7 @@ func TestThreatT31GrantOverAPodSubnet(t *testing.T) {
 		got,
 	)
 	expect(t, a, err, "10.16.6.0/24 is not shared", "user mallory does not have the verb")
-	// To take something back is nobody's consent, and needs none.
+	// Narrowing is no consent, and needs no right.
 	shorter, a, err := through(
 		t,
 		g,
@@ -85,7 +84,7 @@ func TestThreatT31GrantOverAPodSubnet(t *testing.T) {
 	if len(shorter.Spec.SharedBy) != 1 || shorter.Spec.SharedBy[0].User != "alice" {
 		t.Errorf("a shorter one is shared by %+v", shorter.Spec.SharedBy)
 	}
-	// Where the right cannot be asked for, nobody has it.
+	// Where the API server cannot be asked for the right, nobody has it.
 	cluster.rightsErr = errors.New("timeout")
 	_, a, err = through(t, g, "alice", asked(ofSubnet("10.16.5.0/24")), nil)
 	expect(t, a, err, "is not shared")
@@ -103,7 +102,7 @@ func edited(
 	return o
 }
 
-// Consents are written by admission for the user of the request, and by nothing else.
+// Admission writes consents for the user of the request, and nothing else does.
 func TestThreatT32ForgedConsent(t *testing.T) {
 	cluster := honouring()
 	cluster.rights = []string{aliceShares}
@@ -122,7 +121,7 @@ func TestThreatT32ForgedConsent(t *testing.T) {
 	if len(got.Spec.SharedBy) > 0 {
 		t.Errorf("what mallory wrote stays: %+v", got.Spec.SharedBy)
 	}
-	// Nor does what something writes after the mutating judge, as the judge that comes last sees it.
+	// A consent that something writes after the mutating judge is refused by the validating judge.
 	without := asked(
 		ofSubnet("10.16.5.0/24"),
 		func(e *v1alpha1.PortSecurityException) { e.Spec.RequestedBy = "mallory" },
@@ -153,7 +152,7 @@ func TestThreatT32ForgedConsent(t *testing.T) {
 			expect(t, a, err, "spec.sharedBy[0]", "admission writes it")
 		})
 	}
-	// Labels and a changed order are no consent: who may share edits the exception of another without sharing.
+	// Labels and a changed order are no consent: a user who may share edits the exception of another without sharing.
 	labelled, a, err := through(
 		t,
 		g,
@@ -167,7 +166,7 @@ func TestThreatT32ForgedConsent(t *testing.T) {
 	}
 }
 
-// Where an approval is awaited, whoever gives it may be the one who consents, and must be where the author is not.
+// Where an approval is awaited, the approver may be the one who consents, and must be if the author may not consent.
 func TestThreatT31ApproverConsents(t *testing.T) {
 	cluster := honouring(func(p *policy.Policy) { p.Approval = true })
 	cluster.rights = []string{bobApproves, bobShares, "carol approve portsecurityexceptions.ovnguard.io shop/x"}
@@ -196,7 +195,7 @@ func TestThreatT31ApproverConsents(t *testing.T) {
 	if reason, why := standing(g, approved); reason != policy.InEffect || approved.Spec.SharedBy[0].User != "bob" {
 		t.Errorf("approved by bob it stands as %s: %s; shared by %+v", reason, why, approved.Spec.SharedBy)
 	}
-	// To share is no approval: nobody shares and approves what they asked for.
+	// Sharing is no approval: nobody shares and approves their own request.
 	cluster.rights = append(cluster.rights, aliceShares)
 	own, a, err := through(t, g, "alice", asked(ofSubnet("10.16.5.0/24")), nil)
 	expect(t, a, err)
@@ -205,8 +204,8 @@ func TestThreatT31ApproverConsents(t *testing.T) {
 	}
 }
 
-// An exception from before there were consents says what to do, and an approval of somebody who may share puts it
-// right, also where policy asks for none.
+// An exception from before there were consents says what to do, and an approval by a user who may share puts it right,
+// even where policy asks for no approval.
 func TestExceptionFromBeforeConsents(t *testing.T) {
 	cluster := honouring()
 	cluster.rights = []string{bobApproves, bobShares}

@@ -13,7 +13,7 @@ import (
 
 type object = map[string]any
 
-// of gives a template with these annotations.
+// templateOf returns a template with these annotations.
 func templateOf(annotations map[string]string) object {
 	return object{"metadata": object{"labels": object{"app": "web"}, "annotations": annotations}, "spec": object{}}
 }
@@ -108,8 +108,8 @@ func machineRequest(
 	return request(t, resource+".kubevirt.io", make(now), before)
 }
 
-// KubeVirt's account is believed about what binds a pod to a machine, and copies an author's annotations: they must not
-// hold any of that. The rest is told, and refused in the launcher.
+// KubeVirt's account is believed about the binding of a pod to a machine, and copies an author's annotations: they must
+// not hold any of that. Everything else causes a warning here, and a refusal of the launcher.
 func TestThreat23MachineTemplates(t *testing.T) {
 	for _, resource := range []string{"virtualmachines", "virtualmachineinstances"} {
 		for _, key := range []string{
@@ -128,7 +128,7 @@ func TestThreat23MachineTemplates(t *testing.T) {
 				honouring(),
 			).Machine(t.Context(), machineRequest(t, resource, map[string]string{key: "x", "a": "b"},
 				map[string]string{key: "x"}))
-			expect(t, a, err) // it was there, and its object must be possible to change
+			expect(t, a, err) // it was there, and its object must stay changeable
 			req := machineRequest(t, resource, map[string]string{key: "x"}, nil)
 			req.UserInfo.Username = "system:serviceaccount:kubevirt:kubevirt-controller"
 			a, err = guardOf(honouring()).Machine(t.Context(), req)
@@ -149,7 +149,7 @@ func TestThreat23MachineTemplates(t *testing.T) {
 			t.Errorf("%s: warnings %q", resource, a.Warnings)
 		}
 	}
-	// What Kube-OVN's documents up to 1.13 tell people to write there is accepted of everybody.
+	// The key that Kube-OVN's documents up to 1.13 tell people to write there is accepted from everybody.
 	for _, resource := range []string{"virtualmachines", "virtualmachineinstances"} {
 		for _, key := range []string{
 			"ovn.kubernetes.io/allow_live_migration", "blue.shop.ovn.kubernetes.io/allow_live_migration",
@@ -167,7 +167,7 @@ func TestThreat23MachineTemplates(t *testing.T) {
 			}
 		}
 	}
-	// A machine's template keeps unknown keys; none of them stands for another, not by large letters, nor by a long s.
+	// A machine's template keeps unknown keys; none of them replaces another, neither by capital letters nor by a long s.
 	for _, alias := range []string{"Annotations", "annotationſ"} {
 		req := machineRequest(t, "virtualmachines", nil, nil)
 		req.Object.Raw = []byte(
@@ -247,7 +247,7 @@ func TestThreatT18AttachmentProviders(t *testing.T) {
 	req := attachmentRequest(t, `{"type":"kube-ovn","provider":"`+foreign+`"}`)
 	req.Operation, req.OldObject = admissionv1.Update, req.Object
 	a, err := guardOf(honouring()).Attachment(t.Context(), req)
-	expect(t, a, err) // it was so, and says nothing new
+	expect(t, a, err) // it was so before, and says nothing new
 }
 
 func FuzzAttachment(f *testing.F) {
@@ -258,7 +258,7 @@ func FuzzAttachment(f *testing.F) {
 		if err != nil || len(a.Denials()) > 0 {
 			return
 		}
-		// What the CNI would read of it, as a plain configuration or as the first of a list.
+		// The fields that a CNI would read of it, as a plain configuration or as the first of a list.
 		var conf struct {
 			Type     string `json:"type"`
 			Provider string `json:"provider"`

@@ -11,8 +11,7 @@ import (
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// A namespace may not say so much about ports that comparing it with all policies takes long; what it said before
-// stays.
+// A namespace may not have so many annotations that comparing it with all policies takes long; those from before stay.
 func TestThreat33NamespaceOfManyAnnotations(t *testing.T) {
 	many := map[string]string{}
 	for i := range maxGuarded {
@@ -31,7 +30,7 @@ func TestThreat33NamespaceOfManyAnnotations(t *testing.T) {
 	expect(t, a, err)
 }
 
-// What cannot be judged in time is refused, and an answer stays short however much is wrong.
+// A request that cannot be judged in time is refused, and an answer stays short however much is wrong.
 func TestThreat33JudgesOutOfTime(t *testing.T) {
 	late, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -9,8 +9,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// A Vip takes nothing that is kept for others, but a load balancer's takes the address of its rule; and in another VPC
-// the same address is another one.
+// A Vip takes no address that is kept for others, but a load balancer's Vip takes the address of its rule; in another
+// VPC the same address is a different one.
 func TestThreatT30VipOfReservedAddresses(t *testing.T) {
 	addr := netip.MustParseAddr
 	enter := func(g *fedGuard) {
@@ -95,7 +95,7 @@ func TestThreatT30VipOfReservedAddresses(t *testing.T) {
 	}
 }
 
-// Who may not have a Vip for a namespace is told that, and not what there is in it.
+// A user who may not have a Vip for a namespace learns that, and nothing about the namespace's content.
 func TestThreat45VipForAnotherNamespace(t *testing.T) {
 	g := guardOf(honouring())
 	g.feed(func(inv *inventory.Inventory) {

@@ -15,8 +15,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// What governs ports is refused, or warned of, without a word on what other namespaces have; the audit log has all of
-// it.
+// A refusal of, or a warning about, an object that governs ports says nothing about other namespaces; the audit log has
+// all of it.
 func TestThreat45AnswersNameNobodyElse(t *testing.T) {
 	exception := func(pair v1alpha1.AddressPair) *admissionv1.AdmissionRequest {
 		return request(t, exceptions, asked(func(e *v1alpha1.PortSecurityException) {

@@ -157,7 +157,7 @@ func TestThreatT07Vips(t *testing.T) {
 			expect(t, a, err)
 		})
 	}
-	// What a Vip was given is not its author's to write, by whatever path.
+	// The author of a Vip may not write the address that it was given, by any path.
 	req := vipRequest(t, "mine", own, own)
 	req.SubResource = "status"
 	raw, err := json.Marshal(
@@ -184,7 +184,7 @@ func TestThreatT21VipNames(t *testing.T) {
 			mayUpdate("ovn-default"),
 		).Vip(t.Context(), vipRequest(t, name, object{"subnet": "ovn-default"}, nil))
 		expect(t, a, err, "metadata.name", why)
-		// One that is there already keeps its name.
+		// An existing Vip keeps its name.
 		a, err = guardOf(
 			mayUpdate("ovn-default", "other"),
 		).Vip(t.Context(), vipRequest(t, name, object{"subnet": "ovn-default"}, object{"subnet": "other"}))
@@ -198,7 +198,7 @@ func TestThreatT21VipNames(t *testing.T) {
 	}
 }
 
-// mayUpdate returns a cluster in which alice may change some subnets.
+// mayUpdate returns a cluster in which alice may change these subnets.
 func mayUpdate(subnets ...string) *tableCluster {
 	c := honouring()
 	for _, name := range subnets {
@@ -207,7 +207,7 @@ func mayUpdate(subnets ...string) *tableCluster {
 	return c
 }
 
-// whole returns a request for a Vip with all that its author may write. The old one makes it a change.
+// whole returns a request for a Vip with everything that its author may write. With the old one it is a change.
 func whole(t *testing.T, now, old object) *admissionv1.AdmissionRequest {
 	t.Helper()
 	var before any
@@ -219,8 +219,8 @@ func whole(t *testing.T, now, old object) *admissionv1.AdmissionRequest {
 	return req
 }
 
-// All of a Vip counts when it is changed: its selector says which pods send from its addresses, its owners with what it
-// is deleted.
+// Every field of a Vip counts when it is changed: its selector says which pods send from its addresses, and it is
+// deleted together with its owners.
 func TestThreatT38VipChanged(t *testing.T) {
 	spec := func(pairs ...any) object {
 		o := object{"namespace": "bank", "subnet": "bank-net", "v4ip": "10.17.0.77"}
@@ -306,7 +306,7 @@ func TestThreatT38VipChanged(t *testing.T) {
 	}
 }
 
-// Who deletes a Vip frees its addresses, and deletes its port.
+// Deleting a Vip frees its addresses, and deletes its port.
 func TestThreatT38VipDeleted(t *testing.T) {
 	for name, c := range map[string]struct {
 		spec  object
@@ -341,7 +341,7 @@ func TestThreatT38VipDeleted(t *testing.T) {
 	}
 }
 
-// The port of a Vip with a type has the name of a pod's port, if there is such a pod.
+// The port of a Vip with a type has the name of a pod's port, if such a pod exists.
 func TestThreatT21VipsWithPorts(t *testing.T) {
 	typed := func(name, namespace, subnet string) *admissionv1.AdmissionRequest {
 		return vipRequest(t, name, object{"namespace": namespace, "subnet": subnet, "type": "kube_host_vm_vip"}, nil)
@@ -364,5 +364,5 @@ func TestThreatT21VipsWithPorts(t *testing.T) {
 	judge(typed("db", "shop", "ovn-default"))
 	judge(
 		vipRequest(t, "web-0", object{"namespace": "shop", "subnet": "ovn-default"}, nil),
-	) // pods share it: it has no such port
+	) // pods share it, so it has no such port
 }

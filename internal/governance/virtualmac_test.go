@@ -12,8 +12,8 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// A virtual router sends its advertisements from the port's own MAC with vmac_xmit_base, of which OVN lets only those
-// families pass that the port has an address of. Its author is told, with a pair that would do.
+// With vmac_xmit_base, a virtual router sends its advertisements from the port's own MAC; OVN lets them pass only in
+// the families of the port's addresses. A warning tells the author, with a pair that would help.
 func TestVirtualMACOfAFamilyThatThePortLacks(t *testing.T) {
 	const (
 		four, six = "00:00:5e:00:01:02", "00:00:5e:00:02:01"
@@ -21,7 +21,7 @@ func TestVirtualMACOfAFamilyThatThePortLacks(t *testing.T) {
 	)
 	type pair = v1alpha1.AddressPair
 	cases := map[string]struct {
-		records []string // of the pod's port; none leaves only its namespace's subnet
+		records []string // of the pod's port; without any, only its namespace's subnet is known
 		cidrs   string   // of that subnet
 		pairs   []pair
 		level   v1alpha1.Level
@@ -118,8 +118,8 @@ func TestVirtualMACOfAFamilyThatThePortLacks(t *testing.T) {
 	}
 }
 
-// What the warning says is what OVN does, under every parser: nothing of the family is in the set of the port's own
-// MAC, and with the pair that it names the address is.
+// The warning agrees with OVN, under every parser: the port's own MAC has no address of the family in its set, and with
+// the pair from the warning it has one.
 func TestOwnMACNeedsAPairOfTheFamily(t *testing.T) {
 	own, vrrp := portsec.MAC{0x1e, 0x74, 0x9f, 0x29, 0x58, 0x71}, portsec.MAC{0, 0, 0x5e, 0, 2, 1}
 	identity := portsec.Identity{MAC: own, IPs: []netip.Addr{netip.MustParseAddr("10.16.0.13")}}

@@ -7,7 +7,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// The definition of an attachment changes, and 10,000 pods use it.
+// The definition of an attachment with 10,000 pods changes.
 func BenchmarkAttachmentOfManyPods(b *testing.B) {
 	blue := kubeovn.Attachment{Namespace: "ns", Name: "blue"}
 	inv := New()

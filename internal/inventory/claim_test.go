@@ -12,8 +12,8 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// shared is a pod of namespace gw on subnet s, and one of namespace bank beside it; gw/x grants the pair to the first
-// one.
+// shared returns an inventory with a pod of namespace gw on subnet s, and one of namespace bank there; gw/x grants the
+// pair to the first one.
 func shared(pair portsec.AddressPair, with string, shares ...policy.Share) (inv *Inventory, port func() Port) {
 	inv = New()
 	inv.SetPolicy(policy.Policy{
@@ -79,8 +79,8 @@ var (
 	ofS    = policy.Share{Resource: policy.Subnets, Name: "s", UID: "s-uid"}
 )
 
-// A consent is for what its owner has, for as long as the owner has it: whoever comes after has consented to nothing.
-// The port is judged again each time.
+// A consent is for the addresses of its owner, for as long as the owner has them: a later holder has consented to
+// nothing. The port is judged again each time.
 func TestThreatT32HolderChanged(t *testing.T) {
 	router := portsec.MAC{0, 0, 0, 0, 0, 2}
 	cases := map[string]struct {
@@ -88,7 +88,7 @@ func TestThreatT32HolderChanged(t *testing.T) {
 		with    string
 		share   policy.Share
 		change  func(*Inventory) []string
-		again   func(*Inventory) []string // puts back what was; nil where nothing does
+		again   func(*Inventory) []string // puts the old state back; nil where nothing does
 		granted bool                      // still, after the change
 	}{
 		"the pod goes, and comes again": {
@@ -281,8 +281,8 @@ func TestThreatT32HolderChanged(t *testing.T) {
 	}
 }
 
-// What the decision lets count and what the audit finds agree: what is shared by consent is no finding, what is not
-// shared is not granted, and what anybody may claim is found and ends nobody's grant.
+// The decision and the audit agree: an address that is shared by consent is no finding, an address that is not shared
+// is not granted, and an address that anybody may claim is found and ends nobody's grant.
 func TestThreatT31AuditAgreesWithTheDecision(t *testing.T) {
 	for name, c := range map[string]struct {
 		with    string
@@ -318,8 +318,8 @@ func TestThreatT31AuditAgreesWithTheDecision(t *testing.T) {
 	}
 }
 
-// Whose an address is goes by the network of the NICs: a namespace whose pods are put on the subnet of another VPC is
-// not in the way of the same addresses elsewhere.
+// Ownership of an address depends on the network of the NICs: a namespace with pods on the subnet of another VPC does
+// not hold the same addresses elsewhere.
 func TestClaimsInTheNetworkOfTheNICs(t *testing.T) {
 	island := Subnet{
 		Name:       "island-net",
@@ -329,7 +329,7 @@ func TestClaimsInTheNetworkOfTheNICs(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		noted, prefix string
-		want          string // of the claim
+		want          string // the holder of the claimed addresses
 	}{
 		"of the default network":       {"", "10.16.5.0/24", "subnet s"},
 		"of the namespace's":           {"island-net", "10.40.5.0/24", "subnet island-net"},
@@ -356,8 +356,7 @@ func TestClaimsInTheNetworkOfTheNICs(t *testing.T) {
 	}
 }
 
-// A Vip of the namespace makes an address its own on the network of the Vip, and nowhere else where the exception
-// counts.
+// A Vip makes an address its namespace's own on the network of the Vip, and nowhere else where the exception counts.
 func TestThreatT31OwnVipOfAnotherNetwork(t *testing.T) {
 	inv, _ := shared(pairOf("10.16.0.30/32"), "")
 	prefix := netip.MustParsePrefix("10.16.0.0/16")
@@ -375,7 +374,7 @@ func TestThreatT31OwnVipOfAnotherNetwork(t *testing.T) {
 		UID:         "gw-uid",
 		Annotations: map[string]string{kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch): "duplicate"},
 	})
-	e := inv.Exceptions("gw")[0] // for pods that are put on duplicate, and for one that is on s
+	e := inv.Exceptions("gw")[0] // for pods on subnet duplicate, and for one on s
 	claims := inv.Claims(&e)
 	if len(claims) != 1 || claims[0].Whose != "subnet s" {
 		t.Errorf("claims %+v, want the one of subnet s", claims)

@@ -17,7 +17,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// exceptionFor returns an exception for the pods of namespace ns with this label, with so many pairs.
+// exceptionFor returns an exception for the pods of namespace ns with this label, and that many pairs.
 func exceptionFor(name, app string, pairs int, ends time.Time) policy.Exception {
 	e := policy.Exception{
 		Namespace: "ns",
@@ -39,8 +39,8 @@ func podOf(app string) *Pod {
 	return &Pod{PodKey: PodKey{"ns", app}, Owner: app, Labels: map[string]string{"app": app}}
 }
 
-// What counts of the exceptions of a namespace is bounded, and whoever begins or ceases to count has its ports judged
-// again.
+// The number of exceptions that count in a namespace is bounded; when one begins or ceases to count, its ports are
+// judged again.
 func TestThreat33ManyExceptions(t *testing.T) {
 	now := time.Unix(1e6, 0)
 	inv := New()
@@ -89,7 +89,7 @@ func TestThreat33ManyExceptions(t *testing.T) {
 	if touched := inv.SetException(long); counts("a") != 1 || counts("b") != 1 {
 		t.Errorf("touched %q, %d and %d count, which have just room", touched, counts("a"), counts("b"))
 	}
-	// Those without pairs cost something, too.
+	// An exception without pairs has a cost, too.
 	for i := range ExceptionsLimit {
 		inv.SetException(exceptionFor(strconv.Itoa(i), "a", 0, now.Add(3*time.Hour)))
 	}
@@ -98,8 +98,8 @@ func TestThreat33ManyExceptions(t *testing.T) {
 	}
 }
 
-// However exceptions come and go: those that count are the longest that fit, all ways to ask say the same, and each
-// port is touched for which another exception counts than before.
+// However exceptions come and go: the ones that count are the longest prefix that fits, all queries agree on them, and
+// each port with another counting exception than before is affected.
 func TestCountedExceptions(t *testing.T) {
 	now := time.Unix(1e6, 0)
 	rapid.Check(t, func(t *rapid.T) {
@@ -161,7 +161,7 @@ func TestCountedExceptions(t *testing.T) {
 	})
 }
 
-// A prefix over many Services claims no more than enough of them, and says so.
+// A prefix over many Services claims a bounded number of them, and says so.
 func TestThreat33ManyClaims(t *testing.T) {
 	inv := New()
 	for i := range 2 * claimsInReview {
@@ -182,8 +182,8 @@ func TestThreat33ManyClaims(t *testing.T) {
 	}
 }
 
-// Of what the Services of one namespace claim outside the cluster only so much counts, and nobody else's counts less
-// for it.
+// Only a bounded number of the external addresses that the Services of one namespace claim count, and this reduces no
+// other namespace's number.
 func TestThreat33ManyExternalIPs(t *testing.T) {
 	inv := New()
 	claim := func(namespace string, service, n int) {
@@ -219,7 +219,7 @@ func TestThreat33ManyExternalIPs(t *testing.T) {
 	}
 }
 
-// Another namespace of the name has those judged again that had its consent, and not all that are granted something.
+// Another namespace of the same name affects the ports that had its consent, and not all ports with a grant.
 func TestNamespaceTouchesWhatItConsentedTo(t *testing.T) {
 	inv := New()
 	inv.SetPod(podOf("a"))
@@ -255,7 +255,7 @@ func TestNamespaceTouchesWhatItConsentedTo(t *testing.T) {
 	}
 }
 
-// A subnet that is written with nothing but another status touches nobody.
+// A subnet that changes only in its status affects no port.
 func TestSubnetWithoutAChange(t *testing.T) {
 	inv := New()
 	inv.Granted("a.ns", policy.Decision{Pairs: exceptionFor("a", "a", 1, time.Time{}).Pairs})
@@ -274,7 +274,7 @@ func TestSubnetWithoutAChange(t *testing.T) {
 	}
 }
 
-// What is kept of one decision in a state is for NICs of the same networks alone, and no later state has it.
+// The memo of a decision in a state holds only for NICs of the same networks, and no later state has it.
 func TestMemoKnowsNetworksAndStates(t *testing.T) {
 	now := time.Unix(1e6, 0)
 	inv := New()

@@ -14,7 +14,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// Whoever comes to share an address, or no longer does, has the others looked at again.
+// When a port begins to share an address, or stops, the other ports with it are judged again.
 func TestDuplicates(t *testing.T) {
 	inv := New()
 	row := func(name, sw string, addresses ...string) *Row {
@@ -46,7 +46,7 @@ func TestDuplicates(t *testing.T) {
 	}
 }
 
-// Whoever gets an address that is granted to a port has that port looked at again.
+// When a port gets an address that is granted to another port, that other port is judged again.
 func TestGranted(t *testing.T) {
 	inv := New()
 	inv.Granted("gw", policy.Decision{Pairs: []portsec.AddressPair{{Prefix: netip.MustParsePrefix("10.0.1.0/24")}}})
@@ -62,7 +62,7 @@ func TestGranted(t *testing.T) {
 	}
 }
 
-// The parsers that may enforce are those of the chassis that a port is bound to, and follow an upgrade of either side.
+// The parsers that may apply are those of the chassis that a port is bound to; they follow an upgrade of either side.
 func TestErasOfBinding(t *testing.T) {
 	inv := New()
 	inv.SetOVN(portsec.OVN{Version: "24.03.2"})
@@ -85,7 +85,7 @@ func TestErasOfBinding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inv.SetOVN(portsec.OVN{Version: "24.03.8"}) // of which builds differ
+	inv.SetOVN(portsec.OVN{Version: "24.03.8"}) // builds of it differ
 	if got := inv.Port("p", time.Time{}).Eras; !slices.Equal(got, portsec.Eras()[2:]) {
 		t.Errorf("24.03.8: eras %v", got)
 	}

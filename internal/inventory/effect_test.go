@@ -13,9 +13,9 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// crowd returns an inventory with n pods in namespace "crowd" that admission made strict unasked, and one that asked
-// for it.
-func crowd(n int) *Inventory {
+// manyPods returns an inventory with n pods in namespace "crowd" that admission made strict without a request, and one
+// that asked for it.
+func manyPods(n int) *Inventory {
 	inv := New()
 	inv.SetNamespace(policy.Namespace{Name: "crowd", Labels: map[string]string{"team": "a"}})
 	inherited := []kubeovn.Provider{kubeovn.DefaultProvider}
@@ -38,11 +38,11 @@ func crowd(n int) *Inventory {
 	return inv
 }
 
-// nothing stands for a repair that writes no port.
+// nothing is a repair that writes no port.
 func nothing(Port) bool { return false }
 
 func TestNamespaceEffect(t *testing.T) {
-	inv := crowd(3)
+	inv := manyPods(3)
 	annotated := func(value string) policy.Namespace {
 		return policy.Namespace{
 			Name:        "crowd",
@@ -72,7 +72,7 @@ func TestNamespaceEffect(t *testing.T) {
 }
 
 func TestPolicyEffect(t *testing.T) {
-	inv := crowd(3)
+	inv := manyPods(3)
 	teamA := func(l map[string]string) bool { return l["team"] == "a" }
 	loose := policy.Policy{Name: "loose", Namespaces: teamA, Level: policy.MAC}
 	if diff := cmp.Diff(
@@ -88,7 +88,7 @@ func TestPolicyEffect(t *testing.T) {
 	); diff != "" {
 		t.Errorf("removed: -want +got\n%s", diff)
 	}
-	// From log to repair, nothing that ports may send changes, and each may be written.
+	// From log to repair, nothing changes in what ports may send, and each may be written.
 	logs, repairs := loose, loose
 	logs.Repair, repairs.Repair = policy.RepairLog, policy.RepairOn
 	inv.SetPolicy(logs)
@@ -112,7 +112,7 @@ func TestPolicyEffect(t *testing.T) {
 	if diff := cmp.Diff(Effect{}, inv.PolicyEffect("other", &other, nothing, time.Time{})); diff != "" {
 		t.Errorf("for others: -want +got\n%s", diff)
 	}
-	// What a pod may ask for when it is made is no change of a running port.
+	// A key that counts only at creation changes nothing for a running port.
 	asks := loose
 	asks.ForbidsOthers, asks.ExternalAddresses = true, true
 	if diff := cmp.Diff(Effect{Ports: 4}, inv.PolicyEffect("loose", &asks, nothing, time.Time{})); diff != "" {
@@ -136,9 +136,9 @@ func TestPolicyEffect(t *testing.T) {
 	}
 }
 
-// Who edits a policy waits while repair is asked about ports, so that it is asked about no more than so many.
+// The author of a policy waits while repair is asked about ports, so the number of questions is bounded.
 func TestPolicyEffectIsBounded(t *testing.T) {
-	inv := crowd(asksLimit + 500)
+	inv := manyPods(asksLimit + 500)
 	asked := 0
 	rewrites := func(Port) bool {
 		asked++
@@ -152,9 +152,9 @@ func TestPolicyEffectIsBounded(t *testing.T) {
 	}
 }
 
-// A port may be granted something and lose something by one edit, and what repair writes is not kept.
+// One edit may grant a port something and take something away; a port that repair writes does not count as kept.
 func TestPolicyEffectCountsBoth(t *testing.T) {
-	inv := crowd(1)
+	inv := manyPods(1)
 	limits := policy.Limits{Pairs: 8, Prefix4: 8, Prefix6: 64, Lifetime: policy.DefaultLifetime, Level: policy.Open}
 	now := policy.Policy{Name: "p", ExceptionsIn: []string{"crowd"}, Limits: limits, Repair: policy.RepairOn}
 	inv.SetPolicy(now)
@@ -172,7 +172,7 @@ func TestPolicyEffectCountsBoth(t *testing.T) {
 }
 
 func TestTargets(t *testing.T) {
-	inv := crowd(2)
+	inv := manyPods(2)
 	e := policy.Exception{Namespace: "crowd", Pods: func(l map[string]string) bool { return l["app"] == "web" }}
 	if diff := cmp.Diff([]string{"p0.crowd", "p1.crowd"}, inv.Targets(&e)); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -183,9 +183,9 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// What a namespace's edit would do to 10,000 pods is told while its author waits: the bar is 100 ms.
+// The effect of a namespace's edit on 10,000 pods is computed while its author waits: the bar is 100 ms.
 func BenchmarkNamespaceEffect(b *testing.B) {
-	inv := crowd(10_000)
+	inv := manyPods(10_000)
 	for i := range 20 {
 		team, app := fmt.Sprint("t", i), fmt.Sprint("a", i)
 		inv.SetPolicy(policy.Policy{

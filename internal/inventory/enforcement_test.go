@@ -8,7 +8,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// The option counts for every port at once, and where ovn-northd is of a release that knows it.
+// The option counts for every port at once, where the release of ovn-northd knows it.
 func TestOptionThatSwitchesOff(t *testing.T) {
 	inv := New()
 	inv.SetRow(&Row{UUID: "r1", Name: "a.ns"})

@@ -22,10 +22,10 @@ var (
 	outer       = kubeovn.Attachment{Namespace: "edge", Name: "ext"}
 )
 
-// outerProvider is that of the NIC on the external network.
+// outerProvider is the provider of the NIC on the external network.
 const outerProvider = "ext.edge.ovn"
 
-// egressScene is a VpcEgressGateway with its pod as Kube-OVN makes them, in the parts that a case changes.
+// egressScene is a VpcEgressGateway with its pod as Kube-OVN makes them; a case changes some fields.
 type egressScene struct {
 	gateway    Gateway
 	replicaSet Workload
@@ -101,7 +101,8 @@ func (s *egressScene) portOf(provider kubeovn.Provider) Port {
 	return inv.Port(kubeovn.PortName(s.pod.Name, s.pod.Namespace, provider), gatewayNow)
 }
 
-// A pod is a gateway's only where each object between is the very one that says so, and as Kube-OVN makes it.
+// A pod belongs to a gateway only if each object between them is the one with the right UID, in the form that Kube-OVN
+// makes.
 func TestThreatT46ForgedGateway(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(s *egressScene)
@@ -161,8 +162,7 @@ func TestThreatT46ForgedGateway(t *testing.T) {
 	}
 }
 
-// In Kube-OVN's own namespace, wherever that is, nobody but administrators makes pods, so that names prove a gateway
-// there.
+// Only administrators make pods in Kube-OVN's own namespace, so that names prove a gateway there.
 func TestNATGateway(t *testing.T) {
 	natPod := func(namespace string) *Pod {
 		return pod(namespace, "vpc-nat-gw-east-0", func(p *Pod) {
@@ -258,7 +258,7 @@ func TestNATGateway(t *testing.T) {
 	}
 }
 
-// What a gateway passes on goes into the exception that it needs, NIC by NIC.
+// The exception of a gateway contains everything that it passes on, NIC by NIC.
 func TestPassing(t *testing.T) {
 	pairs := func(e policy.Exception) (texts []string) {
 		for i, p := range e.Pairs {
@@ -351,7 +351,7 @@ func TestPassing(t *testing.T) {
 	}
 }
 
-// With its exception in effect, nothing of what a gateway passes on is cut off any more.
+// With its exception in effect, nothing that a gateway passes on is cut off any more.
 func TestPassingExcepted(t *testing.T) {
 	s := newEgressScene()
 	inv := s.inventory()
@@ -374,7 +374,7 @@ func TestPassingExcepted(t *testing.T) {
 	}
 }
 
-// A change of anything in between touches the ports of the gateway's pods.
+// A change of any object between affects the ports of the gateway's pods.
 func TestGatewayTouches(t *testing.T) {
 	s := newEgressScene()
 	inv := s.inventory()

@@ -120,7 +120,7 @@ func TestPortPicture(t *testing.T) {
 	}
 }
 
-// The launcher pods of one VM share a port. The one that is decided tightest counts, and one that has ended does not.
+// The launcher pods of one VM share a port. The tightest decision counts, and a pod that has ended does not count.
 func TestSharedPort(t *testing.T) {
 	vm := func(p *Pod) { p.Owner = "vm" }
 	loose := func(p *Pod) { p.Annotations = map[string]string{"ovn.kubernetes.io/port_security": "false"} }
@@ -145,8 +145,8 @@ func TestSharedPort(t *testing.T) {
 	}
 }
 
-// However facts arrive, the picture is the one of an inventory that was filled with the last of each; and every port
-// whose picture changed was named as touched.
+// However facts arrive, the state equals that of an inventory that was filled with the last of each; and every port
+// with a changed state was named as affected.
 func TestOrderDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		inv := New()
@@ -241,7 +241,7 @@ func pictures(inv *Inventory) map[string]string {
 	return out
 }
 
-// All ports are looked at once, in however many parts, and as when looked at one by one.
+// Shares covers every port once, in any number of parts, with the same ports as one-by-one reads.
 func TestShares(t *testing.T) {
 	inv := New()
 	now := time.Unix(1, 0)

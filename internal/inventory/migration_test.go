@@ -8,7 +8,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// A migration is about the ports of the machine's launchers, while the machine exists, and until it has lasted for too
+// A migration concerns the ports of the machine's launchers, while the machine exists, and until it has lasted too
 // long.
 func TestThreatT35MigrationsOfMachines(t *testing.T) {
 	began := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)

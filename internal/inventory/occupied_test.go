@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// heldByScan is heldIn with a look at every address that somebody has.
+// heldByScan returns the result of heldIn by a scan of every address with a holder.
 func (inv *State) heldByScan(prefix netip.Prefix, near func(Holder) bool) (out []Held) {
 	var all []netip.Addr
 	for a := range inv.byAddress.first.Keys() {
@@ -33,14 +33,15 @@ func (inv *State) heldByScan(prefix netip.Prefix, near func(Holder) bool) (out [
 	return out
 }
 
-// throng draws changes of who has which of few addresses, on few subnets of two VPCs whose addresses overlap.
-type throng struct {
+// holderChanges draws changes of the holders of a few addresses, on a few subnets of two VPCs with overlapping
+// addresses.
+type holderChanges struct {
 	addresses *rapid.Generator[netip.Addr]
 	prefixes  *rapid.Generator[netip.Prefix]
 	subnets   *rapid.Generator[string]
 }
 
-var thronged = throng{
+var drawnHolders = holderChanges{
 	addresses: rapid.Custom(func(t *rapid.T) netip.Addr {
 		last := rapid.Byte().Draw(t, "last")
 		switch rapid.IntRange(0, 9).Draw(t, "family") {
@@ -57,14 +58,14 @@ var thronged = throng{
 }
 
 func init() {
-	thronged.prefixes = rapid.Custom(func(t *rapid.T) netip.Prefix {
-		a := thronged.addresses.Draw(t, "of")
+	drawnHolders.prefixes = rapid.Custom(func(t *rapid.T) netip.Prefix {
+		a := drawnHolders.addresses.Draw(t, "of")
 		return netip.PrefixFrom(a, rapid.IntRange(0, a.BitLen()).Draw(t, "bits"))
 	})
 }
 
-// change makes one.
-func (c *throng) change(t *rapid.T, inv *Inventory) {
+// change makes one random change.
+func (c *holderChanges) change(t *rapid.T, inv *Inventory) {
 	list := rapid.SliceOfN(c.addresses, 0, 3).Draw(t, "addresses")
 	n := rapid.IntRange(0, 3).Draw(t, "n")
 	switch rapid.IntRange(0, 7).Draw(t, "what") {
@@ -124,12 +125,12 @@ func (c *throng) change(t *rapid.T, inv *Inventory) {
 	}
 }
 
-// Who has an address in a prefix is found in order as by a look at every address, whatever came and went before; and a
+// The holders of addresses in a prefix are found in the same order as by a scan, whatever was changed before; and a
 // snapshot stays as it was.
 func TestHeldInFindsWhatAScanFinds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		inv := New()
-		prefix := thronged.prefixes.Draw(t, "prefix")
+		prefix := drawnHolders.prefixes.Draw(t, "prefix")
 		vpcs := rapid.SampledFrom([][]string{nil, {"a"}, {"b"}, {"c"}}).Draw(t, "vpcs")
 		type kept struct {
 			state *State
@@ -137,7 +138,7 @@ func TestHeldInFindsWhatAScanFinds(t *testing.T) {
 		}
 		var snapshots []kept
 		for range rapid.IntRange(1, 40).Draw(t, "changes") {
-			thronged.change(t, inv)
+			drawnHolders.change(t, inv)
 			if rapid.Bool().Draw(t, "snapshot") {
 				snapshots = append(snapshots, kept{inv.Snapshot(), inv.heldByScan(prefix, inv.meeting(vpcs))})
 			}
@@ -158,23 +159,25 @@ func TestHeldInFindsWhatAScanFinds(t *testing.T) {
 	})
 }
 
-// What is passed over because a subnet's owner consented is what would have been found to be consented.
+// The holders that are skipped because a subnet's owner consented are exactly those that have the consent.
 func TestPassingOverFindsWhatAScanFinds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		inv := New()
 		for range rapid.IntRange(1, 40).Draw(t, "changes") {
-			thronged.change(t, inv)
+			drawnHolders.change(t, inv)
 		}
 		e := policy.Exception{
 			Namespace: "ns",
 			Name:      "e",
-			Shares:    []policy.Share{{Resource: policy.Subnets, Name: thronged.subnets.Draw(t, "consents"), UID: "u"}},
+			Shares: []policy.Share{
+				{Resource: policy.Subnets, Name: drawnHolders.subnets.Draw(t, "consents"), UID: "u"},
+			},
 		}
 		for range rapid.IntRange(1, 3).Draw(t, "pairs") {
-			e.Pairs = append(e.Pairs, portsec.AddressPair{Prefix: thronged.prefixes.Draw(t, "prefix")})
+			e.Pairs = append(e.Pairs, portsec.AddressPair{Prefix: drawnHolders.prefixes.Draw(t, "prefix")})
 			e.SharedWith = append(
 				e.SharedWith,
-				rapid.OneOf(thronged.subnets, rapid.SampledFrom([]string{"p1.ns", "v1", "ns/s1"})).
+				rapid.OneOf(drawnHolders.subnets, rapid.SampledFrom([]string{"p1.ns", "v1", "ns/s1"})).
 					Draw(t, "shared with"),
 			)
 		}

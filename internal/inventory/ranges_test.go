@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What the tree finds is what a look at each range finds, whatever came and went before; and a set that somebody kept
-// stays as it was.
+// The tree finds the same ranges as a scan of all, whatever was changed before; and an older copy of the set stays as
+// it was.
 func TestRangesFindWhatAScanFinds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		address := rapid.Custom(func(t *rapid.T) netip.Addr {
@@ -70,7 +70,7 @@ func TestRangesFindWhatAScanFinds(t *testing.T) {
 	})
 }
 
-// However the ranges come, the tree stays about as deep as the logarithm of their number.
+// In whatever order the ranges come, the depth of the tree stays close to the logarithm of their number.
 func TestRangesStayShallow(t *testing.T) {
 	var set ranges
 	const n = 1 << 12

@@ -9,7 +9,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// A range that comes, changes or goes touches the ports that have its addresses, and those that are granted some,
+// When a range comes, changes or goes, the ports with its addresses are affected, and the ports with a grant of some,
 // whichever came first.
 func TestReservationsTouchPorts(t *testing.T) {
 	addr := netip.MustParseAddr
@@ -41,7 +41,7 @@ func TestReservationsTouchPorts(t *testing.T) {
 	}
 }
 
-// The subnet of the nodes is known by their ports, whichever of the two comes first, until they are gone.
+// The subnet of the nodes is recognised by their ports, whichever of the two comes first, until they are gone.
 func TestSubnetOfTheNodes(t *testing.T) {
 	node, record := Fixed{Holder: Holder{HeldByNode, "n1"}}, &Record{Name: "node-n1", Subnet: "transit"}
 	for name, steps := range map[string][]func(*Inventory){

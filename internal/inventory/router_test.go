@@ -15,8 +15,8 @@ import (
 
 const gatewayMAC = "0a:00:00:00:00:fe"
 
-// A port that has the MAC of a router on its switch is found whichever of the three comes last, and cleared when one
-// goes.
+// A port with the MAC of a router on its switch is found, whichever of the three comes last, and cleared when one of
+// them goes.
 func TestGatewayDuplicates(t *testing.T) {
 	port := &Row{UUID: "u-p", Name: "p", Switch: "my-net", Addresses: []string{gatewayMAC + " 10.0.0.9"}}
 	end := RouterPort{UUID: "u-r", Name: "my-vpc-my-net", MAC: "0A:00:00:00:00:FE"}
@@ -72,7 +72,7 @@ func TestGatewayDuplicates(t *testing.T) {
 			t.Errorf("%v: with a second port: %+v", order, got)
 		}
 	}
-	// Whoever does not leave the MAC to the router's end is found by the row itself.
+	// A link with a MAC of its own, instead of the one of the router, is found by its row.
 	inv := New()
 	inv.SetRow(port)
 	own := *link
@@ -129,8 +129,8 @@ func TestMACHolders(t *testing.T) {
 	expect("changed", "0a:00:00:00:00:03", "port u2o-interconnection.v.under")
 }
 
-// What a Service has outside the cluster is its own as far as nobody else has it, and a subnet does not give it out:
-// whoever may write Services could otherwise keep pods of others from their addresses.
+// An external address of a Service belongs to it if nobody else has it and no subnet assigns it: otherwise anyone who
+// may write Services could keep pods of others from their addresses.
 func TestAddressesOutsideTheCluster(t *testing.T) {
 	inv := New()
 	a, b := netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("10.16.0.9")
@@ -213,5 +213,5 @@ func TestNamesALink(t *testing.T) {
 	}
 }
 
-// anywhere takes holders on whatever network they are.
+// anywhere accepts holders on every network.
 func anywhere(Holder) bool { return true }

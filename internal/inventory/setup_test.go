@@ -9,7 +9,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// Names that Kube-OVN was told count in place of its usual ones.
+// Names that Kube-OVN was given replace its usual ones.
 func TestSetupNames(t *testing.T) {
 	for name, setup := range map[string]kubeovn.Setup{
 		"usual": kubeovn.DefaultSetup(), "renamed": {Router: "core", NodeSwitch: "nodes", KeepVMIP: true},
@@ -59,7 +59,7 @@ func TestSetupNames(t *testing.T) {
 	}
 }
 
-// Beside another CNI, Kube-OVN makes NICs for attachments alone.
+// With another primary CNI, Kube-OVN makes NICs only for attachments.
 func TestSetupNonPrimary(t *testing.T) {
 	net := kubeovn.Attachment{Namespace: "n", Name: "blue"}
 	pods := []*Pod{
@@ -85,7 +85,7 @@ func TestSetupNonPrimary(t *testing.T) {
 	}
 }
 
-// A machine's port bears the pod's name where Kube-OVN does not keep it.
+// A machine's port has the pod's name where Kube-OVN does not keep it.
 func TestSetupKeepVMIP(t *testing.T) {
 	launcher := &Pod{PodKey: PodKey{"n", "virt-launcher-vm-abcde"}, Owner: "vm"}
 	for keep, want := range map[bool]string{true: "vm.n", false: "virt-launcher-vm-abcde.n"} {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A snapshot is a copy of a State, which may have nothing in common with the original that is written to: no map of Go,
-// and no pointer but those whose targets are replaced.
+// A snapshot is a copy of a State. It may share nothing with the original that is written to: no map of Go, and no
+// pointer except to values that are replaced as a whole.
 func TestStateIsCopiedByValue(t *testing.T) {
 	replaced := map[reflect.Type]bool{
 		reflect.TypeFor[*rangeNode](): true,

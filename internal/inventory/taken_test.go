@@ -14,8 +14,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// block is a cluster with two VPCs of the same addresses, in which all kinds of things keep some.
-func block() *Inventory {
+// twoVPCs returns a cluster with two VPCs that have the same addresses, and every kind of object that keeps some.
+func twoVPCs() *Inventory {
 	inv := New()
 	addr := netip.MustParseAddr
 	for name, vpc := range map[string]string{"s": "", "twin": "island"} {
@@ -61,9 +61,9 @@ func block() *Inventory {
 	return inv
 }
 
-// Who has or keeps an address is told within the networks that it is asked for, and a pool is for its namespaces.
+// The holders and keepers of an address are those in the given networks, and a pool is for its namespaces.
 func TestTaken(t *testing.T) {
-	inv := block()
+	inv := twoVPCs()
 	anybody := policy.Namespace{Name: "ns"}
 	here, island := []string{kubeovn.DefaultVPC}, []string{"island"}
 	for _, c := range []struct {
@@ -113,7 +113,8 @@ func TestTaken(t *testing.T) {
 	}
 }
 
-// A port that has an address of others, or one that is kept for others, says so: on the network that its switch is of.
+// A port with an address that others have, or that is kept for others, has them listed: those of the network of its
+// switch.
 func TestForeignAddresses(t *testing.T) {
 	for address, c := range map[string]struct{ here, island *Holder }{
 		"10.0.0.1":  {&Holder{HeldByGateway, "s"}, &Holder{HeldByGateway, "twin"}},
@@ -126,7 +127,7 @@ func TestForeignAddresses(t *testing.T) {
 		"10.0.0.36": {here: &Holder{HeldByVip, "v"}},
 		"10.0.0.37": {}, // of a Vip of its namespace, which it may take
 		"10.0.0.38": {here: &Holder{HeldByVip, "lb"}},
-		"10.0.0.39": {}, // a twin, on whose switch both are
+		"10.0.0.39": {}, // held by a duplicate; both are on its switch
 		"10.0.1.30": {}, "10.0.0.50": {},
 	} {
 		for sw, want := range map[string]*Holder{"s": c.here, "twin": c.island} {
@@ -137,7 +138,7 @@ func TestForeignAddresses(t *testing.T) {
 				"by its row": func(*Inventory) {},
 			} {
 				t.Run(fmt.Sprintf("%s on %s %s", address, sw, name), func(t *testing.T) {
-					inv := block()
+					inv := twoVPCs()
 					inv.SetPod(pod("ns", "q"))
 					inv.SetRow(
 						&Row{UUID: "u", Name: "q.ns", Switch: sw, Addresses: []string{"0a:00:00:00:00:01 " + address}},
@@ -160,7 +161,7 @@ func TestForeignAddresses(t *testing.T) {
 			}
 		}
 	}
-	inv := block()
+	inv := twoVPCs()
 	inv.SetPod(pod("ns", "p"))
 	inv.SetRecord(&Record{Name: "p.ns", IPs: []string{"10.0.0.34"}, Subnet: "s"})
 	if held := inv.Port("p.ns", time.Time{}).Foreign; held != nil {
@@ -168,7 +169,7 @@ func TestForeignAddresses(t *testing.T) {
 	}
 }
 
-// Whatever begins to keep an address has the port that has it looked at again.
+// When something begins to keep an address, the port with the address is judged again.
 func TestWhatKeepsAnAddressTouchesItsPort(t *testing.T) {
 	a := netip.MustParseAddr("10.0.0.50")
 	for name, enter := range map[string]func(*Inventory) []string{
@@ -181,7 +182,7 @@ func TestWhatKeepsAnAddressTouchesItsPort(t *testing.T) {
 		},
 		"services": func(inv *Inventory) []string { return inv.SetReserved(Holder{HeldByServices, "x"}, []Range{{a, a}}) },
 	} {
-		inv := block()
+		inv := twoVPCs()
 		inv.SetPod(pod("ns", "q"))
 		inv.SetRecord(&Record{Name: "q.ns", IPs: []string{"10.0.0.50"}, Subnet: "s"})
 		if got := enter(inv); !slices.Contains(got, "q.ns") {
@@ -190,8 +191,8 @@ func TestWhatKeepsAnAddressTouchesItsPort(t *testing.T) {
 	}
 }
 
-// What is on a network of its own, such as the gateway and the ports of a tenant's VPC, hides nobody who has the same
-// address elsewhere.
+// A holder on a network of its own, such as the gateway and the ports of a tenant's VPC, does not hide others who have
+// the same address elsewhere.
 func TestThreatT29HolderOfAnotherNetworkHidesNobody(t *testing.T) {
 	addr, prefix := netip.MustParseAddr, netip.MustParsePrefix
 	inv := New()

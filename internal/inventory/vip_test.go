@@ -8,8 +8,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// A Vip that has the name of a pod does not keep the pod's port from being looked at beside others, whoever came first,
-// and whatever type the Vip has. Only a port that Kube-OVN made for a Vip, and no pod claims, may share its addresses.
+// A Vip with the name of a pod does not keep the pod's port from being compared with others, whoever came first, and
+// whatever type the Vip has. Only a port that Kube-OVN made for a Vip, and no pod claims, may share its addresses.
 func TestThreatT28VipNamedLikeAPod(t *testing.T) {
 	const mac = "0a:00:00:00:00:05"
 	row := func(name string) *Row {
@@ -52,7 +52,7 @@ func TestThreatT28VipNamedLikeAPod(t *testing.T) {
 						t.Errorf("%s: duplicates %+v, a Vip's: %v", name, p.Duplicates, p.Vip)
 					}
 				}
-				// Without its pod, the port of a type that has one is the Vip's.
+				// Without its pod, the port of a Vip with a port type is the Vip's.
 				own := kind == kubeovn.VipSwitchLB || kind == kubeovn.VipHostVM
 				touched := inv.DeletePod(PodKey{"ns", "thief"})
 				if p := inv.Port(
@@ -67,7 +67,7 @@ func TestThreatT28VipNamedLikeAPod(t *testing.T) {
 	}
 }
 
-// The port of a Vip on another network than the default one has that network's name behind its own, also where the
+// The port of a Vip on another network than the default one has that network's name behind its own, even where the
 // subnet is read later.
 func TestVipPortOfAnotherNetwork(t *testing.T) {
 	const name = "lb.ns.blue.ns.ovn"

@@ -8,12 +8,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+var testTime = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
 func change(id, port string) Entry {
 	column, empty := []string{"0a:00:00:00:00:01 10.16.0.5"}, []string{}
 	return Entry{
-		ID: id, Time: noon, By: "replica", Port: port, Row: "r", Namespace: "ns", Pod: "p", PodUID: "u", Why: "why",
+		ID: id, Time: testTime, By: "replica", Port: port, Row: "r", Namespace: "ns", Pod: "p", PodUID: "u", Why: "why",
 		Before: Values{PortSecurity: &empty}, After: Values{PortSecurity: &column},
 	}
 }
@@ -31,8 +31,8 @@ func lines(t *testing.T, entries ...Entry) string {
 	return out.String()
 }
 
-// Intent and outcome are read as one change; one whose outcome nobody lived to note has none, and an outcome alone is
-// nothing.
+// Intent and outcome are read as one change; a change without an outcome, after a crash, has none, and an outcome alone
+// is ignored.
 func TestParse(t *testing.T) {
 	one, two, lost := change("1", "a"), change("2", "b"), change("3", "c")
 	done := one
@@ -52,12 +52,12 @@ func TestParse(t *testing.T) {
 	if diff := cmp.Diff([]Entry{done, failed, lost}, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	if unreadable != 3 { // the last says what was there, and not what was written
+	if unreadable != 3 { // the last one has the values from before, but not the new ones
 		t.Errorf("%d lines unreadable, want 3", unreadable)
 	}
 }
 
-// An empty column that was there before is not the same as a column that the change is not about.
+// A column that was empty before differs from a column that the change is not about.
 func TestEmptyColumnSurvives(t *testing.T) {
 	for name, empty := range map[string][]string{"empty": {}, "nil, as the mirror gives it": nil} {
 		e := change("1", "a")
@@ -73,8 +73,8 @@ func TestEmptyColumnSurvives(t *testing.T) {
 func TestIDsSortAsTheChangesWereMade(t *testing.T) {
 	last := ""
 	for _, id := range []string{
-		newID(noon, 1), newID(noon, 2), newID(noon, 255), newID(noon, 256), newID(noon.Add(1), 1),
-		newID(noon.Add(time.Hour), 1),
+		newID(testTime, 1), newID(testTime, 2), newID(testTime, 255), newID(testTime, 256), newID(testTime.Add(1), 1),
+		newID(testTime.Add(time.Hour), 1),
 	} {
 		if id <= last {
 			t.Errorf("%s does not come after %s", id, last)
@@ -83,16 +83,16 @@ func TestIDsSortAsTheChangesWereMade(t *testing.T) {
 	}
 }
 
-// Undoing goes backwards, over what was made and not taken back yet.
+// Undoing goes backwards, over changes that were made and not taken back yet.
 func TestPick(t *testing.T) {
 	made := func(id, port string, at time.Duration, outcome string) Entry {
 		e := change(id, port)
-		e.Time, e.Outcome = noon.Add(at), outcome
+		e.Time, e.Outcome = testTime.Add(at), outcome
 		return e
 	}
 	undone := made("1", "a", 0, Written)
 	taken := undone.Undoing("by hand")
-	taken.ID, taken.Time, taken.Outcome = "7", noon.Add(9*time.Second), Written
+	taken.ID, taken.Time, taken.Outcome = "7", testTime.Add(9*time.Second), Written
 	all := []Entry{
 		undone,
 		made("2", "a", time.Second, Written),
@@ -110,8 +110,8 @@ func TestPick(t *testing.T) {
 		"of a port":    {Choice{Port: "a"}, "52"},
 		"one":          {Choice{ID: "2"}, "2"},
 		"the last":     {Choice{Last: 2}, "54"},
-		"since":        {Choice{Since: noon.Add(3 * time.Second)}, "54"},
-		"of a stretch": {Choice{Since: noon.Add(time.Second), Port: "a", Last: 1}, "5"},
+		"since":        {Choice{Since: testTime.Add(3 * time.Second)}, "54"},
+		"of a stretch": {Choice{Since: testTime.Add(time.Second), Port: "a", Last: 1}, "5"},
 		"elsewhere":    {Choice{Namespace: "other"}, ""},
 	} {
 		var got strings.Builder
@@ -142,12 +142,12 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// Where nothing is taken back, it is said whether there was nothing, or nothing any more.
+// Where nothing is taken back, the error says whether there was nothing, or nothing any more.
 func TestNothing(t *testing.T) {
 	undone := change("1", "a")
 	undone.Outcome = Written
 	taken := undone.Undoing("ann")
-	taken.ID, taken.By, taken.Outcome, taken.Time = "2", "ann", Written, noon
+	taken.ID, taken.By, taken.Outcome, taken.Time = "2", "ann", Written, testTime
 	failed := change("3", "b")
 	failed.Outcome = Failed
 	for name, c := range map[string]struct {
@@ -159,8 +159,10 @@ func TestNothing(t *testing.T) {
 		"nothing was made":   {[]Entry{failed}, Choice{Port: "b"}, "the journal has none of repair"},
 		"another port":       {[]Entry{undone, taken, failed}, Choice{Port: "nope"}, `none of port "nope"`},
 		"taken back already": {[]Entry{undone, taken}, Choice{Port: "a"}, "taken back already, at"},
-		"not so long ago":    {[]Entry{undone}, Choice{Port: "a", Since: noon.Add(time.Hour)}, "none of port a was asked"},
-		"of all ports":       {[]Entry{undone, taken}, Choice{Last: 3}, "taken back already, or none was asked for"},
+		"not so long ago": {
+			[]Entry{undone}, Choice{Port: "a", Since: testTime.Add(time.Hour)}, "none of port a was asked",
+		},
+		"of all ports": {[]Entry{undone, taken}, Choice{Last: 3}, "taken back already, or none was asked for"},
 	} {
 		if got := Nothing(c.entries, c.choice); !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)

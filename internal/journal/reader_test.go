@@ -11,17 +11,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 )
 
-// A change stands as long as it was made, not taken back, and no newer one of the port's annotations was made; however
-// often that is asked the journal is read ten times a second.
+// A change stands if it was made, was not taken back, and no newer change of the port's annotations was made. The
+// journal is read at most ten times a second, however often that is asked.
 func TestStanding(t *testing.T) {
-	lists, now := 0, noon
+	lists, now := 0, testTime
 	api := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 			lists++
 			return c.List(ctx, list, options...)
 		},
 	}).Build()
-	j := &Journal{Client: api, Namespace: "ns", By: "replica", Now: func() time.Time { return noon }}
+	j := &Journal{Client: api, Namespace: "ns", By: "replica", Now: func() time.Time { return testTime }}
 	another := annotated("", "a", 0)
 	another.PodUID = "another pod"
 	made, err := j.Begin(t.Context(), []Entry{
@@ -36,7 +36,7 @@ func TestStanding(t *testing.T) {
 		made[i].Outcome = Written
 	}
 	made[1].Outcome = Failed
-	made[5].Outcome = "" // nobody lived to note it
+	made[5].Outcome = "" // a crash before the outcome was written
 	j.End(made)
 	back, err := j.Begin(t.Context(), []Entry{made[0].Undoing("why")})
 	if err != nil {
@@ -82,5 +82,5 @@ func TestStanding(t *testing.T) {
 		t.Errorf("the journal was read %d times", lists)
 	}
 	now = now.Add(2 * fresh)
-	says(made[0].ID, "taken back already, at "+noon.Format(time.RFC3339)+` by "replica"`)
+	says(made[0].ID, "taken back already, at "+testTime.Format(time.RFC3339)+` by "replica"`)
 }

@@ -13,11 +13,11 @@ const level = "ovn.kubernetes.io/port_security"
 
 func columns(elements ...string) *[]string { return &elements }
 
-// annotated is a change by which a pod came to be strict; wrote is one of its row.
+// annotated returns a change that made a pod strict; wrote returns a change of its row.
 func annotated(id, port string, at time.Duration) Entry {
 	return Entry{
 		ID:        id,
-		Time:      noon.Add(at),
+		Time:      testTime.Add(at),
 		Port:      port,
 		Row:       "r",
 		Namespace: "ns",
@@ -37,7 +37,7 @@ func wrote(id, port string, at time.Duration, before, after string) Entry {
 	return e
 }
 
-// What repair did to a port goes together: annotation and row of one repair, and what was written on top of an
+// Changes that belong together are one unit: annotation and row of one repair, and a row that was written on top of an
 // annotation.
 func TestUnits(t *testing.T) {
 	again := wrote("9", "a", 3*time.Hour, "other", "wide")
@@ -56,7 +56,7 @@ func TestUnits(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		choice Choice
-		want   []string // IDs of each unit, those that were added behind a slash
+		want   []string // IDs of each unit; added ones behind a slash
 	}{
 		"all":                            {Choice{}, []string{"9", "5 3", "4 2 1"}},
 		"the annotation alone":           {Choice{ID: "1"}, []string{"4 2 1/4 2"}},
@@ -64,7 +64,7 @@ func TestUnits(t *testing.T) {
 		"a row that drifted later":       {Choice{ID: "4"}, []string{"4"}},
 		"the first row, much later":      {Choice{Port: "b", Last: 1}, []string{"5 3/3"}},
 		"an annotation below what drift": {Choice{ID: "3"}, []string{"5 3/5"}},
-		"since":                          {Choice{Since: noon.Add(time.Minute)}, []string{"9", "5 3/3", "4"}},
+		"since":                          {Choice{Since: testTime.Add(time.Minute)}, []string{"9", "5 3/3", "4"}},
 		"none":                           {Choice{ID: "7"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,7 +93,8 @@ func backwards(ids []string) string {
 	return strings.Join(out, " ")
 }
 
-// A unit expects what its newest change wrote, and leads back to what its oldest found, whatever others wrote between.
+// A unit expects what its newest change wrote, and leads back to what its oldest one found, whatever others wrote
+// between.
 func TestUnitValues(t *testing.T) {
 	u := Choice{Port: "a"}.Units([]Entry{
 		annotated("1", "a", 0), wrote("2", "a", time.Second, "narrow", "wide"),

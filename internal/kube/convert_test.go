@@ -107,7 +107,7 @@ func TestPodOf(t *testing.T) {
 	}
 }
 
-// A cache may drop whatever makes no difference to the inventory, and nothing else.
+// A cache may drop everything that the inventory does not depend on, and nothing else.
 func TestStripKeepsWhatIsRead(t *testing.T) {
 	for _, change := range []func(*corev1.Pod){
 		func(*corev1.Pod) {},
@@ -183,7 +183,7 @@ func TestRecordAndVip(t *testing.T) {
 	}
 }
 
-// A Vip's selector is a list of "key:value", all of which a pod must have. One that cannot be read is for nobody.
+// A Vip's selector is a list of "key:value"; a pod must have all of them. An unreadable selector selects no pod.
 func TestVipSelector(t *testing.T) {
 	labels := map[string]string{"app": "ka", "tier": "edge"}
 	for name, c := range map[string]struct {
@@ -251,7 +251,7 @@ func TestHoldersOf(t *testing.T) {
 		t.Errorf("a subnet: %+v", s)
 	}
 
-	// Of a Service, what a cache keeps of it.
+	// A Service is entered as the cache keeps it.
 	inv := inventory.New()
 	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "db"}}
 	service.Spec.ClusterIPs, service.Spec.ExternalIPs = []string{"10.96.0.7", "fd96::7"}, []string{"203.0.113.7"}
@@ -306,7 +306,7 @@ func TestAttachmentOf(t *testing.T) {
 	}
 }
 
-// What says nothing about ports is not kept, whatever its size.
+// Annotations that say nothing about ports are not kept, whatever their size.
 func TestAnnotationsThatAreKept(t *testing.T) {
 	pod := fullPod(func(p *corev1.Pod) {
 		p.Annotations = map[string]string{
@@ -334,7 +334,7 @@ func TestAnnotationsThatAreKept(t *testing.T) {
 	}
 }
 
-// The inventory is the same whether it is fed with objects or with what a cache keeps of them.
+// The inventory is the same whether it is fed with objects or with the reduced form in a cache.
 func TestEntriesFeedTheInventory(t *testing.T) {
 	ip := &unstructured.Unstructured{
 		Object: map[string]any{
@@ -390,7 +390,7 @@ func TestEntriesFeedTheInventory(t *testing.T) {
 	}
 }
 
-// server returns a client that holds these objects and fails as intercept says.
+// server returns a client that has these objects and fails as intercept says.
 func server(
 	t *testing.T,
 	get func(kind string) error,
@@ -460,7 +460,7 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-// The definition of a network is asked of the API server, whatever a cache has.
+// The definition of a network comes from the API server, whatever a cache has.
 func TestLookupOfADefinition(t *testing.T) {
 	blue := kubeovn.Attachment{Namespace: "ns", Name: "blue"}
 	with := func(config string) client.Reader {
@@ -496,7 +496,7 @@ func TestLookupOfADefinition(t *testing.T) {
 	}
 }
 
-// slowCache is a cache that is still being filled: it answers when the caller will not wait any longer.
+// slowCache is a cache that is still being filled: it answers only when the caller's time is over.
 type slowCache struct{ client.Reader }
 
 func (slowCache) Get(ctx context.Context, _ client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
@@ -550,8 +550,7 @@ func TestFill(t *testing.T) {
 	}
 }
 
-// What a later version means by a word that is not known here is not written to running ports; what is left out is the
-// default.
+// An unknown word, which a later version may define, is not applied to running ports; an absent field is the default.
 func TestPolicyOfUnknownRepair(t *testing.T) {
 	for word, want := range map[v1alpha1.Repair]policy.Repair{
 		"": policy.RepairLog, v1alpha1.RepairOn: policy.RepairOn, v1alpha1.RepairLog: policy.RepairLog,
@@ -566,5 +565,5 @@ func TestPolicyOfUnknownRepair(t *testing.T) {
 	}
 }
 
-// anywhere takes holders on whatever network they are.
+// anywhere accepts holders on every network.
 func anywhere(inventory.Holder) bool { return true }

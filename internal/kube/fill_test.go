@@ -19,14 +19,13 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// apiServer is as much of an API server as listing needs. It serves namespaces, pods in pages, and, where it is asked
-// for, Kube-OVN's kinds.
+// apiServer is a fake API server for listing. It serves namespaces, pods in pages, and, on request, Kube-OVN's kinds.
 type apiServer struct {
 	kubeovn bool
 	pods    int
-	// expireAt is the page of pods at which the list has become too old to go on; 0 for never.
+	// expireAt is the number of the page of pods at which the list is too old to continue; 0 for never.
 	expireAt int
-	// pages counts the pages of pods that were asked for.
+	// pages counts the requested pages of pods.
 	pages int
 }
 
@@ -108,7 +107,7 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			Code:     http.StatusNotFound,
 		}
 	}
-	_ = json.NewEncoder(w).Encode(answer) // a client that is gone is the test's end
+	_ = json.NewEncoder(w).Encode(answer) // a client that is gone ends the test anyway
 }
 
 // page returns one page of pods, as many as the client asks for.
@@ -154,7 +153,7 @@ func (s *apiServer) client(t *testing.T) client.Client {
 	return c
 }
 
-// A real client against a server that has none of the optional kinds, or some of them.
+// A real client lists from a server with none of the optional kinds, or with some of them.
 func TestFillWithMissingKinds(t *testing.T) {
 	for name, c := range map[string]struct {
 		kubeovn bool
@@ -209,7 +208,7 @@ func TestFillPages(t *testing.T) {
 	}
 }
 
-// Half a list is no list.
+// An incomplete list is an error.
 func TestFillExpires(t *testing.T) {
 	_, err := Fill(t.Context(), (&apiServer{pods: 2 * pageSize, expireAt: 2}).client(t), inventory.New())
 	if err == nil || !strings.Contains(err.Error(), "Pod") {

@@ -72,7 +72,7 @@ func TestGatewayOf(t *testing.T) {
 	}
 }
 
-// A plain reference makes a parent only where it is to a gateway of Kube-OVN's.
+// A plain reference makes a parent only if it names a gateway of Kube-OVN's.
 func TestParentOf(t *testing.T) {
 	ref := func(apiVersion, kind, name string, controller bool) metav1.OwnerReference {
 		return metav1.OwnerReference{APIVersion: apiVersion, Kind: kind, Name: name, UID: "u", Controller: &controller}
@@ -104,7 +104,7 @@ func TestParentOf(t *testing.T) {
 	}
 }
 
-// The objects lead from a pod to its gateway as they come from the API server, and out of a file.
+// The objects from the API server, or from a file, lead from a pod to its gateway.
 func TestGatewayFromAFile(t *testing.T) {
 	const file = `
 apiVersion: v1

@@ -44,7 +44,7 @@ func eventIn(t testing.TB, kind watch.EventType, o runtime.Object) []byte {
 	return raw
 }
 
-// recordedServer answers lists and watches with what was written beforehand.
+// recordedServer answers lists and watches with recorded text.
 func recordedServer(t *testing.T, contentType string, list []byte, events ...[]byte) *rest.Config {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -77,7 +77,7 @@ func source(t *testing.T, kind string) Source {
 	return Source{}
 }
 
-// listWatch lists and watches what a server has, to its end.
+// listWatch lists and watches a server's objects until the watch ends.
 func listWatch(t *testing.T, config *rest.Config, s Source, resource string) (runtime.Object, []watch.Event) {
 	t.Helper()
 	lw, err := ListWatch(config, http.DefaultClient, s, resource)
@@ -109,7 +109,7 @@ func listWatch(t *testing.T, config *rest.Config, s Source, resource string) (ru
 	}
 }
 
-// Pods that are listed and watched are what the library makes of them, and are still that when more has been read.
+// Listed and watched pods are the same as the library decodes them, and stay so when more is read.
 func TestListWatchPods(t *testing.T) {
 	list := &corev1.PodList{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"},
@@ -165,7 +165,7 @@ func TestListWatchPods(t *testing.T) {
 	}
 }
 
-// Servers that have no protobuf are heard, and what is followed without a Go type is JSON.
+// Servers without protobuf work, and a kind without a Go type is followed as JSON.
 func TestListWatchJSON(t *testing.T) {
 	for _, c := range []struct {
 		kind, resource, version string
@@ -199,7 +199,7 @@ func TestListWatchJSON(t *testing.T) {
 	}
 }
 
-// podCases are pods that differ in everything that PodOf reads.
+// podCases returns pods that differ in everything that PodOf reads.
 func podCases() map[string]*corev1.Pod {
 	now := metav1.NewTime(time.Unix(1, 0))
 	yes := true
@@ -239,7 +239,7 @@ func podCases() map[string]*corev1.Pod {
 	}
 }
 
-// Whatever follows a Source knows the Go type by which it does.
+// The scheme has the Go type of every Source.
 func TestFactsSchemeHasAllSources(t *testing.T) {
 	scheme, err := FactsScheme()
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// A migration goes on from the first phase after the queue to its end, as KubeVirt's status says, and what its author
-// writes does not count.
+// A migration lasts from the first phase after the queue to its end, according to KubeVirt's status; its author's text
+// does not count.
 func TestThreatT35MigrationOf(t *testing.T) {
 	const created, began = "2026-05-04T12:00:00Z", "2026-05-04T12:10:00Z"
 	object := func(status map[string]any) *unstructured.Unstructured {

@@ -34,7 +34,7 @@ spec: {subnet: s, namespaces: [other], ips: [10.0.1.0/24, 10.0.2.5, 10.0.2.10..1
 {apiVersion: kubeovn.io/v1, kind: SwitchLBRule, metadata: {name: lb}, spec: {vip: 10.0.0.88}}
 `
 
-// What keeps addresses is read of every kind that keeps some, and in every form that the kind has.
+// Kept addresses are read from every kind that keeps some, in every form that the kind has.
 func TestReservationsFromAFile(t *testing.T) {
 	inv := inventory.New()
 	if _, err := FillFromFile([]byte(reservationsYAML), inv); err != nil {
@@ -62,7 +62,7 @@ func TestReservationsFromAFile(t *testing.T) {
 	for address, want := range map[string][]inventory.Holder{
 		"10.0.0.9":  {{Kind: inventory.HeldByShared, Name: "s"}},
 		"192.0.2.7": {{Kind: inventory.HeldByEIP, Name: "e"}, {Kind: inventory.HeldByFIP, Name: "f"}},
-		"10.0.0.77": {{Kind: inventory.HeldByFIPInside, Name: "f"}}, "10.0.0.78": nil, // the Vip has that one
+		"10.0.0.77": {{Kind: inventory.HeldByFIPInside, Name: "f"}}, "10.0.0.78": nil, // the Vip has that address
 		"10.0.0.88": {{Kind: inventory.HeldByRule, Name: "lb"}},
 	} {
 		if diff := cmp.Diff(want, inv.Holders(netip.MustParseAddr(address), anywhere)); diff != "" {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Pods with the same labels have one map of them, and no pod has those of another, whatever came between and at the
-// same time.
+// Pods with the same labels share one map of them, and no pod gets the labels of another, whatever happens between or
+// at the same time.
 func TestSharedLabels(t *testing.T) {
 	same := func(a, b map[string]string) bool { return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer() }
 	one, two := map[string]string{"app": "web", "hash": "1"}, map[string]string{"hash": "1", "app": "web"}

@@ -9,7 +9,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// A selector that cannot be read binds the subnet to nobody, and does not open it.
+// An unreadable selector binds the subnet to no namespace, and does not open it.
 func TestNamespaceSelectorsOfSubnet(t *testing.T) {
 	type object = map[string]any
 	bank := object{"matchLabels": object{"team": "bank"}}

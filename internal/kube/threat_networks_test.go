@@ -14,8 +14,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/multus"
 )
 
-// A pod that lists thousands of networks, from before admission guarded the cluster or past it, takes no more places
-// than others, however it lists them, and is known to be read in part.
+// A pod with thousands of networks, from before admission guarded the cluster or past it, takes no more room than
+// others, in any notation, and is known to be read in part.
 func TestThreatT41ThousandsOfNetworks(t *testing.T) {
 	const count = 16_300
 	names, objects := make([]string, count), make([]string, 2_000)
@@ -61,7 +61,7 @@ func TestThreatT41ThousandsOfNetworks(t *testing.T) {
 		if (p.Unread != "") != (c.says != "") || !strings.Contains(p.Unread, c.says) {
 			t.Errorf("%s: says %q, want %q", what, p.Unread, c.says)
 		}
-		// A row that carries the pod's name may be one of its ports that are not known.
+		// A row with the pod's name may be one of its unknown ports.
 		inv.SetRow(
 			&inventory.Row{
 				UUID:        "u",

@@ -48,7 +48,7 @@ func TestWritesSecurity(t *testing.T) {
 		"nad.ns.ovn.kubernetes.io/security_groups": true,
 		"nad.ns.ovn.net1.kubernetes.io/port_vips":  true,
 		"ovn.kubernetes.io/aaps":                   true,
-		"nad.ns.ovn.kubernetes.io/aaps":            false, // read for all NICs, by its one name
+		"nad.ns.ovn.kubernetes.io/aaps":            false, // read for all NICs, under its one name
 		"ovn.kubernetes.io/layer2_forward":         false, // read when the port is made
 		"ovn.kubernetes.io/vip":                    false,
 		"ovn.kubernetes.io/ip_address":             false,
@@ -81,9 +81,9 @@ func TestMayNameAnotherPort(t *testing.T) {
 		pod, namespace string
 		want           bool
 	}{
-		{"x.ns1.nad.nadns", "ovn", true},      // NIC nad of nadns of pod x in ns1
-		{"a.x.ns1.nad.nadns", "ovn", true},    // the same of pod a.x
-		{"x.ns1.nad.nadns.ovn", "net1", true}, // its interface net1
+		{"x.ns1.nad.nadns", "ovn", true},      // NIC nad of nadns, of pod x in ns1
+		{"a.x.ns1.nad.nadns", "ovn", true},    // the same NIC of pod a.x
+		{"x.ns1.nad.nadns.ovn", "net1", true}, // interface net1 of x
 		{"x.ns1.nad", "ovn", false},           // too short for a NIC of an attachment
 		{"x", "ovn", false},
 		{"x.ns1.nad.nadns", "shop", false},
@@ -95,7 +95,7 @@ func TestMayNameAnotherPort(t *testing.T) {
 			t.Errorf("pod %s in %s: %v, want %v", c.pod, c.namespace, got, c.want)
 		}
 	}
-	// What it is for: the names are the same.
+	// The reason for the function: both names are the same.
 	for _, c := range []struct{ mine, theirs string }{
 		{PortName("x.ns1.nad.nadns", "ovn", DefaultProvider), PortName("x", "ns1", "nad.nadns.ovn")},
 		{PortName("x.ns1.nad.nadns.ovn", "net1", DefaultProvider), PortName("x", "ns1", "nad.nadns.ovn.net1")},

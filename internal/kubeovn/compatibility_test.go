@@ -2,7 +2,7 @@ package kubeovn
 
 import "testing"
 
-// The answers are those of sscanf("%2d.%2d") of glibc, as recorded, with Kube-OVN's comparison behind it.
+// The answers are the recorded ones of sscanf("%2d.%2d") of glibc, followed by Kube-OVN's comparison.
 func TestNotChecking(t *testing.T) {
 	for value, want := range map[string]bool{
 		"22.03": true, "21.06": true, "22.3": true, "20.12": true, "2.9": true, "0.0": true, "9.99": true,

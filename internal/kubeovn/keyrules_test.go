@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// className are the classes as docs/keys.md names them.
+// className are the names of the classes in docs/keys.md.
 var className = map[KeyClass]string{
 	Harmless:    "harmless",
 	LevelKey:    "level",
@@ -21,7 +21,7 @@ var className = map[KeyClass]string{
 	WishKey:     "wish",
 }
 
-// docs/keys.md has a row for each key as the program has it, and no other.
+// docs/keys.md has the program's row for each key, and no other rows.
 func TestKeysPage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/keys.md")
 	if err != nil {
@@ -45,7 +45,7 @@ func TestKeysPage(t *testing.T) {
 	}
 }
 
-// Each key is there once, with a class, who reads it and why.
+// Each key is listed once, with a class, its reader and a reason.
 func TestKeyRules(t *testing.T) {
 	seen := make(map[Suffix]bool)
 	for _, r := range KeyRules {

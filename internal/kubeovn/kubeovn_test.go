@@ -26,7 +26,7 @@ func TestKey(t *testing.T) {
 	}
 }
 
-// The names are those that the real controller gave.
+// The names are from the real controller.
 func TestPortName(t *testing.T) {
 	cases := []struct {
 		owner, namespace string
@@ -147,7 +147,7 @@ func TestKindOfConfig(t *testing.T) {
 		`{"plugins":[{"type":"kube-ovn"},{"type":"portmap"}]}`:                 KindOVN,
 		`{"type":"macvlan","master":"eth0","ipam":{"type":"kube-ovn"}}`:        KindForeign,
 		`{"cniVersion":"0.3.0","plugins":[{"type":"macvlan"},{"type":"sbr"}]}`: KindForeign,
-		// What makes another NIC beside, or may.
+		// These configurations make another NIC as well, or may make one.
 		`{"plugins":[{"type":"kube-ovn"},{"type":"macvlan"}]}`:                                    KindMixed,
 		`{"plugins":[{"type":"macvlan"},{"type":"kube-ovn"}]}`:                                    KindMixed,
 		`{"plugins":[{"type":"kube-ovn"},{"type":"our-own"}]}`:                                    KindMixed,
@@ -156,7 +156,7 @@ func TestKindOfConfig(t *testing.T) {
 		`{"type":"kube-ovn","plugins":[{"type":"portmap"}]}`:                                      KindMixed,
 		`{"type":"kube-ovn","plugins":[]}`:                                                        KindOVN,
 		`{"plugins":[{"type":"kube-ovn"},{"type":"tuning","promisc":true},{"type":"bandwidth"}]}`: KindOVN,
-		// What readers may read in different ways.
+		// Readers may parse these in different ways.
 		`{"type":"macvlan","type":"kube-ovn"}`:                                            KindMixed,
 		`{"type":"macvlan","Type":"kube-ovn"}`:                                            KindMixed,
 		`{"TYPE":"kube-ovn"}`:                                                             KindMixed,
@@ -177,7 +177,7 @@ func TestKindOfConfig(t *testing.T) {
 	}
 }
 
-// The keys of the default network are written out for speed; they are those that the rule gives.
+// The keys of the default network are written out for speed; they equal the rule's result.
 func TestKeyOfTheDefaultNetwork(t *testing.T) {
 	for _, s := range []Suffix{PortSecurity, Layer2Forward, PortVIPs, MACAddress, IPAddress, Allocated, Routed, VIP} {
 		if got, want := DefaultProvider.Key(s), "ovn.kubernetes.io/"+string(s); got != want {

@@ -36,7 +36,7 @@ func TestBuiltBetween(t *testing.T) {
 	}
 }
 
-// The table is in order, and each day can be read.
+// The table is in order, and each day can be parsed.
 func TestReleasesAreInOrder(t *testing.T) {
 	for minor, all := range released {
 		for i, r := range all {

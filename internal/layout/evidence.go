@@ -1,6 +1,6 @@
-// Package layout works out how Kube-OVN is laid out in a cluster: who writes its keys, how its default router and the
-// nodes' subnet are called, and where the Northbound database is. It decides from evidence that others gather, and says
-// of each value where it is from.
+// Package layout works out how Kube-OVN is laid out in a cluster: which accounts write its keys, the names of its
+// default router and of the nodes' subnet, and the address of the Northbound database. It decides from evidence that
+// others gather, and names the source of each value.
 package layout
 
 import (
@@ -21,21 +21,21 @@ const (
 	Daemon Role = "kube-ovn-cni"
 )
 
-// roles are those of which the writer must be known.
+// roles are the roles with a writer that must be known.
 var roles = []Role{Controller, Daemon}
 
-// programs are what the containers of a role start: the script of Kube-OVN's image, or the program itself.
+// programs are the commands of the containers of a role: the script of Kube-OVN's image, or the program itself.
 var programs = map[string]Role{
 	"start-controller.sh": Controller, "kube-ovn-controller": Controller,
 	"start-cniserver.sh": Daemon, "kube-ovn-daemon": Daemon,
 }
 
-// RoleOf says which role a container has, by what it starts. Names and labels do not count: they differ from chart to
+// RoleOf returns the role of a container by its command. Names and labels do not count: they differ from chart to
 // chart.
 func RoleOf(command []string) (Role, bool) {
 	for _, word := range command {
 		if strings.HasPrefix(word, "-") {
-			continue // of flags, only --image could name a program, and it is another one's
+			continue // only --image could name a program, another one
 		}
 		for part := range strings.FieldsSeq(word) {
 			if role, ok := programs[path.Base(part)]; ok {
@@ -46,7 +46,7 @@ func RoleOf(command []string) (Role, bool) {
 	return "", false
 }
 
-// Variable is one of a container's environment.
+// Variable is an environment variable of a container.
 type Variable struct {
 	Name, Value string
 	// Elsewhere means that the value is in a ConfigMap, a Secret or a field, and is not known.
@@ -56,11 +56,11 @@ type Variable struct {
 // Workload is something that runs one of Kube-OVN's programs.
 type Workload struct {
 	Role Role
-	// Kind is such as "Deployment".
+	// Kind is the object's kind, such as "Deployment".
 	Kind, Namespace, Name string
 	// Account is the name of the service account; empty means "default".
 	Account string
-	// Command is all that the container starts with: its command and then its arguments.
+	// Command is everything that the container starts with: its command and then its arguments.
 	Command []string
 	Env     []Variable
 	// Image is the container's.
@@ -72,7 +72,7 @@ type Workload struct {
 // String names the workload as kubectl does.
 func (w Workload) String() string { return w.Kind + " " + w.Namespace + "/" + w.Name }
 
-// User is the user as which the workload reaches the API server.
+// User returns the user name of the workload at the API server.
 func (w Workload) User() string {
 	account := w.Account
 	if account == "" {
@@ -81,7 +81,7 @@ func (w Workload) User() string {
 	return "system:serviceaccount:" + w.Namespace + ":" + account
 }
 
-// flag returns the value of a flag, and whether it is given; known is false where its value is not in the workload. The
+// flag returns the value of a flag, and whether it is given; known is false if the value is not in the workload. The
 // last one counts, as it does for the program.
 func (w Workload) flag(name string) (value string, given, known bool) {
 	for i, word := range w.Command {
@@ -100,7 +100,7 @@ func (w Workload) flag(name string) (value string, given, known bool) {
 	return value, given, known
 }
 
-// expand puts in variables as a kubelet does; known is false where one is not in the workload.
+// expand substitutes variables as a kubelet does; known is false if one is not in the workload.
 func (w Workload) expand(text string) (expanded string, known bool) {
 	known = true
 	for {
@@ -114,14 +114,14 @@ func (w Workload) expand(text string) (expanded string, known bool) {
 		}
 		value, given, here := w.variable(name)
 		if !given {
-			value = "$(" + name + ")" // a kubelet leaves it
+			value = "$(" + name + ")" // a kubelet leaves it as it is
 		}
 		known = known && (here || !given)
 		expanded, text = expanded+before+value, after
 	}
 }
 
-// variable returns a variable of the environment, and whether it is set; known is false where its value is not in the
+// variable returns a variable of the environment, and whether it is set; known is false if its value is not in the
 // workload.
 func (w Workload) variable(name string) (value string, given, known bool) {
 	i := slices.IndexFunc(w.Env, func(v Variable) bool { return v.Name == name })
@@ -131,17 +131,17 @@ func (w Workload) variable(name string) (value string, given, known bool) {
 	return w.Env[i].Value, true, !w.Env[i].Elsewhere
 }
 
-// Rights is what the API server says of what a user may do everywhere.
+// Rights are a user's rights in the whole cluster, according to the API server.
 type Rights struct {
 	// Lacks are rights that a writer of Kube-OVN's keys has and the user does not.
 	Lacks []string
-	// Unknown says why it could not be asked; empty where it could.
+	// Unknown says why the API server could not be asked; empty where it could.
 	Unknown string
 }
 
 func (r Rights) has() bool { return len(r.Lacks) == 0 && r.Unknown == "" }
 
-// Wanted are the flags of this program that say how Kube-OVN is laid out. What is empty, or nil, was not given.
+// Wanted are the flags of this program about the layout. A flag that is not given is empty, or nil.
 type Wanted struct {
 	Accounts   []string
 	Router     string
@@ -151,29 +151,29 @@ type Wanted struct {
 	Northbound string
 }
 
-// Evidence is what is known of how Kube-OVN is laid out.
+// Evidence is what is known of the layout.
 type Evidence struct {
 	Wanted Wanted
-	// Workloads run Kube-OVN's programs, or claim to: who may make workloads can name any program.
+	// Workloads run Kube-OVN's programs, or claim to: anyone who may make workloads can name any program.
 	Workloads []Workload
-	// Unread says what of the workloads could not be read, and why; empty where all could.
+	// Unread says which workloads could not be read, and why; empty where all could.
 	Unread string
-	// Rights are those of the workloads' users. A user that is not there was not asked for.
+	// Rights are the rights of the workloads' users. A user that is missing here was not asked for.
 	Rights map[string]Rights
-	// Noted is what was worked out before, by this program or by the one before it; nil for nothing. It stands in for
-	// workloads that are not there at the moment.
+	// Noted is the layout that this program, or the one before it, worked out earlier; nil for none. It replaces workloads
+	// that are absent at the moment.
 	Noted *Noted
 }
 
-// Noted is what is kept of a layout.
+// Noted is the part of a layout that is kept.
 type Noted struct {
 	Accounts   []string `json:"accounts"`
 	Northbound string   `json:"northbound,omitempty"`
 }
 
-// Users returns the users of the workloads whose rights must be known, those of older workloads first: workloads must
-// be in the order in which they were made. No more than most are asked for, so that whoever may make workloads does not
-// have the API server asked at will.
+// Users returns the users of the workloads that need a check of their rights, with older workloads first: the argument
+// must be in order of creation. It returns at most that many, so that anyone who may make workloads cannot make the API
+// server answer questions at will.
 func Users(workloads []Workload, most int) []string {
 	var users []string
 	for _, w := range workloads {
@@ -186,5 +186,5 @@ func Users(workloads []Workload, most int) []string {
 
 func (w Workload) with(detail string) string { return detail + " of " + w.String() }
 
-// as says as whom the workload runs.
+// as returns a sentence that names the user of the workload.
 func (w Workload) as() string { return fmt.Sprintf("%s runs as %s", w, w.User()) }

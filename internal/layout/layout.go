@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// Value is one value of a layout, and where it is from.
+// Value is one value of a layout, and its source.
 type Value[T any] struct {
 	Is   T      `json:"is"`
 	From string `json:"from"`
@@ -24,37 +24,37 @@ type Layout struct {
 	Namespace Value[string] `json:"namespace"`
 	// Accounts are the users that write Kube-OVN's keys.
 	Accounts Value[[]string] `json:"accounts"`
-	// Controller is the one of them as which Kube-OVN's controller writes; empty where no workload says it.
+	// Controller is the account among them that Kube-OVN's controller uses; empty where no workload names it.
 	Controller string `json:"controller,omitempty"`
-	// Router is the default VPC, and NodeSwitch the subnet by which nodes reach pods.
+	// Router is the default VPC, and NodeSwitch the subnet between nodes and pods.
 	Router     Value[string] `json:"clusterRouter"`
 	NodeSwitch Value[string] `json:"nodeSwitch"`
 	// KeepVMIP means that a machine's port bears the machine's name and outlives its pods.
 	KeepVMIP Value[bool] `json:"keepVMIP"`
 	// NonPrimary means that another CNI makes the pods' default network.
 	NonPrimary Value[bool] `json:"nonPrimaryCNIMode"`
-	// Northbound is where the Northbound database is; empty where that is not known.
+	// Northbound is the address of the Northbound database; empty where it is not known.
 	Northbound Value[string] `json:"northbound"`
 	// TLSSecret is the Secret, namespace/name, with the certificates for it; empty where it is reached without TLS.
 	TLSSecret Value[string] `json:"tlsSecret"`
-	// Unclear says why it is not known who writes Kube-OVN's keys. While there is any, nothing may refuse.
+	// Unclear says why the writers of Kube-OVN's keys are not known. While it has entries, nothing may refuse.
 	Unclear []Problem `json:"unclear,omitempty"`
-	// Missing says what else is not known.
+	// Missing says which other values are not known.
 	Missing []Problem `json:"missing,omitempty"`
-	// Ignored are workloads that say that they are Kube-OVN's and are not believed, and why.
+	// Ignored are workloads that claim to be Kube-OVN's and are not believed, and why.
 	Ignored []string `json:"ignored,omitempty"`
-	// Runs are the users of all workloads that run Kube-OVN's programs and may write its keys, whether or not they are
-	// among Accounts.
+	// Runs are the users of all workloads that run Kube-OVN's programs and may write its keys, whether or not they are in
+	// Accounts.
 	Runs []string `json:"-"`
 }
 
-// Problem is something that is not known, and the flag that would say it; without a flag, the text says what helps.
+// Problem is a value that is not known, and the flag that would set it; without a flag, the text says what helps.
 type Problem struct {
 	Flag string `json:"flag,omitempty"`
 	Text string `json:"text"`
 }
 
-// String says what is not known and what to do.
+// String returns what is not known and what to do.
 func (p Problem) String() string {
 	if p.Flag == "" {
 		return p.Text
@@ -62,7 +62,7 @@ func (p Problem) String() string {
 	return p.Text + "; set --" + p.Flag
 }
 
-// Names of this program's flags that say how Kube-OVN is laid out.
+// Names of this program's flags about the layout of Kube-OVN.
 const (
 	FlagAccounts   = "kube-ovn-accounts"
 	FlagRouter     = "cluster-router"
@@ -72,10 +72,10 @@ const (
 	FlagNorthbound = "nb"
 )
 
-// Clear reports whether it is known who writes Kube-OVN's keys.
+// Clear reports whether the writers of Kube-OVN's keys are known.
 func (l Layout) Clear() bool { return len(l.Unclear) == 0 }
 
-// Problems are all that is not known, in words.
+// Problems returns everything that is not known, in words.
 func (l Layout) Problems() []string {
 	var out []string
 	for _, p := range slices.Concat(l.Unclear, l.Missing) {
@@ -84,10 +84,10 @@ func (l Layout) Problems() []string {
 	return out
 }
 
-// Noted returns what is kept of the layout, for times when no workload says it.
+// Noted returns the part of the layout that is kept, for times when no workload is there.
 func (l Layout) Noted() Noted { return Noted{Accounts: l.Accounts.Is, Northbound: l.Northbound.Is} }
 
-// Setup returns what the layout says that Kube-OVN was told.
+// Setup returns the settings of Kube-OVN in the layout.
 func (l Layout) Setup() kubeovn.Setup {
 	usual := kubeovn.DefaultSetup()
 	return kubeovn.Setup{
@@ -96,7 +96,7 @@ func (l Layout) Setup() kubeovn.Setup {
 	}
 }
 
-// Detect works the layout out. A flag of this program's counts before what workloads say, and that before Kube-OVN's
+// Detect works the layout out. This program's flags come before the flags of workloads, and those before Kube-OVN's
 // defaults.
 func Detect(e Evidence) Layout {
 	var l Layout
@@ -115,8 +115,8 @@ func Detect(e Evidence) Layout {
 	return l
 }
 
-// believe sorts out which workloads are Kube-OVN's: those whose users are named by our flag, and those whose users may
-// write what Kube-OVN writes. Anybody who may make workloads can have one that looks like Kube-OVN's; with an account
+// believe decides which workloads are Kube-OVN's: those with a user that our flag names, and those with a user that may
+// write what Kube-OVN writes. Anyone who may make workloads can make one that looks like Kube-OVN's; with an account
 // without these rights it counts for nothing.
 func (l *Layout) believe(e Evidence) map[Role][]Workload {
 	believed := make(map[Role][]Workload)
@@ -138,13 +138,13 @@ func (l *Layout) believe(e Evidence) map[Role][]Workload {
 	return believed
 }
 
-// foreignUser reports whether the workload reaches the API server as somebody else than its service account.
+// foreignUser reports whether the workload uses another user than its service account at the API server.
 func (w Workload) foreignUser() bool {
 	value, given, known := w.flag("kubeconfig")
 	return given && (value != "" || !known)
 }
 
-// doubt says why the workload is not believed.
+// doubt returns why the workload is not believed.
 func (w Workload) doubt(rights Rights, asked bool) string {
 	switch {
 	case w.foreignUser():
@@ -157,9 +157,9 @@ func (w Workload) doubt(rights Rights, asked bool) string {
 	return w.as() + ", which may not " + strings.Join(rights.Lacks, " and may not ")
 }
 
-// writers says who writes Kube-OVN's keys.
+// writers finds the accounts that write Kube-OVN's keys.
 func (l *Layout) writers(e Evidence, believed map[Role][]Workload) {
-	found := make(map[string][]string) // by user, the workloads
+	found := make(map[string][]string) // workloads by user
 	var lacking []Role
 	for _, role := range roles {
 		for _, w := range believed[role] {
@@ -203,7 +203,7 @@ func (l *Layout) writers(e Evidence, believed map[Role][]Workload) {
 	}
 }
 
-// unknownWriter says why it is not known who runs a role.
+// unknownWriter returns why the writer of a role is not known.
 func (l *Layout) unknownWriter(e Evidence, role Role) string {
 	var why []string
 	if e.Unread != "" {
@@ -229,7 +229,7 @@ func (l *Layout) unclear(format string, args ...any) {
 	l.Unclear = append(l.Unclear, Problem{FlagAccounts, fmt.Sprintf(format, args...)})
 }
 
-// place says in which namespace Kube-OVN is.
+// place finds the namespace of Kube-OVN.
 func (l *Layout) place(controllers []Workload) {
 	if len(controllers) > 0 {
 		l.Namespace = Value[string]{controllers[0].Namespace, controllers[0].String()}
@@ -245,7 +245,7 @@ func (l *Layout) place(controllers []Workload) {
 	}
 }
 
-// text returns what a flag of Kube-OVN's says.
+// text returns the value of a flag of Kube-OVN's.
 func text(wanted, name string, workloads []Workload, usual string) Value[string] {
 	if wanted != "" {
 		return Value[string]{wanted, "--" + name}
@@ -258,7 +258,7 @@ func text(wanted, name string, workloads []Workload, usual string) Value[string]
 	return Value[string]{usual, byDefault(workloads)}
 }
 
-// toggle returns what a flag of Kube-OVN's that is true or false says.
+// toggle returns the value of a flag of Kube-OVN's that is true or false.
 func toggle(wanted *bool, name string, workloads []Workload, usual bool) Value[bool] {
 	if wanted != nil {
 		return Value[bool]{*wanted, "--" + name}
@@ -269,7 +269,7 @@ func toggle(wanted *bool, name string, workloads []Workload, usual bool) Value[b
 			continue
 		}
 		if value == "" {
-			value = "true" // a flag alone
+			value = "true" // a flag without a value
 		}
 		if is, err := strconv.ParseBool(value); err == nil {
 			return Value[bool]{is, w.with("argument --" + name)}
@@ -300,7 +300,7 @@ func keepsByDefault(controllers []Workload) bool {
 	return err != nil || minor >= 12
 }
 
-// The environment and the arguments by which Kube-OVN's controller finds the Northbound database (start-controller.sh).
+// The environment and the arguments that lead Kube-OVN's controller to the Northbound database (start-controller.sh).
 const (
 	argNorthbound   = "ovn-nb-addr"
 	envNorthbound   = "OVN_NB_ADDR"
@@ -311,7 +311,7 @@ const (
 	northboundNamed = "ovn-nb" // the Service
 )
 
-// reach says where the Northbound database is.
+// reach finds the address of the Northbound database.
 func (l *Layout) reach(e Evidence, controllers []Workload) {
 	var why string
 	if e.Wanted.Northbound != "" {
@@ -345,7 +345,7 @@ func (l *Layout) reach(e Evidence, controllers []Workload) {
 	}
 }
 
-// northbound returns where the workload finds the Northbound database, or why that cannot be told.
+// northbound returns where the workload looks for the Northbound database, or why that is not known.
 func (w Workload) northbound() (at Value[string], why string) {
 	if value, given, known := w.flag(argNorthbound); given && (value != "" || !known) {
 		if !known {
@@ -371,7 +371,7 @@ func (w Workload) northbound() (at Value[string], why string) {
 	}
 	ips, _, _ := w.variable(envDatabaseIPs)
 	if ips = strings.Join(strings.Fields(ips), ""); ips == "" {
-		// The script takes the address of the Service from the variables that kubelets set.
+		// The script reads the address of the Service from the variables that kubelets set.
 		return Value[string]{
 			kind + net.JoinHostPort(northboundNamed+"."+w.Namespace+".svc", northboundPort),
 			w.with("Service " + northboundNamed +
@@ -396,7 +396,7 @@ func fromWorkloads(found map[string][]string) string {
 	return strings.Join(sorted(all), " and ")
 }
 
-// sorted returns a list in order, each entry once.
+// sorted returns the entries in order, each once.
 func sorted(list []string) []string {
 	out := slices.Clone(list)
 	slices.Sort(out)

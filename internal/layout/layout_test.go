@@ -33,7 +33,7 @@ func env(pairs ...string) []Variable {
 	return out
 }
 
-// all returns the users of workloads every right.
+// all grants the users of workloads every right.
 func all(workloads []Workload) map[string]Rights {
 	rights := make(map[string]Rights)
 	for _, w := range workloads {
@@ -42,12 +42,12 @@ func all(workloads []Workload) map[string]Rights {
 	return rights
 }
 
-// seen is evidence of workloads whose users have every right.
+// seen returns evidence of workloads with users that have every right.
 func seen(workloads []Workload) Evidence {
 	return Evidence{Workloads: workloads, Rights: all(workloads)}
 }
 
-// short words what was detected, and where it is from.
+// short describes the detected layout, with the source of each value.
 func short(l Layout) string {
 	var b strings.Builder
 	line := func(name string, is any, from string) { fmt.Fprintf(&b, "%s %v (%s)\n", name, is, from) }
@@ -72,7 +72,7 @@ func short(l Layout) string {
 	return b.String()
 }
 
-// Kube-OVN's layouts are told without a flag of this program's.
+// Kube-OVN's layouts are detected without a flag of this program's.
 func TestLayouts(t *testing.T) {
 	usual := []string{
 		"--cluster-router=ovn-cluster",
@@ -161,15 +161,15 @@ tls  ()
 	}
 }
 
-// user is the user of a service account.
+// user returns the user name of a service account.
 func user(account string) string { return "system:serviceaccount:" + account }
 
-// Where it is not known who writes Kube-OVN's keys, that is said, with what would help; and nobody is believed for how
-// a workload looks.
+// Where the writers of Kube-OVN's keys are not known, the layout says so, and what would help; and no workload is
+// believed for its looks.
 func TestWriters(t *testing.T) {
 	kubeOVN := chart("kube-system", nil)
 	moved := chart("cozy-kubeovn", nil)
-	// A tenant's workload that starts what Kube-OVN's controller starts.
+	// This is a tenant's workload with the command of Kube-OVN's controller.
 	forged := Workload{
 		Role:      Controller,
 		Kind:      "Deployment",
@@ -192,7 +192,7 @@ func TestWriters(t *testing.T) {
 	for name, tt := range map[string]struct {
 		evidence Evidence
 		accounts string
-		// unclear are words of what is said; none where it is clear who writes.
+		// unclear are words of the problems; none where the writers are known.
 		unclear []string
 		ignored string
 	}{
@@ -333,7 +333,7 @@ func TestNorthbound(t *testing.T) {
 		wanted string
 		noted  string
 		want   string
-		// said is a word of why it is not known.
+		// said is a word of the reason why it is not known.
 		said string
 	}{
 		"one address": {env: env("OVN_DB_IPS", "10.0.0.1"), want: "tcp:10.0.0.1:6641"},
@@ -403,7 +403,7 @@ func TestNorthbound(t *testing.T) {
 	}
 }
 
-// Our own flags count before anything else.
+// Our own flags come before everything else.
 func TestFlagsCountFirst(t *testing.T) {
 	e := seen(
 		chart(
@@ -444,7 +444,7 @@ func TestKeepVMIPByRelease(t *testing.T) {
 	}
 }
 
-// A flag's last mention counts, and one whose name only begins like it does not.
+// The last value of a flag counts, and a flag with a longer name does not.
 func TestFlag(t *testing.T) {
 	for name, tt := range map[string]struct {
 		words []string
@@ -467,7 +467,7 @@ func TestFlag(t *testing.T) {
 	}
 }
 
-// Programs are told by what is started, not by names.
+// A program is recognised by its command, not by names.
 func TestRoleOf(t *testing.T) {
 	for command, want := range map[string]Role{
 		"/kube-ovn/start-controller.sh --default-ls=ovn-default": Controller,
@@ -487,7 +487,7 @@ func TestRoleOf(t *testing.T) {
 	}
 }
 
-// The rights of users are asked for in the order in which workloads were made, and not without end.
+// The rights of users are checked in the order in which workloads were made, and for a bounded number.
 func TestUsers(t *testing.T) {
 	w := append(chart("kube-system", nil), chart("kube-system", nil)...)
 	for i := range 100 {

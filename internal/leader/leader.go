@@ -1,5 +1,5 @@
-// Package leader has one replica alone do some of the work at a time: replicas agree by a Lease on who does it. What
-// goes in are tasks; what comes out is that they run while this replica leads.
+// Package leader lets one replica at a time do some of the work: the replicas agree through a Lease. Its input are
+// tasks; they run while this replica leads.
 package leader
 
 import (
@@ -23,7 +23,7 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// leaseName is the name of the Lease in the program's own namespace by which replicas agree on a leader.
+// leaseName is the name of the Lease in the program's own namespace.
 const leaseName = "ovnguard"
 
 // Times of the election. A leader that cannot renew stops leaseDuration-renewDeadline before another one may begin.
@@ -33,11 +33,11 @@ const (
 	retryPeriod   = time.Second
 )
 
-// Candidate does what one replica alone does at a time: to write reports, statuses and Events, and to repair. Webhook
-// and audit run on every replica, and go on when the lead is lost.
+// Candidate runs the work that only one replica at a time may do: writing reports, statuses and Events, and repair.
+// Webhook and audit run on every replica, and go on when the lead is lost.
 //
-// Two replicas may believe for a moment that they lead, when the clock of one stood still. What they do must be
-// harmless then.
+// Two replicas may believe for a moment that they lead, when the clock of one stood still. Their tasks must be harmless
+// then.
 type Candidate struct {
 	lock resourcelock.Interface
 	log  logr.Logger
@@ -47,7 +47,7 @@ type Candidate struct {
 	leading atomic.Bool
 }
 
-// Identity returns what tells this replica from others in the Lease.
+// Identity returns a name for this replica in the Lease that no other replica has.
 func Identity() (string, error) {
 	host, err := os.Hostname()
 	if err != nil {
@@ -56,7 +56,7 @@ func Identity() (string, error) {
 	return host + "_" + string(uuid.NewUUID()), nil
 }
 
-// New returns a candidate for the Lease in the namespace. Whenever it leads, its tasks run, which must end soon after
+// New returns a candidate for the Lease in the namespace. Its tasks run whenever it leads, and must end soon after
 // their context does.
 func New(
 	config *rest.Config,
@@ -82,8 +82,8 @@ func New(
 	}, nil
 }
 
-// Start implements manager.Runnable: it stands for election, again after each time that the lead is lost, until ctx
-// ends. The lead is given up then, when everything has ended that needed it, so that another replica need not wait.
+// Start implements manager.Runnable: it stands for election, again after each loss of the lead, until ctx ends. It
+// gives up the lead after the tasks have ended, so that another replica need not wait.
 func (c *Candidate) Start(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := c.stand(ctx); err != nil {
@@ -100,7 +100,7 @@ func (c *Candidate) stand(ctx context.Context) error {
 	var begin sync.Mutex
 	var work sync.WaitGroup
 	forget := context.AfterFunc(ctx, func() {
-		begin.Lock() // from here on no work begins any more
+		begin.Lock() // no work begins after this
 		defer begin.Unlock()
 		work.Wait()
 		stop()
@@ -137,7 +137,7 @@ func (c *Candidate) stand(ctx context.Context) error {
 	return nil
 }
 
-// lead starts the tasks, which end with the service or with the term, whichever is first.
+// lead starts the tasks. They end with the service or with the term, whichever ends first.
 func (c *Candidate) lead(ctx, term context.Context, work *sync.WaitGroup) {
 	c.leading.Store(true)
 	doing, cancel := context.WithCancel(term)
@@ -156,7 +156,7 @@ func (c *Candidate) lead(ctx, term context.Context, work *sync.WaitGroup) {
 	})
 }
 
-// release gives up the Lease if this replica still holds it. Without it, others would wait until it ends.
+// release gives up the Lease if this replica still holds it. Without it, others would wait until it expires.
 func (c *Candidate) release() {
 	ctx, cancel := context.WithTimeout(context.Background(), retryPeriod)
 	defer cancel()
@@ -176,7 +176,7 @@ func (c *Candidate) release() {
 	}
 }
 
-// Metric says whether this replica leads.
+// Metric returns a metric that says whether this replica leads.
 func (c *Candidate) Metric() prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "ovnguard_leader", Help: "1 while this replica is the one that repairs and reports, else 0.",
@@ -188,7 +188,8 @@ func (c *Candidate) Metric() prometheus.Collector {
 	})
 }
 
-// toldOnce logs why the Lease cannot be read or written, once for each reason: it is tried every few seconds.
+// toldOnce logs why the Lease cannot be read or written, once for each reason, because the Lease is tried every few
+// seconds.
 type toldOnce struct {
 	resourcelock.Interface
 	log logr.Logger
@@ -200,7 +201,7 @@ type toldOnce struct {
 // Get implements resourcelock.Interface.
 func (t *toldOnce) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := t.Interface.Get(ctx)
-	if !apierrors.IsNotFound(err) { // the first replica makes it
+	if !apierrors.IsNotFound(err) { // the first replica creates it
 		t.tell(err)
 	}
 	return record, raw, err

@@ -17,18 +17,18 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// lease is a Lease that several replicas see, each through a seat of its own.
+// lease is a Lease for several replicas; each sees it through a seat of its own.
 type lease struct {
 	mu      sync.Mutex
 	record  *resourcelock.LeaderElectionRecord
 	version int
 }
 
-// seat is how one replica sees the lease.
+// seat is one replica's view of the lease.
 type seat struct {
 	*lease
 	name string
-	// seen is the version that was read last.
+	// seen is the version at the last read.
 	seen int
 	// cut is why the lease cannot be reached; nil while it can.
 	cut error
@@ -81,15 +81,15 @@ func (s *seat) RecordEvent(string) {}
 func (s *seat) Identity() string   { return s.name }
 func (s *seat) Describe() string   { return "lease" }
 
-// book notes who works, and complains when two do.
-type book struct {
+// workLog records who works, and fails the test when two do.
+type workLog struct {
 	mu      sync.Mutex
 	working []string
 	wrong   []string
 }
 
-// task returns a task that takes a while to end.
-func (b *book) task(name string, ending time.Duration) func(context.Context) {
+// task returns a task that takes that long to end.
+func (b *workLog) task(name string, ending time.Duration) func(context.Context) {
 	return func(ctx context.Context) {
 		b.mu.Lock()
 		if len(b.working) > 0 {
@@ -105,14 +105,14 @@ func (b *book) task(name string, ending time.Duration) func(context.Context) {
 	}
 }
 
-func (b *book) now() string {
+func (b *workLog) now() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return fmt.Sprint(b.working)
 }
 
-// start has a replica stand for election until stop is called, which waits for its end.
-func (b *book) start(t *testing.T, s *seat, ending time.Duration) (c *Candidate, stop func()) {
+// start makes a replica stand for election until stop is called; stop waits for its end.
+func (b *workLog) start(t *testing.T, s *seat, ending time.Duration) (c *Candidate, stop func()) {
 	t.Helper()
 	c = &Candidate{lock: s, log: logr.Discard(), tasks: []func(context.Context){b.task(s.name, ending)}}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -125,7 +125,7 @@ func (b *book) start(t *testing.T, s *seat, ending time.Duration) (c *Candidate,
 	return c, func() { cancel(); running.Wait() }
 }
 
-func (b *book) check(t *testing.T, want string) {
+func (b *workLog) check(t *testing.T, want string) {
 	t.Helper()
 	if got := b.now(); got != want {
 		t.Errorf("%s work, want %s", got, want)
@@ -135,10 +135,11 @@ func (b *book) check(t *testing.T, want string) {
 	}
 }
 
-// One replica works at a time. One that ends gives the lead up when its work has ended, and another takes it soon.
+// One replica works at a time. A replica that ends gives the lead up after its work has ended, and another takes it
+// soon.
 func TestLeadIsHandedOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var b book
+		var b workLog
 		shared := &lease{}
 		first, stopFirst := b.start(t, &seat{lease: shared, name: "a"}, time.Second)
 		time.Sleep(retryPeriod)
@@ -157,10 +158,10 @@ func TestLeadIsHandedOver(t *testing.T) {
 	})
 }
 
-// A leader that loses sight of the Lease ends its work before another one begins, and stands again.
+// A leader that cannot reach the Lease ends its work before another one begins, and stands again.
 func TestLeadIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var b book
+		var b workLog
 		shared := &lease{}
 		mine := &seat{lease: shared, name: "a"}
 		first, stopFirst := b.start(t, mine, time.Second)

@@ -11,7 +11,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// setClock is a clock that somebody sets. Its timers go by the time that passes, as those of the system do.
+// setClock is a clock that a test sets. Its timers go by the time that passes, like the timers of the system.
 type setClock struct {
 	handClock
 	ahead time.Duration
@@ -19,7 +19,7 @@ type setClock struct {
 
 func (c *setClock) Now() time.Time { return c.now.Add(c.ahead) }
 
-// gateway returns a monitor whose port has what an exception grants it for the hour around now.
+// gateway returns a monitor with a port that an exception grants something for the hour around now.
 func gateway(t *testing.T) (*Monitor, *setClock, *ledger) {
 	t.Helper()
 	clock := &setClock{handClock: handClock{now: time.Unix(1e6, 0)}}
@@ -53,7 +53,8 @@ func gateway(t *testing.T) (*Monitor, *setClock, *ledger) {
 	return m, clock, books
 }
 
-// Timers do not follow a clock that is set forward; a grant whose end it jumped over ends within a minute nevertheless.
+// Timers do not follow a clock that is set forward; a grant with an end in the skipped time ends within a minute
+// nevertheless.
 func TestClockSetForwardOverAnExpiry(t *testing.T) {
 	m, clock, books := gateway(t)
 	clock.ahead = 2 * time.Hour
@@ -63,11 +64,11 @@ func TestClockSetForwardOverAnExpiry(t *testing.T) {
 	if state := books.verdicts["p.ns"].State; state != audit.Violation {
 		t.Errorf("the port is %s a minute after the clock jumped over the end of its grant", state)
 	}
-	unmissed(t, m)
+	mustMissNothing(t, m)
 }
 
-// A clock that is put back to before a grant began makes it one that has yet to begin. Judging everything again sees
-// that, and the beginning comes at its time again.
+// A clock that is set back to before the start of a grant makes that start a future event. Judging everything again
+// notices it, and the grant begins again at its time.
 func TestClockPutBackBeforeAGrant(t *testing.T) {
 	m, clock, books := gateway(t)
 	clock.ahead = -2 * time.Hour
@@ -76,10 +77,10 @@ func TestClockPutBackBeforeAGrant(t *testing.T) {
 	if state := books.verdicts["p.ns"].State; state != audit.Violation {
 		t.Errorf("the port is %s before its grant begins", state)
 	}
-	unmissed(t, m)
+	mustMissNothing(t, m)
 	clock.pass(90 * time.Minute)
 	if state := books.verdicts["p.ns"].State; state != audit.Compliant {
 		t.Errorf("the port is %s when its grant has begun again", state)
 	}
-	unmissed(t, m)
+	mustMissNothing(t, m)
 }

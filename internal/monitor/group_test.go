@@ -7,15 +7,15 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// The address sets of a security group are looked at as OVN has them: what no port of the group accounts for is told of
-// the group, what a port's column accounts for of the port.
+// The address sets of a security group are judged as OVN has them: an unknown member is a finding of the group, and a
+// member from a port's column is a finding of the port.
 func TestGroupsAsOVNHasThem(t *testing.T) {
 	m, clock, books := started(t)
 	enter := func(set func(*inventory.Inventory) []string) {
 		t.Helper()
 		change(m, set)
 		clock.pass(time.Minute)
-		unmissed(t, m)
+		mustMissNothing(t, m)
 	}
 	expect := func(what string, findings ...string) {
 		t.Helper()

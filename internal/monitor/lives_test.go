@@ -11,7 +11,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// The metrics say how long a finding has stood while it stands, and how long it stood when it is gone.
+// The metrics say how long a finding has lasted while it lasts, and how long it lasted when it is gone.
 func TestLivesOfFindings(t *testing.T) {
 	clock, r := &handClock{now: time.Unix(1000, 0)}, prometheus.NewPedanticRegistry()
 	counts, err := NewMetrics(r, clock.Now)
@@ -25,8 +25,8 @@ func TestLivesOfFindings(t *testing.T) {
 		change(m, func(inv *inventory.Inventory) []string { return inv.SetRow(row(name, own)) })
 	}
 	m.Start()
-	// says expects for how long the oldest finding has stood, in seconds, how many are gone, and for how long these
-	// stood together.
+	// says expects the age of the oldest finding, in seconds, the number of findings that are gone, and the sum of their
+	// ages.
 	says := func(oldest float64, gone uint64, stood float64) {
 		t.Helper()
 		if problems, err := testutil.GatherAndLint(r); err != nil || len(problems) > 0 {

@@ -41,7 +41,7 @@ func (c *handClock) AfterFunc(d time.Duration, f func()) {
 	}{c.now.Add(d), f})
 }
 
-// pass lets time go by and calls what is due.
+// pass moves the clock and calls the timers that are due.
 func (c *handClock) pass(d time.Duration) {
 	c.now = c.now.Add(d)
 	due := c.later
@@ -55,7 +55,7 @@ func (c *handClock) pass(d time.Duration) {
 	}
 }
 
-// ledger is an observer that keeps the books, and complains when they do not add up.
+// ledger is an observer that sums up what it receives, and fails the test when that does not add up.
 type ledger struct {
 	ports    map[audit.State]int
 	findings map[string]string // "port rule" to the pod's UID
@@ -147,7 +147,7 @@ func started(t *testing.T) (*Monitor, *handClock, *ledger) {
 	return m, clock, books
 }
 
-// startedOn returns a monitor that goes by that clock, and has judged one port that is as it must be.
+// startedOn returns a monitor with that clock, after it has judged one port without faults.
 func startedOn(t *testing.T, clock Clock) (*Monitor, *ledger) {
 	t.Helper()
 	books := newLedger()
@@ -188,7 +188,7 @@ func TestDriftIsToldOnce(t *testing.T) {
 	books.expect(t, []string{"cleared p.ns OVG001 u1"}, map[audit.State]int{audit.Compliant: 1})
 }
 
-// Another pod of the same name is another story.
+// A new pod with the same name has findings of its own.
 func TestPodIsReplaced(t *testing.T) {
 	m, _, books := started(t)
 	m.Change(func(inv *inventory.Inventory) []string { return inv.SetRow(row("p")) })
@@ -223,7 +223,7 @@ func TestWhatLastsIsTold(t *testing.T) {
 	clock.pass(time.Second)
 	m.Change(
 		func(inv *inventory.Inventory) []string { return inv.SetNamespace(policy.Namespace{Name: "ns"}) },
-	) // judged again, the clock goes on
+	) // judged again, the time to settle goes on
 	books.expect(t, nil, map[audit.State]int{audit.Unknown: 1})
 	clock.pass(2 * time.Second)
 	books.expect(t, []string{"found p.ns OVG007 u1"}, map[audit.State]int{audit.Violation: 1})
@@ -233,7 +233,7 @@ func TestWhatLastsIsTold(t *testing.T) {
 	books.expect(t, []string{"cleared p.ns OVG007 u1"}, map[audit.State]int{audit.Compliant: 1})
 }
 
-// Ports that come in one flood are looked at again together.
+// Ports that come in one flood are judged again together.
 func TestFloodSettlesTogether(t *testing.T) {
 	m, clock, books := started(t)
 	before := len(clock.later)
@@ -252,7 +252,7 @@ func TestFloodSettlesTogether(t *testing.T) {
 	}
 }
 
-// A pod that takes the place of another gets the whole time to settle, and is told of once.
+// A pod that replaces another gets the full time to settle, and is reported once.
 func TestReplacementSettlesAnew(t *testing.T) {
 	m, clock, books := started(t)
 	m.Change(func(inv *inventory.Inventory) []string { return inv.DeleteRow("p.ns", "row-p") })
@@ -264,7 +264,7 @@ func TestReplacementSettlesAnew(t *testing.T) {
 	books.expect(t, []string{"found p.ns OVG007 u2"}, map[audit.State]int{audit.Violation: 1})
 }
 
-// What goes and comes again has not lasted.
+// A fault that goes and comes again has not lasted.
 func TestInterruptionSettlesAnew(t *testing.T) {
 	m, clock, books := started(t)
 	for range 3 {
@@ -285,7 +285,7 @@ func TestEraChanges(t *testing.T) {
 	books.expect(t, []string{"cleared p.ns OVG009 u1", "found p.ns OVG002 u1"}, map[audit.State]int{audit.Violation: 1})
 }
 
-// Whatever happens, the books are those of a monitor that read everything afresh.
+// Whatever happens, the ledger equals that of a monitor that read everything from the start.
 func TestBooksAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		clock, books := &handClock{now: time.Unix(1000, 0)}, newLedger()
@@ -418,7 +418,7 @@ func TestMetricsAreThereFromTheStart(t *testing.T) {
 	}
 }
 
-// A migration that hangs is found when it has lasted for too long, though nothing changes then.
+// A migration that hangs is found when it has lasted too long, even though nothing changes then.
 func TestMigrationThatHangs(t *testing.T) {
 	clock, books := &handClock{now: time.Unix(1000, 0)}, newLedger()
 	m := New(clock, books)

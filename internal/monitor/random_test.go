@@ -15,7 +15,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// anyChange draws a change of anything that findings rest on.
+// anyChange draws a change of anything that findings depend on.
 func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 	n := rapid.SampledFrom([]string{"p", "q"}).Draw(t, "name")
 	columns := [][]string{nil, {own}, {"unknown"}, {own + " 10.16.0.9"}}
@@ -196,8 +196,8 @@ func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 	return func(inv *inventory.Inventory) []string { return inv.SetOVN(portsec.OVN{Version: version}) }
 }
 
-// Whatever changes, the events lead to what judging everything again gives, and to what a monitor finds that read
-// everything afresh.
+// Whatever changes, the events lead to the result of judging everything again, and to the findings of a monitor that
+// reads everything from the start.
 func TestEventsMissNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		clock, books := &handClock{now: time.Unix(1000, 0)}, newLedger()

@@ -22,14 +22,14 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// has returns whether readers are shown the pod.
+// has reports whether readers see the pod.
 func has(m *Monitor, name string) (has bool) {
 	m.Read(func(inv *inventory.State) { has = inv.Port(name+".ns", time.Unix(1000, 0)).Pod != nil })
 	return has
 }
 
-// inTime does something that must not wait for what the test holds. It does not go by the time that it takes: a minute
-// only keeps a test that fails from hanging.
+// inTime runs do, which must not wait for what the test holds. It does not measure time: a minute only keeps a failing
+// test from hanging.
 func inTime(t *testing.T, what string, do func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -44,7 +44,7 @@ func inTime(t *testing.T, what string, do func()) {
 	}
 }
 
-// holder holds the first that calls hold, until it is released.
+// holder blocks the first caller of hold, until it is released.
 type holder struct {
 	once             sync.Once
 	entered, release chan struct{}
@@ -52,10 +52,10 @@ type holder struct {
 
 func (h *holder) hold() { h.once.Do(func() { close(h.entered); <-h.release }) }
 
-// hold returns a holder that holds whoever calls its method first.
+// hold returns a holder that blocks the first caller of its method.
 func hold() *holder { return &holder{entered: make(chan struct{}), release: make(chan struct{})} }
 
-// holding is a ledger that holds whoever tells it of a port first after armed was set.
+// holding is a ledger that blocks the first report of a port after armed was set.
 type holding struct {
 	*ledger
 	armed *holder
@@ -68,8 +68,8 @@ func (h *holding) Judged(before, after Verdict) {
 	}
 }
 
-// Reviews read while a change is entered, while its ports are judged, and while all ports are; and a review that takes
-// its time holds up neither changes nor other reviews.
+// Reviews read while a change is entered, while its ports are judged, and while all ports are judged; and a slow review
+// delays neither changes nor other reviews.
 func TestThreat33ReadersAndChangesDoNotWaitForEachOther(t *testing.T) {
 	books := &holding{ledger: newLedger()}
 	m := New(&handClock{now: time.Unix(1000, 0)}, books)
@@ -135,7 +135,7 @@ func TestThreat33ReadersAndChangesDoNotWaitForEachOther(t *testing.T) {
 	<-read
 }
 
-// fingerprint returns all that can be read of a state, as text.
+// fingerprint returns everything that can be read of a state, as text.
 func fingerprint(inv *inventory.State) string {
 	var b strings.Builder
 	now := time.Unix(1000, 0)
@@ -202,7 +202,7 @@ func fingerprint(inv *inventory.State) string {
 	return b.String()
 }
 
-// live is the world of reviews, as the controller has it.
+// live is the world of reviews, as in the controller.
 type live struct{ m *Monitor }
 
 func (w live) Look(_ context.Context, namespace, user string, look func(*admission.View)) {
@@ -229,8 +229,8 @@ func (w live) Pod(context.Context, string, string) (*admission.Pod, error) {
 	return nil, errors.New("none")
 }
 
-// Whatever changes, what a reader was given stays as it was, and nobody writes what somebody reads: the race detector
-// looks for that. Some of the readers review pods.
+// Whatever changes, a state that a reader got stays as it was, and nobody writes what somebody reads: the race detector
+// checks that. Some of the readers review pods.
 func TestStatesStayAsTheyWere(t *testing.T) {
 	type moment struct {
 		state *inventory.State
@@ -297,5 +297,5 @@ func asks() ctrladmission.Request {
 	}}
 }
 
-// anywhere takes holders on whatever network they are.
+// anywhere accepts holders on every network.
 func anywhere(inventory.Holder) bool { return true }

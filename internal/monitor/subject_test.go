@@ -14,8 +14,8 @@ import (
 // change enters one fact.
 func change(m *Monitor, set func(*inventory.Inventory) []string) { m.Change(set) }
 
-// unmissed fails where judging all again finds what no event had told.
-func unmissed(t *testing.T, m *Monitor) {
+// mustMissNothing fails if judging all again finds something that no event reported.
+func mustMissNothing(t *testing.T, m *Monitor) {
 	t.Helper()
 	if missed := m.Sweep(); missed > 0 {
 		t.Errorf("the events missed %d", missed)
@@ -33,7 +33,7 @@ func TestExceptionForNobody(t *testing.T) {
 	books.expect(t, nil, books.ports)
 	clock.pass(time.Minute)
 	books.expect(t, []string{"found  OVG016 "}, books.ports)
-	unmissed(t, m)
+	mustMissNothing(t, m)
 
 	router := pod("q", "u9")
 	router.Labels = map[string]string{"app": "router"}
@@ -42,17 +42,17 @@ func TestExceptionForNobody(t *testing.T) {
 	change(m, func(inv *inventory.Inventory) []string { return inv.DeletePod(router.PodKey) })
 	clock.pass(time.Minute)
 	books.expect(t, []string{"found  OVG016 "}, books.ports)
-	unmissed(t, m)
+	mustMissNothing(t, m)
 
-	clock.pass(time.Hour) // it ends by itself
+	clock.pass(time.Hour) // it ends without an event
 	books.expect(t, []string{"cleared  OVG016 ", "found  OVG015 "}, books.ports)
-	unmissed(t, m)
+	mustMissNothing(t, m)
 	change(m, func(inv *inventory.Inventory) []string { return inv.DeleteException("ns", "router") })
 	books.expect(t, []string{"cleared  OVG015 "}, books.ports)
-	unmissed(t, m)
+	mustMissNothing(t, m)
 }
 
-// An exception by owner is meant for nobody until the owner is there.
+// An exception by owner applies to no pod until the owner is there.
 func TestExceptionForAnOwner(t *testing.T) {
 	m, clock, books := started(t)
 	owner := policy.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "rs", UID: "rs-uid"}
@@ -71,7 +71,7 @@ func TestExceptionForAnOwner(t *testing.T) {
 	change(m, func(inv *inventory.Inventory) []string { return inv.DeleteOwner(owner.UID) })
 	clock.pass(time.Minute)
 	books.expect(t, []string{"found  OVG016 "}, books.ports)
-	unmissed(t, m)
+	mustMissNothing(t, m)
 }
 
 func TestWeakChassis(t *testing.T) {
@@ -89,7 +89,7 @@ func TestWeakChassis(t *testing.T) {
 	if _, there := books.findings[" OVG022"]; !there {
 		t.Errorf("a port with an IPv6 address is bound to an old chassis, found is %v", books.findings)
 	}
-	unmissed(t, m)
+	mustMissNothing(t, m)
 	change(m, func(inv *inventory.Inventory) []string { return inv.DeleteBinding("p.ns", "b") })
 	if _, there := books.findings[" OVG022"]; there {
 		t.Errorf("nothing with an IPv6 address is bound there any more, found is %v", books.findings)
@@ -99,7 +99,7 @@ func TestWeakChassis(t *testing.T) {
 	if _, there := books.findings[" OVG022"]; there {
 		t.Errorf("the chassis is gone, found is %v", books.findings)
 	}
-	unmissed(t, m)
+	mustMissNothing(t, m)
 }
 
 func TestOutsideOVN(t *testing.T) {
@@ -120,27 +120,28 @@ func TestOutsideOVN(t *testing.T) {
 	books.expect(t, []string{"cleared  OVG024 u3"}, books.ports)
 	change(m, func(inv *inventory.Inventory) []string { return inv.SetAttachment(macvlan, kubeovn.KindMixed) })
 	books.expect(t, []string{"found  OVG024 u3"}, books.ports)
-	unmissed(t, m)
+	mustMissNothing(t, m)
 }
 
-// What changes without an event is found by judging all again, counted once, and told.
+// A change without an event is found by judging all again, counted once, and reported.
 func TestSweepCountsWhatTheEventsMissed(t *testing.T) {
 	m, clock, books := started(t)
-	unmissed(t, m)
+	mustMissNothing(t, m)
 	m.mu.Lock()
 	m.inv.SetRow(row("p"))
 	m.inv.SetException(policy.Exception{Namespace: "ns", Name: "old", Expires: clock.now})
-	m.inv.Affected() // nobody is told
+	m.inv.Affected() // no observer hears of the change
 	m.state.Store(m.inv.Snapshot())
 	m.mu.Unlock()
 	if missed := m.Sweep(); missed != 2 {
 		t.Errorf("%d were found by judging all again, want the port and the exception", missed)
 	}
 	books.expect(t, []string{"found p.ns OVG001 u1", "found  OVG015 "}, books.ports)
-	unmissed(t, m)
+	mustMissNothing(t, m)
 }
 
-// One option switches port security off for every port: one finding, of no port, and no port is compliant meanwhile.
+// One option switches port security off for every port: this is one finding, of no port, and no port is compliant
+// meanwhile.
 func TestThreatT45OptionIsFoundAtOnce(t *testing.T) {
 	m, _, books := started(t)
 	set := func(value string) {
@@ -152,8 +153,8 @@ func TestThreatT45OptionIsFoundAtOnce(t *testing.T) {
 	books.expect(t, nil, map[audit.State]int{audit.Compliant: 1})
 	set("22.03")
 	books.expect(t, []string{"found  OVG030 "}, map[audit.State]int{audit.Violation: 1})
-	unmissed(t, m)
+	mustMissNothing(t, m)
 	set("_22.03")
 	books.expect(t, []string{"cleared  OVG030 "}, map[audit.State]int{audit.Compliant: 1})
-	unmissed(t, m)
+	mustMissNothing(t, m)
 }

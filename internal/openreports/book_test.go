@@ -18,7 +18,8 @@ import (
 	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
-// verdict is a port's of the pod of the namespace; no pod claims it where the namespace is Cluster.
+// verdict returns the verdict on a port of the pod in the namespace; no pod claims the port where the namespace is
+// Cluster.
 func verdict(namespace, pod string, rules ...int) monitor.Verdict {
 	v := monitor.Verdict{Port: pod + "." + namespace, Result: audit.Result{State: audit.Compliant}}
 	if namespace != Cluster {
@@ -40,7 +41,7 @@ func verdict(namespace, pod string, rules ...int) monitor.Verdict {
 	return v
 }
 
-// nothing is the verdict on a port that is not known.
+// nothing returns the verdict on a port that is not known.
 func nothing(v monitor.Verdict) monitor.Verdict { return monitor.Verdict{Port: v.Port} }
 
 func policies(failures []Failure) []string {
@@ -82,7 +83,7 @@ func TestBook(t *testing.T) {
 	}
 }
 
-// What is only worth knowing is no failure.
+// A finding that is only worth knowing is no failure.
 func TestWorthKnowing(t *testing.T) {
 	b := NewBook()
 	v := verdict("a", "p", 0)
@@ -100,7 +101,7 @@ func TestWorthKnowing(t *testing.T) {
 	}
 }
 
-// What a finding says may change while it stands.
+// The text of a finding may change while it lasts.
 func TestEvidenceChanges(t *testing.T) {
 	b := NewBook()
 	before, after := verdict("a", "p", 2), verdict("a", "p", 2)
@@ -113,7 +114,7 @@ func TestEvidenceChanges(t *testing.T) {
 	}
 }
 
-// Whatever happens, the book has what the last verdicts say and nothing else.
+// Whatever happens, the book has the last verdicts and nothing else.
 func TestBookAddsUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := NewBook()
@@ -172,7 +173,7 @@ func TestReportIsBounded(t *testing.T) {
 	if fix, there := r.Results[0].Properties[propertyFix]; there {
 		t.Errorf("half a command: %s", fix)
 	}
-	// What there is room for again is told, and the annotation goes.
+	// When there is room again, the rest is reported, and the annotation goes.
 	o, changed = Object("a", list[:2], r, time.Unix(9, 0))
 	r = o.(*reportsv1alpha1.Report)
 	if !changed || len(r.Results) != 2 || len(r.Annotations) > 0 {
@@ -180,7 +181,7 @@ func TestReportIsBounded(t *testing.T) {
 	}
 }
 
-// A result keeps the time at which it was first told, and a report that says the same already is not written.
+// A result keeps the time of its first report, and a report with the same content is not written again.
 func TestReportChangesOnlyWhenItMust(t *testing.T) {
 	first, _ := Object("a", failures(2), nil, time.Unix(5, 0))
 	if same, changed := Object("a", failures(2), first, time.Unix(9, 0)); changed {
@@ -196,7 +197,7 @@ func TestReportChangesOnlyWhenItMust(t *testing.T) {
 	}
 }
 
-// Somebody who changes the label keeps the report: it is theirs then.
+// A user who changes the label keeps the report: it is theirs then.
 func TestOurs(t *testing.T) {
 	o, _ := Object(Cluster, failures(1), nil, time.Unix(5, 0))
 	if _, cluster := o.(*reportsv1alpha1.ClusterReport); !cluster || !Ours(o) {

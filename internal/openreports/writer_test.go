@@ -19,20 +19,20 @@ import (
 	"github.com/ovnguard/ovnguard/internal/publish"
 )
 
-// desk is a writer with a cluster of its own, which counts writes.
-type desk struct {
+// rig is a writer with a cluster of its own that counts writes.
+type rig struct {
 	*Writer
 	writes int
 	logged []string
 }
 
-func newDesk(t *testing.T, funcs interceptor.Funcs, there ...client.Object) *desk {
+func newRig(t *testing.T, funcs interceptor.Funcs, there ...client.Object) *rig {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := reportsv1alpha1.Install(scheme); err != nil {
 		t.Fatal(err)
 	}
-	d := &desk{}
+	d := &rig{}
 	d.Writer = &Writer{
 		Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(there...).WithInterceptorFuncs(funcs).Build(),
 		Book:   NewBook(),
@@ -42,13 +42,13 @@ func newDesk(t *testing.T, funcs interceptor.Funcs, there ...client.Object) *des
 	return d
 }
 
-// look has the writer look once at all that is due.
-func (d *desk) look(t *testing.T) error {
+// look makes the writer do everything that is due.
+func (d *rig) look(t *testing.T) error {
 	t.Helper()
 	for _, namespace := range d.Book.Changed() {
 		d.due[namespace] = true
 	}
-	for range 3 { // what was found to be due only while looking is written at the next look
+	for range 3 { // work that became due during a look is written at the next look
 		for namespace := range d.due {
 			delete(d.due, namespace)
 			if err := d.put(t.Context(), namespace); err != nil {
@@ -59,8 +59,8 @@ func (d *desk) look(t *testing.T) error {
 	return nil
 }
 
-// reports returns the failures that the cluster has, by namespace.
-func (d *desk) reports(t *testing.T) map[string]int {
+// reports returns the number of failures in the cluster's reports, by namespace.
+func (d *rig) reports(t *testing.T) map[string]int {
 	t.Helper()
 	var list reportsv1alpha1.ReportList
 	if err := d.Client.List(t.Context(), &list); err != nil {
@@ -80,7 +80,7 @@ func (d *desk) reports(t *testing.T) map[string]int {
 	return out
 }
 
-func (d *desk) expect(t *testing.T, writes int, want map[string]int) {
+func (d *rig) expect(t *testing.T, writes int, want map[string]int) {
 	t.Helper()
 	if err := d.look(t); err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func (d *desk) expect(t *testing.T, writes int, want map[string]int) {
 	}
 }
 
-func (d *desk) begin(t *testing.T) {
+func (d *rig) begin(t *testing.T) {
 	t.Helper()
 	if err := d.read(t.Context()); err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func (d *desk) begin(t *testing.T) {
 }
 
 func TestReportsFollowFindings(t *testing.T) {
-	d := newDesk(t, interceptor.Funcs{})
+	d := newRig(t, interceptor.Funcs{})
 	d.begin(t)
 	p, q, ghost := verdict("a", "p", 0), verdict("a", "q", 0, 4), verdict(Cluster, "ghost", 5)
 	d.Book.Judged(monitor.Verdict{}, p)
@@ -122,10 +122,10 @@ func TestReportsFollowFindings(t *testing.T) {
 	d.expect(t, 5, map[string]int{})
 }
 
-// A writer that begins takes over what another one wrote: it writes nothing twice and removes what is over.
+// A new writer takes over the reports of an earlier one: it writes nothing twice and removes what is no longer needed.
 func TestWriterTakesOver(t *testing.T) {
 	stale, _ := Object("over", failures(2), nil, metav1.Now().Time)
-	d := newDesk(t, interceptor.Funcs{}, stale)
+	d := newRig(t, interceptor.Funcs{}, stale)
 	p := verdict("a", "p", 0)
 	d.Book.Judged(monitor.Verdict{}, p)
 	d.begin(t)
@@ -134,7 +134,7 @@ func TestWriterTakesOver(t *testing.T) {
 	d.expect(t, 2, map[string]int{"a/ovnguard": 1})
 }
 
-// Reports of others are neither changed nor removed, whatever they are called, and it is said once.
+// Reports of others are neither changed nor removed, whatever their names, and the log says so once.
 func TestReportsOfOthers(t *testing.T) {
 	theirs := &reportsv1alpha1.Report{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: Name, Labels: map[string]string{Label: "somebody"}},
@@ -144,7 +144,7 @@ func TestReportsOfOthers(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "other", Labels: map[string]string{Label: LabelValue}},
 		Source:     "somebody",
 	}
-	d := newDesk(t, interceptor.Funcs{}, theirs, other)
+	d := newRig(t, interceptor.Funcs{}, theirs, other)
 	d.begin(t)
 	p := verdict("a", "p", 0)
 	d.Book.Judged(monitor.Verdict{}, p)
@@ -160,9 +160,9 @@ func TestReportsOfOthers(t *testing.T) {
 	}
 }
 
-// A report that somebody changes or deletes behind the writer's back is put right.
+// The writer restores a report that somebody else changes or deletes.
 func TestReportIsPutRight(t *testing.T) {
-	d := newDesk(t, interceptor.Funcs{})
+	d := newRig(t, interceptor.Funcs{})
 	d.begin(t)
 	p := verdict("a", "p", 0)
 	d.Book.Judged(monitor.Verdict{}, p)
@@ -187,11 +187,11 @@ func TestReportIsPutRight(t *testing.T) {
 	d.expect(t, 5, map[string]int{"a/ovnguard": 1})
 }
 
-// A cluster that does not serve reports is told of once, however often it is asked.
+// The log says once that a cluster does not serve reports, however often the writer asks.
 func TestReportsAreNotServed(t *testing.T) {
 	missing := &meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "openreports.io", Kind: "Report"}}
 	served := false
-	d := newDesk(
+	d := newRig(
 		t,
 		interceptor.Funcs{
 			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {

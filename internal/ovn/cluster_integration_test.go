@@ -21,7 +21,7 @@ type cluster struct {
 	t *testing.T
 }
 
-// newCluster makes a cluster of three servers, which hold a switch with three ports.
+// newCluster starts a cluster of three servers with a switch that has three ports.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	c, err := ovsdbserver.CreateCluster(t.Context(), tempDir(t), ovsdbserver.NorthboundSchema, 3)
@@ -61,7 +61,7 @@ func (c *cluster) leader(among ...*ovsdbserver.Server) *ovsdbserver.Server {
 	return s
 }
 
-// follow starts a mirror of all servers, and waits until it holds what the leader does.
+// follow starts a mirror of all servers, and waits until it has the leader's rows.
 func (c *cluster) follow() *follower {
 	c.t.Helper()
 	f := follow(
@@ -72,7 +72,7 @@ func (c *cluster) follow() *follower {
 	return f
 }
 
-// settleAt waits until the mirror follows a server and holds what it does.
+// settleAt waits until the mirror follows a server and has its rows.
 func (f *follower) settleAt(s *ovsdbserver.Server) {
 	f.t.Helper()
 	begin := time.Now()
@@ -130,8 +130,8 @@ func TestClusterLeadershipMoved(t *testing.T) {
 	}
 }
 
-// A leader that is cut off from the others does not know it at first, and clients still reach it. What it holds is the
-// past.
+// A leader that is cut off from the others does not know it at first, and clients still reach it. Its rows are out of
+// date.
 func TestClusterLeaderCutOff(t *testing.T) {
 	c := newCluster(t)
 	f := c.follow()
@@ -155,7 +155,7 @@ func TestClusterLeaderCutOff(t *testing.T) {
 	}
 }
 
-// Without a majority nothing is known to be true any more, and the mirror must say so and keep what it had.
+// Without a majority no row is certain any more, and the mirror must say so and keep its rows.
 func TestClusterWithoutMajority(t *testing.T) {
 	c := newCluster(t)
 	f := c.follow()
@@ -194,8 +194,8 @@ func TestClusterRestartedFromDisk(t *testing.T) {
 	}
 }
 
-// The servers write their files again and hand the leadership around, under a load of changes. Changes that a server
-// dropped from its log cannot be had from it any more, so the mirror may have to read everything again.
+// The servers compact their files and pass the leadership around, under a load of changes. A server cannot send changes
+// that it dropped from its log, so the mirror may have to read everything again.
 func TestClusterCompactedUnderLoad(t *testing.T) {
 	c := newCluster(t)
 	f := c.follow()
@@ -232,8 +232,8 @@ func TestClusterCompactedUnderLoad(t *testing.T) {
 	f.settle(c.leader())
 }
 
-// load changes ports p0, p1, ... at a server until ctx ends, and counts the transactions that were made. Those that
-// fail, as they may while there is no leader, are not counted.
+// load changes ports p0, p1, ... at a server until ctx ends, and counts the committed transactions. A failed
+// transaction, as there may be while there is no leader, is not counted.
 func load(ctx context.Context, s *ovsdbserver.Server, ports int, made *atomic.Int64) {
 	for i := 0; ctx.Err() == nil; i++ {
 		_, err := s.Transact(
@@ -252,8 +252,8 @@ func load(ctx context.Context, s *ovsdbserver.Server, ports int, made *atomic.In
 	}
 }
 
-// A server that crashes in the middle of a transaction leaves it open whether that was committed. The mirror agrees
-// with whatever the others make of it.
+// If a server crashes in the middle of a transaction, it is open whether that was committed. The mirror agrees with the
+// other servers in either case.
 func TestClusterLeaderCrashesInATransaction(t *testing.T) {
 	for _, scenario := range []string{"crash-before-sending-append-request", "crash-after-sending-append-request"} {
 		t.Run(scenario, func(t *testing.T) {

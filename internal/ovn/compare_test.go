@@ -9,7 +9,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
 )
 
-// described gives rows as text, one line a row, so that what two readers say can be compared: table, UUID, then each
+// described has rows as text, one line a row, so that the rows of two readers can be compared: table, UUID, then each
 // column that is read, in the schema's order.
 type described map[string]string
 
@@ -59,7 +59,7 @@ func fieldText(field any) string {
 	panic(fmt.Sprintf("%T", field))
 }
 
-// describer is what describe needs of a table; it is implemented for all of them.
+// describer is the part of a table that describe needs; all tables implement it.
 type describer interface {
 	describe(into described, s *Snapshot)
 	describeRow(row Row) string
@@ -130,7 +130,7 @@ func describeFile(db *dbfile.Database, database Database, tables []Table, s *Sna
 	return d
 }
 
-// differing says in what two descriptions differ, both ways; empty where they are the same.
+// differing returns the differences of two descriptions, both ways; empty where they are the same.
 func differing(got, want described) string {
 	var out []string
 	for k, w := range want {

@@ -22,8 +22,8 @@ func rowsOf(s *Snapshot) map[string]Row {
 	return all
 }
 
-// Whatever a server sends as rows and as changes of rows is either refused, and then nothing has changed, or it is
-// taken over, and then the events lead from the state before to the state after, and every index has every port.
+// Rows and changes of rows from a server are either refused, and then nothing has changed, or taken over, and then the
+// events lead from the state before to the state after, and every index has every port.
 func FuzzApply(f *testing.F) {
 	const a, b, sw = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b",
 		"00000000-0000-0000-0000-0000000000ff"
@@ -61,7 +61,7 @@ func FuzzApply(f *testing.F) {
 				if st.snapshot != before || events != nil {
 					t.Fatalf("a refusal (%v) changed something", err)
 				}
-				return // only reading everything again helps
+				return // only a complete reading helps
 			}
 			for _, e := range events {
 				row := e.New
@@ -92,7 +92,7 @@ func FuzzApply(f *testing.F) {
 			); len(
 				names,
 			) == st.snapshot.Ports().
-				Len() { // as the schema's index has it
+				Len() { // for the index in the schema
 				checkIndexes(t, st.snapshot)
 			}
 		}
@@ -107,7 +107,7 @@ func portNames(s *Snapshot) map[string]bool {
 	return names
 }
 
-// pieces gives bytes a few at a time.
+// pieces returns bytes a few at a time.
 type pieces struct {
 	data []byte
 	size int
@@ -122,8 +122,8 @@ func (p *pieces) Read(into []byte) (int, error) {
 	return n, nil
 }
 
-// Values are cut out of the stream as encoding/json does it, however the stream is cut into pieces, and no byte is lost
-// or given out twice.
+// The framer cuts the same values out of the stream as encoding/json, however the stream is cut into pieces, and loses
+// or repeats no byte.
 func FuzzFramer(f *testing.F) {
 	f.Add([]byte(`{"id":1,"result":[{"a":"}\"]"}],"error":null} {"method":"echo","params":[]}`), uint8(1))
 	f.Add([]byte("{}[]\n\n[[]]{\"a\":\"\\\\\"}"), uint8(3))
@@ -148,7 +148,7 @@ func FuzzFramer(f *testing.F) {
 			}
 			if want[0] != '{' && want[0] != '[' ||
 				bytes.ContainsFunc(want, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' }) {
-				return // no message of OVSDB
+				return // not a message of OVSDB
 			}
 			if i >= len(got) || !bytes.Equal(got[i], want) {
 				t.Fatalf("message %d: got %q, want %q", i, got, want)
@@ -157,15 +157,15 @@ func FuzzFramer(f *testing.F) {
 	})
 }
 
-// deaf is a connection that takes everything and says nothing.
-type deaf struct{ net.Conn }
+// silentConn is a connection that takes everything and sends nothing.
+type silentConn struct{ net.Conn }
 
-func (deaf) Read([]byte) (int, error)         { return 0, io.EOF }
-func (deaf) Write(b []byte) (int, error)      { return len(b), nil }
-func (deaf) Close() error                     { return nil }
-func (deaf) SetWriteDeadline(time.Time) error { return nil }
+func (silentConn) Read([]byte) (int, error)         { return 0, io.EOF }
+func (silentConn) Write(b []byte) (int, error)      { return len(b), nil }
+func (silentConn) Close() error                     { return nil }
+func (silentConn) SetWriteDeadline(time.Time) error { return nil }
 
-// A message that means nothing is an error, whatever it holds, and so is what a server says of itself.
+// A message without meaning is an error, whatever its content, and so is a bad report of a server about itself.
 func FuzzMessage(f *testing.F) {
 	f.Add([]byte(`{"id":1,"result":{},"error":null}`))
 	f.Add(
@@ -183,7 +183,7 @@ func FuzzMessage(f *testing.F) {
 		}
 		s := &session{mirror: m, server: server{database: Northbound}}
 		k := &conn{
-			net:   deaf{},
+			net:   silentConn{},
 			calls: map[uint64]*call{1: {take: s.server.take, ended: make(chan error, 1)}},
 			done:  make(chan struct{}),
 		}

@@ -2,7 +2,7 @@ package ovn
 
 import "testing"
 
-// checkIndexes makes sure that every index gives exactly what a walk over all ports gives.
+// checkIndexes fails unless every index returns exactly what a walk over all ports finds.
 func checkIndexes(t *testing.T, s *Snapshot) {
 	t.Helper()
 	type counts map[string]int

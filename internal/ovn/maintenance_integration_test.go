@@ -11,7 +11,7 @@ import (
 	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
-// A backup that is restored into the running database brings every row back under another UUID.
+// A backup that is restored into the running database brings every row back with another UUID.
 func TestRestoredWhileRunning(t *testing.T) {
 	c := newCluster(t)
 	backup := filepath.Join(tempDir(t), "backup")
@@ -50,7 +50,7 @@ func TestClusterFoundedAnew(t *testing.T) {
 	}
 }
 
-// convert has a server take the machine's schema with some text replaced, under another version.
+// convert makes a server convert to the machine's schema with some text replaced, under another version.
 func convert(t *testing.T, s *ovsdbserver.Server, version, text, by string) {
 	t.Helper()
 	data, err := os.ReadFile(ovsdbserver.NorthboundSchema)
@@ -73,7 +73,7 @@ func convert(t *testing.T, s *ovsdbserver.Server, version, text, by string) {
 	}
 }
 
-// The servers take another schema while they run, as they do when OVN is upgraded and when it is put back.
+// The servers change to another schema while they run, as in an upgrade of OVN and its rollback.
 func TestConvertedWhileRunning(t *testing.T) {
 	const (
 		priority = `"priority": {`
@@ -112,7 +112,7 @@ func TestConvertedWhileRunning(t *testing.T) {
 			insert("after")
 			f.settle(s)
 
-			// A column that must be there is of another type: nothing may be believed, and the reason is told.
+			// A required column has another type: no row may be believed, and the error says why.
 			convert(t, s, "7.90.1", enabled, text)
 			until(t, "an error that names the column", func() bool {
 				st := f.State()

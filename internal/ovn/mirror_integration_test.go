@@ -136,7 +136,7 @@ func TestFollowsChanges(t *testing.T) {
 			t.Errorf("%v: the revision stayed at %d", step, before.Revision)
 		}
 	}
-	// The first snapshot is still what it was.
+	// The first snapshot is unchanged.
 	if q := now.Port("p1"); q != p || q.Switch != "sw" || q.Type != "" || now.Ports().Len() != 1 {
 		t.Errorf("an old snapshot changed: %+v", q)
 	}
@@ -162,7 +162,7 @@ func TestPortsAndTheirSwitches(t *testing.T) {
 			[]string{"add", "Logical_Switch", "a", "ports", uuid, "--", "remove", "Logical_Switch", "b", "ports", uuid},
 			"a",
 		},
-		{[]string{"add", "Logical_Switch", "b", "ports", uuid}, "a"}, // on both, which ovn-northd would refuse
+		{[]string{"add", "Logical_Switch", "b", "ports", uuid}, "a"}, // on both switches, which ovn-northd would refuse
 		{[]string{"remove", "Logical_Switch", "a", "ports", uuid}, "b"},
 		{[]string{"add", "Logical_Switch", "a", "ports", uuid}, "b"},
 		{[]string{"ls-del", "b"}, "a"},
@@ -178,8 +178,7 @@ func TestPortsAndTheirSwitches(t *testing.T) {
 	f.settle(s.Server)
 }
 
-// What changed while the server was away comes as events, rows that went away included, and the state says so
-// meanwhile.
+// A change while the server was away comes as an event, also a deleted row, and the state says so meanwhile.
 func TestServerKilled(t *testing.T) {
 	s := newNB(t)
 	s.nbctl("ls-add", "sw", "--", "lsp-add", "sw", "stays", "--", "lsp-add", "sw", "goes")
@@ -197,7 +196,7 @@ func TestServerKilled(t *testing.T) {
 	if f.Snapshot().Port("stays") != stays {
 		t.Error("what was known is gone")
 	}
-	// Another server changes the file, seen by nobody.
+	// Another server changes the file, unseen by the mirror.
 	other := &nb{ovsdbserver.New(tempDir(t), "other", s.File), t}
 	other.start()
 	other.nbctl("lsp-del", "goes", "--", "lsp-add", "sw", "comes")
@@ -228,7 +227,7 @@ func TestServerKilled(t *testing.T) {
 	}
 }
 
-// A server that is there but does not answer is noticed.
+// The mirror notices a server that is there but does not answer.
 func TestServerFrozen(t *testing.T) {
 	s := newNB(t)
 	s.nbctl("ls-add", "sw")
@@ -247,8 +246,7 @@ func TestServerFrozen(t *testing.T) {
 	f.settle(s.Server)
 }
 
-// A quiet server is not mistaken for a dead one. It has a second for each answer, which is much also where the machine
-// is busy.
+// A quiet server is not mistaken for a dead one. It has a second for each answer, which is long even on a busy machine.
 func TestQuietServer(t *testing.T) {
 	s := newNB(t)
 	f := follow(t, Config{Endpoints: s.Endpoint(), Probe: time.Second})
@@ -259,7 +257,7 @@ func TestQuietServer(t *testing.T) {
 	}
 }
 
-// burst makes changes of ports p0, p1, ... of 100 ports in few transactions.
+// burst changes ports p0, p1, ... of 100 ports that many times, in few transactions.
 func burst(t *testing.T, s *ovsdbserver.Server, changes int) {
 	t.Helper()
 	const ports = 100
@@ -292,7 +290,7 @@ func addPorts(s *nb, n int) {
 	s.nbctl(args...)
 }
 
-// A reader that comes late gets every event in order, and one that comes too late is told that it did.
+// A late reader gets every event in order, and one that is too late gets an error.
 func TestSlowReaders(t *testing.T) {
 	s := newNB(t)
 	addPorts(s, 100)

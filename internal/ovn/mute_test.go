@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A server whose bytes never make a whole message is given up, although it is never silent. That is what a stream looks
-// like after the quote at the end of a string was lost.
+// The mirror gives up a server that sends bytes without a whole message, although it is never silent. A stream looks
+// like that after the quote at the end of a string was lost.
 func TestNothingWholeIsGivenUp(t *testing.T) {
 	for name, c := range map[string]struct {
 		begin, more string
@@ -51,7 +51,7 @@ func TestNothingWholeIsGivenUp(t *testing.T) {
 					t.Errorf("error %v, want %v", err, c.want)
 				}
 				s.conn.close(err)
-				_ = theirs.Close() // both ends go
+				_ = theirs.Close() // closes both ends
 				<-said
 				<-heard
 			})
@@ -59,7 +59,7 @@ func TestNothingWholeIsGivenUp(t *testing.T) {
 	}
 }
 
-// A server that says whole messages is followed for as long as it does, without a probe being needed.
+// The mirror follows a server for as long as it sends whole messages, without needing a probe.
 func TestBusyServerIsNotGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
@@ -82,7 +82,7 @@ func TestBusyServerIsNotGivenUp(t *testing.T) {
 			t.Errorf("error %v, want none before the time is over", err)
 		}
 		s.conn.close(nil)
-		_ = theirs.Close() // both ends go
+		_ = theirs.Close() // closes both ends
 		<-said
 	})
 }

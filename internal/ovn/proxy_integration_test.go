@@ -53,7 +53,7 @@ func (p *proxied) change(round int) {
 	p.nbctl(args...)
 }
 
-// randomness returns the randomness of a test, and has a failure tell how to have the same again.
+// randomness returns a test's source of randomness; a failure prints the seed that repeats it.
 func randomness(t *testing.T) *rand.Rand {
 	t.Helper()
 	n := *seedFlag
@@ -64,8 +64,8 @@ func randomness(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(n, 1))
 }
 
-// Whatever becomes of the bytes on the way, the mirror ends up with what the server holds, and its state never claims
-// to follow the server with anything else.
+// Whatever happens to the bytes on the way, the mirror ends up with the server's rows, and its state never claims to
+// follow the server with other rows.
 func TestBrokenStream(t *testing.T) {
 	random := randomness(t)
 	p := newProxied(t, 50)
@@ -88,15 +88,15 @@ func TestBrokenStream(t *testing.T) {
 			p.change(round + 1)
 			round += 2
 			p.proxy.Set(ovsdbserver.Fault{})
-			p.proxy.Cut() // the fault may not have been reached, and must not be reached later
+			p.proxy.Cut() // the fault may not have been reached, and must not come later
 			f.settle(p.Server)
 		}
 		t.Logf("%s: %d connections in %v", name, p.proxy.Connections()-made, time.Since(begin).Round(time.Millisecond))
 	}
 }
 
-// Every byte of the first conversation is a place where it can end. The mirror starts again each time, and nothing of a
-// half reading is ever seen.
+// The first conversation can end at every byte. The mirror starts again each time, and a partial reading is never
+// visible.
 func TestFirstReadingCutAnywhere(t *testing.T) {
 	random := randomness(t)
 	p := newProxied(t, 20)
@@ -114,8 +114,8 @@ func TestFirstReadingCutAnywhere(t *testing.T) {
 	}
 }
 
-// A byte that is corrupted in the middle of the changes is noticed, wherever it is, and the changes come all the same.
-// The server goes on sending, so that silence cannot give it away.
+// A corrupted byte among the changes is noticed, wherever it is, and the changes come all the same. The server goes on
+// sending, so that silence cannot reveal the fault.
 func TestCorruptedChanges(t *testing.T) {
 	random := randomness(t)
 	p := newProxied(t, 50)
@@ -123,9 +123,9 @@ func TestCorruptedChanges(t *testing.T) {
 	for round := range 25 {
 		p.proxy.Cut()
 		f.settle(p.Server)
-		first := p.proxy.Passed() // what it takes to be synced, give or take a probe
+		first := p.proxy.Passed() // bytes until it is synced, within a probe
 		p.proxy.Set(ovsdbserver.Fault{CorruptAfter: first + 20 + random.IntN(400)})
-		made := p.proxy.Connections() // before the cut, since the next one may come at once
+		made := p.proxy.Connections() // before the cut, since the next connection may come at once
 		p.proxy.Cut()
 		until(t, "another connection", func() bool { return p.proxy.Connections() > made })
 		p.proxy.Set(ovsdbserver.Fault{})

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// settleTime is how long anything may take to become as it must be.
+// settleTime is the longest time for any state to be reached.
 const settleTime = 30 * time.Second
 
 // nb is a real ovsdb-server with a Northbound database.
@@ -65,7 +65,7 @@ func (n *nb) nbctl(args ...string) string {
 	return out
 }
 
-// dump returns what the server holds, as its own tool prints it.
+// dump returns the server's rows, as its own tool prints them.
 func dump(t *testing.T, s *ovsdbserver.Server, of Database) *dbfile.Database {
 	t.Helper()
 	data, err := s.Dump(t.Context(), string(of))
@@ -79,7 +79,7 @@ func dump(t *testing.T, s *ovsdbserver.Server, of Database) *dbfile.Database {
 	return db
 }
 
-// follower is a mirror that runs, with a reader that builds the state again from its events.
+// follower is a running mirror with a reader that rebuilds the state from its events.
 type follower struct {
 	*Mirror
 	t        *testing.T
@@ -126,7 +126,7 @@ func start(t *testing.T, config Config) *follower {
 	return f
 }
 
-// read takes events and replays them. Each must fit what was there, and revisions must never go back.
+// read takes events and replays them. Each must fit the state before it, and revisions must never go back.
 func (f *follower) read(wait time.Duration) bool {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), wait)
@@ -176,7 +176,7 @@ func (f *follower) replay(e Event) {
 	f.replayed[key] = row
 }
 
-// settle waits until the snapshot, and what the replayed events give, are both what the server says it holds.
+// settle waits until the snapshot and the replayed events both have the server's rows.
 func (f *follower) settle(s *ovsdbserver.Server) {
 	f.t.Helper()
 	deadline := time.Now().Add(settleTime)
@@ -188,7 +188,7 @@ func (f *follower) settle(s *ovsdbserver.Server) {
 		want := describeFile(truth, f.config.Database, f.config.Tables, now)
 		wrong := differing(describeSnapshot(now, f.config.Tables), want)
 		if wrong == "" && f.State().Synced() {
-			for f.read(20 * time.Millisecond) { // what came since, and led to now
+			for f.read(20 * time.Millisecond) { // the events since then, which led to now
 			}
 			f.checkReplay(want)
 			checkIndexes(f.t, now)

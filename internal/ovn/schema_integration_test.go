@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
-// recorded starts a server with what a real Kube-OVN controller wrote, in the newest schema.
+// recorded starts a server with the rows of a real Kube-OVN controller, in the newest schema.
 func recorded(t *testing.T) *nb {
 	t.Helper()
 	packed, err := os.Open("dbfile/testdata/recorded-nb.db.gz")
@@ -38,7 +38,7 @@ func recorded(t *testing.T) *nb {
 	return s
 }
 
-// What a real Kube-OVN controller wrote, in the newest schema: every table of it is followed.
+// Every table with rows of a real Kube-OVN controller is followed in the newest schema.
 func TestNewestSchema(t *testing.T) {
 	s := recorded(t)
 	f := follow(t, Config{Endpoints: s.Endpoint(), Tables: allNB})

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// schemaText returns a Northbound schema with the tables of ports and switches, in which some columns have another type
-// than OVN gives them, "" where they are left out.
+// schemaText returns a Northbound schema with the tables of ports and switches. Some columns have another type than in
+// OVN; a column with type "" is left out.
 func schemaText(changed map[string]string) []byte {
 	const set = `{"key":"string","min":0,"max":"unlimited"}`
 	const dict = `{"key":"string","value":"string","min":0,"max":"unlimited"}`
@@ -136,7 +136,7 @@ func TestWrongSchemas(t *testing.T) {
 	}
 }
 
-// A column that may have one value only, where OVN lets it have many, can still be read.
+// A column with at most one value, where OVN allows many, can still be read.
 func TestNarrowerSet(t *testing.T) {
 	st, err := useSchema(
 		t,
@@ -159,7 +159,7 @@ func TestNarrowerSet(t *testing.T) {
 	}
 }
 
-// Odd schemas, on some of which the library's decoder panics, are errors.
+// Odd schemas are errors; the library's decoder panics on some of them.
 func TestOddSchemas(t *testing.T) {
 	for _, text := range []string{
 		``, `null`, `[]`, `{}`, `{"tables":null}`, `{"tables":{"Logical_Switch_Port":null}}`,
@@ -183,6 +183,6 @@ func FuzzSchema(f *testing.F) {
 		),
 	)
 	f.Fuzz(func(t *testing.T, text []byte) {
-		_, _ = useSchema(t, text) // it must not panic, that is all
+		_, _ = useSchema(t, text) // the test is that it does not panic
 	})
 }

@@ -2,7 +2,7 @@ package ovn
 
 import "testing"
 
-// What a server says of itself is read, truth values too.
+// A server's report about itself is read, including its truth values.
 func TestServerSaysWhatItIs(t *testing.T) {
 	s := server{database: Northbound}
 	if err := s.take([]byte(`{"Database":{"u":{"initial":{"name":"OVN_Northbound","model":"clustered","leader":true,

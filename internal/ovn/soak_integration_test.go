@@ -19,21 +19,21 @@ var (
 	soakFlag = flag.Duration("ovn.soak", 20*time.Second, "how long the random test of a cluster goes on")
 )
 
-// soak does random things to a cluster.
+// soak makes random writes and faults in a cluster.
 type soak struct {
 	*cluster
 	random *rand.Rand
 	backup string
-	names  int // how many ports were made
+	names  int // number of ports that were made
 	done   map[string]int
 	// apart is the server that is cut off.
 	apart *ovsdbserver.Server
-	// versions is how often the schema was converted.
+	// versions is the number of conversions of the schema.
 	versions int
 }
 
-// Writes of all kinds, mixed with faults of the servers: whenever things come to rest, the mirror holds what the leader
-// does, and so do its events played one after the other.
+// Writes of all kinds, mixed with faults of the servers: whenever things come to rest, the mirror has the leader's
+// rows, and so has the replay of its events.
 func TestSoak(t *testing.T) {
 	c := newCluster(t)
 	s := &soak{
@@ -134,7 +134,7 @@ func (s *soak) write() {
 		ops = append(
 			ops,
 			`{"op":"update","table":"Logical_Switch","where":[],"row":{"ports":["set",[]]}}`,
-		) // all ports go with it
+		) // its ports are deleted with it
 	}
 	for {
 		_, err := s.leader(s.running()...).Transact(s.t.Context(), `["OVN_Northbound",`+strings.Join(ops, ",")+`]`)
@@ -145,7 +145,7 @@ func (s *soak) write() {
 		if strings.Contains(
 			err.Error(),
 			"constraint violation",
-		) { // it was committed although the server that was asked is gone
+		) { // it was committed although that server is gone
 			return
 		}
 		if !strings.Contains(err.Error(), "not leader") && !strings.Contains(err.Error(), "raft") &&
@@ -156,7 +156,7 @@ func (s *soak) write() {
 	}
 }
 
-// running returns the servers that run and reach each other.
+// running returns the servers that are running and reach each other.
 func (s *soak) running() (all []*ovsdbserver.Server) {
 	for _, v := range s.Servers {
 		if v.PID() != 0 && v != s.apart {
@@ -166,7 +166,7 @@ func (s *soak) running() (all []*ovsdbserver.Server) {
 	return all
 }
 
-// fault does something random to the cluster, and returns what puts it right.
+// fault makes a random fault in the cluster, and returns a function that ends it.
 func (s *soak) fault() (undo func()) {
 	s.t.Helper()
 	ctx := s.t.Context()
@@ -218,7 +218,7 @@ func (s *soak) fault() (undo func()) {
 		{"conversion", func() func() {
 			s.versions++
 			convert(s.t, s.leader(), fmt.Sprintf("7.91.%d", s.versions), `"priority": {`, `"priority": {`)
-			s.do("back up", s.leader().Backup(ctx, s.Database, s.backup)) // one of an older schema would not be taken
+			s.do("back up", s.leader().Backup(ctx, s.Database, s.backup)) // an older schema would be refused
 			return nothing
 		}},
 	}

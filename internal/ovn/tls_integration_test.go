@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// later is a time until which a certificate of a test is valid.
+// later returns a time until which a certificate of a test is valid.
 func later() time.Time { return time.Now().Add(time.Hour) }
 
 // Certificates and the authority are replaced while the mirror is connected: the connection goes on, and the next one
-// uses what the files hold by then. A file that is half written in between costs an attempt and no more.
+// uses the files as they are then. A file that is half written in between costs one attempt and no more.
 func TestCertificatesReplaced(t *testing.T) {
 	first, second := newAuthority(t), newAuthority(t)
 	ofServer, ofClient := newSecret(t).fill(first, first, later()), newSecret(t).fill(first, first, later())
@@ -47,7 +47,8 @@ func TestCertificatesReplaced(t *testing.T) {
 	f.settle(s.Server)
 }
 
-// Whatever is wrong with certificates is said, nothing is read, and once it is put right the mirror follows.
+// Whatever is wrong with certificates, the error says so and nothing is read; after the fault is fixed the mirror
+// follows.
 func TestCertificatesThatDoNotFit(t *testing.T) {
 	ours, foreign := newAuthority(t), newAuthority(t)
 	past := time.Now().Add(-time.Hour)
@@ -97,7 +98,7 @@ func TestCertificatesThatDoNotFit(t *testing.T) {
 			c.spoil(server, client)
 			s, endpoint := newTLS(t, server)
 			if _, err := Open(Config{Endpoints: endpoint, TLS: client.TLSFiles}); err != nil {
-				mustSay(t, err, c.says) // what can be known without a server is said at once
+				mustSay(t, err, c.says) // an error that needs no server comes at once
 				return
 			}
 			f := start(t, Config{Endpoints: endpoint, TLS: client.TLSFiles, Probe: time.Second})

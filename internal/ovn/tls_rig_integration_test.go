@@ -85,8 +85,8 @@ func newSecret(t *testing.T) *secret {
 	}
 }
 
-// fill writes a new certificate of one authority that is valid until then, and the authority to trust. Each file is
-// replaced as a whole, as a mounted Secret is.
+// fill writes a new certificate of one authority that is valid until then, and the trusted authority. Each file is
+// replaced as a whole, as in a mounted Secret.
 func (s *secret) fill(by, trusted *authority, until time.Time) *secret {
 	s.t.Helper()
 	key := newKey(s.t)

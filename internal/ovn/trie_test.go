@@ -35,7 +35,7 @@ func TestTrieIsAPersistentSet(t *testing.T) {
 		e := &edit{}
 		for range r.IntN(8) + 1 {
 			var old *thing
-			for x := range want { // any one
+			for x := range want { // any row
 				old = x
 				break
 			}

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A reading of everything says of rows that they are gone by leaving them out. A switch that was renamed meanwhile must
-// not keep its old ports alive: while the mirror was away, one port was deleted and the other stayed.
+// A complete reading reports deleted rows by leaving them out. A switch that was renamed meanwhile must not keep its
+// old ports alive: while the mirror was away, one port was deleted and the other stayed.
 func TestWholeReadingAfterSwitchWasRenamed(t *testing.T) {
 	st, err := newStore(Northbound, []Table{TablePort, TableSwitch})
 	if err != nil {
@@ -55,7 +55,7 @@ func TestWholeReadingAfterSwitchWasRenamed(t *testing.T) {
 		t.Errorf("port b is %+v, want it on the switch's new name", p)
 	}
 
-	// The last port goes, and with it the table's name from what is sent.
+	// The last port goes, and then the table's name is missing from the message.
 	read(`{"Logical_Switch":{"00000000-0000-0000-0000-0000000000ff":{"initial":{"name":"newer"}}}}`)
 	if n := st.snapshot.Ports().Len(); n != 0 {
 		t.Errorf("%d ports are left, want none", n)

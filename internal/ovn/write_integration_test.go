@@ -42,14 +42,14 @@ func TestWrite(t *testing.T) {
 	if err != nil || outcomes[0].Result != Written || outcomes[0].Err != nil {
 		t.Fatalf("%+v, %v", outcomes, err)
 	}
-	// What was written is seen at once.
+	// A write is visible at once.
 	now := f.Snapshot().Port("p")
 	if !slices.Equal(now.PortSecurity, []string{"0a:00:00:00:00:01 10.0.0.1"}) ||
 		!slices.Equal(now.Addresses, now.PortSecurity) {
 		t.Errorf("the mirror has %+v", now)
 	}
 	f.settle(s.Server)
-	// By what was read before, nothing can be written any more, and nothing is.
+	// With the row from before, nothing can be written any more, and nothing is.
 	outcomes, err = f.Write(t.Context(), Write{Port: p, PortSecurity: &[]string{}})
 	if err != nil || outcomes[0].Result != Conflict || !errors.Is(outcomes[0].Err, errChanged) {
 		t.Fatalf("%+v, %v", outcomes, err)
@@ -83,10 +83,10 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// The server decides, even where the mirror does not know yet; the others of the batch are written all the same.
+// The server decides, even where the mirror does not know yet; the other writes of the batch are made all the same.
 func TestWriteConflictsThatOnlyTheServerSees(t *testing.T) {
 	s := newNB(t)
-	const ports = 230 // more than two transactions
+	const ports = 230 // needs more than two transactions
 	addPorts(s, ports)
 	f := follow(t, Config{Endpoints: s.Endpoint()})
 	var writes []Write

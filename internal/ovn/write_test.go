@@ -10,7 +10,7 @@ import (
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 )
 
-// What a write becomes on the wire: the guard names every column that it stands on, and absent values are empty sets.
+// A write on the wire: the guard names every column that it depends on, and absent values are empty sets.
 func TestWriteOperations(t *testing.T) {
 	seven := 7
 	p := &Port{
@@ -77,7 +77,7 @@ func TestWritesThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// Of a transaction that failed, the one that spoiled it gets the blame, and the others are tried again.
+// If a transaction fails, the write that caused it gets the error, and the others are tried again.
 func TestSpoiledTransaction(t *testing.T) {
 	operations := make([]ovsdb.Operation, 6)
 	for name, c := range map[string]struct {

@@ -40,7 +40,7 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
-// One entry is replaced, and a snapshot is kept of each.
+// One entry is replaced, and a snapshot is kept of each result.
 func BenchmarkSet(b *testing.B) {
 	names := names()
 	m := filled(names)

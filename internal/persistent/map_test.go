@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// moment is a snapshot with what it must hold.
+// moment is a snapshot with its expected content.
 type moment struct {
 	snapshot Map[int, int]
 	want     map[int]int
@@ -64,8 +64,8 @@ func (b branch[K, V]) checkShape(t *testing.T, level int, hash func(K) uint64) {
 	}
 }
 
-// play does to a map and to one of Go what the script says, two octets a step, and returns the moments at which an Edit
-// ended. A step sets a value or takes it out; in every eighth, another Edit begins. Some scripts have no Edit.
+// play runs the script, two octets a step, on a map and on one of Go, and returns the moments at which an Edit ended. A
+// step sets a value or removes it; in every eighth step another Edit begins. Some scripts have no Edit.
 func play(t *testing.T, script []byte, hash func(int) uint64) (moments []moment) {
 	t.Helper()
 	var m Map[int, int]
@@ -90,7 +90,7 @@ func play(t *testing.T, script []byte, hash func(int) uint64) (moments []moment)
 	return append(moments, moment{m, want})
 }
 
-// hashes are ways to place keys: far apart, in few leaves, in one leaf at the end of a long way, and as it is in use.
+// hashes are ways to place keys: far apart, in few leaves, in one leaf at the end of a long way, and the real one.
 var hashes = map[string]func(int) uint64{
 	"spread":  func(key int) uint64 { return uint64(key) * 0x9e3779b97f4a7c15 },
 	"crowded": func(key int) uint64 { return uint64(key) % 8 << 61 },
@@ -99,7 +99,7 @@ var hashes = map[string]func(int) uint64{
 	"in use":  func(key int) uint64 { return hashOf(key) },
 }
 
-// A map does what one of Go does, and what was copied stays as it was.
+// A map behaves like one of Go, and a copy stays as it was.
 func TestDoesAsGosMapDoes(t *testing.T) {
 	for name, hash := range hashes {
 		t.Run(name, func(t *testing.T) {
@@ -120,7 +120,7 @@ func TestDoesAsGosMapDoes(t *testing.T) {
 	}
 }
 
-// each returns a script that does these steps for each of the first keys.
+// each returns a script with these steps for each of the first keys.
 func each(keys int, steps ...byte) (script []byte) {
 	for key := range keys {
 		for _, step := range steps {
@@ -130,7 +130,7 @@ func each(keys int, steps ...byte) (script []byte) {
 	return script
 }
 
-// Whatever is done to a map, also in series between snapshots, is as with one of Go, and no snapshot changes.
+// In any series of changes, also between snapshots, a map behaves like one of Go, and no snapshot changes.
 func FuzzMap(f *testing.F) {
 	const (
 		take, set, snapshot = 1, 4, 8 // as play reads them
@@ -139,7 +139,7 @@ func FuzzMap(f *testing.F) {
 	f.Add([]byte{1, set, 1, noEdit, 1, take, 2, set, 2, snapshot, 2, 5})
 	f.Add([]byte{1, take, 0, snapshot, 1, take})                         // nothing is there
 	f.Add([]byte{0, noEdit, 1, set, 1, set, 0, noEdit, 1, set, 1, take}) // each change copies
-	// A leaf becomes a fork and a fork a leaf: in one series, after a snapshot, and with one after each change.
+	// A leaf becomes a fork and a fork a leaf: in one series, after a snapshot, and with a snapshot after each change.
 	for _, between := range [][]byte{nil, {0, snapshot}, {0, noEdit}} {
 		grown := slices.Concat(between, each(leafMost+1, set), between, each(leafMost+1, take))
 		f.Add(grown)
@@ -155,7 +155,7 @@ func FuzzMap(f *testing.F) {
 	})
 }
 
-// Keys and values of any kind, by the methods that others call.
+// Keys and values may have any type, in the exported methods.
 func TestMethods(t *testing.T) {
 	type key struct{ namespace, name string }
 	var m Map[key, []string]
@@ -195,7 +195,7 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// Who reads a copy is not disturbed by who changes the original: the race detector watches.
+// A reader of a copy is not disturbed by a writer of the original: the race detector checks that.
 func TestReadersBesideAWriter(t *testing.T) {
 	var m Map[int, int]
 	edit := new(Edit)

@@ -27,14 +27,14 @@ const (
 	inner    = "52:54:00:00:00:01"
 )
 
-// A class completes what is left out, and refuses what works against it.
+// A class completes the fields that are left out, and refuses values against it.
 func TestClassComplete(t *testing.T) {
 	for name, c := range map[string]struct {
 		class      Class
 		grant      Grant
 		level      Level
 		forwarding Forwarding
-		refused    string // in the error
+		refused    string // words of the error
 	}{
 		"no class means what it says": {
 			class: "", grant: Grant{Level: new(Open), Forwarding: new(Require)}, level: Open, forwarding: Require,
@@ -149,8 +149,8 @@ func TestClassComplete(t *testing.T) {
 	}
 }
 
-// Whatever a class lets through has both halves: frames for every MAC that it sends from are delivered, none are taken
-// in for nothing, and no class opens a port.
+// Every class has both halves: the port receives frames for every MAC that it may send from, it receives none without
+// need, and no class opens a port.
 func TestClassHalvesFit(t *testing.T) {
 	accepted := 0
 	rapid.Check(t, func(t *rapid.T) {

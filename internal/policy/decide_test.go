@@ -185,7 +185,7 @@ func TestDecideForwarding(t *testing.T) {
 	}
 }
 
-// A pod's wish never lowers what its parents ask for, whatever it writes.
+// A pod's wish never lowers the level of its parents, whatever it writes.
 func TestPodNeverLoosens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		value := rapid.OneOf(

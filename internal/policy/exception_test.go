@@ -19,7 +19,7 @@ func pair(prefix string) portsec.AddressPair {
 	return portsec.AddressPair{Prefix: netip.MustParsePrefix(prefix)}
 }
 
-// gateways is a policy that honours exceptions of namespace gw.
+// gateways returns a policy that lets exceptions of namespace gw count.
 func gateways(change ...func(*Policy)) Policy {
 	p := Policy{
 		Name: "gateways", ExceptionsIn: []string{"gw"}, Repair: RepairOn,
@@ -31,7 +31,7 @@ func gateways(change ...func(*Policy)) Policy {
 	return p
 }
 
-// routes is an exception for pods with the label app=router.
+// routes returns an exception for pods with the label app=router.
 func routes(change ...func(*Exception)) Exception {
 	e := Exception{
 		Namespace: "gw", Name: "routes", Pods: func(l map[string]string) bool { return l["app"] == "router" },
@@ -265,7 +265,7 @@ func TestDecideException(t *testing.T) {
 	}
 }
 
-// A decision says which exceptions are meant for the port, whether they count, and what it is without them.
+// A decision lists the exceptions for the port, whether they count, and the decision without them.
 func TestTerms(t *testing.T) {
 	q := Query{
 		Provider:  kubeovn.DefaultProvider,

@@ -8,8 +8,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// A gateway that administrators made is not cut off by what is said of all pods, and by nothing but what is meant for
-// it.
+// A policy for all pods does not cut off a gateway that administrators made; a policy for its namespace or its label
+// does.
 func TestDecideGateway(t *testing.T) {
 	labelled := func(key, value string) Selector {
 		return func(l map[string]string) bool { return l[key] == value }

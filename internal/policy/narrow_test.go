@@ -16,7 +16,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// A narrowed query gives the decisions that the whole one gives, for each NIC, in whatever order they are asked for.
+// A narrowed query leads to the same decisions as the whole one, for each NIC, in any order of questions.
 func TestNarrowDecidesAlike(t *testing.T) {
 	nics := []kubeovn.Provider{kubeovn.DefaultProvider, "blue.gw.ovn", "red.gw.ovn"}
 	rapid.Check(t, func(t *rapid.T) {
@@ -55,7 +55,7 @@ func TestNarrowDecidesAlike(t *testing.T) {
 		for _, i := range rapid.SliceOfN(rapid.IntRange(0, len(nics)-1), 1, 6).Draw(t, "asked") {
 			q.Provider, narrow.Provider = nics[i], nics[i]
 			whole, narrowed := Decide(q), Decide(narrow)
-			if asked { // the steps of exceptions may have been told
+			if asked { // the steps of exceptions may have been reported
 				if len(narrowed.Steps) < len(whole.Steps) {
 					whole.Steps = slices.DeleteFunc(whole.Steps, func(s Step) bool { return s.Source == FromException })
 				}
@@ -105,7 +105,7 @@ func TestPairSetHoldsWhatOneOfItHolds(t *testing.T) {
 	}
 }
 
-// Lists count up to a limit, for whoever decides.
+// Lists count up to a limit, for every caller.
 func TestLongListsOfAddresses(t *testing.T) {
 	var text strings.Builder
 	var vips []VIP
@@ -124,7 +124,7 @@ func TestLongListsOfAddresses(t *testing.T) {
 	}
 }
 
-// The mode of a pod of which nobody knows the NICs is that of the policy that does most about any.
+// The mode of a pod with unknown NICs is the strictest one of the policies for any NIC.
 func TestTightestMode(t *testing.T) {
 	web, db := func(l map[string]string) bool { return l["app"] == "web" },
 		func(l map[string]string) bool { return l["app"] == "db" }

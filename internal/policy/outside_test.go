@@ -11,7 +11,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// Which policies forbid a network that is none of OVN, by what was decided for the NIC that it would be.
+// Which policies forbid a network outside OVN, from the decision for the NIC that it would be.
 func TestThreat12OtherNetworks(t *testing.T) {
 	forbids := func(name string, change ...func(*Policy)) Policy {
 		p := Policy{Name: name, ForbidsOthers: true}
@@ -109,7 +109,8 @@ func TestThreat12OtherNetworks(t *testing.T) {
 	}
 }
 
-// What the best policy without a podSelector forbids, no namespace, pod, exception or other policy for pods allows.
+// No namespace, pod, exception or other policy for pods allows a network that the best policy without a podSelector
+// forbids.
 func TestThreat12OtherNetworksAreOnlyTightened(t *testing.T) {
 	forbidden := 0
 	rapid.Check(t, func(t *rapid.T) {

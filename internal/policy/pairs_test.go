@@ -8,7 +8,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// A Vip grants its address where it is sure that the NIC is in its VPC.
+// A Vip grants its address if the NIC is certainly in its VPC.
 func TestVIPOfTheNICsVPC(t *testing.T) {
 	const here, there = "ovn-cluster", "island"
 	for name, c := range map[string]struct {
@@ -43,7 +43,7 @@ func TestVIPOfTheNICsVPC(t *testing.T) {
 			}
 		})
 	}
-	// Another Vip of the same address may be the one.
+	// Another Vip with the same address may be the one in the VPC.
 	d := Decide(Query{
 		Provider: kubeovn.DefaultProvider, Namespace: Namespace{Name: "ns"}, VPCs: []string{here},
 		Pod: Pod{Annotations: map[string]string{"ovn.kubernetes.io/port_vips": "10.0.0.9"}},
@@ -57,7 +57,7 @@ func TestVIPOfTheNICsVPC(t *testing.T) {
 	}
 }
 
-// A Vip that selects pods is for those, whether a pod names it or its address.
+// A Vip that selects pods is for those pods, whether a pod names the Vip or its address.
 func TestVIPOfSelectedPods(t *testing.T) {
 	vip := VIP{
 		Name: "v", Subnet: "s", VPC: "vpc", Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.9")},
@@ -81,7 +81,7 @@ func TestVIPOfSelectedPods(t *testing.T) {
 	}
 }
 
-// What the NIC's subnet shares is granted as port_vips, and nothing besides it.
+// The addresses that the NIC's subnet shares are granted as port_vips, and nothing else.
 func TestSharedVIPOfTheNICsSubnet(t *testing.T) {
 	for text, granted := range map[string]bool{"10.0.0.9": true, "10.0.0.8": false} {
 		d := Decide(Query{

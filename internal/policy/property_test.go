@@ -13,7 +13,7 @@ import (
 	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
-// drawQuery returns a port of a pod in namespace gw, with whatever policies, wishes and exceptions.
+// drawQuery returns a port of a pod in namespace gw, with random policies, wishes and exceptions.
 func drawQuery(t *rapid.T) Query {
 	value := rapid.SampledFrom([]string{"", "true", "false", "True", "0", "rubbish"})
 	some := func(what string) bool { return rapid.Bool().Draw(t, what) }
@@ -94,7 +94,7 @@ func drawException(t *rapid.T, selector func(string) Selector) Exception {
 	})
 }
 
-// What a pod asks for never makes its port looser than without it.
+// A pod's wish never makes its port looser than without it.
 func TestThePodsWishNeverLowersTheFloor(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := drawQuery(t)
@@ -106,11 +106,12 @@ func TestThePodsWishNeverLowersTheFloor(t *testing.T) {
 	})
 }
 
-// A policy that selects pods by their labels, which their authors choose, never loosens what the others say.
+// A policy that selects pods by labels never loosens what the other policies say, because the pods' authors choose
+// their labels.
 func TestAPolicyForPodsNeverLowersTheFloor(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := drawQuery(t)
-		q.Exceptions = nil // they are bounded by the policy that the port falls under, which is another one then
+		q.Exceptions = nil // their bounds come from the policy of the port, which is another one then
 		without := q
 		without.Policies = slices.DeleteFunc(slices.Clone(q.Policies), func(p Policy) bool { return p.Pods != nil })
 		if with, floor := Decide(q), Decide(without); with.Looser(floor) {
@@ -119,7 +120,7 @@ func TestAPolicyForPodsNeverLowersTheFloor(t *testing.T) {
 	})
 }
 
-// To take an exception away never lets a port do more, and one that is not in its time is as none at all.
+// Removing an exception never lets a port do more, and an exception outside its time has no effect at all.
 func TestAnExceptionThatGoesNeverWidens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := drawQuery(t)
@@ -139,7 +140,7 @@ func TestAnExceptionThatGoesNeverWidens(t *testing.T) {
 	})
 }
 
-// Until the time that a decision gives it does not change by itself, and it may change then.
+// A decision does not change by itself until the time that it names, and it may change then.
 func TestADecisionHoldsUntilItSays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := drawQuery(t)
@@ -158,7 +159,7 @@ func TestADecisionHoldsUntilItSays(t *testing.T) {
 	})
 }
 
-// summary is what a decision lets a port do.
+// summary describes what a decision lets a port do.
 func summary(d Decision) string {
 	words := append([]string{d.Level.String(), d.Forwarding.String()}, d.OthersForbiddenBy...)
 	for _, p := range d.Pairs {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A policy that others keep from deciding is told from one that decides somewhere, and from one that a name alone puts
-// behind.
+// A policy that others keep from deciding anything is distinguished from one that decides somewhere, and from one that
+// comes later only by its name.
 func TestShadows(t *testing.T) {
 	all := func(name string, priority int32) Policy { return Policy{Name: name, Priority: priority} }
 	shop := func(name string, priority int32, providers ...string) Policy {

@@ -10,14 +10,14 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// said is what one source says in the table: of the level, and of forwarding, each only where it speaks of it.
+// said is the word of one source in the table: on the level, and on forwarding, each only if it mentions it.
 type said struct {
 	level             Level
 	forwarding        Forwarding
 	onLevel, onLayer2 bool
 }
 
-// outcomeOf is the rule as governance.md says it: the policy begins, the namespace overrides, the pod may only tighten,
+// outcomeOf applies the rule of governance.md: the policy begins, the namespace overrides, the pod may only tighten,
 // and an exception in its time only loosens. granted is nil where no exception counts.
 func outcomeOf(policy, namespace, pod said, granted *Exception) Decision {
 	d := Decision{
@@ -53,13 +53,13 @@ func outcomeOf(policy, namespace, pod said, granted *Exception) Decision {
 	if len(granted.Pairs) > 0 && d.Level == Strict {
 		d.Level, d.LevelFrom = Extended, FromException
 	}
-	if d.Level == Extended { // at mac its own MAC may send from anything, and open knows no pairs
+	if d.Level == Extended { // at mac its own MAC may send from anything, and open has no pairs
 		d.Pairs = granted.Pairs
 	}
 	return d
 }
 
-// What each combination of policy, namespace, pod, exception and time gives, and which of them it comes from.
+// The result of each combination of policy, namespace, pod, exception and time, and which of them it comes from.
 func TestDecisionTable(t *testing.T) {
 	policies := map[string]said{
 		"none":                   {},

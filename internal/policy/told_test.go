@@ -8,8 +8,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// What is told of a wish is what became of it: a key that admission wrote for a grant is not refused, and one that
-// something overruled is not agreed to.
+// The step of a wish reports its real outcome: a key that admission wrote for a grant is not refused, and a wish that
+// something overrules is not accepted.
 func TestWishesAreToldAsTheyStand(t *testing.T) {
 	const security, forward = "ovn.kubernetes.io/port_security", "ovn.kubernetes.io/layer2_forward"
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
@@ -78,7 +78,7 @@ func TestWishesAreToldAsTheyStand(t *testing.T) {
 	}
 }
 
-// A false that admission replaced by true is told as what it was, and the true as nobody's wish.
+// A false that admission replaced by true is reported as false, and the true as nobody's wish.
 func TestReplacedWishIsTold(t *testing.T) {
 	const security = "ovn.kubernetes.io/port_security"
 	annotations := map[string]string{security: "true", RecordAnnotation: Record(map[kubeovn.Provider]Recorded{

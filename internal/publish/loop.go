@@ -1,5 +1,5 @@
-// Package publish keeps something in the cluster as this program has it: at a steady pace, while the cluster serves it,
-// and saying once why it cannot be done.
+// Package publish keeps objects in the cluster as this program wants them: at a steady pace, while the cluster serves
+// their kind. It logs once why that fails.
 package publish
 
 import (
@@ -12,9 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 )
 
-// Loop looks again and again at what there is to write.
+// Loop calls a function again and again that writes what has changed.
 type Loop struct {
-	// Every is the pause between looks. NotServed takes its place where the cluster does not serve the kind.
+	// Every is the pause between looks; NotServed is the pause while the cluster does not serve the kind.
 	Every, NotServed time.Duration
 	// Failing is logged when a look fails, once for each reason, and Works when one succeeds after that.
 	Failing, Works string
@@ -24,8 +24,8 @@ type Loop struct {
 	reason string
 }
 
-// Run calls look until ctx ends, which is no failure. It is for one replica at a time: several would write the same
-// twice, and nothing worse.
+// Run calls look until ctx ends, which is no failure. It is for one replica at a time: several would only write the
+// same twice.
 func (l *Loop) Run(ctx context.Context, look func(context.Context) error) {
 	for ctx.Err() == nil {
 		pause := l.Every
@@ -45,7 +45,7 @@ func (l *Loop) Run(ctx context.Context, look func(context.Context) error) {
 	}
 }
 
-// tell logs what a look came to, where that is new.
+// tell logs the result of a look, if it is new.
 func (l *Loop) tell(err error) {
 	switch {
 	case err == nil && l.reason != "":
@@ -57,12 +57,12 @@ func (l *Loop) tell(err error) {
 	}
 }
 
-// Unserved reports whether an error says that the cluster does not serve a kind.
+// Unserved reports whether an error means that the cluster does not serve a kind.
 func Unserved(err error) bool {
 	if meta.IsNoMatchError(err) {
 		return true
 	}
 	status, ok := errors.AsType[*apierrors.StatusError](err)
-	// The API server's answer for a path that it does not know names no object.
+	// The API server's answer for an unknown path names no object.
 	return ok && apierrors.IsNotFound(err) && (status.ErrStatus.Details == nil || status.ErrStatus.Details.Name == "")
 }

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// A reason is logged once, and again when it comes again. That it works again is logged, too; the end is no failure.
+// A reason is logged once, and again when it comes again. A recovery is logged, too; the end is no failure.
 func TestLoopSaysOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var logged []string
@@ -37,7 +37,7 @@ func TestLoopSaysOnce(t *testing.T) {
 	}
 }
 
-// The answer for a resource that is no longer served is told apart from that for an object that is no longer there.
+// The answer for a kind that is no longer served is distinguished from the answer for an object that no longer exists.
 func TestUnserved(t *testing.T) {
 	resource := schema.GroupResource{Group: "openreports.io", Resource: "reports"}
 	for name, c := range map[string]struct {

@@ -2,7 +2,7 @@ package publish
 
 import "strings"
 
-// Shorten returns a text that has at most so many bytes, cut at the end of a letter and with "..." where it was longer.
+// Shorten returns text in at most limit bytes, cut at the end of a letter and with "..." where it was longer.
 func Shorten(text string, limit int) string {
 	const more = "..."
 	if len(text) <= limit {

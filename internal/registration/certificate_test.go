@@ -63,7 +63,7 @@ func TestEnsureSecret(t *testing.T) {
 	}
 }
 
-// Two replicas make the Secret at the same time: the first one's counts, and the other goes on.
+// Two replicas make the Secret at the same time: the first one's counts, and the other replica goes on.
 func TestEnsureSecretRace(t *testing.T) {
 	var writes int
 	taken := func() error { return apierrors.NewAlreadyExists(schema.GroupResource{Resource: "secrets"}, secretName) }
@@ -117,7 +117,7 @@ func TestTake(t *testing.T) {
 	emptied := good.DeepCopy()
 	delete(emptied.Data, corev1.TLSCertKey)
 	take(emptied, true)
-	serves(good) // whatever happens to the Secret, what works goes on
+	serves(good) // whatever happens to the Secret, a working certificate stays
 
 	take(other, true)
 	serves(other)

@@ -23,7 +23,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kube"
 )
 
-// valid returns options that are as they must be, after some changes.
+// valid returns valid options, after some changes.
 func valid(changes ...func(*Options)) Options {
 	o := Options{
 		Namespace: "ovnguard-system",
@@ -36,14 +36,15 @@ func valid(changes ...func(*Options)) Options {
 	return o
 }
 
-// counting returns options for accounts, otherwise as they must be.
+// counting sets the accounts of the options.
 func counting(a admission.Accounts) func(*Options) {
 	return func(o *Options) { o.Accounts = func() admission.Accounts { return a } }
 }
 
 var update = flag.Bool("update", false, "write the golden files again")
 
-// What is registered is a promise to the cluster: who is asked, when, and what happens without an answer.
+// The registration is a promise to the cluster: which requests reach the webhook, when, and what happens without an
+// answer.
 func TestPodWebhook(t *testing.T) {
 	for name, o := range map[string]Options{
 		"webhook-service.yaml": valid(),
@@ -73,7 +74,7 @@ func TestPodWebhook(t *testing.T) {
 	}
 }
 
-// api returns a client of an API server that holds these objects; what is written is counted, and fails as fail says.
+// api returns a client of an API server with these objects; writes are counted, and fail as fail says.
 func api(t *testing.T, writes *int, fail func() error, objects ...client.Object) client.WithWatch {
 	t.Helper()
 	scheme, err := kube.Scheme()
@@ -154,7 +155,7 @@ func TestRegisterFails(t *testing.T) {
 	}
 }
 
-// Each of the two webhooks that one is registered as is called where the other is not.
+// The API server calls exactly one of two webhooks for the same request: with the right, or without it.
 func TestByRight(t *testing.T) {
 	for verb, what := range map[string]string{"exempt": "namespaces", "approve": "portsecurityexceptions"} {
 		condition := make(map[string]string)

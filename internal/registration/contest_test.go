@@ -12,7 +12,7 @@ import (
 )
 
 // Replicas that register differently, as while one version replaces another, do not write against one another without
-// end, and what the one that stays wants is there in the end.
+// end, and in the end the registration is that of the replica that stays.
 func TestReplicasThatDiffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var writes int
@@ -32,7 +32,7 @@ func TestReplicasThatDiffer(t *testing.T) {
 			}
 			return written, again
 		}
-		const rounds = 6 // of the time after which something may be put back
+		const rounds = 6 // of the time after which a value may be put back
 		for range rounds * 20 {
 			look(older) // they see one another's writes at once
 			look(newer)
@@ -66,8 +66,8 @@ func TestReplicasThatDiffer(t *testing.T) {
 	})
 }
 
-// What is changed now and then is put back at once each time; what is changed all the time, after a while; and what
-// this program itself wants otherwise is never held up.
+// A value that is changed now and then is put back at once each time; one that is changed all the time, after a while;
+// and a change of this program's own options is never held up.
 func TestContestIsPaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var writes int
@@ -118,7 +118,7 @@ func TestContestIsPaced(t *testing.T) {
 				contestEvery,
 			)
 		}
-		in.options.Namespace = "elsewhere" // what is wanted again is written although something else is held up
+		in.options.Namespace = "elsewhere" // the new value is written although another is held up
 		if look(); writes != 2 {
 			t.Errorf("wanted again: %d writes, want the two policies that leave the program's own pods out", writes)
 		}

@@ -20,8 +20,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kube"
 )
 
-// Without the resource definitions there is no policy to read: that is no error, and what a policy had loosened is no
-// longer left to the webhooks. Anything else that goes wrong with reading them is an error, and leaves what is there.
+// Without the resource definitions there is no policy to read: that is no error, and nothing is left to the webhooks
+// because of a policy. Any other failure to read policies is an error, and changes nothing.
 func TestThreat32PoliciesWithoutTheirDefinition(t *testing.T) {
 	open := &v1alpha1.PortSecurityPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "open"},

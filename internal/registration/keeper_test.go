@@ -13,7 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// The webhook is registered when there is a certificate and it answers, never before, and again when it is taken away.
+// The webhook is registered when there is a certificate and it answers, never before, and again when somebody removes
+// it.
 func TestKeeper(t *testing.T) {
 	var writes int
 	c := api(t, &writes, nil)
@@ -97,7 +98,7 @@ func TestKeeper(t *testing.T) {
 	turn(secretName)
 }
 
-// unreadable is a client whose reads fail.
+// unreadable is a client on which every read fails.
 type unreadable struct{ client.Client }
 
 func (unreadable) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {

@@ -16,8 +16,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
 )
 
-// A namespace that others use as well is not taken out of admission because the program keeps its certificate there:
-// only pods of its own account are, and the log says what is left out.
+// A namespace that others use as well stays under admission, although the program keeps its certificate there: only
+// pods of its own account are left out, and the log says what is left out.
 func TestThreat27OrdinaryNamespace(t *testing.T) {
 	const account = "system:serviceaccount:default:guard"
 	pod := func(namespace, name, account string) *corev1.Pod {
@@ -29,7 +29,7 @@ func TestThreat27OrdinaryNamespace(t *testing.T) {
 	for name, c := range map[string]struct {
 		namespace string
 		own       []string
-		// isLeftOut reports whether all of the namespace is; condition is what the webhooks for pods are narrowed by.
+		// isLeftOut reports whether the whole namespace is left out; condition is the condition on the webhooks for pods.
 		isLeftOut bool
 		condition string
 		says      string

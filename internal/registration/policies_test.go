@@ -47,7 +47,7 @@ func TestThreatT39FloorFollowsKubeVirt(t *testing.T) {
 	}
 }
 
-// All are installed, each with its binding, and nothing is written where nothing changed.
+// All policies are installed, each with its binding, and nothing is written where nothing changed.
 func TestInstallPolicies(t *testing.T) {
 	var writes int
 	c := api(t, &writes, nil)
@@ -72,7 +72,7 @@ func TestInstallPolicies(t *testing.T) {
 	}
 }
 
-// What somebody applied is kept right, and stays theirs.
+// An applied policy is kept right, and stays its owner's.
 func TestAppliedPoliciesAreTheirs(t *testing.T) {
 	rendered := map[string]string{admissionpolicy.Label: admissionpolicy.LabelValue}
 	c := api(t, new(int), nil, &admissionregistrationv1.MutatingAdmissionPolicy{
@@ -98,7 +98,7 @@ func TestAppliedPoliciesAreTheirs(t *testing.T) {
 	}
 }
 
-// What somebody weakens is put back, also where the labels go with it, and is looked at again for it.
+// A weakened policy is restored, even if its labels are removed too, and the change makes the program look at it.
 func TestPoliciesArePutBack(t *testing.T) {
 	c := api(t, new(int), nil)
 	in := &installer{client: c, options: valid(), followed: true}
@@ -152,8 +152,8 @@ func TestPoliciesArePutBack(t *testing.T) {
 	}
 }
 
-// A controller that is not asked for policies takes away what another one installed, also where a replica that is still
-// to be replaced puts it back, and leaves alone what somebody applied.
+// A controller without the option for policies removes those that another one installed, even if a replica of the old
+// version restores them, and leaves policies alone that somebody applied.
 func TestRemovePolicies(t *testing.T) {
 	c := api(t, new(int), nil)
 	applied := &admissionregistrationv1.ValidatingAdmissionPolicy{
@@ -168,7 +168,7 @@ func TestRemovePolicies(t *testing.T) {
 		if err := c.Get(t.Context(), client.ObjectKeyFromObject(applied), applied); err != nil {
 			t.Fatal(err)
 		}
-		applied.Labels = map[string]string{admissionpolicy.Label: admissionpolicy.LabelValue} // as it is rendered
+		applied.Labels = map[string]string{admissionpolicy.Label: admissionpolicy.LabelValue} // as render writes it
 		if err := c.Update(t.Context(), applied); err != nil {
 			t.Fatal(err)
 		}

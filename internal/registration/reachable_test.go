@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// A controller that no Service leads to never registers a webhook that nobody would answer.
+// A controller without a Service never registers a webhook, since nobody would answer.
 func TestReachable(t *testing.T) {
 	slice := func(service string, ready *bool, addresses ...string) client.Object {
 		return &discoveryv1.EndpointSlice{

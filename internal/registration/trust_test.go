@@ -107,8 +107,8 @@ func TestReplicasAgree(t *testing.T) {
 	}
 }
 
-// A new certificate is not served before every API server has heard of its authority, also by the replica that finds it
-// registered by another one; but at once where the one that is served is trusted no longer.
+// A new certificate is not served before every API server knows its authority, also not by a replica that finds it
+// registered by another one; but at once if the served certificate is no longer trusted.
 func TestServesOnlyWhatIsTrusted(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

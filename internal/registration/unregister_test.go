@@ -15,7 +15,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
 )
 
-// Everything of this program that could keep a pod from starting goes, and nothing of anybody else's.
+// Every object of this program that could keep a pod from starting is deleted, and nobody else's.
 func TestUnregister(t *testing.T) {
 	name := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
 	ours := []client.Object{
@@ -28,7 +28,7 @@ func TestUnregister(t *testing.T) {
 	theirs := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: name("theirs")}
 	var writes int
 	c := api(t, &writes, nil, append(ours, theirs)...)
-	for range 2 { // what is gone already is no error
+	for range 2 { // an object that is gone already is no error
 		if err := unregister(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func TestUnregister(t *testing.T) {
 	}
 }
 
-// What cannot be deleted does not keep the rest from going, and is named.
+// An object that cannot be deleted does not keep the rest from going, and is named.
 func TestUnregisterGoesOn(t *testing.T) {
 	name := metav1.ObjectMeta{Name: admissionpolicy.DefaultName}
 	kept := &admissionregistrationv1.MutatingAdmissionPolicyBinding{ObjectMeta: name}

@@ -25,9 +25,9 @@ const (
 	ps  = "ovn.kubernetes.io/port_security"
 )
 
-var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+var testTime = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
-// port returns a strict pod's port, under a policy that repairs, that is as it must be, after some changes.
+// port returns a strict pod's port without faults, under a policy that repairs, after some changes.
 func port(changes ...func(*inventory.Port)) inventory.Port {
 	p := inventory.Port{
 		Name: "p.ns", Provider: kubeovn.DefaultProvider, NICKnown: true, Claims: 1,
@@ -56,7 +56,7 @@ func machine(p *inventory.Port) {
 	p.Owners = []policy.Owner{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachineInstance", Name: "p", UID: "vmi"}}
 }
 
-// migrates has KubeVirt move the machine of the port from a time on.
+// migrates makes KubeVirt move the machine of the port from that time on.
 func migrates(began time.Time) func(*inventory.Port) {
 	return func(p *inventory.Port) {
 		p.Migration = &inventory.Migration{
@@ -64,7 +64,7 @@ func migrates(began time.Time) func(*inventory.Port) {
 			Machine: "p",
 			Began:   began,
 		}
-		p.Migrates = noon.Before(p.Migration.Until())
+		p.Migrates = testTime.Before(p.Migration.Until())
 	}
 }
 
@@ -84,22 +84,22 @@ func mode(m policy.Mode, r policy.Repair) func(*inventory.Port) {
 	return func(p *inventory.Port) { p.Decision.Mode, p.Decision.Repair = m, r }
 }
 
-// contest is the history of a row that was written, and that somebody else changed so often after that.
+// contest returns the history of a row that was written, and that somebody else changed that often after it.
 func contest(times int, last time.Time) History {
 	return History{PodUID: "u", RowUUID: "r", PortSecurity: &[]string{own}, Streak: times, Answered: last}
 }
 
-// opened is a history after which somebody else opened the row so often that it is given up for a while.
+// opened returns a history after which somebody else opened the row so often that repair pauses.
 func opened(h History) History {
-	h.PortSecurity, h.Streak, h.Answered = &[]string{own}, 100, noon
+	h.PortSecurity, h.Streak, h.Answered = &[]string{own}, 100, testTime
 	return h
 }
 
-// failing is the history of a port at which a change failed so often, the last time so long ago.
+// failing returns the history of a port with that many failed changes, the last one that long ago.
 func failing(kind Kind, times int, ago time.Duration) History {
 	h := History{PodUID: "u", RowUUID: "r"}
 	for range times {
-		h, _ = h.Failed(Action{Kind: kind}, noon.Add(-ago))
+		h, _ = h.Failed(Action{Kind: kind}, testTime.Add(-ago))
 	}
 	return h
 }
@@ -114,7 +114,7 @@ func TestPlan(t *testing.T) {
 		policy.RecordAnnotation: `{"ovn":{"level":"open","from":"","layer2Forward":"forbid","layer2ForwardFrom":""}}`,
 	}
 	wasAnnotated := func(ago time.Duration) History {
-		return History{PodUID: "u", RowUUID: "r", Annotations: strictly, Annotated: noon.Add(-ago)}
+		return History{PodUID: "u", RowUUID: "r", Annotations: strictly, Annotated: testTime.Add(-ago)}
 	}
 	for name, c := range map[string]struct {
 		port inventory.Port
@@ -127,17 +127,17 @@ func TestPlan(t *testing.T) {
 			port: port(open), want: Action{Kind: Write, PortSecurity: []string{own}}, why: "does not read",
 		},
 		"open, and off": {
-			port: port(open, off), want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)},
+			port: port(open, off), want: Action{Kind: Annotate, Annotations: strictly, Again: testTime.Add(Grace)},
 		},
 		"open, just annotated": {
 			port: port(open, off), past: wasAnnotated(time.Second),
-			want: Action{Kind: Wait, Again: noon.Add(time.Second)},
+			want: Action{Kind: Wait, Again: testTime.Add(time.Second)},
 		},
 		"open, Kube-OVN does not follow": {
 			port: port(open, off), past: wasAnnotated(Grace), want: Action{Kind: Write, PortSecurity: []string{own}},
 		},
 		"open, the annotation is there, and Kube-OVN has just been told": {
-			port: port(open), past: wasAnnotated(time.Second), want: Action{Kind: Wait, Again: noon.Add(time.Second)},
+			port: port(open), past: wasAnnotated(time.Second), want: Action{Kind: Wait, Again: testTime.Add(time.Second)},
 		},
 		"open, the annotation is there, and Kube-OVN was told before": {
 			port: port(open), past: wasAnnotated(Grace), want: Action{Kind: Write, PortSecurity: []string{own}},
@@ -147,15 +147,15 @@ func TestPlan(t *testing.T) {
 		},
 		"open, and the annotation can be tried again": {
 			port: port(open, off), past: failing(Annotate, 1, firstRetry),
-			want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)},
+			want: Action{Kind: Annotate, Annotations: strictly, Again: testTime.Add(Grace)},
 		},
 		"right, and the annotation cannot be written": {
-			port: port(off), past: failing(Annotate, 3, 0), want: Action{Kind: Wait, Again: noon.Add(4 * firstRetry)},
+			port: port(off), past: failing(Annotate, 3, 0), want: Action{Kind: Wait, Again: testTime.Add(4 * firstRetry)},
 			why: "could not be written",
 		},
 		"to be opened, and the annotation cannot be written": {
 			port: port(func(p *inventory.Port) { p.Decision.Level = policy.Open }), past: failing(Annotate, 1, 0),
-			want: Action{Kind: Wait, Again: noon.Add(firstRetry)}, why: "could not be written",
+			want: Action{Kind: Wait, Again: testTime.Add(firstRetry)}, why: "could not be written",
 		},
 		"opened again and again, and the annotation cannot be written": {
 			port: port(open, off), past: opened(failing(Annotate, 20, 0)),
@@ -163,14 +163,14 @@ func TestPlan(t *testing.T) {
 		},
 		"opened again and again, under the right annotation": {
 			port: port(open), past: opened(failing(Annotate, 20, 0)),
-			want: Action{Kind: Contested, Again: noon.Add(longestWait)},
+			want: Action{Kind: Contested, Again: testTime.Add(longestWait)},
 			why:  "keeps changing it",
 		},
 		"unknown, and the annotation cannot be written": {
 			port: port(unknown, off), past: failing(Annotate, 1, 0), want: Action{Kind: Write, Addresses: []string{own}},
 		},
 		"open, and the row could not be written many times": {
-			port: port(open), past: failing(Write, 100, 0), want: Action{Kind: Wait, Again: noon.Add(longestWait)},
+			port: port(open), past: failing(Write, 100, 0), want: Action{Kind: Wait, Again: testTime.Add(longestWait)},
 			why: "the row could not be written",
 		},
 		"open, and the row can be tried again": {
@@ -178,11 +178,11 @@ func TestPlan(t *testing.T) {
 		},
 		"annotated, and taken away long after": {
 			port: port(open, off), past: wasAnnotated(pause + time.Second),
-			want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)},
+			want: Action{Kind: Annotate, Annotations: strictly, Again: testTime.Add(Grace)},
 		},
 		"annotated for another pod": {
-			port: port(open, off), past: History{PodUID: "before", Annotations: strictly, Annotated: noon},
-			want: Action{Kind: Annotate, Annotations: strictly, Again: noon.Add(Grace)},
+			port: port(open, off), past: History{PodUID: "before", Annotations: strictly, Annotated: testTime},
+			want: Action{Kind: Annotate, Annotations: strictly, Again: testTime.Add(Grace)},
 		},
 		"unknown": {
 			port: port(unknown), want: Action{Kind: Write, Addresses: []string{own}},
@@ -203,7 +203,7 @@ func TestPlan(t *testing.T) {
 		},
 		"to be opened": {
 			port: port(func(p *inventory.Port) { p.Decision.Level = policy.Open }),
-			want: Action{Kind: Annotate, Annotations: loosely, Again: noon.Add(Grace)},
+			want: Action{Kind: Annotate, Annotations: loosely, Again: testTime.Add(Grace)},
 		},
 		"forwarding granted": {
 			port: port(func(p *inventory.Port) { p.Decision.Forwarding = policy.Require }),
@@ -230,8 +230,8 @@ func TestPlan(t *testing.T) {
 		"no row": {port: port(func(p *inventory.Port) { p.Row = nil }), want: Action{Kind: Nothing}},
 
 		"machine migrates": {
-			port: port(open, off, machine, migrates(noon)),
-			want: Action{Kind: Frozen, Again: noon.Add(inventory.MigrationLimit)},
+			port: port(open, off, machine, migrates(testTime)),
+			want: Action{Kind: Frozen, Again: testTime.Add(inventory.MigrationLimit)},
 		},
 		"machine migrated": {
 			port: port(open, func(p *inventory.Port) { p.Pod.Annotations[kubeovn.MigrationJob] = "x" }),
@@ -273,31 +273,31 @@ func TestPlan(t *testing.T) {
 			want: Action{Kind: NotProved}, why: "identity",
 		},
 		"row just replaced": {
-			port: port(open), past: History{PodUID: "u", RowUUID: "r", Replaced: noon.Add(-time.Millisecond)},
-			want: Action{Kind: Wait, Again: noon.Add(newRow - time.Millisecond)},
+			port: port(open), past: History{PodUID: "u", RowUUID: "r", Replaced: testTime.Add(-time.Millisecond)},
+			want: Action{Kind: Wait, Again: testTime.Add(newRow - time.Millisecond)},
 		},
 		"replaced another row": {
-			port: port(open), past: History{PodUID: "u", RowUUID: "r", Replaced: noon.Add(-newRow)},
+			port: port(open), past: History{PodUID: "u", RowUUID: "r", Replaced: testTime.Add(-newRow)},
 			want: Action{Kind: Write, PortSecurity: []string{own}},
 		},
 		"written four times": {
-			port: port(open), past: contest(4, noon),
+			port: port(open), past: contest(4, testTime),
 			want: Action{Kind: Write, PortSecurity: []string{own}, Answers: true},
 		},
 		"contested": {
-			port: port(open), past: contest(6, noon), want: Action{Kind: Contested, Again: noon.Add(2 * firstWait)},
+			port: port(open), past: contest(6, testTime), want: Action{Kind: Contested, Again: testTime.Add(2 * firstWait)},
 			why: "6 times",
 		},
 		"contested for long": {
-			port: port(open), past: contest(99, noon), want: Action{Kind: Contested, Again: noon.Add(longestWait)},
+			port: port(open), past: contest(99, testTime), want: Action{Kind: Contested, Again: testTime.Add(longestWait)},
 		},
 		"contested no more": {
-			port: port(open), past: contest(99, noon.Add(-pause-1)),
+			port: port(open), past: contest(99, testTime.Add(-pause-1)),
 			want: Action{Kind: Write, PortSecurity: []string{own}, Answers: true},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Plan(c.port, portsec.Eras(), c.past, noon)
+			got := Plan(c.port, portsec.Eras(), c.past, testTime)
 			if got.Kind != Nothing && got.Why == "" || !strings.Contains(got.Why, c.why) {
 				t.Errorf("why: %q, want %q", got.Why, c.why)
 			}
@@ -309,20 +309,20 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// Kube-OVN is given time to follow an annotation only until it has: what it writes takes from the port what was
-// granted.
+// Repair waits for Kube-OVN to follow an annotation only until it has followed: its write removes the granted part from
+// the port.
 func TestWaitEndsWhenKubeOVNHasWritten(t *testing.T) {
 	before := port(open, off, granted)
-	told := Plan(before, portsec.Eras(), History{}.Saw("u", "r", noon), noon)
+	told := Plan(before, portsec.Eras(), History{}.Saw("u", "r", testTime), testTime)
 	if told.Kind != Annotate {
 		t.Fatalf("%+v", told)
 	}
-	past := History{}.Saw("u", "r", noon).Did(told, noon)
-	soon := noon.Add(10 * time.Millisecond)
+	past := History{}.Saw("u", "r", testTime).Did(told, testTime)
+	soon := testTime.Add(10 * time.Millisecond)
 	if got := Plan(port(open, granted), portsec.Eras(), past, soon); got.Kind != Wait {
 		t.Errorf("before Kube-OVN has written: %+v", got)
 	}
-	got := Plan(port(granted), portsec.Eras(), past, soon) // the identity alone
+	got := Plan(port(granted), portsec.Eras(), past, soon) // only the identity
 	if want := []string{own + " 10.20.0.0/24"}; got.Kind != Write || !slices.Equal(got.PortSecurity, want) {
 		t.Errorf("after it: %+v, want %q written", got, want)
 	}
@@ -332,16 +332,16 @@ func TestWaitEndsWhenKubeOVNHasWritten(t *testing.T) {
 	}
 }
 
-// Whoever keeps writing something else is met less and less often, and never given up.
+// When somebody keeps writing something else, repair answers less and less often, and never gives up.
 func TestHistoryBacksOff(t *testing.T) {
-	h, now, writes := History{}.Saw("u", "r", noon), noon, 0
-	for now.Before(noon.Add(time.Hour)) {
+	h, now, writes := History{}.Saw("u", "r", testTime), testTime, 0
+	for now.Before(testTime.Add(time.Hour)) {
 		a := Plan(port(open), portsec.Eras(), h, now)
 		switch a.Kind { //nolint:exhaustive // nothing else may come
 		case Write:
 			writes++
 			h = h.Did(a, now)
-			now = now.Add(10 * time.Millisecond) // it is taken back at once
+			now = now.Add(10 * time.Millisecond) // it is changed back at once
 		case Contested:
 			now = a.Again
 		default:
@@ -365,26 +365,26 @@ func TestBrake(t *testing.T) {
 		}
 	}
 	for _, port := range []string{"a", "b", "c"} {
-		allow(port, noon, true)
+		allow(port, testTime, true)
 	}
-	allow("d", noon, false)
-	allow("a", noon, true) // it is one of the three
-	allow("d", noon.Add(59*time.Second), false)
-	allow("d", noon.Add(61*time.Second), true)
+	allow("d", testTime, false)
+	allow("a", testTime, true) // it is one of the three
+	allow("d", testTime.Add(59*time.Second), false)
+	allow("d", testTime.Add(61*time.Second), true)
 	for _, port := range []string{"e", "f"} {
-		allow(port, noon.Add(62*time.Second), true)
+		allow(port, testTime.Add(62*time.Second), true)
 	}
-	allow("g", noon.Add(62*time.Second), false)
-	b.Confirm(noon.Add(2 * time.Minute))
-	allow("g", noon.Add(62*time.Second), true)
-	allow("h", noon.Add(3*time.Minute), true) // the others are long ago
+	allow("g", testTime.Add(62*time.Second), false)
+	b.Confirm(testTime.Add(2 * time.Minute))
+	allow("g", testTime.Add(62*time.Second), true)
+	allow("h", testTime.Add(3*time.Minute), true) // the others are long ago
 	if got := b.Limit(3); got != 2 {
 		t.Errorf("limit %d of 3 ports", got)
 	}
 }
 
-// TestThreatT10TwoPodsOfAMachineThatIsNotThere shows that pods which only say that a machine owns them do not keep
-// their port from being put right, as two launchers of a machine that moves would.
+// TestThreatT10TwoPodsOfAMachineThatIsNotThere shows that pods that only claim to be owned by a machine do not keep
+// their port from being repaired, as two launchers of a migrating machine would.
 func TestThreatT10TwoPodsOfAMachineThatIsNotThere(t *testing.T) {
 	p := port(open, func(p *inventory.Port) {
 		p.Pod.Owner, p.Claims = "vm", 2
@@ -394,19 +394,19 @@ func TestThreatT10TwoPodsOfAMachineThatIsNotThere(t *testing.T) {
 		p,
 		portsec.Eras(),
 		History{},
-		noon,
+		testTime,
 	); got.Kind != Write ||
 		!slices.Equal(got.PortSecurity, []string{own}) {
 		t.Errorf("%+v, want the row to be written", got)
 	}
 }
 
-// However ports and times come, as many change within the window as may, and no more.
+// In any order of ports and times, exactly as many changes pass within the window as the brake allows.
 func TestBrakeCounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := Brake{Floor: 3, Window: 10 * time.Second}
-		changed := make(map[string]time.Time) // what Brake means, written down plainly
-		now := noon
+		changed := make(map[string]time.Time) // the definition of Brake in plain form
+		now := testTime
 		for range rapid.IntRange(1, 60).Draw(t, "changes") {
 			now = now.Add(time.Duration(rapid.IntRange(-3, 9).Draw(t, "seconds")) * time.Second)
 			port := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f"}).Draw(t, "port")
@@ -434,6 +434,11 @@ func BenchmarkBrake(b *testing.B) {
 		names[i] = fmt.Sprintf("p%d.ns", i)
 	}
 	for i := 0; b.Loop(); i++ {
-		brake.Allow(names[i%len(names)], names[i%len(names)], len(names), noon.Add(time.Duration(i)*time.Millisecond))
+		brake.Allow(
+			names[i%len(names)],
+			names[i%len(names)],
+			len(names),
+			testTime.Add(time.Duration(i)*time.Millisecond),
+		)
 	}
 }

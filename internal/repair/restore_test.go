@@ -9,7 +9,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// Whatever the journal says that a row held, it is given back nothing that Kube-OVN would not write for the pod.
+// Whatever old content of a row the journal has, an undo writes nothing that Kube-OVN would not write for the pod.
 func TestThreatT48RestoreGivesNothingOfOthers(t *testing.T) {
 	columns := func(elements ...string) *[]string { return &elements }
 	ids := func(changes map[string]string) *map[string]string {
@@ -29,8 +29,8 @@ func TestThreatT48RestoreGivesNothingOfOthers(t *testing.T) {
 		change func(*inventory.Port)
 		open   bool // the annotation asks for nothing
 		to     Columns
-		column string   // that is refused
-		words  []string // of the refusal; none where it is given back
+		column string   // the refused part
+		words  []string // of the refusal; none where it is restored
 	}{
 		"nothing":          {change: func(p *inventory.Port) { p.Record = nil }},
 		"the identity":     {change: open, to: Columns{PortSecurity: columns(own)}},

@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// pair is an address pair of the port's own MAC.
+// pair returns an address pair of the port's own MAC.
 func pair(prefix string) portsec.AddressPair {
 	return portsec.AddressPair{Prefix: netip.MustParsePrefix(prefix)}
 }
@@ -39,8 +39,8 @@ func forwarding(f policy.Forwarding) func(*inventory.Port) {
 	return func(p *inventory.Port) { p.Decision.Forwarding = f }
 }
 
-// A pod that is being deleted sends for as long as its grace period lasts, which may be a year: its port is tightened
-// like any other, at once, since Kube-OVN does not follow its annotations any more, and is given nothing.
+// A pod that is being deleted can send until its grace period ends, which may be a year: its port is tightened like any
+// other, at once, since Kube-OVN no longer follows its annotations, and gets no grant.
 func TestThreatT34TerminatingIsTightened(t *testing.T) {
 	for name, c := range map[string]struct {
 		port inventory.Port
@@ -53,7 +53,7 @@ func TestThreatT34TerminatingIsTightened(t *testing.T) {
 		"its namespace was tightened": {port(open, off), Action{Kind: Write, PortSecurity: []string{own}}},
 		"no forwarding any more":      {port(unknown), Action{Kind: Write, Addresses: []string{own}}},
 		"another address": {
-			port(told, addresses(own, "0a:00:00:00:00:02 10.16.0.9")), Action{Kind: Write, Addresses: []string{own}},
+			port(withRecord, addresses(own, "0a:00:00:00:00:02 10.16.0.9")), Action{Kind: Write, Addresses: []string{own}},
 		},
 		"as it must be":  {port(), Action{Kind: Nothing}},
 		"a grant begins": {port(granted), Action{Kind: Nothing}},
@@ -85,7 +85,7 @@ func TestThreatT34TerminatingIsTightened(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			terminating(&c.port)
-			got := Plan(c.port, portsec.Eras(), History{}, noon)
+			got := Plan(c.port, portsec.Eras(), History{}, testTime)
 			if got.Kind != c.want.Kind || !slices.Equal(got.PortSecurity, c.want.PortSecurity) ||
 				!slices.Equal(got.Addresses, c.want.Addresses) {
 				t.Errorf("%+v, want %+v", got, c.want)
@@ -94,9 +94,9 @@ func TestThreatT34TerminatingIsTightened(t *testing.T) {
 	}
 }
 
-// What repair writes itself, because grants come and go, is no contest, and nothing that ends a grant waits.
+// Repair's own writes, because grants come and go, are no contest, and nothing that ends a grant waits.
 func TestThreat44OwnChangesAreNoContest(t *testing.T) {
-	h, now, row := History{}, noon, port().Row
+	h, now, row := History{}, testTime, port().Row
 	for i := range 40 {
 		p := port(func(p *inventory.Port) { p.Row = row })
 		want := []string{own}
@@ -119,39 +119,40 @@ func TestThreat44OwnChangesAreNoContest(t *testing.T) {
 	}
 }
 
-// While somebody keeps widening a row, a grant that ends is taken away at once: only the same write once more waits.
+// While somebody keeps widening a row, a grant that ends is removed at once: only a second write of the same value
+// waits.
 func TestThreat44EndOfAGrantDoesNotWait(t *testing.T) {
 	wide := own + " 10.20.0.0/24"
-	h := History{PodUID: "u", RowUUID: "r", PortSecurity: &[]string{wide}, Streak: 50, Answered: noon}
+	h := History{PodUID: "u", RowUUID: "r", PortSecurity: &[]string{wide}, Streak: 50, Answered: testTime}
 	p := port(granted, column(wide, "0a:00:00:00:00:09"))
-	if a := Plan(p, portsec.Eras(), h, noon.Add(time.Millisecond)); a.Kind != Contested {
+	if a := Plan(p, portsec.Eras(), h, testTime.Add(time.Millisecond)); a.Kind != Contested {
 		t.Fatalf("the same once more: %+v, want it to wait", a)
 	}
 	p.Decision.Level, p.Decision.Pairs = policy.Strict, nil
-	a := Plan(p, portsec.Eras(), h, noon.Add(time.Millisecond))
+	a := Plan(p, portsec.Eras(), h, testTime.Add(time.Millisecond))
 	if a.Kind != Write || !slices.Equal(a.PortSecurity, []string{own}) {
 		t.Fatalf("the grant has ended: %+v, want it to be taken away at once", a)
 	}
-	h = h.Did(a, noon)
-	if a := Plan(p, portsec.Eras(), h, noon.Add(time.Millisecond)); a.Kind != Contested {
+	h = h.Did(a, testTime)
+	if a := Plan(p, portsec.Eras(), h, testTime.Add(time.Millisecond)); a.Kind != Contested {
 		t.Errorf("and written over again: %+v, want the contest to go on", a)
 	}
-	if a := Plan(port(column(wide)), portsec.Eras(), h.Lost(), noon); a.Kind != Write || a.Answers {
+	if a := Plan(port(column(wide)), portsec.Eras(), h.Lost(), testTime); a.Kind != Write || a.Answers {
 		t.Errorf("after a write whose outcome is not known: %+v, want no contest", a)
 	}
 }
 
-// Kube-OVN writes the column when repair has changed the annotation: that is its answer, and no contest.
+// When repair has changed the annotation, Kube-OVN writes the column: that is its answer, and no contest.
 func TestKubeOVNsAnswerIsNoContest(t *testing.T) {
 	h := History{PodUID: "u", RowUUID: "r", PortSecurity: &[]string{own}}
-	h = h.Did(Action{Kind: Annotate, Annotations: map[string]string{ps: "false"}}, noon)
-	if a := Plan(port(open), portsec.Eras(), h, noon.Add(time.Minute)); a.Kind != Write || a.Answers {
+	h = h.Did(Action{Kind: Annotate, Annotations: map[string]string{ps: "false"}}, testTime)
+	if a := Plan(port(open), portsec.Eras(), h, testTime.Add(time.Minute)); a.Kind != Write || a.Answers {
 		t.Errorf("%+v, want a write that answers nobody", a)
 	}
 }
 
-// told returns the port an IP resource that says whose it is, and annotations as Kube-OVN wrote them.
-func told(p *inventory.Port) {
+// withRecord adds an IP resource that names the port's pod, and annotations as Kube-OVN wrote them.
+func withRecord(p *inventory.Port) {
 	p.Record.Of, p.Record.Subnet, p.Row.Switch = inventory.PodKey{
 		Namespace: "ns",
 		Name:      "p",
@@ -161,7 +162,7 @@ func told(p *inventory.Port) {
 		"10.16.0.5"
 }
 
-// disguises are what may be written into a row so that it does not look like the port's any more.
+// disguises returns changes of a row that make it look like another port's.
 func disguises() map[string]func(*inventory.Port) {
 	mark := func(key, value string) func(*inventory.Port) {
 		return func(p *inventory.Port) {
@@ -186,21 +187,21 @@ func disguises() map[string]func(*inventory.Port) {
 	}
 }
 
-// A row that was proved once stays proved, whatever is written into it, and gets back what was taken from it; so does
-// one that has the port's name and whose IP resource says so, where nothing is remembered.
+// A row that was proved once stays proved, whatever is written into it, and gets back what was removed from it; so does
+// a row with the port's name and a matching IP resource, where nothing is remembered.
 func TestThreatT37DisguisedRows(t *testing.T) {
 	seen := port()
-	remembered := History{}.Saw("u", "r", noon).Proved(&seen)
+	remembered := History{}.Saw("u", "r", testTime).Proved(&seen)
 	for name, disguise := range disguises() {
 		for how, c := range map[string]struct {
 			port inventory.Port
 			past History
 		}{
 			"remembered":      {port(open, disguise), remembered},
-			"after a restart": {port(told, open, disguise), History{}},
+			"after a restart": {port(withRecord, open, disguise), History{}},
 		} {
 			t.Run(how+", "+name, func(t *testing.T) {
-				a := Plan(c.port, portsec.Eras(), c.past, noon)
+				a := Plan(c.port, portsec.Eras(), c.past, testTime)
 				if a.Kind != Write || !slices.Equal(a.PortSecurity, []string{own}) {
 					t.Fatalf("%+v, want the row to be written", a)
 				}
@@ -220,11 +221,11 @@ func TestThreatT37DisguisedRows(t *testing.T) {
 	}
 }
 
-// What may be somebody else's is left alone: rows of others in the same database, and where the IP resource is what
-// differs.
+// A row that may be somebody else's is left alone: rows of others in the same database, and rows with a different IP
+// resource.
 func TestRowsOfOthersAreLeftAlone(t *testing.T) {
 	seen := port()
-	remembered := History{}.Saw("u", "r", noon).Proved(&seen)
+	remembered := History{}.Saw("u", "r", testTime).Proved(&seen)
 	neutron := func(p *inventory.Port) {
 		p.Row.ExternalIDs, p.Row.Addresses = map[string]string{
 			"neutron:port_name": "p.ns",
@@ -241,26 +242,26 @@ func TestRowsOfOthersAreLeftAlone(t *testing.T) {
 			port(open, neutron, func(p *inventory.Port) { p.Row.UUID = "other" }), remembered, "did not make",
 		},
 		"on another switch": {
-			port(told, open, neutron, func(p *inventory.Port) { p.Row.Switch = "neutron-1" }),
+			port(withRecord, open, neutron, func(p *inventory.Port) { p.Row.Switch = "neutron-1" }),
 			History{},
 			"did not make",
 		},
 		"on no switch": {
-			port(told, open, neutron, func(p *inventory.Port) { p.Row.Switch, p.Record.Subnet = "", "" }),
+			port(withRecord, open, neutron, func(p *inventory.Port) { p.Row.Switch, p.Record.Subnet = "", "" }),
 			History{},
 			"did not make",
 		},
 		"the IP resource is another's": {
-			port(told, open, neutron, func(p *inventory.Port) { p.Record.Of.Name = "q" }), History{}, "did not make",
+			port(withRecord, open, neutron, func(p *inventory.Port) { p.Record.Of.Name = "q" }), History{}, "did not make",
 		},
 		"of another namespace": {
-			port(told, open, neutron, func(p *inventory.Port) { p.Record.Of.Namespace = "other" }),
+			port(withRecord, open, neutron, func(p *inventory.Port) { p.Record.Of.Namespace = "other" }),
 			History{},
 			"did not make",
 		},
 		"not allocated yet": {
 			port(
-				told, open, addresses(mac+" 10.16.0.9"),
+				withRecord, open, addresses(mac+" 10.16.0.9"),
 				func(p *inventory.Port) { delete(p.Pod.Annotations, "ovn.kubernetes.io/allocated") },
 			),
 			History{},
@@ -268,7 +269,7 @@ func TestRowsOfOthersAreLeftAlone(t *testing.T) {
 		},
 		"row and annotations agree": {
 			port(
-				told, open, addresses(mac+" 10.16.0.9"),
+				withRecord, open, addresses(mac+" 10.16.0.9"),
 				func(p *inventory.Port) { p.Pod.Annotations["ovn.kubernetes.io/ip_address"] = "10.16.0.9" },
 			),
 			History{},
@@ -288,25 +289,31 @@ func TestRowsOfOthersAreLeftAlone(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if a := Plan(c.port, portsec.Eras(), c.past, noon); a.Kind != NotProved || !strings.Contains(a.Why, c.why) {
+			if a := Plan(
+				c.port,
+				portsec.Eras(),
+				c.past,
+				testTime,
+			); a.Kind != NotProved ||
+				!strings.Contains(a.Why, c.why) {
 				t.Errorf("%+v, want the row left alone with %q", a, c.why)
 			}
 		})
 	}
 }
 
-// since is the history of a port that was right by a decision.
+// since returns the history of a port that was right under a decision.
 func since(changes ...func(*inventory.Port)) History {
 	p := port(changes...)
 	return History{PodUID: "u", RowUUID: "r"}.Settle(&p.Decision)
 }
 
-// exception has the decision rest on an exception of that name, which ends then.
+// exception makes the decision depend on an exception of that name, which ends then.
 func exception(name string, end time.Time, counts bool) func(*inventory.Port) {
 	return func(p *inventory.Port) {
 		p.Decision.Terms = append(
 			p.Decision.Terms,
-			policy.Term{Name: name, Asked: noon.Add(-time.Hour), Expires: end, Counts: counts},
+			policy.Term{Name: name, Asked: testTime.Add(-time.Hour), Expires: end, Counts: counts},
 		)
 		if counts {
 			granted(p)
@@ -318,14 +325,14 @@ func base(l policy.Level) func(*inventory.Port) {
 	return func(p *inventory.Port) { p.Decision.BaseLevel, p.Decision.Level = l, l }
 }
 
-func noted(text string) func(*inventory.Port) {
+func decisionRecord(text string) func(*inventory.Port) {
 	return func(p *inventory.Port) { p.Pod.Annotations[policy.RecordAnnotation] = text }
 }
 
-// The brake counts what follows from a changed decision, and nothing that a tenant, or whoever writes the database,
-// can bring about by many small changes.
+// The brake counts changes that follow from a changed decision, and none that a tenant, or a writer of the database,
+// can cause by many small changes.
 func TestThreatT36WhatTheBrakeCounts(t *testing.T) {
-	end := noon.Add(time.Hour)
+	end := testTime.Add(time.Hour)
 	repairs := mode(policy.Enforce, policy.RepairOn)
 	for name, c := range map[string]struct {
 		port inventory.Port
@@ -353,17 +360,17 @@ func TestThreatT36WhatTheBrakeCounts(t *testing.T) {
 		"a policy tightens, and the grant ended": {port(), since(base(policy.MAC), exception("e", end, true)), false},
 		"repair is switched on":                  {port(open), since(mode(policy.Enforce, policy.RepairLog)), true},
 		"a new pod": {
-			port(granted, repairs), History{PodUID: "u", Began: noon.Add(-time.Second)}, false,
+			port(granted, repairs), History{PodUID: "u", Began: testTime.Add(-time.Second)}, false,
 		},
 		"a pod that is new no more": {
-			port(granted, repairs), History{PodUID: "u", Began: noon.Add(-newPod)}, true,
+			port(granted, repairs), History{PodUID: "u", Began: testTime.Add(-newPod)}, true,
 		},
 		"after a start, as it was admitted": {
-			port(open, noted(`{"ovn":{"level":"strict","layer2Forward":"forbid"}}`)), History{}, false,
+			port(open, decisionRecord(`{"ovn":{"level":"strict","layer2Forward":"forbid"}}`)), History{}, false,
 		},
 		"after a start, its grant has ended": {
 			port(
-				noted(
+				decisionRecord(
 					`{"ovn":{"level":"extended","from":"exception","layer2Forward":"require","layer2ForwardFrom":"exception"}}`,
 				),
 			),
@@ -371,30 +378,36 @@ func TestThreatT36WhatTheBrakeCounts(t *testing.T) {
 			false,
 		},
 		"after a start, admitted as open": {
-			port(open, noted(`{"ovn":{"level":"open","layer2Forward":"forbid"}}`)), History{}, true,
+			port(open, decisionRecord(`{"ovn":{"level":"open","layer2Forward":"forbid"}}`)), History{}, true,
 		},
 		"after a start, admitted forwarding": {
-			port(noted(`{"ovn":{"level":"strict","layer2Forward":"allow"}}`)), History{}, true,
+			port(decisionRecord(`{"ovn":{"level":"strict","layer2Forward":"allow"}}`)), History{}, true,
 		},
 		"after a start, from before all that": {port(open), History{}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := c.past.Counts(&c.port, noon); got != c.want {
+			if got := c.past.Counts(&c.port, testTime); got != c.want {
 				t.Errorf("counts: %v, want %v", got, c.want)
 			}
 		})
 	}
 }
 
-// Where a changed grant waits for a human, what has ended of the old one does not.
+// Where a changed grant waits for a human, the ended part of the old one does not.
 func TestThreatT36EndedGrantIsNotHeld(t *testing.T) {
-	end := noon.Add(time.Hour)
+	end := testTime.Add(time.Hour)
 	p := port(exception("e", end.Add(time.Hour), true), grants(pair("10.40.0.0/24")), column(own+" 10.20.0.0/24"))
 	past := since(exception("e", end, true))
-	if !past.Counts(&p, noon) || !past.GrantsOnly(&p) {
+	if !past.Counts(&p, testTime) || !past.GrantsOnly(&p) {
 		t.Fatal("a grant of other addresses is not told from a changed policy")
 	}
-	if a := Tighten(p, portsec.Eras(), past, noon); a.Kind != Write || !slices.Equal(a.PortSecurity, []string{own}) {
+	if a := Tighten(
+		p,
+		portsec.Eras(),
+		past,
+		testTime,
+	); a.Kind != Write ||
+		!slices.Equal(a.PortSecurity, []string{own}) {
 		t.Errorf("%+v, want the old grant to be taken away", a)
 	}
 	if p := port(open); since(base(policy.Open)).GrantsOnly(&p) {
@@ -402,12 +415,12 @@ func TestThreatT36EndedGrantIsNotHeld(t *testing.T) {
 	}
 }
 
-// No namespace uses more than a quarter of what may change.
+// No namespace uses more than a quarter of the brake.
 func TestThreatT36ShareOfANamespace(t *testing.T) {
 	b := Brake{Percent: 20, Floor: 100, Window: time.Minute}
 	changed := func(namespace string, n int) (allowed int) {
 		for i := range n {
-			if b.Allow(namespace+string(rune('a'+i/26))+string(rune('a'+i%26)), namespace, 50, noon) {
+			if b.Allow(namespace+string(rune('a'+i/26))+string(rune('a'+i%26)), namespace, 50, testTime) {
 				allowed++
 			}
 		}
@@ -419,19 +432,18 @@ func TestThreatT36ShareOfANamespace(t *testing.T) {
 	if n := changed("other", 10); n != 10 {
 		t.Errorf("another namespace changes %d ports of 10", n)
 	}
-	if b.Allow("late", "tenant", 50, noon.Add(30*time.Second)) ||
-		!b.Allow("late", "tenant", 50, noon.Add(61*time.Second)) {
+	if b.Allow("late", "tenant", 50, testTime.Add(30*time.Second)) ||
+		!b.Allow("late", "tenant", 50, testTime.Add(61*time.Second)) {
 		t.Error("the share of a namespace does not end with the window")
 	}
-	b.Confirm(noon.Add(time.Hour))
+	b.Confirm(testTime.Add(time.Hour))
 	if n := changed("tenant", 105); n != 105 {
 		t.Errorf("a human lets %d ports change, want all", n)
 	}
 }
 
-// What a tenant may write does not keep a port from being put right: two chassis in the binding, by an annotation; two
-// launchers of a machine; and a migration that never ends. Nor does a migration mean anything for a pod that runs no
-// machine.
+// Nothing that a tenant may write keeps a port from being repaired: two chassis in the binding, by an annotation; two
+// launchers of a machine; and a migration that never ends. Nor does a migration matter for a pod that runs no machine.
 func TestThreatT35WhatDoesNotFreezeRepair(t *testing.T) {
 	for name, p := range map[string]inventory.Port{
 		"two chassis": port(
@@ -441,8 +453,8 @@ func TestThreatT35WhatDoesNotFreezeRepair(t *testing.T) {
 			open, machine, func(p *inventory.Port) { p.Binding = &inventory.Binding{Chassis: []string{"a", "b"}} },
 		),
 		"two launchers":             port(open, machine, func(p *inventory.Port) { p.Claims = 2 }),
-		"a migration without end":   port(open, machine, migrates(noon.Add(-inventory.MigrationLimit))),
-		"a migration of no machine": port(open, migrates(noon)),
+		"a migration without end":   port(open, machine, migrates(testTime.Add(-inventory.MigrationLimit))),
+		"a migration of no machine": port(open, migrates(testTime)),
 		"the mark of a target": port(
 			open, machine, func(p *inventory.Port) { p.Pod.Annotations["kubevirt.io/migrationJobName"] = "x" },
 		),
@@ -454,17 +466,17 @@ func TestThreatT35WhatDoesNotFreezeRepair(t *testing.T) {
 			p,
 			portsec.Eras(),
 			History{},
-			noon,
+			testTime,
 		); a.Kind != Write ||
 			!slices.Equal(a.PortSecurity, []string{own}) {
 			t.Errorf("%s: %+v, want the row to be written", name, a)
 		}
 	}
 	if a := Plan(
-		port(open, machine, migrates(noon.Add(-time.Minute))),
+		port(open, machine, migrates(testTime.Add(-time.Minute))),
 		portsec.Eras(),
 		History{},
-		noon,
+		testTime,
 	); a.Kind != Frozen {
 		t.Errorf("a migration that KubeVirt carries out: %+v, want the port left alone until its end", a)
 	}

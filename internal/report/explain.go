@@ -15,7 +15,7 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// ExplainTable writes, for each port of a pod, what was decided and every step that led there.
+// ExplainTable writes, for each port of a pod, the decision and every step that led there.
 func ExplainTable(w io.Writer, ports []inventory.Port) error {
 	for i, p := range ports {
 		if i > 0 {
@@ -79,8 +79,8 @@ func explain(w io.Writer, p inventory.Port) error {
 	return tw.Flush()
 }
 
-// notApplied says why the pod does not have what was decided, as its annotation shows; "" where it does. What its port
-// has is for the audit to say.
+// notApplied returns why the pod does not have what was decided, as its annotation shows; "" where it does. The audit
+// reports what its port has.
 func notApplied(p *inventory.Port) string {
 	d, key := &p.Decision, p.Provider.Key(kubeovn.PortSecurity)
 	if p.Pod == nil {
@@ -114,7 +114,7 @@ func pairText(p portsec.AddressPair) string {
 	return p.Prefix.String() + " from " + p.MAC.String()
 }
 
-// explanation is the form of one port for programs.
+// explanation is the JSON form of one port.
 type explanation struct {
 	Port       string     `json:"port"`
 	Provider   string     `json:"provider"`
@@ -127,7 +127,7 @@ type explanation struct {
 	Pairs      []string   `json:"pairs,omitempty"`
 	Exceptions []string   `json:"exceptions,omitempty"`
 	NextChange *time.Time `json:"nextChange,omitempty"`
-	// NotInEffect says why OVN enforces nothing of it; empty where it does, and where OVN was not asked.
+	// NotInEffect says why OVN enforces none of it; empty where it does, and where OVN was not asked.
 	NotInEffect string `json:"notInEffect,omitempty"`
 	// NotApplied says why the pod does not have what was decided; empty where it does.
 	NotApplied string `json:"notApplied,omitempty"`
@@ -143,7 +143,7 @@ type step struct {
 	Detail  string         `json:"detail,omitempty"`
 }
 
-// ExplainJSON is ExplainTable for programs: an array of ports.
+// ExplainJSON writes the same as JSON: an array of ports.
 func ExplainJSON(w io.Writer, ports []inventory.Port) error {
 	out := make([]explanation, 0, len(ports))
 	for _, p := range ports {

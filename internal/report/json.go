@@ -38,7 +38,8 @@ type evidence struct {
 	Loss         []string `json:"loss,omitempty"`
 	Decision     string   `json:"decision,omitempty"`
 	DecisionFrom string   `json:"decisionFrom,omitempty"`
-	// What OVN must have and what it makes of what it has; where the port is bound, and what is there.
+	// Expected is the column that OVN must have, and Effective what the present one lets the port send; Southbound is the
+	// column in the Southbound database, and Chassis and Eras are where the port is bound and the parsers there.
 	Class      audit.Class `json:"class,omitempty"`
 	Expected   []string    `json:"expected,omitempty"`
 	Effective  []string    `json:"effective,omitempty"`
@@ -70,7 +71,7 @@ func JSON(w io.Writer, s Summary) error {
 	return enc.Encode(doc)
 }
 
-// list returns the words so that none of them is written as [] and not as null.
+// list returns the words; it makes an empty list print as [] and not as null.
 func list(words []string) []string {
 	if words == nil {
 		return []string{}

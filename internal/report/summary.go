@@ -1,4 +1,4 @@
-// Package report writes what the audit found, one format a file.
+// Package report writes the findings of an audit, one format a file.
 package report
 
 import (
@@ -8,11 +8,11 @@ import (
 	"github.com/ovnguard/ovnguard/internal/audit"
 )
 
-// Summary is what one audit found.
+// Summary is the result of one audit.
 type Summary struct {
 	// Ports counts the pods' ports by state. Ports that are out of scope are not counted.
 	Ports map[audit.State]int
-	// Findings are ordered by severity, rule, port, and pod: the same ones stand in the same order each time.
+	// Findings are ordered by severity, rule, port, and pod: the same findings always have the same order.
 	Findings []audit.Finding
 	// Unknown says, for each port that could not be judged, why.
 	Unknown map[string]string
@@ -20,7 +20,7 @@ type Summary struct {
 	Notes []string
 }
 
-// Summarise puts the results of all ports together. notes say what could not be taken into account.
+// Summarise combines the results of all ports. notes say what could not be taken into account.
 func Summarise(results map[string]audit.Result, notes []string) Summary {
 	s := Summary{
 		Ports:   map[audit.State]int{audit.Compliant: 0, audit.Violation: 0, audit.Unknown: 0},

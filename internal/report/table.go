@@ -10,8 +10,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/audit"
 )
 
-// Table writes the summary for people: one line a finding, then the totals. It holds no control characters, whatever
-// names and columns hold.
+// Table writes the summary as text: one line a finding, then the totals. It prints no control characters, whatever
+// names and columns contain.
 func Table(w io.Writer, s Summary) error {
 	if len(s.Findings) > 0 {
 		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -84,7 +84,7 @@ func orDash(s string) string {
 	return plain(s)
 }
 
-// plain replaces what could move a terminal's cursor or break the table.
+// plain replaces characters that could move a terminal's cursor or break the table.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || !unicode.IsPrint(r) && r != ' ' {

@@ -11,7 +11,7 @@ import (
 	"github.com/go-logr/logr/funcr"
 )
 
-// What is missing at the start is waited for and said once for each reason; the end of the service ends the wait.
+// A missing part at the start is waited for and logged once for each reason; the end of the service ends the wait.
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logged []string

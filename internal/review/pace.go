@@ -8,11 +8,11 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxPaced is how many sources are told apart at a time. More connections than these there are not.
+// maxPaced is the number of sources that are distinguished at a time. There are never more connections than that.
 const maxPaced = 1024
 
-// pace bounds how often the API server is asked for rights: over all callers, and half as often for those of one
-// source, so that whoever makes up reviews leaves something for the API server's own.
+// pace bounds how often the API server is asked for rights: over all callers, and half as often for one source, so that
+// a sender of invented reviews leaves something for the API server's own.
 type pace struct {
 	often rate.Limit
 	many  int
@@ -22,13 +22,13 @@ type pace struct {
 	of map[string]*rate.Limiter
 }
 
-// newPace returns a pace of so many questions a second, and so many at once.
+// newPace returns a pace of that many questions a second, and that many at once.
 func newPace(often rate.Limit, many int) *pace {
 	return &pace{often: often, many: many, all: rate.NewLimiter(often, many), of: make(map[string]*rate.Limiter)}
 }
 
-// wait waits until a review that came from a source may ask one question. It returns an error where the time that ctx
-// leaves is too short.
+// wait waits until a review from a source may ask one question. It returns an error if the time that ctx leaves is too
+// short.
 func (p *pace) wait(ctx context.Context, source string) error {
 	if err := p.source(source).Wait(ctx); err != nil {
 		return fmt.Errorf("too many rights are asked for from %s at a time: %w", source, err)

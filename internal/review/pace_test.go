@@ -9,7 +9,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Who makes up reviews in which rights are asked for leaves half of the questions to others.
+// A sender of invented reviews that need rights leaves half of the questions to others.
 func TestThreat33OneSourceLeavesQuestions(t *testing.T) {
 	p := newPace(rate.Every(time.Hour), 8)
 	ask := func(source string) error {

@@ -14,7 +14,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kube"
 )
 
-// counting allows everything that it is asked, and counts how often that is.
+// counting allows every question, and counts them.
 type counting struct {
 	client.Writer
 
@@ -29,8 +29,8 @@ func (c *counting) Create(_ context.Context, o client.Object, _ ...client.Create
 	return nil
 }
 
-// Whether somebody may loosen a namespace or approve an exception is said by the API server, by which webhook it calls:
-// nobody who reaches the port has a question asked, and what is asked otherwise is paced.
+// The path of the webhook shows what the API server already knows about the right to loosen a namespace or approve an
+// exception: nobody who reaches the port causes a question, and other questions are paced.
 func TestThreat34NoQuestionsForStrangers(t *testing.T) {
 	api := new(counting)
 	w := &World{reviews: api, asked: newPace(rate.Every(time.Hour), 4)}

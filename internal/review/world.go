@@ -1,6 +1,5 @@
-// Package review has what a review looks at: the inventory as it is at the moment, the API server where a cache may be
-// behind, and what is known of the rights of whoever makes the request. What goes in are the parts that know; what
-// comes out is what admission and governance ask.
+// Package review provides the facts for reviews: the present inventory, the API server where a cache may be behind, and
+// the known rights of the user of a request. Admission and governance use it.
 package review
 
 import (
@@ -25,24 +24,24 @@ import (
 	"github.com/ovnguard/ovnguard/internal/webhook"
 )
 
-// World is what reviews look at: the live inventory and, where a cache may be behind, the API server.
+// World provides the facts for reviews: the live inventory and, where a cache may be behind, the API server.
 type World struct {
 	lookup  kube.Lookup
 	monitor *monitor.Monitor
-	// accounts returns the users of Kube-OVN, KubeVirt and this program as they count now.
+	// accounts returns the users of Kube-OVN, KubeVirt and this program at the moment.
 	accounts func() admission.Accounts
 	// reviews makes SubjectAccessReviews.
 	reviews client.Writer
-	// asked paces those reviews.
+	// asked limits the rate of those reviews.
 	asked *pace
-	// journal is what repair did.
+	// journal is the journal of repair.
 	journal *journal.Reader
-	// known is what the API server has said of a right before it called; its zero value is nothing.
+	// known is a right that the API server checked before its call; the zero value is none.
 	known Right
 }
 
-// New returns a world in which nothing is known of the rights of whoever makes a request. accounts returns the users of
-// Kube-OVN, KubeVirt and this program as they count now; reviews makes SubjectAccessReviews.
+// New returns a world without a known right of the requests' users. accounts returns the users of Kube-OVN, KubeVirt
+// and this program at the moment; reviews makes SubjectAccessReviews.
 func New(
 	lookup kube.Lookup,
 	m *monitor.Monitor,
@@ -56,13 +55,13 @@ func New(
 	}
 }
 
-// Right says whether the author of a request has a verb.
+// Right says whether the user of a request has a verb.
 type Right struct {
 	Verb string
 	Has  bool
 }
 
-// Knowing returns the same world for a webhook of whose callers a right is known.
+// Knowing returns the same world for a webhook that the API server calls only for users with, or without, that right.
 func (w *World) Knowing(r Right) *World {
 	knows := *w
 	knows.known = r
@@ -70,14 +69,14 @@ func (w *World) Knowing(r Right) *World {
 }
 
 // askEach and askMany bound how often, and how many times at once, the API server is asked for rights. Only Vips and
-// shared addresses take a question: which namespaces and subnets it is about, an expression could say of no more than
-// one at a time, or not at all.
+// shared addresses need a question: an expression could name no more than one of their namespaces and subnets at a
+// time, or none.
 const (
 	askEach = 10 * time.Millisecond
 	askMany = 100
 )
 
-// rights answers of one right what is known of it, and asks for all others.
+// rights answers questions about the known right, and asks for all others.
 type rights struct {
 	kube.Cluster
 
@@ -100,7 +99,7 @@ func (r rights) May(
 	return r.Cluster.May(ctx, user, what)
 }
 
-// Guard returns what judges one request about what governs ports: which accounts count is known for the moment only.
+// Guard returns the judge of one request about an object that governs ports: its accounts are those of this moment.
 func (w *World) Guard() *governance.Guard {
 	eras := w.monitor.Eras()
 	return &governance.Guard{
@@ -121,7 +120,7 @@ func (w *World) Guard() *governance.Guard {
 
 // Look implements admission.World.
 func (w *World) Look(ctx context.Context, namespace, user string, look func(*admission.View)) {
-	ns := w.lookup.Namespace(ctx, namespace) // it may ask the API server: what is known of the rest is newer afterwards
+	ns := w.lookup.Namespace(ctx, namespace) // it may ask the API server: the other facts are newer afterwards
 	w.monitor.Read(func(inv *inventory.State) {
 		look(&admission.View{
 			Accounts: w.accounts(), User: user, Namespace: ns, Inventory: inv, Now: time.Now(),
@@ -129,7 +128,7 @@ func (w *World) Look(ctx context.Context, namespace, user string, look func(*adm
 	})
 }
 
-// Repaired implements admission.World. Nothing is read for whoever may not take it back.
+// Repaired implements admission.World. It reads nothing for a user who may not take the changes back.
 func (w *World) Repaired(ctx context.Context, ids []string) (admission.Repaired, error) {
 	if w.known != (Right{admission.VerbUndo, true}) {
 		return admission.Repaired{}, admission.ErrNoUndo
@@ -151,7 +150,7 @@ func (w *World) Definition(ctx context.Context, a kubeovn.Attachment) (d admissi
 	return d
 }
 
-// Pod implements admission.World. It asks the API server: what is in a cache may be older than what is to be changed.
+// Pod implements admission.World. It asks the API server: a cache may have an older pod than the one to be changed.
 func (w *World) Pod(ctx context.Context, namespace, name string) (*admission.Pod, error) {
 	var p corev1.Pod
 	if err := w.lookup.Live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &p); err != nil {

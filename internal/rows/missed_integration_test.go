@@ -19,22 +19,22 @@ import (
 	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
-// limit is how long anything may take to become as it must be.
+// limit is the longest time for any state to be reached.
 const limit = 30 * time.Second
 
-// side is a real server, and an inventory that follows it.
-type side struct {
+// follower is a real server, and an inventory that follows it.
+type follower struct {
 	*ovsdbserver.Server
 	t       *testing.T
 	mirror  *ovn.Mirror
 	changes *ovn.Subscription
 	inv     *inventory.Inventory
-	// state is what the changes have led to, and touched which ports they touched since it was looked at last.
+	// state is the result of the changes, and touched has the ports that they affected since the last call of took.
 	state   *ovn.Snapshot
 	touched []string
 }
 
-func follow(t *testing.T, database ovn.Database, schema string, tables ...ovn.Table) *side {
+func follow(t *testing.T, database ovn.Database, schema string, tables ...ovn.Table) *follower {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ovn")
 	if err != nil {
@@ -73,13 +73,13 @@ func follow(t *testing.T, database ovn.Database, schema string, tables ...ovn.Ta
 		cancel()
 		running.Wait()
 	})
-	s := &side{Server: server, t: t, mirror: mirror, changes: mirror.Subscribe(tables...), inv: inventory.New()}
+	s := &follower{Server: server, t: t, mirror: mirror, changes: mirror.Subscribe(tables...), inv: inventory.New()}
 	t.Cleanup(s.changes.Close)
 	return s
 }
 
-// until applies changes until the state is as wanted.
-func (s *side) until(what string, wanted func(*ovn.Snapshot) bool) {
+// until applies changes until wanted accepts the state.
+func (s *follower) until(what string, wanted func(*ovn.Snapshot) bool) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
 	defer cancel()
@@ -98,17 +98,17 @@ func (s *side) until(what string, wanted func(*ovn.Snapshot) bool) {
 	}
 }
 
-// took returns which ports were touched since it was asked last, each once, in order.
-func (s *side) took() []string {
+// takeTouched returns the ports that were affected since the last call, each once, in order.
+func (s *follower) takeTouched() []string {
 	slices.Sort(s.touched)
 	names := slices.Compact(s.touched)
 	s.touched = nil
 	return names
 }
 
-// lost expects so many differences after the inventory was changed behind the back of the events, and none after they
-// were applied.
-func (s *side) lost(what string, want int) {
+// expectLost expects that many differences after the inventory was changed without events, and none after they were
+// applied.
+func (s *follower) expectLost(what string, want int) {
 	s.t.Helper()
 	missed := Missed(s.inv.Snapshot(), s.state)
 	if len(missed) != want {
@@ -122,7 +122,7 @@ func (s *side) lost(what string, want int) {
 	}
 }
 
-func (s *side) transact(operations string) {
+func (s *follower) transact(operations string) {
 	s.t.Helper()
 	name := `"` + string(s.mirror.Snapshot().Database) + `"`
 	if out, err := s.Transact(s.t.Context(), "["+name+operations+"]"); err != nil || strings.Contains(out, `"error"`) {
@@ -148,7 +148,7 @@ func TestNorthbound(t *testing.T) {
 		{"op":"insert","table":"Logical_Switch","row":{"name":"sw","ports":["set",[["named-uuid","a"],["named-uuid","b"]]]}}`,
 	)
 	s.until("two ports", func(n *ovn.Snapshot) bool { return n.Ports().Len() == 2 })
-	if diff := cmp.Diff([]string{"a.ns", "b.ns"}, s.took()); diff != "" {
+	if diff := cmp.Diff([]string{"a.ns", "b.ns"}, s.takeTouched()); diff != "" {
 		t.Errorf("touched (-want +got):\n%s", diff)
 	}
 	s.transact(
@@ -162,7 +162,7 @@ func TestNorthbound(t *testing.T) {
 		{"op":"insert","table":"Address_Set","row":{"name":"ovn.sg.web.associated.v4","external_ids":["map",[["sg","web"]]],"addresses":["set",["10.16.0.1","10.16.66.66"]]}}`,
 	)
 	s.until("a security group", func(n *ovn.Snapshot) bool { return n.AddressSets().Len() == 2 })
-	if diff := cmp.Diff([]string{"a.ns"}, s.took()); diff != "" {
+	if diff := cmp.Diff([]string{"a.ns"}, s.takeTouched()); diff != "" {
 		t.Errorf("touched by the group (-want +got):\n%s", diff)
 	}
 	if n := s.state.PortGroups().Len(); n != 1 {
@@ -181,7 +181,7 @@ func TestNorthbound(t *testing.T) {
 	s.inv.DeletePortGroup(group.UUID)
 	s.inv.DeleteAddressSet(set.UUID)
 	s.inv.SetPortGroup(&inventory.PortGroup{UUID: "none", Group: "db"})
-	s.lost("another group", 3)
+	s.expectLost("another group", 3)
 	s.transact(
 		`,{"op":"update","table":"Port_Group","where":[["name","==","ovn.sg.web"]],"row":{"external_ids":["map",[]]}},
 		{"op":"update","table":"Address_Set","where":[["name","==","ovn.sg.web.associated.v4"]],"row":{"external_ids":["map",[]]}}`,
@@ -190,7 +190,7 @@ func TestNorthbound(t *testing.T) {
 	if p := s.inv.Port("a.ns", time.Now()); len(p.Groups) > 0 {
 		t.Errorf("groups %+v of one that is a security group's no more", p.Groups)
 	}
-	s.took()
+	s.takeTouched()
 
 	s.transact(
 		`,{"op":"insert","table":"Logical_Router_Port","uuid-name":"p","row":{"name":"lr-sw","mac":"0a:00:00:00:00:01"}},
@@ -199,24 +199,24 @@ func TestNorthbound(t *testing.T) {
 		{"op":"mutate","table":"Logical_Switch","where":[["name","==","sw"]],"mutations":[["ports","insert",["named-uuid","l"]]]}`,
 	)
 	s.until("a router", func(n *ovn.Snapshot) bool { return n.RouterPorts().Len() == 1 && n.Port("sw-lr") != nil })
-	if diff := cmp.Diff([]string{"a.ns", "sw-lr"}, s.took()); diff != "" {
+	if diff := cmp.Diff([]string{"a.ns", "sw-lr"}, s.takeTouched()); diff != "" {
 		t.Errorf("touched by the gateway's MAC (-want +got):\n%s", diff)
 	}
 	end, _ := s.inv.RouterPort("lr-sw")
 	s.inv.DeleteRouterPort(end.Name, end.UUID)
 	s.inv.SetRouterPort(inventory.RouterPort{UUID: "none", Name: "other"})
-	s.lost("another end", 2)
+	s.expectLost("another end", 2)
 	s.transact(`,{"op":"update","table":"Logical_Router_Port","where":[],"row":{"mac":"0a:00:00:00:00:02"}}`)
 	s.until(
 		"another MAC",
 		func(n *ovn.Snapshot) bool { return n.RouterPorts().Get(end.UUID).MAC == "0a:00:00:00:00:02" },
 	)
-	if diff := cmp.Diff([]string{"a.ns", "b.ns"}, s.took()); diff != "" {
+	if diff := cmp.Diff([]string{"a.ns", "b.ns"}, s.takeTouched()); diff != "" {
 		t.Errorf("touched by another MAC (-want +got):\n%s", diff)
 	}
 	s.transact(`,{"op":"delete","table":"Logical_Router","where":[]}`)
 	s.until("the router's end", func(n *ovn.Snapshot) bool { return n.RouterPorts().Len() == 0 })
-	if diff := cmp.Diff([]string{"b.ns"}, s.took()); diff != "" {
+	if diff := cmp.Diff([]string{"b.ns"}, s.takeTouched()); diff != "" {
 		t.Errorf("touched by its end (-want +got):\n%s", diff)
 	}
 
@@ -226,7 +226,7 @@ func TestNorthbound(t *testing.T) {
 		t.Errorf("the option is %q", got)
 	}
 	s.inv.SetOptions(nil)
-	s.lost("another option", 1)
+	s.expectLost("another option", 1)
 	s.transact(`,{"op":"delete","table":"NB_Global","where":[]}`)
 	s.until("the option's end", func(n *ovn.Snapshot) bool { return n.NBGlobal() == nil })
 	if got := s.inv.Port("a.ns", time.Now()).NotChecking; got != "" {
@@ -234,18 +234,18 @@ func TestNorthbound(t *testing.T) {
 	}
 
 	s.inv.SetRow(&inventory.Row{UUID: "none", Name: "c.ns", Type: "virtual"})
-	s.lost("a row that nobody has", 1)
+	s.expectLost("a row that nobody has", 1)
 	a := *s.inv.Row("a.ns")
 	a.PortSecurity = []string{"0a:00:00:00:00:01"}
 	s.inv.SetRow(&a)
-	s.lost("another column", 1)
+	s.expectLost("another column", 1)
 	s.inv.DeleteRow("a.ns", a.UUID)
-	s.lost("a row less", 1)
+	s.expectLost("a row less", 1)
 	b := *s.inv.Row("b.ns")
 	s.inv.DeleteRow("b.ns", b.UUID)
 	b.Name = "d.ns"
 	s.inv.SetRow(&b)
-	s.lost("another name", 2)
+	s.expectLost("another name", 2)
 }
 
 func TestSouthbound(t *testing.T) {
@@ -259,7 +259,7 @@ func TestSouthbound(t *testing.T) {
 		{"op":"insert","table":"Port_Binding","row":{"logical_port":"a.ns","datapath":["named-uuid","dp"],"tunnel_key":1,"chassis":["named-uuid","ch"],"additional_chassis":["named-uuid","cj"],"up":true,"port_security":"0a:00:00:00:00:01"}},
 		{"op":"insert","table":"Port_Binding","row":{"logical_port":"b.ns","datapath":["named-uuid","dp"],"tunnel_key":2}}`)
 	s.until("two bindings", func(n *ovn.Snapshot) bool { return n.PortBindings().Len() == 2 && n.Chassis().Len() == 2 })
-	if diff := cmp.Diff([]string{"a.ns", "b.ns"}, s.took()); diff != "" {
+	if diff := cmp.Diff([]string{"a.ns", "b.ns"}, s.takeTouched()); diff != "" {
 		t.Errorf("touched (-want +got):\n%s", diff)
 	}
 	p := s.inv.Port("a.ns", time.Now())
@@ -275,7 +275,7 @@ func TestSouthbound(t *testing.T) {
 		`,{"op":"update","table":"Port_Binding","where":[["logical_port","==","a.ns"]],"row":{"additional_chassis":["set",[]]}}`,
 	)
 	s.until("the end of the move", func(*ovn.Snapshot) bool { return len(s.inv.Binding("a.ns").Chassis) == 1 })
-	if diff := cmp.Diff([]string{"a.ns"}, s.took()); diff != "" {
+	if diff := cmp.Diff([]string{"a.ns"}, s.takeTouched()); diff != "" {
 		t.Errorf("touched by the end of the move (-want +got):\n%s", diff)
 	}
 	s.transact(
@@ -289,19 +289,19 @@ func TestSouthbound(t *testing.T) {
 	changed := bound
 	changed.Up = false
 	s.inv.SetBinding(&changed)
-	s.lost("another binding", 1)
+	s.expectLost("another binding", 1)
 	s.inv.DeleteBinding("a.ns", bound.UUID)
-	s.lost("a binding less", 1)
+	s.expectLost("a binding less", 1)
 	s.inv.SetBinding(&inventory.Binding{UUID: "none", Port: "c.ns"})
-	s.lost("a binding that nobody has", 1)
+	s.expectLost("a binding that nobody has", 1)
 	s.inv.DeleteChassis(bound.Chassis[0])
 	s.inv.SetChassis(inventory.Chassis{UUID: "none", Name: "n3"})
-	s.lost("one chassis for another", 2)
+	s.expectLost("one chassis for another", 2)
 
-	s.took()
+	s.takeTouched()
 	s.transact(`,{"op":"delete","table":"Port_Binding","where":[]},{"op":"delete","table":"Chassis","where":[]}`)
 	s.until("nothing", func(n *ovn.Snapshot) bool { return n.PortBindings().Len() == 0 && n.Chassis().Len() == 0 })
-	if diff := cmp.Diff([]string{"a.ns", "b.ns"}, s.took()); diff != "" {
+	if diff := cmp.Diff([]string{"a.ns", "b.ns"}, s.takeTouched()); diff != "" {
 		t.Errorf("touched by the end (-want +got):\n%s", diff)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// A real Kube-OVN names the ends of links as the inventory takes them for granted, so that whoever has a gateway's MAC
-// is found.
+// A real Kube-OVN uses the names for the ends of links that the inventory relies on, so that a port with a gateway's
+// MAC is found.
 func TestRouterPortsOfARecordedFile(t *testing.T) {
 	d := recorded(t)
 	ports, _, err := Ports(d)

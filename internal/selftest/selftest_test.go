@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// What the API server said of the pods says whether pods are guarded, and by whom not.
+// The answers of the API server for the pods show whether pods are guarded, and which webhook does not guard them.
 func TestJudgeSelfTest(t *testing.T) {
 	denied := errors.New(`admission webhook "guard-pods.ovnguard.io" denied the request: ovnguard: no`)
 	policy := apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "selftest",
@@ -64,8 +64,8 @@ func TestJudgeSelfTest(t *testing.T) {
 	}
 }
 
-// Where policy does not enforce, a warning that the API server passes on shows that it asks; where there is none,
-// nothing is claimed.
+// Where policy does not enforce, a warning that the API server passes on shows that it asks the webhook; without a
+// warning, the result claims nothing.
 func TestSelfTestShowsWhatItCan(t *testing.T) {
 	warned, other := fate{
 		annotation: "false",
@@ -132,8 +132,8 @@ func TestSelfTestShowsWhatItCan(t *testing.T) {
 	}
 }
 
-// Readiness falls with what is proven alone; metrics fall with everything; the registration is looked at where pods are
-// not guarded.
+// Only a proven fault fails readiness; every fault changes the metrics; the registration is checked when pods are not
+// guarded.
 func TestSelfTestTells(t *testing.T) {
 	var next outcome
 	looked := 0
@@ -194,14 +194,15 @@ func TestSelfTestTells(t *testing.T) {
 	if got := testutil.ToFloat64(s.failed.WithLabelValues(string(untried))); got != 3 {
 		t.Errorf("%v failures for what could not be tried, want 3", got)
 	}
-	// What is proven is announced once for each reason, and its end; what could not be tried says nothing.
+	// A proven fault is announced once for each reason, and so is its end; a test that could not be made announces
+	// nothing.
 	want := []string{"SelfTestFailed unguarded", "SelfTestFailed unanswered", "SelfTestPassed pass"}
 	if diff := cmp.Diff(want, announced); diff != "" {
 		t.Errorf("announced: -want +got\n%s", diff)
 	}
 }
 
-// What does not pass is tried again soon, and a wish is granted at once.
+// A failed test is repeated soon, and a requested test runs at once.
 func TestSelfTestIsMadeSoon(t *testing.T) {
 	asked := make(chan struct{})
 	s := newTest(func(ctx context.Context) outcome {

@@ -23,7 +23,7 @@ import (
 	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
-var noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
+var testTime = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 
 func verdict(namespace, pod, policyName string, state audit.State, exceptions ...string) monitor.Verdict {
 	return monitor.Verdict{
@@ -32,7 +32,7 @@ func verdict(namespace, pod, policyName string, state audit.State, exceptions ..
 	}
 }
 
-// Whatever happens, the book has what the last verdicts say and nothing else.
+// Whatever happens, the book has the last verdicts and nothing else.
 func TestBookAddsUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, last := NewBook(), make(map[string]monitor.Verdict)
@@ -98,7 +98,7 @@ func TestManyPorts(t *testing.T) {
 	}
 }
 
-// honouring is a policy that honours exceptions in namespace a.
+// honouring returns a policy that lets exceptions in namespace a count.
 func honouring(change func(*v1alpha1.PortSecurityPolicy)) *v1alpha1.PortSecurityPolicy {
 	p := &v1alpha1.PortSecurityPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "honouring", UID: "policy", Generation: 3},
@@ -117,12 +117,12 @@ func exception(change func(*v1alpha1.PortSecurityException)) *v1alpha1.PortSecur
 			Name:              "x",
 			UID:               "exception",
 			Generation:        7,
-			CreationTimestamp: metav1.NewTime(noon.Add(-time.Hour)),
+			CreationTimestamp: metav1.NewTime(testTime.Add(-time.Hour)),
 		},
 		Spec: v1alpha1.PortSecurityExceptionSpec{
 			Target: v1alpha1.Target{PodSelector: &metav1.LabelSelector{}},
 			Grant:  v1alpha1.Grant{Pairs: []v1alpha1.AddressPair{{Prefix: "10.20.0.0/24"}}},
-			Reason: "for a reason", Owner: "us", ExpiresAt: metav1.NewTime(noon.Add(time.Hour)),
+			Reason: "for a reason", Owner: "us", ExpiresAt: metav1.NewTime(testTime.Add(time.Hour)),
 		},
 	}
 	if change != nil {
@@ -156,35 +156,37 @@ func TestStanding(t *testing.T) {
 		from     string
 	}{
 		"counts": {
-			exception(nil), []*v1alpha1.PortSecurityPolicy{honouring(nil)}, noon, policy.InEffect, "honouring",
+			exception(nil), []*v1alpha1.PortSecurityPolicy{honouring(nil)}, testTime, policy.InEffect, "honouring",
 		},
-		"no policy": {exception(nil), nil, noon, policy.NamespaceNotNamed, ""},
+		"no policy": {exception(nil), nil, testTime, policy.NamespaceNotNamed, ""},
 		"its end": {
 			exception(nil),
 			[]*v1alpha1.PortSecurityPolicy{honouring(nil)},
-			noon.Add(time.Hour), policy.Expired,
+			testTime.Add(time.Hour), policy.Expired,
 			"honouring",
 		},
 		"not approved": {
-			exception(nil), []*v1alpha1.PortSecurityPolicy{approval}, noon, policy.NotApproved, "approval",
+			exception(nil), []*v1alpha1.PortSecurityPolicy{approval}, testTime, policy.NotApproved, "approval",
 		},
-		"for some NIC only": {exception(nil), []*v1alpha1.PortSecurityPolicy{other}, noon, policy.InEffect, "other"},
+		"for some NIC only": {exception(nil), []*v1alpha1.PortSecurityPolicy{other}, testTime, policy.InEffect, "other"},
 		"too wide": {
 			exception(func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs[0].Prefix = "10.0.0.0/8" }),
 			[]*v1alpha1.PortSecurityPolicy{honouring(nil)},
-			noon, policy.PrefixTooWide, "honouring",
+			testTime, policy.PrefixTooWide, "honouring",
 		},
 		"unreadable": {
 			exception(func(e *v1alpha1.PortSecurityException) { e.Spec.Grant.Pairs[0].Prefix = "10.20.0.7/24" }),
 			[]*v1alpha1.PortSecurityPolicy{honouring(nil)},
-			noon, policy.Unreadable, "honouring",
+			testTime, policy.Unreadable, "honouring",
 		},
 		"begins later": {
 			exception(
-				func(e *v1alpha1.PortSecurityException) { e.Spec.NotBefore = new(metav1.NewTime(noon.Add(time.Minute))) },
+				func(e *v1alpha1.PortSecurityException) {
+					e.Spec.NotBefore = new(metav1.NewTime(testTime.Add(time.Minute)))
+				},
 			),
 			[]*v1alpha1.PortSecurityPolicy{honouring(nil)},
-			noon, policy.NotYet, "honouring",
+			testTime, policy.NotYet, "honouring",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -224,12 +226,13 @@ func TestExceptionStatus(t *testing.T) {
 		return e.Status
 	}
 	two := Matched{2, []string{"p.a", "q.a"}}
-	first := step(noon, two, "InEffect=True InEffect", "Used=True PortsMatched")
-	if !first.LastMatched.Time.Equal(noon) || !strings.Contains(first.Conditions[0].Message, "2030-01-01T13:00:00Z") {
+	first := step(testTime, two, "InEffect=True InEffect", "Used=True PortsMatched")
+	if !first.LastMatched.Time.Equal(testTime) ||
+		!strings.Contains(first.Conditions[0].Message, "2030-01-01T13:00:00Z") {
 		t.Errorf("%+v", first)
 	}
 	if again := step(
-		noon.Add(time.Minute),
+		testTime.Add(time.Minute),
 		two,
 		"InEffect=True InEffect",
 		"Used=True PortsMatched",
@@ -239,15 +242,15 @@ func TestExceptionStatus(t *testing.T) {
 	) {
 		t.Errorf("nothing changed: %s", cmp.Diff(first, again))
 	}
-	idle := step(noon.Add(2*time.Minute), Matched{}, "InEffect=True InEffect", "Used=False NoPortMatches")
-	if !idle.LastMatched.Time.Equal(noon.Add(2*time.Minute)) || len(idle.Ports) > 0 {
+	idle := step(testTime.Add(2*time.Minute), Matched{}, "InEffect=True InEffect", "Used=False NoPortMatches")
+	if !idle.LastMatched.Time.Equal(testTime.Add(2*time.Minute)) || len(idle.Ports) > 0 {
 		t.Errorf("it was last used when it ceased to be: %+v", idle)
 	}
-	over := step(noon.Add(time.Hour), Matched{}, "InEffect=False Expired", "Used=False NoPortMatches")
-	if since := over.Conditions[1].LastTransitionTime; !since.Time.Equal(noon.Add(2 * time.Minute)) {
+	over := step(testTime.Add(time.Hour), Matched{}, "InEffect=False Expired", "Used=False NoPortMatches")
+	if since := over.Conditions[1].LastTransitionTime; !since.Time.Equal(testTime.Add(2 * time.Minute)) {
 		t.Errorf("not used since %s", since)
 	}
-	if !over.Conditions[0].LastTransitionTime.Time.Equal(noon.Add(time.Hour)) || over.Conditions[0].Message == "" {
+	if !over.Conditions[0].LastTransitionTime.Time.Equal(testTime.Add(time.Hour)) || over.Conditions[0].Message == "" {
 		t.Errorf("%+v", over.Conditions[0])
 	}
 }
@@ -257,8 +260,8 @@ func TestLastMatchedIsRefreshed(t *testing.T) {
 	e := exception(nil)
 	m := Matched{1, []string{"p.a"}}
 	for _, c := range []struct{ at, want time.Duration }{{0, 0}, {59 * time.Minute, 0}, {time.Hour, time.Hour}} {
-		e.Status = OfException(e, standing(e, noon, honouring(nil)), m, noon.Add(c.at))
-		if got := e.Status.LastMatched.Time; !got.Equal(noon.Add(c.want)) {
+		e.Status = OfException(e, standing(e, testTime, honouring(nil)), m, testTime.Add(c.at))
+		if got := e.Status.LastMatched.Time; !got.Equal(testTime.Add(c.want)) {
 			t.Errorf("after %s it was last matched at %s", c.at, got)
 		}
 	}
@@ -267,7 +270,7 @@ func TestLastMatchedIsRefreshed(t *testing.T) {
 func TestPolicyStatus(t *testing.T) {
 	o := honouring(func(p *v1alpha1.PortSecurityPolicy) { p.Spec.Exceptions.TicketPattern = "(" })
 	p := kube.PolicyOf(o)
-	s := OfPolicy(o, &p, Decided{Ports: 5, Violations: 2, Namespaces: 3}, nil, noon)
+	s := OfPolicy(o, &p, Decided{Ports: 5, Violations: 2, Namespaces: 3}, nil, testTime)
 	if s.MatchedPorts != 5 || s.Violations != 2 || s.MatchedNamespaces != 3 || s.ObservedGeneration != 3 {
 		t.Errorf("%+v", s)
 	}
@@ -280,7 +283,7 @@ func TestPolicyStatus(t *testing.T) {
 	p = kube.PolicyOf(o)
 	if diff := cmp.Diff(
 		[]string{"Accepted=True Accepted"},
-		conditions(OfPolicy(o, &p, Decided{}, nil, noon).Conditions),
+		conditions(OfPolicy(o, &p, Decided{}, nil, testTime).Conditions),
 	); diff != "" {
 		t.Error(diff)
 	}
@@ -290,7 +293,7 @@ func TestPolicyStatus(t *testing.T) {
 		"Decides=False Shadowed":     {By: []string{"a", "b"}},
 		"Decides=False NoNamespace":  {},
 	} {
-		got := OfPolicy(o, &p, Decided{}, &shadow, noon).Conditions
+		got := OfPolicy(o, &p, Decided{}, &shadow, testTime).Conditions
 		if diff := cmp.Diff([]string{"Accepted=True Accepted", want}, conditions(got)); diff != "" {
 			t.Error(diff)
 		}
@@ -308,10 +311,10 @@ func TestTally(t *testing.T) {
 		"soon": 30 * time.Minute, "later": 30 * time.Hour, "over": -time.Second,
 	} {
 		inv.SetException(kube.ExceptionOf(exception(func(e *v1alpha1.PortSecurityException) {
-			e.Name, e.Spec.ExpiresAt = name, metav1.NewTime(noon.Add(end))
+			e.Name, e.Spec.ExpiresAt = name, metav1.NewTime(testTime.Add(end))
 		})))
 	}
-	got := TallyOf(inv.Snapshot(), func(k Key) bool { return k.Name == "soon" }, noon)
+	got := TallyOf(inv.Snapshot(), func(k Key) bool { return k.Name == "soon" }, testTime)
 	if got.ByReason[policy.InEffect] != 2 || got.ByReason[policy.Expired] != 1 || len(got.ByReason) != len(Reasons()) ||
 		got.Unused != 1 ||
 		got.Next != 30*time.Minute {
@@ -322,7 +325,7 @@ func TestTally(t *testing.T) {
 	}
 }
 
-// The writer writes what changed and nothing else; numbers that change often are written now and then.
+// The writer writes changes and nothing else; numbers that change often are written now and then.
 func TestWriter(t *testing.T) {
 	scheme, err := kube.Scheme()
 	if err != nil {
@@ -330,7 +333,7 @@ func TestWriter(t *testing.T) {
 	}
 	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(honouring(nil), exception(nil)).
 		WithStatusSubresource(&v1alpha1.PortSecurityPolicy{}, &v1alpha1.PortSecurityException{}).Build()
-	now, writes := noon, 0
+	now, writes := testTime, 0
 	w := &Writer{
 		Cache: c, Client: c, Book: NewBook(), Log: logr.Discard(), Now: func() time.Time { return now },
 		Namespace:  func(name string) policy.Namespace { return policy.Namespace{Name: name} },
@@ -367,10 +370,10 @@ func TestWriter(t *testing.T) {
 	}
 	for i := range 5 { // ports come one by one
 		w.Book.Judged(monitor.Verdict{}, verdict("a", fmt.Sprint("p", i), "honouring", audit.Compliant, "x"))
-		look(100*time.Millisecond, 3) // that it is used is told at once, how many ports there are later
+		look(100*time.Millisecond, 3) // its use is written at once, the number of ports later
 	}
 	look(settle, 5)
-	look(time.Hour, 6) // it has ended
+	look(time.Hour, 6) // the exception has ended
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(&e), &e); err != nil {
 		t.Fatal(err)
 	}

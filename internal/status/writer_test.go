@@ -17,7 +17,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// A reason that comes again, after it was gone, is told again.
+// A reason that comes again, after it was gone, is logged again.
 func TestWriterTellsAgain(t *testing.T) {
 	scheme, err := kube.Scheme()
 	if err != nil {
@@ -44,7 +44,7 @@ func TestWriterTellsAgain(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		go w.Run(ctx)
-		time.Sleep(every / 2) // what changes, changes between two looks, and not during one
+		time.Sleep(every / 2) // changes happen between two looks, and not during one
 		for range 2 {
 			down.Store(true)
 			time.Sleep(5 * every)

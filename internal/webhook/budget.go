@@ -10,44 +10,44 @@ import (
 )
 
 const (
-	// freeBody is how much of a body is read without asking, in bytes: ordinary reviews are smaller, and never wait for
-	// those that are not. How many there are at a time is bounded by the connections.
+	// freeBody is the part of a body that is read without asking the budget, in bytes: ordinary reviews are smaller, and
+	// never wait for larger ones. The bound on connections bounds their number.
 	freeBody = 64 << 10
-	// perByte is how much memory a byte of a body takes until it is answered: its buffer, which doubles as it grows,
-	// the copy of the object, and what is decoded of that.
+	// perByte is the memory for a byte of a body until it is answered: its buffer, which doubles as it grows, the copy of
+	// the object, and the decoded form of that.
 	perByte = 4
-	// MaxMemory is how much memory the bodies of large reviews may take together, in bytes. No source of connections
-	// has more than a quarter.
+	// MaxMemory bounds the memory of the bodies of large reviews together, in bytes. No source of connections gets more
+	// than a quarter.
 	MaxMemory = 256 << 20
 )
 
-// errBusy says that a body was not read to its end since others are being read and answered.
+// errBusy says that a body was not read to its end because others are being read and answered.
 var errBusy = errors.New("too many large reviews at a time; try again")
 
-// Budget bounds the memory that reviews take which are larger than freeBody, over all handlers that share it. It is
-// asked before more is read, so that what is half sent costs no more than what was sent of it.
+// Budget bounds the memory of reviews that are larger than freeBody, over all handlers that share it. It is asked
+// before more is read, so that a body that is half sent costs no more than the part that was sent.
 type Budget struct {
 	total, share int64
 
 	mu    sync.Mutex
 	held  int64
 	of    map[string]int64
-	freed chan struct{} // closed when something is given back
+	freed chan struct{} // closed when memory is given back
 }
 
-// NewBudget returns a budget of so many bytes.
+// NewBudget returns a budget of total bytes.
 func NewBudget(total int64) *Budget {
 	return &Budget{total: total, share: total / 4, of: make(map[string]int64), freed: make(chan struct{})}
 }
 
-// hold is what one review takes of a budget.
+// hold is the part of a budget that one review has.
 type hold struct {
 	budget *Budget
 	source string
 	taken  int64
 }
 
-// take waits until n bytes more are free, and reports whether they were in time.
+// take waits until n bytes more are free, and reports whether it got them in time.
 func (h *hold) take(ctx context.Context, n int64) bool {
 	b := h.budget
 	timer := time.NewTimer(slotWait)
@@ -90,8 +90,8 @@ func (h *hold) give() {
 	b.freed = make(chan struct{})
 }
 
-// read reads all of a body. What goes beyond freeBody is taken of the budget before it is read, in steps as large as
-// what is there already.
+// read reads all of a body. Before it reads more than freeBody, it takes the memory from the budget, in steps that
+// double the buffer.
 func (h *hold) read(ctx context.Context, buffer *bytes.Buffer, body io.Reader) error {
 	for step := int64(freeBody); ; step = int64(buffer.Len()) {
 		switch _, err := io.CopyN(buffer, body, step); {

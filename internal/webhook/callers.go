@@ -16,26 +16,26 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// lookEvery is how often the file of authorities is looked at, at most.
+// lookEvery is the shortest time between two checks of the file of authorities.
 const lookEvery = time.Second
 
-// Callers knows by their certificates who may send reviews. Nobody is turned away until the API server has shown that
-// it presents such a certificate, and reviews without one have not come for a while: most API servers are not set up
-// to, one of several may be so later than the others, and a webhook that they cannot call would keep every pod from
-// starting.
+// Callers decides by certificate who may send reviews. Nobody is refused until the API server has shown that it
+// presents such a certificate, and reviews without one have not come for a while: most API servers are not set up to
+// present one, one of several may be set up later than the others, and a webhook that they cannot call would keep every
+// pod from starting.
 type Callers struct {
 	file  string
 	names []string
-	// quiet is how long no review may have come without a certificate before those are refused.
+	// quiet is the time without any review without a certificate that must pass before those are refused.
 	quiet time.Duration
 	log   logr.Logger
 
-	// proven means that a review of a self-test came with a certificate; bare is when the last one came without, or
-	// when it began.
+	// proven means that a review of a self-test came with a certificate; bare is the time of the last review without one,
+	// or the start.
 	proven, enforced atomic.Bool
 	bare             atomic.Pointer[time.Time]
 	missing          atomic.Int64
-	// expected is the name of an object that only the API server can have sent on.
+	// expected is the name of an object that only the API server can know.
 	expected atomic.Pointer[string]
 
 	mu     sync.Mutex
@@ -45,8 +45,8 @@ type Callers struct {
 }
 
 // NewCallers reads the authorities in a PEM file; names are the subjects that count (common name or DNS name), none for
-// all. The file is read again when it changes. Reviews without a certificate are refused when none has come for as long
-// as quiet.
+// all. The file is read again when it changes. Reviews without a certificate are refused when none has come for the
+// time quiet.
 func NewCallers(file string, names []string, quiet time.Duration, log logr.Logger) (*Callers, error) {
 	c := &Callers{file: file, names: names, quiet: quiet, log: log}
 	c.bare.Store(new(time.Now()))
@@ -61,7 +61,7 @@ func NewCallers(file string, names []string, quiet time.Duration, log logr.Logge
 	return c, nil
 }
 
-// readPool reads a PEM file, of which every part must be a certificate.
+// readPool reads a PEM file; every block in it must be a certificate.
 func readPool(file string) (*x509.CertPool, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -82,7 +82,7 @@ func readPool(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// Enforced reports whether reviews are answered to callers with a certificate alone. What is enforced stays so.
+// Enforced reports whether only callers with a certificate get answers. Once enforced, it stays so.
 func (c *Callers) Enforced() bool {
 	if c.enforced.Load() {
 		return true
@@ -101,15 +101,15 @@ func (c *Callers) Enforced() bool {
 	return true
 }
 
-// Missing is how many reviews came without a certificate that counts and were answered.
+// Missing returns the number of reviews that came without a certificate that counts and were answered.
 func (c *Callers) Missing() int64 { return c.missing.Load() }
 
-// Expect says the name of an object that was given to the API server and to nobody else: whoever sends it on is the API
-// server.
+// Expect sets the name of an object that was given to the API server and to nobody else: a caller that sends a review
+// of it is the API server.
 func (c *Callers) Expect(name string) { c.expected.Store(&name) }
 
-// note says that a caller with a certificate sent a review of an object of this name: what only the API server can have
-// shows that the certificate is its own.
+// note records that a caller with a certificate sent a review of an object of this name: if only the API server can
+// know the name, the certificate is its own.
 func (c *Callers) note(name string) {
 	if expected := c.expected.Load(); expected != nil && *expected == name && name != "" && !c.proven.Swap(true) {
 		c.log.Info(
@@ -121,7 +121,7 @@ func (c *Callers) note(name string) {
 	}
 }
 
-// miss says that a caller without a certificate sent a review.
+// miss records that a caller without a certificate sent a review.
 func (c *Callers) miss(from string) {
 	c.missing.Add(1)
 	now := time.Now()
@@ -135,7 +135,7 @@ func (c *Callers) miss(from string) {
 	}
 }
 
-// check says why the caller of a request is not one of those who may call.
+// check returns an error that says why the caller of a request may not call.
 func (c *Callers) check(r *http.Request) error {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		return errors.New("the caller has presented no client certificate")
@@ -165,8 +165,8 @@ func (c *Callers) check(r *http.Request) error {
 	return nil
 }
 
-// roots returns the authorities, read again where the file has changed. A file that cannot be read leaves those that
-// were there.
+// roots returns the authorities, and reads them again where the file has changed. If the file cannot be read, the old
+// ones stay.
 func (c *Callers) roots() *x509.CertPool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

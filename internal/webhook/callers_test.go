@@ -91,7 +91,7 @@ func (a authority) write(t *testing.T, file string) {
 	}
 }
 
-// Callers without a certificate are turned away, but not before the API server has shown that it has one.
+// Callers without a certificate are refused, but not before the API server has shown that it has one.
 func TestThreat34CallersWithoutCertificate(t *testing.T) {
 	ours, others := newAuthority(t), newAuthority(t)
 	file := filepath.Join(t.TempDir(), "ca.crt")
@@ -157,7 +157,7 @@ func TestThreat34CallersWithoutCertificate(t *testing.T) {
 		x509.ExtKeyUsageServerAuth,
 	)
 
-	// Nothing of this shows that it is the API server.
+	// None of this shows that the caller is the API server.
 	callers.Expect("secret")
 	for name, code := range map[string]int{
 		"nobody, who knows the name": post(nil, "secret"), "another subject": post(another, "secret"), "another " +
@@ -185,7 +185,7 @@ func TestThreat34CallersWithoutCertificate(t *testing.T) {
 		t.Errorf("the API server: %d", code)
 	}
 
-	// The authority is changed under it; what cannot be read changes nothing.
+	// The file of the authority changes; an unreadable file changes nothing.
 	again := func() {
 		callers.mu.Lock()
 		defer callers.mu.Unlock()
@@ -203,8 +203,7 @@ func TestThreat34CallersWithoutCertificate(t *testing.T) {
 	}
 }
 
-// Of several API servers, those that get their certificate later are answered until all have it; then it stays
-// enforced.
+// API servers that get their certificate later than others get answers until all have one; then it stays enforced.
 func TestThreat34OneAPIServerOfSeveral(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ca.crt")
 	newAuthority(t).write(t, file)
@@ -256,7 +255,7 @@ func TestThreat34OneAPIServerOfSeveral(t *testing.T) {
 	})
 }
 
-// A file of authorities that is none is named.
+// The error names a file of authorities without a certificate.
 func TestNewCallersRefuses(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
@@ -275,8 +274,8 @@ func TestNewCallersRefuses(t *testing.T) {
 	}
 }
 
-// What is for the API server's audit log names what belongs to others: once the API server is known by its certificate,
-// nobody else has it.
+// Notes for the API server's audit log name what belongs to others: once the API server is known by its certificate,
+// nobody else gets them.
 func TestThreat45StrangersAreNotToldTheNotes(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ca.crt")
 	newAuthority(t).write(t, file)

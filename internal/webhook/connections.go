@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// connections is a listener with a bound. When one more comes than there may be, the source that has most of them loses
-// the one that has waited longest: whoever opens many takes none from others.
+// connections is a listener with a bound. When a connection exceeds it, the source that has most connections loses the
+// one that has waited longest: a source that opens many takes none from others.
 type connections struct {
 	net.Listener
 	most int
@@ -17,18 +17,18 @@ type connections struct {
 	all map[*connection]bool
 }
 
-// connection is one that was accepted.
+// connection is an accepted connection.
 type connection struct {
 	net.Conn
 	bound  *connections
 	source string
 	once   sync.Once
-	// since is when it was accepted, or its last review was answered; isBusy is set while one is.
+	// since is when it was accepted, or its last review was answered; isBusy is set while a review is being answered.
 	since  time.Time
 	isBusy bool
 }
 
-// bound returns a listener that has at most so many connections at a time.
+// bound returns a listener that has at most that many connections at a time.
 func bound(l net.Listener, most int) *connections {
 	return &connections{Listener: l, most: most, all: make(map[*connection]bool)}
 }
@@ -48,13 +48,13 @@ func (b *connections) Accept() (net.Conn, error) {
 	}
 	b.mu.Unlock()
 	if victim != nil {
-		_ = victim.Close() // the error is its sender's
+		_ = victim.Close() // the error is the sender's problem
 	}
 	return c, nil
 }
 
-// victim returns the connection to close, under the lock: the one that has waited longest of the source that has most
-// of those that wait.
+// victim returns the connection to close, under the lock: among the connections that wait, the one that has waited
+// longest at the source that has most of them.
 func (b *connections) victim() *connection {
 	waiting := make(map[string]int)
 	for c := range b.all {
@@ -84,7 +84,7 @@ func (c *connection) Close() error {
 	return c.Conn.Close()
 }
 
-// busy says whether a review that came whole is being answered on the connection; such a one is not closed for others.
+// busy sets whether a complete review is being answered on the connection; such a connection is not closed for others.
 func (c *connection) busy(is bool) {
 	c.bound.mu.Lock()
 	defer c.bound.mu.Unlock()
@@ -93,7 +93,7 @@ func (c *connection) busy(is bool) {
 
 type connectionKey struct{}
 
-// busy marks the connection of a request as one that is being answered, until the function is called that it returns.
+// busy marks the connection of a request as busy, until the returned function is called.
 func busy(ctx context.Context) func() {
 	c, ok := ctx.Value(connectionKey{}).(*connection)
 	if !ok {
@@ -103,7 +103,7 @@ func busy(ctx context.Context) func() {
 	return func() { c.busy(false) }
 }
 
-// Source returns the host from which the request came that ctx is of; "" where that is not known.
+// Source returns the host that sent the request of ctx; "" where that is not known.
 func Source(ctx context.Context) string {
 	if c, ok := ctx.Value(connectionKey{}).(*connection); ok {
 		return c.source

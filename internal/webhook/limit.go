@@ -13,12 +13,12 @@ import (
 // slotWait is how long a review waits for its turn while too many are being answered.
 const slotWait = 500 * time.Millisecond
 
-// stuckAfter is how long reviews may be under way without one that ends. Each ends by itself within three seconds,
-// whatever is asked for it.
+// stuckAfter is how long reviews may be under way while none ends. Each ends by itself within three seconds, whatever
+// its content.
 const stuckAfter = 10 * time.Second
 
-// Limit bounds how many reviews are answered at a time, over all handlers that share it. No namespace takes more than a
-// quarter: whoever sends many reviews of one keeps those of others from nothing.
+// Limit bounds the number of reviews that are answered at a time, over all handlers that share it. No namespace gets
+// more than a quarter, so that many reviews of one namespace do not hold up those of others.
 type Limit struct {
 	total, share int
 
@@ -39,8 +39,8 @@ type turn struct {
 // NewLimit returns a limit of n reviews.
 func NewLimit(n int) *Limit { return &Limit{total: n, share: max(1, n/4), of: make(map[string]int)} }
 
-// shareOf returns what a review counts for: its namespace, or its resource where it is in none. Reviews in a namespace
-// are the authors' of that namespace; of a resource that is in none there are few.
+// shareOf returns the key that a review counts under: its namespace, or its resource if that has no namespace. Reviews
+// in a namespace come from its own users; there are few reviews of resources without a namespace.
 func shareOf(r *admissionv1.AdmissionRequest) string {
 	if r.Namespace != "" {
 		return "namespace " + r.Namespace
@@ -48,7 +48,7 @@ func shareOf(r *admissionv1.AdmissionRequest) string {
 	return "resource " + r.Resource.Resource + "." + r.Resource.Group
 }
 
-// take waits for a turn, and reports whether one came in time. Whoever got one gives it back.
+// take waits for a turn, and reports whether one came in time. The caller must then call give.
 func (l *Limit) take(ctx context.Context, key string) bool {
 	l.mu.Lock()
 	if l.free(key) {
@@ -86,7 +86,7 @@ func (l *Limit) grant(key string) {
 	l.of[key]++
 }
 
-// give returns a turn back, and passes it on to the review that has waited longest among those that may have one.
+// give returns a turn, and passes it on to the review that has waited longest among those that may have one.
 func (l *Limit) give(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,8 +105,8 @@ func (l *Limit) give(key string) {
 	}
 }
 
-// Stuck returns an error where reviews are under way and none has ended for too long: the process does not help itself
-// then.
+// Stuck returns an error if reviews are under way and none has ended for too long: the process will not recover by
+// itself.
 func (l *Limit) Stuck() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// However many reviews of one namespace come, those of others are answered at once; and a namespace is not kept from
-// its share.
+// However many reviews of one namespace come, those of others are answered at once; and a namespace still gets its
+// share.
 func TestThreat33NamespacesShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const total = 256
@@ -32,13 +32,13 @@ func TestThreat33NamespacesShare(t *testing.T) {
 				t.Fatalf("another namespace waited %s for its turn", time.Since(start))
 			}
 		}
-		// What is given back goes to who has waited longest.
+		// A returned turn goes to the review that has waited longest.
 		l.give(flood)
 		synctest.Wait()
 		if n := len(granted); n != total/4+1 {
 			t.Errorf("%d were answered when one had ended, want one more", n)
 		}
-		// The rest gives up in time, and nobody is left waiting.
+		// The rest gives up in time, and no review is left waiting.
 		time.Sleep(slotWait)
 		synctest.Wait()
 		if n := len(granted); n != 4*total || len(l.queue) != 0 {
@@ -47,7 +47,7 @@ func TestThreat33NamespacesShare(t *testing.T) {
 	})
 }
 
-// Reviews of what is in no namespace share by their resource.
+// Reviews of resources without a namespace share by their resource.
 func TestShareOf(t *testing.T) {
 	vip := metav1.GroupVersionResource{Group: "kubeovn.io", Resource: "vips"}
 	for want, r := range map[string]admissionv1.AdmissionRequest{
@@ -61,8 +61,8 @@ func TestShareOf(t *testing.T) {
 	}
 }
 
-// A process in which reviews are under way and none ends any more is not healthy, and one that answers is, however much
-// waits.
+// A process is not healthy if reviews are under way and none ends any more; a process that answers is, however many
+// reviews wait.
 func TestStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimit(1)
@@ -81,7 +81,7 @@ func TestStuck(t *testing.T) {
 		expect("one that does not end", true)
 		l.give("a")
 		expect("it has ended", false)
-		for range 60 { // busy all the time, and each ends
+		for range 60 { // busy all the time, and each review ends
 			l.take(t.Context(), "a")
 			go l.take(t.Context(), "b")
 			time.Sleep(400 * time.Millisecond)
@@ -93,7 +93,7 @@ func TestStuck(t *testing.T) {
 	})
 }
 
-// A budget is for all, and no source takes more than a quarter; what is given back wakes who waits.
+// A budget is for all sources, and none gets more than a quarter; memory that is given back wakes a waiting review.
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBudget(1000)
@@ -115,7 +115,7 @@ func TestBudget(t *testing.T) {
 		go func() { got <- of("e").take(t.Context(), 51) }()
 		time.Sleep(slotWait / 2)
 		holds[0].give()
-		holds[0].give() // once is enough
+		holds[0].give() // a second call must not count
 		if !<-got {
 			t.Error("who waited was not woken")
 		}

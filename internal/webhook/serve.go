@@ -1,6 +1,6 @@
-// Package webhook speaks the API server's admission protocol over HTTP: it lets well-formed reviews through to who
-// answers them. What goes wrong here is an HTTP error and never an answer, so that the API server takes it for a failed
-// call, and the failurePolicy of each webhook decides.
+// Package webhook implements the API server's admission protocol over HTTP: it passes well-formed reviews on to a
+// handler. A fault in this package is an HTTP error and never an answer, so that the API server sees a failed call, and
+// the failurePolicy of each webhook decides.
 package webhook
 
 import (
@@ -23,33 +23,33 @@ import (
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// MaxBody is the largest review that is read, in bytes. The API server takes objects of up to 3 MiB, and an update
-// brings two.
+// MaxBody is the largest review that is read, in bytes. The API server accepts objects of up to 3 MiB, and an update
+// has two.
 const MaxBody = 8 << 20
 
 // Handler answers the reviews of one webhook over HTTP.
 type Handler struct {
-	// Answer decides.
+	// Answer decides about a review.
 	Answer ctrladmission.Handler
 	// Limit bounds the reviews that are answered at a time, Budget the memory that large ones take.
 	Limit  *Limit
 	Budget *Budget
-	// Timeout bounds how long a request may take to arrive, and its answer to leave.
+	// Timeout bounds the time for a request to arrive, and for its answer to leave.
 	Timeout time.Duration
 	// Callers says who may call; nil for everybody.
 	Callers *Callers
-	// Log is told of panics.
+	// Log receives panics.
 	Log logr.Logger
 }
 
-// bodies are buffers that were used before. What is decoded from one is copied out of it.
+// bodies are used buffers. Decoding copies everything out of them.
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // keptBody is the largest buffer that is kept.
 const keptBody = 256 << 10
 
-// ServeHTTP implements http.Handler. What is no review gets an HTTP error, which the API server takes for a failed
-// call.
+// ServeHTTP implements http.Handler. A request that is no review gets an HTTP error, which the API server treats as a
+// failed call.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	control := http.NewResponseController(w)
@@ -92,7 +92,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case h.Callers != nil:
 		h.Callers.miss(r.RemoteAddr)
 		if isStranger = h.Callers.proven.Load(); isStranger {
-			share = "callers without a certificate" // whoever they say that they ask for
+			share = "callers without a certificate" // whatever namespace they claim
 		}
 	}
 	response, code, err := h.answer(r.Context(), review.Request, share)
@@ -137,8 +137,9 @@ func read(w http.ResponseWriter, r *http.Request, memory *hold) (*admissionv1.Ad
 	return review, 0, nil
 }
 
-// Parse reads a review and checks that it can be answered. It reads as the API server writes, names in their exact case
-// and each once, in one pass: encoding/json looks at every byte of an object three times until it is decoded.
+// Parse reads a review and checks that it can be answered. It accepts the form that the API server writes, names in
+// their exact case and each once, in one pass: encoding/json looks at every byte of an object three times until it is
+// decoded.
 func Parse(body []byte) (*admissionv1.AdmissionReview, error) {
 	var review admissionv1.AdmissionReview
 	if err := jsonv2.Unmarshal(body, &review); err != nil {
@@ -161,7 +162,7 @@ func Parse(body []byte) (*admissionv1.AdmissionReview, error) {
 	return &review, nil
 }
 
-// answer asks who answers. Too many reviews at a time and panics are errors; the code is that of the HTTP error.
+// answer calls the handler. Too many reviews at a time and panics are errors; the code is that of the HTTP error.
 func (h *Handler) answer(
 	ctx context.Context,
 	request *admissionv1.AdmissionRequest,

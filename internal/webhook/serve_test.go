@@ -15,7 +15,7 @@ import (
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// handlerFunc answers as a function says.
+// handlerFunc answers with a function.
 type handlerFunc func(context.Context, ctrladmission.Request) ctrladmission.Response
 
 func (f handlerFunc) Handle(ctx context.Context, req ctrladmission.Request) ctrladmission.Response {
@@ -73,7 +73,7 @@ func send(
 	return res.StatusCode, review.Response, string(text)
 }
 
-// Only well-formed reviews reach who answers.
+// Only well-formed reviews reach the handler.
 func TestThreat34OnlyReviewsAreAnswered(t *testing.T) {
 	asked := 0
 	s := serve(t, NewLimit(1), func(context.Context, ctrladmission.Request) ctrladmission.Response {
@@ -144,7 +144,7 @@ func TestThreat34OnlyReviewsAreAnswered(t *testing.T) {
 	}
 }
 
-// A panic is a failed call of the one request, for its webhook's failurePolicy to decide, and harms no other.
+// A panic fails the call of that one request, for its webhook's failurePolicy to decide, and harms no other.
 func TestPanicIsNoAnswer(t *testing.T) {
 	s := serve(t, NewLimit(1), func(_ context.Context, req ctrladmission.Request) ctrladmission.Response {
 		if req.Operation == admissionv1.Create {
@@ -171,7 +171,7 @@ func TestPanicIsNoAnswer(t *testing.T) {
 	}
 }
 
-// When too many reviews are being answered, the next is a call that fails in time, for its webhook's failurePolicy to
+// When too many reviews are being answered, the call of the next one fails in time, for its webhook's failurePolicy to
 // decide.
 func TestThreat33TooManyAtATime(t *testing.T) {
 	limit := NewLimit(1)
@@ -196,7 +196,7 @@ func TestThreat33TooManyAtATime(t *testing.T) {
 	}
 }
 
-// Whatever arrives is either refused or a review that can be answered.
+// Any input is either refused or a review that can be answered.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add([]byte(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":null}`))

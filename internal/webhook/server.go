@@ -15,30 +15,30 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 )
 
-// Bounds of what a caller may hold. Anybody who reaches the port may open connections, and be as slow as these allow.
+// Bounds for callers. Anybody who reaches the port may open connections, and be as slow as these bounds allow.
 const (
-	// MaxConnections is how many connections there are at a time.
+	// MaxConnections is the greatest number of connections at a time.
 	MaxConnections = 512
-	// headTimeout is how long a TLS handshake, and then the head of a request, may take to arrive; maxHead is how long
-	// a head may be, in bytes. API servers send less than 1 KiB.
+	// headTimeout bounds the time for a TLS handshake, and then for the head of a request; maxHead bounds the length of a
+	// head, in bytes. API servers send less than 1 KiB.
 	headTimeout = 5 * time.Second
 	maxHead     = 16 << 10
-	// readTimeout is for what no webhook reads, such as a body that is sent to a path that is not served; webhooks have
-	// a shorter one.
+	// readTimeout is for requests that no webhook reads, such as one with a body for a path that is not served; webhooks
+	// have a shorter timeout.
 	readTimeout = 10 * time.Second
 	// idleTimeout is longer than API servers keep idle connections (90 s), so that they are the ones who close them.
 	idleTimeout = 2 * time.Minute
-	// endTimeout is how long reviews that were begun may take to end when the program does.
+	// endTimeout is the time for reviews that are under way to end when the program does.
 	endTimeout = time.Minute
 )
 
-// Server serves webhooks over HTTPS and HTTP/1.1. It is controller-runtime's webhook.Server, with bounds that theirs
-// does not let one set.
+// Server serves webhooks over HTTPS and HTTP/1.1. It replaces controller-runtime's webhook.Server, which has no
+// settings for these bounds.
 type Server struct {
-	// Address is where it listens, "host:port".
+	// Address is the address to listen on, "host:port".
 	Address string
-	// TLS has the certificate. It must offer no other protocol than HTTP/1.1: with one request on a connection at a
-	// time, the bound on connections is one on requests that are being read.
+	// TLS has the certificate. It must offer no other protocol than HTTP/1.1: with one request on a connection at a time,
+	// the bound on connections bounds the requests that are being read.
 	TLS *tls.Config
 	Log logr.Logger
 
@@ -55,7 +55,7 @@ func (s *Server) Register(path string, hook http.Handler) { s.mux.Handle(path, h
 // WebhookMux implements webhook.Server.
 func (s *Server) WebhookMux() *http.ServeMux { return &s.mux }
 
-// StartedChecker implements webhook.Server. It looks at the server from inside: a connection to itself would wait with
+// StartedChecker implements webhook.Server. It checks the server from inside: a connection to itself would wait with
 // all others.
 func (s *Server) StartedChecker() healthz.Checker {
 	return func(*http.Request) error {
@@ -79,7 +79,7 @@ func (s *Server) Start(ctx context.Context) error {
 	return s.serve(ctx, listener)
 }
 
-// serve serves until ctx ends, and then ends what was begun.
+// serve serves until ctx ends, and then lets the requests under way end.
 func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           &s.mux,
@@ -115,7 +115,7 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-// quiet logs what callers do wrong where more is asked for: anybody could fill the log with it.
+// quiet logs faults of callers only at a higher verbosity: otherwise anybody could fill the log.
 type quiet struct{ log logr.Logger }
 
 func (q quiet) Write(text []byte) (int, error) {

@@ -13,13 +13,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// slowly gives its text and then nothing more, without ending.
-type slowly struct {
+// slowReader is a reader of some text that then blocks without ending.
+type slowReader struct {
 	text io.Reader
 	done <-chan struct{}
 }
 
-func (s slowly) Read(p []byte) (int, error) {
+func (s slowReader) Read(p []byte) (int, error) {
 	if n, err := s.text.Read(p); err == nil {
 		return n, nil
 	}
@@ -27,7 +27,7 @@ func (s slowly) Read(p []byte) (int, error) {
 	return 0, io.ErrUnexpectedEOF
 }
 
-// A sender that never ends its body does not hold a handler, over HTTP/1 and HTTP/2, whatever is around the handler.
+// A sender that never ends its body does not hold a handler, over HTTP/1 and HTTP/2, and behind any middleware.
 func TestThreat33BodyThatDoesNotCome(t *testing.T) {
 	for name, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestThreat33BodyThatDoesNotCome(t *testing.T) {
 					t.Context(),
 					http.MethodPost,
 					s.URL,
-					slowly{strings.NewReader("{"), done},
+					slowReader{strings.NewReader("{"), done},
 				)
 				if err != nil {
 					return

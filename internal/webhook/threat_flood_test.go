@@ -21,19 +21,19 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// stated is how much more memory the webhook takes however it is called: what large bodies may take, and what the
-// connections do.
-const stated = MaxMemory + MaxConnections*(4*freeBody+128<<10)
+// statedMemory is the greatest additional memory of the webhook under any load: the bound for large bodies, and the
+// memory of the connections.
+const statedMemory = MaxMemory + MaxConnections*(4*freeBody+128<<10)
 
-// flooded is a server whose callers are of two sources: the ordinary one, and those who flood it.
-type flooded struct {
+// floodedServer is a server with callers of two sources: the ordinary one, and the source that floods it.
+type floodedServer struct {
 	address string
 	client  *http.Client
 	roots   *x509.CertPool
 }
 
-// served runs a server as the controller does, with what answers a review.
-func served(t *testing.T, answer handlerFunc) *flooded {
+// served runs a server as the controller does, with this handler for reviews.
+func served(t *testing.T, answer handlerFunc) *floodedServer {
 	t.Helper()
 	authority := newAuthority(t)
 	cert, key := authority.sign(t, &x509.Certificate{
@@ -58,7 +58,7 @@ func served(t *testing.T, answer handlerFunc) *flooded {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.serve(ctx, listener) }()
-	f := &flooded{address: listener.Addr().String(), roots: x509.NewCertPool()}
+	f := &floodedServer{address: listener.Addr().String(), roots: x509.NewCertPool()}
 	f.roots.AddCert(authority.cert)
 	f.client = &http.Client{Transport: &http.Transport{TLSClientConfig: f.config()}, Timeout: time.Minute}
 	t.Cleanup(func() {
@@ -71,12 +71,12 @@ func served(t *testing.T, answer handlerFunc) *flooded {
 	return f
 }
 
-func (f *flooded) config() *tls.Config {
+func (f *floodedServer) config() *tls.Config {
 	return &tls.Config{RootCAs: f.roots, ServerName: "webhook", MinVersion: tls.VersionTLS12}
 }
 
-// dial opens a connection from another address than the ordinary caller's; it is closed with the test.
-func (f *flooded) dial(t *testing.T, source string) *tls.Conn {
+// dial opens a connection from another address than the ordinary caller's; it is closed at the end of the test.
+func (f *floodedServer) dial(t *testing.T, source string) *tls.Conn {
 	t.Helper()
 	dialer := &tls.Dialer{
 		NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}, Timeout: time.Minute},
@@ -94,8 +94,8 @@ func (f *flooded) dial(t *testing.T, source string) *tls.Conn {
 	return secure
 }
 
-// review sends an ordinary review of some size, and returns an error where it is not answered.
-func (f *flooded) review(ctx context.Context, size int) error {
+// review sends an ordinary review of that size, and returns an error if it is not answered.
+func (f *floodedServer) review(ctx context.Context, size int) error {
 	body := strings.Replace(good, `"a":1`, `"a":"`+strings.Repeat("x", size)+`"`, 1)
 	req, err := http.NewRequestWithContext(
 		ctx,
@@ -121,7 +121,7 @@ func (f *flooded) review(ctx context.Context, size int) error {
 	return nil
 }
 
-// memory is what the process has of memory in use, callers included.
+// memory returns the memory that the process uses, callers included.
 func memory() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -129,8 +129,8 @@ func memory() uint64 {
 	return m.HeapInuse + m.StackInuse
 }
 
-// half is the beginning of a review that says it is 7 MiB.
-func half(sent int) []byte {
+// halfBody returns the beginning of a review with a stated length of 7 MiB.
+func halfBody(sent int) []byte {
 	head := fmt.Sprintf(
 		"POST /review HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
 		7<<20,
@@ -138,19 +138,19 @@ func half(sent int) []byte {
 	return append([]byte(head), bytes.Repeat([]byte(" "), sent)...)
 }
 
-// Bodies that are half sent hold no more memory than is stated, however many there are, and ordinary reviews are
-// answered meanwhile.
+// Bodies that are half sent hold no more memory than stated, however many there are, and ordinary reviews are answered
+// meanwhile.
 func TestThreat33HalfSentBodies(t *testing.T) {
 	f := served(t, allow)
 	before := memory()
 	var sending sync.WaitGroup
-	text := half(6 << 20)
+	text := halfBody(6 << 20)
 	for i := range 128 {
 		conn := f.dial(t, fmt.Sprintf("127.0.1.%d", 1+i%8))
 		if conn == nil {
 			t.Fatal("no connection")
 		}
-		sending.Go(func() { _, _ = conn.Write(text) }) // it blocks where the server does not read on
+		sending.Go(func() { _, _ = conn.Write(text) }) // it blocks when the server stops reading
 	}
 	most := uint64(0)
 	for range 40 {
@@ -161,8 +161,12 @@ func TestThreat33HalfSentBodies(t *testing.T) {
 		}
 		most = max(most, memory())
 	}
-	if grown := int64(most) - int64(before); grown > stated {
-		t.Errorf("128 half-sent bodies take %d MiB, more than the %d MiB that are stated", grown>>20, int64(stated)>>20)
+	if grown := int64(most) - int64(before); grown > statedMemory {
+		t.Errorf(
+			"128 half-sent bodies take %d MiB, more than the %d MiB that are stated",
+			grown>>20,
+			int64(statedMemory)>>20,
+		)
 	} else {
 		t.Logf("128 half-sent bodies of 6 MiB took %d MiB", grown>>20)
 	}
@@ -170,13 +174,13 @@ func TestThreat33HalfSentBodies(t *testing.T) {
 }
 
 // Connections that do nothing, or begin a head that never ends, are closed for others when there are too many; never
-// those of a caller that has few.
+// the connections of a caller that has few.
 func TestThreat33ManyConnections(t *testing.T) {
 	f := served(t, allow)
 	before := memory()
 	for name, send := range map[string]string{
 		"idle": "", "a head that does not end": "POST /review HTTP/1.1\r\nHost: webhook\r\nX-A: ", "a body that does " +
-			"not come": string(half(0)),
+			"not come": string(halfBody(0)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			most := uint64(0)
@@ -193,8 +197,8 @@ func TestThreat33ManyConnections(t *testing.T) {
 				}
 				most = max(most, memory())
 			}
-			if grown := int64(most) - int64(before); grown > stated {
-				t.Errorf("they take %d MiB, more than the %d MiB that are stated", grown>>20, int64(stated)>>20)
+			if grown := int64(most) - int64(before); grown > statedMemory {
+				t.Errorf("they take %d MiB, more than the %d MiB that are stated", grown>>20, int64(statedMemory)>>20)
 			} else {
 				t.Logf("%d connections took %d MiB, their callers included", 2*MaxConnections, grown>>20)
 			}
@@ -202,7 +206,7 @@ func TestThreat33ManyConnections(t *testing.T) {
 	}
 }
 
-// A head that is longer than any API server's is refused, and one that is not ended in time costs its connection.
+// A head that is longer than any API server's is refused, and an unfinished head costs its connection after a time.
 func TestThreat33Heads(t *testing.T) {
 	t.Parallel()
 	f := served(t, allow)
@@ -238,8 +242,8 @@ func isTimeout(err error) bool {
 	return ok && netErr.Timeout()
 }
 
-// Many streams of one connection would get past the bound on connections: HTTP/2 is not spoken, neither by agreement
-// nor without.
+// Many streams of one connection would get past the bound on connections: the server does not use HTTP/2, neither
+// negotiated nor with prior knowledge.
 func TestThreat33NoStreams(t *testing.T) {
 	f := served(t, allow)
 	config := f.config()
@@ -264,8 +268,8 @@ func TestThreat33NoStreams(t *testing.T) {
 	}
 }
 
-// A connection that waits is closed for others, of the source that has most; one on which a review is being answered is
-// not.
+// For a new connection, the server closes one that waits, of the source that has most; it closes none with a review
+// that is being answered.
 func TestVictim(t *testing.T) {
 	now := time.Now()
 	b := bound(nil, 3)

@@ -10,7 +10,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 )
 
-// markerSize is how many random bytes end each frame, so that no two are the same.
+// markerSize is the number of random bytes at the end of each frame, so that no two are the same.
 const markerSize = 16
 
 // Host is a MAC and an address.
@@ -19,7 +19,7 @@ type Host struct {
 	IP  netip.Addr
 }
 
-// ParseHost reads a MAC and an address.
+// ParseHost parses a MAC and an address.
 func ParseHost(mac, ip string) (Host, error) {
 	m, err := net.ParseMAC(mac)
 	if err != nil {
@@ -38,7 +38,7 @@ const (
 	udpDestination = 9999
 )
 
-// UDP returns a datagram from one host to another, over IPv4 or IPv6 as the addresses are.
+// UDP returns a datagram from one host to another, over IPv4 or IPv6 according to the addresses.
 func UDP(from, to Host) ([]byte, error) {
 	udp := &layers.UDP{SrcPort: udpSource, DstPort: udpDestination}
 	if from.IP.Is4() {
@@ -55,13 +55,13 @@ func UDP(from, to Host) ([]byte, error) {
 	return build(from.MAC, to.MAC, layers.EthernetTypeIPv6, ip, udp)
 }
 
-// ARPReply returns a reply that is sent from one MAC to a host and claims that claimed.IP is at claimed.MAC.
+// ARPReply returns a reply from one MAC to a host that claims that claimed.IP is at claimed.MAC.
 func ARPReply(source net.HardwareAddr, to, claimed Host) ([]byte, error) {
 	return arp(layers.ARPReply, source, to.MAC, claimed, to)
 }
 
-// ARPRequest returns a broadcast that is sent from one MAC, asks who has an address, and claims in its sender fields
-// that claimed.IP is at claimed.MAC: whoever hears it may believe that.
+// ARPRequest returns a broadcast from one MAC that asks who has an address, and claims in its sender fields that
+// claimed.IP is at claimed.MAC; receivers may believe that.
 func ARPRequest(source net.HardwareAddr, target netip.Addr, claimed Host) ([]byte, error) {
 	return arp(layers.ARPRequest, source, broadcast, claimed, Host{MAC: make(net.HardwareAddr, macSize), IP: target})
 }
@@ -81,10 +81,10 @@ func arp(operation uint16, source, destination net.HardwareAddr, sender, target 
 	})
 }
 
-// hopLimit is what neighbour discovery demands, so that nothing routed is believed.
+// hopLimit is the value that neighbour discovery requires, so that no routed packet is believed.
 const hopLimit = 255
 
-// NeighbourAdvertisement returns an advertisement that is sent by one host to another and claims that claimed.IP is at
+// NeighbourAdvertisement returns an advertisement from one host to another that claims that claimed.IP is at
 // claimed.MAC (RFC 4861, section 4.4).
 func NeighbourAdvertisement(from, to, claimed Host) ([]byte, error) {
 	if !claimed.IP.Is6() || !from.IP.Is6() || !to.IP.Is6() {
@@ -103,8 +103,8 @@ func NeighbourAdvertisement(from, to, claimed Host) ([]byte, error) {
 		})
 }
 
-// NeighbourSolicitation returns a question that one host sends for the address target, to the target's solicited-node
-// group, and that claims that from.IP is at claimed (RFC 4861, section 4.3).
+// NeighbourSolicitation returns a question of one host for the address target, to the target's solicited-node group; it
+// claims that from.IP is at claimed (RFC 4861, section 4.3).
 func NeighbourSolicitation(from Host, target netip.Addr, claimed net.HardwareAddr) ([]byte, error) {
 	if !from.IP.Is6() || !target.Is6() {
 		return nil, fmt.Errorf("neighbour discovery is for IPv6, not for %s and %s", from.IP, target)

@@ -117,7 +117,7 @@ func TestQuestionsSayWhatTheyMust(t *testing.T) {
 	}
 }
 
-// A receiver throws away what has a wrong checksum, and then a frame that passed would look like one that was dropped.
+// A receiver drops a frame with a wrong checksum, and then a frame that passed would look like one that was dropped.
 func TestChecksums(t *testing.T) {
 	a, b := host(t, "0a:00:00:00:00:01", "fd00::1"), host(t, "0a:00:00:00:00:02", "fd00::2")
 	for name, make := range map[string]func() ([]byte, error){

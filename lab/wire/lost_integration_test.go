@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/netns"
 )
 
-// Whatever a port could not read in time is counted, whether it was lost in the kernel or behind it.
+// A frame that a port could not read in time is counted, whether it was lost in the kernel or later.
 func TestLostFramesAreCounted(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("needs root: the ports are in network namespaces")

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A pod's interface takes 1500 bytes, and so must every way between two pods: a tunnel that is too narrow breaks TCP
-// only once there is much to say.
+// A pod's interface takes 1500 bytes, and so must every path between two pods: a tunnel that is too narrow breaks TCP
+// only with larger amounts of data.
 func TestFullFramesPass(t *testing.T) {
 	w := newWorld(t)
 	for _, to := range []int{2, 3} {

@@ -1,4 +1,4 @@
-// Package wire sends raw frames from one network namespace and looks for them in another: the proof of what OVN lets
+// Package wire sends raw frames from one network namespace and looks for them in another, to prove what OVN lets
 // through and what it drops.
 package wire
 
@@ -40,7 +40,7 @@ type Port struct {
 
 	mu      sync.Mutex
 	waiting map[chan []byte]bool
-	// lost counts the frames that arrived and that somebody who listens has not been given.
+	// lost counts the frames that arrived and that a listener did not get.
 	lost uint64
 }
 
@@ -77,7 +77,7 @@ func (p *Port) openHere() (err error) {
 	if p.conn, err = packet.Listen(link, packet.Raw, unix.ETH_P_ALL, nil); err != nil {
 		return err
 	}
-	// Frames for MACs that are not the interface's own are of interest as well.
+	// Frames for MACs other than the interface's own are of interest as well.
 	return p.conn.SetPromiscuous(true)
 }
 
@@ -100,7 +100,7 @@ func (p *Port) Send(frame []byte) error {
 	return nil
 }
 
-// read hands each frame to whoever listens, until the socket is closed.
+// read hands each frame to all listeners, until the socket is closed.
 func (p *Port) read() {
 	defer close(p.ended)
 	buffer := make([]byte, maxFrame)
@@ -110,7 +110,7 @@ func (p *Port) read() {
 		case p.closing.Load():
 			return
 		case err != nil:
-			time.Sleep(readPause) // such as the link being down: it may come back
+			time.Sleep(readPause) // for example, the link is down: it may come back
 			continue
 		}
 		p.hand(append([]byte(nil), buffer[:n]...))
@@ -130,11 +130,11 @@ func (p *Port) hand(frame []byte) {
 }
 
 // missed counts the frames that arrived and were lost since Open, because more came than could be read: an absent frame
-// may be one of them where the count has grown meanwhile.
+// may be one of them if the count has grown meanwhile.
 func (p *Port) missed() (uint64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	// The kernel counts from the last time that it was asked (packet(7), PACKET_STATISTICS).
+	// The kernel counts from the last query (packet(7), PACKET_STATISTICS).
 	s, err := p.conn.Stats()
 	if err != nil {
 		return 0, fmt.Errorf("frames lost on %s in %s: %w", p.Link, p.Netns, err)

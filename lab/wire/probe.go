@@ -10,17 +10,18 @@ import (
 const (
 	// controlEvery is how often the control frame is sent while it has not arrived.
 	controlEvery = 200 * time.Millisecond
-	// grace is how long a frame may arrive after a control frame that was sent behind it: the first of its kind takes
+	// grace is how much later than a control frame that was sent after it a frame may arrive: the first of its kind takes
 	// Open vSwitch's slow path, the other one may not.
 	grace = 150 * time.Millisecond
 )
 
-// Probe sends frame once from one port and says whether it arrives at another, byte for byte.
+// Probe sends frame once from one port and reports whether it arrives at another, byte for byte.
 //
-// control is a frame that must pass. It goes ahead until it has arrived, because a path that was not used before, such
-// as a tunnel whose far end must be found first, may lose what comes first. Then come frame and, behind it, control
-// again. The frame is called dropped only when that control has arrived and the frame has not: a path that is slow or
-// broken is an error, never a drop. So is a capture that lost frames meanwhile, since the frame may be one of them.
+// control is a frame that must pass. It is sent first until it has arrived, because a path that was not used before,
+// such as a tunnel with a far end that must be found first, may lose the first frames. Then frame follows, and after it
+// control again. The frame counts as dropped only when that control has arrived and the frame has not: a path that is
+// slow or broken is an error, never a drop. So is a capture that lost frames meanwhile, since the frame may be one of
+// them.
 func Probe(ctx context.Context, from, to *Port, frame, control []byte) (passed bool, err error) {
 	if bytes.Equal(frame, control) {
 		return false, fmt.Errorf(
@@ -40,8 +41,7 @@ func Probe(ctx context.Context, from, to *Port, frame, control []byte) (passed b
 
 // probe is one probe on its way.
 type probe struct {
-	// send sends a frame at one end, frames gives what arrives at the other, missed counts what should have been given
-	// and was lost.
+	// send sends a frame at one end, frames has the arrivals at the other, and missed counts those that were lost.
 	send    func(frame []byte) error
 	frames  <-chan []byte
 	missed  func() (uint64, error)
@@ -107,8 +107,8 @@ func (p probe) openPath(ctx context.Context) error {
 }
 
 // drain waits until the rest of the copies of the control frame have arrived, or none has for so long that they are
-// lost: the next one to arrive must not be taken for one that was sent later. Copies that are on the way are as far
-// apart as they were sent, so the wait is longer than that.
+// lost: the next one to arrive must not be mistaken for one that was sent later. Copies on the way are as far apart as
+// they were sent, so the wait is longer than that.
 func (p probe) drain(ctx context.Context, rest int) error {
 	const lost = controlEvery + grace
 	timer := time.NewTimer(lost)
@@ -129,7 +129,7 @@ func (p probe) drain(ctx context.Context, rest int) error {
 	return nil
 }
 
-// judge sends the control frame behind the frame and tells which of the two arrives.
+// judge sends the control frame after the frame and reports which of the two arrives.
 func (p probe) judge(ctx context.Context, frame []byte) (passed bool, err error) {
 	if err := p.send(p.control); err != nil {
 		return false, err
@@ -160,8 +160,8 @@ func (p probe) judge(ctx context.Context, frame []byte) (passed bool, err error)
 	}
 }
 
-// Stream sends the same frame from one port at intervals until ctx ends, and tells how many were sent and how many of
-// them arrived at another. Those that were lost, times the interval, are for how long the path was cut.
+// Stream sends the same frame from one port at intervals until ctx ends, and returns how many were sent and how many of
+// them arrived at another. The number of lost frames, times the interval, is how long the path was cut.
 func Stream(ctx context.Context, from, to *Port, frame []byte, every time.Duration) (sent, arrived int, err error) {
 	frames, stop := to.listen()
 	defer stop()
@@ -171,7 +171,7 @@ func Stream(ctx context.Context, from, to *Port, frame []byte, every time.Durati
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	var late <-chan time.Time // set when nothing more is sent
+	var late <-chan time.Time // set when sending has ended
 	for {
 		select {
 		case <-tick.C:

@@ -14,13 +14,13 @@ var (
 	control = []byte("the frame that must pass")
 )
 
-// path is a way between two ports, in the clock of a synctest bubble.
+// path is a path between two ports, in the clock of a synctest bubble.
 type path struct {
-	// delay gives how long a frame takes that is the n-th of its kind, counted from 1; a negative one loses it.
+	// delay returns how long a frame takes that is the n-th of its kind, counted from 1; a negative one loses it.
 	delay func(frame []byte, n int) time.Duration
-	// lost counts what the capture loses, by how often it was asked.
+	// lost is the number of frames that the capture loses, by query.
 	lost []uint64
-	// broken is what each Send gives.
+	// broken is the error of each Send.
 	broken error
 }
 
@@ -59,7 +59,7 @@ func TestProbeJudges(t *testing.T) {
 		delay func(frame []byte, n int) time.Duration
 		lost  []uint64
 		want  bool
-		// fails means that there must be no verdict; with is the error's, where it matters.
+		// fails means that there must be no verdict; with is the error to expect, where it matters.
 		fails bool
 		with  error
 	}{

@@ -141,7 +141,7 @@ func (w *world) protect(port string, elements ...string) {
 	}
 }
 
-// probes are the legitimate frame and the forged ones from port 1, by name. Nobody has MAC and address 9.
+// probes returns the legitimate frame and the forged ones from port 1, by name. Nobody has MAC and address 9.
 func probes(t *testing.T, to int) map[string][]byte {
 	t.Helper()
 	must := func(frame []byte, err error) []byte {
@@ -153,7 +153,7 @@ func probes(t *testing.T, to int) map[string][]byte {
 	}
 	own4, own6 := host(t, mac(1), ip4(1)), host(t, mac(1), ip6(1))
 	to4, to6 := host(t, mac(to), ip4(to)), host(t, mac(to), ip6(to))
-	// OVN answers a question for an address that it knows; only others reach the ports.
+	// OVN answers a question for an address that it knows; only other questions reach the ports.
 	nobody4, nobody6 := netip.MustParseAddr(ip4(77)), netip.MustParseAddr(ip6(77))
 	return map[string][]byte{
 		"own IPv4":           must(UDP(own4, to4)),
@@ -194,7 +194,7 @@ func (w *world) check(to int, what string, passes func(name string) bool) {
 	}
 }
 
-// What OVN lets through, on one node and between two, by what port_security holds.
+// The frames that OVN lets through, on one node and between two, by the content of port_security.
 func TestPortSecurityOnTheWire(t *testing.T) {
 	w := newWorld(t)
 	everything := func(string) bool { return true }

@@ -22,7 +22,7 @@ func read(t *testing.T, text string) []vector.Vector {
 	return vectors
 }
 
-// The frames are what they say, as another decoder sees them, checksums included.
+// Another decoder finds in the frames what they claim, checksums included.
 func TestFrameBytes(t *testing.T) {
 	tests := map[string]struct {
 		fields string
@@ -130,7 +130,7 @@ func TestFrameErrors(t *testing.T) {
 	}
 }
 
-// An array and a file of lines read alike.
+// An array and a file of lines lead to the same result.
 func TestRead(t *testing.T) {
 	one := frameStart + `"eth_type":"0x88cc"}}`
 	for _, text := range []string{one + "\n" + one, " \n[" + one + "," + one + "]\n", one + one} {

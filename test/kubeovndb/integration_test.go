@@ -15,7 +15,7 @@ import (
 	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
-// A real server takes both forms of the file, and serves the same from both: what Port says, and nothing else.
+// A real server accepts both forms of the file, and serves the same from both: exactly the ports of Port.
 func TestServerTakesTheFiles(t *testing.T) {
 	dir, err := os.MkdirTemp("", "kdb")
 	if err != nil {
@@ -47,7 +47,7 @@ func TestServerTakesTheFiles(t *testing.T) {
 	}
 }
 
-// A real server takes the Southbound half, with a binding for each port.
+// A real server accepts the Southbound half, with a binding for each port.
 func TestServerTakesTheSouthboundFile(t *testing.T) {
 	dir, err := os.MkdirTemp("", "kdb")
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package kubeovndb writes Northbound databases of any size as Kube-OVN fills them, for measurements and tests: pods'
 // ports on subnets large and small, nodes' ports on the join switch, links to the router, port groups by node and
-// subnet. The same size gives the same bytes, except for the time of writing, which is fixed too.
+// subnet. The same size leads to the same bytes; the time of writing is fixed, too.
 package kubeovndb
 
 import (
@@ -8,28 +8,28 @@ import (
 	"math/bits"
 )
 
-// Sizes of what Kube-OVN makes beside the pods' ports.
+// Sizes of the objects that Kube-OVN makes in addition to the pods' ports.
 const (
 	perNamespace = 50
 	perSubnet    = 250
 	perNode      = 100
-	// nodesOfTenant is how many nodes a tenant's pods run on.
+	// nodesOfTenant is the number of nodes that a tenant's pods run on.
 	nodesOfTenant = 4
 	// maxKey is the highest tunnel key of a port (ovn-sb(5), Port_Binding).
 	maxKey = 32767
-	// defaultShare of the ports are on ovn-default, where pods go whose namespace has no subnet of its own, as long as
-	// its /16 has room.
+	// One port in defaultShare is on ovn-default, the subnet for pods of namespaces without a subnet of their own, as long
+	// as its /16 has room.
 	defaultShare = 4
 	defaultLimit = 50_000
-	// openShare of the ports have no port_security.
+	// One port in openShare has no port_security.
 	openShare = 4
 )
 
 // Database is a Northbound database of some size.
 type Database struct {
-	// Ports is how many pods' ports there are.
+	// Ports is the number of pods' ports.
 	Ports int
-	// Secured means that all of them have their port_security, where else one in a few has none.
+	// Secured means that all of them have port_security; otherwise one in a few has none.
 	Secured bool
 }
 
@@ -41,21 +41,21 @@ type Port struct {
 	// Pod is "namespace/name".
 	Pod    string
 	Switch string
-	// SwitchUUID is that of the Logical_Switch.
+	// SwitchUUID is the UUID of the Logical_Switch.
 	SwitchUUID string
 	// Groups are the UUIDs of the Port_Groups that hold the port.
 	Groups [2]string
 	MAC    string
 	// IPs are one IPv4 and one IPv6 address.
 	IPs [2]string
-	// Strict means that port_security holds the port's own addresses; else it is empty.
+	// Strict means that port_security holds the port's own addresses; otherwise it is empty.
 	Strict bool
 }
 
 // Addresses returns the port's MAC and addresses as Kube-OVN writes them.
 func (p Port) Addresses() string { return p.MAC + " " + p.IPs[0] + " " + p.IPs[1] }
 
-// Port returns the n-th port, from 0. One beyond Ports is not in the database, but could be added to it.
+// Port returns the n-th port, from 0. A port beyond Ports is not in the database, but could be added to it.
 func (d Database) Port(n int) Port {
 	h := mix(uint64(n) + 1)
 	namespace := fmt.Sprintf("team-%d", n/perNamespace)
@@ -98,7 +98,7 @@ func (d Database) subnet(n int) int {
 	return 1 + (n-onDefault)/perSubnet
 }
 
-// Subnets returns how many subnets there are, with ovn-default and without join.
+// Subnets returns the number of subnets, with ovn-default and without join.
 func (d Database) Subnets() int { return d.subnet(d.Ports-1) + 1 }
 
 // node returns the node of a pod: any of them for ovn-default, and a few for the small subnet of a tenant.
@@ -118,8 +118,8 @@ func subnetName(n int) string {
 	return fmt.Sprintf("tenant-%d", n)
 }
 
-// mix spreads the bits of n (the finalizer of splitmix64), so that names and UUIDs look as random ones do: servers and
-// clients hash by them.
+// mix spreads the bits of n (the finalizer of splitmix64), so that names and UUIDs look random: servers and clients
+// hash by them.
 func mix(n uint64) uint64 {
 	n += 0x9e3779b97f4a7c15
 	n = (n ^ n>>30) * 0xbf58476d1ce4e5b9
@@ -127,7 +127,7 @@ func mix(n uint64) uint64 {
 	return n ^ n>>31
 }
 
-// id returns the UUID of the n-th thing of a kind.
+// id returns the UUID of the n-th object of a kind.
 func id(kind byte, n int) string {
 	h := mix(uint64(kind)<<56 + uint64(n))
 	l := mix(h)
@@ -141,7 +141,7 @@ func id(kind byte, n int) string {
 	)
 }
 
-// letters returns the five letters that Kubernetes ends a pod's name with; no two of a million numbers have the same.
+// letters returns the five letters at the end of a generated pod name; no two of a million numbers have the same.
 func letters(n int) string {
 	const alphabet = "bcdfghjklmnpqrstvwxz"
 	h := bits.RotateLeft32(uint32(n)*2654435761, 16)

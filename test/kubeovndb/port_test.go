@@ -6,7 +6,7 @@ import (
 	"github.com/ovnguard/ovnguard/test/kubeovndb"
 )
 
-// No two ports share what must be unique.
+// Unique values differ between any two ports.
 func TestPortsDiffer(t *testing.T) {
 	db := kubeovndb.Database{Ports: 100_000}
 	seen := make(map[string]bool, 6*db.Ports)

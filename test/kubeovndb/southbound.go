@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// WriteSouthbound writes what ovn-northd and the nodes make of the database, as far as pods' ports are concerned: a
+// WriteSouthbound writes the rows of ovn-northd and the nodes for the database, as far as pods' ports are concerned: a
 // chassis for each node, a datapath for each subnet, and each port bound to its node. schema is the path of the
 // Southbound schema.
 func (d Database) WriteSouthbound(path, schema string) error {

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Write writes the database as a file of a single ovsdb-server (ovsdb(5)), in one transaction, as a compaction leaves
-// it. schema is the path of the Northbound schema.
+// Write writes the database as a file of a single ovsdb-server (ovsdb(5)), in one transaction, as after a compaction.
+// schema is the path of the Northbound schema.
 func (d Database) Write(path, schema string) error {
 	return d.write(path, schema, func(record func(string, ...any)) {
 		switches, groups := d.members()
@@ -29,7 +29,7 @@ func (d Database) Write(path, schema string) error {
 	})
 }
 
-// WriteHistory writes the same database with one transaction for each pod, as it is before a compaction.
+// WriteHistory writes the same database with one transaction for each pod, as before a compaction.
 func (d Database) WriteHistory(path, schema string) error {
 	return d.write(path, schema, func(record func(string, ...any)) {
 		_, groups := d.members()
@@ -112,7 +112,7 @@ func (d Database) members() (switches, groups map[string][]string) {
 	return switches, groups
 }
 
-// frame returns every table but that of the ports. Switches and groups hold the pods' ports that are given.
+// frame returns every table except that of the ports. Switches and groups have the given ports of pods.
 func (d Database) frame(switches, groups map[string][]string) string {
 	var ls, pg, rows strings.Builder
 	lrps := make([]string, 0, d.Subnets()+1)
@@ -160,7 +160,7 @@ func (d Database) frame(switches, groups map[string][]string) string {
 	}
 	for g := range d.Subnets() * d.nodes() {
 		uuid := id('g', g)
-		// Kube-OVN makes a group for every pair of a subnet and a node; those that stay empty are left out here.
+		// Kube-OVN makes a group for every pair of a subnet and a node; empty ones are left out here.
 		if held, used := groups[uuid]; used {
 			fmt.Fprintf(
 				&pg,
@@ -185,7 +185,7 @@ func (d Database) frame(switches, groups map[string][]string) string {
 	)
 }
 
-// infrastructure returns the ports that are no pod's: each switch's link to the router, and each node's port on join.
+// infrastructure returns the ports of no pod: each switch's link to the router, and each node's port on join.
 func (d Database) infrastructure() string {
 	var b strings.Builder
 	for n := -1; n < d.Subnets(); n++ {

@@ -1,6 +1,6 @@
 // Package ovnbox runs the OVN of this machine for one switch, in a directory of its own and with a datapath in memory:
-// databases, northd, controller and switch. Frames go in at a port as bytes, and what comes out is read from captures.
-// It needs no root and no kernel module, and touches nothing of the machine's own OVN.
+// databases, northd, controller and switch. Frames enter at a port as bytes, and the output is read from captures. It
+// needs no root and no kernel module, and does not touch the machine's own OVN.
 package ovnbox
 
 import (
@@ -17,8 +17,8 @@ import (
 	"github.com/ovnguard/ovnguard/portsec/portsectest"
 )
 
-// Ports of the switch. Frames from the port go in at dut and are looked for at sink; frames to the port go in at src
-// and are looked for at dut. tick goes to sink unchecked, and reports that all frames before it are through.
+// Ports of the switch. Frames from the port enter at dut and are looked for at sink; frames to the port enter at src
+// and are looked for at dut. tick sends to sink unchecked, and shows that all frames before it are through.
 const (
 	dut  = "dut"
 	sink = "sink"
@@ -26,7 +26,7 @@ const (
 	tick = "tick"
 )
 
-// The stations that the switch knows, far from all MACs of columns as portsectest.Sender is.
+// The stations that the switch knows, far from all MACs of columns, like portsectest.Sender.
 const (
 	tickMAC = "0e:d7:59:a3:f6:02"
 	sinkMAC = "0e:d7:59:a3:f6:03"
@@ -34,7 +34,7 @@ const (
 
 // Box is a running OVN. It is for one goroutine.
 type Box struct {
-	// Version is that of ovn-controller, and Era its era.
+	// Version is the version of ovn-controller, and Era its era.
 	Version string
 	Era     portsec.Era
 
@@ -43,13 +43,13 @@ type Box struct {
 	nb       *rpc
 	vswitchd *rpc
 	captures map[string]*capture
-	config   int64 // number of the last change, by which one knows that it has arrived
+	config   int64 // number of the last change, to recognise its arrival
 	ticks    uint32
 }
 
 var versionPattern = regexp.MustCompile(`(?m)^ovn-controller (\S+)`)
 
-// Start starts everything. The box must be closed, also where other calls fail.
+// Start starts everything. The box must be closed, even after other calls fail.
 func Start() (*Box, error) {
 	// The path must fit the address of a socket, so it is kept short.
 	dir, err := os.MkdirTemp("", "ovnbox")
@@ -65,7 +65,7 @@ func Start() (*Box, error) {
 	return b, nil
 }
 
-// Close ends all daemons and removes what they wrote.
+// Close stops all daemons and removes their files.
 func (b *Box) Close() error {
 	for _, r := range []*rpc{b.nb, b.vswitchd} {
 		if r != nil {
@@ -78,10 +78,10 @@ func (b *Box) Close() error {
 	return os.RemoveAll(b.dir)
 }
 
-// Output returns the end of what the daemons said, for when something fails.
+// Output returns the end of the daemons' output, for messages about failures.
 func (b *Box) Output() string {
 	var text strings.Builder
-	files, _ := filepath.Glob(filepath.Join(b.dir, "*.out")) // the pattern is good
+	files, _ := filepath.Glob(filepath.Join(b.dir, "*.out")) // the pattern is valid
 	for _, f := range files {
 		said, err := os.ReadFile(f)
 		const limit = 4000
@@ -122,7 +122,7 @@ func (b *Box) readVersion() error {
 	return err
 }
 
-// quiet keeps what is no error out of the daemons' output.
+// quiet keeps messages that are no errors out of the daemons' output.
 const quiet = "-vconsole:err"
 
 func (b *Box) startDatabases() error {

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// patience is how long a daemon or a change may take. It is generous because the machine may be busy.
+// patience is the time limit for a daemon or a change. It is generous because the machine may be busy.
 const patience = 60 * time.Second
 
-// pause is how long to wait before asking again.
+// pause is the time between two checks.
 const pause = 2 * time.Millisecond
 
 // daemon is one process of OVN in the foreground. It dies with this program, however that ends.
@@ -39,7 +39,7 @@ func environment(dir string) []string {
 	)
 }
 
-// startDaemon starts a daemon; what it says goes to a file in dir.
+// startDaemon starts a daemon; its output goes to a file in dir.
 func startDaemon(dir, name string, args ...string) (*daemon, error) {
 	out, err := os.Create(filepath.Join(dir, filepath.Base(name)+"."+filepath.Base(args[len(args)-1])+".out"))
 	if err != nil {
@@ -51,7 +51,7 @@ func startDaemon(dir, name string, args ...string) (*daemon, error) {
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := make(chan error, 1)
 	go func() {
-		// The signal comes when the thread that started the process ends, so this one must stay.
+		// The signal comes when the thread that started the process ends, so this thread must stay.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		defer close(d.done)
@@ -68,7 +68,7 @@ func startDaemon(dir, name string, args ...string) (*daemon, error) {
 	return d, nil
 }
 
-// missing says what to do where a program cannot be run.
+// missing returns an error that says what to do if a program cannot be run.
 func missing(name string, err error) error {
 	if errors.Is(err, exec.ErrNotFound) {
 		return fmt.Errorf(
@@ -87,13 +87,13 @@ func (d *daemon) stop() {
 		case <-d.done:
 			return
 		case <-time.After(5 * time.Second):
-			_ = d.cmd.Process.Kill() // it has ended where this fails
+			_ = d.cmd.Process.Kill() // it has ended if this fails
 		}
 	}
 	<-d.done
 }
 
-// alive returns an error where the daemon has ended.
+// alive returns an error if the daemon has ended.
 func (d *daemon) alive() error {
 	select {
 	case <-d.done:
@@ -103,7 +103,7 @@ func (d *daemon) alive() error {
 	}
 }
 
-// waitFor asks again and again until the answer is yes; it gives up where a daemon has ended.
+// waitFor calls ready again and again until it is true; it gives up if a daemon has ended.
 func (b *Box) waitFor(what string, ready func() (bool, error)) error {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(pause) {
 		for _, d := range b.daemons {

@@ -11,13 +11,13 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// Shot is one frame and which way it goes.
+// Shot is one frame and its direction.
 type Shot struct {
 	Direction portsec.Direction
 	Frame     []byte
 }
 
-// Entry is the name of the port at which the frame goes in.
+// Entry returns the name of the port that the frame enters.
 func (s Shot) Entry() string {
 	if s.Direction == portsec.ToPort {
 		return src
@@ -25,8 +25,8 @@ func (s Shot) Entry() string {
 	return dut
 }
 
-// Configure sets the port's column, whose elements must differ, and whether the switch passes VLAN tags. It waits until
-// every flow is in place.
+// Configure sets the port's column, with elements that must differ, and whether the switch passes VLAN tags. It waits
+// until every flow is in place.
 func (b *Box) Configure(column []string, passthrough bool) error {
 	options := [][]string{}
 	if passthrough {
@@ -74,8 +74,8 @@ func (b *Box) Configure(column []string, passthrough bool) error {
 	return b.forget()
 }
 
-// forget makes the switch forget the decisions that it remembers from before. A purge skips what is just being looked
-// at, so that one may not do.
+// forget makes the switch forget its cached decisions. A purge skips an entry that is just in use, so one may not be
+// enough.
 func (b *Box) forget() error {
 	return b.waitFor("the switch to forget its decisions", func() (bool, error) {
 		if _, err := b.appctl("revalidator/purge"); err != nil {
@@ -86,7 +86,7 @@ func (b *Box) forget() error {
 	})
 }
 
-// configNumber is unlike those of the tools that made the switch.
+// configNumber returns a number that the tools that made the switch do not use.
 func (b *Box) configNumber() int64 { return b.config + 1000 }
 
 func (b *Box) appctl(command string, args ...string) (string, error) {
@@ -104,12 +104,12 @@ func (b *Box) send(port string, frame []byte) error {
 	return err
 }
 
-// Trace returns what the switch would do with the frame, step by step.
+// Trace returns the switch's processing of the frame, step by step.
 func (b *Box) Trace(s Shot) (string, error) {
 	return b.appctl("ofproto/trace", "br-int", "in_port="+s.Entry(), hex.EncodeToString(s.Frame))
 }
 
-// TraceByCommand is Trace by way of the command ovs-appctl.
+// TraceByCommand returns the same from the command ovs-appctl.
 func (b *Box) TraceByCommand(s Shot) (string, error) {
 	return b.run(
 		"ovs-appctl",
@@ -122,10 +122,10 @@ func (b *Box) TraceByCommand(s Shot) (string, error) {
 	)
 }
 
-// queue is how many frames may wait at a port; the switch throws away what exceeds 100.
+// queue is the number of frames that may wait at a port; the switch drops what exceeds 100.
 const queue = 64
 
-// Arrived sends frames and tells which of them came through. Each must be unlike all that were ever sent.
+// Arrived sends frames and reports which of them came through. Each must differ from all frames that were ever sent.
 func (b *Box) Arrived(shots []Shot) ([]bool, error) {
 	for part := range slices.Chunk(shots, queue) {
 		if err := b.pass(part); err != nil {
@@ -185,7 +185,7 @@ func (b *Box) Came(s Shot) bool {
 	return b.captures[sink].has(s.Frame)
 }
 
-// capture is what a port has sent out, as its switch writes it down.
+// capture is the file in which its switch records the output of a port.
 type capture struct {
 	path string
 	at   int64
@@ -197,7 +197,7 @@ const (
 	recordHeader  = 16
 )
 
-// read reads what was written since the last time.
+// read reads what was written since the last call.
 func (c *capture) read() error {
 	f, err := os.Open(c.path)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"net"
 )
 
-// rpc speaks JSON-RPC with a daemon over a unix socket: as its appctl does, or with a database.
+// rpc speaks JSON-RPC with a daemon over a unix socket: like its appctl, or like a client of a database.
 type rpc struct {
 	conn    net.Conn
 	decoder *json.Decoder
@@ -29,7 +29,7 @@ type message struct {
 	Error  any             `json:"error,omitempty"`
 }
 
-// call asks one thing and reads its answer into result.
+// call sends one request and reads its answer into result.
 func (r *rpc) call(result any, method string, params []any) error {
 	r.next++
 	if err := json.NewEncoder(r.conn).Encode(message{ID: r.next, Method: method, Params: params}); err != nil {
@@ -41,7 +41,7 @@ func (r *rpc) call(result any, method string, params []any) error {
 			return fmt.Errorf("%s: %w", method, err)
 		}
 		switch {
-		case m.Method == "echo": // a database asks whether we live
+		case m.Method == "echo": // a database checks that its client lives
 			if err := json.NewEncoder(r.conn).
 				Encode(map[string]any{"id": m.ID, "result": m.Params, "error": nil}); err != nil {
 				return fmt.Errorf("echo: %w", err)
@@ -57,7 +57,7 @@ func (r *rpc) call(result any, method string, params []any) error {
 	}
 }
 
-// operation is one of an OVSDB transaction, and reply what came of it (RFC 7047, sections 4.1.3 and 5.2).
+// operation is an operation of an OVSDB transaction, and reply its result (RFC 7047, sections 4.1.3 and 5.2).
 type (
 	operation map[string]any
 	reply     struct {

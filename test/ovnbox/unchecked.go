@@ -23,10 +23,10 @@ func (b *Box) SetOption(key, value string) error {
 	return b.forget()
 }
 
-// LeaveOutChecks has the logical flows say what Kube-OVN's ovn-northd writes while the option version_compatibility is
-// in effect: without check_in_port_sec() and check_out_port_sec(). Such an ovn-northd cannot be had here, so that this
-// one is paused and its flows are edited; the box must not be configured afterwards. It returns how many flows it
-// edited; ovn-controller follows some time later.
+// LeaveOutChecks changes the logical flows to those of Kube-OVN's ovn-northd while the option version_compatibility is
+// in effect: without check_in_port_sec() and check_out_port_sec(). Such an ovn-northd cannot be had here, so this one
+// is paused and its flows are edited; the box must not be configured afterwards. It returns the number of edited flows;
+// ovn-controller follows some time later.
 func (b *Box) LeaveOutChecks() (edited int, err error) {
 	if _, err := b.run("ovn-appctl", "-t", b.path("northd.ctl"), "pause"); err != nil {
 		return 0, err

@@ -11,7 +11,7 @@ import (
 	"github.com/ovnguard/ovnguard/test/ovnbox"
 )
 
-// An option of the Northbound database does nothing to an ovn-northd that is not Kube-OVN's. The logical flows that
+// An option of the Northbound database has no effect on an ovn-northd that is not Kube-OVN's. The logical flows that
 // Kube-OVN's writes for it let a forged frame pass a strict port in both directions, while the columns of both
 // databases stay as they are.
 func TestThreatT45ForgedFramePassesWithoutTheChecks(t *testing.T) {

@@ -22,17 +22,17 @@ var (
 	seed   = flag.Uint64("ovndiff.seed", 1, "seed of the random columns and frames; 0 takes one from the clock")
 )
 
-// batch is how many frames meet one column.
+// batch is the number of frames for one column.
 const batch = 24
 
-// world is the OVN of this machine, with what was seen dropped so far.
+// world is the OVN of this machine, with the frames that seemed dropped so far.
 type world struct {
 	*ovnbox.Box
 
 	dropped []dropped
 }
 
-// newWorld starts an OVN that ends with the test.
+// newWorld starts an OVN that stops at the end of the test.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	b, err := ovnbox.Start()
@@ -92,7 +92,7 @@ func TestDifferential(t *testing.T) {
 		sent-allowed,
 		rules,
 	)
-	// A test that cannot fail proves nothing: any other era must have been caught by these very frames.
+	// A test that cannot fail proves nothing: these very frames must have caught any other era.
 	for _, era := range portsec.Eras() {
 		t.Logf("%s would have been wrong about %d of them", era, wrong[era])
 		if era != w.Era && wrong[era] == 0 {
@@ -101,7 +101,7 @@ func TestDifferential(t *testing.T) {
 	}
 }
 
-// oddColumns are columns whose reading has surprised somebody, each of them a place where parsers differ.
+// oddColumns are columns with a reading that has surprised somebody: parsers differ at each of them.
 var oddColumns = [][]string{
 	{"00:00:00:00:00:01 fd00::1/ab"},
 	{"00:00:00:00:00:01 fd00::1/ab 10.0.0.1"},
@@ -150,7 +150,7 @@ func TestOddColumns(t *testing.T) {
 
 var counter uint32
 
-// randomShots returns frames for a column, each made unlike all others by padding, which OVN does not look at.
+// randomShots returns frames for a column. Padding makes each unlike all others; OVN does not look at it.
 func randomShots(r *rand.Rand, column []string, n int) []ovnbox.Shot {
 	shots := make([]ovnbox.Shot, n)
 	for i := range shots {
@@ -173,7 +173,7 @@ func judge(era portsec.Era, column []string, passthrough bool, s ovnbox.Shot) po
 	return portsec.Parse(era, column).Set().Verdict(portsec.Port{VLANPassthrough: passthrough}, s.Direction, s.Frame)
 }
 
-// compare sends the frames and returns those of which OVN thinks otherwise.
+// compare sends the frames and returns those that OVN judges differently.
 func (w *world) compare(t *testing.T, column []string, passthrough bool, shots []ovnbox.Shot) []ovnbox.Shot {
 	t.Helper()
 	if err := w.Configure(column, passthrough); err != nil {
@@ -204,7 +204,7 @@ type dropped struct {
 	passthrough bool
 }
 
-// checkLate looks whether a frame that seemed dropped came later after all.
+// checkLate checks whether a frame that seemed dropped came later after all.
 func (w *world) checkLate(t *testing.T) {
 	t.Helper()
 	if err := w.Settle(); err != nil {
@@ -217,7 +217,7 @@ func (w *world) checkLate(t *testing.T) {
 	}
 }
 
-// report says how to see a difference with as little as possible, after it was seen again.
+// report prints how to see a difference with as little as possible, after it was seen again.
 func (w *world) report(t *testing.T, column []string, passthrough bool, bad []ovnbox.Shot) {
 	t.Helper()
 	// A busy switch may lose a frame; a difference stays.
@@ -278,7 +278,7 @@ func (w *world) trace(t *testing.T, column []string, passthrough bool, s ovnbox.
 	return text
 }
 
-// shrink returns the smallest column that it finds that still is such: fewer elements first, then fewer words.
+// shrink returns the smallest column it finds for which such holds: it removes elements first, then words.
 func shrink(column []string, such func([]string) bool) []string {
 	for i := 0; i < len(column); {
 		if less := slices.Delete(slices.Clone(column), i, i+1); such(less) {

@@ -19,7 +19,7 @@ const raftPort = "6643"
 type Cluster struct {
 	// Servers are the members, in the order in which they joined.
 	Servers []*Server
-	// Database is what all of them serve.
+	// Database is the name of the database that all of them serve.
 	Database string
 
 	dir     string
@@ -47,7 +47,7 @@ func CreateCluster(ctx context.Context, dir, contents string, servers int) (*Clu
 	return c, nil
 }
 
-// Found makes the cluster again from contents, in place of what there was, and starts all servers. None may run.
+// Found makes the cluster again from contents, in place of the old one, and starts all servers. None may run.
 func (c *Cluster) Found(ctx context.Context, contents string) error {
 	first := c.Servers[0]
 	for _, s := range c.Servers {
@@ -80,7 +80,7 @@ func (c *Cluster) Found(ctx context.Context, contents string) error {
 		if err := s.Start(ctx); err != nil {
 			return err
 		}
-		// One at a time: the next joins a cluster that is whole.
+		// One at a time: the next one joins a complete cluster.
 		if err := c.waitRole(ctx, s); err != nil {
 			return err
 		}
@@ -116,7 +116,7 @@ func (c *Cluster) waitRole(ctx context.Context, s *Server) error {
 	})
 }
 
-// Status returns what a server says of its cluster, by the words of `ovs-appctl cluster/status`.
+// Status returns a server's report about its cluster, by the words of `ovs-appctl cluster/status`.
 func (c *Cluster) Status(ctx context.Context, s *Server) (map[string]string, error) {
 	out, err := s.Control(ctx, "cluster/status", c.Database)
 	if err != nil {
@@ -131,7 +131,7 @@ func (c *Cluster) Status(ctx context.Context, s *Server) (map[string]string, err
 	return status, nil
 }
 
-// Leader waits until one of the given servers leads the cluster, and gives it. All are asked where none is given.
+// Leader waits until one of the given servers leads the cluster, and returns it. All are asked if none is given.
 // Servers that do not run are not asked.
 func (c *Cluster) Leader(ctx context.Context, among ...*Server) (leader *Server, err error) {
 	if len(among) == 0 {
@@ -157,7 +157,7 @@ func (c *Cluster) Others(without ...*Server) []*Server {
 	return slices.DeleteFunc(slices.Clone(c.Servers), func(s *Server) bool { return slices.Contains(without, s) })
 }
 
-// MoveLeadership has the leader hand over to another member, and returns the new leader.
+// MoveLeadership makes the leader hand over to another member, and returns the new leader.
 func (c *Cluster) MoveLeadership(ctx context.Context) (*Server, error) {
 	old, err := c.Leader(ctx)
 	if err != nil {
@@ -169,14 +169,14 @@ func (c *Cluster) MoveLeadership(ctx context.Context) (*Server, error) {
 	return c.Leader(ctx, c.Others(old)...)
 }
 
-// Fail engages a failure that ovsdb-server knows to play, such as "crash-before-sending-append-request" or
+// Fail starts one of ovsdb-server's built-in failures, such as "crash-before-sending-append-request" or
 // "stop-raft-rpc"; `ovs-appctl cluster/failure-test` has their names.
 func (c *Cluster) Fail(ctx context.Context, s *Server, scenario string) error {
 	_, err := s.Control(ctx, "cluster/failure-test", scenario)
 	return err
 }
 
-// Cut takes servers off the cluster's network: what they send each other is lost, and nobody is told.
+// Cut takes servers off the cluster's network: their traffic with each other is lost without a notice.
 func (c *Cluster) Cut(ctx context.Context, servers ...*Server) error {
 	return c.each(servers, func(i int) error { return c.network.cut(ctx, i) })
 }
@@ -199,7 +199,7 @@ func (c *Cluster) each(servers []*Server, do func(int) error) error {
 	return nil
 }
 
-// within waits until something holds.
+// within waits until a condition holds.
 func within(ctx context.Context, what string, holds func() bool) error {
 	for end := time.Now().Add(startTimeout); time.Now().Before(end); {
 		if holds() {

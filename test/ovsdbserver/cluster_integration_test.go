@@ -55,7 +55,7 @@ func holds(t *testing.T, s *Server, name string) bool {
 	return strings.Contains(string(out), `"`+name+`"`)
 }
 
-// The faults are real: each does to the servers what its name says.
+// The faults are real: each has on the servers the effect in its name.
 func TestClusterFaults(t *testing.T) {
 	c := newCluster(t, 3)
 	ctx := t.Context()

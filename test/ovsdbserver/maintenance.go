@@ -10,13 +10,13 @@ import (
 	"path/filepath"
 )
 
-// Compact has the server write its database file again, without the past.
+// Compact makes the server write its database file again, without the history.
 func (s *Server) Compact(ctx context.Context) error {
 	_, err := s.Control(ctx, "ovsdb-server/compact")
 	return err
 }
 
-// Backup writes what the server holds to a file, as a database of a single server.
+// Backup writes the server's rows to a file, as a database of a single server.
 func (s *Server) Backup(ctx context.Context, database, file string) error {
 	out, err := Tool(ctx, "ovsdb-client", "backup", s.Endpoint(), database)
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *Server) Backup(ctx context.Context, database, file string) error {
 	return nil
 }
 
-// Restore puts a backup in place of all that the server holds. Every row gets a new UUID.
+// Restore replaces all rows of the server by a backup. Every row gets a new UUID.
 func (s *Server) Restore(ctx context.Context, database, file string) error {
 	backup, err := os.Open(filepath.Clean(file))
 	if err != nil {
@@ -43,13 +43,13 @@ func (s *Server) Restore(ctx context.Context, database, file string) error {
 	return nil
 }
 
-// Convert has the server take another schema while it runs.
+// Convert makes the server convert to another schema while it runs.
 func (s *Server) Convert(ctx context.Context, schema string) error {
 	_, err := Tool(ctx, "ovsdb-client", "convert", s.Endpoint(), schema)
 	return err
 }
 
-// Replace ends the server, if it runs, and has it begin again with a copy of another database file.
+// Replace stops the server, if it runs, and starts it again with a copy of another database file.
 func (s *Server) Replace(ctx context.Context, file string) error {
 	s.Kill()
 	if err := s.remove(); err != nil {

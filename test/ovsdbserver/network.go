@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// network joins the servers of a cluster: each has a network namespace of its own, plugged into a bridge in one more.
-// The namespaces have no names, so they are gone with the processes that hold them, however this program ends. Unix
-// sockets reach across, so clients notice nothing of the network.
+// network connects the servers of a cluster: each has a network namespace of its own, plugged into a bridge in one
+// more. The namespaces have no names, so they end with the processes that hold them, however this program ends. Unix
+// sockets work across namespaces, so clients notice nothing of the network.
 type network struct {
 	fabric *holder
 	hosts  []*holder
 }
 
-// newNetwork makes namespaces for some hosts, which all reach each other.
+// newNetwork makes namespaces for that many hosts; all of them reach each other.
 func newNetwork(ctx context.Context, hosts int) (*network, error) {
 	n := &network{}
 	if err := n.build(ctx, hosts); err != nil {
@@ -73,7 +73,7 @@ func port(host int) string { return "host" + strconv.Itoa(host) }
 // address returns a host's address.
 func (n *network) address(host int) string { return "10.0.0." + strconv.Itoa(host+1) }
 
-// cut takes a host off the network: what it sends and is sent is lost, and nobody is told. join undoes it.
+// cut takes a host off the network: its traffic is lost without a notice. join undoes it.
 func (n *network) cut(ctx context.Context, host int) error {
 	return n.fabric.ip(ctx, "link", "set", port(host), "nomaster")
 }
@@ -90,7 +90,7 @@ func (n *network) close() {
 	}
 }
 
-// holder is a process that does nothing but keep a network namespace.
+// holder is a process that only keeps a network namespace.
 type holder struct {
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -154,8 +154,7 @@ func startLocked(cmd *exec.Cmd) (chan struct{}, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started, done := make(chan error, 1), make(chan struct{})
 	go func() {
-		// The signal comes when the thread that started the process ends, so this one is kept until the process is
-		// gone.
+		// The signal comes when the thread that started the process ends, so this thread is kept until the process is gone.
 		runtime.LockOSThread()
 		err := cmd.Start()
 		started <- err

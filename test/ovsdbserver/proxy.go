@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// Fault is what a proxy does to the bytes that a server sends. The zero value lets them through as they are.
+// Fault is a fault in the bytes from a server. The zero value passes them unchanged.
 type Fault struct {
 	// Delay is how long each piece is held back.
 	Delay time.Duration
-	// Piece is the most bytes that are passed on at once; 0 means as they come.
+	// Piece is the largest number of bytes that are passed on at once; 0 means unchanged.
 	Piece int
-	// CutAfter ends the connection after so many bytes; 0 means never.
+	// CutAfter ends the connection after that many bytes; 0 means never.
 	CutAfter int
-	// CorruptAfter puts a zero byte in place of the one after so many bytes; 0 means never. JSON allows a zero byte
-	// nowhere, so the receiver can always notice it.
+	// CorruptAfter replaces the next byte after that many by a zero byte; 0 means never. JSON never allows a zero byte, so
+	// the receiver can always notice it.
 	CorruptAfter int
-	// StallAfter passes nothing on after so many bytes, and leaves the connection open; 0 means never.
+	// StallAfter passes nothing on after that many bytes, and leaves the connection open; 0 means never.
 	StallAfter int
 }
 
-// Proxy stands between a client and a server that listens at a unix socket.
+// Proxy is a proxy between a client and a server that listens at a unix socket.
 type Proxy struct {
 	path     string
 	server   string
@@ -53,33 +53,33 @@ func NewProxy(path, server string) (*Proxy, error) {
 // Endpoint returns the proxy's socket as an endpoint.
 func (p *Proxy) Endpoint() string { return "unix:" + p.path }
 
-// Set has connections that are made from now on suffer a fault.
+// Set sets the fault for new connections.
 func (p *Proxy) Set(f Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fault = f
 }
 
-// Connections returns how many connections were made so far.
+// Connections returns the number of connections so far.
 func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.made
 }
 
-// Passed returns how many bytes of the server were taken on the newest connection.
+// Passed returns the number of bytes that were read from the server on the newest connection.
 func (p *Proxy) Passed() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.passed
 }
 
-// Cut ends all connections as they are.
+// Cut closes all connections.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.open {
-		_ = c.Close() // both ends learn of it, and that is all that is wanted
+		_ = c.Close() // both ends notice it, and nothing more is needed
 	}
 }
 
@@ -97,7 +97,7 @@ func (p *Proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
 		if err != nil {
-			return // closed
+			return // the listener is closed
 		}
 		var dialer net.Dialer
 		server, err := dialer.DialContext(context.Background(), "unix", p.server)
@@ -114,7 +114,7 @@ func (p *Proxy) accept() {
 	}
 }
 
-// keep takes note of a connection, and returns what it is to suffer and its number.
+// keep records a connection, and returns its fault and its number.
 func (p *Proxy) keep(client, server net.Conn) (fault Fault, number int, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -138,8 +138,8 @@ func (p *Proxy) count(number, bytes int) {
 	}
 }
 
-// pass passes bytes on until either end is gone, and takes the other with it. number is that of the connection where
-// the bytes are to be counted, else 0.
+// pass passes bytes on until either end is gone, and then closes the other. number is the connection for which the
+// bytes are counted, or 0.
 func (p *Proxy) pass(to, from net.Conn, f Fault, number int) {
 	defer func() {
 		p.mu.Lock()
@@ -170,7 +170,7 @@ func (p *Proxy) pass(to, from net.Conn, f Fault, number int) {
 			piece = piece[:f.CutAfter-passed]
 		}
 		if f.StallAfter > 0 && passed+n > f.StallAfter {
-			// What comes is read and thrown away, so that only the end of the connection ends this.
+			// Input is read and discarded, so that only the end of the connection ends this.
 			piece = piece[:max(0, f.StallAfter-passed)]
 		}
 		passed += n

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// What a client gets of a server that says the same hundred bytes to everybody, under each fault.
+// A client's input from a server that sends the same hundred bytes to everybody, under each fault.
 func TestProxyFaults(t *testing.T) {
 	said := bytes.Repeat([]byte("0123456789"), 10)
 	corrupted := bytes.Clone(said)
@@ -42,8 +42,8 @@ func TestProxyFaults(t *testing.T) {
 	}
 }
 
-// throughProxy returns what arrives, and whether the connection is open afterwards. The server keeps its end open if
-// asked, and then so many bytes must come.
+// throughProxy returns the arrived bytes, and whether the connection is open afterwards. The server keeps its end open
+// if asked, and then that many bytes must come.
 func throughProxy(t *testing.T, f Fault, said []byte, comes int, keep bool) (got []byte, open bool) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ovs")
@@ -61,7 +61,7 @@ func throughProxy(t *testing.T, f Fault, said []byte, comes int, keep bool) (got
 		if err != nil {
 			return
 		}
-		_, _ = c.Write(said) // the client sees what came of it
+		_, _ = c.Write(said) // the client sees the result
 		if keep {
 			_, _ = io.Copy(io.Discard, c)
 		}
@@ -82,7 +82,7 @@ func throughProxy(t *testing.T, f Fault, said []byte, comes int, keep bool) (got
 	if err := client.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	if keep { // what comes has all the time it takes; only then is it waited for in vain
+	if keep { // comes bytes get all the time they need; only then does it wait for more in vain
 		if got, err = io.ReadAll(io.LimitReader(client, int64(comes))); err != nil {
 			t.Fatal(err)
 		}

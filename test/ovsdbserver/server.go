@@ -21,7 +21,7 @@ const (
 	SouthboundSchema = "/usr/share/ovn/ovn-sb.ovsschema"
 )
 
-// startTimeout is how long a server has to answer.
+// startTimeout is the time limit for a server's first answer.
 const startTimeout = 60 * time.Second
 
 // Server is one ovsdb-server with its database file. Its directory must have a short name, since sockets' names may
@@ -29,12 +29,12 @@ const startTimeout = 60 * time.Second
 type Server struct {
 	// File is the database file.
 	File string
-	// Remotes are listened to beside the unix socket, such as "ptcp:6641:127.0.0.1" or "pssl:...".
+	// Remotes are addresses to listen on in addition to the unix socket, such as "ptcp:6641:127.0.0.1" or "pssl:...".
 	Remotes []string
 	// Options are further options of ovsdb-server.
 	Options []string
 
-	// enter is the start of the command line where the server runs in a network namespace.
+	// enter is the start of the command line if the server runs in a network namespace.
 	enter []string
 
 	dir  string
@@ -43,10 +43,10 @@ type Server struct {
 	done chan struct{}
 }
 
-// New makes a server of a database file that is there already. name tells servers in the same directory apart.
+// New returns a server of an existing database file. name distinguishes servers in the same directory.
 func New(dir, name, file string) *Server { return &Server{File: file, dir: dir, name: name} }
 
-// Create makes a server with an empty database of a schema.
+// Create returns a server with an empty database of a schema.
 func Create(ctx context.Context, dir, name, schema string) (*Server, error) {
 	file := filepath.Join(dir, name+".db")
 	if _, err := Tool(ctx, "ovsdb-tool", "create", file, schema); err != nil {
@@ -99,7 +99,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 }
 
-// PID returns the process's number; 0 where it does not run.
+// PID returns the process ID; 0 if the server does not run.
 func (s *Server) PID() int {
 	if s.cmd == nil {
 		return 0
@@ -119,7 +119,7 @@ func (s *Server) Kill() {
 	_ = os.Remove(s.control())
 }
 
-// Freeze stops the server as it is; connections stay open and nothing is answered. Thaw lets it go on.
+// Freeze stops the server as it is; connections stay open without answers. Thaw lets it go on.
 func (s *Server) Freeze() error { return s.signal(syscall.SIGSTOP) }
 
 // Thaw undoes Freeze.
@@ -137,12 +137,12 @@ func (s *Server) signal(sig syscall.Signal) error {
 
 func (s *Server) control() string { return filepath.Join(s.dir, s.name+".ctl") }
 
-// Control returns the server a command of ovs-appctl.
+// Control sends the server a command of ovs-appctl and returns the answer.
 func (s *Server) Control(ctx context.Context, args ...string) (string, error) {
 	return Tool(ctx, "ovs-appctl", append([]string{"-t", s.control()}, args...)...)
 }
 
-// Transact has ovsdb-client make a transaction: a JSON array of the database's name and operations.
+// Transact makes a transaction with ovsdb-client: a JSON array of the database's name and operations.
 func (s *Server) Transact(ctx context.Context, transaction string) (string, error) {
 	out, err := Tool(ctx, "ovsdb-client", "transact", s.Endpoint(), transaction)
 	if err == nil && strings.Contains(out, `"error":"`) {
@@ -151,13 +151,13 @@ func (s *Server) Transact(ctx context.Context, transaction string) (string, erro
 	return out, err
 }
 
-// Dump returns what `ovsdb-client dump` prints of a database, in JSON.
+// Dump returns the output of `ovsdb-client dump` for a database, in JSON.
 func (s *Server) Dump(ctx context.Context, database string) ([]byte, error) {
 	out, err := Tool(ctx, "ovsdb-client", "--format=json", "dump", s.Endpoint(), database)
 	return []byte(out), err
 }
 
-// Tool runs a program to its end and returns what it prints.
+// Tool runs a program to its end and returns its output.
 func Tool(ctx context.Context, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	var stderr strings.Builder

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// persistentOdd is the schema as a cluster has it: without ephemeral columns.
+// persistentOdd is the schema in the form that a cluster has: without ephemeral columns.
 var persistentOdd = strings.ReplaceAll(oddSchema, `,"ephemeral":true`, "")
 
 // A cluster of one: snapshot, log, compaction, a new schema while it runs, and the distribution's own conversion.
@@ -75,8 +75,8 @@ func TestClusterOfOne(t *testing.T) {
 	sameAsServer(t, readFile(t, alone), dump)
 }
 
-// Three servers agree: each one's file gives the same rows. What a leader writes alone is in its log and not in its
-// rows.
+// Three servers agree: the files of all three have the same rows. An entry that only the leader has written is in its
+// log and not in its rows.
 func TestClusterOfThree(t *testing.T) {
 	dir := shortDir(t)
 	var addresses []string
@@ -136,7 +136,7 @@ func TestClusterOfThree(t *testing.T) {
 	for ctx.Err() == nil && servers[0].read().Cluster.Uncommitted() == 0 {
 		time.Sleep(20 * time.Millisecond)
 	}
-	time.Sleep(500 * time.Millisecond) // in which it might agree
+	time.Sleep(500 * time.Millisecond) // time in which the others might agree
 	cancel()
 	<-answered
 	servers[0].Kill()

@@ -19,7 +19,7 @@ func named(n int, name string) string {
 	return fmt.Sprintf(`{"_is_diff":true,"_date":%d,"T":{"%s":{"name":%q}}}`, 1700000000000+n, id(n), name)
 }
 
-// names returns the rows of T in words.
+// names describes the rows of T.
 func names(d *Database) map[string]string {
 	out := make(map[string]string)
 	for uuid, r := range d.Rows("T") {
@@ -28,8 +28,8 @@ func names(d *Database) map[string]string {
 	return out
 }
 
-// What counts is what the servers agreed on. An entry that a new leader replaced, and one that is not agreed on yet,
-// are not in the rows.
+// Only entries that the servers agreed on count. The rows do not have an entry that a new leader replaced, or that is
+// not agreed on yet.
 func TestClusterCommits(t *testing.T) {
 	d := mustRead(t, clustered(named(1, "snapshot"),
 		`{"term":2}`, `{"term":2,"vote":"`+id(1)+`"}`, `{"term":2,"leader":"`+id(1)+`"}`,

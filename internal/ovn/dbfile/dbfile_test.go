@@ -94,7 +94,7 @@ func TestTypedAccess(t *testing.T) {
 	}
 }
 
-// Differences are symmetric for sets and maps, and the new value where there can be one only.
+// A difference is symmetric for sets and maps, and the new value where the column has at most one.
 func TestDifferences(t *testing.T) {
 	for name, c := range map[string]struct{ before, diff, column, want string }{
 		"set":              {`"tags":["set",["a","b"]]`, `"tags":["set",["b","c"]]`, "tags", `["a" "c"] []`},
@@ -128,7 +128,7 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
-// Whatever the damage, what is before it is read, and the loss says where it begins and why.
+// Whatever the damage, everything before it is read, and the loss says where it begins and why.
 func TestDamage(t *testing.T) {
 	first := `{"T":{"` + id(1) + `":{"name":"kept"}}}`
 	sound := standalone(first)

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// FuzzRead returns bytes from anywhere. They may only make errors or losses; and what is before a loss reads the same
-// when the rest is cut off.
+// FuzzRead reads arbitrary bytes. They may only cause errors or losses; and the part before a loss reads the same when
+// the rest is cut off.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(standalone(named(1, "a"), `{"T":{"`+id(1)+`":null}}`)))
 	f.Add(
@@ -29,7 +29,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { readBoth(t, string(data)) })
 }
 
-// FuzzRecord puts a body into a record with the right checksum, so that it gets past it.
+// FuzzRecord puts a body into a record with the right checksum, so that it gets past the checksum.
 func FuzzRecord(f *testing.F) {
 	for _, body := range []string{
 		named(1, "a"), entry(11, 1, named(2, "b")), commit(11),
@@ -64,7 +64,7 @@ func readBoth(t *testing.T, text string) {
 		t.Fatalf("%v does not end with the file of %d bytes", d.Loss, len(text))
 	}
 	if d.Format == Clustered && d.Loss.Record < d.Records {
-		return // an entry that proved bad when it was agreed on: what came between counts as cluster state
+		return // an entry that proved bad when it was agreed on: the entries between count as cluster state
 	}
 	sound, err := Read([]byte(text[:d.Loss.Offset]))
 	if err != nil || sound.Loss != nil {
@@ -75,7 +75,7 @@ func readBoth(t *testing.T, text string) {
 	}
 }
 
-// FuzzScanner holds the scanner to what the standard library takes for JSON.
+// FuzzScanner checks that the scanner accepts the same JSON as the standard library.
 func FuzzScanner(f *testing.F) {
 	for _, text := range []string{
 		`{"a":[1,-0.5e+3,"x\u00e9\n",true,false,null]}`, `[01]`, `"\x"`, `{"a":1,}`, ` "\ud800" `, `-`, `1.`, `tru`,

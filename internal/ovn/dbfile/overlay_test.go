@@ -16,8 +16,8 @@ import (
 // same reports whether two values hold the same.
 func same(v, w Value) bool { return slices.Equal(v.Keys, w.Keys) && slices.Equal(v.Values, w.Values) }
 
-// Differences to a large column give what they give one by one, for sets and for maps, and every cell on the way stays
-// as it was.
+// Differences to a large column have the same result as one by one, for sets and for maps, and every cell on the way
+// stays as it was.
 func TestOverlayIsToggle(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		column := &Column{Name: "c", Key: String, Max: Unlimited}
@@ -56,8 +56,8 @@ func TestOverlayIsToggle(t *testing.T) {
 	})
 }
 
-// A switch that gets its ports one by one takes time and memory as their number grows, not as its square does:
-// a set made again for each would be ten gigabytes.
+// The time and memory for a switch that gets its ports one by one grow with their number, not with its square: a new
+// set for each port would be ten gigabytes.
 func TestLargeSetGrowsOneByOne(t *testing.T) {
 	const ports = 40_000
 	records := make([]string, 0, ports+1)
@@ -74,7 +74,7 @@ func TestLargeSetGrowsOneByOne(t *testing.T) {
 	if err != nil || d.Loss != nil {
 		t.Fatal(err, d.Loss)
 	}
-	// Counted and not timed: a machine that has much else to do makes no difference.
+	// Memory is counted and time is not: the load of the machine makes no difference.
 	if made := (allocated() - before) >> 20; made > 500 {
 		t.Errorf("reading %d kB took %d MB", len(file)>>10, made)
 	}
@@ -84,14 +84,14 @@ func TestLargeSetGrowsOneByOne(t *testing.T) {
 	}
 }
 
-// allocated returns how many bytes were allocated so far.
+// allocated returns the number of bytes that were allocated so far.
 func allocated() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.TotalAlloc
 }
 
-// What a row held before is let go, also where the same transaction brought a row that stays.
+// A former value of a row is freed, even where the same transaction has a row that stays.
 func TestFormerRowsAreLetGo(t *testing.T) {
 	const changes = 20_000
 	records := make([]string, 0, changes+1)

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// oddSchema has every kind of column that there is.
+// oddSchema has every kind of column that exists.
 const oddSchema = `{"name":"Odd","version":"1.0.0","tables":{
  "Root":{"isRoot":true,"columns":{
   "name":{"type":"string"},
@@ -35,7 +35,7 @@ const oddSchema = `{"name":"Odd","version":"1.0.0","tables":{
   "weak":{"type":{"key":{"type":"uuid","refTable":"Kid","refType":"weak"},"min":0,"max":"unlimited"}}}},
  "Kid":{"columns":{"name":{"type":"string"},"next":{"type":{"key":{"type":"uuid","refTable":"Kid"},"min":0,"max":1}}}}}}`
 
-// dice makes random operations. Atoms come from small sets, so that differences hit what is there.
+// dice makes random operations. Atoms come from small sets, so that differences hit existing values.
 type dice struct {
 	*rand.Rand
 	schema *schema
@@ -66,7 +66,7 @@ func (d *dice) atom(kind Atom) string {
 func (d *dice) value(c *Column) string {
 	most := min(c.Max, 4)
 	if c.Max > 1 && c.Max < Unlimited {
-		most = c.Max / 2 // a server cannot read a difference that has more elements than the column may have
+		most = c.Max / 2 // a server cannot read a difference with more elements than the column may have
 	}
 	n := c.Min + d.IntN(most-c.Min+1)
 	seen := make(map[string]bool)
@@ -89,8 +89,8 @@ func (d *dice) value(c *Column) string {
 	return `["` + tag + `",[` + strings.Join(elements, ",") + `]]`
 }
 
-// mayDefault reports whether a column is of those whose difference from their default a server reads otherwise than it
-// writes it. They never hold it here.
+// mayDefault reports whether a server reads the difference of the column from its default in another way than it writes
+// it. Such columns never have their default here.
 func mayDefault(c *Column) bool { return c.Min == 1 && c.Max > 1 }
 
 // operations returns one random transaction: rows come, change and go, and kids lose their last reference.
@@ -147,7 +147,7 @@ func (d *dice) columns() string {
 	return strings.Join(append(members, `"name":`+d.atom(String)), ",")
 }
 
-// seedFlag is the same each time unless asked for, so that what passed once passes again.
+// seedFlag is the same each time unless set, so that a passing test passes again.
 var seedFlag = flag.Uint64("dbfile.seed", 1, "seed of the random transactions; 0 takes another one each time")
 
 func newDice(t *testing.T) *dice {
@@ -164,7 +164,7 @@ func newDice(t *testing.T) *dice {
 	return &dice{Rand: rand.New(rand.NewPCG(seed, 0)), schema: s}
 }
 
-// sameAsServer holds what was read to what the server says.
+// sameAsServer compares the rows of the file with the server's rows.
 func sameAsServer(t *testing.T, d *Database, dump string) {
 	t.Helper()
 	if d.Loss != nil {
@@ -189,8 +189,8 @@ func sameAsServer(t *testing.T, d *Database, dump string) {
 	}
 }
 
-// dangling names weak references to rows that are gone. A server that deletes a row in the same transaction in which it
-// changes another keeps the other's weak reference to it, in memory and in the file, and drops it when it reads the
+// dangling returns the weak references to rows that are gone. A server that deletes a row and changes another in the
+// same transaction keeps the other's weak reference to it, in memory and in the file, and drops it when it reads the
 // file.
 func dangling(d *Database) func(column, key string) bool {
 	kids := d.Rows("Kid")
@@ -208,7 +208,7 @@ func createOdd(t *testing.T) string {
 	return file
 }
 
-// Random transactions, with compactions between them: the file gives what the server holds, and so does its backup.
+// Random transactions, with compactions between them: the file has the server's rows, and so has its backup.
 func TestRandomTransactions(t *testing.T) {
 	s := serve(t, createOdd(t))
 	d := newDice(t)
@@ -250,7 +250,7 @@ func TestRandomTransactions(t *testing.T) {
 	t.Logf("%d transactions, %d rows", done, len(db.Rows("Root"))+len(db.Rows("Kid")))
 }
 
-// A file that is cut or damaged anywhere gives the rows that the real reader finds in what is left.
+// A file that is cut or damaged anywhere has the rows that the real reader finds in the rest.
 func TestDamagedAsTheServerReadsIt(t *testing.T) {
 	s := serve(t, createOdd(t))
 	d := newDice(t)
@@ -291,7 +291,8 @@ func TestDamagedAsTheServerReadsIt(t *testing.T) {
 			)
 		}
 	}
-	// The tool refuses a file that is cut or damaged inside a record, so that is held to what is before the record.
+	// The tool refuses a file that is cut or damaged inside a record, so the comparison is with the part before the
+	// record.
 	for range 200 {
 		n := 1 + d.IntN(len(begins)-2)
 		at := begins[n] + 1 + d.IntN(begins[n+1]-begins[n]-1)
@@ -306,7 +307,7 @@ func TestDamagedAsTheServerReadsIt(t *testing.T) {
 	}
 }
 
-// readDamaged reads a file of which so many records and bytes are sound.
+// readDamaged reads a file with that many undamaged records and bytes.
 func readDamaged(t *testing.T, text []byte, records, bytes int) *Database {
 	t.Helper()
 	d, err := Read(text)
@@ -327,7 +328,7 @@ func readDamaged(t *testing.T, text []byte, records, bytes int) *Database {
 	return d
 }
 
-// sameAsQuery holds a table to what `ovsdb-tool query` selects from it.
+// sameAsQuery compares a table with the answer of `ovsdb-tool query`.
 func sameAsQuery(t *testing.T, d *Database, table, answer string) {
 	t.Helper()
 	var results []struct{ Rows []map[string]json.RawMessage }

@@ -73,7 +73,7 @@ func (s *server) ask(command string, args ...string) string {
 	}
 }
 
-// transact runs one transaction and fails where the server refuses it for another reason than a constraint: a random
+// transact runs one transaction and fails if the server refuses it for another reason than a constraint: a random
 // transaction may well break one.
 func (s *server) transact(database string, ops ...string) (done bool) {
 	s.t.Helper()
@@ -101,7 +101,7 @@ func (s *server) appctl(args ...string) {
 	}
 }
 
-// compact has the server compact the file and waits until the file shows it: a thread does the work, and the command
+// compact makes the server compact the file and waits until the file shows it: a thread does the work, and the command
 // may answer before.
 func (s *server) compact(database string, shows func(*Database) bool) {
 	s.t.Helper()
@@ -115,7 +115,7 @@ func (s *server) compact(database string, shows func(*Database) bool) {
 	}
 }
 
-// waitFor asks for a database's state in its cluster until it is there.
+// waitFor waits until a database has that state in its cluster.
 func (s *server) waitFor(database, want string) {
 	s.t.Helper()
 	s.ask("list-dbs")
@@ -150,14 +150,14 @@ func readFile(t *testing.T, path string) *Database {
 	return d
 }
 
-// dump is what the server itself says that it holds.
+// dump returns the server's own dump of the database.
 func (s *server) dump(database string) string {
 	s.t.Helper()
 	return s.ask("dump", "--format=json", database)
 }
 
-// freePort returns a TCP port of the loopback that nobody listens on, and that is given to no outgoing connection:
-// Linux takes those from 32768 on.
+// freePort returns a TCP port of the loopback that nobody listens on, and that Linux gives to no outgoing connection:
+// those have ports from 32768 on.
 func freePort(t *testing.T) int {
 	t.Helper()
 	const first, count, tries = 10000, 10000, 100

@@ -23,7 +23,7 @@ func standalone(transactions ...string) string {
 	return b.String()
 }
 
-// clustered writes a clustered file of the small schema with records behind its snapshot.
+// clustered writes a clustered file of the small schema with records after its snapshot.
 func clustered(snapshot string, records ...string) string {
 	var b strings.Builder
 	b.WriteString(
@@ -39,7 +39,7 @@ func clustered(snapshot string, records ...string) string {
 	return b.String()
 }
 
-// id returns the UUID that ends with a number.
+// id returns the UUID with the number at its end.
 func id(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", n) }
 
 const smallSchema = `{"name":"Small","version":"1.2.3","cksum":"1 2","tables":{
@@ -56,7 +56,7 @@ const smallSchema = `{"name":"Small","version":"1.2.3","cksum":"1 2","tables":{
   "one":{"type":{"key":"string","value":"integer","min":0,"max":1}}}},
  "U":{"columns":{"x":{"type":"integer"}}}}}`
 
-// contents returns everything that a database holds, column by column: table, row, column, words.
+// contents returns everything in a database, column by column: table, row, column, words.
 func contents(d *Database) map[string]map[string]map[string]string {
 	return contentsWithout(d, func(string, string) bool { return false })
 }

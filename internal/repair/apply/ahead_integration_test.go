@@ -19,8 +19,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/journal"
 )
 
-// A port that is granted more than its identity is widened as soon as Kube-OVN has written that, whatever else there is
-// to do: between the two nothing is asked of the API server, which answers nothing here from then on.
+// A port with a grant beyond its identity is widened as soon as Kube-OVN has written the identity, whatever else is
+// waiting: in between, repair asks the API server nothing; here the server stops answering at that point.
 func TestGrantedPortWaitsForNoRequest(t *testing.T) {
 	const ports = 40
 	s := newServer(t, ports)
@@ -77,7 +77,7 @@ func TestGrantedPortWaitsForNoRequest(t *testing.T) {
 			return nil
 		},
 	}).Build()
-	r, _ = lead(t, s.Endpoint(), api, "a", ports, wide)
+	r, _ = lead(t, s.Endpoint(), api, "a", ports, wideBrake)
 	t.Cleanup(release)
 	r.grant("192.0.2.0/24")
 	isWide := func() bool { return strings.Contains(snapshotOf(t, s, nameOf(0)), "192.0.2.0/24") }
@@ -114,7 +114,7 @@ func TestGrantedPortWaitsForNoRequest(t *testing.T) {
 	}
 }
 
-// annotated has the pods of ports say that they are strict, or nothing.
+// annotated sets the annotation of the ports' pods to strict, or removes it.
 func (r *replica) annotated(strict bool, ports ...int) {
 	r.Monitor.Change(func(inv *inventory.Inventory) (touched []string) {
 		for _, i := range ports {

@@ -41,7 +41,7 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// What is judged is looked at, and so is a port whose pod is gone, so that nothing is kept of it.
+// A judged port is looked at, and so is a port without its pod, so that nothing is kept of it.
 func TestQueueIsToldByTheMonitor(t *testing.T) {
 	verdict := func(uid string, state audit.State) monitor.Verdict {
 		return monitor.Verdict{Port: "p", PodUID: uid, Result: audit.Result{State: state}}

@@ -26,10 +26,10 @@ import (
 	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
-// wide is a brake that does not matter.
-var wide = repair.Brake{Percent: 100, Floor: 10000, Window: time.Minute}
+// wideBrake is a brake without effect.
+var wideBrake = repair.Brake{Percent: 100, Floor: 10000, Window: time.Minute}
 
-// read returns the journal, which must be readable.
+// read returns the journal, and fails where an entry cannot be parsed.
 func read(t *testing.T, api client.Client) []journal.Entry {
 	t.Helper()
 	entries, err := journal.Read(t.Context(), api, "ovnguard-system")
@@ -39,22 +39,22 @@ func read(t *testing.T, api client.Client) []journal.Entry {
 	return entries
 }
 
-// A thousand ports that somebody opens at once are put right without a human's word: nothing was decided again.
+// A thousand ports that somebody opens at once are repaired without a human's word: no decision has changed.
 func TestThreatT36DriftOfAThousandPorts(t *testing.T) {
 	const ports = 1000
 	s, api := newServer(t, ports), fake.NewClientBuilder().Build()
 	r, _ := lead(t, s.Endpoint(), api, "a", ports, repair.Brake{Percent: 1, Floor: 10, Window: time.Minute})
 	until(t, "all have been looked at", func() bool { return r.Rested() })
 	openAll(t, s)
-	t.Logf("all after %v", until(t, "all are right", func() bool { return right(t, s) == ports }))
+	t.Logf("all after %v", until(t, "all are right", func() bool { return rightPorts(t, s) == ports }))
 	if asked := r.confirm(); asked != 0 {
 		t.Errorf("a human was looked for %d times", asked)
 	}
 }
 
-// A policy that narrows a thousand ports at once is more than an ordinary edit explains: so many as the brake lets of
-// each namespace are changed, what somebody does to other ports meanwhile is put right, and the rest follows when a
-// human has confirmed, who is not asked for once for each port.
+// A policy that narrows a thousand ports at once is more than an ordinary edit explains: in each namespace, only as
+// many ports as the brake lets through are changed, drift of other ports is repaired meanwhile, and the rest follows
+// after a human has confirmed, with one question for all ports.
 func TestThreatT36ChangedPolicyIsHeld(t *testing.T) {
 	const ports, limit, share = 1000, 200, 50
 	s, api := newServer(t, ports), fake.NewClientBuilder().Build()
@@ -62,7 +62,7 @@ func TestThreatT36ChangedPolicyIsHeld(t *testing.T) {
 	until(t, "all have been looked at", func() bool { return r.Rested() })
 	begin := time.Now()
 	r.decide(func(p *policy.Policy) { p.Level = policy.MAC })
-	wide := func() int { return ports - right(t, s) }
+	wide := func() int { return ports - rightPorts(t, s) }
 	t.Logf(
 		"the first %d after %v",
 		share,
@@ -95,17 +95,17 @@ func TestThreatT36ChangedPolicyIsHeld(t *testing.T) {
 	})
 }
 
-// An exception that is given and taken away again and again reaches the port each time, and nobody is accused of
-// writing something else.
+// An exception that is given and removed again and again reaches the port each time, and nobody is accused of writing
+// something else.
 func TestThreat44GrantThatChangesOften(t *testing.T) {
 	s, api := newServer(t, 1), fake.NewClientBuilder().Build()
-	r, _ := lead(t, s.Endpoint(), api, "a", 1, wide)
+	r, _ := lead(t, s.Endpoint(), api, "a", 1, wideBrake)
 	until(t, "the port has been looked at", func() bool { return r.Rested() })
 	for round := range 12 {
 		r.grant("10.20.0.0/24")
-		until(t, "the grant is on the port", func() bool { return right(t, s) == 0 })
+		until(t, "the grant is on the port", func() bool { return rightPorts(t, s) == 0 })
 		r.grant("")
-		took := until(t, "the grant is gone from the port", func() bool { return right(t, s) == 1 })
+		took := until(t, "the grant is gone from the port", func() bool { return rightPorts(t, s) == 1 })
 		if took > time.Second {
 			t.Errorf("round %d: the grant was taken away after %v", round, took)
 		}
@@ -119,8 +119,8 @@ func TestThreat44GrantThatChangesOften(t *testing.T) {
 	})
 }
 
-// Rows that are made to look like nobody's are put right with all that was taken from them, also by a program that
-// starts only now, and rows of others in the same database are left alone.
+// Rows that are disguised as nobody's get back everything that was taken from them, also from a program that starts
+// only now, and rows of others in the same database are left alone.
 func TestThreatT37DisguisedRowsOnAServer(t *testing.T) {
 	const ports = 6
 	s, api := newServer(t, ports), fake.NewClientBuilder().Build()
@@ -185,32 +185,32 @@ func TestThreatT37DisguisedRowsOnAServer(t *testing.T) {
 		}
 		return true
 	}
-	_, stop := lead(t, s.Endpoint(), api, "remembers", ports, wide)
+	_, stop := lead(t, s.Endpoint(), api, "remembers", ports, wideBrake)
 	until(t, "the rows are proved", func() bool { return asBefore() })
 	disguise()
 	t.Logf("remembered: right after %v", until(t, "all rows are what they were", asBefore))
 	stop()
 	disguise()
-	lead(t, s.Endpoint(), api, "starts", ports, wide)
+	lead(t, s.Endpoint(), api, "starts", ports, wideBrake)
 	t.Logf("after a start: right after %v", until(t, "all rows are what they were", asBefore))
 	if now := others(); now != before {
 		t.Errorf("Neutron's row became\n%s, was\n%s", now, before)
 	}
 }
 
-// Two replicas that both believe that they lead put each row right once, and what both wrote down adds up.
+// Two replicas that both believe that they lead write each row once, and their journal entries add up.
 func TestTwoLeaders(t *testing.T) {
 	const ports, rounds = 100, 4
 	s, api := newServer(t, ports), fake.NewClientBuilder().Build()
-	_, stopA := lead(t, s.Endpoint(), api, "a", ports, wide)
-	_, stopB := lead(t, s.Endpoint(), api, "b", ports, wide)
+	_, stopA := lead(t, s.Endpoint(), api, "a", ports, wideBrake)
+	_, stopB := lead(t, s.Endpoint(), api, "b", ports, wideBrake)
 	for range rounds {
 		openAll(t, s)
-		until(t, "all are right", func() bool { return right(t, s) == ports })
+		until(t, "all are right", func() bool { return rightPorts(t, s) == ports })
 	}
 	stopA()
 	stopB()
-	if n := right(t, s); n != ports {
+	if n := rightPorts(t, s); n != ports {
 		t.Errorf("%d ports are right", n)
 	}
 	written, ids := make(map[string]int), make(map[string]bool)
@@ -229,7 +229,7 @@ func TestTwoLeaders(t *testing.T) {
 	}
 }
 
-// What cannot be written down is not done; what was written down is, and can be taken back.
+// A change that cannot be written to the journal is not made; a change in the journal can be taken back.
 func TestNothingWithoutJournal(t *testing.T) {
 	const ports = 20
 	var broken atomic.Bool
@@ -237,7 +237,7 @@ func TestNothingWithoutJournal(t *testing.T) {
 	failure := errors.New("the API server is away")
 	s, objects := newServer(t, ports), append(podsOf(ports), ipsOf(ports)...)
 	for _, pod := range objects[:ports] {
-		pod.SetAnnotations(nil) // by which Kube-OVN leaves the port open
+		pod.SetAnnotations(nil) // Kube-OVN leaves a port without annotations open
 	}
 	api := fake.NewClientBuilder().WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
@@ -247,18 +247,18 @@ func TestNothingWithoutJournal(t *testing.T) {
 			return c.Create(ctx, o, options...)
 		},
 	}).Build()
-	r, stop := lead(t, s.Endpoint(), api, "a", ports, wide)
+	r, stop := lead(t, s.Endpoint(), api, "a", ports, wideBrake)
 	openAll(t, s)
 	time.Sleep(500 * time.Millisecond)
-	if n := right(t, s); n != 0 {
+	if n := rightPorts(t, s); n != 0 {
 		t.Fatalf("%d ports were changed, and nobody will know", n)
 	}
 	broken.Store(false)
-	until(t, "all are right", func() bool { return right(t, s) == ports })
+	until(t, "all are right", func() bool { return rightPorts(t, s) == ports })
 	stop()
 
-	// The mirror ended with the replica, so what takes changes back has its own.
-	other, stopOther := lead(t, s.Endpoint(), api, "undo", 0, wide)
+	// The mirror ended with the replica, so the undo has its own.
+	other, stopOther := lead(t, s.Endpoint(), api, "undo", 0, wideBrake)
 	defer stopOther()
 	transact(
 		t,
@@ -287,15 +287,15 @@ func TestNothingWithoutJournal(t *testing.T) {
 			t.Errorf("port %s: %v", unit.Whose().Port, err)
 		}
 	}
-	if back != ports-1 || refused != 1 || right(t, s) != 0 {
-		t.Errorf("%d taken back, %d refused, %d ports still right", back, refused, right(t, s))
+	if back != ports-1 || refused != 1 || rightPorts(t, s) != 0 {
+		t.Errorf("%d taken back, %d refused, %d ports still right", back, refused, rightPorts(t, s))
 	}
 	if rest := (journal.Choice{}).Pick(read(t, api)); len(rest) != 1 {
 		t.Errorf("%d changes are still to be undone, not the one that was refused", len(rest))
 	}
 }
 
-// A server that is killed while ports drift, and one that is restored from a backup with open ports, is put right when
+// After a server was killed while ports drifted, or restored from a backup with open ports, the ports are repaired when
 // it is back.
 func TestServerRestartedAndRestored(t *testing.T) {
 	const ports = 50
@@ -305,15 +305,15 @@ func TestServerRestartedAndRestored(t *testing.T) {
 	if err := s.Backup(t.Context(), "OVN_Northbound", backup); err != nil {
 		t.Fatal(err)
 	}
-	lead(t, s.Endpoint(), api, "a", ports, wide)
-	until(t, "all are right", func() bool { return right(t, s) == ports })
+	lead(t, s.Endpoint(), api, "a", ports, wideBrake)
+	until(t, "all are right", func() bool { return rightPorts(t, s) == ports })
 	for range 3 {
 		openAll(t, s)
 		s.Kill()
 		start(t, s)
 		t.Logf(
 			"right %v after the restart",
-			until(t, "all are right after a restart", func() bool { return right(t, s) == ports }),
+			until(t, "all are right after a restart", func() bool { return rightPorts(t, s) == ports }),
 		)
 	}
 	if err := s.Restore(t.Context(), "OVN_Northbound", backup); err != nil {
@@ -321,12 +321,12 @@ func TestServerRestartedAndRestored(t *testing.T) {
 	}
 	t.Logf(
 		"right %v after the backup",
-		until(t, "all are right after a backup", func() bool { return right(t, s) == ports }),
+		until(t, "all are right after a backup", func() bool { return rightPorts(t, s) == ports }),
 	)
 }
 
-// The leader of a cluster hands over, or dies, while ports are put right: a write that it had not taken is made again
-// on the next one, and no port is given anything else.
+// The leader of a cluster hands over, or dies, while ports are repaired: a write that it had not taken is made again on
+// the next leader, and no port gets anything else.
 func TestLeaderMoved(t *testing.T) {
 	const ports = 50
 	single, api := newServer(t, ports), fake.NewClientBuilder().Build()
@@ -349,7 +349,7 @@ func TestLeaderMoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lead(t, cluster.Endpoints(), api, "a", ports, wide)
+	lead(t, cluster.Endpoints(), api, "a", ports, wideBrake)
 	for round := range 4 {
 		openAll(t, leader)
 		if round%2 == 0 {
@@ -366,7 +366,7 @@ func TestLeaderMoved(t *testing.T) {
 		}
 		t.Logf(
 			"right %v after another server leads",
-			until(t, "all are right", func() bool { return right(t, leader) == ports }),
+			until(t, "all are right", func() bool { return rightPorts(t, leader) == ports }),
 		)
 	}
 }

@@ -30,7 +30,7 @@ import (
 	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
-// settleTime is how long anything may take to become as it must be.
+// settleTime is the longest time for any state to be reached.
 const settleTime = 30 * time.Second
 
 func nameOf(i int) string { return fmt.Sprintf("p%d.ns", i) }
@@ -38,10 +38,10 @@ func ownOf(i int) string {
 	return fmt.Sprintf("0a:00:00:00:%02x:%02x 10.16.%d.%d", i>>8, i&255, i>>8, i&255)
 }
 
-// switchSize is how many ports a switch has: as many as a command line takes.
+// switchSize is the number of ports of a switch: as many as fit on a command line.
 const switchSize = 200
 
-// newServer returns a real Northbound server with so many strict ports.
+// newServer returns a real Northbound server with that many strict ports.
 func newServer(t *testing.T, ports int) *ovsdbserver.Server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ovn")
@@ -90,7 +90,7 @@ func start(t *testing.T, s *ovsdbserver.Server) {
 	t.Cleanup(s.Kill)
 }
 
-// transact runs operations, each with a comma before it, in one transaction.
+// transact runs operations, each after a comma, in one transaction.
 func transact(t *testing.T, s *ovsdbserver.Server, operations string) {
 	t.Helper()
 	if out, err := s.Transact(
@@ -102,31 +102,31 @@ func transact(t *testing.T, s *ovsdbserver.Server, operations string) {
 	}
 }
 
-// openAll takes port_security away from all ports at once.
+// openAll empties port_security of all ports at once.
 func openAll(t *testing.T, s *ovsdbserver.Server) {
 	t.Helper()
 	transact(t, s, `,{"op":"update","table":"Logical_Switch_Port","where":[],"row":{"port_security":["set",[]]}}`)
 }
 
-// replica is a replica that leads: everything that repairs, on a server and an API.
+// replica is a replica that leads: all parts of repair, on a server and an API.
 type replica struct {
 	*Repairer
 	t *testing.T
-	// asked is how often it looked whether a human has confirmed; confirmed is what it found then.
+	// asked is how often it checked whether a human has confirmed; confirmed is the answer then.
 	mu        sync.Mutex
-	holds     []string // what Held was told
+	holds     []string // the arguments of Held
 	asked     int
 	confirmed time.Time
 }
 
-// told returns what was told of ports that wait for a human, in order.
+// told returns the reports about ports that wait for a human, in order.
 func (r *replica) told() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.holds)
 }
 
-// lead has a replica repair so many ports until the test ends, or until stop.
+// lead makes a replica repair that many ports until the test ends, or until stop.
 func lead(
 	t *testing.T,
 	endpoints string,
@@ -171,7 +171,7 @@ func lead(
 	r.Monitor = monitor.New(monitor.SystemClock{}, r.Queue)
 	r.Eras = r.Monitor.Eras
 	r.Monitor.Change(func(inv *inventory.Inventory) []string {
-		inv.SetPolicy(standing())
+		inv.SetPolicy(currentPolicy())
 		inv.SetNamespace(policy.Namespace{Name: "ns"})
 		for i := range ports {
 			inv.SetPod(&inventory.Pod{
@@ -231,22 +231,22 @@ func lead(
 	return r, stop
 }
 
-// standing is the policy that all ports are under.
-func standing() policy.Policy {
+// currentPolicy returns the policy that all ports are under.
+func currentPolicy() policy.Policy {
 	return policy.Policy{
 		Name: "all", Mode: policy.Enforce, Repair: policy.RepairOn, ExceptionsIn: []string{"ns"},
 		Limits: policy.Limits{Pairs: 8, Prefix4: 8, Prefix6: 32, Lifetime: time.Hour, Level: policy.MAC},
 	}
 }
 
-// decide has the policy say something else.
+// decide changes the policy.
 func (r *replica) decide(change func(*policy.Policy)) {
-	p := standing()
+	p := currentPolicy()
 	change(&p)
 	r.Monitor.Change(func(inv *inventory.Inventory) []string { return inv.SetPolicy(p) })
 }
 
-// grant returns the first port a prefix by an exception, or takes that away with "".
+// grant makes an exception grant the first port a prefix, or removes that with "".
 func (r *replica) grant(prefix string) {
 	r.Monitor.Change(func(inv *inventory.Inventory) []string {
 		if prefix == "" {
@@ -266,7 +266,7 @@ func (r *replica) grant(prefix string) {
 	})
 }
 
-// Rested reports whether every port has been looked at that is to be.
+// Rested reports whether every port that is due has been looked at.
 func (r *replica) Rested() bool {
 	r.Queue.mu.Lock()
 	defer r.Queue.mu.Unlock()
@@ -287,8 +287,8 @@ func (r *replica) confirm() (asked int) {
 	return r.asked
 }
 
-// right returns how many ports the server itself says are as they must be.
-func right(t *testing.T, s *ovsdbserver.Server) (n int) {
+// rightPorts returns the number of ports without faults according to the server itself.
+func rightPorts(t *testing.T, s *ovsdbserver.Server) (n int) {
 	t.Helper()
 	out, err := ovsdbserver.Tool(
 		t.Context(),
@@ -317,7 +317,7 @@ func right(t *testing.T, s *ovsdbserver.Server) (n int) {
 	return n
 }
 
-// snapshotOf returns what the server itself says of a port: its columns, elements and keys in order.
+// snapshotOf returns the server's own row of a port: its columns, elements and keys in order.
 func snapshotOf(t *testing.T, s *ovsdbserver.Server, port string) string {
 	t.Helper()
 	out, err := ovsdbserver.Tool(
@@ -338,7 +338,7 @@ func snapshotOf(t *testing.T, s *ovsdbserver.Server, port string) string {
 	return strings.TrimSpace(out)
 }
 
-// until waits for something.
+// until waits for a condition.
 func until(t *testing.T, what string, holds func() bool) time.Duration {
 	t.Helper()
 	begin := time.Now()

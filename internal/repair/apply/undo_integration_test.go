@@ -26,7 +26,7 @@ import (
 
 const levelKey = "ovn.kubernetes.io/port_security"
 
-// podsOf returns the pods of so many ports.
+// podsOf returns the pods of that many ports.
 func podsOf(ports int) []client.Object {
 	out := make([]client.Object, ports)
 	for i := range out {
@@ -38,7 +38,7 @@ func podsOf(ports int) []client.Object {
 	return out
 }
 
-// ipsOf returns the IP resources of so many ports.
+// ipsOf returns the IP resources of that many ports.
 func ipsOf(ports int) []client.Object {
 	out := make([]client.Object, ports)
 	for i := range out {
@@ -62,10 +62,10 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 		*Undoer
 		pod       corev1.Pod
 		ips       []client.Object
-		mark      string // what the pod says was taken back, where all goes well
+		mark      string // the undo annotation of the pod, without a fault
 		entries   []journal.Entry
-		patches   int                   // that were not dry runs
-		refuse    func(patch int) error // what becomes of the patch with that number; dry runs are 0
+		patches   int                   // patches that were not dry runs
+		refuse    func(patch int) error // the error of the patch with that number; dry runs are 0
 		meanwhile func(*scene)          // after the annotation was written
 		write     func(port, column string)
 		deny      bool
@@ -78,7 +78,7 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 		policy.RecordAnnotation: policy.OrdinaryRecord,
 	}
 	own := ownOf(0)
-	// granted has the row hold more than the identity, which repair wrote over that.
+	// granted makes the row hold more than the identity, and repair wrote over that.
 	granted := func(s *scene) {
 		s.write("p0.ns", own+" 10.20.0.0/24")
 		s.entries[1].Before.PortSecurity, s.entries[1].After.PortSecurity = &[]string{
@@ -89,7 +89,7 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		change     func(*scene)
-		wantRow    string // of port_security, as the mirror has it
+		wantRow    string // port_security in the mirror
 		wantLevel  string
 		wantError  string
 		wantWrites int // patches that were not dry runs
@@ -223,7 +223,7 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 			server := newServer(t, 2)
 			s := &scene{pod: *podsOf(1)[0].(*corev1.Pod), ips: ipsOf(2), mark: "1"}
 			var api client.Client
-			rig, _ := lead(t, server.Endpoint(), fake.NewClientBuilder().Build(), "rig", 0, wide)
+			rig, _ := lead(t, server.Endpoint(), fake.NewClientBuilder().Build(), "rig", 0, wideBrake)
 			row := func() *[]string { return &rig.Mirror.Snapshot().Port("p0.ns").PortSecurity }
 			s.write = func(port, column string) {
 				value := fmt.Sprintf("%q", column)
@@ -287,7 +287,7 @@ func TestUndoTakesBackAllOrNothing(t *testing.T) {
 						if n == 0 {
 							return nil
 						}
-						// The fake client drops metadata that comes by status, which the API server keeps.
+						// The fake client drops metadata in a status patch; the API server keeps it.
 						if err := api.Patch(ctx, o, p); err != nil {
 							return err
 						}

@@ -7,7 +7,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/ovn"
 )
 
-// What became of a write goes into the journal as its text.
+// The journal has the result of a write as its text.
 func TestResultsAreOutcomes(t *testing.T) {
 	for result, want := range map[ovn.Result]string{
 		ovn.Written: journal.Written, ovn.Conflict: journal.Conflict, ovn.Failed: journal.Failed,

@@ -1,4 +1,4 @@
-// Command ovnguard-lab runs a Kubernetes control plane and an OVN in a box.
+// Command ovnguard-lab runs a Kubernetes control plane and an OVN on one machine.
 package main
 
 import (

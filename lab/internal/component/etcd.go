@@ -13,8 +13,7 @@ import (
 )
 
 const (
-	// etcd elects itself after an election timeout, which is all that these do
-	// with one member.
+	// etcd elects itself after an election timeout; with one member these two have no other effect.
 	etcdTickMs     = 20
 	etcdElectionMs = 200
 	// etcdMaxRequest is the biggest request in bytes; kube-apiserver allows
@@ -22,8 +21,8 @@ const (
 	etcdMaxRequest = 8 << 20
 )
 
-// startEtcd starts a single etcd with its data in dir/data, serving clients on
-// the unix socket and peers, of which there are none, on another in dir.
+// startEtcd starts a single etcd with its data in dir/data, serving clients on the unix socket, and peers on another
+// one in dir, although there are none.
 func startEtcd(ctx context.Context, dir, socket string) (*embed.Etcd, error) {
 	config := embed.NewConfig()
 	config.Name = "lab"

@@ -22,7 +22,7 @@ func APIServer(ctx context.Context, etcdDir string, flags []string) error {
 		return err
 	}
 	go func() {
-		// The channel is closed when etcd is, in order.
+		// etcd closes the channel when it is closed in order.
 		if err, open := <-etcd.Err(); open {
 			fmt.Fprintln(os.Stderr, "etcd failed:", err)
 			os.Exit(1)
@@ -44,7 +44,7 @@ func Scheduler(flags []string) error {
 	return run(scheduler.NewSchedulerCommand(), flags)
 }
 
-// errLogged stands for an error that the component has written to its log.
+// errLogged replaces an error that the component has written to its log.
 var errLogged = errors.New("it ended with the error above")
 
 func run(command *cobra.Command, flags []string) error {

@@ -13,16 +13,16 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
-// Files, in Dir.PKI, that say how kube-apiserver calls webhooks.
+// Files, in Dir.PKI, that configure kube-apiserver's calls of webhooks.
 const (
 	admissionConfig     = "admission.yaml"
 	admissionKubeconfig = "admission-kubeconfig.yaml"
 )
 
-// WebhookCaller is the subject of the client certificate by which webhooks know the lab's kube-apiserver.
+// WebhookCaller is the subject of the client certificate that the lab's kube-apiserver shows to webhooks.
 const WebhookCaller = "kube-apiserver"
 
-// writeAdmission returns kube-apiserver a client certificate for all webhooks.
+// writeAdmission writes a client certificate of kube-apiserver for all webhooks, and the configuration that uses it.
 func writeAdmission(dir string, ca *pki.Authority, now time.Time) error {
 	client, err := ca.Client(WebhookCaller, nil, now)
 	if err != nil {

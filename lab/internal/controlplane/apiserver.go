@@ -9,9 +9,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/process"
 )
 
-// StartAPIServer starts etcd and kube-apiserver in one child and waits until
-// the server is ready, RBAC's default roles included. Nothing but the server
-// is needed for clients that bring their own objects: tests use it alone.
+// StartAPIServer starts etcd and kube-apiserver in one child and waits until the server is ready, including the default
+// roles of RBAC. Clients with their own objects need only the server: some tests use it alone.
 func (c *ControlPlane) StartAPIServer(ctx context.Context, group *process.Group) (*process.Process, error) {
 	health := c.URL() + "/readyz"
 	return group.Start(ctx, process.Spec{
@@ -23,7 +22,7 @@ func (c *ControlPlane) StartAPIServer(ctx context.Context, group *process.Group)
 		LogPath: c.config.Dir.Log(APIServer),
 		Ready:   c.answers(health),
 		Health:  health,
-		// kube-apiserver waits for open watches; nothing is lost when it does not.
+		// kube-apiserver waits for open watches; without the wait nothing is lost.
 		StopTimeout: 3 * time.Second,
 	})
 }
@@ -35,8 +34,7 @@ func (c *ControlPlane) apiServerFlags() []string {
 		"--bind-address=127.0.0.1",
 		"--secure-port=" + strconv.Itoa(c.ports.APIServer),
 		"--advertise-address=127.0.0.1",
-		// A loopback address is not allowed in Endpoints, and nothing in the
-		// lab reaches the server through its service.
+		// A loopback address is not allowed in Endpoints, and nothing in the lab reaches the server through its service.
 		"--endpoint-reconciler-type=none",
 		"--service-cluster-ip-range=" + serviceRange,
 		"--tls-cert-file=" + file(serverPair+".crt"),
@@ -59,8 +57,8 @@ func (c *ControlPlane) apiServerFlags() []string {
 	return append(flags, c.auditFlags()...)
 }
 
-// etcdSocket is where etcd serves clients. File permissions of the state
-// directory guard it, so it needs no certificates.
+// etcdSocket returns the path of the socket where etcd serves clients. The file permissions of the state directory
+// protect it, so it needs no certificates.
 func etcdSocket(dir string) string { return filepath.Join(dir, "client.sock") }
 
 func etcdURL(dir string) string { return "unix://" + etcdSocket(dir) }

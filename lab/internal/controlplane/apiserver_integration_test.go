@@ -14,8 +14,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
-// TestDataSurvivesARestart also shows that the API server alone, without
-// controllers, is of use: tests of others rely on that.
+// TestDataSurvivesARestart also shows that the API server alone is useful without controllers: tests of other packages
+// rely on that.
 func TestDataSurvivesARestart(t *testing.T) {
 	dir, err := state.NewDir(t.TempDir())
 	if err != nil {

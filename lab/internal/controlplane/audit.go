@@ -6,13 +6,11 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
-// auditPolicy is the file, in Dir.PKI, that says what kube-apiserver writes
-// into its audit log.
+// auditPolicy is the file, in Dir.PKI, that configures kube-apiserver's audit log.
 const auditPolicy = "audit-policy.yaml"
 
-// whatIsAudited has each request that changes something in the log once, with
-// who asked, what was answered and what admission noted of it. What requests
-// and answers hold is not written: it would take most of the time.
+// whatIsAudited logs each request that changes something once, with its user, the answer and the notes of admission. It
+// logs no content of requests and answers: that would take most of the time.
 const whatIsAudited = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
@@ -29,8 +27,7 @@ rules:
 - level: Metadata
 `
 
-// AuditLog is the file that kube-apiserver writes its audit log to, one JSON
-// document a line, where Config.Audit says so.
+// AuditLog returns the path of kube-apiserver's audit log, one JSON document a line; it exists if Config.Audit is set.
 func (c *ControlPlane) AuditLog() string { return c.config.Dir.Log("audit") }
 
 // auditFlags returns kube-apiserver's flags for its audit log.

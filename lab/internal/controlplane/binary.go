@@ -12,9 +12,8 @@ import (
 // programs that are not the lab's binary themselves.
 const BinaryVariable = "OVNGUARD_LAB"
 
-// FindBinary returns the path of the lab's binary for a program that is not it,
-// such as a test: what OVNGUARD_LAB names or else bin/ovnguard-lab in the
-// working directory or the nearest directory above that has one.
+// FindBinary returns the path of the lab's binary for another program, such as a test: the value of OVNGUARD_LAB, or
+// else bin/ovnguard-lab in the working directory or the nearest directory above it.
 func FindBinary() (string, error) {
 	if path := os.Getenv(BinaryVariable); path != "" {
 		found, err := exec.LookPath(path)

@@ -13,9 +13,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// Bootstrap makes the namespace and the bindings of the lab's identities and
-// waits until pods can be created in the namespaces "default" and "tenant":
-// admission wants their service account, which kube-controller-manager makes.
+// Bootstrap makes the namespace and the bindings of the lab's identities and waits until pods can be created in the
+// namespaces "default" and "tenant": admission needs their service account, which kube-controller-manager makes.
 func (c *ControlPlane) Bootstrap(ctx context.Context, client kubernetes.Interface) error {
 	if err := createIdentities(ctx, client); err != nil {
 		return fmt.Errorf("control plane: %w", err)
@@ -105,8 +104,8 @@ func awaitServiceAccount(ctx context.Context, client kubernetes.Interface, names
 	}
 }
 
-// unlessExists takes away the error of creating what an earlier run, whose
-// data was kept, has created.
+// unlessExists returns nil for the error that an object exists already, because an earlier run may have created it and
+// its data is kept.
 func unlessExists(err error) error {
 	if apierrors.IsAlreadyExists(err) {
 		return nil

@@ -7,8 +7,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/pki"
 )
 
-// makeCertificates makes what the three servers need in dir: authorities and
-// the service account key once, leaf certificates at every start.
+// makeCertificates makes the certificates of the three servers in dir: authorities and the service account key once,
+// leaf certificates at every start.
 func makeCertificates(dir string, now time.Time) (*pki.Authority, error) {
 	ca, err := pki.EnsureAuthority(dir, Authority, now)
 	if err != nil {

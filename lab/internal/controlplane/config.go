@@ -42,20 +42,19 @@ const (
 	firstServiceIP = "10.96.0.1"
 )
 
-// Config says where a control plane lives.
+// Config configures a control plane.
 type Config struct {
 	// Dir is the state directory; Dir.Prepare must have been called.
 	Dir state.Dir
 	// Binary is the path of the lab's own binary.
 	Binary string
-	// Audit has kube-apiserver keep an audit log, see ControlPlane.AuditLog.
+	// Audit makes kube-apiserver keep an audit log, see ControlPlane.AuditLog.
 	Audit bool
-	// KubeOVN says how Kube-OVN is laid out.
+	// KubeOVN is the layout of Kube-OVN.
 	KubeOVN KubeOVN
 }
 
-// ControlPlane is what was set up for a control plane before and while it
-// runs.
+// ControlPlane is the state of a control plane: its configuration, ports and certificates.
 type ControlPlane struct {
 	config Config
 	ca     *pki.Authority
@@ -83,17 +82,16 @@ func New(config Config) (*ControlPlane, error) {
 	return &ControlPlane{config: config, ca: ca, ports: p}, nil
 }
 
-// URL is the address of kube-apiserver.
+// URL returns the address of kube-apiserver.
 func (c *ControlPlane) URL() string { return localURL(c.ports.APIServer) }
 
-// Kubeconfig is a kubeconfig with a fresh client certificate of the user in
-// the groups. kube-apiserver adds the group system:authenticated by itself.
+// Kubeconfig returns a kubeconfig with a new client certificate of the user in the groups. kube-apiserver adds the
+// group system:authenticated by itself.
 func (c *ControlPlane) Kubeconfig(user string, groups ...string) ([]byte, error) {
 	return newKubeconfig(c.ca, c.URL(), user, groups, time.Now())
 }
 
-// RESTConfig is a client's configuration with a fresh certificate of the user
-// in the groups. It sets no rate limit.
+// RESTConfig returns a client's configuration with a new certificate of the user in the groups. It sets no rate limit.
 func (c *ControlPlane) RESTConfig(user string, groups ...string) (*rest.Config, error) {
 	kubeconfig, err := c.Kubeconfig(user, groups...)
 	if err != nil {
@@ -107,7 +105,7 @@ func (c *ControlPlane) RESTConfig(user string, groups ...string) (*rest.Config, 
 	return config, nil
 }
 
-// Admin is RESTConfig for a member of system:masters.
+// Admin returns a RESTConfig for a member of system:masters.
 func (c *ControlPlane) Admin() (*rest.Config, error) {
 	return c.RESTConfig("admin", mastersGroup)
 }

@@ -35,7 +35,7 @@ func (c *ControlPlane) startScheduler(ctx context.Context, group *process.Group)
 	return c.startController(ctx, group, Scheduler, "system:kube-scheduler", c.ports.Scheduler)
 }
 
-// startController starts one of the two, which have most flags in common.
+// startController starts one of the two; they have most flags in common.
 func (c *ControlPlane) startController(
 	ctx context.Context,
 	group *process.Group,
@@ -57,7 +57,7 @@ func (c *ControlPlane) startController(
 		"--secure-port=" + strconv.Itoa(port),
 		"--tls-cert-file=" + filepath.Join(c.config.Dir.PKI(), serverPair+".crt"),
 		"--tls-private-key-file=" + filepath.Join(c.config.Dir.PKI(), serverPair+".key"),
-		// There is one of each, and an election costs seconds.
+		// There is one of each, and an election takes seconds.
 		"--leader-elect=false",
 		// Defaults are for big clusters with slow controllers.
 		"--kube-api-qps=1000",

@@ -15,18 +15,18 @@ const (
 	// TenantIdentity is a plain user: ClusterRole edit in TenantNamespace,
 	// nothing elsewhere.
 	TenantIdentity = "tenant"
-	// KubeOVNIdentity is Kube-OVN's controller under the name that it has in a
-	// real cluster of that layout, so that rules about it can be tried.
+	// KubeOVNIdentity is Kube-OVN's controller, under the user name that it has in a real cluster of that layout, so that
+	// rules about it can be tested.
 	KubeOVNIdentity = "kube-ovn"
 )
 
-// TenantNamespace is where the tenant may work.
+// TenantNamespace is the namespace in which the tenant may work.
 const TenantNamespace = "tenant"
 
 const (
 	tenantUser = "tenant"
-	// nodesGroup makes the Node authorizer take a user system:node:NAME for the
-	// node NAME; labNodesGroup is bound to what Kube-OVN's daemon may do on top.
+	// nodesGroup makes the Node authorizer treat a user system:node:NAME as the node NAME; labNodesGroup is bound to the
+	// additional rights of Kube-OVN's daemon.
 	nodesGroup    = "system:nodes"
 	labNodesGroup = "ovnguard-lab:nodes"
 )
@@ -54,17 +54,14 @@ func (c *ControlPlane) WriteIdentities() (map[string]string, error) {
 	return paths, nil
 }
 
-// WriteNodeKubeconfig writes the kubeconfig of a node and returns its path. A
-// node is what it is in a real cluster, the user system:node:NAME in
-// system:nodes, so that the Node authorizer keeps it to its own pods' status;
-// and because the lab's node agent does the work of Kube-OVN's daemon as well,
-// a second group adds what that one may do.
+// WriteNodeKubeconfig writes the kubeconfig of a node and returns its path. A node has the same user as in a real
+// cluster, system:node:NAME in system:nodes, so that the Node authorizer restricts it to the status of its own pods; a
+// second group adds the rights of Kube-OVN's daemon, because the lab's node agent does that work as well.
 func (c *ControlPlane) WriteNodeKubeconfig(node string) (string, error) {
 	return c.WriteKubeconfig(node, "system:node:"+node, nodesGroup, labNodesGroup)
 }
 
-// WriteKubeconfig stores a kubeconfig with a fresh certificate under a name
-// and returns its path.
+// WriteKubeconfig writes a kubeconfig with a new certificate under a name and returns its path.
 func (c *ControlPlane) WriteKubeconfig(name, user string, groups ...string) (string, error) {
 	data, err := c.Kubeconfig(user, groups...)
 	if err != nil {

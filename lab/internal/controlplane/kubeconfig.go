@@ -14,8 +14,8 @@ import (
 // contextName is the name of cluster and context in every kubeconfig of the lab.
 const contextName = "ovnguard-lab"
 
-// KubeconfigFor makes a kubeconfig for a lab that may run in another process:
-// it signs with the authority that lies in the state directory.
+// KubeconfigFor returns a kubeconfig for a lab that may run in another process: it signs with the authority in the
+// state directory.
 func KubeconfigFor(dir state.Dir, url, user string, groups []string) ([]byte, error) {
 	ca, err := pki.LoadAuthority(dir.PKI(), Authority)
 	if err != nil {

@@ -12,25 +12,23 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// KubeOVN says how Kube-OVN is laid out in the cluster. The zero value is how
-// its first chart does it.
+// KubeOVN is the layout of Kube-OVN in the cluster. The zero value is the layout of its first chart.
 type KubeOVN struct {
-	// Namespace is where it runs; empty means kube-system.
+	// Namespace is the namespace that it runs in; empty means kube-system.
 	Namespace string
 	// Account is the controller's service account; empty means ovn.
 	Account string
-	// Router and NodeSwitch are the arguments --cluster-router and
-	// --node-switch; empty means what the chart has.
+	// Router and NodeSwitch are the arguments --cluster-router and --node-switch; empty means the chart's values.
 	Router, NodeSwitch string
 	// NonPrimary is --non-primary-cni-mode.
 	NonPrimary bool
-	// Northbound is what the controller is told in OVN_NB_ADDR.
+	// Northbound is the value of OVN_NB_ADDR for the controller.
 	Northbound string
 	// V2 labels the workloads as the second chart does.
 	V2 bool
 }
 
-// Completed fills in what the first chart has.
+// Completed fills empty fields with the values of the first chart.
 func (k KubeOVN) Completed() KubeOVN {
 	k.Namespace = cmp.Or(k.Namespace, metav1.NamespaceSystem)
 	k.Account = cmp.Or(k.Account, "ovn")
@@ -39,7 +37,7 @@ func (k KubeOVN) Completed() KubeOVN {
 	return k
 }
 
-// User is the user of Kube-OVN's controller.
+// User returns the user of Kube-OVN's controller.
 func (k KubeOVN) User() string {
 	k = k.Completed()
 	return "system:serviceaccount:" + k.Namespace + ":" + k.Account
@@ -48,9 +46,8 @@ func (k KubeOVN) User() string {
 // daemonAccount is the daemon's service account.
 const daemonAccount = "kube-ovn-cni"
 
-// Install makes what Kube-OVN's charts leave in a cluster: its accounts with
-// their rights, and the workloads of its controller and its daemon. These have
-// no pods, since the stand-in and the node agents do their work.
+// Install makes the objects of Kube-OVN's charts in the cluster: its accounts with their rights, and the workloads of
+// its controller and its daemon. The workloads have no pods, since the stand-in and the node agents do their work.
 func (k KubeOVN) Install(ctx context.Context, client kubernetes.Interface) error {
 	k = k.Completed()
 	_, err := client.CoreV1().
@@ -105,7 +102,7 @@ func (k KubeOVN) Install(ctx context.Context, client kubernetes.Interface) error
 	return nil
 }
 
-// kubeOVNImage is the one that the charts name.
+// kubeOVNImage is the image in the charts.
 const kubeOVNImage = "docker.io/kubeovn/kube-ovn:v1.16.2"
 
 func (k KubeOVN) controller() *appsv1.Deployment {
@@ -174,7 +171,7 @@ func (k KubeOVN) daemon() *appsv1.DaemonSet {
 	}
 }
 
-// labels are those by which the workload of a name selects its pods.
+// labels returns the labels that the workload of a name uses to select its pods.
 func (k KubeOVN) labels(name string) map[string]string {
 	if k.V2 {
 		return map[string]string{"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "kube-ovn"}

@@ -14,8 +14,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
-// Ports are taken from below Linux' default ephemeral range (32768 and up), so
-// that no outgoing connection holds one by chance.
+// Ports are below Linux' default ephemeral range (32768 and up), so that no outgoing connection holds one by chance.
 const (
 	firstPort = 20000
 	portCount = 10000
@@ -29,14 +28,14 @@ type ports struct {
 	Scheduler         int `json:"scheduler"`
 }
 
-// A server that was killed holds its port until the kernel has taken its memory down, at a moment when nothing names
-// the process any more. The port of the last start is waited for, since kubeconfig files and pods know it.
+// A server that was killed holds its port until the kernel has freed its memory, at a moment when nothing names the
+// process any more. The lab waits for the port of the last start, since kubeconfig files and pods contain it.
 const (
 	portWait  = 5 * time.Second
 	portPause = 50 * time.Millisecond
 )
 
-// choosePorts returns the ports of the last start that are free within portWait, finds others for the rest, and
+// choosePorts returns the ports of the last start that become free within portWait, finds others for the rest, and
 // stores them.
 func choosePorts(dir state.Dir) (ports, error) {
 	path := dir.Join("ports.json")
@@ -62,8 +61,8 @@ func choosePorts(dir state.Dir) (ports, error) {
 	return p, state.WriteFile(path, append(data, '\n'), 0o600)
 }
 
-// freePort returns the wanted port where it is free before waitUntil, and another one otherwise. A wanted port of 0 is
-// any.
+// freePort returns the wanted port if it is free before waitUntil, and another one otherwise. With wanted 0, any port
+// will do.
 func freePort(wanted int, taken map[int]bool, waitUntil time.Time) (int, error) {
 	for wanted > 0 && !taken[wanted] {
 		err := probe(wanted)

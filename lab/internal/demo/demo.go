@@ -1,5 +1,5 @@
-// Package demo tells the product's story with real frames: what a pod may send in a Kube-OVN cluster as it is, and what
-// it may send when ovnguard is there. Each line is a frame that was really sent and looked for.
+// Package demo tells the product's story with real frames: what a pod may send in a plain Kube-OVN cluster, and what it
+// may send with ovnguard. Each line stands for a frame that was really sent, and for its arrival or loss.
 package demo
 
 import (
@@ -16,24 +16,24 @@ import (
 // stepTimeout bounds one chapter of the story.
 const stepTimeout = 90 * time.Second
 
-// Options say how the demo runs.
+// Options configure the demo.
 type Options struct {
-	// Lab says where it is played.
+	// Lab configures the lab of the demo.
 	Lab up.Options
 	// Guard is the path of the program ovnguard.
 	Guard string
-	// Keep leaves the lab up when the story is told, until ctx ends.
+	// Keep leaves the lab up after the story, until ctx ends.
 	Keep bool
 	// Colour marks verdicts with colours as well as with words.
 	Colour bool
-	// Out gets the story.
+	// Out receives the story.
 	Out io.Writer
 }
 
-// ErrDiffers means that a frame did not fare as it should.
+// ErrDiffers means that a frame had another result than expected.
 var ErrDiffers = errors.New("not everything went as it should; see the lines marked DIFFERS")
 
-// Run tells the story. The error is ErrDiffers where it was told to its end but a verdict was not as expected.
+// Run tells the story. The error is ErrDiffers if the story was told to its end but a verdict was not as expected.
 func Run(ctx context.Context, o Options) (err error) {
 	begin := time.Now()
 	lab, err := up.Start(ctx, o.Lab)
@@ -64,7 +64,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		t.verdicts,
 		time.Since(begin).Round(100*time.Millisecond),
 	)
-	lookAround(t, st, o)
+	printNextSteps(t, st, o)
 	if o.Keep && ctx.Err() == nil {
 		<-ctx.Done()
 	}
@@ -74,8 +74,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	return nil
 }
 
-// lookAround says how to go on from here.
-func lookAround(t *teller, st *story, o Options) {
+// printNextSteps prints what the user can do next.
+func printNextSteps(t *teller, st *story, o Options) {
 	info := st.scene.Lab.Info()
 	if o.Keep {
 		t.say("\nThe lab stays up until Ctrl-C. To look around:\n")
@@ -97,12 +97,12 @@ type teller struct {
 }
 
 func (t *teller) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(t.out, format+"\n", args...) // the story goes on without its listener
+	_, _ = fmt.Fprintf(t.out, format+"\n", args...) // the story goes on even without a reader
 }
 
 func (t *teller) chapter(number int, title string) { t.say("\n%d. %s", number, title) }
 
-// verdict writes one line of the table: what was tried, what it should come to, and what it came to.
+// verdict writes one line of the table: the frame, the expected result, and the real one.
 func (t *teller) verdict(what, want, got string) {
 	t.verdicts++
 	word, paint := "DIFFERS", "\x1b[1;31m"

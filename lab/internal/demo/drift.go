@@ -10,7 +10,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// noticeWithin is how soon the audit must see what somebody does in the database.
+// noticeWithin is the time in which the audit must notice a change in the database.
 const noticeWithin = time.Second
 
 // drift empties a protected port by hand and waits for the finding.

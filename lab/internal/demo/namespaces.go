@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// namespaces shows that a Deployment's pods inherit from their namespace, and that a pod cannot let itself off.
+// namespaces shows that a Deployment's pods inherit from their namespace, and that a pod cannot exempt itself.
 func (st *story) namespaces(ctx context.Context) error {
 	t := st.teller
 	t.chapter(3, "Namespaces decide, pods may only tighten")
@@ -31,7 +31,7 @@ func (st *story) namespaces(ctx context.Context) error {
 		}
 		st.actors = append(st.actors, a)
 		t.header(fmt.Sprintf("a Deployment's pod, namespace with port_security: %q", value))
-		if err := st.fare(ctx, a, st.bob, st.dave, value == "false"); err != nil {
+		if err := st.compareFrames(ctx, a, st.bob, st.dave, value == "false"); err != nil {
 			return err
 		}
 	}
@@ -41,7 +41,7 @@ func (st *story) namespaces(ctx context.Context) error {
 	}
 	t.header(`mallory, who writes port_security: "false" herself`)
 	t.verdict("  annotation on the pod", kubeovn.True, mallory.Pod.Annotations[portSecurity])
-	return st.fare(ctx, mallory, st.bob, st.dave, false)
+	return st.compareFrames(ctx, mallory, st.bob, st.dave, false)
 }
 
 // deploy makes a Deployment of one pod and returns the pod when it runs.

@@ -59,5 +59,5 @@ func (st *story) secondNIC(ctx context.Context) error {
 		kubeovn.True,
 		frank.Pod.Annotations[blue.Key(kubeovn.PortSecurity)],
 	)
-	return st.fare(ctx, frank, grace, heidi, false)
+	return st.compareFrames(ctx, frank, grace, heidi, false)
 }

@@ -24,16 +24,16 @@ const (
 	clean   = "clean"
 )
 
-// story is the demo as it goes on.
+// story is the state of a running demo.
 type story struct {
 	scene  *scene.Scene
 	teller *teller
 	binary string
 	guard  *scene.Guard
 
-	// bob receives the frames and dave is the neighbour that others pose as.
+	// bob receives the frames, and dave is the neighbour with the addresses that others forge.
 	bob, dave *scene.Actor
-	// erin is strict at birth.
+	// erin is strict from creation.
 	erin   *scene.Actor
 	actors []*scene.Actor
 }
@@ -63,9 +63,9 @@ func (st *story) actor(
 	return a, nil
 }
 
-// fare sends every frame from one actor to another and compares: own traffic passes, forged passes only where
-// forgedPasses.
-func (st *story) fare(ctx context.Context, from, to, neighbour *scene.Actor, forgedPasses bool) error {
+// compareFrames sends every frame from one actor to another and compares: own traffic passes, forged traffic passes
+// only if forgedPasses.
+func (st *story) compareFrames(ctx context.Context, from, to, neighbour *scene.Actor, forgedPasses bool) error {
 	probes, err := scene.Probes(from, to, neighbour)
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func (st *story) fare(ctx context.Context, from, to, neighbour *scene.Actor, for
 	return nil
 }
 
-// withoutOvnguard shows that what people take for protection is none.
+// withoutOvnguard shows that settings that look like protection are none.
 func (st *story) withoutOvnguard(ctx context.Context) (err error) {
 	t := st.teller
 	t.chapter(1, "Kube-OVN as it comes: layer2_forward protects nobody")
@@ -116,17 +116,17 @@ func (st *story) withoutOvnguard(ctx context.Context) (err error) {
 		return err
 	}
 	t.say("   carol, port_security [\"unknown\"]")
-	return st.fare(ctx, carol, st.bob, st.dave, true)
+	return st.compareFrames(ctx, carol, st.bob, st.dave, true)
 }
 
-// sender makes a pod with layer2_forward as given and has it send everything.
+// sender makes a pod with layer2_forward as given and sends every frame from it.
 func (st *story) sender(ctx context.Context, name, layer2 string) (*scene.Actor, error) {
 	a, err := st.actor(ctx, "before", name, map[string]string{layer2Forward: layer2})
 	if err != nil {
 		return nil, err
 	}
 	st.teller.say("   %s, layer2_forward: %q", name, layer2)
-	return a, st.fare(ctx, a, st.bob, st.dave, true)
+	return a, st.compareFrames(ctx, a, st.bob, st.dave, true)
 }
 
 // strictAtBirth shows that pods created now are protected, and that those from before are reported.
@@ -145,7 +145,7 @@ func (st *story) strictAtBirth(ctx context.Context) (err error) {
 		return err
 	}
 	t.header("erin, who asks for layer2_forward, to bob")
-	if err := st.fare(ctx, st.erin, st.bob, st.dave, false); err != nil {
+	if err := st.compareFrames(ctx, st.erin, st.bob, st.dave, false); err != nil {
 		return err
 	}
 	report, err := st.audit(ctx)
@@ -159,12 +159,12 @@ func (st *story) strictAtBirth(ctx context.Context) (err error) {
 	return nil
 }
 
-// report is what is read of `ovnguard audit -o json`.
+// report is the part of the output of `ovnguard audit -o json` that the demo reads.
 type report struct {
 	Findings []struct{ Rule, Name, Port string }
 }
 
-// rule returns the first rule that the report has for a port, "clean" where it has none.
+// rule returns the first rule in the report for a port, "clean" if it has none.
 func (r report) rule(port string) string {
 	for _, f := range r.Findings {
 		if f.Port == port {

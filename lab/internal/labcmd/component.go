@@ -16,8 +16,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
-// newComponentCommand makes the hidden command by which the lab starts itself
-// again as one of its parts.
+// newComponentCommand returns the hidden command with which the lab starts itself again as one of its parts.
 func newComponentCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:    "component",
@@ -60,8 +59,8 @@ func newSchedulerCommand() *cobra.Command {
 	}
 }
 
-// untilTerminated runs one of the lab's own components until SIGTERM, which is
-// how up stops it and no failure.
+// untilTerminated runs one of the lab's own components until SIGTERM. The command up stops it with that signal, so this
+// is no failure.
 func untilTerminated(ctx context.Context, run func(context.Context) error) error {
 	ctx, restore := signal.NotifyContext(ctx, syscall.SIGTERM)
 	defer restore()
@@ -71,8 +70,8 @@ func untilTerminated(ctx context.Context, run func(context.Context) error) error
 	return nil
 }
 
-// sayReady returns a function that writes the file for which up waits. It holds
-// the process id, so that a file of an earlier run says nothing.
+// sayReady returns a function that writes the file that up waits for. It holds the process id, so that a file of an
+// earlier run does not count.
 func sayReady(file string, log *slog.Logger) func() {
 	return func() {
 		if err := state.WriteFile(file, []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {

@@ -1,4 +1,4 @@
-// Package labcmd holds the commands of ovnguard-lab, one a file.
+// Package labcmd has the commands of ovnguard-lab, one a file.
 package labcmd
 
 import (
@@ -7,7 +7,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
-// New makes the command ovnguard-lab.
+// New returns the command ovnguard-lab.
 func New() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ovnguard-lab",

@@ -10,8 +10,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/status"
 )
 
-// ErrQuiet ends the program with exit code 1 without a message: the command's
-// output has said everything.
+// ErrQuiet ends the program with exit code 1 without a message: the command has printed everything.
 var ErrQuiet = errors.New("the lab does not run, or not all of it")
 
 func newStatusCommand() *cobra.Command {

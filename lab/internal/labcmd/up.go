@@ -62,14 +62,14 @@ func runUp(ctx context.Context, options up.Options, stdout io.Writer) error {
 	}
 	printReady(stdout, lab.Info())
 	<-ctx.Done()
-	// A second Ctrl-C ends this program at once; the kernel then ends the
-	// children, and the next up or down sweeps the rest.
+	// A second Ctrl-C ends this program at once; the kernel then ends the children, and the next up or down removes the
+	// rest.
 	restore()
 	_, _ = fmt.Fprintln(options.Log, "stopping the lab")
 	return lab.Stop()
 }
 
-// printReady says how to reach the lab. The lines can be pasted into a shell.
+// printReady prints how to reach the lab. The lines can be pasted into a shell.
 func printReady(w io.Writer, info state.Info) {
 	_, _ = fmt.Fprintf(w, `lab %s is ready (%s)
 

@@ -1,4 +1,5 @@
-// Package leftover lists what labs have on the machine, so that tests can show that nothing is left when one has ended.
+// Package leftover lists the parts of labs on the machine, so that tests can show that nothing is left after a lab has
+// ended.
 package leftover
 
 import (
@@ -16,8 +17,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
-// Of lists what the lab of a state directory has: processes, network namespaces, and links (bridges among them) in the
-// machine's own namespace. Each is one line for people.
+// Of returns the parts of the lab of a state directory, one line of text each: processes, network namespaces, and links
+// (bridges among them) in the machine's own namespace.
 func Of(stateDir string) ([]string, error) {
 	dir, err := state.FindDir(stateDir)
 	if err != nil {
@@ -48,7 +49,7 @@ func Of(stateDir string) ([]string, error) {
 	return found, nil
 }
 
-// Processes lists the living processes that carry marker, "KEY=value", in their environment.
+// Processes returns the living processes that have marker, "KEY=value", in their environment.
 func Processes(marker string) ([]string, error) {
 	pids, err := PIDs(marker)
 	if err != nil {
@@ -58,14 +59,14 @@ func Processes(marker string) ([]string, error) {
 	for _, pid := range pids {
 		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		if err != nil {
-			continue // ended meanwhile
+			continue // it has ended meanwhile
 		}
 		found = append(found, fmt.Sprintf("process %d %s", pid, strings.ReplaceAll(string(cmdline), "\x00", " ")))
 	}
 	return found, nil
 }
 
-// PIDs returns the living processes that carry marker, "KEY=value", in their environment.
+// PIDs returns the living processes that have marker, "KEY=value", in their environment.
 func PIDs(marker string) ([]int, error) {
 	paths, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
@@ -74,7 +75,7 @@ func PIDs(marker string) ([]int, error) {
 	var found []int
 	for _, path := range paths {
 		environ, err := os.ReadFile(path)
-		// It ended meanwhile, or it belongs to somebody whom even root may not look at, which no process of a lab does.
+		// It has ended meanwhile, or even root may not read it, which is never so for a process of a lab.
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) || errors.Is(err, fs.ErrPermission) {
 			continue
 		}

@@ -1,5 +1,5 @@
-// Package netns makes and removes the network namespaces of a lab and the links in them. It speaks iproute2, which a
-// lab needs anyway, so that what it does can be read off the logs and done by hand.
+// Package netns makes and removes the network namespaces of a lab and the links in them. It runs iproute2, which a lab
+// needs anyway, so that its logs show commands that a user can repeat by hand.
 package netns
 
 import (
@@ -17,10 +17,10 @@ import (
 // Dir is where iproute2 keeps named network namespaces.
 const Dir = "/var/run/netns"
 
-// Prefix begins the name of everything that the lab of this id makes.
+// Prefix returns the beginning of the names of everything that the lab of this id makes.
 func Prefix(id string) string { return "ovnlab-" + id + "-" }
 
-// Path is the file by which a namespace is entered.
+// Path returns the file for entering a namespace.
 func Path(name string) string { return filepath.Join(Dir, name) }
 
 // Exists reports whether there is a namespace of that name.
@@ -29,7 +29,7 @@ func Exists(name string) bool {
 	return err == nil
 }
 
-// Ensure makes a namespace with its loopback up. It is no error where it exists.
+// Ensure makes a namespace and sets its loopback up. An existing namespace is no error.
 func Ensure(ctx context.Context, name string) error {
 	if !Exists(name) {
 		if err := run(ctx, "", "netns", "add", name); err != nil {
@@ -39,7 +39,7 @@ func Ensure(ctx context.Context, name string) error {
 	return Batch(ctx, name, "link set lo up")
 }
 
-// Remove deletes a namespace and every link in it. It is no error where there is none.
+// Remove deletes a namespace and every link in it. A missing namespace is no error.
 func Remove(ctx context.Context, name string) error {
 	if !Exists(name) {
 		return nil
@@ -47,7 +47,7 @@ func Remove(ctx context.Context, name string) error {
 	return run(ctx, "", "netns", "del", name)
 }
 
-// RemoveLink deletes a link in a namespace, with its other end. It is no error where there is none.
+// RemoveLink deletes a link in a namespace, with its other end. A missing link is no error.
 func RemoveLink(ctx context.Context, name, link string) error {
 	err := run(ctx, "", "-netns", name, "link", "del", "dev", link)
 	if err != nil && strings.Contains(err.Error(), "Cannot find device") {
@@ -56,7 +56,7 @@ func RemoveLink(ctx context.Context, name, link string) error {
 	return err
 }
 
-// List returns the namespaces whose names begin with prefix.
+// List returns the namespaces with names that begin with prefix.
 func List(prefix string) ([]string, error) {
 	entries, err := os.ReadDir(Dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -97,7 +97,7 @@ func said(input string) string {
 	return "; commands: " + strings.ReplaceAll(strings.TrimSpace(input), "\n", "; ")
 }
 
-// Sweep removes every namespace of the lab of this id, with the links in them, and tells each to say.
+// Sweep removes every namespace of the lab of this id, with the links in them, and calls say for each.
 func Sweep(ctx context.Context, id string, say func(format string, args ...any)) error {
 	names, err := List(Prefix(id))
 	if err != nil {

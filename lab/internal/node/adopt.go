@@ -10,8 +10,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/netns"
 )
 
-// adopt takes over what an earlier agent plugged for pods that it called running, and takes away the rest: pods that
-// are gone, and pods that it did not get ready. Those are plugged again.
+// adopt keeps the NICs that an earlier agent plugged for pods that it reported as running, and removes the rest: NICs
+// of pods that are gone, and of pods that it did not get ready. The latter are plugged again.
 func (a *agent) adopt(ctx context.Context) error {
 	pods, err := a.pods.List(labels.Everything())
 	if err != nil {
@@ -29,7 +29,7 @@ func (a *agent) adopt(ctx context.Context) error {
 	}
 	ours := make(map[string]bool, len(plugs))
 	for _, p := range plugs {
-		// A name may have plugs of two pods: one that is gone and one that took its name.
+		// One name may have NICs of two pods: one that is gone and one that took its name.
 		uid, runs := running[p.pod]
 		adopt, seen := ours[p.pod]
 		ours[p.pod] = runs && uid == p.podUID && (adopt || !seen)
@@ -53,7 +53,7 @@ func (a *agent) adopt(ctx context.Context) error {
 	return a.sweep(ctx, keep)
 }
 
-// sweep removes the namespaces of this node's pods except for those to keep.
+// sweep removes the namespaces of this node's pods except those to keep.
 func (a *agent) sweep(ctx context.Context, keep map[string]bool) error {
 	names, err := netns.List(podPrefix(a.LabID, a.Name))
 	if err != nil {

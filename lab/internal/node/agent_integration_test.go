@@ -92,7 +92,7 @@ func newNode(t *testing.T) *node1 {
 	}
 }
 
-// start starts the agent and returns what stops it.
+// start starts the agent and returns a function that stops it.
 func (n *node1) start() (stop func()) {
 	n.t.Helper()
 	ctx, cancel := context.WithCancel(n.t.Context())
@@ -243,7 +243,7 @@ func (n *node1) gone(name string) {
 	})
 }
 
-// withAddress is a pod's change that gives it one NIC.
+// withAddress returns a pod's change that allocates one NIC.
 func withAddress(host int) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		allocated(p.Annotations, kubeovn.DefaultProvider, fmt.Sprintf("0a:00:00:00:00:%02x", host),
@@ -312,7 +312,7 @@ func TestPodsOfAllKinds(t *testing.T) {
 		t.Errorf("the port is up: %s", up)
 	}
 
-	// A pod that ends gives its network back; one that is deleted gracefully goes when that is done.
+	// A pod that ends frees its network; a pod that is deleted gracefully goes after that.
 	n.ports("job.ns", "last.ns")
 	n.create("job", "3", withAddress(6))
 	n.running("job")
@@ -355,7 +355,7 @@ func TestAnAgentTakesOverFromAnother(t *testing.T) {
 	}
 	stop()
 
-	// A namespace is known again by a mark in it: the kernel gives the inode of one that is gone to the next.
+	// A mark inside identifies a namespace: the kernel may reuse the inode of a removed namespace for the next one.
 	for _, name := range []string{"stays", "changes", "half"} {
 		n.run("ip", "-netns", podNetns(n.config.LabID, "node1", "ns", name), "link", "set", "lo", "alias", "first")
 	}
@@ -369,12 +369,12 @@ func TestAnAgentTakesOverFromAnother(t *testing.T) {
 	n.change(
 		"half",
 		func(p *corev1.Pod) { p.Status = corev1.PodStatus{Phase: corev1.PodPending} },
-	) // as if it had died in the middle
+	) // as if the agent had died in the middle
 	empty := podNetns(n.config.LabID, "node1", "ns", "empty")
 	if err := netns.Ensure(t.Context(), empty); err != nil {
 		t.Fatal(err)
 	}
-	other := podNetns(n.config.LabID, "node10", "ns", "goes") // of another node's agent
+	other := podNetns(n.config.LabID, "node10", "ns", "goes") // a namespace of another node's agent
 	if err := netns.Ensure(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
@@ -405,11 +405,11 @@ func TestAnAgentTakesOverFromAnother(t *testing.T) {
 	}
 }
 
-// An attempt to plug a pod may end after each of its steps. What it left is taken away, also where the kernel keeps it
+// An attempt to plug a pod may end after each of its steps. Its remains are removed, even if the kernel keeps them
 // because a process is in the pod's namespace.
 func TestAHalfMadePodIsPluggedAnew(t *testing.T) {
 	n := newNode(t)
-	defer n.start()() // what it finds when it starts is taken away then
+	defer n.start()() // it removes remains when it starts
 	node := n.config.Netns
 	ip := func(namespace string, args ...string) { n.run("ip", append([]string{"-netns", namespace}, args...)...) }
 	vsctl := func(args ...string) {

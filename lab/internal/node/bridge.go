@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Keys in external_ids of an Interface. The first is what ovn-controller binds a port by, the others are the lab's own.
+// Keys in external_ids of an Interface. ovn-controller binds a port by the first one, the others are the lab's own.
 const (
 	ifaceID   = "iface-id"
 	idPod     = "lab-pod"
@@ -30,7 +30,7 @@ type plug struct {
 	podUID string
 }
 
-// add plugs a link into the bridge as the port of that name. It is no error where it is plugged already.
+// add plugs a link into the bridge as the port of that name. A link that is plugged already is no error.
 func (b bridge) add(ctx context.Context, p plug, port string) error {
 	_, err := b.vsctl(
 		ctx,
@@ -51,7 +51,7 @@ func (b bridge) add(ctx context.Context, p plug, port string) error {
 	return err
 }
 
-// remove unplugs a link. It is no error where it is not plugged.
+// remove unplugs a link. A link that is not plugged is no error.
 func (b bridge) remove(ctx context.Context, iface string) error {
 	_, err := b.vsctl(ctx, "--if-exists", "del-port", b.name, iface)
 	return err
@@ -63,7 +63,7 @@ func (b bridge) waitInstalled(ctx context.Context, iface string) error {
 	return err
 }
 
-// list returns the NICs that a lab's agent plugged for the pod of a key, "namespace/name"; for all pods where key is
+// list returns the NICs that a lab's agent plugged for the pod of a key, "namespace/name"; for all pods if key is
 // empty.
 func (b bridge) list(ctx context.Context, key string) ([]plug, error) {
 	condition := "external_ids:" + idPod + `!=""`
@@ -123,5 +123,5 @@ func (b bridge) vsctl(ctx context.Context, args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// quote writes a value as ovs-vsctl reads it whatever it holds.
+// quote returns a value in the quotes of ovs-vsctl, whatever it contains.
 func quote(s string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"` }

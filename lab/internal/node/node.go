@@ -1,6 +1,6 @@
-// Package node is the agent of one node of a lab. It does what a kubelet and Kube-OVN's daemon do together, as far as
-// pods are network namespaces: it registers the node, keeps its lease, plugs the NICs of its pods into the integration
-// bridge, says that they run, and takes them away again.
+// Package node is the agent of one node of a lab. It does the work of a kubelet and of Kube-OVN's daemon, as far as a
+// pod is only a network namespace: it registers the node, renews its lease, plugs the NICs of its pods into the
+// integration bridge, reports the pods as running, and removes them again.
 package node
 
 import (
@@ -22,12 +22,12 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// workers is how many pods are worked on at the same time: each waits for its ports now and then.
+// workers is the number of pods that are handled at the same time: each waits for its ports now and then.
 const workers = 8
 
-// Config says which node to be.
+// Config configures the agent of a node.
 type Config struct {
-	// RESTConfig reaches the API server as the node; required.
+	// RESTConfig is for the API server, with the node's user; required.
 	RESTConfig *rest.Config
 	// LabID is the lab's id; names of namespaces begin with it.
 	LabID string
@@ -38,12 +38,11 @@ type Config struct {
 	// OVSDB is the endpoint of its Open vSwitch database, Bridge the integration bridge.
 	OVSDB  string
 	Bridge string
-	// NonPrimary means that another CNI makes the pods' default network, of
-	// which the lab has none.
+	// NonPrimary means that another CNI makes the pods' default network; the lab has no such CNI.
 	NonPrimary bool
-	// Log takes messages; optional, none.
+	// Log receives messages; nil for none.
 	Log *slog.Logger
-	// Ready is called once, when the node is registered and works on its pods; optional.
+	// Ready is called once, when the node is registered and handles its pods; optional.
 	Ready func()
 }
 
@@ -74,11 +73,12 @@ type agent struct {
 	bridge  bridge
 
 	mu sync.Mutex
-	// plugged gives, by "namespace/name", the UID of the pod whose NICs are plugged.
+	// plugged has, by "namespace/name", the UID of the pod with plugged NICs.
 	plugged map[string]string
 }
 
-// Run is the node's agent until ctx ends. What it plugged stays, so that an agent that starts again takes it over.
+// Run runs the node's agent until ctx ends. The plugged NICs stay, so that the agent takes them over when it starts
+// again.
 func Run(ctx context.Context, c Config) error {
 	if err := c.complete(); err != nil {
 		return err
@@ -158,7 +158,7 @@ func (a *agent) work(ctx context.Context) error {
 	return nil
 }
 
-// next does one pod after the other until the queue is shut down.
+// next handles one pod after the other until the queue is shut down.
 func (a *agent) next(ctx context.Context) {
 	for {
 		key, shutdown := a.queue.Get()
@@ -177,7 +177,7 @@ func (a *agent) next(ctx context.Context) {
 	}
 }
 
-// podOf returns the pod of a key, nil where it is gone.
+// podOf returns the pod of a key, nil if it is gone.
 func (a *agent) podOf(key string) (*corev1.Pod, error) {
 	namespace, name, err := cache.SplitMetaNamespaceKey(key)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	labnetns "github.com/ovnguard/ovnguard/lab/internal/netns"
 )
 
-// offloads are what a pod's NIC must leave to software: a checksum that a real card would fill in stays wrong on the
-// userspace datapath, and the receiver drops the packet.
+// offloads are features of a pod's NIC that software must do: a checksum that a real card would fill in stays wrong on
+// the userspace datapath, and the receiver drops the packet.
 var offloads = map[string]bool{"tx-checksum-ip-generic": false}
 
 // withoutOffload turns checksum offload off on a link inside a namespace.

@@ -21,7 +21,7 @@ import (
 type nic struct {
 	// port is the name of the Logical_Switch_Port.
 	port string
-	// link is the interface's name in the pod, peer that in the node.
+	// link is the interface's name in the pod, peer its name in the node.
 	link string
 	peer string
 	mac  string
@@ -32,8 +32,8 @@ type nic struct {
 	routes   []route
 }
 
-// plan returns the NICs of a pod once Kube-OVN has allocated all of them. ready is false while it has not. kind tells
-// what an attachment makes. With nonPrimary, the default network is another CNI's.
+// plan returns the NICs of a pod once Kube-OVN has allocated all of them. ready is false until then. kind returns the
+// kind of an attachment. With nonPrimary, the default network is another CNI's.
 func plan(
 	pod *corev1.Pod,
 	nonPrimary bool,
@@ -97,8 +97,8 @@ func plan(
 	return nics, true, nil
 }
 
-// nicOf reads what Kube-OVN wrote on the pod for one NIC. All of it is checked: whoever may edit the pod can write
-// there, and it ends up in commands.
+// nicOf reads Kube-OVN's annotations of the pod for one NIC. It checks all of them: anyone who may edit the pod can
+// write them, and they end up in commands.
 func nicOf(pod *corev1.Pod, p kubeovn.Provider, link string, first bool) (nic, error) {
 	value := func(s kubeovn.Suffix) string { return pod.Annotations[p.Key(s)] }
 	if !linkName.MatchString(link) {
@@ -140,10 +140,10 @@ func nicOf(pod *corev1.Pod, p kubeovn.Provider, link string, first bool) (nic, e
 	return n, nil
 }
 
-// linkName is what the lab takes for the name of an interface; the kernel takes more.
+// linkName is the form of interface names in the lab; the kernel allows more.
 var linkName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$`)
 
-// routesSuffix ends the annotation by which a user asks for further routes inside the pod; Kube-OVN's CNI reads it.
+// routesSuffix ends the annotation with a user's further routes inside the pod; Kube-OVN's CNI reads it.
 const routesSuffix kubeovn.Suffix = "routes"
 
 // route is one entry of that annotation.
@@ -181,7 +181,7 @@ func parseRoutes(text string) ([]route, error) {
 	return routes, nil
 }
 
-// parseAddr reads an address without a zone, which may hold anything.
+// parseAddr parses an address without a zone, because a zone may contain anything.
 func parseAddr(text string) (netip.Addr, error) {
 	ip, err := netip.ParseAddr(text)
 	if err == nil && ip.Zone() != "" {
@@ -190,7 +190,7 @@ func parseAddr(text string) (netip.Addr, error) {
 	return ip, err
 }
 
-// parseList reads the parts of a comma list.
+// parseList parses the parts of a comma list.
 func parseList[T any](text string, parse func(string) (T, error)) ([]T, error) {
 	if text == "" {
 		return nil, nil
@@ -206,13 +206,13 @@ func parseList[T any](text string, parse func(string) (T, error)) ([]T, error) {
 	return all, nil
 }
 
-// commands are the ip(8) commands that set the NIC up inside the pod's namespace.
+// commands returns the ip(8) commands that set the NIC up inside the pod's namespace.
 func (n nic) commands() []string {
 	out := []string{fmt.Sprintf("link set %s address %s", n.link, n.mac), fmt.Sprintf("link set %s up", n.link)}
 	for _, p := range n.prefixes {
 		add := fmt.Sprintf("addr replace %s dev %s", p, n.link)
 		if p.Addr().Is6() {
-			add += " nodad" // the addresses are Kube-OVN's, nobody else has them
+			add += " nodad" // only Kube-OVN assigns the addresses, so there are no duplicates
 		}
 		out = append(out, add)
 	}
@@ -225,7 +225,7 @@ func (n nic) commands() []string {
 	return out
 }
 
-// owner is the name in the pod's ports.
+// owner returns the pod's name in the names of its ports.
 func owner(pod *corev1.Pod) string {
 	for _, o := range pod.OwnerReferences {
 		if kubeovn.OwnsLauncher(o.APIVersion, o.Kind) {
@@ -235,12 +235,12 @@ func owner(pod *corev1.Pod) string {
 	return pod.Name
 }
 
-// podPrefix begins the names of the network namespaces of a node's pods. The node is in them because a pod that was
-// forced off one node may start on another before the first has cleaned up.
+// podPrefix returns the beginning of the names of the network namespaces of a node's pods. The node is part of them
+// because a pod that was forced off one node may start on another before the first has cleaned up.
 func podPrefix(labID, node string) string { return netns.Prefix(labID) + node + "." }
 
-// podNetns returns the name of a pod's network namespace. A namespace's name has no dot in it, so no two pods share
-// one.
+// podNetns returns the name of a pod's network namespace. A Kubernetes namespace has no dot in its name, so no two pods
+// share one.
 func podNetns(labID, node, namespace, name string) string {
 	full := podPrefix(labID, node) + namespace + "." + name
 	if len(full) <= maxFileName {

@@ -25,7 +25,7 @@ func kinds(a kubeovn.Attachment) (kubeovn.AttachmentKind, error) {
 	}
 }
 
-// allocated returns the annotations that Kube-OVN writes for a NIC.
+// allocated adds the annotations that Kube-OVN writes for a NIC.
 func allocated(into map[string]string, p kubeovn.Provider, mac, ip, cidr, gateway string) map[string]string {
 	for suffix, value := range map[kubeovn.Suffix]string{
 		kubeovn.Allocated: kubeovn.True, kubeovn.MACAddress: mac, kubeovn.IPAddress: ip, kubeovn.CIDR: cidr,
@@ -153,7 +153,7 @@ func TestPlanRefusesWhatItCannotRead(t *testing.T) {
 	if _, ready, err := plan(podWith(good()), false, kinds); err != nil || !ready {
 		t.Fatalf("without a fault: %v, %v", ready, err)
 	}
-	// What is written on a pod must not become a command of its own.
+	// Text on a pod must not become a command of its own.
 	for key, values := range map[string][]string{
 		"ovn.kubernetes.io/ip_address":  {"10.16.0", "10.16.0.5 dev lo", "fd00::1%a\nlink del eth0"},
 		"ovn.kubernetes.io/cidr":        {"10.16.0.0", "10.16.0.0/16;"},

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// leaseNamespace is where kube-controller-manager looks for the nodes' leases.
+	// leaseNamespace is the namespace in which kube-controller-manager looks for the nodes' leases.
 	leaseNamespace = corev1.NamespaceNodeLease
 	leaseSeconds   = 40
 	renewEvery     = 10 * time.Second
@@ -26,7 +26,7 @@ func fieldSelector(node string) func(*metav1.ListOptions) {
 	return func(o *metav1.ListOptions) { o.FieldSelector = nodeSelector(node) }
 }
 
-// register makes the Node object, or takes over the one that is there, and says that the node is ready.
+// register makes the Node object, or takes over an existing one, and reports the node as ready.
 func (a *agent) register(ctx context.Context) error {
 	want := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: a.Name, Labels: map[string]string{
 		corev1.LabelHostname: a.Name, corev1.LabelOSStable: "linux", corev1.LabelArchStable: runtime.GOARCH,
@@ -52,7 +52,7 @@ func (a *agent) register(ctx context.Context) error {
 	return a.renew(ctx)
 }
 
-// status is that of a healthy node. A lab's pods use nothing, so there is room for many.
+// status returns the status of a healthy node. A lab's pods use nothing, so there is room for many.
 func (a *agent) status() corev1.NodeStatus {
 	room := corev1.ResourceList{
 		corev1.ResourceCPU:    resource.MustParse("64"),
@@ -87,7 +87,7 @@ func (a *agent) status() corev1.NodeStatus {
 	}
 }
 
-// keepAlive says again and again, until ctx ends, that the node is there.
+// keepAlive renews the lease again and again, until ctx ends.
 func (a *agent) keepAlive(ctx context.Context) {
 	ticker := time.NewTicker(renewEvery)
 	defer ticker.Stop()
@@ -103,8 +103,8 @@ func (a *agent) keepAlive(ctx context.Context) {
 	}
 }
 
-// heartbeat renews the node's lease. Where the control plane has given the node up meanwhile, or somebody deleted it,
-// it registers again.
+// heartbeat renews the node's lease. If the control plane has given the node up meanwhile, or somebody deleted it, it
+// registers again.
 func (a *agent) heartbeat(ctx context.Context) error {
 	n, err := a.kube.CoreV1().Nodes().Get(ctx, a.Name, metav1.GetOptions{})
 	switch {

@@ -11,10 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// NetnsAnnotation names, on each pod of a lab, its network namespace: `ip netns exec NAME` works there.
+// NetnsAnnotation is, on each pod of a lab, the name of its network namespace, for `ip netns exec NAME`.
 const NetnsAnnotation = "lab.ovnguard.io/netns"
 
-// saidRunning reports whether the pod's status says that it runs and is ready. The control plane takes the latter back
+// saidRunning reports whether the pod's status says that it runs and is ready. The control plane sets it to not ready
 // when it has not heard of the node for a while.
 func saidRunning(pod *corev1.Pod) bool {
 	if pod.Status.Phase != corev1.PodRunning {
@@ -28,7 +28,8 @@ func saidRunning(pod *corev1.Pod) bool {
 	return false
 }
 
-// sayRunning writes that the pod runs, with its addresses. It does nothing where that is said already.
+// sayRunning writes to the pod's status that it runs, with its addresses. It does nothing if the status says so
+// already.
 func (a *agent) sayRunning(ctx context.Context, pod *corev1.Pod, ips []string, namespace string) error {
 	if saidRunning(pod) {
 		return nil
@@ -74,7 +75,7 @@ func (a *agent) sayRunning(ctx context.Context, pod *corev1.Pod, ips []string, n
 		Pods(pod.Namespace).
 		Patch(ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return nil // the pod is gone, or another of its name is there
+		return nil // the pod is gone, or replaced by another of its name
 	}
 	return err
 }

@@ -17,10 +17,10 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/netns"
 )
 
-// installTimeout is how long a pod waits for the flows of its ports before it is called running anyway.
+// installTimeout is how long a pod waits for the flows of its ports before it is reported as running anyway.
 const installTimeout = 8 * time.Second
 
-// sync brings one pod to where it must be.
+// sync brings one pod to its desired state.
 func (a *agent) sync(ctx context.Context, key string) error {
 	pod, err := a.podOf(key)
 	if err != nil {
@@ -43,7 +43,7 @@ func (a *agent) sync(ctx context.Context, key string) error {
 	case finished(pod):
 		return nil
 	case isPlugged && saidRunning(pod):
-		return nil // whatever changed, a pod's network is made once
+		return nil // a pod's network is made once, whatever changes later
 	case pod.Spec.HostNetwork:
 		return a.sayRunning(ctx, pod, []string{a.IP}, a.Netns)
 	}
@@ -53,7 +53,7 @@ func (a *agent) sync(ctx context.Context, key string) error {
 		func(at kubeovn.Attachment) (kubeovn.AttachmentKind, error) { return a.kind(ctx, at) },
 	)
 	if err != nil || !ready {
-		return err // without an error Kube-OVN's annotations bring the next event
+		return err // nil means that a change of Kube-OVN's annotations brings the next event
 	}
 	if !isPlugged {
 		if err := a.plug(ctx, key, pod, nics); err != nil {
@@ -74,7 +74,7 @@ func finished(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
-// kind asks what an attachment makes. A pod whose attachment cannot be read does not start, as with Multus.
+// kind returns the kind of an attachment. A pod with an unreadable attachment does not start, as with Multus.
 func (a *agent) kind(ctx context.Context, at kubeovn.Attachment) (kubeovn.AttachmentKind, error) {
 	resource := nadv1.SchemeGroupVersion.WithResource("network-attachment-definitions")
 	u, err := a.dynamic.Resource(resource).Namespace(at.Namespace).Get(ctx, at.Name, metav1.GetOptions{})
@@ -91,7 +91,7 @@ func (a *agent) kind(ctx context.Context, at kubeovn.Attachment) (kubeovn.Attach
 // plug makes the pod's namespace and its NICs and waits until OVN has the flows of each.
 func (a *agent) plug(ctx context.Context, key string, pod *corev1.Pod, nics []nic) error {
 	name := podNetns(a.LabID, a.Name, pod.Namespace, pod.Name)
-	// What may be left there belongs to an earlier pod of that name, or to an attempt that failed half-way.
+	// Remains there belong to an earlier pod of that name, or to an attempt that failed half-way.
 	if err := netns.Remove(ctx, name); err != nil {
 		return err
 	}
@@ -99,8 +99,7 @@ func (a *agent) plug(ctx context.Context, key string, pod *corev1.Pod, nics []ni
 		return err
 	}
 	for _, n := range nics {
-		// The kernel takes the links of a namespace away some time after it, and not at all while a process is in
-		// there.
+		// The kernel removes the links of a namespace some time after it, and not at all while a process is in there.
 		if err := a.bridge.remove(ctx, n.peer); err != nil {
 			return err
 		}
@@ -142,7 +141,7 @@ func (a *agent) plug(ctx context.Context, key string, pod *corev1.Pod, nics []ni
 	return nil
 }
 
-// unplug takes away the pod's NICs and its namespace.
+// unplug removes the pod's NICs and its namespace.
 func (a *agent) unplug(ctx context.Context, key string) error {
 	namespace, name, err := cache.SplitMetaNamespaceKey(key)
 	if err != nil {
@@ -157,7 +156,7 @@ func (a *agent) unplug(ctx context.Context, key string) error {
 			return err
 		}
 	}
-	// The veth's ends go with the namespace.
+	// The ends of the veth go with the namespace.
 	if err := netns.Remove(ctx, podNetns(a.LabID, a.Name, namespace, name)); err != nil {
 		return err
 	}
@@ -174,7 +173,7 @@ func (a *agent) confirmDeletion(ctx context.Context, pod *corev1.Pod) error {
 		GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &pod.UID},
 	})
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return nil // it is gone, or another of its name is there
+		return nil // it is gone, or replaced by another of its name
 	}
 	return err
 }

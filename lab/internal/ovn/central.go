@@ -29,8 +29,8 @@ type Central struct {
 	SB string
 }
 
-// StartCentral starts the Northbound and Southbound databases and ovn-northd, with everything they write in dir.
-// Databases that are there already are used.
+// StartCentral starts the Northbound and Southbound databases and ovn-northd, with all their files in dir. Existing
+// databases are used.
 func StartCentral(ctx context.Context, group *process.Group, dir string) (Central, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return Central{}, fmt.Errorf("directory of OVN: %w", err)
@@ -56,7 +56,7 @@ func StartCentral(ctx context.Context, group *process.Group, dir string) (Centra
 
 // database is one ovsdb-server with one database.
 type database struct {
-	// name is the process' name, file the base name of all its files in dir.
+	// name is the name of the process, file the base name of all its files in dir.
 	name, file, dir, schema string
 	netns                   string
 }
@@ -79,7 +79,7 @@ func startDatabase(ctx context.Context, group *process.Group, d database) error 
 	return err
 }
 
-// runDirs keep a daemon from writing anywhere but in dir.
+// runDirs returns variables that keep a daemon from writing outside dir.
 func runDirs(dir string) []string {
 	return []string{
 		"OVS_RUNDIR=" + dir,
@@ -101,7 +101,7 @@ func connects(ctx context.Context, path string) error {
 	return c.Close()
 }
 
-// appctl asks a daemon over its control socket and checks that the answer holds want.
+// appctl asks a daemon over its control socket and checks that the answer contains want.
 func appctl(ctx context.Context, control, command, want string) error {
 	out, err := exec.CommandContext(ctx, "ovs-appctl", "--target="+control, command).CombinedOutput()
 	if err != nil {

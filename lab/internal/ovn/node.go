@@ -20,7 +20,7 @@ const underlayBridge = "br-phy"
 // fabricMTU leaves room for the tunnel's headers around a pod's full frame.
 const fabricMTU = 9000
 
-// NodeConfig says which node to start.
+// NodeConfig configures a node.
 type NodeConfig struct {
 	// LabID is the lab's id; names of namespaces begin with it.
 	LabID string
@@ -28,7 +28,7 @@ type NodeConfig struct {
 	Name string
 	// Index counts the lab's nodes from 1; the node's address on the fabric ends with it.
 	Index int
-	// Dir is where the node's daemons keep their files.
+	// Dir is the directory for the files of the node's daemons.
 	Dir string
 	// SB is the endpoint of the Southbound database.
 	SB string
@@ -37,7 +37,7 @@ type NodeConfig struct {
 // Node is a running node.
 type Node struct {
 	Name string
-	// Netns is the network namespace that stands for the node.
+	// Netns is the network namespace of the node.
 	Netns string
 	// OVSDB is the endpoint of its Open vSwitch database, "unix:/PATH".
 	OVSDB string
@@ -45,14 +45,14 @@ type Node struct {
 	IP string
 }
 
-// Netns returns the name of the namespace that stands for a node.
+// Netns returns the name of the namespace of a node.
 func Netns(labID, node string) string { return netns.Prefix(labID) + node }
 
-// FabricIP returns the address of a node on the fabric. The fabric is in namespaces of the lab alone.
+// FabricIP returns the address of a node on the fabric. The fabric is only in namespaces of the lab.
 func FabricIP(index int) string { return fmt.Sprintf("172.31.255.%d", index) }
 
-// StartFabric makes the switch that joins the nodes, in a namespace of its own, so that the machine's network is left
-// alone.
+// StartFabric makes the switch that connects the nodes, in a namespace of its own, so that the machine's network is
+// left alone.
 func StartFabric(ctx context.Context, labID string) error {
 	name := Netns(labID, "fabric")
 	if err := netns.Ensure(ctx, name); err != nil {
@@ -133,7 +133,7 @@ func (n *Node) connectFabric(ctx context.Context, c NodeConfig) error {
 	return netns.Batch(ctx, n.Netns, "link set underlay up")
 }
 
-// configure tells ovn-controller, through Open vSwitch's database, who it is and where it belongs.
+// configure sets ovn-controller's identity and databases, through Open vSwitch's database.
 func (n *Node) configure(ctx context.Context, c NodeConfig) error {
 	if err := n.vsctl(ctx, "--no-wait", "init"); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (n *Node) configure(ctx context.Context, c NodeConfig) error {
 		"external_ids:ovn-remote="+c.SB,
 		"external_ids:ovn-encap-type=geneve", "external_ids:ovn-encap-ip="+n.IP,
 		"external_ids:ovn-bridge-datapath-type=netdev",
-		// The defaults suit a cluster; a lab wants to be done at once.
+		// The defaults suit a cluster; a lab should not wait.
 		"external_ids:ovn-remote-probe-interval=0", "external_ids:ovn-openflow-probe-interval=0")
 }
 

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// vswitchdControl is the control socket of a node's ovs-vswitchd, beside the node's database.
+// vswitchdControl is the control socket of a node's ovs-vswitchd, in the directory of the node's database.
 const vswitchdControl = "vswitchd.ctl"
 
-// Settle returns when frames meet what the Northbound database says now, on the nodes with these Open vSwitch
-// databases. ovn-nbctl --wait=hv alone does not tell that: the switch goes on for a moment with what it has cached for
-// frames that it saw before.
+// Settle returns when the present rows of the Northbound database take effect for frames on the nodes with these Open
+// vSwitch databases. ovn-nbctl --wait=hv alone does not show that: for a moment the switch uses its cache for frames
+// that it saw before.
 func Settle(ctx context.Context, nb string, nodes ...string) error {
 	if err := tool(ctx, "ovn-nbctl", "--db="+nb, "--timeout=30", "--wait=hv", "sync"); err != nil {
 		return err

@@ -1,5 +1,5 @@
-// Package pki makes the lab's certificates: one authority for the cluster, one
-// for the aggregation layer, and what they sign.
+// Package pki makes the lab's certificates: one authority for the cluster, one for the aggregation layer, and the
+// certificates that they sign.
 package pki
 
 import (
@@ -77,8 +77,8 @@ func LoadAuthority(dir, name string) (*Authority, error) {
 	return &Authority{cert: cert, key: key, pem: certPEM}, nil
 }
 
-// EnsureAuthority loads an authority or, where there is none or it ends within
-// the life of what it would sign, makes and stores a new one.
+// EnsureAuthority loads an authority. If there is none, or it ends within the life of the certificates that it would
+// sign, it makes and stores a new one.
 func EnsureAuthority(dir, name string, now time.Time) (*Authority, error) {
 	a, err := LoadAuthority(dir, name)
 	switch {
@@ -120,18 +120,17 @@ func newAuthority(name string, now time.Time) (*Authority, Pair, error) {
 	return &Authority{cert: cert, key: key, pem: pair.Cert}, pair, nil
 }
 
-// CertPEM is the authority's own certificate.
+// CertPEM returns the authority's own certificate.
 func (a *Authority) CertPEM() []byte { return a.pem }
 
-// Pool holds the authority's certificate alone.
+// Pool returns a pool with only the authority's certificate.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)
 	return pool
 }
 
-// Server signs a certificate for a server that is reached by these names and
-// addresses.
+// Server signs a certificate for a server with these names and addresses.
 func (a *Authority) Server(name string, hosts []string, now time.Time) (Pair, error) {
 	template, err := newTemplate(pkix.Name{CommonName: name}, now, leafLife)
 	if err != nil {
@@ -148,8 +147,7 @@ func (a *Authority) Server(name string, hosts []string, now time.Time) (Pair, er
 	return a.sign(template)
 }
 
-// Client signs a certificate with which kube-apiserver takes its bearer for
-// the user in the groups.
+// Client signs a client certificate that kube-apiserver accepts for the user in the groups.
 func (a *Authority) Client(user string, groups []string, now time.Time) (Pair, error) {
 	if user == "" {
 		return Pair{}, errors.New("client certificate: the user is empty, give one with --user")

@@ -37,8 +37,7 @@ func (f *forker) close() { close(f.requests) }
 func (f *forker) start(cmd *exec.Cmd, namespace string) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig: syscall.SIGKILL,
-		// A group of its own: Ctrl-C in the terminal reaches the parent only,
-		// which then stops the children in order.
+		// A group of its own: Ctrl-C in the terminal reaches only the parent, which then stops the children in order.
 		Setpgid: true,
 	}
 	result := make(chan error, 1)
@@ -65,8 +64,7 @@ func startIn(cmd *exec.Cmd, namespace string) (err error) {
 	}
 	defer func() {
 		if back := netns.Set(home); back != nil {
-			// The thread must not be used again, but it cannot be given up
-			// either: every child of the group hangs on it.
+			// The thread must not be used again, but it cannot be ended either: that would kill every child of the group.
 			panic(fmt.Sprintf("leave network namespace %q: %v", namespace, back))
 		}
 	}()

@@ -9,15 +9,14 @@ import (
 	"sync"
 )
 
-// Options are what all children of a group share.
+// Options are common to all children of a group.
 type Options struct {
 	// Env is added to the environment of every child, in the form "KEY=value".
 	Env []string
 	// PIDDir holds one pid file per child, for Sweep and List of another
 	// program. It must exist. Empty means that no pid files are written.
 	PIDDir string
-	// OnExit is told, on a goroutine of its own, about each ready child that
-	// ended although nobody asked it to.
+	// OnExit is called, on a goroutine of its own, for each ready child that ended although nobody asked it to.
 	OnExit func(*ExitError)
 }
 
@@ -34,14 +33,13 @@ type Group struct {
 	stopErr   error
 }
 
-// NewGroup makes an empty group. Stop must be called to free its thread.
+// NewGroup returns an empty group. Stop must be called to free its thread.
 func NewGroup(options Options) *Group {
 	return &Group{options: options, forker: newForker()}
 }
 
-// Start starts a child and waits until it is ready. A child that ends first
-// gives an error that wraps *ExitError with the tail of its log; one that does
-// not become ready in time is ended and returns an error with its last answer.
+// Start starts a child and waits until it is ready. If the child ends first, the error wraps *ExitError with the tail
+// of its log; if it does not become ready in time, it is ended and the error has its last answer.
 func (g *Group) Start(ctx context.Context, spec Spec) (*Process, error) {
 	if err := spec.validate(); err != nil {
 		return nil, err
@@ -89,9 +87,8 @@ func (g *Group) Remove(name string) error {
 	return nil
 }
 
-// Stop ends all children, the last one first, each with SIGTERM and after its
-// StopTimeout with SIGKILL. The group cannot be used again. A second call
-// gives the first one's result.
+// Stop ends all children, the last one first, each with SIGTERM and after its StopTimeout with SIGKILL. The group
+// cannot be used again. A second call returns the result of the first.
 func (g *Group) Stop() error {
 	g.stopOnce.Do(func() {
 		g.mu.Lock()
@@ -132,8 +129,7 @@ func (g *Group) remove(p *Process) {
 	g.processes = slices.DeleteFunc(g.processes, func(other *Process) bool { return other == p })
 }
 
-// fork starts cmd on the group's thread. Once Stop has begun nothing starts,
-// not even a child that was being restarted.
+// fork starts cmd on the group's thread. Once Stop has begun nothing starts, not even a child that was being restarted.
 func (g *Group) fork(cmd *exec.Cmd, namespace string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// healthTimeout bounds one question.
+// healthTimeout bounds one health check.
 const healthTimeout = 2 * time.Second
 
-// CheckHealth asks a process at the address from its Spec or Record. Servers
-// with TLS must have a certificate from roots. An empty address is healthy.
+// CheckHealth asks a process at the address from its Spec or Record. Servers with TLS must have a certificate from
+// roots. An empty address is healthy.
 func CheckHealth(ctx context.Context, address string, roots *x509.CertPool) error {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
@@ -46,7 +46,7 @@ func get(ctx context.Context, url string, roots *x509.CertPool) error {
 	if err != nil {
 		return fmt.Errorf("health: %w", err)
 	}
-	defer func() { _ = response.Body.Close() }() // only read
+	defer func() { _ = response.Body.Close() }() // it is only read
 	if response.StatusCode == http.StatusOK {
 		return nil
 	}

@@ -11,8 +11,7 @@ import (
 	"github.com/vishvananda/netns"
 )
 
-// TestNetns shows that a child runs in the namespace that it was given, and
-// that the next one does not.
+// TestNetns shows that a child runs in its own namespace, and that the next child does not.
 func TestNetns(t *testing.T) {
 	// Not /proc/self: that is the main thread, which may be the one that makes
 	// a namespace below and stays in it.
@@ -62,7 +61,7 @@ func makeNamespace(t *testing.T, name string) {
 	}
 	result := make(chan error, 1)
 	go func() {
-		// NewNamed enters the namespace; the thread is thrown away with it.
+		// NewNamed enters the namespace; the thread ends together with it.
 		runtime.LockOSThread()
 		handle, err := netns.NewNamed(name)
 		if err == nil {

@@ -24,7 +24,7 @@ func groupMembers(t *testing.T, group int) []string {
 	for _, path := range stats {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			continue // ended meanwhile
+			continue // it has ended meanwhile
 		}
 		fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
 		if fields[2] == strconv.Itoa(group) && fields[0] != "Z" {
@@ -34,7 +34,7 @@ func groupMembers(t *testing.T, group int) []string {
 	return members
 }
 
-// TestMain lets the test binary play a supervisor that is then killed.
+// TestMain lets the test binary act as a supervisor that is then killed.
 func TestMain(m *testing.M) {
 	if log := os.Getenv("TEST_SUPERVISOR_LOG"); log != "" {
 		supervise(log)
@@ -82,8 +82,7 @@ func TestChildrenDieWithTheirParent(t *testing.T) {
 		t.Fatalf("child %d does not run: %v", pid, err)
 	}
 	child := Record{Name: "child", PID: pid, Started: started}
-	// Many threads of the supervisor come and go in this time; the child must
-	// not hang on one of them.
+	// Many threads of the supervisor come and go in this time; the child must not depend on one of them.
 	time.Sleep(200 * time.Millisecond)
 	if !child.Alive() {
 		t.Fatal("the child ended before its parent")

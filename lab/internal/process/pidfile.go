@@ -16,7 +16,7 @@ import (
 
 const pidSuffix = ".pid"
 
-// Record is what a pid file says about one child.
+// Record is the content of a child's pid file.
 type Record struct {
 	Name string `json:"name"`
 	PID  int    `json:"pid"`
@@ -33,7 +33,7 @@ func (r Record) Alive() bool {
 	return err == nil && started == r.Started && state != 'Z' && state != 'X'
 }
 
-// Self is a record of the calling process.
+// Self returns a record of the calling process.
 func Self(name string) (Record, error) {
 	started, _, err := procStat(os.Getpid())
 	if err != nil {
@@ -77,10 +77,8 @@ func List(dir string) ([]Record, error) {
 	return records, nil
 }
 
-// Sweep kills every process that a pid file in dir names and that still runs,
-// waits until all are gone, removes the pid files and returns the records of
-// what it killed. A pid that meanwhile belongs to another process is left
-// alone.
+// Sweep kills every running process that a pid file in dir names, waits until all are gone, removes the pid files and
+// returns the records of the killed processes. A pid that now belongs to another process is left alone.
 func Sweep(dir string) ([]Record, error) {
 	records, err := List(dir)
 	if err != nil {
@@ -155,8 +153,8 @@ func procStat(pid int) (started uint64, state byte, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	// The program's name, field 2, is in brackets and may itself hold brackets
-	// and spaces; what follows the last one is regular.
+	// The program's name, field 2, is in brackets and may itself contain brackets and spaces; the fields after the last
+	// bracket are regular.
 	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
 	if len(fields) < 20 {
 		return 0, 0, fmt.Errorf("/proc/%d/stat: %d fields after the name, expected at least 20", pid, len(fields))

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Process is one child of a group. It keeps its place in the group over
-// Restart. Its methods may be called from several goroutines.
+// Process is one child of a group. It keeps its place in the group over Restart. Its methods may be called from several
+// goroutines.
 type Process struct {
 	group *Group
 	spec  Spec
@@ -24,7 +24,7 @@ type Process struct {
 	run *run
 }
 
-// run is one life of a process.
+// run is one run of a process.
 type run struct {
 	cmd     *exec.Cmd
 	pid     int
@@ -34,16 +34,15 @@ type run struct {
 	err    error
 
 	mu sync.Mutex
-	// ready is set when Start or Restart has handed the child out; until then
-	// its exit is their error. wanted is set before somebody ends the child on
-	// purpose. done is set when it was reaped.
+	// ready is set when Start or Restart has returned the child; until then its exit is their error. wanted is set before
+	// somebody ends the child on purpose. done is set when it was reaped.
 	ready, wanted, done bool
 }
 
-// Name is the name from the Spec.
+// Name returns the name from the Spec.
 func (p *Process) Name() string { return p.spec.Name }
 
-// PID is the process id of the present or, when it ended, the last run.
+// PID returns the process id of the present run, or of the last one if it has ended.
 func (p *Process) PID() int {
 	if r := p.current(); r != nil {
 		return r.pid
@@ -73,8 +72,7 @@ func (p *Process) Kill() error {
 	return p.kill()
 }
 
-// Signal sends a signal to the child alone. The group reports an exit that
-// follows from it.
+// Signal sends a signal to the child alone. The group reports an exit that follows from it.
 func (p *Process) Signal(sig syscall.Signal) error {
 	r := p.current()
 	if r == nil {
@@ -220,7 +218,7 @@ func (p *Process) exitError(r *run) *ExitError {
 	}
 }
 
-// terminate asks the child to end, then makes it.
+// terminate asks the child to end, and kills it if it does not.
 func (p *Process) terminate() error {
 	r := p.current()
 	if r == nil || !r.want() {
@@ -242,9 +240,8 @@ func (p *Process) kill() error {
 	if r == nil || !r.want() {
 		return p.forget()
 	}
-	// The whole process group: a child's own helpers must not stay behind.
-	// The group cannot be somebody else's, since its leader is not reaped yet
-	// or ends the race with ESRCH.
+	// The whole process group: a child's own helpers must not stay behind. The group cannot be somebody else's: its leader
+	// is not reaped yet, or the call fails with ESRCH.
 	if err := syscall.Kill(-r.pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("kill %s (pid %d): %w", p.Name(), r.pid, err)
 	}
@@ -254,8 +251,7 @@ func (p *Process) kill() error {
 
 func (p *Process) forget() error { return p.group.erase(p.spec) }
 
-// want notes that the exit to come is on purpose. It is false when the child
-// is gone already.
+// want records that the coming exit is on purpose. It returns false if the child is gone already.
 func (r *run) want() bool {
 	r.mu.Lock()
 	r.wanted = true

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// shell is a child that runs a script.
+// shell returns the Spec of a child that runs a script.
 func shell(t *testing.T, name, script string) Spec {
 	t.Helper()
 	return Spec{
@@ -259,8 +259,7 @@ func TestBadSpecs(t *testing.T) {
 
 func TestSweepKillsOnlyTheRecordedProcess(t *testing.T) {
 	dir := t.TempDir()
-	// A group that is never stopped in order stands for a parent that was
-	// killed: the pid file stays.
+	// A group that is never stopped in order is like a parent that was killed: the pid file stays.
 	g := NewGroup(Options{PIDDir: dir})
 	spec := shell(t, "leftover", "exec sleep 60")
 	spec.Health = "unix:/somewhere"

@@ -32,25 +32,21 @@ type Spec struct {
 	Args []string
 	// Env is added to the parent's environment and the group's.
 	Env []string
-	// LogPath is the file that stdout and stderr are appended to. Required:
-	// its tail is what explains an early exit.
+	// LogPath is the file that stdout and stderr are appended to. Required: its tail explains an early exit.
 	LogPath string
 	// Netns is a network namespace by its name in /var/run/netns; empty means
 	// the parent's.
 	Netns string
-	// Ready is asked again and again until it returns nil; it may also block.
-	// Its context ends when the process exits or ReadyTimeout has passed. Nil
-	// means that a started process is ready.
+	// Ready is called again and again until it returns nil; it may also block. Its context ends when the process exits or
+	// ReadyTimeout has passed. Nil means that a started process is ready.
 	Ready func(context.Context) error
 	// ReadyTimeout bounds the wait for Ready; zero means 60 s.
 	ReadyTimeout time.Duration
 	// StopTimeout is how long the process may take to end after SIGTERM before
 	// it gets SIGKILL; zero means 5 s.
 	StopTimeout time.Duration
-	// Health is where another program can ask whether this one works, written
-	// to the pid file: "https://127.0.0.1:PORT/PATH" must answer 200,
-	// "unix:/PATH" must accept a connection. Empty means that a living process
-	// counts as healthy.
+	// Health is the address for another program's health check, written to the pid file: "https://127.0.0.1:PORT/PATH"
+	// must answer 200, "unix:/PATH" must accept a connection. Empty means that a living process is healthy.
 	Health string
 }
 

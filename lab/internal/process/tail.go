@@ -12,15 +12,14 @@ const (
 	tailLines = 25
 )
 
-// tail returns the last lines of a log file, not going back before offset from,
-// where the run in question began. A log that cannot be read has no tail: the
-// message it would go into names the file.
+// tail returns the last lines of a log file, starting not before offset from, where this run began. An unreadable log
+// has no tail: the message that contains it names the file.
 func tail(path string, from int64) string {
 	file, err := os.Open(path)
 	if err != nil {
 		return ""
 	}
-	defer func() { _ = file.Close() }() // only read
+	defer func() { _ = file.Close() }() // it is only read
 	info, err := file.Stat()
 	if err != nil {
 		return ""
@@ -34,7 +33,7 @@ func tail(path string, from int64) string {
 		return ""
 	}
 	if newline := bytes.IndexByte(data, '\n'); cut && newline >= 0 {
-		data = data[newline+1:] // half a line
+		data = data[newline+1:] // an incomplete line
 	}
 	lines := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
 	if len(lines) > tailLines {

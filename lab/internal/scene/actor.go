@@ -13,24 +13,24 @@ import (
 	"github.com/ovnguard/ovnguard/lab/wire"
 )
 
-// image is what the pods of a scene name; nothing is ever pulled.
+// image is the image of a scene's pods; nothing is ever pulled.
 const image = "example.org/nothing"
 
 // Actor is one NIC of a running pod, with a raw socket on it.
 type Actor struct {
-	// Pod is the pod as it was when it had started.
+	// Pod is the pod at the time when it had started.
 	Pod *corev1.Pod
-	// Provider is the NIC's, Port the name of its Logical_Switch_Port.
+	// Provider is the NIC's provider, Port the name of its Logical_Switch_Port.
 	Provider kubeovn.Provider
 	Port     string
-	// V4 and V6 are its MAC with its addresses; an address that it does not have is not valid.
+	// V4 and V6 are its MAC with its addresses; a missing address is not valid.
 	V4 wire.Host
 	V6 wire.Host
 
 	socket *wire.Port
 }
 
-// Pod makes a pod and waits until it runs. The answer is the pod as it then is.
+// Pod makes a pod, waits until it runs, and returns it as it is then.
 func (s *Scene) Pod(ctx context.Context, namespace, name string, annotations map[string]string) (*corev1.Pod, error) {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Annotations: annotations},
@@ -42,7 +42,7 @@ func (s *Scene) Pod(ctx context.Context, namespace, name string, annotations map
 	return s.Running(ctx, namespace, name)
 }
 
-// Running waits until a pod runs, and gives it.
+// Running waits until a pod runs, and returns it.
 func (s *Scene) Running(ctx context.Context, namespace, name string) (pod *corev1.Pod, err error) {
 	err = Wait(ctx, fmt.Sprintf("pod %s/%s to run", namespace, name), func() (bool, error) {
 		pod, err = s.Kube.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
@@ -83,7 +83,7 @@ func OpenActor(pod *corev1.Pod, p kubeovn.Provider, link string) (*Actor, error)
 // Close closes the socket.
 func (a *Actor) Close() error { return a.socket.Close() }
 
-// Addresses of nobody, for forged frames.
+// Addresses that nobody has, for forged frames.
 var (
 	ForeignIP   = netip.MustParseAddr("192.0.2.66")
 	ForeignIPv6 = netip.MustParseAddr("2001:db8::66")

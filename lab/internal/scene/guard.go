@@ -30,13 +30,13 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
-// Guard is a running `ovnguard controller`, with the account and the rights that it has in a cluster.
+// Guard is a running `ovnguard controller`, with its account and rights as in a cluster.
 type Guard struct {
-	// Webhook is the address at which the webhook listens.
+	// Webhook is the address that the webhook listens on.
 	Webhook string
-	// Metrics is where its metrics are served.
+	// Metrics is the URL of its metrics.
 	Metrics string
-	// Ready is where it says whether it is ready.
+	// Ready is the URL of its readiness check.
 	Ready string
 	// Log is the file that it logs to.
 	Log string
@@ -44,9 +44,9 @@ type Guard struct {
 	scene  *Scene
 	binary string
 	args   []string
-	// extra are the further flags of Restart.
+	// extra are the additional flags from the last Restart.
 	extra []string
-	// marker is what the lab's processes have in their environment, so that none is overlooked.
+	// marker is in the environment of the lab's processes, so that none is overlooked.
 	marker string
 
 	// cmd is nil while the program does not run on purpose.
@@ -59,8 +59,8 @@ type Guard struct {
 // endTimeout is how long the program may take to end.
 const endTimeout = 20 * time.Second
 
-// StartGuard returns the cluster what deploy/ holds and starts the program at path binary. It returns when the webhook
-// is registered and both sides have been read. flags are given in addition to those that it always needs.
+// StartGuard applies the objects of deploy/ to the cluster and starts the program at path binary. It returns when the
+// webhook is registered and both sides have been read. flags are given in addition to those that it always needs.
 func (s *Scene) StartGuard(ctx context.Context, binary string, flags ...string) (*Guard, error) {
 	g, err := s.InstallGuard(ctx, binary, flags...)
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *Scene) StartGuard(ctx context.Context, binary string, flags ...string) 
 	return g, g.Start(ctx)
 }
 
-// InstallGuard returns the cluster what deploy/ holds, and returns the program, which is not started.
+// InstallGuard applies the objects of deploy/ to the cluster, and returns the program without starting it.
 func (s *Scene) InstallGuard(ctx context.Context, binary string, flags ...string) (*Guard, error) {
 	if err := s.Apply(ctx, slices.Concat(deploy.ExceptionDefinition, deploy.PolicyDefinition)); err != nil {
 		return nil, err
@@ -117,10 +117,10 @@ func (s *Scene) InstallGuard(ctx context.Context, binary string, flags ...string
 	return g, nil
 }
 
-// Replica starts the program a second time, next to this one and with the same rights. It serves elsewhere, and is
-// registered as this one is: the API server asks this one alone.
+// Replica starts the program a second time, with the same rights. It listens on other ports, and registers the address
+// of the first program: the API server calls only that one.
 func (g *Guard) Replica(ctx context.Context) (*Guard, error) {
-	r, err := g.beside(g.Log + ".replica")
+	r, err := g.copyWithPorts(g.Log + ".replica")
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (g *Guard) Replica(ctx context.Context) (*Guard, error) {
 
 // Newcomer returns the program a second time, as a user of its own with another Northbound database. It is not started.
 func (g *Guard) Newcomer(user, northbound string) (*Guard, error) {
-	r, err := g.beside(g.Log + "." + user)
+	r, err := g.copyWithPorts(g.Log + "." + user)
 	if err != nil {
 		return nil, err
 	}
@@ -138,8 +138,8 @@ func (g *Guard) Newcomer(user, northbound string) (*Guard, error) {
 	return r, g.scene.writeKubeconfig(kubeconfig, user)
 }
 
-// beside returns the program a second time, which listens elsewhere.
-func (g *Guard) beside(log string) (*Guard, error) {
+// copyWithPorts returns the program a second time, with other ports.
+func (g *Guard) copyWithPorts(log string) (*Guard, error) {
 	ports, err := freePorts(3)
 	if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func (g *Guard) beside(log string) (*Guard, error) {
 	return &r, nil
 }
 
-// Restart ends the program and starts it with further flags, which it keeps until the next Restart.
+// Restart ends the program and starts it with additional flags, which it keeps until the next Restart.
 func (g *Guard) Restart(ctx context.Context, flags ...string) error {
 	if err := g.Stop(); err != nil {
 		return err
@@ -170,7 +170,7 @@ func (g *Guard) Restart(ctx context.Context, flags ...string) error {
 	return g.Start(ctx)
 }
 
-// RestartWithout ends the program where it runs, and starts it with further flags. It does not wait until it is ready.
+// RestartWithout ends the program if it runs, and starts it with additional flags. It does not wait until it is ready.
 func (g *Guard) RestartWithout(flags ...string) error {
 	if err := g.Stop(); err != nil {
 		return err
@@ -179,7 +179,7 @@ func (g *Guard) RestartWithout(flags ...string) error {
 	return g.Launch()
 }
 
-// Launch starts the program, again after Stop or Kill. It does not outlive this program.
+// Launch starts the program, also after Stop or Kill. The program does not outlive this process.
 func (g *Guard) Launch() error {
 	log, err := os.OpenFile(g.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -190,7 +190,7 @@ func (g *Guard) Launch() error {
 		os.Environ(),
 		g.marker,
 		"TMPDIR="+filepath.Dir(g.Log),
-	) // what it leaves when it is killed goes with the lab
+	) // objects that it leaves when it is killed go with the lab
 	g.cmd.Stdout, g.cmd.Stderr = log, log
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error, 1)
@@ -203,7 +203,7 @@ func (g *Guard) Launch() error {
 	return nil
 }
 
-// Start starts the program, again after Stop or Kill, and waits until it is ready.
+// Start starts the program, also after Stop or Kill, and waits until it is ready.
 func (g *Guard) Start(ctx context.Context) error {
 	if err := g.Launch(); err != nil {
 		return err
@@ -222,8 +222,8 @@ func (g *Guard) Start(ctx context.Context) error {
 	return nil
 }
 
-// live starts the program and waits until it has ended. The kernel ends the program together with the thread that
-// started it, so that thread is kept for as long.
+// live starts the program and waits until it has ended. The kernel kills the program when the thread that started it
+// ends, so that thread is kept until then.
 func (g *Guard) live(cmd *exec.Cmd, ended chan<- struct{}, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -236,7 +236,7 @@ func (g *Guard) live(cmd *exec.Cmd, ended chan<- struct{}, started chan<- error)
 	close(ended)
 }
 
-// ready reports whether the program says so and that its webhooks are registered.
+// ready reports whether the program is ready and its webhooks are registered.
 func (g *Guard) ready(ctx context.Context) bool {
 	if _, err := Get(ctx, g.Ready); err != nil {
 		return false
@@ -258,7 +258,7 @@ func (g *Guard) Registration(ctx context.Context) (*admissionregistrationv1.Muta
 		Get(ctx, "ovnguard", metav1.GetOptions{})
 }
 
-// URL returns where the program has the API server ask it.
+// URL returns the address at which the API server calls the program.
 func (g *Guard) URL() string {
 	url := ""
 	args := append(slices.Clip(g.args), g.extra...)
@@ -272,7 +272,7 @@ func (g *Guard) URL() string {
 	return url
 }
 
-// Stop ends the program with SIGTERM and waits for it. It is no error where it does not run.
+// Stop ends the program with SIGTERM and waits for it. A program that does not run is no error.
 func (g *Guard) Stop() error { return g.end(syscall.SIGTERM) }
 
 // Kill ends the program as a crash would.
@@ -281,8 +281,8 @@ func (g *Guard) Kill() error { return g.end(syscall.SIGKILL) }
 // PID returns the process ID of the program.
 func (g *Guard) PID() int { return g.cmd.Process.Pid }
 
-// Freeze stops the program without telling it, as a machine does that is paused; Thaw lets it go on, with the clock
-// ahead of what it saw last.
+// Freeze stops the program without a notice to it, like a machine that is paused; after Thaw its clock is ahead of the
+// last time that it saw.
 func (g *Guard) Freeze() error { return g.cmd.Process.Signal(syscall.SIGSTOP) }
 
 // Thaw lets a frozen program go on.
@@ -324,7 +324,7 @@ func (s *Scene) Run(ctx context.Context, binary string, args ...string) (output 
 	return s.run(ctx, binary, append(args, "--nb", s.Lab.Info().NB)...)
 }
 
-// Status runs `ovnguard status`, and Audit `ovnguard audit`, without a flag that says anything of Kube-OVN.
+// Status runs `ovnguard status`, and Audit `ovnguard audit`, without flags about Kube-OVN.
 func (s *Scene) Status(ctx context.Context, binary string) (output string, code int, err error) {
 	return s.run(ctx, binary, "status")
 }
@@ -346,7 +346,7 @@ func (s *Scene) run(ctx context.Context, binary string, args ...string) (output 
 	return out.String(), 0, err
 }
 
-// Get fetches a page; another answer than 200 is an error.
+// Get fetches a page; any answer except 200 is an error.
 func Get(ctx context.Context, url string) (body string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -386,8 +386,8 @@ func kubeconfigOf(c *rest.Config) api.Config {
 	}
 }
 
-// Ports of the program are taken from below those that Linux gives to outgoing connections (32768 and up), and from
-// others than the control plane's: none may be gone when the program starts again.
+// Ports of the program are below those that Linux assigns to outgoing connections (32768 and up), and differ from the
+// control plane's: none may be taken when the program starts again.
 const (
 	firstPort = 10000
 	portCount = 10000

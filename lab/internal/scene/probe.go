@@ -16,9 +16,9 @@ const probeTimeout = 10 * time.Second
 
 // Probe is one frame that one pod sends to another.
 type Probe struct {
-	// Name says what the frame is, such as "foreign IP".
+	// Name describes the frame, such as "foreign IP".
 	Name string
-	// Forged means that the sender has no right to it.
+	// Forged means that the sender has no right to the frame.
 	Forged bool
 
 	frame []byte
@@ -30,7 +30,7 @@ type probeList struct {
 	err    error
 }
 
-// add returns a function that takes a frame as the functions of package wire give it.
+// add returns a function that takes the results of a function of package wire.
 func (l *probeList) add(name string, forged bool) func(frame []byte, err error) {
 	return func(frame []byte, err error) {
 		if err != nil && l.err == nil {
@@ -40,8 +40,8 @@ func (l *probeList) add(name string, forged bool) func(frame []byte, err error) 
 	}
 }
 
-// Probes returns the frames that from tries on to, over IPv4: its own traffic first, then forged. neighbour is whom it
-// poses as.
+// Probes returns the frames for a test from from to to, over IPv4: its own traffic first, then forged. neighbour has
+// the forged addresses.
 func Probes(from, to, neighbour *Actor) ([]Probe, error) {
 	own := from.V4
 	var list probeList
@@ -55,7 +55,7 @@ func Probes(from, to, neighbour *Actor) ([]Probe, error) {
 	return list.probes, list.err
 }
 
-// Probes6 is Probes over IPv6, with forged neighbour discovery in place of forged ARP.
+// Probes6 returns the same over IPv6, with forged neighbour discovery in place of forged ARP.
 func Probes6(from, to, neighbour *Actor) ([]Probe, error) {
 	for _, a := range []*Actor{from, to, neighbour} {
 		if !a.V6.IP.IsValid() {
@@ -91,7 +91,7 @@ func linkLocal(mac net.HardwareAddr) netip.Addr {
 	})
 }
 
-// Send sends the probe and says whether it arrived. The sender's own datagram, sent behind it, shows that the path
+// Send sends the probe and reports whether it arrived. The sender's own datagram, sent after it, shows that the path
 // works.
 func (p Probe) Send(ctx context.Context, from, to *Actor) (passed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
@@ -110,25 +110,25 @@ func splitList(text string) []string {
 	return strings.Split(text, ",")
 }
 
-// Forwarded is a frame that a gateway sends on for a source behind it, from its own MAC.
+// Forwarded returns a frame that a gateway forwards for a source behind it, from its own MAC.
 func Forwarded(from, to *Actor, source netip.Addr) (Probe, error) {
 	frame, err := wire.UDP(wire.Host{MAC: from.V4.MAC, IP: source}, to.at(source))
 	return Probe{Name: "forwarded for " + source.String(), Forged: true, frame: frame}, err
 }
 
-// Nested is a datagram that a guest behind the sender's NIC sends, with a MAC and an address of its own.
+// Nested returns a datagram that a guest behind the sender's NIC sends, with a MAC and an address of its own.
 func Nested(from, to *Actor, guest wire.Host) (Probe, error) {
 	frame, err := wire.UDP(guest, to.at(guest.IP))
 	return Probe{Name: "from guest " + guest.IP.String() + " at " + guest.MAC.String(), Forged: true, frame: frame}, err
 }
 
-// ToGuest is a datagram for a guest behind the receiver's NIC.
+// ToGuest returns a datagram for a guest behind the receiver's NIC.
 func ToGuest(from *Actor, guest wire.Host) (Probe, error) {
 	frame, err := wire.UDP(from.at(guest.IP), guest)
 	return Probe{Name: "to guest " + guest.IP.String() + " at " + guest.MAC.String(), frame: frame}, err
 }
 
-// at returns the actor's own host of the family of an address.
+// at returns the actor's own host in the family of an address.
 func (a *Actor) at(family netip.Addr) wire.Host {
 	if family.Is6() {
 		return a.V6
@@ -136,7 +136,7 @@ func (a *Actor) at(family netip.Addr) wire.Host {
 	return a.V4
 }
 
-// Stream sends the probe at intervals until ctx ends, and tells how many were sent and how many arrived.
+// Stream sends the probe at intervals until ctx ends, and returns how many were sent and how many arrived.
 func (p Probe) Stream(ctx context.Context, from, to *Actor, every time.Duration) (sent, arrived int, err error) {
 	return wire.Stream(ctx, from.socket, to.socket, p.frame, every)
 }

@@ -1,5 +1,5 @@
-// Package scene is a lab with people in it: namespaces, pods that can send and watch frames, and ovnguard itself. The
-// demo and the end-to-end tests are played in it.
+// Package scene is a lab with users in it: namespaces, pods that can send and receive frames, and ovnguard itself. The
+// demo and the end-to-end tests run in it.
 package scene
 
 import (
@@ -26,7 +26,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/up"
 )
 
-// fieldOwner owns the fields of what a scene applies.
+// fieldOwner owns the fields that a scene applies.
 const fieldOwner = "ovnguard-scene"
 
 // Scene is a running lab with clients for it.
@@ -39,7 +39,7 @@ type Scene struct {
 	mapper  *restmapper.DeferredDiscoveryRESTMapper
 }
 
-// Open makes a scene of a running lab, seen as its administrator.
+// Open returns a scene in a running lab, with the rights of its administrator.
 func Open(lab *up.Lab) (*Scene, error) {
 	config, err := lab.Admin()
 	if err != nil {
@@ -121,10 +121,11 @@ func (s *Scene) Nbctl(ctx context.Context, args ...string) (string, error) {
 	return string(bytes.TrimSpace(out)), nil
 }
 
-// pollEvery is how often Wait asks.
+// pollEvery is the interval of Wait's calls.
 const pollEvery = 20 * time.Millisecond
 
-// Wait asks again and again until ok is true. An error ends it; so does ctx, with an error that names what was awaited.
+// Wait calls ask again and again until ok is true. An error ends it; the end of ctx is an error that names what was
+// awaited.
 func Wait(ctx context.Context, what string, ask func() (ok bool, err error)) error {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()

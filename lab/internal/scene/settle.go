@@ -6,7 +6,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/ovn"
 )
 
-// Settle returns when frames on all nodes meet what the Northbound database says now.
+// Settle returns when the present rows of the Northbound database take effect for frames on all nodes.
 func (s *Scene) Settle(ctx context.Context) error {
 	info := s.Lab.Info()
 	var nodes []string

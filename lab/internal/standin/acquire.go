@@ -13,7 +13,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// acquire gets the NIC's addresses: those of the Vip that the pod takes for its own, else what it asks for, else free
+// acquire returns the NIC's addresses: those of the Vip that the pod uses, or else those that it asks for, or else free
 // ones.
 func (c *controller) acquire(ctx context.Context, pod *corev1.Pod, n upstream.NIC) (upstream.Allocation, error) {
 	if name := pod.Annotations[upstream.StaticVip]; name != "" {
@@ -41,8 +41,8 @@ func (c *controller) acquire(ctx context.Context, pod *corev1.Pod, n upstream.NI
 	return upstream.Allocation{}, err
 }
 
-// takeVip returns the pod a Vip's addresses and MAC. Neither the Vip's namespace nor its subnet is compared; only one
-// port at a time can have it.
+// takeVip returns a Vip's addresses and MAC for the pod. It compares neither the Vip's namespace nor its subnet; only
+// one port at a time can have it.
 func (c *controller) takeVip(
 	ctx context.Context,
 	pod *corev1.Pod,

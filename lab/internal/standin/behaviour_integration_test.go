@@ -23,7 +23,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// TestBehaviour shows what the recordings' selection leaves out, as the text next to them describes it.
+// TestBehaviour shows behaviour that the selected recordings do not have, according to the text in their directory.
 func TestBehaviour(t *testing.T) {
 	w := newWorld(t, upstream.Master)
 	t.Cleanup(w.stop)
@@ -124,7 +124,7 @@ func (w *world) testClaimed(t *testing.T) {
 		"ovn.kubernetes.io/ip_address":    "10.16.150.5",
 		"ovn.kubernetes.io/mac_address":   "00:00:00:15:00:05",
 	})
-	// Routed and without an IP resource: it is looked at, but allocated already, so nothing is made.
+	// Routed and without an IP resource: it is looked at, but is allocated already, so nothing is made.
 	if ports := w.portsNamed("claimed.ns"); len(ports) != 0 {
 		t.Fatalf("made before the inspection: %+v", ports)
 	}
@@ -159,8 +159,8 @@ func (w *world) testHotplug(t *testing.T) {
 	}
 }
 
-// The port of the last pod of a name stays for the next one. While that has no address, a security update writes what
-// its annotations say.
+// The port of the last pod of a name stays for the next one. While that pod has no address, a security update writes
+// what its annotations say.
 func (w *world) testWithoutAddress(t *testing.T) {
 	w.make(
 		crd.Subnets,
@@ -218,7 +218,7 @@ func (w *world) testRestarted(t *testing.T) {
 }
 
 func (w *world) testTerminating(t *testing.T) {
-	defer w.restart(upstream.Master, false) // also where this fails: the other tests are about master
+	defer w.restart(upstream.Master, false) // also after a failure: the other tests are about master
 	for _, c := range []struct {
 		version upstream.Version
 		kept    bool
@@ -247,8 +247,8 @@ func (w *world) testTerminating(t *testing.T) {
 	}
 }
 
-// stopping makes a pod and has it stop for so many seconds, of which it gives the end, and checks that its port is not
-// changed meanwhile. Where that took longer than the pod had, it is made again and has longer.
+// stopping makes a pod and deletes it with that many seconds to stop, returns the end of that time, and checks that its
+// port is not changed meanwhile. If the check took longer than that, it makes the pod again with more time.
 func (w *world) stopping(name string, grace int64) (end time.Time) {
 	w.simple(name, map[string]string{"ovn.kubernetes.io/port_security": "true"})
 	before := w.only(name + ".ns")
@@ -309,7 +309,7 @@ func (w *world) testStatefulSet(t *testing.T) {
 		t.Errorf("the next pod got %+v, want the addresses of %+v and its own port security", second, first)
 	}
 	w.simple("set-1", nil, owner)
-	w.deletePod("ns", "set-1") // beyond the set's one replica
+	w.deletePod("ns", "set-1") // its number is above the set's one replica
 	w.settle()
 	if ports := w.portsNamed("set-1.ns"); len(ports) != 0 {
 		t.Errorf("left %+v", ports)
@@ -451,7 +451,7 @@ func (w *world) testRestart(t *testing.T) {
 	}
 }
 
-// eventually waits for something that comes over a watch for which settle does not wait.
+// eventually waits for an effect of a watch that settle does not wait for.
 func (w *world) eventually(what string, is func() bool) {
 	w.t.Helper()
 	for end := time.Now().Add(settleTimeout); !is(); time.Sleep(2 * time.Millisecond) {

@@ -22,13 +22,13 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// casesNotModelled lists the worked cases that the stand-in does not do, with the reason.
+// casesNotModelled lists the worked cases that the stand-in does not cover, with the reason.
 var casesNotModelled = map[string]string{
 	"sys-mcast-querier": "subnets do no multicast snooping here, so nothing makes a querier's port",
 	"sys-ovn-eip-lsp":   "there is no external gateway and no OvnEip here; the port carries no pod's traffic",
 }
 
-// workedCase is one case of testdata/cases.json: a pod, and the row that the controller's rules give for it.
+// workedCase is one case of testdata/cases.json: a pod, and its row under the controller's rules.
 type workedCase struct {
 	Name, Phase, Since string
 	Pod                struct {
@@ -64,7 +64,7 @@ func (c *workedCase) in(v upstream.Version) bool {
 	return true
 }
 
-// TestWorkedCases plays the cases one after the other, each on every release line that it holds for.
+// TestWorkedCases runs the cases one after the other, each on every release line that it holds for.
 func TestWorkedCases(t *testing.T) {
 	text, err := os.ReadFile("testdata/cases.json")
 	check(t, err)
@@ -190,8 +190,7 @@ func (w *world) existing(name string) {
 	}
 }
 
-// prepare brings the default subnet and the namespace into the shape that the case wants, and waits until the stand-in
-// knows.
+// prepare changes the default subnet and the namespace as the case needs, and waits until the stand-in knows.
 func (w *world) prepare(t *testing.T, c *workedCase) {
 	t.Helper()
 	cidr := DefaultCIDR
@@ -209,7 +208,7 @@ func (w *world) prepare(t *testing.T, c *workedCase) {
 	check(t, err)
 	set := map[string]any{"ovn.kubernetes.io/port_security": nil, "ovn.kubernetes.io/logical_switch": DefaultSubnet}
 	if c.Provider == kubeovn.DefaultProvider && c.PodAnnotations["ovn.kubernetes.io/logical_switch"] == "" {
-		set["ovn.kubernetes.io/logical_switch"] = c.Subnet // what else would bring the pod there
+		set["ovn.kubernetes.io/logical_switch"] = c.Subnet // nothing else would bring the pod there
 	}
 	for key, value := range c.NamespaceAnnotations {
 		set[key] = value
@@ -255,7 +254,7 @@ func (w *world) playCase(t *testing.T, r *run, c *workedCase) {
 	w.prepare(t, c)
 	given := maps.Clone(c.PodAnnotations)
 	port := c.Provider.Key(kubeovn.PortSecurity)
-	if c.Phase == "update" { // the case gives the annotations after the change
+	if c.Phase == "update" { // the case has the annotations after the change
 		given[port] = "true"
 		if c.PodAnnotations[port] == "true" {
 			given[port] = "false"
@@ -329,7 +328,7 @@ func (w *world) compareCase(t *testing.T, r *run, c *workedCase) {
 	}
 }
 
-// playSystemCase looks at a port of the infrastructure.
+// playSystemCase compares a port of the infrastructure.
 func (w *world) playSystemCase(t *testing.T, r *run, c *workedCase) {
 	kinds := map[string]string{"sys-switch-lb-vip": crd.VipSwitchLB, "sys-kube-host-vm-vip": crd.VipHostVM}
 	if kind, ok := kinds[c.Name]; ok {

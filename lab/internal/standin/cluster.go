@@ -18,7 +18,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// bringUp fills the address manager from what the cluster has and makes the network, before any change is listened to.
+// bringUp fills the address manager from the cluster's objects and makes the network, before it listens to any change.
 // Addresses of StatefulSets and VMs come from their IP resources, those of other pods from the pods' annotations, which
 // any tenant may have changed; the first in the list wins, as upstream.
 func (c *controller) bringUp(ctx context.Context) error {
@@ -76,7 +76,7 @@ func (c *controller) bringUp(ctx context.Context) error {
 	return errors.Join(c.removeLost(ctx), c.removeForeign(ctx), c.joinSubnetGroups(ctx), c.syncDenyAll(ctx))
 }
 
-// adopt returns a NIC the lease that it had before.
+// adopt restores the lease that a NIC had before.
 func (c *controller) adopt(subnet, nic, addresses, mac string) {
 	r := ipam.Request{Subnet: subnet, NIC: nic, MAC: mac, NoMAC: mac == ""}
 	if addresses != "" {
@@ -99,7 +99,7 @@ func (c *controller) adopt(subnet, nic, addresses, mac string) {
 	}
 }
 
-// removeLost takes away what belonged to pods that went while nobody watched.
+// removeLost removes the ports and addresses of pods that were deleted while nobody watched.
 func (c *controller) removeLost(ctx context.Context) error {
 	known := map[string]bool{}
 	for _, pod := range c.podsSeen.list() {
@@ -130,7 +130,7 @@ func (c *controller) removeLost(ctx context.Context) error {
 	return nil
 }
 
-// syncVPC makes the logical router of a VPC, or takes it away.
+// syncVPC makes or removes the logical router of a VPC.
 func (c *controller) syncVPC(ctx context.Context, name string) error {
 	v, ok := c.vpcs.get("", name)
 	if !ok {
@@ -160,7 +160,7 @@ func (c *controller) syncVPC(ctx context.Context, name string) error {
 	return c.merge(ctx, crd.VPCs, name, finalizers())
 }
 
-// syncNode returns a node its port on the join subnet, or takes it away.
+// syncNode makes or removes the port of a node on the join subnet.
 func (c *controller) syncNode(ctx context.Context, name string) error {
 	node, ok := c.nodes.get("", name)
 	if !ok {
@@ -216,8 +216,8 @@ func (c *controller) syncNode(ctx context.Context, name string) error {
 	return nil
 }
 
-// syncNamespace writes the namespace's subnets to its annotations: those that name it or select it by labels, else the
-// default one. A selector that cannot be read stops it for every namespace, as it stops upstream.
+// syncNamespace writes the namespace's subnets to its annotations: those that name it or select it by labels, or else
+// the default one. An unreadable selector stops it for every namespace, as it stops upstream.
 func (c *controller) syncNamespace(ctx context.Context, name string) error {
 	ns, ok := c.namespaces.get("", name)
 	if !ok || ns.DeletionTimestamp != nil {
@@ -267,7 +267,7 @@ func (c *controller) syncNamespace(ctx context.Context, name string) error {
 	return nil
 }
 
-// selects reports whether one of a subnet's selectors picks a namespace with these labels.
+// selects reports whether one of a subnet's selectors selects a namespace with these labels.
 func selects(s *crd.Subnet, of map[string]string) (bool, error) {
 	for i := range s.Spec.NamespaceSelectors {
 		selector, err := metav1.LabelSelectorAsSelector(&s.Spec.NamespaceSelectors[i])

@@ -18,7 +18,8 @@ import (
 // spec is the spec of a custom resource.
 type spec = map[string]any
 
-// makeCluster makes what the recordings were made in: namespaces, nodes, subnets, attachments, groups and Vips.
+// makeCluster makes the objects that the cluster of the recordings had: namespaces, nodes, subnets, attachments, groups
+// and Vips.
 func (p *replay) makeCluster() {
 	p.t.Helper()
 	for _, node := range []string{"node-b", "node-a"} {
@@ -73,7 +74,7 @@ func (p *replay) makeCluster() {
 	for _, name := range []string{"sg1", "sg2"} {
 		p.make(crd.SecurityGroups, "SecurityGroup", "", name, spec{"allowSameGroupTraffic": true})
 	}
-	p.waitFor("subnets and groups", func() bool { // Vips take their addresses in the order in which they are made
+	p.waitFor("subnets and groups", func() bool { // Vips take their addresses in the order of their creation
 		for _, s := range p.standin.subnets.list() {
 			if len(s.Status.Conditions) == 0 {
 				return false
@@ -147,7 +148,7 @@ func (p *replay) makePod(r *recording) {
 	p.pod(pod)
 }
 
-// playActors makes pods that are not among the recorded cases but that experiments on others tell of.
+// playActors makes pods that are not among the recorded cases but take part in experiments on others.
 func (p *replay) playActors() {
 	for _, r := range []recording{
 		{

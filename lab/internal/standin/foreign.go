@@ -6,8 +6,9 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// removeForeign deletes, when the stand-in starts, the logical switches that belong to no subnet, whoever made them
-// unless external VPCs are spared, and on the release line that does so also the port groups and switch ACLs of others.
+// removeForeign deletes, when the stand-in starts, the logical switches that belong to no subnet, whoever made them,
+// unless external VPCs are spared. On the release line that does so it also deletes the port groups and switch ACLs of
+// others.
 func (c *controller) removeForeign(ctx context.Context) error {
 	switches, err := c.nb.Switches(ctx)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// removePod takes away the ports of a pod that is gone or has ended, unless its set or its VM keeps them, or another
-// pod has its name by now.
+// removePod removes the ports of a pod that is gone or has ended, unless its set or its VM keeps them, or another pod
+// has its name by now.
 func (c *controller) removePod(ctx context.Context, gone *corev1.Pod) error {
 	if now, ok := c.podsSeen.get(gone.Namespace, gone.Name); ok && now.UID != gone.UID && !upstream.IsFinished(now) {
 		return nil
@@ -62,7 +62,7 @@ func (c *controller) removePorts(ctx context.Context, namespace string, owner up
 	return nil
 }
 
-// removePort deletes one port and its IP resource, and returns its addresses back.
+// removePort deletes one port and its IP resource, and releases its addresses.
 func (c *controller) removePort(ctx context.Context, name string) error {
 	if err := c.nb.DeletePort(ctx, name); err != nil {
 		return err
@@ -71,7 +71,7 @@ func (c *controller) removePort(ctx context.Context, name string) error {
 	return c.deleteIP(ctx, name)
 }
 
-// keepsPorts reports whether the ports stay for the owner's next pod: the StatefulSet wants a pod of that number, or
+// keepsPorts reports whether the ports stay for the owner's next pod: the StatefulSet needs a pod of that number, or
 // the VM exists.
 func (c *controller) keepsPorts(ctx context.Context, namespace string, owner upstream.Owner) (bool, error) {
 	switch {

@@ -46,7 +46,7 @@ func (c *controller) joinGroup(ctx context.Context, group, port string) error {
 	return c.nb.JoinPortGroup(ctx, group, port)
 }
 
-// leaveGroups takes a port out of the node groups that it joined under another node.
+// leaveGroups removes a port from the groups of a node that it was on before.
 func (c *controller) leaveGroups(ctx context.Context, pod *corev1.Pod, n upstream.NIC) error {
 	row, ok, err := c.nb.Port(ctx, portName(pod, n))
 	if err != nil || !ok {
@@ -67,7 +67,7 @@ func (c *controller) leaveGroups(ctx context.Context, pod *corev1.Pod, n upstrea
 	return nil
 }
 
-// allocatedNICs calls f for each allocated NIC of the pods that live.
+// allocatedNICs calls f for each allocated NIC of living pods.
 func (c *controller) allocatedNICs(f func(*corev1.Pod, upstream.NIC) error) error {
 	for _, pod := range c.podsSeen.list() {
 		if pod.Spec.HostNetwork || pod.DeletionTimestamp != nil || upstream.IsFinished(pod) {
@@ -90,7 +90,7 @@ func (c *controller) allocatedNICs(f func(*corev1.Pod, upstream.NIC) error) erro
 	return nil
 }
 
-// joinSubnetGroups puts every port into its subnet's group; upstream does so when it starts, and at no other time.
+// joinSubnetGroups puts every port into its subnet's group; upstream does so when it starts, and never later.
 func (c *controller) joinSubnetGroups(ctx context.Context) error {
 	return c.allocatedNICs(func(pod *corev1.Pod, n upstream.NIC) error {
 		if !upstream.InNodeGroups(pod, n, c.cfg.Router) {
@@ -104,7 +104,7 @@ func (c *controller) joinSubnetGroups(ctx context.Context) error {
 	})
 }
 
-// probeNodes returns each node's group exactly the ports of the node's pods.
+// probeNodes sets each node's group to the ports of the node's pods.
 func (c *controller) probeNodes(ctx context.Context) error {
 	ports := map[string][]string{}
 	for _, node := range c.nodes.list() {
@@ -137,8 +137,8 @@ func (c *controller) probeNodes(ctx context.Context) error {
 	return nil
 }
 
-// syncGroup returns a SecurityGroup's port group its ports and its address sets their addresses, from the rows, and the
-// group that denies all its ports. The groups' ACLs are not made.
+// syncGroup sets a SecurityGroup's port group to its ports and its address sets to their addresses, from the rows, and
+// updates the group that denies all its ports. The groups' ACLs are not made.
 func (c *controller) syncGroup(ctx context.Context, name string) error {
 	defer c.locks.lock("security groups")()
 	ids := map[string]string{kubeovn.ExternalIDVendor: kubeovn.Vendor, "sg": name, "type": "security_group"}
@@ -195,14 +195,14 @@ func (c *controller) syncDenyAll(ctx context.Context) error {
 	return c.nb.SetPortGroup(ctx, upstream.DenyAllGroup, uuids(rows))
 }
 
-// queueGroups has the SecurityGroups looked at that a row names.
+// queueGroups queues the SecurityGroups that a row names.
 func (c *controller) queueGroups(row *nb.LogicalSwitchPort) {
 	for _, name := range upstream.GroupsOf(row) {
 		c.queue.add(kindGroup, "", name)
 	}
 }
 
-// groupChanged looks at a SecurityGroup that is new or changed.
+// groupChanged queues a SecurityGroup that is new or changed.
 func (c *controller) groupChanged(_, g *crd.SecurityGroup) { c.queue.add(kindGroup, "", g.Name) }
 
 func uuids(rows []nb.LogicalSwitchPort) []string {

@@ -30,7 +30,7 @@ type resource[T metav1.Object] struct {
 	informer cache.SharedIndexInformer
 }
 
-// get returns the object, or false. Nobody may change it.
+// get returns the object, or false. The caller must not change it.
 func (r resource[T]) get(namespace, name string) (T, bool) {
 	key := name
 	if namespace != "" {
@@ -45,7 +45,7 @@ func (r resource[T]) get(namespace, name string) (T, bool) {
 	return t, ok
 }
 
-// list returns all objects by namespace and name. Nobody may change them.
+// list returns all objects by namespace and name. The caller must not change them.
 func (r resource[T]) list() []T {
 	var all []T
 	for _, obj := range r.informer.GetStore().List() {
@@ -87,7 +87,7 @@ func (r resource[T]) on(changed func(before, after T), gone func(T)) error {
 	return err
 }
 
-// informers holds what the stand-in watches.
+// informers has everything that the stand-in watches.
 type informers struct {
 	podsSeen   resource[*corev1.Pod]
 	namespaces resource[*corev1.Namespace]
@@ -151,13 +151,13 @@ func newInformers(ctx context.Context, kube kubernetes.Interface, dyn dynamic.In
 	return i, nil
 }
 
-// wait returns when no informer runs any more; their context must have ended.
+// wait returns when all informers have ended; their context must have ended before.
 func (i *informers) wait() {
 	i.kube.Shutdown()
 	i.dynamic.Shutdown()
 }
 
-// watch makes an informer whose store holds objects of a Go type.
+// watch returns the state of one kind from an informer that stores objects of a Go type.
 func watch[T metav1.Object](i *informers, r schema.GroupVersionResource) (resource[T], error) {
 	inf := i.dynamic.ForResource(r).Informer()
 	if err := inf.SetTransform(convert[T]); err != nil {
@@ -166,7 +166,7 @@ func watch[T metav1.Object](i *informers, r schema.GroupVersionResource) (resour
 	return resource[T]{inf}, nil
 }
 
-// convert turns what the dynamic client gives into a T. Objects that are a T already stay as they are.
+// convert converts an object of the dynamic client to a T. It returns an object that is a T already.
 func convert[T metav1.Object](obj any) (any, error) {
 	u, ok := obj.(*unstructured.Unstructured)
 	if !ok {

@@ -8,7 +8,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// inspect looks for allocated NICs whose port is missing, and has these allocated again. It compares nothing else.
+// inspect allocates again for allocated NICs that have no port. It compares nothing else.
 func (c *controller) inspect(ctx context.Context) error {
 	for _, pod := range c.podsSeen.list() {
 		if pod.Spec.HostNetwork || pod.DeletionTimestamp != nil || upstream.IsFinished(pod) {
@@ -37,10 +37,10 @@ func (c *controller) inspect(ctx context.Context) error {
 	return nil
 }
 
-// gcMarks holds the ports that the last round found to be nobody's.
+// gcMarks holds the ports without an owner in the last round.
 type gcMarks struct{ ports map[string]bool }
 
-// collect deletes ports without a type that belong to nothing the stand-in knows, at their second sighting in a row,
+// collect deletes ports without a type that belong to nothing the stand-in knows, when it finds them twice in a row,
 // whoever made them.
 func (c *controller) collect(ctx context.Context) error {
 	mine := map[string]bool{}
@@ -48,7 +48,7 @@ func (c *controller) collect(ctx context.Context) error {
 		if !pod.Spec.HostNetwork && !upstream.IsFinished(pod) {
 			nics, err := c.nics(pod)
 			if err != nil {
-				return err // deleting with half the knowledge would take a pod's network
+				return err // deleting with incomplete knowledge would take a pod's network
 			}
 			for _, n := range nics {
 				mine[portName(pod, n)] = true

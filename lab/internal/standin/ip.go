@@ -13,7 +13,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// putIP records what a pod's NIC was given.
+// putIP records the addresses of a pod's NIC.
 func (c *controller) putIP(ctx context.Context, pod *corev1.Pod, a upstream.Allocation) error {
 	owner := upstream.OwnerOf(pod)
 	return c.writeIP(ctx, newIP(portName(pod, a.NIC), a.Subnet.Name, a.Lease, crd.IPSpec{
@@ -42,7 +42,7 @@ func newIP(name, subnet string, lease ipam.Lease, spec crd.IPSpec) *crd.IP {
 	}
 }
 
-// writeIP creates the IP resource, or gives an existing one this content.
+// writeIP creates the IP resource, or updates an existing one to this content.
 func (c *controller) writeIP(ctx context.Context, ip *crd.IP) error {
 	old, known := c.ips.get("", ip.Name)
 	if !known {
@@ -67,13 +67,13 @@ func (c *controller) writeIP(ctx context.Context, ip *crd.IP) error {
 	return c.merge(ctx, crd.IPs, ip.Name, map[string]any{"metadata": map[string]any{"labels": labels}, "spec": ip.Spec})
 }
 
-// sameIP compares all that the stand-in writes.
+// sameIP compares all fields that the stand-in writes.
 func sameIP(a, b *crd.IPSpec) bool {
 	return a.PodName == b.PodName && a.Namespace == b.Namespace && a.Subnet == b.Subnet && a.NodeName == b.NodeName &&
 		a.IPAddress == b.IPAddress && a.MACAddress == b.MACAddress && a.PodType == b.PodType
 }
 
-// deleteIP deletes the IP resource. The finalizer goes first, so that the deletion is not taken for a user's.
+// deleteIP deletes the IP resource. It removes the finalizer first, so that the deletion is not taken for a user's.
 func (c *controller) deleteIP(ctx context.Context, name string) error {
 	if err := c.merge(ctx, crd.IPs, name, finalizers()); err != nil {
 		return err
@@ -85,7 +85,8 @@ func (c *controller) deleteIP(ctx context.Context, name string) error {
 	return nil
 }
 
-// syncIP answers to an IP resource that somebody deleted: its port goes too, and comes back at the next inspection.
+// syncIP follows the deletion of an IP resource by a user: it deletes the port too, and the next inspection makes it
+// again.
 func (c *controller) syncIP(ctx context.Context, name string) error {
 	ip, ok := c.ips.get("", name)
 	if !ok || ip.DeletionTimestamp == nil {

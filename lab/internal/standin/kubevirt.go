@@ -16,7 +16,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// kubeVirt watches KubeVirt's resources, each from when its definition appears: the cluster may have none of them.
+// kubeVirt watches KubeVirt's resources, each after its definition appears: the cluster may have none of them.
 type kubeVirt struct {
 	factory     dynamicinformer.DynamicSharedInformerFactory
 	definitions cache.SharedIndexInformer
@@ -74,7 +74,7 @@ func (c *controller) queueVirt(k kind, obj any) {
 	}
 }
 
-// syncVM takes away the ports of a VM that is gone with all its pods.
+// syncVM removes the ports of a VM that is gone with all its pods.
 func (c *controller) syncVM(ctx context.Context, namespace, name string) error {
 	owner := upstream.Owner{Name: name, VM: true}
 	defer c.locks.lock(upstream.PodKey(namespace, owner))()
@@ -97,8 +97,8 @@ func (c *controller) launchers(namespace, vm string) []*corev1.Pod {
 	return list
 }
 
-// parkPorts is what happens to ports that stay when their pod goes: they end a migration, and leave their groups.
-// On newer releases the ports of a VM that another pod runs by now stay in theirs.
+// parkPorts changes ports that stay when their pod goes: it ends their migration, and removes them from their groups.
+// On newer releases the ports of a VM that another pod runs by now stay in their groups.
 func (c *controller) parkPorts(ctx context.Context, namespace string, owner upstream.Owner) error {
 	rows, err := c.nb.PortsOfPod(ctx, upstream.PodKey(namespace, owner))
 	if err != nil {
@@ -131,7 +131,7 @@ func (c *controller) parkPorts(ctx context.Context, namespace string, owner upst
 	return nil
 }
 
-// syncMigration sets the options of a VM's ports as its live migration goes on.
+// syncMigration sets the options of a VM's ports during its live migration.
 func (c *controller) syncMigration(ctx context.Context, namespace, name string) error {
 	m, err := c.dyn.Resource(crd.Migrations).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {

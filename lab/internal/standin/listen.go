@@ -14,8 +14,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// listen turns changes in the cluster into tasks. What is not turned into a task here is not noticed by upstream
-// either.
+// listen turns changes in the cluster into tasks. Upstream does not notice the other changes either.
 func (c *controller) listen() error {
 	return errors.Join(
 		c.namespaces.on(c.namespaceChanged, func(*corev1.Namespace) {}),
@@ -101,7 +100,8 @@ func (c *controller) podAppeared(pod *corev1.Pod) {
 	}
 }
 
-// podTerminating deletes the ports of a pod whose grace period ends unconfirmed, on the release line that does so.
+// podTerminating deletes the ports of a pod that has not ended within its grace period, on the release line that does
+// so.
 func (c *controller) podTerminating(pod *corev1.Pod) {
 	if !c.cfg.Version.DeletesAfterGrace() {
 		return
@@ -128,7 +128,7 @@ func (c *controller) podGone(pod *corev1.Pod) {
 	c.queue.add(kindPod, pod.Namespace, pod.Name)
 }
 
-// namespaceChanged looks at new namespaces, at those whose labels changed and at those that lost their switch.
+// namespaceChanged queues new namespaces, namespaces with changed labels and those that lost their switch.
 func (c *controller) namespaceChanged(before, ns *corev1.Namespace) {
 	if before == nil || !maps.Equal(before.Labels, ns.Labels) ||
 		ns.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)] == "" {
@@ -159,7 +159,7 @@ func (c *controller) vipChanged(before, v *crd.Vip) {
 
 func (c *controller) vipGone(v *crd.Vip) { c.queue.add(kindVip, "", v.Name) }
 
-// ipChanged only looks at IP resources that somebody deletes.
+// ipChanged only queues IP resources that a user deletes.
 func (c *controller) ipChanged(_, ip *crd.IP) {
 	if ip.DeletionTimestamp != nil {
 		c.queue.add(kindIP, "", ip.Name)

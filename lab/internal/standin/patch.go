@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// annotationPatch returns the merge patch that sets annotations; an empty pointer takes a key away.
+// annotationPatch returns the merge patch that sets annotations; an empty pointer removes a key.
 func annotationPatch(set map[string]*string) ([]byte, error) {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": set}})
 	if err != nil {
@@ -23,7 +23,7 @@ func annotationPatch(set map[string]*string) ([]byte, error) {
 	return patch, nil
 }
 
-// annotatePod sets annotations and returns the pod as it is then; nil where it is gone.
+// annotatePod sets annotations and returns the resulting pod; nil if it is gone.
 func (c *controller) annotatePod(ctx context.Context, pod *corev1.Pod, set map[string]*string) (*corev1.Pod, error) {
 	if len(set) == 0 {
 		return pod, nil
@@ -45,7 +45,8 @@ func (c *controller) annotatePod(ctx context.Context, pod *corev1.Pod, set map[s
 	return after, nil
 }
 
-// create makes a cluster-scoped object of Kube-OVN's; one that exists is no error. It says whether it made it.
+// create makes a cluster-scoped object of Kube-OVN's; an existing one is no error. It reports whether it made the
+// object.
 func (c *controller) create(ctx context.Context, r schema.GroupVersionResource, obj any) (bool, error) {
 	u, err := toUnstructured(obj)
 	if err != nil {
@@ -61,7 +62,7 @@ func (c *controller) create(ctx context.Context, r schema.GroupVersionResource, 
 	return true, nil
 }
 
-// merge patches a cluster-scoped object of Kube-OVN's, or its subresource. One that is gone is no error.
+// merge patches a cluster-scoped object of Kube-OVN's, or its subresource. A missing object is no error.
 func (c *controller) merge(
 	ctx context.Context,
 	r schema.GroupVersionResource,
@@ -80,7 +81,7 @@ func (c *controller) merge(
 	return nil
 }
 
-// finalizers patches an object so that it has exactly these finalizers.
+// finalizers returns the patch that sets exactly these finalizers.
 func finalizers(list ...string) map[string]any {
 	if list == nil {
 		list = []string{}

@@ -16,7 +16,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// syncPod does what is to be done for a pod, and for pods of the same name that are gone.
+// syncPod does everything that is due for a pod, and for deleted pods of the same name.
 func (c *controller) syncPod(ctx context.Context, namespace, name string) error {
 	key := namespace + "/" + name
 	notes := c.pods.take(key)
@@ -45,7 +45,7 @@ func (c *controller) syncPod(ctx context.Context, namespace, name string) error 
 	return errors.Join(securityErr, c.allocatePod(ctx, pod))
 }
 
-// nics returns the pod's NICs as the cluster is now.
+// nics returns the pod's NICs in the present cluster.
 func (c *controller) nics(pod *corev1.Pod) ([]upstream.NIC, error) {
 	cluster := &upstream.Cluster{
 		NAD:           func(namespace, name string) (*crd.NAD, bool) { return c.nads.get(namespace, name) },
@@ -65,7 +65,7 @@ func (c *controller) nics(pod *corev1.Pod) ([]upstream.NIC, error) {
 	return nics, nil
 }
 
-// allocatePod returns the pod's NICs their addresses and ports, and puts the ports into their groups.
+// allocatePod allocates addresses for the pod's NICs, makes their ports, and puts the ports into their groups.
 func (c *controller) allocatePod(ctx context.Context, pod *corev1.Pod) error {
 	if problem := upstream.Invalid(pod.Annotations); problem != "" {
 		c.event.Event(pod, corev1.EventTypeWarning, reasonInvalid, problem)
@@ -140,7 +140,7 @@ func (c *controller) allocateNIC(ctx context.Context, pod *corev1.Pod, n upstrea
 	return a, c.putIP(ctx, pod, a)
 }
 
-// complete adds what the subnet says about its ports.
+// complete adds the subnet's settings for its ports.
 func (c *controller) complete(a *upstream.Allocation) error {
 	a.DefaultVPC = c.cfg.Router
 	a.DHCPv4, a.DHCPv6 = a.Subnet.Status.DHCPv4OptionsUUID, a.Subnet.Status.DHCPv6OptionsUUID
@@ -158,7 +158,7 @@ func (c *controller) complete(a *upstream.Allocation) error {
 	return nil
 }
 
-// writePort makes the port, or writes the columns that an allocation writes. A port on another switch moves.
+// writePort makes the port, or writes the columns of an allocation. A port on another switch moves.
 func (c *controller) writePort(ctx context.Context, row nb.LogicalSwitchPort, subnet *crd.Subnet) error {
 	old, exists, err := c.nb.Port(ctx, row.Name)
 	if err != nil {
@@ -198,7 +198,7 @@ func (c *controller) forward(ctx context.Context, name string) error {
 	return c.nb.UpdatePort(ctx, &row, &row.Addresses)
 }
 
-// dropPorts deletes the ports of NICs that the pod no longer has, with their annotations. The pod is nil where it is
+// dropPorts deletes the ports of NICs that the pod no longer has, with their annotations. It returns nil if the pod is
 // gone.
 func (c *controller) dropPorts(ctx context.Context, pod *corev1.Pod, nics []upstream.NIC) (*corev1.Pod, error) {
 	owner := upstream.OwnerOf(pod)
@@ -231,7 +231,7 @@ func (c *controller) dropPorts(ctx context.Context, pod *corev1.Pod, nics []upst
 	return c.annotatePod(ctx, pod, set)
 }
 
-// portName is the name of the NIC's port and of its IP resource.
+// portName returns the name of the NIC's port and of its IP resource.
 func portName(pod *corev1.Pod, n upstream.NIC) string {
 	return kubeovn.PortName(upstream.OwnerOf(pod).Name, pod.Namespace, n.Provider)
 }

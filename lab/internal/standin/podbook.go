@@ -16,11 +16,11 @@ type podBook struct {
 	highest uint64              // highest resource version written
 }
 
-// podNotes is what the next task for a pod has to do besides what the pod itself says.
+// podNotes is the work of the next task for a pod in addition to what the pod itself asks for.
 type podNotes struct {
 	// secure asks for the security update.
 	secure bool
-	// gone are pods of that name whose ports go away.
+	// gone are deleted pods of that name with ports that must go.
 	gone []*corev1.Pod
 }
 
@@ -53,7 +53,7 @@ func (b *podBook) take(key string) podNotes {
 	return n
 }
 
-// putBack adds notes that could not be dealt with yet.
+// putBack adds notes that could not be handled yet.
 func (b *podBook) putBack(key string, n podNotes) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -63,7 +63,7 @@ func (b *podBook) putBack(key string, n podNotes) {
 	b.notes[key] = now
 }
 
-// wrote remembers a write to a pod, so that an older picture of it is not acted upon.
+// wrote remembers a write to a pod, so that an older copy of it is not acted upon.
 func (b *podBook) wrote(pod *corev1.Pod) {
 	rv := version(pod)
 	b.mu.Lock()
@@ -72,14 +72,14 @@ func (b *podBook) wrote(pod *corev1.Pod) {
 	b.highest = max(b.highest, rv)
 }
 
-// isStale reports whether the pod was written after this picture of it; an event with the newer one is on its way.
+// isStale reports whether the pod was written after this copy of it; an event with the newer one is on its way.
 func (b *podBook) isStale(pod *corev1.Pod) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return version(pod) < b.written[pod.Namespace+"/"+pod.Name]
 }
 
-// saw notes that an event was taken in.
+// saw records that an event was handled.
 func (b *podBook) saw(pod *corev1.Pod) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -93,14 +93,14 @@ func (b *podBook) forget(key string) {
 	delete(b.written, key)
 }
 
-// caughtUp reports whether every event up to a resource version, and every one caused by a write, was taken in.
+// caughtUp reports whether every event up to a resource version, and every event of a write, was handled.
 func (b *podBook) caughtUp(rv uint64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.seen >= rv && b.seen >= b.highest
 }
 
-// version returns the pod's resource version as the number it is; zero where it is none.
+// version returns the pod's resource version as a number; zero if it is not one.
 func version(pod *corev1.Pod) uint64 {
 	n, err := strconv.ParseUint(pod.ResourceVersion, 10, 64)
 	if err != nil {

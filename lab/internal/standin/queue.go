@@ -9,7 +9,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// kind tells what a piece of work is about.
+// kind is the kind of object that a task is about.
 type kind string
 
 // Kinds of work.
@@ -35,11 +35,11 @@ type task struct {
 	namespace, name string
 }
 
-// quickRetries is how often a failing task is tried again before nobody waits for it any more.
+// quickRetries is how often a failing task is tried again before idle no longer waits for it.
 const quickRetries = 4
 
-// The pauses before a failing task is tried again. What it waits for may come late on a busy machine, and is not to be
-// waited for much longer than that.
+// The pauses before a failing task is tried again. On a busy machine its precondition may come late, and the task
+// should not wait much longer than that.
 const (
 	firstRetry = 5 * time.Millisecond
 	lastRetry  = time.Second
@@ -79,7 +79,7 @@ func (q *queue) idle() bool {
 	return len(q.busy) == 0
 }
 
-// run works with n workers until ctx ends.
+// run runs n workers until ctx ends.
 func (q *queue) run(ctx context.Context, n int, do func(context.Context, task) error) {
 	var wg sync.WaitGroup
 	for range n {

@@ -13,7 +13,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// recording is one case that was recorded on the real controller; testdata/reduce.go says where it comes from.
+// recording is one case that was recorded on the real controller; testdata/reduce.go describes the source.
 type recording struct {
 	ID, Title, Phase, Version string
 	Namespace, Pod, Node      string
@@ -29,7 +29,7 @@ type recording struct {
 	Result                    json.RawMessage
 }
 
-// recordedStep is what was done to a pod, and what came of it.
+// recordedStep is a change of a pod, and its result.
 type recordedStep struct {
 	Step        string
 	Annotations map[string]string
@@ -40,7 +40,7 @@ type recordedStep struct {
 	AddressSets map[string][]string `json:"address_sets"`
 }
 
-// recordedPort is a row of Logical_Switch_Port with where it is.
+// recordedPort is a row of Logical_Switch_Port with its place.
 type recordedPort struct {
 	Name         string
 	Type         string
@@ -57,7 +57,7 @@ type recordedPort struct {
 	Groups       []string
 }
 
-// recordedForeign says which rows of a stranger there were.
+// recordedForeign says which rows of others existed.
 type recordedForeign struct {
 	When   string
 	Ports  map[string]bool
@@ -78,11 +78,11 @@ func readRecordings(t *testing.T) []recording {
 	return list
 }
 
-// translation replaces the addresses and MACs that were chosen at random in a recording by those chosen here. Only what
-// nobody asked for is replaced; everything else must be equal to the letter.
+// translation replaces the addresses and MACs that were chosen at random in a recording by those chosen here. It
+// replaces only values that nobody asked for; everything else must be equal to the letter.
 type translation map[string]string
 
-// learn adds what the pod was given in the recording and here, NIC by NIC. asked is all text that somebody wrote.
+// learn adds the pod's addresses in the recording and here, NIC by NIC. asked is all text that somebody wrote.
 func (tr translation) learn(recorded, actual map[string]string, asked string) {
 	for key, text := range recorded {
 		_, suffix, ok := kubeovn.SplitKey(key)
@@ -91,7 +91,7 @@ func (tr translation) learn(recorded, actual map[string]string, asked string) {
 		}
 		there, here := strings.Split(text, ","), strings.Split(actual[key], ",")
 		if len(there) != len(here) {
-			continue // the comparison will say so
+			continue // the comparison will report it
 		}
 		for i := range there {
 			if there[i] != "" && tr[there[i]] == "" && !strings.Contains(asked, there[i]) {
@@ -132,7 +132,7 @@ func (tr translation) values(m map[string]string) map[string]string {
 	return out
 }
 
-// port returns the recorded row as it must be here.
+// port returns the recorded row as expected here.
 func (tr translation) port(p recordedPort) recordedPort {
 	p.Addresses, p.PortSecurity = tr.list(p.Addresses), tr.list(p.PortSecurity)
 	p.ExternalIDs, p.Options = tr.values(p.ExternalIDs), tr.values(p.Options)

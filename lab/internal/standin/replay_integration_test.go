@@ -22,7 +22,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// notModelled lists the recorded cases that the stand-in does not do, with the reason. It holds for every version.
+// notModelled lists the recorded cases that the stand-in does not cover, with the reason. It holds for every version.
 var notModelled = map[string]string{
 	"N01":  noPolicies,
 	"N02":  noPolicies,
@@ -46,10 +46,10 @@ var recordedVersions = map[string]upstream.Version{
 	"v1.14.41": upstream.V1_14,
 }
 
-// TestReplay does to the stand-in what was done to the real controller and compares, case by case, what came of it: all
+// TestReplay repeats on the stand-in what was done to the real controller and compares the results, case by case: all
 // ports of the pod with name, switch, addresses, port_security, external_ids, options, the other columns and the port
 // groups, all annotations of the pod, and the warnings. Random addresses are translated; everything else must be equal,
-// and nothing may be there that was not there.
+// and nothing may be added.
 func TestReplay(t *testing.T) {
 	byVersion := map[string][]recording{}
 	for _, r := range readRecordings(t) {
@@ -94,17 +94,17 @@ func (c *replayCount) add(modelled bool, comparisons int) {
 	c.comparisons += comparisons
 }
 
-// replay plays the recordings of one version in a world of its own.
+// replay runs the recordings of one version in a world of its own.
 type replay struct {
 	*world
 	runs map[string]*run
 }
 
-// run is one case while it is played.
+// run is one case while it runs.
 type run struct {
 	recording
 	translation
-	step        int // the next one
+	step        int // the next step
 	asked       string
 	comparisons int
 	differences []string
@@ -137,8 +137,8 @@ func (p *replay) report(t *testing.T, rec recording) (modelled bool, comparisons
 	return true, r.comparisons
 }
 
-// play does what was done, in the same order: pods are made, changed, edited by hand; the controller is stopped, more
-// is changed, and it is started again; then the experiments that need all of that.
+// play repeats all steps in the same order: pods are made, changed, and edited by hand; the controller is stopped, more
+// is changed, and it is started again; then come the experiments that need all of that.
 func (p *replay) play(list []recording) {
 	p.t.Cleanup(p.stop)
 	p.start()
@@ -170,7 +170,7 @@ func (p *replay) begin(r recording) *run {
 	return started
 }
 
-// base is the name of the case's port on the default network.
+// base returns the name of the case's port on the default network.
 func (r *run) base() string {
 	owner := r.Pod
 	if kind, name, ok := strings.Cut(r.Owner, "/"); ok && kind == "VirtualMachineInstance" {
@@ -179,7 +179,7 @@ func (r *run) base() string {
 	return kubeovn.PortName(owner, r.Namespace, kubeovn.DefaultProvider)
 }
 
-// playCreate makes a pod and compares what it got.
+// playCreate makes a pod and compares the result.
 func (p *replay) playCreate(rec recording) {
 	r := p.begin(rec)
 	p.makePod(&r.recording)
@@ -208,8 +208,8 @@ func (p *replay) compare(r *run, when string, annotations map[string]string, por
 	r.diff(when+": ports", r.ports(ports), p.portsNamed(r.base()))
 }
 
-// warnings returns the pod's distinct warnings. Events are written in the background, so it waits for as many as
-// wanted.
+// warnings returns the pod's distinct warnings. Events are written in the background, so it waits for the wanted
+// number.
 func (p *replay) warnings(namespace, pod string, want int) []string {
 	p.t.Helper()
 	for end := time.Now().Add(settleTimeout); ; time.Sleep(10 * time.Millisecond) {
@@ -268,8 +268,8 @@ func (p *replay) playStep(r *run) {
 	}
 }
 
-// compareSet compares what a case puts into an address set that it shares with others: which of the case's addresses,
-// and of those that mean everybody, are in it.
+// compareSet compares the part of a shared address set that comes from a case: which of the case's addresses, and of
+// the addresses that mean everybody, are in it.
 func (p *replay) compareSet(r *run, what string, want, got []string) {
 	own := func(list []string) []string {
 		out := []string{}
@@ -286,8 +286,8 @@ func (p *replay) compareSet(r *run, what string, want, got []string) {
 	r.diff(what, own(r.list(want)), own(got))
 }
 
-// act does what a step did. Steps without a recorded patch are told apart by their words, and the annotations that they
-// changed by the difference between the pod before and after.
+// act repeats a step. A step without a recorded patch is recognised by its words, and its annotations by the difference
+// between the pod before and after.
 func (p *replay) act(r *run, s *recordedStep, before map[string]string) {
 	ns, pod := r.Namespace, r.Pod
 	label := func() {
@@ -341,7 +341,7 @@ func (p *replay) act(r *run, s *recordedStep, before map[string]string) {
 	}
 }
 
-// changes returns the annotation patch that leads from one picture of a pod to the next.
+// changes returns the annotation patch from one copy of a pod to the next.
 func changes(before, after map[string]string) map[string]any {
 	set := map[string]any{}
 	for key := range before {
@@ -357,8 +357,8 @@ func changes(before, after map[string]string) map[string]any {
 	return set
 }
 
-// playDrift plays the cases around a restart together: first what happens before it, then everything that happens while
-// the controller is down, then what is found after it, and after two rounds of garbage collection.
+// playDrift runs the cases around a restart together: first the steps before it, then all steps while the controller is
+// down, then the comparison after it, and after two rounds of garbage collection.
 func (p *replay) playDrift(list []recording) {
 	var runs []*run
 	var foreign *run
@@ -444,7 +444,7 @@ func (p *replay) playDown(r *run) {
 	}
 }
 
-// nodeOf returns the node that the recorded groups tell of.
+// nodeOf returns the node in the recorded groups.
 func nodeOf(r *recording) string {
 	for _, s := range r.Steps {
 		for _, port := range s.Ports {
@@ -466,8 +466,8 @@ func (p *replay) annotateNamespace(name string, set map[string]any) {
 	check(p.t, err)
 }
 
-// makeForeign makes rows that nobody of Kube-OVN's made, and one that looks like a pod's without a pod. They may be
-// there already.
+// makeForeign makes rows that Kube-OVN did not make, and one that looks like a pod's without a pod. They may exist
+// already.
 func (p *replay) makeForeign(withGroup bool) {
 	p.t.Helper()
 	p.nbctl("--may-exist", "ls-add", "foreign-ls")
@@ -522,7 +522,7 @@ func (p *replay) makeForeign(withGroup bool) {
 	}
 }
 
-// compareForeign compares which of the foreign rows there are.
+// compareForeign compares which of the foreign rows exist.
 func (p *replay) compareForeign(r *run, i int) {
 	if r == nil {
 		return
@@ -544,7 +544,7 @@ func (p *replay) compareForeign(r *run, i int) {
 	r.diff(want.When+": address set", true, ok)
 }
 
-// playExtra plays one of the experiments that were made on the finished cluster.
+// playExtra runs one of the experiments on the finished cluster.
 func (p *replay) playExtra(rec recording) {
 	var result struct {
 		Before    map[string]map[string]string `json:"virtual_before"`
@@ -578,7 +578,7 @@ func (p *replay) playExtra(rec recording) {
 	switch rec.ID {
 	case "X02":
 		r := p.begin(rec)
-		touch("e01-aap") // brings the port of its Vip back, which the restart took away
+		touch("e01-aap") // brings back the port of its Vip, which the restart removed
 		r.diff("before", virtual(result.Before), p.virtualPorts())
 		p.touchSubnet(DefaultSubnet)
 		r.diff("after", virtual(result.After), p.virtualPorts())
@@ -638,7 +638,7 @@ func (p *replay) touchSubnet(name string) {
 		Patch(p.t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 	check(p.t, err)
 	p.settle()
-	// the subnet's event comes over another watch
+	// The subnet's event comes over another watch.
 	for end := time.Now().Add(settleTimeout); ; time.Sleep(time.Millisecond) {
 		s, ok := p.standin.subnets.get("", name)
 		if ok && slices.Contains(s.Spec.ExcludeIPs, "10.16.255.253") && p.standin.queue.idle() {

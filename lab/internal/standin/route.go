@@ -11,7 +11,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// routePod does what upstream does for a NIC once the pod has a node, and marks the NIC as routed.
+// routePod does upstream's work for a NIC once the pod has a node, and marks the NIC as routed.
 func (c *controller) routePod(ctx context.Context, pod *corev1.Pod, nics []upstream.NIC) error {
 	set := map[string]*string{}
 	for _, n := range nics {
@@ -34,7 +34,7 @@ func (c *controller) routePod(ctx context.Context, pod *corev1.Pod, nics []upstr
 	return err
 }
 
-// setOptions sets keys of the port's options and leaves the others; an empty value takes a key away.
+// setOptions sets keys of the port's options and leaves the others; an empty value removes a key.
 func (c *controller) setOptions(ctx context.Context, name string, options map[string]string) error {
 	row, ok, err := c.nb.Port(ctx, name)
 	if err != nil || !ok {
@@ -58,7 +58,7 @@ func (c *controller) setOptions(ctx context.Context, name string, options map[st
 	return c.nb.UpdatePort(ctx, &row, &row.Options)
 }
 
-// subnetOf returns the name of the subnet that the NIC's annotations name, else the first that it may sit on.
+// subnetOf returns the name of the subnet in the NIC's annotations, or else the first that it may be on.
 func (c *controller) subnetOf(pod *corev1.Pod, n upstream.NIC) string {
 	if name := pod.Annotations[n.Provider.Key(kubeovn.LogicalSwitch)]; name != "" {
 		return name

@@ -9,7 +9,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/nb"
 )
 
-// portsNamed returns the rows whose name is base, or base with a provider behind it, in the recording's form.
+// portsNamed returns the rows named base, or base with a provider behind it, in the recording's form.
 func (w *world) portsNamed(base string) []recordedPort {
 	w.t.Helper()
 	ctx := w.t.Context()
@@ -45,7 +45,7 @@ func (w *world) portsNamed(base string) []recordedPort {
 		}
 		for _, ls := range switches {
 			if slices.Contains(ls.Ports, row.UUID) {
-				p.Switch += ls.Name // two of them would be seen
+				p.Switch += ls.Name // a second switch would show
 			}
 		}
 		for _, g := range groups {
@@ -59,7 +59,7 @@ func (w *world) portsNamed(base string) []recordedPort {
 	return list
 }
 
-// edit writes a row by hand as it was recorded after an edit by hand, its groups included.
+// edit writes a row that was recorded after an edit by hand, its groups included.
 func (w *world) edit(p recordedPort) {
 	w.t.Helper()
 	ctx := w.t.Context()
@@ -95,8 +95,8 @@ func (w *world) edit(p recordedPort) {
 	}
 }
 
-// virtualPorts returns the virtual rows with the options that say for whom they are; parents are sorted, since their
-// order is chance.
+// virtualPorts returns the options of the virtual rows that name their parents; parents are sorted, since their order
+// is chance.
 func (w *world) virtualPorts() map[string]map[string]string {
 	w.t.Helper()
 	check(w.t, w.reader.Sync(w.t.Context()))

@@ -11,7 +11,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// securePod writes port security, VIPs and security groups of all the pod's NICs from its annotations as they are.
+// securePod writes port security, VIPs and security groups of all the pod's NICs from its present annotations.
 func (c *controller) securePod(ctx context.Context, pod *corev1.Pod) error {
 	nics, err := c.nics(pod)
 	if err != nil {

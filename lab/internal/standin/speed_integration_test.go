@@ -15,8 +15,8 @@ import (
 )
 
 // TestSpeed measures how long a pod waits for its port, and a changed annotation for its effect, one after the other.
-// Upstream takes about 10 ms. The bound is far above what any machine takes, however busy, and below what it takes
-// where a change is found by looking again and not by being told.
+// Upstream takes about 10 ms. The bound is far above the time on any machine, however busy, and below the time when a
+// change is found by polling and not by an event.
 func TestSpeed(t *testing.T) {
 	const pods, bound = 50, 3 * time.Second
 	w := newWorld(t, upstream.Master)

@@ -1,7 +1,7 @@
 // Package standin does for pods what Kube-OVN's controller does, so that a lab has ports that look and behave like
-// those of the real one: it gives out addresses, writes the pods' annotations, the IP resources and the
+// those of the real one: it assigns addresses, writes the pods' annotations, the IP resources and the
 // Logical_Switch_Ports, reads annotations again exactly when upstream does, and leaves alone what upstream leaves
-// alone. The decisions are in package upstream; this package holds the hands.
+// alone. The decisions are in package upstream; this package carries them out.
 package standin
 
 import (
@@ -34,23 +34,23 @@ const (
 	JoinCIDR               = "100.64.0.0/16"
 )
 
-// workers is the number of tasks done at the same time.
+// workers is the number of tasks that run at the same time.
 const workers = 3
 
-// Config says what the stand-in works on and how. The zero value of each optional field is upstream's default.
+// Config configures the stand-in. The zero value of each optional field is upstream's default.
 type Config struct {
-	// RESTConfig reaches the API server; required.
+	// RESTConfig is for the API server; required.
 	RESTConfig *rest.Config
 	// NB is the Northbound database, such as "unix:/path"; required.
 	NB string
 	// Version is the release line of Kube-OVN to behave as; optional, master.
 	Version upstream.Version
-	// InspectInterval is how often missing ports are looked for; optional, 20 seconds; negative for never.
+	// InspectInterval is the time between searches for missing ports; optional, 20 seconds; negative for never.
 	InspectInterval time.Duration
-	// GCInterval is how often ports of nobody are deleted, at their second sighting; optional, 360 seconds; negative
-	// for never.
+	// GCInterval is the time between deletions of ports without an owner, which are deleted when they are found twice;
+	// optional, 360 seconds; negative for never.
 	GCInterval time.Duration
-	// ProbeInterval is how often the nodes' port groups are put right; optional, one minute; negative for never.
+	// ProbeInterval is the time between corrections of the nodes' port groups; optional, one minute; negative for never.
 	ProbeInterval time.Duration
 	// ExternalVPC spares logical switches and ports that Kube-OVN did not make.
 	ExternalVPC bool
@@ -58,11 +58,12 @@ type Config struct {
 	Router, NodeSwitch string
 	// NonPrimary leaves the pods' default network to another CNI.
 	NonPrimary bool
-	// CIDR and JoinCIDR are the default subnet's and the join subnet's; optional, 10.16.0.0/16 and 100.64.0.0/16.
+	// CIDR and JoinCIDR are the prefixes of the default subnet and the join subnet; optional, 10.16.0.0/16 and
+	// 100.64.0.0/16.
 	CIDR, JoinCIDR string
-	// Log takes messages; optional, none.
+	// Log receives messages; nil for none.
 	Log *slog.Logger
-	// Ready is called once, when the stand-in has made the default network and answers to changes; optional.
+	// Ready is called once, when the stand-in has made the default network and follows changes; optional.
 	Ready func()
 }
 
@@ -104,7 +105,7 @@ func (c *Config) complete() error {
 	return nil
 }
 
-// Run is the stand-in until ctx ends. It returns early with an error where it cannot start.
+// Run runs the stand-in until ctx ends. It returns early with an error if it cannot start.
 func Run(ctx context.Context, cfg Config) error {
 	c, err := start(ctx, cfg)
 	if err != nil {
@@ -139,8 +140,7 @@ type controller struct {
 	wg     sync.WaitGroup
 }
 
-// start makes the default network, fills the address manager from what the cluster has, and begins to answer to
-// changes.
+// start makes the default network, fills the address manager from the cluster's objects, and begins to follow changes.
 func start(ctx context.Context, cfg Config) (_ *controller, err error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
@@ -186,7 +186,7 @@ func start(ctx context.Context, cfg Config) (_ *controller, err error) {
 	return c, nil
 }
 
-// stop ends the stand-in and waits until nothing of it runs.
+// stop ends the stand-in and waits until all of it has ended.
 func (c *controller) stop() {
 	c.cancel()
 	c.wg.Wait()
@@ -202,7 +202,7 @@ func (c *controller) stop() {
 	c.nb.Close()
 }
 
-// do does one task.
+// do runs one task.
 func (c *controller) do(ctx context.Context, t task) error {
 	switch t.kind {
 	case kindPod:
@@ -235,7 +235,7 @@ func (c *controller) do(ctx context.Context, t task) error {
 	return fmt.Errorf("no handler for %q", t.kind)
 }
 
-// every calls f at each interval until ctx ends; never where the interval is negative.
+// every calls f at each interval until ctx ends; never if the interval is negative.
 func (c *controller) every(ctx context.Context, interval time.Duration, f func(context.Context) error) {
 	if interval < 0 {
 		return

@@ -15,7 +15,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// TestOnePod shows the whole way of a pod with an attachment, from an empty cluster.
+// TestOnePod shows every step for a pod with an attachment, from an empty cluster.
 func TestOnePod(t *testing.T) {
 	w := newWorld(t, upstream.Master)
 	w.start()

@@ -17,7 +17,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// ensureDefaults makes the default router and the two subnets that every cluster has, where they are missing.
+// ensureDefaults makes the default router and the two subnets that every cluster has, if they are missing.
 func (c *controller) ensureDefaults(ctx context.Context) error {
 	vpc := &crd.Vpc{
 		TypeMeta:   metav1.TypeMeta{APIVersion: crd.APIVersion, Kind: "Vpc"},
@@ -92,7 +92,7 @@ func (c *controller) fillSubnet(s *crd.Subnet) error {
 	return nil
 }
 
-// syncSubnet makes the logical switch of a subnet with what belongs to it, or takes it away.
+// syncSubnet makes or removes the logical switch of a subnet with everything that belongs to it.
 func (c *controller) syncSubnet(ctx context.Context, name string) error {
 	seen, ok := c.subnets.get("", name)
 	if !ok {
@@ -173,7 +173,7 @@ func (c *controller) buildSwitch(ctx context.Context, s *crd.Subnet) error {
 	return c.syncVirtual(ctx, s.Name)
 }
 
-// buildDHCP makes the DHCP_Options of the subnet and notes them in its status.
+// buildDHCP makes the DHCP_Options of the subnet and writes them to its status.
 func (c *controller) buildDHCP(ctx context.Context, s *crd.Subnet) error {
 	if !s.Spec.EnableDHCP {
 		return nil
@@ -198,7 +198,7 @@ func (c *controller) buildDHCP(ctx context.Context, s *crd.Subnet) error {
 	return nil
 }
 
-// ensurePort makes a port of the infrastructure where there is none of that name.
+// ensurePort makes a port of the infrastructure if there is none of that name.
 func (c *controller) ensurePort(ctx context.Context, switchName string, row nb.LogicalSwitchPort) error {
 	if _, ok, err := c.nb.Port(ctx, row.Name); err != nil || ok {
 		return err
@@ -206,7 +206,7 @@ func (c *controller) ensurePort(ctx context.Context, switchName string, row nb.L
 	return c.nb.CreatePort(ctx, switchName, row)
 }
 
-// subnetStatus writes whether the subnet works, and returns the problem back.
+// subnetStatus writes whether the subnet works, and returns the problem.
 func (c *controller) subnetStatus(ctx context.Context, s *crd.Subnet, problem error) error {
 	ready := crd.Condition{Type: "Ready", Status: "True", Reason: "ResetLogicalSwitchAclSuccess"}
 	if problem != nil {
@@ -229,7 +229,7 @@ func (c *controller) subnetStatus(ctx context.Context, s *crd.Subnet, problem er
 	return problem
 }
 
-// removeSubnet takes the logical switch away once nothing uses the subnet.
+// removeSubnet removes the logical switch once nothing uses the subnet.
 func (c *controller) removeSubnet(ctx context.Context, s *crd.Subnet) error {
 	for _, ip := range c.ips.list() {
 		if ip.Spec.Subnet == s.Name {

@@ -17,17 +17,17 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
-// vipLease is the name under which a Vip has its addresses. The blank keeps it apart from every port's name.
+// vipLease returns the name of a Vip's lease. The blank keeps it apart from every port's name.
 func vipLease(name string) string { return "vip " + name }
 
-// syncVip returns a new Vip its addresses and its port, or takes them away.
+// syncVip allocates addresses for a new Vip and makes its port, or removes both.
 func (c *controller) syncVip(ctx context.Context, name string) error {
 	v, ok := c.vips.get("", name)
 	if !ok || v.DeletionTimestamp != nil {
 		return c.removeVip(ctx, name, v)
 	}
 	if v.Status.MAC != "" {
-		return nil // has its addresses; what became of its port since is not looked at
+		return nil // it has its addresses; later changes of its port do not count
 	}
 	subnet := v.Spec.Subnet
 	if subnet == "" {
@@ -49,7 +49,7 @@ func (c *controller) syncVip(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("vip %s: %w", name, err)
 	}
-	if v.Spec.Type == crd.VipSwitchLB { // answers with the gateway's MAC
+	if v.Spec.Type == crd.VipSwitchLB { // it answers with the gateway's MAC
 		if lrp, ok, err := c.nb.RouterPort(ctx, upstream.RouterPortName(s)); err != nil {
 			return err
 		} else if ok {
@@ -101,8 +101,8 @@ func (c *controller) removeVip(ctx context.Context, name string, v *crd.Vip) err
 	return c.merge(ctx, crd.Vips, name, finalizers())
 }
 
-// syncParents names the ports of the pods that share a Vip as parents of its virtual port, and has each of these pods
-// written its port security again.
+// syncParents names the ports of the pods that share a Vip as parents of its virtual port, and writes the port security
+// of each of these pods again.
 func (c *controller) syncParents(ctx context.Context, name string) error {
 	v, ok := c.vips.get("", name)
 	if !ok || v.DeletionTimestamp != nil || v.Spec.Type != "" || v.Spec.Namespace == "" ||
@@ -142,7 +142,7 @@ func (c *controller) syncParents(ctx context.Context, name string) error {
 	return nil
 }
 
-// vipSelector reads a Vip's selector, a list of "key: value".
+// vipSelector parses a Vip's selector, a list of "key: value".
 func vipSelector(v *crd.Vip) (labels.Selector, error) {
 	set := labels.Set{}
 	for _, text := range v.Spec.Selector {
@@ -196,9 +196,9 @@ func (c *controller) putVirtual(ctx context.Context, subnet string, want nb.Logi
 	return c.nb.UpdatePort(ctx, &row, &row.Options)
 }
 
-// dropVirtual deletes the virtual ports on a subnet's switch whose address is not in spec.vips. That takes away the
-// ports of plain Vips too, which come back only when a pod that shares the Vip changes; upstream does the same. An
-// address of both families is not understood, and its port stays.
+// dropVirtual deletes the virtual ports on a subnet's switch with addresses that are not in spec.vips. That removes the
+// ports of plain Vips too, which come back only when a pod that shares the Vip changes; upstream does the same. It does
+// not understand an address of both families, and leaves its port.
 func (c *controller) dropVirtual(ctx context.Context, s *crd.Subnet) error {
 	rows, err := c.nb.Ports(ctx, func(row *nb.LogicalSwitchPort) bool {
 		address := row.Options[upstream.OptionVirtualIP]

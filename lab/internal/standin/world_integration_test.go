@@ -34,7 +34,7 @@ import (
 // settleTimeout bounds the wait for the stand-in to have nothing left to do.
 const settleTimeout = 20 * time.Second
 
-// markerNamespace holds the pod whose changes tell how far the stand-in has come.
+// markerNamespace holds the pod with changes that show how far the stand-in has come.
 const markerNamespace = "marker"
 
 // world is a real API server and a real Northbound database with a stand-in between them.
@@ -44,7 +44,7 @@ type world struct {
 	kube   kubernetes.Interface
 	dyn    dynamic.Interface
 	nb     string
-	reader *nb.Client // sees what the stand-in wrote, over a connection of its own
+	reader *nb.Client // sees the stand-in's writes, over a connection of its own
 
 	standin     *controller
 	externalVPC bool
@@ -53,7 +53,7 @@ type world struct {
 	changes     int
 }
 
-// newWorld starts the servers. The stand-in is started apart, since tests stop it and start it again.
+// newWorld starts the servers. The stand-in is started separately, since tests stop it and start it again.
 func newWorld(t *testing.T, v upstream.Version) *world {
 	t.Helper()
 	w := &world{t: t, version: v}
@@ -121,7 +121,7 @@ func (w *world) stop() {
 	}
 }
 
-// settle waits until the stand-in has taken in every change so far and has nothing left to do.
+// settle waits until the stand-in has handled every change so far and has nothing left to do.
 func (w *world) settle() {
 	w.t.Helper()
 	w.changes++
@@ -132,7 +132,7 @@ func (w *world) settle() {
 	)
 	deadline := time.Now().Add(settleTimeout)
 	for {
-		// Twice, since a task's last write may reach the watch just after the queue ran empty.
+		// The check is done twice, since a task's last write may reach the watch just after the queue ran empty.
 		if w.standin.pods.caughtUp(version(marker)) && w.standin.queue.idle() &&
 			w.standin.pods.caughtUp(version(marker)) {
 			return
@@ -158,7 +158,7 @@ func (w *world) namespace(name string, annotations map[string]string) {
 	}
 }
 
-// pod creates a pod with what every pod needs.
+// pod creates a pod with the fields that every pod needs.
 func (w *world) pod(pod *corev1.Pod) *corev1.Pod {
 	w.t.Helper()
 	no := false
@@ -217,7 +217,7 @@ func (w *world) make(r schema.GroupVersionResource, kind, namespace, name string
 	check(w.t, err)
 }
 
-// port returns a row as the database has it; ok is false where there is none.
+// port returns the present row of a port; ok is false if there is none.
 func (w *world) port(name string) (nb.LogicalSwitchPort, bool) {
 	w.t.Helper()
 	check(w.t, w.reader.Sync(w.t.Context()))
@@ -243,7 +243,7 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// testLog writes the stand-in's messages to the test's log, which is shown where the test fails.
+// testLog writes the stand-in's messages to the test's log, which is shown if the test fails.
 func testLog(t *testing.T) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

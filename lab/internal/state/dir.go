@@ -1,5 +1,4 @@
-// Package state knows what lies where in a lab's state directory, who holds
-// the directory, and what a running lab says about itself.
+// Package state defines the files of a lab's state directory, its lock, and the description of a running lab.
 package state
 
 import (
@@ -11,22 +10,20 @@ import (
 	"path/filepath"
 )
 
-// DefaultDir is the state directory where none is given.
+// DefaultDir is the state directory if none is given.
 const DefaultDir = ".lab"
 
 const (
-	// maxSocketPath is what sockaddr_un holds on Linux, 108 bytes with the
-	// closing zero (unix(7)).
+	// maxSocketPath is the greatest length in sockaddr_un on Linux, 108 bytes with the closing zero (unix(7)).
 	maxSocketPath = 107
-	// longestSocket is the longest path of a socket below the state directory;
-	// the number is the biggest process id that Linux gives.
+	// longestSocket is the length of the longest path of a socket below the state directory; the number is the greatest
+	// process id of Linux.
 	longestSocket = len("/ovn/node9/ovn-controller.4194304.ctl")
-	// maxDir is the longest state directory whose sockets can all be bound.
+	// maxDir is the length of the longest state directory in which all sockets can be bound.
 	maxDir = maxSocketPath - longestSocket
 )
 
-// Dir is the absolute path of a state directory without symbolic links in it.
-// Everything that belongs to a lab lies below.
+// Dir is the absolute path of a state directory without symbolic links in it. All files of a lab are below it.
 type Dir string
 
 // NewDir makes the directory, if need be, and returns its Dir. A path that is too
@@ -46,8 +43,7 @@ func NewDir(path string) (Dir, error) {
 	return dir, dir.claim()
 }
 
-// claim refuses a directory that holds something else than a lab: a lab removes
-// old data below its state directory.
+// claim refuses a directory that holds something else than a lab: a lab removes old data below its state directory.
 func (d Dir) claim() error {
 	entries, err := os.ReadDir(string(d))
 	if err != nil {
@@ -97,15 +93,14 @@ func resolve(path string) (Dir, error) {
 	return Dir(abs), nil
 }
 
-// ID tells labs on one machine apart: 6 hexadecimal digits made from the path.
-// Network namespaces and links of the lab carry it in their names.
+// ID distinguishes the labs on one machine: 6 hexadecimal digits made from the path. The network namespaces and links
+// of the lab have it in their names.
 func (d Dir) ID() string {
 	sum := sha256.Sum256([]byte(d))
 	return hex.EncodeToString(sum[:3])
 }
 
-// Marker is the environment variable, as "KEY=value", that every process of
-// the lab carries.
+// Marker returns the environment variable, as "KEY=value", that every process of the lab has.
 func (d Dir) Marker() string { return "OVNGUARD_LAB_STATE=" + string(d) }
 
 // Join returns a path below the directory.
@@ -113,38 +108,37 @@ func (d Dir) Join(elem ...string) string {
 	return filepath.Join(append([]string{string(d)}, elem...)...)
 }
 
-// PKI holds the certificate authorities and the service account key.
+// PKI returns the directory of the certificate authorities and the service account key.
 func (d Dir) PKI() string { return d.Join("pki") }
 
-// Kubeconfigs holds one NAME.yaml per identity.
+// Kubeconfigs returns the directory with one NAME.yaml per identity.
 func (d Dir) Kubeconfigs() string { return d.Join("kubeconfig") }
 
-// Kubeconfig is the kubeconfig of one of the lab's identities.
+// Kubeconfig returns the path of the kubeconfig of one of the lab's identities.
 func (d Dir) Kubeconfig(name string) string { return d.Join("kubeconfig", name+".yaml") }
 
-// Etcd holds etcd's data and sockets.
+// Etcd returns the directory of etcd's data and sockets.
 func (d Dir) Etcd() string { return d.Join("etcd") }
 
-// OVN holds the databases and sockets of OVN, central and per node.
+// OVN returns the directory of the databases and sockets of OVN, central and per node.
 func (d Dir) OVN() string { return d.Join("ovn") }
 
-// Logs holds one file per process.
+// Logs returns the directory with one file per process.
 func (d Dir) Logs() string { return d.Join("log") }
 
-// Run holds the pid files.
+// Run returns the directory of the pid files.
 func (d Dir) Run() string { return d.Join("run") }
 
-// Log is the log file of one process.
+// Log returns the path of the log file of one process.
 func (d Dir) Log(process string) string { return d.Join("log", process+".log") }
 
-// Node holds the Open vSwitch database, sockets and logs of one node.
+// Node returns the directory of the Open vSwitch database, sockets and logs of one node.
 func (d Dir) Node(name string) string { return d.Join("ovn", name) }
 
-// Prepare makes the directories of a lab that is about to start and, unless
-// data is to be kept, removes what an earlier run stored in etcd and in OVN's
-// databases. Logs of earlier runs and the nodes' Open vSwitch databases go in
-// any case, since the namespaces that these speak of are gone; certificate
-// authorities and ports stay, so that copied kubeconfigs go on working.
+// Prepare makes the directories of a lab that is about to start and, unless data is to be kept, removes the data of an
+// earlier run in etcd and in OVN's databases. It always removes logs of earlier runs and the nodes' Open vSwitch
+// databases, since their namespaces are gone; certificate authorities and ports stay, so that copied kubeconfigs go on
+// working.
 func (d Dir) Prepare(keepData bool) error {
 	stale, err := filepath.Glob(d.Node("node*"))
 	if err != nil {

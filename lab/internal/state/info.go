@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// Info is what a ready lab says about itself in lab.json. Readers may rely on
-// the fields; more may come.
+// Info is the description of a ready lab in lab.json. Readers may rely on the fields; more may come.
 type Info struct {
 	// ID is Dir.ID.
 	ID string `json:"id"`
@@ -29,7 +28,7 @@ type Info struct {
 	SB string `json:"sb"`
 	// Nodes are in the order of their names.
 	Nodes []Node `json:"nodes"`
-	// StartedAt is when the start began.
+	// StartedAt is the time at which the start began.
 	StartedAt time.Time `json:"startedAt"`
 	// ReadyIn is how long the start took.
 	ReadyIn Duration `json:"readyIn"`
@@ -60,15 +59,14 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return err
 }
 
-// String is the duration in seconds with one digit for tenths.
+// String returns the duration in seconds with one decimal.
 func (d Duration) String() string { return time.Duration(d).Round(100 * time.Millisecond).String() }
 
 // ErrNotReady means that no lab is ready in the directory.
 var ErrNotReady = errors.New("no lab is ready there")
 
-// Load reads what the lab in a state directory says about itself. Without a
-// ready lab the error wraps ErrNotReady. It does not check that the lab still
-// runs: see Holder.
+// Load reads the description of the lab in a state directory. Without a ready lab the error wraps ErrNotReady. It does
+// not check that the lab still runs: see Holder.
 func Load(dir string) (Info, error) {
 	d, err := FindDir(dir)
 	if err != nil {
@@ -102,7 +100,7 @@ func (d Dir) Save(info Info) error {
 	return WriteFile(d.infoFile(), append(data, '\n'), 0o600)
 }
 
-// Forget removes lab.json. It is no error where there is none.
+// Forget removes lab.json. A missing file is no error.
 func (d Dir) Forget() error {
 	if err := os.Remove(d.infoFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("state directory: %w", err)
@@ -112,8 +110,7 @@ func (d Dir) Forget() error {
 
 func (d Dir) infoFile() string { return d.Join("lab.json") }
 
-// WriteFile writes a file so that a reader sees the old or the new content and
-// nothing between.
+// WriteFile writes a file so that a reader sees the old or the new content and nothing in between.
 func WriteFile(path string, data []byte, mode fs.FileMode) error {
 	temporary, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 // HeldError says which process holds a state directory.
 type HeldError struct {
 	Dir Dir
-	// Holder is the zero Record where the holder has not written its name yet.
+	// Holder is the zero Record if the holder has not written its name yet.
 	Holder process.Record
 }
 
@@ -30,12 +30,10 @@ func (e *HeldError) Error() string {
 	)
 }
 
-// Lock is the hold on a state directory. The kernel takes it away when the
-// process ends, however it ends.
+// Lock is the lock of a state directory. The kernel releases it when the process ends, however it ends.
 type Lock struct{ file *os.File }
 
-// Acquire takes the directory for this process. Where another process has it
-// the error is a *HeldError.
+// Acquire locks the directory for this process. If another process has it, the error is a *HeldError.
 func (d Dir) Acquire() (*Lock, error) {
 	file, err := os.OpenFile(d.lockFile(), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -56,8 +54,8 @@ func (d Dir) Acquire() (*Lock, error) {
 	return &Lock{file: file}, nil
 }
 
-// Release returns the directory back. The lock file stays: removing it would let
-// two processes lock two files of the same name.
+// Release unlocks the directory. The lock file stays: removing it would let two processes lock two files of the same
+// name.
 func (l *Lock) Release() error {
 	if err := errors.Join(l.file.Truncate(0), l.file.Close()); err != nil {
 		return fmt.Errorf("release the state directory: %w", err)
@@ -65,8 +63,7 @@ func (l *Lock) Release() error {
 	return nil
 }
 
-// Holder returns the process that holds the directory, and false where nobody
-// does.
+// Holder returns the process that holds the directory, and false if there is none.
 func (d Dir) Holder() (process.Record, bool, error) {
 	file, err := os.Open(d.lockFile())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -75,7 +72,7 @@ func (d Dir) Holder() (process.Record, bool, error) {
 	if err != nil {
 		return process.Record{}, false, fmt.Errorf("state directory: %w", err)
 	}
-	defer func() { _ = file.Close() }() // only read
+	defer func() { _ = file.Close() }() // it is only read
 	lock := wholeFile()
 	if err := unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, lock); err != nil {
 		return process.Record{}, false, fmt.Errorf("lock %s: %w", d.lockFile(), err)
@@ -86,15 +83,14 @@ func (d Dir) Holder() (process.Record, bool, error) {
 	return readHolder(file), true, nil
 }
 
-// wholeFile is an exclusive lock. Locks of the open file description are used
-// because, other than with flock, one can ask for the holder without taking
-// the lock for a moment, which would turn away a lab that starts just then.
+// wholeFile returns an exclusive lock of the file. Locks of the open file description are used because, unlike flock,
+// they let one ask for the holder without taking the lock for a moment, which would refuse a lab that starts just then.
 func wholeFile() *unix.Flock_t {
 	return &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
 }
 
-// readHolder reads who holds the lock. Between taking it and writing its name
-// the holder is not known.
+// readHolder reads the record of the lock's holder. Between taking the lock and writing the record, the holder is not
+// known.
 func readHolder(file *os.File) process.Record {
 	var holder process.Record
 	if err := json.NewDecoder(file).Decode(&holder); err != nil {

@@ -8,17 +8,17 @@ import (
 	"text/tabwriter"
 )
 
-// WriteJSON writes the report as JSON, which may only grow.
+// WriteJSON writes the report as JSON; fields may be added later.
 func (r Report) WriteJSON(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(r)
 }
 
-// WriteText writes the report for people.
+// WriteText writes the report as text.
 func (r Report) WriteText(w io.Writer) error {
 	out := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	line := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) } // Flush gives the error
+	line := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) } // Flush returns the error
 	switch r.Phase {
 	case Stopped:
 		line("no lab runs in %s", r.StateDir)
@@ -51,7 +51,7 @@ func (r Report) WriteText(w io.Writer) error {
 	return out.Flush()
 }
 
-// described joins a state with the first line of its detail.
+// described combines a state with the first line of its detail.
 func described(health Health, detail string) string {
 	if detail == "" {
 		return string(health)

@@ -1,4 +1,4 @@
-// Package status says how a lab is that may run in another process.
+// Package status reports the state of a lab, which may run in another process.
 package status
 
 import (
@@ -21,18 +21,17 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
-// nodesTimeout bounds the question for the nodes.
+// nodesTimeout bounds the request for the nodes.
 const nodesTimeout = 3 * time.Second
 
-// Phase is where a lab is in its life.
+// Phase is the phase of a lab's life.
 type Phase string
 
 // Phases of a lab.
 const (
 	// Stopped: no process holds the state directory.
 	Stopped Phase = "stopped"
-	// Changing: a process holds it, but has not written lab.json yet or has
-	// removed it: the lab starts or stops.
+	// Changing: a process holds it, but has not written lab.json yet or has removed it: the lab starts or stops.
 	Changing Phase = "starting or stopping"
 	// Ready: the lab has been started completely.
 	Ready Phase = "ready"
@@ -59,7 +58,7 @@ type Component struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// Node is a node as Kubernetes sees it.
+// Node is a node in Kubernetes.
 type Node struct {
 	Name   string `json:"name"`
 	Health Health `json:"health"`
@@ -72,7 +71,7 @@ type Report struct {
 	Phase    Phase  `json:"phase"`
 	// Holder is the process id of the program that runs the lab.
 	Holder int `json:"holder,omitempty"`
-	// Lab is what the lab says about itself; nil unless it is ready.
+	// Lab is the lab's own description; nil unless it is ready.
 	Lab        *state.Info `json:"lab,omitempty"`
 	Components []Component `json:"components,omitempty"`
 	Nodes      []Node      `json:"nodes,omitempty"`
@@ -96,8 +95,8 @@ func (r Report) Running() bool {
 	return true
 }
 
-// Check looks at the lab in a state directory. An error means that it could
-// not look; a lab that does not run is a Report.
+// Check looks at the lab in a state directory. An error means that it could not look; a lab that does not run is a
+// Report.
 func Check(ctx context.Context, dir state.Dir) (Report, error) {
 	report := Report{StateDir: string(dir), Phase: Stopped}
 	holder, held, err := dir.Holder()
@@ -128,8 +127,8 @@ func Check(ctx context.Context, dir state.Dir) (Report, error) {
 	return report, nil
 }
 
-// trusted returns the authority that signed the certificates of the lab's
-// servers. A lab that has just begun has none, and no servers either.
+// trusted returns the authority that signed the certificates of the lab's servers. A lab that has just begun has none,
+// and no servers either.
 func trusted(dir state.Dir) (*x509.CertPool, error) {
 	ca, err := pki.LoadAuthority(dir.PKI(), controlplane.Authority)
 	if errors.Is(err, fs.ErrNotExist) {

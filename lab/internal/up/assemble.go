@@ -11,23 +11,20 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
 )
 
-// KubeOVN sets Kube-OVN's stand-in.
+// KubeOVN configures Kube-OVN's stand-in.
 type KubeOVN struct {
-	// Version is the release line whose behaviour it has: "master", "1.15" or
-	// "1.14"; empty means master.
+	// Version is the release line to behave as: "master", "1.15" or "1.14"; empty means master.
 	Version string
-	// InspectInterval is how often it looks for ports that are missing; zero
-	// means its default.
+	// InspectInterval is the time between searches for missing ports; zero means its default.
 	InspectInterval time.Duration
-	// Layout is what its workloads look like to the cluster, and what it was
-	// told. Without Northbound they say where the lab's database is.
+	// Layout is the form of its workloads in the cluster, and its configuration. If Northbound is empty, the workloads
+	// name the lab's database.
 	Layout controlplane.KubeOVN
 }
 
-// assemble starts every part and fills in what the lab says about itself.
+// assemble starts every part and fills in the lab's description.
 func (l *Lab) assemble(ctx context.Context) error {
-	// Kubernetes and OVN know nothing of each other until the stand-in joins
-	// them. The first that fails ends the other's start.
+	// Kubernetes and OVN are independent until the stand-in connects them. If one fails, the start of the other ends.
 	parts, partsCtx := errgroup.WithContext(ctx)
 	parts.Go(func() error { return l.startControlPlane(partsCtx) })
 	parts.Go(func() error { return l.startOVN(partsCtx) })

@@ -5,7 +5,6 @@ package up
 const (
 	// KubeOVNComponent is the stand-in for Kube-OVN's controller.
 	KubeOVNComponent = "kube-ovn"
-	// NodeAgentComponent is what runs a node's pods; its processes are named
-	// after the node, such as "node1-agent".
+	// NodeAgentComponent runs a node's pods; its processes are named after the node, such as "node1-agent".
 	NodeAgentComponent = "node-agent"
 )

@@ -1,6 +1,5 @@
-// Package up puts a lab together: it checks the machine, takes the state
-// directory, sweeps what a killed lab left there, starts every part, and stops
-// them again.
+// Package up assembles a lab: it checks the machine, locks the state directory, removes what a killed lab left there,
+// starts every part, and stops them again.
 package up
 
 import (
@@ -20,30 +19,27 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
-// maxNodes is how many nodes a lab may have; their addresses on the fabric and
-// the machine are what sets an end.
+// maxNodes is the greatest number of nodes of a lab; their addresses on the fabric and the machine limit it.
 const maxNodes = 9
 
-// Options say what lab to start. The zero value is a lab of one node in .lab.
+// Options configure a lab. The zero value is a lab of one node in .lab.
 type Options struct {
 	// StateDir is the state directory; empty means state.DefaultDir.
 	StateDir string
-	// Nodes is how many nodes there are; zero means one.
+	// Nodes is the number of nodes; zero means one.
 	Nodes int
-	// KeepData starts with what etcd and OVN's databases held when the last
-	// lab in the directory ended, instead of empty.
+	// KeepData starts with the data of etcd and OVN's databases from the end of the last lab in the directory, instead of
+	// empty.
 	KeepData bool
-	// Log gets progress lines, and a message when a part ends by itself; nil
-	// means nobody listens.
+	// Log receives progress lines, and a message when a part ends by itself; nil for none.
 	Log io.Writer
-	// Binary is the path of the lab's own binary, which the parts are started
-	// from. Empty means OVNGUARD_LAB, or this program if it is ovnguard-lab, or
-	// bin/ovnguard-lab in or above the working directory.
+	// Binary is the path of the lab's own binary, which runs the parts. Empty means OVNGUARD_LAB, or this program if it is
+	// ovnguard-lab, or bin/ovnguard-lab in or above the working directory.
 	Binary string
-	// KubeOVN sets Kube-OVN's stand-in.
+	// KubeOVN configures Kube-OVN's stand-in.
 	KubeOVN KubeOVN
-	// Audit has kube-apiserver keep an audit log of what is changed, in
-	// log/audit.log of the state directory. It costs every request a little.
+	// Audit makes kube-apiserver keep an audit log of changes, in log/audit.log of the state directory. It slows every
+	// request a little.
 	Audit bool
 }
 
@@ -81,10 +77,9 @@ type Lab struct {
 	stopErr  error
 }
 
-// Start starts a lab and returns when it is ready. When ctx ends during the
-// start, or a part fails, what was started is stopped again. After the start
-// ctx has no meaning: Stop must be called. A directory where another lab runs
-// gives an error that wraps *state.HeldError.
+// Start starts a lab and returns when it is ready. When ctx ends during the start, or a part fails, the started parts
+// are stopped again. After the start ctx has no meaning: Stop must be called. If another lab runs in the directory, the
+// error wraps *state.HeldError.
 func Start(ctx context.Context, options Options) (*Lab, error) {
 	begin := time.Now()
 	options, err := options.complete()
@@ -134,23 +129,21 @@ func (l *Lab) start(ctx context.Context, begin time.Time) error {
 	return l.dir.Save(l.info)
 }
 
-// Info is what the lab says about itself, the same as in lab.json.
+// Info returns the lab's description, the same as in lab.json.
 func (l *Lab) Info() state.Info { return l.info }
 
-// RESTConfig is a client's configuration with a fresh certificate of a user in
-// groups.
+// RESTConfig returns a client's configuration with a new certificate of a user in groups.
 func (l *Lab) RESTConfig(user string, groups ...string) (*rest.Config, error) {
 	return l.control.RESTConfig(user, groups...)
 }
 
-// Admin is RESTConfig for a member of system:masters.
+// Admin returns a RESTConfig for a member of system:masters.
 func (l *Lab) Admin() (*rest.Config, error) { return l.control.Admin() }
 
-// AuditLog is the file with kube-apiserver's audit log, one JSON document a
-// line, where Options.Audit asked for it.
+// AuditLog returns the path of kube-apiserver's audit log, one JSON document a line, if Options.Audit asked for it.
 func (l *Lab) AuditLog() string { return l.control.AuditLog() }
 
-// Components are the names of the lab's processes in the order of their start.
+// Components returns the names of the lab's processes in the order of their start.
 func (l *Lab) Components() []string {
 	var names []string
 	for _, p := range l.group.Processes() {
@@ -186,9 +179,8 @@ func (l *Lab) component(name string) (*process.Process, error) {
 	return nil, fmt.Errorf("the lab has no component %q, it has %v", name, l.Components())
 }
 
-// Stop ends all processes, removes namespaces and links, and returns the state
-// directory back. Data and logs stay in it. A second call gives the first
-// one's result.
+// Stop ends all processes, removes namespaces and links, and unlocks the state directory. Data and logs stay in it. A
+// second call returns the result of the first.
 func (l *Lab) Stop() error {
 	l.stopOnce.Do(func() {
 		// Stopping goes on to its end, whatever made the caller stop.

@@ -11,8 +11,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
 )
 
-// programs are what the lab runs that it does not bring with it, by the Debian
-// package that has them.
+// programs are the programs that the lab needs on the machine, by their Debian package.
 var programs = []struct {
 	debian string
 	names  []string
@@ -27,13 +26,13 @@ var programs = []struct {
 // tunDevice makes TAP links.
 const tunDevice = "/dev/net/tun"
 
-// checkMachine says everything that this machine lacks for a lab, in one error.
+// checkMachine returns one error with everything that this machine lacks for a lab.
 func checkMachine() error {
 	var lacks []error
 	if os.Geteuid() != 0 {
 		lacks = append(lacks, errors.New("not root: nodes and pods are network namespaces, so run it as root (sudo)"))
 	}
-	// Open vSwitch's userspace datapath makes its bridges' own ports with it.
+	// Open vSwitch's userspace datapath uses it to make the own ports of its bridges.
 	if tun, err := os.OpenFile(tunDevice, os.O_RDWR, 0); err != nil {
 		lacks = append(
 			lacks,
@@ -64,8 +63,8 @@ func checkMachine() error {
 	return nil
 }
 
-// findBinary returns the lab's own binary: what the options or OVNGUARD_LAB
-// name, this program if it is the lab, or else the one that was built.
+// findBinary returns the path of the lab's own binary: the one in the options or in OVNGUARD_LAB, this program if it is
+// the lab, or else the one that was built.
 func findBinary(option string) (string, error) {
 	if option != "" {
 		return filepath.Abs(option)

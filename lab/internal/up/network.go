@@ -99,8 +99,7 @@ func (l *Lab) startAgents(ctx context.Context) error {
 	return agents.Wait()
 }
 
-// startOwn starts one of the lab's own components and waits for the file by
-// which it says that it is ready.
+// startOwn starts one of the lab's own components and waits for the file that shows that it is ready.
 func (l *Lab) startOwn(ctx context.Context, name, component string, flags ...string) error {
 	readyFile := filepath.Join(l.dir.Run(), name+".ready")
 	_, err := l.group.Start(ctx, process.Spec{

@@ -30,7 +30,7 @@ func (p *progress) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(p.out, "%6.1fs  %s\n", time.Since(p.begin).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// timed runs a step and says how long it took.
+// timed runs a step and writes how long it took.
 func (p *progress) timed(what string, step func() error) error {
 	begin := time.Now()
 	if err := step(); err != nil {

@@ -16,8 +16,8 @@ import (
 // stopTimeout is how long a lab in another process may take to stop in order.
 const stopTimeout = time.Minute
 
-// Sweep removes what a lab left in dir that was killed: processes, network
-// namespaces, links. The caller holds the directory. Each thing found is said.
+// Sweep removes what a killed lab left in dir: processes, network namespaces, links. The caller holds the lock of the
+// directory. It calls say for each of them.
 func Sweep(ctx context.Context, dir state.Dir, say func(format string, args ...any)) error {
 	killed, err := process.Sweep(dir.Run())
 	for _, record := range killed {
@@ -32,8 +32,8 @@ func Sweep(ctx context.Context, dir state.Dir, say func(format string, args ...a
 	return nil
 }
 
-// Down stops the lab in a state directory, whichever process runs it, and
-// sweeps what a killed one left there. It is no error where no lab runs.
+// Down stops the lab in a state directory, whichever process runs it, and removes what a killed one left there. It is
+// no error if no lab runs.
 func Down(ctx context.Context, stateDir string, say func(format string, args ...any)) error {
 	dir, err := state.FindDir(stateDir)
 	if err != nil {
@@ -78,7 +78,7 @@ func stopHolder(ctx context.Context, dir state.Dir, say func(format string, args
 			}
 			asked = true
 		case !time.Now().After(deadline):
-			// It takes its time.
+			// It is still stopping.
 		case !holder.Alive():
 			return fmt.Errorf(
 				"the state directory %s is held by a process that does not say which it is: see lslocks(8)",

@@ -16,13 +16,13 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// What a tenant writes, and what the API server makes of it.
+// Values that a tenant writes, and the annotations that the API server stores.
 func TestValues(t *testing.T) {
 	p := tenant(t)
 	strict := map[string]string{portSecurity: "true"}
 	cases := map[string]struct {
 		write, want map[string]string
-		warning     string // part of the one warning, "" for none
+		warning     string // part of the only warning, "" for none
 	}{
 		"nothing":         {want: strict},
 		"empty":           {write: map[string]string{portSecurity: ""}, want: strict},
@@ -72,7 +72,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// What cannot be read is refused, with the key and what to write instead.
+// An unreadable value is refused; the message names the key and what to write instead.
 func TestGarbageIsRefused(t *testing.T) {
 	p := tenant(t)
 	for _, key := range []string{portSecurity, layer2Forward} {
@@ -95,7 +95,7 @@ func TestGarbageIsRefused(t *testing.T) {
 	}
 }
 
-// Namespaces decide in both directions, each NIC by its own key. A value that says neither never gets into a namespace.
+// Namespaces decide in both directions, each NIC by its own key. An invalid value never gets into a namespace.
 func TestNamespaces(t *testing.T) {
 	p := admin(t)
 	cases := map[string]struct {
@@ -151,8 +151,8 @@ func TestNamespaces(t *testing.T) {
 	}
 }
 
-// A pod that comes in the same breath as its namespace gets what the namespace says, and not the strict default of a
-// namespace that the cache does not know yet.
+// A pod that is made right after its namespace gets the namespace's level, and not the strict default of a namespace
+// that the cache does not know yet.
 func TestNamespaceMadeJustNow(t *testing.T) {
 	p := admin(t)
 	for range 10 {
@@ -204,8 +204,8 @@ metadata: {name: outside, namespace: NAMESPACE}
 spec: {config: '{"cniVersion":"0.3.1","type":"macvlan","master":"eth0"}'}
 `
 
-// Each NIC is governed by its own key. What an attachment's definition says can be another thing when the pod starts,
-// so it is strict whatever it says now.
+// Each NIC is governed by its own key. An attachment's definition can be different when the pod starts, so the NIC is
+// strict whatever it says now.
 func TestAttachments(t *testing.T) {
 	p := admin(t)
 	ns := unique("nics")
@@ -318,7 +318,7 @@ func TestPodsWithoutPort(t *testing.T) {
 	}
 }
 
-// The record for people is JSON, and says for each NIC what was decided and why.
+// The readable record is JSON, and has for each NIC the decision and its reason.
 func TestDecisionRecord(t *testing.T) {
 	ns := namespace(t, map[string]string{layer2Forward: "true"})
 	pod, err := admin(t).dryRun(t.Context(), ns, map[string]string{kubeovn.Networks: "gone"})
@@ -339,7 +339,7 @@ func TestDecisionRecord(t *testing.T) {
 	}
 }
 
-// What a pod says of itself is never believed, not even the record of an earlier decision.
+// A pod's own words are never believed, not even the record of an earlier decision.
 func TestForgedRecord(t *testing.T) {
 	pod, err := tenant(t).dryRun(t.Context(), tenantNamespace, map[string]string{
 		portSecurity: "false", policy.RecordAnnotation: `{"ovn":{"level":"open","from":"namespace"}}`,

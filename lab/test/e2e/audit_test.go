@@ -15,11 +15,11 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// victim is a pod in the tenant's namespace whose port is spoilt.
+// victim is a pod in the tenant's namespace with a port that a test spoils.
 type victim struct {
 	pod  *corev1.Pod
 	port string
-	// identity is its MAC and addresses as port_security writes them.
+	// identity is its MAC and addresses in the form of port_security.
 	identity string
 }
 
@@ -41,7 +41,7 @@ func nbctl(t *testing.T, args ...string) {
 	}
 }
 
-// awaitColumn waits until OVN has this for a port.
+// awaitColumn waits until OVN has this column for a port.
 func awaitColumn(t *testing.T, port, want string) {
 	t.Helper()
 	eventually(
@@ -51,7 +51,7 @@ func awaitColumn(t *testing.T, port, want string) {
 	)
 }
 
-// onlyAudited is a policy under which admission lets the tenant do as it likes.
+// onlyAudited is a policy under which admission refuses nothing of the tenant.
 const onlyAudited = `
 apiVersion: ovnguard.io/v1alpha1
 kind: PortSecurityPolicy
@@ -61,9 +61,9 @@ spec:
   mode: audit
 `
 
-// unguarded has the tenant's pods audited only until the test ends, as they are where the webhook was not there in
-// time.
-func unguarded(t *testing.T) {
+// auditTenantOnly makes policy only audit the tenant's pods until the test ends, like pods from a time without the
+// webhook.
+func auditTenantOnly(t *testing.T) {
 	t.Helper()
 	p := tenant(t)
 	follows := func(open bool) {
@@ -89,7 +89,7 @@ func unguarded(t *testing.T) {
 	follows(true)
 }
 
-// faults are ways in which a port gets to be what it must not be, with the rules that find it.
+// faults are ways to make a port wrong, with the rules that find it.
 var faults = map[string]struct {
 	make  func(t *testing.T, v victim)
 	rules []string
@@ -102,21 +102,21 @@ var faults = map[string]struct {
 	},
 	"switched off by the tenant": {
 		make: func(t *testing.T, v victim) {
-			unguarded(t)
+			auditTenantOnly(t)
 			tenant(t).annotate(t, v.pod, map[string]string{portSecurity: "false"})
 		},
 		rules: []string{"OVG001"}, evidence: "port_security is empty",
 	},
 	"switched off by a look-alike": {
 		make: func(t *testing.T, v victim) {
-			unguarded(t)
+			auditTenantOnly(t)
 			tenant(t).annotate(t, v.pod, map[string]string{portSecurity: "True"})
 		},
 		rules: []string{"OVG001"}, evidence: "port_security is empty",
 	},
 	"annotation taken away": {
 		make: func(t *testing.T, v victim) {
-			unguarded(t)
+			auditTenantOnly(t)
 			tenant(t).annotate(t, v.pod, map[string]string{portSecurity: ""})
 		},
 		rules: []string{"OVG001"}, evidence: "port_security is empty",
@@ -131,10 +131,10 @@ var faults = map[string]struct {
 		},
 		rules: []string{"OVG002"}, evidence: v4Of,
 	},
-	// Kube-OVN rebuilds the column from the pod's own annotations, which the tenant writes.
+	// Kube-OVN builds the column again from the pod's own annotations, which the tenant writes.
 	"widened by the pod's own address annotation": {
 		make: func(t *testing.T, v victim) {
-			unguarded(t)
+			auditTenantOnly(t)
 			p := tenant(t)
 			p.annotate(t, v.pod, map[string]string{ipAddress: "0.0.0.0/0", portSecurity: "false"})
 			awaitColumn(t, v.port, "[]")
@@ -145,7 +145,7 @@ var faults = map[string]struct {
 	},
 	"the gateway as its own virtual address": {
 		make: func(t *testing.T, v victim) {
-			unguarded(t)
+			auditTenantOnly(t)
 			tenant(t).annotate(t, v.pod, map[string]string{portVIPs: "10.16.0.1"})
 			awaitColumn(t, v.port, `["`+v.identity+` 10.16.0.1"]`)
 		},
@@ -183,16 +183,16 @@ var faults = map[string]struct {
 	},
 }
 
-// v4Of stands for the victim's own address in evidence.
+// v4Of is a placeholder in evidence for the victim's own address.
 const v4Of = "<address>"
 
-// Each fault is really made; it shows in the metrics, on the pod and in `ovnguard audit`, and the command that the
-// finding gives puts it right.
+// Each fault is really made; it appears in the metrics, on the pod and in `ovnguard audit`, and the command in the
+// finding repairs it.
 func TestFaults(t *testing.T) {
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {
 			v := newVictim(t)
-			quiet(t)
+			awaitNoFindings(t)
 			compliant := ports(t, "compliant")
 
 			f.make(t, v)
@@ -203,7 +203,7 @@ func TestFaults(t *testing.T) {
 			for _, rule := range f.rules {
 				awaitEvent(t, v.pod, "PortSecurityFinding", rule)
 			}
-			found := audit(t).of(v.port)
+			found := audit(t).findingsOf(v.port)
 			checkFindings(t, v, found, f.rules, strings.ReplaceAll(f.evidence, v4Of, v.pod.Annotations[ipAddress]))
 
 			repaired := 0
@@ -214,7 +214,7 @@ func TestFaults(t *testing.T) {
 			if repaired == 0 {
 				t.Fatalf("no finding gives a fix: %+v", found)
 			}
-			healed := quiet(t)
+			healed := awaitNoFindings(t)
 			for _, rule := range f.rules {
 				awaitEvent(t, v.pod, "PortSecurityCleared", rule)
 			}
@@ -250,7 +250,7 @@ func fixesOf(findings []finding) []string {
 	return fixes
 }
 
-// checkFindings compares what the JSON report and the table say of the victim.
+// checkFindings compares the JSON report and the table for the victim.
 func checkFindings(t *testing.T, v victim, found []finding, ids []string, evidence string) {
 	t.Helper()
 	table, _, code := ovnguard(t, "audit")
@@ -287,9 +287,9 @@ func checkFindings(t *testing.T, v victim, found []finding, ids []string, eviden
 	}
 }
 
-// A port that names a pod which is not there is found, and one that Kube-OVN did not make is nobody's business.
+// A port that names a missing pod is found, and a port that Kube-OVN did not make is ignored.
 func TestPortWithoutPod(t *testing.T) {
-	quiet(t)
+	awaitNoFindings(t)
 	foreign, ghost := unique("foreign")+".tenant", unique("ghost")+".tenant"
 	add := func(port, vendor string) {
 		nbctl(t, "lsp-add", "ovn-default", port, "--", "set", "logical_switch_port", port,
@@ -301,33 +301,34 @@ func TestPortWithoutPod(t *testing.T) {
 		})
 	}
 	add(foreign, "somebody-else")
-	add(ghost, kubeovn.Vendor) // when this one is found, the other one would have been found before
+	add(ghost, kubeovn.Vendor) // when this port is found, the other one would have been found before
 	awaitRules(t, "OVG006")
 	report := audit(t)
-	found := report.of(ghost)
+	found := report.findingsOf(ghost)
 	if len(report.Findings) != 1 || len(found) != 1 || found[0].Rule != "OVG006" ||
 		!strings.Contains(found[0].Message, "tenant/") {
 		t.Fatalf("findings %+v, want OVG006 of %s only", report.Findings, ghost)
 	}
 	shell(t, found[0].Fix)
-	quiet(t)
+	awaitNoFindings(t)
 }
 
-// A pod that leaves takes its findings with it.
+// A deleted pod's findings end with it.
 func TestFindingGoesWithItsPod(t *testing.T) {
 	v := newVictim(t)
-	quiet(t)
+	awaitNoFindings(t)
 	nbctl(t, "lsp-set-port-security", v.port)
 	awaitRules(t, "OVG001")
 	deletePod(t, v.pod)
-	quiet(t)
+	awaitNoFindings(t)
 }
 
-// The audit follows the namespace as admission does: what was open by right is a finding once the namespace is strict.
+// The audit follows the namespace as admission does: a port that was rightly open is a finding once the namespace is
+// strict.
 func TestNamespaceIsClosed(t *testing.T) {
 	ns := namespace(t, map[string]string{portSecurity: "false"})
 	pod := run(t, ns, nil)
-	quiet(t)
+	awaitNoFindings(t)
 	annotateNamespace := func(value string) {
 		body, err := annotationPatch(map[string]string{portSecurity: value})
 		if err != nil {
@@ -342,13 +343,13 @@ func TestNamespaceIsClosed(t *testing.T) {
 	annotateNamespace("true")
 	awaitRules(t, "OVG001")
 	annotateNamespace("false")
-	quiet(t)
+	awaitNoFindings(t)
 	annotateNamespace("")
 	awaitRules(t, "OVG001")
 	for _, fix := range fixesOf(audit(t).Findings) {
 		shell(t, fix)
 	}
-	quiet(t)
+	awaitNoFindings(t)
 	if want := `["` + pod.Annotations[macAddress] + " " + pod.Annotations[ipAddress] + `"]`; portSecurityOf(
 		t,
 		kubeovn.PortName(pod.Name, ns, kubeovn.DefaultProvider),

@@ -13,10 +13,10 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 )
 
-// The exit code says how it went, and what is wrong is said on standard error with the flag that sets it.
+// The exit code shows the result; standard error has the fault, with the flag that fixes it.
 func TestExitCodes(t *testing.T) {
 	run(t, tenantNamespace, nil)
-	quiet(t)
+	awaitNoFindings(t)
 	closed := closedPort(t)
 	nowhere := filepath.Join(t.TempDir(), "kubeconfig")
 	err := clientcmd.WriteToFile(api.Config{
@@ -80,7 +80,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// A tenant, who may not read the cluster, hears so; nothing is called clean that was not seen.
+// A tenant, who may not read the cluster, gets an error; nothing that was not read is called clean.
 func TestAuditWithoutRights(t *testing.T) {
 	stdout, stderr, code := ovnguard(t, "audit", "--kubeconfig", world.Lab.Info().Kubeconfigs["tenant"])
 	if code != 3 || stdout != "" || !strings.Contains(stderr, "forbidden") {

@@ -19,7 +19,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
 )
 
-// finding is what is read of a finding in `ovnguard audit -o json`.
+// finding has the fields that the tests read of a finding in `ovnguard audit -o json`.
 type finding struct {
 	Rule, Name, Severity, Port, Namespace, Pod, Message, Fix string
 	Evidence                                                 struct {
@@ -28,7 +28,7 @@ type finding struct {
 	}
 }
 
-// auditReport is what is read of `ovnguard audit -o json`.
+// auditReport has the fields that the tests read of `ovnguard audit -o json`.
 type auditReport struct {
 	Ports    map[string]int
 	Findings []finding
@@ -36,12 +36,12 @@ type auditReport struct {
 	Notes    []string
 }
 
-// of returns the findings of a port, in order.
-func (r auditReport) of(port string) []finding {
+// findingsOf returns the findings of a port, in order.
+func (r auditReport) findingsOf(port string) []finding {
 	return slices.DeleteFunc(slices.Clone(r.Findings), func(f finding) bool { return f.Port != port })
 }
 
-// ovnguard runs a command of the program against the lab, unless args say where else, and returns what it wrote and its
+// ovnguard runs a command of the program, against the lab unless args name another cluster, and returns its output and
 // exit code.
 func ovnguard(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
@@ -60,7 +60,7 @@ func ovnguard(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	return out.String(), errs.String(), code
 }
 
-// audit runs `ovnguard audit -o json`; the exit code must agree with what it says.
+// audit runs `ovnguard audit -o json`; the exit code must agree with the report.
 func audit(t *testing.T) auditReport {
 	t.Helper()
 	stdout, stderr, code := ovnguard(t, "audit", "-o", "json")
@@ -87,8 +87,9 @@ func audit(t *testing.T) auditReport {
 	return r
 }
 
-// beside are the rules about what is no port: exceptions, chassis, pods outside OVN. Other tests come and go with such.
-var beside = []string{"OVG015", "OVG016", "OVG022", "OVG024"}
+// subjectRules are the rules for subjects other than ports: exceptions, chassis, pods outside OVN. Other tests make and
+// remove them.
+var subjectRules = []string{"OVG015", "OVG016", "OVG022", "OVG024"}
 
 // rules returns the number of findings about ports by rule, from the metrics; rules without any are left out.
 func rules(ctx context.Context) (map[string]int, error) {
@@ -99,7 +100,7 @@ func rules(ctx context.Context) (map[string]int, error) {
 	out := make(map[string]int)
 	for name, value := range values {
 		if rest, ok := strings.CutPrefix(name, `ovnguard_findings{rule="`); ok && value != 0 {
-			if rule := strings.TrimSuffix(rest, `"}`); !slices.Contains(beside, rule) {
+			if rule := strings.TrimSuffix(rest, `"}`); !slices.Contains(subjectRules, rule) {
 				out[rule] = int(value)
 			}
 		}
@@ -113,8 +114,8 @@ func ports(t *testing.T, state string) int {
 	return int(metrics(t)[fmt.Sprintf("ovnguard_ports{state=%q}", state)])
 }
 
-// quiet waits until the audit finds nothing any more.
-func quiet(t *testing.T) time.Duration {
+// awaitNoFindings waits until the audit has no findings any more.
+func awaitNoFindings(t *testing.T) time.Duration {
 	t.Helper()
 	return awaitRules(t)
 }
@@ -139,7 +140,7 @@ func awaitRules(t *testing.T, ids ...string) time.Duration {
 	})
 }
 
-// awaitEvent waits until the pod has an Event of the reason that names the rule.
+// awaitEvent waits until the pod has an Event with the reason that names the rule.
 func awaitEvent(t *testing.T, pod *corev1.Pod, reason, rule string) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("an Event %s %s on pod %s", reason, rule, pod.Name), func() (bool, error) {

@@ -17,8 +17,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
-// Callers without the API server's certificate are turned away once a self-test saw that the API server presents it,
-// and none came without for a while; where it presents another one, everybody goes on being answered.
+// Callers without the API server's certificate are refused once a self-test saw that the API server presents it, and
+// none came without one for a while; if it presents another one, everybody still gets answers.
 func TestThreat34Callers(t *testing.T) {
 	t.Cleanup(func() {
 		if err := guard.Restart(cleanup(t)); err != nil {
@@ -64,7 +64,7 @@ func TestThreat34Callers(t *testing.T) {
 		t.Errorf("a caller without certificate gets %d while nothing is enforced", got)
 	}
 
-	// The file is changed under the running program.
+	// The file changes under the running program.
 	if err := os.WriteFile(file, authority.CertPEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestThreat34Callers(t *testing.T) {
 	}
 }
 
-// call sends the webhook a review, with a client certificate where there is one, and returns the HTTP status.
+// call sends the webhook a review, with a client certificate if there is one, and returns the HTTP status.
 func call(t *testing.T, pair *pki.Pair) int {
 	t.Helper()
 	registration, err := guard.Registration(t.Context())

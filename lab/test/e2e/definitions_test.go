@@ -14,8 +14,8 @@ import (
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 )
 
-// The API server fills in what is left out, refuses what makes no sense with the field and the reason, and shows what
-// people look for.
+// The API server fills in defaults, refuses invalid fields with the field and the reason, and prints the columns that
+// users need.
 func TestDefinitions(t *testing.T) {
 	p := admin(t)
 	ns := namespace(t, nil)

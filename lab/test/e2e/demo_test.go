@@ -13,7 +13,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/up"
 )
 
-// The demo tells its story to the end in a lab of its own, every verdict is as expected, and nothing is left of it.
+// The demo tells its story to the end in a lab of its own, every verdict is as expected, and nothing is left of the
+// lab.
 func TestDemo(t *testing.T) {
 	dir, err := os.MkdirTemp("", "demo")
 	if err != nil {
@@ -29,7 +30,7 @@ func TestDemo(t *testing.T) {
 	if err != nil {
 		t.Errorf("%v\n%s", err, &told)
 	}
-	// Five chapters of six frames for each sender, and what the audit says.
+	// There are five chapters of six frames for each sender, and the verdicts of the audit.
 	if n := strings.Count(told.String(), " ok\n"); n < 50 || strings.Contains(told.String(), "DIFFERS") {
 		t.Errorf("%d verdicts as expected:\n%s", n, &told)
 	}

@@ -15,11 +15,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// notHeard is how long nodes go on leading calls to a replica that ends.
-const notHeard = time.Second
+// endpointDelay is how long nodes still send calls to a replica that ends.
+const endpointDelay = time.Second
 
-// A replica ends as the deployment has it end, and calls are led to it for a while after that was begun: no pod waits
-// for it.
+// A replica ends as in the deployment, while calls still reach it for a while: no pod waits for it.
 func TestReplicaEndsUnderLoad(t *testing.T) {
 	wait := preStop(t)
 	front := newFront(t, guard.Webhook)
@@ -48,7 +47,7 @@ func TestReplicaEndsUnderLoad(t *testing.T) {
 	}
 	load := startLoad(t)
 	load.await(t, 40)
-	// The API server keeps connections, and so may not notice; whoever connects again does.
+	// The API server keeps connections, and so may not notice; a client that connects again does.
 	var answered, lost atomic.Int64
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -66,13 +65,13 @@ func TestReplicaEndsUnderLoad(t *testing.T) {
 			}
 		}
 	}()
-	heard := time.AfterFunc(notHeard, func() { front.remove(second.Webhook) })
+	heard := time.AfterFunc(endpointDelay, func() { front.remove(second.Webhook) })
 	defer heard.Stop()
-	time.Sleep(wait) // as the kubelet does before it tells the program to end
+	time.Sleep(wait) // like the kubelet before it tells the program to end
 	if err := second.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(notHeard)
+	time.Sleep(endpointDelay)
 	load.await(t, 40)
 	load.stop()
 	close(done)
@@ -90,13 +89,13 @@ func TestReplicaEndsUnderLoad(t *testing.T) {
 	if n := load.loose.Load(); n > 0 {
 		t.Errorf("%d pods were made that are not strict", n)
 	}
-	// What is just being sent on a connection that is closed for being idle is lost.
+	// A request that is just being sent on an idle connection while that is closed is lost.
 	if n := load.refused.Load(); n > 1 {
 		t.Errorf("%d pods were refused although a replica was there: %v", n, load.why.Load())
 	}
 }
 
-// preStop returns how long deploy/controller.yaml has a replica answer before it is told to end.
+// preStop returns the time in deploy/controller.yaml for which a replica answers before it is told to end.
 func preStop(t *testing.T) time.Duration {
 	t.Helper()
 	text, err := os.ReadFile("../../../deploy/controller.yaml")

@@ -21,8 +21,8 @@ import (
 	"github.com/ovnguard/ovnguard/deploy"
 )
 
-// The examples are accepted by a real API server, by the rights of the roles that are meant for them: an author asks,
-// an approver approves, and neither can do the other's part.
+// A real API server accepts the examples, with the rights of their roles: an author asks, an approver approves, and
+// neither can do the other's part.
 func TestExamples(t *testing.T) {
 	if err := world.Apply(t.Context(), deploy.Roles); err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestExamples(t *testing.T) {
 	author, writer := bound("ovnguard-exception-author")
 	approver, second := bound("ovnguard-exception-approver")
 	_, reader := bound("ovnguard-exception-viewer")
-	// The virtual routers' addresses are of the pods' subnet.
+	// The virtual routers' addresses are in the pods' subnet.
 	sharing := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: approver,
@@ -131,7 +131,7 @@ func TestExamples(t *testing.T) {
 	mustRefuseContradiction(t, writer, path, ns)
 }
 
-// mustRefuseContradiction asks for what a class is not for.
+// mustRefuseContradiction asks for fields that contradict a class.
 func mustRefuseContradiction(t *testing.T, writer person, path, ns string) {
 	t.Helper()
 	e := exceptionIn(ns)

@@ -22,9 +22,9 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/up"
 )
 
-// northbound returns everything that OVN has of every port, in order. That a port is in no security group Kube-OVN says
-// by an empty list, once it has looked at its groups, or by none.
-func northbound(t *testing.T) []string {
+// northboundRows returns all columns of every port in OVN, in order. For a port in no security group, Kube-OVN writes
+// an empty list, or nothing before it has looked at the groups; both count as the same.
+func northboundRows(t *testing.T) []string {
 	t.Helper()
 	out, err := world.Nbctl(
 		t.Context(),
@@ -42,8 +42,8 @@ func northbound(t *testing.T) []string {
 	return rows
 }
 
-// asBefore waits until OVN has of every port what it had before, nothing lost and nothing written besides.
-func asBefore(t *testing.T, before []string) time.Duration {
+// awaitUnchanged waits until OVN has the same columns for every port as before, nothing lost and nothing added.
+func awaitUnchanged(t *testing.T, before []string) time.Duration {
 	t.Helper()
 	var now []string
 	defer func() {
@@ -61,24 +61,24 @@ func asBefore(t *testing.T, before []string) time.Duration {
 		}
 	}()
 	return eventually(t, "every port in OVN to be as it was", func() (bool, error) {
-		now = northbound(t)
+		now = northboundRows(t)
 		return slices.Equal(now, before), nil
 	})
 }
 
-// spoiled are pods with their ports, which somebody spoils in several ways.
-type spoiled []*corev1.Pod
+// spoiledPods are pods with ports that the tests spoil in several ways.
+type spoiledPods []*corev1.Pod
 
-func newSpoiled(t *testing.T, ns string, n int) spoiled {
+func newSpoiled(t *testing.T, ns string, n int) spoiledPods {
 	t.Helper()
-	pods := make(spoiled, n)
+	pods := make(spoiledPods, n)
 	for i := range pods {
 		pods[i] = run(t, ns, nil)
 	}
 	return pods
 }
 
-func (s spoiled) spoil(t *testing.T) {
+func (s spoiledPods) spoil(t *testing.T) {
 	t.Helper()
 	var args []string
 	for i, pod := range s {
@@ -89,10 +89,9 @@ func (s spoiled) spoil(t *testing.T) {
 	nbctl(t, args[1:]...)
 }
 
-// written looks at what the journal says of the ports: each change was to write what the port must have. It returns how
-// many there are; of some nobody lived to note what became of them, and some could not be carried out while the
-// database was away.
-func (s spoiled) written(t *testing.T) (intended int) {
+// checkJournal checks the journal of the ports: each change was to write the expected value. It returns how many there
+// are; some have no outcome because of a crash, and some could not be made while the database was away.
+func (s spoiledPods) checkJournal(t *testing.T) (intended int) {
 	t.Helper()
 	for _, pod := range s {
 		own := pod.Annotations[macAddress] + " " + strings.ReplaceAll(pod.Annotations[ipAddress], ",", " ")
@@ -109,12 +108,12 @@ func (s spoiled) written(t *testing.T) (intended int) {
 	return intended
 }
 
-// However far a repair has come when the program is killed, the next one ends it, and what each intended is written
-// down before.
+// However far a repair has come when the program is killed, the next program completes it, and each wrote its intent
+// before the change.
 func TestFaultKilledWhileRepairing(t *testing.T) {
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	pods := newSpoiled(t, ns, 8)
-	before := northbound(t)
+	before := northboundRows(t)
 	random := rand.New(rand.NewPCG(1, 1))
 	for round := range 4 {
 		pods.spoil(t)
@@ -130,41 +129,41 @@ func TestFaultKilledWhileRepairing(t *testing.T) {
 			"round %d: killed %s after the change, right %s after the start",
 			round,
 			delay.Round(time.Millisecond),
-			asBefore(t, before).Round(time.Millisecond),
+			awaitUnchanged(t, before).Round(time.Millisecond),
 		)
 	}
 	awaitWebhook(t)
-	if n := pods.written(t); n < len(pods) {
+	if n := pods.checkJournal(t); n < len(pods) {
 		t.Errorf("the journal has %d changes of %d ports", n, len(pods))
 	}
 }
 
-// The API server goes away in the middle of a repair: nothing is written that could not be written down before, and all
-// of it is when the server is back.
+// The API server goes away in the middle of a repair: nothing is written without a journal entry before it, and
+// everything is written when the server is back.
 func TestFaultAPIServerRestartedWhileRepairing(t *testing.T) {
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	pods := newSpoiled(t, ns, 8)
-	before := northbound(t)
+	before := northboundRows(t)
 	for range 2 {
 		if err := world.Lab.KillComponent(controlplane.APIServer); err != nil {
 			t.Fatal(err)
 		}
 		pods.spoil(t)
 		restart(t, controlplane.APIServer)
-		t.Logf("right %s after the API server was back", asBefore(t, before).Round(time.Millisecond))
+		t.Logf("right %s after the API server was back", awaitUnchanged(t, before).Round(time.Millisecond))
 	}
 	awaitWebhook(t)
-	if n := pods.written(t); n < 2*len(pods) {
+	if n := pods.checkJournal(t); n < 2*len(pods) {
 		t.Errorf("the journal has %d changes of %d ports, spoiled twice", n, len(pods))
 	}
 }
 
-// A database that was lost comes back empty: nobody's port is there, nothing is written to it. When a backup is
-// restored that is older than the ports' state, what is wrong in it is put right.
+// A database that was lost comes back empty: it has no ports, and nothing is written to it. When an old backup is
+// restored, its wrong ports are repaired.
 func TestFaultEmptyDatabaseRestored(t *testing.T) {
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	pods := newSpoiled(t, ns, 4)
-	before := northbound(t)
+	before := northboundRows(t)
 	file := filepath.Join(world.Lab.Info().StateDir, "ovn", "nb.db")
 	stopAll := func() {
 		t.Helper()
@@ -174,7 +173,7 @@ func TestFaultEmptyDatabaseRestored(t *testing.T) {
 			}
 		}
 	}
-	pods.spoil(t) // is what the backup has
+	pods.spoil(t) // the backup has the spoiled ports
 	if err := guard.Freeze(); err != nil {
 		t.Fatal(err)
 	}
@@ -219,27 +218,27 @@ func TestFaultEmptyDatabaseRestored(t *testing.T) {
 		found, err := rules(t.Context())
 		return found["OVG007"] >= len(pods), err
 	})
-	if rows := northbound(t); len(rows) != 1 || rows[0] != "" {
+	if rows := northboundRows(t); len(rows) != 1 || rows[0] != "" {
 		t.Errorf("an empty database was given rows: %q", rows)
 	}
 	restore(t.Context())
-	took := asBefore(t, before)
+	took := awaitUnchanged(t, before)
 	t.Logf(
 		"empty for %s, right %s after the backup was there",
 		time.Since(asked).Round(time.Millisecond),
 		took.Round(time.Millisecond),
 	)
-	pods.written(t)
-	quiet(t)
+	pods.checkJournal(t)
+	awaitNoFindings(t)
 	awaitWebhook(t)
 }
 
-// Whoever may loosen a namespace does so and takes it back all the time. The ports follow, by way of the pods'
-// annotations and Kube-OVN, and are what they must be in the end.
+// A user who may loosen a namespace does and undoes it all the time. The ports follow through the pods' annotations and
+// Kube-OVN, and are right in the end.
 func TestFaultFlappingAnnotation(t *testing.T) {
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	pods := newSpoiled(t, ns, 3)
-	before := northbound(t)
+	before := northboundRows(t)
 	const flaps = 40
 	begin := time.Now()
 	for i := range flaps {
@@ -257,7 +256,7 @@ func TestFaultFlappingAnnotation(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	flapped := time.Since(begin)
-	took := asBefore(t, before)
+	took := awaitUnchanged(t, before)
 	for _, pod := range pods {
 		// Each time the annotation and the row may follow, and no more.
 		if n := len(changes(t, portOf(pod))); n > 2*flaps {
@@ -277,17 +276,17 @@ func TestFaultFlappingAnnotation(t *testing.T) {
 		len(changes(t, portOf(pods[0]))),
 		took.Round(time.Millisecond),
 	)
-	pods.written(t)
-	time.Sleep(3 * time.Second) // longer than Kube-OVN is given to follow an annotation
-	asBefore(t, before)
+	pods.checkJournal(t)
+	time.Sleep(3 * time.Second) // longer than the time for Kube-OVN to follow an annotation
+	awaitUnchanged(t, before)
 }
 
-// The program is frozen while a grant ends, and goes on with a clock that has jumped over it: the port is narrow at
-// once.
+// The program is frozen while a grant ends, and goes on with a clock that has jumped past the end: the port is narrow
+// at once.
 func TestFaultClockJumpsOverExpiry(t *testing.T) {
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	pod := run(t, ns, nil)
-	before := northbound(t)
+	before := northboundRows(t)
 	narrow := portSecurityOf(t, portOf(pod))
 	grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
 		s.Class, s.Grant.Pairs = v1alpha1.ClassRouter, []v1alpha1.AddressPair{{Prefix: "10.20.0.0/24"}}
@@ -297,7 +296,7 @@ func TestFaultClockJumpsOverExpiry(t *testing.T) {
 		"the grant to reach the port",
 		func() (bool, error) { return strings.Contains(portSecurityOf(t, portOf(pod)), " 10.20.0.0/24"), nil },
 	)
-	end := endSoon(t, ns, 8*time.Second) // admission is asked about it, so the program cannot be frozen yet
+	end := endSoon(t, ns, 8*time.Second) // admission reviews this, so the program cannot be frozen yet
 	if err := guard.Freeze(); err != nil {
 		t.Fatal(err)
 	}
@@ -309,6 +308,6 @@ func TestFaultClockJumpsOverExpiry(t *testing.T) {
 	if wide == narrow {
 		t.Error("the port was narrow while nobody could have written it")
 	}
-	t.Logf("narrow %s after the program went on", asBefore(t, before).Round(time.Millisecond))
+	t.Logf("narrow %s after the program went on", awaitUnchanged(t, before).Round(time.Millisecond))
 	awaitWebhook(t)
 }

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// The replica that leads is frozen until another one has taken its lead, and goes on in the belief that it still leads,
-// while ports are spoiled. Between them both put each right, and write nothing else.
+// The leading replica is frozen until another one has taken the lead, and goes on in the belief that it still leads,
+// while ports are spoiled. Together they repair each port, and write nothing else.
 func TestFaultTwoLeaders(t *testing.T) {
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	pods := newSpoiled(t, ns, 8)
-	before := northbound(t)
+	before := northboundRows(t)
 	second, err := guard.Replica(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -38,19 +38,19 @@ func TestFaultTwoLeaders(t *testing.T) {
 	})
 	pods.spoil(t) // nobody leads
 	took := eventually(t, "the second replica to lead", func() (bool, error) { return leads(t.Context(), second) })
-	alone := asBefore(t, before)
+	alone := awaitUnchanged(t, before)
 	pods.spoil(t)
 	if err := guard.Thaw(); err != nil {
 		t.Fatal(err)
 	}
 	frozen = false
 	pods.spoil(t) // both may believe that they lead
-	both := asBefore(t, before)
+	both := awaitUnchanged(t, before)
 	eventually(t, "the first replica to see that it leads no more", func() (bool, error) {
 		led, err := leads(t.Context(), guard)
 		return !led, err
 	})
-	if n := pods.written(t); n < 2*len(pods) {
+	if n := pods.checkJournal(t); n < 2*len(pods) {
 		t.Errorf("the journal has %d changes of %d ports, spoiled several times", n, len(pods))
 	}
 	if err := second.Stop(); err != nil {
@@ -64,7 +64,7 @@ func TestFaultTwoLeaders(t *testing.T) {
 		took.Round(time.Millisecond),
 		alone.Round(time.Millisecond),
 		both.Round(time.Millisecond),
-		asBefore(t, before).Round(time.Millisecond),
+		awaitUnchanged(t, before).Round(time.Millisecond),
 	)
 	awaitWebhook(t)
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// provedElsewhere are the rules whose faults other tests make.
+// provedElsewhere are the rules with faults that other tests make.
 var provedElsewhere = map[string]string{
 	"OVG001": "TestFaults",
 	"OVG002": "TestFaults",
@@ -41,11 +41,11 @@ var provedElsewhere = map[string]string{
 	"OVG031": "TestMoved of lab/test/layout",
 }
 
-// fault is something wrong that was really made.
+// fault is a fault that a test really made.
 type fault struct {
-	// about is what the finding must name: a port, a pod, or a thing besides them.
+	// about is the subject that the finding must name: a port, a pod, or another object.
 	about string
-	// heal puts it right.
+	// heal ends the fault.
 	heal func()
 }
 
@@ -76,11 +76,11 @@ var findings = map[string]func(t *testing.T) fault{
 	},
 	"OVG012": func(t *testing.T) fault {
 		v := newVictim(t)
-		return fault{v.port, besides(t, v, v.mac()+" 10.16.250.250")}
+		return fault{v.port, addPort(t, v, v.mac()+" 10.16.250.250")}
 	},
 	"OVG013": func(t *testing.T) fault {
 		v := newVictim(t)
-		return fault{v.port, besides(t, v, "0a:00:00:77:00:03 "+v.pod.Annotations[ipAddress])}
+		return fault{v.port, addPort(t, v, "0a:00:00:77:00:03 "+v.pod.Annotations[ipAddress])}
 	},
 	// Admission refuses what overlaps when it is granted. A Service that claims one of the addresses later does not end
 	// the grant: anybody may write Services.
@@ -126,7 +126,7 @@ var findings = map[string]func(t *testing.T) fault{
 		})
 		return fault{ns, remove}
 	},
-	// Kube-OVN puts what a member may send from into the address set of its group.
+	// Kube-OVN puts everything that a member may send from into the address set of its group.
 	"OVG018": func(t *testing.T) fault {
 		v := newVictim(t)
 		group := "ovn.sg." + strings.ReplaceAll(unique("group"), "-", "")
@@ -188,9 +188,8 @@ var findings = map[string]func(t *testing.T) fault{
 			)
 		}}
 	},
-	// Two pods say that they run one machine, and there is no such machine. Where KubeVirt is not served, admission
-	// lets nobody make such pods, and where it is, the garbage collector takes them; the program's own namespace is
-	// left out of admission.
+	// Two pods claim to run one machine that does not exist. If KubeVirt is not served, admission lets nobody make such
+	// pods, and if it is, the garbage collector removes them; the program's own namespace is left out of admission.
 	"OVG019": func(t *testing.T) fault {
 		const ns = "ovnguard-system"
 		var pods []*corev1.Pod
@@ -219,7 +218,7 @@ var findings = map[string]func(t *testing.T) fault{
 			}
 		}}
 	},
-	// A NIC whose address management gave it a MAC and no address.
+	// This NIC got a MAC and no address from its address management.
 	"OVG020": func(t *testing.T) fault {
 		v := newVictim(t)
 		setAddress(t, v.port, "")
@@ -268,17 +267,17 @@ var findings = map[string]func(t *testing.T) fault{
 		t.Cleanup(func() { deletePod(t, pod) })
 		return fault{pod.Name, func() { deletePod(t, pod) }}
 	},
-	// Repair does not write a row of another type, which is not that of a pod.
+	// Repair does not write a row of another type, because it is not a pod's row.
 	"OVG025": func(t *testing.T) fault {
-		ns, _ := repaired(t)
+		ns, _ := repairNamespace(t)
 		port := portOf(run(t, ns, nil))
 		nbctl(t, "lsp-set-type", port, "localport", "--", "lsp-set-port-security", port, "unknown")
 		return fault{port, func() { nbctl(t, "lsp-set-type", port, "") }}
 	},
 }
 
-// Each fault is really made. The running program finds it, `ovnguard audit` names what it is about, no finding that
-// gives a fix is left when all fixes were run, and when the rest is put right nobody speaks of it any more.
+// Each fault is really made. The running program finds it, `ovnguard audit` names its subject, no finding with a fix is
+// left after all fixes were run, and after the other faults end the findings are gone.
 func TestFindings(t *testing.T) {
 	for _, rule := range rulebook.Rules() {
 		if _, made := findings[rule.ID]; made == (provedElsewhere[rule.ID] != "") {
@@ -303,7 +302,7 @@ func TestFindings(t *testing.T) {
 	slices.SortStableFunc(ids, func(a, b string) int {
 		return cmp.Compare(strings.Count(a, withoutNorthd), strings.Count(b, withoutNorthd))
 	})
-	for _, id := range []string{"OVG015", "OVG016"} { // which would be fewer, while ours is one more
+	for _, id := range []string{"OVG015", "OVG016"} { // the others' may become fewer while ours is added
 		eventually(
 			t,
 			"exceptions of other tests to go with their namespaces",
@@ -350,12 +349,12 @@ func TestFindings(t *testing.T) {
 			)
 		})
 	}
-	runFixes(t, southbound, audit(t).Findings) // the columns hold what exceptions granted that are gone
-	quiet(t)
+	runFixes(t, southbound, audit(t).Findings) // the columns hold grants of exceptions that are gone
+	awaitNoFindings(t)
 }
 
-// runFixes runs the commands that the findings give, each once, waits until no finding gives one, and returns how many
-// it ran. Those left out are about the ovn-northd that was killed, and open an editor.
+// runFixes runs the commands in the findings, each once, waits until no finding has one, and returns how many it ran.
+// It leaves out those about the killed ovn-northd, which open an editor.
 func runFixes(t *testing.T, southbound string, found []finding) int {
 	t.Helper()
 	fixes := func(found []finding) []string {
@@ -388,19 +387,19 @@ func runFixes(t *testing.T, southbound string, found []finding) int {
 	return len(first)
 }
 
-// withoutNorthd is the rule whose fault is that ovn-northd does not run.
+// withoutNorthd is the rule for an ovn-northd that does not run.
 const withoutNorthd = "OVG021"
 
-// standing returns how many findings of a rule the running program has.
+// standing returns the number of findings of a rule in the running program.
 func standing(t *testing.T, rule string) int {
 	t.Helper()
 	return int(metrics(t)[fmt.Sprintf("ovnguard_findings{rule=%q}", rule)])
 }
 
-// excepted makes a namespace whose exceptions are honoured, and whose ports nobody puts right.
+// excepted makes a namespace in which exceptions count and repair is off.
 func excepted(t *testing.T) string {
 	t.Helper()
-	ns, name := repaired(t)
+	ns, name := repairNamespace(t)
 	body := map[string]any{"spec": map[string]any{"repair": "log", "limits": map[string]any{"minPrefixLengthIPv4": 24}}}
 	if _, err := admin(t).do(t.Context(), http.MethodPatch, policiesPath+"/"+name, body); err != nil {
 		t.Fatal(err)
@@ -408,7 +407,7 @@ func excepted(t *testing.T) string {
 	return ns
 }
 
-// grantIn makes an exception for all pods of a namespace, as change makes it, and returns how to take it away.
+// grantIn makes an exception for all pods of a namespace, changed by change, and returns a function that removes it.
 func grantIn(t *testing.T, ns string, change func(*v1alpha1.PortSecurityExceptionSpec)) (remove func()) {
 	t.Helper()
 	e := exceptionIn(ns)
@@ -435,12 +434,12 @@ func grantIn(t *testing.T, ns string, change func(*v1alpha1.PortSecurityExceptio
 	}
 }
 
-// endSoon has the exception of a namespace, as grantIn made it, end in some seconds, and returns when. What must happen
-// while it lasts has all the time that it takes until then.
+// endSoon sets the end of a namespace's exception from grantIn to that time from now, and returns the end. The test has
+// the time until then for everything that must happen before it.
 func endSoon(t *testing.T, ns string, in time.Duration) (end time.Time) {
 	t.Helper()
 	path := "/apis/ovnguard.io/v1alpha1/namespaces/" + ns + "/portsecurityexceptions/" + exceptionIn(ns).Name
-	end = time.Now().Add(in).Truncate(time.Second) // as it is kept
+	end = time.Now().Add(in).Truncate(time.Second) // the API keeps whole seconds
 	_, err := admin(
 		t,
 	).do(t.Context(), http.MethodPatch, path,
@@ -451,8 +450,8 @@ func endSoon(t *testing.T, ns string, in time.Duration) (end time.Time) {
 	return end
 }
 
-// besides makes a port on the victim's switch that has these addresses, and returns how to take it away.
-func besides(t *testing.T, v victim, addresses string) (remove func()) {
+// addPort makes a port on the victim's switch with these addresses, and returns a function that removes it.
+func addPort(t *testing.T, v victim, addresses string) (remove func()) {
 	t.Helper()
 	name := unique("other")
 	nbctl(
@@ -475,7 +474,7 @@ func besides(t *testing.T, v victim, addresses string) (remove func()) {
 	return remove
 }
 
-// setAddress writes the address in an IP resource; empty takes it away.
+// setAddress writes the address in an IP resource; an empty one removes it.
 func setAddress(t *testing.T, name, address string) {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"spec": map[string]any{"v4IpAddress": address}})

@@ -23,29 +23,29 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// follower looks at each state that OVN's rows of a namespace go through, however short it lasts, and at each identity
-// that Kube-OVN records.
+// follower looks at each state of OVN's rows of a namespace, however short it lasts, and at each identity that Kube-OVN
+// records.
 type follower struct {
-	// ns is the namespace whose rows must be strict, and spared one whose rows must not change.
+	// ns is the namespace in which rows must be strict, and spared one in which rows must not change.
 	ns, spared string
 	stop       func()
 
-	// Of the goroutine that follows OVN until stop has returned.
+	// These belong to the goroutine that follows OVN until stop has returned.
 	changes  int
 	had      map[string]map[string]bool // identities by port, as rows had them
 	problems []string
-	// blank holds the ports whose port_security has an element with nothing in it; blanks is how often one came to have
-	// that.
+	// blank has the ports with an empty element in port_security; blanks counts how often a port got one.
 	blank  map[string]bool
 	blanks int
-	// Of the one that follows Kube-OVN's records until then.
+	// This belongs to the goroutine that follows Kube-OVN's records until then.
 	recorded map[string]map[string]bool
-	// Of the one that follows pods until then: each as it was last, and what was changed too early.
+	// These belong to the goroutine that follows pods until then: the last state of each, and the changes that came too
+	// early.
 	pods  map[string]*corev1.Pod
 	early []string
 }
 
-// follow begins. Nothing may be read before stop has returned.
+// follow begins to follow. Nothing may be read before stop has returned.
 func follow(t *testing.T, ns, spared string) *follower {
 	t.Helper()
 	f := &follower{
@@ -103,7 +103,7 @@ func follow(t *testing.T, ns, spared string) *follower {
 		t.Fatal(err)
 	}
 	rows := mirror.Subscribe(ovn.TablePort)
-	rows.Take() // what is there already
+	rows.Take() // the rows from before
 	running.Go(func() {
 		for {
 			events, _, err := rows.Next(ctx)
@@ -128,8 +128,8 @@ func (f *follower) record(ip *unstructured.Unstructured) {
 	}
 }
 
-// follow looks at each state of a pod. Before Kube-OVN has allocated one that is strict, nobody changes what it would
-// write the port by.
+// follow looks at each state of a pod. Before Kube-OVN has allocated a strict pod, nobody changes the annotations that
+// its port is written from.
 func (f *follower) follow(what watch.EventType, pod *corev1.Pod) {
 	last := f.pods[pod.Name]
 	if f.pods[pod.Name] = pod; what == watch.Deleted {
@@ -174,7 +174,7 @@ func (f *follower) look(event ovn.Event) {
 		return
 	}
 	f.changes++
-	identity, err := inRow(now)
+	identity, err := identityInRow(now)
 	if err != nil {
 		f.problems = append(f.problems, fmt.Sprintf("%s: addresses %q: %v", now.Name, now.Addresses, err))
 		return
@@ -184,31 +184,30 @@ func (f *follower) look(event ovn.Event) {
 	if slices.Equal(row.PortSecurity, []string{""}) {
 		f.blanks++
 		f.blank[row.Name] = true
-		row.PortSecurity = row.Addresses // all else must be right
+		row.PortSecurity = row.Addresses // everything else must be right
 	}
-	for _, looser := range loosened(&row, identity) {
+	for _, looser := range excessOf(&row, identity) {
 		f.problems = append(f.problems, row.Name+": "+looser)
 	}
 }
 
-// stayedBlank returns what is wrong with ports that had nothing in port_security for longer than until their pod had an
-// address, or more often than it cannot be helped: a pod is changed, deleted and made again under its name, and
-// Kube-OVN deals with the change when the new one has no address yet. That the new one is changed is refused, see
-// early.
+// stayedBlank returns an error for each port that had an empty port_security after its pod had an address, or more
+// often than is unavoidable: a pod is changed, deleted and made again under its name, and Kube-OVN handles the change
+// when the new one has no address yet. A change of the new one is refused, see early.
 func (f *follower) stayedBlank() (out []string) {
 	for _, port := range slices.Sorted(maps.Keys(f.blank)) {
 		out = append(out, port+` has port_security [""] at the end`)
 	}
-	if f.blanks > fleeting {
+	if f.blanks > toleratedTimes {
 		out = append(out, fmt.Sprintf(`port_security was [""] %d times`, f.blanks))
 	}
 	return out
 }
 
-// fleeting is how often something may be seen that nothing can be done about, and that does not stay.
-const fleeting = 5
+// toleratedTimes is how often a fault may be seen that cannot be prevented, and that does not stay.
+const toleratedTimes = 5
 
-// sameRights reports whether a row is still of the same pod, and lets it send and sends it the same.
+// sameRights reports whether a row still belongs to the same pod, with the same rights to send and receive.
 func sameRights(old, now *ovn.Port) bool {
 	return now != nil && now.UUID == old.UUID && now.ExternalIDs["pod"] == old.ExternalIDs["pod"] &&
 		now.Type == old.Type &&
@@ -216,8 +215,8 @@ func sameRights(old, now *ovn.Port) bool {
 		slices.Equal(now.Addresses, old.Addresses)
 }
 
-// inRow returns the identity that a row has by its addresses.
-func inRow(row *ovn.Port) (portsec.Identity, error) {
+// identityInRow returns the identity in a row's addresses.
+func identityInRow(row *ovn.Port) (portsec.Identity, error) {
 	if len(row.Addresses) != 1 {
 		return portsec.Identity{}, fmt.Errorf("%d elements, want one", len(row.Addresses))
 	}
@@ -225,8 +224,9 @@ func inRow(row *ovn.Port) (portsec.Identity, error) {
 	return parseIdentity(mac, strings.Fields(addresses)...)
 }
 
-// unrecorded returns what ports had although Kube-OVN had recorded it for another port, or had recorded nothing like it
-// again and again: of a pod that is gone before it could be recorded, now and then only the row is seen.
+// unrecorded returns the identities that ports had although Kube-OVN had recorded them for another port, or had
+// repeatedly recorded nothing like it: for a pod that is gone before it could be recorded, sometimes only the row is
+// seen.
 func (f *follower) unrecorded() (out []string) {
 	var never []string
 	for port, identities := range f.had {
@@ -250,7 +250,7 @@ func (f *follower) unrecorded() (out []string) {
 			}
 		}
 	}
-	if len(never) > fleeting {
+	if len(never) > toleratedTimes {
 		out = append(out, never...)
 	}
 	return out

@@ -54,10 +54,10 @@ func granted(t *testing.T, rules ...rbacv1.PolicyRule) (user string, p person) {
 	return user, as(t, user)
 }
 
-// dryRun at the end of a path has the API server do everything but store the object.
+// dryRun at the end of a path makes the API server do everything except store the object.
 const dryRun = "?dryRun=All"
 
-// do sends an object to a path of the API and returns what came back.
+// do sends an object to a path of the API and returns the response.
 func (p person) do(ctx context.Context, verb, path string, object any) ([]byte, error) {
 	path, dry := strings.CutSuffix(path, dryRun)
 	request := p.CoreV1().RESTClient().Verb(verb).AbsPath(path).SetHeader("Accept", "application/json")
@@ -77,7 +77,7 @@ func (p person) do(ctx context.Context, verb, path string, object any) ([]byte, 
 	}
 	result := request.Do(ctx)
 	if err := result.Error(); err != nil {
-		return nil, err // with what the server said, unlike that of Raw
+		return nil, err // with the server's message, unlike the error of Raw
 	}
 	return result.Raw()
 }
@@ -105,8 +105,8 @@ func exemptRights(namespace string) rbacv1.PolicyRule {
 	}
 }
 
-// A tenant-admin who may write the whole namespace loosens it by no path; who has the verb "exempt" on it does, and is
-// told of the ports that it concerns.
+// A tenant-admin who may write the whole namespace cannot loosen it by any path; a user with the verb "exempt" on it
+// can, and a warning has the number of affected ports.
 func TestThreat25NamespaceWeakening(t *testing.T) {
 	ns := namespace(t, nil)
 	run(t, ns, nil)
@@ -150,7 +150,7 @@ func TestThreat25NamespaceWeakening(t *testing.T) {
 		Name: fresh, Annotations: map[string]string{portSecurity: "false"},
 	}}, metav1.CreateOptions{})
 	mustRefuse(t, "creation", err, "exempt")
-	// The program's own namespace is left out by its label, which is nobody's to borrow.
+	// The program's own namespace is left out by its label, and nobody else may use that label.
 	borrowed := map[string]string{corev1.LabelMetadataName: "ovnguard-system"}
 	_, err = owner.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		GenerateName: "e2e-fresh-", Labels: borrowed, Annotations: map[string]string{portSecurity: "false"},
@@ -200,7 +200,7 @@ func TestThreat25NamespaceWeakening(t *testing.T) {
 	}
 }
 
-// Where policy is looser, what tightened a namespace is not taken away either, by whichever path: that loosens it as
+// Where policy is looser, nobody removes the tightening key of a namespace either, by any path: that loosens it as
 // much.
 func TestThreat25TighteningTakenAway(t *testing.T) {
 	for name, tight := range map[string]map[string]map[string]any{
@@ -274,7 +274,7 @@ func TestThreat21NamespaceNames(t *testing.T) {
 	}
 }
 
-// exceptionIn returns an exception for a namespace's pods that are labelled.
+// exceptionIn returns an exception for a namespace's labelled pods.
 func exceptionIn(ns string) *v1alpha1.PortSecurityException {
 	return &v1alpha1.PortSecurityException{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "PortSecurityException"},
@@ -291,7 +291,7 @@ func exceptionIn(ns string) *v1alpha1.PortSecurityException {
 	}
 }
 
-// policyFor makes a policy that honours exceptions of the namespace once somebody else approved them.
+// policyFor makes a policy that lets exceptions of the namespace count after somebody else approved them.
 func policyFor(t *testing.T, ns string) string {
 	t.Helper()
 	name := unique("policy")
@@ -318,8 +318,8 @@ func policyFor(t *testing.T, ns string) string {
 	return name
 }
 
-// Four eyes on the real API server: who asked is who made the request, nobody approves their own or in another's name,
-// and what was approved does not change.
+// Four eyes on the real API server: requestedBy is the user of the request, nobody approves their own request or in
+// another's name, and an approved exception does not change.
 func TestThreat37ExceptionAbuse(t *testing.T) {
 	ns := namespace(t, nil)
 	path := "/apis/ovnguard.io/v1alpha1/namespaces/" + ns + "/portsecurityexceptions"
@@ -383,7 +383,8 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 	_, err = powerless.do(t.Context(), http.MethodPatch, one, spec(map[string]any{"approvedBy": third}))
 	mustRefuse(t, "approval without the right", err, `"approve"`)
 
-	// What is approved is what was looked at: the author asks for more just before the approver's patch arrives.
+	// The approval is for the version that the approver saw: the author asks for more just before the approver's patch
+	// arrives.
 	lookedAt := exceptionOf(t, body).Spec.RequestID
 	approve := func(id string) error {
 		_, err := second.do(
@@ -428,7 +429,7 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 	if got := exceptionOf(t, body); got.Spec.ApprovedBy != approver || got.Spec.RequestedBy != author {
 		t.Errorf("after harmless edits: asked for by %q, approved by %q", got.Spec.RequestedBy, got.Spec.ApprovedBy)
 	}
-	// The reason is part of what was approved, and a ServiceAccount of the namespace is neither author nor approver.
+	// The approval covers the reason too, and a ServiceAccount of the namespace can neither ask nor approve.
 	body, err = writer.do(
 		t.Context(),
 		http.MethodPatch,
@@ -509,8 +510,8 @@ func TestThreat47StaleException(t *testing.T) {
 	mustRefuse(t, "an owner that is gone", err, "has another uid")
 }
 
-// With a namespace its exceptions go. In one that takes its name, whoever applies what was approved there has asked
-// again, and nobody has approved it, whatever it says.
+// A namespace's exceptions are deleted with it. If somebody applies an approved exception in a new namespace of the
+// same name, that is a new request, and nobody has approved it, whatever it says.
 func TestThreat47NamespaceMadeAgain(t *testing.T) {
 	ns := namespace(t, nil)
 	policyFor(t, ns)
@@ -520,8 +521,8 @@ func TestThreat47NamespaceMadeAgain(t *testing.T) {
 	})
 	path := "/apis/ovnguard.io/v1alpha1/namespaces/" + ns + "/portsecurityexceptions"
 	one := path + "/till"
-	// till makes a pod that the exception is for, and inEffect waits until the exception says whether it counts for
-	// that one.
+	// till makes a pod that the exception is for, and inEffect waits until the exception's status says whether it counts
+	// for that pod.
 	till := func() *corev1.Pod {
 		t.Helper()
 		w := wish{labels: map[string]string{"app": "till"}}
@@ -531,7 +532,7 @@ func TestThreat47NamespaceMadeAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { deletePod(t, pod) }) // its port is not to go while the next test looks at all of them
+		t.Cleanup(func() { deletePod(t, pod) }) // its port must not go while the next test looks at all of them
 		return pod
 	}
 	inEffect := func(status metav1.ConditionStatus, reason string, ports int32) *v1alpha1.PortSecurityException {
@@ -600,7 +601,7 @@ func TestThreat47NamespaceMadeAgain(t *testing.T) {
 	}
 }
 
-// deployment returns one without pods.
+// deployment returns a Deployment without pods.
 func deployment(ns string) *appsv1.Deployment {
 	none, labels := int32(0), map[string]string{"app": "till"}
 	return &appsv1.Deployment{

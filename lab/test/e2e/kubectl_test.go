@@ -27,11 +27,11 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
 )
 
-// kubectlName is the name under which this program does the little of kubectl that findings give as their fix, on
-// machines that have no kubectl.
+// kubectlName is the name that makes this program the part of kubectl that fixes of findings need, on machines without
+// kubectl.
 const kubectlName = "kubectl"
 
-// shell runs a command line as an administrator would who has copied it from a finding: in a shell, with the lab's
+// shell runs a command line like an administrator who has copied it from a finding: in a shell, with the lab's
 // kubeconfig and database in the environment.
 func shell(t *testing.T, command string) {
 	t.Helper()
@@ -45,7 +45,7 @@ func shell(t *testing.T, command string) {
 	}
 	cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", command)
 	cmd.Env = append(os.Environ(),
-		"PATH="+os.Getenv("PATH")+":"+dir, // a kubectl that the machine has comes first
+		"PATH="+os.Getenv("PATH")+":"+dir, // a kubectl of the machine comes first
 		"KUBECONFIG="+world.Lab.Info().Kubeconfigs[controlplane.AdminIdentity],
 		"OVN_NB_DB="+world.Lab.Info().NB,
 	)
@@ -54,7 +54,7 @@ func shell(t *testing.T, command string) {
 	}
 }
 
-// kubectl is `kubectl annotate pod -n NAMESPACE NAME KEY=VALUE... KEY-... [--overwrite] [--as=USER]`, `kubectl apply -f
+// kubectl runs `kubectl annotate pod -n NAMESPACE NAME KEY=VALUE... KEY-... [--overwrite] [--as=USER]`, `kubectl apply -f
 // -` of an exception, or `kubectl delete pod|portsecurityexceptions.ovnguard.io -n NAMESPACE NAME`, and returns an exit
 // code.
 func kubectl(args []string) int {
@@ -72,7 +72,7 @@ func kubectl(args []string) int {
 	return 0
 }
 
-// applyException makes the exception that comes by the standard input.
+// applyException applies the exception on the standard input.
 func applyException([]string) error {
 	text, err := io.ReadAll(os.Stdin)
 	if err != nil {
@@ -172,7 +172,7 @@ func annotatePod(args []string) error {
 	return err
 }
 
-// annotationPatch returns the merge patch for annotations; an empty value takes the annotation away.
+// annotationPatch returns the merge patch for annotations; an empty value removes the annotation.
 func annotationPatch(annotations map[string]string) ([]byte, error) {
 	values := make(map[string]any, len(annotations))
 	for key, value := range annotations {

@@ -11,7 +11,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// metrics returns ovnguard's own metrics, with labels as they are written.
+// metrics returns ovnguard's own metrics; the keys contain the labels as they are written.
 func metrics(t *testing.T) map[string]float64 {
 	t.Helper()
 	values, err := readMetrics(cleanup(t))
@@ -39,7 +39,7 @@ func readMetrics(ctx context.Context) (map[string]float64, error) {
 	return values, nil
 }
 
-// cleanup returns a context for what is done when a test ends.
+// cleanup returns a context for work at the end of a test.
 func cleanup(t *testing.T) context.Context {
 	t.Helper()
 	return context.WithoutCancel(t.Context())

@@ -18,17 +18,17 @@ import (
 	"github.com/ovnguard/ovnguard/lab/wire"
 )
 
-// guestMAC is that of a guest behind a pod's NIC.
+// guestMAC is the MAC of a guest behind a pod's NIC.
 var guestMAC = net.HardwareAddr{0x0a, 0, 0, 0x77, 0x10, 1}
 
-// A pod that runs guests of its own is a gateway on layer 2: the guest that was granted sends with its MAC and its
-// addresses, and is reached by them, over IPv4 and IPv6, while that is granted. No other guest is heard or reached, and
-// nobody before or after.
+// A pod that runs guests of its own is a gateway on layer 2: the granted guest sends with its MAC and its addresses,
+// and is reached by them, over IPv4 and IPv6, while the grant lasts. No other guest can send or receive, and none
+// before or after.
 func TestRepairGatewayOnLayer2(t *testing.T) {
 	applyDual(t)
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	host, other := openActor(t, ns), openActor(t, ns)
-	before := northbound(t)
+	before := northboundRows(t)
 	granted := []string{"10.77.200.9", "fd00:77::c9"}
 	stranger := net.HardwareAddr{0x0a, 0, 0, 0x77, 0x10, 2}
 	frames := func(when string, during bool) {
@@ -80,7 +80,7 @@ func TestRepairGatewayOnLayer2(t *testing.T) {
 	})
 	frames("during", true)
 	end := endSoon(t, ns, 4*time.Second)
-	asBefore(t, before)
+	awaitUnchanged(t, before)
 	if early := time.Until(end); early > 0 {
 		t.Errorf("the grant ended %s too early", early)
 	}

@@ -28,7 +28,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// installReports installs what OpenReports defines, as its own project ships it.
+// installReports installs the definitions of OpenReports, as that project ships them.
 func installReports(t *testing.T) {
 	t.Helper()
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}",
@@ -54,7 +54,7 @@ func installReports(t *testing.T) {
 
 const reportsPath = "/apis/openreports.io/v1alpha1"
 
-// get reads an object; there is none where it gives false.
+// get reads an object; it returns false if there is none.
 func get(t *testing.T, path string, into any) bool {
 	t.Helper()
 	raw, err := admin(t).do(t.Context(), http.MethodGet, path, nil)
@@ -70,8 +70,8 @@ func get(t *testing.T, path string, into any) bool {
 	return true
 }
 
-// Findings are told in Reports, from when the cluster serves them; those of others are left alone, and a report goes
-// when there is nothing to tell.
+// The program writes findings into Reports, as soon as the cluster serves them; it leaves those of others alone, and
+// deletes a report without findings.
 func TestReports(t *testing.T) {
 	eventually(t, "the log to say that the cluster does not serve Reports", func() (bool, error) {
 		log, err := os.ReadFile(guard.Log)
@@ -79,7 +79,7 @@ func TestReports(t *testing.T) {
 	})
 	installReports(t)
 	v := newVictim(t)
-	quiet(t)
+	awaitNoFindings(t)
 	nbctl(t, "lsp-set-port-security", v.port)
 	path := reportsPath + "/namespaces/" + tenantNamespace + "/reports/"
 	var report reportsv1alpha1.Report
@@ -112,10 +112,10 @@ func TestReports(t *testing.T) {
 		return get(t, path+"ovnguard", &report) && report.Summary.Fail == 2, nil
 	})
 	t.Logf("a change is written after %s", took.Round(time.Millisecond))
-	for _, fix := range fixesOf(audit(t).of(v.port)) {
+	for _, fix := range fixesOf(audit(t).findingsOf(v.port)) {
 		shell(t, fix)
 	}
-	quiet(t)
+	awaitNoFindings(t)
 	eventually(t, "the Report to go", func() (bool, error) { return !get(t, path+"ovnguard", &report), nil })
 	var other reportsv1alpha1.Report
 	if !get(t, path+"theirs", &other) || other.Summary.Fail != 7 || other.Source != "somebody" {
@@ -126,7 +126,7 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// A policy and an exception say what became of them, also when nobody but time changes anything.
+// The status of a policy and an exception shows their effect, even where only time changes it.
 func TestStatus(t *testing.T) {
 	ns := namespace(t, nil)
 	pod := run(t, ns, nil)
@@ -154,7 +154,7 @@ spec:
 	eventually(
 		t,
 		"the policy to say that it decides one port",
-		func() (bool, error) { // which nobody says in the first seconds of a program
+		func() (bool, error) { // no warning says so in the first seconds of a program
 			p = v1alpha1.PortSecurityPolicy{}
 			return get(t, "/apis/ovnguard.io/v1alpha1/portsecuritypolicies/"+policyName, &p) &&
 				p.Status.MatchedPorts == 1 &&
@@ -221,7 +221,7 @@ spec:
 			values["ovnguard_exceptions_unused"],
 		)
 	}
-	// From here on time alone changes anything.
+	// From here on only time passes.
 	end = time.Now().Add(5 * time.Second).UTC().Truncate(time.Second)
 	if _, err := admin(
 		t,
@@ -250,14 +250,14 @@ func leads(ctx context.Context, g *scene.Guard) (bool, error) {
 	return strings.Contains(page, "\novnguard_leader 1\n"), err
 }
 
-// Of two replicas one leads. When it dies the other one takes over, and tells what nobody told; both audit all the
-// time.
+// One of two replicas leads. When it dies the other one takes over, and reports the findings that nobody has reported;
+// both audit all the time.
 func TestLeadIsTakenOver(t *testing.T) {
 	if led, err := leads(t.Context(), guard); err != nil || !led {
 		t.Fatalf("the only replica leads: %v, %v", led, err)
 	}
 	v := newVictim(t)
-	quiet(t)
+	awaitNoFindings(t)
 	second := replica(t)
 	if led, err := leads(t.Context(), second); err != nil || led {
 		t.Errorf("the second replica leads: %v, %v", led, err)
@@ -285,7 +285,7 @@ func TestLeadIsTakenOver(t *testing.T) {
 		t.Errorf("the replica that came back leads: %v, %v", led, err)
 	}
 	nbctl(t, "lsp-set-port-security", v.port, v.identity)
-	quiet(t)
+	awaitNoFindings(t)
 	awaitEvent(t, v.pod, "PortSecurityCleared", "OVG001")
 	if err := second.Stop(); err != nil {
 		t.Fatal(err)
@@ -299,11 +299,11 @@ func TestLeadIsTakenOver(t *testing.T) {
 }
 
 // While the API server is away the audit goes on with OVN's side, nobody leads, and after a while the program says that
-// it is not ready. When the server is back, what was found meanwhile is told.
+// it is not ready. When the server is back, the findings from the meantime are reported.
 func TestAPIServerAway(t *testing.T) {
 	v := newVictim(t)
-	quiet(t)
-	back := away(t, controlplane.APIServer)
+	awaitNoFindings(t)
+	back := stopComponent(t, controlplane.APIServer)
 	begin := time.Now()
 	nbctl(t, "lsp-set-port-security", v.port)
 	found := awaitRules(t, "OVG001")
@@ -341,9 +341,9 @@ func TestAPIServerAway(t *testing.T) {
 		ready.Round(time.Millisecond),
 	)
 	nbctl(t, "lsp-set-port-security", v.port, v.identity)
-	quiet(t)
+	awaitNoFindings(t)
 	runAfterRestart(t)
-	// The tests that follow want caches that are current.
+	// The tests that follow need current caches.
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	err := scene.Wait(ctx, "all of the API server to be followed", func() (bool, error) {

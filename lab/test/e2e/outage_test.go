@@ -18,13 +18,13 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/up"
 )
 
-// Parts of the lab: the Northbound ovsdb-server, and who translates what it has.
+// Parts of the lab: the Northbound ovsdb-server, and ovn-northd, which translates its rows.
 const (
 	nbComponent = "ovn-nb"
 	northd      = "ovn-northd"
 )
 
-// staleAfter is how long the database may be away while the program calls itself ready.
+// staleAfter is how long the database may be away while the program is still ready.
 const staleAfter = 15 * time.Second
 
 func restart(t *testing.T, component string) {
@@ -34,8 +34,8 @@ func restart(t *testing.T, component string) {
 	}
 }
 
-// away ends a part of the lab. back has it run again, which is done at the latest when the test has ended.
-func away(t *testing.T, component string) (back func()) {
+// stopComponent stops a part of the lab. back starts it again, at the latest at the end of the test.
+func stopComponent(t *testing.T, component string) (back func()) {
 	t.Helper()
 	back = sync.OnceFunc(func() {
 		if err := world.Lab.RestartComponent(cleanup(t), component); err != nil {
@@ -49,7 +49,7 @@ func away(t *testing.T, component string) (back func()) {
 	return back
 }
 
-// changeWhileAway changes port_security in the database's file, which the server that is dead has let go of.
+// changeWhileAway changes port_security in the database's file, which its dead server no longer uses.
 func changeWhileAway(t *testing.T, port string, column ...string) {
 	t.Helper()
 	set := make([]any, len(column))
@@ -71,15 +71,15 @@ func changeWhileAway(t *testing.T, port string, column ...string) {
 	}
 }
 
-// While the database is away admission works as ever, the program says after a while that it is not ready, and what is
-// changed meanwhile it finds when the database is back.
+// While the database is away admission works as always, the program says after a while that it is not ready, and it
+// finds the changes from the meantime when the database is back.
 func TestNorthboundAway(t *testing.T) {
 	v := newVictim(t)
-	quiet(t)
+	awaitNoFindings(t)
 	if _, err := scene.Get(t.Context(), guard.Ready); err != nil {
 		t.Fatalf("not ready before: %v", err)
 	}
-	back := away(t, nbComponent)
+	back := stopComponent(t, nbComponent)
 	begin := time.Now()
 	changeWhileAway(t, v.port, "unknown")
 	if pod, err := tenant(
@@ -108,26 +108,26 @@ func TestNorthboundAway(t *testing.T) {
 	})
 	t.Logf("not ready after %s; the change found %s after the database was back, ready %s later",
 		unready.Round(time.Millisecond), found.Round(time.Millisecond), ready.Round(time.Millisecond))
-	for _, fix := range fixesOf(audit(t).of(v.port)) {
+	for _, fix := range fixesOf(audit(t).findingsOf(v.port)) {
 		shell(t, fix)
 	}
-	quiet(t)
-	restart(t, northd) // it tries again every 8 seconds by now, and the tests that follow want ports that come up
+	awaitNoFindings(t)
+	restart(t, northd) // by now it tries again only every 8 seconds, and the next tests need ports that come up
 }
 
-// A part that is restarted is noticed by nobody: the audit sees what comes after, and new pods get what they must.
+// The restart of a part has no visible effect: the audit sees later changes, and new pods get the right annotations.
 func TestRestarts(t *testing.T) {
 	for _, component := range []string{nbComponent, up.KubeOVNComponent, northd} {
 		t.Run(component, func(t *testing.T) {
 			v := newVictim(t)
-			quiet(t)
+			awaitNoFindings(t)
 			restart(t, component)
 			nbctl(t, "lsp-set-port-security", v.port)
 			took := awaitRules(t, "OVG001")
-			for _, fix := range fixesOf(audit(t).of(v.port)) {
+			for _, fix := range fixesOf(audit(t).findingsOf(v.port)) {
 				shell(t, fix)
 			}
-			quiet(t)
+			awaitNoFindings(t)
 			after := runAfterRestart(t)
 			t.Logf("a change found after %s", took.Round(time.Millisecond))
 			if got := portSecurityOf(

@@ -14,18 +14,18 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// madeStrict reports whether annotations are what the default policy writes on an ordinary pod.
+// madeStrict reports whether annotations are those that the default policy writes on an ordinary pod.
 func madeStrict(annotations map[string]string) bool {
 	return annotations[portSecurity] == "true" && annotations[policy.RecordAnnotation] == admissionpolicy.Record
 }
 
-// The record says that nobody asked. Who did ask is heard, and no record stands in for the look at a pod whose name
-// somebody chose, not even while the API server does not have the policy that takes such records away.
+// The record of an ordinary pod says that nobody asked. A pod's request is honoured, and no record replaces the review
+// of a pod with a chosen name, not even while the API server lacks the policy that removes such records.
 func TestRecordsSayWhatIs(t *testing.T) {
 	withPolicies(t)
 	p := tenant(t)
 	t.Run("a pod's own wish is kept", func(t *testing.T) {
-		pod, err := p.generated(t, map[string]string{portSecurity: "true"})
+		pod, err := p.createGenerated(t, map[string]string{portSecurity: "true"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,8 +41,8 @@ func TestRecordsSayWhatIs(t *testing.T) {
 		}
 	})
 	t.Run("a chosen name, without the default policy", func(t *testing.T) {
-		// As at the start, before the API server has the policy. Without the program nothing puts it back, and no
-		// webhook answers.
+		// As at the start, before the API server has the policy. Without the program nothing restores it, and no webhook
+		// answers.
 		if err := guard.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func TestRecordsSayWhatIs(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "the API server to forget the policy", func() (bool, error) {
-			_, err := p.generated(t, nil)
+			_, err := p.createGenerated(t, nil)
 			return err != nil, nil
 		})
 		named := &corev1.Pod{
@@ -75,7 +75,7 @@ func TestRecordsSayWhatIs(t *testing.T) {
 	})
 }
 
-// A pod that brings a record of its own is decided like any other, and in a namespace that may hold exceptions by the
+// A pod with a record of its own is decided like any other, and in a namespace that may have exceptions by the
 // webhooks.
 func TestThreat26ForgedRecord(t *testing.T) {
 	withPolicies(t)
@@ -89,7 +89,7 @@ func TestThreat26ForgedRecord(t *testing.T) {
 			portSecurity: "true", policy.RecordAnnotation: admissionpolicy.Record, layer2Forward: "true",
 		},
 	} {
-		if got, err := p.generated(
+		if got, err := p.createGenerated(
 			t,
 			annotations,
 		); err != nil || got.Annotations[portSecurity] != "true" ||
@@ -106,8 +106,8 @@ func TestThreat26ForgedRecord(t *testing.T) {
 	})
 	grantIn(t, ns, func(e *v1alpha1.PortSecurityExceptionSpec) { e.Grant.Level = v1alpha1.LevelOpen })
 	eventually(t, "the exception to be in effect for a pod that brings a record", func() (bool, error) {
-		// The API server takes up each policy for itself, and may refuse the pod until then.
-		pod, err := admin(t).generatedIn(t, ns, forged)
+		// The API server notices each policy separately, and may refuse the pod until then.
+		pod, err := admin(t).createGeneratedIn(t, ns, forged)
 		return err == nil && pod.Annotations[portSecurity] != "true", nil
 	})
 }

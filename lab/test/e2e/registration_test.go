@@ -18,11 +18,11 @@ import (
 	"github.com/ovnguard/ovnguard/deploy"
 )
 
-// putBackWithin is how soon a registration that somebody spoilt must be whole again: who does so again and again waits
-// ten seconds.
+// putBackWithin is how soon a spoiled registration must be whole again: the program waits ten seconds if somebody
+// spoils it again and again.
 const putBackWithin = 15 * time.Second
 
-// Whoever deletes or weakens the webhook's registration gets it back.
+// A webhook registration that somebody deletes or weakens is restored.
 func TestRegistrationIsPutBack(t *testing.T) {
 	configurations := world.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations()
 	before, err := guard.Registration(t.Context())
@@ -64,7 +64,7 @@ func TestRegistrationIsPutBack(t *testing.T) {
 			}
 			took := eventually(t, "the registration to be put back", func() (bool, error) {
 				now, err := guard.Registration(t.Context())
-				// Deleted or changed, it is another version of the object when it is whole again.
+				// Deleted or changed, the object has another version when it is whole again.
 				return err == nil && now.ResourceVersion != was.ResourceVersion &&
 					cmp.Equal(before.Webhooks, now.Webhooks), nil
 			})
@@ -77,7 +77,7 @@ func TestRegistrationIsPutBack(t *testing.T) {
 	awaitWebhook(t)
 }
 
-// A certificate that is deleted is made again, registered and served without a restart.
+// A deleted certificate is made again, registered and served without a restart.
 func TestCertificateIsMadeAgain(t *testing.T) {
 	before, err := guard.Registration(t.Context())
 	if err != nil {
@@ -113,8 +113,8 @@ func TestCertificateIsMadeAgain(t *testing.T) {
 	awaitWebhook(t)
 }
 
-// While the program is dead no pod slips through; what needs no OVN port starts all the same, so that the cluster can
-// mend itself. When it is back it serves with the certificate that it had.
+// While the program is dead no pod gets past it; a pod without an OVN port starts all the same, so that the cluster can
+// recover. When the program is back, it serves with the same certificate.
 func TestThreat36Crash(t *testing.T) {
 	before, err := guard.Registration(t.Context())
 	if err != nil {
@@ -151,7 +151,7 @@ func TestThreat36Crash(t *testing.T) {
 	}
 	onHost.Namespace = tenantNamespace
 	deletePod(t, onHost)
-	// So do those of the program's own namespace: another replica would bring the cluster back.
+	// So do the pods of the program's own namespace: another replica would bring the cluster back.
 	own := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: unique("own")}, Spec: restrictedSpec()}
 	if own, err = admin(
 		t,
@@ -186,7 +186,7 @@ func TestThreat36Crash(t *testing.T) {
 	}
 }
 
-// The controller can do what its role says and no more.
+// The controller can do what its role allows and no more.
 func TestRights(t *testing.T) {
 	p := as(t, deploy.Account, "system:serviceaccounts", "system:serviceaccounts:ovnguard-system")
 	if _, err := p.CoreV1().Secrets("kube-system").List(t.Context(), metav1.ListOptions{}); err == nil {
@@ -207,8 +207,8 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// awaitWebhook waits until the API server asks the webhook again; it learns of a registration by watching. One from
-// before, which led elsewhere, does not count.
+// awaitWebhook waits until the API server asks the webhook again, which it does after it has seen the registration. An
+// earlier registration with another address does not count.
 func awaitWebhook(t *testing.T) {
 	t.Helper()
 	own := guard.URL() + "/"
@@ -221,7 +221,7 @@ func awaitWebhook(t *testing.T) {
 		pod, err := p.dryRun(cleanup(t), tenantNamespace, nil)
 		return err == nil && pod.Annotations[portSecurity] == "true", nil
 	})
-	// Of pods that became strict the webhooks that only refuse are not asked.
+	// The webhooks that only refuse are not asked about pods that became strict.
 	eventually(t, "policies to be judged as before", func() (bool, error) {
 		_, err := root.do(cleanup(t), http.MethodPost, policiesPath+dryRun, &v1alpha1.PortSecurityPolicy{
 			TypeMeta: metav1.TypeMeta{

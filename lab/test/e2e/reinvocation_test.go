@@ -21,8 +21,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/pki"
 )
 
-// A webhook that comes later and writes into the pod has ours asked again. Ours then finds nothing to do where the
-// other one kept out of its business, and puts its own keys back where it did not.
+// A webhook that comes later and writes into the pod makes the API server ask ours again. Ours then finds nothing to do
+// if the other one left its keys alone, and restores its own keys if it did not.
 func TestAskedAgain(t *testing.T) {
 	ns := namespace(t, nil)
 	for name, c := range map[string]struct {
@@ -75,7 +75,7 @@ func reviews(t *testing.T) map[string]float64 {
 }
 
 // laterWebhook registers a webhook that is asked after ours and patches every new pod of a namespace, until the test
-// ends. What is registered of it can be edited.
+// ends. Edits change its registration.
 func laterWebhook(t *testing.T, ns, patch string, edits ...func(*admissionregistrationv1.MutatingWebhook)) {
 	t.Helper()
 	authority, err := pki.EnsureAuthority(t.TempDir(), "later", time.Now())
@@ -120,7 +120,7 @@ func laterWebhook(t *testing.T, ns, patch string, edits ...func(*admissionregist
 	configurations := world.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations()
 	none, fail := admissionregistrationv1.SideEffectClassNone, admissionregistrationv1.Fail
 	config := &admissionregistrationv1.MutatingWebhookConfiguration{
-		ObjectMeta: metav1.ObjectMeta{Name: "zz-later"}, // they are asked in the order of their names
+		ObjectMeta: metav1.ObjectMeta{Name: "zz-later"}, // webhooks are asked in the order of their names
 		Webhooks: []admissionregistrationv1.MutatingWebhook{
 			{
 				Name:                    "later.example.org",

@@ -23,8 +23,8 @@ import (
 
 const policiesPath = "/apis/ovnguard.io/v1alpha1/portsecuritypolicies"
 
-// repaired makes a namespace whose ports are put right, and whose exceptions are honoured.
-func repaired(t *testing.T) (ns, policyName string) {
+// repairNamespace makes a namespace in which ports are repaired and exceptions count.
+func repairNamespace(t *testing.T) (ns, policyName string) {
 	t.Helper()
 	ns, policyName = namespace(t, nil), unique("policy")
 	p := &v1alpha1.PortSecurityPolicy{
@@ -50,10 +50,10 @@ func repaired(t *testing.T) (ns, policyName string) {
 	return ns, policyName
 }
 
-// changes returns what the journal says of a port.
+// changes returns the journal entries of a port.
 func changes(t *testing.T, port string) []journal.Entry {
 	t.Helper()
-	all, err := journal.Read(t.Context(), journalist(t), "ovnguard-system")
+	all, err := journal.Read(t.Context(), journalClient(t), "ovnguard-system")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +66,8 @@ func changes(t *testing.T, port string) []journal.Entry {
 	return out
 }
 
-// journalist returns a client that may read and write the journal.
-func journalist(t *testing.T) client.Client {
+// journalClient returns a client that may read and write the journal.
+func journalClient(t *testing.T) client.Client {
 	t.Helper()
 	config, err := world.Lab.Admin()
 	if err != nil {
@@ -84,10 +84,10 @@ func portOf(pod *corev1.Pod) string {
 	return kubeovn.PortName(pod.Name, pod.Namespace, kubeovn.DefaultProvider)
 }
 
-// What somebody does to a row is taken back, on the wire as well, and written down with what was there before.
+// A manual change of a row is reversed, on the wire as well, and the journal has the values from before.
 func TestThreat18DirectEdit(t *testing.T) {
 	applyDual(t)
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	from, to := openActor(t, ns), openActor(t, ns)
 	own := portSecurityOf(t, from.Port)
 	addresses, err := world.Nbctl(t.Context(), "get", "logical_switch_port", from.Port, "addresses")
@@ -131,11 +131,11 @@ func TestThreat18DirectEdit(t *testing.T) {
 	}
 }
 
-// A gateway forwards what it was granted and nothing else, over IPv4 and IPv6: not before, and no longer than it was
-// granted, and what Kube-OVN writes meanwhile is widened again.
+// A gateway forwards what it was granted and nothing else, over IPv4 and IPv6: not before the grant, and not after it,
+// and a write of Kube-OVN in between is widened again.
 func TestThreat43GatewayForwardsWhatItWasGranted(t *testing.T) {
 	applyDual(t)
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	from, to := openActor(t, ns), openActor(t, ns)
 	narrow := portSecurityOf(t, from.Port)
 	behind := map[string]bool{
@@ -171,7 +171,7 @@ func TestThreat43GatewayForwardsWhatItWasGranted(t *testing.T) {
 	t.Logf("granted after %s", eventually(t, "the grant to reach the port", isWide).Round(time.Millisecond))
 	forwards("during", true)
 
-	// Kube-OVN writes the narrow column when it is told to look at the pod again.
+	// Kube-OVN writes the narrow column when it has to look at the pod again.
 	restart(t, up.KubeOVNComponent)
 	nbctl(t, "lsp-set-port-security", from.Port, strings.Trim(narrow, `[]"`))
 	t.Logf(
@@ -187,10 +187,10 @@ func TestThreat43GatewayForwardsWhatItWasGranted(t *testing.T) {
 	forwards("after", false)
 }
 
-// What happens while the program is dead is put right when it is back; a pod whose annotation is gone gets it back, and
+// Changes while the program is dead are repaired when it is back; a pod without its annotation gets it back, and
 // Kube-OVN writes its port.
 func TestThreatT24ChangedWhileDown(t *testing.T) {
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	one, two := run(t, ns, nil), run(t, ns, nil)
 	own, other := portSecurityOf(t, portOf(one)), portSecurityOf(t, portOf(two))
 	if err := guard.Kill(); err != nil {
@@ -207,9 +207,9 @@ func TestThreatT24ChangedWhileDown(t *testing.T) {
 	awaitWebhook(t)
 }
 
-// Somebody who keeps writing something else is met less and less often, and does not win in the end.
+// Repair answers somebody who keeps writing something else less and less often, and wins in the end.
 func TestThreat44Contested(t *testing.T) {
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	pod := run(t, ns, nil)
 	own := portSecurityOf(t, portOf(pod))
 	before := metrics(t)[`ovnguard_repair_changes_total{action="write",outcome="written"}`]
@@ -218,8 +218,8 @@ func TestThreat44Contested(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	after := metrics(t)[`ovnguard_repair_changes_total{action="write",outcome="written"}`]
-	// With twice the pause each time there are six in a second or two; where each attempt takes long, there is time for
-	// some more.
+	// With twice the pause each time there are six writes in a second or two; if each attempt takes long, there is time
+	// for some more.
 	if n := after - before; n < 2 || n > 15 {
 		t.Errorf("%v writes against 40", n)
 	}
@@ -231,15 +231,15 @@ func TestThreat44Contested(t *testing.T) {
 	)
 }
 
-// A change is taken back by the command, but only while it still is what repair wrote, and what somebody wrote into the
-// row beyond what is the pod's is not given back.
+// The command takes a change back, but only while the row still has what repair wrote, and it does not restore what
+// somebody wrote into the row beyond the pod's own.
 func TestUndo(t *testing.T) {
-	ns, policyName := repaired(t)
+	ns, policyName := repairNamespace(t)
 	pod := run(t, ns, nil)
 	spoilt, own := portOf(pod), portSecurityOf(t, portOf(pod))
 	nbctl(t, "lsp-set-port-security", spoilt, "0a:00:00:00:00:99")
 	eventually(t, "the port to be put right", func() (bool, error) { return portSecurityOf(t, spoilt) == own, nil })
-	pod, wide, end := widened(t, ns)
+	pod, wide, end := widenedPod(t, ns)
 	defer end()
 	port := portOf(pod)
 	own = "[" + strings.Replace(strings.Trim(wide, "[]"), " 10.20.0.0/24", "", 1) + "]"
@@ -282,7 +282,7 @@ func TestUndo(t *testing.T) {
 	if _, stderr, code := ovnguard(t, "undo"); code != 2 || !strings.Contains(stderr, "--all") {
 		t.Errorf("without a choice: code %d, %s", code, stderr)
 	}
-	// By the IDs of what was taken back, and of what took it back, nothing more is.
+	// The IDs of the change and of its undo cannot be used again.
 	list := changes(t, port)
 	back := list[len(list)-1]
 	for id, want := range map[string]string{

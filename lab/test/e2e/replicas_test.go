@@ -19,8 +19,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// Two replicas answer behind one address. While pods are made all the time, the certificate is made again and one
-// replica is killed: no pod is ever made loose, and those that are refused are few and say why.
+// Two replicas answer behind one address. While pods are made all the time, the certificate is replaced and one replica
+// is killed: no pod is ever made loose, and few are refused, with a reason.
 func TestReplicasUnderLoad(t *testing.T) {
 	front := behindFront(t)
 	second := replica(t)
@@ -70,8 +70,8 @@ func TestReplicasUnderLoad(t *testing.T) {
 	if n := load.loose.Load(); n > 0 {
 		t.Errorf("%d pods were made that are not strict", n)
 	}
-	// What was under way when the replica died cannot be answered, nor what comes before the API server knows that its
-	// connection ended.
+	// Requests under way when the replica died cannot be answered, and neither can those that come before the API server
+	// knows that its connection ended.
 	if n := load.refused.Load() - rotation; n > 10*loadAtATime {
 		t.Errorf("%d pods were refused although a replica was there", n)
 	}
@@ -80,7 +80,7 @@ func TestReplicasUnderLoad(t *testing.T) {
 	}
 }
 
-// loadAtATime is how many pods are asked for at a time, loadPause how long each waits before the next.
+// loadAtATime is the number of concurrent requests for pods, loadPause the pause of each before the next.
 const (
 	loadAtATime = 2
 	loadPause   = 20 * time.Millisecond
@@ -128,14 +128,14 @@ func (l *load) count(pod *corev1.Pod, err error) {
 	}
 }
 
-// await waits until so many more pods were made strict.
+// await waits until that many more pods were made strict.
 func (l *load) await(t *testing.T, n int64) {
 	t.Helper()
 	until := l.strict.Load() + n
 	eventually(t, "pods to be made", func() (bool, error) { return l.strict.Load() >= until, nil })
 }
 
-// replica starts the program a second time, beside the one that all tests have, until the test ends.
+// replica starts the program a second time, in addition to the one of all tests, until the test ends.
 func replica(t *testing.T) *scene.Guard {
 	t.Helper()
 	second, err := guard.Replica(t.Context())
@@ -150,33 +150,33 @@ func replica(t *testing.T) *scene.Guard {
 	return second
 }
 
-// front is one address with several servers behind it, as a Service has: it shares out connections, and leaves out
-// servers that take none.
+// front is one address with several servers behind it, like a Service: it distributes connections, and skips servers
+// that accept none.
 type front struct {
 	address string
 	mu      sync.Mutex
 	servers []string
 	next    int
 	conns   map[net.Conn]bool
-	way     way
-	// blind has it lead to a server that takes no connections, too, as a Service does until the node has heard of it.
+	way     handling
+	// blind makes it also choose a server that accepts no connections, like a Service before the node has heard of it.
 	blind bool
 }
 
-// way is what becomes of connections to a front.
-type way int
+// handling is the handling of connections to a front.
+type handling int
 
 const (
-	// open: they are passed on.
-	open way = iota
-	// shut: they are ended at once, as where nobody listens.
+	// open: they are forwarded.
+	open handling = iota
+	// shut: they are closed at once, as if nobody listened.
 	shut
-	// silent: they are taken, and no answer ever comes, as where packets are dropped.
+	// silent: they are accepted, and no answer ever comes, as if packets were dropped.
 	silent
 )
 
-// behindFront has the API server reach the program by a front, and the program test itself each second, until the test
-// ends.
+// behindFront makes the API server reach the program through a front, and the program test itself each second, until
+// the test ends.
 func behindFront(t *testing.T) *front {
 	t.Helper()
 	f := newFront(t, guard.Webhook)
@@ -191,7 +191,7 @@ func behindFront(t *testing.T) *front {
 		if err := guard.Restart(cleanup(t)); err != nil {
 			t.Error(err)
 		}
-		f.set(shut) // so that what is asked again is asked without it
+		f.set(shut) // so that later requests do not use it
 		awaitWebhook(t)
 	})
 	return f
@@ -214,7 +214,7 @@ func newFront(t *testing.T, server string) *front {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
-				return // closed
+				return // the listener is closed
 			}
 			go f.pass(conn)
 		}
@@ -228,8 +228,8 @@ func (f *front) add(server string) {
 	f.servers = append(f.servers, server)
 }
 
-// set has all connections from now on go a way. Those that there are end.
-func (f *front) set(w way) {
+// set sets the handling of all new connections. Existing ones end.
+func (f *front) set(w handling) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.way = w
@@ -244,7 +244,7 @@ func (f *front) remove(server string) {
 	f.servers = slices.DeleteFunc(slices.Clone(f.servers), func(s string) bool { return s == server })
 }
 
-// pass joins a connection with one to the next server that takes it.
+// pass connects a connection with the next server that accepts one.
 func (f *front) pass(conn net.Conn) {
 	f.mu.Lock()
 	servers, first, goes, tries := f.servers, f.next, f.way, len(f.servers)

@@ -25,9 +25,9 @@ import (
 	"github.com/ovnguard/ovnguard/internal/admission"
 )
 
-// What people reported that they ran, with what has to come of it: testdata/reported has their objects.
+// reportedCase has the objects that people reported, from testdata/reported, with the required results.
 type reportedCase struct {
-	// kubeVirt means that machines are served.
+	// kubeVirt means that the API server serves machines.
 	kubeVirt bool
 	steps    []reportedStep
 }
@@ -42,7 +42,7 @@ type reportedStep struct {
 	// rows are ports with words of their port_security in the end; waiting are pods that stay without a port.
 	rows    map[string][]string
 	waiting []string
-	// open is a port that is checked by nothing and takes in frames for unknown MACs in the end.
+	// open is a port that in the end has no checks and receives frames for unknown MACs.
 	open string
 	// again is a pod that is deleted and must come again.
 	again string
@@ -85,7 +85,7 @@ var reported = map[string]reportedCase{
 			rows:   map[string][]string{"site-router.site": {"192.168.100.0/24"}},
 		},
 	}},
-	// Unknown MACs can only be had by opening the port as a whole.
+	// Unknown MACs need a port that is open as a whole.
 	"nested-cluster-in-vm": {kubeVirt: true, steps: []reportedStep{
 		{file: "try-a-exception.yaml"},
 		{file: "try-b-launcher.yaml", user: byKubeVirt, open: "vm1.nested"},
@@ -143,7 +143,7 @@ var reported = map[string]reportedCase{
 	}},
 }
 
-// Each of them is as whoever reported it expected.
+// The result of each case is what the reporter expected.
 func TestReported(t *testing.T) {
 	for name, c := range reported {
 		t.Run(name, func(t *testing.T) {
@@ -184,7 +184,7 @@ func TestReported(t *testing.T) {
 	}
 }
 
-// take makes the objects and looks at what becomes of them.
+// take makes the objects and checks the results.
 func (s reportedStep) take(t *testing.T, dir string) map[string][]string {
 	t.Helper()
 	p := admin(t)
@@ -234,7 +234,7 @@ func (s reportedStep) take(t *testing.T, dir string) map[string][]string {
 	return s.rows
 }
 
-// make makes one object, the one of that number of its file.
+// make makes one object, with its number in the file.
 func (s reportedStep) make(t *testing.T, p person, o *unstructured.Unstructured, i int) {
 	t.Helper()
 	wanted := s.refused
@@ -305,8 +305,8 @@ func (s reportedStep) comesAgain(t *testing.T) {
 	})
 }
 
-// rowHas reports whether each port of that name, or whose name begins so where it ends with "-", is checked and may
-// send from the words.
+// rowHas reports whether each port of that name, or with that prefix if it ends with "-", is checked and may send from
+// the words.
 func rowHas(t *testing.T, port string, words []string) (bool, error) {
 	t.Helper()
 	out, err := world.Nbctl(
@@ -339,7 +339,7 @@ func containsAll(text string, words []string) bool {
 	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
 }
 
-// machineOf returns the UID of a machine, which is made where there is none.
+// machineOf returns the UID of a machine, and makes it if there is none.
 func machineOf(t *testing.T, ns, name string) (uid types.UID) {
 	t.Helper()
 	path := "/apis/kubevirt.io/v1/namespaces/" + ns + "/virtualmachineinstances"
@@ -359,7 +359,7 @@ func machineOf(t *testing.T, ns, name string) (uid types.UID) {
 	return types.UID(fieldOf(t, body, "metadata", "uid"))
 }
 
-// pathOf returns where objects of its kind are made.
+// pathOf returns the API path for creating objects of its kind.
 func pathOf(t *testing.T, o *unstructured.Unstructured) string {
 	t.Helper()
 	plural := map[string]string{
@@ -417,7 +417,7 @@ func toJSON(t *testing.T, o *unstructured.Unstructured) []byte {
 	return data
 }
 
-// removeAll takes objects away, the last first, and waits until namespaces are gone.
+// removeAll deletes objects, the last first, and waits until namespaces are gone.
 func removeAll(t *testing.T, objects []*unstructured.Unstructured) {
 	t.Helper()
 	for _, o := range slices.Backward(objects) {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A program that ends instead of becoming ready is said at once, not when the wait is over.
+// The error for a program that ends instead of becoming ready comes at once, not when the wait is over.
 func TestProgramThatEnds(t *testing.T) {
 	begin := time.Now()
 	_, err := world.StartGuard(t.Context(), "/bin/false")

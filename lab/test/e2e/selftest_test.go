@@ -19,12 +19,12 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// selfTestNamespace is where the program has the API server try what becomes of pods.
+// selfTestNamespace is the namespace in which the program makes the API server try pods.
 const selfTestNamespace = "ovnguard-selftest"
 
-// Somebody takes the registration away and keeps the program from making it again: the program says within one round
-// that pods are not guarded, and registers again as soon as it may. It says so as well where the webhook is asked and
-// another one spoils what it did.
+// Somebody removes the registration and keeps the program from making it again: the program says within one round that
+// pods are not guarded, and registers again as soon as it may. It says so as well if the webhook is asked and another
+// one spoils its result.
 func TestThreat35SelfTest(t *testing.T) {
 	if err := guard.Restart(t.Context(), "--selftest-interval=1s"); err != nil {
 		t.Fatal(err)
@@ -119,8 +119,9 @@ func TestThreat35SelfTest(t *testing.T) {
 	})
 }
 
-// Where policy only warns, the warnings show that the API server asks, and their absence that it does not; where it
-// only audits, the program says that it cannot know. What of the registration stands is a metric whatever policy says.
+// Under a policy that only warns, the warnings show that the API server asks, and their absence that it does not; under
+// a policy that only audits, the program says that it cannot know. A metric shows the state of the registration under
+// any policy.
 func TestThreat35NothingEnforced(t *testing.T) {
 	if err := guard.Restart(t.Context(), "--selftest-interval=1s"); err != nil {
 		t.Fatal(err)
@@ -174,13 +175,13 @@ func TestThreat35NothingEnforced(t *testing.T) {
 	}
 }
 
-// The API server cannot reach the webhook: whoever asks for a pod is refused, the program says within a round that it
-// is not asked, and that it is again.
+// The API server cannot reach the webhook: requests for pods are refused, and the program says within a round that it
+// is not asked, and later that it is again.
 func TestThreat35CutOff(t *testing.T) {
 	front := behindFront(t)
 	awaitSelfTest(t, true)
 	awaitWebhook(t)
-	for name, way := range map[string]way{"nobody listens": shut, "no answer comes": silent} {
+	for name, way := range map[string]handling{"nobody listens": shut, "no answer comes": silent} {
 		t.Run(name, func(t *testing.T) {
 			front.set(way)
 			defer front.set(open)
@@ -229,7 +230,7 @@ func awaitSelfTest(t *testing.T, passes bool) time.Duration {
 	})
 }
 
-// awaitSelfTestFailure waits until a self-test has failed for one more of a reason.
+// awaitSelfTestFailure waits until one more self-test has failed for a reason.
 func awaitSelfTestFailure(t *testing.T, reason string) {
 	t.Helper()
 	name := fmt.Sprintf("ovnguard_selftest_failures_total{reason=%q}", reason)
@@ -240,7 +241,7 @@ func awaitSelfTestFailure(t *testing.T, reason string) {
 	})
 }
 
-// awaitNotice waits until an Event about the program's namespace has the reason and says the word.
+// awaitNotice waits until an Event about the program's namespace has the reason and contains the word.
 func awaitNotice(t *testing.T, reason, word string) {
 	t.Helper()
 	eventually(t, "an Event "+reason, func() (bool, error) {
@@ -254,8 +255,8 @@ func awaitNotice(t *testing.T, reason, word string) {
 	})
 }
 
-// forbidRegistering takes from the program the right to write its registration; what it gives back gives it back, which
-// the end of the test does, too.
+// forbidRegistering removes the program's right to write its registration; giveBack restores it, and so does the end of
+// the test.
 func forbidRegistering(t *testing.T) (giveBack func()) {
 	t.Helper()
 	roles := world.Kube.RbacV1().ClusterRoles()
@@ -267,7 +268,7 @@ func forbidRegistering(t *testing.T) (giveBack func()) {
 	role.Rules = slices.DeleteFunc(slices.Clone(role.Rules), func(r rbacv1.PolicyRule) bool {
 		return slices.Contains(r.Resources, "mutatingwebhookconfigurations")
 	})
-	// What is watched must go on being watched.
+	// Objects that are watched must still be watched.
 	role.Rules = append(role.Rules, rbacv1.PolicyRule{
 		APIGroups: []string{
 			"admissionregistration.k8s.io",

@@ -21,13 +21,13 @@ import (
 )
 
 // strictInOVN waits until the pod has its port of the default network, and those of the providers, and checks that OVN
-// holds each of its ports to what Kube-OVN's own record says of it, and sends none of them what is for others.
+// restricts each of its ports to the identity in Kube-OVN's own record, and sends none of them frames for others.
 func strictInOVN(t *testing.T, namespace, name string, also ...kubeovn.Provider) {
 	t.Helper()
 	strictWhile(t, func() bool { return true }, namespace, name, also...)
 }
 
-// strictWhile is strictInOVN of a pod that may go meanwhile, of which stays tells. It gives whether it stayed.
+// strictWhile is strictInOVN for a pod that may go meanwhile, as stays reports. It returns whether the pod stayed.
 func strictWhile(t *testing.T, stays func() bool, namespace, name string, also ...kubeovn.Provider) bool {
 	t.Helper()
 	var rows []*ovn.Port
@@ -55,14 +55,14 @@ func strictWhile(t *testing.T, stays func() bool, namespace, name string, also .
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, looser := range loosened(row, record) {
+		for _, looser := range excessOf(row, record) {
 			t.Errorf("port %s, which is %s by its record: %s", row.Name, record, looser)
 		}
 	}
 	return stays()
 }
 
-// portsOf returns the rows of which OVN says that they are the pod's.
+// portsOf returns the rows that name the pod in OVN.
 func portsOf(ctx context.Context, namespace, name string) ([]*ovn.Port, error) {
 	out, err := world.Nbctl(
 		ctx,
@@ -97,7 +97,8 @@ func portsOf(ctx context.Context, namespace, name string) ([]*ovn.Port, error) {
 	return rows, nil
 }
 
-// texts returns the elements of a set as OVSDB writes it in JSON: one alone stands for itself (RFC 7047, section 5.1).
+// texts returns the elements of a set in OVSDB's JSON: a set of one may be written as its element (RFC 7047, section
+// 5.1).
 func texts(cell any) []string {
 	one, ok := cell.(string)
 	if ok {
@@ -114,9 +115,9 @@ func texts(cell any) []string {
 	return out
 }
 
-// loosened says in what a row gives a port more, or something else, than its identity; nothing where it is strict. Each
-// era of OVN must read the row so.
-func loosened(row *ovn.Port, identity portsec.Identity) (out []string) {
+// excessOf returns every right of a port in its row beyond, or different from, its identity; nothing if it is strict.
+// Each era of OVN must read the row so.
+func excessOf(row *ovn.Port, identity portsec.Identity) (out []string) {
 	want := portsec.IdentitySet(identity)
 	for _, era := range portsec.Eras() {
 		if got := portsec.Parse(era, row.PortSecurity).Set(); !got.Equal(want) {
@@ -126,7 +127,7 @@ func loosened(row *ovn.Port, identity portsec.Identity) (out []string) {
 	if row.Type != "" {
 		out = append(out, fmt.Sprintf("type %q, of which OVN does not check what it sends", row.Type))
 	}
-	// Besides "unknown", an address of others would have OVN answer for it and send here what is for them.
+	// Like "unknown", an address of others would make OVN answer for it and send frames for them here.
 	if len(row.Addresses) != 1 || !slices.Equal(strings.Fields(row.Addresses[0]), words(identity)) {
 		out = append(out, fmt.Sprintf("addresses %q, want %q", row.Addresses, strings.Join(words(identity), " ")))
 	}
@@ -160,7 +161,7 @@ func recordOf(ctx context.Context, port string) (identity portsec.Identity, err 
 	return identity, err
 }
 
-// identityOf reads the identity in an IP resource.
+// identityOf parses the identity in an IP resource.
 func identityOf(raw []byte) (identity portsec.Identity, err error) {
 	var ip struct {
 		Spec struct {
@@ -175,7 +176,7 @@ func identityOf(raw []byte) (identity portsec.Identity, err error) {
 	return parseIdentity(ip.Spec.MACAddress, ip.Spec.V4IPAddress, ip.Spec.V6IPAddress)
 }
 
-// parseIdentity reads an identity; an empty address is none.
+// parseIdentity parses an identity; an empty address is none.
 func parseIdentity(mac string, addresses ...string) (identity portsec.Identity, err error) {
 	if identity.MAC, err = portsec.ParseMAC(mac); err != nil {
 		return identity, err
@@ -193,7 +194,7 @@ func parseIdentity(mac string, addresses ...string) (identity portsec.Identity, 
 	return identity, nil
 }
 
-// What the tests of threats take for strict is nothing else, on any NIC.
+// The tests of threats accept only strict rows as strict, on any NIC.
 func TestLoosenedIsSeen(t *testing.T) {
 	identity := portsec.Identity{
 		MAC: portsec.MAC{0x0a, 0, 0, 0, 0, 1},
@@ -232,14 +233,14 @@ func TestLoosenedIsSeen(t *testing.T) {
 			ovn.Port{Type: "localport", Addresses: []string{own}, PortSecurity: []string{own}}, false,
 		},
 	} {
-		if got := loosened(&c.row, identity); (len(got) == 0) != c.strict {
+		if got := excessOf(&c.row, identity); (len(got) == 0) != c.strict {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
 
-	// Of a pod whose second NIC, or whose forwarding, somebody loosened, the rows say so.
+	// If somebody loosened a pod's second NIC, or its forwarding, the rows show it.
 	attached := newNetwork(t)
-	pod := allocated(t, tenant(t), map[string]string{kubeovn.Networks: attached.name})
+	pod := allocatedPod(t, tenant(t), map[string]string{kubeovn.Networks: attached.name})
 	strictInOVN(t, pod.Namespace, pod.Name, attached.provider)
 	port := kubeovn.PortName(pod.Name, pod.Namespace, attached.provider)
 	record, err := recordOf(t.Context(), port)
@@ -265,7 +266,7 @@ func TestLoosenedIsSeen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(loosened(row, identity)) == 0 {
+		if len(excessOf(row, identity)) == 0 {
 			t.Errorf("%s passes for strict: addresses %q, port_security %q", row.Name, row.Addresses, row.PortSecurity)
 		}
 	}
@@ -277,7 +278,7 @@ type network struct {
 	provider kubeovn.Provider
 }
 
-// newNetwork makes one, which goes when the test ends.
+// newNetwork makes a network, which is deleted at the end of the test.
 func newNetwork(t *testing.T) network {
 	t.Helper()
 	const path = "/apis/k8s.cni.cncf.io/v1/namespaces/" + tenantNamespace + "/network-attachment-definitions"

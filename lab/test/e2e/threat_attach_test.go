@@ -19,13 +19,13 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// named returns the name of an object.
-func named(t *testing.T, body []byte) string {
+// nameOf returns the name of an object.
+func nameOf(t *testing.T, body []byte) string {
 	t.Helper()
 	return fieldOf(t, body, "metadata", "name")
 }
 
-// fieldOf returns a text in an object; "" where it is not there.
+// fieldOf returns the text of a field of an object; "" if it is missing.
 func fieldOf(t *testing.T, body []byte, path ...string) string {
 	t.Helper()
 	var at any
@@ -46,12 +46,12 @@ func fieldOf(t *testing.T, body []byte, path ...string) string {
 	return text
 }
 
-// Kube-OVN's CNI plugs a NIC by the provider in a definition's config; one that names another definition's would plug
-// it into another pod's port.
+// Kube-OVN's CNI plugs a NIC by the provider in a definition's config; a provider with another definition's name would
+// plug it into another pod's port.
 func TestThreatT18AttachmentProviders(t *testing.T) {
 	p, name := mayDefine(t), unique("net")
 	const path = definitionsPath
-	own := ofOVN(name)
+	own := ovnConfig(name)
 	foreign := map[string]string{
 		"plain":     `{"cniVersion":"0.3.1","type":"kube-ovn","provider":"vault.bank.ovn"}`,
 		"the pod's": `{"cniVersion":"0.3.1","type":"kube-ovn","provider":"ovn"}`,
@@ -94,7 +94,7 @@ func TestThreatT18AttachmentProviders(t *testing.T) {
 
 const machines = "/apis/kubevirt.io/v1/namespaces/" + tenantNamespace
 
-// define has the cluster know resources of a group, each with its kind and without a schema, until the test ends.
+// define defines the resources of a group in the cluster, each with its kind and without a schema, until the test ends.
 func define(t *testing.T, group, scope string, resources map[string]string) {
 	t.Helper()
 	const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -139,7 +139,7 @@ func define(t *testing.T, group, scope string, resources map[string]string) {
 	}
 }
 
-// defineKubeVirt has the API server serve KubeVirt's resources, and waits until the program believes KubeVirt's
+// defineKubeVirt makes the API server serve KubeVirt's resources, and waits until the program believes KubeVirt's
 // accounts.
 func defineKubeVirt(t *testing.T) {
 	t.Helper()
@@ -151,7 +151,7 @@ func defineKubeVirt(t *testing.T) {
 	})
 }
 
-// tryLauncher has KubeVirt's account try to make a pod of a machine; none is kept.
+// tryLauncher tries to make a machine's pod with KubeVirt's account; none is kept.
 func tryLauncher(t *testing.T) error {
 	t.Helper()
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
@@ -170,8 +170,8 @@ func tryLauncher(t *testing.T) error {
 	return err
 }
 
-// KubeVirt copies the annotations of a machine's template to the pods that run it. What binds a pod to a machine is
-// refused in the template; of the rest the author is warned, and the pods are judged like any others.
+// KubeVirt copies the annotations of a machine's template to the pods that run it. Keys that bind a pod to a machine
+// are refused in the template; the author gets a warning about the rest, and the pods are judged like any others.
 func TestThreat23MachineTemplates(t *testing.T) {
 	defineKubeVirt(t)
 	p := mayDo(

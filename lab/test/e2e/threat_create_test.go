@@ -48,7 +48,7 @@ func TestThreat02Truthiness(t *testing.T) {
 
 func TestThreat07VIPInflation(t *testing.T) {
 	p := tenant(t)
-	neighbour := allocated(t, p, nil).Annotations[ipAddress]
+	neighbour := allocatedPod(t, p, nil).Annotations[ipAddress]
 	for name, value := range map[string]string{
 		"a neighbour's": neighbour, "a gateway's": "10.16.0.1", "anybody's": "192.0.2.7", "poison": "::ffff:10.16.0.9",
 		"a range": "10.16.0.0/16", "junk": "junk", "with a blank": " 10.16.0.9", "one good one bad": "192.0.2.7,x",
@@ -60,7 +60,7 @@ func TestThreat07VIPInflation(t *testing.T) {
 
 func TestThreat09ChosenAddress(t *testing.T) {
 	p := tenant(t)
-	taken := allocated(t, p, nil)
+	taken := allocatedPod(t, p, nil)
 	wish{
 		name:        "a neighbour's address",
 		annotations: map[string]string{ipAddress: taken.Annotations[ipAddress]},
@@ -86,13 +86,13 @@ func TestThreat09ChosenAddress(t *testing.T) {
 		p,
 	)
 
-	// What others than pods have: routers, Vips, nodes and Services.
+	// Addresses of others than pods: routers, Vips, nodes and Services.
 	mac, err := world.Nbctl(t.Context(), "get", "logical_router_port", "ovn-cluster-ovn-default", "mac")
 	if err != nil {
 		t.Fatal(err)
 	}
 	mac = strings.Trim(mac, "\"\n ")
-	isTaken := " is taken" // whose it is, is told to the audit log alone
+	isTaken := " is taken" // only the audit log names the holder
 	wish{
 		name:        "the MAC of the gateway",
 		annotations: map[string]string{macAddress: mac},
@@ -105,7 +105,7 @@ func TestThreat09ChosenAddress(t *testing.T) {
 		name:        "the gateway's MAC in the networks annotation",
 		annotations: map[string]string{kubeovn.Networks: `[{"name":"blue","mac":"` + mac + `"}]`}, refused: isTaken,
 	}.tryPod(t, p)
-	vip, vipAddress := madeVip(t, namespace(t, nil))
+	vip, vipAddress := makeVip(t, namespace(t, nil))
 	nodes, err := world.Kube.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
 	if err != nil || len(nodes.Items) == 0 || len(nodes.Items[0].Status.Addresses) == 0 {
 		t.Fatalf("no node with an address: %v, %v", nodes, err)
@@ -180,7 +180,7 @@ func TestThreat22FakeOwner(t *testing.T) {
 			},
 		},
 	}.try(t, p)
-	pod := allocated(t, p, nil)
+	pod := allocatedPod(t, p, nil)
 	_, err := p.do(
 		t.Context(),
 		http.MethodPatch,
@@ -277,8 +277,8 @@ func TestThreatT08MACForms(t *testing.T) {
 	)
 }
 
-// Kube-OVN gives addresses of whatever pool a pod names, and puts NICs on whatever network; the namespaces that a pool
-// or a subnet is for are held to by admission.
+// Kube-OVN assigns addresses of any pool that a pod names, and puts NICs on any network; admission enforces the
+// namespaces of a pool or a subnet.
 func TestThreatT09ForeignPoolAndNetwork(t *testing.T) {
 	const kubeovnPath = "/apis/kubeovn.io/v1/"
 	p, name := tenant(t), unique("theirs")

@@ -15,22 +15,28 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/up"
 )
 
-// oneAddress makes a subnet with a single address for others than its gateway.
-func oneAddress(t *testing.T) (subnet, address string) {
+// subnetWithOneAddress makes a subnet with a single address in addition to its gateway's.
+func subnetWithOneAddress(t *testing.T) (subnet, address string) {
 	t.Helper()
 	subnet = unique("full")
-	ofKubeOVN(t, "subnets", "Subnet", subnet, map[string]any{"cidrBlock": "10.91.0.0/30", "gateway": "10.91.0.1"})
+	makeKubeOVNObject(
+		t,
+		"subnets",
+		"Subnet",
+		subnet,
+		map[string]any{"cidrBlock": "10.91.0.0/30", "gateway": "10.91.0.1"},
+	)
 	return subnet, "10.91.0.2"
 }
 
-// withoutAddress returns a pod with such annotations that somebody makes under the name of another one, which is gone
-// by then, and for which there is no address. It has that other pod's port, whose port_security was own.
-func withoutAddress(t *testing.T, p person, ns string, annotations map[string]string) (pod *corev1.Pod, own string) {
+// podWithoutAddress returns a pod with these annotations that somebody makes under the name of a deleted one, when
+// there is no address for it. It has the other pod's port; own is that port's port_security.
+func podWithoutAddress(t *testing.T, p person, ns string, annotations map[string]string) (pod *corev1.Pod, own string) {
 	t.Helper()
 	last := run(t, ns, nil)
 	own = portSecurityOf(t, portOf(last))
-	// It is exchanged while Kube-OVN looks away, which cannot tell then that this is another one.
-	back := away(t, up.KubeOVNComponent)
+	// It is replaced while Kube-OVN does not look, so that Kube-OVN cannot tell that this is another pod.
+	back := stopComponent(t, up.KubeOVNComponent)
 	deletePod(t, last)
 	pod = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: last.Name, Annotations: annotations}, Spec: podSpec()}
 	pod.Spec.SchedulerName = "nobody" // so that it can be bound
@@ -39,20 +45,20 @@ func withoutAddress(t *testing.T, p person, ns string, annotations map[string]st
 		t.Fatal(err)
 	}
 	back()
-	followed(t)
+	awaitKubeOVN(t)
 	return pod, own
 }
 
-// Nobody has Kube-OVN write the port security of a pod that has no address yet: what it wrote would have neither an
+// Nobody makes Kube-OVN write the port security of a pod that has no address yet: the column would have neither an
 // address nor a MAC.
 func TestThreatT27BeforeTheAddress(t *testing.T) {
 	p, groups := tenant(t), kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups)
-	full, address := oneAddress(t)
+	full, address := subnetWithOneAddress(t)
 	onFull := map[string]string{kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch): full}
-	if got := allocated(t, p, onFull).Annotations[ipAddress]; got != address {
+	if got := allocatedPod(t, p, onFull).Annotations[ipAddress]; got != address {
 		t.Fatalf("the first pod on the subnet has %s, want %s", got, address)
 	}
-	pod, own := withoutAddress(t, p, tenantNamespace, onFull)
+	pod, own := podWithoutAddress(t, p, tenantNamespace, onFull)
 	if got := portSecurityOf(t, portOf(pod)); got != own {
 		t.Fatalf(
 			"port_security %s of a pod without an address, want that of the last pod, %s: the test shows nothing",
@@ -61,7 +67,7 @@ func TestThreatT27BeforeTheAddress(t *testing.T) {
 		)
 	}
 	change := map[string]any{groups: "web"}
-	p.everyWay(t, pod, groups, change)
+	p.tryEveryWay(t, pod, groups, change)
 	mustRefuse(
 		t,
 		"by the status",
@@ -83,32 +89,32 @@ func TestThreatT27BeforeTheAddress(t *testing.T) {
 	if err := p.patch(t.Context(), pod, map[string]any{"example.com/note": "x"}); err != nil {
 		t.Errorf("what Kube-OVN does not read: %v", err)
 	}
-	followed(t)
+	awaitKubeOVN(t)
 	if got := portSecurityOf(t, portOf(pod)); got != own {
 		t.Errorf("port_security is %q, and was %q", got, own)
 	}
 
-	// With an address it may have what others may.
-	later := allocated(t, p, nil)
+	// With an address it may have the same annotations as other pods.
+	later := allocatedPod(t, p, nil)
 	if err := p.patch(t.Context(), later, change); err != nil {
 		t.Errorf("once there is an address: %v", err)
 	}
-	followed(t)
+	awaitKubeOVN(t)
 	strictInOVN(t, later.Namespace, later.Name)
 }
 
-// A pod that shares a Vip has Kube-OVN write the ports of all that do with whatever happens to it, and nobody asks
-// admission about them. Repair puts right what comes of it.
+// Any change of a pod that shares a Vip makes Kube-OVN write the ports of all pods that share it, without a request to
+// admission. Repair corrects the result.
 func TestThreatT27SharedVip(t *testing.T) {
-	ns, _ := repaired(t)
-	full, address := oneAddress(t)
-	vip, its := madeVipOn(t, full, ns)
+	ns, _ := repairNamespace(t)
+	full, address := subnetWithOneAddress(t)
+	vip, its := makeVipOn(t, full, ns)
 	if its != address {
 		t.Fatalf("the Vip has %s, want %s", its, address)
 	}
-	admin(t).mayShare(t, ns, vip)
+	admin(t).awaitMayShare(t, ns, vip)
 	sibling := run(t, ns, map[string]string{kubeovn.AAPs: vip})
-	pod, own := withoutAddress(
+	pod, own := podWithoutAddress(
 		t,
 		admin(t),
 		ns,

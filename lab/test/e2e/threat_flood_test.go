@@ -22,8 +22,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/webhook"
 )
 
-// caller returns what it takes to call the webhook from outside: its address, and whom to trust.
-func caller(t *testing.T) (address *url.URL, trust *tls.Config) {
+// webhookEndpoint returns the facts for calling the webhook from outside: its address, and the authority to trust.
+func webhookEndpoint(t *testing.T) (address *url.URL, trust *tls.Config) {
 	t.Helper()
 	registration, err := guard.Registration(t.Context())
 	if err != nil {
@@ -40,11 +40,11 @@ func caller(t *testing.T) (address *url.URL, trust *tls.Config) {
 	return address, trust
 }
 
-// Many callers who begin a request and do not end it, in its head or in its body, hold up nobody; and those in the body
-// are hung up on.
+// Many callers that begin a request and do not end it, in its head or in its body, delay nobody; and the connections of
+// those in the body are closed.
 func TestThreat33SlowCallers(t *testing.T) {
-	const callers = 150 // of each sort; the two together are more than the reviews that are answered at a time
-	address, trust := caller(t)
+	const callers = 150 // of each kind; together they are more than the reviews that are answered at a time
+	address, trust := webhookEndpoint(t)
 	head := "POST " + address.Path + " HTTP/1.1\r\nHost: " + address.Host + "\r\nContent-Type: application/json\r\n"
 	connections := make(map[string][]net.Conn)
 	for sort, text := range map[string]string{"head": head + "X-Slow: ", "body": head + "Content-Length: " +
@@ -83,7 +83,7 @@ func TestThreat33SlowCallers(t *testing.T) {
 	}
 }
 
-// endless gives blanks until nobody reads them any more, and counts them.
+// endless returns blanks until nobody reads them any more, and counts them.
 type endless struct{ read atomic.Int64 }
 
 func (e *endless) Read(p []byte) (int, error) {
@@ -94,9 +94,9 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A body without end is cut off where no review is as large.
+// The webhook stops reading an endless body at a size that no review has.
 func TestThreat33EndlessBody(t *testing.T) {
-	address, trust := caller(t)
+	address, trust := webhookEndpoint(t)
 	transport := &http.Transport{TLSClientConfig: trust}
 	defer transport.CloseIdleConnections()
 	body := new(endless)
@@ -109,7 +109,7 @@ func TestThreat33EndlessBody(t *testing.T) {
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		t.Fatal("a body without end is read on and on")
 	}
-	if err == nil { // else the connection was cut before the answer could be read
+	if err == nil { // otherwise the connection was closed before the answer could be read
 		if answer.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Errorf("answer %s", answer.Status)
 		}
@@ -117,20 +117,18 @@ func TestThreat33EndlessBody(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	const buffers = 32 << 20 // what the kernel, at most, and the two ends hold
+	const buffers = 32 << 20 // the greatest amount in the kernel and the two ends
 	if n := body.read.Load(); n > webhook.MaxBody+buffers {
 		t.Errorf("%d bytes went out", n)
 	}
 }
 
-// Of a flood of reviews, more at a time than may be answered at a time, each is answered in full or refused; none is
-// let through.
+// In a flood of more reviews than may be answered at a time, each is answered in full or refused; none is let through.
 func TestThreat33Flood(t *testing.T) {
 	const callers, each = 320, 3
-	address, trust := caller(t)
+	address, trust := webhookEndpoint(t)
 	address.Path = "/mutate-pods"
-	// Without a bound of its own the client opens more connections than it has callers, and one source loses some of so
-	// many.
+	// Without this bound the client opens more connections than it has callers, and one source loses some of that many.
 	transport := &http.Transport{TLSClientConfig: trust, MaxIdleConnsPerHost: callers, MaxConnsPerHost: callers}
 	defer transport.CloseIdleConnections()
 	client := http.Client{Transport: transport, Timeout: waitTime}
@@ -184,7 +182,7 @@ func TestThreat33Flood(t *testing.T) {
 				text, err := io.ReadAll(answer.Body)
 				err = errors.Join(err, answer.Body.Close())
 				switch {
-				// which the API server takes for a failed call
+				// The API server takes that for a failed call.
 				case err == nil && answer.StatusCode == http.StatusServiceUnavailable:
 					refused.Add(1)
 				case err != nil || json.Unmarshal(text, &got) != nil || got.Response == nil:

@@ -88,11 +88,11 @@ func egressGateway(t *testing.T, ns string, outer network, prefix string) *corev
 	return pod
 }
 
-// A gateway that forwarded before ports were put right goes on: repair leaves it alone, the audit gives the exceptions
-// that it needs, and with them it forwards what it is for and nothing else.
+// A gateway that forwarded before repair began goes on: repair leaves it alone, the audit prints the exceptions that it
+// needs, and with them it forwards its own traffic and nothing else.
 func TestGatewayIsNotCutOff(t *testing.T) {
 	outer := newNetwork(t)
-	ns, policyName := watching(t, v1alpha1.ModeAudit)
+	ns, policyName := unenforcedNamespace(t, v1alpha1.ModeAudit)
 	pod := egressGateway(t, ns, outer, "10.30.0.0/24")
 	inside, outside := portOf(pod), kubeovn.PortName(pod.Name, ns, outer.provider)
 	from, err := scene.OpenActor(pod, outer.provider, "net1")
@@ -144,7 +144,7 @@ func TestGatewayIsNotCutOff(t *testing.T) {
 	forwards("while repair leaves it alone", "10.30.0.9", true)
 
 	report := audit(t)
-	found := append(report.of(inside), report.of(outside)...)
+	found := append(report.findingsOf(inside), report.findingsOf(outside)...)
 	if len(found) != 2 {
 		t.Fatalf("the audit finds %+v", found)
 	}
@@ -168,7 +168,7 @@ func TestGatewayIsNotCutOff(t *testing.T) {
 	forwards("with its exception", "10.31.0.9", false)
 	eventually(t, "the audit to find nothing of the gateway any more", func() (bool, error) {
 		now := audit(t)
-		return len(now.of(inside))+len(now.of(outside)) == 0, nil
+		return len(now.findingsOf(inside))+len(now.findingsOf(outside)) == 0, nil
 	})
 
 	shell(t, "kubectl -n "+ns+" delete portsecurityexceptions --all")
@@ -180,11 +180,11 @@ func TestGatewayIsNotCutOff(t *testing.T) {
 	forwards("after its exception", "10.30.0.9", false)
 }
 
-// Whoever may make a VpcEgressGateway chooses its image, so that its pods are strict like any other's, and their author
-// is told what is missing. An owner that somebody writes does not make a gateway.
+// Anyone who may make a VpcEgressGateway chooses its image, so its pods are strict like any other's, and a warning
+// tells their author what is missing. An owner reference that somebody writes does not make a gateway.
 func TestThreatT46EgressGatewayOfATenant(t *testing.T) {
 	outer := newNetwork(t)
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	pod := egressGateway(t, ns, outer, "10.30.0.0/24")
 	strictInOVN(t, ns, pod.Name, outer.provider)
 	awaitEvent(t, pod, "PortSecurityFinding", "OVG028")
@@ -216,11 +216,11 @@ func TestThreatT46EgressGatewayOfATenant(t *testing.T) {
 	mustRefuse(t, "a workload of a gateway", err, "only Kube-OVN")
 }
 
-// A NAT gateway that Kube-OVN makes in its own namespace forwards from its first moment on, where nothing but the
-// built-in default says anything, and nothing is written to running ports.
+// A NAT gateway that Kube-OVN makes in its own namespace forwards from its first moment on, if only the built-in
+// default applies, and nothing is written to running ports.
 func TestNATGatewayIsNotCutOff(t *testing.T) {
 	name := unique("nat")
-	ofKubeOVN(t, "vpc-nat-gateways", kubeovn.KindNATGateway, name, map[string]any{
+	makeKubeOVNObject(t, "vpc-nat-gateways", kubeovn.KindNATGateway, name, map[string]any{
 		"vpc": "ovn-cluster", "subnet": "ovn-default", "lanIp": "", "externalSubnets": []any{"none"},
 	})
 	set := statefulSet("vpc-nat-gw-" + name)
@@ -274,7 +274,7 @@ func TestNATGatewayIsNotCutOff(t *testing.T) {
 		t.Errorf("an answer from outside: passed %v, %v", passed, err)
 	}
 	eventually(t, "the audit to know it", func() (bool, error) {
-		found := audit(t).of(from.Port)
+		found := audit(t).findingsOf(from.Port)
 		if len(found) != 1 || found[0].Rule != "OVG001" ||
 			!strings.Contains(found[0].Message, "the gateway asks for mac") {
 			t.Logf("the audit finds %+v", found)

@@ -19,7 +19,7 @@ import (
 
 const vipsPath = "/apis/kubeovn.io/v1/vips"
 
-// vipRights lets somebody write Vips, which are the cluster's; and pods are nowhere theirs.
+// vipRights allows writing Vips, which belong to the cluster, and nothing about pods.
 var vipRights = rbacv1.PolicyRule{
 	APIGroups: []string{"kubeovn.io"},
 	Resources: []string{"vips", "vips/status"},
@@ -36,17 +36,17 @@ func vipFor(ns string) map[string]any {
 	}
 }
 
-// madeVip makes a Vip on the default subnet and returns its name and its address.
-func madeVip(t *testing.T, ns string) (name, address string) {
+// makeVip makes a Vip on the default subnet and returns its name and its address.
+func makeVip(t *testing.T, ns string) (name, address string) {
 	t.Helper()
-	return madeVipOn(t, "ovn-default", ns)
+	return makeVipOn(t, "ovn-default", ns)
 }
 
-// madeVipOn is madeVip on another subnet.
-func madeVipOn(t *testing.T, subnet, ns string) (name, address string) {
+// makeVipOn is makeVip on another subnet.
+func makeVipOn(t *testing.T, subnet, ns string) (name, address string) {
 	t.Helper()
 	name = unique("vip")
-	ofKubeOVN(t, "vips", "Vip", name, map[string]any{"subnet": subnet, "namespace": ns})
+	makeKubeOVNObject(t, "vips", "Vip", name, map[string]any{"subnet": subnet, "namespace": ns})
 	eventually(t, "Vip "+name+" to have an address", func() (bool, error) {
 		body, err := admin(t).do(t.Context(), http.MethodGet, vipsPath+"/"+name, nil)
 		if err != nil {
@@ -58,8 +58,8 @@ func madeVipOn(t *testing.T, subnet, ns string) (name, address string) {
 	return name, address
 }
 
-// mayShare waits until the person may make pods that share a Vip, which the program has read then.
-func (p person) mayShare(t *testing.T, ns, vip string) {
+// awaitMayShare waits until the person may make pods that share a Vip, because the program has read it.
+func (p person) awaitMayShare(t *testing.T, ns, vip string) {
 	t.Helper()
 	eventually(t, "the program to know Vip "+vip, func() (bool, error) {
 		_, err := p.dryRun(t.Context(), ns, map[string]string{kubeovn.AAPs: vip})
@@ -67,21 +67,21 @@ func (p person) mayShare(t *testing.T, ns, vip string) {
 	})
 }
 
-// A Vip is for pods of the namespace that it names. Kube-OVN gives its address, and its MAC, to whoever writes its
-// name.
+// A Vip is for pods of the namespace that it names. Kube-OVN assigns its address, and its MAC, to every pod that names
+// it.
 func TestThreatT07VipOfAnotherNamespace(t *testing.T) {
 	p, ns := tenant(t), namespace(t, nil)
-	theirs, address := madeVip(t, ns)
-	mine, _ := madeVip(t, tenantNamespace)
+	theirs, address := makeVip(t, ns)
+	mine, _ := makeVip(t, tenantNamespace)
 	vipKey := kubeovn.DefaultProvider.Key(kubeovn.VIP)
-	pod := allocated(t, p, nil)
+	pod := allocatedPod(t, p, nil)
 	for key, value := range map[string]string{kubeovn.AAPs: theirs, vipKey: theirs, portVIPs: address} {
 		wish{name: key, annotations: map[string]string{key: value}, refused: key}.try(t, p)
 		mustRefuse(t, key+" later", p.patch(t.Context(), pod, map[string]any{key: value}), key)
 	}
 	unchanged(t, pod)
-	p.mayShare(t, tenantNamespace, mine)
-	// Nor can it be taken by changing for whom it is, or one be made for a namespace of others.
+	p.awaitMayShare(t, tenantNamespace, mine)
+	// Nobody can take it by changing its namespace either, nor make one for a namespace of others.
 	_, author := granted(t, vipRights)
 	_, err := author.do(
 		t.Context(),
@@ -105,8 +105,8 @@ func TestThreatT07VipOfAnotherNamespace(t *testing.T) {
 	}
 }
 
-// A Vip with a type has a port of its own on its subnet's switch, and one of a balancer has the gateway's MAC: it is
-// made by whoever may change the subnet, and no pod takes its MAC.
+// A Vip with a type has a port of its own on its subnet's switch, and a balancer's has the gateway's MAC: only users
+// who may change the subnet can make it, and no pod takes its MAC.
 func TestThreatT07VipsWithPorts(t *testing.T) {
 	_, author := granted(t, vipRights, podRights)
 	typed := func(kind, ns string) map[string]any {
@@ -120,7 +120,7 @@ func TestThreatT07VipsWithPorts(t *testing.T) {
 			mustRefuse(t, "a Vip of type "+kind+" for namespace "+ns, err, "spec.type")
 		}
 	}
-	plain, _ := madeVip(t, tenantNamespace)
+	plain, _ := makeVip(t, tenantNamespace)
 	_, err := author.do(
 		t.Context(),
 		http.MethodPatch,
@@ -136,7 +136,7 @@ func TestThreatT07VipsWithPorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	balancer := named(t, body)
+	balancer := nameOf(t, body)
 	t.Cleanup(func() {
 		if _, err := admin(t).do(cleanup(t), http.MethodDelete, vipsPath+"/"+balancer, nil); err != nil {
 			t.Error(err)
@@ -158,18 +158,18 @@ func TestThreatT07VipsWithPorts(t *testing.T) {
 	wish{name: "the balancer's MAC", annotations: annotations, refused: kubeovn.VipSwitchLB}.try(t, tenant(t))
 }
 
-// What an exception grants would be in the address sets that others' rules are made of: it holds nobody else's address,
-// and a port that has a grant is in no security group.
+// A grant would be in the address sets of others' rules: an exception contains nobody else's address, and a port with a
+// grant is in no security group.
 func TestThreat41GroupAmplification(t *testing.T) {
-	victim := allocated(t, tenant(t), nil)
-	_, vip := madeVip(t, namespace(t, nil))
+	victim := allocatedPod(t, tenant(t), nil)
+	_, vip := makeVip(t, namespace(t, nil))
 	service, err := world.Kube.CoreV1().
 		Services(metav1.NamespaceDefault).
 		Get(t.Context(), "kubernetes", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	honours(t, tenantNamespace)
+	honourExceptions(t, tenantNamespace)
 	_, writer := granted(t, exceptionRights)
 	path := "/apis/ovnguard.io/v1alpha1/namespaces/" + tenantNamespace + "/portsecurityexceptions"
 	try := func(prefix string) error {
@@ -182,7 +182,7 @@ func TestThreat41GroupAmplification(t *testing.T) {
 		err := try("0.0.0.0/1")
 		return err != nil && strings.Contains(err.Error(), "/24"), nil
 	})
-	for prefix, holder := range map[string]string{ // what is of others is not named
+	for prefix, holder := range map[string]string{ // holders in other namespaces are not named
 		victim.Annotations[ipAddress]: "port " + victim.Name + "." + tenantNamespace,
 		"10.16.0.1":                   "is taken, and can never be granted",
 		service.Spec.ClusterIP:        "is taken", vip: "is taken", "10.16.0.0/24": "has addresses of subnet ovn-default",
@@ -234,10 +234,10 @@ func TestThreat41GroupAmplification(t *testing.T) {
 	w.try(t, tenant(t))
 }
 
-// An exception for an owner is for the object that had the name when it was written. Another one that takes the name
+// An exception for an owner is for the object that had the name when it was written. Another object that takes the name
 // gets nothing by it.
 func TestThreat47NameTakenAgain(t *testing.T) {
-	honours(t, tenantNamespace)
+	honourExceptions(t, tenantNamespace)
 	p, name := tenant(t), unique("router")
 	labels := map[string]string{"router": name}
 	sets := p.AppsV1().ReplicaSets(tenantNamespace)
@@ -256,7 +256,7 @@ func TestThreat47NameTakenAgain(t *testing.T) {
 		}
 		return set
 	}
-	// podOf gives the pod that the set made.
+	// podOf returns the pod that the set made.
 	podOf := func(set *appsv1.ReplicaSet) (pod corev1.Pod) {
 		t.Helper()
 		eventually(t, "a pod of "+set.Name, func() (bool, error) {
@@ -297,7 +297,7 @@ func TestThreat47NameTakenAgain(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	// The exception is followed when it counts for a pod of the owner, which its controller makes.
+	// The exception takes effect when it counts for a pod of the owner, which its controller makes.
 	eventually(t, "the owner's pod to be open", func() (bool, error) {
 		scale := func(n int) error {
 			_, err := p.do(

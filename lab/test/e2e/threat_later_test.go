@@ -17,9 +17,9 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// everyWay has somebody change annotations of a running pod in each way that the API server knows, and checks that each
-// is refused with the key, and that pod and port are what they were. A nil value takes the annotation away.
-func (p person) everyWay(t *testing.T, pod *corev1.Pod, key string, annotations map[string]any) {
+// tryEveryWay changes annotations of a running pod in each way that the API server knows, and checks that each is
+// refused with the key, and that pod and port are as before. A nil value removes the annotation.
+func (p person) tryEveryWay(t *testing.T, pod *corev1.Pod, key string, annotations map[string]any) {
 	t.Helper()
 	pods := p.CoreV1().Pods(pod.Namespace)
 	send := func(kind types.PatchType, body any) error {
@@ -49,7 +49,7 @@ func (p person) everyWay(t *testing.T, pod *corev1.Pod, key string, annotations 
 	mustRefuse(t, "a merge patch", send(types.MergePatchType, merge), key)
 	mustRefuse(t, "a strategic merge patch", send(types.StrategicMergePatchType, merge), key)
 	mustRefuse(t, "a JSON patch", send(types.JSONPatchType, operations), key)
-	whole.ResourceVersion = "" // whatever somebody else wrote meanwhile
+	whole.ResourceVersion = "" // so that a concurrent write does not matter
 	_, err := pods.Update(t.Context(), whole, metav1.UpdateOptions{})
 	mustRefuse(t, "the whole pod", err, key)
 	if len(applied) > 0 {
@@ -62,7 +62,7 @@ func (p person) everyWay(t *testing.T, pod *corev1.Pod, key string, annotations 
 	unchanged(t, pod)
 }
 
-// jsonPointer returns a key as it is written in the path of a JSON patch.
+// jsonPointer returns a key in the form of the path of a JSON patch.
 func jsonPointer(key string) string {
 	out := ""
 	for _, r := range key {
@@ -86,7 +86,7 @@ func unchanged(t *testing.T, pod *corev1.Pod) {
 		t.Fatal(err)
 	}
 	if _, had := pod.Annotations[kubeovn.DefaultProvider.Key(kubeovn.Routed)]; !had {
-		delete(now.Annotations, kubeovn.DefaultProvider.Key(kubeovn.Routed)) // Kube-OVN's last word about a new pod
+		delete(now.Annotations, kubeovn.DefaultProvider.Key(kubeovn.Routed)) // Kube-OVN's last annotation on a new pod
 	}
 	if !maps.Equal(now.Annotations, pod.Annotations) || !maps.Equal(now.Labels, pod.Labels) {
 		t.Errorf(
@@ -101,22 +101,22 @@ func unchanged(t *testing.T, pod *corev1.Pod) {
 	strictInOVN(t, pod.Namespace, pod.Name)
 }
 
-// Kube-OVN takes the protection away as soon as the annotation is anything else than "true", or gone.
+// Kube-OVN removes the protection as soon as the annotation is anything else than "true", or gone.
 func TestThreatT02ChangedLater(t *testing.T) {
 	p := tenant(t)
-	pod := allocated(t, p, nil)
+	pod := allocatedPod(t, p, nil)
 	for _, value := range []any{"false", "True", "", nil} {
-		p.everyWay(t, pod, portSecurity, map[string]any{portSecurity: value})
+		p.tryEveryWay(t, pod, portSecurity, map[string]any{portSecurity: value})
 	}
 }
 
-// A tenant who writes an address or a MAC of their choice, and then has Kube-OVN build the port again from it, fails at
-// the first step: the second alone gives the port what it had.
+// A tenant who writes an address or a MAC of their choice, and then makes Kube-OVN build the port again from it, fails
+// at the first step: the second step alone leaves the port as it was.
 func TestThreatT03ArbitraryIdentity(t *testing.T) {
 	p := tenant(t)
-	pod := allocated(t, p, nil)
+	pod := allocatedPod(t, p, nil)
 	for key, value := range map[string]string{ipAddress: "0.0.0.0/0", macAddress: "0a:00:00:00:00:01"} {
-		p.everyWay(t, pod, key, map[string]any{key: value})
+		p.tryEveryWay(t, pod, key, map[string]any{key: value})
 	}
 	before := portSecurityOf(t, kubeovn.PortName(pod.Name, pod.Namespace, kubeovn.DefaultProvider))
 	if err := p.patch(
@@ -126,17 +126,17 @@ func TestThreatT03ArbitraryIdentity(t *testing.T) {
 	); err != nil {
 		t.Fatalf("a security group for a strict port: %v", err)
 	}
-	followed(t)
+	awaitKubeOVN(t)
 	if after := portSecurityOf(t, kubeovn.PortName(pod.Name, pod.Namespace, kubeovn.DefaultProvider)); after != before {
 		t.Errorf("port_security became %s, was %s", after, before)
 	}
 }
 
-// What looks like a plain list of addresses may be somebody else's, or one word by which a later OVN checks nothing any
-// more.
+// A value that looks like a plain list of addresses may contain somebody else's, or one word that makes a later OVN
+// check nothing any more.
 func TestThreatT06VIPsLater(t *testing.T) {
 	p := tenant(t)
-	pod, neighbour := allocated(t, p, nil), allocated(t, p, nil)
+	pod, neighbour := allocatedPod(t, p, nil), allocatedPod(t, p, nil)
 	for name, value := range map[string]string{
 		"the gateway": "10.16.0.1", "a neighbour": neighbour.Annotations[ipAddress], "poison": "10.16.0.9,x",
 		"a range": "10.16.0.0/16", "mapped": "::ffff:10.16.0.9",
@@ -147,14 +147,14 @@ func TestThreatT06VIPsLater(t *testing.T) {
 			mustRefuse(t, name, err, portVIPs)
 		}
 	}
-	p.everyWay(t, pod, portVIPs, map[string]any{portVIPs: neighbour.Annotations[ipAddress]})
+	p.tryEveryWay(t, pod, portVIPs, map[string]any{portVIPs: neighbour.Annotations[ipAddress]})
 }
 
-// NetworkPolicies are sets of the addresses in pods' annotations, chosen by labels: the labels are the tenant's, the
-// addresses not.
+// NetworkPolicies are sets of the addresses in pods' annotations, selected by labels: a tenant may change the labels,
+// but not the addresses.
 func TestThreatT12LabelsAndAddress(t *testing.T) {
 	p := tenant(t)
-	pod, victim := allocated(t, p, nil), allocated(t, p, nil)
+	pod, victim := allocatedPod(t, p, nil), allocatedPod(t, p, nil)
 	path := "/api/v1/namespaces/" + pod.Namespace + "/pods/" + pod.Name
 	_, err := p.do(t.Context(), http.MethodPatch, path, map[string]any{"metadata": map[string]any{
 		"labels": map[string]any{
@@ -181,8 +181,8 @@ func TestThreatT12LabelsAndAddress(t *testing.T) {
 	strictInOVN(t, pod.Namespace, pod.Name)
 }
 
-// A webhook that comes after ours and insists has no pod made, nor changed: the last word is spoken when all of them
-// are through.
+// With a webhook that comes after ours and loosens again, no pod is made or changed: the validating webhook decides
+// after all of them.
 func TestThreat31LaterMutator(t *testing.T) {
 	again := admissionregistrationv1.IfNeededReinvocationPolicy
 	for name, c := range map[string]struct{ patch, key string }{
@@ -204,7 +204,7 @@ func TestThreat31LaterMutator(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := tenant(t)
-			pod := allocated(t, p, nil)
+			pod := allocatedPod(t, p, nil)
 			laterWebhook(t, tenantNamespace, c.patch, func(w *admissionregistrationv1.MutatingWebhook) {
 				w.ReinvocationPolicy = &again
 				w.Rules[0].Operations = append(w.Rules[0].Operations, admissionregistrationv1.Update)

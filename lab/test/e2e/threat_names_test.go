@@ -17,19 +17,18 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// Workloads name their pods after themselves, with something behind it: whatever a ReplicaSet, a Job or a StatefulSet
-// is called, no pod of it has a port that is named as another pod's NIC may be, and the NIC's port is left alone.
+// Workloads name their pods after themselves, with a suffix: whatever the name of a ReplicaSet, a Job or a StatefulSet,
+// none of its pods gets a port with the name of another pod's NIC, and the NIC's port is left alone.
 func TestThreatT21NamesByWorkloads(t *testing.T) {
 	p, attached := tenant(t), newNetwork(t)
-	victim := allocated(t, p, map[string]string{kubeovn.Networks: attached.name})
-	// A pod of this name would have the port of a NIC whose interface is called as the namespace is.
+	victim := allocatedPod(t, p, map[string]string{kubeovn.Networks: attached.name})
+	// A pod of this name would have the port of a NIC with the namespace's name as its interface.
 	name := kubeovn.PortName(victim.Name, victim.Namespace, attached.provider)
 	wish{name: "the pod itself", podName: name, refused: "without dots"}.tryPod(t, p)
-	// The API server cuts what is too long to have something put behind it, here after a dot (k8s.io/apiserver,
-	// storage/names).
+	// The API server cuts a name that is too long for the suffix, here after a dot (k8s.io/apiserver, storage/names).
 	cut := strings.Repeat("a.", (longestPrefix-len(name)-2)/2) + name + "."
 	cut = strings.Repeat("b", longestPrefix-len(cut)) + cut + "cut"
-	before := ofPod(t, victim)
+	before := rowsOfPod(t, victim)
 	for kind, make := range map[string]func(w wish, name string, label map[string]string) (delete func(context.Context,
 		string, metav1.DeleteOptions) error, err error){
 		"a ReplicaSet": func(w wish, name string, label map[string]string) (func(context.Context, string,
@@ -95,25 +94,25 @@ func TestThreatT21NamesByWorkloads(t *testing.T) {
 			})
 		}
 	}
-	if after := ofPod(t, victim); !slices.Equal(after, before) {
+	if after := rowsOfPod(t, victim); !slices.Equal(after, before) {
 		t.Errorf("the victim's ports are now %q, were %q", after, before)
 	}
 	strictInOVN(t, victim.Namespace, victim.Name, attached.provider)
 }
 
-// longestPrefix is how much of a name the API server keeps before the five characters that it puts behind it.
+// longestPrefix is the length to which the API server cuts a name before it adds five characters.
 const longestPrefix = 58
 
-// ofPod returns all that OVN has of a pod's ports.
-func ofPod(t *testing.T, pod *corev1.Pod) []string {
+// rowsOfPod returns all of OVN's columns of a pod's ports.
+func rowsOfPod(t *testing.T, pod *corev1.Pod) []string {
 	t.Helper()
 	return slices.DeleteFunc(
-		northbound(t),
+		northboundRows(t),
 		func(row string) bool { return !strings.Contains(row, pod.Name+"."+pod.Namespace) },
 	)
 }
 
-// outcomeOf waits until a workload made its pod, or said why it could not.
+// outcomeOf waits until a workload made its pod, or reported why it could not.
 func outcomeOf(t *testing.T, name string, label map[string]string) (pod *corev1.Pod, refused string) {
 	t.Helper()
 	eventually(t, "a pod of "+name, func() (bool, error) {

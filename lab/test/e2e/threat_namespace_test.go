@@ -24,8 +24,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// Kube-OVN puts the pods of a namespace where annotations of the namespace say, which it writes itself. Whoever may
-// write the namespace sends pods nowhere else by them.
+// Kube-OVN puts the pods of a namespace on the networks in the namespace's annotations, which it writes itself. A user
+// who may write the namespace cannot use them to move pods elsewhere.
 func TestThreatT17NamespacePlacement(t *testing.T) {
 	user, owner := granted(t, namespaceRights)
 	const path = "/api/v1/namespaces/" + tenantNamespace
@@ -53,17 +53,17 @@ func TestThreatT17NamespacePlacement(t *testing.T) {
 	if err != nil || slices.Contains(slices.Collect(maps.Values(after.Annotations)), "join") {
 		t.Errorf("the namespace was changed: %v, %v", after.Annotations, err)
 	}
-	pod := allocated(t, tenant(t), nil)
+	pod := allocatedPod(t, tenant(t), nil)
 	if got := pod.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)]; got != "ovn-default" {
 		t.Errorf("a new pod is on %s", got)
 	}
 }
 
-// Names that make the name of another pod's port are nobody's: of pods, namespaces, and of Vips and OvnEips, whose
-// deletion would take the port along.
+// Nobody may use names that form the name of another pod's port: for pods, namespaces, Vips and OvnEips, and the
+// deletion of the latter two would delete the port.
 func TestThreatT21NamesOfPorts(t *testing.T) {
 	p := tenant(t)
-	victim := allocated(t, p, nil)
+	victim := allocatedPod(t, p, nil)
 	port := kubeovn.PortName(victim.Name, victim.Namespace, kubeovn.DefaultProvider)
 	before := portSecurityOf(t, port)
 	for _, name := range []string{"a.tenant.blue.tenant.ovn", victim.Name + ".tenant.blue.lab.ovn"} {
@@ -84,7 +84,7 @@ func TestThreatT21NamesOfPorts(t *testing.T) {
 	if _, err := author.do(t.Context(), http.MethodDelete, vipsPath+"/"+port, nil); !apierrors.IsNotFound(err) {
 		t.Errorf("the Vip that was refused: %v", err)
 	}
-	// Names without dots, of ports that there are: of routers' links and of nodes.
+	// Names without dots, of existing ports: of routers' links and of nodes.
 	nodes, err := world.Kube.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
 	if err != nil || len(nodes.Items) == 0 {
 		t.Fatalf("no node: %v", err)
@@ -149,14 +149,14 @@ func TestThreatT21NamesOfPorts(t *testing.T) {
 	}
 }
 
-// podRights lets somebody make pods everywhere.
+// podRights allows making pods everywhere.
 var podRights = rbacv1.PolicyRule{
 	APIGroups: []string{""},
 	Resources: []string{"pods"},
 	Verbs:     []string{"get", "create"},
 }
 
-// unscheduled is a pod that asks to be open and that nothing can run; its port is made all the same.
+// unscheduled returns a pod that asks to be open and that nothing can run; its port is made all the same.
 func unscheduled(name string) *corev1.Pod {
 	template := wish{annotations: map[string]string{portSecurity: "false"}}.template()
 	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
@@ -164,8 +164,7 @@ func unscheduled(name string) *corev1.Pod {
 	return pod
 }
 
-// Pods that are made in the very moment in which their namespace is made, before anybody could say anything of it, are
-// strict.
+// Pods that are made at the same moment as their namespace, before its annotations could be set, are strict.
 func TestThreat28NewNamespace(t *testing.T) {
 	_, p := granted(t, podRights)
 	var wg sync.WaitGroup
@@ -182,7 +181,7 @@ func TestThreat28NewNamespace(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), waitTime)
 			defer cancel()
-			for ctx.Err() == nil { // until there is a service account for pods to have
+			for ctx.Err() == nil { // until the pods' service account exists
 				pod, err := p.CoreV1().Pods(name).Create(ctx, unscheduled("first"), metav1.CreateOptions{})
 				if err != nil && strings.Contains(err.Error(), "service account") {
 					continue
@@ -198,8 +197,8 @@ func TestThreat28NewNamespace(t *testing.T) {
 	wg.Wait()
 }
 
-// While a namespace is tightened, pods are made all the time. Once one is strict, all are that are asked for
-// afterwards; and of those that were open by right until then, the audit names each.
+// While a namespace is tightened, pods are made all the time. Once one is strict, so are all that are requested
+// afterwards; and the audit names each of the pods that were rightly open until then.
 func TestThreat28NamespaceTightened(t *testing.T) {
 	ns := namespace(t, map[string]string{portSecurity: "false"})
 	_, p := granted(t, podRights)
@@ -219,7 +218,7 @@ func TestThreat28NamespaceTightened(t *testing.T) {
 					Create(t.Context(), unscheduled(unique("racer")), metav1.CreateOptions{})
 				mu.Lock()
 				switch {
-				// changed by what was, refused by what is
+				// The old annotation changes it, or the new one refuses it.
 				case err != nil && strings.Contains(err.Error(), "would leave the NIC without protection"):
 				case err != nil:
 					t.Error(err)
@@ -284,7 +283,7 @@ func TestThreat28NamespaceTightened(t *testing.T) {
 	t.Logf("%d of %d pods were made before", len(open), len(made))
 }
 
-// A program that lost the right to ask who may do what lets nobody do it, and goes on protecting.
+// A program that lost the right to ask for rights lets nobody use them, and goes on protecting.
 func TestThreat30RightsLost(t *testing.T) {
 	_, owner := granted(t, vipRights, rbacv1.PolicyRule{
 		APIGroups: []string{
@@ -332,7 +331,7 @@ func TestThreat30RightsLost(t *testing.T) {
 		t.Errorf("a Vip about which nobody could be asked: %v", said)
 	}
 
-	// What the API server finds out itself needs no such right.
+	// The API server's own check needs no such right.
 	ns := namespace(t, nil)
 	_, exempt := granted(t, namespaceRights, exemptRights(ns))
 	open := map[string]any{"metadata": map[string]any{"annotations": map[string]string{portSecurity: "false"}}}
@@ -349,8 +348,8 @@ func TestThreat30RightsLost(t *testing.T) {
 	)
 }
 
-// A namespace has thousands of annotations about NICs, each of which says nothing. Others still write to it, and it can
-// be deleted: what the API server's own policies look at is only what changes.
+// A namespace has thousands of annotations about NICs, all without effect. Others still write to it, and it can be
+// deleted: the API server's own policies only look at changes.
 func TestThreat33NamespaceOfManyAnnotations(t *testing.T) {
 	withPolicies(t)
 	annotations := make(map[string]string)
@@ -362,7 +361,7 @@ func TestThreat33NamespaceOfManyAnnotations(t *testing.T) {
 	if _, err := admin(t).CoreV1().Namespaces().Create(t.Context(), made, metav1.CreateOptions{}); err == nil {
 		t.Error("more annotations than are looked at were allowed")
 	}
-	// It may be from before ovnguard; Kube-OVN's account is not asked.
+	// It may be from before ovnguard; requests of Kube-OVN's account are not reviewed.
 	kubeOVN := as(t, admission.DefaultAccounts().KubeOVN[0], "system:masters")
 	if _, err := kubeOVN.CoreV1().Namespaces().Create(t.Context(), made, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)

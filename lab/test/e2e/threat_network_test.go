@@ -15,8 +15,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// ofKubeOVN makes an object of Kube-OVN, as its administrator, that goes when the test ends.
-func ofKubeOVN(t *testing.T, resource, kind, name string, spec map[string]any) {
+// makeKubeOVNObject makes an object of Kube-OVN, as its administrator, that is deleted at the end of the test.
+func makeKubeOVNObject(t *testing.T, resource, kind, name string, spec map[string]any) {
 	t.Helper()
 	const path = "/apis/kubeovn.io/v1/"
 	object := map[string]any{
@@ -35,9 +35,9 @@ func ofKubeOVN(t *testing.T, resource, kind, name string, spec map[string]any) {
 	})
 }
 
-// known waits until what the tenant would ask for is refused with these words, so that the program has read what it
-// rests on.
-func known(t *testing.T, annotations map[string]string, words string) {
+// awaitRefusal waits until the tenant's request is refused with these words, which shows that the program has read the
+// objects behind the refusal.
+func awaitRefusal(t *testing.T, annotations map[string]string, words string) {
 	t.Helper()
 	eventually(t, "the program to know why "+words, func() (bool, error) {
 		_, err := tenant(t).dryRun(t.Context(), tenantNamespace, annotations)
@@ -45,27 +45,27 @@ func known(t *testing.T, annotations map[string]string, words string) {
 	})
 }
 
-// A subnet that selects namespaces by labels, or whose VPC is for some, is for no others; and nobody labels a namespace
-// into it.
+// A subnet that selects namespaces by labels, or in a VPC for some namespaces, is for no others; and nobody may label a
+// namespace into it.
 func TestThreatT09SubnetBySelector(t *testing.T) {
 	p, name := tenant(t), unique("vault")
 	theirs, key := namespace(t, nil), kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)
 	label := map[string]string{"team-" + name: "bank"}
-	ofKubeOVN(t, "vpcs", "Vpc", name, map[string]any{"namespaces": []string{theirs}})
-	ofKubeOVN(
+	makeKubeOVNObject(t, "vpcs", "Vpc", name, map[string]any{"namespaces": []string{theirs}})
+	makeKubeOVNObject(
 		t,
 		"subnets",
 		"Subnet",
 		name+"-vpc",
 		map[string]any{"cidrBlock": "10.78.0.0/24", "gateway": "10.78.0.1", "vpc": name},
 	)
-	ofKubeOVN(t, "subnets", "Subnet", name, map[string]any{
+	makeKubeOVNObject(t, "subnets", "Subnet", name, map[string]any{
 		"cidrBlock":          "10.79.0.0/24",
 		"gateway":            "10.79.0.1",
 		"namespaceSelectors": []any{map[string]any{"matchLabels": label}},
 	})
 	for _, subnet := range []string{name, name + "-vpc"} {
-		known(t, map[string]string{key: subnet}, "subnet "+subnet+" is for other namespaces")
+		awaitRefusal(t, map[string]string{key: subnet}, "subnet "+subnet+" is for other namespaces")
 		wish{name: subnet, annotations: map[string]string{key: subnet}, refused: key}.try(t, p)
 		_, author := granted(t, vipRights)
 		vip := vipFor(tenantNamespace)
@@ -94,7 +94,7 @@ func TestThreatT09SubnetBySelector(t *testing.T) {
 		t.Errorf("the namespace was changed: %v %v, %v", after.Labels, after.Annotations, err)
 	}
 
-	// Whoever may, binds the namespace; Kube-OVN puts its pods there then, and they may say so.
+	// A user with the right binds the namespace; Kube-OVN puts its pods there then, and they may name it.
 	if _, err := admin(t).do(t.Context(), http.MethodPatch, "/api/v1/namespaces/"+theirs, labels); err != nil {
 		t.Fatal(err)
 	}
@@ -109,11 +109,11 @@ func TestThreatT09SubnetBySelector(t *testing.T) {
 }
 
 // Releases of Kube-OVN look for the subnet of an attachment that is listed twice in different places, and take the
-// address that is asked for on whichever they find.
+// requested address on whichever they find.
 func TestThreatT09NetworkListedTwice(t *testing.T) {
 	p, name, elsewhere := tenant(t), unique("theirs"), namespace(t, nil)
 	provider := kubeovn.AttachmentProvider(elsewhere, name)
-	ofKubeOVN(t, "subnets", "Subnet", name, map[string]any{
+	makeKubeOVNObject(t, "subnets", "Subnet", name, map[string]any{
 		"cidrBlock":  "10.80.0.0/24",
 		"gateway":    "10.80.0.1",
 		"provider":   string(provider),
@@ -123,7 +123,7 @@ func TestThreatT09NetworkListedTwice(t *testing.T) {
 	twice := strings.NewReplacer("NAME", name, "SPACE", elsewhere).Replace("[" + entry + `1"},` + entry + `2"}]`)
 	plain := provider.Key(kubeovn.LogicalSwitch)
 	first, second := (provider + ".net1").Key(kubeovn.LogicalSwitch), (provider + ".net2").Key(kubeovn.LogicalSwitch)
-	known(t, map[string]string{kubeovn.Networks: twice}, "for other namespaces")
+	awaitRefusal(t, map[string]string{kubeovn.Networks: twice}, "for other namespaces")
 	for what, annotations := range map[string]map[string]string{
 		"the plain provider's switch": {plain: "ovn-default"}, "an interface's switch": {first: "ovn-default"},
 		"the switches of both interfaces": {first: "ovn-default", second: "ovn-default"},
@@ -148,17 +148,17 @@ func TestThreatT09NetworkListedTwice(t *testing.T) {
 		t.Errorf("with a switch of its own under each name: %v", err)
 	}
 
-	// What is said of another VPC for a provider that only some releases know does not hide whose address it is.
+	// A key of another VPC for a provider that only some releases know does not hide the owner of the address.
 	island := unique("island")
-	ofKubeOVN(t, "vpcs", "Vpc", island, map[string]any{})
-	ofKubeOVN(
+	makeKubeOVNObject(t, "vpcs", "Vpc", island, map[string]any{})
+	makeKubeOVNObject(
 		t,
 		"subnets",
 		"Subnet",
 		island,
 		map[string]any{"cidrBlock": "10.16.0.0/16", "gateway": "10.16.0.1", "vpc": island},
 	)
-	victim := allocated(t, p, nil)
+	victim := allocatedPod(t, p, nil)
 	asking := strings.NewReplacer("NAME", "blue", "SPACE", tenantNamespace).
 		Replace("[" + entry + `1","ips":["` + victim.Annotations[ipAddress] + `"]},` + entry + `2"}]`)
 	blue := kubeovn.AttachmentProvider(tenantNamespace, "blue")
@@ -173,20 +173,20 @@ func TestThreatT09NetworkListedTwice(t *testing.T) {
 	}.tryPod(t, p)
 }
 
-// The address that Kube-OVN chose for a Vip is another's, or will be, on the networks of another VPC.
+// The address that Kube-OVN chose for a Vip belongs, or will belong, to another pod on the networks of another VPC.
 func TestThreat07VipOfAnotherVPC(t *testing.T) {
 	p, name := tenant(t), unique("island")
-	ofKubeOVN(t, "vpcs", "Vpc", name, map[string]any{})
-	ofKubeOVN(
+	makeKubeOVNObject(t, "vpcs", "Vpc", name, map[string]any{})
+	makeKubeOVNObject(
 		t,
 		"subnets",
 		"Subnet",
 		name,
 		map[string]any{"cidrBlock": "10.16.230.0/29", "gateway": "10.16.230.1", "vpc": name},
 	)
-	pod := allocated(t, p, nil)
-	vip, address := madeVipOn(t, name, tenantNamespace)
-	known(t, map[string]string{portVIPs: address}, "Vip "+vip)
+	pod := allocatedPod(t, p, nil)
+	vip, address := makeVipOn(t, name, tenantNamespace)
+	awaitRefusal(t, map[string]string{portVIPs: address}, "Vip "+vip)
 	wish{
 		name:        "of the default network",
 		annotations: map[string]string{portVIPs: address},
@@ -208,7 +208,7 @@ func TestThreat21KeptPorts(t *testing.T) {
 	p, elsewhere := tenant(t), namespace(t, nil)
 	network := map[string]string{kubeovn.Networks: elsewhere + "/blue"}
 	port := kubeovn.PortName("till-0."+elsewhere, tenantNamespace, kubeovn.AttachmentProvider(elsewhere, "blue"))
-	ofKubeOVN(t, "ips", "IP", port, map[string]any{
+	makeKubeOVNObject(t, "ips", "IP", port, map[string]any{
 		"podName": "till-0", "namespace": elsewhere, "podType": "StatefulSet", "nodeName": "", "subnet": "ovn-default",
 		"ipAddress": "10.16.222.2", "v4IpAddress": "10.16.222.2", "v6IpAddress": "", "macAddress": "0a:00:00:16:22:02",
 		"attachIps": []string{}, "attachMacs": []string{}, "attachSubnets": []string{}, "containerID": "",
@@ -237,7 +237,7 @@ func TestThreat21KeptPorts(t *testing.T) {
 	}
 }
 
-// The pods of a machine have ports of its name, and KubeVirt makes them whatever it is.
+// The pods of a machine have ports with its name, and KubeVirt makes them whatever the name.
 func TestThreat22MachineNames(t *testing.T) {
 	defineKubeVirt(t)
 	p := mayDo(
@@ -273,7 +273,7 @@ func TestThreat22MachineNames(t *testing.T) {
 		"system:serviceaccounts:kubevirt",
 	).CoreV1().
 		Pods(tenantNamespace)
-	victim := allocated(t, tenant(t), nil)
+	victim := allocatedPod(t, tenant(t), nil)
 	for machine, words := range map[string]string{
 		name: "without dots", victim.Name: "pod " + tenantNamespace + "/" + victim.Name,
 	} {

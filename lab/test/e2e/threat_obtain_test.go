@@ -19,11 +19,11 @@ const (
 	ipPool        = "ovn.kubernetes.io/ip_pool"
 )
 
-// mall makes a subnet of the default VPC on which pods of all namespaces may be, with a shared VIP.
-func mall(t *testing.T) string {
+// sharedSubnet makes a subnet of the default VPC for pods of all namespaces, with a shared VIP.
+func sharedSubnet(t *testing.T) string {
 	t.Helper()
 	name := unique("mall")
-	ofKubeOVN(
+	makeKubeOVNObject(
 		t,
 		"subnets",
 		"Subnet",
@@ -37,9 +37,9 @@ func mall(t *testing.T) string {
 	return name
 }
 
-// refusedIn waits until a pod of the namespace is refused with these words, so that the program has read what that
-// rests on.
-func refusedIn(t *testing.T, ns string, annotations map[string]string, key string) {
+// awaitRefusedIn waits until a pod of the namespace is refused with these words, which shows that the program has read
+// the objects behind the refusal.
+func awaitRefusedIn(t *testing.T, ns string, annotations map[string]string, key string) {
 	t.Helper()
 	var err error
 	eventually(t, "a pod to be refused for "+key, func() (bool, error) {
@@ -52,8 +52,8 @@ func refusedIn(t *testing.T, ns string, annotations map[string]string, key strin
 	}
 }
 
-// allowedIn waits until such a pod would be made.
-func allowedIn(t *testing.T, ns string, annotations map[string]string) {
+// awaitAllowedIn waits until such a pod would be made.
+func awaitAllowedIn(t *testing.T, ns string, annotations map[string]string) {
 	t.Helper()
 	var last error
 	defer func() {
@@ -67,8 +67,8 @@ func allowedIn(t *testing.T, ns string, annotations map[string]string) {
 	})
 }
 
-// looksOn has a policy for the namespace that refuses nothing, as if admission had not been asked.
-func looksOn(t *testing.T, ns string) {
+// refuseNothing makes a policy for the namespace that refuses nothing, as if admission had not been asked.
+func refuseNothing(t *testing.T, ns string) {
 	t.Helper()
 	name := unique("looks-on")
 	policy := strings.NewReplacer("NAMESPACE", ns, "NAME", name).Replace(`apiVersion: ovnguard.io/v1alpha1
@@ -103,8 +103,8 @@ func actorOn(t *testing.T, ns, subnet string, annotations map[string]string) *sc
 	return a
 }
 
-// ownArrives sends the actor's own frames, which its port lets pass although its address is not its own to have: that
-// is why nobody gets it.
+// ownArrives sends the actor's own frames, which its port allows although it must not have the address: for this reason
+// nobody may get it.
 func ownArrives(t *testing.T, from, to *scene.Actor, address string) {
 	t.Helper()
 	if from.V4.IP.String() != address {
@@ -122,8 +122,8 @@ func ownArrives(t *testing.T, from, to *scene.Actor, address string) {
 	}
 }
 
-// found waits until the audit has a finding about a pod's port.
-func found(t *testing.T, a *scene.Actor, rule, words string) {
+// awaitFinding waits until the audit has a finding about a pod's port.
+func awaitFinding(t *testing.T, a *scene.Actor, rule, words string) {
 	t.Helper()
 	eventually(t, rule+" for "+a.Port, func() (bool, error) {
 		return slices.ContainsFunc(audit(t).Findings, func(f finding) bool {
@@ -133,15 +133,15 @@ func found(t *testing.T, a *scene.Actor, rule, words string) {
 	})
 }
 
-// A tenant has a Vip with a victim's address in a VPC of its own, which has the same addresses, and a pod on the
-// victim's switch that names the Vip. Kube-OVN gives the pod the victim's address there, and its frames arrive.
+// A tenant has a Vip with a victim's address in a VPC of its own with the same addresses, and a pod on the victim's
+// switch that names the Vip. Kube-OVN assigns the victim's address to the pod there, and its frames arrive.
 func TestThreatT29VipOfAVPCOfOnesOwn(t *testing.T) {
-	street, vpc := mall(t), unique("island")
+	street, vpc := sharedSubnet(t), unique("island")
 	attackers := namespace(t, nil)
 	victim := actorOn(t, namespace(t, nil), street, nil)
 	address := victim.V4.IP.String()
-	ofKubeOVN(t, "vpcs", "Vpc", vpc, map[string]any{})
-	ofKubeOVN(
+	makeKubeOVNObject(t, "vpcs", "Vpc", vpc, map[string]any{})
+	makeKubeOVNObject(
 		t,
 		"subnets",
 		"Subnet",
@@ -164,34 +164,34 @@ func TestThreatT29VipOfAVPCOfOnesOwn(t *testing.T) {
 		})
 		return err == nil, nil
 	})
-	ofKubeOVN(t, "vips", "Vip", vip, spec)
+	makeKubeOVNObject(t, "vips", "Vip", vip, spec)
 	eventually(t, "the Vip to have the victim's address", func() (bool, error) {
 		body, err := admin(t).do(t.Context(), http.MethodGet, vipsPath+"/"+vip, nil)
 		return err == nil && fieldOf(t, body, "status", "v4ip") == address, err
 	})
-	// Where the Vip is, its pod may have it.
-	allowedIn(t, attackers, map[string]string{takenVip: vip, logicalSwitch: vpc})
+	// On the network of the Vip, its pod may have the address.
+	awaitAllowedIn(t, attackers, map[string]string{takenVip: vip, logicalSwitch: vpc})
 	posing := map[string]string{takenVip: vip, logicalSwitch: street}
-	refusedIn(t, attackers, posing, takenVip)
+	awaitRefusedIn(t, attackers, posing, takenVip)
 
-	looksOn(t, attackers)
-	allowedIn(t, attackers, posing)
+	refuseNothing(t, attackers)
+	awaitAllowedIn(t, attackers, posing)
 	thief := actorOn(t, attackers, street, posing)
 	ownArrives(t, thief, actorOn(t, victim.Pod.Namespace, street, nil), address)
-	found(t, thief, "OVG013", address)
-	found(t, victim, "OVG013", address)
+	awaitFinding(t, thief, "OVG013", address)
+	awaitFinding(t, victim, "OVG013", address)
 	before := len(audit(t).Findings)
 	deletePod(t, thief.Pod)
 	eventually(t, "the findings to be gone", func() (bool, error) { return len(audit(t).Findings) < before, nil })
 }
 
-// Addresses that an IPPool keeps for another namespace, or that a subnet keeps to be shared, are had by whoever writes
-// them: Kube-OVN asks whether anybody has them.
+// Kube-OVN assigns addresses that an IPPool keeps for another namespace, or that a subnet keeps for sharing, to every
+// pod that asks for them: it only checks that they are free.
 func TestThreatT30ReservedByPoolAndSubnet(t *testing.T) {
 	const pooled, shared = "10.81.0.26", "10.81.0.200"
-	street, pool := mall(t), unique("pool")
+	street, pool := sharedSubnet(t), unique("pool")
 	owners, others := namespace(t, nil), namespace(t, nil)
-	ofKubeOVN(
+	makeKubeOVNObject(
 		t,
 		"ippools",
 		"IPPool",
@@ -205,29 +205,29 @@ func TestThreatT30ReservedByPoolAndSubnet(t *testing.T) {
 	} {
 		for key := range annotations {
 			if key != logicalSwitch {
-				refusedIn(t, others, annotations, key)
+				awaitRefusedIn(t, others, annotations, key)
 			}
 		}
 	}
-	// Those for whom it is kept have it, and pods of the subnet share what it shares.
-	allowedIn(t, owners, on(ipAddress, pooled))
-	allowedIn(t, owners, on(ipPool, pool))
-	allowedIn(t, others, on(portVIPs, shared))
-	allowedIn(t, others, on(ipAddress, "10.81.0.77"))
+	// The pods that it is kept for get it, and pods of the subnet share what it shares.
+	awaitAllowedIn(t, owners, on(ipAddress, pooled))
+	awaitAllowedIn(t, owners, on(ipPool, pool))
+	awaitAllowedIn(t, others, on(portVIPs, shared))
+	awaitAllowedIn(t, others, on(ipAddress, "10.81.0.77"))
 
-	looksOn(t, others)
+	refuseNothing(t, others)
 	to := actorOn(t, namespace(t, nil), street, nil)
 	for address, words := range map[string]string{pooled: "IPPool " + pool, shared: "shared VIPs of subnet " + street} {
-		allowedIn(t, others, on(ipAddress, address))
+		awaitAllowedIn(t, others, on(ipAddress, address))
 		thief := actorOn(t, others, street, on(ipAddress, address))
 		ownArrives(t, thief, to, address)
-		found(t, thief, "OVG026", words)
+		awaitFinding(t, thief, "OVG026", words)
 		deletePod(t, thief.Pod)
 	}
 	eventually(t, "OVG026 to be gone", func() (bool, error) { return standing(t, "OVG026") == 0, nil })
 }
 
-// A key that lacks ".ovn" behind its attachment says nothing of the NIC: whoever writes one is told, and nothing is
+// A key that lacks ".ovn" behind its attachment has no effect on the NIC: its author gets a warning, and nothing is
 // refused for it, neither by the program nor by the API server's own policies.
 func TestKeysThatLackOVN(t *testing.T) {
 	ns, p := namespace(t, nil), admin(t)

@@ -10,13 +10,13 @@ import (
 	"github.com/ovnguard/ovnguard/internal/events"
 )
 
-// The option is set in a running cluster, as Kube-OVN's start-db.sh does: at once there is one finding, told to the
+// The option is set in a running cluster, as Kube-OVN's start-db.sh does: at once there is one finding, reported to the
 // operators, and no port is compliant. The post-upgrade hook's value ends it. (The ovn-northd here is not Kube-OVN's,
-// and checks on; what its flows would be, and that forged frames then pass, is
-// TestThreatT45ForgedFramePassesWithoutTheChecks.)
+// and goes on checking; TestThreatT45ForgedFramePassesWithoutTheChecks shows what its flows would be, and that forged
+// frames then pass.)
 func TestThreatT45OptionWhileRunning(t *testing.T) {
 	pod := run(t, tenantNamespace, nil)
-	quiet(t)
+	awaitNoFindings(t)
 	const off, compliant, findings = `ovnguard_findings{rule="OVG030"}`, `ovnguard_ports{state="compliant"}`,
 		"options:version_compatibility="
 	if metrics(t)[off] != 0 || metrics(t)[compliant] == 0 {

@@ -18,13 +18,13 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// generated asks for a pod whose name the API server makes, as controllers do.
-func (p person) generated(t *testing.T, annotations map[string]string) (*corev1.Pod, error) {
+// createGenerated asks for a pod with a generated name, as controllers do.
+func (p person) createGenerated(t *testing.T, annotations map[string]string) (*corev1.Pod, error) {
 	t.Helper()
-	return p.generatedIn(t, tenantNamespace, annotations)
+	return p.createGeneratedIn(t, tenantNamespace, annotations)
 }
 
-func (p person) generatedIn(t *testing.T, ns string, annotations map[string]string) (*corev1.Pod, error) {
+func (p person) createGeneratedIn(t *testing.T, ns string, annotations map[string]string) (*corev1.Pod, error) {
 	t.Helper()
 	template := wish{annotations: annotations}.template()
 	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
@@ -32,8 +32,8 @@ func (p person) generatedIn(t *testing.T, ns string, annotations map[string]stri
 	return p.CoreV1().Pods(ns).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }
 
-// withPolicies has the program keep admission policies in the API server for the rest of the test, and waits until they
-// count.
+// withPolicies makes the program keep admission policies in the API server for the rest of the test, and waits until
+// they take effect.
 func withPolicies(t *testing.T) {
 	t.Helper()
 	if err := guard.Restart(t.Context(), "--admission-policies"); err != nil {
@@ -59,27 +59,28 @@ func withPolicies(t *testing.T) {
 	})
 	p := tenant(t)
 	eventually(t, "the admission policies to be in force", func() (bool, error) {
-		// The webhook would make of an ordinary pod the same; but it is not asked about one that is done.
+		// The webhook would do the same to an ordinary pod; but the API server does not ask it about a pod that the policy
+		// has changed.
 		before := reviews(t)
-		got, err := p.generated(t, nil)
+		got, err := p.createGenerated(t, nil)
 		return err == nil && got.Annotations[policy.RecordAnnotation] == admissionpolicy.Record &&
 			maps.Equal(reviews(t), before), nil
 	})
 	awaitPolicies(t)
 }
 
-// awaitPolicies waits until the API server keeps to the floor that was given to it.
+// awaitPolicies waits until the API server applies the floor.
 func awaitPolicies(t *testing.T) {
 	t.Helper()
 	p := tenant(t)
 	eventually(t, "the floor to be in force", func() (bool, error) {
-		_, err := p.generated(t, map[string]string{kubeovn.DefaultProvider.Key(kubeovn.Allocated): "true"})
+		_, err := p.createGenerated(t, map[string]string{kubeovn.DefaultProvider.Key(kubeovn.Allocated): "true"})
 		return err != nil && strings.Contains(err.Error(), admissionpolicy.FloorName), nil
 	})
 }
 
-// inZone has all nodes say for the rest of the test that they are in a zone, as those of most clusters do.
-func inZone(t *testing.T, zone string) {
+// setZone puts all nodes into a zone for the rest of the test, as in most clusters.
+func setZone(t *testing.T, zone string) {
 	t.Helper()
 	nodes := world.Kube.CoreV1().Nodes()
 	label := func(ctx context.Context, value any) {
@@ -109,13 +110,14 @@ func inZone(t *testing.T, zone string) {
 	t.Cleanup(func() { label(cleanup(t), nil) })
 }
 
-// With the program killed, an ordinary pod is still made, and strict; and what would loosen anything is still refused.
+// With the program killed, an ordinary pod is still made, and strict; and everything that would loosen a port is still
+// refused.
 func TestThreat29WebhookDown(t *testing.T) {
 	withPolicies(t)
 	p := tenant(t)
-	pod := allocated(t, p, nil)
-	inZone(t, "here")
-	// An owner's name is not enough to be its pod, though the pod asks for nothing else and brings the note of an
+	pod := allocatedPod(t, p, nil)
+	setZone(t, "here")
+	// An owner's name does not make a pod the owner's, even if the pod asks for nothing else and has the record of an
 	// ordinary one.
 	for name, annotations := range map[string]map[string]string{
 		"plain": nil, "with the note": {portSecurity: "true", policy.RecordAnnotation: admissionpolicy.Record},
@@ -137,7 +139,7 @@ func TestThreat29WebhookDown(t *testing.T) {
 		_, err := p.CoreV1().
 			Pods(tenantNamespace).
 			Create(t.Context(), forged, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		mustFloor(t, "a pod with another's owner, "+name, err, admissionpolicy.FloorName)
+		mustRefuseByFloor(t, "a pod with another's owner, "+name, err, admissionpolicy.FloorName)
 	}
 	if err := guard.Kill(); err != nil {
 		t.Fatal(err)
@@ -147,21 +149,21 @@ func TestThreat29WebhookDown(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	got, err := p.generated(t, nil)
+	got, err := p.createGenerated(t, nil)
 	if err != nil {
 		t.Fatalf("an ordinary pod: %v", err)
 	}
 	if got.Annotations[portSecurity] != "true" {
 		t.Errorf("an ordinary pod has annotations %v", got.Annotations)
 	}
-	// Kube-OVN notes on it what it gave it, which no webhook need see: the pod has its port, and a strict one.
-	made := allocated(t, p, nil, func(pod *corev1.Pod) {
+	// Kube-OVN writes the addresses on it, which no webhook need review: the pod has its port, and a strict one.
+	made := allocatedPod(t, p, nil, func(pod *corev1.Pod) {
 		pod.Name, pod.GenerateName, pod.Spec.NodeSelector = "", "web-", map[string]string{
 			corev1.LabelTopologyZone: "here",
 		}
 	})
 	strictInOVN(t, made.Namespace, made.Name)
-	// Nor does its way to a node, whose zone the API server notes on the pod by the scheduler's Binding.
+	// They need not review its binding to a node either; the API server then copies the node's zone to the pod.
 	eventually(t, "the pod to run", func() (bool, error) {
 		got, err := world.Kube.CoreV1().Pods(made.Namespace).Get(t.Context(), made.Name, metav1.GetOptions{})
 		return err == nil && got.Status.Phase == corev1.PodRunning &&
@@ -171,11 +173,11 @@ func TestThreat29WebhookDown(t *testing.T) {
 		"off": {portSecurity: "false"}, "forwarding": {layer2Forward: "true"}, "an address": {ipAddress: "10.16.0.1"},
 		"a VIP": {portVIPs: "10.16.0.1"},
 	} {
-		if got, err := p.generated(t, annotations); err == nil {
+		if got, err := p.createGenerated(t, annotations); err == nil {
 			t.Errorf("%s was allowed: %v", name, got.Annotations)
 		}
 	}
-	for name, annotations := range later {
+	for name, annotations := range laterEdits {
 		if err := p.patch(t.Context(), pod, annotations); err == nil {
 			t.Errorf("%s was allowed", name)
 		}
@@ -203,12 +205,12 @@ func TestThreat29WebhookDown(t *testing.T) {
 	}
 }
 
-// With the webhooks' registration taken away as well, the floor stands: the API server keeps it itself.
+// With the webhooks' registration removed as well, the floor stays: the API server applies it itself.
 func TestThreat32RegistrationGone(t *testing.T) {
 	withPolicies(t)
 	p := tenant(t)
-	pod := allocated(t, p, nil)
-	// A namespace that loosens nothing keeps its floor, in whatever words it says so.
+	pod := allocatedPod(t, p, nil)
+	// A namespace with harmless values keeps its floor, in any spelling of them.
 	harmless := map[string]string{
 		layer2Forward + " false": namespace(t, map[string]string{layer2Forward: "false"}),
 		portSecurity + " True":   namespace(t, map[string]string{portSecurity: "True"}),
@@ -252,26 +254,26 @@ func TestThreat32RegistrationGone(t *testing.T) {
 			return err != nil && strings.Contains(err.Error(), admissionpolicy.FloorName), nil
 		})
 	}
-	got, err := p.generated(t, nil)
+	got, err := p.createGenerated(t, nil)
 	if err != nil || got.Annotations[portSecurity] != "true" {
 		t.Errorf("an ordinary pod: %v, %v", got.Annotations, err)
 	}
-	if got, err := p.generated(t, map[string]string{portSecurity: "false"}); err == nil {
+	if got, err := p.createGenerated(t, map[string]string{portSecurity: "false"}); err == nil {
 		t.Errorf("off was allowed: %v", got.Annotations)
 	}
 	for _, name := range []string{"T02 off", "T02 look-alike", "T02 taken away", "T03 address", "T03 MAC", "T04 " +
 		"allocated", "T04 routed", "T05 forwarding", "T09 switch", "T09 networks", "T10 virtual machine", "T11 " +
 		"migration"} {
-		if err := p.patch(t.Context(), pod, later[name]); err == nil {
+		if err := p.patch(t.Context(), pod, laterEdits[name]); err == nil {
 			t.Errorf("%s was allowed", name)
 		}
 	}
-	// What the floor leaves to the webhooks is in docs/admission.md; this it knows by itself.
+	// docs/admission.md lists what the floor leaves to the webhooks; these keys it judges itself.
 	for _, key := range []string{"ovn.kubernetes.io/eip", "ovn.kubernetes.io/snat", "ovn.kubernetes.io/north_gateway"} {
 		if err := p.patch(t.Context(), pod, map[string]any{key: "203.0.113.7"}); err == nil {
 			t.Errorf("%s was allowed", key)
 		}
-		if got, err := p.generated(t, map[string]string{key: "203.0.113.7"}); err == nil {
+		if got, err := p.createGenerated(t, map[string]string{key: "203.0.113.7"}); err == nil {
 			t.Errorf("%s was allowed on a new pod: %v", key, got.Annotations)
 		}
 	}

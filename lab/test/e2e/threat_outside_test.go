@@ -18,7 +18,7 @@ import (
 
 const definitionsPath = "/apis/k8s.cni.cncf.io/v1/namespaces/" + tenantNamespace + "/network-attachment-definitions"
 
-// mayDefine returns somebody who may write definitions of networks in the tenant's namespace.
+// mayDefine returns a user who may write definitions of networks in the tenant's namespace.
 func mayDefine(t *testing.T) person {
 	t.Helper()
 	return mayDo(t, rbacv1.PolicyRule{
@@ -31,15 +31,15 @@ func mayDefine(t *testing.T) person {
 }
 
 // Configs of a network of the tenant: on OVN, outside it, and both in one.
-func ofOVN(name string) string {
+func ovnConfig(name string) string {
 	return `{"cniVersion":"0.3.1","type":"kube-ovn","provider":"` + name + "." + tenantNamespace + `.ovn"}`
 }
 
-func ofBoth(name string) string {
-	return `{"cniVersion":"0.3.1","plugins":[` + ofOVN(name) + `,{"type":"macvlan","master":"eth0"}]}`
+func bothConfig(name string) string {
+	return `{"cniVersion":"0.3.1","plugins":[` + ovnConfig(name) + `,{"type":"macvlan","master":"eth0"}]}`
 }
 
-const ofMacvlan = `{"cniVersion":"0.3.1","type":"macvlan","master":"eth0"}`
+const macvlanConfig = `{"cniVersion":"0.3.1","type":"macvlan","master":"eth0"}`
 
 func definition(name, config string) any {
 	return map[string]any{
@@ -50,7 +50,7 @@ func definition(name, config string) any {
 	}
 }
 
-// tenantNetwork makes a network of the tenant, which goes when the test ends.
+// tenantNetwork makes a network of the tenant, which is deleted at the end of the test.
 func tenantNetwork(t *testing.T, p person, name, config string) {
 	t.Helper()
 	if _, err := p.do(t.Context(), http.MethodPost, definitionsPath, definition(name, config)); err != nil {
@@ -64,7 +64,7 @@ func tenantNetwork(t *testing.T, p person, name, config string) {
 }
 
 // forbidsOthers makes a policy that forbids the tenant other networks than OVN's, waits until it is in force, and
-// returns what to patch it by.
+// returns a function that allows them.
 func forbidsOthers(t *testing.T, outside string) (allow func()) {
 	t.Helper()
 	name := unique("policy")
@@ -109,9 +109,9 @@ func forbidsOthers(t *testing.T, outside string) (allow func()) {
 func TestThreat12ForbiddenNIC(t *testing.T) {
 	p, outside, both, blue := tenant(t), unique("outside"), unique("both"), unique("blue")
 	definer := mayDefine(t)
-	tenantNetwork(t, definer, outside, ofMacvlan)
-	tenantNetwork(t, definer, both, ofBoth(both))
-	tenantNetwork(t, definer, blue, ofOVN(blue))
+	tenantNetwork(t, definer, outside, macvlanConfig)
+	tenantNetwork(t, definer, both, bothConfig(both))
+	tenantNetwork(t, definer, blue, ovnConfig(blue))
 	asks := func(text string) map[string]string { return map[string]string{kubeovn.Networks: text} }
 	onBlue := wish{
 		name:        "of OVN",
@@ -152,7 +152,7 @@ func TestThreat12ForbiddenNIC(t *testing.T) {
 		)
 	}
 	allow()
-	pod := allocated(t, p, asks(outside))
+	pod := allocatedPod(t, p, asks(outside))
 	eventually(t, "OVG024 to name the pod", func() (bool, error) {
 		return slices.ContainsFunc(audit(t).Findings, func(f finding) bool {
 			return f.Rule == "OVG024" && f.Namespace == tenantNamespace && f.Pod == pod.Name &&
@@ -161,14 +161,14 @@ func TestThreat12ForbiddenNIC(t *testing.T) {
 	})
 }
 
-// A pod gets what the definition of its network makes when it starts. Who may write definitions cannot turn one of OVN
-// into another afterwards, nor delete it and make it again.
+// A pod gets the NIC that the definition of its network makes when it starts. A user who may write definitions cannot
+// change one of OVN into another later, nor delete it and make it again.
 func TestThreat12DefinitionChangedUnderPods(t *testing.T) {
 	p, outside, blue := tenant(t), unique("outside"), unique("blue")
 	definer := mayDefine(t)
-	tenantNetwork(t, definer, outside, ofMacvlan)
-	tenantNetwork(t, definer, blue, ofOVN(blue))
-	pod := allocated(t, p, map[string]string{kubeovn.Networks: blue})
+	tenantNetwork(t, definer, outside, macvlanConfig)
+	tenantNetwork(t, definer, blue, ovnConfig(blue))
+	pod := allocatedPod(t, p, map[string]string{kubeovn.Networks: blue})
 	turn := func(config string) error {
 		_, err := definer.do(
 			t.Context(),
@@ -179,10 +179,12 @@ func TestThreat12DefinitionChangedUnderPods(t *testing.T) {
 		return err
 	}
 	allow := forbidsOthers(t, outside)
-	for what, config := range map[string]string{"macvlan": ofMacvlan, "both": ofBoth(blue), "a file on the node": ""} {
+	for what, config := range map[string]string{
+		"macvlan": macvlanConfig, "both": bothConfig(blue), "a file on the node": "",
+	} {
 		mustRefuse(t, "turned into "+what, turn(config), "with a new name")
 	}
-	if err := turn(`{"plugins":[` + ofOVN(blue) + `,{"type":"portmap"}]}`); err != nil {
+	if err := turn(`{"plugins":[` + ovnConfig(blue) + `,{"type":"portmap"}]}`); err != nil {
 		t.Errorf("another configuration on OVN: %v", err)
 	}
 	if _, err := definer.do(t.Context(), http.MethodDelete, definitionsPath+"/"+blue, nil); err != nil {
@@ -196,15 +198,20 @@ func TestThreat12DefinitionChangedUnderPods(t *testing.T) {
 		t,
 		p,
 	)
-	for what, config := range map[string]string{"macvlan": ofMacvlan, "both": ofBoth(blue)} {
+	for what, config := range map[string]string{"macvlan": macvlanConfig, "both": bothConfig(blue)} {
 		_, err := definer.do(t.Context(), http.MethodPost, definitionsPath, definition(blue, config))
 		mustRefuse(t, "made again as "+what, err, "pod "+tenantNamespace+"/"+pod.Name+" would get NICs outside OVN")
 	}
-	if _, err := definer.do(t.Context(), http.MethodPost, definitionsPath, definition(blue, ofOVN(blue))); err != nil {
+	if _, err := definer.do(
+		t.Context(),
+		http.MethodPost,
+		definitionsPath,
+		definition(blue, ovnConfig(blue)),
+	); err != nil {
 		t.Fatalf("made again as it was: %v", err)
 	}
 	allow()
-	if err := turn(ofMacvlan); err != nil {
+	if err := turn(macvlanConfig); err != nil {
 		t.Errorf("where nothing forbids it: %v", err)
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// loose are annotations and labels that somebody would like to bring into a pod by a path that looks harmless.
+// loose are annotations and labels that an attacker would add to a pod by a path that looks harmless.
 var loose = map[string]any{
 	"annotations": map[string]string{
 		portSecurity: "false",
@@ -28,11 +28,11 @@ var loose = map[string]any{
 	"labels": map[string]string{"app": "till"},
 }
 
-// besideException returns a pod of the tenant's namespace that has nothing by the exception there, which is for pods
+// podWithoutGrant returns a pod of the tenant's namespace that the exception there is not for; that is for pods
 // labelled app=till. Its requests can be resized.
-func besideException(t *testing.T) *corev1.Pod {
+func podWithoutGrant(t *testing.T) *corev1.Pod {
 	t.Helper()
-	honours(t, tenantNamespace)
+	honourExceptions(t, tenantNamespace)
 	grantIn(t, tenantNamespace, func(s *v1alpha1.PortSecurityExceptionSpec) {
 		s.Target.PodSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "till"}}
 		s.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "10.120.0.0/28"}}
@@ -45,13 +45,13 @@ func besideException(t *testing.T) *corev1.Pod {
 			t.Error(err)
 		}
 	})
-	return allocated(t, tenant(t), nil, func(pod *corev1.Pod) {
+	return allocatedPod(t, tenant(t), nil, func(pod *corev1.Pod) {
 		pod.Spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m")}
 	})
 }
 
-// honours makes a policy for one namespace by which its exceptions count without approval, up to any level.
-func honours(t *testing.T, ns string) {
+// honourExceptions makes a policy for one namespace that lets exceptions count without approval, up to any level.
+func honourExceptions(t *testing.T, ns string) {
 	t.Helper()
 	name := unique("policy")
 	p := &v1alpha1.PortSecurityPolicy{
@@ -76,11 +76,11 @@ func honours(t *testing.T, ns string) {
 	})
 }
 
-// The subresources that let nobody change metadata do what they are for, and leave keys, labels and the port alone,
-// also where an exception waits for a label.
+// The subresources that let nobody change metadata do their job, and leave keys, labels and the port alone, even where
+// an exception waits for a label.
 func TestThreat06EphemeralContainersAndResize(t *testing.T) {
 	p := mayWrite(t, "patch", "pods/ephemeralcontainers", "pods/resize")
-	pod := besideException(t)
+	pod := podWithoutGrant(t)
 	for subresource, spec := range map[string]any{
 		"ephemeralcontainers": map[string]any{"ephemeralContainers": []any{map[string]any{
 			"name": "raw", "image": "example.org/nothing",
@@ -120,7 +120,7 @@ func TestThreat06EphemeralContainersAndResize(t *testing.T) {
 	}
 }
 
-// Each path to a pod's metadata, by somebody who has the right to it and no other, ends in a refusal or leaves the
+// Each path to a pod's metadata, used by somebody with the right to it and no other, ends in a refusal or leaves the
 // metadata as it was.
 func TestThreatT25OtherPaths(t *testing.T) {
 	only := func(group, verb, resource string) person {
@@ -129,7 +129,7 @@ func TestThreatT25OtherPaths(t *testing.T) {
 			rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: []string{verb, "get"}},
 		)
 	}
-	pod := besideException(t)
+	pod := podWithoutGrant(t)
 	base := "/api/v1/namespaces/" + pod.Namespace + "/"
 	labels := map[string]any{"metadata": map[string]any{"labels": map[string]string{"app": "till"}}}
 	binding := func(metadata map[string]any) any {
@@ -215,7 +215,7 @@ func TestThreatT25OtherPaths(t *testing.T) {
 	unchanged(t, pod)
 }
 
-// Kube-OVN's own webhook lets pods alone that bear its label; here it changes nothing, on pods and on their namespace.
+// Kube-OVN's own webhook ignores pods with its label; here the label changes nothing, on pods and on their namespace.
 func TestThreatT19UpstreamsSelfExemptLabel(t *testing.T) {
 	p := tenant(t)
 	labels := map[string]string{"app": "kube-ovn-webhook", "app.kubernetes.io/name": "kube-ovn-webhook"}
@@ -237,7 +237,7 @@ func TestThreatT19UpstreamsSelfExemptLabel(t *testing.T) {
 		t,
 		p,
 	)
-	pod := allocated(t, p, nil)
+	pod := allocatedPod(t, p, nil)
 	if _, err := p.do(
 		t.Context(),
 		http.MethodPatch,
@@ -250,7 +250,8 @@ func TestThreatT19UpstreamsSelfExemptLabel(t *testing.T) {
 	strictInOVN(t, pod.Namespace, pod.Name)
 }
 
-// Nobody is a gateway for saying so: not by Kube-OVN's labels, its annotation or the owner that its gateways have.
+// A pod is no gateway because it claims to be one: not by Kube-OVN's labels, its annotation or the owner of its
+// gateways.
 func TestThreatT20GatewayByLabel(t *testing.T) {
 	p := tenant(t)
 	w := wish{

@@ -23,9 +23,9 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// Whatever a tenant asks of the API server, 10,000 times, with every key and every value that is known to do harm and
-// by every path to a pod's metadata, no port of theirs has more than its identity for a moment, except for the one that
-// stayedBlank tells of, nor does one of somebody else change.
+// A tenant sends 10,000 requests to the API server, with every key and every value that is known to do harm and by
+// every path to a pod's metadata. None of the tenant's ports has more than its identity for a moment, except in the
+// case that stayedBlank describes, and no port of others changes.
 func TestTenantNeverLoosens(t *testing.T) {
 	const requests, workers, pods = 10_000, 16, 24
 	// A test that refuses everything would prove nothing.
@@ -33,7 +33,7 @@ func TestTenantNeverLoosens(t *testing.T) {
 	elsewhere := namespace(t, nil)
 	run(t, elsewhere, nil)
 	a := attacker{
-		// What the role "edit" gives, and the rights to subresources that people think harmless.
+		// These are the rights of the role "edit", and to subresources that people think harmless.
 		person: mayDo(t, rbacv1.PolicyRule{
 			APIGroups: []string{
 				"",
@@ -88,7 +88,7 @@ func TestTenantNeverLoosens(t *testing.T) {
 	}
 	checked, attached := 0, 0
 	for _, pod := range list.Items {
-		// A pod that asked for an address which another one got first has no port.
+		// A pod that asked for an address which another pod got first has no port.
 		if !strings.HasPrefix(pod.Name, "random-") ||
 			pod.Annotations[kubeovn.DefaultProvider.Key(kubeovn.Allocated)] != kubeovn.True {
 			continue
@@ -97,7 +97,7 @@ func TestTenantNeverLoosens(t *testing.T) {
 		if pod.Annotations[a.own.provider.Key(kubeovn.Allocated)] == kubeovn.True {
 			second = append(second, a.own.provider)
 		}
-		// One that was bound to a node that is not there may be collected at any time.
+		// A pod that was bound to a missing node may be collected at any time.
 		stays := func() bool {
 			now, err := world.Kube.CoreV1().Pods(pod.Namespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
 			return !apierrors.IsNotFound(err) && (err != nil || now.UID == pod.UID && now.DeletionTimestamp == nil)
@@ -135,7 +135,7 @@ func TestTenantNeverLoosens(t *testing.T) {
 	}
 }
 
-// attacker is somebody who asks for what loosens ports.
+// attacker is a user who asks for things that loosen ports.
 type attacker struct {
 	person
 	own     network
@@ -143,7 +143,7 @@ type attacker struct {
 	names   []string
 }
 
-// what a request did, where it was allowed.
+// did is the kind of an allowed request.
 type did int
 
 const (
@@ -152,8 +152,8 @@ const (
 	deleted
 )
 
-// request makes, edits or deletes one of the tenant's pods. Besides what the API server said, the error is what is
-// wrong with a pod that it let through.
+// request makes, edits or deletes one of the tenant's pods. The error is the API server's answer, or a fault of a pod
+// that it let through.
 func (a attacker) request(ctx context.Context, r *rand.Rand) (did, error) {
 	pods, name := a.CoreV1().Pods(tenantNamespace), a.names[r.IntN(len(a.names))]
 	path := "/api/v1/namespaces/" + tenantNamespace + "/pods/" + name
@@ -221,11 +221,11 @@ func (a attacker) request(ctx context.Context, r *rand.Rand) (did, error) {
 	return edited, a.loose(&got)
 }
 
-// loose says that a pod was let through of which some NIC's key is not what was decided: each is strict, for nobody
-// granted anything.
+// loose returns an error for a pod that was let through with a NIC's key that differs from the decision: each must be
+// strict, since nobody has a grant.
 func (a attacker) loose(pod *corev1.Pod) error {
 	want := make(map[string]string)
-	if pod.Annotations[kubeovn.DefaultNetwork] == "" { // which stands in for Kube-OVN's own
+	if pod.Annotations[kubeovn.DefaultNetwork] == "" { // the default network replaces Kube-OVN's own
 		want[portSecurity] = kubeovn.True
 	}
 	if strings.Contains(pod.Annotations[kubeovn.Networks], a.own.name) {
@@ -344,7 +344,7 @@ func randomLabels(r *rand.Rand) map[string]string {
 	return labels[r.IntN(len(labels))]
 }
 
-// randomOwners returns mostly none, and otherwise one that pods are granted something for.
+// randomOwners returns mostly none, and otherwise one with a grant for its pods.
 func randomOwners(r *rand.Rand) []metav1.OwnerReference {
 	owners := []metav1.OwnerReference{
 		{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "router"},
@@ -360,8 +360,8 @@ func randomOwners(r *rand.Rand) []metav1.OwnerReference {
 	return owners[n : n+1]
 }
 
-// foreignNetwork makes an attachment in a namespace with a subnet that is for that namespace alone, and returns how
-// pods name it.
+// foreignNetwork makes an attachment in a namespace with a subnet that is only for that namespace, and returns its name
+// for pods.
 func foreignNetwork(t *testing.T, ns string) string {
 	t.Helper()
 	name := unique("theirs")

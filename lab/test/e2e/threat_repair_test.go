@@ -19,11 +19,11 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// A pod that is deleted with a grace period of a year goes on sending. What it was granted ends when the grant does,
-// on the wire as well, and it is granted nothing any more.
+// A pod that is deleted with a grace period of a year goes on sending. Its grant ends when the exception does, on the
+// wire as well, and it gets no new grant.
 func TestThreatT34GrantEndsWhileTerminating(t *testing.T) {
 	applyDual(t)
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	from, to := openActor(t, ns), openActor(t, ns)
 	narrow := portSecurityOf(t, from.Port)
 	forwards := func(when, address string, want bool) {
@@ -47,8 +47,8 @@ func TestThreatT34GrantEndsWhileTerminating(t *testing.T) {
 	eventually(t, "the grant to reach the port", func() (bool, error) {
 		return strings.Contains(portSecurityOf(t, from.Port), " 10.20.0.0/24"), nil
 	})
-	// The pod's processes do not end: no agent ends them, and nobody says that they have.
-	away(t, from.Pod.Spec.NodeName+"-agent")
+	// The pod's processes do not end: no agent ends them, and nobody reports their end.
+	stopComponent(t, from.Pod.Spec.NodeName+"-agent")
 	grace := int64(365 * 24 * 60 * 60)
 	if err := admin(
 		t,
@@ -83,9 +83,9 @@ func TestThreatT34GrantEndsWhileTerminating(t *testing.T) {
 }
 
 // An exception that is made and deleted again and again reaches the port each time at once, and nobody is accused of
-// writing over it.
+// overwriting it.
 func TestThreat44GrantMadeAndDeletedOften(t *testing.T) {
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	port := portOf(run(t, ns, nil))
 	narrow := portSecurityOf(t, port)
 	before := standing(t, "OVG023")
@@ -111,18 +111,18 @@ func TestThreat44GrantMadeAndDeletedOften(t *testing.T) {
 	}
 }
 
-// A port that is opened together with all by which its row is known is what it was before, also after the program was
-// dead meanwhile.
+// A port that is opened together with a change of everything that identifies its row is as before afterwards, even if
+// the program was dead meanwhile.
 func TestThreatT37OpenedAndDisguised(t *testing.T) {
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	port := portOf(run(t, ns, nil))
-	before := northbound(t)
+	before := northboundRows(t)
 	disguise := func() {
 		nbctl(t, "lsp-set-port-security", port, "--", "lsp-set-addresses", port, "unknown", "--",
 			"remove", "logical_switch_port", port, "external_ids", "vendor", "pod")
 	}
 	disguise()
-	t.Logf("remembered: as before after %s", asBefore(t, before).Round(time.Millisecond))
+	t.Logf("remembered: as before after %s", awaitUnchanged(t, before).Round(time.Millisecond))
 	if err := guard.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -130,12 +130,12 @@ func TestThreatT37OpenedAndDisguised(t *testing.T) {
 	if err := guard.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("after a start: as before after %s", asBefore(t, before).Round(time.Millisecond))
+	t.Logf("after a start: as before after %s", awaitUnchanged(t, before).Round(time.Millisecond))
 	awaitWebhook(t)
 }
 
-// KubeVirt's own object has repair wait while a machine migrates, and only for so long: a migration that hangs is
-// named, and the port is put right.
+// KubeVirt's own object makes repair wait while a machine migrates, and only for a bounded time: a migration that hangs
+// is named, and the port is repaired.
 func TestThreatT35MigrationThatHangs(t *testing.T) {
 	define(t, "kubevirt.io", "Namespaced", map[string]string{
 		"virtualmachines": "VirtualMachine", "virtualmachineinstances": "VirtualMachineInstance",
@@ -146,7 +146,7 @@ func TestThreatT35MigrationThatHangs(t *testing.T) {
 		"the program to know that KubeVirt is served",
 		func() (bool, error) { return tryLauncher(t) == nil, nil },
 	)
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	api, machine, move := "/apis/kubevirt.io/v1/namespaces/"+ns+"/", unique("vm"), unique("move")
 	object := func(kind, name string, fields map[string]any) map[string]any {
 		o := map[string]any{"apiVersion": "kubevirt.io/v1", "kind": kind, "metadata": map[string]any{"name": name}}
@@ -234,9 +234,9 @@ func TestThreatT35MigrationThatHangs(t *testing.T) {
 }
 
 // A tenant fills the annotations of a pod from before, so that nothing can be written there: its port becomes strict
-// all the same, and the journal does not fill with what fails.
+// all the same, and the journal does not fill with failures.
 func TestThreat44FullAnnotations(t *testing.T) {
-	ns, policyName := watching(t, v1alpha1.ModeAudit)
+	ns, policyName := unenforcedNamespace(t, v1alpha1.ModeAudit)
 	pod := run(t, ns, nil)
 	awaitColumn(t, portOf(pod), "[]")
 	_, mallory := granted(

@@ -14,7 +14,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// shareRights lets somebody consent to grants of addresses of a Subnet.
+// shareRights allows consent to grants of addresses of a Subnet.
 func shareRights(subnet string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{
 		APIGroups:     []string{"ovnguard.io"},
@@ -24,12 +24,12 @@ func shareRights(subnet string) rbacv1.PolicyRule {
 	}
 }
 
-// A range of the pods' subnet, of which nobody has an address yet, is granted to nobody by whoever may write
-// exceptions: frames from it are dropped. With the right to share the Subnet it is, and frames pass.
+// Users who may only write exceptions cannot grant a range of free addresses of the pods' subnet: frames from it are
+// dropped. With the right to share the Subnet they can, and frames pass.
 func TestThreatT31GrantOverASubnet(t *testing.T) {
 	const prefix, behind = "10.77.200.0/24", "10.77.200.9"
 	applyDual(t)
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	from, to := openActor(t, ns), openActor(t, ns)
 	narrow := portSecurityOf(t, from.Port)
 	forwards := func(when string, want bool) {
@@ -107,8 +107,8 @@ func TestThreatT31GrantOverASubnet(t *testing.T) {
 	)
 	forwards("deleted", false)
 
-	// What the pods' subnet has for them to share needs nobody's consent: a Vip of the namespace.
-	_, address := madeVip(t, ns)
+	// An address that the pods' subnet shares with them needs nobody's consent: a Vip of the namespace.
+	_, address := makeVip(t, ns)
 	eventually(t, "the Vip to be known", func() (bool, error) {
 		e := exceptionIn(ns)
 		e.Spec.Class, e.Spec.Grant.Pairs = v1alpha1.ClassVRRP, []v1alpha1.AddressPair{{Prefix: address}}

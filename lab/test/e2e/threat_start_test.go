@@ -14,8 +14,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// A program that has lost the right to read who has which address, and is started again, takes no address for free:
-// what asks for one is refused with the kind that cannot be read, and ordinary pods go on being made strict.
+// A program that has lost the right to read the holders of addresses, and is started again, takes no address for free:
+// a pod that asks for one is refused with the kind that cannot be read, and ordinary pods are still made strict.
 func TestThreat28StartedWithoutRights(t *testing.T) {
 	victim := run(t, namespace(t, nil), nil)
 	p := tenant(t)
@@ -48,14 +48,14 @@ func TestThreat28StartedWithoutRights(t *testing.T) {
 	wanted := map[string]string{ipAddress: victim.Annotations[ipAddress]}
 	var said error
 	eventually(t, "an address to be refused by the program itself", func() (bool, error) {
-		_, said = p.generated(t, wanted)
+		_, said = p.createGenerated(t, wanted)
 		if said == nil {
 			return false, fmt.Errorf("the address of %s was given away", victim.Name)
 		}
 		return strings.Contains(said.Error(), ipAddress), nil
 	})
 	mustRefuse(t, "a neighbour's address", said, "IP.kubeovn.io")
-	ordinary, err := p.generated(t, nil)
+	ordinary, err := p.createGenerated(t, nil)
 	if err != nil || ordinary.Annotations[portSecurity] != "true" {
 		t.Errorf("an ordinary pod: %v, annotations %v", err, ordinary.Annotations)
 	}

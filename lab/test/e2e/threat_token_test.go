@@ -17,9 +17,9 @@ import (
 	"github.com/ovnguard/ovnguard/deploy"
 )
 
-// written are the rights of the program's account but those to read what is no Secret, as docs/stolen-token.md lists
-// them: in every namespace, and beyond that in its own and in that of the self-test.
-var written = map[string][]string{
+// documentedRights are the rights of the program's account except those to read anything but Secrets, as in
+// docs/stolen-token.md: in every namespace, and additional ones in its own and in that of the self-test.
+var documentedRights = map[string][]string{
 	"": {
 		"create clusterreports.openreports.io",
 		"create events",
@@ -68,7 +68,7 @@ var written = map[string][]string{
 	"ovnguard-selftest": {"create pods"},
 }
 
-// rightsIn returns what somebody may do in a namespace, but read what is no Secret, each as a line.
+// rightsIn returns a user's rights in a namespace, except those to read anything but Secrets, each as a line.
 func rightsIn(t *testing.T, p person, namespace string) (lines []string) {
 	t.Helper()
 	review, err := p.AuthorizationV1().
@@ -104,7 +104,7 @@ func rightsIn(t *testing.T, p person, namespace string) (lines []string) {
 	return slices.Compact(lines)
 }
 
-// Whoever steals the program's token can do what is listed, and nothing else.
+// A thief of the program's token can do what is listed, and nothing else.
 func TestThreat49StolenToken(t *testing.T) {
 	thief := as(
 		t,
@@ -121,7 +121,7 @@ func TestThreat49StolenToken(t *testing.T) {
 		"system:authenticated",
 	)
 	for _, namespace := range []string{tenantNamespace, "kube-system", "ovnguard-system", "ovnguard-selftest"} {
-		want := append(slices.Clone(written[""]), written[namespace]...)
+		want := append(slices.Clone(documentedRights[""]), documentedRights[namespace]...)
 		slices.Sort(want)
 		got := slices.DeleteFunc(
 			rightsIn(t, thief, namespace),
@@ -140,10 +140,10 @@ func TestThreat49StolenToken(t *testing.T) {
 	}
 }
 
-// By pods/status the account writes annotations of a pod, of which it knows the UID, and nothing of its spec. It may
-// not change pods otherwise.
+// Through pods/status the account writes annotations of a pod if it knows the UID, and nothing of its spec. It may not
+// change pods otherwise.
 func TestThreat49StatusWritesNoSpec(t *testing.T) {
-	pod := allocated(t, tenant(t), nil)
+	pod := allocatedPod(t, tenant(t), nil)
 	p := as(
 		t,
 		deploy.Account,
@@ -188,7 +188,7 @@ func TestThreat49StatusWritesNoSpec(t *testing.T) {
 	}
 }
 
-// Both namespaces admit pods of the strictest standard alone, and the self-test's are such.
+// Both namespaces admit only pods of the strictest standard, and the self-test's meet it.
 func TestNamespacesAreRestricted(t *testing.T) {
 	for _, name := range []string{"ovnguard-system", "ovnguard-selftest"} {
 		privileged := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: unique("privileged")}, Spec: podSpec()}

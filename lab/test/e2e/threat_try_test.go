@@ -20,21 +20,21 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// The tests named after threats try each way that is known around port security, with the rights of somebody who would.
-// Pods that nothing can schedule are enough: Kube-OVN makes their ports all the same.
+// The tests named after threats try each known way around port security, with the rights of an attacker. Pods that
+// nothing can schedule are enough: Kube-OVN makes their ports all the same.
 
-// wish is what a tenant writes into a new pod, and what must come of it.
+// wish is what a tenant writes into a new pod, with the required result.
 type wish struct {
 	name string
-	// namespace is the tenant's own where it is empty.
+	// namespace is the tenant's own if it is empty.
 	namespace   string
 	annotations map[string]string
 	labels      map[string]string
 	owners      []metav1.OwnerReference
 	podName     string
-	// refused is part of the refusal. Where it is empty, the pod is made, and must be as keeps says.
+	// refused is part of the refusal. If it is empty, the pod is made, and must match keeps.
 	refused string
-	// keeps are annotations that the pod must have; an empty value stands for none.
+	// keeps are annotations that the pod must have; an empty value means none.
 	keeps map[string]string
 }
 
@@ -47,7 +47,7 @@ func (w wish) template() corev1.PodTemplateSpec {
 	}
 }
 
-// try has the tenant make such a pod, itself and through workloads, and checks what came of it.
+// try makes such a pod as the tenant, directly and through workloads, and checks the results.
 func (w wish) try(t *testing.T, p person) {
 	t.Helper()
 	if w.namespace == "" {
@@ -148,7 +148,7 @@ func (w wish) labelled(label map[string]string) corev1.PodTemplateSpec {
 	return template
 }
 
-// watch waits until a workload made its pod or said why it could not, and checks which.
+// watch waits until a workload made its pod or reported why it could not, and checks which.
 func (w wish) watch(t *testing.T, what string, label map[string]string, failure func() string) {
 	t.Helper()
 	var pod *corev1.Pod
@@ -195,7 +195,7 @@ func (w wish) remove(t *testing.T, del func(context.Context, metav1.DeleteOption
 	}
 }
 
-// check compares the pod with what it must be, and its port in OVN with its identity.
+// check compares the pod with the expected one, and its port in OVN with its identity.
 func (w wish) check(t *testing.T, what string, pod *corev1.Pod) {
 	t.Helper()
 	for key, want := range w.keeps {
@@ -219,8 +219,8 @@ func mustRefuse(t *testing.T, what string, err error, part string) {
 	}
 }
 
-// allocated makes a pod of the tenant whose annotations are then attacked; its port is strict.
-func allocated(t *testing.T, p person, annotations map[string]string, edits ...func(*corev1.Pod)) *corev1.Pod {
+// allocatedPod makes a pod of the tenant that is then attacked by its annotations; its port is strict.
+func allocatedPod(t *testing.T, p person, annotations map[string]string, edits ...func(*corev1.Pod)) *corev1.Pod {
 	t.Helper()
 	template := wish{annotations: annotations}.template()
 	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
@@ -242,7 +242,7 @@ func allocated(t *testing.T, p person, annotations map[string]string, edits ...f
 	return got
 }
 
-// patch merges annotations into a pod by one of its paths; a nil value takes the annotation away.
+// patch merges annotations into a pod by one of its paths; a nil value removes the annotation.
 func (p person) patch(ctx context.Context, pod *corev1.Pod, annotations map[string]any, subresources ...string) error {
 	body, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations}})
 	if err != nil {
@@ -258,10 +258,9 @@ func labelText(label map[string]string) string {
 	return metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: label})
 }
 
-// followed waits until Kube-OVN has done what it does about everything that was written to pods so far, however busy it
-// is: it takes them in turn, and one that is made now has its port. What is under way in another of its hands has a
-// moment more.
-func followed(t *testing.T) {
+// awaitKubeOVN waits until Kube-OVN has handled all writes to pods so far, however busy it is: it handles them in turn,
+// and a pod that is made now has its port. Work of another of its goroutines gets a moment more.
+func awaitKubeOVN(t *testing.T) {
 	t.Helper()
 	run(t, tenantNamespace, nil)
 	time.Sleep(200 * time.Millisecond)

@@ -13,9 +13,9 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// later are edits of a running pod's annotations that must be refused, by the threat that each stands for. A nil value
-// takes the annotation away.
-var later = map[string]map[string]any{
+// laterEdits are edits of a running pod's annotations that must be refused, by their threat. A nil value removes the
+// annotation.
+var laterEdits = map[string]map[string]any{
 	"T02 off":               {portSecurity: "false"},
 	"T02 look-alike":        {portSecurity: "True"},
 	"T02 taken away":        {portSecurity: nil},
@@ -35,30 +35,30 @@ var later = map[string]map[string]any{
 	"T16 external address":  {kubeovn.DefaultProvider.Key("eip"): "203.0.113.7"},
 }
 
-// tryLater tries every edit by a path and checks in OVN that nothing came of it.
+// tryLater tries every edit by a path and checks that OVN's rows have not changed.
 func tryLater(t *testing.T, p person, subresources ...string) {
 	t.Helper()
-	pod := allocated(t, tenant(t), nil)
-	for name, annotations := range later {
+	pod := allocatedPod(t, tenant(t), nil)
+	for name, annotations := range laterEdits {
 		t.Run(name, func(t *testing.T) {
 			for key := range annotations {
 				mustRefuse(t, name, p.patch(t.Context(), pod, annotations, subresources...), key)
 			}
 		})
 	}
-	followed(t)
+	awaitKubeOVN(t)
 	strictInOVN(t, pod.Namespace, pod.Name)
 }
 
 func TestThreat03UpdateAfterCreate(t *testing.T) { tryLater(t, tenant(t)) }
 
-// mayWrite returns a user who has a right in the tenant's namespace that people think harmless.
+// mayWrite returns a user with a right in the tenant's namespace that people think harmless.
 func mayWrite(t *testing.T, verb string, resources ...string) person {
 	t.Helper()
 	return mayDo(t, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: resources, Verbs: []string{verb, "get"}})
 }
 
-// mayDo returns a user who has these rights in the tenant's namespace and no others.
+// mayDo returns a user with these rights in the tenant's namespace and no others.
 func mayDo(t *testing.T, rules ...rbacv1.PolicyRule) person {
 	t.Helper()
 	user := unique("helper")
@@ -66,7 +66,7 @@ func mayDo(t *testing.T, rules ...rbacv1.PolicyRule) person {
 	return as(t, user)
 }
 
-// allow returns a user these rights in the tenant's namespace until the test ends.
+// allow grants a user these rights in the tenant's namespace until the test ends.
 func allow(t *testing.T, user string, rules ...rbacv1.PolicyRule) {
 	t.Helper()
 	meta := metav1.ObjectMeta{Name: unique("rights")}
@@ -103,13 +103,13 @@ func TestThreat04Status(t *testing.T) { tryLater(t, mayWrite(t, "patch", "pods/s
 
 func TestThreat05Binding(t *testing.T) {
 	p, author := mayWrite(t, "create", "pods/binding"), tenant(t)
-	for name, annotations := range later {
+	for name, annotations := range laterEdits {
 		t.Run(name, func(t *testing.T) {
 			for key, value := range annotations {
 				if value == nil {
-					continue // a Binding adds annotations and cannot take any away
+					continue // a Binding adds annotations and cannot remove any
 				}
-				pod := allocated(t, author, nil)
+				pod := allocatedPod(t, author, nil)
 				err := p.CoreV1().Pods(tenantNamespace).Bind(t.Context(), &corev1.Binding{
 					ObjectMeta: metav1.ObjectMeta{
 						Name:        pod.Name,
@@ -123,21 +123,21 @@ func TestThreat05Binding(t *testing.T) {
 	}
 }
 
-// What Kube-OVN reads when it rebuilds a port cannot be changed, so a rebuild gives the identity.
+// Nobody can change the annotations that Kube-OVN reads when it rebuilds a port, so a rebuild leads to the identity.
 func TestThreat08AnnotationFedRebuild(t *testing.T) {
 	p := tenant(t)
-	pod := allocated(t, p, nil)
+	pod := allocatedPod(t, p, nil)
 	both := map[string]any{
 		ipAddress:    "0.0.0.0/0",
 		portSecurity: "true",
 		kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups): "sg1",
 	}
 	mustRefuse(t, "an address and a security update at once", p.patch(t.Context(), pod, both), ipAddress)
-	followed(t)
+	awaitKubeOVN(t)
 	strictInOVN(t, pod.Namespace, pod.Name)
 }
 
-// Each further NIC of OVN has a key of its own, which is set whatever the tenant writes, and frozen like the first.
+// Each further NIC on OVN has a key of its own, which is set whatever the tenant writes, and frozen like the first.
 func TestThreat11SecondaryNIC(t *testing.T) {
 	p, attached := tenant(t), newNetwork(t)
 	name, provider := attached.name, attached.provider
@@ -155,7 +155,7 @@ func TestThreat11SecondaryNIC(t *testing.T) {
 		p,
 	)
 
-	pod := allocated(t, p, map[string]string{kubeovn.Networks: name})
+	pod := allocatedPod(t, p, map[string]string{kubeovn.Networks: name})
 	ofInterface := string(provider.Outside()) + ".kubernetes.io/"
 	for key, value := range map[string]any{
 		key: "false", forward: "true", provider.Key(kubeovn.IPAddress): "10.78.0.1",

@@ -14,11 +14,11 @@ import (
 	"github.com/ovnguard/ovnguard/internal/admission"
 )
 
-// Who may write Vips, which are the cluster's, has no say in those of others: their pods, their owners, whether there
-// is one. Nor are the addresses of a subnet theirs to take for nobody.
+// A user who may write Vips, which belong to the cluster, cannot change or delete those of others, nor their pods and
+// owners, and cannot take addresses of a subnet for no namespace.
 func TestThreatT38VipsOfOthers(t *testing.T) {
 	ns := namespace(t, nil)
-	theirs, address := madeVip(t, ns)
+	theirs, address := makeVip(t, ns)
 	user, author := granted(t, vipRights)
 	binding := roleBinding("edit", user)
 	if _, err := world.Kube.RbacV1().
@@ -86,13 +86,13 @@ func TestThreatT38VipsOfOthers(t *testing.T) {
 	if body, err = owner.do(t.Context(), http.MethodPost, vipsPath, nobodys); err != nil {
 		t.Fatalf("a Vip of no namespace, by who may change the subnet: %v", err)
 	}
-	name := named(t, body)
+	name := nameOf(t, body)
 	_, err = author.do(t.Context(), http.MethodDelete, vipsPath+"/"+name, nil)
 	mustRefuse(t, "deleting the cluster's", err, "without a namespace")
 	if _, err := owner.do(t.Context(), http.MethodDelete, vipsPath+"/"+name, nil); err != nil {
 		t.Errorf("deleting it, by who may change the subnet: %v", err)
 	}
-	mine, _ := madeVip(t, tenantNamespace)
+	mine, _ := makeVip(t, tenantNamespace)
 	if _, err := author.do(
 		t.Context(),
 		http.MethodPatch,
@@ -106,7 +106,7 @@ func TestThreatT38VipsOfOthers(t *testing.T) {
 	}
 }
 
-// Who makes the namespace of an account that ovnguard believes has that account.
+// Anyone who makes the namespace of an account that ovnguard believes has that account.
 func TestThreatT39NamespaceOfAnExemptAccount(t *testing.T) {
 	_, owner := granted(t, namespaceRights)
 	account := admission.DefaultAccounts().KubeVirt[0]
@@ -128,7 +128,7 @@ func TestThreatT39NamespaceOfAnExemptAccount(t *testing.T) {
 	}
 }
 
-// Where KubeVirt is not served, its accounts are nobody's: whoever got at them makes no pods of machines.
+// Where KubeVirt is not served, its accounts are not believed: anyone who has them makes no pods of machines.
 func TestThreatT39KubeVirtIsServed(t *testing.T) {
 	refused := func() bool {
 		err := tryLauncher(t)
@@ -136,6 +136,6 @@ func TestThreatT39KubeVirtIsServed(t *testing.T) {
 	}
 	// It may have been served until a moment ago.
 	eventually(t, "KubeVirt's accounts to be nobody's", func() (bool, error) { return refused(), nil })
-	t.Run("served", func(t *testing.T) { defineKubeVirt(t) }) // which ends with it
+	t.Run("served", func(t *testing.T) { defineKubeVirt(t) }) // it ends with the subtest
 	eventually(t, "KubeVirt's accounts to be nobody's again", func() (bool, error) { return refused(), nil })
 }

@@ -18,13 +18,13 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// virtualRouterWord begins an entry that releases of OVN read which know it; the others ignore the entry, and a port
-// that has no other one is open.
+// virtualRouterWord begins an entry that some releases of OVN read; the others ignore the entry, and a port without
+// another entry is open.
 const virtualRouterWord = "VRRPv3"
 
-// withoutTheWord checks that no row of the pod has the word, and that each has an entry that is its identity and
-// nothing else.
-func withoutTheWord(t *testing.T, pod *corev1.Pod) {
+// mustLackVirtualRouterWord checks that no row of the pod has the word, and that each has an entry with its identity
+// and nothing else.
+func mustLackVirtualRouterWord(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	rows, err := portsOf(t.Context(), pod.Namespace, pod.Name)
 	if err != nil || len(rows) == 0 {
@@ -46,7 +46,7 @@ func withoutTheWord(t *testing.T, pod *corev1.Pod) {
 		}
 		plain := func(entry string) bool {
 			return len(
-				loosened(
+				excessOf(
 					&ovn.Port{Addresses: []string{strings.Join(words(identity), " ")}, PortSecurity: []string{entry}},
 					identity,
 				),
@@ -58,11 +58,11 @@ func withoutTheWord(t *testing.T, pod *corev1.Pod) {
 	}
 }
 
-// By no annotation that reaches port_security does a tenant bring in the word, to a new pod or to one that runs, on any
-// NIC.
+// A tenant cannot bring the word into port_security by any annotation that reaches it, on a new or a running pod, on
+// any NIC.
 func TestThreat16VirtualRouterByAnnotation(t *testing.T) {
 	p, attached := tenant(t), newNetwork(t)
-	pod := allocated(t, p, map[string]string{kubeovn.Networks: attached.name})
+	pod := allocatedPod(t, p, map[string]string{kubeovn.Networks: attached.name})
 	own, second := pod.Annotations[ipAddress], strings.TrimSuffix(string(attached.provider), ".ovn")+".kubernetes.io/"
 	keys := []string{kubeovn.AAPs, second + "ip_address.net1", second + "mac_address.net1"}
 	for _, provider := range []kubeovn.Provider{kubeovn.DefaultProvider, attached.provider} {
@@ -104,8 +104,8 @@ func TestThreat16VirtualRouterByAnnotation(t *testing.T) {
 		}
 	}
 	unchanged(t, pod)
-	withoutTheWord(t, pod)
-	// A template is not refused, its pods are.
+	mustLackVirtualRouterWord(t, pod)
+	// A template is not refused, but its pods are.
 	wish{
 		name:        "through workloads",
 		annotations: map[string]string{portVIPs: virtualRouterWord},
@@ -116,11 +116,11 @@ func TestThreat16VirtualRouterByAnnotation(t *testing.T) {
 	)
 }
 
-// A tenant's exception for a virtual router brings its MAC and address into the row as plain entries beside the port's
-// own; the word is in no field that it has.
+// A tenant's exception for a virtual router adds its MAC and address to the row as plain entries behind the port's own;
+// none of its fields can contain the word.
 func TestThreat16VirtualRouterByException(t *testing.T) {
 	const mac, address = "00:00:5e:00:01:07", "10.120.0.7"
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	_, writer := granted(t, exceptionRights)
 	path := "/apis/ovnguard.io/v1alpha1/namespaces/" + ns + "/portsecurityexceptions"
 	asks := func(pair v1alpha1.AddressPair) error {
@@ -152,7 +152,7 @@ func TestThreat16VirtualRouterByException(t *testing.T) {
 	}
 	w := wish{labels: map[string]string{"app": "till"}}
 	var pod *corev1.Pod
-	t.Cleanup(func() { // with its namespace it would go later
+	t.Cleanup(func() { // its namespace's end would delete it later
 		if pod != nil {
 			deletePod(t, pod)
 		}
@@ -195,5 +195,5 @@ func TestThreat16VirtualRouterByException(t *testing.T) {
 		}
 		return true, nil
 	})
-	withoutTheWord(t, pod)
+	mustLackVirtualRouterWord(t, pod)
 }

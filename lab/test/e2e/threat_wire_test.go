@@ -16,10 +16,9 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
-// drops sends these frames from a pod that asked for nothing, in a namespace of which nobody said anything. The forged
-// ones must not arrive, and from a pod that is open by right they must, which shows that it is port security that drops
-// them.
-func drops(t *testing.T, make func(from, to, neighbour *scene.Actor) ([]scene.Probe, error)) {
+// mustDrop sends these frames from a pod that asked for nothing, in a namespace without annotations. The forged ones
+// must not arrive, and from a pod that is rightly open they must, which shows that port security drops them.
+func mustDrop(t *testing.T, make func(from, to, neighbour *scene.Actor) ([]scene.Probe, error)) {
 	t.Helper()
 	applyDual(t)
 	strict, open := namespace(t, nil), namespace(t, map[string]string{portSecurity: "false"})
@@ -38,7 +37,7 @@ func drops(t *testing.T, make func(from, to, neighbour *scene.Actor) ([]scene.Pr
 	}
 }
 
-// only keeps the probes that are named so.
+// only keeps the probes with these names.
 func only(probes []scene.Probe, err error, words ...string) ([]scene.Probe, error) {
 	return slices.DeleteFunc(probes, func(p scene.Probe) bool {
 		return !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(p.Name, w) })
@@ -47,12 +46,12 @@ func only(probes []scene.Probe, err error, words ...string) ([]scene.Probe, erro
 
 // A pod that asks for nothing at all is bound to its MAC and addresses.
 func TestThreatT01NothingAsked(t *testing.T) {
-	drops(t, func(from, to, neighbour *scene.Actor) ([]scene.Probe, error) {
+	mustDrop(t, func(from, to, neighbour *scene.Actor) ([]scene.Probe, error) {
 		return scene.Probes(from, to, neighbour)
 	})
 }
 
-// NetworkPolicies let everything pass that comes from a node's address.
+// NetworkPolicies let everything from a node's address pass.
 func TestThreatT13NodeAddress(t *testing.T) {
 	nodes, err := world.Kube.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
 	if err != nil {
@@ -69,7 +68,7 @@ func TestThreatT13NodeAddress(t *testing.T) {
 	if len(addresses) == 0 {
 		t.Fatal("no node has an address")
 	}
-	drops(t, func(from, to, _ *scene.Actor) (probes []scene.Probe, err error) {
+	mustDrop(t, func(from, to, _ *scene.Actor) (probes []scene.Probe, err error) {
 		for _, a := range addresses {
 			p, err := scene.Forwarded(from, to, a)
 			if err != nil {
@@ -83,7 +82,7 @@ func TestThreatT13NodeAddress(t *testing.T) {
 
 // Security groups and private subnets let their members' addresses pass.
 func TestThreatT14MembersAddress(t *testing.T) {
-	drops(t, func(from, to, neighbour *scene.Actor) ([]scene.Probe, error) {
+	mustDrop(t, func(from, to, neighbour *scene.Actor) ([]scene.Probe, error) {
 		four, err := scene.Probes(from, to, neighbour)
 		if err != nil {
 			return nil, err
@@ -93,9 +92,9 @@ func TestThreatT14MembersAddress(t *testing.T) {
 	})
 }
 
-// No security group looks at ARP and neighbour discovery.
+// No security group checks ARP and neighbour discovery.
 func TestThreatT15ForgedNeighbours(t *testing.T) {
-	drops(t, func(from, to, neighbour *scene.Actor) ([]scene.Probe, error) {
+	mustDrop(t, func(from, to, neighbour *scene.Actor) ([]scene.Probe, error) {
 		four, err := scene.Probes(from, to, neighbour)
 		if err != nil {
 			return nil, err
@@ -105,20 +104,20 @@ func TestThreatT15ForgedNeighbours(t *testing.T) {
 	})
 }
 
-// What is left of layer-2 forwarding when nothing asks for it any more is taken out of the row.
+// A leftover of layer-2 forwarding that nothing asks for any more is removed from the row.
 func TestThreatT05StaleUnknown(t *testing.T) {
-	ns, _ := repaired(t)
+	ns, _ := repairNamespace(t)
 	pod := run(t, ns, nil)
-	before := northbound(t)
+	before := northboundRows(t)
 	asked, err := tenant(t).dryRun(t.Context(), tenantNamespace, map[string]string{layer2Forward: "true"})
 	if err == nil && asked.Annotations[layer2Forward] == "true" {
 		t.Error("a tenant's pod was given layer-2 forwarding")
 	}
 	nbctl(t, "add", "logical_switch_port", portOf(pod), "addresses", "unknown")
-	t.Logf("taken out after %s", asBefore(t, before))
+	t.Logf("taken out after %s", awaitUnchanged(t, before))
 }
 
-// Nobody is exempt who makes pods for others: a tenant's ReplicaSet gets nothing that the tenant would not get.
+// Accounts that make pods for others are not exempt: a tenant's ReplicaSet gets nothing that the tenant would not get.
 func TestThreat38ControllersAreNotExempt(t *testing.T) {
 	sets := tenant(t).AppsV1().ReplicaSets(tenantNamespace)
 	for key, want := range map[string]string{
@@ -179,7 +178,7 @@ func TestThreat38ControllersAreNotExempt(t *testing.T) {
 	}
 }
 
-// A NIC that OVN does not make has no port to hold it: who has one is named.
+// A NIC that OVN does not make has no port that restricts it: a finding names its pod.
 func TestThreat12NICOutsideOVN(t *testing.T) {
 	ns := namespace(t, nil)
 	if err := world.Apply(t.Context(), []byte(strings.ReplaceAll(networks, "NAMESPACE", ns))); err != nil {

@@ -49,7 +49,7 @@ func kubeconfigOf(t *testing.T, user string, groups ...string) string {
 	return path
 }
 
-// undoer returns a user who may take back what repair did in a namespace, by the roles that are there for it.
+// undoer returns a user who may take back repair's changes in a namespace, with the roles for that purpose.
 func undoer(t *testing.T, ns string) (user string) {
 	t.Helper()
 	if err := world.Apply(t.Context(), deploy.Roles); err != nil {
@@ -93,11 +93,11 @@ func undoer(t *testing.T, ns string) (user string) {
 	return user
 }
 
-// backfilled returns pods from before the policy of their namespace enforced, which repair has made strict and given
-// what they are granted, and which it leaves alone from now on.
-func backfilled(t *testing.T, pods int) (ns string, all []*corev1.Pod) {
+// backfilledPods returns pods from before the policy of their namespace enforced: repair has made them strict and given
+// them their grants, and leaves them alone from now on.
+func backfilledPods(t *testing.T, pods int) (ns string, all []*corev1.Pod) {
 	t.Helper()
-	ns, policyName := repaired(t)
+	ns, policyName := repairNamespace(t)
 	patchPolicy(t, policyName, map[string]any{"mode": "audit"})
 	eventually(t, "admission to follow the policy", func() (bool, error) {
 		pod, err := admin(t).dryRun(t.Context(), ns, nil)
@@ -132,8 +132,8 @@ func backfilled(t *testing.T, pods int) (ns string, all []*corev1.Pod) {
 	return ns, all
 }
 
-// protection is what says whether a pod's port is protected: the row's column, and what this program may write on the
-// pod.
+// protection has everything that shows whether a pod's port is protected: the row's column, and the annotations that
+// this program may write.
 type protection struct {
 	row         string
 	annotations map[string]string
@@ -158,8 +158,8 @@ func (p protection) equals(o protection) bool {
 	return p.row == o.row && maps.Equal(p.annotations, o.annotations)
 }
 
-// undone waits until a pod is as it was before repair, its row and its annotations.
-func undone(t *testing.T, pods ...*corev1.Pod) {
+// awaitUndone waits until a pod is as it was before repair, its row and its annotations.
+func awaitUndone(t *testing.T, pods ...*corev1.Pod) {
 	t.Helper()
 	for _, pod := range pods {
 		eventually(t, "row and annotations of "+pod.Name+" to be as they were", func() (bool, error) {
@@ -168,10 +168,10 @@ func undone(t *testing.T, pods ...*corev1.Pod) {
 	}
 }
 
-// A backfill is taken back as a whole, annotations and rows, by who has the right and by nobody else; what somebody
-// changed since is left alone whole.
+// A backfill is taken back as a whole, annotations and rows, by users with the right and nobody else; a pod that
+// somebody changed since is left alone as a whole.
 func TestUndoOfABackfill(t *testing.T) {
-	ns, pods := backfilled(t, 6)
+	ns, pods := backfilledPods(t, 6)
 	first, rest, spoilt, again := pods[0], pods[1:4], pods[4], pods[5]
 	before := make([]protection, len(pods))
 	for i, pod := range pods {
@@ -186,7 +186,7 @@ func TestUndoOfABackfill(t *testing.T) {
 		}
 	}
 
-	// Whoever may change pods and reach everything, but lacks the verb.
+	// This user may change pods and reach everything, but lacks the verb.
 	stranger, _ := granted(
 		t,
 		rbacv1.PolicyRule{
@@ -215,13 +215,13 @@ func TestUndoOfABackfill(t *testing.T) {
 	}
 	unchanged("dry run")
 
-	// By the change of the row alone, the annotation goes with it.
+	// With the ID of the row's change alone, the annotation is taken back too.
 	user, list := undoer(t, ns), changes(t, portOf(first))
 	out, stderr, code = ovnguard(t, "undo", "--change", list[len(list)-1].ID, "--kubeconfig", kubeconfigOf(t, user))
 	if code != 0 || strings.Count(out, "taken back") != 2 || strings.Count(out, "not asked for") != 1 || stderr != "" {
 		t.Errorf("by its change: code %d\n%s%s", code, out, stderr)
 	}
-	undone(t, first)
+	awaitUndone(t, first)
 	awaitUndoNoted(t, first, user, list[0].ID)
 
 	nbctl(t, "lsp-set-port-security", portOf(spoilt), "0a:00:00:00:00:99")
@@ -237,7 +237,7 @@ func TestUndoOfABackfill(t *testing.T) {
 		!strings.Contains(out, "another one of that name") {
 		t.Errorf("the rest: code %d\n%s%s", code, out, stderr)
 	}
-	undone(t, rest...)
+	awaitUndone(t, rest...)
 	for i, pod := range map[int]*corev1.Pod{4: spoilt, 5: made} {
 		if now := protectionOf(t, pod); !now.equals(before[i]) {
 			t.Errorf("pod %s is %+v and was %+v", pod.Name, now, before[i])
@@ -254,7 +254,8 @@ func TestUndoOfABackfill(t *testing.T) {
 	}
 }
 
-// awaitUndoNoted waits until the journal, an Event at the pod and the API server's audit log say who took what back.
+// awaitUndoNoted waits until the journal, an Event at the pod and the API server's audit log say who took back which
+// change.
 func awaitUndoNoted(t *testing.T, pod *corev1.Pod, user, id string) {
 	t.Helper()
 	var by []string
@@ -288,12 +289,12 @@ func awaitUndoNoted(t *testing.T, pod *corev1.Pod, user, id string) {
 	})
 }
 
-// The verb undo, with the right to change pods by every path, gives back what repair found on this pod and nothing
-// else: not on another pod, not another value, not a second time. The API server's own policies let through what the
-// webhook is to judge, and nobody else.
+// The verb undo, with the right to change pods by every path, restores what repair found on this pod and nothing else:
+// not on another pod, not another value, not a second time. The API server's own policies let users with the verb pass
+// on to the webhook, and nobody else.
 func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 	withPolicies(t)
-	ns, pods := backfilled(t, 2)
+	ns, pods := backfilledPods(t, 2)
 	user := undoer(t, ns)
 	thief, id := as(t, user), changes(t, portOf(pods[0]))[0].ID
 	_, stranger := granted(
@@ -353,7 +354,7 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 		"somebody without the verb":             {portSecurity: nil, policy.UndoAnnotation: id},
 		"the mark by somebody without the verb": {policy.UndoAnnotation: id},
 	} {
-		mustFloor(t, name, patch(stranger, pods[0], annotations), admissionpolicy.FloorName)
+		mustRefuseByFloor(t, name, patch(stranger, pods[0], annotations), admissionpolicy.FloorName)
 	}
 	for _, pod := range pods {
 		if now := protectionOf(t, pod); now.annotations[portSecurity] != "true" || now.row == "[]" {
@@ -364,8 +365,8 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("code %d\n%s%s", code, out, stderr)
 	}
-	undone(t, pods[0])
-	// The pod is made strict again, and the change is used again: what was taken back stays on the pod.
+	awaitUndone(t, pods[0])
+	// The pod is made strict again, and the change is used again: the undo annotation stays on the pod.
 	for name, annotations := range map[string]map[string]any{
 		"the mark is taken away":           {policy.UndoAnnotation: nil},
 		"another change in the mark's way": {portSecurity: "true", policy.UndoAnnotation: "0"},
@@ -389,7 +390,7 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 	if code != 1 || !strings.Contains(stderr, "was taken back already, at 20") || !strings.Contains(stderr, user) {
 		t.Errorf("by the command: code %d\n%s%s", code, out, stderr)
 	}
-	// Nobody writes down what is taken back without the command, and it is no more than once either.
+	// Without the command, nobody writes a journal entry for the undo, and the change can be taken back only once either.
 	other := changes(t, portOf(pods[1]))[0].ID
 	if err := replay(pods[1], other); err != nil {
 		t.Fatalf("once, without the command: %v", err)
@@ -400,30 +401,30 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 			t.Errorf("the mark %v: the change was used twice", mark)
 		}
 	}
-	// With the webhooks gone, the API server's own policies refuse whoever has not the verb.
+	// With the webhooks gone, the API server's own policies refuse users without the verb.
 	strict := run(t, namespace(t, nil), nil)
 	ns = strict.Namespace
 	thief = as(t, undoer(t, ns))
 	withoutWebhooks(t)
-	mustFloor(
+	mustRefuseByFloor(
 		t,
 		"somebody without the verb",
 		patch(stranger, strict, map[string]any{portSecurity: nil, policy.UndoAnnotation: id}),
 		admissionpolicy.FloorName,
 	)
-	mustFloor(
+	mustRefuseByFloor(
 		t,
 		"the mark by somebody without the verb",
 		patch(stranger, strict, map[string]any{policy.UndoAnnotation: id}),
 		admissionpolicy.FloorName,
 	)
-	mustFloor(
+	mustRefuseByFloor(
 		t,
 		"without saying so",
 		patch(thief, strict, map[string]any{portSecurity: nil}),
 		admissionpolicy.FloorName,
 	)
-	mustFloor(
+	mustRefuseByFloor(
 		t,
 		"forwarding",
 		patch(thief, strict, map[string]any{"ovn.kubernetes.io/layer2_forward": "true", policy.UndoAnnotation: id}),
@@ -434,10 +435,10 @@ func TestThreatT48UndoIsNoRightToWrite(t *testing.T) {
 	}
 }
 
-// A policy by which the port is put right again is named beforehand.
+// The command names a policy that would repair the port again, before it takes the change back.
 func TestUndoNamesThePolicyThatRepairs(t *testing.T) {
-	ns, policyName := repaired(t)
-	pod, wide, end := widened(t, ns)
+	ns, policyName := repairNamespace(t)
+	pod, wide, end := widenedPod(t, ns)
 	defer end()
 	if _, stderr, code := ovnguard(
 		t,
@@ -454,9 +455,9 @@ func TestUndoNamesThePolicyThatRepairs(t *testing.T) {
 	}
 }
 
-// widened returns a strict pod to whose row repair has added what an exception grants it, the column then, and what
-// ends the exception.
-func widened(t *testing.T, ns string) (pod *corev1.Pod, column string, end func()) {
+// widenedPod returns a strict pod, after repair has added an exception's grant to its row, the column then, and a
+// function that ends the exception.
+func widenedPod(t *testing.T, ns string) (pod *corev1.Pod, column string, end func()) {
 	t.Helper()
 	pod = run(t, ns, nil)
 	end = grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
@@ -472,14 +473,14 @@ func widened(t *testing.T, ns string) (pod *corev1.Pod, column string, end func(
 	return pod, column, end
 }
 
-// Whoever writes the journal makes up that repair found somebody's address, another pod's port, or an open row under an
-// annotation that asks for port security: whoever takes that back is told, and nothing is written.
+// A user who writes the journal invents that repair found somebody's address, another pod's port, or an open row under
+// an annotation that asks for port security: a user who takes that back gets an error, and nothing is written.
 func TestThreatT48ForgedJournal(t *testing.T) {
-	ns, policyName := repaired(t)
+	ns, policyName := repairNamespace(t)
 	patchPolicy(t, policyName, map[string]any{"repair": "log"})
 	pod, victim := run(t, ns, nil), run(t, ns, nil)
 	before := []protection{protectionOf(t, pod), protectionOf(t, victim)}
-	forger := &journal.Journal{Client: journalist(t), Namespace: "ovnguard-system", By: "forger", Now: time.Now}
+	forger := &journal.Journal{Client: journalClient(t), Namespace: "ovnguard-system", By: "forger", Now: time.Now}
 	honest := func(of *corev1.Pod) journal.Entry {
 		row, err := world.Nbctl(t.Context(), "get", "logical_switch_port", portOf(of), "_uuid")
 		if err != nil {

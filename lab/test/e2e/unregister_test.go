@@ -13,8 +13,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
 )
 
-// With the program gone and its registrations taken away, pods start again, unguarded; when it is back, they are
-// guarded.
+// With the program gone and its registrations removed, pods start again, unguarded; when it is back, they are guarded.
 func TestUnregister(t *testing.T) {
 	if err := guard.Stop(); err != nil {
 		t.Fatal(err)
@@ -55,7 +54,7 @@ func TestUnregister(t *testing.T) {
 	})
 }
 
-// The program may look whether its Service leads anywhere.
+// The program may check whether its Service has endpoints.
 func TestRightToSeeEndpoints(t *testing.T) {
 	p := as(t, deploy.Account, "system:serviceaccounts", "system:serviceaccounts:ovnguard-system")
 	if _, err := p.DiscoveryV1().EndpointSlices("ovnguard-system").List(t.Context(), metav1.ListOptions{}); err != nil {

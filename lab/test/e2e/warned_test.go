@@ -13,13 +13,13 @@ import (
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 )
 
-// Who writes a workload is told early what would become of its pods, whatever its kind, and never refused; who asks for
-// nothing is not bothered.
+// The author of a workload learns early what would happen to its pods, whatever its kind, and is never refused; a
+// workload without requests causes no warning.
 func TestWorkloadAuthorsAreWarned(t *testing.T) {
 	type object = map[string]any
 	enforced := namespace(t, nil)
-	warned, _ := watching(t, v1alpha1.ModeWarn)
-	silent, _ := watching(t, v1alpha1.ModeAudit)
+	warned, _ := unenforcedNamespace(t, v1alpha1.ModeWarn)
+	silent, _ := unenforcedNamespace(t, v1alpha1.ModeAudit)
 	const apps, batch = "/apis/apps/v1", "/apis/batch/v1"
 	labels := object{"app": "till"}
 	template := func(annotations map[string]string, restart string) object {
@@ -58,7 +58,7 @@ func TestWorkloadAuthorsAreWarned(t *testing.T) {
 	p := admin(t)
 	for kind, k := range kinds {
 		t.Run(kind, func(t *testing.T) {
-			// told gives the warnings of this program about a workload with the annotations.
+			// told returns this program's warnings about a workload with the annotations.
 			told := func(ns string, annotations map[string]string) string {
 				t.Helper()
 				p.warnings.take()

@@ -20,8 +20,8 @@ spec:
   gateway: 10.77.0.1,fd00:77::1
 `
 
-// A strict pod of both families keeps its own traffic of both, and can forge in neither; besides it a pod of a
-// namespace that is open by right forges what it likes, which shows that it is port security that drops.
+// A strict pod of both families keeps its own traffic of both, and can forge in neither; a pod of a namespace that is
+// rightly open can forge anything, which shows that port security drops the frames.
 func TestDualStackOnTheWire(t *testing.T) {
 	applyDual(t)
 	strict, open := namespace(t, nil), namespace(t, map[string]string{portSecurity: "false"})
@@ -59,13 +59,13 @@ func TestDualStackOnTheWire(t *testing.T) {
 	}
 }
 
-// Legitimate traffic of one family is lost where the column names only the other; the audit says so, and its fix brings
-// it back.
+// Legitimate traffic of one family is lost if the column names only the other; the audit says so, and its fix restores
+// the traffic.
 func TestLostFamily(t *testing.T) {
 	applyDual(t)
 	ns := namespace(t, nil)
 	from, to := openActor(t, ns), openActor(t, ns)
-	quiet(t)
+	awaitNoFindings(t)
 	probes, err := scene.Probes6(from, to, to)
 	if err != nil {
 		t.Fatal(err)
@@ -86,17 +86,17 @@ func TestLostFamily(t *testing.T) {
 	if sendOwn() {
 		t.Error("IPv6 passes though port_security names only the IPv4 address")
 	}
-	for _, fix := range fixesOf(audit(t).of(from.Port)) {
+	for _, fix := range fixesOf(audit(t).findingsOf(from.Port)) {
 		shell(t, fix)
 	}
-	quiet(t)
+	awaitNoFindings(t)
 	settle(t)
 	if !sendOwn() {
 		t.Error("its own IPv6 traffic is dropped after the fix")
 	}
 }
 
-// applyDual makes the subnet. It stays: its addresses are given back only as the namespaces of the tests go.
+// applyDual makes the subnet. It stays: its addresses become free only when the namespaces of the tests go.
 func applyDual(t *testing.T) {
 	t.Helper()
 	if err := world.Apply(t.Context(), []byte(dualSubnet)); err != nil {
@@ -104,7 +104,7 @@ func applyDual(t *testing.T) {
 	}
 }
 
-// openActor makes a pod on the dual subnet with a socket on its NIC; both go when the test ends.
+// openActor makes a pod on the dual subnet with a socket on its NIC; both are removed at the end of the test.
 func openActor(t *testing.T, ns string) *scene.Actor {
 	t.Helper()
 	pod := run(t, ns, map[string]string{kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch): "dual"})
@@ -120,7 +120,7 @@ func openActor(t *testing.T, ns string) *scene.Actor {
 	return a
 }
 
-// settle waits until frames meet what the Northbound database says.
+// settle waits until the present rows of the Northbound database take effect for frames.
 func settle(t *testing.T) {
 	t.Helper()
 	if err := world.Settle(t.Context()); err != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 // Pods that controllers make inherit from their namespace like any other, whatever their template says, and their ports
-// in OVN are what the annotation says.
+// in OVN match the annotation.
 func TestWorkloads(t *testing.T) {
 	for name, c := range map[string]struct{ namespace, template, want string }{
 		"strict by default":   {template: "false", want: "true"},

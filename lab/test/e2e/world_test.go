@@ -1,7 +1,7 @@
 //go:build integration
 
 // Package e2e tries ovnguard on a real API server and a real OVN: what admission writes and refuses, what the audit
-// finds and how it is put right, what happens when a part dies, and what passes on the wire. One lab serves all tests.
+// finds and how it is fixed, what happens when a part dies, and what passes on the wire. One lab serves all tests.
 package e2e
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/up"
 )
 
-// startTimeout bounds the start of the lab and of ovnguard, on a machine that others use too.
+// startTimeout bounds the start of the lab and of ovnguard, on a machine with other load.
 const startTimeout = 2 * time.Minute
 
 // The world that all tests share. Each test leaves it as it found it.
@@ -45,10 +45,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// inWorld runs the tests between the start and the end of the world. The error is what went wrong with either, or what
-// was left behind.
+// inWorld runs the tests between the start and the end of the world. The error says what failed at either, or what was
+// left behind.
 func inWorld(run func() int) (code int, err error) {
-	ctrl.SetLogger(logr.Discard()) // the clients of tests report by errors
+	ctrl.SetLogger(logr.Discard()) // the clients of tests return errors
 	if binary, err = findBinary(); err != nil {
 		return 1, err
 	}
@@ -65,7 +65,7 @@ func inWorld(run func() int) (code int, err error) {
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	// The stand-in looks for missing ports every 20 seconds by default; whether it has looked would decide a test.
+	// The stand-in looks for missing ports every 20 seconds by default; a test's result would depend on that.
 	lab, err := up.Start(ctx, up.Options{StateDir: dir, Audit: true, KubeOVN: up.KubeOVN{InspectInterval: time.Hour}})
 	if err != nil {
 		return 1, err
@@ -81,7 +81,7 @@ func inWorld(run func() int) (code int, err error) {
 	if world, err = scene.Open(lab); err != nil {
 		return 1, err
 	}
-	// Reviews are counted by tests, which the self-test's own would disturb.
+	// Tests count reviews, and the self-test's own would add to them.
 	if guard, err = world.StartGuard(ctx, binary, "--selftest-interval=1h"); err != nil {
 		return 1, err
 	}
@@ -89,7 +89,7 @@ func inWorld(run func() int) (code int, err error) {
 	return run(), nil
 }
 
-// findBinary returns the path of ovnguard: what $OVNGUARD names, or the one beside the lab's.
+// findBinary returns the path of ovnguard: the value of $OVNGUARD, or the program in the directory of the lab's.
 func findBinary() (string, error) {
 	path := os.Getenv("OVNGUARD")
 	if path == "" {
@@ -105,15 +105,14 @@ func findBinary() (string, error) {
 	return path, nil
 }
 
-// waitTime bounds each wait for something that must come. It is much longer than anything takes, on a machine that has
-// nothing else to do.
+// waitTime bounds each wait for something that must come. It is much longer than needed on an idle machine.
 const waitTime = time.Minute
 
 // eventually waits until ask is true and returns how long that took.
 func eventually(t *testing.T, what string, ask func() (bool, error)) time.Duration {
 	t.Helper()
 	begin := time.Now()
-	ctx, cancel := context.WithTimeout(cleanup(t), waitTime) // what a test cleans up waits, too
+	ctx, cancel := context.WithTimeout(cleanup(t), waitTime) // the cleanup of a test waits, too
 	defer cancel()
 	if err := scene.Wait(ctx, what, ask); err != nil {
 		t.Fatal(err)

@@ -16,8 +16,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// many returns as many annotations about NICs as an object can have: 256 KiB of them.
-func many(value string) map[string]string {
+// manyAnnotations returns as many annotations about NICs as an object can have: 256 KiB of them.
+func manyAnnotations(value string) map[string]string {
 	out := make(map[string]string)
 	for size := 0; size < 250<<10; {
 		key := fmt.Sprintf("n%d.kubernetes.io/port_security", len(out))
@@ -28,7 +28,7 @@ func many(value string) map[string]string {
 }
 
 // A namespace may have thousands of annotations about NICs: Kubernetes ends it, and Kube-OVN and others write to it, at
-// no cost; and what is about NICs can still be changed a few at a time.
+// no cost; and the annotations about NICs can still be changed a few at a time.
 func TestThreat33FloorOfManyAnnotations(t *testing.T) {
 	e := newExpressions(t)
 	set, err := admissionpolicy.Make(admissionpolicy.Input{Accounts: accounts(), Namespace: "ovnguard-system"})
@@ -37,7 +37,7 @@ func TestThreat33FloorOfManyAnnotations(t *testing.T) {
 	}
 	floor := &set.Validating[1]
 	for _, value := range []string{"", "true", "0"} {
-		heavy := many(value)
+		heavy := manyAnnotations(value)
 		if len(heavy) < 4200 {
 			t.Fatalf("%d annotations are not many", len(heavy))
 		}
@@ -73,7 +73,7 @@ func TestThreat33FloorOfManyAnnotations(t *testing.T) {
 			"a NIC is added": {tenant, func(ns *corev1.Namespace) { ns.Annotations[portSecurity] = "true" }, true},
 		} {
 			t.Run(name+", "+value, func(t *testing.T) {
-				old := said()
+				old := nsWith()
 				maps.Copy(old.Annotations, heavy)
 				now := old.DeepCopy()
 				c.change(now)
@@ -86,7 +86,7 @@ func TestThreat33FloorOfManyAnnotations(t *testing.T) {
 					"oldObject": plain(t, old),
 					"request":   map[string]any{"userInfo": map[string]any{"username": c.user}},
 				}
-				_, known, judged := e.variables(t, floor, in) // what costs too much fails the test
+				_, known, judged := e.variables(t, floor, in) // an expression that costs too much fails the test
 				if judged != c.judged || judged && known["loosens"] != false {
 					t.Errorf(
 						"judged %v, found %v; want %v, and nothing that loosens",
@@ -101,25 +101,25 @@ func TestThreat33FloorOfManyAnnotations(t *testing.T) {
 			})
 		}
 	}
-	// All at once takes the right, to the webhook as to the floor.
-	old, now := said(), said()
-	maps.Copy(old.Annotations, many("true"))
+	// Changing all at once needs the right, in the webhook and in the floor.
+	old, now := nsWith(), nsWith()
+	maps.Copy(old.Annotations, manyAnnotations("true"))
 	webhook, found := namespaceJudges(t, e, nil, old, now)
 	if !strings.Contains(webhook, "change at once") || found != "" {
 		t.Errorf("the webhook says %q, the floor %q", webhook, found)
 	}
 }
 
-// A pod may have as many, in a namespace that has, too: who changes a few pays for these.
+// A pod may have as many, in a namespace that has, too: the cost is on the user who changes a few.
 func TestThreat33FloorOfManyPodAnnotations(t *testing.T) {
 	j := newJudges(t)
-	old := &admission.Pod{Metadata: admission.Metadata{Name: "p", Annotations: many("true")}}
+	old := &admission.Pod{Metadata: admission.Metadata{Name: "p", Annotations: manyAnnotations("true")}}
 	now := &admission.Pod{Metadata: admission.Metadata{Name: "p", Annotations: maps.Clone(old.Metadata.Annotations)}}
 	now.Metadata.Annotations["ovn.kubernetes.io/allocated"] = "true"
 	in := j.request(t, attempt{tenant, "update", old, now}, now)
-	in["namespaceObject"] = plain(t, &corev1.Namespace{ObjectMeta: said().ObjectMeta})
-	heavy := said()
-	maps.Copy(heavy.Annotations, many("true"))
+	in["namespaceObject"] = plain(t, &corev1.Namespace{ObjectMeta: nsWith().ObjectMeta})
+	heavy := nsWith()
+	maps.Copy(heavy.Annotations, manyAnnotations("true"))
 	in["namespaceObject"] = plain(t, heavy)
 	if got := j.refusal(t, &j.floor, in); !strings.Contains(got, "allocated") {
 		t.Errorf("the floor says %q", got)
@@ -134,8 +134,8 @@ func TestThreat33FloorOfManyPodAnnotations(t *testing.T) {
 	}
 }
 
-// The floor stays on in a namespace that loosens nothing, in whatever words it says so, and is off where one NIC may be
-// looser.
+// The floor stays on in a namespace that loosens nothing, in any spelling of its values, and is off where one NIC may
+// be looser.
 func TestThreat32FloorStaysOn(t *testing.T) {
 	j := newJudges(t)
 	r := rand.New(rand.NewPCG(7, 8))
@@ -146,10 +146,10 @@ func TestThreat32FloorStaysOn(t *testing.T) {
 		return j.holds(t, j.floor.Spec.Variables[i].Expression, in)
 	}
 	for _, harmless := range []*corev1.Namespace{
-		said(), said("ovn.kubernetes.io/layer2_forward", "false"), said(label, ""), said(portSecurity, "True"),
-		said(portSecurity, ""),
-		said("blue.t.ovn.kubernetes.io/layer2_forward", " Off", label, "strict"), said(label, "opne"),
-		said(portSecurity, "flase"),
+		nsWith(), nsWith("ovn.kubernetes.io/layer2_forward", "false"), nsWith(label, ""), nsWith(portSecurity, "True"),
+		nsWith(portSecurity, ""),
+		nsWith("blue.t.ovn.kubernetes.io/layer2_forward", " Off", label, "strict"), nsWith(label, "opne"),
+		nsWith(portSecurity, "flase"),
 	} {
 		if !stays(harmless) {
 			t.Errorf("the floor is off where a namespace says %v %v", harmless.Labels, harmless.Annotations)
@@ -168,7 +168,7 @@ func TestThreat32FloorStaysOn(t *testing.T) {
 		if r.IntN(4) == 0 {
 			keys = append(keys, label, one("strict", "", "mac", "open", "opne"))
 		}
-		ns := said(keys...)
+		ns := nsWith(keys...)
 		if !stays(ns) {
 			continue
 		}
@@ -198,8 +198,8 @@ func indexOf(variables []admissionregistrationv1.Variable, name string) int {
 	return -1
 }
 
-// Of thousands of new pods the floor refuses none that the webhooks allow, and all that they refuse for what needs no
-// knowledge of the cluster: keys, values and networks are written in every way that somebody may.
+// Among thousands of new pods the floor refuses none that the webhooks allow, and every one that they refuse without
+// knowledge of the cluster: keys, values and networks are written in every possible way.
 func TestThreat32FloorAgreesAboutNewPods(t *testing.T) {
 	j := newJudges(t)
 	odd := map[string][]string{

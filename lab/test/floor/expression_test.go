@@ -1,5 +1,5 @@
-// Package floor_test asks the webhooks and the admission policies about the same requests. It is here because this
-// module has what the API server evaluates policies with.
+// Package floor_test sends the same requests to the webhooks and the admission policies. It is here because this module
+// has the API server's evaluator of policies.
 package floor_test
 
 import (
@@ -15,15 +15,15 @@ import (
 	"k8s.io/apiserver/pkg/cel/library"
 )
 
-// expressions compiles what the API server would and keeps it.
+// expressions compiles expressions as the API server does, and keeps them.
 type expressions struct {
 	env      *cel.Env
 	programs map[string]cel.Program
-	// dearest is the highest cost of an expression that was evaluated, as the API server counts it.
+	// dearest is the highest cost of an evaluated expression, in the API server's units.
 	dearest uint64
 }
 
-// costLimit is what the API server lets an expression cost (PerCallLimit in k8s.io/apiserver/pkg/apis/cel).
+// costLimit is the API server's limit on the cost of an expression (PerCallLimit in k8s.io/apiserver/pkg/apis/cel).
 const costLimit = celconfig.PerCallLimit
 
 func newExpressions(t *testing.T) *expressions {
@@ -50,7 +50,7 @@ func newExpressions(t *testing.T) *expressions {
 	return &expressions{env: env, programs: map[string]cel.Program{}}
 }
 
-// value evaluates an expression; an error would refuse the request, and is one of the test.
+// value evaluates an expression; an error would refuse the request, and fails the test.
 func (e *expressions) value(t *testing.T, text string, in map[string]any) any {
 	t.Helper()
 	p, ok := e.programs[text]
@@ -85,7 +85,7 @@ func (e *expressions) holds(t *testing.T, text string, in map[string]any) bool {
 	return e.value(t, text, in) == types.True.Value()
 }
 
-// variables returns the request with the policy's variables; ok is false where it is none of the policy's.
+// variables returns the request with the policy's variables; ok is false if the policy does not match it.
 func (e *expressions) variables(
 	t *testing.T,
 	p *admissionregistrationv1.ValidatingAdmissionPolicy,
@@ -105,7 +105,7 @@ func (e *expressions) variables(
 	return with, known, true
 }
 
-// refusal returns the message with which the policy refuses the request, or "".
+// refusal returns the policy's message if it refuses the request, or "".
 func (e *expressions) refusal(
 	t *testing.T,
 	p *admissionregistrationv1.ValidatingAdmissionPolicy,

@@ -47,7 +47,7 @@ func (p powerless) OwnerUID(context.Context, string, v1alpha1.Owner) (string, bo
 	return "", false, nil
 }
 
-// namespaceJudges asks the webhook and the floor whether somebody without rights may change a namespace.
+// namespaceJudges asks the webhook and the floor whether a user without rights may change a namespace.
 func namespaceJudges(
 	t *testing.T,
 	e *expressions,
@@ -111,8 +111,8 @@ func namespaceJudges(
 	return webhook, floor
 }
 
-// said returns a namespace with labels and annotations; a key of a label begins with "label:".
-func said(keyValues ...string) *corev1.Namespace {
+// nsWith returns a namespace with labels and annotations; a key of a label begins with "label:".
+func nsWith(keyValues ...string) *corev1.Namespace {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: "t", Labels: map[string]string{corev1.LabelMetadataName: "t"}, Annotations: map[string]string{},
 	}}
@@ -142,7 +142,7 @@ const (
 	picked  = "label:loose"
 )
 
-// Whoever tightens a namespace needs no right, and whoever loosens it does, to the floor as to the webhook.
+// Tightening a namespace needs no right, and loosening it does, in the floor and in the webhook.
 func TestNamespaceFloorComparesRanks(t *testing.T) {
 	e := newExpressions(t)
 	mac := []v1alpha1.PortSecurityPolicy{loose(v1alpha1.LevelMAC, nil)}
@@ -154,50 +154,49 @@ func TestNamespaceFloorComparesRanks(t *testing.T) {
 		old, now *corev1.Namespace
 		loosens  bool
 	}{
-		"a look-alike of true": {nil, said(), said(portSecurity, "True"), false},
-		"false is gone":        {nil, said(portSecurity, "false"), said(), false},
+		"a look-alike of true": {nil, nsWith(), nsWith(portSecurity, "True"), false},
+		"false is gone":        {nil, nsWith(portSecurity, "false"), nsWith(), false},
 		"false is gone, policy open": {
-			open, said(picked, "yes", portSecurity, "false"), said(picked, "yes"), false,
+			open, nsWith(picked, "yes", portSecurity, "false"), nsWith(picked, "yes"), false,
 		},
-		"forwarding is gone, policy allows": {open, said(picked, "yes", forward, "true"), said(picked, "yes"), false},
+		"forwarding is gone, policy allows": {open, nsWith(picked, "yes", forward, "true"), nsWith(picked, "yes"), false},
 		"false where policy is open": {
-			open, said(picked, "yes"), said(picked, "yes", portSecurity, "false"), false,
+			open, nsWith(picked, "yes"), nsWith(picked, "yes", portSecurity, "false"), false,
 		},
-		"forwarding where policy allows it": {open, said(picked, "yes"), said(picked, "yes", forward, "true"), false},
-		"mac where policy says mac":         {mac, said(picked, "yes"), said(picked, "yes", label, "mac"), false},
-		"open is gone":                      {nil, said(label, "open"), said(), false},
+		"forwarding where policy allows it": {open, nsWith(picked, "yes"), nsWith(picked, "yes", forward, "true"), false},
+		"mac where policy says mac":         {mac, nsWith(picked, "yes"), nsWith(picked, "yes", label, "mac"), false},
+		"open is gone":                      {nil, nsWith(label, "open"), nsWith(), false},
 		"mac becomes strict": {
-			mac, said(picked, "yes", label, "mac"), said(picked, "yes", label, "strict"), false,
+			mac, nsWith(picked, "yes", label, "mac"), nsWith(picked, "yes", label, "strict"), false,
 		},
 		"true beside a label": {
-			nil, said(label, "open"), said(label, "open", portSecurity, "true"), false,
+			nil, nsWith(label, "open"), nsWith(label, "open", portSecurity, "true"), false,
 		},
 		"one interface says the same": {
-			nil, said("b.t.ovn.kubernetes.io/port_security", "false"),
-			said("b.t.ovn.kubernetes.io/port_security", "false", "b.t.ovn.net1.kubernetes.io/port_security", "0"),
+			nil, nsWith("b.t.ovn.kubernetes.io/port_security", "false"),
+			nsWith("b.t.ovn.kubernetes.io/port_security", "false", "b.t.ovn.net1.kubernetes.io/port_security", "0"),
 			false,
 		},
-		"made with true": {nil, nil, said(portSecurity, "true", label, "strict"), false},
-		// Pods that ask for port security themselves are strict where the namespace is open, and have no say where it
-		// is mac.
-		"open becomes mac":            {nil, said(label, "open"), said(label, "mac"), true},
-		"false":                       {nil, said(), said(portSecurity, "false"), true},
-		"a look-alike of false":       {nil, said(), said(portSecurity, "0"), true},
-		"forwarding":                  {nil, said(), said(forward, "yes"), true},
-		"true is gone, policy open":   {open, said(picked, "yes", portSecurity, "true"), said(picked, "yes"), true},
-		"no forwarding is gone":       {open, said(picked, "yes", forward, "false"), said(picked, "yes"), true},
-		"true is gone beside a label": {nil, said(label, "open", portSecurity, "true"), said(label, "open"), true},
-		"comes under an open policy":  {open, said(), said(picked, "yes"), true},
-		"made under an open policy":   {open, nil, said(picked, "yes"), true},
-		"made open":                   {nil, nil, said(label, "open"), true},
+		"made with true": {nil, nil, nsWith(portSecurity, "true", label, "strict"), false},
+		// Pods that ask for port security themselves are strict where the namespace is open, and have no say where it is mac.
+		"open becomes mac":            {nil, nsWith(label, "open"), nsWith(label, "mac"), true},
+		"false":                       {nil, nsWith(), nsWith(portSecurity, "false"), true},
+		"a look-alike of false":       {nil, nsWith(), nsWith(portSecurity, "0"), true},
+		"forwarding":                  {nil, nsWith(), nsWith(forward, "yes"), true},
+		"true is gone, policy open":   {open, nsWith(picked, "yes", portSecurity, "true"), nsWith(picked, "yes"), true},
+		"no forwarding is gone":       {open, nsWith(picked, "yes", forward, "false"), nsWith(picked, "yes"), true},
+		"true is gone beside a label": {nil, nsWith(label, "open", portSecurity, "true"), nsWith(label, "open"), true},
+		"comes under an open policy":  {open, nsWith(), nsWith(picked, "yes"), true},
+		"made under an open policy":   {open, nil, nsWith(picked, "yes"), true},
+		"made open":                   {nil, nil, nsWith(label, "open"), true},
 		"one interface": {
-			nil, said(), said("b.t.ovn.net1.kubernetes.io/port_security", "false"), true,
+			nil, nsWith(), nsWith("b.t.ovn.net1.kubernetes.io/port_security", "false"), true,
 		},
-		"strict becomes mac":         {nil, said(label, "strict"), said(label, "mac"), true},
-		"open where policy says mac": {mac, said(picked, "yes"), said(picked, "yes", portSecurity, "false"), true},
+		"strict becomes mac":         {nil, nsWith(label, "strict"), nsWith(label, "mac"), true},
+		"open where policy says mac": {mac, nsWith(picked, "yes"), nsWith(picked, "yes", portSecurity, "false"), true},
 		"a second NIC, where one is off": {
-			nil, said(portSecurity, "false"),
-			said(portSecurity, "false", "b.t.ovn.kubernetes.io/port_security", "false"), true,
+			nil, nsWith(portSecurity, "false"),
+			nsWith(portSecurity, "false", "b.t.ovn.kubernetes.io/port_security", "false"), true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -209,7 +208,7 @@ func TestNamespaceFloorComparesRanks(t *testing.T) {
 	}
 }
 
-// The floor asks for the verb only where the webhook does, whatever policies there are.
+// The floor asks for the verb only if the webhook does, with any policies.
 func TestNamespaceFloorRefusesNothingThatTheWebhookAllows(t *testing.T) {
 	e := newExpressions(t)
 	r := rand.New(rand.NewPCG(5, 6))
@@ -227,7 +226,7 @@ func TestNamespaceFloorRefusesNothingThatTheWebhookAllows(t *testing.T) {
 			set(nic+".kubernetes.io/port_security", "true", "false", " True", "0", "")
 			set(nic+".kubernetes.io/layer2_forward", "true", "false", "ON", "")
 		}
-		return said(keys...)
+		return nsWith(keys...)
 	}
 	both, webhooks := 0, 0
 	for i := range 2000 {

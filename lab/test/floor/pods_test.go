@@ -43,10 +43,10 @@ func accounts() admission.Accounts {
 	return a
 }
 
-// strictTown is a cluster whose namespace "t" is strict, although policies loosen others.
-type strictTown struct{ pod *admission.Pod }
+// strictCluster is a cluster with a strict namespace "t", although policies loosen others.
+type strictCluster struct{ pod *admission.Pod }
 
-func (s *strictTown) Look(_ context.Context, namespace, user string, look func(*admission.View)) {
+func (s *strictCluster) Look(_ context.Context, namespace, user string, look func(*admission.View)) {
 	inv := inventory.New()
 	inv.SetSubnet(inventory.Subnet{Name: "ovn-default"})
 	inv.SetPolicy(
@@ -68,24 +68,24 @@ func (s *strictTown) Look(_ context.Context, namespace, user string, look func(*
 	})
 }
 
-func (s *strictTown) Pod(context.Context, string, string) (*admission.Pod, error) {
+func (s *strictCluster) Pod(context.Context, string, string) (*admission.Pod, error) {
 	if s.pod == nil {
 		return nil, errors.New("there is none")
 	}
 	return s.pod, nil
 }
 
-// Repaired implements admission.World: nobody here takes back what repair did.
-func (s *strictTown) Repaired(context.Context, []string) (admission.Repaired, error) {
+// Repaired implements admission.World: nobody here takes back repair's changes.
+func (s *strictCluster) Repaired(context.Context, []string) (admission.Repaired, error) {
 	return admission.Repaired{}, admission.ErrNoUndo
 }
 
 // Definition implements admission.World: no policy here asks for it.
-func (s *strictTown) Definition(context.Context, kubeovn.Attachment) admission.Definition {
+func (s *strictCluster) Definition(context.Context, kubeovn.Attachment) admission.Definition {
 	return admission.Definition{}
 }
 
-// attempt is a request about a pod: how, by whom, and what the pod was and would be.
+// attempt is a request about a pod: its path, its user, and the pod before and after.
 type attempt struct {
 	user, path string // path is "create", "update", "status" or "binding"
 	old, now   *admission.Pod
@@ -124,7 +124,7 @@ func newJudges(t *testing.T) *judges {
 	return &judges{newExpressions(t), set.Validating[0]}
 }
 
-// webhook returns what the webhooks say to an attempt, with the pod as it is after the one that changes it.
+// webhook returns the webhooks' answer to an attempt, with the pod after the webhook that changes it.
 func (j *judges) webhook(t *testing.T, a attempt) (stored *admission.Pod, refused string) {
 	t.Helper()
 	ask := func(judge func(admission.World) admission.Judge, p *admission.Pod) ctrladmission.Response {
@@ -135,7 +135,7 @@ func (j *judges) webhook(t *testing.T, a attempt) (stored *admission.Pod, refuse
 			UserInfo:  authenticationv1.UserInfo{Username: a.user},
 			Object:    raw(t, p),
 		}
-		world := &strictTown{}
+		world := &strictCluster{}
 		switch a.path {
 		case "create":
 			req.Operation = admissionv1.Create
@@ -178,7 +178,7 @@ func (j *judges) webhook(t *testing.T, a attempt) (stored *admission.Pod, refuse
 	} else if a.path != "binding" && (slices.Contains(accounts().KubeOVN, a.user) || slices.Contains(accounts().Self,
 		a.user) ||
 		!j.holds(t, admissionpolicy.Touches(), j.request(t, a, &p))) {
-		return &p, "" // it is not asked
+		return &p, "" // the webhook is not called
 	}
 	if r := ask(admission.GuardPods, &p); !r.Allowed {
 		refused = r.Result.Message
@@ -216,7 +216,7 @@ func (j *judges) request(t *testing.T, a attempt, p *admission.Pod) map[string]a
 	}
 }
 
-// object returns a pod as it is in the API server, where what is empty is left out.
+// object returns a pod as the API server has it, without empty fields.
 func object(t *testing.T, p *admission.Pod) map[string]any {
 	t.Helper()
 	o, isObject := plain(t, p).(map[string]any)
@@ -246,7 +246,7 @@ func raw(t *testing.T, p *admission.Pod) runtime.RawExtension {
 	return runtime.RawExtension{Raw: text}
 }
 
-// wishes are values of keys of every class. certain are those of which the floor knows all that there is to know.
+// wishes are values of keys of every class. certain are those that the floor can judge completely.
 var (
 	wishes = map[string][]string{
 		portSecurity: {
@@ -321,7 +321,7 @@ var (
 	}
 )
 
-// draw returns an attempt with keys of these.
+// draw returns an attempt with some of these keys.
 func draw(r *rand.Rand, keys map[string][]string) attempt {
 	names := slices.Sorted(maps.Keys(keys))
 	some := func(into map[string]string, n int) map[string]string {
@@ -364,7 +364,7 @@ func draw(r *rand.Rand, keys map[string][]string) attempt {
 	switch a.path {
 	case "create":
 		a.old = nil
-	case "binding": // what the pod has already it need not bring, of which the floor does not know
+	case "binding": // a Binding need not repeat what the pod has already; the floor does not see that
 		a.now.Metadata.Owners = nil
 		maps.DeleteFunc(
 			a.now.Metadata.Annotations,
@@ -374,7 +374,7 @@ func draw(r *rand.Rand, keys map[string][]string) attempt {
 	return a
 }
 
-// The floor never refuses what the webhooks allow: where they answer, it takes nothing from anybody.
+// The floor never refuses what the webhooks allow: where they answer, it has no effect.
 func TestFloorRefusesNothingThatTheWebhooksAllow(t *testing.T) {
 	j := newJudges(t)
 	all := maps.Clone(wishes)
@@ -401,7 +401,7 @@ func TestFloorRefusesNothingThatTheWebhooksAllow(t *testing.T) {
 	}
 }
 
-// Of what needs no knowledge of the cluster, the floor refuses all that the webhooks refuse: so that it holds while
+// The floor refuses everything that the webhooks refuse without knowledge of the cluster, so that it protects while
 // they are gone.
 func TestThreat32FloorRefusesWhatIsCertain(t *testing.T) {
 	j := newJudges(t)
@@ -424,7 +424,7 @@ func TestThreat32FloorRefusesWhatIsCertain(t *testing.T) {
 	}
 }
 
-// What was refused by the one side or hidden by a condition before, one by one.
+// One case for each request that one side refused, or a condition hid, in the past.
 func TestFloorByAccount(t *testing.T) {
 	j := newJudges(t)
 	base := map[string]string{portSecurity: "true"}
@@ -443,7 +443,7 @@ func TestFloorByAccount(t *testing.T) {
 	const blue = "blue.t.ovn.kubernetes.io/port_security"
 	for name, c := range map[string]struct {
 		a       attempt
-		refused string // what the floor's message names; "" where it passes
+		refused string // words of the floor's message; "" where it passes
 	}{
 		"Kube-OVN takes away what was about a NIC": {
 			attempt{kubeOVN, "update", with(kubeovn.Networks, "blue", blue, "true"), with(kubeovn.Networks, "blue")},

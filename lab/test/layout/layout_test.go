@@ -1,7 +1,7 @@
 //go:build integration
 
-// Package layout tries ovnguard on each layout of Kube-OVN: installed without a flag that says anything of Kube-OVN, it
-// cuts nobody off.
+// Package layout tries ovnguard on each layout of Kube-OVN: installed without a flag about Kube-OVN, it cuts nobody
+// off.
 package layout
 
 import (
@@ -34,7 +34,7 @@ const (
 	tenant = controlplane.TenantNamespace
 	// waitTime bounds each wait for something that must come.
 	waitTime = time.Minute
-	// saidWithin is how soon it must be said that a layout is not clear.
+	// saidWithin is how soon the program must report that a layout is not clear.
 	saidWithin = 5 * time.Second
 )
 
@@ -43,16 +43,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// town is a lab with a layout of Kube-OVN, and ovnguard in it.
-type town struct {
+// cluster is a lab with a layout of Kube-OVN, and ovnguard in it.
+type cluster struct {
 	*scene.Scene
 
 	guard *scene.Guard
 	n     int
 }
 
-// open starts a lab. ovnguard is installed and not started.
-func open(t *testing.T, layout controlplane.KubeOVN) *town {
+// open starts a lab, and installs ovnguard without starting it.
+func open(t *testing.T, layout controlplane.KubeOVN) *cluster {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "layout")
 	if err != nil {
@@ -92,7 +92,7 @@ func open(t *testing.T, layout controlplane.KubeOVN) *town {
 			t.Error(err)
 		}
 	})
-	return &town{Scene: s, guard: guard}
+	return &cluster{Scene: s, guard: guard}
 }
 
 // program returns the path of ovnguard.
@@ -108,8 +108,8 @@ func program(t *testing.T) string {
 	return filepath.Join(filepath.Dir(lab), "ovnguard")
 }
 
-// as returns a client of a user.
-func (w *town) as(t *testing.T, user string, groups ...string) kubernetes.Interface {
+// as returns a client with the rights of a user.
+func (w *cluster) as(t *testing.T, user string, groups ...string) kubernetes.Interface {
 	t.Helper()
 	config, err := w.Lab.RESTConfig(user, groups...)
 	if err != nil {
@@ -136,7 +136,7 @@ func eventually(t *testing.T, what string, ask func() (bool, error)) time.Durati
 }
 
 // pod makes a pod as the tenant and returns it when it runs and has a port on each of these networks.
-func (w *town) pod(
+func (w *cluster) pod(
 	ctx context.Context,
 	tenants kubernetes.Interface,
 	name string,
@@ -169,9 +169,9 @@ func (w *town) pod(
 	return p, err
 }
 
-// flow makes pods one after the other until it is told to end, and returns how many there were. Each must get its
+// podStream makes pods one after the other until end is called; end returns how many there were. Each must get its
 // network.
-func (w *town) flow(t *testing.T, networks ...string) (end func() int) {
+func (w *cluster) podStream(t *testing.T, networks ...string) (end func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	tenants := w.as(t, "tenant")
@@ -180,7 +180,7 @@ func (w *town) flow(t *testing.T, networks ...string) (end func() int) {
 	var done sync.WaitGroup
 	done.Go(func() {
 		for ctx.Err() == nil {
-			// What was begun is ended: only a pod that did not get its network is an error.
+			// A pod that was begun is completed: only a pod that did not get its network is an error.
 			if _, err := w.pod(
 				context.WithoutCancel(ctx),
 				tenants,
@@ -203,7 +203,7 @@ func (w *town) flow(t *testing.T, networks ...string) (end func() int) {
 	}
 }
 
-// layouts are those of the stand-in. They follow what Kube-OVN's charts make.
+// layouts returns the layouts of the stand-in. They follow Kube-OVN's charts.
 func layouts(t *testing.T) map[string]controlplane.KubeOVN {
 	t.Helper()
 	return map[string]controlplane.KubeOVN{
@@ -228,14 +228,14 @@ spec: {cidrBlock: 10.50.0.0/16, provider: blue.tenant.ovn, protocol: IPv4}
 `
 
 // Installed without a flag, ovnguard cuts nobody off on any layout: pods get their network before, while and after it
-// begins, what it finds is what is there, and every port is strict.
+// starts, it finds the real layout, and every port is strict.
 func TestLayouts(t *testing.T) {
 	for name, layout := range layouts(t) {
 		t.Run(name, func(t *testing.T) { try(t, layout, nil) })
 	}
 }
 
-// A hosted control plane has the database behind a load balancer, under another address than that of any node.
+// A hosted control plane has the database behind a load balancer, at an address that no node has.
 func TestHostedControlPlane(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -244,13 +244,13 @@ func TestHostedControlPlane(t *testing.T) {
 	balancer := &balancer{listener: listener}
 	defer balancer.close(t)
 	layout := controlplane.KubeOVN{Namespace: "tenant-kube-ovn", Northbound: "tcp:" + listener.Addr().String()}
-	try(t, layout, func(w *town) { balancer.start(strings.TrimPrefix(w.Lab.Info().NB, "unix:")) })
+	try(t, layout, func(w *cluster) { balancer.start(strings.TrimPrefix(w.Lab.Info().NB, "unix:")) })
 	if balancer.served() == 0 {
 		t.Error("the database was not reached by way of the load balancer")
 	}
 }
 
-func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*town)) {
+func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*cluster)) {
 	w := open(t, layout)
 	if prepare != nil {
 		prepare(w)
@@ -263,13 +263,13 @@ func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*town)) {
 		}
 		provider, networks = kubeovn.AttachmentProvider(tenant, "blue"), []string{tenant + "/blue"}
 	}
-	end := w.flow(t, networks...)
+	end := w.podStream(t, networks...)
 	begin := time.Now()
 	if err := w.guard.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("ready after %s", time.Since(begin).Round(time.Millisecond))
-	time.Sleep(3 * time.Second) // pods go on being made under the registration
+	time.Sleep(3 * time.Second) // pods are still made after the registration
 	t.Logf("%d pods got their network meanwhile", end())
 
 	kept, err := w.Kube.CoreV1().
@@ -304,7 +304,7 @@ func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*town)) {
 			t.Errorf("ovnguard status does not say %q:\n%s", want, out)
 		}
 	}
-	// A new pod is strict, and Kube-OVN wrote its row from what admission decided.
+	// A new pod is strict, and Kube-OVN wrote its row from admission's decision.
 	p, err := w.pod(t.Context(), w.as(t, "tenant"), "strict", networks...)
 	if err != nil {
 		t.Fatal(err)
@@ -323,7 +323,7 @@ func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*town)) {
 	if _, err = w.pod(t.Context(), w.as(t, "tenant"), "clean", networks...); err != nil {
 		t.Fatal(err)
 	}
-	if layout.NonPrimary { // one that has nothing of Kube-OVN's at all
+	if layout.NonPrimary { // a pod without anything of Kube-OVN's
 		if _, err := w.pod(t.Context(), w.as(t, "tenant"), "plain"); err != nil {
 			t.Fatal(err)
 		}
@@ -341,9 +341,9 @@ func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*town)) {
 	}
 }
 
-// gateways asks, as the StatefulSet's controller does, for the pod of a NAT gateway: where Kube-OVN runs it would go on
-// forwarding, and where the tenant makes one that looks like it, it would be strict.
-func (w *town) gateways(t *testing.T, layout controlplane.KubeOVN, provider kubeovn.Provider, networks []string) {
+// gateways asks, as the StatefulSet's controller does, for the pod of a NAT gateway: in Kube-OVN's namespace it would
+// go on forwarding, and a tenant's imitation of one would be strict.
+func (w *cluster) gateways(t *testing.T, layout controlplane.KubeOVN, provider kubeovn.Provider, networks []string) {
 	t.Helper()
 	const name = "vpc-nat-gw-east"
 	yes := true
@@ -378,7 +378,7 @@ func (w *town) gateways(t *testing.T, layout controlplane.KubeOVN, provider kube
 	}
 }
 
-// balancer is a load balancer before a database that listens at a unix socket.
+// balancer is a load balancer for a database that listens at a unix socket.
 type balancer struct {
 	listener net.Listener
 	running  sync.WaitGroup

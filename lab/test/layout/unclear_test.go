@@ -22,7 +22,7 @@ import (
 )
 
 // registered reports whether a webhook of ovnguard's is registered.
-func (w *town) registered(t *testing.T) bool {
+func (w *cluster) registered(t *testing.T) bool {
 	t.Helper()
 	registrations := w.Kube.AdmissionregistrationV1()
 	_, mutating := registrations.MutatingWebhookConfigurations().Get(t.Context(), "ovnguard", metav1.GetOptions{})
@@ -35,8 +35,8 @@ func (w *town) registered(t *testing.T) bool {
 	return mutating == nil || validating == nil
 }
 
-// says waits until readiness, log, Events and the ConfigMap all say the words, and returns how long that took.
-func (w *town) says(t *testing.T, words string) time.Duration {
+// awaitReport waits until readiness, log, Events and the ConfigMap all say the words, and returns how long that took.
+func (w *cluster) awaitReport(t *testing.T, words string) time.Duration {
 	t.Helper()
 	return eventually(t, "it to be said: "+words, func() (bool, error) {
 		for _, text := range []string{w.unready(t), w.logged(), w.kept(t)} {
@@ -50,7 +50,7 @@ func (w *town) says(t *testing.T, words string) time.Duration {
 }
 
 // unready returns why the program is not ready; "" where it is, or cannot be asked yet.
-func (w *town) unready(t *testing.T) string {
+func (w *cluster) unready(t *testing.T) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.guard.Ready+"/kube-ovn", nil)
 	if err != nil {
@@ -68,8 +68,8 @@ func (w *town) unready(t *testing.T) string {
 	return string(body)
 }
 
-// logged returns what the program has logged; "" where it has not yet.
-func (w *town) logged() string {
+// logged returns the program's log; "" if there is none yet.
+func (w *cluster) logged() string {
 	data, err := os.ReadFile(w.guard.Log)
 	if err != nil {
 		return ""
@@ -78,7 +78,7 @@ func (w *town) logged() string {
 }
 
 // kept returns the layout in the ConfigMap, on one line; "" where there is none yet.
-func (w *town) kept(t *testing.T) string {
+func (w *cluster) kept(t *testing.T) string {
 	t.Helper()
 	m, err := w.Kube.CoreV1().ConfigMaps("ovnguard-system").Get(t.Context(), "ovnguard-kube-ovn", metav1.GetOptions{})
 	if err != nil {
@@ -88,7 +88,7 @@ func (w *town) kept(t *testing.T) string {
 }
 
 // event returns the notes of the Events of a reason in the program's namespace.
-func (w *town) event(t *testing.T, reason string) (string, error) {
+func (w *cluster) event(t *testing.T, reason string) (string, error) {
 	t.Helper()
 	list, err := w.Kube.EventsV1().Events("ovnguard-system").List(t.Context(), metav1.ListOptions{})
 	var notes []string
@@ -100,17 +100,17 @@ func (w *town) event(t *testing.T, reason string) (string, error) {
 	return strings.Join(notes, "\n"), err
 }
 
-// Where an account of Kube-OVN's would be refused, or is not known, nothing is registered, it is said within five
-// seconds, and pods go on getting their network. It goes on by itself when it is clear.
+// If an account of Kube-OVN's would be refused, or is not known, nothing is registered, the program says so within five
+// seconds, and pods still get their network. It goes on by itself when the layout is clear.
 func TestUnclear(t *testing.T) {
 	w := open(t, controlplane.KubeOVN{Namespace: "cozy-kubeovn"})
-	end := w.flow(t)
+	end := w.podStream(t)
 	unclear := func(words string, flags ...string) {
 		t.Helper()
 		if err := w.guard.RestartWithout(flags...); err != nil {
 			t.Fatal(err)
 		}
-		if took := w.says(t, words); took > saidWithin {
+		if took := w.awaitReport(t, words); took > saidWithin {
 			t.Errorf("it was said after %s", took)
 		} else {
 			t.Logf("said after %s", took.Round(time.Millisecond))
@@ -132,7 +132,7 @@ func TestUnclear(t *testing.T) {
 	}
 	unclear("it is not known as which user kube-ovn-cni writes: no Deployment, DaemonSet or pod runs it here")
 
-	// A tenant's workload that looks like Kube-OVN's does not make it clear, and gains nothing.
+	// A tenant's imitation of Kube-OVN's workload does not make it clear, and gains nothing.
 	daemon.ResourceVersion, daemon.UID = "", ""
 	forged := daemon.DeepCopy()
 	forged.Namespace, forged.Spec.Template.Spec.ServiceAccountName = tenant, "default"
@@ -143,7 +143,7 @@ func TestUnclear(t *testing.T) {
 		t.Fatal(err)
 	}
 	words := "DaemonSet tenant/kube-ovn-cni runs as system:serviceaccount:tenant:default, which may not patch pods"
-	if took := w.says(t, words); took > saidWithin {
+	if took := w.awaitReport(t, words); took > saidWithin {
 		t.Errorf("it was said after %s", took)
 	}
 	if w.registered(t) {
@@ -165,8 +165,8 @@ func TestUnclear(t *testing.T) {
 	}
 }
 
-// Kube-OVN that comes to run under another account is not cut off, unless a flag leaves that out: then it is told at
-// once.
+// When Kube-OVN moves to another account it is not cut off, unless a flag leaves that account out: then the program
+// reports it at once.
 func TestMoved(t *testing.T) {
 	w := open(t, controlplane.KubeOVN{})
 	if err := w.guard.Start(t.Context()); err != nil {
@@ -209,7 +209,7 @@ func TestMoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	move("ovn3")
-	if took := w.says(t, "kube-system:ovn3, which is none of --kube-ovn-accounts"); took > saidWithin {
+	if took := w.awaitReport(t, "kube-system:ovn3, which is none of --kube-ovn-accounts"); took > saidWithin {
 		t.Errorf("it was said after %s", took)
 	}
 	if err := note("ovn3"); err == nil {

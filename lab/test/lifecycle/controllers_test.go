@@ -137,7 +137,7 @@ func testTenant(t *testing.T, l *lab) {
 			}
 		})
 	}
-	// The review is an opinion; one refusal is tried.
+	// The review only predicts; one refusal is really tried.
 	_, err := client.CoreV1().
 		ConfigMaps("default").
 		Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "x"}}, metav1.CreateOptions{})

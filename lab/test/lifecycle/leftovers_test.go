@@ -8,7 +8,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/leftover"
 )
 
-// leftovers lists what the lab of a state directory has on the machine.
+// leftovers lists the parts of the lab of a state directory on the machine.
 func leftovers(t *testing.T, path string) []string {
 	t.Helper()
 	found, err := leftover.Of(path)

@@ -97,7 +97,7 @@ func TestPodsReachEachOther(t *testing.T) {
 		t.Error("a component that does not exist was restarted")
 	}
 
-	// Deleting a pod takes its namespace away.
+	// Deleting a pod removes its namespace.
 	if err := client.CoreV1().
 		Pods(controlplane.TenantNamespace).
 		Delete(t.Context(), late.Name, metav1.DeleteOptions{}); err != nil {
@@ -167,9 +167,9 @@ func exchange(ctx context.Context, from, to *corev1.Pod) error {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
-				return // closed
+				return // the listener is closed
 			}
-			_, _ = io.Copy(conn, conn) // what fails here, the other end sees
+			_, _ = io.Copy(conn, conn) // the other end sees an error here
 			_ = conn.Close()
 		}
 	}()
@@ -217,7 +217,7 @@ func inside(pod *corev1.Pod, f func() error) error {
 			if err != nil {
 				return err
 			}
-			defer func() { _ = handle.Close() }() // only entered
+			defer func() { _ = handle.Close() }() // it was only entered
 			if err := netns.Set(handle); err != nil {
 				return err
 			}

@@ -1,7 +1,6 @@
 //go:build integration
 
-// Package lifecycle starts and stops whole labs as a user does, and looks at
-// what is left.
+// Package lifecycle starts and stops whole labs as a user does, and checks what is left.
 package lifecycle
 
 import (
@@ -21,11 +20,10 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/status"
 )
 
-// startTime is what a start may take; the lab promises 15 s on an idle machine,
-// and here others may use it too.
+// startTime bounds a start; the lab promises 15 s on an idle machine, and here there may be other load.
 const startTime = 90 * time.Second
 
-// lab is `ovnguard-lab up` as a process.
+// lab is a process of `ovnguard-lab up`.
 type lab struct {
 	t      *testing.T
 	binary string
@@ -36,8 +34,7 @@ type lab struct {
 	err    error
 }
 
-// startLab runs up and waits until the lab is ready. Cleanup takes it down and
-// checks that nothing is left.
+// startLab runs up and waits until the lab is ready. Cleanup stops it and checks that nothing is left.
 func startLab(t *testing.T, dir string, flags ...string) *lab {
 	t.Helper()
 	binary, err := controlplane.FindBinary()
@@ -78,7 +75,7 @@ func startLab(t *testing.T, dir string, flags ...string) *lab {
 	}
 }
 
-// stop does what Ctrl-C does.
+// stop stops the lab as Ctrl-C does.
 func (l *lab) stop() {
 	l.t.Helper()
 	if err := l.up.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -92,7 +89,7 @@ func (l *lab) stop() {
 	}
 }
 
-// kill does what the kernel does when memory runs out.
+// kill kills the lab as the kernel does when memory runs out.
 func (l *lab) kill() {
 	if err := l.up.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		l.t.Error(err)
@@ -132,7 +129,7 @@ func (l *lab) info() state.Info {
 	return info
 }
 
-// client is a client with one of the lab's kubeconfigs.
+// client returns a client with one of the lab's kubeconfigs.
 func (l *lab) client(identity string) kubernetes.Interface {
 	l.t.Helper()
 	return clientFrom(l.t, l.info().Kubeconfigs[identity])
@@ -161,7 +158,7 @@ func (l *lab) checkNothingLeft() {
 	}
 }
 
-// eventually asks until check is true.
+// eventually calls check again and again until it is true.
 func eventually(t *testing.T, what string, check func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !check(); time.Sleep(50 * time.Millisecond) {

@@ -1,5 +1,5 @@
-// Package child runs the program that measures once more, as a process with memory and CPU of its own. Parent and child
-// speak JSON on the child's standard input and output.
+// Package child starts the measuring program again, as a process with memory and CPU of its own. Parent and child
+// exchange JSON on the child's standard input and output.
 package child
 
 import (
@@ -12,15 +12,14 @@ import (
 	"os/exec"
 )
 
-// Process is a child that runs.
+// Process is a running child.
 type Process struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
 	out *json.Decoder
 }
 
-// Start starts the running program with these arguments. What the child writes to standard error comes out on the
-// parent's.
+// Start starts the running program with these arguments. The child's standard error goes to the parent's.
 func Start(ctx context.Context, args ...string) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -45,7 +44,7 @@ func Start(ctx context.Context, args ...string) (*Process, error) {
 // PID returns the child's process ID.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Tell sends the child something that it does not answer.
+// Tell sends the child a message without an answer.
 func (p *Process) Tell(v any) error {
 	if err := json.NewEncoder(p.in).Encode(v); err != nil {
 		return fmt.Errorf("tell a child: %w", err)
@@ -53,7 +52,7 @@ func (p *Process) Tell(v any) error {
 	return nil
 }
 
-// Hear waits for what the child says.
+// Hear waits for the child's next message.
 func (p *Process) Hear(v any) error {
 	if err := p.out.Decode(v); err != nil {
 		return fmt.Errorf("a child ended: %w", err)
@@ -61,7 +60,7 @@ func (p *Process) Hear(v any) error {
 	return nil
 }
 
-// Ask sends the child something and waits for its answer.
+// Ask sends the child a message and waits for its answer.
 func (p *Process) Ask(question, answer any) error {
 	if err := p.Tell(question); err != nil {
 		return err
@@ -69,10 +68,10 @@ func (p *Process) Ask(question, answer any) error {
 	return p.Hear(answer)
 }
 
-// Stop has the child told nothing more, and waits until it has ended.
+// Stop closes the child's input, and waits until it has ended.
 func (p *Process) Stop() error { return errors.Join(p.in.Close(), p.cmd.Wait()) }
 
-// Parent is who started this process.
+// Parent is the process that started this one.
 type Parent struct {
 	in  *json.Decoder
 	out *json.Encoder
@@ -81,7 +80,7 @@ type Parent struct {
 // NewParent returns the parent of a process that Start has started.
 func NewParent() *Parent { return &Parent{json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)} }
 
-// Next waits for what the parent sends; more is false where it sends nothing more.
+// Next waits for the parent's next message; more is false if there will be none.
 func (p *Parent) Next(v any) (more bool, err error) {
 	switch err := p.in.Decode(v); {
 	case errors.Is(err, io.EOF):
@@ -92,7 +91,7 @@ func (p *Parent) Next(v any) (more bool, err error) {
 	return true, nil
 }
 
-// Say sends the parent something.
+// Say sends the parent a message.
 func (p *Parent) Say(v any) error {
 	if err := p.out.Encode(v); err != nil {
 		return fmt.Errorf("write to the parent: %w", err)

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// count is the child: it says the sum of what it was sent so far.
+// count is the child: it answers with the sum of the numbers so far.
 func count() error {
 	parent, sum := NewParent(), 0
 	for {

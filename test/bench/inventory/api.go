@@ -19,11 +19,11 @@ import (
 	"github.com/ovnguard/ovnguard/test/kubeovndb"
 )
 
-// entries is what the controller keeps of objects of a kind of which there are many.
+// entries has what the controller keeps of objects of a kind with many objects.
 type entries map[types.NamespacedName]*kube.Entry
 
-// fillFromAPI enters the pods of a database's ports and their IP resources, each decoded from the bytes in which an API
-// server sends it, and returns what is kept of them, as the controller does.
+// fillFromAPI enters the pods of a database's ports and their IP resources, each decoded from an API server's bytes,
+// and returns what the controller would keep of them.
 func fillFromAPI(m *monitor.Monitor, db kubeovndb.Database) ([]entries, error) {
 	sources := make(map[string]kube.Source)
 	for _, s := range kube.Sources() {
@@ -84,7 +84,7 @@ func fillFromAPI(m *monitor.Monitor, db kubeovndb.Database) ([]entries, error) {
 	return []entries{pods, ips}, nil
 }
 
-// podOf returns a pod as it runs: made by a ReplicaSet, and with what Kube-OVN notes on it.
+// podOf returns a running pod: made by a ReplicaSet, and with Kube-OVN's annotations.
 func podOf(p kubeovndb.Port, namespace, name string, n int) *corev1.Pod {
 	key, owns := kubeovn.DefaultProvider.Key, true
 	set := name[:strings.LastIndexByte(name, '-')]

@@ -14,12 +14,12 @@ import (
 const (
 	podsPerNamespace = 100
 	nodes            = 100
-	// A pod in so many has two addresses, and one in so many a port that is not what it must be.
+	// One pod in dualEvery has two addresses, and one in driftEvery has a wrong port.
 	dualEvery  = 4
 	driftEvery = 1000
 )
 
-// object is one thing of the generated cluster: a pod with what belongs to it.
+// object is one pod of the generated cluster with everything that belongs to it.
 type object struct {
 	pod     *inventory.Pod
 	record  *inventory.Record
@@ -31,7 +31,7 @@ func namespaceName(i int) string { return fmt.Sprintf("team-%04d", i) }
 
 func chassisID(i int) string { return fmt.Sprintf("00000000-0000-4000-a000-%012x", i%nodes) }
 
-// generate returns the i-th pod, fresh in memory each time as from an API server and a database.
+// generate returns the i-th pod, new in memory each time as from an API server and a database.
 func generate(i int) object {
 	namespace, name := namespaceName(i/podsPerNamespace), fmt.Sprintf("web-%06d-7d9f8b6c5-x2x4z", i)
 	mac := fmt.Sprintf("0a:00:%02x:%02x:%02x:%02x", byte(i>>24), byte(i>>16), byte(i>>8), byte(i))
@@ -92,7 +92,7 @@ func generate(i int) object {
 	return o
 }
 
-// fill enters a cluster of so many pods, with what belongs to it.
+// fill enters a cluster of that many pods, with everything that belongs to it.
 func fill(inv *inventory.Inventory, pods int) {
 	for i := range nodes {
 		inv.SetChassis(

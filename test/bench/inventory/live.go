@@ -25,17 +25,17 @@ import (
 	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
-// drifts is how many changes by another client are timed.
+// drifts is the number of changes by another client that are timed.
 const drifts = 500
 
-// replica is what one replica of the controller holds: mirrors of both databases, what is kept of the API server, and
-// the monitor.
+// replica has the data of one replica of the controller: mirrors of both databases, the objects that it keeps of the
+// API server, and the monitor.
 type replica struct {
 	northbound, southbound *ovn.Mirror
 	monitor                *monitor.Monitor
 	kept                   []entries
 	changes                *ovn.Subscription
-	// told are the findings that came, with when; asked is closed by whoever waits.
+	// told receives the time of each finding; asked is closed by the waiting measurement.
 	told chan time.Time
 }
 
@@ -52,8 +52,8 @@ func (r *replica) Judged(before, after monitor.Verdict) {
 	}
 }
 
-// live measures what a replica takes and does with real database servers. Objects of the API server come from memory,
-// each read from the bytes that a server sends.
+// live measures the memory and the speed of a replica with real database servers. Objects of the API server come from
+// memory, each decoded from a server's bytes.
 func live(ctx context.Context, t *table.Table, pods int) (err error) {
 	dir, err := os.MkdirTemp("", "bi") // sockets need short names
 	if err != nil {
@@ -140,8 +140,8 @@ func serve(
 	return server, server.Start(ctx)
 }
 
-// start does as the controller does when it starts: the mirrors connect while the API server is read; when all is
-// there, every port is judged. It returns how long reading the API server's objects took.
+// start starts the replica as the controller does: the mirrors connect while the API server is read; after that every
+// port is judged. It returns how long reading the API server's objects took.
 func (r *replica) start(
 	ctx context.Context,
 	northbound, southbound string,
@@ -214,7 +214,7 @@ func (r *replica) take(events []ovn.Event, state *ovn.Snapshot) {
 	})
 }
 
-// allCompliant says whether every pod's port was found to be as it must be.
+// allCompliant reports an error unless every pod's port was found compliant.
 func (r *replica) allCompliant(pods int) error {
 	compliant := 0
 	for name, result := range r.monitor.Results() {
@@ -232,8 +232,7 @@ func (r *replica) allCompliant(pods int) error {
 	return nil
 }
 
-// compare returns how long it takes to compare all that is held with what the mirrors have, as every full sweep does
-// first.
+// compare returns the time to compare the inventory with the mirrors, which is the first step of every full sweep.
 func (r *replica) compare() (time.Duration, error) {
 	differences := 0
 	took := repeat(func() {
@@ -247,8 +246,8 @@ func (r *replica) compare() (time.Duration, error) {
 	return took, nil
 }
 
-// drift has another client empty port_security of one port after the other, and put it right again. It gives lines with
-// how long it took until the finding was out, and where that time went.
+// drift makes another client empty port_security of one port after the other, and restore it. It returns lines with the
+// time until the finding was reported, and where that time went.
 func (r *replica) drift(
 	ctx context.Context,
 	endpoint string,
@@ -316,7 +315,7 @@ func (r *replica) drift(
 	}, nil
 }
 
-// judging returns how long it takes to enter one row that is open and to judge its port.
+// judging returns the time to enter one open row and to judge its port.
 func (r *replica) judging(db kubeovndb.Database) ([]time.Duration, error) {
 	times := make([]time.Duration, 0, drifts)
 	for i := range drifts {
@@ -328,7 +327,7 @@ func (r *replica) judging(db kubeovndb.Database) ([]time.Duration, error) {
 		open.PortSecurity = nil
 		times = append(times, took(func() { r.take([]ovn.Event{{Table: ovn.TablePort, Old: now, New: &open}}, nil) }))
 		r.take([]ovn.Event{{Table: ovn.TablePort, Old: &open, New: now}}, nil)
-		select { // what was found here is nobody's
+		select { // nobody waits for this finding
 		case <-r.told:
 		default:
 		}
@@ -336,7 +335,7 @@ func (r *replica) judging(db kubeovndb.Database) ([]time.Duration, error) {
 	return times, nil
 }
 
-// quantiles writes the middle one and the one below which 99 of 100 are.
+// quantiles writes the median and the 99th percentile.
 func quantiles(times []time.Duration) string {
 	slices.Sort(times)
 	return strings.Join([]string{"p50 " + text(times[len(times)/2]), "p99 " + text(times[len(times)*99/100])}, ", ")

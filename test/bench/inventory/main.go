@@ -1,5 +1,5 @@
 // Command inventory measures how fast all ports of a generated cluster are judged, and again after a change, and how
-// much memory they take; it fails where a bar is missed.
+// much memory they take; it fails if a bar is missed.
 package main
 
 import (
@@ -24,12 +24,12 @@ import (
 const (
 	evaluationLimit = 250 * time.Millisecond
 	heapLimit       = 4.5 * 1024
-	// effectLimit is how long the warning about an edit of a namespace with 10,000 pods may take to be counted.
+	// effectLimit bounds the time to compute the warning about an edit of a namespace with 10,000 pods.
 	effectLimit = 100 * time.Millisecond
 	barSize     = 100_000
 )
 
-// rounds is how often something is measured; the median counts.
+// rounds is the number of measurements; the median counts.
 const rounds = 5
 
 func main() {
@@ -65,12 +65,12 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// nobody is told what the monitor finds.
-type nobody struct{}
+// ignoringObserver ignores the monitor's findings.
+type ignoringObserver struct{}
 
-func (nobody) Judged(_, _ monitor.Verdict) {}
+func (ignoringObserver) Judged(_, _ monitor.Verdict) {}
 
-// heap returns the bytes that are in use.
+// heap returns the bytes in use.
 func heap() float64 {
 	runtime.GC()
 	runtime.GC()
@@ -80,7 +80,7 @@ func heap() float64 {
 }
 
 func measure(t *table.Table, pods int) error {
-	m := monitor.New(monitor.SystemClock{}, nobody{})
+	m := monitor.New(monitor.SystemClock{}, ignoringObserver{})
 	m.Change(func(inv *inventory.Inventory) []string { fill(inv, pods); return nil })
 	m.SetEras(portsec.OVN{Version: "24.03.2"}.Eras())
 	first := took(m.Start)
@@ -130,7 +130,7 @@ func measure(t *table.Table, pods int) error {
 	return nil
 }
 
-// change measures what one row costs that drifts and is put right.
+// change measures the cost of one row that drifts and is repaired.
 func change(m *monitor.Monitor, pods int, at func(string) string) table.Row {
 	var times []time.Duration
 	for i := range 2000 {
@@ -152,7 +152,7 @@ func change(m *monitor.Monitor, pods int, at func(string) string) table.Row {
 	}
 }
 
-// relabel returns how long it takes until all ports of so many namespaces are judged after their labels changed.
+// relabel returns the time until all ports of that many namespaces are judged after their labels changed.
 func relabel(m *monitor.Monitor, namespaces int) time.Duration {
 	stages := []string{"test", "production"}
 	n := 0
@@ -185,8 +185,8 @@ func evaluateAll(inv *inventory.State) {
 	}
 }
 
-// effect measures what whoever edits a namespace waits for: how many ports of its pods, and which of them, the edit
-// would loosen.
+// effect measures the wait of a user who edits a namespace: how many ports of its pods the edit would loosen, and
+// which.
 func effect() table.Row {
 	const pods = 10_000
 	inv := inventory.New()

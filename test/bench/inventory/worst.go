@@ -16,8 +16,8 @@ import (
 	"github.com/ovnguard/ovnguard/test/bench/table"
 )
 
-// Bars for what one tenant can make everybody wait for: the monitor judges under its lock, and a review has three
-// seconds with others.
+// Bars for the longest delay that one tenant can cause everybody: the monitor judges under its lock, and a review has
+// three seconds with others.
 const (
 	wideLimit       = 5 * time.Millisecond
 	exceptionsLimit = 50 * time.Millisecond
@@ -28,18 +28,17 @@ const (
 const (
 	widePorts = 50_000
 	widePairs = 8
-	// exceptions is how many a namespace has, more than count, and crowd is how many pods.
+	// exceptions is the number of a namespace's exceptions, more than count, and crowd is its number of pods.
 	exceptions = 1000
 	crowd      = 100
-	// services is how many there are, of which some namespace claims external IPs.
+	// services is the number of Services; a namespace claims external IPs of them.
 	services = 5000
 )
 
 // gateway is the namespace of the tenant, and the name of its pod.
 const gateway = "gateway"
 
-// tenant enters a cluster with a pod of the tenant's that is on one of two subnets with the same addresses, in two
-// VPCs.
+// tenant enters a cluster with one of the tenant's pods on one of two subnets with the same addresses, in two VPCs.
 func tenant(inv *inventory.Inventory, on string) {
 	cidrs := []netip.Prefix{netip.MustParsePrefix("10.16.0.0/12"), netip.MustParsePrefix("fd00:10:16::/64")}
 	inv.SetSubnet(
@@ -66,7 +65,7 @@ func tenant(inv *inventory.Inventory, on string) {
 	enterTenant(inv, gateway, on, 0)
 }
 
-// enterTenant enters a pod of the tenant's.
+// enterTenant enters one of the tenant's pods.
 func enterTenant(inv *inventory.Inventory, name, on string, i int) {
 	port := kubeovn.PortName(name, gateway, kubeovn.DefaultProvider)
 	ip := netip.AddrFrom4([4]byte{10, 31, byte(i >> 8), byte(i + 2)}).String()
@@ -92,7 +91,7 @@ func enterTenant(inv *inventory.Inventory, name, on string, i int) {
 	)
 }
 
-// exception returns one for all pods of the tenant.
+// exception returns an exception for all pods of the tenant.
 func exception(name string, pairs []portsec.AddressPair, now time.Time) policy.Exception {
 	return policy.Exception{
 		Namespace: gateway, Name: name, Pods: func(labels map[string]string) bool { return labels["app"] == "gateway" },
@@ -100,7 +99,7 @@ func exception(name string, pairs []portsec.AddressPair, now time.Time) policy.E
 	}
 }
 
-// worst measures the worst that a tenant's exceptions and Services can do.
+// worst measures the greatest cost of a tenant's exceptions and Services.
 func worst(t *table.Table) error {
 	now := time.Now()
 	for _, c := range []struct{ what, on string }{{"whose owner consented", "ovn-default"}, {"of another VPC", "island"}} {
@@ -112,7 +111,7 @@ func worst(t *table.Table) error {
 			inv.SetRecord(o.record)
 			inv.SetRow(o.row)
 		}
-		// The MACs differ, so that no pair makes another one needless.
+		// The MACs differ, so that no pair makes another one redundant.
 		var pairs []portsec.AddressPair
 		for i := range widePairs {
 			pairs = append(
@@ -148,8 +147,7 @@ func worst(t *table.Table) error {
 	return manyExceptions(t, now)
 }
 
-// manyExceptions measures a namespace with more exceptions than count, each over all Services, or over addresses of
-// nobody.
+// manyExceptions measures a namespace with more exceptions than count, each over all Services, or over free addresses.
 func manyExceptions(t *table.Table, now time.Time) error {
 	for _, c := range []struct {
 		what   string
@@ -165,7 +163,7 @@ func manyExceptions(t *table.Table, now time.Time) error {
 			return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 96, byte(i >> 8), byte(i)}), 12)
 		}},
 	} {
-		m := monitor.New(monitor.SystemClock{}, nobody{})
+		m := monitor.New(monitor.SystemClock{}, ignoringObserver{})
 		m.Change(func(inv *inventory.Inventory) []string {
 			tenant(inv, "ovn-default")
 			for i := range crowd {

@@ -13,8 +13,8 @@ import (
 	"github.com/ovnguard/ovnguard/test/kubeovndb"
 )
 
-// bareSubject is libovsdb's own client and cache with the same tables and columns, as its users write it. It has no
-// indexes but that of the schema, by name.
+// bareSubject is libovsdb's own client and cache with the same tables and columns, as its users write it. Its only
+// index is the schema's, by name.
 type bareSubject struct {
 	db       kubeovndb.Database
 	endpoint string

@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// cost is what it took to do something once.
+// cost is the cost of one run.
 type cost struct {
 	Wall, CPU time.Duration
-	// Peak is the most memory that the process has had, and Heap what its objects hold afterwards beyond what they held
-	// before, both in bytes. Heap is zero for programs that are not ours.
+	// Peak is the most memory that the process has had, and Heap the growth of its objects during the run, both in bytes.
+	// Heap is zero for programs that are not ours.
 	Peak, Heap int64
 }
 
-// drainTime lets a client finish with queues that it still holds.
+// drainTime lets a client finish its remaining queues.
 const drainTime = 500 * time.Millisecond
 
 // costOf measures this process, which must not have done much before.
@@ -37,10 +37,10 @@ func costOf(do func() error) (*cost, error) {
 	return c, err
 }
 
-// liveHeap returns how many bytes of objects can be reached.
+// liveHeap returns the number of bytes of reachable objects.
 func liveHeap() int64 {
 	var m runtime.MemStats
-	for range 3 { // what is freed by finalizers, and caches that outlive one collection
+	for range 3 { // for finalizers, and caches that outlive one collection
 		runtime.GC()
 	}
 	runtime.ReadMemStats(&m)
@@ -51,7 +51,7 @@ func liveHeap() int64 {
 func cpu() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err) // it has no errors but those of its caller
+		panic(err) // its only errors are those of its caller
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
@@ -71,7 +71,7 @@ func peak() (int64, error) {
 	return 0, errors.New("the kernel does not tell VmHWM")
 }
 
-// costOfTool runs a program to its end and throws away what it prints.
+// costOfTool runs a program to its end and discards its output.
 func costOfTool(ctx context.Context, name string, args ...string) (*cost, error) {
 	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // the names are those in this program
 	var stderr strings.Builder

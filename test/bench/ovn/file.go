@@ -12,8 +12,8 @@ import (
 	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
-// makerSubject writes a database file, so that what this takes in memory is nobody's who is measured: a program that is
-// started has the peak of its parent for its own.
+// makerSubject writes a database file in a process of its own, so that its memory counts for no measured program: a
+// started program has its parent's peak as its own.
 type makerSubject struct {
 	path string
 	make func(path, schema string) error

@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// floorSubject is the least that any client does: it asks for the same tables and columns as the others, reads what
-// comes and throws it away. It knows the end of the first reading by the reply to an echo that it asked for last, and a
-// change by the time of its commit, which stands in it.
+// floorSubject is the minimum of any client: it asks for the same tables and columns as the others, reads the answers
+// and discards them. It recognises the end of the first reading by the reply to an echo that it asked for last, and a
+// change by the time of its commit in the row.
 type floorSubject struct {
 	endpoint string
 	conn     net.Conn
 	buf      []byte
-	// tail is the end of what was read, in which something may stand that is not whole yet.
+	// tail is the end of the last read, which may contain an incomplete match.
 	tail []byte
 }
 
-// tailSize is longer than anything that is looked for.
+// tailSize is longer than every text that it looks for.
 const tailSize = 200
 
-// read returns what came next, with the tail of what came before.
+// read returns the next bytes, after the tail of those before.
 func (s *floorSubject) read() ([]byte, error) {
 	n := copy(s.buf, s.tail)
 	more, err := s.conn.Read(s.buf[n:])
@@ -85,7 +85,7 @@ func (s *floorSubject) watch(_ context.Context, count int, ready func()) ([]time
 				break
 			}
 			got = rest
-			// The tail may be read again, and a change of the time gives the former one too.
+			// The tail may be read again, and a change of the time contains the old one too.
 			if since, ok := sinceCommit(map[string]string{committed: string(at)}); ok && !seen[string(at)] {
 				seen[string(at)] = true
 				all = append(all, since)

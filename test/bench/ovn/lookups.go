@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// What is looked up.
+// The lookups that are measured.
 const (
 	walkAll  = "walk all ports"
 	walkList = "walk all ports, where the peer lists copies"
@@ -18,8 +18,8 @@ var lookupNames = []string{walkAll, walkList, byName, bySwitch}
 // lookupTime bounds how long one kind of lookup is repeated.
 const lookupTime = 200 * time.Millisecond
 
-// timings returns how long each lookup takes at best over rounds that are long enough to measure. A lookup tells
-// whether it found what it must.
+// timings returns the best time of each lookup over rounds that are long enough to measure. A lookup reports whether it
+// found what it must.
 func timings(lookups map[string]func() bool) ([]time.Duration, error) {
 	out := make([]time.Duration, len(lookupNames))
 	for i, name := range lookupNames {

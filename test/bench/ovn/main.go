@@ -1,6 +1,6 @@
-// Command ovn measures how internal/ovn follows databases of up to 250,000 ports and reads files of them, beside a bare
-// libovsdb client with the same models, the least that any client must do, and OVN's own tools. Each client is a
-// process of its own, so that memory and CPU are its own. It fails where a bar is missed.
+// Command ovn measures how internal/ovn follows databases of up to 250,000 ports and reads files of them, compared with
+// a bare libovsdb client with the same models, the minimum of any client, and OVN's own tools. Each client is a process
+// of its own, so that memory and CPU are its own. It fails if a bar is missed.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/ovnguard/ovnguard/test/bench/table"
 )
 
-// Sizes that are measured, in pods' ports, and the one that bars are about.
+// The measured sizes, in pods' ports, and the size of the bars.
 var sizes = []int{1_000, 10_000, 100_000, 250_000}
 
 const barSize = 100_000
@@ -36,7 +36,7 @@ func main() {
 	}
 }
 
-// run measures all sizes, or those that are given.
+// run measures all sizes, or the given ones.
 func run(ctx context.Context, only []string) (err error) {
 	measured := sizes
 	if len(only) > 0 {

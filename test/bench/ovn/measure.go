@@ -17,14 +17,15 @@ import (
 )
 
 const (
-	// rounds is how often each client reads the database; one that takes a minute for each is read once.
+	// rounds is the number of times each client reads the database; from size largest on, which takes a minute for each,
+	// once.
 	rounds, largest = 3, 200_000
-	// changes are timed for each client in each round, at this pace.
+	// changes is the number of timed changes for each client in each round, at this pace.
 	changes = 400
 	pace    = 5 * time.Millisecond
 )
 
-// portColumns are those that all clients read.
+// portColumns are the columns that all clients read.
 var portColumns = []string{
 	"name",
 	"type",
@@ -38,7 +39,7 @@ var portColumns = []string{
 	"tag",
 }
 
-// result is what was measured of one client: the best of its rounds, except for latencies.
+// result has one client's measurements: the best of its rounds, except for latencies.
 type result struct {
 	cost
 	watched
@@ -146,7 +147,7 @@ func one(ctx context.Context, kind, endpoint string, w *writer, timed int, withL
 	return r, nil
 }
 
-// better joins what another round gave to what is known.
+// better combines the result of another round with the results so far.
 func better(have, more *result) *result {
 	if have == nil {
 		return more
@@ -158,14 +159,14 @@ func better(have, more *result) *result {
 	return have
 }
 
-// percentile returns the latency that a share of the changes were seen within.
+// percentile returns the latency within which that share of the changes was seen.
 func (w watched) percentile(share float64) time.Duration {
 	sorted := slices.Clone(w.Latencies)
 	slices.Sort(sorted)
 	return sorted[int(share*float64(len(sorted)-1))]
 }
 
-// files measures reading database files in three forms next to what ovsdb-tool needs for one row.
+// files measures reading database files in three forms, compared with ovsdb-tool's time for one row.
 func files(ctx context.Context, dir string, db kubeovndb.Database, compact string, t *table.Table) error {
 	history, clustered := filepath.Join(dir, "history"), filepath.Join(dir, "clustered")
 	if _, err := once(ctx, kindMakeHistory, history, db.Ports); err != nil {
@@ -189,7 +190,7 @@ func files(ctx context.Context, dir string, db kubeovndb.Database, compact strin
 		`["OVN_Northbound",{"op":"select","table":"Logical_Switch_Port","where":[["name","==","%s"]]}]`,
 		db.Port(db.Ports/2).Name,
 	)
-	// The tool does not read clustered files, so all are compared with the quickest of the others.
+	// The tool does not read clustered files, so all are compared with the fastest of the others.
 	var best *cost
 	for _, path := range []string{history, fresh} {
 		c, err := costOfTool(ctx, "ovsdb-tool", "query", path, query)
@@ -224,7 +225,7 @@ func files(ctx context.Context, dir string, db kubeovndb.Database, compact strin
 	return os.Remove(compact)
 }
 
-// readFile returns what it takes to read a file, at best of three times.
+// readFile returns the cost of reading a file, the best of three runs.
 func readFile(ctx context.Context, path string, ports int) (best *cost, err error) {
 	for range 3 {
 		c, err := once(ctx, kindFile, path, ports)

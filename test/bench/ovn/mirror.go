@@ -12,7 +12,7 @@ import (
 	"github.com/ovnguard/ovnguard/test/kubeovndb"
 )
 
-// mirrorSubject is what the product uses.
+// mirrorSubject is the product's client.
 type mirrorSubject struct {
 	db       kubeovndb.Database
 	endpoint string

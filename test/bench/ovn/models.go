@@ -8,7 +8,7 @@ import (
 )
 
 // The bare client's models have the tables and columns that the mirror follows. Cloning and comparing is written out
-// for each, as libovsdb's generator would, since what the library does without that is many times slower.
+// for each, as libovsdb's generator would, since the library's generic way is many times slower.
 
 type portModel struct {
 	UUID         string            `ovsdb:"_uuid"`
@@ -109,7 +109,7 @@ func (g *globalModel) EqualsModel(other model.Model) bool {
 		maps.Equal(g.ExternalIDs, q.ExternalIDs)
 }
 
-// The library tells by these that it need not look into models itself.
+// These tell the library that it need not inspect models by reflection.
 var (
 	_ model.CloneableModel  = (*portModel)(nil)
 	_ model.ComparableModel = (*portModel)(nil)

@@ -7,7 +7,7 @@ import (
 	"github.com/ovnguard/ovnguard/test/bench/table"
 )
 
-// Bars, at the size that they are about.
+// Bars, at their size.
 const (
 	syncRatio   = 1.1
 	heapPerPort = 400
@@ -15,7 +15,7 @@ const (
 	walkLimit   = 10 * time.Millisecond
 )
 
-// clientRows makes the lines about clients of a server.
+// clientRows adds the lines about clients of a server.
 func clientRows(t *table.Table, ports int, all map[string]*result, replies []time.Duration, dump, list *cost) {
 	ours, bare, floor := all[kindMirror], all[kindBare], all[kindFloor]
 	n := size(ports)
@@ -81,7 +81,7 @@ func clientRows(t *table.Table, ports int, all map[string]*result, replies []tim
 	}
 }
 
-// compared makes a line about times without a bar.
+// compared returns a line about times without a bar.
 func compared(what string, ours time.Duration, peer string, theirs time.Duration) table.Row {
 	return table.Row{
 		What:     what,
@@ -91,7 +91,7 @@ func compared(what string, ours time.Duration, peer string, theirs time.Duration
 	}
 }
 
-// atMost makes a line whose time may be limit times that of the peer.
+// atMost returns a line with a time that may be limit times the peer's.
 func atMost(what string, ours time.Duration, peer string, theirs time.Duration, limit float64) table.Row {
 	row := compared(what, ours, peer, theirs)
 	row.Bar, row.Missed = fmt.Sprintf("<= %.2f", limit), float64(ours) > limit*float64(theirs)

@@ -11,7 +11,7 @@ import (
 	"github.com/ovnguard/ovnguard/test/kubeovndb"
 )
 
-// subjectCommand makes the program one of the clients that are measured:
+// subjectCommand makes the program one of the measured clients:
 //
 //	ovn subject KIND ENDPOINT PORTS
 //
@@ -36,33 +36,33 @@ const (
 	orderLookups = "lookups"
 )
 
-// order is what a subject is told to do.
+// order is an order to a subject.
 type order struct {
 	Do string
-	// Count is how many changes to wait for.
+	// Count is the number of changes to wait for.
 	Count int
 }
 
-// answer is what it measured.
+// answer has a subject's measurements.
 type answer struct {
 	Err   string
 	Cost  *cost
 	Watch *watched
-	// Lookups are in the order of lookupNames; zero where the client has no such thing.
+	// Lookups are in the order of lookupNames; zero if the client has no such lookup.
 	Lookups []time.Duration
 }
 
-// watched is how long changes took to be seen, from their commit, and what it cost.
+// watched has the time from the commit of each change until it was seen, and the cost.
 type watched struct {
 	Latencies []time.Duration
 	CPU       time.Duration
 }
 
-// subject is a client that is measured.
+// subject is a measured client.
 type subject interface {
 	// sync connects and reads the database.
 	sync(ctx context.Context) error
-	// watch calls ready, and then gives count latencies.
+	// watch calls ready, and then returns count latencies.
 	watch(ctx context.Context, count int, ready func()) ([]time.Duration, error)
 	lookups() ([]time.Duration, error)
 }
@@ -75,7 +75,7 @@ func start(ctx context.Context, kind, target string, ports int) (process, error)
 	return process{p}, err
 }
 
-// ask returns an order and waits for the answer.
+// ask sends an order and waits for the answer.
 func (p process) ask(o order) (answer, error) {
 	if err := p.Tell(o); err != nil {
 		return answer{}, fmt.Errorf("%s: %w", o.Do, err)
@@ -93,7 +93,7 @@ func (p process) hear() (a answer, err error) {
 	return a, nil
 }
 
-// once starts a subject, has it do its work and ends it.
+// once starts a subject, lets it do its work and ends it.
 func once(ctx context.Context, kind, target string, ports int) (c *cost, err error) {
 	p, err := start(ctx, kind, target, ports)
 	if err != nil {
@@ -104,7 +104,7 @@ func once(ctx context.Context, kind, target string, ports int) (c *cost, err err
 	return a.Cost, err
 }
 
-// serve is a subject's main loop.
+// serve runs a subject's main loop.
 func serve(ctx context.Context, args []string) error {
 	if len(args) != 3 {
 		return fmt.Errorf("want KIND TARGET PORTS, have %q", args)

@@ -12,10 +12,10 @@ import (
 	"github.com/ovnguard/ovnguard/test/kubeovndb"
 )
 
-// committed is the key of external_ids that says when a change was sent to the server, in nanoseconds since 1970.
+// committed is the key of external_ids with the time when a change was sent to the server, in nanoseconds since 1970.
 const committed = "committed"
 
-// sinceCommit returns how long ago a row was changed by a writer; ok is false where none did.
+// sinceCommit returns how long ago a writer changed a row; ok is false if none did.
 func sinceCommit(externalIDs map[string]string) (since time.Duration, ok bool) {
 	at, err := strconv.ParseInt(externalIDs[committed], 10, 64)
 	if err != nil {
@@ -24,13 +24,13 @@ func sinceCommit(externalIDs map[string]string) (since time.Duration, ok bool) {
 	return time.Duration(time.Now().UnixNano() - at), true
 }
 
-// writer is another client, which changes ports as Kube-OVN does: pods come and go, and port_security is switched.
+// writer is another client that changes ports as Kube-OVN does: pods come and go, and port_security is switched.
 type writer struct {
 	db   kubeovndb.Database
 	conn net.Conn
 	in   *json.Decoder
 	last int
-	// replies is how long the server took to reply to each change that is timed.
+	// replies has the server's reply time for each timed change.
 	replies []time.Duration
 }
 
@@ -76,7 +76,7 @@ func (w *writer) transact(operations string) (results json.RawMessage, err error
 	}
 }
 
-// change makes the n-th change that is timed: every other is a new pod, which goes again before the next.
+// change makes the n-th timed change: every other one is a new pod, which goes again before the next.
 func (w *writer) change(n int) error {
 	begin := time.Now()
 	if n%2 == 0 {

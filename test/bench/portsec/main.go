@@ -1,5 +1,5 @@
-// Command portsec measures how fast port_security is read and frames are judged, beside the real switch judging the
-// same frame, and fails where a bar is missed.
+// Command portsec measures how fast port_security is parsed and frames are judged, compared with the real switch on the
+// same frame, and fails if a bar is missed.
 package main
 
 import (
@@ -26,7 +26,7 @@ const (
 
 const mac = "0a:58:0a:10:00:05"
 
-// column is that of a dual-stack pod.
+// column is the column of a dual-stack pod.
 var column = []string{mac + " 10.16.0.5 fd00:10:16::5"}
 
 func main() {
@@ -97,7 +97,7 @@ func run() (ok bool, err error) {
 	return len(t.Missed()) == 0, t.Write(os.Stdout)
 }
 
-// cost is what one operation takes.
+// cost is the cost of one operation.
 type cost struct {
 	nanoseconds float64
 	allocations int64
@@ -113,7 +113,7 @@ func costOf(operation func()) cost {
 	return cost{nanoseconds: float64(r.T.Nanoseconds()) / float64(r.N), allocations: r.AllocsPerOp()}
 }
 
-// row makes a line of the table; a limit of 0 is none.
+// row returns a line of the table; a limit of 0 is none.
 func (c cost) row(what string, limit time.Duration) table.Row {
 	out := table.Row{What: what, Measured: fmt.Sprintf("%.1f ns, %d allocations", c.nanoseconds, c.allocations)}
 	if limit > 0 {

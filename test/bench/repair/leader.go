@@ -27,7 +27,7 @@ func ownOf(i int) string {
 	return fmt.Sprintf("0a:00:00:00:%02x:%02x 10.16.%d.%d", i>>8, i&255, i>>8, i&255)
 }
 
-// switchSize is how many ports a switch has: as many as a command line takes.
+// switchSize is the number of ports of a switch: as many as fit on a command line.
 const switchSize = 200
 
 // serve starts a Northbound server with strict ports.
@@ -67,7 +67,7 @@ func serve(ctx context.Context, dir string) (*ovsdbserver.Server, error) {
 	return s, nil
 }
 
-// lead has a replica repair until ctx ends.
+// lead runs a replica that repairs until ctx ends.
 func lead(ctx context.Context, endpoint string) error {
 	mirror, err := follow(ctx, endpoint)
 	if err != nil {
@@ -117,7 +117,7 @@ func lead(ctx context.Context, endpoint string) error {
 	return nil
 }
 
-// enter returns the inventory the pods of all ports, under a policy that repairs.
+// enter enters the pods of all ports into the inventory, under a policy that repairs.
 func enter(inv *inventory.Inventory) []string {
 	inv.SetPolicy(policy.Policy{Name: "all", Mode: policy.Enforce, Repair: policy.RepairOn})
 	inv.SetNamespace(policy.Namespace{Name: "ns"})

@@ -1,6 +1,6 @@
-// Command repair measures how long a port is not what it must be after another client changed its row, with a real
-// Northbound server, and fails where the bar is missed. The API server is one in memory: a real one's write of the
-// journal comes on top.
+// Command repair measures how long a port is wrong after another client changed its row, with a real Northbound server,
+// and fails if the bar is missed. The API server is one in memory: a real one's write of the journal takes additional
+// time.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 const (
 	ports  = 1000
 	rounds = 500
-	// limit is how long repair may take at p99 beyond the time that the server takes for one write.
+	// limit bounds repair's time at p99 beyond the server's time for one write.
 	limit = 20 * time.Millisecond
 )
 
@@ -81,8 +81,8 @@ func run(ctx context.Context) (ok bool, err error) {
 
 func round(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }
 
-// measure has another client change one row after the other. It returns how long the server took to answer that client,
-// and how long the row was wrong from then on, as that client sees it.
+// measure makes another client change one row after the other. It returns how long the server took to answer that
+// client, and how long the row was wrong from then on, as that client sees it.
 func measure(ctx context.Context, endpoint string) (replies, repairs []time.Duration, err error) {
 	other, err := follow(ctx, endpoint)
 	if err != nil {
@@ -112,7 +112,7 @@ func measure(ctx context.Context, endpoint string) (replies, repairs []time.Dura
 	return replies, repairs, nil
 }
 
-// follow returns a mirror that is synced.
+// follow returns a synced mirror.
 func follow(ctx context.Context, endpoint string) (*ovn.Mirror, error) {
 	mirror, err := ovn.Open(ovn.Config{Endpoints: endpoint, Log: logr.Discard()})
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package table prints what a benchmark measured, next to what it is compared with, and says whether every bar is met.
+// Package table prints a benchmark's measurements, compared with those of a peer, and reports whether every bar is met.
 package table
 
 import (
@@ -8,17 +8,17 @@ import (
 	"text/tabwriter"
 )
 
-// Table is what a benchmark ends with.
+// Table is the result of a benchmark.
 type Table struct{ rows []Row }
 
 // Row is one line.
 type Row struct {
-	// What was measured, and what came out of it.
+	// What names the measurement, and Measured is its result.
 	What, Measured string
-	// Peer is what it is compared with, with its value; Ratio or difference is what the bar speaks of. Both may be
-	// empty.
+	// Peer names what it is compared with, with its value; Ratio is the ratio or difference that the bar is about. Both
+	// may be empty.
 	Peer, Ratio string
-	// Bar is empty for a line that is for information.
+	// Bar is empty for a line that is only information.
 	Bar string
 	// Missed means that the bar is not met.
 	Missed bool
@@ -27,7 +27,7 @@ type Row struct {
 // Add adds lines.
 func (t *Table) Add(rows ...Row) { t.rows = append(t.rows, rows...) }
 
-// Missed returns what the bars that are not met are about.
+// Missed returns the names of the measurements that missed their bars.
 func (t *Table) Missed() (missed []string) {
 	for _, r := range t.rows {
 		if r.Missed {

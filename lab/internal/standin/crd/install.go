@@ -19,8 +19,8 @@ import (
 //go:embed definitions.yaml
 var definitions []byte
 
-// Install creates the definitions that are missing and waits until the API server serves all of them. A definition of
-// the same name that is already there is left as it is: the cluster may have Kube-OVN's own.
+// Install creates the definitions that are missing and waits until the API server serves all of them. It does not
+// change an existing definition of the same name: the cluster may have Kube-OVN's own.
 func Install(ctx context.Context, c dynamic.Interface) error {
 	list, err := decode(definitions)
 	if err != nil {
@@ -56,7 +56,7 @@ func decode(text []byte) ([]*unstructured.Unstructured, error) {
 	}
 }
 
-// waitEstablished looks every 20 ms, since that is how long the API server takes to serve a new definition.
+// waitEstablished polls every 20 ms, since the API server takes that long to serve a new definition.
 func waitEstablished(ctx context.Context, c dynamic.Interface, name string) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -76,7 +76,7 @@ func waitEstablished(ctx context.Context, c dynamic.Interface, name string) erro
 	}
 }
 
-// IsEstablished reports whether the API server serves what a definition defines.
+// IsEstablished reports whether the API server serves the resource of a definition.
 func IsEstablished(d *unstructured.Unstructured) bool {
 	conditions, _, _ := unstructured.NestedSlice(d.Object, "status", "conditions")
 	for _, c := range conditions {

@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// TestDefinitions shows that each resource that the stand-in watches, or tests make, is defined, with the version that
-// it asks for.
+// TestDefinitions shows that each resource that the stand-in watches, or tests make, is defined, in the version that it
+// asks for.
 func TestDefinitions(t *testing.T) {
 	list, err := decode(definitions)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // APIVersion is the API version of Kube-OVN's own resources.
 const APIVersion = "kubeovn.io/v1"
 
-// Finalizer is what Kube-OVN's controller puts on its resources.
+// Finalizer is the finalizer of Kube-OVN's controller.
 const Finalizer = "kubeovn.io/kube-ovn-controller"
 
 // Labels of IP and Vip resources.
@@ -21,7 +21,7 @@ const (
 	LabelSubnet = "ovn.kubernetes.io/subnet"
 	// LabelNode names the node of an IP's pod.
 	LabelNode = "ovn.kubernetes.io/node-name"
-	// LabelReserved says whether an IP is kept, and by which port a Vip was taken.
+	// LabelReserved says whether an IP is kept, and which port took a Vip.
 	LabelReserved = "ovn.kubernetes.io/ip_reserved"
 )
 
@@ -111,7 +111,7 @@ type Condition struct {
 	Message string `json:"message,omitempty"`
 }
 
-// CIDRs returns the subnet's prefixes; none where it gives out MACs only.
+// CIDRs returns the subnet's prefixes; none if it assigns only MACs.
 func (s *Subnet) CIDRs() []string { return splitList(s.Spec.CIDRBlock) }
 
 // Gateways returns the subnet's gateway addresses.
@@ -133,7 +133,7 @@ type Vpc struct {
 	} `json:"spec"`
 }
 
-// IP is the record of what one port was given; its name is the port's.
+// IP is the record of the addresses of one port; it has the port's name.
 type IP struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
@@ -158,7 +158,7 @@ type IPSpec struct {
 	PodType       string   `json:"podType"`
 }
 
-// Types of a Vip other than the plain one, which has none.
+// Types of a Vip; a plain one has no type.
 const (
 	VipSwitchLB = "switch_lb_vip"
 	VipHostVM   = "kube_host_vm_vip"
@@ -173,7 +173,7 @@ type Vip struct {
 	Status VipStatus `json:"status,omitzero"`
 }
 
-// VipSpec holds what is asked of a Vip.
+// VipSpec holds the request for a Vip.
 type VipSpec struct {
 	Namespace  string   `json:"namespace,omitempty"`
 	Subnet     string   `json:"subnet,omitempty"`
@@ -184,7 +184,7 @@ type VipSpec struct {
 	Selector   []string `json:"selector,omitempty"`
 }
 
-// VipStatus holds what a Vip was given.
+// VipStatus holds the addresses and the MAC of a Vip.
 type VipStatus struct {
 	Type string `json:"type"`
 	V4IP string `json:"v4ip"`

@@ -1,6 +1,6 @@
-// Package ipam gives addresses and MACs out of subnets, in memory, as Kube-OVN's controller does: one lease for each
-// NIC, kept until it is released, random requests served in order from the start of the subnet, static requests served
-// as asked. It talks to nothing; whoever uses it fills it again after a restart.
+// Package ipam assigns addresses and MACs from subnets, in memory, as Kube-OVN's controller does: one lease for each
+// NIC, kept until it is released. It serves random requests in order from the start of the subnet, and static requests
+// as asked. It has no connections; its user fills it again after a restart.
 package ipam
 
 import (
@@ -12,7 +12,7 @@ import (
 	"sync"
 )
 
-// Reasons for which a request is refused; their texts are those that Kube-OVN puts into its events.
+// Reasons why a request is refused; their texts are those in Kube-OVN's events.
 var (
 	// ErrConflict means that somebody else has the address or the MAC, or that it is the subnet's gateway.
 	ErrConflict = errors.New("AddressConflict")
@@ -24,13 +24,13 @@ var (
 	ErrNoSubnet = errors.New("subnet is not known to the address manager")
 )
 
-// Lease is what one NIC has. Addresses are text because Kube-OVN keeps a static address of a single-stack subnet as it
-// was typed.
+// Lease has the addresses of one NIC. Addresses are text because Kube-OVN keeps a static address of a single-stack
+// subnet as it was typed.
 type Lease struct {
 	V4, V6, MAC string
 }
 
-// Addresses returns the addresses as Kube-OVN's annotation has them: IPv4 first, comma between.
+// Addresses returns the addresses in the form of Kube-OVN's annotation: IPv4 first, comma between.
 func (l Lease) Addresses() string {
 	if l.V4 != "" && l.V6 != "" {
 		return l.V4 + "," + l.V6
@@ -52,9 +52,9 @@ const (
 type Request struct {
 	// Subnet and NIC name the lease; NIC is the port's name and unique in the cluster.
 	Subnet, NIC string
-	// Static lists wanted addresses, at most one a family; empty for the next free ones.
+	// Static lists requested addresses, at most one a family; empty for the next free ones.
 	Static []string
-	// MAC is a wanted MAC, kept as typed; empty for a random one.
+	// MAC is a requested MAC, kept as typed; empty for a random one.
 	MAC string
 	// NoMAC asks for addresses only.
 	NoMAC bool
@@ -62,7 +62,7 @@ type Request struct {
 	Family Family
 	// Pool limits a random request to the addresses of a named pool of the subnet.
 	Pool string
-	// AllowConflict takes the static addresses and the MAC although somebody else may have them.
+	// AllowConflict assigns the static addresses and the MAC although somebody else may have them.
 	AllowConflict bool
 }
 
@@ -75,9 +75,9 @@ type IPAM struct {
 // New returns an IPAM without subnets.
 func New() *IPAM { return &IPAM{subnets: make(map[string]*subnet)} }
 
-// SetSubnet adds a subnet or changes its ranges; leases stay. cidrs holds at most one prefix a family, and none for a
-// subnet that gives out MACs only. exclude holds addresses and ranges ("a..b") that are given only to who asks for
-// them, gateways addresses that nobody is given.
+// SetSubnet adds a subnet or changes its ranges; leases stay. cidrs has at most one prefix a family, and none for a
+// subnet that assigns only MACs. exclude has addresses and ranges ("a..b") that are assigned only on request, gateways
+// addresses that are never assigned.
 func (m *IPAM) SetSubnet(name string, cidrs, exclude, gateways []string) error {
 	s, err := newSubnet(cidrs, exclude, gateways)
 	if err != nil {
@@ -99,7 +99,7 @@ func (m *IPAM) SetSubnet(name string, cidrs, exclude, gateways []string) error {
 	return nil
 }
 
-// SetPool names a set of addresses, ranges and prefixes of a subnet that only requests for the pool are served from.
+// SetPool reserves a set of addresses, ranges and prefixes of a subnet for requests that name the pool.
 func (m *IPAM) SetPool(subnetName, pool string, addresses []string) error {
 	ranges, err := parseRanges(addresses)
 	if err != nil {
@@ -122,7 +122,7 @@ func (m *IPAM) DeleteSubnet(name string) {
 	delete(m.subnets, name)
 }
 
-// Acquire returns the NIC its lease. A NIC that has one keeps it where the request asks for nothing else.
+// Acquire returns the NIC's lease. A NIC with a lease keeps it if the request asks for nothing else.
 func (m *IPAM) Acquire(req Request) (Lease, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -163,7 +163,7 @@ func (m *IPAM) Contains(subnetName, address string) bool {
 	return err == nil && s.familyOf(a) != nil
 }
 
-// Owner returns the NIC that has the address on the subnet.
+// Owner returns the NIC with that address on the subnet.
 func (m *IPAM) Owner(subnetName, address string) (nic string, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -180,7 +180,7 @@ func (m *IPAM) Owner(subnetName, address string) (nic string, ok bool) {
 	return nic, ok
 }
 
-// parse reads an address as Kube-OVN does, with the standard library's older parser: no zone, no prefix length.
+// parse parses an address as Kube-OVN does, with the standard library's older parser: no zone, no prefix length.
 func parse(text string) (netip.Addr, error) {
 	ip := net.ParseIP(text)
 	a, ok := netip.AddrFromSlice(ip)

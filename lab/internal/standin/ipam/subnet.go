@@ -23,7 +23,7 @@ func inAny(ranges []addressRange, a netip.Addr) bool {
 	return false
 }
 
-// parseRanges reads addresses, ranges ("a..b") and prefixes.
+// parseRanges parses addresses, ranges ("a..b") and prefixes.
 func parseRanges(texts []string) ([]addressRange, error) {
 	var ranges []addressRange
 	for _, text := range texts {
@@ -71,9 +71,9 @@ func lastOf(p netip.Prefix) netip.Addr {
 // family is one prefix of a subnet.
 type family struct {
 	prefix netip.Prefix
-	first  netip.Addr // first and last address that may be given out
+	first  netip.Addr // first and last address that may be assigned
 	last   netip.Addr
-	next   netip.Addr // where the search for a free address goes on
+	next   netip.Addr // where the next search for a free address begins
 	owner  map[netip.Addr]string
 }
 
@@ -209,13 +209,13 @@ func (s *subnet) checkStatic(text string, req Request) (netip.Addr, *family, err
 		return netip.Addr{}, nil, err
 	}
 	f := s.familyOf(a)
-	if f == nil || !f.gives(a) {
+	if f == nil || !f.assigns(a) {
 		return netip.Addr{}, nil, ErrOutOfRange
 	}
 	if owner := f.owner[a]; owner != "" && owner != req.NIC && !req.AllowConflict {
 		return netip.Addr{}, nil, ErrConflict
 	}
-	// What is excluded, one by one or as a range, is given to who asks for it: that is what it is kept back for
+	// An excluded address, alone or in a range, is assigned to a NIC that asks for it: it is kept for that purpose
 	// (Subnet.GetStaticAddress in Kube-OVN's pkg/ipam).
 	if inAny(s.gateways, a) {
 		return netip.Addr{}, nil, ErrConflict
@@ -223,10 +223,10 @@ func (s *subnet) checkStatic(text string, req Request) (netip.Addr, *family, err
 	return a, f, nil
 }
 
-// gives reports whether the address is one of those that are for NICs.
-func (f *family) gives(a netip.Addr) bool { return a.Compare(f.first) >= 0 && a.Compare(f.last) <= 0 }
+// assigns reports whether the address is in the range for NICs.
+func (f *family) assigns(a netip.Addr) bool { return a.Compare(f.first) >= 0 && a.Compare(f.last) <= 0 }
 
-// free returns the next address that nobody has, going round once from where the last search ended.
+// free returns the next free address, going round once from the end of the last search.
 func (s *subnet) free(f *family, pool string) (netip.Addr, error) {
 	if pool != "" {
 		return s.freeOf(f, s.pools[pool])
@@ -264,7 +264,7 @@ func (s *subnet) freeOf(f *family, ranges []addressRange) (netip.Addr, error) {
 			continue
 		}
 		for a := r.first; r.contains(a); a = a.Next() {
-			if f.owner[a] == "" && f.gives(a) && !inAny(s.excluded, a) && !inAny(s.gateways, a) {
+			if f.owner[a] == "" && f.assigns(a) && !inAny(s.excluded, a) && !inAny(s.gateways, a) {
 				return a, nil
 			}
 		}
@@ -300,7 +300,7 @@ func (s *subnet) release(nic string) {
 	}
 }
 
-// normalMAC returns one spelling for all those that the standard library reads, and nothing for other text.
+// normalMAC returns one spelling for all spellings that the standard library accepts, and "" for other text.
 func normalMAC(text string) string {
 	mac, err := net.ParseMAC(text)
 	if err != nil {

@@ -65,14 +65,14 @@ func Dial(ctx context.Context, endpoint string, log *slog.Logger) (*Client, erro
 // Close ends the connection.
 func (c *Client) Close() { c.ovs.Close() }
 
-// Port returns the Logical_Switch_Port with that name; ok is false where there is none.
+// Port returns the Logical_Switch_Port with that name; ok is false if there is none.
 func (c *Client) Port(ctx context.Context, name string) (p LogicalSwitchPort, ok bool, err error) {
 	p = LogicalSwitchPort{Name: name}
 	ok, err = found(c.ovs.Get(ctx, &p))
 	return p, ok, err
 }
 
-// PortsOfPod returns the ports whose external_ids:pod is key ("namespace/name"), by name.
+// PortsOfPod returns the ports with key ("namespace/name") in external_ids:pod, by name.
 func (c *Client) PortsOfPod(ctx context.Context, key string) ([]LogicalSwitchPort, error) {
 	var ports []LogicalSwitchPort
 	err := c.ovs.Where(&LogicalSwitchPort{ExternalIDs: map[string]string{podKey: key}}).List(ctx, &ports)
@@ -119,7 +119,7 @@ func (c *Client) Switch(ctx context.Context, name string) (LogicalSwitch, bool, 
 	return list[0], true, nil
 }
 
-// CreatePort puts a new port on a logical switch. It is an error where the switch does not exist.
+// CreatePort puts a new port on a logical switch. It is an error if the switch does not exist.
 func (c *Client) CreatePort(ctx context.Context, switchName string, p LogicalSwitchPort) error {
 	ls, ok, err := c.Switch(ctx, switchName)
 	if err != nil {
@@ -149,7 +149,7 @@ func (c *Client) UpdatePort(ctx context.Context, p *LogicalSwitchPort, fields ..
 	return c.transact(ctx, "update port "+p.Name, ops)
 }
 
-// DeletePort takes a port off its logical switch, which deletes the row. A port that does not exist is no error.
+// DeletePort removes a port from its logical switch, which deletes the row. A port that does not exist is no error.
 func (c *Client) DeletePort(ctx context.Context, name string) error {
 	p, ok, err := c.Port(ctx, name)
 	if err != nil || !ok {
@@ -171,7 +171,7 @@ func (c *Client) DeletePort(ctx context.Context, name string) error {
 	return c.transact(ctx, "delete port "+name, ops)
 }
 
-// EnsureSwitch makes a logical switch with these external_ids where there is none of that name.
+// EnsureSwitch makes a logical switch with these external_ids if there is none of that name.
 func (c *Client) EnsureSwitch(ctx context.Context, name string, externalIDs map[string]string) error {
 	if _, ok, err := c.Switch(ctx, name); err != nil || ok {
 		return err
@@ -209,7 +209,7 @@ func (c *Client) Router(ctx context.Context, name string) (LogicalRouter, bool, 
 	return list[0], true, nil
 }
 
-// EnsureRouter makes a logical router with these external_ids where there is none of that name.
+// EnsureRouter makes a logical router with these external_ids if there is none of that name.
 func (c *Client) EnsureRouter(ctx context.Context, name string, externalIDs map[string]string) error {
 	c.routers.Lock()
 	defer c.routers.Unlock()
@@ -243,7 +243,7 @@ func (c *Client) RouterPort(ctx context.Context, name string) (LogicalRouterPort
 	return p, ok, err
 }
 
-// EnsureRouterPort puts a port on a router, or gives an existing one of that name these networks.
+// EnsureRouterPort puts a port on a router, or sets the networks of an existing port of that name.
 func (c *Client) EnsureRouterPort(ctx context.Context, router string, p LogicalRouterPort) error {
 	old, ok, err := c.RouterPort(ctx, p.Name)
 	if err != nil {
@@ -281,7 +281,7 @@ func (c *Client) EnsureRouterPort(ctx context.Context, router string, p LogicalR
 	return c.transact(ctx, "create router port "+p.Name, append(ops, attach...))
 }
 
-// DeleteRouterPort takes a port off its router.
+// DeleteRouterPort removes a port from its router.
 func (c *Client) DeleteRouterPort(ctx context.Context, router, name string) error {
 	p, ok, err := c.RouterPort(ctx, name)
 	if err != nil || !ok {
@@ -300,7 +300,7 @@ func (c *Client) DeleteRouterPort(ctx context.Context, router, name string) erro
 	return c.transact(ctx, "delete router port "+name, ops)
 }
 
-// EnsureDHCP returns the UUID of the DHCP_Options row with these external_ids, made or brought up to date on the way.
+// EnsureDHCP returns the UUID of the DHCP_Options row with these external_ids, after making or updating it.
 func (c *Client) EnsureDHCP(ctx context.Context, want DHCPOptions) (string, error) {
 	row, ok, err := c.dhcp(ctx, want.ExternalIDs)
 	if err != nil {
@@ -353,7 +353,7 @@ func (c *Client) mutateSwitchPorts(ls *LogicalSwitch, how ovsdb.Mutator, port st
 	return ops, nil
 }
 
-// transact sends one transaction; what names it in the error.
+// transact sends one transaction; what is its name in the error.
 func (c *Client) transact(ctx context.Context, what string, ops []ovsdb.Operation) error {
 	if len(ops) == 0 {
 		return nil
@@ -368,7 +368,7 @@ func (c *Client) transact(ctx context.Context, what string, ops []ovsdb.Operatio
 	return nil
 }
 
-// found turns the answer of a look-up into "there is one" or a real error.
+// found turns the error of a look-up into whether the row exists, or a real error.
 func found(err error) (bool, error) {
 	if errors.Is(err, client.ErrNotFound) {
 		return false, nil
@@ -382,8 +382,8 @@ func sorted(list []string) []string {
 	return list
 }
 
-// Sync returns when the cache holds everything that was in the database at the time of the call. The server sends what
-// it owes a client before it answers the client's next transaction.
+// Sync returns when the cache has everything that was in the database at the time of the call. The server sends all
+// pending updates to a client before it answers the client's next transaction.
 func (c *Client) Sync(ctx context.Context) error {
 	comment := "cache is up to date"
 	return c.transact(ctx, "sync", []ovsdb.Operation{{Op: ovsdb.OperationComment, Comment: &comment}})

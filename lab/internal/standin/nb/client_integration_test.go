@@ -14,8 +14,8 @@ import (
 	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
-// TestForeignColumns shows that the cache follows a row although columns change that the model does not have, in the
-// same transaction and before: ovn-northd sets "up" and "dynamic_addresses" of ports all the time.
+// TestForeignColumns shows that the cache follows a row when columns change that the model does not have, in the same
+// transaction and before: ovn-northd sets "up" and "dynamic_addresses" of ports all the time.
 func TestForeignColumns(t *testing.T) {
 	c, endpoint := dial(t)
 	ids := map[string]string{"pod": "ns/p"}
@@ -64,7 +64,7 @@ func TestForeignColumns(t *testing.T) {
 	}
 }
 
-// TestOneRouterForAName shows that those who ask for a router at the same time get one row.
+// TestOneRouterForAName shows that concurrent requests for a router lead to one row.
 func TestOneRouterForAName(t *testing.T) {
 	c, _ := dial(t)
 	var asks errgroup.Group
@@ -82,7 +82,7 @@ func TestOneRouterForAName(t *testing.T) {
 	}
 }
 
-// dial returns a client of an empty Northbound database, and the endpoint of that.
+// dial returns a client of an empty Northbound database, and the database's endpoint.
 func dial(t *testing.T) (c *Client, endpoint string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "nb")
@@ -110,7 +110,7 @@ func dial(t *testing.T) (c *Client, endpoint string) {
 	return c, endpoint
 }
 
-// normal makes nothing of what is empty, as a row that was never read has it.
+// normal replaces empty values by nil, as in a row that was never read.
 func normal(p LogicalSwitchPort) LogicalSwitchPort {
 	if len(p.Addresses) == 0 {
 		p.Addresses = nil

@@ -25,7 +25,7 @@ func (c *Client) PortGroups(ctx context.Context) ([]PortGroup, error) {
 	return list, nil
 }
 
-// EnsurePortGroup makes a port group with these external_ids where there is none of that name.
+// EnsurePortGroup makes a port group with these external_ids if there is none of that name.
 func (c *Client) EnsurePortGroup(ctx context.Context, name string, externalIDs map[string]string) error {
 	if _, ok, err := c.PortGroup(ctx, name); err != nil || ok {
 		return err
@@ -37,7 +37,7 @@ func (c *Client) EnsurePortGroup(ctx context.Context, name string, externalIDs m
 	return c.transact(ctx, "create port group "+name, ops)
 }
 
-// JoinPortGroup adds a port, by its UUID, to a port group that exists.
+// JoinPortGroup adds a port, by its UUID, to an existing port group.
 func (c *Client) JoinPortGroup(ctx context.Context, name, port string) error {
 	g, ok, err := c.PortGroup(ctx, name)
 	if err != nil {
@@ -58,7 +58,7 @@ func (c *Client) JoinPortGroup(ctx context.Context, name, port string) error {
 	return c.transact(ctx, "join port group "+name, ops)
 }
 
-// LeavePortGroup takes a port, by its UUID, out of a port group. It is no error where the port is not in it.
+// LeavePortGroup removes a port, by its UUID, from a port group. A port that is not in it is no error.
 func (c *Client) LeavePortGroup(ctx context.Context, name, port string) error {
 	g, ok, err := c.PortGroup(ctx, name)
 	if err != nil || !ok || !slices.Contains(g.Ports, port) {
@@ -73,7 +73,7 @@ func (c *Client) LeavePortGroup(ctx context.Context, name, port string) error {
 	return c.transact(ctx, "leave port group "+name, ops)
 }
 
-// SetPortGroup returns a port group that exists exactly these ports, by UUID.
+// SetPortGroup sets the ports of an existing port group, by UUID.
 func (c *Client) SetPortGroup(ctx context.Context, name string, ports []string) error {
 	g, ok, err := c.PortGroup(ctx, name)
 	if err != nil {
@@ -113,8 +113,7 @@ func (c *Client) AddressSet(ctx context.Context, name string) (AddressSet, bool,
 	return s, ok, err
 }
 
-// SetAddressSet returns an address set exactly these addresses, and makes it with these external_ids where it is
-// missing.
+// SetAddressSet sets the addresses of an address set, and makes it with these external_ids if it is missing.
 func (c *Client) SetAddressSet(
 	ctx context.Context,
 	name string,
@@ -148,7 +147,7 @@ func (c *Client) ACLs(ctx context.Context) ([]ACL, error) {
 	return list, nil
 }
 
-// DropSwitchACLs takes ACLs, by UUID, off a logical switch.
+// DropSwitchACLs removes ACLs, by UUID, from a logical switch.
 func (c *Client) DropSwitchACLs(ctx context.Context, name string, acls []string) error {
 	ls, ok, err := c.Switch(ctx, name)
 	if err != nil || !ok || len(acls) == 0 {

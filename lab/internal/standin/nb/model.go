@@ -110,11 +110,11 @@ func tables() map[string]model.Model {
 	}
 }
 
-// databaseModel names the tables to libovsdb.
+// databaseModel returns libovsdb's description of the tables.
 func databaseModel() (model.ClientDBModel, error) { return model.NewClientDBModel(Database, tables()) }
 
-// monitored asks for the columns of the models and no others. Asked for whole tables, libovsdb drops the rest of a
-// notification in which a column changes that the model does not have, such as northd setting "up".
+// monitored asks for the columns of the models and no others. If it asked for whole tables, libovsdb would drop the
+// rest of a notification with a changed column that the model does not have, such as northd setting "up".
 func monitored() []client.MonitorOption {
 	var options []client.MonitorOption
 	for _, row := range tables() {

@@ -1,6 +1,6 @@
 // Reduce makes observed.json.gz and cases.json of this directory out of full recordings of Kube-OVN's controller. It
-// keeps what the replay compares: what was asked for, and the rows, annotations and warnings that came of it. Times,
-// UUIDs, the columns that are always empty and the rows of NetworkPolicies go away.
+// keeps everything that the replay compares: the requests, and the resulting rows, annotations and warnings. It drops
+// times, UUIDs, the columns that are always empty and the rows of NetworkPolicies.
 //
 //	go run reduce.go FULL-OBSERVED.json FULL-CASES.json
 package main
@@ -16,7 +16,7 @@ import (
 
 type object = map[string]any
 
-// kept are the fields of a case and of a step that stay as they are.
+// kept are the fields of a case and of a step that are copied unchanged.
 var kept = []string{
 	"id", "title", "phase", "version", "namespace", "pod", "node", "labels", "owner", "host_network", "lsp_name",
 	"annotations_given", "annotations_after", "completed", "step", "annotations", "patched_annotations",
@@ -24,7 +24,7 @@ var kept = []string{
 	"ovn_nbctl", "address_sets", "result", "summary",
 }
 
-// columns are the columns of a port that stay, with the name that they get.
+// columns are the columns of a port that are kept, with their new names.
 var columns = []string{"name", "type", "addresses", "port_security", "external_ids", "options", "enabled", "tag",
 	"tag_request", "dhcpv4_options", "dhcpv6_options"}
 
@@ -95,7 +95,7 @@ func reduceCase(c object) object {
 	return out
 }
 
-// reduceForeign keeps which of a stranger's rows there were at each time.
+// reduceForeign keeps which rows of others existed at each time.
 func reduceForeign(states []any) []any {
 	var list []any
 	for _, s := range states {
@@ -168,7 +168,7 @@ func read(path string, into any) error {
 	return nil
 }
 
-// write writes a list with one element a line, compressed where the name says so.
+// write writes a list with one element a line, compressed if the name says so.
 func write(path string, list []any) error {
 	var b bytes.Buffer
 	b.WriteString("[\n")

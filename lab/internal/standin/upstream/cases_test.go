@@ -18,10 +18,10 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/nb"
 )
 
-// notPorts are the worked cases about ports that are no pod's, which Port does not make.
+// notPorts are the worked cases about ports of no pod, which Port does not make.
 const notPorts = "system none"
 
-// TestPortOfWorkedCases returns the rules the very addresses of each worked case and compares the row, without servers.
+// TestPortOfWorkedCases runs the rules with the addresses of each worked case and compares the row, without servers.
 func TestPortOfWorkedCases(t *testing.T) {
 	text, err := os.ReadFile("../testdata/cases.json")
 	if err != nil {
@@ -136,7 +136,7 @@ func lease(addresses, mac string) ipam.Lease {
 	return l
 }
 
-// withAllocation returns the annotations that a pod has once it was allocated.
+// withAllocation returns the annotations of a pod after its allocation.
 func withAllocation(given map[string]string, p kubeovn.Provider, addresses, mac string) map[string]string {
 	all := map[string]string{
 		p.Key(kubeovn.IPAddress):  addresses,

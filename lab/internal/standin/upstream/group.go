@@ -11,16 +11,16 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/nb"
 )
 
-// DenyAllGroup is the port group of every port that is in some security group.
+// DenyAllGroup is the port group of every port in some security group.
 const DenyAllGroup = "ovn.sg.kubeovn_deny_all"
 
-// NodeGroup is the name of the port group of a node's pods.
+// NodeGroup returns the name of the port group of a node's pods.
 func NodeGroup(node string) string { return "node." + dotted(node) }
 
-// SubnetGroup is the name of the port group of a node's pods on a subnet.
+// SubnetGroup returns the name of the port group of a node's pods on a subnet.
 func SubnetGroup(subnet, node string) string { return dotted(subnet) + "." + dotted(node) }
 
-// SecurityGroup is the name of a SecurityGroup's port group.
+// SecurityGroup returns the name of a SecurityGroup's port group.
 func SecurityGroup(name string) string { return "ovn.sg." + dotted(name) }
 
 // AddressSets returns the names of a SecurityGroup's two address sets.
@@ -28,22 +28,22 @@ func AddressSets(name string) (v4, v6 string) {
 	return SecurityGroup(name) + ".associated.v4", SecurityGroup(name) + ".associated.v6"
 }
 
-// dotted replaces what a group's name may not hold. Different names may give the same group.
+// dotted replaces the characters that a group's name may not have. Different names may lead to the same group.
 func dotted(name string) string { return strings.ReplaceAll(name, "-", ".") }
 
-// InNodeGroups reports whether the NIC's port joins the groups of its node: it sits on the default router's side.
+// InNodeGroups reports whether the NIC's port joins the groups of its node: its subnet is in the default VPC.
 func InNodeGroups(pod *corev1.Pod, n NIC, defaultVPC string) bool {
 	return !n.IPAMOnly && pod.Spec.NodeName != "" &&
 		pod.Annotations[n.Provider.Key(kubeovn.LogicalRouter)] == defaultVPC
 }
 
-// InSubnetGroup reports whether the NIC's port joins the group of its subnet on its node as well: it has an IPv4
-// address or the subnet is IPv6 only.
+// InSubnetGroup reports whether the NIC's port also joins the group of its subnet on its node: it has an IPv4 address
+// or the subnet is IPv6 only.
 func InSubnetGroup(pod *corev1.Pod, n NIC, s *crd.Subnet) bool {
 	return s.Spec.Protocol == "IPv6" || strings.Contains(pod.Annotations[n.Provider.Key(kubeovn.IPAddress)], ".")
 }
 
-// GroupsOf returns the SecurityGroups that a row names, those that it was taken out of included.
+// GroupsOf returns the SecurityGroups that a row names, those that it was removed from included.
 func GroupsOf(row *nb.LogicalSwitchPort) []string {
 	var names []string
 	for key := range row.ExternalIDs {
@@ -60,7 +60,7 @@ func IsMember(row *nb.LogicalSwitchPort, group string) bool {
 	return row.Type == "" && row.ExternalIDs[externalAssociated+group] == "true"
 }
 
-// IsDenied reports whether a port is in the group that denies all: one of the groups it names exists.
+// IsDenied reports whether a port is in the group that denies all: one of the groups that it names exists.
 func IsDenied(row *nb.LogicalSwitchPort, exists func(portGroup string) bool) bool {
 	if row.Type != "" {
 		return false
@@ -73,8 +73,8 @@ func IsDenied(row *nb.LogicalSwitchPort, exists func(portGroup string) bool) boo
 	)
 }
 
-// MemberAddresses returns the addresses by which other ports' rules know the members of a group: what port_security
-// holds behind the MAC, or addresses where that is empty. Whatever text stands there is taken.
+// MemberAddresses returns the addresses of the members of a group for other ports' rules: the text behind the MAC in
+// port_security, or addresses where that is empty. It takes any text.
 func MemberAddresses(rows []nb.LogicalSwitchPort) (v4, v6 []string) {
 	for _, row := range rows {
 		elements := row.PortSecurity

@@ -11,17 +11,17 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/nb"
 )
 
-// Link is the two ends of the connection between a logical switch and its router.
+// Link has the two ends of the connection between a logical switch and its router.
 type Link struct {
 	Switch nb.LogicalSwitchPort
 	Router nb.LogicalRouterPort
 }
 
-// RouterPortName is the name of the router's end of a subnet's link.
+// RouterPortName returns the name of the router's end of a subnet's link.
 func RouterPortName(s *crd.Subnet) string { return s.Spec.Vpc + "-" + s.Name }
 
-// RouterLink returns the link between a subnet and its router, or nil where it has none: an underlay subnet's gateway
-// is outside, unless it asks for a logical one. mac is for the router's end.
+// RouterLink returns the link between a subnet and its router, or nil if it has none: an underlay subnet's gateway is
+// outside, unless it asks for a logical one. mac is for the router's end.
 func RouterLink(s *crd.Subnet, mac string) *Link {
 	if s.Spec.Vpc == "" || len(s.CIDRs()) == 0 || s.Spec.Vlan != "" && !s.Spec.LogicalGateway {
 		return nil
@@ -49,7 +49,7 @@ func RouterLink(s *crd.Subnet, mac string) *Link {
 	}
 }
 
-// Localnet returns the port that joins an underlay subnet with the network outside.
+// Localnet returns the port between an underlay subnet and the network outside.
 func Localnet(s *crd.Subnet, v *crd.Vlan) nb.LogicalSwitchPort {
 	row := nb.LogicalSwitchPort{
 		Name: "localnet." + s.Name, Type: nb.TypeLocalnet, Addresses: []string{kubeovn.AddressUnknown},
@@ -78,7 +78,7 @@ func NodePort(subnet, node, mac, addresses string) nb.LogicalSwitchPort {
 	}
 }
 
-// NodePortName is the name of a node's port and of its IP resource.
+// NodePortName returns the name of a node's port and of its IP resource.
 func NodePortName(node string) string { return "node-" + node }
 
 // DHCP returns the DHCP_Options of a subnet, one for each family. server is the MAC that answers.
@@ -104,7 +104,7 @@ func DHCP(s *crd.Subnet, server string) []nb.DHCPOptions {
 	return rows
 }
 
-// dhcpOptions reads "key=value,key=value", or takes the defaults where that is empty.
+// dhcpOptions parses "key=value,key=value"; an empty text means the defaults.
 func dhcpOptions(text string, defaults map[string]string) map[string]string {
 	if text == "" {
 		return defaults
@@ -118,7 +118,7 @@ func dhcpOptions(text string, defaults map[string]string) map[string]string {
 	return options
 }
 
-// VipPort returns the port that a Vip has for itself, or nil. Ports of pods that share a plain Vip are in parents.
+// VipPort returns a Vip's own port, or nil. parents are the ports of pods that share a plain Vip.
 func VipPort(v *crd.Vip, parents []string) *nb.LogicalSwitchPort {
 	addresses := strings.Trim(v.Status.V4IP+","+v.Status.V6IP, ",")
 	switch {

@@ -15,7 +15,7 @@ const (
 	Chassis            kubeovn.Suffix = "chassis"
 )
 
-// StaticVip names a Vip whose addresses and MAC the pod takes as its own. It has no per-provider form.
+// StaticVip names a Vip; the pod gets its addresses and MAC. It has no per-provider form.
 const StaticVip = "ovn.kubernetes.io/vip"
 
 // Values that the controller writes.

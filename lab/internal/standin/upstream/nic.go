@@ -14,21 +14,21 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/crd"
 )
 
-// NIC is one NIC of a pod for which the controller allocates.
+// NIC is one NIC of a pod that the controller allocates.
 type NIC struct {
 	Provider kubeovn.Provider
-	// Subnets are the subnets to try, in order; the port sits on the first that has an address.
+	// Subnets are the subnets to try, in order; the port is on the first that has an address.
 	Subnets []*crd.Subnet
-	// IPAMOnly is a NIC outside OVN that gets an address and nothing else.
+	// IPAMOnly means a NIC outside OVN that gets an address and nothing else.
 	IPAMOnly bool
-	// Addresses and MAC are what the entry of the networks annotation asks for.
+	// Addresses and MAC are the requests in the entry of the networks annotation.
 	Addresses []string
 	MAC       string
 	// Attachment is "<name>.<namespace>" and Interface the wanted interface name; both empty for the default network.
 	Attachment, Interface string
 }
 
-// Cluster is what the choice of a pod's NICs depends on.
+// Cluster has the facts that the choice of a pod's NICs depends on.
 type Cluster struct {
 	// NAD returns the attachment definition, or false.
 	NAD func(namespace, name string) (*crd.NAD, bool)
@@ -36,7 +36,7 @@ type Cluster struct {
 	Subnets []*crd.Subnet
 	// DefaultSubnet is the name of the cluster's default subnet.
 	DefaultSubnet string
-	// NonPrimary means that another CNI makes the default network, so that attachments are all there is.
+	// NonPrimary means that another CNI makes the default network, so that there are only attachments.
 	NonPrimary bool
 	// NamespaceSubnets are the subnets that the pod's namespace names.
 	NamespaceSubnets []string
@@ -100,7 +100,7 @@ func NICs(v Version, pod *corev1.Pod, c *Cluster) ([]NIC, error) {
 	return nics, nil
 }
 
-// parseNetworks follows a library that stumbles over null entries, which any tenant can write.
+// parseNetworks follows a library that fails on null entries, which any tenant can write.
 func parseNetworks(text, namespace string) (list []*nadv1.NetworkSelectionElement, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -172,7 +172,7 @@ func defaultNIC(pod *corev1.Pod, c *Cluster) (NIC, error) {
 	if own := pod.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)]; own != "" {
 		names = []string{own}
 	}
-	if len(names) == 0 { // the controller annotates every namespace; until then its pods wait
+	if len(names) == 0 { // the controller annotates every namespace; its pods wait until then
 		return NIC{}, fmt.Errorf("namespace %s names no logical switch", pod.Namespace)
 	}
 	nic := NIC{Provider: kubeovn.DefaultProvider}
@@ -204,7 +204,7 @@ func asksForIPAM(config string) bool {
 	return isOurs(conf.ipam) || slices.ContainsFunc(conf.Plugins, isOurs)
 }
 
-// ToAllocate returns the NICs that are allocated now: those that do not say so yet, and all of a pod that a live
+// ToAllocate returns the NICs that are allocated now: those without a mark of it yet, and all NICs of a pod that a live
 // migration made, at each of its events.
 func ToAllocate(pod *corev1.Pod, nics []NIC) []NIC {
 	if _, migrated := pod.Annotations[kubeovn.MigrationJob]; migrated {
@@ -225,10 +225,10 @@ func ToRoute(pod *corev1.Pod, nics []NIC) []NIC {
 	})
 }
 
-// NeedsSync reports whether a pod that the controller meets for the first time is looked at: a NIC is not routed or has
-// no IP resource. Everything else about the pod may have changed meanwhile without being noticed.
+// NeedsSync reports whether the controller handles a pod that it sees for the first time: a NIC is not routed or has no
+// IP resource. It does not notice any other change of the pod meanwhile.
 //
-// A pod whose default network is not routed is looked at before its NICs can even be told, hence nics is a function.
+// A pod with a default network that is not routed is handled even before its NICs are known, hence nics is a function.
 func NeedsSync(pod *corev1.Pod, nics func() []NIC, hasIP func(port string) bool) bool {
 	if pod.Annotations[kubeovn.DefaultProvider.Key(kubeovn.Routed)] != kubeovn.True {
 		return true
@@ -258,8 +258,8 @@ func SecurityChanged(before, after *corev1.Pod, nics []NIC) bool {
 	})
 }
 
-// VipNames returns the names in a pod's aaps annotation as the choice of virtual parents reads it: blanks are not taken
-// away.
+// VipNames returns the names in a pod's aaps annotation as the choice of virtual parents reads it: it does not remove
+// blanks.
 func VipNames(pod *corev1.Pod) []string { return splitList(pod.Annotations[kubeovn.AAPs]) }
 
 func filter(nics []NIC, keep func(NIC) bool) []NIC {

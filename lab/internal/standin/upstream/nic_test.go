@@ -14,7 +14,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/ipam"
 )
 
-// cluster has an attachment inside OVN, one outside with addresses from Kube-OVN, and one that is none of its business.
+// cluster returns a cluster with an attachment on OVN, one outside with addresses from Kube-OVN, and one outside
+// without.
 func cluster() *Cluster {
 	configs := map[string]string{
 		"a/ovn":     `{"type":"kube-ovn"}`,

@@ -10,7 +10,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// Owner is whom a pod's ports are named after.
+// Owner is the pod or VM that a pod's ports are named after.
 type Owner struct {
 	// Name is the pod's name, or the VM's for a launcher pod.
 	Name string
@@ -21,7 +21,7 @@ type Owner struct {
 	VM bool
 }
 
-// PodType is the value of an IP resource's podType.
+// PodType returns the value of an IP resource's podType.
 func (o Owner) PodType() string {
 	switch {
 	case o.VM:
@@ -32,7 +32,8 @@ func (o Owner) PodType() string {
 	return ""
 }
 
-// OwnerOf tells whom the pod's ports are named after. Upstream believes the owner references, whoever wrote them.
+// OwnerOf returns the owner that the pod's ports are named after. Upstream believes the owner references, whoever wrote
+// them.
 func OwnerOf(pod *corev1.Pod) Owner {
 	for _, ref := range pod.OwnerReferences {
 		switch {
@@ -50,11 +51,11 @@ func OwnerOf(pod *corev1.Pod) Owner {
 	return Owner{Name: pod.Name}
 }
 
-// PodKey is the value of a port's external_ids:pod.
+// PodKey returns the value of a port's external_ids:pod.
 func PodKey(namespace string, o Owner) string { return namespace + "/" + o.Name }
 
-// IsFinished reports whether the pod has ended for good, so that its ports are taken away. A pod that its node will
-// start again keeps them.
+// IsFinished reports whether the pod has ended for good, so that its ports are removed. A pod that its node will start
+// again keeps them.
 func IsFinished(pod *corev1.Pod) bool {
 	if pod.Status.Phase == corev1.PodSucceeded {
 		return pod.Spec.RestartPolicy != corev1.RestartPolicyAlways
@@ -63,8 +64,8 @@ func IsFinished(pod *corev1.Pod) bool {
 		(pod.Spec.RestartPolicy == corev1.RestartPolicyNever || pod.Status.Reason == "Evicted")
 }
 
-// Invalid returns what is wrong with the default network's annotations, as upstream words it, or nothing. A pod with
-// such annotations gets no port. Attachments are not looked at.
+// Invalid returns what is wrong with the default network's annotations, in upstream's words, or "". A pod with such
+// annotations gets no port. Attachments are not checked.
 func Invalid(annotations map[string]string) string {
 	addressKey := kubeovn.DefaultProvider.Key(kubeovn.IPAddress)
 	var cidrs []*net.IPNet
@@ -111,7 +112,7 @@ func splitList(text string) []string {
 	return strings.Split(text, ",")
 }
 
-// OwnerByName returns the owner of a StatefulSet's pod from the pod's name, for when the pod itself is gone.
+// OwnerByName returns the owner of a StatefulSet's pod by the pod's name, for a pod that is gone.
 func OwnerByName(pod string) Owner {
 	if i := strings.LastIndex(pod, "-"); i > 0 {
 		if ordinal, err := strconv.Atoi(pod[i+1:]); err == nil {

@@ -149,7 +149,7 @@ func TestMemberAddresses(t *testing.T) {
 	v4, v6 := MemberAddresses([]nb.LogicalSwitchPort{
 		{Addresses: []string{"m 10.0.0.1 fd00::1", "unknown"}},
 		{Addresses: []string{"m 10.0.0.2"}, PortSecurity: []string{"m 0.0.0.0/0"}},
-		{Addresses: []string{"m 10.0.0.3"}, PortSecurity: []string{"m"}}, // takes the port out of its group's sets
+		{Addresses: []string{"m 10.0.0.3"}, PortSecurity: []string{"m"}}, // removes the port from its group's sets
 		{Addresses: []string{"m 10.0.0.1"}},
 	})
 	if diff := cmp.Diff([]string{"0.0.0.0/0", "10.0.0.1"}, v4); diff != "" {

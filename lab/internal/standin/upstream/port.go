@@ -15,16 +15,16 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/nb"
 )
 
-// Allocation is one NIC with what it was given.
+// Allocation is one NIC with its addresses.
 type Allocation struct {
 	NIC    NIC
 	Subnet *crd.Subnet
 	Lease  ipam.Lease
-	// VIPs are the addresses of VIPs gives.
+	// VIPs are the addresses that the function VIPs returns.
 	VIPs []string
-	// DHCPv4 and DHCPv6 are the subnet's DHCP_Options, empty where it has none.
+	// DHCPv4 and DHCPv6 are the subnet's DHCP_Options, empty if it has none.
 	DHCPv4, DHCPv6 string
-	// Vlan is the subnet's VLAN, nil where it has none.
+	// Vlan is the subnet's VLAN, nil if it has none.
 	Vlan *crd.Vlan
 	// DefaultVPC is the name of the cluster's default router.
 	DefaultVPC string
@@ -52,7 +52,7 @@ func Port(pod *corev1.Pod, a Allocation) nb.LogicalSwitchPort {
 	if a.Subnet.Spec.Vpc != "" && a.Subnet.Spec.Vpc != a.DefaultVPC {
 		row.ExternalIDs[externalAssociated+defaultSG] = "false"
 	}
-	// Blanks around the names stay, so that a group behind one is named wrongly.
+	// Blanks around the names stay, so that the name of a group behind one is wrong.
 	if groups := pod.Annotations[a.NIC.Provider.Key(kubeovn.SecurityGroups)]; groups != "" {
 		row.ExternalIDs[kubeovn.ExternalIDSecurityGroups] = strings.ReplaceAll(groups, ",", "/")
 		for _, g := range splitList(groups) {
@@ -71,7 +71,7 @@ func Forward(pod *corev1.Pod, n NIC) bool {
 	return pod.Annotations[n.Provider.Key(kubeovn.Layer2Forward)] == kubeovn.True
 }
 
-// Annotations returns what the controller writes to the pod when it has allocated; an empty pointer takes a key away.
+// Annotations returns the annotations that the controller writes after an allocation; an empty pointer removes a key.
 func Annotations(pod *corev1.Pod, a Allocation) map[string]*string {
 	p, spec := a.NIC.Provider, a.Subnet.Spec
 	set := map[string]*string{}
@@ -106,9 +106,9 @@ func Annotations(pod *corev1.Pod, a Allocation) map[string]*string {
 	return set
 }
 
-// VIPs returns the addresses that stand behind a NIC's own in port_security: those of the Vips that the pod names and
-// that share its namespace and the NIC's subnet, then those of port_vips that can be read as addresses. Nobody is asked
-// whether the pod may have them.
+// VIPs returns the addresses behind a NIC's own in port_security: those of the Vips that the pod names and that share
+// its namespace and the NIC's subnet, then those of port_vips that can be parsed. Nothing checks whether the pod may
+// have them.
 func VIPs(pod *corev1.Pod, n NIC, subnet string, vip func(name string) (*crd.Vip, bool)) []string {
 	var list []string
 	add := func(text string) {
@@ -130,9 +130,9 @@ func VIPs(pod *corev1.Pod, n NIC, subnet string, vip func(name string) (*crd.Vip
 	return list
 }
 
-// Secure returns the row after a change of the annotations that SecurityChanged watches. It trusts the pod's current
-// ip_address and mac_address annotations whatever they say, and touches port_security and some keys of external_ids
-// only.
+// Secure returns the row after a change of the annotations that SecurityChanged watches. It trusts the pod's present
+// ip_address and mac_address annotations, whatever they say, and changes only port_security and some keys of
+// external_ids.
 func Secure(pod *corev1.Pod, n NIC, vips []string, row nb.LogicalSwitchPort) nb.LogicalSwitchPort {
 	row.PortSecurity = nil
 	if pod.Annotations[n.Provider.Key(kubeovn.PortSecurity)] == kubeovn.True {
@@ -177,7 +177,7 @@ func element(mac, addresses string, vips []string) string {
 	return strings.TrimSpace(strings.Join(append(fields, vips...), " "))
 }
 
-// pointer returns nil for an empty text, which is an empty column.
+// pointer returns nil for an empty text, which means an empty column.
 func pointer(text string) *string {
 	if text == "" {
 		return nil
@@ -185,11 +185,11 @@ func pointer(text string) *string {
 	return &text
 }
 
-// LabelMigration is the label that holds, on the pod that a live migration makes, the migration's UID.
+// LabelMigration is the label with the UID of a live migration, on the pod that it makes.
 const LabelMigration = "kubevirt.io/migrationJobUID"
 
-// OptionsOfPhase returns what a phase of a live migration changes in the options of the VM's ports: nothing, or keys
-// with their values, empty ones to take away.
+// OptionsOfPhase returns the changes of a live migration's phase in the options of the VM's ports: nil, or keys with
+// their values, empty ones to remove.
 func OptionsOfPhase(phase, source, target string) map[string]string {
 	switch {
 	case phase == "Scheduling" && source != "" && target != "":

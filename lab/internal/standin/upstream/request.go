@@ -10,8 +10,8 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/ipam"
 )
 
-// Requests returns what to ask the address manager for, in the order in which to try; the first that is granted counts.
-// namespacePool is the namespace's own pool, used where the pod asks for nothing.
+// Requests returns the requests to the address manager, in the order to try them; the first that succeeds counts.
+// namespacePool is the namespace's own pool, used if the pod asks for nothing.
 func Requests(v Version, pod *corev1.Pod, n NIC, namespacePool string) []ipam.Request {
 	owner := OwnerOf(pod)
 	base := ipam.Request{
@@ -19,7 +19,7 @@ func Requests(v Version, pod *corev1.Pod, n NIC, namespacePool string) []ipam.Re
 		NoMAC: n.IPAMOnly,
 		MAC:   wish(v, pod, n, kubeovn.MACAddress, n.MAC),
 	}
-	// For attachments, a live migration's target may take what its source still has.
+	// For attachments, a live migration's target may have the addresses that its source still has.
 	_, migrated := pod.Annotations[kubeovn.MigrationJob]
 	base.AllowConflict = migrated && n.Provider != kubeovn.DefaultProvider
 	if v.HonoursFamily() {
@@ -48,8 +48,8 @@ func Requests(v Version, pod *corev1.Pod, n NIC, namespacePool string) []ipam.Re
 	return requests
 }
 
-// wish returns the address or MAC that is asked for: by the key for one interface, else by the entry of the networks
-// annotation, else by the provider's own key.
+// wish returns the requested address or MAC: from the key for one interface, or else from the entry of the networks
+// annotation, or else from the provider's own key.
 func wish(v Version, pod *corev1.Pod, n NIC, s kubeovn.Suffix, asked string) string {
 	if v.providerPerInterface() && n.Interface != "" {
 		key := kubeovn.Provider(n.Attachment).Key(s + kubeovn.Suffix("."+n.Interface))
@@ -63,8 +63,8 @@ func wish(v Version, pod *corev1.Pod, n NIC, s kubeovn.Suffix, asked string) str
 	return pod.Annotations[n.Provider.Key(s)]
 }
 
-// fromPool reads an ip_pool annotation: the name of a pool, or a list of addresses of which a StatefulSet's pod takes
-// the one with its number and any other pod the first that is free.
+// fromPool parses an ip_pool annotation: the name of a pool, or a list of addresses. A StatefulSet's pod takes the
+// address at its number, and any other pod the first free one.
 func fromPool(base ipam.Request, owner Owner, pool string) []ipam.Request {
 	if pool == "" {
 		return []ipam.Request{base}
@@ -76,7 +76,7 @@ func fromPool(base ipam.Request, owner Owner, pool string) []ipam.Request {
 	}
 	if owner.StatefulSet != "" {
 		if owner.Ordinal >= len(items) {
-			base.Static = []string{pool} // is no address, and the error says so
+			base.Static = []string{pool} // it is no address, and the error says so
 			return []ipam.Request{base}
 		}
 		items = items[owner.Ordinal : owner.Ordinal+1]
@@ -90,7 +90,7 @@ func fromPool(base ipam.Request, owner Owner, pool string) []ipam.Request {
 	return requests
 }
 
-// poolItems splits the list: at ";" where there is one, else at ",". Two addresses of different families are one
+// poolItems splits the list: at ";" if there is one, else at ",". Two addresses of different families are one
 // dual-stack address.
 func poolItems(pool string) []string {
 	if strings.Contains(pool, ";") {

@@ -1,22 +1,23 @@
-// Package upstream holds the rules by which Kube-OVN's controller turns pods into ports: which NICs a pod has, what it
-// writes when it allocates, what it writes when a watched annotation changes, and what it leaves alone. Values go in
-// and values come out; nothing here talks to Kubernetes or to OVN. The rules are those seen on the real controller.
+// Package upstream has the rules that Kube-OVN's controller follows to turn pods into ports: which NICs a pod has, what
+// it writes for an allocation, what it writes when a watched annotation changes, and what it leaves alone. Its
+// functions only compute values; nothing here talks to Kubernetes or to OVN. The rules are those seen on the real
+// controller.
 package upstream
 
 import "fmt"
 
-// Version is the release line of Kube-OVN whose behaviour is wanted.
+// Version is the release line of Kube-OVN to behave as.
 type Version string
 
-// Release lines that were observed. They differ in how the same attachment listed twice, ip_family and subnets without
-// a CIDR are treated.
+// Release lines that were observed. They differ in the treatment of an attachment that is listed twice, of ip_family
+// and of subnets without a CIDR.
 const (
 	Master Version = "master"
 	V1_15  Version = "1.15"
 	V1_14  Version = "1.14"
 )
 
-// ParseVersion reads the name of a release line; an empty one means Master.
+// ParseVersion parses the name of a release line; an empty one means Master.
 func ParseVersion(text string) (Version, error) {
 	switch v := Version(text); v {
 	case "":
@@ -33,16 +34,16 @@ func (v Version) providerPerInterface() bool { return v == Master }
 // HonoursFamily reports whether the annotation ip_family limits what is allocated.
 func (v Version) HonoursFamily() bool { return v == Master }
 
-// AllowsMACOnly reports whether a subnet may do without a CIDR.
+// AllowsMACOnly reports whether a subnet may be without a CIDR.
 func (v Version) AllowsMACOnly() bool { return v == Master }
 
-// NamesStage reports whether the event about a refused address says at which stage it was refused.
+// NamesStage reports whether the event about a refused address names the stage of the refusal.
 func (v Version) NamesStage() bool { return v == Master }
 
-// DeletesForeignGroups reports whether port groups and switch ACLs of strangers are deleted when the controller starts.
+// DeletesForeignGroups reports whether port groups and switch ACLs of others are deleted when the controller starts.
 func (v Version) DeletesForeignGroups() bool { return v == V1_14 }
 
-// KeepsGroupsOfMovedVM reports whether a VM's port stays in its node's groups when the pod that it moved away from
+// KeepsGroupsOfMovedVM reports whether a VM's port stays in its node's groups when the pod that the VM moved away from
 // goes.
 func (v Version) KeepsGroupsOfMovedVM() bool { return v == Master }
 

@@ -28,8 +28,8 @@ import (
 	"github.com/ovnguard/ovnguard/test/bench/child"
 )
 
-// bareCommand is the argument by which this program becomes the bare webhook, so that peer and product are processes of
-// their own alike.
+// bareCommand is the argument that makes this program the bare webhook, so that peer and product both run in a process
+// of their own.
 const bareCommand = "serve-bare"
 
 // bareName is the name of its registration.
@@ -39,7 +39,7 @@ const bareName = "bare"
 const (
 	// allowPath decodes the review and its pod and allows it.
 	allowPath = "/allow"
-	// patchPath answers with the patch that an ordinary pod gets.
+	// patchPath answers with the patch for an ordinary pod.
 	patchPath = "/patch"
 )
 
@@ -49,7 +49,7 @@ type bare struct {
 	at listening
 }
 
-// listening is what the peer says when it can be asked: where it listens, and the certificate of who signed its own.
+// listening is the peer's message when it is ready: its address, and the certificate of the authority of its own.
 type listening struct {
 	URL string
 	CA  []byte
@@ -110,8 +110,7 @@ func (p *place) registerBare(ctx context.Context, _ string) error {
 	return p.settled(ctx)
 }
 
-// serveBare serves what a webhook can do no less than: decode the review and its pod with the standard library, and
-// answer.
+// serveBare serves the minimum for a webhook: it decodes the review and its pod with the standard library, and answers.
 func serveBare(context.Context) error {
 	certificate, ca, err := certificateFor("localhost")
 	if err != nil {
@@ -146,7 +145,7 @@ func serveBare(context.Context) error {
 	)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
-		if _, err := parent.Next(new(any)); err != nil { // it says nothing, until it is no more
+		if _, err := parent.Next(new(any)); err != nil { // the parent sends nothing; this returns when it has ended
 			fmt.Fprintln(os.Stderr, err)
 		}
 		if err := server.Close(); err != nil {
@@ -189,7 +188,7 @@ func answer(patch []byte) http.HandlerFunc {
 	}
 }
 
-// certificateFor makes a certificate that signs itself.
+// certificateFor returns a certificate that signs itself.
 func certificateFor(name string) (tls.Certificate, []byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -215,7 +214,7 @@ func certificateFor(name string) (tls.Certificate, []byte, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, ca, nil
 }
 
-// port gives the address behind a URL of this machine.
+// address returns the address in a URL of this machine.
 func address(url string) string {
 	host := strings.TrimPrefix(url, "https://")
 	if i := strings.IndexByte(host, '/'); i >= 0 {

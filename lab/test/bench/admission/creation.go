@@ -9,24 +9,24 @@ import (
 	"time"
 )
 
-// How pods are made.
+// How pods are created.
 const (
 	creationRounds = 16 // and twice as many where there is a bar
 	creationTime   = 4 * time.Second
 	// creationSwap is how often the two sides exchange their cores, an even number of times in a round.
 	creationSwap = creationTime / 8
-	// creationFirst is for how long pods are made before the rounds, which fills caches; creationRest is for what is
-	// still done about pods that were made.
+	// creationFirst is the time for creating pods before the rounds, which fills caches; creationRest is the time for the
+	// remaining work on created pods.
 	creationFirst = 3 * time.Second
 	creationRest  = 250 * time.Millisecond
 )
 
-// setting is what stands between a request and the store of a place.
+// setting is the part between a request and the store of a place.
 type setting struct {
 	name string
-	// begin puts it up, with the program at this path.
+	// begin starts it, with the program at this path.
 	begin func(p *place, ctx context.Context, program string) error
-	// strict reports whether pods come out with port_security on.
+	// strict reports whether pods get port_security.
 	strict bool
 }
 
@@ -46,7 +46,7 @@ var (
 
 // creations measures pod creations per second through the API server in each setting.
 func creations(ctx context.Context, program string) ([]row, error) {
-	// Each side has one core, and Go would see that by itself in a process that begins there.
+	// Each side has one core, and a Go process that starts there would see only that one.
 	if err := os.Setenv("GOMAXPROCS", "1"); err != nil {
 		return nil, err
 	}
@@ -75,9 +75,10 @@ func creations(ctx context.Context, program string) ([]row, error) {
 	return table, nil
 }
 
-// sideBySide returns the rates of two settings. Each has a place of its own, and pods are made in both at the same
-// time, all that runs for one on one core and all that runs for the other on another, which are exchanged all the time:
-// what else the machine does changes from second to second and from core to core, and so strikes both alike.
+// sideBySide returns the rates of two settings. Each has a place of its own, and pods are created in both at the same
+// time, with all processes of one on one core and all of the other on another, and the cores are exchanged all the
+// time: the other load of the machine changes from second to second and from core to core, and so it affects both
+// equally.
 func sideBySide(ctx context.Context, program string, rounds int, a, b setting) (ratesA, ratesB rates, err error) {
 	progress("pod creations with %s beside %s: getting ready", a.name, b.name)
 	cores, err := cores()
@@ -107,10 +108,10 @@ func sideBySide(ctx context.Context, program string, rounds int, a, b setting) (
 	if err := together(sides, func(s *side) error { return s.check(ctx) }); err != nil {
 		return nil, nil, err
 	}
-	return sides[0].rates[1:], sides[1].rates[1:], nil // without what filled the caches
+	return sides[0].rates[1:], sides[1].rates[1:], nil // without the first one, which filled the caches
 }
 
-// makeRound makes pods in both places.
+// makeRound creates pods in both places.
 func makeRound(ctx context.Context, sides []*side, cores [2]int) error {
 	var running [2][]int
 	for i, s := range sides {
@@ -127,7 +128,7 @@ func makeRound(ctx context.Context, sides []*side, cores [2]int) error {
 			for i := range sides {
 				errs = append(errs, keepTo(running[i], cores[(i+n)%2]))
 			}
-			_ = wait(ctx, creationSwap) // its end is that of the round
+			_ = wait(ctx, creationSwap) // the end of the wait ends the round
 		}
 		swapped <- errors.Join(errs...)
 	}()
@@ -136,7 +137,7 @@ func makeRound(ctx context.Context, sides []*side, cores [2]int) error {
 	return errors.Join(err, <-swapped)
 }
 
-// together does something for both sides at the same time.
+// together calls do for both sides at the same time.
 func together(sides []*side, do func(*side) error) error {
 	errs := make([]error, len(sides))
 	var wg sync.WaitGroup
@@ -151,7 +152,7 @@ func together(sides []*side, do func(*side) error) error {
 	return errors.Join(errs...)
 }
 
-// wait waits, if nobody ends the program meanwhile.
+// wait waits, unless somebody ends the program meanwhile.
 func wait(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():

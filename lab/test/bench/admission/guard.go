@@ -21,7 +21,7 @@ func (p *place) startGuard(ctx context.Context, program string, args ...string) 
 	return err
 }
 
-// stopGuard ends it, if it runs.
+// stopGuard stops it, if it runs.
 func (p *place) stopGuard() error {
 	if p.guard == nil {
 		return nil
@@ -29,14 +29,14 @@ func (p *place) stopGuard() error {
 	return p.guard.Stop()
 }
 
-// guarded returns the beginning of a setting with ovnguard.
+// guarded returns the function that begins a setting with ovnguard.
 func guarded(args ...string) func(*place, context.Context, string) error {
 	return func(p *place, ctx context.Context, program string) error {
 		return errors.Join(p.startGuard(ctx, program, args...), p.settled(ctx))
 	}
 }
 
-// policiesAlone leaves what ovnguard installed in the API server, without the program.
+// policiesAlone keeps only the policies that ovnguard installed in the API server, without the program.
 func (p *place) policiesAlone(ctx context.Context, program string) error {
 	if err := p.startGuard(ctx, program, "--admission-policies"); err != nil {
 		return err
@@ -44,7 +44,7 @@ func (p *place) policiesAlone(ctx context.Context, program string) error {
 	return errors.Join(p.awaitPolicies(ctx), p.endGuard(ctx), p.settled(ctx))
 }
 
-// awaitPolicies waits until every policy is bound, which is the last thing that ovnguard does for one.
+// awaitPolicies waits until every policy is bound, which is ovnguard's last step for a policy.
 func (p *place) awaitPolicies(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -64,7 +64,7 @@ func (p *place) awaitPolicies(ctx context.Context) error {
 	})
 }
 
-// endGuard ends ovnguard and takes its webhooks away.
+// endGuard stops ovnguard and removes its webhooks.
 func (p *place) endGuard(ctx context.Context) error {
 	if err := p.stopGuard(); err != nil {
 		return err
@@ -76,7 +76,7 @@ func (p *place) endGuard(ctx context.Context) error {
 	)
 }
 
-// settled waits until the API server makes pods strict: a dry run shows it.
+// settled waits until the API server makes pods strict, in a dry run.
 func (p *place) settled(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

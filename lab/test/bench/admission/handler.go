@@ -18,7 +18,8 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 )
 
-// How reviews are sent: each round measures every server in turn, so that what else the machine does strikes all alike.
+// How reviews are sent: each round measures every server in turn, so that other load of the machine affects all
+// equally.
 const (
 	handlerRounds = 3
 	handlerTime   = 2 * time.Second
@@ -82,7 +83,7 @@ func handlers(ctx context.Context, program string) (table []row, err error) {
 	return table, nil
 }
 
-// load sends the review over as many connections as said, each waiting for its answer, and gives reviews per second.
+// load sends the review over that many connections, each waiting for its answer, and returns reviews per second.
 func (e endpoint) load(ctx context.Context, body []byte, connections int) (float64, error) {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(e.ca) {
@@ -108,7 +109,7 @@ func (e endpoint) load(ctx context.Context, body []byte, connections int) (float
 		}
 		conns[i] = &exchange{conn: conn, reader: bufio.NewReader(conn), request: wire.Bytes()}
 		defer func() { _ = conn.Close() }()
-		if err := conns[i].checked(); err != nil { // the first answer is looked at, and warms up
+		if err := conns[i].checked(); err != nil { // the first answer is checked, and warms up
 			return 0, err
 		}
 	}
@@ -137,7 +138,7 @@ func (e endpoint) load(ctx context.Context, body []byte, connections int) (float
 	return float64(answered.Load()) / took.Seconds(), nil
 }
 
-// exchange is a connection that is kept.
+// exchange is a connection that is kept open.
 type exchange struct {
 	conn    io.Writer
 	reader  *bufio.Reader
@@ -163,7 +164,7 @@ func (x *exchange) once() ([]byte, error) {
 	return body, nil
 }
 
-// checked is once, and looks whether the pod is allowed.
+// checked sends the review once, and checks that the pod is allowed.
 func (x *exchange) checked() error {
 	body, err := x.once()
 	if err != nil {

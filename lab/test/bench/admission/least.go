@@ -12,9 +12,9 @@ import (
 // leastName is the name of the policy that registerLeast registers.
 const leastName = "least"
 
-// registerLeast registers the cheapest mutating policy that there can be for this job: one operation whose path and
-// value are constants, for every new pod, under no condition. What it costs is the API server's own price of changing a
-// pod: it writes the pod as JSON, patches that, reads it again, compares, and admits the pod once more.
+// registerLeast registers the cheapest possible mutating policy for this job: one operation with a constant path and
+// value, for every new pod, without a condition. Its cost is the API server's own price of changing a pod: it writes
+// the pod as JSON, patches that, reads it again, compares, and admits the pod once more.
 func (p *place) registerLeast(ctx context.Context, _ string) error {
 	key := kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
 	api := p.scene.Kube.AdmissionregistrationV1()

@@ -1,6 +1,6 @@
-// Command admission measures what admission costs: reviews per second beside a bare handler that does no more than
-// decode the pod, and pod creations per second through the real API server beside none and beside a bare webhook that
-// writes the same patch. It fails where a bar is missed.
+// Command admission measures the cost of admission: reviews per second compared with a bare handler that only decodes
+// the pod, and pod creations per second through the real API server compared with no webhook and with a bare webhook
+// that writes the same patch. It fails if a bar is missed.
 package main
 
 import (
@@ -18,14 +18,13 @@ import (
 const (
 	handlerBar = 0.70
 	webhookBar = 0.90
-	// policyBar is the share of what the cheapest mutating policy leaves.
+	// policyBar is the least share of the rate with the cheapest mutating policy.
 	policyBar = 0.95
-	// latencyBar is how much longer ordinary reviews may take than the bare handler's, as a multiple.
+	// latencyBar is the greatest multiple of the bare handler's latency for ordinary reviews.
 	latencyBar = 2
-	// refusedBar is how much longer it may take to refuse a body than the bare handler takes to decode it, as a
-	// multiple.
+	// refusedBar is the greatest multiple of the bare handler's time to decode a body for the refusal of that body.
 	refusedBar = 1.5
-	// beyondBare is how long a review may have processors beyond the bare handler, whatever the pod.
+	// beyondBare is the greatest processor time of a review beyond the bare handler's, for any pod.
 	beyondBare = 5 * time.Millisecond
 )
 

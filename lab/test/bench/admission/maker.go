@@ -16,21 +16,21 @@ import (
 	"github.com/ovnguard/ovnguard/test/bench/child"
 )
 
-// makeCommand is the argument by which this program becomes who makes pods in a place, a process of its own that can be
-// kept to a core.
+// makeCommand is the argument that makes this program create pods in a place, as a process of its own that can be kept
+// to a core.
 const makeCommand = "make-pods"
 
-// creationWorkers is how many creations there are at a time.
+// creationWorkers is the number of concurrent creations.
 const creationWorkers = 16
 
-// job is what a maker is told when it starts.
+// job is the message to a maker when it starts.
 type job struct {
 	Host string
 	TLS  rest.TLSClientConfig
 	Pod  *corev1.Pod
 }
 
-// made is what a maker answers: pods, and the time that they took.
+// made is a maker's answer: the number of pods, and their time.
 type made struct {
 	Pods  int
 	Took  time.Duration
@@ -40,8 +40,8 @@ type made struct {
 // maker is the running process.
 type maker struct{ *child.Process }
 
-// startMaker starts a maker of such pods, as the controller of their workload: one that names an owner is ordinary only
-// where it comes from that.
+// startMaker starts a maker of such pods, as the controller of their workload: a pod that names an owner is ordinary
+// only if it comes from that controller.
 func startMaker(ctx context.Context, lab *up.Lab, pod *corev1.Pod) (*maker, error) {
 	config, err := lab.RESTConfig(
 		"system:serviceaccount:kube-system:replicaset-controller",
@@ -61,7 +61,7 @@ func startMaker(ctx context.Context, lab *up.Lab, pod *corev1.Pod) (*maker, erro
 	return &maker{p}, nil
 }
 
-// makePods has pods made for some time.
+// makePods makes the maker create pods for that time.
 func (m *maker) makePods(d time.Duration) (made, error) {
 	var answer made
 	if err := m.Ask(d, &answer); err != nil {
@@ -73,7 +73,7 @@ func (m *maker) makePods(d time.Duration) (made, error) {
 	return answer, nil
 }
 
-// serveMaker is the process: it is sent a job, and then for how long to make pods, again and again.
+// serveMaker runs a maker: it receives a job, and then again and again how long to create pods.
 func serveMaker(ctx context.Context) error {
 	var j job
 	parent := child.NewParent()
@@ -95,7 +95,7 @@ func serveMaker(ctx context.Context) error {
 	}
 }
 
-// work makes pods for some time.
+// work creates pods for that time.
 func (j *job) work(ctx context.Context, client kubernetes.Interface, d time.Duration) made {
 	var pods atomic.Int64
 	failed := make(chan error, creationWorkers)

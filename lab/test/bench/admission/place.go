@@ -19,12 +19,12 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/up"
 )
 
-// place is an API server with a store of its own, in which nothing else happens, and what stands before the store.
+// place is an API server with a store of its own and no other load, and the setting in front of the store.
 type place struct {
 	dir   string
 	lab   *up.Lab
 	scene *scene.Scene
-	// bare, guard and maker run where they have been started: the bare webhook, ovnguard, and who makes pods.
+	// bare, guard and maker are set when they have been started: the bare webhook, ovnguard, and the maker of pods.
 	bare  *bare
 	guard *scene.Guard
 	maker *maker
@@ -53,11 +53,11 @@ func open(ctx context.Context) (p *place, err error) {
 	return p, p.quiet()
 }
 
-// stateDir is the lab's state directory.
+// stateDir returns the lab's state directory.
 func (p *place) stateDir() string { return filepath.Join(p.dir, "lab") }
 
-// quiet ends every part but the API server and the databases: whoever plugs and schedules pods would take the time that
-// is measured.
+// quiet stops every part except the API server and the databases: plugging and scheduling pods would take measured
+// time.
 func (p *place) quiet() error {
 	for _, name := range p.lab.Components() {
 		if name == controlplane.APIServer || name == "ovn-nb" || name == "ovn-sb" {
@@ -70,7 +70,7 @@ func (p *place) quiet() error {
 	return nil
 }
 
-// close ends all that runs there.
+// close stops everything that runs there.
 func (p *place) close() error {
 	var errs []error
 	if p.maker != nil {
@@ -86,7 +86,7 @@ func (p *place) close() error {
 	return errors.Join(append(errs, os.RemoveAll(p.dir))...)
 }
 
-// processes returns what runs in the place.
+// processes returns the processes of the place.
 func (p *place) processes() ([]int, error) {
 	pids, err := leftover.PIDs(state.Dir(p.stateDir()).Marker())
 	pids = append(pids, p.maker.PID())

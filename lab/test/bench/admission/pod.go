@@ -14,13 +14,13 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// podSize is about how many bytes the pod of a review has as JSON.
+// podSize is the approximate size of a review's pod as JSON, in bytes.
 const podSize = 8 << 10
 
-// workloadName is the name of the ReplicaSet whose pods are made.
+// workloadName is the name of the ReplicaSet of the created pods.
 const workloadName = "web-7d9c6b7f8"
 
-// ordinaryPod is a pod as Deployments make them, that asks nothing of the network. It can never be scheduled.
+// ordinaryPod returns a pod as Deployments make them, without requests to the network. It can never be scheduled.
 func ordinaryPod(namespace string) *corev1.Pod {
 	now := int64(0)
 	pod := &corev1.Pod{
@@ -73,7 +73,7 @@ func ordinaryPod(namespace string) *corev1.Pod {
 	return pod
 }
 
-// workload is a ReplicaSet of such pods that makes none itself.
+// workload returns a ReplicaSet of such pods that makes none itself.
 func workload(namespace string) *appsv1.ReplicaSet {
 	pod := ordinaryPod(namespace)
 	pod.GenerateName = ""
@@ -94,7 +94,7 @@ func workload(namespace string) *appsv1.ReplicaSet {
 	}
 }
 
-// podOf is what the ReplicaSet controller makes of its template.
+// podOf returns the pod that the ReplicaSet controller makes from its template.
 func podOf(set *appsv1.ReplicaSet) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
@@ -110,7 +110,7 @@ func podOf(set *appsv1.ReplicaSet) *corev1.Pod {
 	}
 }
 
-// review is an AdmissionReview for the creation of such a pod.
+// review returns an AdmissionReview for the creation of such a pod.
 func review() ([]byte, error) {
 	pod := ordinaryPod("default")
 	pod.APIVersion, pod.Kind, pod.Name = "v1", "Pod", workloadName+"-x7x7x"

@@ -16,11 +16,11 @@ import (
 
 const (
 	namespace = "default"
-	// settles is how long what has just started is left alone until it is measured.
+	// settles is the pause between a start and the measurement.
 	settles = 5 * time.Second
 )
 
-// side is a setting in a place of its own, and what has been measured there.
+// side is a setting in a place of its own, with its measurements.
 type side struct {
 	setting
 	place *place
@@ -28,7 +28,7 @@ type side struct {
 	made  int
 }
 
-// begin puts all up and makes the first pods.
+// begin starts everything and creates the first pods.
 func (s *side) begin(ctx context.Context, program string) error {
 	var err error
 	if s.place, err = open(ctx); err != nil {
@@ -50,8 +50,8 @@ func (s *side) begin(ctx context.Context, program string) error {
 	return s.makePods(creationFirst)
 }
 
-// pattern makes the workload whose pods are made, and returns such a pod. The API server takes up policies and webhooks
-// after a moment; until then a pod is tried without being kept.
+// pattern makes the workload of the created pods, and returns such a pod. The API server notices policies and webhooks
+// after a moment; until then it tries a pod as a dry run.
 func (s *side) pattern(ctx context.Context) (*corev1.Pod, error) {
 	key := kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -69,7 +69,7 @@ func (s *side) pattern(ctx context.Context) (*corev1.Pod, error) {
 	})
 }
 
-// makePods makes pods for some time and notes creations per second.
+// makePods creates pods for that time and records creations per second.
 func (s *side) makePods(d time.Duration) error {
 	made, err := s.place.maker.makePods(d)
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *side) makePods(d time.Duration) error {
 	return nil
 }
 
-// check looks at what became of all pods.
+// check looks at all pods in the end.
 func (s *side) check(ctx context.Context) error {
 	key := kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
 	n := 0

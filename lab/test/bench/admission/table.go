@@ -7,16 +7,16 @@ import (
 	"text/tabwriter"
 )
 
-// row is one line of the table: a rate beside that of its peer, with the ratios of single rounds from the lowest to the
-// highest. Without a bar it is for information.
+// row is one line of the table: a rate and the rate of its peer, with the ratios of single rounds from the lowest to
+// the highest. A row without a bar is only information.
 type row struct {
 	what, measured, peer   string
 	ratio, lowest, highest float64
-	// bar is the least that the ratio may be, and most the most.
+	// bar is the least allowed ratio, and most the greatest.
 	bar, most float64
 }
 
-// rates are what rounds gave, per second.
+// rates are the results of rounds, per second.
 type rates []float64
 
 func (r *rates) add(rate float64, err error) error {
@@ -24,14 +24,14 @@ func (r *rates) add(rate float64, err error) error {
 	return err
 }
 
-// median returns the middle one.
+// median returns the middle rate.
 func (r rates) median() float64 {
 	sorted := slices.Sorted(slices.Values(r))
 	return sorted[len(sorted)/2]
 }
 
-// compare puts rates next to those of the peer in the same rounds. The ratio is the middle one of the rounds' own,
-// since what else the machine does changes from round to round.
+// compare compares rates with those of the peer in the same rounds. The ratio is the median of the ratios of the
+// rounds, since the other load of the machine changes from round to round.
 func compare(what, peer string, ours, theirs rates, bar float64) row {
 	ratios := make(rates, len(ours))
 	for i := range ours {
@@ -44,7 +44,7 @@ func compare(what, peer string, ours, theirs rates, bar float64) row {
 	}
 }
 
-// atMost puts seconds next to those of the peer in the same rounds.
+// atMost compares seconds with those of the peer in the same rounds.
 func atMost(what, peer string, ours, theirs rates, most float64) row {
 	ratios := make(rates, len(ours))
 	for i := range ours {
@@ -58,7 +58,7 @@ func atMost(what, peer string, ours, theirs rates, most float64) row {
 	}
 }
 
-// write writes the table and says whether every bar is met.
+// write writes the table and reports whether every bar is met.
 func write(table []row) (bool, error) {
 	ok := true
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)

@@ -23,11 +23,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// How pods are sent that are as long to judge as they may be.
+// How the pods that take longest to judge are sent.
 const (
 	worstRounds  = 5
 	worstReviews = 100
-	// worstSenders is how many connections send one of them each worstPace, while ordinary reviews are timed.
+	// worstSenders is the number of connections that each send one of them every worstPace, while ordinary reviews are
+	// timed.
 	worstSenders = 2
 	worstPace    = 50 * time.Millisecond
 	ordinary     = 500
@@ -44,7 +45,7 @@ func keyed(suffix string, value func(nic int) string) map[string]string {
 	return out
 }
 
-// listOf writes items by a function of their number.
+// listOf returns a list of that many items; item returns the item with a number.
 func listOf(count int, item func(int) string) string {
 	items := make([]string, count)
 	for i := range items {
@@ -53,7 +54,7 @@ func listOf(count int, item func(int) string) string {
 	return strings.Join(items, ",")
 }
 
-// worstPods are annotations that are as long to judge as they may be. Those of refused are more than that.
+// worstPods returns annotations that take as long to judge as they can. Those in refused are even larger.
 func worstPods() (admitted, refused map[string]map[string]string) {
 	six := func(i int) string { return fmt.Sprintf("2001:db8:aaaa:bbbb:cccc:dddd:1000:%x", i+1) }
 	admitted = map[string]map[string]string{
@@ -88,7 +89,7 @@ func worstPods() (admitted, refused map[string]map[string]string) {
 	return admitted, refused
 }
 
-// reviewOf is an AdmissionReview for the creation of a pod with these annotations.
+// reviewOf returns an AdmissionReview for the creation of a pod with these annotations.
 func reviewOf(annotations map[string]string) ([]byte, error) {
 	pod := ordinaryPod("default")
 	pod.APIVersion, pod.Kind, pod.Name = "v1", "Pod", workloadName+"-x7x7x"
@@ -119,7 +120,7 @@ func reviewOf(annotations map[string]string) ([]byte, error) {
 	})
 }
 
-// processorTime returns how long a process has had processors, in hundredths of a second (proc(5), stat).
+// processorTime returns the processor time of a process so far, in steps of a hundredth of a second (proc(5), stat).
 func processorTime(pid int) (time.Duration, error) {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
@@ -141,7 +142,7 @@ func processorTime(pid int) (time.Duration, error) {
 	return time.Duration(total) * 10 * time.Millisecond, nil
 }
 
-// connect opens a connection to send the review over, again and again.
+// connect opens a connection for sending the review again and again.
 func (e endpoint) connect(ctx context.Context, body []byte) (*exchange, error) {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(e.ca) {
@@ -164,7 +165,7 @@ func (e endpoint) connect(ctx context.Context, body []byte) (*exchange, error) {
 	return &exchange{conn: conn, reader: bufio.NewReader(conn), request: wire.Bytes(), close: conn.Close}, nil
 }
 
-// spent returns how long the process has processors for one review, of many.
+// spent returns the process's processor time for one review, averaged over many.
 func (e endpoint) spent(ctx context.Context, pid int, body []byte) (time.Duration, error) {
 	x, err := e.connect(ctx, body)
 	if err != nil {
@@ -184,7 +185,7 @@ func (e endpoint) spent(ctx context.Context, pid int, body []byte) (time.Duratio
 	return (end - begin) / worstReviews, err
 }
 
-// latency returns the time that 99 of 100 ordinary reviews take at the most while pods that are long to judge are sent.
+// latency returns the time that 99 of 100 ordinary reviews need at most while pods that take long to judge are sent.
 func (e endpoint) latency(ctx context.Context, plain []byte, worst [][]byte) (time.Duration, error) {
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, worstSenders)
@@ -226,7 +227,7 @@ func (e endpoint) latency(ctx context.Context, plain []byte, worst [][]byte) (ti
 	return took[len(took)*99/100], nil
 }
 
-// worst measures what pods cost that are as long to judge as they may be, and what they cost others.
+// worst measures the cost of pods that take longest to judge, and their effect on others.
 func worst(ctx context.Context, program string) (table []row, err error) {
 	progress("pods that are long to judge: getting ready")
 	p, err := open(ctx)
@@ -300,7 +301,7 @@ func worst(ctx context.Context, program string) (table []row, err error) {
 	), nil
 }
 
-// beyond measures the time of processors that a review takes beyond the bare handler, as a share of what it may.
+// beyond measures a review's processor time beyond the bare handler's, as a share of the allowed time.
 func (p *place) beyond(ctx context.Context, what string, ours, peer endpoint, body []byte) (row, error) {
 	var our, their rates
 	err := p.bothSpend(ctx, what, ours, peer, body, func(spent, bare time.Duration) {
@@ -312,7 +313,7 @@ func (p *place) beyond(ctx context.Context, what string, ours, peer endpoint, bo
 	return atMost(what, "what it may take beyond a bare handler", our, their, 1), nil
 }
 
-// refusing measures the time of processors that it takes to refuse a body, beside the bare handler, which decodes it.
+// refusing measures the processor time of refusing a body, compared with the bare handler, which decodes it.
 func (p *place) refusing(ctx context.Context, what string, ours, peer endpoint, body []byte) (row, error) {
 	var our, their rates
 	err := p.bothSpend(ctx, what, ours, peer, body, func(spent, bare time.Duration) {
@@ -324,7 +325,7 @@ func (p *place) refusing(ctx context.Context, what string, ours, peer endpoint, 
 	return atMost(what, "a bare handler that decodes it", our, their, refusedBar), nil
 }
 
-// bothSpend sends a body to both in turn and calls take with the time of processors that each has for it, once a round.
+// bothSpend sends a body to both in turn and calls take with the processor time of each, once a round.
 func (p *place) bothSpend(
 	ctx context.Context, what string, ours, peer endpoint, body []byte, take func(spent, bare time.Duration),
 ) error {

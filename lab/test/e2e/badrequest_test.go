@@ -19,8 +19,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/webhook"
 )
 
-// Whatever reaches the webhook without being a review of a pod's creation gets an answer that is not "allowed", and the
-// webhook goes on.
+// A request to the webhook that is not a review of a pod's creation never gets the answer "allowed", and the webhook
+// goes on.
 func TestThreat34Rubbish(t *testing.T) {
 	registration, err := guard.Registration(t.Context())
 	if err != nil {
@@ -155,7 +155,7 @@ func serves(t *testing.T, certPEM []byte) bool {
 // servesAt reports whether the webhook that listens at an address serves with this certificate.
 func servesAt(t *testing.T, address string, certPEM []byte) bool {
 	t.Helper()
-	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // which certificate it is, is looked at below
+	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // the certificate is checked below
 	conn, err := dialer.DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		return false

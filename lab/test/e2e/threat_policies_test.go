@@ -22,8 +22,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
-// withoutWebhooks kills the program and takes its registration away, so that nobody but the API server itself judges
-// anything. The program is started again by what it gives back, or when the test ends.
+// withoutWebhooks kills the program and removes its registration, so that only the API server itself judges. back
+// starts the program again, as does the end of the test.
 func withoutWebhooks(t *testing.T) (back func()) {
 	t.Helper()
 	if err := guard.Kill(); err != nil {
@@ -50,11 +50,10 @@ func withoutWebhooks(t *testing.T) (back func()) {
 		Delete(t.Context(), "ovnguard", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	// Webhooks that change pods come first, so what the floor says is said without them; those that only refuse guard
-	// policies as well.
+	// Webhooks that change pods come first, so the floor refuses without them; those that only refuse also check policies.
 	p, root := tenant(t), admin(t)
 	eventually(t, "the API server to forget the webhooks", func() (bool, error) {
-		_, err := p.generated(t, map[string]string{portSecurity: "false"})
+		_, err := p.createGenerated(t, map[string]string{portSecurity: "false"})
 		if err == nil || !strings.Contains(err.Error(), admissionpolicy.FloorName) {
 			return false, nil
 		}
@@ -70,8 +69,8 @@ func withoutWebhooks(t *testing.T) (back func()) {
 	return back
 }
 
-// mustFloor checks that a request was refused by an admission policy.
-func mustFloor(t *testing.T, what string, err error, policy string) {
+// mustRefuseByFloor checks that a request was refused by an admission policy.
+func mustRefuseByFloor(t *testing.T, what string, err error, policy string) {
 	t.Helper()
 	if err == nil {
 		t.Errorf("%s was allowed", what)
@@ -123,7 +122,7 @@ func installed(t *testing.T) []string {
 	return out
 }
 
-// removeInstalled takes them away, and waits until the API server has forgotten them.
+// removeInstalled deletes them, and waits until the API server has forgotten them.
 func removeInstalled(t *testing.T) {
 	t.Helper()
 	api, only := world.Kube.AdmissionregistrationV1(), metav1.ListOptions{
@@ -140,14 +139,14 @@ func removeInstalled(t *testing.T) {
 	awaitNoPolicies(t)
 }
 
-// awaitNoPolicies waits until the API server has forgotten admission policies that are gone: it goes on judging by them
-// for a moment. The program must be registered.
+// awaitNoPolicies waits until the API server has forgotten deleted admission policies: it goes on applying them for a
+// moment. The program must be registered.
 func awaitNoPolicies(t *testing.T) {
 	t.Helper()
 	p, dry := tenant(t), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
 	eventually(t, "the API server to forget the admission policies", func() (bool, error) {
-		// The webhooks make pods strict as well. They are asked about an ordinary pod where the default policy has not
-		// made it strict before them; and they refuse in other words.
+		// The webhooks make pods strict as well. They are asked about an ordinary pod if the default policy has not made it
+		// strict before them; and their refusals have other words.
 		before := reviews(t)
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: "web-"}, Spec: podSpec()}
 		if _, err := p.CoreV1().
@@ -168,8 +167,8 @@ func awaitNoPolicies(t *testing.T) {
 	})
 }
 
-// What `ovnguard render admission-policies` writes keeps default and floor in a cluster in which nothing else of the
-// program is left, and a controller that was not asked for such policies leaves it to whoever applied it.
+// The output of `ovnguard render admission-policies` keeps default and floor in a cluster without anything else of the
+// program, and a controller without the option for such policies leaves them to the user who applied them.
 func TestThreat32RenderedPolicies(t *testing.T) {
 	stdout, stderr, code := ovnguard(t, "render", "admission-policies")
 	if code != 0 {
@@ -178,7 +177,7 @@ func TestThreat32RenderedPolicies(t *testing.T) {
 	_, owner := granted(t, namespaceRights)
 	ns := namespace(t, nil)
 	p := tenant(t)
-	pod := allocated(t, p, nil)
+	pod := allocatedPod(t, p, nil)
 	t.Cleanup(func() { removeInstalled(t) })
 	if err := world.Apply(t.Context(), []byte(stdout)); err != nil {
 		t.Fatal(err)
@@ -186,13 +185,13 @@ func TestThreat32RenderedPolicies(t *testing.T) {
 	awaitPolicies(t)
 	back := withoutWebhooks(t)
 	eventually(t, "new pods to be made strict", func() (bool, error) {
-		got, err := p.generated(t, nil)
+		got, err := p.createGenerated(t, nil)
 		if err != nil && strings.Contains(err.Error(), admissionpolicy.FloorName) {
 			return false, nil // the API server may have the floor before the default
 		}
 		return err == nil && madeStrict(got.Annotations), err
 	})
-	made := allocated(t, p, nil, func(pod *corev1.Pod) { pod.Name, pod.GenerateName = "", "web-" })
+	made := allocatedPod(t, p, nil, func(pod *corev1.Pod) { pod.Name, pod.GenerateName = "", "web-" })
 	if made.Annotations[portSecurity] != "true" {
 		t.Errorf("a new pod has annotations %v", made.Annotations)
 	}
@@ -200,14 +199,14 @@ func TestThreat32RenderedPolicies(t *testing.T) {
 	for name, annotations := range map[string]map[string]string{
 		"off": {portSecurity: "false"}, "forwarding": {layer2Forward: "true"},
 	} {
-		_, err := p.generated(t, annotations)
-		mustFloor(t, "a pod with "+name, err, admissionpolicy.FloorName)
+		_, err := p.createGenerated(t, annotations)
+		mustRefuseByFloor(t, "a pod with "+name, err, admissionpolicy.FloorName)
 	}
-	if copied, err := p.generated(t, made.Annotations); err == nil {
+	if copied, err := p.createGenerated(t, made.Annotations); err == nil {
 		t.Errorf("a pod with what Kube-OVN noted on another one was made: %v", copied.Annotations)
 	}
 	for _, name := range []string{"T02 off", "T02 taken away", "T03 address", "T05 forwarding", "T09 networks"} {
-		mustFloor(t, name, p.patch(t.Context(), pod, later[name]), admissionpolicy.FloorName)
+		mustRefuseByFloor(t, name, p.patch(t.Context(), pod, laterEdits[name]), admissionpolicy.FloorName)
 	}
 	_, err := owner.do(
 		t.Context(),
@@ -215,7 +214,7 @@ func TestThreat32RenderedPolicies(t *testing.T) {
 		"/api/v1/namespaces/"+ns,
 		map[string]any{"metadata": map[string]any{"annotations": map[string]any{portSecurity: "false"}}},
 	)
-	mustFloor(t, "a namespace that is loosened", err, admissionpolicy.NamespaceFloorName)
+	mustRefuseByFloor(t, "a namespace that is loosened", err, admissionpolicy.NamespaceFloorName)
 	unchanged(t, pod)
 
 	before, logged := installed(t), logSize(t)
@@ -237,7 +236,7 @@ func TestThreat32RenderedPolicies(t *testing.T) {
 	awaitPolicies(t)
 }
 
-// logSize is how much the program has logged.
+// logSize returns the size of the program's log.
 func logSize(t *testing.T) int {
 	t.Helper()
 	info, err := os.Stat(guard.Log)
@@ -247,14 +246,14 @@ func logSize(t *testing.T) int {
 	return int(info.Size())
 }
 
-// A PortSecurityPolicy that is edited changes the admission policies that the program keeps: with everything else gone,
+// An edit of a PortSecurityPolicy changes the admission policies that the program keeps: with everything else gone,
 // they refuse what it refuses now, and not what it allows.
 func TestThreat32PoliciesFollowEdits(t *testing.T) {
 	withPolicies(t)
 	ns := namespace(t, nil)
 	_, p := granted(t, podRights)
 	floors := world.Kube.AdmissionregistrationV1().ValidatingAdmissionPolicies()
-	// changed does something, and waits until the floor is another one.
+	// changed runs do, and waits until the floor has changed.
 	changed := func(do func()) {
 		t.Helper()
 		floor := func() *admissionregistrationv1.ValidatingAdmissionPolicy {
@@ -277,7 +276,7 @@ func TestThreat32PoliciesFollowEdits(t *testing.T) {
 	changed(func() { name = policyOver(t, ns, v1alpha1.PortSecurityPolicySpec{Level: v1alpha1.LevelOpen}) })
 	back := withoutWebhooks(t)
 	eventually(t, "the API server to follow what is looser", func() (bool, error) { return off(ns) == nil, nil })
-	mustFloor(t, "a pod that is off elsewhere", off(tenantNamespace), admissionpolicy.FloorName)
+	mustRefuseByFloor(t, "a pod that is off elsewhere", off(tenantNamespace), admissionpolicy.FloorName)
 	back()
 	changed(func() {
 		if _, err := admin(
@@ -289,5 +288,5 @@ func TestThreat32PoliciesFollowEdits(t *testing.T) {
 	})
 	withoutWebhooks(t)
 	eventually(t, "the API server to follow what is stricter", func() (bool, error) { return off(ns) != nil, nil })
-	mustFloor(t, "a pod that is off", off(ns), admissionpolicy.FloorName)
+	mustRefuseByFloor(t, "a pod that is off", off(ns), admissionpolicy.FloorName)
 }

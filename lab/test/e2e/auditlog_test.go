@@ -16,19 +16,19 @@ import (
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 )
 
-// audited is what is read of a line in the API server's audit log.
+// audited has the fields that the tests read of a line in the API server's audit log.
 type audited struct {
 	Verb string
 	User struct{ Username string }
 	Ref  struct{ Resource, Subresource, Namespace, Name string } `json:"objectRef"`
-	// Status is how the request ended.
+	// Status is the result of the request.
 	Status struct{ Code int } `json:"responseStatus"`
-	// Annotations are what admission noted, by the webhook's name and a key.
+	// Annotations are admission's notes, by the webhook's name and a key.
 	Annotations map[string]string
 }
 
-// lastAudited returns the last line about a resource of that name itself: its status is written whenever the program,
-// or a node, comes to it.
+// lastAudited returns the last line about a resource of that name itself, without its status: the program, or a node,
+// writes that at any time.
 func lastAudited(t *testing.T, resource, name string) (line audited, found bool) {
 	t.Helper()
 	log, err := os.ReadFile(world.Lab.AuditLog())
@@ -38,7 +38,7 @@ func lastAudited(t *testing.T, resource, name string) (line audited, found bool)
 	for text := range bytes.Lines(log) {
 		var a audited
 		if !bytes.HasSuffix(text, []byte("\n")) {
-			break // it is being written
+			break // it is still being written
 		}
 		if err := json.Unmarshal(text, &a); err != nil {
 			t.Fatalf("%v: %s", err, text)
@@ -50,7 +50,7 @@ func lastAudited(t *testing.T, resource, name string) (line audited, found bool)
 	return line, found
 }
 
-// policyOver makes a policy for the pods of one namespace, which goes when the test ends.
+// policyOver makes a policy for the pods of one namespace, which is deleted at the end of the test.
 func policyOver(t *testing.T, ns string, spec v1alpha1.PortSecurityPolicySpec) string {
 	t.Helper()
 	spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: ns}}
@@ -69,8 +69,8 @@ func policyOver(t *testing.T, ns string, spec v1alpha1.PortSecurityPolicySpec) s
 	return p.Name
 }
 
-// watching returns a namespace whose policy does not enforce, once the program knows it.
-func watching(t *testing.T, mode v1alpha1.Mode) (ns, policyName string) {
+// unenforcedNamespace returns a namespace with a policy that does not enforce, once the program knows it.
+func unenforcedNamespace(t *testing.T, mode v1alpha1.Mode) (ns, policyName string) {
 	t.Helper()
 	ns = namespace(t, nil)
 	policyName = policyOver(t, ns, v1alpha1.PortSecurityPolicySpec{Mode: mode})
@@ -82,12 +82,12 @@ func watching(t *testing.T, mode v1alpha1.Mode) (ns, policyName string) {
 	return ns, policyName
 }
 
-// The API server's audit log says of each request which policy it fell under, what was decided and what was against it,
-// whether that refused it, warned its author, or did nothing at all.
+// For each request the API server's audit log has its policy, the decision and the objections, whether they refused it,
+// caused a warning, or had no effect.
 func TestAuditLog(t *testing.T) {
 	const builtIn = "the built-in default"
-	warned, warns := watching(t, v1alpha1.ModeWarn)
-	silent, audits := watching(t, v1alpha1.ModeAudit)
+	warned, warns := unenforcedNamespace(t, v1alpha1.ModeWarn)
+	silent, audits := unenforcedNamespace(t, v1alpha1.ModeAudit)
 	plain, granting := namespace(t, nil), namespace(t, nil)
 	grants := policyFor(t, granting)
 	_, owner := granted(t, namespaceRights)
@@ -146,7 +146,7 @@ func TestAuditLog(t *testing.T) {
 		"an exception": {
 			func() (string, error) {
 				e := exceptionIn(granting)
-				e.Name = unique("noted") // other tests have theirs under one name
+				e.Name = unique("noted") // other tests use one name for theirs
 				_, err := root.do(t.Context(), http.MethodPost, exceptionsPath, e)
 				return e.Name, err
 			},

@@ -30,16 +30,16 @@ var (
 	portVIPs      = kubeovn.DefaultProvider.Key(kubeovn.PortVIPs)
 )
 
-// tenantNamespace is where the tenant may work.
+// tenantNamespace is the namespace in which the tenant may work.
 const tenantNamespace = controlplane.TenantNamespace
 
-// person is somebody who talks to the API server, and the warnings that they were given.
+// person is a user of the API server, and the warnings for that user.
 type person struct {
 	kubernetes.Interface
 	warnings *warnings
 }
 
-// warnings takes the warnings in the API server's answers.
+// warnings collects the warnings in the API server's answers.
 type warnings struct {
 	mu    sync.Mutex
 	texts []string
@@ -82,10 +82,10 @@ func with(t *testing.T, config *rest.Config) person {
 	return p
 }
 
-// tenant is a plain user, who may edit in tenantNamespace and nothing elsewhere.
+// tenant returns a plain user, who may edit in tenantNamespace and nothing elsewhere.
 func tenant(t *testing.T) person { t.Helper(); return as(t, "tenant") }
 
-// admin may do everything.
+// admin returns a user who may do everything.
 func admin(t *testing.T) person { t.Helper(); return as(t, "admin", "system:masters") }
 
 var counter atomic.Int64
@@ -93,7 +93,7 @@ var counter atomic.Int64
 // unique returns a name that no test had before.
 func unique(prefix string) string { return fmt.Sprintf("%s-%d", prefix, counter.Add(1)) }
 
-// podSpec is a pod's as small as it can be.
+// podSpec returns the smallest spec of a pod.
 func podSpec() corev1.PodSpec {
 	now := int64(0)
 	return corev1.PodSpec{
@@ -102,7 +102,7 @@ func podSpec() corev1.PodSpec {
 	}
 }
 
-// restrictedSpec returns one that Pod Security lets into the program's own namespace.
+// restrictedSpec returns a spec that Pod Security allows in the program's own namespace.
 func restrictedSpec() corev1.PodSpec {
 	spec := podSpec()
 	spec.SecurityContext = &corev1.PodSecurityContext{
@@ -114,7 +114,8 @@ func restrictedSpec() corev1.PodSpec {
 	return spec
 }
 
-// dryRun asks the API server what it would make of a pod with these annotations; webhooks are asked as for a real one.
+// dryRun asks the API server for the result of making a pod with these annotations; webhooks are called as for a real
+// pod.
 func (p person) dryRun(ctx context.Context, namespace string, annotations map[string]string) (*corev1.Pod, error) {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: unique("dry"), Annotations: annotations},
@@ -123,7 +124,7 @@ func (p person) dryRun(ctx context.Context, namespace string, annotations map[st
 	return p.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }
 
-// namespace makes a namespace with these annotations, which goes when the test ends.
+// namespace makes a namespace with these annotations, which is deleted at the end of the test.
 func namespace(t *testing.T, annotations map[string]string) string {
 	t.Helper()
 	name := unique("e2e")
@@ -142,8 +143,8 @@ func deleteNamespace(t *testing.T, name string) {
 	}
 }
 
-// run makes a pod, as the tenant where it is the tenant's namespace, and waits until it runs. It goes when the test
-// ends.
+// run makes a pod, as the tenant in the tenant's namespace, and waits until it runs. It is deleted at the end of the
+// test.
 func run(t *testing.T, namespace string, annotations map[string]string) *corev1.Pod {
 	t.Helper()
 	pod, err := world.Pod(t.Context(), namespace, unique("pod"), annotations)
@@ -169,7 +170,7 @@ func deletePod(t *testing.T, pod *corev1.Pod) {
 	}
 }
 
-// annotate merges annotations into a pod; an empty value takes the annotation away.
+// annotate merges annotations into a pod; an empty value removes the annotation.
 func (p person) annotate(t *testing.T, pod *corev1.Pod, annotations map[string]string) {
 	t.Helper()
 	body, err := annotationPatch(annotations)
@@ -184,7 +185,7 @@ func (p person) annotate(t *testing.T, pod *corev1.Pod, annotations map[string]s
 	}
 }
 
-// keys returns the annotations of a pod whose keys end as port_security and layer2_forward do.
+// keys returns the annotations of a pod with keys that end like port_security and layer2_forward.
 func keys(pod *corev1.Pod) map[string]string {
 	out := make(map[string]string)
 	for key, value := range pod.Annotations {

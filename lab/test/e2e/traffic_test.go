@@ -24,13 +24,13 @@ func patchPolicy(t *testing.T, name string, spec map[string]any) {
 	}
 }
 
-// A gateway of before the installation, whose port is open, forwards what an exception grants. When repair reaches it
-// first, Kube-OVN writes its identity alone, and that is widened at once: what is forwarded is cut for no longer than
-// it is when somebody writes the identity over a port that is wide already, which costs a write of the journal before
-// the row's. Each is the shortest of some in the same run: what else the machine does cuts both.
+// A gateway from before the installation, with an open port, forwards what an exception grants. If repair reaches it
+// first, Kube-OVN writes only its identity, and that is widened at once: the traffic is cut for no longer than when
+// somebody writes the identity over a port that is wide already, which needs a write of the journal before the row's.
+// Each is the shortest of some in the same run: the other load of the machine affects both.
 func TestGrantedTrafficIsNotCut(t *testing.T) {
 	applyDual(t)
-	ns, policyName := repaired(t)
+	ns, policyName := repairNamespace(t)
 	grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
 		s.Class = v1alpha1.ClassRouter
 		s.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "10.20.0.0/24"}}
@@ -93,8 +93,7 @@ func TestGrantedTrafficIsNotCut(t *testing.T) {
 	}
 }
 
-// cutFor returns for how long packets do not arrive that are sent while something is done, and until OVN has taken it
-// in.
+// cutFor returns how long packets do not arrive while do runs, and until OVN has applied it.
 func cutFor(t *testing.T, p scene.Probe, from, to *scene.Actor, every time.Duration, do func()) time.Duration {
 	t.Helper()
 	type result struct {
@@ -110,7 +109,7 @@ func cutFor(t *testing.T, p scene.Probe, from, to *scene.Actor, every time.Durat
 	}()
 	do()
 	settle(t)
-	time.Sleep(25 * every) // what is still to come of the change
+	time.Sleep(25 * every) // the rest of the change is still to come
 	stop()
 	got := <-ended
 	if got.err != nil {
