@@ -136,6 +136,17 @@ type PortSecurityPolicySpec struct {
 	// +optional
 	// +kubebuilder:default=Allow
 	OtherNetworks Permission `json:"otherNetworks,omitempty"`
+	// inheritedKeys are keys of annotations that a namespace hands down to its pods, such as ovn.kubernetes.io/routes
+	// for the default network or blue.lab.ovn.kubernetes.io/routes for attachment blue of namespace lab. A new pod that
+	// does not carry the key gets the annotation of its namespace; one that carries it keeps its own value, an empty
+	// one included. Only keys that have no effect on what a port may send or takes in can be listed (docs/keys.md). It
+	// counts in every mode. Left out, nothing is handed down.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([-a-z0-9]+[.][-.a-z0-9]+[.])?ovn[.]kubernetes[.]io/(bgp|default_route|dhcp-v4-options|dhcp-v6-options|egress_burst|egress_rate|ingress_burst|ingress_rate|jitter|latency|limit|loss|mirror|routes)$')",message="this key cannot be handed down to pods: it is guarded, or Kube-OVN does not read it of ordinary pods; list keys such as ovn.kubernetes.io/routes (docs/keys.md has all of them)"
+	InheritedKeys []string `json:"inheritedKeys,omitempty"`
 	// mode is enforce (change and refuse at admission, repair), warn (admission warnings only) or audit (findings
 	// only). With warn and audit new pods get what they ask for. By default enforce.
 	// +optional

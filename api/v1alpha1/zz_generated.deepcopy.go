@@ -312,6 +312,11 @@ func (in *PortSecurityPolicySpec) DeepCopyInto(out *PortSecurityPolicySpec) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
+	if in.InheritedKeys != nil {
+		in, out := &in.InheritedKeys, &out.InheritedKeys
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	in.Limits.DeepCopyInto(&out.Limits)
 	if in.Exceptions != nil {
 		in, out := &in.Exceptions, &out.Exceptions

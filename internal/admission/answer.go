@@ -22,6 +22,8 @@ type Answer struct {
 	Patch []jsonpatch.Operation
 	// Notes are annotations for the API server's audit log: short keys, without the webhook's name.
 	Notes map[string]string
+	// Brought are the keys that a new pod carried when it came.
+	Brought []Brought
 }
 
 // Deny adds a reason to refuse, once. Arguments of type Private go only to the audit log.

@@ -49,6 +49,8 @@ type Reviewed struct {
 	Took      time.Duration
 	// Against is what spoke against the request.
 	Against []Refusal
+	// Brought are the keys that a new pod carried when it came; none for a dry run.
+	Brought []Brought
 }
 
 // Handle answers one review.
@@ -66,7 +68,7 @@ func (h *Handler) Handle(ctx context.Context, req ctrladmission.Request) ctrladm
 		response = ctrladmission.Allowed("").WithWarnings(append(response.Warnings, response.Result.Message)...)
 		response.AuditAnnotations = notes
 	}
-	h.Observe(Reviewed{req.Namespace, result, h.Now().Sub(start), a.Refusals})
+	h.Observe(Reviewed{req.Namespace, result, h.Now().Sub(start), a.Refusals, a.Brought})
 	return response
 }
 

@@ -19,6 +19,9 @@ const (
 	NoteViolation = "violation"
 	// NoteUndo is the change of repair that is taken back by the request; it is left out where none is.
 	NoteUndo = "undo"
+	// NoteBrought is the keys that a new pod carried when it came, with other values than ovnguard would write; it is
+	// left out where there are none.
+	NoteBrought = "brought"
 )
 
 // notKnown is the decision of a review that could not be judged.

@@ -112,6 +112,9 @@ func (v *View) change(
 		}
 		d := v.decide(g, nic.Provider)
 		c.Verdict.add(nic.Provider, d)
+		if !running {
+			c.inherit(g.handedDown(nic.Provider), annotations)
+		}
 		if d.Mode != policy.Enforce && !v.asEnforced {
 			if !running && slices.Contains(p.Inherited, nic.Provider) {
 				c.forget(nic.Provider.Key(kubeovn.PortSecurity), annotations)
@@ -180,6 +183,16 @@ func (v *View) dropMigration(c *Change, p *ParsedPod, g *grounds) {
 			"share an address while it migrates"
 		c.note(text)
 		c.Warnings = append(c.Warnings, "ovnguard: "+text)
+	}
+}
+
+// inherit writes the annotations that the namespace hands down, unless the pod carries the key. An empty value counts
+// as carrying it: it is how a pod refuses the namespace's value, since Kube-OVN takes an empty value for none.
+func (c *Change) inherit(handedDown, annotations map[string]string) {
+	for key, value := range handedDown {
+		if _, there := annotations[key]; !there {
+			c.Set[key] = value
+		}
 	}
 }
 

@@ -95,7 +95,11 @@ func (a *asking) mutate() (Answer, error) {
 		return unjudged(*refusal), nil
 	}
 	var change Change
+	var brought []Brought
 	a.look(func(v *View) {
+		if old == nil && p.Unread == nil && (a.req.DryRun == nil || !*a.req.DryRun) {
+			brought = v.brought(p)
+		}
 		enforces := v.tightestMode(p.Pod) == policy.Enforce
 		switch {
 		case p.Unread != nil && enforces: // which NICs there are to protect cannot be told
@@ -115,8 +119,16 @@ func (a *asking) mutate() (Answer, error) {
 			change.Verdict = v.newReview(p, old != nil).verdict()
 		}
 	})
-	answer := Answer{Refusals: change.Refusals, Warnings: change.Warnings, Patch: change.Patch(p.Metadata.Annotations)}
+	answer := Answer{
+		Refusals: change.Refusals,
+		Warnings: change.Warnings,
+		Patch:    change.Patch(p.Metadata.Annotations),
+		Brought:  brought,
+	}
 	answer.Decided(&change.Verdict)
+	if keys := differing(brought); len(keys) > 0 {
+		answer.Note(NoteBrought, ShortNote(strings.Join(keys, ", ")))
+	}
 	return answer, nil
 }
 

@@ -126,6 +126,8 @@ type grounds struct {
 	facts   *inventory.Pod
 	query   policy.Query
 	decided map[kubeovn.Provider]policy.Decision
+	// inherited are the annotations that the namespace hands down, by NIC, as far as they were asked for.
+	inherited map[kubeovn.Provider]map[string]string
 }
 
 // asked identifies the pod that decisions are about; trustOwner is as for factsOf.
@@ -149,7 +151,10 @@ func (v *View) grounds(p *ParsedPod, trustOwner bool) *grounds {
 }
 
 func (v *View) groundsOf(facts *inventory.Pod) *grounds {
-	return &grounds{facts, v.Inventory.QueryAll(v.Namespace, facts, v.Now), make(map[kubeovn.Provider]policy.Decision)}
+	return &grounds{
+		facts, v.Inventory.QueryAll(v.Namespace, facts, v.Now), make(map[kubeovn.Provider]policy.Decision),
+		make(map[kubeovn.Provider]map[string]string),
+	}
 }
 
 // decide returns the decision for a NIC, made once.
@@ -160,6 +165,18 @@ func (v *View) decide(g *grounds, provider kubeovn.Provider) policy.Decision {
 		g.decided[provider] = d
 	}
 	return d
+}
+
+// handedDown returns the annotations that the namespace hands down to a NIC of the pod, if that is new.
+func (g *grounds) handedDown(provider kubeovn.Provider) map[string]string {
+	out, known := g.inherited[provider]
+	if !known {
+		q := g.query
+		q.Provider = provider
+		out = policy.HandedDown(q)
+		g.inherited[provider] = out
+	}
+	return out
 }
 
 // tightestMode returns the strictest mode of the policies for any NIC that the pod can have. It is for pods whose NICs

@@ -8,8 +8,25 @@ import (
 )
 
 // defaults makes ordinary pods strict, and takes the record from every other pod that came with it: nobody but this
-// policy and the webhooks writes one.
-func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissionPolicy {
+// policy and the webhooks writes one. It also writes the annotations that namespaces hand down, into all pods;
+// inherited is the expression for their keys, "" where no policy lists any.
+func (in Input) defaults(strict, inherited string) admissionregistrationv1.MutatingAdmissionPolicy {
+	with := common.and(parts{
+		"named":  named,
+		"plain":  plain(),
+		"asked":  add(podAnnotations, policy.RecordAnnotation, policy.AskedRecord),
+		"make":   makeStrict("object.metadata", podAnnotations),
+		"forget": forgotten(),
+	})
+	ordinary := with.fill("variables.strict && !($named) && $plain")
+	// Who asks to be strict stays so where the namespace is loosened later.
+	patch := with.and(parts{"ordinary": ordinary}).fill(`
+		($ordinary) ? ($portSecurity in $annotations ? [$asked] : $make) : ($forget)`)
+	variables := []admissionregistrationv1.Variable{{Name: "strict", Expression: strict}}
+	if inherited != "" {
+		variables = append(variables, admissionregistrationv1.Variable{Name: "inherited", Expression: inherited})
+		patch = "(" + patch + ") + " + handDown(ordinary)
+	}
 	return admissionregistrationv1.MutatingAdmissionPolicy{
 		TypeMeta: metav1.TypeMeta{
 			APIVersion: apiVersion,
@@ -23,22 +40,13 @@ func (in Input) defaults(strict string) admissionregistrationv1.MutatingAdmissio
 			MatchConditions: Together(
 				"on-a-network",
 				append([]admissionregistrationv1.MatchCondition{in.elsewhere()}, OnNetwork()...)...),
-			Variables:          []admissionregistrationv1.Variable{{Name: "strict", Expression: strict}},
+			Variables:          variables,
 			FailurePolicy:      new(admissionregistrationv1.Fail),
 			ReinvocationPolicy: admissionregistrationv1.NeverReinvocationPolicy,
 			// A JSON patch takes the API server two thirds of the time that an apply configuration does.
 			Mutations: []admissionregistrationv1.Mutation{{
 				PatchType: admissionregistrationv1.PatchTypeJSONPatch,
-				// Who asks to be strict stays so where the namespace is loosened later.
-				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: common.and(parts{
-					"named":  named,
-					"plain":  plain(),
-					"asked":  add(podAnnotations, policy.RecordAnnotation, policy.AskedRecord),
-					"make":   makeStrict("object.metadata", podAnnotations),
-					"forget": forgotten(),
-				}).fill(`
-					(variables.strict && !($named) && $plain) ?
-					($portSecurity in $annotations ? [$asked] : $make) : ($forget)`)},
+				JSONPatch: &admissionregistrationv1.JSONPatch{Expression: patch},
 			}},
 		},
 	}

@@ -69,9 +69,13 @@ func Make(in Input) (Set, error) {
 	if err != nil {
 		return Set{}, err
 	}
+	inherited, err := in.inherited()
+	if err != nil {
+		return Set{}, err
+	}
 	strict := "!(" + deferred + ")"
 	set := Set{
-		Mutating:   []admissionregistrationv1.MutatingAdmissionPolicy{in.defaults(strict)},
+		Mutating:   []admissionregistrationv1.MutatingAdmissionPolicy{in.defaults(strict, inherited)},
 		Validating: []admissionregistrationv1.ValidatingAdmissionPolicy{in.floor(strict), namespaceFloor},
 	}
 	for _, p := range set.Mutating {

@@ -237,3 +237,64 @@ func TestOrderOfPolicies(t *testing.T) {
 		t.Error("the caller's policies were sorted")
 	}
 }
+
+// The API server hands down the keys that the first policy for the default NIC lists, without guarded keys and keys of
+// other NICs. Where no policy lists any, the expressions are as if there were no such field.
+func TestInherited(t *testing.T) {
+	const routes, mirror = "ovn.kubernetes.io/routes", "ovn.kubernetes.io/mirror"
+	policy := func(name string, change func(*v1alpha1.PortSecurityPolicySpec)) v1alpha1.PortSecurityPolicy {
+		p := v1alpha1.PortSecurityPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		p.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": name}}
+		change(&p.Spec)
+		return p
+	}
+	lists := func(name string, priority int32, keys ...string) v1alpha1.PortSecurityPolicy {
+		return policy(name, func(s *v1alpha1.PortSecurityPolicySpec) { s.Priority, s.InheritedKeys = priority, keys })
+	}
+	is := func(name string) string {
+		return "('team' in namespaceObject.metadata.labels && namespaceObject.metadata.labels['team'] == '" + name + "')"
+	}
+	for name, c := range map[string]struct {
+		policies []v1alpha1.PortSecurityPolicy
+		choice   string // "" for none
+	}{
+		"no policy": {nil, ""},
+		"no list":   {[]v1alpha1.PortSecurityPolicy{lists("a", 0)}, ""},
+		"guarded": {
+			[]v1alpha1.PortSecurityPolicy{lists("a", 0, "ovn.kubernetes.io/port_security", "ovn.kubernetes.io/vpc_nat_gw")}, "",
+		},
+		"other NICs": {[]v1alpha1.PortSecurityPolicy{lists("a", 0, "blue.lab.ovn.kubernetes.io/routes")}, ""},
+		"a policy for other NICs": {
+			[]v1alpha1.PortSecurityPolicy{policy("a", func(s *v1alpha1.PortSecurityPolicySpec) {
+				s.Providers, s.InheritedKeys = []string{"*.lab.ovn"}, []string{routes}
+			})}, "",
+		},
+		"by labels of pods": {
+			[]v1alpha1.PortSecurityPolicy{policy("a", func(s *v1alpha1.PortSecurityPolicySpec) {
+				s.PodSelector, s.InheritedKeys = &metav1.LabelSelector{}, []string{routes}
+			})}, "",
+		},
+		"in order": {
+			[]v1alpha1.PortSecurityPolicy{
+				lists("a", 0, routes), lists("b", 7), lists("c", 0, routes, mirror, "ovn.kubernetes.io/vip"),
+			},
+			"((" + is("b") + ") ? [] : (" + is("a") + ") ? ['" + routes + "'] : (" + is("c") + ") ? ['" + mirror + "', '" +
+				routes + "'] : [])",
+		},
+	} {
+		in := Input{Policies: c.policies}
+		got, err := in.inherited()
+		if err != nil || (got == "") != (c.choice == "") || !strings.Contains(got, c.choice) {
+			t.Errorf("%s: %s, %v, want it with %s", name, got, err, c.choice)
+		}
+		set, err := Make(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec := &set.Mutating[0].Spec
+		if handsDown := len(spec.Variables) == 2; handsDown != (c.choice != "") ||
+			strings.Contains(spec.Mutations[0].JSONPatch.Expression, "variables.inherited") != handsDown {
+			t.Errorf("%s: %s", name, spec.Mutations[0].JSONPatch.Expression)
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/internal/report"
 )
 
@@ -81,7 +82,10 @@ func (o *explainOptions) run(ctx context.Context, pod string, out io.Writer, fla
 	whose := inventory.PodKey{Namespace: namespace, Name: name}
 	for _, port := range inv.Names() {
 		if p := inv.Port(port, now); p.Pod != nil && p.Pod.PodKey == whose {
-			p.Decision.Steps = p.Decision.Told(p.Pod.Annotations, p.Provider)
+			p.Decision.Steps = slices.Concat(
+				p.Decision.Told(p.Pod.Annotations, p.Provider),
+				policy.InheritedSteps(inv.Query(p.Pod, p.Provider, now)),
+			)
 			ports = append(ports, p)
 		}
 	}

@@ -18,6 +18,7 @@ func TestExplain(t *testing.T) {
 		"! not applied: the pod has ovn.kubernetes.io/port_security=false, from before this was decided",
 		"granted: 10.20.0.0/24 from its own MAC", "until: 2999-12-31T00:00:00Z",
 		"refused  the policy asks for strict, and a pod may only tighten", "refused  it ended at 2019-12-31T00:00:00Z",
+		`ovn.kubernetes.io/routes=[{"dst":"192.0.2.0/24","gw":"10.16.0.9"}]  copied   policy gateways hands it down`,
 	} {
 		if !strings.Contains(stdout.String(), part) {
 			t.Errorf("lacks %q:\n%s", part, &stdout)
@@ -36,7 +37,7 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(ports) != 1 || ports[0].Port != "router-0.edge" || ports[0].Level != "extended" ||
-		len(ports[0].Steps) != 5 || !strings.Contains(ports[0].NotApplied, "ovnguard audit") ||
+		len(ports[0].Steps) != 6 || !strings.Contains(ports[0].NotApplied, "ovnguard audit") ||
 		ports[0].Exceptions[0] != "branches" {
 		t.Errorf("%+v", ports)
 	}

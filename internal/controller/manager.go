@@ -3,6 +3,7 @@ package controller
 import (
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -17,6 +18,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/discovery"
 	"github.com/ovnguard/ovnguard/internal/feed"
 	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/registration"
 	"github.com/ovnguard/ovnguard/internal/review"
 	"github.com/ovnguard/ovnguard/internal/webhook"
@@ -76,6 +78,12 @@ const (
 	requestTimeout = registration.Timeout
 )
 
+// Values of the label "without" of ovnguard_admission_brought_total.
+const (
+	withoutSame  = "same"
+	withoutOther = "other"
+)
+
 // serveWebhooks has the manager serve the webhooks, and returns what bounds them. selfTest is the namespace of the
 // self-test.
 func serveWebhooks(
@@ -95,7 +103,19 @@ func serveWebhooks(
 		Help: "Refusals of requests about pods, by webhook, check (OVGA01 and so on) and mode of the policy: " +
 			"only mode enforce refuses the request, warn and audit let it pass.",
 	}, []string{"webhook", "check", "mode"})
-	if err := register(duration, refusals); err != nil {
+	brought := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "ovnguard_admission_brought_total",
+		Help: "Keys of Kube-OVN that new pods carried when they reached the webhook, from their authors or from another " +
+			"webhook, by whether ovnguard writes the same value without them, or another one.",
+	}, []string{"key", "without"})
+	for _, suffix := range slices.Concat(
+		[]kubeovn.Suffix{kubeovn.PortSecurity, kubeovn.Layer2Forward}, kubeovn.InheritableSuffixes,
+	) {
+		for _, without := range []string{withoutSame, withoutOther} {
+			brought.WithLabelValues(string(suffix), without)
+		}
+	}
+	if err := register(duration, refusals, brought); err != nil {
 		return nil, err
 	}
 	limit, budget := webhook.NewLimit(maxReviews), webhook.NewBudget(webhook.MaxMemory)
@@ -112,6 +132,13 @@ func serveWebhooks(
 				if r.Check != nil && reviewed.Namespace != selfTest { // whose pods are refused on purpose
 					refusals.WithLabelValues(label, r.Check.ID, r.Mode.String()).Inc()
 				}
+			}
+			for _, b := range reviewed.Brought {
+				without := withoutOther
+				if b.Same {
+					without = withoutSame
+				}
+				brought.WithLabelValues(string(kubeovn.BaseSuffix(b.Key)), without).Inc()
 			}
 		})
 		mgr.GetWebhookServer().Register(w.Path, &webhook.Handler{

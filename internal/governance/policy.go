@@ -10,6 +10,7 @@ import (
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -44,6 +45,7 @@ func (g *Guard) Policy(_ context.Context, req *admissionv1.AdmissionRequest) (An
 			)
 		}
 		name = p.Name
+		a.inherits(object, old)
 		if p.Pods != nil && (p.Level > policy.Strict || p.Forwarding > policy.Forbid || len(p.ExceptionsIn) > 0) {
 			a.Warn(
 				"policy %s selects pods by labels, and the authors of pods choose these: it can only tighten "+
@@ -77,6 +79,27 @@ func (g *Guard) Policy(_ context.Context, req *admissionv1.AdmissionRequest) (An
 	}
 	g.effect(&a, func(inv *inventory.State) inventory.Effect { return inv.PolicyEffect(name, p, g.Rewrites, g.Now()) })
 	return a, nil
+}
+
+// inherits refuses keys that no namespace may hand down to its pods. One from before, when the key was not yet known to
+// change ports, is ignored and does not keep the policy from being changed.
+func (a *Answer) inherits(now, old *v1alpha1.PortSecurityPolicy) {
+	for i, key := range now.Spec.InheritedKeys {
+		why := kubeovn.WhyNotInherited(key)
+		switch {
+		case why == "":
+		case old != nil && slices.Contains(old.Spec.InheritedKeys, key):
+			a.Warn("spec.inheritedKeys[%d]: %q is ignored: %s; take it out of the list", i, key, why)
+		default:
+			a.Deny("spec.inheritedKeys[%d]: %q cannot be handed down to pods: %s; take it out of the list", i, key, why)
+		}
+	}
+	if len(now.Spec.InheritedKeys) > 0 && now.Spec.PodSelector != nil {
+		a.Warn(
+			"spec.inheritedKeys has no effect in a policy with a podSelector: the first policy without one decides which " +
+				"keys are handed down",
+		)
+	}
 }
 
 // shadowed warns of a policy that others keep from deciding.

@@ -116,3 +116,51 @@ func TestPolicyTellsWhatItProtectsNoMore(t *testing.T) {
 		}
 	}
 }
+
+// A policy cannot come to list a guarded key: the refusal names the field, the key and the reason. A key that is listed
+// already is ignored, and the rest of the policy can be changed.
+func TestPolicyListsNoGuardedKeys(t *testing.T) {
+	lists := func(keys ...string) *v1alpha1.PortSecurityPolicy {
+		return &v1alpha1.PortSecurityPolicy{
+			ObjectMeta: metav1.ObjectMeta{Name: "first"},
+			Spec:       v1alpha1.PortSecurityPolicySpec{Priority: 100, InheritedKeys: keys},
+		}
+	}
+	const routes, guarded = "ovn.kubernetes.io/routes", "ovn.kubernetes.io/port_vips"
+	for name, c := range map[string]struct {
+		now            *v1alpha1.PortSecurityPolicy
+		old            any
+		denied, warned string
+	}{
+		"routes": {lists(routes), nil, "", ""},
+		"guarded": {
+			lists(routes, guarded), lists(routes), `spec.inheritedKeys[1]: "` + guarded + `" cannot be handed down`, "",
+		},
+		"not one of a NIC": {
+			lists("blue.lab.kubernetes.io/routes"), nil, "write ovn.kubernetes.io/routes for the default network", "",
+		},
+		"from before": {
+			lists(guarded, routes), lists(guarded), "", `spec.inheritedKeys[0]: "` + guarded + `" is ignored`,
+		},
+		"of pods with a label": {
+			func() *v1alpha1.PortSecurityPolicy {
+				p := lists(routes)
+				p.Spec.PodSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+				return p
+			}(), nil, "", "spec.inheritedKeys has no effect in a policy with a podSelector",
+		},
+	} {
+		a, err := guardOf(honouring()).Policy(t.Context(), request(t, "portsecuritypolicies.ovnguard.io", c.now, c.old))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, texts := range map[string][2]string{
+			"denied": {strings.Join(a.Denials(), "\n"), c.denied}, "warned": {strings.Join(a.Warnings, "\n"), c.warned},
+		} {
+			if said, want := texts[0], texts[1]; !strings.Contains(said, want) ||
+				want == "" && strings.Contains(said, "inheritedKeys") {
+				t.Errorf("%s: %s: %q, want it with %q", name, what, said, want)
+			}
+		}
+	}
+}

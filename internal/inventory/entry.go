@@ -53,8 +53,8 @@ func (e *entry) clone() *entry {
 	return &c
 }
 
-// isJudged reports whether there is something to judge under the name: a pod claims the port, OVN has it, or there is an
-// IP resource for it.
+// isJudged reports whether there is something to judge under the name: a pod claims the port, OVN has it, or there is
+// an IP resource for it.
 func (e *entry) isJudged() bool { return e.row != nil || e.nic.pod != nil || e.record != nil }
 
 // uncommon returns what few ports have, to be changed.

@@ -567,3 +567,23 @@ func TestPolicyOfUnknownRepair(t *testing.T) {
 
 // anywhere accepts holders on every network.
 func anywhere(inventory.Holder) bool { return true }
+
+// Inherited keys count also in a policy that cannot be read as a whole, unless its namespaces are not known.
+func TestPolicyOfInheritedKeys(t *testing.T) {
+	keys := []string{"ovn.kubernetes.io/routes"}
+	var o v1alpha1.PortSecurityPolicy
+	o.Spec.InheritedKeys = keys
+	if p := PolicyOf(&o); p.Err != nil || !slices.Equal(p.InheritedKeys, keys) {
+		t.Errorf("%+v", p)
+	}
+	o.Spec.Exceptions = &v1alpha1.ExceptionRules{TicketPattern: "("}
+	if p := PolicyOf(&o); p.Err == nil || !slices.Equal(p.InheritedKeys, keys) {
+		t.Errorf("with another mistake: %+v", p)
+	}
+	o.Spec.NamespaceSelector = &metav1.LabelSelector{
+		MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}},
+	}
+	if p := PolicyOf(&o); p.Err == nil || p.InheritedKeys != nil {
+		t.Errorf("with a selector that cannot be read: %+v", p)
+	}
+}

@@ -30,6 +30,8 @@ func PolicyOf(o *v1alpha1.PortSecurityPolicy) policy.Policy {
 	var err error
 	if p.Namespaces, err = selectorOf(s.NamespaceSelector); err != nil {
 		errs = append(errs, fmt.Errorf("spec.namespaceSelector: %w", err))
+	} else {
+		p.InheritedKeys = s.InheritedKeys // it loosens nothing, so the rest need not be readable
 	}
 	if p.Pods, err = selectorOf(s.PodSelector); err != nil {
 		errs = append(errs, fmt.Errorf("spec.podSelector: %w", err))

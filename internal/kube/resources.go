@@ -57,8 +57,8 @@ var (
 // StatefulSetKind is a kind of objects that make pods.
 var StatefulSetKind = appsv1.SchemeGroupVersion.WithKind("StatefulSet")
 
-// OwnerKinds are the other kinds of objects that make pods, or machines that run in pods, of which only names and owners
-// are read.
+// OwnerKinds are the other kinds of objects that make pods, or machines that run in pods, of which only names and
+// owners are read.
 func OwnerKinds() []schema.GroupVersionKind {
 	return []schema.GroupVersionKind{
 		{Group: "apps", Version: "v1", Kind: "Deployment"},

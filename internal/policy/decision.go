@@ -75,6 +75,8 @@ const (
 	Overruled Outcome = "overruled"
 	// Invalid means that the value could not be read; it changes nothing.
 	Invalid Outcome = "invalid"
+	// Copied means that new pods get the annotation of the namespace; it decides nothing.
+	Copied Outcome = "copied"
 	// NotKnown means that the source could not be read; the strict default stands.
 	NotKnown Outcome = "unknown"
 )

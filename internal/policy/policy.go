@@ -59,6 +59,8 @@ type Policy struct {
 	Mode          Mode
 	Repair        Repair
 	Limits        Limits
+	// InheritedKeys are the keys of annotations that namespaces hand down to their pods.
+	InheritedKeys []string
 	// ExceptionsIn are the names of the namespaces whose exceptions are honoured.
 	ExceptionsIn []string
 	// Approval demands that somebody other than its author approved an exception.

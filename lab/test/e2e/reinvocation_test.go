@@ -74,9 +74,12 @@ func reviews(t *testing.T) map[string]float64 {
 	return out
 }
 
-// laterWebhook registers a webhook that is asked after ours and patches every new pod of a namespace, until the test
-// ends. Edits change its registration.
-func laterWebhook(t *testing.T, ns, patch string, edits ...func(*admissionregistrationv1.MutatingWebhook)) {
+// patching serves a mutating webhook of a test until the test ends, and returns how the API server reaches it. patch
+// returns the JSON patch for a request; none where it changes nothing.
+func patching(
+	t *testing.T,
+	patch func(*admissionv1.AdmissionRequest) []byte,
+) admissionregistrationv1.WebhookClientConfig {
 	t.Helper()
 	authority, err := pki.EnsureAuthority(t.TempDir(), "later", time.Now())
 	if err != nil {
@@ -90,32 +93,51 @@ func laterWebhook(t *testing.T, ns, patch string, edits ...func(*admissionregist
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked := make(chan struct{}, 1)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var review admissionv1.AdmissionReview
 		if err := json.NewDecoder(r.Body).Decode(&review); err != nil || review.Request == nil {
 			http.Error(w, fmt.Sprint("no review: ", err), http.StatusBadRequest)
 			return
 		}
-		kind := admissionv1.PatchTypeJSONPatch
-		review.Response = &admissionv1.AdmissionResponse{
-			UID:       review.Request.UID,
-			Allowed:   true,
-			Patch:     []byte(patch),
-			PatchType: &kind,
+		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true}
+		if operations := patch(review.Request); len(operations) > 0 {
+			review.Response.Patch, review.Response.PatchType = operations, new(admissionv1.PatchTypeJSONPatch)
 		}
 		review.Request = nil
 		if err := json.NewEncoder(w).Encode(review); err != nil {
 			t.Error(err)
 		}
-		select {
-		case asked <- struct{}{}:
-		default:
-		}
 	}))
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	server.StartTLS()
 	t.Cleanup(server.Close)
+	return admissionregistrationv1.WebhookClientConfig{URL: &server.URL, CABundle: authority.CertPEM()}
+}
+
+// ofNewPods are the rules of a webhook that is asked about new pods.
+func ofNewPods() []admissionregistrationv1.RuleWithOperations {
+	return []admissionregistrationv1.RuleWithOperations{{
+		Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+		Rule: admissionregistrationv1.Rule{
+			APIGroups:   []string{""},
+			APIVersions: []string{"v1"},
+			Resources:   []string{"pods"},
+		},
+	}}
+}
+
+// laterWebhook registers a webhook that is asked after ours and patches every new pod of a namespace, until the test
+// ends. Edits change its registration.
+func laterWebhook(t *testing.T, ns, patch string, edits ...func(*admissionregistrationv1.MutatingWebhook)) {
+	t.Helper()
+	asked := make(chan struct{}, 1)
+	reached := patching(t, func(*admissionv1.AdmissionRequest) []byte {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		return []byte(patch)
+	})
 
 	configurations := world.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations()
 	none, fail := admissionregistrationv1.SideEffectClassNone, admissionregistrationv1.Fail
@@ -127,21 +149,11 @@ func laterWebhook(t *testing.T, ns, patch string, edits ...func(*admissionregist
 				SideEffects:             &none,
 				FailurePolicy:           &fail,
 				AdmissionReviewVersions: []string{"v1"},
-				ClientConfig: admissionregistrationv1.WebhookClientConfig{
-					URL:      &server.URL,
-					CABundle: authority.CertPEM(),
+				ClientConfig:            reached,
+				NamespaceSelector: &metav1.LabelSelector{
+					MatchLabels: map[string]string{corev1.LabelMetadataName: ns},
 				},
-				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: ns}},
-				Rules: []admissionregistrationv1.RuleWithOperations{
-					{
-						Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
-						Rule: admissionregistrationv1.Rule{
-							APIGroups:   []string{""},
-							APIVersions: []string{"v1"},
-							Resources:   []string{"pods"},
-						},
-					},
-				},
+				Rules: ofNewPods(),
 			},
 		},
 	}
