@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"time"
@@ -76,26 +77,25 @@ const (
 	requestTimeout = registration.Timeout
 )
 
-// serveWebhooks has the manager serve the webhooks, and returns what bounds them. selfTest is the namespace of the
-// self-test.
+// serveWebhooks has the manager serve the webhooks, and returns what bounds them. traces is told of refusals.
 func serveWebhooks(
 	mgr ctrl.Manager,
 	world *review.World,
 	callers *webhook.Callers,
 	cluster *discovery.KubeOVN,
-	selfTest string,
+	traces *refusals,
 ) (*webhook.Limit, error) {
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "ovnguard_admission_duration_seconds",
 		Help:    "How long reviews took, by webhook and result.",
 		Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
 	}, []string{"webhook", "result"})
-	refusals := prometheus.NewCounterVec(prometheus.CounterOpts{
+	against := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "ovnguard_admission_refusals_total",
 		Help: "Refusals of requests about pods, by webhook, check (OVGA01 and so on) and mode of the policy: " +
 			"only mode enforce refuses the request, warn and audit let it pass.",
 	}, []string{"webhook", "check", "mode"})
-	if err := register(duration, refusals); err != nil {
+	if err := register(duration, against); err != nil {
 		return nil, err
 	}
 	limit, budget := webhook.NewLimit(maxReviews), webhook.NewBudget(webhook.MaxMemory)
@@ -109,9 +109,13 @@ func serveWebhooks(
 		answer := w.Handler(world, func(reviewed admission.Reviewed) {
 			duration.WithLabelValues(label, reviewed.Result).Observe(reviewed.Took.Seconds())
 			for _, r := range reviewed.Against {
-				if r.Check != nil && reviewed.Namespace != selfTest { // whose pods are refused on purpose
-					refusals.WithLabelValues(label, r.Check.ID, r.Mode.String()).Inc()
+				if r.Check != nil && !traces.onPurpose(reviewed.Namespace) {
+					against.WithLabelValues(label, r.Check.ID, r.Mode.String()).Inc()
 				}
+			}
+		}, func(ctx context.Context, r admission.Refused) {
+			if !webhook.Stranger(ctx) {
+				traces.leave(label, &r)
 			}
 		})
 		mgr.GetWebhookServer().Register(w.Path, &webhook.Handler{

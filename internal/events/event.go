@@ -30,6 +30,12 @@ const (
 	// back.
 	ReasonRepaired = "PortSecurityRepaired"
 	ReasonUndone   = "PortSecurityUndone"
+	// ReasonPodRefused is that of an Event about a workload or a namespace with a new pod that was refused, and
+	// ReasonChangeRefused about a pod with a change that was refused. ReasonManyRefused is that of an Event about a
+	// namespace, for refusals that are not told one by one.
+	ReasonPodRefused    = "PodRefused"
+	ReasonChangeRefused = "PodChangeRefused"
+	ReasonManyRefused   = "PodsRefused"
 	// ReasonSelfTestFailed and ReasonSelfTestPassed are those of Events about the program's own namespace: the API
 	// server was shown not to have pods guarded, and to have them guarded again.
 	ReasonSelfTestFailed = "SelfTestFailed"
@@ -66,6 +72,8 @@ const (
 	ActionRepair = "Repair"
 	// actionMany is the action of an Event about many findings.
 	actionMany = ActionAudit
+	// actionReview is the action of an Event about a refusal that no check accounts for, or about many refusals.
+	actionReview = "Review"
 )
 
 // eventOf returns the Event about one finding, or about one change of repair. Its name follows from what it is about,
@@ -127,7 +135,7 @@ func eventOfSum(s Sum, at time.Time, instance string) *eventsv1.Event {
 	if len(s.Came) == 0 {
 		e.Type = corev1.EventTypeNormal
 	}
-	e.Regarding = corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Namespace: s.Namespace, Name: s.Namespace}
+	e.Regarding = namespaceRef(s.Namespace)
 	e.Note = publish.Shorten(
 		fmt.Sprintf(
 			"besides the findings with their own Events, %s began and %s ended%s; Report %s and `ovnguard audit` "+
@@ -150,7 +158,7 @@ func eventOfNotice(n Notice, instance string) *eventsv1.Event {
 	if n.Good {
 		e.Type = corev1.EventTypeNormal
 	}
-	e.Regarding = corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Namespace: n.Namespace, Name: n.Namespace}
+	e.Regarding = namespaceRef(n.Namespace)
 	e.Note = publish.Shorten(n.Text, noteLimit)
 	return e
 }
