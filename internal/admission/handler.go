@@ -37,6 +37,10 @@ type Handler struct {
 	Advises bool
 	// Observe receives what came of each review.
 	Observe func(Reviewed)
+	// Refused receives each request that is refused; nil where nobody is to be told. Accounts returns the accounts that
+	// count now, and is called for Refused alone.
+	Refused  func(context.Context, Refused)
+	Accounts func() Accounts
 	// Now returns the time; time.Now outside tests.
 	Now func() time.Time
 }
@@ -69,6 +73,9 @@ func (h *Handler) Handle(ctx context.Context, req ctrladmission.Request) ctrladm
 		response.AuditAnnotations = notes
 	}
 	h.Observe(Reviewed{req.Namespace, result, h.Now().Sub(start), a.Refusals, a.Brought})
+	if !response.Allowed && h.Refused != nil {
+		h.Refused(ctx, refusedOf(&req.AdmissionRequest, a.Refusals, response.Result.Message, h.Accounts))
+	}
 	return response
 }
 

@@ -65,7 +65,79 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 }
 
-// Every reason why an exception has no effect is documented.
+// reasonsInCode returns the reasons of Events that stand in the code: constants of package events with names that begin
+// with Reason, and literals for the field Reason of an Event or a Notice elsewhere.
+func reasonsInCode(t *testing.T) []string {
+	t.Helper()
+	reasons := make(map[string]bool)
+	note := func(e ast.Expr) {
+		if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+			if text, err := strconv.Unquote(lit.Value); err == nil {
+				reasons[text] = true
+			}
+		}
+	}
+	eachFile(t, func(path string) {
+		if strings.HasSuffix(path, "_test.go") || !strings.HasPrefix(path, "internal/") {
+			return
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("../..", path), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.ValueSpec:
+				for i, value := range n.Values {
+					if strings.HasPrefix(path, "internal/events/") && strings.HasPrefix(n.Names[i].Name, "Reason") {
+						note(value)
+					}
+				}
+			case *ast.CompositeLit:
+				if kind, ok := n.Type.(*ast.SelectorExpr); !ok ||
+					kind.Sel.Name != "Event" && kind.Sel.Name != "Notice" {
+					break
+				}
+				for _, field := range n.Elts {
+					if pair, ok := field.(*ast.KeyValueExpr); ok {
+						if name, ok := pair.Key.(*ast.Ident); ok && name.Name == "Reason" {
+							note(pair.Value)
+						}
+					}
+				}
+			}
+			return true
+		})
+	})
+	if len(reasons) == 0 {
+		t.Fatal("the code has no reasons of Events: this rule is stale")
+	}
+	return slices.Sorted(maps.Keys(reasons))
+}
+
+// Every reason of an Event is documented, and every reason that is documented is there.
+func TestEventsAreDocumented(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("../..", observeDoc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(doc), "\n## Events\n")
+	if !found {
+		t.Fatalf("%s has no section about Events: this rule is stale", observeDoc)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	var documented []string
+	row := regexp.MustCompile("(?m)^\\| `([A-Za-z]+)` \\| (?:Warning|Normal) \\|")
+	for _, row := range row.FindAllStringSubmatch(section, -1) {
+		documented = append(documented, row[1])
+	}
+	slices.Sort(documented)
+	if diff := cmp.Diff(reasonsInCode(t), documented); diff != "" {
+		t.Errorf("%s against the code: -code +documented\n%s", observeDoc, diff)
+	}
+}
+
+// Every reason for which an exception has no effect is documented.
 func TestReasonsAreDocumented(t *testing.T) {
 	doc, err := os.ReadFile(filepath.Join("../..", observeDoc))
 	if err != nil {

@@ -100,7 +100,7 @@ func Evaluate(p inventory.Port, eras []portsec.Era) Result {
 		*s = subject{own: s.own[:0]}
 		subjects.Put(s)
 	}()
-	result := Result{Class: s.class}
+	result := Result{Class: s.class, Permitted: permitted(&p)}
 	result.Wide, result.Narrow = s.columnWrong()
 	for _, c := range checks {
 		if c.find == nil {

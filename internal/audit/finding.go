@@ -127,6 +127,9 @@ type Result struct {
 	Class Class
 	// Findings are ordered by rule.
 	Findings []Finding
+	// Permitted says in which ways the port may do more than its own identity allows; none where the state is
+	// OutOfScope. It does not depend on the findings.
+	Permitted []Permission
 	// Wide and Narrow tell that port_security lets the port send more, or less, than was decided, whatever finding says
 	// so.
 	Wide, Narrow bool

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/events"
 	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -126,7 +127,7 @@ func tell(ctx context.Context, errs io.Writer, undoer *apply.Undoer, unit journa
 			Name:       whose.Pod,
 			UID:        types.UID(whose.PodUID),
 		},
-		Reason:         "PortSecurityUndone",
+		Reason:         events.ReasonUndone,
 		Type:           corev1.EventTypeWarning,
 		FirstTimestamp: now,
 		LastTimestamp:  now,

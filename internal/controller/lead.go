@@ -19,15 +19,31 @@ import (
 	"github.com/ovnguard/ovnguard/internal/status"
 )
 
-// books keep what is to be written to the API server, by whichever replica leads.
+// books keep what is to be written to the API server. The replica that leads writes it, except that each replica tells
+// of its own refusals.
 type books struct {
 	told     *events.Book
+	refused  *events.Refusals
 	reports  *openreports.Book
 	statuses *status.Book
+	// wrote counts the writes, and identity names this replica.
+	wrote    *writes
+	identity string
 }
 
-func newBooks() books {
-	return books{told: events.NewBook(time.Now), reports: openreports.NewBook(), statuses: status.NewBook()}
+func newBooks() (books, error) {
+	identity, err := leader.Identity()
+	if err != nil {
+		return books{}, err
+	}
+	wrote, err := newWrites(metrics.Registry)
+	if err != nil {
+		return books{}, fmt.Errorf("register metrics: %w", err)
+	}
+	return books{
+		told: events.NewBook(time.Now), refused: events.NewRefusals(time.Now), reports: openreports.NewBook(),
+		statuses: status.NewBook(), wrote: wrote, identity: identity,
+	}, nil
 }
 
 // newMonitor returns the monitor, which tells metrics, books and repair what it finds.
@@ -53,19 +69,11 @@ func newLeader(
 	kept books,
 	log logr.Logger,
 ) (*leader.Candidate, error) {
-	identity, err := leader.Identity()
-	if err != nil {
-		return nil, err
-	}
-	wrote, err := newWrites(metrics.Registry)
-	if err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
-	}
 	report := &openreports.Writer{
 		Client: live,
 		Book:   kept.reports,
 		Log:    log.WithName("reports"),
-		Wrote:  wrote.of(writesReport),
+		Wrote:  kept.wrote.of(writesReport),
 	}
 	stature := &status.Writer{
 		Cache:      facts,
@@ -75,19 +83,19 @@ func newLeader(
 		Namespaces: judge.Namespaces,
 		Standing:   judge.Standing,
 		Log:        log.WithName("status"),
-		Wrote:      wrote.of(writesStatus),
+		Wrote:      kept.wrote.of(writesStatus),
 		Now:        time.Now,
 	}
 	teller := &events.Writer{
 		Client:   live,
 		Book:     kept.told,
-		Instance: identity,
+		Instance: kept.identity,
 		Log:      log.WithName("events"),
-		Wrote:    wrote.of(writesEvent),
+		Wrote:    kept.wrote.of(writesEvent),
 	}
 	tasks := []func(context.Context){fed.OnceJudged(report.Run), fed.OnceJudged(stature.Run), teller.Run}
 	if o.Repair.Enabled {
 		tasks = append(tasks, fed.OnceRead(repairer.Run))
 	}
-	return leader.New(config, o.Namespace, identity, log.WithName("leader"), tasks...)
+	return leader.New(config, o.Namespace, kept.identity, log.WithName("leader"), tasks...)
 }

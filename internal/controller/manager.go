@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"slices"
@@ -84,21 +85,20 @@ const (
 	withoutOther = "other"
 )
 
-// serveWebhooks has the manager serve the webhooks, and returns what bounds them. selfTest is the namespace of the
-// self-test.
+// serveWebhooks has the manager serve the webhooks, and returns what bounds them. traces is told of refusals.
 func serveWebhooks(
 	mgr ctrl.Manager,
 	world *review.World,
 	callers *webhook.Callers,
 	cluster *discovery.KubeOVN,
-	selfTest string,
+	traces *refusals,
 ) (*webhook.Limit, error) {
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "ovnguard_admission_duration_seconds",
 		Help:    "How long reviews took, by webhook and result.",
 		Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
 	}, []string{"webhook", "result"})
-	refusals := prometheus.NewCounterVec(prometheus.CounterOpts{
+	against := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "ovnguard_admission_refusals_total",
 		Help: "Refusals of requests about pods, by webhook, check (OVGA01 and so on) and mode of the policy: " +
 			"only mode enforce refuses the request, warn and audit let it pass.",
@@ -115,7 +115,7 @@ func serveWebhooks(
 			brought.WithLabelValues(string(suffix), without)
 		}
 	}
-	if err := register(duration, refusals, brought); err != nil {
+	if err := register(duration, against, brought); err != nil {
 		return nil, err
 	}
 	limit, budget := webhook.NewLimit(maxReviews), webhook.NewBudget(webhook.MaxMemory)
@@ -129,8 +129,8 @@ func serveWebhooks(
 		answer := w.Handler(world, func(reviewed admission.Reviewed) {
 			duration.WithLabelValues(label, reviewed.Result).Observe(reviewed.Took.Seconds())
 			for _, r := range reviewed.Against {
-				if r.Check != nil && reviewed.Namespace != selfTest { // whose pods are refused on purpose
-					refusals.WithLabelValues(label, r.Check.ID, r.Mode.String()).Inc()
+				if r.Check != nil && !traces.onPurpose(reviewed.Namespace) {
+					against.WithLabelValues(label, r.Check.ID, r.Mode.String()).Inc()
 				}
 			}
 			for _, b := range reviewed.Brought {
@@ -139,6 +139,10 @@ func serveWebhooks(
 					without = withoutSame
 				}
 				brought.WithLabelValues(string(kubeovn.BaseSuffix(b.Key)), without).Inc()
+			}
+		}, func(ctx context.Context, r admission.Refused) {
+			if !webhook.Stranger(ctx) {
+				traces.leave(label, &r)
 			}
 		})
 		mgr.GetWebhookServer().Register(w.Path, &webhook.Handler{

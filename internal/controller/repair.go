@@ -3,7 +3,11 @@ package controller
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -12,12 +16,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/events"
 	"github.com/ovnguard/ovnguard/internal/feed"
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/internal/monitor"
+	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/internal/publish"
 	"github.com/ovnguard/ovnguard/internal/repair"
 	"github.com/ovnguard/ovnguard/internal/repair/apply"
+	"github.com/ovnguard/ovnguard/portsec"
 )
 
 // RepairOptions bound what repair does.
@@ -71,7 +81,10 @@ func newRepairer(
 		Log:     log,
 		Metrics: counts,
 		Held:    func(text string) { told.Tell(heldNotice(o.Namespace, text)) },
-		Now:     time.Now,
+		Wrote: func(before *inventory.Port, change *journal.Entry) {
+			told.Repaired(aboutPort(before), before.Pod.UID, repairOf(before, m.Eras(), change))
+		},
+		Now: time.Now,
 	}, nil
 }
 
@@ -111,4 +124,58 @@ func heldNotice(namespace, text string) events.Notice {
 		n.Reason, n.Good, n.Text = events.ReasonRepairGoesOn, true, "no change of repair waits for a human any more"
 	}
 	return n
+}
+
+// aboutPort returns a finding that only names the port.
+func aboutPort(p *inventory.Port) audit.Finding {
+	return audit.Finding{Port: p.Name, Namespace: p.Pod.Namespace, Pod: p.Pod.Name, Provider: p.Provider}
+}
+
+// repairOf describes a change that repair made to a port. before is the port before the change, eras are those that may
+// enforce.
+func repairOf(before *inventory.Port, eras []portsec.Era, change *journal.Entry) events.Repair {
+	out := events.Repair{Wrote: "row"}
+	for _, f := range audit.Evaluate(*before, eras).Findings {
+		if f.Rule.Severity != audit.Info {
+			out.Rules = append(out.Rules, f.Rule.ID)
+		}
+	}
+	var parts []string
+	say := func(what, was, is string) {
+		parts = append(parts, fmt.Sprintf("%s from %s to %s", what, publish.Shorten(was, valueLimit),
+			publish.Shorten(is, valueLimit)))
+	}
+	for _, key := range slices.Sorted(maps.Keys(change.After.Annotations)) {
+		out.Wrote = "annotation"
+		if key != policy.RecordAnnotation {
+			say("annotation "+key, orNone(change.Before.Annotations[key]), orNone(change.After.Annotations[key]))
+		}
+	}
+	column := func(name string, was, is *[]string) {
+		if was != nil && is != nil {
+			say(name, fmt.Sprintf("%q", *was), fmt.Sprintf("%q", *is))
+		}
+	}
+	column("port_security", change.Before.PortSecurity, change.After.PortSecurity)
+	column("addresses", change.Before.Addresses, change.After.Addresses)
+	if change.After.ExternalIDs != nil {
+		parts = append(parts, "external_ids as Kube-OVN writes them")
+	}
+	out.Text = "ovnguard changed " + strings.Join(
+		parts,
+		", ",
+	) + ", as decided by " + admission.PolicyTitle(
+		before.Decision.Policy,
+	)
+	return out
+}
+
+// valueLimit is how many bytes of one value an Event has.
+const valueLimit = 160
+
+func orNone(value string) string {
+	if value == "" {
+		return "none"
+	}
+	return strconv.Quote(value)
 }

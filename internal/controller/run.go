@@ -70,7 +70,11 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 	}
 
 	// What is known of all ports, and who is told what is found.
-	kept, toRepair := newBooks(), apply.NewQueue(time.Now)
+	kept, err := newBooks()
+	if err != nil {
+		return nil, err
+	}
+	toRepair := apply.NewQueue(time.Now)
 	judge, err := newMonitor(o, kept, toRepair, log)
 	if err != nil {
 		return nil, err
@@ -135,7 +139,8 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 		kube.Lookup{Cache: facts, Live: mgr.GetAPIReader()}, judge, accounts, live,
 		&journal.Reader{Client: live, Namespace: o.Namespace, Now: time.Now},
 	)
-	limit, err := serveWebhooks(mgr, world, callers, cluster, o.SelfTestNamespace)
+	traces := newRefusals(o, live, kept, log.WithName("refusals"))
+	limit, err := serveWebhooks(mgr, world, callers, cluster, traces)
 	if err != nil {
 		return nil, err
 	}
@@ -183,6 +188,7 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 		{"the audit", fed},
 		{"the self-test", test},
 		{"the election of a leader", lead},
+		{"the traces of refusals", traces},
 	} {
 		if err := mgr.Add(part.run); err != nil {
 			return nil, fmt.Errorf("add %s: %w", part.what, err)

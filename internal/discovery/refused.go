@@ -38,7 +38,8 @@ type refusing struct {
 // Handle implements ctrladmission.Handler.
 func (r refusing) Handle(ctx context.Context, req ctrladmission.Request) ctrladmission.Response {
 	response := r.Handler.Handle(ctx, req)
-	if user := req.UserInfo.Username; !response.Allowed && r.kubeOVN.runs(user) {
+	dryRun := req.DryRun != nil && *req.DryRun // it must leave nothing behind
+	if user := req.UserInfo.Username; !response.Allowed && !dryRun && r.kubeOVN.runs(user) {
 		why := "no reason was given"
 		if response.Result != nil {
 			why = response.Result.Message

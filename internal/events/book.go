@@ -26,13 +26,23 @@ const (
 	sumEvery = time.Minute
 )
 
-// Item is a finding that came or went.
+// Item is a finding that came or went, or a change that repair made.
 type Item struct {
 	audit.Finding
 	PodUID string
 	// Gone means that it went.
 	Gone bool
-	At   time.Time
+	// Repair is the change; nil where the item is a finding.
+	Repair *Repair
+	At     time.Time
+}
+
+// Repair is a change that repair made to a port.
+type Repair struct {
+	// Rules are the IDs of the findings that the port had, in order; none where the pod only lacked its annotation.
+	Rules []string
+	// Wrote says where something was written, as in "row" or "annotation", and Text has the values before and after.
+	Wrote, Text string
 }
 
 // Sum is what came and went in a namespace besides what is told one by one.
@@ -40,6 +50,8 @@ type Sum struct {
 	Namespace string
 	// Came and Went count findings by rule.
 	Came, Went map[string]int
+	// Repaired counts the changes that repair made.
+	Repaired int
 }
 
 // Notice is something about the program itself that its operators should see.
@@ -65,20 +77,21 @@ type Book struct {
 	notices []Notice
 	// sums are what there was no room for, by namespace.
 	sums map[string]*Sum
-	// room is how many Events of a namespace may still be told one by one, as it was at a time.
-	room map[string]room
+	// room is for Events that are told one by one.
+	room rooms
+	// told are findings that were told and have not ended, by the names of their Events. The room for the Events about
+	// their end is taken already.
+	told map[string]bool
 	// summed is when a Sum of a namespace was told last.
 	summed map[string]time.Time
 }
 
-type room struct {
-	left int
-	at   time.Time
-}
-
 // NewBook returns an empty Book; now tells the time.
 func NewBook(now func() time.Time) *Book {
-	return &Book{now: now, sums: make(map[string]*Sum), room: make(map[string]room), summed: make(map[string]time.Time)}
+	return &Book{
+		now: now, sums: make(map[string]*Sum), room: newRooms(burst, refill), told: make(map[string]bool),
+		summed: make(map[string]time.Time),
+	}
 }
 
 // Judged implements monitor.Observer.
@@ -89,6 +102,11 @@ func (b *Book) Judged(before, after monitor.Verdict) {
 	for _, f := range after.Beyond(before) {
 		b.note(Item{Finding: f, PodUID: after.PodUID})
 	}
+}
+
+// Repaired has a change of repair told. The finding only names the port.
+func (b *Book) Repaired(port audit.Finding, podUID string, r Repair) {
+	b.note(Item{Finding: port, PodUID: podUID, Repair: &r})
 }
 
 // note has an item wait. Where no pod claims the port there is nothing that an Event could be about; what is only worth
@@ -128,7 +146,7 @@ func (b *Book) Notices() []Notice {
 	now := b.now()
 	out := slices.DeleteFunc(
 		b.notices,
-		func(n Notice) bool { return now.Sub(n.At) > keep || !b.spend(n.Namespace, now) },
+		func(n Notice) bool { return now.Sub(n.At) > keep || !b.room.spend(n.Namespace, 1, now) },
 	)
 	b.notices = nil
 	return out
@@ -145,11 +163,36 @@ func (b *Book) sum(i Item) {
 		s = &Sum{Namespace: i.Namespace, Came: make(map[string]int), Went: make(map[string]int)}
 		b.sums[i.Namespace] = s
 	}
-	if i.Gone {
+	switch {
+	case i.Repair != nil:
+		s.Repaired++
+	case i.Gone:
 		s.Went[i.Rule.ID]++
-	} else {
+	default:
 		s.Came[i.Rule.ID]++
 	}
+}
+
+// mayTell takes the room that an item needs, and reports whether there was enough. A finding takes the room for its end
+// as well: otherwise the last Event of a port could be about a finding that is gone.
+func (b *Book) mayTell(i Item, now time.Time) bool {
+	if i.Repair != nil {
+		return b.room.spend(i.Namespace, 1, now)
+	}
+	name := foundName(i)
+	if i.Gone {
+		reserved := b.told[name]
+		delete(b.told, name)
+		return reserved || b.room.spend(i.Namespace, 1, now)
+	}
+	if !b.room.spend(i.Namespace, 2, now) {
+		return false
+	}
+	if len(b.told) >= maxTold {
+		clear(b.told)
+	}
+	b.told[name] = true
+	return true
 }
 
 // Take returns what is to be told now, one by one and together.
@@ -160,7 +203,7 @@ func (b *Book) Take() ([]Item, []Sum) {
 	b.forget(now)
 	var single []Item
 	for _, i := range b.waiting {
-		if b.spend(i.Namespace, now) {
+		if b.mayTell(i, now) {
 			single = append(single, i)
 		} else {
 			b.sum(i)
@@ -179,29 +222,6 @@ func (b *Book) Take() ([]Item, []Sum) {
 	slices.SortFunc(sums, func(a, b Sum) int { return cmp.Compare(a.Namespace, b.Namespace) })
 	// Namespaces come and go: what is as if it had never been is not kept.
 	maps.DeleteFunc(b.summed, func(_ string, at time.Time) bool { return now.Sub(at) >= sumEvery })
-	maps.DeleteFunc(b.room, func(_ string, r room) bool { return r.now(now) >= burst })
+	b.room.tidy(now)
 	return single, sums
-}
-
-// now returns the room as it has become since.
-func (r room) now(now time.Time) int {
-	return min(burst, r.left+int(now.Sub(r.at)/refill))
-}
-
-// spend takes room for one Event of the namespace; it is false where there is none.
-func (b *Book) spend(namespace string, now time.Time) bool {
-	r, known := b.room[namespace]
-	if !known {
-		r = room{burst, now}
-	}
-	left := r.now(now)
-	if left == 0 {
-		return false
-	}
-	if left != r.left {
-		r.at = now
-	}
-	r.left = left - 1
-	b.room[namespace] = r
-	return true
 }

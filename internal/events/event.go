@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -25,6 +26,16 @@ const (
 	ReasonCleared = "PortSecurityCleared"
 	// ReasonMany is that of an Event about a namespace, for what is not told one by one.
 	ReasonMany = "PortSecurityFindings"
+	// ReasonRepaired is that of an Event about a port that repair changed, and ReasonUndone about one that was changed
+	// back.
+	ReasonRepaired = "PortSecurityRepaired"
+	ReasonUndone   = "PortSecurityUndone"
+	// ReasonPodRefused is that of an Event about a workload or a namespace with a new pod that was refused, and
+	// ReasonChangeRefused about a pod with a change that was refused. ReasonManyRefused is that of an Event about a
+	// namespace, for refusals that are not told one by one.
+	ReasonPodRefused    = "PodRefused"
+	ReasonChangeRefused = "PodChangeRefused"
+	ReasonManyRefused   = "PodsRefused"
 	// ReasonSelfTestFailed and ReasonSelfTestPassed are those of Events about the program's own namespace: the API
 	// server was shown not to have pods guarded, and to have them guarded again.
 	ReasonSelfTestFailed = "SelfTestFailed"
@@ -48,8 +59,9 @@ const (
 const (
 	// controller is who reports.
 	controller = "ovnguard"
-	// noteLimit is the API's limit for an Event's note, in bytes.
-	noteLimit = 1024
+	// noteLimit and actionLimit are the API's limits for an Event's note and action, in bytes.
+	noteLimit   = 1024
+	actionLimit = 128
 	// ActionSelfTest is the action of an Event about the self-test.
 	ActionSelfTest = "SelfTest"
 	// ActionDetect is the action of an Event about how Kube-OVN is laid out.
@@ -60,24 +72,54 @@ const (
 	ActionRepair = "Repair"
 	// actionMany is the action of an Event about many findings.
 	actionMany = ActionAudit
+	// actionReview is the action of an Event about a refusal that no check accounts for, or about many refusals.
+	actionReview = "Review"
 )
 
-// eventOf returns the Event about one finding. Its name follows from what it is about, so that whoever tells it again,
-// after a restart or as another replica, finds that it is told.
+// eventOf returns the Event about one finding, or about one change of repair. Its name follows from what it is about,
+// so that whoever tells it again, after a restart or as another replica, finds that it is told.
 func eventOf(i Item, instance string) *eventsv1.Event {
-	reason, kind, text := ReasonFound, corev1.EventTypeWarning, i.Message
-	if i.Gone {
-		reason, kind, text = ReasonCleared, corev1.EventTypeNormal, "no longer: "+i.Rule.Summary
-	}
 	e := eventAt(i.At, instance)
-	e.Namespace, e.Name = i.Namespace, nameOf(i.Rule.ID, reason, i.Port, i.PodUID)
-	e.Reason, e.Type, e.Action = reason, kind, i.Rule.ID
+	var text string
+	switch rule := i.Rule.ID + " " + i.Rule.Name + ", port " + i.Port + ": "; {
+	case i.Repair != nil:
+		rules := strings.Join(i.Repair.Rules, ",")
+		e.Name = nameOf(strings.ToLower(ActionRepair), ReasonRepaired, i.Port, i.PodUID, rules, i.Repair.Wrote)
+		e.Reason, e.Type = ReasonRepaired, corev1.EventTypeNormal
+		e.Action = cmp.Or(publish.Shorten(rules, actionLimit), ActionRepair)
+		text = strings.TrimSpace(rules + " port " + i.Port + " was repaired: " + i.Repair.Text)
+	case i.Gone:
+		e.Name = nameOf(i.Rule.ID, ReasonCleared, i.Port, i.PodUID)
+		e.Reason, e.Type, e.Action = ReasonCleared, corev1.EventTypeNormal, i.Rule.ID
+		text = rule + "no longer: " + i.Rule.Summary
+	default:
+		e.Name = foundName(i)
+		e.Reason, e.Type, e.Action = ReasonFound, corev1.EventTypeWarning, i.Rule.ID
+		text = rule + i.Message
+	}
+	e.Namespace = i.Namespace
 	e.Regarding = corev1.ObjectReference{
 		APIVersion: "v1", Kind: "Pod", Namespace: i.Namespace, Name: i.Pod, UID: types.UID(i.PodUID),
 		FieldPath: "metadata.annotations[" + i.Provider.Key(kubeovn.PortSecurity) + "]",
 	}
-	e.Note = publish.Shorten(i.Rule.ID+" "+i.Rule.Name+", port "+i.Port+": "+text, noteLimit)
+	e.Note = publish.Shorten(text, noteLimit)
 	return e
+}
+
+// foundName returns the name of the Event about a finding, when it came.
+func foundName(i Item) string { return nameOf(i.Rule.ID, ReasonFound, i.Port, i.PodUID) }
+
+// answered returns the names of the Events about the findings that an item ends.
+func answered(i Item) (names []string) {
+	if i.Gone {
+		return []string{foundName(i)}
+	}
+	if i.Repair != nil {
+		for _, rule := range i.Repair.Rules {
+			names = append(names, nameOf(rule, ReasonFound, i.Port, i.PodUID))
+		}
+	}
+	return names
 }
 
 // eventOfSum returns the Event about what a namespace has besides what is told one by one.
@@ -93,13 +135,14 @@ func eventOfSum(s Sum, at time.Time, instance string) *eventsv1.Event {
 	if len(s.Came) == 0 {
 		e.Type = corev1.EventTypeNormal
 	}
-	e.Regarding = corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Namespace: s.Namespace, Name: s.Namespace}
+	e.Regarding = namespaceRef(s.Namespace)
 	e.Note = publish.Shorten(
 		fmt.Sprintf(
-			"besides the findings with their own Events, %s began and %s ended; Report %s and `ovnguard audit` "+
+			"besides the findings with their own Events, %s began and %s ended%s; Report %s and `ovnguard audit` "+
 				"list all findings",
 			counts(s.Came),
 			counts(s.Went),
+			repairs(s.Repaired),
 			controller,
 		),
 		noteLimit,
@@ -115,7 +158,7 @@ func eventOfNotice(n Notice, instance string) *eventsv1.Event {
 	if n.Good {
 		e.Type = corev1.EventTypeNormal
 	}
-	e.Regarding = corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Namespace: n.Namespace, Name: n.Namespace}
+	e.Regarding = namespaceRef(n.Namespace)
 	e.Note = publish.Shorten(n.Text, noteLimit)
 	return e
 }
@@ -134,6 +177,17 @@ func counts(byRule map[string]int) string {
 		return "1 finding (" + parts[0] + ")"
 	}
 	return fmt.Sprintf("%d findings (%s)", total, strings.Join(parts, ", "))
+}
+
+// repairs words how many changes of repair there were besides.
+func repairs(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return ", and 1 port was repaired"
+	}
+	return fmt.Sprintf(", and ports were repaired %d times", n)
 }
 
 func eventAt(at time.Time, instance string) *eventsv1.Event {

@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -38,9 +39,17 @@ type Writer struct {
 	// Wrote is told of each write, and what became of it.
 	Wrote func(error)
 
-	waiting []*eventsv1.Event
+	waiting []letter
 	// told tells when an Event of a name was written last.
 	told map[string]time.Time
+}
+
+// letter is an Event that is to be written.
+type letter struct {
+	*eventsv1.Event
+
+	// after are the names of Events that are about the same, and that this one must not be older than.
+	after []string
 }
 
 // Run writes until ctx ends. Another replica at the same time would find that all is told.
@@ -58,13 +67,13 @@ func (w *Writer) Run(ctx context.Context) {
 func (w *Writer) look(ctx context.Context) error {
 	items, sums := w.Book.Take()
 	for _, i := range items {
-		w.waiting = append(w.waiting, eventOf(i, w.Instance))
+		w.waiting = append(w.waiting, letter{eventOf(i, w.Instance), answered(i)})
 	}
 	for _, n := range w.Book.Notices() {
-		w.waiting = append(w.waiting, eventOfNotice(n, w.Instance))
+		w.waiting = append(w.waiting, letter{Event: eventOfNotice(n, w.Instance)})
 	}
 	for _, s := range sums {
-		w.waiting = append(w.waiting, eventOfSum(s, w.Book.now(), w.Instance))
+		w.waiting = append(w.waiting, letter{Event: eventOfSum(s, w.Book.now(), w.Instance)})
 	}
 	for range min(len(w.waiting), perLook) {
 		e := w.waiting[0]
@@ -82,15 +91,15 @@ func (w *Writer) look(ctx context.Context) error {
 }
 
 // write makes the Event, or counts it where it is there from an earlier time.
-func (w *Writer) write(ctx context.Context, e *eventsv1.Event) error {
+func (w *Writer) write(ctx context.Context, e letter) error {
 	at, key := e.EventTime.Time, e.Namespace+"/"+e.Name
-	if last, known := w.told[key]; known && at.Sub(last) < same {
+	if last, known := w.told[key]; known && at.Sub(last) < same && !w.toldSince(e, last) {
 		return nil
 	}
-	err := w.Client.Create(ctx, e)
+	err := w.Client.Create(ctx, e.Event)
 	switch {
 	case apierrors.IsAlreadyExists(err):
-		err = w.count(ctx, e.Namespace, e.Name, at)
+		err = w.count(ctx, e, at)
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause), apierrors.IsNotFound(err):
 		return nil // nobody reads it any more
 	default:
@@ -106,14 +115,21 @@ func (w *Writer) write(ctx context.Context, e *eventsv1.Event) error {
 	return nil
 }
 
+// toldSince reports whether this replica has told something since then that the Event must follow.
+func (w *Writer) toldSince(e letter, last time.Time) bool {
+	return slices.ContainsFunc(e.after, func(name string) bool { return w.told[e.Namespace+"/"+name].After(last) })
+}
+
 // count notes on an Event that what it says was seen again.
-func (w *Writer) count(ctx context.Context, namespace, name string, at time.Time) error {
+func (w *Writer) count(ctx context.Context, l letter, at time.Time) error {
 	var e eventsv1.Event
-	if err := w.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &e); err != nil {
+	if err := w.Client.Get(ctx, client.ObjectKeyFromObject(l.Event), &e); err != nil {
 		return client.IgnoreNotFound(err) // it has just ended; it is old news
 	}
-	if at.Sub(lastSeen(&e)) < same {
-		return nil
+	if last := lastSeen(&e); at.Sub(last) < same {
+		if since, err := w.writtenSince(ctx, l, last); !since || err != nil {
+			return err
+		}
 	}
 	before := e.DeepCopy()
 	if e.Series == nil {
@@ -124,4 +140,19 @@ func (w *Writer) count(ctx context.Context, namespace, name string, at time.Time
 	err := w.Client.Patch(ctx, &e, client.MergeFrom(before))
 	w.Wrote(client.IgnoreNotFound(err))
 	return client.IgnoreNotFound(err)
+}
+
+// writtenSince reports whether something was told since then, by whichever replica, that the Event must follow.
+func (w *Writer) writtenSince(ctx context.Context, l letter, last time.Time) (bool, error) {
+	for _, name := range l.after {
+		var e eventsv1.Event
+		err := w.Client.Get(ctx, client.ObjectKey{Namespace: l.Namespace, Name: name}, &e)
+		if client.IgnoreNotFound(err) != nil {
+			return false, err
+		}
+		if err == nil && lastSeen(&e).After(last) {
+			return true, nil
+		}
+	}
+	return false, nil
 }

@@ -10,11 +10,12 @@ import (
 
 // Metrics counts ports and findings for Prometheus. Its labels are closed sets; no name of a pod is among them.
 type Metrics struct {
-	ports    *prometheus.GaugeVec
-	classes  *prometheus.GaugeVec
-	findings *prometheus.GaugeVec
-	found    *prometheus.CounterVec
-	lives    *lives
+	ports     *prometheus.GaugeVec
+	classes   *prometheus.GaugeVec
+	permitted *prometheus.GaugeVec
+	findings  *prometheus.GaugeVec
+	found     *prometheus.CounterVec
+	lives     *lives
 	// series are the values of classes; an observer is told by one at a time.
 	series map[series]int
 }
@@ -35,6 +36,11 @@ func NewMetrics(r prometheus.Registerer, now func() time.Time) (*Metrics, error)
 			Name: "ovnguard_namespace_ports",
 			Help: "Ports of pods by namespace, by what kind of port they are, and by what the audit says of them.",
 		}, []string{"namespace", "class", "state"}),
+		permitted: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "ovnguard_ports_permitted",
+			Help: "Ports of pods that may send from, or take in, more than their own addresses by decision of a policy, " +
+				"a namespace, an exception or a Vip, by how much.",
+		}, []string{"level"}),
 		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "ovnguard_findings", Help: "Findings of the audit by rule.",
 		}, []string{"rule"}),
@@ -43,13 +49,16 @@ func NewMetrics(r prometheus.Registerer, now func() time.Time) (*Metrics, error)
 			Help: "How often a finding came, by rule: at the start, and whenever a port drifts.",
 		}, []string{"rule"}),
 	}
-	for _, c := range []prometheus.Collector{m.ports, m.classes, m.findings, m.found, m.lives} {
+	for _, c := range []prometheus.Collector{m.ports, m.classes, m.permitted, m.findings, m.found, m.lives} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
 	}
 	for _, s := range []audit.State{audit.Compliant, audit.Violation, audit.Unknown} {
 		m.ports.WithLabelValues(string(s))
+	}
+	for _, level := range audit.PermittedLevels() {
+		m.permitted.WithLabelValues(string(level))
 	}
 	for _, rule := range audit.Rules() {
 		m.findings.WithLabelValues(rule.ID)
@@ -64,6 +73,8 @@ func (m *Metrics) Judged(before, after Verdict) {
 		m.cleared(&f, before.PodUID)
 	}
 	m.recount(before, after)
+	m.permit(before, -1)
+	m.permit(after, +1)
 	for _, f := range after.Beyond(before) {
 		m.began(&f, after.PodUID)
 	}
@@ -77,6 +88,16 @@ func (m *Metrics) recount(before, after Verdict) {
 	}
 	m.count(before, -1)
 	m.count(after, +1)
+}
+
+// permit enters the permissions of a port, or takes them out.
+func (m *Metrics) permit(v Verdict, delta float64) {
+	if !v.Counts() {
+		return
+	}
+	for i := range v.Permitted {
+		m.permitted.WithLabelValues(string(v.Permitted[i].Level)).Add(delta)
+	}
 }
 
 // count enters a port, or takes it out. Namespaces come and go, and their series with them.

@@ -418,6 +418,48 @@ func TestMetricsAreThereFromTheStart(t *testing.T) {
 	}
 }
 
+// Ports in scope are counted by their permissions, also where there are findings.
+func TestPermittedIsCounted(t *testing.T) {
+	r := prometheus.NewPedanticRegistry()
+	m, err := NewMetrics(r, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect := func(want map[audit.PermittedLevel]float64) {
+		t.Helper()
+		levels := audit.PermittedLevels()
+		if n, err := testutil.GatherAndCount(r, "ovnguard_ports_permitted"); err != nil || n != len(levels) {
+			t.Errorf("%d levels, %v; want %d", n, err, len(levels))
+		}
+		for _, level := range levels {
+			if got := testutil.ToFloat64(m.permitted.WithLabelValues(string(level))); got != want[level] {
+				t.Errorf("%s: %v, want %v", level, got, want[level])
+			}
+		}
+	}
+	verdict := func(state audit.State, levels ...audit.PermittedLevel) Verdict {
+		v := Verdict{Port: "p.ns", Result: audit.Result{State: state}}
+		for _, level := range levels {
+			v.Permitted = append(v.Permitted, audit.Permission{Level: level})
+		}
+		return v
+	}
+	expect(nil)
+	both := verdict(audit.Compliant, audit.PermittedExtended, audit.PermittedForwarding)
+	m.Judged(Verdict{}, both)
+	expect(map[audit.PermittedLevel]float64{audit.PermittedExtended: 1, audit.PermittedForwarding: 1})
+	open := verdict(audit.Violation, audit.PermittedOpen)
+	m.Judged(both, open)
+	expect(map[audit.PermittedLevel]float64{audit.PermittedOpen: 1})
+	m.Judged(open, open)
+	expect(map[audit.PermittedLevel]float64{audit.PermittedOpen: 1})
+	gone := verdict(audit.OutOfScope, audit.PermittedOpen)
+	m.Judged(open, gone)
+	expect(nil)
+	m.Judged(gone, Verdict{Port: "p.ns"})
+	expect(nil)
+}
+
 // A migration that hangs is found when it has lasted too long, even though nothing changes then.
 func TestMigrationThatHangs(t *testing.T) {
 	clock, books := &handClock{now: time.Unix(1000, 0)}, newLedger()

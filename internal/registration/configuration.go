@@ -25,13 +25,14 @@ func configurations(
 	f := facts{namespace: o.Namespace, accounts: o.Accounts(), policies: o.AdmissionPolicies}
 	for _, w := range webhooks {
 		registered := admissionregistrationv1.ValidatingWebhook{
-			Name:                    w.name(),
-			ClientConfig:            o.clientConfig(w.Path, bundle),
-			Rules:                   w.rules(),
-			MatchConditions:         w.conditions(f),
-			FailurePolicy:           new(w.fails),
-			MatchPolicy:             new(admissionregistrationv1.Equivalent),
-			SideEffects:             new(admissionregistrationv1.SideEffectClassNone),
+			Name:            w.name(),
+			ClientConfig:    o.clientConfig(w.Path, bundle),
+			Rules:           w.rules(),
+			MatchConditions: w.conditions(f),
+			FailurePolicy:   new(w.fails),
+			MatchPolicy:     new(admissionregistrationv1.Equivalent),
+			// A refusal leaves an Event, except where the request is a dry run.
+			SideEffects:             new(admissionregistrationv1.SideEffectClassNoneOnDryRun),
 			TimeoutSeconds:          new(int32(Timeout / time.Second)),
 			AdmissionReviewVersions: []string{"v1"},
 			NamespaceSelector:       w.namespaces(o.Namespace),

@@ -153,13 +153,19 @@ func (w Webhook) Label() string { return strings.TrimPrefix(w.Path, "/") }
 // name is its name in the registration.
 func (w Webhook) name() string { return strings.TrimPrefix(w.Label(), "mutate-") + "." + ownGroup }
 
-// Handler returns who answers, and tells observe of each answer.
-func (w Webhook) Handler(world *review.World, observe func(admission.Reviewed)) ctrladmission.Handler {
+// Handler returns the handler that answers. It tells observe of each answer, and refused of each refused request.
+func (w Webhook) Handler(
+	world *review.World,
+	observe func(admission.Reviewed),
+	refused func(context.Context, admission.Refused),
+) ctrladmission.Handler {
 	return &admission.Handler{
-		Judge:   w.answer(world.Knowing(review.Right{Verb: w.by.verb, Has: w.by.have})),
-		Advises: w.fails == open,
-		Observe: observe,
-		Now:     time.Now,
+		Judge:    w.answer(world.Knowing(review.Right{Verb: w.by.verb, Has: w.by.have})),
+		Advises:  w.fails == open,
+		Observe:  observe,
+		Refused:  refused,
+		Accounts: world.Accounts,
+		Now:      time.Now,
 	}
 }
 

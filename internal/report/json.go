@@ -5,14 +5,31 @@ import (
 	"io"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // document is the JSON form. It may grow; a field never changes its meaning or goes away.
 type document struct {
 	Ports    map[audit.State]int `json:"ports"`
 	Findings []finding           `json:"findings"`
-	Unknown  map[string]string   `json:"unknown"`
-	Notes    []string            `json:"notes"`
+	// Permitted are the permissions of ports: one for each level of a port.
+	Permitted []permission      `json:"permitted"`
+	Unknown   map[string]string `json:"unknown"`
+	Notes     []string          `json:"notes"`
+}
+
+type permission struct {
+	Level     audit.PermittedLevel `json:"level"`
+	By        []permitter          `json:"by"`
+	Port      string               `json:"port"`
+	Namespace string               `json:"namespace"`
+	Pod       string               `json:"pod"`
+	Provider  string               `json:"provider"`
+}
+
+type permitter struct {
+	Source policy.Source `json:"source"`
+	Name   string        `json:"name"`
 }
 
 type finding struct {
@@ -52,10 +69,20 @@ type evidence struct {
 // JSON writes the summary for programs.
 func JSON(w io.Writer, s Summary) error {
 	doc := document{
-		Ports:    s.Ports,
-		Findings: make([]finding, 0, len(s.Findings)),
-		Unknown:  s.Unknown,
-		Notes:    list(s.Notes),
+		Ports:     s.Ports,
+		Findings:  make([]finding, 0, len(s.Findings)),
+		Permitted: make([]permission, 0, len(s.Permitted)),
+		Unknown:   s.Unknown,
+		Notes:     list(s.Notes),
+	}
+	for _, p := range s.Permitted {
+		by := make([]permitter, len(p.By))
+		for i := range p.By {
+			by[i] = permitter(p.By[i])
+		}
+		doc.Permitted = append(doc.Permitted, permission{
+			Level: p.Level, By: by, Port: p.Port, Namespace: p.Namespace, Pod: p.Pod, Provider: string(p.Provider),
+		})
 	}
 	for _, f := range s.Findings {
 		f.Evidence.PortSecurity = list(f.Evidence.PortSecurity)

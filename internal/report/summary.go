@@ -16,6 +16,8 @@ type Summary struct {
 	Findings []audit.Finding
 	// Unknown says, for each port that could not be judged, why.
 	Unknown map[string]string
+	// Permitted are the permissions of ports, ordered by namespace, pod, port and level.
+	Permitted []audit.Permission
 	// Notes say what the audit could not take into account.
 	Notes []string
 }
@@ -33,6 +35,7 @@ func Summarise(results map[string]audit.Result, notes []string) Summary {
 			continue
 		}
 		s.Ports[r.State]++
+		s.Permitted = append(s.Permitted, r.Permitted...)
 		if r.State == audit.Unknown {
 			s.Unknown[name] = r.Why
 		}
@@ -51,7 +54,24 @@ func Summarise(results map[string]audit.Result, notes []string) Summary {
 			cmp.Compare(a.Message, b.Message),
 		)
 	})
+	slices.SortFunc(s.Permitted, func(a, b audit.Permission) int {
+		return cmp.Or(
+			cmp.Compare(a.Namespace, b.Namespace),
+			cmp.Compare(a.Pod, b.Pod),
+			cmp.Compare(a.Port, b.Port),
+			cmp.Compare(a.Level.Rank(), b.Level.Rank()),
+		)
+	})
 	return s
+}
+
+// PermittedPorts returns how many ports have permissions.
+func (s Summary) PermittedPorts() int {
+	ports := make(map[string]bool)
+	for i := range s.Permitted {
+		ports[s.Permitted[i].Port] = true
+	}
+	return len(ports)
 }
 
 // Breaks reports whether there is a finding that is more than worth knowing.

@@ -1,8 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -42,13 +45,71 @@ func Table(w io.Writer, s Summary) error {
 			return err
 		}
 	}
+	if err := permittedTable(w, s.Permitted); err != nil {
+		return err
+	}
 	for _, n := range s.Notes {
 		if _, err := fmt.Fprintf(w, "note: %s\n", plain(n)); err != nil {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d ports: %d compliant, %d violation, %d unknown; %d findings\n",
-		s.Total(), s.Ports[audit.Compliant], s.Ports[audit.Violation], s.Ports[audit.Unknown], len(s.Findings))
+	_, err := fmt.Fprintf(w, "%d ports: %d compliant, %d violation, %d unknown; %d findings; "+
+		"%d open or widened by permission\n", s.Total(), s.Ports[audit.Compliant], s.Ports[audit.Violation],
+		s.Ports[audit.Unknown], len(s.Findings), s.PermittedPorts())
+	return err
+}
+
+// maxPermitted is how many lines the table has about permissions.
+const maxPermitted = 20
+
+// permittedTable writes the permissions of ports: a line for each namespace, level and permitter, the loosest level
+// first.
+func permittedTable(w io.Writer, all []audit.Permission) error {
+	if len(all) == 0 {
+		return nil
+	}
+	type group struct {
+		level         audit.PermittedLevel
+		namespace, by string
+	}
+	counts := make(map[group]int)
+	for i := range all {
+		by := make([]string, len(all[i].By))
+		for j := range all[i].By {
+			by[j] = all[i].By[j].String()
+		}
+		counts[group{all[i].Level, all[i].Namespace, strings.Join(by, ", ")}]++
+	}
+	groups := slices.SortedFunc(maps.Keys(counts), func(a, b group) int {
+		return cmp.Or(
+			cmp.Compare(a.level.Rank(), b.level.Rank()),
+			-cmp.Compare(counts[a], counts[b]),
+			cmp.Compare(a.namespace, b.namespace),
+			cmp.Compare(a.by, b.by),
+		)
+	})
+	if _, err := fmt.Fprintln(w, "open or widened by permission:"); err != nil {
+		return err
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if _, err := fmt.Fprintln(tw, "  LEVEL\tPORTS\tNAMESPACE\tBY"); err != nil {
+		return err
+	}
+	for _, g := range groups[:min(len(groups), maxPermitted)] {
+		_, err := fmt.Fprintf(tw, "  %s\t%d\t%s\t%s\n", g.level, counts[g], plain(g.namespace), orDash(g.by))
+		if err != nil {
+			return err
+		}
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	if more := len(groups) - maxPermitted; more > 0 {
+		if _, err := fmt.Fprintf(w, "  and %d more lines; -o json lists all ports\n", more); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintln(w)
 	return err
 }
 

@@ -3,16 +3,21 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 func summary() Summary {
 	rules := audit.Rules()
 	return Summarise(map[string]audit.Result{
-		"a.ns": {State: audit.Compliant},
+		"a.ns": {State: audit.Compliant, Permitted: []audit.Permission{
+			allowed("a.ns", "a", audit.PermittedExtended, policy.FromException, "router"),
+			allowed("a.ns", "a", audit.PermittedForwarding, policy.FromException, "router"),
+		}},
 		"b.ns": {State: audit.Violation, Findings: []audit.Finding{
 			{Rule: rules[4], Port: "b.ns", Namespace: "ns", Pod: "b", Provider: "ovn", Message: "third", Fix: "fix 1"},
 		}},
@@ -28,9 +33,81 @@ func summary() Summary {
 			},
 			{Rule: rules[1], Port: "c.ns", Namespace: "ns", Pod: "c", Provider: "ovn", Message: "first"},
 		}},
-		"d.ns":   {State: audit.Unknown, Why: "no identity"},
+		"d.ns": {State: audit.Unknown, Why: "no identity", Permitted: []audit.Permission{
+			allowed("d.ns", "d", audit.PermittedOpen, policy.FromNamespace, "ovn.kubernetes.io/port_security"),
+		}},
 		"router": {State: audit.OutOfScope},
 	}, []string{"a note"})
+}
+
+// allowed returns a permission of a pod's port in namespace ns.
+func allowed(port, pod string, level audit.PermittedLevel, from policy.Source, name string) audit.Permission {
+	return audit.Permission{
+		Level: level, By: []audit.Permitter{{Source: from, Name: name}},
+		Port: port, Namespace: "ns", Pod: pod, Provider: "ovn",
+	}
+}
+
+// Permissions stand after the findings, the loosest first.
+func TestPermitted(t *testing.T) {
+	var out bytes.Buffer
+	if err := Table(&out, summary()); err != nil {
+		t.Fatal(err)
+	}
+	want := `
+open or widened by permission:
+  LEVEL       PORTS  NAMESPACE  BY
+  open        1      ns         namespace's ovn.kubernetes.io/port_security
+  extended    1      ns         PortSecurityException router
+  forwarding  1      ns         PortSecurityException router
+
+note: a note
+`
+	if !strings.Contains(out.String(), want) {
+		t.Errorf("%q is missing from\n%s", want, out.String())
+	}
+
+	// Of many groups the table has the first, and says how many more there are; -o json has all.
+	results := make(map[string]audit.Result)
+	for i := range 50 {
+		name := fmt.Sprint("p", i)
+		results[name] = audit.Result{State: audit.Compliant, Permitted: []audit.Permission{
+			allowed(name, name, audit.PermittedMAC, policy.FromException, name),
+		}}
+	}
+	out.Reset()
+	if err := Table(&out, Summarise(results, nil)); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"and 30 more lines; -o json lists all ports", "; 50 open or widened by permission"} {
+		if !strings.Contains(out.String(), part) {
+			t.Errorf("%q is missing from\n%s", part, out.String())
+		}
+	}
+	if n := strings.Count(out.String(), "PortSecurityException"); n != maxPermitted {
+		t.Errorf("%d lines, want %d", n, maxPermitted)
+	}
+	out.Reset()
+	if err := JSON(&out, Summarise(results, nil)); err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Findings  []any
+		Permitted []struct {
+			Level, Port, Namespace, Pod, Provider string
+			By                                    []struct{ Source, Name string }
+		}
+	}
+	if err := json.Unmarshal(out.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	if len(doc.Findings) != 0 || len(doc.Permitted) != 50 {
+		t.Fatalf("%d findings, %d permitted", len(doc.Findings), len(doc.Permitted))
+	}
+	if p := doc.Permitted[0]; p.Level != "mac" || p.Port != "p0" || p.Namespace != "ns" || p.Pod != "p0" ||
+		p.Provider != "ovn" || len(p.By) != 1 || p.By[0].Source != "exception" || p.By[0].Name != "p0" {
+		t.Errorf("%+v", p)
+	}
 }
 
 func TestTable(t *testing.T) {
@@ -39,8 +116,8 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := out.String()
-	for _, want := range []string{"note: a note", "4 ports: 1 compliant, 2 violation, 1 unknown; 3 findings", "  fix " +
-		"1\n"} {
+	for _, want := range []string{"note: a note", "4 ports: 1 compliant, 2 violation, 1 unknown; 3 findings; " +
+		"2 open or widened by permission", "  fix 1\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing from\n%s", want, text)
 		}
@@ -62,7 +139,8 @@ func TestTableClean(t *testing.T) {
 	if err := Table(&out, Summarise(nil, nil)); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := out.String(), "0 ports: 0 compliant, 0 violation, 0 unknown; 0 findings\n"; got != want {
+	if got, want := out.String(), "0 ports: 0 compliant, 0 violation, 0 unknown; 0 findings; "+
+		"0 open or widened by permission\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

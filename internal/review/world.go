@@ -55,6 +55,9 @@ func New(
 	}
 }
 
+// Accounts returns the users of Kube-OVN, KubeVirt and this program as they count now.
+func (w *World) Accounts() admission.Accounts { return w.accounts() }
+
 // Right says whether the user of a request has a verb.
 type Right struct {
 	Verb string

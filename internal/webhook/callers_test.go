@@ -307,3 +307,30 @@ func TestThreat45StrangersAreNotToldTheNotes(t *testing.T) {
 		}
 	}
 }
+
+// A review that a stranger makes up leaves nothing in the cluster: once the API server is known by its certificate, who
+// answers can tell.
+func TestThreatT50MadeUpReviews(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	newAuthority(t).write(t, file)
+	callers, err := NewCallers(file, nil, time.Hour, logr.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var strange bool
+	s := httptest.NewServer(&Handler{
+		Answer: handlerFunc(func(ctx context.Context, _ ctrladmission.Request) ctrladmission.Response {
+			strange = Stranger(ctx)
+			return ctrladmission.Denied("taken")
+		}),
+		Limit: NewLimit(1), Budget: NewBudget(MaxMemory), Timeout: time.Minute, Callers: callers, Log: logr.Discard(),
+	})
+	t.Cleanup(s.Close)
+	for _, proven := range []bool{false, true} {
+		callers.proven.Store(proven)
+		send(t, s, http.MethodPost, "application/json", strings.NewReader(good))
+		if strange != proven {
+			t.Errorf("the API server known by its certificate: %v; a stranger: %v", proven, strange)
+		}
+	}
+}

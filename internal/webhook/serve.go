@@ -85,7 +85,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer busy(r.Context())()
-	share, isStranger := shareOf(review.Request), false
+	share, isStranger, ctx := shareOf(review.Request), false, r.Context()
 	switch {
 	case known:
 		h.Callers.note(review.Request.Name)
@@ -93,9 +93,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Callers.miss(r.RemoteAddr)
 		if isStranger = h.Callers.proven.Load(); isStranger {
 			share = "callers without a certificate" // whatever namespace they claim
+			ctx = context.WithValue(ctx, strangerKey{}, true)
 		}
 	}
-	response, code, err := h.answer(r.Context(), review.Request, share)
+	response, code, err := h.answer(ctx, review.Request, share)
 	if err != nil {
 		http.Error(w, "ovnguard: "+err.Error(), code)
 		return
@@ -105,6 +106,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.write(w, response)
 }
+
+// strangerKey is the key of a context for the review of a stranger.
+type strangerKey struct{}
+
+// Stranger reports whether the review that ctx belongs to came from a caller without a certificate, although the API
+// server was seen to have one. Such a caller may have made the review up.
+func Stranger(ctx context.Context) bool { return ctx.Value(strangerKey{}) != nil }
 
 // read reads a review; the code is that of the HTTP error.
 func read(w http.ResponseWriter, r *http.Request, memory *hold) (*admissionv1.AdmissionReview, int, error) {

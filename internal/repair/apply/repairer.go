@@ -43,6 +43,8 @@ type Repairer struct {
 	// Held receives the text of Holding when ports begin to wait for a human, and "" when none waits any more; nil
 	// where nobody wants it.
 	Held func(text string)
+	// Wrote receives each change that was made, with the port as it was before; nil where nobody wants it.
+	Wrote func(before *inventory.Port, change *journal.Entry)
 	// Now returns the time; time.Now outside tests.
 	Now func() time.Time
 

@@ -251,6 +251,9 @@ func (r *Repairer) done(l look, e *journal.Entry, outcome string, err error) {
 			"took",
 			now.Sub(l.since).String(),
 		)
+		if r.Wrote != nil {
+			r.Wrote(&l.port, e)
+		}
 		return
 	}
 	at := now.Add(again)
