@@ -61,6 +61,7 @@ var checks = []check{
 	gatewayCutOff,
 	{rule: CheckedNowhere},
 	{rule: KubeOVNRefused},
+	{rule: refusedWhenMadeAgain},
 }
 
 // Rules returns all rules in the order of their IDs.
