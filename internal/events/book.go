@@ -91,10 +91,10 @@ func (b *Book) Judged(before, after monitor.Verdict) {
 	}
 }
 
-// note has an item wait. Where no pod claims the port there is nothing that an Event could be about; what is only worth
-// knowing is none.
+// note has an item wait. Where no pod claims the port, and the item is of no workload, there is nothing that an Event
+// could be about; what is only worth knowing is none.
 func (b *Book) note(i Item) {
-	if i.PodUID == "" || i.Rule.Severity == audit.Info {
+	if i.PodUID == "" && i.Workload.UID == "" || i.Rule.Severity == audit.Info {
 		return
 	}
 	b.mu.Lock()

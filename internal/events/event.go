@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -70,13 +71,22 @@ func eventOf(i Item, instance string) *eventsv1.Event {
 		reason, kind, text = ReasonCleared, corev1.EventTypeNormal, "no longer: "+i.Rule.Summary
 	}
 	e := eventAt(i.At, instance)
-	e.Namespace, e.Name = i.Namespace, nameOf(i.Rule.ID, reason, i.Port, i.PodUID)
+	e.Namespace, e.Name = i.Namespace, nameOf(i.Rule.ID, reason, i.Port, cmp.Or(i.PodUID, i.Workload.UID))
 	e.Reason, e.Type, e.Action = reason, kind, i.Rule.ID
 	e.Regarding = corev1.ObjectReference{
 		APIVersion: "v1", Kind: "Pod", Namespace: i.Namespace, Name: i.Pod, UID: types.UID(i.PodUID),
-		FieldPath: "metadata.annotations[" + i.Provider.Key(kubeovn.PortSecurity) + "]",
 	}
-	e.Note = publish.Shorten(i.Rule.ID+" "+i.Rule.Name+", port "+i.Port+": "+text, noteLimit)
+	if w := i.Workload; w.UID != "" {
+		e.Regarding = corev1.ObjectReference{
+			APIVersion: w.APIVersion, Kind: w.Kind, Namespace: i.Namespace, Name: w.Name, UID: types.UID(w.UID),
+		}
+	}
+	about := ": "
+	if i.Port != "" {
+		e.Regarding.FieldPath = "metadata.annotations[" + i.Provider.Key(kubeovn.PortSecurity) + "]"
+		about = ", port " + i.Port + ": "
+	}
+	e.Note = publish.Shorten(i.Rule.ID+" "+i.Rule.Name+about+text, noteLimit)
 	return e
 }
 
