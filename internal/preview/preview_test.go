@@ -110,6 +110,23 @@ func TestPodsThatRun(t *testing.T) {
 	}
 }
 
+// What ovnguard wrote on a pod unasked is no wish of the pod: made again, it gets what is decided then.
+func TestWhatOvnguardWroteIsNoWish(t *testing.T) {
+	inv := town()
+	inv.SetPolicy(strict(func(p *policy.Policy) { p.Level = policy.Open }))
+	for i, asked := range []bool{false, true} {
+		record := policy.Record(map[kubeovn.Provider]policy.Recorded{
+			kubeovn.DefaultProvider: {Level: "strict", Asked: asked},
+		})
+		p := pod("t", fmt.Sprint("p", i), ps, "true", policy.RecordAnnotation, record, vips, "10.16.0.101")
+		starts(inv, p, fmt.Sprint("10.16.0.2", i), fmt.Sprint("0a:00:00:00:00:2", i))
+	}
+	got := foresee(t, inv)
+	if len(got["Pod/p0"].Refused) > 0 || len(got["Pod/p1"].Refused) != 1 {
+		t.Errorf("it says %+v", got)
+	}
+}
+
 // A port whose name another has is refused whatever the pod asks for.
 func TestNamesOfPodsThatRun(t *testing.T) {
 	inv := town()
