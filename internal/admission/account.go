@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -105,6 +106,25 @@ func controllerOf(o policy.Owner) (account string, known bool) {
 	}
 	account, known = controllers[group+"/"+o.Kind]
 	return account, known
+}
+
+// throughOthers are the kinds of workloads whose pods are made from another workload in between, with that one.
+var throughOthers = map[string]string{"apps/Deployment": "apps/ReplicaSet", "batch/CronJob": "batch/Job"}
+
+// MakerOf returns the account that makes the pods behind a workload of that kind, directly or through another workload;
+// "" for kinds that neither Kubernetes nor KubeVirt make pods from.
+func (a Accounts) MakerOf(group, kind string) string {
+	if group == kubeovn.MachineGroup {
+		if machines := a.Machines(); len(machines) > 0 {
+			return machines[0]
+		}
+		return ""
+	}
+	name := group + "/" + kind
+	if account, known := controllers[cmp.Or(throughOthers[name], name)]; known {
+		return serviceAccount + "kube-system:" + account
+	}
+	return ""
 }
 
 // Controllers returns the accounts that make the pods of Kubernetes' own workloads.

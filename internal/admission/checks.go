@@ -13,6 +13,8 @@ type Check struct {
 	// Always means that it refuses whatever the mode of the policy: what it keeps out would harm others, or would come to
 	// count once the policy enforces.
 	Always bool
+	// Passing means that what it refuses may be let in when it is asked for again, as it is.
+	Passing bool
 	// Summary says what it refuses, as a sentence without a full stop.
 	Summary string
 }

@@ -24,6 +24,8 @@ type Change struct {
 	// Refusals are the reasons to refuse the pod: where there is one, nothing is changed. Those of mode audit say what
 	// the pod asked for in vain, and what would be changed if the policy enforced.
 	Refusals []Refusal
+	// Overruled are the wishes of the pod that are not granted.
+	Overruled []Overruled
 	// Verdict is what was decided for the NICs that were looked at.
 	Verdict Verdict
 }
@@ -38,25 +40,33 @@ func (v *View) ChangePod(p *ParsedPod) Change {
 // the mutating webhook puts right is refused by nobody then, and is not said to be where a policy only warns. It is the
 // pod itself where they all enforce.
 func (v *View) mended(p *ParsedPod) *ParsedPod {
-	if p.Unread != nil {
+	e := v.enforcing(p)
+	if e == nil {
 		return p
+	}
+	change := e.ChangePod(p)
+	if change.Empty() { // or refused as it is
+		return p
+	}
+	return p.with(change.Apply(p.Metadata.Annotations))
+}
+
+// enforcing returns a view by which a pod that is to be made is changed as if its policies enforced; nil where they all
+// do, and where the pod's networks cannot be told.
+func (v *View) enforcing(p *ParsedPod) *View {
+	if p.Unread != nil {
+		return nil
 	}
 	g := v.grounds(p, false)
 	if !slices.ContainsFunc(
 		p.NICs,
 		func(nic kubeovn.NIC) bool { return v.decide(g, nic.Provider).Mode != policy.Enforce },
 	) {
-		return p
+		return nil
 	}
 	enforced := *v
 	enforced.asEnforced = true
-	change := enforced.ChangePod(p)
-	if change.Empty() { // or refused as it is
-		return p
-	}
-	pod := *p.Pod
-	pod.Metadata.Annotations = change.Apply(p.Metadata.Annotations)
-	return ParsePod(p.namespace, &pod, p)
+	return &enforced
 }
 
 // ChangeNewNICs returns what admission does to the annotations of a running pod that gets further networks, so that
@@ -136,8 +146,8 @@ func (v *View) change(
 			Named: nic.Provider == kubeovn.DefaultProvider && p.Metadata.Name != "",
 		}
 	}
-	if slices.ContainsFunc(c.Refusals, func(r Refusal) bool { return r.Mode == policy.Enforce }) {
-		return Change{Warnings: c.Warnings, Refusals: c.Refusals, Verdict: c.Verdict}
+	if c.refuses() {
+		return Change{Warnings: c.Warnings, Refusals: c.Refusals, Overruled: c.Overruled, Verdict: c.Verdict}
 	}
 	if text := policy.Record(record); len(record) > 0 && text != annotations[policy.RecordAnnotation] {
 		c.Set[policy.RecordAnnotation] = text
@@ -177,10 +187,13 @@ func (v *View) dropMigration(c *Change, p *ParsedPod, g *grounds) {
 			continue // where nothing is enforced, the guard says it
 		}
 		c.forget(k.Name, p.Metadata.Annotations)
-		text := annotation(
-			k.Name,
-		) + " was removed: it is only for the template of a KubeVirt machine, because the pods of a machine " +
-			"share an address while it migrates"
+		const why = "it is only for the template of a KubeVirt machine, because the pods of a machine share an address " +
+			"while it migrates"
+		c.Overruled = append(
+			c.Overruled,
+			Overruled{annotation(k.Name), k.Value, why, v.decide(g, k.Provider).Mode},
+		)
+		text := annotation(k.Name) + " was removed: " + why
 		c.note(text)
 		c.Warnings = append(c.Warnings, "ovnguard: "+text)
 	}
@@ -194,6 +207,11 @@ func (c *Change) inherit(handedDown, annotations map[string]string) {
 			c.Set[key] = value
 		}
 	}
+}
+
+// refuses reports whether the pod is refused as it is.
+func (c *Change) refuses() bool {
+	return slices.ContainsFunc(c.Refusals, func(r Refusal) bool { return r.Mode == policy.Enforce })
 }
 
 // note leaves a sentence to the audit log.
@@ -298,6 +316,7 @@ func (c *Change) explain(d policy.Decision, namespace string) {
 				Fix: "write one of these values, or remove the annotation to use the value of the namespace",
 			})
 		default:
+			c.Overruled = append(c.Overruled, Overruled{annotation(s.Key), s.Value, s.Detail, d.Mode})
 			c.note(fmt.Sprintf("%s=%q was not applied: %s", annotation(s.Key), s.Value, s.Detail))
 			c.Warnings = append(c.Warnings, fmt.Sprintf(
 				"ovnguard: annotation %s=%q was not applied: %s; to grant the pod more, create a "+

@@ -24,6 +24,8 @@ type View struct {
 	Undo undoing
 	// Done is closed when the review has no more time; nil where it has all the time there is.
 	Done <-chan struct{}
+	// Replaces are the names of the ports that go when the pod is made, with the pods that it takes the place of.
+	Replaces map[string]bool
 
 	known map[asked]*grounds
 	// asEnforced has pods changed as if their policies enforced.

@@ -63,6 +63,7 @@ var checks = []check{
 	gatewayCutOff,
 	{rule: CheckedNowhere},
 	{rule: KubeOVNRefused},
+	{rule: refusedWhenMadeAgain},
 	wrongSwitch,
 	wrongGroups,
 	{rule: keptForNobody},

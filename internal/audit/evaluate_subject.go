@@ -22,6 +22,8 @@ func EvaluateSubject(b inventory.SubjectView, now time.Time) Result {
 		return EvaluateOption(b.NotChecking, b.Namespace)
 	case b.Refused != nil:
 		return EvaluateRefused(*b.Refused)
+	case b.Foreseen != nil:
+		return EvaluateForeseen(b.Foreseen)
 	}
 	return Result{State: OutOfScope, Why: "it does not exist"}
 }

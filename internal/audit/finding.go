@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
 // Severity says how bad a finding is.
@@ -63,6 +64,8 @@ type Finding struct {
 	Namespace string
 	Pod       string
 	Provider  kubeovn.Provider
+	// Workload is what pods are made from, where the finding is about that; its zero value elsewhere.
+	Workload policy.Owner
 	// Message says what is wrong, in one sentence with the evidence.
 	Message string
 	// Evidence is what the message rests on.

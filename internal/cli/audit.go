@@ -13,10 +13,13 @@ import (
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/layout"
+	"github.com/ovnguard/ovnguard/internal/preview"
 	"github.com/ovnguard/ovnguard/internal/report"
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -28,9 +31,10 @@ type auditOptions struct {
 	kubernetes string
 	output     string
 	timeout    time.Duration
-	// setup is what Kube-OVN was told, and unplaced says why that is not sure.
+	// setup is what Kube-OVN was told, and unplaced says why that is not sure. accounts are those that own certain keys.
 	setup    kubeovn.Setup
 	unplaced []string
+	accounts admission.Accounts
 	// acceptIncomplete makes an audit that found nothing a clean one even where it could not judge everything.
 	acceptIncomplete bool
 }
@@ -42,7 +46,7 @@ func newAuditCommand() *cobra.Command {
 		Short: "Compare every pod's port in OVN with policy",
 		Long: `Reads the cluster and the Northbound database once and lists the ports that are not as
 policy says: open, with an entry that OVN cannot use, wider or narrower than their
-identity, or without their pod. Nothing is changed.
+identity, or without their pod, and what admission would refuse of what runs. Nothing is changed.
 
 Both can be files: --nb takes a copy of ovnnb_db.db, or the output of ovsdb-client backup or dump
 --format=json; --kubernetes takes the output of kubectl get -A as JSON or YAML.
@@ -105,9 +109,9 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 	return nil
 }
 
-// place finds out how Kube-OVN is laid out, where a cluster can say it. Who writes its keys makes no difference to an
-// audit.
+// place finds out how Kube-OVN is laid out, where a cluster can say it.
 func (o *auditOptions) place(ctx context.Context, flags *pflag.FlagSet) error {
+	o.accounts = admission.DefaultAccounts()
 	if o.kubernetes != "" {
 		o.setup = o.told.offline(flags)
 		return nil
@@ -142,6 +146,9 @@ func (o *auditOptions) place(ctx context.Context, flags *pflag.FlagSet) error {
 		}
 	}
 	o.northbound, o.setup = l.Northbound.Is, l.Setup()
+	if len(l.Unclear) == 0 {
+		o.accounts.KubeOVN = l.Accounts.Is
+	}
 	return nil
 }
 
@@ -229,10 +236,11 @@ func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader)
 		return picture{}, err
 	}
 	var more []string
+	var templates []preview.Template
 	if c != nil {
-		more, err = readCluster(ctx, c, inv)
+		more, templates, err = readClusterWithTemplates(ctx, c, inv)
 	} else {
-		more, err = readClusterFile(o.kubernetes, now, inv)
+		more, templates, err = readClusterFile(o.kubernetes, now, inv)
 	}
 	if err != nil {
 		return picture{}, err
@@ -248,6 +256,7 @@ func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader)
 	for _, name := range inv.Names() {
 		results[name] = audit.Evaluate(inv.Port(name, now), eras)
 	}
+	inv.SetForeseen(o.foresee(inv, templates, now))
 	besides(inv, now, results)
 	notes := slices.Concat(
 		o.unplaced,
@@ -281,6 +290,18 @@ func noneMarked(inv *inventory.State) []string {
 			ports,
 		),
 	}
+}
+
+// foresee returns what admission would do about what runs, if it were made again.
+func (o *auditOptions) foresee(
+	inv *inventory.Inventory,
+	templates []preview.Template,
+	now time.Time,
+) map[inventory.Subject]inventory.Foreseen {
+	c := preview.Cluster{
+		Inventory: inv.Snapshot(), Accounts: o.accounts, LeftOut: admissionpolicy.OwnNamespace, Now: now,
+	}
+	return c.Foresee(templates)
 }
 
 // besides judges what is no port: exceptions, chassis, and what pods have outside OVN.

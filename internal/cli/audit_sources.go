@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
+	"github.com/ovnguard/ovnguard/internal/preview"
 	"github.com/ovnguard/ovnguard/internal/rows"
 )
 
@@ -267,19 +269,27 @@ func plaintextNotes(name, endpoints string) []string {
 	}
 }
 
-// readClusterFile enters what kubectl printed into the inventory.
-func readClusterFile(path string, now time.Time, inv *inventory.Inventory) (notes []string, err error) {
+// readClusterFile enters what kubectl printed into the inventory, and returns the templates of pods that it has.
+func readClusterFile(
+	path string,
+	now time.Time,
+	inv *inventory.Inventory,
+) (notes []string, templates []preview.Template, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, usage(fmt.Errorf("--kubernetes: %w", err))
+		return nil, nil, usage(fmt.Errorf("--kubernetes: %w", err))
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, usage(fmt.Errorf("--kubernetes: %w", err))
+		return nil, nil, usage(fmt.Errorf("--kubernetes: %w", err))
 	}
 	filled, err := kube.FillFromFile(data, inv)
 	if err != nil {
-		return nil, usage(fmt.Errorf("--kubernetes: %s: %w", path, err))
+		return nil, nil, usage(fmt.Errorf("--kubernetes: %s: %w", path, err))
+	}
+	var pods templateReader
+	for _, raw := range filled.Templates {
+		pods.read(raw)
 	}
 	if filled.Objects["VirtualMachineInstance"] == 0 {
 		inv.DoubtMachines()
@@ -308,7 +318,35 @@ func readClusterFile(path string, now time.Time, inv *inventory.Inventory) (note
 			fmt.Sprintf("the file has no %s; not known, unless the cluster has none: %s", s.Kind.GroupKind(), s.Lacks),
 		)
 	}
-	return notes, nil
+	if filled.Objects["Subnet"] == 0 { // every cluster has some
+		inv.Expect(inventory.Subnets)
+		notes = append(
+			notes,
+			"the file has no Subnet.kubeovn.io; not known: what admission would refuse of addresses, subnets and networks",
+		)
+	}
+	return append(notes, pods.notes...), pods.templates, nil
+}
+
+// templateReader collects the templates of pods.
+type templateReader struct {
+	templates []preview.Template
+	notes     []string
+}
+
+// read adds the template of an object, as JSON, if pods are made from it. An object that cannot be read is a note, and
+// the others are judged.
+func (r *templateReader) read(raw []byte) {
+	t, ok, err := preview.TemplateOf(raw)
+	switch {
+	case err != nil:
+		r.notes = append(
+			r.notes,
+			err.Error()+"; not known: what admission would refuse of the pods that are made from it",
+		)
+	case ok:
+		r.templates = append(r.templates, t)
+	}
 }
 
 // readCluster enters what the API server gives into the inventory.
@@ -321,4 +359,21 @@ func readCluster(ctx context.Context, c client.Reader, inv *inventory.Inventory)
 		notes = append(notes, fmt.Sprintf("the cluster does not serve %s; not known: %s", s.Kind.GroupKind(), s.Lacks))
 	}
 	return notes, nil
+}
+
+// readClusterWithTemplates is readCluster, and returns the templates of pods as well.
+func readClusterWithTemplates(
+	ctx context.Context,
+	c client.Reader,
+	inv *inventory.Inventory,
+) (notes []string, templates []preview.Template, err error) {
+	if notes, err = readCluster(ctx, c, inv); err != nil {
+		return nil, nil, err
+	}
+	var pods templateReader
+	more, err := kube.EachTemplate(ctx, c, pods.read)
+	if err != nil {
+		return nil, nil, unreachable(fmt.Errorf("read the cluster: %w", err))
+	}
+	return slices.Concat(notes, more, pods.notes), pods.templates, nil
 }

@@ -3,6 +3,8 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -103,6 +105,20 @@ func TestReportedClusters(t *testing.T) {
 			ports: map[string]int{"violation": 3},
 			says:  []string{"on another switch of VLAN vlan20"},
 		},
+		// What runs and would be refused is listed before admission is asked: once for a workload, and with the way.
+		"pod-with-eip": {
+			code:     exitFindings,
+			findings: []finding{{Rule: "OVG032"}, {Rule: "OVG032"}, {Rule: "OVG032"}},
+			ports:    map[string]int{"compliant": 4},
+			says: []string{
+				`admission would refuse pod pod8 when made again: metadata.annotations["ovn.kubernetes.io/eip"]: `,
+				"admission would refuse the pods of Deployment shop (2 run) when made again: " +
+					`spec.template.metadata.annotations["ovn.kubernetes.io/snat"]: `,
+				"by spec.externalAddresses of a policy (OVGA18)",
+				"admission would make the pods of CronJob report (none runs) without what they ask for: ",
+			},
+			never: "healthy",
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -134,6 +150,43 @@ func TestReportedClusters(t *testing.T) {
 				if c.ports[state] != n {
 					t.Errorf("%d ports are %s, want %d", n, state, c.ports[state])
 				}
+			}
+		})
+	}
+}
+
+// What a policy allows is refused no more, and under one that does not enforce, it is said when it would be.
+func TestReportedPodWithExternalAddress(t *testing.T) {
+	isolate(t)
+	const dir = "testdata/reported/pod-with-eip/"
+	nb, cluster := unpack(t, dir+"nb.db.gz"), filepath.Join(t.TempDir(), "cluster.yaml")
+	for name, c := range map[string]struct {
+		change []string // in the policy, from one to the other
+		code   int
+		says   string
+	}{
+		"allowed": {nil, exitOK, "1 findings"},
+		"warned": {
+			[]string{"mode: enforce", "mode: warn", "externalAddresses: Allow", "externalAddresses: Forbid"},
+			exitFindings, "admission would refuse pod pod8 when made again once the policy enforces: ",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var text strings.Builder
+			for _, file := range []string{"k8s.yaml", "policy.yaml"} {
+				data, err := os.ReadFile(dir + file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				text.WriteString("---\n" + string(data))
+			}
+			changed := strings.NewReplacer(c.change...).Replace(text.String())
+			if err := os.WriteFile(cluster, []byte(changed), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			code, table, errs := runMain("audit", "--nb", nb, "--kubernetes", cluster)
+			if code != c.code || !strings.Contains(table, c.says) {
+				t.Errorf("exit %d, want %d with %q: %s%s", code, c.code, c.says, table, errs)
 			}
 		})
 	}

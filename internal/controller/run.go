@@ -178,6 +178,13 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 		return nil, err
 	}
 
+	// What admission would refuse of what runs.
+	foresight := previewer{judge, accounts}
+	ahead := manager.RunnableFunc(func(ctx context.Context) error {
+		fed.OnceRead(foresight.run)(ctx)
+		return nil
+	})
+
 	// All of it together.
 	for _, part := range []struct {
 		what string
@@ -186,6 +193,7 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 		{"the look-out for Kube-OVN", cluster},
 		{"the look-out for KubeVirt", machines},
 		{"the audit", fed},
+		{"the look ahead", ahead},
 		{"the self-test", test},
 		{"the election of a leader", lead},
 		{"the traces of refusals", traces},

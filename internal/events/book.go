@@ -45,6 +45,9 @@ type Repair struct {
 	Wrote, Text string
 }
 
+// uid returns the UID of what the item is about: a pod, or a workload.
+func (i *Item) uid() string { return cmp.Or(i.PodUID, i.Workload.UID) }
+
 // Sum is what came and went in a namespace besides what is told one by one.
 type Sum struct {
 	Namespace string
@@ -109,10 +112,10 @@ func (b *Book) Repaired(port audit.Finding, podUID string, r Repair) {
 	b.note(Item{Finding: port, PodUID: podUID, Repair: &r})
 }
 
-// note has an item wait. Where no pod claims the port there is nothing that an Event could be about; what is only worth
-// knowing is none.
+// note has an item wait. Where no pod claims the port, and the item is of no workload, there is nothing that an Event
+// could be about; what is only worth knowing is none.
 func (b *Book) note(i Item) {
-	if i.PodUID == "" || i.Rule.Severity == audit.Info {
+	if i.PodUID == "" && i.Workload.UID == "" || i.Rule.Severity == audit.Info {
 		return
 	}
 	b.mu.Lock()

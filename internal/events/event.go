@@ -81,7 +81,11 @@ const (
 func eventOf(i Item, instance string) *eventsv1.Event {
 	e := eventAt(i.At, instance)
 	var text string
-	switch rule := i.Rule.ID + " " + i.Rule.Name + ", port " + i.Port + ": "; {
+	rule := i.Rule.ID + " " + i.Rule.Name + ": "
+	if i.Port != "" {
+		rule = i.Rule.ID + " " + i.Rule.Name + ", port " + i.Port + ": "
+	}
+	switch {
 	case i.Repair != nil:
 		rules := strings.Join(i.Repair.Rules, ",")
 		e.Name = nameOf(strings.ToLower(ActionRepair), ReasonRepaired, i.Port, i.PodUID, rules, i.Repair.Wrote)
@@ -89,7 +93,7 @@ func eventOf(i Item, instance string) *eventsv1.Event {
 		e.Action = cmp.Or(publish.Shorten(rules, actionLimit), ActionRepair)
 		text = strings.TrimSpace(rules + " port " + i.Port + " was repaired: " + i.Repair.Text)
 	case i.Gone:
-		e.Name = nameOf(i.Rule.ID, ReasonCleared, i.Port, i.PodUID)
+		e.Name = nameOf(i.Rule.ID, ReasonCleared, i.Port, i.uid())
 		e.Reason, e.Type, e.Action = ReasonCleared, corev1.EventTypeNormal, i.Rule.ID
 		text = rule + "no longer: " + i.Rule.Summary
 	default:
@@ -100,14 +104,21 @@ func eventOf(i Item, instance string) *eventsv1.Event {
 	e.Namespace = i.Namespace
 	e.Regarding = corev1.ObjectReference{
 		APIVersion: "v1", Kind: "Pod", Namespace: i.Namespace, Name: i.Pod, UID: types.UID(i.PodUID),
-		FieldPath: "metadata.annotations[" + i.Provider.Key(kubeovn.PortSecurity) + "]",
+	}
+	if w := i.Workload; w.UID != "" {
+		e.Regarding = corev1.ObjectReference{
+			APIVersion: w.APIVersion, Kind: w.Kind, Namespace: i.Namespace, Name: w.Name, UID: types.UID(w.UID),
+		}
+	}
+	if i.Port != "" {
+		e.Regarding.FieldPath = "metadata.annotations[" + i.Provider.Key(kubeovn.PortSecurity) + "]"
 	}
 	e.Note = publish.Shorten(text, noteLimit)
 	return e
 }
 
 // foundName returns the name of the Event about a finding, when it came.
-func foundName(i Item) string { return nameOf(i.Rule.ID, ReasonFound, i.Port, i.PodUID) }
+func foundName(i Item) string { return nameOf(i.Rule.ID, ReasonFound, i.Port, i.uid()) }
 
 // answered returns the names of the Events about the findings that an item ends.
 func answered(i Item) (names []string) {

@@ -18,23 +18,6 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// template is what a workload says about its pods.
-type template struct {
-	Metadata metadata `json:"metadata"`
-	Spec     struct {
-		HostNetwork bool             `json:"hostNetwork"`
-		Networks    []machineNetwork `json:"networks"`
-	} `json:"spec"`
-}
-
-// machineNetwork is an entry in the networks of a KubeVirt machine.
-type machineNetwork struct {
-	Multus *struct {
-		Name    string `json:"networkName"`
-		Default bool   `json:"default"`
-	} `json:"multus"`
-}
-
 // workload is an object that pods are made from.
 type workload struct {
 	APIVersion string `json:"apiVersion"`
@@ -44,30 +27,21 @@ type workload struct {
 		UID  string `json:"uid"`
 	} `json:"metadata"`
 	Spec struct {
-		Template    template `json:"template"`
+		Template    admission.Template `json:"template"`
 		JobTemplate struct {
 			Spec struct {
-				Template template `json:"template"`
+				Template admission.Template `json:"template"`
 			} `json:"spec"`
 		} `json:"jobTemplate"`
 	} `json:"spec"`
 }
 
-// makers are the accounts that make pods, by the kind of the object that they make them from.
-var makers = map[string]string{
-	"ReplicaSet":  "replicaset-controller",
-	"Deployment":  "replicaset-controller",
-	"StatefulSet": "statefulset-controller",
-	"DaemonSet":   "daemon-set-controller",
-	"Job":         "job-controller",
-	"CronJob":     "job-controller",
-}
-
 // Workload tells the author of a workload what would be refused or changed in its pods. It never refuses the workload:
 // pods are judged when they are made.
 func (g *Guard) Workload(ctx context.Context, req *admissionv1.AdmissionRequest) (Answer, error) {
-	maker, known := makers[req.Kind.Kind]
-	if !known || req.Operation != admissionv1.Create && req.Operation != admissionv1.Update || req.SubResource != "" {
+	maker := g.Accounts.MakerOf(req.Kind.Group, req.Kind.Kind)
+	if maker == "" || req.SubResource != "" ||
+		req.Operation != admissionv1.Create && req.Operation != admissionv1.Update {
 		return Answer{}, fmt.Errorf(
 			"this webhook does not answer %s of %s %s",
 			req.Operation,
@@ -79,22 +53,23 @@ func (g *Guard) Workload(ctx context.Context, req *admissionv1.AdmissionRequest)
 	if err != nil {
 		return Answer{}, err
 	}
-	path, of := "spec.template", func(w *workload) *template { return &w.Spec.Template }
+	path, of := "spec.template", func(w *workload) *admission.Template { return &w.Spec.Template }
 	if req.Kind.Kind == "CronJob" {
-		path, of = "spec.jobTemplate.spec.template", func(w *workload) *template { return &w.Spec.JobTemplate.Spec.Template }
+		path = "spec.jobTemplate.spec.template"
+		of = func(w *workload) *admission.Template { return &w.Spec.JobTemplate.Spec.Template }
 	}
 	var a Answer
 	t := of(object)
 	if t.Spec.HostNetwork || old != nil && equality.Semantic.DeepEqual(of(old), t) {
 		return a, nil
 	}
-	p := t.pod(object.Metadata.Name)
+	p := t.Pod(object.Metadata.Name + made)
 	if uid := object.Metadata.UID; uid != "" && old != nil {
 		p.Metadata.Owners = []admission.OwnerReference{{
 			APIVersion: object.APIVersion, Kind: object.Kind, Name: object.Metadata.Name, UID: uid, Controller: true,
 		}}
 	}
-	g.foresee(ctx, &a, req.Namespace, "system:serviceaccount:kube-system:"+maker, path, p)
+	g.foresee(ctx, &a, req.Namespace, maker, path, p)
 	return a, nil
 }
 
@@ -113,19 +88,19 @@ func (g *Guard) Machine(ctx context.Context, req *admissionv1.AdmissionRequest) 
 			req.SubResource,
 		)
 	}
-	var read func(raw []byte) (*template, error)
+	var read func(raw []byte) (*admission.Template, error)
 	path := ""
 	switch req.Resource.Resource {
 	case "virtualmachines":
 		path = "spec.template"
-		read = func(raw []byte) (*template, error) {
+		read = func(raw []byte) (*admission.Template, error) {
 			var w workload
 			err := json.Unmarshal(raw, &w)
 			return &w.Spec.Template, err
 		}
 	case "virtualmachineinstances":
-		read = func(raw []byte) (*template, error) {
-			var t template
+		read = func(raw []byte) (*admission.Template, error) {
+			var t admission.Template
 			err := json.Unmarshal(raw, &t)
 			return &t, err
 		}
@@ -136,7 +111,7 @@ func (g *Guard) Machine(ctx context.Context, req *admissionv1.AdmissionRequest) 
 	if err != nil {
 		return Answer{}, fmt.Errorf("the review's object is no %s: %w", req.Kind.Kind, err)
 	}
-	var old *template
+	var old *admission.Template
 	if req.Operation == admissionv1.Update {
 		if old, err = read(req.OldObject.Raw); err != nil {
 			return Answer{}, fmt.Errorf("the review's oldObject is no %s: %w", req.Kind.Kind, err)
@@ -151,7 +126,7 @@ func (g *Guard) Machine(ctx context.Context, req *admissionv1.AdmissionRequest) 
 	var a Answer
 	name := cmp.Or(named.Metadata.Name, req.Name)
 	if old == nil {
-		old = &template{}
+		old = &admission.Template{}
 		g.machineName(&a, name, req.Namespace)
 	}
 	for _, key := range slices.Sorted(maps.Keys(t.Metadata.Annotations)) {
@@ -176,11 +151,9 @@ func (g *Guard) Machine(ctx context.Context, req *admissionv1.AdmissionRequest) 
 		equality.Semantic.DeepEqual(old.Spec, t.Spec):
 		return a, nil
 	}
-	maker := ""
-	if machines := g.Accounts.Machines(); len(machines) > 0 {
-		maker = machines[0]
-	}
-	p := t.pod("virt-launcher-" + name)
+	maker := g.Accounts.MakerOf(kubeovn.MachineGroup, req.Kind.Kind)
+	p := t.Pod("virt-launcher-" + name + made)
+	p.Spec.HostNetwork = false // machines have no such field
 	p.Metadata.Owners = []admission.OwnerReference{
 		{APIVersion: kubeovn.MachineGroup + "/v1", Kind: "VirtualMachineInstance", Name: name, Controller: true},
 	}
@@ -215,43 +188,14 @@ func field(path, key string) string {
 	return fmt.Sprintf("%smetadata.annotations[%q]", path, key)
 }
 
-// pod returns a pod as it would be made from the template.
-func (t *template) pod(name string) *admission.Pod {
-	p := &admission.Pod{
-		Metadata: admission.Metadata{
-			Name:        name + "-xxxxx",
-			Labels:      t.Metadata.Labels,
-			Annotations: t.Metadata.Annotations,
-		},
-	}
-	var names []string
-	for _, n := range t.Spec.Networks {
-		if n.Multus != nil && !n.Multus.Default && n.Multus.Name != "" {
-			names = append(names, n.Multus.Name)
-		}
-	}
-	if len(names) > 0 { // as KubeVirt writes it
-		p.Metadata.Annotations = maps.Clone(t.Metadata.Annotations)
-		if p.Metadata.Annotations == nil {
-			p.Metadata.Annotations = make(map[string]string)
-		}
-		p.Metadata.Annotations[kubeovn.Networks] = strings.Join(names, ",")
-	}
-	return p
-}
+// made is what stands for the end of a name that is made up for each pod.
+const made = "-xxxxx"
 
 // foresee tells what would be refused or changed in a pod that maker makes.
 func (g *Guard) foresee(ctx context.Context, a *Answer, namespace, maker, path string, p *admission.Pod) {
 	parsed := admission.ParsePod(namespace, p, nil)
-	whole := cmp.Or(parsed.Excess(nil), parsed.Unread)
-	if whole != nil {
-		g.decidedFor(a, g.Cluster.Namespace(ctx, namespace))
-		foretell(a, path, *whole)
-		return
-	}
 	ns := g.Cluster.Namespace(ctx, namespace)
-	var change admission.Change
-	var refusals []admission.Refusal
+	var seen admission.Foreseen
 	g.Look(func(inv *inventory.State) {
 		v := &admission.View{
 			Accounts:  g.Accounts,
@@ -261,18 +205,19 @@ func (g *Guard) foresee(ctx context.Context, a *Answer, namespace, maker, path s
 			Now:       g.Now(),
 			Done:      ctx.Done(),
 		}
-		change = v.ChangePod(parsed)
-		after := *p
-		after.Metadata.Annotations = change.Apply(p.Metadata.Annotations)
-		refusals, _ = v.CheckCreate(admission.ParsePod(namespace, &after, parsed))
+		seen = v.Foresee(parsed)
 	})
-	for _, w := range change.Warnings {
+	for _, w := range seen.Change.Warnings {
 		a.Warn("in its pods: %s", strings.TrimPrefix(w, "ovnguard: "))
 	}
-	for _, r := range slices.Concat(change.Refusals, refusals) {
+	for _, r := range seen.Refusals {
 		foretell(a, path, r)
 	}
-	a.Decided(&change.Verdict)
+	if seen.Unjudged {
+		g.decidedFor(a, ns)
+	} else {
+		a.Decided(&seen.Change.Verdict)
+	}
 }
 
 // foretell says what pods would be refused for. The workload itself is not.

@@ -32,7 +32,10 @@ func workloadRequest(t testing.TB, kind string, now, old map[string]string) *adm
 		before = make(old)
 	}
 	req := request(t, strings.ToLower(kind)+"s.apps", make(now), before)
-	req.Kind = metav1.GroupVersionKind{Kind: kind}
+	req.Kind = metav1.GroupVersionKind{Group: "apps", Kind: kind}
+	if kind == "Job" || kind == "CronJob" {
+		req.Kind.Group = "batch"
+	}
 	return req
 }
 
@@ -41,7 +44,7 @@ func TestWorkloadsAreWarned(t *testing.T) {
 		ps: "false", "ovn.kubernetes.io/port_vips": "10.16.0.20", "ovn.kubernetes.io/allocated": "true",
 		"ovn.kubernetes.io/mac_address": "00-00-00-00-00-01", "kubevirt.io/migrationJobName": "x",
 	}
-	for kind := range makers {
+	for _, kind := range []string{"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"} {
 		path := "spec.template.metadata"
 		if kind == "CronJob" {
 			path = "spec.jobTemplate.spec.template.metadata"

@@ -39,6 +39,9 @@ type Pod struct {
 	Lists map[string][]policy.Item
 	// Inherited are the NICs whose port_security annotation admission wrote unasked.
 	Inherited []kubeovn.Provider
+	// Chosen are the annotations by which the pod's manifest asks for an address, a MAC or a subnet. They are nil where
+	// the manifest is not known, and where it asks for none.
+	Chosen map[string]string
 	// Unread says why not all networks of the pod are among these; "" where they are.
 	Unread string
 	// DefaultNetwork and Attachments are the networks that the pod asks for.

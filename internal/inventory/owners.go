@@ -92,6 +92,17 @@ func (o owner) keeper() (key keeperKey, ok bool) {
 	return keeperKey{kind, PodKey{o.namespace, o.object.Name}}, ok
 }
 
+// With returns the state as it would be with a workload that does not exist, and of which nothing is made yet.
+func (inv *State) With(w Workload) *State {
+	s := *inv
+	s.workloads.Set(
+		new(persistent.Edit),
+		w.Object.UID,
+		owner{object: w.Object, parent: w.Parent, namespace: w.Namespace, made: w.Made},
+	)
+	return &s
+}
+
 // SetOwner is SetWorkload for one of which no more is known.
 func (inv *Inventory) SetOwner(o policy.Owner, parent *policy.Owner) []string {
 	return inv.SetWorkload(Workload{Object: o, Parent: parent})

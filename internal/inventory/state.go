@@ -25,8 +25,9 @@ type State struct {
 	owners
 	enforcement
 
-	refused persistent.Map[string, Refused] // by account
-	unread  persistent.Map[Kind, struct{}]  // kinds that are expected
+	refused  persistent.Map[string, Refused]   // by account
+	foreseen persistent.Map[Subject, Foreseen] // by workload
+	unread   persistent.Map[Kind, struct{}]    // kinds that are expected
 
 	memo *memo // of a snapshot; nil while the state still changes
 }

@@ -21,6 +21,8 @@ const (
 	SubjectOptions SubjectKind = "options"
 	// SubjectAccount is an account of Kube-OVN's that was refused something.
 	SubjectAccount SubjectKind = "account"
+	// SubjectWorkload is what pods are made from, or a pod that is made from nothing.
+	SubjectWorkload SubjectKind = "workload"
 )
 
 // Subject names what is judged and is no port. Name is the UUID of a chassis; neither it nor a
@@ -64,11 +66,14 @@ type SubjectView struct {
 	Namespace string
 	// Refused is what the account was refused; nil for nothing.
 	Refused *Refused
+	// Foreseen is what admission would do about the workload's pods; nil for nothing.
+	Foreseen *Foreseen
 }
 
 // Gone reports whether there is nothing any more to judge.
 func (b SubjectView) Gone() bool {
-	return b.Exception == nil && b.Chassis == nil && !b.Group && b.Pod == nil && b.NotChecking == "" && b.Refused == nil
+	return b.Exception == nil && b.Chassis == nil && !b.Group && b.Pod == nil && b.NotChecking == "" &&
+		b.Refused == nil && b.Foreseen == nil
 }
 
 // SubjectView returns the picture of a subject.
@@ -101,6 +106,10 @@ func (inv *State) SubjectView(t Subject) SubjectView {
 		if r, ok := inv.refused.Find(t.Name); ok {
 			b.Refused = &r
 		}
+	case SubjectWorkload:
+		if f, ok := inv.foreseen.Find(t); ok {
+			b.Foreseen = &f
+		}
 	}
 	return b
 }
@@ -131,6 +140,9 @@ func (inv *State) Subjects() []Subject {
 	}
 	for user := range inv.refused.Keys() {
 		subjects = append(subjects, Subject{Kind: SubjectAccount, Name: user})
+	}
+	for t := range inv.foreseen.Keys() {
+		subjects = append(subjects, t)
 	}
 	return subjects
 }

@@ -4,6 +4,7 @@ package kube
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"strings"
 
@@ -20,6 +21,11 @@ import (
 // PodOf returns the facts of a pod. Networks that cannot be read count as none: Kube-OVN makes no port for them either.
 // Of more networks than are read, the first are kept, and Unread says so.
 func PodOf(p *corev1.Pod) *inventory.Pod {
+	networks, err := multus.Parse(p.Namespace, p.Annotations)
+	read := isRead
+	if err != nil || tellsMore(networks, p.Annotations) {
+		read = func(key string) bool { return isRead(key) || kubeovn.ClassOf(key) == kubeovn.NetworkKey }
+	}
 	out := &inventory.Pod{
 		PodKey:      inventory.PodKey{Namespace: shared(p.Namespace), Name: p.Name},
 		UID:         string(p.UID),
@@ -28,11 +34,11 @@ func PodOf(p *corev1.Pod) *inventory.Pod {
 		Finished:    finished(p),
 		Terminating: p.DeletionTimestamp != nil,
 		Labels:      sharedLabels(p.Labels),
-		Annotations: sharedMap(p.Annotations, isRead, isCommon),
+		Annotations: sharedMap(p.Annotations, read, isCommon),
 		Controller:  controllerOf(p.OwnerReferences),
 		Inherited:   policy.Inherited(p.Annotations),
+		Chosen:      chosenIn(p.Annotations[corev1.LastAppliedConfigAnnotation]),
 	}
-	networks, err := multus.Parse(p.Namespace, p.Annotations)
 	if many := (multus.TooManyError{}); errors.As(err, &many) {
 		out.Unread = many.Error()
 	} else if err != nil {
@@ -40,6 +46,40 @@ func PodOf(p *corev1.Pod) *inventory.Pod {
 	}
 	out.DefaultNetwork, out.Attachments = networks.Default, networks.Attachments
 	return out
+}
+
+// chosenIn returns the annotations by which a pod's manifest asks for an identity: Kube-OVN writes the same keys on
+// every pod. The manifest is known where kubectl applied it and noted that; other pods have no such text.
+func chosenIn(applied string) map[string]string {
+	isChoice := func(key string) bool {
+		switch kubeovn.BaseSuffix(key) { //nolint:exhaustive // Kube-OVN writes nothing of the others
+		case kubeovn.IPAddress, kubeovn.MACAddress, kubeovn.LogicalSwitch:
+			return true
+		}
+		return false
+	}
+	if !strings.Contains(applied, kubernetesKey) {
+		return nil
+	}
+	var manifest struct {
+		Metadata struct {
+			Annotations map[string]string `json:"annotations"`
+		} `json:"metadata"`
+	}
+	if err := json.Unmarshal([]byte(applied), &manifest); err != nil {
+		return nil // somebody else has written it
+	}
+	return sharedMap(manifest.Metadata.Annotations, isChoice, isCommon)
+}
+
+// kubernetesKey is what stands between provider and suffix in keys of Kube-OVN's.
+const kubernetesKey = ".kubernetes.io/"
+
+// tellsMore reports whether the annotations that name networks say more than which networks these are: addresses, MACs,
+// or a default network that is not named in full.
+func tellsMore(n multus.Networks, annotations map[string]string) bool {
+	text, present := annotations[kubeovn.DefaultNetwork]
+	return len(n.Requests) > 0 || n.BareDefault || present && text == ""
 }
 
 // isRead reports whether an annotation says something about the pod's ports, or what was decided about them when it was

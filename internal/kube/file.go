@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -24,6 +25,8 @@ type Filled struct {
 	// Absent holds the optional kinds of which the file has none: it cannot be told from it whether the cluster has
 	// any.
 	Absent []Source
+	// Templates are the objects that pods are made from, as JSON.
+	Templates [][]byte
 }
 
 // FillFromFile enters what `kubectl get -A -o json` or `-o yaml` printed into the inventory: a list, a list of one
@@ -32,7 +35,7 @@ type Filled struct {
 // It is an error where there is no Namespace or no Pod, since every port would then seem to be without an owner or a
 // policy.
 func FillFromFile(data []byte, inv *inventory.Inventory) (Filled, error) {
-	found := make(map[schema.GroupVersionKind][]client.Object)
+	found := collected{objects: make(map[schema.GroupVersionKind][]client.Object)}
 	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(data), 4096)
 	for n := 1; ; n++ {
 		var raw runtime.RawExtension
@@ -41,15 +44,15 @@ func FillFromFile(data []byte, inv *inventory.Inventory) (Filled, error) {
 			break
 		}
 		if err == nil {
-			err = collect(raw.Raw, found)
+			err = found.collect(raw.Raw)
 		}
 		if err != nil {
 			return Filled{}, fmt.Errorf("document %d: %w", n, err)
 		}
 	}
-	filled := Filled{Objects: make(map[string]int)}
+	filled := Filled{Objects: make(map[string]int), Templates: found.templates}
 	for _, s := range Sources() {
-		objects := found[s.Kind]
+		objects := found.objects[s.Kind]
 		switch {
 		case len(objects) > 0:
 		case s.Optional && s.Lacks == "":
@@ -77,11 +80,19 @@ func resourceNames() string {
 		"subnets.kubeovn.io,vpcs.kubeovn.io,vlans.kubeovn.io,ippools.kubeovn.io," +
 		"ovn-eips.kubeovn.io,ovn-fips.kubeovn.io,switch-lb-rules.kubeovn.io,servicecidrs.networking.k8s.io," +
 		"vpc-nat-gateways.kubeovn.io,vpc-egress-gateways.kubeovn.io," +
-		"portsecuritypolicies,portsecurityexceptions,nodes,services,deployments,replicasets,statefulsets,daemonsets,jobs"
+		"portsecuritypolicies,portsecurityexceptions,nodes,services,deployments,replicasets,statefulsets,daemonsets,jobs," +
+		"cronjobs"
+}
+
+// collected is what a file has.
+type collected struct {
+	// objects are those of the Sources, by kind.
+	objects   map[schema.GroupVersionKind][]client.Object
+	templates [][]byte
 }
 
 // collect takes the objects of one document.
-func collect(raw []byte, found map[schema.GroupVersionKind][]client.Object) error {
+func (c *collected) collect(raw []byte) error {
 	if len(bytes.TrimSpace(raw)) == 0 || string(raw) == "null" {
 		return nil // nothing between two separators
 	}
@@ -95,7 +106,7 @@ func collect(raw []byte, found map[schema.GroupVersionKind][]client.Object) erro
 	}
 	items, isList := document["items"].([]any)
 	if !isList {
-		return collectObject(u, found)
+		return c.object(u)
 	}
 	for i, item := range items {
 		object, ok := item.(map[string]any)
@@ -107,15 +118,22 @@ func collect(raw []byte, found map[schema.GroupVersionKind][]client.Object) erro
 			o.SetKind(strings.TrimSuffix(u.GetKind(), "List"))
 			o.SetAPIVersion(u.GetAPIVersion())
 		}
-		if err := collectObject(o, found); err != nil {
+		if err := c.object(o); err != nil {
 			return fmt.Errorf("items[%d]: %w", i, err)
 		}
 	}
 	return nil
 }
 
-func collectObject(u *unstructured.Unstructured, found map[schema.GroupVersionKind][]client.Object) error {
+func (c *collected) object(u *unstructured.Unstructured) error {
 	kind := u.GroupVersionKind()
+	if slices.Contains(TemplateKinds(), kind) {
+		raw, err := u.MarshalJSON()
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", kind.Kind, u.GetName(), err)
+		}
+		c.templates = append(c.templates, raw)
+	}
 	for _, s := range Sources() {
 		if s.Kind != kind {
 			continue
@@ -129,7 +147,7 @@ func collectObject(u *unstructured.Unstructured, found map[schema.GroupVersionKi
 		} else if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, object); err != nil {
 			return fmt.Errorf("%s %s: %w", kind.Kind, u.GetName(), err)
 		}
-		found[kind] = append(found[kind], object)
+		c.objects[kind] = append(c.objects[kind], object)
 	}
 	return nil
 }

@@ -98,10 +98,11 @@ func WritesSecurity(key string) bool {
 func (c KeyClass) Outside() bool { return c == IdentityKey || c == OwnKey || c == MachineKey }
 
 // IsRead reports whether an annotation of a pod says something about its ports to whoever judges them: what is wished
-// for and granted, the identity, and whether Kube-OVN has given one. Others need not be kept.
+// for and granted, the identity, whether Kube-OVN has given one, and what admission might refuse if the pod were made
+// again. Others need not be kept.
 func IsRead(key string) bool {
 	switch ClassOf(key) { //nolint:exhaustive // nothing is decided by the others
-	case LevelKey, GrantKey, IdentityKey, GroupKey:
+	case LevelKey, GrantKey, IdentityKey, EgressKey, GroupKey, MachineKey:
 		return true
 	case OwnKey:
 		return BaseSuffix(key) == Allocated

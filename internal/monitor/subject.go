@@ -24,6 +24,9 @@ func (m *Monitor) judgeSubject(t inventory.Subject, now time.Time) (changed bool
 	if picture.Pod != nil {
 		after.Pod, after.PodUID = picture.Pod.PodKey, picture.Pod.UID
 	}
+	if f := picture.Foreseen; f != nil && f.IsPod() {
+		after.Pod.Name, after.PodUID = f.Workload.Name, f.Workload.UID
+	}
 	m.settle(a, before, &after)
 	switch {
 	case len(after.Findings) > 0 || len(after.since) > 0:

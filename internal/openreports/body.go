@@ -84,8 +84,11 @@ func resultOf(f Failure) reportsv1alpha1.ReportResult {
 		Description: publish.Shorten(f.Message, textLimit),
 		Properties:  map[string]string{propertyPort: publish.Shorten(f.Port, textLimit)},
 	}
-	if f.Pod != "" {
+	switch {
+	case f.Pod != "":
 		r.Subjects = []corev1.ObjectReference{podOf(f)}
+	case f.Workload.UID != "":
+		r.Subjects = []corev1.ObjectReference{workloadOf(f)}
 	}
 	for key, text := range map[string]string{
 		propertyProvider:     string(f.Provider),

@@ -106,6 +106,9 @@ func (b *Book) Failures(namespace string) []Failure {
 			cmp.Compare(a.Rule.Severity.Rank(), b.Rule.Severity.Rank()),
 			cmp.Compare(a.Rule.ID, b.Rule.ID),
 			cmp.Compare(a.Port, b.Port),
+			cmp.Compare(a.Pod, b.Pod),
+			cmp.Compare(a.Workload.Name, b.Workload.Name),
+			cmp.Compare(a.Message, b.Message),
 		)
 	})
 	return out

@@ -35,6 +35,18 @@ func podOf(f Failure) corev1.ObjectReference {
 	}
 }
 
+// workloadOf refers to the workload that the finding is about.
+func workloadOf(f Failure) corev1.ObjectReference {
+	w := f.Workload
+	return corev1.ObjectReference{
+		APIVersion: w.APIVersion,
+		Kind:       w.Kind,
+		Namespace:  f.Namespace,
+		Name:       w.Name,
+		UID:        types.UID(w.UID),
+	}
+}
+
 // limits say what is in a report.
 func limits() *reportsv1alpha1.ReportConfiguration {
 	return &reportsv1alpha1.ReportConfiguration{Limits: reportsv1alpha1.Limits{

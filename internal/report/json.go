@@ -40,6 +40,7 @@ type finding struct {
 	Namespace string   `json:"namespace,omitempty"`
 	Pod       string   `json:"pod,omitempty"`
 	Provider  string   `json:"provider,omitempty"`
+	Workload  string   `json:"workload,omitempty"`
 	Message   string   `json:"message"`
 	Fix       string   `json:"fix,omitempty"`
 	Evidence  evidence `json:"evidence"`
@@ -87,10 +88,14 @@ func JSON(w io.Writer, s Summary) error {
 	for _, f := range s.Findings {
 		f.Evidence.PortSecurity = list(f.Evidence.PortSecurity)
 		f.Evidence.Addresses = list(f.Evidence.Addresses)
+		workload := ""
+		if f.Workload.Name != "" {
+			workload = f.Workload.Kind + "/" + f.Workload.Name
+		}
 		doc.Findings = append(doc.Findings, finding{
 			Rule: f.Rule.ID, Name: f.Rule.Name, Severity: string(f.Rule.Severity),
 			Port: f.Port, Namespace: f.Namespace, Pod: f.Pod, Provider: string(f.Provider),
-			Message: f.Message, Fix: f.Fix, Evidence: evidence(f.Evidence),
+			Workload: workload, Message: f.Message, Fix: f.Fix, Evidence: evidence(f.Evidence),
 		})
 	}
 	enc := json.NewEncoder(w)

@@ -51,6 +51,7 @@ func Summarise(results map[string]audit.Result, notes []string) Summary {
 			cmp.Compare(a.Namespace, b.Namespace),
 			cmp.Compare(a.Pod, b.Pod),
 			cmp.Compare(a.Provider, b.Provider),
+			cmp.Compare(a.Workload.Name, b.Workload.Name),
 			cmp.Compare(a.Message, b.Message),
 		)
 	})

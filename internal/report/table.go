@@ -131,11 +131,15 @@ func fixes(w io.Writer, findings []audit.Finding) error {
 	return err
 }
 
+// podName names the pod, or what pods are made from.
 func podName(f audit.Finding) string {
-	if f.Pod == "" {
-		return ""
+	switch {
+	case f.Pod != "":
+		return f.Namespace + "/" + f.Pod
+	case f.Workload.Name != "":
+		return f.Workload.Kind + " " + f.Namespace + "/" + f.Workload.Name
 	}
-	return f.Namespace + "/" + f.Pod
+	return ""
 }
 
 func orDash(s string) string {

@@ -267,6 +267,28 @@ var findings = map[string]func(t *testing.T) fault{
 		t.Cleanup(func() { deletePod(t, pod) })
 		return fault{pod.Name, func() { deletePod(t, pod) }}
 	},
+	// Policy allowed what the pod asks for when the pod was made.
+	"OVG032": func(t *testing.T) fault {
+		ns, name := repairNamespace(t)
+		allow := func(to v1alpha1.Permission) {
+			t.Helper()
+			body := map[string]any{"spec": map[string]any{"externalAddresses": to}}
+			if _, err := admin(t).do(t.Context(), http.MethodPatch, policiesPath+"/"+name, body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		allow(v1alpha1.Allow)
+		var pod *corev1.Pod
+		eventually(t, "admission to follow the policy", func() (bool, error) {
+			var err error
+			asks := map[string]string{"ovn.kubernetes.io/eip": "198.51.100.12"}
+			pod, err = world.Pod(t.Context(), ns, unique("pod"), asks)
+			return err == nil, nil
+		})
+		t.Cleanup(func() { deletePod(t, pod) })
+		allow(v1alpha1.Forbid)
+		return fault{pod.Name, func() { allow(v1alpha1.Allow) }}
+	},
 	// Repair does not write a row of another type, because it is not a pod's row.
 	"OVG025": func(t *testing.T) fault {
 		ns, _ := repairNamespace(t)
