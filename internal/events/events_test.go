@@ -223,7 +223,8 @@ func TestNoStorm(t *testing.T) {
 	}
 }
 
-// The room for Events of a namespace grows back. A finding takes the room of two Events: its own and that about its end.
+// The room for Events of a namespace grows back. A finding takes the room of two Events: its own and that about its
+// end.
 func TestRoomGrowsBack(t *testing.T) {
 	d := newDesk(t)
 	take := func(n int) int {

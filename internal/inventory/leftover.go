@@ -112,11 +112,11 @@ func (inv *State) unused(r *Record) string {
 	return fmt.Sprintf("pod %s does not exist", r.Of)
 }
 
-// mayBeNobodys reports whether a row without a pod's NIC may be nobody's: Kube-OVN did not make it, or it is named as a
+// mayBeNobodys reports whether a row without a pod's NIC may be nobody's: it bears no vendor's mark, or it is named as a
 // node's is.
 func (e *entry) mayBeNobodys() bool {
 	return e.row != nil && e.nic.pod == nil && e.row.Type == "" && e.row.Switch != "" &&
-		(e.row.ExternalIDs[kubeovn.ExternalIDVendor] != kubeovn.Vendor ||
+		(e.row.ExternalIDs[kubeovn.ExternalIDVendor] == "" ||
 			strings.HasPrefix(e.name, kubeovn.NodePortName("")) && e.row.ExternalIDs[kubeovn.ExternalIDPod] == "")
 }
 

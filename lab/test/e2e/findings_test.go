@@ -289,6 +289,72 @@ var findings = map[string]func(t *testing.T) fault{
 		allow(v1alpha1.Forbid)
 		return fault{pod.Name, func() { allow(v1alpha1.Allow) }}
 	},
+	// Somebody moves the row to another switch.
+	"OVG033": func(t *testing.T) fault {
+		applyDual(t)
+		v := newVictim(t)
+		row, err := world.Nbctl(t.Context(), "--bare", "--columns=_uuid", "find", "logical_switch_port", "name="+v.port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		move := func(from, to string) {
+			nbctl(t, "remove", "logical_switch", from, "ports", row, "--", "add", "logical_switch", to, "ports", row)
+		}
+		move("ovn-default", "dual")
+		return fault{v.port, func() { deletePod(t, v.pod) }}
+	},
+	// The port is taken out of the group that its pod names.
+	"OVG034": func(t *testing.T) fault {
+		group := unique("members")
+		makeKubeOVNObject(t, "security-groups", "SecurityGroup", group, map[string]any{})
+		pod := run(t, tenantNamespace, map[string]string{kubeovn.DefaultProvider.Key(kubeovn.SecurityGroups): group})
+		port, name := portOf(pod), "ovn.sg."+strings.ReplaceAll(group, "-", ".")
+		row, err := world.Nbctl(t.Context(), "--bare", "--columns=_uuid", "find", "logical_switch_port", "name="+port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the port to be in its group", func() (bool, error) {
+			members, err := world.Nbctl(t.Context(), "get", "port_group", name, "ports")
+			return strings.Contains(members, row), err
+		})
+		nbctl(t, "remove", "port_group", name, "ports", row)
+		return fault{port, func() { deletePod(t, pod) }}
+	},
+	// A StatefulSet went while nobody looked, and its pod's port stays.
+	"OVG035": func(t *testing.T) fault {
+		name := unique("gone") + "-0"
+		port := kubeovn.PortName(name, tenantNamespace, kubeovn.DefaultProvider)
+		remove := leftRecord(t, port, name, "StatefulSet", "10.16.240.1")
+		nbctl(t, "lsp-add", "ovn-default", port, "--", "lsp-set-addresses", port, "0a:00:00:77:00:05 10.16.240.1", "--",
+			"lsp-set-port-security", port, "0a:00:00:77:00:05 10.16.240.1", "--",
+			"set", "logical_switch_port", port, "external_ids:vendor=kube-ovn", "external_ids:ls=ovn-default",
+			fmt.Sprintf("external_ids:pod=\"%s/%s\"", tenantNamespace, name))
+		return fault{port, func() {
+			remove()
+			nbctl(t, "--if-exists", "lsp-del", port)
+		}}
+	},
+	"OVG036": func(t *testing.T) fault {
+		name := unique("gone")
+		port := kubeovn.PortName(name, tenantNamespace, kubeovn.DefaultProvider)
+		return fault{port, leftRecord(t, port, name, "", "10.16.240.2")}
+	},
+	"OVG037": func(t *testing.T) fault {
+		port := unique("nobodys")
+		nbctl(t, "lsp-add", "ovn-default", port, "--", "lsp-set-addresses", port, "0a:00:00:77:00:06 10.16.240.3", "--",
+			"lsp-set-port-security", port, "0a:00:00:77:00:06 10.16.240.3")
+		return fault{port, func() { nbctl(t, "--if-exists", "lsp-del", port) }}
+	},
+	// The owner of the subnet shares an address that address management may give to the next pod.
+	"OVG038": func(t *testing.T) fault {
+		applyDual(t)
+		ns := excepted(t)
+		pod := run(t, ns, nil)
+		remove := grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
+			s.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "10.77.250.250/32", SharedWith: "dual"}}
+		})
+		return fault{portOf(pod), remove}
+	},
 	// Repair does not write a row of another type, because it is not a pod's row.
 	"OVG025": func(t *testing.T) fault {
 		ns, _ := repairNamespace(t)
@@ -411,6 +477,35 @@ func runFixes(t *testing.T, southbound string, found []finding) int {
 
 // withoutNorthd is the rule for an ovn-northd that does not run.
 const withoutNorthd = "OVG021"
+
+// leftRecord makes an IP resource of a pod that does not exist, as Kube-OVN would have left it, and returns how to take it
+// away.
+func leftRecord(t *testing.T, name, pod, keeper, address string) (remove func()) {
+	t.Helper()
+	const path = "/apis/kubeovn.io/v1/ips"
+	object := map[string]any{
+		"apiVersion": "kubeovn.io/v1", "kind": "IP",
+		"metadata": map[string]any{
+			"name": name, "finalizers": []string{"kubeovn.io/kube-ovn-controller"},
+			"labels": map[string]string{"ovn.kubernetes.io/ip_reserved": "false"},
+		},
+		"spec": map[string]any{
+			"podName": pod, "namespace": tenantNamespace, "subnet": "ovn-default", "nodeName": "node1",
+			"podType":   keeper,
+			"ipAddress": address, "v4IpAddress": address, "v6IpAddress": "", "macAddress": "0a:00:00:77:00:05",
+			"attachIps": []string{}, "attachMacs": []string{}, "attachSubnets": []string{}, "containerID": "",
+		},
+	}
+	if _, err := admin(t).do(t.Context(), http.MethodPost, path, object); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if _, err := admin(t).do(cleanup(t), http.MethodDelete, path+"/"+name, nil); err != nil &&
+			!apierrors.IsNotFound(err) {
+			t.Error(err)
+		}
+	}
+}
 
 // standing returns the number of findings of a rule in the running program.
 func standing(t *testing.T, rule string) int {
