@@ -17,7 +17,8 @@ var contestedPort = check{
 		return found{
 			message: fmt.Sprintf(
 				"repair wrote it %d times lately, but another writer keeps changing it; to find the writer, "+
-					"see the log of the Northbound database's server (ovn-appctl vlog/set jsonrpc:dbg)",
+					"see the log of the Northbound database's server (ovn-appctl vlog/set jsonrpc:dbg). Repair tries "+
+					"again, but less and less often; when the other writer has stopped, it puts the port right by itself",
 				s.Contested,
 			),
 		}, true

@@ -104,13 +104,14 @@ func TestNobodys(t *testing.T) {
 		first bool // before more
 		then  bool // afterwards
 	}{
-		"x":           {Row{}, nil, true, true},
-		"router":      {Row{Type: "router"}, nil, false, false},
-		"of Kube-OVN": {Row{ExternalIDs: own}, nil, false, false},
-		"node-n":      {Row{ExternalIDs: own}, fixed(HeldByNode, "n"), true, false},
-		"eip":         {Row{}, fixed(HeldByEIP, "eip"), true, false},
-		"vip:v:ipv6":  {Row{}, vipOf("v"), true, false},
-		"v":           {Row{}, vipOf("v"), true, false},
+		"x":                 {Row{}, nil, true, true},
+		"router":            {Row{Type: "router"}, nil, false, false},
+		"of Kube-OVN":       {Row{ExternalIDs: own}, nil, false, false},
+		"of another vendor": {Row{ExternalIDs: map[string]string{kubeovn.ExternalIDVendor: "x"}}, nil, false, false},
+		"node-n":            {Row{ExternalIDs: own}, fixed(HeldByNode, "n"), true, false},
+		"eip":               {Row{}, fixed(HeldByEIP, "eip"), true, false},
+		"vip:v:ipv6":        {Row{}, vipOf("v"), true, false},
+		"v":                 {Row{}, vipOf("v"), true, false},
 		"with an IP resource": {
 			Row{}, func(inv *Inventory) []string { return inv.SetRecord(kept("with an IP resource", "p", "")) }, true, false,
 		},
