@@ -150,7 +150,7 @@ func (inv *Inventory) SetPod(p *Pod) []string {
 	touched := inv.DeletePod(p.PodKey)
 	inv.pods.set(p)
 	inv.affectPod(p)
-	return union(slices.Concat(touched, inv.ports.concerned.of(p.PodKey)), inv.enterNICs(p))
+	return union(slices.Concat(touched, inv.ports.maybeOf(p)), inv.enterNICs(p))
 }
 
 // DeletePod takes a pod out and returns the names of the ports that this touches.
@@ -161,7 +161,7 @@ func (inv *Inventory) DeletePod(key PodKey) []string {
 	}
 	inv.affectPod(p)
 	inv.pods.remove(p)
-	return append(inv.leaveNICs(p), inv.ports.concerned.of(key)...)
+	return append(inv.leaveNICs(p), inv.ports.maybeOf(p)...)
 }
 
 // enterNICs enters the pod's NICs and returns the names of their ports.
