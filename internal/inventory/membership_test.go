@@ -52,6 +52,36 @@ func TestMembership(t *testing.T) {
 	says("the group that it is missing in goes", "", "", false, false, inv.DeletePortGroup("web"))
 }
 
+// TestTwoPortGroups covers a security group that two port groups claim: while one of them is left, it is known.
+func TestTwoPortGroups(t *testing.T) {
+	inv := New()
+	inv.KnowGroups()
+	inv.SetPod(pod("a", "p"))
+	inv.SetRow(&Row{UUID: "r", Name: "p.a"})
+	set := func(uuid, group string, ports ...string) {
+		inv.SetPortGroup(&PortGroup{UUID: uuid, Group: group, Ports: ports})
+	}
+	left := func(what, want string) {
+		t.Helper()
+		m := inv.Port("p.a", time.Time{}).Membership
+		if m == nil || len(m.Left) != 1 || m.Left[0].PortGroup == nil || m.Left[0].PortGroup.UUID != want {
+			t.Errorf("%s: %+v", what, m)
+		}
+	}
+	set("1", "g", "r")
+	set("2", "g")
+	left("both", "1")
+	inv.DeletePortGroup("2")
+	left("one is gone", "1")
+	set("2", "g")
+	set("2", "h")
+	left("one is another group's", "1")
+	inv.DeletePortGroup("1")
+	if m := inv.Port("p.a", time.Time{}).Membership; m != nil {
+		t.Errorf("none is left: %+v", m)
+	}
+}
+
 func groupNames(groups []Group) string {
 	names := make([]string, len(groups))
 	for i, g := range groups {
