@@ -42,7 +42,7 @@ type podEditor struct {
 	ports     map[PodKey][]string  // the names of the ports of its NICs
 	owned     sets[string, PodKey] // UID of a controller to its pods
 	askers    map[PodKey]bool      // pods that ask for addresses of Vips
-	naming    map[string][]PodKey  // by security group, the pods that name it
+	naming    sets[string, PodKey] // by security group, the pods that name it
 	migrating map[PodKey]string    // migrations to their machines, by names in one namespace
 }
 
@@ -52,7 +52,6 @@ func newPodEditor(ps *pods, c *changes) podEditor {
 		changes:   c,
 		ports:     make(map[PodKey][]string),
 		askers:    make(map[PodKey]bool),
-		naming:    make(map[string][]PodKey),
 		migrating: make(map[PodKey]string),
 	}
 }
@@ -71,11 +70,7 @@ func (ed *podEditor) set(p *Pod) {
 	if p.asksForVIPs() {
 		ed.askers[p.PodKey] = true
 	}
-	p.eachGroup(func(group string) {
-		if !slices.Contains(ed.naming[group], p.PodKey) {
-			ed.naming[group] = append(ed.naming[group], p.PodKey)
-		}
-	})
+	p.eachGroup(func(group string) { ed.naming.add(ed.edit, group, p.PodKey) })
 }
 
 // remove takes a pod out, and its namespace with it when it was the last there.
@@ -93,12 +88,7 @@ func (ed *podEditor) remove(p *Pod) {
 		ed.owned.remove(ed.edit, p.Controller.UID, p.PodKey)
 	}
 	delete(ed.askers, p.PodKey)
-	p.eachGroup(func(group string) {
-		left := slices.DeleteFunc(ed.naming[group], func(key PodKey) bool { return key == p.PodKey })
-		if ed.naming[group] = left; len(left) == 0 {
-			delete(ed.naming, group)
-		}
-	})
+	p.eachGroup(func(group string) { ed.naming.remove(ed.edit, group, p.PodKey) })
 }
 
 // portsOf returns the names of the ports that these pods claim.
@@ -133,7 +123,7 @@ func (ed *podEditor) portsOfAskers(namespace string) []string {
 // portsNaming returns the names of the ports of the pods that name one of these security groups.
 func (ed *podEditor) portsNaming(groups []string) (names []string) {
 	for _, group := range groups {
-		names = append(names, ed.portsOf(slices.Values(ed.naming[group]))...)
+		names = append(names, ed.portsOf(ed.naming.of(group))...)
 	}
 	return names
 }
