@@ -82,6 +82,25 @@ func TestTwoPortGroups(t *testing.T) {
 	}
 }
 
+// TestThreat33GroupsOfNoNIC makes sure that a pod costs no more for what it says about NICs that it does not have: nobody
+// bounds that but the API server, at 256 KiB.
+func TestThreat33GroupsOfNoNIC(t *testing.T) {
+	inv := New()
+	inv.SetPod(pod("a", "p", func(p *Pod) {
+		p.Annotations = map[string]string{
+			"ovn.kubernetes.io/security_groups":         "web",
+			"no.such.ovn.kubernetes.io/security_groups": "x,y",
+		}
+	}))
+	if got := inv.pods.naming.Len(); got != 1 {
+		t.Errorf("%d groups are named, want 1", got)
+	}
+	inv.DeletePod(PodKey{"a", "p"})
+	if got := inv.pods.naming.Len() + len(inv.pods.named); got != 0 {
+		t.Errorf("%d are left", got)
+	}
+}
+
 func groupNames(groups []Group) string {
 	names := make([]string, len(groups))
 	for i, g := range groups {
