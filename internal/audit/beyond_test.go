@@ -72,8 +72,9 @@ func TestWhereAPortIs(t *testing.T) {
 				`set logical_switch_port r external_ids:associated_sg_web=true 'external_ids:security_groups="web"'`,
 		},
 		"a name that has to be quoted": {
-			port(in(inventory.Membership{Missing: []inventory.Group{group("web", "10.16.0.5")}, DenyAll: denyAll,
-				Named: []string{"web", `a"\b`}})),
+			port(in(inventory.Membership{
+				Missing: []inventory.Group{group("web", "10.16.0.5")}, DenyAll: denyAll, Named: []string{"web", `a"\b`},
+			})),
 			"OVG034", Medium, "its pod names security group web, but the port is not in it",
 			`ovn-nbctl add port_group web-uuid ports r -- ` +
 				`set logical_switch_port r external_ids:associated_sg_web=true 'external_ids:security_groups="web/a\"\\b"'`,

@@ -139,7 +139,7 @@ func (ps *pods) runs(r *Record) bool {
 	return false
 }
 
-// mayBeNobodys reports whether a row without a pod's NIC may be nobody's: it bears no vendor's mark, or it is named as a
+// mayBeNobodys reports whether a row without a pod's NIC may be nobody's: it bears no vendor's mark, or is named as a
 // node's is.
 func (e *entry) mayBeNobodys() bool {
 	return e.row != nil && e.nic.pod == nil && e.row.Type == "" && e.row.Switch != "" &&
@@ -163,7 +163,8 @@ func (inv *State) nobodys(e *entry) bool {
 	if e.record != nil || e.row.ExternalIDs[kubeovn.ExternalIDVendor] != "" || kubeovn.IsOfSomeSubnet(e.name) {
 		return false
 	}
-	if _, ok := inv.vips.Find(kubeovn.VipOfPort(e.name)); ok {
+	// Namespaces may be let make Vips, under any name: one accounts only for a row on its own subnet.
+	if v, ok := inv.vips.Find(kubeovn.VipOfPort(e.name)); ok && (v.Subnet == "" || v.Subnet == e.row.Switch) {
 		return false
 	}
 	_, isEIP := inv.fixedBy.Find(Holder{HeldByEIP, e.name})

@@ -143,6 +143,9 @@ func TestNobodys(t *testing.T) {
 		"eip":         {Row{}, fixed(HeldByEIP, "eip"), true, false},
 		"vip:v:ipv6":  {Row{}, vipOf("v"), true, false},
 		"v":           {Row{}, vipOf("v"), true, false},
+		"w": {
+			Row{}, func(inv *Inventory) []string { return inv.SetVip(Vip{Name: "w", Namespace: "a", Subnet: "t"}) }, true, true,
+		},
 		"with an IP resource": {
 			Row{}, func(inv *Inventory) []string { return inv.SetRecord(kept("with an IP resource", "p", "")) }, true, false,
 		},

@@ -82,8 +82,8 @@ func TestTwoPortGroups(t *testing.T) {
 	}
 }
 
-// TestThreat33GroupsOfNoNIC makes sure that a pod costs no more for what it says about NICs that it does not have: nobody
-// bounds that but the API server, at 256 KiB.
+// TestThreat33GroupsOfNoNIC makes sure that a pod costs no more for what it says about NICs that it does not have. The
+// API server alone bounds that, at 256 KiB.
 func TestThreat33GroupsOfNoNIC(t *testing.T) {
 	inv := New()
 	inv.SetPod(pod("a", "p", func(p *Pod) {
