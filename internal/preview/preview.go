@@ -111,13 +111,19 @@ func (c *Cluster) judge(g *group) {
 	slices.SortFunc(g.pods, byName)
 	for _, t := range g.templates {
 		v, by := c.view(t.Namespace, t.Maker(c.Accounts)), t.object
-		if between, ok := t.between(); ok && len(g.running) > 0 {
-			by = *g.running[0].Controller
-		} else if ok {
-			by = between
-			v.Inventory = c.Inventory.With(
-				inventory.Workload{Object: by, Namespace: t.Namespace, Made: c.Now, Parent: &t.object},
-			)
+		if between, ok := t.between(); ok {
+			// A pod may also say that the template's object itself makes it.
+			i := slices.IndexFunc(g.running, func(p *inventory.Pod) bool {
+				return p.Controller != nil && p.Controller.Kind == between.Kind
+			})
+			if i >= 0 {
+				by = *g.running[i].Controller
+			} else {
+				by = between
+				v.Inventory = c.Inventory.With(
+					inventory.Workload{Object: by, Namespace: t.Namespace, Made: c.Now, Parent: &t.object},
+				)
+			}
 		}
 		v.Replaces = c.portsOf(g.running)
 		f := v.Foresee(admission.ParsePod(t.Namespace, t.pod(by), nil))

@@ -300,6 +300,23 @@ func TestTemplatesAreJudgedForTheirPods(t *testing.T) {
 	}
 }
 
+// A pod that says that the Deployment itself makes it is not taken for one of the Deployment's.
+func TestPodsThatSayTheyAreMadeFromIt(t *testing.T) {
+	inv := town()
+	inv.SetPolicy(strict(func(p *policy.Policy) { p.ExceptionsIn = []string{"t"} }))
+	web := policy.Owner{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "uid-web"}
+	exists(inv, "Deployment", "web", nil)
+	exists(inv, "ReplicaSet", "web-1", &web)
+	inv.SetException(exceptionFor(&web))
+	template := workload("apps/v1", "Deployment", "web", map[string]string{vips: "192.0.2.7"})
+	starts(inv, owned(pod("t", "web-1-a"), "apps/v1", "ReplicaSet", "web-1"), "10.16.0.20", "0a:00:00:00:00:20")
+	before := foresee(t, inv, template)
+	starts(inv, owned(pod("t", "a"), "apps/v1", "Deployment", "web"), "10.16.0.21", "0a:00:00:00:00:21")
+	if after := foresee(t, inv, template); len(before) != len(after) {
+		t.Errorf("it says %+v, and before %+v", after, before)
+	}
+}
+
 // Wishes that are not granted are told apart from refusals, and only of templates: of pods that run, other rules tell.
 func TestWishesThatAreNotGranted(t *testing.T) {
 	asks := map[string]string{
