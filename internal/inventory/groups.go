@@ -153,10 +153,12 @@ func (ed *groupEditor) moveEach(group string, before, after []string, moved map[
 }
 
 // replaceRow notes the name of a row that is, or may be, in security groups, and forgets that of the one before; either
-// may be nil.
+// may be nil. The name of one that is a member is kept until it is none: a row and its memberships go together.
 func (ed *groupEditor) replaceRow(old, now *Row) {
 	if old != nil {
-		ed.grouped.Delete(ed.edit, old.UUID)
+		if len(ed.members.Get(old.UUID)) == 0 {
+			ed.grouped.Delete(ed.edit, old.UUID)
+		}
 		ed.affectGroups(old)
 	}
 	if now != nil && (len(ed.members.Get(now.UUID)) > 0 || now.ExternalIDs[kubeovn.ExternalIDSecurityGroups] != "") {
@@ -267,11 +269,16 @@ func (inv *Inventory) rowsWith(uuids map[string]bool) (names []string) {
 	}
 	unnoted := false
 	for uuid := range uuids {
-		if name, ok := inv.grouped.Find(uuid); ok {
-			names = append(names, name)
-		} else if len(inv.members.Get(uuid)) > 0 { // the row of one that was a member and is not noted is gone
-			unnoted = true
+		member := len(inv.members.Get(uuid)) > 0
+		name, ok := inv.grouped.Find(uuid)
+		switch {
+		case !ok:
+			unnoted = unnoted || member // the row of one that was a member and is not noted is gone
+			continue
+		case !member && !inv.hasRow(name, uuid):
+			inv.groups.grouped.Delete(inv.edit, uuid)
 		}
+		names = append(names, name)
 	}
 	if !unnoted {
 		return names
@@ -285,6 +292,12 @@ func (inv *Inventory) rowsWith(uuids map[string]bool) (names []string) {
 		}
 	}
 	return names
+}
+
+// hasRow reports whether the row of that name has the UUID.
+func (inv *State) hasRow(name, uuid string) bool {
+	r := inv.entry(name).row
+	return r != nil && r.UUID == uuid
 }
 
 // SetAddressSet adds or replaces an address set and returns the names of the ports for which it may matter: those of

@@ -82,6 +82,23 @@ func TestTwoPortGroups(t *testing.T) {
 	}
 }
 
+// TestRowsThatGo covers rows that go before their memberships: nothing is kept of them.
+func TestRowsThatGo(t *testing.T) {
+	inv := New()
+	inv.KnowGroups()
+	for _, group := range []string{"g", "h"} {
+		inv.SetPortGroup(&PortGroup{UUID: group, Group: group, Ports: []string{"r"}})
+	}
+	inv.SetRow(&Row{UUID: "r", Name: "p.a"})
+	inv.DeleteRow("p.a", "r")
+	for _, group := range []string{"g", "h"} {
+		inv.SetPortGroup(&PortGroup{UUID: group, Group: group})
+	}
+	if n := inv.State.grouped.Len() + inv.State.members.Len(); n > 0 {
+		t.Errorf("%d are left", n)
+	}
+}
+
 // TestThreat33GroupsOfNoNIC makes sure that a pod costs no more for what it says about NICs that it does not have. The
 // API server alone bounds that, at 256 KiB.
 func TestThreat33GroupsOfNoNIC(t *testing.T) {
