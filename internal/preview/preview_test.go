@@ -261,6 +261,17 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
+// A reason that quotes a long value keeps its field, its fix and its check.
+func TestLongReasons(t *testing.T) {
+	inv := town()
+	starts(inv, pod("t", "p", pool, strings.Repeat("é", 8000)), "10.16.0.20", "0a:00:00:00:00:20")
+	refused := foresee(t, inv)["Pod/p"].Refused
+	if len(refused) != 1 || len(refused[0].Text) > maxReason+8 || !strings.Contains(refused[0].Text, pool) ||
+		!strings.HasSuffix(refused[0].Text, "(OVGA12)") || !strings.Contains(refused[0].Text, ";") {
+		t.Errorf("it says %+v", refused)
+	}
+}
+
 // What Kube-OVN trusts is refused in a template, and never in a pod, on which it wrote that itself.
 func TestTemplatesAreJudgedForTheirPods(t *testing.T) {
 	for name, c := range map[string]struct {
