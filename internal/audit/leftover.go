@@ -140,7 +140,7 @@ func recordText(r *inventory.Record) string {
 }
 
 // freeRecord returns the command that deletes an IP resource, on which Kube-OVN deletes the port and frees the
-// addresses (handleUpdateIP in Kube-OVN's pkg/controller/ip.go, 1.12 and later).
+// addresses (handleUpdateIP in Kube-OVN's pkg/controller/ip.go, 1.12.9 and later).
 func freeRecord(r *inventory.Record) string {
 	return command("kubectl", "delete", "ips.kubeovn.io", r.Name)
 }
