@@ -94,7 +94,7 @@ func TestRowsThatGo(t *testing.T) {
 	for _, group := range []string{"g", "h"} {
 		inv.SetPortGroup(&PortGroup{UUID: group, Group: group})
 	}
-	if n := inv.State.grouped.Len() + inv.State.members.Len(); n > 0 {
+	if n := inv.grouped.Len() + inv.members.Len(); n > 0 {
 		t.Errorf("%d are left", n)
 	}
 }
