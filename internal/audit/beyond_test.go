@@ -40,7 +40,7 @@ func TestWhereAPortIs(t *testing.T) {
 		fix      string
 	}{
 		"another switch than the IP resource says": {
-			port(placed(inventory.Placement{Switch: "blue", From: fromRecord, Known: true})),
+			port(placed(inventory.Placement{Switch: "blue", From: fromRecord, Fits: true})),
 			"OVG033", Medium, "is on switch ovn-default, but the IP resource says blue",
 			`ovn-nbctl remove logical_switch ovn-default ports r -- add logical_switch blue ports r -- ` +
 				`set logical_switch_port r 'external_ids:ls="blue"'`,
@@ -49,8 +49,12 @@ func TestWhereAPortIs(t *testing.T) {
 			port(placed(inventory.Placement{Switch: "blue", From: fromRecord, Foreign: "in another VPC, red"})),
 			"OVG033", High, "switch ovn-default is in another VPC, red", "",
 		},
+		"another switch than the IP resource alone says": {
+			port(placed(inventory.Placement{Switch: "blue", From: fromRecord})),
+			"OVG033", Medium, "find out which one the pod uses", "",
+		},
 		"only the annotation differs": {
-			port(placed(inventory.Placement{Switch: "blue", From: "ovn.kubernetes.io/logical_switch", Known: true})),
+			port(placed(inventory.Placement{Switch: "blue", From: "ovn.kubernetes.io/logical_switch", Fits: true})),
 			"OVG033", Medium, "as the IP resource says, but annotation ovn.kubernetes.io/logical_switch of its pod says blue",
 			"kubectl annotate pod -n ns p --overwrite --as=system:serviceaccount:kube-system:ovn " +
 				"ovn.kubernetes.io/logical_switch=ovn-default",
@@ -66,6 +70,14 @@ func TestWhereAPortIs(t *testing.T) {
 			`ovn-nbctl add port_group web-uuid ports r -- ` +
 				`add address_set ovn.sg.web.associated.v4 addresses '"10.16.0.5"' -- ` +
 				`set logical_switch_port r external_ids:associated_sg_web=true 'external_ids:security_groups="web"'`,
+		},
+		"a name that has to be quoted": {
+			port(in(inventory.Membership{
+				Missing: []inventory.Group{group("web", "10.16.0.5")}, DenyAll: denyAll, Named: []string{"web", `a"\b`},
+			})),
+			"OVG034", Medium, "its pod names security group web, but the port is not in it",
+			`ovn-nbctl add port_group web-uuid ports r -- ` +
+				`set logical_switch_port r external_ids:associated_sg_web=true 'external_ids:security_groups="web/a\"\\b"'`,
 		},
 		"left in a group": {
 			port(in(inventory.Membership{Left: []inventory.Group{group("web", "10.16.0.5")}, DenyAll: denyAll, Denied: true})),
@@ -106,7 +118,10 @@ func TestLeftovers(t *testing.T) {
 		p.Pod, p.Record.Keeper = nil, "StatefulSet"
 		p.Abandoned = "StatefulSet ns/p does not exist"
 	}
-	nobodys := func(p *inventory.Port) { p.Pod, p.Record, p.Nobodys, p.Row.ExternalIDs = nil, nil, true, nil }
+	nobodys := func(p *inventory.Port) {
+		p.Pod, p.Record, p.Nobodys, p.Row.ExternalIDs = nil, nil, true, nil
+		p.Binding = &inventory.Binding{Port: p.Name}
+	}
 	for name, c := range map[string]struct {
 		port     inventory.Port
 		rule     string
@@ -121,6 +136,10 @@ func TestLeftovers(t *testing.T) {
 		"kept, and open": {
 			port(kept, portSecurity()), "OVG035", Medium, "lets whoever binds it send from anything",
 			"kubectl delete ips.kubeovn.io p.ns",
+		},
+		"kept, with a reserved address": {
+			port(kept, func(p *inventory.Port) { p.Record.Reserved = true }), "OVG035", Low, "can stay without the port",
+			"ovn-nbctl lsp-del p.ns",
 		},
 		"kept for one that there is": {
 			port(kept, func(p *inventory.Port) { p.Abandoned = "" }), "", "", "", "",
@@ -142,6 +161,13 @@ func TestLeftovers(t *testing.T) {
 		},
 		"nobody's, and something uses it": {
 			port(nobodys, bound(nil)), "OVG037", Medium, "something uses it on node1", "",
+		},
+		"nobody's, and the Southbound database is not known": {
+			port(nobodys, func(p *inventory.Port) { p.Binding = nil }), "OVG037", Medium, "ovn-nbctl lsp-get-up p.ns", "",
+		},
+		"nobody's, on a node that is not known": {
+			port(nobodys, func(p *inventory.Port) { p.Binding.Chassis = []string{"c"} }), "OVG037", Medium,
+			"find out whether something uses it", "",
 		},
 		"without its pod, with its IP resource": {
 			port(noPod), "OVG006", Medium, "deleting that makes Kube-OVN delete the port and frees " + own,

@@ -52,13 +52,19 @@ func beyondPods(p *inventory.Port, eras []portsec.Era) []Finding {
 // keptFinding says that a port is kept for nobody.
 func keptFinding(p *inventory.Port, eras []portsec.Era) Finding {
 	f := beyondFinding(keptForNobody, p)
-	f.Message = fmt.Sprintf(
-		"is kept while no pod runs, but %s; deleting the IP resource makes Kube-OVN delete the port "+
-			"and frees %s",
-		p.Abandoned,
-		recordText(p.Record),
-	)
-	f.Fix = freeRecord(p.Record)
+	if p.Record.Reserved {
+		f.Message = fmt.Sprintf("is kept while no pod runs, but %s; its IP resource reserves %s, and can stay without "+
+			"the port", p.Abandoned, recordText(p.Record))
+		f.Fix = command("ovn-nbctl", "lsp-del", nameForNbctl(p))
+	} else {
+		f.Message = fmt.Sprintf(
+			"is kept while no pod runs, but %s; deleting the IP resource makes Kube-OVN delete the port "+
+				"and frees %s",
+			p.Abandoned,
+			recordText(p.Record),
+		)
+		f.Fix = freeRecord(p.Record)
+	}
 	if mayBeOpen(p, eras) {
 		f.Rule.Severity = Medium
 		f.Message += "; its port_security lets whoever binds it send from anything"
@@ -76,7 +82,7 @@ func unusedFinding(p *inventory.Port) Finding {
 }
 
 // nobodysFinding says that a port on a subnet of Kube-OVN's is nobody's. There is no command where something is plugged
-// into the port.
+// into the port, or that is not known, as without the Southbound database.
 func nobodysFinding(p *inventory.Port, eras []portsec.Era) Finding {
 	f := beyondFinding(portOfNobody, p)
 	f.Message = fmt.Sprintf("is on subnet %s and belongs to no pod, node, Vip or OvnEip; its addresses are %s",
@@ -93,6 +99,11 @@ func nobodysFinding(p *inventory.Port, eras []portsec.Era) Finding {
 		f.Evidence.Chassis = names
 		f.Message += fmt.Sprintf("; something uses it on %s: find out what (ovs-vsctl find Interface "+
 			"external_ids:iface-id=%s) before you delete it", strings.Join(names, " and "), p.Name)
+		return f
+	}
+	if p.Binding == nil || len(p.Binding.Chassis) > 0 {
+		f.Message += fmt.Sprintf("; find out whether something uses it (%s) before you delete it",
+			command("ovn-nbctl", "lsp-get-up", nameForNbctl(p)))
 		return f
 	}
 	f.Message += "; delete it, unless somebody is about to use it"
@@ -129,7 +140,7 @@ func recordText(r *inventory.Record) string {
 }
 
 // freeRecord returns the command that deletes an IP resource, on which Kube-OVN deletes the port and frees the
-// addresses (handleUpdateIP in Kube-OVN's pkg/controller/ip.go, 1.12 and later).
+// addresses (handleUpdateIP in Kube-OVN's pkg/controller/ip.go, 1.12.9 and later).
 func freeRecord(r *inventory.Record) string {
 	return command("kubectl", "delete", "ips.kubeovn.io", r.Name)
 }

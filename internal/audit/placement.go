@@ -26,8 +26,11 @@ var wrongSwitch = check{
 		switch {
 		case p.From == fromRecord:
 			out.message = fmt.Sprintf("is on switch %s, but the %s says %s", s.Row.Switch, fromRecord, p.Switch)
-			if p.Known {
+			if p.Fits {
 				out.fix = s.fixSwitch(p.Switch)
+			} else {
+				out.message += ", and the pod's annotation or the subnets do not bear that out: find out which one the pod " +
+					"uses before you move the row"
 			}
 		case s.Record != nil:
 			out.message = fmt.Sprintf("is on switch %s, as the %s says, but annotation %s of its pod says %s, and "+

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -145,5 +146,8 @@ func (s *subject) fixMarks() string {
 	return command("ovn-nbctl", words...)
 }
 
+// escapeOVSDB has the characters that mean something in a quoted text stand for themselves.
+var escapeOVSDB = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 // quoteOVSDB returns a text as ovn-nbctl reads it in a map.
-func quoteOVSDB(text string) string { return `"` + text + `"` }
+func quoteOVSDB(text string) string { return `"` + escapeOVSDB.Replace(text) + `"` }

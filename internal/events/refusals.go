@@ -8,6 +8,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/ovnguard/ovnguard/internal/publish"
 )
 
 // Bounds of the Events about refusals. A user who may create pods can have any number refused, each for another reason,
@@ -47,6 +49,8 @@ type Refusals struct {
 	// known are refusals by the namespace and name of their Events, and sums those of namespaces that have more than
 	// are told one by one.
 	known, sums map[eventKey]*untold
+	// told is how many refusals of each namespace are known.
+	told map[string]int
 	// room is for new Events, all for those of all namespaces under one name, and counting for counting them up.
 	room, all, counting rooms
 }
@@ -69,7 +73,7 @@ type untold struct {
 // NewRefusals returns an empty Refusals; now tells the time.
 func NewRefusals(now func() time.Time) *Refusals {
 	return &Refusals{
-		now: now, known: make(map[eventKey]*untold), sums: make(map[eventKey]*untold),
+		now: now, known: make(map[eventKey]*untold), sums: make(map[eventKey]*untold), told: make(map[string]int),
 		room: newRooms(burst, refusalRefill), all: newRooms(allBurst, allRefill), counting: newRooms(burst, refill),
 	}
 }
@@ -82,10 +86,13 @@ func (r *Refusals) Note(x Refusal) {
 	u := r.known[key]
 	switch {
 	case u != nil:
-	case r.all.left("", now) > 0 && r.room.spend(x.Namespace, 1, now):
+	case r.isFirst(x.Namespace) || r.all.left("", now) > 0 && r.room.left(x.Namespace, now) > 0:
+		r.room.spend(x.Namespace, 1, now)
 		r.all.spend("", 1, now)
+		x.Text = publish.Shorten(x.Text, noteLimit)
 		u = &untold{Refusal: x}
 		r.known[key] = u
+		r.told[x.Namespace]++
 	default:
 		u = r.sum(x.Namespace)
 	}
@@ -97,6 +104,12 @@ func (r *Refusals) Note(x Refusal) {
 	}
 	u.count++
 	u.last = now
+}
+
+// isFirst reports whether there is no other refusal of a namespace lately. That one has an Event whatever others have
+// used up: the sum would be one as well.
+func (r *Refusals) isFirst(namespace string) bool {
+	return r.told[namespace] == 0 && len(r.told) < maxSums
 }
 
 // sum returns the refusal that counts the others of a namespace; nil where too many namespaces have one already.
@@ -129,6 +142,10 @@ func (r *Refusals) take(n int) []due {
 	now := r.now()
 	for _, all := range []map[eventKey]*untold{r.known, r.sums} {
 		maps.DeleteFunc(all, func(_ eventKey, u *untold) bool { return now.Sub(u.last) > forgetAfter })
+	}
+	clear(r.told)
+	for key := range r.known {
+		r.told[key.namespace]++
 	}
 	for _, room := range []rooms{r.room, r.all, r.counting} {
 		room.tidy(now)

@@ -240,6 +240,29 @@ func TestRefusalsOfManyNamespaces(t *testing.T) {
 	}
 }
 
+// Who has many namespaces does not use up the Events of a namespace where nothing else was refused.
+func TestThreatT50ManyNamespaces(t *testing.T) {
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	book := NewRefusals(func() time.Time { return now })
+	for i := range 60 * 60 {
+		now = now.Add(time.Second)
+		for n := range 20 {
+			book.Note(refusal(fmt.Sprint("loud-", n), fmt.Sprint("reason ", i)))
+		}
+		for _, d := range book.take(10) {
+			book.done(d, nil)
+		}
+	}
+	x := refusal("quiet", "taken")
+	book.Note(x)
+	if book.known[eventKey{"quiet", refusalName(&x)}] == nil {
+		t.Error("a namespace's only refusal has no Event of its own")
+	}
+	if most := allBurst + int(time.Hour/allRefill); len(book.known) > most {
+		t.Errorf("%d are known", len(book.known))
+	}
+}
+
 // An Event that cannot be written is tried again, and keeps no other from being told.
 func TestRefusalIsTriedAgain(t *testing.T) {
 	c := newCounter(t, 1)

@@ -50,7 +50,7 @@ type groups struct {
 	addressSets persistent.Map[string, *AddressSet]   // by UUID
 	setsOf      persistent.Map[string, []*AddressSet] // by security group
 	members     persistent.Map[string, []string]      // UUIDs of rows to the security groups that they are in
-	ofGroup     persistent.Map[string, *PortGroup]    // by security group
+	ofGroup     persistent.Map[string, []*PortGroup]  // by security group; nearly always one
 	// grouped are the UUIDs of rows that are or may be in security groups, to their names.
 	grouped persistent.Map[string, string]
 }
@@ -75,7 +75,11 @@ func (gs *groups) groupsOf(r *Row) []Group {
 
 // group returns a security group as OVN has it.
 func (gs *groups) group(name string) Group {
-	return Group{Name: name, PortGroup: gs.ofGroup.Get(name), Sets: gs.setsOf.Get(name)}
+	g := Group{Name: name, Sets: gs.setsOf.Get(name)}
+	if list := gs.ofGroup.Get(name); len(list) > 0 {
+		g.PortGroup = list[0]
+	}
+	return g
 }
 
 // PortGroup returns the port group of a security group with that UUID; nil where there is none.
@@ -149,10 +153,12 @@ func (ed *groupEditor) moveEach(group string, before, after []string, moved map[
 }
 
 // replaceRow notes the name of a row that is, or may be, in security groups, and forgets that of the one before; either
-// may be nil.
+// may be nil. The name of one that is a member is kept until it is none: a row and its memberships go together.
 func (ed *groupEditor) replaceRow(old, now *Row) {
 	if old != nil {
-		ed.grouped.Delete(ed.edit, old.UUID)
+		if len(ed.members.Get(old.UUID)) == 0 {
+			ed.grouped.Delete(ed.edit, old.UUID)
+		}
 		ed.affectGroups(old)
 	}
 	if now != nil && (len(ed.members.Get(now.UUID)) > 0 || now.ExternalIDs[kubeovn.ExternalIDSecurityGroups] != "") {
@@ -191,14 +197,17 @@ func (ed *groupEditor) deleteAddressSet(uuid string) {
 func (ed *groupEditor) setPortGroup(g *PortGroup) (moved map[string]bool, changed []string) {
 	old := ed.portGroups.Get(g.UUID)
 	ed.portGroups.Set(ed.edit, g.UUID, g)
-	if old != nil && old.Group != g.Group {
-		ed.ofGroup.Delete(ed.edit, old.Group)
-		changed = append(changed, old.Group)
+	if old != nil {
+		changed = ed.dropOfGroup(old)
 	}
-	if ed.ofGroup.Get(g.Group) == nil {
+	list := ed.ofGroup.Get(g.Group)
+	if len(list) == 0 {
 		changed = append(changed, g.Group)
 	}
-	ed.ofGroup.Set(ed.edit, g.Group, g)
+	ed.ofGroup.Set(ed.edit, g.Group, append(slices.Clone(list), g))
+	if old != nil && old.Group == g.Group {
+		changed = nil
+	}
 	return ed.moveMembers(old, g), changed
 }
 
@@ -206,11 +215,22 @@ func (ed *groupEditor) setPortGroup(g *PortGroup) (moved map[string]bool, change
 func (ed *groupEditor) deletePortGroup(uuid string) (moved map[string]bool, changed []string) {
 	old := ed.portGroups.Get(uuid)
 	ed.portGroups.Delete(ed.edit, uuid)
-	if old != nil && ed.ofGroup.Get(old.Group) == old {
-		ed.ofGroup.Delete(ed.edit, old.Group)
-		changed = []string{old.Group}
+	if old != nil {
+		changed = ed.dropOfGroup(old)
 	}
 	return ed.moveMembers(old, nil), changed
+}
+
+// dropOfGroup takes a port group out from its security group, and returns the name of that where no other is left.
+func (ed *groupEditor) dropOfGroup(old *PortGroup) (changed []string) {
+	left := slices.DeleteFunc(
+		slices.Clone(ed.ofGroup.Get(old.Group)),
+		func(g *PortGroup) bool { return g.UUID == old.UUID },
+	)
+	if replace(&ed.ofGroup, ed.edit, old.Group, left); len(left) > 0 {
+		return nil
+	}
+	return []string{old.Group}
 }
 
 // setAddressSet adds or replaces an address set.
@@ -247,14 +267,20 @@ func (inv *Inventory) rowsWith(uuids map[string]bool) (names []string) {
 	if len(uuids) == 0 {
 		return nil
 	}
-	left := len(uuids)
+	unnoted := false
 	for uuid := range uuids {
-		if name, ok := inv.grouped.Find(uuid); ok {
-			names = append(names, name)
-			left--
+		member := len(inv.members.Get(uuid)) > 0
+		name, ok := inv.grouped.Find(uuid)
+		switch {
+		case !ok:
+			unnoted = unnoted || member // the row of one that was a member and is not noted is gone
+			continue
+		case !member && !inv.hasRow(name, uuid):
+			inv.groups.grouped.Delete(inv.edit, uuid)
 		}
+		names = append(names, name)
 	}
-	if left == 0 {
+	if !unnoted {
 		return names
 	}
 	for name, e := range inv.entries.All() { // rows that came before their group, and that do not name it
@@ -266,6 +292,12 @@ func (inv *Inventory) rowsWith(uuids map[string]bool) (names []string) {
 		}
 	}
 	return names
+}
+
+// hasRow reports whether the row of that name has the UUID.
+func (inv *State) hasRow(name, uuid string) bool {
+	r := inv.entry(name).row
+	return r != nil && r.UUID == uuid
 }
 
 // SetAddressSet adds or replaces an address set and returns the names of the ports for which it may matter: those of
@@ -301,10 +333,7 @@ func (inv *State) unlikeTheirAddress(group string) (names []string) {
 
 // eachMember returns the rows that are in a security group to look, until it has seen enough.
 func (inv *State) eachMember(group string, look func(*Row) bool) {
-	for g := range inv.portGroups.Values() {
-		if g.Group != group {
-			continue
-		}
+	for _, g := range inv.ofGroup.Get(group) {
 		for _, uuid := range g.Ports {
 			if r := inv.entry(inv.grouped.Get(uuid)).row; r != nil && r.UUID == uuid && !look(r) {
 				return

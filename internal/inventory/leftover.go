@@ -93,6 +93,15 @@ func (ed *portEditor) maybeLeft() (names []string) {
 	return distinct(names)
 }
 
+// maybeOf returns the names of the IP resources without a port that are of the pod, or of the machine that it runs.
+func (ed *portEditor) maybeOf(p *Pod) []string {
+	names := ed.concerned.of(p.PodKey)
+	if p.Owner == p.Name {
+		return names
+	}
+	return append(names, ed.concerned.of(PodKey{p.Namespace, p.Owner})...)
+}
+
 // unused says why an IP resource is left over that is all that is known under its name; "" where it is not, or that is
 // not known.
 func (inv *State) unused(r *Record) string {
@@ -100,19 +109,37 @@ func (inv *State) unused(r *Record) string {
 	case r.Reserved, kubeovn.IsOfSomeSubnet(r.Name):
 		return ""
 	case r.Keeper != "":
-		return inv.abandoned(r)
+		why := inv.abandoned(r)
+		if why != "" && (len(inv.Unread(Pods)) > 0 || inv.runs(r)) {
+			return "" // what owned the pod may be gone without it, and a machine need not have a VirtualMachine
+		}
+		return why
 	case r.Of.Namespace == "":
 		if len(inv.Unread(Nodes)) > 0 || r.Name != kubeovn.NodePortName(r.Of.Name) || inv.IsNode(r.Of.Name) {
 			return ""
 		}
 		return "node " + r.Of.Name + " does not exist"
-	case len(inv.Unread(Pods)) > 0, inv.pod(r.Of) != nil: // a NIC of its outside OVN may have the address
+	case len(inv.Unread(Pods)) > 0, inv.runs(r):
 		return ""
 	}
 	return fmt.Sprintf("pod %s does not exist", r.Of)
 }
 
-// mayBeNobodys reports whether a row without a pod's NIC may be nobody's: it bears no vendor's mark, or it is named as a
+// runs reports whether there is the pod that an IP resource is of, or one that runs the machine: a NIC of its outside
+// OVN may have the address.
+func (ps *pods) runs(r *Record) bool {
+	if r.Keeper != KeeperVirtualMachine {
+		return ps.pod(r.Of) != nil
+	}
+	for p := range ps.podsIn(r.Of.Namespace) {
+		if p.Owner == r.Of.Name {
+			return true
+		}
+	}
+	return false
+}
+
+// mayBeNobodys reports whether a row without a pod's NIC may be nobody's: it bears no vendor's mark, or is named as a
 // node's is.
 func (e *entry) mayBeNobodys() bool {
 	return e.row != nil && e.nic.pod == nil && e.row.Type == "" && e.row.Switch != "" &&
@@ -129,13 +156,15 @@ func (inv *State) nobodys(e *entry) bool {
 	if _, ok := inv.subnets.Find(e.row.Switch); !ok {
 		return false
 	}
-	if node, ok := strings.CutPrefix(e.name, kubeovn.NodePortName("")); ok {
+	// Only on the nodes' own subnet: elsewhere the port of an OvnEip has the name of its node, which may be node-1.
+	if node, ok := strings.CutPrefix(e.name, kubeovn.NodePortName("")); ok && inv.OfNodes(e.row.Switch) {
 		return !inv.IsNode(node)
 	}
-	if e.record != nil || kubeovn.IsOfSomeSubnet(e.name) {
+	if e.record != nil || e.row.ExternalIDs[kubeovn.ExternalIDVendor] != "" || kubeovn.IsOfSomeSubnet(e.name) {
 		return false
 	}
-	if _, ok := inv.vips.Find(kubeovn.VipOfPort(e.name)); ok {
+	// Namespaces may be let make Vips, under any name: one accounts only for a row on its own subnet.
+	if v, ok := inv.vips.Find(kubeovn.VipOfPort(e.name)); ok && (v.Subnet == "" || v.Subnet == e.row.Switch) {
 		return false
 	}
 	_, isEIP := inv.fixedBy.Find(Holder{HeldByEIP, e.name})

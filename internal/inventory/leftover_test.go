@@ -95,6 +95,36 @@ func TestUnused(t *testing.T) {
 	says("node-n", "")
 }
 
+// TestUnusedWithoutKeeper covers IP resources of NICs outside OVN, whose pods run although no StatefulSet or
+// VirtualMachine owns them: it went without its pods, or the machine never had one.
+func TestUnusedWithoutKeeper(t *testing.T) {
+	inv := New()
+	for name, of := range map[string]struct {
+		keeper string
+		pod    *Pod
+		kept   string
+	}{
+		"db-0.a.macvlan.a": {KeeperStatefulSet, pod("a", "db-0"), "db-0"},
+		"vm.a.macvlan.a": {
+			KeeperVirtualMachine, pod("a", "virt-launcher-vm-x", func(p *Pod) { p.Owner = "vm" }), "vm",
+		},
+	} {
+		inv.SetRecord(kept(name, of.kept, of.keeper))
+		if touched := inv.SetPod(of.pod); !slices.Contains(touched, name) {
+			t.Errorf("%s: the pod touches %q", name, touched)
+		}
+		if got := inv.Port(name, time.Time{}).Unused; got != "" {
+			t.Errorf("%s: %q while its pod runs", name, got)
+		}
+		if touched := inv.DeletePod(of.pod.PodKey); !slices.Contains(touched, name) {
+			t.Errorf("%s: the pod that goes touches %q", name, touched)
+		}
+		if got := inv.Port(name, time.Time{}).Unused; got == "" {
+			t.Errorf("%s: nothing where no pod runs", name)
+		}
+	}
+}
+
 // TestNobodys covers rows on tenants' subnets that are nobody's.
 func TestNobodys(t *testing.T) {
 	own := map[string]string{kubeovn.ExternalIDVendor: kubeovn.Vendor}
@@ -108,10 +138,15 @@ func TestNobodys(t *testing.T) {
 		"router":            {Row{Type: "router"}, nil, false, false},
 		"of Kube-OVN":       {Row{ExternalIDs: own}, nil, false, false},
 		"of another vendor": {Row{ExternalIDs: map[string]string{kubeovn.ExternalIDVendor: "x"}}, nil, false, false},
-		"node-n":            {Row{ExternalIDs: own}, fixed(HeldByNode, "n"), true, false},
+		"node-n":            {Row{Switch: "join", ExternalIDs: own}, fixed(HeldByNode, "n"), true, false},
+		"node-1":            {Row{ExternalIDs: own}, fixed(HeldByEIP, "node-1"), false, false},
+		"node-m":            {Row{}, fixed(HeldByNode, "m"), true, true}, // a node has its port on the nodes' own subnet
 		"eip":               {Row{}, fixed(HeldByEIP, "eip"), true, false},
 		"vip:v:ipv6":        {Row{}, vipOf("v"), true, false},
 		"v":                 {Row{}, vipOf("v"), true, false},
+		"w": {
+			Row{}, func(inv *Inventory) []string { return inv.SetVip(Vip{Name: "w", Namespace: "a", Subnet: "t"}) }, true, true,
+		},
 		"with an IP resource": {
 			Row{}, func(inv *Inventory) []string { return inv.SetRecord(kept("with an IP resource", "p", "")) }, true, false,
 		},
@@ -124,6 +159,7 @@ func TestNobodys(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inv := New()
 			inv.SetSubnet(Subnet{Name: "s"})
+			inv.SetSubnet(Subnet{Name: "join"})
 			row := c.row
 			row.UUID, row.Name = "r", name
 			if row.Switch == "" {

@@ -1,6 +1,9 @@
 package inventory
 
 import (
+	"net/netip"
+	"slices"
+
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
@@ -8,8 +11,9 @@ import (
 type Placement struct {
 	// Switch is the one that the port should be on, and From says by what: "IP resource" or an annotation key.
 	Switch, From string
-	// Known means that there is a subnet of that name.
-	Known bool
+	// Fits means that nothing speaks against moving the row there: there is a subnet of that name, the addresses of the
+	// IP resource are from it, and the pod does not say that the row is where it should be.
+	Fits bool
 	// Foreign says in what way the switch that the row is on is not for the pod, as in "in another VPC, blue"; "" where
 	// it is for the pod.
 	Foreign string
@@ -25,7 +29,17 @@ func (inv *State) placement(p *Port) *Placement {
 		return nil
 	}
 	s, known := inv.subnets.Find(want)
-	return &Placement{Switch: want, From: from, Known: known, Foreign: inv.foreignTo(p, s, known)}
+	fits := known && p.Pod.Annotations[p.Provider.Key(kubeovn.LogicalSwitch)] != p.Row.Switch &&
+		(p.Record == nil || s.hasAll(p.Record.IPs))
+	return &Placement{Switch: want, From: from, Fits: fits, Foreign: inv.foreignTo(p, s, known)}
+}
+
+// hasAll reports whether all of the addresses are from the subnet.
+func (s *Subnet) hasAll(ips []string) bool {
+	return !slices.ContainsFunc(ips, func(text string) bool {
+		a, err := netip.ParseAddr(text)
+		return err != nil || !slices.ContainsFunc(s.CIDRs, func(p netip.Prefix) bool { return p.Contains(a) })
+	})
 }
 
 // wantedSwitch returns the switch that the port of a pod should be on, where its row is on another one, and what says

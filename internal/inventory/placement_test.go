@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -34,7 +35,8 @@ func TestPlacement(t *testing.T) {
 		sw, subnet, annotation string
 		want                   Placement
 	}{
-		"the IP resource differs": {"s", "other", "s", Placement{"other", "IP resource", true, ""}},
+		"the IP resource differs": {"s", "other", "s", Placement{"other", "IP resource", false, ""}},
+		"both differ":             {"s", "other", "other", Placement{"other", "IP resource", true, ""}},
 		"the annotation differs":  {"s", "s", "other", Placement{"other", "ovn.kubernetes.io/logical_switch", true, ""}},
 		"an unknown switch":       {"x", "s", "s", Placement{"s", "IP resource", true, ""}},
 		"an unknown subnet":       {"s", "x", "s", Placement{"x", "IP resource", false, ""}},
@@ -47,6 +49,14 @@ func TestPlacement(t *testing.T) {
 	} {
 		if got := at(c.sw, c.subnet, c.annotation); got == nil || *got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+	for cidr, fits := range map[string]bool{"10.0.0.0/24": true, "10.0.1.0/24": false} {
+		inv.SetSubnet(Subnet{Name: "s", CIDRs: []netip.Prefix{netip.MustParsePrefix(cidr)}})
+		at("other", "s", "s")
+		inv.SetRecord(&Record{Name: "p.a", Subnet: "s", IPs: []string{"10.0.0.5"}})
+		if got := inv.Port("p.a", time.Time{}).Placement; got == nil || got.Fits != fits {
+			t.Errorf("10.0.0.5 on a subnet with %s: %+v", cidr, got)
 		}
 	}
 	at("bank", "s", "s")

@@ -42,7 +42,8 @@ type podEditor struct {
 	ports     map[PodKey][]string  // the names of the ports of its NICs
 	owned     sets[string, PodKey] // UID of a controller to its pods
 	askers    map[PodKey]bool      // pods that ask for addresses of Vips
-	naming    map[string][]PodKey  // by security group, the pods that name it
+	named     map[PodKey][]string  // the security groups that it names for its NICs
+	naming    sets[string, PodKey] // by security group, the pods that name it
 	migrating map[PodKey]string    // migrations to their machines, by names in one namespace
 }
 
@@ -52,7 +53,7 @@ func newPodEditor(ps *pods, c *changes) podEditor {
 		changes:   c,
 		ports:     make(map[PodKey][]string),
 		askers:    make(map[PodKey]bool),
-		naming:    make(map[string][]PodKey),
+		named:     make(map[PodKey][]string),
 		migrating: make(map[PodKey]string),
 	}
 }
@@ -71,11 +72,6 @@ func (ed *podEditor) set(p *Pod) {
 	if p.asksForVIPs() {
 		ed.askers[p.PodKey] = true
 	}
-	p.eachGroup(func(group string) {
-		if !slices.Contains(ed.naming[group], p.PodKey) {
-			ed.naming[group] = append(ed.naming[group], p.PodKey)
-		}
-	})
 }
 
 // remove takes a pod out, and its namespace with it when it was the last there.
@@ -93,12 +89,27 @@ func (ed *podEditor) remove(p *Pod) {
 		ed.owned.remove(ed.edit, p.Controller.UID, p.PodKey)
 	}
 	delete(ed.askers, p.PodKey)
-	p.eachGroup(func(group string) {
-		left := slices.DeleteFunc(ed.naming[group], func(key PodKey) bool { return key == p.PodKey })
-		if ed.naming[group] = left; len(left) == 0 {
-			delete(ed.naming, group)
+}
+
+// nameGroups notes which security groups the pod names for these NICs, so that its ports are found by them. Of a NIC
+// that names more than admission lets it, those beyond are left to the sweep. What the pod says about NICs that it does
+// not have may be as long as annotations can be, and nobody reads it.
+func (ed *podEditor) nameGroups(p *Pod, nics []kubeovn.NIC) {
+	for _, nic := range nics {
+		all := kubeovn.GroupNames(p.Annotations[nic.Provider.Key(kubeovn.SecurityGroups)])
+		for _, group := range all[:min(len(all), policy.ListLimit)] {
+			ed.naming.add(ed.edit, group, p.PodKey)
+			ed.named[p.PodKey] = append(ed.named[p.PodKey], group)
 		}
-	})
+	}
+}
+
+// forgetGroups forgets which security groups a pod names.
+func (ed *podEditor) forgetGroups(key PodKey) {
+	for _, group := range ed.named[key] {
+		ed.naming.remove(ed.edit, group, key)
+	}
+	delete(ed.named, key)
 }
 
 // portsOf returns the names of the ports that these pods claim.
@@ -133,7 +144,7 @@ func (ed *podEditor) portsOfAskers(namespace string) []string {
 // portsNaming returns the names of the ports of the pods that name one of these security groups.
 func (ed *podEditor) portsNaming(groups []string) (names []string) {
 	for _, group := range groups {
-		names = append(names, ed.portsOf(slices.Values(ed.naming[group]))...)
+		names = append(names, ed.portsOf(ed.naming.of(group))...)
 	}
 	return names
 }
@@ -150,7 +161,7 @@ func (inv *Inventory) SetPod(p *Pod) []string {
 	touched := inv.DeletePod(p.PodKey)
 	inv.pods.set(p)
 	inv.affectPod(p)
-	return union(slices.Concat(touched, inv.ports.concerned.of(p.PodKey)), inv.enterNICs(p))
+	return union(slices.Concat(touched, inv.ports.maybeOf(p)), inv.enterNICs(p))
 }
 
 // DeletePod takes a pod out and returns the names of the ports that this touches.
@@ -161,7 +172,7 @@ func (inv *Inventory) DeletePod(key PodKey) []string {
 	}
 	inv.affectPod(p)
 	inv.pods.remove(p)
-	return append(inv.leaveNICs(p), inv.ports.concerned.of(key)...)
+	return append(inv.leaveNICs(p), inv.ports.maybeOf(p)...)
 }
 
 // enterNICs enters the pod's NICs and returns the names of their ports.
@@ -169,8 +180,10 @@ func (inv *Inventory) enterNICs(p *Pod) []string {
 	if p.HostNetwork {
 		return nil
 	}
-	names := inv.ports.enter(p, inv.nics(p))
+	nics := inv.nics(p)
+	names := inv.ports.enter(p, nics)
 	inv.pods.ports[p.PodKey] = names
+	inv.pods.nameGroups(p, nics)
 	return inv.withDuplicatesOfVips(names)
 }
 
@@ -178,6 +191,7 @@ func (inv *Inventory) enterNICs(p *Pod) []string {
 func (inv *Inventory) leaveNICs(p *Pod) []string {
 	names := inv.pods.ports[p.PodKey]
 	delete(inv.pods.ports, p.PodKey)
+	inv.pods.forgetGroups(p.PodKey)
 	inv.ports.leave(p.PodKey, names)
 	return inv.withDuplicatesOfVips(names)
 }
@@ -229,18 +243,6 @@ func (p *Pod) networks() []kubeovn.Attachment {
 		list[i].Interface = ""
 	}
 	return list
-}
-
-// eachGroup calls take with the name of each security group that the pod names for one of its NICs.
-func (p *Pod) eachGroup(take func(group string)) {
-	for key, text := range p.Annotations {
-		if _, suffix, _ := kubeovn.SplitKey(key); suffix != kubeovn.SecurityGroups {
-			continue
-		}
-		for _, name := range kubeovn.GroupNames(text) {
-			take(name)
-		}
-	}
 }
 
 // asksForVIPs reports whether some annotation of the pod names addresses of Vips.

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ovnguard/ovnguard/internal/admission"
@@ -28,8 +29,9 @@ type Cluster struct {
 const (
 	// maxPods is how many pods of a workload are judged where its template is not known.
 	maxPods = 32
-	// maxReasons is how many reasons are told.
+	// maxReasons is how many reasons are told, and maxReason how many bytes of one: it quotes what the pod asks for.
 	maxReasons = 10
+	maxReason  = 2048
 )
 
 // group is what is judged together: the pods that are made from one workload.
@@ -111,13 +113,19 @@ func (c *Cluster) judge(g *group) {
 	slices.SortFunc(g.pods, byName)
 	for _, t := range g.templates {
 		v, by := c.view(t.Namespace, t.Maker(c.Accounts)), t.object
-		if between, ok := t.between(); ok && len(g.running) > 0 {
-			by = *g.running[0].Controller
-		} else if ok {
-			by = between
-			v.Inventory = c.Inventory.With(
-				inventory.Workload{Object: by, Namespace: t.Namespace, Made: c.Now, Parent: &t.object},
-			)
+		if between, ok := t.between(); ok {
+			// A pod may also say that the template's object itself makes it.
+			i := slices.IndexFunc(g.running, func(p *inventory.Pod) bool {
+				return p.Controller != nil && p.Controller.Kind == between.Kind
+			})
+			if i >= 0 {
+				by = *g.running[i].Controller
+			} else {
+				by = between
+				v.Inventory = c.Inventory.With(
+					inventory.Workload{Object: by, Namespace: t.Namespace, Made: c.Now, Parent: &t.object},
+				)
+			}
 		}
 		v.Replaces = c.portsOf(g.running)
 		f := v.Foresee(admission.ParsePod(t.Namespace, t.pod(by), nil))
@@ -182,8 +190,18 @@ func (g *group) overrule(path string, o admission.Overruled) {
 	g.overruled = note(g.overruled, inventory.Foresight{Text: text, Mode: o.Mode})
 }
 
+// short returns a text without its middle where it is too long: it begins with the field, and ends with fix and check.
+func short(text string) string {
+	if len(text) <= maxReason {
+		return text
+	}
+	const half = maxReason / 2
+	return strings.ToValidUTF8(text[:half]+" ... "+text[len(text)-half:], "")
+}
+
 // note adds what is foreseen, once. Of more than are told, it adds that there are more.
 func note(all []inventory.Foresight, f inventory.Foresight) []inventory.Foresight {
+	f.Text = short(f.Text)
 	if len(all) >= maxReasons && !slices.Contains(all, f) {
 		f.Text = "and more"
 	}

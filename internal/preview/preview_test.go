@@ -261,6 +261,17 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
+// A reason that quotes a long value keeps its field, its fix and its check.
+func TestLongReasons(t *testing.T) {
+	inv := town()
+	starts(inv, pod("t", "p", pool, strings.Repeat("é", 8000)), "10.16.0.20", "0a:00:00:00:00:20")
+	refused := foresee(t, inv)["Pod/p"].Refused
+	if len(refused) != 1 || len(refused[0].Text) > maxReason+8 || !strings.Contains(refused[0].Text, pool) ||
+		!strings.HasSuffix(refused[0].Text, "(OVGA12)") || !strings.Contains(refused[0].Text, ";") {
+		t.Errorf("it says %+v", refused)
+	}
+}
+
 // What Kube-OVN trusts is refused in a template, and never in a pod, on which it wrote that itself.
 func TestTemplatesAreJudgedForTheirPods(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -297,6 +308,23 @@ func TestTemplatesAreJudgedForTheirPods(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A pod that says that the Deployment itself makes it is not taken for one of the Deployment's.
+func TestPodsThatSayTheyAreMadeFromIt(t *testing.T) {
+	inv := town()
+	inv.SetPolicy(strict(func(p *policy.Policy) { p.ExceptionsIn = []string{"t"} }))
+	web := policy.Owner{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "uid-web"}
+	exists(inv, "Deployment", "web", nil)
+	exists(inv, "ReplicaSet", "web-1", &web)
+	inv.SetException(exceptionFor(&web))
+	template := workload("apps/v1", "Deployment", "web", map[string]string{vips: "192.0.2.7"})
+	starts(inv, owned(pod("t", "web-1-a"), "apps/v1", "ReplicaSet", "web-1"), "10.16.0.20", "0a:00:00:00:00:20")
+	before := foresee(t, inv, template)
+	starts(inv, owned(pod("t", "a"), "apps/v1", "Deployment", "web"), "10.16.0.21", "0a:00:00:00:00:21")
+	if after := foresee(t, inv, template); len(before) != len(after) {
+		t.Errorf("it says %+v, and before %+v", after, before)
 	}
 }
 
