@@ -49,7 +49,7 @@ policy says: open, with an entry that OVN cannot use, wider or narrower than the
 identity, or without their pod, and what admission would refuse of what runs. Nothing is changed.
 
 Both can be files: --nb takes a copy of ovnnb_db.db, or the output of ovsdb-client backup or dump
---format=json; --kubernetes takes the output of kubectl get -A as JSON or YAML.
+--format=json; --from takes the output of kubectl get -A as JSON or YAML.
 
 Exit code: 0 clean, 1 findings, 2 wrong usage, 3 the API server or a database could not
 be reached, 4 no findings, but ports could not be judged or a database file is damaged.`,
@@ -61,10 +61,12 @@ be reached, 4 no findings, but ports could not be judged or a database file is d
 	o.addFlags(cmd.Flags())
 	o.told.addFlags(cmd.Flags())
 	cmd.Flags().Lookup("nb").Usage += ", or where Kube-OVN's controller finds it; or a database file: PATH or file:PATH"
-	cmd.Flags().
-		StringVar(&o.kubernetes, "kubernetes", "", "file with the cluster's objects instead of a cluster: the "+
-			"output of kubectl get -A -o json (or yaml) for namespaces, pods, network-attachment-definitions, "+
-			"ips and vips")
+	addFromFlag(
+		cmd.Flags(),
+		&o.kubernetes,
+		": the output of kubectl get -A -o json (or yaml) for namespaces, pods, network-attachment-definitions, "+
+			"ips and vips",
+	)
 	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "table or json")
 	cmd.Flags().
 		DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
