@@ -95,7 +95,7 @@ func readDatabaseFile(path string, now time.Time, inv *inventory.Inventory) (dat
 			inv.SetAddressSet(a)
 		}
 	}
-	out := database{version: version, notes: fileNotes(path, d, now)}
+	out := database{version: version, notes: fileNotes(path, d, now), written: d.Written}
 	if d.Loss != nil {
 		out.damage = d.Loss.String()
 	}

@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
@@ -50,4 +53,26 @@ func writeAs(out io.Writer, output string, document any, table func(io.Writer) e
 		return unreachable(fmt.Errorf("write the answer: %w", err))
 	}
 	return nil
+}
+
+// plain replaces characters that could move a terminal's cursor or break a table, and has all in one line.
+func plain(text string) string {
+	text = strings.ReplaceAll(text, "\n", "; ")
+	return strings.Map(func(r rune) rune {
+		if r != ' ' && !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// bare finds words that a shell takes as they are.
+var bare = regexp.MustCompile(`^[a-zA-Z0-9_./:=,@%+-]+$`)
+
+// quoted returns a word as a shell takes it.
+func quoted(word string) string {
+	if bare.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

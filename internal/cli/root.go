@@ -97,6 +97,7 @@ func newRootCommand(program string) *cobra.Command {
 	root.AddCommand(
 		newAuditCommand(),
 		newControllerCommand(),
+		newDoctorCommand(),
 		newExplainCommand(),
 		newFrameCommand(),
 		newPortsecCommand(),
