@@ -110,17 +110,7 @@ func (c *Cluster) judge(g *group) {
 	slices.SortFunc(g.running, byName)
 	slices.SortFunc(g.pods, byName)
 	for _, t := range g.templates {
-		v, by := c.view(t.Namespace, t.Maker(c.Accounts)), t.object
-		if between, ok := t.between(); ok && len(g.running) > 0 {
-			by = *g.running[0].Controller
-		} else if ok {
-			by = between
-			v.Inventory = c.Inventory.With(
-				inventory.Workload{Object: by, Namespace: t.Namespace, Made: c.Now, Parent: &t.object},
-			)
-		}
-		v.Replaces = c.portsOf(g.running)
-		f := v.Foresee(admission.ParsePod(t.Namespace, t.pod(by), nil))
+		f := c.foreseeTemplate(&t, g.running)
 		g.add(t.Path, f.Refusals)
 		for _, o := range f.Overruled {
 			g.overrule(t.Path, o)
@@ -130,6 +120,22 @@ func (c *Cluster) judge(g *group) {
 	for _, p := range g.pods[:min(len(g.pods), maxPods)] {
 		g.add("", c.refusalsOf(p))
 	}
+}
+
+// foreseeTemplate returns what admission would do about a pod that is made from the template; running are the pods that
+// were, and run.
+func (c *Cluster) foreseeTemplate(t *Template, running []*inventory.Pod) admission.Foreseen {
+	v, by := c.view(t.Namespace, t.Maker(c.Accounts)), t.object
+	if between, ok := t.between(); ok && len(running) > 0 {
+		by = *running[0].Controller
+	} else if ok {
+		by = between
+		v.Inventory = c.Inventory.With(
+			inventory.Workload{Object: by, Namespace: t.Namespace, Made: c.Now, Parent: &t.object},
+		)
+	}
+	v.Replaces = c.portsOf(running)
+	return v.Foresee(admission.ParsePod(t.Namespace, t.pod(by), nil))
 }
 
 // portsOf returns the names of the ports of pods.
