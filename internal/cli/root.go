@@ -96,6 +96,7 @@ func newRootCommand(program string) *cobra.Command {
 	}
 	root.AddCommand(
 		newAuditCommand(),
+		newCheckCommand(),
 		newControllerCommand(),
 		newDoctorCommand(),
 		newExplainCommand(),
