@@ -180,7 +180,9 @@ func (o *doctorOptions) examineDatabases(
 		d.add("northbound", pass, "", "%s", h.text(now))
 	}
 	if note := noneMarked(&inv.State); len(note) > 0 {
-		d.add("northbound", fail, "name the database of Kube-OVN by --nb", "%s", note[0])
+		result := warn // a cluster without pods may have no port yet
+		inv.EachRow(func(*inventory.Row) { result = fail })
+		d.add("northbound", result, "name the database of Kube-OVN by --nb", "%s", note[0])
 	}
 	build := o.ovn(northbound.version)
 	inv.SetOVN(build)

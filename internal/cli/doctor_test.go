@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"crypto/sha1"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -113,5 +115,16 @@ func TestImages(t *testing.T) {
 		if d.images(w); d.Checks[0].Result != c.want {
 			t.Errorf("%q: %+v, want %s", c.images, d.Checks[0], c.want)
 		}
+	}
+}
+
+// A database without any port may be that of a new cluster.
+func TestDoctorOfAnEmptyDatabase(t *testing.T) {
+	isolate(t)
+	text := emptySchema + "\n"
+	db := written(t, "nb.db", fmt.Sprintf("OVSDB JSON %d %x\n%s", len(text), sha1.Sum([]byte(text)), text))
+	code, out, errs := runMain("doctor", "--nb", db, "--from", checkCluster)
+	if code != exitOK || !strings.Contains(out, "has no port at all") || !strings.Contains(out, "set --ovn-version") {
+		t.Errorf("exit code %d: %s\n%s", code, errs, out)
 	}
 }
