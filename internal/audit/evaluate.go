@@ -103,6 +103,7 @@ func Evaluate(p inventory.Port, eras []portsec.Era) Result {
 	}()
 	result := Result{Class: s.class, Permitted: permitted(&p)}
 	result.Wide, result.Narrow = s.columnWrong()
+	result.Open = s.opened()
 	for _, c := range checks {
 		if c.find == nil {
 			continue
@@ -247,6 +248,12 @@ func (s *subject) columnWrong() (wide, narrow bool) {
 		narrow = narrow || !open && s.identityErr == nil && len(r.Loss) > 0
 	}
 	return wide, narrow
+}
+
+// opened reports whether the port may send from any MAC and address, under some plausible era, although it must not.
+func (s *subject) opened() bool {
+	return s.mustBeChecked() && (s.NotChecking != "" ||
+		!s.exact && slices.ContainsFunc(s.column.Readings, portsec.Reading.Open))
 }
 
 // skipped reports whether some plausible era does not check ports of this type at all.

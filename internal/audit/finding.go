@@ -136,6 +136,8 @@ type Result struct {
 	// Wide and Narrow tell that port_security lets the port send more, or less, than was decided, whatever finding says
 	// so.
 	Wide, Narrow bool
+	// Open tells that the port may send from any MAC and address, which is not what was decided.
+	Open bool
 }
 
 // Breaks reports whether there is a finding that is more than worth knowing.

@@ -19,6 +19,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/layout"
+	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/preview"
 	"github.com/ovnguard/ovnguard/internal/report"
 	"github.com/ovnguard/ovnguard/portsec"
@@ -49,7 +50,7 @@ policy says: open, with an entry that OVN cannot use, wider or narrower than the
 identity, or without their pod, and what admission would refuse of what runs. Nothing is changed.
 
 Both can be files: --nb takes a copy of ovnnb_db.db, or the output of ovsdb-client backup or dump
---format=json; --kubernetes takes the output of kubectl get -A as JSON or YAML.
+--format=json; --from takes the output of kubectl get -A as JSON or YAML.
 
 Exit code: 0 clean, 1 findings, 2 wrong usage, 3 the API server or a database could not
 be reached, 4 no findings, but ports could not be judged or a database file is damaged.`,
@@ -61,10 +62,12 @@ be reached, 4 no findings, but ports could not be judged or a database file is d
 	o.addFlags(cmd.Flags())
 	o.told.addFlags(cmd.Flags())
 	cmd.Flags().Lookup("nb").Usage += ", or where Kube-OVN's controller finds it; or a database file: PATH or file:PATH"
-	cmd.Flags().
-		StringVar(&o.kubernetes, "kubernetes", "", "file with the cluster's objects instead of a cluster: the "+
-			"output of kubectl get -A -o json (or yaml) for namespaces, pods, network-attachment-definitions, "+
-			"ips and vips")
+	addFromFlag(
+		cmd.Flags(),
+		&o.kubernetes,
+		": the output of kubectl get -A -o json (or yaml) for namespaces, pods, network-attachment-definitions, "+
+			"ips and vips",
+	)
 	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "table or json")
 	cmd.Flags().
 		DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
@@ -132,6 +135,12 @@ func (o *auditOptions) place(ctx context.Context, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
+	o.placed(l)
+	return nil
+}
+
+// placed has the audit rest on a layout.
+func (o *auditOptions) placed(l layout.Layout) {
 	if len(l.Unclear) > 0 {
 		o.unplaced = []string{
 			fmt.Sprintf(
@@ -149,7 +158,6 @@ func (o *auditOptions) place(ctx context.Context, flags *pflag.FlagSet) error {
 	if len(l.Unclear) == 0 {
 		o.accounts.KubeOVN = l.Accounts.Is
 	}
-	return nil
 }
 
 // incomplete says why an audit without findings does not show that all is well; nil where it does.
@@ -183,32 +191,44 @@ func settling(results map[string]audit.Result) time.Duration {
 
 // picture is what one look at both sides gives.
 type picture struct {
+	inv     *inventory.Inventory
 	results map[string]audit.Result
 	// notes say what could not be taken into account, and damage what is lost of a database file.
 	notes  []string
 	damage string
+	// northbound is the rest of what the database tells.
+	northbound database
 }
 
-// summary reads both sides and judges every port. They cannot be read at the same moment, so that a pod which comes or
+// summary is judge as a report.
+func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Summary, damage string, err error) {
+	seen, err := o.judge(ctx, now)
+	if err != nil {
+		return report.Summary{}, "", err
+	}
+	return report.Summarise(seen.results, seen.notes), seen.damage, nil
+}
+
+// judge reads both sides and judges every port. They cannot be read at the same moment, so that a pod which comes or
 // goes meanwhile seems to be without its port, or the port without its pod. Where that is found on a running cluster,
 // or a port could not be judged, both sides are read once more after a while, and what did not last is left out.
-func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Summary, damage string, err error) {
+func (o *auditOptions) judge(ctx context.Context, now time.Time) (picture, error) {
 	var c client.Reader
 	if o.kubernetes == "" {
 		var err error
 		if c, err = o.client(); err != nil {
-			return report.Summary{}, "", err
+			return picture{}, err
 		}
 	}
 	seen, err := o.look(ctx, now, c)
 	if err != nil {
-		return report.Summary{}, "", err
+		return picture{}, err
 	}
 	_, file := databaseFile(o.northbound)
 	if pause := settling(seen.results); pause > 0 && c != nil && !file {
 		select {
 		case <-ctx.Done():
-			return report.Summary{}, "", unreachable(
+			return picture{}, unreachable(
 				fmt.Errorf(
 					"--timeout: %s: ended before the findings could be checked again after %s: %w",
 					o.timeout,
@@ -220,11 +240,11 @@ func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Sum
 		}
 		earlier := seen.results
 		if seen, err = o.look(ctx, now, c); err != nil {
-			return report.Summary{}, "", err
+			return picture{}, err
 		}
 		seen.results = audit.Lasting(earlier, seen.results)
 	}
-	return report.Summarise(seen.results, seen.notes), seen.damage, nil
+	return seen, nil
 }
 
 // look reads both sides once and judges every port.
@@ -249,7 +269,7 @@ func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader)
 	inv.SetOVN(build)
 	southbound, err := o.readSouthbound(ctx, inv)
 	if err != nil {
-		return picture{}, unreachable(fmt.Errorf("--sb: %w", err))
+		return picture{}, unreachable(databaseError{fmt.Errorf("--sb: %w", err), ovn.Southbound})
 	}
 	eras := build.Eras()
 	results := make(map[string]audit.Result)
@@ -266,7 +286,7 @@ func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader)
 		more,
 		versionNote(build.Version, eras),
 	)
-	return picture{results: results, notes: notes, damage: northbound.damage}, nil
+	return picture{inv: inv, results: results, notes: notes, damage: northbound.damage, northbound: northbound}, nil
 }
 
 // noneMarked says so where nothing in the database is Kube-OVN's.
@@ -340,13 +360,24 @@ func versionNote(version string, eras []portsec.Era) []string {
 	return []string{note}
 }
 
+// databaseError says that a database could not be reached.
+type databaseError struct {
+	error
+
+	which ovn.Database
+}
+
+// Unwrap returns the cause.
+func (e databaseError) Unwrap() error { return e.error }
+
 // database is what reading one of OVN's databases tells besides its ports.
 type database struct {
 	// version is the release of OVN that it names.
 	version string
 	notes   []string
-	// damage is what is lost of a file.
-	damage string
+	// damage is what is lost of a file, and written when the file was last written; zero where it does not say.
+	damage  string
+	written time.Time
 }
 
 // readNorthbound enters what the database holds into the inventory. It may be a file; the notes say so then.
@@ -360,7 +391,7 @@ func (o *auditOptions) readNorthbound(ctx context.Context, now time.Time, inv *i
 	}
 	d, err := o.readMirror(ctx, inv)
 	if err != nil {
-		return database{}, unreachable(fmt.Errorf("--nb: %w", err))
+		return database{}, unreachable(databaseError{fmt.Errorf("--nb: %w", err), ovn.Northbound})
 	}
 	return d, nil
 }

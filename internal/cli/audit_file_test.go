@@ -227,8 +227,8 @@ func TestAuditOfFilesWrongUsage(t *testing.T) {
 		"southbound": {
 			write("sb.db", south), cluster, []string{"--nb", "sb.db", "OVN_Southbound", "OVN_Northbound"},
 		},
-		"no cluster file": {db, dir + "/none", []string{"--kubernetes", dir + "/none"}},
-		"empty cluster": {db, write("empty", ""), []string{"--kubernetes", "empty", "no Namespace", "kubectl " +
+		"no cluster file": {db, dir + "/none", []string{"--from", dir + "/none"}},
+		"empty cluster": {db, write("empty", ""), []string{"--from", "empty", "no Namespace", "kubectl " +
 			"get -A"}},
 		"files and no cluster": {db, "", []string{"--kubeconfig"}},
 		"neither":              {"nb.db", cluster, []string{"--nb", "nb.db", "tcp:HOST:PORT", "file:PATH"}},

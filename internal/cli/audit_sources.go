@@ -95,7 +95,7 @@ func readDatabaseFile(path string, now time.Time, inv *inventory.Inventory) (dat
 			inv.SetAddressSet(a)
 		}
 	}
-	out := database{version: version, notes: fileNotes(path, d, now)}
+	out := database{version: version, notes: fileNotes(path, d, now), written: d.Written}
 	if d.Loss != nil {
 		out.damage = d.Loss.String()
 	}
@@ -277,15 +277,15 @@ func readClusterFile(
 ) (notes []string, templates []preview.Template, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, nil, usage(fmt.Errorf("--kubernetes: %w", err))
+		return nil, nil, usage(fmt.Errorf("--from: %w", err))
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, nil, usage(fmt.Errorf("--kubernetes: %w", err))
+		return nil, nil, usage(fmt.Errorf("--from: %w", err))
 	}
 	filled, err := kube.FillFromFile(data, inv)
 	if err != nil {
-		return nil, nil, usage(fmt.Errorf("--kubernetes: %s: %w", path, err))
+		return nil, nil, usage(fmt.Errorf("--from: %s: %w", path, err))
 	}
 	var pods templateReader
 	for _, raw := range filled.Templates {

@@ -35,7 +35,7 @@ func (c *connection) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(
 		&c.southbound,
 		"sb",
-		os.Getenv("OVN_SB_DB"),
+		os.Getenv(envSouthbound),
 		"endpoints of the Southbound database, as --nb; default: $OVN_SB_DB, or none",
 	)
 	flags.StringVar(
@@ -90,10 +90,35 @@ func (c *connection) addNorthboundFlag(flags *pflag.FlagSet) {
 	flags.StringVar(
 		&c.northbound,
 		"nb",
-		os.Getenv("OVN_NB_DB"),
+		os.Getenv(envNorthbound),
 		"endpoints of the Northbound database, comma separated: unix:PATH, tcp:HOST:PORT, ssl:HOST:PORT; default: "+
 			"$OVN_NB_DB",
 	)
+}
+
+// envNorthbound and envSouthbound are the variables with the defaults of --nb and --sb.
+const (
+	envNorthbound = "OVN_NB_DB"
+	envSouthbound = "OVN_SB_DB"
+)
+
+// northboundFrom returns the source of the value of --nb: the flag or the environment; "" where there is none.
+func northboundFrom(flags *pflag.FlagSet, value string) string {
+	switch {
+	case value == "":
+		return ""
+	case flags.Changed("nb"):
+		return "--nb"
+	}
+	return "$" + envNorthbound
+}
+
+// addFromFlag adds the flag that names a file with the objects of the cluster, and the name that it had before.
+func addFromFlag(flags *pflag.FlagSet, path *string, more string) {
+	const before = "kubernetes"
+	flags.StringVar(path, "from", "", "file with the cluster's objects instead of a cluster"+more+"; also --"+before)
+	flags.StringVar(path, before, "", "the same as --from")
+	flags.Lookup(before).Hidden = true
 }
 
 // addTLSFlags adds the flags for ssl: endpoints.

@@ -37,8 +37,10 @@ func newExplainCommand() *cobra.Command {
 and every step that led there, also the refused ones and why. It uses the same function as
 the webhooks, the audit and repair. With --nb it also says where the Northbound database makes
 OVN enforce nothing of it; use audit to see the ports themselves.`,
-		Example: "  ovnguard explain shop/web-0\n  ovnguard explain shop/web-0 --kubernetes cluster.json -o json",
+		Example: "  ovnguard explain shop/web-0\n  ovnguard explain shop/web-0 --from cluster.json -o json",
 		Args:    cobra.ExactArgs(1),
+
+		ValidArgsFunction: completePods,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd.Context(), args[0], cmd.OutOrStdout(), cmd.Flags())
 		},
@@ -48,8 +50,7 @@ OVN enforce nothing of it; use audit to see the ports themselves.`,
 	o.addTLSFlags(cmd.Flags())
 	o.told.addFlags(cmd.Flags())
 	cmd.Flags().Lookup("nb").Usage += ", or none; or a database file: PATH or file:PATH"
-	cmd.Flags().
-		StringVar(&o.kubernetes, "kubernetes", "", "file with the cluster's objects instead of a cluster, as for audit")
+	addFromFlag(cmd.Flags(), &o.kubernetes, ", as for audit")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "table or json")
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server")
 	return cmd

@@ -66,7 +66,7 @@ func newRenderPoliciesCommand() *cobra.Command {
 		cmd.Flags(),
 		&accounts,
 		admission.DefaultAccounts().KubeOVN,
-		"; `ovnguard status` lists them",
+		"; `ovnguard doctor` lists them",
 	)
 	return cmd
 }

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -57,7 +59,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	root := newRootCommand()
+	root := newRootCommand(os.Args[0])
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -75,9 +77,16 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-func newRootCommand() *cobra.Command {
+// newRootCommand returns the command line. program is the path that the program was started by: as a plugin of kubectl
+// its name is kubectl-ovnguard, and its texts say "kubectl ovnguard".
+func newRootCommand(program string) *cobra.Command {
+	name := "ovnguard"
+	if strings.TrimSuffix(filepath.Base(program), ".exe") == "kubectl-ovnguard" {
+		name = "kubectl ovnguard"
+	}
 	root := &cobra.Command{
 		Use:           "ovnguard",
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: name},
 		Short:         "Port security for Kube-OVN: on by default, governed exceptions, proof on the wire",
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -87,7 +96,9 @@ func newRootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		newAuditCommand(),
+		newCheckCommand(),
 		newControllerCommand(),
+		newDoctorCommand(),
 		newExplainCommand(),
 		newFrameCommand(),
 		newPortsecCommand(),
@@ -95,6 +106,8 @@ func newRootCommand() *cobra.Command {
 		newRepairCommand(),
 		newStatusCommand(),
 		newUndoCommand(),
+		newVersionCommand(),
 	)
+	addCompletions(root)
 	return root
 }

@@ -1,155 +1,309 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/ovnguard/ovnguard/internal/admission"
-	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/layout"
+	"github.com/ovnguard/ovnguard/internal/overview"
+	"github.com/ovnguard/ovnguard/internal/ovn"
+	"github.com/ovnguard/ovnguard/internal/registration"
 )
+
+// worstNamespaces is how many namespaces are listed unless all are asked for.
+const worstNamespaces = 10
 
 // statusOptions are the flags of the command.
 type statusOptions struct {
-	connection
-	told     told
-	accounts admission.Accounts
-	output   string
-	timeout  time.Duration
+	auditOptions
+	namespace string
+	all       bool
 }
 
 func newStatusCommand() *cobra.Command {
 	var o statusOptions
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show Kube-OVN's layout, and where each value comes from",
-		Long: `Says which accounts write Kube-OVN's keys, how its default router and the nodes' subnet are
-called, and where its Northbound database is, as ` + "`ovnguard controller`" + ` with the same flags would
-find it: from these flags, from the workloads that run Kube-OVN's programs, wherever they are,
-and from what the API server says of their rights. Nothing is changed.
+		Short: "Show the cluster on one screen: ports, what needs action, health",
+		Long: `Shows how many ports are protected, which namespaces have the most to do, which critical and high
+findings there are and the command that lists them, and the health of what protection rests on.
+It judges ports as audit does. Nothing is changed.
 
-Exit code: 0 all is known, 2 wrong usage, 3 the API server could not be reached, 4 something
-is not known; the output says which flag to set.`,
+Ports are counted once, as
+  protected           they send from their own MAC and addresses alone
+  extended            they may do more by permission
+  open by permission  they send from anything, and somebody permits that
+  widened             they may send more than was decided
+  open                they send from anything, and nobody permits that
+  unknown             they could not be judged
+  out of scope        they are no port of a pod that runs
+
+Exit code: 0 clean, 1 critical or high findings, 2 wrong usage, 3 the API server or a database
+could not be reached, 4 no such findings, but something is not known.`,
+		Example: "  ovnguard status\n  ovnguard status -n shop\n" +
+			"  ovnguard status --from cluster.json --nb ovnnb_db.db -o json",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.Flags())
+		},
 	}
 	flags := cmd.Flags()
-	o.addKubernetesFlags(flags)
-	o.addNorthboundFlag(flags)
+	o.addFlags(flags)
 	o.told.addFlags(flags)
-	addKubeOVNAccounts(flags, &o.accounts, nil, "; default: the accounts of Kube-OVN's workloads")
-	flags.StringVarP(&o.output, "output", "o", "table", "table or json")
-	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server")
+	flags.Lookup("nb").Usage += ", or where Kube-OVN's controller finds it; or a database file: PATH or file:PATH"
+	addFromFlag(flags, &o.kubernetes, ", as for audit")
+	flags.StringVarP(&o.namespace, "namespace", "n", "", "only the ports and findings of this namespace")
+	flags.BoolVarP(&o.all, "all-namespaces", "A", false,
+		fmt.Sprintf("list all namespaces, and not only the %d with the most to do", worstNamespaces))
+	addOutputFlag(flags, &o.output)
+	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
 	return cmd
 }
 
-func (o *statusOptions) run(cmd *cobra.Command) error {
-	write, ok := map[string]func(io.Writer, layout.Layout) error{"table": writeLayout, "json": writeLayoutJSON}[o.output]
-	if !ok {
-		return usage(fmt.Errorf("--output: %q: want table or json", o.output))
-	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), o.timeout)
-	defer cancel()
-	c, err := o.client()
-	if err != nil {
+// statusReport is the answer of the command. It may grow; a field never changes its meaning or goes away.
+type statusReport struct {
+	// Ports is nil where ports could not be judged.
+	Ports *overview.Counts `json:"ports"`
+	// Namespaces are those with the most to do first, and MoreNamespaces the number of others.
+	Namespaces     []overview.Namespace `json:"namespaces"`
+	MoreNamespaces int                  `json:"moreNamespaces"`
+	Action         []overview.Action    `json:"action"`
+	Health         health               `json:"health"`
+	Notes          []string             `json:"notes"`
+}
+
+// health is the state of what protection rests on.
+type health struct {
+	Northbound databaseHealth `json:"northbound"`
+	// Southbound is nil where --sb is not given.
+	Southbound *databaseHealth `json:"southbound,omitempty"`
+	// APIServer and Webhooks are nil where the cluster is a file.
+	APIServer *apiServer    `json:"apiServer,omitempty"`
+	Webhooks  *webhooksSeen `json:"webhooks,omitempty"`
+
+	Policies overview.Policies `json:"policies"`
+	Nodes    []overview.Node   `json:"nodes"`
+	// Layout is nil where the cluster is a file.
+	Layout *layout.Layout `json:"layout,omitempty"`
+}
+
+// webhooksSeen is the registration, or why it is not known.
+type webhooksSeen struct {
+	registration.Standing
+	Error string `json:"error,omitempty"`
+}
+
+func (o *statusOptions) check() error {
+	if err := checkOutput(o.output); err != nil {
 		return err
 	}
-	wanted := o.told.wanted(cmd.Flags(), o.northbound)
-	wanted.Accounts = o.accounts.KubeOVN
-	l, err := detect(ctx, c, wanted)
-	if err != nil {
-		return err
-	}
-	if err := write(cmd.OutOrStdout(), l); err != nil {
-		return unreachable(fmt.Errorf("write the status: %w", err))
-	}
-	if len(l.Problems()) > 0 {
-		return &exitError{code: exitIncomplete, err: errors.New("Kube-OVN's layout is not known")}
+	switch {
+	case o.timeout <= 0:
+		return usage(fmt.Errorf("--timeout: %s: must be more than 0", o.timeout))
+	case o.all && o.namespace != "":
+		return usage(errors.New("--namespace and --all-namespaces: give one of them"))
+	case o.northbound == "" && o.kubernetes != "":
+		return usage(checkNorthbound(""))
+	case o.northbound != "":
+		if err := errors.Join(checkNorthbound(o.northbound), o.connection.check()); err != nil {
+			return usage(err)
+		}
 	}
 	return nil
 }
 
-// client returns a client of the cluster. It does not connect yet.
-func (c *connection) client() (client.Client, error) {
-	config, err := c.rest()
-	if err != nil {
-		return nil, err
+func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.FlagSet) error {
+	if err := o.check(); err != nil {
+		return err
 	}
-	scheme, err := kube.Scheme()
-	if err != nil {
-		return nil, err
+	interruptible := ctx
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	now := time.Now()
+	r := statusReport{
+		Namespaces: []overview.Namespace{}, Action: []overview.Action{}, Notes: []string{},
+		Health: health{Nodes: []overview.Node{}},
 	}
-	out, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		return nil, unreachable(fmt.Errorf("connect to the API server: %w", err))
+	var api client.Client
+	var l layout.Layout
+	if o.kubernetes == "" {
+		server, c, err := o.connect(ctx)
+		if err != nil {
+			return err
+		}
+		if l, err = detect(ctx, c, o.told.wanted(flags, o.northbound)); err != nil {
+			return err
+		}
+		r.Health.APIServer, r.Health.Layout, api = &server, &l, c
+		r.Health.Webhooks = lookAtWebhooks(ctx, c)
 	}
-	return out, nil
+	seen, failed, err := o.see(ctx, now, l, flags)
+	if err != nil {
+		return err
+	}
+	if seen.inv == nil { // what governs ports is known all the same
+		ctx, cancel := context.WithTimeout(interruptible, o.timeout) // the database took the time of the other one
+		defer cancel()
+		seen.inv = inventory.New()
+		if _, err := o.readKubernetes(ctx, api, now, seen.inv); err != nil {
+			return err
+		}
+	}
+	o.fill(&r, seen, failed, l, now, flags)
+	if err := writeAs(out, o.output, r, func(w io.Writer) error { return r.table(w, now) }); err != nil {
+		return err
+	}
+	return o.verdict(&r, failed)
 }
 
-// detect works out how Kube-OVN is laid out in the cluster. What may not be read is in the layout; an API server that
-// does not answer is an error.
-func detect(ctx context.Context, c client.Client, wanted layout.Wanted) (layout.Layout, error) {
-	e := kube.Evidence{Live: c, Reviews: c}.Gather(ctx, nil)
-	if ctx.Err() != nil {
-		return layout.Layout{}, unreachable(fmt.Errorf("read the cluster: %w", context.Cause(ctx)))
+// lookAtWebhooks returns what stands of the registration.
+func lookAtWebhooks(ctx context.Context, c client.Reader) *webhooksSeen {
+	standing, err := registration.Stands(ctx, c)
+	if err != nil {
+		return &webhooksSeen{Error: err.Error()}
 	}
-	e.Wanted = wanted
-	return layout.Detect(e), nil
+	return &webhooksSeen{Standing: standing}
+}
+
+// unread says of each database why it could not be read; nil where it could.
+type unread struct{ north, south error }
+
+// see judges the ports. Where a database could not be read there are none.
+func (o *statusOptions) see(
+	ctx context.Context, now time.Time, l layout.Layout, flags *pflag.FlagSet,
+) (seen picture, failed unread, err error) {
+	o.restOn(l, flags)
+	if o.northbound == "" {
+		return picture{}, unread{}, nil
+	}
+	// Flags have been checked, and so this is about an address that was detected.
+	if err := o.connection.check(); err != nil {
+		return picture{}, unread{north: &exitError{code: exitIncomplete, err: err}}, nil
+	}
+	seen, err = o.judge(ctx, now)
+	switch which, notReached := failedDatabase(err); {
+	case !notReached:
+		return seen, unread{}, err
+	case which == ovn.Southbound:
+		return picture{}, unread{south: err}, nil
+	}
+	return picture{}, unread{north: err}, nil
+}
+
+// fill enters what was seen into the report.
+func (o *statusOptions) fill(
+	r *statusReport, seen picture, failed unread, l layout.Layout, now time.Time, flags *pflag.FlagSet,
+) {
+	from := cmp.Or(l.Northbound.From, northboundFrom(flags, o.northbound))
+	r.Health.Northbound = healthOf(o.northbound, from, seen.northbound, failed.north)
+	if o.northbound == "" {
+		r.Health.Northbound = databaseHealth{Error: "it is not known where it is; set --nb"}
+	}
+	if o.southbound != "" {
+		from := "--sb"
+		if !flags.Changed("sb") {
+			from = "$" + envSouthbound
+		}
+		h := healthOf(o.southbound, from, database{}, failed.south)
+		r.Health.Southbound = &h
+	}
+	state := seen.inv.Snapshot()
+	r.Health.Policies = overview.PoliciesOf(state)
+	r.Health.Nodes = append(r.Health.Nodes, overview.NodesOf(state)...)
+	r.Notes = append(r.Notes, seen.notes...)
+	if seen.results != nil {
+		o.sum(&overview.Picture{Results: seen.results, State: state, Now: now, Only: o.namespace}, r, flags)
+	}
+}
+
+// restOn has the audit rest on the layout, or on the flags where the cluster is a file.
+func (o *statusOptions) restOn(l layout.Layout, flags *pflag.FlagSet) {
+	if o.kubernetes != "" {
+		o.setup = o.told.offline(flags)
+		return
+	}
+	o.placed(l)
+}
+
+// sum enters the ports and findings.
+func (o *statusOptions) sum(p *overview.Picture, r *statusReport, flags *pflag.FlagSet) {
+	total, by, actions := p.Sum()
+	if more := len(by) - worstNamespaces; more > 0 && !o.all {
+		by, r.MoreNamespaces = by[:worstNamespaces], more
+	}
+	r.Ports, r.Namespaces, r.Action = &total, append(r.Namespaces, by...), append(r.Action, actions...)
+	line := auditLine(flags)
+	for i := range r.Action {
+		r.Action[i].Command = line + " | grep " + r.Action[i].Rule
+		if o.namespace != "" {
+			r.Action[i].Command += " | grep -F " + quoted(" "+o.namespace+"/")
+		}
+	}
+}
+
+// auditLine returns the command line of audit with the same flags.
+func auditLine(flags *pflag.FlagSet) string {
+	line := "ovnguard audit"
+	flags.Visit(func(f *pflag.Flag) {
+		if slices.Contains([]string{"namespace", "all-namespaces", "output"}, f.Name) {
+			return
+		}
+		line += " --" + f.Name + "=" + quoted(f.Value.String())
+	})
+	return line
+}
+
+// verdict returns the exit code as an error.
+func (o *statusOptions) verdict(r *statusReport, failed unread) error {
+	switch err := errors.Join(failed.north, failed.south); {
+	case err != nil:
+		return err
+	case len(r.Action) > 0:
+		return &exitError{code: exitFindings}
+	}
+	var unknown []string
+	if r.Ports == nil {
+		unknown = append(unknown, "no port could be judged: "+r.Health.Northbound.Error)
+	} else if r.Ports.Unknown > 0 {
+		unknown = append(unknown, fmt.Sprintf("%d ports could not be judged (ovnguard audit -o json says why)",
+			r.Ports.Unknown))
+	}
+	if r.Health.Northbound.Damage != "" {
+		unknown = append(unknown, "the database file is damaged and lacks "+r.Health.Northbound.Damage)
+	}
+	if r.Health.Layout != nil && !r.Health.Layout.Clear() {
+		unknown = append(unknown, "Kube-OVN's layout is not known (ovnguard doctor says why)")
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return &exitError{code: exitIncomplete, err: errors.New(strings.Join(unknown, ", and "))}
+}
+
+// readKubernetes enters what the cluster, or the file in its place, says.
+func (o *auditOptions) readKubernetes(
+	ctx context.Context, api client.Reader, now time.Time, inv *inventory.Inventory,
+) (notes []string, err error) {
+	if o.kubernetes != "" {
+		notes, _, err := readClusterFile(o.kubernetes, now, inv)
+		return notes, err
+	}
+	return readCluster(ctx, api, inv)
 }
 
 // offline returns what flags say that Kube-OVN was told, where no cluster is there to say more.
 func (t *told) offline(flags *pflag.FlagSet) kubeovn.Setup {
 	return layout.Detect(layout.Evidence{Wanted: t.wanted(flags, "")}).Setup()
-}
-
-func writeLayoutJSON(out io.Writer, l layout.Layout) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(l)
-}
-
-func writeLayout(out io.Writer, l layout.Layout) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	row := func(name string, is any, from string) {
-		text := fmt.Sprint(is)
-		if text == "" {
-			text = "-"
-		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", name, text, from) // Flush says what went wrong
-	}
-	row("KUBE-OVN", "IS", "FROM")
-	row("namespace", l.Namespace.Is, l.Namespace.From)
-	row("accounts", strings.Join(l.Accounts.Is, ","), l.Accounts.From)
-	row(layout.FlagRouter, l.Router.Is, l.Router.From)
-	row(layout.FlagNodeSwitch, l.NodeSwitch.Is, l.NodeSwitch.From)
-	row(layout.FlagKeepVMIP, l.KeepVMIP.Is, l.KeepVMIP.From)
-	row(layout.FlagNonPrimary, l.NonPrimary.Is, l.NonPrimary.From)
-	row("northbound", l.Northbound.Is, l.Northbound.From)
-	row("certificates", l.TLSSecret.Is, l.TLSSecret.From)
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	var more []string
-	for _, p := range l.Problems() {
-		more = append(more, "not known: "+p)
-	}
-	for _, i := range l.Ignored {
-		more = append(more, "not believed: "+i)
-	}
-	if len(more) == 0 {
-		return nil
-	}
-	_, err := fmt.Fprintln(out, "\n"+strings.Join(more, "\n"))
-	return err
 }

@@ -52,6 +52,6 @@ func (t *told) wanted(flags *pflag.FlagSet, northbound string) layout.Wanted {
 		NodeSwitch: t.nodeSwitch,
 		KeepVMIP:   t.keepVMIP(flags),
 		NonPrimary: t.nonPrimary(flags),
-		Northbound: northbound,
+		Northbound: northbound, NorthboundFrom: northboundFrom(flags, northbound),
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/journal"
 	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/layout"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/repair/apply"
 )
@@ -63,6 +64,7 @@ database could not be reached.`,
 	}
 	flags := cmd.Flags()
 	o.addFlags(flags)
+	flags.Lookup("nb").Usage += ", or where Kube-OVN's controller finds it"
 	flags.StringVar(&o.choice.ID, "change", "", "the one change with this ID")
 	flags.StringVar(&o.choice.Port, "port", "", "changes of this Logical_Switch_Port")
 	flags.StringVar(&o.choice.Namespace, "of", "", "changes of ports of this namespace's pods")
@@ -87,12 +89,6 @@ func (o *undoOptions) checkChoice() error {
 	}
 	if o.choice.Last < 0 {
 		errs = append(errs, fmt.Errorf("--last: %d: want a number that is not negative", o.choice.Last))
-	}
-	if o.northbound == "" {
-		errs = append(
-			errs,
-			errors.New("--nb: is required, for example unix:/var/run/ovn/ovnnb_db.sock or tcp:10.0.0.1:6641"),
-		)
 	}
 	return errors.Join(append(errs, o.check())...)
 }
@@ -130,6 +126,9 @@ func (o *undoOptions) run(ctx context.Context, out, errs io.Writer) error {
 	if err != nil {
 		return unreachable(err)
 	}
+	if err := o.findNorthbound(reach, api); err != nil {
+		return err
+	}
 	mirror, err := ovn.Open(ovn.Config{Endpoints: o.northbound, TLS: o.tls, Log: logr.Discard()})
 	if err != nil {
 		return usage(fmt.Errorf("--nb: %w", err))
@@ -157,6 +156,25 @@ func (o *undoOptions) run(ctx context.Context, out, errs io.Writer) error {
 		return err
 	}
 	return o.undo(ctx, out, errs, undoer, units)
+}
+
+// findNorthbound has --nb be what Kube-OVN's controller uses, where nothing else names the database.
+func (o *undoOptions) findNorthbound(ctx context.Context, api client.Client) error {
+	if o.northbound != "" {
+		return nil
+	}
+	l, err := detect(ctx, api, layout.Wanted{})
+	if err != nil {
+		return err
+	}
+	if l.Northbound.Is == "" {
+		return usage(fmt.Errorf("--nb: is required: %s", strings.Join(l.Problems(), "; ")))
+	}
+	o.northbound = l.Northbound.Is
+	if err := o.check(); err != nil {
+		return usage(fmt.Errorf("the Northbound database is at %s (%s): %w", o.northbound, l.Northbound.From, err))
+	}
+	return nil
 }
 
 func (o *undoOptions) undo(ctx context.Context, out, errs io.Writer, undoer *apply.Undoer, units []journal.Unit) error {

@@ -54,6 +54,17 @@ func (ow *owners) Owners(controller *policy.Owner) []policy.Owner {
 	return chain
 }
 
+// Workload returns the object of that kind and name that may own pods; ok is false where none is known.
+func (ow *owners) Workload(namespace, apiVersion, kind, name string) (o policy.Owner, ok bool) {
+	for w := range ow.workloads.Values() {
+		if w.namespace == namespace && w.object.APIVersion == apiVersion && w.object.Kind == kind &&
+			w.object.Name == name {
+			return w.object, true
+		}
+	}
+	return policy.Owner{}, false
+}
+
 // policyPod returns what policy reads of a pod.
 func (ow *owners) policyPod(p *Pod) policy.Pod {
 	out := policy.Pod{Labels: p.Labels, Annotations: p.Annotations, Lists: p.Lists, Inherited: p.Inherited}

@@ -149,6 +149,8 @@ type Wanted struct {
 	KeepVMIP   *bool
 	NonPrimary *bool
 	Northbound string
+	// NorthboundFrom names the source of Northbound where that is not the flag, such as "$OVN_NB_DB".
+	NorthboundFrom string
 }
 
 // Evidence is what is known of the layout.

@@ -315,7 +315,7 @@ const (
 func (l *Layout) reach(e Evidence, controllers []Workload) {
 	var why string
 	if e.Wanted.Northbound != "" {
-		l.Northbound = Value[string]{e.Wanted.Northbound, "--" + FlagNorthbound}
+		l.Northbound = Value[string]{e.Wanted.Northbound, cmp.Or(e.Wanted.NorthboundFrom, "--"+FlagNorthbound)}
 	} else {
 		for _, w := range controllers {
 			if l.Northbound, why = w.northbound(); l.Northbound.Is != "" {

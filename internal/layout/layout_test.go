@@ -331,6 +331,7 @@ func TestNorthbound(t *testing.T) {
 		env    []Variable
 		flags  []string
 		wanted string
+		from   string
 		noted  string
 		want   string
 		// said is a word of the reason why it is not known.
@@ -364,6 +365,9 @@ func TestNorthbound(t *testing.T) {
 		"TLS kept in a ConfigMap": {
 			env: append(env("OVN_DB_IPS", "10.0.0.1"), elsewhere("ENABLE_SSL")...), said: "ENABLE_SSL",
 		},
+		"our environment": {
+			env: env("OVN_DB_IPS", "10.0.0.1"), wanted: "unix:/nb.sock", from: "$OVN_NB_DB", want: "unix:/nb.sock",
+		},
 		"our flag": {
 			env: env("OVN_DB_IPS", "10.0.0.1"), wanted: "unix:/nb.sock", want: "unix:/nb.sock",
 		},
@@ -373,13 +377,16 @@ func TestNorthbound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := seen(chart("kube-system", tt.env, tt.flags...))
-			e.Wanted.Northbound = tt.wanted
+			e.Wanted.Northbound, e.Wanted.NorthboundFrom = tt.wanted, tt.from
 			if tt.noted != "" {
 				e.Noted = &Noted{Northbound: tt.noted}
 			}
 			l := Detect(e)
 			if l.Northbound.Is != tt.want || (l.Northbound.From == "") != (tt.want == "") {
 				t.Errorf("the database is at %+v, want %q", l.Northbound, tt.want)
+			}
+			if tt.from != "" && l.Northbound.From != tt.from {
+				t.Errorf("the database is from %q, want %q", l.Northbound.From, tt.from)
 			}
 			if said := strings.Join(
 				l.Problems(),

@@ -112,23 +112,7 @@ func (c *Cluster) judge(g *group) {
 	slices.SortFunc(g.running, byName)
 	slices.SortFunc(g.pods, byName)
 	for _, t := range g.templates {
-		v, by := c.view(t.Namespace, t.Maker(c.Accounts)), t.object
-		if between, ok := t.between(); ok {
-			// A pod may also say that the template's object itself makes it.
-			i := slices.IndexFunc(g.running, func(p *inventory.Pod) bool {
-				return p.Controller != nil && p.Controller.Kind == between.Kind
-			})
-			if i >= 0 {
-				by = *g.running[i].Controller
-			} else {
-				by = between
-				v.Inventory = c.Inventory.With(
-					inventory.Workload{Object: by, Namespace: t.Namespace, Made: c.Now, Parent: &t.object},
-				)
-			}
-		}
-		v.Replaces = c.portsOf(g.running)
-		f := v.Foresee(admission.ParsePod(t.Namespace, t.pod(by), nil))
+		f := c.foreseeTemplate(&t, g.running)
 		g.add(t.Path, f.Refusals)
 		for _, o := range f.Overruled {
 			g.overrule(t.Path, o)
@@ -138,6 +122,28 @@ func (c *Cluster) judge(g *group) {
 	for _, p := range g.pods[:min(len(g.pods), maxPods)] {
 		g.add("", c.refusalsOf(p))
 	}
+}
+
+// foreseeTemplate returns what admission would do about a pod that is made from the template; running are the pods that
+// were, and run.
+func (c *Cluster) foreseeTemplate(t *Template, running []*inventory.Pod) admission.Foreseen {
+	v, by := c.view(t.Namespace, t.Maker(c.Accounts)), t.object
+	if between, ok := t.between(); ok {
+		// A pod may also say that the template's object itself makes it.
+		i := slices.IndexFunc(running, func(p *inventory.Pod) bool {
+			return p.Controller != nil && p.Controller.Kind == between.Kind
+		})
+		if i >= 0 {
+			by = *running[i].Controller
+		} else {
+			by = between
+			v.Inventory = c.Inventory.With(
+				inventory.Workload{Object: by, Namespace: t.Namespace, Made: c.Now, Parent: &t.object},
+			)
+		}
+	}
+	v.Replaces = c.portsOf(running)
+	return v.Foresee(admission.ParsePod(t.Namespace, t.pod(by), nil))
 }
 
 // portsOf returns the names of the ports of pods.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -15,15 +16,23 @@ func reachable(ctx context.Context, c client.Client, o Options) error {
 	if o.URL != "" {
 		return nil
 	}
+	if err := endpoints(ctx, c, o.Service); err != nil {
+		return fmt.Errorf("--webhook-service: %w; outside a cluster, give --webhook-url", err)
+	}
+	return nil
+}
+
+// endpoints reports whether the Service leads to at least one replica that is ready.
+func endpoints(ctx context.Context, c client.Reader, service types.NamespacedName) error {
 	var slices discoveryv1.EndpointSliceList
 	err := c.List(
 		ctx,
 		&slices,
-		client.InNamespace(o.Service.Namespace),
-		client.MatchingLabels{discoveryv1.LabelServiceName: o.Service.Name},
+		client.InNamespace(service.Namespace),
+		client.MatchingLabels{discoveryv1.LabelServiceName: service.Name},
 	)
 	if err != nil {
-		return fmt.Errorf("look for the endpoints of Service %s: %w", o.Service, err)
+		return fmt.Errorf("look for the endpoints of Service %s: %w", service, err)
 	}
 	for _, s := range slices.Items {
 		for _, e := range s.Endpoints {
@@ -33,8 +42,5 @@ func reachable(ctx context.Context, c client.Client, o Options) error {
 			}
 		}
 	}
-	return fmt.Errorf(
-		"the Service %s (--webhook-service) leads to no ready endpoint; outside a cluster, give --webhook-url",
-		o.Service,
-	)
+	return fmt.Errorf("the Service %s leads to no ready endpoint", service)
 }

@@ -40,7 +40,7 @@ func TestReachable(t *testing.T) {
 		o := valid(func(o *Options) { o.URL = x.url })
 		err := reachable(t.Context(), api(t, &writes, nil, x.objects...), o)
 		if (err == nil) != x.want ||
-			err != nil && !strings.Contains(err.Error(), "ovnguard-system/ovnguard (--webhook-service)") {
+			err != nil && !strings.Contains(err.Error(), "--webhook-service: the Service ovnguard-system/ovnguard ") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -324,7 +324,13 @@ func (s *Scene) Run(ctx context.Context, binary string, args ...string) (output 
 	return s.run(ctx, binary, append(args, "--nb", s.Lab.Info().NB)...)
 }
 
-// Status runs `ovnguard status`, and Audit `ovnguard audit`, without flags about Kube-OVN.
+// Doctor runs `ovnguard doctor`, and Status and Audit `ovnguard status` and `ovnguard audit`, without flags about
+// Kube-OVN.
+func (s *Scene) Doctor(ctx context.Context, binary string) (output string, code int, err error) {
+	return s.run(ctx, binary, "doctor")
+}
+
+// Status runs `ovnguard status` in the same way.
 func (s *Scene) Status(ctx context.Context, binary string) (output string, code int, err error) {
 	return s.run(ctx, binary, "status")
 }

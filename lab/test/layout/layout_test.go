@@ -292,16 +292,16 @@ func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*cluster)) {
 			t.Errorf("account %s is not registered, or not noted:\n%s", want, kept.Data["layout.yaml"])
 		}
 	}
-	out, code, err := w.Status(t.Context(), program(t))
+	out, code, err := w.Doctor(t.Context(), program(t))
 	if err != nil || code != 0 {
-		t.Fatalf("ovnguard status: exit code %d, %v\n%s", code, err, out)
+		t.Fatalf("ovnguard doctor: exit code %d, %v\n%s", code, err, out)
 	}
 	for _, want := range []string{
 		layout.Namespace, layout.Router, layout.NodeSwitch, strconv.FormatBool(layout.NonPrimary),
 		"argument --cluster-router",
 	} {
 		if !strings.Contains(out, want) {
-			t.Errorf("ovnguard status does not say %q:\n%s", want, out)
+			t.Errorf("ovnguard doctor does not say %q:\n%s", want, out)
 		}
 	}
 	// A new pod is strict, and Kube-OVN wrote its row from admission's decision.
@@ -333,6 +333,10 @@ func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*cluster)) {
 		return code == 0, err
 	})
 	t.Log(out)
+	if out, code, err = w.Status(t.Context(), program(t)); err != nil || code != 0 ||
+		!strings.Contains(out, "needs action now: nothing") || !strings.Contains(out, "failurePolicy Fail") {
+		t.Errorf("ovnguard status: exit code %d, %v\n%s", code, err, out)
+	}
 	w.gateways(t, layout, provider, networks)
 	metrics, err := scene.Get(t.Context(), w.guard.Metrics)
 	if err != nil || !strings.Contains(metrics, "ovnguard_kube_ovn_unclear 0") ||

@@ -1,0 +1,391 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/policy"
+	"github.com/ovnguard/ovnguard/internal/preview"
+)
+
+// checkOptions are the flags of the command.
+type checkOptions struct {
+	auditOptions
+	files     []string
+	namespace string
+}
+
+func newCheckCommand() *cobra.Command {
+	var o checkOptions
+	cmd := &cobra.Command{
+		Use:   "check -f FILE|DIR|-",
+		Short: "Say what admission would do about manifests before they are applied",
+		Long: `Reads manifests and says of each pod, and of each object that makes pods, what admission would do if
+it were applied: allow it, change annotations, or refuse it, with the check, the field, the reason
+and the fix. It asks the same checks as the webhooks, about the cluster or about a file in its place.
+Nothing is applied.
+
+Namespaces, policies, exceptions and networks among the manifests count as if they were applied: a
+team can test an exception before it is asked for. A namespace that is nowhere gets the strict default.
+
+-f takes a file, a directory with all *.yaml, *.yml and *.json below it, or - for standard input; it
+may be given several times.
+
+Exit code: 0 nothing is refused, 1 something is, 2 wrong usage, also a manifest that cannot be read,
+3 the API server or the database could not be reached, 4 nothing is refused, but something could not
+be judged.`,
+		Example: "  ovnguard check -f manifests/\n  helm template . | ovnguard check -f - -n shop\n" +
+			"  ovnguard check -f web.yaml --from cluster.json -o json",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.Flags())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&o.files, "filename", "f", nil, "file or directory with manifests, or - for standard input")
+	flags.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of objects that name none")
+	o.addKubernetesFlags(flags)
+	o.addNorthboundFlag(flags)
+	o.addTLSFlags(flags)
+	o.told.addFlags(flags)
+	flags.Lookup("nb").Usage += ", or none: names of ports that are no pod's are not known then; or a database file: " +
+		"PATH or file:PATH"
+	addFromFlag(flags, &o.kubernetes, ", as for audit")
+	addOutputFlag(flags, &o.output)
+	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
+	return cmd
+}
+
+// Results of checking an object.
+const (
+	resultAllowed = "allowed"
+	resultChanged = "changed"
+	resultRefused = "refused"
+	resultUnknown = "unknown"
+)
+
+// checkReport is the answer of the command. It may grow; a field never changes its meaning or goes away.
+type checkReport struct {
+	Objects []checkedObject `json:"objects"`
+	// Others counts the objects that make no pods that admission knows.
+	Others int      `json:"others"`
+	Notes  []string `json:"notes"`
+}
+
+// checkedObject is what admission would do about the pods of one object.
+type checkedObject struct {
+	File       string `json:"file"`
+	Document   int    `json:"document"`
+	Line       int    `json:"line"`
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Namespace  string `json:"namespace"`
+	Name       string `json:"name"`
+	Result     string `json:"result"`
+	// Set and Remove are the annotations that would be changed, without ovnguard's own record.
+	Set    map[string]string `json:"set,omitempty"`
+	Remove []string          `json:"remove,omitempty"`
+	// Refusals are the reasons to refuse the pods. Those of another mode than enforce refuse nothing yet.
+	Refusals []checkedRefusal `json:"refusals,omitempty"`
+	// NotGranted are the wishes that would not be granted.
+	NotGranted []checkedWish `json:"notGranted,omitempty"`
+	Warnings   []string      `json:"warnings,omitempty"`
+	// Why says why admission is not asked; empty where it is.
+	Why string `json:"why,omitempty"`
+}
+
+type checkedRefusal struct {
+	Check string `json:"check,omitempty"`
+	Field string `json:"field,omitempty"`
+	Why   string `json:"why"`
+	Fix   string `json:"fix,omitempty"`
+	Mode  string `json:"mode"`
+}
+
+type checkedWish struct {
+	Field string `json:"field"`
+	Value string `json:"value"`
+	Why   string `json:"why"`
+	Mode  string `json:"mode"`
+}
+
+func (o *checkOptions) run(ctx context.Context, in io.Reader, out io.Writer, flags *pflag.FlagSet) error {
+	switch err := checkOutput(o.output); {
+	case err != nil:
+		return err
+	case len(o.files) == 0:
+		return usage(errors.New("--filename: is required: a file or directory with manifests, or -"))
+	case o.timeout <= 0:
+		return usage(fmt.Errorf("--timeout: %s: must be more than 0", o.timeout))
+	}
+	if o.northbound != "" {
+		if err := errors.Join(checkNorthbound(o.northbound), o.check()); err != nil {
+			return usage(err)
+		}
+	}
+	manifests, err := readManifests(o.files, in)
+	if err != nil {
+		return usage(fmt.Errorf("--filename: %w", err))
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	now, inv := time.Now(), inventory.New()
+	r := checkReport{Objects: []checkedObject{}, Notes: []string{}}
+	notes, err := o.read(ctx, now, inv, flags)
+	if err != nil {
+		return err
+	}
+	entered, err := enterManifests(inv, manifests, o.namespace, now)
+	if err != nil {
+		return usage(fmt.Errorf("--filename: %w", err))
+	}
+	r.Notes = append(append(r.Notes, notes...), entered...)
+	cluster := &preview.Cluster{
+		Inventory: inv.Snapshot(), Accounts: o.accounts, LeftOut: admissionpolicy.OwnNamespace, Now: now,
+	}
+	for i := range manifests {
+		if err := r.check(cluster, &manifests[i]); err != nil {
+			return usage(fmt.Errorf("--filename: %s: %w", manifests[i].where(), err))
+		}
+	}
+	if err := writeAs(out, o.output, r, func(w io.Writer) error { return r.table(w) }); err != nil {
+		return err
+	}
+	return r.verdict()
+}
+
+// read enters what the cluster, or the files in its place, say.
+func (o *checkOptions) read(
+	ctx context.Context, now time.Time, inv *inventory.Inventory, flags *pflag.FlagSet,
+) (notes []string, err error) {
+	asked := o.northbound // without a flag no database is asked
+	if o.kubernetes != "" {
+		if err := o.place(ctx, flags); err != nil {
+			return nil, err
+		}
+		inv.SetSetup(o.setup)
+		if notes, err = o.readKubernetes(ctx, nil, now, inv); err != nil {
+			return nil, err
+		}
+	} else {
+		_, api, err := o.connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := o.place(ctx, flags); err != nil {
+			return nil, err
+		}
+		inv.SetSetup(o.setup)
+		if notes, err = o.readKubernetes(ctx, api, now, inv); err != nil {
+			return nil, err
+		}
+	}
+	notes = slices.Concat(o.unplaced, notes)
+	if o.northbound = asked; asked == "" {
+		return notes, nil
+	}
+	d, err := o.readNorthbound(ctx, now, inv)
+	if err != nil {
+		return nil, err
+	}
+	inv.SetOVN(o.ovn(d.version))
+	return append(notes, d.notes...), nil
+}
+
+// check judges a manifest.
+func (r *checkReport) check(c *preview.Cluster, m *manifest) error {
+	raw, err := m.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	var j preview.Judgement
+	if m.GetAPIVersion() == "v1" && m.GetKind() == "Pod" {
+		if j, err = c.JudgePod(m.GetNamespace(), raw); err != nil {
+			return err
+		}
+	} else {
+		t, ok, err := preview.TemplateOf(raw)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			r.Others++
+			return nil
+		}
+		j = c.JudgeTemplate(t)
+	}
+	r.Objects = append(r.Objects, checked(m, &j))
+	return nil
+}
+
+// checked returns a judgement as it is printed.
+func checked(m *manifest, j *preview.Judgement) checkedObject {
+	o := checkedObject{
+		File:       m.file,
+		Document:   m.document,
+		Line:       m.line,
+		APIVersion: m.GetAPIVersion(),
+		Kind:       m.GetKind(),
+		Namespace:  m.GetNamespace(),
+		Name:       cmp.Or(m.GetName(), m.GetGenerateName()),
+		Result:     resultAllowed,
+		Why:        j.Unasked,
+		Warnings:   j.Change.Warnings,
+	}
+	at := func(field string) string {
+		if j.Path == "" || field == "" {
+			return field
+		}
+		return j.Path + "." + field
+	}
+	unknown, refused := false, false
+	for _, r := range j.Refusals {
+		if r.Check == nil && r.More == 0 { // a note about the change
+			continue
+		}
+		out := checkedRefusal{Field: at(r.Field), Why: r.Why, Fix: r.Fix, Mode: r.Mode.String()}
+		if r.Check != nil {
+			out.Check = r.Check.ID
+		}
+		if r.More > 0 {
+			out.Why = fmt.Sprintf("and %d more", r.More)
+		}
+		o.Refusals = append(o.Refusals, out)
+		passing := r.Check != nil && r.Check.Passing
+		unknown = unknown || passing
+		refused = refused || !passing && r.Mode == policy.Enforce
+	}
+	for _, w := range j.Overruled {
+		o.NotGranted = append(o.NotGranted, checkedWish{at(w.Field), w.Value, w.Why, w.Mode.String()})
+	}
+	switch {
+	case refused:
+		o.Result = resultRefused
+		return o
+	case unknown:
+		o.Result = resultUnknown
+		return o
+	}
+	o.change(j.Change)
+	return o
+}
+
+// change notes what admission writes.
+func (o *checkedObject) change(c admission.Change) {
+	o.Set = maps.Clone(c.Set)
+	delete(o.Set, policy.RecordAnnotation)
+	o.Remove = slices.DeleteFunc(
+		slices.Clone(c.Remove),
+		func(key string) bool { return key == policy.RecordAnnotation },
+	)
+	if len(o.Set)+len(o.Remove) > 0 {
+		o.Result = resultChanged
+	}
+}
+
+// verdict returns the exit code as an error.
+func (r *checkReport) verdict() error {
+	count := r.count()
+	switch {
+	case count[resultRefused] > 0:
+		return &exitError{code: exitFindings}
+	case count[resultUnknown] > 0:
+		return &exitError{
+			code: exitIncomplete, err: fmt.Errorf("%s could not be judged", counted(count[resultUnknown], "object")),
+		}
+	}
+	return nil
+}
+
+func (r *checkReport) count() map[string]int {
+	count := make(map[string]int)
+	for i := range r.Objects {
+		count[r.Objects[i].Result]++
+	}
+	return count
+}
+
+// table writes the report for people, one line for each thing that admission would do.
+func (r *checkReport) table(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if len(r.Objects) > 0 {
+		_, _ = fmt.Fprintln(w, "RESULT\tOBJECT\tWHAT") // Flush says what went wrong
+	}
+	for i := range r.Objects {
+		o := &r.Objects[i]
+		lines := o.lines()
+		if len(lines) == 0 {
+			lines = []string{"-"}
+		}
+		name := plain(o.Kind + " " + o.Namespace + "/" + o.Name)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", o.Result, name, plain(lines[0]))
+		for _, more := range lines[1:] {
+			_, _ = fmt.Fprintf(w, "\t\t%s\n", plain(more))
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, n := range r.Notes {
+		if _, err := fmt.Fprintln(out, "note: "+plain(n)); err != nil {
+			return err
+		}
+	}
+	count := r.count()
+	_, err := fmt.Fprintf(out, "%s: %d allowed, %d changed, %d refused, %d unknown; %d make no pods\n",
+		counted(len(r.Objects)+r.Others, "object"), count[resultAllowed], count[resultChanged], count[resultRefused],
+		count[resultUnknown], r.Others)
+	return err
+}
+
+// lines says what admission would do about the object.
+func (o *checkedObject) lines() (lines []string) {
+	if o.Why != "" {
+		lines = append(lines, o.Why)
+	}
+	for _, r := range o.Refusals {
+		text := r.Why
+		if r.Field != "" {
+			text = r.Field + ": " + text
+		}
+		if r.Fix != "" {
+			text += "; " + r.Fix
+		}
+		if r.Check != "" {
+			text += " (" + r.Check + ")"
+		}
+		if r.Mode != policy.Enforce.String() {
+			text = "mode " + r.Mode + ", would be refused: " + text
+		}
+		lines = append(lines, text)
+	}
+	for _, key := range slices.Sorted(maps.Keys(o.Set)) {
+		lines = append(lines, key+"="+o.Set[key])
+	}
+	for _, key := range o.Remove {
+		lines = append(lines, "without "+key)
+	}
+	for _, n := range o.NotGranted {
+		lines = append(lines, fmt.Sprintf("not granted: %s=%q: %s", n.Field, n.Value, n.Why))
+	}
+	for _, text := range o.Warnings {
+		if len(o.NotGranted) == 0 || !strings.Contains(text, "was not applied") { // that is said already
+			lines = append(lines, "warning: "+strings.TrimPrefix(text, "ovnguard: "))
+		}
+	}
+	return lines
+}

@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/layout"
+	"github.com/ovnguard/ovnguard/internal/ovn"
+)
+
+// apiServer says what is known of the API server.
+type apiServer struct {
+	Address string `json:"address"`
+	Version string `json:"version"`
+}
+
+// askServer asks the API server for its version, and so whether it answers.
+func askServer(ctx context.Context, config *rest.Config) (apiServer, error) {
+	at := rest.CopyConfig(config)
+	if end, ok := ctx.Deadline(); ok {
+		at.Timeout = time.Until(end)
+	}
+	d, err := discovery.NewDiscoveryClientForConfig(at)
+	if err != nil {
+		return apiServer{}, unreachable(fmt.Errorf("connect to the API server: %w", err))
+	}
+	v, err := d.ServerVersion()
+	if err != nil {
+		return apiServer{}, unreachable(fmt.Errorf("ask the API server at %s for its version: %w", config.Host, err))
+	}
+	return apiServer{config.Host, v.GitVersion}, nil
+}
+
+// connect returns what is known of the API server, and a client of it.
+func (c *connection) connect(ctx context.Context) (apiServer, client.Client, error) {
+	config, err := c.rest()
+	if err != nil {
+		return apiServer{}, nil, err
+	}
+	server, err := askServer(ctx, config)
+	if err != nil {
+		return apiServer{}, nil, err
+	}
+	api, err := newClient(config)
+	return server, api, err
+}
+
+// client returns a client of the cluster. It does not connect yet.
+func (c *connection) client() (client.Client, error) {
+	config, err := c.rest()
+	if err != nil {
+		return nil, err
+	}
+	scheme, err := kube.Scheme()
+	if err != nil {
+		return nil, err
+	}
+	out, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, unreachable(fmt.Errorf("connect to the API server: %w", err))
+	}
+	return out, nil
+}
+
+// detect works out how Kube-OVN is laid out in the cluster. What may not be read is in the layout; an API server that
+// does not answer is an error.
+func detect(ctx context.Context, c client.Client, wanted layout.Wanted) (layout.Layout, error) {
+	l, _, err := evident(ctx, c, wanted)
+	return l, err
+}
+
+// evident is detect, and returns the evidence as well.
+func evident(ctx context.Context, c client.Client, wanted layout.Wanted) (layout.Layout, layout.Evidence, error) {
+	e := kube.Evidence{Live: c, Reviews: c}.Gather(ctx, nil)
+	if ctx.Err() != nil {
+		return layout.Layout{}, e, unreachable(fmt.Errorf("read the cluster: %w", context.Cause(ctx)))
+	}
+	e.Wanted = wanted
+	return layout.Detect(e), e, nil
+}
+
+// databaseHealth says how one of OVN's databases was read.
+type databaseHealth struct {
+	Reached  bool   `json:"reached"`
+	Endpoint string `json:"endpoint"`
+	// From is the source of Endpoint: the flag, the environment, or what of Kube-OVN's says it.
+	From string `json:"from,omitempty"`
+	// Read is "server" or "file".
+	Read string `json:"read"`
+	// OVN is the release that the database names; empty where it names none.
+	OVN string `json:"ovn,omitempty"`
+	// Written is when a file was last written.
+	Written *time.Time `json:"written,omitempty"`
+	// Plaintext are the endpoints that anybody on the path can read and change.
+	Plaintext []string `json:"plaintext,omitempty"`
+	Damage    string   `json:"damage,omitempty"`
+	Error     string   `json:"error,omitempty"`
+}
+
+// healthOf returns how a database was read; err is the result of reading it.
+func healthOf(endpoints, from string, d database, err error) databaseHealth {
+	h := databaseHealth{
+		Reached: err == nil, Endpoint: endpoints, From: from, Read: "server", OVN: d.version, Damage: d.damage,
+	}
+	if path, file := databaseFile(endpoints); file {
+		h.Endpoint, h.Read = path, "file"
+		if !d.written.IsZero() {
+			h.Written = &d.written
+		}
+	} else {
+		h.Plaintext = ovn.PlaintextEndpoints(endpoints)
+	}
+	if err != nil {
+		h.Error = err.Error()
+	}
+	return h
+}
+
+// failedDatabase returns the database that an error says could not be reached; ok is false for any other error.
+func failedDatabase(err error) (which ovn.Database, ok bool) {
+	e, ok := errors.AsType[databaseError](err)
+	return e.which, ok
+}

@@ -1,0 +1,309 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/layout"
+	"github.com/ovnguard/ovnguard/internal/overview"
+	"github.com/ovnguard/ovnguard/portsec"
+)
+
+// doctorOptions are the flags of the command.
+type doctorOptions struct {
+	auditOptions
+	accounts admission.Accounts
+}
+
+func newDoctorCommand() *cobra.Command {
+	var o doctorOptions
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check what protection rests on, and show Kube-OVN's layout",
+		Long: `Shows which accounts write Kube-OVN's keys, how its default router and the nodes' subnet are
+called, and where its Northbound database is, with the source of each value, as ovnguard
+controller with the same flags would find it. Then it checks what protection rests on: the API
+server, your rights, the databases, versions, eras, the resource definitions, the registration
+and the webhooks of others. Each check passes, warns or fails, and says what to do. Nothing is
+changed.
+
+Exit code: 0 no check fails, 1 one fails, 2 wrong usage, 3 the API server or a database could not
+be reached, 4 none fails, but one could not be made.`,
+		Example: "  ovnguard doctor\n  ovnguard doctor --from cluster.json --nb ovnnb_db.db",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.Flags())
+		},
+	}
+	flags := cmd.Flags()
+	o.addFlags(flags)
+	o.told.addFlags(flags)
+	flags.Lookup("nb").Usage += ", or where Kube-OVN's controller finds it; or a database file: PATH or file:PATH"
+	addFromFlag(flags, &o.kubernetes, ", as for audit")
+	addKubeOVNAccounts(flags, &o.accounts, nil, "; default: the accounts of Kube-OVN's workloads")
+	addOutputFlag(flags, &o.output)
+	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
+	return cmd
+}
+
+// outcome is the result of a check.
+type outcome string
+
+// Outcomes. unmade is that of a check that could not be made.
+const (
+	pass   outcome = "pass"
+	warn   outcome = "warn"
+	fail   outcome = "fail"
+	unmade outcome = "unknown"
+)
+
+// checkup is one check that was made.
+type checkup struct {
+	Name   string  `json:"name"`
+	Result outcome `json:"result"`
+	// Says is what was found, and Fix what to do; Fix is empty where nothing is to be done.
+	Says string `json:"says"`
+	Fix  string `json:"fix,omitempty"`
+
+	// away means that something could not be reached.
+	away bool
+}
+
+// diagnosis is the answer of the command. It may grow; a field never changes its meaning or goes away.
+type diagnosis struct {
+	// Layout is nil where the cluster is a file.
+	Layout *layout.Layout `json:"layout,omitempty"`
+	Checks []checkup      `json:"checks"`
+}
+
+// add notes a check.
+func (d *diagnosis) add(name string, result outcome, fix, format string, args ...any) {
+	d.Checks = append(d.Checks, checkup{Name: name, Result: result, Says: fmt.Sprintf(format, args...), Fix: fix})
+}
+
+// notReached notes a check that fails because something does not answer.
+func (d *diagnosis) notReached(name, fix string, err error) {
+	d.Checks = append(d.Checks, checkup{Name: name, Result: fail, Says: err.Error(), Fix: fix, away: true})
+}
+
+func (o *doctorOptions) run(ctx context.Context, out io.Writer, flags *pflag.FlagSet) error {
+	if err := checkOutput(o.output); err != nil {
+		return err
+	}
+	if o.timeout <= 0 {
+		return usage(fmt.Errorf("--timeout: %s: must be more than 0", o.timeout))
+	}
+	if o.northbound != "" {
+		if err := errors.Join(checkNorthbound(o.northbound), o.check()); err != nil {
+			return usage(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	d := diagnosis{Checks: []checkup{}}
+	d.add("version", pass, "", "ovnguard %s", version)
+	now, inv := time.Now(), inventory.New()
+	if o.kubernetes == "" {
+		if err := o.examineCluster(ctx, &d, flags); err != nil {
+			return err
+		}
+	} else if err := o.examineFile(&d, now, inv); err != nil {
+		return err
+	}
+	if err := o.examineDatabases(ctx, &d, now, inv, flags); err != nil {
+		return err
+	}
+	if err := writeAs(out, o.output, d, func(w io.Writer) error { return d.table(w) }); err != nil {
+		return err
+	}
+	return d.verdict()
+}
+
+// examineFile checks the file in place of the cluster.
+func (o *doctorOptions) examineFile(d *diagnosis, now time.Time, inv *inventory.Inventory) error {
+	notes, _, err := readClusterFile(o.kubernetes, now, inv)
+	if err != nil {
+		return err
+	}
+	d.add("cluster file", pass, "", "%s", notes[0])
+	for _, n := range notes[1:] {
+		d.add("cluster file", warn, "export the kind as well, as docs/audit.md says", "%s", n)
+	}
+	return nil
+}
+
+// examineDatabases checks the databases and the OVN that they tell of.
+func (o *doctorOptions) examineDatabases(
+	ctx context.Context, d *diagnosis, now time.Time, inv *inventory.Inventory, flags *pflag.FlagSet,
+) error {
+	if o.northbound == "" {
+		d.add("northbound", unmade, "set --nb", "it is not known where the Northbound database is")
+		return nil
+	}
+	from := northboundFrom(flags, o.northbound)
+	if d.Layout != nil {
+		from = d.Layout.Northbound.From
+	}
+	if err := o.check(); err != nil {
+		d.add("northbound", fail, "give the files for TLS, or another database by --nb",
+			"it is at %s (%s), and cannot be asked: %v", o.northbound, from, err)
+		return nil
+	}
+	northbound, err := o.readNorthbound(ctx, now, inv)
+	if err != nil {
+		if _, away := failedDatabase(err); !away {
+			return err
+		}
+		fix := "make sure that the address is right and that nothing between this machine and the server blocks it; " +
+			"--nb names another one"
+		d.notReached("northbound", fix, fmt.Errorf("not reached at %s (%s): %w", o.northbound, from, err))
+		return nil
+	}
+	h := healthOf(o.northbound, from, northbound, nil)
+	switch {
+	case h.Damage != "":
+		d.add("northbound", fail, "take another copy of the file", "the file is damaged and lacks %s", h.Damage)
+	case len(h.Plaintext) > 0:
+		d.add("northbound", warn, "let ovsdb-server listen on pssl: (Kube-OVN: ENABLE_SSL) and use ssl:",
+			"%s: anyone on the network path can read and change it", h.text(now))
+	default:
+		d.add("northbound", pass, "", "%s", h.text(now))
+	}
+	if note := noneMarked(&inv.State); len(note) > 0 {
+		result := warn // a cluster without pods may have no port yet
+		inv.EachRow(func(*inventory.Row) { result = fail })
+		d.add("northbound", result, "name the database of Kube-OVN by --nb", "%s", note[0])
+	}
+	build := o.ovn(northbound.version)
+	inv.SetOVN(build)
+	d.build(build)
+	return o.examineSouthbound(ctx, d, inv)
+}
+
+// build checks whether the parser of port_security is known.
+func (d *diagnosis) build(ovn portsec.OVN) {
+	eras := ovn.Eras()
+	switch note := versionNote(ovn.Version, eras); {
+	case len(note) == 0:
+		d.add("ovn", pass, "", "OVN %s, era %s", ovn.Version, eras[0])
+	case ovn.Version == "":
+		d.add("ovn", warn, "set --ovn-version", "%s", note[0])
+	default:
+		d.add("ovn", warn, "set --kube-ovn-release to the image tag of Kube-OVN", "%s", note[0])
+	}
+}
+
+// examineSouthbound checks the parsers on the nodes, where --sb names the database.
+func (o *doctorOptions) examineSouthbound(ctx context.Context, d *diagnosis, inv *inventory.Inventory) error {
+	if o.southbound == "" {
+		d.add("eras", warn, "set --sb", "the parsers on the nodes are not known: the Southbound database was not asked")
+		return nil
+	}
+	if _, err := o.readSouthbound(ctx, inv); err != nil {
+		d.notReached("southbound", "make sure that --sb is right", fmt.Errorf("--sb: %w", err))
+		return nil
+	}
+	d.add("southbound", pass, "", "reached at %s", o.southbound)
+	nodes := overview.NodesOf(inv.Snapshot())
+	different := false
+	for _, n := range nodes {
+		different = different || strings.Join(n.Eras, " ") != strings.Join(nodes[0].Eras, " ")
+	}
+	if different {
+		d.add("eras", warn, "finish the upgrade of OVN on every node", "nodes parse port_security differently: %s",
+			erasText(nodes))
+		return nil
+	}
+	d.add("eras", pass, "", "%s", erasText(nodes))
+	return nil
+}
+
+// verdict returns the exit code as an error.
+func (d *diagnosis) verdict() error {
+	var failed, unknown []string
+	away := false
+	for _, c := range d.Checks {
+		switch c.Result {
+		case fail:
+			failed, away = append(failed, c.Name), away || c.away
+		case unmade:
+			unknown = append(unknown, c.Name)
+		case pass, warn:
+		}
+	}
+	switch {
+	case away:
+		return unreachable(errors.New("could not be reached, or fails: " + strings.Join(failed, ", ")))
+	case len(failed) > 0:
+		return &exitError{code: exitFindings}
+	case len(unknown) > 0:
+		return &exitError{code: exitIncomplete, err: errors.New("could not be checked: " + strings.Join(unknown, ", "))}
+	}
+	return nil
+}
+
+// table writes the layout and the checks for people.
+func (d *diagnosis) table(out io.Writer) error {
+	if d.Layout != nil {
+		if err := writeLayout(out, *d.Layout); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(out); err != nil {
+			return err
+		}
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "CHECK\tRESULT\tSAYS") // Flush says what went wrong
+	for _, c := range d.Checks {
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", plain(c.Name), c.Result, plain(c.Says))
+		if c.Fix != "" {
+			_, _ = fmt.Fprintf(w, "\t\tto do: %s\n", plain(c.Fix))
+		}
+	}
+	return w.Flush()
+}
+
+func writeLayout(out io.Writer, l layout.Layout) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name string, is any, from string) {
+		text := fmt.Sprint(is)
+		if text == "" {
+			text = "-"
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", name, plain(text), plain(from)) // Flush says what went wrong
+	}
+	row("KUBE-OVN", "IS", "FROM")
+	row("namespace", l.Namespace.Is, l.Namespace.From)
+	row("accounts", strings.Join(l.Accounts.Is, ","), l.Accounts.From)
+	row(layout.FlagRouter, l.Router.Is, l.Router.From)
+	row(layout.FlagNodeSwitch, l.NodeSwitch.Is, l.NodeSwitch.From)
+	row(layout.FlagKeepVMIP, l.KeepVMIP.Is, l.KeepVMIP.From)
+	row(layout.FlagNonPrimary, l.NonPrimary.Is, l.NonPrimary.From)
+	row("northbound", l.Northbound.Is, l.Northbound.From)
+	row("certificates", l.TLSSecret.Is, l.TLSSecret.From)
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	var more []string
+	for _, p := range l.Problems() {
+		more = append(more, "not known: "+plain(p))
+	}
+	for _, i := range l.Ignored {
+		more = append(more, "not believed: "+plain(i))
+	}
+	if len(more) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintln(out, "\n"+strings.Join(more, "\n"))
+	return err
+}
