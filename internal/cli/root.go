@@ -93,6 +93,7 @@ func newRootCommand() *cobra.Command {
 		newPortsecCommand(),
 		newRenderCommand(),
 		newRepairCommand(),
+		newRulesCommand(),
 		newStatusCommand(),
 		newUndoCommand(),
 	)

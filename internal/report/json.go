@@ -8,6 +8,9 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
+// APIVersion is the version of all shapes of JSON here.
+const APIVersion = "report.ovnguard.io/v1alpha1"
+
 // document is the JSON form. It may grow; a field never changes its meaning or goes away.
 type document struct {
 	Ports    map[audit.State]int `json:"ports"`
