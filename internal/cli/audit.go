@@ -19,6 +19,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/layout"
+	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/preview"
 	"github.com/ovnguard/ovnguard/internal/report"
 	"github.com/ovnguard/ovnguard/portsec"
@@ -29,7 +30,7 @@ type auditOptions struct {
 	connection
 	told       told
 	kubernetes string
-	output     string
+	output     auditOutput
 	timeout    time.Duration
 	// setup is what Kube-OVN was told, and unplaced says why that is not sure. accounts are those that own certain keys.
 	setup    kubeovn.Setup
@@ -65,7 +66,7 @@ be reached, 4 no findings, but ports could not be judged or a database file is d
 		StringVar(&o.kubernetes, "kubernetes", "", "file with the cluster's objects instead of a cluster: the "+
 			"output of kubectl get -A -o json (or yaml) for namespaces, pods, network-attachment-definitions, "+
 			"ips and vips")
-	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "table or json")
+	o.output.addFlags(cmd.Flags())
 	cmd.Flags().
 		DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
 	cmd.Flags().
@@ -75,11 +76,10 @@ be reached, 4 no findings, but ports could not be judged or a database file is d
 }
 
 func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.FlagSet) error {
-	write, ok := map[string]func(io.Writer, report.Summary) error{"table": report.Table, "json": report.JSON}[o.output]
-	switch {
-	case !ok:
-		return usage(fmt.Errorf("--output: %q: want table or json", o.output))
-	case o.timeout <= 0:
+	if err := o.output.check(flags); err != nil {
+		return usage(err)
+	}
+	if o.timeout <= 0 {
 		return usage(fmt.Errorf("--timeout: %s: must be more than 0", o.timeout))
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
@@ -94,8 +94,8 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 	if err != nil {
 		return err
 	}
-	if err := write(out, summary); err != nil {
-		return unreachable(fmt.Errorf("write the report: %w", err))
+	if err := o.output.put(out, summary); err != nil {
+		return err
 	}
 	if summary.Breaks() {
 		return &exitError{code: exitFindings}
@@ -103,10 +103,18 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 	if err := incomplete(summary.Ports[audit.Unknown], damage); err != nil && !o.acceptIncomplete {
 		return &exitError{
 			code: exitIncomplete,
-			err:  fmt.Errorf("no findings, but %w; with --accept-incomplete this counts as clean", err),
+			err:  fmt.Errorf("no findings%s, but %w; with --accept-incomplete this counts as clean", but(summary), err),
 		}
 	}
 	return nil
+}
+
+// but names the flag that makes findings not count; "" without findings.
+func but(s report.Summary) string {
+	if len(s.Findings) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" that count with --fail-on %s", s.FailOn)
 }
 
 // place finds out how Kube-OVN is laid out, where a cluster can say it.
@@ -184,6 +192,10 @@ func settling(results map[string]audit.Result) time.Duration {
 // picture is what one look at both sides gives.
 type picture struct {
 	results map[string]audit.Result
+	// judged has the pod and the provider for each result; the result itself is in results.
+	judged []report.Judged
+	// namespaces are those that the cluster has, or that a result is about.
+	namespaces map[string]bool
 	// notes say what could not be taken into account, and damage what is lost of a database file.
 	notes  []string
 	damage string
@@ -224,7 +236,23 @@ func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Sum
 		}
 		seen.results = audit.Lasting(earlier, seen.results)
 	}
-	return report.Summarise(seen.results, seen.notes), seen.damage, nil
+	if err := o.output.selects(&seen); err != nil {
+		return report.Summary{}, "", usage(err)
+	}
+	for i := range seen.judged {
+		seen.judged[i].Result = seen.results[seen.judged[i].Port]
+	}
+	s = report.Summarise(seen.judged, report.Options{
+		Filter:  o.output.filter,
+		FailOn:  audit.Severity(o.output.failOn),
+		Notes:   seen.notes,
+		Time:    now,
+		Version: version,
+	})
+	if o.output.earlier != nil {
+		s.Compare(o.output.since, *o.output.earlier)
+	}
+	return s, seen.damage, nil
 }
 
 // look reads both sides once and judges every port.
@@ -252,13 +280,25 @@ func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader)
 		return picture{}, unreachable(fmt.Errorf("--sb: %w", err))
 	}
 	eras := build.Eras()
-	results := make(map[string]audit.Result)
+	seen := picture{
+		results: make(map[string]audit.Result), namespaces: make(map[string]bool), damage: northbound.damage,
+	}
+	for _, ns := range inv.Namespaces() {
+		seen.namespaces[ns.Name] = true
+	}
 	for _, name := range inv.Names() {
-		results[name] = audit.Evaluate(inv.Port(name, now), eras)
+		port := inv.Port(name, now)
+		seen.add(report.Judged{Verdict: monitor.VerdictOf(&port, audit.Evaluate(port, eras)), Provider: port.Provider})
 	}
 	inv.SetForeseen(o.foresee(inv, templates, now))
-	besides(inv, now, results)
-	notes := slices.Concat(
+	for _, t := range inv.Subjects() {
+		view := inv.SubjectView(t)
+		// No port of Kube-OVN's has a name with a blank.
+		if v := monitor.VerdictOfSubject(&view, audit.EvaluateSubject(view, now)); len(v.Findings) > 0 {
+			seen.add(report.Judged{Verdict: v})
+		}
+	}
+	seen.notes = slices.Concat(
 		o.unplaced,
 		northbound.notes,
 		noneMarked(&inv.State),
@@ -266,7 +306,14 @@ func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader)
 		more,
 		versionNote(build.Version, eras),
 	)
-	return picture{results: results, notes: notes, damage: northbound.damage}, nil
+	return seen, nil
+}
+
+// add enters a result.
+func (p *picture) add(j report.Judged) {
+	p.results[j.Port] = j.Result
+	p.judged = append(p.judged, j)
+	p.namespaces[j.Pod.Namespace] = true
 }
 
 // noneMarked says so where nothing in the database is Kube-OVN's.
@@ -302,15 +349,6 @@ func (o *auditOptions) foresee(
 		Inventory: inv.Snapshot(), Accounts: o.accounts, LeftOut: admissionpolicy.OwnNamespace, Now: now,
 	}
 	return c.Foresee(templates)
-}
-
-// besides judges what is no port: exceptions, chassis, and what pods have outside OVN.
-func besides(inv *inventory.Inventory, now time.Time, results map[string]audit.Result) {
-	for _, t := range inv.Subjects() {
-		if r := audit.EvaluateSubject(inv.SubjectView(t), now); len(r.Findings) > 0 {
-			results[t.String()] = r // no port of Kube-OVN's has a name with a blank
-		}
-	}
 }
 
 // versionNote says so where the database leaves open which parser of OVN enforces.
