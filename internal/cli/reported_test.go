@@ -207,7 +207,7 @@ func TestAuditSaysTheSameEachTime(t *testing.T) {
 		t,
 		"testdata/recorded-kubernetes.json.gz",
 	)
-	for _, output := range []string{"table", "wide", "json"} {
+	for _, output := range []string{"table", "wide", "json", "yaml", "csv", "jsonl", "markdown"} {
 		var first string
 		for i := range 3 {
 			_, out, _ := runMain("audit", "--nb", db, "--kubernetes", cluster, "-o", output)

@@ -17,5 +17,13 @@ func Formats() []Format {
 		{"table", Table},
 		{"wide", Wide},
 		{"json", JSON},
+		{"yaml", YAML},
+		{"csv", CSV},
+		{"markdown", Markdown},
+		{"html", HTML},
+		{"jsonl", JSONLines},
+		{"sarif", SARIF},
+		{"junit", JUnit},
+		{"openreports", OpenReports},
 	}
 }
