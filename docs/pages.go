@@ -30,7 +30,8 @@ func Rule(id string) string {
 	return ""
 }
 
-// Check returns the row about a check of admission as text, and the text about all checks; "" if there is no such check.
+// Check returns the row about a check of admission as text, and the text about all checks; "" if there is no such
+// check.
 func Check(id string) string {
 	const section = "\n## What is refused\n"
 	_, after, _ := strings.Cut(admission, section)

@@ -29,7 +29,7 @@ func fixes(findings []audit.Finding) (programs []program, without []audit.Findin
 			continue
 		}
 		seen[f.Fix] = true
-		name, _, _ := strings.Cut(f.Fix, " ")
+		name := programOf(f.Fix)
 		i := slices.IndexFunc(programs, func(p program) bool { return p.Name == name })
 		if i < 0 {
 			i, programs = len(programs), append(programs, program{Name: name})
@@ -38,6 +38,19 @@ func fixes(findings []audit.Finding) (programs []program, without []audit.Findin
 	}
 	slices.SortFunc(programs, func(a, b program) int { return cmp.Compare(a.Name, b.Name) })
 	return programs, without
+}
+
+// programOf returns the program that a command runs. The audit has commands that pipe a manifest from printf into
+// kubectl, and one that waits with kubectl and then writes with ovn-nbctl.
+func programOf(command string) string {
+	name, rest, _ := strings.Cut(command, " ")
+	switch {
+	case name == "printf" && strings.HasSuffix(rest, " | kubectl apply -f -"):
+		return "kubectl"
+	case name == "kubectl" && strings.Contains(rest, " && ovn-nbctl "):
+		return "kubectl and ovn-nbctl"
+	}
+	return name
 }
 
 // Fixes writes the commands that put the findings right, by program, each on a line; all else is a comment of the

@@ -72,6 +72,20 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+func TestProgramOf(t *testing.T) {
+	for command, want := range map[string]string{
+		"kubectl delete pod a":                        "kubectl",
+		"ovn-nbctl lsp-del a":                         "ovn-nbctl",
+		"ovn-appctl -t ovn-northd inc-engine/x":       "ovn-appctl",
+		"printf %s '{\"a\": 1}' | kubectl apply -f -": "kubectl",
+		"kubectl rollout status x && ovn-nbctl set a": "kubectl and ovn-nbctl",
+	} {
+		if got := programOf(command); got != want {
+			t.Errorf("%s: %s, want %s", command, got, want)
+		}
+	}
+}
+
 // A finding breaks if it is at least as severe as FailOn.
 func TestFailOn(t *testing.T) {
 	for _, severity := range audit.Severities() {
