@@ -52,8 +52,14 @@ identity, or without their pod, and what admission would refuse of what runs. No
 Both can be files: --nb takes a copy of ovnnb_db.db, or the output of ovsdb-client backup or dump
 --format=json; --kubernetes takes the output of kubectl get -A as JSON or YAML.
 
-Exit code: 0 clean, 1 findings, 2 wrong usage, 3 the API server or a database could not
+Exit code: 0 clean, 1 findings (--fail-on), 2 wrong usage, 3 the API server or a database could not
 be reached, 4 no findings, but ports could not be judged or a database file is damaged.`,
+		Example: `  ovnguard audit
+  ovnguard audit -n shop --severity high
+  ovnguard audit --rule OVG003 --fixes-only
+  ovnguard audit -o html --output-file audit.html
+  ovnguard audit --since yesterday.json -o json --output-file today.json
+  ovnguard audit -o sarif --fail-on critical`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.Flags())
