@@ -34,6 +34,14 @@ const (
 	ClassUnknown Class = "unknown"
 )
 
+// Classes returns all classes.
+func Classes() []Class {
+	return []Class{
+		ClassPod, ClassVM, ClassMigrating, ClassNATGateway, ClassEgressGateway, ClassLoadBalancer, ClassNode,
+		ClassRouter, ClassLocalnet, ClassVirtual, ClassUnknown,
+	}
+}
+
 const (
 	keeperOfMachines = "VirtualMachine"
 	typeRouter       = "router"

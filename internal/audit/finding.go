@@ -23,6 +23,9 @@ const (
 	Info Severity = "info"
 )
 
+// Severities returns all severities, the worst first.
+func Severities() []Severity { return []Severity{Critical, High, Medium, Low, Info} }
+
 // Rank orders severities: 0 is the worst.
 func (s Severity) Rank() int {
 	switch s {

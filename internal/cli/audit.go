@@ -19,6 +19,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/layout"
+	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/preview"
 	"github.com/ovnguard/ovnguard/internal/report"
@@ -27,17 +28,22 @@ import (
 
 // auditOptions are the flags of the command.
 type auditOptions struct {
+	reading
+	output auditOutput
+	// acceptIncomplete makes an audit that found nothing a clean one even where it could not judge everything.
+	acceptIncomplete bool
+}
+
+// reading is how a command reads both sides and judges ports.
+type reading struct {
 	connection
 	told       told
 	kubernetes string
-	output     string
 	timeout    time.Duration
 	// setup is what Kube-OVN was told, and unplaced says why that is not sure. accounts are those that own certain keys.
 	setup    kubeovn.Setup
 	unplaced []string
 	accounts admission.Accounts
-	// acceptIncomplete makes an audit that found nothing a clean one even where it could not judge everything.
-	acceptIncomplete bool
 }
 
 func newAuditCommand() *cobra.Command {
@@ -52,8 +58,14 @@ identity, or without their pod, and what admission would refuse of what runs. No
 Both can be files: --nb takes a copy of ovnnb_db.db, or the output of ovsdb-client backup or dump
 --format=json; --from takes the output of kubectl get -A as JSON or YAML.
 
-Exit code: 0 clean, 1 findings, 2 wrong usage, 3 the API server or a database could not
+Exit code: 0 clean, 1 findings (--fail-on), 2 wrong usage, 3 the API server or a database could not
 be reached, 4 no findings, but ports could not be judged or a database file is damaged.`,
+		Example: `  ovnguard audit
+  ovnguard audit -n shop --severity high
+  ovnguard audit --rule OVG003 --fixes-only
+  ovnguard audit -o html --output-file audit.html
+  ovnguard audit --since yesterday.json -o json --output-file today.json
+  ovnguard audit -o sarif --fail-on critical`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.Flags())
@@ -68,7 +80,7 @@ be reached, 4 no findings, but ports could not be judged or a database file is d
 		": the output of kubectl get -A -o json (or yaml) for namespaces, pods, network-attachment-definitions, "+
 			"ips and vips",
 	)
-	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "table or json")
+	o.output.addFlags(cmd.Flags())
 	cmd.Flags().
 		DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
 	cmd.Flags().
@@ -78,11 +90,10 @@ be reached, 4 no findings, but ports could not be judged or a database file is d
 }
 
 func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.FlagSet) error {
-	write, ok := map[string]func(io.Writer, report.Summary) error{"table": report.Table, "json": report.JSON}[o.output]
-	switch {
-	case !ok:
-		return usage(fmt.Errorf("--output: %q: want table or json", o.output))
-	case o.timeout <= 0:
+	if err := o.output.check(flags); err != nil {
+		return usage(err)
+	}
+	if o.timeout <= 0 {
 		return usage(fmt.Errorf("--timeout: %s: must be more than 0", o.timeout))
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
@@ -97,8 +108,8 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 	if err != nil {
 		return err
 	}
-	if err := write(out, summary); err != nil {
-		return unreachable(fmt.Errorf("write the report: %w", err))
+	if err := o.output.put(out, summary); err != nil {
+		return err
 	}
 	if summary.Breaks() {
 		return &exitError{code: exitFindings}
@@ -106,14 +117,22 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 	if err := incomplete(summary.Ports[audit.Unknown], damage); err != nil && !o.acceptIncomplete {
 		return &exitError{
 			code: exitIncomplete,
-			err:  fmt.Errorf("no findings, but %w; with --accept-incomplete this counts as clean", err),
+			err:  fmt.Errorf("no findings%s, but %w; with --accept-incomplete this counts as clean", but(summary), err),
 		}
 	}
 	return nil
 }
 
+// but names the flag that makes findings not count; "" without findings.
+func but(s report.Summary) string {
+	if len(s.Findings) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" that count with --fail-on %s", s.FailOn)
+}
+
 // place finds out how Kube-OVN is laid out, where a cluster can say it.
-func (o *auditOptions) place(ctx context.Context, flags *pflag.FlagSet) error {
+func (o *reading) place(ctx context.Context, flags *pflag.FlagSet) error {
 	o.accounts = admission.DefaultAccounts()
 	if o.kubernetes != "" {
 		o.setup = o.told.offline(flags)
@@ -140,7 +159,7 @@ func (o *auditOptions) place(ctx context.Context, flags *pflag.FlagSet) error {
 }
 
 // placed has the audit rest on a layout.
-func (o *auditOptions) placed(l layout.Layout) {
+func (o *reading) placed(l layout.Layout) {
 	if len(l.Unclear) > 0 {
 		o.unplaced = []string{
 			fmt.Sprintf(
@@ -193,6 +212,10 @@ func settling(results map[string]audit.Result) time.Duration {
 type picture struct {
 	inv     *inventory.Inventory
 	results map[string]audit.Result
+	// judged has the pod and the provider for each result; the result itself is in results.
+	judged []report.Judged
+	// namespaces are those that the cluster has, or that a result is about.
+	namespaces map[string]bool
 	// notes say what could not be taken into account, and damage what is lost of a database file.
 	notes  []string
 	damage string
@@ -206,13 +229,29 @@ func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Sum
 	if err != nil {
 		return report.Summary{}, "", err
 	}
-	return report.Summarise(seen.results, seen.notes), seen.damage, nil
+	if err := o.output.selects(&seen); err != nil {
+		return report.Summary{}, "", usage(err)
+	}
+	for i := range seen.judged {
+		seen.judged[i].Result = seen.results[seen.judged[i].Port]
+	}
+	s = report.Summarise(seen.judged, report.Options{
+		Filter:  o.output.filter,
+		FailOn:  audit.Severity(o.output.failOn),
+		Notes:   seen.notes,
+		Time:    now,
+		Version: version,
+	})
+	if o.output.earlier != nil {
+		s.Compare(o.output.since, *o.output.earlier)
+	}
+	return s, seen.damage, nil
 }
 
 // judge reads both sides and judges every port. They cannot be read at the same moment, so that a pod which comes or
 // goes meanwhile seems to be without its port, or the port without its pod. Where that is found on a running cluster,
 // or a port could not be judged, both sides are read once more after a while, and what did not last is left out.
-func (o *auditOptions) judge(ctx context.Context, now time.Time) (picture, error) {
+func (o *reading) judge(ctx context.Context, now time.Time) (picture, error) {
 	var c client.Reader
 	if o.kubernetes == "" {
 		var err error
@@ -248,7 +287,7 @@ func (o *auditOptions) judge(ctx context.Context, now time.Time) (picture, error
 }
 
 // look reads both sides once and judges every port.
-func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader) (picture, error) {
+func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (picture, error) {
 	inv := inventory.New()
 	inv.SetSetup(o.setup)
 	northbound, err := o.readNorthbound(ctx, now, inv)
@@ -272,13 +311,26 @@ func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader)
 		return picture{}, unreachable(databaseError{fmt.Errorf("--sb: %w", err), ovn.Southbound})
 	}
 	eras := build.Eras()
-	results := make(map[string]audit.Result)
+	seen := picture{
+		inv: inv, results: make(map[string]audit.Result), namespaces: make(map[string]bool),
+		damage: northbound.damage, northbound: northbound,
+	}
+	for _, ns := range inv.Namespaces() {
+		seen.namespaces[ns.Name] = true
+	}
 	for _, name := range inv.Names() {
-		results[name] = audit.Evaluate(inv.Port(name, now), eras)
+		port := inv.Port(name, now)
+		seen.add(report.Judged{Verdict: monitor.VerdictOf(&port, audit.Evaluate(port, eras)), Provider: port.Provider})
 	}
 	inv.SetForeseen(o.foresee(inv, templates, now))
-	besides(inv, now, results)
-	notes := slices.Concat(
+	for _, t := range inv.Subjects() {
+		view := inv.SubjectView(t)
+		// No port of Kube-OVN's has a name with a blank.
+		if v := monitor.VerdictOfSubject(&view, audit.EvaluateSubject(view, now)); len(v.Findings) > 0 {
+			seen.add(report.Judged{Verdict: v})
+		}
+	}
+	seen.notes = slices.Concat(
 		o.unplaced,
 		northbound.notes,
 		noneMarked(&inv.State),
@@ -286,7 +338,14 @@ func (o *auditOptions) look(ctx context.Context, now time.Time, c client.Reader)
 		more,
 		versionNote(build.Version, eras),
 	)
-	return picture{inv: inv, results: results, notes: notes, damage: northbound.damage, northbound: northbound}, nil
+	return seen, nil
+}
+
+// add enters a result.
+func (p *picture) add(j report.Judged) {
+	p.results[j.Port] = j.Result
+	p.judged = append(p.judged, j)
+	p.namespaces[j.Pod.Namespace] = true
 }
 
 // noneMarked says so where nothing in the database is Kube-OVN's.
@@ -313,7 +372,7 @@ func noneMarked(inv *inventory.State) []string {
 }
 
 // foresee returns what admission would do about what runs, if it were made again.
-func (o *auditOptions) foresee(
+func (o *reading) foresee(
 	inv *inventory.Inventory,
 	templates []preview.Template,
 	now time.Time,
@@ -322,15 +381,6 @@ func (o *auditOptions) foresee(
 		Inventory: inv.Snapshot(), Accounts: o.accounts, LeftOut: admissionpolicy.OwnNamespace, Now: now,
 	}
 	return c.Foresee(templates)
-}
-
-// besides judges what is no port: exceptions, chassis, and what pods have outside OVN.
-func besides(inv *inventory.Inventory, now time.Time, results map[string]audit.Result) {
-	for _, t := range inv.Subjects() {
-		if r := audit.EvaluateSubject(inv.SubjectView(t), now); len(r.Findings) > 0 {
-			results[t.String()] = r // no port of Kube-OVN's has a name with a blank
-		}
-	}
 }
 
 // versionNote says so where the database leaves open which parser of OVN enforces.
@@ -381,7 +431,7 @@ type database struct {
 }
 
 // readNorthbound enters what the database holds into the inventory. It may be a file; the notes say so then.
-func (o *auditOptions) readNorthbound(ctx context.Context, now time.Time, inv *inventory.Inventory) (database, error) {
+func (o *reading) readNorthbound(ctx context.Context, now time.Time, inv *inventory.Inventory) (database, error) {
 	if path, ok := databaseFile(o.northbound); ok {
 		d, err := readDatabaseFile(path, now, inv)
 		if err != nil {

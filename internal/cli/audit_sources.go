@@ -166,7 +166,7 @@ func age(then, now time.Time) string {
 }
 
 // readMirror enters what the running database holds into the inventory.
-func (o *auditOptions) readMirror(ctx context.Context, inv *inventory.Inventory) (database, error) {
+func (o *reading) readMirror(ctx context.Context, inv *inventory.Inventory) (database, error) {
 	mirror, stop, err := o.open(ctx, ovn.Northbound, o.northbound)
 	if err != nil {
 		return database{}, err
@@ -193,7 +193,7 @@ func (o *auditOptions) readMirror(ctx context.Context, inv *inventory.Inventory)
 }
 
 // readSouthbound enters what is bound where into the inventory, where --sb names the database.
-func (o *auditOptions) readSouthbound(ctx context.Context, inv *inventory.Inventory) (notes []string, err error) {
+func (o *reading) readSouthbound(ctx context.Context, inv *inventory.Inventory) (notes []string, err error) {
 	if o.southbound == "" {
 		return nil, nil
 	}
@@ -213,7 +213,7 @@ func (o *auditOptions) readSouthbound(ctx context.Context, inv *inventory.Invent
 }
 
 // open returns a mirror that has read the database once. stop ends it and waits until it has.
-func (o *auditOptions) open(
+func (o *reading) open(
 	ctx context.Context,
 	which ovn.Database,
 	endpoints string,

@@ -24,7 +24,8 @@ import (
 
 // checkOptions are the flags of the command.
 type checkOptions struct {
-	auditOptions
+	reading
+	output    string
 	files     []string
 	namespace string
 }

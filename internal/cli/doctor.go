@@ -21,7 +21,8 @@ import (
 
 // doctorOptions are the flags of the command.
 type doctorOptions struct {
-	auditOptions
+	reading
+	output   string
 	accounts admission.Accounts
 }
 

@@ -112,7 +112,7 @@ func (o *explainOptions) read(
 	inv *inventory.Inventory,
 	flags *pflag.FlagSet,
 ) error {
-	a := auditOptions{connection: o.connection, told: o.told, kubernetes: o.kubernetes}
+	a := reading{connection: o.connection, told: o.told, kubernetes: o.kubernetes}
 	if err := a.place(ctx, flags); err != nil {
 		return err
 	}

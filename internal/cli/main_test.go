@@ -46,7 +46,7 @@ func TestExitCodes(t *testing.T) {
 		"audit, format": {
 			[]string{"audit", "--nb", nowhere, "-o", "xml"},
 			exitUsage,
-			[]string{"--output", "xml", "table or json"},
+			[]string{"--output", "xml", "sarif, junit or openreports"},
 		},
 		"audit, timeout": {
 			[]string{"audit", "--nb", nowhere, "--timeout", "0s"},

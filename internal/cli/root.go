@@ -104,6 +104,7 @@ func newRootCommand(program string) *cobra.Command {
 		newPortsecCommand(),
 		newRenderCommand(),
 		newRepairCommand(),
+		newRulesCommand(),
 		newStatusCommand(),
 		newUndoCommand(),
 		newVersionCommand(),

@@ -27,7 +27,8 @@ const worstNamespaces = 10
 
 // statusOptions are the flags of the command.
 type statusOptions struct {
-	auditOptions
+	reading
+	output    string
 	namespace string
 	all       bool
 }
@@ -190,7 +191,8 @@ func (o *statusOptions) see(
 	}
 	// Flags have been checked, and so this is about an address that was detected.
 	if err := o.connection.check(); err != nil {
-		return picture{}, unread{north: &exitError{code: exitIncomplete, err: err}}, nil
+		lacks := &exitError{code: exitIncomplete, err: err}
+		return picture{}, unread{north: lacks}, nil //nolint:nilerr // the rest is shown all the same
 	}
 	seen, err = o.judge(ctx, now)
 	switch which, notReached := failedDatabase(err); {
@@ -246,9 +248,9 @@ func (o *statusOptions) sum(p *overview.Picture, r *statusReport, flags *pflag.F
 	r.Ports, r.Namespaces, r.Action = &total, append(r.Namespaces, by...), append(r.Action, actions...)
 	line := auditLine(flags)
 	for i := range r.Action {
-		r.Action[i].Command = line + " | grep " + r.Action[i].Rule
+		r.Action[i].Command = line + " --severity=high --rule=" + r.Action[i].Rule
 		if o.namespace != "" {
-			r.Action[i].Command += " | grep -F " + quoted(" "+o.namespace+"/")
+			r.Action[i].Command += " --namespace=" + quoted(o.namespace)
 		}
 	}
 }
@@ -293,7 +295,7 @@ func (o *statusOptions) verdict(r *statusReport, failed unread) error {
 }
 
 // readKubernetes enters what the cluster, or the file in its place, says.
-func (o *auditOptions) readKubernetes(
+func (o *reading) readKubernetes(
 	ctx context.Context, api client.Reader, now time.Time, inv *inventory.Inventory,
 ) (notes []string, err error) {
 	if o.kubernetes != "" {

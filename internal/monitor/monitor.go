@@ -51,6 +51,16 @@ type Verdict struct {
 	Exceptions []string
 }
 
+// VerdictOf returns the verdict on a port: the result, with the pod and the policy of the port.
+func VerdictOf(port *inventory.Port, result audit.Result) Verdict {
+	v := Verdict{Port: port.Name, Result: result}
+	if port.Pod != nil {
+		v.Pod, v.PodUID = port.Pod.PodKey, port.Pod.UID
+		v.Policy, v.Exceptions = port.Decision.Policy, port.Decision.Exceptions
+	}
+	return v
+}
+
 // Beyond returns the findings that the other verdict does not have about the same pod: new ones, where the other was
 // before, and those that are gone, where the other is after.
 func (v Verdict) Beyond(other Verdict) (out []audit.Finding) {
@@ -193,11 +203,7 @@ func (m *Monitor) enter(port inventory.Port, result audit.Result) {
 	m.inv.Granted(name, port.Decision)
 	m.expect(about{port: name}, port.NextChange())
 	before := m.ports[name]
-	after := judged{Verdict: Verdict{Port: name, Result: result}}
-	if port.Pod != nil {
-		after.Pod, after.PodUID = port.Pod.PodKey, port.Pod.UID
-		after.Policy, after.Exceptions = port.Decision.Policy, port.Decision.Exceptions
-	}
+	after := judged{Verdict: VerdictOf(&port, result)}
 	m.settle(about{port: name}, before, &after)
 	if port.Pod == nil && port.Row == nil && port.Record == nil {
 		delete(m.ports, name)

@@ -7,6 +7,20 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
+// VerdictOfSubject returns the verdict on a subject that is no port: the result, with the namespace or the pod.
+func VerdictOfSubject(picture *inventory.SubjectView, result audit.Result) Verdict {
+	v := Verdict{
+		Port: picture.String(), Pod: inventory.PodKey{Namespace: picture.Subject.Namespace}, Result: result,
+	}
+	if picture.Pod != nil {
+		v.Pod, v.PodUID = picture.Pod.PodKey, picture.Pod.UID
+	}
+	if f := picture.Foreseen; f != nil && f.IsPod() {
+		v.Pod.Name, v.PodUID = f.Workload.Name, f.Workload.UID
+	}
+	return v
+}
+
 // judgeSubject judges a subject that is no port, tells the observer what is different from before, and returns whether
 // anything is that no event had led to.
 func (m *Monitor) judgeSubject(t inventory.Subject, now time.Time) (changed bool) {
@@ -14,19 +28,7 @@ func (m *Monitor) judgeSubject(t inventory.Subject, now time.Time) (changed bool
 	picture := m.inv.SubjectView(t)
 	before, due := m.beside[t], m.coming[a]
 	m.expect(a, audit.SubjectChanges(picture, now))
-	after := judged{
-		Verdict: Verdict{
-			Port:   t.String(),
-			Pod:    inventory.PodKey{Namespace: t.Namespace},
-			Result: audit.EvaluateSubject(picture, now),
-		},
-	}
-	if picture.Pod != nil {
-		after.Pod, after.PodUID = picture.Pod.PodKey, picture.Pod.UID
-	}
-	if f := picture.Foreseen; f != nil && f.IsPod() {
-		after.Pod.Name, after.PodUID = f.Workload.Name, f.Workload.UID
-	}
+	after := judged{Verdict: VerdictOfSubject(&picture, audit.EvaluateSubject(picture, now))}
 	m.settle(a, before, &after)
 	switch {
 	case len(after.Findings) > 0 || len(after.since) > 0:

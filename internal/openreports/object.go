@@ -8,6 +8,7 @@ import (
 	reportsv1alpha1 "github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -109,3 +110,13 @@ func mark(m *metav1.ObjectMeta, b body) {
 
 // Ours reports whether a report is this program's.
 func Ours(o client.Object) bool { return o.GetName() == Name && o.GetLabels()[Label] == LabelValue }
+
+// KindOf returns the kind of a report. An object that was just made does not say it.
+func KindOf(o client.Object) schema.GroupVersionKind {
+	kind := "Report"
+	if _, ok := o.(*reportsv1alpha1.ClusterReport); ok {
+		kind = "ClusterReport"
+	}
+	v := reportsv1alpha1.GroupVersion
+	return schema.GroupVersionKind{Group: v.Group, Version: v.Version, Kind: kind}
+}

@@ -3,19 +3,50 @@ package report
 import (
 	"encoding/json"
 	"io"
+	"time"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
+// APIVersion and Kind mark a report in JSON and YAML.
+const (
+	APIVersion = "report.ovnguard.io/v1alpha1"
+	Kind       = "AuditReport"
+)
+
 // document is the JSON form. It may grow; a field never changes its meaning or goes away.
 type document struct {
+	APIVersion string  `json:"apiVersion"`
+	Kind       string  `json:"kind"`
+	Time       string  `json:"time,omitempty"`
+	Version    string  `json:"version,omitempty"`
+	Filter     *Filter `json:"filter,omitempty"`
+	Summary    tallies `json:"summary"`
+
 	Ports    map[audit.State]int `json:"ports"`
 	Findings []finding           `json:"findings"`
 	// Permitted are the permissions of ports: one for each level of a port.
 	Permitted []permission      `json:"permitted"`
 	Unknown   map[string]string `json:"unknown"`
 	Notes     []string          `json:"notes"`
+	Changes   *changes          `json:"changes,omitempty"`
+}
+
+// tallies has the numbers that tables and charts show.
+type tallies struct {
+	Ports          int              `json:"ports"`
+	Findings       int              `json:"findings"`
+	PermittedPorts int              `json:"permittedPorts"`
+	Namespaces     []NamespaceTally `json:"namespaces"`
+	Rules          []RuleTally      `json:"rules"`
+}
+
+type changes struct {
+	File string    `json:"file"`
+	Time string    `json:"time,omitempty"`
+	Came []finding `json:"came"`
+	Went []finding `json:"went"`
 }
 
 type permission struct {
@@ -69,12 +100,33 @@ type evidence struct {
 
 // JSON writes the summary for programs.
 func JSON(w io.Writer, s Summary) error {
+	enc := json.NewEncoder(visibleJSON{w})
+	enc.SetIndent("", "  ")
+	return enc.Encode(s.document())
+}
+
+// document returns the JSON form of the summary.
+func (s Summary) document() document {
 	doc := document{
+		APIVersion: APIVersion,
+		Kind:       Kind,
+		Time:       rfc3339(s.Time),
+		Version:    s.Version,
+		Summary: tallies{
+			Ports:          s.Total(),
+			Findings:       len(s.Findings),
+			PermittedPorts: s.PermittedPorts(),
+			Namespaces:     list(s.Namespaces),
+			Rules:          list(s.Rules),
+		},
 		Ports:     s.Ports,
-		Findings:  make([]finding, 0, len(s.Findings)),
+		Findings:  documented(s.Findings),
 		Permitted: make([]permission, 0, len(s.Permitted)),
 		Unknown:   s.Unknown,
 		Notes:     list(s.Notes),
+	}
+	if s.Filter.String() != "" {
+		doc.Filter = &s.Filter
 	}
 	for _, p := range s.Permitted {
 		by := make([]permitter, len(p.By))
@@ -85,28 +137,49 @@ func JSON(w io.Writer, s Summary) error {
 			Level: p.Level, By: by, Port: p.Port, Namespace: p.Namespace, Pod: p.Pod, Provider: string(p.Provider),
 		})
 	}
-	for _, f := range s.Findings {
-		f.Evidence.PortSecurity = list(f.Evidence.PortSecurity)
-		f.Evidence.Addresses = list(f.Evidence.Addresses)
-		workload := ""
-		if f.Workload.Name != "" {
-			workload = f.Workload.Kind + "/" + f.Workload.Name
+	if c := s.Changes; c != nil {
+		doc.Changes = &changes{
+			File: c.File, Time: rfc3339(c.Time), Came: documented(c.Came), Went: documented(c.Went),
 		}
-		doc.Findings = append(doc.Findings, finding{
-			Rule: f.Rule.ID, Name: f.Rule.Name, Severity: string(f.Rule.Severity),
-			Port: f.Port, Namespace: f.Namespace, Pod: f.Pod, Provider: string(f.Provider),
-			Workload: workload, Message: f.Message, Fix: f.Fix, Evidence: evidence(f.Evidence),
-		})
 	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(doc)
+	return doc
 }
 
-// list returns the words; it makes an empty list print as [] and not as null.
-func list(words []string) []string {
-	if words == nil {
-		return []string{}
+// documented returns the JSON form of findings.
+func documented(findings []audit.Finding) []finding {
+	out := make([]finding, len(findings))
+	for i, f := range findings {
+		f.Evidence.PortSecurity = list(f.Evidence.PortSecurity)
+		f.Evidence.Addresses = list(f.Evidence.Addresses)
+		out[i] = finding{
+			Rule: f.Rule.ID, Name: f.Rule.Name, Severity: string(f.Rule.Severity),
+			Port: f.Port, Namespace: f.Namespace, Pod: f.Pod, Provider: string(f.Provider),
+			Workload: workload(f), Message: f.Message, Fix: f.Fix, Evidence: evidence(f.Evidence),
+		}
 	}
-	return words
+	return out
+}
+
+// workload returns kind and name of what pods are made from; "" where the finding is not about that.
+func workload(f audit.Finding) string {
+	if f.Workload.Name == "" {
+		return ""
+	}
+	return f.Workload.Kind + "/" + f.Workload.Name
+}
+
+// rfc3339 returns a time in UTC; "" for none.
+func rfc3339(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// list returns the items; it makes an empty list print as [] and not as null.
+func list[T any](items []T) []T {
+	if items == nil {
+		return []T{}
+	}
+	return items
 }

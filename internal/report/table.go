@@ -1,160 +1,241 @@
 package report
 
 import (
+	"bufio"
 	"cmp"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
-	"unicode"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
 )
 
-// Table writes the summary as text: one line a finding, then the totals. It prints no control characters, whatever
-// names and columns contain.
-func Table(w io.Writer, s Summary) error {
-	if len(s.Findings) > 0 {
-		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		_, err := fmt.Fprintln(tw, "RULE\tSEVERITY\tPORT\tPOD\tNIC\tFINDING")
-		if err != nil {
-			return err
-		}
-		for _, f := range s.Findings {
-			_, err := fmt.Fprintf(
-				tw,
-				"%s %s\t%s\t%s\t%s\t%s\t%s\n",
-				f.Rule.ID,
-				f.Rule.Name,
-				f.Rule.Severity,
-				plain(f.Port),
-				orDash(podName(f)),
-				orDash(string(f.Provider)),
-				plain(f.Message),
-			)
-			if err != nil {
-				return err
-			}
-		}
-		if err := tw.Flush(); err != nil {
-			return err
-		}
-		if err := fixes(w, s.Findings); err != nil {
-			return err
-		}
-	}
-	if err := permittedTable(w, s.Permitted); err != nil {
-		return err
-	}
-	for _, n := range s.Notes {
-		if _, err := fmt.Fprintf(w, "note: %s\n", plain(n)); err != nil {
-			return err
-		}
-	}
-	_, err := fmt.Fprintf(w, "%d ports: %d compliant, %d violation, %d unknown; %d findings; "+
-		"%d open or widened by permission\n", s.Total(), s.Ports[audit.Compliant], s.Ports[audit.Violation],
-		s.Ports[audit.Unknown], len(s.Findings), s.PermittedPorts())
-	return err
+// maxLines is how many lines the table has about namespaces, about permissions, and about findings without a command.
+const maxLines = 20
+
+// Table writes the summary as text: the totals, then a line for each finding, then the commands that put them right. It
+// prints no control characters, whatever names and columns contain.
+func Table(w io.Writer, s Summary) error { return writeText(w, s, false) }
+
+// Wide writes what Table does with more columns, and all lines.
+func Wide(w io.Writer, s Summary) error { return writeText(w, s, true) }
+
+func writeText(out io.Writer, s Summary, wide bool) error {
+	buffered := bufio.NewWriter(out)
+	t := text{Writer: buffered, all: wide}
+	t.totals(s)
+	t.namespaces(s)
+	t.rules(s)
+	t.permitted(s.Permitted)
+	t.changes(s)
+	t.findings(s, wide)
+	t.fixes(s.Findings)
+	return buffered.Flush() // it says what went wrong before
 }
 
-// maxPermitted is how many lines the table has about permissions.
-const maxPermitted = 20
+// text writes sections, with an empty line between two.
+type text struct {
+	*bufio.Writer
+	// all means that no lines are left out.
+	all bool
+}
 
-// permittedTable writes the permissions of ports: a line for each namespace, level and permitter, the loosest level
-// first.
-func permittedTable(w io.Writer, all []audit.Permission) error {
-	if len(all) == 0 {
-		return nil
+func (t text) printf(format string, args ...any) { _, _ = fmt.Fprintf(t, format, args...) }
+
+// columns writes rows of cells, which are plain already.
+func (t text) columns(rows [][]string) {
+	tw := tabwriter.NewWriter(t, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		_, _ = fmt.Fprintln(tw, strings.Join(row, "\t"))
 	}
-	type group struct {
-		level         audit.PermittedLevel
-		namespace, by string
+	_ = tw.Flush()
+}
+
+// shown returns how many of n lines are shown.
+func (t text) shown(n int) int {
+	if t.all {
+		return n
 	}
-	counts := make(map[group]int)
+	return min(n, maxLines)
+}
+
+func (t text) totals(s Summary) {
+	t.printf("%s\n", s.totals())
+	if selected := s.Filter.String(); selected != "" {
+		t.printf("filtered by %s\n", plain(selected))
+	}
+	for _, n := range s.Notes {
+		t.printf("note: %s\n", plain(n))
+	}
+}
+
+// totals words the numbers of ports, findings and permissions.
+func (s Summary) totals() string {
+	return fmt.Sprintf(
+		"%d ports: %d compliant, %d violation, %d unknown; %d findings; %d open or widened by permission",
+		s.Total(), s.Ports[audit.Compliant], s.Ports[audit.Violation], s.Ports[audit.Unknown], len(s.Findings),
+		s.PermittedPorts(),
+	)
+}
+
+func (t text) namespaces(s Summary) {
+	rows := [][]string{{"NAMESPACE", "PORTS", "COMPLIANT", "VIOLATION", "UNKNOWN", "FINDINGS", "WORST"}}
+	clean := 0
+	for i, n := range s.Namespaces {
+		if !t.all && n.Findings == 0 && n.Violation == 0 && n.Unknown == 0 {
+			clean = len(s.Namespaces) - i // they are the last ones
+			break
+		}
+		rows = append(
+			rows,
+			slices.Concat([]string{orDash(n.Namespace)}, n.numbers(), []string{orDash(string(n.Worst))}),
+		)
+	}
+	if len(rows) == 1 {
+		return
+	}
+	t.printf("\n")
+	shown := t.shown(len(rows) - 1)
+	t.columns(rows[:shown+1])
+	if more := len(rows) - 1 - shown; more > 0 {
+		t.printf("and %d more namespaces with findings or unknown ports; -o wide lists all\n", more)
+	}
+	if clean > 0 {
+		t.printf("and %d namespaces where all ports are compliant\n", clean)
+	}
+}
+
+func (t text) rules(s Summary) {
+	if len(s.Rules) == 0 {
+		return
+	}
+	rows := [][]string{{"RULE", "SEVERITY", "FINDINGS"}}
+	for _, r := range s.Rules {
+		rows = append(rows, []string{r.Rule + " " + r.Name, string(r.Severity), strconv.Itoa(r.Findings)})
+	}
+	t.printf("\n")
+	t.columns(rows)
+}
+
+// permitted writes the permissions of ports: a line for each namespace, level and permitter, the loosest level first.
+func (t text) permitted(all []audit.Permission) {
+	groups := permissions(all)
+	if len(groups) == 0 {
+		return
+	}
+	rows := [][]string{{"  LEVEL", "PORTS", "NAMESPACE", "BY"}}
+	for _, g := range groups[:t.shown(len(groups))] {
+		rows = append(rows, []string{"  " + string(g.level), strconv.Itoa(g.ports), plain(g.namespace), orDash(g.by)})
+	}
+	t.printf("\nopen or widened by permission:\n")
+	t.columns(rows)
+	if more := len(groups) - t.shown(len(groups)); more > 0 {
+		t.printf("  and %d more lines; -o wide lists them, -o json lists all ports\n", more)
+	}
+}
+
+// permissionGroup counts the ports of a namespace with the same level and the same permitters.
+type permissionGroup struct {
+	level         audit.PermittedLevel
+	namespace, by string
+	ports         int
+}
+
+// permissions returns the permissions in groups, the loosest level first.
+func permissions(all []audit.Permission) []permissionGroup {
+	counts := make(map[permissionGroup]int)
 	for i := range all {
 		by := make([]string, len(all[i].By))
 		for j := range all[i].By {
 			by[j] = all[i].By[j].String()
 		}
-		counts[group{all[i].Level, all[i].Namespace, strings.Join(by, ", ")}]++
+		counts[permissionGroup{level: all[i].Level, namespace: all[i].Namespace, by: strings.Join(by, ", ")}]++
 	}
-	groups := slices.SortedFunc(maps.Keys(counts), func(a, b group) int {
+	var groups []permissionGroup
+	for g := range maps.Keys(counts) {
+		ports := counts[g]
+		g.ports = ports
+		groups = append(groups, g)
+	}
+	slices.SortFunc(groups, func(a, b permissionGroup) int {
 		return cmp.Or(
 			cmp.Compare(a.level.Rank(), b.level.Rank()),
-			-cmp.Compare(counts[a], counts[b]),
+			-cmp.Compare(a.ports, b.ports),
 			cmp.Compare(a.namespace, b.namespace),
 			cmp.Compare(a.by, b.by),
 		)
 	})
-	if _, err := fmt.Fprintln(w, "open or widened by permission:"); err != nil {
-		return err
-	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if _, err := fmt.Fprintln(tw, "  LEVEL\tPORTS\tNAMESPACE\tBY"); err != nil {
-		return err
-	}
-	for _, g := range groups[:min(len(groups), maxPermitted)] {
-		_, err := fmt.Fprintf(tw, "  %s\t%d\t%s\t%s\n", g.level, counts[g], plain(g.namespace), orDash(g.by))
-		if err != nil {
-			return err
-		}
-	}
-	if err := tw.Flush(); err != nil {
-		return err
-	}
-	if more := len(groups) - maxPermitted; more > 0 {
-		if _, err := fmt.Fprintf(w, "  and %d more lines; -o json lists all ports\n", more); err != nil {
-			return err
-		}
-	}
-	_, err := fmt.Fprintln(w)
-	return err
+	return groups
 }
 
-// fixes writes the commands that put the findings right, each once.
-func fixes(w io.Writer, findings []audit.Finding) error {
-	seen := make(map[string]bool)
-	header := "\nto put it right:\n"
-	for _, f := range findings {
-		if f.Fix == "" || seen[f.Fix] {
-			continue
-		}
-		seen[f.Fix] = true
-		if _, err := fmt.Fprintf(w, "%s  %s\n", header, plain(f.Fix)); err != nil {
-			return err
-		}
-		header = ""
+// changes writes what came and what went since an earlier report.
+func (t text) changes(s Summary) {
+	c := s.Changes
+	if c == nil {
+		return
 	}
-	_, err := fmt.Fprintln(w)
-	return err
+	t.printf("\nsince %s: %d findings came, %d went\n", plain(c.since()), len(c.Came), len(c.Went))
+	var rows [][]string
+	for sign, findings := range map[string][]audit.Finding{"  + ": c.Came, "  - ": c.Went} {
+		for _, f := range findings {
+			rows = append(rows, []string{
+				sign + plain(f.Rule.ID+" "+f.Rule.Name), plain(string(f.Rule.Severity)), plain(about(f)),
+				plain(f.Message),
+			})
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b []string) int { return cmp.Compare(a[0][:4], b[0][:4]) })
+	t.columns(rows)
 }
 
-// podName names the pod, or what pods are made from.
-func podName(f audit.Finding) string {
-	switch {
-	case f.Pod != "":
-		return f.Namespace + "/" + f.Pod
-	case f.Workload.Name != "":
-		return f.Workload.Kind + " " + f.Namespace + "/" + f.Workload.Name
+// findings writes a line for each finding.
+func (t text) findings(s Summary, wide bool) {
+	if len(s.Findings) == 0 {
+		return
 	}
-	return ""
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
+	header := []string{"RULE", "SEVERITY", "PORT", "POD", "NIC"}
+	if wide {
+		header = append(header, "CLASS", "SWITCH", "DECISION", "IDENTITY", "PORT_SECURITY", "ADDRESSES")
 	}
-	return plain(s)
-}
-
-// plain replaces characters that could move a terminal's cursor or break the table.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || !unicode.IsPrint(r) && r != ' ' {
-			return '?'
+	rows := [][]string{append(header, "FINDING")}
+	for _, f := range s.Findings {
+		row := []string{
+			f.Rule.ID + " " + f.Rule.Name, string(f.Rule.Severity), orDash(f.Port), orDash(podName(f)),
+			orDash(string(f.Provider)),
 		}
-		return r
-	}, s)
+		if wide {
+			e := f.Evidence
+			row = append(row, orDash(string(e.Class)), orDash(e.Switch), orDash(e.Decision), orDash(e.Identity),
+				orDash(strings.Join(e.PortSecurity, ", ")), orDash(strings.Join(e.Addresses, ", ")))
+		}
+		rows = append(rows, append(row, plain(f.Message)))
+	}
+	t.printf("\n")
+	t.columns(rows)
+}
+
+// fixes writes the commands by program, and which findings have none.
+func (t text) fixes(findings []audit.Finding) {
+	programs, without := fixes(findings)
+	for _, p := range programs {
+		t.printf("\nto put it right, with %s:\n", plain(p.Name))
+		for _, c := range p.Commands {
+			t.printf("  %s\n", plain(c))
+		}
+	}
+	if len(without) == 0 {
+		return
+	}
+	t.printf("\nto be looked at, for there is no command:\n")
+	shown := t.shown(len(without))
+	for _, f := range without[:shown] {
+		t.printf("  %s %s: %s\n", f.Rule.ID, f.Rule.Name, plain(about(f)))
+	}
+	if more := len(without) - shown; more > 0 {
+		t.printf("  and %d more; -o wide lists all\n", more)
+	}
 }

@@ -4,16 +4,37 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
+// judged returns results, with pod and provider from their findings and permissions.
+func judged(results map[string]audit.Result) (out []Judged) {
+	for _, name := range slices.Sorted(maps.Keys(results)) {
+		j := Judged{Verdict: monitor.Verdict{Port: name, Result: results[name]}}
+		for _, f := range j.Findings {
+			j.Pod = inventory.PodKey{Namespace: f.Namespace, Name: f.Pod}
+			j.Provider, j.Class = f.Provider, f.Evidence.Class
+		}
+		for i := range j.Permitted {
+			j.Pod = inventory.PodKey{Namespace: j.Permitted[i].Namespace, Name: j.Permitted[i].Pod}
+			j.Provider = j.Permitted[i].Provider
+		}
+		out = append(out, j)
+	}
+	return out
+}
+
 func summary() Summary {
 	rules := audit.Rules()
-	return Summarise(map[string]audit.Result{
+	return Summarise(judged(map[string]audit.Result{
 		"a.ns": {State: audit.Compliant, Permitted: []audit.Permission{
 			allowed("a.ns", "a", audit.PermittedExtended, policy.FromException, "router"),
 			allowed("a.ns", "a", audit.PermittedForwarding, policy.FromException, "router"),
@@ -37,7 +58,7 @@ func summary() Summary {
 			allowed("d.ns", "d", audit.PermittedOpen, policy.FromNamespace, "ovn.kubernetes.io/port_security"),
 		}},
 		"router": {State: audit.OutOfScope},
-	}, []string{"a note"})
+	}), Options{Notes: []string{"a note"}})
 }
 
 // allowed returns a permission of a pod's port in namespace ns.
@@ -48,7 +69,17 @@ func allowed(port, pod string, level audit.PermittedLevel, from policy.Source, n
 	}
 }
 
-// Permissions stand after the findings, the loosest first.
+// written returns the output of a writer.
+func written(t *testing.T, write Writer, s Summary) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := write(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// Permissions stand before the findings, the loosest first.
 func TestPermitted(t *testing.T) {
 	var out bytes.Buffer
 	if err := Table(&out, summary()); err != nil {
@@ -60,8 +91,6 @@ open or widened by permission:
   open        1      ns         namespace's ovn.kubernetes.io/port_security
   extended    1      ns         PortSecurityException router
   forwarding  1      ns         PortSecurityException router
-
-note: a note
 `
 	if !strings.Contains(out.String(), want) {
 		t.Errorf("%q is missing from\n%s", want, out.String())
@@ -76,19 +105,19 @@ note: a note
 		}}
 	}
 	out.Reset()
-	if err := Table(&out, Summarise(results, nil)); err != nil {
+	if err := Table(&out, Summarise(judged(results), Options{})); err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"and 30 more lines; -o json lists all ports", "; 50 open or widened by permission"} {
+	for _, part := range []string{"and 30 more lines; -o wide lists them", "; 50 open or widened by permission"} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("%q is missing from\n%s", part, out.String())
 		}
 	}
-	if n := strings.Count(out.String(), "PortSecurityException"); n != maxPermitted {
-		t.Errorf("%d lines, want %d", n, maxPermitted)
+	if n := strings.Count(out.String(), "PortSecurityException"); n != maxLines {
+		t.Errorf("%d lines, want %d", n, maxLines)
 	}
 	out.Reset()
-	if err := JSON(&out, Summarise(results, nil)); err != nil {
+	if err := JSON(&out, Summarise(judged(results), Options{})); err != nil {
 		t.Fatal(err)
 	}
 	var doc struct {
@@ -136,7 +165,7 @@ func TestTable(t *testing.T) {
 
 func TestTableClean(t *testing.T) {
 	var out bytes.Buffer
-	if err := Table(&out, Summarise(nil, nil)); err != nil {
+	if err := Table(&out, Summarise(nil, Options{})); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := out.String(), "0 ports: 0 compliant, 0 violation, 0 unknown; 0 findings; "+

@@ -478,8 +478,8 @@ func runFixes(t *testing.T, southbound string, found []finding) int {
 // withoutNorthd is the rule for an ovn-northd that does not run.
 const withoutNorthd = "OVG021"
 
-// leftRecord makes an IP resource of a pod that does not exist, as Kube-OVN would have left it, and returns how to take it
-// away.
+// leftRecord makes an IP resource of a pod that does not exist, as Kube-OVN would have left it, and returns how to take
+// it away.
 func leftRecord(t *testing.T, name, pod, keeper, address string) (remove func()) {
 	t.Helper()
 	const path = "/apis/kubeovn.io/v1/ips"

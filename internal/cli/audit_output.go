@@ -1,0 +1,245 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/report"
+)
+
+// auditOutput are the flags about the output of an audit: filters, format, file, and the findings that make it fail.
+type auditOutput struct {
+	format     string
+	file       string
+	since      string
+	fixesOnly  bool
+	everywhere bool
+	namespace  string
+	provider   string
+	class      string
+	severity   string
+	rules      []string
+	failOn     string
+
+	// These are set when the flags above are checked.
+	write   report.Writer
+	filter  report.Filter
+	earlier *report.Earlier
+}
+
+// allowed words the values of a flag.
+func allowed[T ~string](values []T) string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = string(v)
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+func formatNames() (names []string) {
+	for _, f := range report.Formats() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+func failOnValues() []audit.Severity { return append(audit.Severities(), report.Never) }
+
+func (o *auditOutput) addFlags(flags *pflag.FlagSet) {
+	flags.StringVarP(&o.format, "output", "o", "table", allowed(formatNames()))
+	flags.StringVar(&o.file, "output-file", "", "file to write to, instead of standard output")
+	flags.StringVarP(&o.namespace, "namespace", "n", "", "show only this namespace")
+	flags.BoolVarP(&o.everywhere, "all-namespaces", "A", false, "show all namespaces; this is the default")
+	flags.StringSliceVar(&o.rules, "rule", nil, "show only findings of these rules, such as OVG003,OVG005 or open")
+	flags.StringVar(
+		&o.severity,
+		"severity",
+		"",
+		"show only findings with this severity or a worse one: "+allowed(audit.Severities()),
+	)
+	flags.StringVar(
+		&o.provider,
+		"provider",
+		"",
+		"show only NICs of this provider, such as ovn or net1.default.ovn",
+	)
+	flags.StringVar(&o.class, "class", "", "show only ports of this class: "+allowed(audit.Classes()))
+	flags.StringVar(
+		&o.failOn,
+		"fail-on",
+		string(audit.Low),
+		"the least severe finding that makes the exit code 1: "+allowed(failOnValues()),
+	)
+	flags.BoolVar(&o.fixesOnly, "fixes-only", false, "write only the commands that put the findings right")
+	flags.StringVar(
+		&o.since,
+		"since",
+		"",
+		"file with an earlier report of -o json or yaml: shows which findings came and which went",
+	)
+}
+
+// check returns the errors in the flags, and sets the fields that follow from them. It reads the file of --since before
+// anything is written, because --output-file may name the same file.
+func (o *auditOutput) check(flags *pflag.FlagSet) error {
+	return errors.Join(o.checkFormat(flags), o.checkFilter(flags), o.checkFiles())
+}
+
+func (o *auditOutput) checkFormat(flags *pflag.FlagSet) error {
+	var errs []error
+	formats := report.Formats()
+	i := slices.IndexFunc(formats, func(f report.Format) bool { return f.Name == o.format })
+	switch {
+	case i < 0:
+		errs = append(errs, fmt.Errorf("--output: %q: want %s", o.format, allowed(formatNames())))
+	case o.fixesOnly && flags.Changed("output") && o.format != "table":
+		errs = append(errs, fmt.Errorf(
+			"--fixes-only: -o %s: the commands are written as lines for a shell; leave -o out", o.format,
+		))
+	case o.fixesOnly:
+		o.write = report.Fixes
+	default:
+		o.write = formats[i].Write
+	}
+	if !slices.Contains(failOnValues(), audit.Severity(o.failOn)) {
+		errs = append(errs, fmt.Errorf("--fail-on: %q: want %s", o.failOn, allowed(failOnValues())))
+	}
+	return errors.Join(errs...)
+}
+
+func (o *auditOutput) checkFilter(flags *pflag.FlagSet) error {
+	var errs []error
+	o.filter = report.Filter{
+		Namespace: o.namespace, Provider: kubeovn.Provider(o.provider), Class: audit.Class(o.class),
+		Severity: audit.Severity(o.severity),
+	}
+	if flags.Changed("namespace") {
+		switch wrong := validation.IsDNS1123Label(o.namespace); {
+		case o.everywhere:
+			errs = append(errs, fmt.Errorf(
+				"--namespace: %q: --all-namespaces asks for all of them; leave one of the two out", o.namespace,
+			))
+		case len(wrong) > 0:
+			errs = append(errs, fmt.Errorf("--namespace: %q: want the name of a namespace: %s", o.namespace, wrong[0]))
+		}
+	}
+	if flags.Changed("provider") {
+		// A provider is the prefix of an annotation key.
+		if wrong := validation.IsDNS1123Subdomain(o.provider); len(wrong) > 0 {
+			errs = append(errs, fmt.Errorf(
+				"--provider: %q: want ovn for the default network, or ATTACHMENT.NAMESPACE.ovn: %s",
+				o.provider, wrong[0],
+			))
+		}
+	}
+	if flags.Changed("class") && !slices.Contains(audit.Classes(), o.filter.Class) {
+		errs = append(errs, fmt.Errorf("--class: %q: want %s", o.class, allowed(audit.Classes())))
+	}
+	if flags.Changed("severity") && !slices.Contains(audit.Severities(), o.filter.Severity) {
+		errs = append(errs, fmt.Errorf("--severity: %q: want %s", o.severity, allowed(audit.Severities())))
+	}
+	for _, text := range o.rules {
+		rule, err := ruleOf(text)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--rule: %w", err))
+		} else if !slices.Contains(o.filter.Rules, rule.ID) {
+			o.filter.Rules = append(o.filter.Rules, rule.ID)
+		}
+	}
+	if flags.Changed("rule") && len(o.rules) == 0 {
+		errs = append(errs, errors.New("--rule: \"\": want IDs of rules, such as OVG003; `ovnguard rules` lists them"))
+	}
+	slices.Sort(o.filter.Rules)
+	return errors.Join(errs...)
+}
+
+func (o *auditOutput) checkFiles() error {
+	var errs []error
+	if o.since != "" {
+		data, err := os.ReadFile(o.since)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--since: %w", err))
+		} else if e, err := report.Read(data); err != nil {
+			errs = append(errs, fmt.Errorf(
+				"--since: %s: want a report that `ovnguard audit -o json` wrote: %w", o.since, err,
+			))
+		} else {
+			o.earlier = &e
+		}
+	}
+	if o.file != "" {
+		if _, err := os.Stat(filepath.Dir(o.file)); err != nil { // before both sides are read
+			errs = append(errs, fmt.Errorf("--output-file: %s: %w", o.file, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ruleOf returns the rule with that ID or name.
+func ruleOf(text string) (audit.Rule, error) {
+	rules := audit.Rules()
+	for _, r := range rules {
+		if strings.EqualFold(text, r.ID) || text == r.Name {
+			return r, nil
+		}
+	}
+	ids := make([]string, len(rules))
+	for i, r := range rules {
+		ids[i] = r.ID
+	}
+	return audit.Rule{}, unknownID(text, ids)
+}
+
+// put writes the report to the file or to standard output, as a whole.
+func (o *auditOutput) put(out io.Writer, s report.Summary) error {
+	var text bytes.Buffer
+	if err := o.write(&text, s); err != nil {
+		return unreachable(fmt.Errorf("write the report: %w", err))
+	}
+	if o.file != "" {
+		if err := os.WriteFile(o.file, text.Bytes(), 0o644); err != nil {
+			return usage(fmt.Errorf("--output-file: %w", err))
+		}
+		return nil
+	}
+	if _, err := out.Write(text.Bytes()); err != nil {
+		return unreachable(fmt.Errorf("write the report: %w", err))
+	}
+	return nil
+}
+
+// selects returns an error if the filter names a namespace or a provider that the cluster does not have. The report
+// would have no findings then, and look clean.
+func (o *auditOutput) selects(p *picture) error {
+	var errs []error
+	if n := o.filter.Namespace; n != "" && !p.namespaces[n] {
+		errs = append(errs, fmt.Errorf("--namespace: %q: the cluster has no such namespace, and no pod in it", n))
+	}
+	if provider := o.filter.Provider; provider != "" {
+		var has []string
+		for _, j := range p.judged {
+			if j.Provider != "" && !slices.Contains(has, string(j.Provider)) {
+				has = append(has, string(j.Provider))
+			}
+		}
+		slices.Sort(has)
+		if len(has) > 0 && !slices.Contains(has, string(provider)) {
+			errs = append(errs, fmt.Errorf(
+				"--provider: %q: no NIC has it; NICs have %s", string(provider), strings.Join(has, ", "),
+			))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ovnguard/ovnguard/docs"
+	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/report"
+)
+
+func newRulesCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "rules [ID]",
+		Short: "List the audit's rules and admission's checks, or explain one",
+		Long: `Lists all rules of the audit (OVG001) and all checks of admission (OVGA01). With an ID it prints
+its page of the documentation: how it arises and how it is put right. It needs no cluster.
+
+Exit code: 0 listed or explained, 2 wrong usage.`,
+		Example: `  ovnguard rules
+  ovnguard rules OVG003
+  ovnguard rules OVGA12 -o json`,
+		Args: cobra.MaximumNArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return allIDs(), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if format != "table" && format != "json" {
+				return usage(fmt.Errorf("--output: %q: want table or json", format))
+			}
+			list, id := allRules(), ""
+			if len(args) == 1 {
+				if id = strings.ToUpper(args[0]); !slices.Contains(allIDs(), id) {
+					return usage(unknownID(args[0], allIDs()))
+				}
+			}
+			var err error
+			switch out := cmd.OutOrStdout(); {
+			case format == "json" && id == "":
+				err = writeIndented(out, list)
+			case format == "json":
+				err = writeIndented(out, list.one(id))
+			case id == "":
+				err = writeRules(out, list)
+			default:
+				_, err = io.WriteString(out, page(id))
+			}
+			if err != nil {
+				return unreachable(fmt.Errorf("write the rules: %w", err))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&format, "output", "o", "table", "table or json")
+	return cmd
+}
+
+// ruleList is the JSON form of the list.
+type ruleList struct {
+	APIVersion string       `json:"apiVersion"`
+	Kind       string       `json:"kind"`
+	Rules      []listedRule `json:"rules"`
+	Checks     []listedRule `json:"checks"`
+}
+
+// listedRule is a rule of the audit, which has a severity, or a check of admission, which has a mode.
+type listedRule struct {
+	ID       string         `json:"id"`
+	Name     string         `json:"name"`
+	Severity audit.Severity `json:"severity,omitempty"`
+	Mode     string         `json:"mode,omitempty"`
+	Summary  string         `json:"summary"`
+	// Page is the documentation, in Markdown.
+	Page string `json:"page,omitempty"`
+}
+
+// Modes of checks.
+const (
+	modeAlways = "always"
+	modePolicy = "policy"
+)
+
+func allRules() ruleList {
+	list := ruleList{APIVersion: report.APIVersion, Kind: "RuleList"}
+	for _, r := range audit.Rules() {
+		list.Rules = append(list.Rules, listedRule{ID: r.ID, Name: r.Name, Severity: r.Severity, Summary: r.Summary})
+	}
+	for _, c := range admission.Checks {
+		mode := modePolicy
+		if c.Always {
+			mode = modeAlways
+		}
+		list.Checks = append(list.Checks, listedRule{ID: c.ID, Name: c.Name, Mode: mode, Summary: c.Summary})
+	}
+	return list
+}
+
+// allIDs returns the IDs of all rules and checks.
+func allIDs() (ids []string) {
+	list := allRules()
+	for _, r := range slices.Concat(list.Rules, list.Checks) {
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
+
+// page returns the documentation of a rule or a check.
+func page(id string) string {
+	if text := docs.Rule(id); text != "" {
+		return text
+	}
+	return docs.Check(id)
+}
+
+func writeRules(out io.Writer, list ruleList) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "RULE\tNAME\tSEVERITY\tFINDS") // Flush says what went wrong
+	for _, r := range list.Rules {
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.ID, r.Name, r.Severity, r.Summary)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(w, "\nCHECK\tNAME\tMODE\tREFUSES")
+	for _, c := range list.Checks {
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.ID, c.Name, c.Mode, c.Summary)
+	}
+	_, _ = fmt.Fprintf(w, "\nmode %s: refuses whatever the policy says; mode %s: enforces, warns or audits as the "+
+		"policy says\n`ovnguard rules ID` explains one\n", modeAlways, modePolicy)
+	return w.Flush()
+}
+
+// one returns the rule or the check with an ID that there is, with its page.
+func (l ruleList) one(id string) listedRule {
+	all := slices.Concat(l.Rules, l.Checks)
+	r := all[slices.IndexFunc(all, func(r listedRule) bool { return r.ID == id })]
+	r.Page = page(id)
+	return r
+}
+
+// writeIndented writes JSON that people can read.
+func writeIndented(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// maxNearest is how many IDs an error names.
+const maxNearest = 3
+
+// unknownID says that there is no such ID, and which are the nearest ones.
+func unknownID(text string, ids []string) error {
+	nearest := nearestIDs(text, ids)
+	if len(nearest) == 0 {
+		return fmt.Errorf("%q: no such ID; `ovnguard rules` lists all", text)
+	}
+	return fmt.Errorf(
+		"%q: no such ID; the nearest are %s; `ovnguard rules` lists all",
+		text,
+		strings.Join(nearest, ", "),
+	)
+}
+
+// nearestIDs returns the IDs that differ from the text in the fewest letters, as cobra counts them for commands.
+func nearestIDs(text string, ids []string) (nearest []string) {
+	var c cobra.Command
+	for _, id := range ids {
+		c.AddCommand(&cobra.Command{Use: id, Run: func(*cobra.Command, []string) {}})
+	}
+	for c.SuggestionsMinimumDistance = 1; c.SuggestionsMinimumDistance <= 3; c.SuggestionsMinimumDistance++ {
+		for _, id := range c.SuggestionsFor(text) {
+			if !slices.Contains(nearest, id) && len(nearest) < maxNearest {
+				nearest = append(nearest, id)
+			}
+		}
+	}
+	return nearest
+}
