@@ -118,8 +118,8 @@ func TestLeftovers(t *testing.T) {
 		p.Pod, p.Record.Keeper = nil, "StatefulSet"
 		p.Abandoned = "StatefulSet ns/p does not exist"
 	}
-	nobodys := func(p *inventory.Port) {
-		p.Pod, p.Record, p.Nobodys, p.Row.ExternalIDs = nil, nil, true, nil
+	unowned := func(p *inventory.Port) {
+		p.Pod, p.Record, p.Unowned, p.Row.ExternalIDs = nil, nil, true, nil
 		p.Binding = &inventory.Binding{Port: p.Name}
 	}
 	for name, c := range map[string]struct {
@@ -150,23 +150,23 @@ func TestLeftovers(t *testing.T) {
 			"kubectl delete ips.kubeovn.io p.ns",
 		},
 		"nobody's": {
-			port(nobodys), "OVG037", Medium, "is on subnet ovn-default and belongs to no pod", "ovn-nbctl lsp-del p.ns",
+			port(unowned), "OVG037", Medium, "is on subnet ovn-default and belongs to no pod", "ovn-nbctl lsp-del p.ns",
 		},
 		"nobody's, and open": {
-			port(nobodys, portSecurity()), "OVG037", High, "may send from any MAC and any address", "ovn-nbctl lsp-del p.ns",
+			port(unowned, portSecurity()), "OVG037", High, "may send from any MAC and any address", "ovn-nbctl lsp-del p.ns",
 		},
 		"nobody's, open and disabled": {
-			port(nobodys, portSecurity(), func(p *inventory.Port) { p.Row.Disabled = true }),
+			port(unowned, portSecurity(), func(p *inventory.Port) { p.Row.Disabled = true }),
 			"OVG037", Medium, "belongs to no pod", "ovn-nbctl lsp-del p.ns",
 		},
 		"nobody's, and something uses it": {
-			port(nobodys, bound(nil)), "OVG037", Medium, "something uses it on node1", "",
+			port(unowned, bound(nil)), "OVG037", Medium, "something uses it on node1", "",
 		},
 		"nobody's, and the Southbound database is not known": {
-			port(nobodys, func(p *inventory.Port) { p.Binding = nil }), "OVG037", Medium, "ovn-nbctl lsp-get-up p.ns", "",
+			port(unowned, func(p *inventory.Port) { p.Binding = nil }), "OVG037", Medium, "ovn-nbctl lsp-get-up p.ns", "",
 		},
 		"nobody's, on a node that is not known": {
-			port(nobodys, func(p *inventory.Port) { p.Binding.Chassis = []string{"c"} }), "OVG037", Medium,
+			port(unowned, func(p *inventory.Port) { p.Binding.Chassis = []string{"c"} }), "OVG037", Medium,
 			"find out whether something uses it", "",
 		},
 		"without its pod, with its IP resource": {

@@ -66,9 +66,9 @@ var checks = []check{
 	{rule: refusedWhenMadeAgain},
 	wrongSwitch,
 	wrongGroups,
-	{rule: keptForNobody},
+	{rule: abandonedPort},
 	{rule: unusedRecord},
-	{rule: portOfNobody},
+	{rule: unownedPort},
 	grantNotReserved,
 }
 

@@ -11,9 +11,9 @@ import (
 
 // Rules about what is left over. None of it is a pod's port, so that it is not counted.
 var (
-	keptForNobody = Rule{
+	abandonedPort = Rule{
 		ID:       "OVG035",
-		Name:     "kept-for-nobody",
+		Name:     "abandoned-port",
 		Severity: Low,
 		Settle:   settle,
 		Summary: "the port is kept for a StatefulSet or a machine that does not exist, or for a replica that the " +
@@ -26,9 +26,9 @@ var (
 		Settle:   settle,
 		Summary:  "the IP resource belongs to a pod, a machine or a node that does not exist, and OVN has no port for it",
 	}
-	portOfNobody = Rule{
+	unownedPort = Rule{
 		ID:       "OVG037",
-		Name:     "port-of-nobody",
+		Name:     "unowned-port",
 		Severity: Medium,
 		Settle:   settle,
 		Summary: "a port on a subnet of Kube-OVN belongs to no pod, node, Vip or OvnEip; high where it may send from " +
@@ -43,15 +43,15 @@ func beyondPods(p *inventory.Port, eras []portsec.Era) []Finding {
 		return []Finding{keptFinding(p, eras)}
 	case p.Unused != "":
 		return []Finding{unusedFinding(p)}
-	case p.Nobodys:
-		return []Finding{nobodysFinding(p, eras)}
+	case p.Unowned:
+		return []Finding{unownedFinding(p, eras)}
 	}
 	return ofNode(p)
 }
 
 // keptFinding says that a port is kept for nobody.
 func keptFinding(p *inventory.Port, eras []portsec.Era) Finding {
-	f := beyondFinding(keptForNobody, p)
+	f := beyondFinding(abandonedPort, p)
 	if p.Record.Reserved {
 		f.Message = fmt.Sprintf("is kept while no pod runs, but %s; its IP resource reserves %s, and can stay without "+
 			"the port", p.Abandoned, recordText(p.Record))
@@ -81,10 +81,10 @@ func unusedFinding(p *inventory.Port) Finding {
 	return f
 }
 
-// nobodysFinding says that a port on a subnet of Kube-OVN's is nobody's. There is no command where something is plugged
+// unownedFinding says that a port on a subnet of Kube-OVN's is nobody's. There is no command where something is plugged
 // into the port, or that is not known, as without the Southbound database.
-func nobodysFinding(p *inventory.Port, eras []portsec.Era) Finding {
-	f := beyondFinding(portOfNobody, p)
+func unownedFinding(p *inventory.Port, eras []portsec.Era) Finding {
+	f := beyondFinding(unownedPort, p)
 	f.Message = fmt.Sprintf("is on subnet %s and belongs to no pod, node, Vip or OvnEip; its addresses are %s",
 		p.Row.Switch, quoted(p.Row.Addresses))
 	if mayBeOpen(p, eras) && !p.Row.Disabled {

@@ -57,7 +57,8 @@ func TestStatusOfFiles(t *testing.T) {
 		count[f.Rule]++
 	}
 	for _, a := range r.Action {
-		if a.Findings > count[a.Rule] || a.Findings == 0 || !strings.HasSuffix(a.Command, " --severity=high --rule="+a.Rule) {
+		if a.Findings > count[a.Rule] || a.Findings == 0 ||
+			!strings.HasSuffix(a.Command, " --severity=high --rule="+a.Rule) {
 			t.Errorf("%+v, and the audit has %d", a, count[a.Rule])
 		}
 	}

@@ -166,8 +166,8 @@ type Port struct {
 	// Abandoned says why no pod will use the port again that the IP resource keeps, and Unused why an IP resource is left
 	// over without pod and row; "" where that is not so, or not known.
 	Abandoned, Unused string
-	// Nobodys means that a row on a subnet of Kube-OVN's is of nothing that exists.
-	Nobodys bool
+	// Unowned means that a row on a subnet of Kube-OVN's is of nothing that exists.
+	Unowned bool
 	// Placement is where the port should be, where its row is on another switch; nil otherwise.
 	Placement *Placement
 	// Membership is how the groups that the pod names and those that OVN has the port in differ; nil where they do not.

@@ -59,7 +59,7 @@ func (inv *Inventory) rowsOf(h Holder) (names []string) {
 		may = kubeovn.PortsOfVip(h.Name)
 	}
 	for _, name := range may {
-		if e := inv.entry(name); e.isLoose() || e.mayBeNobodys() {
+		if e := inv.entry(name); e.isRecordAlone() || e.mayBeUnowned() {
 			names = append(names, name)
 		}
 	}

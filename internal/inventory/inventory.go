@@ -37,7 +37,7 @@ func New() *Inventory {
 	inv.pods = newPodEditor(&inv.State.pods, inv.changes)
 	inv.ports = portEditor{
 		ports: &inv.State.ports, changes: inv.changes,
-		ofVip: make(map[string]string), concerned: make(namesBy),
+		ofVip: make(map[string]string), dependents: make(namesBy),
 	}
 	inv.network = networkEditor{&inv.State.network, inv.changes, make(map[string]string)}
 	inv.holders = newHolderEditor(&inv.State.holders, inv.changes)

@@ -80,14 +80,14 @@ func (inv *State) abandoned(r *Record) string {
 		r.Of.Name)
 }
 
-// isLoose reports whether an IP resource is all that is known under the name: no pod has such a NIC in OVN, and OVN has
-// no such port.
-func (e *entry) isLoose() bool { return e.record != nil && e.row == nil && e.nic.pod == nil }
+// isRecordAlone reports whether an IP resource is all that is known under the name: no pod has such a NIC in OVN, and
+// OVN has no such port.
+func (e *entry) isRecordAlone() bool { return e.record != nil && e.row == nil && e.nic.pod == nil }
 
-// maybeLeft returns the names of the ports and IP resources that may be left over, as far as other kinds of objects
+// mayBeLeftOver returns the names of the ports and IP resources that may be left over, as far as other kinds of objects
 // decide it.
-func (ed *portEditor) maybeLeft() (names []string) {
-	for _, of := range ed.concerned {
+func (ed *portEditor) mayBeLeftOver() (names []string) {
+	for _, of := range ed.dependents {
 		names = slices.AppendSeq(names, maps.Keys(of))
 	}
 	return distinct(names)
@@ -95,11 +95,11 @@ func (ed *portEditor) maybeLeft() (names []string) {
 
 // maybeOf returns the names of the IP resources without a port that are of the pod, or of the machine that it runs.
 func (ed *portEditor) maybeOf(p *Pod) []string {
-	names := ed.concerned.of(p.PodKey)
+	names := ed.dependents.of(p.PodKey)
 	if p.Owner == p.Name {
 		return names
 	}
-	return append(names, ed.concerned.of(PodKey{p.Namespace, p.Owner})...)
+	return append(names, ed.dependents.of(PodKey{p.Namespace, p.Owner})...)
 }
 
 // unused says why an IP resource is left over that is all that is known under its name; "" where it is not, or that is
@@ -139,18 +139,18 @@ func (ps *pods) runs(r *Record) bool {
 	return false
 }
 
-// mayBeNobodys reports whether a row without a pod's NIC may be nobody's: it bears no vendor's mark, or is named as a
+// mayBeUnowned reports whether a row without a pod's NIC may be nobody's: it bears no vendor's mark, or is named as a
 // node's is.
-func (e *entry) mayBeNobodys() bool {
+func (e *entry) mayBeUnowned() bool {
 	return e.row != nil && e.nic.pod == nil && e.row.Type == "" && e.row.Switch != "" &&
 		(e.row.ExternalIDs[kubeovn.ExternalIDVendor] == "" ||
 			strings.HasPrefix(e.name, kubeovn.NodePortName("")) && e.row.ExternalIDs[kubeovn.ExternalIDPod] == "")
 }
 
-// nobodys reports whether a row on a subnet of Kube-OVN's is neither a pod's nor a node's, a Vip's or an OvnEip's, and
+// unowned reports whether a row on a subnet of Kube-OVN's is neither a pod's nor a node's, a Vip's or an OvnEip's, and
 // no IP resource has its name.
-func (inv *State) nobodys(e *entry) bool {
-	if !e.mayBeNobodys() || e.isVip() || len(inv.Unread(Pods, Nodes, Vips, EIPs, Subnets, Records)) > 0 {
+func (inv *State) unowned(e *entry) bool {
+	if !e.mayBeUnowned() || e.isVip() || len(inv.Unread(Pods, Nodes, Vips, EIPs, Subnets, Records)) > 0 {
 		return false
 	}
 	if _, ok := inv.subnets.Find(e.row.Switch); !ok {

@@ -125,8 +125,8 @@ func TestUnusedWithoutKeeper(t *testing.T) {
 	}
 }
 
-// TestNobodys covers rows on tenants' subnets that are nobody's.
-func TestNobodys(t *testing.T) {
+// TestUnowned covers rows on tenants' subnets that are nobody's.
+func TestUnowned(t *testing.T) {
 	own := map[string]string{kubeovn.ExternalIDVendor: kubeovn.Vendor}
 	for name, c := range map[string]struct {
 		row   Row
@@ -166,7 +166,7 @@ func TestNobodys(t *testing.T) {
 				row.Switch = "s"
 			}
 			inv.SetRow(&row)
-			if got := inv.Port(name, time.Time{}).Nobodys; got != c.first {
+			if got := inv.Port(name, time.Time{}).Unowned; got != c.first {
 				t.Errorf("at first: %v", got)
 			}
 			if c.more == nil {
@@ -175,7 +175,7 @@ func TestNobodys(t *testing.T) {
 			if touched := c.more(inv); !slices.Contains(touched, name) {
 				t.Errorf("the change touches %q", touched)
 			}
-			if got := inv.Port(name, time.Time{}).Nobodys; got != c.then {
+			if got := inv.Port(name, time.Time{}).Unowned; got != c.then {
 				t.Errorf("afterwards: %v", got)
 			}
 		})

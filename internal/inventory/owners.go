@@ -131,7 +131,7 @@ func (inv *Inventory) SetWorkload(w Workload) []string {
 	touched := union(inv.pods.portsOwned(w.Object.UID), inv.portsBehind(w.Object.UID, before, now))
 	if key, ok := now.keeper(); ok {
 		inv.owners.keepers.Set(inv.edit, key, keeper{w.Object.UID, w.Ordinals})
-		touched = append(touched, inv.ports.concerned.of(key)...)
+		touched = append(touched, inv.ports.dependents.of(key)...)
 	}
 	return touched
 }
@@ -142,7 +142,7 @@ func (inv *Inventory) DeleteOwner(uid string) []string {
 	touched := inv.portsBehind(uid, was)
 	if key, ok := was.keeper(); ok && inv.keepers.Get(key).uid == uid {
 		inv.owners.keepers.Delete(inv.edit, key)
-		touched = append(touched, inv.ports.concerned.of(key)...)
+		touched = append(touched, inv.ports.dependents.of(key)...)
 	}
 	inv.owners.delete(uid)
 	inv.affectOwned(uid)

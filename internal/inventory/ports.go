@@ -120,8 +120,8 @@ type portEditor struct {
 	order []*entry          // all entries, about in the order in which they came, and so in memory
 	bound int               // how many bindings there are
 	ofVip map[string]string // by Vip name, to the name of the port that Kube-OVN makes for it
-	// concerned are the ports that a change of something else concerns.
-	concerned namesBy
+	// dependents are the ports that a change of something else concerns.
+	dependents namesBy
 }
 
 // enter enters the NICs of a pod and returns the names of their ports.
@@ -246,16 +246,16 @@ func (ed *portEditor) alter(name string, change func(*entry)) {
 // index enters what an entry depends on besides what is known under its name, or takes it out.
 func (ed *portEditor) index(e *entry, change func(x namesBy, key any, name string)) {
 	if e.misplaced() {
-		change(ed.concerned, misplaced{}, e.name)
+		change(ed.dependents, misplaced{}, e.name)
 	}
 	if key, ok := keeperOf(e.record); ok {
-		change(ed.concerned, key, e.name)
+		change(ed.dependents, key, e.name)
 	}
-	if e.isLoose() {
-		change(ed.concerned, e.record.Of, e.name)
+	if e.isRecordAlone() {
+		change(ed.dependents, e.record.Of, e.name)
 	}
-	if e.mayBeNobodys() {
-		change(ed.concerned, onSwitch(e.row.Switch), e.name)
+	if e.mayBeUnowned() {
+		change(ed.dependents, onSwitch(e.row.Switch), e.name)
 	}
 }
 

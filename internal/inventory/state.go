@@ -110,7 +110,7 @@ func (inv *State) port(name string, e *entry, now time.Time) Port {
 		}
 	}
 	if port.Pod == nil {
-		port.Nobodys = inv.nobodys(e)
+		port.Unowned = inv.unowned(e)
 		if port.Record != nil && port.Record.Of.Namespace == "" {
 			port.Noted = inv.noted.Get(port.Record.Of.Name)
 		}

@@ -251,7 +251,7 @@ func (inv *Inventory) SetSubnet(s Subnet) []string {
 	}
 	touched = append(touched, inv.ports.moveSwitch(s.Name, inv.domainOf(s.VLAN))...)
 	if !ok {
-		touched = append(touched, inv.ports.concerned.of(onSwitch(s.Name))...)
+		touched = append(touched, inv.ports.dependents.of(onSwitch(s.Name))...)
 	}
 	return union(slices.Concat(touched, inv.portsThroughSubnet(s.Name), inv.portsMisplaced()), inv.portsWithShares())
 }
@@ -263,14 +263,14 @@ func (inv *Inventory) DeleteSubnet(name string) (touched []string) {
 		touched = append(touched, inv.DeleteFixed(Holder{kind, name})...)
 	}
 	touched = append(touched, inv.ports.moveSwitch(name, "")...)
-	touched = append(touched, inv.ports.concerned.of(onSwitch(name))...)
+	touched = append(touched, inv.ports.dependents.of(onSwitch(name))...)
 	return union(append(touched, inv.portsMisplaced()...), inv.portsWithShares())
 }
 
 // portsMisplaced returns the names of the ports with a row on another switch than they should be on. Whether that is
 // another tenant's depends on subnets and VPCs.
 func (inv *Inventory) portsMisplaced() []string {
-	return inv.ports.concerned.of(misplaced{})
+	return inv.ports.dependents.of(misplaced{})
 }
 
 // portsWithShares returns the names of the ports that are granted addresses, or ask for those of Vips.

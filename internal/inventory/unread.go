@@ -44,7 +44,7 @@ func (inv *Inventory) Expect(k Kind) { inv.unread.Set(inv.edit, k, struct{}{}) }
 // names of the ports for which it matters that what was not entered does not exist.
 func (inv *Inventory) Heard(k Kind) []string {
 	inv.unread.Delete(inv.edit, k)
-	return inv.ports.maybeLeft()
+	return inv.ports.mayBeLeftOver()
 }
 
 // Unread returns the kinds among some that are expected and have not been read yet, in order; of all without any.

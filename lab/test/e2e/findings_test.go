@@ -340,7 +340,7 @@ var findings = map[string]func(t *testing.T) fault{
 		return fault{port, leftRecord(t, port, name, "", "10.16.240.2")}
 	},
 	"OVG037": func(t *testing.T) fault {
-		port := unique("nobodys")
+		port := unique("unowned")
 		nbctl(t, "lsp-add", "ovn-default", port, "--", "lsp-set-addresses", port, "0a:00:00:77:00:06 10.16.240.3", "--",
 			"lsp-set-port-security", port, "0a:00:00:77:00:06 10.16.240.3")
 		return fault{port, func() { nbctl(t, "--if-exists", "lsp-del", port) }}

@@ -19,8 +19,8 @@ import (
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 )
 
-// nobodys returns the annotations of a pod that is refused, since nobody granted it the address.
-func nobodys(address string) map[string]string { return map[string]string{portVIPs: address} }
+// ungranted returns the annotations of a pod that is refused, since nobody granted it the address.
+func ungranted(address string) map[string]string { return map[string]string{portVIPs: address} }
 
 // eventsOf returns the Events of the program in a namespace with one of the reasons.
 func eventsOf(t *testing.T, ns string, reasons ...string) (out []eventsv1.Event) {
@@ -58,7 +58,7 @@ func timesAll(list []eventsv1.Event) (n int) {
 // refuse has a pod refused that takes an address.
 func refuse(t *testing.T, ns, name, address string, options ...metav1.CreateOptions) {
 	t.Helper()
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: nobodys(address)}, Spec: podSpec()}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: ungranted(address)}, Spec: podSpec()}
 	_, err := world.Kube.CoreV1().Pods(ns).Create(t.Context(), pod, append(options, metav1.CreateOptions{})[0])
 	if err == nil || !strings.Contains(err.Error(), "OVGA10") {
 		t.Errorf("pod %s/%s: %v, want it refused", ns, name, err)
@@ -90,7 +90,7 @@ func TestRefusalsAreTold(t *testing.T) {
 		Spec: appsv1.DeploymentSpec{
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: nobodys("192.0.2.7")}, Spec: podSpec(),
+				ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: ungranted("192.0.2.7")}, Spec: podSpec(),
 			},
 		},
 	}
@@ -144,7 +144,7 @@ func TestRefusalsAreTold(t *testing.T) {
 
 	// A change is told on the pod.
 	pod := run(t, alone, nil)
-	body, err := annotationPatch(nobodys("192.0.2.10"))
+	body, err := annotationPatch(ungranted("192.0.2.10"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestRefusalsAreTold(t *testing.T) {
 	// Where policy warns, the author was told, and nothing was refused.
 	warned, _ := unenforcedNamespace(t, v1alpha1.ModeWarn)
 	loose := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "loose", Annotations: nobodys("192.0.2.11")}, Spec: podSpec(),
+		ObjectMeta: metav1.ObjectMeta{Name: "loose", Annotations: ungranted("192.0.2.11")}, Spec: podSpec(),
 	}
 	if _, err := world.Kube.CoreV1().Pods(warned).Create(t.Context(), loose, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
