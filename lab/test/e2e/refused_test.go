@@ -180,11 +180,12 @@ func TestRefusalsAreTold(t *testing.T) {
 // A refusal is told whichever replica answers; when several do, none is lost or told twice.
 func TestRefusalsOfReplicas(t *testing.T) {
 	front := behindFront(t)
+	// Before there is a second one, which could take the lease of a program that another test killed.
+	eventually(t, "the first replica to lead", func() (bool, error) { return leads(t.Context(), guard) })
 	second := replica(t)
 	front.add(second.Webhook)
 	front.remove(guard.Webhook)
 	front.set(open) // no connection leads to the first one any more
-	eventually(t, "the first replica to lead", func() (bool, error) { return leads(t.Context(), guard) })
 	ns := namespace(t, nil)
 	refuse(t, ns, "own", "192.0.2.7")
 	var list []eventsv1.Event

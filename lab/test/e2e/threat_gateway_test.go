@@ -238,20 +238,22 @@ func TestNATGatewayIsNotCutOff(t *testing.T) {
 		Create(t.Context(), set, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	var pod *corev1.Pod
+	t.Cleanup(func() { // the StatefulSet goes first: Kube-OVN keeps the port of a pod that it would make again
 		if err := controller.AppsV1().
 			StatefulSets(set.Namespace).
 			Delete(cleanup(t), set.Name, metav1.DeleteOptions{}); err != nil {
 			t.Error(err)
 		}
+		if pod != nil {
+			deletePod(t, pod)
+		}
 	})
-	var pod *corev1.Pod
 	eventually(t, "the gateway's pod to run", func() (bool, error) {
 		var err error
 		pod, err = world.Kube.CoreV1().Pods(set.Namespace).Get(t.Context(), set.Name+"-0", metav1.GetOptions{})
 		return err == nil && pod.Status.Phase == corev1.PodRunning, nil
 	})
-	t.Cleanup(func() { deletePod(t, pod) })
 	if got := pod.Annotations[portSecurity]; got != "false" {
 		t.Errorf("annotation port_security is %q", got)
 	}
