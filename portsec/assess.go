@@ -45,7 +45,7 @@ func Assess(eras []Era, portType string, column []string, want Set) Assessment {
 	return a
 }
 
-// Protected reports whether the port is protected in every plausible era, of which there must be one.
+// Protected reports whether the port is protected in every plausible era. There must be one.
 func (a Assessment) Protected() bool {
 	return len(a.Readings) > 0 && len(a.Where(func(r Reading) bool { return !r.Protected() })) == 0
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// OVN says of a running OVN what is known about its build. The zero OVN is one of which nothing is known.
+// OVN says of a running OVN what is known about its build. The zero OVN says that nothing is known.
 type OVN struct {
 	// Version is the release that it calls itself, such as "24.03.8" or "25.03.3+g04ab770ea9bf"; empty where it is not
 	// known.

@@ -251,7 +251,7 @@ func (p *packet) parseDiscovery(b []byte) {
 	}
 }
 
-// Whether the packet is the exception of which tables speak.
+// Whether the packet is the exception that tables mention.
 
 func (p *packet) isDHCPRequest() bool {
 	return p.ipSrcHi == 0 && p.ipDstHi == 0xffffffff<<32 && p.proto == protoUDP && p.sport == 68 && p.dport == 67

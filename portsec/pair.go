@@ -26,7 +26,7 @@ func (r MACRange) String() string {
 	return r.MAC.String() + "/" + strconv.Itoa(r.Bits)
 }
 
-// Traffic says of which traffic a pair speaks.
+// Traffic is the kind of traffic that a pair is about.
 type Traffic uint8
 
 // Kinds of traffic.

@@ -65,7 +65,7 @@ func newSpan(hi, lo uint64, n uint8) span {
 	return span{hi: hi & maskHi, lo: lo & maskLo, n: n}
 }
 
-// masks returns the 128 bits of which the first n are set.
+// masks returns 128 bits with the first n set.
 func masks(n uint8) (hi, lo uint64) {
 	if n <= 64 {
 		return ^uint64(0) << (64 - n), 0 // shifting by 64 gives 0

@@ -16,7 +16,7 @@ var loosened = &Check{
 // looser refuses a change of labels, owners or annotations that makes the decision for a NIC looser. What the pod
 // shares of granted addresses is left out of it: each of them has been looked at.
 func (r *review) looser(was *review, keys []Key) {
-	// One that is refused is refused; what is said about a NIC of which a policy only warns must not hide what another
+	// One that is refused is refused; what is said about a NIC under a policy that only warns must not hide what another
 	// one becomes.
 	if r.Accounts.isKubeOVN(r.User) ||
 		slices.ContainsFunc(r.refusals, func(r Refusal) bool { return r.Mode == policy.Enforce }) {

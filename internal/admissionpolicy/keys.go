@@ -48,14 +48,14 @@ func everyKey() string {
 	)
 }
 
-// Counts returns an expression that holds for the key k of an annotation of which a port's decision or protection is
-// made: one that Kube-OVN reads, the record, or what was taken back of repair.
+// Counts returns an expression that holds for the key k of an annotation that a port's decision or protection rests on:
+// one that Kube-OVN reads, the record, or what was taken back of repair.
 func Counts() string {
 	return "(k in " + List([]string{policy.RecordAnnotation, policy.UndoAnnotation}) + " || " + everyKey() + ")"
 }
 
 // Touches returns an expression, for the webhooks' matchConditions, that holds for an update of a pod that changes
-// something of which its ports' decision or protection is made: an annotation that counts, labels or owners.
+// something that its ports' decision or protection rests on: an annotation that counts, labels or owners.
 func Touches() string {
 	return parts{
 		"annotations": Changed("annotations"),

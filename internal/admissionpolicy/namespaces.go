@@ -124,7 +124,7 @@ var namespaceVariables = []variable{
 		variables.after.filter(k, $isChanged) +
 		variables.before.filter(k, !(k in variables.after) && $isTaken)`},
 	{"many", "size(variables.changed) > $most"},
-	// '' stands for the NICs of which no annotation speaks.
+	// '' stands for the NICs that no annotation names.
 	{"loosensLevel", `
 		!variables.many && ((variables.changed.filter(k, $isLevel) + ['']).exists(k, $lower) || $lowerOff &&
 		variables.after.exists(k, $isLevel && k in variables.before &&

@@ -139,7 +139,7 @@ type Result struct {
 	// Wide and Narrow tell that port_security lets the port send more, or less, than was decided, whatever finding says
 	// so.
 	Wide, Narrow bool
-	// Open tells that the port may send from any MAC and address, which is not what was decided.
+	// Open means that the port may send from any MAC and address, which is not what was decided.
 	Open bool
 }
 

@@ -53,7 +53,7 @@ func EvaluateOption(value, namespace string) Result {
 	return Result{State: OutOfScope, Why: "it is an option for all ports", Findings: []Finding{f}}
 }
 
-// NotChecked says what it means that the option has the value, of which inventory.Port.NotChecking tells.
+// NotChecked says in a sentence what the value of the option means; the value is inventory.Port.NotChecking.
 func NotChecked(value string) string {
 	return fmt.Sprintf("NB_Global options:%s is %q, and with this Kube-OVN's ovn-northd checks port security "+
 		"on no port",

@@ -31,7 +31,7 @@ func (s switchedOff) Judged(before, after monitor.Verdict) {
 	}
 }
 
-// off tells that port security is off.
+// off notes that port security is off.
 func (s switchedOff) off(f *audit.Finding) {
 	s.log.Info("port security is off for every port", "reason", f.Message, "fix", f.Fix)
 	s.told.Tell(events.Notice{
@@ -43,7 +43,7 @@ func (s switchedOff) off(f *audit.Finding) {
 	})
 }
 
-// on tells that it is on again.
+// on notes that it is on again.
 func (s switchedOff) on() {
 	s.log.Info("the option that switched port security off is no longer in effect")
 	s.told.Tell(events.Notice{

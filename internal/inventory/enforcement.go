@@ -150,6 +150,6 @@ type chassis struct {
 	eras []portsec.Era
 }
 
-// northboundOptions is the subject of which there is one: the options that the Northbound database has for all of its
+// northboundOptions is the only subject of its kind: the options that the Northbound database has for all of its
 // ports.
 var northboundOptions = Subject{Kind: SubjectOptions, Name: "NB_Global"}

@@ -112,7 +112,7 @@ type Port struct {
 	// Launchers is how many of them run the machine whose port it is, and which exists.
 	Launchers int
 	// Migration is the migration of that machine that goes on, as KubeVirt says; nil where there is none. Migrates
-	// tells that it has not lasted for too long to be believed.
+	// means that it has not lasted for too long to be believed.
 	Migration *Migration
 	Migrates  bool
 	// NICKnown is false where the port is expected only because its attachment could not be read.

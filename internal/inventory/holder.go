@@ -30,7 +30,7 @@ const (
 	HeldByVip      HolderKind = "Vip"
 	// HeldByShared is for a subnet's spec.vips, which its pods share.
 	HeldByShared HolderKind = "shared VIP"
-	// HeldByPool is an IPPool, of which pods of other namespaces than its own have nothing.
+	// HeldByPool is an IPPool that is bound to namespaces: pods of others may have none of its addresses.
 	HeldByPool HolderKind = "IPPool"
 	// HeldByServices is a ServiceCIDR, from which Services are given their addresses.
 	HeldByServices HolderKind = "ServiceCIDR"

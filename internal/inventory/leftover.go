@@ -51,7 +51,7 @@ type keeper struct {
 	ordinals *Ordinals
 }
 
-// kindOfKeeper returns the kind of which a keeper is.
+// kindOfKeeper returns the kind of objects that a keeper is.
 func kindOfKeeper(keeper string) Kind {
 	if keeper == KeeperStatefulSet {
 		return StatefulSets

@@ -13,7 +13,7 @@ func (inv *State) NamesOutside(port string) bool {
 	if r := inv.entry(port).record; r != nil && !inv.subnets.Get(r.Subnet).Provider.OnOVN() {
 		return true
 	}
-	// "<pod>.<namespace>.<attachment>.<its namespace>", of which only namespaces have no dots.
+	// "<pod>.<namespace>.<attachment>.<its namespace>". Only namespaces have no dots.
 	last := strings.LastIndexByte(port, '.')
 	if last < 0 {
 		return false

@@ -103,7 +103,7 @@ func (o owner) keeper() (key keeperKey, ok bool) {
 	return keeperKey{kind, PodKey{o.namespace, o.object.Name}}, ok
 }
 
-// With returns the state as it would be with a workload that does not exist, and of which nothing is made yet.
+// With returns the state as it would be with a workload that does not exist yet and has no pods.
 func (inv *State) With(w Workload) *State {
 	s := *inv
 	s.workloads.Set(
@@ -114,7 +114,7 @@ func (inv *State) With(w Workload) *State {
 	return &s
 }
 
-// SetOwner is SetWorkload for one of which no more is known.
+// SetOwner is SetWorkload where only the object and its owner are known.
 func (inv *Inventory) SetOwner(o policy.Owner, parent *policy.Owner) []string {
 	return inv.SetWorkload(Workload{Object: o, Parent: parent})
 }

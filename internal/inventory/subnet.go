@@ -96,8 +96,8 @@ func (n *network) SubnetsFor(p kubeovn.Provider) []Subnet {
 	return out
 }
 
-// MayBeOn returns the names of the subnets on one of which Kube-OVN puts the NIC of a pod with these annotations, or
-// has put it; none where it cannot be told.
+// MayBeOn returns the names of the subnets from which Kube-OVN picks one for the NIC of a pod with these annotations,
+// or picked it already; none where it cannot be told.
 func (n *network) MayBeOn(annotations map[string]string, ns policy.Namespace, p kubeovn.Provider) []string {
 	named := annotations[p.Key(kubeovn.LogicalSwitch)]
 	if p != kubeovn.DefaultProvider && named == "" {
@@ -144,7 +144,7 @@ func (n *network) VPCOf(subnet string) string {
 // routerOf returns the name of the subnet's VPC, also where Kube-OVN has not written it yet.
 func (n *network) routerOf(s Subnet) string { return cmp.Or(s.VPC, n.setup.Router) }
 
-// vpcsOf returns the VPCs of the subnets on one of which a NIC is, with "" for one that cannot be told.
+// vpcsOf returns the VPCs of the subnets where a NIC may be, with "" for one that cannot be told.
 func (n *network) vpcsOf(subnets []string) []string {
 	if len(subnets) == 0 {
 		return []string{n.VPCOf("")}

@@ -11,7 +11,7 @@ import (
 // claimsTold is up to how many claims are told of at a time.
 const claimsTold = 3
 
-// Unsettled says of which claims the exception does not have the consent, and what to do; "" where it has all.
+// Unsettled says for which claims the exception lacks the consent, and what to do; "" where it has all.
 func Unsettled(e *policy.Exception, claims []Claim) string {
 	var texts []string
 	more := 0
@@ -91,7 +91,7 @@ func (c *Consent) private() bool {
 	return slices.ContainsFunc(c.Owners, func(o policy.Share) bool { return o.Resource == policy.Namespaces })
 }
 
-// owners names the rights of which one is wanted.
+// owners names the rights; one of them is wanted.
 func (c *Consent) owners() string {
 	texts := make([]string, len(c.Owners))
 	for i, o := range c.Owners {

@@ -8,7 +8,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// Entry is what is kept of an object of a kind of which there are as many as ports: its name and version, and what the
+// Entry is what is kept of an object where there are as many as ports: its name and version, and what the
 // inventory keeps of it anyway. The object itself would take more than all the rest that is known of the port.
 type Entry struct {
 	types.NamespacedName
@@ -19,7 +19,7 @@ type Entry struct {
 	fact any
 }
 
-// entryOf returns the entry of an object of which the inventory reads this.
+// entryOf returns the entry of an object with the fact that the inventory reads.
 func entryOf(o client.Object, fact any) *Entry {
 	return &Entry{
 		types.NamespacedName{Namespace: shared(o.GetNamespace()), Name: o.GetName()},

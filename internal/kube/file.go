@@ -22,7 +22,7 @@ import (
 type Filled struct {
 	// Objects counts those that were entered, by kind.
 	Objects map[string]int
-	// Absent holds the optional kinds of which the file has none: it cannot be told from it whether the cluster has
+	// Absent holds the optional kinds that the file lacks: it cannot be told from it whether the cluster has
 	// any.
 	Absent []Source
 	// Templates are the objects that pods are made from, as JSON.

@@ -184,7 +184,7 @@ func ordinalsOf(o *appsv1.StatefulSet) *inventory.Ordinals {
 	return &out
 }
 
-// many returns the source of objects of which there are so many that only an Entry of each is kept.
+// many returns the source of objects that are so many that only an Entry of each is kept.
 func (s Source) many(set, remove func(*inventory.Inventory, any) []string) Source {
 	s.Many, s.Set, s.Delete = true, set, remove
 	return s
@@ -217,7 +217,7 @@ func typed[T any, PT interface {
 	}
 }
 
-// untyped is a Source of objects of which only a few fields are read.
+// untyped is a Source of objects without a Go type, for kinds with few fields that are read.
 func untyped(
 	kind schema.GroupVersionKind,
 	set, remove func(*inventory.Inventory, *unstructured.Unstructured) []string,
@@ -239,7 +239,7 @@ func untyped(
 	}
 }
 
-// metadata is a Source of objects of which only names and owners are read.
+// metadata is a Source of objects where only names and owners are read.
 func metadata(
 	kind schema.GroupVersionKind,
 	set, remove func(*inventory.Inventory, *metav1.PartialObjectMetadata) []string,
@@ -278,8 +278,8 @@ var notedKeys = []string{
 	kubeovn.DefaultProvider.Key(kubeovn.IPAddress),
 }
 
-// Strip drops what the inventory does not read from an object by which a Source is followed, before it is kept. Of
-// those of which there are many it makes an Entry.
+// Strip drops what the inventory does not read from an object by which a Source is followed, before it is kept. It
+// returns an Entry where there are many of them.
 func Strip(object any) (any, error) {
 	switch o := object.(type) {
 	case *corev1.Pod:

@@ -25,7 +25,7 @@ type Failure struct {
 	Policy string
 }
 
-// Book keeps what there is to report, and of which namespaces that changed. It is a monitor.Observer and safe for use
+// Book keeps the findings to report, and the namespaces where they changed. It is a monitor.Observer and safe for use
 // by several goroutines.
 type Book struct {
 	mu      sync.Mutex

@@ -1,4 +1,4 @@
-// Package persistent has a map of which a copy is a snapshot: the copy stays as it was, whatever is done to the
+// Package persistent has a map with cheap snapshots, which are copies: a copy stays as it was, whatever is done to the
 // original afterwards, and whoever reads it needs no lock.
 //
 // The map is a trie over the bits of a hash. A node is copied before it is changed, so that two snapshots share all

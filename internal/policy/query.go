@@ -24,7 +24,7 @@ type Query struct {
 	// Shared are the addresses of spec.vips of the subnet that the NIC is, or will be, on, where pods of the namespace
 	// may use it. They are asked for where VIPs are.
 	Shared []VIP
-	// VPCs are those of the subnets on one of which the NIC is, or will be, with "" for one that cannot be told. They
+	// VPCs are those of the subnets where the NIC is, or may be put, with "" for one that cannot be told. They
 	// are asked for where VIPs are.
 	VPCs []string
 	// Now is the time at which exceptions are in effect or not.

@@ -72,7 +72,7 @@ func judgeOrdinary(asked string, want, got fate) outcome {
 	return judgeWarning(want, got)
 }
 
-// judgeForbidden judges a pod that takes an address of which nothing says that it may have it.
+// judgeForbidden judges a pod that takes an address without a grant for it.
 func judgeForbidden(want, got fate) outcome {
 	switch {
 	case want.err == nil && got.err == nil:
