@@ -186,6 +186,14 @@ func TestRefusalsOfReplicas(t *testing.T) {
 	front.add(second.Webhook)
 	front.remove(guard.Webhook)
 	front.set(open) // no connection leads to the first one any more
+	eventually(t, "the API server to connect to the second", func() (bool, error) {
+		_, err := admin(t).CoreV1().Namespaces().Create(
+			t.Context(),
+			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: unique("tried")}},
+			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}},
+		)
+		return err == nil, nil
+	})
 	ns := namespace(t, nil)
 	refuse(t, ns, "own", "192.0.2.7")
 	var list []eventsv1.Event
