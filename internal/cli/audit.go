@@ -34,6 +34,15 @@ type auditOptions struct {
 	acceptIncomplete bool
 }
 
+// addReadingFlags adds the flags of what is read. from ends what the help says about --from.
+func (o *reading) addReadingFlags(flags *pflag.FlagSet, from string) {
+	o.addFlags(flags)
+	o.told.addFlags(flags)
+	flags.Lookup("nb").Usage += ", or where Kube-OVN's controller finds it; or a database file: PATH or file:PATH"
+	addFromFlag(flags, &o.kubernetes, from)
+	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
+}
+
 // reading is how a command reads both sides and judges ports.
 type reading struct {
 	connection
@@ -71,18 +80,9 @@ be reached, 4 no findings, but ports could not be judged or a database file is d
 			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.Flags())
 		},
 	}
-	o.addFlags(cmd.Flags())
-	o.told.addFlags(cmd.Flags())
-	cmd.Flags().Lookup("nb").Usage += ", or where Kube-OVN's controller finds it; or a database file: PATH or file:PATH"
-	addFromFlag(
-		cmd.Flags(),
-		&o.kubernetes,
-		": the output of kubectl get -A -o json (or yaml) for namespaces, pods, network-attachment-definitions, "+
-			"ips and vips",
-	)
+	o.addReadingFlags(cmd.Flags(), ": the output of kubectl get -A -o json (or yaml) for namespaces, pods, "+
+		"network-attachment-definitions, ips and vips")
 	o.output.addFlags(cmd.Flags())
-	cmd.Flags().
-		DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
 	cmd.Flags().
 		BoolVar(&o.acceptIncomplete, "accept-incomplete", false, "exit with 0 instead of 4 if there are no "+
 			"findings but some ports could not be judged")

@@ -180,7 +180,7 @@ func TestAuditSince(t *testing.T) {
 	}
 }
 
-// --fixes-only writes a script: each line is a command that the audit gives, or a comment.
+// --fixes-only writes a script: each line is a command of a finding, or a comment.
 func TestFixesOnlyIsAScript(t *testing.T) {
 	files := recordedFiles(t)
 	_, table, _ := runAudit(files)

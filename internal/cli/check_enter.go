@@ -91,7 +91,7 @@ func applyNamespace(inv *inventory.Inventory, u *unstructured.Unstructured) {
 	u.SetAnnotations(annotations)
 }
 
-// identify gives the manifest of a workload the identity that it has in the cluster, or a new one.
+// identify enters into the manifest of a workload its identity in the cluster, or a new one.
 func identify(inv *inventory.Inventory, u *unstructured.Unstructured) {
 	o, ok := inv.Workload(u.GetNamespace(), u.GetAPIVersion(), u.GetKind(), u.GetName())
 	if !ok {

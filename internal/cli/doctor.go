@@ -47,13 +47,9 @@ be reached, 4 none fails, but one could not be made.`,
 		},
 	}
 	flags := cmd.Flags()
-	o.addFlags(flags)
-	o.told.addFlags(flags)
-	flags.Lookup("nb").Usage += ", or where Kube-OVN's controller finds it; or a database file: PATH or file:PATH"
-	addFromFlag(flags, &o.kubernetes, ", as for audit")
+	o.addReadingFlags(flags, ", as for audit")
 	addKubeOVNAccounts(flags, &o.accounts, nil, "; default: the accounts of Kube-OVN's workloads")
 	addOutputFlag(flags, &o.output)
-	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
 	return cmd
 }
 

@@ -196,8 +196,8 @@ func TestReportedPodWithExternalAddress(t *testing.T) {
 // readAt matches the line that says when a report was made.
 var readAt = regexp.MustCompile(`^\s*"?time"?: |^Read at `)
 
-// The output does not change from run to run, but for its time: a user who compares two audits sees only changes of the
-// cluster.
+// The output does not change from run to run, except for its time: a user who compares two audits sees only changes of
+// the cluster.
 func TestAuditSaysTheSameEachTime(t *testing.T) {
 	isolate(t)
 	db, cluster := unpack(

@@ -61,15 +61,11 @@ could not be reached, 4 no such findings, but something is not known.`,
 		},
 	}
 	flags := cmd.Flags()
-	o.addFlags(flags)
-	o.told.addFlags(flags)
-	flags.Lookup("nb").Usage += ", or where Kube-OVN's controller finds it; or a database file: PATH or file:PATH"
-	addFromFlag(flags, &o.kubernetes, ", as for audit")
+	o.addReadingFlags(flags, ", as for audit")
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "only the ports and findings of this namespace")
 	flags.BoolVarP(&o.all, "all-namespaces", "A", false,
 		fmt.Sprintf("list all namespaces, and not only the %d with the most to do", worstNamespaces))
 	addOutputFlag(flags, &o.output)
-	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
 	return cmd
 }
 

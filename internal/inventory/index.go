@@ -130,7 +130,7 @@ func (s *portsBy[K]) others(p K, name string) []string {
 	return out
 }
 
-// namesBy is an index of names by keys of several types, each of which says what the names have in common.
+// namesBy is an index of names by keys of several types. A key says what its names have in common.
 type namesBy map[any]map[string]bool
 
 // add enters a name under a key.

@@ -36,6 +36,9 @@ const (
 // networks are told apart and are somebody's.
 var Holding = []Kind{Records, Vips, Subnets, VPCs, Pools, Nodes, Services, EIPs, FIPs, LBRules, ServiceCIDRs}
 
+// accounting are the kinds of all that may account for a port or an IP resource, so that it is not left over.
+var accounting = []Kind{Pods, Nodes, Records, Vips, Subnets, EIPs, StatefulSets, VirtualMachines}
+
 // Expect says that objects of a kind are about to be read: until Heard, nothing is known of those that it does not
 // hold.
 func (inv *Inventory) Expect(k Kind) { inv.unread.Set(inv.edit, k, struct{}{}) }
@@ -44,6 +47,9 @@ func (inv *Inventory) Expect(k Kind) { inv.unread.Set(inv.edit, k, struct{}{}) }
 // names of the ports for which it matters that what was not entered does not exist.
 func (inv *Inventory) Heard(k Kind) []string {
 	inv.unread.Delete(inv.edit, k)
+	if !slices.Contains(accounting, k) {
+		return nil
+	}
 	return inv.ports.mayBeLeftOver()
 }
 

@@ -54,9 +54,9 @@ func shell(t *testing.T, command string) {
 	}
 }
 
-// kubectl runs `kubectl annotate pod -n NAMESPACE NAME KEY=VALUE... KEY-... [--overwrite] [--as=USER]`, `kubectl apply -f
-// -` of an exception, or `kubectl delete pod|portsecurityexceptions.ovnguard.io -n NAMESPACE NAME`, and returns an exit
-// code.
+// kubectl runs `kubectl annotate pod -n NAMESPACE NAME KEY=VALUE... KEY-... [--overwrite] [--as=USER]`, `kubectl apply
+// -f -` of an exception, or `kubectl delete pod|portsecurityexceptions.ovnguard.io -n NAMESPACE NAME`, and returns an
+// exit code.
 func kubectl(args []string) int {
 	do := annotatePod
 	switch {
