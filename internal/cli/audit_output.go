@@ -1,12 +1,10 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -20,8 +18,7 @@ import (
 
 // auditOutput are the flags about the output of an audit: filters, format, file, and the findings that make it fail.
 type auditOutput struct {
-	format     string
-	file       string
+	output
 	since      string
 	fixesOnly  bool
 	everywhere bool
@@ -58,8 +55,7 @@ func formatNames() (names []string) {
 func failOnValues() []audit.Severity { return append(audit.Severities(), report.Never) }
 
 func (o *auditOutput) addFlags(flags *pflag.FlagSet) {
-	flags.StringVarP(&o.format, "output", "o", "table", allowed(formatNames()))
-	flags.StringVar(&o.file, "output-file", "", "file to write to, instead of standard output")
+	o.addFormats(flags, formatNames())
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "show only this namespace")
 	flags.BoolVarP(&o.everywhere, "all-namespaces", "A", false, "show all namespaces; this is the default")
 	flags.StringSliceVar(&o.rules, "rule", nil, "show only findings of these rules, such as OVG003,OVG005 or open")
@@ -179,12 +175,7 @@ func (o *auditOutput) checkFiles() error {
 			o.earlier = &e
 		}
 	}
-	if o.file != "" {
-		if _, err := os.Stat(filepath.Dir(o.file)); err != nil { // before both sides are read
-			errs = append(errs, fmt.Errorf("--output-file: %s: %w", o.file, err))
-		}
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, o.checkFile())...)
 }
 
 // ruleOf returns the rule with that ID or name.
@@ -202,22 +193,9 @@ func ruleOf(text string) (audit.Rule, error) {
 	return audit.Rule{}, unknownID(text, ids)
 }
 
-// put writes the report to the file or to standard output, as a whole.
+// put writes the report.
 func (o *auditOutput) put(out io.Writer, s report.Summary) error {
-	var text bytes.Buffer
-	if err := o.write(&text, s); err != nil {
-		return unreachable(fmt.Errorf("write the report: %w", err))
-	}
-	if o.file != "" {
-		if err := os.WriteFile(o.file, text.Bytes(), 0o644); err != nil {
-			return usage(fmt.Errorf("--output-file: %w", err))
-		}
-		return nil
-	}
-	if _, err := out.Write(text.Bytes()); err != nil {
-		return unreachable(fmt.Errorf("write the report: %w", err))
-	}
-	return nil
+	return o.putText(out, func(w io.Writer) error { return o.write(w, s) })
 }
 
 // selects returns an error if the filter names a namespace or a provider that the cluster does not have. The report

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/internal/preview"
@@ -25,7 +25,7 @@ import (
 // checkOptions are the flags of the command.
 type checkOptions struct {
 	reading
-	output    string
+	output    output
 	files     []string
 	namespace string
 }
@@ -66,7 +66,7 @@ be judged.`,
 	flags.Lookup("nb").Usage += ", or none: names of ports that are no pod's are not known then; or a database file: " +
 		"PATH or file:PATH"
 	addFromFlag(flags, &o.kubernetes, ", as for audit")
-	addOutputFlag(flags, &o.output)
+	o.output.addOutputFlags(flags)
 	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
 	return cmd
 }
@@ -125,7 +125,7 @@ type checkedWish struct {
 }
 
 func (o *checkOptions) run(ctx context.Context, in io.Reader, out io.Writer, flags *pflag.FlagSet) error {
-	switch err := checkOutput(o.output); {
+	switch err := o.output.checkOutput(); {
 	case err != nil:
 		return err
 	case len(o.files) == 0:
@@ -163,7 +163,7 @@ func (o *checkOptions) run(ctx context.Context, in io.Reader, out io.Writer, fla
 			return usage(fmt.Errorf("--filename: %s: %w", manifests[i].where(), err))
 		}
 	}
-	if err := writeAs(out, o.output, r, func(w io.Writer) error { return r.table(w) }); err != nil {
+	if err := o.output.put(out, r.answer()); err != nil {
 		return err
 	}
 	return r.verdict()
@@ -320,37 +320,35 @@ func (r *checkReport) count() map[string]int {
 	return count
 }
 
-// table writes the report for people, one line for each thing that admission would do.
-func (r *checkReport) table(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	if len(r.Objects) > 0 {
-		_, _ = fmt.Fprintln(w, "RESULT\tOBJECT\tWHAT") // Flush says what went wrong
+// answer returns the report in parts, with a line for each thing that admission would do.
+func (r *checkReport) answer() answer.Answer {
+	count := r.count()
+	s := answer.Section{
+		Columns: append(answer.Columns("Result", "Object", "What"), answer.WideColumns("File")...),
+		After: []string{
+			fmt.Sprintf(
+				"%s: %d allowed, %d changed, %d refused, %d unknown; %d make no pods",
+				counted(
+					len(r.Objects)+r.Others,
+					"object",
+				),
+				count[resultAllowed],
+				count[resultChanged],
+				count[resultRefused],
+				count[resultUnknown],
+				r.Others,
+			),
+		},
 	}
 	for i := range r.Objects {
 		o := &r.Objects[i]
-		lines := o.lines()
-		if len(lines) == 0 {
-			lines = []string{"-"}
-		}
-		name := plain(o.Kind + " " + o.Namespace + "/" + o.Name)
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", o.Result, name, plain(lines[0]))
-		for _, more := range lines[1:] {
-			_, _ = fmt.Fprintf(w, "\t\t%s\n", plain(more))
-		}
+		s.Rows = append(s.Rows, answer.NewRow(
+			o.Result, o.Kind+" "+o.Namespace+"/"+o.Name, o.lines(), fmt.Sprintf("%s:%d", o.File, o.Line),
+		))
 	}
-	if err := w.Flush(); err != nil {
-		return err
+	return answer.Answer{
+		Title: "ovnguard check", Document: r, Sections: []answer.Section{s}, Notes: r.Notes,
 	}
-	for _, n := range r.Notes {
-		if _, err := fmt.Fprintln(out, "note: "+plain(n)); err != nil {
-			return err
-		}
-	}
-	count := r.count()
-	_, err := fmt.Fprintf(out, "%s: %d allowed, %d changed, %d refused, %d unknown; %d make no pods\n",
-		counted(len(r.Objects)+r.Others, "object"), count[resultAllowed], count[resultChanged], count[resultRefused],
-		count[resultUnknown], r.Others)
-	return err
 }
 
 // lines says what admission would do about the object.

@@ -303,7 +303,7 @@ func TestExitCodesOfCheck(t *testing.T) {
 		"empty":       {[]string{"-f", t.TempDir(), "--from", checkCluster}, exitUsage, "*.yaml"},
 		"server away": {[]string{"-f", good, "--kubeconfig", config}, exitUnreachable, "127.0.0.1:1"},
 	} {
-		for _, format := range []string{outputTable, outputJSON, outputYAML} {
+		for _, format := range formats {
 			code, out, errs := runMain(append([]string{"check", "-o", format}, c.args...)...)
 			if code != c.code || !strings.Contains(errs, c.says) ||
 				(out == "") != (code == exitUsage || code == exitUnreachable) {

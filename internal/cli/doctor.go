@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/layout"
 	"github.com/ovnguard/ovnguard/internal/overview"
@@ -22,7 +22,7 @@ import (
 // doctorOptions are the flags of the command.
 type doctorOptions struct {
 	reading
-	output   string
+	output   output
 	accounts admission.Accounts
 }
 
@@ -49,7 +49,7 @@ be reached, 4 none fails, but one could not be made.`,
 	flags := cmd.Flags()
 	o.addReadingFlags(flags, ", as for audit")
 	addKubeOVNAccounts(flags, &o.accounts, nil, "; default: the accounts of Kube-OVN's workloads")
-	addOutputFlag(flags, &o.output)
+	o.output.addOutputFlags(flags)
 	return cmd
 }
 
@@ -94,7 +94,7 @@ func (d *diagnosis) notReached(name, fix string, err error) {
 }
 
 func (o *doctorOptions) run(ctx context.Context, out io.Writer, flags *pflag.FlagSet) error {
-	if err := checkOutput(o.output); err != nil {
+	if err := o.output.checkOutput(); err != nil {
 		return err
 	}
 	if o.timeout <= 0 {
@@ -120,7 +120,7 @@ func (o *doctorOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	if err := o.examineDatabases(ctx, &d, now, inv, flags); err != nil {
 		return err
 	}
-	if err := writeAs(out, o.output, d, func(w io.Writer) error { return d.table(w) }); err != nil {
+	if err := o.output.put(out, d.answer()); err != nil {
 		return err
 	}
 	return d.verdict()
@@ -249,37 +249,27 @@ func (d *diagnosis) verdict() error {
 	return nil
 }
 
-// table writes the layout and the checks for people.
-func (d *diagnosis) table(out io.Writer) error {
-	if d.Layout != nil {
-		if err := writeLayout(out, *d.Layout); err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintln(out); err != nil {
-			return err
-		}
-	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "CHECK\tRESULT\tSAYS") // Flush says what went wrong
+// answer returns the checks and the layout.
+func (d *diagnosis) answer() answer.Answer {
+	checks := answer.Section{Columns: answer.Columns("Check", "Result", "Says")}
 	for _, c := range d.Checks {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", plain(c.Name), c.Result, plain(c.Says))
+		says := []string{c.Says}
 		if c.Fix != "" {
-			_, _ = fmt.Fprintf(w, "\t\tto do: %s\n", plain(c.Fix))
+			says = append(says, "to do: "+c.Fix)
 		}
+		checks.Rows = append(checks.Rows, answer.NewRow(c.Name, c.Result, says))
 	}
-	return w.Flush()
+	a := answer.Answer{Title: "ovnguard doctor", Document: d, Sections: []answer.Section{checks}}
+	if d.Layout != nil {
+		a.Sections = append(a.Sections, layoutSection(*d.Layout))
+	}
+	return a
 }
 
-func writeLayout(out io.Writer, l layout.Layout) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	row := func(name string, is any, from string) {
-		text := fmt.Sprint(is)
-		if text == "" {
-			text = "-"
-		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", name, plain(text), plain(from)) // Flush says what went wrong
-	}
-	row("KUBE-OVN", "IS", "FROM")
+// layoutSection returns Kube-OVN's layout with the source of each value.
+func layoutSection(l layout.Layout) answer.Section {
+	s := answer.Section{Columns: answer.Columns("Kube-OVN", "Is", "From")}
+	row := func(name string, is any, from string) { s.Rows = append(s.Rows, answer.NewRow(name, is, from)) }
 	row("namespace", l.Namespace.Is, l.Namespace.From)
 	row("accounts", strings.Join(l.Accounts.Is, ","), l.Accounts.From)
 	row(layout.FlagRouter, l.Router.Is, l.Router.From)
@@ -288,19 +278,11 @@ func writeLayout(out io.Writer, l layout.Layout) error {
 	row(layout.FlagNonPrimary, l.NonPrimary.Is, l.NonPrimary.From)
 	row("northbound", l.Northbound.Is, l.Northbound.From)
 	row("certificates", l.TLSSecret.Is, l.TLSSecret.From)
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	var more []string
 	for _, p := range l.Problems() {
-		more = append(more, "not known: "+plain(p))
+		s.After = append(s.After, "not known: "+p)
 	}
 	for _, i := range l.Ignored {
-		more = append(more, "not believed: "+plain(i))
+		s.After = append(s.After, "not believed: "+i)
 	}
-	if len(more) == 0 {
-		return nil
-	}
-	_, err := fmt.Fprintln(out, "\n"+strings.Join(more, "\n"))
-	return err
+	return s
 }

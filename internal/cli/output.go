@@ -1,69 +1,92 @@
 package cli
 
 import (
-	"encoding/json"
+	"bytes"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/pflag"
-	"sigs.k8s.io/yaml"
+
+	"github.com/ovnguard/ovnguard/internal/answer"
 )
 
-// Values of -o.
-const (
-	outputTable = "table"
-	outputJSON  = "json"
-	outputYAML  = "yaml"
-)
-
-// addOutputFlag adds -o for a command that writes a table, JSON or YAML.
-func addOutputFlag(flags *pflag.FlagSet, output *string) {
-	flags.StringVarP(output, "output", "o", outputTable, "table, json or yaml")
+// output is how a command writes its answer.
+type output struct {
+	format string
+	// file is the file to write to; "" for standard output.
+	file string
 }
 
-// checkOutput says what is wrong with -o.
-func checkOutput(output string) error {
-	if !slices.Contains([]string{outputTable, outputJSON, outputYAML}, output) {
-		return usage(fmt.Errorf("--output: %q: want table, json or yaml", output))
+// addOutputFlags adds -o and --output-file.
+func (o *output) addOutputFlags(flags *pflag.FlagSet) {
+	var names []string
+	for _, f := range answer.Formats() {
+		names = append(names, f.Name)
+	}
+	o.addFormats(flags, names)
+}
+
+// addFormats adds the flags for a command that has formats of its own. The first one is the default.
+func (o *output) addFormats(flags *pflag.FlagSet, names []string) {
+	flags.StringVarP(&o.format, "output", "o", names[0], allowed(names))
+	flags.StringVar(&o.file, "output-file", "", "file to write to, instead of standard output")
+}
+
+// checkOutput returns the errors in the flags, before anything is read.
+func (o *output) checkOutput() error {
+	formats := answer.Formats()
+	names := make([]string, len(formats))
+	for i, f := range formats {
+		names[i] = f.Name
+	}
+	if !slices.Contains(names, o.format) {
+		return usage(fmt.Errorf("--output: %q: want %s", o.format, allowed(names)))
+	}
+	if err := o.checkFile(); err != nil {
+		return usage(err)
 	}
 	return nil
 }
 
-// writeAs writes the answer of a command: the document for programs, or the table.
-func writeAs(out io.Writer, output string, document any, table func(io.Writer) error) error {
-	var err error
-	switch output {
-	case outputJSON:
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		err = e.Encode(document)
-	case outputYAML:
-		var text []byte
-		if text, err = yaml.Marshal(document); err == nil {
-			_, err = out.Write(text)
-		}
-	default:
-		err = table(out)
+// checkFile returns an error if the file to write to can have no place.
+func (o *output) checkFile() error {
+	if o.file == "" {
+		return nil
 	}
-	if err != nil {
+	if _, err := os.Stat(filepath.Dir(o.file)); err != nil {
+		return fmt.Errorf("--output-file: %s: %w", o.file, err)
+	}
+	return nil
+}
+
+// put writes an answer as a whole.
+func (o *output) put(out io.Writer, a answer.Answer) error {
+	formats := answer.Formats()
+	i := slices.IndexFunc(formats, func(f answer.Format) bool { return f.Name == o.format })
+	return o.putText(out, func(w io.Writer) error { return formats[i].Write(w, a) })
+}
+
+// putText writes what write writes, as a whole, to the file or to standard output.
+func (o *output) putText(out io.Writer, write func(io.Writer) error) error {
+	var text bytes.Buffer
+	if err := write(&text); err != nil {
+		return unreachable(fmt.Errorf("write the answer: %w", err))
+	}
+	if o.file != "" {
+		if err := os.WriteFile(o.file, text.Bytes(), 0o644); err != nil {
+			return usage(fmt.Errorf("--output-file: %w", err))
+		}
+		return nil
+	}
+	if _, err := out.Write(text.Bytes()); err != nil {
 		return unreachable(fmt.Errorf("write the answer: %w", err))
 	}
 	return nil
-}
-
-// plain replaces characters that could move a terminal's cursor or break a table, and has all in one line.
-func plain(text string) string {
-	text = strings.ReplaceAll(text, "\n", "; ")
-	return strings.Map(func(r rune) rune {
-		if r != ' ' && !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text)
 }
 
 // bare finds words that a shell takes as they are.

@@ -1,23 +1,22 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ovnguard/ovnguard/docs"
 	"github.com/ovnguard/ovnguard/internal/admission"
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/report"
 )
 
 func newRulesCommand() *cobra.Command {
-	var format string
+	var o output
 	cmd := &cobra.Command{
 		Use:   "rules [ID]",
 		Short: "List the audit's rules and admission's checks, or explain one",
@@ -33,8 +32,8 @@ Exit code: 0 listed or explained, 2 wrong usage.`,
 			return allIDs(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if format != "table" && format != "json" {
-				return usage(fmt.Errorf("--output: %q: want table or json", format))
+			if err := o.checkOutput(); err != nil {
+				return err
 			}
 			list, id := allRules(), ""
 			if len(args) == 1 {
@@ -42,24 +41,19 @@ Exit code: 0 listed or explained, 2 wrong usage.`,
 					return usage(unknownID(args[0], allIDs()))
 				}
 			}
-			var err error
-			switch out := cmd.OutOrStdout(); {
-			case format == "json" && id == "":
-				err = writeIndented(out, list)
-			case format == "json":
-				err = writeIndented(out, list.one(id))
-			case id == "":
-				err = writeRules(out, list)
-			default:
-				_, err = io.WriteString(out, page(id))
+			if id == "" {
+				return o.put(cmd.OutOrStdout(), list.answer())
 			}
-			if err != nil {
-				return unreachable(fmt.Errorf("write the rules: %w", err))
+			if o.format == "table" || o.format == "wide" || o.format == "markdown" {
+				return o.putText(cmd.OutOrStdout(), func(w io.Writer) error {
+					_, err := io.WriteString(w, page(id)) // it is Markdown
+					return err
+				})
 			}
-			return nil
+			return o.put(cmd.OutOrStdout(), list.one(id).answer())
 		},
 	}
-	cmd.Flags().StringVarP(&format, "output", "o", "table", "table or json")
+	o.addOutputFlags(cmd.Flags())
 	return cmd
 }
 
@@ -120,22 +114,32 @@ func page(id string) string {
 	return docs.Check(id)
 }
 
-func writeRules(out io.Writer, list ruleList) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "RULE\tNAME\tSEVERITY\tFINDS") // Flush says what went wrong
-	for _, r := range list.Rules {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.ID, r.Name, r.Severity, r.Summary)
+// answer returns the list as two tables. CSV has the rules.
+func (l ruleList) answer() answer.Answer {
+	rules := answer.Section{Columns: answer.Columns("Rule", "Name", "Severity", "Finds")}
+	for _, r := range l.Rules {
+		rules.Rows = append(rules.Rows, answer.NewRow(r.ID, r.Name, r.Severity, r.Summary))
 	}
-	if err := w.Flush(); err != nil {
-		return err
+	checks := answer.Section{Columns: answer.Columns("Check", "Name", "Mode", "Refuses")}
+	for _, c := range l.Checks {
+		checks.Rows = append(checks.Rows, answer.NewRow(c.ID, c.Name, c.Mode, c.Summary))
 	}
-	_, _ = fmt.Fprintln(w, "\nCHECK\tNAME\tMODE\tREFUSES")
-	for _, c := range list.Checks {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.ID, c.Name, c.Mode, c.Summary)
+	checks.After = []string{
+		fmt.Sprintf("mode %s: refuses whatever the policy says; mode %s: enforces, warns or audits as the policy says",
+			modeAlways, modePolicy),
+		"`ovnguard rules ID` explains one",
 	}
-	_, _ = fmt.Fprintf(w, "\nmode %s: refuses whatever the policy says; mode %s: enforces, warns or audits as the "+
-		"policy says\n`ovnguard rules ID` explains one\n", modeAlways, modePolicy)
-	return w.Flush()
+	return answer.Answer{
+		Title: "ovnguard rules", Document: l, Sections: []answer.Section{rules, checks},
+	}
+}
+
+// answer returns a rule or a check with its page.
+func (r listedRule) answer() answer.Answer {
+	return answer.Answer{Title: r.ID + " " + r.Name, Document: r, Sections: []answer.Section{{
+		Columns: answer.Columns("ID", "Name", "Severity", "Mode", "Summary", "Page"),
+		Rows:    []answer.Row{answer.NewRow(r.ID, r.Name, r.Severity, r.Mode, r.Summary, strings.Split(r.Page, "\n"))},
+	}}}
 }
 
 // one returns the rule or the check with an ID that there is, with its page.
@@ -144,13 +148,6 @@ func (l ruleList) one(id string) listedRule {
 	r := all[slices.IndexFunc(all, func(r listedRule) bool { return r.ID == id })]
 	r.Page = page(id)
 	return r
-}
-
-// writeIndented writes JSON that people can read.
-func writeIndented(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }
 
 // maxNearest is how many IDs an error names.

@@ -55,7 +55,7 @@ func TestRulesWrongUsage(t *testing.T) {
 		{[]string{"something"}, []string{`"something"`, "`ovnguard rules` lists all"}},
 		{[]string{""}, []string{`""`}},
 		{[]string{"OVG001", "OVG002"}, []string{"2"}},
-		{[]string{"-o", "xml"}, []string{"--output", `"xml"`, "table or json"}},
+		{[]string{"-o", "xml"}, []string{"--output", `"xml"`, "table, wide, json"}},
 	} {
 		code, out, errs := runMain(append([]string{"rules"}, c.args...)...)
 		if code != exitUsage || out != "" {

@@ -28,7 +28,7 @@ const worstNamespaces = 10
 // statusOptions are the flags of the command.
 type statusOptions struct {
 	reading
-	output    string
+	output    output
 	namespace string
 	all       bool
 }
@@ -65,7 +65,7 @@ could not be reached, 4 no such findings, but something is not known.`,
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "only the ports and findings of this namespace")
 	flags.BoolVarP(&o.all, "all-namespaces", "A", false,
 		fmt.Sprintf("list all namespaces, and not only the %d with the most to do", worstNamespaces))
-	addOutputFlag(flags, &o.output)
+	o.output.addOutputFlags(flags)
 	return cmd
 }
 
@@ -103,7 +103,7 @@ type webhooksSeen struct {
 }
 
 func (o *statusOptions) check() error {
-	if err := checkOutput(o.output); err != nil {
+	if err := o.output.checkOutput(); err != nil {
 		return err
 	}
 	switch {
@@ -159,7 +159,7 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 		}
 	}
 	o.fill(&r, seen, failed, l, now, flags)
-	if err := writeAs(out, o.output, r, func(w io.Writer) error { return r.table(w, now) }); err != nil {
+	if err := o.output.put(out, r.answer(now)); err != nil {
 		return err
 	}
 	return o.verdict(&r, failed)

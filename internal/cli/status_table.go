@@ -2,102 +2,97 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/overview"
 )
 
-// table writes the report for people. No control character is printed, whatever names contain.
-func (r *statusReport) table(out io.Writer, now time.Time) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	line := func(cells ...any) {
-		text := make([]string, len(cells))
-		for i, c := range cells {
-			text[i] = plain(fmt.Sprint(c))
-		}
-		_, _ = fmt.Fprintln(w, strings.Join(text, "\t")) // Flush says what went wrong
+// answer returns the report in parts.
+func (r *statusReport) answer(now time.Time) answer.Answer {
+	return answer.Answer{
+		Title: "ovnguard status", Document: r, Notes: r.Notes,
+		Sections: []answer.Section{r.namespaces(), r.actions(), r.Health.section(now)},
 	}
-	if r.Ports == nil {
-		line("ports could not be judged")
-	} else {
-		line("NAMESPACE", "PORTS", "PROTECTED", "EXTENDED", "PERMITTED", "WIDENED", "OPEN", "UNKNOWN", "URGENT")
-		row := func(name string, c overview.Counts, urgent int) {
-			line(name, c.Total(), c.Protected, c.Extended, c.OpenByPermission, c.Widened, c.Open, c.Unknown, urgent)
-		}
-		all := 0
-		for _, a := range r.Action {
-			all += a.Findings
-		}
-		row("(all)", *r.Ports, all)
-		for _, n := range r.Namespaces {
-			row(n.Name, n.Counts, n.Urgent)
-		}
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if r.Ports != nil {
-		line(fmt.Sprintf("permitted: open by permission; urgent: critical and high findings; %s out of scope",
-			counted(r.Ports.OutOfScope, "port")))
-	}
-	if r.MoreNamespaces > 0 {
-		line(fmt.Sprintf("and %s more: -A lists all", counted(r.MoreNamespaces, "namespace")))
-	}
-	line()
-	r.actions(line)
-	line()
-	r.Health.table(line, now)
-	for _, n := range r.Notes {
-		line("note: " + n)
-	}
-	return w.Flush()
 }
 
-func (r *statusReport) actions(line func(...any)) {
+// namespaces returns the ports, all of them and by namespace.
+func (r *statusReport) namespaces() answer.Section {
+	if r.Ports == nil {
+		return answer.Section{After: []string{"ports could not be judged"}}
+	}
+	s := answer.Section{Columns: answer.Columns(
+		"Namespace", "Ports", "Protected", "Extended", "Permitted", "Widened", "Open", "Unknown", "Urgent",
+	)}
+	row := func(name string, c overview.Counts, urgent int) {
+		s.Rows = append(s.Rows, answer.NewRow(name, c.Total(), c.Protected, c.Extended, c.OpenByPermission, c.Widened,
+			c.Open, c.Unknown, urgent))
+	}
+	all := 0
+	for _, a := range r.Action {
+		all += a.Findings
+	}
+	row("(all)", *r.Ports, all)
+	for _, n := range r.Namespaces {
+		row(n.Name, n.Counts, n.Urgent)
+	}
+	s.After = []string{fmt.Sprintf("permitted: open by permission; urgent: critical and high findings; %s out of scope",
+		counted(r.Ports.OutOfScope, "port"))}
+	if r.MoreNamespaces > 0 {
+		s.After = append(s.After, fmt.Sprintf("and %s more: -A lists all", counted(r.MoreNamespaces, "namespace")))
+	}
+	return s
+}
+
+// actions returns the critical and high findings by rule.
+func (r *statusReport) actions() answer.Section {
+	s := answer.Section{Title: "needs action now"}
 	switch {
 	case r.Ports == nil:
-		line("needs action now: not known")
+		s.After = []string{"not known"}
 	case len(r.Action) == 0:
-		line("needs action now: nothing, there are no critical or high findings")
+		s.After = []string{"nothing, there are no critical or high findings"}
 	default:
-		line("needs action now:")
+		s.Columns = answer.Columns("Severity", "Rule", "Findings", "Command")
 	}
 	for _, a := range r.Action {
-		line(
-			"  "+a.Severity,
+		s.Rows = append(s.Rows, answer.NewRow(
+			a.Severity,
 			a.Rule+" "+a.Name,
 			fmt.Sprintf("%d in %s", a.Findings, counted(a.Namespaces, "namespace")),
 			a.Command,
-		)
+		))
 	}
+	return s
 }
 
-func (h *health) table(line func(...any), now time.Time) {
-	line("health:")
-	line("  northbound", h.Northbound.text(now))
+// section returns the health as pairs of a part and its state.
+func (h *health) section(now time.Time) answer.Section {
+	s := answer.Section{Title: "health"}
+	row := func(part, state string) { s.Rows = append(s.Rows, answer.NewRow(part, state)) }
+	row("northbound", h.Northbound.text(now))
 	if h.Southbound == nil {
-		line("  southbound", "not asked; --sb names it")
+		row("southbound", "not asked; --sb names it")
 	} else {
-		line("  southbound", h.Southbound.text(now))
+		row("southbound", h.Southbound.text(now))
 	}
 	if h.APIServer == nil {
-		line("  api server", "not asked: the cluster is a file")
+		row("api server", "not asked: the cluster is a file")
 	} else {
-		line("  api server", fmt.Sprintf("reached at %s, Kubernetes %s", h.APIServer.Address, h.APIServer.Version))
+		row("api server", fmt.Sprintf("reached at %s, Kubernetes %s", h.APIServer.Address, h.APIServer.Version))
 	}
 	if h.Webhooks == nil {
-		line("  webhooks", "not known from files")
+		row("webhooks", "not known from files")
 	} else {
-		line("  webhooks", h.Webhooks.text())
+		row("webhooks", h.Webhooks.text())
 	}
-	line("  policies", policiesText(h.Policies))
-	line("  eras", erasText(h.Nodes))
-	line("  kube-ovn", layoutText(h))
+	row("policies", policiesText(h.Policies))
+	row("eras", erasText(h.Nodes))
+	row("kube-ovn", layoutText(h))
+	return s
 }
 
 // text says how the database was read.

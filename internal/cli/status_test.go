@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/layout"
 	"github.com/ovnguard/ovnguard/internal/overview"
 	"github.com/ovnguard/ovnguard/internal/registration"
@@ -126,7 +127,7 @@ func TestExitCodesOfStatusAndDoctor(t *testing.T) {
 		"doctor, wrong nb":  {[]string{"doctor", "--from", files[1], "--nb", "http://x"}, exitUsage, "--nb"},
 		"doctor, no config": {[]string{"doctor"}, exitUsage, "--kubeconfig"},
 	} {
-		for _, format := range []string{outputTable, outputJSON, outputYAML} {
+		for _, format := range formats {
 			code, out, errs := runMain(append(slices.Clone(c.args), "-o", format)...)
 			if code != c.code || !strings.Contains(errs, c.says) || code == exitUsage && out != "" {
 				t.Errorf("%s, %s: exit code %d, want %d; says %q\n%s", name, format, code, c.code, errs, out)
@@ -155,8 +156,10 @@ func TestTablesAreSafe(t *testing.T) {
 	}
 	d := diagnosis{Layout: &l}
 	d.add(evil, warn, evil, "%s", evil)
-	if err := errors.Join(r.table(&text, now), d.table(&text)); err != nil {
-		t.Fatal(err)
+	for _, f := range answer.Formats() {
+		if err := errors.Join(f.Write(&text, r.answer(now)), f.Write(&text, d.answer())); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if got := text.String(); strings.ContainsAny(got, "\x1b\u202e\t") || strings.Contains(got, "\nd\n") {
 		t.Errorf("%q", got)

@@ -2,12 +2,13 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"runtime"
 	"runtime/debug"
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ovnguard/ovnguard/internal/answer"
 )
 
 // build is what is known of this program. Fields are empty where the build does not say.
@@ -24,7 +25,7 @@ type build struct {
 
 func newVersionCommand() *cobra.Command {
 	var short bool
-	var output string
+	var o output
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Show the version of this program",
@@ -34,20 +35,20 @@ ovnguard doctor shows the versions there.
 Exit code: 0, or 2 wrong usage.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(output); err != nil {
+			if err := o.checkOutput(); err != nil {
 				return err
 			}
 			info, _ := debug.ReadBuildInfo()
 			b, out := buildOf(info), cmd.OutOrStdout()
-			if short && output == outputTable {
+			if short && o.format == "table" {
 				_, err := fmt.Fprintln(out, b.Version)
 				return err
 			}
-			return writeAs(out, output, b, func(w io.Writer) error { return writeBuild(w, b) })
+			return o.put(out, b.answer())
 		},
 	}
 	cmd.Flags().BoolVar(&short, "short", false, "only the version")
-	addOutputFlag(cmd.Flags(), &output)
+	o.addOutputFlags(cmd.Flags())
 	return cmd
 }
 
@@ -70,14 +71,19 @@ func buildOf(info *debug.BuildInfo) build {
 	return b
 }
 
-func writeBuild(w io.Writer, b build) error {
+// answer returns what is known as pairs.
+func (b build) answer() answer.Answer {
 	commit := orUnknown(b.Commit)
 	if b.Modified {
 		commit += ", with changes"
 	}
-	_, err := fmt.Fprintf(w, "version   %s\ncommit    %s\ndate      %s\ngo        %s\nplatform  %s\n",
-		b.Version, commit, orUnknown(b.Date), b.Go, b.Platform)
-	return err
+	return answer.Answer{Title: "ovnguard version", Document: b, Sections: []answer.Section{{Rows: []answer.Row{
+		answer.NewRow("version", b.Version),
+		answer.NewRow("commit", commit),
+		answer.NewRow("date", orUnknown(b.Date)),
+		answer.NewRow("go", b.Go),
+		answer.NewRow("platform", b.Platform),
+	}}}}
 }
 
 func orUnknown(text string) string {

@@ -35,7 +35,7 @@ func TestCompletion(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ words, want []string }{
-		{[]string{"version", "-o", ""}, []string{"table", "json", "yaml"}},
+		{[]string{"version", "-o", ""}, []string{"table", "wide", "json", "yaml", "csv", "markdown", "html"}},
 		{[]string{"explain", ""}, nil},
 		{[]string{"undo", "--kubeconfig", config, "--of", ""}, nil},
 		{[]string{"completion", ""}, []string{"bash", "fish", "powershell", "zsh"}},
@@ -79,7 +79,7 @@ func TestVersion(t *testing.T) {
 		t.Errorf("YAML:\n%s", out)
 	}
 	if code, out, errs := runMain("version", "-o", "xml"); code != exitUsage || out != "" ||
-		!strings.Contains(errs, "table, json or yaml") {
+		!strings.Contains(errs, "json, yaml, csv") {
 		t.Errorf("xml: exit code %d, %q, %q", code, out, errs)
 	}
 	b = buildOf(&debug.BuildInfo{Settings: []debug.BuildSetting{
@@ -88,7 +88,11 @@ func TestVersion(t *testing.T) {
 		{Key: "vcs.modified", Value: "true"},
 	}})
 	var text strings.Builder
-	if err := writeBuild(&text, b); err != nil || !strings.Contains(text.String(), "commit    abc, with changes\n") ||
+	if err := (&output{format: "table"}).put(
+		&text,
+		b.answer(),
+	); err != nil ||
+		!strings.Contains(text.String(), "commit    abc, with changes\n") ||
 		!strings.Contains(text.String(), "date      2030-01-02T03:04:05Z\n") {
 		t.Errorf("%v\n%s", err, text.String())
 	}

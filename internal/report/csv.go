@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/audit"
 )
 
@@ -28,7 +29,7 @@ func CSV(w io.Writer, s Summary) error {
 			f.Evidence.Identity, f.Evidence.Decision, change,
 		}
 		for i := range row {
-			row[i] = cell(row[i])
+			row[i] = answer.CSVCell(row[i])
 		}
 		return out.Write(row)
 	})
@@ -37,13 +38,4 @@ func CSV(w io.Writer, s Summary) error {
 	}
 	out.Flush()
 	return out.Error()
-}
-
-// cell returns text that a spreadsheet takes for no formula: an apostrophe stands before a character that begins one.
-func cell(s string) string {
-	text := plain(s)
-	if text != "" && strings.ContainsAny(s[:1], "=+-@\t\r") {
-		return "'" + text
-	}
-	return text
 }

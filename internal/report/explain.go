@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -35,8 +36,8 @@ func explain(w io.Writer, p inventory.Port) error {
 	lines := []string{
 		fmt.Sprintf(
 			"NIC %s, port %s: %s, by the %s",
-			plain(string(p.Provider)),
-			plain(p.Name),
+			answer.Plain(string(p.Provider)),
+			answer.Plain(p.Name),
 			d.Level,
 			d.LevelFrom.Phrase(),
 		),
@@ -44,7 +45,7 @@ func explain(w io.Writer, p inventory.Port) error {
 		fmt.Sprintf("  layer-2 forwarding: %s, by the %s", d.Forwarding, d.ForwardingFrom.Phrase()),
 	}
 	if p.NotChecking != "" {
-		lines = append(lines, "  ! not in effect: "+plain(audit.NotChecked(p.NotChecking)))
+		lines = append(lines, "  ! not in effect: "+answer.Plain(audit.NotChecked(p.NotChecking)))
 	}
 	if why := notApplied(&p); why != "" {
 		lines = append(lines, "  ! not applied: "+why)
@@ -68,10 +69,10 @@ func explain(w io.Writer, p inventory.Port) error {
 			tw,
 			"  %s\t%s\t%s\t%s\t%s\n",
 			s.Source,
-			orDash(s.Name),
-			orDash(what),
+			answer.OrDash(s.Name),
+			answer.OrDash(what),
 			s.Outcome,
-			plain(s.Detail),
+			answer.Plain(s.Detail),
 		); err != nil {
 			return err
 		}
@@ -92,7 +93,7 @@ func notApplied(p *inventory.Port) string {
 	}
 	has := "the pod has no annotation " + key
 	if is != "" {
-		has = fmt.Sprintf("the pod has %s=%s", key, plain(is))
+		has = fmt.Sprintf("the pod has %s=%s", key, answer.Plain(is))
 	}
 	if d.Mode != policy.Enforce {
 		return fmt.Sprintf("policy says mode %s, and %s", d.Mode, has)
@@ -104,7 +105,7 @@ func orBuiltIn(name string) string {
 	if name == "" {
 		return "none, the built-in default"
 	}
-	return plain(name)
+	return answer.Plain(name)
 }
 
 func pairText(p portsec.AddressPair) string {

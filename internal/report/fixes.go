@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/audit"
 )
 
@@ -62,9 +63,9 @@ func Fixes(out io.Writer, s Summary) error {
 		if i > 0 {
 			_, _ = fmt.Fprintln(w) // Flush says what went wrong
 		}
-		_, _ = fmt.Fprintf(w, "# %s\n", plain(p.Name))
+		_, _ = fmt.Fprintf(w, "# %s\n", answer.Plain(p.Name))
 		for _, c := range p.Commands {
-			_, _ = fmt.Fprintln(w, plain(c))
+			_, _ = fmt.Fprintln(w, answer.Plain(c))
 		}
 	}
 	if len(without) > 0 {
@@ -74,7 +75,14 @@ func Fixes(out io.Writer, s Summary) error {
 		_, _ = fmt.Fprintln(w, "# to be looked at: there is no command")
 	}
 	for _, f := range without {
-		_, _ = fmt.Fprintf(w, "# %s %s %s: %s\n", f.Rule.ID, f.Rule.Name, plain(about(f)), plain(f.Message))
+		_, _ = fmt.Fprintf(
+			w,
+			"# %s %s %s: %s\n",
+			f.Rule.ID,
+			f.Rule.Name,
+			answer.Plain(about(f)),
+			answer.Plain(f.Message),
+		)
 	}
 	return w.Flush()
 }

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/net/html"
 	"sigs.k8s.io/yaml"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/monitor"
@@ -77,7 +78,7 @@ func TestNothingHiddenIsPrinted(t *testing.T) {
 	for _, f := range append(Formats(), Format{"fixes", Fixes}) {
 		out := written(t, f.Write, hostileSummary())
 		for i, r := range out {
-			if hidden(r) && r != '\n' && (r != '\t' || f.Name != "junit") { // which is indented with tabs
+			if answer.Hidden(r) && r != '\n' && (r != '\t' || f.Name != "junit") { // which is indented with tabs
 				t.Errorf("%s: %U at byte %d: %q", f.Name, r, i, out[max(0, i-40):min(len(out), i+40)])
 				break
 			}
@@ -145,7 +146,7 @@ func TestCSVHasNoFormula(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "a=1": "a=1", "=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\t=1": "'?=1", "\r=1": "'?=1",
 	} {
-		if got := cell(text); got != want {
+		if got := answer.CSVCell(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/audit"
 )
 
@@ -14,8 +15,9 @@ import (
 var htmlText string
 
 var htmlTemplate = template.Must(template.New("html").Funcs(template.FuncMap{
-	"plain":   plain,
-	"dash":    orDash,
+	"plain":   answer.Plain,
+	"style":   answer.Style,
+	"dash":    answer.OrDash,
 	"pod":     podName,
 	"about":   about,
 	"rfc3339": rfc3339,

@@ -1,10 +1,10 @@
 package report
 
 import (
-	"encoding/json"
 	"io"
 	"time"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
@@ -99,11 +99,10 @@ type evidence struct {
 }
 
 // JSON writes the summary for programs.
-func JSON(w io.Writer, s Summary) error {
-	enc := json.NewEncoder(visibleJSON{w})
-	enc.SetIndent("", "  ")
-	return enc.Encode(s.document())
-}
+func JSON(w io.Writer, s Summary) error { return answer.WriteJSON(w, s.document()) }
+
+// YAML writes the summary as JSON does, as YAML.
+func YAML(w io.Writer, s Summary) error { return answer.WriteYAML(w, s.document()) }
 
 // document returns the JSON form of the summary.
 func (s Summary) document() document {

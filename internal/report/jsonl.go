@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/audit"
 )
 
@@ -21,7 +22,7 @@ type line struct {
 
 // JSONLines writes the findings, each as JSON on a line of its own. Those that went since an earlier report come last.
 func JSONLines(w io.Writer, s Summary) error {
-	enc := json.NewEncoder(visibleJSON{w})
+	enc := json.NewEncoder(answer.VisibleJSON{To: w})
 	return s.each(func(f audit.Finding, change string) error {
 		return enc.Encode(line{documented([]audit.Finding{f})[0], change})
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jstemmer/go-junit-report/v2/junit"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/audit"
 )
 
@@ -45,9 +46,9 @@ func JUnit(w io.Writer, s Summary) error {
 	if len(s.Unknown) > 0 {
 		suite := junit.Testsuite{Name: "ports that could not be judged"}
 		for _, port := range slices.Sorted(maps.Keys(s.Unknown)) {
-			why := plain(s.Unknown[port])
+			why := answer.Plain(s.Unknown[port])
 			suite.AddTestcase(junit.Testcase{
-				Name: plain(port), Classname: string(audit.Unknown),
+				Name: answer.Plain(port), Classname: string(audit.Unknown),
 				Error: &junit.Result{Message: why, Type: string(audit.Unknown)},
 			})
 		}
@@ -57,12 +58,12 @@ func JUnit(w io.Writer, s Summary) error {
 }
 
 func (s Summary) testcase(f audit.Finding) junit.Testcase {
-	text := fmt.Sprintf("port: %s\n", orDash(f.Port))
+	text := fmt.Sprintf("port: %s\n", answer.OrDash(f.Port))
 	if f.Fix != "" {
-		text += fmt.Sprintf("fix: %s\n", plain(f.Fix))
+		text += fmt.Sprintf("fix: %s\n", answer.Plain(f.Fix))
 	}
-	result := &junit.Result{Message: plain(f.Message), Type: string(f.Rule.Severity), Data: text}
-	c := junit.Testcase{Name: plain(about(f)), Classname: f.Rule.ID}
+	result := &junit.Result{Message: answer.Plain(f.Message), Type: string(f.Rule.Severity), Data: text}
+	c := junit.Testcase{Name: answer.Plain(about(f)), Classname: f.Rule.ID}
 	if s.breaks(f) {
 		c.Failure = result
 	} else {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/audit"
 )
 
@@ -17,7 +18,7 @@ func Markdown(out io.Writer, s Summary) error {
 	m := markdown{w}
 	m.printf("# ovnguard audit\n\n%s.\n", s.totals())
 	if selected := s.Filter.String(); selected != "" {
-		m.printf("\nFiltered by %s\n", escaped(selected))
+		m.printf("\nFiltered by %s\n", answer.Markdown(selected))
 	}
 	if at := rfc3339(s.Time); at != "" {
 		m.printf("\nRead at %s.\n", at)
@@ -38,7 +39,7 @@ func Markdown(out io.Writer, s Summary) error {
 	}
 	m.table("Open or widened by permission", "Level|Ports|Namespace|By", rows)
 	if c := s.Changes; c != nil {
-		m.printf("\n## Since %s\n\n%d findings came, %d went.\n", escaped(c.since()), len(c.Came), len(c.Went))
+		m.printf("\n## Since %s\n\n%d findings came, %d went.\n", answer.Markdown(c.since()), len(c.Came), len(c.Went))
 		const header = "Rule|Severity|About|Finding"
 		m.table("Came", header, changed(c.Came))
 		m.table("Went", header, changed(c.Went))
@@ -55,7 +56,7 @@ func Markdown(out io.Writer, s Summary) error {
 		m.printf("\n## Notes\n\n")
 	}
 	for _, n := range s.Notes {
-		m.printf("- %s\n", escaped(n))
+		m.printf("- %s\n", answer.Markdown(n))
 	}
 	return w.Flush()
 }
@@ -86,7 +87,7 @@ func (m markdown) table(heading, header string, rows [][]string) {
 	)
 	for _, row := range rows {
 		for _, c := range row {
-			m.printf("| %s ", escaped(orDash(c)))
+			m.printf("| %s ", answer.Markdown(answer.OrDash(c)))
 		}
 		m.printf("|\n")
 	}
@@ -96,11 +97,11 @@ func (m markdown) table(heading, header string, rows [][]string) {
 func (m markdown) fixes(findings []audit.Finding) {
 	programs, without := fixes(findings)
 	for _, p := range programs {
-		text := plain(strings.Join(p.Commands, "\x00"))
+		text := answer.Plain(strings.Join(p.Commands, "\x00"))
 		fence := strings.Repeat("`", max(3, longestRun(text, '`')+1))
-		m.printf("\n## To put it right, with %s\n\n%ssh\n", escaped(p.Name), fence)
+		m.printf("\n## To put it right, with %s\n\n%ssh\n", answer.Markdown(p.Name), fence)
 		for _, c := range p.Commands {
-			m.printf("%s\n", plain(c))
+			m.printf("%s\n", answer.Plain(c))
 		}
 		m.printf("%s\n", fence)
 	}
@@ -108,7 +109,7 @@ func (m markdown) fixes(findings []audit.Finding) {
 		m.printf("\n## To be looked at\n\nThere is no command for these:\n\n")
 	}
 	for _, f := range without {
-		m.printf("- %s %s: %s\n", f.Rule.ID, escaped(f.Rule.Name), escaped(about(f)))
+		m.printf("- %s %s: %s\n", f.Rule.ID, answer.Markdown(f.Rule.Name), answer.Markdown(about(f)))
 	}
 }
 
@@ -124,24 +125,4 @@ func longestRun(s string, of rune) (longest int) {
 		longest = max(longest, run)
 	}
 	return longest
-}
-
-// escaped returns text that Markdown shows as it is: a backslash stands before each character that could mean something
-// else.
-func escaped(s string) string {
-	var out strings.Builder
-	for _, r := range plain(s) {
-		switch {
-		case r == '<':
-			out.WriteString("&lt;")
-		case r == '&':
-			out.WriteString("&amp;")
-		case strings.ContainsRune("\\`*_{}[]>#|~$!@", r):
-			out.WriteRune('\\')
-			out.WriteRune(r)
-		default:
-			out.WriteRune(r)
-		}
-	}
-	return out.String()
 }

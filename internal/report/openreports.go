@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/openreports"
 )
@@ -20,7 +21,7 @@ func OpenReports(w io.Writer, s Summary) error {
 		if _, err := fmt.Fprintln(w, "---"); err != nil {
 			return err
 		}
-		if err := writeYAML(w, object); err != nil {
+		if err := answer.WriteYAML(w, object); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/audit"
 )
 
@@ -36,7 +37,7 @@ func SARIF(w io.Writer, s Summary) error {
 		r := sarif.NewRuleResult(f.Rule.ID).
 			WithRuleIndex(run.GetRuleIndex(f.Rule.ID)).
 			WithLevel(level(f.Rule.Severity)).
-			WithMessage(sarif.NewTextMessage(plain(f.Message))).
+			WithMessage(sarif.NewTextMessage(answer.Plain(f.Message))).
 			AddLocation(location(f)).
 			WithPartialFingerprints(map[string]string{"ovnguard/v1": fingerprint(f)}).
 			WithProperties(properties(f))
@@ -59,7 +60,7 @@ func SARIF(w io.Writer, s Summary) error {
 	if !bytes.HasSuffix(out.Bytes(), []byte("\n")) {
 		out.WriteByte('\n')
 	}
-	_, err = visibleJSON{w}.Write(out.Bytes())
+	_, err = answer.VisibleJSON{To: w}.Write(out.Bytes())
 	return err
 }
 
@@ -71,7 +72,7 @@ func invocation(s Summary) *sarif.Invocation {
 	}
 	notify := func(level, text string) {
 		i.AddToolExecutionNotification(
-			sarif.NewNotification().WithLevel(level).WithMessage(sarif.NewTextMessage(plain(text))),
+			sarif.NewNotification().WithLevel(level).WithMessage(sarif.NewTextMessage(answer.Plain(text))),
 		)
 	}
 	for _, port := range slices.Sorted(maps.Keys(s.Unknown)) {
@@ -105,7 +106,7 @@ func location(f audit.Finding) *sarif.Location {
 	artifact := sarif.NewSimpleArtifactLocation(strings.Join(path, "/"))
 	return sarif.NewLocationWithPhysicalLocation(sarif.NewPhysicalLocation().WithArtifactLocation(artifact)).
 		AddLogicalLocation(sarif.NewLogicalLocation().
-			WithKind("resource").WithName(plain(name)).WithFullyQualifiedName(plain(full)))
+			WithKind("resource").WithName(answer.Plain(name)).WithFullyQualifiedName(answer.Plain(full)))
 }
 
 // properties returns the fields of a finding that SARIF has no place for.

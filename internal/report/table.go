@@ -11,6 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/audit"
 )
 
@@ -66,10 +67,10 @@ func (t text) shown(n int) int {
 func (t text) totals(s Summary) {
 	t.printf("%s\n", s.totals())
 	if selected := s.Filter.String(); selected != "" {
-		t.printf("filtered by %s\n", plain(selected))
+		t.printf("filtered by %s\n", answer.Plain(selected))
 	}
 	for _, n := range s.Notes {
-		t.printf("note: %s\n", plain(n))
+		t.printf("note: %s\n", answer.Plain(n))
 	}
 }
 
@@ -92,7 +93,7 @@ func (t text) namespaces(s Summary) {
 		}
 		rows = append(
 			rows,
-			slices.Concat([]string{orDash(n.Namespace)}, n.numbers(), []string{orDash(string(n.Worst))}),
+			slices.Concat([]string{answer.OrDash(n.Namespace)}, n.numbers(), []string{answer.OrDash(string(n.Worst))}),
 		)
 	}
 	if len(rows) == 1 {
@@ -129,7 +130,10 @@ func (t text) permitted(all []audit.Permission) {
 	}
 	rows := [][]string{{"  LEVEL", "PORTS", "NAMESPACE", "BY"}}
 	for _, g := range groups[:t.shown(len(groups))] {
-		rows = append(rows, []string{"  " + string(g.level), strconv.Itoa(g.ports), plain(g.namespace), orDash(g.by)})
+		rows = append(
+			rows,
+			[]string{"  " + string(g.level), strconv.Itoa(g.ports), answer.Plain(g.namespace), answer.OrDash(g.by)},
+		)
 	}
 	t.printf("\nopen or widened by permission:\n")
 	t.columns(rows)
@@ -178,13 +182,17 @@ func (t text) changes(s Summary) {
 	if c == nil {
 		return
 	}
-	t.printf("\nsince %s: %d findings came, %d went\n", plain(c.since()), len(c.Came), len(c.Went))
+	t.printf("\nsince %s: %d findings came, %d went\n", answer.Plain(c.since()), len(c.Came), len(c.Went))
 	var rows [][]string
 	for sign, findings := range map[string][]audit.Finding{"  + ": c.Came, "  - ": c.Went} {
 		for _, f := range findings {
 			rows = append(rows, []string{
-				sign + plain(f.Rule.ID+" "+f.Rule.Name), plain(string(f.Rule.Severity)), plain(about(f)),
-				plain(f.Message),
+				sign + answer.Plain(
+					f.Rule.ID+" "+f.Rule.Name,
+				),
+				answer.Plain(string(f.Rule.Severity)),
+				answer.Plain(about(f)),
+				answer.Plain(f.Message),
 			})
 		}
 	}
@@ -204,15 +212,22 @@ func (t text) findings(s Summary, wide bool) {
 	rows := [][]string{append(header, "FINDING")}
 	for _, f := range s.Findings {
 		row := []string{
-			f.Rule.ID + " " + f.Rule.Name, string(f.Rule.Severity), orDash(f.Port), orDash(podName(f)),
-			orDash(string(f.Provider)),
+			f.Rule.ID + " " + f.Rule.Name, string(f.Rule.Severity), answer.OrDash(f.Port), answer.OrDash(podName(f)),
+			answer.OrDash(string(f.Provider)),
 		}
 		if wide {
 			e := f.Evidence
-			row = append(row, orDash(string(e.Class)), orDash(e.Switch), orDash(e.Decision), orDash(e.Identity),
-				orDash(strings.Join(e.PortSecurity, ", ")), orDash(strings.Join(e.Addresses, ", ")))
+			row = append(
+				row,
+				answer.OrDash(string(e.Class)),
+				answer.OrDash(e.Switch),
+				answer.OrDash(e.Decision),
+				answer.OrDash(e.Identity),
+				answer.OrDash(strings.Join(e.PortSecurity, ", ")),
+				answer.OrDash(strings.Join(e.Addresses, ", ")),
+			)
 		}
-		rows = append(rows, append(row, plain(f.Message)))
+		rows = append(rows, append(row, answer.Plain(f.Message)))
 	}
 	t.printf("\n")
 	t.columns(rows)
@@ -222,9 +237,9 @@ func (t text) findings(s Summary, wide bool) {
 func (t text) fixes(findings []audit.Finding) {
 	programs, without := fixes(findings)
 	for _, p := range programs {
-		t.printf("\nto put it right, with %s:\n", plain(p.Name))
+		t.printf("\nto put it right, with %s:\n", answer.Plain(p.Name))
 		for _, c := range p.Commands {
-			t.printf("  %s\n", plain(c))
+			t.printf("  %s\n", answer.Plain(c))
 		}
 	}
 	if len(without) == 0 {
@@ -233,7 +248,7 @@ func (t text) fixes(findings []audit.Finding) {
 	t.printf("\nto be looked at, for there is no command:\n")
 	shown := t.shown(len(without))
 	for _, f := range without[:shown] {
-		t.printf("  %s %s: %s\n", f.Rule.ID, f.Rule.Name, plain(about(f)))
+		t.printf("  %s %s: %s\n", f.Rule.ID, f.Rule.Name, answer.Plain(about(f)))
 	}
 	if more := len(without) - shown; more > 0 {
 		t.printf("  and %d more; -o wide lists all\n", more)

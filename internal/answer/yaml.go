@@ -1,4 +1,4 @@
-package report
+package answer
 
 import (
 	"encoding/json"
@@ -11,13 +11,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// YAML writes the summary as JSON does, as YAML.
-func YAML(w io.Writer, s Summary) error { return writeYAML(w, s.document()) }
-
-// writeYAML writes an object as a YAML document, with hidden characters as escapes, which mean the same. The encoder
+// WriteYAML writes an object as a YAML document, with hidden characters as escapes, which mean the same. The encoder
 // does not escape all of them, such as marks of direction. So each is replaced by a mark before encoding, and each mark
 // by an escape afterwards. A mark begins with a control character, because the encoder always escapes these.
-func writeYAML(w io.Writer, object any) error {
+func WriteYAML(w io.Writer, object any) error {
 	text, err := json.Marshal(object)
 	if err != nil {
 		return err
@@ -64,12 +61,12 @@ func marked(tree any) any {
 }
 
 func markedText(s string) string {
-	if !strings.ContainsFunc(s, hidden) {
+	if !strings.ContainsFunc(s, Hidden) {
 		return s
 	}
 	var out strings.Builder
 	for _, r := range s {
-		if hidden(r) {
+		if Hidden(r) {
 			fmt.Fprintf(&out, "\x01<%x>", r)
 		} else {
 			out.WriteRune(r)
