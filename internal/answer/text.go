@@ -32,8 +32,8 @@ func OrDash(s string) string {
 // the direction of text.
 func Hidden(r rune) bool { return unicode.IsControl(r) || !unicode.IsPrint(r) && r != ' ' }
 
-// Markdown returns text that Markdown shows as it is: a backslash stands before each character that could mean something
-// else.
+// Markdown returns text that Markdown shows as it is: a backslash stands before each character that could mean
+// something else.
 func Markdown(s string) string {
 	var out strings.Builder
 	for _, r := range Plain(s) {
@@ -52,7 +52,8 @@ func Markdown(s string) string {
 	return out.String()
 }
 
-// CSVCell returns text that a spreadsheet takes for no formula: an apostrophe stands before a character that begins one.
+// CSVCell returns text that a spreadsheet takes for no formula: an apostrophe stands before a character that begins
+// one.
 func CSVCell(s string) string {
 	text := Plain(s)
 	if text != "" && strings.ContainsAny(s[:1], "=+-@\t\r") {
