@@ -14,11 +14,24 @@ type Answer struct {
 	Title string
 	// Document is the answer as JSON and YAML have it.
 	Document any
-	// Sections are the parts of the answer, in order. CSV has the first one that has columns.
+	// Sections are the parts of the answer, in order. CSV has the first table, or the first pairs.
 	Sections []Section
 	// Notes say what is not known, and where the answer comes from.
 	Notes []string
 }
+
+// APIVersion is the version of the shapes of all documents. A shape may grow; a field never changes its meaning or goes
+// away within a version.
+const APIVersion = "report.ovnguard.io/v1alpha1"
+
+// Meta begins a document.
+type Meta struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+}
+
+// Of returns the beginning of a document of a kind.
+func Of(kind string) Meta { return Meta{APIVersion, kind} }
 
 // Section is a part of an answer: a table, or lines of text.
 type Section struct {

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -84,29 +85,31 @@ func (s Section) lines(row Row, wide bool) (lines [][]string) {
 	return lines
 }
 
+// writeCSV writes the first table, or the first pairs where there is none.
 func writeCSV(to io.Writer, a Answer) error {
+	i := slices.IndexFunc(a.Sections, func(s Section) bool { return len(s.Columns) > 0 })
+	if i < 0 {
+		i = slices.IndexFunc(a.Sections, func(s Section) bool { return len(s.Rows) > 0 })
+	}
+	if i < 0 {
+		return nil
+	}
+	s := a.Sections[i]
+	if len(s.Columns) == 0 {
+		s.Columns = Columns("Name", "Value")
+	}
 	w := csv.NewWriter(to)
-	for _, s := range a.Sections {
-		if len(s.Columns) == 0 {
-			continue
+	names := make([]string, len(s.Columns))
+	for i, c := range s.Columns {
+		names[i] = strings.ToLower(c.Name)
+	}
+	_ = w.Write(names) // Error says what went wrong
+	for _, row := range s.Rows {
+		cells := make([]string, len(row))
+		for i, c := range row {
+			cells[i] = CSVCell(strings.Join(c, "; "))
 		}
-		names := make([]string, len(s.Columns))
-		for i, c := range s.Columns {
-			names[i] = strings.ToLower(c.Name)
-		}
-		if err := w.Write(names); err != nil {
-			return err
-		}
-		for _, row := range s.Rows {
-			cells := make([]string, len(row))
-			for i, c := range row {
-				cells[i] = CSVCell(strings.Join(c, "; "))
-			}
-			if err := w.Write(cells); err != nil {
-				return err
-			}
-		}
-		break
+		_ = w.Write(cells)
 	}
 	w.Flush()
 	return w.Error()

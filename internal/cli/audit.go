@@ -150,6 +150,11 @@ func (o *reading) place(ctx context.Context, flags *pflag.FlagSet) error {
 		}
 		return err
 	}
+	if o.northbound == "" { // the cluster says where it is
+		if _, _, err := o.connect(ctx); err != nil {
+			return err
+		}
+	}
 	l, err := detect(ctx, c, o.told.wanted(flags, o.northbound))
 	if err != nil {
 		return err

@@ -81,6 +81,7 @@ const (
 
 // checkReport is the answer of the command. It may grow; a field never changes its meaning or goes away.
 type checkReport struct {
+	answer.Meta
 	Objects []checkedObject `json:"objects"`
 	// Others counts the objects that make no pods that admission knows.
 	Others int      `json:"others"`
@@ -145,7 +146,7 @@ func (o *checkOptions) run(ctx context.Context, in io.Reader, out io.Writer, fla
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	now, inv := time.Now(), inventory.New()
-	r := checkReport{Objects: []checkedObject{}, Notes: []string{}}
+	r := checkReport{Meta: answer.Of("CheckReport"), Objects: []checkedObject{}, Notes: []string{}}
 	notes, err := o.read(ctx, now, inv, flags)
 	if err != nil {
 		return err

@@ -78,6 +78,7 @@ type checkup struct {
 
 // diagnosis is the answer of the command. It may grow; a field never changes its meaning or goes away.
 type diagnosis struct {
+	answer.Meta
 	// Layout is nil where the cluster is a file.
 	Layout *layout.Layout `json:"layout,omitempty"`
 	Checks []checkup      `json:"checks"`
@@ -107,7 +108,7 @@ func (o *doctorOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	d := diagnosis{Checks: []checkup{}}
+	d := diagnosis{Meta: answer.Of("Diagnosis"), Checks: []checkup{}}
 	d.add("version", pass, "", "ovnguard %s", version)
 	now, inv := time.Now(), inventory.New()
 	if o.kubernetes == "" {

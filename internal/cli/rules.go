@@ -12,7 +12,6 @@ import (
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/audit"
-	"github.com/ovnguard/ovnguard/internal/report"
 )
 
 func newRulesCommand() *cobra.Command {
@@ -59,10 +58,15 @@ Exit code: 0 listed or explained, 2 wrong usage.`,
 
 // ruleList is the JSON form of the list.
 type ruleList struct {
-	APIVersion string       `json:"apiVersion"`
-	Kind       string       `json:"kind"`
-	Rules      []listedRule `json:"rules"`
-	Checks     []listedRule `json:"checks"`
+	answer.Meta
+	Rules  []listedRule `json:"rules"`
+	Checks []listedRule `json:"checks"`
+}
+
+// ruleDocument is one rule or check alone.
+type ruleDocument struct {
+	answer.Meta
+	listedRule
 }
 
 // listedRule is a rule of the audit, which has a severity, or a check of admission, which has a mode.
@@ -83,7 +87,7 @@ const (
 )
 
 func allRules() ruleList {
-	list := ruleList{APIVersion: report.APIVersion, Kind: "RuleList"}
+	list := ruleList{Meta: answer.Of("RuleList")}
 	for _, r := range audit.Rules() {
 		list.Rules = append(list.Rules, listedRule{ID: r.ID, Name: r.Name, Severity: r.Severity, Summary: r.Summary})
 	}
@@ -136,7 +140,7 @@ func (l ruleList) answer() answer.Answer {
 
 // answer returns a rule or a check with its page.
 func (r listedRule) answer() answer.Answer {
-	return answer.Answer{Title: r.ID + " " + r.Name, Document: r, Sections: []answer.Section{{
+	return answer.Answer{Title: r.ID + " " + r.Name, Document: ruleDocument{answer.Of("Rule"), r}, Sections: []answer.Section{{
 		Columns: answer.Columns("ID", "Name", "Severity", "Mode", "Summary", "Page"),
 		Rows:    []answer.Row{answer.NewRow(r.ID, r.Name, r.Severity, r.Mode, r.Summary, strings.Split(r.Page, "\n"))},
 	}}}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/layout"
@@ -71,6 +72,7 @@ could not be reached, 4 no such findings, but something is not known.`,
 
 // statusReport is the answer of the command. It may grow; a field never changes its meaning or goes away.
 type statusReport struct {
+	answer.Meta
 	// Ports is nil where ports could not be judged.
 	Ports *overview.Counts `json:"ports"`
 	// Namespaces are those with the most to do first, and MoreNamespaces the number of others.
@@ -130,6 +132,7 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	defer cancel()
 	now := time.Now()
 	r := statusReport{
+		Meta:       answer.Of("Status"),
 		Namespaces: []overview.Namespace{}, Action: []overview.Action{}, Notes: []string{},
 		Health: health{Nodes: []overview.Node{}},
 	}

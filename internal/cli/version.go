@@ -13,6 +13,7 @@ import (
 
 // build is what is known of this program. Fields are empty where the build does not say.
 type build struct {
+	answer.Meta
 	Version string `json:"version"`
 	Commit  string `json:"commit"`
 	// Date is that of the commit.
@@ -54,7 +55,7 @@ Exit code: 0, or 2 wrong usage.`,
 
 // buildOf returns what is known of the program; info may be nil.
 func buildOf(info *debug.BuildInfo) build {
-	b := build{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	b := build{Meta: answer.Of("Version"), Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if info == nil {
 		return b
 	}

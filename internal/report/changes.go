@@ -9,6 +9,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -40,8 +41,8 @@ func Read(data []byte) (Earlier, error) {
 		}
 	}
 	switch {
-	case doc.APIVersion != "" && doc.APIVersion != APIVersion:
-		return Earlier{}, fmt.Errorf("apiVersion is %q, and this program reads %s", doc.APIVersion, APIVersion)
+	case doc.APIVersion != "" && doc.APIVersion != answer.APIVersion:
+		return Earlier{}, fmt.Errorf("apiVersion is %q, and this program reads %s", doc.APIVersion, answer.APIVersion)
 	case doc.Kind != "" && doc.Kind != Kind:
 		return Earlier{}, fmt.Errorf("kind is %q, want %s", doc.Kind, Kind)
 	case doc.Findings == nil || doc.Ports == nil:

@@ -9,11 +9,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
-// APIVersion and Kind mark a report in JSON and YAML.
-const (
-	APIVersion = "report.ovnguard.io/v1alpha1"
-	Kind       = "AuditReport"
-)
+// Kind marks a report in JSON and YAML.
+const Kind = "AuditReport"
 
 // document is the JSON form. It may grow; a field never changes its meaning or goes away.
 type document struct {
@@ -107,7 +104,7 @@ func YAML(w io.Writer, s Summary) error { return answer.WriteYAML(w, s.document(
 // document returns the JSON form of the summary.
 func (s Summary) document() document {
 	doc := document{
-		APIVersion: APIVersion,
+		APIVersion: answer.APIVersion,
 		Kind:       Kind,
 		Time:       rfc3339(s.Time),
 		Version:    s.Version,
