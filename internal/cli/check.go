@@ -116,6 +116,9 @@ type checkedRefusal struct {
 	Why   string `json:"why"`
 	Fix   string `json:"fix,omitempty"`
 	Mode  string `json:"mode"`
+
+	// passing means that a check waits for what has not been read.
+	passing bool
 }
 
 type checkedWish struct {
@@ -163,6 +166,9 @@ func (o *checkOptions) run(ctx context.Context, in io.Reader, out io.Writer, fla
 		if err := r.check(cluster, &manifests[i]); err != nil {
 			return usage(fmt.Errorf("--filename: %s: %w", manifests[i].where(), err))
 		}
+	}
+	if o.kubernetes != "" {
+		r.fromFiles()
 	}
 	if err := o.output.put(out, r.answer()); err != nil {
 		return err
@@ -261,15 +267,14 @@ func checked(m *manifest, j *preview.Judgement) checkedObject {
 		}
 		out := checkedRefusal{Field: at(r.Field), Why: r.Why, Fix: r.Fix, Mode: r.Mode.String()}
 		if r.Check != nil {
-			out.Check = r.Check.ID
+			out.Check, out.passing = r.Check.ID, r.Check.Passing
 		}
 		if r.More > 0 {
 			out.Why = fmt.Sprintf("and %d more", r.More)
 		}
 		o.Refusals = append(o.Refusals, out)
-		passing := r.Check != nil && r.Check.Passing
-		unknown = unknown || passing
-		refused = refused || !passing && r.Mode == policy.Enforce
+		unknown = unknown || out.passing
+		refused = refused || !out.passing && r.Mode == policy.Enforce
 	}
 	for _, w := range j.Overruled {
 		o.NotGranted = append(o.NotGranted, checkedWish{at(w.Field), w.Value, w.Why, w.Mode.String()})
@@ -296,6 +301,17 @@ func (o *checkedObject) change(c admission.Change) {
 	)
 	if len(o.Set)+len(o.Remove) > 0 {
 		o.Result = resultChanged
+	}
+}
+
+// fromFiles has refusals that only say what was not read tell how files come to have it: waiting does not help.
+func (r *checkReport) fromFiles() {
+	for i := range r.Objects {
+		for j := range r.Objects[i].Refusals {
+			if at := &r.Objects[i].Refusals[j]; at.passing {
+				at.Fix = "--from: give files that have this kind"
+			}
+		}
 	}
 }
 

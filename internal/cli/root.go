@@ -91,9 +91,10 @@ func newRootCommand(program string) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version,
-		Args:          cobra.NoArgs,
+		Args:          noCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(
 		newAuditCommand(),
 		newCheckCommand(),
@@ -111,4 +112,16 @@ func newRootCommand(program string) *cobra.Command {
 	)
 	addCompletions(root)
 	return root
+}
+
+// noCommand refuses words that are no command, and names the nearest commands.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return fmt.Errorf("%s; did you mean %s?", text, strings.Join(near, ", "))
+	}
+	return fmt.Errorf("%s; --help lists all", text)
 }
