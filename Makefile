@@ -45,9 +45,14 @@ generate: $(BIN)/controller-gen ## Generate the resource definitions and deep co
 $(BIN)/controller-gen: tools/generate/go.mod tools/generate/go.sum | $(BIN)
 	cd tools/generate && go build -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
 
+.PHONY: docs
+docs: ## Write docs/reference.md from the commands, and man pages and completions below dist/.
+	env -u OVN_NB_DB -u OVN_SB_DB -u KUBECONFIG SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+		go run ./cmd/ovnguard-docs -page docs/reference.md -dir dist
+
 .PHONY: verify
-verify: generate ## Check that what is generated, and the tables in the documents, are as the code has them.
-	git diff --exit-code -- api deploy/crds
+verify: generate docs ## Check that what is generated, and the tables in the documents, are as the code has them.
+	git diff --exit-code -- api deploy/crds docs/reference.md
 	go test ./internal/archtest ./internal/kubeovn ./deploy
 
 .PHONY: clean

@@ -114,6 +114,9 @@ func newRootCommand(program string) *cobra.Command {
 	return root
 }
 
+// Commands returns the command line as documents describe it. program is the name that starts it.
+func Commands(program string) *cobra.Command { return newRootCommand(program) }
+
 // noCommand refuses words that are no command, and names the nearest commands.
 func noCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {

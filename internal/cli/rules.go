@@ -140,10 +140,18 @@ func (l ruleList) answer() answer.Answer {
 
 // answer returns a rule or a check with its page.
 func (r listedRule) answer() answer.Answer {
-	return answer.Answer{Title: r.ID + " " + r.Name, Document: ruleDocument{answer.Of("Rule"), r}, Sections: []answer.Section{{
-		Columns: answer.Columns("ID", "Name", "Severity", "Mode", "Summary", "Page"),
-		Rows:    []answer.Row{answer.NewRow(r.ID, r.Name, r.Severity, r.Mode, r.Summary, strings.Split(r.Page, "\n"))},
-	}}}
+	return answer.Answer{
+		Title:    r.ID + " " + r.Name,
+		Document: ruleDocument{answer.Of("Rule"), r},
+		Sections: []answer.Section{
+			{
+				Columns: answer.Columns("ID", "Name", "Severity", "Mode", "Summary", "Page"),
+				Rows: []answer.Row{
+					answer.NewRow(r.ID, r.Name, r.Severity, r.Mode, r.Summary, strings.Split(r.Page, "\n")),
+				},
+			},
+		},
+	}
 }
 
 // one returns the rule or the check with an ID that there is, with its page.

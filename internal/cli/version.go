@@ -55,7 +55,12 @@ Exit code: 0, or 2 wrong usage.`,
 
 // buildOf returns what is known of the program; info may be nil.
 func buildOf(info *debug.BuildInfo) build {
-	b := build{Meta: answer.Of("Version"), Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	b := build{
+		Meta:     answer.Of("Version"),
+		Version:  version,
+		Go:       runtime.Version(),
+		Platform: runtime.GOOS + "/" + runtime.GOARCH,
+	}
 	if info == nil {
 		return b
 	}
