@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/ovnguard/ovnguard/internal/api"
 	"github.com/ovnguard/ovnguard/internal/overview"
 )
 
@@ -51,7 +52,7 @@ func (r *statusReport) table(out io.Writer, now time.Time) error {
 	line()
 	r.actions(line)
 	line()
-	r.Health.table(line, now)
+	healthTable(&r.Health, r.Time != nil, line, now)
 	for _, n := range r.Notes {
 		line("note: " + n)
 	}
@@ -77,33 +78,52 @@ func (r *statusReport) actions(line func(...any)) {
 	}
 }
 
-func (h *health) table(line func(...any), now time.Time) {
+// healthTable writes what protection rests on. served means that a controller said it.
+func healthTable(h *api.Health, served bool, line func(...any), now time.Time) {
+	absent := func(text string) string {
+		if served {
+			return "not shown to users who may list pods in one namespace alone"
+		}
+		return text
+	}
 	line("health:")
-	line("  northbound", h.Northbound.text(now))
-	if h.Southbound == nil {
+	line("  northbound", databaseText(&h.Northbound, now))
+	switch {
+	case h.Southbound == nil && served:
+		line("  southbound", "not followed by the controller; its --sb names it")
+	case h.Southbound == nil:
 		line("  southbound", "not asked; --sb names it")
-	} else {
-		line("  southbound", h.Southbound.text(now))
+	default:
+		line("  southbound", databaseText(h.Southbound, now))
 	}
 	if h.APIServer == nil {
-		line("  api server", "not asked: the cluster is a file")
+		line("  api server", absent("not asked: the cluster is a file"))
 	} else {
 		line("  api server", fmt.Sprintf("reached at %s, Kubernetes %s", h.APIServer.Address, h.APIServer.Version))
 	}
 	if h.Webhooks == nil {
-		line("  webhooks", "not known from files")
+		line("  webhooks", absent("not known from files"))
 	} else {
-		line("  webhooks", h.Webhooks.text())
+		line("  webhooks", webhooksText(h.Webhooks))
 	}
 	line("  policies", policiesText(h.Policies))
 	line("  eras", erasText(h.Nodes))
-	line("  kube-ovn", layoutText(h))
+	if h.Layout == nil {
+		line("  kube-ovn", absent("not known from files; flags and the usual names count"))
+	} else {
+		line("  kube-ovn", layoutText(h))
+	}
 }
 
-// text says how the database was read.
-func (d *databaseHealth) text(now time.Time) string {
-	if !d.Reached && d.Endpoint == "" {
+// databaseText says how the database was read.
+func databaseText(d *api.Database, now time.Time) string {
+	switch {
+	case !d.Reached && d.Endpoint == "":
 		return "NOT REACHED: " + d.Error
+	case d.Endpoint == "" && d.OVN == "":
+		return "reached"
+	case d.Endpoint == "":
+		return "reached, OVN " + d.OVN
 	}
 	at := d.Endpoint
 	if d.From != "" {
@@ -133,8 +153,8 @@ func (d *databaseHealth) text(now time.Time) string {
 	return strings.Join(words, ", ")
 }
 
-// text says what is registered.
-func (w *webhooksSeen) text() string {
+// webhooksText says what is registered.
+func webhooksText(w *api.Webhooks) string {
 	if w.Error != "" {
 		return "not known: " + w.Error
 	}
@@ -201,10 +221,7 @@ func erasText(nodes []overview.Node) string {
 	return strings.Join(out, "; ")
 }
 
-func layoutText(h *health) string {
-	if h.Layout == nil {
-		return "not known from files; flags and the usual names count"
-	}
+func layoutText(h *api.Health) string {
 	if !h.Layout.Clear() {
 		return "NOT KNOWN: " + h.Layout.Unclear[0].String()
 	}
