@@ -86,10 +86,10 @@ func (s *Server) findings(_ context.Context, r *http.Request, of scope) ([]byte,
 	summary := report.Summarise(judged, report.Options{
 		Filter: filter, Notes: s.notes(of), Time: v.at, Version: s.Version,
 	})
-	if n := len(summary.Findings) + len(summary.Permitted); n > maxItems {
+	if n := len(summary.Findings) + len(summary.Permitted) + len(summary.Unknown); n > maxItems {
 		return nil, fault(
 			http.StatusBadRequest,
-			"there are %d findings and permissions, and an answer has at most %d: "+
+			"there are %d findings, permissions and unknown ports, and an answer has at most %d: "+
 				"ask for a namespace, a rule or a severity",
 			n,
 			maxItems,

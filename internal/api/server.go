@@ -33,12 +33,15 @@ const (
 	burst   = 30
 	// writeTimeout bounds the time in which the caller must have taken the answer.
 	writeTimeout = 30 * time.Second
-	// maxQuery is the length of the longest query, in bytes, and maxItems the greatest number of findings of an answer.
+	// maxQuery is the length of the longest query, in bytes, and maxItems how many findings, permissions and unknown ports an
+	// answer has.
 	maxQuery = 4 << 10
-	maxItems = 20_000
+	maxItems = 10_000
 	// usualPorts and maxPorts are how many ports one answer lists.
 	usualPorts = 100
 	maxPorts   = 500
+	// tellEvery is how often the log says that the API server cannot be asked.
+	tellEvery = 10 * time.Second
 )
 
 // Config says what the API is served from.
@@ -66,6 +69,8 @@ type Server struct {
 	// rates has a *rate.Limiter for a user.
 	rates *cache.LRUExpireCache
 	mux   *http.ServeMux
+	// tell bounds what callers make the log say.
+	tell rate.Sometimes
 }
 
 // answer is what is written; header is empty for JSON without more.
@@ -79,6 +84,7 @@ func New(c Config) *Server {
 		busy:  make(chan struct{}, maxAnswers),
 		rates: cache.NewLRUExpireCacheWithClock(most, clock(c.Now)),
 		mux:   http.NewServeMux(),
+		tell:  rate.Sometimes{Interval: tellEvery},
 	}
 	for _, e := range []struct {
 		path   string
@@ -158,7 +164,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, takes []string, a
 			s.Log.Error(err, "a request was not answered", "path", r.URL.Path)
 			wrong = fault(http.StatusInternalServerError, "internal error; the controller's log says more")
 		} else if wrong.code == http.StatusServiceUnavailable && wrong != err { //nolint:errorlint // is there a cause
-			s.Log.V(1).Info("a request was not answered", "path", r.URL.Path, "reason", err.Error())
+			s.tell.Do(func() { s.Log.Info("the API server could not be asked about callers", "reason", err.Error()) })
 		}
 		refuse(w, wrong)
 		return

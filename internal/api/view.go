@@ -12,9 +12,9 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// fresh is how long answers are made from one view. A view of 100,000 ports takes some milliseconds to make, for which
+// Fresh is how long answers are made from one view. A view of 100,000 ports takes some milliseconds to make, for which
 // the monitor waits.
-const fresh = time.Second
+const Fresh = time.Second
 
 // kept is how long a view is kept that nobody asks for again: it takes some tens of megabytes.
 const kept = 10 * time.Second
@@ -49,7 +49,7 @@ type views struct {
 	forget *time.Timer
 }
 
-// get returns a view that is no older than fresh.
+// get returns a view that is no older than Fresh.
 func (v *views) get() *view {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -58,7 +58,7 @@ func (v *views) get() *view {
 	}
 	v.forget.Reset(kept)
 	now := v.now()
-	if v.last != nil && now.Sub(v.last.at) < fresh && !now.Before(v.last.at) {
+	if v.last != nil && now.Sub(v.last.at) < Fresh && !now.Before(v.last.at) {
 		return v.last
 	}
 	state, verdicts := v.monitor.Verdicts()
