@@ -113,7 +113,7 @@ func newRig(t *testing.T) *rig {
 				},
 				Webhooks:  &Webhooks{Standing: registration.Standing{At: "bank-system/ovnguard"}},
 				Layout:    &layout.Layout{Namespace: layout.Value[string]{Is: "bank-system"}},
-				APIServer: &APIServer{Address: "https://192.0.2.66"},
+				APIServer: &KubernetesServer{Address: "https://192.0.2.66"},
 			}
 		},
 		Stale: func() string { return "the database at 192.0.2.66 is not followed" },

@@ -33,8 +33,8 @@ const (
 	burst   = 30
 	// writeTimeout bounds the time in which the caller must have taken the answer.
 	writeTimeout = 30 * time.Second
-	// maxQuery is the length of the longest query, in bytes, and maxItems how many findings, permissions and unknown ports an
-	// answer has.
+	// maxQuery is the length of the longest query, in bytes. maxItems is how many findings, permissions and unknown ports
+	// an answer has.
 	maxQuery = 4 << 10
 	maxItems = 10_000
 	// usualPorts and maxPorts are how many ports one answer lists.
@@ -171,7 +171,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, takes []string, a
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body) // whoever asked has gone then
+	_, _ = w.Write(body) //nolint:gosec // it is JSON and is said to be nothing else; whoever asked has gone then
 }
 
 func (s *Server) answer(ctx context.Context, r *http.Request, takes []string, answer answer) ([]byte, error) {

@@ -37,8 +37,8 @@ type Health struct {
 	// Southbound is nil where it is not followed.
 	Southbound *Database `json:"southbound,omitempty"`
 	// APIServer and Webhooks are nil where the cluster is a file.
-	APIServer *APIServer `json:"apiServer,omitempty"`
-	Webhooks  *Webhooks  `json:"webhooks,omitempty"`
+	APIServer *KubernetesServer `json:"apiServer,omitempty"`
+	Webhooks  *Webhooks         `json:"webhooks,omitempty"`
 
 	Policies overview.Policies `json:"policies"`
 	Nodes    []overview.Node   `json:"nodes"`
@@ -46,8 +46,8 @@ type Health struct {
 	Layout *layout.Layout `json:"layout,omitempty"`
 }
 
-// APIServer says what is known of the API server.
-type APIServer struct {
+// KubernetesServer says what is known of the API server.
+type KubernetesServer struct {
 	Address string `json:"address"`
 	Version string `json:"version"`
 }

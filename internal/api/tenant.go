@@ -52,8 +52,8 @@ func permittersForTenant(by []audit.Permitter) []audit.Permitter {
 	return by
 }
 
-// explainedForTenant returns a port as somebody may read it who may know of its namespace alone. Why an exception has no
-// effect, or what a gateway forwards, may name others; the exception's own status says what its owner may know.
+// explainedForTenant returns a port as somebody may read it who may know of its namespace alone. Why an exception has
+// no effect, or what a gateway forwards, may name others; the exception's own status says what its owner may know.
 func explainedForTenant(p inventory.Port) inventory.Port {
 	p.Decision.Steps = slices.Clone(p.Decision.Steps)
 	for i := range p.Decision.Steps {

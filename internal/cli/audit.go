@@ -109,7 +109,7 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 	if served != nil {
 		summary = *served
 	} else if summary, damage, err = o.read(ctx, flags, reply.note); err != nil {
-		return reply.instead(err)
+		return o.instead(&reply, err)
 	}
 	if err := o.output.put(out, summary); err != nil {
 		return err

@@ -17,33 +17,33 @@ import (
 )
 
 // askServer asks the API server for its version, and so whether it answers.
-func askServer(ctx context.Context, config *rest.Config) (api.APIServer, error) {
+func askServer(ctx context.Context, config *rest.Config) (api.KubernetesServer, error) {
 	at := rest.CopyConfig(config)
 	if end, ok := ctx.Deadline(); ok {
 		at.Timeout = time.Until(end)
 	}
 	d, err := discovery.NewDiscoveryClientForConfig(at)
 	if err != nil {
-		return api.APIServer{}, unreachable(fmt.Errorf("connect to the API server: %w", err))
+		return api.KubernetesServer{}, unreachable(fmt.Errorf("connect to the API server: %w", err))
 	}
 	v, err := d.ServerVersion()
 	if err != nil {
-		return api.APIServer{}, unreachable(
+		return api.KubernetesServer{}, unreachable(
 			fmt.Errorf("ask the API server at %s for its version: %w", config.Host, err),
 		)
 	}
-	return api.APIServer{Address: config.Host, Version: v.GitVersion}, nil
+	return api.KubernetesServer{Address: config.Host, Version: v.GitVersion}, nil
 }
 
 // connect returns what is known of the API server, and a client of it.
-func (c *connection) connect(ctx context.Context) (api.APIServer, client.Client, error) {
+func (c *connection) connect(ctx context.Context) (api.KubernetesServer, client.Client, error) {
 	config, err := c.rest()
 	if err != nil {
-		return api.APIServer{}, nil, err
+		return api.KubernetesServer{}, nil, err
 	}
 	server, err := askServer(ctx, config)
 	if err != nil {
-		return api.APIServer{}, nil, err
+		return api.KubernetesServer{}, nil, err
 	}
 	live, err := newClient(config)
 	return server, live, err

@@ -89,16 +89,14 @@ type reply struct {
 }
 
 // instead adds to the error of reading directly why the API was no help, and names the other way.
-func (r *reply) instead(err error) error {
-	code := exitUnreachable
+func (o *reading) instead(r *reply, err error) error {
 	exit, ok := errors.AsType[*exitError](err)
-	switch {
-	case err == nil:
-		return nil
-	case ok:
-		if code = exit.code; code != exitUnreachable {
-			return err
-		}
+	if !ok {
+		return err
+	}
+	code, unnamed := exit.code, o.northbound == "" && o.kubernetes == ""
+	if code != exitUnreachable && (code != exitUsage || !unnamed) {
+		return err
 	}
 	hint := "; the controller's API can be asked instead: --server, see docs/api.md"
 	if r.failed != nil {
@@ -128,7 +126,7 @@ func (o *reading) served(ctx context.Context, flags *pflag.FlagSet, path string,
 	}
 	client, at, err := o.findServer(search)
 	if err != nil && !named {
-		return reply{}, nil //nolint:nilerr // there is none, and nobody asked for one
+		return reply{}, nil // there is none, and nobody asked for one
 	}
 	var body []byte
 	if err == nil {

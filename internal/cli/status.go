@@ -115,7 +115,7 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 		}
 		return o.verdict(answered, unread{})
 	}
-	return reply.instead(o.readAndShow(interruptible, ctx, now, out, flags, reply.note))
+	return o.instead(&reply, o.readAndShow(interruptible, ctx, now, out, flags, reply.note))
 }
 
 // readAndShow reads both sides and shows the status. ctx ends with the time of the command, and interruptible does not.

@@ -150,7 +150,7 @@ func TestTablesAreSafe(t *testing.T) {
 		Action: []overview.Action{{Rule: "OVG001", Command: evil}},
 		Health: api.Health{
 			Northbound: healthOf("tcp:10.0.0.1:6641", evil, database{version: evil}, nil), Layout: &l,
-			APIServer: &api.APIServer{Address: evil, Version: evil}, Webhooks: &api.Webhooks{Error: evil},
+			APIServer: &api.KubernetesServer{Address: evil, Version: evil}, Webhooks: &api.Webhooks{Error: evil},
 			Nodes: []overview.Node{{Name: evil, Eras: []string{"E3"}}},
 		},
 	}}

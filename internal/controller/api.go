@@ -61,7 +61,7 @@ type healthView struct {
 
 	mu       sync.Mutex
 	webhooks api.Webhooks
-	server   api.APIServer
+	server   api.KubernetesServer
 	looked   time.Time
 }
 
@@ -95,7 +95,7 @@ func databaseHealth(endpoints string, d feed.Database) api.Database {
 }
 
 // ask returns what the API server says of itself and of the registration, as of a moment ago.
-func (h *healthView) ask(ctx context.Context) (*api.APIServer, *api.Webhooks) {
+func (h *healthView) ask(ctx context.Context) (*api.KubernetesServer, *api.Webhooks) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if time.Since(h.looked) < askEvery {
@@ -103,7 +103,7 @@ func (h *healthView) ask(ctx context.Context) (*api.APIServer, *api.Webhooks) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout) // others are shown the same
 	defer cancel()
-	h.server = api.APIServer{Address: h.options.REST.Host}
+	h.server = api.KubernetesServer{Address: h.options.REST.Host}
 	at := rest.CopyConfig(h.options.REST)
 	at.Timeout = requestTimeout
 	if d, err := clientdiscovery.NewDiscoveryClientForConfig(at); err == nil {

@@ -73,7 +73,9 @@ func bind(t *testing.T, account, role string, everywhere bool) {
 	} else {
 		b := &rbacv1.RoleBinding{ObjectMeta: meta, Subjects: subject, RoleRef: ref}
 		_, err = rbac.RoleBindings(tenantNamespace).Create(t.Context(), b, metav1.CreateOptions{})
-		t.Cleanup(func() { _ = rbac.RoleBindings(tenantNamespace).Delete(cleanup(t), meta.Name, metav1.DeleteOptions{}) })
+		t.Cleanup(
+			func() { _ = rbac.RoleBindings(tenantNamespace).Delete(cleanup(t), meta.Name, metav1.DeleteOptions{}) },
+		)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +144,16 @@ func TestThreatT52TenantOfTheAPI(t *testing.T) {
 	other := namespace(t, nil)
 	theirs := run(t, other, nil)
 	mine := newVictim(t)
-	boss, tenant, stranger := newCaller(t, unique("boss")), newCaller(t, unique("tenant")), newCaller(t, unique("stranger"))
+	boss, tenant, stranger := newCaller(
+		t,
+		unique("boss"),
+	), newCaller(
+		t,
+		unique("tenant"),
+	), newCaller(
+		t,
+		unique("stranger"),
+	)
 	bind(t, boss.name, "cluster-admin", true)
 	bind(t, tenant.name, "view", false)
 	nbctl(t, "lsp-set-port-security", mine.port)

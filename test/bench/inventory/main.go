@@ -161,7 +161,9 @@ func relabel(m *monitor.Monitor, namespaces int) time.Duration {
 		stage := stages[n%2]
 		n++
 		for i := range namespaces {
-			m.Change(func(inv *inventory.Inventory) []string { return inv.SetNamespace(generated.NamespaceOf(i, stage)) })
+			m.Change(
+				func(inv *inventory.Inventory) []string { return inv.SetNamespace(generated.NamespaceOf(i, stage)) },
+			)
 		}
 	})
 }
