@@ -306,7 +306,7 @@ func (s *subject) finding(rule Rule, f found) Finding {
 		},
 	}
 	if s.cutOff() && f.fix != "" && f.fix == s.fixException() {
-		out.Message += "; " + s.gatewayText()
+		out.Message, out.Elsewhere = out.Message+"; "+s.gatewayText(), true
 	}
 	if f.severity != "" {
 		out.Rule.Severity = f.severity

@@ -38,6 +38,7 @@ type auditOptions struct {
 func (o *reading) addReadingFlags(flags *pflag.FlagSet, from string) {
 	o.addFlags(flags)
 	o.told.addFlags(flags)
+	o.server.addFlags(flags)
 	flags.Lookup("nb").Usage += ", or where Kube-OVN's controller finds it; or a database file: PATH or file:PATH"
 	addFromFlag(flags, &o.kubernetes, from)
 	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
@@ -47,6 +48,7 @@ func (o *reading) addReadingFlags(flags *pflag.FlagSet, from string) {
 type reading struct {
 	connection
 	told       told
+	server     serverOptions
 	kubernetes string
 	timeout    time.Duration
 	// setup is what Kube-OVN was told, and unplaced says why that is not sure. accounts are those that own certain keys.
@@ -98,15 +100,16 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	if err := o.place(ctx, flags); err != nil {
-		return err
-	}
-	if err := errors.Join(checkNorthbound(o.northbound), o.check()); err != nil {
-		return usage(err)
-	}
-	summary, damage, err := o.summary(ctx, time.Now())
+	served, reply, err := o.servedSummary(ctx, flags)
 	if err != nil {
 		return err
+	}
+	var summary report.Summary
+	damage := ""
+	if served != nil {
+		summary = *served
+	} else if summary, damage, err = o.read(ctx, flags, reply.note); err != nil {
+		return o.instead(&reply, err)
 	}
 	if err := o.output.put(out, summary); err != nil {
 		return err
@@ -121,6 +124,21 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 		}
 	}
 	return nil
+}
+
+// read reads both sides and returns the report.
+func (o *auditOptions) read(
+	ctx context.Context, flags *pflag.FlagSet, notes []string,
+) (s report.Summary, damage string, err error) {
+	if err := o.place(ctx, flags); err != nil {
+		return s, "", err
+	}
+	if err := errors.Join(checkNorthbound(o.northbound), o.check()); err != nil {
+		return s, "", usage(err)
+	}
+	s, damage, err = o.summary(ctx, time.Now())
+	s.Notes = slices.Concat(notes, s.Notes)
+	return s, damage, err
 }
 
 // but names the flag that makes findings not count; "" without findings.
@@ -247,9 +265,7 @@ func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Sum
 		Time:    now,
 		Version: version,
 	})
-	if o.output.earlier != nil {
-		s.Compare(o.output.since, *o.output.earlier)
-	}
+	o.output.complete(&s)
 	return s, seen.damage, nil
 }
 
@@ -325,7 +341,7 @@ func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (pic
 	}
 	for _, name := range inv.Names() {
 		port := inv.Port(name, now)
-		seen.add(report.Judged{Verdict: monitor.VerdictOf(&port, audit.Evaluate(port, eras)), Provider: port.Provider})
+		seen.add(report.Judged{Verdict: monitor.VerdictOf(&port, audit.Evaluate(port, eras))})
 	}
 	inv.SetForeseen(o.foresee(inv, templates, now))
 	for _, t := range inv.Subjects() {

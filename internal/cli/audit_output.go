@@ -198,6 +198,14 @@ func (o *auditOutput) put(out io.Writer, s report.Summary) error {
 	return o.putText(out, func(w io.Writer) error { return o.write(w, s) })
 }
 
+// complete enters what only the command knows: which findings count, and what an earlier report had.
+func (o *auditOutput) complete(s *report.Summary) {
+	s.FailOn = audit.Severity(o.failOn)
+	if o.earlier != nil {
+		s.Compare(o.since, *o.earlier)
+	}
+}
+
 // selects returns an error if the filter names a namespace or a provider that the cluster does not have. The report
 // would have no findings then, and look clean.
 func (o *auditOutput) selects(p *picture) error {

@@ -116,6 +116,12 @@ Runs until it is interrupted.`,
 		"how many of all ports, in percent, may change within ten minutes before a human must confirm",
 	)
 	flags.IntVar(&o.Repair.Floor, "repair-limit-ports", 100, "how many ports may always change within ten minutes")
+	flags.BoolVar(
+		&o.API,
+		"api",
+		true,
+		"serve the read-only API to who may list pods, where the webhook listens; the command line uses it",
+	)
 	flags.StringVar(&o.MetricsAddress, "metrics-address", ":8080", "where metrics are served, host:port; 0 for nowhere")
 	flags.StringVar(
 		&o.HealthAddress,
@@ -167,6 +173,7 @@ func (o *controllerOptions) run(cmd *cobra.Command) error {
 	)
 	o.Northbound, o.Southbound, o.TLS, o.OVNVersion, o.KubeOVNRelease = o.northbound, o.southbound, o.tls,
 		o.ovnVersion, o.kubeOVN
+	o.Version = version
 	if namespace, name, found := strings.Cut(o.service, "/"); found {
 		o.WebhookService = types.NamespacedName{Namespace: namespace, Name: name}
 	} else if o.WebhookURL == "" {

@@ -173,9 +173,9 @@ func (o *doctorOptions) examineDatabases(
 		d.add("northbound", fail, "take another copy of the file", "the file is damaged and lacks %s", h.Damage)
 	case len(h.Plaintext) > 0:
 		d.add("northbound", warn, "let ovsdb-server listen on pssl: (Kube-OVN: ENABLE_SSL) and use ssl:",
-			"%s: anyone on the network path can read and change it", h.text(now))
+			"%s: anyone on the network path can read and change it", databaseText(&h, now))
 	default:
-		d.add("northbound", pass, "", "%s", h.text(now))
+		d.add("northbound", pass, "", "%s", databaseText(&h, now))
 	}
 	if note := noneMarked(&inv.State); len(note) > 0 {
 		result := warn // a cluster without pods may have no port yet

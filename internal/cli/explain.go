@@ -1,12 +1,10 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,8 +12,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
-	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/internal/report"
 )
 
@@ -83,11 +79,7 @@ func (o *explainOptions) run(ctx context.Context, pod string, out io.Writer, fla
 	whose := inventory.PodKey{Namespace: namespace, Name: name}
 	for _, port := range inv.Names() {
 		if p := inv.Port(port, now); p.Pod != nil && p.Pod.PodKey == whose {
-			p.Decision.Steps = slices.Concat(
-				p.Decision.Told(p.Pod.Annotations, p.Provider),
-				policy.InheritedSteps(inv.Query(p.Pod, p.Provider, now)),
-			)
-			ports = append(ports, p)
+			ports = append(ports, report.Explained(&inv.State, p, now))
 		}
 	}
 	if len(ports) == 0 {
@@ -96,12 +88,7 @@ func (o *explainOptions) run(ctx context.Context, pod string, out io.Writer, fla
 			err:  fmt.Errorf("pod %s has no port in OVN: it does not exist, or is on the host's network", pod),
 		}
 	}
-	slices.SortStableFunc(ports, func(a, b inventory.Port) int {
-		return cmp.Or(
-			-boolOrder(a.Provider == kubeovn.DefaultProvider, b.Provider == kubeovn.DefaultProvider),
-			cmp.Compare(a.Provider, b.Provider),
-		)
-	})
+	report.OrderExplained(ports)
 	return write(out, ports)
 }
 
@@ -134,15 +121,4 @@ func (o *explainOptions) read(
 	}
 	_, err = readCluster(ctx, c, inv)
 	return err
-}
-
-// boolOrder orders true behind false.
-func boolOrder(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/ovnguard/ovnguard/internal/answer"
+	"github.com/ovnguard/ovnguard/internal/api"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/layout"
@@ -70,39 +70,8 @@ could not be reached, 4 no such findings, but something is not known.`,
 	return cmd
 }
 
-// statusReport is the answer of the command. It may grow; a field never changes its meaning or goes away.
-type statusReport struct {
-	answer.Meta
-	// Ports is nil where ports could not be judged.
-	Ports *overview.Counts `json:"ports"`
-	// Namespaces are those with the most to do first, and MoreNamespaces the number of others.
-	Namespaces     []overview.Namespace `json:"namespaces"`
-	MoreNamespaces int                  `json:"moreNamespaces"`
-	Action         []overview.Action    `json:"action"`
-	Health         health               `json:"health"`
-	Notes          []string             `json:"notes"`
-}
-
-// health is the state of what protection rests on.
-type health struct {
-	Northbound databaseHealth `json:"northbound"`
-	// Southbound is nil where --sb is not given.
-	Southbound *databaseHealth `json:"southbound,omitempty"`
-	// APIServer and Webhooks are nil where the cluster is a file.
-	APIServer *apiServer    `json:"apiServer,omitempty"`
-	Webhooks  *webhooksSeen `json:"webhooks,omitempty"`
-
-	Policies overview.Policies `json:"policies"`
-	Nodes    []overview.Node   `json:"nodes"`
-	// Layout is nil where the cluster is a file.
-	Layout *layout.Layout `json:"layout,omitempty"`
-}
-
-// webhooksSeen is the registration, or why it is not known.
-type webhooksSeen struct {
-	registration.Standing
-	Error string `json:"error,omitempty"`
-}
+// statusReport is the answer of the command.
+type statusReport struct{ api.Status }
 
 func (o *statusOptions) check() error {
 	if err := o.output.checkOutput(); err != nil {
@@ -131,12 +100,26 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	now := time.Now()
-	r := statusReport{
-		Meta:       answer.Of("Status"),
-		Namespaces: []overview.Namespace{}, Action: []overview.Action{}, Notes: []string{},
-		Health: health{Nodes: []overview.Node{}},
+	answered, reply, err := o.servedStatus(ctx, flags)
+	if err != nil {
+		return err
 	}
-	var api client.Client
+	if answered != nil {
+		if err := o.output.put(out, answered.answer(now)); err != nil {
+			return err
+		}
+		return o.verdict(answered, unread{})
+	}
+	return o.instead(&reply, o.readAndShow(interruptible, ctx, now, out, flags, reply.note))
+}
+
+// readAndShow reads both sides and shows the status. ctx ends with the time of the command, and interruptible does not.
+func (o *statusOptions) readAndShow(
+	interruptible, ctx context.Context, now time.Time, out io.Writer, flags *pflag.FlagSet, notes []string,
+) error {
+	r := statusReport{api.NewStatus()}
+	r.Notes = append(r.Notes, notes...)
+	var live client.Client
 	var l layout.Layout
 	if o.kubernetes == "" {
 		server, c, err := o.connect(ctx)
@@ -146,7 +129,7 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 		if l, err = detect(ctx, c, o.told.wanted(flags, o.northbound)); err != nil {
 			return err
 		}
-		r.Health.APIServer, r.Health.Layout, api = &server, &l, c
+		r.Health.APIServer, r.Health.Layout, live = &server, &l, c
 		r.Health.Webhooks = lookAtWebhooks(ctx, c)
 	}
 	seen, failed, err := o.see(ctx, now, l, flags)
@@ -157,7 +140,7 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 		ctx, cancel := context.WithTimeout(interruptible, o.timeout) // the database took the time of the other one
 		defer cancel()
 		seen.inv = inventory.New()
-		if _, err := o.readKubernetes(ctx, api, now, seen.inv); err != nil {
+		if _, err := o.readKubernetes(ctx, live, now, seen.inv); err != nil {
 			return err
 		}
 	}
@@ -169,12 +152,12 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 }
 
 // lookAtWebhooks returns what stands of the registration.
-func lookAtWebhooks(ctx context.Context, c client.Reader) *webhooksSeen {
+func lookAtWebhooks(ctx context.Context, c client.Reader) *api.Webhooks {
 	standing, err := registration.Stands(ctx, c)
 	if err != nil {
-		return &webhooksSeen{Error: err.Error()}
+		return &api.Webhooks{Error: err.Error()}
 	}
-	return &webhooksSeen{Standing: standing}
+	return &api.Webhooks{Standing: standing}
 }
 
 // unread says of each database why it could not be read; nil where it could.
@@ -210,7 +193,7 @@ func (o *statusOptions) fill(
 	from := cmp.Or(l.Northbound.From, northboundFrom(flags, o.northbound))
 	r.Health.Northbound = healthOf(o.northbound, from, seen.northbound, failed.north)
 	if o.northbound == "" {
-		r.Health.Northbound = databaseHealth{Error: "it is not known where it is; set --nb"}
+		r.Health.Northbound = api.Database{Error: "it is not known where it is; set --nb"}
 	}
 	if o.southbound != "" {
 		from := "--sb"
@@ -221,11 +204,11 @@ func (o *statusOptions) fill(
 		r.Health.Southbound = &h
 	}
 	state := seen.inv.Snapshot()
-	r.Health.Policies = overview.PoliciesOf(state)
+	r.Health.Policies = overview.PoliciesOf(state, "")
 	r.Health.Nodes = append(r.Health.Nodes, overview.NodesOf(state)...)
 	r.Notes = append(r.Notes, seen.notes...)
 	if seen.results != nil {
-		o.sum(&overview.Picture{Results: seen.results, State: state, Now: now, Only: o.namespace}, r, flags)
+		o.sum(&seen, r, flags)
 	}
 }
 
@@ -239,23 +222,17 @@ func (o *statusOptions) restOn(l layout.Layout, flags *pflag.FlagSet) {
 }
 
 // sum enters the ports and findings.
-func (o *statusOptions) sum(p *overview.Picture, r *statusReport, flags *pflag.FlagSet) {
-	total, by, actions := p.Sum()
-	if more := len(by) - worstNamespaces; more > 0 && !o.all {
-		by, r.MoreNamespaces = by[:worstNamespaces], more
+func (o *statusOptions) sum(seen *picture, r *statusReport, flags *pflag.FlagSet) {
+	p := overview.Picture{Only: o.namespace}
+	for _, j := range seen.judged {
+		j.Result = seen.results[j.Port]
+		p.Verdicts = append(p.Verdicts, j.Verdict)
 	}
-	r.Ports, r.Namespaces, r.Action = &total, append(r.Namespaces, by...), append(r.Action, actions...)
-	line := auditLine(flags)
-	for i := range r.Action {
-		r.Action[i].Command = line + " --severity=high --rule=" + r.Action[i].Rule
-		if o.namespace != "" {
-			r.Action[i].Command += " --namespace=" + quoted(o.namespace)
-		}
-	}
+	r.Sum(&p, o.all, func(rule string) string { return o.auditLine(flags, rule) })
 }
 
-// auditLine returns the command line of audit with the same flags.
-func auditLine(flags *pflag.FlagSet) string {
+// auditLine returns the command line of audit that lists the findings of a rule, with the same flags.
+func (o *statusOptions) auditLine(flags *pflag.FlagSet, rule string) string {
 	line := "ovnguard audit"
 	flags.Visit(func(f *pflag.Flag) {
 		if slices.Contains([]string{"namespace", "all-namespaces", "output"}, f.Name) {
@@ -263,6 +240,10 @@ func auditLine(flags *pflag.FlagSet) string {
 		}
 		line += " --" + f.Name + "=" + quoted(f.Value.String())
 	})
+	line += " --severity=high --rule=" + rule
+	if o.namespace != "" {
+		line += " --namespace=" + quoted(o.namespace)
+	}
 	return line
 }
 
@@ -281,6 +262,9 @@ func (o *statusOptions) verdict(r *statusReport, failed unread) error {
 		unknown = append(unknown, fmt.Sprintf("%d ports could not be judged (ovnguard audit -o json says why)",
 			r.Ports.Unknown))
 	}
+	if r.Time != nil && !r.Health.Northbound.Reached {
+		unknown = append(unknown, "the controller does not follow the Northbound database: "+r.Health.Northbound.Error)
+	}
 	if r.Health.Northbound.Damage != "" {
 		unknown = append(unknown, "the database file is damaged and lacks "+r.Health.Northbound.Damage)
 	}
@@ -295,13 +279,13 @@ func (o *statusOptions) verdict(r *statusReport, failed unread) error {
 
 // readKubernetes enters what the cluster, or the file in its place, says.
 func (o *reading) readKubernetes(
-	ctx context.Context, api client.Reader, now time.Time, inv *inventory.Inventory,
+	ctx context.Context, c client.Reader, now time.Time, inv *inventory.Inventory,
 ) (notes []string, err error) {
 	if o.kubernetes != "" {
 		notes, _, err := readClusterFile(o.kubernetes, now, inv)
 		return notes, err
 	}
-	return readCluster(ctx, api, inv)
+	return readCluster(ctx, c, inv)
 }
 
 // offline returns what flags say that Kube-OVN was told, where no cluster is there to say more.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ovnguard/ovnguard/internal/answer"
+	"github.com/ovnguard/ovnguard/internal/api"
 	"github.com/ovnguard/ovnguard/internal/layout"
 	"github.com/ovnguard/ovnguard/internal/overview"
 	"github.com/ovnguard/ovnguard/internal/registration"
@@ -145,15 +146,15 @@ func TestTablesAreSafe(t *testing.T) {
 	l := layout.Layout{Namespace: layout.Value[string]{Is: evil, From: evil}, Ignored: []string{evil}}
 	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	var text strings.Builder
-	r := statusReport{
+	r := statusReport{api.Status{
 		Ports: &overview.Counts{}, Namespaces: []overview.Namespace{{Name: evil}}, Notes: []string{evil},
 		Action: []overview.Action{{Rule: "OVG001", Command: evil}},
-		Health: health{
+		Health: api.Health{
 			Northbound: healthOf("tcp:10.0.0.1:6641", evil, database{version: evil}, nil), Layout: &l,
-			APIServer: &apiServer{evil, evil}, Webhooks: &webhooksSeen{Error: evil},
+			APIServer: &api.KubernetesServer{Address: evil, Version: evil}, Webhooks: &api.Webhooks{Error: evil},
 			Nodes: []overview.Node{{Name: evil, Eras: []string{"E3"}}},
 		},
-	}
+	}}
 	d := diagnosis{Layout: &l}
 	d.add(evil, warn, evil, "%s", evil)
 	for _, f := range answer.Formats() {
@@ -177,12 +178,12 @@ func TestHealth(t *testing.T) {
 	}
 	const registered = "2 of 3 registered, failurePolicy Fail 1, Ignore 1, "
 	for _, c := range []struct{ want, got string }{
-		{"NOT REACHED at tcp:10.0.0.1:6641 (--nb): refused", away.text(now)},
+		{"NOT REACHED at tcp:10.0.0.1:6641 (--nb): refused", databaseText(&away, now)},
 		{
-			"reached at tcp:10.0.0.1:6641 (variable OVN_DB_IPS of x), OVN 24.03.8, WITHOUT TLS", plaintext.text(now),
+			"reached at tcp:10.0.0.1:6641 (variable OVN_DB_IPS of x), OVN 24.03.8, WITHOUT TLS", databaseText(&plaintext, now),
 		},
 		{
-			"NOT REGISTERED: pods are not changed or refused; run ovnguard controller", (&webhooksSeen{}).text(),
+			"NOT REGISTERED: pods are not changed or refused; run ovnguard controller", webhooksText(&api.Webhooks{}),
 		},
 		{"E2: b; E3: a", erasText(eras)},
 		{"1 enforce, 2 warn; 1 exception; 3 of 4 namespaces enforce", policiesText(policies)},
@@ -201,7 +202,7 @@ func TestHealth(t *testing.T) {
 
 func seenWebhooks(s registration.Standing) string {
 	s.Wanted, s.Registered, s.Policies = 3, 2, map[string]int{"Fail": 1, "Ignore": 1}
-	return (&webhooksSeen{Standing: s}).text()
+	return webhooksText(&api.Webhooks{Standing: s})
 }
 
 // The exit code of checks: what cannot be reached comes first.

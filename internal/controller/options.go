@@ -68,6 +68,9 @@ type Options struct {
 	Accounts admission.Accounts
 	// Repair bounds what is done about ports that are not what they must be.
 	Repair RepairOptions
+	// API serves the API to people, at WebhookAddress; Version is what it says of this program.
+	API     bool
+	Version string
 	// MetricsAddress and HealthAddress are where metrics and health checks are served, "host:port"; "0" means nowhere.
 	MetricsAddress string
 	HealthAddress  string

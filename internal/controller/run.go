@@ -168,6 +168,10 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 		return nil, err
 	}
 
+	if o.API {
+		serveAPI(mgr, o, live, judge, fed, cluster, log.WithName("api"))
+	}
+
 	// What one replica alone does.
 	repairer, err := newRepairer(o, live, toRepair, judge, fed, kept.told, log.WithName("repair"))
 	if err != nil {

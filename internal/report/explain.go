@@ -1,9 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,6 +17,30 @@ import (
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
 )
+
+// Explained returns a port of a pod with every step of its decision: also what the author of the pod asked for in vain,
+// and what the namespace handed down.
+func Explained(s *inventory.State, p inventory.Port, now time.Time) inventory.Port {
+	p.Decision.Steps = slices.Concat(
+		p.Decision.Told(p.Pod.Annotations, p.Provider),
+		policy.InheritedSteps(s.Query(p.Pod, p.Provider, now)),
+	)
+	return p
+}
+
+// OrderExplained orders the ports of a pod: the default network's first, and the others by provider.
+func OrderExplained(ports []inventory.Port) {
+	slices.SortStableFunc(ports, func(a, b inventory.Port) int {
+		first, second := a.Provider == kubeovn.DefaultProvider, b.Provider == kubeovn.DefaultProvider
+		switch {
+		case first == second:
+			return cmp.Compare(a.Provider, b.Provider)
+		case first:
+			return -1
+		}
+		return 1
+	})
+}
 
 // ExplainTable writes, for each port of a pod, the decision and every step that led there.
 func ExplainTable(w io.Writer, ports []inventory.Port) error {

@@ -9,16 +9,11 @@ import (
 	"time"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
-	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 )
 
-// Judged is the result for one port, or for one subject that is no port.
-type Judged struct {
-	monitor.Verdict
-	// Provider is that of the NIC; empty where no pod claims the port.
-	Provider kubeovn.Provider
-}
+// Judged is the verdict on one port, or for one subject that is no port.
+type Judged struct{ monitor.Verdict }
 
 // Options say how results are combined.
 type Options struct {

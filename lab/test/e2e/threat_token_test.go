@@ -29,6 +29,7 @@ var documentedRights = map[string][]string{
 		"create mutatingwebhookconfigurations.admissionregistration.k8s.io",
 		"create reports.openreports.io",
 		"create subjectaccessreviews.authorization.k8s.io",
+		"create tokenreviews.authentication.k8s.io",
 		"create validatingadmissionpolicies.admissionregistration.k8s.io",
 		"create validatingadmissionpolicybindings.admissionregistration.k8s.io",
 		"create validatingwebhookconfigurations.admissionregistration.k8s.io",

@@ -1,4 +1,5 @@
-package main
+// Package generated makes a cluster in memory for benchmarks: pods with all that belongs to them.
+package generated
 
 import (
 	"fmt"
@@ -12,28 +13,28 @@ import (
 
 // Shape of the generated cluster.
 const (
-	podsPerNamespace = 100
+	PodsPerNamespace = 100
 	nodes            = 100
-	// One pod in dualEvery has two addresses, and one in driftEvery has a wrong port.
+	// One pod in dualEvery has two addresses, and one in DriftEvery has a wrong port.
 	dualEvery  = 4
-	driftEvery = 1000
+	DriftEvery = 1000
 )
 
-// object is one pod of the generated cluster with everything that belongs to it.
-type object struct {
-	pod     *inventory.Pod
-	record  *inventory.Record
-	row     *inventory.Row
-	binding *inventory.Binding
+// Object is one pod of the generated cluster with everything that belongs to it.
+type Object struct {
+	Pod     *inventory.Pod
+	Record  *inventory.Record
+	Row     *inventory.Row
+	Binding *inventory.Binding
 }
 
 func namespaceName(i int) string { return fmt.Sprintf("team-%04d", i) }
 
 func chassisID(i int) string { return fmt.Sprintf("00000000-0000-4000-a000-%012x", i%nodes) }
 
-// generate returns the i-th pod, new in memory each time as from an API server and a database.
-func generate(i int) object {
-	namespace, name := namespaceName(i/podsPerNamespace), fmt.Sprintf("web-%06d-7d9f8b6c5-x2x4z", i)
+// Generate returns the i-th pod, new in memory each time as from an API server and a database.
+func Generate(i int) Object {
+	namespace, name := namespaceName(i/PodsPerNamespace), fmt.Sprintf("web-%06d-7d9f8b6c5-x2x4z", i)
 	mac := fmt.Sprintf("0a:00:%02x:%02x:%02x:%02x", byte(i>>24), byte(i>>16), byte(i>>8), byte(i))
 	v4 := netip.AddrFrom4([4]byte{10, byte(16 + i>>16), byte(i >> 8), byte(i)}).String()
 	ips, identity, annotation := []string{v4}, mac+" "+v4, v4
@@ -43,8 +44,8 @@ func generate(i int) object {
 	}
 	port := kubeovn.PortName(name, namespace, kubeovn.DefaultProvider)
 	key := kubeovn.DefaultProvider.Key
-	o := object{
-		pod: &inventory.Pod{
+	o := Object{
+		Pod: &inventory.Pod{
 			PodKey: inventory.PodKey{
 				Namespace: namespace,
 				Name:      name,
@@ -62,8 +63,8 @@ func generate(i int) object {
 			},
 			Inherited: []kubeovn.Provider{kubeovn.DefaultProvider},
 		},
-		record: &inventory.Record{Name: port, MAC: mac, IPs: ips, Subnet: "ovn-default"},
-		row: &inventory.Row{
+		Record: &inventory.Record{Name: port, MAC: mac, IPs: ips, Subnet: "ovn-default"},
+		Row: &inventory.Row{
 			UUID:         fmt.Sprintf("22222222-2222-4333-8444-%012x", i),
 			Name:         port,
 			Switch:       "ovn-default",
@@ -75,7 +76,7 @@ func generate(i int) object {
 				kubeovn.ExternalIDSwitch: "ovn-default",
 			},
 		},
-		binding: &inventory.Binding{
+		Binding: &inventory.Binding{
 			UUID: fmt.Sprintf(
 				"33333333-2222-4333-8444-%012x",
 				i,
@@ -86,14 +87,14 @@ func generate(i int) object {
 			Chassis:      []string{chassisID(i)},
 		},
 	}
-	if i%driftEvery == driftEvery-1 {
-		o.row.PortSecurity, o.binding.PortSecurity = nil, nil
+	if i%DriftEvery == DriftEvery-1 {
+		o.Row.PortSecurity, o.Binding.PortSecurity = nil, nil
 	}
 	return o
 }
 
-// fill enters a cluster of that many pods, with everything that belongs to it.
-func fill(inv *inventory.Inventory, pods int) {
+// Fill enters a cluster of that many pods, with everything that belongs to it.
+func Fill(inv *inventory.Inventory, pods int) {
 	for i := range nodes {
 		inv.SetChassis(
 			inventory.Chassis{
@@ -105,19 +106,20 @@ func fill(inv *inventory.Inventory, pods int) {
 	}
 	inv.SetOVN(portsec.OVN{Version: "24.03.2"})
 	inv.SetPolicy(policy.Policy{Name: "teams", Priority: 1, Level: policy.Strict, Repair: policy.RepairLog})
-	for i := range (pods + podsPerNamespace - 1) / podsPerNamespace {
-		inv.SetNamespace(namespaceOf(i, "production"))
+	for i := range (pods + PodsPerNamespace - 1) / PodsPerNamespace {
+		inv.SetNamespace(NamespaceOf(i, "production"))
 	}
 	for i := range pods {
-		o := generate(i)
-		inv.SetPod(o.pod)
-		inv.SetRecord(o.record)
-		inv.SetRow(o.row)
-		inv.SetBinding(o.binding)
+		o := Generate(i)
+		inv.SetPod(o.Pod)
+		inv.SetRecord(o.Record)
+		inv.SetRow(o.Row)
+		inv.SetBinding(o.Binding)
 	}
 }
 
-func namespaceOf(i int, stage string) policy.Namespace {
+// NamespaceOf returns the i-th namespace, with a label.
+func NamespaceOf(i int, stage string) policy.Namespace {
 	return policy.Namespace{
 		Name:   namespaceName(i),
 		Labels: map[string]string{"kubernetes.io/metadata.name": namespaceName(i), "stage": stage},
