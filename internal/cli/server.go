@@ -99,6 +99,9 @@ func (o *reading) instead(r *reply, err error) error {
 	if o.kubernetes != "" || code != exitUnreachable && (code != exitUsage || !unnamed) {
 		return err
 	}
+	if _, none := o.rest(); none != nil { // the API needs the user's token
+		return err
+	}
 	hint := "; the controller's API can be asked instead: --server, see docs/api.md"
 	if r.failed != nil {
 		hint = "; nor does the controller's API answer: " + answer.Plain(r.failed.Error())
