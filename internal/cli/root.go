@@ -25,8 +25,8 @@ const (
 	exitIncomplete  = 4
 )
 
-// version, commit and date are set by the build. The date is that of the commit, so that a commit is always built to the
-// same bytes.
+// version, commit and date are set by the build. The date is that of the commit, so that a commit is always built to
+// the same bytes.
 var (
 	version      = "unknown"
 	commit, date string

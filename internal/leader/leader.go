@@ -56,8 +56,8 @@ func Identity() (string, error) {
 	return host + "_" + string(uuid.NewUUID()), nil
 }
 
-// New returns a candidate for the Lease in the namespace, which names the build of the replica that leads. Its tasks run
-// whenever it leads, and must end soon after their context does.
+// New returns a candidate for the Lease in the namespace, which names the build of the replica that leads. Its tasks
+// run whenever it leads, and must end soon after their context does.
 func New(
 	config *rest.Config,
 	namespace, identity string,
