@@ -37,6 +37,14 @@ build: $(BIN) ## Build bin/ovnguard and bin/ovnguard-lab. The lab's first build 
 $(BIN):
 	mkdir -p $@
 
+.PHONY: image
+image: ## Build the container image for amd64 and arm64 into dist/ (PUSH=HOST/REPOSITORY pushes it). Minutes at first.
+	./scripts/image.sh $(if $(PUSH),--push $(PUSH))
+
+.PHONY: bundle
+bundle: ## Build the archive for clusters without internet into dist/: image, chart, plugin of kubectl. Many minutes at first.
+	./scripts/bundle.sh
+
 .PHONY: generate
 generate: $(BIN)/controller-gen ## Generate the resource definitions and deep copies from api/.
 	$(BIN)/controller-gen object paths=./api/...
@@ -57,7 +65,7 @@ verify: generate docs ## Check that what is generated, and the tables in the doc
 
 .PHONY: clean
 clean: ## Remove what was built.
-	rm -rf $(BIN)
+	rm -rf $(BIN) dist
 
 ##@ Check
 
@@ -65,21 +73,28 @@ clean: ## Remove what was built.
 test-unit: ## Run the tests that need neither root nor OVN. Seconds.
 	go test ./...
 	cd lab && go test ./...
+	cd tools/release && go test ./...
 
 .PHONY: test-race
 test-race: ## Run those of the program, without the lab's, with Go's race detector. Minutes; needs a C compiler.
 	go test -race ./...
 
+.PHONY: test-image
+test-image: ## Show that a second clone gives the same image, and that arm64 audits as amd64 does (qemu). Minutes.
+	./scripts/test-image.sh
+
 .PHONY: lint
-lint: $(BIN)/golangci-lint $(BIN)/deadcode ## Check style and common mistakes in both modules.
+lint: $(BIN)/golangci-lint $(BIN)/deadcode ## Check style and common mistakes in all modules.
 	$(BIN)/golangci-lint run --allow-parallel-runners --build-tags integration,bench ./...
 	cd lab && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml --build-tags integration,bench ./...
+	cd tools/release && $(BIN)/golangci-lint run --allow-parallel-runners --config ../../.golangci.yml ./...
 	@unused=$$($(BIN)/deadcode ./cmd/...); [ -z "$$unused" ] || { echo "$$unused"; exit 1; }
 
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint ## Format the code.
 	$(BIN)/golangci-lint fmt ./...
 	cd lab && $(BIN)/golangci-lint fmt --config ../.golangci.yml ./...
+	cd tools/release && $(BIN)/golangci-lint fmt --config ../../.golangci.yml ./...
 
 $(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum | $(BIN)
 	cd tools/lint && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -185,6 +185,11 @@ func (c *connection) checkTLS() error {
 	return errors.Join(errs...)
 }
 
+// errNoCluster is the cause where neither flags nor the environment name a cluster.
+var errNoCluster = errors.New(
+	"--kubeconfig: no cluster is configured; give a kubeconfig file, set $KUBECONFIG, or run in a pod",
+)
+
 // rest returns the configuration for the API server.
 func (c *connection) rest() (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
@@ -194,11 +199,7 @@ func (c *connection) rest() (*rest.Config, error) {
 		ClientConfig()
 	if err != nil {
 		if clientcmd.IsEmptyConfig(err) {
-			return nil, usage(
-				errors.New(
-					"--kubeconfig: no cluster is configured; give a kubeconfig file, set $KUBECONFIG, or run in a pod",
-				),
-			)
+			return nil, usage(errNoCluster)
 		}
 		return nil, usage(fmt.Errorf("--kubeconfig: %w", err))
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/controller"
 	"github.com/ovnguard/ovnguard/internal/layout"
+	"github.com/ovnguard/ovnguard/internal/leader"
 	"github.com/ovnguard/ovnguard/internal/registration"
 )
 
@@ -185,6 +186,8 @@ func (o *controllerOptions) run(cmd *cobra.Command) error {
 	if o.REST, err = o.rest(); err != nil {
 		return err
 	}
+	own := ownBuild()
+	o.Build = leader.Build{Version: own.Version, Commit: own.Commit, Date: own.Date}
 	ctrl.SetLogger(log)
 	klog.SetLogger(log)
 	limitMemory(log)

@@ -25,8 +25,12 @@ const (
 	exitIncomplete  = 4
 )
 
-// version is set by the build.
-var version = "unknown"
+// version, commit and date are set by the build. The date is that of the commit, so that a commit is always built to
+// the same bytes.
+var (
+	version      = "unknown"
+	commit, date string
+)
 
 // exitError ends the program with a code. An empty message says nothing more, because the answer was given already.
 type exitError struct {

@@ -19,6 +19,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/discovery"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/layout"
+	"github.com/ovnguard/ovnguard/internal/leader"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -27,6 +28,8 @@ import (
 type Options struct {
 	// REST reaches the API server.
 	REST *rest.Config
+	// Build is that of this program. The Lease of the leader names it.
+	Build leader.Build
 	// Northbound lists the endpoints of the Northbound database, comma separated; empty for where Kube-OVN's controller
 	// finds it.
 	Northbound string

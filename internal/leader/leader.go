@@ -56,11 +56,12 @@ func Identity() (string, error) {
 	return host + "_" + string(uuid.NewUUID()), nil
 }
 
-// New returns a candidate for the Lease in the namespace. Its tasks run whenever it leads, and must end soon after
-// their context does.
+// New returns a candidate for the Lease in the namespace, which names the build of the replica that leads. Its tasks
+// run whenever it leads, and must end soon after their context does.
 func New(
 	config *rest.Config,
 	namespace, identity string,
+	build Build,
 	log logr.Logger,
 	tasks ...func(context.Context),
 ) (*Candidate, error) {
@@ -74,6 +75,7 @@ func New(
 				LeaseMeta:  metav1.ObjectMeta{Namespace: namespace, Name: leaseName},
 				Client:     clients.CoordinationV1(),
 				LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
+				Labels:     build.labels(),
 			},
 			log: log,
 		},
