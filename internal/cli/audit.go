@@ -49,6 +49,8 @@ type reading struct {
 	told       told
 	kubernetes string
 	timeout    time.Duration
+	// within is the namespace that is enough to read where the whole cluster may not be listed; "" for none.
+	within string
 	// setup is what Kube-OVN was told, and unplaced says why that is not sure. accounts are those that own certain keys.
 	setup    kubeovn.Setup
 	unplaced []string
@@ -297,7 +299,7 @@ func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (pic
 	var more []string
 	var templates []preview.Template
 	if c != nil {
-		more, templates, err = readClusterWithTemplates(ctx, c, inv)
+		more, templates, err = readClusterWithTemplates(ctx, c, inv, o.within)
 	} else {
 		more, templates, err = readClusterFile(o.kubernetes, now, inv)
 	}

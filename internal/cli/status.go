@@ -298,7 +298,7 @@ func (o *reading) readKubernetes(
 		notes, _, err := readClusterFile(o.kubernetes, now, inv)
 		return notes, err
 	}
-	return readCluster(ctx, api, inv)
+	return readCluster(ctx, api, inv, o.within)
 }
 
 // offline returns what flags say that Kube-OVN was told, where no cluster is there to say more.
