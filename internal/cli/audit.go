@@ -29,7 +29,8 @@ import (
 // auditOptions are the flags of the command.
 type auditOptions struct {
 	reading
-	output auditOutput
+	output   auditOutput
+	watching watching
 	// acceptIncomplete makes an audit that found nothing a clean one even where it could not judge everything.
 	acceptIncomplete bool
 }
@@ -79,12 +80,17 @@ be reached, 4 no findings, but ports could not be judged or a database file is d
   ovnguard audit -o sarif --fail-on critical`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.Flags())
+			return o.watching.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(),
+				func(ctx context.Context, out io.Writer) error {
+					once := o // what is detected in the cluster is detected again
+					return once.run(ctx, out, cmd.Flags())
+				})
 		},
 	}
 	o.addReadingFlags(cmd.Flags(), ": the output of kubectl get -A -o json (or yaml) for namespaces, pods, "+
 		"network-attachment-definitions, ips and vips")
 	o.output.addFlags(cmd.Flags())
+	o.watching.addFlags(cmd.Flags())
 	cmd.Flags().
 		BoolVar(&o.acceptIncomplete, "accept-incomplete", false, "exit with 0 instead of 4 if there are no "+
 			"findings but some ports could not be judged")
@@ -100,13 +106,14 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
+	o.within = o.output.namespace
 	if err := o.place(ctx, flags); err != nil {
 		return err
 	}
 	if err := errors.Join(checkNorthbound(o.northbound), o.check()); err != nil {
 		return usage(err)
 	}
-	summary, damage, err := o.summary(ctx, time.Now())
+	summary, seen, err := o.summary(ctx, time.Now())
 	if err != nil {
 		return err
 	}
@@ -116,7 +123,7 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 	if summary.Breaks() {
 		return &exitError{code: exitFindings}
 	}
-	if err := incomplete(summary.Ports[audit.Unknown], damage); err != nil && !o.acceptIncomplete {
+	if err := seen.incomplete(summary.Ports[audit.Unknown]); err != nil && !o.acceptIncomplete {
 		return &exitError{
 			code: exitIncomplete,
 			err:  fmt.Errorf("no findings%s, but %w; with --accept-incomplete this counts as clean", but(summary), err),
@@ -182,13 +189,16 @@ func (o *reading) placed(l layout.Layout) {
 }
 
 // incomplete says why an audit without findings does not show that all is well; nil where it does.
-func incomplete(unknown int, damage string) error {
+func (p *picture) incomplete(unknown int) error {
 	var errs []string
 	if unknown > 0 {
 		errs = append(errs, fmt.Sprintf("%d ports could not be judged (-o json says why)", unknown))
 	}
-	if damage != "" {
-		errs = append(errs, "the database file is damaged and lacks "+damage)
+	if p.damage != "" {
+		errs = append(errs, "the database file is damaged and lacks "+p.damage)
+	}
+	if err := errWithheld(&p.inv.State); err != nil {
+		errs = append(errs, err.Error())
 	}
 	if len(errs) == 0 {
 		return nil
@@ -226,13 +236,12 @@ type picture struct {
 }
 
 // summary is judge as a report.
-func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Summary, damage string, err error) {
-	seen, err := o.judge(ctx, now)
-	if err != nil {
-		return report.Summary{}, "", err
+func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Summary, seen picture, err error) {
+	if seen, err = o.judge(ctx, now); err != nil {
+		return report.Summary{}, seen, err
 	}
 	if err := o.output.selects(&seen); err != nil {
-		return report.Summary{}, "", usage(err)
+		return report.Summary{}, seen, usage(err)
 	}
 	for i := range seen.judged {
 		seen.judged[i].Result = seen.results[seen.judged[i].Port]
@@ -247,7 +256,7 @@ func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Sum
 	if o.output.earlier != nil {
 		s.Compare(o.output.since, *o.output.earlier)
 	}
-	return s, seen.damage, nil
+	return s, seen, nil
 }
 
 // judge reads both sides and judges every port. They cannot be read at the same moment, so that a pod which comes or
@@ -267,6 +276,7 @@ func (o *reading) judge(ctx context.Context, now time.Time) (picture, error) {
 	}
 	_, file := databaseFile(o.northbound)
 	if pause := settling(seen.results); pause > 0 && c != nil && !file {
+		stage(ctx, "waiting to see whether the findings last")
 		select {
 		case <-ctx.Done():
 			return picture{}, unreachable(

@@ -218,6 +218,7 @@ func (o *reading) open(
 	which ovn.Database,
 	endpoints string,
 ) (m *ovn.Mirror, stop func(), err error) {
+	stage(ctx, "reading the "+string(which)+" database at "+endpoints)
 	tables := rows.Northbound()
 	if which == ovn.Southbound {
 		tables = rows.Southbound()
@@ -354,6 +355,7 @@ func (r *templateReader) read(raw []byte) {
 func readCluster(
 	ctx context.Context, c client.Reader, inv *inventory.Inventory, namespace string,
 ) (notes []string, err error) {
+	stage(ctx, "reading the cluster")
 	missing, withheld, err := kube.Fill(ctx, c, inv, namespace)
 	if err != nil {
 		return nil, unreachable(cannotRead(err, namespace))

@@ -78,6 +78,7 @@ func detect(ctx context.Context, c client.Client, wanted layout.Wanted) (layout.
 
 // evident is detect, and returns the evidence as well.
 func evident(ctx context.Context, c client.Client, wanted layout.Wanted) (layout.Layout, layout.Evidence, error) {
+	stage(ctx, "looking how Kube-OVN is laid out")
 	e := kube.Evidence{Live: c, Reviews: c}.Gather(ctx, nil)
 	if ctx.Err() != nil {
 		return layout.Layout{}, e, unreachable(fmt.Errorf("read the cluster: %w", context.Cause(ctx)))

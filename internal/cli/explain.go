@@ -204,6 +204,7 @@ func (o *explainOptions) gatherSettled(ctx context.Context, t target) (*gathered
 	if _, file := databaseFile(o.northbound); api != nil && o.northbound != "" && !file {
 		earlier := g.results()
 		if pause := settling(earlier); pause > 0 {
+			stage(ctx, "waiting to see whether the findings last")
 			select {
 			case <-ctx.Done():
 				return nil, unreachable(fmt.Errorf("--timeout: %s: ended before the findings could be checked again: %w",

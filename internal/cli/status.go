@@ -29,6 +29,8 @@ const worstNamespaces = 10
 type statusOptions struct {
 	reading
 	output    output
+	watching  watching
+	selector  selector
 	namespace string
 	all       bool
 }
@@ -57,14 +59,20 @@ could not be reached, 4 no such findings, but something is not known.`,
 			"  ovnguard status --from cluster.json --nb ovnnb_db.db -o json",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.Flags())
+			return o.watching.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(),
+				func(ctx context.Context, out io.Writer) error {
+					once := o // what is detected in the cluster is detected again
+					return once.run(ctx, out, cmd.Flags())
+				})
 		},
 	}
 	flags := cmd.Flags()
 	o.addReadingFlags(flags, ", as for audit")
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "only the ports and findings of this namespace")
+	o.selector.addFlag(flags)
 	flags.BoolVarP(&o.all, "all-namespaces", "A", false,
 		fmt.Sprintf("list all namespaces, and not only the %d with the most to do", worstNamespaces))
+	o.watching.addFlags(flags)
 	o.output.addOutputFlags(flags)
 	return cmd
 }
@@ -106,6 +114,9 @@ func (o *statusOptions) check() error {
 	if err := o.output.checkOutput(); err != nil {
 		return err
 	}
+	if err := o.selector.parse(); err != nil {
+		return usage(err)
+	}
 	switch {
 	case o.timeout <= 0:
 		return usage(fmt.Errorf("--timeout: %s: must be more than 0", o.timeout))
@@ -125,6 +136,7 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	if err := o.check(); err != nil {
 		return err
 	}
+	o.within = o.namespace
 	interruptible := ctx
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
@@ -162,7 +174,23 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	if err := o.output.put(out, r.answer(now)); err != nil {
 		return err
 	}
-	return o.verdict(&r, failed)
+	return o.verdict(&r, failed, errWithheld(seen.inv.Snapshot()))
+}
+
+// keepSelected leaves the results about pods that --selector picks.
+func (o *statusOptions) keepSelected(seen *picture) {
+	if !o.selector.given() {
+		return
+	}
+	pods := make(map[inventory.PodKey]bool)
+	for p := range seen.inv.EachPod() {
+		pods[p.PodKey] = o.selector.matches(p)
+	}
+	for _, j := range seen.judged {
+		if !pods[j.Pod] {
+			delete(seen.results, j.Port)
+		}
+	}
 }
 
 // lookAtWebhooks returns what stands of the registration.
@@ -222,6 +250,7 @@ func (o *statusOptions) fill(
 	r.Health.Nodes = append(r.Health.Nodes, overview.NodesOf(state)...)
 	r.Notes = append(r.Notes, seen.notes...)
 	if seen.results != nil {
+		o.keepSelected(&seen)
 		o.sum(&overview.Picture{Results: seen.results, State: state, Now: now, Only: o.namespace}, r, flags)
 	}
 }
@@ -255,7 +284,13 @@ func (o *statusOptions) sum(p *overview.Picture, r *statusReport, flags *pflag.F
 func auditLine(flags *pflag.FlagSet) string {
 	line := "ovnguard audit"
 	flags.Visit(func(f *pflag.Flag) {
-		if slices.Contains([]string{"namespace", "all-namespaces", "output"}, f.Name) {
+		if slices.Contains([]string{"namespace", "all-namespaces", "output", "output-file", "watch", "interval"}, f.Name) {
+			return
+		}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			for _, value := range list.GetSlice() {
+				line += " --" + f.Name + "=" + quoted(value)
+			}
 			return
 		}
 		line += " --" + f.Name + "=" + quoted(f.Value.String())
@@ -264,7 +299,7 @@ func auditLine(flags *pflag.FlagSet) string {
 }
 
 // verdict returns the exit code as an error.
-func (o *statusOptions) verdict(r *statusReport, failed unread) error {
+func (o *statusOptions) verdict(r *statusReport, failed unread, withheld error) error {
 	switch err := errors.Join(failed.north, failed.south); {
 	case err != nil:
 		return err
@@ -283,6 +318,9 @@ func (o *statusOptions) verdict(r *statusReport, failed unread) error {
 	}
 	if r.Health.Layout != nil && !r.Health.Layout.Clear() {
 		unknown = append(unknown, "Kube-OVN's layout is not known (ovnguard doctor says why)")
+	}
+	if withheld != nil {
+		unknown = append(unknown, withheld.Error())
 	}
 	if len(unknown) == 0 {
 		return nil

@@ -58,7 +58,6 @@ func Fill(
 func fillWithin(
 	ctx context.Context, c client.Reader, s Source, inv *inventory.Inventory, namespace string, forbidden error,
 ) (Withheld, error) {
-	inv.Expect(inventory.Kind(s.Kind.GroupKind().String())) // there may be others
 	w := Withheld{Source: s, Err: forbidden}
 	var err error
 	if s.Kind == namespaceKind {
@@ -74,6 +73,10 @@ func fillWithin(
 		w.Namespace = namespace
 	case !apierrors.IsForbidden(err) && !apierrors.IsNotFound(err), s.Kind == podKind:
 		return Withheld{}, err
+	}
+	// Exceptions of other namespaces decide nothing in this one.
+	if w.Namespace == "" || s.Kind != ExceptionKind {
+		inv.Expect(inventory.Kind(s.Kind.GroupKind().String())) // there may be others
 	}
 	return w, nil
 }
