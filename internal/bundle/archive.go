@@ -103,7 +103,10 @@ func (a *Archive) Write(w io.Writer) error {
 func (a *Archive) describe() []file {
 	secrets, addresses := a.Redact.Removals()
 	x := index{
-		Made: a.Made.UTC(), Version: a.By, Files: append([]file{}, a.files...), LeftOut: append([]LeftOut{}, a.leftOut...),
+		Made:    a.Made.UTC(),
+		Version: a.By,
+		Files:   append([]file{}, a.files...),
+		LeftOut: append([]LeftOut{}, a.leftOut...),
 		Addresses: fmt.Sprintf("%d addresses have placeholders such as ipv4-1 and mac-1, the same one for the same "+
 			"address in all files; --addresses keeps them", addresses),
 		Secrets: fmt.Sprintf("Secrets were not read. Values of environment variables and annotations of others were "+
@@ -117,8 +120,15 @@ func (a *Archive) describe() []file {
 		data = []byte(err.Error()) // texts always marshal
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "Made by ovnguard %s at %s.\n\nAddresses: %s.\nSecrets: %s.\nNames of pods, nodes and users are "+
-		"as they are.\n\nFiles:\n", x.Version, x.Made.Format(time.RFC3339), x.Addresses, x.Secrets)
+	fmt.Fprintf(
+		&text,
+		"Made by ovnguard %s at %s.\n\nAddresses: %s.\nSecrets: %s.\nNames of pods, nodes and users are "+
+			"as they are.\n\nFiles:\n",
+		x.Version,
+		x.Made.Format(time.RFC3339),
+		x.Addresses,
+		x.Secrets,
+	)
 	for _, f := range x.Files {
 		fmt.Fprintf(&text, "  %s: %s\n", f.Name, f.Has)
 		if f.Note != "" {

@@ -37,7 +37,10 @@ var shapes = []struct {
 	// A private key in PEM, also where line feeds are escaped, and where the end is missing.
 	{regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)`), Removed},
 	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)?`), Removed},
-	{regexp.MustCompile(`(?i)\b(bearer|authorization\\?["']?\s*[:=]\s*\\?["']?basic)\s+[A-Za-z0-9._~+/=-]{6,}`), "$1 " + Removed},
+	{
+		regexp.MustCompile(`(?i)\b(bearer|authorization\\?["']?\s*[:=]\s*\\?["']?basic)\s+[A-Za-z0-9._~+/=-]{6,}`),
+		"$1 " + Removed,
+	},
 	{regexp.MustCompile(`(://)[^/\s:@"']*:[^/\s@"']+@`), "${1}" + Removed + "@"},
 	{regexp.MustCompile(`\b[a-z0-9]{6}\.[a-z0-9]{16}\b`), Removed}, // a token of kubeadm
 	{regexp.MustCompile(`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b`), Removed},

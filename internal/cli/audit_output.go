@@ -202,8 +202,8 @@ func (o *auditOutput) put(out io.Writer, s report.Summary) error {
 	return o.putText(out, func(w io.Writer) error { return o.write(w, s) })
 }
 
-// selects finds the pods that --selector picks. It returns an error if the filter names a namespace or a provider that the cluster does not have. The report
-// would have no findings then, and look clean.
+// selects finds the pods that --selector picks. It returns an error if the filter names a namespace or a provider that
+// the cluster does not have. The report would have no findings then, and look clean.
 func (o *auditOutput) selects(p *picture) error {
 	var errs []error
 	if o.selector.given() {

@@ -350,8 +350,8 @@ func (r *templateReader) read(raw []byte) {
 	}
 }
 
-// readCluster enters what the API server gives into the inventory. Kinds that may not be listed in the whole cluster are
-// read in a namespace, where it is not empty.
+// readCluster enters what the API server gives into the inventory. Kinds that may not be listed in the whole cluster
+// are read in a namespace, where it is not empty.
 func readCluster(
 	ctx context.Context, c client.Reader, inv *inventory.Inventory, namespace string,
 ) (notes []string, err error) {

@@ -65,10 +65,14 @@ func (c *collector) collect(ctx context.Context) {
 		{kube.ExceptionKind, nil},
 		{schema.GroupVersionKind{Group: registered, Version: "v1", Kind: "MutatingWebhookConfiguration"}, nil},
 		{schema.GroupVersionKind{Group: registered, Version: "v1", Kind: "ValidatingWebhookConfiguration"}, nil},
-		{schema.GroupVersionKind{Group: registered, Version: "v1", Kind: "MutatingAdmissionPolicy"},
-			[]client.ListOption{label}},
-		{schema.GroupVersionKind{Group: registered, Version: "v1", Kind: "ValidatingAdmissionPolicy"},
-			[]client.ListOption{label}},
+		{
+			schema.GroupVersionKind{Group: registered, Version: "v1", Kind: "MutatingAdmissionPolicy"},
+			[]client.ListOption{label},
+		},
+		{
+			schema.GroupVersionKind{Group: registered, Version: "v1", Kind: "ValidatingAdmissionPolicy"},
+			[]client.ListOption{label},
+		},
 		{schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, []client.ListOption{own}},
 		{schema.GroupVersionKind{Version: "v1", Kind: "Service"}, []client.ListOption{own}},
 		{schema.GroupVersionKind{Version: "v1", Kind: "Event"}, []client.ListOption{own}},

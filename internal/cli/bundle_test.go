@@ -173,7 +173,10 @@ func TestBundle(t *testing.T) {
 	if err := json.Unmarshal([]byte(files["index.json"]), &x); err != nil || len(x.Files) != len(files)-2 {
 		t.Errorf("index of %d files for %d: %v", len(x.Files), len(files)-2, err)
 	}
-	i := slices.IndexFunc(x.LeftOut, func(l struct{ What, Why string }) bool { return l.What == "resources/lease.json" })
+	i := slices.IndexFunc(
+		x.LeftOut,
+		func(l struct{ What, Why string }) bool { return l.What == "resources/lease.json" },
+	)
 	if i < 0 || x.LeftOut[i].Why == "" || !strings.Contains(files["README.txt"], "resources/lease.json") {
 		t.Errorf("nothing says why leases are left out: %+v", x.LeftOut)
 	}
@@ -182,7 +185,15 @@ func TestBundle(t *testing.T) {
 		t.Errorf("others may read the archive: %v, %v", info, err)
 	}
 	// On request addresses are kept, and secrets are not.
-	if code, _, errs := runMain("bundle", path, "--addresses", "--kubeconfig", config, "--nb", nb); code != exitIncomplete {
+	if code, _, errs := runMain(
+		"bundle",
+		path,
+		"--addresses",
+		"--kubeconfig",
+		config,
+		"--nb",
+		nb,
+	); code != exitIncomplete {
 		t.Fatalf("exit code %d: %s", code, errs)
 	}
 	files = opened(t, path)

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
+	apiversion "k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,7 +33,12 @@ func askServer(ctx context.Context, config *rest.Config) (apiServer, error) {
 	if err != nil {
 		return apiServer{}, unreachable(fmt.Errorf("connect to the API server: %w", err))
 	}
-	v, err := d.ServerVersion()
+	stage(ctx, "asking the API server at "+config.Host)
+	var v apiversion.Info
+	raw, err := d.RESTClient().Get().AbsPath("/version").DoRaw(ctx) // ServerVersion does not end with ctx
+	if err == nil {
+		err = json.Unmarshal(raw, &v)
+	}
 	if err != nil {
 		return apiServer{}, unreachable(fmt.Errorf("ask the API server at %s for its version: %w", config.Host, err))
 	}

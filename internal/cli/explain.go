@@ -96,8 +96,10 @@ func (o *explainOptions) check(args []string, flags *pflag.FlagSet) (target, err
 	case o.selector.given():
 		t.kind = targetPods
 	default:
-		return target{}, usage(errors.New("no argument: want KIND/NAME, such as pod/web-0 or ip/10.16.0.5, NAMESPACE/POD, " +
-			"or -l SELECTOR"))
+		return target{}, usage(
+			errors.New("no argument: want KIND/NAME, such as pod/web-0 or ip/10.16.0.5, NAMESPACE/POD, " +
+				"or -l SELECTOR"),
+		)
 	}
 	switch {
 	case t.namespace == "":
@@ -152,7 +154,10 @@ func (o *explainOptions) run(ctx context.Context, args []string, out io.Writer, 
 	if len(g.ports) == 0 {
 		return &exitError{code: exitFindings, err: t.nothing(o.provider)}
 	}
-	if err := o.output.put(out, explain.Ports("ovnguard explain "+t.String(), g.ports, o.program, g.notes)); err != nil {
+	if err := o.output.put(
+		out,
+		explain.Ports("ovnguard explain "+t.String(), g.ports, o.program, g.notes),
+	); err != nil {
 		return err
 	}
 	return o.verdict(g, len(notes) > 0)
@@ -207,8 +212,10 @@ func (o *explainOptions) gatherSettled(ctx context.Context, t target) (*gathered
 			stage(ctx, "waiting to see whether the findings last")
 			select {
 			case <-ctx.Done():
-				return nil, unreachable(fmt.Errorf("--timeout: %s: ended before the findings could be checked again: %w",
-					o.timeout, ctx.Err()))
+				return nil, unreachable(
+					fmt.Errorf("--timeout: %s: ended before the findings could be checked again: %w",
+						o.timeout, ctx.Err()),
+				)
 			case <-time.After(pause):
 			}
 			if g, err = o.gather(ctx, api, t); err != nil {
@@ -256,7 +263,10 @@ func (t target) nothing(provider string) error {
 	case t.kind == targetPod:
 		return fmt.Errorf("%s has no port in OVN: it does not exist, or is on the host's network", t)
 	case t.kind == targetPort:
-		return fmt.Errorf("%s does not exist: no pod claims a port of that name, and OVN and the IP resources have none", t)
+		return fmt.Errorf(
+			"%s does not exist: no pod claims a port of that name, and OVN and the IP resources have none",
+			t,
+		)
 	}
 	return fmt.Errorf("%s has no pod with a port in OVN: it does not exist, or none of its pods runs", t)
 }

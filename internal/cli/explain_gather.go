@@ -43,8 +43,11 @@ func (o *explainOptions) gather(ctx context.Context, api client.Reader, t target
 		version = d.version
 		g.notes = slices.Concat(g.notes, d.notes, noneMarked(&g.inv.State))
 	} else if o.kubernetes != "" {
-		g.notes = append(g.notes, "no Northbound database was named; not known: what OVN has, and what the audit finds; "+
-			"--nb names it")
+		g.notes = append(
+			g.notes,
+			"no Northbound database was named; not known: what OVN has, and what the audit finds; "+
+				"--nb names it",
+		)
 	}
 	var notes []string
 	var templates []preview.Template

@@ -144,7 +144,11 @@ func TestExplainHolder(t *testing.T) {
 		t.Errorf("senders %+v", own.Senders)
 	}
 	mac := ask("mac/9E-F7-00-F3-70-76")
-	if diff := cmp.Diff([]string{"d02-vip-ps.t-plain"}, names(mac.Senders)); diff != "" || mac.MAC != "9e:f7:00:f3:70:76" {
+	if diff := cmp.Diff(
+		[]string{"d02-vip-ps.t-plain"},
+		names(mac.Senders),
+	); diff != "" ||
+		mac.MAC != "9e:f7:00:f3:70:76" {
 		t.Errorf("who may send from the MAC: %s", diff)
 	}
 	if nobody := ask("ip/203.0.113.9"); len(nobody.Holders) != 0 {
@@ -234,7 +238,8 @@ spec: {}
 		"no such NIC":  {"shop/tools", "--nic", "net1.shop.ovn"},
 		"another name": {"pod/tools"},
 	} {
-		if code, _, errs := runMain(slices.Concat([]string{"explain", "--from", cluster}, args)...); code != exitFindings {
+		if code, _, errs := runMain(
+			slices.Concat([]string{"explain", "--from", cluster}, args)...); code != exitFindings {
 			t.Errorf("%s: exit code %d: %s", name, code, errs)
 		}
 	}

@@ -137,8 +137,10 @@ func (o *journalOptions) read(ctx context.Context) (entries []journal.Entry, dam
 		case err != nil:
 			return nil, nil, usage(fmt.Errorf("--from: %s: %w", o.kubernetes, err))
 		case !found:
-			return nil, nil, usage(fmt.Errorf("--from: %s: it has no ConfigMap of the journal: want the output of kubectl get "+
-				"configmaps -n %s -l %s -o json", o.kubernetes, o.program, journal.Label))
+			return nil, nil, usage(
+				fmt.Errorf("--from: %s: it has no ConfigMap of the journal: want the output of kubectl get "+
+					"configmaps -n %s -l %s -o json", o.kubernetes, o.program, journal.Label),
+			)
 		}
 		return entries, nil, nil
 	}
@@ -155,8 +157,10 @@ func (o *journalOptions) read(ctx context.Context) (entries []journal.Entry, dam
 	case errors.Is(err, journal.ErrUnreadable):
 		return entries, err, nil
 	case apierrors.IsForbidden(err):
-		return nil, nil, unreachable(fmt.Errorf("%w; an administrator can grant the right to list configmaps in namespace %s",
-			err, o.program))
+		return nil, nil, unreachable(
+			fmt.Errorf("%w; an administrator can grant the right to list configmaps in namespace %s",
+				err, o.program),
+		)
 	case err != nil:
 		return nil, nil, unreachable(err)
 	}
@@ -175,8 +179,11 @@ func (r *journalReport) answer() answer.Answer {
 		if c.Why != "" {
 			what = append(what, "because "+c.Why)
 		}
-		s.Rows = append(s.Rows, answer.NewRow(c.Time.Format(time.RFC3339), c.Namespace, c.Pod, what, c.Outcome, c.Undo, c.ID,
-			c.By))
+		s.Rows = append(
+			s.Rows,
+			answer.NewRow(c.Time.Format(time.RFC3339), c.Namespace, c.Pod, what, c.Outcome, c.Undo, c.ID,
+				c.By),
+		)
 	}
 	if len(s.Rows) == 0 {
 		s.After = []string{"the journal has no such change"}

@@ -54,8 +54,8 @@ func usage(err error) error { return &exitError{code: exitUsage, err: err} }
 func unreachable(err error) error { return &exitError{code: exitUnreachable, err: err} }
 
 // Main runs the command line and returns the exit code: 0 fine, 1 findings, 2 wrong usage, 3 something could not be
-// reached, 4 nothing was found but not everything could be judged, 130 interrupted before there was an answer. The first
-// interrupt ends the command cleanly, the second at once.
+// reached, 4 nothing was found but not everything could be judged, 130 interrupted before there was an answer. The
+// first interrupt ends the command cleanly, the second at once.
 func Main(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

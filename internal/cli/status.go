@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -282,20 +281,21 @@ func (o *statusOptions) sum(p *overview.Picture, r *statusReport, flags *pflag.F
 
 // auditLine returns the command line of audit with the same flags.
 func auditLine(flags *pflag.FlagSet) string {
-	line := "ovnguard audit"
+	words := []string{"ovnguard audit"}
 	flags.Visit(func(f *pflag.Flag) {
-		if slices.Contains([]string{"namespace", "all-namespaces", "output", "output-file", "watch", "interval"}, f.Name) {
+		switch f.Name {
+		case "namespace", "all-namespaces", "output", "output-file", "watch", "interval", "progress":
 			return
 		}
+		values := []string{f.Value.String()}
 		if list, ok := f.Value.(pflag.SliceValue); ok {
-			for _, value := range list.GetSlice() {
-				line += " --" + f.Name + "=" + quoted(value)
-			}
-			return
+			values = list.GetSlice()
 		}
-		line += " --" + f.Name + "=" + quoted(f.Value.String())
+		for _, value := range values {
+			words = append(words, "--"+f.Name+"="+quoted(value))
+		}
 	})
-	return line
+	return strings.Join(words, " ")
 }
 
 // verdict returns the exit code as an error.

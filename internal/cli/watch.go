@@ -18,8 +18,14 @@ type watching struct {
 }
 
 func (w *watching) addFlags(flags *pflag.FlagSet) {
-	flags.BoolVarP(&w.on, "watch", "w", false, "answer again and again, until the command is interrupted; the exit code is "+
-		"that of the last answer")
+	flags.BoolVarP(
+		&w.on,
+		"watch",
+		"w",
+		false,
+		"answer again and again, until the command is interrupted; the exit code is "+
+			"that of the last answer",
+	)
 	flags.DurationVar(&w.every, "interval", 10*time.Second, "with --watch: how long to wait after each answer")
 }
 

@@ -18,8 +18,11 @@ func cannotRead(err error, namespace string) error {
 	case !apierrors.IsForbidden(err):
 		return err
 	case namespace == "":
-		return fmt.Errorf("%w; with -n NAMESPACE this namespace alone is read, or an administrator grants the right to "+
-			"list the kind by a ClusterRole (ovnguard doctor shows which rights are used)", err)
+		return fmt.Errorf(
+			"%w; with -n NAMESPACE this namespace alone is read, or an administrator grants the right to "+
+				"list the kind by a ClusterRole (ovnguard doctor shows which rights are used)",
+			err,
+		)
 	}
 	return fmt.Errorf("%w; an administrator can grant it by a RoleBinding to ClusterRole view in namespace %s", err,
 		namespace)
@@ -43,7 +46,9 @@ func withheldNotes(withheld []kube.Withheld, namespace string) []string {
 	if len(within) > 0 {
 		notes = append(notes, fmt.Sprintf(
 			"only namespace %s was read, because you may not list these in the whole cluster: %s; not known: what other "+
-				"namespaces have, such as the holders of the same addresses", namespace, strings.Join(within, ", "),
+				"namespaces have, such as the holders of the same addresses",
+			namespace,
+			strings.Join(within, ", "),
 		))
 	}
 	if len(out) > 0 {

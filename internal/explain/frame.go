@@ -54,8 +54,15 @@ func examples(own portsec.Identity, r *inventory.Row, eras []portsec.Era) (out [
 		}
 		from := ip.String()
 		add(fmt.Sprintf("neighbour advertisement that says it has %s", next), vector.Frame{
-			EthSrc: mine, EthDst: stranger, EthType: "0x86dd", L4: &vector.L4{}, IPv6Src: &from, IPv6Dst: new("ff02::1"),
-			NDType: new(uint8(136)), NDTarget: &text, NDLLAddr: &mine,
+			EthSrc:   mine,
+			EthDst:   stranger,
+			EthType:  "0x86dd",
+			L4:       &vector.L4{},
+			IPv6Src:  &from,
+			IPv6Dst:  new("ff02::1"),
+			NDType:   new(uint8(136)),
+			NDTarget: &text,
+			NDLLAddr: &mine,
 		})
 	}
 	return out

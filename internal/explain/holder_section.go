@@ -28,7 +28,8 @@ func (h *Held) Answer(read bool) answer.Answer {
 			senders("ports that may send from anything, and so from "+what, h.Open, h.OpenTotal, mostOpen))
 	} else {
 		a.Sections = append(a.Sections, answer.Section{
-			Title: "ports that may send from " + what, After: []string{"not known: the Northbound database was not read"},
+			Title: "ports that may send from " + what,
+			After: []string{"not known: the Northbound database was not read"},
 		})
 	}
 	s := answer.Section{

@@ -169,7 +169,10 @@ func (doc *document) more() (sections []answer.Section) {
 
 // History returns changes of repair as a section.
 func History(changes []Change) answer.Section {
-	s := answer.Section{Title: "changes of repair", Columns: answer.Columns("Time", "Change", "Outcome", "To take it back")}
+	s := answer.Section{
+		Title:   "changes of repair",
+		Columns: answer.Columns("Time", "Change", "Outcome", "To take it back"),
+	}
 	for _, c := range changes {
 		what := []string{c.What}
 		if c.Why != "" {

@@ -57,7 +57,9 @@ func tenantClient(t *testing.T, allowed ...string) client.Client {
 	return c
 }
 
-func contains(list []string, word string) bool { return strings.Contains(strings.Join(list, " "), word) }
+func contains(list []string, word string) bool {
+	return strings.Contains(strings.Join(list, " "), word)
+}
 
 // Who may read one namespace alone gets what is in it, and is told what was left out.
 func TestFillOneNamespace(t *testing.T) {
@@ -85,7 +87,8 @@ func TestFillOneNamespace(t *testing.T) {
 	}
 }
 
-// Without the namespace's pods there is no answer, and without a namespace each kind that may not be listed is an error.
+// Without the namespace's pods there is no answer, and without a namespace it is an error that a kind may not be
+// listed.
 func TestFillWithoutRights(t *testing.T) {
 	if _, _, err := Fill(t.Context(), tenantClient(t, "namespaces"), inventory.New(), "ns"); err == nil ||
 		!strings.Contains(err.Error(), "list Pod") {

@@ -151,10 +151,10 @@ func TestExplainRunning(t *testing.T) {
 		t.Fatalf("%+v", p)
 	}
 	for question, want := range map[string]string{
-		"ip/" + p.Identity.IPs[0]:  `"senders": [`,
-		"mac/" + p.Identity.MAC:    p.Port,
-		"port/" + p.Port:           p.Identity.MAC,
-		"ip/" + "203.0.113.77":     `"holders": []`,
+		"ip/" + p.Identity.IPs[0]:   `"senders": [`,
+		"mac/" + p.Identity.MAC:     p.Port,
+		"port/" + p.Port:            p.Identity.MAC,
+		"ip/" + "203.0.113.77":      `"holders": []`,
 		"deployment/does-not-exist": "",
 	} {
 		stdout, stderr, code := ovnguard(t, "explain", question, "-n", ns, "-o", "json")
