@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -33,7 +33,7 @@ type collector struct {
 	o       *bundleOptions
 	archive *bundle.Archive
 	api     client.Client
-	typed   kubernetes.Interface
+	typed   corev1client.CoreV1Interface
 }
 
 // open sets the clients.
@@ -41,7 +41,7 @@ func (c *collector) open(config *rest.Config) (err error) {
 	if c.api, err = newClient(config); err != nil {
 		return err
 	}
-	if c.typed, err = kubernetes.NewForConfig(config); err != nil {
+	if c.typed, err = corev1client.NewForConfig(config); err != nil {
 		return unreachable(fmt.Errorf("connect to the API server: %w", err))
 	}
 	return nil
@@ -145,7 +145,7 @@ func (c *collector) log(ctx context.Context, p *corev1.Pod, container string, pr
 	if previous {
 		name = fmt.Sprintf("logs/%s/%s.previous.log", p.Name, container)
 	}
-	stream, err := c.typed.CoreV1().Pods(p.Namespace).GetLogs(p.Name, &corev1.PodLogOptions{
+	stream, err := c.typed.Pods(p.Namespace).GetLogs(p.Name, &corev1.PodLogOptions{
 		Container: container, Previous: previous, TailLines: &lines, LimitBytes: &limit,
 	}).Stream(ctx)
 	if err != nil {
@@ -179,7 +179,7 @@ func (c *collector) metrics(ctx context.Context, p *corev1.Pod) {
 		c.archive.Leave(name, "the pod serves none")
 		return
 	}
-	data, err := c.typed.CoreV1().Pods(p.Namespace).ProxyGet("http", p.Name, port, "metrics", nil).DoRaw(ctx)
+	data, err := c.typed.Pods(p.Namespace).ProxyGet("http", p.Name, port, "metrics", nil).DoRaw(ctx)
 	if err != nil {
 		c.archive.Leave(name, err.Error())
 		return
