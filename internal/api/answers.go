@@ -11,7 +11,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/explain"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/monitor"
@@ -208,7 +210,7 @@ func (s *Server) explain(of scope, none string, picks func(*monitor.Verdict) boo
 		if p.Pod == nil || p.Pod.PodKey != verdict.Pod {
 			continue // it changed before it was judged again
 		}
-		p = report.Explained(v.state, p, v.at)
+		p.Decision.Steps = explain.Steps(v.state, &p, v.at)
 		if of.tenant {
 			p = explainedForTenant(p)
 		}
@@ -217,9 +219,9 @@ func (s *Server) explain(of scope, none string, picks func(*monitor.Verdict) boo
 	if len(ports) == 0 {
 		return nil, fault(http.StatusNotFound, "%s", none)
 	}
-	report.OrderExplained(ports)
+	slices.SortStableFunc(ports, func(a, b inventory.Port) int { return explain.DefaultFirst(&a, &b) })
 	var out bytes.Buffer
-	if err := report.ExplainJSON(&out, ports); err != nil {
+	if err := answer.WriteJSON(&out, explain.Decisions(ports)); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil

@@ -192,7 +192,7 @@ var subjects = sync.Pool{New: func() any { return new(subject) }}
 func (s *subject) derive() {
 	p := &s.Port
 	s.class = ClassOf(p)
-	s.identity, s.identityFrom, s.identityErr = identityOf(p)
+	s.identity, s.identityFrom, s.identityErr = IdentityOf(p)
 	if s.identityErr == nil {
 		s.own = appendIdentity(s.own, s.identity)
 	}

@@ -22,7 +22,7 @@ type Expected struct {
 // that is not known: Kube-OVN's record of the port's identity cannot be read, or is not there yet, or what was granted
 // cannot be written.
 func ExpectedOf(p inventory.Port) (Expected, error) {
-	identity, _, err := identityOf(&p)
+	identity, _, err := IdentityOf(&p)
 	expected := Expected{Addresses: expectedAddresses(&p, identity, err)}
 	if p.Decision.Level == policy.Open {
 		return expected, nil
@@ -49,7 +49,7 @@ func base(identity portsec.Identity, d policy.Decision) portsec.Identity {
 // apart. The port must have a row. eras are those that may enforce.
 func Held(p *inventory.Port, eras []portsec.Era) policy.Decision {
 	d := p.Decision
-	identity, _, err := identityOf(p)
+	identity, _, err := IdentityOf(p)
 	if d.Level == policy.Open || err != nil {
 		return d // nothing is written then
 	}

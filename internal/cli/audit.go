@@ -29,7 +29,8 @@ import (
 // auditOptions are the flags of the command.
 type auditOptions struct {
 	reading
-	output auditOutput
+	output   auditOutput
+	watching watching
 	// acceptIncomplete makes an audit that found nothing a clean one even where it could not judge everything.
 	acceptIncomplete bool
 }
@@ -51,6 +52,8 @@ type reading struct {
 	server     serverOptions
 	kubernetes string
 	timeout    time.Duration
+	// within is the namespace that is enough to read where the whole cluster may not be listed; "" for none.
+	within string
 	// setup is what Kube-OVN was told, and unplaced says why that is not sure. accounts are those that own certain keys.
 	setup    kubeovn.Setup
 	unplaced []string
@@ -79,12 +82,17 @@ be reached, 4 no findings, but ports could not be judged or a database file is d
   ovnguard audit -o sarif --fail-on critical`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.Flags())
+			return o.watching.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(),
+				func(ctx context.Context, out io.Writer) error {
+					once := o // what is detected in the cluster is detected again
+					return once.run(ctx, out, cmd.Flags())
+				})
 		},
 	}
 	o.addReadingFlags(cmd.Flags(), ": the output of kubectl get -A -o json (or yaml) for namespaces, pods, "+
 		"network-attachment-definitions, ips and vips")
 	o.output.addFlags(cmd.Flags())
+	o.watching.addFlags(cmd.Flags())
 	cmd.Flags().
 		BoolVar(&o.acceptIncomplete, "accept-incomplete", false, "exit with 0 instead of 4 if there are no "+
 			"findings but some ports could not be judged")
@@ -100,15 +108,16 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
+	o.within = o.output.namespace
 	served, reply, err := o.servedSummary(ctx, flags)
 	if err != nil {
 		return err
 	}
 	var summary report.Summary
-	damage := ""
+	seen := picture{inv: inventory.New()} // nothing is withheld from a controller
 	if served != nil {
 		summary = *served
-	} else if summary, damage, err = o.read(ctx, flags, reply.note); err != nil {
+	} else if summary, seen, err = o.read(ctx, flags, reply.note); err != nil {
 		return o.instead(&reply, err)
 	}
 	if err := o.output.put(out, summary); err != nil {
@@ -117,7 +126,7 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 	if summary.Breaks() {
 		return &exitError{code: exitFindings}
 	}
-	if err := incomplete(summary.Ports[audit.Unknown], damage); err != nil && !o.acceptIncomplete {
+	if err := seen.incomplete(summary.Ports[audit.Unknown]); err != nil && !o.acceptIncomplete {
 		return &exitError{
 			code: exitIncomplete,
 			err:  fmt.Errorf("no findings%s, but %w; with --accept-incomplete this counts as clean", but(summary), err),
@@ -129,16 +138,16 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 // read reads both sides and returns the report.
 func (o *auditOptions) read(
 	ctx context.Context, flags *pflag.FlagSet, notes []string,
-) (s report.Summary, damage string, err error) {
+) (s report.Summary, seen picture, err error) {
 	if err := o.place(ctx, flags); err != nil {
-		return s, "", err
+		return s, seen, err
 	}
 	if err := errors.Join(checkNorthbound(o.northbound), o.check()); err != nil {
-		return s, "", usage(err)
+		return s, seen, usage(err)
 	}
-	s, damage, err = o.summary(ctx, time.Now())
+	s, seen, err = o.summary(ctx, time.Now())
 	s.Notes = slices.Concat(notes, s.Notes)
-	return s, damage, err
+	return s, seen, err
 }
 
 // but names the flag that makes findings not count; "" without findings.
@@ -203,13 +212,16 @@ func (o *reading) placed(l layout.Layout) {
 }
 
 // incomplete says why an audit without findings does not show that all is well; nil where it does.
-func incomplete(unknown int, damage string) error {
+func (p *picture) incomplete(unknown int) error {
 	var errs []string
 	if unknown > 0 {
 		errs = append(errs, fmt.Sprintf("%d ports could not be judged (-o json says why)", unknown))
 	}
-	if damage != "" {
-		errs = append(errs, "the database file is damaged and lacks "+damage)
+	if p.damage != "" {
+		errs = append(errs, "the database file is damaged and lacks "+p.damage)
+	}
+	if err := errWithheld(&p.inv.State); err != nil {
+		errs = append(errs, err.Error())
 	}
 	if len(errs) == 0 {
 		return nil
@@ -247,13 +259,12 @@ type picture struct {
 }
 
 // summary is judge as a report.
-func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Summary, damage string, err error) {
-	seen, err := o.judge(ctx, now)
-	if err != nil {
-		return report.Summary{}, "", err
+func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Summary, seen picture, err error) {
+	if seen, err = o.judge(ctx, now); err != nil {
+		return report.Summary{}, seen, err
 	}
 	if err := o.output.selects(&seen); err != nil {
-		return report.Summary{}, "", usage(err)
+		return report.Summary{}, seen, usage(err)
 	}
 	for i := range seen.judged {
 		seen.judged[i].Result = seen.results[seen.judged[i].Port]
@@ -266,7 +277,7 @@ func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Sum
 		Version: version,
 	})
 	o.output.complete(&s)
-	return s, seen.damage, nil
+	return s, seen, nil
 }
 
 // judge reads both sides and judges every port. They cannot be read at the same moment, so that a pod which comes or
@@ -286,6 +297,7 @@ func (o *reading) judge(ctx context.Context, now time.Time) (picture, error) {
 	}
 	_, file := databaseFile(o.northbound)
 	if pause := settling(seen.results); pause > 0 && c != nil && !file {
+		stage(ctx, "waiting to see whether the findings last")
 		select {
 		case <-ctx.Done():
 			return picture{}, unreachable(
@@ -318,7 +330,7 @@ func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (pic
 	var more []string
 	var templates []preview.Template
 	if c != nil {
-		more, templates, err = readClusterWithTemplates(ctx, c, inv)
+		more, templates, err = readClusterWithTemplates(ctx, c, inv, o.within)
 	} else {
 		more, templates, err = readClusterFile(o.kubernetes, now, inv)
 	}

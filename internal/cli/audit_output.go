@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/report"
 )
@@ -28,6 +29,7 @@ type auditOutput struct {
 	severity   string
 	rules      []string
 	failOn     string
+	selector   selector
 
 	// These are set when the flags above are checked.
 	write   report.Writer
@@ -71,6 +73,7 @@ func (o *auditOutput) addFlags(flags *pflag.FlagSet) {
 		"",
 		"show only NICs of this provider, such as ovn or net1.default.ovn",
 	)
+	o.selector.addFlag(flags)
 	flags.StringVar(&o.class, "class", "", "show only ports of this class: "+allowed(audit.Classes()))
 	flags.StringVar(
 		&o.failOn,
@@ -119,8 +122,9 @@ func (o *auditOutput) checkFilter(flags *pflag.FlagSet) error {
 	var errs []error
 	o.filter = report.Filter{
 		Namespace: o.namespace, Provider: kubeovn.Provider(o.provider), Class: audit.Class(o.class),
-		Severity: audit.Severity(o.severity),
+		Severity: audit.Severity(o.severity), Selector: o.selector.text,
 	}
+	errs = append(errs, o.selector.parse())
 	if flags.Changed("namespace") {
 		switch wrong := validation.IsDNS1123Label(o.namespace); {
 		case o.everywhere:
@@ -206,10 +210,16 @@ func (o *auditOutput) complete(s *report.Summary) {
 	}
 }
 
-// selects returns an error if the filter names a namespace or a provider that the cluster does not have. The report
-// would have no findings then, and look clean.
+// selects finds the pods that --selector picks. It returns an error if the filter names a namespace or a provider that
+// the cluster does not have. The report would have no findings then, and look clean.
 func (o *auditOutput) selects(p *picture) error {
 	var errs []error
+	if o.selector.given() {
+		o.filter.Pods = make(map[inventory.PodKey]bool)
+		for p := range p.inv.EachPod() {
+			o.filter.Pods[p.PodKey] = o.selector.matches(p)
+		}
+	}
 	if n := o.filter.Namespace; n != "" && !p.namespaces[n] {
 		errs = append(errs, fmt.Errorf("--namespace: %q: the cluster has no such namespace, and no pod in it", n))
 	}

@@ -218,6 +218,7 @@ func (o *reading) open(
 	which ovn.Database,
 	endpoints string,
 ) (m *ovn.Mirror, stop func(), err error) {
+	stage(ctx, "reading the "+string(which)+" database at "+endpoints)
 	tables := rows.Northbound()
 	if which == ovn.Southbound {
 		tables = rows.Southbound()
@@ -349,16 +350,20 @@ func (r *templateReader) read(raw []byte) {
 	}
 }
 
-// readCluster enters what the API server gives into the inventory.
-func readCluster(ctx context.Context, c client.Reader, inv *inventory.Inventory) (notes []string, err error) {
-	missing, err := kube.Fill(ctx, c, inv)
+// readCluster enters what the API server gives into the inventory. Kinds that may not be listed in the whole cluster
+// are read in a namespace, where it is not empty.
+func readCluster(
+	ctx context.Context, c client.Reader, inv *inventory.Inventory, namespace string,
+) (notes []string, err error) {
+	stage(ctx, "reading the cluster")
+	missing, withheld, err := kube.Fill(ctx, c, inv, namespace)
 	if err != nil {
-		return nil, unreachable(fmt.Errorf("read the cluster: %w", err))
+		return nil, unreachable(cannotRead(err, namespace))
 	}
 	for _, s := range missing {
 		notes = append(notes, fmt.Sprintf("the cluster does not serve %s; not known: %s", s.Kind.GroupKind(), s.Lacks))
 	}
-	return notes, nil
+	return append(notes, withheldNotes(withheld, namespace)...), nil
 }
 
 // readClusterWithTemplates is readCluster, and returns the templates of pods as well.
@@ -366,12 +371,13 @@ func readClusterWithTemplates(
 	ctx context.Context,
 	c client.Reader,
 	inv *inventory.Inventory,
+	namespace string,
 ) (notes []string, templates []preview.Template, err error) {
-	if notes, err = readCluster(ctx, c, inv); err != nil {
+	if notes, err = readCluster(ctx, c, inv, namespace); err != nil {
 		return nil, nil, err
 	}
 	var pods templateReader
-	more, err := kube.EachTemplate(ctx, c, pods.read)
+	more, err := kube.EachTemplate(ctx, c, namespace, pods.read)
 	if err != nil {
 		return nil, nil, unreachable(fmt.Errorf("read the cluster: %w", err))
 	}

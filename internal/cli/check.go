@@ -173,13 +173,22 @@ func (o *checkOptions) run(ctx context.Context, in io.Reader, out io.Writer, fla
 	if err := o.output.put(out, r.answer()); err != nil {
 		return err
 	}
-	return r.verdict()
+	if err := r.verdict(); err != nil {
+		return err
+	}
+	if err := errWithheld(cluster.Inventory); err != nil {
+		return &exitError{code: exitIncomplete, err: err}
+	}
+	return nil
 }
 
 // read enters what the cluster, or the files in its place, say.
 func (o *checkOptions) read(
 	ctx context.Context, now time.Time, inv *inventory.Inventory, flags *pflag.FlagSet,
 ) (notes []string, err error) {
+	if flags.Changed("namespace") {
+		o.within = o.namespace
+	}
 	asked := o.northbound // without a flag no database is asked
 	if o.kubernetes != "" {
 		if err := o.place(ctx, flags); err != nil {

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
+	apiversion "k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,7 +28,12 @@ func askServer(ctx context.Context, config *rest.Config) (api.KubernetesServer, 
 	if err != nil {
 		return api.KubernetesServer{}, unreachable(fmt.Errorf("connect to the API server: %w", err))
 	}
-	v, err := d.ServerVersion()
+	stage(ctx, "asking the API server at "+config.Host)
+	var v apiversion.Info
+	raw, err := d.RESTClient().Get().AbsPath("/version").DoRaw(ctx) // ServerVersion does not end with ctx
+	if err == nil {
+		err = json.Unmarshal(raw, &v)
+	}
 	if err != nil {
 		return api.KubernetesServer{}, unreachable(
 			fmt.Errorf("ask the API server at %s for its version: %w", config.Host, err),
@@ -75,6 +82,7 @@ func detect(ctx context.Context, c client.Client, wanted layout.Wanted) (layout.
 
 // evident is detect, and returns the evidence as well.
 func evident(ctx context.Context, c client.Client, wanted layout.Wanted) (layout.Layout, layout.Evidence, error) {
+	stage(ctx, "looking how Kube-OVN is laid out")
 	e := kube.Evidence{Live: c, Reviews: c}.Gather(ctx, nil)
 	if ctx.Err() != nil {
 		return layout.Layout{}, e, unreachable(fmt.Errorf("read the cluster: %w", context.Cause(ctx)))

@@ -23,6 +23,8 @@ const (
 	exitUsage       = 2
 	exitUnreachable = 3
 	exitIncomplete  = 4
+	// exitInterrupted is that of a command without an answer, as shells have it for an interrupt.
+	exitInterrupted = 130
 )
 
 // version, commit and date are set by the build. The date is that of the commit, so that a commit is always built to
@@ -56,8 +58,8 @@ func usage(err error) error { return &exitError{code: exitUsage, err: err} }
 func unreachable(err error) error { return &exitError{code: exitUnreachable, err: err} }
 
 // Main runs the command line and returns the exit code: 0 fine, 1 findings, 2 wrong usage, 3 something could not be
-// reached, 4 nothing was found but not everything could be judged. The first interrupt ends the command cleanly, the
-// second at once.
+// reached, 4 nothing was found but not everything could be judged, 130 interrupted before there was an answer. The
+// first interrupt ends the command cleanly, the second at once.
 func Main(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -65,15 +67,24 @@ func Main(args []string, stdout, stderr io.Writer) int {
 
 	root := newRootCommand(os.Args[0])
 	root.SetArgs(args)
+	p := newProgress(stderr)
+	stdout, stderr = quietWriter{stdout, p}, quietWriter{stderr, p}
+	root.PersistentFlags().BoolVar(&p.on, "progress", p.on,
+		"say on standard error what a command waits for that takes over a second; default: on a terminal")
+	root.PersistentFlags().Lookup("progress").DefValue = ""
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := root.ExecuteContext(context.WithValue(ctx, progressKey{}, p))
+	p.hide()
 	if err == nil {
 		return exitOK
 	}
 	code := exitUsage // what cobra itself refuses
 	if exit, ok := errors.AsType[*exitError](err); ok {
 		code = exit.code
+	}
+	if _, ok := errors.AsType[lastState](err); !ok && ctx.Err() != nil && code != exitFindings {
+		code, err = exitInterrupted, errors.New("interrupted")
 	}
 	if text := err.Error(); text != "" {
 		_, _ = fmt.Fprintln(stderr, "ovnguard:", text) // nobody is left to tell
@@ -101,11 +112,13 @@ func newRootCommand(program string) *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(
 		newAuditCommand(),
+		newBundleCommand(),
 		newCheckCommand(),
 		newControllerCommand(),
 		newDoctorCommand(),
 		newExplainCommand(),
 		newFrameCommand(),
+		newJournalCommand(),
 		newPortsecCommand(),
 		newRenderCommand(),
 		newRepairCommand(),

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if args := os.Getenv(mainVariable); args != "" { // the program itself, for what needs a process of its own
+		os.Exit(Main(strings.Fields(args), os.Stdout, os.Stderr))
+	}
 	testscript.Main(m, map[string]func(){
 		"ovnguard":         func() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) },
 		"kubectl-ovnguard": func() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) },

@@ -51,7 +51,7 @@ func (o *serverOptions) addFlags(flags *pflag.FlagSet) {
 
 // ownSources are the flags that say what a command reads; a controller has read for itself.
 var ownSources = []string{
-	"nb", "sb", "from", "kubernetes", "nb-ca", "nb-cert", "nb-key", "ovn-version", "kube-ovn-release",
+	"nb", "sb", "from", "kubernetes", "selector", "nb-ca", "nb-cert", "nb-key", "ovn-version", "kube-ovn-release",
 	layout.FlagRouter, layout.FlagNodeSwitch, layout.FlagKeepVMIP, layout.FlagNonPrimary,
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +29,8 @@ const worstNamespaces = 10
 type statusOptions struct {
 	reading
 	output    output
+	watching  watching
+	selector  selector
 	namespace string
 	all       bool
 }
@@ -58,14 +59,20 @@ could not be reached, 4 no such findings, but something is not known.`,
 			"  ovnguard status --from cluster.json --nb ovnnb_db.db -o json",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.Flags())
+			return o.watching.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(),
+				func(ctx context.Context, out io.Writer) error {
+					once := o // what is detected in the cluster is detected again
+					return once.run(ctx, out, cmd.Flags())
+				})
 		},
 	}
 	flags := cmd.Flags()
 	o.addReadingFlags(flags, ", as for audit")
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "only the ports and findings of this namespace")
+	o.selector.addFlag(flags)
 	flags.BoolVarP(&o.all, "all-namespaces", "A", false,
 		fmt.Sprintf("list all namespaces, and not only the %d with the most to do", worstNamespaces))
+	o.watching.addFlags(flags)
 	o.output.addOutputFlags(flags)
 	return cmd
 }
@@ -76,6 +83,9 @@ type statusReport struct{ api.Status }
 func (o *statusOptions) check() error {
 	if err := o.output.checkOutput(); err != nil {
 		return err
+	}
+	if err := o.selector.parse(); err != nil {
+		return usage(err)
 	}
 	switch {
 	case o.timeout <= 0:
@@ -96,6 +106,7 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	if err := o.check(); err != nil {
 		return err
 	}
+	o.within = o.namespace
 	interruptible := ctx
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
@@ -108,7 +119,7 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 		if err := o.output.put(out, answered.answer(now)); err != nil {
 			return err
 		}
-		return o.verdict(answered, unread{})
+		return o.verdict(answered, unread{}, nil)
 	}
 	return o.instead(&reply, o.readAndShow(interruptible, ctx, now, out, flags, reply.note))
 }
@@ -148,7 +159,23 @@ func (o *statusOptions) readAndShow(
 	if err := o.output.put(out, r.answer(now)); err != nil {
 		return err
 	}
-	return o.verdict(&r, failed)
+	return o.verdict(&r, failed, errWithheld(seen.inv.Snapshot()))
+}
+
+// keepSelected leaves the results about pods that --selector picks.
+func (o *statusOptions) keepSelected(seen *picture) {
+	if !o.selector.given() {
+		return
+	}
+	pods := make(map[inventory.PodKey]bool)
+	for p := range seen.inv.EachPod() {
+		pods[p.PodKey] = o.selector.matches(p)
+	}
+	for _, j := range seen.judged {
+		if !pods[j.Pod] {
+			delete(seen.results, j.Port)
+		}
+	}
 }
 
 // lookAtWebhooks returns what stands of the registration.
@@ -208,6 +235,7 @@ func (o *statusOptions) fill(
 	r.Health.Nodes = append(r.Health.Nodes, overview.NodesOf(state)...)
 	r.Notes = append(r.Notes, seen.notes...)
 	if seen.results != nil {
+		o.keepSelected(&seen)
 		o.sum(&seen, r, flags)
 	}
 }
@@ -225,30 +253,39 @@ func (o *statusOptions) restOn(l layout.Layout, flags *pflag.FlagSet) {
 func (o *statusOptions) sum(seen *picture, r *statusReport, flags *pflag.FlagSet) {
 	p := overview.Picture{Only: o.namespace}
 	for _, j := range seen.judged {
-		j.Result = seen.results[j.Port]
-		p.Verdicts = append(p.Verdicts, j.Verdict)
+		if result, ok := seen.results[j.Port]; ok {
+			j.Result = result
+			p.Verdicts = append(p.Verdicts, j.Verdict)
+		}
 	}
 	r.Sum(&p, o.all, func(rule string) string { return o.auditLine(flags, rule) })
 }
 
 // auditLine returns the command line of audit that lists the findings of a rule, with the same flags.
 func (o *statusOptions) auditLine(flags *pflag.FlagSet, rule string) string {
-	line := "ovnguard audit"
+	words := []string{"ovnguard audit"}
 	flags.Visit(func(f *pflag.Flag) {
-		if slices.Contains([]string{"namespace", "all-namespaces", "output"}, f.Name) {
+		switch f.Name {
+		case "namespace", "all-namespaces", "output", "output-file", "watch", "interval", "progress":
 			return
 		}
-		line += " --" + f.Name + "=" + quoted(f.Value.String())
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, value := range values {
+			words = append(words, "--"+f.Name+"="+quoted(value))
+		}
 	})
-	line += " --severity=high --rule=" + rule
+	words = append(words, "--severity=high", "--rule="+rule)
 	if o.namespace != "" {
-		line += " --namespace=" + quoted(o.namespace)
+		words = append(words, "--namespace="+quoted(o.namespace))
 	}
-	return line
+	return strings.Join(words, " ")
 }
 
 // verdict returns the exit code as an error.
-func (o *statusOptions) verdict(r *statusReport, failed unread) error {
+func (o *statusOptions) verdict(r *statusReport, failed unread, withheld error) error {
 	switch err := errors.Join(failed.north, failed.south); {
 	case err != nil:
 		return err
@@ -271,6 +308,9 @@ func (o *statusOptions) verdict(r *statusReport, failed unread) error {
 	if r.Health.Layout != nil && !r.Health.Layout.Clear() {
 		unknown = append(unknown, "Kube-OVN's layout is not known (ovnguard doctor says why)")
 	}
+	if withheld != nil {
+		unknown = append(unknown, withheld.Error())
+	}
 	if len(unknown) == 0 {
 		return nil
 	}
@@ -285,7 +325,7 @@ func (o *reading) readKubernetes(
 		notes, _, err := readClusterFile(o.kubernetes, now, inv)
 		return notes, err
 	}
-	return readCluster(ctx, c, inv)
+	return readCluster(ctx, c, inv, o.within)
 }
 
 // offline returns what flags say that Kube-OVN was told, where no cluster is there to say more.

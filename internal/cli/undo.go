@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -231,7 +229,7 @@ func printUnit(out io.Writer, unit journal.Unit, verb string) error {
 			"%s  %s  %s  %s%s\n",
 			e.ID,
 			e.Time.Format(time.RFC3339),
-			describe(change),
+			change.Text(),
 			verb,
 			with,
 		); err != nil {
@@ -253,31 +251,4 @@ func newClient(config *rest.Config) (client.Client, error) {
 		return nil, unreachable(fmt.Errorf("connect to the API server: %w", err))
 	}
 	return api, nil
-}
-
-// describe says what a change does.
-func describe(e journal.Entry) string {
-	words := []string{"port " + e.Port}
-	if e.After.PortSecurity != nil {
-		words = append(words, fmt.Sprintf("port_security %q -> %q", *e.Before.PortSecurity, *e.After.PortSecurity))
-	}
-	if e.After.Addresses != nil {
-		words = append(words, fmt.Sprintf("addresses %q -> %q", *e.Before.Addresses, *e.After.Addresses))
-	}
-	if e.After.ExternalIDs != nil {
-		words = append(words, fmt.Sprintf("external_ids %q -> %q", *e.Before.ExternalIDs, *e.After.ExternalIDs))
-	}
-	for _, key := range slices.Sorted(maps.Keys(e.After.Annotations)) {
-		words = append(words, fmt.Sprintf("annotation %s of pod %s/%s %s -> %s", key, e.Namespace, e.Pod,
-			annotationText(e.Before.Annotations[key]), annotationText(e.After.Annotations[key])))
-	}
-	return strings.Join(words, ", ")
-}
-
-// annotationText returns the value of an annotation as people read it.
-func annotationText(value string) string {
-	if value == "" {
-		return "none"
-	}
-	return strconv.Quote(value)
 }

@@ -84,6 +84,16 @@ func verbs(t *testing.T) map[string][]trial {
 			{exitUnreachable, with(away, "-f", good)},
 			{exitIncomplete, with(clean[2:], "-f", vip, "-n", "ns")},
 		},
+		"explain": {
+			{exitOK, with(files, "pod/h03-true", "-n", "t-nsann")}, {exitFindings, with(files, "t-nsann/h01-none")},
+			{exitFindings, with(files, "pod/nobody")}, {exitOK, with(files, "ip/10.16.0.5")},
+			{exitUsage, with(files, "cat/felix")}, {exitUnreachable, with(away, "pod/x")},
+			{exitUnreachable, with(silent, "pod/x")}, {exitIncomplete, with(unknown, "pod/p", "-n", "ns")},
+		},
+		"journal": {
+			{exitOK, []string{"--from", files[1]}}, {exitUsage, []string{"--from", files[1], "--since", "x"}},
+			{exitUnreachable, away},
+		},
 		"rules":   {{exitOK, nil}, {exitOK, []string{"OVG003"}}, {exitUsage, []string{"OVG999"}}},
 		"version": {{exitOK, nil}, {exitUsage, []string{"x"}}},
 	}
@@ -91,7 +101,7 @@ func verbs(t *testing.T) map[string][]trial {
 
 // unformatted are the verbs that change something, serve, or write one thing in its own form, and so have no -o.
 var unformatted = []string{
-	"completion", "controller", "explain", "frame", "help", "portsec explain", "render admission-policies",
+	"bundle", "completion", "controller", "frame", "help", "portsec explain", "render admission-policies",
 	"repair confirm", "undo",
 }
 
@@ -156,6 +166,9 @@ func readable(format, text string) error {
 	}
 	switch format {
 	case "json", "yaml":
+		if strings.HasPrefix(text, "[") || strings.HasPrefix(text, "- ") { // explain has written a list from the beginning
+			return yaml.Unmarshal([]byte(text), new([]any))
+		}
 		var doc answer.Meta
 		read := json.Unmarshal
 		if format == "yaml" {

@@ -111,7 +111,7 @@ func (o *versionOptions) run(ctx context.Context, out io.Writer) error {
 // running returns the build of the controller. It is nil without an error where no cluster is configured.
 func (o *versionOptions) running(ctx context.Context) (*runningBuild, error) {
 	config, err := o.rest()
-	if errors.Is(err, errNoCluster) && o.kubeconfig == "" && o.context == "" {
+	if errors.Is(err, errNoCluster) && o.kubeconfig == "" && o.overrides.CurrentContext == "" {
 		return nil, nil
 	}
 	if err != nil {

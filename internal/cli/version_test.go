@@ -37,9 +37,26 @@ func TestCompletion(t *testing.T) {
 	if err := os.WriteFile(config, []byte(unreachableConfig), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	objects := kubeOVN("tcp:127.0.0.1:1")
+	objects["pods"] = []any{map[string]any{"metadata": map[string]any{"namespace": "shop", "name": "web-0"}}}
+	live := server(t, objects)
 	for _, c := range []struct{ words, want []string }{
 		{[]string{"version", "-o", ""}, formats},
-		{[]string{"explain", ""}, nil},
+		{[]string{"explain", ""}, []string{
+			"pod/", "vm/", "port/", "deployment/", "statefulset/", "daemonset/", "job/", "ip/", "mac/",
+		}},
+		{[]string{"explain", "d"}, []string{"deployment/", "daemonset/"}},
+		{[]string{"explain", "ip/"}, nil},
+		{[]string{"explain", "a", ""}, nil},
+		{[]string{"explain", "--kubeconfig", live, ""}, []string{
+			"shop/", "pod/", "vm/", "port/", "deployment/", "statefulset/", "daemonset/", "job/", "ip/", "mac/",
+		}},
+		{[]string{"explain", "--kubeconfig", live, "deploy/kube"}, []string{"deploy/kube-ovn-controller"}},
+		{[]string{"explain", "--kubeconfig", live, "--as", "ann", "shop/"}, []string{"shop/web-0"}},
+		{[]string{"explain", "--kubeconfig", live, "-n", "shop", "pod/w"}, []string{"pod/web-0"}},
+		{[]string{"journal", "--kubeconfig", live, "-n", "shop", "--pod", ""}, []string{"web-0"}},
+		{[]string{"audit", "--kubeconfig", live, "-n", "s"}, []string{"shop"}},
+		{[]string{"audit", "--rule", "OVG001"}, []string{"OVG001"}},
 		{[]string{"undo", "--kubeconfig", config, "--of", ""}, nil},
 		{[]string{"completion", ""}, []string{"bash", "fish", "powershell", "zsh"}},
 	} {

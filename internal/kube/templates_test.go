@@ -47,7 +47,7 @@ func TestEachTemplate(t *testing.T) {
 		},
 	}).Build()
 	var found []string
-	notes, err := EachTemplate(t.Context(), c, func(raw []byte) {
+	notes, err := EachTemplate(t.Context(), c, "", func(raw []byte) {
 		var o metav1.PartialObjectMetadata
 		if err := json.Unmarshal(raw, &o); err != nil {
 			t.Error(err)

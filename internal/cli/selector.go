@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+)
+
+// selector picks pods by their labels; all of them where the flag is not given.
+type selector struct {
+	text  string
+	picks labels.Selector
+}
+
+func (s *selector) addFlag(flags *pflag.FlagSet) {
+	flags.StringVarP(&s.text, "selector", "l", "", "only pods with these labels, such as app=web or 'app in (web,api)'")
+}
+
+// parse reads the flag.
+func (s *selector) parse() (err error) {
+	if !s.given() {
+		return nil
+	}
+	if s.picks, err = labels.Parse(s.text); err != nil {
+		return fmt.Errorf("--selector: %q: %w", s.text, err)
+	}
+	return nil
+}
+
+func (s *selector) given() bool { return s.text != "" }
+
+// matches reports whether the flag picks the pod; nil is none, and is picked only where the flag is not given.
+func (s *selector) matches(p *inventory.Pod) bool {
+	return !s.given() || p != nil && s.picks.Matches(labels.Set(p.Labels))
+}
