@@ -107,6 +107,7 @@ func newRootCommand(program string) *cobra.Command {
 		newRulesCommand(),
 		newStatusCommand(),
 		newUndoCommand(),
+		newUpgradeCheckCommand(),
 		newVersionCommand(),
 	)
 	addCompletions(root)
