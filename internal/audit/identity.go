@@ -111,3 +111,9 @@ func splitList(text string) []string {
 	}
 	return strings.Split(text, ",")
 }
+
+// Identity returns the MAC and addresses that a port is assigned. The error says why that is not known.
+func Identity(p *inventory.Port) (portsec.Identity, error) {
+	identity, _, err := identityOf(p)
+	return identity, err
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/kube"
 )
 
 const (
@@ -69,25 +70,47 @@ func completeRules(_ *cobra.Command, _ []string, typed string) ([]cobra.Completi
 	return out, cobra.ShellCompDirectiveNoFileComp
 }
 
+var (
+	namespaceKind = corev1.SchemeGroupVersion.WithKind("Namespace")
+	podKind       = corev1.SchemeGroupVersion.WithKind("Pod")
+)
+
 // completeNamespaces completes the names of namespaces, from the cluster.
 func completeNamespaces(
 	cmd *cobra.Command, _ []string, typed string,
 ) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return namesOf(cmd, "Namespace", "", "", typed), cobra.ShellCompDirectiveNoFileComp
+	return namesOf(cmd, namespaceKind, "", "", typed), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completePods completes NAMESPACE/POD, first the one and then the other.
 func completePods(
 	cmd *cobra.Command, args []string, typed string,
 ) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return completeNamespaced(cmd, podKind, args, typed)
+}
+
+// completeExceptions completes NAMESPACE/NAME of an exception, or NAME where -n says the namespace.
+func completeExceptions(
+	cmd *cobra.Command, args []string, typed string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if f := cmd.Flag("namespace"); len(args) == 0 && f != nil && f.Value.String() != "" {
+		return namesOf(cmd, kube.ExceptionKind, f.Value.String(), "", typed), cobra.ShellCompDirectiveNoFileComp
+	}
+	return completeNamespaced(cmd, kube.ExceptionKind, args, typed)
+}
+
+// completeNamespaced completes NAMESPACE/NAME of objects of a kind.
+func completeNamespaced(
+	cmd *cobra.Command, kind schema.GroupVersionKind, args []string, typed string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	namespace, pod, chosen := strings.Cut(typed, "/")
+	namespace, name, chosen := strings.Cut(typed, "/")
 	if chosen {
-		return namesOf(cmd, "Pod", namespace, namespace+"/", pod), cobra.ShellCompDirectiveNoFileComp
+		return namesOf(cmd, kind, namespace, namespace+"/", name), cobra.ShellCompDirectiveNoFileComp
 	}
-	names := namesOf(cmd, "Namespace", "", "", typed)
+	names := namesOf(cmd, namespaceKind, "", "", typed)
 	for i := range names {
 		names[i] += "/"
 	}
@@ -96,7 +119,9 @@ func completePods(
 
 // namesOf returns the names of objects that begin as typed, each with a prefix; none where the cluster does not answer
 // soon.
-func namesOf(cmd *cobra.Command, kind, namespace, prefix, typed string) []cobra.Completion {
+func namesOf(
+	cmd *cobra.Command, kind schema.GroupVersionKind, namespace, prefix, typed string,
+) []cobra.Completion {
 	var c connection
 	for name, value := range map[string]*string{"kubeconfig": &c.kubeconfig, "context": &c.context} {
 		if f := cmd.Flag(name); f != nil {
@@ -119,7 +144,8 @@ func namesOf(cmd *cobra.Command, kind, namespace, prefix, typed string) []cobra.
 		return nil
 	}
 	list := &metav1.PartialObjectMetadataList{}
-	list.SetGroupVersionKind(schema.GroupVersionKind{Version: corev1.SchemeGroupVersion.Version, Kind: kind + "List"})
+	kind.Kind += "List"
+	list.SetGroupVersionKind(kind)
 	if api.List(ctx, list, client.InNamespace(namespace), client.Limit(mostNames)) != nil {
 		return nil
 	}

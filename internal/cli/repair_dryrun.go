@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/controller"
@@ -102,28 +101,17 @@ func (o *repairOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	if err := o.place(ctx, flags); err != nil {
-		return err
-	}
-	if err := errors.Join(checkNorthbound(o.northbound), o.connection.check()); err != nil {
-		return usage(err)
-	}
-	var api client.Reader
-	if o.kubernetes == "" {
-		c, err := o.client()
-		if err != nil {
-			return err
-		}
-		api = c
-	}
-	now := time.Now()
-	seen, err := o.look(ctx, now, api)
+	seen, now, err := o.picture(ctx, flags)
 	if err != nil {
 		return err
 	}
 	brake := &repair.Brake{Percent: o.percent, Floor: o.floor, Window: controller.BrakeWindow}
-	if api != nil {
-		if until, err := controller.Confirmed(ctx, api, namespaceDefault()); err == nil {
+	if o.kubernetes == "" {
+		api, err := o.client()
+		if err != nil {
+			return err
+		}
+		if until, err := controller.Confirmed(ctx, api, namespaceDefault()); err == nil { // nobody has where it is not known
 			brake.Confirm(until)
 		}
 	}

@@ -99,6 +99,7 @@ func newRootCommand(program string) *cobra.Command {
 		newCheckCommand(),
 		newControllerCommand(),
 		newDoctorCommand(),
+		newExceptionCommand(),
 		newExplainCommand(),
 		newFrameCommand(),
 		newPortsecCommand(),
