@@ -58,7 +58,7 @@ terminal it asks for the reason, the owner and the end where the flags do not gi
 --dry-run is possible.
 
 Exit code: 0 it was created, or would be, 1 admission refuses it, 2 wrong usage, 3 the API server
-could not be reached, or a right is missing.`,
+could not be reached, or a right is missing, 4 a file lacks what is needed to judge it.`,
 		Example: "  ovnguard exception create router -n edge --workload deployment/router --class router \\\n" +
 			"    --pair 10.20.0.0/24 --reason 'forwards for the branch offices' --owner net@example.org --expires 90d\n" +
 			"  ovnguard exception create vrrp -n shop --pod web-0 --class vrrp --pair 00:00:5e:00:01:0a=10.16.0.100 \\\n" +

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,6 +88,9 @@ func (j *judge) judge(ctx context.Context, old, now *v1alpha1.PortSecurityExcept
 	if j.inv == nil {
 		return j.tryOut(ctx, old, now)
 	}
+	if lacks := j.lacks(now); lacks != "" {
+		return judgement{}, &exitError{code: exitIncomplete, err: errors.New(lacks)}
+	}
 	req := &admissionv1.AdmissionRequest{
 		Operation: admissionv1.Create, Namespace: now.Namespace, Name: now.Name, UserInfo: j.user,
 		Kind: metav1.GroupVersionKind{
@@ -135,6 +139,19 @@ func (j *judge) judge(ctx context.Context, old, now *v1alpha1.PortSecurityExcept
 		out.Warnings = append(out.Warnings, strings.TrimPrefix(w, "ovnguard: "))
 	}
 	return out, json.Unmarshal(raw, out.Object)
+}
+
+// lacks says what a file lacks without which it cannot be told whose addresses are; "" where it lacks nothing.
+func (j *judge) lacks(o *v1alpha1.PortSecurityException) string {
+	if j.api != nil || len(o.Spec.Grant.Pairs) == 0 {
+		return ""
+	}
+	missing := j.inv.Unread(append(slices.Clone(inventory.Holding), inventory.Pods)...)
+	if len(missing) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("--from: it cannot be judged whose the addresses of the pairs are: the file has no %s; export the "+
+		"kind as well, as docs/audit.md says", admission.Listed(missing))
 }
 
 // tryOut asks the API server itself, which stores nothing.
