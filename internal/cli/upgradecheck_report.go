@@ -244,7 +244,11 @@ func (c *upgradeChange) effect() string {
 // lines says what becomes of the port.
 func (c *upgradeChange) lines() (lines []string) {
 	if c.Key != "" {
-		return []string{fmt.Sprintf("%s=%q: %s", c.Key, c.Value, c.Meaning)}
+		what := c.Key
+		if c.Value != "" {
+			what += fmt.Sprintf("=%q", c.Value)
+		}
+		return []string{what + ": " + c.Meaning}
 	}
 	for _, e := range c.Elements {
 		text := fmt.Sprintf("%q: %s by %s, %s by %s", e.Text, e.Before, c.From, e.After, c.To)

@@ -197,7 +197,7 @@ func (n *needs) routed(inv *inventory.State, own []netip.Addr, granted portsec.S
 		}
 		for key, value := range p.Annotations {
 			switch kubeovn.BaseSuffix(key) {
-			case "routes":
+			case kubeovn.Routes:
 				var list []route
 				if json.Unmarshal([]byte(value), &list) != nil {
 					continue
@@ -205,7 +205,7 @@ func (n *needs) routed(inv *inventory.State, own []netip.Addr, granted portsec.S
 				for _, r := range list {
 					n.route(p, key, r, own, granted, mac)
 				}
-			case "north_gateway":
+			case kubeovn.NorthGateway:
 				if a, err := netip.ParseAddr(value); err == nil && slices.Contains(own, a) {
 					n.anyNeeded = limited(n.anyNeeded, fmt.Sprintf(
 						"pod %s has it as %s, so that answers to that pod come from any address", p, key))
