@@ -63,7 +63,11 @@ func getException(
 			return nil, usage(fmt.Errorf("namespace %s has no PortSecurityException %q; ovnguard exception list -n %s "+
 				"lists them", key.Namespace, key.Name, key.Namespace))
 		}
-		return nil, lacking(fmt.Errorf("read PortSecurityException %s: %w", key, err), "ovnguard-exception-viewer", key.Namespace)
+		return nil, lacking(
+			fmt.Errorf("read PortSecurityException %s: %w", key, err),
+			"ovnguard-exception-viewer",
+			key.Namespace,
+		)
 	}
 	return o, nil
 }

@@ -28,7 +28,13 @@ type changeOptions struct {
 
 func (o *changeOptions) addFlags(flags *pflag.FlagSet, yes string) {
 	o.addKubernetesFlags(flags)
-	flags.StringVarP(&o.namespace, "namespace", "n", "", "namespace of the exception, where the argument does not say it")
+	flags.StringVarP(
+		&o.namespace,
+		"namespace",
+		"n",
+		"",
+		"namespace of the exception, where the argument does not say it",
+	)
 	flags.BoolVarP(&o.yes, "yes", "y", false, yes)
 	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server")
 }

@@ -81,16 +81,31 @@ could not be reached, or a right is missing, 4 a file lacks what is needed to ju
 
 func (w *wish) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&w.pod, "pod", "", "pod whose owner, or else whose labels, the exception is for")
-	flags.StringVar(&w.workload, "workload", "", "KIND/NAME of what makes the pods, such as deployment/router, vm/fw or "+
-		"vpc-egress-gateway/veg")
+	flags.StringVar(
+		&w.workload,
+		"workload",
+		"",
+		"KIND/NAME of what makes the pods, such as deployment/router, vm/fw or "+
+			"vpc-egress-gateway/veg",
+	)
 	flags.StringVarP(&w.selector, "selector", "l", "", "labels of the pods, such as app=router; whoever may make pods "+
 		"can give them such labels")
-	flags.StringArrayVar(&w.providers, "provider", nil, "NICs of this provider alone, such as ovn; may be given several times")
+	flags.StringArrayVar(
+		&w.providers,
+		"provider",
+		nil,
+		"NICs of this provider alone, such as ovn; may be given several times",
+	)
 	flags.StringVar(&w.class, "class", "", "router, vpn, vrrp, nat-gateway or nested-virtualization")
 	flags.StringArrayVar(&w.pairs, "pair", nil, "address or range to send from, as PREFIX, MAC=PREFIX, or with @WHOSE "+
 		"behind it for addresses of others (spec.grant.pairs.sharedWith); may be given several times")
 	flags.StringVar(&w.level, "level", "", "mac: any address with the port's own MAC; open: anything")
-	flags.BoolVar(&w.forward, "forward", false, "grant layer-2 forwarding: frames for MACs that nobody has reach the ports")
+	flags.BoolVar(
+		&w.forward,
+		"forward",
+		false,
+		"grant layer-2 forwarding: frames for MACs that nobody has reach the ports",
+	)
 	flags.StringVar(&w.reason, "reason", "", "why it is needed, for people")
 	flags.StringVar(&w.owner, "owner", "", "person or team to ask, such as net@example.org")
 	flags.StringVar(&w.ticket, "ticket", "", "where it was discussed, such as NET-1234")

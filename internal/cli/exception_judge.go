@@ -97,7 +97,9 @@ func (j *judge) judge(ctx context.Context, old, now *v1alpha1.PortSecurityExcept
 			Group: v1alpha1.GroupVersion.Group, Version: v1alpha1.GroupVersion.Version, Kind: kube.ExceptionKind.Kind,
 		},
 		Resource: metav1.GroupVersionResource{
-			Group: v1alpha1.GroupVersion.Group, Version: v1alpha1.GroupVersion.Version, Resource: "portsecurityexceptions",
+			Group:    v1alpha1.GroupVersion.Group,
+			Version:  v1alpha1.GroupVersion.Version,
+			Resource: "portsecurityexceptions",
 		},
 	}
 	raw, err := json.Marshal(now)
@@ -150,8 +152,11 @@ func (j *judge) lacks(o *v1alpha1.PortSecurityException) string {
 	if len(missing) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("--from: it cannot be judged whose the addresses of the pairs are: the file has no %s; export the "+
-		"kind as well, as docs/audit.md says", admission.Listed(missing))
+	return fmt.Sprintf(
+		"--from: it cannot be judged whose the addresses of the pairs are: the file has no %s; export the "+
+			"kind as well, as docs/audit.md says",
+		admission.Listed(missing),
+	)
 }
 
 // tryOut asks the API server itself, which stores nothing.

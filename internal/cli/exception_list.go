@@ -37,7 +37,13 @@ func (o *exceptionsOptions) addFlags(flags *pflag.FlagSet) {
 	o.told.addFlags(flags)
 	addFromFlag(flags, &o.kubernetes, ", as for audit")
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "only exceptions of this namespace")
-	flags.BoolVarP(&o.all, "all-namespaces", "A", false, "exceptions of all namespaces; the default without --namespace")
+	flags.BoolVarP(
+		&o.all,
+		"all-namespaces",
+		"A",
+		false,
+		"exceptions of all namespaces; the default without --namespace",
+	)
 	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server")
 }
 
@@ -214,8 +220,10 @@ func (o *exceptionsOptions) fromStatus(
 	for i := range objects.Items {
 		x := &objects.Items[i]
 		e := kube.ExceptionOf(x)
-		s := status.Standing{Reason: policy.NotApproved, Why: "the program in the cluster has not looked at it yet",
-			Policy: x.Status.Policy}
+		s := status.Standing{
+			Reason: policy.NotApproved, Why: "the program in the cluster has not looked at it yet",
+			Policy: x.Status.Policy,
+		}
 		if c := meta.FindStatusCondition(x.Status.Conditions, v1alpha1.ConditionInEffect); c != nil {
 			s.Reason, s.Why = policy.Reason(c.Reason), c.Message
 			if s.Reason == policy.InEffect {

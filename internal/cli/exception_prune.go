@@ -145,8 +145,11 @@ func (o *pruneOptions) delete(ctx context.Context, pruned []prunedException, rea
 		default:
 			p.Result = "left alone: " + err.Error()
 			if failed == nil {
-				failed = lacking(fmt.Errorf("delete PortSecurityException %s: %w", key, err), "ovnguard-exception-author",
-					key.Namespace)
+				failed = lacking(
+					fmt.Errorf("delete PortSecurityException %s: %w", key, err),
+					"ovnguard-exception-author",
+					key.Namespace,
+				)
 			}
 		}
 	}

@@ -99,7 +99,11 @@ func (o *renewOptions) run(ctx context.Context, cmd *cobra.Command, arg string) 
 	}
 	ctx, cancel = context.WithTimeout(asking, o.timeout) // whoever was asked took their time
 	defer cancel()
-	if err := j.api.Patch(ctx, renewed, client.MergeFromWithOptions(is, client.MergeFromWithOptimisticLock{})); err != nil {
+	if err := j.api.Patch(
+		ctx,
+		renewed,
+		client.MergeFromWithOptions(is, client.MergeFromWithOptimisticLock{}),
+	); err != nil {
 		return refusedByServer(err, is)
 	}
 	_, err = fmt.Fprintf(out, "PortSecurityException %s/%s lasts until %s\n", is.Namespace, is.Name, until)

@@ -90,8 +90,10 @@ func (o *repairOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	}
 	switch {
 	case !o.dryRun:
-		return usage(errors.New("--dry-run: is required: the program in the cluster repairs, and this command only shows " +
-			"what it would write; ovnguard repair confirm lets it write what it holds"))
+		return usage(
+			errors.New("--dry-run: is required: the program in the cluster repairs, and this command only shows " +
+				"what it would write; ovnguard repair confirm lets it write what it holds"),
+		)
 	case o.timeout <= 0:
 		return usage(fmt.Errorf("--timeout: %s: must be more than 0", o.timeout))
 	case o.percent < 0 || o.percent > 100:
@@ -111,7 +113,11 @@ func (o *repairOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 		if err != nil {
 			return err
 		}
-		if until, err := controller.Confirmed(ctx, api, namespaceDefault()); err == nil { // nobody has where it is not known
+		if until, err := controller.Confirmed(
+			ctx,
+			api,
+			namespaceDefault(),
+		); err == nil { // nobody has where it is not known
 			brake.Confirm(until)
 		}
 	}
@@ -123,7 +129,10 @@ func (o *repairOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	case r.Written+r.Held > 0:
 		return &exitError{code: exitFindings}
 	case seen.damage != "":
-		return &exitError{code: exitIncomplete, err: errors.New("the database file is damaged and lacks " + seen.damage)}
+		return &exitError{
+			code: exitIncomplete,
+			err:  errors.New("the database file is damaged and lacks " + seen.damage),
+		}
 	}
 	return nil
 }

@@ -157,12 +157,18 @@ func (o *upgradeOptions) first(r *upgradeReport, flags *pflag.FlagSet) (steps []
 			"security off on all ports now; ovnguard rules OVG030 says how it is taken back")
 	}
 	if n := changed(upgrade.Opens, upgrade.Widens, upgrade.Shifts); n > 0 {
-		steps = append(steps, fmt.Sprintf("write columns that every release reads alike for the %s that would open or widen: "+
-			"the fixes here (-o json), or %s --fixes-only", counted(n, "port"), upgradeAuditLine(flags)))
+		steps = append(
+			steps,
+			fmt.Sprintf("write columns that every release reads alike for the %s that would open or widen: "+
+				"the fixes here (-o json), or %s --fixes-only", counted(n, "port"), upgradeAuditLine(flags)),
+		)
 	}
 	if n := changed(upgrade.Narrows, upgrade.Shifts); n > 0 {
-		steps = append(steps, fmt.Sprintf("see whether the %s that would narrow need what they would lose: a PortSecurityException "+
-			"keeps it (ovnguard exception generate --port PORT)", counted(n, "port")))
+		steps = append(
+			steps,
+			fmt.Sprintf("see whether the %s that would narrow need what they would lose: a PortSecurityException "+
+				"keeps it (ovnguard exception generate --port PORT)", counted(n, "port")),
+		)
 	}
 	if n := changed(upgrade.Key); n > 0 {
 		steps = append(steps, fmt.Sprintf("change the %s that the target reads differently on the objects that make "+
@@ -213,7 +219,10 @@ func (r *upgradeReport) answer() answer.Answer {
 	}
 	for i := range r.Changes {
 		if c := &r.Changes[i]; c.Effect != upgrade.Discovery {
-			ports.Rows = append(ports.Rows, answer.NewRow(c.effect(), c.Port, c.lines(), quotedList(c.PortSecurity), c.Fix))
+			ports.Rows = append(
+				ports.Rows,
+				answer.NewRow(c.effect(), c.Port, c.lines(), quotedList(c.PortSecurity), c.Fix),
+			)
 		}
 	}
 	var counts []string

@@ -158,14 +158,20 @@ func (p *Proposal) grant(n *needs) {
 		p.Class, p.Level, p.Evidence = policy.NATGateway, policy.MAC, n.anyNeeded
 		for _, pair := range n.pairs {
 			if pair.MAC != (portsec.MAC{}) {
-				p.Doubts = append(p.Doubts, fmt.Sprintf("%s is not granted: it needs an exception of its own", pair.AddressPair))
+				p.Doubts = append(
+					p.Doubts,
+					fmt.Sprintf("%s is not granted: it needs an exception of its own", pair.AddressPair),
+				)
 			}
 		}
 		return
 	case len(n.pairs) == 0 && len(n.anyNow) > 0:
 		p.Class, p.Level, p.Evidence = policy.NATGateway, policy.MAC, n.anyNow
-		p.Doubts = append(p.Doubts, "nothing shows from which addresses it really sends: with the networks behind it as "+
-			"pairs (class router) the exception would be narrower")
+		p.Doubts = append(
+			p.Doubts,
+			"nothing shows from which addresses it really sends: with the networks behind it as "+
+				"pairs (class router) the exception would be narrower",
+		)
 		return
 	case len(n.pairs) == 0:
 		p.Needless = "nothing shows that it needs more than its own MAC and addresses, and what it was granted"
@@ -258,11 +264,17 @@ func (p *Proposal) settle(inv *inventory.State, now time.Time) {
 	case p.Owner != nil:
 	case len(p.Labels) == 0:
 		p.Labels = map[string]string{TargetLabel: labelValue(p.pod)}
-		p.Doubts = append(p.Doubts, fmt.Sprintf("the pod has neither an owner nor labels; give it this one: kubectl -n %s "+
-			"label pod %s %s=%s", p.Namespace, p.pod, TargetLabel, labelValue(p.pod)))
+		p.Doubts = append(
+			p.Doubts,
+			fmt.Sprintf("the pod has neither an owner nor labels; give it this one: kubectl -n %s "+
+				"label pod %s %s=%s", p.Namespace, p.pod, TargetLabel, labelValue(p.pod)),
+		)
 	default:
-		p.Doubts = append(p.Doubts, "whoever may make pods in the namespace can give them these labels; an object that "+
-			"makes the pods would be a safer target")
+		p.Doubts = append(
+			p.Doubts,
+			"whoever may make pods in the namespace can give them these labels; an object that "+
+				"makes the pods would be a safer target",
+		)
 	}
 	p.share(inv, now)
 	if len(p.Pairs) == 0 && p.Level == policy.Strict {
@@ -290,7 +302,10 @@ func (p *Proposal) share(inv *inventory.State, now time.Time) {
 		switch {
 		case len(c.Consents) == 0:
 			drop[c.Pair] = true
-			p.LeftOut = append(p.LeftOut, fmt.Sprintf("%s: %s belongs to %s, and cannot be shared", text(pair), c.What, whose))
+			p.LeftOut = append(
+				p.LeftOut,
+				fmt.Sprintf("%s: %s belongs to %s, and cannot be shared", text(pair), c.What, whose),
+			)
 		case pair.SharedWith == "":
 			pair.SharedWith = c.Consents[0].SharedWith
 			pair.Evidence = append(pair.Evidence, fmt.Sprintf("it belongs to %s, who has to consent", whose))

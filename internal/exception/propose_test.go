@@ -42,8 +42,15 @@ func world(column, addresses []string, annotations map[string]string, others ...
 		inv.SetPod(p)
 	}
 	inv.SetRow(&inventory.Row{
-		UUID: "r1", Name: "router-0.edge", Switch: "ovn-default", PortSecurity: column, Addresses: addresses,
-		ExternalIDs: map[string]string{kubeovn.ExternalIDVendor: kubeovn.Vendor, kubeovn.ExternalIDPod: "edge/router-0"},
+		UUID:         "r1",
+		Name:         "router-0.edge",
+		Switch:       "ovn-default",
+		PortSecurity: column,
+		Addresses:    addresses,
+		ExternalIDs: map[string]string{
+			kubeovn.ExternalIDVendor: kubeovn.Vendor,
+			kubeovn.ExternalIDPod:    "edge/router-0",
+		},
 	})
 	return inv
 }

@@ -22,9 +22,12 @@ type reading struct {
 // readings are the differences that can change what a port may send, or which port a NIC has.
 var readings = []reading{
 	{
-		since:   12,
-		carries: ofProvider(kubeovn.SecurityGroups, func(value string) bool { return strings.ContainsAny(value, " \t") }),
-		older:   "blanks around the names of groups are left out when the port is made",
+		since: 12,
+		carries: ofProvider(
+			kubeovn.SecurityGroups,
+			func(value string) bool { return strings.ContainsAny(value, " \t") },
+		),
+		older: "blanks around the names of groups are left out when the port is made",
 		newer: "blanks around the names of groups are kept when the port is made, so that no group has such a name; " +
 			"write the list without blanks",
 	},

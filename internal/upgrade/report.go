@@ -133,7 +133,13 @@ func of(p *inventory.Port, e Effect, sure bool) Change {
 // later ovn-northd writes, and so Kube-OVN leaves them out until all nodes have the new one.
 func (p Plan) window(notChecking bool) Window {
 	old := func(e portsec.Era) bool { return !e.Has(portsec.ByController) }
-	from, to := slices.ContainsFunc(p.Before, old), slices.ContainsFunc(p.After, func(e portsec.Era) bool { return !old(e) })
+	from, to := slices.ContainsFunc(
+		p.Before,
+		old,
+	), slices.ContainsFunc(
+		p.After,
+		func(e portsec.Era) bool { return !old(e) },
+	)
 	switch {
 	case notChecking:
 		return OpenAlready

@@ -44,12 +44,16 @@ func TestColumns(t *testing.T) {
 			[]string{mac + " 10.0.0.1,10.0.0.2"}, []portsec.Era{portsec.E2}, []portsec.Era{portsec.E3}, upgrade.Opens, true,
 		},
 		"a typo beside a good element narrows": {
-			[]string{mac + " 10.0.0.1", "0a:00:00:00:00:02 10.0.0.2 x"}, []portsec.Era{portsec.E2},
-			[]portsec.Era{portsec.E3}, upgrade.Narrows, true,
+			[]string{mac + " 10.0.0.1", "0a:00:00:00:00:02 10.0.0.2 x"},
+			[]portsec.Era{portsec.E2},
+			[]portsec.Era{portsec.E3},
+			upgrade.Narrows, true,
 		},
 		"VRRPv3 closes": {
-			[]string{"VRRPv3 " + mac + " 00:00:5e:00:01:05 10.0.0.1"}, []portsec.Era{portsec.E2},
-			[]portsec.Era{portsec.E3}, upgrade.Narrows, true,
+			[]string{"VRRPv3 " + mac + " 00:00:5e:00:01:05 10.0.0.1"},
+			[]portsec.Era{portsec.E2},
+			[]portsec.Era{portsec.E3},
+			upgrade.Narrows, true,
 		},
 		"IPv6 is checked otherwise": {
 			[]string{mac + " fd00::1"}, []portsec.Era{portsec.E2}, []portsec.Era{portsec.E3}, upgrade.Discovery, true,
@@ -58,7 +62,9 @@ func TestColumns(t *testing.T) {
 			[]string{mac + " 10.0.0.1", mac}, []portsec.Era{portsec.E0}, []portsec.Era{portsec.E2}, upgrade.Widens, true,
 		},
 		"it depends on the build": {
-			[]string{mac + " 10.0.0.1 x"}, []portsec.Era{portsec.E2, portsec.E3}, []portsec.Era{portsec.E3},
+			[]string{mac + " 10.0.0.1 x"},
+			[]portsec.Era{portsec.E2, portsec.E3},
+			[]portsec.Era{portsec.E3},
 			upgrade.Opens, false,
 		},
 		"back again": {
@@ -103,7 +109,11 @@ func TestKeys(t *testing.T) {
 		"a family":                {map[string]string{key("ip_family"): "ipv4"}, "v1.16.0", "v1.17.0", key("ip_family"), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan := upgrade.Plan{Before: []portsec.Era{portsec.E2}, After: []portsec.Era{portsec.E2}, To: release(t, c.to)}
+			plan := upgrade.Plan{
+				Before: []portsec.Era{portsec.E2},
+				After:  []portsec.Era{portsec.E2},
+				To:     release(t, c.to),
+			}
 			if c.from != "" {
 				plan.From = release(t, c.from)
 			}
