@@ -73,7 +73,7 @@ could not be reached, or a right is missing, 4 a file lacks what is needed to ju
 	o.told.addFlags(flags)
 	addFromFlag(flags, &o.kubernetes, ", as for audit")
 	flags.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the exception and its pods")
-	o.wish.addFlags(flags)
+	o.addFlags(flags)
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print the manifest, and create nothing")
 	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server")
 	return cmd
@@ -303,7 +303,7 @@ func (w *wish) of(inv *inventory.State, namespace string, now time.Time) error {
 
 func (o *createOptions) run(ctx context.Context, cmd *cobra.Command, name string) error {
 	now, out, errs := time.Now(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-	switch err := o.wish.check(now); {
+	switch err := o.check(now); {
 	case err != nil:
 		return usage(err)
 	case o.timeout <= 0:

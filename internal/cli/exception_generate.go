@@ -233,8 +233,8 @@ func proposalText(p *exception.Proposal) (text string, proposed bool, err error)
 	return b.String(), true, nil
 }
 
-// evidenceAt returns what shows that the pair is needed that a line of the manifest begins. Pairs are in order, and each
-// begins with its MAC or its prefix.
+// evidenceAt returns what shows that the pair is needed that a line of the manifest begins. Pairs are in order, and
+// each begins with its MAC or its prefix.
 func evidenceAt(p *exception.Proposal, line string, before *strings.Builder) []string {
 	if !strings.HasPrefix(line, "- mac: ") && !strings.HasPrefix(line, "- prefix: ") {
 		return nil

@@ -26,9 +26,15 @@ func TestExceptionsOnFiles(t *testing.T) {
 		code      int
 		out, errs string
 	}{
-		"list":           {[]string{"list", "--from", file}, exitFindings, "1 approved, 1 pending, 1 expired, 1 refused", ""},
-		"list, other":    {[]string{"list", "--from", file, "-n", "shop"}, exitOK, "0 exceptions", ""},
-		"list, wide":     {[]string{"list", "--from", file, "-o", "wide"}, exitFindings, "the port's own MAC with 10.30.0.0/24", ""},
+		"list": {
+			[]string{"list", "--from", file},
+			exitFindings, "1 approved, 1 pending, 1 expired, 1 refused", "",
+		},
+		"list, other": {[]string{"list", "--from", file, "-n", "shop"}, exitOK, "0 exceptions", ""},
+		"list, wide": {
+			[]string{"list", "--from", file, "-o", "wide"},
+			exitFindings, "the port's own MAC with 10.30.0.0/24", "",
+		},
 		"list, expiring": {[]string{"list", "--from", file, "--expiring", "7d"}, exitOK, "0 exceptions", ""},
 		"no span":        {[]string{"list", "--from", file, "--expiring", "soon"}, exitUsage, "", "--expiring"},
 		"both":           {[]string{"list", "--from", file, "-n", "a", "-A"}, exitUsage, "", "--namespace"},
@@ -62,14 +68,20 @@ func TestExceptionsOnFiles(t *testing.T) {
 			create("--workload", "deployment/x", "--class", "router", "--pair", "10.20.0.0/24", "--ticket", "NET-7"),
 			exitFindings, "", `has no Deployment "x"`,
 		},
-		"no such pod":   {create("--pod", "x", "--level", "mac"), exitUsage, "", "--pod"},
-		"strange pair":  {create("--pod", "router-0", "--pair", "10.20.0.1/24"), exitUsage, "", "--pair"},
-		"strange kind":  {create("--workload", "car/x", "--level", "mac"), exitUsage, "", "--workload"},
-		"no target":     {create("--level", "mac"), exitUsage, "", "--selector"},
-		"no grant":      {create("--pod", "router-0"), exitUsage, "", "--pair"},
-		"strict":        {create("--pod", "router-0", "--level", "strict"), exitUsage, "", "--level"},
-		"not on a file": {[]string{"create", "a", "--from", file, "--pod", "p", "--level", "mac"}, exitUsage, "", "--dry-run"},
-		"nobody to ask": {[]string{"create", "a", "--from", file, "--dry-run", "--pod", "p", "--level", "mac"}, exitUsage, "", "--reason"},
+		"no such pod":  {create("--pod", "x", "--level", "mac"), exitUsage, "", "--pod"},
+		"strange pair": {create("--pod", "router-0", "--pair", "10.20.0.1/24"), exitUsage, "", "--pair"},
+		"strange kind": {create("--workload", "car/x", "--level", "mac"), exitUsage, "", "--workload"},
+		"no target":    {create("--level", "mac"), exitUsage, "", "--selector"},
+		"no grant":     {create("--pod", "router-0"), exitUsage, "", "--pair"},
+		"strict":       {create("--pod", "router-0", "--level", "strict"), exitUsage, "", "--level"},
+		"not on a file": {
+			[]string{"create", "a", "--from", file, "--pod", "p", "--level", "mac"},
+			exitUsage, "", "--dry-run",
+		},
+		"nobody to ask": {
+			[]string{"create", "a", "--from", file, "--dry-run", "--pod", "p", "--level", "mac"},
+			exitUsage, "", "--reason",
+		},
 		"what is not in": {
 			[]string{
 				"create", "a", "-n", "t-drift", "--from", recorded, "--dry-run", "--selector", "a=b", "--pair", "10.20.0.0/24",
@@ -89,9 +101,18 @@ func TestExceptionsOnFiles(t *testing.T) {
 			exitOK,
 			"- mac: 00:00:00:00:be:ef\n      prefix: 10.16.9.10", "",
 		},
-		"generate, no rule":      {[]string{"generate", "--finding", "OVG999", "--from", file, "--nb", nb}, exitUsage, "", "--finding"},
-		"generate, no port":      {[]string{"generate", "--port", "x", "--from", file, "--nb", nb}, exitUsage, "", "--port"},
-		"generate, no namespace": {[]string{"generate", "pod/x", "--from", file, "--nb", nb}, exitUsage, "", "--namespace"},
+		"generate, no rule": {
+			[]string{"generate", "--finding", "OVG999", "--from", file, "--nb", nb},
+			exitUsage, "", "--finding",
+		},
+		"generate, no port": {
+			[]string{"generate", "--port", "x", "--from", file, "--nb", nb},
+			exitUsage, "", "--port",
+		},
+		"generate, no namespace": {
+			[]string{"generate", "pod/x", "--from", file, "--nb", nb},
+			exitUsage, "", "--namespace",
+		},
 	} {
 		code, out, errs := runMain(append([]string{"exception"}, c.args...)...)
 		if code != c.code || !strings.Contains(out, c.out) || !strings.Contains(errs, c.errs) {
@@ -133,7 +154,8 @@ func TestProposalsOfTheRecordedCluster(t *testing.T) {
 func TestSpans(t *testing.T) {
 	now := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{
-		"30d": now.AddDate(0, 0, 30), "90m": now.Add(90 * time.Minute), "2027-01-31": time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC),
+		"30d": now.AddDate(0, 0, 30), "90m": now.Add(90 * time.Minute),
+		"2027-01-31":           time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC),
 		"2027-01-31T08:00:00Z": time.Date(2027, 1, 31, 8, 0, 0, 0, time.UTC),
 		"0d":                   {}, "-1h": {}, "d": {}, "99999999d": {}, "soon": {}, "": {},
 	} {

@@ -295,7 +295,8 @@ func quotedList(texts []string) string {
 
 // during says what is checked during the upgrade.
 func (r *upgradeReport) during() string {
-	const how = "Kube-OVN's upgrade sets the option " + kubeovn.VersionCompatibility + " in the Northbound database, and " +
+	const how = "Kube-OVN's upgrade sets the option " + kubeovn.VersionCompatibility + " in the Northbound database, " +
+		"and " +
 		"ovn-northd leaves port security out until the post-upgrade hook takes it back: any port may then send from any " +
 		"MAC and address"
 	switch r.Unchecked {

@@ -23,15 +23,33 @@ func TestUpgradeCheckOfTheRecordedCluster(t *testing.T) {
 		sure   bool
 		window upgrade.Window
 	}{
-		"E3":                 {[]string{"--to-ovn", "25.03.4"}, exitFindings, 1, false, true, upgrade.NoWindow},
-		"a tip":              {[]string{"--to-ovn", "25.03.3"}, exitFindings, 1, false, false, upgrade.NoWindow},
-		"the same":           {[]string{"--to-ovn", "23.03.1"}, exitOK, 0, false, true, upgrade.NoWindow},
-		"Kube-OVN":           {[]string{"--to-kube-ovn", "v1.15.24"}, exitFindings, 1, true, true, upgrade.NoWindow},
-		"from a known one":   {[]string{"--to-kube-ovn", "v1.15.24", "--kube-ovn-release", "v1.14.15"}, exitFindings, 1, false, true, upgrade.NoWindow},
-		"an older image":     {[]string{"--to-kube-ovn", "v1.14.15", "--kube-ovn-release", "v1.13.15"}, exitOK, 0, false, true, upgrade.NoWindow},
-		"from 1.11":          {[]string{"--to-kube-ovn", "v1.14.15", "--ovn-version", "22.03.0", "--kube-ovn-release", "v1.11.0"}, exitFindings, 1, true, true, upgrade.OpenWindow},
-		"another namespace":  {[]string{"--to-ovn", "25.03.4", "-n", "t-dual"}, exitOK, 0, false, true, upgrade.NoWindow},
-		"both, not released": {[]string{"--to-kube-ovn", "v1.17.0", "--to-ovn", "25.03.4"}, exitFindings, 1, true, true, upgrade.NoWindow},
+		"E3":       {[]string{"--to-ovn", "25.03.4"}, exitFindings, 1, false, true, upgrade.NoWindow},
+		"a tip":    {[]string{"--to-ovn", "25.03.3"}, exitFindings, 1, false, false, upgrade.NoWindow},
+		"the same": {[]string{"--to-ovn", "23.03.1"}, exitOK, 0, false, true, upgrade.NoWindow},
+		"Kube-OVN": {
+			[]string{"--to-kube-ovn", "v1.15.24"},
+			exitFindings, 1, true, true, upgrade.NoWindow,
+		},
+		"from a known one": {
+			[]string{"--to-kube-ovn", "v1.15.24", "--kube-ovn-release", "v1.14.15"},
+			exitFindings, 1, false, true, upgrade.NoWindow,
+		},
+		"an older image": {
+			[]string{"--to-kube-ovn", "v1.14.15", "--kube-ovn-release", "v1.13.15"},
+			exitOK, 0, false, true, upgrade.NoWindow,
+		},
+		"from 1.11": {
+			[]string{"--to-kube-ovn", "v1.14.15", "--ovn-version", "22.03.0", "--kube-ovn-release", "v1.11.0"},
+			exitFindings, 1, true, true, upgrade.OpenWindow,
+		},
+		"another namespace": {
+			[]string{"--to-ovn", "25.03.4", "-n", "t-dual"},
+			exitOK, 0, false, true, upgrade.NoWindow,
+		},
+		"both, not released": {
+			[]string{"--to-kube-ovn", "v1.17.0", "--to-ovn", "25.03.4"},
+			exitFindings, 1, true, true, upgrade.NoWindow,
+		},
 	} {
 		code, out, errs := runMain(append(append([]string{"upgrade-check"}, c.args...), files...)...)
 		var r upgradeReport

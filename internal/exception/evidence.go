@@ -196,7 +196,7 @@ func (n *needs) routed(inv *inventory.State, own []netip.Addr, granted portsec.S
 			continue
 		}
 		for key, value := range p.Annotations {
-			switch kubeovn.BaseSuffix(key) {
+			switch kubeovn.BaseSuffix(key) { //nolint:exhaustive // the others tell nothing of forwarding
 			case kubeovn.Routes:
 				var list []route
 				if json.Unmarshal([]byte(value), &list) != nil {

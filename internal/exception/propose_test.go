@@ -1,6 +1,7 @@
 package exception_test
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -31,9 +32,7 @@ func world(column, addresses []string, annotations map[string]string, others ...
 		kubeovn.DefaultProvider.Key(kubeovn.MACAddress): ownMAC,
 		kubeovn.DefaultProvider.Key(kubeovn.IPAddress):  "10.16.0.5",
 	}
-	for key, value := range annotations {
-		all[key] = value
-	}
+	maps.Copy(all, annotations)
 	inv.SetPod(&inventory.Pod{
 		PodKey: inventory.PodKey{Namespace: "edge", Name: "router-0"}, UID: "u1", Owner: "router-0",
 		Labels: map[string]string{"app": "router"}, Annotations: all,

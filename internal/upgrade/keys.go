@@ -74,8 +74,8 @@ var readings = []reading{
 	},
 }
 
-// applies reports whether two releases read it differently, and whether that is sure: from is nil where the release that
-// runs is not known.
+// applies reports whether two releases read it differently, and whether that is sure: from is nil where the release
+// that runs is not known.
 func (r reading) applies(from *kubeovn.Release, to kubeovn.Release) (applies, sure bool) {
 	if from == nil {
 		return to.Minor >= r.since, false

@@ -39,7 +39,12 @@ func TestColumns(t *testing.T) {
 		effect        upgrade.Effect // "" for no change
 		sure          bool
 	}{
-		"as Kube-OVN writes it": {[]string{mac + " 10.0.0.1"}, []portsec.Era{portsec.E2}, []portsec.Era{portsec.E3}, "", false},
+		"as Kube-OVN writes it": {
+			[]string{mac + " 10.0.0.1"},
+			[]portsec.Era{portsec.E2},
+			[]portsec.Era{portsec.E3},
+			"", false,
+		},
 		"a typo opens": {
 			[]string{mac + " 10.0.0.1,10.0.0.2"}, []portsec.Era{portsec.E2}, []portsec.Era{portsec.E3}, upgrade.Opens, true,
 		},
@@ -99,14 +104,32 @@ func TestKeys(t *testing.T) {
 		"a network in port_vips": {
 			map[string]string{key(kubeovn.PortVIPs): "10.0.0.1,10.0.0.0/24"}, "v1.12.35", "v1.13.0", key(kubeovn.PortVIPs), true,
 		},
-		"addresses in port_vips":  {map[string]string{key(kubeovn.PortVIPs): "10.0.0.1,fd00::1"}, "v1.12.35", "v1.13.0", "", false},
-		"between later ones":      {map[string]string{key(kubeovn.PortVIPs): "10.0.0.0/24"}, "v1.13.0", "v1.16.2", "", false},
-		"aaps, backwards":         {map[string]string{kubeovn.AAPs: "v"}, "v1.14.0", "v1.12.0", kubeovn.AAPs, true},
-		"the release is unknown":  {map[string]string{kubeovn.AAPs: "v"}, "", "v1.14.0", kubeovn.AAPs, false},
-		"groups with blanks":      {map[string]string{key(kubeovn.SecurityGroups): "a, b"}, "v1.11.0", "v1.12.0", key(kubeovn.SecurityGroups), true},
-		"groups without":          {map[string]string{key(kubeovn.SecurityGroups): "a,b"}, "v1.11.0", "v1.12.0", "", false},
-		"a machine's old consent": {map[string]string{key(kubeovn.AllowLiveMigration): "true"}, "v1.12.0", "v1.14.0", key(kubeovn.AllowLiveMigration), true},
-		"a family":                {map[string]string{key("ip_family"): "ipv4"}, "v1.16.0", "v1.17.0", key("ip_family"), true},
+		"addresses in port_vips": {
+			map[string]string{key(kubeovn.PortVIPs): "10.0.0.1,fd00::1"},
+			"v1.12.35", "v1.13.0", "", false,
+		},
+		"between later ones": {
+			map[string]string{key(kubeovn.PortVIPs): "10.0.0.0/24"},
+			"v1.13.0", "v1.16.2", "", false,
+		},
+		"aaps, backwards":        {map[string]string{kubeovn.AAPs: "v"}, "v1.14.0", "v1.12.0", kubeovn.AAPs, true},
+		"the release is unknown": {map[string]string{kubeovn.AAPs: "v"}, "", "v1.14.0", kubeovn.AAPs, false},
+		"groups with blanks": {
+			map[string]string{key(kubeovn.SecurityGroups): "a, b"},
+			"v1.11.0", "v1.12.0", key(kubeovn.SecurityGroups), true,
+		},
+		"groups without": {
+			map[string]string{key(kubeovn.SecurityGroups): "a,b"},
+			"v1.11.0", "v1.12.0", "", false,
+		},
+		"a machine's old consent": {
+			map[string]string{key(kubeovn.AllowLiveMigration): "true"},
+			"v1.12.0", "v1.14.0", key(kubeovn.AllowLiveMigration), true,
+		},
+		"a family": {
+			map[string]string{key("ip_family"): "ipv4"},
+			"v1.16.0", "v1.17.0", key("ip_family"), true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := upgrade.Plan{
