@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/kube"
@@ -79,7 +80,7 @@ func completeRules(_ *cobra.Command, _ []string, typed string) ([]cobra.Completi
 func completeNamespaces(
 	cmd *cobra.Command, _ []string, typed string,
 ) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return namesOf(cmd, namespaceList, "", "", typed), cobra.ShellCompDirectiveNoFileComp
+	return namesOf(cmd, namespaceNames, "", "", typed), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeExplained completes KIND/NAME and NAMESPACE/POD, first the one word and then the other.
@@ -93,7 +94,7 @@ func completeExplained(
 	if chosen {
 		return namesOfKind(cmd, word, name), cobra.ShellCompDirectiveNoFileComp
 	}
-	names := namesOf(cmd, namespaceList, "", "", typed)
+	names := namesOf(cmd, namespaceNames, "", "", typed)
 	for _, k := range targetKinds {
 		if strings.HasPrefix(k.words[0], typed) {
 			names = append(names, k.words[0])
@@ -105,15 +106,36 @@ func completeExplained(
 	return names, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
+// completeExceptions completes NAMESPACE/NAME of an exception, or NAME where -n says the namespace.
+func completeExceptions(
+	cmd *cobra.Command, args []string, typed string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	if f := cmd.Flag("namespace"); f != nil && f.Value.String() != "" {
+		return namesOf(cmd, exceptionNames, f.Value.String(), "", typed), cobra.ShellCompDirectiveNoFileComp
+	}
+	if namespace, name, chosen := strings.Cut(typed, "/"); chosen {
+		return namesOf(cmd, exceptionNames, namespace, namespace+"/", name), cobra.ShellCompDirectiveNoFileComp
+	}
+	names := namesOf(cmd, namespaceNames, "", "", typed)
+	for i := range names {
+		names[i] += "/"
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
 // completePodNames completes the names of pods in the namespace of -n.
 func completePodNames(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return namesOf(cmd, podList, namespaceOf(cmd), "", typed), cobra.ShellCompDirectiveNoFileComp
+	return namesOf(cmd, podNames, namespaceOf(cmd), "", typed), cobra.ShellCompDirectiveNoFileComp
 }
 
 // Lists whose names are completed.
 var (
-	namespaceList = corev1.SchemeGroupVersion.WithKind("NamespaceList")
-	podList       = corev1.SchemeGroupVersion.WithKind("PodList")
+	namespaceNames = corev1.SchemeGroupVersion.WithKind("NamespaceList")
+	podNames       = corev1.SchemeGroupVersion.WithKind("PodList")
+	exceptionNames = v1alpha1.GroupVersion.WithKind("PortSecurityExceptionList")
 )
 
 // namesOfKind completes the name after the word and a slash: of an object in the namespace of -n, or of a pod where the
@@ -123,7 +145,7 @@ func namesOfKind(cmd *cobra.Command, word, typed string) []cobra.Completion {
 		if !slices.Contains(k.words, word) {
 			continue
 		}
-		list, prefix := podList, word+"/"
+		list, prefix := podNames, word+"/"
 		switch k.kind {
 		case targetPod:
 		case targetVM:
@@ -140,7 +162,7 @@ func namesOfKind(cmd *cobra.Command, word, typed string) []cobra.Completion {
 		}
 		return namesOf(cmd, list, namespaceOf(cmd), prefix, typed)
 	}
-	return namesOf(cmd, podList, word, word+"/", typed)
+	return namesOf(cmd, podNames, word, word+"/", typed)
 }
 
 // namespaceOf returns the namespace that the command line names, or else that of the kubeconfig's context.

@@ -110,19 +110,13 @@ Runs until it is interrupted.`,
 		"repair ports if their policy says repair: repair; with false no port is ever changed",
 	)
 	flags.IntVar(&o.Repair.Rate, "repair-rate", 200, "how many ports repair writes each second, at most")
-	flags.IntVar(
-		&o.Repair.Percent,
-		"repair-limit-percent",
-		20,
-		"how many of all ports, in percent, may change within ten minutes before a human must confirm",
-	)
-	flags.IntVar(&o.Repair.Floor, "repair-limit-ports", 100, "how many ports may always change within ten minutes")
 	flags.BoolVar(
 		&o.API,
 		"api",
 		true,
 		"serve the read-only API to who may list pods, where the webhook listens; the command line uses it",
 	)
+	addBrakeFlags(flags, &o.Repair.Percent, &o.Repair.Floor)
 	flags.StringVar(&o.MetricsAddress, "metrics-address", ":8080", "where metrics are served, host:port; 0 for nowhere")
 	flags.StringVar(
 		&o.HealthAddress,

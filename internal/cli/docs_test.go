@@ -27,6 +27,7 @@ func TestExamplesOfTheCommandLine(t *testing.T) {
 		"ovnnb_db.db":  unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz"),
 		"town.yaml":    "testdata/check-cluster.yaml", "web.yaml": "testdata/web.yaml",
 		"edge.yaml": "testdata/explain-cluster.yaml", "journal.json": "testdata/journal.json",
+		"branch.yaml": "testdata/branch.yaml",
 	} {
 		data, err := os.ReadFile(from)
 		if err != nil {

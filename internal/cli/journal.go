@@ -65,6 +65,8 @@ not let you read the ConfigMaps, 4 lines of the journal cannot be read.`,
 
 // journalReport is the answer of the command. It may grow; a field never changes its meaning or goes away.
 type journalReport struct {
+	answer.Meta
+
 	// Changes are the oldest first.
 	Changes []journalChange `json:"changes"`
 	Notes   []string        `json:"notes"`
@@ -96,7 +98,7 @@ func (o *journalOptions) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r := journalReport{Changes: []journalChange{}, Notes: []string{}}
+	r := journalReport{Meta: answer.Of("Journal"), Changes: []journalChange{}, Notes: []string{}}
 	if damage != nil {
 		r.Notes = append(r.Notes, damage.Error())
 	}

@@ -35,12 +35,12 @@ func newProgress(out io.Writer) *progress {
 	return p
 }
 
-// isTerminal reports whether what is written is seen on a terminal.
-func isTerminal(w io.Writer) bool {
-	if q, ok := w.(quietWriter); ok {
-		w = q.Writer
+// isTerminal reports whether a stream is that of a terminal, where somebody can read and answer.
+func isTerminal(stream any) bool {
+	if q, ok := stream.(quietWriter); ok {
+		stream = q.Writer
 	}
-	f, ok := w.(*os.File)
+	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 

@@ -116,6 +116,7 @@ func newRootCommand(program string) *cobra.Command {
 		newCheckCommand(),
 		newControllerCommand(),
 		newDoctorCommand(),
+		newExceptionCommand(),
 		newExplainCommand(),
 		newFrameCommand(),
 		newJournalCommand(),
@@ -125,6 +126,7 @@ func newRootCommand(program string) *cobra.Command {
 		newRulesCommand(),
 		newStatusCommand(),
 		newUndoCommand(),
+		newUpgradeCheckCommand(),
 		newVersionCommand(),
 	)
 	addCompletions(root)

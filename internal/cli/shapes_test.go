@@ -69,8 +69,8 @@ func TestShapes(t *testing.T) {
 	}
 }
 
-// named finds keys that are names of the cluster's, not fields: those of maps.
-var named = regexp.MustCompile(`^\.(unknown|permitted\[\]\.by|objects\[\]\.set|health\.webhooks\.policies|` +
+// mapsOfNames finds keys that are names of the cluster's, not fields: those of maps.
+var mapsOfNames = regexp.MustCompile(`^\.(unknown|permitted\[\]\.by|objects\[\]\.set|health\.webhooks\.policies|` +
 	`health\.policies\.modes)$`)
 
 // shapeOf adds the path of each field, with its type.
@@ -79,7 +79,7 @@ func shapeOf(into map[string]string, path string, value any) {
 	case map[string]any:
 		for key, field := range v {
 			at := path + "." + key
-			if named.MatchString(path) {
+			if mapsOfNames.MatchString(path) {
 				at = path + ".NAME"
 			}
 			shapeOf(into, at, field)

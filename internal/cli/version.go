@@ -147,8 +147,15 @@ func ownBuild() build {
 // command notes in a clone.
 func buildOf(info *debug.BuildInfo) build {
 	b := build{
-		Meta: answer.Of("Version"), Version: version, Commit: commit, Date: date, Modified: strings.HasSuffix(version, "-dirty"),
-		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		Meta: answer.Of(
+			"Version",
+		),
+		Version:  version,
+		Commit:   commit,
+		Date:     date,
+		Modified: strings.HasSuffix(version, "-dirty"),
+		Go:       runtime.Version(),
+		Platform: runtime.GOOS + "/" + runtime.GOARCH,
 	}
 	if info == nil || commit != "" {
 		return b

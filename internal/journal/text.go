@@ -22,13 +22,13 @@ func (e Entry) Text() string {
 	}
 	for _, key := range slices.Sorted(maps.Keys(e.After.Annotations)) {
 		words = append(words, fmt.Sprintf("annotation %s of pod %s/%s %s -> %s", key, e.Namespace, e.Pod,
-			annotationText(e.Before.Annotations[key]), annotationText(e.After.Annotations[key])))
+			AnnotationText(e.Before.Annotations[key]), AnnotationText(e.After.Annotations[key])))
 	}
 	return strings.Join(words, ", ")
 }
 
-// annotationText returns the value of an annotation as people read it.
-func annotationText(value string) string {
+// AnnotationText returns the value of an annotation as people read it.
+func AnnotationText(value string) string {
 	if value == "" {
 		return "none"
 	}

@@ -20,7 +20,13 @@ func Parse(data []byte) (Summary, error) {
 		return Summary{}, err
 	}
 	if doc.APIVersion != answer.APIVersion || doc.Kind != Kind {
-		return Summary{}, fmt.Errorf("apiVersion %q, kind %q: want %s, %s", doc.APIVersion, doc.Kind, answer.APIVersion, Kind)
+		return Summary{}, fmt.Errorf(
+			"apiVersion %q, kind %q: want %s, %s",
+			doc.APIVersion,
+			doc.Kind,
+			answer.APIVersion,
+			Kind,
+		)
 	}
 	if doc.Ports == nil || doc.Findings == nil {
 		return Summary{}, errors.New("it has no ports and findings")
