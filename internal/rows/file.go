@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
 )
@@ -47,10 +48,14 @@ func Ports(d *dbfile.Database) (ports []*ovn.Port, version string, err error) {
 	if d.Name != "" && d.Name != northbound {
 		return nil, "", fmt.Errorf("it holds the database %s; want %s", d.Name, northbound)
 	}
-	for table, columns := range map[string][]string{
-		portTable:   {nameColumn, typeColumn, addressesColumn, portSecurityColumn, externalIDsColumn, enabledColumn},
-		switchTable: {nameColumn, portsColumn},
-	} {
+	needs := map[string][]string{portTable: {nameColumn}}
+	if whole(d) {
+		needs = map[string][]string{
+			portTable:   {nameColumn, typeColumn, addressesColumn, portSecurityColumn, externalIDsColumn, enabledColumn},
+			switchTable: {nameColumn, portsColumn},
+		}
+	}
+	for table, columns := range needs {
 		t := d.Tables[table]
 		if t == nil {
 			return nil, "", fmt.Errorf("it has no table %s; want all of %s", table, northbound)
@@ -68,16 +73,88 @@ func Ports(d *dbfile.Database) (ports []*ovn.Port, version string, err error) {
 			switchOf[port] = name
 		}
 	}
+	ports = make([]*ovn.Port, 0, len(d.Rows(portTable)))
 	for uuid, row := range d.Rows(portTable) {
-		ports = append(ports, &ovn.Port{
+		p := &ovn.Port{
 			UUID: uuid, Name: row.String(nameColumn), Type: row.String(typeColumn), Switch: switchOf[uuid],
 			Addresses: row.Strings(addressesColumn), PortSecurity: row.Strings(portSecurityColumn),
 			ExternalIDs: row.Map(externalIDsColumn), Enabled: enabled(row),
-		})
+		}
+		if d.Tables[switchTable] == nil {
+			p.Switch = p.ExternalIDs[kubeovn.ExternalIDSwitch]
+		}
+		ports = append(ports, p)
 	}
 	slices.SortFunc(ports, func(a, b *ovn.Port) int { return strings.Compare(a.Name+" "+a.UUID, b.Name+" "+b.UUID) })
 	version, _, _ = strings.Cut(Options(d)[versionOption], "-")
 	return ports, version, nil
+}
+
+// whole reports whether what was read is a whole database, and not some tables of it or parts of them.
+func whole(d *dbfile.Database) bool { return d.Format != dbfile.List && d.Format != dbfile.Show }
+
+// Doubt returns what is not known of ports because a text of the database has not all of it, and says in notes what
+// else is therefore not known.
+func Doubt(d *dbfile.Database) (doubt inventory.RowDoubt, notes []string) {
+	if whole(d) {
+		return inventory.RowDoubt{}, nil
+	}
+	ports := d.Tables[portTable]
+	var lacks []string
+	for _, c := range []string{typeColumn, addressesColumn, portSecurityColumn, externalIDsColumn} {
+		if ports.Columns[c] == nil {
+			lacks = append(lacks, c)
+		}
+	}
+	if len(lacks) > 0 {
+		doubt.Lacks = strings.Join(lacks, ", ")
+		notes = append(notes, fmt.Sprintf(
+			"the text has no %s of ports, so that no port with a row can be judged; "+
+				"`ovn-nbctl --format=json list %s` prints them",
+			doubt.Lacks, portTable,
+		))
+	} else if ports.Columns[enabledColumn] == nil {
+		notes = append(notes, "the text has no column enabled of ports: all are taken for enabled")
+	}
+	switch switches := d.Tables[switchTable]; {
+	case switches == nil || switches.Columns[portsColumn] == nil:
+		doubt.Some = true
+		notes = append(notes, fmt.Sprintf(
+			"the text has no %s: the switch of a port is the one that its external_ids name, and a pod without a row in "+
+				"the text cannot be judged, since there may be more rows; `ovn-nbctl --format=json list %[1]s` prints it",
+			switchTable,
+		))
+	case missesPorts(d):
+		doubt.Some = true
+		notes = append(notes, fmt.Sprintf(
+			"switches have ports that the text does not hold, so that a pod without a row cannot be judged; "+
+				"`ovn-nbctl --format=json list %s` prints all", portTable,
+		))
+	}
+	for _, t := range []struct{ table, lacks string }{
+		{globalTable, "which release of OVN enforces, and whether an option switches checks off"},
+		{routerTable, "the MACs of routers"},
+		{groupTable, "which ports are in the port groups of security groups"},
+		{setTable, "the address sets of security groups"},
+	} {
+		if d.Tables[t.table] == nil {
+			notes = append(notes, fmt.Sprintf("the text has no %s; not known: %s", t.table, t.lacks))
+		}
+	}
+	return doubt, notes
+}
+
+// missesPorts reports whether a switch has a port that was not read.
+func missesPorts(d *dbfile.Database) bool {
+	ports := d.Rows(portTable)
+	for _, row := range d.Rows(switchTable) {
+		for _, uuid := range row.Strings(portsColumn) {
+			if ports[uuid] == nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Options returns NB_Global.options of a database file; none where it has none.
