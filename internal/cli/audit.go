@@ -64,11 +64,13 @@ func newAuditCommand() *cobra.Command {
 policy says: open, with an entry that OVN cannot use, wider or narrower than their
 identity, or without their pod, and what admission would refuse of what runs. Nothing is changed.
 
-Both can be files: --nb takes a copy of ovnnb_db.db, or the output of ovsdb-client backup or dump
---format=json; --from takes the output of kubectl get -A as JSON or YAML.
+Both can be files. --nb takes a copy of ovnnb_db.db, or what ovsdb-client backup or dump, or ovn-nbctl
+list or show, prints in any format. --from takes what kubectl get -A prints as JSON or YAML, a
+directory of such files, or - for standard input. ovnguard export writes both. Files may be packed
+by gzip. The notes say what is not known from them.
 
 Exit code: 0 clean, 1 findings (--fail-on), 2 wrong usage, 3 the API server or a database could not
-be reached, 4 no findings, but ports could not be judged or a database file is damaged.`,
+be reached, 4 no findings, but ports could not be judged or a file is damaged.`,
 		Example: `  ovnguard audit
   ovnguard audit -n shop --severity high
   ovnguard audit --rule OVG003 --fixes-only
@@ -80,8 +82,8 @@ be reached, 4 no findings, but ports could not be judged or a database file is d
 			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.Flags())
 		},
 	}
-	o.addReadingFlags(cmd.Flags(), ": the output of kubectl get -A -o json (or yaml) for namespaces, pods, "+
-		"network-attachment-definitions, ips and vips")
+	o.addReadingFlags(cmd.Flags(), ": the output of kubectl get -A -o json (or yaml), a directory of such files as "+
+		"ovnguard export writes it, or - for standard input")
 	o.output.addFlags(cmd.Flags())
 	cmd.Flags().
 		BoolVar(&o.acceptIncomplete, "accept-incomplete", false, "exit with 0 instead of 4 if there are no "+
@@ -180,14 +182,12 @@ func (o *reading) placed(l layout.Layout) {
 }
 
 // incomplete says why an audit without findings does not show that all is well; nil where it does.
-func incomplete(unknown int, damage string) error {
+func incomplete(unknown int, damage []string) error {
 	var errs []string
 	if unknown > 0 {
 		errs = append(errs, fmt.Sprintf("%d ports could not be judged (-o json says why)", unknown))
 	}
-	if damage != "" {
-		errs = append(errs, "the database file is damaged and lacks "+damage)
-	}
+	errs = append(errs, damage...)
 	if len(errs) == 0 {
 		return nil
 	}
@@ -216,21 +216,21 @@ type picture struct {
 	judged []report.Judged
 	// namespaces are those that the cluster has, or that a result is about.
 	namespaces map[string]bool
-	// notes say what could not be taken into account, and damage what is lost of a database file.
+	// notes say what could not be taken into account, and damage what of files could not be read.
 	notes  []string
-	damage string
+	damage []string
 	// northbound is the rest of what the database tells.
 	northbound database
 }
 
 // summary is judge as a report.
-func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Summary, damage string, err error) {
+func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Summary, damage []string, err error) {
 	seen, err := o.judge(ctx, now)
 	if err != nil {
-		return report.Summary{}, "", err
+		return report.Summary{}, nil, err
 	}
 	if err := o.output.selects(&seen); err != nil {
-		return report.Summary{}, "", usage(err)
+		return report.Summary{}, nil, usage(err)
 	}
 	for i := range seen.judged {
 		seen.judged[i].Result = seen.results[seen.judged[i].Port]
@@ -294,26 +294,31 @@ func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (pic
 	if err != nil {
 		return picture{}, err
 	}
-	var more []string
-	var templates []preview.Template
+	var cluster clusterFile
 	if c != nil {
-		more, templates, err = readClusterWithTemplates(ctx, c, inv)
+		cluster.notes, cluster.templates, err = readClusterWithTemplates(ctx, c, inv)
 	} else {
-		more, templates, err = readClusterFile(o.kubernetes, now, inv)
+		cluster, err = readClusterFile(o.kubernetes, now, inv)
 	}
 	if err != nil {
 		return picture{}, err
 	}
 	build := o.ovn(northbound.version)
 	inv.SetOVN(build)
-	southbound, err := o.readSouthbound(ctx, inv)
+	southbound, err := o.readSouthbound(ctx, now, inv)
 	if err != nil {
-		return picture{}, unreachable(databaseError{fmt.Errorf("--sb: %w", err), ovn.Southbound})
+		return picture{}, err
 	}
 	eras := build.Eras()
 	seen := picture{
 		inv: inv, results: make(map[string]audit.Result), namespaces: make(map[string]bool),
-		damage: northbound.damage, northbound: northbound,
+		northbound: northbound,
+	}
+	if northbound.damage != "" {
+		seen.damage = append(seen.damage, "the database file is damaged and lacks "+northbound.damage)
+	}
+	if cluster.damage != "" {
+		seen.damage = append(seen.damage, "objects of the cluster could not be read: "+cluster.damage)
 	}
 	for _, ns := range inv.Namespaces() {
 		seen.namespaces[ns.Name] = true
@@ -322,7 +327,7 @@ func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (pic
 		port := inv.Port(name, now)
 		seen.add(report.Judged{Verdict: monitor.VerdictOf(&port, audit.Evaluate(port, eras)), Provider: port.Provider})
 	}
-	inv.SetForeseen(o.foresee(inv, templates, now))
+	inv.SetForeseen(o.foresee(inv, cluster.templates, now))
 	for _, t := range inv.Subjects() {
 		view := inv.SubjectView(t)
 		// No port of Kube-OVN's has a name with a blank.
@@ -335,7 +340,7 @@ func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (pic
 		northbound.notes,
 		noneMarked(&inv.State),
 		southbound,
-		more,
+		cluster.notes,
 		versionNote(build.Version, eras),
 	)
 	return seen, nil
@@ -350,7 +355,7 @@ func (p *picture) add(j report.Judged) {
 
 // noneMarked says so where nothing in the database is Kube-OVN's.
 func noneMarked(inv *inventory.State) []string {
-	if !inv.NoneMarked() {
+	if !inv.NoneMarked() || inv.RowsDoubted().Lacks != "" {
 		return nil
 	}
 	ports := 0

@@ -288,7 +288,7 @@ func TestFileNotes(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, fileNotes("nb.db", c.db, now)); diff != "" {
+			if diff := cmp.Diff(c.want, fileNotes("Northbound", "nb.db", c.db, now)); diff != "" {
 				t.Errorf("notes (-want +got):\n%s", diff)
 			}
 		})

@@ -125,7 +125,7 @@ func (o *explainOptions) read(
 		inv.SetOVN(o.ovn(northbound.version))
 	}
 	if o.kubernetes != "" {
-		_, _, err := readClusterFile(o.kubernetes, now, inv)
+		_, err := readClusterFile(o.kubernetes, now, inv)
 		return err
 	}
 	c, err := o.client()

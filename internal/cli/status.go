@@ -162,7 +162,7 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	if err := writeAs(out, o.output, r, func(w io.Writer) error { return r.table(w, now) }); err != nil {
 		return err
 	}
-	return o.verdict(&r, failed)
+	return o.verdict(&r, seen.damage, failed)
 }
 
 // lookAtWebhooks returns what stands of the registration.
@@ -264,7 +264,7 @@ func auditLine(flags *pflag.FlagSet) string {
 }
 
 // verdict returns the exit code as an error.
-func (o *statusOptions) verdict(r *statusReport, failed unread) error {
+func (o *statusOptions) verdict(r *statusReport, damage []string, failed unread) error {
 	switch err := errors.Join(failed.north, failed.south); {
 	case err != nil:
 		return err
@@ -278,9 +278,7 @@ func (o *statusOptions) verdict(r *statusReport, failed unread) error {
 		unknown = append(unknown, fmt.Sprintf("%d ports could not be judged (ovnguard audit -o json says why)",
 			r.Ports.Unknown))
 	}
-	if r.Health.Northbound.Damage != "" {
-		unknown = append(unknown, "the database file is damaged and lacks "+r.Health.Northbound.Damage)
-	}
+	unknown = append(unknown, damage...)
 	if r.Health.Layout != nil && !r.Health.Layout.Clear() {
 		unknown = append(unknown, "Kube-OVN's layout is not known (ovnguard doctor says why)")
 	}
@@ -295,8 +293,8 @@ func (o *reading) readKubernetes(
 	ctx context.Context, api client.Reader, now time.Time, inv *inventory.Inventory,
 ) (notes []string, err error) {
 	if o.kubernetes != "" {
-		notes, _, err := readClusterFile(o.kubernetes, now, inv)
-		return notes, err
+		cluster, err := readClusterFile(o.kubernetes, now, inv)
+		return cluster.notes, err
 	}
 	return readCluster(ctx, api, inv)
 }

@@ -15,7 +15,10 @@ import (
 // northbound is the database that holds the ports.
 const northbound = "OVN_Northbound"
 
-// Tables and columns of it that are read.
+// southbound is the database that says what is bound where.
+const southbound = "OVN_Southbound"
+
+// Tables and columns of both that are read.
 const (
 	portTable   = "Logical_Switch_Port"
 	switchTable = "Logical_Switch"
@@ -23,6 +26,9 @@ const (
 	globalTable = "NB_Global"
 	groupTable  = "Port_Group"
 	setTable    = "Address_Set"
+
+	bindingTable = "Port_Binding"
+	chassisTable = "Chassis"
 
 	nameColumn         = "name"
 	macColumn          = "mac"
@@ -33,6 +39,14 @@ const (
 	externalIDsColumn  = "external_ids"
 	enabledColumn      = "enabled"
 	optionsColumn      = "options"
+	logicalPortColumn  = "logical_port"
+	chassisColumn      = "chassis"
+	upColumn           = "up"
+	hostnameColumn     = "hostname"
+	otherConfigColumn  = "other_config"
+
+	additionalChassisColumn = "additional_chassis"
+
 	versionOption      = "northd_internal_version"
 )
 
@@ -216,4 +230,47 @@ func enabled(row *dbfile.Row) *bool {
 		return nil
 	}
 	return &b
+}
+
+// SouthboundTables are the tables of a Southbound database file that Bindings and Chassis look into.
+func SouthboundTables() []string { return []string{bindingTable, chassisTable} }
+
+// Bindings returns the bindings and the chassis that a Southbound database file holds, in no order. The error says what
+// the file is instead.
+func Bindings(d *dbfile.Database) (bindings []*inventory.Binding, chassis []inventory.Chassis, err error) {
+	if d.Name != "" && d.Name != southbound {
+		return nil, nil, fmt.Errorf("it holds the database %s; want %s", d.Name, southbound)
+	}
+	for table, columns := range map[string][]string{
+		bindingTable: {logicalPortColumn, typeColumn, portSecurityColumn, chassisColumn, upColumn},
+		chassisTable: {nameColumn, hostnameColumn, otherConfigColumn},
+	} {
+		t := d.Tables[table]
+		if t == nil {
+			return nil, nil, fmt.Errorf("it has no table %s; want all of %s", table, southbound)
+		}
+		for _, c := range columns {
+			if t.Columns[c] == nil {
+				return nil, nil, fmt.Errorf("table %s has no column %s; want all of %s", table, c, southbound)
+			}
+		}
+	}
+	for uuid, row := range d.Rows(bindingTable) {
+		up, err := strconv.ParseBool(row.String(upColumn))
+		b := &ovn.PortBinding{
+			UUID: uuid, LogicalPort: row.String(logicalPortColumn), Type: row.String(typeColumn),
+			PortSecurity: row.Strings(portSecurityColumn), Chassis: row.String(chassisColumn),
+			AdditionalChassis: row.Strings(additionalChassisColumn),
+		}
+		if err == nil {
+			b.Up = &up
+		}
+		bindings = append(bindings, BindingOf(b))
+	}
+	for uuid, row := range d.Rows(chassisTable) {
+		chassis = append(chassis, ChassisOf(&ovn.Chassis{
+			UUID: uuid, Name: row.String(nameColumn), Hostname: row.String(hostnameColumn), OtherConfig: row.Map(otherConfigColumn),
+		}))
+	}
+	return bindings, chassis, nil
 }
