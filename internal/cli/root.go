@@ -100,6 +100,7 @@ func newRootCommand(program string) *cobra.Command {
 		newControllerCommand(),
 		newDoctorCommand(),
 		newExplainCommand(),
+		newExportCommand(),
 		newFrameCommand(),
 		newPortsecCommand(),
 		newRenderCommand(),

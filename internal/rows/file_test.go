@@ -17,7 +17,7 @@ import (
 // recorded returns the Northbound database of a real Kube-OVN controller, with ports that were changed by hand.
 func recorded(t *testing.T) *dbfile.Database {
 	t.Helper()
-	f, err := os.Open("../ovn/dbfile/testdata/recorded-nb.db.gz")
+	f, err := os.Open("../../testdata/recorded/nb.db.gz")
 	if err != nil {
 		t.Fatal(err)
 	}

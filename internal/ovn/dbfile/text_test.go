@@ -15,7 +15,7 @@ import (
 // recorded returns the database of a real controller.
 func recorded(t testing.TB) []byte {
 	t.Helper()
-	f, err := os.Open("testdata/recorded-nb.db.gz")
+	f, err := os.Open("../../../testdata/recorded/nb.db.gz")
 	if err != nil {
 		t.Fatal(err)
 	}
