@@ -142,7 +142,10 @@ func readDatabaseFile(path string, now time.Time, inv *inventory.Inventory) (dat
 	doubt, notes := rows.Doubt(d)
 	inv.DoubtRows(doubt)
 	return database{
-		version: version, notes: append(fileNotes("Northbound", path, d, now), notes...), written: d.Written, damage: damage(d),
+		version: version,
+		notes:   append(fileNotes("Northbound", path, d, now), notes...),
+		written: d.Written,
+		damage:  damage(d),
 	}, nil
 }
 
@@ -240,4 +243,3 @@ func age(then, now time.Time) string {
 		return fmt.Sprintf("%s, %s ago", text, since.Round(time.Second))
 	}
 }
-

@@ -191,7 +191,13 @@ func (e *export) kind(ctx context.Context, api client.Reader, kind schema.GroupV
 			n++
 			if time.Since(said) > time.Second {
 				said = time.Now()
-				_, _ = fmt.Fprintf(e.progress, "%s: %d after %s\n", kind.GroupKind(), n, time.Since(began).Round(time.Second))
+				_, _ = fmt.Fprintf(
+					e.progress,
+					"%s: %d after %s\n",
+					kind.GroupKind(),
+					n,
+					time.Since(began).Round(time.Second),
+				)
 			}
 			_, err = w.Write(append([]byte(begin), text...))
 			return err
@@ -256,7 +262,9 @@ func (e *export) write(name string, contents func(io.Writer) error) error {
 func (e *export) verdict() error {
 	switch {
 	case len(e.away) > 0:
-		return unreachable(fmt.Errorf("not written, since it could not be read: %s", strings.Join(append(e.away, e.missing...), ", ")))
+		return unreachable(
+			fmt.Errorf("not written, since it could not be read: %s", strings.Join(append(e.away, e.missing...), ", ")),
+		)
 	case len(e.missing) > 0:
 		return &exitError{
 			code: exitIncomplete,

@@ -91,8 +91,8 @@ func TestFillFromFileErrors(t *testing.T) {
 		"not an object": {namespaceYAML + "---\n- 1\n", "document 2"},
 		"no kind":       {`{"items":[]}`, "no kind"},
 		"odd item":      {`{"apiVersion":"v1","kind":"List","items":[1]}`, "items[0]"},
-		"not YAML": {"a: [", "document 1"},
-		"cut JSON": {`{"apiVersion":"v1"`, "document 1"},
+		"not YAML":      {"a: [", "document 1"},
+		"cut JSON":      {`{"apiVersion":"v1"`, "document 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := fill(c.text, inventory.New()); err == nil ||
@@ -109,12 +109,16 @@ func TestBadObjects(t *testing.T) {
 		return `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"` + name + `","namespace":"ns"},"spec":` + spec + `}`
 	}
 	inv := inventory.New()
-	filled, err := fill(`{"apiVersion":"v1","kind":"List","items":[`+pod("bad", `{"hostNetwork":"maybe"}`)+`,`+pod("p", `{}`)+
-		`,{"apiVersion":"v1","kind":"Pod","metadata":{}},{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"ns"}}]}`, inv)
+	filled, err := fill(
+		`{"apiVersion":"v1","kind":"List","items":[`+pod("bad", `{"hostNetwork":"maybe"}`)+`,`+pod("p", `{}`)+
+			`,{"apiVersion":"v1","kind":"Pod","metadata":{}},{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"ns"}}]}`,
+		inv,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(filled.Bad) != 2 || filled.Bad[0].Kind.Kind != "Pod" || !strings.Contains(filled.Bad[0].Err.Error(), "Pod bad") ||
+	if len(filled.Bad) != 2 || filled.Bad[0].Kind.Kind != "Pod" ||
+		!strings.Contains(filled.Bad[0].Err.Error(), "Pod bad") ||
 		!strings.Contains(filled.Bad[1].Err.Error(), "metadata.name") {
 		t.Errorf("bad objects %v", filled.Bad)
 	}

@@ -84,7 +84,8 @@ func TestTemplatesInAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	filled, err := files.Fill(inventory.New())
-	if err != nil || len(templates) != 3 || filled.Objects["Deployment"] != 1 || !strings.Contains(templates[1], `"daily"`) ||
+	if err != nil || len(templates) != 3 || filled.Objects["Deployment"] != 1 ||
+		!strings.Contains(templates[1], `"daily"`) ||
 		!strings.Contains(templates[2], `"kind":"Job"`) {
 		t.Errorf("templates %q and %v, error %v", templates, filled.Objects, err)
 	}

@@ -43,7 +43,10 @@ func (w *dumper) northbound(state *ovn.Snapshot) {
 	w.table(globalTable, optionsColumn)
 	if g := state.NBGlobal(); g != nil {
 		read := maps.Clone(g.Options)
-		maps.DeleteFunc(read, func(key, _ string) bool { return key != versionOption && key != kubeovn.VersionCompatibility })
+		maps.DeleteFunc(
+			read,
+			func(key, _ string) bool { return key != versionOption && key != kubeovn.VersionCompatibility },
+		)
 		w.row(g.UUID, pairs(read))
 	}
 	w.table(groupTable, nameColumn, portsColumn, externalIDsColumn)
@@ -65,7 +68,13 @@ func (w *dumper) northbound(state *ovn.Snapshot) {
 
 func (w *dumper) southbound(state *ovn.Snapshot) {
 	w.table(
-		bindingTable, logicalPortColumn, typeColumn, portSecurityColumn, chassisColumn, additionalChassisColumn, upColumn,
+		bindingTable,
+		logicalPortColumn,
+		typeColumn,
+		portSecurityColumn,
+		chassisColumn,
+		additionalChassisColumn,
+		upColumn,
 	)
 	for b := range state.PortBindings().All() {
 		var chassis, more []any

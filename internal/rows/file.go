@@ -47,7 +47,7 @@ const (
 
 	additionalChassisColumn = "additional_chassis"
 
-	versionOption      = "northd_internal_version"
+	versionOption = "northd_internal_version"
 )
 
 // FileTables are the tables of a database file that Ports, RouterPorts and Groups look into.
@@ -65,7 +65,14 @@ func Ports(d *dbfile.Database) (ports []*ovn.Port, version string, err error) {
 	needs := map[string][]string{portTable: {nameColumn}}
 	if whole(d) {
 		needs = map[string][]string{
-			portTable:   {nameColumn, typeColumn, addressesColumn, portSecurityColumn, externalIDsColumn, enabledColumn},
+			portTable: {
+				nameColumn,
+				typeColumn,
+				addressesColumn,
+				portSecurityColumn,
+				externalIDsColumn,
+				enabledColumn,
+			},
 			switchTable: {nameColumn, portsColumn},
 		}
 	}
@@ -269,7 +276,10 @@ func Bindings(d *dbfile.Database) (bindings []*inventory.Binding, chassis []inve
 	}
 	for uuid, row := range d.Rows(chassisTable) {
 		chassis = append(chassis, ChassisOf(&ovn.Chassis{
-			UUID: uuid, Name: row.String(nameColumn), Hostname: row.String(hostnameColumn), OtherConfig: row.Map(otherConfigColumn),
+			UUID:        uuid,
+			Name:        row.String(nameColumn),
+			Hostname:    row.String(hostnameColumn),
+			OtherConfig: row.Map(otherConfigColumn),
 		}))
 	}
 	return bindings, chassis, nil

@@ -106,7 +106,9 @@ func TestPortsOfAnotherDatabase(t *testing.T) {
 func TestDoubtOfTexts(t *testing.T) {
 	const uuid = "00000000-0000-4000-8000-00000000000"
 	all := "type : \"\"\naddresses : []\nport_security : []\nexternal_ids : {ls=s1}\nenabled : []\n"
-	port := func(n, columns string) string { return "_uuid : " + uuid + n + "\nname : p" + n + "\n" + columns + "\n" }
+	port := func(n, columns string) string {
+		return "_uuid : " + uuid + n + "\nname : p" + n + "\n" + columns + "\n"
+	}
 	of := func(ports string) string {
 		return "_uuid : " + uuid + "9\nname : s\nother_config : {}\nports : [" + ports + "]\n\n"
 	}
@@ -123,17 +125,22 @@ func TestDoubtOfTexts(t *testing.T) {
 			port("1", all), inventory.RowDoubt{Some: true}, []string{"no Logical_Switch", "list Logical_Switch`"}, "s1",
 		},
 		"a part": {
-			port("1", all) + of(uuid+"1, "+uuid+"2"), inventory.RowDoubt{Some: true},
-			[]string{"does not hold", "list Logical_Switch_Port`"}, "s",
+			port("1", all) + of(uuid+"1, "+uuid+"2"),
+			inventory.RowDoubt{Some: true},
+			[]string{"does not hold", "list Logical_Switch_Port`"},
+			"s",
 		},
 		"columns": {
 			port("1", "port_security : []\n") + of(uuid+"1"),
-			inventory.RowDoubt{Lacks: "type, addresses, external_ids"}, []string{"no type, addresses, external_ids"}, "s",
+			inventory.RowDoubt{Lacks: "type, addresses, external_ids"},
+			[]string{"no type, addresses, external_ids"},
+			"s",
 		},
 		"show": {
 			"switch " + uuid + "9 (s)\n    port p1\n        addresses: [\"unknown\"]\n",
 			inventory.RowDoubt{Lacks: "port_security, external_ids"},
-			[]string{"no port_security, external_ids of ports", "--format=json list Logical_Switch_Port`"}, "s",
+			[]string{"no port_security, external_ids of ports", "--format=json list Logical_Switch_Port`"},
+			"s",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

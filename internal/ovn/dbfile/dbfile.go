@@ -65,7 +65,9 @@ type Database struct {
 //
 // The error wraps ErrNoDatabase where there is nothing sound to give. Damage behind a sound beginning is no error: see
 // Loss.
-func Read(data []byte, tables ...string) (*Database, error) { return ReadString(string(data), tables...) }
+func Read(data []byte, tables ...string) (*Database, error) {
+	return ReadString(string(data), tables...)
+}
 
 // ReadString is Read for a text, which it does not copy.
 func ReadString(text string, tables ...string) (*Database, error) {

@@ -67,7 +67,8 @@ func (t *text) records(line string) {
 
 // record enters a record.
 func (t *text) record(record []pair) error {
-	if t.layout == nil || !slices.EqualFunc(t.layout.names, record, func(n string, p pair) bool { return n == p.name }) {
+	if t.layout == nil ||
+		!slices.EqualFunc(t.layout.names, record, func(n string, p pair) bool { return n == p.name }) {
 		names := make([]string, len(record))
 		for i, p := range record {
 			names[i] = p.name
@@ -80,7 +81,11 @@ func (t *text) record(record []pair) error {
 	return t.db.put(t.layout, func(n int, c *Column) (Value, error) {
 		v, err := only(record[n].value, c, &t.db.arena)
 		if err != nil {
-			return Value{}, fmt.Errorf("column %s: %w (is it written with --bare or --data=bare? leave that out)", c.Name, err)
+			return Value{}, fmt.Errorf(
+				"column %s: %w (is it written with --bare or --data=bare? leave that out)",
+				c.Name,
+				err,
+			)
 		}
 		return v, nil
 	})

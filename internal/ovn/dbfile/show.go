@@ -94,7 +94,12 @@ func (t *text) showSwitch(uuid, name string, ports []shown) {
 		enter(of, p.name, Value{Keys: []string{p.name}}, Value{Keys: []string{p.kind}}, addresses)
 	}
 	sortPairs(all, nil)
-	enter(t.db.rowsOf(shownSwitch, []string{shownName, shownPorts}), uuid, Value{Keys: []string{name}}, Value{Keys: all})
+	enter(
+		t.db.rowsOf(shownSwitch, []string{shownName, shownPorts}),
+		uuid,
+		Value{Keys: []string{name}},
+		Value{Keys: all},
+	)
 }
 
 func (t *text) showRouterPorts(ports []shown) {

@@ -17,8 +17,28 @@ import (
 
 // hostile are values that a careless reader of text takes for something else.
 var hostile = []string{
-	"plain", "", "true", "12", "a b", "a,b", `quote"d`, `back\slash`, "new\nline", "tab\t", "[x]", "{k=v}", "k=v", "é",
-	"00000000-0000-4000-8000-000000000001", "set", "_uuid", "Logical_Switch table", "name : x", "switch x (y)", "-----", "\x1b[31m",
+	"plain",
+	"",
+	"true",
+	"12",
+	"a b",
+	"a,b",
+	`quote"d`,
+	`back\slash`,
+	"new\nline",
+	"tab\t",
+	"[x]",
+	"{k=v}",
+	"k=v",
+	"é",
+	"00000000-0000-4000-8000-000000000001",
+	"set",
+	"_uuid",
+	"Logical_Switch table",
+	"name : x",
+	"switch x (y)",
+	"-----",
+	"\x1b[31m",
 }
 
 // What the tools print of one real database has the same rows, whatever the layout.
@@ -30,11 +50,15 @@ func TestTextOfTheTools(t *testing.T) {
 	s := serve(t, file)
 	for i, text := range hostile {
 		key := fmt.Sprintf("%q", text)
-		if !s.transact("OVN_Northbound",
+		if !s.transact(
+			"OVN_Northbound",
 			fmt.Sprintf(`{"op":"insert","table":"Logical_Switch_Port","uuid-name":"p","row":{"name":%s,"type":%s,`+
 				`"addresses":["set",[%[2]s,"x %d"]],"port_security":%[2]s,"external_ids":["map",[[%[2]s,%[2]s],["ls","x"]]]}}`,
 				jsonText(fmt.Sprintf("%d %s", i, text)), jsonText(text), i),
-			fmt.Sprintf(`{"op":"insert","table":"Logical_Switch","row":{"name":%s,"ports":["named-uuid","p"]}}`, jsonText(text)),
+			fmt.Sprintf(
+				`{"op":"insert","table":"Logical_Switch","row":{"name":%s,"ports":["named-uuid","p"]}}`,
+				jsonText(text),
+			),
 		) {
 			t.Fatalf("%s cannot be inserted", key)
 		}
@@ -51,7 +75,9 @@ func TestTextOfTheTools(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			all.WriteString("$ kubectl ko nbctl list " + table + "\nDefaulted container \"ovn-central\" out of: ovn-central\n" + out + "\n")
+			all.WriteString(
+				"$ kubectl ko nbctl list " + table + "\nDefaulted container \"ovn-central\" out of: ovn-central\n" + out + "\n",
+			)
 		}
 		return all.String()
 	}

@@ -145,7 +145,9 @@ func TestUnreadLines(t *testing.T) {
 // Several answers about one table make one table, and lines are counted across JSON.
 func TestAnswersAfterEachOther(t *testing.T) {
 	one := func(n int, name string) string {
-		return `{"headings":["_uuid","name","port_security"],` + "\n" + `"data":[[["uuid","` + id(n) + `"],"` + name + `",["set",[]]]]}`
+		return `{"headings":["_uuid","name","port_security"],` + "\n" + `"data":[[["uuid","` + id(
+			n,
+		) + `"],"` + name + `",["set",[]]]]}`
 	}
 	d := mustRead(t, one(1, "a")+one(2, "b")+"\n\nstrange\n_uuid               : "+id(3)+
 		"\ntype                : \"\"\nname                : c\nport_security       : []\n")
@@ -165,7 +167,11 @@ func FuzzText(f *testing.F) {
 		f.Add(pasted(f, name))
 	}
 	f.Add("T table\n_uuid,name\n" + id(1) + ",\"\"\"a b\"\"\"\n")
-	f.Add("$ ovn-nbctl find Logical_Switch_Port\n_uuid : " + id(1) + "\nids : {a=b, \"c d\"=\"e\"}\nset : [\"uuid\", x]\n")
+	f.Add(
+		"$ ovn-nbctl find Logical_Switch_Port\n_uuid : " + id(
+			1,
+		) + "\nids : {a=b, \"c d\"=\"e\"}\nset : [\"uuid\", x]\n",
+	)
 	f.Add("router " + id(1) + " (r)\n    port r-s\n        mac: \"00:00:00:00:00:01\"\n    nat x\n        type: snat\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		readBoth(t, text)

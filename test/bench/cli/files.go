@@ -33,22 +33,30 @@ const findings = 1
 // the same database from a server.
 func files(ctx context.Context, program, dir string, t *table.Table) error {
 	for _, size := range sizes {
-		if err := filesOf(ctx, program, filepath.Join(dir, strconv.Itoa(size.ports)), size.ports, func(audit, list usage) {
-			at := fmt.Sprintf(", %d ports", size.ports)
-			t.Add(table.Row{
-				What: "audit of exported files" + at, Measured: text(audit.took),
-				Peer:  "ovn-nbctl list Logical_Switch_Port: " + text(list.took),
-				Ratio: fmt.Sprintf("%.2f, CPU %s", float64(audit.took)/float64(list.took), text(audit.cpu)),
-				Bar:   "<= " + size.took.String(), Missed: audit.took > size.took,
-			})
-			memory := table.Row{
-				What: "its peak of memory" + at, Measured: megabytes(audit.peak), Peer: "ovn-nbctl: " + megabytes(list.peak),
-			}
-			if size.memory > 0 {
-				memory.Bar, memory.Missed = "<= "+megabytes(size.memory), audit.peak > size.memory
-			}
-			t.Add(memory)
-		}); err != nil {
+		if err := filesOf(
+			ctx,
+			program,
+			filepath.Join(dir, strconv.Itoa(size.ports)),
+			size.ports,
+			func(audit, list usage) {
+				at := fmt.Sprintf(", %d ports", size.ports)
+				t.Add(table.Row{
+					What: "audit of exported files" + at, Measured: text(audit.took),
+					Peer:  "ovn-nbctl list Logical_Switch_Port: " + text(list.took),
+					Ratio: fmt.Sprintf("%.2f, CPU %s", float64(audit.took)/float64(list.took), text(audit.cpu)),
+					Bar:   "<= " + size.took.String(), Missed: audit.took > size.took,
+				})
+				memory := table.Row{
+					What:     "its peak of memory" + at,
+					Measured: megabytes(audit.peak),
+					Peer:     "ovn-nbctl: " + megabytes(list.peak),
+				}
+				if size.memory > 0 {
+					memory.Bar, memory.Missed = "<= "+megabytes(size.memory), audit.peak > size.memory
+				}
+				t.Add(memory)
+			},
+		); err != nil {
 			return err
 		}
 	}
@@ -81,7 +89,15 @@ func filesOf(ctx context.Context, program, dir string, ports int, done func(audi
 		return err
 	}
 	list, err := called(
-		ctx, audits, nil, "ovn-nbctl", "--no-leader-only", "--db="+server.Endpoint(), "--timeout=60", "list", "Logical_Switch_Port",
+		ctx,
+		audits,
+		nil,
+		"ovn-nbctl",
+		"--no-leader-only",
+		"--db="+server.Endpoint(),
+		"--timeout=60",
+		"list",
+		"Logical_Switch_Port",
 	)
 	if err != nil {
 		return err

@@ -32,7 +32,11 @@ func start(ctx context.Context, program, _ string, t *table.Table) error {
 			return err
 		}
 		t.Add(table.Row{
-			What: m.what, Measured: text(u.took), Ratio: "CPU " + text(u.cpu), Bar: "<= " + m.limit.String(), Missed: u.took > m.limit,
+			What:     m.what,
+			Measured: text(u.took),
+			Ratio:    "CPU " + text(u.cpu),
+			Bar:      "<= " + m.limit.String(),
+			Missed:   u.took > m.limit,
 		})
 	}
 	return nil

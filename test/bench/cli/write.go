@@ -48,7 +48,11 @@ func write(ctx context.Context, args []string) error {
 // dump writes the database of a server as export does.
 func dump(ctx context.Context, endpoint, file string) error {
 	mirror, err := ovn.Open(ovn.Config{
-		Endpoints: endpoint, Database: ovn.Northbound, Tables: rows.Northbound(), Only: rows.Only(), Log: logr.Discard(),
+		Endpoints: endpoint,
+		Database:  ovn.Northbound,
+		Tables:    rows.Northbound(),
+		Only:      rows.Only(),
+		Log:       logr.Discard(),
 	})
 	if err != nil {
 		return err
@@ -88,13 +92,42 @@ func cluster(db kubeovndb.Database, dir string) error {
 		set := pod[:strings.LastIndex(pod, "-")]
 		app := set[:strings.LastIndex(set, "-")]
 		setID := namespace + "-" + set
-		add("Namespace", namespace, `{"metadata":{"name":%q,"uid":"ns-%s","labels":{"kubernetes.io/metadata.name":%q}}}`, namespace, namespace, namespace)
-		add("Subnet", p.Switch, `{"metadata":{"name":%q,"uid":"s-%s"},"spec":{"vpc":"ovn-cluster","provider":"ovn"}}`, p.Switch, p.Switch)
-		add("Deployment", namespace+"/"+app, `{"metadata":{"name":%q,"namespace":%q,"uid":"d-%s-%s"},"spec":{"template":{"metadata":{"labels":{"app":%q}}}}}`, app, namespace, namespace, app, app)
 		add(
-			"ReplicaSet", setID,
+			"Namespace",
+			namespace,
+			`{"metadata":{"name":%q,"uid":"ns-%s","labels":{"kubernetes.io/metadata.name":%q}}}`,
+			namespace,
+			namespace,
+			namespace,
+		)
+		add(
+			"Subnet",
+			p.Switch,
+			`{"metadata":{"name":%q,"uid":"s-%s"},"spec":{"vpc":"ovn-cluster","provider":"ovn"}}`,
+			p.Switch,
+			p.Switch,
+		)
+		add(
+			"Deployment",
+			namespace+"/"+app,
+			`{"metadata":{"name":%q,"namespace":%q,"uid":"d-%s-%s"},"spec":{"template":{"metadata":{"labels":{"app":%q}}}}}`,
+			app,
+			namespace,
+			namespace,
+			app,
+			app,
+		)
+		add(
+			"ReplicaSet",
+			setID,
 			`{"metadata":{"name":%q,"namespace":%q,"uid":"r-%s","ownerReferences":[{"apiVersion":"apps/v1","kind":"Deployment","name":%q,"uid":"d-%s-%s","controller":true}]},"spec":{"replicas":1,"template":{"metadata":{"labels":{"app":%q}}}}}`,
-			set, namespace, setID, app, namespace, app, app,
+			set,
+			namespace,
+			setID,
+			app,
+			namespace,
+			app,
+			app,
 		)
 		ips := strings.Join(p.IPs[:], ",")
 		security := ""
@@ -102,14 +135,32 @@ func cluster(db kubeovndb.Database, dir string) error {
 			security = `"ovn.kubernetes.io/port_security":"true",`
 		}
 		add(
-			"Pod", p.Pod,
+			"Pod",
+			p.Pod,
 			`{"metadata":{"name":%q,"namespace":%q,"uid":%q,"labels":{"app":%q,"pod-template-hash":%q},"annotations":{%s"ovn.kubernetes.io/allocated":"true","ovn.kubernetes.io/ip_address":%q,"ovn.kubernetes.io/mac_address":%q,"ovn.kubernetes.io/logical_switch":%q},"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":%q,"uid":"r-%s","controller":true}]},"spec":{"restartPolicy":"Always"},"status":{"phase":"Running"}}`,
-			pod, namespace, p.UUID, app, set, security, ips, p.MAC, p.Switch, set, setID,
+			pod,
+			namespace,
+			p.UUID,
+			app,
+			set,
+			security,
+			ips,
+			p.MAC,
+			p.Switch,
+			set,
+			setID,
 		)
 		add(
-			"IP", p.Name,
+			"IP",
+			p.Name,
 			`{"metadata":{"name":%q},"spec":{"macAddress":%q,"subnet":%q,"namespace":%q,"podName":%q,"v4IpAddress":%q,"v6IpAddress":%q}}`,
-			p.Name, p.MAC, p.Switch, namespace, pod, p.IPs[0], p.IPs[1],
+			p.Name,
+			p.MAC,
+			p.Switch,
+			namespace,
+			pod,
+			p.IPs[0],
+			p.IPs[1],
 		)
 	}
 	for _, kind := range kube.KeptKinds() {
