@@ -220,10 +220,10 @@ func fileNotes(name, path string, d *dbfile.Database, now time.Time) []string {
 		}
 	}
 	if lacks := damage(d); lacks != "" {
-		notes = append(notes, fmt.Sprintf(
-			"the database file is damaged; ports may be missing, and others may have changed since. The file lacks %s",
-			lacks,
-		))
+		notes = append(
+			notes,
+			"the database file is damaged; ports may be missing, and others may have changed since. The file lacks "+lacks,
+		)
 	}
 	return notes
 }

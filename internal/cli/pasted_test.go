@@ -84,7 +84,9 @@ func TestFormsOfFrom(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, command := range [][]string{{"audit"}, {"status"}, {"doctor"}, {"explain", "t-drift/d01-d"}, {"check", "-f", "testdata/web.yaml"}} {
+	for _, command := range [][]string{
+		{"audit"}, {"status"}, {"doctor"}, {"explain", "t-drift/d01-d"}, {"check", "-f", "testdata/web.yaml"},
+	} {
 		answer := func(from string) (int, string) {
 			code, out, errs := runMain(append(command, "--from", from, "--nb", recordedDatabase, "-o", "json")...)
 			if code == exitUsage {

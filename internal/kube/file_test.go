@@ -126,7 +126,10 @@ func TestBadObjects(t *testing.T) {
 		t.Error("the other pod was not read")
 	}
 	for name, c := range map[string]struct{ text, say string }{
-		"JSON":       {"{\n\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[\n" + pod("a", "{}") + ",\n{]\n", "document 1 (line 4): items[1]"},
+		"JSON": {
+			"{\n\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[\n" + pod("a", "{}") + ",\n{]\n",
+			"document 1 (line 4): items[1]",
+		},
 		"JSON, next": {pod("a", "{}") + "\n\n" + pod("b", "{}") + "\nkind: x", "document 3 (line 4)"},
 		"YAML":       {namespaceYAML + "---\n# more\n" + podYAML + "---\na: [\n", "document 3 (line 11)"},
 		"a dump":     {` {"caption":"T table"}`, "--nb"},

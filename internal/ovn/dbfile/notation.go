@@ -2,8 +2,8 @@ package dbfile
 
 import "strings"
 
-// notation walks over values as ovs-vsctl(8) and the other tools print them for people: [a, "b c"] is a set, {k=v} a map,
-// and text that is no plain word stands in quotes, as in JSON. Values as JSON (--data=json) are read, too.
+// notation walks over values as ovs-vsctl(8) and the other tools print them for people: [a, "b c"] is a set, {k=v} a
+// map, and text that is no plain word stands in quotes, as in JSON. Values as JSON (--data=json) are read, too.
 type notation struct {
 	scanner
 }

@@ -147,8 +147,7 @@ func (t *text) caption(line string) bool {
 	return true
 }
 
-// commanded takes a line of a shell by which somebody called a tool. It names the table, and whether all rows were asked
-// for.
+// commanded takes a line of a shell by which somebody called a tool. It may name the table.
 func (t *text) commanded(line string) bool {
 	words := strings.Fields(line)
 	tool := false

@@ -116,8 +116,14 @@ func TestUnreadLines(t *testing.T) {
 			`{"headings":["_uuid","name","port_security"],"data":[[["uuid","` + id(1) + `"],"a",["set",[]]]]}` + "\n{\n\n}\n" +
 				port(2, "b"), 1, nil,
 		},
-		"no table": {port(1, "a") + "\n_uuid               : " + id(2) + "\nname                : x\n", 1, []string{"line 5", "cannot be told", "all columns"}},
-		"no UUID":  {port(1, "a") + "\nname                : x\nport_security       : []\n", 1, []string{"line 5", "_uuid", "all columns"}},
+		"no table": {
+			port(1, "a") + "\n_uuid               : " + id(2) + "\nname                : x\n", 1,
+			[]string{"line 5", "cannot be told", "all columns"},
+		},
+		"no UUID": {
+			port(1, "a") + "\nname                : x\nport_security       : []\n", 1,
+			[]string{"line 5", "_uuid", "all columns"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := mustRead(t, c.text)
@@ -160,8 +166,8 @@ func TestAnswersAfterEachOther(t *testing.T) {
 	}
 }
 
-// FuzzText reads arbitrary text with the readers of the tools' layouts: it never fails otherwise than by an error, and a
-// database that was read holds rows with UUIDs and known columns alone.
+// FuzzText reads arbitrary text with the readers of the tools' layouts: it never fails otherwise than by an error, and
+// a database that was read holds rows with UUIDs and known columns alone.
 func FuzzText(f *testing.F) {
 	for _, name := range []string{"dump.txt", "list.json", "paste.txt", "show.txt"} {
 		f.Add(pasted(f, name))
