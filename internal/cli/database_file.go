@@ -97,14 +97,11 @@ func readDatabase(path string, tables []string) (*dbfile.Database, error) {
 		return nil, err
 	}
 	defer func() { _ = in.Close() }()
-	var text strings.Builder
-	if info, err := os.Stat(path); err == nil {
-		text.Grow(int(info.Size()))
-	}
-	if _, err := io.Copy(&text, in); err != nil {
+	data, err := io.ReadAll(in)
+	if err != nil {
 		return nil, err
 	}
-	return dbfile.ReadString(text.String(), tables...)
+	return dbfile.Read(data, tables...)
 }
 
 // databaseForms says what --nb takes, for whoever gave something else.

@@ -66,11 +66,7 @@ type Database struct {
 // The error wraps ErrNoDatabase where there is nothing sound to give. Damage behind a sound beginning is no error: see
 // Loss.
 func Read(data []byte, tables ...string) (*Database, error) {
-	return ReadString(string(data), tables...)
-}
-
-// ReadString is Read for a text, which it does not copy.
-func ReadString(text string, tables ...string) (*Database, error) {
+	text := string(data)
 	d := &Database{}
 	if len(tables) > 0 {
 		d.wanted = make(map[string]bool, len(tables))
