@@ -11,6 +11,11 @@ export OVNGUARD := $(BIN)/ovnguard
 
 ##@ Start here
 
+.PHONY: quickstart
+quickstart: $(BIN) ## Audit a recorded cluster. Needs Go alone, neither root nor a cluster.
+	./scripts/build.sh ovnguard $(BIN)/ovnguard
+	$(BIN)/ovnguard audit --from testdata/recorded/cluster.json.gz --nb testdata/recorded/nb.db.gz || [ $$? -eq 1 ]
+
 .PHONY: demo
 demo: deps build ## Show the main job on a real control plane and a real OVN (KEEP=1 leaves the lab up).
 	$(BIN)/ovnguard-lab demo --ovnguard $(BIN)/ovnguard $(if $(KEEP),--keep)
@@ -130,6 +135,11 @@ bench-cli: ## Measure what people wait for at the command line.
 .PHONY: bench-admission
 bench-admission: deps build ## Measure reviews and pod creations beside a bare webhook and beside none.
 	cd lab && go run ./test/bench/admission
+
+.PHONY: bench-cli
+bench-cli: deps $(BIN) ## Measure audits of files, the start of the program and completion.
+	./scripts/build.sh ovnguard $(BIN)/ovnguard
+	go run ./test/bench/cli
 
 .PHONY: help
 help: ## Show this list.

@@ -30,8 +30,8 @@ diff "dist/ovnguard-$version-image.sha256" "$work/clone/dist/ovnguard-$version-i
 (cd "$work/clone/dist" && sha256sum --check --quiet "ovnguard-$version-image.sha256")
 echo "test-image: a second clone gives the same image and the same lists"
 
-gunzip --stdout internal/cli/testdata/recorded-kubernetes.json.gz >"$work/cluster.json"
-gunzip --stdout internal/ovn/dbfile/testdata/recorded-nb.db.gz >"$work/nb.db"
+gunzip --stdout testdata/recorded/cluster.json.gz >"$work/cluster.json"
+gunzip --stdout testdata/recorded/nb.db.gz >"$work/nb.db"
 touch -d 2026-11-22T23:42:52Z "$work/cluster.json" "$work/nb.db"
 
 # audit COMMAND... audits the recorded cluster and prints the findings, without what changes from one moment to the next.

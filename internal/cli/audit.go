@@ -69,11 +69,13 @@ func newAuditCommand() *cobra.Command {
 policy says: open, with an entry that OVN cannot use, wider or narrower than their
 identity, or without their pod, and what admission would refuse of what runs. Nothing is changed.
 
-Both can be files: --nb takes a copy of ovnnb_db.db, or the output of ovsdb-client backup or dump
---format=json; --from takes the output of kubectl get -A as JSON or YAML.
+Both can be files. --nb takes a copy of ovnnb_db.db, or what ovsdb-client backup or dump, or ovn-nbctl
+list or show, prints in any format. --from takes what kubectl get -A prints as JSON or YAML, a
+directory of such files, or - for standard input. ovnguard export writes both. Files may be packed
+by gzip. The notes say what is not known from them.
 
 Exit code: 0 clean, 1 findings (--fail-on), 2 wrong usage, 3 the API server or a database could not
-be reached, 4 no findings, but ports could not be judged or a database file is damaged.`,
+be reached, 4 no findings, but ports could not be judged or a file is damaged.`,
 		Example: `  ovnguard audit
   ovnguard audit -n shop --severity high
   ovnguard audit --rule OVG003 --fixes-only
@@ -89,8 +91,8 @@ be reached, 4 no findings, but ports could not be judged or a database file is d
 				})
 		},
 	}
-	o.addReadingFlags(cmd.Flags(), ": the output of kubectl get -A -o json (or yaml) for namespaces, pods, "+
-		"network-attachment-definitions, ips and vips")
+	o.addReadingFlags(cmd.Flags(), ": the output of kubectl get -A -o json (or yaml), a directory of such files as "+
+		"ovnguard export writes it, or - for standard input")
 	o.output.addFlags(cmd.Flags())
 	o.watching.addFlags(cmd.Flags())
 	cmd.Flags().
@@ -217,9 +219,7 @@ func (p *picture) incomplete(unknown int) error {
 	if unknown > 0 {
 		errs = append(errs, fmt.Sprintf("%d ports could not be judged (-o json says why)", unknown))
 	}
-	if p.damage != "" {
-		errs = append(errs, "the database file is damaged and lacks "+p.damage)
-	}
+	errs = append(errs, p.damage...)
 	if err := errWithheld(&p.inv.State); err != nil {
 		errs = append(errs, err.Error())
 	}
@@ -251,9 +251,9 @@ type picture struct {
 	judged []report.Judged
 	// namespaces are those that the cluster has, or that a result is about.
 	namespaces map[string]bool
-	// notes say what could not be taken into account, and damage what is lost of a database file.
+	// notes say what could not be taken into account, and damage what of files could not be read.
 	notes  []string
-	damage string
+	damage []string
 	// northbound is the rest of what the database tells.
 	northbound database
 }
@@ -327,26 +327,31 @@ func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (pic
 	if err != nil {
 		return picture{}, err
 	}
-	var more []string
-	var templates []preview.Template
+	var cluster clusterFile
 	if c != nil {
-		more, templates, err = readClusterWithTemplates(ctx, c, inv, o.within)
+		cluster.notes, cluster.templates, err = readClusterWithTemplates(ctx, c, inv, o.within)
 	} else {
-		more, templates, err = readClusterFile(o.kubernetes, now, inv)
+		cluster, err = readClusterFile(o.kubernetes, now, inv)
 	}
 	if err != nil {
 		return picture{}, err
 	}
 	build := o.ovn(northbound.version)
 	inv.SetOVN(build)
-	southbound, err := o.readSouthbound(ctx, inv)
+	southbound, err := o.readSouthbound(ctx, now, inv)
 	if err != nil {
-		return picture{}, unreachable(databaseError{fmt.Errorf("--sb: %w", err), ovn.Southbound})
+		return picture{}, err
 	}
 	eras := build.Eras()
 	seen := picture{
 		inv: inv, results: make(map[string]audit.Result), namespaces: make(map[string]bool),
-		damage: northbound.damage, northbound: northbound,
+		northbound: northbound,
+	}
+	if northbound.damage != "" {
+		seen.damage = append(seen.damage, "the database file is damaged and lacks "+northbound.damage)
+	}
+	if cluster.damage != "" {
+		seen.damage = append(seen.damage, "objects of the cluster could not be read: "+cluster.damage)
 	}
 	for _, ns := range inv.Namespaces() {
 		seen.namespaces[ns.Name] = true
@@ -355,7 +360,7 @@ func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (pic
 		port := inv.Port(name, now)
 		seen.add(report.Judged{Verdict: monitor.VerdictOf(&port, audit.Evaluate(port, eras))})
 	}
-	inv.SetForeseen(o.foresee(inv, templates, now))
+	inv.SetForeseen(o.foresee(inv, cluster.templates, now))
 	for _, t := range inv.Subjects() {
 		view := inv.SubjectView(t)
 		// No port of Kube-OVN's has a name with a blank.
@@ -368,7 +373,7 @@ func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (pic
 		northbound.notes,
 		noneMarked(&inv.State),
 		southbound,
-		more,
+		cluster.notes,
 		versionNote(build.Version, eras),
 	)
 	return seen, nil
@@ -383,7 +388,7 @@ func (p *picture) add(j report.Judged) {
 
 // noneMarked says so where nothing in the database is Kube-OVN's.
 func noneMarked(inv *inventory.State) []string {
-	if !inv.NoneMarked() {
+	if !inv.NoneMarked() || inv.RowsDoubted().Lacks != "" {
 		return nil
 	}
 	ports := 0

@@ -128,7 +128,7 @@ current-context: c
 func TestBundle(t *testing.T) {
 	isolate(t)
 	config, path := supportCase(t), filepath.Join(t.TempDir(), "case.tgz")
-	nb := unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz")
+	nb := unpack(t, recordedDatabase)
 	code, out, errs := runMain("bundle", path, "--kubeconfig", config, "--nb", nb)
 	if code != exitIncomplete || !strings.Contains(out, path) {
 		t.Fatalf("exit code %d: %s%s", code, out, errs)

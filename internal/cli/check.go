@@ -142,6 +142,9 @@ func (o *checkOptions) run(ctx context.Context, in io.Reader, out io.Writer, fla
 			return usage(err)
 		}
 	}
+	if o.kubernetes == standardInput && slices.Contains(o.files, standardInput) {
+		return usage(errors.New("--filename and --from: only one of them can be - for standard input"))
+	}
 	manifests, err := readManifests(o.files, in)
 	if err != nil {
 		return usage(fmt.Errorf("--filename: %w", err))

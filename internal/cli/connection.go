@@ -38,7 +38,7 @@ func (c *connection) addFlags(flags *pflag.FlagSet) {
 		&c.southbound,
 		"sb",
 		os.Getenv(envSouthbound),
-		"endpoints of the Southbound database, as --nb; default: $OVN_SB_DB, or none",
+		"endpoints of the Southbound database or a file of it, as --nb; default: $OVN_SB_DB, or none",
 	)
 	flags.StringVar(
 		&c.ovnVersion,
@@ -171,9 +171,7 @@ func (c *connection) addKubernetesFlags(flags *pflag.FlagSet) {
 func (c *connection) check() error {
 	var errs []error
 	if c.southbound != "" {
-		if _, err := ovn.ParseEndpoints(c.southbound); err != nil {
-			errs = append(errs, fmt.Errorf("--sb: %w", err))
-		}
+		errs = append(errs, checkDatabase("--sb", c.southbound))
 	}
 	if c.ovnVersion != "" {
 		if _, _, err := portsec.EraOf(c.ovnVersion); err != nil {

@@ -122,10 +122,10 @@ func TestReportThatCannotBeWritten(t *testing.T) {
 	var stderr strings.Builder
 	nb, cluster := unpack(
 		t,
-		"../ovn/dbfile/testdata/recorded-nb.db.gz",
+		recordedDatabase,
 	), unpack(
 		t,
-		"testdata/recorded-kubernetes.json.gz",
+		recordedCluster,
 	)
 	code := Main([]string{"audit", "--nb", nb, "--kubernetes", cluster}, full{}, &stderr)
 	if code != exitUnreachable || !strings.Contains(stderr.String(), "no space left") {

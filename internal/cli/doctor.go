@@ -129,13 +129,13 @@ func (o *doctorOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 
 // examineFile checks the file in place of the cluster.
 func (o *doctorOptions) examineFile(d *diagnosis, now time.Time, inv *inventory.Inventory) error {
-	notes, _, err := readClusterFile(o.kubernetes, now, inv)
+	cluster, err := readClusterFile(o.kubernetes, now, inv)
 	if err != nil {
 		return err
 	}
-	d.add("cluster file", pass, "", "%s", notes[0])
-	for _, n := range notes[1:] {
-		d.add("cluster file", warn, "export the kind as well, as docs/audit.md says", "%s", n)
+	d.add("cluster file", pass, "", "%s", cluster.notes[0])
+	for _, n := range cluster.notes[1:] {
+		d.add("cluster file", warn, "take what is missing as well: ovnguard export DIR writes all", "%s", n)
 	}
 	return nil
 }
@@ -185,7 +185,7 @@ func (o *doctorOptions) examineDatabases(
 	build := o.ovn(northbound.version)
 	inv.SetOVN(build)
 	d.build(build)
-	return o.examineSouthbound(ctx, d, inv)
+	return o.examineSouthbound(ctx, d, now, inv)
 }
 
 // build checks whether the parser of port_security is known.
@@ -202,16 +202,25 @@ func (d *diagnosis) build(ovn portsec.OVN) {
 }
 
 // examineSouthbound checks the parsers on the nodes, where --sb names the database.
-func (o *doctorOptions) examineSouthbound(ctx context.Context, d *diagnosis, inv *inventory.Inventory) error {
+func (o *doctorOptions) examineSouthbound(
+	ctx context.Context, d *diagnosis, now time.Time, inv *inventory.Inventory,
+) error {
 	if o.southbound == "" {
 		d.add("eras", warn, "set --sb", "the parsers on the nodes are not known: the Southbound database was not asked")
 		return nil
 	}
-	if _, err := o.readSouthbound(ctx, inv); err != nil {
-		d.notReached("southbound", "make sure that --sb is right", fmt.Errorf("--sb: %w", err))
+	if _, err := o.readSouthbound(ctx, now, inv); err != nil {
+		if _, away := failedDatabase(err); !away {
+			return err
+		}
+		d.notReached("southbound", "make sure that --sb is right", err)
 		return nil
 	}
-	d.add("southbound", pass, "", "reached at %s", o.southbound)
+	if path, file := databaseFile(o.southbound); file {
+		d.add("southbound", pass, "", "read from the file %s", path)
+	} else {
+		d.add("southbound", pass, "", "reached at %s", o.southbound)
+	}
 	nodes := overview.NodesOf(inv.Snapshot())
 	different := false
 	for _, n := range nodes {

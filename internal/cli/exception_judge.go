@@ -57,9 +57,11 @@ func (o *reading) newJudge(ctx context.Context, now time.Time) (j *judge, notes 
 	inv.SetSetup(o.setup)
 	j = &judge{now: now, accounts: o.accounts}
 	if o.kubernetes != "" {
-		if notes, _, err = readClusterFile(o.kubernetes, now, inv); err != nil {
+		cluster, err := readClusterFile(o.kubernetes, now, inv)
+		if err != nil {
 			return nil, nil, err
 		}
+		notes = cluster.notes
 		j.inv, j.user.Username = inv.Snapshot(), "whoever applies it"
 		notes = append(notes, "who has the verbs approve and share is not known from files, and not judged")
 		return j, notes, nil

@@ -188,10 +188,11 @@ func (o *exceptionsOptions) readExceptions(
 	inv := inventory.New()
 	if o.kubernetes != "" {
 		inv.SetSetup(o.told.offline(flags))
-		if notes, _, err = readClusterFile(o.kubernetes, now, inv); err != nil {
+		cluster, err := readClusterFile(o.kubernetes, now, inv)
+		if err != nil {
 			return nil, nil, err
 		}
-		return exception.List(inv.Snapshot(), o.namespace, now), notes, nil
+		return exception.List(inv.Snapshot(), o.namespace, now), cluster.notes, nil
 	}
 	_, api, err := o.connect(ctx)
 	if err != nil {

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,11 +15,23 @@ import (
 func TestExceptionsOnFiles(t *testing.T) {
 	isolate(t)
 	const file = "testdata/branch.yaml"
-	nb := unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz")
-	recorded := unpack(t, "testdata/recorded-kubernetes.json.gz")
+	nb := unpack(t, recordedDatabase)
+	recorded := unpack(t, recordedCluster)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := string(text) // with every kind that somebody's addresses could be in
+	for _, kind := range []string{
+		"v1 Node", "apps/v1 StatefulSet", "kubeovn.io/v1 Subnet", "kubeovn.io/v1 Vip", "kubeovn.io/v1 IP",
+	} {
+		version, name, _ := strings.Cut(kind, " ")
+		whole += fmt.Sprintf("---\napiVersion: %s\nkind: %sList\nitems: []\n", version, name)
+	}
+	judged := written(t, "branch.yaml", whole)
 	create := func(more ...string) []string {
 		return append([]string{
-			"create", "hq", "-n", "branch", "--from", file, "--dry-run", "--reason", "forwards for the office",
+			"create", "hq", "-n", "branch", "--from", judged, "--dry-run", "--reason", "forwards for the office",
 			"--owner", "net@example.org", "--expires", "20d",
 		}, more...)
 	}
@@ -129,8 +143,8 @@ func TestExceptionsOnFiles(t *testing.T) {
 func TestProposalsOfTheRecordedCluster(t *testing.T) {
 	isolate(t)
 	code, out, errs := runMain("exception", "generate", "--finding", "OVG003",
-		"--from", unpack(t, "testdata/recorded-kubernetes.json.gz"),
-		"--nb", unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz"))
+		"--from", unpack(t, recordedCluster),
+		"--nb", unpack(t, recordedDatabase))
 	if code != exitOK {
 		t.Fatalf("code %d: %s", code, errs)
 	}

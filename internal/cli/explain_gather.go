@@ -17,7 +17,6 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
-	"github.com/ovnguard/ovnguard/internal/preview"
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
@@ -49,26 +48,26 @@ func (o *explainOptions) gather(ctx context.Context, api client.Reader, t target
 				"--nb names it",
 		)
 	}
-	var notes []string
-	var templates []preview.Template
+	var cluster clusterFile
 	var err error
 	if o.kubernetes != "" {
-		notes, templates, err = readClusterFile(o.kubernetes, g.now, g.inv)
+		cluster, err = readClusterFile(o.kubernetes, g.now, g.inv)
 	} else {
-		notes, templates, err = readClusterWithTemplates(ctx, api, g.inv, o.within)
+		cluster.notes, cluster.templates, err = readClusterWithTemplates(ctx, api, g.inv, o.within)
 	}
 	if err != nil {
 		return nil, err
 	}
-	g.notes = append(g.notes, notes...)
+	g.notes = append(g.notes, cluster.notes...)
 	build := o.ovn(version)
 	g.inv.SetOVN(build)
-	if notes, err = o.readSouthbound(ctx, g.inv); err != nil {
+	notes, err := o.readSouthbound(ctx, g.now, g.inv)
+	if err != nil {
 		return nil, unreachable(databaseError{fmt.Errorf("--sb: %w", err), ovn.Southbound})
 	}
 	g.notes, g.eras = append(g.notes, notes...), build.Eras()
 	if !t.asks() {
-		g.inv.SetForeseen(o.foresee(g.inv, templates, g.now))
+		g.inv.SetForeseen(o.foresee(g.inv, cluster.templates, g.now))
 		o.pick(g, t)
 	}
 	return g, nil

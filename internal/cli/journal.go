@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -128,11 +127,7 @@ func (o *journalOptions) selects(e *journal.Entry, now time.Time) bool {
 // read returns the changes, the oldest first; damage says that some cannot be read.
 func (o *journalOptions) read(ctx context.Context) (entries []journal.Entry, damage, err error) {
 	if o.kubernetes != "" {
-		data, err := os.ReadFile(o.kubernetes)
-		if err != nil {
-			return nil, nil, usage(fmt.Errorf("--from: %w", err))
-		}
-		entries, found, err := journal.FromFile(data)
+		entries, found, err := journalOf(o.kubernetes)
 		switch {
 		case errors.Is(err, journal.ErrUnreadable):
 			return entries, err, nil
@@ -193,17 +188,50 @@ func (r *journalReport) answer() answer.Answer {
 	return answer.Answer{Title: "ovnguard journal", Document: r, Sections: []answer.Section{s}, Notes: r.Notes}
 }
 
+// journalOf returns the changes that a file has, or the files of a directory; found reports whether there is a journal.
+// Standard input has been read for the objects of the cluster, so that none is found there.
+func journalOf(path string) (entries []journal.Entry, found bool, err error) {
+	if path == standardInput {
+		return nil, false, nil
+	}
+	files, _, err := clusterFiles(path)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, file := range files {
+		data, err := readFile(file)
+		if err != nil {
+			return nil, false, err
+		}
+		some, is, err := journal.FromFile(data)
+		if err != nil && len(files) > 1 {
+			err = fmt.Errorf("%s: %w", file, err)
+		}
+		entries, found = append(entries, some...), found || is
+		if err != nil {
+			return entries, found, err
+		}
+	}
+	return entries, found, nil
+}
+
+// readFile returns what a file has, unpacked.
+func readFile(path string) ([]byte, error) {
+	in, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = in.Close() }() // it was only read
+	return io.ReadAll(in)
+}
+
 // readJournal returns the changes that are still kept, from the cluster or from a file in its place. notes say what is
 // not known of them.
 func readJournal(
 	ctx context.Context, api client.Reader, program, file string,
 ) (entries []journal.Entry, notes []string, err error) {
 	if file != "" {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return nil, nil, usage(fmt.Errorf("--from: %w", err))
-		}
-		entries, found, err := journal.FromFile(data)
+		entries, found, err := journalOf(file)
 		switch {
 		case err != nil:
 			notes = append(notes, fmt.Sprintf("the journal in %s: %v; not known: some of what repair did", file, err))

@@ -131,11 +131,8 @@ func (o *repairOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	switch {
 	case r.Written+r.Held > 0:
 		return &exitError{code: exitFindings}
-	case seen.damage != "":
-		return &exitError{
-			code: exitIncomplete,
-			err:  errors.New("the database file is damaged and lacks " + seen.damage),
-		}
+	case len(seen.damage) > 0:
+		return &exitError{code: exitIncomplete, err: errors.New(strings.Join(seen.damage, ", and "))}
 	}
 	return nil
 }

@@ -118,6 +118,7 @@ func newRootCommand(program string) *cobra.Command {
 		newDoctorCommand(),
 		newExceptionCommand(),
 		newExplainCommand(),
+		newExportCommand(),
 		newFrameCommand(),
 		newJournalCommand(),
 		newPortsecCommand(),

@@ -43,8 +43,8 @@ func TestTranscripts(t *testing.T) {
 			town, err := os.ReadFile(checkCluster)
 			return errors.Join(
 				err, os.WriteFile(filepath.Join(env.WorkDir, "town.yaml"), town, 0o600),
-				inflate("testdata/recorded-kubernetes.json.gz", filepath.Join(env.WorkDir, "cluster.json")),
-				inflate("../ovn/dbfile/testdata/recorded-nb.db.gz", filepath.Join(env.WorkDir, "nb.db")),
+				inflate(recordedCluster, filepath.Join(env.WorkDir, "cluster.json")),
+				inflate(recordedDatabase, filepath.Join(env.WorkDir, "nb.db")),
 			)
 		},
 	})

@@ -22,7 +22,7 @@ func TestSelector(t *testing.T) {
 	}
 	cluster := written(t, "cluster.yaml", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Namespace\n"+
 		"  metadata: {name: shop}"+pods.String())
-	files := []string{"--from", cluster, "--nb", unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz")}
+	files := []string{"--from", cluster, "--nb", unpack(t, recordedDatabase)}
 	var audited struct {
 		Filter   struct{ Selector string }
 		Findings []struct{ Pod string }

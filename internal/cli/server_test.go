@@ -159,8 +159,8 @@ func TestServedElsewhere(t *testing.T) {
 	isolate(t)
 	t.Setenv(envServer, "https://127.0.0.1:1")
 	_, ca := controllerAPI(t)
-	cluster := unpack(t, "testdata/recorded-kubernetes.json.gz")
-	database := unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz")
+	cluster := unpack(t, recordedCluster)
+	database := unpack(t, recordedDatabase)
 	code, stdout, stderr := runMain("status", "--from", cluster, "--nb", database)
 	if code != exitFindings || strings.Contains(stdout, "controller's API") {
 		t.Errorf("files: code %d\n%s%s", code, stdout, stderr)

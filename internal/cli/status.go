@@ -119,7 +119,7 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 		if err := o.output.put(out, answered.answer(now)); err != nil {
 			return err
 		}
-		return o.verdict(answered, unread{}, nil)
+		return o.verdict(answered, nil, unread{}, nil)
 	}
 	return o.instead(&reply, o.readAndShow(interruptible, ctx, now, out, flags, reply.note))
 }
@@ -159,7 +159,7 @@ func (o *statusOptions) readAndShow(
 	if err := o.output.put(out, r.answer(now)); err != nil {
 		return err
 	}
-	return o.verdict(&r, failed, errWithheld(seen.inv.Snapshot()))
+	return o.verdict(&r, seen.damage, failed, errWithheld(seen.inv.Snapshot()))
 }
 
 // keepSelected leaves the results about pods that --selector picks.
@@ -285,7 +285,7 @@ func (o *statusOptions) auditLine(flags *pflag.FlagSet, rule string) string {
 }
 
 // verdict returns the exit code as an error.
-func (o *statusOptions) verdict(r *statusReport, failed unread, withheld error) error {
+func (o *statusOptions) verdict(r *statusReport, damage []string, failed unread, withheld error) error {
 	switch err := errors.Join(failed.north, failed.south); {
 	case err != nil:
 		return err
@@ -302,9 +302,7 @@ func (o *statusOptions) verdict(r *statusReport, failed unread, withheld error) 
 	if r.Time != nil && !r.Health.Northbound.Reached {
 		unknown = append(unknown, "the controller does not follow the Northbound database: "+r.Health.Northbound.Error)
 	}
-	if r.Health.Northbound.Damage != "" {
-		unknown = append(unknown, "the database file is damaged and lacks "+r.Health.Northbound.Damage)
-	}
+	unknown = append(unknown, damage...)
 	if r.Health.Layout != nil && !r.Health.Layout.Clear() {
 		unknown = append(unknown, "Kube-OVN's layout is not known (ovnguard doctor says why)")
 	}
@@ -322,8 +320,8 @@ func (o *reading) readKubernetes(
 	ctx context.Context, c client.Reader, now time.Time, inv *inventory.Inventory,
 ) (notes []string, err error) {
 	if o.kubernetes != "" {
-		notes, _, err := readClusterFile(o.kubernetes, now, inv)
-		return notes, err
+		cluster, err := readClusterFile(o.kubernetes, now, inv)
+		return cluster.notes, err
 	}
 	return readCluster(ctx, c, inv, o.within)
 }

@@ -21,8 +21,8 @@ import (
 // recorded returns the flags that name a recorded cluster.
 func recorded(t *testing.T) []string {
 	return []string{
-		"--from", unpack(t, "testdata/recorded-kubernetes.json.gz"),
-		"--nb", unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz"),
+		"--from", unpack(t, recordedCluster),
+		"--nb", unpack(t, recordedDatabase),
 	}
 }
 

@@ -200,7 +200,7 @@ func upgradeAuditLine(flags *pflag.FlagSet) string {
 }
 
 // verdict returns the exit code as an error.
-func (r *upgradeReport) verdict(damage string) error {
+func (r *upgradeReport) verdict(damage []string) error {
 	for e, n := range r.Effects {
 		if e != upgrade.Discovery && n > 0 {
 			return &exitError{code: exitFindings}
@@ -209,8 +209,8 @@ func (r *upgradeReport) verdict(damage string) error {
 	switch {
 	case r.Unchecked != upgrade.NoWindow:
 		return &exitError{code: exitFindings}
-	case damage != "":
-		return &exitError{code: exitIncomplete, err: errors.New("the database file is damaged and lacks " + damage)}
+	case len(damage) > 0:
+		return &exitError{code: exitIncomplete, err: errors.New(strings.Join(damage, ", and "))}
 	}
 	return nil
 }

@@ -12,8 +12,8 @@ import (
 func TestUpgradeCheckOfTheRecordedCluster(t *testing.T) {
 	isolate(t)
 	files := []string{
-		"--from", unpack(t, "testdata/recorded-kubernetes.json.gz"),
-		"--nb", unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz"), "-o", "json",
+		"--from", unpack(t, recordedCluster),
+		"--nb", unpack(t, recordedDatabase), "-o", "json",
 	}
 	for name, c := range map[string]struct {
 		args   []string
@@ -84,8 +84,8 @@ func TestUpgradeCheckOfTheRecordedCluster(t *testing.T) {
 func TestRepairDryRun(t *testing.T) {
 	isolate(t)
 	files := []string{
-		"--from", unpack(t, "testdata/recorded-kubernetes.json.gz"),
-		"--nb", unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz"),
+		"--from", unpack(t, recordedCluster),
+		"--nb", unpack(t, recordedDatabase),
 	}
 	run := func(args ...string) (int, string, string) {
 		return runMain(append(append([]string{"repair"}, args...), files...)...)

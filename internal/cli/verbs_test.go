@@ -134,7 +134,7 @@ func verbs(t *testing.T) map[string][]trial {
 // unformatted are the verbs that change something, serve, or write one thing in its own form, and so have no -o.
 var unformatted = []string{
 	"bundle", "completion", "controller", "exception", "exception approve", "exception create", "exception generate",
-	"exception renew", "frame", "help", "portsec", "portsec explain", "render admission-policies",
+	"exception renew", "export", "frame", "help", "portsec", "portsec explain", "render admission-policies",
 	"repair confirm", "undo",
 }
 

@@ -29,6 +29,7 @@ type ports struct {
 	vlans     persistent.Map[string, string] // by switch, the VLAN that it may share with others
 	ipv6Ports persistent.Map[string, int]    // by UUID of a chassis: how many with IPv6 addresses are bound there
 	marked    int                            // rows that bear Kube-OVN's mark
+	doubt     RowDoubt
 }
 
 // SubnetOf returns the subnet that the IP resource of the port names; "" where it is not known.
@@ -100,6 +101,12 @@ func (ps *ports) Names() []string {
 	slices.Sort(names)
 	return names
 }
+
+// DoubtRows says what is not known of rows. It is for an inventory that is filled once.
+func (inv *Inventory) DoubtRows(d RowDoubt) { inv.ports.doubt = d }
+
+// RowsDoubted returns what is not known of rows.
+func (ps *ports) RowsDoubted() RowDoubt { return ps.doubt }
 
 // NoneMarked reports whether no row bears Kube-OVN's mark: the database is that of another network plugin, or empty.
 func (ps *ports) NoneMarked() bool { return ps.marked == 0 }

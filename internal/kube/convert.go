@@ -133,19 +133,24 @@ func AttachmentOf(nad *nadv1.NetworkAttachmentDefinition) (kubeovn.Attachment, k
 
 // RecordOf returns the facts of an IP resource (ips.kubeovn.io). Fields that are absent stay empty.
 func RecordOf(u *unstructured.Unstructured) *inventory.Record {
+	return recordOf(u.GetName(), u.GetLabels(), func(field string) string { return specString(u, field) })
+}
+
+// recordOf is RecordOf by the parts of the resource; spec returns a field of its spec, "" where it has none.
+func recordOf(name string, labels map[string]string, spec func(field string) string) *inventory.Record {
 	r := &inventory.Record{
-		Name:   u.GetName(),
-		MAC:    specString(u, "macAddress"),
-		Subnet: shared(specString(u, "subnet")),
-		Keeper: shared(specString(u, "podType")),
+		Name:   name,
+		MAC:    spec("macAddress"),
+		Subnet: shared(spec("subnet")),
+		Keeper: shared(spec("podType")),
 	}
-	r.Reserved = u.GetLabels()[kubeovn.ReservedLabel] == kubeovn.True
+	r.Reserved = labels[kubeovn.ReservedLabel] == kubeovn.True
 	r.Of = inventory.PodKey{
-		Namespace: shared(specString(u, "namespace")),
-		Name:      within(r.Name, specString(u, "podName")),
+		Namespace: shared(spec("namespace")),
+		Name:      within(r.Name, spec("podName")),
 	}
 	for _, field := range []string{"v4IpAddress", "v6IpAddress"} {
-		if ip := specString(u, field); ip != "" {
+		if ip := spec(field); ip != "" {
 			r.IPs = append(r.IPs, ip)
 		}
 	}

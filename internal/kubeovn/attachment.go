@@ -104,3 +104,18 @@ func folded(key string) string {
 		return unicode.ToLower(least)
 	}, key)
 }
+
+// ConfigOf returns a CNI configuration that KindOfConfig takes for that kind, for where the real one is left out: it may
+// hold what is nobody else's business.
+func ConfigOf(kind AttachmentKind) string {
+	switch kind {
+	case KindOVN:
+		return `{"type":"` + cniType + `"}`
+	case KindMixed:
+		return `{"type":"` + cniType + `","plugins":[{"type":"` + cniType + `"}]}`
+	case KindForeign:
+		return `{"type":"other"}`
+	case KindUnknown:
+	}
+	return ""
+}

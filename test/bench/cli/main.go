@@ -1,43 +1,64 @@
-// Command cli measures what people wait for at the command line; it fails if a bar is missed.
+// Command cli measures the program as its users start it: audits of files, how long it takes to begin, and completion;
+// it fails if a bar is missed. The program is the file that $OVNGUARD names.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/ovnguard/ovnguard/test/bench/table"
 )
 
-// section is a group of measurements, which adds its lines to the table.
-type section struct {
+// sections are the parts of the measurement by name, in the order in which they run.
+var sections = []struct {
 	name    string
-	measure func(context.Context, *table.Table) error
-}
-
-// sections are measured in this order.
-var sections = []section{
-	{"status through the controller's API", served},
+	measure func(ctx context.Context, program, dir string, t *table.Table) error
+}{
+	{"start", start},
+	{"files", files},
+	{"served", served},
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx); err != nil {
+	var err error
+	if len(os.Args) > 1 && os.Args[1] == writing {
+		err = write(ctx, os.Args[2:])
+	} else {
+		err = run(ctx, os.Args[1:])
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench-cli:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
+// run measures the sections that are named, all without any.
+func run(ctx context.Context, only []string) error {
+	program := os.Getenv("OVNGUARD")
+	if program == "" {
+		return errors.New("$OVNGUARD: is required: the program to measure (`make bench-cli` builds it)")
+	}
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
 	var t table.Table
 	for _, s := range sections {
-		fmt.Fprintf(os.Stderr, "bench-cli: %s\n", s.name)
-		if err := s.measure(ctx, &t); err != nil {
+		if len(only) > 0 && !slices.Contains(only, s.name) {
+			continue
+		}
+		fmt.Fprintln(os.Stderr, "bench-cli:", s.name)
+		if err := s.measure(ctx, program, dir, &t); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
@@ -45,7 +66,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	if missed := t.Missed(); len(missed) > 0 {
-		return fmt.Errorf("missed: %q", missed)
+		return fmt.Errorf("missed: %s", strings.Join(missed, ", "))
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func (ignoring) Judged(_, _ monitor.Verdict) {}
 
 // served measures status, the whole command, against a controller in this process. The API server's answers about token
 // and rights are remembered by the controller after the first call; those of the first come from memory.
-func served(ctx context.Context, t *table.Table) (err error) {
+func served(ctx context.Context, _, _ string, t *table.Table) (err error) {
 	m := monitor.New(monitor.SystemClock{}, ignoring{})
 	m.Change(func(inv *inventory.Inventory) []string { generated.Fill(inv, servedPorts); return nil })
 	m.SetEras(portsec.OVN{Version: "24.03.2"}.Eras())
