@@ -286,34 +286,60 @@ func (o *reading) judge(ctx context.Context, now time.Time) (picture, error) {
 	return seen, nil
 }
 
-// look reads both sides once and judges every port.
-func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (picture, error) {
-	inv := inventory.New()
-	inv.SetSetup(o.setup)
-	northbound, err := o.readNorthbound(ctx, now, inv)
-	if err != nil {
-		return picture{}, err
+// gathered is what was read of both sides, before anything is judged.
+type gathered struct {
+	inv       *inventory.Inventory
+	templates []preview.Template
+	// northbound is what the database tells besides its ports, and build which OVN enforces.
+	northbound database
+	build      portsec.OVN
+	// notes say what could not be taken into account.
+	notes []string
+}
+
+// gather reads both sides once.
+func (o *reading) gather(ctx context.Context, now time.Time, c client.Reader) (g gathered, err error) {
+	g.inv = inventory.New()
+	g.inv.SetSetup(o.setup)
+	if g.northbound, err = o.readNorthbound(ctx, now, g.inv); err != nil {
+		return gathered{}, err
 	}
 	var more []string
-	var templates []preview.Template
 	if c != nil {
-		more, templates, err = readClusterWithTemplates(ctx, c, inv)
+		more, g.templates, err = readClusterWithTemplates(ctx, c, g.inv)
 	} else {
-		more, templates, err = readClusterFile(o.kubernetes, now, inv)
+		more, g.templates, err = readClusterFile(o.kubernetes, now, g.inv)
 	}
+	if err != nil {
+		return gathered{}, err
+	}
+	g.build = o.ovn(g.northbound.version)
+	g.inv.SetOVN(g.build)
+	southbound, err := o.readSouthbound(ctx, g.inv)
+	if err != nil {
+		return gathered{}, unreachable(databaseError{fmt.Errorf("--sb: %w", err), ovn.Southbound})
+	}
+	g.notes = slices.Concat(
+		o.unplaced,
+		g.northbound.notes,
+		noneMarked(&g.inv.State),
+		southbound,
+		more,
+		versionNote(g.build.Version, g.build.Eras()),
+	)
+	return g, nil
+}
+
+// look reads both sides once and judges every port.
+func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (picture, error) {
+	g, err := o.gather(ctx, now, c)
 	if err != nil {
 		return picture{}, err
 	}
-	build := o.ovn(northbound.version)
-	inv.SetOVN(build)
-	southbound, err := o.readSouthbound(ctx, inv)
-	if err != nil {
-		return picture{}, unreachable(databaseError{fmt.Errorf("--sb: %w", err), ovn.Southbound})
-	}
-	eras := build.Eras()
+	inv, eras := g.inv, g.build.Eras()
 	seen := picture{
 		inv: inv, results: make(map[string]audit.Result), namespaces: make(map[string]bool),
-		damage: northbound.damage, northbound: northbound,
+		notes: g.notes, damage: g.northbound.damage, northbound: g.northbound,
 	}
 	for _, ns := range inv.Namespaces() {
 		seen.namespaces[ns.Name] = true
@@ -322,7 +348,7 @@ func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (pic
 		port := inv.Port(name, now)
 		seen.add(report.Judged{Verdict: monitor.VerdictOf(&port, audit.Evaluate(port, eras)), Provider: port.Provider})
 	}
-	inv.SetForeseen(o.foresee(inv, templates, now))
+	inv.SetForeseen(o.foresee(inv, g.templates, now))
 	for _, t := range inv.Subjects() {
 		view := inv.SubjectView(t)
 		// No port of Kube-OVN's has a name with a blank.
@@ -330,14 +356,6 @@ func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (pic
 			seen.add(report.Judged{Verdict: v})
 		}
 	}
-	seen.notes = slices.Concat(
-		o.unplaced,
-		northbound.notes,
-		noneMarked(&inv.State),
-		southbound,
-		more,
-		versionNote(build.Version, eras),
-	)
 	return seen, nil
 }
 
@@ -377,10 +395,13 @@ func (o *reading) foresee(
 	templates []preview.Template,
 	now time.Time,
 ) map[inventory.Subject]inventory.Foreseen {
-	c := preview.Cluster{
-		Inventory: inv.Snapshot(), Accounts: o.accounts, LeftOut: admissionpolicy.OwnNamespace, Now: now,
-	}
+	c := o.previewed(inv.Snapshot(), now)
 	return c.Foresee(templates)
+}
+
+// previewed returns a state as that in which pods would be made again.
+func (o *reading) previewed(s *inventory.State, now time.Time) *preview.Cluster {
+	return &preview.Cluster{Inventory: s, Accounts: o.accounts, LeftOut: admissionpolicy.OwnNamespace, Now: now}
 }
 
 // versionNote says so where the database leaves open which parser of OVN enforces.

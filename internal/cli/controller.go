@@ -34,6 +34,12 @@ type controllerOptions struct {
 	logFormat  string
 }
 
+// Usual limits of repair: of all ports, in percent, and how many ports at least.
+const (
+	repairPercent = 20
+	repairPorts   = 100
+)
+
 func newControllerCommand() *cobra.Command {
 	var o controllerOptions
 	cmd := &cobra.Command{
@@ -112,10 +118,10 @@ Runs until it is interrupted.`,
 	flags.IntVar(
 		&o.Repair.Percent,
 		"repair-limit-percent",
-		20,
+		repairPercent,
 		"how many of all ports, in percent, may change within ten minutes before a human must confirm",
 	)
-	flags.IntVar(&o.Repair.Floor, "repair-limit-ports", 100, "how many ports may always change within ten minutes")
+	flags.IntVar(&o.Repair.Floor, "repair-limit-ports", repairPorts, "how many ports may always change within ten minutes")
 	flags.StringVar(&o.MetricsAddress, "metrics-address", ":8080", "where metrics are served, host:port; 0 for nowhere")
 	flags.StringVar(
 		&o.HealthAddress,

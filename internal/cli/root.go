@@ -101,6 +101,7 @@ func newRootCommand(program string) *cobra.Command {
 		newDoctorCommand(),
 		newExplainCommand(),
 		newFrameCommand(),
+		newPlanCommand(),
 		newPortsecCommand(),
 		newRenderCommand(),
 		newRepairCommand(),

@@ -109,10 +109,14 @@ func (c *comparison) loses(p *inventory.Port, before, after *inventory.Row, addr
 	return slices.ContainsFunc(c.erasOf(p), func(era portsec.Era) bool { return lets(era, before) && !lets(era, after) })
 }
 
-// byHand returns what the row lets the port send besides its identity, where the row restricts it at all: somebody
-// wrote that, and mostly because it is needed.
+// byHand returns what the row lets the port send besides its identity and what its annotations name, where the row
+// restricts it at all: somebody wrote that, and mostly because it is needed.
 func (c *comparison) byHand(p *inventory.Port) []string {
-	own, ok := ownSet(p, addressesOf(p)...)
+	addresses := addressesOf(p)
+	for _, vip := range vipsOf(c.before, p) {
+		addresses = append(addresses, vip.address)
+	}
+	own, ok := ownSet(p, addresses...)
 	if !ok {
 		return nil
 	}

@@ -31,7 +31,7 @@ func (c *comparison) settled(on *inventory.State, p inventory.Port, now time.Tim
 		case a.Kind == repair.Annotate:
 			p = annotated(on, p, a.Annotations)
 		case a.Kind == repair.Write:
-			p = written(p, &a)
+			return written(p, &a), "" // both columns at once, so that nothing is left to do
 		default:
 			return p, a.Why
 		}
@@ -179,9 +179,11 @@ func (c *comparison) madeAgain(on *inventory.State, p inventory.Port, now time.T
 	if d.Mode == policy.Enforce {
 		pod.Annotations[secure] = d.Value()
 		with = d.Forwarding == policy.Require || with && d.Forwarding == policy.Allow
-		record := policy.ReadRecord(pod.Annotations)
-		record[p.Provider] = policy.Recorded{Level: d.Level.String(), From: string(d.LevelFrom)}
-		pod.Annotations[policy.RecordAnnotation] = policy.Record(record)
+		if p.Passing != nil { // repair spares a gateway for which nothing was ever decided
+			record := policy.ReadRecord(pod.Annotations)
+			record[p.Provider] = policy.Recorded{Level: d.Level.String(), From: string(d.LevelFrom)}
+			pod.Annotations[policy.RecordAnnotation] = policy.Record(record)
+		}
 	} else if slices.Contains(pod.Inherited, p.Provider) {
 		// What admission wrote is not in the manifest, but what it wrote over is.
 		pod.Annotations[secure] = policy.ReadRecord(pod.Annotations)[p.Provider].Overruled
