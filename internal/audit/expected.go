@@ -30,7 +30,7 @@ func ExpectedOf(p inventory.Port) (Expected, error) {
 	if err != nil {
 		return Expected{}, err
 	}
-	if p.Decision.Level == policy.Strict && len(p.Decision.Pairs) == 0 && ordinary(identity) {
+	if p.Decision.Level == policy.Strict && len(p.Decision.Pairs) == 0 && plain(identity) {
 		expected.PortSecurity = []string{identityText(identity)} // as Build writes it, which takes long to make sure
 		return expected, nil
 	}
@@ -39,6 +39,12 @@ func ExpectedOf(p inventory.Port) (Expected, error) {
 		return Expected{}, err
 	}
 	return expected, nil
+}
+
+// plain reports whether the identity is an ordinary one with one address of a family, IPv4 first.
+func plain(identity portsec.Identity) bool {
+	ips := identity.IPs
+	return ordinary(identity) && (len(ips) == 1 || len(ips) == 2 && ips[0].Is4() && ips[1].Is6())
 }
 
 // base is the identity as far as the decision binds the port to it: at level mac to the MAC alone.

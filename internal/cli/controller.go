@@ -121,7 +121,12 @@ Runs until it is interrupted.`,
 		repairPercent,
 		"how many of all ports, in percent, may change within ten minutes before a human must confirm",
 	)
-	flags.IntVar(&o.Repair.Floor, "repair-limit-ports", repairPorts, "how many ports may always change within ten minutes")
+	flags.IntVar(
+		&o.Repair.Floor,
+		"repair-limit-ports",
+		repairPorts,
+		"how many ports may always change within ten minutes",
+	)
 	flags.StringVar(&o.MetricsAddress, "metrics-address", ":8080", "where metrics are served, host:port; 0 for nowhere")
 	flags.StringVar(
 		&o.HealthAddress,

@@ -26,7 +26,7 @@ func TestExamplesOfTheCommandLine(t *testing.T) {
 		"cluster.json": unpack(t, "testdata/recorded-kubernetes.json.gz"),
 		"ovnnb_db.db":  unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz"),
 		"town.yaml":    "testdata/check-cluster.yaml", "web.yaml": "testdata/web.yaml",
-		"edge.yaml": "testdata/explain-cluster.yaml",
+		"edge.yaml": "testdata/explain-cluster.yaml", "strict.yaml": "testdata/strict.yaml",
 	} {
 		data, err := os.ReadFile(from)
 		if err != nil {

@@ -223,8 +223,11 @@ func (o *planOptions) change(g *gathered, manifests []manifest, now time.Time) (
 		return q, nil, fmt.Errorf("--filename: %w", err)
 	}
 	if pods > 0 {
-		notes = append(notes, fmt.Sprintf("%s among the manifests not judged: ovnguard check says what admission would "+
-			"do about them", verb(pods, "pod")))
+		notes = append(
+			notes,
+			fmt.Sprintf("%s among the manifests not judged: ovnguard check says what admission would "+
+				"do about them", verb(pods, "pod")),
+		)
 	}
 	for i := range manifests {
 		if m := &manifests[i]; m.GroupVersionKind() == kube.ExceptionKind {

@@ -24,7 +24,7 @@ const (
 func (r *planReport) answer(o *planOptions) answer.Answer {
 	a := answer.Answer{Title: "ovnguard plan", Document: r, Notes: r.Notes}
 	a.Sections = append(a.Sections, answer.Section{After: []string{summaryText(&r.Summary)}})
-	if len(r.Workloads) > 0 {
+	if len(r.Workloads) > 0 || o.output.format == "csv" { // which has the first table alone
 		a.Sections = append(a.Sections, r.workloads(o))
 	}
 	if len(r.Shadowed) > 0 {

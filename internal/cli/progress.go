@@ -32,6 +32,8 @@ func showProgress(to io.Writer) *progress {
 }
 
 func (p *progress) begin(to io.Writer, after time.Duration) {
+	p.mu.Lock() // before the timer is there, it does not count
+	defer p.mu.Unlock()
 	p.to = to
 	p.timer = time.AfterFunc(after, func() {
 		p.mu.Lock()

@@ -106,7 +106,10 @@ func (c *comparison) loses(p *inventory.Port, before, after *inventory.Row, addr
 		set := portsec.Parse(era, row.PortSecurity).Set()
 		return set.Open() || set.Covers(one)
 	}
-	return slices.ContainsFunc(c.erasOf(p), func(era portsec.Era) bool { return lets(era, before) && !lets(era, after) })
+	return slices.ContainsFunc(
+		c.erasOf(p),
+		func(era portsec.Era) bool { return lets(era, before) && !lets(era, after) },
+	)
 }
 
 // byHand returns what the row lets the port send besides its identity and what its annotations name, where the row

@@ -98,4 +98,3 @@ func anew(was, is []preview.Refusal) (refused, warned []Refusal) {
 	}
 	return refused, warned
 }
-
