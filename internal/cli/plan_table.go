@@ -216,11 +216,11 @@ func (o *planOptions) next(r *plan.Result) []nextStep {
 		out = append(out, nextStep{"let repair write so many ports", "ovnguard repair confirm"})
 	}
 	if len(o.files) > 0 && !slices.Contains(o.files, "-") {
-		line := "kubectl apply"
+		words := []string{"kubectl apply"}
 		for _, f := range o.files {
-			line += " -f " + quoted(f)
+			words = append(words, "-f", quoted(f))
 		}
-		out = append(out, nextStep{"make the change", line})
+		out = append(out, nextStep{"make the change", strings.Join(words, " ")})
 	}
 	if o.level != "" {
 		out = append(out, nextStep{"make the change", fmt.Sprintf("kubectl label namespace %s %s=%s --overwrite",
