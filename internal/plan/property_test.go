@@ -14,6 +14,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/preview"
 	"github.com/ovnguard/ovnguard/internal/repair"
 	"github.com/ovnguard/ovnguard/portsec"
+	_ "github.com/ovnguard/ovnguard/test/sameseed"
 )
 
 // drawn is what people say in a cluster.
