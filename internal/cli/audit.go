@@ -215,13 +215,18 @@ func (o *reading) placed(l layout.Layout) {
 
 // incomplete says why an audit without findings does not show that all is well; nil where it does.
 func (p *picture) incomplete(unknown int) error {
+	return incomplete(unknown, p.damage, errWithheld(&p.inv.State))
+}
+
+// incomplete says why an answer about ports without findings does not show that all is well; nil where it does.
+func incomplete(unknown int, damage []string, withheld error) error {
 	var errs []string
 	if unknown > 0 {
 		errs = append(errs, fmt.Sprintf("%d ports could not be judged (-o json says why)", unknown))
 	}
-	errs = append(errs, p.damage...)
-	if err := errWithheld(&p.inv.State); err != nil {
-		errs = append(errs, err.Error())
+	errs = append(errs, damage...)
+	if withheld != nil {
+		errs = append(errs, withheld.Error())
 	}
 	if len(errs) == 0 {
 		return nil
@@ -319,39 +324,67 @@ func (o *reading) judge(ctx context.Context, now time.Time) (picture, error) {
 	return seen, nil
 }
 
-// look reads both sides once and judges every port.
-func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (picture, error) {
-	inv := inventory.New()
-	inv.SetSetup(o.setup)
-	northbound, err := o.readNorthbound(ctx, now, inv)
-	if err != nil {
-		return picture{}, err
+// bothSides is what was read of both sides, before anything is judged.
+type bothSides struct {
+	inv       *inventory.Inventory
+	templates []preview.Template
+	// northbound is what the database tells besides its ports, and build which OVN enforces.
+	northbound database
+	build      portsec.OVN
+	// notes say what could not be taken into account, and damage what of files could not be read.
+	notes, damage []string
+}
+
+// gather reads both sides once.
+func (o *reading) gather(ctx context.Context, now time.Time, c client.Reader) (g bothSides, err error) {
+	g.inv = inventory.New()
+	g.inv.SetSetup(o.setup)
+	if g.northbound, err = o.readNorthbound(ctx, now, g.inv); err != nil {
+		return bothSides{}, err
 	}
 	var cluster clusterFile
 	if c != nil {
-		cluster.notes, cluster.templates, err = readClusterWithTemplates(ctx, c, inv, o.within)
+		cluster.notes, g.templates, err = readClusterWithTemplates(ctx, c, g.inv, o.within)
 	} else {
-		cluster, err = readClusterFile(o.kubernetes, now, inv)
+		cluster, err = readClusterFile(o.kubernetes, now, g.inv)
+		g.templates = cluster.templates
 	}
 	if err != nil {
-		return picture{}, err
+		return bothSides{}, err
 	}
-	build := o.ovn(northbound.version)
-	inv.SetOVN(build)
-	southbound, err := o.readSouthbound(ctx, now, inv)
+	g.build = o.ovn(g.northbound.version)
+	g.inv.SetOVN(g.build)
+	southbound, err := o.readSouthbound(ctx, now, g.inv)
 	if err != nil {
-		return picture{}, err
+		return bothSides{}, unreachable(databaseError{fmt.Errorf("--sb: %w", err), ovn.Southbound})
 	}
-	eras := build.Eras()
-	seen := picture{
-		inv: inv, results: make(map[string]audit.Result), namespaces: make(map[string]bool),
-		northbound: northbound,
-	}
-	if northbound.damage != "" {
-		seen.damage = append(seen.damage, "the database file is damaged and lacks "+northbound.damage)
+	g.notes = slices.Concat(
+		o.unplaced,
+		g.northbound.notes,
+		noneMarked(&g.inv.State),
+		southbound,
+		cluster.notes,
+		versionNote(g.build.Version, g.build.Eras()),
+	)
+	if g.northbound.damage != "" {
+		g.damage = append(g.damage, "the database file is damaged and lacks "+g.northbound.damage)
 	}
 	if cluster.damage != "" {
-		seen.damage = append(seen.damage, "objects of the cluster could not be read: "+cluster.damage)
+		g.damage = append(g.damage, "objects of the cluster could not be read: "+cluster.damage)
+	}
+	return g, nil
+}
+
+// look reads both sides once and judges every port.
+func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (picture, error) {
+	g, err := o.gather(ctx, now, c)
+	if err != nil {
+		return picture{}, err
+	}
+	inv, eras := g.inv, g.build.Eras()
+	seen := picture{
+		inv: inv, results: make(map[string]audit.Result), namespaces: make(map[string]bool),
+		notes: g.notes, damage: g.damage, northbound: g.northbound,
 	}
 	for _, ns := range inv.Namespaces() {
 		seen.namespaces[ns.Name] = true
@@ -360,7 +393,7 @@ func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (pic
 		port := inv.Port(name, now)
 		seen.add(report.Judged{Verdict: monitor.VerdictOf(&port, audit.Evaluate(port, eras))})
 	}
-	inv.SetForeseen(o.foresee(inv, cluster.templates, now))
+	inv.SetForeseen(o.foresee(inv, g.templates, now))
 	for _, t := range inv.Subjects() {
 		view := inv.SubjectView(t)
 		// No port of Kube-OVN's has a name with a blank.
@@ -368,14 +401,6 @@ func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (pic
 			seen.add(report.Judged{Verdict: v})
 		}
 	}
-	seen.notes = slices.Concat(
-		o.unplaced,
-		northbound.notes,
-		noneMarked(&inv.State),
-		southbound,
-		cluster.notes,
-		versionNote(build.Version, eras),
-	)
 	return seen, nil
 }
 
@@ -415,10 +440,13 @@ func (o *reading) foresee(
 	templates []preview.Template,
 	now time.Time,
 ) map[inventory.Subject]inventory.Foreseen {
-	c := preview.Cluster{
-		Inventory: inv.Snapshot(), Accounts: o.accounts, LeftOut: admissionpolicy.OwnNamespace, Now: now,
-	}
+	c := o.previewed(inv.Snapshot(), now)
 	return c.Foresee(templates)
+}
+
+// previewed returns a state as that in which pods would be made again.
+func (o *reading) previewed(s *inventory.State, now time.Time) *preview.Cluster {
+	return &preview.Cluster{Inventory: s, Accounts: o.accounts, LeftOut: admissionpolicy.OwnNamespace, Now: now}
 }
 
 // versionNote says so where the database leaves open which parser of OVN enforces.

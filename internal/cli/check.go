@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ovnguard/ovnguard/internal/admission"
-	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
 	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -157,14 +156,12 @@ func (o *checkOptions) run(ctx context.Context, in io.Reader, out io.Writer, fla
 	if err != nil {
 		return err
 	}
-	entered, err := enterManifests(inv, manifests, o.namespace, now)
+	entered, err := enterManifests(inv, manifests, o.namespace, "", now)
 	if err != nil {
 		return usage(fmt.Errorf("--filename: %w", err))
 	}
 	r.Notes = append(append(r.Notes, notes...), entered...)
-	cluster := &preview.Cluster{
-		Inventory: inv.Snapshot(), Accounts: o.accounts, LeftOut: admissionpolicy.OwnNamespace, Now: now,
-	}
+	cluster := o.previewed(inv.Snapshot(), now)
 	for i := range manifests {
 		if err := r.check(cluster, &manifests[i]); err != nil {
 			return usage(fmt.Errorf("--filename: %s: %w", manifests[i].where(), err))

@@ -35,6 +35,12 @@ type controllerOptions struct {
 	logFormat  string
 }
 
+// Usual limits of repair: of all ports, in percent, and how many ports at least.
+const (
+	repairPercent = 20
+	repairPorts   = 100
+)
+
 func newControllerCommand() *cobra.Command {
 	var o controllerOptions
 	cmd := &cobra.Command{

@@ -28,6 +28,7 @@ func TestExamplesOfTheCommandLine(t *testing.T) {
 		"town.yaml":    "testdata/check-cluster.yaml", "web.yaml": "testdata/web.yaml",
 		"edge.yaml": "testdata/explain-cluster.yaml", "journal.json": "testdata/journal.json",
 		"branch.yaml": "testdata/branch.yaml",
+		"strict.yaml": "testdata/strict.yaml",
 	} {
 		data, err := os.ReadFile(from)
 		if err != nil {

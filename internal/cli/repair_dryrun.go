@@ -43,10 +43,10 @@ func addBrakeFlags(flags *pflag.FlagSet, percent, floor *int) {
 	flags.IntVar(
 		percent,
 		"repair-limit-percent",
-		20,
+		repairPercent,
 		"how many of all ports, in percent, may change within ten minutes before a human must confirm",
 	)
-	flags.IntVar(floor, "repair-limit-ports", 100, "how many ports may always change within ten minutes")
+	flags.IntVar(floor, "repair-limit-ports", repairPorts, "how many ports may always change within ten minutes")
 }
 
 // repairReport is the answer of the command. It may grow; a field never changes its meaning or goes away.

@@ -121,6 +121,7 @@ func newRootCommand(program string) *cobra.Command {
 		newExportCommand(),
 		newFrameCommand(),
 		newJournalCommand(),
+		newPlanCommand(),
 		newPortsecCommand(),
 		newRenderCommand(),
 		newRepairCommand(),

@@ -120,6 +120,13 @@ func verbs(t *testing.T) map[string][]trial {
 			{exitUnreachable, with(away, "--to-ovn", "25.03.4")},
 			{exitUnreachable, with(silent, "--to-ovn", "25.03.4")},
 		},
+		"plan": {
+			{exitOK, with(files, "-f", "testdata/strict.yaml", "--fail-on", "never", "-n", "t-vpc")},
+			{exitFindings, with(files, "-f", "testdata/strict.yaml")},
+			{exitUsage, files},
+			{exitUnreachable, with(away, "-f", "testdata/strict.yaml")},
+			{exitUnreachable, with(silent, "-f", "testdata/strict.yaml")},
+		},
 		"repair": {
 			{exitOK, with(files, "--dry-run")},
 			{exitUsage, files},

@@ -49,6 +49,9 @@ func run(ctx context.Context) error {
 		if err := measure(&t, pods); err != nil {
 			return err
 		}
+		if err := plans(&t, pods); err != nil {
+			return err
+		}
 		if err := live(ctx, &t, pods); err != nil {
 			return fmt.Errorf("with real servers: %w", err)
 		}
