@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -35,6 +36,10 @@ func made(t *testing.T, c client.Client) *corev1.Secret {
 func TestEnsureSecret(t *testing.T) {
 	var writes int
 	c := api(t, &writes, nil)
+	own := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ovnguard-system"}}
+	if err := c.Delete(t.Context(), own); err != nil {
+		t.Fatal(err)
+	}
 	first := made(t, c)
 	if writes != 2 {
 		t.Errorf("%d writes, want one for the namespace and one for the Secret", writes)

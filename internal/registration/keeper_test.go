@@ -22,8 +22,14 @@ func TestKeeper(t *testing.T) {
 	cert := &Certificate{mark: t.TempDir()}
 	answers := errors.New("connection refused")
 	k := &keeper{
-		rotator: newRotator(o, cert.mark), client: c, certificate: cert, registrar: registrar{client: c, options: o},
-		serving: func(context.Context) error { return answers },
+		rotator: newRotator(
+			o,
+			cert.mark,
+		),
+		client:      c,
+		certificate: cert,
+		registrar:   registrar{client: c, options: o, owner: ownerOf(c, o)},
+		serving:     func(context.Context) error { return answers },
 	}
 	turn := func(says string) {
 		t.Helper()
@@ -107,7 +113,10 @@ func (unreadable) Get(context.Context, client.ObjectKey, client.Object, ...clien
 
 func TestKeeperCannotRead(t *testing.T) {
 	var writes int
-	k := &keeper{rotator: newRotator(valid(), ""), client: unreadable{api(t, &writes, nil)}}
+	c := api(t, &writes, nil)
+	k := &keeper{
+		rotator: newRotator(valid(), ""), client: unreadable{c}, registrar: registrar{owner: ownerOf(c, valid())},
+	}
 	if _, err := k.Reconcile(
 		t.Context(),
 		reconcile.Request{},

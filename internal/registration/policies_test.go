@@ -27,7 +27,7 @@ func TestThreatT39FloorFollowsKubeVirt(t *testing.T) {
 	c := api(t, &writes, nil)
 	accounts := admission.DefaultAccounts()
 	options := valid(func(o *Options) { o.Accounts = func() admission.Accounts { return accounts } })
-	in := &installer{client: c, options: options, followed: true}
+	in := &installer{client: c, options: options, owner: ownerOf(c, options), followed: true}
 	for _, served := range []bool{false, true, false} {
 		accounts.WithoutKubeVirt = !served
 		if _, err := in.Reconcile(t.Context(), reconcile.Request{}); err != nil {
@@ -53,7 +53,7 @@ func TestInstallPolicies(t *testing.T) {
 	c := api(t, &writes, nil)
 	install := func() {
 		t.Helper()
-		in := &installer{client: c, options: valid(), followed: true}
+		in := &installer{client: c, options: valid(), owner: ownerOf(c, valid()), followed: true}
 		if _, err := in.Reconcile(t.Context(), reconcile.Request{}); err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestAppliedPoliciesAreTheirs(t *testing.T) {
 	c := api(t, new(int), nil, &admissionregistrationv1.MutatingAdmissionPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: admissionpolicy.DefaultName, Labels: rendered},
 	})
-	in := &installer{client: c, options: valid(), followed: true}
+	in := &installer{client: c, options: valid(), owner: ownerOf(c, valid()), followed: true}
 	if _, err := in.Reconcile(t.Context(), reconcile.Request{}); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestAppliedPoliciesAreTheirs(t *testing.T) {
 // A weakened policy is restored, even if its labels are removed too, and the change makes the program look at it.
 func TestPoliciesArePutBack(t *testing.T) {
 	c := api(t, new(int), nil)
-	in := &installer{client: c, options: valid(), followed: true}
+	in := &installer{client: c, options: valid(), owner: ownerOf(c, valid()), followed: true}
 	look := func() (*admissionregistrationv1.ValidatingAdmissionPolicy,
 		*admissionregistrationv1.ValidatingAdmissionPolicyBinding,
 	) {
@@ -161,7 +161,7 @@ func TestRemovePolicies(t *testing.T) {
 	}
 	install := func() {
 		t.Helper()
-		in := &installer{client: c, options: valid(), followed: true}
+		in := &installer{client: c, options: valid(), owner: ownerOf(c, valid()), followed: true}
 		if _, err := in.Reconcile(t.Context(), reconcile.Request{}); err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +210,7 @@ func TestRemovePolicies(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if _, err := removePolicies(t.Context(), c, nil); err != nil {
+	if _, err := remove(t.Context(), c, policyObjects(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := names(); len(got) != 0 {
