@@ -107,6 +107,7 @@ func newRootCommand(program string) *cobra.Command {
 		newRulesCommand(),
 		newStatusCommand(),
 		newUndoCommand(),
+		newUninstallCommand(),
 		newVersionCommand(),
 	)
 	addCompletions(root)

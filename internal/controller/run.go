@@ -111,7 +111,7 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 	// The webhooks' certificate, and what runs all the rest.
 	hooks := registration.Options{
 		Namespace: o.Namespace, URL: o.WebhookURL, Service: o.WebhookService,
-		AdmissionPolicies: o.AdmissionPolicies, Accounts: accounts,
+		OwnerRole: o.OwnerRole, AdmissionPolicies: o.AdmissionPolicies, Accounts: accounts,
 	}
 	registration.TellLeftOut(ctx, live, hooks, log.WithName("webhook"))
 	if err := registration.AwaitCertificate(ctx, live, hooks, log); err != nil {

@@ -25,7 +25,7 @@ func made(t *testing.T, c client.Client) *corev1.Secret {
 	var secret corev1.Secret
 	if err := c.Get(
 		t.Context(),
-		client.ObjectKey{Namespace: "ovnguard-system", Name: secretName},
+		client.ObjectKey{Namespace: "ovnguard-system", Name: SecretName},
 		&secret,
 	); err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestEnsureSecret(t *testing.T) {
 // Two replicas make the Secret at the same time: the first one's counts, and the other replica goes on.
 func TestEnsureSecretRace(t *testing.T) {
 	var writes int
-	taken := func() error { return apierrors.NewAlreadyExists(schema.GroupResource{Resource: "secrets"}, secretName) }
+	taken := func() error { return apierrors.NewAlreadyExists(schema.GroupResource{Resource: "secrets"}, SecretName) }
 	if err := ensureSecret(t.Context(), api(t, &writes, taken), newRotator(valid(), ""), nil); err != nil {
 		t.Error(err)
 	}
@@ -103,7 +103,7 @@ func TestTake(t *testing.T) {
 	take := func(secret *corev1.Secret, ok bool) {
 		t.Helper()
 		err := c.take(secret)
-		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), secretName) {
+		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), SecretName) {
 			t.Errorf("take: %v, want success to be %v and an error to name the Secret", err, ok)
 		}
 	}

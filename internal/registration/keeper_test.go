@@ -101,7 +101,7 @@ func TestKeeper(t *testing.T) {
 	if err := c.Update(t.Context(), half); err != nil {
 		t.Fatal(err)
 	}
-	turn(secretName)
+	turn(SecretName)
 }
 
 // unreadable is a client on which every read fails.
@@ -120,7 +120,7 @@ func TestKeeperCannotRead(t *testing.T) {
 	if _, err := k.Reconcile(
 		t.Context(),
 		reconcile.Request{},
-	); err == nil || !strings.Contains(err.Error(), secretName) ||
+	); err == nil || !strings.Contains(err.Error(), SecretName) ||
 		writes > 0 {
 		t.Errorf("got %v and %d writes, want an error that names the Secret", err, writes)
 	}
