@@ -125,6 +125,22 @@ const managedBy = "app.kubernetes.io/managed-by"
 
 func managed(o client.Object) bool { return o.GetLabels()[managedBy] == admissionpolicy.LabelValue }
 
+// PoliciesServed reports whether the API server serves every kind of admission policies that is installed.
+func PoliciesServed(mapper meta.RESTMapper) (bool, error) {
+	for _, kind := range []string{
+		"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding",
+		"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+	} {
+		gvk := admissionregistrationv1.SchemeGroupVersion.WithKind(kind)
+		if _, err := mapper.RESTMapping(gvk.GroupKind(), gvk.Version); meta.IsNoMatchError(err) {
+			return false, nil
+		} else if err != nil {
+			return false, fmt.Errorf("look whether the API server serves %s: %w", kind, err)
+		}
+	}
+	return true, nil
+}
+
 // policyObjects returns the admission policies, each after its binding: without that, a policy has no effect.
 func policyObjects() []client.Object {
 	var all []client.Object

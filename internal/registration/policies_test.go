@@ -12,6 +12,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -215,5 +216,25 @@ func TestRemovePolicies(t *testing.T) {
 	}
 	if got := names(); len(got) != 0 {
 		t.Errorf("%v are left", got)
+	}
+}
+
+// Admission policies are installed only where the API server serves all their kinds.
+func TestPoliciesServed(t *testing.T) {
+	old := meta.NewDefaultRESTMapper(nil)
+	for _, kind := range []string{"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"} {
+		old.Add(admissionregistrationv1.SchemeGroupVersion.WithKind(kind), meta.RESTScopeRoot)
+	}
+	served := meta.NewDefaultRESTMapper(nil)
+	for _, kind := range []string{
+		"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+		"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding",
+	} {
+		served.Add(admissionregistrationv1.SchemeGroupVersion.WithKind(kind), meta.RESTScopeRoot)
+	}
+	for want, mapper := range map[bool]meta.RESTMapper{true: served, false: old} {
+		if got, err := PoliciesServed(mapper); err != nil || got != want {
+			t.Errorf("%v, %v; want %v", got, err, want)
+		}
 	}
 }

@@ -1,4 +1,4 @@
-module github.com/ovnguard/ovnguard/tools/helm
+module github.com/ovnguard/ovnguard/charts
 
 go 1.26.0
 
