@@ -42,12 +42,24 @@ generate: $(BIN)/controller-gen ## Generate the resource definitions and deep co
 	$(BIN)/controller-gen object paths=./api/...
 	$(BIN)/controller-gen crd paths=./api/... output:crd:dir=deploy/crds
 
+.PHONY: manifests
+manifests: $(BIN)/helm $(BIN)/helm-docs ## Render deploy/*.yaml from the chart, and write its README and its copy of the definitions.
+	./scripts/manifests.sh
+	cd charts && $(BIN)/helm-docs --chart-search-root ovnguard --sort-values-order file --log-level warning
+
+$(BIN)/helm: charts/go.mod charts/go.sum | $(BIN)
+	cd charts && go build -o $@ helm.sh/helm/v4/cmd/helm
+
+$(BIN)/helm-docs: charts/go.mod charts/go.sum | $(BIN)
+	cd charts && go build -o $@ github.com/norwoodj/helm-docs/cmd/helm-docs
+
 $(BIN)/controller-gen: tools/generate/go.mod tools/generate/go.sum | $(BIN)
 	cd tools/generate && go build -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
 
 .PHONY: verify
-verify: generate ## Check that what is generated, and the tables in the documents, are as the code has them.
-	git diff --exit-code -- api deploy/crds
+verify: generate manifests ## Check that what is generated, and the tables in the documents, are as the code has them.
+	git diff --exit-code -- api deploy charts
+	$(BIN)/helm lint --strict --quiet --namespace ovnguard-system charts/ovnguard
 	go test ./internal/archtest ./internal/kubeovn ./deploy
 
 .PHONY: clean
@@ -59,6 +71,7 @@ clean: ## Remove what was built.
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither root nor OVN. Seconds.
 	go test ./...
+	cd charts && go test ./...
 	cd lab && go test ./...
 
 .PHONY: test-race
@@ -69,11 +82,13 @@ test-race: ## Run those of the program, without the lab's, with Go's race detect
 lint: $(BIN)/golangci-lint $(BIN)/deadcode ## Check style and common mistakes in both modules.
 	$(BIN)/golangci-lint run --allow-parallel-runners --build-tags integration,bench ./...
 	cd lab && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml --build-tags integration,bench ./...
+	cd charts && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml ./...
 	@unused=$$($(BIN)/deadcode ./cmd/...); [ -z "$$unused" ] || { echo "$$unused"; exit 1; }
 
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint ## Format the code.
 	$(BIN)/golangci-lint fmt ./...
+	cd charts && $(BIN)/golangci-lint fmt --config ../.golangci.yml ./...
 	cd lab && $(BIN)/golangci-lint fmt --config ../.golangci.yml ./...
 
 $(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum | $(BIN)
