@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -201,7 +202,12 @@ func (u *Uninstaller) remove(ctx context.Context, o *metav1.PartialObjectMetadat
 		}
 		return u.say(Line{Removed, what, why})
 	}
-	err := u.Client.Delete(ctx, o, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	// The client deletes by metadata only what its scheme knows, and definitions are not among that.
+	whole := &unstructured.Unstructured{}
+	whole.SetGroupVersionKind(o.GroupVersionKind())
+	whole.SetNamespace(o.Namespace)
+	whole.SetName(o.Name)
+	err := u.Client.Delete(ctx, whole, client.PropagationPolicy(metav1.DeletePropagationBackground))
 	switch {
 	case err == nil:
 		return u.say(Line{Removed, what, why})
