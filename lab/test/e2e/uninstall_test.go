@@ -234,6 +234,34 @@ func TestUninstallKeeps(t *testing.T) {
 	}
 }
 
+// With --narrow-ports what exceptions granted is taken from running ports, after the program has ended; without it the
+// ports keep it.
+func TestUninstallNarrowsPorts(t *testing.T) {
+	installedForGood(t)
+	ns, _ := repairNamespace(t)
+	pod := run(t, ns, nil)
+	port := portOf(pod)
+	grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
+		s.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "192.0.2.96/28"}}
+	})
+	has := func(what string) bool { return strings.Contains(portSecurityOf(t, port), what) }
+	eventually(t, "the pair to be on the port", func() (bool, error) { return has("192.0.2.96/28"), nil })
+	if err := guard.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	uninstallIt(t, 0, "--yes", "--keep-crds", "--keep-installed", "--leave-ports")
+	if !has("192.0.2.96/28") {
+		t.Error("the port was narrowed although it was to be left")
+	}
+	said := uninstallIt(t, 0, "--yes", "--keep-crds", "--keep-installed", "--narrow-ports")
+	if !strings.Contains(said, "what exceptions granted to port "+port) {
+		t.Errorf("the port is not named:\n%s", said)
+	}
+	if has("192.0.2.96") || !has(pod.Annotations[ipAddress]) {
+		t.Errorf("port_security is %s", portSecurityOf(t, port))
+	}
+}
+
 // The registration belongs to the ClusterRole, and that to the namespace: when the namespace is deleted and no replica is
 // there to take the registration away, pods start soon, and the admission policies are gone, too.
 func TestThreatT54NamespaceDeleted(t *testing.T) {
