@@ -8,6 +8,7 @@ BIN := $(CURDIR)/bin
 # Where tests find the programs.
 export OVNGUARD_LAB := $(BIN)/ovnguard-lab
 export OVNGUARD := $(BIN)/ovnguard
+export HELM := $(BIN)/helm
 
 ##@ Start here
 
@@ -16,7 +17,7 @@ demo: deps build ## Show the main job on a real control plane and a real OVN (KE
 	$(BIN)/ovnguard-lab demo --ovnguard $(BIN)/ovnguard $(if $(KEEP),--keep)
 
 .PHONY: test
-test: deps build ## Run every test: unit, integration, end to end. Needs root.
+test: deps build $(BIN)/helm ## Run every test: unit, integration, end to end. Needs root.
 	./scripts/test.sh
 
 .PHONY: lab

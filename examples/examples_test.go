@@ -27,7 +27,8 @@ func read(t *testing.T, file string, into any) {
 	}
 }
 
-// No example cuts off what runs, or refuses pods that have NICs outside OVN: an exception for them may still be missing.
+// No example cuts off what runs, or refuses pods that have NICs outside OVN: an exception for them may still be
+// missing.
 func TestNoExampleCutsAnybodyOff(t *testing.T) {
 	var p v1alpha1.PortSecurityPolicy
 	read(t, "policy.yaml", &p)
@@ -41,7 +42,8 @@ func TestExceptions(t *testing.T) {
 	var p v1alpha1.PortSecurityPolicy
 	read(t, "policy.yaml", &p)
 	compiled := kube.PolicyOf(&p)
-	if compiled.Err != nil || compiled.Repair == policy.RepairOn || compiled.Mode != policy.Enforce || !compiled.Approval {
+	if compiled.Err != nil || compiled.Repair == policy.RepairOn || compiled.Mode != policy.Enforce ||
+		!compiled.Approval {
 		t.Fatalf("%+v", compiled)
 	}
 	compiled.Limits.Owner = false

@@ -113,8 +113,13 @@ func (o *selftestOptions) look(ctx context.Context, mode policy.Mode) (said stri
 	}
 	ok, why := answer.Shows(mode)
 	if !ok {
-		return wrong("mode %s was expected of namespace %s, but %s: ovnguard explain and kubectl get portsecuritypolicies "+
-			"say which policy counts", mode, o.namespace, why)
+		return wrong(
+			"mode %s was expected of namespace %s, but %s: ovnguard explain and kubectl get portsecuritypolicies "+
+				"say which policy counts",
+			mode,
+			o.namespace,
+			why,
+		)
 	}
 	return fmt.Sprintf("mode %s: %s; all %d webhooks are registered", mode, why, stands.Registered), nil
 }

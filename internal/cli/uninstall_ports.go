@@ -76,7 +76,7 @@ func (o *uninstallOptions) narrowPorts(ctx context.Context, api client.Client) (
 			if !o.DryRun {
 				err = writeRow(ctx, mirror, snapshot.Port(name), action)
 			}
-		default:
+		case repair.Wait, repair.Frozen, repair.Contested, repair.Gateway, repair.NotProved:
 			line.Result, line.Why = uninstall.Failed, "it cannot be taken: "+action.Why
 		}
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
@@ -116,7 +116,7 @@ func (o Options) Validate() error {
 		len(validation.IsDNS1035Label(o.WebhookService.Name)) > 0 {
 		bad("webhook-service", "%q: want namespace/name of a Service", o.WebhookService)
 	}
-	if wrong := path.IsValidPathSegmentName(o.OwnerRole); len(wrong) > 0 {
+	if wrong := content.IsPathSegmentName(o.OwnerRole); len(wrong) > 0 {
 		bad("owner-role", "%q: want the name of a ClusterRole: it %s", o.OwnerRole, wrong[0])
 	}
 	if len(o.ClientNames) > 0 && o.ClientCA == "" {

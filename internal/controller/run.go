@@ -115,8 +115,10 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 			return nil, err
 		}
 		if !o.AdmissionPolicies {
-			log.Info("the API server does not serve MutatingAdmissionPolicies (admissionregistration.k8s.io/v1, Kubernetes " +
-				"1.36): --admission-policies has no effect, and new pods need a webhook that answers")
+			log.Info(
+				"the API server does not serve MutatingAdmissionPolicies (admissionregistration.k8s.io/v1, Kubernetes " +
+					"1.36): --admission-policies has no effect, and new pods need a webhook that answers",
+			)
 		}
 	}
 	hooks := registration.Options{

@@ -109,8 +109,8 @@ type registrar struct {
 }
 
 // register writes both configurations so that they are exactly what they must be, whatever they were, has the API
-// server trust the authorities of bundle, and gives them to their owners. It says whether anything had to be written, and when to look again at what
-// somebody else changes all the time; 0 where nobody does.
+// server trust the authorities of bundle, and gives them to their owners. It says whether anything had to be written,
+// and when to look again at what somebody else changes all the time; 0 where nobody does.
 func (r *registrar) register(
 	ctx context.Context,
 	bundle []byte,

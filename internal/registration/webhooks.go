@@ -180,7 +180,7 @@ var (
 	change            = []admissionregistrationv1.OperationType{admissionregistrationv1.Update}
 	creationAndChange = slices.Concat(creation, change)
 
-	deletion          = []admissionregistrationv1.OperationType{admissionregistrationv1.Delete}
+	deletion = []admissionregistrationv1.OperationType{admissionregistrationv1.Delete}
 
 	creationChangeAndDeletion = slices.Concat(creationAndChange, deletion)
 )

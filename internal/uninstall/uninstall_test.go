@@ -131,9 +131,10 @@ func TestUninstall(t *testing.T) {
 		"removed ClusterRole ovnguard-registration", "removed ValidatingWebhookConfiguration ovnguard",
 		"removed MutatingWebhookConfiguration ovnguard", "removed ValidatingAdmissionPolicyBinding ovnguard-floor",
 		"removed Deployment ovnguard-system/ovnguard", "stays the ports",
-		"removed Lease", "removed ConfigMap ovnguard-system/ovnguard-journal-1", "removed Secret ovnguard-system/ovnguard-webhook",
-		"removed Service", "removed Namespace ovnguard-selftest", "removed RoleBinding", "removed ClusterRoleBinding ovnguard",
-		"removed ClusterRole ovnguard:", "stays Secret ovnguard-system/ovnguard-northbound", "stays Namespace ovnguard-system",
+		"removed Lease", "removed ConfigMap ovnguard-system/ovnguard-journal-1",
+		"removed Secret ovnguard-system/ovnguard-webhook", "removed Service", "removed Namespace ovnguard-selftest",
+		"removed RoleBinding", "removed ClusterRoleBinding ovnguard", "removed ClusterRole ovnguard:",
+		"stays Secret ovnguard-system/ovnguard-northbound", "stays Namespace ovnguard-system",
 	} {
 		i := at(lines, text)
 		if i <= last {

@@ -27,8 +27,8 @@ const (
 	ownerRole    = "ovnguard-registration"
 )
 
-// installedForGood has the program run as the chart installs it, so that its registration ends with it, and puts all back
-// as the world has it at the end of the test.
+// installedForGood has the program run as the chart installs it, so that its registration ends with it, and puts all
+// back as the world has it at the end of the test.
 func installedForGood(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() { installAgain(t) })
@@ -262,8 +262,8 @@ func TestUninstallNarrowsPorts(t *testing.T) {
 	}
 }
 
-// The registration belongs to the ClusterRole, and that to the namespace: when the namespace is deleted and no replica is
-// there to take the registration away, pods start soon, and the admission policies are gone, too.
+// The registration belongs to the ClusterRole, and that to the namespace: when the namespace is deleted and no replica
+// is there to take the registration away, pods start soon, and the admission policies are gone, too.
 func TestThreatT54NamespaceDeleted(t *testing.T) {
 	installedForGood(t)
 	eventually(t, "the registration to belong to the ClusterRole", func() (bool, error) { return owned(t) == "", nil })
@@ -279,8 +279,8 @@ func TestThreatT54NamespaceDeleted(t *testing.T) {
 	t.Logf("pods started %s after the namespace was deleted", time.Since(begin).Round(100*time.Millisecond))
 }
 
-// The same when the ClusterRole alone is deleted, as with what was installed; a replica that still runs does not put the
-// registration back.
+// The same when the ClusterRole alone is deleted, as with what was installed; a replica that still runs does not put
+// the registration back.
 func TestThreatT54OwnerDeletedWhileRunning(t *testing.T) {
 	installedForGood(t)
 	begin := time.Now()
@@ -300,8 +300,8 @@ func TestThreatT54OwnerDeletedWhileRunning(t *testing.T) {
 	awaitWebhook(t)
 }
 
-// Nobody gets the registration deleted by its owners who may not delete these: not a tenant, and not who administers the
-// program's namespace.
+// Nobody gets the registration deleted by its owners who may not delete these: not a tenant, and not who administers
+// the program's namespace.
 func TestThreatT54OwnersOfOthers(t *testing.T) {
 	installedForGood(t)
 	eventually(t, "the registration to belong to the ClusterRole", func() (bool, error) { return owned(t) == "", nil })
@@ -348,8 +348,9 @@ func TestThreatT54OwnersOfOthers(t *testing.T) {
 	}
 }
 
-// owned returns what does not belong to its owner: the registration to the ClusterRole, the ClusterRole to the namespace.
-func owned(t *testing.T) (wrong string) {
+// owned returns what does not belong to its owner: the registration to the ClusterRole, the ClusterRole to the
+// namespace.
+func owned(t *testing.T) string {
 	t.Helper()
 	namespace, err := world.Kube.CoreV1().Namespaces().Get(t.Context(), ownNamespace, metav1.GetOptions{})
 	if err != nil {
@@ -369,6 +370,7 @@ func owned(t *testing.T) (wrong string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var wrong []string
 	for what, x := range map[string]struct {
 		have []metav1.OwnerReference
 		want metav1.Object
@@ -377,10 +379,13 @@ func owned(t *testing.T) (wrong string) {
 		"the floor": {floor.OwnerReferences, role},
 	} {
 		if len(x.have) != 1 || x.have[0].UID != x.want.GetUID() {
-			wrong += fmt.Sprintf("%s belongs to %+v, want %s %s; ", what, x.have, x.want.GetName(), x.want.GetUID())
+			wrong = append(
+				wrong,
+				fmt.Sprintf("%s belongs to %+v, want %s %s", what, x.have, x.want.GetName(), x.want.GetUID()),
+			)
 		}
 	}
-	return wrong
+	return strings.Join(wrong, "; ")
 }
 
 // The self-test of the command line tells the modes apart, and what the chart's test expects is what there is.
