@@ -8,6 +8,7 @@ BIN := $(CURDIR)/bin
 # Where tests find the programs.
 export OVNGUARD_LAB := $(BIN)/ovnguard-lab
 export OVNGUARD := $(BIN)/ovnguard
+export HELM := $(BIN)/helm
 
 ##@ Start here
 
@@ -21,7 +22,7 @@ demo: deps build ## Show the main job on a real control plane and a real OVN (KE
 	$(BIN)/ovnguard-lab demo --ovnguard $(BIN)/ovnguard $(if $(KEEP),--keep)
 
 .PHONY: test
-test: deps build ## Run every test: unit, integration, end to end. Needs root.
+test: deps build $(BIN)/helm ## Run every test: unit, integration, end to end. Needs root.
 	./scripts/test.sh
 
 .PHONY: lab
@@ -55,6 +56,17 @@ generate: $(BIN)/controller-gen ## Generate the resource definitions and deep co
 	$(BIN)/controller-gen object paths=./api/...
 	$(BIN)/controller-gen crd paths=./api/... output:crd:dir=deploy/crds
 
+.PHONY: manifests
+manifests: $(BIN)/helm $(BIN)/helm-docs ## Render deploy/*.yaml from the chart, and write its README and its copy of the definitions.
+	./scripts/manifests.sh
+	cd charts && $(BIN)/helm-docs --chart-search-root ovnguard --sort-values-order file --log-level warning
+
+$(BIN)/helm: charts/go.mod charts/go.sum | $(BIN)
+	cd charts && go build -o $@ helm.sh/helm/v4/cmd/helm
+
+$(BIN)/helm-docs: charts/go.mod charts/go.sum | $(BIN)
+	cd charts && go build -o $@ github.com/norwoodj/helm-docs/cmd/helm-docs
+
 $(BIN)/controller-gen: tools/generate/go.mod tools/generate/go.sum | $(BIN)
 	cd tools/generate && go build -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
 
@@ -64,8 +76,9 @@ docs: ## Write docs/reference.md from the commands, and man pages and completion
 		go run ./cmd/ovnguard-docs -page docs/reference.md -dir dist
 
 .PHONY: verify
-verify: generate docs ## Check that what is generated, and the tables in the documents, are as the code has them.
-	git diff --exit-code -- api deploy/crds docs/reference.md
+verify: generate docs manifests ## Check that what is generated, and the tables in the documents, are as the code has them.
+	git diff --exit-code -- api deploy charts docs/reference.md
+	$(BIN)/helm lint --strict --quiet --namespace ovnguard-system charts/ovnguard
 	go test ./internal/archtest ./internal/kubeovn ./deploy
 
 .PHONY: clean
@@ -77,6 +90,7 @@ clean: ## Remove what was built.
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither root nor OVN. Seconds.
 	go test ./...
+	cd charts && go test ./...
 	cd lab && go test ./...
 	cd tools/release && go test ./...
 
@@ -93,11 +107,13 @@ lint: $(BIN)/golangci-lint $(BIN)/deadcode ## Check style and common mistakes in
 	$(BIN)/golangci-lint run --allow-parallel-runners --build-tags integration,bench ./...
 	cd lab && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml --build-tags integration,bench ./...
 	cd tools/release && $(BIN)/golangci-lint run --allow-parallel-runners --config ../../.golangci.yml ./...
+	cd charts && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml ./...
 	@unused=$$($(BIN)/deadcode ./cmd/...); [ -z "$$unused" ] || { echo "$$unused"; exit 1; }
 
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint ## Format the code.
 	$(BIN)/golangci-lint fmt ./...
+	cd charts && $(BIN)/golangci-lint fmt --config ../.golangci.yml ./...
 	cd lab && $(BIN)/golangci-lint fmt --config ../.golangci.yml ./...
 	cd tools/release && $(BIN)/golangci-lint fmt --config ../../.golangci.yml ./...
 
@@ -128,16 +144,12 @@ bench-ovn: deps ## Measure following databases of up to 250,000 ports and readin
 bench-repair: deps ## Measure how long a row that another client changed is not what it must be. Seconds.
 	go run ./test/bench/repair
 
-.PHONY: bench-cli
-bench-cli: ## Measure what people wait for at the command line.
-	go run ./test/bench/cli
-
 .PHONY: bench-admission
 bench-admission: deps build ## Measure reviews and pod creations beside a bare webhook and beside none.
 	cd lab && go run ./test/bench/admission
 
 .PHONY: bench-cli
-bench-cli: deps $(BIN) ## Measure audits of files, the start of the program and completion.
+bench-cli: deps $(BIN) ## Measure audits of files, the start of the program, completion, and status by the API.
 	./scripts/build.sh ovnguard $(BIN)/ovnguard
 	go run ./test/bench/cli
 

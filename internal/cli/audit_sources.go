@@ -25,6 +25,12 @@ func (o *reading) readMirror(ctx context.Context, inv *inventory.Inventory) (dat
 	}
 	defer stop()
 	now := mirror.Snapshot()
+	enterNorthbound(now, inv)
+	return database{version: now.Version(), notes: plaintextNotes("Northbound", o.northbound)}, nil
+}
+
+// enterNorthbound enters what the database held into the inventory.
+func enterNorthbound(now *ovn.Snapshot, inv *inventory.Inventory) {
 	for p := range now.Ports().All() {
 		inv.SetRow(rows.Of(p))
 	}
@@ -41,7 +47,6 @@ func (o *reading) readMirror(ctx context.Context, inv *inventory.Inventory) (dat
 	for a := range now.AddressSets().All() {
 		inv.SetAddressSet(rows.AddressSetOf(a))
 	}
-	return database{version: now.Version(), notes: plaintextNotes("Northbound", o.northbound)}, nil
 }
 
 // readSouthbound enters what is bound where into the inventory, where --sb names the database.

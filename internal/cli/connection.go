@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/ovnguard/ovnguard/internal/discovery"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/portsec"
@@ -187,6 +188,9 @@ func (c *connection) checkTLS() error {
 	if !slices.ContainsFunc(endpoints, func(e string) bool { return strings.HasPrefix(strings.TrimSpace(e), "ssl:") }) {
 		return nil
 	}
+	if mounted := discovery.TLSFiles(c.tls, "ssl:"); fileExists(mounted.CA) {
+		c.tls = mounted // in a pod of the program's own
+	}
 	var errs []error
 	for _, file := range []struct{ flag, path, what string }{
 		{"nb-ca", c.tls.CA, "the authority's certificate"},
@@ -203,6 +207,11 @@ func (c *connection) checkTLS() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // errNoCluster is the cause where neither flags nor the environment name a cluster.

@@ -21,18 +21,15 @@ import (
 	"github.com/ovnguard/ovnguard/internal/controller"
 	"github.com/ovnguard/ovnguard/internal/layout"
 	"github.com/ovnguard/ovnguard/internal/leader"
-	"github.com/ovnguard/ovnguard/internal/registration"
 )
 
 // controllerOptions are the flags of the command.
 type controllerOptions struct {
 	connection
 	controller.Options
-	told    told
-	service string
-	// unregister takes the registrations away instead of running.
-	unregister bool
-	logFormat  string
+	told      told
+	service   string
+	logFormat string
 }
 
 // Usual limits of repair: of all ports, in percent, and how many ports at least.
@@ -70,6 +67,14 @@ Runs until it is interrupted.`,
 		"webhook-service",
 		"ovnguard-system/ovnguard",
 		"Service in front of the webhook, namespace/name",
+	)
+	flags.StringVar(
+		&o.OwnerRole,
+		"owner-role",
+		"",
+		"ClusterRole to which the registration of the webhooks belongs: while it is not there, nothing is registered, "+
+			"and when it is deleted, the registration goes with it; default: none, only the namespace of --namespace "+
+			"counts",
 	)
 	flags.StringVar(
 		&o.ClientCA,
@@ -130,13 +135,6 @@ Runs until it is interrupted.`,
 		":8081",
 		"where /healthz and /readyz are served, host:port; 0 for nowhere",
 	)
-	flags.BoolVar(
-		&o.unregister,
-		"unregister",
-		false,
-		"remove the registrations of the webhooks and the admission policies, and exit: for a cluster that "+
-			"cannot start pods; stop all replicas first",
-	)
 	flags.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	return cmd
 }
@@ -162,9 +160,6 @@ func (o *controllerOptions) run(cmd *cobra.Command) error {
 	log, err := newLogger(cmd.ErrOrStderr(), o.logFormat)
 	if err != nil {
 		return usage(err)
-	}
-	if o.unregister {
-		return o.breakGlass(cmd)
 	}
 	flags := cmd.Flags()
 	o.ClusterRouter, o.NodeSwitch, o.KeepVMIP, o.NonPrimary = o.told.router, o.told.nodeSwitch, o.told.keepVMIP(
@@ -195,22 +190,6 @@ func (o *controllerOptions) run(cmd *cobra.Command) error {
 		return unreachable(err)
 	}
 	return nil
-}
-
-// breakGlass lets a cluster start pods without this program.
-func (o *controllerOptions) breakGlass(cmd *cobra.Command) error {
-	config, err := o.rest()
-	if err != nil {
-		return err
-	}
-	if err := registration.Unregister(cmd.Context(), config); err != nil {
-		return unreachable(err)
-	}
-	_, err = fmt.Fprintln(
-		cmd.OutOrStdout(),
-		"unregistered: until a controller runs again, new pods get the ports that they ask for",
-	)
-	return err
 }
 
 func newLogger(w io.Writer, format string) (logr.Logger, error) {

@@ -115,6 +115,7 @@ func newRootCommand(program string) *cobra.Command {
 		newBundleCommand(),
 		newCheckCommand(),
 		newControllerCommand(),
+		newDefinitionsCommand(),
 		newDoctorCommand(),
 		newExceptionCommand(),
 		newExplainCommand(),
@@ -126,9 +127,11 @@ func newRootCommand(program string) *cobra.Command {
 		newRenderCommand(),
 		newRepairCommand(),
 		newRulesCommand(),
+		newSelftestCommand(),
 		newStatusCommand(),
 		newUndoCommand(),
 		newUpgradeCheckCommand(),
+		newUninstallCommand(),
 		newVersionCommand(),
 	)
 	addCompletions(root)

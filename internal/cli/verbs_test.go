@@ -140,9 +140,25 @@ func verbs(t *testing.T) map[string][]trial {
 
 // unformatted are the verbs that change something, serve, or write one thing in its own form, and so have no -o.
 var unformatted = []string{
-	"bundle", "completion", "controller", "exception", "exception approve", "exception create", "exception generate",
-	"exception renew", "export", "frame", "help", "portsec", "portsec explain", "render admission-policies",
-	"repair confirm", "undo",
+	"bundle",
+	"completion",
+	"controller",
+	"definitions",
+	"exception",
+	"exception approve",
+	"exception create",
+	"exception generate",
+	"exception renew",
+	"export",
+	"frame",
+	"help",
+	"portsec",
+	"portsec explain",
+	"render admission-policies",
+	"repair confirm",
+	"selftest",
+	"undo",
+	"uninstall",
 }
 
 // leaves returns the names of all verbs that do something.

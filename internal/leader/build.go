@@ -75,7 +75,7 @@ func ReadHolder(ctx context.Context, config *rest.Config, namespace string) (Hol
 	if err != nil {
 		return Holder{}, fmt.Errorf("connect to the API server: %w", err)
 	}
-	lease, err := clients.CoordinationV1().Leases(namespace).Get(ctx, leaseName, metav1.GetOptions{})
+	lease, err := clients.CoordinationV1().Leases(namespace).Get(ctx, LeaseName, metav1.GetOptions{})
 	if err != nil {
 		return Holder{}, err
 	}

@@ -23,8 +23,8 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// leaseName is the name of the Lease in the program's own namespace.
-const leaseName = "ovnguard"
+// LeaseName is the name of the Lease in the program's own namespace.
+const LeaseName = "ovnguard"
 
 // Times of the election. A leader that cannot renew stops leaseDuration-renewDeadline before another one may begin.
 const (
@@ -72,7 +72,7 @@ func New(
 	return &Candidate{
 		lock: &toldOnce{
 			Interface: &resourcelock.LeaseLock{
-				LeaseMeta:  metav1.ObjectMeta{Namespace: namespace, Name: leaseName},
+				LeaseMeta:  metav1.ObjectMeta{Namespace: namespace, Name: LeaseName},
 				Client:     clients.CoordinationV1(),
 				LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
 				Labels:     build.labels(),
@@ -109,7 +109,7 @@ func (c *Candidate) stand(ctx context.Context) error {
 	})
 	defer forget()
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: c.lock, Name: leaseName,
+		Lock: c.lock, Name: LeaseName,
 		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(term context.Context) {
