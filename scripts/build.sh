@@ -1,9 +1,9 @@
 #!/bin/bash
-# Builds a program of this repository and shows how far it is: the lab's first build compiles Kubernetes and takes minutes.
+# Builds a program of this repository, a directory in cmd or lab/cmd, and shows how far it is: the lab's first build compiles Kubernetes and takes minutes.
 set -euo pipefail
 
-program=${1:?usage: build.sh ovnguard|ovnguard-lab OUTPUT}
-output=$(realpath -m "${2:?usage: build.sh ovnguard|ovnguard-lab OUTPUT}")
+program=${1:?usage: build.sh PROGRAM OUTPUT}
+output=$(realpath -m "${2:?usage: build.sh PROGRAM OUTPUT}")
 cd "$(dirname "$0")/.."
 
 case $program in
@@ -11,7 +11,7 @@ ovnguard)
   version=$(git describe --tags --always --dirty 2>/dev/null || echo unknown)
   ldflags="-X github.com/ovnguard/ovnguard/internal/cli.version=$version"
   ;;
-ovnguard-lab)
+ovnguard-lab | ovnguard-lab-node)
   cd lab
   # Without it the API server says that it is v0.0.0-master.
   version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
