@@ -19,6 +19,12 @@ ovnguard-lab | ovnguard-lab-node)
   pkg=k8s.io/component-base/version
   ldflags="-X $pkg.gitVersion=$version -X $pkg.gitMajor=1 -X $pkg.gitMinor=${minor%%.*}"
   ;;
+ovnguard-lab-pod)
+  cd lab
+  # It runs in images with nothing else in them.
+  export CGO_ENABLED=0
+  ldflags="-s -w"
+  ;;
 *)
   echo "build: there is no program $program" >&2
   exit 2
