@@ -38,29 +38,44 @@ func Start(ctx context.Context, group *process.Group, client kubernetes.Interfac
 		Name: c.Name + Suffix, Path: c.Binary, Args: []string{"init", c.file("plan.json")},
 		Netns: c.Netns, Namespaces: namespaces,
 		LogPath:      c.Log(c.Name + Suffix),
-		Ready:        func(ctx context.Context) error { return ready(ctx, client, c.Name) },
+		Ready:        readiness(group, client, c.Name),
 		ReadyTimeout: readyTimeout,
 		Health:       "unix:" + c.Socket(),
 	})
 	return err
 }
 
-// ready returns nil if Kubernetes says that the node is ready.
-func ready(ctx context.Context, client kubernetes.Interface, name string) error {
-	node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return err
-	}
-	for _, condition := range node.Status.Conditions {
-		if condition.Type != corev1.NodeReady {
-			continue
+// readiness returns a check whether Kubernetes says that a node is ready, by what its kubelet said since the present run
+// began.
+func readiness(group *process.Group, client kubernetes.Interface, name string) func(context.Context) error {
+	var pid int
+	var since time.Time
+	return func(ctx context.Context) error {
+		if now := group.Process(name + Suffix).PID(); now != pid {
+			// Kubernetes counts whole seconds.
+			pid, since = now, time.Now().Truncate(time.Second)
 		}
-		if condition.Status == corev1.ConditionTrue {
+		node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		return ready(node, since)
+	}
+}
+
+func ready(node *corev1.Node, since time.Time) error {
+	for _, condition := range node.Status.Conditions {
+		switch {
+		case condition.Type != corev1.NodeReady:
+		case condition.LastHeartbeatTime.Time.Before(since):
+			return fmt.Errorf("kubelet on %s has said nothing since it was started", node.Name)
+		case condition.Status != corev1.ConditionTrue:
+			return fmt.Errorf("node %s is not ready: %s", node.Name, condition.Message)
+		default:
 			return nil
 		}
-		return fmt.Errorf("node %s is not ready: %s", name, condition.Message)
 	}
-	return fmt.Errorf("node %s has not said yet whether it is ready", name)
+	return fmt.Errorf("kubelet on %s has not said yet whether it is ready", node.Name)
 }
 
 // ImportImage gives a node the image in a tar file.
