@@ -16,25 +16,37 @@ import (
 // portSecurity is the annotation that asks Kube-OVN for port security.
 var portSecurity = kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
 
-// rootPod runs a container on a node in which a process may send any frame: root, with the capabilities that a runtime
-// gives to root by default.
-func rootPod(t *testing.T, ns, name, node string, annotations map[string]string) *corev1.Pod {
-	t.Helper()
-	var root, grace int64
-	pod, err := world.Kube.CoreV1().Pods(ns).Create(t.Context(), &corev1.Pod{
+// root returns a pod on a node with a container in which a process may send any frame: root, with the capabilities that a
+// runtime gives to root by default.
+func root(name, node string, annotations map[string]string) *corev1.Pod {
+	var user, grace int64
+	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: annotations},
 		Spec: corev1.PodSpec{
 			NodeName: node, TerminationGracePeriodSeconds: &grace,
 			Containers: []corev1.Container{{
 				Name: "main", Image: up.PodImage, Args: []string{"pause"},
-				SecurityContext: &corev1.SecurityContext{RunAsUser: &root},
+				SecurityContext: &corev1.SecurityContext{RunAsUser: &user},
 			}},
 		},
-	}, metav1.CreateOptions{})
+	}
+}
+
+// rootPod runs such a pod.
+func rootPod(t *testing.T, ns, name, node string, annotations map[string]string) *corev1.Pod {
+	t.Helper()
+	_, err := world.Kube.CoreV1().Pods(ns).Create(t.Context(), root(name, node, annotations), metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return running(t, ns, name)
+}
+
+// running waits until a pod is ready, and returns it as it is then.
+func running(t *testing.T, ns, name string) (pod *corev1.Pod) {
+	t.Helper()
 	eventually(t, "pod "+name+" to run", func() (bool, error) {
+		var err error
 		pod, err = world.Kube.CoreV1().Pods(ns).Get(t.Context(), name, metav1.GetOptions{})
 		return err == nil && ready(pod), err
 	})

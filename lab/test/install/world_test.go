@@ -9,13 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -138,7 +136,7 @@ func eventually(t *testing.T, what string, ask func() (bool, error)) time.Durati
 	return time.Since(begin)
 }
 
-// namespace makes a namespace for a test, which is gone when the test has ended.
+// namespace makes a namespace for a test and deletes it when the test has ended.
 func namespace(t *testing.T, name string) string {
 	t.Helper()
 	if err := world.Namespace(t.Context(), name, nil); err != nil {
@@ -149,10 +147,6 @@ func namespace(t *testing.T, name string) string {
 		if err := namespaces.Delete(cleanup(t), name, metav1.DeleteOptions{}); err != nil {
 			t.Error(err)
 		}
-		eventually(t, "the end of namespace "+name, func() (bool, error) {
-			_, err := namespaces.Get(cleanup(t), name, metav1.GetOptions{})
-			return apierrors.IsNotFound(err), nil
-		})
 	})
 	return name
 }
@@ -190,9 +184,23 @@ func program(t *testing.T) string {
 	if path == "" {
 		t.Fatal("OVNGUARD_STATIC does not name a static ovnguard: run `make test-install`")
 	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	return path
+}
+
+// replicaLogs writes the end of the log of each replica of ovnguard to the test's.
+func replicaLogs(t *testing.T) {
+	t.Helper()
+	list, err := world.Kube.CoreV1().Pods(system).List(cleanup(t), metav1.ListOptions{LabelSelector: appLabel})
+	if err != nil {
+		t.Log(err)
+		return
+	}
+	lines := int64(30)
+	for _, pod := range list.Items {
+		data, err := world.Kube.CoreV1().
+			Pods(system).
+			GetLogs(pod.Name, &corev1.PodLogOptions{TailLines: &lines}).
+			DoRaw(cleanup(t))
+		t.Logf("%s on %s, %s, %v:\n%s", pod.Name, pod.Spec.NodeName, pod.Status.Phase, err, data)
+	}
 }

@@ -1,0 +1,110 @@
+//go:build install
+
+package install
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ovnguard/ovnguard/deploy"
+	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
+)
+
+// image is the name that the tests give to the image of ovnguard. It is not "latest": such an image would be pulled.
+const image = "lab.local/ovnguard:test"
+
+// Where every way installs ovnguard.
+const (
+	system   = "ovnguard-system"
+	selfTest = "ovnguard-selftest"
+	appLabel = "app.kubernetes.io/name=ovnguard"
+)
+
+// way is a way to install ovnguard into a cluster, and to remove it again.
+type way struct {
+	// install returns when everything is in the cluster; what runs need not be ready yet.
+	install func(ctx context.Context, image string) error
+	// uninstall returns when everything is on its way out of the cluster. binary is ovnguard's own program.
+	uninstall func(ctx context.Context, binary string) error
+}
+
+// ways are the ways by their names.
+var ways = map[string]way{
+	"manifests": {install: applyManifests, uninstall: deleteManifests},
+}
+
+// manifests is the directory of the manifests that a user applies.
+const manifests = "../../../deploy/"
+
+func applyManifests(ctx context.Context, image string) error {
+	controller, err := os.ReadFile(manifests + "controller.yaml")
+	if err != nil {
+		return err
+	}
+	named := bytes.Replace(controller, []byte("image: ovnguard:latest"), []byte("image: "+image), 1)
+	if bytes.Equal(named, controller) {
+		return errors.New("deploy/controller.yaml does not name the image as these tests expect")
+	}
+	definitions := slices.Concat(deploy.ExceptionDefinition, deploy.PolicyDefinition)
+	for _, documents := range [][]byte{definitions, deploy.RBAC, deploy.Roles, named} {
+		if err := world.Apply(ctx, documents); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteManifests takes the registrations away first: without the program behind them no pod could be created.
+func deleteManifests(ctx context.Context, binary string) error {
+	deployments := world.Kube.AppsV1().Deployments(system)
+	foreground := metav1.DeletePropagationForeground
+	if err := deployments.Delete(ctx, "ovnguard", metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, binary, "controller", "--unregister", "--kubeconfig",
+		world.Lab.Info().Kubeconfigs[controlplane.AdminIdentity])
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	for _, name := range []string{system, selfTest} {
+		if err := world.Kube.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// installed installs ovnguard in one way and removes it when the test has ended. It returns when two replicas are ready.
+func installed(t *testing.T, how way) {
+	t.Helper()
+	binary := program(t)
+	if err := world.Lab.AddImage(t.Context(), image, binary); err != nil {
+		t.Fatal(err)
+	}
+	if err := how.install(t.Context(), image); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			replicaLogs(t)
+		}
+		// The program that is running writes registrations again when they are removed before it.
+		eventually(t, "ovnguard to be removed", func() (bool, error) {
+			err := how.uninstall(cleanup(t), binary)
+			return err == nil || apierrors.IsNotFound(err), nil
+		})
+	})
+	took := eventually(t, "two ready replicas on two nodes", func() (bool, error) {
+		return len(pods(t, system, appLabel)) == 2, nil
+	})
+	t.Logf("two replicas were ready after %s", took)
+}
