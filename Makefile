@@ -29,10 +29,19 @@ lab: deps build ## Run a lab in the foreground: control plane, OVN, one node. Ct
 deps: ## Install what the distribution must give (OVN, Open vSwitch, iproute2), only what is missing.
 	./scripts/deps.sh
 
+.PHONY: deps-kubelet
+deps-kubelet: ## Install also what nodes with a real kubelet need (containerd, runc, nftables).
+	./scripts/deps.sh kubelet
+
 .PHONY: build
 build: $(BIN) ## Build bin/ovnguard and bin/ovnguard-lab. The lab's first build takes minutes.
 	./scripts/build.sh ovnguard $(BIN)/ovnguard
 	./scripts/build.sh ovnguard-lab $(BIN)/ovnguard-lab
+
+.PHONY: build-kubelet
+build-kubelet: $(BIN) ## Build what `ovnguard-lab up --kubelet` needs besides.
+	./scripts/build.sh ovnguard-lab-node $(BIN)/ovnguard-lab-node
+	./scripts/build.sh ovnguard-lab-pod $(BIN)/ovnguard-lab-pod
 
 $(BIN):
 	mkdir -p $@
@@ -61,14 +70,20 @@ test-unit: ## Run the tests that need neither root nor OVN. Seconds.
 	go test ./...
 	cd lab && go test ./...
 
+.PHONY: test-install
+test-install: export OVNGUARD_STATIC := $(BIN)/image/ovnguard
+test-install: deps-kubelet build build-kubelet ## Try ovnguard in real containers on real kubelets. Needs root.
+	CGO_ENABLED=0 ./scripts/build.sh ovnguard $(OVNGUARD_STATIC)
+	cd lab && go test -timeout 20m -tags install ./test/install -count=1 -v
+
 .PHONY: test-race
 test-race: ## Run those of the program, without the lab's, with Go's race detector. Minutes; needs a C compiler.
 	go test -race ./...
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint $(BIN)/deadcode ## Check style and common mistakes in both modules.
-	$(BIN)/golangci-lint run --allow-parallel-runners --build-tags integration,bench ./...
-	cd lab && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml --build-tags integration,bench ./...
+	$(BIN)/golangci-lint run --allow-parallel-runners --build-tags integration,bench,install ./...
+	cd lab && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml --build-tags integration,bench,install ./...
 	@unused=$$($(BIN)/deadcode ./cmd/...); [ -z "$$unused" ] || { echo "$$unused"; exit 1; }
 
 .PHONY: fmt

@@ -16,6 +16,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/ovnguard/ovnguard/lab/internal/cgroup"
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
@@ -113,8 +116,8 @@ func TestNodeKilled(t *testing.T) {
 	})
 	t.Logf("the node with its pod was ready again after %s", time.Since(begin).Round(time.Millisecond))
 	eventually(t, "its new container to be reached", func() (bool, error) {
-		status, content := fetch(t, byNode[node1], "http://"+again.Status.PodIP+":8080/")
-		return status == "200" && content == again.Name, nil
+		status, content, err := tryFetch(t.Context(), byNode[node1], "http://"+again.Status.PodIP+":8080/")
+		return err == nil && status == "200" && content == again.Name, nil
 	})
 }
 
@@ -137,6 +140,7 @@ func TestAnotherLab(t *testing.T) {
 	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "Ctrl-C": syscall.SIGINT} {
 		t.Run(name, func(t *testing.T) {
 			lab := startLab(t, dir)
+			runIn(t, dir)
 			if err := lab.Signal(signal); err != nil {
 				t.Fatal(err)
 			}
@@ -158,6 +162,31 @@ func TestAnotherLab(t *testing.T) {
 			t.Errorf("the pod on %s was disturbed: %+v", node, pod.Status)
 		}
 	}
+}
+
+// runIn runs a container in the lab of a state directory.
+func runIn(t *testing.T, dir string) {
+	t.Helper()
+	info, err := state.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", info.Kubeconfigs[controlplane.TenantIdentity])
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pods := client.CoreV1().Pods(controlplane.TenantNamespace)
+	if _, err := pods.Create(t.Context(), root("left", node1, nil), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a container of another lab", func() (bool, error) {
+		pod, err := pods.Get(t.Context(), "left", metav1.GetOptions{})
+		return err == nil && ready(pod), err
+	})
 }
 
 // startLab runs `ovnguard-lab up --kubelet 1` until it is ready.

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
@@ -24,12 +25,23 @@ const healthPort = "8081"
 func TestInstalled(t *testing.T) {
 	for name, how := range ways {
 		t.Run(name, func(t *testing.T) {
+			t.Cleanup(func() { checkUnguarded(t) })
 			installed(t, how)
 			t.Run("the webhooks are reached through the Service", testRegisteredByService)
 			t.Run("the self-test passes", testSelfTestPasses)
 			t.Run("a tenant's container cannot forge", testTenantIsStrict)
 			t.Run("a replica ends", testReplicaEnds)
 		})
+	}
+}
+
+// checkUnguarded checks that a tenant's pod is made, and as it was written, after ovnguard is gone.
+func checkUnguarded(t *testing.T) {
+	t.Helper()
+	pod, err := world.Kube.CoreV1().Pods(controlplane.TenantNamespace).Create(cleanup(t), root("free", node1, nil),
+		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	if err != nil || pod.Annotations[portSecurity] != "" {
+		t.Errorf("after the removal a pod gets annotations %v, %v", pod.Annotations, err)
 	}
 }
 
@@ -73,6 +85,7 @@ func tenantPod(t *testing.T, name, node string) *corev1.Pod {
 	if err != nil {
 		t.Fatal(err)
 	}
+	config.WarningHandler = rest.NoWarnings{}
 	tenant, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)

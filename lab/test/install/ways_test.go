@@ -11,12 +11,14 @@ import (
 	"os/exec"
 	"slices"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ovnguard/ovnguard/deploy"
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
+	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
 // image is the name that the tests give to the image of ovnguard. It is not "latest": such an image would be pulled.
@@ -33,7 +35,8 @@ const (
 type way struct {
 	// install returns when everything is in the cluster; what runs need not be ready yet.
 	install func(ctx context.Context, image string) error
-	// uninstall returns when everything is on its way out of the cluster. binary is ovnguard's own program.
+	// uninstall returns when no call of a webhook is left, and the rest on its way out of the cluster. It must do so after
+	// half an installation as well. binary is ovnguard's own program.
 	uninstall func(ctx context.Context, binary string) error
 }
 
@@ -63,11 +66,18 @@ func applyManifests(ctx context.Context, image string) error {
 	return nil
 }
 
-// deleteManifests takes the registrations away first: without the program behind them no pod could be created.
+// deleteManifests takes the registrations away before the rest: without the program behind them no pod could be created. A
+// program that still runs would write them again.
 func deleteManifests(ctx context.Context, binary string) error {
 	deployments := world.Kube.AppsV1().Deployments(system)
-	foreground := metav1.DeletePropagationForeground
-	if err := deployments.Delete(ctx, "ovnguard", metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
+	if err := unlessGone(deployments.Delete(ctx, "ovnguard", metav1.DeleteOptions{})); err != nil {
+		return err
+	}
+	err := scene.Wait(ctx, "the replicas to end", func() (bool, error) {
+		list, err := world.Kube.CoreV1().Pods(system).List(ctx, metav1.ListOptions{LabelSelector: appLabel})
+		return err == nil && len(list.Items) == 0, err
+	})
+	if err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, binary, "controller", "--unregister", "--kubeconfig",
@@ -76,35 +86,44 @@ func deleteManifests(ctx context.Context, binary string) error {
 		return fmt.Errorf("%w: %s", err, out)
 	}
 	for _, name := range []string{system, selfTest} {
-		if err := world.Kube.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+		err := world.Kube.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
+		if err := unlessGone(err); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// installed installs ovnguard in one way and removes it when the test has ended. It returns when two replicas are ready.
+// unlessGone returns nil for the error that an object is not there.
+func unlessGone(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// installed installs ovnguard in one way, and removes it when the test has ended. It returns when two replicas are ready.
 func installed(t *testing.T, how way) {
 	t.Helper()
 	binary := program(t)
 	if err := world.Lab.AddImage(t.Context(), image, binary); err != nil {
 		t.Fatal(err)
 	}
-	if err := how.install(t.Context(), image); err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
 		if t.Failed() {
 			replicaLogs(t)
 		}
-		// The program that is running writes registrations again when they are removed before it.
-		eventually(t, "ovnguard to be removed", func() (bool, error) {
-			err := how.uninstall(cleanup(t), binary)
-			return err == nil || apierrors.IsNotFound(err), nil
-		})
+		ctx, cancel := context.WithTimeout(cleanup(t), waitTime)
+		defer cancel()
+		if err := how.uninstall(ctx, binary); err != nil {
+			t.Error(err)
+		}
 	})
+	if err := how.install(t.Context(), image); err != nil {
+		t.Fatal(err)
+	}
 	took := eventually(t, "two ready replicas on two nodes", func() (bool, error) {
 		return len(pods(t, system, appLabel)) == 2, nil
 	})
-	t.Logf("two replicas were ready after %s", took)
+	t.Logf("two replicas were ready after %s", took.Round(time.Millisecond))
 }

@@ -3,6 +3,7 @@
 package install
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -72,12 +73,17 @@ func startWeb(t *testing.T, name string) (ns string, byNode map[string]*corev1.P
 // fetch has a container of a pod fetch a page, and returns status and content.
 func fetch(t *testing.T, pod *corev1.Pod, url string) (status, content string) {
 	t.Helper()
-	out, err := world.Exec(t.Context(), pod, scene.PodProgram, "get", url)
+	status, content, err := tryFetch(t.Context(), pod, url)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return status, content
+}
+
+func tryFetch(ctx context.Context, pod *corev1.Pod, url string) (status, content string, err error) {
+	out, err := world.Exec(ctx, pod, scene.PodProgram, "get", url)
 	status, content, _ = strings.Cut(out, "\n")
-	return status, strings.TrimSpace(content)
+	return status, strings.TrimSpace(content), err
 }
 
 // Containers with probes become ready on both nodes, and reach each other, Services and the API server over OVN.
@@ -96,7 +102,10 @@ func TestContainersTalkOverOVN(t *testing.T) {
 	}
 	var answered []string
 	eventually(t, "both pods to answer through the Service", func() (bool, error) {
-		status, content := fetch(t, one, "http://"+service.Spec.ClusterIP+"/")
+		status, content, err := tryFetch(t.Context(), one, "http://"+service.Spec.ClusterIP+"/")
+		if err != nil {
+			return false, nil //nolint:nilerr // kube-proxy does not know the pods yet
+		}
 		if status != "200" {
 			return false, fmt.Errorf("the Service answers %s %q", status, content)
 		}
@@ -129,11 +138,12 @@ func TestContainersTalkOverOVN(t *testing.T) {
 // The API server reaches pods through a Service, as it reaches a webhook.
 func TestServerReachesService(t *testing.T) {
 	ns, byNode := startWeb(t, "proxied")
-	data, err := world.Kube.CoreV1().Services(ns).ProxyGet("http", "web", "http", "/", nil).DoRaw(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := strings.TrimSpace(string(data))
+	var got string
+	eventually(t, "the Service to answer", func() (bool, error) {
+		data, err := world.Kube.CoreV1().Services(ns).ProxyGet("http", "web", "http", "/", nil).DoRaw(t.Context())
+		got = strings.TrimSpace(string(data))
+		return err == nil, nil
+	})
 	if got != byNode[node1].Name && got != byNode[node2].Name {
 		t.Errorf("the Service answers %q, want the name of a pod", got)
 	}
