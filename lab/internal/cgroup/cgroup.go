@@ -94,8 +94,11 @@ func check(list []Hierarchy) error {
 		}
 	}
 	if len(lacks) > 0 {
-		return fmt.Errorf("no control groups of version 1 for %s: nodes with a kubelet need them (version 2 alone does "+
-			"not do): boot with systemd.unified_cgroup_hierarchy=0, or leave out --kubelet", strings.Join(lacks, ", "))
+		return fmt.Errorf(
+			"no control groups of version 1 for %s: nodes with a kubelet need them (version 2 alone does "+
+				"not do): boot with systemd.unified_cgroup_hierarchy=0, or leave out --kubelet",
+			strings.Join(lacks, ", "),
+		)
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func resultOf(args *skel.CmdArgs, response Response) (*current.Result, error) {
 			return nil, fmt.Errorf("answer of the node's agent: %w", err)
 		}
 		result.IPs = append(result.IPs, &current.IPConfig{
-			Interface: current.Int(0), Address: net.IPNet{IP: ip, Mask: prefix.Mask},
+			Interface: new(0), Address: net.IPNet{IP: ip, Mask: prefix.Mask},
 		})
 	}
 	return result, nil

@@ -34,7 +34,8 @@ const (
 	egressConfig  = "egress.yaml"
 )
 
-// writeForKubelets writes kube-apiserver's client certificate for kubelets, and the configuration by which it reaches them.
+// writeForKubelets writes kube-apiserver's client certificate for kubelets, and the configuration by which it reaches
+// them.
 func writeForKubelets(dir state.Dir, ca *pki.Authority, now time.Time) error {
 	client, err := ca.Client("kube-apiserver-kubelet-client", []string{mastersGroup}, now)
 	if err != nil {
@@ -83,7 +84,8 @@ type KubeletFiles struct {
 	Authority, Certificate, Key string
 }
 
-// WriteKubelet writes the files for a node with a kubelet at an address. Kubelet has the user and the rights of a real one.
+// WriteKubelet writes the files for a node with a kubelet at an address. Kubelet has the user and the rights of a real
+// one.
 func (c *ControlPlane) WriteKubelet(node, ip string) (KubeletFiles, error) {
 	pkiFile := func(name string) string { return filepath.Join(c.config.Dir.PKI(), name) }
 	pair := node + "-kubelet"

@@ -95,7 +95,8 @@ func TestReadyOnlyByWhatWasSaidInThisRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := ready(test.node, now)
-			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			if test.want == "" && err != nil ||
+				test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})

@@ -45,8 +45,8 @@ func Start(ctx context.Context, group *process.Group, client kubernetes.Interfac
 	return err
 }
 
-// readiness returns a check whether Kubernetes says that a node is ready, by what its kubelet said since the present run
-// began.
+// readiness returns a check whether Kubernetes says that a node is ready, by what its kubelet said since the present
+// run began.
 func readiness(group *process.Group, client kubernetes.Interface, name string) func(context.Context) error {
 	var pid int
 	var since time.Time

@@ -136,7 +136,11 @@ func (a *agent) route(ctx context.Context, cidr string) error {
 	}
 	for _, gateway := range a.gateways {
 		if gateway.Is4() == p.Addr().Is4() {
-			return netns.Batch(ctx, a.Netns, fmt.Sprintf("route replace %s via %s dev %s", p.Masked(), gateway, nodeLink))
+			return netns.Batch(
+				ctx,
+				a.Netns,
+				fmt.Sprintf("route replace %s via %s dev %s", p.Masked(), gateway, nodeLink),
+			)
 		}
 	}
 	return nil

@@ -23,8 +23,8 @@ import (
 // pollEvery is the interval of looks for what Kube-OVN must write first.
 const pollEvery = 20 * time.Millisecond
 
-// serveKubelet does what Kube-OVN's daemon does on a node with a kubelet, until ctx ends: it connects the node itself to
-// OVN, and answers the runtime's CNI plugin.
+// serveKubelet does what Kube-OVN's daemon does on a node with a kubelet, until ctx ends: it connects the node itself
+// to OVN, and answers the runtime's CNI plugin.
 func (a *agent) serveKubelet(ctx context.Context) error {
 	factory, informer := a.podInformer()
 	a.pods = informer.Lister()
@@ -130,8 +130,8 @@ func (a *agent) awaitPlan(ctx context.Context, key string) (*corev1.Pod, []nic, 
 	}
 }
 
-// unplugSandbox removes a pod's NICs unless they are those of another sandbox: the runtime may remove an old one late, and
-// more than once.
+// unplugSandbox removes a pod's NICs unless they are those of another sandbox: the runtime may remove an old one late,
+// and more than once.
 func (a *agent) unplugSandbox(ctx context.Context, key, sandbox string) error {
 	plugs, err := a.bridge.list(ctx, key)
 	if err != nil {

@@ -44,11 +44,11 @@ type Config struct {
 	// OVSDB is the endpoint of its Open vSwitch database, Bridge the integration bridge.
 	OVSDB  string
 	Bridge string
-	// PluginSocket is where a container runtime's CNI plugin asks for NICs. If it is set, the node has a kubelet: the agent
-	// serves the plugin and leaves the rest of a kubelet's work.
+	// PluginSocket is where a container runtime's CNI plugin asks for NICs. If it is set, the node has a kubelet: the
+	// agent serves the plugin and leaves the rest of a kubelet's work.
 	PluginSocket string
-	// Router, NodeSwitch and ServiceCIDR are the cluster's router, the nodes' subnet on it and the range of Services: a node
-	// with a kubelet has routes to them.
+	// Router, NodeSwitch and ServiceCIDR are the cluster's router, the nodes' subnet on it and the range of Services: a
+	// node with a kubelet has routes to them.
 	Router, NodeSwitch, ServiceCIDR string
 	// Tainted keeps pods that do not ask for this node away from it: other nodes run their containers.
 	Tainted bool

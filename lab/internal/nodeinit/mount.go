@@ -22,8 +22,8 @@ const (
 // keep there is gone with the node. They exist on every machine.
 func Own() []string { return []string{"/run", "/var/log", "/var/lib"} }
 
-// machineWide are the sysctls that kubelet sets for the whole machine, with the values that it wants. What it writes goes
-// to files instead.
+// machineWide are the sysctls that kubelet sets for the whole machine, with the values that it wants. What it writes
+// goes to files instead.
 var machineWide = map[string]string{
 	"vm/overcommit_memory":      "1",
 	"vm/panic_on_oom":           "0",
@@ -71,8 +71,8 @@ func mounts(hierarchies []cgroup.Hierarchy) error {
 	return nil
 }
 
-// mountGroups mounts the hierarchies again, so that each begins with the node's own group. The machine's mounts are taken
-// away first: programs look for them.
+// mountGroups mounts the hierarchies again, so that each begins with the node's own group. The machine's mounts are
+// taken away first: programs look for them.
 func mountGroups(hierarchies []cgroup.Hierarchy) error {
 	if err := unix.Unmount(cgroupRoot, unix.MNT_DETACH); err != nil {
 		return fmt.Errorf("unmount %s: %w", cgroupRoot, err)

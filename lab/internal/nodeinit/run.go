@@ -24,8 +24,8 @@ const (
 	restartPause = 200 * time.Millisecond
 )
 
-// Run runs the node as process 1 of a new PID namespace, in new mount, UTS and IPC namespaces, until SIGTERM or an error.
-// However this process ends, everything on the node ends with it.
+// Run runs the node as process 1 of a new PID namespace, in new mount, UTS and IPC namespaces, until SIGTERM or an
+// error. However this process ends, everything on the node ends with it.
 func Run(plan Plan, log *slog.Logger) error {
 	if os.Getpid() != 1 {
 		return fmt.Errorf("init: this is process %d, but it must be the first of a PID namespace", os.Getpid())

@@ -118,12 +118,17 @@ func connect(t *testing.T, socket, address string) (*net.UnixConn, int) {
 	if _, err := fmt.Fprintf(c, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", address, address); err != nil {
 		t.Fatal(err)
 	}
-	// A byte at a time, so that nothing of what follows is read here.
-	response, err := http.ReadResponse(bufio.NewReaderSize(c, 1), nil)
+	response, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, response.StatusCode
+	status := response.StatusCode
+	if status != http.StatusOK { // else what follows is the connection itself
+		if err := response.Body.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	return c, status
 }
 
 func exchange(t *testing.T, c *net.UnixConn, text string) string {

@@ -56,7 +56,8 @@ func (c *controller) syncRouting(ctx context.Context, router string) error {
 	return c.nb.SetPolicies(ctx, router, vendor, policies)
 }
 
-// routed returns a node's addresses in Kubernetes and on the nodes' subnet; the latter are missing until they are allocated.
+// routed returns a node's addresses in Kubernetes and on the nodes' subnet; the latter are missing until they are
+// allocated.
 func routed(n *corev1.Node) upstream.RoutedNode {
 	node := upstream.RoutedNode{Name: n.Name}
 	for _, a := range n.Status.Addresses {

@@ -104,7 +104,10 @@ func (l *Lab) installKubeOVN(ctx context.Context) error {
 	case layout.Northbound != "":
 	case l.options.Kubelets > 0:
 		// Pods cannot see the lab's files.
-		layout.Northbound = "tcp:" + net.JoinHostPort(controlplane.NodeAddress, strconv.Itoa(controlplane.NodeNorthboundPort))
+		layout.Northbound = "tcp:" + net.JoinHostPort(
+			controlplane.NodeAddress,
+			strconv.Itoa(controlplane.NodeNorthboundPort),
+		)
 	default:
 		layout.Northbound = l.info.NB
 	}

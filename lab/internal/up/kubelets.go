@@ -93,8 +93,8 @@ func (l *Lab) prepareKubelets(ctx context.Context) error {
 	return controlplane.PublishAPIServer(ctx, client)
 }
 
-// netnsFor returns the network namespace from which kube-apiserver reaches an address: a node's own, or that of a node that
-// runs and leads on to Services and pods.
+// netnsFor returns the network namespace from which kube-apiserver reaches an address: a node's own, or that of a node
+// that runs and leads on to Services and pods.
 func (l *Lab) netnsFor(host string) (string, error) {
 	for _, node := range l.nodes {
 		if node.IP == host {
@@ -147,8 +147,8 @@ func (l *Lab) startKubelet(ctx context.Context, node *ovn.Node) error {
 	return kubelet.Start(ctx, l.group, client, config)
 }
 
-// AddImage packs a static program into an image and gives it to every node with a kubelet. A container that is to use it
-// must not have imagePullPolicy Always.
+// AddImage packs a static program into an image and gives it to every node with a kubelet. A container that is to use
+// it must not have imagePullPolicy Always.
 func (l *Lab) AddImage(ctx context.Context, reference, binary string) error {
 	if err := (image.Image{Reference: reference, Binary: binary}).WriteTar(l.imageTar(reference)); err != nil {
 		return err

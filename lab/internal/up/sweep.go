@@ -17,8 +17,8 @@ import (
 // stopTimeout is how long a lab in another process may take to stop in order.
 const stopTimeout = time.Minute
 
-// Sweep removes what a killed lab left in dir: processes, network namespaces, links, control groups. The caller holds the lock of the
-// directory. It calls say for each of them.
+// Sweep removes what a killed lab left in dir: processes, network namespaces, links, control groups. The caller holds
+// the lock of the directory. It calls say for each of them.
 func Sweep(ctx context.Context, dir state.Dir, say func(format string, args ...any)) error {
 	killed, err := process.Sweep(dir.Run())
 	for _, record := range killed {

@@ -94,7 +94,8 @@ func TestKubeletKilled(t *testing.T) {
 	}
 }
 
-// Nothing of a node is left when it is killed, and its pods are ready again when it is started again, on the network too.
+// Nothing of a node is left when it is killed, and its pods are ready again when it is started again, on the network
+// too.
 func TestNodeKilled(t *testing.T) {
 	ns, byNode := startWeb(t, "machine")
 	if n := len(processes(t, node2)); n < 5 {

@@ -16,8 +16,8 @@ import (
 // portSecurity is the annotation that asks Kube-OVN for port security.
 var portSecurity = kubeovn.DefaultProvider.Key(kubeovn.PortSecurity)
 
-// root returns a pod on a node with a container in which a process may send any frame: root, with the capabilities that a
-// runtime gives to root by default.
+// root returns a pod on a node with a container in which a process may send any frame: root, with the capabilities that
+// a runtime gives to root by default.
 func root(name, node string, annotations map[string]string) *corev1.Pod {
 	var user, grace int64
 	return &corev1.Pod{
@@ -68,8 +68,8 @@ func actor(t *testing.T, pod *corev1.Pod) *scene.Actor {
 	return a
 }
 
-// checkFrames has a process in a container of from send its own and forged frames to a pod on the other node, and checks
-// which of them arrive.
+// checkFrames has a process in a container of from send its own and forged frames to a pod on the other node, and
+// checks which of them arrive.
 func checkFrames(t *testing.T, from, to *corev1.Pod, forgedPass bool) {
 	t.Helper()
 	if err := world.Settle(t.Context()); err != nil {

@@ -20,8 +20,8 @@ import (
 // healthPort is where a replica serves its health checks.
 const healthPort = "8081"
 
-// Installed in a cluster, ovnguard registers its webhooks through its Service, says that pods are guarded, and keeps what
-// a tenant's container forges off the wire.
+// Installed in a cluster, ovnguard registers its webhooks through its Service, says that pods are guarded, and keeps
+// what a tenant's container forges off the wire.
 func TestInstalled(t *testing.T) {
 	for name, how := range ways {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +119,9 @@ func testTenantIsStrict(t *testing.T) {
 // testReplicaEnds shows that one replica is enough: pods are made, and guarded, while the other one is replaced.
 func testReplicaEnds(t *testing.T) {
 	before := pods(t, system, appLabel)
-	if err := world.Kube.CoreV1().Pods(system).Delete(t.Context(), before[node1].Name, metav1.DeleteOptions{}); err != nil {
+	if err := world.Kube.CoreV1().
+		Pods(system).
+		Delete(t.Context(), before[node1].Name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	made := 0

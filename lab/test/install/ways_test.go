@@ -66,8 +66,8 @@ func applyManifests(ctx context.Context, image string) error {
 	return nil
 }
 
-// deleteManifests takes the registrations away before the rest: without the program behind them no pod could be created. A
-// program that still runs would write them again.
+// deleteManifests takes the registrations away before the rest: without the program behind them no pod could be
+// created. A program that still runs would write them again.
 func deleteManifests(ctx context.Context, binary string) error {
 	deployments := world.Kube.AppsV1().Deployments(system)
 	if err := unlessGone(deployments.Delete(ctx, "ovnguard", metav1.DeleteOptions{})); err != nil {
@@ -102,7 +102,8 @@ func unlessGone(err error) error {
 	return err
 }
 
-// installed installs ovnguard in one way, and removes it when the test has ended. It returns when two replicas are ready.
+// installed installs ovnguard in one way, and removes it when the test has ended. It returns when two replicas are
+// ready.
 func installed(t *testing.T, how way) {
 	t.Helper()
 	binary := program(t)

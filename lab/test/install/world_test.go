@@ -1,7 +1,7 @@
 //go:build install
 
-// Package install tries ovnguard where it is meant to run: in containers of a cluster with real kubelets, with real pods
-// around it. One lab with two such nodes and one without serves all tests.
+// Package install tries ovnguard where it is meant to run: in containers of a cluster with real kubelets, with real
+// pods around it. One lab with two such nodes and one without serves all tests.
 package install
 
 import (

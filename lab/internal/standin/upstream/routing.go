@@ -87,8 +87,8 @@ func Policies(router, join string, subnets []*crd.Subnet, nodes []RoutedNode) []
 	return list
 }
 
-// out returns the policies by which the pods of a subnet leave by their nodes. The address set is that of the port group of
-// the subnet's ports on the node.
+// out returns the policies by which the pods of a subnet leave by their nodes. The address set is that of the port
+// group of the subnet's ports on the node.
 func out(s *crd.Subnet, cidr netip.Prefix, nodes []RoutedNode) []nb.LogicalRouterPolicy {
 	var list []nb.LogicalRouterPolicy
 	v := family(cidr.Addr())

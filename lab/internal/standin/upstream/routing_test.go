@@ -33,7 +33,10 @@ func TestPoliciesAreThoseOfTheRecording(t *testing.T) {
 	got := func(router string, nodes []RoutedNode) []string {
 		var lines []string
 		for _, p := range Policies(router, "join", subnets, nodes) {
-			lines = append(lines, fmt.Sprint(p.Priority, " ", p.Action, " ", p.Match, " ", p.Nexthops, " ", p.ExternalIDs))
+			lines = append(
+				lines,
+				fmt.Sprint(p.Priority, " ", p.Action, " ", p.Match, " ", p.Nexthops, " ", p.ExternalIDs),
+			)
 		}
 		slices.Sort(lines)
 		return lines
