@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// A server that ends answers what still comes on connections that callers have kept, and has them use others from then on.
+// A server that ends answers what still comes on connections that callers have kept, and has them use others from then
+// on.
 func TestEndingServerAnswersOnKeptConnections(t *testing.T) {
 	f := served(t, allow)
 	review := func() (closes bool) {

@@ -35,8 +35,8 @@ const (
 type way struct {
 	// install returns when everything is in the cluster; what runs need not be ready yet.
 	install func(ctx context.Context, image string) error
-	// uninstall returns when no call of a webhook is left, and the rest on its way out of the cluster. It must do so after
-	// half an installation as well. binary is ovnguard's own program.
+	// uninstall returns when ovnguard may be installed again, in any way. It must do so after half an installation as
+	// well. binary is ovnguard's own program.
 	uninstall func(ctx context.Context, binary string) error
 }
 
@@ -85,9 +85,18 @@ func deleteManifests(ctx context.Context, binary string) error {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
+	namespaces := world.Kube.CoreV1().Namespaces()
 	for _, name := range []string{system, selfTest} {
-		err := world.Kube.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
-		if err := unlessGone(err); err != nil {
+		if err := unlessGone(namespaces.Delete(ctx, name, metav1.DeleteOptions{})); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{system, selfTest} {
+		err := scene.Wait(ctx, "the end of namespace "+name, func() (bool, error) {
+			_, err := namespaces.Get(ctx, name, metav1.GetOptions{})
+			return apierrors.IsNotFound(err), unlessGone(err)
+		})
+		if err != nil {
 			return err
 		}
 	}
