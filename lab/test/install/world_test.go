@@ -113,7 +113,9 @@ func machine() (map[string]string, error) {
 		}
 		is[path] = string(data)
 	}
-	for _, dir := range []string{"/etc/cni", "/opt/cni", "/var/lib/kubelet", "/var/lib/cni", "/var/log/pods"} {
+	for _, dir := range []string{
+		"/etc/cni", "/opt/cni", "/opt/containerd", "/run/containerd", "/var/lib/kubelet", "/var/lib/cni", "/var/log/pods",
+	} {
 		if _, err := os.Stat(dir); err == nil {
 			is[dir] = "there"
 		}
