@@ -22,7 +22,9 @@ demo: deps build ## Show the main job on a real control plane and a real OVN (KE
 	$(BIN)/ovnguard-lab demo --ovnguard $(BIN)/ovnguard $(if $(KEEP),--keep)
 
 .PHONY: test
-test: deps build $(BIN)/helm ## Run every test: unit, integration, end to end. Needs root.
+test: export OVNGUARD_STATIC := $(BIN)/image/ovnguard
+test: deps deps-kubelet build build-kubelet $(BIN)/helm ## Run every test: unit, integration, end to end, installed on real kubelets. Needs root.
+	CGO_ENABLED=0 ./scripts/build.sh ovnguard $(OVNGUARD_STATIC)
 	./scripts/test.sh
 
 .PHONY: lab
@@ -35,10 +37,19 @@ lab: deps build ## Run a lab in the foreground: control plane, OVN, one node. Ct
 deps: ## Install what the distribution must give (OVN, Open vSwitch, iproute2), only what is missing.
 	./scripts/deps.sh
 
+.PHONY: deps-kubelet
+deps-kubelet: ## Install also what nodes with a real kubelet need (containerd, runc, nftables).
+	./scripts/deps.sh kubelet
+
 .PHONY: build
 build: $(BIN) ## Build bin/ovnguard and bin/ovnguard-lab. The lab's first build takes minutes.
 	./scripts/build.sh ovnguard $(BIN)/ovnguard
 	./scripts/build.sh ovnguard-lab $(BIN)/ovnguard-lab
+
+.PHONY: build-kubelet
+build-kubelet: $(BIN) ## Build what `ovnguard-lab up --kubelet` needs besides.
+	./scripts/build.sh ovnguard-lab-node $(BIN)/ovnguard-lab-node
+	./scripts/build.sh ovnguard-lab-pod $(BIN)/ovnguard-lab-pod
 
 $(BIN):
 	mkdir -p $@
@@ -94,6 +105,12 @@ test-unit: ## Run the tests that need neither root nor OVN. Seconds.
 	cd lab && go test ./...
 	cd tools/release && go test ./...
 
+.PHONY: test-install
+test-install: export OVNGUARD_STATIC := $(BIN)/image/ovnguard
+test-install: deps-kubelet build build-kubelet $(BIN)/helm ## Try ovnguard in real containers on real kubelets. Needs root.
+	CGO_ENABLED=0 ./scripts/build.sh ovnguard $(OVNGUARD_STATIC)
+	cd lab && go test -timeout 20m -tags install ./test/install -count=1 -v
+
 .PHONY: test-race
 test-race: ## Run those of the program, without the lab's, with Go's race detector. Minutes; needs a C compiler.
 	go test -race ./...
@@ -104,8 +121,8 @@ test-image: ## Show that a second clone gives the same image, and that arm64 aud
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint $(BIN)/deadcode ## Check style and common mistakes in all modules.
-	$(BIN)/golangci-lint run --allow-parallel-runners --build-tags integration,bench ./...
-	cd lab && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml --build-tags integration,bench ./...
+	$(BIN)/golangci-lint run --allow-parallel-runners --build-tags integration,bench,install ./...
+	cd lab && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml --build-tags integration,bench,install ./...
 	cd tools/release && $(BIN)/golangci-lint run --allow-parallel-runners --config ../../.golangci.yml ./...
 	cd charts && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml ./...
 	@unused=$$($(BIN)/deadcode ./cmd/...); [ -z "$$unused" ] || { echo "$$unused"; exit 1; }

@@ -3,8 +3,8 @@
 # With RELEASE=1, a program is built as it is published: static, for GOOS and GOARCH, and the same bytes in every clone.
 set -euo pipefail
 
-program=${1:?usage: build.sh ovnguard|ovnguard-lab|ovnguard-load OUTPUT}
-output=$(realpath -m "${2:?usage: build.sh ovnguard|ovnguard-lab|ovnguard-load OUTPUT}")
+program=${1:?usage: build.sh PROGRAM OUTPUT}
+output=$(realpath -m "${2:?usage: build.sh PROGRAM OUTPUT}")
 cd "$(dirname "$0")/.."
 
 flags=()
@@ -19,13 +19,19 @@ ovnguard-load)
   cd tools/release
   ldflags=
   ;;
-ovnguard-lab)
+ovnguard-lab | ovnguard-lab-node)
   cd lab
   # Without it the API server says that it is v0.0.0-master.
   version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
   minor=${version#v1.}
   pkg=k8s.io/component-base/version
   ldflags="-X $pkg.gitVersion=$version -X $pkg.gitMajor=1 -X $pkg.gitMinor=${minor%%.*}"
+  ;;
+ovnguard-lab-pod)
+  cd lab
+  # It runs in images with nothing else in them.
+  export CGO_ENABLED=0
+  ldflags="-s -w"
   ;;
 *)
   echo "build: there is no program $program" >&2

@@ -29,6 +29,7 @@ run charts ./... || failed=1
 run lab "${parts[@]}" || failed=1
 wait $! || failed=1
 run lab "$e2e" || failed=1
+run lab -tags install ./test/install || failed=1
 
 echo
 echo "== summary"
