@@ -556,7 +556,9 @@ func TestDoubtedRows(t *testing.T) {
 		state State
 		why   string
 	}{
-		"a row":           {inventory.Port{Pod: pod, Row: row, Doubt: lacks}, Unknown, "lacks columns of its row: port_security"},
+		"a row": {
+			inventory.Port{Pod: pod, Row: row, Doubt: lacks}, Unknown, "lacks columns of its row: port_security",
+		},
 		"a row of no pod": {inventory.Port{Row: row, Doubt: lacks}, OutOfScope, "no pod has it"},
 		"no row":          {inventory.Port{Pod: pod, Doubt: some}, Unknown, "may not have all rows"},
 	} {

@@ -1,5 +1,5 @@
-// Package bundle makes archives for support cases, without secrets and, unless they are asked for, without addresses. It
-// is pure: what was read goes in, the archive comes out.
+// Package bundle makes archives for support cases, without secrets and, unless they are asked for, without addresses.
+// It is pure: what was read goes in, the archive comes out.
 package bundle
 
 import (

@@ -21,14 +21,15 @@ func TestExceptionsOnFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := string(text) // with every kind that somebody's addresses could be in
+	var whole strings.Builder // with every kind that somebody's addresses could be in
+	whole.Write(text)
 	for _, kind := range []string{
 		"v1 Node", "apps/v1 StatefulSet", "kubeovn.io/v1 Subnet", "kubeovn.io/v1 Vip", "kubeovn.io/v1 IP",
 	} {
 		version, name, _ := strings.Cut(kind, " ")
-		whole += fmt.Sprintf("---\napiVersion: %s\nkind: %sList\nitems: []\n", version, name)
+		fmt.Fprintf(&whole, "---\napiVersion: %s\nkind: %sList\nitems: []\n", version, name)
 	}
-	judged := written(t, "branch.yaml", whole)
+	judged := written(t, "branch.yaml", whole.String())
 	create := func(more ...string) []string {
 		return append([]string{
 			"create", "hq", "-n", "branch", "--from", judged, "--dry-run", "--reason", "forwards for the office",

@@ -174,8 +174,8 @@ func Ports(title string, ports []Port, program string, notes []string) answer.An
 	return a
 }
 
-// Steps returns every step of the decision for the port of a pod: also what the author of the pod asked for in vain, and
-// what the namespace handed down.
+// Steps returns every step of the decision for the port of a pod: also what the author of the pod asked for in vain,
+// and what the namespace handed down.
 func Steps(s *inventory.State, p *inventory.Port, now time.Time) []policy.Step {
 	return slices.Concat(
 		p.Decision.Told(p.Pod.Annotations, p.Provider),

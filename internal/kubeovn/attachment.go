@@ -105,8 +105,8 @@ func folded(key string) string {
 	}, key)
 }
 
-// ConfigOf returns a CNI configuration that KindOfConfig takes for that kind, for where the real one is left out: it may
-// hold what is nobody else's business.
+// ConfigOf returns a CNI configuration that KindOfConfig takes for that kind. It stands for a real one, which may hold
+// secrets.
 func ConfigOf(kind AttachmentKind) string {
 	switch kind {
 	case KindOVN:
