@@ -81,7 +81,9 @@ func TestTenantReadsOneNamespace(t *testing.T) {
 				"you may not list these, and they were left out: ", "PortSecurityPolicy.ovnguard.io",
 			},
 		},
-		"status":                  {[]string{"status", "-n", mine}, 4, []string{mine, "only namespace " + mine + " was read"}},
+		"status": {
+			[]string{"status", "-n", mine}, 4, []string{mine, "only namespace " + mine + " was read"},
+		},
 		"explain, by the context": {[]string{"explain", "pod/" + pod.Name}, 4, []string{"pod " + mine + "/" + pod.Name}},
 		"explain": {
 			[]string{"explain", "pod/" + pod.Name, "-n", mine},
