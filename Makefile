@@ -13,9 +13,9 @@ export HELM := $(BIN)/helm
 ##@ Start here
 
 .PHONY: quickstart
-quickstart: $(BIN) ## Audit a recorded cluster. Needs Go alone, neither root nor a cluster.
+quickstart: $(BIN) ## Show a recorded cluster on one screen. Needs Go alone, neither root nor a cluster.
 	./scripts/build.sh ovnguard $(BIN)/ovnguard
-	$(BIN)/ovnguard audit --from testdata/recorded/cluster.json.gz --nb testdata/recorded/nb.db.gz || [ $$? -eq 1 ]
+	$(BIN)/ovnguard status --from testdata/recorded/cluster.json.gz --nb testdata/recorded/nb.db.gz || [ $$? -eq 1 ]
 
 .PHONY: demo
 demo: deps build ## Show the main job on a real control plane and a real OVN (KEEP=1 leaves the lab up).
