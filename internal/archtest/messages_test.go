@@ -146,9 +146,11 @@ func normalised(format string) string {
 // continues reports whether a format adds something to an error of which the text comes first: that one has an entry.
 func continues(format string) bool { return strings.HasPrefix(format, "%w") }
 
-// leads reports whether a message only says where something is: it ends with a gap, and has one word or none besides
-// flags. What stands in the gap has an entry.
-func leads(text string) bool { return strings.HasSuffix(text, gap) && !says(text) }
+// leads reports whether a message only says where something is: a flag, a name or one word, and a gap at its end. What
+// stands in the gap has an entry.
+func leads(text string) bool {
+	return !says(text) && (strings.HasSuffix(text, ": "+gap) || strings.HasSuffix(text, gap) && !word.MatchString(text))
+}
 
 // says reports whether there are two words or more in a message, besides flags.
 func says(text string) bool { return len(word.FindAllString(flag.ReplaceAllString(text, ""), -1)) > 1 }
@@ -213,30 +215,81 @@ func messages(t *testing.T) []message {
 	t.Helper()
 	var all []message
 	for _, s := range sources(t) {
-		note := func(before string, e ast.Expr, needed bool) {
-			text, ok := literal(e)
-			if text = before + text; !ok || needed && continues(text) {
-				return
-			}
-			if text = normalised(text); text != gap && (!needed || !leads(text)) {
-				at := s.set.Position(e.Pos())
-				path := strings.TrimPrefix(filepath.ToSlash(at.Filename), "../../")
-				all = append(all, message{text, path + ":" + strconv.Itoa(at.Line), needed})
-			}
-		}
-		for _, f := range s.files {
-			ast.Inspect(f, func(n ast.Node) bool {
-				if before, format := errorText(n); format != nil {
-					note(before, format, true)
-				} else if format := logText(n); format != nil {
-					note("", format, true)
-				}
-				if e, ok := n.(ast.Expr); ok {
-					note("", e, false)
-				}
-				return true
-			})
-		}
+		all = append(all, s.messages()...)
 	}
 	return all
+}
+
+// messages returns the texts in one package.
+func (s *source) messages() []message {
+	var all []message
+	note := func(before string, e ast.Expr, needed bool) {
+		text, ok := literal(e)
+		if text = before + text; !ok || needed && continues(text) {
+			return
+		}
+		if text = normalised(text); text != gap && (!needed || !leads(text)) {
+			at := s.set.Position(e.Pos())
+			path := strings.TrimPrefix(filepath.ToSlash(at.Filename), "../../")
+			all = append(all, message{text, path + ":" + strconv.Itoa(at.Line), needed})
+		}
+	}
+	for _, f := range s.files {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if before, format := errorText(n); format != nil {
+				note(before, format, true)
+			} else if format := logText(n); format != nil {
+				note("", format, true)
+			}
+			if e, ok := n.(ast.Expr); ok {
+				note("", e, false)
+			}
+			return true
+		})
+	}
+	return all
+}
+
+// Texts in code become messages as these do, and what has no row of its own has none for a reason.
+func TestTextsOfMessages(t *testing.T) {
+	for code, want := range map[string]string{
+		`fmt.Errorf("--for: %s: it lasts until %s already", a, b)`:    "--for: …: it lasts until … already",
+		`fmt.Errorf("read the " + what + ": %w", err)`:                "read the …: …",
+		`fmt.Errorf("%d%% of %q\n%s", a, b, c)`:                       "…% of … …",
+		`errors.New("a " + "b")`:                                      "a b",
+		"errors.New(\"see `ovnguard rules`\")":                        "see ovnguard rules",
+		`bad("webhook-service", "%q: want namespace/name", o)`:        "--webhook-service: …: want namespace/name",
+		`fault(400, "?limit=%s: want a number", text)`:                "?limit=…: want a number",
+		`&httpError{429, fmt.Sprintf("user %q may ask", name), 1}`:    "user … may ask",
+		`log.Info("a port could not be put right", "reason", why)`:    "a port could not be put right",
+		`log.Error(err, "workloads are not followed")`:                "workloads are not followed",
+		`r.Log.Info("WARNING: nobody is registered", "namespace", n)`: "WARNING: nobody is registered",
+		`loop{Failing: "an Event could not be written"}`:              "an Event could not be written",
+
+		`log.Info("the webhook is served", "address", a)`:        "",
+		`log.V(1).Info("a connection failed", "reason", text)`:   "",
+		`fmt.Errorf("--nb: %s: %w", path, err)`:                  "",
+		`fmt.Errorf("document %d: %w", n, err)`:                  "",
+		`fmt.Errorf("%w; an administrator can grant it", err)`:   "",
+		`errors.New(strings.Join(lacking, ", and "))`:            "",
+		`fmt.Sprintf("no error, though the text looks like it")`: "",
+	} {
+		e, err := parser.ParseExpr(code)
+		if err != nil {
+			t.Fatalf("%s: %v", code, err)
+		}
+		s := source{set: token.NewFileSet(), files: []*ast.File{{
+			Name:  ast.NewIdent("p"),
+			Decls: []ast.Decl{&ast.GenDecl{Specs: []ast.Spec{&ast.ValueSpec{Values: []ast.Expr{e}}}}},
+		}}}
+		var got []string
+		for _, m := range s.messages() {
+			if m.needed {
+				got = append(got, m.text)
+			}
+		}
+		if text := strings.Join(got, " AND "); text != want {
+			t.Errorf("%s: %q, want %q", code, text, want)
+		}
+	}
 }
