@@ -96,7 +96,7 @@ func (o *reading) instead(r *reply, err error) error {
 		return err
 	}
 	code, unnamed := exit.code, o.northbound == ""
-	if o.kubernetes != "" || code != exitUnreachable && (code != exitUsage || !unnamed) {
+	if o.kubernetes != "" || code != exitUnreachable && (code != exitUsage && code != exitIncomplete || !unnamed) {
 		return err
 	}
 	if _, none := o.rest(); none != nil { // the API needs the user's token

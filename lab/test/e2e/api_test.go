@@ -211,7 +211,7 @@ func TestThreatT52TenantOfTheAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	stdout, stderr, code = tenant.plainly(t, "status", "-n", tenantNamespace)
-	if code != 3 || !strings.Contains(stderr, "--server") {
+	if code != 4 || !strings.Contains(stderr, "--server") {
 		t.Errorf("status of the tenant, who may not find the controller: code %d\n%s%s", code, stdout, stderr)
 	}
 	stdout, stderr, code = tenant.plainly(t, "status", "-n", tenantNamespace, "--server", at, "--server-ca", ca)
