@@ -237,6 +237,9 @@ func (o *planOptions) change(g *bothSides, manifests []manifest, now time.Time) 
 			q.Exceptions = append(q.Exceptions, inventory.PodKey{Namespace: m.GetNamespace(), Name: m.GetName()})
 		}
 	}
+	if err := checkNamespace(&g.inv.State, o.namespace); err != nil {
+		return q, nil, err
+	}
 	if err := o.changeExceptions(g.inv, &q); err != nil {
 		return q, nil, err
 	}

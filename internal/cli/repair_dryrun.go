@@ -110,6 +110,9 @@ func (o *repairOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	if err != nil {
 		return err
 	}
+	if err := seen.checkNamespace(o.namespace); err != nil {
+		return usage(err)
+	}
 	brake := &repair.Brake{Percent: o.percent, Floor: o.floor, Window: controller.BrakeWindow}
 	if o.kubernetes == "" {
 		api, err := o.client()
