@@ -254,7 +254,7 @@ type picture struct {
 	results map[string]audit.Result
 	// judged has the pod and the provider for each result; the result itself is in results.
 	judged []report.Judged
-	// namespaces are those that the cluster has, or that a result is about.
+	// namespaces are those that a result is about.
 	namespaces map[string]bool
 	// notes say what could not be taken into account, and damage what of files could not be read.
 	notes  []string
@@ -385,9 +385,6 @@ func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (pic
 	seen := picture{
 		inv: inv, results: make(map[string]audit.Result), namespaces: make(map[string]bool),
 		notes: g.notes, damage: g.damage, northbound: g.northbound,
-	}
-	for _, ns := range inv.Namespaces() {
-		seen.namespaces[ns.Name] = true
 	}
 	for _, name := range inv.Names() {
 		port := inv.Port(name, now)

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
-	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/report"
 )
@@ -210,18 +209,16 @@ func (o *auditOutput) complete(s *report.Summary) {
 	}
 }
 
-// selects finds the pods that --selector picks. It returns an error if the filter names a namespace or a provider that
-// the cluster does not have. The report would have no findings then, and look clean.
+// selects finds the pods that --selector picks. It returns an error if it picks none, or if the filter names a
+// namespace or a provider that the cluster does not have. The report would have no findings then, and look clean.
 func (o *auditOutput) selects(p *picture) error {
 	var errs []error
-	if o.selector.given() {
-		o.filter.Pods = make(map[inventory.PodKey]bool)
-		for p := range p.inv.EachPod() {
-			o.filter.Pods[p.PodKey] = o.selector.matches(p)
-		}
-	}
-	if n := o.filter.Namespace; n != "" && !p.namespaces[n] {
-		errs = append(errs, fmt.Errorf("--namespace: %q: the cluster has no such namespace, and no pod in it", n))
+	if err := p.checkNamespace(o.filter.Namespace); err != nil {
+		errs = append(errs, err)
+	} else if o.selector.given() {
+		var err error
+		o.filter.Pods, err = o.selector.pods(&p.inv.State, o.filter.Namespace)
+		errs = append(errs, err)
 	}
 	if provider := o.filter.Provider; provider != "" {
 		var has []string

@@ -192,7 +192,8 @@ func (o *exceptionsOptions) readExceptions(
 		if err != nil {
 			return nil, nil, err
 		}
-		return exception.List(inv.Snapshot(), o.namespace, now), cluster.notes, nil
+		list, err = o.ofNamespace(inv.Snapshot(), now)
+		return list, cluster.notes, err
 	}
 	_, api, err := o.connect(ctx)
 	if err != nil {
@@ -209,7 +210,19 @@ func (o *exceptionsOptions) readExceptions(
 	case err != nil:
 		return nil, nil, err
 	}
-	return exception.List(inv.Snapshot(), o.namespace, now), notes, nil
+	list, err = o.ofNamespace(inv.Snapshot(), now)
+	return list, notes, err
+}
+
+// ofNamespace returns the exceptions of the namespace, or of all.
+func (o *exceptionsOptions) ofNamespace(inv *inventory.State, now time.Time) ([]exception.Listed, error) {
+	list := exception.List(inv, o.namespace, now)
+	if len(list) == 0 {
+		if err := checkNamespace(inv, o.namespace); err != nil {
+			return nil, usage(err)
+		}
+	}
+	return list, nil
 }
 
 // fromStatus returns the exceptions by what the program noted in their status.

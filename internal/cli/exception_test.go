@@ -45,7 +45,7 @@ func TestExceptionsOnFiles(t *testing.T) {
 			[]string{"list", "--from", file},
 			exitFindings, "1 approved, 1 pending, 1 expired, 1 refused", "",
 		},
-		"list, other": {[]string{"list", "--from", file, "-n", "shop"}, exitOK, "0 exceptions", ""},
+		"list, other": {[]string{"list", "--from", file, "-n", "shop"}, exitUsage, "", "--namespace"},
 		"list, wide": {
 			[]string{"list", "--from", file, "-o", "wide"},
 			exitFindings, "the port's own MAC with 10.30.0.0/24", "",

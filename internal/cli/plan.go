@@ -205,7 +205,12 @@ func (o *planOptions) run(ctx context.Context, in io.Reader, out io.Writer, flag
 		Result: plan.Compare(q),
 		Notes:  append(append([]string{}, g.notes...), notes...),
 	}
-	r.Next = o.next(&r.Result)
+	idle := idleManifests(&g.inv.State, manifests, &r.Result)
+	r.Notes = append(r.Notes, idle...)
+	if o.level != "" && r.Summary.Workloads == 0 {
+		r.Notes = append(r.Notes, o.decidedAlready(&g, flags, now)...)
+	}
+	r.Next = o.next(&r.Result, flags, len(idle) == 0)
 	if err := o.output.put(out, r.answer(o)); err != nil {
 		return err
 	}
@@ -236,6 +241,9 @@ func (o *planOptions) change(g *bothSides, manifests []manifest, now time.Time) 
 		if m := &manifests[i]; m.GroupVersionKind() == kube.ExceptionKind {
 			q.Exceptions = append(q.Exceptions, inventory.PodKey{Namespace: m.GetNamespace(), Name: m.GetName()})
 		}
+	}
+	if err := checkNamespace(&g.inv.State, o.namespace); err != nil {
+		return q, nil, err
 	}
 	if err := o.changeExceptions(g.inv, &q); err != nil {
 		return q, nil, err

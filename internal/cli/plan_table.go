@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/plan"
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -202,11 +204,16 @@ func (r *planReport) exceptions() answer.Section {
 }
 
 // next returns the commands that the answer leads to.
-func (o *planOptions) next(r *plan.Result) []nextStep {
+// applies is false where the manifests would not have the effect that they are written for.
+func (o *planOptions) next(r *plan.Result, flags *pflag.FlagSet, applies bool) []nextStep {
 	out := []nextStep{}
+	reads := readingWords(flags)
 	for i := range r.Workloads {
 		for _, p := range r.Workloads[i].Ports {
 			step := nextStep{"an exception for " + p.Name, p.Exception}
+			if strings.HasPrefix(step.Command, "ovnguard ") { // others are kubectl's
+				step.Command += reads
+			}
 			if p.Exception != "" && len(out) < commandsShown {
 				out = append(out, step)
 			}
@@ -215,7 +222,7 @@ func (o *planOptions) next(r *plan.Result) []nextStep {
 	if held(r) {
 		out = append(out, nextStep{"let repair write so many ports", "ovnguard repair confirm"})
 	}
-	if len(o.files) > 0 && !slices.Contains(o.files, "-") {
+	if applies && len(o.files) > 0 && !slices.Contains(o.files, "-") {
 		words := []string{"kubectl apply"}
 		for _, f := range o.files {
 			words = append(words, "-f", quoted(f))
@@ -250,4 +257,26 @@ func held(r *plan.Result) bool {
 		}
 	}
 	return r.Summary.Now > brake.Limit(r.Summary.Ports)
+}
+
+// readingWords returns the flags that were given and say what is read, each with a blank before it: another command
+// reads the same with them.
+func readingWords(flags *pflag.FlagSet) string {
+	var known reading
+	reads := pflag.NewFlagSet("", pflag.ContinueOnError)
+	known.addReadingFlags(reads, "")
+	var b strings.Builder
+	flags.Visit(func(f *pflag.Flag) {
+		if reads.Lookup(f.Name) == nil {
+			return
+		}
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, value := range values {
+			b.WriteString(" --" + f.Name + "=" + quoted(value))
+		}
+	})
+	return b.String()
 }

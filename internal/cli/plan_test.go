@@ -269,3 +269,57 @@ spec:
 		t.Errorf("next are %+v", r.Next)
 	}
 }
+
+// A policy that picks no namespace, an exception for no port and a level that is decided already are named, and what
+// would have no effect is not offered. The commands that are offered read what this one did, and propose something.
+func TestPlanOfWhatHasNoEffect(t *testing.T) {
+	isolate(t)
+	files := recorded(t)
+	typo := written(t, "typo.yaml", policyText("t-daul", "level: strict, repair: repair"))
+	r, _ := planOf(t, append([]string{"-f", typo}, files...)...)
+	if len(r.Next) > 0 || !slices.ContainsFunc(r.Notes, func(n string) bool {
+		return strings.Contains(n, "policy guard picks no namespace of this cluster")
+	}) {
+		t.Errorf("of a policy for no namespace: next %v, notes %q", r.Next, r.Notes)
+	}
+	none := written(t, "none.yaml", `apiVersion: ovnguard.io/v1alpha1
+kind: PortSecurityException
+metadata: {name: none, namespace: t-dual}
+spec:
+  target: {podSelector: {matchLabels: {app: nobody}}}
+  grant: {pairs: [{prefix: 10.30.0.0/24}]}
+  reason: test
+  owner: test
+  expiresAt: "2099-01-01T00:00:00Z"
+`)
+	r, _ = planOf(t, append([]string{"-f", none}, files...)...)
+	if len(r.Next) > 0 || !slices.ContainsFunc(r.Notes, func(n string) bool {
+		return strings.Contains(n, "exception t-dual/none would count for no port: its target is no port")
+	}) {
+		t.Errorf("of an exception for no port: next %v, notes %q", r.Next, r.Notes)
+	}
+	r, _ = planOf(t, append([]string{"-n", "t-dual", "--level", "strict"}, files...)...)
+	if !slices.ContainsFunc(r.Notes, func(n string) bool {
+		return strings.Contains(n, "strict is decided here already; 7 ports are not so and stay so, because repair only")
+	}) {
+		t.Errorf("of a level that is decided already: %q", r.Notes)
+	}
+	r, _ = planOf(t, append([]string{"-f", "testdata/strict.yaml"}, files...)...)
+	for i, port := range []string{"d10-subnetvip.t-dual", "e06-aap-dual.t-dual"} {
+		want := "ovnguard exception generate --port=" + port + " --from=" + files[1] + " --nb=" + files[3]
+		if len(r.Next) != 3 || r.Next[i].Command != want {
+			t.Fatalf("next is %v, want %s", r.Next, want)
+		}
+		if code, out, errs := runMain(strings.Fields(want)[1:]...); code != exitOK {
+			t.Errorf("%s: exit code %d: %s%s", want, code, out, errs)
+		}
+	}
+	code, out, _ := runMain(append([]string{"exception", "generate", "--port=i05vm.t-dual"}, files...)...)
+	for _, want := range []string{
+		`the only sign is "unknown" in addresses`, "--class router --pair", "--forward --pair",
+	} {
+		if code != exitFindings || !strings.Contains(out, want) {
+			t.Errorf("exit code %d, no %q in\n%s", code, want, out)
+		}
+	}
+}

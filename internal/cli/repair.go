@@ -23,7 +23,8 @@ func newRepairCommand() *cobra.Command {
 what it would leave alone and why. It asks the same plan as the program in the cluster, which alone
 repairs: this command writes nothing. What that program remembers of other writers is not known.
 
-A port is written where its policy says repair: repair. "would" marks those of policies that only log.
+A port is written where its policy says repair: repair. "logged only" marks those of policies that
+only log.
 "held" marks changes that wait for a human, as repair holds them with the same limits.
 
 Exit code: 0 nothing would be written, 1 something would, 2 wrong usage, 3 the API server or a

@@ -110,6 +110,9 @@ func (o *repairOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	if err != nil {
 		return err
 	}
+	if err := seen.checkNamespace(o.namespace); err != nil {
+		return usage(err)
+	}
 	brake := &repair.Brake{Percent: o.percent, Floor: o.floor, Window: controller.BrakeWindow}
 	if o.kubernetes == "" {
 		api, err := o.client()
@@ -215,8 +218,8 @@ func (r *repairReport) answer() answer.Answer {
 	s := answer.Section{
 		Columns: append(answer.Columns("Result", "Port", "What"), answer.WideColumns("Policy", "Why")...),
 		After: []string{fmt.Sprintf(
-			"%s would be written, %d held, %d logged only, %d left alone; nothing was written",
-			counted(r.Written, "port"), r.Held, r.Logged, r.LeftAlone,
+			"%s would be written now, %d held, %d left alone; %d would be with repair: repair; nothing was written",
+			counted(r.Written, "port"), r.Held, r.LeftAlone, r.Logged,
 		)},
 	}
 	for i := range r.Ports {
@@ -235,7 +238,7 @@ func (p *repairedPort) result() string {
 	case len(p.Changes) == 0:
 		return "left alone"
 	case p.Logged:
-		return "would " + string(p.Action)
+		return "logged only: " + string(p.Action)
 	case p.Held:
 		return "held"
 	}

@@ -36,3 +36,22 @@ func (s *selector) given() bool { return s.text != "" }
 func (s *selector) matches(p *inventory.Pod) bool {
 	return !s.given() || p != nil && s.picks.Matches(labels.Set(p.Labels))
 }
+
+// pods returns the pods, of one namespace where it is not empty, and whether the flag picks each. It returns an error
+// if the flag picks none: an answer about no pod has no findings, and looks clean.
+func (s *selector) pods(inv *inventory.State, namespace string) (map[inventory.PodKey]bool, error) {
+	out, found := make(map[inventory.PodKey]bool), false
+	for p := range inv.EachPod() {
+		if namespace == "" || p.Namespace == namespace {
+			out[p.PodKey] = s.matches(p)
+			found = found || out[p.PodKey]
+		}
+	}
+	switch {
+	case found:
+		return out, nil
+	case namespace != "":
+		return nil, fmt.Errorf("--selector: %q: no pod of namespace %s has these labels", s.text, namespace)
+	}
+	return nil, fmt.Errorf("--selector: %q: no pod has these labels", s.text)
+}

@@ -155,6 +155,9 @@ func (o *statusOptions) readAndShow(
 			return err
 		}
 	}
+	if err := o.keepSelected(&seen); err != nil {
+		return usage(err)
+	}
 	o.fill(&r, seen, failed, l, now, flags)
 	if err := o.output.put(out, r.answer(now)); err != nil {
 		return err
@@ -162,20 +165,22 @@ func (o *statusOptions) readAndShow(
 	return o.verdict(&r, seen.damage, failed, errWithheld(seen.inv.Snapshot()))
 }
 
-// keepSelected leaves the results about pods that --selector picks.
-func (o *statusOptions) keepSelected(seen *picture) {
-	if !o.selector.given() {
-		return
+// keepSelected leaves the results about pods that --selector picks. It returns an error if there are no such pods, or
+// no such namespace.
+func (o *statusOptions) keepSelected(seen *picture) error {
+	if err := seen.checkNamespace(o.namespace); err != nil || !o.selector.given() {
+		return err
 	}
-	pods := make(map[inventory.PodKey]bool)
-	for p := range seen.inv.EachPod() {
-		pods[p.PodKey] = o.selector.matches(p)
+	pods, err := o.selector.pods(&seen.inv.State, o.namespace)
+	if err != nil {
+		return err
 	}
 	for _, j := range seen.judged {
 		if !pods[j.Pod] {
 			delete(seen.results, j.Port)
 		}
 	}
+	return nil
 }
 
 // lookAtWebhooks returns what stands of the registration.
@@ -235,7 +240,6 @@ func (o *statusOptions) fill(
 	r.Health.Nodes = append(r.Health.Nodes, overview.NodesOf(state)...)
 	r.Notes = append(r.Notes, seen.notes...)
 	if seen.results != nil {
-		o.keepSelected(&seen)
 		o.sum(&seen, r, flags)
 	}
 }

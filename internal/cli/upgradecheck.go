@@ -129,6 +129,9 @@ func (o *upgradeOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fl
 	if err != nil {
 		return err
 	}
+	if err := seen.checkNamespace(o.namespace); err != nil {
+		return usage(err)
+	}
 	from, note := o.running(workloads)
 	before := o.ovn(seen.northbound.version)
 	if from != nil && before.Version == "" {

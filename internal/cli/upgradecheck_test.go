@@ -103,6 +103,14 @@ func TestRepairDryRun(t *testing.T) {
 			t.Errorf("%s is left alone, and nothing says why", p.Port)
 		}
 	}
+	_, out, _ = run("--dry-run", "-n", "t-dual")
+	for _, want := range []string{
+		"logged only: write ", "0 ports would be written now, 0 held, 0 left alone; 7 would be with repair: repair",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
 	if code, out, errs := run(); code != exitUsage || out != "" || !strings.Contains(errs, "--dry-run") {
 		t.Errorf("without --dry-run: code %d, %s%s", code, out, errs)
 	}

@@ -101,13 +101,13 @@ func verbs(t *testing.T) map[string][]trial {
 			{exitUnreachable, away},
 		},
 		"exception list": {
-			{exitOK, []string{"--from", branch, "-n", "elsewhere"}},
+			{exitOK, []string{"--from", checkCluster, "-n", "t"}},
 			{exitFindings, []string{"--from", branch}},
 			{exitUsage, []string{"--from", branch, "--expiring", "soon"}},
 			{exitUnreachable, away},
 		},
 		"exception prune": {
-			{exitOK, []string{"--from", branch, "-n", "elsewhere"}},
+			{exitOK, []string{"--from", checkCluster, "-n", "t"}},
 			{exitFindings, []string{"--from", branch}},
 			{exitUsage, []string{"--from", branch, "x"}},
 			{exitUnreachable, away},

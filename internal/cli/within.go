@@ -75,3 +75,25 @@ func errWithheld(inv *inventory.State) error {
 	return errors.New("not all of these could be listed, and they decide what ports may send: " +
 		strings.Join(words, ", "))
 }
+
+// checkNamespace returns an error if the cluster does not have the namespace that --namespace names: an answer about it
+// has no findings, and looks clean. It returns nil for no name, and where it is not known which namespaces there are.
+func checkNamespace(inv *inventory.State, name string) error {
+	if name == "" || inv.Namespace(name).Err == nil || len(inv.Unread(inventory.Namespaces)) > 0 {
+		return nil
+	}
+	for p := range inv.EachPod() {
+		if p.Namespace == name {
+			return nil
+		}
+	}
+	return fmt.Errorf("--namespace: %q: the cluster has no such namespace, and no pod in it", name)
+}
+
+// checkNamespace is checkNamespace for one look; a port may still be of a namespace that is gone.
+func (p *picture) checkNamespace(name string) error {
+	if p.namespaces[name] {
+		return nil
+	}
+	return checkNamespace(&p.inv.State, name)
+}

@@ -173,6 +173,13 @@ func (p *Proposal) grant(n *needs) {
 				"pairs (class router) the exception would be narrower",
 		)
 		return
+	case len(n.pairs) == 0 && n.unknown:
+		create := fmt.Sprintf("ovnguard exception create NAME -n %s --pod %s", p.Namespace, p.pod)
+		p.Needless = fmt.Sprintf("the only sign is \"unknown\" in addresses: it takes in frames for MACs that nobody "+
+			"has, which does not tell from what it sends; if it routes with its own MAC: %s --class router --pair "+
+			"PREFIX; if it bridges MACs of others: %s --forward --pair MAC=PREFIX (spec.grant.layer2Forward: Allow)",
+			create, create)
+		return
 	case len(n.pairs) == 0:
 		p.Needless = "nothing shows that it needs more than its own MAC and addresses, and what it was granted"
 		return

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -36,7 +37,8 @@ func hopsOf(s *inventory.State) map[hop][]string {
 // forwards returns the signs that a port which loses something forwards for others, and the command that leads to an
 // exception for it; none without signs. before and after are the pictures of which the one loses something. A port is
 // proved to forward only where Kube-OVN made it a gateway's; everything
-// else that can be seen from outside the pod is a sign.
+// else that can be seen from outside the pod is a sign. Signs that do not tell from which addresses it sends lead to no
+// command: nothing could be proposed.
 func (c *comparison) forwards(before, after *inventory.Port) (signs []string, command string) {
 	today := c.before.Port(after.Name, c.Before.Cluster.Now)
 	add := func(format string, args ...any) { signs = append(signs, fmt.Sprintf(format, args...)) }
@@ -44,6 +46,7 @@ func (c *comparison) forwards(before, after *inventory.Port) (signs []string, co
 		add("%s", audit.SparedFor(after))
 		command = audit.ExceptionCommand(after.Passing)
 	}
+	generate := "ovnguard exception generate --port=" + after.Name
 	vpc := c.before.VPCOf(after.Row.Switch)
 	for _, a := range addressesOf(after) {
 		if routes := c.hops[hop{vpc, a}]; len(routes) > 0 {
@@ -57,6 +60,7 @@ func (c *comparison) forwards(before, after *inventory.Port) (signs []string, co
 				what = "Vip " + vip.name + ", " + vip.address.String()
 			}
 			add("it shares %s with other pods", what)
+			command = cmp.Or(command, generate)
 		}
 	}
 	if slices.Contains(today.Row.Addresses, kubeovn.AddressUnknown) {
@@ -68,9 +72,7 @@ func (c *comparison) forwards(before, after *inventory.Port) (signs []string, co
 	}
 	if more := c.byHand(&today); len(more) > 0 {
 		add("port_security lets it send from %s besides its identity today", listed(more))
-	}
-	if len(signs) > 0 && command == "" {
-		command = "ovnguard exception generate --port=" + after.Name
+		command = cmp.Or(command, generate)
 	}
 	return signs, command
 }
