@@ -24,9 +24,10 @@ func idleManifests(after *inventory.State, manifests []manifest, r *plan.Result)
 		switch m.GroupVersionKind() {
 		case kube.PolicyKind:
 			at := slices.IndexFunc(policies, func(p policy.Policy) bool { return p.Name == m.GetName() })
-			if at < 0 || policies[at].Namespaces == nil || slices.ContainsFunc(namespaces, func(n policy.Namespace) bool {
-				return policies[at].Namespaces(n.Labels)
-			}) {
+			if at < 0 || policies[at].Namespaces == nil ||
+				slices.ContainsFunc(namespaces, func(n policy.Namespace) bool {
+					return policies[at].Namespaces(n.Labels)
+				}) {
 				continue
 			}
 			notes = append(notes, fmt.Sprintf("policy %s picks no namespace of this cluster: see its "+
@@ -34,8 +35,11 @@ func idleManifests(after *inventory.State, manifests []manifest, r *plan.Result)
 		case kube.ExceptionKind:
 			for _, e := range r.Exceptions {
 				if e.Namespace == m.GetNamespace() && e.Name == m.GetName() && e.After == 0 {
-					notes = append(notes, fmt.Sprintf("exception %s/%s would count for no port: %s", e.Namespace, e.Name,
-						e.Why))
+					notes = append(
+						notes,
+						fmt.Sprintf("exception %s/%s would count for no port: %s", e.Namespace, e.Name,
+							e.Why),
+					)
 				}
 			}
 		}
@@ -64,7 +68,9 @@ func (o *planOptions) decidedAlready(g *bothSides, flags *pflag.FlagSet, now tim
 	if logged == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s is decided here already; %s not so and stay so, because repair only logs: a policy "+
-		"with repair: repair writes them (ovnguard repair --dry-run -n %s%s)", o.level, verb(logged, "port"),
-		o.namespace, readingWords(flags))}
+	return []string{
+		fmt.Sprintf("%s is decided here already; %s not so and stay so, because repair only logs: a policy "+
+			"with repair: repair writes them (ovnguard repair --dry-run -n %s%s)", o.level, verb(logged, "port"),
+			o.namespace, readingWords(flags)),
+	}
 }

@@ -300,7 +300,10 @@ spec:
 	}
 	r, _ = planOf(t, append([]string{"-n", "t-dual", "--level", "strict"}, files...)...)
 	if !slices.ContainsFunc(r.Notes, func(n string) bool {
-		return strings.Contains(n, "strict is decided here already; 7 ports are not so and stay so, because repair only")
+		return strings.Contains(
+			n,
+			"strict is decided here already; 7 ports are not so and stay so, because repair only",
+		)
 	}) {
 		t.Errorf("of a level that is decided already: %q", r.Notes)
 	}
