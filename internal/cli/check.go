@@ -51,7 +51,12 @@ Exit code: 0 nothing is refused, 1 something is, 2 wrong usage, also a manifest 
 be judged.`,
 		Example: "  ovnguard check -f manifests/\n  helm template . | ovnguard check -f - -n shop\n" +
 			"  ovnguard check -f web.yaml --from cluster.json -o json",
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage(fmt.Errorf("%s: use -f %s", answer.Plain(args[0]), answer.Plain(args[0])))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.Flags())
 		},
