@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/admission"
@@ -58,6 +59,8 @@ type reading struct {
 	setup    kubeovn.Setup
 	unplaced []string
 	accounts admission.Accounts
+	// missing are the kinds that the files in place of the cluster lack.
+	missing map[schema.GroupVersionKind]bool
 }
 
 func newAuditCommand() *cobra.Command {

@@ -17,6 +17,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/internal/preview"
 )
@@ -34,8 +35,8 @@ func newCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check -f FILE|DIR|-",
 		Short: "Say what admission would do about manifests before they are applied",
-		Long: `Reads manifests and says of each pod, and of each object that makes pods, what admission would do if
-it were applied: allow it, change annotations, or refuse it, with the check, the field, the reason
+		Long: `Reads manifests and says of each pod, of each object that makes pods, and of each exception and policy,
+what admission would do if it were applied: allow it, change annotations, or refuse it, with the check, the field, the reason
 and the fix. It asks the same checks as the webhooks, about the cluster or about a file in its place.
 Nothing is applied.
 
@@ -50,7 +51,12 @@ Exit code: 0 nothing is refused, 1 something is, 2 wrong usage, also a manifest 
 be judged.`,
 		Example: "  ovnguard check -f manifests/\n  helm template . | ovnguard check -f - -n shop\n" +
 			"  ovnguard check -f web.yaml --from cluster.json -o json",
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage(fmt.Errorf("%s: use -f %s", answer.Plain(args[0]), answer.Plain(args[0])))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.Flags())
 		},
@@ -82,7 +88,7 @@ const (
 type checkReport struct {
 	answer.Meta
 	Objects []checkedObject `json:"objects"`
-	// Others counts the objects that make no pods that admission knows.
+	// Others counts the objects that make no pods that admission knows, and are no exceptions or policies.
 	Others int      `json:"others"`
 	Notes  []string `json:"notes"`
 }
@@ -118,6 +124,8 @@ type checkedRefusal struct {
 
 	// passing means that a check waits for what has not been read.
 	passing bool
+	// unread lists the kinds that it waits for.
+	unread string
 }
 
 type checkedWish struct {
@@ -161,11 +169,9 @@ func (o *checkOptions) run(ctx context.Context, in io.Reader, out io.Writer, fla
 		return usage(fmt.Errorf("--filename: %w", err))
 	}
 	r.Notes = append(append(r.Notes, notes...), entered...)
-	cluster := o.previewed(inv.Snapshot(), now)
-	for i := range manifests {
-		if err := r.check(cluster, &manifests[i]); err != nil {
-			return usage(fmt.Errorf("--filename: %s: %w", manifests[i].where(), err))
-		}
+	r.Notes = append(r.Notes, passedOver(manifests)...)
+	if err := r.judge(ctx, o, inv.Snapshot(), manifests, now); err != nil {
+		return err
 	}
 	if o.kubernetes != "" {
 		r.fromFiles()
@@ -176,8 +182,31 @@ func (o *checkOptions) run(ctx context.Context, in io.Reader, out io.Writer, fla
 	if err := r.verdict(); err != nil {
 		return err
 	}
-	if err := errWithheld(cluster.Inventory); err != nil {
+	if err := errWithheld(&inv.State); err != nil {
 		return &exitError{code: exitIncomplete, err: err}
+	}
+	return nil
+}
+
+// judge judges the manifests.
+func (r *checkReport) judge(
+	ctx context.Context, o *checkOptions, inv *inventory.State, manifests []manifest, now time.Time,
+) error {
+	cluster, j := o.previewed(inv, now), o.manifestJudge(inv, now)
+	for i := range manifests {
+		m := &manifests[i]
+		err := error(nil)
+		if m.governs() {
+			err = r.governed(ctx, j, m)
+		} else {
+			err = r.check(cluster, m)
+		}
+		if err != nil {
+			return usage(fmt.Errorf("--filename: %s: %w", m.where(), err))
+		}
+	}
+	if slices.ContainsFunc(manifests, func(m manifest) bool { return m.GroupVersionKind() == kube.ExceptionKind }) {
+		r.Notes = append(r.Notes, rightsNote)
 	}
 	return nil
 }
@@ -249,9 +278,9 @@ func (r *checkReport) check(c *preview.Cluster, m *manifest) error {
 	return nil
 }
 
-// checked returns a judgement as it is printed.
-func checked(m *manifest, j *preview.Judgement) checkedObject {
-	o := checkedObject{
+// checkedOf returns what is printed of a manifest that is allowed.
+func checkedOf(m *manifest) checkedObject {
+	return checkedObject{
 		File:       m.file,
 		Document:   m.document,
 		Line:       m.line,
@@ -260,9 +289,13 @@ func checked(m *manifest, j *preview.Judgement) checkedObject {
 		Namespace:  m.GetNamespace(),
 		Name:       cmp.Or(m.GetName(), m.GetGenerateName()),
 		Result:     resultAllowed,
-		Why:        j.Unasked,
-		Warnings:   j.Change.Warnings,
 	}
+}
+
+// checked returns a judgement as it is printed.
+func checked(m *manifest, j *preview.Judgement) checkedObject {
+	o := checkedOf(m)
+	o.Why, o.Warnings = j.Unasked, j.Change.Warnings
 	at := func(field string) string {
 		if j.Path == "" || field == "" {
 			return field
@@ -277,6 +310,7 @@ func checked(m *manifest, j *preview.Judgement) checkedObject {
 		out := checkedRefusal{Field: at(r.Field), Why: r.Why, Fix: r.Fix, Mode: r.Mode.String()}
 		if r.Check != nil {
 			out.Check, out.passing = r.Check.ID, r.Check.Passing
+			out.unread = r.Unread
 		}
 		if r.More > 0 {
 			out.Why = fmt.Sprintf("and %d more", r.More)
@@ -313,12 +347,14 @@ func (o *checkedObject) change(c admission.Change) {
 	}
 }
 
-// fromFiles has refusals that only say what was not read tell how files come to have it: waiting does not help.
+// fromFiles has refusals that only say what was not read tell which kinds the files lack: waiting does not help.
 func (r *checkReport) fromFiles() {
 	for i := range r.Objects {
 		for j := range r.Objects[i].Refusals {
-			if at := &r.Objects[i].Refusals[j]; at.passing {
-				at.Fix = "--from: give files that have this kind"
+			at := &r.Objects[i].Refusals[j]
+			if at.passing && at.unread != "" {
+				at.Why = "cannot tell whether names or addresses clash: the file has no " + at.unread
+				at.Fix = "export this kind as well"
 			}
 		}
 	}
@@ -369,7 +405,10 @@ func (r *checkReport) answer() answer.Answer {
 	for i := range r.Objects {
 		o := &r.Objects[i]
 		s.Rows = append(s.Rows, answer.NewRow(
-			o.Result, o.Kind+" "+o.Namespace+"/"+o.Name, o.lines(), fmt.Sprintf("%s:%d", o.File, o.Line),
+			o.Result,
+			o.Kind+" "+strings.TrimPrefix(o.Namespace+"/"+o.Name, "/"),
+			o.lines(),
+			fmt.Sprintf("%s:%d", o.File, o.Line),
 		))
 	}
 	return answer.Answer{

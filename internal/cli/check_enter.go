@@ -57,7 +57,8 @@ func enterManifests(
 	for i := range manifests {
 		m := &manifests[i]
 		name := m.GetNamespace()
-		if !makesPods(m.GroupVersionKind()) || inv.Namespace(name).Err == nil {
+		if !makesPods(m.GroupVersionKind()) && m.GroupVersionKind() != kube.ExceptionKind ||
+			inv.Namespace(name).Err == nil {
 			continue
 		}
 		strange = append(strange, name)
@@ -110,7 +111,7 @@ func ask(inv *inventory.Inventory, u *unstructured.Unstructured, approver string
 		}
 	}
 	set(now.UTC().Format(time.RFC3339), "spec", "requestedAt")
-	set("whoever applies it", "spec", "requestedBy")
+	set(manifestAuthor, "spec", "requestedBy")
 	unstructured.RemoveNestedField(u.Object, "spec", "approvedBy")
 	if approver != "" {
 		set(approver, "spec", "approvedBy")

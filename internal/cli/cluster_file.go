@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/preview"
@@ -22,6 +24,8 @@ const standardInput = "-"
 type clusterFile struct {
 	notes     []string
 	templates []preview.Template
+	// missing are the kinds of which the files have neither an object nor a list.
+	missing map[schema.GroupVersionKind]bool
 	// damage is what of the files could not be read; "" for nothing.
 	damage string
 }
@@ -65,7 +69,7 @@ func readClusterFile(path string, now time.Time, inv *inventory.Inventory) (clus
 			inv.Expect(kind) // there may be some
 		}
 	}
-	out := clusterFile{templates: pods.templates, damage: badObjects(filled.Bad)}
+	out := clusterFile{templates: pods.templates, missing: filled.Missing, damage: badObjects(filled.Bad)}
 	out.notes = append(out.notes, fmt.Sprintf(
 		"the cluster is a file, not the running one: %s with %d namespaces and %d pods%s",
 		path, filled.Objects["Namespace"], filled.Objects["Pod"], changedText(changed, now),

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
@@ -58,6 +59,11 @@ func checkDatabase(flag, value string) error {
 			return fmt.Errorf("%s: database file: %w", flag, err)
 		}
 		return nil
+	}
+	if !strings.Contains(value, ":") {
+		return fmt.Errorf(
+			"%s: no such file: %s; or want unix:/PATH, tcp:HOST:PORT, ssl:HOST:PORT, or %sPATH of a database file", flag, answer.Plain(value), fileScheme,
+		)
 	}
 	if _, err := ovn.ParseEndpoints(value); err != nil {
 		return fmt.Errorf("%s: %w; or the path of a database file, or %sPATH", flag, err, fileScheme)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
@@ -68,6 +69,10 @@ could not be reached, or a right is missing, 4 a file lacks what is needed to ju
 	}
 	flags := cmd.Flags()
 	o.addKubernetesFlags(flags)
+	o.addNorthboundFlag(flags)
+	o.addTLSFlags(flags)
+	flags.Lookup("nb").Usage += ", or none: the cluster alone says then whose addresses are; or a database file: PATH " +
+		"or file:PATH"
 	o.told.addFlags(flags)
 	addFromFlag(flags, &o.kubernetes, ", as for audit")
 	flags.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the exception and its pods")
@@ -274,7 +279,8 @@ func (w *wish) object(namespace, name string) *v1alpha1.PortSecurityException {
 }
 
 // of has the exception be for what made a pod, or else for its labels.
-func (w *wish) of(inv *inventory.State, namespace string, now time.Time) error {
+func (w *wish) of(j *judge, namespace string) error {
+	inv := j.inv
 	for p := range inv.EachPod() {
 		if p.PodKey != (inventory.PodKey{Namespace: namespace, Name: w.pod}) {
 			continue
@@ -284,13 +290,21 @@ func (w *wish) of(inv *inventory.State, namespace string, now time.Time) error {
 			w.target.Owner = &v1alpha1.Owner{APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name}
 			return nil
 		}
+		if c := p.Controller; c != nil && j.missing[schema.FromAPIVersionAndKind(c.APIVersion, c.Kind)] {
+			return &exitError{code: exitIncomplete, err: fmt.Errorf(
+				"--pod: pod %s is owned by %s %s: %s", p, c.Kind, c.Name,
+				lacksKind(schema.FromAPIVersionAndKind(c.APIVersion, c.Kind)),
+			)}
+		}
 		if len(p.Labels) == 0 {
-			return fmt.Errorf("--pod: pod %s has neither an owner nor labels by which an exception could name it", p)
+			return usage(
+				fmt.Errorf("--pod: pod %s has neither an owner nor labels by which an exception could name it", p),
+			)
 		}
 		w.target.PodSelector = &metav1.LabelSelector{MatchLabels: p.Labels}
 		return nil
 	}
-	return fmt.Errorf("--pod: namespace %s has no pod %q", namespace, w.pod)
+	return usage(fmt.Errorf("--pod: namespace %s has no pod %q", namespace, w.pod))
 }
 
 func (o *createOptions) run(ctx context.Context, cmd *cobra.Command, name string) error {
@@ -302,6 +316,11 @@ func (o *createOptions) run(ctx context.Context, cmd *cobra.Command, name string
 		return usage(fmt.Errorf("--timeout: %s: must be more than 0", o.timeout))
 	case o.kubernetes != "" && !o.dryRun:
 		return usage(errors.New("--from: the cluster is a file, so that nothing can be created; add --dry-run"))
+	}
+	if o.northbound != "" {
+		if err := errors.Join(checkNorthbound(o.northbound), o.connection.check()); err != nil {
+			return usage(err)
+		}
 	}
 	if err := o.complete(cmd.InOrStdin(), errs, now); err != nil {
 		return err
@@ -319,11 +338,12 @@ func (o *createOptions) run(ctx context.Context, cmd *cobra.Command, name string
 		if j.inv == nil {
 			return usage(errors.New("--pod: you may not read what owns pods; give --workload or --selector"))
 		}
-		if err := o.of(j.inv, o.namespace, now); err != nil {
-			return usage(err)
+		if err := o.of(j, o.namespace); err != nil {
+			return err
 		}
 	}
 	object := o.object(o.namespace, name)
+	notes = append(notes, j.unselected(object)...)
 	if err := tellNotes(errs, notes); err != nil {
 		return err
 	}

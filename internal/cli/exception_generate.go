@@ -184,8 +184,9 @@ func (o *reading) picture(ctx context.Context, flags *pflag.FlagSet) (picture, t
 
 // Texts that whoever asks for a proposed exception has to replace.
 const (
-	reasonToFill = "FILL IN: why these ports need it"
-	ownerToFill  = "FILL IN: the person or team to ask"
+	toFill       = "FILL IN"
+	reasonToFill = toFill + ": why these ports need it"
+	ownerToFill  = toFill + ": the person or team to ask"
 )
 
 // proposalText writes a proposal as a manifest with comments. proposed is false where it is comments alone.

@@ -16,7 +16,9 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
@@ -38,6 +40,9 @@ type judge struct {
 	inv      *inventory.State
 	accounts admission.Accounts
 	now      time.Time
+	// file means that the cluster is a file, and missing are the kinds that it lacks.
+	file    bool
+	missing map[schema.GroupVersionKind]bool
 }
 
 // judgement is the answer.
@@ -61,9 +66,13 @@ func (o *reading) newJudge(ctx context.Context, now time.Time) (j *judge, notes 
 		if err != nil {
 			return nil, nil, err
 		}
-		notes = cluster.notes
-		j.inv, j.user.Username = inv.Snapshot(), "whoever applies it"
-		notes = append(notes, "who has the verbs approve and share is not known from files, and not judged")
+		northbound, err := o.enterPorts(ctx, now, inv)
+		if err != nil {
+			return nil, nil, err
+		}
+		notes = append(cluster.notes, northbound...)
+		j.inv, j.user.Username, j.file, j.missing = inv.Snapshot(), manifestAuthor, true, cluster.missing
+		notes = append(notes, rightsNote)
 		return j, notes, nil
 	}
 	if _, j.api, err = o.connect(ctx); err != nil {
@@ -81,12 +90,32 @@ func (o *reading) newJudge(ctx context.Context, now time.Time) (j *judge, notes 
 	case err != nil:
 		return nil, nil, err
 	}
+	northbound, err := o.enterPorts(ctx, now, inv)
+	if err != nil {
+		return nil, nil, err
+	}
 	j.inv = inv.Snapshot()
-	return j, notes, nil
+	return j, append(notes, northbound...), nil
+}
+
+// enterPorts enters what the Northbound database holds into the inventory, where one is named.
+func (o *reading) enterPorts(ctx context.Context, now time.Time, inv *inventory.Inventory) (notes []string, err error) {
+	if o.northbound == "" {
+		return nil, nil
+	}
+	d, err := o.readNorthbound(ctx, now, inv)
+	if err != nil {
+		return nil, err
+	}
+	inv.SetOVN(o.ovn(d.version))
+	return d.notes, nil
 }
 
 // judge says what admission would answer to the request; old is nil where the exception is new.
 func (j *judge) judge(ctx context.Context, old, now *v1alpha1.PortSecurityException) (judgement, error) {
+	if text := placeholder(now); text != "" {
+		return judgement{Refusal: text}, nil
+	}
 	if j.inv == nil {
 		return j.tryOut(ctx, old, now)
 	}
@@ -145,9 +174,45 @@ func (j *judge) judge(ctx context.Context, old, now *v1alpha1.PortSecurityExcept
 	return out, json.Unmarshal(raw, out.Object)
 }
 
-// lacks says what a file lacks without which it cannot be told whose addresses are; "" where it lacks nothing.
+// unselected returns a note where the labels of an exception pick no pod now; none where some are picked, or that is
+// not known.
+func (j *judge) unselected(o *v1alpha1.PortSecurityException) []string {
+	if j.inv == nil || o.Spec.Target.PodSelector == nil {
+		return nil
+	}
+	labelsOf, err := metav1.LabelSelectorAsSelector(o.Spec.Target.PodSelector)
+	if err != nil {
+		return nil // the judge says so
+	}
+	for p := range j.inv.EachPod() {
+		if p.Namespace == o.Namespace && labelsOf.Matches(labels.Set(p.Labels)) {
+			return nil
+		}
+	}
+	return []string{
+		fmt.Sprintf("--selector: no pod of namespace %s has these labels now: %s", o.Namespace, labelsOf),
+	}
+}
+
+// lacks says what a file lacks without which it cannot be told whether there is an owner, or whose addresses are; ""
+// where it lacks nothing.
 func (j *judge) lacks(o *v1alpha1.PortSecurityException) string {
-	if j.api != nil || len(o.Spec.Grant.Pairs) == 0 {
+	if !j.file {
+		return ""
+	}
+	if w := o.Spec.Target.Owner; w != nil {
+		kind := schema.FromAPIVersionAndKind(w.APIVersion, w.Kind)
+		if _, found := j.inv.Workload(o.Namespace, w.APIVersion, w.Kind, w.Name); !found && j.missing[kind] {
+			return fmt.Sprintf(
+				"--from: it cannot be judged whether namespace %s has %s %q: %s",
+				o.Namespace,
+				w.Kind,
+				w.Name,
+				lacksKind(kind),
+			)
+		}
+	}
+	if len(o.Spec.Grant.Pairs) == 0 {
 		return ""
 	}
 	missing := j.inv.Unread(append(slices.Clone(inventory.Holding), inventory.Pods)...)
@@ -159,6 +224,11 @@ func (j *judge) lacks(o *v1alpha1.PortSecurityException) string {
 			"kind as well, as docs/audit.md says",
 		admission.Listed(missing),
 	)
+}
+
+// lacksKind says that a file lacks a kind, and what to do.
+func lacksKind(kind schema.GroupVersionKind) string {
+	return fmt.Sprintf("the file has no %s; export it as well", kind.GroupKind())
 }
 
 // tryOut asks the API server itself, which stores nothing.

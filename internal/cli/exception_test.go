@@ -24,7 +24,7 @@ func TestExceptionsOnFiles(t *testing.T) {
 	var whole strings.Builder // with every kind that somebody's addresses could be in
 	whole.Write(text)
 	for _, kind := range []string{
-		"v1 Node", "apps/v1 StatefulSet", "kubeovn.io/v1 Subnet", "kubeovn.io/v1 Vip", "kubeovn.io/v1 IP",
+		"v1 Node", "apps/v1 StatefulSet", "apps/v1 Deployment", "kubeovn.io/v1 Subnet", "kubeovn.io/v1 Vip", "kubeovn.io/v1 IP",
 	} {
 		version, name, _ := strings.Cut(kind, " ")
 		fmt.Fprintf(&whole, "---\napiVersion: %s\nkind: %sList\nitems: []\n", version, name)
@@ -82,6 +82,32 @@ func TestExceptionsOnFiles(t *testing.T) {
 		"no such owner": {
 			create("--workload", "deployment/x", "--class", "router", "--pair", "10.20.0.0/24", "--ticket", "NET-7"),
 			exitFindings, "", `has no Deployment "x"`,
+		},
+		"owner of a kind that is not in": {
+			create("--workload", "vmi/x", "--class", "router", "--pair", "10.20.0.0/24", "--ticket", "NET-7"),
+			exitIncomplete, "", "the file has no VirtualMachineInstance.kubevirt.io; export it as well",
+		},
+		"pod of a kind that is not in": {
+			[]string{
+				"create", "a", "-n", "t-plain", "--from", recorded, "--dry-run", "--pod", "i03-sts-0", "--level", "mac",
+				"--reason", "was needed once", "--owner", "me", "--expires", "1d",
+			}, exitIncomplete, "", "the file has no StatefulSet.apps; export it as well",
+		},
+		"labels of no pod": {
+			create("--selector", "app=typo", "--level", "mac", "--ticket", "NET-7"),
+			exitOK, "app: typo", "no pod of namespace branch has these labels now: app=typo",
+		},
+		"labels of a pod, with a database": {
+			create("--selector", "app=router", "--level", "mac", "--ticket", "NET-7", "--nb", nb),
+			exitOK, "app: router", "the Northbound database is a file",
+		},
+		"no such database": {
+			create("--selector", "app=router", "--level", "mac", "--ticket", "NET-7", "--nb", "/nothere.db"),
+			exitUsage, "", "no such file",
+		},
+		"to be filled in": {
+			create("--pod", "router-0", "--level", "mac", "--ticket", "NET-7", "--owner", ownerToFill),
+			exitFindings, "", "fill in spec.owner",
 		},
 		"no such pod":  {create("--pod", "x", "--level", "mac"), exitUsage, "", "--pod"},
 		"strange pair": {create("--pod", "router-0", "--pair", "10.20.0.1/24"), exitUsage, "", "--pair"},

@@ -57,7 +57,12 @@ alone. audit, status, doctor, explain and check read them with --from DIR --nb D
 Exit code: 0 all is written, 2 wrong usage, 3 the API server or a database could not be reached, 4
 some kinds could not be read; what could be is written.`,
 		Example: "  ovnguard export cluster/\n  ovnguard audit --from cluster/ --nb cluster/nb.json",
-		Args:    cobra.ExactArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage(errors.New("want DIR, the directory to write to"))
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.progress = cmd.ErrOrStderr()
 			return o.run(cmd.Context(), args[0], cmd.OutOrStdout(), cmd.Flags())

@@ -14,6 +14,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/ovnguard/ovnguard/internal/answer"
 )
 
 // Exit codes, the same for every command.
@@ -110,6 +113,7 @@ func newRootCommand(program string) *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SuggestionsMinimumDistance = 2
+	root.SetFlagErrorFunc(nearFlag)
 	root.AddCommand(
 		newAuditCommand(),
 		newBundleCommand(),
@@ -140,6 +144,25 @@ func newRootCommand(program string) *cobra.Command {
 
 // Commands returns the command line as documents describe it. program is the name that starts it.
 func Commands(program string) *cobra.Command { return newRootCommand(program) }
+
+// nearFlag adds to the error of an unknown flag the nearest flag of the command.
+func nearFlag(cmd *cobra.Command, err error) error {
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok || len(unknown.GetSpecifiedName()) < 2 {
+		return usage(err)
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	near := nearestIDs(unknown.GetSpecifiedName(), names)
+	if len(near) == 0 {
+		return usage(err)
+	}
+	return usage(fmt.Errorf("--%s: did you mean --%s?", answer.Plain(unknown.GetSpecifiedName()), near[0]))
+}
 
 // noCommand refuses words that are no command, and names the nearest commands.
 func noCommand(cmd *cobra.Command, args []string) error {

@@ -325,6 +325,7 @@ func (o *reading) readKubernetes(
 ) (notes []string, err error) {
 	if o.kubernetes != "" {
 		cluster, err := readClusterFile(o.kubernetes, now, inv)
+		o.missing = cluster.missing
 		return cluster.notes, err
 	}
 	return readCluster(ctx, c, inv, o.within)
