@@ -70,7 +70,7 @@ func (c *comparison) forwards(before, after *inventory.Port) (signs []string, co
 		add("port_security lets it send from %s besides its identity today", listed(more))
 	}
 	if len(signs) > 0 && command == "" {
-		command = "ovnguard exception generate --port=" + after.Name
+		command = "ovnguard exception generate --port=" + audit.ShellWord(after.Name)
 	}
 	return signs, command
 }
