@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -33,6 +34,10 @@ const (
 	burst   = 30
 	// writeTimeout bounds the time in which the caller must have taken the answer.
 	writeTimeout = 30 * time.Second
+	// maxWaiting is how many bytes of answers may wait for their callers to take them, and maxOfUser how many of one user:
+	// a caller that takes nothing holds an answer in memory until writeTimeout.
+	maxWaiting = 256 << 20
+	maxOfUser  = 64 << 20
 	// maxQuery is the length of the longest query, in bytes. maxItems is how many findings, permissions and unknown ports
 	// an answer has.
 	maxQuery = 4 << 10
@@ -66,9 +71,10 @@ type Server struct {
 	identities *identities
 	views      *views
 	busy       chan struct{}
-	// rates has a *rate.Limiter for a user.
-	rates *cache.LRUExpireCache
-	mux   *http.ServeMux
+	// bounds has a *bounds for a user, and waiting has the bytes of answers that are being written.
+	bounds  *cache.LRUExpireCache
+	waiting *semaphore.Weighted
+	mux     *http.ServeMux
 	// tell bounds what callers make the log say.
 	tell rate.Sometimes
 }
@@ -80,11 +86,12 @@ type handler func(ctx context.Context, r *http.Request, s scope) ([]byte, error)
 func New(c Config) *Server {
 	s := &Server{
 		Config: c, identities: newIdentities(c.Reviews, c.Now),
-		views: &views{monitor: c.Monitor, now: c.Now},
-		busy:  make(chan struct{}, maxAnswers),
-		rates: cache.NewLRUExpireCacheWithClock(most, clock(c.Now)),
-		mux:   http.NewServeMux(),
-		tell:  rate.Sometimes{Interval: tellEvery},
+		views:   &views{monitor: c.Monitor, now: c.Now},
+		busy:    make(chan struct{}, maxAnswers),
+		bounds:  cache.NewLRUExpireCacheWithClock(most, clock(c.Now)),
+		waiting: semaphore.NewWeighted(maxWaiting),
+		mux:     http.NewServeMux(),
+		tell:    rate.Sometimes{Interval: tellEvery},
 	}
 	for _, e := range []struct {
 		path   string
@@ -157,7 +164,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, takes []string, answer handler) {
 	ctx, cancel := context.WithTimeout(r.Context(), writeTimeout)
 	defer cancel()
-	body, err := s.answer(ctx, r, takes, answer)
+	body, taken, err := s.answer(ctx, r, takes, answer)
+	defer taken()
 	if err != nil {
 		wrong, known := errors.AsType[*httpError](err)
 		if !known {
@@ -174,38 +182,67 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, takes []string, a
 	_, _ = w.Write(body) //nolint:gosec // it is JSON and is said to be nothing else; whoever asked has gone then
 }
 
-func (s *Server) answer(ctx context.Context, r *http.Request, takes []string, answer handler) ([]byte, error) {
+// answer returns the body of the answer, and what is called when the caller has taken it.
+func (s *Server) answer(
+	ctx context.Context, r *http.Request, takes []string, answer handler,
+) (body []byte, taken func(), err error) {
+	taken = func() {}
 	token, wrong := bearer(r)
 	if wrong != nil {
-		return nil, wrong
+		return nil, taken, wrong
 	}
 	if err := s.enter(ctx); err != nil {
-		return nil, err
+		return nil, taken, err
 	}
 	defer func() { <-s.busy }()
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	u, err := s.identities.who(ctx, token, host)
 	if err != nil {
-		return nil, err
+		return nil, taken, err
 	}
-	if !s.room(u) {
-		return nil, &httpError{
+	limits := s.limits(u)
+	if !limits.rate.AllowN(s.Now(), 1) {
+		return nil, taken, &httpError{
 			http.StatusTooManyRequests,
 			fmt.Sprintf("user %q may ask %d times each second; try again", u.Username, perUser), time.Second,
 		}
 	}
 	namespace, err := asked(r, takes)
 	if err != nil {
-		return nil, err
+		return nil, taken, err
 	}
 	may, err := s.identities.allowed(ctx, u, namespace)
 	if err != nil {
-		return nil, err
+		return nil, taken, err
 	}
 	if err := s.Judging(); err != nil {
-		return nil, &httpError{http.StatusServiceUnavailable, err.Error(), time.Second}
+		return nil, taken, &httpError{http.StatusServiceUnavailable, err.Error(), time.Second}
 	}
-	return answer(ctx, r, may)
+	if body, err = answer(ctx, r, may); err != nil {
+		return nil, taken, err
+	}
+	taken, err = s.keep(limits, int64(len(body)))
+	return body, taken, err
+}
+
+// keep takes room for an answer that is being written. The function gives it back.
+func (s *Server) keep(limits *bounds, size int64) (func(), error) {
+	size = min(size, maxOfUser) // one alone is always written
+	none := &httpError{
+		http.StatusServiceUnavailable, "too many answers are waiting for callers to take them; try again",
+		time.Second,
+	}
+	if !limits.waiting.TryAcquire(size) {
+		return func() {}, none
+	}
+	if !s.waiting.TryAcquire(size) {
+		limits.waiting.Release(size)
+		return func() {}, none
+	}
+	return func() {
+		limits.waiting.Release(size)
+		s.waiting.Release(size)
+	}, nil
 }
 
 // enter waits for a place among those that are dealt with; the caller gives it back.
@@ -221,14 +258,20 @@ func (s *Server) enter(ctx context.Context) error {
 	return &httpError{http.StatusServiceUnavailable, "too many requests at a time; try again", time.Second}
 }
 
-// room reports whether a user may have one more answer now.
-func (s *Server) room(u *user) bool {
-	limit, ok := s.rates.Get(u.key)
-	if !ok {
-		limit = rate.NewLimiter(perUser, burst)
-		s.rates.Add(u.key, limit, remembered)
+// bounds are those of one user.
+type bounds struct {
+	rate    *rate.Limiter
+	waiting *semaphore.Weighted
+}
+
+// limits returns the bounds of a user.
+func (s *Server) limits(u *user) *bounds {
+	if b, ok := s.bounds.Get(u.key); ok {
+		return b.(*bounds) //nolint:forcetypeassert // nothing else is put there
 	}
-	return limit.(*rate.Limiter).AllowN(s.Now(), 1) //nolint:forcetypeassert // nothing else is put there
+	b := &bounds{rate.NewLimiter(perUser, burst), semaphore.NewWeighted(maxOfUser)}
+	s.bounds.Add(u.key, b, remembered)
+	return b
 }
 
 // asked returns the namespace that is asked about, of the path or of the query, which may have no other parameters than

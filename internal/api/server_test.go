@@ -1,9 +1,11 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -188,6 +190,59 @@ func TestThreatT53Flood(t *testing.T) {
 		synctest.Wait()
 		r.Judging = judging
 		if w := r.get(t, byShop, "status?namespace=shop"); w.Code != http.StatusOK {
+			t.Errorf("afterwards: %d %s", w.Code, w.Body)
+		}
+	})
+}
+
+// stuck is a caller that takes nothing of an answer until it is let go.
+type stuck struct {
+	*httptest.ResponseRecorder
+
+	begun, hold chan struct{}
+}
+
+func (s stuck) Write(text []byte) (int, error) {
+	if s.Code == http.StatusOK && len(text) > 1<<20 {
+		s.begun <- struct{}{}
+		<-s.hold
+	}
+	return len(text), nil
+}
+
+// Callers who ask for much and take nothing do not fill the memory, and hold up no others.
+func TestThreatT53SlowReaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		const size = 8 << 20
+		r.mux.HandleFunc(Prefix+"large", func(w http.ResponseWriter, q *http.Request) {
+			r.serve(
+				w,
+				q,
+				nil,
+				func(context.Context, *http.Request, scope) ([]byte, error) { return make([]byte, size), nil },
+			)
+		})
+		begun, hold := make(chan struct{}, 1000), make(chan struct{})
+		ask := func(token string) {
+			q := httptest.NewRequestWithContext(t.Context(), http.MethodGet, Prefix+"large", http.NoBody)
+			q.Header.Set("Authorization", "Bearer "+token)
+			r.ServeHTTP(stuck{httptest.NewRecorder(), begun, hold}, q)
+		}
+		for range 100 {
+			go ask(byAdmin)
+			time.Sleep(time.Second / 10)
+		}
+		synctest.Wait()
+		if n := len(begun); n != maxOfUser/size {
+			t.Errorf("%d answers of one user wait to be taken, want %d", n, maxOfUser/size)
+		}
+		if w := r.get(t, byShop, "status?namespace=shop"); w.Code != http.StatusOK {
+			t.Errorf("another user is told %d %s", w.Code, w.Body)
+		}
+		close(hold)
+		synctest.Wait()
+		if w := r.get(t, byAdmin, "status"); w.Code != http.StatusOK {
 			t.Errorf("afterwards: %d %s", w.Code, w.Body)
 		}
 	})

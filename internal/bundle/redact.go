@@ -36,6 +36,8 @@ var shapes = []struct {
 }{
 	// A private key in PEM, also where line feeds are escaped, and where the end is missing.
 	{regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)`), Removed},
+	// The same in base64, as Secrets have it; what begins as a certificate stays.
+	{regexp.MustCompile(`\bLS0tLS1CRUdJTiB[A-CE-Za-z0-9+/][A-Za-z0-9+/]*={0,2}`), Removed},
 	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)?`), Removed},
 	{
 		regexp.MustCompile(`(?i)\b(bearer|authorization\\?["']?\s*[:=]\s*\\?["']?basic)\s+[A-Za-z0-9._~+/=-]{6,}`),
@@ -49,9 +51,20 @@ var shapes = []struct {
 
 // assigned finds what is given to a name that says that it is a secret.
 var assigned = regexp.MustCompile(
-	`(?i)((?:password|passwd|passphrase|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|key-data|credentials?)` +
-		`\\?["']?\s*[:=]\s*\\?["']?)([^\s"',;&{}\[\]\\]+)`,
+	secretName + `\\?["']?\s*[:=]\s*\\?["']?)([^\s"',;&{}\[\]\\]+)`,
 )
+
+// secretName finds the name of a secret, in a group that is not ended.
+const secretName = `(?i)((?:password|passwd|passphrase|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|key-data|` +
+	`credentials?)`
+
+// assignedWhole finds the same with a value in quotes, which may have any characters: in quotes of a text, of JSON in
+// JSON, and in single ones.
+var assignedWhole = []*regexp.Regexp{
+	regexp.MustCompile(secretName + `"?\s*[:=]\s*")((?:[^"\\\n]|\\[^\n])+)(")`),
+	regexp.MustCompile(secretName + `(?:\\")?\s*[:=]\s*\\")((?:[^"\\\n]|\\\\(?:\\"|[^"\n]))+)(\\")`),
+	regexp.MustCompile(secretName + `'?\s*[:=]\s*')([^'"\\\n]+)(')`),
+}
 
 // harmless are values that are no secret, whatever they are given to; numbers are none where no quote precedes them.
 var harmless = regexp.MustCompile(`^(?:true|false|null|nil|none)$|^-?[0-9]+(?:\.[0-9]+)?$`)
@@ -70,6 +83,15 @@ func (r *Redactor) Text(text string) string {
 	for _, s := range shapes {
 		r.removed += len(s.find.FindAllStringIndex(text, -1))
 		text = s.find.ReplaceAllString(text, s.with)
+	}
+	for _, find := range assignedWhole {
+		text = find.ReplaceAllStringFunc(text, func(found string) string {
+			parts := find.FindStringSubmatch(found)
+			if parts[2] != Removed {
+				r.removed++
+			}
+			return parts[1] + Removed + parts[3]
+		})
 	}
 	text = assigned.ReplaceAllStringFunc(text, func(found string) string {
 		parts := assigned.FindStringSubmatch(found)

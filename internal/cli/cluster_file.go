@@ -124,6 +124,11 @@ func clusterFiles(path string) (files []string, changed time.Time, err error) {
 		if err != nil || entry.IsDir() || file != path && !holdsObjects(file) {
 			return err
 		}
+		if file != path {
+			if err := regular(file); err != nil {
+				return err
+			}
+		}
 		info, err := os.Stat(file)
 		if err != nil {
 			return err

@@ -71,6 +71,16 @@ func checkDatabase(flag, value string) error {
 	return nil
 }
 
+// regular returns an error for what is no file, such as a device, which never ends, or a pipe that nobody writes to.
+// Directories come from others; a pipe that is named itself is read.
+func regular(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: is no regular file", path)
+	}
+	return err
+}
+
 // openFile opens a file, unpacked where it is packed by gzip.
 func openFile(path string) (io.ReadCloser, error) {
 	file, err := os.Open(path)
@@ -93,7 +103,61 @@ func unpacked(in io.Reader) (io.Reader, error) {
 	if begin, err := buffered.Peek(2); err != nil || begin[0] != 0x1f || begin[1] != 0x8b {
 		return buffered, nil //nolint:nilerr // a file that short is read as it is
 	}
-	return gzip.NewReader(buffered)
+	packed := &packedReader{in: buffered}
+	out, err := gzip.NewReader(packed)
+	if err != nil {
+		return nil, err
+	}
+	return &unpackedReader{in: out, packed: packed}, nil
+}
+
+// Bounds of a packed file: one of a few megabytes can unpack to more than the memory. Objects and rows become twenty
+// times as long, and gzip reaches a thousand.
+const (
+	unpackedFreely = 64 << 20
+	unpackedTimes  = 200
+)
+
+// packedReader counts what is read of a packed file.
+type packedReader struct {
+	in  *bufio.Reader
+	all int64
+}
+
+// Read implements io.Reader.
+func (p *packedReader) Read(to []byte) (int, error) {
+	n, err := p.in.Read(to)
+	p.all += int64(n)
+	return n, err
+}
+
+// ReadByte implements io.ByteReader, so that no more is read than is unpacked.
+func (p *packedReader) ReadByte() (byte, error) {
+	b, err := p.in.ReadByte()
+	if err == nil {
+		p.all++
+	}
+	return b, err
+}
+
+// unpackedReader ends with an error where a file unpacks to far more than it has.
+type unpackedReader struct {
+	in     io.Reader
+	packed *packedReader
+	all    int64
+}
+
+// Read implements io.Reader.
+func (u *unpackedReader) Read(to []byte) (int, error) {
+	n, err := u.in.Read(to)
+	if u.all += int64(n); u.all > unpackedFreely && u.all/unpackedTimes > u.packed.all {
+		return 0, fmt.Errorf(
+			"it unpacks to more than %d times its size, as no export does; if that is right, unpack it "+
+				"with gunzip first",
+			unpackedTimes,
+		)
+	}
+	return n, err
 }
 
 // readDatabase reads a file of one of the databases.

@@ -82,6 +82,7 @@ func manifestFiles(path string) ([]string, error) {
 		}
 		if !entry.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(file)) {
 			files = append(files, file)
+			return regular(file)
 		}
 		return nil
 	})

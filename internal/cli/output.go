@@ -6,13 +6,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/ovnguard/ovnguard/internal/answer"
+	"github.com/ovnguard/ovnguard/internal/audit"
 )
 
 // output is how a command writes its answer.
@@ -89,13 +88,5 @@ func (o *output) putText(out io.Writer, write func(io.Writer) error) error {
 	return nil
 }
 
-// bare finds words that a shell takes as they are.
-var bare = regexp.MustCompile(`^[a-zA-Z0-9_./:=,@%+-]+$`)
-
 // quoted returns a word as a shell takes it.
-func quoted(word string) string {
-	if bare.MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
+func quoted(word string) string { return audit.ShellWord(word) }

@@ -274,7 +274,8 @@ func (p *Proposal) settle(inv *inventory.State, now time.Time) {
 		p.Doubts = append(
 			p.Doubts,
 			fmt.Sprintf("the pod has neither an owner nor labels; give it this one: kubectl -n %s "+
-				"label pod %s %s=%s", p.Namespace, p.pod, TargetLabel, labelValue(p.pod)),
+				"label pod %s %s=%s", audit.ShellWord(p.Namespace), audit.ShellWord(p.pod), TargetLabel,
+				audit.ShellWord(labelValue(p.pod))),
 		)
 	default:
 		p.Doubts = append(

@@ -305,7 +305,7 @@ func Changed(e journal.Entry, all []journal.Entry, program string) Change {
 	case e.Undoes != "":
 		c.Outcome += ", takes back change " + e.Undoes
 	case err == nil:
-		c.Undo = "ovnguard undo --change=" + e.ID + " --namespace=" + program
+		c.Undo = "ovnguard undo --change=" + audit.ShellWord(e.ID) + " --namespace=" + audit.ShellWord(program)
 	case e.Made():
 		c.Outcome += "; " + strings.TrimPrefix(err.Error(), "change "+e.ID+" of repair ")
 	}

@@ -46,7 +46,7 @@ func (c *comparison) forwards(before, after *inventory.Port) (signs []string, co
 		add("%s", audit.SparedFor(after))
 		command = audit.ExceptionCommand(after.Passing)
 	}
-	generate := "ovnguard exception generate --port=" + after.Name
+	generate := "ovnguard exception generate --port=" + audit.ShellWord(after.Name)
 	vpc := c.before.VPCOf(after.Row.Switch)
 	for _, a := range addressesOf(after) {
 		if routes := c.hops[hop{vpc, a}]; len(routes) > 0 {
