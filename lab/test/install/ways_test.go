@@ -136,14 +136,14 @@ func installed(t *testing.T, how way) {
 			t.Error(err)
 		}
 	})
-	installReady(t, how)
+	installReady(t, how.install)
 }
 
 // installReady installs ovnguard and returns when two replicas are ready on two nodes.
-func installReady(t *testing.T, how way) {
+func installReady(t *testing.T, install func(context.Context, string) error) {
 	t.Helper()
 	begin := time.Now()
-	if err := how.install(t.Context(), image); err != nil {
+	if err := install(t.Context(), image); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "two ready replicas on two nodes", func() (bool, error) {
