@@ -69,8 +69,8 @@ func (u *Uninstaller) installed(ctx context.Context) error {
 	)
 }
 
-// released reports whether Helm may still know the release. It keeps that in the program's namespace: when the namespace
-// is gone, Helm removes nothing any more.
+// released reports whether Helm may still know the release. It keeps that in the program's namespace: when that is
+// gone, Helm removes nothing any more.
 func (u *Uninstaller) released(ctx context.Context) bool {
 	return !gone(u.Client.Get(ctx, client.ObjectKey{Name: u.Namespace}, object(core("Namespace"), "", u.Namespace)))
 }

@@ -15,8 +15,8 @@ import (
 // perNamespace are the objects that the cluster itself makes in every namespace.
 var perNamespace = []string{"configmaps kube-root-ca.crt", "serviceaccounts default"}
 
-// Named returns all objects, of every kind that can be listed, in these namespaces or with the word in their name, each as
-// its resource and its name with the namespace. Events and what Kubernetes makes by itself are left out.
+// Named returns all objects, of every kind that can be listed, in these namespaces or with the word in their name, each
+// as its resource and its name with the namespace. Events and what Kubernetes makes by itself are left out.
 func (s *Scene) Named(ctx context.Context, word string, namespaces ...string) ([]string, error) {
 	client, err := discovery.NewDiscoveryClientForConfig(s.config)
 	if err != nil {
