@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -123,7 +124,12 @@ func testUpgrade(t *testing.T) {
 // the test. The pods' node has no kubelet: each runs within a moment.
 func stream(t *testing.T, name string, annotations map[string]string) (end func() []*corev1.Pod) {
 	tenant, stop, done := tenantPods(t), make(chan struct{}), make(chan []*corev1.Pod, 1)
+	end = sync.OnceValue(func() []*corev1.Pod {
+		close(stop)
+		return <-done
+	})
 	t.Cleanup(func() {
+		end() // where the test failed before
 		err := tenant.DeleteCollection(
 			cleanup(t),
 			metav1.DeleteOptions{},
@@ -153,10 +159,7 @@ func stream(t *testing.T, name string, annotations map[string]string) (end func(
 			}
 		}
 	}()
-	return func() []*corev1.Pod {
-		close(stop)
-		return <-done
-	}
+	return end
 }
 
 // testDrain drains a node: its replica moves to the other node, and the one that is there may not leave meanwhile.
