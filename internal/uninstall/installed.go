@@ -29,14 +29,14 @@ var installedKinds = []struct {
 	{rbac("ClusterRole"), false},
 }
 
-// installed removes what was installed with the program, except what Helm installed and removes itself.
+// installed removes what was installed with the program, except what Helm installed and can still remove itself.
 func (u *Uninstaller) installed(ctx context.Context) error {
 	if u.KeepInstalled {
 		return u.say(
 			Line{Stays, "what was installed", "roles, Service and the rest are left to whoever installed them"},
 		)
 	}
-	helms := 0
+	helms, released := 0, u.released(ctx)
 	for _, kind := range installedKinds {
 		namespace := ""
 		if kind.namespaced {
@@ -49,7 +49,7 @@ func (u *Uninstaller) installed(ctx context.Context) error {
 		for i := range all {
 			o := &all[i]
 			switch {
-			case o.Labels[byLabel] == byHelm:
+			case o.Labels[byLabel] == byHelm && released:
 				helms++
 			case kind.gvk == core("Namespace") && o.Name == u.Namespace,
 				kind.gvk == rbac("ClusterRole") && o.Name == OwnerRole:
@@ -67,6 +67,12 @@ func (u *Uninstaller) installed(ctx context.Context) error {
 		Line{Stays, fmt.Sprintf("%d objects of a Helm release", helms), "Helm removes them: helm uninstall -n " +
 			u.Namespace + " and the name of the release"},
 	)
+}
+
+// released reports whether Helm may still know the release. It keeps that in the program's namespace: when that is
+// gone, Helm removes nothing any more.
+func (u *Uninstaller) released(ctx context.Context) bool {
+	return !gone(u.Client.Get(ctx, client.ObjectKey{Name: u.Namespace}, object(core("Namespace"), "", u.Namespace)))
 }
 
 // rest says what is left on purpose.

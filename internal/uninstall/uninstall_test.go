@@ -209,6 +209,29 @@ func TestHelmKeepsItsOwn(t *testing.T) {
 	}
 }
 
+// What Helm installed is removed when the namespace is gone, in which Helm kept the release: Helm removes nothing then.
+func TestNoReleaseIsLeft(t *testing.T) {
+	c := api(t, interceptor.Funcs{}, slices.DeleteFunc(cluster(true), func(o client.Object) bool {
+		return o.GetNamespace() == own || o.GetName() == own
+	})...)
+	lines, err := uninstalled(t, c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []client.Object{
+		&corev1.Namespace{ObjectMeta: named("", "ovnguard-selftest")},
+		&rbacv1.ClusterRole{ObjectMeta: named("", "ovnguard")},
+		&rbacv1.ClusterRoleBinding{ObjectMeta: named("", "ovnguard")},
+	} {
+		if there(t, c, o) {
+			t.Errorf("%T %s is left after\n%s", o, o.GetName(), strings.Join(lines, "\n"))
+		}
+	}
+	if !there(t, c, &rbacv1.ClusterRole{ObjectMeta: named("", "theirs")}) {
+		t.Error("what somebody else made is gone")
+	}
+}
+
 // With --keep-crds, what people wrote stays, and how many that are is said.
 func TestDefinitionsAreKept(t *testing.T) {
 	definition := &metav1.PartialObjectMetadata{ObjectMeta: named("", "portsecuritypolicies.ovnguard.io")}

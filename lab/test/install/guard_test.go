@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -31,6 +32,9 @@ func TestInstalled(t *testing.T) {
 			t.Run("the self-test passes", testSelfTestPasses)
 			t.Run("a tenant's container cannot forge", testTenantIsStrict)
 			t.Run("a replica ends", testReplicaEnds)
+			if how.also != nil {
+				how.also(t)
+			}
 		})
 	}
 }
@@ -78,8 +82,8 @@ func testSelfTestPasses(t *testing.T) {
 	}
 }
 
-// tenantPod has the tenant make a pod that asks for no port security, and returns it.
-func tenantPod(t *testing.T, name, node string) *corev1.Pod {
+// tenantPods returns the pods of the tenant's namespace, with the tenant's rights.
+func tenantPods(t *testing.T) typedcorev1.PodInterface {
 	t.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", world.Lab.Info().Kubeconfigs[controlplane.TenantIdentity])
 	if err != nil {
@@ -90,7 +94,13 @@ func tenantPod(t *testing.T, name, node string) *corev1.Pod {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pods := tenant.CoreV1().Pods(controlplane.TenantNamespace)
+	return tenant.CoreV1().Pods(controlplane.TenantNamespace)
+}
+
+// tenantPod has the tenant make a pod that asks for no port security, and returns it.
+func tenantPod(t *testing.T, name, node string) *corev1.Pod {
+	t.Helper()
+	pods := tenantPods(t)
 	if _, err := pods.Create(t.Context(), root(name, node, map[string]string{portSecurity: "false"}),
 		metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)

@@ -39,11 +39,14 @@ type way struct {
 	// uninstall returns when ovnguard may be installed again, in any way. It must do so after half an installation as
 	// well. binary is ovnguard's own program.
 	uninstall func(ctx context.Context, binary string) error
+	// also tries what this way alone has. It may leave ovnguard in any state that uninstall removes; nil for nothing.
+	also func(t *testing.T)
 }
 
 // ways are the ways by their names.
 var ways = map[string]way{
 	"manifests": {install: applyManifests, uninstall: deleteManifests},
+	"helm":      {install: installChart, uninstall: deleteChart, also: testChart},
 }
 
 // imageLine finds the name of the image in the manifests.
@@ -133,11 +136,18 @@ func installed(t *testing.T, how way) {
 			t.Error(err)
 		}
 	})
-	if err := how.install(t.Context(), image); err != nil {
+	installReady(t, how.install)
+}
+
+// installReady installs ovnguard and returns when two replicas are ready on two nodes.
+func installReady(t *testing.T, install func(context.Context, string) error) {
+	t.Helper()
+	begin := time.Now()
+	if err := install(t.Context(), image); err != nil {
 		t.Fatal(err)
 	}
-	took := eventually(t, "two ready replicas on two nodes", func() (bool, error) {
+	eventually(t, "two ready replicas on two nodes", func() (bool, error) {
 		return len(pods(t, system, appLabel)) == 2, nil
 	})
-	t.Logf("two replicas were ready after %s", took.Round(time.Millisecond))
+	t.Logf("two replicas were ready %s after the installation began", time.Since(begin).Round(time.Millisecond))
 }
