@@ -97,11 +97,14 @@ func readDatabase(path string, tables []string) (*dbfile.Database, error) {
 		return nil, err
 	}
 	defer func() { _ = in.Close() }()
-	data, err := io.ReadAll(in)
-	if err != nil {
+	var text strings.Builder
+	if info, err := os.Stat(path); err == nil {
+		text.Grow(int(info.Size())) // less than there is where it is packed
+	}
+	if _, err := io.Copy(&text, in); err != nil {
 		return nil, err
 	}
-	return dbfile.Read(data, tables...)
+	return dbfile.Read(text.String(), tables...)
 }
 
 // databaseForms says what --nb takes, for whoever gave something else.
