@@ -128,10 +128,6 @@ bench-ovn: deps ## Measure following databases of up to 250,000 ports and readin
 bench-repair: deps ## Measure how long a row that another client changed is not what it must be. Seconds.
 	go run ./test/bench/repair
 
-.PHONY: bench-cli
-bench-cli: ## Measure what people wait for at the command line.
-	go run ./test/bench/cli
-
 .PHONY: bench-admission
 bench-admission: deps build ## Measure reviews and pod creations beside a bare webhook and beside none.
 	cd lab && go run ./test/bench/admission

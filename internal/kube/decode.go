@@ -10,8 +10,8 @@ import (
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 )
 
-// decode returns an object as Source.Set takes it: for kinds with many objects the fact alone. Of these, only the fields
-// are read that make it.
+// decode returns an object as Source.Set takes it: for kinds with many objects the fact alone. Of these, only the
+// fields that make it are read.
 func decode(raw []byte, s Source, bare bool) (any, error) {
 	switch s.Kind {
 	case IPKind:

@@ -60,8 +60,8 @@ type Database struct {
 	wanted map[string]bool
 }
 
-// Read reads a database, which keeps the text alive. Where tables are named, only they are kept and looked into; one that the schema does not have
-// is left out of the result.
+// Read reads a database, which keeps the text alive. Where tables are named, only they are kept and looked into; one
+// that the schema does not have is left out of the result.
 //
 // The error wraps ErrNoDatabase where there is nothing sound to give. Damage behind a sound beginning is no error: see
 // Loss.
