@@ -25,8 +25,8 @@ var sizes = []struct {
 	cpu    float64
 	memory int64
 }{
-	{10_000, 4, 250 << 20},
-	{100_000, 4, 1300 << 20},
+	{10_000, 3.5, 200 << 20},
+	{100_000, 3.5, 1300 << 20},
 }
 
 // audits is how often each is measured; the median counts.
