@@ -38,21 +38,44 @@ var accounting = map[inventory.Kind]string{
 
 // readClusterFile enters what --from names into the inventory: a file, a directory of files, or "-" for standard input.
 func readClusterFile(path string, now time.Time, inv *inventory.Inventory) (clusterFile, error) {
-	failed := func(err error) (clusterFile, error) { return clusterFile{}, usage(fmt.Errorf("--from: %w", err)) }
+	objects, err := readClusterObjects(path)
+	if err != nil {
+		return clusterFile{}, err
+	}
+	return objects.enter(now, inv)
+}
+
+// clusterObjects is what files in place of a cluster hold, before it is in an inventory.
+type clusterObjects struct {
+	path string
+	// changed is when the latest of the files was changed.
+	changed time.Time
+	found   *kube.Files
+	pods    *templateReader
+}
+
+// readClusterObjects reads what --from names.
+func readClusterObjects(path string) (clusterObjects, error) {
+	failed := func(err error) (clusterObjects, error) { return clusterObjects{}, usage(fmt.Errorf("--from: %w", err)) }
 	files, changed, err := clusterFiles(path)
 	if err != nil {
 		return failed(err)
 	}
-	var pods templateReader
+	pods := new(templateReader)
 	found := kube.NewFiles(pods.read)
 	for _, file := range files {
 		if err := readObjects(found, file); err != nil && (len(files) == 1 || !errors.Is(err, kube.ErrDump)) {
 			return failed(fmt.Errorf("%s: %w", file, err))
 		}
 	}
-	filled, err := found.Fill(inv)
+	return clusterObjects{path, changed, found, pods}, nil
+}
+
+// enter enters the objects into the inventory. It lets go of them.
+func (o clusterObjects) enter(now time.Time, inv *inventory.Inventory) (clusterFile, error) {
+	filled, err := o.found.Fill(inv)
 	if err != nil {
-		return failed(fmt.Errorf("%s: %w", path, err))
+		return clusterFile{}, usage(fmt.Errorf("--from: %s: %w", o.path, err))
 	}
 	missing := make(map[string]bool)
 	for kind := range filled.Missing {
@@ -69,10 +92,10 @@ func readClusterFile(path string, now time.Time, inv *inventory.Inventory) (clus
 			inv.Expect(kind) // there may be some
 		}
 	}
-	out := clusterFile{templates: pods.templates, missing: filled.Missing, damage: badObjects(filled.Bad)}
+	out := clusterFile{templates: o.pods.templates, missing: filled.Missing, damage: badObjects(filled.Bad)}
 	out.notes = append(out.notes, fmt.Sprintf(
 		"the cluster is a file, not the running one: %s with %d namespaces and %d pods%s",
-		path, filled.Objects["Namespace"], filled.Objects["Pod"], changedText(changed, now),
+		o.path, filled.Objects["Namespace"], filled.Objects["Pod"], changedText(o.changed, now),
 	))
 	if out.damage != "" {
 		out.notes = append(out.notes, "objects could not be read, and are not judged: "+out.damage)
@@ -89,7 +112,7 @@ func readClusterFile(path string, now time.Time, inv *inventory.Inventory) (clus
 			"the file has no Subnet.kubeovn.io; not known: what admission would refuse of addresses, subnets and networks",
 		)
 	}
-	out.notes = append(out.notes, pods.notes...)
+	out.notes = append(out.notes, o.pods.notes...)
 	return out, nil
 }
 

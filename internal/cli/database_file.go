@@ -62,7 +62,10 @@ func checkDatabase(flag, value string) error {
 	}
 	if !strings.Contains(value, ":") {
 		return fmt.Errorf(
-			"%s: no such file: %s; or want unix:/PATH, tcp:HOST:PORT, ssl:HOST:PORT, or %sPATH of a database file", flag, answer.Plain(value), fileScheme,
+			"%s: no such file: %s; or want unix:/PATH, tcp:HOST:PORT, ssl:HOST:PORT, or %sPATH of a database file",
+			flag,
+			answer.Plain(value),
+			fileScheme,
 		)
 	}
 	if _, err := ovn.ParseEndpoints(value); err != nil {
@@ -167,11 +170,14 @@ func readDatabase(path string, tables []string) (*dbfile.Database, error) {
 		return nil, err
 	}
 	defer func() { _ = in.Close() }()
-	data, err := io.ReadAll(in)
-	if err != nil {
+	var text strings.Builder
+	if info, err := os.Stat(path); err == nil {
+		text.Grow(int(info.Size())) // less than there is where it is packed
+	}
+	if _, err := io.Copy(&text, in); err != nil {
 		return nil, err
 	}
-	return dbfile.Read(data, tables...)
+	return dbfile.Read(text.String(), tables...)
 }
 
 // databaseForms says what --nb takes, for whoever gave something else.

@@ -18,7 +18,7 @@ func setOption(t *testing.T, path, key, value string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := dbfile.Read(data, "NB_Global")
+	d, err := dbfile.Read(string(data), "NB_Global")
 	if err != nil {
 		t.Fatal(err)
 	}

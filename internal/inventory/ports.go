@@ -291,12 +291,14 @@ func (ed *portEditor) countIPv6Ports(was, is []string) {
 	if slices.Equal(was, is) {
 		return
 	}
-	for uuids, delta := range map[*[]string]int{&was: -1, &is: +1} {
-		for _, uuid := range *uuids {
+	count := func(uuids []string, delta int) {
+		for _, uuid := range uuids {
 			tally(&ed.ipv6Ports, ed.edit, uuid, delta)
 			ed.affectChassis(uuid)
 		}
 	}
+	count(was, -1)
+	count(is, +1)
 }
 
 // countMarked counts the rows that bear Kube-OVN's mark where one replaces another, either of which may be nil. It

@@ -5,12 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
-	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
@@ -174,46 +170,6 @@ func (f *Files) keep(raw []byte, h header, bare bool, source Source, known bool)
 	}
 	f.template(raw)
 	return nil
-}
-
-// decode returns an object as Source.Set takes it: for kinds with many objects the fact alone.
-func decode(raw []byte, s Source, bare bool) (any, error) {
-	if s.Kind == IPKind {
-		return decodeRecord(raw)
-	}
-	object := s.Object()
-	if u, untyped := object.(*unstructured.Unstructured); untyped {
-		// It reads whole numbers as such.
-		if err := utiljson.Unmarshal(raw, &u.Object); err != nil {
-			return nil, err
-		}
-		if bare {
-			u.SetGroupVersionKind(s.Kind)
-		}
-	} else if err := json.Unmarshal(raw, object); err != nil {
-		return nil, err
-	}
-	return Strip(object)
-}
-
-// decodeRecord returns the entry of an IP resource without making a tree of it: there are as many as ports.
-func decodeRecord(raw []byte) (*Entry, error) {
-	var o struct {
-		Metadata struct {
-			Name            string            `json:"name"`
-			Labels          map[string]string `json:"labels"`
-			ResourceVersion string            `json:"resourceVersion"`
-		} `json:"metadata"`
-		Spec map[string]any `json:"spec"`
-	}
-	if err := json.Unmarshal(raw, &o); err != nil {
-		return nil, err
-	}
-	r := recordOf(o.Metadata.Name, o.Metadata.Labels, func(field string) string {
-		text, _ := o.Spec[field].(string) // another type than the schema allows is as good as absent
-		return text
-	})
-	return &Entry{types.NamespacedName{Name: r.Name}, o.Metadata.ResourceVersion, r}, nil
 }
 
 // withKind returns the object with its kind, which it lacks.

@@ -87,7 +87,13 @@ func Summarise(judged []Judged, o Options) Summary {
 		Options: o,
 		Ports:   map[audit.State]int{audit.Compliant: 0, audit.Violation: 0, audit.Unknown: 0},
 		Unknown: make(map[string]string),
+		judged:  make([]Judged, 0, len(judged)),
 	}
+	most := 0
+	for i := range judged {
+		most += len(judged[i].Findings)
+	}
+	s.Findings = slices.Grow(s.Findings, most)
 	spaces := make(map[string]*NamespaceTally)
 	space := func(name string) *NamespaceTally {
 		if spaces[name] == nil {

@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -106,7 +107,9 @@ func Ports(d *dbfile.Database) (ports []*ovn.Port, version string, err error) {
 		}
 		ports = append(ports, p)
 	}
-	slices.SortFunc(ports, func(a, b *ovn.Port) int { return strings.Compare(a.Name+" "+a.UUID, b.Name+" "+b.UUID) })
+	slices.SortFunc(ports, func(a, b *ovn.Port) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.UUID, b.UUID))
+	})
 	version, _, _ = strings.Cut(Options(d)[versionOption], "-")
 	return ports, version, nil
 }

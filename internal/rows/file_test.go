@@ -30,7 +30,7 @@ func recorded(t *testing.T) *dbfile.Database {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := dbfile.Read(data, FileTables()...)
+	d, err := dbfile.Read(string(data), FileTables()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestDoubtOfTexts(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, err := dbfile.Read([]byte(c.text), FileTables()...)
+			d, err := dbfile.Read(c.text, FileTables()...)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -60,13 +60,12 @@ type Database struct {
 	wanted map[string]bool
 }
 
-// Read reads a database. Where tables are named, only they are kept and looked into; one that the schema does not have
-// is left out of the result.
+// Read reads a database, which keeps the text alive. Where tables are named, only they are kept and looked into; one
+// that the schema does not have is left out of the result.
 //
 // The error wraps ErrNoDatabase where there is nothing sound to give. Damage behind a sound beginning is no error: see
 // Loss.
-func Read(data []byte, tables ...string) (*Database, error) {
-	text := string(data)
+func Read(text string, tables ...string) (*Database, error) {
 	d := &Database{}
 	if len(tables) > 0 {
 		d.wanted = make(map[string]bool, len(tables))

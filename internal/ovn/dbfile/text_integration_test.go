@@ -106,11 +106,11 @@ func TestTextOfTheTools(t *testing.T) {
 		"CRLF":              strings.ReplaceAll(list(), "\n", "\r\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			want, err := Read([]byte(dump))
+			want, err := Read(dump)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := Read([]byte(text), tables...)
+			got, err := Read(text, tables...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -152,7 +152,7 @@ func TestShowOfTheTools(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Read([]byte(text))
+	got, err := Read(text)
 	if err != nil || len(got.Unread) > 0 {
 		t.Fatalf("%v, unread %v", err, got.Unread)
 	}

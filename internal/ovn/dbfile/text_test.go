@@ -181,7 +181,7 @@ func FuzzText(f *testing.F) {
 	f.Add("router " + id(1) + " (r)\n    port r-s\n        mac: \"00:00:00:00:00:01\"\n    nat x\n        type: snat\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		readBoth(t, text)
-		d, err := Read([]byte(text))
+		d, err := Read(text)
 		if err != nil {
 			return
 		}
