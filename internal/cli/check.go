@@ -35,10 +35,10 @@ func newCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check -f FILE|DIR|-",
 		Short: "Say what admission would do about manifests before they are applied",
-		Long: `Reads manifests and says of each pod, of each object that makes pods, and of each exception and policy,
-what admission would do if it were applied: allow it, change annotations, or refuse it, with the check, the field, the reason
-and the fix. It asks the same checks as the webhooks, about the cluster or about a file in its place.
-Nothing is applied.
+		Long: `Reads manifests and says of each pod, of each object that makes pods, and of each exception and
+policy, what admission would do if it were applied: allow it, change annotations, or refuse it, with
+the check, the field, the reason and the fix. It asks the same checks as the webhooks, about the
+cluster or about a file in its place. Nothing is applied.
 
 Namespaces, policies, exceptions and networks among the manifests count as if they were applied: a
 team can test an exception before it is asked for. A namespace that is nowhere gets the strict default.
@@ -195,13 +195,11 @@ func (r *checkReport) judge(
 	cluster, j := o.previewed(inv, now), o.manifestJudge(inv, now)
 	for i := range manifests {
 		m := &manifests[i]
-		err := error(nil)
+		check := func() error { return r.check(cluster, m) }
 		if m.governs() {
-			err = r.governed(ctx, j, m)
-		} else {
-			err = r.check(cluster, m)
+			check = func() error { return r.governed(ctx, j, m) }
 		}
-		if err != nil {
+		if err := check(); err != nil {
 			return usage(fmt.Errorf("--filename: %s: %w", m.where(), err))
 		}
 	}

@@ -217,9 +217,11 @@ func TestCheckOfExceptionsAndPolicies(t *testing.T) {
 		code         int
 		says         string
 	}{
-		"granted":     {exception(web, pairs("192.0.2.0/24"), why), resultAllowed, exitOK, ""},
-		"another's":   {exception(web, pairs("10.16.0.5"), why), resultRefused, exitFindings, "10.16.0.5"},
-		"placeholder": {exception(web, pairs("192.0.2.0/24"), reasonToFill), resultRefused, exitFindings, "fill in spec.reason"},
+		"granted":   {exception(web, pairs("192.0.2.0/24"), why), resultAllowed, exitOK, ""},
+		"another's": {exception(web, pairs("10.16.0.5"), why), resultRefused, exitFindings, "10.16.0.5"},
+		"placeholder": {
+			exception(web, pairs("192.0.2.0/24"), reasonToFill), resultRefused, exitFindings, "fill in spec.reason",
+		},
 		"no such owner": {
 			exception("{owner: {apiVersion: apps/v1, kind: StatefulSet, name: x}}", pairs("192.0.2.0/24"), why),
 			resultRefused, exitFindings, `has no StatefulSet "x"`,

@@ -24,7 +24,8 @@ func TestExceptionsOnFiles(t *testing.T) {
 	var whole strings.Builder // with every kind that somebody's addresses could be in
 	whole.Write(text)
 	for _, kind := range []string{
-		"v1 Node", "apps/v1 StatefulSet", "apps/v1 Deployment", "kubeovn.io/v1 Subnet", "kubeovn.io/v1 Vip", "kubeovn.io/v1 IP",
+		"v1 Node", "apps/v1 StatefulSet", "apps/v1 Deployment",
+		"kubeovn.io/v1 Subnet", "kubeovn.io/v1 Vip", "kubeovn.io/v1 IP",
 	} {
 		version, name, _ := strings.Cut(kind, " ")
 		fmt.Fprintf(&whole, "---\napiVersion: %s\nkind: %sList\nitems: []\n", version, name)

@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 // -run TestTranscripts -update` writes the answers again.
 //
 // "run CODE PROGRAM ARGS…" runs a program, and leaves its answer in the files out and err, with words in place of what
-// differs from run to run. Each script finds a recorded cluster in cluster.json and nb.db, and a
-// small one in town.yaml.
+// differs from run to run. Each script finds a recorded cluster in cluster.json and nb.db, small
+// ones in town.yaml and branch.yaml, and a journal in journal.json.
 func TestTranscripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
@@ -40,9 +40,15 @@ func TestTranscripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("KUBECONFIG", filepath.Join(env.WorkDir, "no-kubeconfig"))
 			env.Setenv("TZ", "UTC")
-			town, err := os.ReadFile(checkCluster)
+			var errs []error
+			for name, from := range map[string]string{
+				"town.yaml": checkCluster, "branch.yaml": "testdata/branch.yaml", "journal.json": "testdata/journal.json",
+			} {
+				data, err := os.ReadFile(from)
+				errs = append(errs, err, os.WriteFile(filepath.Join(env.WorkDir, name), data, 0o600))
+			}
 			return errors.Join(
-				err, os.WriteFile(filepath.Join(env.WorkDir, "town.yaml"), town, 0o600),
+				errors.Join(errs...),
 				inflate(recordedCluster, filepath.Join(env.WorkDir, "cluster.json")),
 				inflate(recordedDatabase, filepath.Join(env.WorkDir, "nb.db")),
 			)

@@ -131,7 +131,7 @@ func Doubt(d *dbfile.Database) (doubt inventory.RowDoubt, notes []string) {
 		}
 	}
 	if len(lacks) > 0 {
-		doubt.Lacks = strings.Join(lacks, ", ")
+		doubt.Lacks, doubt.Some = strings.Join(lacks, ", "), true // people paste a part of what show prints
 		notes = append(notes, fmt.Sprintf(
 			"the text has no %s of ports, so that no port with a row can be judged; "+
 				"`ovn-nbctl --format=json list %s` prints them",

@@ -132,13 +132,13 @@ func TestDoubtOfTexts(t *testing.T) {
 		},
 		"columns": {
 			port("1", "port_security : []\n") + of(uuid+"1"),
-			inventory.RowDoubt{Lacks: "type, addresses, external_ids"},
+			inventory.RowDoubt{Lacks: "type, addresses, external_ids", Some: true},
 			[]string{"no type, addresses, external_ids"},
 			"s",
 		},
 		"show": {
 			"switch " + uuid + "9 (s)\n    port p1\n        addresses: [\"unknown\"]\n",
-			inventory.RowDoubt{Lacks: "port_security, external_ids"},
+			inventory.RowDoubt{Lacks: "port_security, external_ids", Some: true},
 			[]string{"no port_security, external_ids of ports", "--format=json list Logical_Switch_Port`"},
 			"s",
 		},
