@@ -21,7 +21,7 @@ func TestAuditOfPastedText(t *testing.T) {
 		"dump.txt":  {exitFindings, []string{"dump; it does not say"}, false},
 		"list.json": {exitFindings, []string{"list; it does not say", "no Logical_Switch:", "list Logical_Switch`"}, true},
 		"paste.txt": {exitFindings, []string{"no Logical_Switch:", "no column enabled"}, true},
-		"show.txt":  {exitFindings, []string{"no port_security, external_ids of ports", "list Logical_Switch_Port`"}, false},
+		"show.txt":  {exitFindings, []string{"no port_security, external_ids of ports", "list Logical_Switch_Port`"}, true},
 	} {
 		code, out, errs := runMain(
 			"audit", "--nb", "../ovn/dbfile/testdata/pasted/"+file, "--from", "testdata/pasted/k8s.yaml", "-o", "json",

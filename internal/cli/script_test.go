@@ -84,6 +84,7 @@ var different = []struct {
 	{regexp.MustCompile(`the file was changed \S+, \S+ ago`), "the file was changed TIME"},
 	{regexp.MustCompile(`go +go\d\S+`), "go        VERSION"},
 	{regexp.MustCompile(`(platform +)\S+`), "${1}PLATFORM"},
+	{regexp.MustCompile(`expiresAt: "[^"]+"`), `expiresAt: TIME`},
 	{regexp.MustCompile(`Read at \S+`), "Read at TIME"},
 }
 
