@@ -96,7 +96,7 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values) ([]byte
 		}
 		return nil, err
 	}
-	defer answer.Body.Close() //nolint:errcheck // it was read
+	defer func() { _ = answer.Body.Close() }() // it was read
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
 	switch {
 	case err != nil:

@@ -81,7 +81,7 @@ func constants(below ast.Node, to map[string]string) {
 	})
 }
 
-// literal returns the text of a literal, or of a sum of which one part is a literal; other parts are gaps.
+// literal returns the text of a literal, or of a sum with a literal in it; other parts are gaps.
 func literal(e ast.Expr) (string, bool) {
 	switch e := e.(type) {
 	case *ast.BasicLit:
@@ -143,7 +143,7 @@ func normalised(format string) string {
 	return strings.TrimSpace(gaps.ReplaceAllString(text, gap))
 }
 
-// continues reports whether a format adds something to an error of which the text comes first: that one has an entry.
+// continues reports whether a format begins with the text of another error: that one has an entry.
 func continues(format string) bool { return strings.HasPrefix(format, "%w") }
 
 // leads reports whether a message only says where something is: a flag, a name or one word, and a gap at its end. What

@@ -17,7 +17,6 @@ import (
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/inventory"
-	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/internal/preview"
 )
@@ -184,27 +183,6 @@ func (o *checkOptions) run(ctx context.Context, in io.Reader, out io.Writer, fla
 	}
 	if err := errWithheld(&inv.State); err != nil {
 		return &exitError{code: exitIncomplete, err: err}
-	}
-	return nil
-}
-
-// judge judges the manifests.
-func (r *checkReport) judge(
-	ctx context.Context, o *checkOptions, inv *inventory.State, manifests []manifest, now time.Time,
-) error {
-	cluster, j := o.previewed(inv, now), o.manifestJudge(inv, now)
-	for i := range manifests {
-		m := &manifests[i]
-		check := func() error { return r.check(cluster, m) }
-		if m.governs() {
-			check = func() error { return r.governed(ctx, j, m) }
-		}
-		if err := check(); err != nil {
-			return usage(fmt.Errorf("--filename: %s: %w", m.where(), err))
-		}
-	}
-	if slices.ContainsFunc(manifests, func(m manifest) bool { return m.GroupVersionKind() == kube.ExceptionKind }) {
-		r.Notes = append(r.Notes, rightsNote)
 	}
 	return nil
 }

@@ -133,3 +133,24 @@ func passedOver(manifests []manifest) []string {
 		fmt.Sprintf("not judged, because %s no pods that ovnguard knows: %s", verb, strings.Join(names, ", ")),
 	}
 }
+
+// judge judges the manifests.
+func (r *checkReport) judge(
+	ctx context.Context, o *checkOptions, inv *inventory.State, manifests []manifest, now time.Time,
+) error {
+	cluster, j := o.previewed(inv, now), o.manifestJudge(inv, now)
+	for i := range manifests {
+		m := &manifests[i]
+		check := func() error { return r.check(cluster, m) }
+		if m.governs() {
+			check = func() error { return r.governed(ctx, j, m) }
+		}
+		if err := check(); err != nil {
+			return usage(fmt.Errorf("--filename: %s: %w", m.where(), err))
+		}
+	}
+	if slices.ContainsFunc(manifests, func(m manifest) bool { return m.GroupVersionKind() == kube.ExceptionKind }) {
+		r.Notes = append(r.Notes, rightsNote)
+	}
+	return nil
+}

@@ -10,7 +10,10 @@ import (
 	apiversion "k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/go-logr/logr"
 
 	"github.com/ovnguard/ovnguard/internal/api"
 	"github.com/ovnguard/ovnguard/internal/kube"
@@ -62,15 +65,21 @@ func (c *connection) client() (client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newClient(config)
+}
+
+// newClient returns a client for a command that answers once. What the client would log is an error as well.
+func newClient(config *rest.Config) (client.Client, error) {
+	ctrl.SetLogger(logr.Discard())
 	scheme, err := kube.Scheme()
 	if err != nil {
 		return nil, err
 	}
-	out, err := client.New(config, client.Options{Scheme: scheme})
+	api, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, unreachable(fmt.Errorf("connect to the API server: %w", err))
 	}
-	return out, nil
+	return api, nil
 }
 
 // detect works out how Kube-OVN is laid out in the cluster. What may not be read is in the layout; an API server that

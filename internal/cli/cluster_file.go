@@ -24,13 +24,13 @@ const standardInput = "-"
 type clusterFile struct {
 	notes     []string
 	templates []preview.Template
-	// missing are the kinds of which the files have neither an object nor a list.
+	// missing are the kinds without an object and without a list in the files.
 	missing map[schema.GroupVersionKind]bool
 	// damage is what of the files could not be read; "" for nothing.
 	damage string
 }
 
-// accounting are the kinds of which objects that a file lacks may exist, by the names that the inventory has for them.
+// accounting are the kinds that may have objects which the file lacks, by the names that the inventory has for them.
 var accounting = map[inventory.Kind]string{
 	inventory.StatefulSets: "StatefulSet", inventory.VirtualMachines: "VirtualMachine", inventory.Nodes: "Node",
 	inventory.Vips: "Vip", inventory.Subnets: "Subnet", inventory.Pods: "Pod", inventory.Records: "IP",

@@ -65,7 +65,7 @@ func (o *renewOptions) run(ctx context.Context, cmd *cobra.Command, arg string) 
 		return usage(fmt.Errorf("--for: %s: it lasts until %s already", &o.lasting,
 			is.Spec.ExpiresAt.UTC().Format(time.RFC3339)))
 	}
-	// What admission writes is written anew; an approval of the earlier end is none of this one.
+	// Admission writes its fields again; an approval of the earlier end is none of this one.
 	renewed.Spec.RequestedBy, renewed.Spec.RequestedAt, renewed.Spec.RequestID = "", nil, ""
 	renewed.Spec.ApprovedBy, renewed.Spec.ApprovedRequest, renewed.Spec.SharedBy = "", "", nil
 	v, err := j.judge(ctx, is, renewed)

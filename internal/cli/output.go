@@ -21,13 +21,17 @@ type output struct {
 	file string
 }
 
-// addOutputFlags adds -o and --output-file.
-func (o *output) addOutputFlags(flags *pflag.FlagSet) {
-	var names []string
+// answerFormats returns the names of the formats that answers have.
+func answerFormats() (names []string) {
 	for _, f := range answer.Formats() {
 		names = append(names, f.Name)
 	}
-	o.addFormats(flags, names)
+	return names
+}
+
+// addOutputFlags adds -o and --output-file.
+func (o *output) addOutputFlags(flags *pflag.FlagSet) {
+	o.addFormats(flags, answerFormats())
 }
 
 // addFormats adds the flags for a command that has formats of its own. The first one is the default.
@@ -38,11 +42,7 @@ func (o *output) addFormats(flags *pflag.FlagSet, names []string) {
 
 // checkOutput returns the errors in the flags, before anything is read.
 func (o *output) checkOutput() error {
-	formats := answer.Formats()
-	names := make([]string, len(formats))
-	for i, f := range formats {
-		names[i] = f.Name
-	}
+	names := answerFormats()
 	if !slices.Contains(names, o.format) {
 		return usage(fmt.Errorf("--output: %q: want %s", o.format, allowed(names)))
 	}

@@ -135,7 +135,7 @@ func (o *repairOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	case r.Written+r.Held > 0:
 		return &exitError{code: exitFindings}
 	case len(seen.damage) > 0:
-		return &exitError{code: exitIncomplete, err: errors.New(strings.Join(seen.damage, ", and "))}
+		return &exitError{code: exitIncomplete, err: incomplete(0, seen.damage, nil)}
 	}
 	return nil
 }

@@ -11,12 +11,9 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/rest"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/journal"
-	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/layout"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/repair/apply"
@@ -237,18 +234,4 @@ func printUnit(out io.Writer, unit journal.Unit, verb string) error {
 		}
 	}
 	return nil
-}
-
-// newClient returns a client for a command that answers once. What the client would log is an error as well.
-func newClient(config *rest.Config) (client.Client, error) {
-	ctrl.SetLogger(logr.Discard())
-	scheme, err := kube.Scheme()
-	if err != nil {
-		return nil, err
-	}
-	api, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		return nil, unreachable(fmt.Errorf("connect to the API server: %w", err))
-	}
-	return api, nil
 }

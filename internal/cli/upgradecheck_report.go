@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -210,7 +209,7 @@ func (r *upgradeReport) verdict(damage []string) error {
 	case r.Unchecked != upgrade.NoWindow:
 		return &exitError{code: exitFindings}
 	case len(damage) > 0:
-		return &exitError{code: exitIncomplete, err: errors.New(strings.Join(damage, ", and "))}
+		return &exitError{code: exitIncomplete, err: incomplete(0, damage, nil)}
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/answer"
 )
 
-// Answer returns the answer for people and programs. read tells whether the Northbound database was read.
+// Answer returns the answer for people and programs. read means that the Northbound database was read.
 func (h *Held) Answer(read bool) answer.Answer {
 	what := h.IP + h.MAC
 	a := answer.Answer{Title: "ovnguard explain " + what, Document: h, Notes: h.Notes}

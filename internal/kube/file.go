@@ -19,7 +19,7 @@ type Files struct {
 	template func(raw []byte)
 	// objects are those of the Sources, by kind, as Source.Set takes them.
 	objects map[schema.GroupVersionKind][]any
-	// listed are kinds of which there was a list, which may be empty.
+	// listed are kinds with a list, which may be empty.
 	listed map[schema.GroupVersionKind]bool
 	bad    []BadObject
 }
@@ -36,7 +36,7 @@ type Filled struct {
 	Objects map[string]int
 	// Absent holds the optional kinds that the files lack: it cannot be told from them whether the cluster has any.
 	Absent []Source
-	// Missing are the kinds among all Sources of which there was neither an object nor a list.
+	// Missing are the kinds among all Sources without an object and without a list.
 	Missing map[schema.GroupVersionKind]bool
 	// Bad are the objects that could not be read; the others were.
 	Bad []BadObject

@@ -128,7 +128,7 @@ func (r *jsonReader) array(path string, of schema.GroupVersionKind) error {
 	return err
 }
 
-// object reads an object of which it is not known yet whether it is a list. The items of a list are read one by one;
+// object reads an object, which may be a list. The items of a list are read one by one;
 // the members of anything else are put together again.
 func (r *jsonReader) object() error {
 	if _, err := r.ReadToken(); err != nil {

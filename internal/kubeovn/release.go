@@ -90,8 +90,8 @@ var branches = map[int]string{
 	10: "22.03", 11: "22.03", 12: "22.12", 13: "24.03", 14: "24.03", 15: "25.03", 16: "25.03",
 }
 
-// OVNBranch returns the branch of OVN that is in the images of the release, such as "24.03". ok is false for releases
-// of which that is not known.
+// OVNBranch returns the branch of OVN that is in the images of the release, such as "24.03". ok is false where
+// that is not known.
 func (r Release) OVNBranch() (branch string, ok bool) {
 	branch, ok = branches[r.Minor]
 	return branch, ok

@@ -35,7 +35,7 @@ func hopsOf(s *inventory.State) map[hop][]string {
 }
 
 // forwards returns the signs that a port which loses something forwards for others, and the command that leads to an
-// exception for it; none without signs. before and after are the pictures of which the one loses something. A port is
+// exception for it; none without signs. The port loses something from picture before to picture after. A port is
 // proved to forward only where Kube-OVN made it a gateway's; everything
 // else that can be seen from outside the pod is a sign. Signs that do not tell from which addresses it sends lead to no
 // command: nothing could be proposed.

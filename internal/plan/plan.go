@@ -64,7 +64,7 @@ type Summary struct {
 	// Refused are the workloads with new reasons to refuse their pods, Admitted those that are refused today only.
 	Refused  int `json:"refused"`
 	Admitted int `json:"admitted"`
-	// Unknown are the ports of which it cannot be told what they would be.
+	// Unknown are the ports that could not be judged.
 	Unknown int `json:"unknown"`
 }
 

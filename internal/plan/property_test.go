@@ -153,7 +153,7 @@ func checkWritten(r *rapid.T, p *Port, port inventory.Port) {
 	}
 }
 
-// checkUnchanged makes sure that a port of which nothing is said is left alone, or is written alike today.
+// checkUnchanged makes sure that a port is left alone if nothing is said about it, or is written alike today.
 func checkUnchanged(r *rapid.T, before, after inventory.Port) {
 	column := func(p inventory.Port) []string {
 		expected, err := audit.ExpectedOf(p)
@@ -190,7 +190,7 @@ func checkLost(r *rapid.T, p *Port) {
 	}
 }
 
-// checkRefused makes sure that those workloads are refused anew that a preview refuses after the change alone.
+// checkRefused makes sure that workloads with a new refusal are those that a preview refuses after the change alone.
 func checkRefused(r *rapid.T, result *Result, old, fresh *inventory.Inventory) (n int) {
 	texts := func(inv *inventory.Inventory) map[string]bool {
 		out := make(map[string]bool)
@@ -220,7 +220,7 @@ func checkRefused(r *rapid.T, result *Result, old, fresh *inventory.Inventory) (
 	}
 	for key := range after {
 		if !before[key] {
-			r.Errorf("%s is refused anew, and nothing is said of it", key)
+			r.Errorf("%s is newly refused, and nothing is said of it", key)
 		}
 	}
 	return n

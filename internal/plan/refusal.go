@@ -49,7 +49,7 @@ func (c *comparison) refusals(in func(namespace string, o policy.Owner) *Workloa
 			continue
 		}
 		was := before[key]
-		refused, warned := anew(was.Refused, is.Refused)
+		refused, warned := added(was.Refused, is.Refused)
 		var wishes []Wish
 		for _, o := range is.Overruled {
 			if o.Mode == policy.Enforce && !slices.Contains(was.Overruled, o) {
@@ -74,9 +74,9 @@ func refuses(all []preview.Refusal) bool {
 	return slices.ContainsFunc(all, func(r preview.Refusal) bool { return r.Mode == policy.Enforce })
 }
 
-// anew returns the reasons that are not there yet: to refuse, and to warn. The same reason is one of the same check
+// added returns the reasons that are not there yet: to refuse, and to warn. The same reason is one of the same check
 // about the same field.
-func anew(was, is []preview.Refusal) (refused, warned []Refusal) {
+func added(was, is []preview.Refusal) (refused, warned []Refusal) {
 	for _, r := range is {
 		if slices.ContainsFunc(was, func(o preview.Refusal) bool {
 			return o.Mode <= r.Mode && o.Check == r.Check && o.FieldInObject() == r.FieldInObject()

@@ -71,8 +71,8 @@ func everywhere(v vector.Vector) bool {
 	return v.Frame.L4 != nil && v.Frame.L4.ICMPCode != nil && *v.Frame.L4.ICMPCode != 0
 }
 
-// Every frame that one real OVN let pass and another one dropped is of a port of which upgrade-check says that it may
-// send more, or less, and in that direction.
+// Where one real OVN let a frame pass and another one dropped it, upgrade-check says that the port may send more, or
+// less, and in that direction.
 func TestObservedVerdictsAreForetold(t *testing.T) {
 	differ := 0
 	for _, v := range readVectors(t, "vectors.json") {

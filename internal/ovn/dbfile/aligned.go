@@ -18,7 +18,7 @@ func isTableHeader(names, dashes string) bool {
 		!slices.ContainsFunc(lines, func(l string) bool { return strings.Trim(l, "-") != "" })
 }
 
-// aligned reads a table with aligned columns, the head of which was read as far as the names. Each value says itself
+// aligned reads a table with aligned columns. Its head was read as far as the names. Each value says itself
 // where it ends, so that it does not matter whether blanks were lost.
 func (t *text) aligned(names []string) {
 	l := t.head(names)
@@ -52,7 +52,7 @@ func (t *text) isCSVHeader(line string) bool {
 		(len(names) > 1 || t.table != "" && t.db.Format == Dump)
 }
 
-// separated reads a table with commas between its columns, the head of which was read.
+// separated reads a table with commas between its columns. Its head was read.
 func (t *text) separated(names []string) {
 	l := t.head(names)
 	begin, first := t.at, t.number

@@ -123,7 +123,7 @@ func (t *text) json(begin int, raw string) error {
 	return nil
 }
 
-// begin notes that a table begins of which the name may be known.
+// begin notes that a table begins; its name may be known.
 func (t *text) begin(format Format) {
 	t.begun = true
 	if t.db.Format == "" {

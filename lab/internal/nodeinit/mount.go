@@ -18,8 +18,8 @@ const (
 	sysctls = "/run/sysctl"
 )
 
-// Own are the directories of which each node has an empty one of its own: what kubelet, containerd and the containers
-// keep there is gone with the node. They exist on every machine.
+// Own are directories that each node has for itself, empty at first: what kubelet, containerd and the containers keep
+// there is gone with the node. They exist on every machine.
 func Own() []string { return []string{"/run", "/var/log", "/var/lib"} }
 
 // machineWide are the sysctls that kubelet sets for the whole machine, with the values that it wants. What it writes
