@@ -73,7 +73,14 @@ func (c *controller) bringUp(ctx context.Context) error {
 			}
 		}
 	}
-	return errors.Join(c.removeLost(ctx), c.removeForeign(ctx), c.joinSubnetGroups(ctx), c.syncDenyAll(ctx))
+	return errors.Join(
+		c.removeLost(ctx),
+		c.removeForeign(ctx),
+		c.removeLostPolicies(ctx),
+		c.joinSubnetGroups(ctx),
+		c.ensureDenyAll(ctx),
+		c.restoreGroups(ctx),
+	)
 }
 
 // adopt restores the lease that a NIC had before.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
 // removeForeign deletes, when the stand-in starts, the logical switches that belong to no subnet, whoever made them,
@@ -33,7 +34,7 @@ func (c *controller) removeForeign(ctx context.Context) error {
 		return err
 	}
 	for _, g := range groups {
-		if g.ExternalIDs[kubeovn.ExternalIDVendor] != kubeovn.Vendor {
+		if g.ExternalIDs[kubeovn.ExternalIDVendor] != kubeovn.Vendor && g.ExternalIDs[upstream.PolicyKey] == "" {
 			if err := c.nb.DeletePortGroup(ctx, g.Name); err != nil {
 				return err
 			}

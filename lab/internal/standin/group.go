@@ -7,8 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
-	"github.com/ovnguard/ovnguard/lab/internal/standin/crd"
-	"github.com/ovnguard/ovnguard/lab/internal/standin/nb"
 	"github.com/ovnguard/ovnguard/lab/internal/standin/upstream"
 )
 
@@ -104,7 +102,7 @@ func (c *controller) joinSubnetGroups(ctx context.Context) error {
 	})
 }
 
-// probeNodes sets each node's group to the ports of the node's pods.
+// probeNodes sets each node's group to the ports of the node's pods, and its ACLs.
 func (c *controller) probeNodes(ctx context.Context) error {
 	ports := map[string][]string{}
 	for _, node := range c.nodes.list() {
@@ -124,91 +122,31 @@ func (c *controller) probeNodes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for group, list := range ports {
+	for _, node := range c.nodes.list() {
+		group := upstream.NodeGroup(node.Name)
 		if _, ok, err := c.nb.PortGroup(ctx, group); err != nil {
 			return err
 		} else if !ok {
 			continue
 		}
-		if err := c.nb.SetPortGroup(ctx, group, list); err != nil {
+		if err := errors.Join(c.nb.SetPortGroup(ctx, group, ports[group]), c.syncNodeACLs(ctx, node)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// syncGroup sets a SecurityGroup's port group to its ports and its address sets to their addresses, from the rows, and
-// updates the group that denies all its ports. The groups' ACLs are not made.
-func (c *controller) syncGroup(ctx context.Context, name string) error {
-	defer c.locks.lock("security groups")()
-	ids := map[string]string{kubeovn.ExternalIDVendor: kubeovn.Vendor, "sg": name, "type": "security_group"}
-	group := upstream.SecurityGroup(name)
-	if _, ok := c.groups.get("", name); ok {
-		if err := c.nb.EnsurePortGroup(ctx, group, ids); err != nil {
+// syncNodeACLs lets the node and its pods talk to each other while there is a NetworkPolicy in the cluster.
+func (c *controller) syncNodeACLs(ctx context.Context, node *corev1.Node) error {
+	group := upstream.NodeGroup(node.Name)
+	if len(c.policies.list()) == 0 {
+		return c.nb.ReplaceACLs(ctx, group, "", nil)
+	}
+	wanted, stale := upstream.NodeACLs(c.cfg.Version, node)
+	for _, a := range stale {
+		if err := c.nb.DropACL(ctx, group, a); err != nil {
 			return err
 		}
-		rows, err := c.nb.Ports(ctx, func(row *nb.LogicalSwitchPort) bool { return upstream.IsMember(row, name) })
-		if err != nil {
-			return err
-		}
-		if err := c.nb.SetPortGroup(ctx, group, uuids(rows)); err != nil {
-			return err
-		}
-		v4, v6 := upstream.AddressSets(name)
-		addresses4, addresses6 := upstream.MemberAddresses(rows)
-		delete(ids, "type")
-		if err := errors.Join(
-			c.nb.SetAddressSet(ctx, v4, addresses4, ids),
-			c.nb.SetAddressSet(ctx, v6, addresses6, ids),
-		); err != nil {
-			return err
-		}
-	} else if err := c.nb.DeletePortGroup(ctx, group); err != nil {
-		return err
 	}
-	return c.syncDenyAll(ctx)
-}
-
-func (c *controller) syncDenyAll(ctx context.Context) error {
-	groups, err := c.nb.PortGroups(ctx)
-	if err != nil {
-		return err
-	}
-	exists := map[string]bool{}
-	for _, g := range groups {
-		exists[g.Name] = true
-	}
-	rows, err := c.nb.Ports(ctx, func(row *nb.LogicalSwitchPort) bool {
-		return upstream.IsDenied(row, func(group string) bool { return exists[group] })
-	})
-	if err != nil {
-		return err
-	}
-	ids := map[string]string{
-		kubeovn.ExternalIDVendor: kubeovn.Vendor,
-		"sg":                     "kubeovn_deny_all",
-		"type":                   "security_group",
-	}
-	if err := c.nb.EnsurePortGroup(ctx, upstream.DenyAllGroup, ids); err != nil {
-		return err
-	}
-	return c.nb.SetPortGroup(ctx, upstream.DenyAllGroup, uuids(rows))
-}
-
-// queueGroups queues the SecurityGroups that a row names.
-func (c *controller) queueGroups(row *nb.LogicalSwitchPort) {
-	for _, name := range upstream.GroupsOf(row) {
-		c.queue.add(kindGroup, "", name)
-	}
-}
-
-// groupChanged queues a SecurityGroup that is new or changed.
-func (c *controller) groupChanged(_, g *crd.SecurityGroup) { c.queue.add(kindGroup, "", g.Name) }
-
-func uuids(rows []nb.LogicalSwitchPort) []string {
-	list := make([]string, 0, len(rows))
-	for _, row := range rows {
-		list = append(list, row.UUID)
-	}
-	return list
+	return c.nb.AddACLs(ctx, group, wanted)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -92,6 +93,7 @@ type informers struct {
 	podsSeen   resource[*corev1.Pod]
 	namespaces resource[*corev1.Namespace]
 	nodes      resource[*corev1.Node]
+	policies   resource[*networkingv1.NetworkPolicy]
 	subnets    resource[*crd.Subnet]
 	vpcs       resource[*crd.Vpc]
 	ips        resource[*crd.IP]
@@ -117,6 +119,7 @@ func newInformers(ctx context.Context, kube kubernetes.Interface, dyn dynamic.In
 	i.podsSeen = resource[*corev1.Pod]{i.kube.Core().V1().Pods().Informer()}
 	i.namespaces = resource[*corev1.Namespace]{i.kube.Core().V1().Namespaces().Informer()}
 	i.nodes = resource[*corev1.Node]{i.kube.Core().V1().Nodes().Informer()}
+	i.policies = resource[*networkingv1.NetworkPolicy]{i.kube.Networking().V1().NetworkPolicies().Informer()}
 	var errs [8]error
 	i.subnets, errs[0] = watch[*crd.Subnet](i, crd.Subnets)
 	i.vpcs, errs[1] = watch[*crd.Vpc](i, crd.VPCs)

@@ -17,7 +17,7 @@ import (
 // listen turns changes in the cluster into tasks. Upstream does not notice the other changes either.
 func (c *controller) listen() error {
 	return errors.Join(
-		c.namespaces.on(c.namespaceChanged, func(*corev1.Namespace) {}),
+		c.namespaces.on(c.namespaceChanged, c.namespaceGone),
 		c.nodes.on(
 			func(_, n *corev1.Node) { c.queue.add(kindNode, "", n.Name) },
 			func(n *corev1.Node) { c.queue.add(kindNode, "", n.Name) },
@@ -32,6 +32,7 @@ func (c *controller) listen() error {
 			func(p *crd.IPPool) { c.queue.add(kindPool, "", p.Name) },
 		),
 		c.vips.on(c.vipChanged, c.vipGone),
+		c.policies.on(c.policyChanged, c.policyGone),
 		c.groups.on(c.groupChanged, func(g *crd.SecurityGroup) { c.queue.add(kindGroup, "", g.Name) }),
 		c.ips.on(c.ipChanged, func(*crd.IP) {}),
 		c.podsSeen.on(c.podChanged, c.podGone),
@@ -41,6 +42,9 @@ func (c *controller) listen() error {
 func (c *controller) podChanged(before, pod *corev1.Pod) {
 	defer c.pods.saw(pod)
 	if before == nil {
+		if pod.Status.PodIP != "" {
+			c.queuePoliciesOf(pod)
+		}
 		c.podAppeared(pod)
 		return
 	}
@@ -49,9 +53,11 @@ func (c *controller) podChanged(before, pod *corev1.Pod) {
 	}
 	key := pod.Namespace + "/" + pod.Name
 	owner := upstream.OwnerOf(pod)
-	switch {
-	case pod.Spec.HostNetwork:
+	if pod.Spec.HostNetwork {
 		return
+	}
+	c.queuePoliciesOfChanged(before, pod)
+	switch {
 	case pod.DeletionTimestamp != nil:
 		c.podTerminating(pod)
 		return
@@ -122,6 +128,7 @@ func (c *controller) podGone(pod *corev1.Pod) {
 	if pod.Spec.HostNetwork {
 		return
 	}
+	c.queuePoliciesOf(pod)
 	key := pod.Namespace + "/" + pod.Name
 	c.pods.gone(key, pod)
 	c.pods.forget(key)
@@ -130,6 +137,7 @@ func (c *controller) podGone(pod *corev1.Pod) {
 
 // namespaceChanged queues new namespaces, namespaces with changed labels and those that lost their switch.
 func (c *controller) namespaceChanged(before, ns *corev1.Namespace) {
+	c.queuePoliciesOfNamespace(before, ns)
 	if before == nil || !maps.Equal(before.Labels, ns.Labels) ||
 		ns.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)] == "" {
 		c.queue.add(kindNamespace, "", ns.Name)

@@ -25,6 +25,7 @@ const (
 	kindIP        kind = "ip"
 	kindPool      kind = "ippool"
 	kindGroup     kind = "security group"
+	kindPolicy    kind = "network policy"
 	kindMigration kind = "migration"
 	kindVM        kind = "virtual machine"
 )

@@ -211,6 +211,8 @@ func (c *controller) do(ctx context.Context, t task) error {
 		return c.syncNode(ctx, t.name)
 	case kindNamespace:
 		return c.syncNamespace(ctx, t.name)
+	case kindPolicy:
+		return c.syncPolicy(ctx, t.namespace, t.name)
 	case kindSubnet:
 		return c.syncSubnet(ctx, t.name)
 	case kindVPC:

@@ -215,10 +215,47 @@ type Vlan struct {
 	} `json:"spec"`
 }
 
-// SecurityGroup is a set of rules for the ports that name it. Its rules are not read.
+// SecurityGroup is a set of rules for the ports that name it.
 type SecurityGroup struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
+
+	Spec   SecurityGroupSpec   `json:"spec"`
+	Status SecurityGroupStatus `json:"status,omitzero"`
+}
+
+// SecurityGroupSpec holds the rules of a SecurityGroup.
+type SecurityGroupSpec struct {
+	IngressRules          []SecurityGroupRule `json:"ingressRules,omitempty"`
+	EgressRules           []SecurityGroupRule `json:"egressRules,omitempty"`
+	AllowSameGroupTraffic bool                `json:"allowSameGroupTraffic,omitempty"`
+	Tier                  int                 `json:"tier,omitempty"`
+}
+
+// SecurityGroupRule is one rule of a SecurityGroup.
+type SecurityGroupRule struct {
+	IPVersion           string `json:"ipVersion"`
+	Protocol            string `json:"protocol,omitempty"`
+	Priority            int    `json:"priority,omitempty"`
+	RemoteType          string `json:"remoteType"`
+	RemoteAddress       string `json:"remoteAddress,omitempty"`
+	RemoteSecurityGroup string `json:"remoteSecurityGroup,omitempty"`
+	PortRangeMin        int    `json:"portRangeMin,omitempty"`
+	PortRangeMax        int    `json:"portRangeMax,omitempty"`
+	LocalAddress        string `json:"localAddress,omitempty"`
+	SourcePortRangeMin  int    `json:"sourcePortRangeMin,omitempty"`
+	SourcePortRangeMax  int    `json:"sourcePortRangeMax,omitempty"`
+	Policy              string `json:"policy"`
+}
+
+// SecurityGroupStatus says which rules have been written. The digests are those of the writer, and nobody else's.
+type SecurityGroupStatus struct {
+	PortGroup              string `json:"portGroup"`
+	AllowSameGroupTraffic  bool   `json:"allowSameGroupTraffic"`
+	IngressMD5             string `json:"ingressMd5"`
+	EgressMD5              string `json:"egressMd5"`
+	IngressLastSyncSuccess bool   `json:"ingressLastSyncSuccess"`
+	EgressLastSyncSuccess  bool   `json:"egressLastSyncSuccess"`
 }
 
 // NAD is a NetworkAttachmentDefinition.

@@ -24,7 +24,10 @@ const podKey = "pod"
 // Client reads a cache of the Northbound database and writes to it. The server sends a client its own changes before it
 // answers the transaction that made them, so a read after a write sees that write.
 type Client struct {
-	ovs client.Client
+	ovs      client.Client
+	endpoint string
+	log      logr.Logger
+	tiers    bool
 
 	// routers is held from the look-up of a router's name to its creation: a VPC and its first subnet both ask for the
 	// router, and the schema has no index on Logical_Router.name that would refuse a second one.
@@ -34,7 +37,12 @@ type Client struct {
 // Dial connects to endpoint ("unix:/path", "tcp:host:port") and fills the cache. The client connects again by itself
 // when the server goes away; writes wait for that.
 func Dial(ctx context.Context, endpoint string, log *slog.Logger) (*Client, error) {
-	m, err := databaseModel()
+	c := &Client{endpoint: endpoint, log: logr.FromSlogHandler(log.Handler()).V(1)}
+	var err error
+	if c.tiers, err = c.findTiers(ctx); err != nil {
+		return nil, err
+	}
+	m, err := databaseModel(c.tiers)
 	if err != nil {
 		return nil, fmt.Errorf("northbound model: %w", err)
 	}
@@ -43,24 +51,47 @@ func Dial(ctx context.Context, endpoint string, log *slog.Logger) (*Client, erro
 		"Logical_Switch":      {{Columns: []model.ColumnKey{{Column: "name"}}}},
 		"Logical_Router":      {{Columns: []model.ColumnKey{{Column: "name"}}}},
 	})
-	logger := logr.FromSlogHandler(log.Handler()).V(1)
+	if c.ovs, err = c.connect(ctx, m); err != nil {
+		return nil, err
+	}
+	if _, err := c.ovs.Monitor(ctx, c.ovs.NewMonitor(monitored(c.tiers)...)); err != nil {
+		c.ovs.Close()
+		return nil, fmt.Errorf("monitor the Northbound database at %s: %w", endpoint, err)
+	}
+	return c, nil
+}
+
+func (c *Client) connect(ctx context.Context, m model.ClientDBModel) (client.Client, error) {
 	ovs, err := client.NewOVSDBClient(m,
-		client.WithEndpoint(endpoint),
-		client.WithLogger(&logger),
+		client.WithEndpoint(c.endpoint),
+		client.WithLogger(&c.log),
 		client.WithReconnect(5*time.Second, backoff.NewConstantBackOff(200*time.Millisecond)),
 	)
 	if err != nil {
-		return nil, fmt.Errorf("northbound client for %s: %w", endpoint, err)
+		return nil, fmt.Errorf("northbound client for %s: %w", c.endpoint, err)
 	}
 	if err := ovs.Connect(ctx); err != nil {
-		return nil, fmt.Errorf("connect to the Northbound database at %s: %w", endpoint, err)
+		return nil, fmt.Errorf("connect to the Northbound database at %s: %w", c.endpoint, err)
 	}
-	if _, err := ovs.Monitor(ctx, ovs.NewMonitor(monitored()...)); err != nil {
-		ovs.Close()
-		return nil, fmt.Errorf("monitor the Northbound database at %s: %w", endpoint, err)
-	}
-	return &Client{ovs: ovs}, nil
+	return ovs, nil
 }
+
+// findTiers asks the server for its schema and reports whether ACLs have tiers in it.
+func (c *Client) findTiers(ctx context.Context) (bool, error) {
+	m, err := model.NewClientDBModel(Database, map[string]model.Model{"Logical_Switch": &LogicalSwitch{}})
+	if err != nil {
+		return false, fmt.Errorf("northbound model: %w", err)
+	}
+	ovs, err := c.connect(ctx, m)
+	if err != nil {
+		return false, err
+	}
+	defer ovs.Close()
+	return ovs.Schema().Table("ACL").Column("tier") != nil, nil
+}
+
+// HasTiers reports whether the database's schema has tiers of ACLs.
+func (c *Client) HasTiers() bool { return c.tiers }
 
 // Close ends the connection.
 func (c *Client) Close() { c.ovs.Close() }

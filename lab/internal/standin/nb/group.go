@@ -138,15 +138,6 @@ func (c *Client) SetAddressSet(
 	return c.transact(ctx, "address set "+name, ops)
 }
 
-// ACLs returns every ACL.
-func (c *Client) ACLs(ctx context.Context) ([]ACL, error) {
-	var list []ACL
-	if err := c.ovs.List(ctx, &list); err != nil {
-		return nil, fmt.Errorf("list ACLs: %w", err)
-	}
-	return list, nil
-}
-
 // DropSwitchACLs removes ACLs, by UUID, from a logical switch.
 func (c *Client) DropSwitchACLs(ctx context.Context, name string, acls []string) error {
 	ls, ok, err := c.Switch(ctx, name)

@@ -1,5 +1,5 @@
 // Package nb is the lab's own small view of an OVN Northbound database: the tables and columns that the stand-in
-// writes, in the schema of OVN 23.03, and a client that reads its cache and writes whole transactions.
+// writes, in the schema of OVN 23.03 or later, and a client that reads its cache and writes whole transactions.
 package nb
 
 import (
@@ -107,18 +107,55 @@ type AddressSet struct {
 	ExternalIDs map[string]string `ovsdb:"external_ids"`
 }
 
-// ACL is a row of ACL. Its tier column came with a later schema and is not written.
+// ACL is a row of ACL.
 type ACL struct {
 	UUID        string            `ovsdb:"_uuid"`
+	Name        *string           `ovsdb:"name"`
 	Action      string            `ovsdb:"action"`
 	Direction   string            `ovsdb:"direction"`
 	Match       string            `ovsdb:"match"`
 	Priority    int               `ovsdb:"priority"`
+	Tier        int               `ovsdb:"tier"`
+	Log         bool              `ovsdb:"log"`
+	Severity    *string           `ovsdb:"severity"`
+	Options     map[string]string `ovsdb:"options"`
 	ExternalIDs map[string]string `ovsdb:"external_ids"`
 }
 
-// tables returns an empty row of each table by the table's name.
-func tables() map[string]model.Model {
+// flatACL is a row of ACL in a schema without tiers, which came with OVN 23.06.
+type flatACL struct {
+	UUID        string            `ovsdb:"_uuid"`
+	Name        *string           `ovsdb:"name"`
+	Action      string            `ovsdb:"action"`
+	Direction   string            `ovsdb:"direction"`
+	Match       string            `ovsdb:"match"`
+	Priority    int               `ovsdb:"priority"`
+	Log         bool              `ovsdb:"log"`
+	Severity    *string           `ovsdb:"severity"`
+	Options     map[string]string `ovsdb:"options"`
+	ExternalIDs map[string]string `ovsdb:"external_ids"`
+}
+
+func (a *ACL) flat() *flatACL {
+	return &flatACL{
+		UUID: a.UUID, Name: a.Name, Action: a.Action, Direction: a.Direction, Match: a.Match, Priority: a.Priority,
+		Log: a.Log, Severity: a.Severity, Options: a.Options, ExternalIDs: a.ExternalIDs,
+	}
+}
+
+func (a *flatACL) acl() ACL {
+	return ACL{
+		UUID: a.UUID, Name: a.Name, Action: a.Action, Direction: a.Direction, Match: a.Match, Priority: a.Priority,
+		Log: a.Log, Severity: a.Severity, Options: a.Options, ExternalIDs: a.ExternalIDs,
+	}
+}
+
+// tables returns an empty row of each table by the table's name, for a schema with or without tiers of ACLs.
+func tables(tiers bool) map[string]model.Model {
+	var acl model.Model = &ACL{}
+	if !tiers {
+		acl = &flatACL{}
+	}
 	return map[string]model.Model{
 		"Logical_Switch_Port":         &LogicalSwitchPort{},
 		"Logical_Switch":              &LogicalSwitch{},
@@ -129,18 +166,20 @@ func tables() map[string]model.Model {
 		"DHCP_Options":                &DHCPOptions{},
 		"Port_Group":                  &PortGroup{},
 		"Address_Set":                 &AddressSet{},
-		"ACL":                         &ACL{},
+		"ACL":                         acl,
 	}
 }
 
 // databaseModel returns libovsdb's description of the tables.
-func databaseModel() (model.ClientDBModel, error) { return model.NewClientDBModel(Database, tables()) }
+func databaseModel(tiers bool) (model.ClientDBModel, error) {
+	return model.NewClientDBModel(Database, tables(tiers))
+}
 
 // monitored asks for the columns of the models and no others. If it asked for whole tables, libovsdb would drop the
 // rest of a notification with a changed column that the model does not have, such as northd setting "up".
-func monitored() []client.MonitorOption {
+func monitored(tiers bool) []client.MonitorOption {
 	var options []client.MonitorOption
-	for _, row := range tables() {
+	for _, row := range tables(tiers) {
 		value := reflect.ValueOf(row).Elem()
 		var columns []any
 		for i := range value.NumField() {

@@ -1,8 +1,9 @@
 // Reduce makes observed.json.gz and cases.json of this directory out of full recordings of Kube-OVN's controller. It
 // keeps everything that the replay compares: the requests, and the resulting rows, annotations and warnings. It drops
-// times, UUIDs, the columns that are always empty and the rows of NetworkPolicies.
+// times, UUIDs and the columns that are always empty. It also makes ../upstream/testdata/final.json.gz out of the
+// cluster's objects and the Northbound database at the end: what policies and SecurityGroups had become.
 //
-//	go run reduce.go FULL-OBSERVED.json FULL-CASES.json
+//	go run . FULL-OBSERVED.json FULL-CASES.json OBJECTS.json NORTHBOUND.db
 package main
 
 import (
@@ -29,11 +30,15 @@ var columns = []string{"name", "type", "addresses", "port_security", "external_i
 	"tag_request", "dhcpv4_options", "dhcpv6_options"}
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: go run reduce.go FULL-OBSERVED.json FULL-CASES.json")
+	if len(os.Args) != 5 {
+		fmt.Fprintln(os.Stderr, "usage: go run . FULL-OBSERVED.json FULL-CASES.json OBJECTS.json NORTHBOUND.db")
 		os.Exit(2)
 	}
-	if err := reduce(os.Args[1], os.Args[2]); err != nil {
+	err := reduce(os.Args[1], os.Args[2])
+	if err == nil {
+		err = reduceFinal(os.Args[3], os.Args[4])
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -64,7 +69,7 @@ func reduceCase(c object) object {
 	version, _, _ = strings.Cut(version, "-") // master has its commit behind it
 	out["version"] = version
 	if c["phase"] == "np" || c["id"] == "DR91" {
-		return pick(out, []string{"id", "title", "phase", "version"})
+		return reducePolicy(c, pick(out, []string{"id", "title", "phase", "version", "namespace", "annotations_given"}))
 	}
 	if rows, ok := c["lsps"].([]any); ok {
 		out["ports"] = reducePorts(rows)

@@ -11,8 +11,11 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/nb"
 )
 
-// DenyAllGroup is the port group of every port in some security group.
-const DenyAllGroup = "ovn.sg.kubeovn_deny_all"
+// The group of every port in some security group: its name, and that of its port group.
+const (
+	DenyAllName  = "kubeovn_deny_all"
+	DenyAllGroup = "ovn.sg." + DenyAllName
+)
 
 // NodeGroup returns the name of the port group of a node's pods.
 func NodeGroup(node string) string { return "node." + dotted(node) }

@@ -50,3 +50,39 @@ func (v Version) KeepsGroupsOfMovedVM() bool { return v == Master }
 // DeletesAfterGrace reports whether the ports of a pod go away when its grace period ends although no node confirmed
 // that it has stopped.
 func (v Version) DeletesAfterGrace() bool { return v == V1_14 }
+
+// marksPolicies reports whether rows of NetworkPolicies carry the mark of Kube-OVN's rows.
+func (v Version) marksPolicies() bool { return v != V1_14 }
+
+// inlinesBlocks reports whether the prefixes of ipBlock stand in the match of an ACL of their own, and not in the rule's
+// address sets.
+func (v Version) inlinesBlocks() bool { return v != V1_14 }
+
+// knowsLax reports whether a NetworkPolicy may be lax.
+func (v Version) knowsLax() bool { return v != V1_14 }
+
+// knowsPolicyFor reports whether a NetworkPolicy may be for some networks only.
+func (v Version) knowsPolicyFor() bool { return v == Master }
+
+// allowsGateways reports whether the ports of a NetworkPolicy may talk to their subnet's gateway at every port; later
+// releases allow ICMPv6 in its place.
+func (v Version) allowsGateways() bool { return v == V1_14 }
+
+// topRule is the priority above that of the first rule of a SecurityGroup.
+func (v Version) topRule() int {
+	if v == Master {
+		return 18484
+	}
+	return 2300
+}
+
+// lastRule is the highest number of a SecurityGroup's rule.
+func (v Version) lastRule() int {
+	if v == Master {
+		return 16384
+	}
+	return 200
+}
+
+// hasGroupTiers reports whether SecurityGroups have tiers, local addresses and rules that pass.
+func (v Version) hasGroupTiers() bool { return v == Master }
