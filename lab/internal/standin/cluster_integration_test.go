@@ -46,8 +46,11 @@ func (p *replay) makeCluster() {
 	} {
 		p.make(crd.Subnets, "Subnet", "", name, s)
 	}
-	for _, name := range []string{"t-plain", "t-dual", "t-nad", "t-vpc", "t-upd", "t-drift", "t-np-a"} {
+	for _, name := range []string{"t-plain", "t-dual", "t-nad", "t-vpc", "t-upd", "t-drift", "t-np-a", "t-np-b"} {
 		p.namespace(name, nil)
+	}
+	for name, team := range map[string]string{"t-np-a": "a", "t-np-b": "b", "t-dual": "dual", "t-plain": "plain"} {
+		p.labelNamespace(name, map[string]any{"team": team})
 	}
 	p.namespace("t-nsann", map[string]string{
 		"ovn.kubernetes.io/port_security": "true", "ovn.kubernetes.io/layer2_forward": "true",
@@ -71,9 +74,40 @@ func (p *replay) makeCluster() {
 			"config": `{"cniVersion":"0.3.0","type":"macvlan","master":"eth0","ipam":{"type":"kube-ovn","provider":"macvlan1.t-nad"}}`,
 		},
 	)
-	for _, name := range []string{"sg1", "sg2"} {
-		p.make(crd.SecurityGroups, "SecurityGroup", "", name, spec{"allowSameGroupTraffic": true})
-	}
+	p.make(crd.SecurityGroups, "SecurityGroup", "", "sg1", spec{
+		"allowSameGroupTraffic": true,
+		"ingressRules": []any{
+			spec{
+				"ipVersion": "ipv4", "protocol": "tcp", "priority": int64(1), "remoteType": "address",
+				"remoteAddress": "10.16.0.0/16", "portRangeMin": int64(80), "portRangeMax": int64(443),
+				"policy": "allow",
+			},
+			spec{
+				"ipVersion": "ipv4", "protocol": "icmp", "priority": int64(2), "remoteType": "address",
+				"remoteAddress": "0.0.0.0/0", "policy": "drop",
+			},
+		},
+		"egressRules": []any{spec{
+			"ipVersion": "ipv4", "protocol": "all", "priority": int64(10), "remoteType": "address",
+			"remoteAddress": "0.0.0.0/0", "policy": "allow",
+		}},
+	})
+	p.make(crd.SecurityGroups, "SecurityGroup", "", "sg2", spec{
+		"ingressRules": []any{
+			spec{
+				"ipVersion": "ipv4", "protocol": "all", "priority": int64(1), "remoteType": "securityGroup",
+				"remoteSecurityGroup": "sg1", "policy": "allow",
+			},
+			spec{
+				"ipVersion": "ipv6", "protocol": "all", "priority": int64(1), "remoteType": "address",
+				"remoteAddress": "::/0", "policy": "allow",
+			},
+		},
+		"egressRules": []any{spec{
+			"ipVersion": "ipv4", "protocol": "all", "priority": int64(10), "remoteType": "address",
+			"remoteAddress": "10.0.0.0/8", "policy": "allow",
+		}},
+	})
 	p.waitFor("subnets and groups", func() bool { // Vips take their addresses in the order of their creation
 		for _, s := range p.standin.subnets.list() {
 			if len(s.Status.Conditions) == 0 {

@@ -157,7 +157,7 @@ func (c *controller) removeLostPolicies(ctx context.Context) error {
 }
 
 func (c *controller) policyChanged(before, np *networkingv1.NetworkPolicy) {
-	if before == nil || upstream.PolicyChanged(before, np) {
+	if before == nil || upstream.PolicyChanged(c.cfg.Version, before, np) {
 		c.queue.add(kindPolicy, np.Namespace, np.Name)
 	}
 }

@@ -26,6 +26,9 @@ type recording struct {
 	Warnings                  []string
 	Steps                     []recordedStep
 	Foreign                   []recordedForeign
+	Policy                    string
+	Spec                      json.RawMessage
+	Rows                      *recordedRows
 	Result                    json.RawMessage
 }
 
@@ -38,6 +41,42 @@ type recordedStep struct {
 	ByHand      []string           `json:"ovn_nbctl"`
 	Ports       []recordedPort
 	AddressSets map[string][]string `json:"address_sets"`
+	Rows        *recordedRows
+}
+
+// recordedRows are the rows of a NetworkPolicy.
+type recordedRows struct {
+	Groups []recordedGroup
+	Sets   []recordedSet
+	ACLs   []recordedACL
+}
+
+// recordedGroup is a row of Port_Group with the names of its ports.
+type recordedGroup struct {
+	Name        string
+	Ports       []string
+	ExternalIDs map[string]string `json:"external_ids"`
+}
+
+// recordedSet is a row of Address_Set.
+type recordedSet struct {
+	Name        string
+	Addresses   []string
+	ExternalIDs map[string]string `json:"external_ids"`
+}
+
+// recordedACL is a row of ACL.
+type recordedACL struct {
+	Name        string
+	Direction   string
+	Priority    int
+	Tier        int
+	Action      string
+	Match       string
+	Options     map[string]string
+	Log         bool
+	Severity    string
+	ExternalIDs map[string]string `json:"external_ids"`
 }
 
 // recordedPort is a row of Logical_Switch_Port with its place.

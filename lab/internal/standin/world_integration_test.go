@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -92,10 +93,25 @@ func newWorld(t *testing.T, v upstream.Version) *world {
 	return w
 }
 
-// startNB serves an empty Northbound database in dir and returns its endpoint.
+// startNB serves an empty Northbound database in dir and returns its endpoint. Its schema is that of the OVN on this
+// machine with tiers of ACLs, which came with OVN 23.06 and which Kube-OVN uses.
 func startNB(t *testing.T, dir string) string {
 	t.Helper()
-	server, err := ovsdbserver.Create(t.Context(), dir, "nb", ovsdbserver.NorthboundSchema)
+	text, err := os.ReadFile(ovsdbserver.NorthboundSchema)
+	check(t, err)
+	var schema map[string]any
+	check(t, json.Unmarshal(text, &schema))
+	acl := schema["tables"].(map[string]any)["ACL"].(map[string]any)["columns"].(map[string]any)
+	acl["tier"] = map[string]any{"type": map[string]any{"key": map[string]any{
+		"type": "integer", "minInteger": 0, "maxInteger": 3,
+	}}}
+	actions := acl["action"].(map[string]any)["type"].(map[string]any)["key"].(map[string]any)["enum"].([]any)
+	actions[1] = append(actions[1].([]any), "pass")
+	text, err = json.Marshal(schema)
+	check(t, err)
+	file := filepath.Join(dir, "nb.ovsschema")
+	check(t, os.WriteFile(file, text, 0o600))
+	server, err := ovsdbserver.Create(t.Context(), dir, "nb", file)
 	check(t, err)
 	check(t, server.Start(t.Context()))
 	t.Cleanup(server.Kill)
@@ -164,7 +180,9 @@ func (w *world) pod(pod *corev1.Pod) *corev1.Pod {
 	w.t.Helper()
 	no := false
 	pod.Spec.AutomountServiceAccountToken = &no
-	pod.Spec.Containers = []corev1.Container{{Name: "c", Image: "none"}}
+	if len(pod.Spec.Containers) == 0 {
+		pod.Spec.Containers = []corev1.Container{{Name: "c", Image: "none"}}
+	}
 	made, err := w.kube.CoreV1().Pods(pod.Namespace).Create(w.t.Context(), pod, metav1.CreateOptions{})
 	check(w.t, err)
 	return made

@@ -227,8 +227,10 @@ func (c *compiler) direction(s side, families []string) error {
 	if len(families) == 0 {
 		return nil
 	}
-	c.drop(s)
-	for _, family := range families {
+	for i, family := range families {
+		if i == 0 || c.v.dropsPerFamily() {
+			c.drop(s)
+		}
 		rules := rulesOf(c.np, s)
 		for i, r := range rules {
 			if err := c.rule(s, family, strconv.Itoa(i), r); err != nil {

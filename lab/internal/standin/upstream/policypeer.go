@@ -149,13 +149,13 @@ func selects(s *metav1.LabelSelector, of map[string]string) bool {
 	return err == nil && selector.Matches(labels.Set(of))
 }
 
-// PolicyChanged reports whether the controller acts on a change of a NetworkPolicy: of its spec, or of an annotation
-// with a name of Kubernetes' form.
-func PolicyChanged(before, after *networkingv1.NetworkPolicy) bool {
+// PolicyChanged reports whether the controller acts on a change of a NetworkPolicy: of its spec, or of an annotation,
+// which must have a name of Kubernetes' form on all but one release line.
+func PolicyChanged(v Version, before, after *networkingv1.NetworkPolicy) bool {
 	ours := func(np *networkingv1.NetworkPolicy) map[string]string {
 		m := map[string]string{}
 		for key, value := range np.Annotations {
-			if strings.Contains(key, ".kubernetes.io/") {
+			if v.followsAnyAnnotation() || strings.Contains(key, ".kubernetes.io/") {
 				m[key] = value
 			}
 		}

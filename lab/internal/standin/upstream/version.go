@@ -58,6 +58,12 @@ func (v Version) marksPolicies() bool { return v != V1_14 }
 // address sets.
 func (v Version) inlinesBlocks() bool { return v != V1_14 }
 
+// dropsPerFamily reports whether a policy has the ACL that drops what no rule allows once for each family.
+func (v Version) dropsPerFamily() bool { return v == V1_14 }
+
+// followsAnyAnnotation reports whether any changed annotation of a NetworkPolicy has its rows written again.
+func (v Version) followsAnyAnnotation() bool { return v == V1_14 }
+
 // knowsLax reports whether a NetworkPolicy may be lax.
 func (v Version) knowsLax() bool { return v != V1_14 }
 
