@@ -137,6 +137,7 @@ func (p *replay) play(list []recording) {
 	}
 	p.playActors()
 	p.playPolicies(list)
+	p.compareGroups()
 	for _, r := range list {
 		if r.Phase == "update" {
 			p.playUpdate(r)

@@ -58,6 +58,12 @@ type world struct {
 // newWorld starts the servers. The stand-in is started separately, since tests stop it and start it again.
 func newWorld(t *testing.T, v upstream.Version) *world {
 	t.Helper()
+	return newWorldWith(t, v, tieredSchema)
+}
+
+// newWorldWith is newWorld with the Northbound schema that schema writes into a directory, or finds elsewhere.
+func newWorldWith(t *testing.T, v upstream.Version, schema func(t *testing.T, dir string) string) *world {
+	t.Helper()
 	w := &world{t: t, version: v}
 	temp, err := os.MkdirTemp("", "standin")
 	check(t, err)
@@ -81,7 +87,7 @@ func newWorld(t *testing.T, v upstream.Version) *world {
 	w.dyn, err = dynamic.NewForConfig(w.config)
 	check(t, err)
 
-	w.nb = startNB(t, temp)
+	w.nb = startNB(t, temp, schema(t, temp))
 	w.reader, err = nb.Dial(t.Context(), w.nb, slog.New(slog.DiscardHandler))
 	check(t, err)
 	t.Cleanup(w.reader.Close)
@@ -93,9 +99,22 @@ func newWorld(t *testing.T, v upstream.Version) *world {
 	return w
 }
 
-// startNB serves an empty Northbound database in dir and returns its endpoint. Its schema is that of the OVN on this
-// machine with tiers of ACLs, which came with OVN 23.06 and which Kube-OVN uses.
-func startNB(t *testing.T, dir string) string {
+// startNB serves an empty Northbound database of a schema in dir and returns its endpoint.
+func startNB(t *testing.T, dir, schema string) string {
+	t.Helper()
+	server, err := ovsdbserver.Create(t.Context(), dir, "nb", schema)
+	check(t, err)
+	check(t, server.Start(t.Context()))
+	t.Cleanup(server.Kill)
+	return server.Endpoint()
+}
+
+// flatSchema returns the schema of the OVN on this machine, in which ACLs have no tiers.
+func flatSchema(*testing.T, string) string { return ovsdbserver.NorthboundSchema }
+
+// tieredSchema writes the schema of the OVN on this machine with tiers of ACLs, which came with OVN 23.06 and which
+// Kube-OVN uses, and returns its path.
+func tieredSchema(t *testing.T, dir string) string {
 	t.Helper()
 	text, err := os.ReadFile(ovsdbserver.NorthboundSchema)
 	check(t, err)
@@ -111,11 +130,7 @@ func startNB(t *testing.T, dir string) string {
 	check(t, err)
 	file := filepath.Join(dir, "nb.ovsschema")
 	check(t, os.WriteFile(file, text, 0o600))
-	server, err := ovsdbserver.Create(t.Context(), dir, "nb", file)
-	check(t, err)
-	check(t, server.Start(t.Context()))
-	t.Cleanup(server.Kill)
-	return server.Endpoint()
+	return file
 }
 
 // start starts the stand-in; inspection and collection run only when a test calls them.
