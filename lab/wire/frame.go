@@ -40,19 +40,7 @@ const (
 
 // UDP returns a datagram from one host to another, over IPv4 or IPv6 according to the addresses.
 func UDP(from, to Host) ([]byte, error) {
-	udp := &layers.UDP{SrcPort: udpSource, DstPort: udpDestination}
-	if from.IP.Is4() {
-		ip := &layers.IPv4{
-			Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP,
-			SrcIP: from.IP.AsSlice(), DstIP: to.IP.AsSlice(),
-		}
-		return build(from.MAC, to.MAC, layers.EthernetTypeIPv4, ip, udp)
-	}
-	ip := &layers.IPv6{
-		Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolUDP,
-		SrcIP: from.IP.AsSlice(), DstIP: to.IP.AsSlice(),
-	}
-	return build(from.MAC, to.MAC, layers.EthernetTypeIPv6, ip, udp)
+	return Packet{From: from, To: to, Protocol: ProtocolUDP, SourcePort: udpSource, Port: udpDestination}.Frame()
 }
 
 // ARPReply returns a reply from one MAC to a host that claims that claimed.IP is at claimed.MAC.
@@ -123,8 +111,8 @@ func NeighbourSolicitation(from Host, target netip.Addr, claimed net.HardwareAdd
 		})
 }
 
-// build serialises the layers behind an Ethernet header. The marker is a datagram's payload; behind other protocols it
-// is the padding of the frame, which no header counts.
+// build serialises the layers behind an Ethernet header. The marker is the payload of UDP, TCP and an echo; behind
+// other protocols it is the padding of the frame, which no header counts.
 func build(
 	source, destination net.HardwareAddr,
 	kind layers.EthernetType,
@@ -141,19 +129,18 @@ func build(
 		if n, ok := part.(gopacket.NetworkLayer); ok {
 			network = n
 		}
-		var err error
-		switch l := part.(type) {
-		case *layers.UDP:
-			err = l.SetNetworkLayerForChecksum(network)
-		case *layers.ICMPv6:
-			err = l.SetNetworkLayerForChecksum(network)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("checksum: %w", err)
+		sums, ok := part.(interface {
+			SetNetworkLayerForChecksum(l gopacket.NetworkLayer) error
+		})
+		if ok {
+			if err := sums.SetNetworkLayerForChecksum(network); err != nil {
+				return nil, fmt.Errorf("checksum: %w", err)
+			}
 		}
 		stack = append(stack, part)
 	}
-	if _, datagram := parts[len(parts)-1].(*layers.UDP); datagram {
+	switch parts[len(parts)-1].(type) {
+	case *layers.UDP, *layers.TCP, *layers.ICMPv4, *layers.ICMPv6Echo:
 		stack = append(stack, gopacket.Payload(marker))
 		padding = nil
 	}

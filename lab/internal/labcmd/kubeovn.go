@@ -39,6 +39,7 @@ func newKubeOVNCommand() *cobra.Command {
 	flags.StringVar(&config.NB, "nb", "", "endpoint of the Northbound database")
 	flags.StringVar(&version, "version", "", "release line of Kube-OVN to behave as")
 	flags.DurationVar(&config.InspectInterval, "inspect-interval", 0, "how often to look for missing ports")
+	flags.DurationVar(&config.ProbeInterval, "probe-interval", 0, "how often to correct the nodes' port groups")
 	flags.StringVar(&config.Router, "cluster-router", "", "name of the default VPC")
 	flags.StringVar(&config.NodeSwitch, "node-switch", "", "name of the nodes' subnet")
 	flags.BoolVar(&config.NonPrimary, "non-primary-cni-mode", false, "leave the default network to another CNI")

@@ -189,7 +189,10 @@ func (w *world) testPolicyFollowsNamespace(t *testing.T) {
 // Address sets of rules that a policy no longer has go, and so do the ACLs of a direction that it no longer governs.
 func (w *world) testPolicyShrinks(t *testing.T) {
 	w.labelled("ns", "web", "web")
-	w.policy("two", `{"podSelector":{},"policyTypes":["Ingress","Egress"],"ingress":[{},{"ports":[{"port":80}]}],"egress":[{}]}`)
+	w.policy(
+		"two",
+		`{"podSelector":{},"policyTypes":["Ingress","Egress"],"ingress":[{},{"ports":[{"port":80}]}],"egress":[{}]}`,
+	)
 	if n := len(w.sets("two")); n != 6 {
 		t.Fatalf("%d address sets, want two for each of three rules", n)
 	}

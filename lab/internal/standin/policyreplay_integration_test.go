@@ -84,7 +84,9 @@ func (p *replay) playPolicies(list []recording) {
 			ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Policy, Annotations: r.Given},
 		}
 		check(p.t, json.Unmarshal(r.Spec, &np.Spec))
-		made, err := p.kube.NetworkingV1().NetworkPolicies(r.Namespace).Create(p.t.Context(), np, metav1.CreateOptions{})
+		made, err := p.kube.NetworkingV1().
+			NetworkPolicies(r.Namespace).
+			Create(p.t.Context(), np, metav1.CreateOptions{})
 		check(p.t, err)
 		p.awaitPolicy(made)
 		p.comparePolicy(r, "after creation", r.Rows)
@@ -199,7 +201,9 @@ func (p *replay) actOnPolicy(r *run, s *recordedStep) {
 		patch(`{"metadata":{"annotations":{"touch":"1"}}}`)
 	case strings.HasPrefix(name, "(b2) spec touch"):
 		ports := `[{"protocol":"TCP","port":"web"},{"protocol":"TCP","port":8080}]`
-		patch(`{"spec":{"ingress":[{"from":[{"podSelector":{"matchLabels":{"app":"client"}}}],"ports":` + ports + `}]}}`)
+		patch(
+			`{"spec":{"ingress":[{"from":[{"podSelector":{"matchLabels":{"app":"client"}}}],"ports":` + ports + `}]}}`,
+		)
 	case strings.HasPrefix(name, "(b) label change on another pod"):
 		label("web-2", "y", "1")
 	case name == "(c) new matching pod appears":

@@ -19,6 +19,8 @@ type KubeOVN struct {
 	Version string
 	// InspectInterval is the time between searches for missing ports; zero means its default.
 	InspectInterval time.Duration
+	// ProbeInterval is the time between corrections of the nodes' port groups and of their ACLs; zero means its default.
+	ProbeInterval time.Duration
 	// Layout is the form of its workloads in the cluster, and its configuration. If Northbound is empty, the workloads
 	// name the lab's database.
 	Layout controlplane.KubeOVN

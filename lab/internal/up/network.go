@@ -69,6 +69,7 @@ func (l *Lab) startKubeOVN(ctx context.Context) error {
 		"--nb", l.info.NB,
 		"--version", l.options.KubeOVN.Version,
 		"--inspect-interval", l.options.KubeOVN.InspectInterval.String(),
+		"--probe-interval", l.options.KubeOVN.ProbeInterval.String(),
 		"--cluster-router", layout.Router,
 		"--node-switch", layout.NodeSwitch,
 		"--non-primary-cni-mode="+strconv.FormatBool(layout.NonPrimary),

@@ -75,7 +75,7 @@ func (c *Client) AddACLs(ctx context.Context, group string, acls []ACL) error {
 	return c.changeACLs(ctx, group, nil, missing)
 }
 
-// DropACL removes the ACL of a port group that has the direction, priority, tier and match of this one, if there is one.
+// DropACL removes the ACL of a port group that is the same as this one, if there is one.
 func (c *Client) DropACL(ctx context.Context, group string, acl ACL) error {
 	old, err := c.GroupACLs(ctx, group)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/standin/nb"
 )
 
-// final is the cluster of the recording at its end: the objects, and the rows that the real controller had made of them.
+// final is the cluster of the recording at its end: the objects, and the rows that the real controller made of them.
 type final struct {
 	Namespaces []*corev1.Namespace
 	Nodes      []*corev1.Node
@@ -129,7 +129,18 @@ func recorded(a nb.ACL) finalACL {
 	if options == nil {
 		options = map[string]string{}
 	}
-	return finalACL{a.Name, a.Direction, a.Priority, a.Tier, a.Action, a.Match, options, a.Log, a.Severity, a.ExternalIDs}
+	return finalACL{
+		a.Name,
+		a.Direction,
+		a.Priority,
+		a.Tier,
+		a.Action,
+		a.Match,
+		options,
+		a.Log,
+		a.Severity,
+		a.ExternalIDs,
+	}
 }
 
 // aclsOf returns the recorded ACLs of a port group in a fixed order.

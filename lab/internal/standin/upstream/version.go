@@ -54,8 +54,8 @@ func (v Version) DeletesAfterGrace() bool { return v == V1_14 }
 // marksPolicies reports whether rows of NetworkPolicies carry the mark of Kube-OVN's rows.
 func (v Version) marksPolicies() bool { return v != V1_14 }
 
-// inlinesBlocks reports whether the prefixes of ipBlock stand in the match of an ACL of their own, and not in the rule's
-// address sets.
+// inlinesBlocks reports whether the prefixes of ipBlock stand in the match of an ACL of their own, and not in the
+// address sets of the rule.
 func (v Version) inlinesBlocks() bool { return v != V1_14 }
 
 // dropsPerFamily reports whether a policy has the ACL that drops what no rule allows once for each family.
