@@ -49,7 +49,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	st := &story{scene: s, teller: t, binary: o.Guard}
 	defer func() { err = errors.Join(err, st.close()) }()
 	for _, chapter := range []func(context.Context) error{
-		st.withoutOvnguard, st.strictAtBirth, st.namespaces, st.secondNIC, st.drift,
+		st.withoutOvnguard, st.strictAtBirth, st.namespaces, st.secondNIC, st.drift, st.policy,
 	} {
 		chapterCtx, cancel := context.WithTimeout(ctx, stepTimeout)
 		err := chapter(chapterCtx)

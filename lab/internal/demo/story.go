@@ -79,13 +79,17 @@ func (st *story) compareFrames(ctx context.Context, from, to, neighbour *scene.A
 		if err != nil {
 			return err
 		}
-		got := dropped
-		if ok {
-			got = passes
-		}
-		st.teller.verdict("  "+p.Name, want, got)
+		st.teller.verdict("  "+p.Name, want, seen(ok))
 	}
 	return nil
+}
+
+// seen returns the word for whether a frame arrived.
+func seen(arrived bool) string {
+	if arrived {
+		return passes
+	}
+	return dropped
 }
 
 // withoutOvnguard shows that settings that look like protection are none.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -180,11 +179,12 @@ func reachActors(t *testing.T, s *scene.Scene) map[string]*scene.Actor {
 		"db.shop": 1, "client.shop": 1, "lax.shop": 1, "ovn.sg.vault": 2, "ovn.sg.kubeovn_deny_all": 2,
 		"node.node1": 5, "node.node2": 4,
 	} {
-		eventually(t, "port group "+group, func() (bool, error) {
-			row, err := s.Nbctl(t.Context(), "--bare", "--columns=ports,acls", "find", "port_group", "name="+group)
-			lines := strings.Split(row, "\n")
-			return err == nil && len(lines) == 2 && len(strings.Fields(lines[0])) == ports && lines[1] != "", err
-		})
+		ctx, cancel := context.WithTimeout(t.Context(), waitTime)
+		err := s.AwaitGroup(ctx, group, ports)
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := s.Settle(t.Context()); err != nil {
 		t.Fatal(err)
