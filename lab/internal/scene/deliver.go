@@ -45,8 +45,8 @@ func (p Packet) frame(from, to *Actor) ([]byte, error) {
 	}.Frame()
 }
 
-// Deliver sends a packet from one actor to another and reports whether it arrived. ARP, which no policy restricts, shows
-// that the path works.
+// Deliver sends a packet from one actor to another and reports whether it arrived. ARP, which no policy restricts,
+// shows that the path works.
 func Deliver(ctx context.Context, from, to *Actor, p Packet) (delivered bool, err error) {
 	if p.SourcePort == 0 {
 		p.SourcePort = uint16(firstSource + sources.Add(1)%(1<<15))

@@ -36,7 +36,9 @@ spec:
     ports: [{protocol: TCP, port: 5432}, {protocol: TCP, port: metrics}]
   - from: [{namespaceSelector: {matchLabels: {team: partner}}}]
     ports: [{protocol: TCP, port: 8000, endPort: 8100}]
-  - from: [{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.64/28]}}, {ipBlock: {cidr: "2001:db8::/32", except: ["2001:db8::/64"]}}]
+  - from:
+    - ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.64/28]}
+    - ipBlock: {cidr: "2001:db8::/32", except: ["2001:db8::/64"]}
     ports: [{protocol: UDP, port: 7000}]
 ---
 apiVersion: networking.k8s.io/v1
@@ -70,7 +72,14 @@ spec:
   allowSameGroupTraffic: true
   ingressRules:
   - {ipVersion: ipv4, protocol: icmp, priority: 1, remoteType: address, remoteAddress: 10.79.0.0/16, policy: drop}
-  - {ipVersion: ipv4, protocol: tcp, priority: 2, remoteType: address, remoteAddress: 10.79.0.0/16, portRangeMin: 443, portRangeMax: 444, policy: allow}
+  - ipVersion: ipv4
+    protocol: tcp
+    priority: 2
+    remoteType: address
+    remoteAddress: 10.79.0.0/16
+    portRangeMin: 443
+    portRangeMax: 444
+    policy: allow
   egressRules:
   - {ipVersion: ipv4, protocol: all, priority: 1, remoteType: address, remoteAddress: 10.79.0.0/16, policy: allow}
 `
@@ -174,7 +183,8 @@ var reachTable = []reached{
 	{from: "client", to: "free", v6: v6, protocol: icmp, delivered: true},
 	{from: "client", to: "mallory", protocol: udp, port: 53, delivered: true},
 	{from: "free", to: "client", protocol: tcp, port: 80, delivered: true}, // nothing restricts what reaches it
-	// Connections: an answer passes where nothing else would, a segment without its beginning only where a first one would.
+	// Connections: an answer passes where nothing else would, and a segment without its beginning where a first one would.
+	// The answer of a connection that never began passes nowhere.
 	{from: "web", to: "db", protocol: tcp, port: 5432, segment: ack, delivered: true},
 	{from: "web", to: "db", protocol: tcp, port: 80, segment: ack},
 	{from: "web", to: "db", protocol: tcp, port: 5432, segment: both},
