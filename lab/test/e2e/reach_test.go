@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -36,7 +37,7 @@ func TestReachOnTheWire(t *testing.T) {
 			if ok, err := scene.Deliver(
 				t.Context(),
 				asked,
-				actors[firstOf(r.as, r.from)],
+				actors[cmp.Or(r.as, r.from)],
 				question,
 			); err != nil ||
 				!ok {
@@ -49,13 +50,6 @@ func TestReachOnTheWire(t *testing.T) {
 		}
 	}
 	t.Logf("%d packets", len(reachTable))
-}
-
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // String names the packet in messages.
