@@ -196,8 +196,7 @@ func (c *controller) queueGroups(row *nb.LogicalSwitchPort) {
 	}
 }
 
-// groupChanged queues a SecurityGroup that is new or has another spec, and those that were refused because it was
-// missing.
+// groupChanged queues a SecurityGroup that is new or has another spec. One that is refused is tried again by itself.
 func (c *controller) groupChanged(before, g *crd.SecurityGroup) {
 	if before == nil || !reflect.DeepEqual(before.Spec, g.Spec) {
 		c.queue.add(kindGroup, "", g.Name)
