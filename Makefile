@@ -9,6 +9,9 @@ BIN := $(CURDIR)/bin
 export OVNGUARD_LAB := $(BIN)/ovnguard-lab
 export OVNGUARD := $(BIN)/ovnguard
 export HELM := $(BIN)/helm
+export OVNGUARD_STATIC := $(BIN)/image/ovnguard
+export OVNGUARD_RELEASED := $(BIN)/released
+export OVNGUARD_BUNDLE := $(BIN)/bundle
 
 ##@ Start here
 
@@ -22,9 +25,8 @@ demo: deps build ## Show the main job on a real control plane and a real OVN (KE
 	$(BIN)/ovnguard-lab demo --ovnguard $(BIN)/ovnguard $(if $(KEEP),--keep)
 
 .PHONY: test
-test: export OVNGUARD_STATIC := $(BIN)/image/ovnguard
 test: deps deps-kubelet build build-kubelet $(BIN)/helm ## Run every test: unit, integration, end to end, installed on real kubelets. Needs root.
-	CGO_ENABLED=0 ./scripts/build.sh ovnguard $(OVNGUARD_STATIC)
+	./scripts/test-parts.sh
 	./scripts/test.sh
 
 .PHONY: lab
@@ -106,9 +108,8 @@ test-unit: ## Run the tests that need neither root nor OVN. Seconds.
 	cd tools/release && go test ./...
 
 .PHONY: test-install
-test-install: export OVNGUARD_STATIC := $(BIN)/image/ovnguard
 test-install: deps-kubelet build build-kubelet $(BIN)/helm ## Try ovnguard in real containers on real kubelets. Needs root.
-	CGO_ENABLED=0 ./scripts/build.sh ovnguard $(OVNGUARD_STATIC)
+	./scripts/test-parts.sh
 	cd lab && go test -timeout 20m -tags install ./test/install -count=1 -v
 
 .PHONY: test-race

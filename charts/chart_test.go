@@ -34,10 +34,15 @@ func certificates(t *testing.T, names ...string) engine.ClientProvider {
 	t.Helper()
 	var all []runtime.Object
 	for _, name := range names {
+		name, byHelm := strings.CutSuffix(name, " by Helm")
 		ns, n, _ := strings.Cut(name, "/")
+		var labels map[string]string
+		if byHelm {
+			labels = map[string]string{"app.kubernetes.io/managed-by": "Helm"}
+		}
 		all = append(all, &corev1.Secret{
 			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: n},
+			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: n, Labels: labels},
 			Data:       map[string][]byte{"cacert": []byte(name), "cert": []byte("cert"), "key": []byte("key")},
 		})
 	}
@@ -108,6 +113,14 @@ func TestCertificatesAreCopied(t *testing.T) {
 	if got := copied(certificates(t, "kube-system/kube-ovn-tls", namespace+"/ovnguard-northbound")); got != "" {
 		t.Errorf("somebody's Secret is replaced by %q", got)
 	}
+	const own = namespace + "/ovnguard-northbound by Helm"
+	if got := copied(certificates(t, "kube-system/kube-ovn-tls", own)); got != encoded {
+		t.Errorf("the copy becomes %q, want what Kube-OVN has now, %q", got, encoded)
+	}
+	const before = "b3ZuZ3VhcmQtc3lzdGVtL292bmd1YXJkLW5vcnRoYm91bmQ=" // ovnguard-system/ovnguard-northbound
+	if got := copied(certificates(t, own)); got != before {
+		t.Errorf("without Kube-OVN's Secret the copy becomes %q, want it to stay %q: Helm would delete it", got, before)
+	}
 	if got := copied(certificates(t, "kube-system/kube-ovn-tls"), "northbound.copy.enabled=false"); got != "" {
 		t.Errorf("copied %q although that is off", got)
 	}
@@ -123,6 +136,38 @@ func TestDefaultsCutNobodyOff(t *testing.T) {
 	}
 	if fmt.Sprint(want) != fmt.Sprint(got) {
 		t.Errorf("the default policy is %v, want %v", got, want)
+	}
+}
+
+// What a hook may do is gone when it has ended, well or badly: Helm deletes the hooks that went well before one that
+// fails. A Job that failed stays for its log, which Helm prints, and not for ever.
+func TestHooksEnd(t *testing.T) {
+	jobs := 0
+	for _, o := range objects(t, rendered(t, options{set: everything})) {
+		notes := o.GetAnnotations()
+		if notes["helm.sh/hook"] == "" {
+			continue
+		}
+		if got := notes["helm.sh/hook-delete-policy"]; got != "before-hook-creation,hook-succeeded" {
+			t.Errorf("%s %s is deleted by %q", o.GetKind(), o.GetName(), got)
+		}
+		if o.GetKind() != "Job" {
+			continue
+		}
+		jobs++
+		if notes["helm.sh/hook-output-log-policy"] != "hook-failed" {
+			t.Errorf("Job %s does not show why it failed: %v", o.GetName(), notes)
+		}
+		stays, found, err := unstructured.NestedFloat64(o.Object, "spec", "ttlSecondsAfterFinished")
+		if err != nil || !found || stays <= 0 || stays > 24*3600 {
+			t.Errorf("Job %s stays for %v s, %v, want a day at most", o.GetName(), stays, err)
+		}
+		if notes["helm.sh/hook-weight"] != "" {
+			t.Errorf("Job %s has weight %q, want it after its rights", o.GetName(), notes["helm.sh/hook-weight"])
+		}
+	}
+	if jobs != 2 {
+		t.Errorf("%d Jobs, want those of uninstalling and of definitions", jobs)
 	}
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,9 @@ var ErrNoToken = errors.New(
 	"the user of the kubeconfig has no token, and the controller's API takes tokens alone: use " +
 		"one of a ServiceAccount (kubectl create token)",
 )
+
+// ErrNoAuthority says that nothing tells by which certificate a controller is known.
+var ErrNoAuthority = errors.New("there is no certificate of an authority in it: want one or more, as PEM")
 
 // Client asks the API of a controller.
 type Client struct {
@@ -48,6 +52,10 @@ func NewClient(user *rest.Config, at string, trust Trust) (*Client, error) {
 			user.Impersonate.UserName)
 	case user.BearerToken == "" && user.BearerTokenFile == "" && user.ExecProvider == nil && user.AuthProvider == nil:
 		return nil, ErrNoToken
+	}
+	// Without an authority everybody with a certificate of a public one would be believed, and have the token.
+	if !x509.NewCertPool().AppendCertsFromPEM(trust.CA) {
+		return nil, ErrNoAuthority
 	}
 	client, err := rest.HTTPClientFor(&rest.Config{
 		Host:        at,

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/bundle"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
@@ -38,7 +39,8 @@ is in it, and what was left out and why: what you may not read is left out.
 
 Secrets are not read, and texts that look like some are removed. Addresses get placeholders, the same
 one for the same address, unless --addresses keeps them. Names are as they are: look at the archive
-before you hand it on. Nothing in the cluster is changed.
+before you hand it on. The file is for your account alone, and must not be there yet. Nothing in the
+cluster is changed.
 
 Exit code: 0 written with all of it, 2 wrong usage, 4 written, but something was left out.`,
 		Example: `  ovnguard bundle case-17.tgz
@@ -62,6 +64,9 @@ func (o *bundleOptions) run(ctx context.Context, path string, out io.Writer, fla
 	}
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
 		return usage(err)
+	}
+	if _, err := os.Lstat(path); err == nil { // before all is collected
+		return usage(fmt.Errorf("%s: is there already: name another file, or remove that one", answer.Plain(path)))
 	}
 	if o.northbound != "" {
 		if err := errors.Join(checkNorthbound(o.northbound), o.check()); err != nil {
@@ -105,13 +110,21 @@ func (o *bundleOptions) run(ctx context.Context, path string, out io.Writer, fla
 	return nil
 }
 
-// writeArchive writes the archive as a whole, for its owner alone.
+// writeArchive writes the archive as a whole, for its owner alone, and never over another file.
 func writeArchive(path string, a *bundle.Archive) error {
 	var data bytes.Buffer
 	if err := a.Write(&data); err != nil {
 		return err
 	}
-	return os.WriteFile(path, data.Bytes(), 0o600)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data.Bytes())
+	if err = errors.Join(err, file.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
 }
 
 // credentials returns the secrets by which this program reaches the API server.

@@ -185,6 +185,7 @@ func TestBundle(t *testing.T) {
 		t.Errorf("others may read the archive: %v, %v", info, err)
 	}
 	// On request addresses are kept, and secrets are not.
+	path = filepath.Join(t.TempDir(), "whole.tgz")
 	if code, _, errs := runMain(
 		"bundle",
 		path,
@@ -228,7 +229,14 @@ func TestBundleOfFiles(t *testing.T) {
 			t.Errorf("%s has addresses", name)
 		}
 	}
-	for args, says := range map[string]string{"bundle": "arg", "bundle /nonexistent/x.tgz": "/nonexistent"} {
+	link := filepath.Join(t.TempDir(), "link.tgz")
+	if err := os.Symlink(filepath.Join(t.TempDir(), "elsewhere"), link); err != nil {
+		t.Fatal(err)
+	}
+	for args, says := range map[string]string{
+		"bundle": "arg", "bundle /nonexistent/x.tgz": "/nonexistent", "bundle " + path: "is there already",
+		"bundle " + link: "is there already",
+	} {
 		if code, _, errs := runMain(strings.Fields(args)...); code != exitUsage || !strings.Contains(errs, says) {
 			t.Errorf("%s: exit code %d: %s", args, code, errs)
 		}

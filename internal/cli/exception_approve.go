@@ -120,11 +120,21 @@ func (o *changeOptions) approve(ctx context.Context, cmd *cobra.Command, arg str
 	}
 	ctx, cancel = context.WithTimeout(asking, o.timeout) // whoever was asked took their time
 	defer cancel()
-	if err := j.api.Patch(ctx, approved, client.MergeFrom(is)); err != nil {
-		return refusedByServer(err, is)
+	if err := writeChange(ctx, j.api, is, approved); err != nil {
+		return err
 	}
 	_, err = fmt.Fprintf(out, "PortSecurityException %s/%s was approved\n", is.Namespace, is.Name)
 	return err
+}
+
+// writeChange writes a changed exception, provided that it is as it was read: of two people who change it at once, the
+// second one is told.
+func writeChange(ctx context.Context, api client.Client, is, changed *v1alpha1.PortSecurityException) error {
+	err := api.Patch(ctx, changed, client.MergeFromWithOptions(is, client.MergeFromWithOptimisticLock{}))
+	if err != nil {
+		return refusedByServer(err, is)
+	}
+	return nil
 }
 
 // confirm asks whether to go on, unless --yes says so.

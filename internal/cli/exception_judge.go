@@ -255,7 +255,11 @@ func refusedByServer(err error, o *v1alpha1.PortSecurityException) error {
 	if text, ok := denial(err); ok {
 		return &exitError{code: exitFindings, err: errors.New("refused: " + strings.TrimPrefix(text, "ovnguard: "))}
 	}
-	if apierrors.IsInvalid(err) || apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) {
+	if apierrors.IsConflict(err) {
+		return usage(fmt.Errorf("PortSecurityException %s/%s: somebody else has changed it meanwhile, and nothing was "+
+			"written: look at it and run this again", o.Namespace, o.Name))
+	}
+	if apierrors.IsInvalid(err) || apierrors.IsAlreadyExists(err) {
 		return usage(err)
 	}
 	return lacking(err, "ovnguard-exception-author", o.Namespace)

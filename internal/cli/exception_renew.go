@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/answer"
 )
@@ -99,12 +98,8 @@ func (o *renewOptions) run(ctx context.Context, cmd *cobra.Command, arg string) 
 	}
 	ctx, cancel = context.WithTimeout(asking, o.timeout) // whoever was asked took their time
 	defer cancel()
-	if err := j.api.Patch(
-		ctx,
-		renewed,
-		client.MergeFromWithOptions(is, client.MergeFromWithOptimisticLock{}),
-	); err != nil {
-		return refusedByServer(err, is)
+	if err := writeChange(ctx, j.api, is, renewed); err != nil {
+		return err
 	}
 	_, err = fmt.Fprintf(out, "PortSecurityException %s/%s lasts until %s\n", is.Namespace, is.Name, until)
 	return err

@@ -37,7 +37,12 @@ func (o *output) addOutputFlags(flags *pflag.FlagSet) {
 // addFormats adds the flags for a command that has formats of its own. The first one is the default.
 func (o *output) addFormats(flags *pflag.FlagSet, names []string) {
 	flags.StringVarP(&o.format, "output", "o", names[0], allowed(names))
-	flags.StringVar(&o.file, "output-file", "", "file to write to, instead of standard output")
+	flags.StringVar(
+		&o.file,
+		"output-file",
+		"",
+		"file to write to, instead of standard output; a new one is for your account alone",
+	)
 }
 
 // checkOutput returns the errors in the flags, before anything is read.
@@ -70,14 +75,15 @@ func (o *output) put(out io.Writer, a answer.Answer) error {
 	return o.putText(out, func(w io.Writer) error { return formats[i].Write(w, a) })
 }
 
-// putText writes what write writes, as a whole, to the file or to standard output.
+// putText writes what write writes, as a whole, to the file or to standard output. A new file is for the own account
+// alone, since answers name what is open in a cluster; one that is there keeps its permissions.
 func (o *output) putText(out io.Writer, write func(io.Writer) error) error {
 	var text bytes.Buffer
 	if err := write(&text); err != nil {
 		return unreachable(fmt.Errorf("write the answer: %w", err))
 	}
 	if o.file != "" {
-		if err := os.WriteFile(o.file, text.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(o.file, text.Bytes(), 0o600); err != nil {
 			return usage(fmt.Errorf("--output-file: %w", err))
 		}
 		return nil

@@ -66,6 +66,9 @@ func (o *serverOptions) check(flags *pflag.FlagSet) error {
 	if named == "" {
 		return nil
 	}
+	if flags.Changed("server-ca") && o.ca == "" {
+		return usage(errors.New("--server-ca: is empty: want a file, or leave it out to have the registered authority"))
+	}
 	if o.direct {
 		return usage(fmt.Errorf("--%s and --direct: give one of them", named))
 	}
@@ -187,6 +190,12 @@ func (o *reading) findServer(ctx context.Context) (client *api.Client, at string
 		return nil, at, errors.New("--server: is required with --server-ca and --server-name")
 	}
 	client, err = api.NewClient(config, at, trust)
+	switch {
+	case errors.Is(err, api.ErrNoAuthority) && o.server.ca != "":
+		err = fmt.Errorf("--server-ca: %s: %w", o.server.ca, err)
+	case errors.Is(err, api.ErrNoAuthority):
+		err = fmt.Errorf("the registration of the webhooks, for lack of --server-ca: %w", err)
+	}
 	return client, at, err
 }
 

@@ -115,6 +115,14 @@ func TestServed(t *testing.T) {
 			name: "two sources", args: []string{"audit", "--nb", "tcp:127.0.0.1:1"}, code: exitUsage,
 			stderr: "--server-ca and --nb",
 		},
+		{
+			name: "empty authority", args: []string{"status", "--server-ca", ""}, code: exitUsage,
+			stderr: "--server-ca: is empty",
+		},
+		{
+			name: "authority without a certificate", args: []string{"status", "--server-ca", os.DevNull}, code: exitUnreachable,
+			stderr: "--server-ca: /dev/null: there is no certificate",
+		},
 		{name: "two ways", args: []string{"status", "--direct"}, code: exitUsage, stderr: "--direct: give one of them"},
 		{
 			name: "every port is needed", args: []string{"audit", "-o", "openreports"}, code: exitUsage,

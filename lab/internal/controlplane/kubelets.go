@@ -18,11 +18,13 @@ import (
 )
 
 // NodeAddress is the address, on every node with a kubelet, where the lab's servers are reached from that node and its
-// pods: kube-apiserver at NodeAPIPort, and OVN's Northbound database at NodeNorthboundPort.
+// pods: kube-apiserver at NodeAPIPort, OVN's Northbound database at NodeNorthboundPort, and a registry of images, where
+// there is one, at NodeRegistryPort.
 const (
 	NodeAddress        = "172.31.254.1"
 	NodeAPIPort        = 6443
 	NodeNorthboundPort = 6641
+	NodeRegistryPort   = 5000
 )
 
 // ClusterDNS is the address that pods on nodes with a kubelet ask for names; nothing answers there.

@@ -35,6 +35,8 @@ type Config struct {
 	// a pod's namespaces.
 	Images []string
 	Pause  string
+	// Registry is the name of a registry of images, and RegistryURL is where it is reached, without TLS.
+	Registry, RegistryURL string
 	// Log returns the path of the log of one process.
 	Log func(process string) string
 }
@@ -51,6 +53,9 @@ func (c Config) PluginDir() string { return filepath.Join(c.Dir, "cni-bin") }
 // NetworkDir has the configuration of the pods' network.
 func (c Config) NetworkDir() string { return filepath.Join(c.Dir, "cni") }
 
+// RegistryDir has a directory for each registry, with how it is reached.
+func (c Config) RegistryDir() string { return filepath.Join(c.Dir, "registries") }
+
 // PluginType is the name of the CNI plugin.
 func (Config) PluginType() string { return cni.Type }
 
@@ -61,7 +66,7 @@ var files embed.FS
 
 // write writes the node's configuration.
 func (c Config) write() error {
-	for _, dir := range []string{c.PluginDir(), c.NetworkDir()} {
+	for _, dir := range []string{c.PluginDir(), c.NetworkDir(), filepath.Join(c.RegistryDir(), c.Registry)} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("node %s: %w", c.Name, err)
 		}
@@ -70,6 +75,7 @@ func (c Config) write() error {
 		"kubelet.yaml":     c.file("kubelet.yaml"),
 		"kube-proxy.yaml":  c.file("kube-proxy.yaml"),
 		"containerd.toml":  c.file("containerd.toml"),
+		"hosts.toml":       filepath.Join(c.RegistryDir(), c.Registry, "hosts.toml"),
 		"network.conflist": filepath.Join(c.NetworkDir(), "10-kube-ovn.conflist"),
 	} {
 		text, err := c.render(name)

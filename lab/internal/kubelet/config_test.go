@@ -26,6 +26,7 @@ func TestConfigurationHasEveryValue(t *testing.T) {
 		Name: "node7", IP: "172.31.255.7", Netns: "ovnlab-1-node7", Cgroup: "ovnlab-1-node7", Dir: dir,
 		Binary: "/bin/ovnguard-lab-node", Kubeconfig: "/k/kubelet", ProxyKubeconfig: "/k/proxy",
 		Authority: "/p/ca", Certificate: "/p/crt", Key: "/p/key", DNS: "10.96.0.10",
+		Registry: "r", RegistryURL: "http://172.31.254.1:5000",
 		Images: []string{"/i/pause.tar"}, Pause: "lab.local/pause:1", Log: func(p string) string { return "/l/" + p },
 	}
 	if err := c.write(); err != nil {
@@ -34,7 +35,8 @@ func TestConfigurationHasEveryValue(t *testing.T) {
 	for name, wants := range map[string][]string{
 		"kubelet.yaml":             {"172.31.255.7", "/p/ca", "/p/crt", "/p/key", "10.96.0.10", "unix://" + c.Socket()},
 		"kube-proxy.yaml":          {"172.31.255.7", "node7", "/k/proxy"},
-		"containerd.toml":          {c.Socket(), "lab.local/pause:1", c.PluginDir(), c.NetworkDir()},
+		"containerd.toml":          {c.Socket(), "lab.local/pause:1", c.PluginDir(), c.NetworkDir(), c.RegistryDir()},
+		"registries/r/hosts.toml":  {`server = "http://172.31.254.1:5000"`, `[host."http://172.31.254.1:5000"]`},
 		"cni/10-kube-ovn.conflist": {c.PluginSocket(), `"ovnguard-lab"`},
 		"plan.json":                {"node7", "/k/kubelet", "/i/pause.tar", "/l/node7-kubelet", "k8s.io"},
 	} {

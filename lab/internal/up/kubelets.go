@@ -30,6 +30,12 @@ const (
 	pauseImage = "lab.local/pause:1"
 )
 
+// Registry is the name by which nodes with a kubelet pull images from the registry that ServeRegistry leads to.
+const Registry = "registry.lab.local"
+
+// registryAddress is where the nodes reach it.
+var registryAddress = net.JoinHostPort(controlplane.NodeAddress, strconv.Itoa(controlplane.NodeRegistryPort))
+
 // completeKubelets finds the programs of nodes with a kubelet, in the directory of the lab's own.
 func (o *Options) completeKubelets() error {
 	for _, program := range []struct {
@@ -109,9 +115,9 @@ func (l *Lab) netnsFor(host string) (string, error) {
 	return "", errors.New("no node with a kubelet runs, and only such a node leads to Services and pods")
 }
 
-func (l *Lab) closeRelays() error {
+func closeRelays(relays []*relay.Relay) error {
 	var errs []error
-	for _, r := range l.relays {
+	for _, r := range relays {
 		errs = append(errs, r.Close())
 	}
 	return errors.Join(errs...)
@@ -128,7 +134,22 @@ func (l *Lab) kubeletConfig(node *ovn.Node) kubelet.Config {
 		Name: node.Name, IP: node.IP, Netns: node.Netns, Cgroup: node.Netns,
 		Dir: l.dir.Node(node.Name), Binary: l.options.nodeBinary, DNS: controlplane.ClusterDNS,
 		Images: []string{l.imageTar(pauseImage), l.imageTar(PodImage)}, Pause: pauseImage, Log: l.dir.Log,
+		Registry: Registry, RegistryURL: "http://" + registryAddress,
 	}
+}
+
+// ServeRegistry leads every node with a kubelet to a registry without TLS at an address of the machine, until end is
+// called. The nodes know it as Registry.
+func (l *Lab) ServeRegistry(address string) (end func() error, err error) {
+	var relays []*relay.Relay
+	for _, node := range l.nodes[:l.options.Kubelets] {
+		r, err := relay.Inside(node.Netns, registryAddress, relay.To("tcp", address))
+		if err != nil {
+			return nil, errors.Join(err, closeRelays(relays))
+		}
+		relays = append(relays, r)
+	}
+	return func() error { return closeRelays(relays) }, nil
 }
 
 // startKubelet starts containerd, kubelet and kube-proxy of a node and waits until Kubernetes says that it is ready.

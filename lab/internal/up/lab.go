@@ -202,7 +202,7 @@ func (l *Lab) Stop() error {
 		l.stopErr = errors.Join(
 			l.dir.Forget(),
 			l.group.Stop(),
-			l.closeRelays(),
+			closeRelays(l.relays),
 			Sweep(ctx, l.dir, func(string, ...any) {}),
 			l.lock.Release(),
 		)

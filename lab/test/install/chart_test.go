@@ -21,7 +21,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
 )
 
@@ -49,22 +48,16 @@ func helm(ctx context.Context, args ...string) error {
 	return nil
 }
 
-func installChart(ctx context.Context, image string) error {
+func installChart(ctx context.Context, image string) error { return installFrom(ctx, chart, image) }
+
+// installFrom installs the release from a chart, with this image and further arguments for Helm.
+func installFrom(ctx context.Context, chart, image string, args ...string) error {
 	registry, name, _ := strings.Cut(image, "/")
 	repository, tag, _ := strings.Cut(name, ":")
-	return helm(
-		ctx,
-		"install",
-		release,
-		chart,
-		"--create-namespace",
-		"--set",
-		"global.registry.address="+registry,
-		"--set",
-		"image.repository="+repository,
-		"--set",
-		"image.tag="+tag,
-	)
+	return helm(ctx, append([]string{
+		"install", release, chart, "--create-namespace", "--set", "global.registry.address=" + registry,
+		"--set", "image.repository=" + repository, "--set", "image.tag=" + tag,
+	}, args...)...)
 }
 
 func deleteChart(ctx context.Context, binary string) error {
@@ -74,50 +67,19 @@ func deleteChart(ctx context.Context, binary string) error {
 	)
 }
 
-// testChart tries what Helm does with the release once it is installed, and what becomes of it without Helm.
+// testChart tries what Helm does with the release once it is installed, and what becomes of it without Helm. Each part
+// begins with what the one before left.
 func testChart(t *testing.T) {
 	t.Run("helm test passes", func(t *testing.T) {
 		if err := helm(t.Context(), "test", release); err != nil {
 			t.Error(err)
 		}
 	})
-	t.Run("an upgrade is not noticed", testUpgrade)
 	t.Run("a node is drained", testDrain)
 	t.Run("helm uninstall", testHelmUninstall)
+	t.Run("another release is upgraded", testUpgrade)
+	t.Run("the bundle is installed from a registry", testBundle)
 	t.Run("the namespace is deleted", testNamespaceDeleted)
-}
-
-// testUpgrade gives the program another image while pods are made. All of them are strict, and none is refused.
-func testUpgrade(t *testing.T) {
-	const next = "next"
-	if err := world.Lab.AddImage(t.Context(), strings.TrimSuffix(image, "test")+next, program(t)); err != nil {
-		t.Fatal(err)
-	}
-	end := stream(t, "upgraded", map[string]string{portSecurity: "false"})
-	begin := time.Now()
-	err := helm(t.Context(), "upgrade", release, chart, "--reuse-values", "--set", "image.tag="+next, "--wait",
-		"--timeout", waitTime.String())
-	took := time.Since(begin)
-	made := end()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("the upgrade took %s; %d pods were made meanwhile", took.Round(time.Millisecond), len(made))
-	for _, pod := range pods(t, system, appLabel) {
-		if got := pod.Spec.Containers[0].Image; !strings.HasSuffix(got, ":"+next) {
-			t.Errorf("a replica still has image %s", got)
-		}
-	}
-	for _, pod := range made {
-		if got := pod.Annotations[portSecurity]; got != kubeovn.True {
-			t.Errorf("pod %s asks for port_security %q", pod.Name, got)
-		}
-		column, err := world.Nbctl(t.Context(), "get", "logical_switch_port",
-			kubeovn.PortName(pod.Name, pod.Namespace, kubeovn.DefaultProvider), "port_security")
-		if ip := running(t, pod.Namespace, pod.Name).Status.PodIP; err != nil || !strings.Contains(column, ip) {
-			t.Errorf("port_security of %s is %s, %v, want its address %s", pod.Name, column, err, ip)
-		}
-	}
 }
 
 // stream has the tenant make pods until end is called, which returns those that were made. A pod that is refused fails
@@ -246,7 +208,9 @@ const openTime = 30 * time.Second
 // testNamespaceDeleted shows that pods can be made all the time when the namespace alone is deleted, and that ovnguard
 // uninstall then removes the rest, for which Helm has no release any more.
 func testNamespaceDeleted(t *testing.T) {
-	installReady(t, installChart)
+	if len(pods(t, system, appLabel)) == 0 { // there is no bundle
+		installReady(t, installChart)
+	}
 	testRegisteredByService(t)
 	testSelfTestPasses(t)
 	end := stream(t, "orphaned", nil)

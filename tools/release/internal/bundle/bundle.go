@@ -12,6 +12,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"time"
 
 	"sigs.k8s.io/yaml"
@@ -32,14 +34,18 @@ type Part struct {
 	Mode      fs.FileMode
 	// Files are paths on disk; they keep their names.
 	Files []string
+	// Manifests has the image that files name be that of the bundle.
+	Manifests bool
 }
 
 // Bundle says what the archive holds.
 type Bundle struct {
 	// Name is that of the directory in the archive.
-	Name  string
-	Date  time.Time
-	Parts []Part
+	Name string
+	// Version is that of the program, such as v0.1.0. Chart and manifests bear it, and so ask for the image in the bundle.
+	Version string
+	Date    time.Time
+	Parts   []Part
 	// Chart is the directory of the chart; empty where there is none.
 	Chart string
 	// Limit is how many bytes the archive may have.
@@ -49,17 +55,27 @@ type Bundle struct {
 // ErrTooLarge means that an archive is larger than its limit.
 var ErrTooLarge = errors.New("the bundle is too large")
 
+// imageTag finds the tag of the program's image in a manifest.
+var imageTag = regexp.MustCompile(`(?m)^(\s*(?:- )?image: \S*/ovnguard:)\S+$`)
+
 // Write writes the bundle and returns its size.
 func (b Bundle) Write(file string) (int64, error) {
 	entries := []archive.Entry{{Name: "load.sh", Mode: 0o755, Data: loadScript}}
 	for _, p := range b.Parts {
 		for _, f := range p.Files {
-			name := path.Join(p.Directory, filepath.Base(f))
-			entries = append(entries, archive.Entry{Name: name, Mode: p.Mode, From: f})
+			entry := archive.Entry{Name: path.Join(p.Directory, filepath.Base(f)), Mode: p.Mode, From: f}
+			if p.Manifests {
+				text, err := os.ReadFile(f)
+				if err != nil {
+					return 0, err
+				}
+				entry.From, entry.Data = "", imageTag.ReplaceAll(text, []byte("${1}"+b.Version))
+			}
+			entries = append(entries, entry)
 		}
 	}
 	if b.Chart != "" {
-		chart, err := PackChart(b.Chart, b.Date)
+		chart, err := PackChart(b.Chart, b.Version, b.Date)
 		if err != nil {
 			return 0, err
 		}
@@ -87,34 +103,47 @@ func (b Bundle) Write(file string) (int64, error) {
 	return info.Size(), nil
 }
 
-// chartFile is what is read of Chart.yaml.
-type chartFile struct {
-	Name    string `json:"name"`
-	Version string `json:"version"`
-}
+// chartMeta is the file of a chart with its name and its version.
+const chartMeta = "Chart.yaml"
 
-// PackChart returns the chart in a directory, named and laid out as helm package does it.
-func PackChart(dir string, at time.Time) (archive.Entry, error) {
-	text, err := os.ReadFile(filepath.Join(dir, "Chart.yaml"))
+// PackChart returns the chart in a directory, named and laid out as helm package does it with --version and
+// --app-version. The version is that of the program, such as v0.1.0.
+func PackChart(dir, version string, at time.Time) (archive.Entry, error) {
+	text, err := os.ReadFile(filepath.Join(dir, chartMeta))
 	if err != nil {
 		return archive.Entry{}, err
 	}
-	var c chartFile
-	if err := yaml.Unmarshal(text, &c); err != nil {
-		return archive.Entry{}, fmt.Errorf("%s/Chart.yaml: %w", dir, err)
+	var meta map[string]any
+	if err := yaml.Unmarshal(text, &meta); err != nil {
+		return archive.Entry{}, fmt.Errorf("%s/%s: %w", dir, chartMeta, err)
 	}
-	if c.Name == "" || c.Version == "" {
-		return archive.Entry{}, fmt.Errorf("%s/Chart.yaml: name and version are required", dir)
+	name, _ := meta["name"].(string)
+	if name == "" {
+		return archive.Entry{}, fmt.Errorf("%s/%s: name is required", dir, chartMeta)
 	}
-	files, err := archive.Dir(dir, c.Name+"/")
+	version, found := strings.CutPrefix(version, "v")
+	if !found {
+		return archive.Entry{}, fmt.Errorf("version %q: want one that begins with v, as images are tagged", version)
+	}
+	meta["version"], meta["appVersion"] = version, version
+	packedMeta, err := yaml.Marshal(meta)
 	if err != nil {
 		return archive.Entry{}, err
+	}
+	files, err := archive.Dir(dir, name+"/")
+	if err != nil {
+		return archive.Entry{}, err
+	}
+	for i := range files {
+		if files[i].Name == name+"/"+chartMeta {
+			files[i].From, files[i].Data = "", packedMeta
+		}
 	}
 	var packed bytes.Buffer
 	if err := archive.TarGzip(&packed, at, files); err != nil {
 		return archive.Entry{}, err
 	}
 	return archive.Entry{
-		Name: fmt.Sprintf("chart/%s-%s.tgz", c.Name, c.Version), Mode: 0o644, Data: packed.Bytes(),
+		Name: fmt.Sprintf("chart/%s-%s.tgz", name, version), Mode: 0o644, Data: packed.Bytes(),
 	}, nil
 }

@@ -28,10 +28,21 @@ func put(t *testing.T, path, text string, mode os.FileMode) string {
 func unpacked(t *testing.T) string {
 	t.Helper()
 	from, to := t.TempDir(), t.TempDir()
+	const manifest = "    image: ghcr.io/ovnguard/ovnguard:v0.1.0\n    image: example.org/other:v1\n"
 	const helper = "#!/bin/bash\necho \"helper $*\"\n"
 	b := Bundle{
-		Name: "ovnguard-v1", Date: time.Unix(1e9, 0), Limit: 1e6, Chart: filepath.Join(from, "chart"),
+		Name:    "ovnguard-v1",
+		Version: "v0.1.0-3-g0123456789ab",
+		Date:    time.Unix(1e9, 0),
+		Limit:   1e6,
+		Chart:   filepath.Join(from, "chart"),
 		Parts: []Part{
+			{
+				Directory: "manifests",
+				Mode:      0o644,
+				Manifests: true,
+				Files:     []string{put(t, from+"/controller.yaml", manifest, 0o600)},
+			},
 			{Directory: "images", Mode: 0o644, Files: []string{put(t, from+"/image.tar", "the image", 0o600)}},
 			{Directory: "bin", Mode: 0o755, Files: []string{
 				put(t, from+"/ovnguard-load-linux-amd64", helper, 0o600),
@@ -129,16 +140,33 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// The chart is packed as Helm has it, and one that names no version is refused.
+// The chart is packed as Helm has it. It and the manifests ask for the image in the bundle; a chart without a name or
+// with a version that no image has is refused.
 func TestChart(t *testing.T) {
 	dir := unpacked(t)
-	out, err := exec.CommandContext(t.Context(), "tar", "-tzf", dir+"/chart/guard-0.1.0.tgz").CombinedOutput()
+	chart := dir + "/chart/guard-0.1.0-3-g0123456789ab.tgz"
+	out, err := exec.CommandContext(t.Context(), "tar", "-tzf", chart).CombinedOutput()
 	if err != nil || string(out) != "guard/Chart.yaml\nguard/templates/a.yaml\n" {
 		t.Errorf("%v:\n%s", err, out)
 	}
-	empty := t.TempDir()
-	put(t, empty+"/Chart.yaml", "name: guard\n", 0o600)
-	if _, err := PackChart(empty, time.Time{}); err == nil {
-		t.Error("a chart without a version is packed")
+	out, err = exec.CommandContext(t.Context(), "tar", "-xzOf", chart, "guard/Chart.yaml").CombinedOutput()
+	const want = "appVersion: 0.1.0-3-g0123456789ab\nname: guard\nversion: 0.1.0-3-g0123456789ab\n"
+	if err != nil || string(out) != want {
+		t.Errorf("%v:\n%swant\n%s", err, out, want)
+	}
+	manifest, err := os.ReadFile(dir + "/manifests/controller.yaml")
+	const image = "image: ghcr.io/ovnguard/ovnguard:v0.1.0-3-g0123456789ab\n    image: example.org/other:v1\n"
+	if err != nil || strings.TrimSpace(string(manifest)) != strings.TrimSpace(image) {
+		t.Errorf("%v: the manifest is %q", err, manifest)
+	}
+	nameless := t.TempDir()
+	put(t, nameless+"/Chart.yaml", "version: 0.1.0\n", 0o600)
+	if _, err := PackChart(nameless, "v0.1.0", time.Time{}); err == nil {
+		t.Error("a chart without a name is packed")
+	}
+	named := t.TempDir()
+	put(t, named+"/Chart.yaml", "name: guard\n", 0o600)
+	if _, err := PackChart(named, "0.1.0", time.Time{}); err == nil {
+		t.Error("a chart is packed with a version that no image has")
 	}
 }
