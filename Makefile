@@ -9,6 +9,7 @@ BIN := $(CURDIR)/bin
 export OVNGUARD_LAB := $(BIN)/ovnguard-lab
 export OVNGUARD := $(BIN)/ovnguard
 export HELM := $(BIN)/helm
+export PROMTOOL := $(BIN)/promtool
 
 ##@ Start here
 
@@ -23,7 +24,7 @@ demo: deps build ## Show the main job on a real control plane and a real OVN (KE
 
 .PHONY: test
 test: export OVNGUARD_STATIC := $(BIN)/image/ovnguard
-test: deps deps-kubelet build build-kubelet $(BIN)/helm ## Run every test: unit, integration, end to end, installed on real kubelets. Needs root.
+test: deps deps-kubelet build build-kubelet $(BIN)/helm $(BIN)/promtool ## Run every test: unit, integration, end to end, installed on real kubelets. Needs root.
 	CGO_ENABLED=0 ./scripts/build.sh ovnguard $(OVNGUARD_STATIC)
 	./scripts/test.sh
 
@@ -78,6 +79,10 @@ $(BIN)/helm: charts/go.mod charts/go.sum | $(BIN)
 $(BIN)/helm-docs: charts/go.mod charts/go.sum | $(BIN)
 	cd charts && go build -o $@ github.com/norwoodj/helm-docs/cmd/helm-docs
 
+# Without the discovery of clouds, which rules do not need.
+$(BIN)/promtool: tools/prometheus/go.mod tools/prometheus/go.sum | $(BIN)
+	cd tools/prometheus && go build -tags remove_all_sd -o $@ github.com/prometheus/prometheus/cmd/promtool
+
 $(BIN)/controller-gen: tools/generate/go.mod tools/generate/go.sum | $(BIN)
 	cd tools/generate && go build -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
 
@@ -110,6 +115,11 @@ test-install: export OVNGUARD_STATIC := $(BIN)/image/ovnguard
 test-install: deps-kubelet build build-kubelet $(BIN)/helm ## Try ovnguard in real containers on real kubelets. Needs root.
 	CGO_ENABLED=0 ./scripts/build.sh ovnguard $(OVNGUARD_STATIC)
 	cd lab && go test -timeout 20m -tags install ./test/install -count=1 -v
+
+.PHONY: test-alerts
+test-alerts: $(BIN)/promtool ## Try each alert of the chart with Prometheus' own rule tester. The first build takes minutes.
+	$(BIN)/promtool check rules charts/ovnguard/files/rules.yaml
+	$(BIN)/promtool test rules charts/testdata/alerts.yaml
 
 .PHONY: test-race
 test-race: ## Run those of the program, without the lab's, with Go's race detector. Minutes; needs a C compiler.
