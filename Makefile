@@ -121,6 +121,18 @@ test-alerts: $(BIN)/promtool ## Try each alert of the chart with Prometheus' own
 	$(BIN)/promtool check rules charts/ovnguard/files/rules.yaml
 	$(BIN)/promtool test rules charts/testdata/alerts.yaml
 
+# The oldest release of Kubernetes that ovnguard is for.
+OLDEST := v1.31.14
+
+.PHONY: test-kubernetes
+test-kubernetes: build $(BIN)/helm ## Try what is installed on the lab's kube-apiserver alone. Seconds.
+	cd lab && go test -tags kubernetes ./test/kubernetes -count=1 -v
+
+.PHONY: test-kubernetes-oldest
+test-kubernetes-oldest: $(BIN)/helm ## The same on one of the oldest release. Its first build takes many minutes.
+	[ -x $(BIN)/kubernetes-$(OLDEST) ] || ./scripts/kubernetes.sh $(OLDEST) $(BIN)/kubernetes-$(OLDEST)
+	cd lab && KUBERNETES=$(OLDEST) OVNGUARD_LAB=$(BIN)/kubernetes-$(OLDEST) go test -tags kubernetes ./test/kubernetes -count=1 -v
+
 .PHONY: test-race
 test-race: ## Run those of the program, without the lab's, with Go's race detector. Minutes; needs a C compiler.
 	go test -race ./...
@@ -131,8 +143,8 @@ test-image: ## Show that a second clone gives the same image, and that arm64 aud
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint $(BIN)/deadcode ## Check style and common mistakes in all modules.
-	$(BIN)/golangci-lint run --allow-parallel-runners --build-tags integration,bench,install ./...
-	cd lab && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml --build-tags integration,bench,install ./...
+	$(BIN)/golangci-lint run --allow-parallel-runners --build-tags integration,bench,install,kubernetes ./...
+	cd lab && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml --build-tags integration,bench,install,kubernetes ./...
 	cd tools/release && $(BIN)/golangci-lint run --allow-parallel-runners --config ../../.golangci.yml ./...
 	cd charts && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml ./...
 	@unused=$$($(BIN)/deadcode ./cmd/...); [ -z "$$unused" ] || { echo "$$unused"; exit 1; }

@@ -49,22 +49,16 @@ func helm(ctx context.Context, args ...string) error {
 	return nil
 }
 
-func installChart(ctx context.Context, image string) error {
+func installChart(ctx context.Context, image string) error { return installFrom(ctx, chart, image) }
+
+// installFrom installs the release from a chart, with this image and further arguments for Helm.
+func installFrom(ctx context.Context, chart, image string, args ...string) error {
 	registry, name, _ := strings.Cut(image, "/")
 	repository, tag, _ := strings.Cut(name, ":")
-	return helm(
-		ctx,
-		"install",
-		release,
-		chart,
-		"--create-namespace",
-		"--set",
-		"global.registry.address="+registry,
-		"--set",
-		"image.repository="+repository,
-		"--set",
-		"image.tag="+tag,
-	)
+	return helm(ctx, append([]string{
+		"install", release, chart, "--create-namespace", "--set", "global.registry.address=" + registry,
+		"--set", "image.repository=" + repository, "--set", "image.tag=" + tag,
+	}, args...)...)
 }
 
 func deleteChart(ctx context.Context, binary string) error {
