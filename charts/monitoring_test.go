@@ -80,8 +80,8 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// Each alert fires where it must, and does not where it must not: Prometheus' own rule tester says so, with the rules as
-// the chart installs them.
+// Each alert fires where it must, and does not where it must not: Prometheus' own rule tester says so, with the rules
+// as the chart installs them.
 func TestAlertsFire(t *testing.T) {
 	text, err := os.ReadFile("testdata/alerts.yaml")
 	if err != nil {

@@ -30,7 +30,8 @@ func main() {
 	config.Dir = filepath.Join(dir, "data")
 	clients := []url.URL{{Scheme: "unix", Path: filepath.Join(dir, "client.sock")}}
 	peers := []url.URL{{Scheme: "unix", Path: filepath.Join(dir, "peer.sock")}}
-	config.LCUrls, config.ACUrls, config.LPUrls, config.APUrls = clients, clients, peers, peers
+	config.ListenClientUrls, config.AdvertiseClientUrls = clients, clients
+	config.ListenPeerUrls, config.AdvertisePeerUrls = peers, peers
 	config.InitialCluster = config.InitialClusterFromName(config.Name)
 	config.UnsafeNoFsync = true
 	config.LogLevel, config.LogOutputs = "warn", []string{"stderr"}
@@ -49,8 +50,10 @@ EOF
 go mod init kubernetes 2>/dev/null
 # k8s.io/kubernetes names its staging modules without a version: each is pinned to the release that goes with it.
 source=$(go mod download -json "k8s.io/kubernetes@$version" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+# etcd is the one that the release is tested with.
+etcd=$(sed -n 's|^\tgo.etcd.io/etcd/server/v3 \(v[0-9.]*\).*|\1|p' "$source/go.mod")
 sed -n "s|^\tk8s.io/\([a-z-]*\) => ./staging/.*|-replace=k8s.io/\1=k8s.io/\1@v0.$release|p" "$source/go.mod" |
-  xargs go mod edit "-require=k8s.io/kubernetes@$version"
+  xargs go mod edit "-require=k8s.io/kubernetes@$version" "-require=go.etcd.io/etcd/server/v3@$etcd"
 cp "$source/go.sum" .
 chmod u+w go.sum
 go mod tidy 2>/dev/null

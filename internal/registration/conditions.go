@@ -49,9 +49,9 @@ func all(conditions ...condition) condition {
 	}
 }
 
-// whileInstalled has conditions hold only while the program's account has a right that ClusterRole ovnguard-registration
-// gives. Whoever registers the webhooks in the program's place can have the registration belong to nothing: without
-// this, webhooks that are left behind would refuse every pod.
+// whileInstalled has conditions hold only while the program's account has a right that ClusterRole
+// ovnguard-registration grants. What somebody else registers belongs to nothing: without this, webhooks that are left
+// behind would refuse every pod.
 func whileInstalled(
 	namespace string,
 	conditions []admissionregistrationv1.MatchCondition,

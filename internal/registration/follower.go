@@ -35,6 +35,8 @@ type follower struct {
 	options Options
 	owner   owner
 	mounted Mounted
+	// serving says whether the webhooks answer where the API server asks. They are called only after they did.
+	serving func(context.Context) error
 	// registered says of each configuration whether it is right.
 	registered *prometheus.GaugeVec
 	// right is called when everything has become right; nil where nobody wants to know.
@@ -90,11 +92,48 @@ func (f *follower) Reconcile(ctx context.Context, _ reconcile.Request) (reconcil
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("read the webhooks' certificate: %w", err)
 	}
-	f.tell(ctx,
+	wrong := errors.Join(
 		f.note(mutate, wrongMutating(f.options, mutate.Webhooks, cert)),
 		f.note(validate, wrongValidating(f.options, validate.Webhooks, cert)),
 	)
+	if wrong == nil {
+		if err := f.serving(ctx); err != nil {
+			ctrl.LoggerFrom(ctx).Info("no webhook is called before the API server can reach it", "reason", err.Error(),
+				"again", reachAgain.String())
+			return reconcile.Result{RequeueAfter: reachAgain}, nil
+		}
+		if err := f.grant(ctx, belongs.owners); err != nil {
+			return reconcile.Result{}, err
+		}
+	}
+	f.tell(ctx, wrong)
 	return reconcile.Result{RequeueAfter: followAgain}, nil
+}
+
+// grant has the webhooks called, by giving the program's account the right that their conditions ask for. Somebody who
+// registers them together with the program would otherwise have every pod refused until it answers. The binding goes
+// with the ClusterRole, so that a next installation begins without it.
+func (f *follower) grant(ctx context.Context, owners []metav1.OwnerReference) error {
+	if f.owner.role == "" {
+		return nil
+	}
+	var binding rbacv1.ClusterRoleBinding
+	err := f.client.Get(ctx, client.ObjectKey{Name: f.owner.role}, &binding)
+	if err != nil {
+		return fmt.Errorf("read ClusterRoleBinding %s, by which the webhooks are called: %w", f.owner.role, err)
+	}
+	before := binding.DeepCopy()
+	binding.OwnerReferences = owners
+	binding.Subjects = []rbacv1.Subject{{
+		Kind: rbacv1.ServiceAccountKind, Namespace: f.options.Namespace, Name: account,
+	}}
+	if equality.Semantic.DeepEqual(before, &binding) {
+		return nil
+	}
+	if err := f.client.Patch(ctx, &binding, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("write ClusterRoleBinding %s, by which the webhooks are called: %w", f.owner.role, err)
+	}
+	return nil
 }
 
 // note sets the metric of one configuration by what is wrong with it, and returns that with its name.
@@ -109,10 +148,10 @@ func (f *follower) note(o client.Object, wrong error) error {
 }
 
 // tell says what is wrong where that is something else than before.
-func (f *follower) tell(ctx context.Context, wrong ...error) {
+func (f *follower) tell(ctx context.Context, wrong error) {
 	says := ""
-	if err := errors.Join(wrong...); err != nil {
-		says = err.Error()
+	if wrong != nil {
+		says = wrong.Error()
 	}
 	if f.was && says == f.said {
 		return

@@ -1,7 +1,9 @@
 package registration
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"strings"
 	"testing"
 
@@ -9,6 +11,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
@@ -87,11 +90,15 @@ func TestFollowerSeesWhatIsWrong(t *testing.T) {
 				x.change(mutate, validate)
 			}
 			writes, told := 0, 0
-			c := api(t, &writes, nil, mutate, validate, ownRole())
+			c := api(t, &writes, nil, mutate, validate, ownRole(), ownBinding())
 			f := &follower{
-				client: c, options: x.wanted, owner: ownerOf(c, x.wanted), registered: newRegistered(),
-				mounted: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return cert, nil },
-				right:   func() { told++ },
+				client:     c,
+				options:    x.wanted,
+				owner:      ownerOf(c, x.wanted),
+				registered: newRegistered(),
+				serving:    answers,
+				mounted:    func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return cert, nil },
+				right:      func() { told++ },
 			}
 			if _, err := f.Reconcile(t.Context(), request); err != nil {
 				t.Fatal(err)
@@ -113,14 +120,73 @@ func TestFollowerSeesWhatIsWrong(t *testing.T) {
 	}
 }
 
+// answers is serving of webhooks that answer.
+func answers(context.Context) error { return nil }
+
+// ownBinding returns the ClusterRoleBinding that the chart makes.
+func ownBinding() *rbacv1.ClusterRoleBinding {
+	return &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "ovnguard-registration"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "ovnguard-registration"},
+	}
+}
+
+// No webhook is called before it answers, and is trusted: every pod would be refused meanwhile. The right goes with the
+// ClusterRole.
+func TestFollowerGrantsWhenItAnswers(t *testing.T) {
+	ca, cert := authorityAndCertificate(t)
+	o := byChart()
+	mutate, validate := registeredByOthers(o, nil)
+	c := api(t, new(int), nil, mutate, validate, ownRole(), ownBinding())
+	silent := errors.New("connection refused")
+	f := &follower{
+		client: c, options: o, owner: ownerOf(c, o), registered: newRegistered(),
+		serving: func(context.Context) error { return silent },
+		mounted: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return cert, nil },
+	}
+	look := func(granted int) {
+		t.Helper()
+		if _, err := f.Reconcile(t.Context(), request); err != nil {
+			t.Fatal(err)
+		}
+		var binding rbacv1.ClusterRoleBinding
+		if err := c.Get(t.Context(), client.ObjectKey{Name: o.OwnerRole}, &binding); err != nil {
+			t.Fatal(err)
+		}
+		if len(binding.Subjects) != granted || len(binding.OwnerReferences) != granted {
+			t.Errorf("it is granted to %v, and belongs to %v", binding.Subjects, binding.OwnerReferences)
+		}
+		if granted == 1 &&
+			(binding.Subjects[0].Name != "ovnguard" || binding.OwnerReferences[0].Kind != "ClusterRole") {
+			t.Errorf("it is granted to %v, and belongs to %v", binding.Subjects, binding.OwnerReferences)
+		}
+	}
+	look(0)
+	silent = nil
+	look(0) // it is not trusted yet
+	silent = errors.New("connection refused")
+	mutate.Webhooks, validate.Webhooks = configurations(o, ca)
+	for _, object := range []client.Object{mutate, validate} {
+		if err := c.Update(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look(0) // it is trusted, and does not answer yet
+	silent = nil
+	look(1)
+	silent = errors.New("connection refused")
+	look(1) // a replica that does not answer opens no door
+}
+
 // What is said once is not said again, and what is right again has the self-test look.
 func TestFollowerSaysWhatChanges(t *testing.T) {
 	ca, cert := authorityAndCertificate(t)
 	o, told := byChart(), 0
 	mutate, validate := registeredByOthers(o, ca)
-	c := api(t, new(int), nil, mutate, validate, ownRole())
+	c := api(t, new(int), nil, mutate, validate, ownRole(), ownBinding())
 	f := &follower{
-		client: c, options: o, owner: ownerOf(c, o), registered: newRegistered(), right: func() { told++ },
+		client: c, options: o, owner: ownerOf(c, o), registered: newRegistered(), serving: answers,
+		right:   func() { told++ },
 		mounted: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return cert, nil },
 	}
 	look := func(want int, says string) {
@@ -155,9 +221,9 @@ func TestThreatT54ChartLeavesWithItsNamespace(t *testing.T) {
 	policy := &admissionregistrationv1.ValidatingAdmissionPolicy{}
 	policy.Name = admissionpolicy.ValidatingNames[0]
 	policy.Labels = map[string]string{managedBy: admissionpolicy.LabelValue}
-	c := api(t, new(int), nil, mutate, validate, ownRole(), policy)
+	c := api(t, new(int), nil, mutate, validate, ownRole(), ownBinding(), policy)
 	f := &follower{
-		client: c, options: o, owner: ownerOf(c, o), registered: newRegistered(),
+		client: c, options: o, owner: ownerOf(c, o), registered: newRegistered(), serving: answers,
 		mounted: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return cert, nil },
 	}
 	if _, err := f.Reconcile(t.Context(), request); err != nil || f.said != "" {

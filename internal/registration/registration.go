@@ -127,14 +127,17 @@ func (c Config) keepWebhooks(mgr ctrl.Manager, counted contests) error {
 			owner:    ownerOf(c.Live, c.Options),
 			contests: counted,
 		},
-		serving: func(ctx context.Context) error {
-			if err := c.Ready(); err != nil {
-				return err
-			}
-			return reachable(ctx, c.Live, c.Options)
-		},
-		wrote: c.Wrote,
+		serving: c.serving,
+		wrote:   c.Wrote,
 	}, c.Wake.webhooks)
+}
+
+// serving says why the webhooks do not answer yet where the API server asks; nil where they do.
+func (c Config) serving(ctx context.Context) error {
+	if err := c.Ready(); err != nil {
+		return err
+	}
+	return reachable(ctx, c.Live, c.Options)
 }
 
 // followWebhooks has the manager look whether those who register the webhooks do so as this program wants it.
@@ -144,6 +147,7 @@ func (c Config) followWebhooks(mgr ctrl.Manager, counted contests) error {
 		options:    c.Options,
 		owner:      ownerOf(c.Live, c.Options),
 		mounted:    c.Mounted,
+		serving:    c.serving,
 		registered: counted.registered,
 		right:      c.Wrote,
 	}, c.Wake.webhooks)

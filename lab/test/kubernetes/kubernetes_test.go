@@ -21,9 +21,11 @@ import (
 	"github.com/go-logr/logr"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	yamlutil "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -316,8 +318,8 @@ func (s *server) pod(annotations map[string]string, owners ...metav1.OwnerRefere
 	return pod, s.Create(s.Context(), pod, client.DryRunAll)
 }
 
-// webhooksEnd shows that webhooks which the chart registers refuse pods while the program is installed and nobody
-// answers, and keep no pod from being made when what they belong to is gone.
+// webhooksEnd shows that webhooks which the chart registers refuse pods when the program has answered once and
+// nobody does any more, and keep no pod from being made when what they belong to is gone.
 func (s *server) webhooksEnd(objects []*unstructured.Unstructured) {
 	objects = slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool {
 		return o.GetName() != "ovnguard-registration" && (o.GetName() != "ovnguard" ||
@@ -328,6 +330,12 @@ func (s *server) webhooksEnd(objects []*unstructured.Unstructured) {
 	}
 	s.apply(objects)
 	asks := map[string]string{"ovn.kubernetes.io/port_security": "false"}
+	if _, err := s.pod(asks); err != nil {
+		s.Errorf("a pod is refused before the program has said that it answers: %v", err)
+	}
+	subject := `{"subjects":[{"kind":"ServiceAccount","namespace":"` + system + `","name":"ovnguard"}]}`
+	binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "ovnguard-registration"}}
+	s.check(s.Patch(s.Context(), binding, client.RawPatch(types.MergePatchType, []byte(subject))))
 	s.eventually("pods to be refused, since nobody answers", func() bool {
 		_, err := s.pod(asks)
 		return err != nil && strings.Contains(err.Error(), "failed calling webhook")
