@@ -28,10 +28,10 @@ func main() {
 	dir := os.Args[4]
 	config := embed.NewConfig()
 	config.Dir = filepath.Join(dir, "data")
-	clients := []url.URL{{Scheme: "unix", Path: filepath.Join(dir, "client.sock")}}
-	peers := []url.URL{{Scheme: "unix", Path: filepath.Join(dir, "peer.sock")}}
-	config.ListenClientUrls, config.AdvertiseClientUrls = clients, clients
-	config.ListenPeerUrls, config.AdvertisePeerUrls = peers, peers
+	config.ListenClientUrls = []url.URL{{Scheme: "unix", Path: filepath.Join(dir, "client.sock")}}
+	// It has no peers, and nobody asks it where it is.
+	nowhere := []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
+	config.AdvertiseClientUrls, config.ListenPeerUrls, config.AdvertisePeerUrls = nowhere, nowhere, nowhere
 	config.InitialCluster = config.InitialClusterFromName(config.Name)
 	config.UnsafeNoFsync = true
 	config.LogLevel, config.LogOutputs = "warn", []string{"stderr"}
