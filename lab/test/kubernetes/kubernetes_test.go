@@ -285,9 +285,12 @@ func conditionsCount(t *testing.T, c client.Client) {
 		object *unstructured.Unstructured
 		says   string
 	}{
-		"policy":    {object("PortSecurityPolicy", map[string]any{"mode": "warn"}), ""},
-		"mode":      {object("PortSecurityPolicy", map[string]any{"mode": "loose"}), "spec.mode"},
-		"key":       {object("PortSecurityPolicy", map[string]any{"inheritedKeys": []any{"a/b"}}), "this key cannot be handed down"},
+		"policy": {object("PortSecurityPolicy", map[string]any{"mode": "warn"}), ""},
+		"mode":   {object("PortSecurityPolicy", map[string]any{"mode": "loose"}), "spec.mode"},
+		"key": {
+			object("PortSecurityPolicy", map[string]any{"inheritedKeys": []any{"a/b"}}),
+			"this key cannot be handed down",
+		},
 		"exception": {exception("10.20.0.0/24", "2026-01-01T00:00:00Z"), ""},
 		"range":     {exception("10.20.0.0/33", "2026-01-01T00:00:00Z"), "must be an address or a range"},
 		"times":     {exception("10.20.0.0/24", "2099-01-02T00:00:00Z"), "notBefore must be earlier than expiresAt"},
