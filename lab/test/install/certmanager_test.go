@@ -112,12 +112,8 @@ func (m *certManager) start() error {
 	}
 	m.authority.Raw, err = x509.CreateCertificate(rand.Reader, m.authority, m.authority, &m.key.PublicKey, m.key)
 	if program := os.Getenv("CAINJECTOR"); program != "" && err == nil && m.injector == nil {
-		m.injector = exec.Command(
-			program,
-			"--leader-elect=false",
-			"--metrics-listen-address=0",
-			"--kubeconfig="+world.Lab.Info().Kubeconfigs[controlplane.AdminIdentity],
-		)
+		m.injector = exec.Command(program, "--leader-elect=false", "--metrics-listen-address=0")
+		m.injector.Env = append(os.Environ(), "KUBECONFIG="+world.Lab.Info().Kubeconfigs[controlplane.AdminIdentity])
 		err = m.injector.Start()
 	}
 	return err
