@@ -12,6 +12,7 @@ export HELM := $(BIN)/helm
 export OVNGUARD_STATIC := $(BIN)/image/ovnguard
 export OVNGUARD_RELEASED := $(BIN)/released
 export OVNGUARD_BUNDLE := $(BIN)/bundle
+export PROMTOOL := $(BIN)/promtool
 
 ##@ Start here
 
@@ -25,7 +26,7 @@ demo: deps build ## Show the main job on a real control plane and a real OVN (KE
 	$(BIN)/ovnguard-lab demo --ovnguard $(BIN)/ovnguard $(if $(KEEP),--keep)
 
 .PHONY: test
-test: deps deps-kubelet build build-kubelet $(BIN)/helm ## Run every test: unit, integration, end to end, installed on real kubelets. Needs root.
+test: deps deps-kubelet build build-kubelet $(BIN)/helm $(BIN)/promtool ## Run every test: unit, integration, end to end, installed on real kubelets. Needs root.
 	./scripts/test-parts.sh
 	./scripts/test.sh
 
@@ -80,6 +81,10 @@ $(BIN)/helm: charts/go.mod charts/go.sum | $(BIN)
 $(BIN)/helm-docs: charts/go.mod charts/go.sum | $(BIN)
 	cd charts && go build -o $@ github.com/norwoodj/helm-docs/cmd/helm-docs
 
+# Without the discovery of clouds, which rules do not need.
+$(BIN)/promtool: tools/prometheus/go.mod tools/prometheus/go.sum | $(BIN)
+	cd tools/prometheus && go build -tags remove_all_sd -o $@ github.com/prometheus/prometheus/cmd/promtool
+
 $(BIN)/controller-gen: tools/generate/go.mod tools/generate/go.sum | $(BIN)
 	cd tools/generate && go build -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
 
@@ -112,6 +117,23 @@ test-install: deps-kubelet build build-kubelet $(BIN)/helm ## Try ovnguard in re
 	./scripts/test-parts.sh
 	cd lab && go test -timeout 20m -tags install ./test/install -count=1 -v
 
+.PHONY: test-alerts
+test-alerts: $(BIN)/promtool ## Try each alert of the chart with Prometheus' own rule tester. The first build takes minutes.
+	$(BIN)/promtool check rules charts/ovnguard/files/rules.yaml
+	$(BIN)/promtool test rules charts/testdata/alerts.yaml
+
+# The oldest release of Kubernetes that ovnguard is for.
+OLDEST := v1.31.14
+
+.PHONY: test-kubernetes
+test-kubernetes: build $(BIN)/helm ## Try what is installed on the lab's kube-apiserver alone. Seconds.
+	cd lab && go test -tags kubernetes ./test/kubernetes -count=1 -v
+
+.PHONY: test-kubernetes-oldest
+test-kubernetes-oldest: $(BIN)/helm ## The same on one of the oldest release. Its first build takes many minutes.
+	[ -x $(BIN)/kubernetes-$(OLDEST) ] || ./scripts/kubernetes.sh $(OLDEST) $(BIN)/kubernetes-$(OLDEST)
+	cd lab && KUBERNETES=$(OLDEST) OVNGUARD_LAB=$(BIN)/kubernetes-$(OLDEST) go test -tags kubernetes ./test/kubernetes -count=1 -v
+
 .PHONY: test-race
 test-race: ## Run those of the program, without the lab's, with Go's race detector. Minutes; needs a C compiler.
 	go test -race ./...
@@ -122,8 +144,8 @@ test-image: ## Show that a second clone gives the same image, and that arm64 aud
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint $(BIN)/deadcode ## Check style and common mistakes in all modules.
-	$(BIN)/golangci-lint run --allow-parallel-runners --build-tags integration,bench,install ./...
-	cd lab && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml --build-tags integration,bench,install ./...
+	$(BIN)/golangci-lint run --allow-parallel-runners --build-tags integration,bench,install,kubernetes ./...
+	cd lab && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml --build-tags integration,bench,install,kubernetes ./...
 	cd tools/release && $(BIN)/golangci-lint run --allow-parallel-runners --config ../../.golangci.yml ./...
 	cd charts && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml ./...
 	@unused=$$($(BIN)/deadcode ./cmd/...); [ -z "$$unused" ] || { echo "$$unused"; exit 1; }

@@ -1,8 +1,10 @@
 package charts
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -75,6 +77,35 @@ func TestAlerts(t *testing.T) {
 		if !slices.Contains(names, name) {
 			t.Errorf("no alert %s among %v", name, names)
 		}
+	}
+}
+
+// Each alert fires where it must, and does not where it must not: Prometheus' own rule tester says so, with the rules
+// as the chart installs them.
+func TestAlertsFire(t *testing.T) {
+	text, err := os.ReadFile("testdata/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// promtool passes also where an alert is not tried at all.
+	rules, err := os.ReadFile("ovnguard/files/rules.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, alert := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(string(rules), -1) {
+		fires := strings.Contains(string(text), `alertname="`+alert[1]+`",alertstate="firing"`) ||
+			regexp.MustCompile(`alertname: `+alert[1]+`\n +eval_time: \w+\n +exp_alerts:`).Match(text)
+		if !fires {
+			t.Errorf("testdata/alerts.yaml has no series that make %s fire", alert[1])
+		}
+	}
+	program := cmp.Or(os.Getenv("PROMTOOL"), "../bin/promtool")
+	if _, err := os.Stat(program); err != nil {
+		t.Skipf("promtool is not built: run make test-alerts, or name it with PROMTOOL: %v", err)
+	}
+	cmd := exec.CommandContext(t.Context(), program, "test", "rules", "testdata/alerts.yaml")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

@@ -27,6 +27,8 @@ type options struct {
 	namespace string
 	// version is that of Kubernetes; empty for Helm's default.
 	version string
+	// serves are kinds that the API server serves besides Helm's default, as group/version/kind.
+	serves []string
 	// cluster answers lookups; nil where there is none.
 	cluster engine.ClientProvider
 }
@@ -51,6 +53,7 @@ func render(o options) (map[string]string, error) {
 		}
 		capabilities.KubeVersion = *v
 	}
+	capabilities.APIVersions = append(capabilities.APIVersions, o.serves...)
 	release := common.ReleaseOptions{Name: "guard", Namespace: namespace, Revision: 1, IsInstall: true}
 	if o.namespace != "" {
 		release.Namespace = o.namespace

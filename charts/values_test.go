@@ -11,20 +11,30 @@ import (
 
 // another is another value for each value of values.yaml, as in helm --set, with what else it takes to matter.
 var another = map[string][]string{
-	"global.registry.address":            {"global.registry.address=registry.example.org/mirror"},
-	"global.imagePullSecrets":            {"global.imagePullSecrets={mirror}"},
-	"image.repository":                   {"image.repository=guard"},
-	"image.tag":                          {"image.tag=v9"},
-	"image.digest":                       {"image.digest=sha256:" + strings.Repeat("ab", 32)},
-	"image.pullPolicy":                   {"image.pullPolicy=Always"},
-	"imagePullSecrets":                   {"imagePullSecrets={mine}"},
-	"policy.create":                      {"policy.create=false"},
-	"policy.name":                        {"policy.name=base"},
-	"policy.priority":                    {"policy.priority=7"},
-	"policy.mode":                        {"policy.mode=warn"},
-	"policy.repair":                      {"policy.repair=repair"},
-	"policy.extra":                       {"policy.extra.level=mac"},
-	"admissionPolicies":                  {"admissionPolicies=false"},
+	"global.registry.address": {"global.registry.address=registry.example.org/mirror"},
+	"global.imagePullSecrets": {"global.imagePullSecrets={mirror}"},
+	"image.repository":        {"image.repository=guard"},
+	"image.tag":               {"image.tag=v9"},
+	"image.digest":            {"image.digest=sha256:" + strings.Repeat("ab", 32)},
+	"image.pullPolicy":        {"image.pullPolicy=Always"},
+	"imagePullSecrets":        {"imagePullSecrets={mine}"},
+	"policy.create":           {"policy.create=false"},
+	"policy.name":             {"policy.name=base"},
+	"policy.priority":         {"policy.priority=7"},
+	"policy.mode":             {"policy.mode=warn"},
+	"policy.repair":           {"policy.repair=repair"},
+	"policy.extra":            {"policy.extra.level=mac"},
+	"admissionPolicies":       {"admissionPolicies=false"},
+	"webhook.registration": {
+		"kubeOVN.accounts={system:serviceaccount:a:b}",
+		"webhook.registration=chart",
+	},
+	"webhook.issuer.name": {registersChart, "webhook.issuer.name=mine"},
+	"webhook.issuer.kind": {
+		registersChart,
+		"webhook.issuer.name=mine",
+		"webhook.issuer.kind=ClusterIssuer",
+	},
 	"kubeOVN.accounts":                   {"kubeOVN.accounts={system:serviceaccount:a:b}"},
 	"kubeOVN.clusterRouter":              {"kubeOVN.clusterRouter=router"},
 	"kubeOVN.nodeSwitch":                 {"kubeOVN.nodeSwitch=nodes"},
@@ -87,6 +97,9 @@ var another = map[string][]string{
 	"uninstall.timeoutSeconds":                   {"uninstall.timeoutSeconds=77"},
 	"plain":                                      {"plain=true"},
 }
+
+// registersChart has the chart register the webhooks.
+const registersChart = "webhook.registration=chart,kubeOVN.accounts={system:serviceaccount:kube-system:ovn}"
 
 // monitored has a ServiceMonitor installed.
 const monitored = "metrics.enabled=true,metrics.serviceMonitor.enabled=true"

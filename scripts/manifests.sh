@@ -18,6 +18,8 @@ render() {
 rm -rf charts/ovnguard/crds
 mkdir charts/ovnguard/crds
 cp deploy/crds/*.yaml charts/ovnguard/crds/
+# What the chart registers where webhook.registration is chart.
+go test ./internal/registration -count=1 -run 'TestChartHasTheWebhooks$' -update >/dev/null
 render rbac namespaces rbac
 render roles roles
 render controller controller networkpolicy

@@ -77,6 +77,14 @@ Runs until it is interrupted.`,
 			"counts",
 	)
 	flags.StringVar(
+		&o.WebhookCertificate,
+		"webhook-certificate",
+		"",
+		"directory with tls.crt and tls.key with which the webhooks are served, read again when they change; the "+
+			"program then registers no webhook and makes no certificate, since whoever does that, such as the chart "+
+			"with cert-manager, does both; default: the program does",
+	)
+	flags.StringVar(
 		&o.ClientCA,
 		"client-ca",
 		"",

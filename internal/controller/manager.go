@@ -31,7 +31,7 @@ const forever = 100 * 365 * 24 * time.Hour
 // newManager returns the manager, whose watches are seen and which serves the webhooks with the certificate.
 func newManager(
 	o Options,
-	cert *registration.Certificate,
+	cert registration.Mounted,
 	seen *feed.Watches,
 	log logr.Logger,
 ) (ctrl.Manager, error) {
@@ -59,9 +59,9 @@ func newManager(
 }
 
 // serverTLS returns how the webhooks are served.
-func serverTLS(o Options, cert *registration.Certificate) *tls.Config {
+func serverTLS(o Options, cert registration.Mounted) *tls.Config {
 	c := &tls.Config{
-		GetCertificate: cert.Get, MinVersion: tls.VersionTLS12,
+		GetCertificate: cert, MinVersion: tls.VersionTLS12,
 		// One connection with many streams would bind the API server to one replica, costs more, and can be reset
 		// rapidly.
 		NextProtos: []string{"http/1.1"},

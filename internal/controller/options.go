@@ -59,6 +59,9 @@ type Options struct {
 	WebhookService types.NamespacedName
 	// OwnerRole is a ClusterRole to which the registration belongs; empty for Namespace alone.
 	OwnerRole string
+	// WebhookCertificate is a directory with tls.crt and tls.key, which somebody else renews, and who also registers the
+	// webhooks; empty where the program does both.
+	WebhookCertificate string
 	// ClientCA is a file with the authorities of the API server's client certificates, empty where callers are not
 	// looked at; ClientNames are the subjects that count, none for all; ClientQuiet is how long no review may have come
 	// without such a certificate before those are refused.

@@ -2,12 +2,16 @@ package controller
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -56,6 +60,18 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 	callers, err := newCallers(o, log.WithName("callers"))
 	if err != nil {
 		return nil, err
+	}
+	served := registration.Mounted(cert.Get)
+	var mounted *certwatcher.CertWatcher
+	if dir := o.WebhookCertificate; dir != "" {
+		mounted, err = certwatcher.New(
+			filepath.Join(dir, corev1.TLSCertKey),
+			filepath.Join(dir, corev1.TLSPrivateKeyKey),
+		)
+		if err != nil {
+			return nil, fmt.Errorf("--webhook-certificate: %w", err)
+		}
+		served = mounted.GetCertificate
 	}
 	if err := feed.AwaitServer(ctx, o.REST, log); err != nil {
 		return nil, err
@@ -123,14 +139,16 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 	}
 	hooks := registration.Options{
 		Namespace: o.Namespace, URL: o.WebhookURL, Service: o.WebhookService,
-		OwnerRole: o.OwnerRole, AdmissionPolicies: o.AdmissionPolicies, Accounts: accounts,
+		OwnerRole: o.OwnerRole, External: mounted != nil, AdmissionPolicies: o.AdmissionPolicies, Accounts: accounts,
 	}
 	registration.TellLeftOut(ctx, live, hooks, log.WithName("webhook"))
-	if err := registration.AwaitCertificate(ctx, live, hooks, log); err != nil {
-		return nil, err
+	if !hooks.External {
+		if err := registration.AwaitCertificate(ctx, live, hooks, log); err != nil {
+			return nil, err
+		}
 	}
 	seen := feed.NewWatches(log.WithName("kubernetes"), time.Now)
-	mgr, err := newManager(o, cert, seen, log)
+	mgr, err := newManager(o, served, seen, log)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +191,7 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 		return nil, err
 	}
 	err = registration.Keep(mgr, registration.Config{
-		Options: hooks, Live: live, Certificate: cert, Ready: serving,
+		Options: hooks, Live: live, Certificate: cert, Mounted: served, Ready: serving,
 		Wake: wake, Wrote: test.Soon, Metrics: metrics.Registry, Log: log.WithName("admission-policies"),
 	})
 	if err != nil {
@@ -202,6 +220,12 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 	})
 
 	// All of it together.
+	if mounted != nil {
+		mounted.RegisterCallback(func(tls.Certificate) { wake.Webhooks() })
+		if err := mgr.Add(mounted); err != nil {
+			return nil, fmt.Errorf("follow the webhooks' certificate: %w", err)
+		}
+	}
 	for _, part := range []struct {
 		what string
 		run  manager.Runnable

@@ -64,12 +64,22 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 
 // trusted reports whether there is a certificate to serve with that one of these authorities has signed, in PEM form.
 func (c *Certificate) trusted(authorities []byte) bool {
-	cert, roots := c.current.Load(), x509.NewCertPool()
-	roots.AppendCertsFromPEM(authorities)
+	return signed(c.current.Load(), authorities)
+}
+
+// signed reports whether one of these authorities, in PEM form, has signed a certificate; nil is none.
+func signed(cert *tls.Certificate, authorities []byte) bool {
 	if cert == nil || cert.Leaf == nil {
 		return false
 	}
-	_, err := cert.Leaf.Verify(x509.VerifyOptions{Roots: roots})
+	roots, between := x509.NewCertPool(), x509.NewCertPool()
+	roots.AppendCertsFromPEM(authorities)
+	for _, der := range cert.Certificate[1:] {
+		if c, err := x509.ParseCertificate(der); err == nil {
+			between.AddCert(c)
+		}
+	}
+	_, err := cert.Leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between})
 	return err == nil
 }
 

@@ -22,6 +22,8 @@ type facts struct {
 	accounts  admission.Accounts
 	// policies means that the API server keeps default and floor itself.
 	policies bool
+	// external means that somebody else registers the webhooks.
+	external bool
 }
 
 // condition returns what holds for the requests that a webhook is asked about.
@@ -46,6 +48,23 @@ func all(conditions ...condition) condition {
 		return all
 	}
 }
+
+// whileInstalled has conditions hold only while the program's account has a right that ClusterRole
+// ovnguard-registration grants. What somebody else registers belongs to nothing: without this, webhooks that are left
+// behind would refuse every pod.
+func whileInstalled(
+	namespace string,
+	conditions []admissionregistrationv1.MatchCondition,
+) []admissionregistrationv1.MatchCondition {
+	return admissionpolicy.Together("while-ovnguard-is-installed", append(slices.Clip(conditions),
+		admissionregistrationv1.MatchCondition{
+			Expression: "authorizer.serviceAccount('" + namespace + "', '" + account + "').group('" + ownGroup +
+				"').resource('webhooks').check('answer').allowed()",
+		})...)
+}
+
+// account is the ServiceAccount of the program where the chart registers the webhooks.
+const account = "ovnguard"
 
 // onNetwork holds for pods that may have a port on OVN and are not the program's own. In a namespace that is the
 // program's alone, the registration leaves those out.

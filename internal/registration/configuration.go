@@ -22,7 +22,7 @@ func configurations(
 	o Options,
 	bundle []byte,
 ) (mutating []admissionregistrationv1.MutatingWebhook, validating []admissionregistrationv1.ValidatingWebhook) {
-	f := facts{namespace: o.Namespace, accounts: o.Accounts(), policies: o.AdmissionPolicies}
+	f := facts{namespace: o.Namespace, accounts: o.Accounts(), policies: o.AdmissionPolicies, external: o.External}
 	for _, w := range webhooks {
 		registered := admissionregistrationv1.ValidatingWebhook{
 			Name:            w.name(),
@@ -71,7 +71,11 @@ func (w Webhook) rules() []admissionregistrationv1.RuleWithOperations {
 
 // conditions returns what narrows them.
 func (w Webhook) conditions(f facts) []admissionregistrationv1.MatchCondition {
-	return w.by.narrow(w.when(f))
+	conditions := w.by.narrow(w.when(f))
+	if f.external {
+		return whileInstalled(f.namespace, conditions)
+	}
+	return conditions
 }
 
 // namespaces returns the selector of the namespaces with requests for the webhooks; own is the program's namespace.

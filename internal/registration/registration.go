@@ -36,6 +36,9 @@ type Options struct {
 	// OwnerRole is a ClusterRole to which the registration belongs: it is deleted with that. Empty means that it belongs
 	// to Namespace alone.
 	OwnerRole string
+	// External means that somebody else, such as the chart, registers the webhooks and has their certificate made: the
+	// program writes neither.
+	External bool
 	// AdmissionPolicies has the API server keep default and floor itself, besides the webhooks.
 	AdmissionPolicies bool
 	// Accounts returns the users of Kube-OVN, KubeVirt and this program as they count now.
@@ -58,13 +61,15 @@ type Config struct {
 	Options
 	// Live asks the API server itself.
 	Live client.Client
-	// Certificate is what the webhooks are served with.
+	// Certificate is what the webhooks are served with; under External it is Mounted instead.
 	Certificate *Certificate
+	Mounted     Mounted
 	// Ready returns why the webhooks do not answer as they must yet; they are registered only when they do.
 	Ready func() error
 	// Wake says when to look again.
 	Wake *Wake
-	// Wrote is called when the configurations of the webhooks were written.
+	// Wrote is called when the configurations of the webhooks were written, or under External have become what they must
+	// be.
 	Wrote func()
 	// Metrics takes the metrics.
 	Metrics prometheus.Registerer
@@ -84,35 +89,17 @@ func AwaitCertificate(ctx context.Context, live client.Client, o Options, log lo
 // Keep has the manager keep the registration. AwaitCertificate comes before it, and the manager's cache must have what
 // Cached says.
 func Keep(mgr ctrl.Manager, c Config) error {
-	rotation := newRotator(c.Options, c.Certificate.mark)
-	if err := rotator.AddRotator(mgr, rotation); err != nil {
-		return fmt.Errorf("set up certificate rotation: %w", err)
-	}
 	contested, registered := newContestCount(), newRegistered()
 	for _, m := range []prometheus.Collector{contested, registered} {
 		if err := c.Metrics.Register(m); err != nil {
 			return fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	err := addKeeper(mgr, &keeper{
-		rotator:     rotation,
-		client:      mgr.GetClient(),
-		certificate: c.Certificate,
-		registrar: registrar{
-			client:   c.Live,
-			options:  c.Options,
-			owner:    ownerOf(c.Live, c.Options),
-			contests: contests{count: contested, registered: registered},
-		},
-		serving: func(ctx context.Context) error {
-			if err := c.Ready(); err != nil {
-				return err
-			}
-			return reachable(ctx, c.Live, c.Options)
-		},
-		wrote: c.Wrote,
-	}, c.Wake.webhooks)
-	if err != nil {
+	keep := c.keepWebhooks
+	if c.External {
+		keep = c.followWebhooks
+	}
+	if err := keep(mgr, contests{count: contested, registered: registered}); err != nil {
 		return err
 	}
 	if !c.AdmissionPolicies {
@@ -122,6 +109,48 @@ func Keep(mgr ctrl.Manager, c Config) error {
 		client: mgr.GetClient(), options: c.Options, owner: ownerOf(c.Live, c.Options),
 		contests: contests{count: contested, registered: registered},
 	}, c.Wake.policies)
+}
+
+// keepWebhooks has the manager keep the configurations of the webhooks, and the certificate.
+func (c Config) keepWebhooks(mgr ctrl.Manager, counted contests) error {
+	rotation := newRotator(c.Options, c.Certificate.mark)
+	if err := rotator.AddRotator(mgr, rotation); err != nil {
+		return fmt.Errorf("set up certificate rotation: %w", err)
+	}
+	return addKeeper(mgr, &keeper{
+		rotator:     rotation,
+		client:      mgr.GetClient(),
+		certificate: c.Certificate,
+		registrar: registrar{
+			client:   c.Live,
+			options:  c.Options,
+			owner:    ownerOf(c.Live, c.Options),
+			contests: counted,
+		},
+		serving: c.serving,
+		wrote:   c.Wrote,
+	}, c.Wake.webhooks)
+}
+
+// serving says why the webhooks do not answer yet where the API server asks; nil where they do.
+func (c Config) serving(ctx context.Context) error {
+	if err := c.Ready(); err != nil {
+		return err
+	}
+	return reachable(ctx, c.Live, c.Options)
+}
+
+// followWebhooks has the manager look whether those who register the webhooks do so as this program wants it.
+func (c Config) followWebhooks(mgr ctrl.Manager, counted contests) error {
+	return addFollower(mgr, &follower{
+		client:     c.Live,
+		options:    c.Options,
+		owner:      ownerOf(c.Live, c.Options),
+		mounted:    c.Mounted,
+		serving:    c.serving,
+		registered: counted.registered,
+		right:      c.Wrote,
+	}, c.Wake.webhooks)
 }
 
 // Cached returns what a manager's cache must hold of the kinds in the registration. They are read by name, or in one

@@ -116,4 +116,7 @@ volumes:
 {{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.enabled) }}
 {{- fail "metrics.serviceMonitor.enabled: metrics.enabled must be true as well, or nothing is served that could be read" }}
 {{- end }}
+{{- if and (eq .Values.webhook.registration "chart") (not .Values.kubeOVN.accounts) }}
+{{- fail "kubeOVN.accounts: with webhook.registration=chart, name the accounts of Kube-OVN's workloads, whose requests pass while no replica answers: ovnguard doctor shows them" }}
+{{- end }}
 {{- end }}

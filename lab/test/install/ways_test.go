@@ -45,8 +45,9 @@ type way struct {
 
 // ways are the ways by their names.
 var ways = map[string]way{
-	"manifests": {install: applyManifests, uninstall: deleteManifests},
-	"helm":      {install: installChart, uninstall: deleteChart, also: testChart},
+	"manifests":              {install: applyManifests, uninstall: deleteManifests},
+	"helm":                   {install: installChart, uninstall: deleteChart, also: testChart},
+	"helm with cert-manager": {install: installByChart, uninstall: deleteByChart, also: testByChart},
 }
 
 // imageLine finds the name of the image in the manifests.
