@@ -187,7 +187,9 @@ func TestServedElsewhere(t *testing.T) {
 
 	// A cluster whose registration cannot be read, and that can be read otherwise, is read.
 	code, stdout, _ = runMain("status", "--kubeconfig", server(t, kubeOVN("tcp:127.0.0.1:1")), "--timeout", "2s")
-	if code != exitUnreachable || strings.Contains(stdout, "controller's API") {
+	if code != exitUnreachable || strings.Contains(stdout, "read from the controller's API") ||
+		!strings.Contains(stdout, "self-test   not asked: the controller's API says it") ||
+		!strings.Contains(stdout, "leader      NONE: no replica has led") {
 		t.Errorf("no registration: code %d\n%s", code, stdout)
 	}
 }
