@@ -38,7 +38,8 @@ called, and where its Northbound database is, with the source of each value, as 
 controller with the same flags would find it. Then it checks what protection rests on: the API
 server, your rights, the databases, versions, eras, the resource definitions, the registration,
 the webhooks of others, clocks, and how long certificates are valid. Each check passes, warns or
-fails, and says what to do. Nothing is changed. docs/troubleshooting.md lists each check and each message with its cause and its cure.
+fails, and says what to do. Nothing is changed. docs/troubleshooting.md lists each check and each
+message with its cause and its cure.
 
 Exit code: 0 no check fails, 1 one fails, 2 wrong usage, 3 the API server or a database could not
 be reached, 4 none fails, but one could not be made.`,
