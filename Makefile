@@ -89,13 +89,13 @@ $(BIN)/controller-gen: tools/generate/go.mod tools/generate/go.sum | $(BIN)
 	cd tools/generate && go build -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
 
 .PHONY: docs
-docs: ## Write docs/reference.md from the commands, and man pages and completions below dist/.
+docs: ## Write docs/reference.md and the table in docs/cli.md from the commands, and man pages and completions below dist/.
 	env -u OVN_NB_DB -u OVN_SB_DB -u KUBECONFIG SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
-		go run ./cmd/ovnguard-docs -page docs/reference.md -dir dist
+		go run ./cmd/ovnguard-docs -page docs/reference.md -commands docs/cli.md -dir dist
 
 .PHONY: verify
 verify: generate docs manifests ## Check that what is generated, and the tables in the documents, are as the code has them.
-	git diff --exit-code -- api deploy charts docs/reference.md
+	git diff --exit-code -- api deploy charts docs/reference.md docs/cli.md
 	$(BIN)/helm lint --strict --quiet --namespace ovnguard-system charts/ovnguard
 	go test ./internal/archtest ./internal/kubeovn ./deploy
 

@@ -182,25 +182,28 @@ func (s *Server) ports(_ context.Context, r *http.Request, of scope) ([]byte, er
 	return text.Bytes(), nil
 }
 
-// port answers with the decision for the port of a pod.
-func (s *Server) port(_ context.Context, r *http.Request, of scope) ([]byte, error) {
+// port answers with all that is known of the port of a pod.
+func (s *Server) port(ctx context.Context, r *http.Request, of scope) ([]byte, error) {
 	name := r.PathValue("port")
-	return s.explain(of, fmt.Sprintf("there is no port %q that a pod has", name), func(v *monitor.Verdict) bool {
+	return s.explain(ctx, of, fmt.Sprintf("there is no port %q that a pod has", name), func(v *monitor.Verdict) bool {
 		return v.Port == name && v.Pod.Name != ""
 	})
 }
 
-// pod answers with the decisions for all ports of a pod.
-func (s *Server) pod(_ context.Context, r *http.Request, of scope) ([]byte, error) {
+// pod answers with all that is known of the ports of a pod.
+func (s *Server) pod(ctx context.Context, r *http.Request, of scope) ([]byte, error) {
 	pod := inventory.PodKey{Namespace: of.namespace, Name: r.PathValue("pod")}
-	return s.explain(of, fmt.Sprintf("pod %s has no port in OVN: it does not exist, or is on the host's network", pod),
-		func(v *monitor.Verdict) bool { return v.Pod == pod })
+	none := fmt.Sprintf("pod %s has no port in OVN: it does not exist, or is on the host's network", pod)
+	return s.explain(ctx, of, none, func(v *monitor.Verdict) bool { return v.Pod == pod })
 }
 
-// explain answers with the decisions for the ports of a pod that are picked; none says that there are none.
-func (s *Server) explain(of scope, none string, picks func(*monitor.Verdict) bool) ([]byte, error) {
+// explain answers with all that is known of the ports of a pod that are picked; none says that there are none.
+func (s *Server) explain(
+	ctx context.Context, of scope, none string, picks func(*monitor.Verdict) bool,
+) ([]byte, error) {
 	v := s.views.get()
-	var ports []inventory.Port
+	asked := explain.Asked{Northbound: true, Southbound: s.Health(ctx).Southbound != nil}
+	var ports []explain.Port
 	for i := range v.verdicts {
 		verdict := &v.verdicts[i]
 		if !isPort(verdict) || !picks(verdict) || of.namespace != "" && verdict.Pod.Namespace != of.namespace {
@@ -211,17 +214,24 @@ func (s *Server) explain(of scope, none string, picks func(*monitor.Verdict) boo
 			continue // it changed before it was judged again
 		}
 		p.Decision.Steps = explain.Steps(v.state, &p, v.at)
-		if of.tenant {
-			p = explainedForTenant(p)
+		x := explain.Port{
+			Port: p, Result: &verdict.Result, Beyond: explain.Beyond(v.state, &p, v.at), Eras: v.eras, Asked: asked,
 		}
-		ports = append(ports, p)
+		if len(p.Eras) > 0 {
+			x.Eras = p.Eras
+		}
+		x.Place(v.state)
+		if of.tenant {
+			x = explainedForTenant(x)
+		}
+		ports = append(ports, x)
 	}
 	if len(ports) == 0 {
 		return nil, fault(http.StatusNotFound, "%s", none)
 	}
-	slices.SortStableFunc(ports, func(a, b inventory.Port) int { return explain.DefaultFirst(&a, &b) })
+	slices.SortStableFunc(ports, func(a, b explain.Port) int { return explain.DefaultFirst(&a.Port, &b.Port) })
 	var out bytes.Buffer
-	if err := answer.WriteJSON(&out, explain.Decisions(ports)); err != nil {
+	if err := answer.WriteJSON(&out, explain.Document(ports, s.notes(of), v.at, s.Version)); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil

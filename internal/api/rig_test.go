@@ -114,6 +114,8 @@ func newRig(t *testing.T) *rig {
 				Webhooks:  &Webhooks{Standing: registration.Standing{At: "bank-system/ovnguard"}},
 				Layout:    &layout.Layout{Namespace: layout.Value[string]{Is: "bank-system"}},
 				APIServer: &KubernetesServer{Address: "https://192.0.2.66"},
+				SelfTest:  &SelfTest{Result: "unguarded", Says: "in bank-system"},
+				Leader:    &Leader{Replica: "bank-system-0"},
 			}
 		},
 		Stale: func() string { return "the database at 192.0.2.66 is not followed" },

@@ -3,10 +3,16 @@
 package api
 
 import (
+	"context"
+	"fmt"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/rest"
 
 	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/layout"
+	"github.com/ovnguard/ovnguard/internal/leader"
 	"github.com/ovnguard/ovnguard/internal/overview"
 	"github.com/ovnguard/ovnguard/internal/registration"
 )
@@ -42,6 +48,9 @@ type Health struct {
 	// APIServer and Webhooks are nil where the cluster is a file.
 	APIServer *KubernetesServer `json:"apiServer,omitempty"`
 	Webhooks  *Webhooks         `json:"webhooks,omitempty"`
+	// SelfTest is nil where no controller says it: nobody else knows. Leader is nil where the cluster is a file.
+	SelfTest *SelfTest `json:"selfTest,omitempty"`
+	Leader   *Leader   `json:"leader,omitempty"`
 
 	Policies overview.Policies `json:"policies"`
 	Nodes    []overview.Node   `json:"nodes"`
@@ -60,6 +69,54 @@ type Webhooks struct {
 	registration.Standing
 
 	Error string `json:"error,omitempty"`
+}
+
+// SelfTest is what the replica that answers found when it asked the API server last whether new pods are guarded.
+type SelfTest struct {
+	// Result is "pass" or why it does not pass, in the words of ovnguard_selftest_failures_total; empty until it has run.
+	Result string `json:"result"`
+	// Faulty means that admission was shown not to work as it must.
+	Faulty bool   `json:"faulty,omitempty"`
+	Says   string `json:"says,omitempty"`
+	// Time is when it ran last, and Passed when it passed last.
+	Time   *time.Time `json:"time,omitempty"`
+	Passed *time.Time `json:"passed,omitempty"`
+}
+
+// Leader is the replica that repairs and reports, or why it is not known.
+type Leader struct {
+	// Replica is empty where none leads now. Since is when it began to, and Renewed when it said so last; of the last one
+	// where none leads now, and nil where none ever has.
+	Replica string     `json:"replica"`
+	Since   *time.Time `json:"since,omitempty"`
+	Renewed *time.Time `json:"renewed,omitempty"`
+	Error   string     `json:"error,omitempty"`
+}
+
+// ReadLeader returns the replica that leads, as the Lease in the program's namespace says.
+func ReadLeader(ctx context.Context, config *rest.Config, namespace string, now time.Time) *Leader {
+	held, err := leader.ReadHolder(ctx, config, namespace)
+	switch {
+	case apierrors.IsNotFound(err):
+		return &Leader{}
+	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+		return &Leader{Error: fmt.Sprintf("it takes the right to get leases in namespace %s: %v", namespace, err)}
+	case err != nil:
+		return &Leader{Error: err.Error()}
+	}
+	out := &Leader{Since: timeOf(held.Since), Renewed: timeOf(held.Renewed)}
+	if held.Leads(now) {
+		out.Replica = held.Identity
+	}
+	return out
+}
+
+// timeOf returns a time, or nil for none.
+func timeOf(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	return new(at.UTC())
 }
 
 // Database says how one of OVN's databases was read.

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
-	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/explain"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/overview"
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -53,8 +53,15 @@ func permittersForTenant(by []audit.Permitter) []audit.Permitter {
 }
 
 // explainedForTenant returns a port as somebody may read it who may know of its namespace alone. Why an exception has
-// no effect, or what a gateway forwards, may name others; the exception's own status says what its owner may know.
-func explainedForTenant(p inventory.Port) inventory.Port {
+// no effect, or what a gateway forwards, may name others; the exception's own status says what its owner may know. Of a
+// port that is not proved to be the pod's, nothing of the databases is told.
+func explainedForTenant(p explain.Port) explain.Port {
+	p.Result = new(p.Result.ForTenant(&p.Port))
+	p.Beyond = audit.Result{Findings: p.Beyond}.ForTenant(nil).Findings
+	p.Chassis = nil
+	if audit.Disputed(&p.Port) {
+		p.Row, p.Binding, p.Record, p.Subnet, p.VPC, p.Asked = nil, nil, nil, "", "", explain.Asked{}
+	}
 	p.Decision.Steps = slices.Clone(p.Decision.Steps)
 	for i := range p.Decision.Steps {
 		switch step := &p.Decision.Steps[i]; {

@@ -24,6 +24,8 @@ type doctorOptions struct {
 	reading
 	output   output
 	accounts admission.Accounts
+	// program is the namespace of this program.
+	program string
 }
 
 func newDoctorCommand() *cobra.Command {
@@ -34,9 +36,10 @@ func newDoctorCommand() *cobra.Command {
 		Long: `Shows which accounts write Kube-OVN's keys, how its default router and the nodes' subnet are
 called, and where its Northbound database is, with the source of each value, as ovnguard
 controller with the same flags would find it. Then it checks what protection rests on: the API
-server, your rights, the databases, versions, eras, the resource definitions, the registration
-and the webhooks of others. Each check passes, warns or fails, and says what to do. Nothing is
-changed. docs/troubleshooting.md lists each check and each message with its cause and its cure.
+server, your rights, the databases, versions, eras, the resource definitions, the registration,
+the webhooks of others, clocks, and how long certificates are valid. Each check passes, warns or
+fails, and says what to do. Nothing is changed. docs/troubleshooting.md lists each check and each
+message with its cause and its cure.
 
 Exit code: 0 no check fails, 1 one fails, 2 wrong usage, 3 the API server or a database could not
 be reached, 4 none fails, but one could not be made.`,
@@ -49,6 +52,7 @@ be reached, 4 none fails, but one could not be made.`,
 	flags := cmd.Flags()
 	o.addReadingFlags(flags, ", as for audit")
 	addKubeOVNAccounts(flags, &o.accounts, nil, "; default: the accounts of Kube-OVN's workloads")
+	flags.StringVar(&o.program, "program-namespace", namespaceDefault(), "namespace of ovnguard, where the Lease is")
 	o.output.addOutputFlags(flags)
 	return cmd
 }
@@ -118,6 +122,7 @@ func (o *doctorOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	} else if err := o.examineFile(&d, now, inv); err != nil {
 		return err
 	}
+	o.databaseCertificates(&d)
 	if err := o.examineDatabases(ctx, &d, now, inv, flags); err != nil {
 		return err
 	}

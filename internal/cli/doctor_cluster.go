@@ -44,8 +44,8 @@ func (o *doctorOptions) examineCluster(ctx context.Context, d *diagnosis, flags 
 	d.images(evidence.Workloads)
 	d.rights(ctx, api)
 	d.definitions(api.RESTMapper())
-	d.registered(ctx, api)
-	return nil
+	o.webhookCertificates(ctx, d, api, d.registered(ctx, api))
+	return o.clocks(ctx, d)
 }
 
 // images checks the releases of Kube-OVN that run.
@@ -152,8 +152,9 @@ func (d *diagnosis) definitions(mapper meta.RESTMapper) {
 	}
 }
 
-// registered checks the webhooks: this program's, and those of others that may change pods.
-func (d *diagnosis) registered(ctx context.Context, c client.Reader) {
+// registered checks the webhooks: this program's, and those of others that may change pods. It returns the authorities
+// with which this program's are registered.
+func (d *diagnosis) registered(ctx context.Context, c client.Reader) [][]byte {
 	const name = "webhooks"
 	s, err := registration.Stands(ctx, c)
 	seen := api.Webhooks{Standing: s}
@@ -190,4 +191,5 @@ func (d *diagnosis) registered(ctx context.Context, c client.Reader) {
 	default:
 		d.add("other webhooks", pass, "", "none changes new pods")
 	}
+	return s.Authorities
 }

@@ -48,6 +48,9 @@ What can be asked about, with -n for the namespace:
   ip/ADDRESS, mac/ADDRESS   who has it, who may send from it, and which exceptions grant it
   -l SELECTOR               the pods with these labels
 
+About pods and ports the controller's API is asked where it can be (--server, --direct), and a
+note says so: a tenant needs no right on the databases then. The rest is read directly.
+
 Exit code: 0 explained, 1 findings, or nothing of that name, 2 wrong usage, 3 the API server or a
 database that was named could not be reached, 4 no findings, but something could not be read.`,
 		Example: `  ovnguard explain pod/web-0 -n shop
@@ -128,6 +131,30 @@ func (o *explainOptions) run(ctx context.Context, args []string, out io.Writer, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
+	served, r, err := o.servedPorts(ctx, t, flags)
+	if err != nil {
+		return err
+	}
+	if served != nil {
+		if err := o.output.put(out, served.Answer("ovnguard explain "+t.String(), served.Notes)); err != nil {
+			return err
+		}
+		if served.Breaks() {
+			return &exitError{code: exitFindings}
+		}
+		return nil
+	}
+	err = o.readAndExplain(ctx, t, out, flags, r.note)
+	if _, _, ok := t.path(""); !ok {
+		return err // the API would be no help
+	}
+	return o.instead(&r, err)
+}
+
+// readAndExplain reads both sides and explains. notes come before what is not known.
+func (o *explainOptions) readAndExplain(
+	ctx context.Context, t target, out io.Writer, flags *pflag.FlagSet, notes []string,
+) error {
 	if t.inNamespace() {
 		o.within = t.namespace
 	}
@@ -135,9 +162,10 @@ func (o *explainOptions) run(ctx context.Context, args []string, out io.Writer, 
 	if err := o.place(ctx, flags); err != nil {
 		return err
 	}
-	var notes []string
+	unreached := false
 	if !named && o.northbound != "" {
 		if err := errors.Join(o.connection.check(), o.answers(ctx)); err != nil {
+			unreached = true
 			notes = append(notes, fmt.Sprintf("the Northbound database at %s was not read: %v; --nb names another one",
 				o.northbound, err))
 			o.northbound = ""
@@ -149,7 +177,7 @@ func (o *explainOptions) run(ctx context.Context, args []string, out io.Writer, 
 	}
 	g.notes = slices.Concat(notes, g.notes)
 	if t.asks() {
-		return o.answerQuestion(out, t, g, len(notes) > 0)
+		return o.answerQuestion(out, t, g, unreached)
 	}
 	if len(g.ports) == 0 {
 		return &exitError{code: exitFindings, err: t.nothing(o.provider)}
@@ -160,7 +188,7 @@ func (o *explainOptions) run(ctx context.Context, args []string, out io.Writer, 
 	); err != nil {
 		return err
 	}
-	return o.verdict(g, len(notes) > 0)
+	return o.verdict(g, unreached)
 }
 
 // answerQuestion answers who has an address or a MAC.

@@ -16,7 +16,6 @@ import (
 	"github.com/ovnguard/ovnguard/internal/explain"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/ovn"
-	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
@@ -91,42 +90,12 @@ func (o *explainOptions) pick(g *gathered, t target) {
 		}
 		if x.Pod != nil {
 			x.Decision.Steps = explain.Steps(g.inv.Snapshot(), &p, g.now)
-			x.Beyond = g.beyond(&p)
+			x.Beyond = explain.Beyond(&g.inv.State, &p, g.now)
 		}
-		x.Subnet = subnetOf(&p)
-		if _, known := g.inv.Subnet(x.Subnet); known {
-			x.VPC = g.inv.VPCOf(x.Subnet)
-		}
+		x.Place(&g.inv.State)
 		g.ports = append(g.ports, x)
 	}
 	slices.SortStableFunc(g.ports, func(a, b explain.Port) int { return explain.DefaultFirst(&a.Port, &b.Port) })
-}
-
-// subnetOf returns the subnet that a port is on: its row's switch, or else what its IP resource says.
-func subnetOf(p *inventory.Port) string {
-	if p.Row != nil && p.Row.Switch != "" {
-		return p.Row.Switch
-	}
-	if p.Record != nil {
-		return p.Record.Subnet
-	}
-	return ""
-}
-
-// beyond returns the findings about a port's pod, and about what makes the pod.
-func (g *gathered) beyond(p *inventory.Port) (out []audit.Finding) {
-	subjects := []inventory.Subject{
-		{Kind: inventory.SubjectPod, Namespace: p.Pod.Namespace, Name: p.Pod.Name},
-		inventory.WorkloadSubject(p.Pod.Namespace, policy.Owner{APIVersion: "v1", Kind: "Pod", Name: p.Pod.Name}),
-	}
-	for _, owner := range p.Owners {
-		subjects = append(subjects, inventory.WorkloadSubject(p.Pod.Namespace, owner))
-	}
-	for _, s := range subjects {
-		view := g.inv.SubjectView(s)
-		out = append(out, audit.EvaluateSubject(view, g.now).Findings...)
-	}
-	return out
 }
 
 // results returns what the audit says of the ports, by name.

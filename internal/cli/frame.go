@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +18,7 @@ type frameOptions struct {
 	eras         frameEras
 	direction    string
 	port         portsec.Port
-	output       string
+	output       output
 
 	// One of these says where the frame comes from; none means the fields.
 	hex     string
@@ -64,7 +63,7 @@ Exit code: 0 judged, 1 a vector's own verdict differs, 2 wrong usage.`,
 	flags.BoolVar(&o.port.Disabled, "disabled", false, "the port's enabled is false")
 	flags.BoolVar(&o.port.VLANPassthrough, "vlan-passthru", false, "the switch has other_config:vlan-passthru=true")
 	flags.Uint16Var(&o.port.ChildTag, "child-tag", 0, "VLAN tag of a child port")
-	flags.StringVarP(&o.output, "output", "o", "text", "text or json")
+	o.output.addFormats(flags, formatsAndText())
 	flags.StringVar(&o.hex, "hex", "", "the frame's bytes in hexadecimal, from the destination MAC on")
 	flags.StringVar(&o.pcap, "pcap", "", "capture file (pcap or pcapng); one verdict for each frame")
 	flags.StringVar(
@@ -95,8 +94,8 @@ func (o *frameOptions) run(out, messages io.Writer) error {
 	if err != nil {
 		return usage(err)
 	}
-	if o.output != "text" && o.output != "json" {
-		return usage(fmt.Errorf("--output: %q: want text or json", o.output))
+	if err := o.output.checkAmong(formatsAndText()); err != nil {
+		return err
 	}
 	direction, err := portsec.ParseDirection(o.direction)
 	if err != nil {
@@ -119,7 +118,7 @@ func (o *frameOptions) run(out, messages io.Writer) error {
 	if err != nil {
 		return usage(err)
 	}
-	return o.write(out, j.judge(frame))
+	return o.writeOne(out, j.judge(frame))
 }
 
 // oneSource refuses what would leave open which frame is meant.
@@ -203,28 +202,4 @@ func frameCombine(eras []portsec.Era, verdicts []portsec.Verdict) frameVerdict {
 	}
 	out.Verdict, out.Rule, out.Reason = decisive.String(), decisive.Rule.String(), decisive.Rule.Text()
 	return out
-}
-
-// write returns one verdict in the format that was asked for.
-func (o *frameOptions) write(out io.Writer, v frameVerdict) error {
-	if o.output == "json" {
-		if err := json.NewEncoder(out).Encode(v); err != nil {
-			return fmt.Errorf("write the verdict: %w", err)
-		}
-		return nil
-	}
-	var text strings.Builder
-	if v.Frame > 0 {
-		fmt.Fprintf(&text, "frame %d: ", v.Frame)
-	}
-	fmt.Fprintf(&text, "%s: %s (%s)\n", v.Verdict, v.Reason, v.Rule)
-	if v.Frame == 0 && len(v.Eras) > 1 {
-		for _, e := range v.Eras {
-			fmt.Fprintf(&text, "  %s  %-5s  %s (%s)\n", e.Era, e.Verdict, e.Reason, e.Rule)
-		}
-	}
-	if _, err := io.WriteString(out, text.String()); err != nil {
-		return fmt.Errorf("write the verdict: %w", err)
-	}
-	return nil
 }

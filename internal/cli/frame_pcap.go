@@ -24,7 +24,7 @@ func (o *frameOptions) runPcap(j frameJudge, out io.Writer) error {
 	if err != nil {
 		return usage(fmt.Errorf("--pcap: %s: %w", o.pcap, err))
 	}
-	buffered := bufio.NewWriter(out)
+	var verdicts []frameVerdict
 	for n := 1; ; n++ {
 		frame, info, err := source.ReadPacketData()
 		if errors.Is(err, io.EOF) {
@@ -39,14 +39,9 @@ func (o *frameOptions) runPcap(j frameJudge, out io.Writer) error {
 		}
 		v := j.judge(frame)
 		v.Frame = n
-		if err := o.write(buffered, v); err != nil {
-			return err
-		}
+		verdicts = append(verdicts, v)
 	}
-	if err := buffered.Flush(); err != nil {
-		return fmt.Errorf("write the verdicts: %w", err)
-	}
-	return nil
+	return o.writeAll(out, verdicts)
 }
 
 // frameLargest bounds what is filled up: no frame is larger.

@@ -332,10 +332,13 @@ func TestFrameWrongUsage(t *testing.T) {
 			[]string{"--kube-ovn-release", "v1.14.30", "--hex", "00"},
 			"--kube-ovn-release: it narrows",
 		},
-		"bad version":       {[]string{"--ovn-version", "new", "--hex", "00"}, `--ovn-version: OVN version "new"`},
-		"bad direction":     {[]string{"--direction", "up", "--hex", "00"}, `--direction "up": want in`},
-		"bad hex":           {[]string{"--hex", "0g"}, "--hex: "},
-		"bad output":        {[]string{"--output", "xml", "--hex", "00"}, `--output: "xml": want text or json`},
+		"bad version":   {[]string{"--ovn-version", "new", "--hex", "00"}, `--ovn-version: OVN version "new"`},
+		"bad direction": {[]string{"--direction", "up", "--hex", "00"}, `--direction "up": want in`},
+		"bad hex":       {[]string{"--hex", "0g"}, "--hex: "},
+		"bad output": {
+			[]string{"--output", "xml", "--hex", "00"},
+			`--output: "xml": want text, table, wide, json, yaml, csv, markdown or html`,
+		},
 		"two sources":       {[]string{"--hex", "00", "--pcap", "x"}, "give one of them"},
 		"source and fields": {[]string{"--hex", "00", "--src-mac", testMAC}, "--hex and fields of a frame"},
 		"build alone":       {[]string{"--build", "main", "--hex", "00"}, "--build: only with --vectors"},
@@ -413,6 +416,22 @@ frame 2: drop: the ARP sender's address is not listed for its MAC (unlisted-arp-
 			if diff := cmp.Diff(want, stdout); code != exitOK || stderr != "" || diff != "" {
 				t.Errorf("exit %d, stderr %q, standard output:\n%s", code, stderr, diff)
 			}
+			const rows = "frame,verdict,rule,reason\n1,allow,arp-sender,the ARP sender's MAC and address are listed\n" +
+				"2,drop,unlisted-arp-address,the ARP sender's address is not listed for its MAC\n"
+			code, stdout, _ = runMain(
+				"frame",
+				"--era",
+				"E2",
+				"--port-security",
+				testElement,
+				"--pcap",
+				path,
+				"-o",
+				"csv",
+			)
+			if diff := cmp.Diff(rows, stdout); code != exitOK || diff != "" {
+				t.Errorf("exit %d, CSV:\n%s", code, diff)
+			}
 		})
 	}
 }
@@ -488,6 +507,11 @@ func TestFrameVectors(t *testing.T) {
 			}
 			if diff := cmp.Diff(tt.stdout, stdout); diff != "" {
 				t.Error(diff)
+			}
+			code, rows, _ := runMain(append([]string{"frame", "--vectors", path, "-o", "table"}, tt.args...)...)
+			if code != tt.code || !strings.HasPrefix(rows, "VECTOR  VERDICT  EXPECTED  RULE") ||
+				strings.Contains(rows, "allow    drop") != (tt.code == exitFindings) {
+				t.Errorf("exit %d, table:\n%s", code, rows)
 			}
 			for line := range strings.Lines(stdout) {
 				if !json.Valid([]byte(line)) {

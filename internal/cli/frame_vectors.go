@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -40,8 +38,7 @@ func (o *frameOptions) runVectors(eras []portsec.Era, out, messages io.Writer) e
 	if err := o.checkVectors(vectors); err != nil {
 		return usage(err)
 	}
-	buffered := bufio.NewWriter(out)
-	encoder := json.NewEncoder(buffered)
+	verdicts := make([]frameVectorVerdict, 0, len(vectors))
 	var compared, different int
 	for i, v := range vectors {
 		if v.ID == "" {
@@ -57,12 +54,10 @@ func (o *frameOptions) runVectors(eras []portsec.Era, out, messages io.Writer) e
 				line.Expected = expected
 			}
 		}
-		if err := encoder.Encode(line); err != nil {
-			return fmt.Errorf("write the verdicts: %w", err)
-		}
+		verdicts = append(verdicts, line)
 	}
-	if err := buffered.Flush(); err != nil {
-		return fmt.Errorf("write the verdicts: %w", err)
+	if err := o.writeVectors(out, verdicts); err != nil {
+		return err
 	}
 	summary := fmt.Sprintf(
 		"%d vectors judged as %v, %d compared, %d different\n",

@@ -29,6 +29,12 @@ func answerFormats() (names []string) {
 	return names
 }
 
+// textFormat is the format of a command that says little: a line of text or a few.
+const textFormat = "text"
+
+// formatsAndText returns the names of the formats of a command with text as its usual answer.
+func formatsAndText() []string { return append([]string{textFormat}, answerFormats()...) }
+
 // addOutputFlags adds -o and --output-file.
 func (o *output) addOutputFlags(flags *pflag.FlagSet) {
 	o.addFormats(flags, answerFormats())
@@ -46,8 +52,10 @@ func (o *output) addFormats(flags *pflag.FlagSet, names []string) {
 }
 
 // checkOutput returns the errors in the flags, before anything is read.
-func (o *output) checkOutput() error {
-	names := answerFormats()
+func (o *output) checkOutput() error { return o.checkAmong(answerFormats()) }
+
+// checkAmong is checkOutput for a command that has formats of its own.
+func (o *output) checkAmong(names []string) error {
 	if !slices.Contains(names, o.format) {
 		return usage(fmt.Errorf("--output: %q: want %s", o.format, allowed(names)))
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
@@ -29,7 +29,7 @@ func newPortsecCommand() *cobra.Command {
 type portsecOptions struct {
 	eras     frameEras
 	identity string
-	output   string
+	output   output
 }
 
 func newPortsecExplainCommand() *cobra.Command {
@@ -55,7 +55,7 @@ Eras that agree are shown together.`,
 	cmd.Flags().
 		StringVar(&o.identity, "identity", "", "what the port is assigned, as 'MAC IP...': also list what the "+
 			"port may send beyond that, and what of it OVN would drop")
-	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text or json")
+	o.output.addFormats(cmd.Flags(), formatsAndText())
 	return cmd
 }
 
@@ -91,9 +91,8 @@ func (o *portsecOptions) run(out io.Writer, column []string) error {
 	if err != nil {
 		return usage(err)
 	}
-	write, ok := map[string]func(io.Writer, []portsecReading) error{"text": portsecText, "json": portsecJSON}[o.output]
-	if !ok {
-		return usage(fmt.Errorf("--output: %q: want text or json", o.output))
+	if err := o.output.checkAmong(formatsAndText()); err != nil {
+		return err
 	}
 	var want *portsec.Set
 	if o.identity != "" {
@@ -112,10 +111,10 @@ func (o *portsecOptions) run(out io.Writer, column []string) error {
 			readings = append(readings, r)
 		}
 	}
-	if err := write(out, readings); err != nil {
-		return fmt.Errorf("write the explanation: %w", err)
+	if o.output.format == textFormat {
+		return o.output.putText(out, func(w io.Writer) error { return portsecText(w, readings) })
 	}
-	return nil
+	return o.output.put(out, portsecAnswer(readings))
 }
 
 func portsecIdentity(text string) (portsec.Identity, error) {
@@ -180,10 +179,32 @@ func (r portsecReading) same(o portsecReading) bool {
 		slices.Equal(r.Warnings, o.Warnings) && slices.Equal(r.Excess, o.Excess) && slices.Equal(r.Loss, o.Loss)
 }
 
-func portsecJSON(out io.Writer, readings []portsecReading) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(readings)
+// portsecAnswer returns the readings as tables: what they come to first, then each element.
+func portsecAnswer(readings []portsecReading) answer.Answer {
+	sums := answer.Section{
+		Columns: answer.Columns("Eras", "Means", "May also send from", "Cannot send from", "Mind"),
+	}
+	elements := answer.Section{Title: "elements", Columns: answer.Columns("Eras", "Element", "Outcome", "Reason")}
+	for _, r := range readings {
+		eras := strings.Join(r.Eras, " ")
+		var mind []string
+		for _, w := range r.Warnings {
+			if w.Topic != string(portsec.TopicElement) { // the element says it
+				mind = append(mind, w.Text)
+			}
+		}
+		sums.Rows = append(sums.Rows, answer.NewRow(eras, r.Means, r.Excess, r.Loss, mind))
+		for _, e := range r.Elements {
+			reason := e.Reason
+			if reason != "" {
+				reason = fmt.Sprintf("at byte %d: %s", e.Offset, reason)
+			}
+			elements.Rows = append(elements.Rows, answer.NewRow(eras, e.Element, e.Outcome, reason))
+		}
+	}
+	return answer.Answer{
+		Title: "ovnguard portsec explain", Document: readings, Sections: []answer.Section{sums, elements},
+	}
 }
 
 func portsecText(out io.Writer, readings []portsecReading) error {

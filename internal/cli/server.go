@@ -143,7 +143,7 @@ func (o *reading) served(ctx context.Context, flags *pflag.FlagSet, path string,
 		return reply{body: body}, nil
 	}
 	if r, ok := errors.AsType[*api.Refused](err); ok && r.Asks() {
-		return reply{}, usage(fmt.Errorf("the controller at %s: %s", at, answer.Plain(r.Text)))
+		return reply{}, usage(&wrongQuestion{at, r})
 	}
 	err = fmt.Errorf("%s: %w", at, err)
 	if must {
@@ -155,6 +155,17 @@ func (o *reading) served(ctx context.Context, flags *pflag.FlagSet, path string,
 		failed: err,
 		note:   []string{"read directly, and not from the controller's API: " + err.Error()},
 	}, nil
+}
+
+// wrongQuestion says that what the API was asked for is wrong, or not there.
+type wrongQuestion struct {
+	at      string
+	refused *api.Refused
+}
+
+// Error implements error.
+func (w *wrongQuestion) Error() string {
+	return fmt.Sprintf("the controller at %s: %s", w.at, answer.Plain(w.refused.Text))
 }
 
 // findServer returns a client of the API, and its URL.

@@ -16,10 +16,12 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/api"
 	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/explain"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/overview"
 	"github.com/ovnguard/ovnguard/internal/report"
+	"github.com/ovnguard/ovnguard/portsec"
 )
 
 // controllerAPI serves what a controller answers about namespace shop, which has one open port. Who asks about
@@ -55,6 +57,23 @@ func controllerAPI(t *testing.T) (at, ca string) {
 	answer("status", func(w http.ResponseWriter) { _ = json.NewEncoder(w).Encode(status) })
 	answer("findings", func(w http.ResponseWriter) {
 		_ = report.JSON(w, report.Summarise([]report.Judged{{Verdict: open}}, report.Options{Time: now, Version: "v9"}))
+	})
+	port := explain.Port{
+		Port: inventory.Port{
+			Name: "web-0.shop", Provider: "ovn", Pod: &inventory.Pod{PodKey: open.Pod},
+			Row: &inventory.Row{Name: "web-0.shop", Switch: "net"},
+		},
+		Result: &open.Result, Eras: []portsec.Era{portsec.E3}, Asked: explain.Asked{Northbound: true}, Subnet: "net",
+	}
+	ports := func(w http.ResponseWriter) {
+		_ = json.NewEncoder(w).Encode(explain.Document([]explain.Port{port}, []string{"left out: others"}, now, "v9"))
+	}
+	answer("pods/shop/web-0", ports)
+	answer("ports/web-0.shop", ports)
+	answer("pods/shop/old", func(w http.ResponseWriter) { _, _ = w.Write([]byte(`[{"port":"old.shop"}]`)) })
+	answer("pods/", func(w http.ResponseWriter) {
+		w.WriteHeader(http.StatusNotFound)
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": "there is none"})
 	})
 	server := httptest.NewTLSServer(mux)
 	t.Cleanup(server.Close)
@@ -103,6 +122,54 @@ func TestServed(t *testing.T) {
 			stdout: "ovnguard audit --kubeconfig=" + config,
 		},
 		{name: "status, JSON", args: []string{"status", "-o", "json"}, code: exitFindings, stdout: `"version": "v9"`},
+		{
+			name: "explain", args: []string{"explain", "pod/web-0", "-n", "shop"}, code: exitFindings,
+			stdout: "pod shop/web-0, NIC ovn:",
+		},
+		{
+			name: "explain, note", args: []string{"explain", "shop/web-0"}, code: exitFindings,
+			stdout: "note: read from the controller's API, version v9, state of 2030-01-02T03:04:05Z",
+		},
+		{name: "explain, left out", args: []string{"explain", "shop/web-0"}, code: exitFindings, stdout: "left out: others"},
+		{
+			name: "explain, journal", args: []string{"explain", "shop/web-0"}, code: exitFindings, stdout: "ovnguard journal",
+		},
+		{
+			name: "explain, not followed", args: []string{"explain", "shop/web-0"}, code: exitFindings,
+			stdout: "southbound          not read",
+		},
+		{
+			name: "explain, effective set", args: []string{"explain", "port/web-0.shop"}, code: exitFindings,
+			stdout: "may send            Open",
+		},
+		{
+			name: "explain, JSON", args: []string{"explain", "port/web-0.shop", "-o", "json"}, code: exitFindings,
+			stdout: `"version": "v9"`,
+		},
+		{
+			name: "explain, NIC", args: []string{"explain", "shop/web-0", "--nic", "ovn"}, code: exitFindings,
+			stdout: "NIC ovn:",
+		},
+		{
+			name: "explain, no such NIC", args: []string{"explain", "shop/web-0", "--nic", "x"}, code: exitFindings,
+			stderr: `has no NIC "x"`,
+		},
+		{
+			name: "explain, no such pod", args: []string{"explain", "shop/none"}, code: exitFindings,
+			stderr: "shop/none has no port in OVN",
+		},
+		{
+			name: "explain, another's", args: []string{"explain", "port/web-0.shop", "-n", "bank"}, code: exitUnreachable,
+			stderr: "may not ?[2J (HTTP 403); --direct",
+		},
+		{
+			name: "explain, what is not served", args: []string{"explain", "ip/10.0.0.1"}, code: exitUsage,
+			stderr: "about pod/NAME and port/NAME, and not about",
+		},
+		{
+			name: "explain, an old controller", args: []string{"explain", "shop/old"}, code: exitUnreachable,
+			stderr: "does not say of when it is",
+		},
 		{name: "audit", args: []string{"audit"}, code: exitFindings, stdout: "port_security is empty"},
 		{name: "audit, note", args: []string{"audit"}, code: exitFindings, stdout: "read from the controller's API"},
 		{name: "audit, fail-on", args: []string{"audit", "--fail-on", "never"}, code: exitOK, stdout: "OVG001"},
@@ -195,7 +262,9 @@ func TestServedElsewhere(t *testing.T) {
 
 	// A cluster whose registration cannot be read, and that can be read otherwise, is read.
 	code, stdout, _ = runMain("status", "--kubeconfig", server(t, kubeOVN("tcp:127.0.0.1:1")), "--timeout", "2s")
-	if code != exitUnreachable || strings.Contains(stdout, "controller's API") {
+	if code != exitUnreachable || strings.Contains(stdout, "read from the controller's API") ||
+		!strings.Contains(stdout, "self-test   not asked: the controller's API says it") ||
+		!strings.Contains(stdout, "leader      NONE: no replica has led") {
 		t.Errorf("no registration: code %d\n%s", code, stdout)
 	}
 }

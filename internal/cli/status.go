@@ -32,7 +32,9 @@ type statusOptions struct {
 	watching  watching
 	selector  selector
 	namespace string
-	all       bool
+	// program is the namespace of this program.
+	program string
+	all     bool
 }
 
 func newStatusCommand() *cobra.Command {
@@ -72,6 +74,7 @@ could not be reached, 4 no such findings, but something is not known.`,
 	o.selector.addFlag(flags)
 	flags.BoolVarP(&o.all, "all-namespaces", "A", false,
 		fmt.Sprintf("list all namespaces, and not only the %d with the most to do", worstNamespaces))
+	flags.StringVar(&o.program, "program-namespace", namespaceDefault(), "namespace of ovnguard, where the Lease is")
 	o.watching.addFlags(flags)
 	o.output.addOutputFlags(flags)
 	return cmd
@@ -142,6 +145,11 @@ func (o *statusOptions) readAndShow(
 		}
 		r.Health.APIServer, r.Health.Layout, live = &server, &l, c
 		r.Health.Webhooks = lookAtWebhooks(ctx, c)
+		config, err := o.rest()
+		if err != nil {
+			return err
+		}
+		r.Health.Leader = api.ReadLeader(ctx, config, o.program, now)
 	}
 	seen, failed, err := o.see(ctx, now, l, flags)
 	if err != nil {
@@ -270,7 +278,8 @@ func (o *statusOptions) auditLine(flags *pflag.FlagSet, rule string) string {
 	words := []string{"ovnguard audit"}
 	flags.Visit(func(f *pflag.Flag) {
 		switch f.Name {
-		case "namespace", "all-namespaces", "output", "output-file", "watch", "interval", "progress":
+		case "namespace", "all-namespaces", "output", "output-file", "watch", "interval", "progress",
+			"program-namespace":
 			return
 		}
 		values := []string{f.Value.String()}

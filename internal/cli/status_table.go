@@ -99,6 +99,19 @@ func healthSection(h *api.Health, served bool, now time.Time) answer.Section {
 	} else {
 		row("webhooks", webhooksText(h.Webhooks))
 	}
+	switch {
+	case h.SelfTest != nil:
+		row("self-test", selfTestText(h.SelfTest, now))
+	case h.APIServer != nil:
+		row("self-test", "not asked: the controller's API says it (--server); ovnguard selftest makes one")
+	default:
+		row("self-test", absent("not known from files"))
+	}
+	if h.Leader == nil {
+		row("leader", absent("not known from files"))
+	} else {
+		row("leader", leaderText(h.Leader, now))
+	}
 	row("policies", policiesText(h.Policies))
 	row("eras", erasText(h.Nodes))
 	if h.Layout == nil {
@@ -170,6 +183,42 @@ func webhooksText(w *api.Webhooks) string {
 		return text + ", at " + w.At + "; the API server does not tell whether it answers"
 	}
 	return text + ", Service " + w.At + " has ready endpoints"
+}
+
+// selfTestText says what the self-test found.
+func selfTestText(s *api.SelfTest, now time.Time) string {
+	if s.Result == "" || s.Time == nil {
+		return "HAS NOT RUN YET: it runs when the webhook serves"
+	}
+	when := age(*s.Time, now)
+	switch {
+	case s.Result == "pass" && s.Says == "":
+		return "passes, " + when
+	case s.Result == "pass":
+		return "passes, " + when + ": " + s.Says
+	case s.Faulty:
+		text := fmt.Sprintf("FAILS (%s), %s: %s", s.Result, when, s.Says)
+		if s.Passed != nil {
+			return text + "; it passed " + age(*s.Passed, now)
+		}
+		return text + "; it has never passed"
+	}
+	return fmt.Sprintf("shows nothing (%s), %s: %s", s.Result, when, s.Says)
+}
+
+// leaderText says which replica leads.
+func leaderText(l *api.Leader, now time.Time) string {
+	switch {
+	case l.Error != "":
+		return "not known: " + l.Error
+	case l.Renewed == nil:
+		return "NONE: no replica has led in the namespace of the program; nothing is repaired or reported"
+	case l.Replica == "":
+		return "NONE: the last leader renewed its Lease " + age(*l.Renewed, now) + "; nothing is repaired or reported"
+	case l.Since == nil:
+		return l.Replica
+	}
+	return l.Replica + " since " + age(*l.Since, now)
 }
 
 // counted returns a number of things, in words.

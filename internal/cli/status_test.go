@@ -146,9 +146,17 @@ func TestTablesAreSafe(t *testing.T) {
 		Ports: &overview.Counts{}, Namespaces: []overview.Namespace{{Name: evil}}, Notes: []string{evil},
 		Action: []overview.Action{{Rule: "OVG001", Command: evil}},
 		Health: api.Health{
-			Northbound: healthOf("tcp:10.0.0.1:6641", evil, database{version: evil}, nil), Layout: &l,
-			APIServer: &api.KubernetesServer{Address: evil, Version: evil}, Webhooks: &api.Webhooks{Error: evil},
-			Nodes: []overview.Node{{Name: evil, Eras: []string{"E3"}}},
+			Northbound: healthOf("tcp:10.0.0.1:6641", evil, database{version: evil}, nil),
+			Layout:     &l,
+			APIServer:  &api.KubernetesServer{Address: evil, Version: evil},
+			Webhooks:   &api.Webhooks{Error: evil},
+			SelfTest: &api.SelfTest{
+				Result: evil,
+				Says:   evil,
+				Time:   &now,
+			},
+			Leader: &api.Leader{Replica: evil, Renewed: &now},
+			Nodes:  []overview.Node{{Name: evil, Eras: []string{"E3"}}},
 		},
 	}}
 	d := diagnosis{Layout: &l}
@@ -168,6 +176,7 @@ func TestHealth(t *testing.T) {
 	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	away := healthOf("tcp:10.0.0.1:6641", "--nb", database{}, errors.New("refused"))
 	plaintext := healthOf("tcp:10.0.0.1:6641", "variable OVN_DB_IPS of x", database{version: "24.03.8"}, nil)
+	ago := now.Add(-time.Minute)
 	eras := []overview.Node{{Name: "a", Eras: []string{"E3"}}, {Name: "b", Eras: []string{"E2"}}}
 	policies := overview.Policies{
 		Total: 3, Modes: map[string]int{"warn": 2, "enforce": 1}, Exceptions: 1, Namespaces: 4, Enforcing: 3,
@@ -181,6 +190,36 @@ func TestHealth(t *testing.T) {
 		{
 			"NOT REGISTERED: pods are not changed or refused; run ovnguard controller", webhooksText(&api.Webhooks{}),
 		},
+		{"HAS NOT RUN YET: it runs when the webhook serves", selfTestText(&api.SelfTest{}, now)},
+		{"passes, 2030-01-02T03:03:05Z, 1m0s ago", selfTestText(&api.SelfTest{Result: "pass", Time: &ago}, now)},
+		{
+			"passes, 2030-01-02T03:03:05Z, 1m0s ago: policy only warns",
+			selfTestText(&api.SelfTest{Result: "pass", Says: "policy only warns", Time: &ago}, now),
+		},
+		{
+			"FAILS (unguarded), 2030-01-02T03:03:05Z, 1m0s ago: a pod; it has never passed",
+			selfTestText(&api.SelfTest{Result: "unguarded", Faulty: true, Says: "a pod", Time: &ago}, now),
+		},
+		{
+			"FAILS (unguarded), 2030-01-02T03:03:05Z, 1m0s ago: a pod; it passed 2029-12-31T03:03:05Z, 2 days ago",
+			selfTestText(&api.SelfTest{
+				Result: "unguarded", Faulty: true, Says: "a pod", Time: &ago, Passed: new(ago.Add(-48 * time.Hour)),
+			}, now),
+		},
+		{
+			"shows nothing (untried), 2030-01-02T03:03:05Z, 1m0s ago: forbidden",
+			selfTestText(&api.SelfTest{Result: "untried", Says: "forbidden", Time: &ago}, now),
+		},
+		{"r_1 since 2030-01-02T03:03:05Z, 1m0s ago", leaderText(&api.Leader{Replica: "r_1", Since: &ago, Renewed: &ago}, now)},
+		{
+			"NONE: no replica has led in the namespace of the program; nothing is repaired or reported",
+			leaderText(&api.Leader{}, now),
+		},
+		{
+			"NONE: the last leader renewed its Lease 2030-01-02T03:03:05Z, 1m0s ago; nothing is repaired or reported",
+			leaderText(&api.Leader{Since: &ago, Renewed: &ago}, now),
+		},
+		{"not known: forbidden", leaderText(&api.Leader{Error: "forbidden"}, now)},
 		{"E2: b; E3: a", erasText(eras)},
 		{"1 enforce, 2 warn; 1 exception; 3 of 4 namespaces enforce", policiesText(policies)},
 		{registered + "Service a/b has ready endpoints", seenWebhooks(registration.Standing{At: "a/b"})},

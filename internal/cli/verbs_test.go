@@ -47,7 +47,7 @@ func verbs(t *testing.T) map[string][]trial {
 	with := func(files []string, args ...string) []string { return append(slices.Clone(args), files...) }
 	files, clean, unknown := recorded(t), pod("clean.json", `"hostNetwork":true`), pod("unknown.json", `"nodeName":"n"`)
 	away := []string{"--kubeconfig", write("config", unreachableConfig)}
-	const branch = "testdata/branch.yaml"
+	const branch, mine = "testdata/branch.yaml", "0a:00:00:00:00:01 10.16.0.5"
 	const nowhere = "unix:/nonexistent/nb.sock"
 	silent := []string{"--from", files[1], "--nb", nowhere, "--timeout", "300ms"}
 	good := write("good.yaml", `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{}}`)
@@ -133,6 +133,14 @@ func verbs(t *testing.T) map[string][]trial {
 			{exitUnreachable, with(away, "--dry-run")},
 			{exitUnreachable, with(silent, "--dry-run")},
 		},
+		"frame": {
+			{exitOK, []string{"--port-security", mine, "--src-mac", "0a:00:00:00:00:01", "--src-ip", "10.16.0.6"}},
+			{exitUsage, []string{"--hex", "zz"}},
+		},
+		"portsec explain": {
+			{exitOK, []string{"--identity", mine, "0a:00:00:00:00:01 10.16.0.0/16", "x\u202e"}},
+			{exitUsage, []string{"--era", "E9", "x"}},
+		},
 		"rules":   {{exitOK, nil}, {exitOK, []string{"OVG003"}}, {exitUsage, []string{"OVG999"}}},
 		"version": {{exitOK, nil}, {exitUsage, []string{"x"}}},
 	}
@@ -150,10 +158,8 @@ var unformatted = []string{
 	"exception generate",
 	"exception renew",
 	"export",
-	"frame",
 	"help",
 	"portsec",
-	"portsec explain",
 	"render admission-policies",
 	"repair confirm",
 	"selftest",

@@ -18,6 +18,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/registration"
+	"github.com/ovnguard/ovnguard/internal/selftest"
 )
 
 // askEvery is how long what the API server says is shown before it is asked again.
@@ -32,9 +33,10 @@ func serveAPI(
 	judge *monitor.Monitor,
 	fed *feed.Feed,
 	cluster *discovery.KubeOVN,
+	test *selftest.Test,
 	log logr.Logger,
 ) {
-	h := &healthView{options: o, live: live, fed: fed, cluster: cluster}
+	h := &healthView{options: o, live: live, fed: fed, cluster: cluster, test: test}
 	mgr.GetWebhookServer().Register(api.Prefix, api.New(api.Config{
 		Monitor: judge,
 		Judging: fed.Judging,
@@ -58,17 +60,20 @@ type healthView struct {
 	live    client.Reader
 	fed     *feed.Feed
 	cluster *discovery.KubeOVN
+	test    *selftest.Test
 
 	mu       sync.Mutex
 	webhooks api.Webhooks
 	server   api.KubernetesServer
+	leads    api.Leader
 	looked   time.Time
 }
 
 func (h *healthView) health(ctx context.Context) api.Health {
 	north, south := h.fed.Databases()
 	out := api.Health{Northbound: databaseHealth(h.options.Northbound, north)}
-	out.APIServer, out.Webhooks = h.ask(ctx)
+	out.APIServer, out.Webhooks, out.Leader = h.ask(ctx)
+	out.SelfTest = selfTestHealth(h.test.Last())
 	if south != nil {
 		out.Southbound = new(databaseHealth(h.options.Southbound, *south))
 	}
@@ -94,12 +99,23 @@ func databaseHealth(endpoints string, d feed.Database) api.Database {
 	return out
 }
 
-// ask returns what the API server says of itself and of the registration, as of a moment ago.
-func (h *healthView) ask(ctx context.Context) (*api.KubernetesServer, *api.Webhooks) {
+func selfTestHealth(last selftest.Last) *api.SelfTest {
+	out := &api.SelfTest{Result: last.Reason, Faulty: last.Faulty, Says: last.Detail}
+	if !last.Ended.IsZero() {
+		out.Time = new(last.Ended.UTC())
+	}
+	if !last.Passed.IsZero() {
+		out.Passed = new(last.Passed.UTC())
+	}
+	return out
+}
+
+// ask returns what the API server says of itself, of the registration and of the leader, as of a moment ago.
+func (h *healthView) ask(ctx context.Context) (*api.KubernetesServer, *api.Webhooks, *api.Leader) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if time.Since(h.looked) < askEvery {
-		return new(h.server), new(h.webhooks)
+		return new(h.server), new(h.webhooks), new(h.leads)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout) // others are shown the same
 	defer cancel()
@@ -115,6 +131,7 @@ func (h *healthView) ask(ctx context.Context) (*api.KubernetesServer, *api.Webho
 	if h.webhooks = (api.Webhooks{Standing: standing}); err != nil {
 		h.webhooks = api.Webhooks{Error: err.Error()}
 	}
+	h.leads = *api.ReadLeader(ctx, at, h.options.Namespace, time.Now())
 	h.looked = time.Now()
-	return new(h.server), new(h.webhooks)
+	return new(h.server), new(h.webhooks), new(h.leads)
 }

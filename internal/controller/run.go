@@ -199,7 +199,7 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 	}
 
 	if o.API {
-		serveAPI(mgr, o, live, judge, fed, cluster, log.WithName("api"))
+		serveAPI(mgr, o, live, judge, fed, cluster, test, log.WithName("api"))
 	}
 
 	// What one replica alone does.

@@ -39,7 +39,10 @@ type Port struct {
 }
 
 // Asked says which databases were read.
-type Asked struct{ Northbound, Southbound bool }
+type Asked struct {
+	Northbound bool `json:"northbound"`
+	Southbound bool `json:"southbound"`
+}
 
 // Event is an Event of Kubernetes about a pod.
 type Event struct {
@@ -77,7 +80,9 @@ type document struct {
 	IdentityUnknown string    `json:"identityUnknown,omitempty"`
 	Subnet          string    `json:"subnet,omitempty"`
 	VPC             string    `json:"vpc,omitempty"`
-	// Northbound and Southbound are nil where the database has nothing of that name, or was not read.
+	// Asked says which databases were read. Northbound and Southbound are nil where the database has nothing of that
+	// name, or was not read.
+	Asked      Asked    `json:"asked"`
 	Northbound *row     `json:"northbound,omitempty"`
 	Southbound *binding `json:"southbound,omitempty"`
 	// Effective is what the column lets the port send, once for each different reading of it.
@@ -92,6 +97,9 @@ type document struct {
 	Events   []Event     `json:"events"`
 	// Notes say what is not known; they are the same for all ports of one answer.
 	Notes []string `json:"notes"`
+	// Time is when this was true, and Version that of the program; both only where a controller says it.
+	Time    *time.Time `json:"time,omitempty"`
+	Version string     `json:"version,omitempty"`
 }
 
 type step struct {
@@ -150,15 +158,22 @@ type change struct {
 // Ports returns the answer about ports. program is the namespace of this program, in which the journal is, and notes
 // say what is not known.
 func Ports(title string, ports []Port, program string, notes []string) answer.Answer {
-	a := answer.Answer{Title: title, Notes: notes}
 	documents := make([]document, len(ports))
-	told := make(map[string]string) // ports by their steps
 	for i := range ports {
-		d := documented(&ports[i], program)
-		d.Notes = append(d.Notes, notes...)
-		documents[i] = d
-		a.Sections = append(a.Sections, d.facts(&ports[i]))
-		if ports[i].Pod != nil {
+		documents[i] = documented(&ports[i], program)
+	}
+	return answered(title, documents, notes)
+}
+
+// answered returns the answer about ports.
+func answered(title string, documents []document, notes []string) answer.Answer {
+	a := answer.Answer{Title: title, Notes: notes, Document: documents}
+	told := make(map[string]string) // ports by their steps
+	for i := range documents {
+		d := &documents[i]
+		d.Notes = append([]string{}, notes...)
+		a.Sections = append(a.Sections, d.facts())
+		if d.Pod != "" {
 			s := d.decision()
 			text := fmt.Sprint(s.Rows)
 			if same := told[text]; same != "" {
@@ -170,7 +185,6 @@ func Ports(title string, ports []Port, program string, notes []string) answer.An
 		}
 		a.Sections = append(a.Sections, d.more()...)
 	}
-	a.Document = documents
 	return a
 }
 
@@ -198,13 +212,32 @@ func DefaultFirst(a, b *inventory.Port) int {
 	return strings.Compare(key(a), key(b))
 }
 
-// Decisions returns the JSON form of ports with the decisions alone: nothing of what the ports are and have.
-func Decisions(ports []inventory.Port) any {
-	out := make([]document, len(ports))
-	for i := range ports {
-		out[i] = decided(&ports[i])
+// Beyond returns the findings about a port's pod, and about what makes the pod.
+func Beyond(s *inventory.State, p *inventory.Port, now time.Time) (out []audit.Finding) {
+	subjects := []inventory.Subject{
+		{Kind: inventory.SubjectPod, Namespace: p.Pod.Namespace, Name: p.Pod.Name},
+		inventory.WorkloadSubject(p.Pod.Namespace, policy.Owner{APIVersion: "v1", Kind: "Pod", Name: p.Pod.Name}),
+	}
+	for _, owner := range p.Owners {
+		subjects = append(subjects, inventory.WorkloadSubject(p.Pod.Namespace, owner))
+	}
+	for _, subject := range subjects {
+		out = append(out, audit.EvaluateSubject(s.SubjectView(subject), now).Findings...)
 	}
 	return out
+}
+
+// Place enters the subnet that the port is on, as its row or else its IP resource says, and its VPC.
+func (p *Port) Place(s *inventory.State) {
+	switch {
+	case p.Row != nil && p.Row.Switch != "":
+		p.Subnet = p.Row.Switch
+	case p.Record != nil:
+		p.Subnet = p.Record.Subnet
+	}
+	if _, known := s.Subnet(p.Subnet); known {
+		p.VPC = s.VPCOf(p.Subnet)
+	}
 }
 
 // decided returns the JSON form of a port with the decision alone.
@@ -239,7 +272,7 @@ func decided(p *inventory.Port) document {
 // documented returns the JSON form of a port.
 func documented(p *Port, program string) document {
 	doc := decided(&p.Port)
-	doc.Subnet, doc.VPC, doc.Events = p.Subnet, p.VPC, slices.Concat([]Event{}, p.Events)
+	doc.Subnet, doc.VPC, doc.Events, doc.Asked = p.Subnet, p.VPC, slices.Concat([]Event{}, p.Events), p.Asked
 	doc.present(p)
 	if p.Result != nil {
 		doc.State, doc.Why = p.Result.State, p.Result.Why

@@ -11,7 +11,7 @@ import (
 )
 
 // facts returns what the port is and has, as pairs.
-func (doc *document) facts(p *Port) answer.Section {
+func (doc *document) facts() answer.Section {
 	s := answer.Section{Title: "port " + doc.Port + " of no pod"}
 	if doc.Pod != "" {
 		s.Title = fmt.Sprintf("pod %s/%s, NIC %s", doc.Namespace, doc.Pod, doc.Provider)
@@ -31,7 +31,7 @@ func (doc *document) facts(p *Port) answer.Section {
 	}
 	row("subnet", subnetText(doc.Subnet, doc.VPC))
 	switch {
-	case !p.Asked.Northbound:
+	case !doc.Asked.Northbound:
 		row("northbound", "not read")
 	case doc.Northbound == nil:
 		row("northbound", "no port of this name")
@@ -39,7 +39,7 @@ func (doc *document) facts(p *Port) answer.Section {
 		row("northbound", doc.Northbound.lines())
 	}
 	switch {
-	case !p.Asked.Southbound:
+	case !doc.Asked.Southbound:
 		row("southbound", "not read; --sb names it")
 	case doc.Southbound == nil:
 		row("southbound", "no port of this name")

@@ -60,7 +60,8 @@ type Holder struct {
 	// Identity is empty where the last leader gave the Lease up.
 	Identity string
 	Build    Build
-	Renewed  time.Time
+	// Since is when it began to lead, and Renewed when it said last that it does, by its own clock.
+	Since, Renewed time.Time
 }
 
 // Leads reports whether the replica leads at this time. Clocks of two machines may differ by a minute.
@@ -80,5 +81,7 @@ func ReadHolder(ctx context.Context, config *rest.Config, namespace string) (Hol
 		return Holder{}, err
 	}
 	record := resourcelock.LeaseSpecToLeaderElectionRecord(&lease.Spec)
-	return Holder{record.HolderIdentity, buildOf(lease.Labels), record.RenewTime.Time}, nil
+	return Holder{
+		record.HolderIdentity, buildOf(lease.Labels), record.AcquireTime.Time, record.RenewTime.Time,
+	}, nil
 }

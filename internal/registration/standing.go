@@ -1,6 +1,7 @@
 package registration
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -30,6 +31,8 @@ type Standing struct {
 	Silent string `json:"silent,omitempty"`
 	// URL means that the address is a URL.
 	URL bool `json:"url,omitempty"`
+	// Authorities are the different authorities by which the webhooks that are there are known, as PEM.
+	Authorities [][]byte `json:"-"`
 }
 
 // hook is what both kinds of webhooks have in common.
@@ -59,6 +62,11 @@ func Stands(ctx context.Context, c client.Reader) (Standing, error) {
 		there[w.Name] = hook{w.Name, w.ClientConfig, w.FailurePolicy}
 	}
 	s := standing(there)
+	for _, h := range there {
+		s.Authorities = append(s.Authorities, h.calls.CABundle)
+	}
+	slices.SortFunc(s.Authorities, bytes.Compare)
+	s.Authorities = slices.CompactFunc(s.Authorities, bytes.Equal)
 	for _, h := range there {
 		s.at(ctx, c, h.calls)
 		break // all have the same

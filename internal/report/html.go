@@ -42,6 +42,7 @@ func HTML(w io.Writer, s Summary) error {
 	return htmlTemplate.Execute(w, map[string]any{
 		"S":          s,
 		"Totals":     s.totals(),
+		"Risk":       s.risk(),
 		"Filter":     s.Filter.String(),
 		"States":     chart("ports by state", states),
 		"Severities": chart("findings by severity", s.severities()),
@@ -49,6 +50,25 @@ func HTML(w io.Writer, s Summary) error {
 		"Programs":   programs,
 		"Without":    without,
 	})
+}
+
+// risk says in a sentence what the findings mean for people who do not read them.
+func (s Summary) risk() string {
+	urgent := 0
+	for i := range s.Findings {
+		if s.Findings[i].Rule.Severity.Rank() <= audit.High.Rank() {
+			urgent++
+		}
+	}
+	text := "Risk: no finding is critical or high."
+	if urgent > 0 {
+		text = fmt.Sprintf("Risk: critical and high findings: %d. Programs in such pods may be able to send under the "+
+			"address of others, to take over what is meant for them, and to pass rules that go by address.", urgent)
+	}
+	if n := s.Ports[audit.Unknown]; n > 0 {
+		text += fmt.Sprintf(" Ports that could not be judged, and may be no better: %d.", n)
+	}
+	return text
 }
 
 // Sizes of a chart, in the units of its picture.

@@ -56,6 +56,7 @@ type Test struct {
 
 	mu     sync.Mutex
 	last   outcome
+	ended  time.Time
 	passed time.Time
 	failed *prometheus.CounterVec
 }
@@ -173,9 +174,9 @@ func (s *Test) once(ctx context.Context) reason {
 		return untried // the service is ending, which says nothing
 	}
 	s.mu.Lock()
-	s.last = got
+	s.last, s.ended = got, time.Now()
 	if got.reason == passes {
-		s.passed = time.Now()
+		s.passed = s.ended
 	}
 	s.mu.Unlock()
 	if got.reason != passes {
@@ -230,6 +231,23 @@ func (s *Test) tell(got outcome) {
 	}
 	again := min(s.every, got.reason.again(s.every))
 	s.log.Error(errors.New(got.detail), "the self-test does not pass", "reason", got.reason, "again", again.String())
+}
+
+// Last is how the self-test ended last.
+type Last struct {
+	// Reason is "pass" or why it does not pass; empty until it has run. Detail says more of it.
+	Reason, Detail string
+	// Faulty means that admission was shown not to work as it must.
+	Faulty bool
+	// Ended is when it ran last, and Passed when it passed last; zero where it never did.
+	Ended, Passed time.Time
+}
+
+// Last returns how the self-test ended last.
+func (s *Test) Last() Last {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Last{string(s.last.reason), s.last.detail, s.last.reason.proven(), s.ended, s.passed}
 }
 
 // Note returns what the last self-test showed where that is less than that pods are guarded; "" otherwise.

@@ -148,7 +148,7 @@ func TestSelfTestTells(t *testing.T) {
 	)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(s)
-	if err := s.Ready(nil); err == nil {
+	if err := s.Ready(nil); err == nil || s.Last() != (Last{}) {
 		t.Error("ready before the first self-test")
 	}
 	for _, c := range []struct {
@@ -171,6 +171,11 @@ func TestSelfTestTells(t *testing.T) {
 		next, looked = c.got, 0
 		if got := s.once(t.Context()); got != c.got.reason {
 			t.Errorf("%s: it ended with %s", c.got.reason, got)
+		}
+		last := s.Last()
+		if last.Reason != string(c.got.reason) || last.Detail != c.got.detail || last.Faulty == c.ready ||
+			last.Ended.IsZero() || (c.got.reason == passes) != last.Passed.Equal(last.Ended) {
+			t.Errorf("%s: the last one is %+v", c.got.reason, last)
 		}
 		if err := s.Ready(nil); (err == nil) != c.ready || err != nil && !strings.Contains(err.Error(), c.got.detail) {
 			t.Errorf("%s: ready says %v", c.got.reason, err)
