@@ -1,6 +1,9 @@
 package ovnmatch
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // Truth is what is known of an expression for a packet.
 type Truth int8
@@ -50,6 +53,24 @@ func (m *Match) Unclear() []string { return m.unclear }
 // Evaluate reports whether the expression holds for a packet. It is unknown only where that hangs on a part that was
 // not understood.
 func (m *Match) Evaluate(p *Packet) Truth { return m.root.evaluate(p) }
+
+// Ports returns the only names of inport, and of outport, for which the expression can hold; nil where others can have
+// it hold too.
+func (m *Match) Ports() (in, out []string) { return m.root.ports("inport"), m.root.ports("outport") }
+
+func (n *node) ports(field string) []string {
+	switch {
+	case n.kind == kindInText && !n.negated && n.symbol.name == field:
+		return slices.Sorted(maps.Keys(n.words))
+	case n.kind == kindAnd:
+		for i := range n.of {
+			if only := n.of[i].ports(field); only != nil {
+				return only
+			}
+		}
+	}
+	return nil
+}
 
 // operator is how a field is compared.
 type operator uint8

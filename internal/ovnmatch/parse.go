@@ -395,5 +395,8 @@ func (p *parser) compareText(f part, op operator, v values) node {
 		}
 		maps.Copy(n.words, ports)
 	}
+	if len(n.words) == 0 {
+		return node{kind: kindConst, value: op == unequal}
+	}
 	return n
 }
