@@ -8,15 +8,23 @@ BIN := $(CURDIR)/bin
 # Where tests find the programs.
 export OVNGUARD_LAB := $(BIN)/ovnguard-lab
 export OVNGUARD := $(BIN)/ovnguard
+export HELM := $(BIN)/helm
 
 ##@ Start here
+
+.PHONY: quickstart
+quickstart: $(BIN) ## Show a recorded cluster on one screen. Needs Go alone, neither root nor a cluster.
+	./scripts/build.sh ovnguard $(BIN)/ovnguard
+	$(BIN)/ovnguard status --from testdata/recorded/cluster.json.gz --nb testdata/recorded/nb.db.gz || [ $$? -eq 1 ]
 
 .PHONY: demo
 demo: deps build ## Show the main job on a real control plane and a real OVN (KEEP=1 leaves the lab up).
 	$(BIN)/ovnguard-lab demo --ovnguard $(BIN)/ovnguard $(if $(KEEP),--keep)
 
 .PHONY: test
-test: deps build ## Run every test: unit, integration, end to end. Needs root.
+test: export OVNGUARD_STATIC := $(BIN)/image/ovnguard
+test: deps deps-kubelet build build-kubelet $(BIN)/helm ## Run every test: unit, integration, end to end, installed on real kubelets. Needs root.
+	CGO_ENABLED=0 ./scripts/build.sh ovnguard $(OVNGUARD_STATIC)
 	./scripts/test.sh
 
 .PHONY: lab
@@ -29,18 +37,46 @@ lab: deps build ## Run a lab in the foreground: control plane, OVN, one node. Ct
 deps: ## Install what the distribution must give (OVN, Open vSwitch, iproute2), only what is missing.
 	./scripts/deps.sh
 
+.PHONY: deps-kubelet
+deps-kubelet: ## Install also what nodes with a real kubelet need (containerd, runc, nftables).
+	./scripts/deps.sh kubelet
+
 .PHONY: build
 build: $(BIN) ## Build bin/ovnguard and bin/ovnguard-lab. The lab's first build takes minutes.
 	./scripts/build.sh ovnguard $(BIN)/ovnguard
 	./scripts/build.sh ovnguard-lab $(BIN)/ovnguard-lab
 
+.PHONY: build-kubelet
+build-kubelet: $(BIN) ## Build what `ovnguard-lab up --kubelet` needs besides.
+	./scripts/build.sh ovnguard-lab-node $(BIN)/ovnguard-lab-node
+	./scripts/build.sh ovnguard-lab-pod $(BIN)/ovnguard-lab-pod
+
 $(BIN):
 	mkdir -p $@
+
+.PHONY: image
+image: ## Build the container image for amd64 and arm64 into dist/ (PUSH=HOST/REPOSITORY pushes it). Minutes at first.
+	./scripts/image.sh $(if $(PUSH),--push $(PUSH))
+
+.PHONY: bundle
+bundle: ## Build the archive for clusters without internet into dist/: image, chart, plugin of kubectl. Many minutes at first.
+	./scripts/bundle.sh
 
 .PHONY: generate
 generate: $(BIN)/controller-gen ## Generate the resource definitions and deep copies from api/.
 	$(BIN)/controller-gen object paths=./api/...
 	$(BIN)/controller-gen crd paths=./api/... output:crd:dir=deploy/crds
+
+.PHONY: manifests
+manifests: $(BIN)/helm $(BIN)/helm-docs ## Render deploy/*.yaml from the chart, and write its README and its copy of the definitions.
+	./scripts/manifests.sh
+	cd charts && $(BIN)/helm-docs --chart-search-root ovnguard --sort-values-order file --log-level warning
+
+$(BIN)/helm: charts/go.mod charts/go.sum | $(BIN)
+	cd charts && go build -o $@ helm.sh/helm/v4/cmd/helm
+
+$(BIN)/helm-docs: charts/go.mod charts/go.sum | $(BIN)
+	cd charts && go build -o $@ github.com/norwoodj/helm-docs/cmd/helm-docs
 
 $(BIN)/controller-gen: tools/generate/go.mod tools/generate/go.sum | $(BIN)
 	cd tools/generate && go build -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
@@ -51,35 +87,52 @@ docs: ## Write docs/reference.md from the commands, and man pages and completion
 		go run ./cmd/ovnguard-docs -page docs/reference.md -dir dist
 
 .PHONY: verify
-verify: generate docs ## Check that what is generated, and the tables in the documents, are as the code has them.
-	git diff --exit-code -- api deploy/crds docs/reference.md
+verify: generate docs manifests ## Check that what is generated, and the tables in the documents, are as the code has them.
+	git diff --exit-code -- api deploy charts docs/reference.md
+	$(BIN)/helm lint --strict --quiet --namespace ovnguard-system charts/ovnguard
 	go test ./internal/archtest ./internal/kubeovn ./deploy
 
 .PHONY: clean
 clean: ## Remove what was built.
-	rm -rf $(BIN)
+	rm -rf $(BIN) dist
 
 ##@ Check
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither root nor OVN. Seconds.
 	go test ./...
+	cd charts && go test ./...
 	cd lab && go test ./...
+	cd tools/release && go test ./...
+
+.PHONY: test-install
+test-install: export OVNGUARD_STATIC := $(BIN)/image/ovnguard
+test-install: deps-kubelet build build-kubelet $(BIN)/helm ## Try ovnguard in real containers on real kubelets. Needs root.
+	CGO_ENABLED=0 ./scripts/build.sh ovnguard $(OVNGUARD_STATIC)
+	cd lab && go test -timeout 20m -tags install ./test/install -count=1 -v
 
 .PHONY: test-race
 test-race: ## Run those of the program, without the lab's, with Go's race detector. Minutes; needs a C compiler.
 	go test -race ./...
 
+.PHONY: test-image
+test-image: ## Show that a second clone gives the same image, and that arm64 audits as amd64 does (qemu). Minutes.
+	./scripts/test-image.sh
+
 .PHONY: lint
-lint: $(BIN)/golangci-lint $(BIN)/deadcode ## Check style and common mistakes in both modules.
-	$(BIN)/golangci-lint run --allow-parallel-runners --build-tags integration,bench ./...
-	cd lab && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml --build-tags integration,bench ./...
+lint: $(BIN)/golangci-lint $(BIN)/deadcode ## Check style and common mistakes in all modules.
+	$(BIN)/golangci-lint run --allow-parallel-runners --build-tags integration,bench,install ./...
+	cd lab && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml --build-tags integration,bench,install ./...
+	cd tools/release && $(BIN)/golangci-lint run --allow-parallel-runners --config ../../.golangci.yml ./...
+	cd charts && $(BIN)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml ./...
 	@unused=$$($(BIN)/deadcode ./cmd/...); [ -z "$$unused" ] || { echo "$$unused"; exit 1; }
 
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint ## Format the code.
 	$(BIN)/golangci-lint fmt ./...
+	cd charts && $(BIN)/golangci-lint fmt --config ../.golangci.yml ./...
 	cd lab && $(BIN)/golangci-lint fmt --config ../.golangci.yml ./...
+	cd tools/release && $(BIN)/golangci-lint fmt --config ../../.golangci.yml ./...
 
 $(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum | $(BIN)
 	cd tools/lint && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
@@ -90,7 +143,7 @@ $(BIN)/deadcode: tools/lint/go.mod tools/lint/go.sum | $(BIN)
 ##@ Measure
 
 .PHONY: bench
-bench: bench-portsec bench-inventory bench-ovn bench-repair bench-admission ## Run all benchmarks; each ends with a table of bars and fails when one is missed.
+bench: bench-portsec bench-inventory bench-ovn bench-repair bench-cli bench-admission ## Run all benchmarks; each ends with a table of bars and fails when one is missed.
 
 .PHONY: bench-portsec
 bench-portsec: deps ## Measure reading port_security and judging frames.
@@ -111,6 +164,11 @@ bench-repair: deps ## Measure how long a row that another client changed is not 
 .PHONY: bench-admission
 bench-admission: deps build ## Measure reviews and pod creations beside a bare webhook and beside none.
 	cd lab && go run ./test/bench/admission
+
+.PHONY: bench-cli
+bench-cli: deps $(BIN) ## Measure audits of files, the start of the program, completion, and status by the API.
+	./scripts/build.sh ovnguard $(BIN)/ovnguard
+	go run ./test/bench/cli
 
 .PHONY: help
 help: ## Show this list.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -130,11 +131,36 @@ func TestControllerFits(t *testing.T) {
 	}
 }
 
+// The registration belongs to a ClusterRole that is installed with the program and grants nothing.
+func TestRegistrationHasAnOwner(t *testing.T) {
+	text, err := os.ReadFile("controller.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := ""
+	for _, arg := range one[*appsv1.Deployment](t, objects(t, text)).Spec.Template.Spec.Containers[0].Args {
+		if name, ok := strings.CutPrefix(arg, "--owner-role="); ok {
+			owner = name
+		}
+	}
+	i := slices.IndexFunc(objects(t, RBAC), func(o runtime.Object) bool {
+		role, ok := o.(*rbacv1.ClusterRole)
+		return ok && role.Name == owner && len(role.Rules) == 0
+	})
+	if owner == "" || i < 0 {
+		t.Errorf("the registration is to belong to ClusterRole %q, which is not installed without rules", owner)
+	}
+}
+
 // Secrets of other namespaces are out of reach, and no rule grants everything.
 func TestRightsAreBounded(t *testing.T) {
 	var rules []rbacv1.PolicyRule
 	all := objects(t, RBAC)
-	rules = append(rules, one[*rbacv1.ClusterRole](t, all).Rules...)
+	for _, o := range all {
+		if role, ok := o.(*rbacv1.ClusterRole); ok {
+			rules = append(rules, role.Rules...)
+		}
+	}
 	for _, r := range rules {
 		if slices.Contains(r.Resources, "secrets") {
 			t.Errorf("secrets of all namespaces: %v", r)

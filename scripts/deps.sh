@@ -1,5 +1,6 @@
 #!/bin/bash
 # Installs what the distribution must give, only what is missing. Says clearly what is missing where it cannot install.
+# "deps.sh kubelet" also installs what `ovnguard-lab up --kubelet` runs containers with.
 set -euo pipefail
 
 declare -A package=(
@@ -11,6 +12,14 @@ declare -A package=(
   [ovn-controller]=ovn-host
   [ip]=iproute2
 )
+case ${1:-} in
+"") ;;
+kubelet) package+=([containerd]=containerd [ctr]=containerd [runc]=runc [nft]=nftables) ;;
+*)
+  echo "deps: there is no group $1 of packages: give none, or kubelet" >&2
+  exit 2
+  ;;
+esac
 export PATH=$PATH:/usr/sbin:/sbin
 cd "$(dirname "$0")/.."
 
@@ -56,7 +65,7 @@ install_quietly() {
     local unit
     for unit in "$@"; do
       case $unit in
-      openvswitch-switch | ovn-central | ovn-host) systemctl disable --quiet "$unit.service" || fail "cannot keep $unit from starting at boot: systemctl disable $unit" ;;
+      openvswitch-switch | ovn-central | ovn-host | containerd | nftables) systemctl disable --quiet "$unit.service" || fail "cannot keep $unit from starting at boot: systemctl disable $unit" ;;
       esac
     done
     echo "deps: the daemons of these packages were not started, and do not start at boot" >&2

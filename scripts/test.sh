@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs every test of both modules, the ones with real daemons included, and ends with Go's summary of both.
+# Runs every test of all modules, the ones with real daemons included, and ends with Go's summary of all.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,9 +24,12 @@ mapfile -t parts < <(cd lab && go list -tags integration ./... | grep -vx "$e2e"
 
 # What waits most of its time shares the machine; the end-to-end tests, whose daemons and frames are many, have it alone.
 run . ./... &
+run tools/release ./... || failed=1
+run charts ./... || failed=1
 run lab "${parts[@]}" || failed=1
 wait $! || failed=1
 run lab "$e2e" || failed=1
+run lab -tags install ./test/install || failed=1
 
 echo
 echo "== summary"

@@ -141,6 +141,7 @@ func (r *review) blind(mode policy.Mode, field string, kinds ...inventory.Kind) 
 	if len(unread) == 0 {
 		return false
 	}
+	told := len(r.refusals)
 	r.refuse(
 		notReadYet,
 		mode,
@@ -149,6 +150,9 @@ func (r *review) blind(mode policy.Mode, field string, kinds ...inventory.Kind) 
 		"ovnguard has not read %s yet, so it does not know yet if others have this",
 		Listed(unread),
 	)
+	if len(r.refusals) > told {
+		r.refusals[told].Unread = Listed(unread)
+	}
 	return true
 }
 

@@ -58,6 +58,8 @@ type Refusal struct {
 	Mode policy.Mode
 	// More is how many further reasons under the mode it stands for, without naming them.
 	More int
+	// Unread lists the kinds that must be read before it can be told whether there is a reason at all.
+	Unread string
 }
 
 // String returns the refusal as a sentence, for whoever asked.

@@ -14,15 +14,7 @@ func writeMarkdown(to io.Writer, a Answer) error {
 	w := bufio.NewWriter(to) // Flush says what went wrong
 	_, _ = fmt.Fprintf(w, "# %s\n", Markdown(a.Title))
 	for _, s := range a.Sections {
-		if s.Title != "" {
-			_, _ = fmt.Fprintf(w, "\n## %s\n", Markdown(s.Title))
-		}
-		if len(s.Rows) > 0 {
-			s.markdown(w)
-		}
-		for _, text := range s.After {
-			_, _ = fmt.Fprintf(w, "\n%s\n", Markdown(text))
-		}
+		s.WriteMarkdown(w)
 	}
 	if len(a.Notes) > 0 {
 		_, _ = fmt.Fprint(w, "\n## Notes\n\n")
@@ -31,6 +23,19 @@ func writeMarkdown(to io.Writer, a Answer) error {
 		_, _ = fmt.Fprintf(w, "- %s\n", Markdown(n))
 	}
 	return w.Flush()
+}
+
+// WriteMarkdown writes the section in Markdown; w says later what went wrong.
+func (s Section) WriteMarkdown(w *bufio.Writer) {
+	if s.Title != "" {
+		_, _ = fmt.Fprintf(w, "\n## %s\n", Markdown(s.Title))
+	}
+	if len(s.Rows) > 0 {
+		s.markdown(w)
+	}
+	for _, text := range s.After {
+		_, _ = fmt.Fprintf(w, "\n%s\n", Markdown(text))
+	}
 }
 
 // markdown writes the rows of a section as a table.

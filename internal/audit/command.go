@@ -17,7 +17,7 @@ func command(program string, words ...string) string {
 		if strings.ContainsFunc(w, unhandy) {
 			return ""
 		}
-		line = append(line, quote(w))
+		line = append(line, ShellWord(w))
 	}
 	return strings.Join(line, " ")
 }
@@ -25,8 +25,9 @@ func command(program string, words ...string) string {
 // unhandy reports whether a character cannot be shown and copied as it is.
 func unhandy(r rune) bool { return r != ' ' && !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 
-// quote returns the word as a shell takes it, bare where that is safe.
-func quote(word string) string {
+// ShellWord returns a word as a shell takes it, bare where that is safe. Names are text of others, and commands are
+// printed to be copied.
+func ShellWord(word string) string {
 	bare := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
 			strings.ContainsRune("-_./:=,@%+", r)

@@ -91,6 +91,9 @@ func Evaluate(p inventory.Port, eras []portsec.Era) Result {
 	if len(eras) == 0 {
 		eras = everyEra
 	}
+	if r, doubted := doubted(&p); doubted {
+		return r
+	}
 	if why := outOfScope(&p); why != "" {
 		return Result{State: OutOfScope, Why: why, Class: ClassOf(&p), Findings: beyondPods(&p, eras)}
 	}
@@ -129,6 +132,25 @@ func Evaluate(p inventory.Port, eras []portsec.Era) Result {
 		result.State = Compliant
 	}
 	return result
+}
+
+// doubted returns the result for a port that cannot be judged because not all of the database is known.
+func doubted(p *inventory.Port) (r Result, is bool) {
+	finished := p.Pod != nil && p.Pod.Finished
+	switch {
+	case finished:
+		return Result{}, false
+	case p.Row == nil && p.Doubt.Some && p.Pod != nil:
+		r.State, r.Why = Unknown, "the text of the database does not have its row, and may not have all rows"
+	case p.Row == nil || p.Doubt.Lacks == "":
+		return Result{}, false
+	case p.Pod != nil:
+		r.State, r.Why = Unknown, "the text of the database lacks columns of its row: "+p.Doubt.Lacks
+	default:
+		r.State, r.Why = OutOfScope, "no pod has it, and the text of the database lacks columns of its row: "+p.Doubt.Lacks
+	}
+	r.Class = ClassOf(p)
+	return r, true
 }
 
 // outOfScope says why a port is not judged, or "" where it is.
@@ -192,7 +214,7 @@ var subjects = sync.Pool{New: func() any { return new(subject) }}
 func (s *subject) derive() {
 	p := &s.Port
 	s.class = ClassOf(p)
-	s.identity, s.identityFrom, s.identityErr = identityOf(p)
+	s.identity, s.identityFrom, s.identityErr = IdentityOf(p)
 	if s.identityErr == nil {
 		s.own = appendIdentity(s.own, s.identity)
 	}
@@ -306,7 +328,7 @@ func (s *subject) finding(rule Rule, f found) Finding {
 		},
 	}
 	if s.cutOff() && f.fix != "" && f.fix == s.fixException() {
-		out.Message += "; " + s.gatewayText()
+		out.Message, out.Elsewhere = out.Message+"; "+s.gatewayText(), true
 	}
 	if f.severity != "" {
 		out.Rule.Severity = f.severity

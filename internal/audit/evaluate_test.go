@@ -544,3 +544,30 @@ func TestRules(t *testing.T) {
 		}
 	}
 }
+
+// A port is not judged by columns that a text of the database does not have, nor by the lack of a row that may be
+// elsewhere.
+func TestDoubtedRows(t *testing.T) {
+	pod := &inventory.Pod{PodKey: inventory.PodKey{Namespace: "n", Name: "p"}}
+	row := &inventory.Row{Name: "p.n"}
+	lacks, some := inventory.RowDoubt{Lacks: "port_security"}, inventory.RowDoubt{Some: true}
+	for name, c := range map[string]struct {
+		port  inventory.Port
+		state State
+		why   string
+	}{
+		"a row": {
+			inventory.Port{Pod: pod, Row: row, Doubt: lacks}, Unknown, "lacks columns of its row: port_security",
+		},
+		"a row of no pod": {inventory.Port{Row: row, Doubt: lacks}, OutOfScope, "no pod has it"},
+		"no row":          {inventory.Port{Pod: pod, Doubt: some}, Unknown, "may not have all rows"},
+	} {
+		got := Evaluate(c.port, nil)
+		if got.State != c.state || !strings.Contains(got.Why, c.why) || len(got.Findings) > 0 {
+			t.Errorf("%s: %s, %q, %v; want %s, %q", name, got.State, got.Why, got.Findings, c.state, c.why)
+		}
+	}
+	if got := Evaluate(inventory.Port{Pod: pod, Row: row}, nil); got.State == Unknown {
+		t.Errorf("without doubt: %s, %q", got.State, got.Why)
+	}
+}

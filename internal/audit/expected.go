@@ -22,7 +22,7 @@ type Expected struct {
 // that is not known: Kube-OVN's record of the port's identity cannot be read, or is not there yet, or what was granted
 // cannot be written.
 func ExpectedOf(p inventory.Port) (Expected, error) {
-	identity, _, err := identityOf(&p)
+	identity, _, err := IdentityOf(&p)
 	expected := Expected{Addresses: expectedAddresses(&p, identity, err)}
 	if p.Decision.Level == policy.Open {
 		return expected, nil
@@ -30,11 +30,29 @@ func ExpectedOf(p inventory.Port) (Expected, error) {
 	if err != nil {
 		return Expected{}, err
 	}
-	expected.PortSecurity, err = portsec.Build(base(identity, p.Decision), p.Decision.Pairs)
+	expected.PortSecurity, err = columnFor(identity, p.Decision)
 	if err != nil {
 		return Expected{}, err
 	}
 	return expected, nil
+}
+
+// columnFor returns the column that means what was decided in every era.
+func columnFor(identity portsec.Identity, d policy.Decision) ([]string, error) {
+	identity = base(identity, d)
+	if len(d.Pairs) == 0 && plain(identity) {
+		return []string{identityText(identity)}, nil // as Build writes it, which takes long to make sure
+	}
+	return portsec.Build(identity, d.Pairs)
+}
+
+// plain reports whether the identity is a MAC alone, or an ordinary one with one address of a family, IPv4 first.
+func plain(identity portsec.Identity) bool {
+	ips := identity.IPs
+	if len(ips) == 0 {
+		return !identity.MAC.Group() && identity.MAC != (portsec.MAC{})
+	}
+	return ordinary(identity) && (len(ips) == 1 || len(ips) == 2 && ips[0].Is4() && ips[1].Is6())
 }
 
 // base is the identity as far as the decision binds the port to it: at level mac to the MAC alone.
@@ -49,7 +67,7 @@ func base(identity portsec.Identity, d policy.Decision) portsec.Identity {
 // apart. The port must have a row. eras are those that may enforce.
 func Held(p *inventory.Port, eras []portsec.Era) policy.Decision {
 	d := p.Decision
-	identity, _, err := identityOf(p)
+	identity, _, err := IdentityOf(p)
 	if d.Level == policy.Open || err != nil {
 		return d // nothing is written then
 	}

@@ -75,6 +75,8 @@ type Finding struct {
 	Evidence Evidence
 	// Fix is the command that puts it right; empty where none is safe to give.
 	Fix string
+	// Elsewhere means that the message also says something of what is not in the namespace, whatever its rule.
+	Elsewhere bool
 }
 
 // Evidence is what a finding rests on.

@@ -22,9 +22,9 @@ var (
 	errNoMAC      = errors.New("spec.macAddress is empty")
 )
 
-// identityOf returns the MAC and addresses that Kube-OVN assigned. The truth is the IP resource, which tenants cannot
+// IdentityOf returns the MAC and addresses that Kube-OVN assigned. The truth is the IP resource, which tenants cannot
 // write; the pod's annotations are believed only where there is none.
-func identityOf(p *inventory.Port) (identity portsec.Identity, from string, err error) {
+func IdentityOf(p *inventory.Port) (identity portsec.Identity, from string, err error) {
 	switch {
 	case p.Record != nil && p.Record.MAC == "":
 		return portsec.Identity{}, "", wrapIdentity(fromRecord, errNoMAC)

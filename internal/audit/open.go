@@ -5,7 +5,6 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
-	"github.com/ovnguard/ovnguard/portsec"
 )
 
 // openPort finds ports that must be checked and whose port_security is empty: OVN lets them send with any MAC and any
@@ -82,7 +81,7 @@ func (s *subject) ownColumn() []string {
 	if s.identityErr != nil {
 		return nil
 	}
-	column, err := portsec.Build(base(s.identity, s.Decision), s.Decision.Pairs)
+	column, err := columnFor(s.identity, s.Decision)
 	if err != nil {
 		return nil
 	}

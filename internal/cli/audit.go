@@ -11,17 +11,14 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/ovnguard/ovnguard/internal/admission"
-	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/layout"
-	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/ovn"
-	"github.com/ovnguard/ovnguard/internal/preview"
 	"github.com/ovnguard/ovnguard/internal/report"
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -29,7 +26,8 @@ import (
 // auditOptions are the flags of the command.
 type auditOptions struct {
 	reading
-	output auditOutput
+	output   auditOutput
+	watching watching
 	// acceptIncomplete makes an audit that found nothing a clean one even where it could not judge everything.
 	acceptIncomplete bool
 }
@@ -38,6 +36,7 @@ type auditOptions struct {
 func (o *reading) addReadingFlags(flags *pflag.FlagSet, from string) {
 	o.addFlags(flags)
 	o.told.addFlags(flags)
+	o.server.addFlags(flags)
 	flags.Lookup("nb").Usage += ", or where Kube-OVN's controller finds it; or a database file: PATH or file:PATH"
 	addFromFlag(flags, &o.kubernetes, from)
 	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to wait for the API server and the database")
@@ -47,12 +46,17 @@ func (o *reading) addReadingFlags(flags *pflag.FlagSet, from string) {
 type reading struct {
 	connection
 	told       told
+	server     serverOptions
 	kubernetes string
 	timeout    time.Duration
+	// within is the namespace that is enough to read where the whole cluster may not be listed; "" for none.
+	within string
 	// setup is what Kube-OVN was told, and unplaced says why that is not sure. accounts are those that own certain keys.
 	setup    kubeovn.Setup
 	unplaced []string
 	accounts admission.Accounts
+	// missing are the kinds that the files in place of the cluster lack.
+	missing map[schema.GroupVersionKind]bool
 }
 
 func newAuditCommand() *cobra.Command {
@@ -64,11 +68,13 @@ func newAuditCommand() *cobra.Command {
 policy says: open, with an entry that OVN cannot use, wider or narrower than their
 identity, or without their pod, and what admission would refuse of what runs. Nothing is changed.
 
-Both can be files: --nb takes a copy of ovnnb_db.db, or the output of ovsdb-client backup or dump
---format=json; --from takes the output of kubectl get -A as JSON or YAML.
+Both can be files. --nb takes a copy of ovnnb_db.db, or what ovsdb-client backup or dump, or ovn-nbctl
+list or show, prints in any format. --from takes what kubectl get -A prints as JSON or YAML, a
+directory of such files, or - for standard input. ovnguard export writes both. Files may be packed
+by gzip. The notes say what is not known from them.
 
 Exit code: 0 clean, 1 findings (--fail-on), 2 wrong usage, 3 the API server or a database could not
-be reached, 4 no findings, but ports could not be judged or a database file is damaged.`,
+be reached, 4 no findings, but ports could not be judged or a file is damaged.`,
 		Example: `  ovnguard audit
   ovnguard audit -n shop --severity high
   ovnguard audit --rule OVG003 --fixes-only
@@ -77,12 +83,17 @@ be reached, 4 no findings, but ports could not be judged or a database file is d
   ovnguard audit -o sarif --fail-on critical`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.Flags())
+			return o.watching.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(),
+				func(ctx context.Context, out io.Writer) error {
+					once := o // what is detected in the cluster is detected again
+					return once.run(ctx, out, cmd.Flags())
+				})
 		},
 	}
-	o.addReadingFlags(cmd.Flags(), ": the output of kubectl get -A -o json (or yaml) for namespaces, pods, "+
-		"network-attachment-definitions, ips and vips")
+	o.addReadingFlags(cmd.Flags(), ": the output of kubectl get -A -o json (or yaml), a directory of such files as "+
+		"ovnguard export writes it, or - for standard input")
 	o.output.addFlags(cmd.Flags())
+	o.watching.addFlags(cmd.Flags())
 	cmd.Flags().
 		BoolVar(&o.acceptIncomplete, "accept-incomplete", false, "exit with 0 instead of 4 if there are no "+
 			"findings but some ports could not be judged")
@@ -98,15 +109,17 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	if err := o.place(ctx, flags); err != nil {
-		return err
-	}
-	if err := errors.Join(checkNorthbound(o.northbound), o.check()); err != nil {
-		return usage(err)
-	}
-	summary, damage, err := o.summary(ctx, time.Now())
+	o.within = o.output.namespace
+	served, reply, err := o.servedSummary(ctx, flags)
 	if err != nil {
 		return err
+	}
+	var summary report.Summary
+	seen := picture{inv: inventory.New()} // nothing is withheld from a controller
+	if served != nil {
+		summary = *served
+	} else if summary, seen, err = o.read(ctx, flags, reply.note); err != nil {
+		return o.instead(&reply, err)
 	}
 	if err := o.output.put(out, summary); err != nil {
 		return err
@@ -114,13 +127,28 @@ func (o *auditOptions) run(ctx context.Context, out io.Writer, flags *pflag.Flag
 	if summary.Breaks() {
 		return &exitError{code: exitFindings}
 	}
-	if err := incomplete(summary.Ports[audit.Unknown], damage); err != nil && !o.acceptIncomplete {
+	if err := seen.incomplete(summary.Ports[audit.Unknown]); err != nil && !o.acceptIncomplete {
 		return &exitError{
 			code: exitIncomplete,
 			err:  fmt.Errorf("no findings%s, but %w; with --accept-incomplete this counts as clean", but(summary), err),
 		}
 	}
 	return nil
+}
+
+// read reads both sides and returns the report.
+func (o *auditOptions) read(
+	ctx context.Context, flags *pflag.FlagSet, notes []string,
+) (s report.Summary, seen picture, err error) {
+	if err := o.place(ctx, flags); err != nil {
+		return s, seen, err
+	}
+	if err := errors.Join(checkNorthbound(o.northbound), o.check()); err != nil {
+		return s, seen, usage(err)
+	}
+	s, seen, err = o.summary(ctx, time.Now())
+	s.Notes = slices.Concat(notes, s.Notes)
+	return s, seen, err
 }
 
 // but names the flag that makes findings not count; "" without findings.
@@ -185,13 +213,19 @@ func (o *reading) placed(l layout.Layout) {
 }
 
 // incomplete says why an audit without findings does not show that all is well; nil where it does.
-func incomplete(unknown int, damage string) error {
+func (p *picture) incomplete(unknown int) error {
+	return incomplete(unknown, p.damage, errWithheld(&p.inv.State))
+}
+
+// incomplete says why an answer about ports without findings does not show that all is well; nil where it does.
+func incomplete(unknown int, damage []string, withheld error) error {
 	var errs []string
 	if unknown > 0 {
 		errs = append(errs, fmt.Sprintf("%d ports could not be judged (-o json says why)", unknown))
 	}
-	if damage != "" {
-		errs = append(errs, "the database file is damaged and lacks "+damage)
+	errs = append(errs, damage...)
+	if withheld != nil {
+		errs = append(errs, withheld.Error())
 	}
 	if len(errs) == 0 {
 		return nil
@@ -199,43 +233,13 @@ func incomplete(unknown int, damage string) error {
 	return errors.New(strings.Join(errs, ", and "))
 }
 
-// unsettled is how long Kube-OVN has for the port of a pod that was just made, before an audit calls it unknown.
-const unsettled = 3 * time.Second
-
-// settling is how long to wait before looking again; nothing where the first look is final.
-func settling(results map[string]audit.Result) time.Duration {
-	pause := audit.Settling(results)
-	for _, r := range results {
-		if r.State == audit.Unknown {
-			return max(pause, unsettled)
-		}
-	}
-	return pause
-}
-
-// picture is what one look at both sides gives.
-type picture struct {
-	inv     *inventory.Inventory
-	results map[string]audit.Result
-	// judged has the pod and the provider for each result; the result itself is in results.
-	judged []report.Judged
-	// namespaces are those that the cluster has, or that a result is about.
-	namespaces map[string]bool
-	// notes say what could not be taken into account, and damage what is lost of a database file.
-	notes  []string
-	damage string
-	// northbound is the rest of what the database tells.
-	northbound database
-}
-
 // summary is judge as a report.
-func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Summary, damage string, err error) {
-	seen, err := o.judge(ctx, now)
-	if err != nil {
-		return report.Summary{}, "", err
+func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Summary, seen picture, err error) {
+	if seen, err = o.judge(ctx, now); err != nil {
+		return report.Summary{}, seen, err
 	}
 	if err := o.output.selects(&seen); err != nil {
-		return report.Summary{}, "", usage(err)
+		return report.Summary{}, seen, usage(err)
 	}
 	for i := range seen.judged {
 		seen.judged[i].Result = seen.results[seen.judged[i].Port]
@@ -247,145 +251,8 @@ func (o *auditOptions) summary(ctx context.Context, now time.Time) (s report.Sum
 		Time:    now,
 		Version: version,
 	})
-	if o.output.earlier != nil {
-		s.Compare(o.output.since, *o.output.earlier)
-	}
-	return s, seen.damage, nil
-}
-
-// judge reads both sides and judges every port. They cannot be read at the same moment, so that a pod which comes or
-// goes meanwhile seems to be without its port, or the port without its pod. Where that is found on a running cluster,
-// or a port could not be judged, both sides are read once more after a while, and what did not last is left out.
-func (o *reading) judge(ctx context.Context, now time.Time) (picture, error) {
-	var c client.Reader
-	if o.kubernetes == "" {
-		var err error
-		if c, err = o.client(); err != nil {
-			return picture{}, err
-		}
-	}
-	seen, err := o.look(ctx, now, c)
-	if err != nil {
-		return picture{}, err
-	}
-	_, file := databaseFile(o.northbound)
-	if pause := settling(seen.results); pause > 0 && c != nil && !file {
-		select {
-		case <-ctx.Done():
-			return picture{}, unreachable(
-				fmt.Errorf(
-					"--timeout: %s: ended before the findings could be checked again after %s: %w",
-					o.timeout,
-					pause,
-					ctx.Err(),
-				),
-			)
-		case <-time.After(pause):
-		}
-		earlier := seen.results
-		if seen, err = o.look(ctx, now, c); err != nil {
-			return picture{}, err
-		}
-		seen.results = audit.Lasting(earlier, seen.results)
-	}
-	return seen, nil
-}
-
-// look reads both sides once and judges every port.
-func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (picture, error) {
-	inv := inventory.New()
-	inv.SetSetup(o.setup)
-	northbound, err := o.readNorthbound(ctx, now, inv)
-	if err != nil {
-		return picture{}, err
-	}
-	var more []string
-	var templates []preview.Template
-	if c != nil {
-		more, templates, err = readClusterWithTemplates(ctx, c, inv)
-	} else {
-		more, templates, err = readClusterFile(o.kubernetes, now, inv)
-	}
-	if err != nil {
-		return picture{}, err
-	}
-	build := o.ovn(northbound.version)
-	inv.SetOVN(build)
-	southbound, err := o.readSouthbound(ctx, inv)
-	if err != nil {
-		return picture{}, unreachable(databaseError{fmt.Errorf("--sb: %w", err), ovn.Southbound})
-	}
-	eras := build.Eras()
-	seen := picture{
-		inv: inv, results: make(map[string]audit.Result), namespaces: make(map[string]bool),
-		damage: northbound.damage, northbound: northbound,
-	}
-	for _, ns := range inv.Namespaces() {
-		seen.namespaces[ns.Name] = true
-	}
-	for _, name := range inv.Names() {
-		port := inv.Port(name, now)
-		seen.add(report.Judged{Verdict: monitor.VerdictOf(&port, audit.Evaluate(port, eras)), Provider: port.Provider})
-	}
-	inv.SetForeseen(o.foresee(inv, templates, now))
-	for _, t := range inv.Subjects() {
-		view := inv.SubjectView(t)
-		// No port of Kube-OVN's has a name with a blank.
-		if v := monitor.VerdictOfSubject(&view, audit.EvaluateSubject(view, now)); len(v.Findings) > 0 {
-			seen.add(report.Judged{Verdict: v})
-		}
-	}
-	seen.notes = slices.Concat(
-		o.unplaced,
-		northbound.notes,
-		noneMarked(&inv.State),
-		southbound,
-		more,
-		versionNote(build.Version, eras),
-	)
-	return seen, nil
-}
-
-// add enters a result.
-func (p *picture) add(j report.Judged) {
-	p.results[j.Port] = j.Result
-	p.judged = append(p.judged, j)
-	p.namespaces[j.Pod.Namespace] = true
-}
-
-// noneMarked says so where nothing in the database is Kube-OVN's.
-func noneMarked(inv *inventory.State) []string {
-	if !inv.NoneMarked() {
-		return nil
-	}
-	ports := 0
-	inv.EachRow(func(*inventory.Row) { ports++ })
-	if ports == 0 {
-		return []string{
-			"the Northbound database has no port at all: --nb names the wrong database, or Kube-OVN has not written " +
-				"to it yet",
-		}
-	}
-	return []string{
-		fmt.Sprintf(
-			"none of the %d ports in the Northbound database is Kube-OVN's (external_ids:vendor=kube-ovn): "+
-				"--nb names the wrong database, or another network plugin writes this database, and its ports are "+
-				"not judged",
-			ports,
-		),
-	}
-}
-
-// foresee returns what admission would do about what runs, if it were made again.
-func (o *reading) foresee(
-	inv *inventory.Inventory,
-	templates []preview.Template,
-	now time.Time,
-) map[inventory.Subject]inventory.Foreseen {
-	c := preview.Cluster{
-		Inventory: inv.Snapshot(), Accounts: o.accounts, LeftOut: admissionpolicy.OwnNamespace, Now: now,
-	}
-	return c.Foresee(templates)
+	o.output.complete(&s)
+	return s, seen, nil
 }
 
 // versionNote says so where the database leaves open which parser of OVN enforces.

@@ -22,6 +22,12 @@ import (
 	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
 )
 
+// The recorded cluster and its Northbound database, packed.
+const (
+	recordedCluster  = "../../testdata/recorded/cluster.json.gz"
+	recordedDatabase = "../../testdata/recorded/nb.db.gz"
+)
+
 var update = flag.Bool("update", false, "write the golden files again")
 
 // unpack returns the path of an unpacked file of testdata.
@@ -60,7 +66,7 @@ func isolate(t *testing.T) {
 func recordedAudit(t *testing.T, nb string) auditReport {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	cluster := unpack(t, "testdata/recorded-kubernetes.json.gz")
+	cluster := unpack(t, recordedCluster)
 	if code := Main(
 		[]string{"audit", "--nb", nb, "--kubernetes", cluster, "-o", "json"},
 		&stdout,
@@ -86,7 +92,7 @@ type auditReport struct {
 // The audit of a recorded cluster, from files alone: rows of a real controller, some of them changed by hand.
 func TestAuditOfFiles(t *testing.T) {
 	isolate(t)
-	db := unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz")
+	db := unpack(t, recordedDatabase)
 	for _, nb := range []string{db, "file:" + db} {
 		r := recordedAudit(t, nb)
 		var text strings.Builder
@@ -114,8 +120,8 @@ func TestAuditOfFiles(t *testing.T) {
 		}
 		notes := strings.Join(r.Notes, "\n")
 		for _, note := range []string{
-			`the Northbound database is a file, not the running one: \S+/recorded-nb.db, standalone, schema 7.11.0; last written 2026-11-22T23:42:52Z, .+`,
-			`the cluster is a file, not the running one: \S+/recorded-kubernetes.json with \d+ namespaces and \d+ pods; the file was changed .+`,
+			`the Northbound database is a file, not the running one: \S+/nb.db, standalone, schema 7.11.0; last written 2026-11-22T23:42:52Z, .+`,
+			`the cluster is a file, not the running one: \S+/cluster.json with \d+ namespaces and \d+ pods; the file was changed .+`,
 		} {
 			if !regexp.MustCompile(note).MatchString(notes) {
 				t.Errorf("%s is missing from\n%s", note, notes)
@@ -129,7 +135,7 @@ func TestAuditOfFiles(t *testing.T) {
 func TestAuditExplainsTheDrift(t *testing.T) {
 	isolate(t)
 	got := make(map[string][]string)
-	for _, f := range recordedAudit(t, unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz")).Findings {
+	for _, f := range recordedAudit(t, unpack(t, recordedDatabase)).Findings {
 		if f.Namespace == "t-drift" {
 			got[f.Port] = append(got[f.Port], f.Name)
 		}
@@ -171,10 +177,10 @@ func TestAuditOfADamagedFile(t *testing.T) {
 	isolate(t)
 	db, cluster := unpack(
 		t,
-		"../ovn/dbfile/testdata/recorded-nb.db.gz",
+		recordedDatabase,
 	), unpack(
 		t,
-		"testdata/recorded-kubernetes.json.gz",
+		recordedCluster,
 	)
 	f, err := os.OpenFile(db, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -208,10 +214,10 @@ func TestAuditOfFilesWrongUsage(t *testing.T) {
 	}
 	db, cluster := unpack(
 		t,
-		"../ovn/dbfile/testdata/recorded-nb.db.gz",
+		recordedDatabase,
 	), unpack(
 		t,
-		"testdata/recorded-kubernetes.json.gz",
+		recordedCluster,
 	)
 	schema := `{"name":"OVN_Southbound","version":"20.0.0","tables":{"Chassis":{"columns":{"name":{"type":"string"}}}}}` + "\n"
 	south := fmt.Sprintf("OVSDB JSON %d %x\n%s", len(schema), sha1.Sum([]byte(schema)), schema)
@@ -288,7 +294,7 @@ func TestFileNotes(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, fileNotes("nb.db", c.db, now)); diff != "" {
+			if diff := cmp.Diff(c.want, fileNotes("Northbound", "nb.db", c.db, now)); diff != "" {
 				t.Errorf("notes (-want +got):\n%s", diff)
 			}
 		})

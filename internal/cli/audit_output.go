@@ -28,6 +28,7 @@ type auditOutput struct {
 	severity   string
 	rules      []string
 	failOn     string
+	selector   selector
 
 	// These are set when the flags above are checked.
 	write   report.Writer
@@ -71,6 +72,7 @@ func (o *auditOutput) addFlags(flags *pflag.FlagSet) {
 		"",
 		"show only NICs of this provider, such as ovn or net1.default.ovn",
 	)
+	o.selector.addFlag(flags)
 	flags.StringVar(&o.class, "class", "", "show only ports of this class: "+allowed(audit.Classes()))
 	flags.StringVar(
 		&o.failOn,
@@ -119,8 +121,9 @@ func (o *auditOutput) checkFilter(flags *pflag.FlagSet) error {
 	var errs []error
 	o.filter = report.Filter{
 		Namespace: o.namespace, Provider: kubeovn.Provider(o.provider), Class: audit.Class(o.class),
-		Severity: audit.Severity(o.severity),
+		Severity: audit.Severity(o.severity), Selector: o.selector.text,
 	}
+	errs = append(errs, o.selector.parse())
 	if flags.Changed("namespace") {
 		switch wrong := validation.IsDNS1123Label(o.namespace); {
 		case o.everywhere:
@@ -198,12 +201,24 @@ func (o *auditOutput) put(out io.Writer, s report.Summary) error {
 	return o.putText(out, func(w io.Writer) error { return o.write(w, s) })
 }
 
-// selects returns an error if the filter names a namespace or a provider that the cluster does not have. The report
-// would have no findings then, and look clean.
+// complete enters what only the command knows: which findings count, and what an earlier report had.
+func (o *auditOutput) complete(s *report.Summary) {
+	s.FailOn = audit.Severity(o.failOn)
+	if o.earlier != nil {
+		s.Compare(o.since, *o.earlier)
+	}
+}
+
+// selects finds the pods that --selector picks. It returns an error if it picks none, or if the filter names a
+// namespace or a provider that the cluster does not have. The report would have no findings then, and look clean.
 func (o *auditOutput) selects(p *picture) error {
 	var errs []error
-	if n := o.filter.Namespace; n != "" && !p.namespaces[n] {
-		errs = append(errs, fmt.Errorf("--namespace: %q: the cluster has no such namespace, and no pod in it", n))
+	if err := p.checkNamespace(o.filter.Namespace); err != nil {
+		errs = append(errs, err)
+	} else if o.selector.given() {
+		var err error
+		o.filter.Pods, err = o.selector.pods(&p.inv.State, o.filter.Namespace)
+		errs = append(errs, err)
 	}
 	if provider := o.filter.Provider; provider != "" {
 		var has []string

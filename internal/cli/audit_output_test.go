@@ -17,8 +17,8 @@ func recordedFiles(t *testing.T) []string {
 	t.Helper()
 	isolate(t)
 	return []string{
-		"--nb", unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz"),
-		"--kubernetes", unpack(t, "testdata/recorded-kubernetes.json.gz"),
+		"--nb", unpack(t, recordedDatabase),
+		"--kubernetes", unpack(t, recordedCluster),
 	}
 }
 

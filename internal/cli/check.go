@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ovnguard/ovnguard/internal/admission"
-	"github.com/ovnguard/ovnguard/internal/admissionpolicy"
 	"github.com/ovnguard/ovnguard/internal/answer"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/policy"
@@ -35,10 +34,10 @@ func newCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check -f FILE|DIR|-",
 		Short: "Say what admission would do about manifests before they are applied",
-		Long: `Reads manifests and says of each pod, and of each object that makes pods, what admission would do if
-it were applied: allow it, change annotations, or refuse it, with the check, the field, the reason
-and the fix. It asks the same checks as the webhooks, about the cluster or about a file in its place.
-Nothing is applied.
+		Long: `Reads manifests and says of each pod, of each object that makes pods, and of each exception and
+policy, what admission would do if it were applied: allow it, change annotations, or refuse it, with
+the check, the field, the reason and the fix. It asks the same checks as the webhooks, about the
+cluster or about a file in its place. Nothing is applied.
 
 Namespaces, policies, exceptions and networks among the manifests count as if they were applied: a
 team can test an exception before it is asked for. A namespace that is nowhere gets the strict default.
@@ -51,7 +50,12 @@ Exit code: 0 nothing is refused, 1 something is, 2 wrong usage, also a manifest 
 be judged.`,
 		Example: "  ovnguard check -f manifests/\n  helm template . | ovnguard check -f - -n shop\n" +
 			"  ovnguard check -f web.yaml --from cluster.json -o json",
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage(fmt.Errorf("%s: use -f %s", answer.Plain(args[0]), answer.Plain(args[0])))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.Flags())
 		},
@@ -83,7 +87,7 @@ const (
 type checkReport struct {
 	answer.Meta
 	Objects []checkedObject `json:"objects"`
-	// Others counts the objects that make no pods that admission knows.
+	// Others counts the objects that make no pods that admission knows, and are no exceptions or policies.
 	Others int      `json:"others"`
 	Notes  []string `json:"notes"`
 }
@@ -119,6 +123,8 @@ type checkedRefusal struct {
 
 	// passing means that a check waits for what has not been read.
 	passing bool
+	// unread lists the kinds that it waits for.
+	unread string
 }
 
 type checkedWish struct {
@@ -142,6 +148,9 @@ func (o *checkOptions) run(ctx context.Context, in io.Reader, out io.Writer, fla
 			return usage(err)
 		}
 	}
+	if o.kubernetes == standardInput && slices.Contains(o.files, standardInput) {
+		return usage(errors.New("--filename and --from: only one of them can be - for standard input"))
+	}
 	manifests, err := readManifests(o.files, in)
 	if err != nil {
 		return usage(fmt.Errorf("--filename: %w", err))
@@ -154,18 +163,14 @@ func (o *checkOptions) run(ctx context.Context, in io.Reader, out io.Writer, fla
 	if err != nil {
 		return err
 	}
-	entered, err := enterManifests(inv, manifests, o.namespace, now)
+	entered, err := enterManifests(inv, manifests, o.namespace, "", now)
 	if err != nil {
 		return usage(fmt.Errorf("--filename: %w", err))
 	}
 	r.Notes = append(append(r.Notes, notes...), entered...)
-	cluster := &preview.Cluster{
-		Inventory: inv.Snapshot(), Accounts: o.accounts, LeftOut: admissionpolicy.OwnNamespace, Now: now,
-	}
-	for i := range manifests {
-		if err := r.check(cluster, &manifests[i]); err != nil {
-			return usage(fmt.Errorf("--filename: %s: %w", manifests[i].where(), err))
-		}
+	r.Notes = append(r.Notes, passedOver(manifests)...)
+	if err := r.judge(ctx, o, inv.Snapshot(), manifests, now); err != nil {
+		return err
 	}
 	if o.kubernetes != "" {
 		r.fromFiles()
@@ -173,13 +178,22 @@ func (o *checkOptions) run(ctx context.Context, in io.Reader, out io.Writer, fla
 	if err := o.output.put(out, r.answer()); err != nil {
 		return err
 	}
-	return r.verdict()
+	if err := r.verdict(); err != nil {
+		return err
+	}
+	if err := errWithheld(&inv.State); err != nil {
+		return &exitError{code: exitIncomplete, err: err}
+	}
+	return nil
 }
 
 // read enters what the cluster, or the files in its place, say.
 func (o *checkOptions) read(
 	ctx context.Context, now time.Time, inv *inventory.Inventory, flags *pflag.FlagSet,
 ) (notes []string, err error) {
+	if flags.Changed("namespace") {
+		o.within = o.namespace
+	}
 	asked := o.northbound // without a flag no database is asked
 	if o.kubernetes != "" {
 		if err := o.place(ctx, flags); err != nil {
@@ -240,9 +254,9 @@ func (r *checkReport) check(c *preview.Cluster, m *manifest) error {
 	return nil
 }
 
-// checked returns a judgement as it is printed.
-func checked(m *manifest, j *preview.Judgement) checkedObject {
-	o := checkedObject{
+// checkedOf returns what is printed of a manifest that is allowed.
+func checkedOf(m *manifest) checkedObject {
+	return checkedObject{
 		File:       m.file,
 		Document:   m.document,
 		Line:       m.line,
@@ -251,9 +265,13 @@ func checked(m *manifest, j *preview.Judgement) checkedObject {
 		Namespace:  m.GetNamespace(),
 		Name:       cmp.Or(m.GetName(), m.GetGenerateName()),
 		Result:     resultAllowed,
-		Why:        j.Unasked,
-		Warnings:   j.Change.Warnings,
 	}
+}
+
+// checked returns a judgement as it is printed.
+func checked(m *manifest, j *preview.Judgement) checkedObject {
+	o := checkedOf(m)
+	o.Why, o.Warnings = j.Unasked, j.Change.Warnings
 	at := func(field string) string {
 		if j.Path == "" || field == "" {
 			return field
@@ -268,6 +286,7 @@ func checked(m *manifest, j *preview.Judgement) checkedObject {
 		out := checkedRefusal{Field: at(r.Field), Why: r.Why, Fix: r.Fix, Mode: r.Mode.String()}
 		if r.Check != nil {
 			out.Check, out.passing = r.Check.ID, r.Check.Passing
+			out.unread = r.Unread
 		}
 		if r.More > 0 {
 			out.Why = fmt.Sprintf("and %d more", r.More)
@@ -304,12 +323,14 @@ func (o *checkedObject) change(c admission.Change) {
 	}
 }
 
-// fromFiles has refusals that only say what was not read tell how files come to have it: waiting does not help.
+// fromFiles has refusals that only say what was not read tell which kinds the files lack: waiting does not help.
 func (r *checkReport) fromFiles() {
 	for i := range r.Objects {
 		for j := range r.Objects[i].Refusals {
-			if at := &r.Objects[i].Refusals[j]; at.passing {
-				at.Fix = "--from: give files that have this kind"
+			at := &r.Objects[i].Refusals[j]
+			if at.passing && at.unread != "" {
+				at.Why = "cannot tell whether names or addresses clash: the file has no " + at.unread
+				at.Fix = "export this kind as well"
 			}
 		}
 	}
@@ -360,7 +381,10 @@ func (r *checkReport) answer() answer.Answer {
 	for i := range r.Objects {
 		o := &r.Objects[i]
 		s.Rows = append(s.Rows, answer.NewRow(
-			o.Result, o.Kind+" "+o.Namespace+"/"+o.Name, o.lines(), fmt.Sprintf("%s:%d", o.File, o.Line),
+			o.Result,
+			o.Kind+" "+strings.TrimPrefix(o.Namespace+"/"+o.Name, "/"),
+			o.lines(),
+			fmt.Sprintf("%s:%d", o.File, o.Line),
 		))
 	}
 	return answer.Answer{

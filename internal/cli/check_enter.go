@@ -17,9 +17,10 @@ import (
 )
 
 // enterManifests enters what the manifests say into the inventory as if they were applied, and writes into them what
-// the API server and admission would: namespaces, identities, and when exceptions were asked for.
+// the API server and admission would: namespaces, identities, and when exceptions were asked for. approver is who is
+// taken to have approved the exceptions among them; "" for nobody.
 func enterManifests(
-	inv *inventory.Inventory, manifests []manifest, namespace string, now time.Time,
+	inv *inventory.Inventory, manifests []manifest, namespace, approver string, now time.Time,
 ) (notes []string, err error) {
 	for i := range manifests {
 		m := &manifests[i]
@@ -45,7 +46,7 @@ func enterManifests(
 		if m.GroupVersionKind() != kube.ExceptionKind {
 			continue
 		}
-		if note := ask(inv, m.Unstructured, now); note != "" {
+		if note := ask(inv, m.Unstructured, approver, now); note != "" {
 			notes = append(notes, note)
 		}
 		if err := kube.EnterManifest(inv, m.Unstructured); err != nil {
@@ -56,7 +57,8 @@ func enterManifests(
 	for i := range manifests {
 		m := &manifests[i]
 		name := m.GetNamespace()
-		if !makesPods(m.GroupVersionKind()) || inv.Namespace(name).Err == nil {
+		if !makesPods(m.GroupVersionKind()) && m.GroupVersionKind() != kube.ExceptionKind ||
+			inv.Namespace(name).Err == nil {
 			continue
 		}
 		strange = append(strange, name)
@@ -102,15 +104,18 @@ func identify(inv *inventory.Inventory, u *unstructured.Unstructured) {
 
 // ask writes into an exception what admission writes when it is asked for. The note says what of the cluster does not
 // count for it.
-func ask(inv *inventory.Inventory, u *unstructured.Unstructured, now time.Time) (note string) {
+func ask(inv *inventory.Inventory, u *unstructured.Unstructured, approver string, now time.Time) (note string) {
 	set := func(value string, path ...string) {
 		if is, _, _ := unstructured.NestedString(u.Object, path...); is == "" {
 			_ = unstructured.SetNestedField(u.Object, value, path...) // what is no object is refused when it is entered
 		}
 	}
 	set(now.UTC().Format(time.RFC3339), "spec", "requestedAt")
-	set("whoever applies it", "spec", "requestedBy")
+	set(manifestAuthor, "spec", "requestedBy")
 	unstructured.RemoveNestedField(u.Object, "spec", "approvedBy")
+	if approver != "" {
+		set(approver, "spec", "approvedBy")
+	}
 	if owner, ok, _ := unstructured.NestedStringMap(u.Object, "spec", "target", "owner"); ok {
 		o, found := inv.Workload(u.GetNamespace(), owner["apiVersion"], owner["kind"], owner["name"])
 		if found {
@@ -126,7 +131,7 @@ func ask(inv *inventory.Inventory, u *unstructured.Unstructured, now time.Time) 
 		}
 	}
 	inv.EachException(func(e *policy.Exception) {
-		if e.Namespace == u.GetNamespace() && e.Name == u.GetName() && e.ApprovedBy != "" {
+		if approver == "" && e.Namespace == u.GetNamespace() && e.Name == u.GetName() && e.ApprovedBy != "" {
 			note = fmt.Sprintf(
 				"PortSecurityException %s/%s: the approval that it has in the cluster is not counted, since "+
 					"it is lost where the request changes",

@@ -198,6 +198,87 @@ spec: {mode: enforce` + more + `, exceptions: {namespaces: [` + namespaces + `]}
 	}
 }
 
+// Exceptions and policies among the manifests are judged as if they were asked for with `exception create`.
+func TestCheckOfExceptionsAndPolicies(t *testing.T) {
+	isolate(t)
+	const asked, allows = "apiVersion: ovnguard.io/v1alpha1\nkind: PortSecurityException\n", "---\n" +
+		"apiVersion: ovnguard.io/v1alpha1\nkind: PortSecurityPolicy\nmetadata: {name: all}\n" +
+		"spec: {mode: enforce, exceptions: {namespaces: [t]}}\n"
+	exception := func(target, grant, reason string) string {
+		return asked + "metadata: {name: e}\nspec:\n" +
+			"  target: " + target + "\n  grant: " + grant + "\n  reason: \"" + reason + "\"\n  owner: net\n  expiresAt: " +
+			time.Now().Add(24*time.Hour).UTC().Format("\"2006-01-02T15:04:05Z\"\n") + allows
+	}
+	const web, why = "{podSelector: {matchLabels: {app: web}}}", "answers for the service"
+	pairs := func(prefix string) string { return "{pairs: [{prefix: " + prefix + "}]}" }
+	machine := "{owner: {apiVersion: kubevirt.io/v1, kind: VirtualMachineInstance, name: vm}}"
+	for name, c := range map[string]struct {
+		text, result string
+		code         int
+		says         string
+	}{
+		"granted":   {exception(web, pairs("192.0.2.0/24"), why), resultAllowed, exitOK, ""},
+		"another's": {exception(web, pairs("10.16.0.5"), why), resultRefused, exitFindings, "10.16.0.5"},
+		"placeholder": {
+			exception(web, pairs("192.0.2.0/24"), reasonToFill), resultRefused, exitFindings, "fill in spec.reason",
+		},
+		"no such owner": {
+			exception("{owner: {apiVersion: apps/v1, kind: StatefulSet, name: x}}", pairs("192.0.2.0/24"), why),
+			resultRefused, exitFindings, `has no StatefulSet "x"`,
+		},
+		"a kind that the file lacks": {
+			exception(machine, pairs("192.0.2.0/24"), why), resultUnknown, exitIncomplete,
+			"the file has no VirtualMachineInstance.kubevirt.io; export it as well",
+		},
+		"policy": {
+			"apiVersion: ovnguard.io/v1alpha1\nkind: PortSecurityPolicy\nmetadata: {name: p}\nspec: {mode: enforce}\n",
+			resultAllowed, exitOK, "",
+		},
+		"policy with a key of pods alone": {
+			"apiVersion: ovnguard.io/v1alpha1\nkind: PortSecurityPolicy\nmetadata: {name: p}\n" +
+				"spec: {mode: enforce, inheritedKeys: [ovn.kubernetes.io/ip_address]}\n",
+			resultRefused, exitFindings, "cannot be handed down",
+		},
+	} {
+		r, code := checkText(t, c.text)
+		if len(r.Objects) == 0 || r.Others != 0 {
+			t.Fatalf("%s: exit code %d, %+v", name, code, r)
+		}
+		if o := r.Objects[0]; code != c.code || o.Result != c.result ||
+			!strings.Contains(strings.Join(o.lines(), "\n"), c.says) {
+			t.Errorf("%s: exit code %d, want %d and %s: %+v", name, code, c.code, c.result, o)
+		}
+	}
+}
+
+// A file that lacks a kind says so, and how it comes to have it; nobody is told to wait.
+func TestCheckFromFilesWithoutSubnets(t *testing.T) {
+	isolate(t)
+	poor := "apiVersion: v1\nkind: Namespace\nmetadata: {name: t}\n---\n" +
+		"apiVersion: v1\nkind: Pod\nmetadata: {name: q, namespace: t}\n"
+	code, out, errs := runMain("check", "-f", written(t, "m.yaml", podManifest("", "")), "--from",
+		written(t, "poor.yaml", poor), "-n", "t")
+	const want = "metadata.name: cannot tell whether names or addresses clash: the file has no "
+	if code != exitIncomplete || !strings.Contains(out, want) || !strings.Contains(out, "Subnet.kubeovn.io") ||
+		strings.Contains(out, "yet") {
+		t.Errorf("exit code %d: %s\n%s", code, errs, out)
+	}
+}
+
+// What is passed over is named.
+func TestCheckNamesWhatItPassesOver(t *testing.T) {
+	isolate(t)
+	r, code := checkText(t, "apiVersion: apps/v1\nkind: Deploymnt\nmetadata: {name: web}\n")
+	const want = "not judged, because it makes no pods that ovnguard knows: Deploymnt.apps/v1 web"
+	if code != exitOK || !slices.Contains(r.Notes, want) {
+		t.Errorf("exit code %d, %q", code, r.Notes)
+	}
+	if r, _ = checkText(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: t}\n"); strings.Contains(
+		strings.Join(r.Notes, "\n"), "not judged, because") {
+		t.Errorf("what counts for others is passed over: %q", r.Notes)
+	}
+}
+
 // A namespace that is nowhere gets the strict default; one in the manifests says what it says.
 func TestCheckOfNamespaces(t *testing.T) {
 	isolate(t)

@@ -2,54 +2,61 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
+	apiversion "k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/go-logr/logr"
+
+	"github.com/ovnguard/ovnguard/internal/api"
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/layout"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 )
 
-// apiServer says what is known of the API server.
-type apiServer struct {
-	Address string `json:"address"`
-	Version string `json:"version"`
-}
-
 // askServer asks the API server for its version, and so whether it answers.
-func askServer(ctx context.Context, config *rest.Config) (apiServer, error) {
+func askServer(ctx context.Context, config *rest.Config) (api.KubernetesServer, error) {
 	at := rest.CopyConfig(config)
 	if end, ok := ctx.Deadline(); ok {
 		at.Timeout = time.Until(end)
 	}
 	d, err := discovery.NewDiscoveryClientForConfig(at)
 	if err != nil {
-		return apiServer{}, unreachable(fmt.Errorf("connect to the API server: %w", err))
+		return api.KubernetesServer{}, unreachable(fmt.Errorf("connect to the API server: %w", err))
 	}
-	v, err := d.ServerVersion()
+	stage(ctx, "asking the API server at "+config.Host)
+	var v apiversion.Info
+	raw, err := d.RESTClient().Get().AbsPath("/version").DoRaw(ctx) // ServerVersion does not end with ctx
+	if err == nil {
+		err = json.Unmarshal(raw, &v)
+	}
 	if err != nil {
-		return apiServer{}, unreachable(fmt.Errorf("ask the API server at %s for its version: %w", config.Host, err))
+		return api.KubernetesServer{}, unreachable(
+			fmt.Errorf("ask the API server at %s for its version: %w", config.Host, err),
+		)
 	}
-	return apiServer{config.Host, v.GitVersion}, nil
+	return api.KubernetesServer{Address: config.Host, Version: v.GitVersion}, nil
 }
 
 // connect returns what is known of the API server, and a client of it.
-func (c *connection) connect(ctx context.Context) (apiServer, client.Client, error) {
+func (c *connection) connect(ctx context.Context) (api.KubernetesServer, client.Client, error) {
 	config, err := c.rest()
 	if err != nil {
-		return apiServer{}, nil, err
+		return api.KubernetesServer{}, nil, err
 	}
 	server, err := askServer(ctx, config)
 	if err != nil {
-		return apiServer{}, nil, err
+		return api.KubernetesServer{}, nil, err
 	}
-	api, err := newClient(config)
-	return server, api, err
+	live, err := newClient(config)
+	return server, live, err
 }
 
 // client returns a client of the cluster. It does not connect yet.
@@ -58,15 +65,21 @@ func (c *connection) client() (client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newClient(config)
+}
+
+// newClient returns a client for a command that answers once. What the client would log is an error as well.
+func newClient(config *rest.Config) (client.Client, error) {
+	ctrl.SetLogger(logr.Discard())
 	scheme, err := kube.Scheme()
 	if err != nil {
 		return nil, err
 	}
-	out, err := client.New(config, client.Options{Scheme: scheme})
+	api, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, unreachable(fmt.Errorf("connect to the API server: %w", err))
 	}
-	return out, nil
+	return api, nil
 }
 
 // detect works out how Kube-OVN is laid out in the cluster. What may not be read is in the layout; an API server that
@@ -78,6 +91,7 @@ func detect(ctx context.Context, c client.Client, wanted layout.Wanted) (layout.
 
 // evident is detect, and returns the evidence as well.
 func evident(ctx context.Context, c client.Client, wanted layout.Wanted) (layout.Layout, layout.Evidence, error) {
+	stage(ctx, "looking how Kube-OVN is laid out")
 	e := kube.Evidence{Live: c, Reviews: c}.Gather(ctx, nil)
 	if ctx.Err() != nil {
 		return layout.Layout{}, e, unreachable(fmt.Errorf("read the cluster: %w", context.Cause(ctx)))
@@ -86,27 +100,9 @@ func evident(ctx context.Context, c client.Client, wanted layout.Wanted) (layout
 	return layout.Detect(e), e, nil
 }
 
-// databaseHealth says how one of OVN's databases was read.
-type databaseHealth struct {
-	Reached  bool   `json:"reached"`
-	Endpoint string `json:"endpoint"`
-	// From is the source of Endpoint: the flag, the environment, or what of Kube-OVN's says it.
-	From string `json:"from,omitempty"`
-	// Read is "server" or "file".
-	Read string `json:"read"`
-	// OVN is the release that the database names; empty where it names none.
-	OVN string `json:"ovn,omitempty"`
-	// Written is when a file was last written.
-	Written *time.Time `json:"written,omitempty"`
-	// Plaintext are the endpoints that anybody on the path can read and change.
-	Plaintext []string `json:"plaintext,omitempty"`
-	Damage    string   `json:"damage,omitempty"`
-	Error     string   `json:"error,omitempty"`
-}
-
 // healthOf returns how a database was read; err is the result of reading it.
-func healthOf(endpoints, from string, d database, err error) databaseHealth {
-	h := databaseHealth{
+func healthOf(endpoints, from string, d database, err error) api.Database {
+	h := api.Database{
 		Reached: err == nil, Endpoint: endpoints, From: from, Read: "server", OVN: d.version, Damage: d.damage,
 	}
 	if path, file := databaseFile(endpoints); file {

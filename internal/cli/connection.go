@@ -9,9 +9,11 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/ovnguard/ovnguard/internal/discovery"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/portsec"
@@ -20,7 +22,8 @@ import (
 // connection holds the flags by which a command reaches the cluster and OVN's databases.
 type connection struct {
 	kubeconfig string
-	context    string
+	// overrides are the flags that kubectl has for the same.
+	overrides  clientcmd.ConfigOverrides
 	northbound string
 	southbound string
 	tls        ovn.TLSFiles
@@ -36,7 +39,7 @@ func (c *connection) addFlags(flags *pflag.FlagSet) {
 		&c.southbound,
 		"sb",
 		os.Getenv(envSouthbound),
-		"endpoints of the Southbound database, as --nb; default: $OVN_SB_DB, or none",
+		"endpoints of the Southbound database or a file of it, as --nb; default: $OVN_SB_DB, or none",
 	)
 	flags.StringVar(
 		&c.ovnVersion,
@@ -142,16 +145,34 @@ func (c *connection) addKubernetesFlags(flags *pflag.FlagSet) {
 		"",
 		"kubeconfig file; default: $KUBECONFIG, ~/.kube/config, or the pod's own account",
 	)
-	flags.StringVar(&c.context, "context", "", "context of the kubeconfig to use")
+	names := clientcmd.RecommendedConfigOverrideFlags("")
+	clientcmd.BindOverrideFlags(&c.overrides, flags, clientcmd.ConfigOverrideFlags{
+		CurrentContext: names.CurrentContext, Timeout: names.Timeout,
+		ContextOverrideFlags: clientcmd.ContextOverrideFlags{
+			ClusterName: names.ContextOverrideFlags.ClusterName, AuthInfoName: names.ContextOverrideFlags.AuthInfoName,
+		},
+		AuthOverrideFlags: clientcmd.AuthOverrideFlags{
+			Impersonate:       names.AuthOverrideFlags.Impersonate,
+			ImpersonateGroups: names.AuthOverrideFlags.ImpersonateGroups,
+		},
+	})
+	for name, text := range map[string]string{
+		"context": "context of the kubeconfig to use", "cluster": "cluster of the kubeconfig to use",
+		"user":     "user of the kubeconfig to use",
+		"as":       "user to act as, such as system:serviceaccount:shop:default",
+		"as-group": "group to act as, together with --as; may be given several times",
+		"request-timeout": "how long one request to the API server may take, such as 5s; 0 for as long as --timeout " +
+			"allows",
+	} {
+		flags.Lookup(name).Usage = text
+	}
 }
 
 // check says what is wrong with the flags that name OVN: endpoints of --sb, files for ssl: endpoints, the release.
 func (c *connection) check() error {
 	var errs []error
 	if c.southbound != "" {
-		if _, err := ovn.ParseEndpoints(c.southbound); err != nil {
-			errs = append(errs, fmt.Errorf("--sb: %w", err))
-		}
+		errs = append(errs, checkDatabase("--sb", c.southbound))
 	}
 	if c.ovnVersion != "" {
 		if _, _, err := portsec.EraOf(c.ovnVersion); err != nil {
@@ -166,6 +187,9 @@ func (c *connection) checkTLS() error {
 	endpoints := slices.Concat(strings.Split(c.northbound, ","), strings.Split(c.southbound, ","))
 	if !slices.ContainsFunc(endpoints, func(e string) bool { return strings.HasPrefix(strings.TrimSpace(e), "ssl:") }) {
 		return nil
+	}
+	if mounted := discovery.TLSFiles(c.tls, "ssl:"); fileExists(mounted.CA) {
+		c.tls = mounted // in a pod of the program's own
 	}
 	var errs []error
 	for _, file := range []struct{ flag, path, what string }{
@@ -185,20 +209,44 @@ func (c *connection) checkTLS() error {
 	return errors.Join(errs...)
 }
 
-// rest returns the configuration for the API server.
-func (c *connection) rest() (*rest.Config, error) {
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// errNoCluster is the cause where neither flags nor the environment name a cluster.
+var errNoCluster = errors.New(
+	"--kubeconfig: no cluster is configured; give a kubeconfig file, set $KUBECONFIG, or run in a pod",
+)
+
+// loader returns what reads the kubeconfig.
+func (c *connection) loader() clientcmd.ClientConfig {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = c.kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules,
-		&clientcmd.ConfigOverrides{CurrentContext: c.context}).
-		ClientConfig()
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &c.overrides)
+}
+
+// contextNamespace returns the namespace of the kubeconfig's context, as kubectl uses it without -n.
+func (c *connection) contextNamespace() string {
+	namespace, _, err := c.loader().Namespace()
+	if err != nil {
+		return metav1.NamespaceDefault // whoever connects says what is wrong
+	}
+	return namespace
+}
+
+// rest returns the configuration for the API server.
+func (c *connection) rest() (*rest.Config, error) {
+	if _, err := clientcmd.ParseTimeout(c.overrides.Timeout); c.overrides.Timeout != "" && err != nil {
+		return nil, usage(fmt.Errorf("--request-timeout: %q: want a time such as 5s", c.overrides.Timeout))
+	}
+	if len(c.overrides.AuthInfo.ImpersonateGroups) > 0 && c.overrides.AuthInfo.Impersonate == "" {
+		return nil, usage(errors.New("--as-group: give --as as well: a group is impersonated together with a user"))
+	}
+	config, err := c.loader().ClientConfig()
 	if err != nil {
 		if clientcmd.IsEmptyConfig(err) {
-			return nil, usage(
-				errors.New(
-					"--kubeconfig: no cluster is configured; give a kubeconfig file, set $KUBECONFIG, or run in a pod",
-				),
-			)
+			return nil, usage(errNoCluster)
 		}
 		return nil, usage(fmt.Errorf("--kubeconfig: %w", err))
 	}

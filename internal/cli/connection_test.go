@@ -4,8 +4,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -47,6 +49,10 @@ func TestConnectionToTheCluster(t *testing.T) {
 		"current context":  {args: []string{"--kubeconfig", path}, host: "https://a.example.org"},
 		"another context":  {args: []string{"--kubeconfig", path, "--context", "b"}, host: "https://b.example.org"},
 		"no such context":  {args: []string{"--kubeconfig", path, "--context", "c"}, says: `"c"`},
+		"another cluster":  {args: []string{"--kubeconfig", path, "--cluster", "b"}, host: "https://b.example.org"},
+		"no such user":     {args: []string{"--kubeconfig", path, "--user", "nobody"}, says: `"nobody"`},
+		"timeout of words": {args: []string{"--kubeconfig", path, "--request-timeout", "soon"}, says: "--request-timeout"},
+		"group alone":      {args: []string{"--kubeconfig", path, "--as-group", "g"}, says: "give --as as well"},
 		"from environment": {env: path, host: "https://a.example.org"},
 		"nowhere":          {says: "no cluster is configured"},
 		"not a kubeconfig": {args: []string{"--kubeconfig", os.Args[0]}, says: "--kubeconfig"},
@@ -67,6 +73,21 @@ func TestConnectionToTheCluster(t *testing.T) {
 				t.Errorf("got %v, %v; want %s", config, err, c.host)
 			}
 		})
+	}
+}
+
+// kubectl's flags say as whom, and how long, the API server is asked.
+func TestConnectionAsSomebodyElse(t *testing.T) {
+	isolate(t)
+	path := written(t, "config", twoContexts)
+	config, err := connect(t, "--kubeconfig", path, "--as", "ann", "--as-group", "a", "--as-group", "b",
+		"--request-timeout", "7s").rest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.Impersonate.UserName != "ann" || !slices.Equal(config.Impersonate.Groups, []string{"a", "b"}) ||
+		config.Timeout != 7*time.Second {
+		t.Errorf("%+v, %s", config.Impersonate, config.Timeout)
 	}
 }
 
@@ -101,10 +122,10 @@ func TestReportThatCannotBeWritten(t *testing.T) {
 	var stderr strings.Builder
 	nb, cluster := unpack(
 		t,
-		"../ovn/dbfile/testdata/recorded-nb.db.gz",
+		recordedDatabase,
 	), unpack(
 		t,
-		"testdata/recorded-kubernetes.json.gz",
+		recordedCluster,
 	)
 	code := Main([]string{"audit", "--nb", nb, "--kubernetes", cluster}, full{}, &stderr)
 	if code != exitUnreachable || !strings.Contains(stderr.String(), "no space left") {

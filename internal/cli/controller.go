@@ -20,19 +20,23 @@ import (
 	"github.com/ovnguard/ovnguard/internal/admission"
 	"github.com/ovnguard/ovnguard/internal/controller"
 	"github.com/ovnguard/ovnguard/internal/layout"
-	"github.com/ovnguard/ovnguard/internal/registration"
+	"github.com/ovnguard/ovnguard/internal/leader"
 )
 
 // controllerOptions are the flags of the command.
 type controllerOptions struct {
 	connection
 	controller.Options
-	told    told
-	service string
-	// unregister takes the registrations away instead of running.
-	unregister bool
-	logFormat  string
+	told      told
+	service   string
+	logFormat string
 }
+
+// Usual limits of repair: of all ports, in percent, and how many ports at least.
+const (
+	repairPercent = 20
+	repairPorts   = 100
+)
 
 func newControllerCommand() *cobra.Command {
 	var o controllerOptions
@@ -63,6 +67,14 @@ Runs until it is interrupted.`,
 		"webhook-service",
 		"ovnguard-system/ovnguard",
 		"Service in front of the webhook, namespace/name",
+	)
+	flags.StringVar(
+		&o.OwnerRole,
+		"owner-role",
+		"",
+		"ClusterRole to which the registration of the webhooks belongs: while it is not there, nothing is registered, "+
+			"and when it is deleted, the registration goes with it; default: none, only the namespace of --namespace "+
+			"counts",
 	)
 	flags.StringVar(
 		&o.ClientCA,
@@ -109,26 +121,19 @@ Runs until it is interrupted.`,
 		"repair ports if their policy says repair: repair; with false no port is ever changed",
 	)
 	flags.IntVar(&o.Repair.Rate, "repair-rate", 200, "how many ports repair writes each second, at most")
-	flags.IntVar(
-		&o.Repair.Percent,
-		"repair-limit-percent",
-		20,
-		"how many of all ports, in percent, may change within ten minutes before a human must confirm",
+	flags.BoolVar(
+		&o.API,
+		"api",
+		true,
+		"serve the read-only API to who may list pods, where the webhook listens; the command line uses it",
 	)
-	flags.IntVar(&o.Repair.Floor, "repair-limit-ports", 100, "how many ports may always change within ten minutes")
+	addBrakeFlags(flags, &o.Repair.Percent, &o.Repair.Floor)
 	flags.StringVar(&o.MetricsAddress, "metrics-address", ":8080", "where metrics are served, host:port; 0 for nowhere")
 	flags.StringVar(
 		&o.HealthAddress,
 		"health-address",
 		":8081",
 		"where /healthz and /readyz are served, host:port; 0 for nowhere",
-	)
-	flags.BoolVar(
-		&o.unregister,
-		"unregister",
-		false,
-		"remove the registrations of the webhooks and the admission policies, and exit: for a cluster that "+
-			"cannot start pods; stop all replicas first",
 	)
 	flags.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	return cmd
@@ -156,9 +161,6 @@ func (o *controllerOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return usage(err)
 	}
-	if o.unregister {
-		return o.breakGlass(cmd)
-	}
 	flags := cmd.Flags()
 	o.ClusterRouter, o.NodeSwitch, o.KeepVMIP, o.NonPrimary = o.told.router, o.told.nodeSwitch, o.told.keepVMIP(
 		flags,
@@ -167,6 +169,7 @@ func (o *controllerOptions) run(cmd *cobra.Command) error {
 	)
 	o.Northbound, o.Southbound, o.TLS, o.OVNVersion, o.KubeOVNRelease = o.northbound, o.southbound, o.tls,
 		o.ovnVersion, o.kubeOVN
+	o.Version = version
 	if namespace, name, found := strings.Cut(o.service, "/"); found {
 		o.WebhookService = types.NamespacedName{Namespace: namespace, Name: name}
 	} else if o.WebhookURL == "" {
@@ -178,6 +181,8 @@ func (o *controllerOptions) run(cmd *cobra.Command) error {
 	if o.REST, err = o.rest(); err != nil {
 		return err
 	}
+	own := ownBuild()
+	o.Build = leader.Build{Version: own.Version, Commit: own.Commit, Date: own.Date}
 	ctrl.SetLogger(log)
 	klog.SetLogger(log)
 	limitMemory(log)
@@ -185,22 +190,6 @@ func (o *controllerOptions) run(cmd *cobra.Command) error {
 		return unreachable(err)
 	}
 	return nil
-}
-
-// breakGlass lets a cluster start pods without this program.
-func (o *controllerOptions) breakGlass(cmd *cobra.Command) error {
-	config, err := o.rest()
-	if err != nil {
-		return err
-	}
-	if err := registration.Unregister(cmd.Context(), config); err != nil {
-		return unreachable(err)
-	}
-	_, err = fmt.Fprintln(
-		cmd.OutOrStdout(),
-		"unregistered: until a controller runs again, new pods get the ports that they ask for",
-	)
-	return err
 }
 
 func newLogger(w io.Writer, format string) (logr.Logger, error) {

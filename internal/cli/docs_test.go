@@ -23,10 +23,12 @@ func TestExamplesOfTheCommandLine(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for name, from := range map[string]string{
-		"cluster.json": unpack(t, "testdata/recorded-kubernetes.json.gz"),
-		"ovnnb_db.db":  unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz"),
+		"cluster.json": unpack(t, recordedCluster),
+		"ovnnb_db.db":  unpack(t, recordedDatabase),
 		"town.yaml":    "testdata/check-cluster.yaml", "web.yaml": "testdata/web.yaml",
-		"edge.yaml": "testdata/explain-cluster.yaml",
+		"edge.yaml": "testdata/explain-cluster.yaml", "journal.json": "testdata/journal.json",
+		"branch.yaml": "testdata/branch.yaml",
+		"strict.yaml": "testdata/strict.yaml",
 	} {
 		data, err := os.ReadFile(from)
 		if err != nil {

@@ -36,7 +36,7 @@ called, and where its Northbound database is, with the source of each value, as 
 controller with the same flags would find it. Then it checks what protection rests on: the API
 server, your rights, the databases, versions, eras, the resource definitions, the registration
 and the webhooks of others. Each check passes, warns or fails, and says what to do. Nothing is
-changed.
+changed. docs/troubleshooting.md lists each check and each message with its cause and its cure.
 
 Exit code: 0 no check fails, 1 one fails, 2 wrong usage, 3 the API server or a database could not
 be reached, 4 none fails, but one could not be made.`,
@@ -129,13 +129,13 @@ func (o *doctorOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 
 // examineFile checks the file in place of the cluster.
 func (o *doctorOptions) examineFile(d *diagnosis, now time.Time, inv *inventory.Inventory) error {
-	notes, _, err := readClusterFile(o.kubernetes, now, inv)
+	cluster, err := readClusterFile(o.kubernetes, now, inv)
 	if err != nil {
 		return err
 	}
-	d.add("cluster file", pass, "", "%s", notes[0])
-	for _, n := range notes[1:] {
-		d.add("cluster file", warn, "export the kind as well, as docs/audit.md says", "%s", n)
+	d.add("cluster file", pass, "", "%s", cluster.notes[0])
+	for _, n := range cluster.notes[1:] {
+		d.add("cluster file", warn, "take what is missing as well: ovnguard export DIR writes all", "%s", n)
 	}
 	return nil
 }
@@ -173,9 +173,9 @@ func (o *doctorOptions) examineDatabases(
 		d.add("northbound", fail, "take another copy of the file", "the file is damaged and lacks %s", h.Damage)
 	case len(h.Plaintext) > 0:
 		d.add("northbound", warn, "let ovsdb-server listen on pssl: (Kube-OVN: ENABLE_SSL) and use ssl:",
-			"%s: anyone on the network path can read and change it", h.text(now))
+			"%s: anyone on the network path can read and change it", databaseText(&h, now))
 	default:
-		d.add("northbound", pass, "", "%s", h.text(now))
+		d.add("northbound", pass, "", "%s", databaseText(&h, now))
 	}
 	if note := noneMarked(&inv.State); len(note) > 0 {
 		result := warn // a cluster without pods may have no port yet
@@ -185,7 +185,7 @@ func (o *doctorOptions) examineDatabases(
 	build := o.ovn(northbound.version)
 	inv.SetOVN(build)
 	d.build(build)
-	return o.examineSouthbound(ctx, d, inv)
+	return o.examineSouthbound(ctx, d, now, inv)
 }
 
 // build checks whether the parser of port_security is known.
@@ -202,16 +202,25 @@ func (d *diagnosis) build(ovn portsec.OVN) {
 }
 
 // examineSouthbound checks the parsers on the nodes, where --sb names the database.
-func (o *doctorOptions) examineSouthbound(ctx context.Context, d *diagnosis, inv *inventory.Inventory) error {
+func (o *doctorOptions) examineSouthbound(
+	ctx context.Context, d *diagnosis, now time.Time, inv *inventory.Inventory,
+) error {
 	if o.southbound == "" {
 		d.add("eras", warn, "set --sb", "the parsers on the nodes are not known: the Southbound database was not asked")
 		return nil
 	}
-	if _, err := o.readSouthbound(ctx, inv); err != nil {
-		d.notReached("southbound", "make sure that --sb is right", fmt.Errorf("--sb: %w", err))
+	if _, err := o.readSouthbound(ctx, now, inv); err != nil {
+		if _, away := failedDatabase(err); !away {
+			return err
+		}
+		d.notReached("southbound", "make sure that --sb is right", err)
 		return nil
 	}
-	d.add("southbound", pass, "", "reached at %s", o.southbound)
+	if path, file := databaseFile(o.southbound); file {
+		d.add("southbound", pass, "", "read from the file %s", path)
+	} else {
+		d.add("southbound", pass, "", "reached at %s", o.southbound)
+	}
 	nodes := overview.NodesOf(inv.Snapshot())
 	different := false
 	for _, n := range nodes {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/ovnguard/ovnguard/internal/api"
 	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/layout"
 	"github.com/ovnguard/ovnguard/internal/registration"
@@ -152,10 +153,10 @@ func (d *diagnosis) definitions(mapper meta.RESTMapper) {
 }
 
 // registered checks the webhooks: this program's, and those of others that may change pods.
-func (d *diagnosis) registered(ctx context.Context, api client.Reader) {
+func (d *diagnosis) registered(ctx context.Context, c client.Reader) {
 	const name = "webhooks"
-	s, err := registration.Stands(ctx, api)
-	seen := webhooksSeen{Standing: s}
+	s, err := registration.Stands(ctx, c)
+	seen := api.Webhooks{Standing: s}
 	switch {
 	case err != nil:
 		d.add(name, unmade, "", "%v", err)
@@ -171,9 +172,9 @@ func (d *diagnosis) registered(ctx context.Context, api client.Reader) {
 	case s.Silent != "":
 		d.add(name, fail, "look at the controller's pods: kubectl -n ovnguard-system get pods", "%s", s.Silent)
 	default:
-		d.add(name, pass, "", "%s", seen.text())
+		d.add(name, pass, "", "%s", webhooksText(&seen))
 	}
-	others, err := registration.OtherMutators(ctx, api)
+	others, err := registration.OtherMutators(ctx, c)
 	switch {
 	case err != nil:
 		d.add("other webhooks", unmade, "", "%v", err)

@@ -19,6 +19,8 @@ var served = map[string]map[string]string{
 		"replicasets":  "ReplicaSet",
 		"statefulsets": "StatefulSet",
 	},
+	"kubeovn.io/v1":       {"ips": "IP", "vips": "Vip"},
+	"k8s.cni.cncf.io/v1":  {"network-attachment-definitions": "NetworkAttachmentDefinition"},
 	"batch/v1":            {"jobs": "Job", "cronjobs": "CronJob"},
 	"discovery.k8s.io/v1": {"endpointslices": "EndpointSlice"},
 	"admissionregistration.k8s.io/v1": {
@@ -36,7 +38,7 @@ var served = map[string]map[string]string{
 // inNamespaces are the resources among them that are in namespaces.
 var inNamespaces = []string{
 	"pods", "services", "configmaps", "deployments", "daemonsets", "replicasets", "statefulsets", "jobs", "cronjobs",
-	"endpointslices", "portsecurityexceptions",
+	"endpointslices", "portsecurityexceptions", "network-attachment-definitions",
 }
 
 // kubeOVN has workloads as Kube-OVN's chart makes them, with the Northbound database where nobody listens.
@@ -165,7 +167,7 @@ func TestLive(t *testing.T) {
 	isolate(t)
 	const nowhere = "tcp:127.0.0.1:1"
 	config := server(t, kubeOVN(nowhere))
-	file := unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz")
+	file := unpack(t, recordedDatabase)
 	const from = "variable OVN_NB_ADDR of Deployment kube-system/kube-ovn-controller"
 	var all sync.WaitGroup
 	for name, c := range map[string]struct {

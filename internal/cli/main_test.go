@@ -146,9 +146,38 @@ func TestExitCodes(t *testing.T) {
 			exitUsage,
 			[]string{"--log-format", "json or text"},
 		},
-		// The running program waits for a server that is away; unregister fails at once, and needs no database.
-		"controller, unregister, server away": {
-			[]string{"controller", "--unregister", "--kubeconfig", config}, exitUnreachable, []string{"127.0.0.1:1"},
+		"controller, owner": {
+			[]string{
+				"controller",
+				"--nb",
+				nowhere,
+				"--owner-role",
+				"a/b",
+			},
+			exitUsage,
+			[]string{"--owner-role", `"a/b"`},
+		},
+		// The running program waits for a server that is away; uninstall fails at once, and needs no database.
+		"uninstall, server away": {
+			[]string{"uninstall", "--yes", "--kubeconfig", config}, exitUnreachable, []string{"127.0.0.1:1"},
+		},
+		"uninstall, not said": {
+			[]string{"uninstall", "--kubeconfig", config}, exitUsage, []string{"--dry-run", "--yes"},
+		},
+		"uninstall, all wrong": {
+			[]string{
+				"uninstall",
+				"--yes",
+				"--dry-run",
+				"--leave-ports",
+				"--narrow-ports",
+				"--timeout",
+				"0s",
+				"--wait",
+				"-1s",
+			},
+			exitUsage,
+			[]string{"--dry-run", "--leave-ports", "--timeout", "--wait"},
 		},
 	}
 	for name, c := range cases {

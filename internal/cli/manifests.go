@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
+
+	"github.com/ovnguard/ovnguard/internal/kube"
 )
 
 // manifest is an object that is to be applied, and where it was read.
@@ -80,6 +82,7 @@ func manifestFiles(path string) ([]string, error) {
 		}
 		if !entry.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(file)) {
 			files = append(files, file)
+			return regular(file)
 		}
 		return nil
 	})
@@ -92,78 +95,24 @@ func manifestFiles(path string) ([]string, error) {
 // parseManifests reads the documents of a file. Errors name the document, and the line in the file.
 func parseManifests(file string, data []byte) ([]manifest, error) {
 	var out []manifest
-	number, line := 0, 1
-	for _, text := range documents(data) {
-		start := line
-		line += bytes.Count(text, []byte("\n"))
-		if isBlank(text) {
-			continue
-		}
-		number++
-		lead := text[:len(text)-len(bytes.TrimLeft(text, " \t\r\n"))]
-		lead = lead[:bytes.LastIndexByte(lead, '\n')+1]
-		start += bytes.Count(lead, []byte("\n"))
+	for _, d := range kube.Documents(data) {
 		// With as many lines before it as in the file, the parser's line is that of the file.
-		raw, err := yaml.YAMLToJSONStrict(append(bytes.Repeat([]byte("\n"), start-1), text[len(lead):]...))
+		raw, err := yaml.YAMLToJSONStrict(append(bytes.Repeat([]byte("\n"), d.Line-1), d.Text...))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", place(file, number, start), err)
+			return nil, fmt.Errorf("%s: %w", place(file, d.Number, d.Line), err)
 		}
 		if string(raw) == "null" {
 			continue
 		}
 		objects, err := objectsIn(raw)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", place(file, number, start), err)
+			return nil, fmt.Errorf("%s: %w", place(file, d.Number, d.Line), err)
 		}
 		for _, o := range objects {
-			out = append(out, manifest{o, file, number, start})
+			out = append(out, manifest{o, file, d.Number, d.Line})
 		}
 	}
 	return out, nil
-}
-
-// documents splits YAML at the lines that separate documents. The texts have all lines of the data together.
-func documents(data []byte) (texts [][]byte) {
-	begin := 0
-	for at := 0; at < len(data); {
-		end := bytes.IndexByte(data[at:], '\n') + 1
-		if end == 0 {
-			end = len(data) - at
-		}
-		text := data[at : at+end]
-		at += end
-		if separates(text) {
-			// The separator itself becomes blanks in the document that it begins.
-			texts = append(texts, data[begin:at-end])
-			begin = at - end
-			copy(text, "   ")
-		}
-	}
-	return append(texts, data[begin:])
-}
-
-// separates reports whether a line ends a document and begins another one.
-func separates(line []byte) bool {
-	for _, mark := range []string{"---", "..."} {
-		if rest, ok := bytes.CutPrefix(
-			line,
-			[]byte(mark),
-		); ok &&
-			(len(rest) == 0 || bytes.ContainsAny(rest[:1], " \t\r\n")) {
-			return true
-		}
-	}
-	return false
-}
-
-// isBlank reports whether a document has nothing but comments.
-func isBlank(text []byte) bool {
-	for line := range bytes.Lines(text) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
-			return false
-		}
-	}
-	return true
 }
 
 // objectsIn returns the object of a document, or those of a list.

@@ -18,7 +18,7 @@ func setOption(t *testing.T, path, key, value string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := dbfile.Read(data, "NB_Global")
+	d, err := dbfile.Read(string(data), "NB_Global")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,9 +47,9 @@ func setOption(t *testing.T, path, key, value string) {
 // each.
 func TestThreatT45OptionInADatabaseFile(t *testing.T) {
 	isolate(t)
-	cluster := unpack(t, "testdata/recorded-kubernetes.json.gz")
+	cluster := unpack(t, recordedCluster)
 	for value, off := range map[string]bool{"22.03": true, "21.06": true, "_22.03": false, "24.03": false} {
-		nb := unpack(t, "../ovn/dbfile/testdata/recorded-nb.db.gz")
+		nb := unpack(t, recordedDatabase)
 		setOption(t, nb, "version_compatibility", value)
 		var audit, stderr bytes.Buffer
 		if code := Main([]string{"audit", "--nb", nb, "--kubernetes", cluster}, &audit, &stderr); code != exitFindings {

@@ -6,13 +6,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/ovnguard/ovnguard/internal/answer"
+	"github.com/ovnguard/ovnguard/internal/audit"
 )
 
 // output is how a command writes its answer.
@@ -22,13 +21,17 @@ type output struct {
 	file string
 }
 
-// addOutputFlags adds -o and --output-file.
-func (o *output) addOutputFlags(flags *pflag.FlagSet) {
-	var names []string
+// answerFormats returns the names of the formats that answers have.
+func answerFormats() (names []string) {
 	for _, f := range answer.Formats() {
 		names = append(names, f.Name)
 	}
-	o.addFormats(flags, names)
+	return names
+}
+
+// addOutputFlags adds -o and --output-file.
+func (o *output) addOutputFlags(flags *pflag.FlagSet) {
+	o.addFormats(flags, answerFormats())
 }
 
 // addFormats adds the flags for a command that has formats of its own. The first one is the default.
@@ -39,11 +42,7 @@ func (o *output) addFormats(flags *pflag.FlagSet, names []string) {
 
 // checkOutput returns the errors in the flags, before anything is read.
 func (o *output) checkOutput() error {
-	formats := answer.Formats()
-	names := make([]string, len(formats))
-	for i, f := range formats {
-		names[i] = f.Name
-	}
+	names := answerFormats()
 	if !slices.Contains(names, o.format) {
 		return usage(fmt.Errorf("--output: %q: want %s", o.format, allowed(names)))
 	}
@@ -89,13 +88,5 @@ func (o *output) putText(out io.Writer, write func(io.Writer) error) error {
 	return nil
 }
 
-// bare finds words that a shell takes as they are.
-var bare = regexp.MustCompile(`^[a-zA-Z0-9_./:=,@%+-]+$`)
-
 // quoted returns a word as a shell takes it.
-func quoted(word string) string {
-	if bare.MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
+func quoted(word string) string { return audit.ShellWord(word) }

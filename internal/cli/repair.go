@@ -15,7 +15,28 @@ import (
 )
 
 func newRepairCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "repair", Short: "Govern repair"}
+	var o repairOptions
+	cmd := &cobra.Command{
+		Use:   "repair --dry-run",
+		Short: "Show what repair would write now, and let it change more",
+		Long: `Says what repair would write now if it started, port by port, with what is there before and after, and
+what it would leave alone and why. It asks the same plan as the program in the cluster, which alone
+repairs: this command writes nothing. What that program remembers of other writers is not known.
+
+A port is written where its policy says repair: repair. "logged only" marks those of policies that
+only log.
+"held" marks changes that wait for a human, as repair holds them with the same limits.
+
+Exit code: 0 nothing would be written, 1 something would, 2 wrong usage, 3 the API server or a
+database could not be reached, 4 nothing would be written, but a database file is damaged.`,
+		Example: "  ovnguard repair --dry-run\n  ovnguard repair --dry-run -n shop -o wide\n" +
+			"  ovnguard repair --dry-run --from cluster.json --nb ovnnb_db.db\n  ovnguard repair confirm --for 10m",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.Flags())
+		},
+	}
+	o.addFlags(cmd.Flags())
 	cmd.AddCommand(newRepairConfirmCommand())
 	return cmd
 }

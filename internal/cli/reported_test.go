@@ -202,10 +202,10 @@ func TestAuditSaysTheSameEachTime(t *testing.T) {
 	isolate(t)
 	db, cluster := unpack(
 		t,
-		"../ovn/dbfile/testdata/recorded-nb.db.gz",
+		recordedDatabase,
 	), unpack(
 		t,
-		"testdata/recorded-kubernetes.json.gz",
+		recordedCluster,
 	)
 	for _, output := range []string{"table", "wide", "json", "yaml", "csv", "jsonl", "markdown"} {
 		var first string

@@ -17,10 +17,10 @@ import (
 func newRulesCommand() *cobra.Command {
 	var o output
 	cmd := &cobra.Command{
-		Use:   "rules [ID]",
+		Use:   "rules [ID|NAME]",
 		Short: "List the audit's rules and admission's checks, or explain one",
-		Long: `Lists all rules of the audit (OVG001) and all checks of admission (OVGA01). With an ID it prints
-its page of the documentation: how it arises and how it is put right. It needs no cluster.
+		Long: `Lists all rules of the audit (OVG001) and all checks of admission (OVGA01). With an ID or a name it
+prints its page of the documentation: how it arises and how it is put right. It needs no cluster.
 
 Exit code: 0 listed or explained, 2 wrong usage.`,
 		Example: `  ovnguard rules
@@ -36,7 +36,7 @@ Exit code: 0 listed or explained, 2 wrong usage.`,
 			}
 			list, id := allRules(), ""
 			if len(args) == 1 {
-				if id = strings.ToUpper(args[0]); !slices.Contains(allIDs(), id) {
+				if id = list.idOf(args[0]); !slices.Contains(allIDs(), id) {
 					return usage(unknownID(args[0], allIDs()))
 				}
 			}
@@ -99,6 +99,16 @@ func allRules() ruleList {
 		list.Checks = append(list.Checks, listedRule{ID: c.ID, Name: c.Name, Mode: mode, Summary: c.Summary})
 	}
 	return list
+}
+
+// idOf returns the ID of the rule or the check with that name, or else the text as IDs are written.
+func (l ruleList) idOf(text string) string {
+	for _, r := range slices.Concat(l.Rules, l.Checks) {
+		if strings.EqualFold(text, r.Name) {
+			return r.ID
+		}
+	}
+	return strings.ToUpper(text)
 }
 
 // allIDs returns the IDs of all rules and checks.

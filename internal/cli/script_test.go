@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if args := os.Getenv(mainVariable); args != "" { // the program itself, for what needs a process of its own
+		os.Exit(Main(strings.Fields(args), os.Stdout, os.Stderr))
+	}
 	testscript.Main(m, map[string]func(){
 		"ovnguard":         func() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) },
 		"kubectl-ovnguard": func() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) },
@@ -26,8 +30,8 @@ func TestMain(m *testing.M) {
 // -run TestTranscripts -update` writes the answers again.
 //
 // "run CODE PROGRAM ARGS…" runs a program, and leaves its answer in the files out and err, with words in place of what
-// differs from run to run. Each script finds a recorded cluster in cluster.json and nb.db, and a
-// small one in town.yaml.
+// differs from run to run. Each script finds a recorded cluster in cluster.json and nb.db, small
+// ones in town.yaml and branch.yaml, and a journal in journal.json.
 func TestTranscripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
@@ -36,11 +40,17 @@ func TestTranscripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("KUBECONFIG", filepath.Join(env.WorkDir, "no-kubeconfig"))
 			env.Setenv("TZ", "UTC")
-			town, err := os.ReadFile(checkCluster)
+			var errs []error
+			for name, from := range map[string]string{
+				"town.yaml": checkCluster, "branch.yaml": "testdata/branch.yaml", "journal.json": "testdata/journal.json",
+			} {
+				data, err := os.ReadFile(from)
+				errs = append(errs, err, os.WriteFile(filepath.Join(env.WorkDir, name), data, 0o600))
+			}
 			return errors.Join(
-				err, os.WriteFile(filepath.Join(env.WorkDir, "town.yaml"), town, 0o600),
-				inflate("testdata/recorded-kubernetes.json.gz", filepath.Join(env.WorkDir, "cluster.json")),
-				inflate("../ovn/dbfile/testdata/recorded-nb.db.gz", filepath.Join(env.WorkDir, "nb.db")),
+				errors.Join(errs...),
+				inflate(recordedCluster, filepath.Join(env.WorkDir, "cluster.json")),
+				inflate(recordedDatabase, filepath.Join(env.WorkDir, "nb.db")),
 			)
 		},
 	})
@@ -74,6 +84,7 @@ var different = []struct {
 	{regexp.MustCompile(`the file was changed \S+, \S+ ago`), "the file was changed TIME"},
 	{regexp.MustCompile(`go +go\d\S+`), "go        VERSION"},
 	{regexp.MustCompile(`(platform +)\S+`), "${1}PLATFORM"},
+	{regexp.MustCompile(`expiresAt: "[^"]+"`), `expiresAt: TIME`},
 	{regexp.MustCompile(`Read at \S+`), "Read at TIME"},
 }
 

@@ -24,6 +24,9 @@ func TestShapes(t *testing.T) {
 				continue
 			}
 			var doc map[string]any
+			if strings.HasPrefix(out, "[") { // explain has written a list from the beginning
+				out = `{"kind":"list","items":` + out + "}"
+			}
 			if err := json.Unmarshal([]byte(out), &doc); err != nil {
 				t.Fatalf("%s: exit code %d, %s: %v", verb, code, errs, err)
 			}
@@ -66,8 +69,8 @@ func TestShapes(t *testing.T) {
 	}
 }
 
-// named finds keys that are names of the cluster's, not fields: those of maps.
-var named = regexp.MustCompile(`^\.(unknown|permitted\[\]\.by|objects\[\]\.set|health\.webhooks\.policies|` +
+// mapsOfNames finds keys that are names of the cluster's, not fields: those of maps.
+var mapsOfNames = regexp.MustCompile(`^\.(unknown|permitted\[\]\.by|objects\[\]\.set|health\.webhooks\.policies|` +
 	`health\.policies\.modes)$`)
 
 // shapeOf adds the path of each field, with its type.
@@ -76,7 +79,7 @@ func shapeOf(into map[string]string, path string, value any) {
 	case map[string]any:
 		for key, field := range v {
 			at := path + "." + key
-			if named.MatchString(path) {
+			if mapsOfNames.MatchString(path) {
 				at = path + ".NAME"
 			}
 			shapeOf(into, at, field)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/ovnguard/ovnguard/internal/answer"
+	"github.com/ovnguard/ovnguard/internal/api"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/layout"
@@ -30,6 +29,8 @@ const worstNamespaces = 10
 type statusOptions struct {
 	reading
 	output    output
+	watching  watching
+	selector  selector
 	namespace string
 	all       bool
 }
@@ -58,55 +59,33 @@ could not be reached, 4 no such findings, but something is not known.`,
 			"  ovnguard status --from cluster.json --nb ovnnb_db.db -o json",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.Flags())
+			return o.watching.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(),
+				func(ctx context.Context, out io.Writer) error {
+					once := o // what is detected in the cluster is detected again
+					return once.run(ctx, out, cmd.Flags())
+				})
 		},
 	}
 	flags := cmd.Flags()
 	o.addReadingFlags(flags, ", as for audit")
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "only the ports and findings of this namespace")
+	o.selector.addFlag(flags)
 	flags.BoolVarP(&o.all, "all-namespaces", "A", false,
 		fmt.Sprintf("list all namespaces, and not only the %d with the most to do", worstNamespaces))
+	o.watching.addFlags(flags)
 	o.output.addOutputFlags(flags)
 	return cmd
 }
 
-// statusReport is the answer of the command. It may grow; a field never changes its meaning or goes away.
-type statusReport struct {
-	answer.Meta
-	// Ports is nil where ports could not be judged.
-	Ports *overview.Counts `json:"ports"`
-	// Namespaces are those with the most to do first, and MoreNamespaces the number of others.
-	Namespaces     []overview.Namespace `json:"namespaces"`
-	MoreNamespaces int                  `json:"moreNamespaces"`
-	Action         []overview.Action    `json:"action"`
-	Health         health               `json:"health"`
-	Notes          []string             `json:"notes"`
-}
-
-// health is the state of what protection rests on.
-type health struct {
-	Northbound databaseHealth `json:"northbound"`
-	// Southbound is nil where --sb is not given.
-	Southbound *databaseHealth `json:"southbound,omitempty"`
-	// APIServer and Webhooks are nil where the cluster is a file.
-	APIServer *apiServer    `json:"apiServer,omitempty"`
-	Webhooks  *webhooksSeen `json:"webhooks,omitempty"`
-
-	Policies overview.Policies `json:"policies"`
-	Nodes    []overview.Node   `json:"nodes"`
-	// Layout is nil where the cluster is a file.
-	Layout *layout.Layout `json:"layout,omitempty"`
-}
-
-// webhooksSeen is the registration, or why it is not known.
-type webhooksSeen struct {
-	registration.Standing
-	Error string `json:"error,omitempty"`
-}
+// statusReport is the answer of the command.
+type statusReport struct{ api.Status }
 
 func (o *statusOptions) check() error {
 	if err := o.output.checkOutput(); err != nil {
 		return err
+	}
+	if err := o.selector.parse(); err != nil {
+		return usage(err)
 	}
 	switch {
 	case o.timeout <= 0:
@@ -127,16 +106,31 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 	if err := o.check(); err != nil {
 		return err
 	}
+	o.within = o.namespace
 	interruptible := ctx
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	now := time.Now()
-	r := statusReport{
-		Meta:       answer.Of("Status"),
-		Namespaces: []overview.Namespace{}, Action: []overview.Action{}, Notes: []string{},
-		Health: health{Nodes: []overview.Node{}},
+	answered, reply, err := o.servedStatus(ctx, flags)
+	if err != nil {
+		return err
 	}
-	var api client.Client
+	if answered != nil {
+		if err := o.output.put(out, answered.answer(now)); err != nil {
+			return err
+		}
+		return o.verdict(answered, nil, unread{}, nil)
+	}
+	return o.instead(&reply, o.readAndShow(interruptible, ctx, now, out, flags, reply.note))
+}
+
+// readAndShow reads both sides and shows the status. ctx ends with the time of the command, and interruptible does not.
+func (o *statusOptions) readAndShow(
+	interruptible, ctx context.Context, now time.Time, out io.Writer, flags *pflag.FlagSet, notes []string,
+) error {
+	r := statusReport{api.NewStatus()}
+	r.Notes = append(r.Notes, notes...)
+	var live client.Client
 	var l layout.Layout
 	if o.kubernetes == "" {
 		server, c, err := o.connect(ctx)
@@ -146,7 +140,7 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 		if l, err = detect(ctx, c, o.told.wanted(flags, o.northbound)); err != nil {
 			return err
 		}
-		r.Health.APIServer, r.Health.Layout, api = &server, &l, c
+		r.Health.APIServer, r.Health.Layout, live = &server, &l, c
 		r.Health.Webhooks = lookAtWebhooks(ctx, c)
 	}
 	seen, failed, err := o.see(ctx, now, l, flags)
@@ -157,24 +151,45 @@ func (o *statusOptions) run(ctx context.Context, out io.Writer, flags *pflag.Fla
 		ctx, cancel := context.WithTimeout(interruptible, o.timeout) // the database took the time of the other one
 		defer cancel()
 		seen.inv = inventory.New()
-		if _, err := o.readKubernetes(ctx, api, now, seen.inv); err != nil {
+		if _, err := o.readKubernetes(ctx, live, now, seen.inv); err != nil {
 			return err
 		}
+	}
+	if err := o.keepSelected(&seen); err != nil {
+		return usage(err)
 	}
 	o.fill(&r, seen, failed, l, now, flags)
 	if err := o.output.put(out, r.answer(now)); err != nil {
 		return err
 	}
-	return o.verdict(&r, failed)
+	return o.verdict(&r, seen.damage, failed, errWithheld(seen.inv.Snapshot()))
+}
+
+// keepSelected leaves the results about pods that --selector picks. It returns an error if there are no such pods, or
+// no such namespace.
+func (o *statusOptions) keepSelected(seen *picture) error {
+	if err := seen.checkNamespace(o.namespace); err != nil || !o.selector.given() {
+		return err
+	}
+	pods, err := o.selector.pods(&seen.inv.State, o.namespace)
+	if err != nil {
+		return err
+	}
+	for _, j := range seen.judged {
+		if !pods[j.Pod] {
+			delete(seen.results, j.Port)
+		}
+	}
+	return nil
 }
 
 // lookAtWebhooks returns what stands of the registration.
-func lookAtWebhooks(ctx context.Context, c client.Reader) *webhooksSeen {
+func lookAtWebhooks(ctx context.Context, c client.Reader) *api.Webhooks {
 	standing, err := registration.Stands(ctx, c)
 	if err != nil {
-		return &webhooksSeen{Error: err.Error()}
+		return &api.Webhooks{Error: err.Error()}
 	}
-	return &webhooksSeen{Standing: standing}
+	return &api.Webhooks{Standing: standing}
 }
 
 // unread says of each database why it could not be read; nil where it could.
@@ -210,7 +225,7 @@ func (o *statusOptions) fill(
 	from := cmp.Or(l.Northbound.From, northboundFrom(flags, o.northbound))
 	r.Health.Northbound = healthOf(o.northbound, from, seen.northbound, failed.north)
 	if o.northbound == "" {
-		r.Health.Northbound = databaseHealth{Error: "it is not known where it is; set --nb"}
+		r.Health.Northbound = api.Database{Error: "it is not known where it is; set --nb"}
 	}
 	if o.southbound != "" {
 		from := "--sb"
@@ -221,11 +236,11 @@ func (o *statusOptions) fill(
 		r.Health.Southbound = &h
 	}
 	state := seen.inv.Snapshot()
-	r.Health.Policies = overview.PoliciesOf(state)
+	r.Health.Policies = overview.PoliciesOf(state, "")
 	r.Health.Nodes = append(r.Health.Nodes, overview.NodesOf(state)...)
 	r.Notes = append(r.Notes, seen.notes...)
 	if seen.results != nil {
-		o.sum(&overview.Picture{Results: seen.results, State: state, Now: now, Only: o.namespace}, r, flags)
+		o.sum(&seen, r, flags)
 	}
 }
 
@@ -239,35 +254,42 @@ func (o *statusOptions) restOn(l layout.Layout, flags *pflag.FlagSet) {
 }
 
 // sum enters the ports and findings.
-func (o *statusOptions) sum(p *overview.Picture, r *statusReport, flags *pflag.FlagSet) {
-	total, by, actions := p.Sum()
-	if more := len(by) - worstNamespaces; more > 0 && !o.all {
-		by, r.MoreNamespaces = by[:worstNamespaces], more
-	}
-	r.Ports, r.Namespaces, r.Action = &total, append(r.Namespaces, by...), append(r.Action, actions...)
-	line := auditLine(flags)
-	for i := range r.Action {
-		r.Action[i].Command = line + " --severity=high --rule=" + r.Action[i].Rule
-		if o.namespace != "" {
-			r.Action[i].Command += " --namespace=" + quoted(o.namespace)
+func (o *statusOptions) sum(seen *picture, r *statusReport, flags *pflag.FlagSet) {
+	p := overview.Picture{Only: o.namespace}
+	for _, j := range seen.judged {
+		if result, ok := seen.results[j.Port]; ok {
+			j.Result = result
+			p.Verdicts = append(p.Verdicts, j.Verdict)
 		}
 	}
+	r.Sum(&p, o.all, func(rule string) string { return o.auditLine(flags, rule) })
 }
 
-// auditLine returns the command line of audit with the same flags.
-func auditLine(flags *pflag.FlagSet) string {
-	line := "ovnguard audit"
+// auditLine returns the command line of audit that lists the findings of a rule, with the same flags.
+func (o *statusOptions) auditLine(flags *pflag.FlagSet, rule string) string {
+	words := []string{"ovnguard audit"}
 	flags.Visit(func(f *pflag.Flag) {
-		if slices.Contains([]string{"namespace", "all-namespaces", "output"}, f.Name) {
+		switch f.Name {
+		case "namespace", "all-namespaces", "output", "output-file", "watch", "interval", "progress":
 			return
 		}
-		line += " --" + f.Name + "=" + quoted(f.Value.String())
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, value := range values {
+			words = append(words, "--"+f.Name+"="+quoted(value))
+		}
 	})
-	return line
+	words = append(words, "--severity=high", "--rule="+rule)
+	if o.namespace != "" {
+		words = append(words, "--namespace="+quoted(o.namespace))
+	}
+	return strings.Join(words, " ")
 }
 
 // verdict returns the exit code as an error.
-func (o *statusOptions) verdict(r *statusReport, failed unread) error {
+func (o *statusOptions) verdict(r *statusReport, damage []string, failed unread, withheld error) error {
 	switch err := errors.Join(failed.north, failed.south); {
 	case err != nil:
 		return err
@@ -281,11 +303,15 @@ func (o *statusOptions) verdict(r *statusReport, failed unread) error {
 		unknown = append(unknown, fmt.Sprintf("%d ports could not be judged (ovnguard audit -o json says why)",
 			r.Ports.Unknown))
 	}
-	if r.Health.Northbound.Damage != "" {
-		unknown = append(unknown, "the database file is damaged and lacks "+r.Health.Northbound.Damage)
+	if r.Time != nil && !r.Health.Northbound.Reached {
+		unknown = append(unknown, "the controller does not follow the Northbound database: "+r.Health.Northbound.Error)
 	}
+	unknown = append(unknown, damage...)
 	if r.Health.Layout != nil && !r.Health.Layout.Clear() {
 		unknown = append(unknown, "Kube-OVN's layout is not known (ovnguard doctor says why)")
+	}
+	if withheld != nil {
+		unknown = append(unknown, withheld.Error())
 	}
 	if len(unknown) == 0 {
 		return nil
@@ -295,13 +321,14 @@ func (o *statusOptions) verdict(r *statusReport, failed unread) error {
 
 // readKubernetes enters what the cluster, or the file in its place, says.
 func (o *reading) readKubernetes(
-	ctx context.Context, api client.Reader, now time.Time, inv *inventory.Inventory,
+	ctx context.Context, c client.Reader, now time.Time, inv *inventory.Inventory,
 ) (notes []string, err error) {
 	if o.kubernetes != "" {
-		notes, _, err := readClusterFile(o.kubernetes, now, inv)
-		return notes, err
+		cluster, err := readClusterFile(o.kubernetes, now, inv)
+		o.missing = cluster.missing
+		return cluster.notes, err
 	}
-	return readCluster(ctx, api, inv)
+	return readCluster(ctx, c, inv, o.within)
 }
 
 // offline returns what flags say that Kube-OVN was told, where no cluster is there to say more.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ovnguard/ovnguard/internal/answer"
+	"github.com/ovnguard/ovnguard/internal/api"
 	"github.com/ovnguard/ovnguard/internal/overview"
 )
 
@@ -15,7 +16,7 @@ import (
 func (r *statusReport) answer(now time.Time) answer.Answer {
 	return answer.Answer{
 		Title: "ovnguard status", Document: r, Notes: r.Notes,
-		Sections: []answer.Section{r.namespaces(), r.actions(), r.Health.section(now)},
+		Sections: []answer.Section{r.namespaces(), r.actions(), healthSection(&r.Health, r.Time != nil, now)},
 	}
 }
 
@@ -69,36 +70,54 @@ func (r *statusReport) actions() answer.Section {
 	return s
 }
 
-// section returns the health as pairs of a part and its state.
-func (h *health) section(now time.Time) answer.Section {
+// healthSection returns the health as pairs of a part and its state. served means that a controller said it.
+func healthSection(h *api.Health, served bool, now time.Time) answer.Section {
 	s := answer.Section{Title: "health"}
 	row := func(part, state string) { s.Rows = append(s.Rows, answer.NewRow(part, state)) }
-	row("northbound", h.Northbound.text(now))
-	if h.Southbound == nil {
+	absent := func(text string) string {
+		if served {
+			return "not shown to users who may list pods in one namespace alone"
+		}
+		return text
+	}
+	row("northbound", databaseText(&h.Northbound, now))
+	switch {
+	case h.Southbound == nil && served:
+		row("southbound", "not followed by the controller; its --sb names it")
+	case h.Southbound == nil:
 		row("southbound", "not asked; --sb names it")
-	} else {
-		row("southbound", h.Southbound.text(now))
+	default:
+		row("southbound", databaseText(h.Southbound, now))
 	}
 	if h.APIServer == nil {
-		row("api server", "not asked: the cluster is a file")
+		row("api server", absent("not asked: the cluster is a file"))
 	} else {
 		row("api server", fmt.Sprintf("reached at %s, Kubernetes %s", h.APIServer.Address, h.APIServer.Version))
 	}
 	if h.Webhooks == nil {
-		row("webhooks", "not known from files")
+		row("webhooks", absent("not known from files"))
 	} else {
-		row("webhooks", h.Webhooks.text())
+		row("webhooks", webhooksText(h.Webhooks))
 	}
 	row("policies", policiesText(h.Policies))
 	row("eras", erasText(h.Nodes))
-	row("kube-ovn", layoutText(h))
+	if h.Layout == nil {
+		row("kube-ovn", absent("not known from files; flags and the usual names count"))
+	} else {
+		row("kube-ovn", layoutText(h))
+	}
 	return s
 }
 
-// text says how the database was read.
-func (d *databaseHealth) text(now time.Time) string {
-	if !d.Reached && d.Endpoint == "" {
+// databaseText says how the database was read.
+func databaseText(d *api.Database, now time.Time) string {
+	switch {
+	case !d.Reached && d.Endpoint == "":
 		return "NOT REACHED: " + d.Error
+	case d.Endpoint == "" && d.OVN == "":
+		return "reached"
+	case d.Endpoint == "":
+		return "reached, OVN " + d.OVN
 	}
 	at := d.Endpoint
 	if d.From != "" {
@@ -128,8 +147,8 @@ func (d *databaseHealth) text(now time.Time) string {
 	return strings.Join(words, ", ")
 }
 
-// text says what is registered.
-func (w *webhooksSeen) text() string {
+// webhooksText says what is registered.
+func webhooksText(w *api.Webhooks) string {
 	if w.Error != "" {
 		return "not known: " + w.Error
 	}
@@ -196,10 +215,7 @@ func erasText(nodes []overview.Node) string {
 	return strings.Join(out, "; ")
 }
 
-func layoutText(h *health) string {
-	if h.Layout == nil {
-		return "not known from files; flags and the usual names count"
-	}
+func layoutText(h *api.Health) string {
 	if !h.Layout.Clear() {
 		return "NOT KNOWN: " + h.Layout.Unclear[0].String()
 	}

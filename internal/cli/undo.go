@@ -5,20 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/rest"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ovnguard/ovnguard/internal/journal"
-	"github.com/ovnguard/ovnguard/internal/kube"
 	"github.com/ovnguard/ovnguard/internal/layout"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/repair/apply"
@@ -231,7 +226,7 @@ func printUnit(out io.Writer, unit journal.Unit, verb string) error {
 			"%s  %s  %s  %s%s\n",
 			e.ID,
 			e.Time.Format(time.RFC3339),
-			describe(change),
+			change.Text(),
 			verb,
 			with,
 		); err != nil {
@@ -239,45 +234,4 @@ func printUnit(out io.Writer, unit journal.Unit, verb string) error {
 		}
 	}
 	return nil
-}
-
-// newClient returns a client for a command that answers once. What the client would log is an error as well.
-func newClient(config *rest.Config) (client.Client, error) {
-	ctrl.SetLogger(logr.Discard())
-	scheme, err := kube.Scheme()
-	if err != nil {
-		return nil, err
-	}
-	api, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		return nil, unreachable(fmt.Errorf("connect to the API server: %w", err))
-	}
-	return api, nil
-}
-
-// describe says what a change does.
-func describe(e journal.Entry) string {
-	words := []string{"port " + e.Port}
-	if e.After.PortSecurity != nil {
-		words = append(words, fmt.Sprintf("port_security %q -> %q", *e.Before.PortSecurity, *e.After.PortSecurity))
-	}
-	if e.After.Addresses != nil {
-		words = append(words, fmt.Sprintf("addresses %q -> %q", *e.Before.Addresses, *e.After.Addresses))
-	}
-	if e.After.ExternalIDs != nil {
-		words = append(words, fmt.Sprintf("external_ids %q -> %q", *e.Before.ExternalIDs, *e.After.ExternalIDs))
-	}
-	for _, key := range slices.Sorted(maps.Keys(e.After.Annotations)) {
-		words = append(words, fmt.Sprintf("annotation %s of pod %s/%s %s -> %s", key, e.Namespace, e.Pod,
-			annotationText(e.Before.Annotations[key]), annotationText(e.After.Annotations[key])))
-	}
-	return strings.Join(words, ", ")
-}
-
-// annotationText returns the value of an annotation as people read it.
-func annotationText(value string) string {
-	if value == "" {
-		return "none"
-	}
-	return strconv.Quote(value)
 }

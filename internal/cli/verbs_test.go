@@ -47,6 +47,7 @@ func verbs(t *testing.T) map[string][]trial {
 	with := func(files []string, args ...string) []string { return append(slices.Clone(args), files...) }
 	files, clean, unknown := recorded(t), pod("clean.json", `"hostNetwork":true`), pod("unknown.json", `"nodeName":"n"`)
 	away := []string{"--kubeconfig", write("config", unreachableConfig)}
+	const branch = "testdata/branch.yaml"
 	const nowhere = "unix:/nonexistent/nb.sock"
 	silent := []string{"--from", files[1], "--nb", nowhere, "--timeout", "300ms"}
 	good := write("good.yaml", `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{}}`)
@@ -84,6 +85,54 @@ func verbs(t *testing.T) map[string][]trial {
 			{exitUnreachable, with(away, "-f", good)},
 			{exitIncomplete, with(clean[2:], "-f", vip, "-n", "ns")},
 		},
+		"explain": {
+			{exitOK, with(files, "pod/h03-ps", "-n", "t-nsann")},
+			{exitFindings, with(files, "t-nsann/h01-none")},
+			{exitFindings, with(files, "pod/nobody")},
+			{exitOK, with(files, "ip/10.16.0.5")},
+			{exitUsage, with(files, "ip/felix")},
+			{exitUnreachable, with(away, "pod/x")},
+			{exitUnreachable, with(silent, "pod/x")},
+		},
+		"journal": {
+			{exitOK, []string{"--from", "testdata/journal.json"}},
+			{exitUsage, []string{"--from", files[1]}},
+			{exitUsage, []string{"--from", "testdata/journal.json", "--since", "x"}},
+			{exitUnreachable, away},
+		},
+		"exception list": {
+			{exitOK, []string{"--from", checkCluster, "-n", "t"}},
+			{exitFindings, []string{"--from", branch}},
+			{exitUsage, []string{"--from", branch, "--expiring", "soon"}},
+			{exitUnreachable, away},
+		},
+		"exception prune": {
+			{exitOK, []string{"--from", checkCluster, "-n", "t"}},
+			{exitFindings, []string{"--from", branch}},
+			{exitUsage, []string{"--from", branch, "x"}},
+			{exitUnreachable, away},
+		},
+		"upgrade-check": {
+			{exitOK, with(clean, "--to-ovn", "25.03.4", "--ovn-version", "25.03.4")},
+			{exitFindings, with(files, "--to-ovn", "25.03.4")},
+			{exitUsage, files},
+			{exitUsage, with(files, "--to-ovn", "x")},
+			{exitUnreachable, with(away, "--to-ovn", "25.03.4")},
+			{exitUnreachable, with(silent, "--to-ovn", "25.03.4")},
+		},
+		"plan": {
+			{exitOK, with(files, "-f", "testdata/strict.yaml", "--fail-on", "never", "-n", "t-vpc")},
+			{exitFindings, with(files, "-f", "testdata/strict.yaml")},
+			{exitUsage, files},
+			{exitUnreachable, with(away, "-f", "testdata/strict.yaml")},
+			{exitUnreachable, with(silent, "-f", "testdata/strict.yaml")},
+		},
+		"repair": {
+			{exitOK, with(files, "--dry-run")},
+			{exitUsage, files},
+			{exitUnreachable, with(away, "--dry-run")},
+			{exitUnreachable, with(silent, "--dry-run")},
+		},
 		"rules":   {{exitOK, nil}, {exitOK, []string{"OVG003"}}, {exitUsage, []string{"OVG999"}}},
 		"version": {{exitOK, nil}, {exitUsage, []string{"x"}}},
 	}
@@ -91,8 +140,25 @@ func verbs(t *testing.T) map[string][]trial {
 
 // unformatted are the verbs that change something, serve, or write one thing in its own form, and so have no -o.
 var unformatted = []string{
-	"completion", "controller", "explain", "frame", "help", "portsec explain", "render admission-policies",
-	"repair confirm", "undo",
+	"bundle",
+	"completion",
+	"controller",
+	"definitions",
+	"exception",
+	"exception approve",
+	"exception create",
+	"exception generate",
+	"exception renew",
+	"export",
+	"frame",
+	"help",
+	"portsec",
+	"portsec explain",
+	"render admission-policies",
+	"repair confirm",
+	"selftest",
+	"undo",
+	"uninstall",
 }
 
 // leaves returns the names of all verbs that do something.
@@ -101,9 +167,10 @@ func leaves(cmd *cobra.Command, above string) (names []string) {
 		name := strings.TrimSpace(above + " " + sub.Name())
 		if sub.HasSubCommands() && sub.Name() != "completion" {
 			names = append(names, leaves(sub, name)...)
-			continue
 		}
-		names = append(names, name)
+		if sub.Runnable() {
+			names = append(names, name)
+		}
 	}
 	return names
 }
@@ -156,6 +223,10 @@ func readable(format, text string) error {
 	}
 	switch format {
 	case "json", "yaml":
+		if strings.HasPrefix(text, "[") ||
+			strings.HasPrefix(text, "- ") { // explain has written a list from the beginning
+			return yaml.Unmarshal([]byte(text), new([]any))
+		}
 		var doc answer.Meta
 		read := json.Unmarshal
 		if format == "yaml" {

@@ -97,5 +97,5 @@ func newLeader(
 	if o.Repair.Enabled {
 		tasks = append(tasks, fed.OnceRead(repairer.Run))
 	}
-	return leader.New(config, o.Namespace, kept.identity, log.WithName("leader"), tasks...)
+	return leader.New(config, o.Namespace, kept.identity, o.Build, log.WithName("leader"), tasks...)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
@@ -19,6 +20,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/discovery"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/layout"
+	"github.com/ovnguard/ovnguard/internal/leader"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -27,6 +29,8 @@ import (
 type Options struct {
 	// REST reaches the API server.
 	REST *rest.Config
+	// Build is that of this program. The Lease of the leader names it.
+	Build leader.Build
 	// Northbound lists the endpoints of the Northbound database, comma separated; empty for where Kube-OVN's controller
 	// finds it.
 	Northbound string
@@ -53,6 +57,8 @@ type Options struct {
 	WebhookURL string
 	// WebhookService names the Service in front of the webhook; used where WebhookURL is empty.
 	WebhookService types.NamespacedName
+	// OwnerRole is a ClusterRole to which the registration belongs; empty for Namespace alone.
+	OwnerRole string
 	// ClientCA is a file with the authorities of the API server's client certificates, empty where callers are not
 	// looked at; ClientNames are the subjects that count, none for all; ClientQuiet is how long no review may have come
 	// without such a certificate before those are refused.
@@ -68,6 +74,9 @@ type Options struct {
 	Accounts admission.Accounts
 	// Repair bounds what is done about ports that are not what they must be.
 	Repair RepairOptions
+	// API serves the API to people, at WebhookAddress; Version is what it says of this program.
+	API     bool
+	Version string
 	// MetricsAddress and HealthAddress are where metrics and health checks are served, "host:port"; "0" means nowhere.
 	MetricsAddress string
 	HealthAddress  string
@@ -112,6 +121,9 @@ func (o Options) Validate() error {
 	} else if len(validation.IsDNS1123Label(o.WebhookService.Namespace)) > 0 ||
 		len(validation.IsDNS1035Label(o.WebhookService.Name)) > 0 {
 		bad("webhook-service", "%q: want namespace/name of a Service", o.WebhookService)
+	}
+	if wrong := content.IsPathSegmentName(o.OwnerRole); len(wrong) > 0 {
+		bad("owner-role", "%q: want the name of a ClusterRole: it %s", o.OwnerRole, wrong[0])
 	}
 	if len(o.ClientNames) > 0 && o.ClientCA == "" {
 		bad(

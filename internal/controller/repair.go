@@ -40,8 +40,8 @@ type RepairOptions struct {
 	Percent, Floor int
 }
 
-// brakeWindow is the time in which ports are counted that change.
-const brakeWindow = 10 * time.Minute
+// BrakeWindow is the time in which ports are counted that change.
+const BrakeWindow = 10 * time.Minute
 
 // newRepairer returns what puts ports right by what the monitor says, while both sides are followed.
 func newRepairer(
@@ -76,7 +76,7 @@ func newRepairer(
 			}
 			return until
 		},
-		Brake:   repair.Brake{Percent: o.Repair.Percent, Floor: o.Repair.Floor, Window: brakeWindow},
+		Brake:   repair.Brake{Percent: o.Repair.Percent, Floor: o.Repair.Floor, Window: BrakeWindow},
 		Rate:    rate.NewLimiter(rate.Limit(o.Repair.Rate), 2*max(o.Repair.Rate, apply.Batch)),
 		Log:     log,
 		Metrics: counts,

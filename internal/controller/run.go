@@ -109,9 +109,21 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 	accounts := func() admission.Accounts { return machines.Counted(cluster.Counted(o.Accounts)) }
 
 	// The webhooks' certificate, and what runs all the rest.
+	if o.AdmissionPolicies {
+		o.AdmissionPolicies, err = registration.PoliciesServed(live.RESTMapper())
+		if err != nil {
+			return nil, err
+		}
+		if !o.AdmissionPolicies {
+			log.Info(
+				"the API server does not serve MutatingAdmissionPolicies (admissionregistration.k8s.io/v1, Kubernetes " +
+					"1.36): --admission-policies has no effect, and new pods need a webhook that answers",
+			)
+		}
+	}
 	hooks := registration.Options{
 		Namespace: o.Namespace, URL: o.WebhookURL, Service: o.WebhookService,
-		AdmissionPolicies: o.AdmissionPolicies, Accounts: accounts,
+		OwnerRole: o.OwnerRole, AdmissionPolicies: o.AdmissionPolicies, Accounts: accounts,
 	}
 	registration.TellLeftOut(ctx, live, hooks, log.WithName("webhook"))
 	if err := registration.AwaitCertificate(ctx, live, hooks, log); err != nil {
@@ -166,6 +178,10 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 	})
 	if err != nil {
 		return nil, err
+	}
+
+	if o.API {
+		serveAPI(mgr, o, live, judge, fed, cluster, log.WithName("api"))
 	}
 
 	// What one replica alone does.

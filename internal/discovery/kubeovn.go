@@ -151,6 +151,9 @@ func (k *KubeOVN) Await(ctx context.Context, waiting func(context.Context)) (lay
 	}
 }
 
+// Layout returns how Kube-OVN is laid out, as was clear last; nil before that.
+func (k *KubeOVN) Layout() *layout.Layout { return k.clear.Load() }
+
 // Ready implements healthz.Checker.
 func (k *KubeOVN) Ready(*http.Request) error {
 	if p := k.problems.Load(); p != nil {

@@ -87,7 +87,7 @@ func (k *KubeOVN) noted(ctx context.Context) *layout.Noted {
 		return &noted
 	}
 	var kept corev1.ConfigMap
-	if err := k.live.Get(ctx, client.ObjectKey{Namespace: k.namespace, Name: layoutName}, &kept); err != nil {
+	if err := k.live.Get(ctx, client.ObjectKey{Namespace: k.namespace, Name: LayoutName}, &kept); err != nil {
 		return nil // there is none, or it cannot be read: the workloads must say it
 	}
 	var l layout.Layout

@@ -15,10 +15,10 @@ import (
 	"github.com/ovnguard/ovnguard/internal/layout"
 )
 
-// layoutName is the name of the ConfigMap in the program's own namespace that says how Kube-OVN is laid out, and its
+// LayoutName is the name of the ConfigMap in the program's own namespace that says how Kube-OVN is laid out, and its
 // keys: as it is now, and as it was when it was clear last.
 const (
-	layoutName  = "ovnguard-kube-ovn"
+	LayoutName  = "ovnguard-kube-ovn"
 	layoutNow   = "layout.yaml"
 	layoutClear = "clear.yaml"
 )
@@ -94,10 +94,10 @@ func (k *KubeOVN) note(ctx context.Context, l layout.Layout) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	kept := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: k.namespace, Name: layoutName}}
+	kept := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: k.namespace, Name: LayoutName}}
 	err = k.live.Get(ctx, client.ObjectKeyFromObject(kept), kept)
 	if err != nil && !apierrors.IsNotFound(err) {
-		k.log.Error(err, "Kube-OVN's layout could not be written down", "configMap", layoutName)
+		k.log.Error(err, "Kube-OVN's layout could not be written down", "configMap", LayoutName)
 		return
 	}
 	data := map[string]string{layoutNow: string(text), layoutClear: kept.Data[layoutClear]}
@@ -110,7 +110,7 @@ func (k *KubeOVN) note(ctx context.Context, l layout.Layout) {
 		err = k.live.Create(ctx, kept)
 	}
 	if err != nil && !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) { // another replica writes the same
-		k.log.Error(err, "Kube-OVN's layout could not be written down", "configMap", layoutName)
+		k.log.Error(err, "Kube-OVN's layout could not be written down", "configMap", LayoutName)
 		return
 	}
 	k.written = string(text)

@@ -123,6 +123,23 @@ func New(
 // Northbound returns the Northbound database as it is followed.
 func (f *Feed) Northbound() *ovn.Mirror { return f.databases[0].mirror }
 
+// Database says how one of OVN's databases is followed.
+type Database struct {
+	ovn.State
+
+	// Version is the release of OVN that the database names; empty where it names none.
+	Version string
+}
+
+// Databases returns how the Northbound database is followed, and the Southbound one; nil where that is not followed.
+func (f *Feed) Databases() (north Database, south *Database) {
+	of := func(d database) Database { return Database{d.mirror.State(), d.mirror.Snapshot().Version()} }
+	if len(f.databases) > 1 {
+		south = new(of(f.databases[1]))
+	}
+	return of(f.databases[0]), south
+}
+
 // Current returns nil while both sides are followed at this moment, as they must be for whoever writes to them.
 func (f *Feed) Current() error {
 	return errors.Join(f.databases[0].synced(), f.watches.current(rewatch))
@@ -181,15 +198,23 @@ func after(holds func() bool, task func(context.Context)) func(context.Context) 
 	}
 }
 
+// Judging returns nil when both sides have been read, and otherwise says what is being read.
+func (f *Feed) Judging() error {
+	if f.started.Load() {
+		return nil
+	}
+	what := "nothing has been read"
+	if reading := f.reading.Load(); reading != nil {
+		what = "reading " + *reading
+	}
+	return errors.New("not judging yet: " + what)
+}
+
 // Ready implements healthz.Checker.
 func (f *Feed) Ready(*http.Request) error {
 	var errs []error
-	if !f.started.Load() {
-		what := "nothing has been read"
-		if reading := f.reading.Load(); reading != nil {
-			what = "reading " + *reading
-		}
-		errs = append(errs, errors.New("not judging yet: "+what), f.watches.Failing())
+	if err := f.Judging(); err != nil {
+		errs = append(errs, err, f.watches.Failing())
 	}
 	if lost := f.lost.Load(); lost != nil {
 		errs = append(errs, fmt.Errorf("the Northbound database is followed no longer, and is read again: %w", *lost))

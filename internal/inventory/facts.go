@@ -93,6 +93,14 @@ type Row struct {
 	Disabled bool
 }
 
+// RowDoubt says what is not known of rows, where they were read from a text that has not all of a database.
+type RowDoubt struct {
+	// Lacks are the columns without which a row cannot be judged, as "port_security and type"; "" where all are known.
+	Lacks string
+	// Some means that there may be more rows than were read.
+	Some bool
+}
+
 // Port is the picture of one port: everything that is needed to judge it. It is a value of its own; later changes do
 // not reach it.
 type Port struct {
@@ -158,6 +166,8 @@ type Port struct {
 	NotChecking string
 	// NoneMarked means that no row of the database bears Kube-OVN's mark: it is another's, or empty.
 	NoneMarked bool
+	// Doubt says what is not known of the rows of the database.
+	Doubt RowDoubt
 	// MachinesDoubted means that machines are not read: an owner of the pod that seems to be one may exist.
 	MachinesDoubted bool
 	// Groups are the security groups that the row is in as OVN has it, where GroupsKnown means that these are read.

@@ -23,8 +23,8 @@ type Workload struct {
 // owners is the objects that exist and may own pods, and Kube-OVN's gateways. It answers who owns a pod, and for what
 // gateway it forwards.
 type owners struct {
-	home          string                        // the namespace where Kube-OVN's controller runs
-	workloads     persistent.Map[string, owner] // by UID
+	home          string                         // the namespace where Kube-OVN's controller runs
+	workloads     persistent.Map[string, *owner] // by UID
 	keepers       persistent.Map[keeperKey, keeper]
 	gateways      persistent.Map[gatewayKey, *Gateway]
 	doubtMachines bool
@@ -43,6 +43,9 @@ func (ow *owners) Owners(controller *policy.Owner) []policy.Owner {
 		known, ok := ow.workloads.Find(o.UID)
 		if !ok || known.object != *o {
 			break
+		}
+		if chain == nil {
+			chain = make([]policy.Owner, 0, 2) // most are a ReplicaSet and its Deployment
 		}
 		chain = append(chain, *o)
 		if o = known.parent; o != nil {
@@ -82,7 +85,7 @@ type ownerEditor struct {
 }
 
 // set adds or replaces an object, and returns what was known of it. It reports whether that was something else.
-func (ed *ownerEditor) set(uid string, now owner) (before owner, changed bool) {
+func (ed *ownerEditor) set(uid string, now *owner) (before *owner, changed bool) {
 	before, ok := ed.workloads.Find(uid)
 	if ok && before.equal(now) {
 		return before, false
@@ -97,7 +100,7 @@ func (ed *ownerEditor) delete(uid string) {
 }
 
 // keeper returns the key by which ports are kept for an object; ok is false where none are kept for its kind.
-func (o owner) keeper() (key keeperKey, ok bool) {
+func (o *owner) keeper() (key keeperKey, ok bool) {
 	kind := o.object.Kind
 	ok = kind == KeeperStatefulSet || kind == KeeperVirtualMachine
 	return keeperKey{kind, PodKey{o.namespace, o.object.Name}}, ok
@@ -109,7 +112,7 @@ func (inv *State) With(w Workload) *State {
 	s.workloads.Set(
 		new(persistent.Edit),
 		w.Object.UID,
-		owner{object: w.Object, parent: w.Parent, namespace: w.Namespace, made: w.Made},
+		&owner{object: w.Object, parent: w.Parent, namespace: w.Namespace, made: w.Made},
 	)
 	return &s
 }
@@ -122,7 +125,7 @@ func (inv *Inventory) SetOwner(o policy.Owner, parent *policy.Owner) []string {
 // SetWorkload says that an object exists that may own pods. It returns the names of the ports of the pods that it owns,
 // and of a gateway's workload those of the pods behind it.
 func (inv *Inventory) SetWorkload(w Workload) []string {
-	now := owner{object: w.Object, parent: w.Parent, namespace: w.Namespace, made: w.Made, ordinals: w.Ordinals}
+	now := &owner{object: w.Object, parent: w.Parent, namespace: w.Namespace, made: w.Made, ordinals: w.Ordinals}
 	before, changed := inv.owners.set(w.Object.UID, now)
 	if !changed {
 		return nil
@@ -140,9 +143,11 @@ func (inv *Inventory) SetWorkload(w Workload) []string {
 func (inv *Inventory) DeleteOwner(uid string) []string {
 	was := inv.workloads.Get(uid)
 	touched := inv.portsBehind(uid, was)
-	if key, ok := was.keeper(); ok && inv.keepers.Get(key).uid == uid {
-		inv.owners.keepers.Delete(inv.edit, key)
-		touched = append(touched, inv.ports.dependents.of(key)...)
+	if was != nil {
+		if key, ok := was.keeper(); ok && inv.keepers.Get(key).uid == uid {
+			inv.owners.keepers.Delete(inv.edit, key)
+			touched = append(touched, inv.ports.dependents.of(key)...)
+		}
 	}
 	inv.owners.delete(uid)
 	inv.affectOwned(uid)
@@ -150,9 +155,9 @@ func (inv *Inventory) DeleteOwner(uid string) []string {
 }
 
 // portsBehind returns the names of the ports of the pods of a gateway's workload, as it is or was.
-func (inv *Inventory) portsBehind(uid string, states ...owner) (names []string) {
+func (inv *Inventory) portsBehind(uid string, states ...*owner) (names []string) {
 	for _, o := range states {
-		if o.parent != nil && kubeovn.IsGateway(o.parent.APIVersion, o.parent.Kind) {
+		if o != nil && o.parent != nil && kubeovn.IsGateway(o.parent.APIVersion, o.parent.Kind) {
 			names = append(names, inv.portsThrough(o.namespace, uid)...)
 		}
 	}
@@ -164,7 +169,7 @@ func (inv *Inventory) portsBehind(uid string, states ...owner) (names []string) 
 func (inv *Inventory) DoubtMachines() { inv.owners.doubtMachines = true }
 
 // equal reports whether the same is known of an object.
-func (o owner) equal(other owner) bool {
+func (o *owner) equal(other *owner) bool {
 	return o.object == other.object && equalOwner(o.parent, other.parent) && o.namespace == other.namespace &&
 		o.made.Equal(other.made) &&
 		(o.ordinals == other.ordinals || o.ordinals != nil && other.ordinals != nil && *o.ordinals == *other.ordinals)

@@ -29,6 +29,7 @@ type ports struct {
 	vlans     persistent.Map[string, string] // by switch, the VLAN that it may share with others
 	ipv6Ports persistent.Map[string, int]    // by UUID of a chassis: how many with IPv6 addresses are bound there
 	marked    int                            // rows that bear Kube-OVN's mark
+	doubt     RowDoubt
 }
 
 // SubnetOf returns the subnet that the IP resource of the port names; "" where it is not known.
@@ -100,6 +101,12 @@ func (ps *ports) Names() []string {
 	slices.Sort(names)
 	return names
 }
+
+// DoubtRows says what is not known of rows. It is for an inventory that is filled once.
+func (inv *Inventory) DoubtRows(d RowDoubt) { inv.ports.doubt = d }
+
+// RowsDoubted returns what is not known of rows.
+func (ps *ports) RowsDoubted() RowDoubt { return ps.doubt }
 
 // NoneMarked reports whether no row bears Kube-OVN's mark: the database is that of another network plugin, or empty.
 func (ps *ports) NoneMarked() bool { return ps.marked == 0 }
@@ -284,12 +291,14 @@ func (ed *portEditor) countIPv6Ports(was, is []string) {
 	if slices.Equal(was, is) {
 		return
 	}
-	for uuids, delta := range map[*[]string]int{&was: -1, &is: +1} {
-		for _, uuid := range *uuids {
+	count := func(uuids []string, delta int) {
+		for _, uuid := range uuids {
 			tally(&ed.ipv6Ports, ed.edit, uuid, delta)
 			ed.affectChassis(uuid)
 		}
 	}
+	count(was, -1)
+	count(is, +1)
 }
 
 // countMarked counts the rows that bear Kube-OVN's mark where one replaces another, either of which may be nil. It

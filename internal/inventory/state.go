@@ -72,6 +72,7 @@ func (inv *State) Port(name string, now time.Time) Port {
 func (inv *State) port(name string, e *entry, now time.Time) Port {
 	port := Port{
 		MachinesDoubted: inv.doubtMachines,
+		Doubt:           inv.doubt,
 		Name:            name,
 		Record:          e.record,
 		Row:             e.row,

@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"net/netip"
 	"reflect"
@@ -18,7 +19,19 @@ type VPC struct {
 	Name string
 	// Namespaces may use those of its subnets that are bound to none themselves; empty leaves these to every namespace.
 	Namespaces []string
+	// Routes are its static routes and its policy routes that name a next hop.
+	Routes []Route
 }
+
+// Route is what a router sends to an address that somebody has.
+type Route struct {
+	// Matches is the prefix of a static route, or the match of a policy route.
+	Matches string
+	NextHop netip.Addr
+}
+
+// VPCs returns all VPCs that are known, in no order.
+func (n *network) VPCs() iter.Seq[VPC] { return n.vpcs.Values() }
 
 // SetVPC adds or replaces a VPC. It touches no port: what a pod was given stays.
 func (inv *Inventory) SetVPC(v VPC) []string {

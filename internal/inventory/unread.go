@@ -8,14 +8,15 @@ type Kind string
 // Kinds of which it matters whether they have been read: who looks for the holder of something must not take what
 // nobody has told yet for what nobody has.
 const (
-	Pods     Kind = "Pod"
-	Nodes    Kind = "Node"
-	Services Kind = "Service"
-	Records  Kind = "IP.kubeovn.io"
-	Vips     Kind = "Vip.kubeovn.io"
-	Subnets  Kind = "Subnet.kubeovn.io"
-	VPCs     Kind = "Vpc.kubeovn.io"
-	Pools    Kind = "IPPool.kubeovn.io"
+	Namespaces Kind = "Namespace"
+	Pods       Kind = "Pod"
+	Nodes      Kind = "Node"
+	Services   Kind = "Service"
+	Records    Kind = "IP.kubeovn.io"
+	Vips       Kind = "Vip.kubeovn.io"
+	Subnets    Kind = "Subnet.kubeovn.io"
+	VPCs       Kind = "Vpc.kubeovn.io"
+	Pools      Kind = "IPPool.kubeovn.io"
 
 	EIPs           Kind = "OvnEip.kubeovn.io"
 	FIPs           Kind = "OvnFip.kubeovn.io"

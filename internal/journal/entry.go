@@ -49,8 +49,8 @@ func (e Entry) told() bool {
 		(b.ExternalIDs == nil) == (a.ExternalIDs == nil)
 }
 
-// made reports whether the change was made, as far as is known.
-func (e Entry) made() bool { return e.Outcome != Conflict && e.Outcome != Failed }
+// Made reports whether the change was made, as far as is known.
+func (e Entry) Made() bool { return e.Outcome != Conflict && e.Outcome != Failed }
 
 // Values are what one change is about: columns of the row, or annotations of the pod. nil columns are not part of it.
 // An annotation that was not there is the empty text.

@@ -23,7 +23,7 @@ func (c Choice) Pick(entries []Entry) []Entry {
 	var out []Entry
 	for _, e := range slices.Backward(entries) {
 		switch {
-		case !e.made() || e.Undoes != "":
+		case !e.Made() || e.Undoes != "":
 		case c.ID != "" && e.ID != c.ID,
 			c.Port != "" && e.Port != c.Port,
 			c.Namespace != "" && e.Namespace != c.Namespace:
@@ -107,7 +107,7 @@ func Standing(entries []Entry, id string) (Entry, error) {
 	switch {
 	case i < 0 || entries[i].Undoes != "":
 		return Entry{}, fmt.Errorf("the journal has no change %q of repair", id)
-	case !entries[i].made():
+	case !entries[i].Made():
 		return Entry{}, fmt.Errorf("change %s of repair was not made", id)
 	}
 	if back, undone := undoing(entries, id); undone {
@@ -133,7 +133,7 @@ func undoing(entries []Entry, id string) (Entry, bool) {
 // Nothing says why there is no change to take back.
 func Nothing(entries []Entry, choice Choice) string {
 	const none = "No change to take back: "
-	repairs := slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.Undoes != "" || !e.made() })
+	repairs := slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.Undoes != "" || !e.Made() })
 	if len(repairs) == 0 {
 		return none + "the journal has none of repair."
 	}

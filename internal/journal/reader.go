@@ -45,7 +45,7 @@ func (r *Reader) changes(ctx context.Context) ([]Entry, error) {
 	defer r.mu.Unlock()
 	if age := r.Now().Sub(r.read); age < 0 || age > fresh {
 		entries, err := Read(ctx, r.Client, r.Namespace)
-		if err != nil && !errors.Is(err, errUnreadable) {
+		if err != nil && !errors.Is(err, ErrUnreadable) {
 			return nil, err
 		}
 		r.entries, r.read = entries, r.Now()

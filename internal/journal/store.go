@@ -187,8 +187,8 @@ func number(c *corev1.ConfigMap) int {
 	return n
 }
 
-// errUnreadable is wrapped by the error of Read that tells of lines that could not be read.
-var errUnreadable = errors.New("the journal has lines that cannot be read")
+// ErrUnreadable is wrapped by the error of Read that tells of lines that could not be read.
+var ErrUnreadable = errors.New("the journal has lines that cannot be read")
 
 // Read returns all changes that are still kept, the oldest first. Where some lines cannot be read, it gives the others
 // with an error.
@@ -197,6 +197,11 @@ func Read(ctx context.Context, c client.Reader, namespace string) ([]Entry, erro
 	if err != nil {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
+	return parseAll(all)
+}
+
+// parseAll returns the changes in these ConfigMaps.
+func parseAll(all []corev1.ConfigMap) ([]Entry, error) {
 	var text strings.Builder
 	for i := range all {
 		text.WriteString(all[i].Data[key])
@@ -204,7 +209,7 @@ func Read(ctx context.Context, c client.Reader, namespace string) ([]Entry, erro
 	}
 	entries, unreadable := Parse(text.String())
 	if unreadable > 0 {
-		return entries, fmt.Errorf("%w: %d", errUnreadable, unreadable)
+		return entries, fmt.Errorf("%w: %d", ErrUnreadable, unreadable)
 	}
 	return entries, nil
 }

@@ -133,20 +133,39 @@ func AttachmentOf(nad *nadv1.NetworkAttachmentDefinition) (kubeovn.Attachment, k
 
 // RecordOf returns the facts of an IP resource (ips.kubeovn.io). Fields that are absent stay empty.
 func RecordOf(u *unstructured.Unstructured) *inventory.Record {
+	field := func(name string) text { return text(specString(u, name)) }
+	return recordOf(u.GetName(), u.GetLabels(), &recordSpec{
+		MAC: field("macAddress"), Subnet: field("subnet"), PodType: field("podType"), Namespace: field("namespace"),
+		PodName: field("podName"), IPv4: field("v4IpAddress"), IPv6: field("v6IpAddress"),
+	})
+}
+
+// recordSpec is what is read of the spec of an IP resource.
+type recordSpec struct {
+	MAC       text `json:"macAddress"`
+	Subnet    text `json:"subnet"`
+	PodType   text `json:"podType"`
+	Namespace text `json:"namespace"`
+	PodName   text `json:"podName"`
+	IPv4      text `json:"v4IpAddress"`
+	IPv6      text `json:"v6IpAddress"`
+}
+
+// recordOf is RecordOf by the parts of the resource.
+func recordOf(name string, labels map[string]string, spec *recordSpec) *inventory.Record {
 	r := &inventory.Record{
-		Name:   u.GetName(),
-		MAC:    specString(u, "macAddress"),
-		Subnet: shared(specString(u, "subnet")),
-		Keeper: shared(specString(u, "podType")),
+		Name:     name,
+		MAC:      string(spec.MAC),
+		Subnet:   shared(string(spec.Subnet)),
+		Keeper:   shared(string(spec.PodType)),
+		Reserved: labels[kubeovn.ReservedLabel] == kubeovn.True,
+		Of: inventory.PodKey{
+			Namespace: shared(string(spec.Namespace)), Name: within(name, string(spec.PodName)),
+		},
 	}
-	r.Reserved = u.GetLabels()[kubeovn.ReservedLabel] == kubeovn.True
-	r.Of = inventory.PodKey{
-		Namespace: shared(specString(u, "namespace")),
-		Name:      within(r.Name, specString(u, "podName")),
-	}
-	for _, field := range []string{"v4IpAddress", "v6IpAddress"} {
-		if ip := specString(u, field); ip != "" {
-			r.IPs = append(r.IPs, ip)
+	for _, ip := range []text{spec.IPv4, spec.IPv6} {
+		if ip != "" {
+			r.IPs = append(r.IPs, string(ip))
 		}
 	}
 	return r

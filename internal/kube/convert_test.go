@@ -523,7 +523,7 @@ func TestFill(t *testing.T) {
 		object(VipKind, "v", map[string]any{"namespace": "ns", "type": "switch_lb_vip"}),
 	}
 	inv := inventory.New()
-	missing, err := Fill(t.Context(), server(t, nil, nil, objects...), inv)
+	missing, _, err := Fill(t.Context(), server(t, nil, nil, objects...), inv, "")
 	if err != nil || len(missing) > 0 {
 		t.Fatalf("missing %v, %v", missing, err)
 	}
@@ -540,12 +540,12 @@ func TestFill(t *testing.T) {
 		}
 		return nil
 	}
-	missing, err = Fill(t.Context(), server(t, nil, noMatch, objects...), inventory.New())
+	missing, _, err = Fill(t.Context(), server(t, nil, noMatch, objects...), inventory.New(), "")
 	if err != nil || len(missing) != 1 || missing[0].Kind != IPKind || missing[0].Lacks == "" {
 		t.Errorf("missing %v, %v; want IP alone", missing, err)
 	}
 	down := func(string) error { return errors.New("down") }
-	if _, err := Fill(t.Context(), server(t, nil, down), inventory.New()); err == nil {
+	if _, _, err := Fill(t.Context(), server(t, nil, down), inventory.New(), ""); err == nil {
 		t.Error("a server that is down is no error")
 	}
 }

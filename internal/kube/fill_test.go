@@ -168,7 +168,7 @@ func TestFillWithMissingKinds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inv := inventory.New()
-			missing, err := Fill(t.Context(), (&apiServer{kubeovn: c.kubeovn, pods: 1}).client(t), inv)
+			missing, _, err := Fill(t.Context(), (&apiServer{kubeovn: c.kubeovn, pods: 1}).client(t), inv, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -191,7 +191,7 @@ func TestFillPages(t *testing.T) {
 	const pods = 2*pageSize + 1
 	s := &apiServer{pods: pods}
 	inv := inventory.New()
-	if _, err := Fill(t.Context(), s.client(t), inv); err != nil {
+	if _, _, err := Fill(t.Context(), s.client(t), inv, ""); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(inv.Names()); n != pods || s.pages != 3 {
@@ -210,7 +210,7 @@ func TestFillPages(t *testing.T) {
 
 // An incomplete list is an error.
 func TestFillExpires(t *testing.T) {
-	_, err := Fill(t.Context(), (&apiServer{pods: 2 * pageSize, expireAt: 2}).client(t), inventory.New())
+	_, _, err := Fill(t.Context(), (&apiServer{pods: 2 * pageSize, expireAt: 2}).client(t), inventory.New(), "")
 	if err == nil || !strings.Contains(err.Error(), "Pod") {
 		t.Errorf("got %v, want an error that names the kind", err)
 	}

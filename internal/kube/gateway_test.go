@@ -143,7 +143,7 @@ metadata:
   ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: veg-1, uid: r, controller: true}]
 `
 	inv := inventory.New()
-	if _, err := FillFromFile([]byte(file), inv); err != nil {
+	if _, err := fill(file, inv); err != nil {
 		t.Fatal(err)
 	}
 	p := inv.Port("veg-1-a.edge", metav1.Now().Time)

@@ -306,7 +306,8 @@ func VLANOf(u *unstructured.Unstructured) inventory.VLAN {
 // VPCOf returns the facts of a Vpc resource (vpcs.kubeovn.io). The default one is for all namespaces, whatever it
 // lists: Kube-OVN gives its subnets to every namespace that no other VPC lists.
 func VPCOf(u *unstructured.Unstructured) inventory.VPC {
-	v := inventory.VPC{Name: u.GetName()}
+	v := inventory.VPC{Name: u.GetName(), Routes: append(routesOf(u, "staticRoutes", "cidr"),
+		routesOf(u, "policyRoutes", "match")...)}
 	if isDefault, _, err := unstructured.NestedBool(u.Object, "status", "default"); err == nil && isDefault {
 		return v
 	}
@@ -314,6 +315,29 @@ func VPCOf(u *unstructured.Unstructured) inventory.VPC {
 		v.Namespaces = list
 	}
 	return v
+}
+
+// routesOf returns the routes of a list in the spec, with what each matches; those without a next hop that can be read
+// are left out. Kube-OVN takes several next hops with commas in a policy route.
+func routesOf(u *unstructured.Unstructured, list, matches string) (out []inventory.Route) {
+	items, _, err := unstructured.NestedSlice(u.Object, "spec", list)
+	if err != nil {
+		return nil
+	}
+	for _, item := range items {
+		one, ok := item.(map[string]any)
+		if !ok {
+			continue
+		}
+		text, _ := one[matches].(string)
+		hops, _ := one["nextHopIP"].(string)
+		for hop := range strings.SplitSeq(hops, ",") {
+			if a, err := netip.ParseAddr(strings.TrimSpace(hop)); err == nil {
+				out = append(out, inventory.Route{Matches: text, NextHop: a.Unmap()})
+			}
+		}
+	}
+	return out
 }
 
 // PoolOf returns the facts of an IPPool resource (ippools.kubeovn.io).

@@ -43,13 +43,20 @@ func EnterManifest(inv *inventory.Inventory, u *unstructured.Unstructured) error
 		inv.SetException(e)
 		return e.Err
 	}
-	found := collected{objects: make(map[schema.GroupVersionKind][]client.Object)}
-	if err := found.object(u); err != nil {
+	raw, err := u.MarshalJSON()
+	if err != nil {
 		return err
 	}
-	for _, s := range Sources() {
-		for _, o := range found.objects[s.Kind] {
-			s.Set(inv, o)
+	found := NewFiles(func([]byte) {})
+	if err := found.item(raw, schema.GroupVersionKind{}); err != nil {
+		return err
+	}
+	for _, b := range found.bad {
+		return b.Err
+	}
+	for kind, objects := range found.objects {
+		for _, o := range objects {
+			found.sources[kind].Set(inv, o)
 		}
 	}
 	return nil

@@ -37,7 +37,7 @@ spec: {subnet: s, namespaces: [other], ips: [10.0.1.0/24, 10.0.2.5, 10.0.2.10..1
 // Kept addresses are read from every kind that keeps some, in every form that the kind has.
 func TestReservationsFromAFile(t *testing.T) {
 	inv := inventory.New()
-	if _, err := FillFromFile([]byte(reservationsYAML), inv); err != nil {
+	if _, err := fill(reservationsYAML, inv); err != nil {
 		t.Fatal(err)
 	}
 	pool := inventory.Holder{Kind: inventory.HeldByPool, Name: "bound"}

@@ -40,11 +40,17 @@ type Source struct {
 	Delete func(inv *inventory.Inventory, object any) []string
 }
 
+// Kinds of Kubernetes' own that are read in a way of their own.
+var (
+	namespaceKind = corev1.SchemeGroupVersion.WithKind("Namespace")
+	podKind       = corev1.SchemeGroupVersion.WithKind("Pod")
+)
+
 // Sources returns every kind that the inventory is fed from. Pods come last, so that what they refer to is there
 // already.
 func Sources() []Source {
 	sources := []Source{
-		typed(corev1.SchemeGroupVersion.WithKind("Namespace"), &corev1.NamespaceList{},
+		typed(namespaceKind, &corev1.NamespaceList{},
 			func(inv *inventory.Inventory, o *corev1.Namespace) []string { return inv.SetNamespace(NamespaceOf(o)) },
 			func(inv *inventory.Inventory, o *corev1.Namespace) []string { return inv.DeleteNamespace(o.Name) },
 		),
@@ -150,7 +156,7 @@ func Sources() []Source {
 	}
 	return append(
 		sources,
-		typed[corev1.Pod](corev1.SchemeGroupVersion.WithKind("Pod"), &corev1.PodList{}, nil, nil).many(
+		typed[corev1.Pod](podKind, &corev1.PodList{}, nil, nil).many(
 			kept(PodOf, (*inventory.Inventory).SetPod),
 			kept(PodOf, func(inv *inventory.Inventory, p *inventory.Pod) []string { return inv.DeletePod(p.PodKey) }),
 		),

@@ -1,6 +1,8 @@
 package kube
 
 import (
+	"net/netip"
+	"slices"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -81,5 +83,30 @@ func TestNamespacesOfVPC(t *testing.T) {
 		if got := VPCOf(&unstructured.Unstructured{Object: c.vpc}); len(got.Namespaces) != c.want || got.Name == "" {
 			t.Errorf("%s: %+v", name, got)
 		}
+	}
+}
+
+// Routes are read with what they match and each next hop that is an address.
+func TestRoutesOfVPC(t *testing.T) {
+	type object = map[string]any
+	vpc := object{
+		"metadata": object{"name": "own"}, "status": object{"default": true},
+		"spec": object{
+			"staticRoutes": []any{
+				object{"cidr": "192.0.2.0/24", "nextHopIP": "10.16.0.9"}, object{"cidr": "192.0.3.0/24"}, "no object",
+			},
+			"policyRoutes": []any{
+				object{"match": "ip4.src == 10.0.0.0/8", "action": "reroute", "nextHopIP": "10.16.0.7, 10.16.0.8"},
+				object{"match": "ip4", "action": "drop", "nextHopIP": "none"},
+			},
+		},
+	}
+	want := []inventory.Route{
+		{Matches: "192.0.2.0/24", NextHop: netip.MustParseAddr("10.16.0.9")},
+		{Matches: "ip4.src == 10.0.0.0/8", NextHop: netip.MustParseAddr("10.16.0.7")},
+		{Matches: "ip4.src == 10.0.0.0/8", NextHop: netip.MustParseAddr("10.16.0.8")},
+	}
+	if got := VPCOf(&unstructured.Unstructured{Object: vpc}).Routes; !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -28,10 +29,16 @@ func TemplateKinds() []schema.GroupVersionKind {
 }
 
 // EachTemplate lists the objects of these kinds, a page at a time, and calls look with each as JSON. notes say which
-// kinds may not be listed. A kind that the cluster does not serve has no objects.
-func EachTemplate(ctx context.Context, c client.Reader, look func(raw []byte)) (notes []string, err error) {
+// kinds may not be listed. A kind that the cluster does not serve has no objects. Where namespace is not empty, a kind
+// that may not be listed in the whole cluster is listed in this namespace.
+func EachTemplate(
+	ctx context.Context, c client.Reader, namespace string, look func(raw []byte),
+) (notes []string, err error) {
 	for _, kind := range TemplateKinds() {
 		err := eachTemplateOf(ctx, c, kind, look)
+		if namespace != "" && apierrors.IsForbidden(err) {
+			err = eachTemplateOf(ctx, c, kind, look, client.InNamespace(namespace))
+		}
 		switch {
 		case err == nil, meta.IsNoMatchError(err), apierrors.IsNotFound(err):
 		case apierrors.IsForbidden(err):
@@ -52,12 +59,14 @@ func eachTemplateOf(
 	c client.Reader,
 	kind schema.GroupVersionKind,
 	look func(raw []byte),
+	options ...client.ListOption,
 ) error {
 	token := ""
 	for {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		if err := c.List(ctx, list, client.Limit(pageSize), client.Continue(token)); err != nil {
+		page := append(slices.Clone(options), client.Limit(pageSize), client.Continue(token))
+		if err := c.List(ctx, list, page...); err != nil {
 			return err
 		}
 		for i := range list.Items {

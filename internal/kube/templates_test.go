@@ -47,7 +47,7 @@ func TestEachTemplate(t *testing.T) {
 		},
 	}).Build()
 	var found []string
-	notes, err := EachTemplate(t.Context(), c, func(raw []byte) {
+	notes, err := EachTemplate(t.Context(), c, "", func(raw []byte) {
 		var o metav1.PartialObjectMetadata
 		if err := json.Unmarshal(raw, &o); err != nil {
 			t.Error(err)
@@ -67,7 +67,9 @@ func TestEachTemplate(t *testing.T) {
 
 // A file has templates of the kinds that pods are made from, besides what the inventory reads of them.
 func TestTemplatesInAFile(t *testing.T) {
-	filled, err := FillFromFile([]byte(`
+	var templates []string
+	files := NewFiles(func(raw []byte) { templates = append(templates, string(raw)) })
+	err := files.Read(strings.NewReader(`
 {kind: Namespace, apiVersion: v1, metadata: {name: ns}}
 ---
 {kind: Pod, apiVersion: v1, metadata: {name: p, namespace: ns}}
@@ -75,10 +77,17 @@ func TestTemplatesInAFile(t *testing.T) {
 {kind: Deployment, apiVersion: apps/v1, metadata: {name: web, namespace: ns}}
 ---
 {kind: CronJob, apiVersion: batch/v1, metadata: {name: daily, namespace: ns}}
-`), inventory.New())
-	if err != nil || len(filled.Templates) != 2 || filled.Objects["Deployment"] != 1 ||
-		!strings.Contains(string(filled.Templates[1]), `"daily"`) {
-		t.Errorf("%d templates and %v, error %v", len(filled.Templates), filled.Objects, err)
+---
+{kind: JobList, apiVersion: batch/v1, items: [{metadata: {name: once, namespace: ns}}]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	filled, err := files.Fill(inventory.New())
+	if err != nil || len(templates) != 3 || filled.Objects["Deployment"] != 1 ||
+		!strings.Contains(templates[1], `"daily"`) ||
+		!strings.Contains(templates[2], `"kind":"Job"`) {
+		t.Errorf("templates %q and %v, error %v", templates, filled.Objects, err)
 	}
 }
 

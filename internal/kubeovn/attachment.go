@@ -104,3 +104,18 @@ func folded(key string) string {
 		return unicode.ToLower(least)
 	}, key)
 }
+
+// ConfigOf returns a CNI configuration that KindOfConfig takes for that kind. It stands for a real one, which may hold
+// secrets.
+func ConfigOf(kind AttachmentKind) string {
+	switch kind {
+	case KindOVN:
+		return `{"type":"` + cniType + `"}`
+	case KindMixed:
+		return `{"type":"` + cniType + `","plugins":[{"type":"` + cniType + `"}]}`
+	case KindForeign:
+		return `{"type":"other"}`
+	case KindUnknown:
+	}
+	return ""
+}

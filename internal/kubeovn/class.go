@@ -107,7 +107,8 @@ func IsRead(key string) bool {
 	case OwnKey:
 		return BaseSuffix(key) == Allocated
 	}
-	return key == NATGateway
+	// Routes show for whom a port forwards.
+	return key == NATGateway || BaseSuffix(key) == Routes
 }
 
 // BaseSuffix returns the suffix of a key without an interface's name; "" where the key has no provider.

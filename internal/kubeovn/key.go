@@ -46,6 +46,10 @@ const (
 	Gateway Suffix = "gateway"
 	// LogicalRouter is the VPC's router.
 	LogicalRouter Suffix = "logical_router"
+	// Routes is a JSON list of the routes that the pod is given, each with dst and gw.
+	Routes Suffix = "routes"
+	// NorthGateway is the address that the pod's traffic to the outside is steered to.
+	NorthGateway Suffix = "north_gateway"
 	// PodNICType is the kind of device the CNI makes.
 	PodNICType Suffix = "pod_nic_type"
 )

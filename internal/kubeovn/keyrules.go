@@ -102,7 +102,7 @@ var KeyRules = []KeyRule{
 	{"eip", EgressKey, "pods", "controller: reconcileRouteSubnets", "takes an external address"},
 	{"snat", EgressKey, "pods", "controller: reconcileRouteSubnets", "takes an external address"},
 	{
-		"north_gateway", EgressKey, "pods", "controller: reconcileRouteSubnets, gcRoutePolicy",
+		NorthGateway, EgressKey, "pods", "controller: reconcileRouteSubnets, gcRoutePolicy",
 		"steers the pod's traffic to a router of its choice",
 	},
 	{
@@ -112,7 +112,7 @@ var KeyRules = []KeyRule{
 		"controller: enqueueUpdatePod, reconcileAllocateSubnets, handleUpdatePodSecurity",
 		"puts the port into groups, whose address sets are computed from port_security",
 	},
-	{"routes", Harmless, "pods", "daemon: handleAdd", "routes inside the pod"},
+	{Routes, Harmless, "pods", "daemon: handleAdd", "routes inside the pod"},
 	{"default_route", Harmless, "pods", "daemon: handleAdd", "the default route inside the pod"},
 	{
 		"dhcp-v4-options", Harmless, "pods", "controller: reconcilePodDHCPOptions",

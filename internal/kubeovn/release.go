@@ -61,24 +61,53 @@ func (r release) at() time.Time {
 // release are the variants that upstream builds besides it.
 var imageTag = regexp.MustCompile(`^v?(1\.[0-9]{1,3})\.([0-9]{1,4})((?:-(?:x86|amd64|arm|arm64|legacy|debug|dpdk))*)$`)
 
+// Release is a release of Kube-OVN: 1.14.28 has the minor 14 and the patch 28.
+type Release struct{ Minor, Patch int }
+
+// String returns the release as its tag has it, such as "v1.14.28".
+func (r Release) String() string { return fmt.Sprintf("v1.%d.%d", r.Minor, r.Patch) }
+
+// ParseRelease reads the tag of an image of Kube-OVN, such as v1.14.28. The error says what is no such tag.
+func ParseRelease(tag string) (Release, error) {
+	match := imageTag.FindStringSubmatch(tag)
+	if match == nil {
+		return Release{}, fmt.Errorf("%q: want the tag of one of Kube-OVN's own images, such as v1.14.28", tag)
+	}
+	minor, err := strconv.Atoi(match[1][len("1."):])
+	if err != nil {
+		return Release{}, fmt.Errorf("%q: %w", tag, err)
+	}
+	patch, err := strconv.Atoi(match[2])
+	if err != nil {
+		return Release{}, fmt.Errorf("%q: %w", tag, err)
+	}
+	return Release{minor, patch}, nil
+}
+
+// branches has, by minor release of Kube-OVN, the branch of OVN that its base image is built from
+// (dist/images/Dockerfile.base).
+var branches = map[int]string{
+	10: "22.03", 11: "22.03", 12: "22.12", 13: "24.03", 14: "24.03", 15: "25.03", 16: "25.03",
+}
+
+// OVNBranch returns the branch of OVN that is in the images of the release, such as "24.03". ok is false where
+// that is not known.
+func (r Release) OVNBranch() (branch string, ok bool) {
+	branch, ok = branches[r.Minor]
+	return branch, ok
+}
+
 // BuiltBetween returns when OVN was built into the image of a release of Kube-OVN, given as the image's tag: the base
 // image clones the tip of an OVN branch every night (dist/images/Dockerfile.base), and a release takes the last one. A
 // release between two that are known is taken to be between their days; until is zero for one that is newer than all of
 // them. The error says what is no such tag.
 func BuiltBetween(tag string) (from, until time.Time, err error) {
-	match := imageTag.FindStringSubmatch(tag)
-	if match == nil {
-		return time.Time{}, time.Time{}, fmt.Errorf(
-			"%q: want the tag of one of Kube-OVN's own images, such as v1.14.28",
-			tag,
-		)
-	}
-	patch, err := strconv.Atoi(match[2])
+	r, err := ParseRelease(tag)
 	if err != nil {
-		return time.Time{}, time.Time{}, fmt.Errorf("%q: %w", tag, err)
+		return time.Time{}, time.Time{}, err
 	}
-	known := released[match[1]]
-	i, exact := slices.BinarySearchFunc(known, patch, func(r release, patch int) int { return r.patch - patch })
+	known := released["1."+strconv.Itoa(r.Minor)]
+	i, exact := slices.BinarySearchFunc(known, r.Patch, func(r release, patch int) int { return r.patch - patch })
 	switch {
 	case len(known) == 0:
 		return time.Time{}, time.Time{}, nil // a minor release of which no day is known

@@ -23,8 +23,8 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// leaseName is the name of the Lease in the program's own namespace.
-const leaseName = "ovnguard"
+// LeaseName is the name of the Lease in the program's own namespace.
+const LeaseName = "ovnguard"
 
 // Times of the election. A leader that cannot renew stops leaseDuration-renewDeadline before another one may begin.
 const (
@@ -56,11 +56,12 @@ func Identity() (string, error) {
 	return host + "_" + string(uuid.NewUUID()), nil
 }
 
-// New returns a candidate for the Lease in the namespace. Its tasks run whenever it leads, and must end soon after
-// their context does.
+// New returns a candidate for the Lease in the namespace, which names the build of the replica that leads. Its tasks
+// run whenever it leads, and must end soon after their context does.
 func New(
 	config *rest.Config,
 	namespace, identity string,
+	build Build,
 	log logr.Logger,
 	tasks ...func(context.Context),
 ) (*Candidate, error) {
@@ -71,9 +72,10 @@ func New(
 	return &Candidate{
 		lock: &toldOnce{
 			Interface: &resourcelock.LeaseLock{
-				LeaseMeta:  metav1.ObjectMeta{Namespace: namespace, Name: leaseName},
+				LeaseMeta:  metav1.ObjectMeta{Namespace: namespace, Name: LeaseName},
 				Client:     clients.CoordinationV1(),
 				LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
+				Labels:     build.labels(),
 			},
 			log: log,
 		},
@@ -107,7 +109,7 @@ func (c *Candidate) stand(ctx context.Context) error {
 	})
 	defer forget()
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: c.lock, Name: leaseName,
+		Lock: c.lock, Name: LeaseName,
 		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(term context.Context) {

@@ -41,7 +41,7 @@ func (s *seat) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte,
 		return nil, nil, s.cut
 	}
 	if s.record == nil {
-		return nil, nil, apierrors.NewNotFound(schema.GroupResource{Resource: "leases"}, leaseName)
+		return nil, nil, apierrors.NewNotFound(schema.GroupResource{Resource: "leases"}, LeaseName)
 	}
 	s.seen = s.version
 	raw, err := json.Marshal(s.record)
@@ -68,7 +68,7 @@ func (s *seat) Update(_ context.Context, r resourcelock.LeaderElectionRecord) er
 	case s.seen != s.version:
 		return apierrors.NewConflict(
 			schema.GroupResource{Resource: "leases"},
-			leaseName,
+			LeaseName,
 			errors.New("changed meanwhile"),
 		)
 	}

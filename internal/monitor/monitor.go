@@ -10,6 +10,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
@@ -43,6 +44,8 @@ type Verdict struct {
 	// the namespace.
 	Pod    inventory.PodKey
 	PodUID string
+	// Provider is that of the NIC; empty where no pod claims the port.
+	Provider kubeovn.Provider
 	// Result holds the findings that are out, not those that still have to settle.
 	audit.Result
 	// Policy is the name of the policy that the port falls under, empty for the built-in default; Exceptions are the
@@ -55,7 +58,7 @@ type Verdict struct {
 func VerdictOf(port *inventory.Port, result audit.Result) Verdict {
 	v := Verdict{Port: port.Name, Result: result}
 	if port.Pod != nil {
-		v.Pod, v.PodUID = port.Pod.PodKey, port.Pod.UID
+		v.Pod, v.PodUID, v.Provider = port.Pod.PodKey, port.Pod.UID, port.Provider
 		v.Policy, v.Exceptions = port.Decision.Policy, port.Decision.Exceptions
 	}
 	return v
@@ -180,6 +183,23 @@ func (m *Monitor) Results() map[string]audit.Result {
 		results[name] = j.Result
 	}
 	return results
+}
+
+// Verdicts returns the verdicts on all ports, and on the subjects that have findings, in no order, with the state that
+// they are about.
+func (m *Monitor) Verdicts() (*inventory.State, []Verdict) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := make([]Verdict, 0, len(m.ports)+len(m.beside))
+	for _, j := range m.ports {
+		out = append(out, j.Verdict)
+	}
+	for _, j := range m.beside {
+		if len(j.Findings) > 0 {
+			out = append(out, j.Verdict)
+		}
+	}
+	return m.State(), out
 }
 
 // judge judges one port or subject and tells the observer what is different from before.

@@ -6,11 +6,11 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/policy"
 )
 
@@ -90,9 +90,7 @@ type Node struct {
 
 // Picture is what an audit found.
 type Picture struct {
-	Results map[string]audit.Result
-	State   *inventory.State
-	Now     time.Time
+	Verdicts []monitor.Verdict
 	// Only is the namespace to look at; "" for all.
 	Only string
 }
@@ -107,7 +105,8 @@ func (p *Picture) Sum() (total Counts, by []Namespace, actions []Action) {
 		return namespaces[name]
 	}
 	affected := make(map[string]map[string]bool) // namespaces by rule
-	for name, r := range p.Results {
+	for n := range p.Verdicts {
+		r := &p.Verdicts[n]
 		for i := range r.Findings {
 			f := &r.Findings[i]
 			if f.Rule.Severity.Rank() > audit.High.Rank() || p.Only != "" && f.Namespace != p.Only {
@@ -131,10 +130,7 @@ func (p *Picture) Sum() (total Counts, by []Namespace, actions []Action) {
 		if r.State == "" || r.Class == "" { // it is no port
 			continue
 		}
-		namespace := ""
-		if port := p.State.Port(name, p.Now); port.Pod != nil {
-			namespace = port.Pod.Namespace
-		}
+		namespace := r.Pod.Namespace
 		if p.Only != "" && namespace != p.Only {
 			continue
 		}
@@ -174,15 +170,22 @@ func worse(a, b Namespace) int {
 	)
 }
 
-// PoliciesOf returns what governs the namespaces.
-func PoliciesOf(s *inventory.State) Policies {
+// PoliciesOf returns what governs the namespaces, or the one that is named.
+func PoliciesOf(s *inventory.State, only string) Policies {
 	all := s.Policies()
 	out := Policies{Total: len(all), Modes: make(map[string]int)}
 	for i := range all {
 		out.Modes[all[i].Mode.String()]++
 	}
-	s.EachException(func(*policy.Exception) { out.Exceptions++ })
+	s.EachException(func(e *policy.Exception) {
+		if only == "" || e.Namespace == only {
+			out.Exceptions++
+		}
+	})
 	for _, ns := range s.Namespaces() {
+		if only != "" && ns.Name != only {
+			continue
+		}
 		out.Namespaces++
 		if base, _ := policy.Match(all, ns, kubeovn.DefaultProvider); base.Mode == policy.Enforce {
 			out.Enforcing++

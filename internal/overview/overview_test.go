@@ -2,43 +2,38 @@ package overview
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
 )
-
-var now = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // rule returns a rule of that severity.
 func rule(id string, s audit.Severity) audit.Rule { return audit.Rule{ID: id, Name: "n", Severity: s} }
 
 func TestSum(t *testing.T) {
-	inv := inventory.New()
-	for _, p := range []inventory.PodKey{
-		{Namespace: "a", Name: "1"}, {Namespace: "b", Name: "1"}, {Namespace: "b", Name: "2"},
-	} {
-		inv.SetPod(&inventory.Pod{PodKey: p, Owner: p.Name})
-	}
 	high := func(namespace string) audit.Finding {
 		return audit.Finding{Rule: rule("H", audit.High), Namespace: namespace}
 	}
-	p := Picture{State: inv.Snapshot(), Now: now, Results: map[string]audit.Result{
-		"1.a": {State: audit.Compliant, Class: audit.ClassPod},
-		"1.b": {State: audit.Violation, Class: audit.ClassPod, Open: true, Findings: []audit.Finding{
+	of := func(namespace string, r audit.Result) monitor.Verdict {
+		return monitor.Verdict{Pod: inventory.PodKey{Namespace: namespace}, Result: r}
+	}
+	p := Picture{Verdicts: []monitor.Verdict{
+		of("a", audit.Result{State: audit.Compliant, Class: audit.ClassPod}),
+		of("b", audit.Result{State: audit.Violation, Class: audit.ClassPod, Open: true, Findings: []audit.Finding{
 			high("b"), {Rule: rule("L", audit.Low), Namespace: "b"},
-		}},
-		"2.b":    {State: audit.Unknown, Class: audit.ClassPod},
-		"router": {State: audit.OutOfScope, Class: audit.ClassRouter},
+		}}),
+		of("b", audit.Result{State: audit.Unknown, Class: audit.ClassPod}),
+		of("", audit.Result{State: audit.OutOfScope, Class: audit.ClassRouter}),
 		// What is no port counts with its findings alone.
-		"options ": {State: audit.OutOfScope, Findings: []audit.Finding{{Rule: rule("C", audit.Critical)}}},
-		"exception a/e": {State: audit.Violation, Findings: []audit.Finding{
+		of("", audit.Result{State: audit.OutOfScope, Findings: []audit.Finding{{Rule: rule("C", audit.Critical)}}}),
+		of("a", audit.Result{State: audit.Violation, Findings: []audit.Finding{
 			high("a"), {Rule: rule("H", audit.Critical), Namespace: "a"},
-		}},
+		}}),
 	}}
 	total, by, actions := p.Sum()
 	b := Namespace{Name: "b", Counts: Counts{Open: 1, Unknown: 1}, Urgent: 1}
@@ -76,7 +71,11 @@ func TestPoliciesAndNodes(t *testing.T) {
 	inv.SetChassis(inventory.Chassis{UUID: "u", Name: "c", Host: "node1"})
 	s := inv.Snapshot()
 	want := Policies{Total: 1, Modes: map[string]int{"warn": 1}, Exceptions: 1, Namespaces: 2, Enforcing: 1}
-	if diff := cmp.Diff(want, PoliciesOf(s)); diff != "" {
+	if diff := cmp.Diff(want, PoliciesOf(s, "")); diff != "" {
+		t.Error(diff)
+	}
+	want = Policies{Total: 1, Modes: map[string]int{"warn": 1}, Namespaces: 1}
+	if diff := cmp.Diff(want, PoliciesOf(s, "b")); diff != "" {
 		t.Error(diff)
 	}
 	if got := NodesOf(s); len(got) != 1 || got[0].Name != "node1" || len(got[0].Eras) == 0 {

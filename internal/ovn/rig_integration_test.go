@@ -72,7 +72,7 @@ func dump(t *testing.T, s *ovsdbserver.Server, of Database) *dbfile.Database {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := dbfile.Read(data)
+	db, err := dbfile.Read(string(data))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 // recorded starts a server with the rows of a real Kube-OVN controller, in the newest schema.
 func recorded(t *testing.T) *nb {
 	t.Helper()
-	packed, err := os.Open("dbfile/testdata/recorded-nb.db.gz")
+	packed, err := os.Open("../../testdata/recorded/nb.db.gz")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,9 @@ type Snapshot struct {
 // Ports returns the logical switch ports.
 func (s *Snapshot) Ports() Rows[Port] { return s.ports }
 
+// Switches returns the logical switches.
+func (s *Snapshot) Switches() Rows[Switch] { return s.switches }
+
 // PortGroups returns the port groups.
 func (s *Snapshot) PortGroups() Rows[PortGroup] { return s.portGroups }
 

@@ -55,7 +55,7 @@ func (c *Cluster) JudgeTemplate(t Template) Judgement {
 	key := inventory.WorkloadSubject(t.Namespace, t.Workload)
 	running := c.running(func(p *inventory.Pod) bool {
 		return p.Namespace == t.Namespace && p.Controller != nil &&
-			inventory.WorkloadSubject(p.Namespace, c.workloadOf(p)) == key
+			inventory.WorkloadSubject(p.Namespace, c.WorkloadOf(p)) == key
 	})
 	return Judgement{Path: t.Path, Foreseen: c.foreseeTemplate(&t, running)}
 }

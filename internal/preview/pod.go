@@ -17,9 +17,9 @@ func runs(p *inventory.Pod) bool {
 		(p.Controller == nil || p.Controller.APIVersion != "v1" || p.Controller.Kind != "Node")
 }
 
-// workloadOf returns what the pod is made from: of the objects that own it, the one that people write; or the pod
+// WorkloadOf returns what the pod is made from: of the objects that own it, the one that people write; or the pod
 // itself.
-func (c *Cluster) workloadOf(p *inventory.Pod) policy.Owner {
+func (c *Cluster) WorkloadOf(p *inventory.Pod) policy.Owner {
 	if p.Controller == nil {
 		return policy.Owner{APIVersion: "v1", Kind: "Pod", Name: p.Name, UID: p.UID}
 	}

@@ -44,12 +44,72 @@ type group struct {
 	// running are all of its pods that run.
 	running []*inventory.Pod
 
-	refused, overruled []inventory.Foresight
+	refused   []Refusal
+	overruled []admission.Overruled
 }
 
-// Foresee returns what admission would do about pods if they were made again, by workload. Where the template of a
-// workload is known, that is judged; of other pods that run, what they are known to ask for.
+// Workload is what admission would do about the pods of one workload if they were made again.
+type Workload struct {
+	// Object is what the pods are made from; it is the pod itself where that is made from nothing.
+	Object    policy.Owner
+	Namespace string
+	// Running is how many of its pods run.
+	Running int
+	// Refused are the reasons to refuse the pods, in any mode.
+	Refused []Refusal
+	// Overruled are the wishes that are not granted to the pods. Their fields are named as they stand in the object.
+	Overruled []admission.Overruled
+}
+
+// Refusal is a reason to refuse pods, and where in the object their template is.
+type Refusal struct {
+	admission.Refusal
+
+	// Path is empty where the object is itself what is judged.
+	Path string
+}
+
+// FieldInObject returns the name of the field as it stands in the object; "" where the refusal is about none.
+func (r Refusal) FieldInObject() string {
+	if r.Field == "" {
+		return ""
+	}
+	return at(r.Path, r.Field)
+}
+
+// text says it with the field, in the words of admission.
+func (r Refusal) text() string {
+	if r.Field == "" {
+		return r.String()
+	}
+	return at(r.Path, r.String())
+}
+
+// Foresee returns what Judge does as facts for the inventory, of bounded length.
 func (c *Cluster) Foresee(templates []Template) map[inventory.Subject]inventory.Foreseen {
+	judged := c.Judge(templates)
+	if len(judged) == 0 {
+		return nil
+	}
+	out := make(map[inventory.Subject]inventory.Foreseen, len(judged))
+	for key, w := range judged {
+		f := inventory.Foreseen{Workload: w.Object, Namespace: w.Namespace, Running: w.Running}
+		for _, r := range w.Refused {
+			f.Refused = note(f.Refused, inventory.Foresight{Text: r.text(), Mode: r.Mode})
+		}
+		for _, o := range w.Overruled {
+			text := fmt.Sprintf("%s=%q: %s", o.Field, o.Value, o.Why)
+			f.Overruled = note(f.Overruled, inventory.Foresight{Text: text, Mode: o.Mode})
+		}
+		out[key] = f
+	}
+	return out
+}
+
+// Judge returns what admission would do about pods if they were made again, by workload, without those about which it
+// would do nothing. Where the template of a workload is known, that is judged; of other pods that run, what they are
+// known to ask for.
+func (c *Cluster) Judge(templates []Template) map[inventory.Subject]Workload {
 	groups, templated := make(map[inventory.Subject]*group), make(map[inventory.Subject]bool)
 	in := func(namespace string, workload policy.Owner) *group {
 		key := inventory.WorkloadSubject(namespace, workload)
@@ -69,7 +129,7 @@ func (c *Cluster) Foresee(templates []Template) map[inventory.Subject]inventory.
 		if c.leftOut(p.Namespace) || !runs(p) || !c.mayBeRefused(p) {
 			continue
 		}
-		workload := c.workloadOf(p)
+		workload := c.WorkloadOf(p)
 		if !templated[inventory.WorkloadSubject(p.Namespace, workload)] {
 			g := in(p.Namespace, workload)
 			g.pods = append(g.pods, p)
@@ -86,15 +146,15 @@ func (c *Cluster) Foresee(templates []Template) map[inventory.Subject]inventory.
 		if !namespaces[p.Namespace] || !runs(p) {
 			continue
 		}
-		if g := groups[inventory.WorkloadSubject(p.Namespace, c.workloadOf(p))]; g != nil {
+		if g := groups[inventory.WorkloadSubject(p.Namespace, c.WorkloadOf(p))]; g != nil {
 			g.running = append(g.running, p)
 		}
 	}
-	out := make(map[inventory.Subject]inventory.Foreseen)
+	out := make(map[inventory.Subject]Workload)
 	for key, g := range groups {
 		if c.judge(g); len(g.refused)+len(g.overruled) > 0 {
-			out[key] = inventory.Foreseen{
-				Workload: g.workload, Namespace: g.namespace, Running: len(g.running),
+			out[key] = Workload{
+				Object: g.workload, Namespace: g.namespace, Running: len(g.running),
 				Refused: g.refused, Overruled: g.overruled,
 			}
 		}
@@ -178,22 +238,22 @@ func (c *Cluster) view(namespace, user string) *admission.View {
 
 // add notes refusals, each once. What would be let in a moment later is none.
 func (g *group) add(path string, refusals []admission.Refusal) {
-	for _, r := range refusals {
-		if r.Check == nil && r.More == 0 || r.Check != nil && r.Check.Passing {
+	for _, refusal := range refusals {
+		if refusal.Check == nil && refusal.More == 0 || refusal.Check != nil && refusal.Check.Passing {
 			continue
 		}
-		text := r.String()
-		if r.Field != "" {
-			text = at(path, text)
+		r := Refusal{Refusal: refusal, Path: path}
+		if !slices.Contains(g.refused, r) {
+			g.refused = append(g.refused, r)
 		}
-		g.refused = note(g.refused, inventory.Foresight{Text: text, Mode: r.Mode})
 	}
 }
 
-// overrule notes a wish that would not be granted.
+// overrule notes a wish that would not be granted, once.
 func (g *group) overrule(path string, o admission.Overruled) {
-	text := fmt.Sprintf("%s=%q: %s", at(path, o.Field), o.Value, o.Why)
-	g.overruled = note(g.overruled, inventory.Foresight{Text: text, Mode: o.Mode})
+	if o.Field = at(path, o.Field); !slices.Contains(g.overruled, o) {
+		g.overruled = append(g.overruled, o)
+	}
 }
 
 // short returns a text without its middle where it is too long: it begins with the field, and ends with fix and check.

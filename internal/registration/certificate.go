@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	// secretName is the Secret that holds the webhook's certificate authority and certificate.
-	secretName = "ovnguard-webhook-certificate" //nolint:gosec // a name, not a secret
+	// SecretName is the Secret that holds the webhook's certificate authority and certificate.
+	SecretName = "ovnguard-webhook-certificate" //nolint:gosec // a name, not a secret
 	caFile     = "ca.crt"
 	caKeyFile  = "ca.key"
 
@@ -94,7 +94,7 @@ func (c *Certificate) take(secret *corev1.Secret) error {
 // the webhook. It waits for the public one in dir.
 func newRotator(o Options, dir string) *rotator.CertRotator {
 	return &rotator.CertRotator{
-		SecretKey:              types.NamespacedName{Namespace: o.Namespace, Name: secretName},
+		SecretKey:              types.NamespacedName{Namespace: o.Namespace, Name: SecretName},
 		CertDir:                dir,
 		CAName:                 "ovnguard-webhook-ca",
 		CAOrganization:         "ovnguard",

@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -24,7 +25,7 @@ func made(t *testing.T, c client.Client) *corev1.Secret {
 	var secret corev1.Secret
 	if err := c.Get(
 		t.Context(),
-		client.ObjectKey{Namespace: "ovnguard-system", Name: secretName},
+		client.ObjectKey{Namespace: "ovnguard-system", Name: SecretName},
 		&secret,
 	); err != nil {
 		t.Fatal(err)
@@ -35,6 +36,10 @@ func made(t *testing.T, c client.Client) *corev1.Secret {
 func TestEnsureSecret(t *testing.T) {
 	var writes int
 	c := api(t, &writes, nil)
+	own := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ovnguard-system"}}
+	if err := c.Delete(t.Context(), own); err != nil {
+		t.Fatal(err)
+	}
 	first := made(t, c)
 	if writes != 2 {
 		t.Errorf("%d writes, want one for the namespace and one for the Secret", writes)
@@ -66,7 +71,7 @@ func TestEnsureSecret(t *testing.T) {
 // Two replicas make the Secret at the same time: the first one's counts, and the other replica goes on.
 func TestEnsureSecretRace(t *testing.T) {
 	var writes int
-	taken := func() error { return apierrors.NewAlreadyExists(schema.GroupResource{Resource: "secrets"}, secretName) }
+	taken := func() error { return apierrors.NewAlreadyExists(schema.GroupResource{Resource: "secrets"}, SecretName) }
 	if err := ensureSecret(t.Context(), api(t, &writes, taken), newRotator(valid(), ""), nil); err != nil {
 		t.Error(err)
 	}
@@ -98,7 +103,7 @@ func TestTake(t *testing.T) {
 	take := func(secret *corev1.Secret, ok bool) {
 		t.Helper()
 		err := c.take(secret)
-		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), secretName) {
+		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), SecretName) {
 			t.Errorf("take: %v, want success to be %v and an error to name the Secret", err, ok)
 		}
 	}

@@ -104,13 +104,18 @@ func (o Options) clientConfig(path string, bundle []byte) admissionregistrationv
 type registrar struct {
 	client   client.Client
 	options  Options
+	owner    owner
 	contests contests
 }
 
-// register writes both configurations so that they are exactly what they must be, whatever they were, and has the API
-// server trust the authorities of bundle. It says whether anything had to be written, and when to look again at what
-// somebody else changes all the time; 0 where nobody does.
-func (r *registrar) register(ctx context.Context, bundle []byte) (written bool, again time.Duration, err error) {
+// register writes both configurations so that they are exactly what they must be, whatever they were, has the API
+// server trust the authorities of bundle, and gives them to their owners. It says whether anything had to be written,
+// and when to look again at what somebody else changes all the time; 0 where nobody does.
+func (r *registrar) register(
+	ctx context.Context,
+	bundle []byte,
+	owners []metav1.OwnerReference,
+) (written bool, again time.Duration, err error) {
 	// Who changes pods comes first: guarded and not yet changed, they would be refused for what nobody wrote.
 	validate := &admissionregistrationv1.ValidatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: configurationName},
@@ -127,7 +132,10 @@ func (r *registrar) register(ctx context.Context, bundle []byte) (written bool, 
 		{mutate, changing, func() { mutate.Webhooks = changing }},
 		{validate, refusing, func() { validate.Webhooks = refusing }},
 	} {
-		wrote, after, err := r.contests.put(ctx, r.client, c.object, c.want, c.fill)
+		wrote, after, err := r.contests.put(ctx, r.client, c.object, []any{c.want, owners}, func() {
+			c.object.SetOwnerReferences(owners)
+			c.fill()
+		})
 		if err != nil {
 			return written, 0, fmt.Errorf("write %s %s: %w", typeName(c.object), configurationName, err)
 		}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -90,14 +92,19 @@ func api(t *testing.T, writes *int, fail func() error, objects ...client.Object)
 		}
 		return next()
 	}
-	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
-		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-			return write(func() error { return c.Create(ctx, o, opts...) })
-		},
-		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
-			return write(func() error { return c.Update(ctx, o, opts...) })
-		},
-	}).Build()
+	own := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ovnguard-system", UID: "namespace"}}
+	return fake.NewClientBuilder().
+		WithScheme(scheme).
+		WithObjects(append(objects, own)...).
+		WithInterceptorFuncs(interceptor.Funcs{
+			Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+				return write(func() error { return c.Create(ctx, o, opts...) })
+			},
+			Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+				return write(func() error { return c.Update(ctx, o, opts...) })
+			},
+		}).
+		Build()
 }
 
 func TestRegister(t *testing.T) {
@@ -106,7 +113,7 @@ func TestRegister(t *testing.T) {
 	r, bundle := registrar{client: c, options: valid()}, []byte("A\n")
 	expect := func(want bool, count int) {
 		t.Helper()
-		got, _, err := r.register(t.Context(), bundle)
+		got, _, err := r.register(t.Context(), bundle, nil)
 		if err != nil || got != want || writes != count {
 			t.Errorf("written %v, %v, %d writes; want %v and %d", got, err, writes, want, count)
 		}
@@ -148,6 +155,7 @@ func TestRegisterFails(t *testing.T) {
 	r := registrar{client: api(t, &writes, func() error { return errors.New("down") }), options: valid()}
 	if _, _, err := r.register(
 		t.Context(),
+		nil,
 		nil,
 	); err == nil ||
 		!strings.Contains(err.Error(), "MutatingWebhookConfiguration ovnguard") {

@@ -137,6 +137,16 @@ func (s *contests) put(
 	return written, 0, nil
 }
 
+// withdrawn notes that none of the objects is there any more.
+func (s *contests) withdrawn() {
+	if s.registered != nil {
+		for key := range s.objects {
+			s.registered.WithLabelValues(key[0], key[1]).Set(0)
+		}
+	}
+	s.objects = nil
+}
+
 // typeName returns the kind of an object, which is the name of its type.
 func typeName(o client.Object) string { return reflect.TypeOf(o).Elem().Name() }
 

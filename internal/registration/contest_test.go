@@ -26,7 +26,7 @@ func TestReplicasThatDiffer(t *testing.T) {
 		}
 		look := func(r *registrar) (bool, time.Duration) {
 			t.Helper()
-			written, again, err := r.register(t.Context(), []byte("A\n"))
+			written, again, err := r.register(t.Context(), []byte("A\n"), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +72,7 @@ func TestContestIsPaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var writes int
 		c := api(t, &writes, nil)
-		in := &installer{client: c, options: valid(), followed: true}
+		in := &installer{client: c, options: valid(), owner: ownerOf(c, valid()), followed: true}
 		look := func() time.Duration {
 			t.Helper()
 			got, err := in.Reconcile(t.Context(), reconcile.Request{})

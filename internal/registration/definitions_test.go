@@ -53,7 +53,7 @@ func TestThreat32PoliciesWithoutTheirDefinition(t *testing.T) {
 			})
 			wrong := c.err != nil && !c.strict
 			if _, err := (&installer{
-				client: fine, options: valid(func(*Options) {}),
+				client: fine, options: valid(), owner: ownerOf(fine, valid()),
 				followed: true,
 			}).Reconcile(
 				t.Context(),
@@ -62,7 +62,7 @@ func TestThreat32PoliciesWithoutTheirDefinition(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := (&installer{
-				client: broken, options: valid(func(*Options) {}),
+				client: broken, options: valid(), owner: ownerOf(broken, valid()),
 				followed: true,
 			}).Reconcile(
 				t.Context(),

@@ -36,6 +36,8 @@ type keeper struct {
 	// trusted is what was registered last, for a Secret that is made again; known is since when it has been registered.
 	trusted []byte
 	known   time.Time
+	// left means that the registration was taken away because the program is about to be gone.
+	left bool
 }
 
 // addKeeper has the manager run the keeper, which looks at each event of wake as well.
@@ -49,6 +51,8 @@ func addKeeper(mgr ctrl.Manager, k *keeper, wake <-chan event.GenericEvent) erro
 		For(&corev1.Secret{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
 			return client.ObjectKeyFromObject(o) == k.rotator.SecretKey
 		}))).
+		// That it is being deleted is seen at once: the program's pods are about to end.
+		Watches(&corev1.Namespace{}, always).
 		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, always, builder.WithPredicates(isOurs)).
 		Watches(&admissionregistrationv1.ValidatingWebhookConfiguration{}, always, builder.WithPredicates(isOurs)).
 		WatchesRawSource(source.Channel(wake, always)).
@@ -62,8 +66,16 @@ func addKeeper(mgr ctrl.Manager, k *keeper, wake <-chan event.GenericEvent) erro
 // Reconcile implements reconcile.Reconciler.
 func (k *keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 	log := ctrl.LoggerFrom(ctx)
+	belongs, err := k.registrar.owner.find(ctx)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if belongs.leaving != "" {
+		return reconcile.Result{RequeueAfter: reachAgain}, k.leave(ctx, belongs.leaving)
+	}
+	k.left = false
 	var secret corev1.Secret
-	err := k.client.Get(ctx, k.rotator.SecretKey, &secret)
+	err = k.client.Get(ctx, k.rotator.SecretKey, &secret)
 	if apierrors.IsNotFound(err) {
 		log.Info("the certificate Secret is gone and is made again", "secret", k.rotator.SecretKey)
 		return reconcile.Result{}, ensureSecret(ctx, k.client, k.rotator, k.trusted)
@@ -109,7 +121,7 @@ func (k *keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 		)
 		return reconcile.Result{RequeueAfter: reachAgain}, nil
 	}
-	written, again, err := k.registrar.register(ctx, trusted)
+	written, again, err := k.registrar.register(ctx, trusted, belongs.owners)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -128,6 +140,20 @@ func (k *keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 		return reconcile.Result{RequeueAfter: sooner(again, wait)}, nil
 	}
 	return reconcile.Result{RequeueAfter: again}, k.certificate.take(&secret)
+}
+
+// leave takes the registration away, so that pods start when the last replica has ended.
+func (k *keeper) leave(ctx context.Context, why string) error {
+	if err := withdraw(ctx, k.registrar.client); err != nil {
+		return err
+	}
+	k.registrar.contests.withdrawn()
+	if !k.left {
+		k.left = true
+		ctrl.LoggerFrom(ctx).Info("the program is being removed: nothing is registered any more, and new pods get the "+
+			"ports that they ask for", "reason", why)
+	}
+	return nil
 }
 
 const (

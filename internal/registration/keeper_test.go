@@ -22,8 +22,14 @@ func TestKeeper(t *testing.T) {
 	cert := &Certificate{mark: t.TempDir()}
 	answers := errors.New("connection refused")
 	k := &keeper{
-		rotator: newRotator(o, cert.mark), client: c, certificate: cert, registrar: registrar{client: c, options: o},
-		serving: func(context.Context) error { return answers },
+		rotator: newRotator(
+			o,
+			cert.mark,
+		),
+		client:      c,
+		certificate: cert,
+		registrar:   registrar{client: c, options: o, owner: ownerOf(c, o)},
+		serving:     func(context.Context) error { return answers },
 	}
 	turn := func(says string) {
 		t.Helper()
@@ -95,7 +101,7 @@ func TestKeeper(t *testing.T) {
 	if err := c.Update(t.Context(), half); err != nil {
 		t.Fatal(err)
 	}
-	turn(secretName)
+	turn(SecretName)
 }
 
 // unreadable is a client on which every read fails.
@@ -107,11 +113,14 @@ func (unreadable) Get(context.Context, client.ObjectKey, client.Object, ...clien
 
 func TestKeeperCannotRead(t *testing.T) {
 	var writes int
-	k := &keeper{rotator: newRotator(valid(), ""), client: unreadable{api(t, &writes, nil)}}
+	c := api(t, &writes, nil)
+	k := &keeper{
+		rotator: newRotator(valid(), ""), client: unreadable{c}, registrar: registrar{owner: ownerOf(c, valid())},
+	}
 	if _, err := k.Reconcile(
 		t.Context(),
 		reconcile.Request{},
-	); err == nil || !strings.Contains(err.Error(), secretName) ||
+	); err == nil || !strings.Contains(err.Error(), SecretName) ||
 		writes > 0 {
 		t.Errorf("got %v and %d writes, want an error that names the Secret", err, writes)
 	}

@@ -31,19 +31,14 @@ import (
 type installer struct {
 	client  client.Client
 	options Options
+	owner   owner
 	// followed means that a change of a PortSecurityPolicy is seen; else they are read again after a while.
 	followed bool
 	contests contests
 }
 
 // addInstaller has the manager run the installer, which makes the policies again on each of the events, too.
-func addInstaller(
-	mgr ctrl.Manager,
-	o Options,
-	written contests,
-	again <-chan event.GenericEvent,
-) error {
-	in := &installer{client: mgr.GetClient(), options: o, contests: written}
+func addInstaller(mgr ctrl.Manager, in *installer, again <-chan event.GenericEvent) error {
 	always := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{{}}
 	})
@@ -95,7 +90,7 @@ func (r *remover) NeedLeaderElection() bool { return false }
 func (r *remover) Start(ctx context.Context) error {
 	told := false
 	for {
-		foreign, err := removePolicies(ctx, r.client, managed)
+		foreign, err := remove(ctx, r.client, policyObjects(), managed)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			r.log.Error(
@@ -130,20 +125,34 @@ const managedBy = "app.kubernetes.io/managed-by"
 
 func managed(o client.Object) bool { return o.GetLabels()[managedBy] == admissionpolicy.LabelValue }
 
-// removePolicies deletes the admission policies that the function picks, or all without one, the bindings first:
-// without one, a policy has no effect. It returns the names of those that were not picked. What fails does not keep the
-// rest from being tried.
-func removePolicies(ctx context.Context, c client.Client, pick func(client.Object) bool) (left []string, err error) {
-	var all []client.Object
-	for _, name := range admissionpolicy.MutatingNames {
-		all = append(all, mutatingObjects(name)...)
+// PoliciesServed reports whether the API server serves every kind of admission policies that is installed.
+func PoliciesServed(mapper meta.RESTMapper) (bool, error) {
+	for _, kind := range []string{
+		"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding",
+		"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+	} {
+		gvk := admissionregistrationv1.SchemeGroupVersion.WithKind(kind)
+		if _, err := mapper.RESTMapping(gvk.GroupKind(), gvk.Version); meta.IsNoMatchError(err) {
+			return false, nil
+		} else if err != nil {
+			return false, fmt.Errorf("look whether the API server serves %s: %w", kind, err)
+		}
 	}
+	return true, nil
+}
+
+// policyObjects returns the admission policies, each after its binding: without that, a policy has no effect.
+func policyObjects() []client.Object {
+	var all []client.Object
 	for _, name := range admissionpolicy.ValidatingNames {
 		all = append(all,
 			&admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: name}},
 			&admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
-	return remove(ctx, c, all, pick)
+	for _, name := range admissionpolicy.MutatingNames {
+		all = append(all, mutatingObjects(name)...)
+	}
+	return all
 }
 
 // mutatingObjects are a mutating policy and its binding, which goes first.
@@ -154,7 +163,8 @@ func mutatingObjects(name string) []client.Object {
 	}
 }
 
-// remove deletes what is there of some objects and the function picks, as removePolicies does.
+// remove deletes the objects that are there and that the function picks, or all without one. It returns the names of
+// those that were not picked. What fails does not keep the rest from being tried.
 func remove(
 	ctx context.Context,
 	c client.Client,
@@ -197,7 +207,15 @@ func (in *installer) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	again, err := in.install(ctx, set)
+	belongs, err := in.owner.find(ctx)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if belongs.leaving != "" {
+		in.contests.withdrawn()
+		return reconcile.Result{RequeueAfter: reachAgain}, nil // the keeper takes away what is there
+	}
+	again, err := in.install(ctx, set, belongs.owners)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -209,22 +227,26 @@ func (in *installer) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 
 // install writes what is not as it must be. Bindings come last: without one, a policy has no effect. It tells when to
 // look again at what somebody else changes all the time; 0 where nobody does.
-func (in *installer) install(ctx context.Context, set admissionpolicy.Set) (again time.Duration, err error) {
+func (in *installer) install(
+	ctx context.Context,
+	set admissionpolicy.Set,
+	owners []metav1.OwnerReference,
+) (again time.Duration, err error) {
 	var all []func() (time.Duration, error)
 	for i := range set.Mutating {
-		all = append(all, put(ctx, in, &set.Mutating[i],
+		all = append(all, put(ctx, in, owners, &set.Mutating[i],
 			func(have, want *admissionregistrationv1.MutatingAdmissionPolicy) { have.Spec = want.Spec }))
 	}
 	for i := range set.Validating {
-		all = append(all, put(ctx, in, &set.Validating[i],
+		all = append(all, put(ctx, in, owners, &set.Validating[i],
 			func(have, want *admissionregistrationv1.ValidatingAdmissionPolicy) { have.Spec = want.Spec }))
 	}
 	for i := range set.MutatingBindings {
-		all = append(all, put(ctx, in, &set.MutatingBindings[i],
+		all = append(all, put(ctx, in, owners, &set.MutatingBindings[i],
 			func(have, want *admissionregistrationv1.MutatingAdmissionPolicyBinding) { have.Spec = want.Spec }))
 	}
 	for i := range set.ValidatingBindings {
-		all = append(all, put(ctx, in, &set.ValidatingBindings[i],
+		all = append(all, put(ctx, in, owners, &set.ValidatingBindings[i],
 			func(have, want *admissionregistrationv1.ValidatingAdmissionPolicyBinding) { have.Spec = want.Spec }))
 	}
 	var errs []error
@@ -241,15 +263,21 @@ func (in *installer) install(ctx context.Context, set admissionpolicy.Set) (agai
 
 // put returns a function that writes an object so that it is as wanted, by what fill takes over, and tells when to look
 // again at what somebody else changes all the time. Whoever made the object keeps it: only those that are made here
-// count as managed.
+// count as managed, and belong to the owners.
 func put[T any, PT interface {
 	*T
 	client.Object
-}](ctx context.Context, in *installer, want PT, fill func(have, want PT)) func() (time.Duration, error) {
+}](
+	ctx context.Context,
+	in *installer,
+	owners []metav1.OwnerReference,
+	want PT,
+	fill func(have, want PT),
+) func() (time.Duration, error) {
 	return func() (time.Duration, error) {
 		have := PT(new(T))
 		have.SetName(want.GetName())
-		written, after, err := in.contests.put(ctx, in.client, have, want, func() {
+		written, after, err := in.contests.put(ctx, in.client, have, []any{want, owners}, func() {
 			labels := have.GetLabels()
 			if labels == nil {
 				labels = make(map[string]string)
@@ -259,6 +287,9 @@ func put[T any, PT interface {
 				labels[managedBy] = admissionpolicy.LabelValue
 			}
 			have.SetLabels(labels)
+			if managed(have) {
+				have.SetOwnerReferences(owners)
+			}
 			fill(have, want)
 		})
 		if err != nil {

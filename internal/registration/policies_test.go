@@ -12,6 +12,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -27,7 +28,7 @@ func TestThreatT39FloorFollowsKubeVirt(t *testing.T) {
 	c := api(t, &writes, nil)
 	accounts := admission.DefaultAccounts()
 	options := valid(func(o *Options) { o.Accounts = func() admission.Accounts { return accounts } })
-	in := &installer{client: c, options: options, followed: true}
+	in := &installer{client: c, options: options, owner: ownerOf(c, options), followed: true}
 	for _, served := range []bool{false, true, false} {
 		accounts.WithoutKubeVirt = !served
 		if _, err := in.Reconcile(t.Context(), reconcile.Request{}); err != nil {
@@ -53,7 +54,7 @@ func TestInstallPolicies(t *testing.T) {
 	c := api(t, &writes, nil)
 	install := func() {
 		t.Helper()
-		in := &installer{client: c, options: valid(), followed: true}
+		in := &installer{client: c, options: valid(), owner: ownerOf(c, valid()), followed: true}
 		if _, err := in.Reconcile(t.Context(), reconcile.Request{}); err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +79,7 @@ func TestAppliedPoliciesAreTheirs(t *testing.T) {
 	c := api(t, new(int), nil, &admissionregistrationv1.MutatingAdmissionPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: admissionpolicy.DefaultName, Labels: rendered},
 	})
-	in := &installer{client: c, options: valid(), followed: true}
+	in := &installer{client: c, options: valid(), owner: ownerOf(c, valid()), followed: true}
 	if _, err := in.Reconcile(t.Context(), reconcile.Request{}); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +102,7 @@ func TestAppliedPoliciesAreTheirs(t *testing.T) {
 // A weakened policy is restored, even if its labels are removed too, and the change makes the program look at it.
 func TestPoliciesArePutBack(t *testing.T) {
 	c := api(t, new(int), nil)
-	in := &installer{client: c, options: valid(), followed: true}
+	in := &installer{client: c, options: valid(), owner: ownerOf(c, valid()), followed: true}
 	look := func() (*admissionregistrationv1.ValidatingAdmissionPolicy,
 		*admissionregistrationv1.ValidatingAdmissionPolicyBinding,
 	) {
@@ -161,7 +162,7 @@ func TestRemovePolicies(t *testing.T) {
 	}
 	install := func() {
 		t.Helper()
-		in := &installer{client: c, options: valid(), followed: true}
+		in := &installer{client: c, options: valid(), owner: ownerOf(c, valid()), followed: true}
 		if _, err := in.Reconcile(t.Context(), reconcile.Request{}); err != nil {
 			t.Fatal(err)
 		}
@@ -210,10 +211,30 @@ func TestRemovePolicies(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if _, err := removePolicies(t.Context(), c, nil); err != nil {
+	if _, err := remove(t.Context(), c, policyObjects(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := names(); len(got) != 0 {
 		t.Errorf("%v are left", got)
+	}
+}
+
+// Admission policies are installed only where the API server serves all their kinds.
+func TestPoliciesServed(t *testing.T) {
+	old := meta.NewDefaultRESTMapper(nil)
+	for _, kind := range []string{"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"} {
+		old.Add(admissionregistrationv1.SchemeGroupVersion.WithKind(kind), meta.RESTScopeRoot)
+	}
+	served := meta.NewDefaultRESTMapper(nil)
+	for _, kind := range []string{
+		"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+		"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding",
+	} {
+		served.Add(admissionregistrationv1.SchemeGroupVersion.WithKind(kind), meta.RESTScopeRoot)
+	}
+	for want, mapper := range map[bool]meta.RESTMapper{true: served, false: old} {
+		if got, err := PoliciesServed(mapper); err != nil || got != want {
+			t.Errorf("%v, %v; want %v", got, err, want)
+		}
 	}
 }

@@ -33,6 +33,9 @@ type Options struct {
 	// URL is how the API server reaches the webhooks from outside a cluster; empty means through Service.
 	URL     string
 	Service types.NamespacedName
+	// OwnerRole is a ClusterRole to which the registration belongs: it is deleted with that. Empty means that it belongs
+	// to Namespace alone.
+	OwnerRole string
 	// AdmissionPolicies has the API server keep default and floor itself, besides the webhooks.
 	AdmissionPolicies bool
 	// Accounts returns the users of Kube-OVN, KubeVirt and this program as they count now.
@@ -98,6 +101,7 @@ func Keep(mgr ctrl.Manager, c Config) error {
 		registrar: registrar{
 			client:   c.Live,
 			options:  c.Options,
+			owner:    ownerOf(c.Live, c.Options),
 			contests: contests{count: contested, registered: registered},
 		},
 		serving: func(ctx context.Context) error {
@@ -114,7 +118,10 @@ func Keep(mgr ctrl.Manager, c Config) error {
 	if !c.AdmissionPolicies {
 		return mgr.Add(&remover{c.Live, c.Log, removeEvery})
 	}
-	return addInstaller(mgr, c.Options, contests{count: contested, registered: registered}, c.Wake.policies)
+	return addInstaller(mgr, &installer{
+		client: mgr.GetClient(), options: c.Options, owner: ownerOf(c.Live, c.Options),
+		contests: contests{count: contested, registered: registered},
+	}, c.Wake.policies)
 }
 
 // Cached returns what a manager's cache must hold of the kinds in the registration. They are read by name, or in one
@@ -122,7 +129,8 @@ func Keep(mgr ctrl.Manager, c Config) error {
 func Cached(namespace string) map[client.Object]cache.ByObject {
 	own := fields.OneTermEqualSelector(metav1.ObjectNameField, configurationName)
 	return map[client.Object]cache.ByObject{
-		&corev1.Secret{}: {Namespaces: map[string]cache.Config{namespace: {}}},
+		&corev1.Secret{}:    {Namespaces: map[string]cache.Config{namespace: {}}},
+		&corev1.Namespace{}: {Field: fields.OneTermEqualSelector(metav1.ObjectNameField, namespace)},
 		&admissionregistrationv1.MutatingWebhookConfiguration{}:   {Field: own},
 		&admissionregistrationv1.ValidatingWebhookConfiguration{}: {Field: own},
 	}

@@ -59,7 +59,7 @@ func TestReplicasAgree(t *testing.T) {
 		cert := &Certificate{mark: t.TempDir()}
 		return &keeper{
 			rotator: newRotator(o, cert.mark), client: c, certificate: cert,
-			registrar: registrar{client: c, options: o},
+			registrar: registrar{client: c, options: o, owner: ownerOf(c, o)},
 			serving:   func(context.Context) error { return nil },
 		}
 	}
@@ -119,7 +119,7 @@ func TestServesOnlyWhatIsTrusted(t *testing.T) {
 			cert := &Certificate{mark: dir}
 			return &keeper{
 				rotator: newRotator(o, cert.mark), client: c, certificate: cert,
-				registrar: registrar{client: c, options: o},
+				registrar: registrar{client: c, options: o, owner: ownerOf(c, o)},
 				serving: func(context.Context) error {
 					if blocked {
 						return errNoCertificate

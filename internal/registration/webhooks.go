@@ -89,7 +89,12 @@ var webhooks = []Webhook{
 	},
 	{
 		Path: "/guard-portsecuritypolicies", fails: closed, everywhere: true, of: policies,
-		on: creationChangeAndDeletion, when: changes(changesSpec), answer: judge((*governance.Guard).Policy),
+		on: creationAndChange, when: changes(changesSpec), answer: judge((*governance.Guard).Policy),
+	},
+	{
+		// What is deleted is only warned of, so that it can be deleted while no replica answers.
+		Path: "/guard-portsecuritypolicies-deletion", fails: open, everywhere: true, of: policies,
+		on: deletion, when: all(), answer: judge((*governance.Guard).Policy),
 	},
 	{
 		Path: "/guard-attachments", fails: closed, of: attachments, on: creationAndChange,
@@ -175,7 +180,9 @@ var (
 	change            = []admissionregistrationv1.OperationType{admissionregistrationv1.Update}
 	creationAndChange = slices.Concat(creation, change)
 
-	creationChangeAndDeletion = append(slices.Clone(creationAndChange), admissionregistrationv1.Delete)
+	deletion = []admissionregistrationv1.OperationType{admissionregistrationv1.Delete}
+
+	creationChangeAndDeletion = slices.Concat(creationAndChange, deletion)
 )
 
 // Resources.

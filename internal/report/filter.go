@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 )
 
@@ -14,6 +15,9 @@ type Filter struct {
 	Namespace string           `json:"namespace,omitempty"`
 	Provider  kubeovn.Provider `json:"provider,omitempty"`
 	Class     audit.Class      `json:"class,omitempty"`
+	// Selector is the label selector of pods, and Pods are those that it picks; nil picks all.
+	Selector string                    `json:"selector,omitempty"`
+	Pods     map[inventory.PodKey]bool `json:"-"`
 	// Rules are IDs. With Severity, the least severe one to show, they select findings alone.
 	Rules    []string       `json:"rules,omitempty"`
 	Severity audit.Severity `json:"severity,omitempty"`
@@ -26,6 +30,7 @@ func (f *Filter) String() string {
 		{"namespace", f.Namespace},
 		{"provider", string(f.Provider)},
 		{"class", string(f.Class)},
+		{"selector", f.Selector},
 		{"rule", strings.Join(f.Rules, ",")},
 		{"severity", string(f.Severity)},
 	} {
@@ -40,8 +45,11 @@ func (f *Filter) String() string {
 func (f *Filter) port(j *Judged) bool {
 	return (f.Namespace == "" || f.Namespace == j.Pod.Namespace) &&
 		(f.Provider == "" || f.Provider == j.Provider) &&
-		(f.Class == "" || f.Class == j.Class)
+		(f.Class == "" || f.Class == j.Class) && f.pod(j.Pod)
 }
+
+// pod reports whether the filter selects ports and findings about the pod.
+func (f *Filter) pod(key inventory.PodKey) bool { return f.Pods == nil || f.Pods[key] }
 
 // finding reports whether the filter selects a finding. CheckedNowhere is selected in each namespace, because it makes
 // every port a violation.
@@ -55,5 +63,6 @@ func (f *Filter) finding(x *audit.Finding) bool {
 	return x.Rule.ID == audit.CheckedNowhere.ID ||
 		(f.Namespace == "" || f.Namespace == x.Namespace) &&
 			(f.Provider == "" || f.Provider == x.Provider) &&
-			(f.Class == "" || f.Class == x.Evidence.Class)
+			(f.Class == "" || f.Class == x.Evidence.Class) &&
+			f.pod(inventory.PodKey{Namespace: x.Namespace, Name: x.Pod})
 }

@@ -78,19 +78,15 @@ func (m markdown) table(heading, header string, rows [][]string) {
 	if len(rows) == 0 {
 		return
 	}
-	columns := strings.Count(header, "|") + 1
-	m.printf(
-		"\n## %s\n\n| %s |\n|%s\n",
-		heading,
-		strings.ReplaceAll(header, "|", " | "),
-		strings.Repeat("---|", columns),
-	)
+	section := answer.Section{Title: heading, Columns: answer.Columns(strings.Split(header, "|")...)}
 	for _, row := range rows {
-		for _, c := range row {
-			m.printf("| %s ", answer.Markdown(answer.OrDash(c)))
+		cells := make(answer.Row, len(row))
+		for i, c := range row {
+			cells[i] = answer.Cell{c}
 		}
-		m.printf("|\n")
+		section.Rows = append(section.Rows, cells)
 	}
+	section.WriteMarkdown(m.Writer)
 }
 
 // fixes writes the commands by program, and which findings have none.

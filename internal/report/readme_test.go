@@ -24,9 +24,8 @@ func demo() Summary {
 		all = append(all, Judged{
 			Verdict: monitor.Verdict{
 				Port: pod + "." + namespace + network, Pod: inventory.PodKey{Namespace: namespace, Name: pod},
-				Result: audit.Result{State: state},
+				Provider: "ovn", Result: audit.Result{State: state},
 			},
-			Provider: "ovn",
 		})
 		return &all[len(all)-1]
 	}

@@ -9,16 +9,11 @@ import (
 	"time"
 
 	"github.com/ovnguard/ovnguard/internal/audit"
-	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/monitor"
 )
 
-// Judged is the result for one port, or for one subject that is no port.
-type Judged struct {
-	monitor.Verdict
-	// Provider is that of the NIC; empty where no pod claims the port.
-	Provider kubeovn.Provider
-}
+// Judged is the verdict on one port, or for one subject that is no port.
+type Judged struct{ monitor.Verdict }
 
 // Options say how results are combined.
 type Options struct {
@@ -92,7 +87,13 @@ func Summarise(judged []Judged, o Options) Summary {
 		Options: o,
 		Ports:   map[audit.State]int{audit.Compliant: 0, audit.Violation: 0, audit.Unknown: 0},
 		Unknown: make(map[string]string),
+		judged:  make([]Judged, 0, len(judged)),
 	}
+	most := 0
+	for i := range judged {
+		most += len(judged[i].Findings)
+	}
+	s.Findings = slices.Grow(s.Findings, most)
 	spaces := make(map[string]*NamespaceTally)
 	space := func(name string) *NamespaceTally {
 		if spaces[name] == nil {

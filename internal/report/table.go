@@ -35,6 +35,8 @@ func writeText(out io.Writer, s Summary, wide bool) error {
 	t.changes(s)
 	t.findings(s, wide)
 	t.fixes(s.Findings)
+	t.unknown(s.Unknown)
+	t.notes(s.Notes)
 	return buffered.Flush() // it says what went wrong before
 }
 
@@ -69,8 +71,31 @@ func (t text) totals(s Summary) {
 	if selected := s.Filter.String(); selected != "" {
 		t.printf("filtered by %s\n", answer.Plain(selected))
 	}
-	for _, n := range s.Notes {
+}
+
+// notes writes what the audit could not take into account.
+func (t text) notes(all []string) {
+	if len(all) > 0 {
+		t.printf("\n")
+	}
+	for _, n := range all {
 		t.printf("note: %s\n", answer.Plain(n))
+	}
+}
+
+// unknown writes a line for each port that could not be judged.
+func (t text) unknown(why map[string]string) {
+	if len(why) == 0 {
+		return
+	}
+	rows := [][]string{{"  PORT", "WHY"}}
+	for _, port := range slices.Sorted(maps.Keys(why))[:t.shown(len(why))] {
+		rows = append(rows, []string{"  " + answer.Plain(port), answer.OrDash(why[port])})
+	}
+	t.printf("\ncould not be judged:\n")
+	t.columns(rows)
+	if more := len(why) - t.shown(len(why)); more > 0 {
+		t.printf("  and %d more ports; -o wide lists all\n", more)
 	}
 }
 

@@ -1,12 +1,14 @@
 package rows
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
 )
@@ -14,7 +16,10 @@ import (
 // northbound is the database that holds the ports.
 const northbound = "OVN_Northbound"
 
-// Tables and columns of it that are read.
+// southbound is the database that says what is bound where.
+const southbound = "OVN_Southbound"
+
+// Tables and columns of both that are read.
 const (
 	portTable   = "Logical_Switch_Port"
 	switchTable = "Logical_Switch"
@@ -22,6 +27,9 @@ const (
 	globalTable = "NB_Global"
 	groupTable  = "Port_Group"
 	setTable    = "Address_Set"
+
+	bindingTable = "Port_Binding"
+	chassisTable = "Chassis"
 
 	nameColumn         = "name"
 	macColumn          = "mac"
@@ -32,7 +40,15 @@ const (
 	externalIDsColumn  = "external_ids"
 	enabledColumn      = "enabled"
 	optionsColumn      = "options"
-	versionOption      = "northd_internal_version"
+	logicalPortColumn  = "logical_port"
+	chassisColumn      = "chassis"
+	upColumn           = "up"
+	hostnameColumn     = "hostname"
+	otherConfigColumn  = "other_config"
+
+	additionalChassisColumn = "additional_chassis"
+
+	versionOption = "northd_internal_version"
 )
 
 // FileTables are the tables of a database file that Ports, RouterPorts and Groups look into.
@@ -47,10 +63,21 @@ func Ports(d *dbfile.Database) (ports []*ovn.Port, version string, err error) {
 	if d.Name != "" && d.Name != northbound {
 		return nil, "", fmt.Errorf("it holds the database %s; want %s", d.Name, northbound)
 	}
-	for table, columns := range map[string][]string{
-		portTable:   {nameColumn, typeColumn, addressesColumn, portSecurityColumn, externalIDsColumn, enabledColumn},
-		switchTable: {nameColumn, portsColumn},
-	} {
+	needs := map[string][]string{portTable: {nameColumn}}
+	if whole(d) {
+		needs = map[string][]string{
+			portTable: {
+				nameColumn,
+				typeColumn,
+				addressesColumn,
+				portSecurityColumn,
+				externalIDsColumn,
+				enabledColumn,
+			},
+			switchTable: {nameColumn, portsColumn},
+		}
+	}
+	for table, columns := range needs {
 		t := d.Tables[table]
 		if t == nil {
 			return nil, "", fmt.Errorf("it has no table %s; want all of %s", table, northbound)
@@ -68,16 +95,90 @@ func Ports(d *dbfile.Database) (ports []*ovn.Port, version string, err error) {
 			switchOf[port] = name
 		}
 	}
+	ports = make([]*ovn.Port, 0, len(d.Rows(portTable)))
 	for uuid, row := range d.Rows(portTable) {
-		ports = append(ports, &ovn.Port{
+		p := &ovn.Port{
 			UUID: uuid, Name: row.String(nameColumn), Type: row.String(typeColumn), Switch: switchOf[uuid],
 			Addresses: row.Strings(addressesColumn), PortSecurity: row.Strings(portSecurityColumn),
 			ExternalIDs: row.Map(externalIDsColumn), Enabled: enabled(row),
-		})
+		}
+		if d.Tables[switchTable] == nil {
+			p.Switch = p.ExternalIDs[kubeovn.ExternalIDSwitch]
+		}
+		ports = append(ports, p)
 	}
-	slices.SortFunc(ports, func(a, b *ovn.Port) int { return strings.Compare(a.Name+" "+a.UUID, b.Name+" "+b.UUID) })
+	slices.SortFunc(ports, func(a, b *ovn.Port) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.UUID, b.UUID))
+	})
 	version, _, _ = strings.Cut(Options(d)[versionOption], "-")
 	return ports, version, nil
+}
+
+// whole reports whether what was read is a whole database, and not some tables of it or parts of them.
+func whole(d *dbfile.Database) bool { return d.Format != dbfile.List && d.Format != dbfile.Show }
+
+// Doubt returns what is not known of ports because a text of the database has not all of it, and says in notes what
+// else is therefore not known.
+func Doubt(d *dbfile.Database) (doubt inventory.RowDoubt, notes []string) {
+	if whole(d) {
+		return inventory.RowDoubt{}, nil
+	}
+	ports := d.Tables[portTable]
+	var lacks []string
+	for _, c := range []string{typeColumn, addressesColumn, portSecurityColumn, externalIDsColumn} {
+		if ports.Columns[c] == nil {
+			lacks = append(lacks, c)
+		}
+	}
+	if len(lacks) > 0 {
+		doubt.Lacks, doubt.Some = strings.Join(lacks, ", "), true // people paste a part of what show prints
+		notes = append(notes, fmt.Sprintf(
+			"the text has no %s of ports, so that no port with a row can be judged; "+
+				"`ovn-nbctl --format=json list %s` prints them",
+			doubt.Lacks, portTable,
+		))
+	} else if ports.Columns[enabledColumn] == nil {
+		notes = append(notes, "the text has no column enabled of ports: all are taken for enabled")
+	}
+	switch switches := d.Tables[switchTable]; {
+	case switches == nil || switches.Columns[portsColumn] == nil:
+		doubt.Some = true
+		notes = append(notes, fmt.Sprintf(
+			"the text has no %s: the switch of a port is the one that its external_ids name, and a pod without a row in "+
+				"the text cannot be judged, since there may be more rows; `ovn-nbctl --format=json list %[1]s` prints it",
+			switchTable,
+		))
+	case missesPorts(d):
+		doubt.Some = true
+		notes = append(notes, fmt.Sprintf(
+			"switches have ports that the text does not hold, so that a pod without a row cannot be judged; "+
+				"`ovn-nbctl --format=json list %s` prints all", portTable,
+		))
+	}
+	for _, t := range []struct{ table, lacks string }{
+		{globalTable, "which release of OVN enforces, and whether an option switches checks off"},
+		{routerTable, "the MACs of routers"},
+		{groupTable, "which ports are in the port groups of security groups"},
+		{setTable, "the address sets of security groups"},
+	} {
+		if d.Tables[t.table] == nil {
+			notes = append(notes, fmt.Sprintf("the text has no %s; not known: %s", t.table, t.lacks))
+		}
+	}
+	return doubt, notes
+}
+
+// missesPorts reports whether a switch has a port that was not read.
+func missesPorts(d *dbfile.Database) bool {
+	ports := d.Rows(portTable)
+	for _, row := range d.Rows(switchTable) {
+		for _, uuid := range row.Strings(portsColumn) {
+			if ports[uuid] == nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Options returns NB_Global.options of a database file; none where it has none.
@@ -139,4 +240,50 @@ func enabled(row *dbfile.Row) *bool {
 		return nil
 	}
 	return &b
+}
+
+// SouthboundTables are the tables of a Southbound database file that Bindings and Chassis look into.
+func SouthboundTables() []string { return []string{bindingTable, chassisTable} }
+
+// Bindings returns the bindings and the chassis that a Southbound database file holds, in no order. The error says what
+// the file is instead.
+func Bindings(d *dbfile.Database) (bindings []*inventory.Binding, chassis []inventory.Chassis, err error) {
+	if d.Name != "" && d.Name != southbound {
+		return nil, nil, fmt.Errorf("it holds the database %s; want %s", d.Name, southbound)
+	}
+	for table, columns := range map[string][]string{
+		bindingTable: {logicalPortColumn, typeColumn, portSecurityColumn, chassisColumn, upColumn},
+		chassisTable: {nameColumn, hostnameColumn, otherConfigColumn},
+	} {
+		t := d.Tables[table]
+		if t == nil {
+			return nil, nil, fmt.Errorf("it has no table %s; want all of %s", table, southbound)
+		}
+		for _, c := range columns {
+			if t.Columns[c] == nil {
+				return nil, nil, fmt.Errorf("table %s has no column %s; want all of %s", table, c, southbound)
+			}
+		}
+	}
+	for uuid, row := range d.Rows(bindingTable) {
+		up, err := strconv.ParseBool(row.String(upColumn))
+		b := &ovn.PortBinding{
+			UUID: uuid, LogicalPort: row.String(logicalPortColumn), Type: row.String(typeColumn),
+			PortSecurity: row.Strings(portSecurityColumn), Chassis: row.String(chassisColumn),
+			AdditionalChassis: row.Strings(additionalChassisColumn),
+		}
+		if err == nil {
+			b.Up = &up
+		}
+		bindings = append(bindings, BindingOf(b))
+	}
+	for uuid, row := range d.Rows(chassisTable) {
+		chassis = append(chassis, ChassisOf(&ovn.Chassis{
+			UUID:        uuid,
+			Name:        row.String(nameColumn),
+			Hostname:    row.String(hostnameColumn),
+			OtherConfig: row.Map(otherConfigColumn),
+		}))
+	}
+	return bindings, chassis, nil
 }

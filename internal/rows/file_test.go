@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
 )
@@ -16,7 +17,7 @@ import (
 // recorded returns the Northbound database of a real Kube-OVN controller, with ports that were changed by hand.
 func recorded(t *testing.T) *dbfile.Database {
 	t.Helper()
-	f, err := os.Open("../ovn/dbfile/testdata/recorded-nb.db.gz")
+	f, err := os.Open("../../testdata/recorded/nb.db.gz")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +30,7 @@ func recorded(t *testing.T) *dbfile.Database {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := dbfile.Read(data, FileTables()...)
+	d, err := dbfile.Read(string(data), FileTables()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,5 +99,71 @@ func TestPortsOfAnotherDatabase(t *testing.T) {
 	delete(d.Tables[portTable].Columns, portSecurityColumn)
 	if _, _, err := Ports(d); err == nil || !strings.Contains(err.Error(), portSecurityColumn) {
 		t.Errorf("error %v, want one that names the column", err)
+	}
+}
+
+// Of a text that has not all of a database, what it lacks is said, and rows are not judged by what they seem to be.
+func TestDoubtOfTexts(t *testing.T) {
+	const uuid = "00000000-0000-4000-8000-00000000000"
+	all := "type : \"\"\naddresses : []\nport_security : []\nexternal_ids : {ls=s1}\nenabled : []\n"
+	port := func(n, columns string) string {
+		return "_uuid : " + uuid + n + "\nname : p" + n + "\n" + columns + "\n"
+	}
+	of := func(ports string) string {
+		return "_uuid : " + uuid + "9\nname : s\nother_config : {}\nports : [" + ports + "]\n\n"
+	}
+	for name, c := range map[string]struct {
+		text     string
+		want     inventory.RowDoubt
+		says     []string
+		onSwitch string
+	}{
+		"all": {
+			port("1", all) + of(uuid+"1"), inventory.RowDoubt{}, []string{"NB_Global", "Address_Set"}, "s",
+		},
+		"no switches": {
+			port("1", all), inventory.RowDoubt{Some: true}, []string{"no Logical_Switch", "list Logical_Switch`"}, "s1",
+		},
+		"a part": {
+			port("1", all) + of(uuid+"1, "+uuid+"2"),
+			inventory.RowDoubt{Some: true},
+			[]string{"does not hold", "list Logical_Switch_Port`"},
+			"s",
+		},
+		"columns": {
+			port("1", "port_security : []\n") + of(uuid+"1"),
+			inventory.RowDoubt{Lacks: "type, addresses, external_ids", Some: true},
+			[]string{"no type, addresses, external_ids"},
+			"s",
+		},
+		"show": {
+			"switch " + uuid + "9 (s)\n    port p1\n        addresses: [\"unknown\"]\n",
+			inventory.RowDoubt{Lacks: "port_security, external_ids", Some: true},
+			[]string{"no port_security, external_ids of ports", "--format=json list Logical_Switch_Port`"},
+			"s",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, err := dbfile.Read(c.text, FileTables()...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ports, _, err := Ports(d)
+			if err != nil || len(ports) != 1 || ports[0].Switch != c.onSwitch {
+				t.Fatalf("ports %v, %v; want one on switch %s", ports, err, c.onSwitch)
+			}
+			doubt, notes := Doubt(d)
+			if doubt != c.want {
+				t.Errorf("doubt %+v, want %+v", doubt, c.want)
+			}
+			for _, want := range c.says {
+				if !strings.Contains(strings.Join(notes, "\n"), want) {
+					t.Errorf("%q is missing from %q", want, notes)
+				}
+			}
+		})
+	}
+	if doubt, notes := Doubt(recorded(t)); doubt != (inventory.RowDoubt{}) || notes != nil {
+		t.Errorf("a database file: %+v, %q", doubt, notes)
 	}
 }

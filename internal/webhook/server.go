@@ -28,6 +28,9 @@ const (
 	readTimeout = 10 * time.Second
 	// idleTimeout is longer than API servers keep idle connections (90 s), so that they are the ones who close them.
 	idleTimeout = 2 * time.Minute
+	// drainTime is how long a server that ends goes on and asks callers to use other connections. An idle connection that
+	// is closed without that loses the request that a caller is sending on it just then.
+	drainTime = 500 * time.Millisecond
 	// endTimeout is the time for reviews that are under way to end when the program does.
 	endTimeout = time.Minute
 )
@@ -82,7 +85,7 @@ func (s *Server) Start(ctx context.Context) error {
 // serve serves until ctx ends, and then lets the requests under way end.
 func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
-		Handler:           &s.mux,
+		Handler:           s.until(ctx),
 		ReadHeaderTimeout: headTimeout,
 		ReadTimeout:       readTimeout,
 		MaxHeaderBytes:    maxHead,
@@ -99,6 +102,7 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
+		time.Sleep(drainTime)
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 		defer cancel()
 		ended <- server.Shutdown(ending)
@@ -113,6 +117,16 @@ func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 		s.Log.Error(err, "reviews had not ended when the program did")
 	}
 	return nil
+}
+
+// until returns the handler of all webhooks. When ctx has ended it closes each connection with the answer.
+func (s *Server) until(ctx context.Context) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ctx.Err() != nil {
+			w.Header().Set("Connection", "close")
+		}
+		s.mux.ServeHTTP(w, r)
+	})
 }
 
 // quiet logs faults of callers only at a higher verbosity: otherwise anybody could fill the log.

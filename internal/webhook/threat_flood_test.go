@@ -30,6 +30,8 @@ type floodedServer struct {
 	address string
 	client  *http.Client
 	roots   *x509.CertPool
+	// end ends the server as a signal to the program does.
+	end context.CancelFunc
 }
 
 // served runs a server as the controller does, with this handler for reviews.
@@ -58,7 +60,7 @@ func served(t *testing.T, answer handlerFunc) *floodedServer {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.serve(ctx, listener) }()
-	f := &floodedServer{address: listener.Addr().String(), roots: x509.NewCertPool()}
+	f := &floodedServer{address: listener.Addr().String(), roots: x509.NewCertPool(), end: cancel}
 	f.roots.AddCert(authority.cert)
 	f.client = &http.Client{Transport: &http.Transport{TLSClientConfig: f.config()}, Timeout: time.Minute}
 	t.Cleanup(func() {

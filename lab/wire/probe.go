@@ -23,18 +23,27 @@ const (
 // slow or broken is an error, never a drop. So is a capture that lost frames meanwhile, since the frame may be one of
 // them.
 func Probe(ctx context.Context, from, to *Port, frame, control []byte) (passed bool, err error) {
+	if passed, err = ProbeBy(ctx, from.Send, to, frame, control); err != nil {
+		return false, fmt.Errorf("probe from %s: %w", from.Netns, err)
+	}
+	return passed, nil
+}
+
+// ProbeBy is Probe for frames that something else than a Port sends, such as a process in a container.
+func ProbeBy(
+	ctx context.Context,
+	send func(frame []byte) error,
+	to *Port,
+	frame, control []byte,
+) (passed bool, err error) {
 	if bytes.Equal(frame, control) {
-		return false, fmt.Errorf(
-			"probe from %s to %s: the control frame must differ from the frame",
-			from.Netns,
-			to.Netns,
-		)
+		return false, fmt.Errorf("probe to %s: the control frame must differ from the frame", to.Netns)
 	}
 	frames, stop := to.listen()
 	defer stop()
-	p := probe{send: from.Send, frames: frames, missed: to.missed, control: control}
+	p := probe{send: send, frames: frames, missed: to.missed, control: control}
 	if passed, err = p.run(ctx, frame); err != nil {
-		return false, fmt.Errorf("probe from %s to %s: %w", from.Netns, to.Netns, err)
+		return false, fmt.Errorf("probe to %s: %w", to.Netns, err)
 	}
 	return passed, nil
 }

@@ -39,7 +39,7 @@ func TestServerTakesTheFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := dbfile.Read(dump)
+		d, err := dbfile.Read(string(dump))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -94,7 +94,7 @@ func TestClusterOfThree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Read(data); err == nil || !strings.Contains(err.Error(), ErrNotJoined.Error()) {
+		if _, err := Read(string(data)); err == nil || !strings.Contains(err.Error(), ErrNotJoined.Error()) {
 			t.Errorf("before it joined: %v, want %v", err, ErrNotJoined)
 		}
 		s := serve(t, file)

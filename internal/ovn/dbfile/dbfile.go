@@ -1,6 +1,6 @@
 // Package dbfile reads the database files of ovsdb-server without a server: bytes in, rows out. It knows the standalone
-// format (also what `ovsdb-client backup` writes), the clustered one, and the JSON of `ovsdb-client dump`. The formats
-// are those of ovsdb(5).
+// format (also what `ovsdb-client backup` writes), the clustered one, and the text that OVN's tools print of a database.
+// The formats are those of ovsdb(5), ovsdb-client(1) and ovn-nbctl(8).
 //
 // Bytes can only ever give errors. A file that ends early or is damaged gives everything that is sound before the
 // damage, and says what is lost.
@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Format tells how a database was written.
@@ -22,9 +23,13 @@ const (
 	Standalone Format = "standalone"
 	// Clustered is the file of one server of a RAFT cluster.
 	Clustered Format = "clustered"
-	// Dump is the output of `ovsdb-client dump --format=json`. It has no schema: columns have the types that their
-	// values show, and a value that is default looks like any other.
+	// Dump is the output of `ovsdb-client dump` in any of its formats. Like the others below it has no schema: columns
+	// have the types that their values show, and a value that is default looks like any other.
 	Dump Format = "dump"
+	// List is what `ovn-nbctl list` and `find` print: tables without their names, and perhaps not all rows.
+	List Format = "list"
+	// Show is what `ovn-nbctl show` prints: names, types and addresses of ports, and nothing else of them.
+	Show Format = "show"
 )
 
 // ErrNoDatabase means that the bytes are not a database file, or that nothing of it can be read.
@@ -48,18 +53,19 @@ type Database struct {
 	Cluster *Cluster
 	// Loss says what could not be read; nil where all of the file is sound.
 	Loss *Loss
+	// Unread are the lines of a text that could not be read: a row that one is part of is left out.
+	Unread []Line
 
 	arena  arena
 	wanted map[string]bool
 }
 
-// Read reads a database. Where tables are named, only they are kept and looked into; one that the schema does not have
-// is left out of the result.
+// Read reads a database, which keeps the text alive. Where tables are named, only they are kept and looked into; one
+// that the schema does not have is left out of the result.
 //
 // The error wraps ErrNoDatabase where there is nothing sound to give. Damage behind a sound beginning is no error: see
 // Loss.
-func Read(data []byte, tables ...string) (*Database, error) {
-	text := string(data)
+func Read(text string, tables ...string) (*Database, error) {
 	d := &Database{}
 	if len(tables) > 0 {
 		d.wanted = make(map[string]bool, len(tables))
@@ -71,12 +77,12 @@ func Read(data []byte, tables ...string) (*Database, error) {
 	switch {
 	case strings.HasPrefix(text, magic):
 		err = d.readRecords(text)
-	case strings.HasPrefix(strings.TrimLeft(text, jsonSpace), "{"):
-		err = d.readDump(text)
 	case text == "":
 		err = errors.New("it is empty")
+	case !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0:
+		err = fmt.Errorf("it begins with %q and is no text", beginning(text))
 	default:
-		err = fmt.Errorf("it begins with %q, want %q", beginning(text), magic)
+		err = d.readText(text)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoDatabase, err)

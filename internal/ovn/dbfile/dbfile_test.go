@@ -11,7 +11,7 @@ import (
 
 func mustRead(t *testing.T, text string, tables ...string) *Database {
 	t.Helper()
-	d, err := Read([]byte(text), tables...)
+	d, err := Read(text, tables...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestNoDatabase(t *testing.T) {
 		"cut schema":  {rec("JSON", smallSchema)[:100], "ends"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, err := Read([]byte(c.text))
+			d, err := Read(c.text)
 			if !errors.Is(err, ErrNoDatabase) || !strings.Contains(err.Error(), c.say) || d != nil {
 				t.Errorf("got %v, %v; want ErrNoDatabase with %q", d, err, c.say)
 			}
@@ -259,7 +259,7 @@ func TestDump(t *testing.T) {
 		`{"caption":"T table","data":[["a"]],"headings":["x","y"]}`,
 		`{"caption":"T table","data":[["a"]],"headings":["_uuid"]}`,
 	} {
-		if _, err := Read([]byte(bad)); !errors.Is(err, ErrNoDatabase) {
+		if _, err := Read(bad); !errors.Is(err, ErrNoDatabase) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}

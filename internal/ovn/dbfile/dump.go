@@ -14,27 +14,10 @@ const (
 	uuidColumn     = "_uuid"
 )
 
-// readDump reads what `ovsdb-client dump --format=json` prints: one object a table.
-func (d *Database) readDump(text string) error {
-	d.Format = Dump
-	d.Tables = make(map[string]*Table)
-	s := &scanner{text: text}
-	for s.peek() != 0 {
-		begin := s.at
-		if err := d.dumpTable(s); err != nil {
-			if d.Records == 0 {
-				return err
-			}
-			d.Loss = lossAt(err, d.Records, begin, len(text))
-			return nil
-		}
-		d.Records++
-	}
-	return nil
-}
-
-// dumpTable reads one table. Its rows come before the names of their columns, so they are walked over twice.
-func (d *Database) dumpTable(s *scanner) error {
+// dumpTable reads one table, as `ovsdb-client dump --format=json` prints it, or `ovn-nbctl --format=json list`, which
+// leaves out the caption: name then says which table it is, if anything does. The rows come before the names of their
+// columns, so they are walked over twice.
+func (d *Database) dumpTable(s *scanner, name string) error {
 	var caption, data string
 	var headings []string
 	err := s.object(func(name string) error {
@@ -58,9 +41,20 @@ func (d *Database) dumpTable(s *scanner) error {
 	if err != nil {
 		return err
 	}
-	name, found := strings.CutSuffix(caption, captionSuffix)
-	if !found || data == "" {
-		return fmt.Errorf("%w: a dump has caption, headings and data, and no --data other than json", ErrContent)
+	if data == "" || headings == nil {
+		return fmt.Errorf("%w: a table as JSON has headings and data", ErrContent)
+	}
+	format := List
+	if captioned, found := strings.CutSuffix(caption, captionSuffix); found {
+		name, format = captioned, Dump
+	} else if name == "" {
+		name = guess(headings)
+	}
+	if name == "" {
+		return fmt.Errorf("%w: %w", ErrContent, errNoTable)
+	}
+	if d.Format == "" {
+		d.Format = format
 	}
 	if d.wanted != nil && !d.wanted[name] {
 		return nil
@@ -76,8 +70,28 @@ func (d *Database) dumpTable(s *scanner) error {
 	if err := d.dumpRows(t, columns, data); err != nil {
 		return fmt.Errorf("table %s: %w", name, err)
 	}
+	if before := d.Tables[name]; before != nil { // two answers about the same table
+		before.take(t)
+		return nil
+	}
 	d.Tables[name] = t
 	return nil
+}
+
+// take adds the rows of another part of the table.
+func (t *Table) take(part *Table) {
+	for name, c := range part.Columns {
+		if t.Columns[name] == nil {
+			t.Columns[name] = c
+		}
+	}
+	for uuid, row := range part.Rows {
+		row.table = t
+		for i := range row.cells {
+			row.cells[i].column = t.Columns[row.cells[i].column.Name]
+		}
+		t.Rows[uuid] = row
+	}
 }
 
 func (d *Database) dumpRows(t *Table, columns []*Column, data string) error {

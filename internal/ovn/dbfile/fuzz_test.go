@@ -50,7 +50,7 @@ func FuzzRecord(f *testing.F) {
 }
 
 func readBoth(t *testing.T, text string) {
-	d, err := Read([]byte(text))
+	d, err := Read(text)
 	if err != nil {
 		if d != nil {
 			t.Fatal("a database beside an error")
@@ -66,7 +66,7 @@ func readBoth(t *testing.T, text string) {
 	if d.Format == Clustered && d.Loss.Record < d.Records {
 		return // an entry that proved bad when it was agreed on: the entries between count as cluster state
 	}
-	sound, err := Read([]byte(text[:d.Loss.Offset]))
+	sound, err := Read(text[:d.Loss.Offset])
 	if err != nil || sound.Loss != nil {
 		t.Fatalf("what is before %v is said to be sound and gives %v, %v", d.Loss, sound, err)
 	}

@@ -70,7 +70,7 @@ func TestLargeSetGrowsOneByOne(t *testing.T) {
 	}
 	file := []byte(standalone(records...))
 	before := allocated()
-	d, err := Read(file)
+	d, err := Read(string(file))
 	if err != nil || d.Loss != nil {
 		t.Fatal(err, d.Loss)
 	}
@@ -114,7 +114,7 @@ func TestFormerRowsAreLetGo(t *testing.T) {
 		return m.HeapAlloc
 	}
 	before := heap()
-	d, err := Read(file)
+	d, err := Read(string(file))
 	if err != nil || d.Loss != nil || len(d.Rows("U")) != changes {
 		t.Fatal(err, d.Loss)
 	}

@@ -170,7 +170,7 @@ func sameAsServer(t *testing.T, d *Database, dump string) {
 	if d.Loss != nil {
 		t.Fatalf("a sound file has a loss: %v", d.Loss)
 	}
-	want, err := Read([]byte(dump))
+	want, err := Read(dump)
 	if err != nil || want.Loss != nil {
 		t.Fatalf("the server's dump cannot be read: %v %v", err, want)
 	}
@@ -230,7 +230,7 @@ func TestRandomTransactions(t *testing.T) {
 			sameAsServer(t, s.read(), s.dump("Odd"))
 		}
 	}
-	backup, err := Read([]byte(s.ask("backup", "Odd")))
+	backup, err := Read(s.ask("backup", "Odd"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +310,7 @@ func TestDamagedAsTheServerReadsIt(t *testing.T) {
 // readDamaged reads a file with that many undamaged records and bytes.
 func readDamaged(t *testing.T, text []byte, records, bytes int) *Database {
 	t.Helper()
-	d, err := Read(text)
+	d, err := Read(string(text))
 	if err != nil {
 		t.Fatal(err)
 	}

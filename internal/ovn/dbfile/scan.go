@@ -6,11 +6,8 @@ import (
 	"strings"
 )
 
-const (
-	jsonSpace = " \t\r\n"
-	// maxDepth bounds how deep values are nested. The formats need eight; OVSDB itself stops at a thousand.
-	maxDepth = 200
-)
+// maxDepth bounds how deep values are nested. The formats need eight; OVSDB itself stops at a thousand.
+const maxDepth = 200
 
 // scanner walks over JSON once, without building a tree of it: a file of 100,000 ports has millions of values. Text
 // without escapes is not copied.

@@ -143,7 +143,7 @@ func readFile(t *testing.T, path string) *Database {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := Read(data)
+	d, err := Read(string(data))
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}

@@ -3,6 +3,7 @@ package controlplane
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -34,9 +35,10 @@ func (c *ControlPlane) apiServerFlags() []string {
 		"--bind-address=127.0.0.1",
 		"--secure-port=" + strconv.Itoa(c.ports.APIServer),
 		"--advertise-address=127.0.0.1",
-		// A loopback address is not allowed in Endpoints, and nothing in the lab reaches the server through its service.
+		// A loopback address is not allowed in Endpoints; where something reaches the server through its service, the lab
+		// writes them.
 		"--endpoint-reconciler-type=none",
-		"--service-cluster-ip-range=" + serviceRange,
+		"--service-cluster-ip-range=" + ServiceRange,
 		"--tls-cert-file=" + file(serverPair+".crt"),
 		"--tls-private-key-file=" + file(serverPair+".key"),
 		"--client-ca-file=" + file(Authority+".crt"),
@@ -54,7 +56,7 @@ func (c *ControlPlane) apiServerFlags() []string {
 		"--allow-privileged=true",
 		"--admission-control-config-file=" + file(admissionConfig),
 	}
-	return append(flags, c.auditFlags()...)
+	return slices.Concat(flags, c.auditFlags(), c.kubeletFlags())
 }
 
 // etcdSocket returns the path of the socket where etcd serves clients. The file permissions of the state directory

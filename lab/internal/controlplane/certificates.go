@@ -22,7 +22,7 @@ func makeCertificates(dir string, now time.Time) (*pki.Authority, error) {
 		return nil, fmt.Errorf("control plane: %w", err)
 	}
 	server, err := ca.Server("ovnguard-lab", []string{
-		"127.0.0.1", "localhost", firstServiceIP,
+		"127.0.0.1", "localhost", firstServiceIP, NodeAddress,
 		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
 	}, now)
 	if err != nil {

@@ -37,7 +37,8 @@ const (
 	serverPair      = "server"
 	serviceAccounts = "service-account"
 
-	serviceRange = "10.96.0.0/12"
+	// ServiceRange is the range of the Services' addresses.
+	ServiceRange = "10.96.0.0/12"
 	// firstServiceIP is the address of the service "kubernetes".
 	firstServiceIP = "10.96.0.1"
 )
@@ -52,6 +53,8 @@ type Config struct {
 	Audit bool
 	// KubeOVN is the layout of Kube-OVN.
 	KubeOVN KubeOVN
+	// Kubelets makes kube-apiserver call kubelets, Services and pods, by way of Dir.Egress.
+	Kubelets bool
 }
 
 // ControlPlane is the state of a control plane: its configuration, ports and certificates.
@@ -69,6 +72,11 @@ func New(config Config) (*ControlPlane, error) {
 	ca, err := makeCertificates(config.Dir.PKI(), time.Now())
 	if err != nil {
 		return nil, err
+	}
+	if config.Kubelets {
+		if err := writeForKubelets(config.Dir, ca, time.Now()); err != nil {
+			return nil, err
+		}
 	}
 	if config.Audit {
 		if err := writeAuditPolicy(config.Dir.PKI()); err != nil {

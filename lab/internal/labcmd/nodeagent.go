@@ -40,6 +40,11 @@ func newNodeAgentCommand() *cobra.Command {
 	flags.StringVar(&config.IP, "ip", "", "the node's address")
 	flags.StringVar(&config.OVSDB, "ovsdb", "", "endpoint of the node's Open vSwitch database")
 	flags.StringVar(&config.Bridge, "bridge", "", "the integration bridge")
+	flags.StringVar(&config.PluginSocket, "plugin-socket", "", "where to serve a container runtime's CNI plugin")
+	flags.StringVar(&config.Router, "cluster-router", "", "name of the default VPC, on a node with a kubelet")
+	flags.StringVar(&config.NodeSwitch, "node-switch", "", "name of the nodes' subnet, on a node with a kubelet")
+	flags.StringVar(&config.ServiceCIDR, "service-cidr", "", "range of Services, on a node with a kubelet")
+	flags.BoolVar(&config.Tainted, "tainted", false, "keep pods away that do not ask for this node")
 	flags.BoolVar(&config.NonPrimary, "non-primary-cni-mode", false, "plug attachments alone")
 	flags.StringVar(&readyFile, "ready-file", "", "file to make when ready")
 	return command

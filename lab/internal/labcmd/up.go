@@ -30,7 +30,13 @@ func newUpCommand() *cobra.Command {
 	}
 	stateDirFlag(command, &options.StateDir)
 	flags := command.Flags()
-	flags.IntVar(&options.Nodes, "nodes", 1, "how many nodes")
+	flags.IntVar(&options.Nodes, "nodes", 0, "how many nodes (default 1, or as many as --kubelet)")
+	flags.IntVar(
+		&options.Kubelets,
+		"kubelet",
+		0,
+		"how many of the nodes, from the first, have a real kubelet and run containers",
+	)
 	flags.BoolVar(&options.KeepData, "keep-data", false, "start with the data of the last lab in the state directory")
 	flags.StringVar(
 		&options.KubeOVN.Version,
@@ -88,6 +94,9 @@ func printReady(w io.Writer, info state.Info) {
 	)
 	for _, node := range info.Nodes {
 		_, _ = fmt.Fprintf(w, "  %-11s netns %s, ovs-vsctl --db=%s\n", node.Name, node.Netns, node.OVSDB)
+		if node.Containerd != "" {
+			_, _ = fmt.Fprintf(w, "  %-11s ctr --address %s --namespace k8s.io\n", "", node.Containerd)
+		}
 	}
 	_, _ = fmt.Fprintf(w, "\nCtrl-C stops it, and so does: ovnguard-lab down --state-dir %s\n", info.StateDir)
 }

@@ -14,11 +14,13 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/ovnguard/ovnguard/lab/internal/cgroup"
+	"github.com/ovnguard/ovnguard/lab/internal/netns"
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
-// Of returns the parts of the lab of a state directory, one line of text each: processes, network namespaces, and links
-// (bridges among them) in the machine's own namespace.
+// Of returns the parts of the lab of a state directory, one line of text each: processes, network namespaces, links
+// (bridges among them) in the machine's own namespace, and control groups.
 func Of(stateDir string) ([]string, error) {
 	dir, err := state.FindDir(stateDir)
 	if err != nil {
@@ -45,6 +47,13 @@ func Of(stateDir string) ([]string, error) {
 		if strings.Contains(link.Attrs().Name, dir.ID()) {
 			found = append(found, link.Type()+" "+link.Attrs().Name)
 		}
+	}
+	groups, err := cgroup.List(netns.Prefix(dir.ID()))
+	if err != nil {
+		return nil, err
+	}
+	for _, group := range groups {
+		found = append(found, "control group "+group)
 	}
 	return found, nil
 }

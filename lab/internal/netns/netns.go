@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Dir is where iproute2 keeps named network namespaces.
@@ -37,6 +39,22 @@ func Ensure(ctx context.Context, name string) error {
 		}
 	}
 	return Batch(ctx, name, "link set lo up")
+}
+
+// Attach gives an existing namespace a name. file is a file of nsfs, such as /proc/PID/ns/net, maybe in another mount
+// namespace.
+func Attach(name string, file *os.File) error {
+	point, err := os.OpenFile(Path(name), os.O_CREATE|os.O_EXCL|os.O_RDONLY, 0o444)
+	if err == nil {
+		err = point.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("name network namespace %s: %w", name, err)
+	}
+	if err := unix.Mount(fmt.Sprintf("/proc/self/fd/%d", file.Fd()), Path(name), "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("name network namespace %s: %w", name, errors.Join(err, os.Remove(Path(name))))
+	}
+	return nil
 }
 
 // Remove deletes a namespace and every link in it. A missing namespace is no error.

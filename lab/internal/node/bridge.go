@@ -14,6 +14,7 @@ const (
 	ifaceID   = "iface-id"
 	idPod     = "lab-pod"
 	idPodUID  = "lab-pod-uid"
+	idSandbox = "lab-sandbox"
 	installed = "ovn-installed"
 )
 
@@ -28,6 +29,8 @@ type plug struct {
 	iface  string
 	pod    string
 	podUID string
+	// sandbox is the ID of the pod's sandbox on a node with a kubelet, else empty.
+	sandbox string
 }
 
 // add plugs a link into the bridge as the port of that name. A link that is plugged already is no error.
@@ -47,7 +50,15 @@ func (b bridge) add(ctx context.Context, p plug, port string) error {
 		),
 		"external_ids:"+idPod+"="+quote(p.pod),
 		"external_ids:"+idPodUID+"="+quote(p.podUID),
+		"external_ids:"+idSandbox+"="+quote(p.sandbox),
 	)
+	return err
+}
+
+// addInternal makes a link of the bridge's own as the port of that name. An existing one is no error.
+func (b bridge) addInternal(ctx context.Context, link, mac, port string) error {
+	_, err := b.vsctl(ctx, "--may-exist", "add-port", b.name, link, "--", "set", "Interface", link, "type=internal",
+		"mac="+quote(mac), "external_ids:"+ifaceID+"="+quote(port))
 	return err
 }
 
@@ -103,6 +114,8 @@ func (b bridge) list(ctx context.Context, key string) ([]plug, error) {
 				p.pod = pair[1]
 			case idPodUID:
 				p.podUID = pair[1]
+			case idSandbox:
+				p.sandbox = pair[1]
 			}
 		}
 		if p.pod != "" {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -15,15 +16,20 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
+	coreinformers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/kubernetes"
 	listers "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/keymutex"
 )
 
 // workers is the number of pods that are handled at the same time: each waits for its ports now and then.
 const workers = 8
+
+// sandboxLocks is the number of locks for sandboxes: so many that two rarely share one.
+const sandboxLocks = 64
 
 // Config configures the agent of a node.
 type Config struct {
@@ -38,6 +44,14 @@ type Config struct {
 	// OVSDB is the endpoint of its Open vSwitch database, Bridge the integration bridge.
 	OVSDB  string
 	Bridge string
+	// PluginSocket is where a container runtime's CNI plugin asks for NICs. If it is set, the node has a kubelet: the
+	// agent serves the plugin and leaves the rest of a kubelet's work.
+	PluginSocket string
+	// Router, NodeSwitch and ServiceCIDR are the cluster's router, the nodes' subnet on it and the range of Services: a
+	// node with a kubelet has routes to them.
+	Router, NodeSwitch, ServiceCIDR string
+	// Tainted keeps pods that do not ask for this node away from it: other nodes run their containers.
+	Tainted bool
 	// NonPrimary means that another CNI makes the pods' default network; the lab has no such CNI.
 	NonPrimary bool
 	// Log receives messages; nil for none.
@@ -72,6 +86,11 @@ type agent struct {
 	queue   workqueue.TypedRateLimitingInterface[string]
 	bridge  bridge
 
+	// gateways are the router's addresses on the nodes' subnet, on a node with a kubelet.
+	gateways []netip.Addr
+	// kubeletTurn is held while the NICs of one sandbox change.
+	kubeletTurn keymutex.KeyMutex
+
 	mu sync.Mutex
 	// plugged has, by "namespace/name", the UID of the pod with plugged NICs.
 	plugged map[string]string
@@ -93,6 +112,9 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return fmt.Errorf("node agent: API server: %w", err)
 	}
+	if c.PluginSocket != "" {
+		return newAgent(c, kube, dyn).serveKubelet(ctx)
+	}
 	return newAgent(c, kube, dyn).run(ctx)
 }
 
@@ -105,7 +127,8 @@ func newAgent(c Config, kube kubernetes.Interface, dyn dynamic.Interface) *agent
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](20*time.Millisecond, 2*time.Second),
 		),
-		plugged: make(map[string]string),
+		kubeletTurn: keymutex.NewHashed(sandboxLocks),
+		plugged:     make(map[string]string),
 	}
 }
 
@@ -116,14 +139,19 @@ func (a *agent) run(ctx context.Context) error {
 	return a.work(ctx)
 }
 
-// work follows the node's pods until ctx ends.
-func (a *agent) work(ctx context.Context) error {
+// podInformer returns an informer of the node's pods, with the factory that starts it.
+func (a *agent) podInformer() (informers.SharedInformerFactory, coreinformers.PodInformer) {
 	factory := informers.NewSharedInformerFactoryWithOptions(
 		a.kube,
 		0,
 		informers.WithTweakListOptions(fieldSelector(a.Name)),
 	)
-	informer := factory.Core().V1().Pods()
+	return factory, factory.Core().V1().Pods()
+}
+
+// work follows the node's pods until ctx ends.
+func (a *agent) work(ctx context.Context) error {
+	factory, informer := a.podInformer()
 	a.pods = informer.Lister()
 	enqueue := func(o any) {
 		if key, err := cache.DeletionHandlingMetaNamespaceKeyFunc(o); err == nil {

@@ -22,6 +22,9 @@ const (
 	maxPods        = "500"
 )
 
+// NoContainers is the taint of a node without a kubelet in a lab that has nodes with one.
+const NoContainers = "lab.ovnguard.io/no-containers"
+
 func fieldSelector(node string) func(*metav1.ListOptions) {
 	return func(o *metav1.ListOptions) { o.FieldSelector = nodeSelector(node) }
 }
@@ -31,6 +34,9 @@ func (a *agent) register(ctx context.Context) error {
 	want := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: a.Name, Labels: map[string]string{
 		corev1.LabelHostname: a.Name, corev1.LabelOSStable: "linux", corev1.LabelArchStable: runtime.GOARCH,
 	}}}
+	if a.Tainted {
+		want.Spec.Taints = []corev1.Taint{{Key: NoContainers, Effect: corev1.TaintEffectNoSchedule}}
+	}
 	if _, err := a.kube.CoreV1().
 		Nodes().
 		Create(ctx, want, metav1.CreateOptions{}); err != nil &&

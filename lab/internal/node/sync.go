@@ -98,6 +98,12 @@ func (a *agent) plug(ctx context.Context, key string, pod *corev1.Pod, nics []ni
 	if err := netns.Ensure(ctx, name); err != nil {
 		return err
 	}
+	return a.plugInto(ctx, name, plug{pod: key, podUID: string(pod.UID)}, nics)
+}
+
+// plugInto makes the NICs of a pod in a namespace and waits until OVN has the flows of each. all is what their ports on
+// the bridge have in common.
+func (a *agent) plugInto(ctx context.Context, name string, all plug, nics []nic) error {
 	for _, n := range nics {
 		// The kernel removes the links of a namespace some time after it, and not at all while a process is in there.
 		if err := a.bridge.remove(ctx, n.peer); err != nil {
@@ -123,19 +129,21 @@ func (a *agent) plug(ctx context.Context, key string, pod *corev1.Pod, nics []ni
 		if err := netns.Batch(ctx, a.Netns, fmt.Sprintf("link set %s up", n.peer)); err != nil {
 			return err
 		}
-		if err := a.bridge.add(ctx, plug{iface: n.peer, pod: key, podUID: string(pod.UID)}, n.port); err != nil {
+		one := all
+		one.iface = n.peer
+		if err := a.bridge.add(ctx, one, n.port); err != nil {
 			return err
 		}
 	}
 	a.mu.Lock()
-	a.plugged[key] = string(pod.UID)
+	a.plugged[all.pod] = all.podUID
 	a.mu.Unlock()
 
 	wait, cancel := context.WithTimeout(ctx, installTimeout)
 	defer cancel()
 	for _, n := range nics {
 		if err := a.bridge.waitInstalled(wait, n.peer); err != nil {
-			a.Log.Warn("the port's flows are not in place yet", "pod", key, "port", n.port, "error", err)
+			a.Log.Warn("the port's flows are not in place yet", "pod", all.pod, "port", n.port, "error", err)
 		}
 	}
 	return nil
@@ -155,8 +163,14 @@ func (a *agent) unplug(ctx context.Context, key string) error {
 		if err := a.bridge.remove(ctx, n.iface); err != nil {
 			return err
 		}
+		// The ends of the veth go with the namespace, but on a node with a kubelet the runtime holds that as well.
+		if n.sandbox == "" {
+			continue
+		}
+		if err := netns.RemoveLink(ctx, a.Netns, n.iface); err != nil {
+			return err
+		}
 	}
-	// The ends of the veth go with the namespace.
 	if err := netns.Remove(ctx, podNetns(a.LabID, a.Name, namespace, name)); err != nil {
 		return err
 	}

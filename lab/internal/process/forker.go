@@ -33,15 +33,16 @@ func newForker() *forker {
 // close ends the thread. Every child that still runs is killed by the kernel.
 func (f *forker) close() { close(f.requests) }
 
-// start forks cmd inside the named network namespace, or the program's own.
-func (f *forker) start(cmd *exec.Cmd, namespace string) error {
+// start forks cmd inside the network namespace that spec names, or the program's own, and in new namespaces of its own.
+func (f *forker) start(cmd *exec.Cmd, spec Spec) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig: syscall.SIGKILL,
 		// A group of its own: Ctrl-C in the terminal reaches only the parent, which then stops the children in order.
-		Setpgid: true,
+		Setpgid:    true,
+		Cloneflags: spec.Namespaces,
 	}
 	result := make(chan error, 1)
-	f.requests <- func() { result <- startIn(cmd, namespace) }
+	f.requests <- func() { result <- startIn(cmd, spec.Netns) }
 	return <-result
 }
 

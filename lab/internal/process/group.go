@@ -130,11 +130,11 @@ func (g *Group) remove(p *Process) {
 }
 
 // fork starts cmd on the group's thread. Once Stop has begun nothing starts, not even a child that was being restarted.
-func (g *Group) fork(cmd *exec.Cmd, namespace string) error {
+func (g *Group) fork(cmd *exec.Cmd, spec Spec) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.stopped {
 		return ErrStopped
 	}
-	return g.forker.start(cmd, namespace)
+	return g.forker.start(cmd, spec)
 }

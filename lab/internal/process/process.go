@@ -143,7 +143,7 @@ func (p *Process) fork() (_ *run, err error) {
 	cmd := exec.Command(p.spec.Path, p.spec.Args...)
 	cmd.Env = append(append(os.Environ(), p.group.options.Env...), p.spec.Env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	if err := p.group.fork(cmd, p.spec.Netns); err != nil {
+	if err := p.group.fork(cmd, p.spec); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.Name(), err)
 	}
 	r := &run{cmd: cmd, pid: cmd.Process.Pid, logFrom: info.Size(), exited: make(chan struct{})}

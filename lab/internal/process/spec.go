@@ -37,6 +37,9 @@ type Spec struct {
 	// Netns is a network namespace by its name in /var/run/netns; empty means
 	// the parent's.
 	Netns string
+	// Namespaces are clone flags, such as CLONE_NEWPID: new namespaces of the process. With a PID namespace all that the
+	// process starts ends with it, however it ends.
+	Namespaces uintptr
 	// Ready is called again and again until it returns nil; it may also block. Its context ends when the process exits or
 	// ReadyTimeout has passed. Nil means that a started process is ready.
 	Ready func(context.Context) error

@@ -340,6 +340,16 @@ func (s *Scene) Audit(ctx context.Context, binary string) (output string, code i
 	return s.run(ctx, binary, "audit")
 }
 
+// Selftest runs `ovnguard selftest` in the same way, for a mode.
+func (s *Scene) Selftest(ctx context.Context, binary, expect string) (output string, code int, err error) {
+	return s.run(ctx, binary, "selftest", "--timeout=1s", "--expect", expect)
+}
+
+// Definitions runs `ovnguard definitions --apply` in the same way.
+func (s *Scene) Definitions(ctx context.Context, binary string) (output string, code int, err error) {
+	return s.run(ctx, binary, "definitions", "--apply")
+}
+
 func (s *Scene) run(ctx context.Context, binary string, args ...string) (output string, code int, err error) {
 	args = append(args, "--kubeconfig", s.Lab.Info().Kubeconfigs["admin"])
 	cmd := exec.CommandContext(ctx, binary, args...)

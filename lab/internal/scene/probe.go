@@ -94,13 +94,22 @@ func linkLocal(mac net.HardwareAddr) netip.Addr {
 // Send sends the probe and reports whether it arrived. The sender's own datagram, sent after it, shows that the path
 // works.
 func (p Probe) Send(ctx context.Context, from, to *Actor) (passed bool, err error) {
+	return p.SendBy(ctx, from.socket.Send, from, to)
+}
+
+// SendBy is Send for a probe that send puts on the sender's NIC.
+func (p Probe) SendBy(
+	ctx context.Context,
+	send func(frame []byte) error,
+	from, to *Actor,
+) (passed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	control, err := wire.UDP(from.V4, to.V4)
 	if err != nil {
 		return false, err
 	}
-	return wire.Probe(ctx, from.socket, to.socket, p.frame, control)
+	return wire.ProbeBy(ctx, send, to.socket, p.frame, control)
 }
 
 func splitList(text string) []string {

@@ -164,7 +164,7 @@ func (c *controller) syncVPC(ctx context.Context, name string) error {
 func (c *controller) syncNode(ctx context.Context, name string) error {
 	node, ok := c.nodes.get("", name)
 	if !ok {
-		return c.removePort(ctx, upstream.NodePortName(name))
+		return errors.Join(c.removePort(ctx, upstream.NodePortName(name)), c.syncRouting(ctx, c.cfg.Router))
 	}
 	key := func(s kubeovn.Suffix) string { return kubeovn.DefaultProvider.Key(s) }
 	r := ipam.Request{
@@ -193,7 +193,7 @@ func (c *controller) syncNode(ctx context.Context, name string) error {
 	}
 	join, ok := c.subnets.get("", c.cfg.NodeSwitch)
 	if !ok || node.Annotations[key(kubeovn.Allocated)] == kubeovn.True {
-		return nil
+		return c.syncRouting(ctx, c.cfg.Router)
 	}
 	set := map[string]*string{}
 	for s, value := range map[kubeovn.Suffix]string{

@@ -130,7 +130,7 @@ func (c *controller) syncSubnet(ctx context.Context, name string) error {
 		}
 	}
 	if s.IsOVN() {
-		if err := c.buildSwitch(ctx, &s); err != nil {
+		if err := errors.Join(c.buildSwitch(ctx, &s), c.syncRouting(ctx, s.Spec.Vpc)); err != nil {
 			return err
 		}
 	}
@@ -245,7 +245,7 @@ func (c *controller) removeSubnet(ctx context.Context, s *crd.Subnet) error {
 		}
 	}
 	c.ipam.DeleteSubnet(s.Name)
-	return c.merge(ctx, crd.Subnets, s.Name, finalizers())
+	return errors.Join(c.syncRouting(ctx, s.Spec.Vpc), c.merge(ctx, crd.Subnets, s.Name, finalizers()))
 }
 
 // syncPool tells the address manager about an IPPool.

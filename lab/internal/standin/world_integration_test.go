@@ -31,8 +31,9 @@ import (
 	"github.com/ovnguard/ovnguard/test/ovsdbserver"
 )
 
-// settleTimeout bounds the wait for the stand-in to have nothing left to do.
-const settleTimeout = 20 * time.Second
+// settleTimeout bounds the wait for the stand-in to have nothing left to do. An informer that lost its watch on a busy
+// machine comes back after up to half a minute.
+const settleTimeout = time.Minute
 
 // markerNamespace holds the pod with changes that show how far the stand-in has come.
 const markerNamespace = "marker"

@@ -129,6 +129,12 @@ func (d Dir) Logs() string { return d.Join("log") }
 // Run returns the directory of the pid files.
 func (d Dir) Run() string { return d.Join("run") }
 
+// Egress returns the path of the socket by which kube-apiserver reaches what is on the nodes.
+func (d Dir) Egress() string { return d.Join("run", "egress.sock") }
+
+// Images returns the directory of the lab's container images.
+func (d Dir) Images() string { return d.Join("images") }
+
 // Log returns the path of the log file of one process.
 func (d Dir) Log(process string) string { return d.Join("log", process+".log") }
 
@@ -144,7 +150,7 @@ func (d Dir) Prepare(keepData bool) error {
 	if err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
-	stale = append(stale, d.Logs(), d.Run(), d.infoFile())
+	stale = append(stale, d.Logs(), d.Run(), d.Images(), d.infoFile())
 	if !keepData {
 		stale = append(stale, d.Etcd(), d.OVN())
 	}
@@ -153,7 +159,7 @@ func (d Dir) Prepare(keepData bool) error {
 			return fmt.Errorf("state directory: %w", err)
 		}
 	}
-	for _, path := range []string{d.PKI(), d.Kubeconfigs(), d.Etcd(), d.OVN(), d.Logs(), d.Run()} {
+	for _, path := range []string{d.PKI(), d.Kubeconfigs(), d.Etcd(), d.OVN(), d.Logs(), d.Run(), d.Images()} {
 		if err := os.MkdirAll(path, 0o700); err != nil {
 			return fmt.Errorf("state directory: %w", err)
 		}

@@ -44,6 +44,8 @@ type Node struct {
 	OVSDB string `json:"ovsdb"`
 	// IntegrationBridge is the bridge that the pods are plugged into.
 	IntegrationBridge string `json:"integrationBridge"`
+	// Containerd is the socket of the node's container runtime, for `ctr --address`; empty on a node without a kubelet.
+	Containerd string `json:"containerd,omitempty"`
 }
 
 // Duration is a time.Duration that is written as "3.2s".

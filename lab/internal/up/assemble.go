@@ -3,6 +3,8 @@ package up
 import (
 	"context"
 	"fmt"
+	"net"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,6 +40,11 @@ func (l *Lab) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if l.options.Kubelets > 0 {
+		if err := l.prepareKubelets(ctx); err != nil {
+			return err
+		}
+	}
 	return l.progress.timed("the nodes are ready", func() error { return l.startAgents(ctx) })
 }
 
@@ -51,6 +58,8 @@ func (l *Lab) startControlPlane(ctx context.Context) error {
 			Binary:  l.options.Binary,
 			Audit:   l.options.Audit,
 			KubeOVN: l.options.KubeOVN.Layout,
+
+			Kubelets: l.options.Kubelets > 0,
 		},
 	)
 	if err != nil {
@@ -91,7 +100,15 @@ func (l *Lab) installKubeOVN(ctx context.Context) error {
 		return err
 	}
 	layout := l.options.KubeOVN.Layout
-	if layout.Northbound == "" {
+	switch {
+	case layout.Northbound != "":
+	case l.options.Kubelets > 0:
+		// Pods cannot see the lab's files.
+		layout.Northbound = "tcp:" + net.JoinHostPort(
+			controlplane.NodeAddress,
+			strconv.Itoa(controlplane.NodeNorthboundPort),
+		)
+	default:
 		layout.Northbound = l.info.NB
 	}
 	return layout.Install(ctx, client)

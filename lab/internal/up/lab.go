@@ -16,6 +16,7 @@ import (
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
 	"github.com/ovnguard/ovnguard/lab/internal/ovn"
 	"github.com/ovnguard/ovnguard/lab/internal/process"
+	"github.com/ovnguard/ovnguard/lab/internal/relay"
 	"github.com/ovnguard/ovnguard/lab/internal/state"
 )
 
@@ -26,8 +27,10 @@ const maxNodes = 9
 type Options struct {
 	// StateDir is the state directory; empty means state.DefaultDir.
 	StateDir string
-	// Nodes is the number of nodes; zero means one.
+	// Nodes is the number of nodes; zero means one, or as many as Kubelets.
 	Nodes int
+	// Kubelets is the number of nodes, from the first, that have a real kubelet and run containers.
+	Kubelets int
 	// KeepData starts with the data of etcd and OVN's databases from the end of the last lab in the directory, instead of
 	// empty.
 	KeepData bool
@@ -38,6 +41,8 @@ type Options struct {
 	Binary string
 	// KubeOVN configures Kube-OVN's stand-in.
 	KubeOVN KubeOVN
+	// nodeBinary and podBinary are the programs of nodes with a kubelet, and of the containers on them.
+	nodeBinary, podBinary string
 	// Audit makes kube-apiserver keep an audit log of changes, in log/audit.log of the state directory. It slows every
 	// request a little.
 	Audit bool
@@ -48,7 +53,11 @@ func (o Options) complete() (Options, error) {
 		o.StateDir = state.DefaultDir
 	}
 	if o.Nodes == 0 {
-		o.Nodes = 1
+		o.Nodes = max(1, o.Kubelets)
+	}
+	if o.Kubelets < 0 || o.Kubelets > o.Nodes {
+		return o, fmt.Errorf("%d nodes with a kubelet among %d: give --kubelet a number from 0 to that of --nodes",
+			o.Kubelets, o.Nodes)
 	}
 	if o.Nodes < 1 || o.Nodes > maxNodes {
 		return o, fmt.Errorf("%d nodes: a lab has 1 to %d, give another number with --nodes", o.Nodes, maxNodes)
@@ -58,6 +67,9 @@ func (o Options) complete() (Options, error) {
 		return o, err
 	}
 	o.Binary = binary
+	if o.Kubelets > 0 {
+		return o, o.completeKubelets()
+	}
 	return o, nil
 }
 
@@ -71,6 +83,7 @@ type Lab struct {
 
 	control *controlplane.ControlPlane
 	nodes   []*ovn.Node
+	relays  []*relay.Relay
 	info    state.Info
 
 	stopOnce sync.Once
@@ -86,7 +99,7 @@ func Start(ctx context.Context, options Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkMachine(); err != nil {
+	if err := checkMachine(options.Kubelets > 0); err != nil {
 		return nil, err
 	}
 	dir, err := state.NewDir(options.StateDir)
@@ -189,6 +202,7 @@ func (l *Lab) Stop() error {
 		l.stopErr = errors.Join(
 			l.dir.Forget(),
 			l.group.Stop(),
+			l.closeRelays(),
 			Sweep(ctx, l.dir, func(string, ...any) {}),
 			l.lock.Release(),
 		)

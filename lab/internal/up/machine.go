@@ -6,16 +6,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/ovnguard/ovnguard/lab/internal/cgroup"
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
 )
 
-// programs are the programs that the lab needs on the machine, by their Debian package.
-var programs = []struct {
+// debianPackage is a package of Debian with programs that the lab needs.
+type debianPackage struct {
 	debian string
 	names  []string
-}{
+}
+
+// programs are the programs that every lab needs on the machine, by their package.
+var programs = []debianPackage{
 	{"openvswitch-switch", []string{"ovs-vswitchd", "ovs-vsctl"}},
 	{"openvswitch-common", []string{"ovsdb-server", "ovsdb-tool", "ovs-appctl"}},
 	{"ovn-central", []string{"ovn-northd"}},
@@ -23,11 +28,18 @@ var programs = []struct {
 	{"iproute2", []string{"ip"}},
 }
 
+// kubeletPrograms are what nodes with a kubelet need besides.
+var kubeletPrograms = []debianPackage{
+	{"containerd", []string{"containerd", "containerd-shim-runc-v2", "ctr"}},
+	{"runc", []string{"runc"}},
+	{"nftables", []string{"nft"}},
+}
+
 // tunDevice makes TAP links.
 const tunDevice = "/dev/net/tun"
 
-// checkMachine returns one error with everything that this machine lacks for a lab.
-func checkMachine() error {
+// checkMachine returns one error with everything that this machine lacks for a lab, one with kubelets or without.
+func checkMachine(kubelets bool) error {
 	var lacks []error
 	if os.Geteuid() != 0 {
 		lacks = append(lacks, errors.New("not root: nodes and pods are network namespaces, so run it as root (sudo)"))
@@ -41,8 +53,15 @@ func checkMachine() error {
 	} else if err := tun.Close(); err != nil {
 		lacks = append(lacks, fmt.Errorf("no TUN/TAP: %w", err))
 	}
+	needed, how := programs, "make deps"
+	if kubelets {
+		needed, how = slices.Concat(programs, kubeletPrograms), "scripts/deps.sh kubelet"
+		if err := cgroup.Check(); err != nil {
+			lacks = append(lacks, err)
+		}
+	}
 	var names, packages []string
-	for _, p := range programs {
+	for _, p := range needed {
 		missing := false
 		for _, name := range p.names {
 			if _, err := exec.LookPath(name); err != nil {
@@ -54,8 +73,8 @@ func checkMachine() error {
 		}
 	}
 	if len(names) > 0 {
-		lacks = append(lacks, fmt.Errorf("missing programs: %s: run `make deps`, or install the Debian packages %s",
-			strings.Join(names, ", "), strings.Join(packages, ", ")))
+		lacks = append(lacks, fmt.Errorf("missing programs: %s: run `%s`, or install the Debian packages %s",
+			strings.Join(names, ", "), how, strings.Join(packages, ", ")))
 	}
 	if len(lacks) > 0 {
 		return fmt.Errorf("this machine cannot run a lab:\n%w", errors.Join(lacks...))

@@ -3,6 +3,7 @@ package up
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,16 +12,20 @@ import (
 
 func TestMissingProgramsAreAllNamed(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	err := checkMachine()
+	err := checkMachine(true)
 	if err == nil {
 		t.Fatal("a machine without any program will do")
 	}
-	for _, p := range programs {
-		for _, name := range append([]string{p.debian, "make deps"}, p.names...) {
+	for _, p := range slices.Concat(programs, kubeletPrograms) {
+		for _, name := range append([]string{p.debian, "deps.sh kubelet"}, p.names...) {
 			if !strings.Contains(err.Error(), name) {
 				t.Errorf("%q is not named in: %v", name, err)
 			}
 		}
+	}
+	err = checkMachine(false)
+	if err == nil || !strings.Contains(err.Error(), "make deps") || strings.Contains(err.Error(), "containerd") {
+		t.Errorf("a lab without kubelets needs no containerd: %v", err)
 	}
 	if root := os.Geteuid() == 0; root == strings.Contains(err.Error(), "not root") {
 		t.Errorf("running as root is %v, but the error is: %v", root, err)
@@ -32,8 +37,9 @@ func TestBadOptions(t *testing.T) {
 		options Options
 		want    string
 	}{
-		"no nodes":       {Options{Nodes: -1}, "--nodes"},
-		"too many nodes": {Options{Nodes: maxNodes + 1}, "--nodes"},
+		"no nodes":                 {Options{Nodes: -1}, "--nodes"},
+		"too many nodes":           {Options{Nodes: maxNodes + 1}, "--nodes"},
+		"more kubelets than nodes": {Options{Nodes: 1, Kubelets: 2}, "--kubelet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := test.options.complete(); err == nil || !strings.Contains(err.Error(), test.want) {

@@ -50,9 +50,13 @@ func (l *Lab) startNode(ctx context.Context, name string, index int) error {
 		return err
 	}
 	l.nodes = append(l.nodes, node)
-	l.info.Nodes = append(l.info.Nodes, state.Node{
+	described := state.Node{
 		Name: node.Name, Netns: node.Netns, OVSDB: node.OVSDB, IntegrationBridge: ovn.IntegrationBridge,
-	})
+	}
+	if index <= l.options.Kubelets {
+		described.Containerd = l.kubeletConfig(node).Socket()
+	}
+	l.info.Nodes = append(l.info.Nodes, described)
 	return nil
 }
 
@@ -71,8 +75,7 @@ func (l *Lab) startKubeOVN(ctx context.Context) error {
 	)
 }
 
-// startAgents starts the agent of every node and waits until all are
-// registered.
+// startAgents starts the agent of every node, and kubelet where the node has one, and waits until all are registered.
 func (l *Lab) startAgents(ctx context.Context) error {
 	for _, node := range l.nodes {
 		kubeconfig, err := l.control.WriteNodeKubeconfig(node.Name)
@@ -82,21 +85,39 @@ func (l *Lab) startAgents(ctx context.Context) error {
 		l.info.Kubeconfigs[node.Name] = kubeconfig
 	}
 	agents, ctx := errgroup.WithContext(ctx)
-	for _, node := range l.nodes {
-		agents.Go(func() error {
-			return l.startOwn(ctx, node.Name+"-agent", NodeAgentComponent,
-				"--kubeconfig", l.info.Kubeconfigs[node.Name],
-				"--lab", l.dir.ID(),
-				"--node", node.Name,
-				"--netns", node.Netns,
-				"--ip", node.IP,
-				"--ovsdb", node.OVSDB,
-				"--bridge", ovn.IntegrationBridge,
-				"--non-primary-cni-mode="+strconv.FormatBool(l.options.KubeOVN.Layout.NonPrimary),
-			)
-		})
+	for i, node := range l.nodes {
+		if i < l.options.Kubelets {
+			agents.Go(func() error { return l.startKubelet(ctx, node) })
+		}
+		agents.Go(func() error { return l.startAgent(ctx, node, i < l.options.Kubelets) })
 	}
 	return agents.Wait()
+}
+
+func (l *Lab) startAgent(ctx context.Context, node *ovn.Node, kubelet bool) error {
+	flags := []string{
+		"--kubeconfig", l.info.Kubeconfigs[node.Name],
+		"--lab", l.dir.ID(),
+		"--node", node.Name,
+		"--netns", node.Netns,
+		"--ip", node.IP,
+		"--ovsdb", node.OVSDB,
+		"--bridge", ovn.IntegrationBridge,
+		"--non-primary-cni-mode=" + strconv.FormatBool(l.options.KubeOVN.Layout.NonPrimary),
+	}
+	switch {
+	case kubelet:
+		layout := l.options.KubeOVN.Layout.Completed()
+		flags = append(flags,
+			"--plugin-socket", l.kubeletConfig(node).PluginSocket(),
+			"--cluster-router", layout.Router,
+			"--node-switch", layout.NodeSwitch,
+			"--service-cidr", controlplane.ServiceRange,
+		)
+	case l.options.Kubelets > 0:
+		flags = append(flags, "--tainted")
+	}
+	return l.startOwn(ctx, node.Name+"-agent", NodeAgentComponent, flags...)
 }
 
 // startOwn starts one of the lab's own components and waits for the file that shows that it is ready.

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ovnguard/ovnguard/lab/internal/cgroup"
 	"github.com/ovnguard/ovnguard/lab/internal/netns"
 	"github.com/ovnguard/ovnguard/lab/internal/process"
 	"github.com/ovnguard/ovnguard/lab/internal/state"
@@ -16,8 +17,8 @@ import (
 // stopTimeout is how long a lab in another process may take to stop in order.
 const stopTimeout = time.Minute
 
-// Sweep removes what a killed lab left in dir: processes, network namespaces, links. The caller holds the lock of the
-// directory. It calls say for each of them.
+// Sweep removes what a killed lab left in dir: processes, network namespaces, links, control groups. The caller holds
+// the lock of the directory. It calls say for each of them.
 func Sweep(ctx context.Context, dir state.Dir, say func(format string, args ...any)) error {
 	killed, err := process.Sweep(dir.Run())
 	for _, record := range killed {
@@ -27,6 +28,9 @@ func Sweep(ctx context.Context, dir state.Dir, say func(format string, args ...a
 		return fmt.Errorf("sweep: %w", err)
 	}
 	if err := netns.Sweep(ctx, dir.ID(), say); err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	if err := cgroup.Sweep(ctx, netns.Prefix(dir.ID())); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	return nil

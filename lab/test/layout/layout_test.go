@@ -334,7 +334,7 @@ func try(t *testing.T, layout controlplane.KubeOVN, prepare func(*cluster)) {
 	})
 	t.Log(out)
 	if out, code, err = w.Status(t.Context(), program(t)); err != nil || code != 0 ||
-		!strings.Contains(out, "needs action now: nothing") || !strings.Contains(out, "failurePolicy Fail") {
+		!strings.Contains(out, "needs action now:\n  nothing") || !strings.Contains(out, "failurePolicy Fail") {
 		t.Errorf("ovnguard status: exit code %d, %v\n%s", code, err, out)
 	}
 	w.gateways(t, layout, provider, networks)

@@ -17,6 +17,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
+	"github.com/ovnguard/ovnguard/test/bench/generated"
 	"github.com/ovnguard/ovnguard/test/bench/table"
 )
 
@@ -46,6 +47,9 @@ func run(ctx context.Context) error {
 	for _, pods := range []int{10_000, barSize} {
 		fmt.Fprintf(os.Stderr, "bench-inventory: %d ports\n", pods)
 		if err := measure(&t, pods); err != nil {
+			return err
+		}
+		if err := plans(&t, pods); err != nil {
 			return err
 		}
 		if err := live(ctx, &t, pods); err != nil {
@@ -81,7 +85,7 @@ func heap() float64 {
 
 func measure(t *table.Table, pods int) error {
 	m := monitor.New(monitor.SystemClock{}, ignoringObserver{})
-	m.Change(func(inv *inventory.Inventory) []string { fill(inv, pods); return nil })
+	m.Change(func(inv *inventory.Inventory) []string { generated.Fill(inv, pods); return nil })
 	m.SetEras(portsec.OVN{Version: "24.03.2"}.Eras())
 	first := took(m.Start)
 
@@ -93,7 +97,7 @@ func measure(t *table.Table, pods int) error {
 			return fmt.Errorf("a port is %s: %s", r.State, r.Why)
 		}
 	}
-	if want := pods / driftEvery; drifted != want {
+	if want := pods / generated.DriftEvery; drifted != want {
 		return fmt.Errorf("%d ports were found to be wrong, want the %d that are", drifted, want)
 	}
 	sweeps := repeat(func() {
@@ -118,7 +122,7 @@ func measure(t *table.Table, pods int) error {
 		table.Row{What: at("full sweep, with books"), Measured: text(sweeps), Ratio: perPort(sweeps, pods)},
 		change(m, pods, at),
 	)
-	relabelled := relabel(m, 10_000/podsPerNamespace)
+	relabelled := relabel(m, 10_000/generated.PodsPerNamespace)
 	t.Add(
 		table.Row{
 			What:     at("namespaces relabelled, 10000 ports judged again"),
@@ -134,9 +138,9 @@ func measure(t *table.Table, pods int) error {
 func change(m *monitor.Monitor, pods int, at func(string) string) table.Row {
 	var times []time.Duration
 	for i := range 2000 {
-		o := generate((i * 37) % pods)
-		for _, column := range [][]string{nil, o.row.Addresses} {
-			row := *o.row
+		o := generated.Generate((i * 37) % pods)
+		for _, column := range [][]string{nil, o.Row.Addresses} {
+			row := *o.Row
 			row.PortSecurity = column
 			times = append(times, took(func() {
 				m.Change(func(inv *inventory.Inventory) []string { return inv.SetRow(&row) })
@@ -160,7 +164,9 @@ func relabel(m *monitor.Monitor, namespaces int) time.Duration {
 		stage := stages[n%2]
 		n++
 		for i := range namespaces {
-			m.Change(func(inv *inventory.Inventory) []string { return inv.SetNamespace(namespaceOf(i, stage)) })
+			m.Change(
+				func(inv *inventory.Inventory) []string { return inv.SetNamespace(generated.NamespaceOf(i, stage)) },
+			)
 		}
 	})
 }
@@ -193,7 +199,7 @@ func effect() table.Row {
 	ns := policy.Namespace{Name: "crowded"}
 	inv.SetNamespace(ns)
 	for i := range pods {
-		p := generate(i).pod
+		p := generated.Generate(i).Pod
 		p.Namespace = ns.Name
 		inv.SetPod(p)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
+	"github.com/ovnguard/ovnguard/test/bench/generated"
 	"github.com/ovnguard/ovnguard/test/bench/table"
 )
 
@@ -106,10 +107,10 @@ func worst(t *table.Table) error {
 		inv := inventory.New()
 		tenant(inv, c.on)
 		for i := range widePorts {
-			o := generate(i)
-			o.record.IPs = append(o.record.IPs[:1], fmt.Sprintf("fd00:10:16::%x:%x", i>>16+1, i&0xffff+1))
-			inv.SetRecord(o.record)
-			inv.SetRow(o.row)
+			o := generated.Generate(i)
+			o.Record.IPs = append(o.Record.IPs[:1], fmt.Sprintf("fd00:10:16::%x:%x", i>>16+1, i&0xffff+1))
+			inv.SetRecord(o.Record)
+			inv.SetRow(o.Row)
 		}
 		// The MACs differ, so that no pair makes another one redundant.
 		var pairs []portsec.AddressPair

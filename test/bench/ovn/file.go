@@ -40,7 +40,7 @@ func (s *fileSubject) sync(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the file: %w", err)
 	}
-	d, err := dbfile.Read(data)
+	d, err := dbfile.Read(string(data))
 	if err != nil {
 		return err
 	}

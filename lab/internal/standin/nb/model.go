@@ -46,9 +46,30 @@ type LogicalSwitch struct {
 
 // LogicalRouter is a row of Logical_Router.
 type LogicalRouter struct {
+	UUID         string            `ovsdb:"_uuid"`
+	Name         string            `ovsdb:"name"`
+	Ports        []string          `ovsdb:"ports"`
+	StaticRoutes []string          `ovsdb:"static_routes"`
+	Policies     []string          `ovsdb:"policies"`
+	ExternalIDs  map[string]string `ovsdb:"external_ids"`
+}
+
+// LogicalRouterStaticRoute is a row of Logical_Router_Static_Route.
+type LogicalRouterStaticRoute struct {
 	UUID        string            `ovsdb:"_uuid"`
-	Name        string            `ovsdb:"name"`
-	Ports       []string          `ovsdb:"ports"`
+	IPPrefix    string            `ovsdb:"ip_prefix"`
+	Nexthop     string            `ovsdb:"nexthop"`
+	Policy      *string           `ovsdb:"policy"`
+	ExternalIDs map[string]string `ovsdb:"external_ids"`
+}
+
+// LogicalRouterPolicy is a row of Logical_Router_Policy.
+type LogicalRouterPolicy struct {
+	UUID        string            `ovsdb:"_uuid"`
+	Priority    int               `ovsdb:"priority"`
+	Match       string            `ovsdb:"match"`
+	Action      string            `ovsdb:"action"`
+	Nexthops    []string          `ovsdb:"nexthops"`
 	ExternalIDs map[string]string `ovsdb:"external_ids"`
 }
 
@@ -99,14 +120,16 @@ type ACL struct {
 // tables returns an empty row of each table by the table's name.
 func tables() map[string]model.Model {
 	return map[string]model.Model{
-		"Logical_Switch_Port": &LogicalSwitchPort{},
-		"Logical_Switch":      &LogicalSwitch{},
-		"Logical_Router":      &LogicalRouter{},
-		"Logical_Router_Port": &LogicalRouterPort{},
-		"DHCP_Options":        &DHCPOptions{},
-		"Port_Group":          &PortGroup{},
-		"Address_Set":         &AddressSet{},
-		"ACL":                 &ACL{},
+		"Logical_Switch_Port":         &LogicalSwitchPort{},
+		"Logical_Switch":              &LogicalSwitch{},
+		"Logical_Router":              &LogicalRouter{},
+		"Logical_Router_Port":         &LogicalRouterPort{},
+		"Logical_Router_Static_Route": &LogicalRouterStaticRoute{},
+		"Logical_Router_Policy":       &LogicalRouterPolicy{},
+		"DHCP_Options":                &DHCPOptions{},
+		"Port_Group":                  &PortGroup{},
+		"Address_Set":                 &AddressSet{},
+		"ACL":                         &ACL{},
 	}
 }
 
