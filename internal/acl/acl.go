@@ -32,6 +32,13 @@ const (
 	Pass           Action = "pass"
 )
 
+// Keys of options that are read: that of NB_Global has OVN drop what no ACL of a switch decides, and that of an ACL from
+// a port has it looked at after load balancing.
+const (
+	OptionDropByDefault = "default_acl_drop"
+	OptionAfterLB       = "apply-after-lb"
+)
+
 // ACL is a row of table ACL.
 type ACL struct {
 	UUID, Name string
@@ -43,7 +50,8 @@ type ACL struct {
 	// AfterLB means that an ACL from a port is looked at after load balancing, in a stage of its own.
 	AfterLB bool
 	// Group is the port group that has the ACL; "" for one of a switch.
-	Group string
+	Group       string
+	ExternalIDs map[string]string
 }
 
 // Database is what the Northbound database says of ACLs.

@@ -21,6 +21,7 @@ type State struct {
 	network
 	holders
 	groups
+	filters
 	governance
 	owners
 	enforcement
