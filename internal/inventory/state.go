@@ -22,6 +22,7 @@ type State struct {
 	holders
 	groups
 	filters
+	networkPolicies
 	governance
 	owners
 	enforcement
