@@ -81,7 +81,11 @@ func TestNetworkPolicies(t *testing.T) {
 	); diff != "" {
 		t.Errorf("kinds that the files lack (-want +got):\n%s", diff)
 	}
-	want := []inventory.NamedPort{{"proxy", "TCP", 15001}, {"http", "TCP", 8080}, {"dns", "UDP", 53}}
+	want := []inventory.NamedPort{
+		{Name: "proxy", Protocol: "TCP", Number: 15001},
+		{Name: "http", Protocol: "TCP", Number: 8080},
+		{Name: "dns", Protocol: "UDP", Number: 53},
+	}
 	if diff := cmp.Diff(want, podOf(t, networkPoliciesYAML).Ports); diff != "" {
 		t.Errorf("named ports of the API's type (-want +got):\n%s", diff)
 	}
