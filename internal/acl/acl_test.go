@@ -9,8 +9,15 @@ import (
 
 func packet(from, to, src, dst string, port uint16) *ovnmatch.Packet {
 	return &ovnmatch.Packet{
-		InPort: from, OutPort: to, EthType: ovnmatch.TypeIP4, IPSrc: netip.MustParseAddr(src), IPDst: netip.MustParseAddr(dst),
-		Proto: 6, TTL: 64, SrcPort: 40000, DstPort: port,
+		InPort:  from,
+		OutPort: to,
+		EthType: ovnmatch.TypeIP4,
+		IPSrc:   netip.MustParseAddr(src),
+		IPDst:   netip.MustParseAddr(dst),
+		Proto:   6,
+		TTL:     64,
+		SrcPort: 40000,
+		DstPort: port,
 	}
 }
 
@@ -18,7 +25,15 @@ func packet(from, to, src, dst string, port uint16) *ovnmatch.Packet {
 func policyLike() Database {
 	return Database{
 		ACLs: []ACL{
-			{UUID: "1", Direction: ToPort, Tier: 2, Priority: 2000, Action: Drop, Match: "outport == @db && ip", Group: "db"},
+			{
+				UUID:      "1",
+				Direction: ToPort,
+				Tier:      2,
+				Priority:  2000,
+				Action:    Drop,
+				Match:     "outport == @db && ip",
+				Group:     "db",
+			},
 			{
 				UUID: "2", Direction: ToPort, Tier: 2, Priority: 2001, Action: AllowRelated, Group: "db",
 				Match: "outport == @db && ip && ip4.src == $allow && ip4.src != $except && tcp.dst == 5432",
@@ -66,7 +81,15 @@ func TestTiersAndStages(t *testing.T) {
 		{UUID: "a", Direction: FromPort, Tier: 0, Priority: 10, Action: Pass, Match: "tcp.dst == 80"},
 		{UUID: "b", Direction: FromPort, Tier: 0, Priority: 5, Action: Drop, Match: "tcp"},
 		{UUID: "c", Direction: FromPort, Tier: 1, Priority: 1, Action: Allow, Match: "ip"},
-		{UUID: "d", Direction: FromPort, Tier: 0, Priority: 1, Action: Reject, Match: "ip4.dst == 10.16.0.66", AfterLB: true},
+		{
+			UUID:      "d",
+			Direction: FromPort,
+			Tier:      0,
+			Priority:  1,
+			Action:    Reject,
+			Match:     "ip4.dst == 10.16.0.66",
+			AfterLB:   true,
+		},
 	}
 	for _, drops := range []bool{false, true} {
 		db.DropByDefault = drops
@@ -78,7 +101,10 @@ func TestTiersAndStages(t *testing.T) {
 		if got := table.Leave(packet("web-0.shop", "", "10.16.0.5", "10.16.0.9", 80)); got.Action != left {
 			t.Errorf("passed: %+v", got)
 		}
-		if got := table.Leave(packet("web-0.shop", "", "10.16.0.5", "10.16.0.9", 81)); got.Action != Drop || got.ACL.UUID != "b" {
+		if got := table.Leave(
+			packet("web-0.shop", "", "10.16.0.5", "10.16.0.9", 81),
+		); got.Action != Drop ||
+			got.ACL.UUID != "b" {
 			t.Errorf("dropped: %+v", got)
 		}
 		if got := table.Leave(packet("web-0.shop", "", "10.16.0.5", "10.16.0.66", 80)); got.Action != Reject {
@@ -97,10 +123,17 @@ func TestTiersAndStages(t *testing.T) {
 func TestUnclear(t *testing.T) {
 	db := policyLike()
 	db.ACLs = append(db.ACLs, ACL{
-		UUID: "3", Direction: ToPort, Tier: 1, Priority: 7, Action: Allow, Match: "outport == @db && ct_label == 1", Group: "db",
+		UUID:      "3",
+		Direction: ToPort,
+		Tier:      1,
+		Priority:  7,
+		Action:    Allow,
+		Match:     "outport == @db && ct_label == 1",
+		Group:     "db",
 	})
 	got := New(db).Arrive(packet("web-0.shop", "db-0.shop", "10.16.0.6", "10.16.0.9", 5432))
-	if got.Action != Drop || len(got.Unclear) != 1 || got.Unclear[0].ACL.UUID != "3" || got.Unclear[0].What[0] != "ct_label" {
+	if got.Action != Drop || len(got.Unclear) != 1 || got.Unclear[0].ACL.UUID != "3" ||
+		got.Unclear[0].What[0] != "ct_label" {
 		t.Errorf("%+v", got)
 	}
 	got = New(db).Arrive(packet("db-0.shop", "web-0.shop", "10.16.0.6", "10.16.0.9", 5432))

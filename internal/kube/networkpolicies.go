@@ -76,7 +76,9 @@ func networkPolicies() []Source {
 			AdminNetworkPolicyKind, inventory.AdminNetworkPolicies, &adminv1alpha1.AdminNetworkPolicyList{},
 		),
 		networkPolicySource[adminv1alpha1.BaselineAdminNetworkPolicy](
-			BaselineNetworkPolicyKind, inventory.BaselineNetworkPolicies, &adminv1alpha1.BaselineAdminNetworkPolicyList{},
+			BaselineNetworkPolicyKind,
+			inventory.BaselineNetworkPolicies,
+			&adminv1alpha1.BaselineAdminNetworkPolicyList{},
 		),
 	}
 }

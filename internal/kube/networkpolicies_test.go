@@ -64,7 +64,8 @@ func TestNetworkPolicies(t *testing.T) {
 		t.Fatal(err, filled.Bad)
 	}
 	got := NetworkPoliciesOf(inv.Snapshot())
-	if len(got.Network) != 2 || got.Network[0].Name != "db" || len(got.Cluster) != 1 || len(got.Admin) != 1 || got.Baseline != nil {
+	if len(got.Network) != 2 || got.Network[0].Name != "db" || len(got.Cluster) != 1 || len(got.Admin) != 1 ||
+		got.Baseline != nil {
 		t.Fatalf("%+v", got)
 	}
 	web := got.Network[1]
@@ -120,7 +121,10 @@ func TestKeptPorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(podOf(t, networkPoliciesYAML).Ports, e.fact.(*inventory.Pod).Ports); diff != "" { //nolint:forcetypeassert // it is
+	if diff := cmp.Diff(
+		podOf(t, networkPoliciesYAML).Ports,
+		e.fact.(*inventory.Pod).Ports,
+	); diff != "" { //nolint:forcetypeassert // it is
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -4,7 +4,15 @@ import "testing"
 
 func TestFiltering(t *testing.T) {
 	controller := func(args ...string) []Workload {
-		return []Workload{{Role: Controller, Kind: "Deployment", Namespace: "kube-system", Name: "kube-ovn-controller", Command: args}}
+		return []Workload{
+			{
+				Role:      Controller,
+				Kind:      "Deployment",
+				Namespace: "kube-system",
+				Name:      "kube-ovn-controller",
+				Command:   args,
+			},
+		}
 	}
 	usual := "Kube-OVN's default, as Deployment kube-system/kube-ovn-controller says nothing else"
 	for name, c := range map[string]struct {

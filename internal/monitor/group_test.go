@@ -99,7 +99,9 @@ func TestMembersInAnyOrder(t *testing.T) {
 		t.Errorf("in %q, touched %q", got, touched)
 	}
 	enter(func(inv *inventory.Inventory) []string {
-		return inv.SetPortGroup(&inventory.PortGroup{UUID: "h", Group: "kubeovn_deny_all", Ports: persistent.SetOf("row-q")})
+		return inv.SetPortGroup(
+			&inventory.PortGroup{UUID: "h", Group: "kubeovn_deny_all", Ports: persistent.SetOf("row-q")},
+		)
 	})
 	if got := groups(); len(got) != 1 || got[0] != "web" {
 		t.Errorf("the group of all that are denied is one of %q", got)

@@ -109,7 +109,8 @@ func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 			UUID:  rapid.SampledFrom([]string{"g", "h"}).Draw(t, "port group"),
 			Group: rapid.SampledFrom([]string{"web", "db", kubeovn.DenyAllGroup, ""}).Draw(t, "group"),
 			Ports: persistent.SetOf(
-				rapid.SampledFrom([][]string{nil, {"row-p"}, {"row-p", "row-q"}, {"row-p-2", "row-q"}}).Draw(t, "members")...,
+				rapid.SampledFrom([][]string{nil, {"row-p"}, {"row-p", "row-q"}, {"row-p-2", "row-q"}}).
+					Draw(t, "members")...,
 			),
 		}
 		if rapid.Bool().Draw(t, "gone") {

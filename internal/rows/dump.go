@@ -66,7 +66,15 @@ func (w *dumper) northbound(state *ovn.Snapshot) {
 		read := maps.Clone(a.Options)
 		maps.DeleteFunc(read, func(key, _ string) bool { return key != acl.OptionAfterLB })
 		w.row(
-			a.UUID, a.Name, a.Direction, optional(a.Tier), a.Priority, a.Action, a.Match, pairs(read), pairs(a.ExternalIDs),
+			a.UUID,
+			a.Name,
+			a.Direction,
+			optional(a.Tier),
+			a.Priority,
+			a.Action,
+			a.Match,
+			pairs(read),
+			pairs(a.ExternalIDs),
 		)
 	}
 	w.end()

@@ -261,7 +261,12 @@ func ACLs(d *dbfile.Database) (acls []*acl.ACL, switches []inventory.Switch, ok 
 // tables.
 func Groups(d *dbfile.Database) (groups []*inventory.PortGroup, sets []*inventory.AddressSet, ok bool) {
 	if lacks(d, map[string][]string{
-		groupTable: {nameColumn, portsColumn, externalIDsColumn}, setTable: {nameColumn, addressesColumn, externalIDsColumn},
+		groupTable: {
+			nameColumn,
+			portsColumn,
+			externalIDsColumn,
+		},
+		setTable: {nameColumn, addressesColumn, externalIDsColumn},
 	}) {
 		return nil, nil, false
 	}

@@ -81,7 +81,14 @@ func TestACLsOfEachSource(t *testing.T) {
 	}
 	texts := map[string]string{"export": dumped.String()}
 	for _, format := range []string{"json", "csv", "list", "table"} {
-		out, err := ovsdbserver.Tool(t.Context(), "ovsdb-client", "--format="+format, "dump", s.Endpoint(), "OVN_Northbound")
+		out, err := ovsdbserver.Tool(
+			t.Context(),
+			"ovsdb-client",
+			"--format="+format,
+			"dump",
+			s.Endpoint(),
+			"OVN_Northbound",
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,21 +171,29 @@ func TestACLsFollowChanges(t *testing.T) {
 			text = fmt.Sprintf(
 				`{"op":"insert","table":"ACL","uuid-name":"a","row":{"direction":"to-lport","priority":%d,"match":"ip4","action":"drop"}},
 				{"op":"mutate","table":"Logical_Switch","where":[["name","==",%q]],"mutations":[["acls","insert",["named-uuid","a"]]]}`,
-				n, pick([]string{"ovn-default", "join"}))
+				n,
+				pick([]string{"ovn-default", "join"}),
+			)
 		case 6:
-			text = fmt.Sprintf(`{"op":"update","table":"Logical_Switch","where":[["name","==",%q]],"row":{"acls":["set",[]]}}`,
-				pick([]string{"ovn-default", "join"}))
+			text = fmt.Sprintf(
+				`{"op":"update","table":"Logical_Switch","where":[["name","==",%q]],"row":{"acls":["set",[]]}}`,
+				pick([]string{"ovn-default", "join"}),
+			)
 		case 7:
 			text = fmt.Sprintf(
 				`{"op":"mutate","table":"NB_Global","where":[],"mutations":[["options","delete",["set",["default_acl_drop"]]],["options","insert",["map",[["default_acl_drop",%q]]]]]}`,
-				pick([]string{"true", "false"}))
+				pick([]string{"true", "false"}),
+			)
 		}
 		out, err := s.Transact(t.Context(), `["OVN_Northbound",`+text+`]`)
 		if err != nil || strings.Contains(out, `"error":"syntax`) {
 			t.Fatalf("%s: %s, %v", text, out, err)
 		}
 		if strings.Contains(out, `"error"`) {
-			acls = slices.DeleteFunc(acls, func(a string) bool { return strings.Contains(text, a) }) // it went with its group
+			acls = slices.DeleteFunc(
+				acls,
+				func(a string) bool { return strings.Contains(text, a) },
+			) // it went with its group
 		}
 	}
 	s.transact(`,{"op":"insert","table":"Address_Set","row":{"name":"last"}}`)

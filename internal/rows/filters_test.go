@@ -83,8 +83,14 @@ func TestACLsOfARecordedFile(t *testing.T) {
 		byName[a.Name] = a
 	}
 	want := acl.ACL{
-		UUID: "a11e3cdc-f7aa-4667-8108-356db649478a", Name: "np/client-egress.t-np-a/egress/IPv4/0", Tier: 2, Priority: 2001,
-		Direction: acl.FromPort, Action: acl.AllowRelated, AfterLB: true, Group: "client.egress.t.np.a",
+		UUID:      "a11e3cdc-f7aa-4667-8108-356db649478a",
+		Name:      "np/client-egress.t-np-a/egress/IPv4/0",
+		Tier:      2,
+		Priority:  2001,
+		Direction: acl.FromPort,
+		Action:    acl.AllowRelated,
+		AfterLB:   true,
+		Group:     "client.egress.t.np.a",
 		Match: "inport == @client.egress.t.np.a && ip && ip4.dst == $client.egress.t.np.a.egress.allow.IPv4.0 && " +
 			"ip4.dst != $client.egress.t.np.a.egress.except.IPv4.0 && tcp.dst == 80",
 		ExternalIDs: map[string]string{"parent": "client.egress.t.np.a", "vendor": "kube-ovn"},

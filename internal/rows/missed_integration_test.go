@@ -199,7 +199,10 @@ func TestNorthbound(t *testing.T) {
 		`,{"op":"update","table":"Port_Group","where":[["name","==","ovn.sg.web"]],"row":{"external_ids":["map",[]]}},
 		{"op":"update","table":"Address_Set","where":[["name","==","ovn.sg.web.associated.v4"]],"row":{"external_ids":["map",[]]}}`,
 	)
-	s.until("the end of the group", func(n *ovn.Snapshot) bool { return n.PortGroups().Get(group.UUID).ExternalIDs == nil })
+	s.until(
+		"the end of the group",
+		func(n *ovn.Snapshot) bool { return n.PortGroups().Get(group.UUID).ExternalIDs == nil },
+	)
 	if p := s.inv.Port("a.ns", time.Now()); len(p.Groups) > 0 {
 		t.Errorf("groups %+v of one that is a security group's no more", p.Groups)
 	}
