@@ -20,10 +20,14 @@ import (
 // Kinds of policies that say what pods may reach. A cluster need not serve those for whole clusters.
 var (
 	NetworkPolicyKind         = networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy")
-	ClusterNetworkPolicyKind  = clusterv1alpha2.SchemeGroupVersion.WithKind("ClusterNetworkPolicy")
-	AdminNetworkPolicyKind    = adminv1alpha1.SchemeGroupVersion.WithKind("AdminNetworkPolicy")
-	BaselineNetworkPolicyKind = adminv1alpha1.SchemeGroupVersion.WithKind("BaselineAdminNetworkPolicy")
+	ClusterNetworkPolicyKind  = networkPolicyKind(clusterv1alpha2.GroupVersion, "ClusterNetworkPolicy")
+	AdminNetworkPolicyKind    = networkPolicyKind(adminv1alpha1.GroupVersion, "AdminNetworkPolicy")
+	BaselineNetworkPolicyKind = networkPolicyKind(adminv1alpha1.GroupVersion, "BaselineAdminNetworkPolicy")
 )
+
+func networkPolicyKind(of metav1.GroupVersion, kind string) schema.GroupVersionKind {
+	return schema.GroupVersionKind{Group: of.Group, Version: of.Version, Kind: kind}
+}
 
 // NetworkPolicies are the policies that say what pods may reach, each list in the order of namespaces and names. They
 // are shared, and must not be changed.

@@ -49,7 +49,8 @@ spec:
   - {name: once, ports: [{name: never, containerPort: 1}]}
   - {name: sidecar, restartPolicy: Always, ports: [{name: proxy, containerPort: 15001}]}
   containers:
-  - {name: c, ports: [{name: http, containerPort: 8080}, {containerPort: 9}, {name: dns, containerPort: 53, protocol: UDP}]}
+  - name: c
+    ports: [{name: http, containerPort: 8080}, {containerPort: 9}, {name: dns, containerPort: 53, protocol: UDP}]
 `
 
 // Policies of what pods may reach, and the named ports of pods, are read from files as they are from the server.

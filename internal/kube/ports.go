@@ -26,7 +26,7 @@ func namedPorts(spec *corev1.PodSpec) []inventory.NamedPort {
 			}
 			ports = append(ports, inventory.NamedPort{
 				Name: shared(p.Name), Protocol: shared(string(cmp.Or(p.Protocol, corev1.ProtocolTCP))),
-				Number: uint16(p.ContainerPort), //nolint:gosec // it was compared
+				Number: uint16(p.ContainerPort),
 			})
 		}
 	}
