@@ -28,12 +28,12 @@ func (ps *networkPolicies) NetworkPolicyRevision() uint64 { return ps.networkPol
 
 // SetNetworkPolicy adds or replaces a policy of what pods may reach, which is not changed afterwards.
 func (inv *Inventory) SetNetworkPolicy(key NetworkPolicyKey, object any) {
-	inv.networkPolicies.byKey.Set(inv.edit, key, object)
+	inv.byKey.Set(inv.edit, key, object)
 	inv.networkPoliciesRevision++
 }
 
 // DeleteNetworkPolicy takes a policy of what pods may reach out.
 func (inv *Inventory) DeleteNetworkPolicy(key NetworkPolicyKey) {
-	inv.networkPolicies.byKey.Delete(inv.edit, key)
+	inv.byKey.Delete(inv.edit, key)
 	inv.networkPoliciesRevision++
 }

@@ -25,7 +25,9 @@ items:
     name: web
     namespace: shop
     labels: {a: b}
-    annotations: {ovn.kubernetes.io/network_policy_for: shop/blue, kubectl.kubernetes.io/last-applied-configuration: "{}"}
+    annotations:
+      ovn.kubernetes.io/network_policy_for: shop/blue
+      kubectl.kubernetes.io/last-applied-configuration: "{}"
   spec: {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {}}], ports: [{port: http}]}]}
 - metadata: {name: db, namespace: shop}
   spec: {podSelector: {}}
