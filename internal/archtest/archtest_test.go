@@ -49,6 +49,8 @@ func TestJudgementIsPure(t *testing.T) {
 		module + "/internal/policy":     {module + "/internal/kubeovn", module + "/portsec"},
 		module + "/internal/persistent": {},
 		module + "/internal/inventory": {
+			module + "/internal/acl",
+			module + "/internal/ovnmatch",
 			module + "/internal/kubeovn",
 			module + "/internal/policy",
 			module + "/internal/persistent",
@@ -56,6 +58,8 @@ func TestJudgementIsPure(t *testing.T) {
 			ordered,
 		},
 		module + "/internal/audit": {
+			module + "/internal/acl",
+			module + "/internal/ovnmatch",
 			module + "/internal/kubeovn",
 			module + "/internal/policy",
 			module + "/internal/persistent",
@@ -64,6 +68,8 @@ func TestJudgementIsPure(t *testing.T) {
 			ordered,
 		},
 		module + "/internal/repair": {
+			module + "/internal/acl",
+			module + "/internal/ovnmatch",
 			module + "/internal/kubeovn",
 			module + "/internal/policy",
 			module + "/internal/persistent",

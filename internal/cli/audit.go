@@ -49,6 +49,8 @@ type reading struct {
 	server     serverOptions
 	kubernetes string
 	timeout    time.Duration
+	// filters means that ACLs are read of a running database as well. Files are read as a whole.
+	filters bool
 	// within is the namespace that is enough to read where the whole cluster may not be listed; "" for none.
 	within string
 	// setup is what Kube-OVN was told, and unplaced says why that is not sure. accounts are those that own certain keys.
@@ -61,6 +63,7 @@ type reading struct {
 
 func newAuditCommand() *cobra.Command {
 	var o auditOptions
+	o.filters = true
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Compare every pod's port in OVN with policy",

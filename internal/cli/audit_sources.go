@@ -25,12 +25,12 @@ func (o *reading) readMirror(ctx context.Context, inv *inventory.Inventory) (dat
 	}
 	defer stop()
 	now := mirror.Snapshot()
-	enterNorthbound(now, inv)
+	o.enterNorthbound(now, inv)
 	return database{version: now.Version(), notes: plaintextNotes("Northbound", o.northbound)}, nil
 }
 
 // enterNorthbound enters what the database held into the inventory.
-func enterNorthbound(now *ovn.Snapshot, inv *inventory.Inventory) {
+func (o *reading) enterNorthbound(now *ovn.Snapshot, inv *inventory.Inventory) {
 	for p := range now.Ports().All() {
 		inv.SetRow(rows.Of(p))
 	}
@@ -46,6 +46,16 @@ func enterNorthbound(now *ovn.Snapshot, inv *inventory.Inventory) {
 	}
 	for a := range now.AddressSets().All() {
 		inv.SetAddressSet(rows.AddressSetOf(a))
+	}
+	if !o.filters {
+		return
+	}
+	inv.KnowACLs()
+	for a := range now.ACLs().All() {
+		inv.SetACL(rows.ACLOf(a))
+	}
+	for s := range now.Switches().All() {
+		inv.SetSwitch(rows.SwitchOf(s))
 	}
 }
 
@@ -81,16 +91,19 @@ func (o *reading) open(
 	endpoints string,
 ) (m *ovn.Mirror, stop func(), err error) {
 	stage(ctx, "reading the "+string(which)+" database at "+endpoints)
-	tables := rows.Northbound()
-	if which == ovn.Southbound {
-		tables = rows.Southbound()
+	tables, only := rows.NorthboundPorts(), rows.OnlyForPorts()
+	switch {
+	case which == ovn.Southbound:
+		tables, only = rows.Southbound(), nil
+	case o.filters:
+		tables, only = rows.Northbound(), nil
 	}
 	mirror, err := ovn.Open(
 		ovn.Config{
 			Endpoints: endpoints,
 			Database:  which,
 			Tables:    tables,
-			Only:      rows.Only(),
+			Only:      only,
 			TLS:       o.tls,
 			Log:       logr.Discard(),
 		},

@@ -183,7 +183,7 @@ func readDatabase(path string, tables []string) (*dbfile.Database, error) {
 // databaseForms says what --nb takes, for whoever gave something else.
 const databaseForms = "want a copy of ovnnb_db.db, or what one of these prints: `ovsdb-client backup` or `dump` (also of " +
 	"one database with --format=json, csv or list), or `ovn-nbctl --format=json list` of Logical_Switch_Port, and after " +
-	"it of Logical_Switch, NB_Global, Logical_Router_Port, Port_Group and Address_Set, in one file"
+	"it of Logical_Switch, NB_Global, Logical_Router_Port, Port_Group, Address_Set and ACL, in one file"
 
 // readDatabaseFile enters what a file of the Northbound database holds into the inventory. The notes say what the audit
 // cannot know from it.
@@ -210,6 +210,15 @@ func readDatabaseFile(path string, now time.Time, inv *inventory.Inventory) (dat
 		}
 		for _, a := range sets {
 			inv.SetAddressSet(a)
+		}
+	}
+	if acls, switches, ok := rows.ACLs(d); ok {
+		inv.KnowACLs()
+		for _, a := range acls {
+			inv.SetACL(a)
+		}
+		for _, s := range switches {
+			inv.SetSwitch(s)
 		}
 	}
 	doubt, notes := rows.Doubt(d)

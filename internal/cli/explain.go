@@ -31,6 +31,7 @@ type explainOptions struct {
 
 func newExplainCommand() *cobra.Command {
 	var o explainOptions
+	o.filters = true
 	cmd := &cobra.Command{
 		Use:   "explain KIND/NAME",
 		Short: "Explain all about the ports of a pod, or about an address",

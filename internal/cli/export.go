@@ -45,6 +45,7 @@ type exportOptions struct {
 
 func newExportCommand() *cobra.Command {
 	var o exportOptions
+	o.filters = true
 	cmd := &cobra.Command{
 		Use:   "export DIR",
 		Short: "Write what an audit reads into files, to be judged elsewhere",

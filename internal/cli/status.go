@@ -39,6 +39,7 @@ type statusOptions struct {
 
 func newStatusCommand() *cobra.Command {
 	var o statusOptions
+	o.filters = true
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the cluster on one screen: ports, what needs action, health",

@@ -52,7 +52,7 @@ func (o *uninstallOptions) narrowPorts(ctx context.Context, api client.Client) (
 	}
 	defer stop()
 	snapshot, now := mirror.Snapshot(), time.Now()
-	enterNorthbound(snapshot, inv)
+	o.enterNorthbound(snapshot, inv)
 	build := o.ovn(snapshot.Version())
 	inv.SetOVN(build)
 	var lines []uninstall.Line

@@ -42,7 +42,6 @@ func openDatabases(o Options, log logr.Logger) ([]database, error) {
 				Endpoints: d.endpoints,
 				Database:  d.database,
 				Tables:    d.tables,
-				Only:      rows.Only(),
 				TLS:       o.TLS,
 				Patient:   true,
 				Log:       log,

@@ -28,15 +28,10 @@ func (f *Feed) persist(ctx context.Context, follow func(context.Context) error) 
 // followNorthbound reads the Northbound database once, and then each change, until ctx ends.
 func (f *Feed) followNorthbound(ctx context.Context) error {
 	northbound := f.databases[0].mirror
-	changes := northbound.Subscribe(
-		ovn.TablePort,
-		ovn.TableRouterPort,
-		ovn.TableNBGlobal,
-		ovn.TablePortGroup,
-		ovn.TableAddressSet,
-	)
+	changes := northbound.Subscribe()
 	f.monitor.Change(func(inv *inventory.Inventory) []string {
 		inv.KnowGroups()
+		inv.KnowACLs()
 		return nil
 	})
 	defer changes.Close()

@@ -55,8 +55,8 @@ func (en *enforcement) boundAt(b *Binding) (at []Chassis, eras []portsec.Era) {
 }
 
 // HasOptions reports whether NB_Global.options say what SetOptions was told last.
-func (en *enforcement) HasOptions(options map[string]string) bool {
-	return en.option == options[kubeovn.VersionCompatibility]
+func (inv *State) HasOptions(options map[string]string) bool {
+	return inv.option == options[kubeovn.VersionCompatibility] && inv.dropByDefault == dropsByDefault(options)
 }
 
 // notChecking returns the value of the option by which Kube-OVN's ovn-northd leaves port security out of its logical
@@ -137,6 +137,7 @@ func (inv *Inventory) SetOVN(ovn portsec.OVN) []string {
 
 // SetOptions enters NB_Global.options and returns the names of the ports for which that changes something.
 func (inv *Inventory) SetOptions(options map[string]string) []string {
+	inv.filters.setOptions(options)
 	if !inv.enforcement.setOption(options[kubeovn.VersionCompatibility], inv.ovn) {
 		return nil
 	}

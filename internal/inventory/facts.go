@@ -47,6 +47,15 @@ type Pod struct {
 	// DefaultNetwork and Attachments are the networks that the pod asks for.
 	DefaultNetwork *kubeovn.Attachment
 	Attachments    []kubeovn.Attachment
+	// Ports are the ports of its containers that have a name, in the order of the manifest. Pods may share the list.
+	Ports []NamedPort
+}
+
+// NamedPort is a port of a container, by the name that policies and Services may use.
+type NamedPort struct {
+	// Protocol is "TCP", "UDP" or "SCTP".
+	Name, Protocol string
+	Number         uint16
 }
 
 // Record is Kube-OVN's IP resource: what its address management gave to a port. It has the port's name.

@@ -9,21 +9,25 @@ import (
 	"github.com/ovnguard/ovnguard/internal/persistent"
 )
 
-// PortGroup is the port group of a security group as OVN has it. It is never changed once it is in the inventory.
+// PortGroup is a port group as OVN has it. It is never changed once it is in the inventory.
 type PortGroup struct {
 	UUID string
-	// Name is its name in OVN, and Group that of the security group.
+	// Name is its name in OVN, and Group that of the security group that it is of; "" where it is of none.
 	Name, Group string
-	// Ports are the UUIDs of the rows that are in it, sorted.
-	Ports []string
+	// Ports are the UUIDs of the rows that are in it.
+	Ports persistent.Set[string]
+	// ACLs are the UUIDs of its ACLs.
+	ACLs        []string
+	ExternalIDs map[string]string
 }
 
-// AddressSet is one of the address sets of a security group, by which rules of other ports know its members.
+// AddressSet is an address set. By those of a security group rules of other ports know its members.
 type AddressSet struct {
 	UUID string
 	Name string
-	// Group is the name of the security group.
-	Group string
+	// Group is the name of the security group that it is of; "" where it is of none.
+	Group       string
+	ExternalIDs map[string]string
 	// Addresses are as they are written: addresses and prefixes.
 	Addresses []string
 }
@@ -43,7 +47,8 @@ type UnknownMember struct {
 	Set, Text string
 }
 
-// groups is the security groups as OVN has them. It answers in which groups a row is, and what their address sets hold.
+// groups is port groups and address sets as OVN has them: all where ACLs are known, else those of security groups. It
+// answers in which security groups a row is, and what their address sets hold.
 type groups struct {
 	known       bool
 	portGroups  persistent.Map[string, *PortGroup]    // by UUID
@@ -53,6 +58,8 @@ type groups struct {
 	ofGroup     persistent.Map[string, []*PortGroup]  // by security group; nearly always one
 	// grouped are the UUIDs of rows that are or may be in security groups, to their names.
 	grouped persistent.Map[string, string]
+	// groupsRevision counts the changes of port groups and address sets.
+	groupsRevision uint64
 }
 
 // groupsOf returns the security groups that a row is in, in order.
@@ -82,13 +89,13 @@ func (gs *groups) group(name string) Group {
 	return g
 }
 
-// PortGroup returns the port group of a security group with that UUID; nil where there is none.
+// PortGroup returns the port group with that UUID; nil where there is none.
 func (gs *groups) PortGroup(uuid string) *PortGroup { return gs.portGroups.Get(uuid) }
 
-// AddressSet returns the address set of a security group with that UUID; nil where there is none.
+// AddressSet returns the address set with that UUID; nil where there is none.
 func (gs *groups) AddressSet(uuid string) *AddressSet { return gs.addressSets.Get(uuid) }
 
-// EachGroup returns every port group and every address set of security groups to be looked at, in no order.
+// EachGroup returns every port group and every address set to be looked at, in no order.
 func (gs *groups) EachGroup(look func(*PortGroup), set func(*AddressSet)) {
 	for g := range gs.portGroups.Values() {
 		look(g)
@@ -107,48 +114,35 @@ type groupEditor struct {
 // moveMembers makes those members that came, forgets those that went, and returns their UUIDs. Either group may be nil.
 func (ed *groupEditor) moveMembers(old, now *PortGroup) map[string]bool {
 	moved := make(map[string]bool)
-	if old != nil && now != nil && old.Group != now.Group {
-		ed.moveEach(old.Group, old.Ports, nil, moved)
-		ed.moveEach(now.Group, nil, now.Ports, moved)
+	var nobody persistent.Set[string]
+	if old != nil && now != nil && old.Group == now.Group {
+		ed.moveEach(old.Group, old.Ports, now.Ports, moved)
 		return moved
 	}
-	var before, after []string
-	var group string
 	if old != nil {
-		before, group = old.Ports, old.Group
+		ed.moveEach(old.Group, old.Ports, nobody, moved)
 	}
 	if now != nil {
-		after, group = now.Ports, now.Group
-	}
-	if group != "" {
-		ed.moveEach(group, before, after, moved)
+		ed.moveEach(now.Group, nobody, now.Ports, moved)
 	}
 	return moved
 }
 
-// moveEach has those rows in a group that are members after a change, and enters into moved which came or went. Both
-// lists are in order.
-func (ed *groupEditor) moveEach(group string, before, after []string, moved map[string]bool) {
+// moveEach has those rows in a security group that are members after a change, and enters into moved which came or
+// went. The port groups of others make nobody a member.
+func (ed *groupEditor) moveEach(group string, before, after persistent.Set[string], moved map[string]bool) {
+	if group == "" {
+		return
+	}
 	ed.affectGroup(group)
-	for len(before) > 0 || len(after) > 0 {
-		switch {
-		case len(after) == 0 || len(before) > 0 && before[0] < after[0]:
-			uuid := before[0]
-			before = before[1:]
-			moved[uuid] = true
-			left := slices.DeleteFunc(
-				slices.Clone(ed.members.Get(uuid)),
-				func(name string) bool { return name == group },
-			)
-			replace(&ed.members, ed.edit, uuid, left)
-		case len(before) == 0 || after[0] < before[0]:
-			uuid := after[0]
-			after = after[1:]
-			moved[uuid] = true
-			ed.members.Set(ed.edit, uuid, union(ed.members.Get(uuid), []string{group}))
-		default:
-			before, after = before[1:], after[1:]
-		}
+	for uuid := range before.Without(after) {
+		moved[uuid] = true
+		left := slices.DeleteFunc(slices.Clone(ed.members.Get(uuid)), func(name string) bool { return name == group })
+		replace(&ed.members, ed.edit, uuid, left)
+	}
+	for uuid := range after.Without(before) {
+		moved[uuid] = true
+		ed.members.Set(ed.edit, uuid, union(ed.members.Get(uuid), []string{group}))
 	}
 }
 
@@ -183,7 +177,11 @@ func (ed *groupEditor) deleteAddressSet(uuid string) {
 	if old == nil {
 		return
 	}
+	ed.groupsRevision++
 	ed.addressSets.Delete(ed.edit, uuid)
+	if old.Group == "" {
+		return
+	}
 	left := slices.DeleteFunc(
 		slices.Clone(ed.setsOf.Get(old.Group)),
 		func(a *AddressSet) bool { return a.UUID == uuid },
@@ -196,15 +194,18 @@ func (ed *groupEditor) deleteAddressSet(uuid string) {
 // security groups that have a port group now and had none, or the other way round.
 func (ed *groupEditor) setPortGroup(g *PortGroup) (moved map[string]bool, changed []string) {
 	old := ed.portGroups.Get(g.UUID)
+	ed.groupsRevision++
 	ed.portGroups.Set(ed.edit, g.UUID, g)
 	if old != nil {
 		changed = ed.dropOfGroup(old)
 	}
-	list := ed.ofGroup.Get(g.Group)
-	if len(list) == 0 {
-		changed = append(changed, g.Group)
+	if g.Group != "" {
+		list := ed.ofGroup.Get(g.Group)
+		if len(list) == 0 {
+			changed = append(changed, g.Group)
+		}
+		ed.ofGroup.Set(ed.edit, g.Group, append(slices.Clone(list), g))
 	}
-	ed.ofGroup.Set(ed.edit, g.Group, append(slices.Clone(list), g))
 	if old != nil && old.Group == g.Group {
 		changed = nil
 	}
@@ -216,6 +217,7 @@ func (ed *groupEditor) deletePortGroup(uuid string) (moved map[string]bool, chan
 	old := ed.portGroups.Get(uuid)
 	ed.portGroups.Delete(ed.edit, uuid)
 	if old != nil {
+		ed.groupsRevision++
 		changed = ed.dropOfGroup(old)
 	}
 	return ed.moveMembers(old, nil), changed
@@ -223,6 +225,9 @@ func (ed *groupEditor) deletePortGroup(uuid string) (moved map[string]bool, chan
 
 // dropOfGroup takes a port group out from its security group, and returns the name of that where no other is left.
 func (ed *groupEditor) dropOfGroup(old *PortGroup) (changed []string) {
+	if old.Group == "" {
+		return nil
+	}
 	left := slices.DeleteFunc(
 		slices.Clone(ed.ofGroup.Get(old.Group)),
 		func(g *PortGroup) bool { return g.UUID == old.UUID },
@@ -236,7 +241,11 @@ func (ed *groupEditor) dropOfGroup(old *PortGroup) (changed []string) {
 // setAddressSet adds or replaces an address set.
 func (ed *groupEditor) setAddressSet(a *AddressSet) {
 	ed.deleteAddressSet(a.UUID)
+	ed.groupsRevision++
 	ed.addressSets.Set(ed.edit, a.UUID, a)
+	if a.Group == "" {
+		return
+	}
 	ed.setsOf.Set(ed.edit, a.Group, append(slices.Clone(ed.setsOf.Get(a.Group)), a))
 	ed.affectGroup(a.Group)
 }
@@ -248,9 +257,6 @@ func (inv *Inventory) KnowGroups() { inv.groups.known = true }
 // SetPortGroup adds or replaces a port group and returns the names of the ports that came or went, and where the
 // security group had no port group, those of the pods that name it.
 func (inv *Inventory) SetPortGroup(g *PortGroup) []string {
-	if g.Group == "" {
-		return inv.DeletePortGroup(g.UUID)
-	}
 	moved, changed := inv.groups.setPortGroup(g)
 	return append(inv.rowsWith(moved), inv.pods.portsNaming(changed)...)
 }
@@ -301,13 +307,14 @@ func (inv *State) hasRow(name, uuid string) bool {
 }
 
 // SetAddressSet adds or replaces an address set and returns the names of the ports for which it may matter: those of
-// its group whose port_security is not their address to the letter.
+// its security group whose port_security is not their address to the letter.
 func (inv *Inventory) SetAddressSet(a *AddressSet) []string {
-	if a.Group == "" {
-		return inv.DeleteAddressSet(a.UUID)
+	var before []string
+	if old := inv.addressSets.Get(a.UUID); old != nil && old.Group != a.Group {
+		before = inv.unlikeTheirAddress(old.Group)
 	}
 	inv.groups.setAddressSet(a)
-	return inv.unlikeTheirAddress(a.Group)
+	return append(before, inv.unlikeTheirAddress(a.Group)...)
 }
 
 // DeleteAddressSet takes an address set out and returns the names of the ports for which it may have mattered.
@@ -334,7 +341,7 @@ func (inv *State) unlikeTheirAddress(group string) (names []string) {
 // eachMember returns the rows that are in a security group to look, until it has seen enough.
 func (inv *State) eachMember(group string, look func(*Row) bool) {
 	for _, g := range inv.ofGroup.Get(group) {
-		for _, uuid := range g.Ports {
+		for uuid := range g.Ports.All() {
 			if r := inv.entry(inv.grouped.Get(uuid)).row; r != nil && r.UUID == uuid && !look(r) {
 				return
 			}

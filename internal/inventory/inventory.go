@@ -20,6 +20,7 @@ type Inventory struct {
 	network     networkEditor
 	holders     holderEditor
 	groups      groupEditor
+	filters     filterEditor
 	governance  governanceEditor
 	owners      ownerEditor
 	enforcement enforcementEditor
@@ -42,6 +43,7 @@ func New() *Inventory {
 	inv.network = networkEditor{&inv.State.network, inv.changes, make(map[string]string)}
 	inv.holders = newHolderEditor(&inv.State.holders, inv.changes)
 	inv.groups = groupEditor{&inv.State.groups, inv.changes}
+	inv.filters = filterEditor{&inv.State.filters, inv.changes}
 	inv.governance = governanceEditor{governance: &inv.State.governance, changes: inv.changes}
 	inv.owners = ownerEditor{&inv.State.owners, inv.changes}
 	inv.enforcement = enforcementEditor{&inv.State.enforcement, inv.changes}

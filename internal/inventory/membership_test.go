@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/persistent"
 )
 
 // TestMembership covers the groups that a pod names and those that its port is in.
@@ -35,7 +36,7 @@ func TestMembership(t *testing.T) {
 		}
 	}
 	members := func(group string, ports ...string) []string {
-		return inv.SetPortGroup(&PortGroup{UUID: group, Group: group, Ports: ports})
+		return inv.SetPortGroup(&PortGroup{UUID: group, Group: group, Ports: persistent.SetOf(ports...)})
 	}
 	says("there are no groups", "", "", false, false, nil)
 	says("a group that it is not in", "web", "", false, false, members("web"))
@@ -59,7 +60,7 @@ func TestTwoPortGroups(t *testing.T) {
 	inv.SetPod(pod("a", "p"))
 	inv.SetRow(&Row{UUID: "r", Name: "p.a"})
 	set := func(uuid, group string, ports ...string) {
-		inv.SetPortGroup(&PortGroup{UUID: uuid, Group: group, Ports: ports})
+		inv.SetPortGroup(&PortGroup{UUID: uuid, Group: group, Ports: persistent.SetOf(ports...)})
 	}
 	left := func(what, want string) {
 		t.Helper()
@@ -87,7 +88,7 @@ func TestRowsThatGo(t *testing.T) {
 	inv := New()
 	inv.KnowGroups()
 	for _, group := range []string{"g", "h"} {
-		inv.SetPortGroup(&PortGroup{UUID: group, Group: group, Ports: []string{"r"}})
+		inv.SetPortGroup(&PortGroup{UUID: group, Group: group, Ports: persistent.SetOf("r")})
 	}
 	inv.SetRow(&Row{UUID: "r", Name: "p.a"})
 	inv.DeleteRow("p.a", "r")

@@ -21,6 +21,8 @@ type State struct {
 	network
 	holders
 	groups
+	filters
+	networkPolicies
 	governance
 	owners
 	enforcement

@@ -31,6 +31,11 @@ const (
 
 	Policies   Kind = "PortSecurityPolicy.ovnguard.io"
 	Exceptions Kind = "PortSecurityException.ovnguard.io"
+
+	NetworkPolicies         Kind = "NetworkPolicy.networking.k8s.io"
+	ClusterNetworkPolicies  Kind = "ClusterNetworkPolicy.policy.networking.k8s.io"
+	AdminNetworkPolicies    Kind = "AdminNetworkPolicy.policy.networking.k8s.io"
+	BaselineNetworkPolicies Kind = "BaselineAdminNetworkPolicy.policy.networking.k8s.io"
 )
 
 // Holding are the kinds of all that may hold an address or keep a range of them, with the subnets and VPCs by which

@@ -38,6 +38,7 @@ func PodOf(p *corev1.Pod) *inventory.Pod {
 		Controller:  controllerOf(p.OwnerReferences),
 		Inherited:   policy.Inherited(p.Annotations),
 		Chosen:      chosenIn(p.Annotations[corev1.LastAppliedConfigAnnotation]),
+		Ports:       namedPorts(&p.Spec),
 	}
 	if many := (multus.TooManyError{}); errors.As(err, &many) {
 		out.Unread = many.Error()

@@ -48,6 +48,22 @@ type ownedFields struct {
 	OwnerReferences []metav1.OwnerReference `json:"ownerReferences"`
 }
 
+// containerFields are what is read of a container.
+type containerFields struct {
+	Ports         []corev1.ContainerPort         `json:"ports"`
+	RestartPolicy *corev1.ContainerRestartPolicy `json:"restartPolicy"`
+}
+
+func containersOf(fields []containerFields) []corev1.Container {
+	var out []corev1.Container
+	for _, f := range fields {
+		if len(f.Ports) > 0 {
+			out = append(out, corev1.Container{Ports: f.Ports, RestartPolicy: f.RestartPolicy})
+		}
+	}
+	return out
+}
+
 // decodePod returns the entry of a pod.
 func decodePod(raw []byte) (*Entry, error) {
 	var o struct {
@@ -61,6 +77,9 @@ func decodePod(raw []byte) (*Entry, error) {
 		Spec struct {
 			HostNetwork   bool                 `json:"hostNetwork"`
 			RestartPolicy corev1.RestartPolicy `json:"restartPolicy"`
+
+			InitContainers []containerFields `json:"initContainers"`
+			Containers     []containerFields `json:"containers"`
 		} `json:"spec"`
 		Status struct {
 			Phase  corev1.PodPhase `json:"phase"`
@@ -76,7 +95,10 @@ func decodePod(raw []byte) (*Entry, error) {
 			Name: m.Name, Namespace: m.Namespace, UID: m.UID, OwnerReferences: m.OwnerReferences,
 			Labels: m.Labels, Annotations: m.Annotations, DeletionTimestamp: m.DeletionTimestamp,
 		},
-		Spec:   corev1.PodSpec{HostNetwork: o.Spec.HostNetwork, RestartPolicy: o.Spec.RestartPolicy},
+		Spec: corev1.PodSpec{
+			HostNetwork: o.Spec.HostNetwork, RestartPolicy: o.Spec.RestartPolicy,
+			InitContainers: containersOf(o.Spec.InitContainers), Containers: containersOf(o.Spec.Containers),
+		},
 		Status: corev1.PodStatus{Phase: o.Status.Phase, Reason: o.Status.Reason},
 	})
 	return &Entry{types.NamespacedName{Namespace: fact.Namespace, Name: m.Name}, m.ResourceVersion, fact}, nil

@@ -72,6 +72,9 @@ func (f *Files) Fill(inv *inventory.Inventory) (Filled, error) {
 		objects := f.objects[s.Kind]
 		if len(objects) == 0 && !f.listed[s.Kind] {
 			filled.Missing[s.Kind] = true
+			if s.Separate { // it cannot be told whether there are any
+				inv.Expect(inventory.Kind(s.Kind.GroupKind().String()))
+			}
 			switch {
 			case s.Optional && s.Lacks == "":
 				continue
@@ -101,6 +104,7 @@ func resourceNames() string {
 		"subnets.kubeovn.io,vpcs.kubeovn.io,vlans.kubeovn.io,ippools.kubeovn.io," +
 		"ovn-eips.kubeovn.io,ovn-fips.kubeovn.io,switch-lb-rules.kubeovn.io,servicecidrs.networking.k8s.io," +
 		"vpc-nat-gateways.kubeovn.io,vpc-egress-gateways.kubeovn.io," +
+		"networkpolicies.networking.k8s.io," +
 		"portsecuritypolicies,portsecurityexceptions,nodes,services,deployments,replicasets,statefulsets,daemonsets,jobs," +
 		"cronjobs"
 }

@@ -30,12 +30,17 @@ type Withheld struct {
 //
 // Where namespace is not empty, a kind that may not be listed in the whole cluster is read in this namespace alone, and
 // is left out where that is not allowed either; withheld holds these kinds. The pods of the namespace must be readable.
-// Without a namespace it is an error that a kind may not be listed.
+// Without a namespace it is an error that a kind may not be listed, unless no port is judged by it.
 func Fill(
 	ctx context.Context, c client.Reader, inv *inventory.Inventory, namespace string,
 ) (missing []Source, withheld []Withheld, err error) {
 	for _, s := range Sources() {
 		err := fillFrom(ctx, c, s, inv)
+		if namespace == "" && s.Separate && apierrors.IsForbidden(err) {
+			inv.Expect(inventory.Kind(s.Kind.GroupKind().String()))
+			withheld = append(withheld, Withheld{Source: s, Err: err})
+			continue
+		}
 		if namespace != "" && apierrors.IsForbidden(err) {
 			var w Withheld
 			if w, err = fillWithin(ctx, c, s, inv, namespace, err); err == nil {

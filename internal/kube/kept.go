@@ -41,7 +41,15 @@ var keptFields = func() map[schema.GroupVersionKind][]string {
 		corev1.SchemeGroupVersion.WithKind("Pod"): slices.Concat(owned, []string{
 			"metadata.uid", "metadata.labels", annotationsPath, "metadata.deletionTimestamp", "spec.hostNetwork",
 			"spec.restartPolicy", "status.phase", "status.reason",
+			"spec.containers[].ports[].name", "spec.containers[].ports[].containerPort",
+			"spec.containers[].ports[].protocol", "spec.initContainers[].restartPolicy",
+			"spec.initContainers[].ports[].name", "spec.initContainers[].ports[].containerPort",
+			"spec.initContainers[].ports[].protocol",
 		}),
+		NetworkPolicyKind:         {"metadata.uid", annotationsPath, "spec"},
+		ClusterNetworkPolicyKind:  {"metadata.uid", annotationsPath, "spec"},
+		AdminNetworkPolicyKind:    {"metadata.uid", annotationsPath, "spec"},
+		BaselineNetworkPolicyKind: {"metadata.uid", annotationsPath, "spec"},
 		corev1.SchemeGroupVersion.WithKind("Node"): {
 			annotationsPath, "status.addresses[].type", "status.addresses[].address",
 		},

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"errors"
 	"fmt"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
@@ -76,7 +77,7 @@ func Scheme() (*runtime.Scheme, error) {
 	if err := clientgoscheme.AddToScheme(s); err != nil {
 		return nil, fmt.Errorf("register Kubernetes types: %w", err)
 	}
-	if err := registerDefined(s); err != nil {
+	if err := errors.Join(registerNetworkPolicies(s), registerDefined(s)); err != nil {
 		return nil, err
 	}
 	if err := reportsv1alpha1.Install(s); err != nil {
@@ -104,6 +105,9 @@ func FactsScheme() (*runtime.Scheme, error) {
 		&corev1.PodList{},
 	)
 	metav1.AddToGroupVersion(s, core)
+	if err := registerNetworkPolicies(s); err != nil {
+		return nil, err
+	}
 	return s, registerDefined(s)
 }
 

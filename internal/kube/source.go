@@ -7,10 +7,13 @@ import (
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	adminv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
+	clusterv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 
 	"github.com/ovnguard/ovnguard/api/v1alpha1"
 	"github.com/ovnguard/ovnguard/internal/inventory"
@@ -29,6 +32,8 @@ type Source struct {
 	// SpecOnly means that nothing of an object is read but what its generation counts. Its status may change without a
 	// port being judged again.
 	SpecOnly bool
+	// Separate means that no port is judged by the kind alone: where it may not be listed, the rest is read.
+	Separate bool
 	// Many means that there are as many objects as ports: no cache keeps them, only an Entry of each is kept.
 	Many bool
 	// Object and List make empty ones.
@@ -135,7 +140,7 @@ func Sources() []Source {
 		typed(corev1.SchemeGroupVersion.WithKind("Service"), &corev1.ServiceList{},
 			setService, deleteService).optional(""),
 	}
-	sources = append(append(sources, reservations()...), gateways()...)
+	sources = slices.Concat(sources, reservations(), gateways(), networkPolicies())
 	sources = append(sources, typed(StatefulSetKind, &appsv1.StatefulSetList{},
 		func(inv *inventory.Inventory, o *appsv1.StatefulSet) []string {
 			w := workloadOf(StatefulSetKind, o)
@@ -304,6 +309,17 @@ func Strip(object any) (any, error) {
 		o.Status = appsv1.StatefulSetStatus{}
 	case *metav1.PartialObjectMetadata:
 		o.ManagedFields, o.Labels, o.Annotations = nil, nil, nil
+	case *networkingv1.NetworkPolicy:
+		stripNetworkPolicy(o)
+	case *clusterv1alpha2.ClusterNetworkPolicy:
+		o.Status = clusterv1alpha2.ClusterNetworkPolicyStatus{}
+		stripNetworkPolicy(o)
+	case *adminv1alpha1.AdminNetworkPolicy:
+		o.Status = adminv1alpha1.AdminNetworkPolicyStatus{}
+		stripNetworkPolicy(o)
+	case *adminv1alpha1.BaselineAdminNetworkPolicy:
+		o.Status = adminv1alpha1.BaselineAdminNetworkPolicyStatus{}
+		stripNetworkPolicy(o)
 	case *unstructured.Unstructured:
 		if o.GroupVersionKind() == IPKind {
 			return entryOf(o, RecordOf(o)), nil

@@ -33,6 +33,8 @@ type Layout struct {
 	KeepVMIP Value[bool] `json:"keepVMIP"`
 	// NonPrimary means that another CNI makes the pods' default network.
 	NonPrimary Value[bool] `json:"nonPrimaryCNIMode"`
+	// Filtering is what Kube-OVN was told about policies of what pods may reach.
+	Filtering Filtering `json:"-"`
 	// Northbound is the address of the Northbound database; empty where it is not known.
 	Northbound Value[string] `json:"northbound"`
 	// TLSSecret is the Secret, namespace/name, with the certificates for it; empty where it is reached without TLS.
@@ -111,6 +113,7 @@ func Detect(e Evidence) Layout {
 	// The daemon does not know this flag.
 	l.KeepVMIP = toggle(e.Wanted.KeepVMIP, FlagKeepVMIP, controllers, keepsByDefault(controllers))
 	l.NonPrimary = toggle(e.Wanted.NonPrimary, FlagNonPrimary, all, false)
+	l.Filtering = filtering(controllers)
 	l.reach(e, controllers)
 	return l
 }

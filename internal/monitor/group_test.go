@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/persistent"
 )
 
 // The address sets of a security group are judged as OVN has them: an unknown member is a finding of the group, and a
@@ -37,7 +38,7 @@ func TestGroupsAsOVNHasThem(t *testing.T) {
 	}
 	members := func(uuids ...string) func(*inventory.Inventory) []string {
 		return func(inv *inventory.Inventory) []string {
-			return inv.SetPortGroup(&inventory.PortGroup{UUID: "g", Group: "web", Ports: uuids})
+			return inv.SetPortGroup(&inventory.PortGroup{UUID: "g", Group: "web", Ports: persistent.SetOf(uuids...)})
 		}
 	}
 	change(m, func(inv *inventory.Inventory) []string { inv.KnowGroups(); return nil })
@@ -82,7 +83,7 @@ func TestMembersInAnyOrder(t *testing.T) {
 	enter := func(set func(*inventory.Inventory) []string) {
 		change(m, func(inv *inventory.Inventory) []string { touched = set(inv); return touched })
 	}
-	group := &inventory.PortGroup{UUID: "g", Group: "web", Ports: []string{"row-p", "row-q"}}
+	group := &inventory.PortGroup{UUID: "g", Group: "web", Ports: persistent.SetOf("row-p", "row-q")}
 	enter(func(inv *inventory.Inventory) []string { return inv.SetPortGroup(group) })
 	if len(touched) != 1 || touched[0] != "p.ns" {
 		t.Errorf("touched %q, want the row that is there", touched)
@@ -92,13 +93,15 @@ func TestMembersInAnyOrder(t *testing.T) {
 		t.Errorf("a row after its group is in %q", got)
 	}
 	enter(func(inv *inventory.Inventory) []string {
-		return inv.SetPortGroup(&inventory.PortGroup{UUID: "h", Group: "db", Ports: []string{"row-q"}})
+		return inv.SetPortGroup(&inventory.PortGroup{UUID: "h", Group: "db", Ports: persistent.SetOf("row-q")})
 	})
 	if got := groups(); len(got) != 2 || got[0] != "db" || len(touched) != 1 || touched[0] != "q.ns" {
 		t.Errorf("in %q, touched %q", got, touched)
 	}
 	enter(func(inv *inventory.Inventory) []string {
-		return inv.SetPortGroup(&inventory.PortGroup{UUID: "h", Group: "kubeovn_deny_all", Ports: []string{"row-q"}})
+		return inv.SetPortGroup(
+			&inventory.PortGroup{UUID: "h", Group: "kubeovn_deny_all", Ports: persistent.SetOf("row-q")},
+		)
 	})
 	if got := groups(); len(got) != 1 || got[0] != "web" {
 		t.Errorf("the group of all that are denied is one of %q", got)

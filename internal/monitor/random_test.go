@@ -11,6 +11,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/audit"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
+	"github.com/ovnguard/ovnguard/internal/persistent"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -107,8 +108,10 @@ func anyChange(t *rapid.T) func(*inventory.Inventory) []string {
 		g := &inventory.PortGroup{
 			UUID:  rapid.SampledFrom([]string{"g", "h"}).Draw(t, "port group"),
 			Group: rapid.SampledFrom([]string{"web", "db", kubeovn.DenyAllGroup, ""}).Draw(t, "group"),
-			Ports: rapid.SampledFrom([][]string{nil, {"row-p"}, {"row-p", "row-q"}, {"row-p-2", "row-q"}}).
-				Draw(t, "members"),
+			Ports: persistent.SetOf(
+				rapid.SampledFrom([][]string{nil, {"row-p"}, {"row-p", "row-q"}, {"row-p-2", "row-q"}}).
+					Draw(t, "members")...,
+			),
 		}
 		if rapid.Bool().Draw(t, "gone") {
 			return func(inv *inventory.Inventory) []string { return inv.DeletePortGroup(g.UUID) }

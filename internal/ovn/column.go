@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/ovnguard/ovnguard/internal/persistent"
 )
 
 // column says where a column of a table goes in the row's struct T. The type of the field says what the column must be:
-// a string or UUID (*string, "" where an optional column is empty), a set of them (*[]string), a map
-// (*map[string]string), a whole number (*int, **int) or a truth value (*bool, **bool).
+// a string or UUID (*string, "" where an optional column is empty), a set of them (*[]string, or a *persistent.Set of
+// strings where it may be large and changes by a few members), a map (*map[string]string), a whole number (*int, **int) or a
+// truth value (*bool, **bool).
 type column[T any] struct {
 	name string
 	// optional means that some schema since OVN 22.03 does not have it.
@@ -28,6 +31,10 @@ func readValue(s *scan, field any) {
 		var set []string
 		readSet(s, func() { set = append(set, readAtom(s)) })
 		*f = sorted(set)
+	case *persistent.Set[string]:
+		var set []string
+		readSet(s, func() { set = append(set, readAtom(s)) })
+		*f = persistent.SetOf(set...)
 	case *map[string]string:
 		*f = readMap(s)
 	case *int:
@@ -56,6 +63,10 @@ func readDifference(s *scan, field any) {
 		var toggled []string
 		readSet(s, func() { toggled = append(toggled, readAtom(s)) })
 		*f = toggle(*f, sorted(toggled))
+	case *persistent.Set[string]:
+		var toggled []string
+		readSet(s, func() { toggled = append(toggled, readAtom(s)) })
+		*f = toggleLarge(*f, sorted(toggled))
 	case *map[string]string:
 		*f = patch(*f, readMap(s))
 	default:
@@ -157,6 +168,19 @@ func toggle(old, toggled []string) []string {
 	return out
 }
 
+// toggleLarge is toggle for a set that is large.
+func toggleLarge(set persistent.Set[string], toggled []string) persistent.Set[string] {
+	e := new(persistent.Edit)
+	for _, member := range toggled {
+		if set.Has(member) {
+			set.Remove(e, member)
+		} else {
+			set.Add(e, member)
+		}
+	}
+	return set
+}
+
 // patch returns the map with the pairs of difference taken over: a pair that is there already goes, any other comes or
 // replaces. The old map is left as it is.
 func patch(old, difference map[string]string) map[string]string {
@@ -194,6 +218,8 @@ func equalField(a, b any) bool {
 		return *a == *b.(*string)
 	case *[]string:
 		return slices.Equal(*a, *b.(*[]string))
+	case *persistent.Set[string]:
+		return a.Equal(*b.(*persistent.Set[string]))
 	case *map[string]string:
 		return maps.Equal(*a, *b.(*map[string]string))
 	case *int:

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
+	"github.com/ovnguard/ovnguard/internal/persistent"
 )
 
 // described has rows as text, one line a row, so that the rows of two readers can be compared: table, UUID, then each
@@ -35,6 +36,8 @@ func fieldText(field any) string {
 		return some(*f)
 	case *[]string:
 		return valueText(*f, nil)
+	case *persistent.Set[string]:
+		return valueText(slices.Sorted(f.All()), nil)
 	case *map[string]string:
 		var keys, values []string
 		for k, v := range *f {

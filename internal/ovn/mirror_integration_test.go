@@ -17,7 +17,7 @@ import (
 )
 
 // allNB are all tables of the Northbound database that can be followed.
-var allNB = []Table{TablePort, TableSwitch, TablePortGroup, TableAddressSet, TableRouterPort, TableNBGlobal}
+var allNB = []Table{TablePort, TableSwitch, TablePortGroup, TableAddressSet, TableACL, TableRouterPort, TableNBGlobal}
 
 func TestFollowsChanges(t *testing.T) {
 	s := newNB(t)

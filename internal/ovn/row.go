@@ -25,6 +25,7 @@ const (
 	TableSwitch      Table = "Logical_Switch"
 	TablePortGroup   Table = "Port_Group"
 	TableAddressSet  Table = "Address_Set"
+	TableACL         Table = "ACL"
 	TableRouterPort  Table = "Logical_Router_Port"
 	TableNBGlobal    Table = "NB_Global"
 	TablePortBinding Table = "Port_Binding"

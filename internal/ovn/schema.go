@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
+
+	"github.com/ovnguard/ovnguard/internal/persistent"
 )
 
 // parseSchema reads a schema as the server sends it. The library's decoder panics on some that are odd, such as a
@@ -47,7 +49,7 @@ func fits(field any, c *ovsdb.ColumnSchema) (single bool, err error) {
 	switch field.(type) {
 	case *string:
 		ok, want = value == "" && text(key) && single, "a string or a UUID"
-	case *[]string:
+	case *[]string, *persistent.Set[string]:
 		ok, want = value == "" && text(key), "a set of strings or UUIDs"
 	case *map[string]string:
 		ok, want = text(key) && text(value), "a map of strings"

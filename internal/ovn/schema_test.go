@@ -30,6 +30,7 @@ func schemaText(changed map[string]string) []byte {
 		},
 		"Logical_Switch": {
 			"name":         `"string"`,
+			"acls":         `{"key":{"type":"uuid","refTable":"ACL","refType":"strong"},"min":0,"max":"unlimited"}`,
 			"other_config": dict,
 			"external_ids": dict,
 			"ports":        `{"key":{"type":"uuid","refTable":"Logical_Switch_Port","refType":"strong"},"min":0,"max":"unlimited"}`,

@@ -28,6 +28,7 @@ type Snapshot struct {
 	switches     Rows[Switch]
 	portGroups   Rows[PortGroup]
 	addressSets  Rows[AddressSet]
+	acls         Rows[ACL]
 	routerPorts  Rows[RouterPort]
 	nbGlobal     Rows[NBGlobal]
 	portBindings Rows[PortBinding]
@@ -46,6 +47,9 @@ func (s *Snapshot) PortGroups() Rows[PortGroup] { return s.portGroups }
 
 // AddressSets returns the address sets.
 func (s *Snapshot) AddressSets() Rows[AddressSet] { return s.addressSets }
+
+// ACLs returns the ACLs.
+func (s *Snapshot) ACLs() Rows[ACL] { return s.acls }
 
 // RouterPorts returns the ports of logical routers.
 func (s *Snapshot) RouterPorts() Rows[RouterPort] { return s.routerPorts }

@@ -118,17 +118,18 @@ var databaseTables = map[Database][]tableDef{
 	Northbound: {
 		newPortTable(),
 		newSwitchTable(),
-		plain(
-			TablePortGroup,
-			portGroupColumns,
-			func(r *PortGroup) *string { return &r.UUID },
-			func(s *Snapshot) *Rows[PortGroup] { return &s.portGroups },
-		),
+		newPortGroupTable(),
 		plain(
 			TableAddressSet,
 			addressSetColumns,
 			func(r *AddressSet) *string { return &r.UUID },
 			func(s *Snapshot) *Rows[AddressSet] { return &s.addressSets },
+		),
+		plain(
+			TableACL,
+			aclColumns,
+			func(r *ACL) *string { return &r.UUID },
+			func(s *Snapshot) *Rows[ACL] { return &s.acls },
 		),
 		plain(
 			TableRouterPort,

@@ -46,8 +46,8 @@ type leaf[K comparable, V any] struct {
 
 type entry[K comparable, V any] struct {
 	hash  uint64
+	value V // not the last one: nothing takes room there
 	key   K
-	value V
 }
 
 const (
@@ -120,7 +120,7 @@ func (m Map[K, V]) Values() iter.Seq[V] {
 }
 
 // Set enters a value under a key, in place of the one that is there.
-func (m *Map[K, V]) Set(e *Edit, key K, value V) { m.set(e, entry[K, V]{hashOf(key), key, value}) }
+func (m *Map[K, V]) Set(e *Edit, key K, value V) { m.set(e, entry[K, V]{hashOf(key), value, key}) }
 
 func (m *Map[K, V]) set(e *Edit, x entry[K, V]) {
 	added := false

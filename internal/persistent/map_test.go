@@ -83,7 +83,7 @@ func play(t *testing.T, script []byte, hash func(int) uint64) (moments []moment)
 			m.remove(edit, hash(key), key)
 			delete(want, key)
 		default:
-			m.set(edit, entry[int, int]{hash(key), key, i})
+			m.set(edit, entry[int, int]{hash: hash(key), key: key, value: i})
 			want[key] = i
 		}
 	}

@@ -4,14 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"slices"
 
+	"github.com/ovnguard/ovnguard/internal/acl"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 )
 
-// Dump writes the columns of a database that Ports, RouterPorts, Options and Groups, or Bindings, read, as
+// Dump writes the columns of a database that Ports, RouterPorts, Options, Groups and ACLs, or Bindings, read, as
 // `ovsdb-client dump --format=json` does.
 func Dump(to io.Writer, state *ovn.Snapshot) error {
 	w := &dumper{to: to}
@@ -28,13 +30,13 @@ func (w *dumper) northbound(state *ovn.Snapshot) {
 	for p := range state.Ports().All() {
 		w.row(p.UUID, p.Name, p.Type, set(p.Addresses), set(p.PortSecurity), pairs(p.ExternalIDs), optional(p.Enabled))
 	}
-	w.table(switchTable, nameColumn, portsColumn)
+	w.table(switchTable, nameColumn, portsColumn, aclsColumn)
 	for s := range state.Switches().All() {
 		var ports []any
 		for p := range state.SwitchPorts(s.Name) {
 			ports = append(ports, reference(p.UUID))
 		}
-		w.row(s.UUID, s.Name, set(ports))
+		w.row(s.UUID, s.Name, set(ports), references(slices.Values(s.ACLs)))
 	}
 	w.table(routerTable, nameColumn, macColumn)
 	for p := range state.RouterPorts().All() {
@@ -43,25 +45,37 @@ func (w *dumper) northbound(state *ovn.Snapshot) {
 	w.table(globalTable, optionsColumn)
 	if g := state.NBGlobal(); g != nil {
 		read := maps.Clone(g.Options)
-		maps.DeleteFunc(
-			read,
-			func(key, _ string) bool { return key != versionOption && key != kubeovn.VersionCompatibility },
-		)
+		maps.DeleteFunc(read, func(key, _ string) bool {
+			return key != versionOption && key != kubeovn.VersionCompatibility && key != acl.OptionDropByDefault
+		})
 		w.row(g.UUID, pairs(read))
 	}
-	w.table(groupTable, nameColumn, portsColumn, externalIDsColumn)
+	w.table(groupTable, nameColumn, portsColumn, aclsColumn, externalIDsColumn)
 	for g := range state.PortGroups().All() {
-		var ports []any
-		for _, uuid := range g.Ports {
-			ports = append(ports, reference(uuid))
-		}
-		w.row(g.UUID, g.Name, set(ports), pairs(g.ExternalIDs))
+		w.row(g.UUID, g.Name, references(g.Ports.All()), references(slices.Values(g.ACLs)), pairs(g.ExternalIDs))
 	}
 	w.table(setTable, nameColumn, addressesColumn, externalIDsColumn)
 	for a := range state.AddressSets().All() {
-		if AddressSetOf(a).Group != "" {
-			w.row(a.UUID, a.Name, set(a.Addresses), pairs(a.ExternalIDs))
-		}
+		w.row(a.UUID, a.Name, set(a.Addresses), pairs(a.ExternalIDs))
+	}
+	w.table(
+		aclTable, nameColumn, directionColumn, tierColumn, priorityColumn, actionColumn, matchColumn, optionsColumn,
+		externalIDsColumn,
+	)
+	for a := range state.ACLs().All() {
+		read := maps.Clone(a.Options)
+		maps.DeleteFunc(read, func(key, _ string) bool { return key != acl.OptionAfterLB })
+		w.row(
+			a.UUID,
+			a.Name,
+			a.Direction,
+			optional(a.Tier),
+			a.Priority,
+			a.Action,
+			a.Match,
+			pairs(read),
+			pairs(a.ExternalIDs),
+		)
 	}
 	w.end()
 }
@@ -144,6 +158,14 @@ func (w *dumper) end() {
 
 func reference(uuid string) any { return []any{"uuid", uuid} }
 
+func references(uuids iter.Seq[string]) any {
+	var list []any
+	for _, uuid := range slices.Sorted(uuids) {
+		list = append(list, reference(uuid))
+	}
+	return set(list)
+}
+
 func set[T any](values []T) any {
 	if values == nil {
 		values = []T{}
@@ -151,9 +173,9 @@ func set[T any](values []T) any {
 	return []any{"set", values}
 }
 
-func optional(value *bool) any {
+func optional[T any](value *T) any {
 	if value == nil {
-		return set[bool](nil)
+		return set[T](nil)
 	}
 	return *value
 }

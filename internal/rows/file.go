@@ -7,10 +7,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ovnguard/ovnguard/internal/acl"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/ovn/dbfile"
+	"github.com/ovnguard/ovnguard/internal/persistent"
 )
 
 // northbound is the database that holds the ports.
@@ -27,6 +29,7 @@ const (
 	globalTable = "NB_Global"
 	groupTable  = "Port_Group"
 	setTable    = "Address_Set"
+	aclTable    = "ACL"
 
 	bindingTable = "Port_Binding"
 	chassisTable = "Chassis"
@@ -34,6 +37,12 @@ const (
 	nameColumn         = "name"
 	macColumn          = "mac"
 	portsColumn        = "ports"
+	aclsColumn         = "acls"
+	directionColumn    = "direction"
+	tierColumn         = "tier"
+	priorityColumn     = "priority"
+	actionColumn       = "action"
+	matchColumn        = "match"
 	typeColumn         = "type"
 	addressesColumn    = "addresses"
 	portSecurityColumn = "port_security"
@@ -51,9 +60,9 @@ const (
 	versionOption = "northd_internal_version"
 )
 
-// FileTables are the tables of a database file that Ports, RouterPorts and Groups look into.
+// FileTables are the tables of a database file that Ports, RouterPorts, Groups and ACLs look into.
 func FileTables() []string {
-	return []string{portTable, switchTable, routerTable, globalTable, groupTable, setTable}
+	return []string{portTable, switchTable, routerTable, globalTable, groupTable, setTable, aclTable}
 }
 
 // Ports returns the ports that a database file holds, in the order of their names, and the release of OVN that it
@@ -201,24 +210,72 @@ func RouterPorts(d *dbfile.Database) (ports []inventory.RouterPort) {
 	return ports
 }
 
-// Groups returns the port groups and the address sets of security groups that a database file holds; ok is false where
-// it lacks these tables.
-func Groups(d *dbfile.Database) (groups []*inventory.PortGroup, sets []*inventory.AddressSet, ok bool) {
-	for table, columns := range map[string][]string{
-		groupTable: {nameColumn, portsColumn, externalIDsColumn}, setTable: {nameColumn, addressesColumn, externalIDsColumn},
-	} {
+// lacks reports whether a database file has not all of these columns.
+func lacks(d *dbfile.Database, of map[string][]string) bool {
+	for table, columns := range of {
 		t := d.Tables[table]
 		if t == nil || slices.ContainsFunc(columns, func(c string) bool { return t.Columns[c] == nil }) {
-			return nil, nil, false
+			return true
 		}
 	}
+	return false
+}
+
+// ACLs returns the ACLs that a database file holds, and the switches that have some of their own; ok is false where it
+// lacks them, or what has them. Port groups and address sets are for Groups to say.
+func ACLs(d *dbfile.Database) (acls []*acl.ACL, switches []inventory.Switch, ok bool) {
+	if lacks(d, map[string][]string{
+		aclTable:    {directionColumn, priorityColumn, actionColumn, matchColumn},
+		groupTable:  {nameColumn, portsColumn, aclsColumn},
+		switchTable: {nameColumn, portsColumn, aclsColumn},
+		setTable:    {nameColumn, addressesColumn},
+	}) {
+		return nil, nil, false
+	}
+	for uuid, row := range d.Rows(aclTable) {
+		a := &ovn.ACL{
+			UUID: uuid, Name: row.String(nameColumn), Direction: row.String(directionColumn),
+			Action: row.String(actionColumn), Match: row.String(matchColumn), Options: row.Map(optionsColumn),
+			ExternalIDs: row.Map(externalIDsColumn),
+		}
+		var errs [2]error
+		a.Priority, errs[0] = strconv.Atoi(row.String(priorityColumn))
+		if tier := row.String(tierColumn); tier != "" {
+			a.Tier = new(int)
+			*a.Tier, errs[1] = strconv.Atoi(tier)
+		}
+		if errs != [2]error{} {
+			return nil, nil, false // a text that somebody has edited
+		}
+		acls = append(acls, ACLOf(a))
+	}
+	for uuid, row := range d.Rows(switchTable) {
+		if held := row.Strings(aclsColumn); len(held) > 0 {
+			switches = append(switches, SwitchOf(&ovn.Switch{UUID: uuid, Name: row.String(nameColumn), ACLs: held}))
+		}
+	}
+	return acls, switches, true
+}
+
+// Groups returns the port groups and the address sets that a database file holds; ok is false where it lacks these
+// tables.
+func Groups(d *dbfile.Database) (groups []*inventory.PortGroup, sets []*inventory.AddressSet, ok bool) {
+	if lacks(d, map[string][]string{
+		groupTable: {
+			nameColumn,
+			portsColumn,
+			externalIDsColumn,
+		},
+		setTable: {nameColumn, addressesColumn, externalIDsColumn},
+	}) {
+		return nil, nil, false
+	}
 	for uuid, row := range d.Rows(groupTable) {
-		ports := row.Strings(portsColumn)
-		slices.Sort(ports)
 		groups = append(
 			groups,
 			PortGroupOf(&ovn.PortGroup{
-				UUID: uuid, Name: row.String(nameColumn), Ports: ports, ExternalIDs: row.Map(externalIDsColumn),
+				UUID: uuid, Name: row.String(nameColumn), Ports: persistent.SetOf(row.Strings(portsColumn)...),
+				ACLs: row.Strings(aclsColumn), ExternalIDs: row.Map(externalIDsColumn),
 			}),
 		)
 	}

@@ -15,7 +15,8 @@ func Missed(held *inventory.State, state *ovn.Snapshot) []ovn.Event {
 		return append(missedBindings(held, state), missedChassis(held, state)...)
 	}
 	return slices.Concat(
-		missedPorts(held, state), missedRouterPorts(held, state), missedGroups(held, state), missedOptions(held, state),
+		missedPorts(held, state), missedRouterPorts(held, state), missedGroups(held, state), missedFilters(held, state),
+		missedOptions(held, state),
 	)
 }
 

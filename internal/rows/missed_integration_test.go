@@ -45,6 +45,12 @@ func follow(t *testing.T, database ovn.Database, schema string, tables ...ovn.Ta
 	if err != nil {
 		t.Fatal(err)
 	}
+	return followServer(t, database, server, tables...)
+}
+
+// followServer starts a server and follows it.
+func followServer(t *testing.T, database ovn.Database, server *ovsdbserver.Server, tables ...ovn.Table) *follower {
+	t.Helper()
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +64,6 @@ func follow(t *testing.T, database ovn.Database, schema string, tables ...ovn.Ta
 			Endpoints: server.Endpoint(),
 			Database:  database,
 			Tables:    all,
-			Only:      Only(),
 			Log:       logr.Discard(),
 			Probe:     500 * time.Millisecond,
 		},
@@ -165,8 +170,8 @@ func TestNorthbound(t *testing.T) {
 	if diff := cmp.Diff([]string{"a.ns"}, s.takeTouched()); diff != "" {
 		t.Errorf("touched by the group (-want +got):\n%s", diff)
 	}
-	if n := s.state.PortGroups().Len(); n != 1 {
-		t.Errorf("%d port groups are read, want that of the security group", n)
+	if n := s.state.PortGroups().Len(); n != 2 {
+		t.Errorf("%d port groups are read, want that of the security group and that of the node", n)
 	}
 	if p := s.inv.Port(
 		"a.ns",
@@ -177,7 +182,15 @@ func TestNorthbound(t *testing.T) {
 	}
 	var group *inventory.PortGroup
 	var set *inventory.AddressSet
-	s.inv.EachGroup(func(g *inventory.PortGroup) { group = g }, func(a *inventory.AddressSet) { set = a })
+	s.inv.EachGroup(func(g *inventory.PortGroup) {
+		if g.Group != "" {
+			group = g
+		}
+	}, func(a *inventory.AddressSet) {
+		if a.Group != "" {
+			set = a
+		}
+	})
 	s.inv.DeletePortGroup(group.UUID)
 	s.inv.DeleteAddressSet(set.UUID)
 	s.inv.SetPortGroup(&inventory.PortGroup{UUID: "none", Group: "db"})
@@ -186,7 +199,10 @@ func TestNorthbound(t *testing.T) {
 		`,{"op":"update","table":"Port_Group","where":[["name","==","ovn.sg.web"]],"row":{"external_ids":["map",[]]}},
 		{"op":"update","table":"Address_Set","where":[["name","==","ovn.sg.web.associated.v4"]],"row":{"external_ids":["map",[]]}}`,
 	)
-	s.until("the end of the group", func(n *ovn.Snapshot) bool { return n.PortGroups().Len() == 0 })
+	s.until(
+		"the end of the group",
+		func(n *ovn.Snapshot) bool { return n.PortGroups().Get(group.UUID).ExternalIDs == nil },
+	)
 	if p := s.inv.Port("a.ns", time.Now()); len(p.Groups) > 0 {
 		t.Errorf("groups %+v of one that is a security group's no more", p.Groups)
 	}

@@ -86,6 +86,18 @@ func Apply(inv *inventory.Inventory, e ovn.Event) []string {
 			return inv.SetAddressSet(AddressSetOf(now))
 		}
 		return inv.DeleteAddressSet(row.UUID)
+	case *ovn.ACL:
+		if now, ok := e.New.(*ovn.ACL); ok {
+			inv.SetACL(ACLOf(now))
+		} else {
+			inv.DeleteACL(row.UUID)
+		}
+	case *ovn.Switch:
+		if now, ok := e.New.(*ovn.Switch); ok {
+			inv.SetSwitch(SwitchOf(now))
+		} else {
+			inv.DeleteSwitch(row.UUID)
+		}
 	case *ovn.NBGlobal:
 		if now, ok := e.New.(*ovn.NBGlobal); ok {
 			return inv.SetOptions(now.Options)

@@ -98,6 +98,7 @@ var telling = []struct {
 	{"Logical_Switch", []string{"ports", "other_config"}, nil},
 	{"Logical_Switch", []string{"ports", "qos_rules"}, nil},
 	{"Port_Group", []string{"ports", "acls"}, nil},
+	{"ACL", []string{"direction", "priority", "match", "action"}, []string{"bandwidth"}}, // QoS has one
 	{"NB_Global", []string{"nb_cfg", "sb_cfg"}, nil},
 	{"Chassis", []string{"hostname", "encaps"}, nil},
 	{"Address_Set", []string{"addresses", "name", "external_ids"}, []string{"type", "options", "up"}},

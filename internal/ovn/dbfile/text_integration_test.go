@@ -65,7 +65,7 @@ func TestTextOfTheTools(t *testing.T) {
 	}
 	dump := s.dump("OVN_Northbound")
 	tables := []string{
-		"Logical_Switch_Port", "Logical_Switch", "Logical_Router_Port", "NB_Global", "Port_Group", "Address_Set",
+		"Logical_Switch_Port", "Logical_Switch", "Logical_Router_Port", "NB_Global", "Port_Group", "Address_Set", "ACL",
 	}
 	list := func(args ...string) string {
 		var all strings.Builder

@@ -51,7 +51,6 @@ func dump(ctx context.Context, endpoint, file string) error {
 		Endpoints: endpoint,
 		Database:  ovn.Northbound,
 		Tables:    rows.Northbound(),
-		Only:      rows.Only(),
 		Log:       logr.Discard(),
 	})
 	if err != nil {

@@ -149,7 +149,7 @@ func (r *replica) start(
 ) (reading time.Duration, err error) {
 	r.monitor = monitor.New(monitor.SystemClock{}, r)
 	if r.northbound, err = ovn.Open(
-		ovn.Config{Endpoints: northbound, Tables: rows.Northbound(), Only: rows.Only(), Log: logr.Discard()},
+		ovn.Config{Endpoints: northbound, Tables: rows.Northbound(), Log: logr.Discard()},
 	); err != nil {
 		return 0, err
 	}
@@ -165,13 +165,7 @@ func (r *replica) start(
 		return 0, err
 	}
 	reading = time.Since(begin)
-	r.changes = r.northbound.Subscribe(
-		ovn.TablePort,
-		ovn.TableRouterPort,
-		ovn.TableNBGlobal,
-		ovn.TablePortGroup,
-		ovn.TableAddressSet,
-	)
+	r.changes = r.northbound.Subscribe()
 	bound := r.southbound.Subscribe(ovn.TableChassis, ovn.TablePortBinding)
 	for _, m := range []*ovn.Mirror{r.southbound, r.northbound} {
 		if err := m.WaitSynced(ctx); err != nil {

@@ -1,0 +1,275 @@
+// Package acl judges packets by the ACLs that OVN has: those of a switch and of the port groups that have a port on it,
+// by direction, stage, tier and priority, as ovn-northd of OVN 22.03 to 26.03 orders them. It is about the first packet
+// of a connection; answers to it pass by the state that it made.
+package acl
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/ovnguard/ovnguard/internal/ovnmatch"
+)
+
+// Direction is that of an ACL: from a port into the switch, or from the switch to a port.
+type Direction string
+
+// The values of column direction.
+const (
+	FromPort Direction = "from-lport"
+	ToPort   Direction = "to-lport"
+)
+
+// Action is what an ACL does.
+type Action string
+
+// The values of column action.
+const (
+	Allow          Action = "allow"
+	AllowRelated   Action = "allow-related"
+	AllowStateless Action = "allow-stateless"
+	Drop           Action = "drop"
+	Reject         Action = "reject"
+	Pass           Action = "pass"
+)
+
+// Keys of options that are read: that of NB_Global has OVN drop what no ACL of a switch decides, and that of an ACL from
+// a port has it looked at after load balancing.
+const (
+	OptionDropByDefault = "default_acl_drop"
+	OptionAfterLB       = "apply-after-lb"
+)
+
+// ACL is a row of table ACL.
+type ACL struct {
+	UUID, Name string
+	Direction  Direction
+	Tier       int
+	Priority   int
+	Action     Action
+	Match      string
+	// AfterLB means that an ACL from a port is looked at after load balancing, in a stage of its own.
+	AfterLB bool
+	// Group is the port group that has the ACL; "" for one of a switch.
+	Group       string
+	ExternalIDs map[string]string
+}
+
+// Database is what the Northbound database says of ACLs.
+type Database struct {
+	ACLs []ACL
+	// Groups are the names of the ports in each port group, and Sets the members of each address set.
+	Groups map[string][]string
+	Sets   map[string][]string
+	// OnSwitch are the ACLs of switches themselves, by UUID: the names of the switches.
+	OnSwitch map[string][]string
+	// SwitchOf is the switch of each port.
+	SwitchOf map[string]string
+	// DropByDefault is the option default_acl_drop of NB_Global.
+	DropByDefault bool
+}
+
+// rule is an ACL with its expression.
+type rule struct {
+	*ACL
+
+	match *ovnmatch.Match
+}
+
+// always matches what ovn-northd lets pass whatever ACLs say.
+var always = ovnmatch.Parse("nd || nd_ra || nd_rs || mldv1 || mldv2", ovnmatch.Names{})
+
+// stage is where rules are looked at: each stage lets a packet pass for itself.
+type stage int
+
+const (
+	beforeLB stage = iota
+	afterLB
+	toPort
+	stages
+)
+
+// Table is all ACLs, ready to judge packets. It is not changed once it is made.
+type Table struct {
+	// rules are those of each switch, in the order in which they decide.
+	rules [stages]map[string][]rule
+	// narrowed are those of a port, without the ones that only are about other ports.
+	narrowed [stages]map[string][]rule
+
+	// filtered are the switches that have an ACL: on others the default does not count.
+	filtered  map[string]bool
+	byDefault Action
+	switchOf  map[string]string
+	// BadSets says what is wrong with address sets: expressions that name them are unknown.
+	BadSets []string
+}
+
+// New returns a table of the ACLs of a database.
+func New(db Database) *Table {
+	t := &Table{byDefault: Allow, switchOf: db.SwitchOf, filtered: make(map[string]bool)}
+	if db.DropByDefault {
+		t.byDefault = Drop
+	}
+	names := ovnmatch.Names{
+		Sets:   make(map[string]*ovnmatch.Set, len(db.Sets)),
+		Groups: make(map[string]map[string]bool, len(db.Groups)),
+	}
+	for name, members := range db.Sets {
+		set, err := ovnmatch.NewSet(members)
+		if err != nil {
+			t.BadSets = append(t.BadSets, name+": "+err.Error())
+			continue
+		}
+		names.Sets[name] = set
+	}
+	slices.Sort(t.BadSets)
+	switches := make(map[string]map[string]bool) // of each port group
+	for name, ports := range db.Groups {
+		names.Groups[name] = make(map[string]bool, len(ports))
+		switches[name] = make(map[string]bool)
+		for _, p := range ports {
+			names.Groups[name][p] = true
+			if s := db.SwitchOf[p]; s != "" {
+				switches[name][s] = true
+			}
+		}
+	}
+	for s := range stages {
+		t.rules[s], t.narrowed[s] = make(map[string][]rule), make(map[string][]rule)
+	}
+	for i := range db.ACLs {
+		t.enter(db, &db.ACLs[i], names, switches)
+	}
+	for s := range stages {
+		for name := range t.rules[s] {
+			slices.SortStableFunc(t.rules[s][name], before)
+		}
+		for port := range t.narrowed[s] {
+			t.narrowed[s][port] = append(t.narrowed[s][port], t.rules[s][db.SwitchOf[port]]...)
+			slices.SortStableFunc(t.narrowed[s][port], before)
+		}
+	}
+	return t
+}
+
+// before orders rules as they decide. Of two with the same priority OVN takes either; the one that drops comes first
+// here, because that is the one that a user must know of.
+func before(a, b rule) int {
+	return cmp.Or(
+		cmp.Compare(a.Tier, b.Tier), -cmp.Compare(a.Priority, b.Priority), cmp.Compare(strictness(a), strictness(b)),
+		cmp.Compare(a.UUID, b.UUID),
+	)
+}
+
+// strictness orders actions: what refuses comes first.
+func strictness(r rule) int {
+	switch r.Action {
+	case Drop, Reject:
+		return 0
+	case Pass:
+		return 1
+	case Allow, AllowRelated, AllowStateless:
+	}
+	return 2
+}
+
+// enter adds an ACL to the switches where it counts.
+func (t *Table) enter(db Database, a *ACL, names ovnmatch.Names, switches map[string]map[string]bool) {
+	at := toPort
+	if a.Direction == FromPort {
+		at = beforeLB
+		if a.AfterLB {
+			at = afterLB
+		}
+	}
+	for _, name := range db.OnSwitch[a.UUID] {
+		t.filtered[name] = true
+	}
+	for name := range switches[a.Group] {
+		t.filtered[name] = true
+	}
+	r := rule{a, ovnmatch.Parse(a.Match, names)}
+	in, out := r.match.Ports()
+	if only := map[stage][]string{beforeLB: in, afterLB: in, toPort: out}[at]; only != nil {
+		for _, port := range only {
+			if a.Group == "" && !slices.Contains(db.OnSwitch[a.UUID], db.SwitchOf[port]) ||
+				a.Group != "" && !switches[a.Group][db.SwitchOf[port]] {
+				continue
+			}
+			t.narrowed[at][port] = append(t.narrowed[at][port], r)
+		}
+		return
+	}
+	for _, name := range db.OnSwitch[a.UUID] {
+		t.rules[at][name] = append(t.rules[at][name], r)
+	}
+	for name := range switches[a.Group] {
+		t.rules[at][name] = append(t.rules[at][name], r)
+	}
+}
+
+// Decision is what becomes of a packet.
+type Decision struct {
+	// Action is Allow, Drop or Reject.
+	Action Action
+	// ACL decided; nil where none matched, and the default counts.
+	ACL *ACL
+	// Unclear are ACLs that could decide otherwise, if what was not understood of them holds. Action is not sure then.
+	Unclear []Unclear
+}
+
+// Unclear is an ACL that was not understood.
+type Unclear struct {
+	ACL  *ACL
+	What []string
+}
+
+// Passes reports whether the packet passes, as far as ACLs are understood.
+func (d Decision) Passes() bool { return d.Action == Allow }
+
+// Leave judges a packet that comes from its InPort.
+func (t *Table) Leave(p *ovnmatch.Packet) Decision {
+	first := t.judge(beforeLB, p.InPort, p)
+	if !first.Passes() {
+		return first
+	}
+	second := t.judge(afterLB, p.InPort, p)
+	second.Unclear = append(first.Unclear, second.Unclear...)
+	if second.ACL == nil && second.Passes() {
+		second.ACL = first.ACL
+	}
+	return second
+}
+
+// Arrive judges a packet that goes to its OutPort.
+func (t *Table) Arrive(p *ovnmatch.Packet) Decision { return t.judge(toPort, p.OutPort, p) }
+
+func (t *Table) judge(at stage, port string, p *ovnmatch.Packet) Decision {
+	rules, ok := t.narrowed[at][port]
+	if !ok {
+		rules = t.rules[at][t.switchOf[port]]
+	}
+	if always.Evaluate(p) == ovnmatch.True || !t.filtered[t.switchOf[port]] {
+		return Decision{Action: Allow}
+	}
+	d := Decision{Action: t.byDefault}
+	passed := -1 // the tier that a rule let the packet out of
+	for _, r := range rules {
+		if r.Tier == passed {
+			continue
+		}
+		switch is := r.match.Evaluate(p); {
+		case is == ovnmatch.Unknown:
+			d.Unclear = append(d.Unclear, Unclear{r.ACL, r.match.Unclear()})
+		case is == ovnmatch.False:
+		case r.Action == Pass:
+			passed = r.Tier
+		default:
+			d.ACL, d.Action = r.ACL, Allow
+			if r.Action == Drop || r.Action == Reject {
+				d.Action = r.Action
+			}
+			return d
+		}
+	}
+	return d
+}
