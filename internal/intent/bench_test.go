@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strconv"
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -18,10 +19,15 @@ func city(pods, policies int) Cluster {
 	c := Cluster{Namespaces: make(map[string]map[string]string)}
 	for n := range pods {
 		ns := fmt.Sprintf("n%d", n/100)
-		c.Namespaces[ns] = map[string]string{metadataName: ns, "team": fmt.Sprint(n / 100 % 7)}
+		c.Namespaces[ns] = map[string]string{metadataName: ns, "team": strconv.Itoa(n / 100 % 7)}
 		c.Pods = append(c.Pods, Pod{
-			Namespace: ns, Name: fmt.Sprintf("p%d", n),
-			Labels: map[string]string{"app": fmt.Sprintf("app%d", n/5%20), "tier": fmt.Sprint(n % 3), "pod": fmt.Sprint(n)},
+			Namespace: ns,
+			Name:      fmt.Sprintf("p%d", n),
+			Labels: map[string]string{
+				"app":  fmt.Sprintf("app%d", n/5%20),
+				"tier": strconv.Itoa(n % 3),
+				"pod":  strconv.Itoa(n),
+			},
 			Addresses: []netip.Addr{
 				netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}),
 				netip.AddrFrom16([16]byte{0: 0xfd, 13: byte(n >> 16), 14: byte(n >> 8), 15: byte(n)}),
@@ -38,13 +44,16 @@ func city(pods, policies int) Cluster {
 		if n%5 != 0 {
 			o.Spec.PodSelector = *app()
 		}
-		team := &metav1.LabelSelector{MatchLabels: map[string]string{"team": fmt.Sprint(r.IntN(7))}}
+		team := &metav1.LabelSelector{MatchLabels: map[string]string{"team": strconv.Itoa(r.IntN(7))}}
 		peers := [][]networkingv1.NetworkPolicyPeer{
 			{{PodSelector: app()}, {PodSelector: app()}},
 			{{NamespaceSelector: team, PodSelector: app()}},
 			{{IPBlock: &networkingv1.IPBlock{CIDR: "10.0.0.0/12", Except: []string{"10.0.0.0/20"}}}},
 		}
-		port := []networkingv1.NetworkPolicyPort{{Port: new(intstr.FromString("http"))}, {Port: new(intstr.FromInt32(80))}}
+		port := []networkingv1.NetworkPolicyPort{
+			{Port: new(intstr.FromString("http"))},
+			{Port: new(intstr.FromInt32(80))},
+		}
 		for _, from := range peers {
 			o.Spec.Ingress = append(o.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: from, Ports: port})
 			if n%3 == 0 {

@@ -10,7 +10,8 @@ import (
 )
 
 // The policies of the whole cluster differ in names and in how they write ports, and are read as those of the newest
-// version. Where AdminNetworkPolicies stand beside ClusterNetworkPolicies, priorities count across both.
+// version. Where
+// a cluster has AdminNetworkPolicies and ClusterNetworkPolicies, priorities count across both.
 
 // clusterPolicy reads what policies of the whole cluster have in common: whom they select.
 func (r *reader) clusterPolicy(
@@ -50,7 +51,8 @@ func (f field) clusterRule(
 ) {
 	var does action
 	switch {
-	case word == "Accept" && p.ref.Kind == KindClusterNetworkPolicy, word == "Allow" && p.ref.Kind != KindClusterNetworkPolicy:
+	case word == "Accept" && p.ref.Kind == KindClusterNetworkPolicy,
+		word == "Allow" && p.ref.Kind != KindClusterNetworkPolicy:
 		does = accept
 	case word == "Deny":
 		does = deny
@@ -264,7 +266,10 @@ func adminPeers(from []v1alpha1.AdminNetworkPolicyIngressPeer) []v1alpha2.Cluste
 }
 
 func adminPeer(
-	namespaces *metav1.LabelSelector, pods *v1alpha1.NamespacedPod, nodes *metav1.LabelSelector, networks []v1alpha1.CIDR,
+	namespaces *metav1.LabelSelector,
+	pods *v1alpha1.NamespacedPod,
+	nodes *metav1.LabelSelector,
+	networks []v1alpha1.CIDR,
 ) v1alpha2.ClusterNetworkPolicyEgressPeer {
 	p := v1alpha2.ClusterNetworkPolicyEgressPeer{
 		Namespaces: namespaces, Pods: (*v1alpha2.NamespacedPod)(pods), Nodes: nodes,

@@ -73,7 +73,8 @@ func FuzzObjects(f *testing.F) {
 					if (v.Unknown || v.Egress.Unknown || v.Ingress.Unknown) && len(i.Problems()) == 0 {
 						t.Fatalf("%+v is unknown and nothing says why", p)
 					}
-					if v.Ingress.Policy != nil && v.Ingress.Rule < -1 || v.Allowed && !(v.Egress.Allowed && v.Ingress.Allowed) {
+					if v.Ingress.Policy != nil && v.Ingress.Rule < -1 ||
+						v.Allowed != (v.Egress.Allowed && v.Ingress.Allowed) {
 						t.Fatalf("%+v: %+v", p, v)
 					}
 				}

@@ -121,7 +121,11 @@ func New(c Cluster) *Intent {
 
 	r := reader{universe: newUniverse(c)}
 	for _, ns := range r.universe.unknown {
-		r.problem("Namespace "+ns, "metadata.labels", "the namespace was not read; it counts as one without labels of its own")
+		r.problem(
+			"Namespace "+ns,
+			"metadata.labels",
+			"the namespace was not read; it counts as one without labels of its own",
+		)
 	}
 	r.networkPolicies(c.NetworkPolicies)
 	r.clusterNetworkPolicies(c.ClusterNetworkPolicies)
@@ -133,11 +137,12 @@ func New(c Cluster) *Intent {
 	return i
 }
 
-// Problems returns what was not understood, each with the object and the field. A verdict that depends on it is unknown.
+// Problems returns what was not understood, each with the object and the field. A verdict that depends on it is
+// unknown.
 func (i *Intent) Problems() []string { return i.problems }
 
-// PodsAt returns the pods that have an address, as indexes in Cluster.Pods. Pods on the host's network are left out: the
-// address is their node's. The caller must not change the slice.
+// PodsAt returns the pods that have an address, as indexes in Cluster.Pods. Pods on the host's network are left out:
+// the address is their node's. The caller must not change the slice.
 func (i *Intent) PodsAt(a netip.Addr) []int { return slices.Clip(i.at[plain(a)]) }
 
 // plain returns an address in the one form in which it is compared.

@@ -22,10 +22,12 @@ func TestNetworkPolicy(t *testing.T) {
 			web > db TCP/80: denied by egress shop/a[0] by ingress shop/a[-1]`},
 		{"empty egress is not a rule for the default", policyYAML("a", `{podSelector: {}, egress: []}`), `
 			web > mallory TCP/80: allowed`},
-		{"policyTypes egress leaves ingress alone",
+		{
+			"policyTypes egress leaves ingress alone",
 			policyYAML("a", `{podSelector: {}, policyTypes: [Egress], ingress: [{}]}`), `
 			mallory > db TCP/80: allowed
-			db > mallory TCP/80: denied by egress shop/a[-1]`},
+			db > mallory TCP/80: denied by egress shop/a[-1]`,
+		},
 		{"empty list of rules admits nothing", policyYAML("a", `{podSelector: {}, policyTypes: [Ingress], ingress: []}`), `
 			web > db TCP/80: denied by ingress shop/a[-1]`},
 		{"empty rule admits all", policyYAML("a", `{podSelector: {}, ingress: [{}]}`), `
@@ -49,11 +51,13 @@ func TestNetworkPolicy(t *testing.T) {
 			web as mallory > db TCP/80: denied by ingress shop/a[-1]
 			10.0.0.1 > db TCP/80: allowed by ingress shop/a[0]
 			mallory > web TCP/80: allowed`},
-		{"an empty podSelector is all of the namespace",
+		{
+			"an empty podSelector is all of the namespace",
 			policyYAML("a", `{podSelector: {}, ingress: [{from: [{podSelector: {}}]}]}`), `
 			web > db TCP/80: allowed by ingress shop/a[0]
 			mallory > db TCP/80: denied by ingress shop/a[-1]
-			8.8.8.8 > db TCP/80: denied by ingress shop/a[-1]`},
+			8.8.8.8 > db TCP/80: denied by ingress shop/a[-1]`,
+		},
 		{"namespaceSelector alone", policyYAML("a",
 			`{podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: red}}}]}]}`), `
 			mallory > db TCP/80: allowed by ingress shop/a[0]
@@ -75,7 +79,8 @@ func TestNetworkPolicy(t *testing.T) {
 			db2 > db TCP/80: denied by ingress shop/a[-1]`},
 		{"expressions", policyYAML("a", `{podSelector: {matchExpressions: [{key: app, operator: In, values: [db, other]}]},
 			ingress: [
-			{from: [{podSelector: {matchExpressions: [{key: tier, operator: Exists}, {key: app, operator: NotIn, values: [web]}]}}]},
+			{from: [{podSelector: {matchExpressions: [
+				{key: tier, operator: Exists}, {key: app, operator: NotIn, values: [web]}]}}]},
 			{from: [{namespaceSelector: {}, podSelector: {matchExpressions: [{key: app, operator: DoesNotExist}]}}]}]}`), `
 			db2 > db TCP/80: allowed by ingress shop/a[0]
 			web > db TCP/80: denied by ingress shop/a[-1]
@@ -142,12 +147,14 @@ func TestNetworkPolicy(t *testing.T) {
 			web > db TCP/80: allowed by ingress shop/a[0]
 			mallory > db TCP/80: allowed by ingress shop/b[0]
 			mallory > web TCP/80: denied by ingress shop/a[-1]`},
-		{"pods on the host's network are neither selected nor trusted",
+		{
+			"pods on the host's network are neither selected nor trusted",
 			`{kind: NetworkPolicy, metadata: {namespace: host, name: a}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}` +
 				"\n---\n" + policyYAML("b", `{podSelector: {}, ingress: [{from: [{namespaceSelector: {}, podSelector: {}}]}]}`), `
 			web > agent TCP/80: allowed
 			agent > web TCP/80: denied by ingress shop/b[-1]
-			mallory as agent > web TCP/80: denied by ingress shop/b[-1]`},
+			mallory as agent > web TCP/80: denied by ingress shop/b[-1]`,
+		},
 		{"all who have an address count", policyYAML("a", `{podSelector: {matchLabels: {app: db}}, ingress: [
 			{from: [{namespaceSelector: {}, podSelector: {matchLabels: {twin: "2"}}}]}]}`) + "\n---\n" +
 			policyYAML("b", `{podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [
@@ -170,48 +177,72 @@ func TestNetworkPolicy(t *testing.T) {
 // What cannot be read is said, and makes unknown what depends on it, and nothing else.
 func TestNetworkPolicyNotUnderstood(t *testing.T) {
 	for _, c := range []struct{ name, policy, problem, want string }{
-		{"selector", policyYAML("a", `{podSelector: {matchExpressions: [{key: app, operator: Like, values: [x]}]},
+		{
+			"selector", policyYAML("a", `{podSelector: {matchExpressions: [{key: app, operator: Like, values: [x]}]},
 			ingress: [{from: [{podSelector: {}}]}]}`),
 			`NetworkPolicy shop/a: spec.podSelector: `, `
 			mallory > db TCP/80: unknown, allowed
-			mallory > bench TCP/80: allowed`},
-		{"peer's selector", policyYAML("a", `{podSelector: {}, ingress: [{from: [
+			mallory > bench TCP/80: allowed`,
+		},
+		{
+			"peer's selector", policyYAML("a", `{podSelector: {}, ingress: [{from: [
 			{podSelector: {matchLabels: {app: "web web"}}}, {podSelector: {matchLabels: {app: web}}}]}]}`),
 			`NetworkPolicy shop/a: spec.ingress[0].from[0].podSelector: `, `
 			web > db TCP/80: allowed by ingress shop/a[0]
-			mallory > db TCP/80: unknown, denied by ingress shop/a[-1]`},
-		{"block", policyYAML("a", `{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0}}], ports: [{port: 80}]}]}`),
+			mallory > db TCP/80: unknown, denied by ingress shop/a[-1]`,
+		},
+		{
+			"block", policyYAML("a", `{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0}}], ports: [{port: 80}]}]}`),
 			`NetworkPolicy shop/a: spec.ingress[0].from[0].ipBlock.cidr: "10.0.0.0" is no range`, `
 			web > db TCP/80: unknown, denied by ingress shop/a[-1]
-			web > db TCP/81: denied by ingress shop/a[-1]`},
-		{"exception", policyYAML("a", `{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [x]}}]}]}`),
+			web > db TCP/81: denied by ingress shop/a[-1]`,
+		},
+		{
+			"exception", policyYAML("a", `{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [x]}}]}]}`),
 			`NetworkPolicy shop/a: spec.ingress[0].from[0].ipBlock.except[0]: "x" is no range`, `
-			web > db TCP/80: unknown, denied by ingress shop/a[-1]`},
-		{"peer of a later version", policyYAML("a", `{podSelector: {}, ingress: [{from: [{serviceSelector: {}}]}]}`),
+			web > db TCP/80: unknown, denied by ingress shop/a[-1]`,
+		},
+		{
+			"peer of a later version", policyYAML("a", `{podSelector: {}, ingress: [{from: [{serviceSelector: {}}]}]}`),
 			`NetworkPolicy shop/a: spec.ingress[0].from[0]: a peer is an ipBlock`, `
-			web > db TCP/80: unknown, denied by ingress shop/a[-1]`},
-		{"type", policyYAML("a", `{podSelector: {}, policyTypes: [ingress], ingress: [{ports: [{port: 80}]}]}`),
+			web > db TCP/80: unknown, denied by ingress shop/a[-1]`,
+		},
+		{
+			"type", policyYAML("a", `{podSelector: {}, policyTypes: [ingress], ingress: [{ports: [{port: 80}]}]}`),
 			`NetworkPolicy shop/a: spec.policyTypes[0]: "ingress" is neither`, `
-			web > db TCP/81: unknown, allowed`},
-		{"protocol", policyYAML("a", `{podSelector: {}, ingress: [{ports: [{protocol: tcp, port: 80}]}]}`),
+			web > db TCP/81: unknown, allowed`,
+		},
+		{
+			"protocol", policyYAML("a", `{podSelector: {}, ingress: [{ports: [{protocol: tcp, port: 80}]}]}`),
 			`NetworkPolicy shop/a: spec.ingress[0].ports[0]: "tcp" is none of`, `
-			web > db TCP/80: unknown, denied by ingress shop/a[-1]`},
-		{"number", policyYAML("a", `{podSelector: {}, ingress: [{ports: [{port: 70000}]}]}`),
+			web > db TCP/80: unknown, denied by ingress shop/a[-1]`,
+		},
+		{
+			"number", policyYAML("a", `{podSelector: {}, ingress: [{ports: [{port: 70000}]}]}`),
 			`NetworkPolicy shop/a: spec.ingress[0].ports[0]: the ports 70000 to 70000 are no range`, `
-			web > db TCP/4464: unknown, denied by ingress shop/a[-1]`},
-		{"range", policyYAML("a", `{podSelector: {}, ingress: [{ports: [{port: 80, endPort: 79}]}]}`),
+			web > db TCP/4464: unknown, denied by ingress shop/a[-1]`,
+		},
+		{
+			"range", policyYAML("a", `{podSelector: {}, ingress: [{ports: [{port: 80, endPort: 79}]}]}`),
 			`NetworkPolicy shop/a: spec.ingress[0].ports[0]: the ports 80 to 79 are no range`, `
-			web > db TCP/80: unknown, denied by ingress shop/a[-1]`},
-		{"end of a name", policyYAML("a", `{podSelector: {}, ingress: [{ports: [{port: pg, endPort: 79}]}]}`),
+			web > db TCP/80: unknown, denied by ingress shop/a[-1]`,
+		},
+		{
+			"end of a name", policyYAML("a", `{podSelector: {}, ingress: [{ports: [{port: pg, endPort: 79}]}]}`),
 			`NetworkPolicy shop/a: spec.ingress[0].ports[0].endPort: it needs a port`, `
-			web > db TCP/5432: unknown, denied by ingress shop/a[-1]`},
-		{"number as name", policyYAML("a", `{podSelector: {}, ingress: [{ports: [{port: "80"}]}]}`),
+			web > db TCP/5432: unknown, denied by ingress shop/a[-1]`,
+		},
+		{
+			"number as name", policyYAML("a", `{podSelector: {}, ingress: [{ports: [{port: "80"}]}]}`),
 			`NetworkPolicy shop/a: spec.ingress[0].ports[0]: "80" is no name`, `
-			web > db TCP/80: unknown, denied by ingress shop/a[-1]`},
-		{"the other side refuses for certain", policyYAML("a", `{podSelector: {}, ingress: [{ports: [{port: "80"}]}]}`) + "\n---\n" +
-			policyYAML("b", `{podSelector: {}, policyTypes: [Egress]}`),
+			web > db TCP/80: unknown, denied by ingress shop/a[-1]`,
+		},
+		{
+			"the other side refuses for certain", policyYAML("a", `{podSelector: {}, ingress: [{ports: [{port: "80"}]}]}`) + "\n---\n" +
+				policyYAML("b", `{podSelector: {}, policyTypes: [Egress]}`),
 			`NetworkPolicy shop/a: spec.ingress[0].ports[0]: `, `
-			web > db TCP/80: denied by egress shop/b[-1] by ingress shop/a[-1]`},
+			web > db TCP/80: denied by egress shop/b[-1] by ingress shop/a[-1]`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cluster := town()
@@ -229,8 +260,10 @@ func TestNetworkPolicyNotUnderstood(t *testing.T) {
 func TestUnknownNamespace(t *testing.T) {
 	c := town()
 	delete(c.Namespaces, "lab")
-	read(t, &c, policyYAML("a",
-		`{podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: lab}}}]}]}`))
+	read(t, &c, policyYAML(
+		"a",
+		`{podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: lab}}}]}]}`,
+	))
 	judgements(t, c, `
 		mallory > db TCP/80: allowed by ingress shop/a[0]
 		web > db TCP/80: denied by ingress shop/a[-1]`)
@@ -242,24 +275,39 @@ func TestUnknownNamespace(t *testing.T) {
 // A step says what decided, and which policies isolate the pod.
 func TestSteps(t *testing.T) {
 	c := town()
-	read(t, &c, policyYAML("a", `{podSelector: {}, ingress: [{from: [{podSelector: {}}], ports: [{port: 80}]}]}`)+"\n---\n"+
-		policyYAML("b", `{podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress, Egress]}`))
+	read(
+		t,
+		&c,
+		policyYAML("a", `{podSelector: {}, ingress: [{from: [{podSelector: {}}], ports: [{port: 80}]}]}`)+"\n---\n"+
+			policyYAML("b", `{podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress, Egress]}`),
+	)
 	i := New(c)
 	for _, want := range []struct{ packet, egress, ingress, isolating string }{
-		{"web > db TCP/80", "no policy selects the pod in this direction",
-			"spec.ingress[0] of NetworkPolicy shop/a admits it", "NetworkPolicy shop/a, NetworkPolicy shop/b"},
-		{"web > db TCP/81", "no policy selects the pod in this direction",
+		{
+			"web > db TCP/80", "no policy selects the pod in this direction",
+			"spec.ingress[0] of NetworkPolicy shop/a admits it", "NetworkPolicy shop/a, NetworkPolicy shop/b",
+		},
+		{
+			"web > db TCP/81", "no policy selects the pod in this direction",
 			"spec.ingress[0] of NetworkPolicy shop/a is about this source, but not about the port",
-			"NetworkPolicy shop/a, NetworkPolicy shop/b"},
-		{"mallory > web TCP/81", "no policy selects the pod in this direction",
-			"no rule of spec.ingress admits it in NetworkPolicy shop/a", "NetworkPolicy shop/a"},
-		{"db > 8.8.8.8 TCP/81", "no rule of spec.egress admits it in NetworkPolicy shop/b",
-			"no pod, so that no policy counts", ""},
-		{"agent > bench TCP/81", "the pod is on the host's network, where no policy counts",
-			"no policy selects the pod in this direction", ""},
+			"NetworkPolicy shop/a, NetworkPolicy shop/b",
+		},
+		{
+			"mallory > web TCP/81", "no policy selects the pod in this direction",
+			"no rule of spec.ingress admits it in NetworkPolicy shop/a", "NetworkPolicy shop/a",
+		},
+		{
+			"db > 8.8.8.8 TCP/81", "no rule of spec.egress admits it in NetworkPolicy shop/b",
+			"no pod, so that no policy counts", "",
+		},
+		{
+			"agent > bench TCP/81", "the pod is on the host's network, where no policy counts",
+			"no policy selects the pod in this direction", "",
+		},
 	} {
 		v := i.Judge(parsePacket(t, c, want.packet))
-		if v.Egress.Why != want.egress || v.Ingress.Why != want.ingress || names(v.Ingress.Isolating) != want.isolating {
+		if v.Egress.Why != want.egress || v.Ingress.Why != want.ingress ||
+			names(v.Ingress.Isolating) != want.isolating {
 			t.Errorf("%s:\n%q\n%q\n%q", want.packet, v.Egress.Why, v.Ingress.Why, names(v.Ingress.Isolating))
 		}
 	}

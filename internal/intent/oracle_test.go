@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -67,10 +68,8 @@ func podInfo(c Cluster, p Pod) *api.PodInfo {
 // at returns the pod that has an address.
 func (o *oracle) at(a netip.Addr) (int, *api.PodInfo) {
 	for n, p := range o.cluster.Pods {
-		for _, has := range p.Addresses {
-			if has == a {
-				return n, o.infos[n]
-			}
+		if slices.Contains(p.Addresses, a) {
+			return n, o.infos[n]
 		}
 	}
 	return -1, nil
@@ -86,7 +85,10 @@ func (o *oracle) info(pod int) *api.PodInfo {
 // judge returns whether the oracle allows a packet out of its sender and into its receiver.
 func (o *oracle) judge(p Packet) (out, in bool) {
 	packet := &network.Packet{
-		SrcIP: p.Source.AsSlice(), DstIP: p.Destination.AsSlice(), DstPort: int(p.Port), Proto: corev1.Protocol(p.Protocol),
+		SrcIP:   p.Source.AsSlice(),
+		DstIP:   p.Destination.AsSlice(),
+		DstPort: int(p.Port),
+		Proto:   corev1.Protocol(p.Protocol),
 	}
 	out, in = true, true
 	ctx := o.t.Context()
@@ -108,8 +110,10 @@ func (o *oracle) judge(p Packet) (out, in bool) {
 }
 
 func (o *oracle) ask(
-	ctx context.Context, evaluate func(context.Context, *network.Packet, *api.PodInfo, *api.PodInfo) (api.Verdict, error),
-	p *network.Packet, from, to *api.PodInfo,
+	ctx context.Context,
+	evaluate func(context.Context, *network.Packet, *api.PodInfo, *api.PodInfo) (api.Verdict, error),
+	p *network.Packet,
+	from, to *api.PodInfo,
 ) api.Verdict {
 	verdict, err := evaluate(ctx, p, from, to)
 	if err != nil {

@@ -195,7 +195,8 @@ func (r random) clusterNetworkPolicy(n int) *v1alpha2.ClusterNetworkPolicy {
 	}
 	protocols := func() []v1alpha2.ClusterNetworkPolicyProtocol { return some(r, 0, 2, r.protocol) }
 	o.Spec.Ingress = some(r, 0, 3, func() v1alpha2.ClusterNetworkPolicyIngressRule {
-		return v1alpha2.ClusterNetworkPolicyIngressRule{Action: does(), Protocols: protocols(),
+		return v1alpha2.ClusterNetworkPolicyIngressRule{
+			Action: does(), Protocols: protocols(),
 			From: some(r, 1, 2, func() (p v1alpha2.ClusterNetworkPolicyIngressPeer) {
 				if r.one(2) {
 					p.Namespaces = r.selectorOf()
@@ -203,10 +204,12 @@ func (r random) clusterNetworkPolicy(n int) *v1alpha2.ClusterNetworkPolicy {
 					p.Pods = r.namespacedPod()
 				}
 				return p
-			})}
+			}),
+		}
 	})
 	o.Spec.Egress = some(r, 0, 3, func() v1alpha2.ClusterNetworkPolicyEgressRule {
-		return v1alpha2.ClusterNetworkPolicyEgressRule{Action: does(), Protocols: protocols(),
+		return v1alpha2.ClusterNetworkPolicyEgressRule{
+			Action: does(), Protocols: protocols(),
 			To: some(r, 1, 2, func() (p v1alpha2.ClusterNetworkPolicyEgressPeer) {
 				switch r.IntN(3) {
 				case 0:
@@ -217,7 +220,8 @@ func (r random) clusterNetworkPolicy(n int) *v1alpha2.ClusterNetworkPolicy {
 					p.Networks = some(r, 1, 2, func() v1alpha2.CIDR { return v1alpha2.CIDR(r.cidr()) })
 				}
 				return p
-			})}
+			}),
+		}
 	})
 	return o
 }
@@ -252,10 +256,15 @@ func (r random) adminNetworkPolicy(n int) *v1alpha1.AdminNetworkPolicy {
 			v1alpha1.AdminNetworkPolicyRuleActionPass)
 	}
 	o.Spec.Ingress = some(r, 0, 3, func() v1alpha1.AdminNetworkPolicyIngressRule {
-		return v1alpha1.AdminNetworkPolicyIngressRule{Action: does(), Ports: r.adminPorts(), From: some(r, 1, 2, r.adminFrom)}
+		return v1alpha1.AdminNetworkPolicyIngressRule{
+			Action: does(),
+			Ports:  r.adminPorts(),
+			From:   some(r, 1, 2, r.adminFrom),
+		}
 	})
 	o.Spec.Egress = some(r, 0, 3, func() v1alpha1.AdminNetworkPolicyEgressRule {
-		return v1alpha1.AdminNetworkPolicyEgressRule{Action: does(), Ports: r.adminPorts(),
+		return v1alpha1.AdminNetworkPolicyEgressRule{
+			Action: does(), Ports: r.adminPorts(),
 			To: some(r, 1, 2, func() (p v1alpha1.AdminNetworkPolicyEgressPeer) {
 				if r.one(3) {
 					p.Networks = []v1alpha1.CIDR{v1alpha1.CIDR(r.cidr())}
@@ -263,7 +272,8 @@ func (r random) adminNetworkPolicy(n int) *v1alpha1.AdminNetworkPolicy {
 				}
 				from := r.adminFrom()
 				return v1alpha1.AdminNetworkPolicyEgressPeer{Namespaces: from.Namespaces, Pods: from.Pods}
-			})}
+			}),
+		}
 	})
 	return o
 }
@@ -272,14 +282,21 @@ func (r random) baselineAdminNetworkPolicy() *v1alpha1.BaselineAdminNetworkPolic
 	o := &v1alpha1.BaselineAdminNetworkPolicy{}
 	o.Name, o.Spec.Subject = "default", r.adminSubject()
 	does := func() v1alpha1.BaselineAdminNetworkPolicyRuleAction {
-		return pick(r, v1alpha1.BaselineAdminNetworkPolicyRuleActionAllow, v1alpha1.BaselineAdminNetworkPolicyRuleActionDeny)
+		return pick(
+			r,
+			v1alpha1.BaselineAdminNetworkPolicyRuleActionAllow,
+			v1alpha1.BaselineAdminNetworkPolicyRuleActionDeny,
+		)
 	}
 	o.Spec.Ingress = some(r, 0, 3, func() v1alpha1.BaselineAdminNetworkPolicyIngressRule {
-		return v1alpha1.BaselineAdminNetworkPolicyIngressRule{Action: does(), Ports: r.adminPorts(),
-			From: some(r, 1, 2, r.adminFrom)}
+		return v1alpha1.BaselineAdminNetworkPolicyIngressRule{
+			Action: does(), Ports: r.adminPorts(),
+			From: some(r, 1, 2, r.adminFrom),
+		}
 	})
 	o.Spec.Egress = some(r, 0, 3, func() v1alpha1.BaselineAdminNetworkPolicyEgressRule {
-		return v1alpha1.BaselineAdminNetworkPolicyEgressRule{Action: does(), Ports: r.adminPorts(),
+		return v1alpha1.BaselineAdminNetworkPolicyEgressRule{
+			Action: does(), Ports: r.adminPorts(),
 			To: some(r, 1, 2, func() (p v1alpha1.BaselineAdminNetworkPolicyEgressPeer) {
 				if r.one(3) {
 					p.Networks = []v1alpha1.CIDR{v1alpha1.CIDR(r.cidr())}
@@ -287,14 +304,15 @@ func (r random) baselineAdminNetworkPolicy() *v1alpha1.BaselineAdminNetworkPolic
 				}
 				from := r.adminFrom()
 				return v1alpha1.BaselineAdminNetworkPolicyEgressPeer{Namespaces: from.Namespaces, Pods: from.Pods}
-			})}
+			}),
+		}
 	})
 	return o
 }
 
 func (r random) adminSubject() (s v1alpha1.AdminNetworkPolicySubject) {
 	from := r.adminFrom()
-	return v1alpha1.AdminNetworkPolicySubject{Namespaces: from.Namespaces, Pods: from.Pods}
+	return v1alpha1.AdminNetworkPolicySubject(from)
 }
 
 func (r random) adminFrom() (p v1alpha1.AdminNetworkPolicyIngressPeer) {
@@ -320,7 +338,11 @@ func (r random) adminPorts() *[]v1alpha1.AdminNetworkPolicyPort {
 		case 1:
 			p.NamedPort = new(pick(r, "web", "dns"))
 		default:
-			p.PortRange = &v1alpha1.PortRange{Protocol: protocol(), Start: pick[int32](r, 53, 60), End: pick[int32](r, 80, 500)}
+			p.PortRange = &v1alpha1.PortRange{
+				Protocol: protocol(),
+				Start:    pick[int32](r, 53, 60),
+				End:      pick[int32](r, 80, 500),
+			}
 		}
 		return p
 	})
@@ -329,7 +351,11 @@ func (r random) adminPorts() *[]v1alpha1.AdminNetworkPolicyPort {
 
 // packet returns a packet between pods, or to or from outside; the source of every second one of a pod is forged.
 func (r random) packet(c Cluster) Packet {
-	p := Packet{Sender: r.IntN(len(c.Pods)+1) - 1, Receiver: r.IntN(len(c.Pods)+1) - 1, Protocol: pick(r, TCP, UDP, SCTP, ICMP)}
+	p := Packet{
+		Sender:   r.IntN(len(c.Pods)+1) - 1,
+		Receiver: r.IntN(len(c.Pods)+1) - 1,
+		Protocol: pick(r, TCP, UDP, SCTP, ICMP),
+	}
 	if p.Protocol != ICMP {
 		p.Port = pick(r, uint16(1), 53, 60, 80, 443, 500, 65535)
 	}

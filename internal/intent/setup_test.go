@@ -28,23 +28,43 @@ func town() Cluster {
 			"host": {metadataName: "host"},
 		},
 		Pods: []Pod{
-			{Namespace: "shop", Name: "web", Labels: map[string]string{"app": "web", "tier": "front"},
-				Addresses: addresses("10.0.0.1 fd00::1")},
-			{Namespace: "shop", Name: "db", Labels: map[string]string{"app": "db"},
+			{
+				Namespace: "shop", Name: "web", Labels: map[string]string{"app": "web", "tier": "front"},
+				Addresses: addresses("10.0.0.1 fd00::1"),
+			},
+			{
+				Namespace: "shop", Name: "db", Labels: map[string]string{"app": "db"},
 				Addresses: addresses("10.0.0.2 fd00::2"),
-				Ports:     []NamedPort{{"pg", TCP, 5432}, {"stats", UDP, 9000}}},
-			{Namespace: "shop", Name: "db2", Labels: map[string]string{"app": "db", "tier": "back"},
+				Ports:     []NamedPort{{"pg", TCP, 5432}, {"stats", UDP, 9000}},
+			},
+			{
+				Namespace: "shop", Name: "db2", Labels: map[string]string{"app": "db", "tier": "back"},
 				Addresses: addresses("10.0.0.3 fd00::3"),
-				Ports:     []NamedPort{{Name: "pg", Number: 6432}}},
-			{Namespace: "lab", Name: "mallory", Labels: map[string]string{"app": "web"},
-				Addresses: addresses("10.0.1.1 fd00::101")},
+				Ports:     []NamedPort{{Name: "pg", Number: 6432}},
+			},
+			{
+				Namespace: "lab", Name: "mallory", Labels: map[string]string{"app": "web"},
+				Addresses: addresses("10.0.1.1 fd00::101"),
+			},
 			{Namespace: "lab", Name: "bench", Addresses: addresses("10.0.1.2 fd00::102")},
-			{Namespace: "host", Name: "agent", Labels: map[string]string{"app": "web"},
-				Addresses: addresses("192.168.0.1"), HostNetwork: true},
-			{Namespace: "lab", Name: "twin1", Labels: map[string]string{"twin": "1"}, Addresses: addresses("10.0.2.1"),
-				Ports: []NamedPort{{"pg", TCP, 1}}},
-			{Namespace: "lab", Name: "twin2", Labels: map[string]string{"twin": "2"}, Addresses: addresses("10.0.2.1"),
-				Ports: []NamedPort{{"pg", TCP, 2}}},
+			{
+				Namespace: "host", Name: "agent", Labels: map[string]string{"app": "web"},
+				Addresses: addresses("192.168.0.1"), HostNetwork: true,
+			},
+			{
+				Namespace: "lab",
+				Name:      "twin1",
+				Labels:    map[string]string{"twin": "1"},
+				Addresses: addresses("10.0.2.1"),
+				Ports:     []NamedPort{{"pg", TCP, 1}},
+			},
+			{
+				Namespace: "lab",
+				Name:      "twin2",
+				Labels:    map[string]string{"twin": "2"},
+				Addresses: addresses("10.0.2.1"),
+				Ports:     []NamedPort{{"pg", TCP, 2}},
+			},
 		},
 	}
 }
@@ -126,23 +146,25 @@ func place(t testing.TB, c Cluster, text string) (int, netip.Addr) {
 
 // text returns a verdict as "denied by ingress shop/db[-1]".
 func (v Verdict) text() string {
-	s := "denied"
-	if v.Allowed {
-		s = "allowed"
-	}
+	var words []string
 	if v.Unknown {
-		s = "unknown, " + s
+		words = append(words, "unknown,")
+	}
+	if v.Allowed {
+		words = append(words, "allowed")
+	} else {
+		words = append(words, "denied")
 	}
 	for _, side := range []struct {
 		name string
 		step Step
 	}{{"egress", v.Egress}, {"ingress", v.Ingress}} {
-		if side.step.Policy != nil {
-			name := strings.TrimPrefix(side.step.Policy.String(), side.step.Policy.Kind+" ")
-			s += fmt.Sprintf(" by %s %s[%d]", side.name, name, side.step.Rule)
+		if p := side.step.Policy; p != nil {
+			name := strings.TrimPrefix(p.String(), p.Kind+" ")
+			words = append(words, fmt.Sprintf("by %s %s[%d]", side.name, name, side.step.Rule))
 		}
 	}
-	return s
+	return strings.Join(words, " ")
 }
 
 // judgements checks lines of "PACKET: VERDICT".

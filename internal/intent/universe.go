@@ -2,7 +2,6 @@ package intent
 
 import (
 	"cmp"
-	"errors"
 	"math/bits"
 	"slices"
 
@@ -129,12 +128,8 @@ func (u *universe) labelled(s *metav1.LabelSelector) (set, error) {
 	full := u.empty()
 	full.fill(0, len(u.order))
 	for _, r := range requirements {
-		wanted, err := u.required(r)
-		if err != nil {
-			return set{}, err
-		}
-		for n := range full {
-			full[n] &= wanted[n]
+		for n, w := range u.required(r) {
+			full[n] &= w
 		}
 	}
 	found := trim(full)
@@ -142,34 +137,24 @@ func (u *universe) labelled(s *metav1.LabelSelector) (set, error) {
 	return found, nil
 }
 
-// required returns the pods that meet one requirement.
-func (u *universe) required(r labels.Requirement) (wide, error) {
-	values := u.valuesOf(r.Key())
-	full := u.empty()
-	switch r.Operator() {
-	case selection.In, selection.NotIn, selection.Equals, selection.DoubleEquals, selection.NotEquals:
-		for v := range r.Values() {
-			for _, place := range values[v] {
-				full.add(int(place))
-			}
-		}
-	case selection.Exists, selection.DoesNotExist:
+// required returns the pods that meet one requirement. Label selectors know four operators.
+func (u *universe) required(r labels.Requirement) wide {
+	values, full, operator := u.valuesOf(r.Key()), u.empty(), r.Operator()
+	if operator == selection.Exists || operator == selection.DoesNotExist {
 		for _, places := range values {
-			for _, place := range places {
-				full.add(int(place))
-			}
+			full.addAll(places)
 		}
-	case selection.GreaterThan, selection.LessThan:
-		return nil, errors.New("the operator " + string(r.Operator()) + " is none of label selectors")
+	} else {
+		for v := range r.Values() {
+			full.addAll(values[v])
+		}
 	}
-	switch r.Operator() {
-	case selection.NotIn, selection.NotEquals, selection.DoesNotExist:
+	if operator == selection.NotIn || operator == selection.DoesNotExist {
 		for n := range full {
 			full[n] = ^full[n]
 		}
-	default:
 	}
-	return full, nil
+	return full
 }
 
 // valuesOf returns the places of pods by their values of a label. A key is looked at once, when a selector names it.
@@ -204,6 +189,12 @@ func (u *universe) indexes(s set) []int {
 type wide []uint64
 
 func (w wide) add(place int) { w[place/64] |= 1 << (place % 64) }
+
+func (w wide) addAll(places []int32) {
+	for _, p := range places {
+		w.add(int(p))
+	}
+}
 
 // fill adds the places from one up to, and without, another.
 func (w wide) fill(from, to int) {
