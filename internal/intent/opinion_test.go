@@ -26,7 +26,8 @@ type question struct {
 }
 
 // Random NetworkPolicies are judged as by np-guard's netpol-analyzer, for honest packets: it knows no others. It knows
-// no IPv6, a pod always reaches itself, and an ipBlock is never about pods, so that none has one here. `make test-second-opinion` builds it.
+// no IPv6, a pod always reaches itself, and an ipBlock is never about pods, so that none has one here.
+// `make test-second-opinion` builds it.
 func TestAsNetpolAnalyzer(t *testing.T) {
 	program := os.Getenv("OVNGUARD_SECOND_OPINION")
 	if program == "" {
@@ -166,8 +167,8 @@ func newQuestion(c Cluster) question {
 	return q
 }
 
-// numbered writes the range of all ports where there is none: without it, netpol-analyzer takes any protocol for the one
-// that is asked for.
+// numbered writes the range of all ports where there is none: without it, netpol-analyzer takes any protocol for the
+// one that is asked for.
 func numbered(ports []networkingv1.NetworkPolicyPort) {
 	for n := range ports {
 		if ports[n].Port == nil {
