@@ -138,6 +138,11 @@ test-kubernetes-oldest: $(BIN)/helm ## The same on one of the oldest release. It
 test-race: ## Run those of the program, without the lab's, with Go's race detector. Minutes; needs a C compiler.
 	go test -race ./...
 
+.PHONY: test-second-opinion
+test-second-opinion: $(BIN) ## Compare what NetworkPolicies ask for with np-guard's netpol-analyzer. A minute at first.
+	cd test/secondopinion && GONOSUMDB=github.com/np-guard/models go build -o $(BIN)/secondopinion .
+	OVNGUARD_SECOND_OPINION=$(BIN)/secondopinion go test ./internal/intent -run TestAsNetpolAnalyzer -count=1 -v
+
 .PHONY: test-image
 test-image: ## Show that a second clone gives the same image, and that arm64 audits as amd64 does (qemu). Minutes.
 	./scripts/test-image.sh
