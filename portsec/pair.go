@@ -15,6 +15,17 @@ type MACRange struct {
 	Bits int
 }
 
+// Has reports whether a MAC is one of the range.
+func (r MACRange) Has(mac MAC) bool {
+	for i := range mac {
+		bits := min(max(r.Bits-8*i, 0), 8)
+		if (mac[i]^r.MAC[i])>>(8-bits) != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // String returns the MAC, the MAC with a length, or "any MAC".
 func (r MACRange) String() string {
 	switch r.Bits {

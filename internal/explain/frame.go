@@ -3,7 +3,6 @@ package explain
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/portsec"
@@ -83,28 +82,17 @@ func packet(mac portsec.MAC, from netip.Addr) vector.Frame {
 // judge says what becomes of frames from a port, as the parsers that may enforce read its column.
 type judge struct {
 	port portsec.Port
-	sets []portsec.Set
+	sets portsec.Sets
 }
 
 func newJudge(r *inventory.Row, eras []portsec.Era) judge {
-	j := judge{port: portsec.Port{Type: r.Type, Disabled: r.Disabled}}
-	for _, era := range eras {
-		j.sets = append(j.sets, portsec.Parse(era, r.PortSecurity).Set())
-	}
-	return j
+	return judge{portsec.Port{Type: r.Type, Disabled: r.Disabled}, portsec.ParseAll(eras, r.PortSecurity)}
 }
 
 // verdict returns the verdict of the first parser that allows the frame, or else of the first one.
-func (j judge) verdict(frame []byte) (decisive portsec.Verdict) {
-	for i, set := range j.sets {
-		if v := set.Verdict(j.port, portsec.FromPort, frame); i == 0 || v.Allow && !decisive.Allow {
-			decisive = v
-		}
-	}
-	return decisive
+func (j judge) verdict(frame []byte) portsec.Verdict {
+	return j.sets.Verdict(j.port, portsec.FromPort, frame)
 }
 
 // open reports whether some parser lets the port send from any MAC and address.
-func (j judge) open() bool {
-	return !j.port.Disabled && slices.ContainsFunc(j.sets, portsec.Set.Open)
-}
+func (j judge) open() bool { return !j.port.Disabled && j.sets.Open() }
