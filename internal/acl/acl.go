@@ -5,6 +5,7 @@ package acl
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/ovnguard/ovnguard/internal/ovnmatch"
@@ -64,9 +65,14 @@ type Database struct {
 	OnSwitch map[string][]string
 	// SwitchOf is the switch of each port.
 	SwitchOf map[string]string
+	// Owners are what port groups were made for, where that is known, by the names of the groups.
+	Owners map[string]Owner
 	// DropByDefault is the option default_acl_drop of NB_Global.
 	DropByDefault bool
 }
+
+// Owner is a NetworkPolicy, or another object, that a port group was made for. Namespace is "" for one of the cluster.
+type Owner struct{ Kind, Namespace, Name string }
 
 // rule is an ACL with its expression.
 type rule struct {
@@ -99,13 +105,19 @@ type Table struct {
 	filtered  map[string]bool
 	byDefault Action
 	switchOf  map[string]string
+	owners    map[string]Owner
+	groups    map[string][]string
+	// all are the rules in the order of the database.
+	all []rule
 	// BadSets says what is wrong with address sets: expressions that name them are unknown.
 	BadSets []string
 }
 
 // New returns a table of the ACLs of a database.
 func New(db Database) *Table {
-	t := &Table{byDefault: Allow, switchOf: db.SwitchOf, filtered: make(map[string]bool)}
+	t := &Table{
+		byDefault: Allow, switchOf: db.SwitchOf, owners: db.Owners, groups: db.Groups, filtered: make(map[string]bool),
+	}
 	if db.DropByDefault {
 		t.byDefault = Drop
 	}
@@ -188,6 +200,7 @@ func (t *Table) enter(db Database, a *ACL, names ovnmatch.Names, switches map[st
 		t.filtered[name] = true
 	}
 	r := rule{a, ovnmatch.Parse(a.Match, names)}
+	t.all = append(t.all, r)
 	in, out := r.match.Ports()
 	if only := map[stage][]string{beforeLB: in, afterLB: in, toPort: out}[at]; only != nil {
 		for _, port := range only {
@@ -272,4 +285,15 @@ func (t *Table) judge(at stage, port string, p *ovnmatch.Packet) Decision {
 		}
 	}
 	return d
+}
+
+// String returns what tells the ACL from others: its name where it has one.
+func (a *ACL) String() string {
+	where := "a switch"
+	if a.Group != "" {
+		where = "port group " + a.Group
+	}
+	text := fmt.Sprintf("ACL %s of %s (%s, tier %d, priority %d, %s)",
+		cmp.Or(a.Name, a.Match), where, a.Direction, a.Tier, a.Priority, a.Action)
+	return text
 }

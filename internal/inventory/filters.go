@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/acl"
+	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/persistent"
 )
 
@@ -62,6 +63,7 @@ func (inv *State) ACLs() acl.Database {
 		ACLs:          make([]acl.ACL, 0, inv.acls.Len()),
 		Groups:        make(map[string][]string, inv.portGroups.Len()),
 		Sets:          make(map[string][]string, inv.addressSets.Len()),
+		Owners:        make(map[string]acl.Owner),
 		OnSwitch:      make(map[string][]string),
 		SwitchOf:      make(map[string]string, inv.entries.Len()),
 		DropByDefault: inv.dropByDefault,
@@ -88,6 +90,9 @@ func (inv *State) ACLs() acl.Database {
 			}
 		}
 		db.Groups[g.Name] = ports
+		if kind, namespace, name, ok := kubeovn.GroupOwner(g.ExternalIDs); ok {
+			db.Owners[g.Name] = acl.Owner{Kind: kind, Namespace: namespace, Name: name}
+		}
 		for _, uuid := range g.ACLs {
 			enter(uuid, g.Name)
 		}

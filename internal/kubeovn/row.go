@@ -28,6 +28,26 @@ const (
 	DenyAllGroup = "kubeovn_deny_all"
 )
 
+// GroupOwner returns what a port group was made for, by its external_ids: the kind, the namespace and the name of a
+// policy, or of a security group; ok is false where it is for something else. Names of NetworkPolicies that do not begin
+// with a letter have "np" before them there.
+func GroupOwner(ids map[string]string) (kind, namespace, name string, ok bool) {
+	if ids[ExternalIDType] == SecurityGroupType {
+		return "SecurityGroup", "", ids[ExternalIDGroup], ids[ExternalIDGroup] != ""
+	}
+	if namespace, name, ok = strings.Cut(ids["np"], "/"); ok && ids["node"] == "" {
+		return "NetworkPolicy", namespace, name, true
+	}
+	for key, kind := range map[string]string{
+		"cnp": "ClusterNetworkPolicy", "anp": "AdminNetworkPolicy", "banp": "BaselineAdminNetworkPolicy",
+	} {
+		if name := ids[key]; name != "" {
+			return kind, "", name, true
+		}
+	}
+	return "", "", "", false
+}
+
 // GroupNames returns the security groups that an annotation lists, each as it is written and without blanks, as
 // Kube-OVN reads it (handleAddOrUpdatePod in pkg/controller).
 func GroupNames(text string) (names []string) {
