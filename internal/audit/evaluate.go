@@ -70,6 +70,9 @@ var checks = []check{
 	{rule: unusedRecord},
 	{rule: unownedPort},
 	grantNotReserved,
+	{rule: policyVoid},
+	{rule: policyNotRealised},
+	{rule: ungovernedGateway},
 }
 
 // Rules returns all rules in the order of their IDs.
@@ -329,6 +332,10 @@ func (s *subject) finding(rule Rule, f found) Finding {
 	}
 	if s.cutOff() && f.fix != "" && f.fix == s.fixException() {
 		out.Message, out.Elsewhere = out.Message+"; "+s.gatewayText(), true
+	}
+	if text := s.Radius.String(); text != "" && wide(rule) {
+		out.Message += "; " + text
+		out.Evidence.Radius, out.Elsewhere = text, true
 	}
 	if f.severity != "" {
 		out.Rule.Severity = f.severity

@@ -24,6 +24,8 @@ func EvaluateSubject(b inventory.SubjectView, now time.Time) Result {
 		return EvaluateRefused(*b.Refused)
 	case b.Foreseen != nil:
 		return EvaluateForeseen(b.Foreseen)
+	case b.Reached != nil:
+		return EvaluateReached(b.Reached)
 	}
 	return Result{State: OutOfScope, Why: "it does not exist"}
 }

@@ -108,6 +108,9 @@ type Evidence struct {
 	// Chassis are those that the port is bound to, by name, and Eras the parsers that may enforce.
 	Chassis []string
 	Eras    []string
+	// Radius says what the port could do with sources that are not its own; "" where that is not known, or the finding
+	// is not about that.
+	Radius string
 	// Others are the other ports, pods and subjects that the finding is about.
 	Others []string
 }

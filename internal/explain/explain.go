@@ -216,6 +216,7 @@ func DefaultFirst(a, b *inventory.Port) int {
 func Beyond(s *inventory.State, p *inventory.Port, now time.Time) (out []audit.Finding) {
 	subjects := []inventory.Subject{
 		{Kind: inventory.SubjectPod, Namespace: p.Pod.Namespace, Name: p.Pod.Name},
+		{Kind: inventory.SubjectGateway, Namespace: p.Pod.Namespace, Name: p.Pod.Name},
 		inventory.WorkloadSubject(p.Pod.Namespace, policy.Owner{APIVersion: "v1", Kind: "Pod", Name: p.Pod.Name}),
 	}
 	for _, owner := range p.Owners {

@@ -191,6 +191,8 @@ type Port struct {
 	Placement *Placement
 	// Membership is how the groups that the pod names and those that OVN has the port in differ; nil where they do not.
 	Membership *Membership
+	// Radius is what the port could do with sources that are not its own; nil where that is nothing, or not known.
+	Radius *Radius
 	// Contested is how often the row was put right lately only for somebody to write something else.
 	Contested int
 }

@@ -29,7 +29,9 @@ type State struct {
 
 	refused  persistent.Map[string, Refused]   // by account
 	foreseen persistent.Map[Subject, Foreseen] // by workload
-	unread   persistent.Map[Kind, struct{}]    // kinds that are expected
+	reached  persistent.Map[Subject, Reached]
+	radii    persistent.Map[string, *Radius] // by port
+	unread   persistent.Map[Kind, struct{}]  // kinds that are expected
 
 	memo *memo // of a snapshot; nil while the state still changes
 }
@@ -81,6 +83,7 @@ func (inv *State) port(name string, e *entry, now time.Time) Port {
 		Vip:             e.isVip(),
 		Binding:         e.binding,
 		Contested:       e.contested(),
+		Radius:          inv.radii.Get(name),
 	}
 	for c := range e.podNICs() {
 		query := inv.query(inv.namespace(c.pod.Namespace), c.pod, c.Provider, c.asks, now)

@@ -1,6 +1,8 @@
 package inventory
 
 import (
+	"slices"
+
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/internal/policy"
 	"github.com/ovnguard/ovnguard/portsec"
@@ -23,6 +25,9 @@ const (
 	SubjectAccount SubjectKind = "account"
 	// SubjectWorkload is what pods are made from, or a pod that is made from nothing.
 	SubjectWorkload SubjectKind = "workload"
+	// SubjectPolicy is a policy of the network, and SubjectGateway a pod that was granted the addresses of others.
+	SubjectPolicy  SubjectKind = "policy"
+	SubjectGateway SubjectKind = "gateway"
 )
 
 // Subject names what is judged and is no port. Name is the UUID of a chassis; neither it nor a
@@ -68,12 +73,14 @@ type SubjectView struct {
 	Refused *Refused
 	// Foreseen is what admission would do about the workload's pods; nil for nothing.
 	Foreseen *Foreseen
+	// Reached is what is wrong of the policy or of the gateway; nil for nothing.
+	Reached *Reached
 }
 
 // Gone reports whether there is nothing any more to judge.
 func (b SubjectView) Gone() bool {
 	return b.Exception == nil && b.Chassis == nil && !b.Group && b.Pod == nil && b.NotChecking == "" &&
-		b.Refused == nil && b.Foreseen == nil
+		b.Refused == nil && b.Foreseen == nil && b.Reached == nil
 }
 
 // SubjectView returns the picture of a subject.
@@ -110,6 +117,10 @@ func (inv *State) SubjectView(t Subject) SubjectView {
 		if f, ok := inv.foreseen.Find(t); ok {
 			b.Foreseen = &f
 		}
+	case SubjectPolicy, SubjectGateway:
+		if r, ok := inv.reached.Find(t); ok {
+			b.Reached = &r
+		}
 	}
 	return b
 }
@@ -141,10 +152,8 @@ func (inv *State) Subjects() []Subject {
 	for user := range inv.refused.Keys() {
 		subjects = append(subjects, Subject{Kind: SubjectAccount, Name: user})
 	}
-	for t := range inv.foreseen.Keys() {
-		subjects = append(subjects, t)
-	}
-	return subjects
+	subjects = slices.AppendSeq(subjects, inv.foreseen.Keys())
+	return slices.AppendSeq(subjects, inv.reached.Keys())
 }
 
 // mayBeOutside reports whether the pod may have something outside OVN.

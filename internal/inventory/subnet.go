@@ -365,3 +365,12 @@ func (n *network) OfNodes(subnet string) bool {
 func (n *network) NodesAt(prefix netip.Prefix) []string {
 	return slices.DeleteFunc(n.SubnetsIn(prefix), func(name string) bool { return !n.OfNodes(name) })
 }
+
+// Prefixes returns the ranges of all subnets, in order.
+func (n *network) Prefixes() (all []netip.Prefix) {
+	for s := range n.subnets.Values() {
+		all = append(all, s.CIDRs...)
+	}
+	slices.SortFunc(all, netip.Prefix.Compare)
+	return slices.Compact(all)
+}

@@ -92,7 +92,9 @@ type evidence struct {
 	Southbound []string    `json:"southbound,omitempty"`
 	Chassis    []string    `json:"chassis,omitempty"`
 	Eras       []string    `json:"eras,omitempty"`
-	Others     []string    `json:"others,omitempty"`
+	// Radius says what the port could do with sources that are not its own.
+	Radius string   `json:"radius,omitempty"`
+	Others []string `json:"others,omitempty"`
 }
 
 // JSON writes the summary for programs.
