@@ -4,6 +4,7 @@ go 1.26.6
 
 require (
 	github.com/KimMachineGun/automemlimit v1.0.1
+	github.com/bits-and-blooms/bitset v1.24.4
 	github.com/evanphx/json-patch/v5 v5.9.11
 	github.com/go-json-experiment/json v0.0.0-20251027170946-4849db3c2f7e
 	github.com/go-logr/logr v1.4.4

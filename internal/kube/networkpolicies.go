@@ -14,6 +14,7 @@ import (
 	adminv1alpha1 "sigs.k8s.io/network-policy-api/apis/v1alpha1"
 	clusterv1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 
+	"github.com/ovnguard/ovnguard/internal/intent"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
@@ -29,35 +30,27 @@ func networkPolicyKind(of metav1.GroupVersion, kind string) schema.GroupVersionK
 	return schema.GroupVersionKind{Group: of.Group, Version: of.Version, Kind: kind}
 }
 
-// NetworkPolicies are the policies that say what pods may reach, each list in the order of namespaces and names. They
-// are shared, and must not be changed.
-type NetworkPolicies struct {
-	Network  []*networkingv1.NetworkPolicy
-	Cluster  []*clusterv1alpha2.ClusterNetworkPolicy
-	Admin    []*adminv1alpha1.AdminNetworkPolicy
-	Baseline []*adminv1alpha1.BaselineAdminNetworkPolicy
-}
-
 // NetworkPoliciesOf returns the policies that a state has. State.Unread says of which kinds it is not known which there
-// are, and State.NetworkPolicyRevision whether they are those of another state.
-func NetworkPoliciesOf(inv *inventory.State) NetworkPolicies {
-	var out NetworkPolicies
+// are, and State.NetworkPolicyRevision whether they are those of another state. Each list is in the order of namespaces
+// and names. They are shared, and must not be changed.
+func NetworkPoliciesOf(inv *inventory.State) intent.Objects {
+	var out intent.Objects
 	for _, object := range inv.NetworkPolicies() {
 		switch o := object.(type) {
 		case *networkingv1.NetworkPolicy:
-			out.Network = append(out.Network, o)
+			out.NetworkPolicies = append(out.NetworkPolicies, o)
 		case *clusterv1alpha2.ClusterNetworkPolicy:
-			out.Cluster = append(out.Cluster, o)
+			out.ClusterNetworkPolicies = append(out.ClusterNetworkPolicies, o)
 		case *adminv1alpha1.AdminNetworkPolicy:
-			out.Admin = append(out.Admin, o)
+			out.AdminNetworkPolicies = append(out.AdminNetworkPolicies, o)
 		case *adminv1alpha1.BaselineAdminNetworkPolicy:
-			out.Baseline = append(out.Baseline, o)
+			out.BaselineAdminNetworkPolicies = append(out.BaselineAdminNetworkPolicies, o)
 		}
 	}
-	byName(out.Network)
-	byName(out.Cluster)
-	byName(out.Admin)
-	byName(out.Baseline)
+	byName(out.NetworkPolicies)
+	byName(out.ClusterNetworkPolicies)
+	byName(out.AdminNetworkPolicies)
+	byName(out.BaselineAdminNetworkPolicies)
 	return out
 }
 

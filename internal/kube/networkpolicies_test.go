@@ -67,16 +67,16 @@ func TestNetworkPolicies(t *testing.T) {
 		t.Fatal(err, filled.Bad)
 	}
 	got := NetworkPoliciesOf(inv.Snapshot())
-	if len(got.Network) != 2 || got.Network[0].Name != "db" || len(got.Cluster) != 1 || len(got.Admin) != 1 ||
-		got.Baseline != nil {
+	if len(got.NetworkPolicies) != 2 || got.NetworkPolicies[0].Name != "db" || len(got.ClusterNetworkPolicies) != 1 || len(got.AdminNetworkPolicies) != 1 ||
+		got.BaselineAdminNetworkPolicies != nil {
 		t.Fatalf("%+v", got)
 	}
-	web := got.Network[1]
+	web := got.NetworkPolicies[1]
 	if web.Spec.Ingress[0].Ports[0].Port.StrVal != "http" || web.Labels != nil || len(web.Annotations) != 1 ||
 		web.Annotations["ovn.kubernetes.io/network_policy_for"] != "shop/blue" {
 		t.Errorf("%+v", web)
 	}
-	if p := got.Cluster[0].Spec; p.Priority != 5 || len(p.Ingress) != 1 {
+	if p := got.ClusterNetworkPolicies[0].Spec; p.Priority != 5 || len(p.Ingress) != 1 {
 		t.Errorf("%+v", p)
 	}
 	if diff := cmp.Diff(
@@ -103,8 +103,8 @@ func TestNetworkPolicies(t *testing.T) {
 
 	kept, before := inv.Snapshot(), inv.NetworkPolicyRevision()
 	inv.DeleteNetworkPolicy(inventory.NetworkPolicyKey{Kind: inventory.NetworkPolicies, Namespace: "shop", Name: "db"})
-	if inv.NetworkPolicyRevision() == before || len(NetworkPoliciesOf(&inv.State).Network) != 1 ||
-		len(NetworkPoliciesOf(kept).Network) != 2 {
+	if inv.NetworkPolicyRevision() == before || len(NetworkPoliciesOf(&inv.State).NetworkPolicies) != 1 ||
+		len(NetworkPoliciesOf(kept).NetworkPolicies) != 2 {
 		t.Error("a policy that went is still there, or gone from what was")
 	}
 }
