@@ -214,8 +214,14 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 
 	// What admission would refuse of what runs.
 	foresight := previewer{judge, accounts}
+	reached := reacher{judge, log}
 	ahead := manager.RunnableFunc(func(ctx context.Context) error {
 		fed.OnceRead(foresight.run)(ctx)
+		return nil
+	})
+	// What forged sources open, and which policies are not realised.
+	apart := manager.RunnableFunc(func(ctx context.Context) error {
+		fed.OnceRead(reached.run)(ctx)
 		return nil
 	})
 
@@ -234,6 +240,7 @@ func assemble(ctx context.Context, o Options, cert *registration.Certificate, lo
 		{"the look-out for KubeVirt", machines},
 		{"the audit", fed},
 		{"the look ahead", ahead},
+		{"the look at what pods may reach", apart},
 		{"the self-test", test},
 		{"the election of a leader", lead},
 		{"the traces of refusals", traces},

@@ -1,0 +1,60 @@
+package controller
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/ovnguard/ovnguard/internal/inventory"
+	"github.com/ovnguard/ovnguard/internal/kube"
+	"github.com/ovnguard/ovnguard/internal/monitor"
+	"github.com/ovnguard/ovnguard/internal/reach"
+)
+
+// How often it is looked what pods may send to each other.
+const (
+	// reachEvery is how soon it is looked again after something has changed, at the earliest. A look that takes longer is
+	// followed by a pause of the same length.
+	reachEvery = 3 * time.Second
+)
+
+// reacher keeps in the inventory what is wrong of policies of the network, and what ports open that forge.
+type reacher struct {
+	monitor *monitor.Monitor
+	log     logr.Logger
+}
+
+// run looks again and again until ctx ends. It looks at a snapshot, and holds up nobody.
+func (r reacher) run(ctx context.Context) {
+	var seen *inventory.State
+	for wait := time.Duration(0); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		begin := time.Now()
+		if state := r.monitor.State(); state != seen {
+			r.look(state, begin)
+			seen = state
+		}
+		wait = max(reachEvery, time.Since(begin))
+	}
+}
+
+// look looks at the cluster, and enters what is different from before.
+func (r reacher) look(state *inventory.State, now time.Time) {
+	c := reach.New(reach.Input{
+		State: state, Eras: r.monitor.Eras(), Policies: kube.NetworkPoliciesOf(state), Now: now,
+	})
+	found := c.Find()
+	r.log.V(1).Info("looked at what pods may send to each other", "took", time.Since(now))
+	facts := found.Facts()
+	if state.HasReached(facts, found.Radii) {
+		return
+	}
+	r.monitor.Change(func(inv *inventory.Inventory) []string {
+		return inv.SetReached(facts, found.Radii)
+	})
+}
