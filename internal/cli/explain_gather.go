@@ -66,6 +66,8 @@ func (o *explainOptions) gather(ctx context.Context, api client.Reader, t target
 	}
 	g.notes, g.eras = append(g.notes, notes...), build.Eras()
 	if !t.asks() {
+		found := clusterOf(g.inv.Snapshot(), g.eras, g.now).Find()
+		g.inv.SetReached(found.Facts(), found.Radii)
 		g.inv.SetForeseen(o.foresee(g.inv, cluster.templates, g.now))
 		o.pick(g, t)
 	}

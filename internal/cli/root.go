@@ -123,6 +123,7 @@ func newRootCommand(program string) *cobra.Command {
 		newDoctorCommand(),
 		newExceptionCommand(),
 		newExplainCommand(),
+		newReachCommand(),
 		newExportCommand(),
 		newFrameCommand(),
 		newJournalCommand(),

@@ -94,6 +94,14 @@ func verbs(t *testing.T) map[string][]trial {
 			{exitUnreachable, with(away, "pod/x")},
 			{exitUnreachable, with(silent, "pod/x")},
 		},
+		"reach": {
+			{exitFindings, with(files, "t-np-a/client-a", "t-np-a/db-1")},
+			{exitFindings, with(files, "pod/nobody", "t-np-a/db-1", "-n", "t-np-a")},
+			{exitUsage, with(files, "t-np-a/client-a")},
+			{exitUsage, with(files, "-n", "t-np-a", "--port", "felix")},
+			{exitUnreachable, with(away, "-n", "x")},
+			{exitUnreachable, with(silent, "-n", "x")},
+		},
 		"journal": {
 			{exitOK, []string{"--from", "testdata/journal.json"}},
 			{exitUsage, []string{"--from", files[1]}},
