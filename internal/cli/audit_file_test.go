@@ -25,6 +25,7 @@ import (
 // The recorded cluster and its Northbound database, packed.
 const (
 	recordedCluster  = "../../testdata/recorded/cluster.json.gz"
+	recordedWhole    = "../../testdata/recorded/whole.json.gz"
 	recordedDatabase = "../../testdata/recorded/nb.db.gz"
 )
 

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // recordedObjects returns the objects of the recorded cluster by resource, with things in them that nobody else is to
@@ -115,7 +117,7 @@ func TestExport(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "whole")
 	writeLists(t, whole, recordedObjects(t))
 	if exported, want := answer(dir), answer(whole); exported != want {
-		t.Errorf("the export gives another answer than all of the objects:\n%s\n%s", exported, want)
+		t.Errorf("the export gives another answer than all of the objects (-want +got):\n%s", cmp.Diff(strings.Split(want, "\n"), strings.Split(exported, "\n")))
 	}
 }
 
@@ -127,6 +129,7 @@ func writeLists(t *testing.T, dir string, objects map[string][]any) {
 	}
 	kinds := map[string][]any{
 		"kubevirt.io/v1/VirtualMachine": {}, "kubevirt.io/v1/VirtualMachineInstance": {}, "kubeovn.io/v1/Subnet": {},
+		"networking.k8s.io/v1/NetworkPolicy": {},
 	}
 	for groupVersion, resources := range served {
 		for resource, kind := range resources {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,11 +64,19 @@ func (r *statusReport) actions() answer.Section {
 		s.Rows = append(s.Rows, answer.NewRow(
 			a.Severity,
 			a.Rule+" "+a.Name,
-			fmt.Sprintf("%d in %s", a.Findings, counted(a.Namespaces, "namespace")),
+			actionText(a),
 			a.Command,
 		))
 	}
 	return s
+}
+
+// actionText counts the findings and the namespaces; those about no namespace have none.
+func actionText(a overview.Action) string {
+	if a.Namespaces == 0 {
+		return strconv.Itoa(a.Findings)
+	}
+	return fmt.Sprintf("%d in %s", a.Findings, counted(a.Namespaces, "namespace"))
 }
 
 // healthSection returns the health as pairs of a part and its state. served means that a controller said it.

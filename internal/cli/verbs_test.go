@@ -95,7 +95,7 @@ func verbs(t *testing.T) map[string][]trial {
 			{exitUnreachable, with(silent, "pod/x")},
 		},
 		"reach": {
-			{exitFindings, with(files, "t-np-a/client-a", "t-np-a/db-1")},
+			{exitOK, with(files, "t-np-a/client-a", "t-np-a/db-1")},
 			{exitFindings, with(files, "pod/nobody", "t-np-a/db-1", "-n", "t-np-a")},
 			{exitUsage, with(files, "t-np-a/client-a")},
 			{exitUsage, with(files, "-n", "t-np-a", "--port", "felix")},
@@ -168,6 +168,7 @@ var unformatted = []string{
 	"export",
 	"help",
 	"portsec",
+	"reach suggest",
 	"render admission-policies",
 	"repair confirm",
 	"selftest",

@@ -218,12 +218,17 @@ func (c *Cluster) Holder(a netip.Addr, vpc string) *Port {
 // ACLsKnown reports whether the ACLs that OVN has are known.
 func (c *Cluster) ACLsKnown() bool { return c.acls != nil }
 
-// PoliciesKnown reports whether it is known which policies there are.
-func (c *Cluster) PoliciesKnown() bool {
-	return len(c.State.Unread(
-		inventory.NetworkPolicies, inventory.ClusterNetworkPolicies, inventory.AdminNetworkPolicies,
-		inventory.BaselineNetworkPolicies,
-	)) == 0
+// PoliciesKnown reports whether it is known which NetworkPolicies there are.
+func (c *Cluster) PoliciesKnown() bool { return len(c.State.Unread(inventory.NetworkPolicies)) == 0 }
+
+// unread reports whether it is not known which policies of a kind there are.
+func (c *Cluster) unread(kind string) bool {
+	of := map[string]inventory.Kind{
+		intent.KindNetworkPolicy: inventory.NetworkPolicies, intent.KindClusterNetworkPolicy: inventory.ClusterNetworkPolicies,
+		intent.KindAdminNetworkPolicy:         inventory.AdminNetworkPolicies,
+		intent.KindBaselineAdminNetworkPolicy: inventory.BaselineNetworkPolicies,
+	}
+	return len(c.State.Unread(of[kind])) > 0
 }
 
 // network names where ports reach each other: the VPC, or the switch alone where that is not known.

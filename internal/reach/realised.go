@@ -106,6 +106,9 @@ func (d *differences) compare(asked *intent.Step, is *acl.Decision, port *Port, 
 	}
 	if !asked.Allowed {
 		for _, policy := range asked.Isolating {
+			if !d.scopes.meant(policy, port.Provider) {
+				continue
+			}
 			u := d.policy(policy)
 			u.PassesTotal++
 			u.Passes = append(u.Passes, what)[:min(len(u.Passes)+1, examples)]
@@ -122,17 +125,19 @@ func (d *differences) compare(asked *intent.Step, is *acl.Decision, port *Port, 
 }
 
 // left reports whether the difference is by design, or nobody's whom it could be told of: a policy that is meant for
-// other NICs of the pod does not count for this one, and security groups and the ACLs of subnets stop more than policies
+// other NICs of the pod does not count for this one, kinds of policies that are not known cannot be compared, and security groups and the ACLs of subnets stop more than policies
 // do.
 func (d *differences) left(asked *intent.Step, is *acl.Decision, port *Port) bool {
-	if slices.ContainsFunc(asked.Isolating, func(r intent.Ref) bool { return !d.scopes.meant(r, port.Provider) }) {
+	meant := func(r intent.Ref) bool { return d.scopes.meant(r, port.Provider) }
+	if asked.Allowed && asked.Policy != nil && !meant(*asked.Policy) ||
+		!asked.Allowed && !slices.ContainsFunc(asked.Isolating, meant) {
 		return true
 	}
-	if !asked.Allowed || is.ACL == nil {
+	if is.ACL == nil {
 		return false
 	}
 	owner, ok := d.acls.Owner(is.ACL)
-	return !ok || owner.Kind == KindSecurityGroup
+	return ok && d.unread(owner.Kind) || asked.Allowed && (!ok || owner.Kind == KindSecurityGroup)
 }
 
 // blame returns the policy that stops what another one, or none, keeps away.
