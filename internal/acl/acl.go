@@ -33,8 +33,8 @@ const (
 	Pass           Action = "pass"
 )
 
-// Keys of options that are read: that of NB_Global has OVN drop what no ACL of a switch decides, and that of an ACL from
-// a port has it looked at after load balancing.
+// Keys of options that are read: that of NB_Global has OVN drop what no ACL of a switch decides, and that of an ACL
+// from a port has it looked at after load balancing.
 const (
 	OptionDropByDefault = "default_acl_drop"
 	OptionAfterLB       = "apply-after-lb"

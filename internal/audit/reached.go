@@ -79,7 +79,10 @@ func void(name string, r *inventory.Reached) Finding {
 		Rule: policyVoid, Namespace: r.Namespace, Elsewhere: true,
 		Message: fmt.Sprintf(
 			"%s keeps nobody away who forges: %s may send as somebody whom it trusts, and so %s. %s",
-			name, ports(v.ForgersTotal, v.Forgers), comes(v.ForgersTotal)+" to "+some(v.TargetsTotal, v.Targets), v.Example,
+			name,
+			ports(v.ForgersTotal, v.Forgers),
+			comes(v.ForgersTotal)+" to "+some(v.TargetsTotal, v.Targets),
+			v.Example,
 		),
 		Evidence: Evidence{Others: append([]string{name}, v.Forgers...)},
 	}

@@ -117,7 +117,10 @@ func TestExport(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "whole")
 	writeLists(t, whole, recordedObjects(t))
 	if exported, want := answer(dir), answer(whole); exported != want {
-		t.Errorf("the export gives another answer than all of the objects (-want +got):\n%s", cmp.Diff(strings.Split(want, "\n"), strings.Split(exported, "\n")))
+		t.Errorf(
+			"the export gives another answer than all of the objects (-want +got):\n%s",
+			cmp.Diff(strings.Split(want, "\n"), strings.Split(exported, "\n")),
+		)
 	}
 }
 

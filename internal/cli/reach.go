@@ -67,8 +67,13 @@ asked about is not known.`,
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "namespace whose pods receive, and of pods without one")
 	flags.StringVar(&o.port, "port", "", "what is sent, such as tcp/5432, udp/53 or icmp; default: what a rule of the "+
 		"receiver names first, or tcp/80")
-	flags.StringVar(&o.source, "source", "", "the source to send with, as IP or MAC/IP; default: one that the sender may "+
-		"forge and a rule of the receiver trusts")
+	flags.StringVar(
+		&o.source,
+		"source",
+		"",
+		"the source to send with, as IP or MAC/IP; default: one that the sender may "+
+			"forge and a rule of the receiver trusts",
+	)
 	flags.BoolVar(&o.forgedOnly, "forged-only", false, "only what a forged source alone reaches")
 	o.output.addFormats(flags, append(answerFormats(), formatDOT, formatSVG))
 	cmd.AddCommand(newReachSuggestCommand())
@@ -95,7 +100,11 @@ func (o *reachOptions) check(args []string) (q asked, err error) {
 	graph := o.output.format == formatDOT || o.output.format == formatSVG
 	switch {
 	case !graph && !slices.Contains(answerFormats(), o.output.format):
-		return q, fmt.Errorf("--output: %q: want %s", o.output.format, allowed(append(answerFormats(), formatDOT, formatSVG)))
+		return q, fmt.Errorf(
+			"--output: %q: want %s",
+			o.output.format,
+			allowed(append(answerFormats(), formatDOT, formatSVG)),
+		)
 	case graph && q.walks:
 		return q, fmt.Errorf("--output: %s is of a namespace; leave sender and receiver out", o.output.format)
 	case len(args) == 1:
@@ -207,7 +216,7 @@ func (o *reading) reached(ctx context.Context, flags *pflag.FlagSet) (*reach.Clu
 	if err := o.place(ctx, flags); err != nil {
 		return nil, nil, err
 	}
-	if err := errors.Join(checkNorthbound(o.northbound), o.connection.check()); err != nil {
+	if err := errors.Join(checkNorthbound(o.northbound), o.check()); err != nil {
 		return nil, nil, usage(err)
 	}
 	var c client.Reader
@@ -225,7 +234,10 @@ func (o *reading) reached(ctx context.Context, flags *pflag.FlagSet) (*reach.Clu
 	cluster := clusterOf(g.inv.Snapshot(), g.build.Eras(), now)
 	notes := slices.Concat(g.notes, g.damage, cluster.Problems())
 	if !cluster.PoliciesKnown() {
-		notes = append(notes, "not all policies of what pods may reach are known: where one is missing, its pods count as open")
+		notes = append(
+			notes,
+			"not all policies of what pods may reach are known: where one is missing, its pods count as open",
+		)
 	}
 	if !cluster.ACLsKnown() {
 		notes = append(notes, "the ACLs that OVN has are not known: what policies ask for is taken for what is done")

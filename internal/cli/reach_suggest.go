@@ -91,7 +91,7 @@ func (o *suggestOptions) run(
 		return &exitError{code: exitFindings, err: err}
 	}
 	for _, n := range append(notes, s.Notes...) {
-		fmt.Fprintln(told, "# "+answer.Plain(n))
+		_, _ = fmt.Fprintln(told, "# "+answer.Plain(n)) // the manifest matters
 	}
 	manifest, err := yaml.Marshal(s.Policy)
 	if err != nil {

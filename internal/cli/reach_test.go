@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// The real controller realised nine policies, with blocks, named ports, dual stack, lax mode and attachments: nothing is
-// found to be otherwise.
+// The real controller realised nine policies, with blocks, named ports, dual stack, lax mode and attachments: nothing
+// is found to be otherwise.
 func TestPoliciesOfTheRecordedClusterAreRealised(t *testing.T) {
 	isolate(t)
 	whole, nb := unpack(t, recordedWhole), unpack(t, recordedDatabase)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 
@@ -82,7 +81,7 @@ func (o *reachOptions) walk(out io.Writer, c *reach.Cluster, q *asked, notes []s
 	if own, ok := from.Honest(to.Address()); ok {
 		walks = append(walks, c.Walk(from, to, own, packet))
 	} else {
-		notes = append(notes, fmt.Sprintf("%s has no address of the receiver's family of its own", from.Owner()))
+		notes = append(notes, from.Owner()+" has no address of the receiver's family of its own")
 	}
 	as, forged := q.as, q.as.IP.IsValid()
 	if forged && as.MAC == (portsec.MAC{}) {
@@ -170,7 +169,10 @@ func sectionOf(w *reach.Walk) answer.Section {
 	switch {
 	case w.Honest:
 	case w.Takes:
-		s.After = append(s.After, "Answers come to the sender, which may claim the address by ARP or neighbour discovery.")
+		s.After = append(
+			s.After,
+			"Answers come to the sender, which may claim the address by ARP or neighbour discovery.",
+		)
 	default:
 		s.After = append(s.After, "Answers go to who has the address.")
 	}

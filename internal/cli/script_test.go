@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 // -run TestTranscripts -update` writes the answers again.
 //
 // "run CODE PROGRAM ARGS…" runs a program, and leaves its answer in the files out and err, with words in place of what
-// differs from run to run. Each script finds a recorded cluster in cluster.json and nb.db, all of it in whole.json, small
-// ones in town.yaml and branch.yaml, and a journal in journal.json.
+// differs from run to run. Each script finds a recorded cluster in cluster.json and nb.db, all of it in whole.json,
+// small ones in town.yaml and branch.yaml, and a journal in journal.json.
 func TestTranscripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",

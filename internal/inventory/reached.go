@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Reached is what is wrong of one policy of the network, or of one gateway, when it is seen together with what ports may
-// forge. It is never changed once it is in the inventory.
+// Reached is what is wrong of one policy of the network, or of one gateway, when it is seen together with what ports
+// may forge. It is never changed once it is in the inventory.
 type Reached struct {
 	// Kind, Namespace and Name are those of the policy: a NetworkPolicy, another kind, or a SecurityGroup. Of a gateway
 	// they are those of the pod.
@@ -48,8 +48,8 @@ type Radius struct {
 	OpensTotal int
 }
 
-// Rounded returns a number that stays the same while what it counts changes a little: numbers over 20 are rounded down to
-// their first two digits.
+// Rounded returns a number that stays the same while what it counts changes a little: numbers over 20 are rounded down
+// to their first two digits.
 func Rounded(n int) int {
 	unit := 1
 	for n/unit >= 100 {

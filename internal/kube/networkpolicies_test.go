@@ -67,7 +67,8 @@ func TestNetworkPolicies(t *testing.T) {
 		t.Fatal(err, filled.Bad)
 	}
 	got := NetworkPoliciesOf(inv.Snapshot())
-	if len(got.NetworkPolicies) != 2 || got.NetworkPolicies[0].Name != "db" || len(got.ClusterNetworkPolicies) != 1 || len(got.AdminNetworkPolicies) != 1 ||
+	if len(got.NetworkPolicies) != 2 || got.NetworkPolicies[0].Name != "db" || len(got.ClusterNetworkPolicies) != 1 ||
+		len(got.AdminNetworkPolicies) != 1 ||
 		got.BaselineAdminNetworkPolicies != nil {
 		t.Fatalf("%+v", got)
 	}

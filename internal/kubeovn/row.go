@@ -29,8 +29,8 @@ const (
 )
 
 // GroupOwner returns what a port group was made for, by its external_ids: the kind, the namespace and the name of a
-// policy, or of a security group; ok is false where it is for something else. Names of NetworkPolicies that do not begin
-// with a letter have "np" before them there.
+// policy, or of a security group; ok is false where it is for something else. Names of NetworkPolicies that do not
+// begin with a letter have "np" before them there.
 func GroupOwner(ids map[string]string) (kind, namespace, name string, ok bool) {
 	if ids[ExternalIDType] == SecurityGroupType {
 		return "SecurityGroup", "", ids[ExternalIDGroup], ids[ExternalIDGroup] != ""

@@ -10,8 +10,8 @@ import (
 
 // column says where a column of a table goes in the row's struct T. The type of the field says what the column must be:
 // a string or UUID (*string, "" where an optional column is empty), a set of them (*[]string, or a *persistent.Set of
-// strings where it may be large and changes by a few members), a map (*map[string]string), a whole number (*int, **int) or a
-// truth value (*bool, **bool).
+// strings where it may be large and changes by a few members), a map (*map[string]string), a whole number (*int, **int)
+// or a truth value (*bool, **bool).
 type column[T any] struct {
 	name string
 	// optional means that some schema since OVN 22.03 does not have it.

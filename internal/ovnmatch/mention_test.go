@@ -19,8 +19,18 @@ func TestMentions(t *testing.T) {
 		mentions bool
 		prefixes []string
 	}{
-		{"outport == @g && ip4.src == $s && ip4.src != 10.0.0.9", "ip4.src", true, []string{"10.0.0.1/32", "10.1.0.0/16"}},
-		{"ip4.src == {10.0.0.0/8, 192.0.2.1} && tcp.dst == 80", "ip4.src", true, []string{"10.0.0.0/8", "192.0.2.1/32"}},
+		{
+			"outport == @g && ip4.src == $s && ip4.src != 10.0.0.9",
+			"ip4.src",
+			true,
+			[]string{"10.0.0.1/32", "10.1.0.0/16"},
+		},
+		{
+			"ip4.src == {10.0.0.0/8, 192.0.2.1} && tcp.dst == 80",
+			"ip4.src",
+			true,
+			[]string{"10.0.0.0/8", "192.0.2.1/32"},
+		},
 		{"ip6.src == 2001:db8::/32", "ip6.src", true, []string{"2001:db8::/32"}},
 		{"ip6.src == 2001:db8::/32", "ip4.src", false, nil},
 		{"ip4.src != 10.0.0.0/8", "ip4.src", true, nil},

@@ -47,8 +47,8 @@ func (o *Opened) add(p Packet) {
 	o.Packets = append(o.Packets, p)
 }
 
-// Cell returns what a port may send to another one: of packets that rules about the receiver name, of the ports that its
-// pod names, and of one that nobody names, unless packets are given.
+// Cell returns what a port may send to another one: of packets that rules about the receiver name, of the ports that
+// its pod names, and of one that nobody names, unless packets are given.
 func (r *Rules) Cell(from, to *Port, packets []Packet) Cell {
 	cell := Cell{From: from, To: to}
 	if from.network() != to.network() {
@@ -61,7 +61,7 @@ func (r *Rules) Cell(from, to *Port, packets []Packet) Cell {
 	}
 	forged := r.forged(from, at)
 	for _, p := range packets {
-		var honest Passes = No
+		honest := No
 		for _, own := range from.Own.IPs {
 			honest = better(honest, r.comes(from, to, Source{from.Own.MAC, own}, p))
 		}
@@ -148,7 +148,12 @@ func (c *Cluster) comes(from, to *Port, as Source, p Packet) Passes {
 	}
 	if c.acls == nil {
 		v := c.intent.Judge(intent.Packet{
-			Sender: from.pod, Receiver: to.pod, Source: as.IP, Destination: destination, Protocol: p.Protocol, Port: p.Port,
+			Sender:      from.pod,
+			Receiver:    to.pod,
+			Source:      as.IP,
+			Destination: destination,
+			Protocol:    p.Protocol,
+			Port:        p.Port,
 		})
 		if v.Egress.Unknown || v.Ingress.Unknown {
 			return Unknown

@@ -1,6 +1,6 @@
 // Package reach says what pods may send to each other: honestly, and with a source that their ports let them forge. It
-// looks at what policies ask for (intent), at the ACLs that OVN has (acl), and at port security on both sides (portsec).
-// It is pure: a state of the inventory and policies in, walks, a matrix and facts for the inventory out.
+// looks at what policies ask for (intent), at the ACLs that OVN has (acl), and at port security on both sides
+// (portsec). It is pure: a state of the inventory and policies in, walks, a matrix and facts for the inventory out.
 package reach
 
 import (
@@ -80,7 +80,12 @@ type Cluster struct {
 // New joins what is known of a cluster.
 func New(in Input) *Cluster {
 	c := &Cluster{
-		State: in.State, byName: make(map[string]int), at: make(map[netip.Addr][]int), policies: in.Policies, scopes: scopesOf(&in.Policies), now: in.Now,
+		State:    in.State,
+		byName:   make(map[string]int),
+		at:       make(map[netip.Addr][]int),
+		policies: in.Policies,
+		scopes:   scopesOf(&in.Policies),
+		now:      in.Now,
 	}
 	if in.State.ACLsKnown() {
 		c.acls = acl.New(in.State.ACLs())
@@ -224,7 +229,8 @@ func (c *Cluster) PoliciesKnown() bool { return len(c.State.Unread(inventory.Net
 // unread reports whether it is not known which policies of a kind there are.
 func (c *Cluster) unread(kind string) bool {
 	of := map[string]inventory.Kind{
-		intent.KindNetworkPolicy: inventory.NetworkPolicies, intent.KindClusterNetworkPolicy: inventory.ClusterNetworkPolicies,
+		intent.KindNetworkPolicy:              inventory.NetworkPolicies,
+		intent.KindClusterNetworkPolicy:       inventory.ClusterNetworkPolicies,
 		intent.KindAdminNetworkPolicy:         inventory.AdminNetworkPolicies,
 		intent.KindBaselineAdminNetworkPolicy: inventory.BaselineNetworkPolicies,
 	}

@@ -1,13 +1,13 @@
 package reach
 
 import (
-	"encoding/xml"
 	"fmt"
 	"html/template"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // WriteDOT writes lines as a graph in the language of Graphviz. What comes by a forged source alone is dashed and red.
@@ -102,7 +102,7 @@ func WriteSVG(to io.Writer, namespace string, lines []Line) error {
 	return svgTemplate.Execute(to, drawing)
 }
 
-var svgTemplate = template.Must(template.New("svg").Funcs(template.FuncMap{"text": escaped}).Parse(
+var svgTemplate = template.Must(template.New("svg").Funcs(template.FuncMap{"text": printed}).Parse(
 	`<svg xmlns="http://www.w3.org/2000/svg" width="{{.Width}}" height="{{.Height}}" ` +
 		`viewBox="0 0 {{.Width}} {{.Height}}" font-family="sans-serif" font-size="12">
 <title>{{text .Title}}</title>
@@ -112,14 +112,18 @@ var svgTemplate = template.Must(template.New("svg").Funcs(template.FuncMap{"text
 		`stroke="{{if .Forged}}#b3261e{{else}}#444{{end}}"{{if .Forged}} stroke-dasharray="6 4"{{end}}/>
 <text x="{{.TextX}}" y="{{.TextY}}" fill="{{if .Forged}}#b3261e{{else}}#222{{end}}">` +
 		`{{if .Forged}}forged: {{end}}{{text .Text}}</text>
-{{end}}{{range .Boxes}}<rect x="{{.X}}" y="{{.Y}}" width="{{$.BoxW}}" height="{{$.BoxH}}" rx="4" fill="#eef2f7" stroke="#456"/>
+{{end}}{{range .Boxes}}<rect x="{{.X}}" y="{{.Y}}" width="{{$.BoxW}}" height="{{$.BoxH}}" rx="4" ` +
+		`fill="#eef2f7" stroke="#456"/>
 <text x="{{.TextX}}" y="{{.TextY}}">{{text .Text}}</text>
 {{end}}</svg>
 `))
 
-// escaped returns a text as XML has it, without characters that XML does not allow.
-func escaped(s string) template.HTML {
-	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(s)) // a Builder takes everything
-	return template.HTML(b.String())
+// printed returns a text without characters that XML does not allow; the template escapes the others.
+func printed(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s)
 }

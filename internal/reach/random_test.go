@@ -46,15 +46,20 @@ func randomWorld(t *testing.T, rng *rand.Rand) *world {
 			add(acl.FromPort, 2000, acl.Drop, "inport == @ && ip")
 			continue
 		}
-		text += "  ingress:\n"
+		var rules strings.Builder
 		for r := range 1 + rng.IntN(2) {
 			port, of, trusted := 1000+rng.IntN(3), pick(namespaces), pick(apps)
 			match := "ip4.src == 192.0.2.0/24"
 			if rng.IntN(3) == 0 {
-				text += "  - from: [{ipBlock: {cidr: 192.0.2.0/24}}]\n"
+				rules.WriteString("  - from: [{ipBlock: {cidr: 192.0.2.0/24}}]\n")
 			} else {
-				text += fmt.Sprintf("  - from: [{namespaceSelector: {matchLabels: {team: %s}}, podSelector: {matchLabels: "+
-					"{app: %s}}}]\n", of, trusted)
+				fmt.Fprintf(
+					&rules,
+					"  - from: [{namespaceSelector: {matchLabels: {team: %s}}, podSelector: {matchLabels: "+
+						"{app: %s}}}]\n",
+					of,
+					trusted,
+				)
 				set := fmt.Sprintf("%s.%s.%d", namespace, name, r)
 				var addresses []string
 				for _, p := range pods {
@@ -65,10 +70,15 @@ func randomWorld(t *testing.T, rng *rand.Rand) *world {
 				w.set(set, addresses...)
 				match = "ip4.src == $" + set
 			}
-			text += fmt.Sprintf("    ports: [{protocol: TCP, port: %d}]\n", port)
-			add(acl.ToPort, 2001, acl.AllowRelated, fmt.Sprintf("outport == @ && ip && %s && tcp.dst == %d", match, port))
+			fmt.Fprintf(&rules, "    ports: [{protocol: TCP, port: %d}]\n", port)
+			add(
+				acl.ToPort,
+				2001,
+				acl.AllowRelated,
+				fmt.Sprintf("outport == @ && ip && %s && tcp.dst == %d", match, port),
+			)
 		}
-		w.policy(text)
+		w.policy(text + "  ingress:\n" + rules.String())
 		add(acl.ToPort, 2000, acl.Drop, "outport == @ && ip")
 	}
 	w.known()
@@ -123,7 +133,8 @@ func byAllPackets(c *Cluster) []string {
 					continue
 				}
 				for _, a := range sources {
-					if has(from.Own.IPs, a) || has(to.Own.IPs, a) || c.Walk(from, to, from.Forged(a), p).Delivered != Yes {
+					if slices.Contains(from.Own.IPs, a) || slices.Contains(to.Own.IPs, a) ||
+						c.Walk(from, to, from.Forged(a), p).Delivered != Yes {
 						continue
 					}
 					for _, r := range rules {

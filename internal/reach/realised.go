@@ -30,9 +30,9 @@ const unnamedPort = 61234
 var strangers = []netip.Addr{netip.MustParseAddr("192.0.2.77"), netip.MustParseAddr("2001:db8::4d")}
 
 // Unrealised returns the policies that OVN's ACLs do not do as they are asked for. It looks at packets that tell: to and
-// from every governed port those of a stranger, and by every rule those of each source that it admits, and of each member
-// of the address sets that OVN has for it. Nothing is compared where the
-// ACLs or the policies are not known, or not understood.
+// from every governed port those of a stranger, and by every rule those of each source that it admits, and of each
+// member of the address sets that OVN has for it. Nothing is compared where the ACLs or the policies are not known, or
+// not understood.
 func (c *Cluster) Unrealised() []Unrealised {
 	if c.acls == nil || !c.PoliciesKnown() {
 		return nil
@@ -125,8 +125,8 @@ func (d *differences) compare(asked *intent.Step, is *acl.Decision, port *Port, 
 }
 
 // left reports whether the difference is by design, or nobody's whom it could be told of: a policy that is meant for
-// other NICs of the pod does not count for this one, kinds of policies that are not known cannot be compared, and security groups and the ACLs of subnets stop more than policies
-// do.
+// other NICs of the pod does not count for this one, kinds of policies that are not known cannot be compared, and
+// security groups and the ACLs of subnets stop more than policies do.
 func (d *differences) left(asked *intent.Step, is *acl.Decision, port *Port) bool {
 	meant := func(r intent.Ref) bool { return d.scopes.meant(r, port.Provider) }
 	if asked.Allowed && asked.Policy != nil && !meant(*asked.Policy) ||
@@ -175,7 +175,7 @@ func (d *differences) rules() {
 			packets := t.packets // all of them from the first source, and one from each other
 			for _, a := range slices.Concat(t.trusted, members[t.of], firsts(t.blocks)) {
 				own := to.address(a)
-				if seen[a] || !own.IsValid() || has(to.Own.IPs, a) {
+				if seen[a] || !own.IsValid() || slices.Contains(to.Own.IPs, a) {
 					continue
 				}
 				seen[a] = true

@@ -24,12 +24,21 @@ func TestUnrealised(t *testing.T) {
 			add(acl.ToPort, 2001, acl.AllowRelated, "outport == @ && ip && ip4.src == $web && tcp.dst == 5432")
 			add(acl.ToPort, 2000, acl.Drop, "outport == @ && ip")
 		}, []string{"NetworkPolicy shop/allow-web 1 0"}, "tcp/61234 from 192.0.2.77, which is no pod's, to shop/db"},
-		{"the set lacks a pod", func(w *world) { w.set("web") },
-			[]string{"NetworkPolicy shop/allow-web 0 1"}, "tcp/5432 from 10.16.0.7 (shop/web) to shop/db"},
-		{"the set has another pod", func(w *world) { w.set("web", "10.16.0.7", "10.16.0.66") },
-			[]string{"NetworkPolicy shop/allow-web 1 0"}, "tcp/5432 from 10.16.0.66 (dev/mallory) to shop/db"},
-		{"the set has an address of nobody", func(w *world) { w.set("web", "10.16.0.7", "203.0.113.5") },
-			[]string{"NetworkPolicy shop/allow-web 1 0"}, "tcp/5432 from 203.0.113.5 to shop/db"},
+		{
+			"the set lacks a pod", func(w *world) { w.set("web") },
+			[]string{"NetworkPolicy shop/allow-web 0 1"},
+			"tcp/5432 from 10.16.0.7 (shop/web) to shop/db",
+		},
+		{
+			"the set has another pod", func(w *world) { w.set("web", "10.16.0.7", "10.16.0.66") },
+			[]string{"NetworkPolicy shop/allow-web 1 0"},
+			"tcp/5432 from 10.16.0.66 (dev/mallory) to shop/db",
+		},
+		{
+			"the set has an address of nobody", func(w *world) { w.set("web", "10.16.0.7", "203.0.113.5") },
+			[]string{"NetworkPolicy shop/allow-web 1 0"},
+			"tcp/5432 from 203.0.113.5 to shop/db",
+		},
 		{"the ACL that drops is gone", func(w *world) {
 			add := w.group("shop", "allow-web", "db.shop")
 			add(acl.ToPort, 2001, acl.AllowRelated, "outport == @ && ip && ip4.src == $web && tcp.dst == 5432")
@@ -39,8 +48,11 @@ func TestUnrealised(t *testing.T) {
 			add(acl.ToPort, 2001, acl.AllowRelated, "outport == @ && ip && ip4.src == $web && tcp.dst == 5433")
 			add(acl.ToPort, 2000, acl.Drop, "outport == @ && ip")
 		}, []string{"NetworkPolicy shop/allow-web 0 1"}, "tcp/5432"},
-		{"an ACL is left from a policy that is gone", func(w *world) { w.policies.NetworkPolicies = nil },
-			[]string{"NetworkPolicy shop/allow-web 0 1"}, "192.0.2.77"},
+		{
+			"an ACL is left from a policy that is gone", func(w *world) { w.policies.NetworkPolicies = nil },
+			[]string{"NetworkPolicy shop/allow-web 0 1"},
+			"192.0.2.77",
+		},
 		{"egress is not bounded", func(w *world) {
 			w.policy(strings.ReplaceAll(denyEgress, "NS", "dev"))
 		}, []string{"NetworkPolicy dev/no-egress 1 0"}, "from dev/mallory to 192.0.2.77"},

@@ -58,7 +58,7 @@ func (w *world) podOn(subnet, namespace, name, labels, ip, column string) string
 	mac := fmt.Sprintf("0a:00:00:00:%02x:%02x", w.made>>8, w.made&0xff)
 	port := kubeovn.PortName(name, namespace, kubeovn.DefaultProvider)
 	set := make(map[string]string)
-	for _, l := range strings.Fields(labels) {
+	for l := range strings.FieldsSeq(labels) {
 		key, value, _ := strings.Cut(l, "=")
 		set[key] = value
 	}
@@ -98,8 +98,15 @@ func (w *world) policy(text string) {
 }
 
 // group makes the port group of a NetworkPolicy, and returns a function that adds an ACL to it.
-func (w *world) group(namespace, name string, ports ...string) func(direction acl.Direction, priority int, action acl.Action, match string) {
-	return w.groupOf(map[string]string{"np": namespace + "/" + name, "vendor": kubeovn.Vendor}, name+"."+namespace, ports)
+func (w *world) group(
+	namespace, name string,
+	ports ...string,
+) func(direction acl.Direction, priority int, action acl.Action, match string) {
+	return w.groupOf(
+		map[string]string{"np": namespace + "/" + name, "vendor": kubeovn.Vendor},
+		name+"."+namespace,
+		ports,
+	)
 }
 
 func (w *world) groupOf(

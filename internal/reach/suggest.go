@@ -33,7 +33,10 @@ var volatile = []string{
 // SuggestForPod returns the narrowest egress policy for a pod: to what policies of others admit it, to names' servers,
 // and out of the cluster. What it forwards is bounded as well, since OVN looks at the port that sends.
 func (c *Cluster) SuggestForPod(key inventory.PodKey) (Suggestion, error) {
-	at := slices.IndexFunc(c.pods, func(p intent.Pod) bool { return p.Namespace == key.Namespace && p.Name == key.Name })
+	at := slices.IndexFunc(
+		c.pods,
+		func(p intent.Pod) bool { return p.Namespace == key.Namespace && p.Name == key.Name },
+	)
 	if at < 0 {
 		return Suggestion{}, fmt.Errorf("pod %s has no port on OVN: name one that `ovnguard explain` knows", key)
 	}
@@ -41,7 +44,8 @@ func (c *Cluster) SuggestForPod(key inventory.PodKey) (Suggestion, error) {
 	maps.DeleteFunc(lasting, func(name, _ string) bool { return slices.Contains(volatile, name) })
 	if len(lasting) == 0 {
 		return Suggestion{}, fmt.Errorf(
-			"pod %s has no label that its successors have, too: give it one, so that a NetworkPolicy can select it", key,
+			"pod %s has no label that its successors have, too: give it one, so that a NetworkPolicy can select it",
+			key,
 		)
 	}
 	name := key.Name
@@ -70,7 +74,10 @@ func (c *Cluster) SuggestForNamespace(namespace string) (Suggestion, error) {
 		}
 	}
 	if len(pods) == 0 {
-		return Suggestion{}, fmt.Errorf("namespace %s has no pod with a port on OVN: name another one with -n", namespace)
+		return Suggestion{}, fmt.Errorf(
+			"namespace %s has no pod with a port on OVN: name another one with -n",
+			namespace,
+		)
 	}
 	s := c.suggest(namespace, "bounded-egress", metav1.LabelSelector{}, pods)
 	s.Policy.Spec.Egress = slices.Insert(s.Policy.Spec.Egress, 0, networkingv1.NetworkPolicyEgressRule{
@@ -95,11 +102,15 @@ func (c *Cluster) suggest(namespace, name string, selector metav1.LabelSelector,
 	if n := c.unpoliced(pods); n > 0 {
 		s.Notes = append(s.Notes, fmt.Sprintf(
 			"%d pods have no policy for what comes to them, so that it is not known who needs them: they are left out, "+
-				"add those that are needed", n,
+				"add those that are needed",
+			n,
 		))
 	}
-	s.Notes = append(s.Notes, "addresses of Services are not looked at: OVN translates them before it looks at egress, "+
-		"so that the pods behind them count")
+	s.Notes = append(
+		s.Notes,
+		"addresses of Services are not looked at: OVN translates them before it looks at egress, "+
+			"so that the pods behind them count",
+	)
 	return s
 }
 
@@ -175,7 +186,10 @@ func (c *Cluster) outside() networkingv1.NetworkPolicyEgressRule {
 		To: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "0.0.0.0/0", Except: four}}},
 	}
 	if len(six) > 0 {
-		rule.To = append(rule.To, networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: "::/0", Except: six}})
+		rule.To = append(
+			rule.To,
+			networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: "::/0", Except: six}},
+		)
 	}
 	return rule
 }

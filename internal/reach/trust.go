@@ -123,7 +123,7 @@ const sourcesOfFamily = 2
 func (t *trust) sources(f *forgery, but []netip.Addr) (found []netip.Addr) {
 	left := map[bool]int{true: sourcesOfFamily, false: sourcesOfFamily} // by whether it is IPv4
 	take := func(a netip.Addr) {
-		if left[a.Is4()] == 0 || slices.Contains(found, a) || has(but, a) || !f.sends(a) {
+		if left[a.Is4()] == 0 || slices.Contains(found, a) || slices.Contains(but, a) || !f.sends(a) {
 			return
 		}
 		left[a.Is4()]--

@@ -218,7 +218,8 @@ func (s *search) pass(targets []int, candidates *bitset.BitSet, classes []int, f
 			}
 			from := s.byName[w.From.Name]
 			for _, target := range targets {
-				if target != from && !has(s.ports[target].Own.IPs, a) && s.arrives(from, target, w.Source, p) {
+				if target != from && !slices.Contains(s.ports[target].Own.IPs, a) &&
+					s.arrives(from, target, w.Source, p) {
 					found.reach(s.ports[target].Owner(), p, s.whole)
 				}
 			}
@@ -244,7 +245,8 @@ func (s *search) firstWay(targets []int, candidates *bitset.BitSet, a netip.Addr
 	for i := range candidates.EachSet() {
 		for _, target := range targets {
 			to := &s.ports[target]
-			if target == int(i) || !to.address(a).IsValid() || has(to.Own.IPs, a) || has(s.ports[i].Own.IPs, a) {
+			if target == int(i) || !to.address(a).IsValid() || slices.Contains(to.Own.IPs, a) ||
+				slices.Contains(s.ports[i].Own.IPs, a) {
 				continue
 			}
 			as := s.ports[i].Forged(a)
@@ -279,7 +281,12 @@ func (s *search) arrives(from, target int, as Source, p Packet) bool {
 	destination := to.address(as.IP)
 	if s.acls == nil {
 		return s.intent.Judge(intent.Packet{
-			Sender: sender.pod, Receiver: to.pod, Source: as.IP, Destination: destination, Protocol: p.Protocol, Port: p.Port,
+			Sender:      sender.pod,
+			Receiver:    to.pod,
+			Source:      as.IP,
+			Destination: destination,
+			Protocol:    p.Protocol,
+			Port:        p.Port,
 		}).Ingress.Allowed
 	}
 	forged := s.acls.Arrive(s.received(sender, to, as, destination, p))

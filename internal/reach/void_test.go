@@ -17,11 +17,15 @@ func TestVoids(t *testing.T) {
 		want      string
 		elsewhere bool
 	}{
-		{"open port", func(t *testing.T) *world { return shop(t, open) },
-			"NetworkPolicy shop/allow-web: dev/mallory to shop/db (tcp/5432)", true},
+		{
+			"open port", func(t *testing.T) *world { return shop(t, open) },
+			"NetworkPolicy shop/allow-web: dev/mallory to shop/db (tcp/5432)", true,
+		},
 		{"strict port", func(t *testing.T) *world { return shop(t, strict) }, "", false},
-		{"granted the address", func(t *testing.T) *world { return shop(t, "10.16.0.0/28") },
-			"NetworkPolicy shop/allow-web: dev/mallory to shop/db (tcp/5432)", true},
+		{
+			"granted the address", func(t *testing.T) *world { return shop(t, "10.16.0.0/28") },
+			"NetworkPolicy shop/allow-web: dev/mallory to shop/db (tcp/5432)", true,
+		},
 		{"granted others", func(t *testing.T) *world { return shop(t, "10.16.1.0/24") }, "", false},
 		{"bounded by an egress policy", func(t *testing.T) *world {
 			w := shop(t, open)
@@ -96,7 +100,10 @@ func TestVoids(t *testing.T) {
 			voids := test.world(t).cluster().Voids()
 			var got []string
 			for _, v := range voids {
-				got = append(got, v.Policy.String()+": "+strings.Join(v.Forgers, ",")+" to "+strings.Join(v.Targets, ","))
+				got = append(
+					got,
+					v.Policy.String()+": "+strings.Join(v.Forgers, ",")+" to "+strings.Join(v.Targets, ","),
+				)
 				if v.Elsewhere != test.elsewhere {
 					t.Errorf("%s: elsewhere %v", v.Policy, v.Elsewhere)
 				}

@@ -3,6 +3,7 @@ package reach
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/ovnguard/ovnguard/internal/acl"
@@ -88,15 +89,15 @@ type Walk struct {
 	// Takes means that the sender may claim the source by ARP or neighbour discovery, so that answers come to it.
 	Takes bool
 
-	// byOthers means that an ACL stops the packet that is of no policy: of a subnet, or of a security group, which stop more
-	// than policies do.
+	// byOthers means that an ACL stops the packet that is of no policy: of a subnet, or of a security group, which stop
+	// more than policies do.
 	byOthers bool
 }
 
 // Walk follows a packet from a port to another one.
 func (c *Cluster) Walk(from, to *Port, as Source, p Packet) Walk {
 	w := Walk{From: from, To: to, Source: as, Packet: p, ACLs: Yes, Delivered: Yes}
-	w.Honest = as.MAC == from.Own.MAC && has(from.Own.IPs, as.IP)
+	w.Honest = as.MAC == from.Own.MAC && slices.Contains(from.Own.IPs, as.IP)
 	w.Takes = w.Honest || from.forges.takes(as.IP)
 	destination := to.address(as.IP)
 	if !destination.IsValid() {
@@ -149,15 +150,6 @@ func (p *Port) Honest(destination netip.Addr) (s Source, ok bool) {
 
 // Forged returns the source by which the port would pose as an address.
 func (p *Port) Forged(a netip.Addr) Source { return Source{p.forges.mac(p.Own.MAC, a), a} }
-
-func has(all []netip.Addr, a netip.Addr) bool {
-	for _, b := range all {
-		if a == b {
-			return true
-		}
-	}
-	return false
-}
 
 // frame returns the packet as it is on the wire.
 func (w *Walk) frame(destination netip.Addr, to portsec.MAC) ([]byte, error) {

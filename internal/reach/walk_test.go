@@ -22,22 +22,48 @@ func TestWalk(t *testing.T) {
 		want     string // stages that were come to, and what became of it
 		differs  bool
 	}{
-		{"honest and admitted", shop(t, open), "web.shop", "db.shop", "", postgres,
-			"out yes, acls yes, way yes, in yes, receive yes: yes", false},
-		{"honest and not admitted", shop(t, open), "mallory.dev", "db.shop", "", postgres,
-			"out yes, acls yes, way yes, in no: no", false},
-		{"forged by an open port", shop(t, open), "mallory.dev", "db.shop", "10.16.0.7", postgres,
-			"out yes, acls yes, way yes, in yes, receive yes: yes", false},
-		{"forged by a strict port", shop(t, strict), "mallory.dev", "db.shop", "10.16.0.7", postgres, "out no: no", false},
-		{"another port", shop(t, open), "web.shop", "db.shop", "", Packet{intent.TCP, 22},
-			"out yes, acls yes, way yes, in no: no", false},
-		{"to where no policy is", shop(t, open), "db.shop", "web.shop", "", Packet{intent.UDP, 53},
-			"out yes, acls yes, way yes, in yes, receive yes: yes", false},
-		{"ping", shop(t, open), "mallory.dev", "db.shop", "", Packet{Protocol: intent.ICMP},
-			"out yes, acls yes, way yes, in no: no", false},
+		{
+			"honest and admitted", shop(t, open), "web.shop", "db.shop", "", postgres,
+			"out yes, acls yes, way yes, in yes, receive yes: yes", false,
+		},
+		{
+			"honest and not admitted", shop(t, open), "mallory.dev", "db.shop", "", postgres,
+			"out yes, acls yes, way yes, in no: no", false,
+		},
+		{
+			"forged by an open port", shop(t, open), "mallory.dev", "db.shop", "10.16.0.7", postgres,
+			"out yes, acls yes, way yes, in yes, receive yes: yes", false,
+		},
+		{
+			"forged by a strict port",
+			shop(t, strict),
+			"mallory.dev",
+			"db.shop",
+			"10.16.0.7",
+			postgres,
+			"out no: no",
+			false,
+		},
+		{
+			"another port", shop(t, open), "web.shop", "db.shop", "",
+			Packet{intent.TCP, 22},
+			"out yes, acls yes, way yes, in no: no", false,
+		},
+		{
+			"to where no policy is", shop(t, open), "db.shop", "web.shop", "",
+			Packet{intent.UDP, 53},
+			"out yes, acls yes, way yes, in yes, receive yes: yes", false,
+		},
+		{
+			"ping", shop(t, open), "mallory.dev", "db.shop", "",
+			Packet{Protocol: intent.ICMP},
+			"out yes, acls yes, way yes, in no: no", false,
+		},
 		{"other family", shop(t, open), "mallory.dev", "db.shop", "2001:db8::1", postgres, "way no: no", false},
-		{"not realised", func() *world { w := shop(t, open); w.group("shop", "allow-web"); return w }(),
-			"mallory.dev", "db.shop", "", postgres, "out yes, acls yes, way yes, in yes, receive yes: yes", true},
+		{
+			"not realised", func() *world { w := shop(t, open); w.group("shop", "allow-web"); return w }(),
+			"mallory.dev", "db.shop", "", postgres, "out yes, acls yes, way yes, in yes, receive yes: yes", true,
+		},
 		{"not understood", func() *world {
 			w := shop(t, open)
 			add := w.group("shop", "odd", "db.shop")
@@ -129,7 +155,10 @@ func TestMatrix(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Contains(svg.String(), "<script>") || strings.Contains(dot.String(), "\x1b") ||
-		!strings.Contains(dot.String(), "style=dashed") || !strings.Contains(svg.String(), "forged: tcp/5432 as 10.16.0.7") {
+		!strings.Contains(
+			dot.String(),
+			"style=dashed",
+		) || !strings.Contains(svg.String(), "forged: tcp/5432 as 10.16.0.7") {
 		t.Errorf("%s\n%s", dot.String(), svg.String())
 	}
 }

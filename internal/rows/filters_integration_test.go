@@ -129,7 +129,7 @@ func TestACLsFollowChanges(t *testing.T) {
 	s := followRecorded(t)
 	s.inv.KnowACLs()
 	s.until("the recorded rows", func(n *ovn.Snapshot) bool { return n.ACLs().Len() > 0 })
-	random := rand.New(rand.NewPCG(7, 24)) //nolint:gosec // the same cases each time
+	random := rand.New(rand.NewPCG(7, 24))
 	pick := func(of []string) string { return of[random.IntN(len(of))] }
 	var ports, groups, acls, sets []string
 	for p := range s.state.Ports().All() {
