@@ -9,8 +9,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/acl"
 )
 
-// TestUnrealised breaks what OVN has for policies, and expects the policy to be named.
-func TestUnrealised(t *testing.T) {
+// TestThreatT56PolicyNotRealised breaks what OVN has for policies, and expects the policy to be named.
+func TestThreatT56PolicyNotRealised(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(w *world)

@@ -8,8 +8,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/acl"
 )
 
-// TestVoids makes clusters in which a forged source walks through a policy, or does not.
-func TestVoids(t *testing.T) {
+// TestThreatT55ForgedSources makes clusters in which a forged source walks through a policy, or does not.
+func TestThreatT55ForgedSources(t *testing.T) {
 	tests := []struct {
 		name  string
 		world func(t *testing.T) *world
