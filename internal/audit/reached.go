@@ -27,7 +27,7 @@ var (
 	ungovernedGateway = Rule{
 		ID:       "OVG041",
 		Name:     "ungoverned-gateway",
-		Severity: Low,
+		Severity: Info,
 		Summary:  "the pod was granted the addresses of others, and no policy bounds what it sends",
 		Settle:   networkSettle,
 	}
