@@ -28,7 +28,7 @@ func (t *Table) Classes(ports []string) []int {
 				key = append(key, port...)
 			}
 		}
-		if len(key) == 0 && (t.byDefault == Allow || !t.filtered[t.switchOf[port]]) {
+		if len(key) == 0 && (t.byDefault == Allow || !t.at(port).filtered) {
 			continue
 		}
 		key = append(append(key, 0), t.switchOf[port]...)
@@ -45,11 +45,7 @@ func (t *Table) Classes(ports []string) []int {
 // appendRules appends the rules of a port at a stage. telling means that some rule may tell it from other ports that
 // have the same ones.
 func (t *Table) appendRules(key []byte, index map[*ACL]uint32, at stage, port string) (_ []byte, telling bool) {
-	rules, narrowed := t.narrowed[at][port]
-	if !narrowed {
-		rules = t.rules[at][t.switchOf[port]]
-	}
-	for _, r := range rules {
+	for _, r := range t.at(port).rules[at] {
 		key = binary.BigEndian.AppendUint32(key, index[r.ACL])
 		if in, _ := r.match.Ports(); in == nil && r.match.Mentions("inport") {
 			telling = true
