@@ -162,11 +162,19 @@ func (n *node) combine(p *Packet) Truth {
 	return result
 }
 
-// order puts parts first that are quick to evaluate. The answer does not hang on their order.
+// order joins conjunctions within conjunctions, and disjunctions within disjunctions, and puts parts first that are quick
+// to evaluate. The answer does not hang on their order.
 func (n *node) order() {
+	var of []node
 	for i := range n.of {
 		n.of[i].order()
+		if part := &n.of[i]; part.kind == n.kind {
+			of = append(of, part.of...)
+		} else {
+			of = append(of, *part)
+		}
 	}
+	n.of = of
 	slices.SortStableFunc(n.of, func(a, b node) int { return a.cost() - b.cost() })
 }
 

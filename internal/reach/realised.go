@@ -231,10 +231,14 @@ func (d *differences) members() map[intent.Ref][]netip.Addr {
 		}
 		r := intent.Ref(owner)
 		for _, p := range sourcesOf(match) {
-			if p.IsSingleIP() && !d.gateway(p.Addr()) {
+			if p.IsSingleIP() {
 				out[r] = append(out[r], p.Addr())
 			}
 		}
+	}
+	for r, list := range out {
+		slices.SortFunc(list, netip.Addr.Compare)
+		out[r] = slices.DeleteFunc(slices.Compact(list), d.gateway)
 	}
 	return out
 }

@@ -1,9 +1,11 @@
 package reach
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/bits-and-blooms/bitset"
@@ -100,6 +102,8 @@ type forgers struct {
 	// near are the ports of each network, and classes say which ports the same ACLs decide about.
 	near    map[string]*bitset.BitSet
 	classes []int
+	// receivers say the same of what ports receive.
+	receivers []int
 }
 
 func (c *Cluster) forgers() (f forgers) {
@@ -122,9 +126,9 @@ func (c *Cluster) forgers() (f forgers) {
 		}
 	}
 	if c.acls != nil {
-		f.classes = c.acls.Classes(names)
+		f.classes, f.receivers = c.acls.Classes(names), c.acls.Receivers(names)
 	} else {
-		f.classes = make([]int, len(names))
+		f.classes, f.receivers = make([]int, len(names)), make([]int, len(names))
 	}
 	return f
 }
@@ -155,7 +159,7 @@ type reached struct {
 
 func (s *search) through(f forgers) through {
 	found := through{forgers: bitset.New(uint(len(s.ports))), known: make(map[reached]bool)}
-	for _, alike := range s.groups() {
+	for _, alike := range s.groups(f.receivers) {
 		to := &s.ports[alike[0]]
 		honest := s.honest(alike[0])
 		near := f.near[to.network()]
@@ -171,17 +175,24 @@ func (s *search) through(f forgers) through {
 	return found
 }
 
-// groups returns the targets of the rule, those together that the same rules are about, in the same VPC and with the
-// same named ports: who forges its way to one of them does so to each, as far as ACLs let it.
-func (s *search) groups() (groups [][]int) {
+// groups returns the targets of the rule, those together that the same rules are about, in the same VPC, with addresses
+// of the same families, and about which the same ACLs decide: who forges the way to one of them does so to each.
+func (s *search) groups(receivers []int) (groups [][]int) {
 	at := make(map[string]int)
+	var key []byte
 	for _, target := range s.targets {
 		to := &s.ports[target]
-		key := fmt.Sprint(to.network(), s.about[target])
-		i, known := at[key]
+		key = append(append(key[:0], to.network()...), 0)
+		for _, like := range strangers {
+			key = strconv.AppendBool(key, to.address(like).IsValid())
+		}
+		for _, n := range append([]int{receivers[target]}, s.about[target]...) {
+			key = binary.AppendUvarint(key, uint64(n))
+		}
+		i, known := at[string(key)]
 		if !known {
 			i = len(groups)
-			at[key] = i
+			at[string(key)] = i
 			groups = append(groups, nil)
 		}
 		groups[i] = append(groups[i], target)
@@ -211,14 +222,13 @@ func (s *search) sharesPort(other *trust) bool {
 }
 
 // What is tried before it is given up: two ports of each class, because one may have the address itself or be the
-// target, in so many classes, to so many targets.
+// target, in so many classes.
 const (
 	triesOfClass   = 2
-	triesOfTargets = 4
 	triesOfClasses = 256
 )
 
-// pass looks which of the candidates, which may forge the same, come to targets.
+// pass looks which of the candidates, which may forge the same, come to targets, about which the same ACLs decide.
 func (s *search) pass(targets []int, candidates *bitset.BitSet, classes []int, f *forgery, found *through) {
 	sources := s.sources(f, nil)
 	if len(sources) == 0 || candidates.None() {
@@ -237,7 +247,7 @@ func (s *search) pass(targets []int, candidates *bitset.BitSet, classes []int, f
 			}
 			from, to := s.byName[w.From.Name], s.byName[w.To.Name]
 			for _, target := range targets {
-				if target != from && !has(s.ports[target].Own.IPs, a) && s.arrives(from, target, w.Source, p) {
+				if target != from && !has(s.ports[target].Own.IPs, a) {
 					found.reach(s.ports[target].Owner(), p, s.whole)
 				}
 			}
@@ -278,7 +288,6 @@ func representatives(candidates *bitset.BitSet, classes []int) (some []int) {
 // firstWay returns the first walk of a forged packet that comes to a target, where an honest one does not.
 func (s *search) firstWay(targets, candidates []int, a netip.Addr, p Packet) *Walk {
 	for _, i := range candidates {
-		left := triesOfTargets
 		for _, target := range targets {
 			to := &s.ports[target]
 			if target == i || !to.address(a).IsValid() || has(to.Own.IPs, a) || has(s.ports[i].Own.IPs, a) {
@@ -290,9 +299,7 @@ func (s *search) firstWay(targets, candidates []int, a netip.Addr, p Packet) *Wa
 					return &w
 				}
 			}
-			if left--; left == 0 {
-				break
-			}
+			break // the others are alike
 		}
 	}
 	return nil
