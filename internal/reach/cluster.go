@@ -91,16 +91,26 @@ type Cluster struct {
 
 // New joins what is known of a cluster.
 func New(in Input) *Cluster {
+	names := in.State.Names()
 	c := &Cluster{
-		State: in.State, byName: make(map[string]int), at: make(map[netip.Addr][]int),
-		routers: make(map[string]routerEnd), policies: in.Policies, scopes: scopesOf(&in.Policies), now: in.Now,
+		State:  in.State,
+		ports:  make([]Port, 0, len(names)),
+		byName: make(map[string]int, len(names)),
+		at: make(
+			map[netip.Addr][]int,
+			len(names),
+		),
+		routers:  make(map[string]routerEnd),
+		policies: in.Policies,
+		scopes:   scopesOf(&in.Policies),
+		now:      in.Now,
 	}
 	if in.State.ACLsKnown() {
 		c.acls = acl.New(in.State.ACLs())
 	}
 	index := make(map[inventory.PodKey]int)
 	namespaces := make(map[string]map[string]string)
-	for _, name := range in.State.Names() {
+	for _, name := range names {
 		p := in.State.Port(name, in.Now)
 		if p.Row == nil || p.Row.Type != "" {
 			continue

@@ -167,8 +167,9 @@ func (s *search) through(f forgers) through {
 		open.InPlaceIntersection(near)
 		s.pass(alike, open, f.classes, &forgery{any: true}, &found)
 		for _, i := range f.some {
-			if !honest.Test(uint(i)) && near.Test(uint(i)) {
-				s.pass(alike, bitset.New(uint(len(s.ports))).Set(uint(i)), f.classes, &s.ports[i].forges, &found)
+			forges := &s.ports[i].forges
+			if !honest.Test(uint(i)) && near.Test(uint(i)) && len(s.sources(forges, nil)) > 0 {
+				s.pass(alike, bitset.New(uint(len(s.ports))).Set(uint(i)), f.classes, forges, &found)
 			}
 		}
 	}
@@ -238,14 +239,17 @@ func (s *search) pass(targets []int, candidates *bitset.BitSet, classes []int, f
 	leaves := make(map[int]bool) // by class
 	for _, a := range sources {
 		for _, p := range s.packets {
-			w := s.firstWay(targets, tried, a, p)
-			if w == nil {
+			from, to, ok := s.firstWay(targets, tried, a, p)
+			if !ok {
 				continue
 			}
 			if len(found.example.Stages) == 0 {
-				found.example = *w
+				w := s.Walk(&s.ports[from], &s.ports[to], s.ports[from].Forged(a), p)
+				if w.Delivered == No {
+					continue
+				}
+				found.example = w
 			}
-			from, to := s.byName[w.From.Name], s.byName[w.To.Name]
 			for _, target := range targets {
 				if target != from && !has(s.ports[target].Own.IPs, a) {
 					found.reach(s.ports[target].Owner(), p, s.whole)
@@ -256,7 +260,7 @@ func (s *search) pass(targets []int, candidates *bitset.BitSet, classes []int, f
 					leaves[class] = s.leaves(i, to, s.ports[i].Forged(a), p)
 				}
 			}
-			found.elsewhere = found.elsewhere || w.From.Namespace != w.To.Namespace
+			found.elsewhere = found.elsewhere || s.ports[from].Namespace != s.ports[to].Namespace
 		}
 	}
 	if len(found.example.Stages) == 0 {
@@ -285,8 +289,8 @@ func representatives(candidates *bitset.BitSet, classes []int) (some []int) {
 	return some
 }
 
-// firstWay returns the first walk of a forged packet that comes to a target, where an honest one does not.
-func (s *search) firstWay(targets, candidates []int, a netip.Addr, p Packet) *Walk {
+// firstWay returns the first candidate from which a forged packet comes to a target, where an honest one does not.
+func (s *search) firstWay(targets, candidates []int, a netip.Addr, p Packet) (from, target int, ok bool) {
 	for _, i := range candidates {
 		for _, target := range targets {
 			to := &s.ports[target]
@@ -295,14 +299,12 @@ func (s *search) firstWay(targets, candidates []int, a netip.Addr, p Packet) *Wa
 			}
 			as := s.ports[i].Forged(a)
 			if s.leaves(i, target, as, p) && s.arrives(i, target, as, p) {
-				if w := s.Walk(&s.ports[i], to, as, p); w.Delivered != No {
-					return &w
-				}
+				return i, target, true
 			}
 			break // the others are alike
 		}
 	}
-	return nil
+	return 0, 0, false
 }
 
 // reach notes what is come to, once.
@@ -332,7 +334,12 @@ func (s *search) arrives(from, target int, as Source, p Packet) bool {
 	destination := to.address(as.IP)
 	if s.acls == nil {
 		return s.intent.Judge(intent.Packet{
-			Sender: sender.pod, Receiver: to.pod, Source: as.IP, Destination: destination, Protocol: p.Protocol, Port: p.Port,
+			Sender:      sender.pod,
+			Receiver:    to.pod,
+			Source:      as.IP,
+			Destination: destination,
+			Protocol:    p.Protocol,
+			Port:        p.Port,
 		}).Ingress.Allowed
 	}
 	forged := s.acls.Arrive(received(sender, to, as, destination, p))

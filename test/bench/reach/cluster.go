@@ -81,13 +81,18 @@ func (w *world) pod(i int, worst bool) {
 	if i&(1<<subnetBits-1) == 0 {
 		first := netip.AddrFrom4([4]byte{10, byte(16 + i>>16), byte(i >> 8), 0})
 		w.inv.SetSubnet(inventory.Subnet{
-			Name: subnet, UID: subnet, CIDRs: []netip.Prefix{netip.PrefixFrom(first, 32-subnetBits)}, VPC: "ovn-cluster",
+			Name:  subnet,
+			UID:   subnet,
+			CIDRs: []netip.Prefix{netip.PrefixFrom(first, 32-subnetBits)},
+			VPC:   "ovn-cluster",
 		})
 		w.inv.SetRouterPort(inventory.RouterPort{
 			UUID: subnet, Name: "ovn-cluster-" + subnet, MAC: fmt.Sprintf("0a:ff:00:00:00:%02x", i>>subnetBits),
 		})
 	}
-	o.Pod.Labels = map[string]string{"app": app(i % generated.PodsPerNamespace / (generated.PodsPerNamespace / workloads))}
+	o.Pod.Labels = map[string]string{
+		"app": app(i % generated.PodsPerNamespace / (generated.PodsPerNamespace / workloads)),
+	}
 	o.Pod.Ports = []inventory.NamedPort{{Protocol: "TCP", Name: "http", Number: 8080}}
 	o.Pod.Annotations[kubeovn.DefaultProvider.Key(kubeovn.LogicalSwitch)] = subnet
 	o.Record.Subnet, o.Row.Switch, o.Row.ExternalIDs[kubeovn.ExternalIDSwitch] = subnet, subnet, subnet
@@ -116,7 +121,15 @@ func app(i int) string { return fmt.Sprintf("app-%d", i) }
 // of a team, and a block of addresses outside the cluster, each on two ports.
 func (w *world) policy(i int, rng *rand.Rand) {
 	namespace := generated.NamespaceOf(i%len(w.labels), "").Name
-	target, near, far, team := app(rng.IntN(workloads)), app(rng.IntN(workloads)), app(rng.IntN(workloads)), fmt.Sprint(rng.IntN(teams))
+	target, near, far, team := app(
+		rng.IntN(workloads),
+	), app(
+		rng.IntN(workloads),
+	), app(
+		rng.IntN(workloads),
+	), fmt.Sprint(
+		rng.IntN(teams),
+	)
 	numbers := []int32{8080, int32(5000 + rng.IntN(10))}
 	labelled := func(key, value string) *metav1.LabelSelector {
 		return &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}
@@ -139,7 +152,11 @@ func (w *world) policy(i int, rng *rand.Rand) {
 	w.ask(o)
 	w.realise(o, w.selected(func(p *intent.Pod) bool { return p.Namespace == namespace && p.Labels["app"] == target }),
 		acl.ToPort, []set{
-			{allow: w.addresses(func(p *intent.Pod) bool { return p.Namespace == namespace && p.Labels["app"] == near })},
+			{
+				allow: w.addresses(
+					func(p *intent.Pod) bool { return p.Namespace == namespace && p.Labels["app"] == near },
+				),
+			},
 			{allow: w.addresses(func(p *intent.Pod) bool {
 				return w.labels[p.Namespace]["team"] == team && p.Labels["app"] == far
 			})},
@@ -196,7 +213,9 @@ type set struct{ allow, except []string }
 func (w *world) realise(o *networkingv1.NetworkPolicy, targets []int, d acl.Direction, sets []set, ports []int32) {
 	name := strings.ReplaceAll(o.Name+"."+o.Namespace, "-", ".")
 	group := inventory.PortGroup{
-		UUID: name, Name: name, ExternalIDs: map[string]string{"np": o.Namespace + "/" + o.Name, "vendor": kubeovn.Vendor},
+		UUID:        name,
+		Name:        name,
+		ExternalIDs: map[string]string{"np": o.Namespace + "/" + o.Name, "vendor": kubeovn.Vendor},
 	}
 	edit := new(persistent.Edit)
 	for _, i := range targets {
@@ -227,7 +246,13 @@ func (w *world) realise(o *networkingv1.NetworkPolicy, targets []int, d acl.Dire
 			for _, port := range ports {
 				add(admits, acl.AllowRelated, fmt.Sprintf(
 					"%[1]s == @%[2]s && ip && %[3]s.%[4]s == $%[2]s.%[3]s.%[5]d.allow && %[3]s.%[4]s != $%[2]s.%[3]s.%[5]d.except && "+
-						"tcp.dst == %[6]d", end, name, family, source, n, port,
+						"tcp.dst == %[6]d",
+					end,
+					name,
+					family,
+					source,
+					n,
+					port,
 				))
 			}
 		}

@@ -47,6 +47,9 @@ func run(_ context.Context) error {
 			return err
 		}
 	}
+	for _, policies := range []int{0, 1000} {
+		look(&t, policies)
+	}
 	if err := t.Write(os.Stdout); err != nil {
 		return err
 	}
@@ -60,7 +63,10 @@ func run(_ context.Context) error {
 func (w *world) input() reach.Input {
 	state := w.inv.Snapshot()
 	return reach.Input{
-		State: state, Eras: portsec.OVN{Version: "24.03.2"}.Eras(), Policies: kube.NetworkPoliciesOf(state), Now: time.Now(),
+		State:    state,
+		Eras:     portsec.OVN{Version: "24.03.2"}.Eras(),
+		Policies: kube.NetworkPoliciesOf(state),
+		Now:      time.Now(),
 	}
 }
 
@@ -110,6 +116,26 @@ func measure(t *table.Table, worst bool) error {
 		},
 	)
 	return nil
+}
+
+// lookPods is the size of the cluster of which it is measured how long the controller takes for one look.
+const lookPods = 100_000
+
+// look measures one look of the controller, which comes after changes, and what an audit adds for it.
+func look(t *table.Table, policies int) {
+	fmt.Fprintln(os.Stderr, "bench-reach: look")
+	w := newWorld(lookPods, policies, false)
+	in := w.input()
+	begin := time.Now()
+	c := reach.New(in)
+	joined := time.Since(begin)
+	all := c.Find()
+	all.Facts()
+	found := time.Since(begin) - joined
+	t.Add(table.Row{
+		What:     fmt.Sprintf("one look of the controller, %d pods, %d policies", lookPods, policies),
+		Measured: text(joined + found), Ratio: "joining " + text(joined) + ", finding " + text(found),
+	})
 }
 
 // against asks what a pod may send to all others, and returns to how many of them only with a forged source.
