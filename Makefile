@@ -171,7 +171,7 @@ $(BIN)/deadcode: tools/lint/go.mod tools/lint/go.sum | $(BIN)
 ##@ Measure
 
 .PHONY: bench
-bench: bench-portsec bench-inventory bench-ovn bench-repair bench-cli bench-admission ## Run all benchmarks; each ends with a table of bars and fails when one is missed.
+bench: bench-portsec bench-inventory bench-ovn bench-repair bench-reach bench-cli bench-admission ## Run all benchmarks; each ends with a table of bars and fails when one is missed.
 
 .PHONY: bench-portsec
 bench-portsec: deps ## Measure reading port_security and judging frames.
@@ -188,6 +188,10 @@ bench-ovn: deps ## Measure following databases of up to 250,000 ports and readin
 .PHONY: bench-repair
 bench-repair: deps ## Measure how long a row that another client changed is not what it must be. Seconds.
 	go run ./test/bench/repair
+
+.PHONY: bench-reach
+bench-reach: ## Measure saying what pods reach, honestly and forged, and finding void policies.
+	go run ./test/bench/reach
 
 .PHONY: bench-admission
 bench-admission: deps build ## Measure reviews and pod creations beside a bare webhook and beside none.

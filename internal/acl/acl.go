@@ -81,6 +81,9 @@ type rule struct {
 	match *ovnmatch.Match
 }
 
+// protoICMPv6 is the protocol of all that always matches.
+const protoICMPv6 = 58
+
 // always matches what ovn-northd lets pass whatever ACLs say.
 var always = ovnmatch.Parse("nd || nd_ra || nd_rs || mldv1 || mldv2", ovnmatch.Names{})
 
@@ -94,15 +97,22 @@ const (
 	stages
 )
 
+// place is what counts for a port.
+type place struct {
+	// rules are in the order in which they decide, without those that only are about other ports.
+	rules [stages][]rule
+	// filtered means that the switch has an ACL: on others the default does not count.
+	filtered bool
+}
+
+// nowhere is for ports that are on no switch.
+var nowhere place
+
 // Table is all ACLs, ready to judge packets. It is not changed once it is made.
 type Table struct {
-	// rules are those of each switch, in the order in which they decide.
-	rules [stages]map[string][]rule
-	// narrowed are those of a port, without the ones that only are about other ports.
-	narrowed [stages]map[string][]rule
+	// switches are what counts for the ports of each switch, and ports for those that some rule names.
+	switches, ports map[string]*place
 
-	// filtered are the switches that have an ACL: on others the default does not count.
-	filtered  map[string]bool
 	byDefault Action
 	switchOf  map[string]string
 	owners    map[string]Owner
@@ -116,7 +126,8 @@ type Table struct {
 // New returns a table of the ACLs of a database.
 func New(db Database) *Table {
 	t := &Table{
-		byDefault: Allow, switchOf: db.SwitchOf, owners: db.Owners, groups: db.Groups, filtered: make(map[string]bool),
+		byDefault: Allow, switchOf: db.SwitchOf, owners: db.Owners, groups: db.Groups,
+		switches: make(map[string]*place), ports: make(map[string]*place),
 	}
 	if db.DropByDefault {
 		t.byDefault = Drop
@@ -145,22 +156,50 @@ func New(db Database) *Table {
 			}
 		}
 	}
-	for s := range stages {
-		t.rules[s], t.narrowed[s] = make(map[string][]rule), make(map[string][]rule)
-	}
 	for i := range db.ACLs {
 		t.enter(db, &db.ACLs[i], names, switches)
 	}
-	for s := range stages {
-		for name := range t.rules[s] {
-			slices.SortStableFunc(t.rules[s][name], before)
-		}
-		for port := range t.narrowed[s] {
-			t.narrowed[s][port] = append(t.narrowed[s][port], t.rules[s][db.SwitchOf[port]]...)
-			slices.SortStableFunc(t.narrowed[s][port], before)
-		}
+	for _, on := range t.switches {
+		on.order()
+	}
+	for port, own := range t.ports {
+		own.join(t.onSwitch(db.SwitchOf[port]))
 	}
 	return t
+}
+
+// onSwitch returns what counts for the ports of a switch.
+func (t *Table) onSwitch(name string) *place {
+	if t.switches[name] == nil {
+		t.switches[name] = new(place)
+	}
+	return t.switches[name]
+}
+
+// at returns what counts for a port.
+func (t *Table) at(port string) *place {
+	if own := t.ports[port]; own != nil {
+		return own
+	}
+	if on := t.switches[t.switchOf[port]]; on != nil {
+		return on
+	}
+	return &nowhere
+}
+
+func (p *place) order() {
+	for s := range stages {
+		slices.SortStableFunc(p.rules[s], before)
+	}
+}
+
+// join adds what counts on the switch to what is about a port alone.
+func (p *place) join(on *place) {
+	p.filtered = on.filtered
+	for s := range stages {
+		p.rules[s] = append(p.rules[s], on.rules[s]...)
+	}
+	p.order()
 }
 
 // before orders rules as they decide. Of two with the same priority OVN takes either; the one that drops comes first
@@ -194,10 +233,10 @@ func (t *Table) enter(db Database, a *ACL, names ovnmatch.Names, switches map[st
 		}
 	}
 	for _, name := range db.OnSwitch[a.UUID] {
-		t.filtered[name] = true
+		t.onSwitch(name).filtered = true
 	}
 	for name := range switches[a.Group] {
-		t.filtered[name] = true
+		t.onSwitch(name).filtered = true
 	}
 	r := rule{a, ovnmatch.Parse(a.Match, names)}
 	t.all = append(t.all, r)
@@ -208,15 +247,22 @@ func (t *Table) enter(db Database, a *ACL, names ovnmatch.Names, switches map[st
 				a.Group != "" && !switches[a.Group][db.SwitchOf[port]] {
 				continue
 			}
-			t.narrowed[at][port] = append(t.narrowed[at][port], r)
+			if t.ports[port] == nil {
+				t.ports[port] = new(place)
+			}
+			t.ports[port].rules[at] = append(t.ports[port].rules[at], r)
 		}
 		return
 	}
+	enter := func(name string) {
+		on := t.onSwitch(name)
+		on.rules[at] = append(on.rules[at], r)
+	}
 	for _, name := range db.OnSwitch[a.UUID] {
-		t.rules[at][name] = append(t.rules[at][name], r)
+		enter(name)
 	}
 	for name := range switches[a.Group] {
-		t.rules[at][name] = append(t.rules[at][name], r)
+		enter(name)
 	}
 }
 
@@ -257,16 +303,13 @@ func (t *Table) Leave(p *ovnmatch.Packet) Decision {
 func (t *Table) Arrive(p *ovnmatch.Packet) Decision { return t.judge(toPort, p.OutPort, p) }
 
 func (t *Table) judge(at stage, port string, p *ovnmatch.Packet) Decision {
-	rules, ok := t.narrowed[at][port]
-	if !ok {
-		rules = t.rules[at][t.switchOf[port]]
-	}
-	if always.Evaluate(p) == ovnmatch.True || !t.filtered[t.switchOf[port]] {
+	here := t.at(port)
+	if !here.filtered || p.Proto == protoICMPv6 && always.Evaluate(p) == ovnmatch.True {
 		return Decision{Action: Allow}
 	}
 	d := Decision{Action: t.byDefault}
 	passed := -1 // the tier that a rule let the packet out of
-	for _, r := range rules {
+	for _, r := range here.rules[at] {
 		if r.Tier == passed {
 			continue
 		}

@@ -3,7 +3,7 @@ package acl
 import (
 	"encoding/binary"
 	"iter"
-	"strings"
+	"slices"
 
 	"github.com/ovnguard/ovnguard/internal/ovnmatch"
 )
@@ -12,50 +12,61 @@ import (
 // are on one switch and in the same port groups, and no ACL tells them apart. Zero is the class of ports that no ACL
 // hinders.
 func (t *Table) Classes(ports []string) []int {
-	numbers := make(map[string]int)
-	index := make(map[*ACL]uint32, len(t.all))
-	for i := range t.all {
-		index[t.all[i].ACL] = uint32(i)
+	return t.classes(ports, []stage{beforeLB, afterLB}, func(m *ovnmatch.Match) bool {
+		in, _ := m.Ports()
+		return in == nil && m.Mentions("inport")
+	})
+}
+
+// Receivers is Classes of what ports receive.
+func (t *Table) Receivers(ports []string) []int {
+	return t.classes(ports, []stage{toPort}, func(m *ovnmatch.Match) bool {
+		_, out := m.Ports()
+		return out == nil && m.Mentions("outport") ||
+			slices.ContainsFunc([]string{"ip4.dst", "ip6.dst", "eth.dst"}, m.Mentions)
+	})
+}
+
+// classes numbers ports by the rules of some stages. tells reports whether an expression may tell ports apart that have
+// the same rules.
+func (t *Table) classes(ports []string, at []stage, tells func(*ovnmatch.Match) bool) []int {
+	type known struct {
+		index uint32
+		tells bool
 	}
+	rules := make(map[*ACL]known, len(t.all))
+	for i := range t.all {
+		rules[t.all[i].ACL] = known{uint32(i), tells(t.all[i].match)}
+	}
+	numbers := make(map[string]int)
 	out := make([]int, len(ports))
 	var key []byte
 	for i, port := range ports {
 		key = key[:0]
-		for _, at := range []stage{beforeLB, afterLB} {
-			var telling bool
-			key, telling = t.appendRules(key, index, at, port)
-			if telling {
-				key = append(key, port...)
+		here, telling := t.at(port), false
+		for _, s := range at {
+			for _, r := range here.rules[s] {
+				k := rules[r.ACL]
+				key = binary.BigEndian.AppendUint32(key, k.index)
+				telling = telling || k.tells
 			}
+			key = append(key, 0)
 		}
-		if len(key) == 0 && (t.byDefault == Allow || !t.filtered[t.switchOf[port]]) {
+		if len(key) == len(at) && (t.byDefault == Allow || !here.filtered) {
 			continue
+		}
+		if telling {
+			key = append(key, port...)
 		}
 		key = append(append(key, 0), t.switchOf[port]...)
 		number, known := numbers[string(key)]
 		if !known {
 			number = len(numbers) + 1
-			numbers[strings.Clone(string(key))] = number
+			numbers[string(key)] = number
 		}
 		out[i] = number
 	}
 	return out
-}
-
-// appendRules appends the rules of a port at a stage. telling means that some rule may tell it from other ports that
-// have the same ones.
-func (t *Table) appendRules(key []byte, index map[*ACL]uint32, at stage, port string) (_ []byte, telling bool) {
-	rules, narrowed := t.narrowed[at][port]
-	if !narrowed {
-		rules = t.rules[at][t.switchOf[port]]
-	}
-	for _, r := range rules {
-		key = binary.BigEndian.AppendUint32(key, index[r.ACL])
-		if in, _ := r.match.Ports(); in == nil && r.match.Mentions("inport") {
-			telling = true
-		}
-	}
-	return key, telling
 }
 
 // All returns every ACL with its expression.

@@ -155,8 +155,7 @@ func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (pic
 		return picture{}, err
 	}
 	inv, eras := g.inv, g.build.Eras()
-	found := clusterOf(inv.Snapshot(), eras, now).Find()
-	inv.SetReached(found.Facts(), found.Radii)
+	enterReached(inv, eras, now)
 	judged, foreseen := o.judgePorts(inv.Snapshot(), eras, g.templates, now)
 	seen := picture{
 		inv: inv, results: make(map[string]audit.Result, len(judged)), namespaces: make(map[string]bool),

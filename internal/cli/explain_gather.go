@@ -66,8 +66,7 @@ func (o *explainOptions) gather(ctx context.Context, api client.Reader, t target
 	}
 	g.notes, g.eras = append(g.notes, notes...), build.Eras()
 	if !t.asks() {
-		found := clusterOf(g.inv.Snapshot(), g.eras, g.now).Find()
-		g.inv.SetReached(found.Facts(), found.Radii)
+		enterReached(g.inv, g.eras, g.now)
 		g.inv.SetForeseen(o.foresee(g.inv, cluster.templates, g.now))
 		o.pick(g, t)
 	}

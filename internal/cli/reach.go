@@ -250,6 +250,16 @@ func clusterOf(state *inventory.State, eras []portsec.Era, now time.Time) *reach
 	return reach.New(reach.Input{State: state, Eras: eras, Policies: kube.NetworkPoliciesOf(state), Now: now})
 }
 
+// enterReached enters what is wrong of policies of the network, and what ports open that forge.
+func enterReached(inv *inventory.Inventory, eras []portsec.Era, now time.Time) {
+	state := inv.Snapshot()
+	if reach.Idle(state) {
+		return
+	}
+	found := clusterOf(state, eras, now).Find()
+	inv.SetReached(found.Facts(), found.Radii)
+}
+
 // portOf returns the port that one end of a walk names.
 func portOf(c *reach.Cluster, t target) (*reach.Port, error) {
 	switch {

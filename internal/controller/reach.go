@@ -45,16 +45,19 @@ func (r reacher) run(ctx context.Context) {
 
 // look looks at the cluster, and enters what is different from before.
 func (r reacher) look(state *inventory.State, now time.Time) {
-	c := reach.New(reach.Input{
-		State: state, Eras: r.monitor.Eras(), Policies: kube.NetworkPoliciesOf(state), Now: now,
-	})
-	found := c.Find()
+	var facts []inventory.Reached
+	var radii map[string]inventory.Radius
+	if !reach.Idle(state) {
+		found := reach.New(reach.Input{
+			State: state, Eras: r.monitor.Eras(), Policies: kube.NetworkPoliciesOf(state), Now: now,
+		}).Find()
+		facts, radii = found.Facts(), found.Radii
+	}
 	r.log.V(1).Info("looked at what pods may send to each other", "took", time.Since(now))
-	facts := found.Facts()
-	if state.HasReached(facts, found.Radii) {
+	if state.HasReached(facts, radii) {
 		return
 	}
 	r.monitor.Change(func(inv *inventory.Inventory) []string {
-		return inv.SetReached(facts, found.Radii)
+		return inv.SetReached(facts, radii)
 	})
 }

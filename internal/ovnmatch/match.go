@@ -162,6 +162,39 @@ func (n *node) combine(p *Packet) Truth {
 	return result
 }
 
+// order joins conjunctions within conjunctions, and disjunctions within disjunctions, and puts parts first that are quick
+// to evaluate. The answer does not hang on their order.
+func (n *node) order() {
+	var of []node
+	for i := range n.of {
+		n.of[i].order()
+		if part := &n.of[i]; part.kind == n.kind {
+			of = append(of, part.of...)
+		} else {
+			of = append(of, *part)
+		}
+	}
+	n.of = of
+	slices.SortStableFunc(n.of, func(a, b node) int { return a.cost() - b.cost() })
+}
+
+// cost returns about how long a part takes: a look into a set of addresses or names takes the longest.
+func (n *node) cost() (cost int) {
+	switch n.kind {
+	case kindConst, kindUnknown, kindCompare:
+		return 1
+	case kindIn:
+		return 1 + len(n.in) + 10*len(n.sets)
+	case kindInText:
+		return 5
+	case kindAnd, kindOr:
+	}
+	for i := range n.of {
+		cost += n.of[i].cost()
+	}
+	return cost
+}
+
 // read returns the value of the field, or of the part of it that counts.
 func (n *node) read(p *Packet) number {
 	v := n.symbol.get(p)

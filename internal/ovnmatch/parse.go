@@ -25,6 +25,7 @@ func Parse(text string, names Names) *Match {
 		return m
 	}
 	m.root = annotate(root)
+	m.root.order()
 	m.unclear = slices.Sorted(maps.Keys(p.unclear))
 	return m
 }
@@ -75,8 +76,10 @@ func constantOf(text string) (c constant, bits int, err error) {
 }
 
 func numberOf(text string) (number, int, error) {
-	if mac, err := portsec.ParseMAC(strings.ToLower(text)); err == nil {
-		return ofMAC(mac), 48, nil
+	if strings.Count(text, ":") == len(portsec.MAC{})-1 {
+		if mac, err := portsec.ParseMAC(strings.ToLower(text)); err == nil {
+			return ofMAC(mac), 48, nil
+		}
 	}
 	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
 		return ofAddr(a), a.BitLen(), nil

@@ -160,12 +160,12 @@ func (c *Cluster) comes(from, to *Port, as Source, p Packet) Passes {
 		}
 		return passes(v.Allowed)
 	}
-	out := c.acls.Leave(c.sent(from, to, as, destination, p))
+	out := c.acls.Leave(sent(from, to, as, destination, p))
 	left := decided(&out)
 	if left == No {
 		return No
 	}
-	in := c.acls.Arrive(c.received(from, to, as, destination, p))
+	in := c.acls.Arrive(received(from, to, as, destination, p))
 	if arrived := decided(&in); arrived != Yes {
 		return arrived
 	}

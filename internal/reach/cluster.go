@@ -45,8 +45,17 @@ type Port struct {
 	// outside means that it is no port of OVN's.
 	outside bool
 	kind    portsec.Port
-	sets    portsec.Sets
-	forges  forgery
+	// column is port_security, and eras are those that may enforce it.
+	column []string
+	eras   []portsec.Era
+	forges forgery
+	router routerEnd
+}
+
+// routerEnd is the port by which a router is on a switch: the name of the switch's end, and the router's MAC.
+type routerEnd struct {
+	name string
+	mac  portsec.MAC
 }
 
 // Owner returns whose port it is, as "NAMESPACE/POD"; the port's name where it is no pod's.
@@ -66,6 +75,9 @@ type Cluster struct {
 	// at are the ports that have an address for their own.
 	at map[netip.Addr][]int
 
+	// routers are the ports of routers by the switches that they are on.
+	routers map[string]routerEnd
+
 	pods    []intent.Pod
 	portsOf [][]int // of each pod
 
@@ -79,10 +91,14 @@ type Cluster struct {
 
 // New joins what is known of a cluster.
 func New(in Input) *Cluster {
+	names := in.State.Names()
 	c := &Cluster{
-		State:    in.State,
-		byName:   make(map[string]int),
-		at:       make(map[netip.Addr][]int),
+		State:  in.State,
+		ports:  make([]Port, 0, len(names)),
+		byName: make(map[string]int, len(names)),
+		at:     make(map[netip.Addr][]int, len(names)),
+
+		routers:  make(map[string]routerEnd),
 		policies: in.Policies,
 		scopes:   scopesOf(&in.Policies),
 		now:      in.Now,
@@ -92,7 +108,7 @@ func New(in Input) *Cluster {
 	}
 	index := make(map[inventory.PodKey]int)
 	namespaces := make(map[string]map[string]string)
-	for _, name := range in.State.Names() {
+	for _, name := range names {
 		p := in.State.Port(name, in.Now)
 		if p.Row == nil || p.Row.Type != "" {
 			continue
@@ -119,9 +135,12 @@ func (c *Cluster) enter(p *inventory.Port, eras []portsec.Era, index map[invento
 		Own:    ownOf(p),
 		Learns: slices.Contains(p.Row.Addresses, kubeovn.AddressUnknown),
 		kind:   portsec.Port{Type: p.Row.Type, Disabled: p.Row.Disabled},
-		sets:   portsec.ParseAll(eras, p.Row.PortSecurity),
+		column: p.Row.PortSecurity, eras: eras,
 	}
-	port.forges = forgeryOf(port.sets, port.Own, p.Row.Disabled)
+	port.router = c.routerOn(port.Switch, port.VPC)
+	if !isIdentity(port.column, &port.Own) {
+		port.forges = forgeryOf(portsec.ParseAll(eras, port.column), port.Own, p.Row.Disabled)
+	}
 	if p.Pod != nil && !p.Pod.Finished {
 		at, known := index[p.Pod.PodKey]
 		if !known {
@@ -142,6 +161,36 @@ func (c *Cluster) enter(p *inventory.Port, eras []portsec.Era, index map[invento
 		c.at[a] = append(c.at[a], len(c.ports))
 	}
 	c.ports = append(c.ports, port)
+}
+
+// routerOn returns the port by which a router is on a switch, which is looked for once.
+func (c *Cluster) routerOn(on, router string) routerEnd {
+	r, known := c.routers[on]
+	if !known {
+		r.name = on + "-" + router
+		if p, ok := c.State.RouterPort(router + "-" + on); ok {
+			r.mac, _ = portsec.ParseMAC(p.MAC)
+		}
+		c.routers[on] = r
+	}
+	return r
+}
+
+// isIdentity reports whether a column is, to the letter, a MAC and addresses: by it nothing can be forged under any era.
+// Where that is false it may still mean the same.
+func isIdentity(column []string, own *portsec.Identity) bool {
+	if len(column) != 1 || len(own.IPs) == 0 || own.MAC.Group() {
+		return false
+	}
+	var buffer [256]byte
+	text := append(buffer[:0], own.MAC.String()...)
+	for _, a := range own.IPs {
+		if !a.IsGlobalUnicast() || a.Is4In6() {
+			return false // eras read such addresses in their own ways
+		}
+		text = a.AppendTo(append(text, ' '))
+	}
+	return column[0] == string(text)
 }
 
 // ownOf returns the MAC and addresses of a port: those that Kube-OVN gave it, or else those of its row.

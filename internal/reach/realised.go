@@ -71,9 +71,9 @@ func (d *differences) strangerIn(i int, stranger, own netip.Addr) {
 	asked := d.intent.Judge(intent.Packet{
 		Sender: -1, Receiver: d.ports[i].pod, Source: stranger, Destination: own, Protocol: p.Protocol, Port: p.Port,
 	}).Ingress
-	d.compare(&asked, d.arrival(i, stranger, own, p), &d.ports[i], fmt.Sprintf(
-		"%s from %s, which is no pod's, to %s", p, stranger, d.ports[i].Owner(),
-	))
+	d.compare(&asked, d.arrival(i, stranger, own, p), &d.ports[i], func() string {
+		return fmt.Sprintf("%s from %s, which is no pod's, to %s", p, stranger, d.ports[i].Owner())
+	})
 }
 
 // strangerOut compares what becomes of a packet of a port to a stranger.
@@ -83,23 +83,25 @@ func (d *differences) strangerOut(i int, stranger, own netip.Addr) {
 		Sender: port.pod, Receiver: -1, Source: own, Destination: stranger, Protocol: p.Protocol, Port: p.Port,
 	}).Egress
 	q := packet(own, stranger, p)
-	q.InPort, q.EthSrc, q.EthDst = port.Name, port.Own.MAC, d.macOfRouter(port.VPC, port.Switch)
+	q.InPort, q.EthSrc, q.EthDst = port.Name, port.Own.MAC, port.router.mac
 	is := d.acls.Leave(q)
-	d.compare(&asked, &is, port, fmt.Sprintf("%s from %s to %s, which is no pod's", p, port.Owner(), stranger))
+	d.compare(&asked, &is, port, func() string {
+		return fmt.Sprintf("%s from %s to %s, which is no pod's", p, port.Owner(), stranger)
+	})
 }
 
 // arrival returns what ACLs do with a packet to a port.
 func (d *differences) arrival(i int, source, own netip.Addr, p Packet) *acl.Decision {
 	q := packet(source, own, p)
 	port := &d.ports[i]
-	q.InPort, q.OutPort = port.Switch+"-"+port.VPC, port.Name
-	q.EthSrc, q.EthDst = d.macOfRouter(port.VPC, port.Switch), port.Own.MAC
+	q.InPort, q.OutPort = port.router.name, port.Name
+	q.EthSrc, q.EthDst = port.router.mac, port.Own.MAC
 	is := d.acls.Arrive(q)
 	return &is
 }
 
-// compare notes a packet about which policies and ACLs differ.
-func (d *differences) compare(asked *intent.Step, is *acl.Decision, port *Port, what string) {
+// compare notes a packet about which policies and ACLs differ; what tells of the packet.
+func (d *differences) compare(asked *intent.Step, is *acl.Decision, port *Port, what func() string) {
 	got := decided(is)
 	if asked.Unknown || got == Unknown || asked.Allowed == (got == Yes) || d.left(asked, is, port) {
 		return
@@ -111,7 +113,9 @@ func (d *differences) compare(asked *intent.Step, is *acl.Decision, port *Port, 
 			}
 			u := d.policy(policy)
 			u.PassesTotal++
-			u.Passes = append(u.Passes, what)[:min(len(u.Passes)+1, examples)]
+			if len(u.Passes) < examples {
+				u.Passes = append(u.Passes, what())
+			}
 		}
 		return
 	}
@@ -121,7 +125,9 @@ func (d *differences) compare(asked *intent.Step, is *acl.Decision, port *Port, 
 	}
 	u := d.policy(policy)
 	u.StopsTotal++
-	u.Stops = append(u.Stops, what+": "+aclText(is))[:min(len(u.Stops)+1, examples)]
+	if len(u.Stops) < examples {
+		u.Stops = append(u.Stops, what()+": "+aclText(is))
+	}
 }
 
 // left reports whether the difference is by design, or nobody's whom it could be told of: a policy that is meant for
@@ -183,9 +189,9 @@ func (d *differences) rules() {
 					asked := d.intent.Judge(intent.Packet{
 						Sender: -1, Receiver: to.pod, Source: a, Destination: own, Protocol: p.Protocol, Port: p.Port,
 					}).Ingress
-					d.compare(&asked, d.arrival(target, a, own, p), to, fmt.Sprintf(
-						"%s from %s to %s", p, d.named(a), to.Owner(),
-					))
+					d.compare(&asked, d.arrival(target, a, own, p), to, func() string {
+						return fmt.Sprintf("%s from %s to %s", p, d.named(a), to.Owner())
+					})
 				}
 				packets = packets[:1]
 			}
@@ -230,10 +236,14 @@ func (d *differences) members() map[intent.Ref][]netip.Addr {
 		}
 		r := intent.Ref(owner)
 		for _, p := range sourcesOf(match) {
-			if p.IsSingleIP() && !d.gateway(p.Addr()) {
+			if p.IsSingleIP() {
 				out[r] = append(out[r], p.Addr())
 			}
 		}
+	}
+	for r, list := range out {
+		slices.SortFunc(list, netip.Addr.Compare)
+		out[r] = slices.DeleteFunc(slices.Compact(list), d.gateway)
 	}
 	return out
 }

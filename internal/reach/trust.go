@@ -2,6 +2,7 @@ package reach
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -175,24 +176,6 @@ func (t *trust) sources(f *forgery, but []netip.Addr) (found []netip.Addr) {
 	return found
 }
 
-// admitted returns the ports that a rule admits honestly.
-func (c *Cluster) admitted(t *trust) *bitset.BitSet {
-	set := bitset.New(uint(len(c.ports)))
-	for _, a := range t.trusted {
-		for _, i := range c.at[a] {
-			set.Set(uint(i))
-		}
-	}
-	for _, block := range t.blocks {
-		for i := range c.ports {
-			if slices.ContainsFunc(c.ports[i].Own.IPs, block.Contains) {
-				set.Set(uint(i))
-			}
-		}
-	}
-	return set
-}
-
 // Rules are the rules of a cluster that trust sources.
 type Rules struct {
 	*Cluster
@@ -200,15 +183,43 @@ type Rules struct {
 	all []trust
 	// about are the rules that are about a port.
 	about map[int][]int
+	// addresses are all that ports have for their own, in order.
+	addresses []netip.Addr
 }
 
 // Rules returns the rules of the cluster that trust sources.
 func (c *Cluster) Rules() *Rules {
-	r := &Rules{Cluster: c, all: c.trusts(), about: make(map[int][]int)}
+	r := &Rules{
+		Cluster: c, all: c.trusts(), about: make(map[int][]int),
+		addresses: slices.SortedFunc(maps.Keys(c.at), netip.Addr.Compare),
+	}
 	for i := range r.all {
 		for _, target := range r.all[i].targets {
 			r.about[target] = append(r.about[target], i)
 		}
 	}
 	return r
+}
+
+// admitted returns the ports that a rule admits honestly.
+func (r *Rules) admitted(t *trust) *bitset.BitSet {
+	set := bitset.New(uint(len(r.ports)))
+	enter := func(a netip.Addr) {
+		for _, i := range r.at[a] {
+			set.Set(uint(i))
+		}
+	}
+	for _, a := range t.trusted {
+		enter(a)
+	}
+	for _, block := range t.blocks {
+		first, _ := slices.BinarySearchFunc(r.addresses, block.Masked().Addr(), netip.Addr.Compare)
+		for _, a := range r.addresses[first:] {
+			if !block.Contains(a) {
+				break
+			}
+			enter(a)
+		}
+	}
+	return set
 }

@@ -1,9 +1,11 @@
 package reach
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/bits-and-blooms/bitset"
@@ -50,10 +52,10 @@ func (c *Cluster) voids() (voids []Void, opened []opening) {
 		return nil, nil
 	}
 	rules := c.Rules()
-	admitted := make([]*bitset.BitSet, len(rules.all))
+	honestly := make([]*bitset.BitSet, len(rules.all))
 	byPolicy := make(map[intent.Ref]int)
 	for i := range rules.all {
-		s := search{Rules: rules, trust: &rules.all[i], admitted: admitted}
+		s := search{Rules: rules, trust: &rules.all[i], honestly: honestly}
 		found := s.through(forgers)
 		if found.forgers == nil || found.forgers.None() {
 			continue
@@ -89,7 +91,7 @@ func (c *Cluster) join(v *Void, t *trust, found *through) {
 			v.Forgers = append(v.Forgers, owner)
 		}
 	}
-	v.TargetsTotal += len(found.targets)
+	v.TargetsTotal += len(found.known)
 	v.Targets = append(v.Targets, found.targets[:min(len(found.targets), most-len(v.Targets))]...)
 }
 
@@ -100,6 +102,8 @@ type forgers struct {
 	// near are the ports of each network, and classes say which ports the same ACLs decide about.
 	near    map[string]*bitset.BitSet
 	classes []int
+	// receivers say the same of what ports receive.
+	receivers []int
 }
 
 func (c *Cluster) forgers() (f forgers) {
@@ -122,9 +126,9 @@ func (c *Cluster) forgers() (f forgers) {
 		}
 	}
 	if c.acls != nil {
-		f.classes = c.acls.Classes(names)
+		f.classes, f.receivers = c.acls.Classes(names), c.acls.Receivers(names)
 	} else {
-		f.classes = make([]int, len(names))
+		f.classes, f.receivers = make([]int, len(names)), make([]int, len(names))
 	}
 	return f
 }
@@ -134,20 +138,28 @@ type search struct {
 	*Rules
 	*trust
 
-	admitted []*bitset.BitSet // by rule, who is admitted honestly
+	honestly []*bitset.BitSet // by rule, who is admitted honestly
 }
 
 // through is what was found of one rule.
 type through struct {
-	forgers   *bitset.BitSet
+	forgers *bitset.BitSet
+	// targets are the first things that are come to, and known has all of them.
 	targets   []string
+	known     map[reached]bool
 	elsewhere bool
 	example   Walk
 }
 
-func (s *search) through(f forgers) (found through) {
-	found.forgers = bitset.New(uint(len(s.ports)))
-	for _, alike := range s.groups() {
+// reached is a packet that comes to a pod; without a number the packet stands for all.
+type reached struct {
+	owner  string
+	packet Packet
+}
+
+func (s *search) through(f forgers) through {
+	found := through{forgers: bitset.New(uint(len(s.ports))), known: make(map[reached]bool)}
+	for _, alike := range s.groups(f.receivers) {
 		to := &s.ports[alike[0]]
 		honest := s.honest(alike[0])
 		near := f.near[to.network()]
@@ -155,25 +167,33 @@ func (s *search) through(f forgers) (found through) {
 		open.InPlaceIntersection(near)
 		s.pass(alike, open, f.classes, &forgery{any: true}, &found)
 		for _, i := range f.some {
-			if !honest.Test(uint(i)) && near.Test(uint(i)) {
-				s.pass(alike, bitset.New(uint(len(s.ports))).Set(uint(i)), f.classes, &s.ports[i].forges, &found)
+			forges := &s.ports[i].forges
+			if !honest.Test(uint(i)) && near.Test(uint(i)) && len(s.sources(forges, nil)) > 0 {
+				s.pass(alike, bitset.New(uint(len(s.ports))).Set(uint(i)), f.classes, forges, &found)
 			}
 		}
 	}
 	return found
 }
 
-// groups returns the targets of the rule, those together that the same rules are about, in the same VPC and with the
-// same named ports: who forges its way to one of them does so to each, as far as ACLs let it.
-func (s *search) groups() (groups [][]int) {
+// groups returns the targets of the rule, those together that the same rules are about, in the same VPC, with addresses
+// of the same families, and about which the same ACLs decide: who forges the way to one of them does so to each.
+func (s *search) groups(receivers []int) (groups [][]int) {
 	at := make(map[string]int)
+	var key []byte
 	for _, target := range s.targets {
 		to := &s.ports[target]
-		key := fmt.Sprint(to.network(), s.about[target])
-		i, known := at[key]
+		key = append(append(key[:0], to.network()...), 0)
+		for _, like := range strangers {
+			key = strconv.AppendBool(key, to.address(like).IsValid())
+		}
+		for _, n := range append([]int{receivers[target]}, s.about[target]...) {
+			key = binary.AppendUvarint(key, uint64(n))
+		}
+		i, known := at[string(key)]
 		if !known {
 			i = len(groups)
-			at[key] = i
+			at[string(key)] = i
 			groups = append(groups, nil)
 		}
 		groups[i] = append(groups[i], target)
@@ -185,11 +205,11 @@ func (s *search) groups() (groups [][]int) {
 func (s *search) honest(target int) *bitset.BitSet {
 	set := bitset.New(uint(len(s.ports)))
 	for _, i := range s.about[target] {
-		if s.admitted[i] == nil {
-			s.admitted[i] = s.Cluster.admitted(&s.all[i])
+		if s.honestly[i] == nil {
+			s.honestly[i] = s.Rules.admitted(&s.all[i])
 		}
 		if s.all[i].whole || s.sharesPort(&s.all[i]) {
-			set.InPlaceUnion(s.admitted[i])
+			set.InPlaceUnion(s.honestly[i])
 		}
 	}
 	return set
@@ -202,76 +222,109 @@ func (s *search) sharesPort(other *trust) bool {
 	})
 }
 
-// tries is how many ports are asked whether a packet comes all the way, before it is given up.
-const tries = 16
+// What is tried before it is given up: two ports of each class, because one may have the address itself or be the
+// target, in so many classes.
+const (
+	triesOfClass   = 2
+	triesOfClasses = 256
+)
 
-// pass looks which of the candidates, which may forge the same, come to targets.
+// pass looks which of the candidates, which may forge the same, come to targets, about which the same ACLs decide.
 func (s *search) pass(targets []int, candidates *bitset.BitSet, classes []int, f *forgery, found *through) {
-	for _, a := range s.sources(f, nil) {
+	sources := s.sources(f, nil)
+	if len(sources) == 0 || candidates.None() {
+		return
+	}
+	tried := representatives(candidates, classes)
+	leaves := make(map[int]bool) // by class
+	for _, a := range sources {
 		for _, p := range s.packets {
-			w := s.firstWay(targets, candidates, a, p)
-			if w == nil {
+			from, to, ok := s.firstWay(targets, tried, a, p)
+			if !ok {
 				continue
 			}
 			if len(found.example.Stages) == 0 {
-				found.example = *w
+				w := s.Walk(&s.ports[from], &s.ports[to], s.ports[from].Forged(a), p)
+				if w.Delivered == No {
+					continue
+				}
+				found.example = w
 			}
-			from := s.byName[w.From.Name]
 			for _, target := range targets {
-				if target != from && !slices.Contains(s.ports[target].Own.IPs, a) &&
-					s.arrives(from, target, w.Source, p) {
+				if target != from && !slices.Contains(s.ports[target].Own.IPs, a) {
 					found.reach(s.ports[target].Owner(), p, s.whole)
 				}
 			}
-			leaves := make(map[int]bool) // by class
-			for i := range candidates.EachSet() {
-				passes, known := leaves[classes[i]]
-				if !known {
-					passes = s.leaves(int(i), s.byName[w.To.Name], s.ports[i].Forged(a), p)
-					leaves[classes[i]] = passes
-				}
-				if passes {
-					found.forgers.Set(i)
-					found.elsewhere = found.elsewhere || s.ports[i].Namespace != w.To.Namespace
+			for _, i := range tried {
+				if class := classes[i]; !leaves[class] {
+					leaves[class] = s.leaves(i, to, s.ports[i].Forged(a), p)
 				}
 			}
+			found.elsewhere = found.elsewhere || s.ports[from].Namespace != s.ports[to].Namespace
+		}
+	}
+	if len(found.example.Stages) == 0 {
+		return
+	}
+	to := found.example.To.Namespace
+	for i := range candidates.EachSet() {
+		if leaves[classes[i]] {
+			found.forgers.Set(i)
+			found.elsewhere = found.elsewhere || s.ports[i].Namespace != to
 		}
 	}
 }
 
-// firstWay returns the first walk of a forged packet that comes to a target, where an honest one does not.
-func (s *search) firstWay(targets []int, candidates *bitset.BitSet, a netip.Addr, p Packet) *Walk {
-	left := tries
+// representatives returns some ports of each class, the first ones.
+func representatives(candidates *bitset.BitSet, classes []int) (some []int) {
+	taken := make(map[int]int)
 	for i := range candidates.EachSet() {
+		class := classes[i]
+		if taken[class] == triesOfClass || taken[class] == 0 && len(taken) == triesOfClasses {
+			continue
+		}
+		taken[class]++
+		some = append(some, int(i))
+	}
+	return some
+}
+
+// firstWay returns the first candidate from which a forged packet comes to a target, where an honest one does not.
+func (s *search) firstWay(targets, candidates []int, a netip.Addr, p Packet) (from, target int, ok bool) {
+	for _, i := range candidates {
 		for _, target := range targets {
 			to := &s.ports[target]
-			if target == int(i) || !to.address(a).IsValid() || slices.Contains(to.Own.IPs, a) ||
-				slices.Contains(s.ports[i].Own.IPs, a) {
+			if target == i || !to.address(a).IsValid() || slices.Contains(to.Own.IPs, a) || slices.Contains(s.ports[i].Own.IPs, a) {
 				continue
 			}
 			as := s.ports[i].Forged(a)
-			if s.arrives(int(i), target, as, p) && s.leaves(int(i), target, as, p) {
-				if w := s.Walk(&s.ports[i], to, as, p); w.Delivered != No {
-					return &w
-				}
+			if s.leaves(i, target, as, p) && s.arrives(i, target, as, p) {
+				return i, target, true
 			}
-			if left--; left == 0 {
-				return nil
-			}
+			break // the others are alike
 		}
 	}
-	return nil
+	return 0, 0, false
 }
 
 // reach notes what is come to, once.
 func (t *through) reach(owner string, p Packet, whole bool) {
+	r := reached{owner, p}
+	if whole {
+		r.packet = Packet{}
+	}
+	if t.known[r] {
+		return
+	}
+	t.known[r] = true
+	if len(t.targets) == most {
+		return
+	}
 	what := p.String()
 	if whole {
 		what = "all ports"
 	}
-	if text := fmt.Sprintf("%s (%s)", owner, what); !slices.Contains(t.targets, text) {
-		t.targets = append(t.targets, text)
-	}
+	t.targets = append(t.targets, fmt.Sprintf("%s (%s)", owner, what))
 }
 
 // arrives reports whether a packet comes through the ACLs to the target, and whether one with the sender's own source
@@ -289,7 +342,7 @@ func (s *search) arrives(from, target int, as Source, p Packet) bool {
 			Port:        p.Port,
 		}).Ingress.Allowed
 	}
-	forged := s.acls.Arrive(s.received(sender, to, as, destination, p))
+	forged := s.acls.Arrive(received(sender, to, as, destination, p))
 	if decided(&forged) != Yes {
 		return false
 	}
@@ -297,7 +350,7 @@ func (s *search) arrives(from, target int, as Source, p Packet) bool {
 	if !ok {
 		return true
 	}
-	honest := s.acls.Arrive(s.received(sender, to, own, destination, p))
+	honest := s.acls.Arrive(received(sender, to, own, destination, p))
 	return decided(&honest) != Yes
 }
 
@@ -307,6 +360,6 @@ func (s *search) leaves(from, target int, as Source, p Packet) bool {
 		return true
 	}
 	sender, to := &s.ports[from], &s.ports[target]
-	d := s.acls.Leave(s.sent(sender, to, as, to.address(as.IP), p))
+	d := s.acls.Leave(sent(sender, to, as, to.address(as.IP), p))
 	return decided(&d) == Yes
 }

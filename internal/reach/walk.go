@@ -104,14 +104,14 @@ func (c *Cluster) Walk(from, to *Port, as Source, p Packet) Walk {
 		w.add(StageWay, No, "the receiver has no address of this family")
 		return w
 	}
-	w.securityOut(destination, c.routerMAC(from, to))
-	c.acl(&w, StageACLsOut, c.sent(from, to, as, destination, p), true)
+	w.securityOut(destination, routerMAC(from, to))
+	c.acl(&w, StageACLsOut, sent(from, to, as, destination, p), true)
 	c.way(&w)
 	if !to.outside {
 		if from.Switch != to.Switch {
-			c.acl(&w, StageACLsRouter, c.routed(to, as, destination, p), true)
+			c.acl(&w, StageACLsRouter, routed(to, as, destination, p), true)
 		}
-		c.acl(&w, StageACLsIn, c.received(from, to, as, destination, p), false)
+		c.acl(&w, StageACLsIn, received(from, to, as, destination, p), false)
 		w.securityIn(destination)
 	}
 	w.Policies = c.intent.Judge(intent.Packet{
@@ -179,7 +179,7 @@ func (w *Walk) security(stage string, at *Port, d portsec.Direction, destination
 		w.add(stage, Unknown, err.Error())
 		return
 	}
-	v := at.sets.Verdict(at.kind, d, data)
+	v := portsec.ParseAll(at.eras, at.column).Verdict(at.kind, d, data)
 	w.add(stage, passes(v.Allow), v.Rule.Text())
 }
 
@@ -260,40 +260,33 @@ func (c *Cluster) differs(w *Walk) string {
 }
 
 // routerMAC returns the MAC that the sender sends to.
-func (c *Cluster) routerMAC(from, to *Port) portsec.MAC {
+func routerMAC(from, to *Port) portsec.MAC {
 	if from.Switch == to.Switch && !to.outside {
 		return to.Own.MAC
 	}
-	return c.macOfRouter(from.VPC, from.Switch)
-}
-
-func (c *Cluster) macOfRouter(router, on string) (mac portsec.MAC) {
-	if p, ok := c.State.RouterPort(router + "-" + on); ok {
-		mac, _ = portsec.ParseMAC(p.MAC)
-	}
-	return mac
+	return from.router.mac
 }
 
 // sent returns the packet as it leaves the sender.
-func (c *Cluster) sent(from, to *Port, as Source, destination netip.Addr, p Packet) *ovnmatch.Packet {
+func sent(from, to *Port, as Source, destination netip.Addr, p Packet) *ovnmatch.Packet {
 	q := packet(as.IP, destination, p)
-	q.InPort, q.EthSrc, q.EthDst = from.Name, as.MAC, c.routerMAC(from, to)
+	q.InPort, q.EthSrc, q.EthDst = from.Name, as.MAC, routerMAC(from, to)
 	return q
 }
 
 // routed returns the packet as it comes from the router to the switch of the receiver.
-func (c *Cluster) routed(to *Port, as Source, destination netip.Addr, p Packet) *ovnmatch.Packet {
+func routed(to *Port, as Source, destination netip.Addr, p Packet) *ovnmatch.Packet {
 	q := packet(as.IP, destination, p)
-	q.InPort, q.EthSrc, q.EthDst = to.Switch+"-"+to.VPC, c.macOfRouter(to.VPC, to.Switch), to.Own.MAC
+	q.InPort, q.EthSrc, q.EthDst = to.router.name, to.router.mac, to.Own.MAC
 	q.TTL--
 	return q
 }
 
 // received returns the packet as it comes to the receiver.
-func (c *Cluster) received(from, to *Port, as Source, destination netip.Addr, p Packet) *ovnmatch.Packet {
-	q := c.sent(from, to, as, destination, p)
+func received(from, to *Port, as Source, destination netip.Addr, p Packet) *ovnmatch.Packet {
+	q := sent(from, to, as, destination, p)
 	if from.Switch != to.Switch {
-		q = c.routed(to, as, destination, p)
+		q = routed(to, as, destination, p)
 	}
 	q.OutPort = to.Name
 	return q
