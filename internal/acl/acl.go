@@ -33,8 +33,8 @@ const (
 	Pass           Action = "pass"
 )
 
-// Keys of options that are read: that of NB_Global has OVN drop what no ACL of a switch decides, and that of an ACL from
-// a port has it looked at after load balancing.
+// Keys of options that are read: that of NB_Global has OVN drop what no ACL of a switch decides, and that of an ACL
+// from a port has it looked at after load balancing.
 const (
 	OptionDropByDefault = "default_acl_drop"
 	OptionAfterLB       = "apply-after-lb"
@@ -291,8 +291,8 @@ func (t *Table) judge(at stage, port string, p *ovnmatch.Packet) Decision {
 	return d
 }
 
-// tied returns the rules that could decide instead of the first one: they match too and do something else, with the same
-// priority, of which OVN says nothing.
+// tied returns the rules that could decide instead of the first one: they match too and do something else, with the
+// same priority, and OVN does not say which it takes.
 func tied(rules []rule, p *ovnmatch.Packet) (out []Unclear) {
 	first := rules[0]
 	for _, r := range rules[1:] {
