@@ -45,9 +45,9 @@ var (
 const packetsOfCluster = 50
 
 // What package reach says of packets, honest and forged, is what the flows of this machine's OVN do: in random
-// clusters, with the rows that the stand-in makes of policies and security groups, read as ovnguard reads them. A packet
-// takes its whole way: out of its port, through ACLs, over the router where the other end is on another switch, and into
-// a port. ACLs do what policies ask for, but where Kube-OVN differs by design.
+// clusters, with the rows that the stand-in makes of policies and security groups, read as ovnguard reads them. A
+// packet takes its whole way: out of its port, through ACLs, over the router where the other end is on another switch,
+// and into a port. ACLs do what policies ask for, but where Kube-OVN differs by design.
 func TestReachLikeOVN(t *testing.T) {
 	seed := *reachSeed
 	if seed == 0 {
