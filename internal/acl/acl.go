@@ -63,8 +63,9 @@ type Database struct {
 	Sets   map[string][]string
 	// OnSwitch are the ACLs of switches themselves, by UUID: the names of the switches.
 	OnSwitch map[string][]string
-	// SwitchOf is the switch of each port.
-	SwitchOf map[string]string
+	// SwitchOf is the switch of each port, and Addresses its column addresses.
+	SwitchOf  map[string]string
+	Addresses map[string][]string
 	// Owners are what port groups were made for, where that is known, by the names of the groups.
 	Owners map[string]Owner
 	// DropByDefault is the option default_acl_drop of NB_Global.
@@ -144,6 +145,7 @@ func New(db Database) *Table {
 		}
 		names.Sets[name] = set
 	}
+	db.nameGroupSets(names.Sets)
 	slices.Sort(t.BadSets)
 	switches := make(map[string]map[string]bool) // of each port group
 	for name, ports := range db.Groups {
@@ -203,7 +205,7 @@ func (p *place) join(on *place) {
 }
 
 // before orders rules as they decide. Of two with the same priority OVN takes either; the one that drops comes first
-// here, because that is the one that a user must know of.
+// here, and tied says that the other one could decide as well.
 func before(a, b rule) int {
 	return cmp.Or(
 		cmp.Compare(a.Tier, b.Tier), -cmp.Compare(a.Priority, b.Priority), cmp.Compare(strictness(a), strictness(b)),
@@ -309,7 +311,8 @@ func (t *Table) judge(at stage, port string, p *ovnmatch.Packet) Decision {
 	}
 	d := Decision{Action: t.byDefault}
 	passed := -1 // the tier that a rule let the packet out of
-	for _, r := range here.rules[at] {
+	rules := here.rules[at]
+	for i, r := range rules {
 		if r.Tier == passed {
 			continue
 		}
@@ -319,7 +322,9 @@ func (t *Table) judge(at stage, port string, p *ovnmatch.Packet) Decision {
 		case is == ovnmatch.False:
 		case r.Action == Pass:
 			passed = r.Tier
+			d.Unclear = append(d.Unclear, tied(rules[i:], p)...)
 		default:
+			d.Unclear = append(d.Unclear, tied(rules[i:], p)...)
 			d.ACL, d.Action = r.ACL, Allow
 			if r.Action == Drop || r.Action == Reject {
 				d.Action = r.Action
@@ -328,6 +333,21 @@ func (t *Table) judge(at stage, port string, p *ovnmatch.Packet) Decision {
 		}
 	}
 	return d
+}
+
+// tied returns the rules that could decide instead of the first one: they match too and do something else, with the
+// same priority, and OVN does not say which it takes.
+func tied(rules []rule, p *ovnmatch.Packet) (out []Unclear) {
+	first := rules[0]
+	for _, r := range rules[1:] {
+		if r.Tier != first.Tier || r.Priority != first.Priority {
+			break
+		}
+		if strictness(r) != strictness(first) && r.match.Evaluate(p) == ovnmatch.True {
+			out = append(out, Unclear{r.ACL, []string{"OVN takes it or " + first.String() + ", of the same priority"}})
+		}
+	}
+	return out
 }
 
 // String returns what tells the ACL from others: its name where it has one.

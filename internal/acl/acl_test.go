@@ -162,3 +162,82 @@ func TestAlwaysLetThrough(t *testing.T) {
 		t.Error("from beyond a router it is as any other packet")
 	}
 }
+
+// An expression may name the addresses of a port group, which no row of the Northbound database has.
+func TestSetsOfGroups(t *testing.T) {
+	db := Database{
+		ACLs: []ACL{
+			{
+				UUID: "node", Direction: ToPort, Tier: 2, Priority: 3000, Action: AllowRelated, Group: "node.n1",
+				Match: "ip4.src == 192.0.2.1 && ip4.dst == $node.n1_ip4",
+			},
+			{
+				UUID: "six", Direction: ToPort, Tier: 2, Priority: 3000, Action: AllowRelated, Group: "node.n1",
+				Match: "ip4.src == 192.0.2.6 && ip6.dst == $node.n1_ip6",
+			},
+			{
+				UUID: "own", Direction: ToPort, Tier: 2, Priority: 3000, Action: AllowRelated, Group: "node.n1",
+				Match: "ip4.src == 192.0.2.2 && ip4.dst == $far_ip4",
+			},
+			{UUID: "drop", Direction: ToPort, Tier: 2, Priority: 2000, Action: Drop, Match: "ip", Group: "node.n1"},
+		},
+		Groups:   map[string][]string{"node.n1": {"a", "b"}, "far": {"b"}},
+		Sets:     map[string][]string{"far_ip4": {"10.16.0.5"}},
+		SwitchOf: map[string]string{"a": "s", "b": "s", "c": "s"},
+		Addresses: map[string][]string{
+			"a": {"0a:00:00:00:00:01 10.16.0.5 fd00::5", "unknown"}, "b": {"0a:00:00:00:00:02 10.16.0.6"},
+			"c": {"0a:00:00:00:00:03 10.16.0.7"},
+		},
+	}
+	table := New(db)
+	for _, c := range []struct {
+		name, source, to, destination string
+		want                          Action
+	}{
+		{"a member of the group", "192.0.2.1", "a", "10.16.0.5", Allow},
+		{"another member", "192.0.2.1", "b", "10.16.0.6", Allow},
+		{"no member", "192.0.2.1", "c", "10.16.0.7", Drop},
+		{"another family", "192.0.2.6", "a", "10.16.0.5", Drop},
+		{"in a set that a row has", "192.0.2.2", "a", "10.16.0.5", Allow},
+		{"only in the group of that name", "192.0.2.2", "b", "10.16.0.6", Drop},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := table.Arrive(packet("x", c.to, c.source, c.destination, 80))
+			if d.Action != c.want || len(d.Unclear) > 0 {
+				t.Errorf("%s by %v, unclear %v; want %s", d.Action, d.ACL, d.Unclear, c.want)
+			}
+		})
+	}
+}
+
+// Of two ACLs of one priority OVN takes either, so that nothing is said where they differ.
+func TestSamePriority(t *testing.T) {
+	at := func(uuid string, priority int, action Action, match string) ACL {
+		return ACL{UUID: uuid, Direction: ToPort, Tier: 2, Priority: priority, Action: action, Match: match, Group: "g"}
+	}
+	table := New(Database{
+		ACLs: []ACL{
+			at("a", 20, AllowRelated, "tcp.dst == 80"), at("b", 20, Drop, "ip4.src == 10.16.0.6"),
+			at("c", 20, Allow, "ip4.src == 10.16.0.5"), at("d", 10, Drop, "ip"), at("e", 10, Reject, "ip4"),
+		},
+		Groups: map[string][]string{"g": {"p"}}, SwitchOf: map[string]string{"p": "s"},
+	})
+	for _, c := range []struct {
+		name, source string
+		port         uint16
+		want         Action
+		unclear      int
+	}{
+		{"one that drops and one that allows", "10.16.0.6", 80, Drop, 1},
+		{"two that allow", "10.16.0.5", 80, Allow, 0},
+		{"only one matches", "10.16.0.6", 22, Drop, 0},
+		{"two that refuse", "10.16.0.7", 22, Drop, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := table.Arrive(packet("x", "p", c.source, "10.16.0.9", c.port))
+			if d.Action != c.want || len(d.Unclear) != c.unclear {
+				t.Errorf("%s, unclear %v; want %s, %d", d.Action, d.Unclear, c.want, c.unclear)
+			}
+		})
+	}
+}

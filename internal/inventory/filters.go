@@ -66,13 +66,14 @@ func (inv *State) ACLs() acl.Database {
 		Owners:        make(map[string]acl.Owner),
 		OnSwitch:      make(map[string][]string),
 		SwitchOf:      make(map[string]string, inv.entries.Len()),
+		Addresses:     make(map[string][]string, inv.entries.Len()),
 		DropByDefault: inv.dropByDefault,
 	}
 	names := make(map[string]string, inv.entries.Len()) // of ports, by UUID
 	for name, e := range inv.entries.All() {
 		if e.row != nil {
 			names[e.row.UUID] = name
-			db.SwitchOf[name] = e.row.Switch
+			db.SwitchOf[name], db.Addresses[name] = e.row.Switch, e.row.Addresses
 		}
 	}
 	enter := func(uuid, group string) {

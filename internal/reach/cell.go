@@ -143,7 +143,7 @@ func (r *Rules) forged(from *Port, to int) (sources []netip.Addr) {
 // do.
 func (c *Cluster) comes(from, to *Port, as Source, p Packet) Passes {
 	destination := to.address(as.IP)
-	if !destination.IsValid() {
+	if !destination.IsValid() || c.routerRefuses(from, to, as.IP) {
 		return No
 	}
 	if c.acls == nil {

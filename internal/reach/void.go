@@ -343,7 +343,7 @@ func (s *search) arrives(from, target int, as Source, p Packet) bool {
 		}).Ingress.Allowed
 	}
 	forged := s.acls.Arrive(received(sender, to, as, destination, p))
-	if decided(&forged) != Yes {
+	if decided(&forged) != Yes || s.routerRefuses(sender, to, as.IP) {
 		return false
 	}
 	own, ok := sender.Honest(destination)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/acl"
 	"github.com/ovnguard/ovnguard/internal/intent"
+	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/ovnmatch"
 	"github.com/ovnguard/ovnguard/portsec"
 	"github.com/ovnguard/ovnguard/portsec/vector"
@@ -239,10 +240,29 @@ func (c *Cluster) way(w *Walk) {
 		w.add(StageWay, Unknown, "the VPC of a switch is not known")
 	case from.VPC != to.VPC:
 		w.add(StageWay, No, fmt.Sprintf("they are in different VPCs, %s and %s", from.VPC, to.VPC))
+	case c.routerRefuses(from, to, w.Source.IP):
+		w.add(StageWay, No, fmt.Sprintf("router %s drops what says that it comes from %s", from.VPC, w.Source.IP))
 	default:
 		w.add(StageWay, Yes, fmt.Sprintf("router %s joins switches %s and %s", from.VPC, from.Switch, to.Switch))
 	}
 }
+
+// routerRefuses reports whether a router is between two ports that drops packets of a source: one that is an address of
+// the router itself, or that no host may have (priority 100 of the stage lr_in_ip_input in ovn-northd; only IPv4).
+func (c *Cluster) routerRefuses(from, to *Port, source netip.Addr) bool {
+	if from.Switch == to.Switch || !source.Is4() {
+		return false
+	}
+	if source.IsLoopback() || source.IsMulticast() || source.As4()[0] == 0 || source == broadcast {
+		return true
+	}
+	return slices.ContainsFunc(c.State.Holders(source, everywhere), func(h inventory.Holder) bool {
+		_, routed := c.State.RouterPort(from.VPC + "-" + h.Name)
+		return h.Kind == inventory.HeldByGateway && routed
+	})
+}
+
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // differs says how what policies ask for and what ACLs do differ.
 func (c *Cluster) differs(w *Walk) string {

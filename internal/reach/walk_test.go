@@ -8,6 +8,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/acl"
 	"github.com/ovnguard/ovnguard/internal/intent"
+	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
 // TestWalk follows packets, stage by stage.
@@ -212,6 +213,45 @@ func TestSuggest(t *testing.T) {
 		own, _ := from.Honest(to.Address())
 		if got := c.Walk(from, to, own, test.packet).Policies.Allowed; got != test.want {
 			t.Errorf("%+v: %v", test, got)
+		}
+	}
+}
+
+// A router drops what says that it comes from the router itself, or from where no host can be.
+func TestRouterRefuses(t *testing.T) {
+	w := newWorld(t)
+	w.inv.SetSubnet(inventory.Subnet{
+		Name: "ovn-default", UID: "ovn-default", CIDRs: []netip.Prefix{netip.MustParsePrefix("10.16.0.0/16")},
+		VPC: "ovn-cluster", Gateways: []netip.Addr{netip.MustParseAddr("10.16.0.1")},
+	})
+	w.subnet("near", "10.17.0.0/16", "ovn-cluster")
+	w.inv.SetRouterPort(inventory.RouterPort{Name: "ovn-cluster-ovn-default", MAC: "0a:00:00:00:ff:01"})
+	from := w.pod("dev", "mallory", "", "10.16.0.66", open)
+	beside := w.pod("shop", "web", "", "10.16.0.7", strict)
+	far := w.podOn("near", "shop", "db", "", "10.17.0.9", strict)
+	w.known()
+	c := w.cluster()
+	for _, test := range []struct {
+		source, to string
+		want       Passes
+	}{
+		{"10.16.0.7", far, Yes},
+		{"10.16.0.1", far, No},
+		{"10.16.0.1", beside, Yes}, // no router is on the way
+		{"127.0.0.1", far, No},
+		{"224.0.0.5", far, No},
+		{"255.255.255.255", far, No},
+		{"0.1.2.3", far, No},
+		{"10.17.0.1", far, Yes}, // that subnet's gateway is not known
+	} {
+		sender, to := c.Port(from), c.Port(test.to)
+		as := sender.Forged(netip.MustParseAddr(test.source))
+		p := Packet{intent.TCP, 80}
+		if got := c.Walk(sender, to, as, p).Delivered; got != test.want {
+			t.Errorf("from %s to %s: %s, want %s", test.source, test.to, got, test.want)
+		}
+		if got := c.comes(sender, to, as, p); got != test.want {
+			t.Errorf("from %s to %s: comes %s, want %s", test.source, test.to, got, test.want)
 		}
 	}
 }

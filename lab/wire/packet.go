@@ -14,6 +14,7 @@ type Protocol string
 const (
 	ProtocolTCP  Protocol = "tcp"
 	ProtocolUDP  Protocol = "udp"
+	ProtocolSCTP Protocol = "sctp"
 	ProtocolICMP Protocol = "icmp"
 )
 
@@ -85,6 +86,10 @@ func (p Packet) transport() ([]gopacket.SerializableLayer, layers.IPProtocol, er
 			return nil, 0, fmt.Errorf("TCP segment %q is not known", p.Segment)
 		}
 		return []gopacket.SerializableLayer{tcp}, layers.IPProtocolTCP, nil
+	case ProtocolSCTP:
+		return []gopacket.SerializableLayer{
+			&layers.SCTP{SrcPort: layers.SCTPPort(p.SourcePort), DstPort: layers.SCTPPort(p.Port)},
+		}, layers.IPProtocolSCTP, nil
 	case ProtocolICMP:
 		if p.From.IP.Is4() {
 			return []gopacket.SerializableLayer{&layers.ICMPv4{

@@ -30,6 +30,12 @@ func TestPackets(t *testing.T) {
 		if !ok || udp.SrcPort != 7 || udp.DstPort != 9 {
 			t.Errorf("%s: %+v", family, udp)
 		}
+		packet.Protocol = ProtocolSCTP
+		frame, err = packet.Frame()
+		sctp, ok := decode(t, frame, err).Layer(layers.LayerTypeSCTP).(*layers.SCTP)
+		if !ok || sctp.SrcPort != 7 || sctp.DstPort != 9 {
+			t.Errorf("%s: %+v", family, sctp)
+		}
 		packet.Protocol = ProtocolICMP
 		frame, err = packet.Frame()
 		p := decode(t, frame, err)
@@ -40,7 +46,7 @@ func TestPackets(t *testing.T) {
 			t.Errorf("%s: %v", family, p)
 		}
 	}
-	for _, p := range []Packet{{Protocol: "sctp"}, {Protocol: ProtocolTCP, Segment: "FIN"}} {
+	for _, p := range []Packet{{Protocol: "dccp"}, {Protocol: ProtocolTCP, Segment: "FIN"}} {
 		p.From, p.To = families["IPv4"][0], families["IPv4"][1]
 		if _, err := p.Frame(); err == nil {
 			t.Errorf("%+v has a frame", p)

@@ -43,7 +43,9 @@ type Box struct {
 	nb       *rpc
 	vswitchd *rpc
 	captures map[string]*capture
-	config   int64 // number of the last change, to recognise its arrival
+	ports    int      // number of ports that must be up
+	bound    []string // ports of a network, by their number in the switch, which begins with 1
+	config   int64    // number of the last change, to recognise its arrival
 	ticks    uint32
 }
 
@@ -221,23 +223,10 @@ func (b *Box) addPorts() error {
 		tick: {tickMAC},
 	}
 	nbctl := []string{"--db=" + b.unix("nb.sock"), "--wait=sb", "--timeout=60", "ls-add", "sw"}
+	b.ports = len(addresses)
 	for _, name := range slices.Sorted(maps.Keys(addresses)) {
 		b.captures[name] = &capture{path: b.path(name + "-tx.pcap"), at: captureHeader, seen: make(map[string]bool)}
-		if _, err := b.run(
-			"ovs-vsctl",
-			"--db="+b.unix("conf.sock"),
-			"--",
-			"add-port",
-			"br-int",
-			name,
-			"--",
-			"set",
-			"Interface",
-			name,
-			"type=dummy",
-			"external-ids:iface-id="+name,
-			"options:tx_pcap="+b.captures[name].path,
-		); err != nil {
+		if err := b.bind(name, name, "options:tx_pcap="+b.captures[name].path); err != nil {
 			return err
 		}
 		nbctl = append(
@@ -245,6 +234,15 @@ func (b *Box) addPorts() error {
 			addresses[name]...)
 	}
 	_, err := b.run("ovn-nbctl", nbctl...)
+	return err
+}
+
+// bind makes an interface of the switch for a port.
+func (b *Box) bind(port, link string, columns ...string) error {
+	_, err := b.run("ovs-vsctl", append([]string{
+		"--db=" + b.unix("conf.sock"), "--", "add-port", "br-int", link, "--", "set", "Interface", link, "type=dummy",
+		"external-ids:iface-id=" + port,
+	}, columns...)...)
 	return err
 }
 
@@ -260,13 +258,13 @@ func (b *Box) startController() error {
 			operation{
 				"op":      "select",
 				"table":   "Logical_Switch_Port",
-				"where":   []any{[]any{"up", "==", true}},
+				"where":   []any{[]any{"up", "==", true}, []any{"type", "==", ""}},
 				"columns": []string{"name"},
 			},
 		)
 		if err != nil {
 			return false, err
 		}
-		return len(replies[0].Rows) == len(b.captures), nil
+		return len(replies[0].Rows) == b.ports, nil
 	})
 }

@@ -57,7 +57,15 @@ func (b *Box) Configure(column []string, passthrough bool) error {
 	if err != nil {
 		return fmt.Errorf("port_security %q: %w", column, err)
 	}
-	err = b.waitFor("ovn-controller to follow", func() (bool, error) {
+	if err := b.followed(); err != nil {
+		return err
+	}
+	return b.forget()
+}
+
+// followed waits until every flow of the last change is in place.
+func (b *Box) followed() error {
+	return b.waitFor("ovn-controller to follow", func() (bool, error) {
 		replies, err := b.nb.transact(
 			"OVN_Northbound",
 			operation{"op": "select", "table": "NB_Global", "where": []any{}, "columns": []string{"hv_cfg"}},
@@ -68,10 +76,6 @@ func (b *Box) Configure(column []string, passthrough bool) error {
 		number, ok := replies[0].Rows[0]["hv_cfg"].(float64)
 		return ok && int64(number) == b.configNumber(), nil
 	})
-	if err != nil {
-		return err
-	}
-	return b.forget()
 }
 
 // forget makes the switch forget its cached decisions. A purge skips an entry that is just in use, so one may not be
@@ -106,7 +110,11 @@ func (b *Box) send(port string, frame []byte) error {
 
 // Trace returns the switch's processing of the frame, step by step.
 func (b *Box) Trace(s Shot) (string, error) {
-	return b.appctl("ofproto/trace", "br-int", "in_port="+s.Entry(), hex.EncodeToString(s.Frame))
+	return b.trace(s.Entry(), s.Frame)
+}
+
+func (b *Box) trace(entry string, frame []byte) (string, error) {
+	return b.appctl("ofproto/trace", "br-int", "in_port="+entry, hex.EncodeToString(frame))
 }
 
 // TraceByCommand returns the same from the command ovs-appctl.

@@ -3,6 +3,9 @@ package demo
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -86,6 +89,9 @@ func (st *story) policy(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := st.void(ctx, mallory, web, db, true); err != nil {
+		return err
+	}
 	if err := st.patch(ctx, mallory, "annotations", portSecurity, kubeovn.True); err != nil {
 		return err
 	}
@@ -103,7 +109,73 @@ func (st *story) policy(ctx context.Context) error {
 	if err := st.deliver(ctx, "mallory as web to db, TCP 5432", mallory, db, asWeb(connect), dropped); err != nil {
 		return err
 	}
-	return st.deliver(ctx, "web to db, TCP 5432", web, db, connect, passes)
+	if err := st.deliver(ctx, "web to db, TCP 5432", web, db, connect, passes); err != nil {
+		return err
+	}
+	return st.void(ctx, mallory, web, db, false)
+}
+
+// Words about whether an actor is among those by whom a policy is void.
+const (
+	named    = "named"
+	notNamed = "not named"
+)
+
+// void compares what ovnguard says of the policy and of mallory with what her port lets her do.
+func (st *story) void(ctx context.Context, mallory, web, db *scene.Actor, open bool) error {
+	word, way := notNamed, dropped
+	if open {
+		word, way = named, passes
+	}
+	report, err := st.audit(ctx)
+	if err != nil {
+		return err
+	}
+	names := notNamed
+	if report.void("NetworkPolicy shop/db", owner(mallory), owner(db)) {
+		names = named
+	}
+	st.teller.verdict("  ovnguard audit, OVG039: shop/db is void by mallory", word, names)
+	seen, err := st.walk(ctx, mallory, db, web)
+	if err != nil {
+		return err
+	}
+	st.teller.verdict("  ovnguard reach, mallory as web to db", way, seen)
+	return nil
+}
+
+// owner returns the actor's pod as ovnguard names it.
+func owner(a *scene.Actor) string { return a.Pod.Namespace + "/" + a.Pod.Name }
+
+// void reports whether a finding says that a policy keeps nobody away from a target since a forger may come there.
+func (r report) void(policy, forger, target string) bool {
+	for _, f := range r.Findings {
+		if f.Rule == "OVG039" && strings.HasPrefix(f.Message, policy+" ") && strings.Contains(f.Message, target) {
+			return slices.Contains(f.Evidence.Others, forger)
+		}
+	}
+	return false
+}
+
+// walk runs `ovnguard reach` from one actor to another, with the address of a third, and returns what becomes of the
+// packet.
+func (st *story) walk(ctx context.Context, from, to, as *scene.Actor) (string, error) {
+	out, code, err := st.scene.Run(ctx, st.binary, "reach", owner(from), owner(to), "--source", as.V4.IP.String(),
+		"--port", fmt.Sprintf("tcp/%d", databasePort), "-o", "json")
+	if err != nil {
+		return "", err
+	}
+	var doc struct{ Walks []struct{ Delivered string } }
+	if err := json.Unmarshal([]byte(out), &doc); err != nil || len(doc.Walks) != 2 {
+		return "", fmt.Errorf("ovnguard reach ended with %d: %s (%w)", code, out, err)
+	}
+	switch doc.Walks[1].Delivered {
+	case "yes":
+		return passes, nil
+	case "no":
+		return dropped, nil
+	}
+	return doc.Walks[1].Delivered, nil
 }
 
 // labelled makes an actor with a label app that is its name.

@@ -165,7 +165,10 @@ func (st *story) strictAtBirth(ctx context.Context) (err error) {
 
 // report is the part of the output of `ovnguard audit -o json` that the demo reads.
 type report struct {
-	Findings []struct{ Rule, Name, Port string }
+	Findings []struct {
+		Rule, Name, Port, Message string
+		Evidence                  struct{ Others []string }
+	}
 }
 
 // rule returns the first rule in the report for a port, "clean" if it has none.

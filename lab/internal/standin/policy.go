@@ -32,6 +32,14 @@ func (c *controller) syncPolicy(ctx context.Context, namespace, name string) err
 	if err != nil {
 		return fmt.Errorf("network policy %s/%s: %w", namespace, name, err)
 	}
+	return c.writePolicy(ctx, np, &rows)
+}
+
+func (c *controller) writePolicy(
+	ctx context.Context,
+	np *networkingv1.NetworkPolicy,
+	rows *upstream.PolicyRows,
+) error {
 	if err := c.nb.EnsurePortGroup(ctx, rows.Group.Name, rows.Group.ExternalIDs); err != nil {
 		return err
 	}
@@ -56,7 +64,7 @@ func (c *controller) syncPolicy(ctx context.Context, namespace, name string) err
 			return err
 		}
 	}
-	return c.removeAddressSets(ctx, upstream.PolicyID(namespace, name), func(s *nb.AddressSet) bool {
+	return c.removeAddressSets(ctx, upstream.PolicyID(np.Namespace, np.Name), func(s *nb.AddressSet) bool {
 		return upstream.Stale(np, s)
 	})
 }

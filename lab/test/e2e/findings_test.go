@@ -355,6 +355,31 @@ var findings = map[string]func(t *testing.T) fault{
 		})
 		return fault{portOf(pod), remove}
 	},
+	// A port of another namespace is open, and may send as whom the policy admits.
+	"OVG039": func(t *testing.T) fault {
+		policy, _, remove := onlyFriends(t)
+		v := newVictim(t)
+		nbctl(t, "lsp-set-port-security", v.port)
+		return fault{policy, func() {
+			nbctl(t, "lsp-set-port-security", v.port, v.identity)
+			remove()
+		}}
+	},
+	// Somebody takes the ports out of the group of a policy.
+	"OVG040": func(t *testing.T) fault {
+		policy, group, remove := onlyFriends(t)
+		nbctl(t, "clear", "port_group", group, "ports")
+		return fault{policy, remove}
+	},
+	// What the pod sends is bounded by no policy.
+	"OVG041": func(t *testing.T) fault {
+		ns := excepted(t)
+		pod := run(t, ns, nil)
+		remove := grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
+			s.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "192.0.2.20"}}
+		})
+		return fault{ns + "/" + pod.Name, remove}
+	},
 	// Repair does not write a row of another type, because it is not a pod's row.
 	"OVG025": func(t *testing.T) fault {
 		ns, _ := repairNamespace(t)
@@ -454,6 +479,10 @@ func runFixes(t *testing.T, southbound string, found []finding) int {
 	for _, fix := range first {
 		if _, after, found := strings.Cut(fix, " rollout status daemonset/ovs-ovn --timeout=30s && "); found {
 			fix = after // the lab's nodes run no such workload
+		}
+		if strings.HasPrefix(fix, suggests) {
+			applySuggested(t, fix)
+			continue
 		}
 		shell(t, fix)
 	}
