@@ -51,8 +51,8 @@ type certManager struct {
 // issuer is the cert-manager of the way that is tried.
 var issuer certManager
 
-// definitions are those of cert-manager's resources, without their schemas.
-const definitions = `
+// managerDefinitions are those of cert-manager's resources, without their schemas.
+const managerDefinitions = `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: %[1]ss.cert-manager.io}
@@ -69,7 +69,7 @@ spec:
 
 func installByChart(ctx context.Context, image string) error {
 	for singular, kind := range map[string]string{"certificate": "Certificate", "issuer": "Issuer"} {
-		if err := world.Apply(ctx, fmt.Appendf(nil, definitions, singular, kind)); err != nil {
+		if err := world.Apply(ctx, fmt.Appendf(nil, managerDefinitions, singular, kind)); err != nil {
 			return err
 		}
 	}
