@@ -117,8 +117,8 @@ func (r *Reached) Subject() Subject {
 	return Subject{SubjectPolicy, r.Namespace, r.Kind + "/" + r.Name}
 }
 
-// SetReached enters what is wrong of policies and gateways, and what ports could do with sources that are not their own,
-// by their names: what is not among it has nothing of it. It returns the ports of which that changes.
+// SetReached enters what is wrong of policies and gateways, and what ports could do with sources that are not their
+// own, by their names: what is not among it has nothing of it. It returns the ports of which that changes.
 func (inv *Inventory) SetReached(all []Reached, radii map[string]Radius) (touched []string) {
 	now := make(map[Subject]Reached, len(all))
 	for _, r := range all {
@@ -151,8 +151,8 @@ func (inv *Inventory) SetReached(all []Reached, radii map[string]Radius) (touche
 	return touched
 }
 
-// HasReached reports whether exactly this is known to be wrong of policies and gateways, and of what ports could do with
-// sources that are not their own.
+// HasReached reports whether exactly this is known to be wrong of policies and gateways, and of what ports could do
+// with sources that are not their own.
 func (inv *State) HasReached(all []Reached, radii map[string]Radius) bool {
 	if len(all) != inv.reached.Len() || len(radii) != inv.radii.Len() {
 		return false

@@ -162,8 +162,8 @@ func (n *node) combine(p *Packet) Truth {
 	return result
 }
 
-// order joins conjunctions within conjunctions, and disjunctions within disjunctions, and puts parts first that are quick
-// to evaluate. The answer does not hang on their order.
+// order joins conjunctions within conjunctions, and disjunctions within disjunctions, and puts parts first that are
+// quick to evaluate. The answer does not hang on their order.
 func (n *node) order() {
 	var of []node
 	for i := range n.of {

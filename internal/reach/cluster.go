@@ -176,8 +176,8 @@ func (c *Cluster) routerOn(on, router string) routerEnd {
 	return r
 }
 
-// isIdentity reports whether a column is, to the letter, a MAC and addresses: by it nothing can be forged under any era.
-// Where that is false it may still mean the same.
+// isIdentity reports whether a column is, to the letter, a MAC and addresses: by it nothing can be forged under any
+// era. Where that is false it may still mean the same.
 func isIdentity(column []string, own *portsec.Identity) bool {
 	if len(column) != 1 || len(own.IPs) == 0 || own.MAC.Group() {
 		return false

@@ -7,8 +7,8 @@ import (
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
-// forgery is from which addresses a port may send IP packets besides its own, and which it may claim by ARP or neighbour
-// discovery.
+// forgery is from which addresses a port may send IP packets besides its own, and which it may claim by ARP or
+// neighbour discovery.
 type forgery struct {
 	// any means any MAC and any address.
 	any bool
@@ -16,7 +16,8 @@ type forgery struct {
 	packets, claims []portsec.Pair
 }
 
-// forgeryOf returns what a column lets a port send besides its identity. Where eras differ, it is what any lets it send.
+// forgeryOf returns what a column lets a port send besides its identity. Where eras differ, it is what any lets it
+// send.
 func forgeryOf(sets portsec.Sets, own portsec.Identity, disabled bool) (f forgery) {
 	if disabled {
 		return f

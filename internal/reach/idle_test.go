@@ -21,7 +21,12 @@ func TestIdentityForgesNothing(t *testing.T) {
 			t.Fatalf("%s: %q is not taken for %v", p.Name, p.column, p.Own)
 		}
 		for _, era := range portsec.Eras() {
-			if f := forgeryOf(portsec.ParseAll([]portsec.Era{era}, p.column), p.Own, false); !f.none() || len(f.claims) > 0 {
+			if f := forgeryOf(
+				portsec.ParseAll([]portsec.Era{era}, p.column),
+				p.Own,
+				false,
+			); !f.none() ||
+				len(f.claims) > 0 {
 				t.Errorf("%s under %s: %+v", p.Name, era, f)
 			}
 		}

@@ -29,10 +29,10 @@ const unnamedPort = 61234
 
 var strangers = []netip.Addr{netip.MustParseAddr("192.0.2.77"), netip.MustParseAddr("2001:db8::4d")}
 
-// Unrealised returns the policies that OVN's ACLs do not do as they are asked for. It looks at packets that tell: to and
-// from every governed port those of a stranger, and by every rule those of each source that it admits, and of each
-// member of the address sets that OVN has for it. Nothing is compared where the ACLs or the policies are not known, or
-// not understood.
+// Unrealised returns the policies that OVN's ACLs do not do as they are asked for. It looks at packets that tell: to
+// and from every governed port those of a stranger, and by every rule those of each source that it admits, and of
+// each member of the address sets that OVN has for it. Nothing is compared where the ACLs or the policies are not
+// known, or not understood.
 func (c *Cluster) Unrealised() []Unrealised {
 	if c.acls == nil || !c.PoliciesKnown() {
 		return nil

@@ -16,8 +16,8 @@ import (
 	"github.com/ovnguard/ovnguard/internal/inventory"
 )
 
-// Suggestion is a NetworkPolicy that bounds what pods may send to, also what they forward and what they forge, with what
-// there is to know about it.
+// Suggestion is a NetworkPolicy that bounds what pods may send to, also what they forward and what they forge, with
+// what there is to know about it.
 type Suggestion struct {
 	Policy *networkingv1.NetworkPolicy
 	Notes  []string

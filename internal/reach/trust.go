@@ -120,7 +120,8 @@ func packetsOf(match *ovnmatch.Match) (packets []Packet, whole bool) {
 // sourcesOfFamily is how many addresses of a family are tried: where one is the receiver's own, another one is not.
 const sourcesOfFamily = 2
 
-// sources returns addresses that a port may forge and that a rule trusts, some of each family. Those of pods come first.
+// sources returns addresses that a port may forge and that a rule trusts, some of each family. Those of pods come
+// first.
 func (t *trust) sources(f *forgery, but []netip.Addr) (found []netip.Addr) {
 	left := map[bool]int{true: sourcesOfFamily, false: sourcesOfFamily} // by whether it is IPv4
 	take := func(a netip.Addr) {

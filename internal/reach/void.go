@@ -206,7 +206,7 @@ func (s *search) honest(target int) *bitset.BitSet {
 	set := bitset.New(uint(len(s.ports)))
 	for _, i := range s.about[target] {
 		if s.honestly[i] == nil {
-			s.honestly[i] = s.Rules.admitted(&s.all[i])
+			s.honestly[i] = s.admitted(&s.all[i])
 		}
 		if s.all[i].whole || s.sharesPort(&s.all[i]) {
 			set.InPlaceUnion(s.honestly[i])
@@ -294,7 +294,8 @@ func (s *search) firstWay(targets, candidates []int, a netip.Addr, p Packet) (fr
 	for _, i := range candidates {
 		for _, target := range targets {
 			to := &s.ports[target]
-			if target == i || !to.address(a).IsValid() || slices.Contains(to.Own.IPs, a) || slices.Contains(s.ports[i].Own.IPs, a) {
+			if target == i || !to.address(a).IsValid() || slices.Contains(to.Own.IPs, a) ||
+				slices.Contains(s.ports[i].Own.IPs, a) {
 				continue
 			}
 			as := s.ports[i].Forged(a)

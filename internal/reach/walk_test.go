@@ -173,7 +173,8 @@ func TestRadius(t *testing.T) {
 	w.pod("dev", "router", "", "10.16.0.80", "10.16.1.0/30")
 	found := w.cluster().Find()
 	mallory, router := found.Radii["mallory.dev"], found.Radii["router.dev"]
-	want := "it may pose as more than 30 other pods and so comes to shop/db (tcp/5432) through NetworkPolicy shop/allow-web"
+	want := "it may pose as more than 30 other pods and so comes to shop/db (tcp/5432) through NetworkPolicy " +
+		"shop/allow-web"
 	if got := mallory.String(); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

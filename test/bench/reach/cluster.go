@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -20,7 +21,8 @@ import (
 	"github.com/ovnguard/ovnguard/test/bench/generated"
 )
 
-// Shape of the cluster: namespaces of a hundred pods, five workloads of twenty pods each, and seven teams of namespaces.
+// Shape of the cluster: namespaces of a hundred pods, five workloads of twenty pods each, and seven teams of
+// namespaces.
 const (
 	workloads = 5
 	teams     = 7
@@ -72,7 +74,7 @@ func newWorld(pods, policies int, worst bool) *world {
 func (w *world) pod(i int, worst bool) {
 	o := generated.Generate(i)
 	ns := generated.NamespaceOf(i/generated.PodsPerNamespace, "production")
-	ns.Labels["team"] = fmt.Sprint(i / generated.PodsPerNamespace % teams)
+	ns.Labels["team"] = strconv.Itoa(i / generated.PodsPerNamespace % teams)
 	subnet := fmt.Sprintf("net-%d", i>>subnetBits)
 	if _, known := w.labels[ns.Name]; !known {
 		w.labels[ns.Name] = ns.Labels
@@ -121,15 +123,8 @@ func app(i int) string { return fmt.Sprintf("app-%d", i) }
 // of a team, and a block of addresses outside the cluster, each on two ports.
 func (w *world) policy(i int, rng *rand.Rand) {
 	namespace := generated.NamespaceOf(i%len(w.labels), "").Name
-	target, near, far, team := app(
-		rng.IntN(workloads),
-	), app(
-		rng.IntN(workloads),
-	), app(
-		rng.IntN(workloads),
-	), fmt.Sprint(
-		rng.IntN(teams),
-	)
+	target, near, far := app(rng.IntN(workloads)), app(rng.IntN(workloads)), app(rng.IntN(workloads))
+	team := strconv.Itoa(rng.IntN(teams))
 	numbers := []int32{8080, int32(5000 + rng.IntN(10))}
 	labelled := func(key, value string) *metav1.LabelSelector {
 		return &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}
@@ -208,8 +203,8 @@ func (w *world) addresses(meant func(*intent.Pod) bool) (found []string) {
 // set is the sources that a rule admits.
 type set struct{ allow, except []string }
 
-// realise enters the port group, address sets and ACLs of a policy, as Kube-OVN writes them: for each family one ACL that
-// drops, and those that admit by an address set for each rule and port.
+// realise enters the port group, address sets and ACLs of a policy, as Kube-OVN writes them: for each family one ACL
+// that drops, and those that admit by an address set for each rule and port.
 func (w *world) realise(o *networkingv1.NetworkPolicy, targets []int, d acl.Direction, sets []set, ports []int32) {
 	name := strings.ReplaceAll(o.Name+"."+o.Namespace, "-", ".")
 	group := inventory.PortGroup{
