@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -157,4 +158,26 @@ func byAllPackets(c *Cluster) []string {
 func trusts(c *Cluster, r *intent.Rule, a netip.Addr) bool {
 	return slices.ContainsFunc(r.Sources, func(p netip.Prefix) bool { return p.Contains(a) }) ||
 		slices.ContainsFunc(c.intent.PodsAt(a), func(i int) bool { return slices.Contains(r.Pods, i) })
+}
+
+// TestFoundAlikeInAnyOrder holds that the same is found, in the same words, in whatever order things were read.
+func TestFoundAlikeInAnyOrder(t *testing.T) {
+	text := func(w *world) string {
+		found := w.cluster().Find()
+		data, err := json.Marshal([]any{found.Facts(), found.Radii})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	for seed := range uint64(20) {
+		w := randomWorld(t, rand.New(rand.NewPCG(seed, 1)))
+		w.set("a.np0.0", "10.16.0.9", "10.16.0.8", "10.16.0.7", "203.0.113.1", "203.0.113.2")
+		want := text(w)
+		for range 5 { // maps are walked in another order each time
+			if got := text(w); got != want {
+				t.Fatalf("seed %d: found %s, and before %s", seed, got, want)
+			}
+		}
+	}
 }

@@ -39,7 +39,7 @@ func (c *Cluster) trusts() (all []trust) {
 		if r.Anyone {
 			continue
 		}
-		t := trust{of: r.Policy, rule: r.Index, blocks: r.Sources}
+		t := trust{of: r.Policy, rule: r.Index, blocks: slices.Clone(r.Sources)}
 		for _, pod := range r.Pods {
 			t.trusted = append(t.trusted, c.pods[pod].Addresses...)
 		}
@@ -63,6 +63,8 @@ func (c *Cluster) trusts() (all []trust) {
 func (t trust) ordered() trust {
 	slices.SortFunc(t.trusted, netip.Addr.Compare)
 	t.trusted = slices.Compact(t.trusted)
+	slices.SortFunc(t.blocks, netip.Prefix.Compare)
+	slices.Sort(t.targets)
 	return t
 }
 
@@ -74,7 +76,23 @@ func (c *Cluster) groupTrusts() (all []trust) {
 	if c.acls == nil {
 		return nil
 	}
+	type admitting struct {
+		*acl.ACL
+
+		match *ovnmatch.Match
+	}
+	var acls []admitting
 	for a, match := range c.acls.All() {
+		acls = append(acls, admitting{a, match})
+	}
+	slices.SortFunc(acls, func(a, b admitting) int { // whatever order they were read in
+		return cmp.Or(
+			cmp.Compare(a.Group, b.Group), cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.Match, b.Match),
+			cmp.Compare(a.UUID, b.UUID),
+		)
+	})
+	for _, one := range acls {
+		a, match := one.ACL, one.match
 		owner, ok := c.acls.Owner(a)
 		if !ok || owner.Kind != KindSecurityGroup || a.Direction != acl.ToPort || a.Action == acl.Drop ||
 			a.Action == acl.Reject || a.Action == acl.Pass {

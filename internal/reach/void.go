@@ -3,6 +3,7 @@ package reach
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -30,6 +31,10 @@ type Void struct {
 	Elsewhere bool
 	// Example is one way through.
 	Example Walk
+
+	// forgers and known are all of them.
+	forgers *bitset.BitSet
+	known   map[reached]bool
 }
 
 // opening is what a forged source opens for ports.
@@ -65,25 +70,38 @@ func (c *Cluster) voids() (voids []Void, opened []opening) {
 		if !known {
 			at = len(voids)
 			byPolicy[s.of] = at
-			voids = append(voids, Void{Policy: s.of})
+			voids = append(voids, Void{
+				Policy: s.of, Example: found.example, forgers: bitset.New(uint(len(c.ports))), known: make(map[reached]bool),
+			})
 		}
-		c.join(&voids[at], s.trust, &found)
+		voids[at].join(s.trust, &found)
+	}
+	for i := range voids {
+		c.count(&voids[i])
 	}
 	slices.SortFunc(voids, func(a, b Void) int { return strings.Compare(a.Policy.String(), b.Policy.String()) })
 	return voids, opened
 }
 
 // join adds what was found of a rule to what is known of its policy.
-func (c *Cluster) join(v *Void, t *trust, found *through) {
+func (v *Void) join(t *trust, found *through) {
 	if !slices.Contains(v.Rules, t.rule) {
 		v.Rules = append(v.Rules, t.rule)
 	}
 	v.Elsewhere = v.Elsewhere || found.elsewhere
-	if len(v.Forgers) == 0 {
-		v.Example = found.example
+	v.forgers.InPlaceUnion(found.forgers)
+	maps.Copy(v.known, found.known)
+	for _, text := range found.targets {
+		if len(v.Targets) < most && !slices.Contains(v.Targets, text) {
+			v.Targets = append(v.Targets, text)
+		}
 	}
-	v.ForgersTotal = max(v.ForgersTotal, int(found.forgers.Count()))
-	for i := range found.forgers.EachSet() {
+}
+
+// count counts the ports that walk through a policy and what they come to, and names the first ports.
+func (c *Cluster) count(v *Void) {
+	v.ForgersTotal, v.TargetsTotal = int(v.forgers.Count()), len(v.known)
+	for i := range v.forgers.EachSet() {
 		if len(v.Forgers) == most {
 			break
 		}
@@ -91,8 +109,6 @@ func (c *Cluster) join(v *Void, t *trust, found *through) {
 			v.Forgers = append(v.Forgers, owner)
 		}
 	}
-	v.TargetsTotal += len(found.known)
-	v.Targets = append(v.Targets, found.targets[:min(len(found.targets), most-len(v.Targets))]...)
 }
 
 // forgers are the ports that may forge sources: any, or some.
