@@ -71,7 +71,10 @@ func (c *Cluster) voids() (voids []Void, opened []opening) {
 			at = len(voids)
 			byPolicy[s.of] = at
 			voids = append(voids, Void{
-				Policy: s.of, Example: found.example, forgers: bitset.New(uint(len(c.ports))), known: make(map[reached]bool),
+				Policy:  s.of,
+				Example: found.example,
+				forgers: bitset.New(uint(len(c.ports))),
+				known:   make(map[reached]bool),
 			})
 		}
 		voids[at].join(s.trust, &found)
