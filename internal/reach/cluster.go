@@ -38,7 +38,7 @@ type Port struct {
 	Learns bool
 	// Workload is what made the pod, as "Deployment web"; "" where nothing did.
 	Workload string
-	// Granted means that the port has more than its own addresses because somebody granted it.
+	// Granted means that the port has ranges of addresses besides its own because somebody granted them: it forwards.
 	Granted bool
 
 	pod int // index in Cluster.pods, -1 for none
@@ -149,7 +149,9 @@ func (c *Cluster) enter(p *inventory.Port, eras []portsec.Era, index map[invento
 			c.pods, c.portsOf = append(c.pods, podOf(p.Pod)), append(c.portsOf, nil)
 		}
 		port.Namespace, port.Pod, port.Provider, port.pod = p.Pod.Namespace, p.Pod.Name, p.Provider, at
-		port.Granted = len(p.Decision.Pairs) > 0
+		port.Granted = slices.ContainsFunc(p.Decision.Pairs, func(pair portsec.AddressPair) bool {
+			return !pair.Prefix.IsValid() || !pair.Prefix.IsSingleIP() // a single address is one that moves, such as VRRP's
+		})
 		if n := len(p.Owners); n > 0 {
 			port.Workload = p.Owners[n-1].Kind + " " + p.Owners[n-1].Name
 		}

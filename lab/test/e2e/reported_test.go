@@ -76,7 +76,7 @@ var reported = map[string]reportedCase{
 	"vpn-pod-as-gateway": {steps: []reportedStep{
 		{file: "try-a-deployment.yaml", user: byAlice, warned: []string{portSecurity}},
 		{file: "try-b-exception.yaml", rows: map[string][]string{"openvpn-": {"10.8.0.0/24", "192.168.50.0/24"}}},
-	}, found: []string{"OVG032"}}, // that its pods are not open, as the template asks
+	}, found: []string{"OVG032", "OVG041"}}, // its pods are not open, as the template asks, and no policy bounds them
 	"site-router-vm": {kubeVirt: true, steps: []reportedStep{
 		{file: "try-a-tenant-pod.yaml", rows: map[string][]string{"app.site": nil}},
 		{file: "try-b-exception.yaml"},
@@ -86,7 +86,7 @@ var reported = map[string]reportedCase{
 			warned: []string{"PortSecurityException"},
 			rows:   map[string][]string{"site-router.site": {"192.168.100.0/24"}},
 		},
-	}},
+	}, found: []string{"OVG041"}},
 	// Unknown MACs need a port that is open as a whole.
 	"nested-cluster-in-vm": {kubeVirt: true, steps: []reportedStep{
 		{file: "try-a-exception.yaml"},
