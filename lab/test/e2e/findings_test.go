@@ -376,7 +376,7 @@ var findings = map[string]func(t *testing.T) fault{
 		ns := excepted(t)
 		pod := run(t, ns, nil)
 		remove := grantIn(t, ns, func(s *v1alpha1.PortSecurityExceptionSpec) {
-			s.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "192.0.2.20"}}
+			s.Grant.Pairs = []v1alpha1.AddressPair{{Prefix: "198.51.100.0/28"}}
 		})
 		return fault{ns + "/" + pod.Name, remove}
 	},
