@@ -150,7 +150,8 @@ func (c *Cluster) enter(p *inventory.Port, eras []portsec.Era, index map[invento
 		}
 		port.Namespace, port.Pod, port.Provider, port.pod = p.Pod.Namespace, p.Pod.Name, p.Provider, at
 		port.Granted = slices.ContainsFunc(p.Decision.Pairs, func(pair portsec.AddressPair) bool {
-			return !pair.Prefix.IsValid() || !pair.Prefix.IsSingleIP() // a single address is one that moves, such as VRRP's
+			// A single address is one that moves, such as VRRP's.
+			return !pair.Prefix.IsValid() || !pair.Prefix.IsSingleIP()
 		})
 		if n := len(p.Owners); n > 0 {
 			port.Workload = p.Owners[n-1].Kind + " " + p.Owners[n-1].Name
