@@ -18,6 +18,7 @@ func newKubeOVNCommand() *cobra.Command {
 	var (
 		config                         standin.Config
 		kubeconfig, version, readyFile string
+		policies                       bool
 	)
 	command := &cobra.Command{
 		Use:  up.KubeOVNComponent,
@@ -28,6 +29,7 @@ func newKubeOVNCommand() *cobra.Command {
 				return fmt.Errorf("--kubeconfig: %w", err)
 			}
 			config.RESTConfig = rest
+			config.IgnorePolicies = !policies
 			config.Version = upstream.Version(version)
 			config.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 			config.Ready = sayReady(readyFile, config.Log)
@@ -39,6 +41,7 @@ func newKubeOVNCommand() *cobra.Command {
 	flags.StringVar(&config.NB, "nb", "", "endpoint of the Northbound database")
 	flags.StringVar(&version, "version", "", "release line of Kube-OVN to behave as")
 	flags.DurationVar(&config.InspectInterval, "inspect-interval", 0, "how often to look for missing ports")
+	flags.BoolVar(&policies, "enable-np", true, "make ACLs of NetworkPolicies")
 	flags.DurationVar(&config.ProbeInterval, "probe-interval", 0, "how often to correct the nodes' port groups")
 	flags.StringVar(&config.Router, "cluster-router", "", "name of the default VPC")
 	flags.StringVar(&config.NodeSwitch, "node-switch", "", "name of the nodes' subnet")

@@ -21,7 +21,7 @@ import (
 func (c *controller) syncPolicy(ctx context.Context, namespace, name string) error {
 	defer c.locks.lock("policy " + namespace + "/" + name)()
 	np, ok := c.policies.get(namespace, name)
-	if !ok {
+	if !ok || c.cfg.IgnorePolicies {
 		return c.removePolicy(ctx, upstream.PolicyGroup(namespace, name), upstream.PolicyID(namespace, name))
 	}
 	cluster, err := c.policyCluster()

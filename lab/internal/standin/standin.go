@@ -52,6 +52,8 @@ type Config struct {
 	GCInterval time.Duration
 	// ProbeInterval is the time between corrections of the nodes' port groups; optional, one minute; negative for never.
 	ProbeInterval time.Duration
+	// IgnorePolicies makes no ACLs of NetworkPolicies.
+	IgnorePolicies bool
 	// ExternalVPC spares logical switches and ports that Kube-OVN did not make.
 	ExternalVPC bool
 	// Router is the name of the default VPC, NodeSwitch that of the nodes' subnet; optional, ovn-cluster and join.

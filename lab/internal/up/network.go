@@ -70,6 +70,8 @@ func (l *Lab) startKubeOVN(ctx context.Context) error {
 		"--version", l.options.KubeOVN.Version,
 		"--inspect-interval", l.options.KubeOVN.InspectInterval.String(),
 		"--probe-interval", l.options.KubeOVN.ProbeInterval.String(),
+		// Containers reach the API server and the databases at ports that no policy for a real cluster admits.
+		"--enable-np="+strconv.FormatBool(l.options.Kubelets == 0),
 		"--cluster-router", layout.Router,
 		"--node-switch", layout.NodeSwitch,
 		"--non-primary-cni-mode="+strconv.FormatBool(layout.NonPrimary),
