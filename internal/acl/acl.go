@@ -118,7 +118,7 @@ type Table struct {
 	switchOf  map[string]string
 	owners    map[string]Owner
 	groups    map[string][]string
-	// all are the rules in the order of the database.
+	// all are the rules by their groups, in an order that does not depend on the database's.
 	all []rule
 	// BadSets says what is wrong with address sets: expressions that name them are unknown.
 	BadSets []string
@@ -161,6 +161,12 @@ func New(db Database) *Table {
 	for i := range db.ACLs {
 		t.enter(db, &db.ACLs[i], names, switches)
 	}
+	slices.SortFunc(t.all, func(a, b rule) int { // whatever order they were read in
+		return cmp.Or(
+			cmp.Compare(a.Group, b.Group), cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.Match, b.Match),
+			cmp.Compare(a.UUID, b.UUID),
+		)
+	})
 	for _, on := range t.switches {
 		on.order()
 	}

@@ -69,7 +69,7 @@ func (t *Table) classes(ports []string, at []stage, tells func(*ovnmatch.Match) 
 	return out
 }
 
-// All returns every ACL with its expression.
+// All returns every ACL with its expression, those of a port group together, always in the same order.
 func (t *Table) All() iter.Seq2[*ACL, *ovnmatch.Match] {
 	return func(yield func(*ACL, *ovnmatch.Match) bool) {
 		for i := range t.all {

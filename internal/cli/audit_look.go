@@ -17,6 +17,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/monitor"
 	"github.com/ovnguard/ovnguard/internal/ovn"
 	"github.com/ovnguard/ovnguard/internal/preview"
+	"github.com/ovnguard/ovnguard/internal/reach"
 	"github.com/ovnguard/ovnguard/internal/report"
 	"github.com/ovnguard/ovnguard/portsec"
 )
@@ -155,7 +156,7 @@ func (o *reading) look(ctx context.Context, now time.Time, c client.Reader) (pic
 		return picture{}, err
 	}
 	inv, eras := g.inv, g.build.Eras()
-	enterReached(inv, eras, now)
+	inv.SetReached(reach.Look(reachInput(inv.Snapshot(), eras, now)))
 	judged, foreseen := o.judgePorts(inv.Snapshot(), eras, g.templates, now)
 	seen := picture{
 		inv: inv, results: make(map[string]audit.Result, len(judged)), namespaces: make(map[string]bool),

@@ -16,6 +16,7 @@ import (
 	"github.com/ovnguard/ovnguard/internal/explain"
 	"github.com/ovnguard/ovnguard/internal/inventory"
 	"github.com/ovnguard/ovnguard/internal/ovn"
+	"github.com/ovnguard/ovnguard/internal/reach"
 	"github.com/ovnguard/ovnguard/portsec"
 )
 
@@ -66,7 +67,7 @@ func (o *explainOptions) gather(ctx context.Context, api client.Reader, t target
 	}
 	g.notes, g.eras = append(g.notes, notes...), build.Eras()
 	if !t.asks() {
-		enterReached(g.inv, g.eras, g.now)
+		g.inv.SetReached(reach.Look(reachInput(g.inv.Snapshot(), g.eras, g.now)))
 		g.inv.SetForeseen(o.foresee(g.inv, cluster.templates, g.now))
 		o.pick(g, t)
 	}

@@ -231,7 +231,7 @@ func (o *reading) reached(ctx context.Context, flags *pflag.FlagSet) (*reach.Clu
 	if err != nil {
 		return nil, nil, err
 	}
-	cluster := clusterOf(g.inv.Snapshot(), g.build.Eras(), now)
+	cluster := reach.New(reachInput(g.inv.Snapshot(), g.build.Eras(), now))
 	notes := slices.Concat(g.notes, g.damage, cluster.Problems())
 	if !cluster.PoliciesKnown() {
 		notes = append(
@@ -245,19 +245,9 @@ func (o *reading) reached(ctx context.Context, flags *pflag.FlagSet) (*reach.Clu
 	return cluster, notes, nil
 }
 
-// clusterOf joins what governs what pods send to each other.
-func clusterOf(state *inventory.State, eras []portsec.Era, now time.Time) *reach.Cluster {
-	return reach.New(reach.Input{State: state, Eras: eras, Policies: kube.NetworkPoliciesOf(state), Now: now})
-}
-
-// enterReached enters what is wrong of policies of the network, and what ports open that forge.
-func enterReached(inv *inventory.Inventory, eras []portsec.Era, now time.Time) {
-	state := inv.Snapshot()
-	if reach.Idle(state) {
-		return
-	}
-	found := clusterOf(state, eras, now).Find()
-	inv.SetReached(found.Facts(), found.Radii)
+// reachInput returns what says what pods send to each other.
+func reachInput(state *inventory.State, eras []portsec.Era, now time.Time) reach.Input {
+	return reach.Input{State: state, Eras: eras, Policies: kube.NetworkPoliciesOf(state), Now: now}
 }
 
 // portOf returns the port that one end of a walk names.

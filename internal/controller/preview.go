@@ -31,23 +31,12 @@ type previewer struct {
 	accounts func() admission.Accounts
 }
 
-// run looks again and again until ctx ends. It looks at a snapshot, and holds up nobody.
+// run looks again and again until ctx ends.
 func (p previewer) run(ctx context.Context) {
-	var seen *inventory.State
-	var looked time.Time
-	for wait := time.Duration(0); ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
-		begin := time.Now()
-		if state := p.monitor.State(); state != seen || begin.Sub(looked) >= previewAlways {
-			p.look(state, begin)
-			seen, looked = state, begin
-		}
-		wait = min(max(previewEvery, previewShare*time.Since(begin)), previewAlways)
+	pause := func(took time.Duration) time.Duration {
+		return min(max(previewEvery, previewShare*took), previewAlways)
 	}
+	again{pause, previewAlways}.run(ctx, p.monitor, p.look)
 }
 
 // look judges what runs, and enters what is different from before.

@@ -25,39 +25,20 @@ type reacher struct {
 	log     logr.Logger
 }
 
-// run looks again and again until ctx ends. It looks at a snapshot, and holds up nobody.
+// run looks again and again until ctx ends.
 func (r reacher) run(ctx context.Context) {
-	var seen *inventory.State
-	for wait := time.Duration(0); ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
-		begin := time.Now()
-		if state := r.monitor.State(); state != seen {
-			r.look(state, begin)
-			seen = state
-		}
-		wait = max(reachEvery, time.Since(begin))
-	}
+	pause := func(took time.Duration) time.Duration { return max(reachEvery, took) }
+	again{pause: pause}.run(ctx, r.monitor, r.look)
 }
 
 // look looks at the cluster, and enters what is different from before.
 func (r reacher) look(state *inventory.State, now time.Time) {
-	var facts []inventory.Reached
-	var radii map[string]inventory.Radius
-	if !reach.Idle(state) {
-		found := reach.New(reach.Input{
-			State: state, Eras: r.monitor.Eras(), Policies: kube.NetworkPoliciesOf(state), Now: now,
-		}).Find()
-		facts, radii = found.Facts(), found.Radii
-	}
+	facts, radii := reach.Look(reach.Input{
+		State: state, Eras: r.monitor.Eras(), Policies: kube.NetworkPoliciesOf(state), Now: now,
+	})
 	r.log.V(1).Info("looked at what pods may send to each other", "took", time.Since(now))
 	if state.HasReached(facts, radii) {
 		return
 	}
-	r.monitor.Change(func(inv *inventory.Inventory) []string {
-		return inv.SetReached(facts, radii)
-	})
+	r.monitor.Change(func(inv *inventory.Inventory) []string { return inv.SetReached(facts, radii) })
 }

@@ -89,30 +89,35 @@ func (u *universe) everyone() set {
 
 // inNamespaces returns the pods of all namespaces that a selector selects; none without one.
 func (u *universe) inNamespaces(s *metav1.LabelSelector) (set, error) {
-	if s == nil {
-		return set{}, nil
-	}
-	selector, err := metav1.LabelSelectorAsSelector(s)
-	if err != nil {
-		return set{}, err
-	}
-	text := selector.String()
-	if known, ok := u.namespaceSets[text]; ok {
-		return known, nil
-	}
-	full := u.empty()
-	for _, ns := range u.namespaces {
-		if selector.Matches(labels.Set(ns.labels)) {
-			full.fill(ns.from, ns.to)
+	return selected(u.namespaceSets, s, func(selector labels.Selector) wide {
+		full := u.empty()
+		for _, ns := range u.namespaces {
+			if selector.Matches(labels.Set(ns.labels)) {
+				full.fill(ns.from, ns.to)
+			}
 		}
-	}
-	found := trim(full)
-	u.namespaceSets[text] = found
-	return found, nil
+		return full
+	})
 }
 
 // labelled returns the pods of all namespaces that a selector selects by their own labels; none without one.
 func (u *universe) labelled(s *metav1.LabelSelector) (set, error) {
+	return selected(u.podSets, s, func(selector labels.Selector) wide {
+		requirements, _ := selector.Requirements()
+		full := u.empty()
+		full.fill(0, len(u.order))
+		for _, r := range requirements {
+			for n, w := range u.required(r) {
+				full[n] &= w
+			}
+		}
+		return full
+	})
+}
+
+// selected returns what a selector selects, which find finds; none without one. It is found once for each selector, and
+// kept in known.
+func selected(known map[string]set, s *metav1.LabelSelector, find func(labels.Selector) wide) (set, error) {
 	if s == nil {
 		return set{}, nil
 	}
@@ -121,19 +126,11 @@ func (u *universe) labelled(s *metav1.LabelSelector) (set, error) {
 		return set{}, err
 	}
 	text := selector.String()
-	if known, ok := u.podSets[text]; ok {
-		return known, nil
+	if found, ok := known[text]; ok {
+		return found, nil
 	}
-	requirements, _ := selector.Requirements()
-	full := u.empty()
-	full.fill(0, len(u.order))
-	for _, r := range requirements {
-		for n, w := range u.required(r) {
-			full[n] &= w
-		}
-	}
-	found := trim(full)
-	u.podSets[text] = found
+	found := trim(find(selector))
+	known[text] = found
 	return found, nil
 }
 

@@ -37,6 +37,9 @@ func (fs *filters) ACL(uuid string) *acl.ACL { return fs.acls.Get(uuid) }
 // FilteredSwitch returns the switch with that UUID where it has ACLs of its own; ok is false where it has none.
 func (fs *filters) FilteredSwitch(uuid string) (s Switch, ok bool) { return fs.switches.Find(uuid) }
 
+// HasACLs reports whether OVN has some ACL.
+func (fs *filters) HasACLs() bool { return fs.acls.Len() > 0 }
+
 // EachFilter returns every ACL, and every switch with ACLs of its own, to be looked at, in no order.
 func (fs *filters) EachFilter(look func(*acl.ACL), at func(Switch)) {
 	for a := range fs.acls.Values() {

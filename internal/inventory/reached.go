@@ -118,7 +118,8 @@ func (r *Reached) Subject() Subject {
 }
 
 // SetReached enters what is wrong of policies and gateways, and what ports could do with sources that are not their
-// own, by their names: what is not among it has nothing of it. It returns the ports of which that changes.
+// own, by their names: what is not among it has nothing of it. It returns the ports for which that
+// changes.
 func (inv *Inventory) SetReached(all []Reached, radii map[string]Radius) (touched []string) {
 	now := make(map[Subject]Reached, len(all))
 	for _, r := range all {

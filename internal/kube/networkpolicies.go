@@ -30,9 +30,9 @@ func networkPolicyKind(of metav1.GroupVersion, kind string) schema.GroupVersionK
 	return schema.GroupVersionKind{Group: of.Group, Version: of.Version, Kind: kind}
 }
 
-// NetworkPoliciesOf returns the policies that a state has. State.Unread says of which kinds it is not known which there
-// are, and State.NetworkPolicyRevision whether they are those of another state. Each list is in the order of namespaces
-// and names. They are shared, and must not be changed.
+// NetworkPoliciesOf returns the policies that a state has. State.Unread names the kinds that were not read, and
+// State.NetworkPolicyRevision whether they are those of another state. Each list is in the order of namespaces and
+// names. They are shared, and must not be changed.
 func NetworkPoliciesOf(inv *inventory.State) intent.Objects {
 	var out intent.Objects
 	for _, object := range inv.NetworkPolicies() {

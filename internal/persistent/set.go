@@ -2,8 +2,8 @@ package persistent
 
 import "iter"
 
-// Set is a set with cheap snapshots, as Map is a map with them. What differs between two sets, of which one was made
-// from the other, is found without a look at what they share.
+// Set is a set with cheap snapshots, as Map is a map with them. Where one set was made from another, what differs
+// between them is found without a look at what they share.
 type Set[K comparable] struct{ m Map[K, struct{}] }
 
 // SetOf returns a set of some keys.

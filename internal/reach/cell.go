@@ -147,14 +147,7 @@ func (c *Cluster) comes(from, to *Port, as Source, p Packet) Passes {
 		return No
 	}
 	if c.acls == nil {
-		v := c.intent.Judge(intent.Packet{
-			Sender:      from.pod,
-			Receiver:    to.pod,
-			Source:      as.IP,
-			Destination: destination,
-			Protocol:    p.Protocol,
-			Port:        p.Port,
-		})
+		v := c.asked(from.pod, to.pod, as.IP, destination, p)
 		if v.Egress.Unknown || v.Ingress.Unknown {
 			return Unknown
 		}

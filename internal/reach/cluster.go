@@ -34,14 +34,12 @@ type Port struct {
 	Provider       kubeovn.Provider
 	// Own is the MAC and the addresses that are the port's.
 	Own portsec.Identity
-	// Learns means that frames to MACs that nobody has reach the port, since its addresses have "unknown".
-	Learns bool
 	// Workload is what made the pod, as "Deployment web"; "" where nothing did.
 	Workload string
 	// Granted means that the port has ranges of addresses besides its own because somebody granted them: it forwards.
 	Granted bool
 
-	pod int // index in Cluster.pods, -1 for none
+	pod int // index in Cluster.pods, or outsider
 	// outside means that it is no port of OVN's.
 	outside bool
 	kind    portsec.Port
@@ -131,9 +129,8 @@ func (c *Cluster) enter(p *inventory.Port, eras []portsec.Era, index map[invento
 		eras = p.Eras
 	}
 	port := Port{
-		Name: p.Name, Switch: p.Row.Switch, VPC: c.State.VPCOf(p.Row.Switch), pod: -1,
+		Name: p.Name, Switch: p.Row.Switch, VPC: c.State.VPCOf(p.Row.Switch), pod: outsider,
 		Own:    ownOf(p),
-		Learns: slices.Contains(p.Row.Addresses, kubeovn.AddressUnknown),
 		kind:   portsec.Port{Type: p.Row.Type, Disabled: p.Row.Disabled},
 		column: p.Row.PortSecurity, eras: eras,
 	}
@@ -249,34 +246,19 @@ func (c *Cluster) PortOf(meant func(*inventory.Port) bool) (found *Port) {
 	return found
 }
 
-// Outside returns the port that has an address for its own, or else one that stands for who has it outside OVN.
+// Outside returns the one port that has an address for its own, or else one that stands for who has it outside OVN.
 func (c *Cluster) Outside(a netip.Addr) *Port {
-	if p := c.Holder(a, ""); p != nil {
-		return p
+	if at := c.at[a]; len(at) == 1 {
+		return &c.ports[at[0]]
 	}
-	return &Port{Name: a.String(), Own: portsec.Identity{IPs: []netip.Addr{a}}, pod: -1, outside: true}
-}
-
-// Holder returns the port that has an address for its own, in a VPC; nil where none has, or several.
-func (c *Cluster) Holder(a netip.Addr, vpc string) *Port {
-	var found *Port
-	for _, i := range c.at[a] {
-		switch p := &c.ports[i]; {
-		case vpc != "" && p.VPC != "" && p.VPC != vpc:
-		case found != nil:
-			return nil
-		default:
-			found = p
-		}
-	}
-	return found
+	return &Port{Name: a.String(), Own: portsec.Identity{IPs: []netip.Addr{a}}, pod: outsider, outside: true}
 }
 
 // ACLsKnown reports whether the ACLs that OVN has are known.
 func (c *Cluster) ACLsKnown() bool { return c.acls != nil }
 
 // PoliciesKnown reports whether it is known which NetworkPolicies there are.
-func (c *Cluster) PoliciesKnown() bool { return len(c.State.Unread(inventory.NetworkPolicies)) == 0 }
+func (c *Cluster) PoliciesKnown() bool { return !c.unread(intent.KindNetworkPolicy) }
 
 // unread reports whether it is not known which policies of a kind there are.
 func (c *Cluster) unread(kind string) bool {

@@ -12,7 +12,7 @@ func TestIdentityForgesNothing(t *testing.T) {
 	w.pod("shop", "four", "", "10.16.0.9", strict)
 	w.pod("shop", "six", "", "fd00::9", strict)
 	c := w.cluster()
-	if !Idle(w.inv.Snapshot()) || Idle(shop(t, open).inv.Snapshot()) {
+	if !idle(w.inv.Snapshot()) || idle(shop(t, open).inv.Snapshot()) {
 		t.Error("a cluster without policies and ACLs is idle, and no other one")
 	}
 	for i := range c.ports {

@@ -17,11 +17,21 @@ type Found struct {
 	Radii map[string]inventory.Radius
 }
 
+// Look looks for all of it, and returns it as the inventory has it.
+func Look(in Input) ([]inventory.Reached, map[string]inventory.Radius) {
+	if idle(in.State) {
+		return nil, nil
+	}
+	found := New(in).Find()
+	return found.Facts(), found.Radii
+}
+
 // Find looks for all of it.
 func (c *Cluster) Find() Found {
-	voids, opened := c.voids()
+	rules := c.Rules()
+	voids, opened := rules.voids()
 	return Found{
-		Voids: voids, Unrealised: c.Unrealised(), Ungoverned: c.Ungoverned(), Radii: c.radii(opened),
+		Voids: voids, Unrealised: rules.unrealised(), Ungoverned: c.Ungoverned(), Radii: c.radii(opened),
 	}
 }
 
@@ -118,9 +128,7 @@ func (c *Cluster) Ungoverned() (out []Ungoverned) {
 		if !own.Is4() {
 			stranger = strangers[1]
 		}
-		v := c.intent.Judge(intent.Packet{
-			Sender: p.pod, Receiver: -1, Source: own, Destination: stranger, Protocol: intent.TCP, Port: unnamedPort,
-		})
+		v := c.asked(p.pod, outsider, own, stranger, Packet{intent.TCP, unnamedPort})
 		if len(v.Egress.Isolating) > 0 {
 			continue
 		}

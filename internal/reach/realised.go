@@ -29,27 +29,27 @@ const unnamedPort = 61234
 
 var strangers = []netip.Addr{netip.MustParseAddr("192.0.2.77"), netip.MustParseAddr("2001:db8::4d")}
 
-// Unrealised returns the policies that OVN's ACLs do not do as they are asked for. It looks at packets that tell: to
+// unrealised returns the policies that OVN's ACLs do not do as they are asked for. It looks at packets that tell: to
 // and from every governed port those of a stranger, and by every rule those of each source that it admits, and of
 // each member of the address sets that OVN has for it. Nothing is compared where the ACLs or the policies are not
 // known, or not understood.
-func (c *Cluster) Unrealised() []Unrealised {
-	if c.acls == nil || !c.PoliciesKnown() {
+func (r *Rules) unrealised() []Unrealised {
+	if r.acls == nil || !r.PoliciesKnown() {
 		return nil
 	}
-	d := differences{Cluster: c, of: make(map[intent.Ref]*Unrealised)}
-	for i := range c.ports {
-		if c.ports[i].pod < 0 {
+	d := differences{Rules: r, of: make(map[intent.Ref]*Unrealised)}
+	for i := range r.ports {
+		if r.ports[i].pod < 0 {
 			continue
 		}
 		for _, stranger := range strangers {
-			if own := c.ports[i].address(stranger); own.IsValid() {
+			if own := r.ports[i].address(stranger); own.IsValid() {
 				d.strangerIn(i, stranger, own)
 				d.strangerOut(i, stranger, own)
 			}
 		}
 	}
-	d.rules()
+	d.byRules()
 	out := make([]Unrealised, 0, len(d.of))
 	for _, u := range d.of {
 		out = append(out, *u)
@@ -60,7 +60,7 @@ func (c *Cluster) Unrealised() []Unrealised {
 
 // differences collects what is found, by policy.
 type differences struct {
-	*Cluster
+	*Rules
 
 	of map[intent.Ref]*Unrealised
 }
@@ -68,9 +68,7 @@ type differences struct {
 // strangerIn compares what becomes of a packet of a stranger to a port.
 func (d *differences) strangerIn(i int, stranger, own netip.Addr) {
 	p := Packet{intent.TCP, unnamedPort}
-	asked := d.intent.Judge(intent.Packet{
-		Sender: -1, Receiver: d.ports[i].pod, Source: stranger, Destination: own, Protocol: p.Protocol, Port: p.Port,
-	}).Ingress
+	asked := d.asked(outsider, d.ports[i].pod, stranger, own, p).Ingress
 	d.compare(&asked, d.arrival(i, stranger, own, p), &d.ports[i], func() string {
 		return fmt.Sprintf("%s from %s, which is no pod's, to %s", p, stranger, d.ports[i].Owner())
 	})
@@ -79,9 +77,7 @@ func (d *differences) strangerIn(i int, stranger, own netip.Addr) {
 // strangerOut compares what becomes of a packet of a port to a stranger.
 func (d *differences) strangerOut(i int, stranger, own netip.Addr) {
 	p, port := Packet{intent.TCP, unnamedPort}, &d.ports[i]
-	asked := d.intent.Judge(intent.Packet{
-		Sender: port.pod, Receiver: -1, Source: own, Destination: stranger, Protocol: p.Protocol, Port: p.Port,
-	}).Egress
+	asked := d.asked(port.pod, outsider, own, stranger, p).Egress
 	q := packet(own, stranger, p)
 	q.InPort, q.EthSrc, q.EthDst = port.Name, port.Own.MAC, port.router.mac
 	is := d.acls.Leave(q)
@@ -165,10 +161,11 @@ func (d *differences) policy(r intent.Ref) *Unrealised {
 	return d.of[r]
 }
 
-// rules compares what the rules of policies admit.
-func (d *differences) rules() {
+// byRules compares what the rules of policies admit.
+func (d *differences) byRules() {
 	members := d.members()
-	for _, t := range d.trusts() {
+	for i := range d.all {
+		t := &d.all[i]
 		if t.of.Kind == KindSecurityGroup {
 			continue
 		}
@@ -186,9 +183,7 @@ func (d *differences) rules() {
 				}
 				seen[a] = true
 				for _, p := range packets {
-					asked := d.intent.Judge(intent.Packet{
-						Sender: -1, Receiver: to.pod, Source: a, Destination: own, Protocol: p.Protocol, Port: p.Port,
-					}).Ingress
+					asked := d.asked(outsider, to.pod, a, own, p).Ingress
 					d.compare(&asked, d.arrival(target, a, own, p), to, func() string {
 						return fmt.Sprintf("%s from %s to %s", p, d.named(a), to.Owner())
 					})

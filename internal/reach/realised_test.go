@@ -78,7 +78,7 @@ func TestThreatT56PolicyNotRealised(t *testing.T) {
 				t.Fatal(c.Problems())
 			}
 			var got []string
-			for _, u := range c.Unrealised() {
+			for _, u := range c.Find().Unrealised {
 				got = append(got, fmt.Sprint(u.Policy, " ", u.PassesTotal, " ", u.StopsTotal))
 				if text := strings.Join(slices.Concat(u.Passes, u.Stops), "; "); !strings.Contains(text, test.says) {
 					t.Errorf("%s does not say %q", text, test.says)

@@ -205,9 +205,7 @@ func (c *Cluster) unpoliced(but []int) (n int) {
 		if own.Is6() {
 			stranger = strangers[1]
 		}
-		v := c.intent.Judge(intent.Packet{
-			Sender: -1, Receiver: i, Source: stranger, Destination: own, Protocol: intent.TCP, Port: unnamedPort,
-		})
+		v := c.asked(outsider, i, stranger, own, Packet{intent.TCP, unnamedPort})
 		if len(v.Ingress.Isolating) == 0 {
 			n++
 		}

@@ -76,30 +76,14 @@ func (c *Cluster) groupTrusts() (all []trust) {
 	if c.acls == nil {
 		return nil
 	}
-	type admitting struct {
-		*acl.ACL
-
-		match *ovnmatch.Match
-	}
-	var acls []admitting
 	for a, match := range c.acls.All() {
-		acls = append(acls, admitting{a, match})
-	}
-	slices.SortFunc(acls, func(a, b admitting) int { // whatever order they were read in
-		return cmp.Or(
-			cmp.Compare(a.Group, b.Group), cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.Match, b.Match),
-			cmp.Compare(a.UUID, b.UUID),
-		)
-	})
-	for _, one := range acls {
-		a, match := one.ACL, one.match
 		owner, ok := c.acls.Owner(a)
 		if !ok || owner.Kind != KindSecurityGroup || a.Direction != acl.ToPort || a.Action == acl.Drop ||
 			a.Action == acl.Reject || a.Action == acl.Pass {
 			continue
 		}
 		t := trust{of: intent.Ref(owner), rule: a.Priority}
-		for _, p := range slices.Concat(match.Prefixes("ip4.src"), match.Prefixes("ip6.src")) {
+		for _, p := range sourcesOf(match) {
 			switch {
 			case p.Bits() == 0:
 			case p.IsSingleIP():

@@ -21,8 +21,6 @@ const most = 10
 // trusted itself, and what it sends arrives.
 type Void struct {
 	Policy intent.Ref
-	// Rules are the numbers of the rules that it walks through, from 0.
-	Rules []int
 	// Forgers are ports that may do so, and Targets what they come to, such as "shop/db-1 (tcp/5432)"; at most ten of
 	// each. The numbers count all.
 	Forgers, Targets           []string
@@ -45,24 +43,18 @@ type opening struct {
 	text string
 }
 
-// Voids returns the policies that forged sources walk through, and what these open.
-func (c *Cluster) Voids() []Void {
-	voids, _ := c.voids()
-	return voids
-}
-
-func (c *Cluster) voids() (voids []Void, opened []opening) {
-	forgers := c.forgers()
+// voids returns the policies that forged sources walk through, and what these open.
+func (r *Rules) voids() (voids []Void, opened []opening) {
+	forgers := r.forgers()
 	if forgers.any.None() && len(forgers.some) == 0 {
 		return nil, nil
 	}
-	rules := c.Rules()
-	honestly := make([]*bitset.BitSet, len(rules.all))
+	honestly := make([]*bitset.BitSet, len(r.all))
 	byPolicy := make(map[intent.Ref]int)
-	for i := range rules.all {
-		s := search{Rules: rules, trust: &rules.all[i], honestly: honestly}
+	for i := range r.all {
+		s := search{Rules: r, trust: &r.all[i], honestly: honestly}
 		found := s.through(forgers)
-		if found.forgers == nil || found.forgers.None() {
+		if found.forgers.None() {
 			continue
 		}
 		opened = append(opened, opening{found.forgers, found.targets[0] + " through " + s.of.String()})
@@ -73,24 +65,21 @@ func (c *Cluster) voids() (voids []Void, opened []opening) {
 			voids = append(voids, Void{
 				Policy:  s.of,
 				Example: found.example,
-				forgers: bitset.New(uint(len(c.ports))),
+				forgers: bitset.New(uint(len(r.ports))),
 				known:   make(map[reached]bool),
 			})
 		}
-		voids[at].join(s.trust, &found)
+		voids[at].join(&found)
 	}
 	for i := range voids {
-		c.count(&voids[i])
+		r.count(&voids[i])
 	}
 	slices.SortFunc(voids, func(a, b Void) int { return strings.Compare(a.Policy.String(), b.Policy.String()) })
 	return voids, opened
 }
 
 // join adds what was found of a rule to what is known of its policy.
-func (v *Void) join(t *trust, found *through) {
-	if !slices.Contains(v.Rules, t.rule) {
-		v.Rules = append(v.Rules, t.rule)
-	}
+func (v *Void) join(found *through) {
 	v.Elsewhere = v.Elsewhere || found.elsewhere
 	v.forgers.InPlaceUnion(found.forgers)
 	maps.Copy(v.known, found.known)
@@ -353,14 +342,7 @@ func (s *search) arrives(from, target int, as Source, p Packet) bool {
 	sender, to := &s.ports[from], &s.ports[target]
 	destination := to.address(as.IP)
 	if s.acls == nil {
-		return s.intent.Judge(intent.Packet{
-			Sender:      sender.pod,
-			Receiver:    to.pod,
-			Source:      as.IP,
-			Destination: destination,
-			Protocol:    p.Protocol,
-			Port:        p.Port,
-		}).Ingress.Allowed
+		return s.asked(sender.pod, to.pod, as.IP, destination, p).Ingress.Allowed
 	}
 	forged := s.acls.Arrive(received(sender, to, as, destination, p))
 	if decided(&forged) != Yes || s.routerRefuses(sender, to, as.IP) {

@@ -97,7 +97,7 @@ func TestThreatT55ForgedSources(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			voids := test.world(t).cluster().Voids()
+			voids := test.world(t).cluster().Find().Voids
 			var got []string
 			for _, v := range voids {
 				got = append(

@@ -115,11 +115,20 @@ func (c *Cluster) Walk(from, to *Port, as Source, p Packet) Walk {
 		c.acl(&w, StageACLsIn, received(from, to, as, destination, p), false)
 		w.securityIn(destination)
 	}
-	w.Policies = c.intent.Judge(intent.Packet{
-		Sender: from.pod, Receiver: to.pod, Source: as.IP, Destination: destination, Protocol: p.Protocol, Port: p.Port,
-	})
+	w.Policies = c.asked(from.pod, to.pod, as.IP, destination, p)
 	w.Differs = c.differs(&w)
 	return w
+}
+
+// outsider stands for who is no pod where policies are asked.
+const outsider = -1
+
+// asked returns what policies ask for about a packet between pods, which are indexes in c.pods, or outsiders.
+func (c *Cluster) asked(sender, receiver int, source, destination netip.Addr, p Packet) intent.Verdict {
+	return c.intent.Judge(intent.Packet{
+		Sender: sender, Receiver: receiver, Source: source, Destination: destination,
+		Protocol: p.Protocol, Port: p.Port,
+	})
 }
 
 // add adds a stage, unless the packet did not come so far.

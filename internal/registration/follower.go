@@ -49,23 +49,29 @@ type follower struct {
 // followAgain is how often a follower looks anyway: a certificate that was renewed is seen by no event.
 const followAgain = 30 * time.Second
 
+// watching begins a controller that looks at all configurations of webhooks at once, one look at a time in every
+// replica: when they change, when the program's namespace does, and at each event of wake.
+func watching(
+	mgr ctrl.Manager, name string, always handler.EventHandler, wake <-chan event.GenericEvent,
+) *builder.Builder {
+	isOurs := builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
+		return o.GetName() == configurationName
+	}))
+	return ctrl.NewControllerManagedBy(mgr).Named(name).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 1, NeedLeaderElection: new(bool)}).
+		// That it is being deleted is seen at once: the program's pods are about to end.
+		Watches(&corev1.Namespace{}, always).
+		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, always, isOurs).
+		Watches(&admissionregistrationv1.ValidatingWebhookConfiguration{}, always, isOurs).
+		WatchesRawSource(source.Channel(wake, always))
+}
+
 // addFollower has the manager run the follower, which looks at each event of wake as well.
 func addFollower(mgr ctrl.Manager, f *follower, wake <-chan event.GenericEvent) error {
 	always := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{{}}
 	})
-	isOurs := builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
-		return o.GetName() == configurationName
-	}))
-	err := ctrl.NewControllerManagedBy(mgr).Named("follower").
-		WithOptions(controller.Options{MaxConcurrentReconciles: 1, NeedLeaderElection: new(bool)}).
-		// That it is being deleted is seen at once, and that it is there begins everything.
-		Watches(&corev1.Namespace{}, always).
-		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, always, isOurs).
-		Watches(&admissionregistrationv1.ValidatingWebhookConfiguration{}, always, isOurs).
-		WatchesRawSource(source.Channel(wake, always)).
-		Complete(f)
-	if err != nil {
+	if err := watching(mgr, "follower", always, wake).Complete(f); err != nil {
 		return fmt.Errorf("set up the follower of the webhook configurations: %w", err)
 	}
 	return nil
@@ -215,8 +221,8 @@ func wrongValidating(o Options, have []admissionregistrationv1.ValidatingWebhook
 	})
 }
 
-// wrong compares webhooks with those that this version wants, but for their authorities, which must have signed the
-// certificate. named returns the name of a webhook and where its authorities are.
+// wrong compares webhooks with those that this version wants. Their authorities must have signed the certificate, and
+// are not compared. named returns the name of a webhook and where its authorities are.
 func wrong[W any](
 	o Options,
 	have []W,

@@ -7,18 +7,15 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/cert-controller/pkg/rotator"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
 // keeper follows the certificate Secret and the webhook configuration: it serves with what the Secret holds, and puts
@@ -45,17 +42,10 @@ func addKeeper(mgr ctrl.Manager, k *keeper, wake <-chan event.GenericEvent) erro
 	always := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: k.rotator.SecretKey}}
 	})
-	isOurs := predicate.NewPredicateFuncs(func(o client.Object) bool { return o.GetName() == configurationName })
-	one := controller.Options{MaxConcurrentReconciles: 1, NeedLeaderElection: new(bool)}
-	err := ctrl.NewControllerManagedBy(mgr).Named("keeper").WithOptions(one).
+	err := watching(mgr, "keeper", always, wake).
 		For(&corev1.Secret{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
 			return client.ObjectKeyFromObject(o) == k.rotator.SecretKey
 		}))).
-		// That it is being deleted is seen at once: the program's pods are about to end.
-		Watches(&corev1.Namespace{}, always).
-		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, always, builder.WithPredicates(isOurs)).
-		Watches(&admissionregistrationv1.ValidatingWebhookConfiguration{}, always, builder.WithPredicates(isOurs)).
-		WatchesRawSource(source.Channel(wake, always)).
 		Complete(k)
 	if err != nil {
 		return fmt.Errorf("set up the keeper of the webhook configuration: %w", err)

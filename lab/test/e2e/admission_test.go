@@ -53,7 +53,7 @@ func TestValues(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			p.warnings.take()
+			p.warnings.Take()
 			pod, err := p.dryRun(t.Context(), tenantNamespace, c.write)
 			if err != nil {
 				t.Fatal(err)
@@ -61,7 +61,7 @@ func TestValues(t *testing.T) {
 			if diff := cmp.Diff(c.want, keys(pod)); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
-			got := p.warnings.take()
+			got := p.warnings.Take()
 			switch {
 			case c.warning == "" && len(got) > 0:
 				t.Errorf("warned: %q", got)
@@ -134,7 +134,7 @@ func TestNamespaces(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			ns := namespace(t, c.namespace)
-			p.warnings.take()
+			p.warnings.Take()
 			pod, err := p.dryRun(t.Context(), ns, c.write)
 			if err != nil {
 				t.Fatal(err)
@@ -142,7 +142,7 @@ func TestNamespaces(t *testing.T) {
 			if diff := cmp.Diff(c.want, keys(pod)); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
-			got := p.warnings.take()
+			got := p.warnings.Take()
 			if (c.warning == "") != (len(got) == 0) || len(got) > 1 ||
 				!strings.Contains(strings.Join(got, ""), c.warning) {
 				t.Errorf("warnings %q, want %q", got, c.warning)
@@ -180,7 +180,7 @@ func TestNamespaceMadeJustNow(t *testing.T) {
 				"namespace %s, made just now: port_security %q, want false; warnings %q",
 				name,
 				got,
-				p.warnings.take(),
+				p.warnings.Take(),
 			)
 		}
 	}

@@ -187,7 +187,7 @@ func TestThreat25NamespaceWeakening(t *testing.T) {
 		t.Fatalf("by who has the verb: %v", err)
 	}
 	if told := strings.Join(
-		exempt.warnings.take(),
+		exempt.warnings.Take(),
 		" ",
 	); !strings.Contains(
 		told,
@@ -367,7 +367,7 @@ func TestThreat37ExceptionAbuse(t *testing.T) {
 		time.Since(got.Spec.RequestedAt.Time) > time.Minute {
 		t.Fatalf("stamped %q at %v, approved by %q", got.Spec.RequestedBy, got.Spec.RequestedAt, got.Spec.ApprovedBy)
 	}
-	if told := strings.Join(writer.warnings.take(), " "); !strings.Contains(told, "another user approves it") {
+	if told := strings.Join(writer.warnings.Take(), " "); !strings.Contains(told, "another user approves it") {
 		t.Errorf("the author is not told of the approval: %q", told)
 	}
 

@@ -19,6 +19,8 @@ import (
 	yamlutil "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
 // helm returns the path of Helm: the value of $HELM, or what `make manifests` builds.
@@ -60,7 +62,7 @@ func TestManifestsAreStrict(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := &warnings{}
+	seen := &scene.Warnings{}
 	config.WarningHandler = seen
 	c, err := client.New(config, client.Options{})
 	if err != nil {
@@ -112,7 +114,7 @@ func TestManifestsAreStrict(t *testing.T) {
 			if err := try(o); err != nil {
 				t.Errorf("%s: %s %s: %v", name, o.GetKind(), o.GetName(), err)
 			}
-			if texts := seen.take(); len(texts) > 0 {
+			if texts := seen.Take(); len(texts) > 0 {
 				t.Errorf(
 					"%s: %s %s: the API server warns: %s",
 					name,

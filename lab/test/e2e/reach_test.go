@@ -52,7 +52,7 @@ func TestReachOnTheWire(t *testing.T) {
 			t.Errorf("%d %s: delivered %v, want %v, error %v", i, r, delivered, r.delivered, err)
 		}
 		if r.answers > 0 || r.segment == both {
-			continue // what answers do depends on the connection, of which ovnguard knows nothing
+			continue // what answers do depends on the connection, which ovnguard does not know
 		}
 		foretold++
 		if says := foretell(t, s, from, to, r, p.Source); says != map[bool]string{true: "yes", false: "no"}[delivered] {

@@ -203,7 +203,7 @@ func (s reportedStep) take(t *testing.T, dir string) map[string][]string {
 		s.make(t, p, o, i)
 	}
 	if told := strings.Join(
-		p.warnings.take(),
+		p.warnings.Take(),
 		"\n",
 	); slices.ContainsFunc(
 		s.warned,

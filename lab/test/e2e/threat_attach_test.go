@@ -221,12 +221,12 @@ func TestThreat23MachineTemplates(t *testing.T) {
 		mustRefuse(t, "an instance with "+key, err, `metadata.annotations["`+key+`"]`)
 	}
 	wished := map[string]string{portSecurity: "false", portVIPs: "10.16.0.1"}
-	p.warnings.take()
+	p.warnings.Take()
 	if _, err := p.do(t.Context(), http.MethodPost, machines+"/virtualmachines", machine(vm, wished)); err != nil {
 		t.Fatalf("a machine that wishes: %v", err)
 	}
 	if told := strings.Join(
-		p.warnings.take(),
+		p.warnings.Take(),
 		"\n",
 	); !strings.Contains(told, portVIPs) ||
 		!strings.Contains(told, portSecurity) {

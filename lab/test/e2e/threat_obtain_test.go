@@ -251,7 +251,7 @@ spec: {config: '{"cniVersion":"0.3.0","type":"kube-ovn","server_socket":"/run/op
 		annotations[kubeovn.AttachmentProvider(ns, name).Key(kubeovn.LogicalSwitch)] = "ovn-default"
 	}
 	eventually(t, "the program to know the networks", func() (bool, error) {
-		p.warnings.take()
+		p.warnings.Take()
 		pod, err := p.dryRun(t.Context(), ns, annotations)
 		if err != nil {
 			return false, err
@@ -263,7 +263,7 @@ spec: {config: '{"cniVersion":"0.3.0","type":"kube-ovn","server_socket":"/run/op
 				t.Errorf("NIC %s: port_security %q", provider, got)
 			}
 		}
-		said := strings.Join(p.warnings.take(), "\n")
+		said := strings.Join(p.warnings.Take(), "\n")
 		return strings.Contains(said, mac) && strings.Contains(said, level), nil
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -19,6 +18,7 @@ import (
 
 	"github.com/ovnguard/ovnguard/internal/kubeovn"
 	"github.com/ovnguard/ovnguard/lab/internal/controlplane"
+	"github.com/ovnguard/ovnguard/lab/internal/scene"
 )
 
 // Keys of the default network.
@@ -36,29 +36,7 @@ const tenantNamespace = controlplane.TenantNamespace
 // person is a user of the API server, and the warnings for that user.
 type person struct {
 	kubernetes.Interface
-	warnings *warnings
-}
-
-// warnings collects the warnings in the API server's answers.
-type warnings struct {
-	mu    sync.Mutex
-	texts []string
-}
-
-// HandleWarningHeader implements rest.WarningHandler.
-func (w *warnings) HandleWarningHeader(_ int, _, text string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.texts = append(w.texts, text)
-}
-
-// take returns the warnings since the last call.
-func (w *warnings) take() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	texts := w.texts
-	w.texts = nil
-	return texts
+	warnings *scene.Warnings
 }
 
 func as(t *testing.T, user string, groups ...string) person {
@@ -72,7 +50,7 @@ func as(t *testing.T, user string, groups ...string) person {
 
 func with(t *testing.T, config *rest.Config) person {
 	t.Helper()
-	p := person{warnings: &warnings{}}
+	p := person{warnings: &scene.Warnings{}}
 	config.WarningHandler = p.warnings
 	config.QPS = -1
 	var err error

@@ -61,7 +61,7 @@ func TestWorkloadAuthorsAreWarned(t *testing.T) {
 			// told returns this program's warnings about a workload with the annotations.
 			told := func(ns string, annotations map[string]string) string {
 				t.Helper()
-				p.warnings.take()
+				p.warnings.Take()
 				_, err := p.do(t.Context(), http.MethodPost, k.group+"/namespaces/"+ns+"/"+k.resource+dryRun, object{
 					"apiVersion": strings.TrimPrefix(
 						k.group,
@@ -76,7 +76,7 @@ func TestWorkloadAuthorsAreWarned(t *testing.T) {
 				}
 				return strings.Join(
 					slices.DeleteFunc(
-						p.warnings.take(),
+						p.warnings.Take(),
 						func(w string) bool { return !strings.HasPrefix(w, "ovnguard: ") },
 					),
 					"\n",

@@ -307,23 +307,7 @@ func testMayNotRegister(t *testing.T) {
 func testByChartNamespaceDeleted(t *testing.T) {
 	installReady(t, installByChart)
 	testSelfTestPasses(t)
-	end := stream(t, "orphaned", nil)
-	begin := time.Now()
-	if err := world.Kube.CoreV1().Namespaces().Delete(t.Context(), system, metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	tenant := tenantPods(t)
-	eventually(t, "pods to be made as they are written", func() (bool, error) {
-		pod, err := tenant.Create(t.Context(), root("free", node1, map[string]string{portSecurity: "false"}),
-			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		return err == nil && pod.Annotations[portSecurity] == "false", unlessForbidden(err)
-	})
-	t.Logf("pods were as written after %s", time.Since(begin).Round(time.Millisecond))
-	eventually(t, "the end of the namespace", func() (bool, error) {
-		_, err := world.Kube.CoreV1().Namespaces().Get(t.Context(), system, metav1.GetOptions{})
-		return apierrors.IsNotFound(err), unlessGone(err)
-	})
-	end()
+	deleteNamespace(t)
 	checkUnguarded(t)
 	if _, err := world.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(t.Context(), "ovnguard",
 		metav1.GetOptions{}); err != nil {

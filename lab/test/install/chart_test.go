@@ -213,25 +213,7 @@ func testNamespaceDeleted(t *testing.T) {
 	}
 	testRegisteredByService(t)
 	testSelfTestPasses(t)
-	end := stream(t, "orphaned", nil)
-	begin := time.Now()
-	if err := world.Kube.CoreV1().Namespaces().Delete(t.Context(), system, metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	tenant := tenantPods(t)
-	eventually(t, "pods to be made as they are written", func() (bool, error) {
-		pod, err := tenant.Create(t.Context(), root("free", node1, map[string]string{portSecurity: "false"}),
-			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		return err == nil && pod.Annotations[portSecurity] == "false", unlessForbidden(err)
-	})
-	open := time.Since(begin)
-	eventually(t, "the end of the namespace", func() (bool, error) {
-		_, err := world.Kube.CoreV1().Namespaces().Get(t.Context(), system, metav1.GetOptions{})
-		return apierrors.IsNotFound(err), unlessGone(err)
-	})
-	made := end()
-	t.Logf("the namespace was gone after %s, pods were as written after %s, and %d were made meanwhile",
-		time.Since(begin).Round(time.Millisecond), open.Round(time.Millisecond), len(made))
+	open := deleteNamespace(t)
 	if open > openTime {
 		t.Errorf("new pods were changed for %s, want at most %s", open, openTime)
 	}
@@ -246,6 +228,31 @@ func testNamespaceDeleted(t *testing.T) {
 		return apierrors.IsNotFound(err), unlessGone(err)
 	})
 	checkLeft(t)
+}
+
+// deleteNamespace deletes the namespace of the program under a stream of pods, waits for its end, and returns after how
+// long pods were made as they are written.
+func deleteNamespace(t *testing.T) (open time.Duration) {
+	t.Helper()
+	end := stream(t, "orphaned", nil)
+	begin := time.Now()
+	if err := world.Kube.CoreV1().Namespaces().Delete(t.Context(), system, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	tenant := tenantPods(t)
+	eventually(t, "pods to be made as they are written", func() (bool, error) {
+		pod, err := tenant.Create(t.Context(), root("free", node1, map[string]string{portSecurity: "false"}),
+			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err == nil && pod.Annotations[portSecurity] == "false", unlessForbidden(err)
+	})
+	open = time.Since(begin)
+	eventually(t, "the end of the namespace", func() (bool, error) {
+		_, err := world.Kube.CoreV1().Namespaces().Get(t.Context(), system, metav1.GetOptions{})
+		return apierrors.IsNotFound(err), unlessGone(err)
+	})
+	t.Logf("the namespace was gone after %s, pods were as written after %s, and %d were made meanwhile",
+		time.Since(begin).Round(time.Millisecond), open.Round(time.Millisecond), len(end()))
+	return open
 }
 
 // unlessForbidden returns nil for the error that an admission policy refuses a pod.

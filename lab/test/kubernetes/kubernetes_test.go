@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -54,28 +53,7 @@ type server struct {
 	client.Client
 	// version is such as v1.31.14.
 	version string
-	warned  *warnings
-}
-
-// warnings are what the server has warned of since they were taken last.
-type warnings struct {
-	mu    sync.Mutex
-	texts []string
-}
-
-// HandleWarningHeader implements rest.WarningHandler.
-func (w *warnings) HandleWarningHeader(_ int, _, text string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.texts = append(w.texts, text)
-}
-
-func (w *warnings) take() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	texts := w.texts
-	w.texts = nil
-	return texts
+	warned  *scene.Warnings
 }
 
 // within returns the server for a part of the test.
@@ -86,7 +64,7 @@ func (s *server) within(t *testing.T) *server {
 // start starts the server and says which release it is.
 func start(t *testing.T) *server {
 	t.Helper()
-	s := &server{T: t, warned: &warnings{}}
+	s := &server{T: t, warned: &scene.Warnings{}}
 	dir, err := state.NewDir(t.TempDir())
 	s.check(err)
 	s.check(dir.Prepare(false))
@@ -173,14 +151,14 @@ func (s *server) try(o *unstructured.Unstructured, more ...client.PatchOption) e
 	)
 }
 
-// apply applies objects, of which none may be refused or warned of.
+// apply applies objects. The server may neither refuse one nor warn of it.
 func (s *server) apply(objects []*unstructured.Unstructured, more ...client.PatchOption) {
 	s.Helper()
 	for _, o := range objects {
 		if err := s.try(o.DeepCopy(), more...); err != nil {
 			s.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
 		}
-		if said := s.warned.take(); len(said) > 0 {
+		if said := s.warned.Take(); len(said) > 0 {
 			s.Errorf("%s %s: the API server warns: %s", o.GetKind(), o.GetName(), strings.Join(said, "; "))
 		}
 	}
@@ -381,7 +359,7 @@ func (s *server) policiesCount(mutates bool) {
 			s.Errorf("%s: %v", o.GetName(), err)
 		}
 	}
-	if said := s.warned.take(); len(said) > 0 {
+	if said := s.warned.Take(); len(said) > 0 {
 		s.Errorf("the API server warns: %s", strings.Join(said, "; "))
 	}
 	s.Logf("%d policies and bindings were installed", len(all))

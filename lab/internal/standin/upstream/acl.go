@@ -134,7 +134,7 @@ func (v Version) owned(ids map[string]string) map[string]string {
 // maxName is the longest name of an ACL.
 const maxName = 63
 
-// named gives an ACL a name; a long one ends in three dots.
+// named names an ACL; a long name ends in three dots.
 func named(a nb.ACL, name string) nb.ACL {
 	if len(name) > maxName {
 		name = name[:maxName-3] + "..."

@@ -62,8 +62,8 @@ func contains(outer, inner string) bool {
 		a.Contains(b.Addr())
 }
 
-// withPorts returns a match for each port of a rule, or the match itself for a rule without ports. A name that no pod
-// of the policy's namespace gives a port has none.
+// withPorts returns a match for each port of a rule, or the match itself for a rule without ports. A name that no port
+// of a pod in the policy's namespace has is no match.
 func (c *compiler) withPorts(match string, ports []networkingv1.NetworkPolicyPort) []string {
 	if len(ports) == 0 {
 		return []string{match}
